@@ -1,0 +1,49 @@
+//! pinstream: image streams, kept in Git.
+//!
+//! A *stream* is a named set of tags; each tag follows an image of a registry, or another tag. A pass asks the
+//! registries what those images are now, writes the digests into `pinstream.lock`, commits that to the branch the
+//! definitions came from, and runs hooks for what changed there.
+//!
+//! # Words
+//! | word | means |
+//! | --- | --- |
+//! | stream | `streams/<name>.toml`; the path below `streams/`, less `.toml`, is its name |
+//! | tag | a named pointer of a stream, `python:3.12` |
+//! | image | `registry/repository:tag`; it moves |
+//! | digest | `sha256:…` of a manifest or index; it never moves |
+//! | pin | one entry of the lock: tag → image and digest |
+//! | lock | `pinstream.lock` |
+//! | import | to ask a registry for a tag's digest now |
+//! | pass | one run of load → plan → resolve → lock → commit → publish → notify |
+//! | move | a pin whose digest changes |
+//! | hook | a command run for moves that have landed on the branch |
+//! | root | a folder with a `pinstream.toml` |
+//!
+//! # Map
+//! Nouns stand at the top, each naming only those above it; verbs stand in [`reconcile`], in the order in which they
+//! run. Only `reconcile.rs` knows that order: a step never names another step.
+//!
+//! # Invariants
+//! - Nothing is pinned that was not fetched by its digest and hashed ([`registry::manifest::Verified`]).
+//! - Nothing is forced: branch and state move by compare-and-swap alone.
+//! - No commit without a difference, and none that touches anything but the lock.
+//! - Moves are found by comparing two locks, never collected along the way.
+//! - No secret is in any message: secrets have no `Debug`, `Display` or `Serialize`.
+
+pub mod cli;
+pub mod git;
+pub mod hook;
+pub mod image;
+pub mod lock;
+pub mod problem;
+pub mod reconcile;
+pub mod registry;
+pub mod report;
+pub mod root;
+pub mod settings;
+pub mod state;
+pub mod stream;
+pub mod wire;
+pub mod world;
+
+pub use cli::run;

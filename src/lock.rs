@@ -1,0 +1,73 @@
+//! `pinstream.lock`: what every tag was pinned to. Written by pinstream alone.
+//!
+//! A lock is a function of the definitions and of the images' bytes: no time, host or run of ours is in it.
+//! [`read`] and [`encode`] are its text, [`diff`] compares two, [`merge`] joins three.
+
+pub mod diff;
+pub mod encode;
+pub mod merge;
+pub mod read;
+
+use std::collections::BTreeMap;
+
+use crate::image::{Digest, ImageRef, PinnedRef, Platform, TagId};
+
+/// The version of the format this program writes, and the newest it reads.
+pub const VERSION: u32 = 1;
+/// How many earlier digests a pin remembers.
+pub const PREVIOUS_MAX: usize = 5;
+/// The lock's file name, in its root.
+pub const FILE_NAME: &str = "pinstream.lock";
+
+/// All pins of a root.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lock {
+    /// The pins, by stream and tag.
+    pub pins: BTreeMap<TagId, Pin>,
+}
+
+/// One entry: a tag, the image it was found at, and the digest it stands at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// The tag it follows, where it follows one.
+    pub follow: Option<TagId>,
+    /// The image, as the definitions name it.
+    pub image: ImageRef,
+    /// The digest.
+    pub digest: Digest,
+    /// The digest of the index that `digest` is one platform's child of, where `platform` asked for a child.
+    pub index: Option<Digest>,
+    /// What the image says of itself.
+    pub details: Details,
+    /// Up to [`PREVIOUS_MAX`] earlier digests, newest first, none of them twice.
+    pub previous: Vec<Digest>,
+}
+
+/// What an image's own labels and config say; a follower's pin leaves it to the pin it follows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// `org.opencontainers.image.version`
+    pub version: Option<String>,
+    /// `org.opencontainers.image.revision`
+    pub revision: Option<String>,
+    /// When the image was made, RFC 3339.
+    pub created: Option<String>,
+    /// The platforms it runs on, in the order of their names.
+    pub platforms: Vec<Platform>,
+}
+
+impl Pin {
+    /// The reference that deployments use.
+    pub fn reference(&self) -> PinnedRef {
+        PinnedRef { image: self.image.clone(), digest: self.digest.clone() }
+    }
+
+    /// What `previous` becomes when this pin moves on to `next`.
+    pub fn previous_for(&self, next: &Digest) -> Vec<Digest> {
+        if *next == self.digest {
+            return self.previous.clone();
+        }
+        let earlier = self.previous.iter().filter(|digest| *digest != next && **digest != self.digest);
+        std::iter::once(&self.digest).chain(earlier).take(PREVIOUS_MAX).cloned().collect()
+    }
+}

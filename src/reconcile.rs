@@ -1,0 +1,1 @@
+//! The line, top to bottom.

@@ -1,0 +1,104 @@
+//! `pinstream.toml`: the settings of a root.
+//!
+//! What was written is read by [`table`] into `SettingsTable`, with positions; what is true is [`Settings`].
+//! Nothing in a repository can widen what the operator's [`policy`] allows.
+
+pub mod schedule;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::image::{Platform, RegistryHost};
+use schedule::Schedule;
+
+/// The settings of a root, right in themselves.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// `[git]`
+    pub git: GitSettings,
+    /// `[import]`: what stream files and tags fall back on.
+    pub import: ImportSettings,
+    /// `[registry."host"]`
+    pub registries: BTreeMap<RegistryHost, RegistrySettings>,
+    /// `[[hook]]`, in the order of the file.
+    pub hooks: Vec<Hook>,
+}
+
+/// `[git]`: where and as whom a pass commits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GitSettings {
+    /// The branch; none means the remote's `HEAD`.
+    pub branch: Option<String>,
+    /// Author and committer; none means `pinstream <pinstream@localhost>`.
+    pub author: Option<Author>,
+}
+
+/// A name and an e-mail address, as in `name <address>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Author {
+    /// The name.
+    pub name: String,
+    /// The address.
+    pub email: String,
+}
+
+/// What holds for an import unless a stream or a tag says otherwise.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ImportSettings {
+    /// When `--due` imports; none means at every pass.
+    pub schedule: Option<Schedule>,
+    /// Platforms an index must have.
+    pub platforms: Vec<Platform>,
+}
+
+/// `[registry."host[:port]"]`: how one registry is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistrySettings {
+    /// Tried in order before the registry itself: host and path prefix.
+    pub mirrors: Vec<Mirror>,
+    /// A PEM file of the repository, from the root, with the authorities to trust for this registry alone.
+    pub ca: Option<String>,
+    /// Whether it is spoken to without TLS.
+    pub plain_http: bool,
+    /// How many requests may be in flight at once.
+    pub requests: usize,
+}
+
+impl Default for RegistrySettings {
+    fn default() -> Self {
+        Self { mirrors: Vec::new(), ca: None, plain_http: false, requests: 16 }
+    }
+}
+
+/// A mirror: `mirror.corp.example:5000/redhat` stands before the paths of the registry it mirrors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// The mirror's own host.
+    pub registry: RegistryHost,
+    /// What is put before a repository's path; may be empty.
+    pub prefix: String,
+}
+
+/// `[[hook]]`: a command for moves that have landed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hook {
+    /// Its name, the key of what it has seen.
+    pub name: String,
+    /// Globs over `stream:tag`; empty means all tags.
+    pub on: Vec<String>,
+    /// The program and its arguments; a program with a slash is a file of the landed commit, from the root.
+    pub run: Vec<String>,
+    /// More files of the landed commit that stand in its folder, from the root.
+    pub files: Vec<String>,
+    /// Names of environment variables it is given.
+    pub env: Vec<String>,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// Whether it runs once for each move in place of once for all.
+    pub each: bool,
+}
+
+impl Hook {
+    /// How long a hook may take that does not say.
+    pub const TIMEOUT: Duration = Duration::from_secs(300);
+}

@@ -1,0 +1,132 @@
+//! The edges of a pass, as one trait: the real world, and the simulator's.
+//!
+//! Everything a pass does outside its own memory goes through [`World`]. An implementation answers truthfully or
+//! with an error; it decides nothing. All methods may be dropped at any await, as a killed process would.
+
+pub mod clock;
+pub mod environment;
+
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::git::{CommitId, Files, GitError, Push, RepoFile};
+use crate::hook::{HookEnd, HookRun};
+use crate::image::{Digest, ImageRef, Repository};
+use crate::registry::ImportError;
+use crate::registry::manifest::{Descriptor, Verified};
+use crate::settings::{Author, Settings};
+use crate::state::{Owner, State};
+
+/// What the remote had when it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// The branch's name.
+    pub branch: String,
+    /// The branch's tip.
+    pub tip: CommitId,
+    /// The tip of the state ref, where there is one. It may be younger than `tip`: who compares the two asks again
+    /// for the branch after reading the state.
+    pub state: Option<CommitId>,
+}
+
+/// A commit to be put on a branch: one file, on one parent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The commit it stands on, and the tip the branch must still have.
+    pub parent: CommitId,
+    /// The whole text of the lock.
+    pub lock: String,
+    /// The commit's message.
+    pub message: String,
+    /// Author and committer.
+    pub author: Author,
+}
+
+/// What is going on, for somebody who waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// So many of so many images were asked for.
+    Imports {
+        /// Answered.
+        done: usize,
+        /// To be asked in all.
+        of: usize,
+    },
+    /// A hook has begun.
+    Hook,
+}
+
+/// Everything a pass touches outside its own memory.
+pub trait World {
+    /// Asks the remote for the tips of the branch and of the state ref. `branch` is none for the remote's `HEAD`.
+    fn look(&self, branch: Option<&str>) -> impl Future<Output = Result<Sight, GitError>>;
+
+    /// The settings, streams and lock of the root at `commit`: `pinstream.toml`, `pinstream.lock`, `streams/**/*.toml`.
+    fn read(&self, commit: &CommitId) -> impl Future<Output = Result<Files, GitError>>;
+
+    /// One further file of the root at `commit`; none where it is not there.
+    fn file(&self, commit: &CommitId, path: &str) -> impl Future<Output = Result<Option<RepoFile>, GitError>>;
+
+    /// Puts one commit on the branch, if its tip is still `change.parent`.
+    fn land(&self, branch: &str, change: &Change) -> impl Future<Output = Result<Push<CommitId>, GitError>>;
+
+    /// The state of this root and branch at `commit` of the state ref.
+    fn read_state(&self, branch: &str, commit: Option<&CommitId>) -> impl Future<Output = Result<State, GitError>>;
+
+    /// Replaces the state of this root and branch, if the state ref is still at `expected`.
+    fn write_state(
+        &self,
+        branch: &str,
+        expected: Option<&CommitId>,
+        state: &State,
+    ) -> impl Future<Output = Result<Push<CommitId>, GitError>>;
+
+    /// Makes registries known with their settings; `authorities` holds the PEM files that the settings name.
+    ///
+    /// # Errors
+    /// A sentence, where an authority cannot be read.
+    fn prepare(&self, settings: &Settings, authorities: &Files) -> Result<(), String>;
+
+    /// Says which repositories the pass will ask for, so that one token serves many.
+    fn announce(&self, repositories: &[Repository]);
+
+    /// What the image's registry says its digest is: a hint, never to be pinned by itself.
+    fn digest(&self, image: &ImageRef) -> impl Future<Output = Result<Digest, ImportError>>;
+
+    /// A manifest fetched by its digest, hashed and read.
+    fn manifest(&self, repository: &Repository, digest: &Digest)
+    -> impl Future<Output = Result<Verified, ImportError>>;
+
+    /// A small blob, an image's configuration, fetched by its digest and hashed.
+    fn blob(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+    ) -> impl Future<Output = Result<Vec<u8>, ImportError>>;
+
+    /// Runs a hook to its end.
+    fn run_hook(&self, run: &HookRun) -> impl Future<Output = HookEnd>;
+
+    /// Who runs this pass.
+    fn owner(&self) -> Owner;
+
+    /// Whether `owner` can no longer be running: known only on its own machine.
+    fn is_gone(&self, owner: &Owner) -> bool;
+
+    /// The time.
+    fn now(&self) -> Timestamp;
+
+    /// How long this pass has been running, by a clock that only goes forward.
+    fn elapsed(&self) -> Duration;
+
+    /// Waits.
+    fn pause(&self, duration: Duration) -> impl Future<Output = ()>;
+
+    /// A number from 0 up to 1, for jitter.
+    fn random(&self) -> f64;
+
+    /// Tells somebody who waits.
+    fn progress(&self, progress: Progress);
+}

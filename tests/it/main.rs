@@ -1,0 +1,9 @@
+//! One binary of tests: real processes, real HTTP on loopback, real Git remotes. A module a feature.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "tests start servers and read clocks")]
+
+mod definitions;
+mod git;
+mod hooks;
+mod registry;
+mod support;
