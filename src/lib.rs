@@ -31,6 +31,7 @@
 //! - No secret is in any message: secrets have no `Debug`, `Display` or `Serialize`.
 
 pub mod cli;
+pub mod escape;
 pub mod git;
 pub mod hook;
 pub mod image;

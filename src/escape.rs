@@ -1,0 +1,107 @@
+//! Text that others wrote, made safe for the place it is printed at.
+//!
+//! Labels, answers of registries and servers, and outputs of hooks may hold escape sequences, characters that
+//! reorder a line, and commands for the log readers of CI systems. Nothing is dropped: what is dangerous is shown as
+//! `\u{1b}`. Escaping twice is the same as escaping once.
+
+use std::fmt::Write as _;
+
+/// How many characters of a foreign text go into one message.
+const LENGTH_MAX: usize = 200;
+
+/// One line of `text` for a message: no control or reordering character, no log command, at most 200 characters of it.
+pub fn terminal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len().min(LENGTH_MAX + 8));
+    let cut = text.char_indices().nth(LENGTH_MAX).map_or(text.len(), |(at, _)| at);
+    line(&mut out, &text[..cut]);
+    if cut < text.len() {
+        out.push('…');
+    }
+    out
+}
+
+/// All lines of `text`, each made safe by itself; for the output of a program, which has bounds of its own.
+pub fn lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (at, part) in text.split('\n').enumerate() {
+        if at > 0 {
+            out.push('\n');
+        }
+        line(&mut out, part.strip_suffix('\r').unwrap_or(part));
+    }
+    out
+}
+
+/// Whether a character acts on a terminal, a log or the order of a line in place of being shown: C0, C1, line and
+/// paragraph separators, bidirectional controls (Unicode TR 36 and TR 9), zero-width characters and tag characters.
+pub fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(c, '\u{ad}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// GitHub, Forgejo and Gitea read `::command::` at the start of a line, after blanks; Azure, TeamCity and older
+/// GitHub runners `##[`, `##vso[` and `##teamcity[` anywhere in it.
+fn line(out: &mut String, text: &str) {
+    let blanks = text.len() - text.trim_start().len();
+    let command = text[blanks..].starts_with("::").then_some(blanks);
+    let mut last = '\0';
+    for (at, c) in text.char_indices() {
+        if is_deceptive(c) || command == Some(at) || (c == '#' && last == '#') {
+            // Writing to a `String` does not fail.
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+        last = c;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{ProptestConfig, any, proptest};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        assert_eq!(terminal(text), expected, "{text:?}");
+    }
+
+    #[test]
+    fn t9_foreign_text_is_shown_and_does_nothing() {
+        check("3.12.4", "3.12.4");
+        check("grüße, 日本", "grüße, 日本");
+        check("a\x1b[31mred\x07", "a\\u{1b}[31mred\\u{7}");
+        check("a\nb\r\n", "a\\u{a}b\\u{d}\\u{a}");
+        check("\u{9b}31m", "\\u{9b}31m");
+        check("a\u{202e}b\u{2066}c\u{200f}", "a\\u{202e}b\\u{2066}c\\u{200f}");
+        check("::set-env name=PATH::/x", "\\u{3a}:set-env name=PATH::/x");
+        check("  ::add-mask::x", "  \\u{3a}:add-mask::x");
+        check("x ##vso[task.setvariable]y", "x #\\u{23}vso[task.setvariable]y");
+        check(&"x".repeat(201), &format!("{}…", "x".repeat(200)));
+    }
+
+    #[test]
+    fn t9_every_line_of_an_output_is_made_safe() {
+        assert_eq!(lines("one\r\n::error::two\n\tthree\n"), "one\n\\u{3a}:error::two\n\\u{9}three\n");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn t9_no_text_gets_through(text in any::<String>(), start in "[ \t:#\u{1b}\u{202e}\u{9b}\n\ra\\[]{0,12}") {
+            for text in [format!("{start}{text}"), format!("{text}{start}")] {
+                let one = terminal(&text);
+                assert!(!one.chars().any(is_deceptive), "{one:?}");
+                assert!(!one.trim_start().starts_with("::"), "{one:?}");
+                assert!(!one.contains("##"), "{one:?}");
+                let all = lines(&text);
+                assert!(!all.chars().any(|c| c != '\n' && is_deceptive(c)), "{all:?}");
+                assert!(!all.lines().any(|line| line.trim_start().starts_with("::") || line.contains("##")), "{all:?}");
+                assert_eq!(lines(&all), all);
+            }
+        }
+    }
+}
