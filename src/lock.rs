@@ -7,6 +7,8 @@ pub mod diff;
 pub mod encode;
 pub mod merge;
 pub mod read;
+#[cfg(test)]
+pub(crate) mod sample;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +20,12 @@ pub const VERSION: u32 = 1;
 pub const PREVIOUS_MAX: usize = 5;
 /// The lock's file name, in its root.
 pub const FILE_NAME: &str = "pinstream.lock";
+
+/// The keys of an entry, in the order in which they are written.
+const KEYS: [&str; 11] =
+    ["stream", "tag", "follow", "image", "digest", "index", "version", "revision", "created", "platforms", "previous"];
+/// The first line: what the file is, and what to do after a conflict.
+const HEADER: &str = "# Pinned by pinstream. Review it; don't edit it. Conflict? Run: pinstream update";
 
 /// All pins of a root.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
