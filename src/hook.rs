@@ -1,8 +1,38 @@
-//! Hooks: commands for what has landed. What to run, with what, for how long.
+//! Hooks: commands for what has landed. What to run, with what, for how long; and the run itself.
 //!
-//! Which hooks run for which moves is decided in `reconcile::notify`; this is the run itself.
+//! Which hooks run for which moves is decided in `reconcile::notify`. Whatever a hook does, its run ends: at most
+//! its time limit, the grace after it and two seconds later. Nothing that it started outlives the run, and nothing
+//! of our environment reaches it but `PATH`, `HOME`, `LANG`, `TZ` and the variables that it names.
 
+mod family;
+mod folder;
+mod output;
+mod process;
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::fmt;
+use std::io::PipeReader;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ChildStdin, ExitStatus};
 use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::unix::pipe;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::world::environment;
+use family::Family;
+use folder::HookFolder;
+use output::Kept;
+
+/// How long the output may stay open after the hook's own end: somebody it left behind may still have something to
+/// say, but does not hold up the pass.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// The same once everybody is dead, when there is only what stands in the pipe.
+const LEFT_IN_PIPE: Duration = Duration::from_millis(200);
 
 /// One run of one hook, with everything it is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,4 +86,124 @@ pub enum HookExit {
     TimedOut,
     /// It could not be started.
     NotStarted(String),
+}
+
+/// Answers what a variable of an environment is set to.
+type Lookup = Box<dyn Fn(&str) -> Option<String>>;
+
+/// What a hook's run takes from the machine: our own environment, and our patience.
+pub struct Surroundings {
+    environment: Lookup,
+    grace: Duration,
+}
+
+impl Surroundings {
+    /// How long a hook has between `TERM` and `KILL`.
+    pub const GRACE: Duration = Duration::from_secs(10);
+
+    /// Those of this process.
+    pub fn from_environment() -> Self {
+        Self::new(environment::var)
+    }
+
+    /// Those with the variables that `environment` knows.
+    pub fn new(environment: impl Fn(&str) -> Option<String> + 'static) -> Self {
+        Self { environment: Box::new(environment), grace: Self::GRACE }
+    }
+
+    /// The same with another time between `TERM` and `KILL`.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    fn var(&self, name: &str) -> Option<String> {
+        (self.environment)(name)
+    }
+}
+
+impl fmt::Debug for Surroundings {
+    /// Says nothing of the environment: it holds secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Surroundings").field("grace", &self.grace).finish_non_exhaustive()
+    }
+}
+
+/// Runs a hook to its end. Needs a runtime with input, output and time enabled.
+///
+/// Dropped before that, everything the hook started is asked to end (`TERM`), and killed two seconds later; the drop
+/// waits for it.
+pub async fn run(run: &HookRun, surroundings: &Surroundings) -> HookEnd {
+    let kept = RefCell::new(Kept::default());
+    let exit = match attempt(run, surroundings, &kept).await {
+        Ok(exit) => exit,
+        Err(sentence) => HookExit::NotStarted(sentence),
+    };
+    HookEnd { exit, output: kept.into_inner().text() }
+}
+
+async fn attempt(run: &HookRun, surroundings: &Surroundings, kept: &RefCell<Kept>) -> Result<HookExit, String> {
+    // Both of these before the family, so that they are dropped after it: a hook that cleans up when its run is dropped
+    // finds its folder, and a pipe that takes its last words, though nobody hears them.
+    let folder = HookFolder::create(&run.files, &run.stdin)?;
+    let process::Started { family, input, output } = process::start(run, &folder, surroundings).await?;
+    let _open = output.try_clone();
+    let mut family = family;
+    let closed = Notify::new();
+    // Input is written while output is read, or each side could wait for the other for ever.
+    let talk = async {
+        tokio::join!(feed(input, &run.stdin), async {
+            drain(output, kept).await;
+            closed.notify_one();
+        });
+        std::future::pending::<Infallible>().await
+    };
+    let exit = tokio::select! {
+        exit = live(run.timeout, surroundings.grace, &mut family, &closed) => exit,
+        never = talk => match never {},
+    };
+    Ok(exit)
+}
+
+/// The life of a hook, to the end of everything it started.
+async fn live(limit: Duration, grace: Duration, family: &mut Family, closed: &Notify) -> HookExit {
+    if timeout(limit, family.leader_ended()).await.is_err() {
+        family.signal(Signal::TERM);
+        let _ = timeout(grace, family.gone()).await;
+        family.end().await;
+        let _ = timeout(LEFT_IN_PIPE, closed.notified()).await;
+        return HookExit::TimedOut;
+    }
+    let all_said = timeout(LAST_WORDS, closed.notified()).await.is_ok();
+    let status = family.end().await;
+    if !all_said {
+        let _ = timeout(LEFT_IN_PIPE, closed.notified()).await;
+    }
+    status.map_or(HookExit::TimedOut, HookExit::from)
+}
+
+/// Writes all of `text`. That a hook does not read it is its own business.
+async fn feed(input: ChildStdin, text: &str) {
+    if let Ok(mut input) = pipe::Sender::from_owned_fd(input.into()) {
+        let _ = input.write_all(text.as_bytes()).await;
+    }
+}
+
+/// Reads to the end, whatever comes.
+async fn drain(output: PipeReader, kept: &RefCell<Kept>) {
+    let Ok(mut output) = pipe::Receiver::from_owned_fd(output.into()) else { return };
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(length @ 1..) = output.read(&mut buffer).await {
+        kept.borrow_mut().push(&buffer[..length]);
+    }
+}
+
+impl From<ExitStatus> for HookExit {
+    fn from(status: ExitStatus) -> Self {
+        match (status.code(), status.signal()) {
+            (Some(0), _) => Self::Success,
+            (Some(code), _) => Self::Code(code),
+            (None, signal) => Self::Signal(signal.unwrap_or_default()),
+        }
+    }
 }

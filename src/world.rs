@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod environment;
+pub mod proc;
 
 use std::future::Future;
 use std::time::Duration;

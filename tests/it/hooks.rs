@@ -1,1 +1,76 @@
-//! hooks
+//! Running hooks: real processes of every bad shape, what they see, and that none of them is left.
+
+mod given;
+mod shapes;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use pinstream::hook::{HookEnd, HookExit, HookFile, HookRun, Surroundings};
+
+/// What stands between `TERM` and `KILL` in these tests.
+const GRACE: Duration = Duration::from_millis(400);
+
+/// A run of `argv`, with a variable that tells its processes from all others.
+pub(crate) fn hook(argv: &[&str]) -> (HookRun, String) {
+    let canary = format!("{:032x}", fastrand::u128(..));
+    let run = HookRun {
+        name: "test".to_owned(),
+        argv: argv.iter().map(ToString::to_string).collect(),
+        files: Vec::new(),
+        pass_env: Vec::new(),
+        env: vec![("PINSTREAM_CANARY".to_owned(), canary.clone())],
+        stdin: "{}".to_owned(),
+        timeout: Duration::from_secs(20),
+    };
+    (run, format!("PINSTREAM_CANARY={canary}"))
+}
+
+/// A run of a script of the root.
+pub(crate) fn script(text: &str) -> (HookRun, String) {
+    let (mut run, canary) = hook(&["./hooks/run.sh"]);
+    let bytes = format!("#!/bin/sh\n{text}\n").into_bytes();
+    run.files.push(HookFile { path: "hooks/run.sh".to_owned(), bytes, executable: true });
+    (run, canary)
+}
+
+/// The surroundings of these tests: a `PATH`, and a secret that nobody is to see.
+pub(crate) fn surroundings() -> Surroundings {
+    let variables = BTreeMap::from([
+        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+        ("HOME", "/nonexistent"),
+        ("TZ", "Europe/Berlin"),
+        ("DEPLOY_TOKEN", "for the hook that names it"),
+        ("CANARY_SECRET", "for nobody"),
+    ]);
+    Surroundings::new(move |name| variables.get(name).map(ToString::to_string)).grace(GRACE)
+}
+
+/// A runtime as the program has it.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// Runs a hook to its end.
+pub(crate) fn run(run: &HookRun) -> HookEnd {
+    block_on(pinstream::hook::run(run, &surroundings()))
+}
+
+/// The processes that were started with `variable`, alive or not yet reaped.
+pub(crate) fn survivors(variable: &str) -> Vec<String> {
+    let has = |pid: &String| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes())
+    };
+    let names = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).filter(has).collect()
+}
+
+/// Why a run was not started.
+pub(crate) fn refusal(run: &HookRun) -> String {
+    match self::run(run).exit {
+        HookExit::NotStarted(sentence) => sentence,
+        other => panic!("it was started: {other:?}"),
+    }
+}

@@ -1,0 +1,119 @@
+//! What a hook is given, and what it is told when it cannot run.
+
+use std::fs;
+
+use pinstream::hook::{HookExit, HookFile};
+
+use super::{hook, refusal, run, script};
+
+#[test]
+fn a_hook_sees_the_promised_variables_and_no_other() {
+    let (mut hook, canary) = hook(&["env"]);
+    hook.pass_env = vec!["DEPLOY_TOKEN".to_owned(), "NOT_SET".to_owned()];
+    hook.env.push(("PINSTREAM_HOOK".to_owned(), "test".to_owned()));
+    let end = run(&hook);
+    assert_eq!(end.exit, HookExit::Success);
+    let mut lines: Vec<&str> = end.output.lines().collect();
+    lines.sort_unstable();
+    let (changes, lines): (Vec<&str>, Vec<&str>) = lines.into_iter().partition(|l| l.starts_with("PINSTREAM_CHANGES="));
+    let (marker, lines): (Vec<&str>, Vec<&str>) = lines.into_iter().partition(|l| l.starts_with("PINSTREAM_RUN="));
+    assert!(changes.len() == 1 && changes[0].ends_with("/changes.json"), "{changes:?}");
+    assert!(marker.len() == 1 && marker[0].len() == "PINSTREAM_RUN=".len() + 32, "{marker:?}");
+    let expected = [
+        "DEPLOY_TOKEN=for the hook that names it",
+        "HOME=/nonexistent",
+        "PATH=/usr/local/bin:/usr/bin:/bin",
+        &canary,
+        "PINSTREAM_HOOK=test",
+        "TZ=Europe/Berlin",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn nothing_of_the_surroundings_is_in_their_debug_text() {
+    let text = format!("{:?}", super::surroundings());
+    assert_eq!(text, "Surroundings { grace: 400ms, .. }");
+}
+
+#[test]
+fn a_hook_stands_in_a_private_folder_with_its_files_alone() {
+    let (mut hook, _) = script("pwd; ls -AR; stat -c %a . ..; cat ../config/x 2>/dev/null; cat config/x; touch new");
+    hook.files.push(HookFile { path: "config/x".to_owned(), bytes: b"bytes\n".to_vec(), executable: false });
+    let end = run(&hook);
+    assert_eq!(end.exit, HookExit::Success, "{}", end.output);
+    let (folder, rest) = end.output.split_once('\n').unwrap();
+    assert_eq!(rest, ".:\nconfig\nhooks\n\n./config:\nx\n\n./hooks:\nrun.sh\n755\n700\nbytes\n");
+    assert!(!fs::exists(folder).unwrap() && !fs::exists(folder.strip_suffix("/work").unwrap()).unwrap());
+}
+
+#[test]
+fn a_hook_leads_a_process_group_of_its_own() {
+    let end = run(&hook(&["perl", "-e", "print getpgrp() == $$ ? 'yes' : 'no'"]).0);
+    assert_eq!(end.output, "yes");
+}
+
+#[test]
+fn what_a_hook_writes_moves_no_cursor() {
+    let end = run(&hook(&["printf", r"\033[2Jred\007\n"]).0);
+    assert_eq!(end.output, "\\u{1b}[2Jred\\u{7}\n");
+}
+
+#[test]
+fn t30_a_hook_that_is_not_there_says_so() {
+    let refused = |argv: &[&str]| refusal(&hook(argv).0);
+    assert_eq!(
+        refused(&["no-such-program"]),
+        "`no-such-program` is not a program of `PATH`: install it, or write `./no-such-program` for a file of the root"
+    );
+    assert_eq!(refused(&["./no/such.sh"]), "`./no/such.sh` is not a file of the root");
+    assert_eq!(
+        refused(&["/bin/sh"]),
+        "`/bin/sh` is a path of a machine: name a file of the root, or a program of `PATH` without a slash"
+    );
+    assert_eq!(refused(&["../x"]), "`../x` is not a path within the root");
+    assert_eq!(refused(&[]), "the hook names no program");
+    assert!(refused(&["a\0b"]).starts_with("`a\\u{0}b` could not be started: "));
+}
+
+#[test]
+fn t30_a_hook_that_cannot_be_executed_says_why() {
+    let refused = |text: &str, executable: bool| {
+        let (mut hook, _) = script("");
+        hook.files[0].bytes = text.as_bytes().to_vec();
+        hook.files[0].executable = executable;
+        refusal(&hook)
+    };
+    assert_eq!(
+        refused("#!/bin/sh\n", false),
+        "`./hooks/run.sh` is not executable: run `git update-index --chmod=+x hooks/run.sh` and commit"
+    );
+    assert_eq!(
+        refused("#!/no/such/interpreter -x\n", true),
+        "`./hooks/run.sh` asks for `/no/such/interpreter -x`, which is not on this machine"
+    );
+    assert_eq!(
+        refused("#!/bin/sh\r\necho\r\n", true),
+        "the first line of `./hooks/run.sh` ends with a carriage return: store the file with LF line ends"
+    );
+    assert_eq!(
+        refused("\x01\x02", true),
+        "`./hooks/run.sh` is neither a program for this machine nor begins with a `#!` line"
+    );
+}
+
+#[test]
+fn t30_a_file_outside_the_folder_is_not_written() {
+    let (mut hook, _) = script("");
+    hook.files.push(HookFile { path: "../../escaped".to_owned(), bytes: Vec::new(), executable: false });
+    assert_eq!(refusal(&hook), "the hook's file `../../escaped` is not a path within the root");
+}
+
+#[test]
+fn many_hooks_at_once_start_although_all_are_being_written() {
+    let threads: Vec<_> = (0..16).map(|_| std::thread::spawn(|| run(&script("echo ok").0))).collect();
+    for thread in threads {
+        let end = thread.join().unwrap();
+        assert_eq!((end.exit, end.output.as_str()), (HookExit::Success, "ok\n"));
+    }
+}
