@@ -25,11 +25,13 @@ pub struct NameError {
 }
 
 impl NameError {
-    fn new(message: impl Into<String>) -> Self {
+    /// The sentence alone.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), help: None }
     }
 
-    fn help(mut self, help: impl Into<String>) -> Self {
+    /// The same with a way out.
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
@@ -119,6 +121,11 @@ impl Repository {
     pub fn path(&self) -> &str {
         &self.path
     }
+}
+
+/// Whether `text` is a repository's path, without its registry: components parted by `/`.
+pub(crate) fn is_repository_path(text: &str) -> bool {
+    text.len() <= NAME_MAX && text.split('/').all(is_path_component)
 }
 
 /// Whether `text` is one component of a repository path (`distribution/reference`, `path-component`).
@@ -376,7 +383,7 @@ impl FromStr for StreamName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        if text.len() <= NAME_MAX && text.split('/').all(is_path_component) {
+        if is_repository_path(text) {
             return Ok(Self(text.to_owned()));
         }
         Err(NameError::new(format!("`{}` is not a stream's name", shorten(text)))

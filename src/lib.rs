@@ -44,6 +44,7 @@ pub mod root;
 pub mod settings;
 pub mod state;
 pub mod stream;
+mod table;
 pub mod wire;
 pub mod world;
 

@@ -1,13 +1,22 @@
 //! What is wrong in a user's file: values with positions, collected and shown all at once.
 //!
-//! A [`Problem`] is a sentence, a place and a way out. Nothing here decides what is wrong; that is said where the
-//! file's meaning is known.
+//! A [`Problem`] is a sentence, a place and a way out; [`render`] shows many of them to a person. Nothing here decides
+//! what is wrong; that is said where the file's meaning is known.
 
-use std::fmt;
+pub mod render;
+
+use std::fmt::Write as _;
 use std::ops::Range;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::Deserialize;
+
+use crate::image::NameError;
+pub use render::{Rendered, Style};
+
+/// The longest sentence of a problem, in characters: the rest of a hostile name or path is left out.
+const SENTENCE_MAX: usize = 2_000;
 
 /// A value and the bytes of the file it was written in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,17 +78,17 @@ pub struct Problem {
 impl Problem {
     /// A problem of `file` at `span`.
     pub fn at(file: &Arc<SourceFile>, span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { file: Some(Arc::clone(file)), span: Some(span), message: message.into(), help: None }
+        Self { file: Some(Arc::clone(file)), span: Some(span), message: plain(message.into()), help: None }
     }
 
     /// A problem of a whole file, or of none.
     pub fn whole(file: Option<&Arc<SourceFile>>, message: impl Into<String>) -> Self {
-        Self { file: file.map(Arc::clone), span: None, message: message.into(), help: None }
+        Self { file: file.map(Arc::clone), span: None, message: plain(message.into()), help: None }
     }
 
     /// The same with a way out.
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(plain(help.into()));
         self
     }
 
@@ -90,6 +99,32 @@ impl Problem {
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Some((before.matches('\n').count() + 1, before[line_start..].chars().count() + 1))
     }
+}
+
+/// `text` without anything that a terminal would act on, and not longer than a sentence may be.
+fn plain(text: String) -> String {
+    let visible = |c: char| !c.is_control() && !is_bidi_control(c);
+    if text.len() <= SENTENCE_MAX && text.chars().all(visible) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len().min(SENTENCE_MAX) + 8);
+    for c in text.chars().take(SENTENCE_MAX) {
+        if visible(c) {
+            out.push(c);
+        } else {
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+        }
+    }
+    if text.chars().nth(SENTENCE_MAX).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+/// Whether `c` changes the direction in which text around it is shown (Unicode Standard Annex 9, "Explicit Directional
+/// Formatting Characters" and "Implicit Directional Marks").
+pub fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// All that is wrong, at least one.
@@ -106,49 +141,65 @@ impl Problems {
         if found.is_empty() {
             return Ok(());
         }
-        let key = |p: &Problem| (p.file.as_ref().map(|f| f.path.clone()), p.span.as_ref().map(|s| s.start));
-        found.sort_by_key(key);
+        fn place(problem: &Problem) -> (Option<&str>, Option<usize>) {
+            let path = problem.file.as_ref().map(|file| file.path.as_str());
+            (path, problem.span.as_ref().map(|span| span.start))
+        }
+        found.sort_by(|a, b| place(a).cmp(&place(b)));
         Err(Self(found))
     }
 }
 
-/// How a set of problems is shown to people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// With colours, for a terminal.
-    Colour,
-    /// As plain text.
-    Plain,
+/// What has been found wrong in one file so far.
+#[derive(Debug)]
+pub(crate) struct Findings<'a> {
+    /// The file.
+    pub(crate) file: &'a Arc<SourceFile>,
+    /// The problems.
+    pub(crate) problems: Vec<Problem>,
 }
 
-/// `problems` as text for a person: each with its place underlined.
-pub struct Rendered<'a>(pub &'a Problems, pub Style);
-
-impl fmt::Display for Rendered<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use annotate_snippets::renderer::DecorStyle;
-        use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-        let renderer = match self.1 {
-            Style::Colour => Renderer::styled(),
-            Style::Plain => Renderer::plain(),
-        };
-        let renderer = renderer.decor_style(DecorStyle::Ascii);
-        for problem in &self.0.0 {
-            let title = Level::ERROR.primary_title(problem.message.as_str());
-            let mut group = match (&problem.file, &problem.span) {
-                (Some(file), Some(span)) => {
-                    let end = span.end.min(file.text.len());
-                    let mark = AnnotationKind::Primary.span(span.start.min(end)..end);
-                    title.element(Snippet::source(file.text.as_str()).path(file.path.as_str()).annotation(mark))
-                }
-                (Some(file), None) => title.element(annotate_snippets::Origin::path(file.path.as_str())),
-                (None, _) => annotate_snippets::Group::with_title(title),
-            };
-            if let Some(help) = &problem.help {
-                group = group.element(Level::HELP.message(help.as_str()));
-            }
-            writeln!(f, "{}", renderer.render(&[group]))?;
-        }
-        Ok(())
+impl<'a> Findings<'a> {
+    /// Nothing is wrong yet.
+    pub(crate) fn new(file: &'a Arc<SourceFile>) -> Self {
+        Self { file, problems: Vec::new() }
     }
+
+    /// Adds a problem that has a way out.
+    pub(crate) fn say(&mut self, span: &Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+        self.problems.push(Problem::at(self.file, span.clone(), message).help(help));
+    }
+
+    /// The value, or none and a problem at `span`.
+    pub(crate) fn keep<T>(&mut self, span: &Range<usize>, read: Result<T, NameError>) -> Option<T> {
+        read.map_err(|error| {
+            let problem = Problem::at(self.file, span.clone(), error.message);
+            self.problems.push(match error.help {
+                Some(help) => problem.help(help),
+                None => problem,
+            });
+        })
+        .ok()
+    }
+
+    /// The text read as a `T`, or none and a problem at its place.
+    pub(crate) fn parse<T: FromStr<Err = NameError>>(&mut self, text: &At<String>) -> Option<T> {
+        self.keep(&text.span, text.value.parse())
+    }
+}
+
+/// The one of `known` that `written` was most likely meant to be, if any is near enough.
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = written.chars().count();
+    if length > 128 {
+        return None;
+    }
+    let allowed = (length / 3).clamp(1, 3);
+    known
+        .into_iter()
+        .filter(|name| name.len().abs_diff(written.len()) <= 3)
+        .map(|name| (strsim::osa_distance(written, name), name))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, name)| name)
 }

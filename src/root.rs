@@ -1,10 +1,21 @@
 //! A root: settings, definitions and lock of one folder, read from its files and right together.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use crate::git::Files;
-use crate::lock::Lock;
-use crate::problem::Problems;
-use crate::settings::Settings;
-use crate::stream::Definitions;
+use crate::image::{RegistryHost, StreamName};
+use crate::lock::{self, Lock};
+use crate::problem::{Problem, Problems, SourceFile};
+use crate::settings::policy::Policy;
+use crate::settings::schedule::Schedules;
+use crate::settings::{self, Settings};
+use crate::stream::validate::{Draft, FOLDER};
+use crate::stream::{self, Definitions, Source};
+use crate::table::text;
+
+/// After so many problems no further file is read.
+const PROBLEMS_MAX: usize = 10_000;
 
 /// Everything a root's files say.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,10 +30,113 @@ pub struct Root {
 
 impl Root {
     /// Reads a root from its files: `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml`, by path from the root.
+    /// Other files are not looked at.
     ///
     /// # Errors
     /// Every problem of every file.
-    pub fn read(_files: &Files) -> Result<Self, Problems> {
-        Ok(Self::default())
+    pub fn read(files: &Files) -> Result<Self, Problems> {
+        let mut schedules = Schedules::default();
+        let (settings, mut problems) = read_settings(files, &mut schedules);
+        let (definitions, found) = read_streams(files, &settings, &mut schedules);
+        problems.extend(found);
+        let lock = read_lock(files).map_err(|found| problems.extend(found)).unwrap_or_default();
+        Problems::none_or(problems)?;
+        Ok(Self { settings, definitions, lock })
+    }
+
+    /// What of this root, and of the remote it is on, the operator's policy forbids.
+    pub fn refused(&self, policy: &Policy, remote: Option<&str>) -> Vec<Problem> {
+        let mut refused: Vec<Problem> = remote.and_then(|remote| policy.forbids_remote(remote)).into_iter().collect();
+        refused.extend(self.settings.hooks.iter().filter_map(|hook| policy.forbids_hook(hook)));
+        refused.extend(self.registries().into_iter().filter_map(|registry| policy.forbids_registry(registry)));
+        refused
+    }
+
+    /// The registries that its tags name, and their mirrors.
+    fn registries(&self) -> std::collections::BTreeSet<&RegistryHost> {
+        let images = self.definitions.tags.values().filter_map(|tag| match &tag.source {
+            Source::Image { image, .. } => Some(image.repository().registry()),
+            Source::Follow(_) => None,
+        });
+        let mirrors = self.settings.registries.values().flat_map(|registry| &registry.mirrors);
+        images.chain(mirrors.map(|mirror| &mirror.registry)).collect()
     }
 }
+
+/// The JSON schemas of all files that people write, each with the name of its own file.
+pub fn schemas() -> [(&'static str, serde_json::Value); 3] {
+    [
+        ("settings.schema.json", settings::schema()),
+        ("stream.schema.json", stream::schema()),
+        ("policy.schema.json", settings::policy::schema()),
+    ]
+}
+
+fn read_settings(files: &Files, schedules: &mut Schedules) -> (Settings, Vec<Problem>) {
+    let Some(bytes) = files.get(settings::FILE_NAME) else {
+        let problem =
+            Problem::whole(None, format!("there is no `{}`, so this folder is not a root", settings::FILE_NAME));
+        return (Settings::default(), vec![problem.help("name the folder that has one, or write an empty one")]);
+    };
+    let (file, problems) = text::definitions(settings::FILE_NAME, bytes);
+    if problems.is_empty() {
+        return settings::validate::settings(&file, schedules);
+    }
+    (Settings::default(), problems)
+}
+
+fn read_streams(files: &Files, settings: &Settings, schedules: &mut Schedules) -> (Definitions, Vec<Problem>) {
+    let mut draft = Draft::default();
+    let mut problems = Vec::new();
+    let mut names: HashMap<String, &str> = HashMap::new();
+    for (path, bytes) in files {
+        let Some(name) = path.strip_prefix(FOLDER).and_then(|rest| rest.strip_suffix(".toml")) else { continue };
+        if problems.len() > PROBLEMS_MAX {
+            break;
+        }
+        let twin = names.insert(name.to_lowercase(), path);
+        let name = match stream_name(path, name, twin) {
+            Ok(name) => name,
+            Err(problem) => {
+                problems.push(problem);
+                continue;
+            }
+        };
+        let (file, unfit) = text::definitions(path, bytes);
+        if unfit.is_empty() {
+            problems.extend(draft.stream(&file, name, &settings.import, schedules));
+        } else {
+            draft.unread(name);
+            problems.extend(unfit);
+        }
+    }
+    let (definitions, between) = draft.finish();
+    problems.extend(between);
+    (definitions, problems)
+}
+
+/// The name of the stream in the file `path`; `twin` is an earlier file whose name differs in case alone.
+fn stream_name(path: &str, name: &str, twin: Option<&str>) -> Result<StreamName, Problem> {
+    let file = || Arc::new(SourceFile { path: path.escape_default().to_string(), text: String::new() });
+    if let Some(twin) = twin {
+        let message = format!("`{path}` and `{twin}` differ only in upper and lower case");
+        return Err(Problem::whole(Some(&file()), message).help("rename one: not every file system can hold both"));
+    }
+    name.parse().map_err(|error: crate::image::NameError| {
+        let lower = name.to_lowercase();
+        let help = match lower.parse::<StreamName>() {
+            Ok(lower) => Some(format!("rename the file to `{FOLDER}{lower}.toml`")),
+            Err(_) => error.help,
+        };
+        Problem::whole(Some(&file()), error.message).help(help.unwrap_or_default())
+    })
+}
+
+fn read_lock(files: &Files) -> Result<Lock, Vec<Problem>> {
+    let Some(bytes) = files.get(lock::FILE_NAME) else { return Ok(Lock::default()) };
+    let (file, problems) = text::source(lock::FILE_NAME, bytes, text::LOCK_MAX, "128 MiB");
+    if problems.is_empty() { lock::read::read(&file) } else { Err(problems) }
+}
+
+#[cfg(test)]
+mod tests;

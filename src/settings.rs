@@ -3,13 +3,25 @@
 //! What was written is read by [`table`] into `SettingsTable`, with positions; what is true is [`Settings`].
 //! Nothing in a repository can widen what the operator's [`policy`] allows.
 
+pub mod duration;
+pub mod globs;
+pub mod path;
+pub mod policy;
 pub mod schedule;
+pub(crate) mod table;
+pub(crate) mod validate;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use crate::image::{Platform, RegistryHost};
+use globs::TagGlobs;
 use schedule::Schedule;
+
+/// The file's name, in its root.
+pub const FILE_NAME: &str = "pinstream.toml";
 
 /// The settings of a root, right in themselves.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +59,8 @@ pub struct Author {
 pub struct ImportSettings {
     /// When `--due` imports; none means at every pass.
     pub schedule: Option<Schedule>,
+    /// The time zone schedules are read in; none means UTC.
+    pub timezone: Option<TimeZone>,
     /// Platforms an index must have.
     pub platforms: Vec<Platform>,
 }
@@ -84,8 +98,8 @@ pub struct Mirror {
 pub struct Hook {
     /// Its name, the key of what it has seen.
     pub name: String,
-    /// Globs over `stream:tag`; empty means all tags.
-    pub on: Vec<String>,
+    /// The tags it is for.
+    pub on: TagGlobs,
     /// The program and its arguments; a program with a slash is a file of the landed commit, from the root.
     pub run: Vec<String>,
     /// More files of the landed commit that stand in its folder, from the root.
@@ -101,4 +115,15 @@ pub struct Hook {
 impl Hook {
     /// How long a hook may take that does not say.
     pub const TIMEOUT: Duration = Duration::from_secs(300);
+
+    /// The file of the landed commit that is its program, from the root; none where the program is looked up in `PATH`.
+    pub fn program_file(&self) -> Option<&str> {
+        let program = self.run.first().filter(|program| program.contains('/'))?;
+        Some(program.strip_prefix("./").unwrap_or(program))
+    }
+}
+
+/// The JSON schema of `pinstream.toml`.
+pub fn schema() -> serde_json::Value {
+    crate::table::schema::<table::SettingsTable>()
 }

@@ -3,6 +3,10 @@
 //! What was written is read by `table` with positions; `validate` turns it into [`Definitions`] or into all its
 //! problems at once; [`follow`] says in which order tags follow each other. Nothing here knows a registry's answer.
 
+pub mod follow;
+mod table;
+pub(crate) mod validate;
+
 use std::collections::BTreeMap;
 
 use crate::image::{ImageRef, Platform, StreamName, TagId};
@@ -51,4 +55,9 @@ pub enum Source {
     },
     /// Another tag of the root.
     Follow(TagId),
+}
+
+/// The JSON schema of a stream's file.
+pub fn schema() -> serde_json::Value {
+    crate::table::schema::<table::StreamTable>()
 }

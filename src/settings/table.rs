@@ -1,0 +1,111 @@
+//! `pinstream.toml` as it is written: every key there is, with its place; true or not is for `validate` to say.
+
+use std::sync::LazyLock;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::problem::At;
+use crate::table::shape::Shape;
+use crate::table::{Entries, Reserved};
+
+/// What `pinstream.toml` may hold.
+pub(super) static SHAPE: LazyLock<Shape> = LazyLock::new(Shape::of::<SettingsTable>);
+
+/// Settings of a root; every key may be left out.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(rename = "Settings")]
+pub(crate) struct SettingsTable {
+    /// Where and as whom a pass commits.
+    pub(crate) git: GitTable,
+    /// What stream files and tags fall back on.
+    pub(crate) import: ImportTable,
+    /// How a registry is reached, by its `host` or `host:port`.
+    pub(crate) registry: Entries<RegistryTable>,
+    /// Commands for moves that have landed on the branch.
+    pub(crate) hook: Vec<At<HookTable>>,
+    /// Not yet supported.
+    pub(crate) target: Option<Reserved>,
+    /// Not yet supported.
+    pub(crate) publish: Option<Reserved>,
+    /// Not yet supported.
+    pub(crate) remote: Option<Reserved>,
+}
+
+/// Where and as whom a pass commits.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(rename = "Git")]
+pub(crate) struct GitTable {
+    /// The branch; by default the remote's `HEAD`.
+    pub(crate) branch: Option<At<String>>,
+    /// Author and committer, as `name <address>`.
+    pub(crate) author: Option<At<String>>,
+    /// Not yet supported.
+    pub(crate) message: Option<Reserved>,
+    /// Not yet supported.
+    pub(crate) sign: Option<Reserved>,
+}
+
+/// What holds for an import unless a stream or a tag says otherwise.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(rename = "Import")]
+pub(crate) struct ImportTable {
+    /// A cron expression of five fields, as crontab(5) has them, or `never`.
+    pub(crate) schedule: Option<At<String>>,
+    /// The time zone the schedule is read in, as `Europe/Berlin`; by default UTC.
+    pub(crate) timezone: Option<At<String>>,
+    /// Platforms an index must have for it to be pinned, as `linux/amd64`.
+    pub(crate) platforms: Option<Vec<At<String>>>,
+    /// Not yet supported.
+    pub(crate) soak: Option<Reserved>,
+    /// Not yet supported.
+    pub(crate) on_rollback: Option<Reserved>,
+    /// Not yet supported.
+    pub(crate) verify: Option<Reserved>,
+    /// Not yet supported.
+    pub(crate) ignore: Option<Reserved>,
+    /// Not yet supported.
+    pub(crate) allow: Option<Reserved>,
+}
+
+/// How one registry is reached.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(rename = "Registry")]
+pub(crate) struct RegistryTable {
+    /// Tried in order before the registry itself: `host[:port]`, and a path where there is one.
+    pub(crate) mirrors: Vec<At<String>>,
+    /// A PEM file of this root with the authorities to trust for this registry alone.
+    pub(crate) ca: Option<At<String>>,
+    /// Whether it is spoken to without TLS.
+    pub(crate) plain_http: Option<At<bool>>,
+    /// How many requests may be in flight at once, 1 to 256; by default 16.
+    #[schemars(range(min = 1, max = 256))]
+    pub(crate) requests: Option<At<i64>>,
+}
+
+/// A command for moves that have landed.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(rename = "Hook")]
+pub(crate) struct HookTable {
+    /// Its name, by which is remembered what it has seen.
+    #[schemars(required, regex(pattern = "^[a-z0-9][a-z0-9-]{0,62}$"))]
+    pub(crate) name: Option<At<String>>,
+    /// Which tags it is for: `stream`, `stream:tag`, or globs; by default all.
+    pub(crate) on: Option<At<Vec<At<String>>>>,
+    /// The program and its arguments; a program with a slash is a file of this root.
+    #[schemars(required)]
+    pub(crate) run: Option<At<Vec<At<String>>>>,
+    /// More files of this root that it finds in its folder.
+    pub(crate) files: Vec<At<String>>,
+    /// Environment variables that are passed on to it.
+    pub(crate) env: Vec<At<String>>,
+    /// How long it may take, as `90s`, `5m` or `1h`; by default `5m`.
+    pub(crate) timeout: Option<At<String>>,
+    /// Whether it runs once for each move in place of once for all.
+    pub(crate) each: bool,
+}

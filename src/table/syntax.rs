@@ -1,0 +1,93 @@
+//! TOML that does not parse, said in our words: every mistake of a file at once, one a line.
+
+use std::collections::{HashMap, HashSet};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::shape::short;
+use crate::problem::{Findings, Problem};
+
+/// How many mistakes of one file are said.
+const MISTAKES_MAX: usize = 100;
+
+/// The document, or none where the mistakes leave nothing to be read with certainty. Of keys defined twice the first
+/// definition is taken.
+pub(super) fn parse<'a>(text: &'a str, findings: &mut Findings<'_>) -> Option<Spanned<DeTable<'a>>> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        return Some(document);
+    }
+    let (duplicates, mistakes): (Vec<_>, Vec<_>) =
+        errors.into_iter().partition(|error| error.message() == "duplicate key" && error.span().is_some());
+    let first = if duplicates.is_empty() { HashMap::new() } else { places(document.get_ref()) };
+    let lines = Lines::of(text);
+    for error in duplicates.iter().take(MISTAKES_MAX) {
+        let span = error.span().unwrap_or(0..0);
+        let written = text.get(span.clone()).unwrap_or_default();
+        let name = written.trim_matches(['"', '\'']);
+        let earlier = first.get(name).and_then(|starts| starts.iter().rev().find(|start| **start < span.start));
+        let line = earlier.map(|start| lines.number(*start)).or_else(|| lines.same_header(text, span.start));
+        let message = match line {
+            Some(line) => format!("`{}` is defined twice, first in line {line}", short(name)),
+            None => format!("`{}` is defined twice", short(name)),
+        };
+        findings.say(&span, message, "keep one of the two");
+    }
+    let mut seen = HashSet::new();
+    for error in &mistakes {
+        let span = error.span().unwrap_or(0..0);
+        if seen.len() < MISTAKES_MAX && seen.insert(lines.number(span.start)) {
+            let file = findings.file;
+            findings.problems.push(Problem::at(file, span, format!("this is not TOML: {}", error.message())));
+        }
+    }
+    mistakes.is_empty().then_some(document)
+}
+
+/// Where each key stands, in ascending order, by its name.
+fn places<'a>(table: &'a DeTable<'_>) -> HashMap<&'a str, Vec<usize>> {
+    fn collect<'a>(value: &'a DeValue<'_>, places: &mut HashMap<&'a str, Vec<usize>>) {
+        match value {
+            DeValue::Table(table) => walk(table, places),
+            DeValue::Array(items) => items.iter().for_each(|item| collect(item.get_ref(), places)),
+            _ => {}
+        }
+    }
+    fn walk<'a>(table: &'a DeTable<'_>, places: &mut HashMap<&'a str, Vec<usize>>) {
+        for (key, value) in table {
+            places.entry(key.get_ref().as_ref()).or_default().push(key.span().start);
+            collect(value.get_ref(), places);
+        }
+    }
+    let mut all = HashMap::new();
+    walk(table, &mut all);
+    all.values_mut().for_each(|starts| starts.sort_unstable());
+    all
+}
+
+/// Where the lines of a text begin.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
+    }
+
+    /// The number, from 1, of the line that `at` is in.
+    fn number(&self, at: usize) -> usize {
+        self.0.partition_point(|start| *start <= at)
+    }
+
+    /// The number of the first line that is the same table header as the one that `at` is in.
+    fn same_header(&self, text: &str, at: usize) -> Option<usize> {
+        let line = |number: usize| {
+            let start = self.0[number - 1];
+            let end = self.0.get(number).copied().unwrap_or(text.len());
+            text[start..end].trim()
+        };
+        let here = self.number(at);
+        let header = line(here);
+        (header.starts_with('[')).then(|| (1..here).find(|number| line(*number) == header)).flatten()
+    }
+}
