@@ -3,8 +3,26 @@
 //!
 //! Nothing here is ever forced, nothing is checked out, and no filter, hook or attribute of a repository is run.
 
+mod address;
+mod cache;
+pub mod checkout;
+pub mod credential;
+mod folder;
+mod local_state;
+mod message;
+mod remote;
+mod tree;
+mod wire;
+
 use std::collections::BTreeMap;
 use std::fmt;
+
+pub use remote::{Remote, RemoteSetup};
+
+use crate::settings::Author;
+
+/// The ref that holds what is remembered beside the branch.
+pub const STATE_REF: &str = "refs/pinstream/state";
 
 /// A commit's object id in hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +64,31 @@ pub enum Push<T> {
     Unknown(String),
 }
 
+/// What the remote had when it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// The branch's name.
+    pub branch: String,
+    /// The branch's tip.
+    pub tip: CommitId,
+    /// The tip of the state ref, where there is one. It may be younger than `tip`: who compares the two asks again
+    /// for the branch after reading the state.
+    pub state: Option<CommitId>,
+}
+
+/// A commit to be put on a branch: one file, on one parent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The commit it stands on, and the tip the branch must still have.
+    pub parent: CommitId,
+    /// The whole text of the lock.
+    pub lock: String,
+    /// The commit's message.
+    pub message: String,
+    /// Author and committer.
+    pub author: Author,
+}
+
 /// What stops a pass at its Git remote.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GitError {
@@ -81,6 +124,12 @@ pub enum GitError {
         /// What is not trusted, and what to do.
         reason: String,
     },
+    /// The name is not one that a branch has.
+    #[error("`{branch}` is not the name of a branch")]
+    Branch {
+        /// As given, escaped.
+        branch: String,
+    },
     /// The branch does not exist.
     #[error("the remote `{url}` has no branch `{branch}`")]
     NoBranch {
@@ -110,4 +159,17 @@ pub enum GitError {
     /// The local side failed: disk, memory, a broken object.
     #[error("git failed: {0}")]
     Local(String),
+}
+
+/// Sets what libgit2 keeps for the whole process: how long it waits, and whom it trusts besides the machine's store.
+#[allow(unsafe_code, reason = "libgit2 has no limit on time unless this is set, and it is only had through statics")]
+fn limit_process(timeout: std::time::Duration, authorities: Option<&std::path::Path>) -> Result<(), git2::Error> {
+    let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: these statics are plain numbers, and the certificate store has a lock of its own (OpenSSL `SSL_CTX`).
+    // All remotes of a process are opened with the same values, so that a race changes nothing.
+    unsafe {
+        git2::opts::set_server_timeout_in_milliseconds(milliseconds)?;
+        git2::opts::set_server_connect_timeout_in_milliseconds(milliseconds)?;
+        authorities.map_or(Ok(()), |file| git2::opts::set_ssl_cert_file(file))
+    }
 }

@@ -12,38 +12,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use crate::git::{Change, Sight};
 use crate::git::{CommitId, Files, GitError, Push, RepoFile};
 use crate::hook::{HookEnd, HookRun};
 use crate::image::{Digest, ImageRef, Repository};
 use crate::registry::ImportError;
 use crate::registry::manifest::{Descriptor, Verified};
-use crate::settings::{Author, Settings};
+use crate::settings::Settings;
 use crate::state::{Owner, State};
-
-/// What the remote had when it was asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sight {
-    /// The branch's name.
-    pub branch: String,
-    /// The branch's tip.
-    pub tip: CommitId,
-    /// The tip of the state ref, where there is one. It may be younger than `tip`: who compares the two asks again
-    /// for the branch after reading the state.
-    pub state: Option<CommitId>,
-}
-
-/// A commit to be put on a branch: one file, on one parent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// The commit it stands on, and the tip the branch must still have.
-    pub parent: CommitId,
-    /// The whole text of the lock.
-    pub lock: String,
-    /// The commit's message.
-    pub message: String,
-    /// Author and committer.
-    pub author: Author,
-}
 
 /// What is going on, for somebody who waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,1 +1,71 @@
-//! git
+//! The Git edge against real remotes: a folder, `git daemon`, `git http-backend` and `sshd`.
+
+mod cache;
+mod push;
+mod story;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pinstream::git::credential::{Secret, Sources};
+use pinstream::git::{Change, CommitId, Files, Remote, RemoteSetup};
+use pinstream::settings::Author;
+use tempfile::TempDir;
+
+/// A machine that works on one remote: its cache and its state.
+pub(crate) struct Machine {
+    folder: TempDir,
+    url: String,
+    pub(crate) root: String,
+    pub(crate) checkout: Option<PathBuf>,
+    pub(crate) credentials: Sources,
+}
+
+impl Machine {
+    pub(crate) fn new(url: impl Into<String>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder, url: url.into(), root: String::new(), checkout: None, credentials: Sources::default() }
+    }
+
+    pub(crate) fn token(mut self, user: &str, token: &str) -> Self {
+        self.credentials.token = Some(Secret::new(token.to_owned()));
+        self.credentials.username = Some(user.to_owned());
+        self
+    }
+
+    /// Where its caches are.
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.folder.path().join("cache")
+    }
+
+    /// Opens the remote as a new process would.
+    pub(crate) fn open(&self) -> Remote {
+        let setup = RemoteSetup {
+            url: self.url.clone(),
+            root: self.root.clone(),
+            cache: self.cache(),
+            state: self.folder.path().join("state"),
+            checkout: self.checkout.clone(),
+            credentials: self.credentials.clone(),
+            timeout: Duration::from_secs(20),
+        };
+        Remote::open(setup).unwrap()
+    }
+}
+
+/// The time of every commit of these tests.
+pub(crate) fn now() -> Timestamp {
+    "2026-11-24T12:00:00Z".parse().unwrap()
+}
+
+/// A change of the lock on `parent`.
+pub(crate) fn change(parent: &CommitId, lock: &str) -> Change {
+    let author = Author { name: "pinstream".to_owned(), email: "pinstream@localhost".to_owned() };
+    Change { parent: parent.clone(), lock: lock.to_owned(), message: format!("Pin {lock}"), author }
+}
+
+/// Files as a pass has them.
+pub(crate) fn files(list: &[(&str, &str)]) -> Files {
+    list.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect()
+}

@@ -1,0 +1,274 @@
+//! The remote of a pass: looked at, read, and moved on by compare-and-swap. All of it blocks.
+//!
+//! A remote is a folder of this machine or a server; what a caller sees is the same.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use git2::{ObjectType, Oid, Repository, Signature, Time};
+use jiff::Timestamp;
+
+use super::address::{Address, BranchName, Route};
+use super::cache::Cache;
+use super::credential::Sources;
+use super::folder::FolderRemote;
+use super::local_state::LocalState;
+use super::message::local;
+use super::tree::{Leaf, Objects, RepoPath};
+use super::wire::Wire;
+use super::{Change, CommitId, Files, GitError, Push, RepoFile, STATE_REF, Sight, limit_process};
+use crate::settings::Author;
+
+/// Where a remote is and what may be used to reach it.
+pub struct RemoteSetup {
+    /// The address, as a person gives it.
+    pub url: String,
+    /// The path of the root's folder in the repository; empty for the top.
+    pub root: String,
+    /// The folder of our caches; need not exist.
+    pub cache: PathBuf,
+    /// The folder of state that a remote does not take; need not exist.
+    pub state: PathBuf,
+    /// A checkout whose objects may be read.
+    pub checkout: Option<PathBuf>,
+    /// Credentials.
+    pub credentials: Sources,
+    /// How long a server may be silent.
+    pub timeout: Duration,
+}
+
+/// A remote and one root in it.
+pub struct Remote {
+    end: End,
+    root: RepoPath,
+    local_state: LocalState,
+    state_is_local: bool,
+}
+
+/// What the remote is.
+enum End {
+    Folder(Box<FolderRemote>),
+    Server(Box<Wire>),
+}
+
+impl Remote {
+    /// Gets ready to work on a remote; nothing is asked of it yet.
+    ///
+    /// # Errors
+    /// Where the address or the root's path is not accepted, or the cache cannot be made.
+    pub fn open(setup: RemoteSetup) -> Result<Self, GitError> {
+        let address = Address::parse(&setup.url)?;
+        let root = RepoPath::parse(&setup.root)?;
+        limit_process(setup.timeout, setup.credentials.authorities.as_deref()).map_err(|error| local(&error))?;
+        let local_state = LocalState::new(&setup.state, address.url());
+        let end = match address.route() {
+            Route::Folder(path) => End::Folder(Box::new(FolderRemote::open(path, address.shown())?)),
+            Route::Server(_) => {
+                let cache = Cache::open(&setup.cache, address.url(), setup.checkout.as_deref())?;
+                End::Server(Box::new(Wire { address, cache, sources: setup.credentials, timeout: setup.timeout }))
+            }
+        };
+        Ok(Self { end, root, local_state, state_is_local: false })
+    }
+
+    /// The remote's address, without any credential.
+    pub fn url(&self) -> &str {
+        match &self.end {
+            End::Folder(remote) => remote.url(),
+            End::Server(wire) => wire.address.shown(),
+        }
+    }
+
+    /// Asks for the tips of the branch, or of the remote's `HEAD`, and of the state ref, in one conversation; what is
+    /// not at hand of them is fetched in the same.
+    ///
+    /// # Errors
+    /// Where the remote cannot be reached or has no such branch.
+    pub fn look(&mut self, branch: Option<&str>) -> Result<Sight, GitError> {
+        let branch = branch.map(BranchName::parse).transpose()?;
+        let (branch, tip, state) = match &self.end {
+            End::Folder(remote) => {
+                let branch = branch.map_or_else(|| remote.default_branch(), Ok)?;
+                // The state first: it may be younger than the branch, never older than what is compared with it.
+                let state = remote.tip(STATE_REF)?;
+                let tip = remote.tip(&branch.reference())?;
+                let tip =
+                    tip.ok_or_else(|| GitError::NoBranch { url: self.url().to_owned(), branch: branch.to_string() })?;
+                (branch, tip, state)
+            }
+            End::Server(wire) => {
+                let tips = wire.look(branch.as_ref())?;
+                (tips.branch, tips.tip, tips.state)
+            }
+        };
+        let mut state = state.map(|id| CommitId(id.to_string()));
+        self.state_is_local = false;
+        if state.is_none() {
+            state = self.local_state.tip()?;
+            self.state_is_local = state.is_some();
+        }
+        Ok(Sight { branch: branch.to_string(), tip: CommitId(tip.to_string()), state })
+    }
+
+    /// `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml` of the root at `commit`, by path from the root.
+    ///
+    /// # Errors
+    /// Where the commit cannot be had, or holds what is not read.
+    pub fn read(&mut self, commit: &CommitId) -> Result<Files, GitError> {
+        let root = self.root.clone();
+        self.with_commit(commit, |objects, id| objects.files(id, &root))
+    }
+
+    /// One file of the root at `commit`; none where it is not there.
+    ///
+    /// # Errors
+    /// Where the commit cannot be had, or there is no plain file at `path`.
+    pub fn file(&mut self, commit: &CommitId, path: &str) -> Result<Option<RepoFile>, GitError> {
+        let path = self.root.join(path)?;
+        self.with_commit(commit, |objects, id| objects.file(id, &path))
+    }
+
+    /// Puts one commit with the new lock on the branch, if its tip is still `change.parent`.
+    ///
+    /// # Errors
+    /// Where the remote refuses it, or there is no plain file at the lock's path.
+    pub fn land(&mut self, branch: &str, change: &Change, now: Timestamp) -> Result<Push<CommitId>, GitError> {
+        let reference = BranchName::parse(branch)?.reference();
+        let path = self.root.join(crate::lock::FILE_NAME)?;
+        let (parent, new) = self.with_commit(&change.parent, |objects, parent| {
+            let blob = objects.write(ObjectType::Blob, change.lock.as_bytes())?;
+            let tree = objects.put(Some(objects.top(parent)?), &path, Leaf::File(blob))?;
+            let tree = tree.ok_or_else(|| GitError::Local("the new tree is empty".to_owned()))?;
+            Ok((parent, commit(objects.repository, tree, Some(parent), &change.message, &change.author, now)?))
+        })?;
+        self.swap(&reference, Some(parent), new, now)
+    }
+
+    /// The files below `prefix` of the state at `commit`, or in this machine's own state.
+    ///
+    /// # Errors
+    /// Where the state cannot be had or read.
+    pub fn read_state(&mut self, commit: Option<&CommitId>, prefix: &str) -> Result<Files, GitError> {
+        let path = RepoPath::parse(prefix)?;
+        match commit {
+            None => Ok(Files::new()),
+            Some(_) if self.state_is_local => self.local_state.files(prefix),
+            Some(commit) => self.with_commit(commit, |objects, id| objects.below(id, &path)),
+        }
+    }
+
+    /// Replaces what the state has below `prefix`, if it is still at `expected`; all else in it stays. Where the remote
+    /// takes no such ref and has none, this machine's own state is used from then on.
+    ///
+    /// # Errors
+    /// Where the remote cannot be reached or refuses it, or this machine cannot store it.
+    pub fn write_state(
+        &mut self,
+        expected: Option<&CommitId>,
+        prefix: &str,
+        files: &Files,
+        now: Timestamp,
+    ) -> Result<Push<CommitId>, GitError> {
+        let path = RepoPath::parse(prefix)?;
+        for name in files.keys() {
+            path.join(name)?;
+        }
+        if self.state_is_local {
+            return self.local_state.swap(expected, prefix, files);
+        }
+        let build = |objects: &Objects<'_>, parent: Option<Oid>| {
+            let folder = objects.tree_of(files)?;
+            let old = parent.map(|parent| objects.top(parent)).transpose()?;
+            let tree = match objects.put(old, &path, Leaf::Folder(folder))? {
+                Some(tree) => tree,
+                None => objects.write(ObjectType::Tree, b"")?,
+            };
+            let author = Author { name: "pinstream".to_owned(), email: "pinstream@localhost".to_owned() };
+            commit(objects.repository, tree, parent, "pinstream: state", &author, now)
+        };
+        let (parent, new) = match expected {
+            Some(expected) => self.with_commit(expected, |objects, id| Ok((Some(id), build(objects, Some(id))?)))?,
+            None => (None, build(&Objects::of(self.repository())?, None)?),
+        };
+        match self.swap(STATE_REF, parent, new, now) {
+            Err(GitError::Refused { .. }) if expected.is_none() => {
+                self.state_is_local = true;
+                self.local_state.swap(None, prefix, files)
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the state is kept on this machine, because the remote takes no ref for it.
+    pub fn state_is_local(&self) -> bool {
+        self.state_is_local
+    }
+
+    fn repository(&self) -> &Repository {
+        match &self.end {
+            End::Folder(remote) => &remote.repository,
+            End::Server(wire) => &wire.cache.repository,
+        }
+    }
+
+    /// Does something with a commit, after fetching it where need be. What is broken in our cache is fetched anew, once.
+    fn with_commit<T>(
+        &mut self,
+        commit: &CommitId,
+        mut act: impl FnMut(&Objects<'_>, Oid) -> Result<T, GitError>,
+    ) -> Result<T, GitError> {
+        let id = Oid::from_str(&commit.0).map_err(|error| local(&error))?;
+        if let End::Server(wire) = &self.end
+            && !wire.cache.has(id)
+        {
+            wire.fetch_commit(id)?;
+        }
+        let first = act(&Objects::of(self.repository())?, id);
+        match (first, &mut self.end) {
+            (Err(GitError::Local(reason)), End::Server(wire)) => {
+                tracing::debug!(reason, "the cache is broken and made anew");
+                wire.cache.recreate()?;
+                wire.fetch_commit(id)?;
+                act(&Objects::of(&wire.cache.repository)?, id)
+            }
+            (first, _) => first,
+        }
+    }
+
+    fn swap(
+        &mut self,
+        reference: &str,
+        expected: Option<Oid>,
+        new: Oid,
+        now: Timestamp,
+    ) -> Result<Push<CommitId>, GitError> {
+        let outcome = match &mut self.end {
+            End::Folder(remote) => remote.swap(reference, expected, new, now)?,
+            End::Server(wire) => wire.push(reference, expected, new)?,
+        };
+        Ok(match outcome {
+            Push::Landed(id) => Push::Landed(CommitId(id.to_string())),
+            Push::Moved => Push::Moved,
+            Push::Unknown(reason) => Push::Unknown(reason),
+        })
+    }
+}
+
+/// Writes a commit object; no ref names it yet.
+fn commit(
+    repository: &Repository,
+    tree: Oid,
+    parent: Option<Oid>,
+    message: &str,
+    author: &Author,
+    now: Timestamp,
+) -> Result<Oid, GitError> {
+    let write = || {
+        let person = Signature::new(&author.name, &author.email, &Time::new(now.as_second(), 0))?;
+        let tree = repository.find_tree(tree)?;
+        let parent = parent.map(|parent| repository.find_commit(parent)).transpose()?;
+        let parents: Vec<_> = parent.iter().collect();
+        repository.commit(None, &person, &person, message, &tree, &parents)
+    };
+    write().map_err(|error| local(&error))
+}

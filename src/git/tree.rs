@@ -1,0 +1,447 @@
+//! Trees and blobs of untrusted commits: read strictly, and edited along one path.
+//!
+//! Trees are read from their bytes, not through a work tree: a symbolic link or a submodule is an entry with a mode
+//! that is refused, and a path out of the repository cannot be expressed. Sizes are known before anything is read.
+
+use git2::{ObjectType, Odb, Oid};
+
+use super::message::{is_format, local, shown};
+use super::{Files, GitError, RepoFile};
+
+/// The largest tree object that is read, in bytes.
+const TREE_MAX: usize = 64 << 20;
+/// The largest settings or stream file, in bytes.
+const DEFINITION_MAX: usize = 256 << 10;
+/// The largest lock, in bytes.
+const LOCK_MAX: usize = 64 << 20;
+/// The largest further file, a hook's or a certificate, in bytes.
+const FILE_MAX: usize = 16 << 20;
+/// The most stream files of a root.
+const STREAMS_MAX: usize = 20_000;
+/// The most bytes of all stream files of a root together.
+const STREAMS_BYTES_MAX: usize = 64 << 20;
+/// The most parts a path has.
+const PARTS_MAX: usize = 8;
+
+/// A path from the top of a repository: plain ASCII parts, none of them special to Git or to a file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RepoPath(Vec<String>);
+
+impl RepoPath {
+    /// Reads a relative path; the empty text is the top itself.
+    ///
+    /// # Errors
+    /// Names the path.
+    pub(super) fn parse(text: &str) -> Result<Self, GitError> {
+        if text.is_empty() {
+            return Ok(Self(Vec::new()));
+        }
+        let parts: Vec<_> = text.split('/').collect();
+        if parts.len() > PARTS_MAX || !parts.iter().all(|part| is_plain_part(part)) {
+            let reason = format!("a path has at most {PARTS_MAX} plain ASCII parts, none of them `.`, `..` or `.git…`");
+            return Err(GitError::Tree { path: shown(text), reason });
+        }
+        Ok(Self(parts.into_iter().map(str::to_owned).collect()))
+    }
+
+    /// `text` below this path.
+    pub(super) fn join(&self, text: &str) -> Result<Self, GitError> {
+        let mut parts = self.0.clone();
+        parts.extend(Self::parse(text)?.0);
+        Ok(Self(parts))
+    }
+
+    pub(super) fn text(&self) -> String {
+        self.0.join("/")
+    }
+}
+
+fn is_plain_part(part: &str) -> bool {
+    let lower = part.to_ascii_lowercase();
+    (1..=255).contains(&part.len())
+        && part.bytes().all(|b| (b.is_ascii_graphic() || b == b' ') && b != b'\\' && b != b':')
+        && !part.starts_with(' ')
+        && !part.ends_with([' ', '.'])
+        && !lower.starts_with(".git")
+        && !lower.starts_with("git~")
+}
+
+/// What an entry of a tree is, by its mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Folder,
+    Plain,
+    Executable,
+    Symlink,
+    Submodule,
+    Odd,
+}
+
+impl Kind {
+    fn of(mode: &[u8]) -> Self {
+        match mode {
+            b"40000" => Self::Folder,
+            b"100644" => Self::Plain,
+            b"100755" => Self::Executable,
+            b"120000" => Self::Symlink,
+            b"160000" => Self::Submodule,
+            _ => Self::Odd,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Folder => "it is a folder",
+            Self::Plain => "it is a file",
+            Self::Executable => "it is an executable file",
+            Self::Symlink => "it is a symbolic link, which is never followed",
+            Self::Submodule => "it is a submodule, which is never followed",
+            Self::Odd => "its mode is not one of a file or folder",
+        }
+    }
+}
+
+/// One entry of a tree, as it stands there.
+#[derive(Clone, Debug)]
+struct Entry {
+    mode: Vec<u8>,
+    name: Vec<u8>,
+    id: Oid,
+}
+
+impl Entry {
+    fn kind(&self) -> Kind {
+        Kind::of(&self.mode)
+    }
+
+    /// Git's order: a folder's name counts as if a slash stood behind it (git `base_name_compare`).
+    fn key(&self) -> Vec<u8> {
+        let mut key = self.name.clone();
+        if self.kind() == Kind::Folder {
+            key.push(b'/');
+        }
+        key
+    }
+}
+
+/// What is put at the end of a path.
+#[derive(Clone, Copy)]
+pub(super) enum Leaf {
+    /// A plain file, where a plain file or nothing is.
+    File(Oid),
+    /// A folder in place of a folder or nothing; none removes it.
+    Folder(Option<Oid>),
+}
+
+/// The objects of a repository, read with care.
+pub(super) struct Objects<'r> {
+    pub(super) repository: &'r git2::Repository,
+    pub(super) odb: Odb<'r>,
+}
+
+impl<'r> Objects<'r> {
+    pub(super) fn of(repository: &'r git2::Repository) -> Result<Self, GitError> {
+        Ok(Self { repository, odb: repository.odb().map_err(|error| local(&error))? })
+    }
+
+    /// The top tree of a commit.
+    pub(super) fn top(&self, commit: Oid) -> Result<Oid, GitError> {
+        Ok(self.repository.find_commit(commit).map_err(|error| local(&error))?.tree_id())
+    }
+
+    /// `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml` of the root at `root`.
+    pub(super) fn files(&self, commit: Oid, root: &RepoPath) -> Result<Files, GitError> {
+        let mut files = Files::new();
+        let Some(folder) = self.folder(self.top(commit)?, root)? else { return Ok(files) };
+        for entry in self.entries(folder, &root.text())? {
+            let name: &[u8] = &entry.name;
+            let (cap, name) = match name {
+                b"pinstream.toml" => (DEFINITION_MAX, "pinstream.toml"),
+                b"pinstream.lock" => (LOCK_MAX, "pinstream.lock"),
+                b"streams" => {
+                    if entry.kind() != Kind::Folder {
+                        return Err(refuse(&below(&root.text(), "streams"), entry.kind().word()));
+                    }
+                    let mut budget = STREAMS_BYTES_MAX;
+                    self.streams(entry.id, root, "streams", &mut files, &mut budget)?;
+                    continue;
+                }
+                _ => continue,
+            };
+            let bytes = self.plain(&entry, &below(&root.text(), name), cap)?.bytes;
+            files.insert(name.to_owned(), bytes);
+        }
+        Ok(files)
+    }
+
+    fn streams(
+        &self,
+        tree: Oid,
+        root: &RepoPath,
+        path: &str,
+        files: &mut Files,
+        budget: &mut usize,
+    ) -> Result<(), GitError> {
+        let full = below(&root.text(), path);
+        if path.split('/').count() > PARTS_MAX {
+            return Err(refuse(&full, &format!("streams are nested at most {PARTS_MAX} folders deep")));
+        }
+        for entry in self.entries(tree, &full)? {
+            let Some(name) = std::str::from_utf8(&entry.name).ok().filter(|name| is_printable(name)) else {
+                let name = String::from_utf8_lossy(&entry.name).into_owned();
+                return Err(refuse(&below(&full, &name), "its name cannot be shown"));
+            };
+            let path = below(path, name);
+            let full = below(&root.text(), &path);
+            match entry.kind() {
+                Kind::Folder => self.streams(entry.id, root, &path, files, budget)?,
+                Kind::Plain | Kind::Executable if name.ends_with(".toml") => {
+                    let bytes = self.plain(&entry, &full, DEFINITION_MAX)?.bytes;
+                    let too_many = files.len() > STREAMS_MAX;
+                    *budget = budget.checked_sub(bytes.len()).filter(|_| !too_many).ok_or_else(|| {
+                        let mib = STREAMS_BYTES_MAX >> 20;
+                        refuse(&full, &format!("a root has at most {STREAMS_MAX} stream files of {mib} MiB in all"))
+                    })?;
+                    files.insert(path, bytes);
+                }
+                Kind::Plain | Kind::Executable => {}
+                other => return Err(refuse(&full, other.word())),
+            }
+        }
+        Ok(())
+    }
+
+    /// One file, of at most 16 MiB; none where it is not there.
+    pub(super) fn file(&self, commit: Oid, path: &RepoPath) -> Result<Option<RepoFile>, GitError> {
+        match self.entry(commit, path)? {
+            Some(entry) => self.plain(&entry, &path.text(), FILE_MAX).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The lock of the root at `root` and its blob's id, for a walk over many commits.
+    pub(super) fn lock_id(&self, commit: Oid, root: &RepoPath) -> Result<Option<Oid>, GitError> {
+        Ok(self.entry(commit, &root.join("pinstream.lock")?)?.filter(|entry| entry.kind() == Kind::Plain).map(|e| e.id))
+    }
+
+    /// The bytes of a lock's blob.
+    pub(super) fn lock(&self, id: Oid) -> Result<Vec<u8>, GitError> {
+        self.blob(id, "pinstream.lock", LOCK_MAX)
+    }
+
+    fn entry(&self, commit: Oid, path: &RepoPath) -> Result<Option<Entry>, GitError> {
+        let Some((name, parents)) = path.0.split_last() else { return Ok(None) };
+        let parents = RepoPath(parents.to_vec());
+        let Some(folder) = self.folder(self.top(commit)?, &parents)? else { return Ok(None) };
+        let entries = self.entries(folder, &parents.text())?;
+        Ok(entries.into_iter().find(|entry| entry.name == name.as_bytes()))
+    }
+
+    /// The tree at `path` below `tree`; every part must be a folder.
+    fn folder(&self, tree: Oid, path: &RepoPath) -> Result<Option<Oid>, GitError> {
+        let mut tree = tree;
+        let mut at = String::new();
+        for part in &path.0 {
+            let entries = self.entries(tree, &at)?;
+            at = below(&at, part);
+            match entries.iter().find(|entry| entry.name == part.as_bytes()) {
+                None => return Ok(None),
+                Some(entry) if entry.kind() == Kind::Folder => tree = entry.id,
+                Some(entry) => return Err(refuse(&at, entry.kind().word())),
+            }
+        }
+        Ok(Some(tree))
+    }
+
+    /// All files below `prefix` in the tree of `commit`, by their path from there.
+    pub(super) fn below(&self, commit: Oid, prefix: &RepoPath) -> Result<Files, GitError> {
+        let mut files = Files::new();
+        if let Some(folder) = self.folder(self.top(commit)?, prefix)? {
+            self.collect(folder, &prefix.text(), "", &mut files)?;
+        }
+        Ok(files)
+    }
+
+    fn collect(&self, tree: Oid, prefix: &str, path: &str, files: &mut Files) -> Result<(), GitError> {
+        let full = below(prefix, path);
+        if path.split('/').count() > PARTS_MAX || files.len() > STREAMS_MAX {
+            return Err(refuse(&full, "it holds too much"));
+        }
+        for entry in self.entries(tree, &full)? {
+            let name = String::from_utf8_lossy(&entry.name).into_owned();
+            let path = below(path, &name);
+            match entry.kind() {
+                Kind::Folder => self.collect(entry.id, prefix, &path, files)?,
+                _ => {
+                    let bytes = self.plain(&entry, &below(prefix, &path), LOCK_MAX)?.bytes;
+                    files.insert(path, bytes);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn plain(&self, entry: &Entry, path: &str, cap: usize) -> Result<RepoFile, GitError> {
+        match entry.kind() {
+            kind @ (Kind::Plain | Kind::Executable) => {
+                Ok(RepoFile { bytes: self.blob(entry.id, path, cap)?, executable: kind == Kind::Executable })
+            }
+            other => Err(refuse(path, other.word())),
+        }
+    }
+
+    fn blob(&self, id: Oid, path: &str, cap: usize) -> Result<Vec<u8>, GitError> {
+        let (size, kind) = self.odb.read_header(id).map_err(|error| local(&error))?;
+        if kind != ObjectType::Blob {
+            return Err(refuse(path, "its object is not a file"));
+        }
+        if size > cap {
+            return Err(refuse(path, &format!("it has {size} bytes; at most {} KiB are read", cap >> 10)));
+        }
+        Ok(self.odb.read(id).map_err(|error| local(&error))?.data().to_vec())
+    }
+
+    /// The entries of a tree, in the order and with the names that Git demands (git-fsck(1)).
+    fn entries(&self, id: Oid, path: &str) -> Result<Vec<Entry>, GitError> {
+        let (size, kind) = self.odb.read_header(id).map_err(|error| local(&error))?;
+        if kind != ObjectType::Tree || size > TREE_MAX {
+            return Err(refuse(path, "its object is not a folder, or too large"));
+        }
+        let object = self.odb.read(id).map_err(|error| local(&error))?;
+        parse(object.data()).map_err(|reason| refuse(path, reason))
+    }
+
+    /// `tree` with `leaf` at `path`, every other entry as it was; none where nothing is left.
+    pub(super) fn put(&self, tree: Option<Oid>, path: &RepoPath, leaf: Leaf) -> Result<Option<Oid>, GitError> {
+        self.put_parts(tree, &path.0, leaf, "")
+    }
+
+    fn put_parts(&self, tree: Option<Oid>, parts: &[String], leaf: Leaf, at: &str) -> Result<Option<Oid>, GitError> {
+        let Some((name, rest)) = parts.split_first() else {
+            return match leaf {
+                Leaf::Folder(folder) => Ok(folder),
+                Leaf::File(_) => Err(refuse(at, "a file has a name")),
+            };
+        };
+        let mut entries = tree.map_or_else(|| Ok(Vec::new()), |tree| self.entries(tree, at))?;
+        let path = below(at, name);
+        let old = entries.iter().position(|entry| entry.name == name.as_bytes()).map(|index| entries.remove(index));
+        let is_file = rest.is_empty() && matches!(leaf, Leaf::File(_));
+        let wanted = if is_file { Kind::Plain } else { Kind::Folder };
+        if let Some(old) = old.as_ref().filter(|old| old.kind() != wanted) {
+            return Err(refuse(&path, old.kind().word()));
+        }
+        let new = match leaf {
+            Leaf::File(blob) if rest.is_empty() => Some((b"100644".to_vec(), blob)),
+            _ => self.put_parts(old.map(|old| old.id), rest, leaf, &path)?.map(|id| (b"40000".to_vec(), id)),
+        };
+        if let Some((mode, id)) = new {
+            let entry = Entry { mode, name: name.as_bytes().to_vec(), id };
+            let key = entry.key();
+            let place = entries.partition_point(|other| other.key() < key);
+            entries.insert(place, entry);
+        }
+        if entries.is_empty() { Ok(None) } else { self.write_tree(&entries).map(Some) }
+    }
+
+    /// The tree that holds `files`; none where there are none.
+    pub(super) fn tree_of(&self, files: &Files) -> Result<Option<Oid>, GitError> {
+        let mut plain = Vec::new();
+        let mut folders = std::collections::BTreeMap::<&str, Files>::new();
+        for (path, bytes) in files {
+            RepoPath::parse(path)?;
+            match path.split_once('/') {
+                Some((folder, rest)) => {
+                    folders.entry(folder).or_default().insert(rest.to_owned(), bytes.clone());
+                }
+                None => {
+                    let id = self.write(ObjectType::Blob, bytes)?;
+                    plain.push(Entry { mode: b"100644".to_vec(), name: path.clone().into_bytes(), id });
+                }
+            }
+        }
+        for (name, files) in folders {
+            if let Some(id) = self.tree_of(&files)? {
+                plain.push(Entry { mode: b"40000".to_vec(), name: name.as_bytes().to_vec(), id });
+            }
+        }
+        plain.sort_by_key(Entry::key);
+        if plain.windows(2).any(|pair| pair[0].name == pair[1].name) {
+            return Err(refuse("", "a name is both a file and a folder"));
+        }
+        if plain.is_empty() { Ok(None) } else { self.write_tree(&plain).map(Some) }
+    }
+
+    fn write_tree(&self, entries: &[Entry]) -> Result<Oid, GitError> {
+        let mut bytes = Vec::new();
+        for entry in entries {
+            bytes.extend_from_slice(&entry.mode);
+            bytes.push(b' ');
+            bytes.extend_from_slice(&entry.name);
+            bytes.push(0);
+            bytes.extend_from_slice(entry.id.as_bytes());
+        }
+        self.write(ObjectType::Tree, &bytes)
+    }
+
+    pub(super) fn write(&self, kind: ObjectType, bytes: &[u8]) -> Result<Oid, GitError> {
+        self.odb.write(kind, bytes).map_err(|error| local(&error))
+    }
+}
+
+/// Reads a tree object: `<mode> <name>\0<20 bytes of id>`, sorted, each name once.
+fn parse(bytes: &[u8]) -> Result<Vec<Entry>, &'static str> {
+    const ID: usize = 20;
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut files_seen = std::collections::HashSet::new();
+    let mut rest = bytes;
+    let mut last_key = Vec::new();
+    while !rest.is_empty() {
+        let space = rest.iter().take(8).position(|b| *b == b' ').ok_or("its folder is broken")?;
+        let zero = rest.iter().position(|b| *b == 0).filter(|zero| *zero > space).ok_or("its folder is broken")?;
+        let id = rest.get(zero + 1..zero + 1 + ID).ok_or("its folder is broken")?;
+        let entry = Entry {
+            mode: rest[..space].to_vec(),
+            name: rest[space + 1..zero].to_vec(),
+            id: Oid::from_bytes(id).map_err(|_| "its folder is broken")?,
+        };
+        rest = &rest[zero + 1 + ID..];
+        let name = entry.name.as_slice();
+        if name.is_empty()
+            || name == b"."
+            || name == b".."
+            || name.contains(&b'/')
+            || name.eq_ignore_ascii_case(b".git")
+        {
+            return Err("its folder holds a name that Git forbids");
+        }
+        let key = entry.key();
+        if key <= last_key {
+            return Err("its folder is not in order");
+        }
+        // A folder `a` and a file `a` are apart in the order, where `a.b` stands between them.
+        if !files_seen.insert(entry.name.clone()) {
+            return Err("its folder holds a name twice");
+        }
+        last_key = key;
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+fn is_printable(name: &str) -> bool {
+    !name.chars().any(|c| c.is_control() || is_format(c))
+}
+
+fn below(folder: &str, name: &str) -> String {
+    match (folder, name) {
+        ("", name) => name.to_owned(),
+        (folder, "") => folder.to_owned(),
+        (folder, name) => format!("{folder}/{name}"),
+    }
+}
+
+fn refuse(path: &str, reason: &str) -> GitError {
+    let path = if path.is_empty() { "/".to_owned() } else { shown(path) };
+    GitError::Tree { path, reason: reason.to_owned() }
+}

@@ -1,0 +1,262 @@
+//! A remote that is a server: one connection to look and fetch, one to push, each bounded in time and size.
+//!
+//! A push says which ref it moves from where to where, and is not sent if the server has anything else there. libgit2
+//! reports a push that the server refused as a success; only the callback for each ref knows.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use git2::{Direction, ErrorClass, ErrorCode, FetchOptions, Oid, ProxyOptions, PushOptions, RemoteCallbacks};
+
+use super::address::{Address, BranchName};
+use super::cache::Cache;
+use super::credential::{Asker, Sources};
+use super::message::{means_moved, remote, shown};
+use super::{GitError, Push, STATE_REF};
+use crate::world::clock::Stopwatch;
+
+/// The most bytes that one fetch takes.
+const FETCH_MAX: usize = 4 << 30;
+/// How much of what a server's hooks print is kept.
+const TALK_MAX: usize = 4 << 10;
+/// How many silences one conversation may last in all.
+const SILENCES: u32 = 20;
+/// Where the cache keeps what it fetched.
+const CACHED_BRANCH: &str = "refs/cache/branch";
+const CACHED_STATE: &str = "refs/cache/state";
+
+/// A server, and our cache of what it has.
+pub(super) struct Wire {
+    pub(super) address: Address,
+    pub(super) cache: Cache,
+    pub(super) sources: Sources,
+    pub(super) timeout: Duration,
+}
+
+/// What the server has.
+pub(super) struct Tips {
+    pub(super) branch: BranchName,
+    pub(super) tip: Oid,
+    pub(super) state: Option<Oid>,
+}
+
+/// What one conversation brought to light.
+#[derive(Default)]
+struct Heard {
+    tried: Rc<RefCell<Vec<&'static str>>>,
+    /// What the server printed.
+    talk: RefCell<String>,
+    /// What it said of the ref: none is yes.
+    verdict: RefCell<Option<Option<String>>>,
+    /// It has something else there than expected.
+    stale: Cell<bool>,
+    /// The push has been sent, or may have been.
+    sent: Cell<bool>,
+    too_large: Cell<bool>,
+    too_long: Cell<bool>,
+}
+
+impl Wire {
+    /// Asks for the tips, and fetches on the same connection what is not at hand.
+    pub(super) fn look(&self, branch: Option<&BranchName>) -> Result<Tips, GitError> {
+        let heard = Heard::default();
+        let fail = |error: git2::Error| self.failed(&error, &heard);
+        let mut remote = self.cache.repository.remote_anonymous(self.address.url()).map_err(fail)?;
+        let callbacks = self.callbacks(&heard);
+        let mut connection = remote.connect_auth(Direction::Fetch, Some(callbacks), Some(proxy())).map_err(fail)?;
+        let tips = self.tips(connection.list().map_err(fail)?, branch)?;
+        let mut wanted = Vec::new();
+        if !self.cache.has(tips.tip) {
+            wanted.push(format!("+{}:{CACHED_BRANCH}", tips.branch.reference()));
+        }
+        if tips.state.is_some_and(|state| !self.cache.has(state)) {
+            wanted.push(format!("+{STATE_REF}:{CACHED_STATE}"));
+        }
+        if !wanted.is_empty() {
+            self.fetch(connection.remote(), &wanted, &heard).map_err(fail)?;
+        }
+        Ok(tips)
+    }
+
+    fn tips(&self, heads: &[git2::RemoteHead<'_>], branch: Option<&BranchName>) -> Result<Tips, GitError> {
+        let url = self.address.shown().to_owned();
+        let find = |name: &str| heads.iter().find(|head| head.name() == name);
+        let branch = match branch {
+            Some(branch) => branch.clone(),
+            None => {
+                let head =
+                    find("HEAD").ok_or_else(|| GitError::NoBranch { url: url.clone(), branch: "HEAD".to_owned() })?;
+                // An old server does not say what HEAD names: then it is a branch with the same commit.
+                let named = head.symref_target().or_else(|| {
+                    let same = |name: &&str| find(name).is_some_and(|other| other.oid() == head.oid());
+                    ["refs/heads/main", "refs/heads/master"].into_iter().find(same)
+                });
+                let name = named.and_then(|name| name.strip_prefix("refs/heads/"));
+                BranchName::parse(
+                    name.ok_or_else(|| GitError::NoBranch { url: url.clone(), branch: "HEAD".to_owned() })?,
+                )?
+            }
+        };
+        let Some(tip) = find(&branch.reference()).map(git2::RemoteHead::oid) else {
+            return Err(GitError::NoBranch { url, branch: branch.to_string() });
+        };
+        Ok(Tips { branch, tip, state: find(STATE_REF).map(git2::RemoteHead::oid) })
+    }
+
+    /// Fetches refs without their history.
+    fn fetch(&self, remote: &mut git2::Remote<'_>, refspecs: &[String], heard: &Heard) -> Result<(), git2::Error> {
+        let options = |depth: i32| {
+            let mut options = FetchOptions::new();
+            options.remote_callbacks(self.callbacks(heard)).proxy_options(proxy()).depth(depth);
+            options.download_tags(git2::AutotagOption::None).update_fetchhead(false);
+            options
+        };
+        match remote.fetch(refspecs, Some(&mut options(1)), None) {
+            // A server that knows no shallow fetch gives the whole history.
+            Err(error) if error.message().contains("support shallow") => {
+                remote.fetch(refspecs, Some(&mut options(0)), None)
+            }
+            other => other,
+        }
+    }
+
+    /// Fetches one commit: by a ref that stands at it, or by its id where the server gives that.
+    pub(super) fn fetch_commit(&self, commit: Oid) -> Result<(), GitError> {
+        let heard = Heard::default();
+        let fail = |error: git2::Error| self.failed(&error, &heard);
+        let mut remote = self.cache.repository.remote_anonymous(self.address.url()).map_err(fail)?;
+        let callbacks = self.callbacks(&heard);
+        let mut connection = remote.connect_auth(Direction::Fetch, Some(callbacks), Some(proxy())).map_err(fail)?;
+        let heads = connection.list().map_err(fail)?;
+        let named = heads.iter().find(|head| head.oid() == commit && head.name() != "HEAD");
+        let source = named.map_or_else(|| commit.to_string(), |head| head.name().to_owned());
+        self.fetch(connection.remote(), &[format!("+{source}:refs/cache/commit")], &heard).map_err(fail)
+    }
+
+    /// Moves `reference` from `expected`, or from nothing, to `new`, which stands on `expected` alone.
+    pub(super) fn push(&mut self, reference: &str, expected: Option<Oid>, new: Oid) -> Result<Push<Oid>, GitError> {
+        if let Some(expected) = expected {
+            // What is sent is found by walking back from `new`: this is where the walk ends.
+            self.cache.graft(&[expected.to_string()])?;
+        }
+        let heard = Heard::default();
+        let result = self.send(reference, expected, new, &heard);
+        let outcome = self.outcome(reference, new, result, &heard)?;
+        if let Push::Landed(new) = &outcome {
+            let name = if reference == STATE_REF { CACHED_STATE } else { CACHED_BRANCH };
+            // Only spares a later fetch some bytes.
+            let _ = self.cache.repository.reference(name, *new, true, "landed");
+        }
+        Ok(outcome)
+    }
+
+    fn send(&self, reference: &str, expected: Option<Oid>, new: Oid, heard: &Heard) -> Result<(), git2::Error> {
+        let mut remote = self.cache.repository.remote_anonymous(self.address.url())?;
+        let mut callbacks = self.callbacks(heard);
+        callbacks.push_negotiation(move |updates| {
+            let expected = expected.unwrap_or(Oid::ZERO_SHA1);
+            heard.stale.set(updates.len() != 1 || updates[0].src() != expected || updates[0].dst() != new);
+            if heard.stale.get() {
+                return Err(git2::Error::new(ErrorCode::NotFastForward, ErrorClass::Callback, "the ref has moved"));
+            }
+            Ok(())
+        });
+        callbacks.push_transfer_progress(move |_, _, _| heard.sent.set(true));
+        callbacks.push_update_reference(move |name, status| {
+            if name == reference {
+                *heard.verdict.borrow_mut() = Some(status.map(str::to_owned));
+            }
+            Ok(())
+        });
+        let mut options = PushOptions::new();
+        options.remote_callbacks(callbacks).proxy_options(proxy()).packbuilder_parallelism(1);
+        remote.push(&[format!("{new}:{reference}")], Some(&mut options))
+    }
+
+    /// What became of a push.
+    fn outcome(
+        &self,
+        reference: &str,
+        new: Oid,
+        result: Result<(), git2::Error>,
+        heard: &Heard,
+    ) -> Result<Push<Oid>, GitError> {
+        let refused = |said: &str| {
+            let talk = heard.talk.borrow();
+            let said = if talk.trim().is_empty() { said.to_owned() } else { format!("{said}: {}", talk.trim()) };
+            let reason = shown(&self.without_secrets(&said));
+            GitError::Refused { url: self.address.shown().to_owned(), reference: reference.to_owned(), reason }
+        };
+        if let Some(verdict) = heard.verdict.borrow().as_ref() {
+            return match verdict {
+                None => Ok(Push::Landed(new)),
+                Some(said) if means_moved(said) => Ok(Push::Moved),
+                Some(said) => Err(refused(said)),
+            };
+        }
+        let Err(error) = result else {
+            return Ok(Push::Unknown("the server did not say what became of the push".to_owned()));
+        };
+        if heard.stale.get() || error.code() == ErrorCode::NotFastForward {
+            return Ok(Push::Moved);
+        }
+        let message = error.message();
+        if message.contains("unpacking the sent packfile failed") {
+            return Err(refused("it could not store the objects"));
+        }
+        if !heard.sent.get() || message.contains("status code: 4") {
+            return Err(self.failed(&error, heard));
+        }
+        Ok(Push::Unknown(shown(&self.without_secrets(message))))
+    }
+
+    fn without_secrets(&self, text: &str) -> String {
+        let text = self.address.without_secrets(text);
+        match &self.sources.token {
+            Some(token) => text.replace(token.reveal(), "***"),
+            None => text,
+        }
+    }
+
+    fn failed(&self, error: &git2::Error, heard: &Heard) -> GitError {
+        let url = self.address.shown().to_owned();
+        if heard.too_large.get() {
+            let reason = format!("it sent more than {} GiB", FETCH_MAX >> 30);
+            return GitError::Unreachable { url, reason };
+        }
+        if heard.too_long.get() {
+            let reason = format!("it took longer than {} s", (self.timeout * SILENCES).as_secs());
+            return GitError::Unreachable { url, reason };
+        }
+        remote(error, &self.address, &heard.tried.borrow())
+    }
+
+    fn callbacks<'h>(&self, heard: &'h Heard) -> RemoteCallbacks<'h> {
+        let config = self.cache.repository.config().ok();
+        let mut asker = Asker::new(&self.address, &self.sources, config, self.timeout, &heard.tried);
+        let mut callbacks = RemoteCallbacks::new();
+        callbacks.credentials(move |url, _, allowed| asker.answer(url, allowed));
+        let (watch, limit) = (Stopwatch::start(), self.timeout * SILENCES);
+        callbacks.transfer_progress(move |progress| {
+            heard.too_large.set(progress.received_bytes() > FETCH_MAX);
+            heard.too_long.set(watch.elapsed() > limit);
+            !heard.too_large.get() && !heard.too_long.get()
+        });
+        callbacks.sideband_progress(move |bytes| {
+            let mut talk = heard.talk.borrow_mut();
+            if talk.len() < TALK_MAX {
+                talk.push_str(&String::from_utf8_lossy(bytes));
+            }
+            heard.too_long.set(watch.elapsed() > limit);
+            !heard.too_long.get()
+        });
+        callbacks
+    }
+}
+
+fn proxy<'p>() -> ProxyOptions<'p> {
+    let mut options = ProxyOptions::new();
+    options.auto();
+    options
+}

@@ -1,0 +1,265 @@
+//! `git http-backend` behind a small HTTP server: Basic authentication, counts of what was asked and sent, and
+//! failures on request.
+
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::{bare_environment, exec_path, run};
+
+/// One request and the size of its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// Method and path with query: `GET /repo.git/info/refs?service=git-upload-pack`.
+    pub(crate) line: String,
+    /// The `Authorization` header.
+    pub(crate) authorization: Option<String>,
+    /// Bytes of the answer's body.
+    pub(crate) sent: usize,
+    /// Bytes of the request's body.
+    pub(crate) received: usize,
+}
+
+/// What goes wrong, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// A push is done, and its answer is never sent.
+    LoseAnswerOfPush,
+    /// A push is not done, and its connection closed.
+    LosePush,
+    /// The next request is redirected to another origin.
+    Redirect(u16),
+    /// The next request is answered with this status.
+    Status(u16),
+}
+
+struct Shared {
+    base: PathBuf,
+    backend: PathBuf,
+    /// User and password, as `Basic` encodes them.
+    basic: Option<String>,
+    asked: Mutex<Vec<Asked>>,
+    fault: Mutex<Option<Fault>>,
+    stop: AtomicBool,
+}
+
+/// A running server.
+pub(crate) struct HttpBackend {
+    shared: Arc<Shared>,
+    port: u16,
+}
+
+impl HttpBackend {
+    /// Serves every repository below `base` to everybody.
+    pub(crate) fn start(base: &Path) -> Self {
+        Self::serve(base, None)
+    }
+
+    /// Serves them to one user with Basic authentication alone.
+    pub(crate) fn with_password(base: &Path, user: &str, password: &str) -> Self {
+        Self::serve(base, Some(format!("Basic {}", base64(format!("{user}:{password}").as_bytes()))))
+    }
+
+    fn serve(base: &Path, basic: Option<String>) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Shared {
+            base: base.to_owned(),
+            backend: exec_path().join("git-http-backend"),
+            basic,
+            asked: Mutex::default(),
+            fault: Mutex::default(),
+            stop: AtomicBool::new(false),
+        });
+        let server = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if server.stop.load(Ordering::SeqCst) {
+                    return;
+                }
+                let server = Arc::clone(&server);
+                std::thread::spawn(move || serve(&server, stream));
+            }
+        });
+        Self { shared, port }
+    }
+
+    /// The address of `repo.git`.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/repo.git", self.port)
+    }
+
+    /// The port it listens on.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Makes `fault` happen once.
+    pub(crate) fn fail_once(&self, fault: Fault) {
+        *self.shared.fault.lock().unwrap() = Some(fault);
+    }
+
+    /// What was asked since the last call of this.
+    pub(crate) fn take_asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut *self.shared.asked.lock().unwrap())
+    }
+}
+
+impl Drop for HttpBackend {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        // The accept that the listener waits in returns, and sees that it is over.
+        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+    }
+}
+
+/// A request as far as it matters here.
+struct Request {
+    method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Request {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Answers one request and closes.
+fn serve(shared: &Shared, mut stream: TcpStream) {
+    let Some(request) = read_request(&mut stream) else { return };
+    let is_push = request.method == "POST" && request.target.ends_with("git-receive-pack");
+    let mut fault = shared.fault.lock().unwrap();
+    let applies = match *fault {
+        Some(Fault::LoseAnswerOfPush | Fault::LosePush) => is_push,
+        Some(Fault::Redirect(_) | Fault::Status(_)) => true,
+        None => false,
+    };
+    let fault = if applies { fault.take() } else { None };
+    let asked = |sent| Asked {
+        line: format!("{} {}", request.method, request.target),
+        authorization: request.header("authorization").map(str::to_owned),
+        sent,
+        received: request.body.len(),
+    };
+    let answer = match fault {
+        Some(Fault::LosePush) => Vec::new(),
+        Some(Fault::Redirect(port)) => {
+            let location = format!("http://localhost:{port}{}", request.target);
+            format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into()
+        }
+        Some(Fault::Status(status)) => {
+            format!("HTTP/1.1 {status} Planned\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into()
+        }
+        Some(Fault::LoseAnswerOfPush) => {
+            backend(shared, &request);
+            Vec::new()
+        }
+        None if shared.basic.is_some() && request.header("authorization") != shared.basic.as_deref() => {
+            b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"git\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                .to_vec()
+        }
+        None => backend(shared, &request),
+    };
+    shared.asked.lock().unwrap().push(asked(answer.len()));
+    let _ = stream.write_all(&answer);
+    let _ = stream.shutdown(Shutdown::Both);
+}
+
+fn read_request(stream: &mut TcpStream) -> Option<Request> {
+    let mut writer = stream.try_clone().ok()?;
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let mut words = line.split_whitespace();
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.push((name.to_owned(), value.trim().to_owned()));
+    }
+    let mut request = Request { method, target, headers, body: Vec::new() };
+    if request.header("expect").is_some() {
+        writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
+    }
+    request.body = match request.header("transfer-encoding") {
+        Some(_) => read_chunks(&mut reader)?,
+        None => {
+            let length: u64 = request.header("content-length").map_or(0, |length| length.parse().unwrap());
+            let mut body = Vec::new();
+            reader.take(length).read_to_end(&mut body).ok()?;
+            body
+        }
+    };
+    Some(request)
+}
+
+fn read_chunks(reader: &mut impl std::io::BufRead) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let size = u64::from_str_radix(line.trim(), 16).ok()?;
+        reader.by_ref().take(size).read_to_end(&mut body).ok()?;
+        reader.read_line(&mut line).ok()?;
+        if size == 0 {
+            return Some(body);
+        }
+    }
+}
+
+/// Runs the CGI program (git-http-backend(1)) and makes an HTTP answer of what it says.
+fn backend(shared: &Shared, request: &Request) -> Vec<u8> {
+    let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+    let mut command = Command::new(&shared.backend);
+    command
+        .env_clear()
+        .envs(bare_environment(&shared.base))
+        .env("GIT_PROJECT_ROOT", &shared.base)
+        .env("GIT_HTTP_EXPORT_ALL", "1")
+        .env("REQUEST_METHOD", &request.method)
+        .env("PATH_INFO", path)
+        .env("QUERY_STRING", query)
+        .env("CONTENT_TYPE", request.header("content-type").unwrap_or(""))
+        .env("CONTENT_LENGTH", request.body.len().to_string())
+        .env("REMOTE_ADDR", "127.0.0.1");
+    for (variable, header) in [("HTTP_CONTENT_ENCODING", "content-encoding"), ("GIT_PROTOCOL", "git-protocol")] {
+        if let Some(value) = request.header(header) {
+            command.env(variable, value);
+        }
+    }
+    let output = run(&mut command, &request.body);
+    let split = output.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8_lossy(&output[..split]).into_owned();
+    let body = &output[split + 4..];
+    let status = head.lines().find_map(|line| line.strip_prefix("Status: ")).unwrap_or("200 OK");
+    let mut answer = format!("HTTP/1.1 {status}\r\n");
+    for line in head.lines().filter(|line| !line.starts_with("Status: ")) {
+        answer += &format!("{line}\r\n");
+    }
+    answer += &format!("Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let mut answer = answer.into_bytes();
+    answer.extend_from_slice(body);
+    answer
+}
+
+/// Base64 with padding (RFC 4648, section 4).
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0_usize, |word, byte| word << 8 | usize::from(*byte)) << (8 * (3 - chunk.len()));
+        for index in 0..4 {
+            let digit = char::from(ALPHABET[word >> (18 - 6 * index) & 63]);
+            text.push(if index <= chunk.len() { digit } else { '=' });
+        }
+    }
+    text
+}

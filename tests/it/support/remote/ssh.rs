@@ -1,0 +1,105 @@
+//! `sshd`: the real one, with keys made for the test.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::{bare_environment, free_port, run, wait_for};
+
+/// A running `sshd` that lets one key in, and a home whose `known_hosts` knows it.
+pub(crate) struct Sshd {
+    child: Child,
+    port: u16,
+    folder: TempDir,
+    repository: PathBuf,
+}
+
+impl Sshd {
+    /// Serves the repositories below `base`; whoever logs in is the user that runs the tests.
+    pub(crate) fn start(base: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["host", "user", "stranger"] {
+            key(&at(name), "");
+        }
+        key(&at("locked"), "open sesame");
+        let authorized = ["user.pub", "locked.pub"].map(|name| std::fs::read_to_string(at(name)).unwrap()).concat();
+        std::fs::write(at("authorized"), authorized).unwrap();
+        // The folder of privilege separation; a machine that never ran the service has none.
+        std::fs::create_dir_all("/run/sshd").unwrap();
+        let port = free_port();
+        let settings = format!(
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {host}\nAuthorizedKeysFile {authorized}\nPidFile none\n\
+             StrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\nMaxStartups 100\n\
+             SetEnv PATH={path} GIT_CONFIG_NOSYSTEM=1 HOME={home}\n",
+            host = at("host").display(),
+            authorized = at("authorized").display(),
+            path = std::env::var("PATH").unwrap(),
+            home = folder.path().display(),
+        );
+        std::fs::write(at("sshd_config"), settings).unwrap();
+        let child = Command::new("/usr/sbin/sshd")
+            .args(["-D", "-e", "-f"])
+            .arg(at("sshd_config"))
+            .env_clear()
+            .envs(bare_environment(folder.path()))
+            .stdin(Stdio::null())
+            .stderr(std::fs::File::create(at("log")).unwrap())
+            .spawn()
+            .unwrap();
+        wait_for(port);
+        let server = Self { child, port, repository: base.join("repo.git"), folder };
+        server.know(&server.file("host.pub"));
+        server
+    }
+
+    /// Writes the home's `known_hosts`, so that this server is known by the key in `public`.
+    pub(crate) fn know(&self, public: &Path) {
+        let text = std::fs::read_to_string(public).unwrap();
+        let key: Vec<_> = text.split_whitespace().take(2).collect();
+        std::fs::create_dir_all(self.home().join(".ssh")).unwrap();
+        let line = format!("[127.0.0.1]:{} {}\n", self.port, key.join(" "));
+        std::fs::write(self.home().join(".ssh/known_hosts"), line).unwrap();
+    }
+
+    /// Makes the home know nobody.
+    pub(crate) fn know_nobody(&self) {
+        std::fs::write(self.home().join(".ssh/known_hosts"), "").unwrap();
+    }
+
+    /// The home of a client.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// One of its files: `user` (let in), `locked` (let in, passphrase `open sesame`), `stranger` (not let in),
+    /// `host`; each with its `.pub`.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What the server wrote about its connections.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.file("log")).unwrap()
+    }
+
+    /// The address of `repo.git`.
+    pub(crate) fn url(&self) -> String {
+        let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
+        format!("ssh://{user}@127.0.0.1:{}{}", self.port, self.repository.display())
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn key(path: &Path, passphrase: &str) {
+    let mut command = Command::new("ssh-keygen");
+    command.args(["-q", "-t", "ed25519", "-C", "test", "-N", passphrase, "-f"]).arg(path);
+    run(&mut command, b"");
+}
