@@ -3,11 +3,13 @@
 //! Anything else is declined: this reader has no errors. CRLF is taken for LF, since Git may check files out so.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use crate::image::{Digest, TagId};
 use crate::lock::{Details, HEADER, KEYS, Lock, PREVIOUS_MAX, Pin, VERSION};
+
+/// About how long an entry is, to have room for all of them from the start.
+const PIN_BYTES: usize = 384;
 
 /// The lock that `text` holds, if it is laid out as it is written.
 pub(super) fn read(text: &str) -> Option<Lock> {
@@ -16,7 +18,7 @@ pub(super) fn read(text: &str) -> Option<Lock> {
     if lines.next()? != version {
         return None;
     }
-    let mut pins = BTreeMap::new();
+    let mut pins: Vec<(TagId, Pin)> = Vec::with_capacity(text.len() / PIN_BYTES);
     let mut block: Option<Block<'_>> = None;
     for line in lines {
         match line {
@@ -32,7 +34,7 @@ pub(super) fn read(text: &str) -> Option<Lock> {
     if let Some(done) = block {
         done.finish(&mut pins)?;
     }
-    Some(Lock { pins })
+    Some(Lock { pins: pins.into_iter().collect() })
 }
 
 /// The values of one entry as they are written, by the positions of their keys.
@@ -45,20 +47,20 @@ struct Block<'a> {
 impl<'a> Block<'a> {
     /// Keys come in their order, which also means that none comes twice.
     fn take(&mut self, line: &'a str) -> Option<()> {
-        let (key, value) = line.split_once(" = ")?;
-        let at = (self.next..KEYS.len()).find(|at| KEYS[*at] == key)?;
-        self.values[at] = Some(value);
+        let value = |at: &usize| line.strip_prefix(KEYS[*at])?.strip_prefix(" = ");
+        let at = (self.next..KEYS.len()).find(|at| value(at).is_some())?;
+        self.values[at] = value(&at);
         self.next = at + 1;
         Some(())
     }
 
     /// Entries come in their order, which also means that no tag comes twice.
-    fn finish(self, pins: &mut BTreeMap<TagId, Pin>) -> Option<()> {
+    fn finish(self, pins: &mut Vec<(TagId, Pin)>) -> Option<()> {
         let [stream, tag, follow, image, digest, index, version, revision, created, platforms, previous] = self.values;
         let id = TagId { stream: name(stream?)?, tag: name(tag?)? };
         let previous: Vec<Digest> = names(previous)?;
         let twice = previous.iter().enumerate().any(|(at, digest)| previous[..at].contains(digest));
-        let ordered = pins.last_key_value().is_none_or(|(last, _)| *last < id);
+        let ordered = pins.last().is_none_or(|(last, _)| *last < id);
         if !ordered || twice || previous.len() > PREVIOUS_MAX {
             return None;
         }
@@ -76,7 +78,7 @@ impl<'a> Block<'a> {
             details,
             previous,
         };
-        pins.insert(id, pin);
+        pins.push((id, pin));
         Some(())
     }
 }
@@ -117,12 +119,13 @@ fn names<T: FromStr>(value: Option<&str>) -> Option<Vec<T>> {
 /// The basic string that `value` begins with, and what follows it.
 fn string(value: &str) -> Option<(Cow<'_, str>, &str)> {
     let value = value.strip_prefix('"')?;
-    let is_plain = |b: u8| b != b'"' && b != b'\\' && b >= b' ' && b != 0x7f;
-    let stop = value.bytes().position(|b| !is_plain(b))?;
-    let (mut rest, start) = (&value[stop..], &value[..stop]);
-    if let Some(rest) = rest.strip_prefix('"') {
+    let (start, rest) = value.split_once('"')?;
+    // Without an early end this loop is done many bytes at a time, and nearly every string is plain.
+    if start.bytes().fold(true, |plain, b| plain & is_plain(b)) {
         return Some((Cow::Borrowed(start), rest));
     }
+    let stop = start.bytes().position(|b| !is_plain(b))?;
+    let (start, mut rest) = value.split_at(stop);
     let mut out = start.to_owned();
     loop {
         let plain = rest.bytes().position(|b| !is_plain(b))?;
@@ -135,6 +138,11 @@ fn string(value: &str) -> Option<(Cow<'_, str>, &str)> {
         out.push(c);
         rest = &rest[length..];
     }
+}
+
+/// Whether a byte stands for itself in a basic string. A tab would as well; it is not written.
+fn is_plain(b: u8) -> bool {
+    b != b'"' && b != b'\\' && b >= b' ' && b != 0x7f
 }
 
 /// The escape that `text` begins with, of those that are written, and its length.
