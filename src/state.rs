@@ -5,12 +5,26 @@
 //! import: a root without state adopts the tip.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::escape;
+use crate::git::Files;
 use crate::image::TagId;
 use crate::lock::Lock;
+use crate::lock::encode::encode;
+use crate::lock::read::read;
+use crate::problem::{Problems, SourceFile};
+
+/// The folder of the locks as hooks last saw them.
+const SEEN: &str = "hook";
+/// The folder of the claims.
+const CLAIMS: &str = "claim";
+/// The file of what `--due` goes by.
+const SCHEDULE: &str = "schedule.json";
 
 /// The state of one root on one branch.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,4 +63,225 @@ pub struct ScheduleState {
     /// Tags that failed since, and are due whatever their schedule says.
     #[serde(default)]
     pub retry: Vec<TagId>,
+}
+
+impl State {
+    /// The state as files of the state ref, by their paths within one root's and branch's folder.
+    pub fn to_files(&self) -> Files {
+        let mut files = Files::new();
+        for (hook, lock) in &self.seen {
+            files.insert(format!("{SEEN}/{}.lock", component(hook)), encode(lock).into_bytes());
+        }
+        for (hook, claim) in &self.claims {
+            files.insert(format!("{CLAIMS}/{}.json", component(hook)), json(claim));
+        }
+        if let Some(schedule) = &self.schedule {
+            files.insert(SCHEDULE.to_owned(), json(schedule));
+        }
+        files
+    }
+
+    /// The state that `files` hold, and a note for each that could not be read and is taken as not there.
+    ///
+    /// A lost claim or time costs a repeated run; a lost lock makes its hook begin at the tip, as a new one does.
+    pub fn from_files(files: &Files) -> (Self, Vec<String>) {
+        let mut state = Self::default();
+        let mut notes = Vec::new();
+        for (path, bytes) in files {
+            if let Err(reason) = state.take(path, bytes) {
+                notes.push(format!("the state's `{}` is left out: {reason}", escape::terminal(path)));
+            }
+        }
+        (state, notes)
+    }
+
+    fn take(&mut self, path: &str, bytes: &[u8]) -> Result<(), String> {
+        let unknown = || "no such file is known".to_owned();
+        if path == SCHEDULE {
+            self.schedule = Some(from_json(bytes)?);
+            return Ok(());
+        }
+        let (folder, file) = path.split_once('/').ok_or_else(unknown)?;
+        let (name, kind) = file.rsplit_once('.').ok_or_else(unknown)?;
+        let hook = name_of(name).ok_or_else(unknown)?;
+        match (folder, kind) {
+            (SEEN, "lock") => {
+                let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+                let file = Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
+                let lock = read(&file).map_err(|problems| Problems(problems).to_string());
+                self.seen.insert(hook, lock.map_err(|message| escape::terminal(&message))?);
+            }
+            (CLAIMS, "json") => {
+                self.claims.insert(hook, from_json(bytes)?);
+            }
+            _ => return Err(unknown()),
+        }
+        Ok(())
+    }
+}
+
+/// The folder of one branch and root in the tree of the state ref: `main/@` for the root at the top.
+pub fn prefix(branch: &str, root: &str) -> String {
+    format!("{}/{}", component(branch), component(root))
+}
+
+/// `name` as one component of a path in any file system: lower-case ASCII, never `.`, `..`, `.git` or empty.
+///
+/// Two names never share a component; nothing is written as `@`.
+fn component(name: &str) -> String {
+    if name.is_empty() {
+        return "@".to_owned();
+    }
+    let mut out = String::with_capacity(name.len());
+    for (at, b) in name.bytes().enumerate() {
+        let inner_dot = b == b'.' && at > 0 && at + 1 < name.len();
+        if b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-') || inner_dot {
+            out.push(char::from(b));
+        } else {
+            // Writing to a `String` does not fail.
+            let _ = write!(out, "%{b:02x}");
+        }
+    }
+    out
+}
+
+/// The name that [`component`] wrote.
+fn name_of(written: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(written.len());
+    let mut parts = written.split('%');
+    bytes.extend(parts.next()?.bytes().filter(|_| written != "@"));
+    for part in parts {
+        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        bytes.extend(part.bytes().skip(2));
+    }
+    String::from_utf8(bytes).ok().filter(|name| component(name) == written)
+}
+
+fn json<T: Serialize>(value: &T) -> Vec<u8> {
+    // These types have no map with other keys than strings, and no `Serialize` of their own that fails.
+    let mut bytes = serde_json::to_vec_pretty(value).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(bytes).map_err(|error| escape::terminal(&error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::btree_map;
+    use proptest::option;
+    use proptest::prelude::{ProptestConfig, Strategy, any, proptest};
+
+    use super::*;
+    use crate::lock::sample;
+
+    fn any_time() -> impl Strategy<Value = Timestamp> {
+        (0..4_000_000_000_i64).prop_map(|second| Timestamp::from_second(second).unwrap())
+    }
+
+    fn any_state() -> impl Strategy<Value = State> {
+        let claim = (any::<String>(), any::<String>(), any_time())
+            .prop_map(|(machine, process, until)| Claim { owner: Owner { machine, process }, until });
+        let retry = proptest::collection::vec(sample::any_tag(), 0..3);
+        let schedule = (any_time(), retry).prop_map(|(last, retry)| ScheduleState { last, retry });
+        (
+            btree_map(any::<String>(), sample::any_lock(), 0..3),
+            btree_map(any::<String>(), claim, 0..3),
+            option::of(schedule),
+        )
+            .prop_map(|(seen, claims, schedule)| State { seen, claims, schedule })
+    }
+
+    #[test]
+    fn a_state_is_a_few_small_files() {
+        let time: Timestamp = "2026-11-24T03:00:00Z".parse().unwrap();
+        let owner = Owner { machine: "boot-1".to_owned(), process: "42@7".to_owned() };
+        let state = State {
+            seen: [("rollout".to_owned(), Lock::default())].into(),
+            claims: [("Team A/x".to_owned(), Claim { owner, until: time })].into(),
+            schedule: Some(ScheduleState { last: time, retry: vec!["python:3.12".parse().unwrap()] }),
+        };
+        let files = state.to_files();
+        let shown: String =
+            files.iter().map(|(path, bytes)| format!("== {path}\n{}", String::from_utf8_lossy(bytes))).collect();
+        insta::assert_snapshot!(shown, @r###"
+        == claim/%54eam%20%41%2fx.json
+        {
+          "owner": {
+            "machine": "boot-1",
+            "process": "42@7"
+          },
+          "until": "2026-11-24T03:00:00Z"
+        }
+        == hook/rollout.lock
+        # Pinned by pinstream. Review it; don't edit it. Conflict? Run: pinstream update
+        version = 1
+        == schedule.json
+        {
+          "last": "2026-11-24T03:00:00Z",
+          "retry": [
+            "python:3.12"
+          ]
+        }
+        "###);
+    }
+
+    #[test]
+    fn a_broken_file_is_told_and_the_rest_is_kept() {
+        let mut files = State { seen: [("a".to_owned(), sample::python())].into(), ..State::default() }.to_files();
+        for (path, text) in [
+            ("claim/a.json", "{"),
+            ("hook/A.lock", "version = 1\n"),
+            ("hook/b.lock", "version = 2\n"),
+            ("other", ""),
+            ("schedule.json", "{\"last\": \"yesterday\"}"),
+        ] {
+            files.insert(path.to_owned(), text.as_bytes().to_vec());
+        }
+        let (state, notes) = State::from_files(&files);
+        assert_eq!(state, State { seen: [("a".to_owned(), sample::python())].into(), ..State::default() });
+        insta::assert_snapshot!(notes.join("\n"), @r###"
+        the state's `claim/a.json` is left out: EOF while parsing an object at line 1 column 1
+        the state's `hook/A.lock` is left out: no such file is known
+        the state's `hook/b.lock` is left out: the lock was written by a newer pinstream: this one reads up to version 1
+        the state's `other` is left out: no such file is known
+        the state's `schedule.json` is left out: failed to parse four digit integer as year: invalid digit, expected 0-9 but got y at line 1 column 20
+        "###);
+    }
+
+    #[test]
+    fn a_prefix_is_a_safe_path() {
+        for (branch, root, expected) in [
+            ("main", "", "main/@"),
+            ("feature/X", "teams/a", "feature%2f%58/teams%2fa"),
+            ("@", "%", "%40/%25"),
+            (".git", "..", "%2egit/%2e%2e"),
+            ("release-1.2", "é", "release-1.2/%c3%a9"),
+        ] {
+            assert_eq!(prefix(branch, root), expected);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn i13_a_state_is_read_back_as_it_was_written(state in any_state(), branch in any::<String>(), root in any::<String>()) {
+            let files = state.to_files();
+            for path in files.keys().map(|path| format!("{}/{path}", prefix(&branch, &root))) {
+                assert!(path.is_ascii() && path.split('/').count() <= 8, "{path}");
+                assert!(path.split('/').all(|part| !part.is_empty() && !part.starts_with('.')), "{path}");
+                assert_eq!(path, path.to_ascii_lowercase());
+            }
+            assert_eq!(State::from_files(&files), (state, Vec::new()));
+        }
+
+        #[test]
+        fn two_names_never_share_a_component(a in "[a-zA-Z.%@/é]{0,3}", b in "[a-zA-Z.%@/é]{0,3}") {
+            assert_eq!(component(&a) == component(&b), a == b);
+            assert_eq!(name_of(&component(&a)), Some(a));
+        }
+    }
 }
