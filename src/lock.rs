@@ -3,6 +3,7 @@
 //! A lock is a function of the definitions and of the images' bytes: no time, host or run of ours is in it.
 //! [`read`] and [`encode`] are its text, [`diff`] compares two, [`merge`] joins three.
 
+pub mod agree;
 pub mod diff;
 pub mod encode;
 pub mod merge;

@@ -1,1 +1,240 @@
-//! The line, top to bottom.
+//! The line, top to bottom: load → plan → resolve → pin → commit → publish → notify.
+//!
+//! Only this file knows the order of the steps, and no step names another one's act. A pass whose commit does not land
+//! begins again at the new tip; what others landed there stands, and what it was about to change it asks for anew.
+
+pub mod commit;
+pub mod load;
+pub mod notify;
+pub mod pin;
+pub mod plan;
+pub mod publish;
+pub mod remember;
+pub mod resolve;
+pub mod tries;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::git::GitError;
+use crate::image::TagId;
+use crate::lock::{Lock, diff};
+use crate::problem::Problems;
+use crate::report::{Report, Row};
+use crate::root::Root;
+use crate::settings::policy::Policy;
+use crate::settings::globs::TagGlobs;
+use crate::stream::Tag;
+use crate::world::World;
+
+use pin::Failures;
+use plan::Plan;
+use publish::Published;
+use remember::Remembered;
+use resolve::Fetched;
+use tries::Tries;
+
+/// What a pass is asked to do.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The branch; none for what the settings say, else the remote's `HEAD`.
+    pub branch: Option<String>,
+    /// The root's folder in the repository; empty for its top.
+    pub root: String,
+    /// The remote's address, for people, without any credential.
+    pub remote: Option<String>,
+    /// The tags a person named; none for all.
+    pub only: Option<TagGlobs>,
+    /// Which tags are asked for.
+    pub imports: Imports,
+    /// What becomes of it.
+    pub effect: Effect,
+    /// What the operator allows.
+    pub policy: Option<Policy>,
+}
+
+/// Which tags are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Imports {
+    /// All of them.
+    All,
+    /// Those whose schedule fired since the last pass.
+    Due,
+    /// None: only what follows from the lock.
+    None,
+}
+
+/// What becomes of what a pass finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It is shown.
+    Show,
+    /// The lock is written.
+    Write,
+    /// The lock is written, and hooks run for what has landed.
+    Land,
+}
+
+/// What stops a pass.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    /// The root's files are wrong.
+    #[error(transparent)]
+    Problems(#[from] Problems),
+    /// The operator's policy forbids it.
+    #[error("the policy forbids it: {0}")]
+    Forbidden(Problems),
+    /// The Git remote.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// A registry's settings cannot be used.
+    #[error("{0}")]
+    Registries(String),
+    /// The branch or the state ref kept moving.
+    #[error("gave up after {tries} tries: {last}")]
+    Contention {
+        /// How often it was tried.
+        tries: u32,
+        /// What was in the way, the last time.
+        last: String,
+    },
+}
+
+/// Runs one pass.
+///
+/// # Errors
+/// What stopped it. What went wrong with single tags and hooks is in the report.
+pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report, PassError> {
+    if let (Some(policy), Some(remote)) = (&request.policy, &request.remote)
+        && let Some(problem) = policy.forbids_remote(remote)
+    {
+        return Err(PassError::Forbidden(Problems(vec![problem])));
+    }
+    let mut tries = Tries::default();
+    let mut carried: Option<Carried> = None;
+    let fetched = Fetched::default();
+    loop {
+        let scene = load::load(world, request.branch.as_deref()).await?;
+        let mut memory = Remembered::read(world, request, &scene.sight).await?;
+        if request.effect == Effect::Land && !memory.adopt(world, &scene.root).await? {
+            tries.again(world, "the state ref moved").await?;
+            continue;
+        }
+
+        let now = world.now();
+        let schedule = memory.state.schedule.as_ref();
+        let plan = plan::plan(&scene.root, request.imports, request.only.as_ref(), schedule, now);
+        let asked = plan.asked.clone();
+        let settled = |id: &TagId| carried.as_ref().is_some_and(|carried| carried.settles(&scene.root, id));
+        let findings = resolve::resolve(world, plan.without(settled), &fetched).await;
+        let mut notes = resolve::notes(&findings);
+        let (next, mut failures) = pin::pin(&scene.root.definitions, &scene.root.lock, findings);
+        for (id, error) in carried.iter().flat_map(|carried| &carried.failures).filter(|(id, _)| settled(id)) {
+            failures.entry(id.clone()).or_insert_with(|| error.clone());
+        }
+
+        let landed = match request.effect {
+            Effect::Show => None,
+            Effect::Write | Effect::Land => {
+                let change = commit::commit(&scene, &next);
+                match publish::publish(world, &scene.sight.branch, change).await? {
+                    Published::Nothing => None,
+                    Published::Landed(commit) => Some(commit),
+                    Published::Again { doubt, reason } => {
+                        carried = Some(Carried::of(scene.root, &next, &asked, failures, doubt));
+                        tries.again(world, &reason).await?;
+                        continue;
+                    }
+                }
+            }
+        };
+
+        // An empty plan after an answer that never came means that it had landed.
+        let late = carried.filter(|carried| carried.doubt && landed.is_none());
+        let base = late.as_ref().map_or(&scene.root.lock, |late| &late.base);
+        let rows = rows(&scene.root, base, &next, &asked, &failures);
+        let commit = landed.clone().or_else(|| late.as_ref().filter(|late| late.base != next).map(|_| scene.sight.tip.clone()));
+        let mut report = Report {
+            remote: request.remote.clone(),
+            branch: scene.sight.branch.clone(),
+            tip: landed.clone().unwrap_or_else(|| scene.sight.tip.clone()),
+            commit,
+            planned: request.effect == Effect::Show,
+            rows,
+            hooks: Vec::new(),
+            notes: Vec::new(),
+            errors: Vec::new(),
+        };
+        if request.effect == Effect::Land {
+            let at_tip = notify::AtTip {
+                tip: report.tip.clone(),
+                root: Root { lock: next, ..scene.root },
+                after_state: landed.is_some(),
+            };
+            if request.imports == Imports::Due {
+                let due = remember::Due { now, failed: failures.keys().cloned().collect(), any: !asked.is_empty() };
+                if let Err(error) = memory.record(world, &due).await {
+                    report.errors.push(format!("the time of this pass could not be kept, its tags stay due: {error}"));
+                }
+            }
+            let told = notify::notify(world, request, at_tip, memory).await;
+            report.hooks = told.rows;
+            report.errors.extend(told.error.map(|error| format!("hooks stay pending: {error}")));
+            notes.extend(told.notes);
+        }
+        report.notes = notes;
+        return Ok(report);
+    }
+}
+
+/// What an earlier try of the same pass found out, whose commit did not land.
+struct Carried {
+    /// The lock it started from.
+    base: Lock,
+    /// The tags whose pins are as they should be, or could not be imported, with the definitions they had.
+    settled: BTreeMap<TagId, Tag>,
+    /// What failed.
+    failures: Failures,
+    /// Whether it may have landed after all.
+    doubt: bool,
+}
+
+impl Carried {
+    /// Keeps of a try what needs not be asked again. What it was about to change is asked again, whoever else changed
+    /// it or not: a pin that is what it was may have been somewhere else and back, and then what we saw is the older.
+    fn of(root: Root, next: &Lock, asked: &BTreeSet<TagId>, failures: Failures, doubt: bool) -> Self {
+        let Root { lock: base, definitions, .. } = root;
+        let mut settled = definitions.tags;
+        settled.retain(|id, _| asked.contains(id) && next.pins.get(id) == base.pins.get(id));
+        Self { base, settled, failures, doubt }
+    }
+
+    /// Whether `id` needs not be asked for again under the definitions of `root`.
+    fn settles(&self, root: &Root, id: &TagId) -> bool {
+        self.settled.contains_key(id) && self.settled.get(id) == root.definitions.tags.get(id)
+    }
+}
+
+impl Plan {
+    /// The same without tags that are settled already.
+    fn without(mut self, settled: impl Fn(&TagId) -> bool) -> Self {
+        for import in &mut self.imports {
+            import.wants.retain(|want| !settled(&want.tag));
+        }
+        self.imports.retain(|import| !import.wants.is_empty());
+        self
+    }
+}
+
+/// A row for every tag, and for every pin that is dropped.
+fn rows(root: &Root, old: &Lock, new: &Lock, asked: &BTreeSet<TagId>, failures: &Failures) -> Vec<Row> {
+    let mut moves: BTreeMap<TagId, diff::Move> =
+        diff::moves(old, new).into_iter().map(|one| (one.tag.clone(), one)).collect();
+    let mut rows = Vec::new();
+    for (id, tag) in &root.definitions.tags {
+        let pin = new.pins.get(id);
+        rows.push(Row::of(id, tag, pin, moves.remove(id), asked.contains(id), failures.get(id).cloned()));
+    }
+    rows.extend(moves.into_values().map(Row::removed));
+    rows.sort_by(|a, b| a.tag.cmp(&b.tag));
+    rows
+}

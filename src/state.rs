@@ -21,6 +21,8 @@ use crate::problem::{Problems, SourceFile};
 
 /// The folder of the locks as hooks last saw them.
 const SEEN: &str = "hook";
+/// The folder of what hooks were run for without success.
+const TRIED: &str = "tried";
 /// The folder of the claims.
 const CLAIMS: &str = "claim";
 /// The file of what `--due` goes by.
@@ -31,6 +33,9 @@ const SCHEDULE: &str = "schedule.json";
 pub struct State {
     /// The lock as each hook last saw it, by the hook's name.
     pub seen: BTreeMap<String, Lock>,
+    /// What each hook was run for without success, by its name: it may have done with that what it does, so that it
+    /// has to be told where the tag stands also when that is where it last saw it.
+    pub tried: BTreeMap<String, Lock>,
     /// Who is running a hook now, by the hook's name.
     pub claims: BTreeMap<String, Claim>,
     /// What `--due` goes by.
@@ -69,8 +74,10 @@ impl State {
     /// The state as files of the state ref, by their paths within one root's and branch's folder.
     pub fn to_files(&self) -> Files {
         let mut files = Files::new();
-        for (hook, lock) in &self.seen {
-            files.insert(format!("{SEEN}/{}.lock", component(hook)), encode(lock).into_bytes());
+        for (folder, locks) in [(SEEN, &self.seen), (TRIED, &self.tried)] {
+            for (hook, lock) in locks {
+                files.insert(format!("{folder}/{}.lock", component(hook)), encode(lock).into_bytes());
+            }
         }
         for (hook, claim) in &self.claims {
             files.insert(format!("{CLAIMS}/{}.json", component(hook)), json(claim));
@@ -105,11 +112,12 @@ impl State {
         let (name, kind) = file.rsplit_once('.').ok_or_else(unknown)?;
         let hook = name_of(name).ok_or_else(unknown)?;
         match (folder, kind) {
-            (SEEN, "lock") => {
+            (SEEN | TRIED, "lock") => {
                 let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
                 let file = Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
                 let lock = read(&file).map_err(|problems| Problems(problems).to_string());
-                self.seen.insert(hook, lock.map_err(|message| escape::terminal(&message))?);
+                let locks = if folder == SEEN { &mut self.seen } else { &mut self.tried };
+                locks.insert(hook, lock.map_err(|message| escape::terminal(&message))?);
             }
             (CLAIMS, "json") => {
                 self.claims.insert(hook, from_json(bytes)?);
@@ -188,10 +196,11 @@ mod tests {
         let schedule = (any_time(), retry).prop_map(|(last, retry)| ScheduleState { last, retry });
         (
             btree_map(any::<String>(), sample::any_lock(), 0..3),
+            btree_map(any::<String>(), sample::any_lock(), 0..3),
             btree_map(any::<String>(), claim, 0..3),
             option::of(schedule),
         )
-            .prop_map(|(seen, claims, schedule)| State { seen, claims, schedule })
+            .prop_map(|(seen, tried, claims, schedule)| State { seen, tried, claims, schedule })
     }
 
     #[test]
@@ -200,6 +209,7 @@ mod tests {
         let owner = Owner { machine: "boot-1".to_owned(), process: "42@7".to_owned() };
         let state = State {
             seen: [("rollout".to_owned(), Lock::default())].into(),
+            tried: BTreeMap::new(),
             claims: [("Team A/x".to_owned(), Claim { owner, until: time })].into(),
             schedule: Some(ScheduleState { last: time, retry: vec!["python:3.12".parse().unwrap()] }),
         };

@@ -1,0 +1,65 @@
+//! First step: what stands at the branch's tip. Reads the root, its lock and the authorities its settings name.
+
+use crate::git::Files;
+use crate::problem::{Problem, Problems};
+use crate::root::Root;
+use crate::world::{Sight, World};
+
+use super::PassError;
+
+/// A root as it stood at one commit.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// The tips it was read at.
+    pub sight: Sight,
+    /// Settings, definitions and lock.
+    pub root: Root,
+}
+
+/// Reads the root at the tip of `branch`; with none, of the branch that the settings at the remote's `HEAD` name.
+///
+/// # Errors
+/// Every problem of its files, or what stopped the remote.
+pub async fn load<W: World>(world: &W, branch: Option<&str>) -> Result<Scene, PassError> {
+    let scene = at(world, world.look(branch).await?).await?;
+    match &scene.root.settings.git.branch {
+        Some(named) if branch.is_none() && *named != scene.sight.branch => {
+            let sight = world.look(Some(named)).await?;
+            at(world, sight).await
+        }
+        _ => Ok(scene),
+    }
+}
+
+/// Reads the root at the tip of `sight` and makes its registries known to the world.
+///
+/// # Errors
+/// Every problem of its files, or what stopped the remote.
+pub async fn at<W: World>(world: &W, sight: Sight) -> Result<Scene, PassError> {
+    let files = world.read(&sight.tip).await?;
+    let root = Root::read(&files)?;
+    drop(files);
+    let authorities = authorities(world, &sight, &root).await?;
+    world.prepare(&root.settings, &authorities).map_err(PassError::Registries)?;
+    Ok(Scene { sight, root })
+}
+
+/// The PEM files that the settings name, from the same commit.
+async fn authorities<W: World>(world: &W, sight: &Sight, root: &Root) -> Result<Files, PassError> {
+    let mut found = Files::new();
+    let mut problems = Vec::new();
+    for (host, registry) in &root.settings.registries {
+        let Some(path) = &registry.ca else { continue };
+        match world.file(&sight.tip, path).await? {
+            Some(file) => {
+                found.insert(path.clone(), file.bytes);
+            }
+            None => problems.push(
+                Problem::whole(None, format!("`ca` of `[registry.\"{host}\"]` names `{path}`, which is not there"))
+                    .help("commit the PEM file at that path, counted from the folder of `pinstream.toml`"),
+            ),
+        }
+    }
+    Problems::none_or(problems)?;
+    Ok(found)
+}

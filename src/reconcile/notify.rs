@@ -1,0 +1,330 @@
+//! Last step: hooks, for what has landed.
+//!
+//! Level-triggered: what is pending is the difference between the lock as a hook last saw it and the lock at the tip,
+//! whoever put it there. The state is read before the branch, so that the tip is never older than what a hook has
+//! seen. A hook is claimed before it runs, so that two passes do not run it at once, and what it saw is marked after
+//! it succeeded, entry by entry.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+
+use crate::git::CommitId;
+use crate::hook::{HookEnd, HookExit, HookFile, HookRun};
+use crate::image::TagId;
+use crate::lock::{Lock, Pin};
+use crate::lock::diff::{Change, Move, moves};
+use crate::report::{HookOutcome, HookRow};
+use crate::root::Root;
+use crate::settings::Hook;
+use crate::state::{Claim, State};
+use crate::wire;
+use crate::world::{Progress, World};
+
+use super::load;
+use super::remember::Remembered;
+use super::tries::Tries;
+use super::{PassError, Request};
+
+/// How often one pass looks for moves that landed while its hooks ran.
+const ROUNDS: usize = 8;
+/// What a claim holds beyond the hook's own time limit, for pushes and clocks that differ.
+const GRACE: SignedDuration = SignedDuration::from_secs(120);
+/// The longest that a hook can be claimed for.
+const CLAIM_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// The branch as hooks are to see it.
+#[derive(Clone, Debug)]
+pub struct AtTip {
+    /// The branch's tip.
+    pub tip: CommitId,
+    /// The root there.
+    pub root: Root,
+    /// Whether the tip is known to be no older than the state.
+    pub after_state: bool,
+}
+
+/// What became of the hooks.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// A row for each hook that had something to see.
+    pub rows: Vec<HookRow>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+    /// What stopped it; the moves stay pending.
+    pub error: Option<PassError>,
+}
+
+/// A hook and the moves it has not seen.
+struct Pending {
+    hook: Hook,
+    moves: Vec<Move>,
+}
+
+/// Runs every hook with moves that it has not seen.
+pub async fn notify<W: World>(world: &W, request: &Request, at: AtTip, memory: Remembered) -> Told {
+    let mut told = Told::default();
+    if let Err(error) = rounds(world, request, at, memory, &mut told).await {
+        told.error = Some(error);
+    }
+    told
+}
+
+async fn rounds<W: World>(
+    world: &W,
+    request: &Request,
+    mut at: AtTip,
+    mut memory: Remembered,
+    told: &mut Told,
+) -> Result<(), PassError> {
+    let mut tries = Tries::default();
+    let mut ended = BTreeSet::new();
+    for _ in 0..ROUNDS {
+        let mut pending = pending(&at.root, &memory.state);
+        pending.retain(|one| !ended.contains(&one.hook.name));
+        if pending.is_empty() {
+            return Ok(());
+        }
+        if !at.after_state {
+            at = look_after(world, &mut memory, at).await?;
+            continue;
+        }
+        let (free, taken): (Vec<_>, Vec<_>) = pending.into_iter().partition(|one| is_free(world, &memory.state, one));
+        for Pending { hook, moves } in taken {
+            ended.insert(hook.name.clone());
+            told.rows.push(HookRow::new(&hook.name, None, moves.len(), HookOutcome::Elsewhere));
+        }
+        if free.is_empty() {
+            return Ok(());
+        }
+        let mut allowed = Vec::new();
+        for one in free {
+            match request.policy.as_ref().and_then(|policy| policy.forbids_hook(&one.hook)) {
+                None => allowed.push(one),
+                Some(problem) => {
+                    ended.insert(one.hook.name.clone());
+                    let forbidden = HookOutcome::Forbidden(problem.message);
+                    told.rows.push(HookRow::new(&one.hook.name, None, one.moves.len(), forbidden));
+                }
+            }
+        }
+        if !allowed.is_empty() && !claim(world, &mut memory, &at.root.lock, &allowed).await? {
+            tries.again(world, "the state ref moved").await?;
+            at = look_after(world, &mut memory, at).await?;
+            continue;
+        }
+        for Pending { hook, moves } in allowed {
+            if !tell(world, request, &at, &mut memory, &hook, moves, told).await? {
+                ended.insert(hook.name);
+            }
+        }
+        at = look_after(world, &mut memory, at).await?;
+    }
+    Ok(())
+}
+
+/// What each hook of the root has not seen, in the order of the settings.
+fn pending(root: &Root, state: &State) -> Vec<Pending> {
+    let unseen = |hook: &Hook| {
+        let seen = state.seen.get(&hook.name)?;
+        let mut moves = match state.tried.get(&hook.name) {
+            None => moves(seen, &root.lock),
+            Some(tried) => moves(&as_left(seen, tried, &root.lock), &root.lock),
+        };
+        moves.retain(|one| !matches!(one.change, Change::Removed { .. }) && hook.on.matches(&one.tag));
+        (!moves.is_empty()).then(|| Pending { hook: hook.clone(), moves })
+    };
+    root.settings.hooks.iter().filter_map(unseen).collect()
+}
+
+/// What a hook has seen, and where that is what stands at the tip, what it was last run for without success: a hook
+/// that failed, or was killed, over a move that has been taken back since is told that it was.
+fn as_left(seen: &Lock, tried: &Lock, tip: &Lock) -> Lock {
+    let mut left = seen.clone();
+    for (id, pin) in &tried.pins {
+        let stands = |lock: &Lock| lock.pins.get(id).map(|pin: &Pin| pin.digest.clone());
+        if stands(tip).is_some() && stands(seen) == stands(tip) {
+            left.pins.insert(id.clone(), pin.clone());
+        }
+    }
+    left
+}
+
+/// Reads the state, then the branch: the order on which it rests that no hook is told of what is already past.
+async fn look_after<W: World>(world: &W, memory: &mut Remembered, at: AtTip) -> Result<AtTip, PassError> {
+    let known = memory.at.clone();
+    let mut sight = memory.refresh(world).await?;
+    if memory.at != known {
+        // The state was read after the branch was seen, so the branch is looked at once more.
+        sight = world.look(Some(&memory.branch)).await?;
+    }
+    if sight.tip == at.tip {
+        return Ok(AtTip { after_state: true, ..at });
+    }
+    let scene = load::at(world, sight).await?;
+    Ok(AtTip { tip: scene.sight.tip, root: scene.root, after_state: true })
+}
+
+/// Whether nobody else is running the hook.
+fn is_free<W: World>(world: &W, state: &State, pending: &Pending) -> bool {
+    let Some(claim) = state.claims.get(&pending.hook.name) else { return true };
+    let now = world.now();
+    // A claim that reaches further than any could is from a clock that went wrong. What its hook looked like when it
+    // was claimed is not known here, so the limit is the same for all.
+    let limit = now.checked_add(CLAIM_MAX).unwrap_or(jiff::Timestamp::MAX);
+    claim.owner == world.owner() || world.is_gone(&claim.owner) || claim.until <= now || claim.until > limit
+}
+
+/// The longest that a hook's runs can take, and a little more.
+fn longest_run(hook: &Hook, moves: usize) -> SignedDuration {
+    let runs = if hook.each { i32::try_from(moves).unwrap_or(i32::MAX) } else { 1 };
+    let timeout = SignedDuration::try_from(hook.timeout).unwrap_or(CLAIM_MAX);
+    let all = timeout.checked_mul(runs).and_then(|all| all.checked_add(GRACE));
+    all.unwrap_or(CLAIM_MAX).min(CLAIM_MAX)
+}
+
+/// Claims the hooks of `pending` and notes what they are about to be run for, all in one write.
+async fn claim<W: World>(
+    world: &W,
+    memory: &mut Remembered,
+    tip: &Lock,
+    pending: &[Pending],
+) -> Result<bool, PassError> {
+    let mut state = memory.state.clone();
+    for Pending { hook, moves } in pending {
+        let until = world.now().saturating_add(longest_run(hook, moves.len())).unwrap_or(jiff::Timestamp::MAX);
+        state.claims.insert(hook.name.clone(), Claim { owner: world.owner(), until });
+        // What it may already have done is not forgotten over what it is about to do.
+        let tried = state.tried.entry(hook.name.clone()).or_default();
+        let seen = state.seen.get(&hook.name).map(|seen| as_left(seen, tried, tip));
+        state.seen.extend(seen.map(|seen| (hook.name.clone(), seen)));
+        let at_tip = moves.iter().filter_map(|one| Some((one.tag.clone(), tip.pins.get(&one.tag)?.clone())));
+        tried.pins.extend(at_tip);
+    }
+    memory.replace(world, state).await
+}
+
+/// Runs one claimed hook and marks what it saw. `false` where something of it stays pending.
+async fn tell<W: World>(
+    world: &W,
+    request: &Request,
+    at: &AtTip,
+    memory: &mut Remembered,
+    hook: &Hook,
+    moves: Vec<Move>,
+    told: &mut Told,
+) -> Result<bool, PassError> {
+    let batches: Vec<Vec<Move>> =
+        if hook.each { moves.into_iter().map(|one| vec![one]).collect() } else { vec![moves] };
+    let mut all_good = true;
+    let last = batches.len() - 1;
+    for (number, batch) in batches.into_iter().enumerate() {
+        let run = match prepare(world, request, at, hook, &batch).await? {
+            Ok(run) => Ok(run),
+            Err(reason) => Err(HookEnd { exit: HookExit::NotStarted(reason), output: String::new() }),
+        };
+        world.progress(Progress::Hook);
+        let end = match &run {
+            Ok(run) => world.run_hook(run).await,
+            Err(end) => end.clone(),
+        };
+        let good = end.exit == HookExit::Success;
+        all_good &= good;
+        let event = wire::event_id(&hook.name, &memory.branch, &request.root, &batch);
+        told.rows.push(HookRow::new(&hook.name, Some(event), batch.len(), HookOutcome::Ended(end)));
+        let release = number == last;
+        let owner = world.owner();
+        let marked = |state: &State| {
+            let mut state = state.clone();
+            if good {
+                mark(&mut state, &at.root.lock, &batch, hook);
+            }
+            if release && state.claims.get(&hook.name).is_some_and(|claim| claim.owner == owner) {
+                state.claims.remove(&hook.name);
+            }
+            state
+        };
+        memory.change(world, marked).await?;
+    }
+    Ok(all_good)
+}
+
+/// Takes what was told into what the hook has seen: each entry only where nobody told it of something else meanwhile.
+fn mark(state: &mut State, tip: &Lock, told: &[Move], hook: &Hook) {
+    let Some(seen) = state.seen.get_mut(&hook.name) else { return };
+    let tried = state.tried.entry(hook.name.clone()).or_default();
+    for one in told {
+        let Some(pin) = tip.pins.get(&one.tag) else { continue };
+        if tried.pins.get(&one.tag).is_some_and(|tried| tried.digest == pin.digest) {
+            tried.pins.remove(&one.tag);
+            seen.pins.insert(one.tag.clone(), pin.clone());
+        }
+    }
+    tried.pins.retain(|id, _| tip.pins.contains_key(id));
+    if tried.pins.is_empty() {
+        state.tried.remove(&hook.name);
+    }
+    // What the hook is never told of is kept in step, so that a wider `on` starts from now.
+    let same = |id: &TagId, seen: &Lock| {
+        let digest = |lock: &Lock| lock.pins.get(id).map(|pin| pin.digest.clone());
+        digest(seen) == digest(tip)
+    };
+    let all: BTreeSet<TagId> = seen.pins.keys().chain(tip.pins.keys()).cloned().collect();
+    for id in all {
+        match tip.pins.get(&id) {
+            None => {
+                seen.pins.remove(&id);
+            }
+            Some(pin) if !hook.on.matches(&id) || same(&id, seen) => {
+                seen.pins.insert(id, pin.clone());
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Puts together everything a run is given; a sentence where the commit lacks a file that it names.
+async fn prepare<W: World>(
+    world: &W,
+    request: &Request,
+    at: &AtTip,
+    hook: &Hook,
+    moves: &[Move],
+) -> Result<Result<HookRun, String>, PassError> {
+    let mut files = Vec::new();
+    for path in hook.program_file().into_iter().chain(hook.files.iter().map(String::as_str)) {
+        match world.file(&at.tip, path).await? {
+            Some(file) => {
+                files.push(HookFile { path: path.to_owned(), bytes: file.bytes, executable: file.executable });
+            }
+            None => return Ok(Err(format!("`{path}` is not in the commit {}", at.tip.short()))),
+        }
+    }
+    let branch = request.branch.as_deref().unwrap_or_default();
+    let event = wire::EventV1::new(&hook.name, request.remote.as_deref(), branch, &request.root, &at.tip, moves);
+    let mut env = vec![
+        ("PINSTREAM_HOOK".to_owned(), hook.name.clone()),
+        ("PINSTREAM_EVENT_ID".to_owned(), event.id.clone()),
+        ("PINSTREAM_COMMIT".to_owned(), at.tip.to_string()),
+        ("PINSTREAM_BRANCH".to_owned(), branch.to_owned()),
+    ];
+    if let [one] = moves {
+        let digest = |side: Option<&crate::lock::diff::Side>| side.map(|side| side.digest.to_string()).unwrap_or_default();
+        env.extend([
+            ("PINSTREAM_STREAM".to_owned(), one.tag.stream.to_string()),
+            ("PINSTREAM_TAG".to_owned(), one.tag.tag.to_string()),
+            ("PINSTREAM_IMAGE".to_owned(), one.image.to_string()),
+            ("PINSTREAM_OLD_DIGEST".to_owned(), digest(one.before())),
+            ("PINSTREAM_NEW_DIGEST".to_owned(), digest(one.after())),
+        ]);
+    }
+    Ok(Ok(HookRun {
+        name: hook.name.clone(),
+        argv: hook.run.clone(),
+        files,
+        pass_env: hook.env.clone(),
+        env,
+        stdin: event.to_json(),
+        timeout: hook.timeout,
+    }))
+}
