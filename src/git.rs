@@ -6,6 +6,7 @@
 mod address;
 mod cache;
 pub mod checkout;
+pub mod create;
 pub mod credential;
 mod folder;
 mod local_state;
@@ -159,6 +160,23 @@ pub enum GitError {
     /// The local side failed: disk, memory, a broken object.
     #[error("git failed: {0}")]
     Local(String),
+}
+
+impl GitError {
+    /// What a person can do about it.
+    pub fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Remote { .. } => "a remote is a path, or a `file`, `https` or `ssh` URL",
+            Self::Unauthorized { .. } => {
+                "set `PINSTREAM_GIT_TOKEN` or a credential helper for https, `PINSTREAM_GIT_SSH_KEY` or an agent for ssh"
+            }
+            Self::NoBranch { .. } | Self::Branch { .. } => "name another with `--branch`, or push a first commit to it",
+            Self::Refused { .. } => "let this user push to it, or name another branch with `--branch`",
+            Self::Tree { .. } => "pinstream reads and writes plain files only",
+            Self::Unreachable { .. } | Self::Untrusted { .. } | Self::Local(_) => return None,
+        };
+        Some(help.to_owned())
+    }
 }
 
 /// Sets what libgit2 keeps for the whole process: how long it waits, and whom it trusts besides the machine's store.

@@ -5,7 +5,10 @@
 
 pub mod clock;
 pub mod environment;
+pub mod folder;
+pub mod owner;
 pub mod proc;
+pub mod real;
 
 use std::future::Future;
 use std::time::Duration;

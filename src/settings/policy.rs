@@ -75,6 +75,12 @@ impl Policy {
         &self.realms
     }
 
+    /// The globs over the registries that may be asked; none where all may.
+    pub fn registries(&self) -> Option<Vec<String>> {
+        let texts = |globs: &Vec<GlobMatcher>| globs.iter().map(|glob| glob.glob().glob().to_owned()).collect();
+        self.registries.as_ref().map(texts)
+    }
+
     /// What it says against a hook: its name, or its program.
     pub fn forbids_hook(&self, hook: &Hook) -> Option<Problem> {
         let name = &hook.name;

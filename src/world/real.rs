@@ -1,0 +1,232 @@
+//! The real world: registries over the network, a Git remote or a folder, hooks as processes.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::git::{CommitId, Files, GitError, Push, Remote, RepoFile};
+use crate::hook::{self, HookEnd, HookRun, Surroundings};
+use crate::image::{Digest, ImageRef, Repository};
+use crate::registry::manifest::{Descriptor, Verified};
+use crate::registry::{self, FailureKind, ImportError, Registry};
+use crate::settings::Settings;
+use crate::settings::policy::Policy;
+use crate::state::{self, Owner, State};
+
+use super::clock::{self, Stopwatch};
+use super::folder::Folder;
+use super::{Change, Progress, Sight, World, owner};
+
+/// Where definitions come from and the lock goes to.
+pub enum Place {
+    /// A branch of a Git remote. Its calls block, so they run on a thread of their own, one after the other.
+    Remote {
+        /// The remote.
+        remote: Arc<Mutex<Remote>>,
+        /// The root's folder in it.
+        root: String,
+    },
+    /// A folder on this machine.
+    Folder(Folder),
+}
+
+/// The world as it is.
+pub struct RealWorld {
+    place: Place,
+    policy: Option<Policy>,
+    registry: RefCell<Option<(Settings, Rc<Registry>)>>,
+    surroundings: Surroundings,
+    started: Stopwatch,
+    owner: Owner,
+    on_progress: Box<dyn Fn(Progress)>,
+}
+
+impl RealWorld {
+    /// A world around `place`, as far as `policy` allows; `on_progress` is told what is going on.
+    pub fn new(place: Place, policy: Option<Policy>, on_progress: Box<dyn Fn(Progress)>) -> Self {
+        Self {
+            place,
+            policy,
+            registry: RefCell::new(None),
+            surroundings: Surroundings::from_environment(),
+            started: Stopwatch::start(),
+            owner: owner::this_process(),
+            on_progress,
+        }
+    }
+
+    /// What was asked of registries so far.
+    pub fn counts(&self) -> registry::Counts {
+        self.registry.borrow().as_ref().map(|(_, registry)| registry.counts()).unwrap_or_default()
+    }
+
+    fn registry(&self) -> Result<Rc<Registry>, ImportError> {
+        let registry = self.registry.borrow();
+        let registry = registry.as_ref().map(|(_, registry)| Rc::clone(registry));
+        registry.ok_or_else(|| ImportError::new(FailureKind::Network, "no registry is known yet"))
+    }
+
+    /// Works with the remote on a thread that may block.
+    async fn remote<T: Send + 'static>(
+        &self,
+        remote: &Arc<Mutex<Remote>>,
+        work: impl FnOnce(&mut Remote) -> Result<T, GitError> + Send + 'static,
+    ) -> Result<T, GitError> {
+        let remote = Arc::clone(remote);
+        let work = move || work(&mut remote.lock().unwrap_or_else(PoisonError::into_inner));
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap_or_else(|error| Err(GitError::Local(error.to_string())))
+    }
+}
+
+/// Says that a folder was asked for what only a remote has.
+fn no_state<T>() -> Result<T, GitError> {
+    Err(GitError::Local("a folder has no state ref".to_owned()))
+}
+
+impl World for RealWorld {
+    async fn look(&self, branch: Option<&str>) -> Result<Sight, GitError> {
+        match &self.place {
+            Place::Remote { remote, .. } => {
+                let branch = branch.map(str::to_owned);
+                self.remote(remote, move |remote| remote.look(branch.as_deref())).await
+            }
+            Place::Folder(folder) => Ok(Sight { branch: String::new(), tip: folder.version()?, state: None }),
+        }
+    }
+
+    async fn read(&self, commit: &CommitId) -> Result<Files, GitError> {
+        match &self.place {
+            Place::Remote { remote, .. } => {
+                let commit = commit.clone();
+                self.remote(remote, move |remote| remote.read(&commit)).await
+            }
+            Place::Folder(folder) => folder.read(),
+        }
+    }
+
+    async fn file(&self, commit: &CommitId, path: &str) -> Result<Option<RepoFile>, GitError> {
+        match &self.place {
+            Place::Remote { remote, .. } => {
+                let (commit, path) = (commit.clone(), path.to_owned());
+                self.remote(remote, move |remote| remote.file(&commit, &path)).await
+            }
+            Place::Folder(folder) => folder.file(path),
+        }
+    }
+
+    async fn land(&self, branch: &str, change: &Change) -> Result<Push<CommitId>, GitError> {
+        match &self.place {
+            Place::Remote { remote, .. } => {
+                let (branch, change, now) = (branch.to_owned(), change.clone(), self.now());
+                self.remote(remote, move |remote| remote.land(&branch, &change, now)).await
+            }
+            Place::Folder(folder) => folder.write_lock(&change.parent, &change.lock),
+        }
+    }
+
+    async fn read_state(&self, branch: &str, commit: Option<&CommitId>) -> Result<State, GitError> {
+        let Place::Remote { remote, root } = &self.place else { return no_state() };
+        let (prefix, commit) = (state::prefix(branch, root), commit.cloned());
+        let files = self.remote(remote, move |remote| remote.read_state(commit.as_ref(), &prefix)).await?;
+        let (state, notes) = State::from_files(&files);
+        for note in notes {
+            tracing::warn!("{note}");
+        }
+        Ok(state)
+    }
+
+    async fn write_state(
+        &self,
+        branch: &str,
+        expected: Option<&CommitId>,
+        state: &State,
+    ) -> Result<Push<CommitId>, GitError> {
+        let Place::Remote { remote, root } = &self.place else { return no_state() };
+        let (prefix, files) = (state::prefix(branch, root), state.to_files());
+        let (expected, now) = (expected.cloned(), self.now());
+        self.remote(remote, move |remote| remote.write_state(expected.as_ref(), &prefix, &files, now)).await
+    }
+
+    fn prepare(&self, settings: &Settings, authorities: &Files) -> Result<(), String> {
+        let mut registry = self.registry.borrow_mut();
+        // Connections, tokens and what is known of failing hosts outlive a new try with the same settings.
+        if registry.as_ref().is_some_and(|(known, _)| known.registries == settings.registries) {
+            return Ok(());
+        }
+        let rules = |policy: &Policy| registry::RegistryRules {
+            allowed: policy.registries(),
+            realms: policy.realms().to_vec(),
+        };
+        let setup = registry::Setup {
+            registries: settings.registries.clone(),
+            authorities: authorities.clone(),
+            policy: self.policy.as_ref().map(rules).unwrap_or_default(),
+            credentials: registry::credential::Sources::from_environment(),
+            ..registry::Setup::default()
+        };
+        *registry = Some((settings.clone(), Rc::new(Registry::new(setup)?)));
+        Ok(())
+    }
+
+    fn announce(&self, repositories: &[Repository]) {
+        if let Ok(registry) = self.registry() {
+            registry.announce(repositories);
+        }
+    }
+
+    async fn digest(&self, image: &ImageRef) -> Result<Digest, ImportError> {
+        self.registry()?.digest(image).await
+    }
+
+    async fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Verified, ImportError> {
+        self.registry()?.manifest(repository, digest).await
+    }
+
+    async fn blob(&self, repository: &Repository, descriptor: &Descriptor) -> Result<Vec<u8>, ImportError> {
+        self.registry()?.blob(repository, descriptor).await
+    }
+
+    async fn run_hook(&self, run: &HookRun) -> HookEnd {
+        hook::run(run, &self.surroundings).await
+    }
+
+    fn owner(&self) -> Owner {
+        self.owner.clone()
+    }
+
+    fn is_gone(&self, owner: &Owner) -> bool {
+        owner::is_gone(owner)
+    }
+
+    fn now(&self) -> Timestamp {
+        clock::now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    async fn pause(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    fn random(&self) -> f64 {
+        fastrand::f64()
+    }
+
+    fn progress(&self, progress: Progress) {
+        (self.on_progress)(progress);
+    }
+}
+
+impl Place {
+    /// The folder at `path`.
+    pub fn folder(path: &Path) -> Self {
+        Self::Folder(Folder(path.to_owned()))
+    }
+}
