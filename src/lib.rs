@@ -49,3 +49,7 @@ pub mod wire;
 pub mod world;
 
 pub use cli::run;
+
+#[cfg(test)]
+#[path = "../tests/sim/sim.rs"]
+mod sim;

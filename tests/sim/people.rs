@@ -1,0 +1,87 @@
+//! People: they write definitions, change and remove tags, add hooks, and edit the lock by hand.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+use fastrand::Rng;
+
+use crate::git::Files;
+use crate::lock::encode::encode;
+use crate::root::Root;
+
+use super::registry::image;
+use super::universe::{Commit, Inner, Shared};
+
+/// The root as people first wrote it: without a lock.
+pub(super) fn first_files(rng: &mut Rng) -> Files {
+    let mut files = Files::new();
+    files.insert("pinstream.toml".to_owned(), settings(rng).into_bytes());
+    files.insert("streams/app.toml".to_owned(), stream(rng).into_bytes());
+    files
+}
+
+fn settings(rng: &mut Rng) -> String {
+    let mut text = String::new();
+    for (name, on) in [("all", "[\"app:*\"]"), ("some", "[\"app:t0\", \"app:follower\"]")] {
+        if rng.u8(..5) > 0 {
+            let each = rng.bool();
+            let _ = writeln!(text, "[[hook]]\nname = \"{name}\"\non = {on}\nrun = [\"tell\"]\neach = {each}");
+        }
+    }
+    text
+}
+
+fn stream(rng: &mut Rng) -> String {
+    let mut text = "[tags]\n".to_owned();
+    let tags = rng.usize(1..=4);
+    for tag in 0..tags {
+        let _ = writeln!(text, "t{tag} = \"{}\"", image(tag + rng.usize(..2)));
+    }
+    if rng.bool() {
+        let _ = writeln!(text, "follower = {{ follow = \"t{}\" }}", rng.usize(..tags));
+        if rng.bool() {
+            let _ = writeln!(text, "last = {{ follow = \"follower\" }}");
+        }
+    }
+    text
+}
+
+/// A person commits something.
+pub(super) fn commit(universe: &Shared) {
+    universe.with(|inner| {
+        let mut files = (*inner.commits[inner.tip].files).clone();
+        match inner.rng.u8(..6) {
+            0 | 1 => {
+                files.insert("streams/app.toml".to_owned(), stream(&mut inner.rng).into_bytes());
+            }
+            2 => {
+                files.insert("pinstream.toml".to_owned(), settings(&mut inner.rng).into_bytes());
+            }
+            3 | 4 => put_back(inner, &mut files),
+            _ => {
+                let note = format!("{}", inner.step);
+                files.insert("README".to_owned(), note.into_bytes());
+            }
+        }
+        let root = Rc::new(Root::read(&files).unwrap());
+        let parent = Some(inner.tip);
+        inner.push(Commit { parent, files: Rc::new(files), root, by_person: true, seen_at: BTreeMap::new() });
+    });
+}
+
+/// Puts an earlier digest back by hand, as a `git revert` does, with every follower.
+fn put_back(inner: &mut Inner, files: &mut Files) {
+    let root = inner.at_tip();
+    let mut lock = root.lock.clone();
+    let candidates: Vec<_> =
+        lock.pins.iter().filter(|(_, pin)| pin.follow.is_none() && !pin.previous.is_empty()).map(|(id, _)| id.clone()).collect();
+    if candidates.is_empty() {
+        return;
+    }
+    let id = candidates[inner.rng.usize(..candidates.len())].clone();
+    if let Some(pin) = lock.pins.get_mut(&id) {
+        pin.digest = pin.previous.remove(0);
+    }
+    files.insert(crate::lock::FILE_NAME.to_owned(), encode(&lock).into_bytes());
+}

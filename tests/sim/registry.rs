@@ -1,0 +1,115 @@
+//! A registry whose tags move, whose edges are stale, and which now and then fails or lies.
+
+use std::collections::BTreeMap;
+
+use fastrand::Rng;
+
+use crate::image::{Digest, ImageRef, Reference};
+use crate::registry::manifest::{Descriptor, Verified};
+use crate::registry::{FailureKind, ImportError};
+
+use super::universe::Shared;
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const TAGS: usize = 5;
+
+/// All tags of one registry, with everything they ever were.
+pub(super) struct SimRegistry {
+    /// By `image:tag`, oldest first.
+    tags: BTreeMap<String, Vec<Digest>>,
+    bodies: BTreeMap<Digest, Vec<u8>>,
+    /// Tags that fail just now, and how.
+    failing: BTreeMap<String, FailureKind>,
+    pushes: u32,
+}
+
+/// The image that the definitions name by `number`.
+pub(super) fn image(number: usize) -> String {
+    format!("registry.example/acme/app:{}", number % TAGS)
+}
+
+impl SimRegistry {
+    pub(super) fn new(rng: &mut Rng) -> Self {
+        let mut registry =
+            Self { tags: BTreeMap::new(), bodies: BTreeMap::new(), failing: BTreeMap::new(), pushes: 0 };
+        for number in 0..TAGS {
+            registry.push(&image(number));
+        }
+        if rng.u8(..4) == 0 {
+            registry.failing.insert(image(rng.usize(..TAGS)), FailureKind::Network);
+        }
+        registry
+    }
+
+    /// A tag moves to an image that never was before.
+    fn push(&mut self, image: &str) {
+        self.pushes += 1;
+        let config = format!(
+            r#"{{"architecture":"amd64","os":"linux","config":{{"Labels":{{"org.opencontainers.image.version":"1.{}"}}}}}}"#,
+            self.pushes
+        );
+        let config_digest = Digest::sha256(config.as_bytes());
+        let manifest = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{config_digest}","size":{}}},"layers":[]}}"#,
+            config.len()
+        );
+        let digest = Digest::sha256(manifest.as_bytes());
+        self.bodies.insert(config_digest, config.into_bytes());
+        self.bodies.insert(digest.clone(), manifest.into_bytes());
+        self.tags.entry(image.to_owned()).or_default().push(digest);
+    }
+
+    /// What `image` is, seen from the newest edge.
+    pub(super) fn now(&self, image: &ImageRef) -> Option<&Digest> {
+        self.tags.get(&image.to_string())?.last()
+    }
+
+    pub(super) fn calm(&mut self) {
+        self.failing.clear();
+    }
+
+    /// The answer to a `HEAD`; `stale` comes from an edge that is behind, `lie` from one that is broken.
+    pub(super) fn digest(&self, image: &ImageRef, stale: bool, lie: bool) -> Result<Digest, ImportError> {
+        let name = image.to_string();
+        if let Some(kind) = self.failing.get(&name) {
+            return Err(ImportError::new(*kind, "the registry fails"));
+        }
+        let all = self.tags.get(&name).ok_or_else(|| ImportError::not_found(image))?;
+        let back = usize::from(stale).min(all.len() - 1);
+        let digest = all[all.len() - 1 - back].clone();
+        Ok(if lie { Digest::sha256(format!("{digest}, says the liar").as_bytes()) } else { digest })
+    }
+
+    /// The bytes under a digest; for one that it does not have, some other image's.
+    pub(super) fn manifest(&self, digest: &Digest) -> Result<Verified, ImportError> {
+        let other = || self.tags.values().flatten().next().and_then(|digest| self.bodies.get(digest));
+        let bytes = self.bodies.get(digest).or_else(other);
+        Verified::hash(digest, Some(MANIFEST), bytes.map(Vec::as_slice).unwrap_or_default())
+    }
+
+    pub(super) fn blob(&self, descriptor: &Descriptor) -> Result<Vec<u8>, ImportError> {
+        let missing = || ImportError::new(FailureKind::NotFound, "no such blob");
+        self.bodies.get(&descriptor.digest).cloned().ok_or_else(missing)
+    }
+}
+
+/// Something happens at the registry: a tag moves, or begins or stops to fail.
+pub(super) fn move_one(universe: &Shared) {
+    universe.with(|inner| {
+        let name = image(inner.rng.usize(..TAGS));
+        match inner.rng.u8(..10) {
+            0 => {
+                let kinds = [FailureKind::Network, FailureKind::NotFound, FailureKind::RateLimited];
+                let kind = kinds[inner.rng.usize(..kinds.len())];
+                inner.registry.failing.insert(name, kind);
+            }
+            1 | 2 => inner.registry.failing.clear(),
+            _ => inner.registry.push(&name),
+        }
+    });
+}
+
+/// Whether `image` names a tag, which can be seen to move.
+pub(super) fn is_tagged(image: &ImageRef) -> bool {
+    matches!(image.reference(), Reference::Tag(_))
+}

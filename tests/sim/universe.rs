@@ -1,0 +1,212 @@
+//! What the simulated world holds: a branch, a state ref, a registry, a clock and what hooks were told.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use fastrand::Rng;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::git::{CommitId, Files};
+use crate::image::{Digest, TagId};
+use crate::lock::Lock;
+use crate::root::Root;
+use crate::state::State;
+
+use super::registry::SimRegistry;
+use super::{Outcome, people};
+
+/// A universe that many processes share.
+pub(super) type Shared = Rc<Universe>;
+
+/// Everything there is, behind one cell.
+pub(super) struct Universe {
+    inner: RefCell<Inner>,
+}
+
+/// One commit of the branch.
+pub(super) struct Commit {
+    pub(super) parent: Option<usize>,
+    pub(super) files: Rc<Files>,
+    pub(super) root: Rc<Root>,
+    /// Whether a person made it.
+    pub(super) by_person: bool,
+    /// When each pin was seen at its registry, as far as a pass set it.
+    pub(super) seen_at: BTreeMap<TagId, u64>,
+}
+
+/// One run of a hook that succeeded, for one tag.
+pub(super) struct Delivery {
+    pub(super) hook: String,
+    pub(super) tag: TagId,
+    pub(super) digest: Digest,
+    pub(super) commit: usize,
+}
+
+pub(super) struct Inner {
+    pub(super) rng: Rng,
+    pub(super) now: Timestamp,
+    pub(super) step: u64,
+    pub(super) calm: bool,
+    pub(super) registry: SimRegistry,
+    pub(super) commits: Vec<Commit>,
+    pub(super) tip: usize,
+    pub(super) states: Vec<(Option<usize>, State)>,
+    pub(super) state_tip: Option<usize>,
+    pub(super) alive: BTreeSet<u32>,
+    pub(super) processes: u32,
+    pub(super) deliveries: Vec<Delivery>,
+    /// Digests whose bytes were fetched and hashed.
+    pub(super) hashed: BTreeSet<Digest>,
+    /// When each process last saw a tag of a registry answer.
+    pub(super) observed: BTreeMap<(u32, String), u64>,
+    /// What each hook adopted when it was first seen.
+    pub(super) adopted: BTreeMap<String, Lock>,
+    pub(super) broken: Option<String>,
+    pub(super) crashes: usize,
+    pub(super) lost: usize,
+    pub(super) rejected: usize,
+}
+
+impl Universe {
+    /// The beginning that `seed` gives.
+    pub(super) fn new(seed: u64) -> Shared {
+        let mut rng = Rng::with_seed(seed);
+        let registry = SimRegistry::new(&mut rng);
+        let files = people::first_files(&mut rng);
+        let root = Root::read(&files).unwrap();
+        let first = Commit {
+            parent: None,
+            files: Rc::new(files),
+            root: Rc::new(root),
+            by_person: true,
+            seen_at: BTreeMap::new(),
+        };
+        Rc::new(Self {
+            inner: RefCell::new(Inner {
+                rng,
+                now: "2026-01-01T00:00:00Z".parse().unwrap(),
+                step: 0,
+                calm: false,
+                registry,
+                commits: vec![first],
+                tip: 0,
+                states: Vec::new(),
+                state_tip: None,
+                alive: BTreeSet::new(),
+                processes: 0,
+                deliveries: Vec::new(),
+                hashed: BTreeSet::new(),
+                observed: BTreeMap::new(),
+                adopted: BTreeMap::new(),
+                broken: None,
+                crashes: 0,
+                lost: 0,
+                rejected: 0,
+            }),
+        })
+    }
+
+    /// Works on what there is, in one step that nothing comes between.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
+        work(&mut self.inner.borrow_mut())
+    }
+
+    pub(super) fn rng<T>(&self, draw: impl FnOnce(&mut Rng) -> T) -> T {
+        self.with(|inner| draw(&mut inner.rng))
+    }
+
+    pub(super) fn tick(&self) {
+        self.with(|inner| inner.step += 1);
+        self.advance(SignedDuration::from_millis(5));
+    }
+
+    pub(super) fn advance(&self, by: SignedDuration) {
+        self.with(|inner| inner.now = inner.now.checked_add(by).unwrap());
+    }
+
+    /// A new process.
+    pub(super) fn begin(&self) -> u32 {
+        self.with(|inner| {
+            inner.processes += 1;
+            inner.alive.insert(inner.processes);
+            inner.processes
+        })
+    }
+
+    pub(super) fn end(&self, process: u32) {
+        self.with(|inner| inner.alive.remove(&process));
+    }
+
+    pub(super) fn crash(&self, process: u32) {
+        self.end(process);
+        self.with(|inner| inner.crashes += 1);
+    }
+
+    /// From now on nothing goes wrong and nothing moves.
+    pub(super) fn calm(&self) {
+        self.with(|inner| {
+            inner.calm = true;
+            inner.registry.calm();
+        });
+    }
+
+    /// How much has been left behind by all so far.
+    pub(super) fn traces(&self) -> (usize, usize) {
+        self.with(|inner| (inner.commits.len(), inner.deliveries.len()))
+    }
+
+    /// The first invariant that broke.
+    pub(super) fn broken(&self) -> Result<(), String> {
+        self.with(|inner| inner.broken.clone().map_or(Ok(()), Err))
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        self.with(|inner| Outcome {
+            lock: crate::lock::encode::encode(&inner.at_tip().lock),
+            commits: inner.commits.iter().filter(|commit| !commit.by_person).count(),
+            deliveries: inner.deliveries.len(),
+            crashes: inner.crashes,
+            lost: inner.lost,
+            rejected: inner.rejected,
+        })
+    }
+}
+
+impl Inner {
+    pub(super) fn at_tip(&self) -> &Root {
+        &self.commits[self.tip].root
+    }
+
+    /// Puts a commit on the branch.
+    pub(super) fn push(&mut self, commit: Commit) -> usize {
+        self.commits.push(commit);
+        self.tip = self.commits.len() - 1;
+        self.tip
+    }
+
+    /// The commits from the tip to the first, newest first.
+    pub(super) fn history(&self) -> impl Iterator<Item = usize> {
+        std::iter::successors(Some(self.tip), |at| self.commits[*at].parent)
+    }
+
+    /// Notes that an invariant broke; the first one counts.
+    pub(super) fn break_(&mut self, what: String) {
+        self.broken.get_or_insert(what);
+    }
+
+    /// Whether something goes wrong now, `percent` of the time while things go wrong at all.
+    pub(super) fn mishap(&mut self, percent: u8) -> bool {
+        !self.calm && self.rng.u8(..100) < percent
+    }
+}
+
+/// A commit's or state's place in memory as the id that the program sees.
+pub(super) fn id(at: usize) -> CommitId {
+    CommitId(format!("{at:040}"))
+}
+
+/// The place that an id stands for.
+pub(super) fn place(id: &CommitId) -> usize {
+    id.0.parse().unwrap()
+}

@@ -1,0 +1,323 @@
+//! The simulator's `World`: every call can be interleaved with all others before and after its effect, its answer can
+//! be lost, and one fault can be planted in it.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::git::{CommitId, Files, GitError, Push, RepoFile};
+use crate::hook::{HookEnd, HookExit, HookRun};
+use crate::image::{Digest, ImageRef, Repository};
+use crate::lock::diff::moves;
+use crate::registry::manifest::{Content, Descriptor, Verified};
+use crate::registry::{FailureKind, ImportError};
+use crate::root::Root;
+use crate::settings::Settings;
+use crate::state::{Owner, State};
+use crate::world::{Change, Progress, Sight, World};
+
+use super::invariants;
+use super::registry::is_tagged;
+use super::universe::{Commit, Inner, Shared, id, place};
+
+/// Something that peers got wrong, done wrong here on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// A push goes through whatever stands on the branch.
+    ForcedPush,
+    /// A push that was refused is put on the new tip as it is.
+    BlindRebase,
+    /// A push whose outcome is unknown counts as landed.
+    UnknownIgnored,
+    /// The branch is read before the state, and not again.
+    BranchBeforeState,
+    /// What a hook saw is marked before it runs.
+    MarkBeforeHook,
+    /// A digest from a header is pinned without its bytes.
+    HeadTrusted,
+    /// The state is written over whatever stands there.
+    ForcedState,
+    /// A failed import counts as unchanged.
+    FailureSwallowed,
+    /// Whoever claims a hook is taken for dead.
+    ClaimIgnored,
+}
+
+impl Fault {
+    /// Every fault, with the invariants that may catch it.
+    pub(super) const ALL: [(Self, &'static [&'static str]); 9] = [
+        (Self::ForcedPush, &["I7"]),
+        (Self::BlindRebase, &["I2", "I5", "I7"]),
+        (Self::UnknownIgnored, &["I7", "I9", "I18"]),
+        (Self::BranchBeforeState, &["I9", "I10"]),
+        (Self::MarkBeforeHook, &["I8"]),
+        (Self::HeadTrusted, &["I1"]),
+        (Self::ForcedState, &["I8", "I10", "I11"]),
+        (Self::FailureSwallowed, &["I18"]),
+        (Self::ClaimIgnored, &["I10", "I11"]),
+    ];
+}
+
+/// One process's view of the universe.
+pub(super) struct SimWorld {
+    universe: Shared,
+    process: u32,
+    machine: u32,
+    fault: Option<Fault>,
+    /// For [`Fault::BranchBeforeState`]: the tip as it was seen the time before.
+    earlier_tip: Cell<Option<usize>>,
+}
+
+impl SimWorld {
+    pub(super) fn new(universe: Shared, process: u32, machine: u32, fault: Option<Fault>) -> Self {
+        Self { universe, process, machine, fault, earlier_tip: Cell::new(None) }
+    }
+
+    fn has(&self, fault: Fault) -> bool {
+        self.fault == Some(fault)
+    }
+
+    /// Lets everybody else go first; a crash may fall here.
+    async fn give_way(&self) {
+        let mut waited = false;
+        poll_fn(|context| {
+            if std::mem::replace(&mut waited, true) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// One effect, with room for others and for a crash on both sides of it.
+    async fn act<T>(&self, effect: impl FnOnce(&mut Inner) -> T) -> T {
+        self.give_way().await;
+        let result = self.universe.with(effect);
+        self.give_way().await;
+        result
+    }
+
+    fn commit(&self, inner: &mut Inner, parent: usize, change: &Change) -> CommitId {
+        let mut files = (*inner.commits[parent].files).clone();
+        files.insert(crate::lock::FILE_NAME.to_owned(), change.lock.clone().into_bytes());
+        let root = Root::read(&files).unwrap();
+        let mut seen_at = inner.commits[parent].seen_at.clone();
+        for one in moves(&inner.commits[parent].root.lock, &root.lock) {
+            let seen = inner.observed.get(&(self.process, one.image.to_string()));
+            match seen {
+                Some(at) if one.after().is_some() => seen_at.insert(one.tag.clone(), *at),
+                _ => seen_at.remove(&one.tag),
+            };
+        }
+        let commit = Commit { parent: Some(parent), files: Rc::new(files), root: Rc::new(root), by_person: false, seen_at };
+        invariants::at_landing(inner, &commit, change);
+        id(inner.push(commit))
+    }
+}
+
+impl World for SimWorld {
+    async fn look(&self, _: Option<&str>) -> Result<Sight, GitError> {
+        let tip = self.act(|inner| inner.tip).await;
+        let state = self.act(|inner| inner.state_tip).await;
+        let earlier = self.earlier_tip.replace(Some(tip)).unwrap_or(tip);
+        let tip = if self.has(Fault::BranchBeforeState) { earlier } else { tip };
+        Ok(Sight { branch: "main".to_owned(), tip: id(tip), state: state.map(id) })
+    }
+
+    async fn read(&self, commit: &CommitId) -> Result<Files, GitError> {
+        let at = place(commit);
+        Ok(self.act(|inner| (*inner.commits[at].files).clone()).await)
+    }
+
+    async fn file(&self, commit: &CommitId, path: &str) -> Result<Option<RepoFile>, GitError> {
+        let at = place(commit);
+        let bytes = self.act(|inner| inner.commits[at].files.get(path).cloned()).await;
+        Ok(bytes.map(|bytes| RepoFile { bytes, executable: true }))
+    }
+
+    async fn land(&self, _: &str, change: &Change) -> Result<Push<CommitId>, GitError> {
+        self.give_way().await;
+        let answer = self.universe.with(|inner| {
+            let parent = place(&change.parent);
+            if inner.mishap(6) {
+                inner.lost += 1;
+                if inner.rng.bool() && inner.tip == parent {
+                    self.commit(inner, parent, change);
+                }
+                return Push::Unknown("the answer was lost".to_owned());
+            }
+            if inner.tip != parent {
+                inner.rejected += 1;
+                return match self.fault {
+                    Some(Fault::ForcedPush) => Push::Landed(self.commit(inner, parent, change)),
+                    Some(Fault::BlindRebase) => Push::Landed(self.commit(inner, inner.tip, change)),
+                    _ => Push::Moved,
+                };
+            }
+            Push::Landed(self.commit(inner, parent, change))
+        });
+        self.give_way().await;
+        Ok(match answer {
+            Push::Unknown(_) if self.has(Fault::UnknownIgnored) => {
+                self.universe.with(|inner| {
+                    // What the process takes for its commit: one that is nowhere on the branch.
+                    let tip = inner.tip;
+                    let commit = self.commit(inner, place(&change.parent), change);
+                    inner.tip = tip;
+                    Push::Landed(commit)
+                })
+            }
+            answer => answer,
+        })
+    }
+
+    async fn read_state(&self, _: &str, commit: Option<&CommitId>) -> Result<State, GitError> {
+        let at = commit.map(place);
+        Ok(self.act(|inner| at.map(|at| inner.states[at].1.clone()).unwrap_or_default()).await)
+    }
+
+    async fn write_state(
+        &self,
+        _: &str,
+        expected: Option<&CommitId>,
+        state: &State,
+    ) -> Result<Push<CommitId>, GitError> {
+        let expected = expected.map(place);
+        let forced = self.has(Fault::ForcedState);
+        let push = |inner: &mut Inner| {
+            let lost = inner.mishap(5);
+            inner.lost += usize::from(lost);
+            if lost && inner.rng.bool() {
+                return Push::Unknown("the answer was lost".to_owned());
+            }
+            if inner.state_tip != expected && !forced {
+                return Push::Moved;
+            }
+            for (hook, lock) in &state.seen {
+                inner.adopted.entry(hook.clone()).or_insert_with(|| lock.clone());
+            }
+            inner.adopted.retain(|hook, _| state.seen.contains_key(hook));
+            inner.states.push((inner.state_tip, state.clone()));
+            inner.state_tip = Some(inner.states.len() - 1);
+            if lost { Push::Unknown("the answer was lost".to_owned()) } else { Push::Landed(id(inner.states.len() - 1)) }
+        };
+        Ok(self.act(push).await)
+    }
+
+    fn prepare(&self, _: &Settings, _: &Files) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn announce(&self, _: &[Repository]) {}
+
+    async fn digest(&self, image: &ImageRef) -> Result<Digest, ImportError> {
+        let (process, swallow) = (self.process, self.has(Fault::FailureSwallowed));
+        let answer = |inner: &mut Inner| {
+            let (stale, lie, fails) = (inner.mishap(10), inner.mishap(3), inner.mishap(4));
+            let mut answer = inner.registry.digest(image, stale, lie);
+            if fails {
+                answer = Err(ImportError::new(FailureKind::Network, "the connection broke"));
+            }
+            if answer.is_ok() && is_tagged(image) {
+                inner.observed.insert((process, image.to_string()), inner.step);
+            }
+            let pinned = || inner.at_tip().lock.pins.values().find(|pin| pin.image == *image).map(|pin| pin.digest.clone());
+            if swallow && answer.is_err() && let Some(pinned) = pinned() {
+                answer = Ok(pinned);
+            }
+            answer
+        };
+        self.act(answer).await
+    }
+
+    async fn manifest(&self, _: &Repository, digest: &Digest) -> Result<Verified, ImportError> {
+        let trusting = self.has(Fault::HeadTrusted);
+        let fetch = |inner: &mut Inner| {
+            let verified = inner.registry.manifest(digest);
+            if verified.is_ok() {
+                inner.hashed.insert(digest.clone());
+            } else if trusting {
+                return Ok(Verified::unhashed(digest.clone(), nothing(digest), BTreeMap::new()));
+            }
+            verified
+        };
+        self.act(fetch).await
+    }
+
+    async fn blob(&self, _: &Repository, descriptor: &Descriptor) -> Result<Vec<u8>, ImportError> {
+        self.act(|inner| inner.registry.blob(descriptor)).await
+    }
+
+    async fn run_hook(&self, run: &HookRun) -> HookEnd {
+        let event: serde_json::Value = serde_json::from_str(&run.stdin).unwrap();
+        if self.has(Fault::MarkBeforeHook) {
+            let mark = |inner: &mut Inner| {
+                let Some(at) = inner.state_tip else { return };
+                let commit = place(&CommitId(event["commit"].as_str().unwrap().to_owned()));
+                let mut state = inner.states[at].1.clone();
+                state.seen.insert(run.name.clone(), inner.commits[commit].root.lock.clone());
+                inner.states.push((Some(at), state));
+                inner.state_tip = Some(inner.states.len() - 1);
+            };
+            self.act(mark).await;
+        }
+        self.act(|inner| invariants::at_hook_start(inner, &event)).await;
+        let fails = self.act(|inner| inner.mishap(15)).await;
+        let exit = self.universe.with(|inner| {
+            if fails {
+                return HookExit::Code(1);
+            }
+            invariants::at_delivery(inner, &run.name, &event);
+            HookExit::Success
+        });
+        self.give_way().await;
+        HookEnd { exit, output: String::new() }
+    }
+
+    fn owner(&self) -> Owner {
+        Owner { machine: self.machine.to_string(), process: self.process.to_string() }
+    }
+
+    fn is_gone(&self, owner: &Owner) -> bool {
+        let alive = || self.universe.with(|inner| inner.alive.contains(&owner.process.parse().unwrap()));
+        self.has(Fault::ClaimIgnored) || owner.machine == self.machine.to_string() && !alive()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.universe.with(|inner| inner.now)
+    }
+
+    /// Patience is the real world's; here a pass goes on until it is through.
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    async fn pause(&self, duration: Duration) {
+        self.universe.advance(SignedDuration::try_from(duration).unwrap());
+        self.give_way().await;
+    }
+
+    fn random(&self) -> f64 {
+        self.universe.rng(fastrand::Rng::f64)
+    }
+
+    fn progress(&self, _: Progress) {}
+}
+
+/// What somebody makes up who pins a digest without its bytes.
+fn nothing(digest: &Digest) -> Content {
+    let config = Descriptor {
+        media_type: String::new(),
+        digest: digest.clone(),
+        size: 0,
+        platform: None,
+        attestation: false,
+    };
+    Content::Image { config, layers: Vec::new() }
+}
