@@ -1,6 +1,221 @@
-//! The commands.
+//! The commands: one file each, an `Args` whose doc comment is its help, and one function.
+//!
+//! Data goes to standard output, talk to standard error. Only [`run`] prints an error.
+
+pub mod check;
+pub mod completions;
+pub mod context;
+pub mod demo;
+pub mod describe;
+pub mod get;
+pub mod init;
+pub mod list;
+pub mod man;
+pub mod pass;
+pub mod plan;
+pub mod reconcile;
+pub mod schema;
+pub mod update;
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
+
+use crate::git::GitError;
+use crate::problem::{Problems, Rendered, Style};
+use crate::reconcile::PassError;
+use crate::report::Exit;
+
+use context::Context;
+
+/// Image streams, kept in Git: tags resolved to digests, committed as a lock, with hooks for what landed
+///
+/// People write streams in TOML; pinstream asks the registries what each tag is now, writes the digests into
+/// `pinstream.lock`, commits that to the branch the streams came from, and runs hooks for what changed there.
+#[derive(Debug, Parser)]
+#[command(name = "pinstream", version, max_term_width = 100, after_help = EXITS)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXITS: &str = "Exit codes: 0 all is in place, 1 error, 2 drift, 3 some tags could not be imported, 4 refused,
+5 the branch kept moving, 6 landed but a hook failed, 64 usage.";
+
+/// What holds for every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of all commands")]
+pub struct Global {
+    /// Work as if started in this folder
+    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// Say more: each request and decision; twice for what the libraries say
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: ColorChoice,
+    /// What the operator allows: a TOML file outside the repository
+    #[arg(long, global = true, value_name = "FILE", env = "PINSTREAM_POLICY")]
+    policy: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Args),
+    Check(check::Args),
+    Plan(plan::Args),
+    Update(update::Args),
+    List(list::Args),
+    Get(get::Args),
+    Describe(describe::Args),
+    Reconcile(reconcile::Args),
+    Demo(demo::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// In which form a report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// `pinstream.report/v1`
+    Json,
+}
+
+/// What ends a command early.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// A pass was stopped.
+    #[error(transparent)]
+    Pass(#[from] PassError),
+    /// Standard output cannot be written.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+    /// Anything else, with its way out.
+    #[error("{message}")]
+    Said {
+        /// With which code the program ends.
+        exit: Exit,
+        /// What happened.
+        message: String,
+        /// What to do.
+        help: Option<String>,
+    },
+}
+
+impl CliError {
+    /// An error that says `message`.
+    pub fn said(message: impl Into<String>) -> Self {
+        Self::Said { exit: Exit::Error, message: message.into(), help: None }
+    }
+
+    /// The same with a way out.
+    pub fn help(self, help: impl Into<String>) -> Self {
+        match self {
+            Self::Said { exit, message, .. } => Self::Said { exit, message, help: Some(help.into()) },
+            other => other,
+        }
+    }
+
+    /// A mistake in how the program was called.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::Said { exit: Exit::Usage, message: message.into(), help: None }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Pass(PassError::Forbidden(_)) => Exit::Refused,
+            Self::Pass(PassError::Contention { .. }) => Exit::Contention,
+            Self::Pass(_) | Self::Output(_) => Exit::Error,
+            Self::Said { exit, .. } => *exit,
+        }
+    }
+}
+
+impl From<Problems> for CliError {
+    fn from(problems: Problems) -> Self {
+        Self::Pass(PassError::Problems(problems))
+    }
+}
+
+impl From<GitError> for CliError {
+    fn from(error: GitError) -> Self {
+        Self::Pass(PassError::Git(error))
+    }
+}
 
 /// Runs the program with the arguments of the process.
-pub fn run() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+            // Where nobody reads, nobody misses it.
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    let color = cli.global.color;
+    match cli.run() {
+        Ok(exit) => exit.into(),
+        // Whoever reads our output has had enough, as `head` does.
+        Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success.into(),
+        Err(error) => {
+            let style = context::style_of(color, &io::stderr());
+            let _ = write!(anstream::stderr(), "{}", Shown(&error, style));
+            error.exit().into()
+        }
+    }
+}
+
+impl Cli {
+    fn run(self) -> Result<Exit, CliError> {
+        let context = Context::new(&self.global)?;
+        match self.command {
+            Command::Init(args) => init::run(&context, &args),
+            Command::Check(args) => check::run(&context, &args),
+            Command::Plan(args) => plan::run(&context, &args),
+            Command::Update(args) => update::run(&context, &args),
+            Command::List(args) => list::run(&context, &args),
+            Command::Get(args) => get::run(&context, &args),
+            Command::Describe(args) => describe::run(&context, &args),
+            Command::Reconcile(args) => reconcile::run(&context, &args),
+            Command::Demo(args) => demo::run(&context, &args),
+            Command::Schema(args) => schema::run(&context, &args),
+            Command::Completions(args) => completions::run(&context, &args),
+            Command::Man(args) => man::run(&context, &args),
+        }
+    }
+}
+
+/// An error as it is shown: what, then the way out.
+struct Shown<'a>(&'a CliError, Style);
+
+impl std::fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let help = match self.0 {
+            CliError::Pass(PassError::Problems(problems) | PassError::Forbidden(problems)) => {
+                return write!(f, "{}", Rendered(problems, self.1));
+            }
+            CliError::Pass(PassError::Git(error)) => error.help(),
+            CliError::Pass(PassError::Contention { .. }) => {
+                Some("run it again; what was found is not lost".to_owned())
+            }
+            CliError::Said { help, .. } => help.clone(),
+            _ => None,
+        };
+        let (bold, red, plain) = match self.1 {
+            Style::Colour => ("\u{1b}[1m", "\u{1b}[1;31m", "\u{1b}[0m"),
+            Style::Plain => ("", "", ""),
+        };
+        writeln!(f, "{red}error{plain}: {}", self.0)?;
+        help.map_or(Ok(()), |help| writeln!(f, "{bold}help{plain}: {help}"))
+    }
 }

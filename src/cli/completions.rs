@@ -1,0 +1,27 @@
+//! `completions`: the script that lets a shell complete pinstream's words.
+
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+
+use crate::report::Exit;
+
+use super::context::Context;
+use super::{Cli, CliError};
+
+/// Print a completion script for a shell
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The shell
+    shell: Shell,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Where standard output cannot be written.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "pinstream", &mut script);
+    std::io::Write::write_all(&mut context.stdout(), &script)?;
+    Ok(Exit::Success)
+}

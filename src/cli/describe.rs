@@ -1,0 +1,237 @@
+//! `describe`: one stream, as `oc describe is` shows it, with commit and author of each current digest.
+//!
+//! The layout is that of `oc` (openshift/oc, `formatImageStreamTags`): a head of `Name:` lines, then a section for
+//! each tag that follows nothing in its own stream, its followers in brackets.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::escape;
+use crate::git::checkout::{self, Provenance};
+use crate::image::{Digest, StreamName, TagId};
+use crate::lock;
+use crate::problem::SourceFile;
+use crate::report::Exit;
+use crate::root::Root;
+use crate::stream::{Source, Stream, Tag};
+use crate::world::{clock, folder::Folder};
+
+use super::CliError;
+use super::context::Context;
+
+/// Show a stream: its tags, what they follow, what they are pinned to, and who put that there
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The streams; all where none is given
+    #[arg(value_name = "STREAM")]
+    streams: Vec<String>,
+    /// Show times as they are, in UTC, in place of how long ago they were
+    #[arg(long)]
+    utc: bool,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Where there is no such stream, or the root cannot be read.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+    let (folder, root) = context.root()?;
+    let names = streams(&root, &args.streams)?;
+    let provenance = provenance(&folder, &root)?;
+    let now = (!args.utc).then(clock::now);
+    let mut out = context.stdout();
+    for (number, name) in names.iter().enumerate() {
+        if number > 0 {
+            writeln!(out)?;
+        }
+        write!(out, "{}", Described { root: &root, name, provenance: &provenance, now }.text())?;
+    }
+    Ok(Exit::Success)
+}
+
+fn streams(root: &Root, asked: &[String]) -> Result<Vec<StreamName>, CliError> {
+    let all = &root.definitions.streams;
+    if asked.is_empty() {
+        return Ok(all.keys().cloned().collect());
+    }
+    let find = |word: &String| {
+        let name = word.split_once(':').map_or(word.as_str(), |(stream, _)| stream);
+        let found = all.keys().find(|stream| stream.as_str() == name).cloned();
+        found.ok_or_else(|| {
+            let error = CliError::usage(format!("there is no stream `{name}`"));
+            let near = |stream: &&StreamName| (strsim::jaro_winkler(stream.as_str(), name) * 1000.0) as u32;
+            match all.keys().max_by_key(near).filter(|stream| near(stream) > 700) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error.help("`pinstream list` shows all tags"),
+            }
+        })
+    };
+    asked.iter().map(find).collect()
+}
+
+/// Who put each digest there, where the root is in a checkout with commits.
+fn provenance(folder: &Folder, root: &Root) -> Result<BTreeMap<TagId, Provenance>, CliError> {
+    let Some(checkout) = checkout::discover(&folder.0)? else { return Ok(BTreeMap::new()) };
+    let committed = match checkout.commit("HEAD") {
+        Ok(_) => checkout.lock_history("HEAD", &checkout.prefix)?.next().transpose()?,
+        // A repository without a commit has no history.
+        Err(_) => None,
+    };
+    let Some(committed) = committed.map(|version| digests(&version.bytes)) else { return Ok(BTreeMap::new()) };
+    // What is not committed yet was brought by nobody.
+    let is_committed = |id: &&TagId| committed.get(*id) == Some(&root.lock.pins[*id].digest);
+    let tags: Vec<TagId> = root.lock.pins.keys().filter(is_committed).cloned().collect();
+    Ok(checkout.blame_lock("HEAD", &checkout.prefix, &tags, digests)?)
+}
+
+/// The digests of a lock's text; of one that cannot be read none.
+fn digests(bytes: &[u8]) -> BTreeMap<TagId, Digest> {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let file = Arc::new(SourceFile { path: lock::FILE_NAME.to_owned(), text });
+    let pins = lock::read::read(&file).map(|lock| lock.pins).unwrap_or_default();
+    pins.into_iter().map(|(id, pin)| (id, pin.digest)).collect()
+}
+
+/// One stream, to be written out.
+struct Described<'a> {
+    root: &'a Root,
+    name: &'a StreamName,
+    provenance: &'a BTreeMap<TagId, Provenance>,
+    /// From when ages are counted; none shows times.
+    now: Option<Timestamp>,
+}
+
+impl Described<'_> {
+    fn text(&self) -> String {
+        let mut text = String::new();
+        let stream = &self.root.definitions.streams[self.name];
+        let tags: Vec<(&TagId, &Tag)> =
+            self.root.definitions.tags.iter().filter(|(id, _)| id.stream == *self.name).collect();
+        self.head(&mut text, stream, &tags);
+        for (id, tag) in tags.iter().filter(|(_, tag)| !self.is_alias(tag)) {
+            text.push('\n');
+            self.section(&mut text, id, tag, &tags);
+        }
+        text
+    }
+
+    fn head(&self, text: &mut String, stream: &Stream, tags: &[(&TagId, &Tag)]) {
+        let mut line = |name: &str, value: &str| {
+            // The value stands at column 24, as `oc` has it with tabs of eight.
+            let tabs = "\t".repeat((24 - name.len().min(23)).div_ceil(8));
+            let _ = writeln!(text, "{name}{tabs}{value}");
+        };
+        line("Name:", self.name.as_str());
+        if let Some(description) = &stream.description {
+            line("Description:", &escape::terminal(description));
+        }
+        let mut annotations = stream.annotations.iter().map(|(key, value)| format!("{key}={}", escape::terminal(value)));
+        line("Annotations:", &annotations.next().unwrap_or_else(|| "<none>".to_owned()));
+        for annotation in annotations {
+            line("", &annotation);
+        }
+        let mut digests: Vec<_> =
+            tags.iter().filter_map(|(id, _)| self.root.lock.pins.get(*id)).map(|pin| &pin.digest).collect();
+        digests.sort();
+        digests.dedup();
+        line("Unique Images:", &digests.len().to_string());
+        line("Tags:", &if tags.is_empty() { "<none>".to_owned() } else { tags.len().to_string() });
+    }
+
+    /// Whether a tag follows one of its own stream, and is shown there.
+    fn is_alias(&self, tag: &Tag) -> bool {
+        matches!(&tag.source, Source::Follow(target) if target.stream == *self.name)
+    }
+
+    fn section(&self, text: &mut String, id: &TagId, tag: &Tag, tags: &[(&TagId, &Tag)]) {
+        let aliases: Vec<&str> =
+            tags.iter().filter(|(alias, _)| *alias != id && self.ends_at(alias, id)).map(|(alias, _)| alias.tag.as_str()).collect();
+        let _ = match aliases.as_slice() {
+            [] => writeln!(text, "{}", id.tag),
+            aliases => writeln!(text, "{} ({})", id.tag, aliases.join(", ")),
+        };
+        let _ = match &tag.source {
+            Source::Image { image, platform } => {
+                let verb = if image.digest().is_some() { "tagged from" } else { "updates automatically from registry" };
+                let platform = platform.as_ref().map(|platform| format!(" for {platform}")).unwrap_or_default();
+                writeln!(text, "  {verb} {image}{platform}")
+            }
+            Source::Follow(target) => writeln!(text, "  updates automatically from {target}"),
+        };
+        if let Some(schedule) = &tag.schedule {
+            let _ = writeln!(text, "  on the schedule {schedule}");
+        }
+        text.push('\n');
+        for (key, value) in &tag.annotations {
+            let _ = writeln!(text, "  {key}={}", escape::terminal(value));
+        }
+        if !tag.annotations.is_empty() {
+            text.push('\n');
+        }
+        let Some(pin) = self.root.lock.pins.get(id) else {
+            text.push_str("  ~ not pinned yet\n");
+            return;
+        };
+        let repository = pin.image.repository();
+        let _ = writeln!(text, "  * {repository}@{}", pin.digest);
+        if let Some(version) = &pin.details.version {
+            let _ = writeln!(text, "      version {}", escape::terminal(version));
+        }
+        if let Some(who) = self.provenance.get(id) {
+            let _ = writeln!(
+                text,
+                "      {}, in {} by {}",
+                self.when(who.time),
+                who.commit.short(),
+                escape::terminal(&who.author)
+            );
+        }
+        for earlier in &pin.previous {
+            let _ = writeln!(text, "    {repository}@{earlier}");
+        }
+    }
+
+    /// Whether following from `alias`, within this stream, ends at `id`.
+    fn ends_at(&self, alias: &TagId, id: &TagId) -> bool {
+        let mut at = alias;
+        while let Some(Source::Follow(next)) = self.root.definitions.tags.get(at).map(|tag| &tag.source) {
+            if next.stream != *self.name {
+                break;
+            }
+            at = next;
+        }
+        at == id
+    }
+
+    fn when(&self, time: Timestamp) -> String {
+        match self.now {
+            None => time.to_string(),
+            Some(now) => ago(now.duration_since(time).as_secs()),
+        }
+    }
+}
+
+/// An age as docker/go-units `HumanDuration` says it.
+fn ago(seconds: i64) -> String {
+    const MINUTE: i64 = 60;
+    const HOUR: i64 = 60 * MINUTE;
+    const DAY: i64 = 24 * HOUR;
+    let age = match seconds {
+        ..1 => "Less than a second".to_owned(),
+        1 => "1 second".to_owned(),
+        2..MINUTE => format!("{seconds} seconds"),
+        s if s < 2 * MINUTE => "About a minute".to_owned(),
+        s if s < HOUR => format!("{} minutes", s / MINUTE),
+        s if s < 2 * HOUR => "About an hour".to_owned(),
+        s if s < 2 * DAY => format!("{} hours", s / HOUR),
+        s if s < 14 * DAY => format!("{} days", s / DAY),
+        s if s < 60 * DAY => format!("{} weeks", s / DAY / 7),
+        s if s < 730 * DAY => format!("{} months", s / DAY / 30),
+        s => format!("{} years", s / DAY / 365),
+    };
+    format!("{age} ago")
+}

@@ -1,0 +1,61 @@
+//! `get`: one pinned reference, for scripts.
+
+use std::io::Write as _;
+
+use clap::ValueEnum;
+
+use crate::image::TagId;
+use crate::report::Exit;
+
+use super::CliError;
+use super::context::{Context, nearest};
+
+/// Print what a tag is pinned to, for scripts
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The tag, `stream:tag`
+    #[arg(value_name = "TAG")]
+    tag: String,
+    /// What to print of it
+    #[arg(long, value_name = "WHAT", default_value = "reference")]
+    output: Output,
+}
+
+/// What is printed of a pin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// `registry/repository:tag@digest`
+    Reference,
+    /// The digest alone
+    Digest,
+    /// `registry/repository@digest`, as clients take it that refuse a tag beside a digest
+    Repository,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Where there is no such tag, or it is not pinned.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+    let (_, root) = context.root()?;
+    let id: TagId = args.tag.parse().map_err(|error: crate::image::NameError| {
+        CliError::usage(error.message).help("name one tag, as `python:3.12`")
+    })?;
+    let Some(pin) = root.lock.pins.get(&id) else {
+        if root.definitions.tags.contains_key(&id) {
+            return Err(CliError::said(format!("`{id}` is not pinned yet")).help(format!("run `pinstream update {id}`")));
+        }
+        let error = CliError::said(format!("there is no tag `{id}`"));
+        return Err(match nearest(&root, &args.tag) {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error.help("`pinstream list` shows all tags"),
+        });
+    };
+    let mut out = context.stdout();
+    match args.output {
+        Output::Reference => writeln!(out, "{}", pin.reference())?,
+        Output::Digest => writeln!(out, "{}", pin.digest)?,
+        Output::Repository => writeln!(out, "{}@{}", pin.image.repository(), pin.digest)?,
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,93 @@
+//! `list`: all tags in a table.
+
+use std::io::Write as _;
+
+use crate::escape;
+use crate::lock::agree::{Disagreement, What, agree};
+use crate::report::Exit;
+use crate::root::Root;
+use crate::stream::Source;
+use crate::wire;
+
+use super::context::{Context, select};
+use super::{CliError, Format};
+
+/// List all tags and what they are pinned to
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Tags: a stream, `stream:tag`, or a glob; all where none is given
+    #[arg(value_name = "TAG")]
+    tags: Vec<String>,
+    /// In which form
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+    /// Leave out the line of headings
+    #[arg(long)]
+    no_headers: bool,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Where the root cannot be read.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+    let (_, root) = context.root()?;
+    let only = select(&root, &args.tags)?;
+    let is_asked = |id: &crate::image::TagId| only.as_ref().is_none_or(|only| only.matches(id));
+    let mut out = context.stdout();
+    if args.format == Format::Json {
+        let tags = root.definitions.tags.iter().filter(|(id, _)| is_asked(id));
+        let tags: Vec<wire::TagV1> = tags.map(|(id, tag)| wire::TagV1::new(id, tag, root.lock.pins.get(id))).collect();
+        writeln!(out, "{}", wire::tags_json(&tags))?;
+        return Ok(Exit::Success);
+    }
+    let disagreements = agree(&root.definitions, &root.lock);
+    let mut rows: Vec<[String; 5]> = Vec::new();
+    if !args.no_headers {
+        rows.push(["TAG", "SOURCE", "DIGEST", "VERSION", "STATUS"].map(str::to_owned));
+    }
+    rows.extend(root.definitions.tags.keys().filter(|id| is_asked(id)).map(|id| row(&root, &disagreements, id)));
+    write!(out, "{}", table(&rows))?;
+    Ok(Exit::Success)
+}
+
+fn row(root: &Root, disagreements: &[Disagreement], id: &crate::image::TagId) -> [String; 5] {
+    let tag = &root.definitions.tags[id];
+    let pin = root.lock.pins.get(id);
+    let source = match &tag.source {
+        Source::Image { image, platform: None } => image.to_string(),
+        Source::Image { image, platform: Some(platform) } => format!("{image} ({platform})"),
+        Source::Follow(target) => format!("-> {target}"),
+    };
+    // A follower's pin leaves the version to the pin at the end of what it follows.
+    let mut described = pin;
+    while let Some(next) = described.and_then(|pin| pin.follow.as_ref()) {
+        described = root.lock.pins.get(next);
+    }
+    let version = described.and_then(|pin| pin.details.version.as_deref()).map(escape::terminal).unwrap_or_default();
+    let at = disagreements.binary_search_by(|one| one.tag.cmp(id));
+    let status = match at.ok().map(|at| &disagreements[at].what) {
+        None => "pinned",
+        Some(What::Missing) => "not pinned",
+        Some(_) => "out of step",
+    };
+    let digest = pin.map(|pin| pin.digest.short().to_owned()).unwrap_or_default();
+    [id.to_string(), source, digest, version, status.to_owned()]
+}
+
+/// Rows in columns that are as wide as their widest cell.
+pub fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', width - cell.chars().count() + 3));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}

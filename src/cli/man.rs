@@ -1,0 +1,37 @@
+//! `man`: the manual page, in roff.
+
+use std::io::Write as _;
+
+use clap::CommandFactory as _;
+
+use crate::report::Exit;
+
+use super::context::Context;
+use super::{Cli, CliError};
+
+/// Print the manual page, in roff
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Of this command; of pinstream itself where none is given
+    command: Option<String>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Where there is no such command, or standard output cannot be written.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+    let mut command = Cli::command();
+    command.build();
+    if let Some(name) = &args.command {
+        let found = command.find_subcommand(name).cloned();
+        command = found.ok_or_else(|| {
+            CliError::usage(format!("there is no command `{name}`")).help("`pinstream help` lists them")
+        })?;
+        command = command.display_name(format!("pinstream-{name}"));
+    }
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).render(&mut page)?;
+    context.stdout().write_all(&page)?;
+    Ok(Exit::Success)
+}

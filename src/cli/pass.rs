@@ -1,0 +1,100 @@
+//! Runs a pass and shows what it did: what `plan`, `update` and `reconcile` have in common.
+
+use std::io::Write as _;
+use std::rc::Rc;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::reconcile::{Request, reconcile};
+use crate::report::{Exit, Report, json, text};
+use crate::world::Progress;
+use crate::world::real::{Place, RealWorld};
+
+use super::context::Context;
+use super::{CliError, Format};
+
+/// Below how many images no progress is shown.
+const SHORT: usize = 50;
+
+/// Runs the pass that `request` asks for at `place`, and writes its report.
+///
+/// # Errors
+/// What stopped it.
+pub fn run(context: &Context, place: Place, request: &Request, format: Format) -> Result<Exit, CliError> {
+    let report = report(context, place, request)?;
+    show(context, &report, format)?;
+    Ok(report.exit())
+}
+
+/// Runs the pass and gives its report.
+///
+/// # Errors
+/// What stopped it.
+pub fn report(context: &Context, place: Place, request: &Request) -> Result<Report, CliError> {
+    let bar = Rc::new(bar(context));
+    let drawn = Rc::clone(&bar);
+    let world = RealWorld::new(place, context.policy.clone(), Box::new(move |progress| draw(&drawn, progress)));
+    let result = runtime()?.block_on(async { interruptible(reconcile(&world, request)).await });
+    bar.finish_and_clear();
+    let counts = world.counts();
+    tracing::debug!(?counts, "registries were asked");
+    result
+}
+
+/// Ends the pass at once when the process is told to: dropping it ends what it started.
+async fn interruptible(
+    pass: impl Future<Output = Result<Report, crate::reconcile::PassError>>,
+) -> Result<Report, CliError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).map_err(CliError::Output);
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    tokio::select! {
+        result = pass => Ok(result?),
+        _ = terminate.recv() => Err(CliError::said("told to stop; the next pass goes on where this one was")),
+        _ = interrupt.recv() => Err(CliError::said("interrupted; the next pass goes on where this one was")),
+    }
+}
+
+/// The one runtime of the process: a single thread, for what is waited for is elsewhere.
+///
+/// # Errors
+/// Where the system has no more to give.
+pub fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+/// Writes a report in `format`.
+///
+/// # Errors
+/// Where standard output cannot be written.
+pub fn show(context: &Context, report: &Report, format: Format) -> Result<(), CliError> {
+    let mut out = context.stdout();
+    match format {
+        Format::Text => write!(out, "{}", text::Text { report, style: context.style, verbose: context.verbose > 0 })?,
+        Format::Json => writeln!(out, "{}", json::json(report))?,
+    }
+    Ok(out.flush()?)
+}
+
+fn bar(context: &Context) -> ProgressBar {
+    if !context.is_watched {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    match ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn draw(bar: &ProgressBar, progress: Progress) {
+    match progress {
+        Progress::Imports { done, of } if of >= SHORT => {
+            bar.set_message("importing");
+            bar.set_length(of as u64);
+            bar.set_position(done as u64);
+        }
+        Progress::Imports { .. } => {}
+        Progress::Hook => bar.finish_and_clear(),
+    }
+}

@@ -1,0 +1,110 @@
+//! `reconcile`: the main job, one pass against a remote.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::git::checkout::{self, Checkout};
+use crate::git::{self, Remote, RemoteSetup};
+use crate::reconcile::{Effect, Imports, Request};
+use crate::report::Exit;
+use crate::settings::globs::TagGlobs;
+use crate::world::environment;
+use crate::world::real::Place;
+
+use super::context::{Context, usage};
+use super::{CliError, Format, pass};
+
+/// How long one exchange with the remote may be silent.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Run one pass against a remote: import, commit, push, and run hooks for what landed
+///
+/// Remote, branch and root are those of the checkout that the current folder is in, unless they are given.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Tags: a stream, `stream:tag`, or a glob; all where none is given
+    #[arg(value_name = "TAG")]
+    tags: Vec<String>,
+    /// The Git remote: a path, or a `file`, `https` or `ssh` URL
+    #[arg(long, value_name = "URL")]
+    remote: Option<String>,
+    /// The branch
+    #[arg(long, value_name = "BRANCH")]
+    branch: Option<String>,
+    /// The folder of `pinstream.toml` in the repository
+    #[arg(long, value_name = "DIR")]
+    root: Option<String>,
+    /// Only tags whose schedule fired since the last pass
+    #[arg(long)]
+    due: bool,
+    /// In which form
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// What stopped the pass.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+    let checkout = checkout::discover(&context.folder)?;
+    let (place, request) = prepare(context, args, checkout.as_ref())?;
+    pass::run(context, place, &request, args.format)
+}
+
+fn prepare(context: &Context, args: &Args, checkout: Option<&Checkout>) -> Result<(Place, Request), CliError> {
+    let of_checkout = || checkout.filter(|_| args.remote.is_none());
+    let url = match (&args.remote, of_checkout().and_then(|checkout| checkout.url.clone())) {
+        (Some(url), _) => url.clone(),
+        (None, Some(url)) => url,
+        (None, None) => {
+            return Err(CliError::usage("there is no remote: this folder is in no checkout that has one")
+                .help("say which: `pinstream reconcile --remote URL`"));
+        }
+    };
+    let root = match (&args.root, of_checkout()) {
+        (Some(root), _) => root.trim_matches('/').to_owned(),
+        (None, Some(_)) => match context.root_folder() {
+            Ok(folder) => checkout::discover(&folder.0)?.map(|checkout| checkout.prefix).unwrap_or_default(),
+            Err(_) => String::new(),
+        },
+        (None, None) => String::new(),
+    };
+    let branch = args.branch.clone().or_else(|| of_checkout().and_then(|checkout| checkout.branch.clone()));
+    let only = match args.tags.as_slice() {
+        [] => None,
+        tags => Some(TagGlobs::new(tags.iter().map(String::as_str)).map_err(usage)?),
+    };
+    let setup = RemoteSetup {
+        url,
+        root: root.clone(),
+        cache: folder_of("PINSTREAM_CACHE", "XDG_CACHE_HOME", ".cache"),
+        state: folder_of("PINSTREAM_STATE", "XDG_STATE_HOME", ".local/state"),
+        checkout: checkout.map(|checkout| checkout.folder.clone()),
+        credentials: git::credential::Sources::from_environment(),
+        timeout: SILENCE,
+    };
+    let remote = Remote::open(setup)?;
+    let shown = remote.url().to_owned();
+    let request = Request {
+        branch,
+        root: root.clone(),
+        remote: Some(shown),
+        only,
+        imports: if args.due { Imports::Due } else { Imports::All },
+        effect: Effect::Land,
+        policy: context.policy.clone(),
+    };
+    Ok((Place::Remote { remote: Arc::new(Mutex::new(remote)), root }, request))
+}
+
+/// A folder of ours: from our own variable, else below the desktop's, else below the home folder.
+fn folder_of(own: &str, desktop: &str, below_home: &str) -> PathBuf {
+    if let Some(own) = environment::var(own) {
+        return PathBuf::from(own);
+    }
+    let base = environment::var(desktop).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || environment::var("HOME").map(|home| PathBuf::from(home).join(below_home));
+    base.or_else(home).unwrap_or_else(std::env::temp_dir).join("pinstream")
+}

@@ -1,0 +1,55 @@
+//! `schema`: the JSON schema of each file and output.
+
+use std::io::Write as _;
+
+use clap::ValueEnum;
+
+use crate::report::Exit;
+use crate::{settings, stream, wire};
+
+use super::CliError;
+use super::context::Context;
+
+/// Print the JSON schema of a file or of an output
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Of what
+    of: Kind,
+}
+
+/// What has a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// `pinstream.toml`
+    Settings,
+    /// `streams/*.toml`
+    Stream,
+    /// The file of `--policy`
+    Policy,
+    /// `pinstream.report/v1`
+    Report,
+    /// `pinstream.event/v1`, which hooks are given
+    Event,
+}
+
+impl Kind {
+    /// Its schema.
+    pub fn schema(self) -> serde_json::Value {
+        match self {
+            Self::Settings => settings::schema(),
+            Self::Stream => stream::schema(),
+            Self::Policy => settings::policy::schema(),
+            Self::Report => wire::report_schema(),
+            Self::Event => wire::event_schema(),
+        }
+    }
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Where standard output cannot be written.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+    writeln!(context.stdout(), "{:#}", args.of.schema())?;
+    Ok(Exit::Success)
+}

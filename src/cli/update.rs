@@ -1,0 +1,40 @@
+//! `update`: imports, and writes the lock in the work tree. Commits nothing.
+
+use crate::reconcile::{Effect, Imports, Request};
+use crate::report::Exit;
+use crate::world::real::Place;
+
+use super::context::{Context, select};
+use super::{CliError, Format, pass};
+
+/// Import tags and write the lock in the work tree; commit nothing
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Tags: a stream, `stream:tag`, or a glob; all where none is given
+    #[arg(value_name = "TAG")]
+    tags: Vec<String>,
+    /// Ask no registry: only write what follows from the lock and the definitions
+    #[arg(long)]
+    offline: bool,
+    /// In which form
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// What stopped the pass.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+    let (folder, root) = context.root()?;
+    let request = Request {
+        branch: None,
+        root: String::new(),
+        remote: None,
+        only: select(&root, &args.tags)?,
+        imports: if args.offline { Imports::None } else { Imports::All },
+        effect: Effect::Write,
+        policy: context.policy.clone(),
+    };
+    pass::run(context, Place::Folder(folder), &request, args.format)
+}

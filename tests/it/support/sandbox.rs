@@ -1,0 +1,139 @@
+//! A private world for the program: its own home, its own clock, no variable of ours; and its output made comparable.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A folder to work in, and a home of its own.
+pub(crate) struct Sandbox {
+    folder: TempDir,
+    env: Vec<(String, String)>,
+    scrub: Vec<(String, String)>,
+}
+
+/// How the program ended and what it said.
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Sandbox {
+    pub(crate) fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        for name in ["home", "work"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let home = folder.path().join("home");
+        fs::write(home.join(".gitconfig"), "[user]\nname = A. Person\nemail = person@example.com\n[init]\ndefaultBranch = main\n")
+            .unwrap();
+        Self { folder, env: Vec::new(), scrub: Vec::new() }
+    }
+
+    /// The folder that commands run in.
+    pub(crate) fn work(&self) -> PathBuf {
+        self.folder.path().join("work")
+    }
+
+    pub(crate) fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// Sets a variable for every command that follows.
+    pub(crate) fn env(&mut self, name: &str, value: impl Into<String>) {
+        self.env.push((name.to_owned(), value.into()));
+    }
+
+    /// Shows `text` as `name` in what is compared.
+    pub(crate) fn scrub(&mut self, text: impl Into<String>, name: &str) {
+        self.scrub.push((text.into(), name.to_owned()));
+    }
+
+    /// Writes a file of the work folder.
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let whole = self.work().join(path);
+        fs::create_dir_all(whole.parent().unwrap()).unwrap();
+        fs::write(whole, text).unwrap();
+    }
+
+    /// A file of the work folder.
+    pub(crate) fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.work().join(path)).unwrap()
+    }
+
+    /// `program` with nothing of our own environment but `PATH`.
+    pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(program.as_ref());
+        command.current_dir(self.work()).env_clear().stdin(Stdio::null());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.home());
+        command.env("LANG", "C.UTF-8").env("PINSTREAM_NOW", "2026-11-24T12:00:00Z");
+        command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_TERMINAL_PROMPT", "0");
+        command.env("GIT_AUTHOR_DATE", "2026-11-24T11:00:00Z").env("GIT_COMMITTER_DATE", "2026-11-24T11:00:00Z");
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// The program under test, not yet running.
+    pub(crate) fn pinstream(&self, args: &[&str]) -> Command {
+        let mut command = self.command(env!("CARGO_BIN_EXE_pinstream"));
+        command.args(args);
+        command
+    }
+
+    /// Runs the program under test to its end.
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        self.finish(self.pinstream(args))
+    }
+
+    /// Runs any command to its end.
+    pub(crate) fn finish(&self, mut command: Command) -> Ran {
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Starts the program under test.
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
+        self.pinstream(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// Runs `git` in the work folder; its output.
+    #[track_caller]
+    pub(crate) fn git(&self, args: &[&str]) -> String {
+        let mut command = self.command("git");
+        command.args(args);
+        let ran = self.finish(command);
+        assert_eq!(ran.code, Some(0), "git {args:?}: {}", ran.stderr);
+        ran.stdout
+    }
+
+    /// What the program said and how it ended, with everything that differs from run to run under a name.
+    pub(crate) fn shown(&self, ran: &Ran) -> String {
+        let mut text = String::new();
+        for (name, part) in [("out", &ran.stdout), ("err", &ran.stderr)] {
+            if !part.is_empty() {
+                text.push_str(&format!("--- {name}\n{}\n", part.trim_end()));
+            }
+        }
+        text.push_str(&format!("--- exit {}", ran.code.map_or("by a signal".to_owned(), |code| code.to_string())));
+        self.scrubbed(&text)
+    }
+
+    /// `text` with everything that differs from run to run under a name.
+    pub(crate) fn scrubbed(&self, text: &str) -> String {
+        let mut text = text.replace(self.folder.path().to_str().unwrap(), "[SANDBOX]");
+        for (from, to) in &self.scrub {
+            text = text.replace(from, to);
+        }
+        text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Runs the program and compares what it said and how it ended.
+    #[track_caller]
+    pub(crate) fn check(&self, args: &[&str], expected: &str) {
+        let found = self.shown(&self.run(args));
+        assert_eq!(found.trim(), expected.trim(), "\n{found}\n");
+    }
+}
