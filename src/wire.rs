@@ -1,11 +1,12 @@
 //! Every JSON that leaves the process, version 1.
 //!
 //! These types are what scripts rely on: keys are added, never renamed, and nothing inside the program is built from
-//! them. Texts of images are given as they are; JSON escapes them.
+//! them. Texts of images are given as they are, escaped as JSON has it where they could act on a terminal.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::escape::is_deceptive;
 use crate::image::Digest;
 use crate::lock::diff::{Change, Move, Side};
 
@@ -257,7 +258,18 @@ pub fn event_schema() -> schemars::Schema {
 
 fn text<T: Serialize>(value: &T) -> String {
     // These types have no map with other keys than strings, and no `Serialize` of their own that fails.
-    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    let plain = serde_json::to_string_pretty(value).unwrap_or_default();
+    let mut text = String::with_capacity(plain.len() + 1);
+    for c in plain.chars() {
+        if c == '\n' || !is_deceptive(c) {
+            text.push(c);
+            continue;
+        }
+        // serde escapes C0 alone. Such a character stands within a string; past U+FFFF JSON has two units for it.
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            text.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
     text.push('\n');
     text
 }

@@ -155,7 +155,12 @@ mod tests {
     }
 
     #[test]
-    fn t9_no_control_byte_is_in_a_report() {
-        assert!(!json(&sample::report()).chars().any(|c| c.is_control() && c != '\n'));
+    fn t9_no_text_acts_in_a_report_and_none_is_lost() {
+        let hostile = "\u{1b}[2J\u{9b}\u{7f}\u{202e}\u{e0041}\"\\\n";
+        let report = Report { notes: vec![hostile.to_owned()], ..sample::report() };
+        let text = json(&report);
+        assert!(!text.chars().any(|c| c != '\n' && crate::escape::is_deceptive(c)));
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["notes"][0], hostile);
     }
 }
