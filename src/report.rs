@@ -1,1 +1,280 @@
-//! What a pass did.
+//! What a pass did: plain data, built by the pass, and shown by one file a format.
+//!
+//! Nothing here decides what happens; [`Report::exit`] only says how it is to be judged.
+
+pub mod exit;
+pub mod json;
+pub mod message;
+pub mod text;
+
+use crate::git::CommitId;
+use crate::hook::HookExit;
+use crate::image::{ImageRef, TagId};
+use crate::lock::diff::Side;
+use crate::registry::{FailureKind, ImportError};
+use exit::Exit;
+
+/// What a pass did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The remote, without credentials; none where only files of this machine were used.
+    pub remote: Option<String>,
+    /// The branch, where there is one.
+    pub branch: Option<String>,
+    /// The branch's tip after the pass, as far as it is known.
+    pub tip: Option<CommitId>,
+    /// How the pass ended.
+    pub end: End,
+    /// The tags that were looked at, in the order of their names.
+    pub rows: Vec<Row>,
+    /// The hooks that had something to do, in the order of the settings.
+    pub hooks: Vec<HookRow>,
+    /// Anything else that people should know, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// How a pass ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Nothing was to be written: it was only asked what would happen.
+    Planned,
+    /// The lock in the work tree was written.
+    Written,
+    /// The lock landed on the branch with this commit of ours.
+    Landed(CommitId),
+    /// There was nothing to write.
+    Unchanged,
+    /// The branch kept moving until the time was up; nothing of ours landed.
+    GaveUp,
+}
+
+/// One tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The tag.
+    pub tag: TagId,
+    /// The tag it follows, where it follows one.
+    pub follow: Option<TagId>,
+    /// The image.
+    pub image: ImageRef,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Where it stood before the pass.
+    pub old: Option<Side>,
+    /// Where it stands after it; what it stood at, where it could not be imported.
+    pub new: Option<Side>,
+}
+
+/// What became of a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It stands where it stood.
+    Unchanged,
+    /// It stands at another digest.
+    Moved,
+    /// It is new in the lock.
+    Added,
+    /// It is no longer in the lock.
+    Removed,
+    /// Its schedule has not fired.
+    NotDue,
+    /// It could not be imported and keeps its pin, if it has one.
+    Failed(ImportError),
+}
+
+/// One hook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookRow {
+    /// Its name.
+    pub name: String,
+    /// The id of the event it was given.
+    pub event: Option<String>,
+    /// How many moves it was given, or waits for.
+    pub moves: usize,
+    /// What became of it.
+    pub outcome: HookOutcome,
+    /// What it wrote.
+    pub output: String,
+}
+
+/// What became of a hook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookOutcome {
+    /// It ran to its end without an error.
+    Succeeded,
+    /// It failed, and its moves stay pending.
+    Failed(HookExit),
+    /// Somebody else is running it.
+    Elsewhere,
+    /// It would run.
+    Pending,
+    /// The operator's policy does not allow it; the sentence says why.
+    Refused(String),
+}
+
+impl Outcome {
+    /// The word used in reports.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Moved => "moved",
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::NotDue => "not-due",
+            Self::Failed(error) if error.kind == FailureKind::Refused => "refused",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// Whether the lock is another for it.
+    pub fn is_move(&self) -> bool {
+        matches!(self, Self::Moved | Self::Added | Self::Removed)
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Failed(error) if matches!(error.kind, FailureKind::Refused | FailureKind::Integrity) => Exit::Refused,
+            Self::Failed(_) => Exit::Partial,
+            _ => Exit::Success,
+        }
+    }
+}
+
+impl HookOutcome {
+    /// The word used in reports.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed(_) => "failed",
+            Self::Elsewhere => "elsewhere",
+            Self::Pending => "pending",
+            Self::Refused(_) => "refused",
+        }
+    }
+
+    /// Why it failed or was refused.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Failed(HookExit::Code(code)) => Some(format!("it ended with exit code {code}")),
+            Self::Failed(HookExit::Signal(signal)) => Some(format!("signal {signal} ended it")),
+            Self::Failed(HookExit::TimedOut) => Some("it took longer than its time limit".to_owned()),
+            Self::Failed(HookExit::NotStarted(reason)) => Some(format!("it could not be started: {reason}")),
+            Self::Failed(HookExit::Success) => Some("it succeeded, but that could not be recorded".to_owned()),
+            Self::Refused(reason) => Some(reason.clone()),
+            Self::Succeeded | Self::Elsewhere | Self::Pending => None,
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Failed(_) => Exit::HookFailed,
+            Self::Refused(_) => Exit::Refused,
+            Self::Succeeded | Self::Elsewhere | Self::Pending => Exit::Success,
+        }
+    }
+}
+
+impl Report {
+    /// How the pass is to be judged: the worst of all that is in the report.
+    pub fn exit(&self) -> Exit {
+        let end = if self.end == End::GaveUp { Exit::Contention } else { Exit::Success };
+        let rows = self.rows.iter().map(|row| row.outcome.exit());
+        let hooks = self.hooks.iter().map(|hook| hook.outcome.exit());
+        rows.chain(hooks).fold(end, Exit::worst)
+    }
+
+    /// Whether any tag moved, or would.
+    pub fn moves(&self) -> bool {
+        self.rows.iter().any(|row| row.outcome.is_move())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod sample {
+    use super::*;
+    use crate::lock::sample::digest;
+
+    /// A side with and one without a version.
+    pub(crate) fn side(number: u8, version: Option<&str>) -> Option<Side> {
+        Some(Side { digest: digest(number), version: version.map(str::to_owned), created: None })
+    }
+
+    /// A pass in which everything happened.
+    pub(crate) fn report() -> Report {
+        let row = |tag: &str, outcome, old, new| Row {
+            tag: tag.parse().unwrap(),
+            follow: None,
+            image: format!("docker.io/library/{tag}").parse().unwrap(),
+            outcome,
+            old,
+            new,
+        };
+        let failed = |kind, message: &str| Outcome::Failed(ImportError::new(kind, message));
+        let tls = ImportError::new(FailureKind::Tls, "`quay.io` has no certificate that is trusted").help("set `ca`");
+        let follower = Row {
+            follow: Some("python:3.12".parse().unwrap()),
+            ..row("python:latest", Outcome::Moved, side(1, None), side(2, None))
+        };
+        let hook = |name: &str, outcome, output: &str| HookRow {
+            name: name.to_owned(),
+            event: Some("00112233445566778899aabbccddeeff".to_owned()),
+            moves: 2,
+            outcome,
+            output: output.to_owned(),
+        };
+        Report {
+            remote: Some("https://git.example/acme/deploy".to_owned()),
+            branch: Some("main".to_owned()),
+            tip: Some(CommitId("0f1c2d3e4f5a6b7c8d9e0f1c2d3e4f5a6b7c8d9e".to_owned())),
+            end: End::Landed(CommitId("0f1c2d3e4f5a6b7c8d9e0f1c2d3e4f5a6b7c8d9e".to_owned())),
+            rows: vec![
+                row(
+                    "alpine:3",
+                    failed(FailureKind::NotFound, "`docker.io/library/alpine:3` is not in its registry"),
+                    side(5, None),
+                    side(5, None),
+                ),
+                row("node:22", Outcome::Failed(tls), None, None),
+                row("python:3.10", Outcome::Removed, side(4, Some("3.10.9")), None),
+                row("python:3.11", Outcome::Unchanged, side(3, Some("3.11.1")), side(3, Some("3.11.1"))),
+                row("python:3.12", Outcome::Moved, side(1, Some("3.12.4")), side(2, Some("3.12.5\u{1b}[2J"))),
+                row("python:3.13-slim-bookworm", Outcome::Added, None, side(6, Some("3.13.0"))),
+                row("python:3.9", Outcome::NotDue, side(7, None), side(7, None)),
+                follower,
+            ],
+            hooks: vec![
+                hook("rollout", HookOutcome::Succeeded, "rolling out\n::error::web\n"),
+                hook("chat", HookOutcome::Failed(HookExit::Code(7)), ""),
+                hook("slow", HookOutcome::Elsewhere, ""),
+            ],
+            notes: vec!["the remote takes no state ref: the state is kept on this machine".to_owned()],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_row_judges_the_pass() {
+        let failed = |kind| Outcome::Failed(ImportError::new(kind, "x"));
+        let exit = |end: End, outcomes: &[Outcome], hooks: &[HookOutcome]| {
+            let mut report = sample::report();
+            let (row, hook) = (report.rows[0].clone(), report.hooks[0].clone());
+            report.end = end;
+            report.rows = outcomes.iter().map(|outcome| Row { outcome: outcome.clone(), ..row.clone() }).collect();
+            report.hooks = hooks.iter().map(|outcome| HookRow { outcome: outcome.clone(), ..hook.clone() }).collect();
+            report.exit()
+        };
+        let hook = HookOutcome::Failed(HookExit::TimedOut);
+        assert_eq!(exit(End::Unchanged, &[Outcome::Moved, Outcome::NotDue], &[HookOutcome::Elsewhere]), Exit::Success);
+        assert_eq!(exit(End::Unchanged, &[failed(FailureKind::Network)], &[]), Exit::Partial);
+        assert_eq!(exit(End::Unchanged, &[Outcome::Moved], std::slice::from_ref(&hook)), Exit::HookFailed);
+        assert_eq!(exit(End::Unchanged, &[failed(FailureKind::Tls)], &[hook]), Exit::Partial);
+        assert_eq!(exit(End::GaveUp, &[failed(FailureKind::Tls)], &[]), Exit::Contention);
+        assert_eq!(exit(End::GaveUp, &[failed(FailureKind::Integrity)], &[]), Exit::Refused);
+        assert_eq!(exit(End::Planned, &[failed(FailureKind::Refused)], &[]), Exit::Refused);
+        assert_eq!(exit(End::Unchanged, &[], &[HookOutcome::Refused("x".to_owned())]), Exit::Refused);
+    }
+}

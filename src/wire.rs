@@ -1,1 +1,359 @@
 //! Every JSON that leaves the process, version 1.
+//!
+//! These types are what scripts rely on: keys are added, never renamed, and nothing inside the program is built from
+//! them. Texts of images are given as they are, escaped as JSON has it where they could act on a terminal.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::escape::is_deceptive;
+use crate::image::Digest;
+use crate::lock::diff::{Change, Move, Side};
+
+/// The name and version of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub enum ReportSchema {
+    /// Version 1.
+    #[serde(rename = "pinstream.report/v1")]
+    V1,
+}
+
+/// The name and version of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub enum EventSchema {
+    /// Version 1.
+    #[serde(rename = "pinstream.event/v1")]
+    V1,
+}
+
+/// What a pass did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ReportV1 {
+    /// Always `pinstream.report/v1`.
+    pub schema: ReportSchema,
+    /// How it ended: `planned`, `written`, `landed`, `unchanged` or `gave-up`.
+    pub end: &'static str,
+    /// The exit code that goes with it.
+    pub exit: u8,
+    /// The remote, without credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
+    /// The branch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The commit at the branch's tip after the pass, as far as it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tip: Option<String>,
+    /// The commit that this pass landed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// All tags that were looked at, in the order of their names.
+    pub tags: Vec<TagV1>,
+    /// All hooks that had something to do.
+    pub hooks: Vec<HookV1>,
+    /// Anything else that people should know.
+    pub notes: Vec<String>,
+}
+
+/// One tag of a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct TagV1 {
+    /// The stream.
+    pub stream: String,
+    /// The tag's name within it.
+    pub tag: String,
+    /// The tag it follows, `stream:tag`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follow: Option<String>,
+    /// The image.
+    pub image: String,
+    /// `unchanged`, `moved`, `added`, `removed`, `not-due`, `refused` or `failed`.
+    pub outcome: &'static str,
+    /// Where it stood before; null if it had no pin.
+    pub old: Option<SideV1>,
+    /// Where it stands now; null if it has no pin.
+    pub new: Option<SideV1>,
+    /// Why it could not be imported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorV1>,
+}
+
+/// A digest, and what the image at it says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SideV1 {
+    /// The digest.
+    pub digest: String,
+    /// The image's own version label.
+    pub version: Option<String>,
+}
+
+/// Why a tag could not be imported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ErrorV1 {
+    /// `not-found`, `unauthorized`, `rate-limited`, `tls`, `network`, `integrity`, `unsupported` or `refused`.
+    pub kind: &'static str,
+    /// What happened.
+    pub message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+/// One hook of a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct HookV1 {
+    /// Its name.
+    pub name: String,
+    /// The id of the event it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// How many moves it was given, or waits for.
+    pub moves: usize,
+    /// `succeeded`, `failed`, `elsewhere`, `pending` or `refused`.
+    pub outcome: &'static str,
+    /// Why it failed or was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Its exit code, where it ended with one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<i32>,
+    /// What it wrote, bounded.
+    pub output: String,
+}
+
+/// What a hook is given: moves that have landed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct EventV1 {
+    /// Always `pinstream.event/v1`.
+    pub schema: EventSchema,
+    /// The same at every retry.
+    pub id: String,
+    /// The hook's name.
+    pub hook: String,
+    /// The remote, without credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
+    /// The branch.
+    pub branch: String,
+    /// The folder of the root within the repository; empty at its top.
+    pub root: String,
+    /// The commit at which the moves are in place.
+    pub commit: String,
+    /// The moves, in the order of their tags.
+    pub moves: Vec<MoveV1>,
+}
+
+/// One move of an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct MoveV1 {
+    /// The stream.
+    pub stream: String,
+    /// The tag's name within it.
+    pub tag: String,
+    /// The tag it follows, `stream:tag`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follow: Option<String>,
+    /// The image.
+    pub image: String,
+    /// `added`, `moved` or `removed`.
+    pub change: &'static str,
+    /// Where it stood before; null if it was added.
+    pub old: Option<SideV1>,
+    /// Where it stands now; null if it was removed.
+    pub new: Option<SideV1>,
+    /// The reference to deploy, `registry/repository:tag@sha256:…`; null if it was removed.
+    pub reference: Option<String>,
+}
+
+/// Where moves have landed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Landed<'a> {
+    /// The remote, without credentials.
+    pub remote: Option<&'a str>,
+    /// The branch.
+    pub branch: &'a str,
+    /// The folder of the root within the repository; empty at its top.
+    pub root: &'a str,
+    /// The commit, in hexadecimal.
+    pub commit: &'a str,
+}
+
+impl EventV1 {
+    /// The event that tells `hook` of `moves`.
+    pub fn new(hook: &str, landed: Landed<'_>, moves: &[Move]) -> Self {
+        Self {
+            schema: EventSchema::V1,
+            id: event_id(hook, landed.branch, landed.root, moves),
+            hook: hook.to_owned(),
+            remote: landed.remote.map(str::to_owned),
+            branch: landed.branch.to_owned(),
+            root: landed.root.to_owned(),
+            commit: landed.commit.to_owned(),
+            moves: moves.iter().map(MoveV1::from).collect(),
+        }
+    }
+
+    /// The event as JSON text.
+    pub fn to_json(&self) -> String {
+        text(self)
+    }
+}
+
+impl ReportV1 {
+    /// The report as JSON text.
+    pub fn to_json(&self) -> String {
+        text(self)
+    }
+}
+
+impl From<&Move> for MoveV1 {
+    fn from(m: &Move) -> Self {
+        let pinned = |side: &Side| crate::image::PinnedRef { image: m.image.clone(), digest: side.digest.clone() };
+        Self {
+            stream: m.tag.stream.to_string(),
+            tag: m.tag.tag.to_string(),
+            follow: m.follow.as_ref().map(ToString::to_string),
+            image: m.image.to_string(),
+            change: match m.change {
+                Change::Added { .. } => "added",
+                Change::Moved { .. } => "moved",
+                Change::Removed { .. } => "removed",
+            },
+            old: m.before().map(SideV1::from),
+            new: m.after().map(SideV1::from),
+            reference: m.after().map(|side| pinned(side).to_string()),
+        }
+    }
+}
+
+impl From<&Side> for SideV1 {
+    fn from(side: &Side) -> Self {
+        Self { digest: side.digest.to_string(), version: side.version.clone() }
+    }
+}
+
+/// The id of the event that tells `hook` of `moves`: 32 hexadecimal digits that follow from what is told alone.
+///
+/// The commit is not part of it: a retry may find the same moves pending at a later commit.
+pub fn event_id(hook: &str, branch: &str, root: &str, moves: &[Move]) -> String {
+    // Lengths keep a line break within a name from being taken for the end of it.
+    let mut lines: String = ["pinstream.event/v1", hook, branch, root].map(|s| format!("{} {s}\n", s.len())).concat();
+    for m in moves {
+        let [old, new] = [m.before(), m.after()].map(|side| side.map_or("-", |side| side.digest.as_str()));
+        lines.push_str(&format!("{} {old} {new}\n", m.tag));
+    }
+    let digest = Digest::sha256(lines.as_bytes());
+    digest.as_str().chars().skip("sha256:".len()).take(32).collect()
+}
+
+/// The JSON schema of a report.
+pub fn report_schema() -> schemars::Schema {
+    schemars::schema_for!(ReportV1)
+}
+
+/// The JSON schema of an event.
+pub fn event_schema() -> schemars::Schema {
+    schemars::schema_for!(EventV1)
+}
+
+fn text<T: Serialize>(value: &T) -> String {
+    // These types have no map with other keys than strings, and no `Serialize` of their own that fails.
+    let plain = serde_json::to_string_pretty(value).unwrap_or_default();
+    let mut text = String::with_capacity(plain.len() + 1);
+    for c in plain.chars() {
+        if c == '\n' || !is_deceptive(c) {
+            text.push(c);
+            continue;
+        }
+        // serde escapes C0 alone. Such a character stands within a string; past U+FFFF JSON has two units for it.
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            text.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lock::{Lock, diff, sample};
+
+    const LANDED: Landed<'_> =
+        Landed { remote: Some("https://git.example/a"), branch: "main", root: "", commit: "0f1c2d" };
+
+    #[test]
+    fn an_event_tells_each_move_whole() {
+        let old = sample::python();
+        let mut new = old.clone();
+        new.pins.remove(&"python:arm".parse().unwrap());
+        let pin = new.pins.get_mut(&"python:3.12".parse().unwrap()).unwrap();
+        (pin.digest, pin.details.version) = (sample::digest(9), Some("3.12.5".to_owned()));
+        insta::assert_snapshot!(EventV1::new("rollout", LANDED, &diff::moves(&old, &new)).to_json(), @r###"
+        {
+          "schema": "pinstream.event/v1",
+          "id": "9e66bbe0302606ece0b65c25ae8639c8",
+          "hook": "rollout",
+          "remote": "https://git.example/a",
+          "branch": "main",
+          "root": "",
+          "commit": "0f1c2d",
+          "moves": [
+            {
+              "stream": "python",
+              "tag": "3.12",
+              "image": "docker.io/library/python:3.12",
+              "change": "moved",
+              "old": {
+                "digest": "sha256:0303030303030303030303030303030303030303030303030303030303030303",
+                "version": "3.12.4"
+              },
+              "new": {
+                "digest": "sha256:0909090909090909090909090909090909090909090909090909090909090909",
+                "version": "3.12.5"
+              },
+              "reference": "docker.io/library/python:3.12@sha256:0909090909090909090909090909090909090909090909090909090909090909"
+            },
+            {
+              "stream": "python",
+              "tag": "arm",
+              "image": "docker.io/library/python:3.12",
+              "change": "removed",
+              "old": {
+                "digest": "sha256:0404040404040404040404040404040404040404040404040404040404040404",
+                "version": null
+              },
+              "new": null,
+              "reference": null
+            }
+          ]
+        }
+        "###);
+    }
+
+    #[test]
+    fn an_events_id_follows_from_what_is_told() {
+        let moves = diff::moves(&Lock::default(), &sample::python());
+        let id = event_id("rollout", "main", "", &moves);
+        assert_eq!(id, "ff9cefc59dbf56f75258778713433d19");
+        let later = Landed { commit: "ffffff", remote: None, ..LANDED };
+        assert_eq!(EventV1::new("rollout", later, &moves).id, id);
+        let others = [
+            event_id("rollout2", "main", "", &moves),
+            event_id("rollout", "main2", "", &moves),
+            event_id("rollout", "main", "a", &moves),
+            event_id("rollout", "main", "", &moves[1..]),
+            event_id("rollout", "main", "", &diff::moves(&sample::python(), &Lock::default())),
+            event_id("rollout\n4 main", "", "", &moves),
+        ];
+        assert!(!others.contains(&id));
+    }
+
+    #[test]
+    fn schemas_name_their_version() {
+        let event = serde_json::to_string(&event_schema()).unwrap();
+        assert!(event.contains("pinstream.event/v1") && event.contains("The same at every retry."), "{event}");
+        let report = serde_json::to_string(&report_schema()).unwrap();
+        assert!(report.contains("pinstream.report/v1") && report.contains("\"HookV1\""), "{report}");
+    }
+}

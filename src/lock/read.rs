@@ -284,49 +284,57 @@ mod tests {
         Swap(Index, Index),
         Repeat(Index),
         Drop(Index),
+        /// Puts a text into the label of an entry.
+        Label(Index, String),
+        /// Writes one entry where another one stands.
+        Entry(Index, Index),
     }
 
     fn any_edit() -> impl Strategy<Value = Edit> {
-        let piece = select(vec![
-            "\"",
-            "'",
-            "\\",
-            "\n",
-            "\r",
-            "\r\n",
-            "\t",
-            " ",
-            "=",
-            "#",
-            "# x\n",
-            "[",
-            "]",
-            "[[pin]]\n",
-            ",",
-            "\"\"\"",
-            "\0",
-            "\u{7f}",
-            "\u{feff}",
-            "\\u00e9",
-            "\\U0001F600",
-            "\\uD800",
-            "\\n",
-            "version = 1\n",
-            "follow = \"a:1\"\n",
-            "x",
-            ".",
-            "é",
-            "0",
-            "index = \"\"\n",
-            "tag",
-            "\"a\", ",
-        ]);
+        let piece = || {
+            select(vec![
+                "\"",
+                "'",
+                "\\",
+                "\n",
+                "\r",
+                "\r\n",
+                "\t",
+                " ",
+                "=",
+                "#",
+                "# x\n",
+                "[",
+                "]",
+                "[[pin]]\n",
+                ",",
+                "\"\"\"",
+                "\0",
+                "\u{7f}",
+                "\u{feff}",
+                "\\u00e9",
+                "\\U0001F600",
+                "\\uD800",
+                "\\n",
+                "version = 1\n",
+                "follow = \"a:1\"\n",
+                "x",
+                ".",
+                "é",
+                "0",
+                "index = \"\"\n",
+                "tag",
+                "\"a\", ",
+            ])
+        };
         proptest::prop_oneof![
-            (any::<Index>(), piece).prop_map(|(at, text)| Edit::Insert(at, text.to_owned())),
+            (any::<Index>(), piece()).prop_map(|(at, text)| Edit::Insert(at, text.to_owned())),
             (any::<Index>(), 1..4_u8).prop_map(|(at, count)| Edit::Delete(at, count)),
             (any::<Index>(), any::<Index>()).prop_map(|(a, b)| Edit::Swap(a, b)),
             any::<Index>().prop_map(Edit::Repeat),
             any::<Index>().prop_map(Edit::Drop),
+            (any::<Index>(), piece()).prop_map(|(at, text)| Edit::Label(at, text.to_owned())),
+            (any::<Index>(), any::<Index>()).prop_map(|(a, b)| Edit::Entry(a, b)),
         ]
     }
 
@@ -351,6 +359,17 @@ mod tests {
             Edit::Swap(a, b) => lines.swap(a.index(count), b.index(count)),
             Edit::Repeat(at) => lines.insert(at.index(count), lines[at.index(count)]),
             Edit::Drop(at) => drop(lines.remove(at.index(count))),
+            Edit::Label(at, piece) => {
+                let starts: Vec<usize> = text.match_indices("version = \"").map(|(at, key)| at + key.len()).collect();
+                let Some(at) = starts.get(at.index(starts.len().max(1))) else { return text.to_owned() };
+                return format!("{}{piece}{}", &text[..*at], &text[*at..]);
+            }
+            Edit::Entry(a, b) => {
+                let mut entries: Vec<&str> = text.split("[[pin]]\n").collect();
+                let count = entries.len();
+                entries[b.index(count)] = entries[a.index(count)];
+                return entries.join("[[pin]]\n");
+            }
         }
         lines.concat()
     }

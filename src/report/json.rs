@@ -1,0 +1,166 @@
+//! A report as `pinstream.report/v1`.
+
+use super::{End, HookOutcome, HookRow, Outcome, Report, Row};
+use crate::git::CommitId;
+use crate::hook::HookExit;
+use crate::wire::{ErrorV1, HookV1, ReportSchema, ReportV1, SideV1, TagV1};
+
+/// The JSON text of `report`.
+pub fn json(report: &Report) -> String {
+    ReportV1::from(report).to_json()
+}
+
+impl From<&Report> for ReportV1 {
+    fn from(report: &Report) -> Self {
+        let (end, commit) = match &report.end {
+            End::Planned => ("planned", None),
+            End::Written => ("written", None),
+            End::Landed(commit) => ("landed", Some(commit)),
+            End::Unchanged => ("unchanged", None),
+            End::GaveUp => ("gave-up", None),
+        };
+        Self {
+            schema: ReportSchema::V1,
+            end,
+            exit: report.exit().code(),
+            remote: report.remote.clone(),
+            branch: report.branch.clone(),
+            tip: report.tip.as_ref().map(CommitId::to_string),
+            commit: commit.map(CommitId::to_string),
+            tags: report.rows.iter().map(TagV1::from).collect(),
+            hooks: report.hooks.iter().map(HookV1::from).collect(),
+            notes: report.notes.clone(),
+        }
+    }
+}
+
+impl From<&Row> for TagV1 {
+    fn from(row: &Row) -> Self {
+        let error = match &row.outcome {
+            Outcome::Failed(error) => {
+                Some(ErrorV1 { kind: error.kind.word(), message: error.message.clone(), help: error.help.clone() })
+            }
+            _ => None,
+        };
+        Self {
+            stream: row.tag.stream.to_string(),
+            tag: row.tag.tag.to_string(),
+            follow: row.follow.as_ref().map(ToString::to_string),
+            image: row.image.to_string(),
+            outcome: row.outcome.word(),
+            old: row.old.as_ref().map(SideV1::from),
+            new: row.new.as_ref().map(SideV1::from),
+            error,
+        }
+    }
+}
+
+impl From<&HookRow> for HookV1 {
+    fn from(row: &HookRow) -> Self {
+        let code = match row.outcome {
+            HookOutcome::Failed(HookExit::Code(code)) => Some(code),
+            HookOutcome::Succeeded => Some(0),
+            _ => None,
+        };
+        Self {
+            name: row.name.clone(),
+            event: row.event.clone(),
+            moves: row.moves,
+            outcome: row.outcome.word(),
+            reason: row.outcome.reason(),
+            code,
+            output: row.output.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn a_report_is_told_whole() {
+        let mut report = sample::report();
+        report.rows.retain(|row| ["node:22", "python:3.12"].contains(&row.tag.to_string().as_str()));
+        insta::assert_snapshot!(json(&report), @r###"
+        {
+          "schema": "pinstream.report/v1",
+          "end": "landed",
+          "exit": 3,
+          "remote": "https://git.example/acme/deploy",
+          "branch": "main",
+          "tip": "0f1c2d3e4f5a6b7c8d9e0f1c2d3e4f5a6b7c8d9e",
+          "commit": "0f1c2d3e4f5a6b7c8d9e0f1c2d3e4f5a6b7c8d9e",
+          "tags": [
+            {
+              "stream": "node",
+              "tag": "22",
+              "image": "docker.io/library/node:22",
+              "outcome": "failed",
+              "old": null,
+              "new": null,
+              "error": {
+                "kind": "tls",
+                "message": "`quay.io` has no certificate that is trusted",
+                "help": "set `ca`"
+              }
+            },
+            {
+              "stream": "python",
+              "tag": "3.12",
+              "image": "docker.io/library/python:3.12",
+              "outcome": "moved",
+              "old": {
+                "digest": "sha256:0101010101010101010101010101010101010101010101010101010101010101",
+                "version": "3.12.4"
+              },
+              "new": {
+                "digest": "sha256:0202020202020202020202020202020202020202020202020202020202020202",
+                "version": "3.12.5\u001b[2J"
+              }
+            }
+          ],
+          "hooks": [
+            {
+              "name": "rollout",
+              "event": "00112233445566778899aabbccddeeff",
+              "moves": 2,
+              "outcome": "succeeded",
+              "code": 0,
+              "output": "rolling out\n::error::web\n"
+            },
+            {
+              "name": "chat",
+              "event": "00112233445566778899aabbccddeeff",
+              "moves": 2,
+              "outcome": "failed",
+              "reason": "it ended with exit code 7",
+              "code": 7,
+              "output": ""
+            },
+            {
+              "name": "slow",
+              "event": "00112233445566778899aabbccddeeff",
+              "moves": 2,
+              "outcome": "elsewhere",
+              "output": ""
+            }
+          ],
+          "notes": [
+            "the remote takes no state ref: the state is kept on this machine"
+          ]
+        }
+        "###);
+    }
+
+    #[test]
+    fn t9_no_text_acts_in_a_report_and_none_is_lost() {
+        let hostile = "\u{1b}[2J\u{9b}\u{7f}\u{202e}\u{e0041}\"\\\n";
+        let report = Report { notes: vec![hostile.to_owned()], ..sample::report() };
+        let text = json(&report);
+        assert!(!text.chars().any(|c| c != '\n' && crate::escape::is_deceptive(c)));
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["notes"][0], hostile);
+    }
+}

@@ -1,0 +1,139 @@
+//! The message of the commit that moves pins.
+//!
+//! It follows from the moves alone. Text of images gets into it only in the letters of a version: no `@name`, no
+//! `[skip ci]`, no trailer and no line break can come from a label.
+
+use std::fmt::Write as _;
+
+use crate::lock::diff::{Move, Side};
+
+/// The longest subject that tools show whole, in characters.
+const SUBJECT_MAX: usize = 72;
+/// How many moves a message lists.
+const LINES_MAX: usize = 100;
+/// How much of a version is shown, in characters.
+const VERSION_MAX: usize = 40;
+
+/// The message for a commit whose lock has `moves` against its parent's; none where only names or details differ.
+pub fn message(moves: &[Move]) -> String {
+    let mut out = subject(moves);
+    out.push('\n');
+    for (at, m) in moves.iter().enumerate().take(LINES_MAX) {
+        out.push_str(if at == 0 { "\n- " } else { "- " });
+        // Writing to a `String` does not fail.
+        let _ = writeln!(out, "{}", line(m));
+    }
+    if moves.len() > LINES_MAX {
+        let _ = writeln!(out, "- and {} more", moves.len() - LINES_MAX);
+    }
+    out
+}
+
+fn subject(moves: &[Move]) -> String {
+    let gone = moves.iter().all(|m| m.after().is_none());
+    let verb = if gone { "unpin" } else { "pin" };
+    match moves {
+        [] => "chore(images): refresh the lock".to_owned(),
+        [one] => {
+            let subject = format!("chore(images): {verb} {}", one.tag);
+            if subject.len() <= SUBJECT_MAX { subject } else { format!("chore(images): {verb} 1 tag") }
+        }
+        many => format!("chore(images): {verb} {} tags", many.len()),
+    }
+}
+
+fn line(m: &Move) -> String {
+    let version = |side: &Side| side.version.as_deref().map(letters).filter(|version| !version.is_empty());
+    let [old, new] = [m.before(), m.after()].map(|side| side.and_then(version));
+    let change = match (m.before(), m.after()) {
+        (Some(old), Some(new)) => format!("{} → {}", old.digest.short(), new.digest.short()),
+        (None, Some(new)) => format!("new at {}", new.digest.short()),
+        (Some(old), None) => format!("gone, was at {}", old.digest.short()),
+        (None, None) => String::new(),
+    };
+    let versions = match (old, new) {
+        (Some(old), Some(new)) if old == new => format!(" ({new})"),
+        (Some(old), Some(new)) => format!(" ({old} → {new})"),
+        (Some(one), None) | (None, Some(one)) => format!(" ({one})"),
+        (None, None) => String::new(),
+    };
+    format!("{}: {change}{versions}", m.tag)
+}
+
+/// `version` in the letters that versions have.
+fn letters(version: &str) -> String {
+    let letter = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+' | '~') { c } else { '_' };
+    version.chars().take(VERSION_MAX).map(letter).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{ProptestConfig, proptest};
+
+    use super::*;
+    use crate::lock::diff::{Change, moves};
+    use crate::lock::{Lock, sample};
+    use crate::report::sample::side;
+
+    fn moved(tag: &str, old: Option<Side>, new: Option<Side>) -> Move {
+        let change = match (old, new) {
+            (Some(old), Some(new)) => Change::Moved { old, new },
+            (None, Some(new)) => Change::Added { new },
+            (Some(old), None) => Change::Removed { old },
+            (None, None) => unreachable!(),
+        };
+        Move { tag: tag.parse().unwrap(), follow: None, image: "a.b/c:d".parse().unwrap(), change }
+    }
+
+    #[test]
+    fn a_message_tells_each_move() {
+        let moves = [
+            moved("python:3.11", side(1, Some("3.11.1")), side(2, Some("3.11.1"))),
+            moved("python:3.12", side(1, Some("3.12.4")), side(2, Some("3.12.5"))),
+            moved("python:3.13", None, side(3, None)),
+            moved("python:3.9", side(4, Some("3.9.1")), None),
+        ];
+        insta::assert_snapshot!(message(&moves), @r###"
+        chore(images): pin 4 tags
+
+        - python:3.11: 010101010101 → 020202020202 (3.11.1)
+        - python:3.12: 010101010101 → 020202020202 (3.12.4 → 3.12.5)
+        - python:3.13: new at 030303030303
+        - python:3.9: gone, was at 040404040404 (3.9.1)
+        "###);
+    }
+
+    #[test]
+    fn one_move_is_named_in_the_subject_if_it_fits() {
+        let subject = |tag: &str, new| message(&[moved(tag, side(1, None), new)]).lines().next().unwrap().to_owned();
+        assert_eq!(subject("python:3.12", side(2, None)), "chore(images): pin python:3.12");
+        assert_eq!(subject("python:3.12", None), "chore(images): unpin python:3.12");
+        assert_eq!(subject(&format!("{}:1", "a".repeat(99)), side(2, None)), "chore(images): pin 1 tag");
+        assert_eq!(message(&[]), "chore(images): refresh the lock\n");
+    }
+
+    #[test]
+    fn t9_a_label_cannot_speak_in_a_message() {
+        let hostile = "1\n\nSigned-off-by: @root [skip ci] fixes #1 <b>\u{202e}";
+        let text = message(&[moved("a:1", side(1, None), side(2, Some(hostile)))]);
+        assert_eq!(
+            text,
+            "chore(images): pin a:1\n\n- a:1: 010101010101 → 020202020202 (1__Signed-off-by___root__skip_ci__fixes_)\n"
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn t9_no_lock_makes_a_message_act(old in sample::any_lock(), new in sample::any_lock()) {
+            for (old, new) in [(&old, &new), (&Lock::default(), &new), (&old, &Lock::default())] {
+                let moves = moves(old, new);
+                let text = message(&moves);
+                assert!(text.chars().all(|c| c == '\n' || c == '→' || c.is_ascii_graphic() || c == ' '), "{text}");
+                assert!(!text.contains(['@', '[', '#', '<']), "{text}");
+                assert_eq!(text.lines().count(), if moves.is_empty() { 1 } else { moves.len() + 2 });
+            }
+        }
+    }
+}

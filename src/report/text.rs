@@ -1,0 +1,233 @@
+//! A report for people: what changed, what failed and why, and one line that sums it up.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Color};
+
+use super::{End, HookOutcome, HookRow, Outcome, Report, Row};
+use crate::escape;
+use crate::lock::diff::Side;
+use crate::problem::Style;
+
+/// Which tags are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// Those that moved or failed.
+    Changes,
+    /// All of them.
+    Everything,
+}
+
+/// `report` as lines of text.
+pub fn text(report: &Report, show: Show, style: Style) -> String {
+    let mut out = Page { text: String::new(), style };
+    let quiet = |row: &&Row| matches!(row.outcome, Outcome::Unchanged | Outcome::NotDue);
+    let rows: Vec<&Row> = report.rows.iter().filter(|row| show == Show::Everything || !quiet(row)).collect();
+    let words = rows.iter().map(|row| row.outcome.word().len()).max().unwrap_or(0);
+    let tags = rows.iter().map(|row| row.tag.to_string().len()).max().unwrap_or(0);
+    for row in rows {
+        out.row(row, words, tags);
+    }
+    for hook in &report.hooks {
+        out.hook(hook);
+    }
+    for note in &report.notes {
+        out.put(format_args!("note: {}\n", escape::terminal(note)));
+    }
+    out.put(format_args!("{}\n", summary(report)));
+    out.text
+}
+
+/// `2 moved, 97 unchanged; landed as 0f1c2d3ee on main`
+fn summary(report: &Report) -> String {
+    let words = ["moved", "added", "removed", "unchanged", "not-due", "refused", "failed"];
+    let count = |word: &str| report.rows.iter().filter(|row| row.outcome.word() == word).count();
+    let counts: Vec<String> = words
+        .iter()
+        .map(|word| (count(word), word.replace('-', " ")))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    let counts = if counts.is_empty() { "no tags".to_owned() } else { counts.join(", ") };
+    let branch = report.branch.as_deref().map_or("the branch".to_owned(), escape::terminal);
+    let end = match &report.end {
+        End::Planned => "nothing was written".to_owned(),
+        End::Written => format!("`{}` was written", crate::lock::FILE_NAME),
+        End::Landed(commit) => format!("landed as {} on {branch}", commit.short()),
+        End::Unchanged => "nothing to write".to_owned(),
+        End::GaveUp => format!("gave up: {branch} kept moving, nothing landed"),
+    };
+    format!("{counts}; {end}")
+}
+
+struct Page {
+    text: String,
+    style: Style,
+}
+
+impl Page {
+    fn row(&mut self, row: &Row, words: usize, tags: usize) {
+        let word = row.outcome.word();
+        let colour = match row.outcome {
+            Outcome::Moved => Some(AnsiColor::Yellow),
+            Outcome::Added => Some(AnsiColor::Green),
+            Outcome::Removed => Some(AnsiColor::Magenta),
+            Outcome::Failed(_) => Some(AnsiColor::Red),
+            Outcome::Unchanged | Outcome::NotDue => None,
+        };
+        let tag = row.tag.to_string();
+        self.coloured(word, colour);
+        self.put(format_args!("{:1$}  {tag:tags$}", "", words - word.len()));
+        if let Outcome::Failed(error) = &row.outcome {
+            self.put(format_args!("  {}: {}\n", error.kind.word(), escape::terminal(&error.message)));
+            if let Some(help) = &error.help {
+                self.put(format_args!("{:1$}help: {2}\n", "", words + tags + 4, escape::terminal(help)));
+            }
+            return;
+        }
+        let [old, new] = [&row.old, &row.new].map(Option::as_ref);
+        self.sides([old, new].map(|side| side.map(|side| side.digest.short().to_owned())), 12);
+        self.sides([old, new].map(|side| side.and_then(version)), 0);
+        self.text.truncate(self.text.trim_end().len());
+        self.text.push('\n');
+    }
+
+    /// `old → new`, or one of them where the other is the same or missing.
+    fn sides(&mut self, [old, new]: [Option<String>; 2], width: usize) {
+        let column = width * 2 + 3 * usize::from(width > 0);
+        let text = match (old, new) {
+            (Some(old), Some(new)) if old != new => format!("{old} → {new}"),
+            (Some(one), _) | (None, Some(one)) => one,
+            (None, None) => String::new(),
+        };
+        self.put(format_args!("  {text:column$}"));
+    }
+
+    fn hook(&mut self, hook: &HookRow) {
+        let moves = if hook.moves == 1 { "1 move".to_owned() } else { format!("{} moves", hook.moves) };
+        let (colour, said) = match &hook.outcome {
+            HookOutcome::Succeeded => (AnsiColor::Green, format!("succeeded for {moves}")),
+            HookOutcome::Failed(_) => (AnsiColor::Red, format!("failed for {moves}, stays pending")),
+            HookOutcome::Elsewhere => (AnsiColor::Yellow, format!("is run by somebody else, for {moves}")),
+            HookOutcome::Pending => (AnsiColor::Yellow, format!("would run for {moves}")),
+            HookOutcome::Refused(_) => (AnsiColor::Red, format!("refused, {moves} stay pending")),
+        };
+        self.coloured("hook", Some(colour));
+        let reason = hook.outcome.reason().map(|reason| format!(": {}", escape::terminal(&reason)));
+        self.put(format_args!(" {} {said}{}\n", escape::terminal(&hook.name), reason.unwrap_or_default()));
+        for line in escape::lines(&hook.output).lines() {
+            self.put(format_args!("    {line}\n"));
+        }
+    }
+
+    fn coloured(&mut self, text: &str, colour: Option<AnsiColor>) {
+        match colour.filter(|_| self.style == Style::Colour) {
+            Some(colour) => {
+                let style = anstyle::Style::new().fg_color(Some(Color::Ansi(colour)));
+                self.put(format_args!("{style}{text}{style:#}"));
+            }
+            None => self.text.push_str(text),
+        }
+    }
+
+    fn put(&mut self, text: std::fmt::Arguments<'_>) {
+        // Writing to a `String` does not fail.
+        let _ = self.text.write_fmt(text);
+    }
+}
+
+fn version(side: &Side) -> Option<String> {
+    side.version.as_deref().map(escape::terminal)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{ProptestConfig, any, proptest};
+
+    use super::*;
+    use crate::git::CommitId;
+    use crate::registry::{FailureKind, ImportError};
+    use crate::report::sample;
+
+    #[test]
+    fn a_report_shows_what_changed_and_what_failed() {
+        insta::assert_snapshot!(text(&sample::report(), Show::Changes, Style::Plain), @r###"
+        failed   alpine:3                   not-found: `docker.io/library/alpine:3` is not in its registry
+        failed   node:22                    tls: `quay.io` has no certificate that is trusted
+                                            help: set `ca`
+        removed  python:3.10                040404040404                 3.10.9
+        moved    python:3.12                010101010101 → 020202020202  3.12.4 → 3.12.5\u{1b}[2J
+        added    python:3.13-slim-bookworm  060606060606                 3.13.0
+        moved    python:latest              010101010101 → 020202020202
+        hook rollout succeeded for 2 moves
+            rolling out
+            \u{3a}:error::web
+        hook chat failed for 2 moves, stays pending: it ended with exit code 7
+        hook slow is run by somebody else, for 2 moves
+        note: the remote takes no state ref: the state is kept on this machine
+        2 moved, 1 added, 1 removed, 1 unchanged, 1 not due, 2 failed; landed as 0f1c2d3e4 on main
+        "###);
+    }
+
+    #[test]
+    fn all_tags_are_shown_on_request() {
+        let report = Report { hooks: Vec::new(), notes: Vec::new(), end: End::Planned, ..sample::report() };
+        insta::assert_snapshot!(text(&report, Show::Everything, Style::Plain), @r###"
+        failed     alpine:3                   not-found: `docker.io/library/alpine:3` is not in its registry
+        failed     node:22                    tls: `quay.io` has no certificate that is trusted
+                                              help: set `ca`
+        removed    python:3.10                040404040404                 3.10.9
+        unchanged  python:3.11                030303030303                 3.11.1
+        moved      python:3.12                010101010101 → 020202020202  3.12.4 → 3.12.5\u{1b}[2J
+        added      python:3.13-slim-bookworm  060606060606                 3.13.0
+        not-due    python:3.9                 070707070707
+        moved      python:latest              010101010101 → 020202020202
+        2 moved, 1 added, 1 removed, 1 unchanged, 1 not due, 2 failed; nothing was written
+        "###);
+    }
+
+    #[test]
+    fn colours_change_nothing_but_colours() {
+        let plain = text(&sample::report(), Show::Everything, Style::Plain);
+        let coloured = text(&sample::report(), Show::Everything, Style::Colour);
+        assert_ne!(plain, coloured);
+        assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
+    }
+
+    #[test]
+    fn the_last_line_says_how_it_ended() {
+        let end = |end: End, rows: usize| {
+            let mut report = Report { end, ..sample::report() };
+            report.rows.truncate(rows);
+            summary(&report)
+        };
+        assert_eq!(end(End::Unchanged, 0), "no tags; nothing to write");
+        assert_eq!(end(End::Written, 1), "1 failed; `pinstream.lock` was written");
+        assert_eq!(end(End::GaveUp, 0), "no tags; gave up: main kept moving, nothing landed");
+        assert_eq!(end(End::Landed(CommitId("0123456789ab".to_owned())), 0), "no tags; landed as 012345678 on main");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn t9_no_foreign_text_acts_in_a_report(foreign in any::<String>(), start in "[ \n\r\t\u{1b}\u{202e}:#]{0,8}") {
+            let foreign = format!("{start}{foreign}");
+            let mut report = sample::report();
+            for side in report.rows.iter_mut().flat_map(|row| row.old.iter_mut().chain(&mut row.new)) {
+                side.version = Some(foreign.clone());
+            }
+            let error = ImportError::new(FailureKind::Network, &foreign).help(&foreign);
+            report.rows[0].outcome = Outcome::Failed(error);
+            for hook in &mut report.hooks {
+                (hook.name, hook.output) = (foreign.clone(), foreign.clone());
+            }
+            report.notes = vec![foreign.clone()];
+            report.branch = Some(foreign);
+            let shown = text(&report, Show::Everything, Style::Plain);
+            assert!(!shown.chars().any(|c| c != '\n' && escape::is_deceptive(c)), "{shown:?}");
+            assert!(!shown.lines().any(|line| line.trim_start().starts_with("::")), "{shown:?}");
+            assert!(!shown.contains("##"), "{shown:?}");
+        }
+    }
+}
