@@ -430,7 +430,7 @@ impl FromStr for Platform {
             !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
         };
         let parts: Vec<&str> = text.split('/').collect();
-        if parts.len() < 2 || parts.len() > 3 || !parts.iter().all(|part| good(part)) || text.len() > NAME_MAX {
+        if parts.len() < 2 || parts.len() > 3 || !parts.iter().all(good) || text.len() > NAME_MAX {
             return Err(NameError::new(format!("`{}` is not a platform", shorten(text)))
                 .help("a platform is `os/architecture` or `os/architecture/variant`, as `linux/amd64`"));
         }

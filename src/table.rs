@@ -55,10 +55,9 @@ pub(crate) fn read<T: DeserializeOwned>(
 pub(crate) fn schema<T: schemars::JsonSchema>() -> serde_json::Value {
     fn without_null(value: &mut serde_json::Value) {
         use serde_json::Value;
-        if let Some(kinds) = value.get_mut("type").filter(|kinds| kinds.is_array()) {
-            if let Some(only) = kinds.as_array().and_then(|kinds| kinds.iter().find(|kind| **kind != "null")).cloned() {
-                *kinds = only;
-            }
+        let kind = value["type"].as_array().and_then(|kinds| kinds.iter().find(|kind| **kind != "null")).cloned();
+        if let Some(kind) = kind {
+            value["type"] = kind;
         }
         if let Some(options) = value.get_mut("anyOf").and_then(Value::as_array_mut) {
             options.retain(|option| option["type"] != "null");

@@ -109,7 +109,7 @@ mod tests {
         check(
             vec![Problem::whole(Some(&file("")), "too large"), Problem::whole(None, "nothing there").help("look")],
             Style::Plain,
-            "error: too large\n --> a.toml\n\nerror: nothing there\n  |\n  = help: look\n",
+            "error: too large\n--> a.toml\n\nerror: nothing there\n |\n = help: look\n",
         );
     }
 
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_line_too_long_to_show_is_named_by_its_place() {
         let file = file(&format!("a = 1\nb = \"{}\"", "x".repeat(5_000)));
-        check(vec![Problem::at(&file, 10..20, "wrong")], Style::Plain, "error: wrong\n --> a.toml:2:5\n");
+        check(vec![Problem::at(&file, 10..20, "wrong")], Style::Plain, "error: wrong\n--> a.toml:2:5\n");
     }
 
     #[test]

@@ -260,6 +260,36 @@ mod tests {
     fn every_mistake_of_a_policy_is_shown_at_once() {
         let problems =
             Policy::read("p.toml", b"hook = ['x']\nrealms = ['auth.example', 1]\nprograms = ['[']").unwrap_err();
-        insta::assert_snapshot!(Rendered(&problems, Style::Plain), @"");
+        insta::assert_snapshot!(Rendered(&problems, Style::Plain), @r#"
+        error: unknown key `hook`
+         --> p.toml:1:1
+          |
+        1 | hook = ['x']
+          | ^^^^
+          |
+          = help: did you mean `hooks`?
+
+        error: this is not a token server
+         --> p.toml:2:11
+          |
+        2 | realms = ['auth.example', 1]
+          |           ^^^^^^^^^^^^^^
+          |
+          = help: scheme and host, as `https://auth.corp.example`
+
+        error: a string was expected, this is a whole number
+         --> p.toml:2:27
+          |
+        2 | realms = ['auth.example', 1]
+          |                           ^
+          |
+          = help: put it in quotes: `"1"`
+
+        error: `[` is not a pattern: unclosed character class; missing ']'
+         --> p.toml:3:13
+          |
+        3 | programs = ['[']
+          |             ^^^
+        "#);
     }
 }

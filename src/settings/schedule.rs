@@ -13,6 +13,9 @@ use jiff::tz::TimeZone;
 use crate::image::NameError;
 use crate::problem::nearest;
 
+/// For how many names the nearest time zone is looked up, so that a broken root is not slow to say so.
+const NEAREST_MAX: usize = 20;
+
 /// When `--due` imports a tag.
 #[derive(Clone, Debug)]
 pub enum Schedule {
@@ -235,18 +238,20 @@ impl Schedules {
         if let Some(read) = self.zones.get(name) {
             return read.clone();
         }
-        let read = zone(name);
+        let read = zone(name, self.zones.len() < NEAREST_MAX);
         self.zones.insert(name.to_owned(), read.clone());
         read
     }
 }
 
-fn zone(name: &str) -> Result<TimeZone, NameError> {
+/// A time zone; where there is none, the nearest is looked for if `look` says so.
+fn zone(name: &str, look: bool) -> Result<TimeZone, NameError> {
     let plain = name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+-".contains(&b));
     if let Some(zone) = plain.then(|| TimeZone::get(name).ok()).flatten() {
         return Ok(zone);
     }
-    let known: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+    let all = look.then(|| jiff::tz::db().available());
+    let known: Vec<String> = all.into_iter().flatten().map(|name| name.to_string()).collect();
     let help = match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "write a name of the IANA database, as `Europe/Berlin`".to_owned(),

@@ -1,6 +1,6 @@
 //! From `pinstream.toml` as written to [`Settings`] that are true, or to everything that is wrong with it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -168,10 +168,13 @@ fn registries(
 }
 
 fn registry(table: &RegistryTable, findings: &mut Findings<'_>) -> RegistrySettings {
-    let mut settings = RegistrySettings::default();
-    settings.mirrors = table.mirrors.iter().filter_map(|text| findings.keep(&text.span, mirror(&text.value))).collect();
-    settings.ca = table.ca.as_ref().and_then(|text| findings.keep(&text.span, path::parse(&text.value)));
-    settings.plain_http = table.plain_http.as_ref().is_some_and(|written| written.value);
+    let mirrors = table.mirrors.iter().filter_map(|text| findings.keep(&text.span, mirror(&text.value))).collect();
+    let mut settings = RegistrySettings {
+        mirrors,
+        ca: table.ca.as_ref().and_then(|text| findings.keep(&text.span, path::parse(&text.value))),
+        plain_http: table.plain_http.as_ref().is_some_and(|written| written.value),
+        ..RegistrySettings::default()
+    };
     if let (true, Some(ca)) = (settings.plain_http, &table.ca) {
         findings.say(&ca.span, "`ca` says nothing where `plain-http` is on", "take one of the two out");
     }
@@ -201,24 +204,20 @@ fn mirror(text: &str) -> Result<Mirror, NameError> {
     Ok(Mirror { registry: host.parse()?, prefix: prefix.unwrap_or_default().to_owned() })
 }
 
-fn hooks(
-    written: Vec<At<HookTable>>,
-    spoiled: &std::collections::HashSet<usize>,
-    findings: &mut Findings<'_>,
-) -> Vec<Hook> {
+fn hooks(written: Vec<At<HookTable>>, spoiled: &HashSet<usize>, findings: &mut Findings<'_>) -> Vec<Hook> {
     if let Some(more) = written.get(HOOKS_MAX) {
         findings.say(&more.span, format!("more than {HOOKS_MAX} hooks"), "let one hook look at what has moved");
         return Vec::new();
     }
-    let mut names: HashMap<String, ()> = HashMap::new();
+    let mut names: HashSet<String> = HashSet::new();
     let mut hooks = Vec::new();
     for At { value: table, span } in written {
         let whole = !spoiled.contains(&span.start);
         let name = hook_name(table.name.as_ref(), whole, &span, findings);
-        if let (Some(name), Some(at)) = (&name, &table.name) {
-            if names.insert(name.clone(), ()).is_some() {
-                findings.say(&at.span, format!("two hooks are named `{name}`"), "give each its own name");
-            }
+        if let (Some(name), Some(at)) = (&name, &table.name)
+            && !names.insert(name.clone())
+        {
+            findings.say(&at.span, format!("two hooks are named `{name}`"), "give each its own name");
         }
         let run = hook_run(table.run.as_ref(), whole, &span, findings);
         let on = hook_on(table.on.as_ref(), findings);

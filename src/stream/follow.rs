@@ -113,10 +113,10 @@ fn help(known: &Known<'_>, follower: &Follower, target: &TagId) -> String {
         .take_while(move |tag| tag.stream == stream)
     };
     let written = follower.file.text.get(follower.place.clone()).unwrap_or_default().trim_matches(['"', '\'']);
-    if let (false, Ok(stream)) = (written.contains(':'), written.parse::<StreamName>()) {
-        if let Some(first) = tags_of(&stream).next() {
-            return format!("`{stream}` is a stream: say which tag of it, as `{first}`");
-        }
+    if let (false, Ok(stream)) = (written.contains(':'), written.parse::<StreamName>())
+        && let Some(first) = tags_of(&stream).next()
+    {
+        return format!("`{stream}` is a stream: say which tag of it, as `{first}`");
     }
     if definitions.streams.contains_key(&target.stream) {
         let near = nearest(target.tag.as_str(), tags_of(&target.stream).map(|tag| tag.tag.as_str()));

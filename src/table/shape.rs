@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::problem::{Findings, nearest};
 
@@ -154,11 +154,22 @@ impl Pruning<'_, '_> {
                 true
             }
             (Shape::List(item), DeValue::Array(items)) => {
-                // Every element is looked at, also after a bad one.
-                items.iter_mut().fold(true, |fits, element| {
-                    let place = element.span();
-                    self.value(item, element, place) && fits
-                })
+                // Every element is looked at, and those that fit are kept.
+                let fits: Vec<bool> = items
+                    .iter_mut()
+                    .map(|element| {
+                        let place = element.span();
+                        self.value(item, element, place)
+                    })
+                    .collect();
+                if fits.contains(&false) {
+                    let mut kept = DeArray::new();
+                    let good = items.iter().zip(&fits).filter(|(_, fits)| **fits);
+                    good.for_each(|(element, _)| kept.push(element.clone()));
+                    *items = kept;
+                    self.spoiled.insert(key.start);
+                }
+                fits.is_empty() || fits.contains(&true)
             }
             (_, other) => {
                 let found = match other {
@@ -173,13 +184,15 @@ impl Pruning<'_, '_> {
                 let message = format!("{} was expected, this is {found}", shape.words());
                 let written = self.findings.file.text.get(span.clone()).unwrap_or_default();
                 let help = match (shape, other) {
-                    (Shape::Text | Shape::TextOr(_), DeValue::Array(_) | DeValue::Table(_)) | (Shape::Table(..), _) => {
-                        format!("write {}", shape.words())
-                    }
-                    (Shape::Text | Shape::TextOr(_), _) => format!("put it in quotes: `\"{}\"`", short(written)),
+                    (
+                        Shape::Text | Shape::TextOr(_),
+                        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_),
+                    ) => format!("put it in quotes: `\"{}\"`", short(written)),
                     (Shape::List(_), DeValue::Array(_) | DeValue::Table(_)) => "write a list".to_owned(),
                     (Shape::List(_), _) => format!("put it in brackets: `[{}]`", short(written)),
-                    (_, DeValue::String(text)) => format!("take the quotes away: `{}`", short(text)),
+                    (Shape::Integer, DeValue::String(text)) if text.parse::<i64>().is_ok() => {
+                        format!("take the quotes away: `{text}`")
+                    }
                     _ => format!("write {}", shape.words()),
                 };
                 self.findings.say(&span, message, help);

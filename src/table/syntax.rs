@@ -22,8 +22,14 @@ pub(super) fn parse<'a>(text: &'a str, findings: &mut Findings<'_>) -> Option<Sp
         errors.into_iter().partition(|error| error.message() == "duplicate key" && error.span().is_some());
     let first = if duplicates.is_empty() { HashMap::new() } else { places(document.get_ref()) };
     let lines = Lines::of(text);
+    // The keys of a table that stands there twice are not said once more.
+    let mut muted = 0..0;
     for error in duplicates.iter().take(MISTAKES_MAX) {
         let span = error.span().unwrap_or(0..0);
+        if muted.contains(&span.start) {
+            continue;
+        }
+        muted = lines.table(text, span.start).unwrap_or(muted);
         let written = text.get(span.clone()).unwrap_or_default();
         let name = written.trim_matches(['"', '\'']);
         let earlier = first.get(name).and_then(|starts| starts.iter().rev().find(|start| **start < span.start));
@@ -77,6 +83,18 @@ impl Lines {
     /// The number, from 1, of the line that `at` is in.
     fn number(&self, at: usize) -> usize {
         self.0.partition_point(|start| *start <= at)
+    }
+
+    /// What stands below the header that `at` is in, if it is in one.
+    fn table(&self, text: &str, at: usize) -> Option<std::ops::Range<usize>> {
+        let here = self.number(at);
+        let is_header = |start: usize| text[start..].trim_start_matches([' ', '\t']).starts_with('[');
+        if !is_header(self.0[here - 1]) {
+            return None;
+        }
+        let below = &self.0[here..];
+        let end = below.iter().copied().find(|start| is_header(*start)).unwrap_or(text.len());
+        Some(below.first().copied().unwrap_or(end)..end)
     }
 
     /// The number of the first line that is the same table header as the one that `at` is in.

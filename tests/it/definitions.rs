@@ -1,1 +1,223 @@
-//! definitions
+//! Definitions as they stand in folders: the examples, the schemas, and files that were made to hurt.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use pinstream::git::Files;
+use pinstream::problem::{Rendered, Style};
+use pinstream::root::{Root, schemas};
+use pinstream::settings::policy::Policy;
+use pinstream::stream::follow;
+
+fn home() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All files below `folder`, by path from it.
+fn files(folder: &Path) -> Files {
+    fn collect(folder: &Path, path: &str, files: &mut Files) {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = format!("{path}{}", entry.file_name().to_str().unwrap());
+            if entry.file_type().unwrap().is_dir() {
+                collect(&entry.path(), &format!("{path}/"), files);
+            } else {
+                files.insert(path, std::fs::read(entry.path()).unwrap());
+            }
+        }
+    }
+    let mut files = Files::new();
+    collect(folder, "", &mut files);
+    files
+}
+
+fn roots(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        if entry.path().join("pinstream.toml").is_file() {
+            found.push(entry.path());
+        } else if entry.file_type().unwrap().is_dir() {
+            found.extend(roots(&entry.path()));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn every_example_is_read_without_a_problem() {
+    let roots = roots(&home().join("examples"));
+    assert_eq!(roots.len(), 6, "{roots:?}");
+    for folder in roots {
+        let files = files(&folder);
+        let root = match Root::read(&files) {
+            Ok(root) => root,
+            Err(problems) => panic!("{}\n{}", folder.display(), Rendered(&problems, Style::Plain)),
+        };
+        assert!(!root.definitions.tags.is_empty(), "{}", folder.display());
+        assert_eq!(follow::order(&root.definitions).len(), root.definitions.tags.len());
+        for path in root
+            .settings
+            .hooks
+            .iter()
+            .flat_map(|hook| hook.program_file().into_iter().chain(hook.files.iter().map(String::as_str)))
+        {
+            assert!(files.contains_key(path), "{}: {path}", folder.display());
+        }
+        if let Some(bytes) = files.get("policy.toml") {
+            let policy = Policy::read("policy.toml", bytes).unwrap();
+            assert!(root.refused(&policy, Some("https://git.example/acme/deploy")).is_empty());
+        }
+    }
+}
+
+/// To write the schemas anew: `UPDATE_SCHEMAS=1 cargo test --test it schemas`.
+#[test]
+fn the_schemas_in_the_repository_are_those_of_the_program() {
+    for (name, schema) in schemas() {
+        let path = home().join("schema").join(name);
+        let text = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), text, "{name}");
+    }
+}
+
+#[test]
+fn ten_thousand_tags_in_a_hundred_files_are_read_at_once() {
+    let mut files = Files::from([(
+        "pinstream.toml".to_owned(),
+        b"[import]\nschedule = '0 3 * * *'\nplatforms = ['linux/amd64']".to_vec(),
+    )]);
+    for stream in 0..100 {
+        let mut text = "[tags]\n".to_owned();
+        for tag in 0..100 {
+            let _ = match tag % 4 {
+                0 => writeln!(text, "\"{tag}\" = {{ follow = \"{}\" }}", tag + 1),
+                1 => writeln!(
+                    text,
+                    "\"{tag}\" = {{ image = \"ghcr.io/acme/a{stream}:{tag}\", schedule = \"{} * * * *\" }}",
+                    tag % 60
+                ),
+                _ => writeln!(text, "\"{tag}\" = \"docker.io/library/a{stream}:{tag}\""),
+            };
+        }
+        files.insert(format!("streams/s{stream}.toml"), text.into_bytes());
+    }
+    let start = Instant::now();
+    let root = Root::read(&files).unwrap();
+    let took = start.elapsed();
+    println!("10 000 tags in {took:?}, {} KiB at most", peak_kib());
+    assert_eq!(root.definitions.tags.len(), 10_000);
+    assert_eq!(follow::order(&root.definitions).len(), 10_000);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+/// The most memory this process has had, in KiB.
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Files that were made to hurt, each just within the cap of a file or over it.
+fn bombs() -> Vec<(&'static str, Vec<u8>)> {
+    const MAX: usize = 256 * 1024;
+    let fill = |unit: &str| unit.repeat(MAX / unit.len());
+    let numbered = |line: &dyn Fn(usize) -> String| {
+        let mut text = String::new();
+        for number in 0.. {
+            let line = line(number);
+            if text.len() + line.len() > MAX {
+                return text;
+            }
+            text.push_str(&line);
+        }
+        text
+    };
+    let tags = |text: String| format!("[tags]\n{}", &text[..text.len().min(MAX - 7)]);
+    let dots = fill("a.");
+    let texts = vec![
+        ("open lists", format!("x={}", &fill("[")[3..])),
+        ("open tables", fill("{a=")),
+        ("open tables of lists", fill("{a=[")),
+        ("closed lists", format!("x={}{}", "[".repeat(MAX / 2 - 2), "]".repeat(MAX / 2 - 2))),
+        ("a dotted key", format!("{}a=1", &dots[..MAX - 4])),
+        ("a dotted header", format!("[{}a]", &dots[..MAX - 4])),
+        ("a dotted list header", format!("[[{}a]]", &dots[..MAX - 6])),
+        ("dotted keys in each other", fill(&format!("{}a={{", "a.".repeat(70)))),
+        ("dotted keys in lists in each other", fill(&format!("{}a=[{{", "a.".repeat(70)))),
+        ("dots behind a quote", format!("x\"{}a=1", &dots[..MAX - 6])),
+        ("dots behind an open string", format!("x = \"\\\n{}a=1", &dots[..MAX - 12])),
+        ("dots behind many quotes", format!("x = ''''''''\n{}a=1", &dots[..MAX - 18])),
+        ("dots behind a comment's return", format!("#\r{}a=1", &dots[..MAX - 6])),
+        ("headers of eighty", fill(&format!("[{}a]\n", "a.".repeat(79)))),
+        ("many keys", numbered(&|n| format!("k{n}=1\n"))),
+        ("many short keys", fill("a=1\n")),
+        ("many empty keys", fill("\"\"=1\n")),
+        ("many tags of nothing", tags(numbered(&|n| format!("{n}={{}}\n")))),
+        ("many tags of bare names", tags(numbered(&|n| format!("{n}=\"a\"\n")))),
+        ("many tags that follow nothing", tags(numbered(&|n| format!("{n}={{follow=\"x{n}\"}}\n")))),
+        ("many cycles", tags(numbered(&|n| format!("t{n}={{follow=\"t{n}\"}}\n")))),
+        ("one long cycle", tags(numbered(&|n| format!("t{n}={{follow=\"t{}\"}}\n", n + 1)) + "t9={follow=\"t1\"}")),
+        ("many unquoted versions", tags(numbered(&|n| format!("3.{n}=\"a.b/c:d\"\n")))),
+        ("many tags twice", tags(fill("a=\"a.b/c:d\"\n"))),
+        ("many headers twice", fill("[tags.a]\n")),
+        ("many tables", fill("[[hook]]\n")),
+        (
+            "many schedules",
+            tags(numbered(&|n| format!("t{n}={{image=\"a.b/c:d\",schedule=\"0 0 {} 2 {}\"}}\n", n % 99, n))),
+        ),
+        ("many time zones", tags(numbered(&|n| format!("t{n}={{image=\"a.b/c:d\",timezone=\"Europe/Berl{n}\"}}\n")))),
+        ("a long string", format!("description = \"{}", &fill("x")[20..])),
+        ("a long key", format!("{} = 1", &fill("k")[10..])),
+        ("a long tag", tags(format!("{} = \"a.b/c:d\"", &fill("k")[30..]))),
+        ("a long image", tags(format!("a = \"{}\"", &fill("a/")[20..]))),
+        ("a long number", format!("a = {}", &fill("9")[10..])),
+        ("a long list of numbers", format!("tags = [{}]", &fill("1,")[20..])),
+        ("quotes", fill("\"")),
+        ("equals", fill("=\n")),
+        ("conflict markers", fill("<<<<<<< a\n")),
+        ("turned text", fill("#\u{202e}\n")),
+    ];
+    let mut bombs: Vec<_> = texts.into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
+    bombs.push(("NUL", vec![0; MAX]));
+    bombs.push(("no UTF-8", vec![0xff; MAX]));
+    bombs.push(("too large", vec![b'#'; MAX + 1]));
+    bombs
+}
+
+/// Every bomb, as a stream and as settings and policy, within two seconds, with an error of bearable length, within
+/// 300 MB: measured in a process of its own.
+#[test]
+fn t6_each_of_forty_bombs_ends_soon_with_an_error() {
+    const CHILD: &str = "PINSTREAM_TEST_BOMBS";
+    if std::env::var_os(CHILD).is_none() {
+        let name = "definitions::t6_each_of_forty_bombs_ends_soon_with_an_error";
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        let end = child.args([name, "--exact", "--nocapture"]).env(CHILD, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&end.stdout);
+        assert!(end.status.success(), "{said}{}", String::from_utf8_lossy(&end.stderr));
+        println!("{said}");
+        return;
+    }
+    let bombs = bombs();
+    assert!(bombs.len() >= 40);
+    for (name, bytes) in bombs {
+        let start = Instant::now();
+        for path in ["streams/x.toml", "pinstream.toml"] {
+            let mut files = Files::from([("pinstream.toml".to_owned(), Vec::new())]);
+            files.insert(path.to_owned(), bytes.clone());
+            let problems = Root::read(&files).map(|_| ()).expect_err(name);
+            let text = Rendered(&problems, Style::Plain).to_string();
+            assert!(text.starts_with("error: ") && text.len() < 400_000, "{name}: {} bytes", text.len());
+        }
+        Policy::read("policy.toml", &bytes).expect_err(name);
+        let took = start.elapsed();
+        println!("{name}: {took:?}, {} KiB", peak_kib());
+        assert!(took < Duration::from_secs(2), "{name}: {took:?}");
+    }
+    assert!(peak_kib() < 300_000, "{} KiB", peak_kib());
+}

@@ -1,1 +1,201 @@
+use super::*;
 
+#[track_caller]
+fn refused(text: &str, expected: &str) {
+    let error = Schedule::parse(text, &TimeZone::UTC).unwrap_err();
+    let found = error.help.map_or(error.message.clone(), |help| format!("{} — {help}", error.message));
+    assert_eq!(found, expected, "{text}");
+}
+
+/// The next times after `from`, each as the wall clock of `zone` shows it with its offset.
+#[track_caller]
+fn check(text: &str, zone: &str, from: &str, expected: &[&str]) {
+    let zone = TimeZone::get(zone).unwrap();
+    let schedule = Schedule::parse(text, &zone).unwrap();
+    let mut at: Timestamp = from.parse().unwrap();
+    let mut found = Vec::new();
+    for _ in expected {
+        at = schedule.next_after(at).unwrap();
+        found.push(at.to_zoned(zone.clone()).strftime("%a %F %H:%M %:z").to_string());
+    }
+    assert_eq!(found, expected, "{text}");
+}
+
+#[test]
+fn five_fields_are_read_as_crontab_has_them() {
+    check(
+        "*/30 * * * *",
+        "UTC",
+        "2026-01-01T00:10:00Z",
+        &["Thu 2026-01-01 00:30 +00:00", "Thu 2026-01-01 01:00 +00:00"],
+    );
+    check(
+        "0 3 * * 1-5",
+        "UTC",
+        "2026-01-02T03:00:00Z",
+        &["Mon 2026-01-05 03:00 +00:00", "Tue 2026-01-06 03:00 +00:00"],
+    );
+    check(
+        "5,10-12 0 1 jan,JUL *",
+        "UTC",
+        "2026-01-01T00:05:00Z",
+        &[
+            "Thu 2026-01-01 00:10 +00:00",
+            "Thu 2026-01-01 00:11 +00:00",
+            "Thu 2026-01-01 00:12 +00:00",
+            "Wed 2026-07-01 00:05 +00:00",
+        ],
+    );
+    check("0 0 29 2 *", "UTC", "2026-01-01T00:00:00Z", &["Tue 2028-02-29 00:00 +00:00"]);
+}
+
+#[test]
+fn sunday_is_0_and_7_and_sun() {
+    for day in ["0", "7", "sun", "SUN"] {
+        check(
+            &format!("0 0 * * {day}"),
+            "UTC",
+            "2026-01-01T00:00:00Z",
+            &["Sun 2026-01-04 00:00 +00:00", "Sun 2026-01-11 00:00 +00:00"],
+        );
+    }
+    check(
+        "0 0 * * 5-7",
+        "UTC",
+        "2026-01-01T00:00:00Z",
+        &[
+            "Fri 2026-01-02 00:00 +00:00",
+            "Sat 2026-01-03 00:00 +00:00",
+            "Sun 2026-01-04 00:00 +00:00",
+            "Fri 2026-01-09 00:00 +00:00",
+        ],
+    );
+    check("0 0 * * 1", "UTC", "2026-01-01T00:00:00Z", &["Mon 2026-01-05 00:00 +00:00"]);
+}
+
+#[test]
+fn day_of_month_or_day_of_week_is_enough() {
+    check(
+        "0 0 13 * 5",
+        "UTC",
+        "2026-01-07T00:00:00Z",
+        &["Fri 2026-01-09 00:00 +00:00", "Tue 2026-01-13 00:00 +00:00", "Fri 2026-01-16 00:00 +00:00"],
+    );
+}
+
+#[test]
+fn a_time_in_the_gap_of_daylight_saving_fires_once_right_after_it() {
+    check(
+        "30 2 * * *",
+        "Europe/Berlin",
+        "2026-03-28T02:00:00Z",
+        &["Sun 2026-03-29 03:00 +02:00", "Mon 2026-03-30 02:30 +02:00"],
+    );
+}
+
+#[test]
+fn a_time_in_the_overlap_of_daylight_saving_fires_once() {
+    check(
+        "30 2 * * *",
+        "Europe/Berlin",
+        "2026-10-24T12:00:00Z",
+        &["Sun 2026-10-25 02:30 +02:00", "Mon 2026-10-26 02:30 +01:00"],
+    );
+}
+
+#[test]
+fn every_half_hour_goes_on_through_both_changes() {
+    check(
+        "*/30 * * * *",
+        "Europe/Berlin",
+        "2026-03-29T00:30:00Z",
+        &["Sun 2026-03-29 03:00 +02:00", "Sun 2026-03-29 03:30 +02:00"],
+    );
+    check(
+        "0 * * * *",
+        "Europe/Berlin",
+        "2026-10-24T23:30:00Z",
+        &["Sun 2026-10-25 02:00 +02:00", "Sun 2026-10-25 02:00 +01:00", "Sun 2026-10-25 03:00 +01:00"],
+    );
+}
+
+#[test]
+fn due_is_what_fired_since_the_last_time() {
+    let time = |text: &str| text.parse::<Timestamp>().unwrap();
+    let schedule = Schedule::parse("0 3 * * *", &TimeZone::UTC).unwrap();
+    let last = Some(time("2026-01-01T03:00:00Z"));
+    assert!(!schedule.is_due(last, time("2026-01-02T02:59:59Z")));
+    assert!(schedule.is_due(last, time("2026-01-02T03:00:00Z")));
+    assert!(schedule.is_due(last, time("2026-01-09T00:00:00Z")));
+    assert!(schedule.is_due(None, time("2026-01-01T00:00:00Z")));
+    let never = Schedule::parse("never", &TimeZone::UTC).unwrap();
+    assert!(!never.is_due(None, time("2026-01-01T00:00:00Z")) && !never.is_due(last, time("2027-01-01T00:00:00Z")));
+}
+
+#[test]
+fn what_crontab_does_not_have_is_refused_by_name() {
+    refused(
+        "@every 5m",
+        "`@every 5m` is not supported: a schedule has five fields — write minute, hour, day of month, month and day of week, as `0 3 * * *` for each day at three",
+    );
+    refused(
+        "5/15 * * * *",
+        "`5/15` is not supported: crontab(5) has steps only after `*` or a range — write a range, as `5-59/15`",
+    );
+    refused(
+        "0 5/2 * * *",
+        "`5/2` is not supported: crontab(5) has steps only after `*` or a range — write a range, as `5-23/2`",
+    );
+    refused(
+        "0 0 * * * *",
+        "a schedule has five fields, `0 0 * * * *` has 6 — minute, hour, day of month, month and day of week, as `*/30 * * * *`; or `never`",
+    );
+    refused("0 0 L * *", "`L` is not a day of month — numbers from 1 to 31, `*`, ranges as `1-31`, steps as `*/2`");
+    refused("60 * * * *", "`60` is not a minute — numbers from 0 to 59, `*`, ranges as `0-59`, steps as `*/2`");
+    refused("0 22-2 * * *", "the range `22-2` runs backwards — write two, as `22-23,0-2`");
+    refused(
+        "0 0 30 2 *",
+        "`0 0 30 2 *` never fires: no such month has such a day — write `never` if only a person is to import it",
+    );
+    for text in [
+        "",
+        "a b c d e",
+        "*/0 * * * *",
+        "0 0 15W * *",
+        "0 0 * * 1#2",
+        "0 0 1 * +mon",
+        "? * * * *",
+        "0 0 31 4,6 *",
+        "1- * * * *",
+        ", * * * *",
+        "0 0 * * 8",
+        "-1 * * * *",
+        "0 0 0 * *",
+    ] {
+        assert!(Schedule::parse(text, &TimeZone::UTC).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_time_zone_is_a_name_of_the_database() {
+    let mut schedules = Schedules::default();
+    assert!(schedules.zone("Europe/Berlin").is_ok());
+    let help = |name: &str, schedules: &mut Schedules| schedules.zone(name).unwrap_err().help.unwrap();
+    assert_eq!(help("Europe/Berln", &mut schedules), "did you mean `Europe/Berlin`?");
+    for name in ["", "+01:00", "../../etc/passwd", "/etc/localtime"] {
+        assert!(schedules.zone(name).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn one_text_is_read_once_and_holds_in_each_zone() {
+    let mut schedules = Schedules::default();
+    let berlin = TimeZone::get("Europe/Berlin").unwrap();
+    let a = schedules.schedule("0 3 * * *", &TimeZone::UTC).unwrap();
+    let b = schedules.schedule("0 3 * * *", &berlin).unwrap();
+    assert_eq!((a.to_string().as_str(), b.to_string().as_str()), ("0 3 * * *", "0 3 * * * (Europe/Berlin)"));
+    let (Schedule::Cron { cron: a, .. }, Schedule::Cron { cron: b, .. }) = (a, b) else {
+        unreachable!("both are cron")
+    };
+    assert!(Arc::ptr_eq(&a, &b));
+}

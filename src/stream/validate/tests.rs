@@ -1,1 +1,606 @@
+use super::*;
+use crate::problem::{Problems, Rendered, Style};
 
+/// What is said of one stream, `python`, beside one that has the tag `base:1`.
+fn said(text: &str) -> String {
+    let file = |path: &str, text: &str| Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
+    let (mut draft, mut schedules) = (Draft::default(), Schedules::default());
+    let mut problems = Vec::new();
+    for (name, text) in [("base", "[tags]\n1 = \"a.example/base:1\""), ("python", text)] {
+        let file = file(&format!("streams/{name}.toml"), text);
+        problems.extend(draft.stream(&file, name.parse().unwrap(), &ImportSettings::default(), &mut schedules));
+    }
+    problems.extend(draft.finish().1);
+    match Problems::none_or(problems) {
+        Ok(()) => "nothing is wrong".to_owned(),
+        Err(problems) => Rendered(&problems, Style::Plain).to_string(),
+    }
+}
+
+#[test]
+fn a_tag_needs_one_source_and_only_one() {
+    insta::assert_snapshot!(said(r#"
+[tags]
+none = {}
+both = { image = "a.example/x:1", follow = "base:1" }
+later = { repository = "a.example/x", semver = ">=1" }
+"#), @r#"
+    error: `none` has neither `image` nor `follow`
+     --> streams/python.toml:3:1
+      |
+    3 | none = {}
+      | ^^^^
+      |
+      = help: add `image = "registry/repository:tag"` or `follow = "stream:tag"`
+
+    error: `both` has both `image` and `follow`
+     --> streams/python.toml:4:44
+      |
+    4 | both = { image = "a.example/x:1", follow = "base:1" }
+      |                                            ^^^^^^^^
+      |
+      = help: keep one: an image of a registry, or another tag
+
+    error: `repository` is not yet supported
+     --> streams/python.toml:5:11
+      |
+    5 | later = { repository = "a.example/x", semver = ">=1" }
+      |           ^^^^^^^^^^
+      |
+      = help: take it out: this version would not act on it
+
+    error: `semver` is not yet supported
+     --> streams/python.toml:5:39
+      |
+    5 | later = { repository = "a.example/x", semver = ">=1" }
+      |                                       ^^^^^^
+      |
+      = help: take it out: this version would not act on it
+    "#);
+}
+
+#[test]
+fn bare_names_are_told_their_full_name() {
+    insta::assert_snapshot!(said("tags = { a = \"python:3.12\", b = { image = \"https://a.example/x:1\" }, c = \"a.example/x\" }"), @r#"
+    error: `python:3.12` does not name its registry
+     --> streams/python.toml:1:14
+      |
+    1 | tags = { a = "python:3.12", b = { image = "https://a.example/x:1" }, c = "a.example/x" }
+      |              ^^^^^^^^^^^^^
+      |
+      = help: write it out: `docker.io/library/python:3.12`
+
+    error: `https://a.example/x:1` is a URL, not an image
+     --> streams/python.toml:1:43
+      |
+    1 | tags = { a = "python:3.12", b = { image = "https://a.example/x:1" }, c = "a.example/x" }
+      |                                           ^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: leave the scheme out: `a.example/x:1`
+
+    error: `a.example/x` has no tag
+     --> streams/python.toml:1:74
+      |
+    1 | tags = { a = "python:3.12", b = { image = "https://a.example/x:1" }, c = "a.example/x" }
+      |                                                                          ^^^^^^^^^^^^^
+      |
+      = help: say which tag to follow: `a.example/x:latest`
+    "#);
+}
+
+#[test]
+fn an_unquoted_version_is_told_how_toml_reads_it() {
+    insta::assert_snapshot!(said(r#"
+[tags]
+3.12 = "docker.io/library/python:3.12"
+3.11.4 = { image = "docker.io/library/python:3.11" }
+ok.image = "docker.io/library/python:3"
+[tags.3.10]
+image = "docker.io/library/python:3.10"
+[tags.v1 . 2]
+image = "docker.io/library/python:3.10"
+[tags.good.annotations]
+a = "b"
+"#), @r#"
+    error: TOML reads `3.12` as the key `12` in a table `3`
+     --> streams/python.toml:3:1
+      |
+    3 | 3.12 = "docker.io/library/python:3.12"
+      | ^^^^
+      |
+      = help: quote it: `"3.12" = …`
+
+    error: TOML reads `3.11.4` as the key `11.4` in a table `3`
+     --> streams/python.toml:4:1
+      |
+    4 | 3.11.4 = { image = "docker.io/library/python:3.11" }
+      | ^^^^^^
+      |
+      = help: quote it: `"3.11.4" = …`
+
+    error: TOML reads `3.10` as the key `10` in a table `3`
+     --> streams/python.toml:6:7
+      |
+    6 | [tags.3.10]
+      |       ^^^^
+      |
+      = help: quote it: `[tags."3.10"]`
+
+    error: TOML reads `v1.2` as the key `2` in a table `v1`
+     --> streams/python.toml:8:7
+      |
+    8 | [tags.v1 . 2]
+      |       ^^^^^^
+      |
+      = help: quote it: `[tags."v1.2"]`
+
+    error: `good` has neither `image` nor `follow`
+      --> streams/python.toml:10:7
+       |
+    10 | [tags.good.annotations]
+       |       ^^^^
+       |
+       = help: add `image = "registry/repository:tag"` or `follow = "stream:tag"`
+    "#);
+}
+
+#[test]
+fn keys_that_are_not_supported_yet_say_so() {
+    insta::assert_snapshot!(said(r#"
+discover = { repository = "a.example/x" }
+[import]
+soak = "3d"
+[tags."1"]
+image = "a.example/x:1"
+hold = { reason = "x" }
+reject = []
+on-rollback = "hold"
+verify = 1
+ignore = 1
+allow = 1
+order = 1
+pattern = 1
+"#), @r#"
+    error: `discover` is not yet supported
+     --> streams/python.toml:2:1
+      |
+    2 | discover = { repository = "a.example/x" }
+      | ^^^^^^^^
+      |
+      = help: take it out: this version would not act on it
+
+    error: `soak` is not yet supported
+     --> streams/python.toml:4:1
+      |
+    4 | soak = "3d"
+      | ^^^^
+      |
+      = help: take it out: this version would not act on it
+
+    error: `hold` is not yet supported
+     --> streams/python.toml:7:1
+      |
+    7 | hold = { reason = "x" }
+      | ^^^^
+      |
+      = help: take it out: this version would not act on it
+
+    error: `reject` is not yet supported
+     --> streams/python.toml:8:1
+      |
+    8 | reject = []
+      | ^^^^^^
+      |
+      = help: take it out: this version would not act on it
+
+    error: `on-rollback` is not yet supported
+     --> streams/python.toml:9:1
+      |
+    9 | on-rollback = "hold"
+      | ^^^^^^^^^^^
+      |
+      = help: take it out: this version would not act on it
+
+    error: `verify` is not yet supported
+      --> streams/python.toml:10:1
+       |
+    10 | verify = 1
+       | ^^^^^^
+       |
+       = help: take it out: this version would not act on it
+
+    error: `ignore` is not yet supported
+      --> streams/python.toml:11:1
+       |
+    11 | ignore = 1
+       | ^^^^^^
+       |
+       = help: take it out: this version would not act on it
+
+    error: `allow` is not yet supported
+      --> streams/python.toml:12:1
+       |
+    12 | allow = 1
+       | ^^^^^
+       |
+       = help: take it out: this version would not act on it
+
+    error: `order` is not yet supported
+      --> streams/python.toml:13:1
+       |
+    13 | order = 1
+       | ^^^^^
+       |
+       = help: take it out: this version would not act on it
+
+    error: `pattern` is not yet supported
+      --> streams/python.toml:14:1
+       |
+    14 | pattern = 1
+       | ^^^^^^^
+       |
+       = help: take it out: this version would not act on it
+    "#);
+}
+
+#[test]
+fn unknown_keys_are_told_the_nearest_all_of_them() {
+    insta::assert_snapshot!(said(r#"
+descripton = "x"
+owner = "me"
+[tags]
+a = { imge = "a.example/x:1", colour = "red" }
+b = { image = "a.example/x:1", platfrom = "linux/amd64" }
+"#), @r#"
+    error: unknown key `descripton`
+     --> streams/python.toml:2:1
+      |
+    2 | descripton = "x"
+      | ^^^^^^^^^^
+      |
+      = help: did you mean `description`?
+
+    error: unknown key `owner`
+     --> streams/python.toml:3:1
+      |
+    3 | owner = "me"
+      | ^^^^^
+      |
+      = help: known here: `annotations`, `description`, `import`, `tags`
+
+    error: unknown key `imge`
+     --> streams/python.toml:5:7
+      |
+    5 | a = { imge = "a.example/x:1", colour = "red" }
+      |       ^^^^
+      |
+      = help: did you mean `image`?
+
+    error: unknown key `colour`
+     --> streams/python.toml:5:31
+      |
+    5 | a = { imge = "a.example/x:1", colour = "red" }
+      |                               ^^^^^^
+      |
+      = help: known here: `annotations`, `follow`, `image`, `platform`, `platforms`, `schedule`, `timezone`
+
+    error: unknown key `platfrom`
+     --> streams/python.toml:6:32
+      |
+    6 | b = { image = "a.example/x:1", platfrom = "linux/amd64" }
+      |                                ^^^^^^^^
+      |
+      = help: did you mean `platform`?
+    "#);
+}
+
+#[test]
+fn values_of_another_kind_are_told_how_to_write_them() {
+    insta::assert_snapshot!(said(r#"
+description = 1
+[tags]
+a = 3.12
+b = { image = true, platforms = "linux/amd64" }
+c = ["a.example/x:1"]
+d = 2026-01-01
+e = { image = "a.example/x:1", platforms = [1, "linux/amd64", 2] }
+"#), @r#"
+    error: a string was expected, this is a whole number
+     --> streams/python.toml:2:15
+      |
+    2 | description = 1
+      |               ^
+      |
+      = help: put it in quotes: `"1"`
+
+    error: a string or a table was expected, this is a number with a fraction
+     --> streams/python.toml:4:5
+      |
+    4 | a = 3.12
+      |     ^^^^
+      |
+      = help: put it in quotes: `"3.12"`
+
+    error: a string was expected, this is `true` or `false`
+     --> streams/python.toml:5:15
+      |
+    5 | b = { image = true, platforms = "linux/amd64" }
+      |               ^^^^
+      |
+      = help: write a string
+
+    error: a list was expected, this is a string
+     --> streams/python.toml:5:33
+      |
+    5 | b = { image = true, platforms = "linux/amd64" }
+      |                                 ^^^^^^^^^^^^^
+      |
+      = help: put it in brackets: `["linux/amd64"]`
+
+    error: a string or a table was expected, this is a list
+     --> streams/python.toml:6:5
+      |
+    6 | c = ["a.example/x:1"]
+      |     ^^^^^^^^^^^^^^^^^
+      |
+      = help: write a string or a table
+
+    error: a string or a table was expected, this is a date or time
+     --> streams/python.toml:7:5
+      |
+    7 | d = 2026-01-01
+      |     ^^^^^^^^^^
+      |
+      = help: put it in quotes: `"2026-01-01"`
+
+    error: a string was expected, this is a whole number
+     --> streams/python.toml:8:45
+      |
+    8 | e = { image = "a.example/x:1", platforms = [1, "linux/amd64", 2] }
+      |                                             ^
+      |
+      = help: put it in quotes: `"1"`
+
+    error: a string was expected, this is a whole number
+     --> streams/python.toml:8:63
+      |
+    8 | e = { image = "a.example/x:1", platforms = [1, "linux/amd64", 2] }
+      |                                                               ^
+      |
+      = help: put it in quotes: `"2"`
+    "#);
+}
+
+#[test]
+fn tags_defined_twice_name_the_first_line() {
+    insta::assert_snapshot!(said(r#"
+[tags]
+"3.12" = "a.example/x:1"
+'3.12' = "a.example/x:2"
+b = { image = "a.example/x:1", image = "a.example/x:2" }
+[tags."c"]
+image = "a.example/x:1"
+[tags."c"]
+image = "a.example/x:1"
+[tags.d]
+image = "python"
+"#), @r#"
+    error: `3.12` is defined twice, first in line 3
+     --> streams/python.toml:4:1
+      |
+    4 | '3.12' = "a.example/x:2"
+      | ^^^^^^
+      |
+      = help: keep one of the two
+
+    error: `image` is defined twice, first in line 5
+     --> streams/python.toml:5:32
+      |
+    5 | b = { image = "a.example/x:1", image = "a.example/x:2" }
+      |                                ^^^^^
+      |
+      = help: keep one of the two
+
+    error: `c` is defined twice, first in line 6
+     --> streams/python.toml:8:7
+      |
+    8 | [tags."c"]
+      |       ^^^
+      |
+      = help: keep one of the two
+
+    error: `python` does not name its registry
+      --> streams/python.toml:11:9
+       |
+    11 | image = "python"
+       |         ^^^^^^^^
+       |
+       = help: write it out: `docker.io/library/python:latest`
+    "#);
+}
+
+#[test]
+fn what_belongs_to_the_followed_tag_cannot_stand_at_the_follower() {
+    insta::assert_snapshot!(said(r#"
+[tags]
+a = { follow = "base:1", schedule = "never" }
+b = { follow = "base:1", platform = "linux/amd64", platforms = ["linux/amd64"], timezone = "UTC" }
+"#), @r#"
+    error: `schedule` cannot stand beside `follow`: it belongs to what the tag follows
+     --> streams/python.toml:3:37
+      |
+    3 | a = { follow = "base:1", schedule = "never" }
+      |                                     ^^^^^^^
+      |
+      = help: write it at `base:1`
+
+    error: `platform` cannot stand beside `follow`: it belongs to what the tag follows
+     --> streams/python.toml:4:37
+      |
+    4 | b = { follow = "base:1", platform = "linux/amd64", platforms = ["linux/amd64"], timezone = "UTC" }
+      |                                     ^^^^^^^^^^^^^
+      |
+      = help: write it at `base:1`
+
+    error: `platforms` cannot stand beside `follow`: it belongs to what the tag follows
+     --> streams/python.toml:4:64
+      |
+    4 | b = { follow = "base:1", platform = "linux/amd64", platforms = ["linux/amd64"], timezone = "UTC" }
+      |                                                                ^^^^^^^^^^^^^^^
+      |
+      = help: write it at `base:1`
+
+    error: `timezone` cannot stand beside `follow`: it belongs to what the tag follows
+     --> streams/python.toml:4:92
+      |
+    4 | b = { follow = "base:1", platform = "linux/amd64", platforms = ["linux/amd64"], timezone = "UTC" }
+      |                                                                                            ^^^^^
+      |
+      = help: write it at `base:1`
+    "#);
+}
+
+#[test]
+fn platforms_and_schedules_that_make_no_sense_are_refused() {
+    insta::assert_snapshot!(said(r#"
+[tags]
+a = { image = "a.example/x:1", platform = "linux/arm64", platforms = ["linux/amd64"] }
+b = { image = "a.example/x:1", platforms = ["linux", "linux/amd64", "linux/amd64"] }
+c = { image = "a.example/x@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", schedule = "0 3 * * *" }
+d = { image = "a.example/x:1", timezone = "Europe/Berlin" }
+e = { image = "a.example/x:1", schedule = "0 3 * * *", timezone = "Europe/Berln" }
+"#), @r#"
+    error: `platform` and `platforms` exclude each other
+     --> streams/python.toml:3:70
+      |
+    3 | a = { image = "a.example/x:1", platform = "linux/arm64", platforms = ["linux/amd64"] }
+      |                                                                      ^^^^^^^^^^^^^^^
+      |
+      = help: `platform` pins one platform's own digest; `platforms` says which ones the index must have
+
+    error: `linux` is not a platform
+     --> streams/python.toml:4:45
+      |
+    4 | b = { image = "a.example/x:1", platforms = ["linux", "linux/amd64", "linux/amd64"] }
+      |                                             ^^^^^^^
+      |
+      = help: a platform is `os/architecture` or `os/architecture/variant`, as `linux/amd64`
+
+    error: `linux/amd64` is named twice
+     --> streams/python.toml:4:69
+      |
+    4 | b = { image = "a.example/x:1", platforms = ["linux", "linux/amd64", "linux/amd64"] }
+      |                                                                     ^^^^^^^^^^^^^
+      |
+      = help: name it once
+
+    error: an image named by its digest never moves, so it needs no schedule
+     --> streams/python.toml:5:113
+      |
+    5 | c = { image = "a.example/x@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", schedule = "0 3 * * *" }
+      |                                                                                                                 ^^^^^^^^^^^
+      |
+      = help: take the schedule out, or name a tag without its digest
+
+    error: a time zone says nothing without a schedule
+     --> streams/python.toml:6:43
+      |
+    6 | d = { image = "a.example/x:1", timezone = "Europe/Berlin" }
+      |                                           ^^^^^^^^^^^^^^^
+      |
+      = help: add a schedule, or take the time zone out
+
+    error: `Europe/Berln` is not a time zone
+     --> streams/python.toml:7:67
+      |
+    7 | e = { image = "a.example/x:1", schedule = "0 3 * * *", timezone = "Europe/Berln" }
+      |                                                                   ^^^^^^^^^^^^^^
+      |
+      = help: did you mean `Europe/Berlin`?
+    "#);
+}
+
+#[test]
+fn names_of_tags_and_words_of_the_user_are_checked() {
+    insta::assert_snapshot!(said(r#"
+description = "a\u001bb"
+[annotations]
+"" = "x"
+a = "\u202e"
+[tags]
+"-x" = "a.example/x:1"
+"a b" = "a.example/x:1"
+"" = "a.example/x:1"
+"#), @r#"
+    error: the character U+001B cannot be shown
+     --> streams/python.toml:2:15
+      |
+    2 | description = "a\u001bb"
+      |               ^^^^^^^^^^
+      |
+      = help: take it out
+
+    error: an annotation needs a name without spaces
+     --> streams/python.toml:4:1
+      |
+    4 | "" = "x"
+      | ^^
+      |
+      = help: as `acme.example/owner`
+
+    error: the character U+202E cannot be shown
+     --> streams/python.toml:5:5
+      |
+    5 | a = "\u202e"
+      |     ^^^^^^^^
+      |
+      = help: take it out
+
+    error: `-x` is not a tag's name
+     --> streams/python.toml:7:1
+      |
+    7 | "-x" = "a.example/x:1"
+      | ^^^^
+      |
+      = help: letters, digits, `_`, `.` and `-`, not beginning with `.` or `-`, at most 128 characters
+
+    error: `a b` is not a tag's name
+     --> streams/python.toml:8:1
+      |
+    8 | "a b" = "a.example/x:1"
+      | ^^^^^
+      |
+      = help: letters, digits, `_`, `.` and `-`, not beginning with `.` or `-`, at most 128 characters
+
+    error: `` is not a tag's name
+     --> streams/python.toml:9:1
+      |
+    9 | "" = "a.example/x:1"
+      | ^^
+      |
+      = help: letters, digits, `_`, `.` and `-`, not beginning with `.` or `-`, at most 128 characters
+    "#);
+}
+
+#[test]
+fn what_is_not_toml_is_said_for_every_line() {
+    insta::assert_snapshot!(said("[tags]\na = docker.io/library/python:3\nb = \"x\nc = 'a.example/x:1'\nd\n"), @r#"
+    error: this is not TOML: string values must be quoted, expected literal string
+     --> streams/python.toml:2:5
+      |
+    2 | a = docker.io/library/python:3
+      |     ^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+    error: this is not TOML: invalid basic string, expected `"`
+     --> streams/python.toml:3:7
+      |
+    3 | b = "x
+      |       ^
+
+    error: this is not TOML: key with no value, expected `=`
+     --> streams/python.toml:5:2
+      |
+    5 | d
+      |  ^
+    "#);
+}

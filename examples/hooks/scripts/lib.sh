@@ -1,0 +1,1 @@
+say() { printf '%s: %s\n' "$PINSTREAM_HOOK" "$1"; }
