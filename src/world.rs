@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod environment;
+pub mod owner;
 pub mod proc;
 
 use std::future::Future;
