@@ -1,0 +1,3 @@
+//! What `pinstream demo` stands on.
+
+pub mod registry;
