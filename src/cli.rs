@@ -151,6 +151,8 @@ impl From<GitError> for CliError {
     }
 }
 
+pub mod demo;
+
 /// Runs the program with the arguments of the process.
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {

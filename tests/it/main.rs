@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "tests start servers and read clocks")]
 
 mod definitions;
+mod demo;
 mod git;
 mod hooks;
+mod owner;
 mod registry;
 mod support;

@@ -1,0 +1,84 @@
+//! Who a process is, and when it is gone.
+
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use pinstream::state::Owner;
+use pinstream::world::owner::{is_gone, this_process};
+use pinstream::world::proc;
+
+/// A process that ends with its test.
+struct Sleeper(Child);
+
+impl Sleeper {
+    fn start() -> Self {
+        Self(Command::new("sleep").arg("600").spawn().unwrap())
+    }
+
+    fn owner(&self) -> Owner {
+        let number = i32::try_from(self.0.id()).unwrap();
+        let started = proc::stat(number).unwrap().started;
+        Owner { process: format!("{number}:{started}"), ..this_process() }
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn we_are_not_gone() {
+    assert!(!is_gone(&this_process()));
+    assert_eq!(this_process(), this_process());
+}
+
+#[test]
+fn a_process_is_gone_once_it_is_reaped() {
+    let mut sleeper = Sleeper::start();
+    let owner = sleeper.owner();
+    assert!(!is_gone(&owner));
+    sleeper.0.kill().unwrap();
+    sleeper.0.wait().unwrap();
+    assert!(is_gone(&owner));
+}
+
+#[test]
+fn a_zombie_is_gone() {
+    let mut sleeper = Sleeper::start();
+    let owner = sleeper.owner();
+    sleeper.0.kill().unwrap();
+    let begin = Instant::now();
+    while !is_gone(&owner) {
+        assert!(begin.elapsed() < Duration::from_secs(10), "the dead process is still taken for a living one");
+    }
+    let number = i32::try_from(sleeper.0.id()).unwrap();
+    assert_eq!(proc::stat(number).unwrap().state, 'Z');
+}
+
+#[test]
+fn a_process_with_the_same_number_and_another_start_is_not_the_same() {
+    let sleeper = Sleeper::start();
+    let mut owner = sleeper.owner();
+    assert!(!is_gone(&owner));
+    owner.process.push('0');
+    assert!(is_gone(&owner));
+}
+
+#[test]
+fn on_another_machine_nobody_is_known_to_be_gone() {
+    let mut owner = this_process();
+    owner.process = "2000000000:1".to_owned();
+    assert!(is_gone(&owner));
+    owner.machine.push('x');
+    assert!(!is_gone(&owner));
+}
+
+#[test]
+fn words_that_name_no_process_name_nobody_gone() {
+    for process in ["", ":", "1", "x:1", "1:x", "-1:5", "0:5", "99999999999:1"] {
+        assert!(!is_gone(&Owner { process: process.to_owned(), ..this_process() }), "{process}");
+    }
+}
