@@ -4,14 +4,338 @@
 //! [`manifest::Verified`], which hashes bytes, lets a digest be pinned. No caller sees HTTP: failures come as
 //! [`ImportError`], by what the reader can do about them.
 
+mod address;
+mod auth;
+mod connect;
+pub mod credential;
+mod digest;
+mod exchange;
+mod host;
+mod limit;
 pub mod manifest;
+mod mirror;
+mod origin;
+mod send;
+mod tags;
+mod text;
+mod token;
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::image::ImageRef;
+use globset::{Glob, GlobMatcher};
+use reqwest::header::HeaderValue;
+use reqwest::{Method, StatusCode};
+use url::Url;
+
+use crate::git::Files;
+use crate::image::{Digest, ImageRef, Reference, RegistryHost, Repository, TagName};
+use crate::settings::RegistrySettings;
+use crate::world::clock::Stopwatch;
+use connect::Connector;
+pub use connect::{Lookup, Proxies};
+use credential::Store;
+use digest::Hint;
+use exchange::Exchange;
+use host::Host;
+pub use limit::Limits;
+use manifest::{Descriptor, Verified};
+use origin::Origin;
+use send::{Question, Reply, Tally};
 
 /// The largest manifest that is read, in bytes (OCI Distribution 1.1 asks registries to take at least 4 MiB).
 pub const MANIFEST_MAX: usize = 4 << 20;
+
+/// The largest blob that is read, in bytes: an image's configuration is a few kilobytes.
+const BLOB_MAX: usize = 4 << 20;
+
+/// All that a pass needs to know to ask registries.
+#[derive(Clone, Default)]
+pub struct Setup {
+    /// `[registry."host"]` of the settings.
+    pub registries: BTreeMap<RegistryHost, RegistrySettings>,
+    /// PEM files, by the path that `ca` names.
+    pub authorities: Files,
+    /// What the operator allows.
+    pub policy: RegistryRules,
+    /// Where credentials are looked for.
+    pub credentials: credential::Sources,
+    /// The proxies to go through.
+    pub proxies: Proxies,
+    /// Time limits.
+    pub limits: Limits,
+    /// Looks names up in place of the system.
+    pub lookup: Option<Lookup>,
+}
+
+/// What the operator allows registries, and lets them do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegistryRules {
+    /// Globs over `host[:port]`; none means all.
+    pub allowed: Option<Vec<String>>,
+    /// Origins, `https://host[:port]`, that registries may name as their token servers.
+    pub realms: Vec<String>,
+}
+
+/// What was asked of registries so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// HEAD requests, challenges and redirects included.
+    pub head: u64,
+    /// GET requests of manifests, blobs and tag lists.
+    pub get: u64,
+    /// Requests to token servers.
+    pub token: u64,
+    /// Tries after the first.
+    pub retries: u64,
+    /// Bytes of bodies received.
+    pub bytes: u64,
+}
+
+/// The registries of one pass. What it learns, tokens and hosts that fail, ends with it.
+pub struct Registry {
+    settings: BTreeMap<RegistryHost, RegistrySettings>,
+    allowed: Option<Vec<GlobMatcher>>,
+    hosts: Mutex<HashMap<RegistryHost, Arc<Host>>>,
+    exchange: Exchange,
+    accept: HeaderValue,
+}
+
+impl Registry {
+    /// Makes registries known; nothing is sent yet.
+    ///
+    /// # Errors
+    /// A sentence, where an authority, a credential file or a rule cannot be read.
+    pub fn new(setup: Setup) -> Result<Self, String> {
+        let Setup { registries, authorities, policy, credentials, proxies, limits, lookup } = setup;
+        let glob = |text: &String| {
+            let glob = Glob::new(text).map_err(|_| format!("`{text}`, an allowed registry, is not a glob"))?;
+            Ok::<_, String>(glob.compile_matcher())
+        };
+        let realm = |text: &String| {
+            Origin::parse(text).ok_or_else(|| format!("`{text}`, a trusted realm, is not `https://host[:port]`"))
+        };
+        let allowed = policy.allowed.map(|globs| globs.iter().map(glob).collect::<Result<_, _>>()).transpose()?;
+        let exchange = Exchange {
+            connector: Connector::new(&registries, &authorities, &proxies, lookup, limits)?,
+            credentials: Store::open(&credentials, limits.helper)?,
+            realms: policy.realms.iter().map(realm).collect::<Result<_, _>>()?,
+            limits,
+            clock: Stopwatch::start(),
+            tally: Tally::default(),
+            guests: tokio::sync::Mutex::default(),
+        };
+        let accept = HeaderValue::try_from(manifest::MEDIA_TYPES.join(", ")).map_err(|error| error.to_string())?;
+        Ok(Self { settings: registries, allowed, hosts: Mutex::default(), exchange, accept })
+    }
+
+    /// Says which repositories will be asked for, so that one token serves many.
+    pub fn announce(&self, repositories: &[Repository]) {
+        for repository in repositories {
+            for place in mirror::places(repository, self.settings.get(repository.registry())) {
+                if let Ok(host) = self.host(&place.registry) {
+                    host.announce(place.path);
+                }
+            }
+        }
+    }
+
+    /// What `image`'s registry says its digest is: a hint, never to be pinned by itself.
+    ///
+    /// # Errors
+    /// Where no registry that has it says so.
+    pub async fn digest(&self, image: &ImageRef) -> Result<Digest, ImportError> {
+        let tag = match image.reference() {
+            Reference::Digest(digest) => return Ok(digest.clone()),
+            Reference::Tag(tag) => tag,
+        };
+        self.first(image.repository(), async |place| self.digest_at(image, &place, tag).await).await
+    }
+
+    /// A manifest fetched by its digest, hashed and read.
+    ///
+    /// # Errors
+    /// Where it cannot be had, or is not what its digest says.
+    pub async fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Verified, ImportError> {
+        self.first(repository, async |place| {
+            let reply = self.get_manifest(&place, digest.as_str()).await?;
+            accept_status(&reply, &place, &format!("{repository}@{digest}"))?;
+            Verified::hash(digest, digest::content_type(&reply.headers), &reply.body)
+        })
+        .await
+    }
+
+    /// A small blob fetched by its digest and hashed.
+    ///
+    /// # Errors
+    /// Where it cannot be had, is larger than 4 MiB, or is not what its descriptor says.
+    pub async fn blob(&self, repository: &Repository, descriptor: &Descriptor) -> Result<Vec<u8>, ImportError> {
+        let digest = &descriptor.digest;
+        let wrong = |what: &str| {
+            ImportError::new(FailureKind::Integrity, format!("the blob {} of `{repository}` {what}", digest.short()))
+        };
+        let size = usize::try_from(descriptor.size).unwrap_or(usize::MAX);
+        if size > BLOB_MAX {
+            return Err(wrong("is larger than 4 MiB"));
+        }
+        self.first(repository, async |place| {
+            let url = place.url(&format!("blobs/{digest}"))?;
+            let reply = place.ask(&self.exchange, Method::GET, url, None, size).await?;
+            accept_status(&reply, &place, &format!("{repository}@{digest}"))?;
+            if reply.body.len() != size {
+                return Err(wrong("is shorter than its descriptor says"));
+            }
+            if !digest.matches(&reply.body) {
+                return Err(wrong("hashes to something else"));
+            }
+            Ok(reply.body)
+        })
+        .await
+    }
+
+    /// The tags of `repository`, in the order in which its registry lists them.
+    ///
+    /// # Errors
+    /// Where the list cannot be had whole.
+    pub async fn tags(&self, repository: &Repository) -> Result<Vec<TagName>, ImportError> {
+        self.first(repository, async |place| {
+            let name = place.host.name.as_str();
+            let mut url = place.url("tags/list")?;
+            let mut seen = BTreeSet::new();
+            let mut found = Vec::new();
+            while seen.len() < tags::PAGES {
+                if !seen.insert(url.clone()) {
+                    let message = format!("`{name}` lists the tags of `{repository}` in a circle");
+                    return Err(ImportError::new(FailureKind::Integrity, message));
+                }
+                let reply = place.ask(&self.exchange, Method::GET, url.clone(), None, tags::PAGE_MAX).await?;
+                accept_status(&reply, &place, &repository.to_string())?;
+                found.extend(tags::read(&reply.body, name)?);
+                match tags::next(&reply.headers, &url)? {
+                    Some(next) => url = next,
+                    None => return Ok(found),
+                }
+            }
+            let message = format!("`{name}` lists the tags of `{repository}` on more than {} pages", tags::PAGES);
+            Err(ImportError::new(FailureKind::Integrity, message))
+        })
+        .await
+    }
+
+    /// What was asked so far.
+    pub fn counts(&self) -> Counts {
+        self.exchange.tally.counts()
+    }
+
+    async fn digest_at(&self, image: &ImageRef, place: &At, tag: &TagName) -> Result<Digest, ImportError> {
+        let url = place.url(&format!("manifests/{tag}"))?;
+        let accept = Some(self.accept.clone());
+        let reply = place.ask(&self.exchange, Method::HEAD, url, accept, 0).await?;
+        let name = image.to_string();
+        accept_status(&reply, place, &name)?;
+        match digest::read(&reply.headers, place.host.name.as_str())? {
+            Hint::Digest(digest) => Ok(digest),
+            Hint::Silent => {
+                let reply = self.get_manifest(place, tag.as_str()).await?;
+                accept_status(&reply, place, &name)?;
+                manifest::supported(manifest::essence(digest::content_type(&reply.headers)))?;
+                Ok(Digest::sha256(&reply.body))
+            }
+        }
+    }
+
+    async fn get_manifest(&self, place: &At, reference: &str) -> Result<Reply, ImportError> {
+        let url = place.url(&format!("manifests/{reference}"))?;
+        place.ask(&self.exchange, Method::GET, url, Some(self.accept.clone()), MANIFEST_MAX).await
+    }
+
+    /// The first good answer of the places that may have `repository`; the failure of the source where none is.
+    async fn first<T>(
+        &self,
+        repository: &Repository,
+        ask: impl AsyncFn(At) -> Result<T, ImportError>,
+    ) -> Result<T, ImportError> {
+        let settings = self.settings.get(repository.registry());
+        let places = mirror::places(repository, settings);
+        // All are looked at before any is asked: the policy rules over the whole list.
+        let places = places.into_iter().map(|place| Ok(At { host: self.host(&place.registry)?, path: place.path }));
+        let places: Vec<At> = places.collect::<Result<_, ImportError>>()?;
+        let mut failure = None;
+        for place in places {
+            match ask(place).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => {
+                    tracing::debug!("{error}");
+                    failure = Some(error);
+                }
+            }
+        }
+        Err(failure.unwrap_or_else(|| ImportError::new(FailureKind::Network, format!("`{repository}` is nowhere"))))
+    }
+
+    /// The host `name`, if the operator allows it.
+    fn host(&self, name: &RegistryHost) -> Result<Arc<Host>, ImportError> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = hosts.get(name) {
+            return Ok(Arc::clone(host));
+        }
+        if let Some(allowed) = &self.allowed
+            && !allowed.iter().any(|glob| glob.is_match(name.as_str()))
+        {
+            return Err(ImportError::new(FailureKind::Refused, format!("the policy does not allow `{name}`"))
+                .help("the operator lists registries in `registries` of the `--policy` file"));
+        }
+        let default = RegistrySettings::default();
+        let settings = self.settings.get(name).unwrap_or(&default);
+        let host = Host::new(name, settings).ok_or_else(|| {
+            ImportError::new(FailureKind::Refused, format!("`{name}` is no host that can be connected to"))
+        })?;
+        let host = Arc::new(host);
+        hosts.insert(name.clone(), Arc::clone(&host));
+        Ok(host)
+    }
+}
+
+/// A repository at one host.
+struct At {
+    host: Arc<Host>,
+    path: String,
+}
+
+impl At {
+    fn url(&self, rest: &str) -> Result<Url, ImportError> {
+        Url::parse(&format!("{}{}/{rest}", self.host.base, self.path))
+            .map_err(|_| ImportError::new(FailureKind::Refused, format!("`{}` makes no URL", self.path)))
+    }
+
+    async fn ask(
+        &self,
+        exchange: &Exchange,
+        method: Method,
+        url: Url,
+        accept: Option<HeaderValue>,
+        cap: usize,
+    ) -> Result<Reply, ImportError> {
+        exchange.ask(&self.host, &Question { method, path: &self.path, url, accept, cap }).await
+    }
+}
+
+/// Lets status 200 through and nothing else.
+fn accept_status(reply: &Reply, place: &At, what: &str) -> Result<(), ImportError> {
+    let (name, status) = (&place.host.name, reply.status.as_u16());
+    let new = |kind, text: String| Err(ImportError::new(kind, text));
+    match reply.status {
+        StatusCode::OK => Ok(()),
+        StatusCode::NOT_FOUND => new(FailureKind::NotFound, format!("`{what}` is not at `{name}`: it answered 404")),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            let error = format!("`{name}` does not grant access to `{what}`: it answered {status}");
+            Err(ImportError::new(FailureKind::Unauthorized, error)
+                .help(format!("run `docker login {name}`, or see the credentials of this environment")))
+        }
+        _ => new(FailureKind::Network, format!("`{name}` answered {status} for `{what}`")),
+    }
+}
 
 /// What kind of failure an import ended with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,211 @@
+//! How hard one registry is pressed: so many requests at once, pauses it asks for, and an end to asking a host
+//! that keeps failing.
+//!
+//! Nothing here sends anything; times are durations since the pass began, by a clock that only goes forward.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use jiff::Timestamp;
+use reqwest::header::HeaderMap;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::{FailureKind, ImportError};
+
+/// How often a request is tried in all.
+pub(super) const TRIES: usize = 3;
+/// How many requests in a row may fail, each after all its tries, before a host is left alone.
+const BREAKER: u32 = 5;
+
+/// Time limits and sizes of a pass. The default is what users get; tests take shorter ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// To connect, TLS included.
+    pub connect: Duration,
+    /// For one request in all, to the last byte of its answer.
+    pub request: Duration,
+    /// For a credential helper.
+    pub helper: Duration,
+    /// The longest `Retry-After` that is waited for; a longer one fails the import.
+    pub retry_after: Duration,
+    /// The first pause after a failure; the second is twice as long.
+    pub backoff: Duration,
+    /// The pause between requests once `ratelimit-remaining` is 0.
+    pub slow: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            request: Duration::from_secs(30),
+            helper: Duration::from_secs(10),
+            retry_after: Duration::from_secs(60),
+            backoff: Duration::from_millis(500),
+            slow: Duration::from_millis(250),
+        }
+    }
+}
+
+impl Limits {
+    /// The pauses between the tries of one request, with jitter.
+    pub(super) fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
+        ExponentialBuilder::new()
+            .with_min_delay(self.backoff)
+            .with_max_times(TRIES - 1)
+            .with_jitter()
+            .with_jitter_seed(fastrand::u64(..))
+            .build()
+    }
+}
+
+/// The state of one host.
+pub(super) struct Limit {
+    permits: Semaphore,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Nothing is sent before this moment.
+    not_before: Duration,
+    /// Whether the registry's quota is used up.
+    is_slow: bool,
+    /// Failures in a row.
+    failures: u32,
+    /// The first of them.
+    first: Option<ImportError>,
+}
+
+impl Limit {
+    /// A host that takes `requests` at once.
+    pub(super) fn new(requests: usize) -> Self {
+        Self { permits: Semaphore::new(requests.clamp(1, 1024)), state: Mutex::default() }
+    }
+
+    /// Waits for a place in the line and for the pauses the host asked for. `now` is read anew after each wait.
+    ///
+    /// # Errors
+    /// The first failure, where the host is left alone for the rest of the pass.
+    pub(super) async fn enter(
+        &self,
+        host: &str,
+        limits: &Limits,
+        now: impl Fn() -> Duration,
+    ) -> Result<SemaphorePermit<'_>, ImportError> {
+        let gone = |_| ImportError::new(FailureKind::Network, format!("`{host}` is not asked any more"));
+        let permit = self.permits.acquire().await.map_err(gone)?;
+        loop {
+            let wait = {
+                let mut state = self.state();
+                if state.failures >= BREAKER
+                    && let Some(first) = &state.first
+                {
+                    return Err(left_alone(host, first));
+                }
+                let wait = state.not_before.saturating_sub(now());
+                if wait.is_zero() {
+                    if state.is_slow {
+                        state.not_before = now() + limits.slow;
+                    }
+                    return Ok(permit);
+                }
+                wait
+            };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Notes an answer in order, and what it says about the quota.
+    pub(super) fn answered(&self, headers: &HeaderMap) {
+        let quota = headers.get("ratelimit-remaining");
+        let mut state = self.state();
+        state.failures = 0;
+        state.first = None;
+        if let Some(quota) = quota {
+            state.is_slow = is_used_up(quota.as_bytes());
+        }
+    }
+
+    /// Notes that the host wants no request for `wait`.
+    pub(super) fn pause(&self, wait: Duration, now: Duration) {
+        let mut state = self.state();
+        state.not_before = state.not_before.max(now + wait);
+    }
+
+    /// Notes a request that failed after all its tries.
+    pub(super) fn failed(&self, error: &ImportError) {
+        let mut state = self.state();
+        state.failures += 1;
+        state.first.get_or_insert_with(|| error.clone());
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn left_alone(host: &str, first: &ImportError) -> ImportError {
+    ImportError {
+        kind: first.kind,
+        message: format!(
+            "`{host}` keeps failing and is left alone for the rest of this pass; first: {}",
+            first.message
+        ),
+        help: first.help.clone(),
+        retry_after: first.retry_after,
+    }
+}
+
+/// Whether `ratelimit-remaining` is 0, with or without its window (`0;w=21600`).
+fn is_used_up(value: &[u8]) -> bool {
+    let count = value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
+    !count.is_empty() && count.iter().all(|b| *b == b'0')
+}
+
+/// What `Retry-After` asks for, from now: seconds or an HTTP date (RFC 9110, section 10.2.3).
+pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = headers.get("retry-after")?.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::from(u32::MAX)).min(u64::from(u32::MAX))));
+    }
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_read_as_seconds_and_as_a_date() {
+        let now: Timestamp = "1994-11-06T08:49:00Z".parse().unwrap();
+        let read = |text: &str| {
+            let headers = HeaderMap::from_iter([(reqwest::header::RETRY_AFTER, text.parse().unwrap())]);
+            retry_after(&headers, now).map(|wait| wait.as_secs())
+        };
+        assert_eq!(read("120"), Some(120));
+        assert_eq!(read(" 0 "), Some(0));
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), Some(37));
+        assert_eq!(read("Sun, 06 Nov 1994 08:48:37 GMT"), Some(0));
+        assert_eq!(read("99999999999999999999999"), Some(u64::from(u32::MAX)));
+        for bad in ["", "-1", "soon", "1.5", "Sun, 99 Nov 1994"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_quota_is_used_up_at_zero_with_and_without_a_window() {
+        for (value, expected) in [("0", true), ("0;w=21600", true), ("10", false), ("76;w=21600", false), ("", false)] {
+            assert_eq!(is_used_up(value.as_bytes()), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn there_are_three_tries_with_growing_pauses() {
+        let limits = Limits { backoff: Duration::from_secs(1), ..Limits::default() };
+        let pauses: Vec<u64> = limits.pauses().map(|pause| pause.as_secs()).collect();
+        assert!(matches!(pauses[..], [1, 2 | 3]), "{pauses:?}");
+    }
+}

@@ -1,0 +1,46 @@
+//! Where a repository is had: its mirrors in order, then the registry itself.
+//!
+//! What a pin names is always the source; a mirror only answers in its place.
+
+use crate::image::{RegistryHost, Repository};
+use crate::settings::RegistrySettings;
+
+/// A place that may have a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The host.
+    pub(super) registry: RegistryHost,
+    /// The path of the repository there.
+    pub(super) path: String,
+}
+
+/// The places of `repository`, in the order in which they are asked.
+pub(super) fn places(repository: &Repository, settings: Option<&RegistrySettings>) -> Vec<Place> {
+    let mirrors = settings.map_or(&[][..], |settings| &settings.mirrors);
+    let mirrored = mirrors.iter().map(|mirror| Place {
+        registry: mirror.registry.clone(),
+        path: match mirror.prefix.trim_matches('/') {
+            "" => repository.path().to_owned(),
+            prefix => format!("{prefix}/{}", repository.path()),
+        },
+    });
+    let source = Place { registry: repository.registry().clone(), path: repository.path().to_owned() };
+    mirrored.chain([source]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Mirror;
+
+    #[test]
+    fn mirrors_come_first_with_their_prefix_and_the_source_last() {
+        let mirror = |host: &str, prefix: &str| Mirror { registry: host.parse().unwrap(), prefix: prefix.to_owned() };
+        let mirrors = vec![mirror("a.example", "redhat"), mirror("b.example:5000", "")];
+        let settings = RegistrySettings { mirrors, ..RegistrySettings::default() };
+        let found = places(&"quay.io/x/y".parse().unwrap(), Some(&settings));
+        let found: Vec<String> = found.iter().map(|place| format!("{}/{}", place.registry, place.path)).collect();
+        assert_eq!(found, ["a.example/redhat/x/y", "b.example:5000/x/y", "quay.io/x/y"]);
+        assert_eq!(places(&"quay.io/x/y".parse().unwrap(), None).len(), 1);
+    }
+}

@@ -1,0 +1,98 @@
+//! Origins: scheme, host and port, by which credentials are bound, redirects are judged and private addresses are
+//! allowed.
+
+use std::fmt;
+
+use url::Url;
+
+use crate::image::RegistryHost;
+
+/// Scheme, host and port of a URL (RFC 6454, section 4), with the port written out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Origin {
+    /// Whether it is spoken to over TLS.
+    pub(super) secure: bool,
+    /// Host and port.
+    pub(super) place: Place,
+}
+
+/// Host and port, as the settings name a registry.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Place {
+    host: String,
+    port: u16,
+}
+
+impl Origin {
+    /// The origin of `url`; none unless it is an HTTP URL with a host.
+    pub(super) fn of(url: &Url) -> Option<Self> {
+        let secure = match url.scheme() {
+            "https" => true,
+            "http" => false,
+            _ => return None,
+        };
+        let host = url.host_str()?.to_owned();
+        Some(Self { secure, place: Place { host, port: url.port_or_known_default()? } })
+    }
+
+    /// The origin that `registry` is spoken to at. `docker.io` is a name that only people use.
+    pub(super) fn of_registry(registry: &RegistryHost, plain_http: bool) -> Option<Self> {
+        let scheme = if plain_http { "http" } else { "https" };
+        let host = match registry.as_str() {
+            "docker.io" | "index.docker.io" => "registry-1.docker.io",
+            other => other,
+        };
+        Url::parse(&format!("{scheme}://{host}/")).ok().as_ref().and_then(Self::of)
+    }
+
+    /// The origin that an operator wrote: `https://host[:port]`, with nothing after it.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let bare = url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none();
+        bare.then(|| Self::of(&url)).flatten()
+    }
+}
+
+impl Place {
+    /// `host` or `host:port` as a key of the settings would name it.
+    pub(super) fn key(&self, secure: bool) -> String {
+        match (self.port, secure) {
+            (443, true) | (80, false) => self.host.clone(),
+            (port, _) => format!("{}:{port}", self.host),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.secure { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.place.key(self.secure))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_have_their_port_written_out_and_are_shown_without_the_known_one() {
+        let of = |text: &str| Origin::parse(text).map(|origin| origin.to_string());
+        assert_eq!(of("https://Auth.Example:443/").as_deref(), Some("https://auth.example"));
+        assert_eq!(of("http://a.example:8080").as_deref(), Some("http://a.example:8080"));
+        assert_eq!(Origin::parse("https://a"), Origin::parse("https://a:443"));
+        assert_ne!(Origin::parse("https://a"), Origin::parse("http://a:443"));
+        for bad in ["ftp://a", "https://u@a", "https://a/x", "https://a/?q", "a", ""] {
+            assert_eq!(of(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn docker_io_is_spoken_to_at_registry_1() {
+        let origin = Origin::of_registry(&"docker.io".parse().unwrap(), false).unwrap();
+        assert_eq!(origin.to_string(), "https://registry-1.docker.io");
+    }
+}

@@ -1,0 +1,231 @@
+//! One request as it goes over the line: redirects by hand, a body within its bound.
+//!
+//! No credential leaves the origin it is for, no redirect leads from TLS to none or from a public place to a private
+//! one, and nothing is tried twice. Source: OCI Distribution 1.1 ("clients MUST NOT forward `Authorization` across
+//! host boundaries").
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Method, Response, StatusCode};
+use url::Url;
+
+use super::address::{Reach, Zone};
+use super::auth::Challenge;
+use super::connect::Fault;
+use super::exchange::Exchange;
+use super::host::{Host, Realm};
+use super::origin::Origin;
+use super::text::plain;
+use super::token::Token;
+use super::{Counts, FailureKind, ImportError};
+use crate::world::clock;
+
+/// The most redirects that are followed.
+const REDIRECTS: usize = 5;
+/// The most bytes of an error's body that are read, so that its connection can be kept.
+const ERROR_MAX: usize = 64 << 10;
+
+/// Counts what was sent and received.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) head: AtomicU64,
+    pub(super) get: AtomicU64,
+    pub(super) token: AtomicU64,
+    pub(super) retries: AtomicU64,
+    pub(super) bytes: AtomicU64,
+}
+
+/// A question to a registry.
+pub(super) struct Question<'a> {
+    /// HEAD or GET.
+    pub(super) method: Method,
+    /// The repository's path at this host.
+    pub(super) path: &'a str,
+    /// Where.
+    pub(super) url: Url,
+    /// The media types that are understood.
+    pub(super) accept: Option<HeaderValue>,
+    /// The largest body that is read.
+    pub(super) cap: usize,
+}
+
+/// An answer with its body, which is empty unless the status is 200.
+pub(super) struct Reply {
+    /// The status.
+    pub(super) status: StatusCode,
+    /// The headers.
+    pub(super) headers: HeaderMap,
+    /// The body.
+    pub(super) body: Vec<u8>,
+    /// Whether another origin than the one asked answered.
+    pub(super) is_foreign: bool,
+}
+
+impl Exchange {
+    /// Sends once, following redirects by hand.
+    pub(super) async fn send(
+        &self,
+        host: &Host,
+        question: &Question<'_>,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Reply, Fault> {
+        let mut url = question.url.clone();
+        let mut origin = host.origin.clone();
+        let mut authorization = authorization.cloned();
+        let mut is_foreign = false;
+        let mut is_guest = false;
+        let mut reach = self.reach(&origin);
+        for _ in 0..=REDIRECTS {
+            let authority = (!is_foreign).then_some(&host.origin.place);
+            let client = self.connector.client(&url, &origin, reach, authority)?;
+            let mut request = client.request(question.method.clone(), url.clone());
+            if let Some(accept) = &question.accept {
+                request = request.header(ACCEPT, accept);
+            }
+            if let Some(authorization) = &authorization {
+                request = request.header(AUTHORIZATION, authorization);
+            }
+            self.tally.count(&question.method);
+            let response = request.send().await.map_err(|error| Fault::of(&error, &origin, &self.limits))?;
+            let status = response.status();
+            tracing::debug!("{} {} {}", question.method, plain(url.as_str()), status.as_u16());
+            if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+                let next = redirect(&response, &url, &origin)?;
+                let next_origin = Origin::of(&next).ok_or_else(|| lost(&origin, "redirects to what is not HTTP"))?;
+                if next_origin != origin {
+                    if origin.secure && !next_origin.secure {
+                        let error = refused(&origin, &format!("redirects to `{next_origin}`, which is without TLS"));
+                        return Err(error.into());
+                    }
+                    // The way from a public place to a private one is closed, also to a place with a name.
+                    let from_private = response.remote_addr().is_some_and(|a| Zone::of(a.ip()) == Zone::Private);
+                    let named = self.connector.is_named(&next_origin.place) && from_private;
+                    reach = if named { Reach::Named } else { Reach::Public };
+                    authorization = None;
+                    is_foreign = true;
+                    is_guest = false;
+                    origin = next_origin;
+                }
+                url = next;
+                continue;
+            }
+            if status == StatusCode::UNAUTHORIZED
+                && is_foreign
+                && !is_guest
+                && let Some(header) = self.guest(response.headers(), &origin, reach).await?
+            {
+                authorization = Some(header);
+                is_guest = true;
+                continue;
+            }
+            return self.receive(response, question.cap, &origin, is_foreign).await;
+        }
+        Err(lost(&origin, "redirects again and again").into())
+    }
+
+    /// Reads a body up to `cap`; that of an error only so that its connection can be kept.
+    pub(super) async fn receive(
+        &self,
+        mut response: Response,
+        cap: usize,
+        origin: &Origin,
+        is_foreign: bool,
+    ) -> Result<Reply, Fault> {
+        let status = response.status();
+        let headers = std::mem::take(response.headers_mut());
+        let is_wanted = status == StatusCode::OK;
+        let cap = if is_wanted { cap } else { ERROR_MAX };
+        let mut body = Vec::new();
+        let mut read = 0;
+        loop {
+            let chunk = match response.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                Err(error) if is_wanted => return Err(Fault::of(&error, origin, &self.limits)),
+                Err(_) => break,
+            };
+            read += chunk.len();
+            self.tally.bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            if read > cap {
+                if !is_wanted {
+                    break;
+                }
+                let place = origin.place.key(origin.secure);
+                let message = format!("`{place}` sent more than the {cap} bytes that are read at most");
+                return Err(ImportError::new(FailureKind::Integrity, message).into());
+            }
+            if is_wanted {
+                body.extend_from_slice(&chunk);
+            }
+        }
+        Ok(Reply { status, headers, body, is_foreign })
+    }
+
+    /// A token without credentials for a place that a registry redirected to; none where it asks for more.
+    async fn guest(&self, headers: &HeaderMap, origin: &Origin, reach: Reach) -> Result<Option<HeaderValue>, Fault> {
+        let Some(Challenge::Bearer(bearer)) = Challenge::read(headers) else { return Ok(None) };
+        let (Some(repository), Ok(url)) = (bearer.repository, Url::parse(&bearer.realm)) else { return Ok(None) };
+        if Origin::of(&url).as_ref() != Some(origin) {
+            return Ok(None);
+        }
+        let mut guests = self.guests.lock().await;
+        let now = self.clock.elapsed();
+        guests.retain(|(.., until)| now < *until);
+        let known = guests.iter().find(|(place, name, ..)| place == origin && *name == repository);
+        if let Some((_, _, header, _)) = known {
+            return Ok(Some(header.clone()));
+        }
+        let client = self.connector.client(&url, origin, reach, None)?;
+        let realm = Realm { url, service: bearer.service };
+        let repositories = [repository];
+        let reply = self.send_token(&client, origin, &realm, &repositories, None).await?;
+        let token = (reply.status == StatusCode::OK).then(|| Token::read(&reply.body, clock::now())).flatten();
+        let Some((header, life)) = token.map(Token::into_parts) else { return Ok(None) };
+        let [repository] = repositories;
+        guests.push((origin.clone(), repository, header.clone(), now + life));
+        Ok(Some(header))
+    }
+
+    /// How far a request to `origin` may reach.
+    pub(super) fn reach(&self, origin: &Origin) -> Reach {
+        if self.connector.is_named(&origin.place) { Reach::Named } else { Reach::Public }
+    }
+}
+
+impl Tally {
+    fn count(&self, method: &Method) {
+        let counter = if *method == Method::HEAD { &self.head } else { &self.get };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The counts so far.
+    pub(super) fn counts(&self) -> Counts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            head: read(&self.head),
+            get: read(&self.get),
+            token: read(&self.token),
+            retries: read(&self.retries),
+            bytes: read(&self.bytes),
+        }
+    }
+}
+
+/// Where a redirect leads.
+fn redirect(response: &Response, url: &Url, origin: &Origin) -> Result<Url, ImportError> {
+    let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+    let next = location.and_then(|text| url.join(text).ok()).ok_or_else(|| lost(origin, "redirects to nowhere"))?;
+    if !next.username().is_empty() || next.password().is_some() {
+        return Err(refused(origin, "redirects to a URL with a user in it"));
+    }
+    Ok(next)
+}
+
+fn lost(origin: &Origin, what: &str) -> ImportError {
+    ImportError::new(FailureKind::Network, format!("`{}` {what}", origin.place.key(origin.secure)))
+}
+
+fn refused(origin: &Origin, what: &str) -> ImportError {
+    ImportError::new(FailureKind::Refused, format!("`{}` {what}", origin.place.key(origin.secure)))
+}
