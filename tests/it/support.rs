@@ -1,4 +1,4 @@
 //! What tests stand on: a private sandbox, remotes, registries. No test names a program or a port by itself.
 
-pub mod registry;
-pub mod remote;
+pub(crate) mod registry;
+pub(crate) mod remote;
