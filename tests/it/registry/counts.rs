@@ -1,11 +1,14 @@
 //! How many requests an import costs.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use futures_util::future::join_all;
 use pinstream::registry::{FailureKind, Registry};
 
 use super::{image, passwords, plain, repository, run};
 use crate::support::registry::fake::{Access, Asked, TokenRules};
-use crate::support::registry::http::Answer;
+use crate::support::registry::http::{Answer, Server};
 use crate::support::registry::{FakeRegistry, Image};
 
 fn asked(head: usize, get: usize, token: usize, challenged: usize) -> Asked {
@@ -142,7 +145,7 @@ fn a_token_is_renewed_before_it_expires() {
     let image = image(&format!("{}/a:t", fake.host()));
     run(async {
         registry.digest(&image).await.unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(900)).await;
+        tokio::time::sleep(Duration::from_millis(900)).await;
         registry.digest(&image).await.unwrap();
     });
     assert_eq!(fake.counts(), asked(3, 0, 2, 1));
@@ -167,4 +170,33 @@ fn a_fixed_digest_is_not_asked_for() {
     let image = image(&format!("quay.example/a@{digest}"));
     assert_eq!(run(registry.digest(&image)), Ok(digest));
     assert_eq!(registry.counts().head, 0);
+}
+
+#[test]
+fn a_thousand_tags_over_a_slow_line_take_as_long_as_their_rounds() {
+    let made = Image::new(1).build().top;
+    let slow = Server::start(
+        None,
+        Arc::new(move |request| {
+            std::thread::sleep(Duration::from_millis(80));
+            match (request.path(), request.header("authorization")) {
+                ("/token", _) => Answer::new(200).body("{\"token\": \"t\"}"),
+                (_, None) => {
+                    let realm = format!("http://{}/token", request.header("host").unwrap());
+                    Answer::new(401).header("www-authenticate", format!("Bearer realm=\"{realm}\""))
+                }
+                _ => Answer::new(200)
+                    .header("content-type", &*made.media_type)
+                    .header("docker-content-digest", made.digest.as_str()),
+            }
+        }),
+    );
+    let registry = Registry::new(plain(&[slow.host()])).unwrap();
+    let images: Vec<_> = (0..1000).map(|tag| image(&format!("{}/r{}:t{tag}", slow.host(), tag % 20))).collect();
+    registry.announce(&images.iter().map(|image| image.repository().clone()).collect::<Vec<_>>());
+    let start = Instant::now();
+    run(join_all(images.iter().map(|image| registry.digest(image)))).into_iter().for_each(|found| drop(found.unwrap()));
+    // A challenge, a token and 16 rounds of 64 are 1.44 s; the rest is for machines that have other things to do.
+    assert!(start.elapsed() < Duration::from_millis(2200), "{:?}", start.elapsed());
+    assert_eq!((registry.counts().head, registry.counts().token), (1001, 1));
 }
