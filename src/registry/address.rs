@@ -109,7 +109,16 @@ impl Reach {
         }
     }
 
-    /// The same for a URL whose host is an address; names are checked once they are looked up.
+    /// How far a redirect reaches that a server at `from` sends: to a private place only from another one, and only
+    /// where the settings name it.
+    pub(super) fn onward(from: Option<IpAddr>, is_named: bool) -> Self {
+        match from.map(Zone::of) {
+            Some(Zone::Private) if is_named => Self::Named,
+            _ => Self::Public,
+        }
+    }
+
+    /// As [`Self::check`] for a URL whose host is an address; names are checked once they are looked up.
     ///
     /// # Errors
     /// The address with its zone, where it may not be contacted.
@@ -199,6 +208,15 @@ mod tests {
             Zone::Public,
             &["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "192.0.1.1", "2001:4860::8"],
         );
+    }
+
+    #[test]
+    fn t11_no_redirect_leads_from_a_public_place_to_a_private_one() {
+        let from = |address: &str| Some(address.parse().unwrap());
+        assert_eq!(Reach::onward(from("10.0.0.1"), true), Reach::Named);
+        assert_eq!(Reach::onward(from("10.0.0.1"), false), Reach::Public);
+        assert_eq!(Reach::onward(from("8.8.8.8"), true), Reach::Public);
+        assert_eq!(Reach::onward(None, true), Reach::Public);
     }
 
     #[test]

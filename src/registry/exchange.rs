@@ -180,7 +180,10 @@ impl Exchange {
                 }
                 Err(Fault { error, is_transient }) => {
                     if !is_transient {
-                        host.limit.failed(&error);
+                        // One image that is out of order says nothing of the others of its host.
+                        if error.kind == FailureKind::Tls {
+                            host.limit.failed(&error);
+                        }
                         return Err(error);
                     }
                     (error, None)

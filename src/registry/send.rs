@@ -10,7 +10,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, Response, StatusCode};
 use url::Url;
 
-use super::address::{Reach, Zone};
+use super::address::Reach;
 use super::auth::Challenge;
 use super::connect::Fault;
 use super::exchange::Exchange;
@@ -99,9 +99,8 @@ impl Exchange {
                         return Err(error.into());
                     }
                     // The way from a public place to a private one is closed, also to a place with a name.
-                    let from_private = response.remote_addr().is_some_and(|a| Zone::of(a.ip()) == Zone::Private);
-                    let named = self.connector.is_named(&next_origin.place) && from_private;
-                    reach = if named { Reach::Named } else { Reach::Public };
+                    let from = response.remote_addr().map(|address| address.ip());
+                    reach = Reach::onward(from, self.connector.is_named(&next_origin.place));
                     authorization = None;
                     is_foreign = true;
                     is_guest = false;

@@ -1,1 +1,88 @@
-//! registry
+//! The registry edge against a registry that lies, and against Debian's with `skopeo` as a witness.
+
+mod counts;
+mod credentials;
+mod later;
+mod lies;
+mod reach;
+mod real;
+mod realm;
+mod redirect;
+mod status;
+mod tags;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use pinstream::image::{Digest, ImageRef, Repository};
+use pinstream::registry::credential::{Secret, Sources};
+use pinstream::registry::{FailureKind, ImportError, Limits, Registry, Setup};
+use pinstream::settings::RegistrySettings;
+
+/// Runs to the end on a runtime as the program has it.
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// Limits that no test has to wait for.
+pub(crate) fn fast() -> Limits {
+    Limits {
+        connect: Duration::from_secs(5),
+        request: Duration::from_secs(5),
+        helper: Duration::from_secs(5),
+        retry_after: Duration::from_secs(2),
+        backoff: Duration::from_millis(1),
+        slow: Duration::from_millis(1),
+    }
+}
+
+/// A setup that knows `hosts` without TLS.
+pub(crate) fn plain(hosts: &[String]) -> Setup {
+    let settings = RegistrySettings { plain_http: true, requests: 64, ..RegistrySettings::default() };
+    let registries = hosts.iter().map(|host| (host.parse().unwrap(), settings.clone())).collect();
+    Setup { registries, limits: fast(), ..Setup::default() }
+}
+
+/// A setup that knows `hosts` with TLS by the authority `ca`.
+pub(crate) fn secure(hosts: &[String], ca: Vec<u8>) -> Setup {
+    let settings = RegistrySettings { ca: Some("ca.pem".to_owned()), requests: 64, ..RegistrySettings::default() };
+    let registries = hosts.iter().map(|host| (host.parse().unwrap(), settings.clone())).collect();
+    let authorities = BTreeMap::from([("ca.pem".to_owned(), ca)]);
+    Setup { registries, authorities, limits: fast(), ..Setup::default() }
+}
+
+/// Credentials as a `config.json` has them, for each host or `host/path`.
+pub(crate) fn passwords(entries: &[(&str, &str, &str)]) -> Sources {
+    let auths: serde_json::Map<_, _> = entries
+        .iter()
+        .map(|(key, user, password)| {
+            let auth = openssl::base64::encode_block(format!("{user}:{password}").as_bytes());
+            ((*key).to_owned(), serde_json::json!({"auth": auth}))
+        })
+        .collect();
+    let text = serde_json::json!({"auths": auths}).to_string();
+    Sources { docker_auth_config: Some(Secret::new(text)), ..Sources::default() }
+}
+
+pub(crate) fn image(text: &str) -> ImageRef {
+    text.parse().unwrap()
+}
+
+pub(crate) fn repository(text: &str) -> Repository {
+    text.parse().unwrap()
+}
+
+/// What a tag's digest is and the manifest of it, as a pass asks.
+pub(crate) async fn import(registry: &Registry, image: &ImageRef) -> Result<Digest, ImportError> {
+    let digest = registry.digest(image).await?;
+    let verified = registry.manifest(image.repository(), &digest).await?;
+    assert_eq!(*verified.digest(), digest);
+    Ok(digest)
+}
+
+/// Imports `image` under `setup` and returns the kind of failure with all that is said about it.
+pub(crate) fn failure(setup: Setup, image: &ImageRef) -> (FailureKind, String) {
+    let registry = Registry::new(setup).unwrap();
+    let error = run(import(&registry, image)).unwrap_err();
+    (error.kind, format!("{} {}", error.message, error.help.unwrap_or_default()))
+}

@@ -1,1 +1,11 @@
-//! registry
+//! Registries for tests: Debian's own, one that lies on request, and images to put into them.
+
+pub(crate) mod docker;
+pub(crate) mod fake;
+pub(crate) mod http;
+pub(crate) mod image;
+pub(crate) mod tls;
+
+pub(crate) use docker::DockerRegistry;
+pub(crate) use fake::FakeRegistry;
+pub(crate) use image::Image;

@@ -1,0 +1,135 @@
+//! Registries that want to be asked later, that fail for a while, and that keep failing.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use pinstream::registry::{FailureKind, Registry};
+
+use super::{image, plain, run};
+use crate::support::registry::http::Answer;
+use crate::support::registry::{FakeRegistry, Image};
+
+#[test]
+fn retry_after_is_waited_for_by_all() {
+    let fake = FakeRegistry::start();
+    fake.push("a", "t", &Image::new(1));
+    let mut refused = false;
+    fake.lie(move |_| {
+        let is_first = !std::mem::replace(&mut refused, true);
+        is_first.then(|| Answer::new(429).header("retry-after", "1"))
+    });
+    let registry = Registry::new(plain(&[fake.host()])).unwrap();
+    let image = image(&format!("{}/a:t", fake.host()));
+    let start = Instant::now();
+    run(join_all([registry.digest(&image), registry.digest(&image)]))
+        .into_iter()
+        .for_each(|found| drop(found.unwrap()));
+    assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
+    assert_eq!((fake.counts().head, registry.counts().retries), (3, 1));
+}
+
+#[test]
+fn a_long_retry_after_fails_the_import_and_is_told() {
+    let fake = FakeRegistry::start();
+    for (status, value, least) in [(429, "3600", 3600), (503, "Fri, 31 Dec 2100 23:59:59 GMT", 1_000_000)] {
+        fake.be_honest();
+        fake.forget();
+        fake.lie(move |_| Some(Answer::new(status).header("retry-after", value)));
+        let registry = Registry::new(plain(&[fake.host()])).unwrap();
+        let error = run(registry.digest(&image(&format!("{}/a:t", fake.host())))).unwrap_err();
+        assert_eq!(error.kind, FailureKind::RateLimited);
+        assert!(error.retry_after.unwrap() >= Duration::from_secs(least), "{error:?}");
+        assert_eq!((fake.counts().head, fake.counts().get), (1, 0));
+    }
+}
+
+#[test]
+fn a_failure_that_passes_is_not_seen() {
+    for status in [500, 502, 503, 504, 408, 429] {
+        let fake = FakeRegistry::start();
+        let digest = fake.push("a", "t", &Image::new(1));
+        fake.fail_times("/manifests/", status, 2);
+        let registry = Registry::new(plain(&[fake.host()])).unwrap();
+        assert_eq!(run(registry.digest(&image(&format!("{}/a:t", fake.host())))), Ok(digest), "{status}");
+        assert_eq!(registry.counts().retries, 2);
+    }
+}
+
+#[test]
+fn a_host_that_keeps_failing_is_left_alone_and_the_first_failure_is_named() {
+    let (fake, good) = (FakeRegistry::start(), FakeRegistry::start());
+    fake.fail("/manifests/", 502);
+    good.push("a", "t", &Image::new(1));
+    let registry = Registry::new(plain(&[fake.host(), good.host()])).unwrap();
+    let errors: Vec<String> = (0..20)
+        .map(|tag| run(registry.digest(&image(&format!("{}/a:t{tag}", fake.host())))).unwrap_err().message)
+        .collect();
+    // Five imports of three tries each, and no request after that.
+    assert_eq!(fake.counts().head, 15);
+    assert_eq!(errors[0], format!("`{}` is in trouble: it answered 502", fake.host()));
+    assert_eq!(
+        errors[19],
+        format!("`{}` keeps failing and is left alone for the rest of this pass; first: {}", fake.host(), errors[0])
+    );
+    run(registry.digest(&image(&format!("{}/a:t", good.host())))).unwrap();
+}
+
+#[test]
+fn failures_that_are_answers_do_not_close_a_host() {
+    let fake = FakeRegistry::start();
+    fake.push("a", "t", &Image::new(1));
+    let registry = Registry::new(plain(&[fake.host()])).unwrap();
+    for tag in 0..20 {
+        let error = run(registry.digest(&image(&format!("{}/a:missing{tag}", fake.host())))).unwrap_err();
+        assert_eq!(error.kind, FailureKind::NotFound);
+    }
+    run(registry.digest(&image(&format!("{}/a:t", fake.host())))).unwrap();
+    assert_eq!(fake.counts().head, 21);
+    fake.remove("a", "t");
+    let error = run(registry.digest(&image(&format!("{}/a:t", fake.host())))).unwrap_err();
+    assert_eq!(error.kind, FailureKind::NotFound);
+}
+
+#[test]
+fn images_that_are_out_of_order_do_not_close_a_host() {
+    let fake = FakeRegistry::start();
+    let digest = fake.push("a", "t", &Image::new(1));
+    fake.lie(|request| (request.method == "GET").then(|| Answer::new(200).body(vec![b' '; 5 << 20])));
+    let registry = Registry::new(plain(&[fake.host()])).unwrap();
+    let asked = image(&format!("{}/a:t", fake.host()));
+    for _ in 0..8 {
+        let error = run(registry.manifest(asked.repository(), &digest)).unwrap_err();
+        assert_eq!(error.kind, FailureKind::Integrity);
+    }
+    run(registry.digest(&asked)).unwrap();
+}
+
+#[test]
+fn a_used_up_quota_slows_requests_down() {
+    let fake = FakeRegistry::start();
+    let made = Image::new(1).build().top;
+    fake.lie(move |_| {
+        let answer = Answer::new(200).header("content-type", &*made.media_type);
+        Some(answer.header("docker-content-digest", made.digest.as_str()).header("ratelimit-remaining", "0;w=21600"))
+    });
+    let mut setup = plain(&[fake.host()]);
+    setup.limits.slow = Duration::from_millis(50);
+    let registry = Registry::new(setup).unwrap();
+    let image = image(&format!("{}/a:t", fake.host()));
+    let start = Instant::now();
+    run(async {
+        registry.digest(&image).await.unwrap();
+        join_all((0..6).map(|_| registry.digest(&image))).await.into_iter().for_each(|found| drop(found.unwrap()));
+    });
+    assert!(start.elapsed() >= Duration::from_millis(250), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_port_where_nobody_listens_is_a_network_failure_that_names_it() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let registry = Registry::new(plain(&[free.to_string()])).unwrap();
+    let error = run(registry.digest(&image(&format!("{free}/a:t")))).unwrap_err();
+    assert_eq!(error.kind, FailureKind::Network);
+    assert!(error.message.starts_with(&format!("`{free}` cannot be reached: ")), "{error}");
+    assert_eq!(registry.counts().retries, 2);
+}

@@ -1,0 +1,199 @@
+//! A registry that lies about what it has, or does not stop sending.
+
+use std::time::{Duration, Instant};
+
+use pinstream::image::Digest;
+use pinstream::registry::manifest::Descriptor;
+use pinstream::registry::{FailureKind, Registry};
+
+use super::{failure, image, import, plain, run};
+use crate::support::registry::http::{Answer, Body, Request};
+use crate::support::registry::{FakeRegistry, Image};
+
+const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// Imports from a registry that answers by `lie` where it does.
+#[track_caller]
+fn check(
+    lie: impl FnMut(&Request) -> Option<Answer> + Send + 'static,
+    expected: Result<(), FailureKind>,
+) -> FakeRegistry {
+    let fake = FakeRegistry::start();
+    let digest = fake.push("a", "t", &Image::new(1));
+    fake.lie(lie);
+    let registry = Registry::new(plain(&[fake.host()])).unwrap();
+    let found = run(import(&registry, &image(&format!("{}/a:t", fake.host()))));
+    if let Ok(found) = &found {
+        assert_eq!(*found, digest);
+    }
+    assert_eq!(found.as_ref().map(drop).map_err(|error| error.kind), expected, "{found:?}");
+    fake
+}
+
+#[test]
+fn t12_equivocating_registry() {
+    let other = Image::new(2).build().top;
+    let head = |request: &Request| request.method == "HEAD";
+    // HEAD names a digest that nobody has.
+    let digest = other.digest.clone();
+    let lie = Answer::new(200).header("content-type", OCI).header("docker-content-digest", digest.as_str());
+    check(move |request| head(request).then(|| lie.clone()), Err(FailureKind::NotFound));
+    // GET by digest has other bytes, with a header that agrees with what was asked.
+    let bytes = other.bytes.clone();
+    check(
+        move |request| {
+            let asked = request.path().rsplit('/').next().unwrap().to_owned();
+            let lie = Answer::new(200).header("content-type", OCI).header("docker-content-digest", asked);
+            (!head(request)).then(|| lie.body(bytes.clone()))
+        },
+        Err(FailureKind::Integrity),
+    );
+    // The type on GET is not that of HEAD.
+    let own = Image::new(1).build().top.bytes;
+    check(
+        move |request| {
+            let index = "application/vnd.oci.image.index.v1+json";
+            (!head(request)).then(|| Answer::new(200).header("content-type", index).body(own.clone()))
+        },
+        Err(FailureKind::Integrity),
+    );
+    // HEAD names what is no digest.
+    for bad in ["sha256:../../../etc", "md5:d41d8cd98f00b204e9800998ecf8427e", "SHA256:AA"] {
+        let lie = Answer::new(200).header("content-type", OCI).header("docker-content-digest", bad);
+        check(move |request| head(request).then(|| lie.clone()), Err(FailureKind::Integrity));
+    }
+    // Each GET has other bytes: what is hashed by tag is not there by digest.
+    let mut seed = 10;
+    check(
+        move |request| {
+            seed += 1;
+            let lie = Answer::new(200).header("content-type", OCI);
+            Some(if head(request) { lie } else { lie.body(Image::new(seed).build().top.bytes) })
+        },
+        Err(FailureKind::Integrity),
+    );
+}
+
+#[test]
+fn t12_a_registry_without_digest_headers_costs_a_get_more() {
+    let made = Image::new(1).build().top;
+    let fake = check(
+        move |request| {
+            let answer = Answer::new(200).header("content-type", OCI);
+            Some(answer.body(if request.method == "HEAD" { Vec::new() } else { made.bytes.clone() }))
+        },
+        Ok(()),
+    );
+    assert_eq!((fake.counts().head, fake.counts().get), (1, 2));
+}
+
+#[test]
+fn t12_every_truncation_of_a_manifest_is_refused() {
+    let fake = FakeRegistry::start();
+    let made = Image::new(1).build().top;
+    fake.push("a", "t", &Image::new(1));
+    let registry = Registry::new(plain(&[fake.host()])).unwrap();
+    let repository = super::repository(&format!("{}/a", fake.host()));
+    for length in 0..made.bytes.len() {
+        fake.be_honest();
+        let part = made.bytes[..length].to_vec();
+        fake.lie(move |_| Some(Answer::new(200).header("content-type", OCI).body(part.clone())));
+        let error = run(registry.manifest(&repository, &made.digest)).unwrap_err();
+        assert_eq!(error.kind, FailureKind::Integrity, "{length}");
+    }
+    // Cut off within a length that was promised.
+    fake.be_honest();
+    let (whole, part) = (made.bytes.len(), made.bytes[..100].to_vec());
+    fake.lie(move |_| Some(Answer::new(200).header("content-type", OCI).sent(Body::Claiming(whole, part.clone()))));
+    assert_eq!(run(registry.manifest(&repository, &made.digest)).unwrap_err().kind, FailureKind::Network);
+}
+
+#[test]
+fn t13_schema_1_and_foreign_types_are_unsupported() {
+    for media_type in ["application/vnd.docker.distribution.manifest.v1+prettyjws", "text/html"] {
+        let digest = Digest::sha256(b"x");
+        let lie = Answer::new(200).header("content-type", media_type).header("docker-content-digest", digest.as_str());
+        check(move |_| Some(lie.clone()), Err(FailureKind::Unsupported));
+    }
+}
+
+#[test]
+fn t14_bodies_and_headers_without_end_are_cut_off() {
+    let start = Instant::now();
+    let get = |request: &Request| request.method == "GET";
+    let ok = || Answer::new(200).header("content-type", OCI);
+    // More than 4 MiB, with and without a length.
+    check(move |request| get(request).then(|| ok().sent(Body::Endless)), Err(FailureKind::Integrity));
+    check(move |request| get(request).then(|| ok().body(vec![b' '; 5 << 20])), Err(FailureKind::Integrity));
+    // A hundred gigabytes promised, a little sent.
+    check(
+        move |request| get(request).then(|| ok().sent(Body::Claiming(100 << 30, b"{}".to_vec()))),
+        Err(FailureKind::Network),
+    );
+    // A body that says it is compressed is hashed as it is, never inflated.
+    let bomb = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
+    check(
+        move |request| {
+            assert_eq!(request.header("accept-encoding"), Some("identity"));
+            get(request).then(|| ok().header("content-encoding", "gzip").body(bomb.clone()))
+        },
+        Err(FailureKind::Integrity),
+    );
+    // A million headers.
+    check(move |_| Some(ok().sent(Body::Headers(1_000_000))), Err(FailureKind::Network));
+    // No answer at all.
+    let fake = check(move |_| Some(ok().sent(Body::Hangup)), Err(FailureKind::Network));
+    assert_eq!(fake.counts().head, 3);
+    // Errors without end are not read to it.
+    check(move |request| get(request).then(|| Answer::new(404).sent(Body::Endless)), Err(FailureKind::NotFound));
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+}
+
+#[test]
+fn t14_drip_ends_with_the_time_limit() {
+    let fake = FakeRegistry::start();
+    fake.lie(|_| Some(Answer::new(200).sent(Body::Drip(Duration::from_millis(20)))));
+    let mut setup = plain(&[fake.host()]);
+    setup.limits.request = Duration::from_millis(200);
+    let start = Instant::now();
+    let (kind, text) = failure(setup, &image(&format!("{}/a:t", fake.host())));
+    assert_eq!(kind, FailureKind::Network);
+    assert!(text.contains("did not answer within 0.2 s"), "{text}");
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_blob_is_exactly_what_its_descriptor_says() {
+    let fake = FakeRegistry::start();
+    fake.push("a", "t", &Image::new(1));
+    let blob = Image::new(1).build().blobs.remove(0);
+    let size = blob.bytes.len() as u64;
+    let repository = super::repository(&format!("{}/a", fake.host()));
+    let registry = Registry::new(plain(&[fake.host()])).unwrap();
+    let ask = |size: u64, digest: &Digest| {
+        let (media_type, digest) = (blob.media_type.clone(), digest.clone());
+        let blob = Descriptor { media_type, digest, size, platform: None, attestation: false };
+        run(registry.blob(&repository, &blob)).map_err(|error| error.kind)
+    };
+    assert_eq!(ask(size, &blob.digest).as_deref(), Ok(blob.bytes.as_slice()));
+    assert_eq!(ask(size - 1, &blob.digest), Err(FailureKind::Integrity));
+    assert_eq!(ask(size + 1, &blob.digest), Err(FailureKind::Integrity));
+    assert_eq!(ask(5 << 20, &blob.digest), Err(FailureKind::Integrity));
+    assert_eq!(ask(u64::MAX, &blob.digest), Err(FailureKind::Integrity));
+    assert_eq!(ask(3, &Digest::sha256(b"nothing")), Err(FailureKind::NotFound));
+    let other = vec![b'x'; usize::try_from(size).unwrap()];
+    fake.lie(move |_| Some(Answer::new(200).body(other.clone())));
+    assert_eq!(ask(size, &blob.digest), Err(FailureKind::Integrity));
+}
+
+#[test]
+fn t9_what_a_registry_sends_reaches_messages_escaped_and_short() {
+    let text = format!("\u{1b}[2J::set-env::{}", "y".repeat(2000));
+    let answer = Answer::new(200).header("content-type", OCI).header("docker-content-digest", text);
+    let fake = FakeRegistry::start();
+    fake.lie(move |_| Some(answer.clone()));
+    let (kind, text) = failure(plain(&[fake.host()]), &image(&format!("{}/a:t", fake.host())));
+    // An escape character is no header value at all to the HTTP library.
+    assert!(matches!(kind, FailureKind::Integrity | FailureKind::Network), "{text}");
+    assert!(!text.contains('\u{1b}') && text.len() < 500, "{text}");
+}

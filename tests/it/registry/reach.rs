@@ -1,0 +1,197 @@
+//! What may be contacted, how securely, and through what.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+
+use pinstream::registry::{FailureKind, Registry, Setup};
+use pinstream::settings::{Mirror, RegistrySettings};
+
+use super::{failure, fast, image, passwords, plain, run, secure};
+use crate::support::registry::fake::Access;
+use crate::support::registry::http::{Answer, Server};
+use crate::support::registry::tls::Authority;
+use crate::support::registry::{FakeRegistry, Image};
+
+#[test]
+fn t5_a_private_address_is_contacted_only_if_it_is_named() {
+    let fake = FakeRegistry::start();
+    let digest = fake.push("a", "t", &Image::new(1));
+    let asked = image(&format!("{}/a:t", fake.host()));
+    let (kind, text) = failure(Setup { limits: fast(), ..Setup::default() }, &asked);
+    assert_eq!(kind, FailureKind::Refused);
+    assert!(text.contains(&format!("`[registry.\"{}\"]`", fake.host())), "{text}");
+    // Another port that is named does not do.
+    let (kind, _) = failure(plain(&["127.0.0.1:1".to_owned()]), &asked);
+    assert_eq!(kind, FailureKind::Refused);
+    assert_eq!(fake.connections(), 0);
+    let registry = Registry::new(plain(&[fake.host()])).unwrap();
+    assert_eq!(run(registry.digest(&asked)), Ok(digest));
+}
+
+#[test]
+fn t5_names_that_lead_to_private_addresses_are_not_connected_to() {
+    let fake = FakeRegistry::start();
+    let port = fake.host().rsplit_once(':').unwrap().1.to_owned();
+    for answers in [
+        vec!["127.0.0.1"],
+        vec!["::ffff:127.0.0.1"],
+        vec!["8.8.8.8", "127.0.0.1"],
+        vec!["127.0.0.1", "8.8.8.8"],
+        vec!["::1"],
+        vec!["169.254.169.254"],
+        vec!["0.0.0.0"],
+    ] {
+        let addresses: Vec<IpAddr> = answers.iter().map(|text| text.parse().unwrap()).collect();
+        let setup = Setup { limits: fast(), lookup: Some(Arc::new(move |_| addresses.clone())), ..Setup::default() };
+        let (kind, text) = failure(setup, &image(&format!("registry.example:{port}/a:t")));
+        assert_eq!(kind, FailureKind::Refused, "{answers:?} {text}");
+    }
+    assert_eq!(fake.connections(), 0);
+}
+
+#[test]
+fn t5_a_name_that_turns_private_between_two_requests_is_not_connected_to() {
+    let fake = FakeRegistry::start();
+    let port = fake.host().rsplit_once(':').unwrap().1.to_owned();
+    let asked = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&asked);
+    let lookup = move |_: &str| {
+        let mut count = count.lock().unwrap();
+        *count += 1;
+        // Nothing at first, which is tried again, and then the trick.
+        if *count == 1 { Vec::new() } else { vec!["127.0.0.1".parse().unwrap()] }
+    };
+    let setup = Setup { limits: fast(), lookup: Some(Arc::new(lookup)), ..Setup::default() };
+    let (kind, text) = failure(setup, &image(&format!("registry.example:{port}/a:t")));
+    assert_eq!((kind, *asked.lock().unwrap()), (FailureKind::Refused, 2), "{text}");
+    assert_eq!(fake.connections(), 0);
+}
+
+#[test]
+fn t5_metadata_addresses_are_never_contacted_even_if_named() {
+    for host in ["169.254.169.254", "169.254.169.254:80", "[fe80::1]", "[::ffff:169.254.169.254]", "0.0.0.0:5000"] {
+        let (kind, text) = failure(plain(&[host.to_owned()]), &image(&format!("{host}/x:y")));
+        assert_eq!(kind, FailureKind::Refused, "{host}");
+        assert!(text.contains("never contacted"), "{text}");
+    }
+    let lookup = |_: &str| vec!["169.254.169.254".parse().unwrap()];
+    let mut setup = plain(&["metadata.example".to_owned()]);
+    setup.lookup = Some(Arc::new(lookup));
+    assert_eq!(failure(setup, &image("metadata.example/x:y")).0, FailureKind::Refused);
+}
+
+#[test]
+fn t5_the_policy_rules_over_registries_and_their_mirrors() {
+    let (fake, mirror) = (FakeRegistry::start(), FakeRegistry::start());
+    fake.push("a", "t", &Image::new(1));
+    let asked = image(&format!("{}/a:t", fake.host()));
+    let allowed = |globs: &[&str]| {
+        let mut setup = plain(&[fake.host()]);
+        setup.policy.allowed = Some(globs.iter().map(|glob| (*glob).to_owned()).collect());
+        setup
+    };
+    let (kind, text) = failure(allowed(&["quay.io", "*.corp.example"]), &asked);
+    assert_eq!(kind, FailureKind::Refused);
+    assert!(text.contains("the policy does not allow"), "{text}");
+    let mut setup = allowed(&[&fake.host()]);
+    let own = setup.registries.get_mut(&fake.host().parse().unwrap()).unwrap();
+    own.mirrors = vec![Mirror { registry: mirror.host().parse().unwrap(), prefix: String::new() }];
+    assert_eq!(failure(setup, &asked).0, FailureKind::Refused);
+    assert_eq!((fake.connections(), mirror.connections()), (0, 0));
+    run(Registry::new(allowed(&["127.0.0.1:*"])).unwrap().digest(&asked)).unwrap();
+}
+
+#[test]
+fn mirrors_are_asked_in_order_and_then_the_source() {
+    let (fake, empty, mirror) = (FakeRegistry::start(), FakeRegistry::start(), FakeRegistry::start());
+    let digest = mirror.push("redhat/a", "t", &Image::new(1));
+    let source = fake.push("a", "only-here", &Image::new(2));
+    let mut setup = plain(&[fake.host(), empty.host(), mirror.host()]);
+    let own = setup.registries.get_mut(&fake.host().parse().unwrap()).unwrap();
+    own.mirrors = vec![
+        Mirror { registry: empty.host().parse().unwrap(), prefix: String::new() },
+        Mirror { registry: mirror.host().parse().unwrap(), prefix: "redhat".to_owned() },
+    ];
+    let registry = Registry::new(setup).unwrap();
+    assert_eq!(run(registry.digest(&image(&format!("{}/a:t", fake.host())))), Ok(digest));
+    assert_eq!((empty.counts().head, mirror.counts().head, fake.counts().head), (1, 1, 0));
+    assert_eq!(run(registry.digest(&image(&format!("{}/a:only-here", fake.host())))), Ok(source));
+    let error = run(registry.digest(&image(&format!("{}/a:nowhere", fake.host())))).unwrap_err();
+    assert!(error.kind == FailureKind::NotFound && error.message.contains(&fake.host()), "{error}");
+}
+
+#[test]
+fn t18_a_wrong_authority_is_a_tls_failure_before_any_secret_is_sent() {
+    let fake = FakeRegistry::start_tls();
+    let digest = fake.push("a", "t", &Image::new(1));
+    fake.require(Access::Basic("user".into(), "canary".into()));
+    let asked = image(&format!("{}/a:t", fake.host()));
+    let with = |mut setup: Setup| {
+        setup.credentials = passwords(&[(&fake.host(), "user", "canary")]);
+        setup
+    };
+    let mut system = secure(&[fake.host()], fake.ca());
+    system.registries.values_mut().for_each(|settings| settings.ca = None);
+    for setup in [secure(&[fake.host()], Authority::new("fake registry").pem()), system] {
+        let (kind, text) = failure(with(setup), &asked);
+        assert_eq!(kind, FailureKind::Tls, "{text}");
+        assert!(text.contains(&fake.host()) && text.contains("`ca = "), "{text}");
+    }
+    // A certificate of the right authority for another name.
+    let port = fake.host().rsplit_once(':').unwrap().1.to_owned();
+    let named = format!("registry.example:{port}");
+    let mut setup = secure(std::slice::from_ref(&named), fake.ca());
+    setup.lookup = Some(Arc::new(|_| vec!["127.0.0.1".parse().unwrap()]));
+    assert_eq!(failure(setup, &image(&format!("{named}/a:t"))).0, FailureKind::Tls);
+    assert_eq!(fake.requests().len(), 0);
+    let registry = Registry::new(with(secure(&[fake.host()], fake.ca()))).unwrap();
+    assert_eq!(run(registry.digest(&asked)), Ok(digest));
+}
+
+#[test]
+fn t18_tls_is_never_left_out_by_itself() {
+    let fake = FakeRegistry::start();
+    fake.push("a", "t", &Image::new(1));
+    let mut setup = plain(&[fake.host()]);
+    setup.registries.values_mut().for_each(|settings| settings.plain_http = false);
+    let (kind, text) = failure(setup, &image(&format!("{}/a:t", fake.host())));
+    assert!(matches!(kind, FailureKind::Tls | FailureKind::Network), "{text}");
+    assert_eq!(fake.requests().len(), 0);
+}
+
+#[test]
+fn authorities_that_cannot_be_read_are_named_at_once() {
+    let message = |setup: Setup| Registry::new(setup).err().unwrap();
+    let missing = Setup { authorities: [].into(), ..secure(&["r.example".to_owned()], Vec::new()) };
+    assert_eq!(message(missing), "`ca.pem`, named as `ca` of a registry, is not in the root");
+    let empty = secure(&["r.example".to_owned()], b"no certificate".to_vec());
+    assert_eq!(message(empty), "`ca.pem`, named as `ca` of a registry, holds no certificate in PEM form");
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_gone_through_but_for_what_it_excepts() {
+    let fake = FakeRegistry::start();
+    fake.push("a", "t", &Image::new(1));
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hearing = Arc::clone(&heard);
+    let proxy = Server::start(
+        None,
+        Arc::new(move |request| {
+            hearing.lock().unwrap().push(request.target.clone());
+            Answer::new(404)
+        }),
+    );
+    let mut setup = plain(&[fake.host(), "r.example".to_owned()]);
+    setup.proxies.http = Some(format!("http://{}", proxy.host()));
+    setup.proxies.except = Some("127.0.0.1".to_owned());
+    let registry = Registry::new(setup).unwrap();
+    run(registry.digest(&image(&format!("{}/a:t", fake.host())))).unwrap();
+    assert_eq!(run(registry.digest(&image("r.example/a:t"))).unwrap_err().kind, FailureKind::NotFound);
+    assert_eq!(*heard.lock().unwrap(), ["http://r.example/v2/a/manifests/t"]);
+    // A connection over TLS is a tunnel, so the proxy never sees what is asked.
+    let mut setup = Setup { limits: fast(), ..Setup::default() };
+    setup.proxies.https = Some(proxy.host());
+    setup.registries.insert("s.example".parse().unwrap(), RegistrySettings::default());
+    failure(setup, &image("s.example/a:t"));
+    assert_eq!(heard.lock().unwrap().last().unwrap(), "s.example:443");
+}

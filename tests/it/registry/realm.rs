@@ -1,0 +1,183 @@
+//! Where secrets go: to the registry they are for and to its own token server, and nowhere else.
+
+use std::sync::{Arc, Mutex};
+
+use pinstream::registry::credential::{Secret, Sources};
+use pinstream::registry::{FailureKind, Registry};
+
+use super::{image, import, passwords, plain, run, secure};
+use crate::support::registry::fake::{Access, TokenRules};
+use crate::support::registry::http::{Answer, Request, Server};
+use crate::support::registry::tls::Authority;
+use crate::support::registry::{FakeRegistry, Image};
+
+const CANARY: &str = "canary-5f0c";
+
+/// A listener that hears all that comes and hands out tokens.
+struct Evil {
+    server: Server,
+    heard: Arc<Mutex<Vec<Request>>>,
+}
+
+impl Evil {
+    fn start(authority: Option<&Authority>) -> Self {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hearing = Arc::clone(&heard);
+        let identity = authority.map(|authority| authority.identity(&[]));
+        let server = Server::start(
+            identity.as_ref(),
+            Arc::new(move |request| {
+                hearing.lock().unwrap().push(request.clone());
+                Answer::new(200).body("{\"token\": \"evil\"}")
+            }),
+        );
+        Self { server, heard }
+    }
+
+    /// Whether the secret came in any dress.
+    fn heard_canary(&self) -> bool {
+        let dressed = openssl::base64::encode_block(format!("user:{CANARY}").as_bytes());
+        let heard = format!("{:?}", self.heard.lock().unwrap());
+        heard.contains(CANARY) || heard.contains(&dressed)
+    }
+
+    fn requests(&self) -> usize {
+        self.heard.lock().unwrap().len()
+    }
+}
+
+/// What the registry does before it names the realm.
+#[derive(Clone, Copy, Debug)]
+enum Story {
+    /// It names the foreign realm at once.
+    AtOnce,
+    /// It asks for a password first, and has it, then names the realm.
+    BasicFirst,
+    /// It names its own realm first, grants a token, then names the foreign one.
+    OwnFirst,
+    /// It names its own realm, which redirects to the foreign one.
+    Redirect,
+}
+
+#[test]
+fn t10_realm_matrix() {
+    let mut combinations = 0;
+    for is_secure in [false, true] {
+        for story in [Story::AtOnce, Story::BasicFirst, Story::OwnFirst, Story::Redirect] {
+            for is_identity in [false, true] {
+                for realm in 0..4 {
+                    combinations += 1;
+                    foreign_realm(is_secure, story, is_identity, realm);
+                }
+            }
+        }
+    }
+    assert_eq!(combinations, 64);
+}
+
+fn foreign_realm(is_secure: bool, story: Story, is_identity: bool, which: usize) {
+    let fake = if is_secure { FakeRegistry::start_tls() } else { FakeRegistry::start() };
+    let authority = Authority::new("evil");
+    let evil = Evil::start(is_secure.then_some(&authority));
+    let host = fake.host();
+    let scheme = if is_secure { "https" } else { "http" };
+    let foreign = match which {
+        // The same host at another port.
+        0 => format!("{scheme}://{}/token", evil.server.host()),
+        // The same place under another name.
+        1 => format!("{scheme}://localhost:{}/token", evil.server.port()),
+        // The registry's place as a user.
+        2 => format!("{scheme}://{}@{}/token", host.replace(':', "%3A"), evil.server.host()),
+        // The same place by an IPv4-mapped address.
+        _ => format!("{scheme}://[::ffff:127.0.0.1]:{}/token", evil.server.port()),
+    };
+    fake.push("a", "t", &Image::new(1));
+    let own = format!("{}/token", fake.base());
+    let mut challenges = 0;
+    let realm = foreign.clone();
+    fake.lie(move |request| {
+        let bearer = |realm: &str, error: &str| {
+            let text = format!("Bearer realm=\"{realm}\",service=\"s\",scope=\"repository:a:pull\"{error}");
+            Some(Answer::new(401).header("www-authenticate", text))
+        };
+        if request.path() == "/token" {
+            return match story {
+                Story::Redirect => Some(Answer::new(307).header("location", &*realm)),
+                _ => Some(Answer::new(200).body("{\"token\": \"own\"}")),
+            };
+        }
+        challenges += 1;
+        match (story, challenges) {
+            (Story::BasicFirst, 1) => Some(Answer::new(401).header("www-authenticate", "Basic realm=\"x\"")),
+            (Story::OwnFirst, 1) | (Story::Redirect, _) => bearer(&own, ""),
+            (Story::OwnFirst, _) => bearer(&realm, ",error=\"invalid_token\""),
+            _ => bearer(&realm, ""),
+        }
+    });
+    let hosts = std::slice::from_ref(&host);
+    let mut setup = if is_secure { secure(hosts, fake.ca()) } else { plain(hosts) };
+    let evil_host = evil.server.host().parse().unwrap();
+    let settings = setup.registries[&host.parse().unwrap()].clone();
+    // The evil place is as reachable as can be: only the rule stands between it and the secret.
+    setup.registries.insert(evil_host, settings.clone());
+    setup.registries.insert(format!("localhost:{}", evil.server.port()).parse().unwrap(), settings);
+    if let Some(pem) = setup.authorities.get_mut("ca.pem") {
+        pem.extend(authority.pem());
+    }
+    setup.credentials = if is_identity {
+        let text = serde_json::json!({"auths": {host.as_str(): {"identitytoken": CANARY}}}).to_string();
+        Sources { docker_auth_config: Some(Secret::new(text)), ..Sources::default() }
+    } else {
+        passwords(&[(&host, "user", CANARY)])
+    };
+    let registry = Registry::new(setup).unwrap();
+    let error = run(import(&registry, &image(&format!("{host}/a:t")))).unwrap_err();
+    let case = format!("{is_secure} {story:?} {is_identity} {foreign}: {error:?}");
+    assert!(!evil.heard_canary(), "{case}");
+    assert_eq!(evil.requests(), 0, "{case}");
+    let is_unasked = is_identity && matches!(story, Story::BasicFirst);
+    if is_unasked {
+        // A registry that takes passwords gets no identity token, and there the story ends.
+        assert_eq!(error.kind, FailureKind::Unauthorized, "{case}");
+    } else {
+        assert_eq!(error.kind, FailureKind::Refused, "{case}");
+        assert!(error.message.contains(&host), "{case}");
+        if !matches!(story, Story::Redirect) {
+            assert!(error.message.contains(&foreign), "{case}");
+        }
+    }
+    assert!(!format!("{error:?}").contains(CANARY), "{case}");
+}
+
+#[test]
+fn a_realm_that_the_operator_lists_is_asked() {
+    let fake = FakeRegistry::start();
+    let evil = Evil::start(None);
+    fake.push("a", "t", &Image::new(1));
+    let realm = format!("http://{}/token", evil.server.host());
+    fake.require(Access::Token(TokenRules { realm: Some(realm), ..TokenRules::default() }));
+    let mut setup = plain(&[fake.host(), evil.server.host()]);
+    setup.policy.realms = vec![format!("http://{}", evil.server.host())];
+    setup.credentials = passwords(&[(&fake.host(), "user", CANARY)]);
+    let registry = Registry::new(setup).unwrap();
+    let error = run(registry.digest(&image(&format!("{}/a:t", fake.host())))).unwrap_err();
+    // Its token is worth nothing there, but it was asked, with the password.
+    assert_eq!(error.kind, FailureKind::Unauthorized);
+    assert!(evil.heard_canary());
+}
+
+#[test]
+fn t5_a_private_realm_is_not_asked_unless_it_is_named() {
+    let fake = FakeRegistry::start();
+    let evil = Evil::start(None);
+    fake.push("a", "t", &Image::new(1));
+    let realm = format!("http://{}/token", evil.server.host());
+    fake.require(Access::Token(TokenRules { realm: Some(realm), ..TokenRules::default() }));
+    let mut setup = plain(&[fake.host()]);
+    setup.policy.realms = vec![format!("http://{}", evil.server.host())];
+    let registry = Registry::new(setup).unwrap();
+    let error = run(registry.digest(&image(&format!("{}/a:t", fake.host())))).unwrap_err();
+    assert_eq!(error.kind, FailureKind::Refused);
+    assert!(error.help.unwrap().contains(&format!("`[registry.\"{}\"]`", evil.server.host())));
+    assert_eq!(evil.server.connections(), 0);
+}

@@ -1,0 +1,132 @@
+//! Redirects: followed by hand, without credentials to another place, never from TLS to none.
+
+use pinstream::registry::manifest::Descriptor;
+use pinstream::registry::{FailureKind, ImportError, Registry};
+
+use super::{image, passwords, plain, run, secure};
+use crate::support::registry::fake::{Access, TokenRules};
+use crate::support::registry::http::Answer;
+use crate::support::registry::{FakeRegistry, Image};
+
+const CANARY: &str = "canary-77ab";
+
+#[derive(Clone, Copy, Debug)]
+enum Ask {
+    Head,
+    Manifest,
+    Blob,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum To {
+    /// Another path of the same origin.
+    Same,
+    /// A place that the settings name.
+    Other,
+    /// A private place that they do not name.
+    Unnamed,
+    /// From TLS to a place without it, which they name.
+    Downgrade,
+}
+
+#[test]
+fn t11_redirect_matrix() {
+    let mut combinations = 0;
+    for ask in [Ask::Head, Ask::Manifest, Ask::Blob] {
+        for to in [To::Same, To::Other, To::Unnamed, To::Downgrade] {
+            for status in [301, 302, 307, 308] {
+                combinations += 1;
+                redirected(ask, to, status);
+            }
+        }
+    }
+    assert_eq!(combinations, 48);
+}
+
+fn redirected(ask: Ask, to: To, status: u16) {
+    let is_secure = matches!(to, To::Downgrade);
+    let fake = if is_secure { FakeRegistry::start_tls() } else { FakeRegistry::start() };
+    let other = FakeRegistry::start();
+    let made = Image::new(1);
+    fake.push("a", "t", &made);
+    fake.push("moved/a", "t", &made);
+    other.push("a", "t", &made);
+    other.push("moved/a", "t", &made);
+    fake.require(Access::Basic("user".into(), CANARY.into()));
+    let base = if matches!(to, To::Same) { String::new() } else { other.base() };
+    fake.lie(move |request| {
+        let is_first = request.path().starts_with("/v2/a/") && request.header("authorization").is_some();
+        is_first.then(|| {
+            Answer::new(status).header("location", format!("{base}{}", request.target.replace("/a/", "/moved/a/")))
+        })
+    });
+    let mut setup = if is_secure { secure(&[fake.host()], fake.ca()) } else { plain(&[fake.host()]) };
+    if !matches!(to, To::Unnamed) {
+        setup.registries.extend(plain(&[other.host()]).registries);
+    }
+    setup.credentials = passwords(&[(&fake.host(), "user", CANARY)]);
+    let registry = Registry::new(setup).unwrap();
+    let asked = image(&format!("{}/a:t", fake.host()));
+    let found: Result<(), ImportError> = run(async {
+        match ask {
+            Ask::Head => registry.digest(&asked).await.map(drop),
+            Ask::Manifest => registry.manifest(asked.repository(), &made.digest()).await.map(drop),
+            Ask::Blob => {
+                let blob = made.build().blobs.remove(0);
+                let size = blob.bytes.len() as u64;
+                let (media_type, digest) = (blob.media_type, blob.digest);
+                let blob = Descriptor { media_type, digest, size, platform: None, attestation: false };
+                registry.blob(asked.repository(), &blob).await.map(drop)
+            }
+        }
+    });
+    let case = format!("{ask:?} {to:?} {status}: {found:?}");
+    let told = other.requests().iter().filter(|request| request.header("authorization").is_some()).count();
+    assert_eq!(told, 0, "{case}");
+    match to {
+        To::Same => assert!(found.is_ok(), "{case}"),
+        To::Other => assert!(found.is_ok() && other.requests().len() == 1, "{case}"),
+        To::Unnamed | To::Downgrade => {
+            assert_eq!(found.unwrap_err().kind, FailureKind::Refused, "{case}");
+            assert_eq!(other.connections(), 0, "{case}");
+        }
+    }
+}
+
+#[test]
+fn t11_a_place_that_is_redirected_to_gets_an_anonymous_token_at_most() {
+    let (fake, other) = (FakeRegistry::start(), FakeRegistry::start());
+    let digest = other.push("a", "t", &Image::new(1));
+    other.require(Access::Token(TokenRules::default()));
+    fake.require(Access::Basic("user".into(), CANARY.into()));
+    let base = other.base();
+    fake.lie(move |request| {
+        request.header("authorization")?;
+        Some(Answer::new(307).header("location", format!("{base}{}", request.target)))
+    });
+    let mut setup = plain(&[fake.host(), other.host()]);
+    setup.credentials = passwords(&[(&fake.host(), "user", CANARY), (&other.host(), "user", CANARY)]);
+    let registry = Registry::new(setup).unwrap();
+    let asked = image(&format!("{}/a:t", fake.host()));
+    assert_eq!(run(registry.digest(&asked)), Ok(digest.clone()));
+    assert_eq!(run(registry.digest(&asked)), Ok(digest));
+    assert_eq!(other.counts().token, 1);
+    assert!(other.requests().iter().all(|request| !request.header("authorization").unwrap_or("").starts_with("Basic")));
+    // A place that wants more than that gets nothing.
+    other.require(Access::Basic("user".into(), CANARY.into()));
+    other.forget();
+    assert_eq!(run(registry.digest(&asked)).unwrap_err().kind, FailureKind::Unauthorized);
+    assert!(other.requests().iter().all(|request| !request.header("authorization").unwrap_or("").starts_with("Basic")));
+}
+
+#[test]
+fn redirects_without_end_or_aim_are_failures() {
+    for location in ["/v2/a/manifests/t?again", "http://[", "ftp://127.0.0.1/", "http://u:p@127.0.0.1/"] {
+        let fake = FakeRegistry::start();
+        fake.lie(move |_| Some(Answer::new(307).header("location", location)));
+        let registry = Registry::new(plain(&[fake.host()])).unwrap();
+        let error = run(registry.digest(&image(&format!("{}/a:t", fake.host())))).unwrap_err();
+        assert!(matches!(error.kind, FailureKind::Network | FailureKind::Refused), "{error}");
+        assert!(fake.counts().head <= 6, "{location}");
+    }
+}

@@ -1,0 +1,283 @@
+//! Debian's `docker-registry`: anonymous, with passwords over TLS, or with tokens of a server of ours.
+
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use openssl::base64::encode_block;
+use openssl::hash::MessageDigest;
+use openssl::sign::Signer;
+use pinstream::image::Digest;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::fake::basic;
+use super::http::{Answer, Request, Server, request};
+use super::image::{Content, Image};
+use super::tls::{Authority, Identity};
+
+/// The user that protected registries know, and the password.
+pub(crate) const USER: (&str, &str) = ("alice", "wonderland");
+/// The same as a line of `htpasswd` (bcrypt, cost 5).
+const HTPASSWD: &str = "alice:$2y$05$bRCpfAVgU3AhukEYYzBkmuCccQ5g9XMPNw/eaSxs015hBWWfmzkVC";
+
+/// Makes the header that a push for a scope is sent with.
+type Authorize = Box<dyn Fn(&str) -> Option<String>>;
+
+/// A running registry; it is killed with its value.
+pub(crate) struct DockerRegistry {
+    process: Child,
+    host: String,
+    authority: Option<Authority>,
+    /// What is sent along when pushing.
+    authorization: Authorize,
+    tokens: Option<TokenServer>,
+    _folder: TempDir,
+}
+
+/// A token server that signs with RS256, and counts.
+pub(crate) struct TokenServer {
+    server: Server,
+    asked: Arc<AtomicUsize>,
+}
+
+impl TokenServer {
+    /// `https://127.0.0.1:port`, for the operator's list of realms.
+    pub(crate) fn origin(&self) -> String {
+        format!("https://{}", self.server.host())
+    }
+
+    /// `127.0.0.1:port`
+    pub(crate) fn host(&self) -> String {
+        self.server.host()
+    }
+
+    /// How many tokens were asked for.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+impl DockerRegistry {
+    /// Anybody may read and write, without TLS.
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::run(folder, "", None, Box::new(|_| None), None)
+    }
+
+    /// [`USER`] may, over TLS.
+    pub(crate) fn start_htpasswd() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("htpasswd");
+        std::fs::write(&file, HTPASSWD).unwrap();
+        let auth = format!("auth:\n  htpasswd:\n    realm: test\n    path: {}\n", file.display());
+        let header = basic(USER.0, USER.1);
+        let authority = Authority::new("docker registry");
+        Self::run(folder, &auth, Some(authority), Box::new(move |_| Some(header.clone())), None)
+    }
+
+    /// Who has a token may, over TLS; [`USER`] gets it.
+    pub(crate) fn start_token() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::new("docker registry");
+        let signer = Arc::new(signing_identity());
+        let bundle = folder.path().join("bundle.pem");
+        std::fs::write(&bundle, signer.certificate.to_pem().unwrap()).unwrap();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (count, key) = (Arc::clone(&asked), Arc::clone(&signer));
+        let handler = move |request: &Request| {
+            count.fetch_add(1, Ordering::SeqCst);
+            if request.header("authorization") != Some(&basic(USER.0, USER.1)) {
+                return Answer::new(401);
+            }
+            let token = sign(&key, &request.query("scope"));
+            Answer::new(200).body(json!({"token": token, "expires_in": 300}).to_string())
+        };
+        let server = Server::start(Some(&authority.identity(&[])), Arc::new(handler));
+        let auth = format!(
+            "auth:\n  token:\n    realm: https://{}/token\n    service: test\n    issuer: tests\n    rootcertbundle: {}\n",
+            server.host(),
+            bundle.display()
+        );
+        let push = move |scope: &str| Some(format!("Bearer {}", sign(&signer, &[scope.to_owned()])));
+        Self::run(folder, &auth, Some(authority), Box::new(push), Some(TokenServer { server, asked }))
+    }
+
+    fn run(
+        folder: TempDir,
+        auth: &str,
+        authority: Option<Authority>,
+        authorization: Authorize,
+        tokens: Option<TokenServer>,
+    ) -> Self {
+        let tls = authority.as_ref().map_or_else(String::new, |authority| {
+            let identity = authority.identity(&[]);
+            let (certificate, key) = (folder.path().join("tls.pem"), folder.path().join("tls.key"));
+            std::fs::write(&certificate, identity.certificate.to_pem().unwrap()).unwrap();
+            std::fs::write(&key, identity.key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+            format!("  tls:\n    certificate: {}\n    key: {}\n", certificate.display(), key.display())
+        });
+        // A port found free may be taken before the registry has it; then another one is tried.
+        for _ in 0..10 {
+            let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+            let root = folder.path().join("storage").display().to_string();
+            let text = format!(
+                "version: 0.1\nlog:\n  level: error\n  accesslog:\n    disabled: true\nstorage:\n  filesystem:\n    rootdirectory: {root}\n\
+                 {auth}http:\n  addr: {free}\n{tls}"
+            );
+            let config = folder.path().join("config.yml");
+            std::fs::write(&config, text).unwrap();
+            let mut command = Command::new("docker-registry");
+            command
+                .arg("serve")
+                .arg(&config)
+                .env_clear()
+                .env("PATH", "/usr/bin:/bin")
+                .env("OTEL_TRACES_EXPORTER", "none");
+            let log = std::fs::File::create(folder.path().join("log")).unwrap();
+            let mut process =
+                command.stdout(log.try_clone().unwrap()).stderr(log).stdin(Stdio::null()).spawn().unwrap();
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while Instant::now() < deadline && process.try_wait().unwrap().is_none() {
+                if request(&free, authority.as_ref(), "GET", "/v2/", &[], b"").is_ok() {
+                    return Self { process, host: free, authority, authorization, tokens, _folder: folder };
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            drop(process.kill());
+            drop(process.wait());
+        }
+        panic!("docker-registry did not start: {}", std::fs::read_to_string(folder.path().join("log")).unwrap());
+    }
+
+    /// `127.0.0.1:port`
+    pub(crate) fn host(&self) -> String {
+        self.host.clone()
+    }
+
+    /// What vouches for it and its token server, in PEM.
+    pub(crate) fn ca(&self) -> Vec<u8> {
+        self.authority.as_ref().unwrap().pem()
+    }
+
+    /// Its token server.
+    pub(crate) fn tokens(&self) -> &TokenServer {
+        self.tokens.as_ref().unwrap()
+    }
+
+    /// Pushes an image; the digest is what the tag now resolves to.
+    pub(crate) fn push(&self, repository: &str, tag: &str, image: &Image) -> Digest {
+        let built = image.build();
+        for blob in &built.blobs {
+            self.push_blob(repository, blob);
+        }
+        for child in &built.children {
+            self.push_manifest(repository, child.digest.as_str(), child);
+        }
+        self.push_manifest(repository, tag, &built.top);
+        built.top.digest
+    }
+
+    /// Points one more tag at what was pushed as `image` already: one request.
+    pub(crate) fn retag(&self, repository: &str, tag: &str, image: &Image) -> Digest {
+        let built = image.build();
+        self.push_manifest(repository, tag, &built.top);
+        built.top.digest
+    }
+
+    fn push_blob(&self, repository: &str, blob: &Content) {
+        let begun = self.send(repository, "POST", &format!("/v2/{repository}/blobs/uploads/"), None, b"");
+        assert_eq!(begun.status, 202, "{begun:?}");
+        let location = begun.header("location").unwrap();
+        let target = match url::Url::parse(location) {
+            Ok(url) => format!("{}?{}", url.path(), url.query().unwrap_or_default()),
+            Err(_) => location.to_owned(),
+        };
+        let joint = if target.contains('?') { '&' } else { '?' };
+        let target = format!("{target}{joint}digest={}", blob.digest);
+        let done = self.send(repository, "PUT", &target, Some("application/octet-stream"), &blob.bytes);
+        assert_eq!(done.status, 201, "{done:?}");
+    }
+
+    fn push_manifest(&self, repository: &str, reference: &str, manifest: &Content) {
+        let target = format!("/v2/{repository}/manifests/{reference}");
+        let done = self.send(repository, "PUT", &target, Some(&manifest.media_type), &manifest.bytes);
+        assert_eq!(done.status, 201, "{}", String::from_utf8_lossy(&done.body));
+        assert_eq!(done.header("docker-content-digest"), Some(manifest.digest.as_str()));
+    }
+
+    fn send(
+        &self,
+        repository: &str,
+        method: &str,
+        target: &str,
+        content_type: Option<&str>,
+        body: &[u8],
+    ) -> super::http::Received {
+        let authorization = (self.authorization)(&format!("repository:{repository}:pull,push"));
+        let mut headers: Vec<(&str, &str)> = Vec::new();
+        headers.extend(authorization.as_deref().map(|value| ("authorization", value)));
+        headers.extend(content_type.map(|value| ("content-type", value)));
+        request(&self.host, self.authority.as_ref(), method, target, &headers, body).unwrap()
+    }
+}
+
+impl Drop for DockerRegistry {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// An identity whose key signs tokens: the registry takes RS256.
+fn signing_identity() -> Identity {
+    use openssl::asn1::Asn1Time;
+    use openssl::bn::BigNum;
+    use openssl::pkey::PKey;
+    use openssl::rsa::Rsa;
+    use openssl::x509::{X509Builder, X509NameBuilder};
+    let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+    let mut name = X509NameBuilder::new().unwrap();
+    name.append_entry_by_text("CN", "tests").unwrap();
+    let name = name.build();
+    let mut builder = X509Builder::new().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_serial_number(&BigNum::from_u32(7).unwrap().to_asn1_integer().unwrap()).unwrap();
+    builder.set_subject_name(&name).unwrap();
+    builder.set_issuer_name(&name).unwrap();
+    builder.set_not_before(&Asn1Time::from_unix(1_600_000_000).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::days_from_now(30).unwrap()).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    let basic = openssl::x509::extension::BasicConstraints::new().critical().ca().build().unwrap();
+    builder.append_extension(basic).unwrap();
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    Identity { certificate: builder.build(), key }
+}
+
+/// A JSON Web Token for `scopes` (Docker Registry v2 token specification, "JWT").
+fn sign(signer: &Identity, scopes: &[String]) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let access: Vec<_> = scopes
+        .iter()
+        .filter_map(|scope| {
+            let (name, actions) = scope.strip_prefix("repository:")?.rsplit_once(':')?;
+            let actions: Vec<&str> = actions.split(',').collect();
+            Some(json!({"type": "repository", "name": name, "actions": actions}))
+        })
+        .collect();
+    let chain = encode_block(&signer.certificate.to_der().unwrap());
+    let header = json!({"typ": "JWT", "alg": "RS256", "x5c": [chain]});
+    let claims = json!({
+        "iss": "tests", "sub": USER.0, "aud": "test", "exp": now + 300, "nbf": now - 60, "iat": now,
+        "jti": now.to_string(), "access": access,
+    });
+    let text = format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(claims.to_string().as_bytes()));
+    let mut signature = Signer::new(MessageDigest::sha256(), &signer.key).unwrap();
+    signature.update(text.as_bytes()).unwrap();
+    format!("{text}.{}", base64url(&signature.sign_to_vec().unwrap()))
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    encode_block(bytes).replace('+', "-").replace('/', "_").trim_end_matches('=').to_owned()
+}

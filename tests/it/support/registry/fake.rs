@@ -1,0 +1,316 @@
+//! A registry that speaks real HTTP, counts what it is asked, and lies on request.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pinstream::image::Digest;
+
+use super::http::{Answer, Request, Server};
+use super::image::{Content, Image};
+use super::tls::{Authority, Identity};
+
+/// The registry; it ends with its value.
+pub(crate) struct FakeRegistry {
+    server: Server,
+    state: Arc<Mutex<State>>,
+    authority: Option<Authority>,
+}
+
+/// How often it was asked, by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// HEAD of manifests, challenged ones included.
+    pub(crate) head: usize,
+    /// GET of manifests, blobs and tag lists, challenged ones included.
+    pub(crate) get: usize,
+    /// Requests to its token server.
+    pub(crate) token: usize,
+    /// `/v2/` itself.
+    pub(crate) ping: usize,
+    /// Answers with 401.
+    pub(crate) challenged: usize,
+}
+
+/// Who may read.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Access {
+    /// Anybody.
+    #[default]
+    Open,
+    /// Who knows the password.
+    Basic(String, String),
+    /// Who has a token; who has the password, where there is one, gets it.
+    Token(TokenRules),
+}
+
+/// What the token server does.
+#[derive(Clone, Debug)]
+pub(crate) struct TokenRules {
+    /// The user and password it asks for; none gives tokens to all.
+    pub(crate) user: Option<(String, String)>,
+    /// The identity token it takes by POST.
+    pub(crate) identity: Option<String>,
+    /// The most scopes a request may have; more are answered with 400.
+    pub(crate) scopes: usize,
+    /// Grants no more than the first scope of a request, with 200 all the same.
+    pub(crate) grants_first_only: bool,
+    /// How many requests one token is good for.
+    pub(crate) uses: usize,
+    /// `expires_in`
+    pub(crate) expires_in: Option<u64>,
+    /// The realm it names in place of its own.
+    pub(crate) realm: Option<String>,
+}
+
+impl Default for TokenRules {
+    fn default() -> Self {
+        Self {
+            user: None,
+            identity: None,
+            scopes: 1000,
+            grants_first_only: false,
+            uses: usize::MAX,
+            expires_in: Some(300),
+            realm: None,
+        }
+    }
+}
+
+/// Answers in place of the registry, where it answers at all.
+pub(crate) type Lie = Box<dyn FnMut(&Request) -> Option<Answer> + Send>;
+
+#[derive(Default)]
+struct State {
+    tags: BTreeMap<String, BTreeMap<String, Digest>>,
+    contents: BTreeMap<(String, String), Content>,
+    access: Access,
+    lies: Vec<Lie>,
+    asked: Asked,
+    requests: Vec<Request>,
+    /// Token to the repositories it grants and the uses that are left.
+    tokens: BTreeMap<String, (BTreeSet<String>, usize)>,
+    base: String,
+}
+
+impl FakeRegistry {
+    /// Begins without TLS.
+    pub(crate) fn start() -> Self {
+        Self::begin(None)
+    }
+
+    /// Begins with TLS, by an authority of its own.
+    pub(crate) fn start_tls() -> Self {
+        Self::begin(Some(Authority::new("fake registry")))
+    }
+
+    fn begin(authority: Option<Authority>) -> Self {
+        let state = Arc::new(Mutex::new(State::default()));
+        let handled = Arc::clone(&state);
+        let identity: Option<Identity> = authority.as_ref().map(|authority| authority.identity(&[]));
+        let server = Server::start(identity.as_ref(), Arc::new(move |request| lock(&handled).handle(request)));
+        let scheme = if authority.is_some() { "https" } else { "http" };
+        lock(&state).base = format!("{scheme}://{}", server.host());
+        Self { server, state, authority }
+    }
+
+    /// `127.0.0.1:port`
+    pub(crate) fn host(&self) -> String {
+        self.server.host()
+    }
+
+    /// `http://127.0.0.1:port`, or with TLS.
+    pub(crate) fn base(&self) -> String {
+        lock(&self.state).base.clone()
+    }
+
+    /// What vouches for it, in PEM.
+    pub(crate) fn ca(&self) -> Vec<u8> {
+        self.authority.as_ref().unwrap().pem()
+    }
+
+    /// Puts an image in; the digest is what the tag now resolves to.
+    pub(crate) fn push(&self, repository: &str, tag: &str, image: &Image) -> Digest {
+        let built = image.build();
+        let mut state = lock(&self.state);
+        let digest = built.top.digest.clone();
+        for content in built.children.into_iter().chain(built.blobs).chain([built.top]) {
+            state.contents.insert((repository.to_owned(), content.digest.to_string()), content);
+        }
+        state.tags.entry(repository.to_owned()).or_default().insert(tag.to_owned(), digest.clone());
+        digest
+    }
+
+    /// Takes a tag away.
+    pub(crate) fn remove(&self, repository: &str, tag: &str) {
+        lock(&self.state).tags.entry(repository.to_owned()).or_default().remove(tag);
+    }
+
+    /// Says who may read.
+    pub(crate) fn require(&self, access: Access) {
+        lock(&self.state).access = access;
+    }
+
+    /// Answers `status` to every request whose path and query hold `part`.
+    pub(crate) fn fail(&self, part: &str, status: u16) {
+        self.fail_times(part, status, usize::MAX);
+    }
+
+    /// The same so many times, and then the truth.
+    pub(crate) fn fail_times(&self, part: &str, status: u16, times: usize) {
+        let part = part.to_owned();
+        let mut left = times;
+        self.lie(move |request| {
+            (left > 0 && request.target.contains(&part)).then(|| {
+                left -= 1;
+                Answer::new(status)
+            })
+        });
+    }
+
+    /// Answers in place of the registry, where `lie` does. The latest has the first word.
+    pub(crate) fn lie(&self, lie: impl FnMut(&Request) -> Option<Answer> + Send + 'static) {
+        lock(&self.state).lies.insert(0, Box::new(lie));
+    }
+
+    /// Tells the truth again.
+    pub(crate) fn be_honest(&self) {
+        lock(&self.state).lies.clear();
+    }
+
+    /// How often it was asked so far.
+    pub(crate) fn counts(&self) -> Asked {
+        lock(&self.state).asked
+    }
+
+    /// All requests so far.
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        lock(&self.state).requests.clone()
+    }
+
+    /// Forgets what it was asked.
+    pub(crate) fn forget(&self) {
+        let mut state = lock(&self.state);
+        state.asked = Asked::default();
+        state.requests.clear();
+    }
+
+    /// How many connections came.
+    pub(crate) fn connections(&self) -> usize {
+        self.server.connections()
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    fn handle(&mut self, request: &Request) -> Answer {
+        self.requests.push(request.clone());
+        let path = request.path().to_owned();
+        match (path.as_str(), request.method.as_str()) {
+            ("/token", _) => self.asked.token += 1,
+            ("/v2/", _) => self.asked.ping += 1,
+            (_, "HEAD") => self.asked.head += 1,
+            _ => self.asked.get += 1,
+        }
+        let answer = self.lies.iter_mut().find_map(|lie| lie(request));
+        let answer =
+            answer.unwrap_or_else(|| if path == "/token" { self.token(request) } else { self.content(request) });
+        self.asked.challenged += usize::from(answer.status == 401 && path != "/token");
+        answer
+    }
+
+    fn content(&mut self, request: &Request) -> Answer {
+        let path = request.path().strip_prefix("/v2/").unwrap_or_default().to_owned();
+        for (middle, kind) in [("/manifests/", 'm'), ("/blobs/", 'b'), ("/tags/list", 't')] {
+            let Some((repository, name)) = path.split_once(middle) else { continue };
+            if let Some(challenge) = self.challenge(repository, request) {
+                return challenge;
+            }
+            return match kind {
+                't' => match self.tags.get(repository) {
+                    Some(tags) => {
+                        let names: Vec<&String> = tags.keys().collect();
+                        let list = serde_json::json!({"name": repository, "tags": names});
+                        Answer::new(200).header("content-type", "application/json").body(list.to_string())
+                    }
+                    None => Answer::new(404),
+                },
+                _ => {
+                    let named = self.tags.get(repository).and_then(|tags| tags.get(name)).map(ToString::to_string);
+                    let digest = named.filter(|_| kind == 'm').unwrap_or_else(|| name.to_owned());
+                    match self.contents.get(&(repository.to_owned(), digest)) {
+                        Some(content) => Answer::new(200)
+                            .header("content-type", &*content.media_type)
+                            .header("docker-content-digest", content.digest.as_str())
+                            .body(&*content.bytes),
+                        None => Answer::new(404),
+                    }
+                }
+            };
+        }
+        Answer::new(if path.is_empty() { 200 } else { 404 })
+    }
+
+    /// The answer to who may not read `repository`.
+    fn challenge(&mut self, repository: &str, request: &Request) -> Option<Answer> {
+        let authorization = request.header("authorization").unwrap_or_default();
+        match &self.access {
+            Access::Open => None,
+            Access::Basic(user, password) => (authorization != basic(user, password))
+                .then(|| Answer::new(401).header("www-authenticate", "Basic realm=\"fake\"")),
+            Access::Token(rules) => {
+                let token = authorization.strip_prefix("Bearer ").unwrap_or_default();
+                let error = match self.tokens.get_mut(token) {
+                    Some((_, 0)) => ",error=\"invalid_token\"",
+                    Some((granted, uses)) if granted.contains(repository) => {
+                        *uses -= 1;
+                        return None;
+                    }
+                    Some(_) => ",error=\"insufficient_scope\"",
+                    None if token.is_empty() => "",
+                    None => ",error=\"invalid_token\"",
+                };
+                let realm = rules.realm.clone().unwrap_or_else(|| format!("{}/token", self.base));
+                let challenge =
+                    format!("Bearer realm=\"{realm}\",service=\"fake\",scope=\"repository:{repository}:pull\"{error}");
+                Some(Answer::new(401).header("www-authenticate", challenge))
+            }
+        }
+    }
+
+    fn token(&mut self, request: &Request) -> Answer {
+        let Access::Token(rules) = &self.access else { return Answer::new(404) };
+        let authorization = request.header("authorization");
+        let (is_known, scopes) = if request.method == "POST" {
+            let form: BTreeMap<String, String> = url::form_urlencoded::parse(&request.body).into_owned().collect();
+            let scopes = form.get("scope").map(|text| text.split(' ').map(str::to_owned).collect()).unwrap_or_default();
+            let is_refresh = form.get("grant_type").is_some_and(|kind| kind == "refresh_token");
+            (is_refresh && form.get("refresh_token") == rules.identity.as_ref(), scopes)
+        } else {
+            let expected = rules.user.as_ref().map(|(user, password)| basic(user, password));
+            (authorization == expected.as_deref() || expected.is_none(), request.query("scope"))
+        };
+        if !is_known {
+            return Answer::new(401);
+        }
+        if scopes.len() > rules.scopes {
+            return Answer::new(400);
+        }
+        let granted = scopes.iter().take(if rules.grants_first_only { 1 } else { usize::MAX });
+        let granted = granted.filter_map(|scope| scope.strip_prefix("repository:")?.strip_suffix(":pull"));
+        let token = format!("token-{}", self.tokens.len());
+        let mut answer = serde_json::json!({"token": token});
+        if let Some(seconds) = rules.expires_in {
+            answer["expires_in"] = seconds.into();
+        }
+        self.tokens.insert(token, (granted.map(str::to_owned).collect(), rules.uses));
+        Answer::new(200).header("content-type", "application/json").body(answer.to_string())
+    }
+}
+
+/// The header of a password.
+pub(crate) fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", openssl::base64::encode_block(format!("{user}:{password}").as_bytes()))
+}
