@@ -26,7 +26,7 @@ use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use crate::git::GitError;
 use crate::problem::{Problems, Rendered, Style};
 use crate::reconcile::PassError;
-use crate::report::Exit;
+use crate::report::exit::Exit;
 
 use context::Context;
 
@@ -151,8 +151,6 @@ impl From<GitError> for CliError {
     }
 }
 
-pub mod demo;
-
 /// Runs the program with the arguments of the process.
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -207,9 +205,7 @@ impl std::fmt::Display for Shown<'_> {
                 return write!(f, "{}", Rendered(problems, self.1));
             }
             CliError::Pass(PassError::Git(error)) => error.help(),
-            CliError::Pass(PassError::Contention { .. }) => {
-                Some("run it again; what was found is not lost".to_owned())
-            }
+            CliError::Pass(PassError::Contention { .. }) => Some("run it again; what was found is not lost".to_owned()),
             CliError::Said { help, .. } => help.clone(),
             _ => None,
         };

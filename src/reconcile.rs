@@ -19,10 +19,10 @@ use crate::git::GitError;
 use crate::image::TagId;
 use crate::lock::{Lock, diff};
 use crate::problem::Problems;
-use crate::report::{Report, Row};
+use crate::report::{End, Report, Row};
 use crate::root::Root;
-use crate::settings::policy::Policy;
 use crate::settings::globs::TagGlobs;
+use crate::settings::policy::Policy;
 use crate::stream::Tag;
 use crate::world::World;
 
@@ -126,62 +126,63 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         let asked = plan.asked.clone();
         let settled = |id: &TagId| carried.as_ref().is_some_and(|carried| carried.settles(&scene.root, id));
         let findings = resolve::resolve(world, plan.without(settled), &fetched).await;
-        let mut notes = resolve::notes(&findings);
+        let notes = resolve::notes(&findings);
         let (next, mut failures) = pin::pin(&scene.root.definitions, &scene.root.lock, findings);
         for (id, error) in carried.iter().flat_map(|carried| &carried.failures).filter(|(id, _)| settled(id)) {
             failures.entry(id.clone()).or_insert_with(|| error.clone());
         }
 
-        let landed = match request.effect {
-            Effect::Show => None,
-            Effect::Write | Effect::Land => {
-                let change = commit::commit(&scene, &next);
-                match publish::publish(world, &scene.sight.branch, change).await? {
-                    Published::Nothing => None,
-                    Published::Landed(commit) => Some(commit),
-                    Published::Again { doubt, reason } => {
-                        carried = Some(Carried::of(scene.root, &next, &asked, failures, doubt));
-                        tries.again(world, &reason).await?;
-                        continue;
-                    }
-                }
+        let change = if request.effect == Effect::Show { None } else { commit::commit(&scene, &next) };
+        let mut landed = None;
+        match publish::publish(world, &scene.sight.branch, change).await? {
+            Published::Nothing => {}
+            Published::Landed(commit) => landed = Some(commit),
+            Published::Again { doubt, reason } => {
+                carried = Some(Carried::of(scene.root, &next, &asked, failures, doubt));
+                tries.again(world, &reason).await?;
+                continue;
             }
-        };
+        }
 
         // An empty plan after an answer that never came means that it had landed.
-        let late = carried.filter(|carried| carried.doubt && landed.is_none());
+        let late = carried.filter(|carried| carried.doubt && landed.is_none() && carried.base != next);
         let base = late.as_ref().map_or(&scene.root.lock, |late| &late.base);
         let rows = rows(&scene.root, base, &next, &asked, &failures);
-        let commit = landed.clone().or_else(|| late.as_ref().filter(|late| late.base != next).map(|_| scene.sight.tip.clone()));
+        let tip = landed.clone().unwrap_or_else(|| scene.sight.tip.clone());
+        let end = match request.effect {
+            Effect::Show => End::Planned,
+            _ if landed.is_none() && late.is_none() => End::Unchanged,
+            Effect::Write => End::Written,
+            Effect::Land => End::Landed(tip.clone()),
+        };
+        let branch = Some(scene.sight.branch.clone()).filter(|branch| !branch.is_empty());
+        let tip_of_branch = branch.is_some().then(|| tip.clone());
         let mut report = Report {
             remote: request.remote.clone(),
-            branch: scene.sight.branch.clone(),
-            tip: landed.clone().unwrap_or_else(|| scene.sight.tip.clone()),
-            commit,
-            planned: request.effect == Effect::Show,
+            branch,
+            tip: tip_of_branch,
+            end,
             rows,
             hooks: Vec::new(),
-            notes: Vec::new(),
+            notes,
             errors: Vec::new(),
         };
         if request.effect == Effect::Land {
-            let at_tip = notify::AtTip {
-                tip: report.tip.clone(),
-                root: Root { lock: next, ..scene.root },
-                after_state: landed.is_some(),
-            };
             if request.imports == Imports::Due {
                 let due = remember::Due { now, failed: failures.keys().cloned().collect(), any: !asked.is_empty() };
                 if let Err(error) = memory.record(world, &due).await {
-                    report.errors.push(format!("the time of this pass could not be kept, its tags stay due: {error}"));
+                    report
+                        .errors
+                        .push(format!("the time of this pass could not be kept, so its tags stay due: {error}"));
                 }
             }
-            let told = notify::notify(world, request, at_tip, memory).await;
+            let root = Root { lock: next, ..scene.root };
+            let at = notify::AtTip { tip, root, after_state: landed.is_some() };
+            let told = notify::notify(world, request, at, memory).await;
             report.hooks = told.rows;
             report.errors.extend(told.error.map(|error| format!("hooks stay pending: {error}")));
-            notes.extend(told.notes);
+            report.notes.extend(world.notes());
         }
-        report.notes = notes;
         return Ok(report);
     }
 }
@@ -231,8 +232,7 @@ fn rows(root: &Root, old: &Lock, new: &Lock, asked: &BTreeSet<TagId>, failures: 
         diff::moves(old, new).into_iter().map(|one| (one.tag.clone(), one)).collect();
     let mut rows = Vec::new();
     for (id, tag) in &root.definitions.tags {
-        let pin = new.pins.get(id);
-        rows.push(Row::of(id, tag, pin, moves.remove(id), asked.contains(id), failures.get(id).cloned()));
+        rows.push(Row::of(id, tag, new, moves.remove(id), asked.contains(id), failures.get(id).cloned()));
     }
     rows.extend(moves.into_values().map(Row::removed));
     rows.sort_by(|a, b| a.tag.cmp(&b.tag));

@@ -10,8 +10,10 @@ pub mod text;
 use crate::git::CommitId;
 use crate::hook::HookExit;
 use crate::image::{ImageRef, TagId};
-use crate::lock::diff::Side;
+use crate::lock::Lock;
+use crate::lock::diff::{Change, Move, Side, side};
 use crate::registry::{FailureKind, ImportError};
+use crate::stream::{Source, Tag};
 use exit::Exit;
 
 /// What a pass did.
@@ -31,6 +33,8 @@ pub struct Report {
     pub hooks: Vec<HookRow>,
     /// Anything else that people should know, a sentence each.
     pub notes: Vec<String>,
+    /// What went wrong beside tags and hooks, a sentence each.
+    pub errors: Vec<String>,
 }
 
 /// How a pass ended.
@@ -44,8 +48,6 @@ pub enum End {
     Landed(CommitId),
     /// There was nothing to write.
     Unchanged,
-    /// The branch kept moving until the time was up; nothing of ours landed.
-    GaveUp,
 }
 
 /// One tag.
@@ -55,8 +57,8 @@ pub struct Row {
     pub tag: TagId,
     /// The tag it follows, where it follows one.
     pub follow: Option<TagId>,
-    /// The image.
-    pub image: ImageRef,
+    /// The image; none for a follower that never had a pin.
+    pub image: Option<ImageRef>,
     /// What became of it.
     pub outcome: Outcome,
     /// Where it stood before the pass.
@@ -110,6 +112,44 @@ pub enum HookOutcome {
     Pending,
     /// The operator's policy does not allow it; the sentence says why.
     Refused(String),
+}
+
+impl Row {
+    /// The row of a tag that is defined: `pin` is what it is pinned to after the pass, `moved` its move.
+    pub fn of(
+        id: &TagId,
+        tag: &Tag,
+        lock: &Lock,
+        moved: Option<Move>,
+        asked: bool,
+        failure: Option<ImportError>,
+    ) -> Self {
+        let pin = lock.pins.get(id);
+        let new = pin.map(|pin| side(lock, pin));
+        let (follow, defined) = match &tag.source {
+            Source::Follow(target) => (Some(target.clone()), None),
+            Source::Image { image, .. } => (None, Some(image.clone())),
+        };
+        let outcome = match (failure, &moved) {
+            (Some(error), _) => Outcome::Failed(error),
+            (None, Some(Move { change: Change::Added { .. }, .. })) => Outcome::Added,
+            (None, Some(_)) => Outcome::Moved,
+            (None, None) if asked => Outcome::Unchanged,
+            (None, None) => Outcome::NotDue,
+        };
+        let old = match &moved {
+            Some(moved) => moved.before().cloned(),
+            None => new.clone(),
+        };
+        Self { tag: id.clone(), follow, image: pin.map(|pin| pin.image.clone()).or(defined), outcome, old, new }
+    }
+
+    /// The row of a pin that no definition asks for any more.
+    pub fn removed(moved: Move) -> Self {
+        let old = moved.before().cloned();
+        let Move { tag, follow, image, .. } = moved;
+        Self { tag, follow, image: Some(image), outcome: Outcome::Removed, old, new: None }
+    }
 }
 
 impl Outcome {
@@ -177,10 +217,10 @@ impl HookOutcome {
 impl Report {
     /// How the pass is to be judged: the worst of all that is in the report.
     pub fn exit(&self) -> Exit {
-        let end = if self.end == End::GaveUp { Exit::Contention } else { Exit::Success };
         let rows = self.rows.iter().map(|row| row.outcome.exit());
         let hooks = self.hooks.iter().map(|hook| hook.outcome.exit());
-        rows.chain(hooks).fold(end, Exit::worst)
+        let errors = self.errors.iter().map(|_| Exit::Error);
+        rows.chain(hooks).chain(errors).fold(Exit::Success, Exit::worst)
     }
 
     /// Whether any tag moved, or would.
@@ -204,7 +244,7 @@ pub(crate) mod sample {
         let row = |tag: &str, outcome, old, new| Row {
             tag: tag.parse().unwrap(),
             follow: None,
-            image: format!("docker.io/library/{tag}").parse().unwrap(),
+            image: Some(format!("docker.io/library/{tag}").parse().unwrap()),
             outcome,
             old,
             new,
@@ -247,6 +287,7 @@ pub(crate) mod sample {
                 hook("chat", HookOutcome::Failed(HookExit::Code(7)), ""),
                 hook("slow", HookOutcome::Elsewhere, ""),
             ],
+            errors: Vec::new(),
             notes: vec!["the remote takes no state ref: the state is kept on this machine".to_owned()],
         }
     }
@@ -272,8 +313,6 @@ mod tests {
         assert_eq!(exit(End::Unchanged, &[failed(FailureKind::Network)], &[]), Exit::Partial);
         assert_eq!(exit(End::Unchanged, &[Outcome::Moved], std::slice::from_ref(&hook)), Exit::HookFailed);
         assert_eq!(exit(End::Unchanged, &[failed(FailureKind::Tls)], &[hook]), Exit::Partial);
-        assert_eq!(exit(End::GaveUp, &[failed(FailureKind::Tls)], &[]), Exit::Contention);
-        assert_eq!(exit(End::GaveUp, &[failed(FailureKind::Integrity)], &[]), Exit::Refused);
         assert_eq!(exit(End::Planned, &[failed(FailureKind::Refused)], &[]), Exit::Refused);
         assert_eq!(exit(End::Unchanged, &[], &[HookOutcome::Refused("x".to_owned())]), Exit::Refused);
     }

@@ -23,6 +23,8 @@ use crate::problem::{Problems, SourceFile};
 const SEEN: &str = "hook";
 /// The folder of what hooks were run for without success.
 const TRIED: &str = "tried";
+/// The folder of how often hooks were told.
+const TOLD: &str = "told";
 /// The folder of the claims.
 const CLAIMS: &str = "claim";
 /// The file of what `--due` goes by.
@@ -36,6 +38,8 @@ pub struct State {
     /// What each hook was run for without success, by its name: it may have done with that what it does, so that it
     /// has to be told where the tag stands also when that is where it last saw it.
     pub tried: BTreeMap<String, Lock>,
+    /// How many events each hook was told of with success, by its name.
+    pub told: BTreeMap<String, u64>,
     /// Who is running a hook now, by the hook's name.
     pub claims: BTreeMap<String, Claim>,
     /// What `--due` goes by.
@@ -79,6 +83,9 @@ impl State {
                 files.insert(format!("{folder}/{}.lock", component(hook)), encode(lock).into_bytes());
             }
         }
+        for (hook, told) in &self.told {
+            files.insert(format!("{TOLD}/{}.json", component(hook)), json(told));
+        }
         for (hook, claim) in &self.claims {
             files.insert(format!("{CLAIMS}/{}.json", component(hook)), json(claim));
         }
@@ -118,6 +125,9 @@ impl State {
                 let lock = read(&file).map_err(|problems| Problems(problems).to_string());
                 let locks = if folder == SEEN { &mut self.seen } else { &mut self.tried };
                 locks.insert(hook, lock.map_err(|message| escape::terminal(&message))?);
+            }
+            (TOLD, "json") => {
+                self.told.insert(hook, from_json(bytes)?);
             }
             (CLAIMS, "json") => {
                 self.claims.insert(hook, from_json(bytes)?);
@@ -197,10 +207,11 @@ mod tests {
         (
             btree_map(any::<String>(), sample::any_lock(), 0..3),
             btree_map(any::<String>(), sample::any_lock(), 0..3),
+            btree_map(any::<String>(), any::<u64>(), 0..3),
             btree_map(any::<String>(), claim, 0..3),
             option::of(schedule),
         )
-            .prop_map(|(seen, tried, claims, schedule)| State { seen, tried, claims, schedule })
+            .prop_map(|(seen, tried, told, claims, schedule)| State { seen, tried, told, claims, schedule })
     }
 
     #[test]
@@ -210,6 +221,7 @@ mod tests {
         let state = State {
             seen: [("rollout".to_owned(), Lock::default())].into(),
             tried: BTreeMap::new(),
+            told: [("rollout".to_owned(), 3)].into(),
             claims: [("Team A/x".to_owned(), Claim { owner, until: time })].into(),
             schedule: Some(ScheduleState { last: time, retry: vec!["python:3.12".parse().unwrap()] }),
         };

@@ -7,8 +7,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::escape::is_deceptive;
-use crate::image::Digest;
-use crate::lock::diff::{Change, Move, Side};
+use crate::image::{Digest, TagId};
+use crate::lock::Lock;
+use crate::lock::diff::{Change, Move, Side, side};
+use crate::stream::{Source, Tag};
 
 /// The name and version of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -31,7 +33,7 @@ pub enum EventSchema {
 pub struct ReportV1 {
     /// Always `pinstream.report/v1`.
     pub schema: ReportSchema,
-    /// How it ended: `planned`, `written`, `landed`, `unchanged` or `gave-up`.
+    /// How it ended: `planned`, `written`, `landed` or `unchanged`.
     pub end: &'static str,
     /// The exit code that goes with it.
     pub exit: u8,
@@ -53,6 +55,8 @@ pub struct ReportV1 {
     pub hooks: Vec<HookV1>,
     /// Anything else that people should know.
     pub notes: Vec<String>,
+    /// What went wrong beside tags and hooks.
+    pub errors: Vec<String>,
 }
 
 /// One tag of a report.
@@ -65,8 +69,8 @@ pub struct TagV1 {
     /// The tag it follows, `stream:tag`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub follow: Option<String>,
-    /// The image.
-    pub image: String,
+    /// The image; null for a follower that never had a pin.
+    pub image: Option<String>,
     /// `unchanged`, `moved`, `added`, `removed`, `not-due`, `refused` or `failed`.
     pub outcome: &'static str,
     /// Where it stood before; null if it had no pin.
@@ -165,6 +169,44 @@ pub struct MoveV1 {
     pub reference: Option<String>,
 }
 
+/// The name and version of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub enum ListSchema {
+    /// Version 1.
+    #[serde(rename = "pinstream.list/v1")]
+    V1,
+}
+
+/// All tags, and what they are pinned to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ListV1 {
+    /// Always `pinstream.list/v1`.
+    pub schema: ListSchema,
+    /// The tags, in the order of their names.
+    pub tags: Vec<PinV1>,
+}
+
+/// One tag of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct PinV1 {
+    /// The stream.
+    pub stream: String,
+    /// The tag's name within it.
+    pub tag: String,
+    /// The tag it follows, `stream:tag`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follow: Option<String>,
+    /// The image; null for a follower that is not pinned.
+    pub image: Option<String>,
+    /// The one platform that is pinned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// Where it stands; null if it has no pin.
+    pub pin: Option<SideV1>,
+    /// The reference to deploy, `registry/repository:tag@sha256:…`; null if it has no pin.
+    pub reference: Option<String>,
+}
+
 /// Where moves have landed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Landed<'a> {
@@ -176,6 +218,8 @@ pub struct Landed<'a> {
     pub root: &'a str,
     /// The commit, in hexadecimal.
     pub commit: &'a str,
+    /// How many events the hook was told of with success before: what makes the same move, made again, another event.
+    pub round: u64,
 }
 
 impl EventV1 {
@@ -183,7 +227,7 @@ impl EventV1 {
     pub fn new(hook: &str, landed: Landed<'_>, moves: &[Move]) -> Self {
         Self {
             schema: EventSchema::V1,
-            id: event_id(hook, landed.branch, landed.root, moves),
+            id: event_id(hook, landed, moves),
             hook: hook.to_owned(),
             remote: landed.remote.map(str::to_owned),
             branch: landed.branch.to_owned(),
@@ -196,6 +240,38 @@ impl EventV1 {
     /// The event as JSON text.
     pub fn to_json(&self) -> String {
         text(self)
+    }
+}
+
+impl ListV1 {
+    /// The list of `tags`.
+    pub fn new(tags: Vec<PinV1>) -> Self {
+        Self { schema: ListSchema::V1, tags }
+    }
+
+    /// The list as JSON text.
+    pub fn to_json(&self) -> String {
+        text(self)
+    }
+}
+
+impl PinV1 {
+    /// The tag `id`, defined as `tag`, with its pin in `lock`.
+    pub fn new(id: &TagId, tag: &Tag, lock: &Lock) -> Self {
+        let pin = lock.pins.get(id);
+        let (follow, image, platform) = match &tag.source {
+            Source::Follow(target) => (Some(target.to_string()), pin.map(|pin| pin.image.to_string()), None),
+            Source::Image { image, platform } => (None, Some(image.to_string()), platform.as_ref()),
+        };
+        Self {
+            stream: id.stream.to_string(),
+            tag: id.tag.to_string(),
+            follow,
+            image,
+            platform: platform.map(ToString::to_string),
+            pin: pin.map(|pin| SideV1::from(&side(lock, pin))),
+            reference: pin.map(|pin| pin.reference().to_string()),
+        }
     }
 }
 
@@ -232,12 +308,15 @@ impl From<&Side> for SideV1 {
     }
 }
 
-/// The id of the event that tells `hook` of `moves`: 32 hexadecimal digits that follow from what is told alone.
+/// The id of the event that tells `hook` of `moves`: 32 hexadecimal digits that follow from what is told, and from how
+/// often it was told before.
 ///
 /// The commit is not part of it: a retry may find the same moves pending at a later commit.
-pub fn event_id(hook: &str, branch: &str, root: &str, moves: &[Move]) -> String {
+pub fn event_id(hook: &str, landed: Landed<'_>, moves: &[Move]) -> String {
+    let round = landed.round.to_string();
+    let parts = ["pinstream.event/v1", hook, landed.branch, landed.root, &round];
     // Lengths keep a line break within a name from being taken for the end of it.
-    let mut lines: String = ["pinstream.event/v1", hook, branch, root].map(|s| format!("{} {s}\n", s.len())).concat();
+    let mut lines: String = parts.map(|part| format!("{} {part}\n", part.len())).concat();
     for m in moves {
         let [old, new] = [m.before(), m.after()].map(|side| side.map_or("-", |side| side.digest.as_str()));
         lines.push_str(&format!("{} {old} {new}\n", m.tag));
@@ -280,7 +359,7 @@ mod tests {
     use crate::lock::{Lock, diff, sample};
 
     const LANDED: Landed<'_> =
-        Landed { remote: Some("https://git.example/a"), branch: "main", root: "", commit: "0f1c2d" };
+        Landed { remote: Some("https://git.example/a"), branch: "main", root: "", commit: "0f1c2d", round: 0 };
 
     #[test]
     fn an_event_tells_each_move_whole() {
@@ -334,17 +413,22 @@ mod tests {
     #[test]
     fn an_events_id_follows_from_what_is_told() {
         let moves = diff::moves(&Lock::default(), &sample::python());
-        let id = event_id("rollout", "main", "", &moves);
+        let id = event_id("rollout", Landed { branch: "main", root: "", ..LANDED }, &moves);
         assert_eq!(id, "ff9cefc59dbf56f75258778713433d19");
         let later = Landed { commit: "ffffff", remote: None, ..LANDED };
         assert_eq!(EventV1::new("rollout", later, &moves).id, id);
         let others = [
-            event_id("rollout2", "main", "", &moves),
-            event_id("rollout", "main2", "", &moves),
-            event_id("rollout", "main", "a", &moves),
-            event_id("rollout", "main", "", &moves[1..]),
-            event_id("rollout", "main", "", &diff::moves(&sample::python(), &Lock::default())),
-            event_id("rollout\n4 main", "", "", &moves),
+            event_id("rollout2", Landed { branch: "main", root: "", ..LANDED }, &moves),
+            event_id("rollout", Landed { branch: "main2", root: "", ..LANDED }, &moves),
+            event_id("rollout", Landed { branch: "main", root: "a", ..LANDED }, &moves),
+            event_id("rollout", Landed { branch: "main", root: "", ..LANDED }, &moves[1..]),
+            event_id(
+                "rollout",
+                Landed { branch: "main", root: "", ..LANDED },
+                &diff::moves(&sample::python(), &Lock::default()),
+            ),
+            event_id("rollout", Landed { round: 1, ..LANDED }, &moves),
+            event_id("rollout\n4 main", Landed { branch: "", root: "", ..LANDED }, &moves),
         ];
         assert!(!others.contains(&id));
     }

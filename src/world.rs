@@ -107,6 +107,9 @@ pub trait World {
     /// A number from 0 up to 1, for jitter.
     fn random(&self) -> f64;
 
+    /// What a person should know of the edges themselves, as that the remote takes no state ref.
+    fn notes(&self) -> Vec<String>;
+
     /// Tells somebody who waits.
     fn progress(&self, progress: Progress);
 }

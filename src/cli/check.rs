@@ -10,14 +10,15 @@ use similar::TextDiff;
 use crate::git::checkout;
 use crate::image::{Digest, TagId};
 use crate::lock::agree::{What, agree};
-use crate::lock::{self, Lock};
 use crate::lock::diff::{Move, moves};
 use crate::lock::encode::encode;
+use crate::lock::{self, Lock};
+use crate::problem::{Problems, SourceFile};
 use crate::reconcile::pin::pin;
 use crate::reconcile::resolve::Findings;
-use crate::problem::{Problems, SourceFile};
 use crate::reconcile::{Effect, Imports, PassError, Request};
-use crate::report::{Exit, Outcome, Report};
+use crate::report::exit::Exit;
+use crate::report::{Outcome, Report};
 use crate::root::Root;
 use crate::settings::globs::TagGlobs;
 use crate::world::folder::Folder;
@@ -95,10 +96,8 @@ fn against_base(context: &Context, folder: &Folder, root: &Root, base: &str) -> 
     let mut changed: Vec<Move> = moves(&old, &root.lock);
     // A follower's digest is the followed one's, which `offline` compares.
     changed.retain(|one| one.after().is_some() && root.lock.pins[&one.tag].follow.is_none());
-    let mut unknown: BTreeSet<(TagId, Digest)> = changed
-        .iter()
-        .filter_map(|one| Some((one.tag.clone(), one.after()?.digest.clone())))
-        .collect();
+    let mut unknown: BTreeSet<(TagId, Digest)> =
+        changed.iter().filter_map(|one| Some((one.tag.clone(), one.after()?.digest.clone()))).collect();
     if unknown.is_empty() {
         return Ok(Exit::Success);
     }
@@ -128,6 +127,7 @@ fn against_base(context: &Context, folder: &Folder, root: &Root, base: &str) -> 
             _ => {
                 writeln!(out, "`{id}` is pinned to `{digest}`, which neither it serves now nor {base} ever held")?;
                 if let Some(new) = &row.new {
+                    let new = &new.digest;
                     writeln!(out, "  it serves `{new}`; put that in place with `pinstream update {id}`")?;
                 }
                 Exit::Refused
@@ -148,7 +148,7 @@ fn lock_of(bytes: Vec<u8>) -> Lock {
 fn upstream(context: &Context, folder: &Folder) -> Result<Exit, CliError> {
     let report = import(context, folder, None)?;
     pass::show(context, &report, super::Format::Text)?;
-    let drift = if report.has_moves() { Exit::Drift } else { Exit::Success };
+    let drift = if report.moves() { Exit::Drift } else { Exit::Success };
     Ok(report.exit().worst(drift))
 }
 

@@ -3,7 +3,7 @@
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::report::Exit;
+use crate::report::exit::Exit;
 
 use super::context::Context;
 use super::{Cli, CliError};

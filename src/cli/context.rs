@@ -8,8 +8,8 @@ use clap::ColorChoice;
 use crate::image::{NameError, TagId};
 use crate::problem::Style;
 use crate::root::Root;
-use crate::settings::policy::Policy;
 use crate::settings::globs::TagGlobs;
+use crate::settings::policy::Policy;
 use crate::world::environment;
 use crate::world::folder::Folder;
 
@@ -138,8 +138,8 @@ pub fn style_of(choice: ColorChoice, stream: &impl IsTerminal) -> Style {
 
 fn read_policy(path: &Path) -> Result<Policy, CliError> {
     let shown = path.display().to_string();
-    let bytes = std::fs::read(path)
-        .map_err(|error| CliError::said(format!("the policy `{shown}` cannot be read: {error}")))?;
+    let bytes =
+        std::fs::read(path).map_err(|error| CliError::said(format!("the policy `{shown}` cannot be read: {error}")))?;
     Ok(Policy::read(&shown, &bytes)?)
 }
 

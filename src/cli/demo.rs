@@ -16,7 +16,9 @@ use similar::TextDiff;
 use crate::git::{self, CommitId, Files, Remote, RemoteSetup};
 use crate::lock;
 use crate::reconcile::{Effect, Imports, PassError, Request, reconcile};
-use crate::report::{Exit, Report, text::Text};
+use crate::report::Report;
+use crate::report::exit::Exit;
+use crate::report::text::{Show, text};
 use crate::settings::Author;
 use crate::world::clock;
 use crate::world::real::{Place, RealWorld};
@@ -52,7 +54,8 @@ fn new_folder(context: &Context, asked: Option<&Path>) -> Result<PathBuf, CliErr
     };
     let folder = context.folder.join(asked);
     fs::create_dir(&folder).map_err(|error| {
-        CliError::said(format!("`{}` cannot be made: {error}", folder.display())).help("name a folder that is not there yet")
+        CliError::said(format!("`{}` cannot be made: {error}", folder.display()))
+            .help("name a folder that is not there yet")
     })?;
     Ok(folder)
 }
@@ -77,7 +80,7 @@ async fn tell(context: &Context, folder: &Path) -> Result<Exit, CliError> {
     writeln!(out, "\n2. `pinstream reconcile` pins every tag, commits the lock, and runs the hook:\n")?;
     let report = one_pass(folder, &remote).await?;
     write!(out, "{}", indented(&shown(context, &report)))?;
-    let before = report.tip.clone();
+    let before = report.tip.clone().unwrap_or(first);
 
     registry.push("demo/python", "3.12", &image("3.12.5", "2026-11-02T09:30:00Z"));
     writeln!(out, "\n3. Upstream, the image of python:3.12 moves. The next pass sees it:\n")?;
@@ -85,7 +88,7 @@ async fn tell(context: &Context, folder: &Path) -> Result<Exit, CliError> {
     write!(out, "{}", indented(&shown(context, &report)))?;
 
     writeln!(out, "\n4. What it committed:\n")?;
-    write!(out, "{}", indented(&diff(folder, &remote, &before, &report.tip)?))?;
+    write!(out, "{}", indented(&diff(folder, &remote, &before, report.tip.as_ref().unwrap_or(&before))?))?;
 
     writeln!(out, "\n5. Nothing has moved since, so one more pass commits nothing:\n")?;
     let report = one_pass(folder, &remote).await?;
@@ -139,7 +142,7 @@ fn open(folder: &Path, remote: &Path) -> Result<Remote, PassError> {
 }
 
 fn shown(context: &Context, report: &Report) -> String {
-    Text { report, style: context.style, verbose: false }.to_string()
+    text(report, Show::Changes, context.style)
 }
 
 /// The difference between the locks of two commits.

@@ -15,7 +15,7 @@ use crate::git::checkout::{self, Provenance};
 use crate::image::{Digest, StreamName, TagId};
 use crate::lock;
 use crate::problem::SourceFile;
-use crate::report::Exit;
+use crate::report::exit::Exit;
 use crate::root::Root;
 use crate::stream::{Source, Stream, Tag};
 use crate::world::{clock, folder::Folder};
@@ -129,7 +129,8 @@ impl Described<'_> {
         if let Some(description) = &stream.description {
             line("Description:", &escape::terminal(description));
         }
-        let mut annotations = stream.annotations.iter().map(|(key, value)| format!("{key}={}", escape::terminal(value)));
+        let mut annotations =
+            stream.annotations.iter().map(|(key, value)| format!("{key}={}", escape::terminal(value)));
         line("Annotations:", &annotations.next().unwrap_or_else(|| "<none>".to_owned()));
         for annotation in annotations {
             line("", &annotation);
@@ -148,8 +149,11 @@ impl Described<'_> {
     }
 
     fn section(&self, text: &mut String, id: &TagId, tag: &Tag, tags: &[(&TagId, &Tag)]) {
-        let aliases: Vec<&str> =
-            tags.iter().filter(|(alias, _)| *alias != id && self.ends_at(alias, id)).map(|(alias, _)| alias.tag.as_str()).collect();
+        let aliases: Vec<&str> = tags
+            .iter()
+            .filter(|(alias, _)| *alias != id && self.ends_at(alias, id))
+            .map(|(alias, _)| alias.tag.as_str())
+            .collect();
         let _ = match aliases.as_slice() {
             [] => writeln!(text, "{}", id.tag),
             aliases => writeln!(text, "{} ({})", id.tag, aliases.join(", ")),

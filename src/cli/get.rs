@@ -5,7 +5,7 @@ use std::io::Write as _;
 use clap::ValueEnum;
 
 use crate::image::TagId;
-use crate::report::Exit;
+use crate::report::exit::Exit;
 
 use super::CliError;
 use super::context::{Context, nearest};
@@ -43,7 +43,9 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     })?;
     let Some(pin) = root.lock.pins.get(&id) else {
         if root.definitions.tags.contains_key(&id) {
-            return Err(CliError::said(format!("`{id}` is not pinned yet")).help(format!("run `pinstream update {id}`")));
+            return Err(
+                CliError::said(format!("`{id}` is not pinned yet")).help(format!("run `pinstream update {id}`"))
+            );
         }
         let error = CliError::said(format!("there is no tag `{id}`"));
         return Err(match nearest(&root, &args.tag) {

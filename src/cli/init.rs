@@ -3,14 +3,16 @@
 use std::fs;
 use std::io::Write as _;
 
-use crate::report::Exit;
+use crate::report::exit::Exit;
 
 use super::CliError;
 use super::context::Context;
 
 /// What a new root begins with.
-const FILES: [(&str, &str); 2] =
-    [("pinstream.toml", include_str!("init/pinstream.toml")), ("streams/example.toml", include_str!("init/example.toml"))];
+const FILES: [(&str, &str); 2] = [
+    ("pinstream.toml", include_str!("init/pinstream.toml")),
+    ("streams/example.toml", include_str!("init/example.toml")),
+];
 
 /// Write a commented `pinstream.toml` and a first stream
 #[derive(Debug, clap::Args)]
@@ -32,7 +34,9 @@ pub fn run(context: &Context, _: &Args) -> Result<Exit, CliError> {
             whole.parent().map_or(Ok(()), fs::create_dir_all)?;
             fs::OpenOptions::new().write(true).create_new(true).open(&whole)?.write_all(text.as_bytes())
         };
-        write().map_err(|error: std::io::Error| CliError::said(format!("`{}` cannot be written: {error}", whole.display())))?;
+        write().map_err(|error: std::io::Error| {
+            CliError::said(format!("`{}` cannot be written: {error}", whole.display()))
+        })?;
         writeln!(out, "wrote {path}")?;
     }
     writeln!(out, "next: edit streams/example.toml, then run `pinstream update` and commit what it writes")?;

@@ -4,7 +4,8 @@ use std::io::Write as _;
 
 use crate::escape;
 use crate::lock::agree::{Disagreement, What, agree};
-use crate::report::Exit;
+use crate::lock::diff;
+use crate::report::exit::Exit;
 use crate::root::Root;
 use crate::stream::Source;
 use crate::wire;
@@ -37,8 +38,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     let mut out = context.stdout();
     if args.format == Format::Json {
         let tags = root.definitions.tags.iter().filter(|(id, _)| is_asked(id));
-        let tags: Vec<wire::TagV1> = tags.map(|(id, tag)| wire::TagV1::new(id, tag, root.lock.pins.get(id))).collect();
-        writeln!(out, "{}", wire::tags_json(&tags))?;
+        let tags = tags.map(|(id, tag)| wire::PinV1::new(id, tag, &root.lock)).collect();
+        write!(out, "{}", wire::ListV1::new(tags).to_json())?;
         return Ok(Exit::Success);
     }
     let disagreements = agree(&root.definitions, &root.lock);
@@ -59,12 +60,8 @@ fn row(root: &Root, disagreements: &[Disagreement], id: &crate::image::TagId) ->
         Source::Image { image, platform: Some(platform) } => format!("{image} ({platform})"),
         Source::Follow(target) => format!("-> {target}"),
     };
-    // A follower's pin leaves the version to the pin at the end of what it follows.
-    let mut described = pin;
-    while let Some(next) = described.and_then(|pin| pin.follow.as_ref()) {
-        described = root.lock.pins.get(next);
-    }
-    let version = described.and_then(|pin| pin.details.version.as_deref()).map(escape::terminal).unwrap_or_default();
+    let side = pin.map(|pin| diff::side(&root.lock, pin));
+    let version = side.and_then(|side| side.version).map(|version| escape::terminal(&version)).unwrap_or_default();
     let at = disagreements.binary_search_by(|one| one.tag.cmp(id));
     let status = match at.ok().map(|at| &disagreements[at].what) {
         None => "pinned",

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use clap::CommandFactory as _;
 
-use crate::report::Exit;
+use crate::report::exit::Exit;
 
 use super::context::Context;
 use super::{Cli, CliError};

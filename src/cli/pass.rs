@@ -6,7 +6,9 @@ use std::rc::Rc;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::reconcile::{Request, reconcile};
-use crate::report::{Exit, Report, json, text};
+use crate::report::exit::Exit;
+use crate::report::text::{Show, text};
+use crate::report::{Report, json};
 use crate::world::Progress;
 use crate::world::real::{Place, RealWorld};
 
@@ -70,8 +72,11 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
 pub fn show(context: &Context, report: &Report, format: Format) -> Result<(), CliError> {
     let mut out = context.stdout();
     match format {
-        Format::Text => write!(out, "{}", text::Text { report, style: context.style, verbose: context.verbose > 0 })?,
-        Format::Json => writeln!(out, "{}", json::json(report))?,
+        Format::Text => {
+            let show = if context.verbose > 0 { Show::Everything } else { Show::Changes };
+            write!(out, "{}", text(report, show, context.style))?;
+        }
+        Format::Json => write!(out, "{}", json::json(report))?,
     }
     Ok(out.flush()?)
 }

@@ -1,7 +1,7 @@
 //! `plan`: what a pass would do, and why. Writes nothing.
 
 use crate::reconcile::{Effect, Imports, Request};
-use crate::report::Exit;
+use crate::report::exit::Exit;
 use crate::world::real::Place;
 
 use super::context::{Context, select};
@@ -38,6 +38,6 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     };
     let report = pass::report(context, Place::Folder(folder), &request)?;
     pass::show(context, &report, args.format)?;
-    let drift = if args.exit_code && report.has_moves() { Exit::Drift } else { Exit::Success };
+    let drift = if args.exit_code && report.moves() { Exit::Drift } else { Exit::Success };
     Ok(report.exit().worst(drift))
 }

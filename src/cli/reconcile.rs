@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::git::checkout::{self, Checkout};
 use crate::git::{self, Remote, RemoteSetup};
 use crate::reconcile::{Effect, Imports, Request};
-use crate::report::Exit;
+use crate::report::exit::Exit;
 use crate::settings::globs::TagGlobs;
 use crate::world::environment;
 use crate::world::real::Place;

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use clap::ValueEnum;
 
-use crate::report::Exit;
+use crate::report::exit::Exit;
 use crate::{settings, stream, wire};
 
 use super::CliError;
@@ -39,8 +39,8 @@ impl Kind {
             Self::Settings => settings::schema(),
             Self::Stream => stream::schema(),
             Self::Policy => settings::policy::schema(),
-            Self::Report => wire::report_schema(),
-            Self::Event => wire::event_schema(),
+            Self::Report => wire::report_schema().to_value(),
+            Self::Event => wire::event_schema().to_value(),
         }
     }
 }

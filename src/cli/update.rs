@@ -1,7 +1,7 @@
 //! `update`: imports, and writes the lock in the work tree. Commits nothing.
 
 use crate::reconcile::{Effect, Imports, Request};
-use crate::report::Exit;
+use crate::report::exit::Exit;
 use crate::world::real::Place;
 
 use super::context::{Context, select};

@@ -18,9 +18,7 @@ pub fn commit(scene: &Scene, next: &Lock) -> Option<Change> {
         parent: scene.sight.tip.clone(),
         lock: encode::encode(next),
         message: message::message(&diff::moves(lock, next)),
-        author: author.unwrap_or_else(|| Author {
-            name: "pinstream".to_owned(),
-            email: "pinstream@localhost".to_owned(),
-        }),
+        author: author
+            .unwrap_or_else(|| Author { name: "pinstream".to_owned(), email: "pinstream@localhost".to_owned() }),
     })
 }

@@ -12,13 +12,13 @@ use jiff::SignedDuration;
 use crate::git::CommitId;
 use crate::hook::{HookEnd, HookExit, HookFile, HookRun};
 use crate::image::TagId;
-use crate::lock::{Lock, Pin};
 use crate::lock::diff::{Change, Move, moves};
+use crate::lock::{Lock, Pin};
 use crate::report::{HookOutcome, HookRow};
 use crate::root::Root;
 use crate::settings::Hook;
 use crate::state::{Claim, State};
-use crate::wire;
+use crate::wire::{EventV1, Landed};
 use crate::world::{Progress, World};
 
 use super::load;
@@ -49,8 +49,6 @@ pub struct AtTip {
 pub struct Told {
     /// A row for each hook that had something to see.
     pub rows: Vec<HookRow>,
-    /// What a person should know.
-    pub notes: Vec<String>,
     /// What stopped it; the moves stay pending.
     pub error: Option<PassError>,
 }
@@ -92,7 +90,7 @@ async fn rounds<W: World>(
         let (free, taken): (Vec<_>, Vec<_>) = pending.into_iter().partition(|one| is_free(world, &memory.state, one));
         for Pending { hook, moves } in taken {
             ended.insert(hook.name.clone());
-            told.rows.push(HookRow::new(&hook.name, None, moves.len(), HookOutcome::Elsewhere));
+            told.rows.push(waiting(&hook, moves.len(), HookOutcome::Elsewhere));
         }
         if free.is_empty() {
             return Ok(());
@@ -103,8 +101,7 @@ async fn rounds<W: World>(
                 None => allowed.push(one),
                 Some(problem) => {
                     ended.insert(one.hook.name.clone());
-                    let forbidden = HookOutcome::Forbidden(problem.message);
-                    told.rows.push(HookRow::new(&one.hook.name, None, one.moves.len(), forbidden));
+                    told.rows.push(waiting(&one.hook, one.moves.len(), HookOutcome::Refused(problem.message)));
                 }
             }
         }
@@ -121,6 +118,11 @@ async fn rounds<W: World>(
         at = look_after(world, &mut memory, at).await?;
     }
     Ok(())
+}
+
+/// The row of a hook that is not run here and now.
+fn waiting(hook: &Hook, moves: usize, outcome: HookOutcome) -> HookRow {
+    HookRow { name: hook.name.clone(), event: None, moves, outcome, output: String::new() }
 }
 
 /// What each hook of the root has not seen, in the order of the settings.
@@ -219,25 +221,37 @@ async fn tell<W: World>(
     let mut all_good = true;
     let last = batches.len() - 1;
     for (number, batch) in batches.into_iter().enumerate() {
-        let run = match prepare(world, request, at, hook, &batch).await? {
-            Ok(run) => Ok(run),
-            Err(reason) => Err(HookEnd { exit: HookExit::NotStarted(reason), output: String::new() }),
+        let round = memory.state.told.get(&hook.name).copied().unwrap_or_default();
+        let landed = Landed {
+            remote: request.remote.as_deref(),
+            branch: &memory.branch,
+            root: &request.root,
+            commit: &at.tip.0,
+            round,
         };
+        let event = EventV1::new(&hook.name, landed, &batch);
         world.progress(Progress::Hook);
-        let end = match &run {
-            Ok(run) => world.run_hook(run).await,
-            Err(end) => end.clone(),
+        let end = match prepare(world, &at.tip, hook, &event, &batch).await? {
+            Ok(run) => world.run_hook(&run).await,
+            Err(reason) => HookEnd { exit: HookExit::NotStarted(reason), output: String::new() },
         };
         let good = end.exit == HookExit::Success;
         all_good &= good;
-        let event = wire::event_id(&hook.name, &memory.branch, &request.root, &batch);
-        told.rows.push(HookRow::new(&hook.name, Some(event), batch.len(), HookOutcome::Ended(end)));
+        let outcome = if good { HookOutcome::Succeeded } else { HookOutcome::Failed(end.exit) };
+        told.rows.push(HookRow {
+            name: hook.name.clone(),
+            event: Some(event.id),
+            moves: batch.len(),
+            outcome,
+            output: end.output,
+        });
         let release = number == last;
         let owner = world.owner();
         let marked = |state: &State| {
             let mut state = state.clone();
             if good {
                 mark(&mut state, &at.root.lock, &batch, hook);
+                state.told.insert(hook.name.clone(), round + 1);
             }
             if release && state.claims.get(&hook.name).is_some_and(|claim| claim.owner == owner) {
                 state.claims.remove(&hook.name);
@@ -286,30 +300,29 @@ fn mark(state: &mut State, tip: &Lock, told: &[Move], hook: &Hook) {
 /// Puts together everything a run is given; a sentence where the commit lacks a file that it names.
 async fn prepare<W: World>(
     world: &W,
-    request: &Request,
-    at: &AtTip,
+    tip: &CommitId,
     hook: &Hook,
+    event: &EventV1,
     moves: &[Move],
 ) -> Result<Result<HookRun, String>, PassError> {
     let mut files = Vec::new();
     for path in hook.program_file().into_iter().chain(hook.files.iter().map(String::as_str)) {
-        match world.file(&at.tip, path).await? {
+        match world.file(tip, path).await? {
             Some(file) => {
                 files.push(HookFile { path: path.to_owned(), bytes: file.bytes, executable: file.executable });
             }
-            None => return Ok(Err(format!("`{path}` is not in the commit {}", at.tip.short()))),
+            None => return Ok(Err(format!("`{path}` is not in the commit {}", tip.short()))),
         }
     }
-    let branch = request.branch.as_deref().unwrap_or_default();
-    let event = wire::EventV1::new(&hook.name, request.remote.as_deref(), branch, &request.root, &at.tip, moves);
     let mut env = vec![
         ("PINSTREAM_HOOK".to_owned(), hook.name.clone()),
         ("PINSTREAM_EVENT_ID".to_owned(), event.id.clone()),
-        ("PINSTREAM_COMMIT".to_owned(), at.tip.to_string()),
-        ("PINSTREAM_BRANCH".to_owned(), branch.to_owned()),
+        ("PINSTREAM_COMMIT".to_owned(), event.commit.clone()),
+        ("PINSTREAM_BRANCH".to_owned(), event.branch.clone()),
     ];
     if let [one] = moves {
-        let digest = |side: Option<&crate::lock::diff::Side>| side.map(|side| side.digest.to_string()).unwrap_or_default();
+        let digest =
+            |side: Option<&crate::lock::diff::Side>| side.map(|side| side.digest.to_string()).unwrap_or_default();
         env.extend([
             ("PINSTREAM_STREAM".to_owned(), one.tag.stream.to_string()),
             ("PINSTREAM_TAG".to_owned(), one.tag.tag.to_string()),

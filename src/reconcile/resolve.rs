@@ -51,7 +51,8 @@ pub struct Fetched(RefCell<BTreeMap<(Repository, Digest, Option<Platform>), Rc<F
 pub async fn resolve<W: World>(world: &W, plan: Plan, fetched: &Fetched) -> Findings {
     let of = plan.imports.len();
     world.announce(&plan.repositories());
-    let mut answers = stream::iter(plan.imports).map(|import| import_image(world, import, fetched)).buffer_unordered(IN_FLIGHT);
+    let mut answers =
+        stream::iter(plan.imports).map(|import| import_image(world, import, fetched)).buffer_unordered(IN_FLIGHT);
     let mut findings = Findings::new();
     let mut done = 0;
     while let Some(answer) = answers.next().await {

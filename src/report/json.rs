@@ -17,7 +17,6 @@ impl From<&Report> for ReportV1 {
             End::Written => ("written", None),
             End::Landed(commit) => ("landed", Some(commit)),
             End::Unchanged => ("unchanged", None),
-            End::GaveUp => ("gave-up", None),
         };
         Self {
             schema: ReportSchema::V1,
@@ -30,6 +29,7 @@ impl From<&Report> for ReportV1 {
             tags: report.rows.iter().map(TagV1::from).collect(),
             hooks: report.hooks.iter().map(HookV1::from).collect(),
             notes: report.notes.clone(),
+            errors: report.errors.clone(),
         }
     }
 }
@@ -46,7 +46,7 @@ impl From<&Row> for TagV1 {
             stream: row.tag.stream.to_string(),
             tag: row.tag.tag.to_string(),
             follow: row.follow.as_ref().map(ToString::to_string),
-            image: row.image.to_string(),
+            image: row.image.as_ref().map(ToString::to_string),
             outcome: row.outcome.word(),
             old: row.old.as_ref().map(SideV1::from),
             new: row.new.as_ref().map(SideV1::from),

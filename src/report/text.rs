@@ -34,6 +34,9 @@ pub fn text(report: &Report, show: Show, style: Style) -> String {
     for note in &report.notes {
         out.put(format_args!("note: {}\n", escape::terminal(note)));
     }
+    for error in &report.errors {
+        out.put(format_args!("error: {}\n", escape::terminal(error)));
+    }
     out.put(format_args!("{}\n", summary(report)));
     out.text
 }
@@ -55,7 +58,6 @@ fn summary(report: &Report) -> String {
         End::Written => format!("`{}` was written", crate::lock::FILE_NAME),
         End::Landed(commit) => format!("landed as {} on {branch}", commit.short()),
         End::Unchanged => "nothing to write".to_owned(),
-        End::GaveUp => format!("gave up: {branch} kept moving, nothing landed"),
     };
     format!("{counts}; {end}")
 }
@@ -203,7 +205,6 @@ mod tests {
         };
         assert_eq!(end(End::Unchanged, 0), "no tags; nothing to write");
         assert_eq!(end(End::Written, 1), "1 failed; `pinstream.lock` was written");
-        assert_eq!(end(End::GaveUp, 0), "no tags; gave up: main kept moving, nothing landed");
         assert_eq!(end(End::Landed(CommitId("0123456789ab".to_owned())), 0), "no tags; landed as 012345678 on main");
     }
 

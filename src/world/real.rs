@@ -39,6 +39,7 @@ pub struct RealWorld {
     place: Place,
     policy: Option<Policy>,
     registry: RefCell<Option<(Settings, Rc<Registry>)>>,
+    notes: RefCell<Vec<String>>,
     surroundings: Surroundings,
     started: Stopwatch,
     owner: Owner,
@@ -52,6 +53,7 @@ impl RealWorld {
             place,
             policy,
             registry: RefCell::new(None),
+            notes: RefCell::new(Vec::new()),
             surroundings: Surroundings::from_environment(),
             started: Stopwatch::start(),
             owner: owner::this_process(),
@@ -134,9 +136,10 @@ impl World for RealWorld {
         let (prefix, commit) = (state::prefix(branch, root), commit.cloned());
         let files = self.remote(remote, move |remote| remote.read_state(commit.as_ref(), &prefix)).await?;
         let (state, notes) = State::from_files(&files);
-        for note in notes {
-            tracing::warn!("{note}");
-        }
+        let mut known = self.notes.borrow_mut();
+        known.extend(notes);
+        known.sort();
+        known.dedup();
         Ok(state)
     }
 
@@ -217,6 +220,18 @@ impl World for RealWorld {
 
     fn random(&self) -> f64 {
         fastrand::f64()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = self.notes.borrow().clone();
+        if let Place::Remote { remote, .. } = &self.place
+            && remote.lock().unwrap_or_else(PoisonError::into_inner).state_is_local()
+        {
+            notes.push(
+                "the remote takes no `refs/pinstream/state`, so what hooks saw is kept on this machine".to_owned(),
+            );
+        }
+        notes
     }
 
     fn progress(&self, progress: Progress) {

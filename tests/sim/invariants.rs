@@ -7,7 +7,8 @@ use crate::image::{Digest, TagId};
 use crate::lock::diff::moves;
 use crate::lock::encode::encode;
 use crate::reconcile::PassError;
-use crate::report::{Exit, Report};
+use crate::report::exit::Exit;
+use crate::report::{End, Report};
 use crate::settings::globs::TagGlobs;
 use crate::stream::Source;
 use crate::world::Change;
@@ -53,8 +54,7 @@ pub(super) fn at_landing(inner: &mut Inner, commit: &Commit, change: &Change) {
         inner.break_(broken);
     }
     let foreign: Vec<usize> = inner.history().filter(|at| inner.commits[*at].by_person).collect();
-    let kept: BTreeSet<usize> =
-        std::iter::successors(commit.parent, |at| inner.commits[*at].parent).collect();
+    let kept: BTreeSet<usize> = std::iter::successors(commit.parent, |at| inner.commits[*at].parent).collect();
     if foreign.iter().any(|at| !kept.contains(at)) {
         inner.break_("I7: a person's commit vanished from the branch".to_owned());
     }
@@ -109,14 +109,15 @@ pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, Pa
         if report.exit() != Exit::Success {
             return;
         }
+        let Some(tip) = &report.tip else { return };
         for row in &report.rows {
-            let defined = inner.commits[place(&report.tip)].root.definitions.tags.get(&row.tag);
+            let defined = inner.commits[place(tip)].root.definitions.tags.get(&row.tag);
             let Some(Source::Image { image, .. }) = defined.map(|tag| &tag.source) else { continue };
             if !inner.observed.contains_key(&(process, image.to_string())) {
                 inner.break_(format!("I18: success, though {image} was never answered for"));
             }
         }
-        if let Some(commit) = &report.commit
+        if let End::Landed(commit) = &report.end
             && !inner.history().any(|at| at == place(commit))
         {
             inner.break_("I18: success, though the commit is not on the branch".to_owned());
@@ -143,8 +144,10 @@ pub(super) fn at_rest(universe: &Shared) -> Result<(), String> {
         }
         let seen = inner.state_tip.map(|at| &inner.states[at].1.seen);
         for hook in &root.settings.hooks {
-            let seen = seen.and_then(|seen| seen.get(&hook.name)).ok_or_else(|| format!("I8: {} saw nothing", hook.name))?;
-            let unseen = moves(seen, &root.lock).into_iter().find(|one| one.after().is_some() && hook.on.matches(&one.tag));
+            let seen =
+                seen.and_then(|seen| seen.get(&hook.name)).ok_or_else(|| format!("I8: {} saw nothing", hook.name))?;
+            let unseen =
+                moves(seen, &root.lock).into_iter().find(|one| one.after().is_some() && hook.on.matches(&one.tag));
             if let Some(unseen) = unseen {
                 return Err(format!("I8: {} is still to see {}", hook.name, unseen.tag));
             }

@@ -74,8 +74,12 @@ pub(super) fn commit(universe: &Shared) {
 fn put_back(inner: &mut Inner, files: &mut Files) {
     let root = inner.at_tip();
     let mut lock = root.lock.clone();
-    let candidates: Vec<_> =
-        lock.pins.iter().filter(|(_, pin)| pin.follow.is_none() && !pin.previous.is_empty()).map(|(id, _)| id.clone()).collect();
+    let candidates: Vec<_> = lock
+        .pins
+        .iter()
+        .filter(|(_, pin)| pin.follow.is_none() && !pin.previous.is_empty())
+        .map(|(id, _)| id.clone())
+        .collect();
     if candidates.is_empty() {
         return;
     }

@@ -30,8 +30,7 @@ pub(super) fn image(number: usize) -> String {
 
 impl SimRegistry {
     pub(super) fn new(rng: &mut Rng) -> Self {
-        let mut registry =
-            Self { tags: BTreeMap::new(), bodies: BTreeMap::new(), failing: BTreeMap::new(), pushes: 0 };
+        let mut registry = Self { tags: BTreeMap::new(), bodies: BTreeMap::new(), failing: BTreeMap::new(), pushes: 0 };
         for number in 0..TAGS {
             registry.push(&image(number));
         }

@@ -41,8 +41,9 @@ struct Reconciler {
 /// Runs one schedule; the first broken invariant is the error.
 fn run(seed: u64, fault: Option<Fault>) -> Result<Outcome, String> {
     let universe: Shared = Universe::new(seed);
-    let mut reconcilers: Vec<Reconciler> =
-        (0..universe.rng(|rng| rng.u32(1..=3))).map(|machine| Reconciler { process: 0, machine: machine / 2, pass: None }).collect();
+    let mut reconcilers: Vec<Reconciler> = (0..universe.rng(|rng| rng.u32(1..=3)))
+        .map(|machine| Reconciler { process: 0, machine: machine / 2, pass: None })
+        .collect();
     for _ in 0..STEPS {
         let which = universe.rng(|rng| rng.usize(..reconcilers.len()));
         match universe.rng(|rng| rng.u8(..100)) {

@@ -115,7 +115,8 @@ impl SimWorld {
                 _ => seen_at.remove(&one.tag),
             };
         }
-        let commit = Commit { parent: Some(parent), files: Rc::new(files), root: Rc::new(root), by_person: false, seen_at };
+        let commit =
+            Commit { parent: Some(parent), files: Rc::new(files), root: Rc::new(root), by_person: false, seen_at };
         invariants::at_landing(inner, &commit, change);
         id(inner.push(commit))
     }
@@ -205,7 +206,11 @@ impl World for SimWorld {
             inner.adopted.retain(|hook, _| state.seen.contains_key(hook));
             inner.states.push((inner.state_tip, state.clone()));
             inner.state_tip = Some(inner.states.len() - 1);
-            if lost { Push::Unknown("the answer was lost".to_owned()) } else { Push::Landed(id(inner.states.len() - 1)) }
+            if lost {
+                Push::Unknown("the answer was lost".to_owned())
+            } else {
+                Push::Landed(id(inner.states.len() - 1))
+            }
         };
         Ok(self.act(push).await)
     }
@@ -227,8 +232,12 @@ impl World for SimWorld {
             if answer.is_ok() && is_tagged(image) {
                 inner.observed.insert((process, image.to_string()), inner.step);
             }
-            let pinned = || inner.at_tip().lock.pins.values().find(|pin| pin.image == *image).map(|pin| pin.digest.clone());
-            if swallow && answer.is_err() && let Some(pinned) = pinned() {
+            let pinned =
+                || inner.at_tip().lock.pins.values().find(|pin| pin.image == *image).map(|pin| pin.digest.clone());
+            if swallow
+                && answer.is_err()
+                && let Some(pinned) = pinned()
+            {
                 answer = Ok(pinned);
             }
             answer
@@ -307,17 +316,16 @@ impl World for SimWorld {
         self.universe.rng(fastrand::Rng::f64)
     }
 
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn progress(&self, _: Progress) {}
 }
 
 /// What somebody makes up who pins a digest without its bytes.
 fn nothing(digest: &Digest) -> Content {
-    let config = Descriptor {
-        media_type: String::new(),
-        digest: digest.clone(),
-        size: 0,
-        platform: None,
-        attestation: false,
-    };
+    let config =
+        Descriptor { media_type: String::new(), digest: digest.clone(), size: 0, platform: None, attestation: false };
     Content::Image { config, layers: Vec::new() }
 }
