@@ -204,7 +204,7 @@ impl Registry {
             let mut url = place.url("tags/list")?;
             let mut seen = BTreeSet::new();
             let mut found = Vec::new();
-            while seen.len() < tags::PAGES {
+            for _ in 0..tags::PAGES {
                 if !seen.insert(url.clone()) {
                     let message = format!("`{name}` lists the tags of `{repository}` in a circle");
                     return Err(ImportError::new(FailureKind::Integrity, message));

@@ -9,6 +9,7 @@ use pinstream::registry::{FailureKind, Registry};
 
 use super::{failure, image, passwords, plain, run};
 use crate::support::registry::fake::{Access, TokenRules};
+use crate::support::registry::http::Answer;
 use crate::support::registry::{FakeRegistry, Image};
 
 fn protected(access: Access) -> FakeRegistry {
@@ -186,4 +187,19 @@ fn child_of_a_hanging_helper() {
     assert_eq!(kind, FailureKind::Unauthorized);
     assert!(text.contains("within 0.2 s"), "{text}");
     assert!(start.elapsed() < Duration::from_secs(4));
+}
+
+#[test]
+fn a_refused_credential_never_gives_way_to_none() {
+    let fake = protected(Access::Token(TokenRules::default()));
+    fake.lie(|request| {
+        (request.path() == "/token").then(|| request.header("authorization").map(|_| Answer::new(401)))?
+    });
+    let auth = openssl::base64::encode_block(b"user:wrong");
+    let path = format!("{}/acme", fake.host());
+    let text = serde_json::json!({"auths": {path: {"auth": auth}, fake.host(): {}}}).to_string();
+    let mut setup = plain(&[fake.host()]);
+    setup.credentials = Sources { docker_auth_config: Some(Secret::new(text)), ..Sources::default() };
+    let (kind, text) = failure(setup, &image(&format!("{}/acme/web:t", fake.host())));
+    assert_eq!((kind, fake.counts().token), (FailureKind::Unauthorized, 1), "{text}");
 }
