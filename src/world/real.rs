@@ -170,6 +170,7 @@ impl World for RealWorld {
             authorities: authorities.clone(),
             policy: self.policy.as_ref().map(rules).unwrap_or_default(),
             credentials: registry::credential::Sources::from_environment(),
+            proxies: registry::Proxies::from_environment(),
             ..registry::Setup::default()
         };
         *registry = Some((settings.clone(), Rc::new(Registry::new(setup)?)));
