@@ -228,7 +228,7 @@ mod tests {
         let files = state.to_files();
         let shown: String =
             files.iter().map(|(path, bytes)| format!("== {path}\n{}", String::from_utf8_lossy(bytes))).collect();
-        insta::assert_snapshot!(shown, @r###"
+        insta::assert_snapshot!(shown, @r#"
         == claim/%54eam%20%41%2fx.json
         {
           "owner": {
@@ -247,7 +247,9 @@ mod tests {
             "python:3.12"
           ]
         }
-        "###);
+        == told/rollout.json
+        3
+        "#);
     }
 
     #[test]

@@ -109,7 +109,7 @@ mod tests {
     fn conflict_markers_are_named_by_their_lines() {
         let text = encode(&sample::python());
         let text = text.replace("[[pin]]\n", "<<<<<<< HEAD\n[[pin]]\n=======\n[[pin]]\n>>>>>>> main\n");
-        insta::assert_snapshot!(problems(&text), @r###"
+        insta::assert_snapshot!(problems(&text), @"
         error: line 4 is a conflict marker of a merge, `<<<<<<<`
          --> pinstream.lock:4:1
           |
@@ -117,6 +117,7 @@ mod tests {
           | ^^^^^^^^^^^^
           |
           = help: take either side of the whole file, then run `pinstream update`
+
         error: line 19 is a conflict marker of a merge, `<<<<<<<`
           --> pinstream.lock:19:1
            |
@@ -124,6 +125,7 @@ mod tests {
            | ^^^^^^^^^^^^
            |
            = help: take either side of the whole file, then run `pinstream update`
+
         error: line 30 is a conflict marker of a merge, `<<<<<<<`
           --> pinstream.lock:30:1
            |
@@ -131,7 +133,7 @@ mod tests {
            | ^^^^^^^^^^^^
            |
            = help: take either side of the whole file, then run `pinstream update`
-        "###);
+        ");
     }
 
     #[test]
@@ -155,7 +157,7 @@ mod tests {
              [metadata]\nx = 1\n",
             sample::digest(1)
         );
-        insta::assert_snapshot!(problems(&text), @r###"
+        insta::assert_snapshot!(problems(&text), @r#"
         error: the lock has no `version = 1`
          --> pinstream.lock:1:1
           |
@@ -163,6 +165,7 @@ mod tests {
           | ^
           |
           = help: restore it from Git, then run `pinstream update`
+
         error: a pin has no `digest`
          --> pinstream.lock:1:1
           |
@@ -170,6 +173,7 @@ mod tests {
           | ^^^^^^^
           |
           = help: restore it from Git, then run `pinstream update`
+
         error: `A` is not a stream's name
          --> pinstream.lock:2:10
           |
@@ -177,6 +181,7 @@ mod tests {
           |          ^^^
           |
           = help: lower-case letters, digits and single `.`, `_`, `-` between them, parted by `/`
+
         error: this is not a string
          --> pinstream.lock:3:7
           |
@@ -184,6 +189,7 @@ mod tests {
           |       ^^^^
           |
           = help: restore it from Git, then run `pinstream update`
+
         error: `python:3.12` does not name its registry
          --> pinstream.lock:4:9
           |
@@ -191,6 +197,7 @@ mod tests {
           |         ^^^^^^^^^^^^^
           |
           = help: write it out: `docker.io/library/python:3.12`
+
         error: unknown key `digset`
          --> pinstream.lock:5:1
           |
@@ -198,6 +205,7 @@ mod tests {
           | ^^^^^^
           |
           = help: did you mean `digest`?
+
         error: `sha256:12` is not a digest
           --> pinstream.lock:11:10
            |
@@ -205,6 +213,7 @@ mod tests {
            |          ^^^^^^^^^^^
            |
            = help: a digest is `sha256:` and 64 lower-case hexadecimal digits
+
         error: `linux` is not a platform
           --> pinstream.lock:12:14
            |
@@ -212,6 +221,7 @@ mod tests {
            |              ^^^^^^^
            |
            = help: a platform is `os/architecture` or `os/architecture/variant`, as `linux/amd64`
+
         error: this is not a string
           --> pinstream.lock:12:23
            |
@@ -219,6 +229,7 @@ mod tests {
            |                       ^
            |
            = help: restore it from Git, then run `pinstream update`
+
         error: this is not a list of strings
           --> pinstream.lock:13:12
            |
@@ -226,6 +237,7 @@ mod tests {
            |            ^^^
            |
            = help: restore it from Git, then run `pinstream update`
+
         error: unknown key `metadata`
           --> pinstream.lock:15:2
            |
@@ -233,7 +245,7 @@ mod tests {
            |  ^^^^^^^^
            |
            = help: restore it from Git, then run `pinstream update`
-        "###);
+        "#);
     }
 
     #[test]

@@ -83,7 +83,7 @@ mod tests {
     fn a_report_is_told_whole() {
         let mut report = sample::report();
         report.rows.retain(|row| ["node:22", "python:3.12"].contains(&row.tag.to_string().as_str()));
-        insta::assert_snapshot!(json(&report), @r###"
+        insta::assert_snapshot!(json(&report), @r#"
         {
           "schema": "pinstream.report/v1",
           "end": "landed",
@@ -149,9 +149,10 @@ mod tests {
           ],
           "notes": [
             "the remote takes no state ref: the state is kept on this machine"
-          ]
+          ],
+          "errors": []
         }
-        "###);
+        "#);
     }
 
     #[test]
