@@ -112,3 +112,61 @@ impl fmt::Display for Disagreement {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git::Files;
+    use crate::lock::sample;
+    use crate::root::Root;
+
+    /// What is said of the sample lock's pins under other definitions of the stream `python`.
+    #[track_caller]
+    fn check(tags: &str, expected: &[&str]) {
+        let stream = format!("[tags]\n{tags}");
+        let files: Files = [("pinstream.toml", ""), ("streams/python.toml", &stream)]
+            .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+            .into();
+        let definitions = Root::read(&files).unwrap().definitions;
+        let found: Vec<String> = agree(&definitions, &sample::python()).iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected);
+    }
+
+    const IMAGE: &str = "docker.io/library/python:3.12";
+
+    #[test]
+    fn what_the_definitions_ask_for_agrees() {
+        let arm = format!("arm = {{ image = \"{IMAGE}\", platform = \"linux/arm64\" }}");
+        check(&format!("\"3.12\" = \"{IMAGE}\"\n{arm}\nlatest = {{ follow = \"3.12\" }}"), &[]);
+    }
+
+    #[test]
+    fn every_disagreement_is_said_at_once() {
+        let tags = format!(
+            "\"3.12\" = {{ image = \"{IMAGE}\", platforms = [\"linux/s390x\"] }}\narm = \"{IMAGE}-slim\"\nnew = \"{IMAGE}\""
+        );
+        check(
+            &tags,
+            &[
+                "`python:3.12` is pinned to an image without `linux/s390x`",
+                "`python:arm` is pinned for `docker.io/library/python:3.12`, and its definition says `docker.io/library/python:3.12-slim`",
+                "`python:latest` is pinned, and no definition asks for it",
+                "`python:new` is not pinned",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_follower_has_to_stand_where_it_follows() {
+        let tags = format!(
+            "\"3.12\" = {{ follow = \"arm\" }}\narm = {{ image = \"{IMAGE}\", platform = \"linux/arm64\" }}\nlatest = \"{IMAGE}\""
+        );
+        check(
+            &tags,
+            &[
+                "`python:3.12` does not stand where `python:arm`, which it follows, stands",
+                "`python:latest` is pinned as if it followed another tag",
+            ],
+        );
+    }
+}

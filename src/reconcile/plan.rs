@@ -114,3 +114,90 @@ fn take_turns(imports: impl Iterator<Item = Import>) -> Vec<Import> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git::Files;
+
+    const STREAM: &str = r#"
+        [tags]
+        always = "one.example/a:1"
+        same = "one.example/a:1"
+        night = { image = "two.example/b:1", schedule = "0 3 * * *" }
+        hand = { image = "one.example/c:1", schedule = "never" }
+        follower = { follow = "night" }
+        last = { follow = "follower" }
+    "#;
+
+    /// What is asked for, an image a line with its tags, and all tags that the answer is for.
+    #[track_caller]
+    fn check(
+        imports: Imports,
+        only: &[&str],
+        state: Option<(&str, &[&str])>,
+        now: &str,
+        expected: &[&str],
+        asked: &str,
+    ) {
+        let files: Files = [("pinstream.toml", ""), ("streams/s.toml", STREAM)]
+            .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+            .into();
+        let root = Root::read(&files).unwrap();
+        let only = (!only.is_empty()).then(|| TagGlobs::new(only.iter().copied()).unwrap());
+        let state = state.map(|(last, retry)| ScheduleState {
+            last: last.parse().unwrap(),
+            retry: retry.iter().map(|tag| tag.parse().unwrap()).collect(),
+        });
+        let plan = plan(&root, imports, only.as_ref(), state.as_ref(), now.parse().unwrap());
+        let line = |import: &Import| {
+            let tags: Vec<&str> = import.wants.iter().map(|want| want.tag.tag.as_str()).collect();
+            format!("{} for {}", import.image, tags.join(" "))
+        };
+        assert_eq!(plan.imports.iter().map(line).collect::<Vec<_>>(), expected);
+        assert_eq!(plan.asked.iter().map(|id| id.tag.as_str()).collect::<Vec<_>>().join(" "), asked);
+    }
+
+    const NOON: &str = "2026-11-24T12:00:00Z";
+
+    #[test]
+    fn each_image_is_asked_for_once_and_registries_take_turns() {
+        let all = ["one.example/a:1 for always same", "two.example/b:1 for night", "one.example/c:1 for hand"];
+        check(Imports::All, &[], None, NOON, &all, "always follower hand last night same");
+    }
+
+    #[test]
+    fn a_follower_that_is_named_asks_for_the_image_at_the_end() {
+        check(Imports::All, &["s:last"], None, NOON, &["two.example/b:1 for night"], "follower last night");
+    }
+
+    #[test]
+    fn nothing_is_asked_for_offline() {
+        check(Imports::None, &[], None, NOON, &[], "");
+    }
+
+    #[test]
+    fn a_schedule_is_due_once_it_fired_since_the_last_pass() {
+        let always = "one.example/a:1 for always same";
+        let due = [always, "two.example/b:1 for night"];
+        check(Imports::Due, &[], None, NOON, &due, "always follower last night same");
+        let before = Some(("2026-11-24T02:59:59Z", &[][..]));
+        check(Imports::Due, &[], before, "2026-11-24T03:00:00Z", &due, "always follower last night same");
+        let after = Some(("2026-11-24T03:00:00Z", &[][..]));
+        check(Imports::Due, &[], after, NOON, &[always], "always same");
+    }
+
+    #[test]
+    fn a_tag_that_failed_stays_due() {
+        let failed = Some(("2026-11-24T11:00:00Z", &["s:night", "s:hand"][..]));
+        let due = ["one.example/a:1 for always same", "two.example/b:1 for night"];
+        check(Imports::Due, &[], failed, NOON, &due, "always follower last night same");
+    }
+
+    #[test]
+    fn t29_a_time_from_a_clock_that_went_wrong_freezes_nothing() {
+        let ahead = Some(("2036-11-24T12:00:00Z", &[][..]));
+        let due = ["one.example/a:1 for always same", "two.example/b:1 for night"];
+        check(Imports::Due, &[], ahead, NOON, &due, "always follower last night same");
+    }
+}

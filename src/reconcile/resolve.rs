@@ -45,7 +45,10 @@ pub struct Found {
 
 /// What was fetched in this pass, by where it is and which platform of it is wanted: bytes under a digest do not change.
 #[derive(Debug, Default)]
-pub struct Fetched(RefCell<BTreeMap<(Repository, Digest, Option<Platform>), Rc<Found>>>);
+pub struct Fetched(RefCell<BTreeMap<Fetch, Rc<Found>>>);
+
+/// Something to fetch: a manifest of a repository, and the platform that is wanted of it.
+type Fetch = (Repository, Digest, Option<Platform>);
 
 /// Asks for every image of the plan.
 pub async fn resolve<W: World>(world: &W, plan: Plan, fetched: &Fetched) -> Findings {
