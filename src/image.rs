@@ -4,10 +4,16 @@
 //! Specification 1.1, "Pulling manifests"), with one difference: the registry must be written out. Nothing here
 //! touches a network; a value of these types can be put into a URL, a file or a message as it is.
 
+mod digest;
+mod platform;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+pub use digest::Digest;
+pub use platform::Platform;
 
 /// The longest tag name of a registry and of a stream (OCI Distribution 1.1, `<reference>` as a tag).
 const TAG_MAX: usize = 128;
@@ -213,61 +219,6 @@ fn shorten(text: &str) -> &str {
     text.char_indices().nth(80).map_or(text, |(at, _)| &text[..at])
 }
 
-/// A content digest, `sha256:…` or `sha512:…` in lower-case hexadecimal (OCI Image Specification 1.1, "Digests").
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest(String);
-
-impl Digest {
-    /// The text, algorithm included.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The first twelve hexadecimal digits, for messages to people.
-    pub fn short(&self) -> &str {
-        let hex = self.0.split_once(':').map_or(self.0.as_str(), |(_, hex)| hex);
-        &hex[..12]
-    }
-
-    /// The SHA-256 digest of `bytes`.
-    pub fn sha256(bytes: &[u8]) -> Self {
-        use sha2::Digest as _;
-        Self(format!("sha256:{}", hex(&sha2::Sha256::digest(bytes))))
-    }
-
-    /// Whether `bytes` hash to this digest, by its own algorithm.
-    pub fn matches(&self, bytes: &[u8]) -> bool {
-        use sha2::Digest as _;
-        match self.0.split_once(':') {
-            Some(("sha512", expected)) => hex(&sha2::Sha512::digest(bytes)) == expected,
-            _ => *self == Self::sha256(bytes),
-        }
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)] as char, DIGITS[usize::from(b & 15)] as char]).collect()
-}
-
-impl FromStr for Digest {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        let length = match text.split_once(':') {
-            Some(("sha256", hex)) => (hex, 64),
-            Some(("sha512", hex)) => (hex, 128),
-            _ => (text, usize::MAX),
-        };
-        let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        if length.0.len() == length.1 && length.0.bytes().all(lower_hex) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(NameError::new(format!("`{}` is not a digest", shorten(text)))
-            .help("a digest is `sha256:` and 64 lower-case hexadecimal digits"))
-    }
-}
-
 /// What an image reference points at within its repository.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reference {
@@ -411,44 +362,6 @@ impl FromStr for TagId {
     }
 }
 
-/// An operating system and processor as OCI image indexes name them: `linux/arm64`, `linux/arm/v7`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Platform {
-    /// `os` of the index entry.
-    pub os: String,
-    /// `architecture` of the index entry.
-    pub architecture: String,
-    /// `variant` of the index entry.
-    pub variant: Option<String>,
-}
-
-impl FromStr for Platform {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        let good = |part: &&str| {
-            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-        };
-        let parts: Vec<&str> = text.split('/').collect();
-        if parts.len() < 2 || parts.len() > 3 || !parts.iter().all(good) || text.len() > NAME_MAX {
-            return Err(NameError::new(format!("`{}` is not a platform", shorten(text)))
-                .help("a platform is `os/architecture` or `os/architecture/variant`, as `linux/amd64`"));
-        }
-        Ok(Self {
-            os: parts[0].to_owned(),
-            architecture: parts[1].to_owned(),
-            variant: parts.get(2).map(|part| (*part).to_owned()),
-        })
-    }
-}
-
-impl fmt::Display for Platform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.os, self.architecture)?;
-        self.variant.as_ref().map_or(Ok(()), |variant| write!(f, "/{variant}"))
-    }
-}
-
 impl fmt::Display for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.registry, self.path)
@@ -510,119 +423,4 @@ macro_rules! serde_by_text {
 serde_by_text!(RegistryHost, Repository, TagName, Digest, ImageRef, StreamName, TagId, Platform);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check<T: FromStr<Err = NameError> + fmt::Display>(text: &str, expected: Result<&str, &str>) {
-        let found = text.parse::<T>().map(|value| value.to_string());
-        let found = found.map_err(|error| match error.help {
-            Some(help) => format!("{} — {help}", error.message),
-            None => error.message,
-        });
-        assert_eq!(found.as_deref().map_err(String::as_str), expected, "{text}");
-    }
-
-    #[test]
-    fn images_are_read_as_written() {
-        let digest = format!("sha256:{}", "a".repeat(64));
-        for text in [
-            "docker.io/library/python:3.12",
-            "localhost/a:b",
-            "localhost:5000/a/b-c/d__e:v1.0_x",
-            "[::1]:5000/a:b",
-            "10.0.0.1:80/x:latest",
-            &format!("quay.io/acme/base@{digest}"),
-            &format!("quay.io/acme/base:1@{digest}"),
-        ] {
-            check::<ImageRef>(text, Ok(text));
-        }
-    }
-
-    #[test]
-    fn a_bare_name_is_told_its_full_name() {
-        check::<ImageRef>(
-            "python:3.12",
-            Err("`python:3.12` does not name its registry — write it out: `docker.io/library/python:3.12`"),
-        );
-        check::<ImageRef>(
-            "bitnami/redis",
-            Err("`bitnami/redis` does not name its registry — write it out: `docker.io/bitnami/redis:latest`"),
-        );
-        check::<ImageRef>(
-            "quay.io/acme/base",
-            Err("`quay.io/acme/base` has no tag — say which tag to follow: `quay.io/acme/base:latest`"),
-        );
-        check::<ImageRef>(
-            "https://quay.io/a/b:c",
-            Err("`https://quay.io/a/b:c` is a URL, not an image — leave the scheme out: `quay.io/a/b:c`"),
-        );
-    }
-
-    #[test]
-    fn t2_hostile_references_are_refused() {
-        for text in [
-            "",
-            ":",
-            "@",
-            "/",
-            "-x/y:z",
-            "--upload-pack=x",
-            "a.b/c:-x",
-            "a.b/../c:d",
-            "a.b/c/./d:e",
-            "a.b//c:d",
-            "a.b/c:d e",
-            "a.b/C:d",
-            "u:p@a.b/c:d",
-            "a.b:0/c:d",
-            "a.b:99999/c:d",
-            "a.b:+80/c:d",
-            "a.b/c:d@sha256:zz",
-            "a.b/c:d?x=y",
-            "a.b/c:d#x",
-            "a.b/c\n:d",
-            "a.b/c:d\u{202e}",
-            "a.b/c%2f..:d",
-            "ext::sh -c x",
-            "a.b\\c/d:e",
-            "[::1/x:y",
-            "[zz]/x:y",
-            "a..b/c:d",
-            "-a.b/c:d",
-            "a.b-/c:d",
-            "a.b/.c:d",
-            "a.b/c.:d",
-            "a.b/c..d:e",
-            "a.b/c___d:e",
-            "a.b/c:\0",
-            "ａ.b/c:d",
-        ] {
-            assert!(text.parse::<ImageRef>().is_err(), "{text:?}");
-        }
-        let long = format!("a.b/{}:c", "d".repeat(300));
-        assert!(long.parse::<ImageRef>().is_err());
-    }
-
-    #[test]
-    fn digests_are_lower_case_and_whole() {
-        let good = format!("sha256:{}", "0f".repeat(32));
-        check::<Digest>(&good, Ok(&good));
-        for bad in ["sha256:0F", "md5:00", "", "sha256:", &good.to_uppercase(), &format!("{good}0")] {
-            assert!(bad.parse::<Digest>().is_err(), "{bad}");
-        }
-        assert!(Digest::sha256(b"x").matches(b"x"));
-        assert!(!Digest::sha256(b"x").matches(b"y"));
-    }
-
-    #[test]
-    fn references_agree_with_the_reference_parser() {
-        for text in ["docker.io/library/python:3.12", "localhost:5000/a/b:c", "ghcr.io/a/b-c__d.e:x"] {
-            let ours: ImageRef = text.parse().unwrap();
-            let theirs: oci_distribution::Reference = text.parse().unwrap();
-            assert_eq!(ours.repository().registry().as_str(), theirs.registry());
-            assert_eq!(ours.repository().path(), theirs.repository());
-            assert_eq!(ours.reference(), &Reference::Tag(theirs.tag().unwrap().parse().unwrap()));
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! `pinstream.toml`: the settings of a root.
 //!
-//! What was written is read by [`table`] into `SettingsTable`, with positions; what is true is [`Settings`].
+//! What was written is read by `table` into `SettingsTable`, with positions; what is true is [`Settings`].
 //! Nothing in a repository can widen what the operator's [`policy`] allows.
 
 pub mod duration;

@@ -1,6 +1,6 @@
 //! Credentials: where docker, podman and GitLab keep them, bound to the host and port they were stored for.
 //!
-//! Nothing here is sent anywhere, and no credential can be printed: [`Secret`] and [`Credential`] have no `Debug`,
+//! Nothing here is sent anywhere, and no credential can be printed: [`Secret`] and `Credential` have no `Debug`,
 //! `Display` or `Serialize`. Sources: docker's `config.json`, containers-auth.json(5), docker-credential-helpers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
