@@ -2,6 +2,7 @@
 
 mod counts;
 mod credentials;
+mod http2;
 mod later;
 mod lies;
 mod reach;

@@ -33,7 +33,7 @@ pub(crate) struct DockerRegistry {
     /// What is sent along when pushing.
     authorization: Authorize,
     tokens: Option<TokenServer>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// A token server that signs with RS256, and counts.
@@ -122,8 +122,10 @@ impl DockerRegistry {
         for _ in 0..10 {
             let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
             let root = folder.path().join("storage").display().to_string();
+            // Only over TLS is there a choice of protocols, which the log is read for.
+            let quiet = authority.is_none();
             let text = format!(
-                "version: 0.1\nlog:\n  level: error\n  accesslog:\n    disabled: true\nstorage:\n  filesystem:\n    rootdirectory: {root}\n\
+                "version: 0.1\nlog:\n  level: error\n  accesslog:\n    disabled: {quiet}\nstorage:\n  filesystem:\n    rootdirectory: {root}\n\
                  {auth}http:\n  addr: {free}\n{tls}"
             );
             let config = folder.path().join("config.yml");
@@ -141,7 +143,7 @@ impl DockerRegistry {
             let deadline = Instant::now() + Duration::from_secs(20);
             while Instant::now() < deadline && process.try_wait().unwrap().is_none() {
                 if request(&free, authority.as_ref(), "GET", "/v2/", &[], b"").is_ok() {
-                    return Self { process, host: free, authority, authorization, tokens, _folder: folder };
+                    return Self { process, host: free, authority, authorization, tokens, folder: folder };
                 }
                 std::thread::sleep(Duration::from_millis(10));
             }
@@ -149,6 +151,11 @@ impl DockerRegistry {
             drop(process.wait());
         }
         panic!("docker-registry did not start: {}", std::fs::read_to_string(folder.path().join("log")).unwrap());
+    }
+
+    /// The lines it wrote about its requests, in Apache's combined format; over TLS only.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
     /// `127.0.0.1:port`
