@@ -157,6 +157,9 @@ pub enum GitError {
         /// Why.
         reason: String,
     },
+    /// What the state ref holds is not what pinstream writes there.
+    #[error("{0}")]
+    State(String),
     /// The local side failed: disk, memory, a broken object.
     #[error("git failed: {0}")]
     Local(String),
@@ -173,6 +176,9 @@ impl GitError {
             Self::NoBranch { .. } | Self::Branch { .. } => "name another with `--branch`, or push a first commit to it",
             Self::Refused { .. } => "let this user push to it, or name another branch with `--branch`",
             Self::Tree { .. } => "pinstream reads and writes plain files only",
+            Self::State(_) => {
+                "use the newest pinstream on this remote; to forget what hooks saw, `git push REMOTE :refs/pinstream/state`"
+            }
             Self::Unreachable { .. } | Self::Untrusted { .. } | Self::Local(_) => return None,
         };
         Some(help.to_owned())

@@ -44,6 +44,8 @@ pub struct State {
     pub claims: BTreeMap<String, Claim>,
     /// What `--due` goes by.
     pub schedule: Option<ScheduleState>,
+    /// Files that this version does not know, by their paths: a newer one's, not ours to drop.
+    pub unknown: Files,
 }
 
 /// That somebody is running a hook.
@@ -77,7 +79,7 @@ pub struct ScheduleState {
 impl State {
     /// The state as files of the state ref, by their paths within one root's and branch's folder.
     pub fn to_files(&self) -> Files {
-        let mut files = Files::new();
+        let mut files = self.unknown.clone();
         for (folder, locks) in [(SEEN, &self.seen), (TRIED, &self.tried)] {
             for (hook, lock) in locks {
                 files.insert(format!("{folder}/{}.lock", component(hook)), encode(lock).into_bytes());
@@ -95,29 +97,30 @@ impl State {
         files
     }
 
-    /// The state that `files` hold, and a note for each that could not be read and is taken as not there.
+    /// The state that `files` hold. Files that this version does not know are kept as they are.
     ///
-    /// A lost claim or time costs a repeated run; a lost lock makes its hook begin at the tip, as a new one does.
-    pub fn from_files(files: &Files) -> (Self, Vec<String>) {
+    /// # Errors
+    /// A sentence, where one cannot be read. Going on without it could lose a move that a hook has not seen.
+    pub fn from_files(files: &Files) -> Result<Self, String> {
         let mut state = Self::default();
-        let mut notes = Vec::new();
         for (path, bytes) in files {
-            if let Err(reason) = state.take(path, bytes) {
-                notes.push(format!("the state's `{}` is left out: {reason}", escape::terminal(path)));
+            let broken = |reason| format!("the state's `{}` cannot be read: {reason}", escape::terminal(path));
+            if !state.take(path, bytes).map_err(broken)? {
+                state.unknown.insert(path.clone(), bytes.clone());
             }
         }
-        (state, notes)
+        Ok(state)
     }
 
-    fn take(&mut self, path: &str, bytes: &[u8]) -> Result<(), String> {
-        let unknown = || "no such file is known".to_owned();
+    /// Reads one file; `false` where it is not known.
+    fn take(&mut self, path: &str, bytes: &[u8]) -> Result<bool, String> {
         if path == SCHEDULE {
             self.schedule = Some(from_json(bytes)?);
-            return Ok(());
+            return Ok(true);
         }
-        let (folder, file) = path.split_once('/').ok_or_else(unknown)?;
-        let (name, kind) = file.rsplit_once('.').ok_or_else(unknown)?;
-        let hook = name_of(name).ok_or_else(unknown)?;
+        let parts = path.split_once('/').and_then(|(folder, file)| Some((folder, file.rsplit_once('.')?)));
+        let Some((folder, (name, kind))) = parts else { return Ok(false) };
+        let Some(hook) = name_of(name) else { return Ok(false) };
         match (folder, kind) {
             (SEEN | TRIED, "lock") => {
                 let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
@@ -132,9 +135,9 @@ impl State {
             (CLAIMS, "json") => {
                 self.claims.insert(hook, from_json(bytes)?);
             }
-            _ => return Err(unknown()),
+            _ => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -211,7 +214,14 @@ mod tests {
             btree_map(any::<String>(), claim, 0..3),
             option::of(schedule),
         )
-            .prop_map(|(seen, tried, told, claims, schedule)| State { seen, tried, told, claims, schedule })
+            .prop_map(|(seen, tried, told, claims, schedule)| State {
+                seen,
+                tried,
+                told,
+                claims,
+                schedule,
+                unknown: Files::new(),
+            })
     }
 
     #[test]
@@ -224,6 +234,7 @@ mod tests {
             told: [("rollout".to_owned(), 3)].into(),
             claims: [("Team A/x".to_owned(), Claim { owner, until: time })].into(),
             schedule: Some(ScheduleState { last: time, retry: vec!["python:3.12".parse().unwrap()] }),
+            unknown: Files::new(),
         };
         let files = state.to_files();
         let shown: String =
@@ -253,26 +264,27 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_is_told_and_the_rest_is_kept() {
-        let mut files = State { seen: [("a".to_owned(), sample::python())].into(), ..State::default() }.to_files();
-        for (path, text) in [
-            ("claim/a.json", "{"),
-            ("hook/A.lock", "version = 1\n"),
-            ("hook/b.lock", "version = 2\n"),
-            ("other", ""),
-            ("schedule.json", "{\"last\": \"yesterday\"}"),
+    fn a_broken_file_stops_the_pass() {
+        for (path, text, expected) in [
+            ("claim/a.json", "{", "EOF while parsing an object at line 1 column 1"),
+            (
+                "hook/b.lock",
+                "version = 2\n",
+                "the lock was written by a newer pinstream: this one reads up to version 1",
+            ),
+            ("told/a.json", "-1", "invalid value: integer `-1`, expected u64 at line 1 column 2"),
         ] {
-            files.insert(path.to_owned(), text.as_bytes().to_vec());
+            let files: Files = [(path.to_owned(), text.as_bytes().to_vec())].into();
+            assert_eq!(State::from_files(&files), Err(format!("the state's `{path}` cannot be read: {expected}")));
         }
-        let (state, notes) = State::from_files(&files);
-        assert_eq!(state, State { seen: [("a".to_owned(), sample::python())].into(), ..State::default() });
-        insta::assert_snapshot!(notes.join("\n"), @r###"
-        the state's `claim/a.json` is left out: EOF while parsing an object at line 1 column 1
-        the state's `hook/A.lock` is left out: no such file is known
-        the state's `hook/b.lock` is left out: the lock was written by a newer pinstream: this one reads up to version 1
-        the state's `other` is left out: no such file is known
-        the state's `schedule.json` is left out: failed to parse four digit integer as year: invalid digit, expected 0-9 but got y at line 1 column 20
-        "###);
+    }
+
+    #[test]
+    fn what_a_newer_version_keeps_there_is_not_dropped() {
+        let files: Files = ["first-seen.json", "hook/A.lock", "soak/x/y.json"]
+            .map(|path| (path.to_owned(), b"anything".to_vec()))
+            .into();
+        assert_eq!(State::from_files(&files).unwrap().to_files(), files);
     }
 
     #[test]
@@ -299,7 +311,7 @@ mod tests {
                 assert!(path.split('/').all(|part| !part.is_empty() && !part.starts_with('.')), "{path}");
                 assert_eq!(path, path.to_ascii_lowercase());
             }
-            assert_eq!(State::from_files(&files), (state, Vec::new()));
+            assert_eq!(State::from_files(&files), Ok(state));
         }
 
         #[test]

@@ -39,7 +39,6 @@ pub struct RealWorld {
     place: Place,
     policy: Option<Policy>,
     registry: RefCell<Option<(Settings, Rc<Registry>)>>,
-    notes: RefCell<Vec<String>>,
     surroundings: Surroundings,
     started: Stopwatch,
     owner: Owner,
@@ -53,7 +52,6 @@ impl RealWorld {
             place,
             policy,
             registry: RefCell::new(None),
-            notes: RefCell::new(Vec::new()),
             surroundings: Surroundings::from_environment(),
             started: Stopwatch::start(),
             owner: owner::this_process(),
@@ -135,12 +133,7 @@ impl World for RealWorld {
         let Place::Remote { remote, root } = &self.place else { return no_state() };
         let (prefix, commit) = (state::prefix(branch, root), commit.cloned());
         let files = self.remote(remote, move |remote| remote.read_state(commit.as_ref(), &prefix)).await?;
-        let (state, notes) = State::from_files(&files);
-        let mut known = self.notes.borrow_mut();
-        known.extend(notes);
-        known.sort();
-        known.dedup();
-        Ok(state)
+        State::from_files(&files).map_err(GitError::State)
     }
 
     async fn write_state(
@@ -224,7 +217,7 @@ impl World for RealWorld {
     }
 
     fn notes(&self) -> Vec<String> {
-        let mut notes = self.notes.borrow().clone();
+        let mut notes = Vec::new();
         if let Place::Remote { remote, .. } = &self.place
             && remote.lock().unwrap_or_else(PoisonError::into_inner).state_is_local()
         {
