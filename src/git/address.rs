@@ -278,7 +278,7 @@ fn is_loopback(host: &str) -> bool {
 
 /// Whether `path` is plain: no query, quote, backslash, broken escape, or part `.` or `..`, written or escaped.
 fn is_path(path: &str) -> bool {
-    let good = |b: u8| b.is_ascii_alphanumeric() || b"/-._~+@%,=:()".contains(&b);
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"/-._~+%,=:()".contains(&b);
     let Some(decoded) = decode(path) else { return false };
     path.bytes().all(good)
         && !decoded.chars().any(|c| c.is_control() || matches!(c, '\\' | '\'' | '"'))
@@ -347,3 +347,6 @@ impl fmt::Display for BranchName {
         f.write_str(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests;

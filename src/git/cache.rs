@@ -7,7 +7,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use git2::{Oid, Repository, RepositoryInitOptions};
+use git2::{Oid, Repository, RepositoryInitOptions, RepositoryOpenFlags};
 use sha2::{Digest as _, Sha256};
 
 use super::GitError;
@@ -134,20 +134,27 @@ impl Cache {
         let text: String = known.iter().flat_map(|id| [*id, "\n"]).collect();
         std::fs::write(&path, text).map_err(|error| local_io("write", &path, &error))?;
         // Grafts are read when a repository is opened.
-        self.repository = Repository::open_bare(&self.path).map_err(|error| local(&error))?;
+        self.repository = open(&self.path).map_err(|error| local(&error))?;
         self.lend()
     }
 }
 
 /// Opens the repository at `path`, or makes it anew where it is not fit for use.
 fn repository(path: &Path) -> Result<Repository, GitError> {
-    if path.exists() && !is_worn(path) {
-        if let Ok(repository) = Repository::open_bare(path) {
-            return Ok(repository);
-        }
+    if path.exists()
+        && !is_worn(path)
+        && let Ok(repository) = open(path)
+    {
+        return Ok(repository);
     }
     clear(path)?;
     init(path)
+}
+
+/// Opens a bare repository. `Repository::open_bare` does not do: it leaves the `shallow` file unread.
+fn open(path: &Path) -> Result<Repository, git2::Error> {
+    let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::BARE | RepositoryOpenFlags::NO_DOTGIT;
+    Repository::open_ext(path, flags, std::iter::empty::<&Path>())
 }
 
 fn is_worn(path: &Path) -> bool {

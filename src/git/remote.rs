@@ -59,7 +59,9 @@ impl Remote {
     pub fn open(setup: RemoteSetup) -> Result<Self, GitError> {
         let address = Address::parse(&setup.url)?;
         let root = RepoPath::parse(&setup.root)?;
-        limit_process(setup.timeout, setup.credentials.authorities.as_deref()).map_err(|error| local(&error))?;
+        let configured = || git2::Config::open_default().ok()?.get_path("http.sslCAInfo").ok();
+        let authorities = setup.credentials.authorities.clone().or_else(configured);
+        limit_process(setup.timeout, authorities.as_deref()).map_err(|error| local(&error))?;
         let local_state = LocalState::new(&setup.state, address.url());
         let end = match address.route() {
             Route::Folder(path) => End::Folder(Box::new(FolderRemote::open(path, address.shown())?)),
@@ -86,7 +88,7 @@ impl Remote {
     /// Where the remote cannot be reached or has no such branch.
     pub fn look(&mut self, branch: Option<&str>) -> Result<Sight, GitError> {
         let branch = branch.map(BranchName::parse).transpose()?;
-        let (branch, tip, state) = match &self.end {
+        let (branch, tip, state) = match &mut self.end {
             End::Folder(remote) => {
                 let branch = branch.map_or_else(|| remote.default_branch(), Ok)?;
                 // The state first: it may be younger than the branch, never older than what is compared with it.
@@ -97,7 +99,13 @@ impl Remote {
                 (branch, tip, state)
             }
             End::Server(wire) => {
-                let tips = wire.look(branch.as_ref())?;
+                let mut tips = wire.look(branch.as_ref());
+                if let Err(GitError::Local(reason)) = &tips {
+                    tracing::debug!(reason, "the cache is broken and made anew");
+                    wire.cache.recreate()?;
+                    tips = wire.look(branch.as_ref());
+                }
+                let tips = tips?;
                 (tips.branch, tips.tip, tips.state)
             }
         };

@@ -20,6 +20,8 @@ const FILE_MAX: usize = 16 << 20;
 const STREAMS_MAX: usize = 20_000;
 /// The most bytes of all stream files of a root together.
 const STREAMS_BYTES_MAX: usize = 64 << 20;
+/// The most entries that are walked over below one folder, whatever they are.
+const ENTRIES_MAX: usize = 200_000;
 /// The most parts a path has.
 const PARTS_MAX: usize = 8;
 
@@ -133,6 +135,34 @@ pub(super) enum Leaf {
     Folder(Option<Oid>),
 }
 
+/// What a walk through folders may still take; a few small objects can stand for millions of paths.
+struct Budget {
+    entries: usize,
+    files: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    const fn whole() -> Self {
+        Self { entries: ENTRIES_MAX, files: STREAMS_MAX, bytes: STREAMS_BYTES_MAX }
+    }
+
+    fn entry(&mut self, path: &str) -> Result<(), GitError> {
+        let left = self.entries.checked_sub(1);
+        self.entries = left.ok_or_else(|| refuse(path, &format!("there are more than {ENTRIES_MAX} entries below")))?;
+        Ok(())
+    }
+
+    fn file(&mut self, path: &str, size: usize) -> Result<(), GitError> {
+        let left = self.files.checked_sub(1).zip(self.bytes.checked_sub(size));
+        (self.files, self.bytes) = left.ok_or_else(|| {
+            let mib = STREAMS_BYTES_MAX >> 20;
+            refuse(path, &format!("at most {STREAMS_MAX} files of {mib} MiB in all are read"))
+        })?;
+        Ok(())
+    }
+}
+
 /// The objects of a repository, read with care.
 pub(super) struct Objects<'r> {
     pub(super) repository: &'r git2::Repository,
@@ -162,8 +192,7 @@ impl<'r> Objects<'r> {
                     if entry.kind() != Kind::Folder {
                         return Err(refuse(&below(&root.text(), "streams"), entry.kind().word()));
                     }
-                    let mut budget = STREAMS_BYTES_MAX;
-                    self.streams(entry.id, root, "streams", &mut files, &mut budget)?;
+                    self.streams(entry.id, root, "streams", &mut files, &mut Budget::whole())?;
                     continue;
                 }
                 _ => continue,
@@ -180,11 +209,12 @@ impl<'r> Objects<'r> {
         root: &RepoPath,
         path: &str,
         files: &mut Files,
-        budget: &mut usize,
+        budget: &mut Budget,
     ) -> Result<(), GitError> {
         let full = below(&root.text(), path);
-        if path.split('/').count() > PARTS_MAX {
-            return Err(refuse(&full, &format!("streams are nested at most {PARTS_MAX} folders deep")));
+        // The file's own name is one part more.
+        if path.split('/').count() >= PARTS_MAX {
+            return Err(refuse(&full, &format!("a stream's path has at most {PARTS_MAX} parts")));
         }
         for entry in self.entries(tree, &full)? {
             let Some(name) = std::str::from_utf8(&entry.name).ok().filter(|name| is_printable(name)) else {
@@ -193,15 +223,12 @@ impl<'r> Objects<'r> {
             };
             let path = below(path, name);
             let full = below(&root.text(), &path);
+            budget.entry(&full)?;
             match entry.kind() {
                 Kind::Folder => self.streams(entry.id, root, &path, files, budget)?,
                 Kind::Plain | Kind::Executable if name.ends_with(".toml") => {
                     let bytes = self.plain(&entry, &full, DEFINITION_MAX)?.bytes;
-                    let too_many = files.len() > STREAMS_MAX;
-                    *budget = budget.checked_sub(bytes.len()).filter(|_| !too_many).ok_or_else(|| {
-                        let mib = STREAMS_BYTES_MAX >> 20;
-                        refuse(&full, &format!("a root has at most {STREAMS_MAX} stream files of {mib} MiB in all"))
-                    })?;
+                    budget.file(&full, bytes.len())?;
                     files.insert(path, bytes);
                 }
                 Kind::Plain | Kind::Executable => {}
@@ -257,26 +284,32 @@ impl<'r> Objects<'r> {
     pub(super) fn below(&self, commit: Oid, prefix: &RepoPath) -> Result<Files, GitError> {
         let mut files = Files::new();
         if let Some(folder) = self.folder(self.top(commit)?, prefix)? {
-            self.collect(folder, &prefix.text(), "", &mut files)?;
+            self.collect(folder, prefix, "", &mut files, &mut Budget::whole())?;
         }
         Ok(files)
     }
 
-    fn collect(&self, tree: Oid, prefix: &str, path: &str, files: &mut Files) -> Result<(), GitError> {
-        let full = below(prefix, path);
-        if path.split('/').count() > PARTS_MAX || files.len() > STREAMS_MAX {
-            return Err(refuse(&full, "it holds too much"));
-        }
-        for entry in self.entries(tree, &full)? {
-            let name = String::from_utf8_lossy(&entry.name).into_owned();
-            let path = below(path, &name);
-            match entry.kind() {
-                Kind::Folder => self.collect(entry.id, prefix, &path, files)?,
-                _ => {
-                    let bytes = self.plain(&entry, &below(prefix, &path), LOCK_MAX)?.bytes;
-                    files.insert(path, bytes);
-                }
+    fn collect(
+        &self,
+        tree: Oid,
+        prefix: &RepoPath,
+        path: &str,
+        files: &mut Files,
+        budget: &mut Budget,
+    ) -> Result<(), GitError> {
+        for entry in self.entries(tree, &below(&prefix.text(), path))? {
+            let path = below(path, &String::from_utf8_lossy(&entry.name));
+            let full = below(&prefix.text(), &path);
+            RepoPath::parse(&path)?;
+            budget.entry(&full)?;
+            if entry.kind() == Kind::Folder {
+                self.collect(entry.id, prefix, &path, files, budget)?;
+                continue;
             }
+            let bytes = self.plain(&entry, &full, LOCK_MAX)?.bytes;
+            // A state holds a lock for each hook, so its bytes are bounded one by one.
+            budget.file(&full, 0)?;
+            files.insert(path, bytes);
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use git2::{Direction, ErrorClass, ErrorCode, FetchOptions, Oid, ProxyOptions, Pu
 use super::address::{Address, BranchName};
 use super::cache::Cache;
 use super::credential::{Asker, Sources};
-use super::message::{means_moved, remote, shown};
+use super::message::{local, means_moved, remote, shown};
 use super::{GitError, Push, STATE_REF};
 use crate::world::clock::Stopwatch;
 
@@ -160,9 +160,9 @@ impl Wire {
             if heard.stale.get() {
                 return Err(git2::Error::new(ErrorCode::NotFastForward, ErrorClass::Callback, "the ref has moved"));
             }
+            heard.sent.set(true);
             Ok(())
         });
-        callbacks.push_transfer_progress(move |_, _, _| heard.sent.set(true));
         callbacks.push_update_reference(move |name, status| {
             if name == reference {
                 *heard.verdict.borrow_mut() = Some(status.map(str::to_owned));
@@ -205,7 +205,7 @@ impl Wire {
         if message.contains("unpacking the sent packfile failed") {
             return Err(refused("it could not store the objects"));
         }
-        if !heard.sent.get() || message.contains("status code: 4") {
+        if !heard.sent.get() || is_ours(&error) || message.contains("status code: 4") {
             return Err(self.failed(&error, heard));
         }
         Ok(Push::Unknown(shown(&self.without_secrets(message))))
@@ -229,7 +229,7 @@ impl Wire {
             let reason = format!("it took longer than {} s", (self.timeout * SILENCES).as_secs());
             return GitError::Unreachable { url, reason };
         }
-        remote(error, &self.address, &heard.tried.borrow())
+        if is_ours(error) { local(error) } else { remote(error, &self.address, &heard.tried.borrow()) }
     }
 
     fn callbacks<'h>(&self, heard: &'h Heard) -> RemoteCallbacks<'h> {
@@ -253,6 +253,12 @@ impl Wire {
         });
         callbacks
     }
+}
+
+/// Whether a failure is one of our own objects and files.
+fn is_ours(error: &git2::Error) -> bool {
+    use ErrorClass::{Filesystem, Index, Indexer, NoMemory, Object, Odb, Repository, Tree};
+    matches!(error.class(), Filesystem | Index | Indexer | NoMemory | Object | Odb | Repository | Tree)
 }
 
 fn proxy<'p>() -> ProxyOptions<'p> {

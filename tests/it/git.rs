@@ -1,8 +1,11 @@
 //! The Git edge against real remotes: a folder, `git daemon`, `git http-backend` and `sshd`.
 
 mod cache;
+mod checkout;
+mod hostile;
 mod push;
 mod story;
+mod trust;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,12 +23,20 @@ pub(crate) struct Machine {
     pub(crate) root: String,
     pub(crate) checkout: Option<PathBuf>,
     pub(crate) credentials: Sources,
+    pub(crate) timeout: Duration,
 }
 
 impl Machine {
     pub(crate) fn new(url: impl Into<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, url: url.into(), root: String::new(), checkout: None, credentials: Sources::default() }
+        Self {
+            folder,
+            url: url.into(),
+            root: String::new(),
+            checkout: None,
+            credentials: Sources::default(),
+            timeout: Duration::from_secs(20),
+        }
     }
 
     pub(crate) fn token(mut self, user: &str, token: &str) -> Self {
@@ -48,7 +59,7 @@ impl Machine {
             state: self.folder.path().join("state"),
             checkout: self.checkout.clone(),
             credentials: self.credentials.clone(),
-            timeout: Duration::from_secs(20),
+            timeout: self.timeout,
         };
         Remote::open(setup).unwrap()
     }
@@ -56,7 +67,7 @@ impl Machine {
 
 /// The time of every commit of these tests.
 pub(crate) fn now() -> Timestamp {
-    "2026-11-24T12:00:00Z".parse().unwrap()
+    "2026-01-02T12:00:00Z".parse().unwrap()
 }
 
 /// A change of the lock on `parent`.

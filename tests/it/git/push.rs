@@ -1,1 +1,192 @@
-//! pushes
+//! What becomes of a push: races, refusals, lost answers, and credentials that are wrong.
+
+use std::sync::Barrier;
+
+use pinstream::git::{GitError, Push, STATE_REF};
+
+use super::story::repository;
+use super::{Machine, change, files, now};
+use crate::support::remote::BareRepo;
+use crate::support::remote::http::{Fault, HttpBackend};
+
+/// Many land on the same tip at the same moment, round after round; how often each outcome came in a round.
+fn race(repo: &BareRepo, url: &str, machines: usize, rounds: usize) {
+    let machines: Vec<_> = (0..machines).map(|_| Machine::new(url)).collect();
+    for round in 0..rounds {
+        let barrier = Barrier::new(machines.len());
+        let landed: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = machines
+                .iter()
+                .enumerate()
+                .map(|(index, machine)| {
+                    let barrier = &barrier;
+                    scope.spawn(move || {
+                        let mut remote = machine.open();
+                        let sight = remote.look(None).unwrap();
+                        let lock = format!("{round} {index}");
+                        barrier.wait();
+                        match remote.land("main", &change(&sight.tip, &lock), now()).unwrap() {
+                            Push::Landed(_) => 1,
+                            Push::Moved => 0,
+                            Push::Unknown(reason) => panic!("{reason}"),
+                        }
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(landed, 1, "round {round}");
+    }
+    assert_eq!(repo.log("main").len(), 3 + rounds);
+}
+
+#[test]
+fn of_many_racing_pushes_into_a_folder_one_lands() {
+    let repo = repository();
+    race(&repo, &repo.url(), 8, 25);
+}
+
+#[test]
+fn of_many_racing_pushes_to_a_server_one_lands() {
+    let repo = repository();
+    let server = HttpBackend::start(repo.base());
+    race(&repo, &server.url(), 4, 4);
+}
+
+#[test]
+fn a_hook_that_declines_is_a_refusal_with_its_words() {
+    let repo = repository();
+    repo.hook("pre-receive", "printf 'not \\033[31mtoday\\n'; exit 1");
+    let server = HttpBackend::start(repo.base());
+    let mut remote = Machine::new(server.url()).open();
+    let sight = remote.look(None).unwrap();
+    let error = remote.land("main", &change(&sight.tip, "one"), now()).unwrap_err();
+    let GitError::Refused { reference, reason, .. } = &error else { panic!("{error}") };
+    assert_eq!(reference, "refs/heads/main");
+    assert_eq!(reason, "pre-receive hook declined: not \\u{1b}[31mtoday");
+    assert_eq!(repo.tip("refs/heads/main"), Some(sight.tip.0));
+}
+
+#[test]
+fn a_remote_that_takes_no_state_leaves_it_to_this_machine() {
+    let repo = repository();
+    repo.hook("update", "case \"$1\" in refs/pinstream/*) echo no such refs here; exit 1;; esac");
+    let server = HttpBackend::start(repo.base());
+    let machine = Machine::new(server.url());
+    let mut remote = machine.open();
+    assert_eq!(remote.look(None).unwrap().state, None);
+    let Push::Landed(first) = remote.write_state(None, "main", &files(&[("seen/x", "1")]), now()).unwrap() else {
+        panic!("moved")
+    };
+    assert!(remote.state_is_local());
+    assert_eq!(repo.tip(STATE_REF), None);
+
+    // The next process finds it, and moves it on by compare-and-swap.
+    let mut next = machine.open();
+    let sight = next.look(None).unwrap();
+    assert_eq!((sight.state.as_ref(), next.state_is_local()), (Some(&first), true));
+    assert_eq!(next.read_state(sight.state.as_ref(), "main").unwrap(), files(&[("seen/x", "1")]));
+    let Push::Landed(second) = next.write_state(Some(&first), "other", &files(&[("y", "2")]), now()).unwrap() else {
+        panic!("moved")
+    };
+    assert_eq!(remote.write_state(Some(&first), "main", &files(&[]), now()).unwrap(), Push::Moved);
+    assert_eq!(remote.look(None).unwrap().state, Some(second.clone()));
+    assert_eq!(remote.read_state(Some(&second), "main").unwrap(), files(&[("seen/x", "1")]));
+
+    // The branch is landed on as ever.
+    assert!(matches!(remote.land("main", &change(&sight.tip, "one"), now()).unwrap(), Push::Landed(_)));
+}
+
+#[test]
+fn a_lost_answer_is_unknown_and_the_next_look_tells() {
+    let repo = repository();
+    let server = HttpBackend::start(repo.base());
+    let mut remote = Machine::new(server.url()).open();
+    let sight = remote.look(None).unwrap();
+    server.fail_once(Fault::LoseAnswerOfPush);
+    let outcome = remote.land("main", &change(&sight.tip, "one"), now()).unwrap();
+    assert!(matches!(outcome, Push::Unknown(_)), "{outcome:?}");
+    let after = remote.look(None).unwrap();
+    assert_eq!(remote.read(&after.tip).unwrap()["pinstream.lock"], b"one");
+
+    server.fail_once(Fault::LosePush);
+    let outcome = remote.land("main", &change(&after.tip, "two"), now()).unwrap();
+    assert!(matches!(outcome, Push::Unknown(_)), "{outcome:?}");
+    assert_eq!(remote.look(None).unwrap().tip, after.tip);
+    assert!(matches!(remote.land("main", &change(&after.tip, "two"), now()).unwrap(), Push::Landed(_)));
+}
+
+#[test]
+fn a_branch_that_is_gone_is_moved_and_then_missing() {
+    let repo = repository();
+    let server = HttpBackend::start(repo.base());
+    repo.commit("other", &[("a", "b")]);
+    for url in [repo.url(), server.url()] {
+        let branch = format!("branch-{}", url.len());
+        repo.git(&["branch", &branch, "main"]);
+        let mut remote = Machine::new(url).open();
+        let sight = remote.look(Some(&branch)).unwrap();
+        repo.git(&["branch", "-D", &branch]);
+        assert_eq!(remote.land(&branch, &change(&sight.tip, "one"), now()).unwrap(), Push::Moved);
+        assert!(matches!(remote.look(Some(&branch)).unwrap_err(), GitError::NoBranch { .. }));
+    }
+}
+
+#[test]
+fn an_empty_remote_has_no_branch() {
+    let repo = BareRepo::new();
+    let server = HttpBackend::start(repo.base());
+    for url in [repo.url(), server.url()] {
+        for branch in [None, Some("main")] {
+            let error = Machine::new(url.clone()).open().look(branch).unwrap_err();
+            assert!(matches!(error, GitError::NoBranch { .. }), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_token_is_offered_once_and_never_shown() {
+    let repo = repository();
+    let server = HttpBackend::with_password(repo.base(), "someone", "right");
+    let mut remote = Machine::new(server.url()).token("someone", "wr0ng").open();
+    let error = remote.look(None).unwrap_err();
+    let GitError::Unauthorized { reason, .. } = &error else { panic!("{error}") };
+    assert!(reason.contains("tried: `PINSTREAM_GIT_TOKEN`"), "{reason}");
+    assert!(!error.to_string().contains("wr0ng"));
+    assert_eq!(server.take_asked().iter().filter(|asked| asked.authorization.is_some()).count(), 1);
+
+    // Nothing at all to offer.
+    let error = Machine::new(server.url()).open().look(None).unwrap_err();
+    assert!(matches!(error, GitError::Unauthorized { .. }), "{error}");
+    assert!(server.take_asked().len() <= 2);
+
+    // A password within the address serves, and is not shown.
+    let url = server.url().replace("http://", "http://someone:right@");
+    let mut remote = Machine::new(url).open();
+    remote.look(None).unwrap();
+    assert!(!remote.url().contains("right"));
+}
+
+#[test]
+fn a_redirect_to_another_host_is_not_followed() {
+    let repo = repository();
+    let elsewhere = HttpBackend::with_password(repo.base(), "someone", "token");
+    let server = HttpBackend::with_password(repo.base(), "someone", "token");
+    server.fail_once(Fault::Redirect(elsewhere.port()));
+    let error = Machine::new(server.url()).token("someone", "token").open().look(None).unwrap_err();
+    assert!(matches!(error, GitError::Unreachable { .. }), "{error}");
+    assert_eq!(elsewhere.take_asked(), []);
+}
+
+#[test]
+fn the_checked_out_branch_of_a_work_tree_is_not_moved() {
+    let repo = repository();
+    let folder = tempfile::tempdir().unwrap();
+    let clone = folder.path().join("clone");
+    repo.git(&["clone", "--quiet", ".", clone.to_str().unwrap()]);
+    let mut remote = Machine::new(clone.to_str().unwrap()).open();
+    let sight = remote.look(None).unwrap();
+    let error = remote.land("main", &change(&sight.tip, "one"), now()).unwrap_err();
+    assert!(matches!(error, GitError::Refused { .. }), "{error}");
+    assert_eq!(remote.look(None).unwrap().tip, sight.tip);
+}

@@ -36,7 +36,7 @@ pub(super) fn tell(repo: &BareRepo, machine: &Machine) {
     assert_eq!(repo.log("main").len(), 4);
     assert_eq!(
         repo.git(&["show", "-s", "--format=%aI %cn %P", "main"]),
-        format!("2026-11-24T12:00:00Z pinstream {}", sight.tip)
+        format!("2026-01-02T12:00:00Z pinstream {}", sight.tip)
     );
     assert_eq!(repo.git(&["diff", "--name-only", "main^", "main"]), "pinstream.lock");
     repo.git(&["fsck", "--strict", "--no-dangling"]);

@@ -1,12 +1,14 @@
 //! `git http-backend` behind a small HTTP server: Basic authentication, counts of what was asked and sent, and
 //! failures on request.
 
-use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+
+use openssl::ssl::SslAcceptor;
 
 use super::{bare_environment, exec_path, run};
 
@@ -44,6 +46,7 @@ struct Shared {
     asked: Mutex<Vec<Asked>>,
     fault: Mutex<Option<Fault>>,
     stop: AtomicBool,
+    tls: Option<SslAcceptor>,
 }
 
 /// A running server.
@@ -55,15 +58,20 @@ pub(crate) struct HttpBackend {
 impl HttpBackend {
     /// Serves every repository below `base` to everybody.
     pub(crate) fn start(base: &Path) -> Self {
-        Self::serve(base, None)
+        Self::serve(base, None, None)
     }
 
     /// Serves them to one user with Basic authentication alone.
     pub(crate) fn with_password(base: &Path, user: &str, password: &str) -> Self {
-        Self::serve(base, Some(format!("Basic {}", base64(format!("{user}:{password}").as_bytes()))))
+        Self::serve(base, Some(basic(user, password)), None)
     }
 
-    fn serve(base: &Path, basic: Option<String>) -> Self {
+    /// Serves them over TLS, to one user.
+    pub(crate) fn with_tls(base: &Path, user: &str, password: &str, tls: SslAcceptor) -> Self {
+        Self::serve(base, Some(basic(user, password)), Some(tls))
+    }
+
+    fn serve(base: &Path, basic: Option<String>, tls: Option<SslAcceptor>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
@@ -73,6 +81,7 @@ impl HttpBackend {
             asked: Mutex::default(),
             fault: Mutex::default(),
             stop: AtomicBool::new(false),
+            tls,
         });
         let server = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -81,7 +90,14 @@ impl HttpBackend {
                     return;
                 }
                 let server = Arc::clone(&server);
-                std::thread::spawn(move || serve(&server, stream));
+                std::thread::spawn(move || match &server.tls {
+                    None => serve(&server, stream),
+                    Some(tls) => {
+                        if let Ok(stream) = tls.accept(stream) {
+                            serve(&server, stream);
+                        }
+                    }
+                });
             }
         });
         Self { shared, port }
@@ -89,7 +105,8 @@ impl HttpBackend {
 
     /// The address of `repo.git`.
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/repo.git", self.port)
+        let scheme = if self.shared.tls.is_some() { "https://localhost" } else { "http://127.0.0.1" };
+        format!("{scheme}:{}/repo.git", self.port)
     }
 
     /// The port it listens on.
@@ -131,7 +148,7 @@ impl Request {
 }
 
 /// Answers one request and closes.
-fn serve(shared: &Shared, mut stream: TcpStream) {
+fn serve<S: Read + Write>(shared: &Shared, mut stream: S) {
     let Some(request) = read_request(&mut stream) else { return };
     let is_push = request.method == "POST" && request.target.ends_with("git-receive-pack");
     let mut fault = shared.fault.lock().unwrap();
@@ -168,11 +185,10 @@ fn serve(shared: &Shared, mut stream: TcpStream) {
     };
     shared.asked.lock().unwrap().push(asked(answer.len()));
     let _ = stream.write_all(&answer);
-    let _ = stream.shutdown(Shutdown::Both);
+    let _ = stream.flush();
 }
 
-fn read_request(stream: &mut TcpStream) -> Option<Request> {
-    let mut writer = stream.try_clone().ok()?;
+fn read_request<S: Read + Write>(stream: &mut S) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
@@ -187,7 +203,7 @@ fn read_request(stream: &mut TcpStream) -> Option<Request> {
     }
     let mut request = Request { method, target, headers, body: Vec::new() };
     if request.header("expect").is_some() {
-        writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
+        reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
     }
     request.body = match request.header("transfer-encoding") {
         Some(_) => read_chunks(&mut reader)?,
@@ -248,6 +264,10 @@ fn backend(shared: &Shared, request: &Request) -> Vec<u8> {
     let mut answer = answer.into_bytes();
     answer.extend_from_slice(body);
     answer
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", base64(format!("{user}:{password}").as_bytes()))
 }
 
 /// Base64 with padding (RFC 4648, section 4).

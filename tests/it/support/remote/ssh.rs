@@ -12,12 +12,14 @@ pub(crate) struct Sshd {
     child: Child,
     port: u16,
     folder: TempDir,
+    home: PathBuf,
     repository: PathBuf,
 }
 
 impl Sshd {
-    /// Serves the repositories below `base`; whoever logs in is the user that runs the tests.
-    pub(crate) fn start(base: &Path) -> Self {
+    /// Serves the repositories below `base`; whoever logs in is the user that runs the tests. `home` is that of the
+    /// clients: its `known_hosts` is made to know this server.
+    pub(crate) fn start(base: &Path, home: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for name in ["host", "user", "stranger"] {
@@ -31,7 +33,7 @@ impl Sshd {
         let port = free_port();
         let settings = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {host}\nAuthorizedKeysFile {authorized}\nPidFile none\n\
-             StrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\nMaxStartups 100\n\
+             StrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\nMaxStartups 100\nLogLevel DEBUG1\n\
              SetEnv PATH={path} GIT_CONFIG_NOSYSTEM=1 HOME={home}\n",
             host = at("host").display(),
             authorized = at("authorized").display(),
@@ -49,7 +51,7 @@ impl Sshd {
             .spawn()
             .unwrap();
         wait_for(port);
-        let server = Self { child, port, repository: base.join("repo.git"), folder };
+        let server = Self { child, port, repository: base.join("repo.git"), home: home.to_owned(), folder };
         server.know(&server.file("host.pub"));
         server
     }
@@ -58,19 +60,14 @@ impl Sshd {
     pub(crate) fn know(&self, public: &Path) {
         let text = std::fs::read_to_string(public).unwrap();
         let key: Vec<_> = text.split_whitespace().take(2).collect();
-        std::fs::create_dir_all(self.home().join(".ssh")).unwrap();
+        std::fs::create_dir_all(self.home.join(".ssh")).unwrap();
         let line = format!("[127.0.0.1]:{} {}\n", self.port, key.join(" "));
-        std::fs::write(self.home().join(".ssh/known_hosts"), line).unwrap();
+        std::fs::write(self.home.join(".ssh/known_hosts"), line).unwrap();
     }
 
     /// Makes the home know nobody.
     pub(crate) fn know_nobody(&self) {
-        std::fs::write(self.home().join(".ssh/known_hosts"), "").unwrap();
-    }
-
-    /// The home of a client.
-    pub(crate) fn home(&self) -> PathBuf {
-        self.folder.path().join("home")
+        std::fs::write(self.home.join(".ssh/known_hosts"), "").unwrap();
     }
 
     /// One of its files: `user` (let in), `locked` (let in, passphrase `open sesame`), `stranger` (not let in),

@@ -1,0 +1,271 @@
+//! Who is trusted: host keys, certificates, keys and agents. Tests that need a home of their own run in a process of
+//! their own, since libgit2 asks for the home once.
+
+use std::io::Read as _;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use openssl::asn1::Asn1Time;
+use openssl::bn::BigNum;
+use openssl::hash::MessageDigest;
+use openssl::pkey::PKey;
+use openssl::ssl::{SslAcceptor, SslMethod};
+use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
+use openssl::x509::{X509, X509Name};
+use pinstream::git::GitError;
+use pinstream::git::credential::Secret;
+
+use super::Machine;
+use super::story::{repository, tell};
+use crate::support::remote::http::HttpBackend;
+use crate::support::remote::ssh::Sshd;
+use crate::support::remote::{bare_environment, run};
+
+/// The variable that says a test runs in a home of its own.
+const INSIDE: &str = "PINSTREAM_TEST_INSIDE";
+
+/// Runs the test `name` of this binary in a home of its own.
+fn in_a_home(name: &str) {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", &format!("git::trust::{name}"), "--ignored", "--nocapture"])
+        .env_clear()
+        .envs(bare_environment(home.path()))
+        .env("SSH_AUTH_SOCK", home.path().join("agent"))
+        .env(INSIDE, "1");
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+/// The home, where there is one of our own.
+fn home() -> Option<PathBuf> {
+    std::env::var_os(INSIDE)?;
+    std::env::var_os("HOME").map(PathBuf::from)
+}
+
+fn with_key(server: &Sshd, name: &str) -> Machine {
+    let mut machine = Machine::new(server.url());
+    machine.credentials.ssh_key = Some(server.file(name));
+    machine
+}
+
+#[test]
+fn ssh_with_a_key_file_is_a_remote() {
+    in_a_home("inside_ssh_with_a_key_file");
+}
+
+#[test]
+#[ignore = "run by `ssh_with_a_key_file_is_a_remote`"]
+fn inside_ssh_with_a_key_file() {
+    let Some(home) = home() else { return };
+    let repo = repository();
+    let server = Sshd::start(repo.base(), &home);
+    tell(&repo, &with_key(&server, "user"));
+
+    // A key with a passphrase, right and wrong; a key that is not let in.
+    let mut machine = with_key(&server, "locked");
+    machine.credentials.ssh_passphrase = Some(Secret::new("open sesame".to_owned()));
+    machine.open().look(None).unwrap();
+    machine.credentials.ssh_passphrase = Some(Secret::new("open barley".to_owned()));
+    for machine in [machine, with_key(&server, "stranger"), with_key(&server, "missing")] {
+        let error = machine.open().look(None).unwrap_err();
+        let GitError::Unauthorized { reason, .. } = &error else { panic!("{error}") };
+        assert!(reason.contains("PINSTREAM_GIT_SSH_KEY") && !reason.contains("barley"), "{reason}");
+    }
+}
+
+#[test]
+fn ssh_with_an_agent_is_a_remote() {
+    in_a_home("inside_ssh_with_an_agent");
+}
+
+struct Agent(Child);
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+#[ignore = "run by `ssh_with_an_agent_is_a_remote`"]
+fn inside_ssh_with_an_agent() {
+    let Some(home) = home() else { return };
+    let repo = repository();
+    let server = Sshd::start(repo.base(), &home);
+    let socket = home.join("agent");
+    let _agent =
+        Agent(Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn().unwrap());
+    let begin = Instant::now();
+    while !socket.exists() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "no agent");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    run(Command::new("ssh-add").arg("-q").arg(server.file("user")), b"");
+    let mut machine = Machine::new(server.url());
+    machine.credentials.agent = true;
+    tell(&repo, &machine);
+    run(Command::new("ssh-add").args(["-q", "-D"]), b"");
+    let error = machine.open().look(None).unwrap_err();
+    assert!(matches!(error, GitError::Unauthorized { .. }), "{error}");
+}
+
+#[test]
+fn gits_credential_helper_is_asked_once_and_not_waited_for_without_end() {
+    in_a_home("inside_credential_helper");
+}
+
+#[test]
+#[ignore = "run by `gits_credential_helper_is_asked_once_and_not_waited_for_without_end`"]
+fn inside_credential_helper() {
+    let Some(home) = home() else { return };
+    let repo = repository();
+    let server = HttpBackend::with_password(repo.base(), "someone", "token");
+    let helper = |script: &str| {
+        let text = format!("[credential]\n\thelper = \"!f() {{ {script}; }}; f\"\n");
+        std::fs::write(home.join(".gitconfig"), text).unwrap();
+    };
+    helper("echo username=someone; echo password=token");
+    tell(&repo, &Machine::new(server.url()));
+    server.take_asked();
+
+    helper("echo username=someone; echo password=wrong");
+    let error = Machine::new(server.url()).open().look(None).unwrap_err();
+    let GitError::Unauthorized { reason, .. } = &error else { panic!("{error}") };
+    assert!(reason.contains("credential helper") && !reason.contains("wrong"), "{reason}");
+    assert_eq!(server.take_asked().iter().filter(|asked| asked.authorization.is_some()).count(), 1);
+
+    helper("exec sleep 30");
+    let mut machine = Machine::new(server.url());
+    machine.timeout = Duration::from_millis(300);
+    let begin = Instant::now();
+    let error = machine.open().look(None).unwrap_err();
+    assert!(matches!(error, GitError::Unauthorized { .. }), "{error}");
+    assert!(begin.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn t18_an_unknown_or_changed_host_key_ends_it_before_any_credential() {
+    in_a_home("inside_unknown_host_key");
+}
+
+#[test]
+#[ignore = "run by `t18_an_unknown_or_changed_host_key_ends_it_before_any_credential`"]
+fn inside_unknown_host_key() {
+    let Some(home) = home() else { return };
+    let repo = repository();
+    let server = Sshd::start(repo.base(), &home);
+    let machine = with_key(&server, "user");
+    server.know_nobody();
+    let unknown = machine.open().look(None).unwrap_err();
+    server.know(&server.file("stranger.pub"));
+    let changed = machine.open().look(None).unwrap_err();
+    for error in [unknown, changed] {
+        let GitError::Untrusted { reason, .. } = &error else { panic!("{error}") };
+        assert!(reason.contains("known_hosts") && reason.contains("ssh-keyscan"), "{reason}");
+    }
+    assert!(!server.log().contains("userauth-request"), "{}", server.log());
+    server.know(&server.file("host.pub"));
+    machine.open().look(None).unwrap();
+    assert!(server.log().contains("userauth-request"));
+}
+
+#[test]
+fn a_silent_server_is_given_up() {
+    in_a_home("inside_silent_server");
+}
+
+#[test]
+#[ignore = "run by `a_silent_server_is_given_up`"]
+fn inside_silent_server() {
+    if home().is_none() {
+        return;
+    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for scheme in ["http", "ssh", "git"] {
+        let mut machine = Machine::new(format!("{scheme}://127.0.0.1:{port}/repo.git"));
+        machine.timeout = Duration::from_millis(300);
+        let begin = Instant::now();
+        let error = machine.open().look(None).unwrap_err();
+        assert!(matches!(error, GitError::Unreachable { .. }), "{error}");
+        assert!(begin.elapsed() < Duration::from_secs(15), "{scheme}: {:?}", begin.elapsed());
+    }
+}
+
+/// A certificate of its own making for `localhost`: the server's side, and its PEM.
+fn certificate() -> (SslAcceptor, Vec<u8>) {
+    let key = PKey::from_rsa(openssl::rsa::Rsa::generate(2048).unwrap()).unwrap();
+    let mut name = X509Name::builder().unwrap();
+    name.append_entry_by_text("CN", "localhost").unwrap();
+    let name = name.build();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_serial_number(&BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap()).unwrap();
+    builder.set_subject_name(&name).unwrap();
+    builder.set_issuer_name(&name).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::days_from_now(2).unwrap()).unwrap();
+    builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+    let names = SubjectAlternativeName::new().dns("localhost").build(&builder.x509v3_context(None, None)).unwrap();
+    builder.append_extension(names).unwrap();
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    let certificate = builder.build();
+    let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
+    acceptor.set_private_key(&key).unwrap();
+    acceptor.set_certificate(&certificate).unwrap();
+    (acceptor.build(), certificate.to_pem().unwrap())
+}
+
+#[test]
+fn an_https_server_of_a_private_authority_is_a_remote() {
+    in_a_home("inside_https_with_authority");
+}
+
+#[test]
+#[ignore = "run by `an_https_server_of_a_private_authority_is_a_remote`"]
+fn inside_https_with_authority() {
+    let Some(home) = home() else { return };
+    let (acceptor, pem) = certificate();
+    let file = home.join("authority.pem");
+    std::fs::write(&file, pem).unwrap();
+    let repo = repository();
+    let server = HttpBackend::with_tls(repo.base(), "someone", "token", acceptor);
+    let mut machine = Machine::new(server.url()).token("someone", "token");
+    machine.credentials.authorities = Some(file);
+    tell(&repo, &machine);
+}
+
+#[test]
+fn t18_a_certificate_of_nobody_known_ends_it_before_any_credential() {
+    let (acceptor, _) = certificate();
+    let repo = repository();
+    let server = HttpBackend::with_tls(repo.base(), "someone", "token", acceptor);
+    let error = Machine::new(server.url()).token("someone", "token").open().look(None).unwrap_err();
+    let GitError::Untrusted { reason, .. } = &error else { panic!("{error}") };
+    assert!(reason.contains("GIT_SSL_CAINFO"), "{reason}");
+    assert_eq!(server.take_asked(), []);
+}
+
+#[test]
+fn t18_a_server_that_speaks_no_tls_is_sent_nothing() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut buffer = [0; 4096];
+        let count = stream.read(&mut buffer).unwrap();
+        buffer[..count].to_vec()
+    });
+    let machine = Machine::new(format!("https://localhost:{port}/repo.git")).token("someone", "s3cret-token");
+    machine.open().look(None).unwrap_err();
+    let heard = heard.join().unwrap();
+    assert!(!heard.windows(12).any(|window| window == b"s3cret-token"));
+}
