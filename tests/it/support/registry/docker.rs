@@ -143,7 +143,7 @@ impl DockerRegistry {
             let deadline = Instant::now() + Duration::from_secs(20);
             while Instant::now() < deadline && process.try_wait().unwrap().is_none() {
                 if request(&free, authority.as_ref(), "GET", "/v2/", &[], b"").is_ok() {
-                    return Self { process, host: free, authority, authorization, tokens, folder: folder };
+                    return Self { process, host: free, authority, authorization, tokens, folder };
                 }
                 std::thread::sleep(Duration::from_millis(10));
             }
