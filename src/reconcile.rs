@@ -168,8 +168,11 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             errors: Vec::new(),
         };
         if request.effect == Effect::Land {
-            if request.imports == Imports::Due {
-                let due = remember::Due { now, failed: failures.keys().cloned().collect(), any: !asked.is_empty() };
+            let mut after_state = landed.is_some();
+            // A pass over some tags says nothing of the others, so it leaves the time of the last pass alone.
+            if request.imports == Imports::Due && request.only.is_none() && !asked.is_empty() {
+                after_state = false;
+                let due = remember::Due { now, failed: failures.keys().cloned().collect() };
                 if let Err(error) = memory.record(world, &due).await {
                     report
                         .errors
@@ -177,7 +180,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
                 }
             }
             let root = Root { lock: next, ..scene.root };
-            let at = notify::AtTip { tip, root, after_state: landed.is_some() };
+            let at = notify::AtTip { tip, root, after_state };
             let told = notify::notify(world, request, at, memory).await;
             report.hooks = told.rows;
             report.errors.extend(told.error.map(|error| format!("hooks stay pending: {error}")));

@@ -31,8 +31,6 @@ pub struct Due {
     pub now: Timestamp,
     /// The tags that failed.
     pub failed: BTreeSet<TagId>,
-    /// Whether any tag was due.
-    pub any: bool,
 }
 
 impl Remembered {
@@ -75,9 +73,6 @@ impl Remembered {
     /// # Errors
     /// What stopped the remote, or [`PassError::Contention`].
     pub async fn record<W: World>(&mut self, world: &W, due: &Due) -> Result<(), PassError> {
-        if !due.any {
-            return Ok(());
-        }
         let next = |state: &State| {
             // A time that lies ahead was written by a clock that went wrong; it gives way.
             let last = state.schedule.as_ref().map(|schedule| schedule.last).filter(|last| *last <= due.now);
