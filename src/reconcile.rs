@@ -168,10 +168,10 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             errors: Vec::new(),
         };
         if request.effect == Effect::Land {
-            let mut after_state = landed.is_some();
+            // What we landed ourselves stands on a tip that is younger than the state.
+            memory.is_newer &= landed.is_none();
             // A pass over some tags says nothing of the others, so it leaves the time of the last pass alone.
             if request.imports == Imports::Due && request.only.is_none() && !asked.is_empty() {
-                after_state = false;
                 let due = remember::Due { now, failed: failures.keys().cloned().collect() };
                 if let Err(error) = memory.record(world, &due).await {
                     report
@@ -180,7 +180,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
                 }
             }
             let root = Root { lock: next, ..scene.root };
-            let at = notify::AtTip { tip, root, after_state };
+            let at = notify::AtTip { tip, root };
             let told = notify::notify(world, request, at, memory).await;
             report.hooks = told.rows;
             report.errors.extend(told.error.map(|error| format!("hooks stay pending: {error}")));

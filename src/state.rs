@@ -38,8 +38,8 @@ pub struct State {
     /// What each hook was run for without success, by its name: it may have done with that what it does, so that it
     /// has to be told where the tag stands also when that is where it last saw it.
     pub tried: BTreeMap<String, Lock>,
-    /// How many events each hook was told of with success, by its name.
-    pub told: BTreeMap<String, u64>,
+    /// How often each hook was told of each tag with success, by the hook's name.
+    pub told: BTreeMap<String, Told>,
     /// Who is running a hook now, by the hook's name.
     pub claims: BTreeMap<String, Claim>,
     /// What `--due` goes by.
@@ -47,6 +47,9 @@ pub struct State {
     /// Files that this version does not know, by their paths: a newer one's, not ours to drop.
     pub unknown: Files,
 }
+
+/// How often a hook was told of each tag with success.
+pub type Told = BTreeMap<TagId, u64>;
 
 /// That somebody is running a hook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,7 +213,7 @@ mod tests {
         (
             btree_map(any::<String>(), sample::any_lock(), 0..3),
             btree_map(any::<String>(), sample::any_lock(), 0..3),
-            btree_map(any::<String>(), any::<u64>(), 0..3),
+            btree_map(any::<String>(), btree_map(sample::any_tag(), any::<u64>(), 0..3), 0..3),
             btree_map(any::<String>(), claim, 0..3),
             option::of(schedule),
         )
@@ -231,7 +234,7 @@ mod tests {
         let state = State {
             seen: [("rollout".to_owned(), Lock::default())].into(),
             tried: BTreeMap::new(),
-            told: [("rollout".to_owned(), 3)].into(),
+            told: [("rollout".to_owned(), [("python:3.12".parse().unwrap(), 3)].into())].into(),
             claims: [("Team A/x".to_owned(), Claim { owner, until: time })].into(),
             schedule: Some(ScheduleState { last: time, retry: vec!["python:3.12".parse().unwrap()] }),
             unknown: Files::new(),
@@ -259,7 +262,9 @@ mod tests {
           ]
         }
         == told/rollout.json
-        3
+        {
+          "python:3.12": 3
+        }
         "#);
     }
 
@@ -272,7 +277,7 @@ mod tests {
                 "version = 2\n",
                 "the lock was written by a newer pinstream: this one reads up to version 1",
             ),
-            ("told/a.json", "-1", "invalid value: integer `-1`, expected u64 at line 1 column 2"),
+            ("told/a.json", "-1", "invalid type: integer `-1`, expected a map at line 1 column 2"),
         ] {
             let files: Files = [(path.to_owned(), text.as_bytes().to_vec())].into();
             assert_eq!(State::from_files(&files), Err(format!("the state's `{path}` cannot be read: {expected}")));

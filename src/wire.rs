@@ -10,6 +10,7 @@ use crate::escape::is_deceptive;
 use crate::image::{Digest, TagId};
 use crate::lock::Lock;
 use crate::lock::diff::{Change, Move, Side, side};
+use crate::state::Told;
 use crate::stream::{Source, Tag};
 
 /// The name and version of a report.
@@ -218,8 +219,8 @@ pub struct Landed<'a> {
     pub root: &'a str,
     /// The commit, in hexadecimal.
     pub commit: &'a str,
-    /// How many events the hook was told of with success before: what makes the same move, made again, another event.
-    pub round: u64,
+    /// How often the hook was told of each tag with success: what makes the same move, made again, another event.
+    pub told: &'a Told,
 }
 
 impl EventV1 {
@@ -313,13 +314,13 @@ impl From<&Side> for SideV1 {
 ///
 /// The commit is not part of it: a retry may find the same moves pending at a later commit.
 pub fn event_id(hook: &str, landed: Landed<'_>, moves: &[Move]) -> String {
-    let round = landed.round.to_string();
-    let parts = ["pinstream.event/v1", hook, landed.branch, landed.root, &round];
+    let parts = ["pinstream.event/v1", hook, landed.branch, landed.root];
     // Lengths keep a line break within a name from being taken for the end of it.
     let mut lines: String = parts.map(|part| format!("{} {part}\n", part.len())).concat();
     for m in moves {
         let [old, new] = [m.before(), m.after()].map(|side| side.map_or("-", |side| side.digest.as_str()));
-        lines.push_str(&format!("{} {old} {new}\n", m.tag));
+        let times = landed.told.get(&m.tag).copied().unwrap_or_default();
+        lines.push_str(&format!("{} {old} {new} {times}\n", m.tag));
     }
     let digest = Digest::sha256(lines.as_bytes());
     digest.as_str().chars().skip("sha256:".len()).take(32).collect()
@@ -358,8 +359,13 @@ mod tests {
     use super::*;
     use crate::lock::{Lock, diff, sample};
 
-    const LANDED: Landed<'_> =
-        Landed { remote: Some("https://git.example/a"), branch: "main", root: "", commit: "0f1c2d", round: 0 };
+    const LANDED: Landed<'_> = Landed {
+        remote: Some("https://git.example/a"),
+        branch: "main",
+        root: "",
+        commit: "0f1c2d",
+        told: &Told::new(),
+    };
 
     #[test]
     fn an_event_tells_each_move_whole() {
@@ -423,7 +429,7 @@ mod tests {
             event_id("rollout", Landed { root: "a", ..LANDED }, &moves),
             event_id("rollout", LANDED, &moves[1..]),
             event_id("rollout", LANDED, &diff::moves(&sample::python(), &Lock::default())),
-            event_id("rollout", Landed { round: 1, ..LANDED }, &moves),
+            event_id("rollout", Landed { told: &[(moves[0].tag.clone(), 1)].into(), ..LANDED }, &moves),
             event_id("rollout\n4 main", Landed { branch: "", ..LANDED }, &moves),
         ];
         assert!(!others.contains(&id));

@@ -5,9 +5,9 @@
 //! seen. A hook is claimed before it runs, so that two passes do not run it at once, and what it saw is marked after
 //! it succeeded, entry by entry.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::git::CommitId;
 use crate::hook::{HookEnd, HookExit, HookFile, HookRun};
@@ -17,7 +17,7 @@ use crate::lock::{Lock, Pin};
 use crate::report::{HookOutcome, HookRow};
 use crate::root::Root;
 use crate::settings::Hook;
-use crate::state::{Claim, State};
+use crate::state::{self, Claim, State};
 use crate::wire::{EventV1, Landed};
 use crate::world::{Progress, World};
 
@@ -26,12 +26,12 @@ use super::remember::Remembered;
 use super::tries::Tries;
 use super::{PassError, Request};
 
-/// How often one pass looks for moves that landed while its hooks ran.
-const ROUNDS: usize = 8;
+/// How often one pass runs the same hook, for moves that landed while it ran.
+const RUNS: usize = 8;
 /// What a claim holds beyond the hook's own time limit, for pushes and clocks that differ.
 const GRACE: SignedDuration = SignedDuration::from_secs(120);
-/// The longest that a hook can be claimed for.
-const CLAIM_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Further ahead than any claim reaches: a hook runs for a day at most.
+const CLAIM_MAX: SignedDuration = SignedDuration::from_hours(2 * 24);
 
 /// The branch as hooks are to see it.
 #[derive(Clone, Debug)]
@@ -40,8 +40,6 @@ pub struct AtTip {
     pub tip: CommitId,
     /// The root there.
     pub root: Root,
-    /// Whether the tip is known to be no older than the state.
-    pub after_state: bool,
 }
 
 /// What became of the hooks.
@@ -62,13 +60,14 @@ struct Pending {
 /// Runs every hook with moves that it has not seen.
 pub async fn notify<W: World>(world: &W, request: &Request, at: AtTip, memory: Remembered) -> Told {
     let mut told = Told::default();
-    if let Err(error) = rounds(world, request, at, memory, &mut told).await {
+    if let Err(error) = run_pending(world, request, at, memory, &mut told).await {
         told.error = Some(error);
     }
     told
 }
 
-async fn rounds<W: World>(
+/// One hook after the other, until none has anything to see that can be shown to it here and now.
+async fn run_pending<W: World>(
     world: &W,
     request: &Request,
     mut at: AtTip,
@@ -76,48 +75,59 @@ async fn rounds<W: World>(
     told: &mut Told,
 ) -> Result<(), PassError> {
     let mut tries = Tries::default();
+    let mut runs: BTreeMap<String, usize> = BTreeMap::new();
     let mut ended = BTreeSet::new();
-    for _ in 0..ROUNDS {
-        let mut pending = pending(&at.root, &memory.state);
-        pending.retain(|one| !ended.contains(&one.hook.name));
-        if pending.is_empty() {
-            return Ok(());
-        }
-        if !at.after_state {
+    let mut has_run = false;
+    loop {
+        let next = pending(&at.root, &memory.state).into_iter().find(|one| !ended.contains(&one.hook.name));
+        let Some(one) = next else {
+            if !std::mem::take(&mut has_run) {
+                return Ok(());
+            }
+            // Whoever landed something meanwhile saw our claim and left it to us.
+            at = look_after(world, &mut memory, at).await?;
+            continue;
+        };
+        if memory.is_newer {
             at = look_after(world, &mut memory, at).await?;
             continue;
         }
-        let (free, taken): (Vec<_>, Vec<_>) = pending.into_iter().partition(|one| is_free(world, &memory.state, one));
-        for Pending { hook, moves } in taken {
-            ended.insert(hook.name.clone());
-            told.rows.push(waiting(&hook, moves.len(), HookOutcome::Elsewhere));
+        let name = one.hook.name.clone();
+        if let Some(outcome) = hindrance(world, request, &memory.state, &one, runs.get(&name)) {
+            told.rows.push(waiting(&one.hook, one.moves.len(), outcome));
+            ended.insert(name);
+            continue;
         }
-        if free.is_empty() {
-            return Ok(());
-        }
-        let mut allowed = Vec::new();
-        for one in free {
-            match request.policy.as_ref().and_then(|policy| policy.forbids_hook(&one.hook)) {
-                None => allowed.push(one),
-                Some(problem) => {
-                    ended.insert(one.hook.name.clone());
-                    told.rows.push(waiting(&one.hook, one.moves.len(), HookOutcome::Refused(problem.message)));
-                }
-            }
-        }
-        if !allowed.is_empty() && !claim(world, &mut memory, &at.root.lock, &allowed).await? {
+        // Claimed right before it runs: a claim holds for one run, and others' runs come before it.
+        if !claim(world, &mut memory, &at.root.lock, &one).await? {
             tries.again(world, "the state ref moved").await?;
-            at = look_after(world, &mut memory, at).await?;
+            memory.is_newer = true;
             continue;
         }
-        for Pending { hook, moves } in allowed {
-            if !tell(world, request, &at, &mut memory, &hook, moves, told).await? {
-                ended.insert(hook.name);
-            }
+        has_run = true;
+        *runs.entry(name.clone()).or_default() += 1;
+        if !tell(world, request, &at, &mut memory, one, told).await? {
+            ended.insert(name);
         }
-        at = look_after(world, &mut memory, at).await?;
     }
-    Ok(())
+}
+
+/// Why a hook is not run now.
+fn hindrance<W: World>(
+    world: &W,
+    request: &Request,
+    state: &State,
+    pending: &Pending,
+    runs: Option<&usize>,
+) -> Option<HookOutcome> {
+    let forbidden = request.policy.as_ref().and_then(|policy| policy.forbids_hook(&pending.hook));
+    if let Some(problem) = forbidden {
+        return Some(HookOutcome::Refused(problem.message));
+    }
+    if !is_free(world, state, &pending.hook) {
+        return Some(HookOutcome::Elsewhere);
+    }
+    runs.is_some_and(|runs| *runs >= RUNS).then_some(HookOutcome::Pending)
 }
 
 /// The row of a hook that is not run here and now.
@@ -160,49 +170,46 @@ async fn look_after<W: World>(world: &W, memory: &mut Remembered, at: AtTip) -> 
         // The state was read after the branch was seen, so the branch is looked at once more.
         sight = world.look(Some(&memory.branch)).await?;
     }
+    memory.is_newer = false;
     if sight.tip == at.tip {
-        return Ok(AtTip { after_state: true, ..at });
+        return Ok(at);
     }
     let scene = load::at(world, sight).await?;
-    Ok(AtTip { tip: scene.sight.tip, root: scene.root, after_state: true })
+    Ok(AtTip { tip: scene.sight.tip, root: scene.root })
 }
 
 /// Whether nobody else is running the hook.
-fn is_free<W: World>(world: &W, state: &State, pending: &Pending) -> bool {
-    let Some(claim) = state.claims.get(&pending.hook.name) else { return true };
+fn is_free<W: World>(world: &W, state: &State, hook: &Hook) -> bool {
+    let Some(claim) = state.claims.get(&hook.name) else { return true };
     let now = world.now();
     // A claim that reaches further than any could is from a clock that went wrong. What its hook looked like when it
     // was claimed is not known here, so the limit is the same for all.
-    let limit = now.checked_add(CLAIM_MAX).unwrap_or(jiff::Timestamp::MAX);
+    let limit = now.checked_add(CLAIM_MAX).unwrap_or(Timestamp::MAX);
     claim.owner == world.owner() || world.is_gone(&claim.owner) || claim.until <= now || claim.until > limit
 }
 
-/// The longest that a hook's runs can take, and a little more.
-fn longest_run(hook: &Hook, moves: usize) -> SignedDuration {
-    let runs = if hook.each { i32::try_from(moves).unwrap_or(i32::MAX) } else { 1 };
-    let timeout = SignedDuration::try_from(hook.timeout).unwrap_or(CLAIM_MAX);
-    let all = timeout.checked_mul(runs).and_then(|all| all.checked_add(GRACE));
-    all.unwrap_or(CLAIM_MAX).min(CLAIM_MAX)
+/// A claim of ours that holds for one run of the hook.
+fn claim_of<W: World>(world: &W, hook: &Hook) -> Claim {
+    let run = SignedDuration::try_from(hook.timeout).unwrap_or(CLAIM_MAX);
+    let until = run.checked_add(GRACE).and_then(|length| world.now().checked_add(length).ok());
+    Claim { owner: world.owner(), until: until.unwrap_or(Timestamp::MAX) }
 }
 
-/// Claims the hooks of `pending` and notes what they are about to be run for, all in one write.
+/// Claims a hook and notes what it is about to be run for, in one write.
 async fn claim<W: World>(
     world: &W,
     memory: &mut Remembered,
     tip: &Lock,
-    pending: &[Pending],
+    Pending { hook, moves }: &Pending,
 ) -> Result<bool, PassError> {
     let mut state = memory.state.clone();
-    for Pending { hook, moves } in pending {
-        let until = world.now().saturating_add(longest_run(hook, moves.len())).unwrap_or(jiff::Timestamp::MAX);
-        state.claims.insert(hook.name.clone(), Claim { owner: world.owner(), until });
-        // What it may already have done is not forgotten over what it is about to do.
-        let tried = state.tried.entry(hook.name.clone()).or_default();
-        let seen = state.seen.get(&hook.name).map(|seen| as_left(seen, tried, tip));
-        state.seen.extend(seen.map(|seen| (hook.name.clone(), seen)));
-        let at_tip = moves.iter().filter_map(|one| Some((one.tag.clone(), tip.pins.get(&one.tag)?.clone())));
-        tried.pins.extend(at_tip);
-    }
+    state.claims.insert(hook.name.clone(), claim_of(world, hook));
+    // What it may already have done is not forgotten over what it is about to do.
+    let tried = state.tried.entry(hook.name.clone()).or_default();
+    let seen = state.seen.get(&hook.name).map(|seen| as_left(seen, tried, tip));
+    state.seen.extend(seen.map(|seen| (hook.name.clone(), seen)));
+    let at_tip = moves.iter().filter_map(|one| Some((one.tag.clone(), tip.pins.get(&one.tag)?.clone())));
+    tried.pins.extend(at_tip);
     memory.replace(world, state).await
 }
 
@@ -212,8 +219,7 @@ async fn tell<W: World>(
     request: &Request,
     at: &AtTip,
     memory: &mut Remembered,
-    hook: &Hook,
-    moves: Vec<Move>,
+    Pending { hook, moves }: Pending,
     told: &mut Told,
 ) -> Result<bool, PassError> {
     let batches: Vec<Vec<Move>> =
@@ -221,17 +227,17 @@ async fn tell<W: World>(
     let mut all_good = true;
     let last = batches.len() - 1;
     for (number, batch) in batches.into_iter().enumerate() {
-        let round = memory.state.told.get(&hook.name).copied().unwrap_or_default();
+        let nothing = state::Told::new();
         let landed = Landed {
             remote: request.remote.as_deref(),
             branch: &memory.branch,
             root: &request.root,
             commit: &at.tip.0,
-            round,
+            told: memory.state.told.get(&hook.name).unwrap_or(&nothing),
         };
         let event = EventV1::new(&hook.name, landed, &batch);
         world.progress(Progress::Hook);
-        let end = match prepare(world, &at.tip, hook, &event, &batch).await? {
+        let end = match prepare(world, &at.tip, &hook, &event, &batch).await {
             Ok(run) => world.run_hook(&run).await,
             Err(reason) => HookEnd { exit: HookExit::NotStarted(reason), output: String::new() },
         };
@@ -245,16 +251,18 @@ async fn tell<W: World>(
             outcome,
             output: end.output,
         });
-        let release = number == last;
+        let next_claim = (number < last).then(|| claim_of(world, &hook));
         let owner = world.owner();
         let marked = |state: &State| {
             let mut state = state.clone();
             if good {
-                mark(&mut state, &at.root.lock, &batch, hook);
-                state.told.insert(hook.name.clone(), round + 1);
+                mark(&mut state, &at.root.lock, &batch, &hook);
             }
-            if release && state.claims.get(&hook.name).is_some_and(|claim| claim.owner == owner) {
-                state.claims.remove(&hook.name);
+            if state.claims.get(&hook.name).is_some_and(|claim| claim.owner == owner) {
+                match &next_claim {
+                    Some(claim) => state.claims.insert(hook.name.clone(), claim.clone()),
+                    None => state.claims.remove(&hook.name),
+                };
             }
             state
         };
@@ -267,18 +275,20 @@ async fn tell<W: World>(
 fn mark(state: &mut State, tip: &Lock, told: &[Move], hook: &Hook) {
     let Some(seen) = state.seen.get_mut(&hook.name) else { return };
     let tried = state.tried.entry(hook.name.clone()).or_default();
+    let times = state.told.entry(hook.name.clone()).or_default();
     for one in told {
         let Some(pin) = tip.pins.get(&one.tag) else { continue };
         if tried.pins.get(&one.tag).is_some_and(|tried| tried.digest == pin.digest) {
             tried.pins.remove(&one.tag);
             seen.pins.insert(one.tag.clone(), pin.clone());
+            *times.entry(one.tag.clone()).or_default() += 1;
         }
     }
     tried.pins.retain(|id, _| tip.pins.contains_key(id));
     if tried.pins.is_empty() {
         state.tried.remove(&hook.name);
     }
-    // What the hook is never told of is kept in step, so that a wider `on` starts from now.
+    // What the hook is never told of is kept in step, so that a wider `on` starts from here.
     let same = |id: &TagId, seen: &Lock| {
         let digest = |lock: &Lock| lock.pins.get(id).map(|pin| pin.digest.clone());
         digest(seen) == digest(tip)
@@ -297,22 +307,19 @@ fn mark(state: &mut State, tip: &Lock, told: &[Move], hook: &Hook) {
     }
 }
 
-/// Puts together everything a run is given; a sentence where the commit lacks a file that it names.
+/// Puts together everything a run is given; a sentence where the commit has no such file as it names.
 async fn prepare<W: World>(
     world: &W,
     tip: &CommitId,
     hook: &Hook,
     event: &EventV1,
     moves: &[Move],
-) -> Result<Result<HookRun, String>, PassError> {
+) -> Result<HookRun, String> {
     let mut files = Vec::new();
     for path in hook.program_file().into_iter().chain(hook.files.iter().map(String::as_str)) {
-        match world.file(tip, path).await? {
-            Some(file) => {
-                files.push(HookFile { path: path.to_owned(), bytes: file.bytes, executable: file.executable });
-            }
-            None => return Ok(Err(format!("`{path}` is not in the commit {}", tip.short()))),
-        }
+        let file = world.file(tip, path).await.map_err(|error| error.to_string())?;
+        let file = file.ok_or_else(|| format!("`{path}` is not in the commit {}", tip.short()))?;
+        files.push(HookFile { path: path.to_owned(), bytes: file.bytes, executable: file.executable });
     }
     let mut env = vec![
         ("PINSTREAM_HOOK".to_owned(), hook.name.clone()),
@@ -331,7 +338,7 @@ async fn prepare<W: World>(
             ("PINSTREAM_NEW_DIGEST".to_owned(), digest(one.after())),
         ]);
     }
-    Ok(Ok(HookRun {
+    Ok(HookRun {
         name: hook.name.clone(),
         argv: hook.run.clone(),
         files,
@@ -339,5 +346,5 @@ async fn prepare<W: World>(
         env,
         stdin: event.to_json(),
         timeout: hook.timeout,
-    }))
+    })
 }

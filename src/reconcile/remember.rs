@@ -22,6 +22,8 @@ pub struct Remembered {
     pub at: Option<CommitId>,
     /// What it says.
     pub state: State,
+    /// Whether somebody else's writing was read since the branch was last looked at.
+    pub is_newer: bool,
 }
 
 /// What a scheduled pass leaves for the next one.
@@ -41,10 +43,11 @@ impl Remembered {
     pub async fn read<W: World>(world: &W, request: &Request, sight: &Sight) -> Result<Self, PassError> {
         let branch = sight.branch.clone();
         if request.effect != Effect::Land {
-            return Ok(Self { branch, at: None, state: State::default() });
+            return Ok(Self { branch, at: None, state: State::default(), is_newer: false });
         }
         let state = world.read_state(&branch, sight.state.as_ref()).await?;
-        Ok(Self { branch, at: sight.state.clone(), state })
+        // The remote shows its branches first and its state after them.
+        Ok(Self { branch, at: sight.state.clone(), state, is_newer: true })
     }
 
     /// Lets every hook that has seen nothing yet adopt the lock at the tip: hooks run for what lands from now on. This
@@ -109,6 +112,7 @@ impl Remembered {
         if sight.state != self.at {
             self.state = world.read_state(&self.branch, sight.state.as_ref()).await?;
             self.at.clone_from(&sight.state);
+            self.is_newer = true;
         }
         Ok(sight)
     }

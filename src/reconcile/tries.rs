@@ -11,9 +11,12 @@ pub const PATIENCE: Duration = Duration::from_secs(300);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Tries made so far.
+/// Tries made so far, and when the first of them was refused.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Tries(u32);
+pub struct Tries {
+    made: u32,
+    since: Option<Duration>,
+}
 
 impl Tries {
     /// Waits before the next try: longer each time, by a share of chance, so that many do not meet again.
@@ -21,11 +24,13 @@ impl Tries {
     /// # Errors
     /// [`PassError::Contention`] once the patience is used up.
     pub async fn again<W: World>(&mut self, world: &W, reason: &str) -> Result<(), PassError> {
-        self.0 += 1;
-        if world.elapsed() >= PATIENCE {
-            return Err(PassError::Contention { tries: self.0, last: reason.to_owned() });
+        self.made += 1;
+        // What took long before, as many imports or a hook, is no contention.
+        let since = *self.since.get_or_insert_with(|| world.elapsed());
+        if world.elapsed().saturating_sub(since) >= PATIENCE {
+            return Err(PassError::Contention { tries: self.made, last: reason.to_owned() });
         }
-        let pause = FIRST_PAUSE.saturating_mul(1 << self.0.min(10)).min(LONGEST_PAUSE);
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.made.min(10)).min(LONGEST_PAUSE);
         world.pause(pause.mul_f64(world.random())).await;
         Ok(())
     }

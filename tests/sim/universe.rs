@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::time::Duration;
 
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +12,7 @@ use crate::git::{CommitId, Files};
 use crate::image::{Digest, TagId};
 use crate::lock::Lock;
 use crate::root::Root;
-use crate::state::State;
+use crate::state::{Claim, State};
 
 use super::registry::SimRegistry;
 use super::{Outcome, people};
@@ -46,6 +47,8 @@ pub(super) struct Delivery {
 pub(super) struct Inner {
     pub(super) rng: Rng,
     pub(super) now: Timestamp,
+    /// A clock that only goes forward, and that no jump of the other one moves.
+    pub(super) elapsed: Duration,
     pub(super) step: u64,
     pub(super) calm: bool,
     pub(super) registry: SimRegistry,
@@ -86,6 +89,7 @@ impl Universe {
             inner: RefCell::new(Inner {
                 rng,
                 now: "2026-01-01T00:00:00Z".parse().unwrap(),
+                elapsed: Duration::ZERO,
                 step: 0,
                 calm: false,
                 registry,
@@ -118,11 +122,15 @@ impl Universe {
 
     pub(super) fn tick(&self) {
         self.with(|inner| inner.step += 1);
-        self.advance(SignedDuration::from_millis(5));
+        self.advance(Duration::from_millis(5));
     }
 
-    pub(super) fn advance(&self, by: SignedDuration) {
-        self.with(|inner| inner.now = inner.now.checked_add(by).unwrap());
+    /// Time passes.
+    pub(super) fn advance(&self, by: Duration) {
+        self.with(|inner| {
+            inner.elapsed += by;
+            inner.jump(SignedDuration::try_from(by).unwrap());
+        });
     }
 
     /// A new process.
@@ -174,6 +182,18 @@ impl Universe {
 }
 
 impl Inner {
+    /// The wall clock is set to another time.
+    pub(super) fn jump(&mut self, by: SignedDuration) {
+        self.now = self.now.checked_add(by).unwrap();
+    }
+
+    /// Whether somebody who is alive has claimed a hook.
+    pub(super) fn has_live_claim(&self) -> bool {
+        let claims = self.state_tip.map(|at| &self.states[at].1.claims);
+        let alive = |claim: &Claim| self.alive.contains(&claim.owner.process.parse().unwrap());
+        claims.is_some_and(|claims| claims.values().any(alive))
+    }
+
     pub(super) fn at_tip(&self) -> &Root {
         &self.commits[self.tip].root
     }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::git::{CommitId, Files, GitError, Push, RepoFile};
 use crate::hook::{HookEnd, HookExit, HookRun};
@@ -69,13 +69,15 @@ pub(super) struct SimWorld {
     process: u32,
     machine: u32,
     fault: Option<Fault>,
+    started: Duration,
     /// For [`Fault::BranchBeforeState`]: the tip as it was seen the time before.
     earlier_tip: Cell<Option<usize>>,
 }
 
 impl SimWorld {
     pub(super) fn new(universe: Shared, process: u32, machine: u32, fault: Option<Fault>) -> Self {
-        Self { universe, process, machine, fault, earlier_tip: Cell::new(None) }
+        let started = universe.with(|inner| inner.elapsed);
+        Self { universe, process, machine, fault, started, earlier_tip: Cell::new(None) }
     }
 
     fn has(&self, fault: Fault) -> bool {
@@ -277,8 +279,18 @@ impl World for SimWorld {
             self.act(mark).await;
         }
         self.act(|inner| invariants::at_hook_start(inner, &event)).await;
+        // It takes its time, in which others go on, and at its time limit it is ended.
+        let started = self.elapsed();
+        for _ in 0..self.universe.rng(|rng| rng.u8(0..8)) {
+            self.universe.advance(Duration::from_secs(5));
+            self.give_way().await;
+        }
         let fails = self.act(|inner| inner.mishap(15)).await;
+        let late = self.elapsed() - started > run.timeout;
         let exit = self.universe.with(|inner| {
+            if late {
+                return HookExit::TimedOut;
+            }
             if fails {
                 return HookExit::Code(1);
             }
@@ -302,13 +314,12 @@ impl World for SimWorld {
         self.universe.with(|inner| inner.now)
     }
 
-    /// Patience is the real world's; here a pass goes on until it is through.
     fn elapsed(&self) -> Duration {
-        Duration::ZERO
+        self.universe.with(|inner| inner.elapsed) - self.started
     }
 
     async fn pause(&self, duration: Duration) {
-        self.universe.advance(SignedDuration::try_from(duration).unwrap());
+        self.universe.advance(duration);
         self.give_way().await;
     }
 
