@@ -23,6 +23,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
+use crate::escape;
 use crate::git::GitError;
 use crate::problem::{Problems, Rendered, Style};
 use crate::reconcile::PassError;
@@ -157,8 +158,10 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+            let plain = error.render().to_string();
+            let harmless = escape::lines(&plain);
             // Where nobody reads, nobody misses it.
-            let _ = error.print();
+            let _ = if harmless == plain { error.print() } else { write!(anstream::stderr(), "{harmless}") };
             return exit.into();
         }
     };
@@ -213,7 +216,8 @@ impl std::fmt::Display for Shown<'_> {
             Style::Colour => ("\u{1b}[1m", "\u{1b}[1;31m", "\u{1b}[0m"),
             Style::Plain => ("", "", ""),
         };
-        writeln!(f, "{red}error{plain}: {}", self.0)?;
-        help.map_or(Ok(()), |help| writeln!(f, "{bold}help{plain}: {help}"))
+        // What was typed may come from somewhere else, as in a job of a CI system.
+        writeln!(f, "{red}error{plain}: {}", escape::lines(&self.0.to_string()))?;
+        help.map_or(Ok(()), |help| writeln!(f, "{bold}help{plain}: {}", escape::lines(&help)))
     }
 }

@@ -19,7 +19,7 @@ use crate::git::GitError;
 use crate::image::TagId;
 use crate::lock::{Lock, diff};
 use crate::problem::Problems;
-use crate::report::{End, Report, Row};
+use crate::report::{End, Outcome, Report, Row};
 use crate::root::Root;
 use crate::settings::globs::TagGlobs;
 use crate::settings::policy::Policy;
@@ -30,7 +30,7 @@ use pin::Failures;
 use plan::Plan;
 use publish::Published;
 use remember::Remembered;
-use resolve::Fetched;
+use resolve::{Fetched, Findings};
 use tries::Tries;
 
 /// What a pass is asked to do.
@@ -147,7 +147,12 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         // An empty plan after an answer that never came means that it had landed.
         let late = carried.filter(|carried| carried.doubt && landed.is_none() && carried.base != next);
         let base = late.as_ref().map_or(&scene.root.lock, |late| &late.base);
-        let rows = rows(&scene.root, base, &next, &asked, &failures);
+        let mut rows = rows(&scene.root, base, &next, &asked, &failures);
+        if request.imports != Imports::Due {
+            rows.iter_mut()
+                .filter(|row| row.outcome == Outcome::NotDue)
+                .for_each(|row| row.outcome = Outcome::NotAsked);
+        }
         let tip = landed.clone().unwrap_or_else(|| scene.sight.tip.clone());
         let end = match request.effect {
             Effect::Show => End::Planned,
@@ -188,6 +193,22 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         }
         return Ok(report);
     }
+}
+
+/// What the images of `tags` are now, each from bytes that were hashed, whatever the lock says of them. Changes nothing.
+///
+/// # Errors
+/// What stopped it before any registry was asked.
+pub async fn served<W: World>(world: &W, tags: &BTreeSet<TagId>) -> Result<Findings, PassError> {
+    let mut root = load::load(world, None).await?.root;
+    // A pin that stands vouches for itself: with one, a registry's word for its digest is enough.
+    root.lock.pins.retain(|id, _| !tags.contains(id));
+    let mut plan = plan::plan(&root, Imports::All, None, None, world.now());
+    for import in &mut plan.imports {
+        import.wants.retain(|want| tags.contains(&want.tag));
+    }
+    plan.imports.retain(|import| !import.wants.is_empty());
+    Ok(resolve::resolve(world, plan, &Fetched::default()).await)
 }
 
 /// What an earlier try of the same pass found out, whose commit did not land.

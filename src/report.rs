@@ -80,6 +80,8 @@ pub enum Outcome {
     Removed,
     /// Its schedule has not fired.
     NotDue,
+    /// It was not to be imported in this pass.
+    NotAsked,
     /// It could not be imported and keeps its pin, if it has one.
     Failed(ImportError),
 }
@@ -161,6 +163,7 @@ impl Outcome {
             Self::Added => "added",
             Self::Removed => "removed",
             Self::NotDue => "not-due",
+            Self::NotAsked => "not-asked",
             Self::Failed(error) if error.kind == FailureKind::Refused => "refused",
             Self::Failed(_) => "failed",
         }

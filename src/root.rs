@@ -11,7 +11,7 @@ use crate::settings::policy::Policy;
 use crate::settings::schedule::Schedules;
 use crate::settings::{self, Settings};
 use crate::stream::validate::{Draft, FOLDER};
-use crate::stream::{self, Definitions, Source};
+use crate::stream::{Definitions, Source};
 use crate::table::text;
 
 /// After so many problems no further file is read.
@@ -61,15 +61,6 @@ impl Root {
         let mirrors = self.settings.registries.values().flat_map(|registry| &registry.mirrors);
         images.chain(mirrors.map(|mirror| &mirror.registry)).collect()
     }
-}
-
-/// The JSON schemas of all files that people write, each with the name of its own file.
-pub fn schemas() -> [(&'static str, serde_json::Value); 3] {
-    [
-        ("settings.schema.json", settings::schema()),
-        ("stream.schema.json", stream::schema()),
-        ("policy.schema.json", settings::policy::schema()),
-    ]
 }
 
 fn read_settings(files: &Files, schedules: &mut Schedules) -> (Settings, Vec<Problem>) {

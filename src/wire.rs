@@ -72,7 +72,7 @@ pub struct TagV1 {
     pub follow: Option<String>,
     /// The image; null for a follower that never had a pin.
     pub image: Option<String>,
-    /// `unchanged`, `moved`, `added`, `removed`, `not-due`, `refused` or `failed`.
+    /// `unchanged`, `moved`, `added`, `removed`, `not-due`, `not-asked`, `refused` or `failed`.
     pub outcome: &'static str,
     /// Where it stood before; null if it had no pin.
     pub old: Option<SideV1>,
@@ -334,6 +334,11 @@ pub fn report_schema() -> schemars::Schema {
 /// The JSON schema of an event.
 pub fn event_schema() -> schemars::Schema {
     schemars::schema_for!(EventV1)
+}
+
+/// The JSON schema of a list.
+pub fn list_schema() -> schemars::Schema {
+    schemars::schema_for!(ListV1)
 }
 
 fn text<T: Serialize>(value: &T) -> String {

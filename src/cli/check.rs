@@ -7,24 +7,23 @@ use std::sync::Arc;
 
 use similar::TextDiff;
 
-use crate::git::checkout;
-use crate::image::{Digest, TagId};
+use crate::git::{GitError, checkout};
+use crate::image::TagId;
 use crate::lock::agree::{What, agree};
 use crate::lock::diff::{Move, moves};
 use crate::lock::encode::encode;
 use crate::lock::{self, Lock};
 use crate::problem::{Problems, SourceFile};
 use crate::reconcile::pin::pin;
-use crate::reconcile::resolve::Findings;
-use crate::reconcile::{Effect, Imports, PassError, Request};
+use crate::reconcile::resolve::{Finding, Findings};
+use crate::reconcile::{Effect, Imports, PassError, Request, served};
+use crate::registry::FailureKind;
 use crate::report::exit::Exit;
-use crate::report::{Outcome, Report};
 use crate::root::Root;
-use crate::settings::globs::TagGlobs;
 use crate::world::folder::Folder;
-use crate::world::real::Place;
+use crate::world::real::{Place, RealWorld};
 
-use super::context::{Context, usage};
+use super::context::Context;
 use super::{CliError, pass};
 
 /// Check definitions and lock: the gate for continuous integration
@@ -57,10 +56,15 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
         exit = exit.worst(upstream(context, &folder)?);
     }
     if exit == Exit::Success {
-        let (pins, streams) = (root.lock.pins.len(), root.definitions.streams.len());
-        writeln!(context.stdout(), "{pins} pins of {streams} streams agree with their definitions")?;
+        let pins = count(root.lock.pins.len(), "pin");
+        let streams = count(root.definitions.streams.len(), "stream");
+        writeln!(context.stdout(), "{pins} of {streams}: lock and definitions agree")?;
     }
     Ok(exit)
+}
+
+fn count(number: usize, of: &str) -> String {
+    if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
 }
 
 /// Compares the lock with the definitions, and shows the way from one to the other.
@@ -88,52 +92,61 @@ fn offline(context: &Context, root: &Root) -> Result<Exit, CliError> {
 
 /// Refuses digests that nobody but the person who edited the lock vouches for.
 fn against_base(context: &Context, folder: &Folder, root: &Root, base: &str) -> Result<Exit, CliError> {
-    let checkout = checkout::discover(&folder.0)?
-        .ok_or_else(|| CliError::said("`--base` needs a Git checkout, and this folder is in none"))?;
-    let mut history = checkout.lock_history(base, &checkout.prefix)?;
+    let checkout = checkout::discover(&folder.0)?.ok_or_else(|| {
+        CliError::said("`--base` needs a Git checkout, and this folder is in none")
+            .help("run it in a clone, or leave `--base` out")
+    })?;
+    let no_base = |error: GitError| {
+        CliError::said(format!("`--base`: {error}"))
+            .help(format!("where `{base}` is a branch, fetch it first and name it as it was fetched, `origin/main`"))
+    };
+    let mut history = checkout.lock_history(base, &checkout.prefix).map_err(no_base)?;
     let mut earlier = history.by_ref().map(|version| version.map(|version| lock_of(version.bytes)));
     let old = earlier.next().transpose()?.unwrap_or_default();
     let mut changed: Vec<Move> = moves(&old, &root.lock);
     // A follower's digest is the followed one's, which `offline` compares.
     changed.retain(|one| one.after().is_some() && root.lock.pins[&one.tag].follow.is_none());
-    let mut unknown: BTreeSet<(TagId, Digest)> =
-        changed.iter().filter_map(|one| Some((one.tag.clone(), one.after()?.digest.clone()))).collect();
-    if unknown.is_empty() {
-        return Ok(Exit::Success);
-    }
+    let mut unknown: BTreeSet<TagId> = changed.into_iter().map(|one| one.tag).collect();
     for lock in std::iter::once(Ok(old)).chain(earlier) {
-        let lock: Lock = lock?;
-        unknown.retain(|(id, digest)| {
-            let pin = lock.pins.get(id);
-            !pin.is_some_and(|pin| pin.digest == *digest || pin.previous.contains(digest))
-        });
         if unknown.is_empty() {
             return Ok(Exit::Success);
         }
+        let lock: Lock = lock?;
+        // Not what an earlier lock names as `previous`: that is what somebody wrote there, and nothing ever ran it.
+        let stood = |id: &TagId| lock.pins.get(id).is_some_and(|pin| pin.digest == root.lock.pins[id].digest);
+        unknown.retain(|id| !stood(id));
     }
-    let ids: Vec<String> = unknown.iter().map(|(id, _)| id.to_string()).collect();
-    let only = TagGlobs::new(ids.iter().map(String::as_str)).map_err(usage)?;
-    let report = import(context, folder, Some(only))?;
+    let world = RealWorld::new(Place::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
+    let served = pass::runtime()?.block_on(served(&world, &unknown))?;
     let mut out = context.stdout();
     let mut exit = Exit::Success;
-    for (id, digest) in &unknown {
-        let Some(row) = report.rows.iter().find(|row| row.tag == *id) else { continue };
-        let verdict = match &row.outcome {
-            Outcome::Unchanged => continue,
-            Outcome::Failed(error) => {
-                writeln!(out, "`{id}`: whether it serves `{digest}` could not be asked: {error}")?;
-                Exit::Partial
-            }
-            _ => {
-                writeln!(out, "`{id}` is pinned to `{digest}`, which neither it serves now nor {base} ever held")?;
-                if let Some(new) = &row.new {
-                    let new = &new.digest;
-                    writeln!(out, "  it serves `{new}`; put that in place with `pinstream update {id}`")?;
-                }
+    for id in &unknown {
+        let pin = &root.lock.pins[id];
+        let digest = &pin.digest;
+        let verdict = match served.get(id) {
+            // A tag that is not imported disagrees with its definition, which was said already.
+            None | Some(Ok(Finding::Unchanged)) => continue,
+            Some(Ok(Finding::Found(found))) if found.digest == *digest && found.index == pin.index => continue,
+            Some(Ok(Finding::Found(found))) => {
+                writeln!(
+                    out,
+                    "`{id}` is pinned to `{digest}`, which it does not serve, and which `{base}` never held"
+                )?;
+                writeln!(out, "  it serves `{}`; to pin that: pinstream update {id}", found.digest)?;
                 Exit::Refused
+            }
+            Some(Err(error)) => {
+                writeln!(out, "`{id}` is pinned to `{digest}`, and what it serves could not be asked: {error}")?;
+                match error.kind {
+                    FailureKind::Refused | FailureKind::Integrity => Exit::Refused,
+                    _ => Exit::Partial,
+                }
             }
         };
         exit = exit.worst(verdict);
+    }
+    if exit == Exit::Refused && checkout.is_shallow() {
+        writeln!(out, "this clone is shallow: a former digest is known after `git fetch --unshallow`")?;
     }
     Ok(exit)
 }
@@ -146,21 +159,17 @@ fn lock_of(bytes: Vec<u8>) -> Lock {
 
 /// Compares the lock with what the registries have now.
 fn upstream(context: &Context, folder: &Folder) -> Result<Exit, CliError> {
-    let report = import(context, folder, None)?;
-    pass::show(context, &report, super::Format::Text)?;
-    let drift = if report.moves() { Exit::Drift } else { Exit::Success };
-    Ok(report.exit().worst(drift))
-}
-
-fn import(context: &Context, folder: &Folder, only: Option<TagGlobs>) -> Result<Report, CliError> {
     let request = Request {
         branch: None,
         root: String::new(),
         remote: None,
-        only,
+        only: None,
         imports: Imports::All,
         effect: Effect::Show,
         policy: context.policy.clone(),
     };
-    pass::report(context, Place::Folder(folder.clone()), &request)
+    let report = pass::report(context, Place::Folder(folder.clone()), &request)?;
+    pass::show(context, &report, super::Format::Text)?;
+    let drift = if report.moves() { Exit::Drift } else { Exit::Success };
+    Ok(report.exit().worst(drift))
 }

@@ -4,6 +4,9 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ColorChoice;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::image::{NameError, TagId};
 use crate::problem::Style;
@@ -143,14 +146,15 @@ fn read_policy(path: &Path) -> Result<Policy, CliError> {
     Ok(Policy::read(&shown, &bytes)?)
 }
 
-/// Sends what the program says of its work to standard error.
+/// Sends what the program says of its work to standard error; what libraries say too, where twice as much is wanted.
 fn speak(verbose: u8) {
-    let level = match verbose {
-        0 => tracing::Level::WARN,
-        1 => tracing::Level::DEBUG,
-        _ => tracing::Level::TRACE,
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).without_time();
+    let lines = lines.with_target(verbose > 1).with_ansi(false);
+    let shown = match verbose {
+        0 => Targets::new().with_default(LevelFilter::WARN),
+        1 => Targets::new().with_default(LevelFilter::WARN).with_target("pinstream", LevelFilter::DEBUG),
+        _ => Targets::new().with_default(LevelFilter::TRACE),
     };
-    let lines = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).without_time();
     // A second subscriber, in a test that runs two commands in one process, changes nothing.
-    let _ = tracing::subscriber::set_global_default(lines.with_target(verbose > 1).with_ansi(false).finish());
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines).with(shown));
 }

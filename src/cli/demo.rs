@@ -31,7 +31,7 @@ const STREAM: &str = include_str!("demo/python.toml");
 const SETTINGS: &str = include_str!("demo/pinstream.toml");
 const HOOK: &str = include_str!("demo/rollout.sh");
 
-/// Show the whole story: a registry, a Git remote, two passes and a hook; nothing needs to be installed
+/// Show the whole story with nothing installed: a registry, a remote, three passes, a hook
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A new folder for the remote and a checkout of it; a temporary one where none is given
@@ -52,7 +52,8 @@ fn new_folder(context: &Context, asked: Option<&Path>) -> Result<PathBuf, CliErr
     let Some(asked) = asked else {
         return Ok(tempfile::Builder::new().prefix("pinstream-demo-").tempdir()?.keep());
     };
-    let folder = context.folder.join(asked);
+    // Without `..`, for people are shown the path.
+    let folder = context.folder.canonicalize().unwrap_or_else(|_| context.folder.clone()).join(asked);
     fs::create_dir(&folder).map_err(|error| {
         CliError::said(format!("`{}` cannot be made: {error}", folder.display()))
             .help("name a folder that is not there yet")
@@ -84,11 +85,16 @@ async fn tell(context: &Context, folder: &Path) -> Result<Exit, CliError> {
 
     registry.push("demo/python", "3.12", &image("3.12.5", "2026-11-02T09:30:00Z"));
     writeln!(out, "\n3. Upstream, the image of python:3.12 moves. The next pass sees it:\n")?;
+    let exit = report.exit();
     let report = one_pass(folder, &remote).await?;
     write!(out, "{}", indented(&shown(context, &report)))?;
 
+    let exit = exit.worst(report.exit());
+
     writeln!(out, "\n4. What it committed:\n")?;
-    write!(out, "{}", indented(&diff(folder, &remote, &before, report.tip.as_ref().unwrap_or(&before))?))?;
+    let after = report.tip.clone().unwrap_or_else(|| before.clone());
+    write!(out, "{}", indented(&git::create::told(&remote, &after)?))?;
+    write!(out, "{}", indented(&format!("\n{}", diff(folder, &remote, &before, &after)?)))?;
 
     writeln!(out, "\n5. Nothing has moved since, so one more pass commits nothing:\n")?;
     let report = one_pass(folder, &remote).await?;
@@ -101,7 +107,7 @@ async fn tell(context: &Context, folder: &Path) -> Result<Exit, CliError> {
     writeln!(out, "    git log -p pinstream.lock")?;
     writeln!(out, "    pinstream list")?;
     writeln!(out, "    pinstream describe python")?;
-    Ok(report.exit())
+    Ok(exit.worst(report.exit()))
 }
 
 fn image(version: &str, created: &str) -> DemoImage {

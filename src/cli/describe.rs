@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use crate::escape;
 use crate::git::checkout::{self, Provenance};
 use crate::image::{Digest, StreamName, TagId};
-use crate::lock;
+use crate::lock::{self, diff};
 use crate::problem::SourceFile;
 use crate::report::exit::Exit;
 use crate::root::Root;
@@ -23,7 +23,7 @@ use crate::world::{clock, folder::Folder};
 use super::CliError;
 use super::context::Context;
 
-/// Show a stream: its tags, what they follow, what they are pinned to, and who put that there
+/// Show streams as `oc describe is` does, and who brought each digest
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The streams; all where none is given
@@ -182,8 +182,8 @@ impl Described<'_> {
         };
         let repository = pin.image.repository();
         let _ = writeln!(text, "  * {repository}@{}", pin.digest);
-        if let Some(version) = &pin.details.version {
-            let _ = writeln!(text, "      version {}", escape::terminal(version));
+        if let Some(version) = diff::side(&self.root.lock, pin).version {
+            let _ = writeln!(text, "      version {}", escape::terminal(&version));
         }
         if let Some(who) = self.provenance.get(id) {
             let _ = writeln!(

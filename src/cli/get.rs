@@ -17,7 +17,7 @@ pub struct Args {
     #[arg(value_name = "TAG")]
     tag: String,
     /// What to print of it
-    #[arg(long, value_name = "WHAT", default_value = "reference")]
+    #[arg(short, long, value_name = "WHAT", default_value = "reference")]
     output: Output,
 }
 
@@ -41,17 +41,15 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     let id: TagId = args.tag.parse().map_err(|error: crate::image::NameError| {
         CliError::usage(error.message).help("name one tag, as `python:3.12`")
     })?;
-    let Some(pin) = root.lock.pins.get(&id) else {
-        if root.definitions.tags.contains_key(&id) {
-            return Err(
-                CliError::said(format!("`{id}` is not pinned yet")).help(format!("run `pinstream update {id}`"))
-            );
-        }
-        let error = CliError::said(format!("there is no tag `{id}`"));
+    if !root.definitions.tags.contains_key(&id) {
+        let error = CliError::usage(format!("no tag is named `{id}`"));
         return Err(match nearest(&root, &args.tag) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
             None => error.help("`pinstream list` shows all tags"),
         });
+    }
+    let Some(pin) = root.lock.pins.get(&id) else {
+        return Err(CliError::said(format!("`{id}` is not pinned yet")).help(format!("run `pinstream update {id}`")));
     };
     let mut out = context.stdout();
     match args.output {

@@ -26,7 +26,12 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     if let Some(name) = &args.command {
         let found = command.find_subcommand(name).cloned();
         command = found.ok_or_else(|| {
-            CliError::usage(format!("there is no command `{name}`")).help("`pinstream help` lists them")
+            let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+            let error = CliError::usage(format!("there is no command `{name}`"));
+            match crate::problem::nearest(name, names) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error.help("`pinstream help` lists them"),
+            }
         })?;
         command = command.display_name(format!("pinstream-{name}"));
     }

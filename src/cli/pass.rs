@@ -38,8 +38,15 @@ pub fn report(context: &Context, place: Place, request: &Request) -> Result<Repo
     let world = RealWorld::new(place, context.policy.clone(), Box::new(move |progress| draw(&drawn, progress)));
     let result = runtime()?.block_on(async { interruptible(reconcile(&world, request)).await });
     bar.finish_and_clear();
-    let counts = world.counts();
-    tracing::debug!(?counts, "registries were asked");
+    let asked = world.counts();
+    tracing::debug!(
+        "registries were asked: {} HEAD, {} GET, {} for tokens, {} again; {} bytes came",
+        asked.head,
+        asked.get,
+        asked.token,
+        asked.retries,
+        asked.bytes
+    );
     result
 }
 

@@ -14,6 +14,7 @@ use super::context::Context;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Of what
+    #[arg(value_name = "WHAT")]
     of: Kind,
 }
 
@@ -30,6 +31,8 @@ pub enum Kind {
     Report,
     /// `pinstream.event/v1`, which hooks are given
     Event,
+    /// `pinstream.list/v1`
+    List,
 }
 
 impl Kind {
@@ -41,6 +44,19 @@ impl Kind {
             Self::Policy => settings::policy::schema(),
             Self::Report => wire::report_schema().to_value(),
             Self::Event => wire::event_schema().to_value(),
+            Self::List => wire::list_schema().to_value(),
+        }
+    }
+
+    /// The name of the file in `schema/` that holds it.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Settings => "settings.schema.json",
+            Self::Stream => "stream.schema.json",
+            Self::Policy => "policy.schema.json",
+            Self::Report => "report.schema.json",
+            Self::Event => "event.schema.json",
+            Self::List => "list.schema.json",
         }
     }
 }

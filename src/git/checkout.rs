@@ -104,6 +104,11 @@ impl Checkout {
         Ok(CommitId(self.resolve(revision)?.to_string()))
     }
 
+    /// Whether its history ends early, as `git clone --depth` leaves it.
+    pub fn is_shallow(&self) -> bool {
+        self.repository.is_shallow()
+    }
+
     fn resolve(&self, revision: &str) -> Result<Oid, GitError> {
         let unknown = |error: git2::Error| {
             let (revision, reason) = (shown(revision), shown(error.message()));

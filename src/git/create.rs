@@ -48,6 +48,19 @@ pub fn checkout(remote: &Path, path: &Path) -> Result<(), GitError> {
     Repository::clone(&remote.to_string_lossy(), path).map(drop).map_err(local)
 }
 
+/// Who made a commit of the repository at `path`, and why, as `git show` begins.
+///
+/// # Errors
+/// Where there is no such commit.
+pub fn told(path: &Path, commit: &CommitId) -> Result<String, GitError> {
+    let repository = Repository::open(path).map_err(local)?;
+    let found = repository.revparse_single(&commit.to_string()).and_then(|found| found.peel_to_commit());
+    let found = found.map_err(local)?;
+    let message = String::from_utf8_lossy(found.message_bytes()).into_owned();
+    let message: String = message.lines().map(|line| format!("    {line}").trim_end().to_owned() + "\n").collect();
+    Ok(format!("commit {commit}\nAuthor: {}\n\n{message}", found.author()))
+}
+
 fn entry(path: &str, mode: u32, id: git2::Oid) -> IndexEntry {
     let never = IndexTime::new(0, 0);
     IndexEntry {

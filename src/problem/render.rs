@@ -36,7 +36,12 @@ impl fmt::Display for Rendered<'_> {
         let problems = &self.0.0;
         for (index, problem) in problems.iter().take(SHOWN_MAX).enumerate() {
             let gap = if index == 0 { "" } else { "\n" };
-            writeln!(f, "{gap}{}", renderer.render(&[group(problem)]))?;
+            let shown = renderer.render(&[group(problem)]);
+            // Without a place there is nothing to draw a line beside.
+            match &problem.help {
+                Some(help) if problem.file.is_none() => writeln!(f, "{gap}{shown}\nhelp: {help}")?,
+                _ => writeln!(f, "{gap}{shown}")?,
+            }
         }
         match problems.len().saturating_sub(SHOWN_MAX) {
             0 => Ok(()),
@@ -66,8 +71,8 @@ fn group(problem: &Problem) -> Group<'_> {
         (None, ..) => Group::with_title(title),
     };
     match &problem.help {
-        Some(help) => group.element(Level::HELP.message(help.as_str())),
-        None => group,
+        Some(help) if problem.file.is_some() => group.element(Level::HELP.message(help.as_str())),
+        _ => group,
     }
 }
 
@@ -109,7 +114,7 @@ mod tests {
         check(
             vec![Problem::whole(Some(&file("")), "too large"), Problem::whole(None, "nothing there").help("look")],
             Style::Plain,
-            "error: too large\n--> a.toml\n\nerror: nothing there\n |\n = help: look\n",
+            "error: too large\n--> a.toml\n\nerror: nothing there\nhelp: look\n",
         );
     }
 

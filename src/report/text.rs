@@ -21,7 +21,7 @@ pub enum Show {
 /// `report` as lines of text.
 pub fn text(report: &Report, show: Show, style: Style) -> String {
     let mut out = Page { text: String::new(), style };
-    let quiet = |row: &&Row| matches!(row.outcome, Outcome::Unchanged | Outcome::NotDue);
+    let quiet = |row: &&Row| matches!(row.outcome, Outcome::Unchanged | Outcome::NotDue | Outcome::NotAsked);
     let rows: Vec<&Row> = report.rows.iter().filter(|row| show == Show::Everything || !quiet(row)).collect();
     let words = rows.iter().map(|row| row.outcome.word().len()).max().unwrap_or(0);
     let tags = rows.iter().map(|row| row.tag.to_string().len()).max().unwrap_or(0);
@@ -43,7 +43,7 @@ pub fn text(report: &Report, show: Show, style: Style) -> String {
 
 /// `2 moved, 97 unchanged; landed as 0f1c2d3ee on main`
 fn summary(report: &Report) -> String {
-    let words = ["moved", "added", "removed", "unchanged", "not-due", "refused", "failed"];
+    let words = ["moved", "added", "removed", "unchanged", "not-due", "not-asked", "refused", "failed"];
     let count = |word: &str| report.rows.iter().filter(|row| row.outcome.word() == word).count();
     let counts: Vec<String> = words
         .iter()
@@ -75,13 +75,15 @@ impl Page {
             Outcome::Added => Some(AnsiColor::Green),
             Outcome::Removed => Some(AnsiColor::Magenta),
             Outcome::Failed(_) => Some(AnsiColor::Red),
-            Outcome::Unchanged | Outcome::NotDue => None,
+            Outcome::Unchanged | Outcome::NotDue | Outcome::NotAsked => None,
         };
         let tag = row.tag.to_string();
         self.coloured(word, colour);
         self.put(format_args!("{:1$}  {tag:tags$}", "", words - word.len()));
         if let Outcome::Failed(error) = &row.outcome {
-            self.put(format_args!("  {}: {}\n", error.kind.word(), escape::terminal(&error.message)));
+            let kind = Some(error.kind.word()).filter(|kind| *kind != word);
+            let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
+            self.put(format_args!("  {kind}{}\n", escape::terminal(&error.message)));
             if let Some(help) = &error.help {
                 self.put(format_args!("{:1$}help: {2}\n", "", words + tags + 4, escape::terminal(help)));
             }

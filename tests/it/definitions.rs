@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum as _;
+use pinstream::cli::schema::Kind;
 use pinstream::git::Files;
 use pinstream::problem::{Rendered, Style};
-use pinstream::root::{Root, schemas};
+use pinstream::root::Root;
 use pinstream::settings::policy::Policy;
 use pinstream::stream::follow;
 
@@ -75,14 +77,17 @@ fn every_example_is_read_without_a_problem() {
 /// To write the schemas anew: `UPDATE_SCHEMAS=1 cargo test --test it schemas`.
 #[test]
 fn the_schemas_in_the_repository_are_those_of_the_program() {
-    for (name, schema) in schemas() {
-        let path = home().join("schema").join(name);
-        let text = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+    let folder = home().join("schema");
+    for kind in Kind::value_variants() {
+        let name = kind.file_name();
+        let path = folder.join(name);
+        let text = format!("{}\n", serde_json::to_string_pretty(&kind.schema()).unwrap());
         if std::env::var_os("UPDATE_SCHEMAS").is_some() {
             std::fs::write(&path, &text).unwrap();
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), text, "{name}");
     }
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), Kind::value_variants().len());
 }
 
 #[test]
