@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use similar::TextDiff;
 
-use crate::git::{GitError, checkout};
+use crate::git::checkout::{self, Checkout};
+use crate::git::{Files, GitError};
 use crate::image::TagId;
 use crate::lock::agree::{What, agree};
-use crate::lock::diff::{Move, moves};
 use crate::lock::encode::encode;
-use crate::lock::{self, Lock};
+use crate::lock::{self, Lock, Pin};
 use crate::problem::{Problems, SourceFile};
 use crate::reconcile::pin::pin;
 use crate::reconcile::resolve::{Finding, Findings};
@@ -20,6 +20,7 @@ use crate::reconcile::{Effect, Imports, PassError, Request, served};
 use crate::registry::FailureKind;
 use crate::report::exit::Exit;
 use crate::root::Root;
+use crate::settings;
 use crate::world::folder::Folder;
 use crate::world::real::{Place, RealWorld};
 
@@ -103,20 +104,22 @@ fn against_base(context: &Context, folder: &Folder, root: &Root, base: &str) -> 
     let mut history = checkout.lock_history(base, &checkout.prefix).map_err(no_base)?;
     let mut earlier = history.by_ref().map(|version| version.map(|version| lock_of(version.bytes)));
     let old = earlier.next().transpose()?.unwrap_or_default();
-    let mut changed: Vec<Move> = moves(&old, &root.lock);
-    // A follower's digest is the followed one's, which `offline` compares.
-    changed.retain(|one| one.after().is_some() && root.lock.pins[&one.tag].follow.is_none());
-    let mut unknown: BTreeSet<TagId> = changed.into_iter().map(|one| one.tag).collect();
+    // A follower's pin is the followed one's, which `offline` compares.
+    let pins = root.lock.pins.iter().filter(|(_, pin)| pin.follow.is_none());
+    let mut unknown: BTreeSet<TagId> = pins.map(|(id, _)| id.clone()).collect();
     for lock in std::iter::once(Ok(old)).chain(earlier) {
         if unknown.is_empty() {
             return Ok(Exit::Success);
         }
         let lock: Lock = lock?;
         // Not what an earlier lock names as `previous`: that is what somebody wrote there, and nothing ever ran it.
-        let stood = |id: &TagId| lock.pins.get(id).is_some_and(|pin| pin.digest == root.lock.pins[id].digest);
+        let stood = |id: &TagId| lock.pins.get(id).is_some_and(|pin| is_same_image(pin, &root.lock.pins[id]));
         unknown.retain(|id| !stood(id));
     }
-    let world = RealWorld::new(Place::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
+    // How registries are reached is for the base to say: a proposal that names its own mirror vouches for itself.
+    let settings = settings_at(&checkout, base)?;
+    let place = Place::Proposal { folder: folder.clone(), settings };
+    let world = RealWorld::new(place, context.policy.clone(), Box::new(|_| {}));
     let served = pass::runtime()?.block_on(served(&world, &unknown))?;
     let mut out = context.stdout();
     let mut exit = Exit::Success;
@@ -126,7 +129,13 @@ fn against_base(context: &Context, folder: &Folder, root: &Root, base: &str) -> 
         let verdict = match served.get(id) {
             // A tag that is not imported disagrees with its definition, which was said already.
             None | Some(Ok(Finding::Unchanged)) => continue,
-            Some(Ok(Finding::Found(found))) if found.digest == *digest && found.index == pin.index => continue,
+            Some(Ok(Finding::Found(found))) if found.digest == *digest && found.index == pin.index => {
+                if found.details == pin.details {
+                    continue;
+                }
+                writeln!(out, "`{id}`: what the lock says of `{digest}` is not what the image says of itself")?;
+                Exit::Refused
+            }
             Some(Ok(Finding::Found(found))) => {
                 writeln!(
                     out,
@@ -149,6 +158,27 @@ fn against_base(context: &Context, folder: &Folder, root: &Root, base: &str) -> 
         writeln!(out, "this clone is shallow: a former digest is known after `git fetch --unshallow`")?;
     }
     Ok(exit)
+}
+
+/// Whether two pins say the same, but for what came before them.
+fn is_same_image(a: &Pin, b: &Pin) -> bool {
+    (&a.image, &a.digest, &a.index, &a.details) == (&b.image, &b.digest, &b.index, &b.details)
+}
+
+/// The settings at `base`, with the authorities that they name; none where there was no root yet.
+fn settings_at(checkout: &Checkout, base: &str) -> Result<Files, CliError> {
+    let mut files = checkout.read_at(base, &checkout.prefix)?;
+    files.retain(|path, _| path == settings::FILE_NAME);
+    if files.is_empty() {
+        return Ok(files);
+    }
+    let authorities = Root::read(&files)?.settings.registries.into_values().filter_map(|registry| registry.ca);
+    for path in authorities {
+        if let Some(file) = checkout.file_at(base, &checkout.prefix, &path)? {
+            files.insert(path, file.bytes);
+        }
+    }
+    Ok(files)
 }
 
 /// The lock that the bytes of an earlier commit hold; one that cannot be read vouches for nothing.

@@ -11,6 +11,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use crate::image::{NameError, TagId};
 use crate::problem::Style;
 use crate::root::Root;
+use crate::settings;
 use crate::settings::globs::TagGlobs;
 use crate::settings::policy::Policy;
 use crate::world::environment;
@@ -67,7 +68,7 @@ impl Context {
     /// # Errors
     /// Where there is none.
     pub fn root_folder(&self) -> Result<Folder, CliError> {
-        let holds_root = |folder: &&Path| folder.join("pinstream.toml").is_file() || folder.join("streams").is_dir();
+        let holds_root = |folder: &&Path| folder.join(settings::FILE_NAME).is_file();
         let found = self.folder.ancestors().find(holds_root).map(|folder| Folder(folder.to_owned()));
         found.ok_or_else(|| {
             CliError::said(format!("there is no `pinstream.toml` in `{}` or above it", self.folder.display()))

@@ -24,8 +24,11 @@ const SHORT: usize = 50;
 /// What stopped it.
 pub fn run(context: &Context, place: Place, request: &Request, format: Format) -> Result<Exit, CliError> {
     let report = report(context, place, request)?;
-    show(context, &report, format)?;
-    Ok(report.exit())
+    match show(context, &report, format) {
+        // Whoever reads has had enough; how it ended is still told.
+        Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(report.exit()),
+        shown => shown.map(|()| report.exit()),
+    }
 }
 
 /// Runs the pass and gives its report.
@@ -36,7 +39,10 @@ pub fn report(context: &Context, place: Place, request: &Request) -> Result<Repo
     let bar = Rc::new(bar(context));
     let drawn = Rc::clone(&bar);
     let world = RealWorld::new(place, context.policy.clone(), Box::new(move |progress| draw(&drawn, progress)));
-    let result = runtime()?.block_on(async { interruptible(reconcile(&world, request)).await });
+    let runtime = runtime()?;
+    let result = runtime.block_on(async { interruptible(reconcile(&world, request)).await });
+    // A pass that was told to stop does not wait for what a thread still fetches.
+    runtime.shutdown_background();
     bar.finish_and_clear();
     let asked = world.counts();
     tracing::debug!(

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::message::{local, shown};
 use super::tree::{Objects, RepoPath};
-use super::{CommitId, Files, GitError};
+use super::{CommitId, Files, GitError, RepoFile};
 use crate::image::{Digest, TagId};
 
 /// The most commits that are looked at for the history of a lock.
@@ -128,6 +128,15 @@ impl Checkout {
     pub fn read_at(&self, revision: &str, root: &str) -> Result<Files, GitError> {
         let root = RepoPath::parse(root)?;
         Objects::of(&self.repository)?.files(self.resolve(revision)?, &root)
+    }
+
+    /// One file of the root at `root` at a revision; none where it is not there.
+    ///
+    /// # Errors
+    /// Where there is no such revision, or there is no plain file at `path`.
+    pub fn file_at(&self, revision: &str, root: &str, path: &str) -> Result<Option<RepoFile>, GitError> {
+        let path = RepoPath::parse(root)?.join(path)?;
+        Objects::of(&self.repository)?.file(self.resolve(revision)?, &path)
     }
 
     /// The versions of a root's lock, newest first, along the first parents of a revision. A version that did not

@@ -2,6 +2,9 @@
 
 use crate::image::NameError;
 
+/// How many parts a path may have, as `git` reads them.
+const PARTS_MAX: usize = 8;
+
 /// Reads a path from the root. A leading `./` is left out of the answer.
 ///
 /// # Errors
@@ -21,14 +24,20 @@ pub fn parse(text: &str) -> Result<String, NameError> {
     if path.contains('\\') || path.chars().any(char::is_control) {
         return refuse("has characters that a path cannot have", "part folders with `/`");
     }
+    if !path.is_ascii() || path.split('/').count() > PARTS_MAX {
+        return refuse("is not a plain path", "write at most eight folders, in ASCII");
+    }
     for part in path.split('/') {
         match part {
             ".." => return refuse("leads out of a folder with `..`", "write the path from the root"),
             "" | "." => {
                 return refuse("has a part that says nothing", "write the path from the root, as `scripts/rollout.sh`");
             }
-            _ if part.eq_ignore_ascii_case(".git") => {
-                return refuse("leads into Git's own folder", "name a file that is committed");
+            _ if part.to_ascii_lowercase().starts_with(".git") => {
+                return refuse(
+                    "leads into a file or folder that Git or a forge gives a meaning to",
+                    "keep it outside of `.git…`, as `scripts/rollout.sh`",
+                );
             }
             _ => {}
         }
@@ -55,6 +64,9 @@ mod tests {
             "a/./b",
             "././a",
             ".git/config",
+            ".github/x.sh",
+            "a/b/c/d/e/f/g/h/i",
+            "é",
             "a/.GIT/x",
             "a\\b",
             "a\0",

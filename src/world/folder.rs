@@ -107,6 +107,13 @@ impl Folder {
     }
 
     fn plain_file(&self, path: &str, cap: u64) -> Result<Option<RepoFile>, GitError> {
+        let mut above = path;
+        while let Some((parent, _)) = above.rsplit_once('/') {
+            if fs::symlink_metadata(self.0.join(parent)).is_ok_and(|kind| kind.is_symlink()) {
+                return Err(not_plain(parent, "it is a symbolic link"));
+            }
+            above = parent;
+        }
         let whole = self.0.join(path);
         let kind = match fs::symlink_metadata(&whole) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

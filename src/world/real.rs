@@ -1,7 +1,7 @@
 //! The real world: registries over the network, a Git remote or a folder, hooks as processes.
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,11 +10,11 @@ use jiff::Timestamp;
 
 use crate::git::{CommitId, Files, GitError, Push, Remote, RepoFile};
 use crate::hook::{self, HookEnd, HookRun, Surroundings};
-use crate::image::{Digest, ImageRef, Repository};
+use crate::image::{Digest, ImageRef, RegistryHost, Repository};
 use crate::registry::manifest::{Descriptor, Verified};
 use crate::registry::{self, FailureKind, ImportError, Registry};
-use crate::settings::Settings;
 use crate::settings::policy::Policy;
+use crate::settings::{FILE_NAME, RegistrySettings, Settings};
 use crate::state::{self, Owner, State};
 
 use super::clock::{self, Stopwatch};
@@ -32,13 +32,23 @@ pub enum Place {
     },
     /// A folder on this machine.
     Folder(Folder),
+    /// A folder that holds what somebody proposes, under the settings it is proposed to. Nothing is written there.
+    Proposal {
+        /// The folder.
+        folder: Folder,
+        /// The settings, and the files that they name.
+        settings: Files,
+    },
 }
+
+/// The settings of registries and the authorities that they name, by which a client was made.
+type Known = (BTreeMap<RegistryHost, RegistrySettings>, Files);
 
 /// The world as it is.
 pub struct RealWorld {
     place: Place,
     policy: Option<Policy>,
-    registry: RefCell<Option<(Settings, Rc<Registry>)>>,
+    registry: RefCell<Option<(Known, Rc<Registry>)>>,
     surroundings: Surroundings,
     started: Stopwatch,
     owner: Owner,
@@ -95,7 +105,9 @@ impl World for RealWorld {
                 let branch = branch.map(str::to_owned);
                 self.remote(remote, move |remote| remote.look(branch.as_deref())).await
             }
-            Place::Folder(folder) => Ok(Sight { branch: String::new(), tip: folder.version()?, state: None }),
+            Place::Folder(folder) | Place::Proposal { folder, .. } => {
+                Ok(Sight { branch: String::new(), tip: folder.version()?, state: None })
+            }
         }
     }
 
@@ -106,6 +118,11 @@ impl World for RealWorld {
                 self.remote(remote, move |remote| remote.read(&commit)).await
             }
             Place::Folder(folder) => folder.read(),
+            Place::Proposal { folder, settings: given } => {
+                let mut files = folder.read()?;
+                files.insert(FILE_NAME.to_owned(), given.get(FILE_NAME).cloned().unwrap_or_default());
+                Ok(files)
+            }
         }
     }
 
@@ -116,6 +133,9 @@ impl World for RealWorld {
                 self.remote(remote, move |remote| remote.file(&commit, &path)).await
             }
             Place::Folder(folder) => folder.file(path),
+            Place::Proposal { settings, .. } => {
+                Ok(settings.get(path).map(|bytes| RepoFile { bytes: bytes.clone(), executable: false }))
+            }
         }
     }
 
@@ -126,6 +146,7 @@ impl World for RealWorld {
                 self.remote(remote, move |remote| remote.land(&branch, &change, now)).await
             }
             Place::Folder(folder) => folder.write_lock(&change.parent, &change.lock),
+            Place::Proposal { .. } => Err(GitError::Local("a proposal is only looked at".to_owned())),
         }
     }
 
@@ -151,7 +172,8 @@ impl World for RealWorld {
     fn prepare(&self, settings: &Settings, authorities: &Files) -> Result<(), String> {
         let mut registry = self.registry.borrow_mut();
         // Connections, tokens and what is known of failing hosts outlive a new try with the same settings.
-        if registry.as_ref().is_some_and(|(known, _)| known.registries == settings.registries) {
+        let known = (settings.registries.clone(), authorities.clone());
+        if registry.as_ref().is_some_and(|(same, _)| *same == known) {
             return Ok(());
         }
         let rules = |policy: &Policy| registry::RegistryRules {
@@ -166,7 +188,7 @@ impl World for RealWorld {
             proxies: registry::Proxies::from_environment(),
             ..registry::Setup::default()
         };
-        *registry = Some((settings.clone(), Rc::new(Registry::new(setup)?)));
+        *registry = Some((known, Rc::new(Registry::new(setup)?)));
         Ok(())
     }
 
@@ -230,12 +252,5 @@ impl World for RealWorld {
 
     fn progress(&self, progress: Progress) {
         (self.on_progress)(progress);
-    }
-}
-
-impl Place {
-    /// The folder at `path`.
-    pub fn folder(path: &Path) -> Self {
-        Self::Folder(Folder(path.to_owned()))
     }
 }
