@@ -7,5 +7,6 @@ mod demo;
 mod git;
 mod hooks;
 mod owner;
+mod reconcile;
 mod registry;
 mod support;

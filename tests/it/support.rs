@@ -2,3 +2,4 @@
 
 pub(crate) mod registry;
 pub(crate) mod remote;
+pub(crate) mod sandbox;

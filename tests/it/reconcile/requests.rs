@@ -1,0 +1,76 @@
+//! How little a pass asks for: one HEAD for each distinct image, and nothing else where nothing moved.
+
+use super::stage::{Stage, TELL};
+use crate::support::registry::FakeRegistry;
+use crate::support::registry::fake::{Access, TokenRules};
+use crate::support::remote::http::HttpBackend;
+
+/// Twelve tags of four images in two repositories.
+fn crowd(stage: &Stage) {
+    for (name, seed) in [("a:1", 1), ("a:2", 2), ("b:1", 3), ("b:2", 4)] {
+        stage.push(name, seed);
+    }
+    let mut text = "[tags]\n".to_owned();
+    for image in ["a:1", "a:2", "b:1", "b:2"] {
+        let name = image.replace(':', "-");
+        text += &format!("{name} = \"REGISTRY/{image}\"\nagain-{name} = \"REGISTRY/{image}\"\n");
+        text += &format!("after-{name} = {{ follow = \"{name}\" }}\n");
+    }
+    stage.commit("streams/all.toml", &text);
+}
+
+#[test]
+fn unchanged_tags_cost_one_head_an_image() {
+    let mut stage = Stage::new(TELL);
+    crowd(&stage);
+    let server = HttpBackend::start(stage.repo.base());
+    stage.remote = server.url();
+    stage.registry.require(Access::Token(TokenRules::default()));
+    stage.ends(0, &[]);
+    let (refs, told) = (stage.repo.git(&["for-each-ref"]), stage.told());
+
+    server.take_asked();
+    stage.registry.forget();
+    stage.ends(0, &[]);
+    let asked = stage.registry.counts();
+    assert_eq!((asked.head - asked.challenged, asked.get, asked.ping, asked.token), (4, 0, 0, 1), "{asked:?}");
+    assert!(asked.challenged <= 1, "{asked:?}");
+    let lines: Vec<String> = server.take_asked().into_iter().map(|asked| asked.line).collect();
+    assert!(!lines.is_empty() && lines.iter().all(|line| !line.contains("receive-pack")), "{lines:?}");
+    // Nothing is fetched either: the cache has it all.
+    assert!(lines.iter().all(|line| !line.starts_with("POST") || line.ends_with("git-upload-pack")), "{lines:?}");
+    assert_eq!(stage.repo.git(&["for-each-ref"]), refs);
+    assert_eq!(stage.told(), told);
+}
+
+#[test]
+fn a_moved_image_costs_a_manifest_and_at_most_two_more() {
+    let stage = Stage::new("");
+    crowd(&stage);
+    stage.ends(0, &[]);
+    stage.push("a:2", 5);
+    stage.registry.forget();
+    let commits = stage.commits().len();
+    stage.ends(0, &[]);
+    let asked = stage.registry.counts();
+    assert_eq!((asked.head, asked.ping, asked.token), (4, 0, 0), "{asked:?}");
+    let gets: Vec<_> = stage.registry.requests().into_iter().filter(|asked| asked.method == "GET").collect();
+    let targets: Vec<&str> = gets.iter().map(|asked| asked.target.as_str()).collect();
+    let manifests = targets.iter().filter(|target| target.contains("/manifests/sha256:")).count();
+    assert!(manifests == 1 && targets.len() <= 3, "{targets:?}");
+    assert_eq!(stage.commits().len(), commits + 1);
+}
+
+#[test]
+fn a_moved_index_costs_no_more() {
+    let stage = Stage::with(FakeRegistry::start(), "");
+    stage.stream("a", &[("1", 1)]);
+    stage.ends(0, &[]);
+    let image = crate::support::registry::Image::new(9).platforms(&["linux/amd64", "linux/arm64"]).attestation(1);
+    let digest = stage.registry.push("a", "1", &image);
+    stage.registry.forget();
+    stage.ends(0, &[]);
+    let asked = stage.registry.counts();
+    assert!(asked.head == 1 && asked.get <= 3, "{asked:?}");
+    assert_eq!(stage.pin("a:1").as_deref(), Some(digest.as_str()));
+}

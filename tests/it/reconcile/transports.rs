@@ -1,0 +1,165 @@
+//! The same story against Debian's registry and over each way to a remote, with `skopeo` as a witness of every digest.
+
+use pinstream::image::Digest;
+use serde_json::json;
+
+use super::stage::{TELL, in_short, pin};
+use crate::support::registry::docker::USER;
+use crate::support::registry::{DockerRegistry, Image};
+use crate::support::remote::BareRepo;
+use crate::support::remote::daemon::GitDaemon;
+use crate::support::remote::http::HttpBackend;
+use crate::support::remote::ssh::Sshd;
+use crate::support::sandbox::{Ran, Sandbox};
+
+/// What differs from story to story.
+struct Cast<'a> {
+    sandbox: Sandbox,
+    docker: &'a DockerRegistry,
+    /// The tables of the registry and its token server.
+    settings: String,
+    repo: &'a BareRepo,
+    remote: String,
+    /// Further arguments.
+    args: Vec<String>,
+}
+
+impl<'a> Cast<'a> {
+    /// An open registry and a folder.
+    fn open(docker: &'a DockerRegistry, repo: &'a BareRepo) -> Self {
+        // Commits that a shallow fetch leaves behind.
+        repo.commit("main", &[("README.md", "read me\n")]);
+        repo.commit("main", &[("README.md", "read me again\n")]);
+        let settings = format!("[registry.\"{}\"]\nplain-http = true\n", docker.host());
+        Self { sandbox: Sandbox::new(), docker, settings, repo, remote: repo.url(), args: Vec::new() }
+    }
+
+    /// A registry with TLS, whose authority the repository names for `hosts`.
+    fn secure(docker: &'a DockerRegistry, repo: &'a BareRepo, hosts: &[String]) -> Self {
+        repo.commit("main", &[("certs/ca.pem", &String::from_utf8(docker.ca()).unwrap())]);
+        let tables = hosts.iter().map(|host| format!("[registry.\"{host}\"]\nca = \"certs/ca.pem\"\n"));
+        Self { settings: tables.collect(), ..Self::open(docker, repo) }
+    }
+
+    fn pass(&self) -> Ran {
+        let mut args = vec!["reconcile", "--remote", &self.remote];
+        args.extend(self.args.iter().map(String::as_str));
+        self.sandbox.run(&args)
+    }
+
+    #[track_caller]
+    fn succeeds(&self) {
+        let ran = self.pass();
+        assert_eq!(ran.code, Some(0), "\n{}", self.sandbox.shown(&ran));
+    }
+
+    /// Tells the story: pins, quiet, a move.
+    fn tell(&self) {
+        let host = self.docker.host();
+        let stream = format!("[tags]\none = \"{host}/team/app:one\"\ntwo = \"{host}/team/app:two\"\n");
+        let settings = format!("{}{TELL}", self.settings);
+        self.repo.commit("main", &[("pinstream.toml", &settings), ("streams/app.toml", &stream)]);
+        let one = self.docker.push("team/app", "one", &Image::new(1).version("1"));
+        let two =
+            self.docker.push("team/app", "two", &Image::new(2).version("2").platforms(&["linux/amd64", "linux/s390x"]));
+        self.succeeds();
+        self.pinned(&one, &two, "app:one - > 1\napp:two - > 2\n");
+        let before = self.repo.git(&["for-each-ref"]);
+        self.succeeds();
+        assert_eq!(self.repo.git(&["for-each-ref"]), before);
+        let three = self.docker.push("team/app", "one", &Image::new(3).version("3").docker());
+        self.succeeds();
+        self.pinned(&three, &two, "app:one - > 1\napp:two - > 2\napp:one 1 > 3\n");
+        self.repo.git(&["fsck", "--strict", "--no-dangling"]);
+    }
+
+    /// The last commit changed the lock alone, pins both, the witness agrees, and the hook was told so.
+    #[track_caller]
+    fn pinned(&self, one: &Digest, two: &Digest, told: &str) {
+        assert_eq!(self.repo.git(&["diff", "--name-only", "main^", "main"]), "pinstream.lock");
+        let lock = self.repo.read("main", "pinstream.lock").unwrap();
+        for (tag, pushed) in [("one", one), ("two", two)] {
+            let pinned = pin(&lock, &format!("app:{tag}")).unwrap();
+            assert_eq!(pinned, pushed.as_str());
+            assert_eq!(pinned, self.witness(tag), "{tag}");
+        }
+        let events = std::fs::read_to_string(self.sandbox.home().join("told")).unwrap();
+        let events = serde_json::Deserializer::from_str(&events).into_iter::<serde_json::Value>();
+        assert_eq!(events.flat_map(|event| in_short(&event.unwrap())).collect::<String>(), told);
+    }
+
+    /// What skopeo says the digest of a tag is.
+    fn witness(&self, tag: &str) -> String {
+        let mut command = self.sandbox.command("skopeo");
+        command.args(["inspect", "--no-tags", "--tls-verify=false", "--format", "{{.Digest}}"]);
+        command.args(["--creds", &format!("{}:{}", USER.0, USER.1)]);
+        command.arg(format!("docker://{}/team/app:{tag}", self.docker.host()));
+        let ran = self.sandbox.finish(command);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        ran.stdout.trim().to_owned()
+    }
+}
+
+/// What `docker login` leaves behind.
+fn login(host: &str) -> String {
+    let auth = openssl::base64::encode_block(format!("{}:{}", USER.0, USER.1).as_bytes());
+    json!({"auths": {host: {"auth": auth}}}).to_string()
+}
+
+#[test]
+fn an_open_registry_tells_the_story() {
+    let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
+    Cast::open(&docker, &repo).tell();
+}
+
+#[test]
+fn a_registry_with_passwords_over_tls_tells_the_story() {
+    let (docker, repo) = (DockerRegistry::start_htpasswd(), BareRepo::new());
+    let mut cast = Cast::secure(&docker, &repo, &[docker.host()]);
+    cast.sandbox.env("DOCKER_AUTH_CONFIG", login(&docker.host()));
+    cast.tell();
+}
+
+#[test]
+fn a_registry_with_tokens_over_tls_tells_the_story() {
+    let (docker, repo) = (DockerRegistry::start_token(), BareRepo::new());
+    let tokens = docker.tokens();
+    let mut cast = Cast::secure(&docker, &repo, &[docker.host(), tokens.host()]);
+    cast.sandbox.write("docker/config.json", &login(&docker.host()));
+    cast.sandbox.env("DOCKER_CONFIG", cast.sandbox.work().join("docker").to_str().unwrap());
+    cast.sandbox.write("policy.toml", &format!("realms = [\"{}\"]\n", tokens.origin()));
+    cast.args = vec!["--policy".to_owned(), "policy.toml".to_owned()];
+    cast.tell();
+    // Three passes, and each asked for one token.
+    assert_eq!(tokens.asked(), 3 + WITNESS_TOKENS);
+}
+
+/// What skopeo asks for: a token each time.
+const WITNESS_TOKENS: usize = 4;
+
+#[test]
+fn a_remote_over_http_tells_the_story() {
+    let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
+    let server = HttpBackend::with_password(repo.base(), "someone", "a token");
+    let mut cast = Cast { remote: server.url(), ..Cast::open(&docker, &repo) };
+    cast.sandbox.env("PINSTREAM_GIT_TOKEN", "a token");
+    cast.sandbox.env("PINSTREAM_GIT_USERNAME", "someone");
+    cast.tell();
+}
+
+#[test]
+fn a_git_daemon_tells_the_story() {
+    let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
+    let server = GitDaemon::start(repo.base());
+    Cast { remote: server.url(), ..Cast::open(&docker, &repo) }.tell();
+}
+
+#[test]
+fn a_remote_over_ssh_tells_the_story() {
+    let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
+    let mut cast = Cast::open(&docker, &repo);
+    let server = Sshd::start(repo.base(), &cast.sandbox.home());
+    cast.remote = server.url();
+    cast.sandbox.env("PINSTREAM_GIT_SSH_KEY", server.file("user").to_str().unwrap());
+    cast.tell();
+}
