@@ -1,5 +1,8 @@
 //! `pinstream reconcile` from end to end: the real program, real registries, real remotes, real hooks.
 
+mod due;
+mod failures;
+mod operator;
 mod requests;
 mod stage;
 mod story;

@@ -1,0 +1,106 @@
+//! A tag that cannot be imported keeps its pin and is a row of the report; all others land.
+
+use serde_json::Value;
+
+use super::stage::Stage;
+use crate::support::registry::http::{Answer, Body};
+use crate::support::registry::{FakeRegistry, Image};
+
+/// A good tag in one registry and a bad one in another, both pinned and both moved; `spoil` makes the bad one bad.
+/// `settings` is what the bad one's registry is given after that.
+#[track_caller]
+fn check(bad: FakeRegistry, outcome: (&str, &str), code: i32, settings: &str, spoil: impl FnOnce(&FakeRegistry)) {
+    let stage = Stage::new("");
+    let host = bad.host();
+    let secure = bad.base().starts_with("https");
+    if secure {
+        stage.commit("ca.pem", &String::from_utf8(bad.ca()).unwrap());
+    }
+    let table = |text: &str| format!("[registry.\"{host}\"]\n{text}\n");
+    stage.settings(&table(if secure { "ca = \"ca.pem\"" } else { "plain-http = true" }));
+    stage.stream("good", &[("1", 1)]);
+    let old = bad.push("bad", "1", &Image::new(1).platforms(&["linux/amd64", "linux/arm64"]));
+    let tag = format!("{{ image = \"{host}/bad:1\", platforms = [\"linux/amd64\"] }}");
+    stage.commit("streams/bad.toml", &format!("[tags]\n\"1\" = {tag}\nafter = {{ follow = \"1\" }}\n"));
+    stage.ends(0, &[]);
+    assert_eq!(stage.pin("bad:1").as_deref(), Some(old.as_str()));
+
+    stage.settings(&table(settings));
+    let good = stage.push("good:1", 2);
+    bad.push("bad", "1", &Image::new(2).platforms(&["linux/amd64", "linux/arm64"]));
+    spoil(&bad);
+    let commits = stage.commits().len();
+    let report = stage.report(code, &[]);
+    assert_eq!(report["end"], "landed");
+    let row = |name: &str| -> Value {
+        let (stream, tag) = name.split_once(':').unwrap();
+        let rows = report["tags"].as_array().unwrap();
+        rows.iter().find(|row| row["stream"] == stream && row["tag"] == tag).unwrap().clone()
+    };
+    let found = row("bad:1");
+    assert_eq!((&found["outcome"], &found["error"]["kind"]), (&outcome.0.into(), &outcome.1.into()), "{found:#}");
+    assert_eq!((&found["old"], &found["new"]["digest"]), (&found["new"], &old.as_str().into()));
+    assert_eq!(row("good:1")["outcome"], "moved");
+    assert_eq!(stage.pin("good:1").as_deref(), Some(good.as_str()));
+    for kept in ["bad:1", "bad:after"] {
+        assert_eq!(stage.pin(kept).as_deref(), Some(old.as_str()), "{kept}");
+    }
+    assert_eq!(stage.commits().len(), commits + 1);
+}
+
+const PLAIN: &str = "plain-http = true";
+
+#[test]
+fn a_tag_that_is_gone_keeps_its_pin() {
+    check(FakeRegistry::start(), ("failed", "not-found"), 3, PLAIN, |bad| bad.remove("bad", "1"));
+}
+
+#[test]
+fn a_tag_that_may_not_be_read_keeps_its_pin() {
+    check(FakeRegistry::start(), ("failed", "unauthorized"), 3, PLAIN, |bad| bad.fail("/bad/", 401));
+}
+
+#[test]
+fn a_tag_of_a_registry_that_has_had_enough_keeps_its_pin() {
+    check(FakeRegistry::start(), ("failed", "rate-limited"), 3, PLAIN, |bad| bad.fail("/bad/", 429));
+}
+
+#[test]
+fn a_tag_of_a_registry_that_nobody_vouches_for_keeps_its_pin() {
+    check(FakeRegistry::start_tls(), ("failed", "tls"), 3, "requests = 2", |_| {});
+}
+
+#[test]
+fn a_tag_of_a_registry_that_hangs_up_keeps_its_pin() {
+    check(FakeRegistry::start(), ("failed", "network"), 3, PLAIN, |bad| {
+        bad.lie(|_| Some(Answer::new(200).sent(Body::Hangup)));
+    });
+}
+
+#[test]
+fn a_tag_whose_bytes_are_not_those_of_its_digest_keeps_its_pin() {
+    check(FakeRegistry::start(), ("failed", "integrity"), 4, PLAIN, |bad| {
+        let other = Image::new(66).build().top;
+        bad.lie(move |request| {
+            let lies = request.method == "GET" && request.target.contains("/manifests/sha256:");
+            lies.then(|| Answer::new(200).header("content-type", &*other.media_type).body(&*other.bytes))
+        });
+    });
+}
+
+#[test]
+fn a_tag_in_a_form_that_is_not_supported_keeps_its_pin() {
+    check(FakeRegistry::start(), ("failed", "unsupported"), 3, PLAIN, |bad| {
+        bad.lie(|_| {
+            let schema_1 = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+            Some(Answer::new(200).header("content-type", schema_1).body("{\"schemaVersion\": 1}"))
+        });
+    });
+}
+
+#[test]
+fn a_tag_that_lacks_a_platform_is_refused_and_keeps_its_pin() {
+    check(FakeRegistry::start(), ("refused", "refused"), 4, PLAIN, |bad| {
+        bad.push("bad", "1", &Image::new(3).platforms(&["linux/arm64", "linux/s390x"]));
+    });
+}

@@ -1,0 +1,67 @@
+//! What the operator's policy forbids is not done, and ends with 4.
+
+use super::stage::{Stage, TELL};
+
+const POLICY: [&str; 2] = ["--policy", "policy.toml"];
+
+/// A stage with a pinned tag that has moved since, and a policy.
+fn stage(policy: &str) -> Stage {
+    let stage = Stage::new(TELL);
+    stage.stream("web", &[("1", 1)]);
+    stage.ends(0, &[]);
+    stage.push("web:1", 2);
+    stage.sandbox.write("policy.toml", &policy.replace("REGISTRY", &stage.registry.host()));
+    stage
+}
+
+#[test]
+fn a_forbidden_hook_does_not_run_and_stays_pending() {
+    let stage = stage("hooks = [\"other-*\"]\n");
+    let said = stage.ends(4, &POLICY);
+    assert!(
+        said.contains("hook tell refused, 1 move stay pending: the hook `tell` is not among the `hooks`"),
+        "{said}"
+    );
+    assert_eq!(stage.told().len(), 1);
+    // What it waits for landed all the same, and it runs once it may.
+    stage.ends(4, &POLICY);
+    stage.sandbox.write("policy.toml", "hooks = [\"tell\"]\nprograms = [\"sh\"]\n");
+    stage.ends(0, &POLICY);
+    stage.ends(0, &POLICY);
+    assert_eq!(stage.told_in_short(), "web:1 - > 1.0.1\nweb:1 1.0.1 > 1.0.2\n");
+}
+
+#[test]
+fn a_forbidden_program_does_not_run() {
+    let stage = stage("programs = [\"./deploy.sh\"]\n");
+    let said = stage.ends(4, &POLICY);
+    assert!(said.contains("the program `sh` of the hook `tell` is not among the `programs`"), "{said}");
+    assert_eq!(stage.told().len(), 1);
+}
+
+#[test]
+fn a_forbidden_registry_is_not_asked() {
+    let stage = stage("registries = [\"quay.io\"]\n");
+    let lock = stage.lock();
+    stage.registry.forget();
+    let report = stage.report(4, &POLICY);
+    assert_eq!(report["tags"][0]["outcome"], "refused");
+    let message = report["tags"][0]["error"]["message"].as_str().unwrap();
+    assert!(message.contains("policy"), "{message}");
+    assert!(stage.registry.requests().is_empty());
+    assert_eq!(stage.lock(), lock);
+    stage.sandbox.write("policy.toml", &format!("registries = [\"{}\"]\n", stage.registry.host()));
+    stage.ends(0, &POLICY);
+    assert_ne!(stage.lock(), lock);
+}
+
+#[test]
+fn a_forbidden_remote_is_left_alone() {
+    let stage = stage("remotes = [\"https://git.example/**\"]\n");
+    let refs = stage.repo.git(&["for-each-ref"]);
+    stage.registry.forget();
+    let said = stage.ends(4, &POLICY);
+    assert!(said.contains("is not among the `remotes` of the policy"), "{said}");
+    assert!(stage.registry.requests().is_empty());
+    assert_eq!(stage.repo.git(&["for-each-ref"]), refs);
+}
