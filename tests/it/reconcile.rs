@@ -2,7 +2,10 @@
 
 mod due;
 mod failures;
+mod hooks;
+mod landed;
 mod operator;
+mod places;
 mod requests;
 mod stage;
 mod story;

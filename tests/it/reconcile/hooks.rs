@@ -1,0 +1,127 @@
+//! What a hook is given: its environment, its input, its program.
+
+use std::collections::BTreeMap;
+
+use super::stage::Stage;
+
+/// A hook that keeps all it is given in its home, in a folder named after the number of its process.
+const KEEP: &str = r#"
+[[hook]]
+name = "keep"
+env = ["DEPLOY_TOKEN", "NOT_SET"]
+run = ["sh", "-c", "d=$HOME/kept/$$; mkdir -p $d; env > $d/env; cat > $d/stdin; cat $PINSTREAM_CHANGES > $d/changes; ls -A > $d/files"]
+"#;
+
+/// A stage whose hook is `settings`, with two tags pinned at first.
+fn stage(settings: &str) -> Stage {
+    let mut stage = Stage::new(settings);
+    stage.sandbox.env("DEPLOY_TOKEN", "for the hook that names it");
+    stage.sandbox.env("CANARY_SECRET", "for nobody");
+    stage.sandbox.env("PINSTREAM_GIT_TOKEN", "for the remote alone");
+    stage.stream("web", &[("1", 1), ("2", 2)]);
+    stage
+}
+
+/// A file of each run of the hook, in the order in which they were made.
+fn kept(stage: &Stage, name: &str) -> Vec<String> {
+    let runs = std::fs::read_dir(stage.sandbox.home().join("kept")).unwrap();
+    let mut runs: Vec<_> = runs.map(|run| run.unwrap().path().join(name)).collect();
+    runs.sort_by_key(|file| std::fs::metadata(file).unwrap().modified().unwrap());
+    runs.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
+}
+
+fn variables(text: &str) -> BTreeMap<&str, &str> {
+    text.lines().filter_map(|line| line.split_once('=')).collect()
+}
+
+const ALWAYS: [&str; 11] = [
+    "DEPLOY_TOKEN",
+    "HOME",
+    "LANG",
+    "PATH",
+    "PINSTREAM_BRANCH",
+    "PINSTREAM_CHANGES",
+    "PINSTREAM_COMMIT",
+    "PINSTREAM_EVENT_ID",
+    "PINSTREAM_HOOK",
+    "PINSTREAM_RUN",
+    // The shell's own.
+    "PWD",
+];
+
+#[test]
+fn a_hook_sees_what_is_promised_and_nothing_else() {
+    let stage = stage(KEEP);
+    stage.ends(0, &[]);
+    let [env] = &kept(&stage, "env")[..] else { panic!("one run") };
+    let found = variables(env);
+    let names: Vec<&str> = found.keys().copied().collect();
+    assert_eq!(names, ALWAYS);
+    assert_eq!(found["DEPLOY_TOKEN"], "for the hook that names it");
+    assert_eq!(found["PINSTREAM_HOOK"], "keep");
+    assert_eq!(found["PINSTREAM_BRANCH"], "main");
+    assert_eq!(found["PINSTREAM_COMMIT"], stage.repo.tip("refs/heads/main").unwrap());
+    let [stdin] = &kept(&stage, "stdin")[..] else { panic!("one run") };
+    assert_eq!(kept(&stage, "changes")[0], *stdin);
+    let event: serde_json::Value = serde_json::from_str(stdin).unwrap();
+    assert_eq!(event["id"], found["PINSTREAM_EVENT_ID"]);
+    assert_eq!(kept(&stage, "files"), [""]);
+
+    // With exactly one move it is told in variables too.
+    let digest = stage.push("web:2", 3);
+    let old = stage.pin("web:2").unwrap();
+    stage.ends(0, &[]);
+    let envs = kept(&stage, "env");
+    let found = variables(&envs[1]);
+    assert_eq!((found["PINSTREAM_STREAM"], found["PINSTREAM_TAG"]), ("web", "2"));
+    assert_eq!(found["PINSTREAM_IMAGE"], format!("{}/web:2", stage.registry.host()));
+    assert_eq!((found["PINSTREAM_OLD_DIGEST"], found["PINSTREAM_NEW_DIGEST"]), (old.as_str(), digest.as_str()));
+    assert_eq!(found.len(), 11 + 5);
+}
+
+#[test]
+fn each_runs_once_for_each_move() {
+    let stage = stage(&format!("{KEEP}each = true\n"));
+    stage.ends(0, &[]);
+    let (one, two) = (stage.push("web:1", 11), stage.push("web:2", 12));
+    stage.ends(0, &[]);
+    let envs = kept(&stage, "env");
+    assert_eq!(envs.len(), 4);
+    let told: Vec<_> = envs.iter().map(|env| variables(env)["PINSTREAM_NEW_DIGEST"].to_owned()).collect();
+    assert_eq!(told[2..], [one.to_string(), two.to_string()]);
+    let ids: std::collections::BTreeSet<_> = envs.iter().map(|env| variables(env)["PINSTREAM_EVENT_ID"]).collect();
+    assert_eq!(ids.len(), 4);
+}
+
+#[test]
+fn the_script_is_that_of_the_landed_commit() {
+    let stage = stage("[[hook]]\nname = \"script\"\nrun = [\"./run.sh\"]\nfiles = [\"data/word\"]\n");
+    let script = |name: &str| format!("#!/bin/sh\necho {name} $(cat data/word) >> $HOME/ran\n");
+    let put = |name: &str| {
+        let text = script(name);
+        let tip = stage.repo.tip("refs/heads/main").unwrap();
+        let stream = format!(
+            "commit refs/heads/main\ncommitter A Person <person@example.com> 1760000000 +0000\ndata 1\nx\nfrom {tip}\n\
+             M 100755 inline run.sh\ndata {}\n{text}\nM 100644 inline data/word\ndata 4\nword\n",
+            text.len()
+        );
+        stage.repo.git_with(&["fast-import", "--quiet"], stream.as_bytes());
+    };
+    // A file of the same name where we stand is not it.
+    stage.sandbox.write("run.sh", &script("not this"));
+    put("first");
+    stage.ends(0, &[]);
+    put("second");
+    stage.push("web:1", 4);
+    stage.ends(0, &[]);
+    assert_eq!(stage.home("ran"), "first word\nsecond word\n");
+}
+
+#[test]
+fn a_script_that_is_not_in_the_commit_fails_and_stays_pending() {
+    let stage = stage("[[hook]]\nname = \"script\"\nrun = [\"./run.sh\"]\n");
+    stage.sandbox.write("run.sh", "#!/bin/sh\ntouch $HOME/ran\n");
+    let said = stage.ends(6, &[]);
+    assert!(said.contains("`run.sh` is not in the commit"), "{said}");
+    assert_eq!(stage.home("ran"), "");
+}
