@@ -1,12 +1,17 @@
 //! `pinstream reconcile` from end to end: the real program, real registries, real remotes, real hooks.
 
+mod crash;
+mod crowd;
 mod due;
 mod failures;
+mod history;
 mod hooks;
 mod landed;
 mod operator;
+mod people;
 mod places;
 mod requests;
 mod stage;
 mod story;
 mod transports;
+mod trouble;

@@ -1,0 +1,78 @@
+//! Many passes at once on one branch: no pin is lost, nothing is forced, no commit is empty.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use super::history;
+use super::people::Person;
+use super::stage::{Stage, TELL};
+use crate::support::remote::http::HttpBackend;
+
+/// Streams `s0`, `s1`, … of so many tags each.
+fn streams(stage: &Stage, streams: u64, tags: u64) {
+    for stream in 0..streams {
+        let names: Vec<String> = (0..tags).map(|tag| format!("t{tag}")).collect();
+        let tags: Vec<(&str, u64)> = names.iter().map(String::as_str).zip(1000 * stream..).collect();
+        stage.stream(&format!("s{stream}"), &tags);
+    }
+}
+
+/// Starts a pass for each stream at once.
+fn start(stage: &Stage, streams: u64) -> Vec<Child> {
+    let one = |stream: u64| {
+        let mut command = stage.command(&[&format!("s{stream}")]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    (0..streams).map(one).collect()
+}
+
+/// Waits for all of them; each must succeed.
+#[track_caller]
+fn finish(children: Vec<Child>) {
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn sixteen_passes_at_once_lose_nothing() {
+    let mut stage = Stage::new("");
+    streams(&stage, 16, 2);
+    let server = HttpBackend::start(stage.repo.base());
+    stage.remote = server.url();
+    stage.ends(0, &[]);
+    let mut people = Vec::new();
+    for round in 1..=2 {
+        let digests: Vec<_> =
+            (0..16).map(|stream| stage.push(&format!("s{stream}:t0"), round * 100_000 + stream)).collect();
+        let children = start(&stage, 16);
+        let person = Person::new(&stage, &format!("clone-{round}"));
+        people.extend((0..3).map(|_| person.commit()));
+        finish(children);
+        for (stream, digest) in digests.iter().enumerate() {
+            assert_eq!(stage.pin(&format!("s{stream}:t0")).as_deref(), Some(digest.as_str()));
+            assert!(stage.pin(&format!("s{stream}:t1")).is_some());
+        }
+    }
+    history::check(&stage, &people);
+}
+
+#[test]
+fn t26_thirty_two_passes_of_ten_tags_lose_nothing() {
+    let mut stage = Stage::new(TELL);
+    // The lock that a folder's refs are written under is judged by its age, so here the clock has to go.
+    stage.sandbox.env("PINSTREAM_NOW", "");
+    streams(&stage, 32, 10);
+    let begin = Instant::now();
+    finish(start(&stage, 32));
+    let took = begin.elapsed();
+    stage.ends(0, &[]);
+    let lock: toml::Table = stage.lock().parse().unwrap();
+    assert_eq!(lock["pin"].as_array().unwrap().len(), 320);
+    history::check(&stage, &[]);
+    // Every pin was told.
+    let told: std::collections::BTreeSet<String> = stage.told_in_short().lines().map(str::to_owned).collect();
+    assert_eq!(told.len(), 320, "{told:?}");
+    assert!(took < Duration::from_secs(60), "it took {took:?}");
+}

@@ -1,0 +1,94 @@
+//! A machine in trouble: disks that take nothing, clocks that jump. Nothing is committed by halves, and no pin depends
+//! on the time.
+
+use super::stage::{Stage, TELL};
+use crate::support::remote::BareRepo;
+use crate::support::remote::http::HttpBackend;
+
+#[test]
+fn t28_a_cache_that_cannot_be_written_is_done_without() {
+    let mut stage = Stage::new("");
+    stage.stream("web", &[("1", 1)]);
+    let server = HttpBackend::start(stage.repo.base());
+    stage.remote = server.url();
+    stage.sandbox.write("cache", "a file\n");
+    stage.sandbox.env("PINSTREAM_CACHE", stage.sandbox.work().join("cache").to_str().unwrap());
+    stage.ends(0, &[]);
+    assert!(stage.pin("web:1").is_some());
+}
+
+#[test]
+fn t28_where_nothing_can_be_written_nothing_is_committed() {
+    let mut stage = Stage::new("");
+    stage.stream("web", &[("1", 1)]);
+    let server = HttpBackend::start(stage.repo.base());
+    stage.remote = server.url();
+    stage.sandbox.write("file", "a file\n");
+    let file = stage.sandbox.work().join("file").display().to_string();
+    stage.sandbox.env("PINSTREAM_CACHE", &file);
+    stage.sandbox.env("TMPDIR", &file);
+    let refs = stage.repo.git(&["for-each-ref"]);
+    let said = stage.ends(1, &[]);
+    assert!(said.contains("could not make a folder in `the folder for temporary files`"), "{said}");
+    assert_eq!(stage.repo.git(&["for-each-ref"]), refs);
+}
+
+#[test]
+fn t28_where_the_state_can_be_kept_nowhere_nothing_is_committed() {
+    let mut stage = Stage::new(TELL);
+    stage.stream("web", &[("1", 1)]);
+    stage.repo.hook("update", "case $1 in refs/pinstream/*) exit 1;; esac");
+    let server = HttpBackend::start(stage.repo.base());
+    stage.remote = server.url();
+    stage.sandbox.write("file", "a file\n");
+    stage.sandbox.env("PINSTREAM_STATE", stage.sandbox.work().join("file").to_str().unwrap());
+    let refs = stage.repo.git(&["for-each-ref"]);
+    let said = stage.ends(1, &[]);
+    let folder = stage.sandbox.work().join("file").display().to_string();
+    assert!(said.starts_with("error: ") && said.contains(&folder), "{said}");
+    assert_eq!(stage.repo.git(&["for-each-ref"]), refs);
+    assert_eq!(stage.told().len(), 0);
+}
+
+#[test]
+fn t28_a_broken_cache_is_made_anew() {
+    let mut stage = Stage::new("");
+    stage.stream("web", &[("1", 1)]);
+    let server = HttpBackend::start(stage.repo.base());
+    stage.remote = server.url();
+    stage.ends(0, &[]);
+    let cache = stage.sandbox.home().join(".cache/pinstream");
+    let slot =
+        std::fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    std::fs::write(slot.join("HEAD"), "").unwrap();
+    for pack in std::fs::read_dir(slot.join("objects/pack")).unwrap() {
+        std::fs::write(pack.unwrap().path(), "broken").unwrap();
+    }
+    stage.push("web:1", 2);
+    stage.ends(0, &[]);
+    assert_eq!(stage.commits().len(), 4);
+}
+
+#[test]
+fn t29_no_pin_depends_on_the_time() {
+    let mut stage = Stage::new(TELL);
+    stage.stream("web", &[("1", 1), ("2", 2)]);
+    let definitions = stage.commits().pop().unwrap();
+    let mut locks = Vec::new();
+    for now in ["2016-11-24T12:00:00Z", "2026-11-24T12:00:00Z", "2036-11-24T12:00:00Z"] {
+        stage.sandbox.env("PINSTREAM_NOW", now);
+        // The same definitions in a repository that nobody has seen.
+        let fresh = BareRepo::new();
+        fresh.git(&["fetch", "--quiet", &stage.repo.url(), &format!("{definitions}:refs/heads/main")]);
+        stage.remote = fresh.url();
+        stage.ends(0, &[]);
+        locks.push(fresh.read("main", "pinstream.lock").unwrap());
+        // And in one that has been looked at in all these years.
+        stage.remote = stage.repo.url();
+        stage.ends(0, &["--due"]);
+        locks.push(stage.lock());
+    }
+    locks.dedup();
+    assert_eq!(locks.len(), 1, "{locks:#?}");
+    assert_eq!(stage.commits().len(), 3);
+}
