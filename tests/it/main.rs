@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "tests start servers and read clocks")]
 
+mod cli;
 mod definitions;
 mod demo;
 mod git;
 mod hooks;
+mod house;
 mod owner;
+mod readme;
 mod registry;
 mod support;

@@ -2,3 +2,5 @@
 
 pub(crate) mod registry;
 pub(crate) mod remote;
+pub(crate) mod sandbox;
+pub(crate) mod schema;
