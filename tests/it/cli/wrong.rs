@@ -138,3 +138,77 @@ error: the policy `[SANDBOX]/work/../nowhere.toml` cannot be read: No such file 
     stage.sandbox.env("PINSTREAM_POLICY", "../policy.toml");
     assert_eq!(stage.sandbox.run(&["check"]).code, Some(4));
 }
+
+#[test]
+fn definitions_that_are_wrong_are_told_all_at_once() {
+    let stage = Stage::new();
+    stage.settings("\n[imprt]\n");
+    stage.stream("[tags]\n3.12 = \"python\"\nlatest = { folow = \"3.12\" }\n");
+    stage.check(
+        &["check"],
+        r#"
+--- err
+error: unknown key `imprt`
+ --> pinstream.toml:4:2
+  |
+4 | [imprt]
+  |  ^^^^^
+  |
+  = help: did you mean `import`?
+
+error: TOML reads `3.12` as the key `12` in a table `3`
+ --> streams/python.toml:2:1
+  |
+2 | 3.12 = "python"
+  | ^^^^
+  |
+  = help: quote it: `"3.12" = …`
+
+error: unknown key `folow`
+ --> streams/python.toml:3:12
+  |
+3 | latest = { folow = "3.12" }
+  |            ^^^^^
+  |
+  = help: did you mean `follow`?
+--- exit 1
+"#,
+    );
+}
+
+#[test]
+fn a_merge_that_was_left_half_done_names_its_line() {
+    let stage = Stage::pinned();
+    stage.edit_lock(
+        "version = \"3.11.9\"",
+        "<<<<<<< HEAD\nversion = \"3.11.9\"\n=======\nversion = \"3.11.8\"\n>>>>>>> other",
+    );
+    stage.check(
+        &["check"],
+        r#"
+--- err
+error: line 9 is a conflict marker of a merge, `<<<<<<<`
+ --> pinstream.lock:9:1
+  |
+9 | <<<<<<< HEAD
+  | ^^^^^^^^^^^^
+  |
+  = help: take either side of the whole file, then run `pinstream update`
+--- exit 1
+"#,
+    );
+    stage.check(
+        &["update"],
+        r#"
+--- err
+error: line 9 is a conflict marker of a merge, `<<<<<<<`
+ --> pinstream.lock:9:1
+  |
+9 | <<<<<<< HEAD
+  | ^^^^^^^^^^^^
+  |
+  = help: take either side of the whole file, then run `pinstream update`
+--- exit 1
+"#,
+    );
+}
