@@ -30,23 +30,24 @@
 //! - Moves are found by comparing two locks, never collected along the way.
 //! - No secret is in any message: secrets have no `Debug`, `Display` or `Serialize`.
 
-pub mod cli;
+// Each may name those above it; `world::{clock, environment, proc}` may be named by all. A test holds this order.
 pub mod escape;
-pub mod git;
-pub mod hook;
 pub mod image;
-pub mod lock;
 pub mod problem;
-pub mod reconcile;
-pub mod registry;
-pub mod report;
-pub mod root;
-pub mod settings;
-pub mod state;
-pub mod stream;
 mod table;
+pub mod settings;
+pub mod stream;
+pub mod lock;
+pub mod git;
+pub mod state;
+pub mod root;
+pub mod registry;
+pub mod hook;
 pub mod wire;
+pub mod report;
 pub mod world;
+pub mod reconcile;
+pub mod cli;
 
 pub use cli::run;
 

@@ -1,3 +1,5 @@
+//! A root read from its files: what is right together, and every problem at once.
+
 use std::collections::BTreeMap;
 
 use super::*;
@@ -139,8 +141,7 @@ fn a_folder_without_settings_is_not_a_root() {
     let problems = Root::read(&Files::new()).unwrap_err();
     insta::assert_snapshot!(Rendered(&problems, Style::Plain), @r"
     error: there is no `pinstream.toml`, so this folder is not a root
-     |
-     = help: name the folder that has one, or write an empty one
+    help: name the folder that has one, or write an empty one
     ");
 }
 

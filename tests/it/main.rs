@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "tests start servers and read clocks")]
 
+mod cli;
 mod definitions;
 mod demo;
 mod git;
 mod hooks;
+mod house;
 mod owner;
 mod reconcile;
+mod readme;
 mod registry;
 mod support;

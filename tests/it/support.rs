@@ -3,3 +3,4 @@
 pub(crate) mod registry;
 pub(crate) mod remote;
 pub(crate) mod sandbox;
+pub(crate) mod schema;

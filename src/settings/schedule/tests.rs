@@ -1,3 +1,5 @@
+//! Schedules as crontab(5) has them, over clocks that jump.
+
 use super::*;
 
 #[track_caller]

@@ -1,3 +1,5 @@
+//! What is said of settings that are wrong.
+
 use super::*;
 use crate::problem::{Problems, Rendered, Style};
 

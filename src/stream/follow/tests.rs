@@ -1,3 +1,5 @@
+//! Followers in their order, circles and tags that are not there.
+
 use super::*;
 use crate::problem::{Problems, Rendered, Style};
 use crate::settings::ImportSettings;

@@ -27,8 +27,11 @@ impl Sandbox {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
         let home = folder.path().join("home");
-        fs::write(home.join(".gitconfig"), "[user]\nname = A. Person\nemail = person@example.com\n[init]\ndefaultBranch = main\n")
-            .unwrap();
+        fs::write(
+            home.join(".gitconfig"),
+            "[user]\nname = A. Person\nemail = person@example.com\n[init]\ndefaultBranch = main\n",
+        )
+        .unwrap();
         Self { folder, env: Vec::new(), scrub: Vec::new() }
     }
 
@@ -94,9 +97,9 @@ impl Sandbox {
         Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// Starts the program under test.
+    /// Starts the program under test; its talk may be read.
     pub(crate) fn start(&self, args: &[&str]) -> Child {
-        self.pinstream(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        self.pinstream(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// Runs `git` in the work folder; its output.
@@ -105,7 +108,7 @@ impl Sandbox {
         let mut command = self.command("git");
         command.args(args);
         let ran = self.finish(command);
-        assert_eq!(ran.code, Some(0), "git {args:?}: {}", ran.stderr);
+        assert_eq!(ran.code, Some(0), "git {args:?}: {}{}", ran.stdout, ran.stderr);
         ran.stdout
     }
 
@@ -133,7 +136,12 @@ impl Sandbox {
     /// Runs the program and compares what it said and how it ended.
     #[track_caller]
     pub(crate) fn check(&self, args: &[&str], expected: &str) {
-        let found = self.shown(&self.run(args));
-        assert_eq!(found.trim(), expected.trim(), "\n{found}\n");
+        same(&self.shown(&self.run(args)), expected);
     }
+}
+
+/// Compares two texts but for the blanks around them.
+#[track_caller]
+pub(crate) fn same(found: &str, expected: &str) {
+    assert_eq!(found.trim(), expected.trim(), "\n{found}\n");
 }

@@ -1,0 +1,103 @@
+//! Each command but `reconcile`, run as people and CI systems run it: what it says, and how it ends.
+
+mod agree;
+mod base;
+mod describe;
+mod foreign;
+mod init;
+mod print;
+mod show;
+mod story;
+mod update;
+mod usage;
+mod wrong;
+
+use crate::support::registry::{FakeRegistry, Image};
+use crate::support::sandbox::Sandbox;
+
+/// A root with the stream `python`, beside a registry of its own.
+struct Stage {
+    sandbox: Sandbox,
+    registry: FakeRegistry,
+}
+
+/// The stream of most tests; `REGISTRY` stands for the registry.
+const PYTHON: &str = r#"
+[tags]
+"3.11" = "REGISTRY/python:3.11"
+"3.12" = "REGISTRY/python:3.12"
+arm = { image = "REGISTRY/python:3.12", platform = "linux/arm64" }
+latest = { follow = "3.12" }
+"#;
+
+impl Stage {
+    /// Nothing is pinned yet; both images are in the registry.
+    fn new() -> Self {
+        let mut sandbox = Sandbox::new();
+        let registry = FakeRegistry::start();
+        sandbox.scrub(registry.host(), "REGISTRY");
+        let stage = Self { sandbox, registry };
+        stage.settings("");
+        stage.stream(PYTHON);
+        stage.registry.push("python", "3.11", &image(11, "3.11.9"));
+        stage.registry.push("python", "3.12", &image(12, "3.12.4"));
+        stage
+    }
+
+    /// All is pinned and committed.
+    fn pinned() -> Self {
+        let stage = Self::new();
+        stage.update();
+        stage.sandbox.git(&["init", "-q"]);
+        stage.commit("Pin two images");
+        stage
+    }
+
+    fn settings(&self, more: &str) {
+        let host = self.registry.host();
+        self.sandbox.write("pinstream.toml", &format!("[registry.\"{host}\"]\nplain-http = true\n{more}"));
+    }
+
+    /// Writes the stream `python`.
+    fn stream(&self, text: &str) {
+        self.sandbox.write("streams/python.toml", &text.replace("REGISTRY", &self.registry.host()));
+    }
+
+    /// Has the image of `python:3.12` move upstream.
+    fn move_upstream(&self) {
+        self.registry.push("python", "3.12", &image(13, "3.12.5"));
+    }
+
+    #[track_caller]
+    fn update(&self) {
+        let ran = self.sandbox.run(&["update"]);
+        assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    }
+
+    fn commit(&self, message: &str) {
+        self.sandbox.git(&["add", "-A"]);
+        self.sandbox.git(&["commit", "-q", "-m", message]);
+    }
+
+    #[track_caller]
+    fn check(&self, args: &[&str], expected: &str) {
+        self.sandbox.check(args, expected);
+    }
+
+    /// Changes the lock as a person would who should not.
+    #[track_caller]
+    fn edit_lock(&self, from: &str, to: &str) {
+        let text = self.sandbox.read("pinstream.lock");
+        assert!(text.contains(from), "{text}");
+        self.sandbox.write("pinstream.lock", &text.replacen(from, to, 1));
+    }
+
+    /// The digest that the lock has for a tag.
+    fn digest(&self, tag: &str) -> String {
+        self.sandbox.run(&["get", tag, "-o", "digest"]).stdout.trim().to_owned()
+    }
+}
+
+fn image(seed: u64, version: &str) -> Image {
+    Image::new(seed).version(version).created("2026-10-01T08:12:44Z").platforms(&["linux/amd64", "linux/arm64"])
+}

@@ -1,0 +1,179 @@
+//! `check --base`: digests that nobody but who edited the lock vouches for.
+
+use super::Stage;
+
+const EVIL: &str = "sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee";
+
+/// A root whose base has seen `python:3.12` move once.
+fn moved() -> Stage {
+    let stage = Stage::pinned();
+    stage.move_upstream();
+    stage.update();
+    stage.commit("Move");
+    stage
+}
+
+#[test]
+fn t4_a_digest_edited_by_hand_is_refused() {
+    let stage = Stage::pinned();
+    stage.edit_lock(&stage.digest("python:3.11"), EVIL);
+    stage.check(&["check", "--base", "HEAD"], r#"
+--- out
+`python:3.11` is pinned to `sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee`, which it does not serve, and which `HEAD` never held
+  it serves `sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4`; to pin that: pinstream update python:3.11
+--- exit 4
+"#);
+    assert_eq!(stage.sandbox.run(&["check"]).code, Some(0));
+}
+
+#[test]
+fn t4_a_child_edited_by_hand_beside_its_true_index_is_refused() {
+    let stage = Stage::pinned();
+    stage.edit_lock(&stage.digest("python:arm"), EVIL);
+    stage.check(&["check", "--base", "HEAD"], r#"
+--- out
+`python:arm` is pinned to `sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee`, which it does not serve, and which `HEAD` never held
+  it serves `sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7`; to pin that: pinstream update python:arm
+--- exit 4
+"#);
+}
+
+#[test]
+fn t4_a_former_digest_that_was_written_in_by_hand_vouches_for_nothing() {
+    let stage = moved();
+    let former = stage.sandbox.read("pinstream.lock");
+    let former = former.split("previous = [\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    stage.edit_lock(&former, EVIL);
+    stage.commit("Looks harmless");
+    stage.edit_lock(&stage.digest("python:3.12"), EVIL);
+    assert_eq!(stage.sandbox.run(&["update", "--offline"]).code, Some(0));
+    assert_eq!(stage.sandbox.run(&["check", "--base", "HEAD"]).code, Some(4));
+}
+
+#[test]
+fn t4_an_honest_bump_passes() {
+    let stage = Stage::pinned();
+    stage.move_upstream();
+    stage.update();
+    stage.check(
+        &["check", "--base", "HEAD"],
+        r#"
+--- out
+4 pins of 1 stream: lock and definitions agree
+--- exit 0
+"#,
+    );
+}
+
+#[test]
+fn t4_a_bump_to_what_the_registry_only_claims_to_serve_is_refused() {
+    let stage = Stage::pinned();
+    stage.edit_lock(&stage.digest("python:3.11"), EVIL);
+    stage.registry.lie(|request| {
+        let is_head = request.method == "HEAD" && request.target.contains("/manifests/3.11");
+        is_head.then(|| {
+            let answer = crate::support::registry::http::Answer::new(200);
+            answer
+                .header("content-type", "application/vnd.oci.image.index.v1+json")
+                .header("docker-content-digest", EVIL)
+        })
+    });
+    assert_ne!(stage.sandbox.run(&["check", "--base", "HEAD"]).code, Some(0));
+}
+
+#[test]
+fn t4_a_digest_of_the_bases_history_needs_no_registry() {
+    let stage = moved();
+    stage.registry.fail("/v2/", 404);
+    stage.sandbox.git(&["checkout", "-q", "HEAD~1", "--", "pinstream.lock"]);
+    stage.check(
+        &["check", "--base", "HEAD"],
+        r#"
+--- out
+4 pins of 1 stream: lock and definitions agree
+--- exit 0
+"#,
+    );
+}
+
+#[test]
+fn t4_what_cannot_be_asked_is_neither_passed_nor_refused() {
+    let stage = Stage::pinned();
+    stage.move_upstream();
+    stage.update();
+    stage.registry.fail("/v2/", 401);
+    stage.check(&["check", "--base", "HEAD"], r#"
+--- out
+`python:3.12` is pinned to `sha256:4b8343596c64a30aae9999442993390fc0e39116ab8614d0a0165921ad39c65a`, and what it serves could not be asked: `REGISTRY` answered 401 without a challenge that pinstream can answer
+`python:arm` is pinned to `sha256:688f172987f3be20e640262652795f8a88693947e79308d17736c90c5ab22d5c`, and what it serves could not be asked: `REGISTRY` answered 401 without a challenge that pinstream can answer
+--- exit 3
+"#);
+}
+
+#[test]
+fn t4_a_shallow_clone_says_that_it_knows_little() {
+    let stage = moved();
+    let url = format!("file://{}", stage.sandbox.work().display());
+    stage.sandbox.git(&["clone", "-q", "--depth", "1", &url, "../shallow"]);
+    let old = stage.sandbox.git(&["show", "HEAD~1:pinstream.lock"]);
+    stage.sandbox.write("../shallow/pinstream.lock", &old);
+    stage.check(&["-C", "../shallow", "check", "--base", "HEAD"], r#"
+--- out
+`python:3.12` is pinned to `sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`, which it does not serve, and which `HEAD` never held
+  it serves `sha256:4b8343596c64a30aae9999442993390fc0e39116ab8614d0a0165921ad39c65a`; to pin that: pinstream update python:3.12
+`python:arm` is pinned to `sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7`, which it does not serve, and which `HEAD` never held
+  it serves `sha256:688f172987f3be20e640262652795f8a88693947e79308d17736c90c5ab22d5c`; to pin that: pinstream update python:arm
+this clone is shallow: a former digest is known after `git fetch --unshallow`
+--- exit 4
+"#);
+}
+
+#[test]
+fn a_new_tag_and_a_removed_one_pass() {
+    let stage = Stage::pinned();
+    stage.stream("[tags]\nnew = \"REGISTRY/python:3.12\"\nfollows = { follow = \"new\" }\n");
+    stage.update();
+    stage.check(
+        &["check", "--base", "HEAD"],
+        r#"
+--- out
+2 pins of 1 stream: lock and definitions agree
+--- exit 0
+"#,
+    );
+}
+
+#[test]
+fn a_base_without_a_lock_has_all_digests_asked_for() {
+    let stage = Stage::new();
+    stage.sandbox.git(&["init", "-q"]);
+    stage.commit("Definitions");
+    stage.update();
+    assert_eq!(stage.sandbox.run(&["check", "--base", "HEAD"]).code, Some(0));
+    stage.edit_lock(&stage.digest("python:3.11"), EVIL);
+    assert_eq!(stage.sandbox.run(&["check", "--base", "HEAD"]).code, Some(4));
+}
+
+#[test]
+fn a_base_that_is_not_there_is_an_error_with_a_way_out() {
+    Stage::pinned().check(
+        &["check", "--base", "origin/main"],
+        r#"
+--- err
+error: `--base`: git failed: `origin/main` names no commit of this repository: revspec 'origin/main' not found
+help: where `origin/main` is a branch, fetch it first and name it as it was fetched, `origin/main`
+--- exit 1
+"#,
+    );
+    let stage = Stage::new();
+    stage.update();
+    stage.check(
+        &["check", "--base", "main"],
+        r#"
+--- err
+error: `--base` needs a Git checkout, and this folder is in none
+help: run it in a clone, or leave `--base` out
+--- exit 1
+"#,
+    );
+}

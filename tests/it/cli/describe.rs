@@ -1,0 +1,155 @@
+//! `describe`: a stream as `oc describe is` shows it, with who brought each digest.
+
+use super::{PYTHON, Stage};
+use crate::support::sandbox::same;
+
+const WHOLE: &str = r#"
+description = "Python builders"
+annotations = { "acme.example/owner" = "platform", "acme.example/tier" = "1" }
+
+[tags]
+"3.11" = { image = "REGISTRY/python:3.11", schedule = "0 3 * * 1" }
+"3.12" = { image = "REGISTRY/python:3.12", annotations = { note = "the usual one" } }
+stable = { follow = "latest" }
+latest = { follow = "3.12" }
+arm = { image = "REGISTRY/python:3.12", platform = "linux/arm64" }
+base = { follow = "other:1" }
+new = "REGISTRY/python:new"
+"#;
+
+/// A root with history: two commits, and a tag that is not pinned.
+fn stage() -> Stage {
+    let mut stage = Stage::new();
+    stage.sandbox.write("streams/other.toml", &format!("[tags]\n1 = \"{}/python:3.11\"\n", stage.registry.host()));
+    stage.stream(&WHOLE.replace("new = ", "# new = "));
+    stage.update();
+    stage.sandbox.git(&["init", "-q"]);
+    stage.commit("Pin");
+    stage.move_upstream();
+    stage.update();
+    stage.sandbox.git(&["add", "-A"]);
+    stage.sandbox.git(&["commit", "-q", "-m", "Move", "--author", "B. Person <b@example.com>"]);
+    stage.stream(WHOLE);
+    for (name, revision) in [("COMMIT-1", "HEAD~1"), ("COMMIT-2", "HEAD")] {
+        let id = stage.sandbox.git(&["rev-parse", "--short=9", revision]);
+        stage.sandbox.scrub(id.trim(), name);
+    }
+    stage
+}
+
+#[test]
+fn a_stream_is_shown_as_oc_does_it() {
+    let stage = stage();
+    let ran = stage.sandbox.run(&["describe", "python"]);
+    assert_eq!(ran.stderr, "");
+    same(
+        &stage.sandbox.scrubbed(&ran.stdout).replace('\t', "→"),
+        r#"
+Name:→→→python
+Description:→→Python builders
+Annotations:→→acme.example/owner=platform
+→→→acme.example/tier=1
+Unique Images:→→3
+Tags:→→→7
+
+3.11
+  updates automatically from registry REGISTRY/python:3.11
+  on the schedule 0 3 * * 1
+
+  * REGISTRY/python@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4
+      version 3.11.9
+      About an hour ago, in COMMIT-1 by A. Person
+
+3.12 (latest, stable)
+  updates automatically from registry REGISTRY/python:3.12
+
+  note=the usual one
+
+  * REGISTRY/python@sha256:4b8343596c64a30aae9999442993390fc0e39116ab8614d0a0165921ad39c65a
+      version 3.12.5
+      About an hour ago, in COMMIT-2 by B. Person
+    REGISTRY/python@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326
+
+arm
+  updates automatically from registry REGISTRY/python:3.12 for linux/arm64
+
+  * REGISTRY/python@sha256:688f172987f3be20e640262652795f8a88693947e79308d17736c90c5ab22d5c
+      version 3.12.5
+      About an hour ago, in COMMIT-2 by B. Person
+    REGISTRY/python@sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7
+
+base
+  updates automatically from other:1
+
+  * REGISTRY/python@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4
+      version 3.11.9
+      About an hour ago, in COMMIT-1 by A. Person
+
+new
+  updates automatically from registry REGISTRY/python:new
+
+  ~ not pinned yet
+"#,
+    );
+}
+
+#[test]
+fn values_of_the_head_stand_at_column_24() {
+    let stage = stage();
+    let text = stage.sandbox.run(&["describe", "python"]).stdout;
+    for line in text.lines().take_while(|line| !line.is_empty()) {
+        let mut column = 0;
+        for c in line[..line.rfind('\t').unwrap() + 1].chars() {
+            column = if c == '\t' { column / 8 * 8 + 8 } else { column + 1 };
+        }
+        assert_eq!(column, 24, "{line:?}");
+    }
+}
+
+#[test]
+fn with_utc_the_text_is_the_same_at_any_time() {
+    let mut stage = stage();
+    let first = stage.sandbox.run(&["describe", "--utc"]).stdout;
+    stage.sandbox.env("PINSTREAM_NOW", "2027-11-24T12:00:00Z");
+    assert_eq!(stage.sandbox.run(&["describe", "--utc"]).stdout, first);
+    assert!(first.contains("      2026-11-24T11:00:00Z, in "), "{first}");
+    assert!(stage.sandbox.run(&["describe"]).stdout.contains("12 months ago, in "));
+}
+
+#[test]
+fn what_is_not_committed_has_no_author_yet() {
+    let stage = Stage::pinned();
+    stage.stream(PYTHON);
+    stage.move_upstream();
+    stage.update();
+    let text = stage.sandbox.run(&["describe", "--utc"]).stdout;
+    assert_eq!(text.matches(" by A. Person").count(), 1, "{text}");
+    std::fs::remove_dir_all(stage.sandbox.work().join(".git")).unwrap();
+    let text = stage.sandbox.run(&["describe", "--utc"]).stdout;
+    assert_eq!(text.matches(" by ").count(), 0, "{text}");
+}
+
+#[test]
+fn a_stream_is_named_with_or_without_a_tag_and_told_the_nearest() {
+    let stage = stage();
+    let [whole, tag] = [&["describe", "other"], &["describe", "other:1"]].map(|args| stage.sandbox.run(args).stdout);
+    assert_eq!(whole, tag);
+    stage.check(
+        &["describe", "pyton"],
+        r#"
+--- err
+error: there is no stream `pyton`
+help: did you mean `python`?
+--- exit 64
+"#,
+    );
+    stage.check(
+        &["describe", "web"],
+        r#"
+--- err
+error: there is no stream `web`
+help: `pinstream list` shows all tags
+--- exit 64
+"#,
+    );
+}

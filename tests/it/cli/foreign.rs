@@ -1,0 +1,89 @@
+//! What others wrote never acts on who reads it: labels of images, answers of registries, texts of definitions.
+
+use pinstream::escape::is_deceptive;
+
+use super::{Stage, image};
+use crate::support::registry::http::Answer;
+
+const HOSTILE: &str = "1\u{1b}[31m\u{202e}\u{7}\r\n::set-env name=PATH::/evil\n::error::x\u{9b}2J##[error]";
+
+#[test]
+fn t9_hostile_labels_and_texts_are_shown_and_do_nothing() {
+    let stage = Stage::new();
+    // What characters do to a line is refused in definitions; words for log readers are not.
+    let hostile = "\"::error::x ##[error] <b>\"";
+    stage.stream(&format!(
+        "description = {hostile}\nannotations = {{ a = {hostile} }}\n[tags]\n\
+         \"3.12\" = {{ image = \"REGISTRY/python:3.12\", annotations = {{ b = {hostile} }} }}\nlatest = {{ follow = \"3.12\" }}\n\
+         gone = \"REGISTRY/gone:1\"\n"
+    ));
+    let hostile_image = |seed| image(seed, HOSTILE).revision(HOSTILE);
+    stage.registry.push("python", "3.12", &hostile_image(1));
+    stage.registry.lie(|request| {
+        let body = serde_json::json!({"errors": [{"code": HOSTILE, "message": HOSTILE}]}).to_string();
+        request
+            .target
+            .contains("/gone/")
+            .then(|| Answer::new(403).header("content-type", "application/json").body(body))
+    });
+    stage.sandbox.git(&["init", "-q"]);
+    let mut seen = 0;
+    for round in 0..2_u64 {
+        for args in [
+            &["plan", "-v"][..],
+            &["plan", "--format", "json"],
+            &["update"],
+            &["update", "--format", "json"],
+            &["list"],
+            &["list", "--format", "json"],
+            &["describe"],
+            &["get", "python:3.12"],
+            &["check"],
+            &["check", "--upstream"],
+        ] {
+            let ran = stage.sandbox.run(args);
+            for text in [&ran.stdout, &ran.stderr] {
+                let acts = |c: char| is_deceptive(c) && c != '\n' && !(c == '\t' && args == ["describe"]);
+                assert!(!text.chars().any(acts), "{args:?}: {text:?}");
+                assert!(!text.lines().any(|line| line.trim_start().starts_with("::")), "{args:?}: {text}");
+                seen += text.matches("[31m").count();
+            }
+        }
+        stage.commit("A commit");
+        stage.registry.push("python", "3.12", &hostile_image(2 + round));
+    }
+    assert!(seen > 20, "{seen}");
+    let lock = stage.sandbox.read("pinstream.lock");
+    assert!(!lock.chars().any(|c| c != '\n' && is_deceptive(c)), "{lock:?}");
+}
+
+#[test]
+fn t9_a_hostile_word_of_the_command_line_is_shown_and_does_nothing() {
+    let stage = Stage::new();
+    let hostile = "a\u{1b}[31m\u{202e}";
+    for args in [["list", hostile], ["get", hostile], ["describe", hostile], ["man", hostile], ["check", hostile]] {
+        let ran = stage.sandbox.run(&args);
+        assert_eq!(ran.code, Some(64), "{args:?}");
+        assert!(!ran.stderr.chars().any(|c| c != '\n' && is_deceptive(c)), "{args:?}: {:?}", ran.stderr);
+    }
+}
+
+#[test]
+fn t9_definitions_with_what_cannot_be_shown_are_refused_and_shown() {
+    let stage = Stage::new();
+    for c in HOSTILE.chars().filter(|c| is_deceptive(*c) && !matches!(c, '\r' | '\n')) {
+        let c = u32::from(c);
+        for text in [
+            format!("description = \"\\u{c:04x}\""),
+            format!("annotations = {{ a = \"\\u{c:04x}\" }}"),
+            format!("annotations = {{ \"\\u{c:04x}\" = \"\" }}"),
+            format!("[tags]\n\"\\u{c:04x}\" = \"a.example/b:1\""),
+            format!("\"\\u{c:04x}\" = 1"),
+        ] {
+            stage.stream(&text);
+            let ran = stage.sandbox.run(&["list"]);
+            assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{text}");
+            assert!(!ran.stderr.chars().any(|c| c != '\n' && is_deceptive(c)), "{text}: {:?}", ran.stderr);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `init`: a root to begin with.
+
+use crate::support::sandbox::Sandbox;
+
+#[test]
+fn a_new_root_lacks_nothing_but_its_pins() {
+    let sandbox = Sandbox::new();
+    sandbox.check(
+        &["init"],
+        r#"
+--- out
+wrote pinstream.toml
+wrote streams/example.toml
+next: edit streams/example.toml, then run `pinstream update` and commit what it writes
+--- exit 0
+"#,
+    );
+    sandbox.check(
+        &["check"],
+        r#"
+--- out
+`example:3.12` is not pinned
+`example:latest` is not pinned
+
+to mend it: pinstream update
+--- exit 2
+"#,
+    );
+    sandbox.check(
+        &["list"],
+        r#"
+--- out
+TAG              SOURCE                          DIGEST   VERSION   STATUS
+example:3.12     docker.io/library/python:3.12                      not pinned
+example:latest   -> example:3.12                                    not pinned
+--- exit 0
+"#,
+    );
+}
+
+#[test]
+fn nothing_is_ever_written_over() {
+    for there in ["pinstream.toml", "streams/example.toml"] {
+        let sandbox = Sandbox::new();
+        sandbox.write(there, "# mine");
+        let ran = sandbox.run(&["init"]);
+        assert_eq!((ran.code, sandbox.read(there).as_str()), (Some(1), "# mine"));
+        assert_eq!(
+            ran.stderr,
+            format!("error: `{there}` is already there\nhelp: this folder is a root; edit its files\n")
+        );
+        assert!(!sandbox.work().join("pinstream.lock").exists());
+    }
+}
+
+#[test]
+fn what_is_commented_out_is_right_too() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["init"]);
+    for path in ["pinstream.toml", "streams/example.toml"] {
+        let text = sandbox.read(path);
+        let keys = text.lines().map(|line| match line.strip_prefix("# ") {
+            Some(code) if code.contains(" = ") || code.starts_with('[') => code,
+            _ => line,
+        });
+        sandbox.write(path, &keys.collect::<Vec<_>>().join("\n"));
+    }
+    assert!(sandbox.read("pinstream.toml").contains("\nschedule = "));
+    sandbox.check(
+        &["list"],
+        r#"
+--- out
+TAG              SOURCE                                        DIGEST   VERSION   STATUS
+example:3.12     docker.io/library/python:3.12                                    not pinned
+example:arm      docker.io/library/python:3.12 (linux/arm64)                      not pinned
+example:latest   -> example:3.12                                                  not pinned
+--- exit 0
+"#,
+    );
+}

@@ -1,0 +1,229 @@
+//! `get`, `list`, `schema`, `completions`, `man`: what scripts and other programs read.
+
+use serde_json::Value;
+
+use super::{PYTHON, Stage};
+use crate::support::sandbox::Sandbox;
+use crate::support::schema;
+
+#[test]
+fn one_reference_is_printed_for_scripts() {
+    let stage = Stage::pinned();
+    stage.check(
+        &["get", "python:3.12"],
+        r#"
+--- out
+REGISTRY/python:3.12@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326
+--- exit 0
+"#,
+    );
+    stage.check(
+        &["get", "python:latest", "-o", "digest"],
+        r#"
+--- out
+sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326
+--- exit 0
+"#,
+    );
+    stage.check(
+        &["get", "python:arm", "--output", "repository"],
+        r#"
+--- out
+REGISTRY/python@sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7
+--- exit 0
+"#,
+    );
+}
+
+#[test]
+fn a_tag_that_is_not_there_or_not_pinned_prints_nothing_to_standard_output() {
+    let stage = Stage::pinned();
+    stage.check(
+        &["get", "python:3.13"],
+        r#"
+--- err
+error: no tag is named `python:3.13`
+help: did you mean `python:3.12`?
+--- exit 64
+"#,
+    );
+    stage.check(
+        &["get", "web"],
+        r#"
+--- err
+error: `web` does not name a tag
+help: name one tag, as `python:3.12`
+--- exit 64
+"#,
+    );
+    stage.check(
+        &["get", "web:1"],
+        r#"
+--- err
+error: no tag is named `web:1`
+help: `pinstream list` shows all tags
+--- exit 64
+"#,
+    );
+    stage.stream(&format!("{PYTHON}new = \"REGISTRY/python:new\"\n"));
+    stage.check(
+        &["get", "python:new"],
+        r#"
+--- err
+error: `python:new` is not pinned yet
+help: run `pinstream update python:new`
+--- exit 1
+"#,
+    );
+    stage.stream("");
+    stage.check(
+        &["get", "python:3.12"],
+        r#"
+--- err
+error: no tag is named `python:3.12`
+help: `pinstream list` shows all tags
+--- exit 64
+"#,
+    );
+}
+
+#[test]
+fn all_tags_stand_in_a_table() {
+    let stage = Stage::pinned();
+    let definitions = PYTHON.replace("follow = \"3.12\"", "follow = \"3.11\"");
+    stage.stream(&format!("{definitions}new = \"REGISTRY/python:new\"\n"));
+    stage.check(
+        &["list"],
+        r#"
+--- out
+TAG             SOURCE                                      DIGEST         VERSION   STATUS
+python:3.11     REGISTRY/python:3.11                 e0660bcc5200   3.11.9    pinned
+python:3.12     REGISTRY/python:3.12                 346028a7044f   3.12.4    pinned
+python:arm      REGISTRY/python:3.12 (linux/arm64)   e7a589004cc2   3.12.4    pinned
+python:latest   -> python:3.11                              346028a7044f   3.12.4    out of step
+python:new      REGISTRY/python:new                                           not pinned
+--- exit 0
+"#,
+    );
+    stage.check(
+        &["list", "--no-headers", "python:3.*", "python:latest"],
+        r#"
+--- out
+python:3.11     REGISTRY/python:3.11   e0660bcc5200   3.11.9   pinned
+python:3.12     REGISTRY/python:3.12   346028a7044f   3.12.4   pinned
+python:latest   -> python:3.11                346028a7044f   3.12.4   out of step
+--- exit 0
+"#,
+    );
+    stage.check(
+        &["list", "python:4"],
+        r#"
+--- err
+error: no tag is named `python:4`
+help: did you mean `python:new`?
+--- exit 64
+"#,
+    );
+}
+
+#[test]
+fn a_list_in_json_is_what_its_schema_says() {
+    let stage = Stage::pinned();
+    stage.stream(&format!("{PYTHON}new = \"REGISTRY/python:new\"\n"));
+    let list_schema: Value = serde_json::from_str(&stage.sandbox.run(&["schema", "list"]).stdout).unwrap();
+    let list: Value = serde_json::from_str(&stage.sandbox.run(&["list", "--format", "json"]).stdout).unwrap();
+    schema::holds(&list_schema, &list);
+    assert_eq!(list["tags"].as_array().unwrap().len(), 5);
+    assert_eq!(list["tags"][4]["pin"], Value::Null);
+    stage.check(
+        &["list", "--format", "json", "python:arm"],
+        r#"
+--- out
+{
+  "schema": "pinstream.list/v1",
+  "tags": [
+    {
+      "stream": "python",
+      "tag": "arm",
+      "image": "REGISTRY/python:3.12",
+      "platform": "linux/arm64",
+      "pin": {
+        "digest": "sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7",
+        "version": "3.12.4"
+      },
+      "reference": "REGISTRY/python:3.12@sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7"
+    }
+  ]
+}
+--- exit 0
+"#,
+    );
+}
+
+#[test]
+fn a_root_without_tags_is_listed_all_the_same() {
+    let sandbox = Sandbox::new();
+    sandbox.write("pinstream.toml", "");
+    sandbox.check(
+        &["list"],
+        r#"
+--- out
+TAG   SOURCE   DIGEST   VERSION   STATUS
+--- exit 0
+"#,
+    );
+    sandbox.check(
+        &["check"],
+        r#"
+--- out
+0 pins of 0 streams: lock and definitions agree
+--- exit 0
+"#,
+    );
+    sandbox.check(
+        &["plan"],
+        r#"
+--- out
+no tags; nothing was written
+--- exit 0
+"#,
+    );
+}
+
+#[test]
+fn each_schema_is_json_and_says_of_what_it_is() {
+    let sandbox = Sandbox::new();
+    for kind in ["settings", "stream", "policy", "report", "event", "list"] {
+        let ran = sandbox.run(&["schema", kind]);
+        let schema: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert!(schema["$schema"].is_string() && schema["properties"].is_object(), "{kind}: {schema}");
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    }
+}
+
+#[test]
+fn each_shell_gets_a_script_that_it_can_read() {
+    let sandbox = Sandbox::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let ran = sandbox.run(&["completions", shell]);
+        assert!(ran.stdout.contains("reconcile") && ran.code == Some(0), "{shell}");
+    }
+    sandbox.write("script", &sandbox.run(&["completions", "bash"]).stdout);
+    let mut bash = sandbox.command("bash");
+    bash.args(["-c", "set -eu; . ./script; complete -p pinstream"]);
+    let ran = sandbox.finish(bash);
+    assert!(ran.stdout.contains("-F _pinstream"), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn each_command_has_a_manual_page() {
+    let sandbox = Sandbox::new();
+    let page = sandbox.run(&["man"]).stdout;
+    assert!(page.contains(".TH pinstream 1") && page.contains("Exit codes"), "{page}");
+    for command in crate::readme::commands(&sandbox.run(&["--help"]).stdout) {
+        let ran = sandbox.run(&["man", &command]);
+        assert!(ran.stdout.contains(&format!(".TH pinstream-{command} 1")), "{}", ran.stdout);
+        let ran = sandbox.run(&[&command, "--help"]);
+        assert!(ran.stdout.contains(&format!("Usage: pinstream {command}")), "{}", ran.stdout);
+    }
+}

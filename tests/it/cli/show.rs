@@ -1,0 +1,157 @@
+//! `plan`: what a pass would do, as people and scripts read it.
+
+use serde_json::Value;
+
+use super::Stage;
+use crate::support::schema;
+
+#[test]
+fn a_plan_shows_what_would_change_and_writes_nothing() {
+    let stage = Stage::new();
+    stage.check(
+        &["plan"],
+        r#"
+--- out
+added  python:3.11    e0660bcc5200                 3.11.9
+added  python:3.12    346028a7044f                 3.12.4
+added  python:arm     e7a589004cc2                 3.12.4
+added  python:latest  346028a7044f                 3.12.4
+4 added; nothing was written
+--- exit 0
+"#,
+    );
+    assert!(!stage.sandbox.work().join("pinstream.lock").exists());
+    stage.update();
+    stage.check(
+        &["plan"],
+        r#"
+--- out
+4 unchanged; nothing was written
+--- exit 0
+"#,
+    );
+    let before = stage.sandbox.read("pinstream.lock");
+    stage.move_upstream();
+    stage.check(
+        &["plan"],
+        r#"
+--- out
+moved  python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
+moved  python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
+moved  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
+3 moved, 1 unchanged; nothing was written
+--- exit 0
+"#,
+    );
+    assert_eq!(stage.sandbox.read("pinstream.lock"), before);
+}
+
+#[test]
+fn a_plan_ends_with_two_on_request_where_anything_would_move() {
+    let stage = Stage::pinned();
+    assert_eq!(stage.sandbox.run(&["plan", "--exit-code"]).code, Some(0));
+    stage.move_upstream();
+    assert_eq!(stage.sandbox.run(&["plan"]).code, Some(0));
+    assert_eq!(stage.sandbox.run(&["plan", "--exit-code"]).code, Some(2));
+    assert_eq!(stage.sandbox.run(&["plan", "--exit-code", "python:3.11"]).code, Some(0));
+    stage.registry.remove("python", "3.11");
+    assert_eq!(stage.sandbox.run(&["plan", "--exit-code"]).code, Some(3));
+}
+
+#[test]
+fn on_request_all_tags_are_listed_and_requests_are_told_on_standard_error() {
+    let stage = Stage::pinned();
+    stage.check(
+        &["plan", "-v", "python:3.11"],
+        r#"
+--- out
+unchanged  python:3.11    e0660bcc5200                 3.11.9
+not-asked  python:3.12    346028a7044f                 3.12.4
+not-asked  python:arm     e7a589004cc2                 3.12.4
+not-asked  python:latest  346028a7044f                 3.12.4
+1 unchanged, 3 not asked; nothing was written
+--- err
+DEBUG HEAD http://REGISTRY/v2/python/manifests/3.11 200
+DEBUG registries were asked: 1 HEAD, 0 GET, 0 for tokens, 0 again; 0 bytes came
+--- exit 0
+"#,
+    );
+}
+
+#[test]
+fn a_tag_that_is_named_is_planned_and_its_followers_with_it() {
+    let stage = Stage::new();
+    stage.check(
+        &["plan", "python:latest"],
+        r#"
+--- out
+added  python:3.12    346028a7044f                 3.12.4
+added  python:latest  346028a7044f                 3.12.4
+2 added, 2 not asked; nothing was written
+--- exit 0
+"#,
+    );
+    stage.check(
+        &["plan", "python:3.*"],
+        r#"
+--- out
+added  python:3.11    e0660bcc5200                 3.11.9
+added  python:3.12    346028a7044f                 3.12.4
+added  python:latest  346028a7044f                 3.12.4
+3 added, 1 not asked; nothing was written
+--- exit 0
+"#,
+    );
+}
+
+#[test]
+fn a_plan_in_json_is_what_its_schema_says() {
+    let stage = Stage::new();
+    let report_schema: Value = serde_json::from_str(&stage.sandbox.run(&["schema", "report"]).stdout).unwrap();
+    let plan = |args: &[&str]| -> Value {
+        let report = serde_json::from_str(&stage.sandbox.run(&[args, &["--format", "json"]].concat()).stdout).unwrap();
+        schema::holds(&report_schema, &report);
+        report
+    };
+    assert_eq!(plan(&["plan"])["tags"][0]["outcome"], "added");
+    assert_eq!(plan(&["update", "python:3.11"])["end"], "written");
+    stage.registry.remove("python", "3.11");
+    let report = plan(&["plan"]);
+    assert_eq!((&report["tags"][0]["error"]["kind"], &report["exit"]), (&"not-found".into(), &3.into()));
+    assert_eq!(plan(&["plan", "python:3.12"])["tags"][0]["outcome"], "not-asked");
+}
+
+#[test]
+fn what_fails_is_told_with_its_kind_and_stops_nothing_else() {
+    let stage = Stage::pinned();
+    stage.stream(
+        r#"
+[tags]
+"3.11" = "REGISTRY/python:3.11"
+gone = "REGISTRY/python:gone"
+follower = { follow = "gone" }
+private = "REGISTRY/private:1"
+nowhere = "registry.invalid/a:1"
+unnamed = "127.0.0.1:9/a:1"
+s390x = { image = "REGISTRY/python:3.12", platform = "linux/s390x" }
+"#,
+    );
+    stage.registry.fail("/private/", 401);
+    stage.check(&["plan"], r#"
+--- out
+removed  python:3.12      346028a7044f                 3.12.4
+removed  python:arm       e7a589004cc2                 3.12.4
+failed   python:follower  not-found: `python:gone`, which it follows, has no pin
+failed   python:gone      not-found: `REGISTRY/python:gone` is not at `REGISTRY`: it answered 404
+removed  python:latest    346028a7044f                 3.12.4
+failed   python:nowhere   network: `registry.invalid` cannot be reached: failed to lookup address information: Name or service not known
+failed   python:private   unauthorized: `REGISTRY` answered 401 without a challenge that pinstream can answer
+                          help: run `docker login REGISTRY`, or see the credentials of this environment
+refused  python:s390x     `REGISTRY/python:3.12` has no `linux/s390x`
+                          help: it has `linux/amd64`, `linux/arm64`
+refused  python:unnamed   `127.0.0.1:9` is at 127.0.0.1, a private or loopback address
+                          help: if that is meant, add a line to `pinstream.toml`: `[registry."127.0.0.1:9"]`
+3 removed, 1 unchanged, 2 refused, 4 failed; nothing was written
+--- exit 4
+"#);
+}

@@ -1,0 +1,259 @@
+//! How the program is called, and what it says to who calls it wrongly.
+
+use std::process::Stdio;
+
+use super::Stage;
+use crate::support::sandbox::Sandbox;
+
+#[test]
+fn the_help_tells_each_command_in_a_line_and_all_exit_codes() {
+    Sandbox::new().check(
+        &["--help"],
+        r#"
+--- out
+Image streams, kept in Git: tags resolved to digests, committed as a lock, with hooks for what
+landed
+
+People write streams in TOML; pinstream asks the registries what each tag is now, writes the digests
+into `pinstream.lock`, commits that to the branch the streams came from, and runs hooks for what
+changed there.
+
+Usage: pinstream [OPTIONS] <COMMAND>
+
+Commands:
+  init         Write a commented `pinstream.toml` and a first stream
+  check        Check definitions and lock: the gate for continuous integration
+  plan         Show what a pass would do, and why; write nothing
+  update       Import tags and write the lock in the work tree; commit nothing
+  list         List all tags and what they are pinned to
+  get          Print what a tag is pinned to, for scripts
+  describe     Show streams as `oc describe is` does, and who brought each digest
+  reconcile    Run one pass against a remote: import, commit, push, and run hooks for what landed
+  demo         Show the whole story with nothing installed: a registry, a remote, three passes, a
+               hook
+  schema       Print the JSON schema of a file or of an output
+  completions  Print a completion script for a shell
+  man          Print the manual page, in roff
+  help         Print this message or the help of the given subcommand(s)
+
+Options:
+  -h, --help
+          Print help (see a summary with '-h')
+
+  -V, --version
+          Print version
+
+Options of all commands:
+  -C, --directory <DIR>
+          Work as if started in this folder
+
+  -v, --verbose...
+          Say more: each request and decision; twice for what the libraries say
+
+      --color <WHEN>
+          When to use colour
+
+          [default: auto]
+          [possible values: auto, always, never]
+
+      --policy <FILE>
+          What the operator allows: a TOML file outside the repository
+
+          [env: PINSTREAM_POLICY=]
+
+Exit codes: 0 all is in place, 1 error, 2 drift, 3 some tags could not be imported, 4 refused,
+5 the branch kept moving, 6 landed but a hook failed, 64 usage.
+--- exit 0
+"#,
+    );
+}
+
+#[test]
+fn a_call_without_a_command_shows_the_help_and_is_a_mistake() {
+    let sandbox = Sandbox::new();
+    let ran = sandbox.run(&[]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(64), ""));
+    assert!(ran.stderr.contains("Commands:") && ran.stderr.contains("reconcile"), "{}", ran.stderr);
+}
+
+#[test]
+fn words_that_are_not_known_are_told_the_nearest() {
+    let sandbox = Sandbox::new();
+    sandbox.check(
+        &["plna"],
+        r#"
+--- err
+error: unrecognized subcommand 'plna'
+
+  tip: a similar subcommand exists: 'plan'
+
+Usage: pinstream [OPTIONS] <COMMAND>
+
+For more information, try '--help'.
+--- exit 64
+"#,
+    );
+    sandbox.check(
+        &["plan", "--fromat", "json"],
+        r#"
+--- err
+error: unexpected argument '--fromat' found
+
+  tip: a similar argument exists: '--format'
+
+Usage: pinstream plan --format <FORMAT> [TAG]...
+
+For more information, try '--help'.
+--- exit 64
+"#,
+    );
+    sandbox.check(
+        &["plan", "--format", "jsno"],
+        r#"
+--- err
+error: invalid value 'jsno' for '--format <FORMAT>'
+  [possible values: text, json]
+
+  tip: a similar value exists: 'json'
+
+For more information, try '--help'.
+--- exit 64
+"#,
+    );
+    sandbox.check(
+        &["schema", "setings"],
+        r#"
+--- err
+error: invalid value 'setings' for '<WHAT>'
+  [possible values: settings, stream, policy, report, event, list]
+
+  tip: a similar value exists: 'settings'
+
+For more information, try '--help'.
+--- exit 64
+"#,
+    );
+    sandbox.check(
+        &["man", "chekc"],
+        r#"
+--- err
+error: there is no command `chekc`
+help: did you mean `check`?
+--- exit 64
+"#,
+    );
+    sandbox.check(
+        &["man", "xyz"],
+        r#"
+--- err
+error: there is no command `xyz`
+help: `pinstream help` lists them
+--- exit 64
+"#,
+    );
+}
+
+#[test]
+fn a_folder_without_a_root_says_how_to_get_one() {
+    let sandbox = Sandbox::new();
+    for command in ["check", "plan", "update", "list", "describe"] {
+        sandbox.check(
+            &[command],
+            r#"
+--- err
+error: there is no `pinstream.toml` in `[SANDBOX]/work` or above it
+help: `pinstream init` writes one
+--- exit 1
+"#,
+        );
+    }
+    sandbox.check(
+        &["-C", "nowhere", "list"],
+        r#"
+--- err
+error: `[SANDBOX]/work/nowhere` is not a folder
+--- exit 1
+"#,
+    );
+}
+
+#[test]
+fn a_root_is_found_from_any_folder_in_it() {
+    let stage = Stage::new();
+    std::fs::create_dir_all(stage.sandbox.work().join("deep/er")).unwrap();
+    let here = stage.sandbox.run(&["list"]);
+    let below = stage.sandbox.run(&["-C", "deep/er", "list"]);
+    assert_eq!((below.code, below.stdout), (Some(0), here.stdout));
+}
+
+#[test]
+fn streams_without_settings_say_what_is_missing() {
+    let sandbox = Sandbox::new();
+    sandbox.write("streams/a.toml", "");
+    sandbox.check(
+        &["list"],
+        r#"
+--- err
+error: there is no `pinstream.toml`, so this folder is not a root
+help: name the folder that has one, or write an empty one
+--- exit 1
+"#,
+    );
+}
+
+#[test]
+fn colours_come_on_request_only_and_never_against_the_wish() {
+    let mut sandbox = Sandbox::new();
+    let has_colour = |sandbox: &Sandbox, args: &[&str]| sandbox.run(args).stderr.contains('\u{1b}');
+    assert!(!has_colour(&sandbox, &["check"]));
+    assert!(has_colour(&sandbox, &["--color", "always", "check"]));
+    sandbox.write("pinstream.toml", "nonsense");
+    assert!(!has_colour(&sandbox, &["check"]));
+    assert!(has_colour(&sandbox, &["--color", "always", "check"]));
+    sandbox.env("NO_COLOR", "1");
+    assert!(!has_colour(&sandbox, &["check"]));
+    assert!(!has_colour(&sandbox, &["--color", "never", "check"]));
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_the_program_quietly() {
+    let stage = Stage::pinned();
+    for args in [
+        &["--help"][..],
+        &["list"],
+        &["list", "--format", "json"],
+        &["describe"],
+        &["check"],
+        &["plan", "-v"],
+        &["plan", "--format", "json"],
+        &["get", "python:3.12"],
+        &["schema", "settings"],
+        &["man"],
+        &["completions", "bash"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = stage.sandbox.pinstream(args);
+        command.stdout(writer).stderr(Stdio::piped());
+        let output = command.spawn().unwrap().wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let said = stderr.lines().filter(|line| !line.trim_start().starts_with("DEBUG")).count();
+        assert_eq!((output.status.code(), said), (Some(0), 0), "{args:?}: {stderr}");
+    }
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let stage = Stage::pinned();
+    let mut command = stage.sandbox.pinstream(&["list"]);
+    command.stdout(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap()).stderr(Stdio::piped());
+    let output = command.spawn().unwrap().wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stderr, "error: cannot write the output: No space left on device (os error 28)\n");
+}
+
+#[test]
+fn it_says_its_version() {
+    Sandbox::new().check(&["--version"], &format!("--- out\npinstream {}\n--- exit 0", env!("CARGO_PKG_VERSION")));
+}

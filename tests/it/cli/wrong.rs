@@ -1,0 +1,214 @@
+//! Files that are not what they should be: each is a clear error of the whole program.
+
+use std::fs;
+
+use super::Stage;
+
+#[test]
+fn t6_a_stream_that_is_too_large_names_the_cap() {
+    let stage = Stage::new();
+    stage.sandbox.write("streams/big.toml", &"# x\n".repeat(75 * 1024));
+    stage.check(
+        &["check"],
+        r#"
+--- err
+error: `streams/big.toml` has 307200 bytes, the cap is 256 KiB a file
+--> streams/big.toml
+ = help: split it into several files
+--- exit 1
+"#,
+    );
+}
+
+#[test]
+fn t6_bytes_that_are_no_text_name_their_place() {
+    let stage = Stage::new();
+    fs::write(stage.sandbox.work().join("streams/nul.toml"), b"[tags]\na = \"\0\"\n").unwrap();
+    fs::write(stage.sandbox.work().join("streams/latin1.toml"), b"description = \"caf\xe9\"\n").unwrap();
+    stage.check(
+        &["check"],
+        r#"
+--- err
+error: byte 18 of `streams/latin1.toml` is not UTF-8
+ --> streams/latin1.toml:1:19
+  |
+1 | description = "caf�"
+  |                   ^
+  |
+  = help: save the file as UTF-8
+
+error: a NUL character
+ --> streams/nul.toml:2:6
+  |
+2 | a = "␀"
+  |      ^
+  |
+  = help: take it out; is this a text file?
+--- exit 1
+"#,
+    );
+}
+
+#[test]
+fn t6_a_link_a_folder_and_a_name_that_cannot_be_are_errors() {
+    let stage = Stage::new();
+    std::os::unix::fs::symlink("/etc/passwd", stage.sandbox.work().join("streams/link.toml")).unwrap();
+    stage.check(
+        &["list"],
+        r#"
+--- err
+error: `streams/link.toml` in the repository is not a plain file: it is a symbolic link
+help: pinstream reads and writes plain files only
+--- exit 1
+"#,
+    );
+    fs::remove_file(stage.sandbox.work().join("streams/link.toml")).unwrap();
+    stage.sandbox.write("streams/Team.toml", "");
+    stage.check(
+        &["list"],
+        r#"
+--- err
+error: `Team` is not a stream's name
+--> streams/Team.toml
+ = help: rename the file to `streams/team.toml`
+--- exit 1
+"#,
+    );
+}
+
+#[test]
+fn a_newer_lock_is_refused_and_an_unknown_key_too() {
+    let stage = Stage::pinned();
+    stage.edit_lock("version = 1", "version = 2");
+    stage.check(
+        &["check"],
+        r#"
+--- err
+error: the lock was written by a newer pinstream: this one reads up to version 1
+ --> pinstream.lock:2:11
+  |
+2 | version = 2
+  |           ^
+  |
+  = help: install a newer pinstream
+--- exit 1
+"#,
+    );
+    stage.edit_lock("version = 2", "version = 1");
+    stage.edit_lock("created", "creatd");
+    assert_eq!(stage.sandbox.run(&["check"]).code, Some(1));
+}
+
+#[test]
+fn a_policy_forbids_what_it_does_not_allow() {
+    let mut stage = Stage::pinned();
+    stage.sandbox.write("../policy.toml", "registries = [\"quay.io\"]\n");
+    stage.check(
+        &["check", "--policy", "../policy.toml"],
+        r#"
+--- err
+error: the registry `REGISTRY` is not among the `registries` of the policy
+--> [SANDBOX]/work/../policy.toml
+ = help: whoever runs pinstream here decides what it may do
+--- exit 4
+"#,
+    );
+    stage.check(
+        &["plan", "--policy", "../policy.toml"],
+        r#"
+--- out
+refused  python:3.11  the policy does not allow `REGISTRY`
+                      help: the operator lists registries in `registries` of the `--policy` file
+refused  python:3.12  the policy does not allow `REGISTRY`
+                      help: the operator lists registries in `registries` of the `--policy` file
+refused  python:arm   the policy does not allow `REGISTRY`
+                      help: the operator lists registries in `registries` of the `--policy` file
+1 unchanged, 3 refused; nothing was written
+--- exit 4
+"#,
+    );
+    stage.check(
+        &["plan", "--policy", "../nowhere.toml"],
+        r#"
+--- err
+error: the policy `[SANDBOX]/work/../nowhere.toml` cannot be read: No such file or directory (os error 2)
+--- exit 1
+"#,
+    );
+    stage.sandbox.env("PINSTREAM_POLICY", "../policy.toml");
+    assert_eq!(stage.sandbox.run(&["check"]).code, Some(4));
+}
+
+#[test]
+fn definitions_that_are_wrong_are_told_all_at_once() {
+    let stage = Stage::new();
+    stage.settings("\n[imprt]\n");
+    stage.stream("[tags]\n3.12 = \"python\"\nlatest = { folow = \"3.12\" }\n");
+    stage.check(
+        &["check"],
+        r#"
+--- err
+error: unknown key `imprt`
+ --> pinstream.toml:4:2
+  |
+4 | [imprt]
+  |  ^^^^^
+  |
+  = help: did you mean `import`?
+
+error: TOML reads `3.12` as the key `12` in a table `3`
+ --> streams/python.toml:2:1
+  |
+2 | 3.12 = "python"
+  | ^^^^
+  |
+  = help: quote it: `"3.12" = …`
+
+error: unknown key `folow`
+ --> streams/python.toml:3:12
+  |
+3 | latest = { folow = "3.12" }
+  |            ^^^^^
+  |
+  = help: did you mean `follow`?
+--- exit 1
+"#,
+    );
+}
+
+#[test]
+fn a_merge_that_was_left_half_done_names_its_line() {
+    let stage = Stage::pinned();
+    stage.edit_lock(
+        "version = \"3.11.9\"",
+        "<<<<<<< HEAD\nversion = \"3.11.9\"\n=======\nversion = \"3.11.8\"\n>>>>>>> other",
+    );
+    stage.check(
+        &["check"],
+        r#"
+--- err
+error: line 9 is a conflict marker of a merge, `<<<<<<<`
+ --> pinstream.lock:9:1
+  |
+9 | <<<<<<< HEAD
+  | ^^^^^^^^^^^^
+  |
+  = help: take either side of the whole file, then run `pinstream update`
+--- exit 1
+"#,
+    );
+    stage.check(
+        &["update"],
+        r#"
+--- err
+error: line 9 is a conflict marker of a merge, `<<<<<<<`
+ --> pinstream.lock:9:1
+  |
+9 | <<<<<<< HEAD
+  | ^^^^^^^^^^^^
+  |
+  = help: take either side of the whole file, then run `pinstream update`
+--- exit 1
+"#,
+    );
+}

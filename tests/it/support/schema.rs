@@ -1,0 +1,70 @@
+//! Enough of JSON Schema to hold what the program writes against what it says of it: types, keys, lists, constants.
+//! A key that the schema does not name is a mistake here, though schemas allow it.
+
+use serde_json::Value;
+
+/// Panics where `value` is not what `schema` says.
+#[track_caller]
+pub(crate) fn holds(schema: &Value, value: &Value) {
+    let mut wrong = Vec::new();
+    walk(schema, schema, value, "$", &mut wrong);
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn walk(whole: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>) {
+    if let Some(name) = schema["$ref"].as_str() {
+        let found = whole.pointer(name.trim_start_matches('#')).unwrap();
+        return walk(whole, found, value, at, wrong);
+    }
+    for kind in ["anyOf", "oneOf"] {
+        let Some(choices) = schema[kind].as_array() else { continue };
+        let fits = choices.iter().any(|choice| {
+            let mut found = Vec::new();
+            walk(whole, choice, value, at, &mut found);
+            found.is_empty()
+        });
+        if !fits {
+            wrong.push(format!("{at}: none of {kind}"));
+        }
+    }
+    let types: Vec<&str> = match &schema["type"] {
+        Value::String(one) => vec![one],
+        Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    if !types.is_empty() && !types.iter().any(|name| is(value, name)) {
+        wrong.push(format!("{at}: {value} is not {types:?}"));
+    }
+    if let Some(constant) = schema.get("const").filter(|constant| *constant != value) {
+        wrong.push(format!("{at}: {value} is not {constant}"));
+    }
+    if let Some(words) = schema["enum"].as_array().filter(|words| !words.contains(value)) {
+        wrong.push(format!("{at}: {value} is none of {words:?}"));
+    }
+    if let (Some(properties), Some(object)) = (schema["properties"].as_object(), value.as_object()) {
+        for (key, value) in object {
+            match properties.get(key) {
+                Some(schema) => walk(whole, schema, value, &format!("{at}.{key}"), wrong),
+                None => wrong.push(format!("{at}.{key}: the schema does not name it")),
+            }
+        }
+        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        wrong.extend(required.filter(|key| !object.contains_key(*key)).map(|key| format!("{at}.{key}: missing")));
+    }
+    for (number, item) in value.as_array().into_iter().flatten().enumerate() {
+        walk(whole, &schema["items"], item, &format!("{at}[{number}]"), wrong);
+    }
+}
+
+fn is(value: &Value, name: &str) -> bool {
+    match name {
+        "null" => value.is_null(),
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        other => panic!("unknown type {other}"),
+    }
+}
