@@ -13,6 +13,7 @@ mod local_state;
 mod message;
 mod remote;
 mod tree;
+mod turn;
 mod wire;
 
 use std::collections::BTreeMap;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::address::BranchName;
 use super::message::{local, shown};
+use super::turn::Turn;
 use super::{GitError, Push};
 
 /// After how many seconds a lock file was not left by somebody who is still writing.
@@ -69,6 +70,10 @@ impl FolderRemote {
         if !self.repository.is_bare() && self.head_is(reference) {
             return refused("it is checked out there; push to a bare repository, or to another branch".to_owned());
         }
+        let _turn = match Turn::take(self.repository.commondir(), reference) {
+            Ok(turn) => turn,
+            Err(error) => return refused(error.to_string()),
+        };
         let old = expected.unwrap_or(Oid::ZERO_SHA1);
         match self.repository.reference_matching(reference, new, expected.is_some(), old, "pinstream: update") {
             Ok(_) => Ok(Push::Landed(new)),
