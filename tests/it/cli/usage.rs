@@ -194,8 +194,8 @@ fn streams_without_settings_say_what_is_missing() {
         &["list"],
         r#"
 --- err
-error: there is no `pinstream.toml`, so this folder is not a root
-help: name the folder that has one, or write an empty one
+error: there is no `pinstream.toml` in `[SANDBOX]/work` or above it
+help: `pinstream init` writes one
 --- exit 1
 "#,
     );
