@@ -134,6 +134,7 @@ fn against_base(context: &Context, folder: &Folder, root: &Root, base: &str) -> 
                     continue;
                 }
                 writeln!(out, "`{id}`: what the lock says of `{digest}` is not what the image says of itself")?;
+                writeln!(out, "  take its `[[pin]]` out of the lock, then: pinstream update {id}")?;
                 Exit::Refused
             }
             Some(Ok(Finding::Found(found))) => {

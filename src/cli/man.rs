@@ -36,7 +36,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
         command = command.display_name(format!("pinstream-{name}"));
     }
     let mut page = Vec::new();
-    clap_mangen::Man::new(command).render(&mut page)?;
+    let source = format!("pinstream {}", env!("CARGO_PKG_VERSION"));
+    clap_mangen::Man::new(command).source(source).render(&mut page)?;
     context.stdout().write_all(&page)?;
     Ok(Exit::Success)
 }

@@ -51,6 +51,54 @@ fn t4_a_former_digest_that_was_written_in_by_hand_vouches_for_nothing() {
 }
 
 #[test]
+fn t4_what_a_pin_says_of_its_image_is_held_against_the_image() {
+    let stage = Stage::pinned();
+    stage.move_upstream();
+    stage.update();
+    stage.edit_lock("version = \"3.12.5\"", "version = \"3.12.99\"");
+    stage.check(&["check", "--base", "HEAD"], r#"
+--- out
+`python:3.12`: what the lock says of `sha256:4b8343596c64a30aae9999442993390fc0e39116ab8614d0a0165921ad39c65a` is not what the image says of itself
+  take its `[[pin]]` out of the lock, then: pinstream update python:3.12
+--- exit 4
+"#);
+    let lock = stage.sandbox.read("pinstream.lock");
+    let without: Vec<&str> = lock.split("[[pin]]").filter(|block| !block.contains("3.12.99")).collect();
+    stage.sandbox.write("pinstream.lock", &without.join("[[pin]]"));
+    stage.update();
+    assert_eq!(stage.sandbox.run(&["check", "--base", "HEAD"]).code, Some(0));
+}
+
+#[test]
+fn t4_a_proposal_does_not_vouch_for_itself_by_a_mirror_of_its_own() {
+    let stage = Stage::pinned();
+    let mirror = crate::support::registry::FakeRegistry::start();
+    let evil = mirror.push("python", "3.11", &super::image(66, "3.11.10"));
+    let (own, other) = (stage.registry.host(), mirror.host());
+    stage.sandbox.write(
+        "pinstream.toml",
+        &format!(
+            "[registry.\"{own}\"]\nplain-http = true\nmirrors = [\"{other}\"]\n[registry.\"{other}\"]\nplain-http = true\n"
+        ),
+    );
+    assert_eq!(stage.sandbox.run(&["update", "python:3.11"]).code, Some(0));
+    assert_eq!(stage.digest("python:3.11"), evil.as_str());
+    mirror.forget();
+    assert_eq!(stage.sandbox.run(&["check", "--base", "HEAD"]).code, Some(4));
+    assert_eq!(mirror.requests().len(), 0);
+}
+
+#[test]
+fn t4_a_tag_moved_to_another_image_at_its_old_digest_is_refused() {
+    let stage = Stage::pinned();
+    stage.stream(&super::PYTHON.replace("REGISTRY/python:3.11", "REGISTRY/python:3.12"));
+    let image = format!("image = \"{}/python:3.11\"", stage.registry.host());
+    stage.edit_lock(&image, &image.replace("3.11", "3.12"));
+    assert_eq!(stage.sandbox.run(&["check"]).code, Some(0));
+    assert_eq!(stage.sandbox.run(&["check", "--base", "HEAD"]).code, Some(4));
+}
+
+#[test]
 fn t4_an_honest_bump_passes() {
     let stage = Stage::pinned();
     stage.move_upstream();
