@@ -125,6 +125,9 @@ fn stream_name(path: &str, name: &str, twin: Option<&str>) -> Result<StreamName,
 
 fn read_lock(files: &Files) -> Result<Lock, Vec<Problem>> {
     let Some(bytes) = files.get(lock::FILE_NAME) else { return Ok(Lock::default()) };
+    if let Some(lock) = lock::read::written(bytes) {
+        return Ok(lock);
+    }
     let (file, problems) = text::source(lock::FILE_NAME, bytes, text::LOCK_MAX, "128 MiB");
     if problems.is_empty() { lock::read::read(&file) } else { Err(problems) }
 }

@@ -17,6 +17,13 @@ const TABLE_MAX: usize = 16 << 20;
 /// What to do about a lock that somebody or something changed.
 const RESTORE: &str = "restore it from Git, then run `pinstream update`";
 
+/// Reads a lock that is as pinstream writes it, where it stands: a large one is not copied for problems it does not
+/// have. None for any other text, which [`read`] has to judge.
+pub fn written(bytes: &[u8]) -> Option<Lock> {
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= SIZE_MAX)?;
+    canonical::read(text)
+}
+
 /// Reads a lock.
 ///
 /// # Errors

@@ -105,7 +105,8 @@ fn whole(value: &str) -> Option<Cow<'_, str>> {
 fn names<T: FromStr>(value: Option<&str>) -> Option<Vec<T>> {
     let Some(value) = value else { return Some(Vec::new()) };
     let mut rest = value.strip_prefix('[')?;
-    let mut found = Vec::new();
+    // Exactly as many as there are: a list of one that grew would have room for four, in each entry.
+    let mut found = Vec::with_capacity(value.matches("\", \"").count() + 1);
     loop {
         let (text, after) = string(rest)?;
         found.push(text.parse().ok()?);
