@@ -13,6 +13,9 @@ use sha2::{Digest as _, Sha256};
 use super::GitError;
 use super::message::{local, local_io};
 
+/// How long, and how often, a slot that is taken is looked at again.
+const MOMENT: std::time::Duration = std::time::Duration::from_millis(5);
+const MOMENTS: usize = 10;
 /// How many processes on one machine can work on one remote with a cache of their own each.
 const SLOTS: usize = 64;
 /// With how many packs a slot is thrown away: each fetch adds one, and looking through many is slow.
@@ -85,7 +88,17 @@ impl Cache {
         std::fs::create_dir_all(folder)?;
         for slot in 0..SLOTS {
             let lock = File::create(folder.join(format!("{name}.{slot}.lock")))?;
-            match lock.try_lock() {
+            let mut tried = lock.try_lock();
+            // A process that just ended, or is about to be another program, may hold it for one moment more. The first
+            // slot is worth waiting for: it is the one that is warm.
+            for _ in 0..if slot == 0 { MOMENTS } else { 0 } {
+                if !matches!(tried, Err(TryLockError::WouldBlock)) {
+                    break;
+                }
+                std::thread::sleep(MOMENT);
+                tried = lock.try_lock();
+            }
+            match tried {
                 Ok(()) => return Ok(Some((folder.join(format!("{name}.{slot}.git")), lock))),
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(error),
