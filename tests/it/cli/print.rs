@@ -219,7 +219,12 @@ fn each_shell_gets_a_script_that_it_can_read() {
 fn each_command_has_a_manual_page() {
     let sandbox = Sandbox::new();
     let page = sandbox.run(&["man"]).stdout;
-    assert!(page.contains(".TH pinstream 1 ") && page.contains(concat!("pinstream ", env!("CARGO_PKG_VERSION"))) && page.contains("Exit codes"), "{page}");
+    assert!(
+        page.contains(".TH pinstream 1 ")
+            && page.contains(concat!("pinstream ", env!("CARGO_PKG_VERSION")))
+            && page.contains("Exit codes"),
+        "{page}"
+    );
     for command in crate::readme::commands(&sandbox.run(&["--help"]).stdout) {
         let ran = sandbox.run(&["man", &command]);
         assert!(ran.stdout.contains(&format!(".TH pinstream-{command} 1")), "{}", ran.stdout);
