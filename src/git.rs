@@ -158,6 +158,12 @@ pub enum GitError {
         /// Why.
         reason: String,
     },
+    /// The repository belongs to another user, so that its settings are not to be trusted (git 2.35.2).
+    #[error("the repository at `{folder}` belongs to another user")]
+    Owner {
+        /// Where it is.
+        folder: String,
+    },
     /// What the state ref holds is not what pinstream writes there.
     #[error("{0}")]
     State(String),
@@ -177,6 +183,9 @@ impl GitError {
             Self::NoBranch { .. } | Self::Branch { .. } => "name another with `--branch`, or push a first commit to it",
             Self::Refused { .. } => "let this user push to it, or name another branch with `--branch`",
             Self::Tree { .. } => "pinstream reads and writes plain files only",
+            Self::Owner { folder } => {
+                return Some(format!("if you trust it: `git config --global --add safe.directory {folder}`"));
+            }
             Self::State(_) => {
                 "use the newest pinstream on this remote; to forget what hooks saw, `git push REMOTE :refs/pinstream/state`"
             }

@@ -59,6 +59,11 @@ pub fn discover(folder: &Path) -> Result<Option<Checkout>, GitError> {
     let repository = match Repository::discover(folder) {
         Ok(repository) => repository,
         Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
+        Err(error) if error.code() == ErrorCode::Owner => {
+            let holds_git = |folder: &&Path| folder.join(".git").exists();
+            let folder = folder.ancestors().find(holds_git).unwrap_or(folder);
+            return Err(GitError::Owner { folder: shown(&folder.display().to_string()) });
+        }
         Err(error) => return Err(local(&error)),
     };
     let Some(top) = repository.workdir().map(Path::to_owned) else { return Ok(None) };

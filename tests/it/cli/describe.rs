@@ -130,6 +130,20 @@ fn what_is_not_committed_has_no_author_yet() {
 }
 
 #[test]
+fn a_checkout_of_another_user_says_how_to_trust_it() {
+    let stage = Stage::pinned();
+    for name in [".", ".git"] {
+        std::os::unix::fs::chown(stage.sandbox.work().join(name), Some(4321), None).unwrap();
+    }
+    let said = "--- err\nerror: the repository at `[SANDBOX]/work` belongs to another user\n\
+        help: if you trust it: `git config --global --add safe.directory [SANDBOX]/work`\n--- exit 1";
+    stage.check(&["describe"], said);
+    let work = stage.sandbox.work();
+    stage.sandbox.git(&["config", "--global", "--add", "safe.directory", work.to_str().unwrap()]);
+    assert_eq!(stage.sandbox.run(&["describe"]).code, Some(0));
+}
+
+#[test]
 fn a_stream_is_named_with_or_without_a_tag_and_told_the_nearest() {
     let stage = stage();
     let [whole, tag] = [&["describe", "other"], &["describe", "other:1"]].map(|args| stage.sandbox.run(args).stdout);
