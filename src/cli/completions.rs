@@ -12,6 +12,7 @@ use super::{Cli, CliError};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The shell
+    #[arg(value_name = "bash|elvish|fish|powershell|zsh")]
     shell: Shell,
 }
 

@@ -14,7 +14,7 @@ use super::context::Context;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Of what
-    #[arg(value_name = "WHAT")]
+    #[arg(value_name = "settings|stream|policy|report|event|list")]
     of: Kind,
 }
 

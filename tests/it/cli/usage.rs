@@ -124,7 +124,7 @@ For more information, try '--help'.
         &["schema", "setings"],
         r#"
 --- err
-error: invalid value 'setings' for '<WHAT>'
+error: invalid value 'setings' for '<settings|stream|policy|report|event|list>'
   [possible values: settings, stream, policy, report, event, list]
 
   tip: a similar value exists: 'settings'
