@@ -26,10 +26,11 @@ fn kill(stage: &Stage, times: u64, reach: Duration) {
     for number in 1..=times {
         let at = random.usize(..TAGS.len());
         digests[at] = stage.push(&format!("web:{}", TAGS[at]), number);
+        let mut child = stage.sandbox.start(&["reconcile", "--remote", &stage.remote]);
+        // A pass that died with Git's lock on the branch keeps people off until the next one mends that.
         if number % 20 == 0 {
             people.push(person.commit());
         }
-        let mut child = stage.sandbox.start(&["reconcile", "--remote", &stage.remote]);
         std::thread::sleep(reach.mul_f64(random.f64()));
         killed += usize::from(child.try_wait().unwrap().is_none());
         child.kill().unwrap();

@@ -25,8 +25,12 @@ impl<'a> Person<'a> {
         self.git(&["add", "."]);
         self.git(&["commit", "--quiet", "--message", "A note"]);
         let deadline = Instant::now() + Duration::from_secs(30);
-        while self.git(&["push", "--quiet", "origin", "HEAD:main"]).code != Some(0) {
-            assert!(Instant::now() < deadline, "the person never got through");
+        loop {
+            let pushed = self.git(&["push", "--quiet", "origin", "HEAD:main"]);
+            if pushed.code == Some(0) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "the person never got through: {}", pushed.stderr);
             assert_eq!(self.git(&["pull", "--quiet", "--rebase", "origin", "main"]).code, Some(0));
         }
         self.git(&["rev-parse", "HEAD"]).stdout.trim().to_owned()
