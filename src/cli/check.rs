@@ -61,6 +61,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
         let streams = count(root.definitions.streams.len(), "stream");
         writeln!(context.stdout(), "{pins} of {streams}: lock and definitions agree")?;
     }
+    // The process ends here: to give the memory of a large root back piece by piece takes a seventh of its time.
+    std::mem::forget(root);
     Ok(exit)
 }
 
@@ -79,7 +81,7 @@ fn offline(context: &Context, root: &Root) -> Result<Exit, CliError> {
         writeln!(out, "{one}")?;
     }
     let (next, _) = pin(&root.definitions, &root.lock, Findings::new());
-    if next != root.lock {
+    if *next != root.lock {
         let (old, new) = (encode(&root.lock), encode(&next));
         let diff = TextDiff::from_lines(&old, &new);
         write!(out, "\n{}", diff.unified_diff().context_radius(2).header("pinstream.lock", "as it should be"))?;

@@ -86,6 +86,22 @@ impl Context {
         Ok((folder, root))
     }
 
+    /// The folder of the root that the current folder is in, and the tags of it that `words` name.
+    ///
+    /// The root is read for its names alone, and only where there are words: a pass reads it for itself, and two of
+    /// them would be in memory for all the time it takes.
+    ///
+    /// # Errors
+    /// Where there is none, and a usage error where a word names no tag.
+    pub fn selection(&self, words: &[String]) -> Result<(Folder, Option<TagGlobs>), CliError> {
+        if words.is_empty() {
+            return Ok((self.root_folder()?, None));
+        }
+        let (folder, root) = self.root()?;
+        let only = select(&root, words)?;
+        Ok((folder, only))
+    }
+
     /// Standard output, with or without colour.
     pub fn stdout(&self) -> impl Write {
         anstream::stdout().lock()

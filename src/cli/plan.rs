@@ -4,7 +4,7 @@ use crate::reconcile::{Effect, Imports, Request};
 use crate::report::exit::Exit;
 use crate::world::real::Place;
 
-use super::context::{Context, select};
+use super::context::Context;
 use super::{CliError, Format, pass};
 
 /// Show what a pass would do, and why; write nothing
@@ -26,12 +26,12 @@ pub struct Args {
 /// # Errors
 /// What stopped the pass.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
-    let (folder, root) = context.root()?;
+    let (folder, only) = context.selection(&args.tags)?;
     let request = Request {
         branch: None,
         root: String::new(),
         remote: None,
-        only: select(&root, &args.tags)?,
+        only,
         imports: Imports::All,
         effect: Effect::Show,
         policy: context.policy.clone(),

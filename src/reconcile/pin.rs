@@ -3,6 +3,7 @@
 //! A tag that failed, or was not asked for, keeps its pin; a tag taken out of the definitions loses it; a follower
 //! stands where what it follows stands.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::image::TagId;
@@ -15,11 +16,15 @@ use super::resolve::{Finding, Findings, Found};
 /// The failures of tags, by tag.
 pub type Failures = BTreeMap<TagId, ImportError>;
 
-/// Builds the lock that follows `lock`.
-pub fn pin(definitions: &Definitions, lock: &Lock, findings: Findings) -> (Lock, Failures) {
-    let mut next = Lock::default();
+/// Builds the lock that follows `lock`: that one itself where nothing is to be changed, so that a pass which finds
+/// nothing new has no second lock in memory.
+pub fn pin<'a>(definitions: &Definitions, lock: &'a Lock, mut findings: Findings) -> (Cow<'a, Lock>, Failures) {
+    let mut next = Cow::Borrowed(lock);
     let mut failures = Failures::new();
-    let mut findings = findings;
+    let is_defined = |id: &TagId| definitions.tags.contains_key(id);
+    if !lock.pins.keys().all(is_defined) {
+        next.to_mut().pins.retain(|id, _| is_defined(id));
+    }
     for id in follow::order(definitions) {
         let Some(tag) = definitions.tags.get(&id) else { continue };
         let old = lock.pins.get(&id);
@@ -30,10 +35,10 @@ pub fn pin(definitions: &Definitions, lock: &Lock, findings: Findings) -> (Lock,
                     let previous = old.map(|old| old.previous_for(&digest)).unwrap_or_default();
                     Some(Pin { follow: None, image: image.clone(), digest, index, details, previous })
                 }
-                Some(Ok(Finding::Unchanged)) | None => old.cloned(),
+                Some(Ok(Finding::Unchanged)) | None => None,
                 Some(Err(error)) => {
                     failures.insert(id.clone(), error);
-                    old.cloned()
+                    None
                 }
             },
             Source::Follow(target) => match next.pins.get(target) {
@@ -49,12 +54,14 @@ pub fn pin(definitions: &Definitions, lock: &Lock, findings: Findings) -> (Lock,
                     if let Some(error) = failures.get(target) {
                         failures.insert(id.clone(), follower_failure(target, error.kind));
                     }
-                    old.cloned()
+                    None
                 }
             },
         };
-        if let Some(pin) = pin {
-            next.pins.insert(id, pin);
+        if let Some(pin) = pin
+            && old != Some(&pin)
+        {
+            next.to_mut().pins.insert(id, pin);
         }
     }
     (next, failures)
@@ -94,6 +101,11 @@ mod tests {
         all.into_iter().map(|(tag, finding)| (format!("s:{tag}").parse().unwrap(), finding)).collect()
     }
 
+    fn pin(definitions: &Definitions, lock: &Lock, findings: Findings) -> (Lock, Failures) {
+        let (next, failures) = super::pin(definitions, lock, findings);
+        (next.into_owned(), failures)
+    }
+
     /// The lock as `tag=first digit of its digest`, with earlier digests in brackets and failures after it.
     fn shown((lock, failures): &(Lock, Failures)) -> String {
         let digit = |digest: &crate::image::Digest| digest.short()[..2].to_owned();
@@ -115,6 +127,16 @@ mod tests {
         assert_eq!(shown(&first), "a=01[] y=01[] z=01[]");
         let second = pin(&definitions, &first.0, findings(vec![("a", found(2))]));
         assert_eq!(shown(&second), "a=02[01] y=02[01] z=02[01]");
+    }
+
+    #[test]
+    fn a_lock_that_stays_as_it_is_is_not_copied() {
+        let definitions = definitions(CHAIN);
+        let first = pin(&definitions, &Lock::default(), findings(vec![("a", found(1))])).0;
+        for finding in [Ok(Finding::Unchanged), failed(), found(1)] {
+            let (next, _) = super::pin(&definitions, &first, findings(vec![("a", finding)]));
+            assert!(matches!(next, Cow::Borrowed(_)));
+        }
     }
 
     #[test]

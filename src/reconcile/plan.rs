@@ -14,45 +14,45 @@ use crate::stream::Source;
 
 use super::Imports;
 
-/// What a pass will ask for.
+/// What a pass will ask for: a view of the root, of which nothing large is copied.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Plan {
+pub struct Plan<'a> {
     /// Each distinct image once, registries taking turns so that a slow one does not hold up the others.
-    pub imports: Vec<Import>,
+    pub imports: Vec<Import<'a>>,
     /// Every tag that is imported or follows one that is.
     pub asked: BTreeSet<TagId>,
 }
 
 /// One image to ask for, and what its tags need of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Import {
+pub struct Import<'a> {
     /// The image.
-    pub image: ImageRef,
+    pub image: &'a ImageRef,
     /// The tags it is for.
-    pub wants: Vec<Want>,
+    pub wants: Vec<Want<'a>>,
 }
 
 /// What one tag needs of its image.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Want {
+pub struct Want<'a> {
     /// The tag.
-    pub tag: TagId,
+    pub tag: &'a TagId,
     /// The one platform to pin.
-    pub platform: Option<Platform>,
+    pub platform: Option<&'a Platform>,
     /// Platforms that must be there.
-    pub required: Vec<Platform>,
+    pub required: &'a [Platform],
     /// Its pin, where it has one for this image.
-    pub pin: Option<Pin>,
+    pub pin: Option<&'a Pin>,
 }
 
 /// Decides what to ask for. `only` names the tags a person asked for.
-pub fn plan(
-    root: &Root,
+pub fn plan<'a>(
+    root: &'a Root,
     imports: Imports,
     only: Option<&TagGlobs>,
     schedule: Option<&ScheduleState>,
     now: Timestamp,
-) -> Plan {
+) -> Plan<'a> {
     let tags = &root.definitions.tags;
     let mut sources = BTreeSet::new();
     for id in tags.keys().filter(|id| only.is_none_or(|only| only.matches(id))) {
@@ -63,20 +63,20 @@ pub fn plan(
         Imports::None => false,
         Imports::Due => is_due(root, id, schedule, now),
     });
-    let asked = tags.keys().filter(|id| sources.contains(&origin(root, id))).cloned().collect();
-    let mut by_image: BTreeMap<&ImageRef, Vec<Want>> = BTreeMap::new();
-    for id in &sources {
+    let asked = tags.keys().filter(|id| sources.contains(origin(root, id))).cloned().collect();
+    let mut by_image: BTreeMap<&ImageRef, Vec<Want<'_>>> = BTreeMap::new();
+    for id in sources {
         let Some(tag) = tags.get(id) else { continue };
         let Source::Image { image, platform } = &tag.source else { continue };
-        let pin = root.lock.pins.get(id).filter(|pin| pin.image == *image && pin.follow.is_none()).cloned();
-        let want = Want { tag: id.clone(), platform: platform.clone(), required: tag.platforms.clone(), pin };
+        let pin = root.lock.pins.get(id).filter(|pin| pin.image == *image && pin.follow.is_none());
+        let want = Want { tag: id, platform: platform.as_ref(), required: &tag.platforms, pin };
         by_image.entry(image).or_default().push(want);
     }
-    let imports = by_image.into_iter().map(|(image, wants)| Import { image: image.clone(), wants });
+    let imports = by_image.into_iter().map(|(image, wants)| Import { image, wants });
     Plan { imports: take_turns(imports), asked }
 }
 
-impl Plan {
+impl Plan<'_> {
     /// The repositories it will ask for, each once.
     pub fn repositories(&self) -> Vec<Repository> {
         let all: BTreeSet<&Repository> = self.imports.iter().map(|import| import.image.repository()).collect();
@@ -85,12 +85,12 @@ impl Plan {
 }
 
 /// The tag at the end of what `id` follows.
-fn origin(root: &Root, id: &TagId) -> TagId {
+fn origin<'a>(root: &'a Root, id: &'a TagId) -> &'a TagId {
     let mut at = id;
     while let Some(Source::Follow(next)) = root.definitions.tags.get(at).map(|tag| &tag.source) {
         at = next;
     }
-    at.clone()
+    at
 }
 
 fn is_due(root: &Root, id: &TagId, state: Option<&ScheduleState>, now: Timestamp) -> bool {
@@ -102,10 +102,10 @@ fn is_due(root: &Root, id: &TagId, state: Option<&ScheduleState>, now: Timestamp
 }
 
 /// One image of each registry after the other.
-fn take_turns(imports: impl Iterator<Item = Import>) -> Vec<Import> {
-    let mut queues: BTreeMap<RegistryHost, Vec<Import>> = BTreeMap::new();
+fn take_turns<'a>(imports: impl Iterator<Item = Import<'a>>) -> Vec<Import<'a>> {
+    let mut queues: BTreeMap<&RegistryHost, Vec<Import<'a>>> = BTreeMap::new();
     for import in imports {
-        queues.entry(import.image.repository().registry().clone()).or_default().push(import);
+        queues.entry(import.image.repository().registry()).or_default().push(import);
     }
     let mut queues: Vec<_> = queues.into_values().map(Vec::into_iter).collect();
     let mut all = Vec::new();

@@ -51,7 +51,7 @@ pub struct Fetched(RefCell<BTreeMap<Fetch, Rc<Found>>>);
 type Fetch = (Repository, Digest, Option<Platform>);
 
 /// Asks for every image of the plan.
-pub async fn resolve<W: World>(world: &W, plan: Plan, fetched: &Fetched) -> Findings {
+pub async fn resolve<W: World>(world: &W, plan: Plan<'_>, fetched: &Fetched) -> Findings {
     let of = plan.imports.len();
     world.announce(&plan.repositories());
     let mut answers =
@@ -77,13 +77,13 @@ pub fn notes(findings: &Findings) -> Vec<String> {
 
 async fn import_image<W: World>(
     world: &W,
-    import: Import,
+    import: Import<'_>,
     fetched: &Fetched,
 ) -> Vec<(TagId, Result<Finding, ImportError>)> {
     let Import { image, wants } = import;
     let hint = match image.digest() {
         Some(digest) => Ok(digest.clone()),
-        None => world.digest(&image).await,
+        None => world.digest(image).await,
     };
     let mut answers = Vec::with_capacity(wants.len());
     for want in wants {
@@ -91,20 +91,20 @@ async fn import_image<W: World>(
             Err(error) => Err(error.clone()),
             Ok(hint) if want.is_met_by(hint) => Ok(Finding::Unchanged),
             Ok(hint) => {
-                let found = fetch_once(world, &image, hint, want.platform.as_ref(), fetched).await;
-                found.and_then(|found| require(&image, &want, found))
+                let found = fetch_once(world, image, hint, want.platform, fetched).await;
+                found.and_then(|found| require(image, &want, found))
             }
         };
-        answers.push((want.tag, finding));
+        answers.push((want.tag.clone(), finding));
     }
     answers
 }
 
-impl Want {
+impl Want<'_> {
     /// Whether its pin is what an image with the digest `hint` gives, so that nothing needs to be fetched.
     fn is_met_by(&self, hint: &Digest) -> bool {
-        let Some(Pin { digest, index, details, .. }) = &self.pin else { return false };
-        let same = match &self.platform {
+        let Some(Pin { digest, index, details, .. }) = self.pin else { return false };
+        let same = match self.platform {
             None => digest == hint && index.is_none(),
             Some(platform) => index.as_ref().unwrap_or(digest) == hint && details.platforms == [platform.clone()],
         };
@@ -113,7 +113,7 @@ impl Want {
 }
 
 /// Refuses what lacks a platform that the tag requires.
-fn require(image: &ImageRef, want: &Want, found: Rc<Found>) -> Result<Finding, ImportError> {
+fn require(image: &ImageRef, want: &Want<'_>, found: Rc<Found>) -> Result<Finding, ImportError> {
     let has = &found.details.platforms;
     match want.required.iter().find(|platform| !has.contains(platform)) {
         Some(missing) => Err(no_platform(image, missing, has)),
