@@ -23,7 +23,7 @@ pub(crate) const USER: (&str, &str) = ("alice", "wonderland");
 const HTPASSWD: &str = "alice:$2y$05$bRCpfAVgU3AhukEYYzBkmuCccQ5g9XMPNw/eaSxs015hBWWfmzkVC";
 
 /// Makes the header that a push for a scope is sent with.
-type Authorize = Box<dyn Fn(&str) -> Option<String>>;
+type Authorize = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// A running registry; it is killed with its value.
 pub(crate) struct DockerRegistry {

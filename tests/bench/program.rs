@@ -1,0 +1,87 @@
+//! The program under measurement, as a process of its own: how long it took, how much memory, what it asked.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How often a running process is looked at.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// `pinstream` in `folder`, with nothing of our own environment but `PATH`.
+pub(crate) fn pinstream(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pinstream"));
+    command.current_dir(folder).args(arguments).env_clear().env("HOME", folder);
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("LANG", "C.UTF-8");
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs `command` to its end, which is to be a good one; how long it took.
+pub(crate) fn time(mut command: Command) -> Duration {
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let begin = Instant::now();
+    let output = command.output().unwrap();
+    let time = begin.elapsed();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}{}", String::from_utf8_lossy(&output.stdout));
+    time
+}
+
+/// Runs `command` to its end; the most memory it had, in MiB.
+///
+/// The system keeps the peak; it is read again and again because it is gone with the process.
+pub(crate) fn peak_memory(mut command: Command) -> f64 {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        peak = peak_so_far(&child).unwrap_or(0).max(peak);
+        std::thread::sleep(LOOK);
+    }
+    assert!(child.wait().unwrap().success(), "{command:?}");
+    peak as f64 / 1024.0
+}
+
+/// The peak of a process's memory so far in KiB (proc(5), `VmHWM`).
+fn peak_so_far(child: &Child) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// What a run asked of registries.
+pub(crate) struct Asked {
+    head: u64,
+    get: u64,
+    pub(crate) token: u64,
+    /// Bytes of bodies.
+    bytes: u64,
+}
+
+impl Asked {
+    /// All requests.
+    pub(crate) fn requests(&self) -> u64 {
+        self.head + self.get + self.token
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { head, get, token, bytes } = self;
+        write!(f, "{head} HEAD, {get} GET, {token} token, {bytes} bytes of bodies")
+    }
+}
+
+/// Runs `command` with `-v` and reads what it says it asked.
+pub(crate) fn asked(mut command: Command) -> Asked {
+    let output = command.arg("-v").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
+    let line = said.lines().find(|line| line.contains("registries were asked")).unwrap();
+    let count = |key: &str| {
+        let (_, rest) = line.split_once(&format!("{key}: ")).unwrap();
+        rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+    };
+    Asked { head: count("head"), get: count("get"), token: count("token"), bytes: count("bytes") }
+}
