@@ -32,8 +32,8 @@ impl Figures {
         self.0.push(Figure { name: name.to_owned(), measured, unit, most: None, note });
     }
 
-    /// Writes the table.
-    pub(crate) fn print(&self) {
+    /// Writes the table; whether every figure is what it is to be.
+    pub(crate) fn print(&self) -> bool {
         let mut out = std::io::stdout().lock();
         writeln!(out, "\n{:<46} {:>12} {:>12}       notes", "figure", "measured", "at most").unwrap();
         for Figure { name, measured, unit, most, note } in &self.0 {
@@ -46,6 +46,7 @@ impl Figures {
             };
             writeln!(out, "{name:<46} {:>12} {limit:>12} {verdict:<6} {note}", value(*measured)).unwrap();
         }
+        self.0.iter().all(|figure| figure.most.is_none_or(|most| figure.measured <= most))
     }
 }
 

@@ -26,6 +26,8 @@ mod support {
     pub(crate) mod remote;
 }
 
+use std::process::ExitCode;
+
 use criterion::Criterion;
 
 use figures::Figures;
@@ -42,11 +44,11 @@ const PARTS: [(&str, Part); 5] = [
     ("land", land::land),
 ];
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     // `cargo test --all-targets` runs this as well, to see that it compiles.
     if !arguments.iter().any(|argument| argument == "--bench") {
-        return;
+        return ExitCode::SUCCESS;
     }
     let words: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let mut criterion = Criterion::default().without_plots();
@@ -56,5 +58,5 @@ fn main() {
             part(&mut criterion, &mut figures);
         }
     }
-    figures.print();
+    if figures.print() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

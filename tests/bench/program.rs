@@ -79,9 +79,9 @@ pub(crate) fn asked(mut command: Command) -> Asked {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");
     let line = said.lines().find(|line| line.contains("registries were asked")).unwrap();
-    let count = |key: &str| {
-        let (_, rest) = line.split_once(&format!("{key}: ")).unwrap();
-        rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+    let count = |what: &str| {
+        let (before, _) = line.split_once(&format!(" {what}")).unwrap();
+        before.rsplit(' ').next().unwrap().parse().unwrap()
     };
-    Asked { head: count("head"), get: count("get"), token: count("token"), bytes: count("bytes") }
+    Asked { head: count("HEAD"), get: count("GET"), token: count("for tokens"), bytes: count("bytes came") }
 }
