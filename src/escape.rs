@@ -11,8 +11,13 @@ const LENGTH_MAX: usize = 200;
 
 /// One line of `text` for a message: no control or reordering character, no log command, at most 200 characters of it.
 pub fn terminal(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().min(LENGTH_MAX + 8));
-    let cut = text.char_indices().nth(LENGTH_MAX).map_or(text.len(), |(at, _)| at);
+    within(text, LENGTH_MAX)
+}
+
+/// The same with at most `max` characters of it.
+pub fn within(text: &str, max: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(max + 8));
+    let cut = text.char_indices().nth(max).map_or(text.len(), |(at, _)| at);
     line(&mut out, &text[..cut]);
     if cut < text.len() {
         out.push('…');

@@ -5,13 +5,13 @@
 
 pub mod render;
 
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::escape;
 use crate::image::NameError;
 pub use render::{Rendered, Style};
 
@@ -101,24 +101,9 @@ impl Problem {
     }
 }
 
-/// `text` without anything that a terminal would act on, and not longer than a sentence may be.
+/// `text` without anything that a terminal or a log reader would act on, and not longer than a sentence may be.
 fn plain(text: String) -> String {
-    let visible = |c: char| !c.is_control() && !is_bidi_control(c);
-    if text.len() <= SENTENCE_MAX && text.chars().all(visible) {
-        return text;
-    }
-    let mut out = String::with_capacity(text.len().min(SENTENCE_MAX) + 8);
-    for c in text.chars().take(SENTENCE_MAX) {
-        if visible(c) {
-            out.push(c);
-        } else {
-            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-        }
-    }
-    if text.chars().nth(SENTENCE_MAX).is_some() {
-        out.push('…');
-    }
-    out
+    escape::within(&text, SENTENCE_MAX)
 }
 
 /// Whether `c` changes the direction in which text around it is shown (Unicode Standard Annex 9, "Explicit Directional

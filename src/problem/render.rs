@@ -8,6 +8,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::{Problem, Problems};
+use crate::escape;
 
 /// How many problems are shown at once.
 pub const SHOWN_MAX: usize = 100;
@@ -59,21 +60,43 @@ fn group(problem: &Problem) -> Group<'_> {
             let end = file.text[span.start..].find('\n').map_or(file.text.len(), |at| span.start + at);
             let shown = file.text[start..end].trim_end_matches('\r');
             if shown.len() > LINE_MAX {
-                title.element(Origin::path(file.path.as_str()).line(line).char_column(column))
+                title.element(Origin::path(escape::terminal(&file.path)).line(line).char_column(column))
             } else {
                 let from = (span.start - start).min(shown.len());
                 let to = (span.end.max(span.start) - start).min(shown.len());
+                let (shown, [from, to]) = harmless(shown, [from, to]);
                 let mark = AnnotationKind::Primary.span(from..to);
-                title.element(Snippet::source(shown).path(file.path.as_str()).line_start(line).annotation(mark))
+                let path = escape::terminal(&file.path);
+                title.element(Snippet::source(shown).path(path).line_start(line).annotation(mark))
             }
         }
-        (Some(file), ..) => title.element(Origin::path(file.path.as_str())),
+        (Some(file), ..) => title.element(Origin::path(escape::terminal(&file.path))),
         (None, ..) => Group::with_title(title),
     };
     match &problem.help {
         Some(help) if problem.file.is_some() => group.element(Level::HELP.message(help.as_str())),
         _ => group,
     }
+}
+
+/// A line of a file with nothing in it that acts on who reads it, and where `places` of it are in that. Each character
+/// is one character still, so that columns stay what they are.
+fn harmless(line: &str, places: [usize; 2]) -> (String, [usize; 2]) {
+    let (mut shown, mut moved, mut last) = (String::with_capacity(line.len()), places, '\0');
+    for (at, c) in line.char_indices().chain([(line.len(), '\n')]) {
+        for (moved, _) in moved.iter_mut().zip(places).filter(|(_, place)| *place == at) {
+            *moved = shown.len();
+        }
+        match c {
+            '\n' => {}
+            '\t' => shown.push(' '),
+            // Log readers of CI systems act on `##`.
+            c if escape::is_deceptive(c) || (c == '#' && last == '#') => shown.push('\u{fffd}'),
+            c => shown.push(c),
+        }
+        last = c;
+    }
+    (shown, moved)
 }
 
 #[cfg(test)]
@@ -125,6 +148,17 @@ mod tests {
         let text = Rendered(&Problems(vec![problem]), Style::Plain).to_string();
         assert!(text.contains("`\\u{1b}[31m\\u{202e}` is wrong"), "{text}");
         assert!(!text.contains(['\u{1b}', '\u{202e}', '\u{7}']), "{text}");
+    }
+
+    #[test]
+    fn t9_what_a_log_reader_would_act_on_is_escaped_and_still_underlined() {
+        let file = Arc::new(SourceFile { path: "##vso[a].toml".to_owned(), text: "::a = ##vso[b] \"x\"".to_owned() });
+        check(
+            vec![Problem::at(&file, 15..18, "##[error]`\u{200b}\u{e0041}` is wrong").help("##[c]")],
+            Style::Plain,
+            "error: #\\u{23}[error]`\\u{200b}\\u{e0041}` is wrong\n --> #\\u{23}vso[a].toml:1:16\n  |\n\
+             1 | ::a = #\u{fffd}vso[b] \"x\"\n  |                ^^^\n  |\n  = help: #\\u{23}[c]\n",
+        );
     }
 
     #[test]

@@ -199,7 +199,7 @@ mod tests {
         );
         check(
             b"a\0 = 1\n",
-            "error: a NUL character\n --> streams/a.toml:1:2\n  |\n1 | a\u{2400} = 1\n  |  ^\n  |\n  = help: take it \
+            "error: a NUL character\n --> streams/a.toml:1:2\n  |\n1 | a\u{fffd} = 1\n  |  ^\n  |\n  = help: take it \
              out; is this a text file?\n",
         );
     }
