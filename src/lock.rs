@@ -75,6 +75,17 @@ impl Pin {
     pub fn previous_for(&self, next: &Digest) -> Vec<Digest> {
         if *next == self.digest {
             return self.previous.clone();
+    /// Whether it stands for what a definition asks of its image: one platform's own digest where it names a `platform`,
+    /// the index otherwise, and every `required` platform in it.
+    pub fn suits(&self, platform: Option<&Platform>, required: &[Platform]) -> bool {
+        let has = &self.details.platforms;
+        let reduced = match platform {
+            None => self.index.is_none(),
+            Some(platform) => *has == [platform.clone()],
+        };
+        reduced && required.iter().all(|platform| has.contains(platform))
+    }
+
         }
         let earlier = self.previous.iter().filter(|digest| *digest != next && **digest != self.digest);
         std::iter::once(&self.digest).chain(earlier).take(PREVIOUS_MAX).cloned().collect()

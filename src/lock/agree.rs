@@ -5,7 +5,7 @@ use std::fmt;
 use crate::image::{Digest, ImageRef, Platform, TagId};
 use crate::stream::{Definitions, Source, Tag};
 
-use super::{Lock, Pin};
+use super::{Details, Lock, Pin};
 
 /// One way in which a lock is not what the definitions ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +42,20 @@ pub enum What {
         /// The tag it follows.
         target: TagId,
     },
-    /// It says that it follows a tag, and the definition does not, or not that one.
+    /// It says that it follows a tag, and the definition does not.
     NotFollowed,
+    /// It says something of its image itself, which a follower leaves to the tag that it follows.
+    OwnDetails {
+        /// The tag it follows.
+        target: TagId,
+    },
+    /// It stands for one platform, and the definition names none.
+    Reduced,
+    /// It does not stand for the one platform that the definition names.
+    NotReduced {
+        /// The platform.
+        platform: Platform,
+    },
     /// It lacks a platform that the definition asks for.
     Platform {
         /// The platform.
@@ -74,7 +86,12 @@ fn disagreement(tag: &Tag, pin: &Pin, lock: &Lock) -> Option<What> {
             let follows = pin.follow.as_ref() == Some(target);
             let same = |followed: &Pin| followed.digest == pin.digest && followed.image == pin.image;
             let stands = follows && lock.pins.get(target).is_none_or(same);
-            (!stands).then(|| What::Follow { target: target.clone() })
+            let has_own = pin.index.is_some() || pin.details != Details::default();
+            match (stands, has_own) {
+                (false, _) => Some(What::Follow { target: target.clone() }),
+                (true, true) => Some(What::OwnDetails { target: target.clone() }),
+                (true, false) => None,
+            }
         }
         Source::Image { .. } if pin.follow.is_some() => Some(What::NotFollowed),
         Source::Image { image, .. } if *image != pin.image => {
@@ -86,10 +103,16 @@ fn disagreement(tag: &Tag, pin: &Pin, lock: &Lock) -> Option<What> {
             if let Some(defined) = image.digest().filter(|digest| *digest != at) {
                 return Some(What::Fixed { pinned: at.clone(), defined: defined.clone() });
             }
+            if pin.suits(platform.as_ref(), &tag.platforms) {
+                return None;
+            }
             let has = &pin.details.platforms;
-            let wanted = platform.iter().chain(&tag.platforms);
-            let missing = wanted.filter(|_| !has.is_empty()).find(|platform| !has.contains(platform));
-            missing.map(|missing| What::Platform { missing: missing.clone() })
+            let missing = tag.platforms.iter().find(|platform| !has.contains(platform));
+            Some(match (platform, missing) {
+                (Some(platform), _) => What::NotReduced { platform: platform.clone() },
+                (None, Some(missing)) => What::Platform { missing: missing.clone() },
+                (None, None) => What::Reduced,
+            })
         }
     }
 }
@@ -108,6 +131,13 @@ impl fmt::Display for Disagreement {
             }
             What::Follow { target } => write!(f, "`{tag}` does not stand where `{target}`, which it follows, stands"),
             What::NotFollowed => write!(f, "`{tag}` is pinned as if it followed another tag"),
+            What::OwnDetails { target } => {
+                write!(f, "`{tag}` says of its image what only `{target}`, which it follows, may say")
+            }
+            What::Reduced => write!(f, "`{tag}` is pinned for one platform, and its definition names none"),
+            What::NotReduced { platform } => {
+                write!(f, "`{tag}` is not pinned for `{platform}` alone, as its definition says")
+            }
             What::Platform { missing } => write!(f, "`{tag}` is pinned to an image without `{missing}`"),
         }
     }
@@ -128,8 +158,16 @@ mod tests {
             .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
             .into();
         let definitions = Root::read(&files).unwrap().definitions;
-        let found: Vec<String> = agree(&definitions, &sample::python()).iter().map(ToString::to_string).collect();
+        let found: Vec<String> = agree(&definitions, &lock()).iter().map(ToString::to_string).collect();
         assert_eq!(found, expected);
+    }
+
+    /// The sample lock, in which `python:arm` is what an import of one platform leaves there.
+    fn lock() -> Lock {
+        let mut lock = sample::python();
+        let arm = lock.pins.get_mut(&"python:arm".parse().unwrap()).unwrap();
+        arm.details.platforms = vec!["linux/arm64".parse().unwrap()];
+        lock
     }
 
     const IMAGE: &str = "docker.io/library/python:3.12";
@@ -138,6 +176,27 @@ mod tests {
     fn what_the_definitions_ask_for_agrees() {
         let arm = format!("arm = {{ image = \"{IMAGE}\", platform = \"linux/arm64\" }}");
         check(&format!("\"3.12\" = \"{IMAGE}\"\n{arm}\nlatest = {{ follow = \"3.12\" }}"), &[]);
+    }
+
+    #[test]
+    fn a_platform_that_came_or_went_is_said() {
+        check(
+            &format!(
+                "\"3.12\" = {{ image = \"{IMAGE}\", platform = \"linux/amd64\" }}\narm = \"{IMAGE}\"\n\
+                 latest = {{ follow = \"3.12\" }}"
+            ),
+            &[
+                "`python:3.12` is not pinned for `linux/amd64` alone, as its definition says",
+                "`python:arm` is pinned for one platform, and its definition names none",
+            ],
+        );
+        check(
+            &format!(
+                "\"3.12\" = \"{IMAGE}\"\narm = {{ image = \"{IMAGE}\", platform = \"linux/amd64\" }}\n\
+                 latest = {{ follow = \"3.12\" }}"
+            ),
+            &["`python:arm` is not pinned for `linux/amd64` alone, as its definition says"],
+        );
     }
 
     #[test]

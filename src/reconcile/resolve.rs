@@ -8,7 +8,7 @@ use std::rc::Rc;
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::image::{Digest, ImageRef, Platform, Repository, TagId};
-use crate::lock::{Details, Pin};
+use crate::lock::Details;
 use crate::registry::manifest::{Config, Content, Descriptor, Verified};
 use crate::registry::{FailureKind, ImportError};
 use crate::world::{Progress, World};
@@ -103,12 +103,9 @@ async fn import_image<W: World>(
 impl Want<'_> {
     /// Whether its pin is what an image with the digest `hint` gives, so that nothing needs to be fetched.
     fn is_met_by(&self, hint: &Digest) -> bool {
-        let Some(Pin { digest, index, details, .. }) = self.pin else { return false };
-        let same = match self.platform {
-            None => digest == hint && index.is_none(),
-            Some(platform) => index.as_ref().unwrap_or(digest) == hint && details.platforms == [platform.clone()],
-        };
-        same && self.required.iter().all(|platform| details.platforms.contains(platform))
+        self.pin.is_some_and(|pin| {
+            pin.index.as_ref().unwrap_or(&pin.digest) == hint && pin.suits(self.platform, self.required)
+        })
     }
 }
 
