@@ -20,6 +20,9 @@ pub const VERSION: u32 = 1;
 /// How many earlier digests a pin remembers.
 pub const PREVIOUS_MAX: usize = 5;
 /// The lock's file name, in its root.
+/// The largest text of a lock that is read or written, in bytes: as many pins as a root may have tags, each with all it
+/// can hold and names of twice the usual length. More would let a hostile lock take the memory of a small machine.
+pub const SIZE_MAX: usize = 128 << 20;
 pub const FILE_NAME: &str = "pinstream.lock";
 
 /// The keys of an entry, in the order in which they are written.

@@ -133,7 +133,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             failures.entry(id.clone()).or_insert_with(|| error.clone());
         }
 
-        let change = if request.effect == Effect::Show { None } else { commit::commit(&scene, &next) };
+        let change = if request.effect == Effect::Show { None } else { commit::commit(&scene, &next)? };
         let mut landed = None;
         match publish::publish(world, &scene.sight.branch, change).await? {
             Published::Nothing => {}

@@ -13,7 +13,7 @@ const TREE_MAX: usize = 64 << 20;
 /// The largest settings or stream file, in bytes.
 const DEFINITION_MAX: usize = 256 << 10;
 /// The largest lock, in bytes.
-const LOCK_MAX: usize = 64 << 20;
+const LOCK_MAX: usize = crate::lock::SIZE_MAX;
 /// The largest further file, a hook's or a certificate, in bytes.
 const FILE_MAX: usize = 16 << 20;
 /// The most stream files of a root.

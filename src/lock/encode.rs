@@ -4,9 +4,10 @@
 
 use std::fmt::{Display, Write as _};
 
-use super::{HEADER, Lock, Pin, VERSION};
+use super::{HEADER, Lock, Pin, SIZE_MAX, VERSION};
 use crate::escape::is_deceptive;
 use crate::image::TagId;
+use crate::problem::{Problem, Problems};
 
 /// The one text of `lock`, as `pinstream.lock` holds it.
 pub fn encode(lock: &Lock) -> String {
@@ -17,6 +18,19 @@ pub fn encode(lock: &Lock) -> String {
         out.pin(id, pin);
     }
     out.0
+}
+
+/// Whether a text of so many bytes can be read again.
+///
+/// # Errors
+/// Says how large a lock may be.
+pub fn fits(bytes: usize) -> Result<(), Problems> {
+    if bytes <= SIZE_MAX {
+        return Ok(());
+    }
+    let message = format!("the lock would have {bytes} bytes, and at most {} MiB are read", SIZE_MAX >> 20);
+    let help = "split the root into several, each with its own `pinstream.toml`";
+    Err(Problems(vec![Problem::whole(None, message).help(help)]))
 }
 
 struct Writer(String);
@@ -87,7 +101,8 @@ mod tests {
     use similar::{ChangeTag, TextDiff};
 
     use super::*;
-    use crate::lock::sample;
+    use crate::lock::{Details, PREVIOUS_MAX, sample};
+    use crate::stream::validate::TAGS_MAX;
 
     #[test]
     fn a_lock_is_written_in_one_form() {
@@ -125,6 +140,33 @@ mod tests {
     #[test]
     fn an_empty_lock_is_its_head() {
         assert_eq!(encode(&Lock::default()), format!("{HEADER}\nversion = 1\n"));
+    }
+
+    #[test]
+    fn the_lock_of_as_many_tags_as_a_root_may_have_can_be_read_again() {
+        let (stream, tag) = ("team-a/service-of-some-length/component", "3.12.4-slim-bookworm-20261001");
+        let image = format!("registry-of-a-company.corp.example:5000/{stream}/{stream}:{tag}");
+        let whole = Pin {
+            follow: None,
+            image: image.parse().unwrap(),
+            digest: sample::digest(1),
+            index: Some(sample::digest(2)),
+            details: Details {
+                version: Some("1".repeat(64)),
+                revision: Some("0f".repeat(32)),
+                created: Some("2026-10-01T08:12:44.123456789Z".to_owned()),
+                platforms: vec!["linux/arm64/v8".parse().unwrap(); 10],
+            },
+            previous: vec![sample::digest(3); PREVIOUS_MAX],
+        };
+        let id: TagId = format!("{stream}:{tag}").parse().unwrap();
+        let follower = Pin { follow: Some(id.clone()), index: None, details: Details::default(), ..whole.clone() };
+        for pin in [whole, follower] {
+            let text = encode(&Lock { pins: [(id.clone(), pin)].into() });
+            fits(text.len() * TAGS_MAX).unwrap();
+        }
+        fits(SIZE_MAX).unwrap();
+        assert!(fits(SIZE_MAX + 1).unwrap_err().to_string().contains("at most 128 MiB are read"));
     }
 
     #[test]

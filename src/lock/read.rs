@@ -7,11 +7,9 @@ mod table;
 
 use std::sync::Arc;
 
-use super::Lock;
+use super::{Lock, SIZE_MAX};
 use crate::problem::{Problem, SourceFile};
 
-/// The largest text that is read, in bytes: 100 000 pins with all they can have.
-const SIZE_MAX: usize = 96 << 20;
 /// The largest text that the TOML parser is given: it takes many times the size of a text in memory.
 const TABLE_MAX: usize = 16 << 20;
 /// What to do about a lock that somebody or something changed.
