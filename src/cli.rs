@@ -204,7 +204,11 @@ struct Shown<'a>(&'a CliError, Style);
 impl std::fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let help = match self.0 {
-            CliError::Pass(PassError::Problems(problems) | PassError::Forbidden(problems)) => {
+            CliError::Pass(
+                PassError::Problems(problems)
+                | PassError::Forbidden(problems)
+                | PassError::Git(GitError::Unfit(problems)),
+            ) => {
                 return write!(f, "{}", Rendered(problems, self.1));
             }
             CliError::Pass(PassError::Git(error)) => error.help(),

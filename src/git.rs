@@ -21,6 +21,7 @@ use std::fmt;
 
 pub use remote::{Remote, RemoteSetup};
 
+use crate::problem::Problems;
 use crate::settings::Author;
 
 /// The ref that holds what is remembered beside the branch.
@@ -158,6 +159,9 @@ pub enum GitError {
         /// Why.
         reason: String,
     },
+    /// The files of a folder are not fit to be read.
+    #[error(transparent)]
+    Unfit(Problems),
     /// The repository belongs to another user, so that its settings are not to be trusted (git 2.35.2).
     #[error("the repository at `{folder}` belongs to another user")]
     Owner {
@@ -189,7 +193,7 @@ impl GitError {
             Self::State(_) => {
                 "use the newest pinstream on this remote; to forget what hooks saw, `git push REMOTE :refs/pinstream/state`"
             }
-            Self::Unreachable { .. } | Self::Untrusted { .. } | Self::Local(_) => return None,
+            Self::Unreachable { .. } | Self::Untrusted { .. } | Self::Unfit(_) | Self::Local(_) => return None,
         };
         Some(help.to_owned())
     }

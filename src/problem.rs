@@ -62,8 +62,17 @@ pub struct SourceFile {
     pub text: String,
 }
 
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: Arc<SourceFile>,
+    /// The bytes.
+    pub span: Range<usize>,
+}
+
 /// One thing that is wrong in a file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The file, where the problem has one.
     pub file: Option<Arc<SourceFile>>,
@@ -113,7 +122,7 @@ pub fn is_bidi_control(c: char) -> bool {
 }
 
 /// All that is wrong, at least one.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; "))]
 pub struct Problems(pub Vec<Problem>);
 

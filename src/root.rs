@@ -121,6 +121,9 @@ fn stream_name(path: &str, name: &str, twin: Option<&str>) -> Result<StreamName,
         };
         Problem::whole(Some(&file()), error.message).help(help.unwrap_or_default())
     })
+        if is_hidden(path) {
+            continue;
+        }
 }
 
 fn read_lock(files: &Files) -> Result<Lock, Vec<Problem>> {
@@ -128,9 +131,14 @@ fn read_lock(files: &Files) -> Result<Lock, Vec<Problem>> {
     if let Some(lock) = lock::read::written(bytes) {
         return Ok(lock);
     }
-    let (file, problems) = text::source(lock::FILE_NAME, bytes, text::LOCK_MAX, "128 MiB");
+    let (file, problems) = text::source(lock::FILE_NAME, bytes);
     if problems.is_empty() { lock::read::read(&file) } else { Err(problems) }
 }
 
 #[cfg(test)]
 mod tests;
+/// Whether the file or a folder it is in begins with a dot: what editors and file managers leave behind, no stream.
+fn is_hidden(path: &str) -> bool {
+    path.split('/').any(|part| part.starts_with('.'))
+}
+

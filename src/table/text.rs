@@ -9,8 +9,6 @@ use crate::problem::{Problem, SourceFile, is_bidi_control};
 
 /// The largest file of definitions, in bytes.
 pub(crate) const FILE_MAX: usize = 256 * 1024;
-/// The largest lock that is read, in bytes.
-pub(crate) const LOCK_MAX: usize = 128 * 1024 * 1024;
 /// How deep tables and arrays may stand in each other.
 pub(crate) const DEPTH_MAX: usize = 80;
 /// How many characters of one kind are reported in one file.
@@ -18,7 +16,13 @@ const CHARACTERS_MAX: usize = 10;
 
 /// A file of definitions; with problems, its text is not fit to be parsed.
 pub(crate) fn definitions(path: &str, bytes: &[u8]) -> (Arc<SourceFile>, Vec<Problem>) {
-    let (file, mut problems) = source(path, bytes, FILE_MAX, "256 KiB");
+    if bytes.len() > FILE_MAX {
+        let file = Arc::new(SourceFile { path: path.to_owned(), text: String::new() });
+        let message = format!("`{path}` is larger than the cap of {} KiB a file", FILE_MAX >> 10);
+        let problem = Problem::whole(Some(&file), message).help("split it into several files");
+        return (file, vec![problem]);
+    }
+    let (file, mut problems) = source(path, bytes);
     if problems.is_empty() {
         characters(&file, &mut problems);
         conflict_markers(&file, &mut problems);
@@ -30,15 +34,9 @@ pub(crate) fn definitions(path: &str, bytes: &[u8]) -> (Arc<SourceFile>, Vec<Pro
     (file, problems)
 }
 
-/// `bytes` as text, at most `max` of them.
-pub(crate) fn source(path: &str, bytes: &[u8], max: usize, cap: &str) -> (Arc<SourceFile>, Vec<Problem>) {
+/// `bytes` as text.
+pub(crate) fn source(path: &str, bytes: &[u8]) -> (Arc<SourceFile>, Vec<Problem>) {
     let of = |text: String| Arc::new(SourceFile { path: path.to_owned(), text });
-    if bytes.len() > max {
-        let file = of(String::new());
-        let message = format!("`{path}` has {} bytes, the cap is {cap} a file", bytes.len());
-        let problem = Problem::whole(Some(&file), message).help("split it into several files");
-        return (file, vec![problem]);
-    }
     match std::str::from_utf8(bytes) {
         Ok(text) => (of(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned()), Vec::new()),
         Err(error) => {
@@ -185,7 +183,7 @@ mod tests {
         check(&vec![b'#'; FILE_MAX], "");
         check(
             &vec![b'#'; FILE_MAX + 1],
-            "error: `streams/a.toml` has 262145 bytes, the cap is 256 KiB a file\n--> streams/a.toml\n \
+            "error: `streams/a.toml` is larger than the cap of 256 KiB a file\n--> streams/a.toml\n \
              = help: split it into several files\n",
         );
     }

@@ -3,19 +3,24 @@
 //! Symbolic links are not followed: a folder may hold what somebody else proposes.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::git::{CommitId, Files, GitError, Push, RepoFile};
 use crate::image::Digest;
 use crate::lock;
+use crate::problem::{Problem, Problems, SourceFile};
+use crate::root::Root;
 
 /// How deep streams may be nested below `streams/`.
 const DEPTH_MAX: usize = 8;
-/// The largest lock that is read, in bytes.
-const LOCK_MAX: u64 = 64 << 20;
-/// The largest definition that is read whole, in bytes; what is larger is told so by whoever parses it.
-const READ_MAX: u64 = 1 << 20;
+/// How much of a definition is read, in bytes: enough for whoever parses it to say that it is too large.
+const DEFINITION_READ: u64 = 1 << 20;
+/// The same of a lock.
+const LOCK_READ: u64 = lock::SIZE_MAX as u64 + 1;
+/// The largest further file, a hook's or a certificate, in bytes.
+const FILE_MAX: u64 = 16 << 20;
 
 /// A root's folder.
 #[derive(Clone, Debug)]
@@ -25,16 +30,19 @@ impl Folder {
     /// The root's definitions and lock.
     ///
     /// # Errors
-    /// What could not be read, by its path.
+    /// What could not be read, by its path; what is not fit to be read, together with every problem of what is.
     pub fn read(&self) -> Result<Files, GitError> {
-        let mut files = Files::new();
-        for (name, cap) in [("pinstream.toml", READ_MAX), (lock::FILE_NAME, LOCK_MAX)] {
-            if let Some(file) = self.plain_file(name, cap)? {
-                files.insert(name.to_owned(), file.bytes);
-            }
+        let mut found = Found::default();
+        for (name, most) in [("pinstream.toml", DEFINITION_READ), (lock::FILE_NAME, LOCK_READ)] {
+            self.definition(name, most, &mut found)?;
         }
-        self.read_streams("streams", 0, &mut files)?;
-        Ok(files)
+        self.read_streams("streams", 0, &mut found)?;
+        if found.problems.is_empty() {
+            return Ok(found.files);
+        }
+        found.problems.extend(Root::read(&found.files).err().into_iter().flat_map(|problems| problems.0));
+        Problems::none_or(found.problems).map_err(GitError::Unfit)?;
+        Ok(found.files)
     }
 
     /// One plain file of the root; none where there is none.
@@ -42,7 +50,12 @@ impl Folder {
     /// # Errors
     /// Where it is not a plain file or cannot be read.
     pub fn file(&self, path: &str) -> Result<Option<RepoFile>, GitError> {
-        self.plain_file(path, READ_MAX)
+        match self.plain_file(path, FILE_MAX + 1)? {
+            Some(file) if file.bytes.len() as u64 > FILE_MAX => {
+                Err(not_plain(path, &format!("it is larger than {} MiB", FILE_MAX >> 20)))
+            }
+            file => Ok(file),
+        }
     }
 
     /// What stands for the folder's present state in a compare-and-swap: the lock's bytes.
@@ -50,7 +63,11 @@ impl Folder {
     /// # Errors
     /// Where the lock cannot be read.
     pub fn version(&self) -> Result<CommitId, GitError> {
-        let lock = self.plain_file(lock::FILE_NAME, LOCK_MAX)?;
+        let lock = match self.plain_file(lock::FILE_NAME, LOCK_READ) {
+            // That it is not fit to be read is said, with all the rest, when it is.
+            Err(GitError::Tree { .. }) => None,
+            lock => lock?,
+        };
         Ok(CommitId(lock.map_or_else(|| "none".to_owned(), |file| Digest::sha256(&file.bytes).to_string())))
     }
 
@@ -76,41 +93,63 @@ impl Folder {
         self.version().map(Push::Landed)
     }
 
-    fn read_streams(&self, folder: &str, depth: usize, files: &mut Files) -> Result<(), GitError> {
+    fn read_streams(&self, folder: &str, depth: usize, found: &mut Found) -> Result<(), GitError> {
         let path = self.0.join(folder);
         match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(cannot("read", &path, &error)),
-            Ok(kind) if kind.is_symlink() => return Err(not_plain(folder, "it is a symbolic link")),
+            Ok(kind) if kind.is_symlink() => {
+                found.unfit(folder, LINK);
+                return Ok(());
+            }
+            Ok(kind) if !kind.is_dir() => {
+                found.unfit(folder, "it is not a folder");
+                return Ok(());
+            }
             Ok(_) => {}
         }
         if depth > DEPTH_MAX {
-            return Err(not_plain(folder, "streams are nested at most eight folders deep"));
+            found.unfit(folder, "streams are nested at most eight folders deep");
+            return Ok(());
         }
         let entries = fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         for entry in entries.map_err(|error| cannot("read", &path, &error))? {
             let name = entry.file_name();
             let Some(name) = name.to_str() else {
-                return Err(not_plain(&format!("{folder}/{}", name.to_string_lossy()), "its name is not Unicode"));
+                found.unfit(&format!("{folder}/{}", name.to_string_lossy()), "its name is not Unicode");
+                continue;
             };
+            // What editors and file managers leave behind is no stream, and often a link to nothing.
+            if name.starts_with('.') {
+                continue;
+            }
             let below = format!("{folder}/{name}");
             let kind = entry.file_type().map_err(|error| cannot("read", &path, &error))?;
             if kind.is_dir() {
-                self.read_streams(&below, depth + 1, files)?;
-            } else if name.ends_with(".toml")
-                && let Some(file) = self.plain_file(&below, READ_MAX)?
-            {
-                files.insert(below, file.bytes);
+                self.read_streams(&below, depth + 1, found)?;
+            } else if name.ends_with(".toml") {
+                self.definition(&below, DEFINITION_READ, found)?;
             }
         }
         Ok(())
     }
 
-    fn plain_file(&self, path: &str, cap: u64) -> Result<Option<RepoFile>, GitError> {
+    /// Reads a file of definitions, or the lock, at most so many bytes of it.
+    fn definition(&self, path: &str, most: u64, found: &mut Found) -> Result<(), GitError> {
+        match self.plain_file(path, most) {
+            Ok(file) => found.files.extend(file.map(|file| (path.to_owned(), file.bytes))),
+            Err(GitError::Tree { path, reason }) => found.unfit(&path, &reason),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// The first `most` bytes of a file.
+    fn plain_file(&self, path: &str, most: u64) -> Result<Option<RepoFile>, GitError> {
         let mut above = path;
         while let Some((parent, _)) = above.rsplit_once('/') {
             if fs::symlink_metadata(self.0.join(parent)).is_ok_and(|kind| kind.is_symlink()) {
-                return Err(not_plain(parent, "it is a symbolic link"));
+                return Err(not_plain(parent, LINK));
             }
             above = parent;
         }
@@ -121,16 +160,34 @@ impl Folder {
             Ok(kind) => kind,
         };
         if kind.is_symlink() {
-            return Err(not_plain(path, "it is a symbolic link"));
+            return Err(not_plain(path, LINK));
         }
         if !kind.is_file() {
             return Err(not_plain(path, "it is not a file"));
         }
-        if kind.len() > cap {
-            return Err(not_plain(path, &format!("it has {} bytes, and at most {cap} are read", kind.len())));
-        }
-        let bytes = fs::read(&whole).map_err(|error| cannot("read", &whole, &error))?;
+        let mut bytes = Vec::with_capacity(usize::try_from(kind.len().min(most)).unwrap_or_default());
+        let read = fs::File::open(&whole).and_then(|file| file.take(most).read_to_end(&mut bytes));
+        read.map_err(|error| cannot("read", &whole, &error))?;
         Ok(Some(RepoFile { bytes, executable: is_executable(&kind) }))
+    }
+}
+
+/// Why a link is not read.
+const LINK: &str = "it is a symbolic link, which is never followed";
+
+/// The files of a root, and what of them is not fit to be read.
+#[derive(Default)]
+struct Found {
+    files: Files,
+    problems: Vec<Problem>,
+}
+
+impl Found {
+    fn unfit(&mut self, path: &str, reason: &str) {
+        let file = Arc::new(SourceFile { path: path.to_owned(), text: String::new() });
+        let message = format!("`{path}` is not read: {reason}");
+        self.problems
+            .push(Problem::whole(Some(&file), message).help("put a plain file or folder there, or take it out"));
     }
 }
 

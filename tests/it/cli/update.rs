@@ -187,8 +187,9 @@ fn a_lock_that_is_a_symbolic_link_is_not_followed() {
         &["update"],
         r#"
 --- err
-error: `pinstream.lock` in the repository is not a plain file: it is a symbolic link
-help: pinstream reads and writes plain files only
+error: `pinstream.lock` is not read: it is a symbolic link, which is never followed
+--> pinstream.lock
+ = help: put a plain file or folder there, or take it out
 --- exit 1
 "#,
     );

@@ -1,6 +1,8 @@
 //! Files that are not what they should be: each is a clear error of the whole program.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 
 use super::Stage;
 
@@ -12,7 +14,7 @@ fn t6_a_stream_that_is_too_large_names_the_cap() {
         &["check"],
         r#"
 --- err
-error: `streams/big.toml` has 307200 bytes, the cap is 256 KiB a file
+error: `streams/big.toml` is larger than the cap of 256 KiB a file
 --> streams/big.toml
  = help: split it into several files
 --- exit 1
@@ -40,7 +42,7 @@ error: byte 18 of `streams/latin1.toml` is not UTF-8
 error: a NUL character
  --> streams/nul.toml:2:6
   |
-2 | a = "␀"
+2 | a = "�"
   |      ^
   |
   = help: take it out; is this a text file?
@@ -57,8 +59,9 @@ fn t6_a_link_a_folder_and_a_name_that_cannot_be_are_errors() {
         &["list"],
         r#"
 --- err
-error: `streams/link.toml` in the repository is not a plain file: it is a symbolic link
-help: pinstream reads and writes plain files only
+error: `streams/link.toml` is not read: it is a symbolic link, which is never followed
+--> streams/link.toml
+ = help: put a plain file or folder there, or take it out
 --- exit 1
 "#,
     );
@@ -211,4 +214,59 @@ error: line 9 is a conflict marker of a merge, `<<<<<<<`
 --- exit 1
 "#,
     );
+}
+
+#[test]
+fn t6_what_cannot_be_read_hides_nothing_else() {
+    let stage = Stage::new();
+    let streams = stage.sandbox.work().join("streams");
+    std::os::unix::fs::symlink("/etc/passwd", streams.join("link.toml")).unwrap();
+    fs::write(streams.join("big.toml"), "#".repeat(2 << 20)).unwrap();
+    fs::write(streams.join(OsStr::from_bytes(b"y\xff.toml")), "").unwrap();
+    stage.sandbox.write("streams/broken.toml", "nonsense = 1\n");
+    stage.sandbox.write("pinstream.lock", "version = 2\n");
+    let expected = r#"
+--- err
+error: the lock was written by a newer pinstream: this one reads up to version 1
+ --> pinstream.lock:1:11
+  |
+1 | version = 2
+  |           ^
+  |
+  = help: install a newer pinstream
+
+error: `streams/big.toml` is larger than the cap of 256 KiB a file
+--> streams/big.toml
+ = help: split it into several files
+
+error: unknown key `nonsense`
+ --> streams/broken.toml:1:1
+  |
+1 | nonsense = 1
+  | ^^^^^^^^
+  |
+  = help: known here: `annotations`, `description`, `import`, `tags`
+
+error: `streams/link.toml` is not read: it is a symbolic link, which is never followed
+--> streams/link.toml
+ = help: put a plain file or folder there, or take it out
+
+error: `streams/y�.toml` is not read: its name is not Unicode
+--> streams/y�.toml
+ = help: put a plain file or folder there, or take it out
+--- exit 1
+"#;
+    for command in ["check", "plan"] {
+        stage.check(&[command], expected);
+    }
+}
+
+#[test]
+fn what_an_editor_leaves_behind_is_no_stream() {
+    let stage = Stage::pinned();
+    let streams = stage.sandbox.work().join("streams");
+    std::os::unix::fs::symlink("person@host.123:456", streams.join(".#python.toml")).unwrap();
+    stage.sandbox.write("streams/.python.toml.swp.toml", "nonsense");
+    stage.sandbox.write("streams/.cache/a.toml", "nonsense");
+    assert_eq!(stage.sandbox.run(&["check"]).code, Some(0));
 }
