@@ -75,7 +75,17 @@ impl FromStr for RegistryHost {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let bad = || NameError::new(format!("`{text}` is not a registry's `host` or `host:port`"));
+        let bad = || {
+            let error = NameError::new(format!("`{text}` is not a registry's `host` or `host:port`"));
+            match text.split_once("://") {
+                Some((_, rest)) => {
+                    error.help(format!("leave the scheme out: `{}`", rest.split('/').next().unwrap_or(rest)))
+                }
+                None => {
+                    error.help("letters, digits and `-` between dots, and a port, as `quay.io` or `localhost:5000`")
+                }
+            }
+        };
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (address, after) = rest.split_once(']').ok_or_else(bad)?;
@@ -184,7 +194,8 @@ impl FromStr for Repository {
                 .help("lower-case letters, digits and single `.`, `_`, `-` between them, parted by `/`"));
         }
         if text.len() > NAME_MAX {
-            return Err(NameError::new(format!("a repository's name has at most {NAME_MAX} characters")));
+            return Err(NameError::new(format!("a repository's name has at most {NAME_MAX} characters"))
+                .help("no registry takes a longer one"));
         }
         Ok(Self { registry, path: path.to_owned() })
     }

@@ -45,7 +45,8 @@ pub(crate) fn read<T: DeserializeOwned>(
         Ok(table) => Some(Read { table, spoiled }),
         Err(error) => {
             let span = error.span().unwrap_or(0..0);
-            findings.problems.push(Problem::at(&file, span, error.message().to_owned()));
+            let problem = Problem::at(&file, span, error.message().to_owned());
+            findings.problems.push(problem.help("compare it with the schema: `pinstream schema`"));
             None
         }
     }

@@ -11,7 +11,11 @@ fn said(files: &[(&str, &str)]) -> String {
     all.extend(files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())));
     match Root::read(&all) {
         Ok(_) => "nothing is wrong".to_owned(),
-        Err(problems) => Rendered(&problems, Style::Plain).to_string(),
+        Err(problems) => {
+            let lost = problems.0.iter().find(|problem| problem.help.as_ref().is_none_or(String::is_empty));
+            assert!(lost.is_none(), "no way out: {lost:?}");
+            Rendered(&problems, Style::Plain).to_string()
+        }
     }
 }
 
@@ -133,6 +137,8 @@ fn all_problems_of_all_files_are_shown_at_once() {
       |
     1 | [tags
       |      ^
+      |
+      = help: TOML has `key = "value"` in lines of their own, below headers as `[tags]`
     "#);
 }
 

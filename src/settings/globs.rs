@@ -9,6 +9,11 @@ use crate::image::{NameError, StreamName, TagId, TagName};
 
 /// How long one pattern may be, in bytes.
 const PATTERN_MAX: usize = 255;
+/// What a glob may have.
+const GLOBS: &str = "a pattern may have `*`, `**`, `?`, `[a-z]` and `{a,b}`";
+/// What a pattern of tags may be.
+const FORMS: &str =
+    "`stream`, `stream:tag`, or with `*`, `**`, `?`, `[a-z]` and `{a,b}`, as `team-a/**` or `python:3.*`";
 
 /// A set of patterns over tags; the empty one means all tags.
 #[derive(Clone, Debug, Default)]
@@ -75,7 +80,7 @@ impl TagGlobs {
 impl TagGlob {
     fn new(text: &str) -> Result<Self, NameError> {
         if text.len() > PATTERN_MAX {
-            return Err(NameError::new(format!("a pattern has at most {PATTERN_MAX} characters")));
+            return Err(NameError::new(format!("a pattern has at most {PATTERN_MAX} characters")).help(FORMS));
         }
         let (stream, tag) = text.split_once(':').map_or((text, None), |(stream, tag)| (stream, Some(tag)));
         let stream = match part(stream, "/", |b| !b.is_ascii_uppercase())? {
@@ -114,9 +119,7 @@ fn part(text: &str, more: &str, fits: impl Fn(u8) -> bool) -> Result<Part, NameE
     let known =
         |b: u8| (b.is_ascii_alphanumeric() && fits(b)) || "._-".contains(char::from(b)) || more.contains(char::from(b));
     if text.starts_with('!') || !text.bytes().all(|b| known(b) || META.contains(char::from(b))) {
-        return Err(NameError::new(format!("`{text}` is not a pattern of names")).help(
-            "`stream`, `stream:tag`, or with `*`, `**`, `?`, `[a-z]` and `{a,b}`, as `team-a/**` or `python:3.*`",
-        ));
+        return Err(NameError::new(format!("`{text}` is not a pattern of names")).help(FORMS));
     }
     glob(text).map(Part::Glob)
 }
@@ -124,11 +127,11 @@ fn part(text: &str, more: &str, fits: impl Fn(u8) -> bool) -> Result<Part, NameE
 /// A glob whose `*` does not go over `/`.
 pub(crate) fn glob(text: &str) -> Result<GlobMatcher, NameError> {
     if text.len() > PATTERN_MAX {
-        return Err(NameError::new(format!("a pattern has at most {PATTERN_MAX} characters")));
+        return Err(NameError::new(format!("a pattern has at most {PATTERN_MAX} characters")).help(FORMS));
     }
     match GlobBuilder::new(text).literal_separator(true).backslash_escape(false).build() {
         Ok(glob) => Ok(glob.compile_matcher()),
-        Err(error) => Err(NameError::new(format!("`{text}` is not a pattern: {}", error.kind()))),
+        Err(error) => Err(NameError::new(format!("`{text}` is not a pattern: {}", error.kind())).help(GLOBS)),
     }
 }
 

@@ -290,6 +290,8 @@ mod tests {
           |
         3 | programs = ['[']
           |             ^^^
+          |
+          = help: a pattern may have `*`, `**`, `?`, `[a-z]` and `{a,b}`
         "#);
     }
 }

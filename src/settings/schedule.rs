@@ -56,7 +56,8 @@ impl Schedule {
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         match parser.parse(text) {
             Ok(cron) => Ok(Self::Cron { text: text.into(), cron: Arc::new(cron), zone: zone.clone() }),
-            Err(error) => Err(NameError::new(format!("`{text}` is not a schedule: {error}"))),
+            Err(error) => Err(NameError::new(format!("`{text}` is not a schedule: {error}"))
+                .help("five fields as crontab(5) has them, as `*/30 * * * *`; or `never`")),
         }
     }
 
@@ -129,7 +130,7 @@ const FIELDS: [Field; 5] = [
 /// not understand, or understand otherwise, is refused by name.
 fn check_fields(text: &str) -> Result<(), NameError> {
     if text.len() > 255 {
-        return Err(NameError::new("a schedule has at most 255 characters"));
+        return Err(NameError::new("a schedule has at most 255 characters").help("as `*/30 * * * *`; or `never`"));
     }
     if text.starts_with('@') {
         return Err(NameError::new(format!("`{text}` is not supported: a schedule has five fields"))

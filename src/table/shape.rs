@@ -206,6 +206,9 @@ impl Pruning<'_, '_> {
 pub(crate) fn key_help(name: &str, keys: &[(String, Shape)]) -> String {
     let known = || keys.iter().map(|(key, _)| key.as_str());
     match nearest(name, known()) {
+        Some(near) if keys.iter().any(|(key, shape)| key == near && *shape == Shape::Reserved) => {
+            format!("did you mean `{near}`? (not yet supported)")
+        }
         Some(near) => format!("did you mean `{near}`?"),
         None => {
             let usable = keys.iter().filter(|(_, shape)| *shape != Shape::Reserved);

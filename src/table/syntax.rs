@@ -45,10 +45,27 @@ pub(super) fn parse<'a>(text: &'a str, findings: &mut Findings<'_>) -> Option<Sp
         let span = error.span().unwrap_or(0..0);
         if seen.len() < MISTAKES_MAX && seen.insert(lines.number(span.start)) {
             let file = findings.file;
-            findings.problems.push(Problem::at(file, span, format!("this is not TOML: {}", error.message())));
+            let help = help(error.message(), text, span.start);
+            let problem = Problem::at(file, span, format!("this is not TOML: {}", error.message()));
+            findings.problems.push(problem.help(help));
         }
     }
     mistakes.is_empty().then_some(document)
+}
+
+/// The way out of a mistake that the parser names with `message`.
+fn help(message: &str, text: &str, at: usize) -> String {
+    let start = text[..at.min(text.len())].rfind('\n').map_or(0, |at| at + 1);
+    let line = text[start..].lines().next().unwrap_or_default();
+    let key = line.split('=').next().unwrap_or_default().trim();
+    let is_bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    if message.contains("dotted key") && is_bare {
+        return format!("quote it: `\"{}\" = …`", short(key));
+    }
+    if message.contains("quote") || message.contains("string") {
+        return "put text in quotes, as `key = \"value\"`, and close them in the same line".to_owned();
+    }
+    "TOML has `key = \"value\"` in lines of their own, below headers as `[tags]`".to_owned()
 }
 
 /// Where each key stands, in ascending order, by its name.

@@ -7,7 +7,11 @@ fn said(text: &str) -> String {
     let file = Arc::new(SourceFile { path: "pinstream.toml".to_owned(), text: text.to_owned() });
     match Problems::none_or(settings(&file, &mut Schedules::default()).1) {
         Ok(()) => "nothing is wrong".to_owned(),
-        Err(problems) => Rendered(&problems, Style::Plain).to_string(),
+        Err(problems) => {
+            let lost = problems.0.iter().find(|problem| problem.help.as_ref().is_none_or(String::is_empty));
+            assert!(lost.is_none(), "no way out: {lost:?}");
+            Rendered(&problems, Style::Plain).to_string()
+        }
     }
 }
 
@@ -183,6 +187,8 @@ plain-http = true
       |
     2 | [registry."https://quay.io"]
       |           ^^^^^^^^^^^^^^^^^
+      |
+      = help: leave the scheme out: `quay.io`
 
     error: the registry `a.example` is defined twice
      --> pinstream.toml:3:11
@@ -415,4 +421,49 @@ fn t6_a_hundred_of_anything_is_enough() {
     let said =
         said(&format!("[[hook]]\nname = \"a\"\nrun = [{many}]\non = [{many}]\nenv = [{many}]\nfiles = [{many}]"));
     assert_eq!(said.matches("more than 100").count(), 4, "{said}");
+}
+
+#[test]
+fn patterns_hosts_and_schedules_that_are_none_have_a_way_out() {
+    insta::assert_snapshot!(said(r#"
+[import]
+schedule = "0 0 L * *"
+[registry."a_b.c"]
+[[hook]]
+name = "a"
+run = ["a"]
+on = ["python:[", "A"]
+"#), @r#"
+    error: `L` is not a day of month
+     --> pinstream.toml:3:12
+      |
+    3 | schedule = "0 0 L * *"
+      |            ^^^^^^^^^^^
+      |
+      = help: numbers from 1 to 31, `*`, ranges as `1-31`, steps as `*/2`
+
+    error: `a_b.c` is not a registry's `host` or `host:port`
+     --> pinstream.toml:4:11
+      |
+    4 | [registry."a_b.c"]
+      |           ^^^^^^^
+      |
+      = help: letters, digits and `-` between dots, and a port, as `quay.io` or `localhost:5000`
+
+    error: `[` is not a pattern: unclosed character class; missing ']'
+     --> pinstream.toml:8:7
+      |
+    8 | on = ["python:[", "A"]
+      |       ^^^^^^^^^^
+      |
+      = help: a pattern may have `*`, `**`, `?`, `[a-z]` and `{a,b}`
+
+    error: `A` is not a stream's name
+     --> pinstream.toml:8:19
+      |
+    8 | on = ["python:[", "A"]
+      |                   ^^^
+      |
+      = help: lower-case letters, digits and single `.`, `_`, `-` between them, parted by `/`
+    "#);
 }

@@ -17,7 +17,11 @@ fn said(text: &str) -> String {
     problems.extend(draft.finish().1);
     match Problems::none_or(problems) {
         Ok(()) => "nothing is wrong".to_owned(),
-        Err(problems) => Rendered(&problems, Style::Plain).to_string(),
+        Err(problems) => {
+            let lost = problems.0.iter().find(|problem| problem.help.as_ref().is_none_or(String::is_empty));
+            assert!(lost.is_none(), "no way out: {lost:?}");
+            Rendered(&problems, Style::Plain).to_string()
+        }
     }
 }
 
@@ -431,17 +435,57 @@ fn what_is_not_toml_is_said_for_every_line() {
       |
     2 | a = docker.io/library/python:3
       |     ^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: put text in quotes, as `key = "value"`, and close them in the same line
 
     error: this is not TOML: invalid basic string, expected `"`
      --> streams/python.toml:3:7
       |
     3 | b = "x
       |       ^
+      |
+      = help: put text in quotes, as `key = "value"`, and close them in the same line
 
     error: this is not TOML: key with no value, expected `=`
      --> streams/python.toml:5:2
       |
     5 | d
       |  ^
+      |
+      = help: TOML has `key = "value"` in lines of their own, below headers as `[tags]`
+    "#);
+}
+
+#[test]
+fn an_unquoted_version_behind_its_beginning_is_told_to_be_quoted() {
+    insta::assert_snapshot!(said("[tags]\n\"3\" = \"a.example/x:3\"\n3.12 = \"a.example/x:3.12\"\n"), @r#"
+    error: this is not TOML: cannot extend value of type string with a dotted key
+     --> streams/python.toml:3:1
+      |
+    3 | 3.12 = "a.example/x:3.12"
+      | ^
+      |
+      = help: quote it: `"3.12" = …`
+    "#);
+}
+
+#[test]
+fn a_key_that_is_near_to_one_that_is_still_to_come_is_told_so() {
+    insta::assert_snapshot!(said("import.sok = \"3d\"\n[tags]\na = { image = \"a_b.c/x:1\" }\n"), @r#"
+    error: unknown key `sok`
+     --> streams/python.toml:1:8
+      |
+    1 | import.sok = "3d"
+      |        ^^^
+      |
+      = help: did you mean `soak`? (not yet supported)
+
+    error: `a_b.c` is not a registry's `host` or `host:port`
+     --> streams/python.toml:3:15
+      |
+    3 | a = { image = "a_b.c/x:1" }
+      |               ^^^^^^^^^^^
+      |
+      = help: letters, digits and `-` between dots, and a port, as `quay.io` or `localhost:5000`
     "#);
 }
