@@ -3,6 +3,9 @@
 //! These types are what scripts rely on: keys are added, never renamed, and nothing inside the program is built from
 //! them. Texts of images are given as they are, escaped as JSON has it where they could act on a terminal.
 
+pub mod check;
+pub mod words;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -12,6 +15,7 @@ use crate::lock::Lock;
 use crate::lock::diff::{Change, Move, Side, side};
 use crate::state::Told;
 use crate::stream::{Source, Tag};
+use words::{ChangeV1, EndV1, HookOutcomeV1, KindV1, OutcomeV1, StatusV1};
 
 /// The name and version of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -34,8 +38,8 @@ pub enum EventSchema {
 pub struct ReportV1 {
     /// Always `pinstream.report/v1`.
     pub schema: ReportSchema,
-    /// How it ended: `planned`, `written`, `landed` or `unchanged`.
-    pub end: &'static str,
+    /// How it ended.
+    pub end: EndV1,
     /// The exit code that goes with it.
     pub exit: u8,
     /// The remote, without credentials.
@@ -72,8 +76,8 @@ pub struct TagV1 {
     pub follow: Option<String>,
     /// The image; null for a follower that never had a pin.
     pub image: Option<String>,
-    /// `unchanged`, `moved`, `added`, `removed`, `not-due`, `not-asked`, `refused` or `failed`.
-    pub outcome: &'static str,
+    /// What became of it.
+    pub outcome: OutcomeV1,
     /// Where it stood before; null if it had no pin.
     pub old: Option<SideV1>,
     /// Where it stands now; null if it has no pin.
@@ -95,8 +99,8 @@ pub struct SideV1 {
 /// Why a tag could not be imported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ErrorV1 {
-    /// `not-found`, `unauthorized`, `rate-limited`, `tls`, `network`, `integrity`, `unsupported` or `refused`.
-    pub kind: &'static str,
+    /// What kind of thing went wrong.
+    pub kind: KindV1,
     /// What happened.
     pub message: String,
     /// What to do about it.
@@ -114,8 +118,8 @@ pub struct HookV1 {
     pub event: Option<String>,
     /// How many moves it was given, or waits for.
     pub moves: usize,
-    /// `succeeded`, `failed`, `elsewhere`, `pending` or `refused`.
-    pub outcome: &'static str,
+    /// What became of it.
+    pub outcome: HookOutcomeV1,
     /// Why it failed or was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -160,8 +164,8 @@ pub struct MoveV1 {
     pub follow: Option<String>,
     /// The image.
     pub image: String,
-    /// `added`, `moved` or `removed`.
-    pub change: &'static str,
+    /// What happened to its digest.
+    pub change: ChangeV1,
     /// Where it stood before; null if it was added.
     pub old: Option<SideV1>,
     /// Where it stands now; null if it was removed.
@@ -206,6 +210,8 @@ pub struct PinV1 {
     pub pin: Option<SideV1>,
     /// The reference to deploy, `registry/repository:tag@sha256:…`; null if it has no pin.
     pub reference: Option<String>,
+    /// How its pin and its definition go together.
+    pub status: StatusV1,
 }
 
 /// Where moves have landed.
@@ -257,8 +263,8 @@ impl ListV1 {
 }
 
 impl PinV1 {
-    /// The tag `id`, defined as `tag`, with its pin in `lock`.
-    pub fn new(id: &TagId, tag: &Tag, lock: &Lock) -> Self {
+    /// The tag `id`, defined as `tag`, with its pin in `lock`, which is of this `status`.
+    pub fn new(id: &TagId, tag: &Tag, lock: &Lock, status: StatusV1) -> Self {
         let pin = lock.pins.get(id);
         let (follow, image, platform) = match &tag.source {
             Source::Follow(target) => (Some(target.to_string()), pin.map(|pin| pin.image.to_string()), None),
@@ -272,6 +278,7 @@ impl PinV1 {
             platform: platform.map(ToString::to_string),
             pin: pin.map(|pin| SideV1::from(&side(lock, pin))),
             reference: pin.map(|pin| pin.reference().to_string()),
+            status,
         }
     }
 }
@@ -292,9 +299,9 @@ impl From<&Move> for MoveV1 {
             follow: m.follow.as_ref().map(ToString::to_string),
             image: m.image.to_string(),
             change: match m.change {
-                Change::Added { .. } => "added",
-                Change::Moved { .. } => "moved",
-                Change::Removed { .. } => "removed",
+                Change::Added { .. } => ChangeV1::Added,
+                Change::Moved { .. } => ChangeV1::Moved,
+                Change::Removed { .. } => ChangeV1::Removed,
             },
             old: m.before().map(SideV1::from),
             new: m.after().map(SideV1::from),
@@ -345,6 +352,7 @@ fn text<T: Serialize>(value: &T) -> String {
     // These types have no map with other keys than strings, and no `Serialize` of their own that fails.
     let plain = serde_json::to_string_pretty(value).unwrap_or_default();
     let mut text = String::with_capacity(plain.len() + 1);
+    let mut last = '\0';
     for c in plain.chars() {
         // Log readers of CI systems act on `##`, as on `##vso[`.
         let acts = (c != '\n' && is_deceptive(c)) || (c == '#' && last == '#');
@@ -355,7 +363,6 @@ fn text<T: Serialize>(value: &T) -> String {
         }
         // serde escapes C0 alone. Such a character stands within a string; past U+FFFF JSON has two units for it.
         for unit in c.encode_utf16(&mut [0; 2]) {
-    let mut last = '\0';
             text.push_str(&format!("\\u{unit:04x}"));
         }
     }

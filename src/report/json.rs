@@ -1,27 +1,31 @@
 //! A report as `pinstream.report/v1`.
 
+use super::exit::Exit;
 use super::{End, HookOutcome, HookRow, Outcome, Report, Row};
 use crate::git::CommitId;
 use crate::hook::HookExit;
+use crate::registry::FailureKind;
+use crate::wire::words::{EndV1, HookOutcomeV1, KindV1, OutcomeV1};
 use crate::wire::{ErrorV1, HookV1, ReportSchema, ReportV1, SideV1, TagV1};
 
-/// The JSON text of `report`.
-pub fn json(report: &Report) -> String {
-    ReportV1::from(report).to_json()
+/// The JSON text of `report`, with which the process ends as `exit` says.
+pub fn json(report: &Report, exit: Exit) -> String {
+    ReportV1::new(report, exit).to_json()
 }
 
-impl From<&Report> for ReportV1 {
-    fn from(report: &Report) -> Self {
+impl ReportV1 {
+    /// `report`, with which the process ends as `exit` says.
+    pub fn new(report: &Report, exit: Exit) -> Self {
         let (end, commit) = match &report.end {
-            End::Planned => ("planned", None),
-            End::Written => ("written", None),
-            End::Landed(commit) => ("landed", Some(commit)),
-            End::Unchanged => ("unchanged", None),
+            End::Planned => (EndV1::Planned, None),
+            End::Written => (EndV1::Written, None),
+            End::Landed(commit) => (EndV1::Landed, Some(commit)),
+            End::Unchanged => (EndV1::Unchanged, None),
         };
         Self {
             schema: ReportSchema::V1,
             end,
-            exit: report.exit().code(),
+            exit: exit.code(),
             remote: report.remote.clone(),
             branch: report.branch.clone(),
             tip: report.tip.as_ref().map(CommitId::to_string),
@@ -38,7 +42,7 @@ impl From<&Row> for TagV1 {
     fn from(row: &Row) -> Self {
         let error = match &row.outcome {
             Outcome::Failed(error) => {
-                Some(ErrorV1 { kind: error.kind.word(), message: error.message.clone(), help: error.help.clone() })
+                Some(ErrorV1 { kind: error.kind.into(), message: error.message.clone(), help: error.help.clone() })
             }
             _ => None,
         };
@@ -47,7 +51,7 @@ impl From<&Row> for TagV1 {
             tag: row.tag.tag.to_string(),
             follow: row.follow.as_ref().map(ToString::to_string),
             image: row.image.as_ref().map(ToString::to_string),
-            outcome: row.outcome.word(),
+            outcome: (&row.outcome).into(),
             old: row.old.as_ref().map(SideV1::from),
             new: row.new.as_ref().map(SideV1::from),
             error,
@@ -66,10 +70,53 @@ impl From<&HookRow> for HookV1 {
             name: row.name.clone(),
             event: row.event.clone(),
             moves: row.moves,
-            outcome: row.outcome.word(),
+            outcome: (&row.outcome).into(),
             reason: row.outcome.reason(),
             code,
             output: row.output.clone(),
+        }
+    }
+}
+
+impl From<&Outcome> for OutcomeV1 {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Unchanged => Self::Unchanged,
+            Outcome::Moved => Self::Moved,
+            Outcome::Refreshed => Self::Refreshed,
+            Outcome::Added => Self::Added,
+            Outcome::Removed => Self::Removed,
+            Outcome::NotDue => Self::NotDue,
+            Outcome::NotAsked => Self::NotAsked,
+            Outcome::Failed(error) if error.kind == FailureKind::Refused => Self::Refused,
+            Outcome::Failed(_) => Self::Failed,
+        }
+    }
+}
+
+impl From<FailureKind> for KindV1 {
+    fn from(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::NotFound => Self::NotFound,
+            FailureKind::Unauthorized => Self::Unauthorized,
+            FailureKind::RateLimited => Self::RateLimited,
+            FailureKind::Tls => Self::Tls,
+            FailureKind::Network => Self::Network,
+            FailureKind::Integrity => Self::Integrity,
+            FailureKind::Unsupported => Self::Unsupported,
+            FailureKind::Refused => Self::Refused,
+        }
+    }
+}
+
+impl From<&HookOutcome> for HookOutcomeV1 {
+    fn from(outcome: &HookOutcome) -> Self {
+        match outcome {
+            HookOutcome::Succeeded => Self::Succeeded,
+            HookOutcome::Failed(_) => Self::Failed,
+            HookOutcome::Elsewhere => Self::Elsewhere,
+            HookOutcome::Pending => Self::Pending,
+            HookOutcome::Refused(_) => Self::Refused,
         }
     }
 }
@@ -83,7 +130,7 @@ mod tests {
     fn a_report_is_told_whole() {
         let mut report = sample::report();
         report.rows.retain(|row| ["node:22", "python:3.12"].contains(&row.tag.to_string().as_str()));
-        insta::assert_snapshot!(json(&report), @r#"
+        insta::assert_snapshot!(json(&report, report.exit()), @r#"
         {
           "schema": "pinstream.report/v1",
           "end": "landed",
@@ -156,11 +203,29 @@ mod tests {
     }
 
     #[test]
+    fn the_words_of_a_json_are_those_of_a_text() {
+        let report = sample::report();
+        let failed = |kind| Outcome::Failed(crate::registry::ImportError::new(kind, "x"));
+        let more = [Outcome::Refreshed, Outcome::NotAsked, failed(FailureKind::Refused)];
+        for outcome in report.rows.iter().map(|row| &row.outcome).chain(&more) {
+            assert_eq!(serde_json::to_value(OutcomeV1::from(outcome)).unwrap(), outcome.word());
+        }
+        let more = [HookOutcome::Pending, HookOutcome::Refused(String::new())];
+        for outcome in report.hooks.iter().map(|hook| &hook.outcome).chain(&more) {
+            assert_eq!(serde_json::to_value(HookOutcomeV1::from(outcome)).unwrap(), outcome.word());
+        }
+        for kind in [FailureKind::NotFound, FailureKind::RateLimited, FailureKind::Tls, FailureKind::Integrity] {
+            assert_eq!(serde_json::to_value(KindV1::from(kind)).unwrap(), kind.word());
+        }
+    }
+
+    #[test]
     fn t9_no_text_acts_in_a_report_and_none_is_lost() {
-        let hostile = "\u{1b}[2J\u{9b}\u{7f}\u{202e}\u{e0041}\"\\\n";
+        let hostile = "\u{1b}[2J\u{9b}\u{7f}\u{202e}\u{e0041}\"\\\n###vso[task.setvariable]";
         let report = Report { notes: vec![hostile.to_owned()], ..sample::report() };
-        let text = json(&report);
+        let text = json(&report, report.exit());
         assert!(!text.chars().any(|c| c != '\n' && crate::escape::is_deceptive(c)));
+        assert!(!text.contains("##"), "{text}");
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read["notes"][0], hostile);
     }

@@ -1,0 +1,67 @@
+//! What `check` found, as `pinstream.check/v1`.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::words::FindingKindV1;
+use super::{ReportV1, text};
+
+/// The name and version of what `check` found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub enum CheckSchema {
+    /// Version 1.
+    #[serde(rename = "pinstream.check/v1")]
+    V1,
+}
+
+/// What `check` found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct CheckV1 {
+    /// Always `pinstream.check/v1`.
+    pub schema: CheckSchema,
+    /// The exit code that goes with it.
+    pub exit: u8,
+    /// How many pins the lock has.
+    pub pins: usize,
+    /// How many streams are defined.
+    pub streams: usize,
+    /// What is wrong, in the order in which it was found.
+    pub findings: Vec<FindingV1>,
+    /// The difference from the lock as it is to the lock as it follows from it and the definitions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
+    /// The command that brings lock and definitions together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mend: Option<String>,
+    /// With `--upstream`, what a pass would do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<ReportV1>,
+}
+
+/// One thing that is wrong with a tag.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct FindingV1 {
+    /// The stream.
+    pub stream: String,
+    /// The tag's name within it.
+    pub tag: String,
+    /// What kind of thing.
+    pub kind: FindingKindV1,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+impl CheckV1 {
+    /// What was found as JSON text.
+    pub fn to_json(&self) -> String {
+        text(self)
+    }
+}
+
+/// The JSON schema of what `check` found.
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(CheckV1)
+}
