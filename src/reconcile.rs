@@ -261,7 +261,12 @@ fn rows(root: &Root, old: &Lock, new: &Lock, asked: &BTreeSet<TagId>, failures: 
         diff::moves(old, new).into_iter().map(|one| (one.tag.clone(), one)).collect();
     let mut rows = Vec::with_capacity(root.definitions.tags.len() + moves.len());
     for (id, tag) in &root.definitions.tags {
-        rows.push(Row::of(id, tag, new, moves.remove(id), asked.contains(id), failures.get(id).cloned()));
+        let mut row = Row::of(id, tag, new, moves.remove(id), asked.contains(id), failures.get(id).cloned());
+        let stands = matches!(row.outcome, Outcome::Unchanged | Outcome::NotDue);
+        if stands && old.pins.get(id) != new.pins.get(id) {
+            row.outcome = Outcome::Refreshed;
+        }
+        rows.push(row);
     }
     rows.extend(moves.into_values().map(Row::removed));
     // No tag is there twice, and they are nearly in order: there is no need for the memory of a stable sort.

@@ -74,6 +74,8 @@ pub enum Outcome {
     Unchanged,
     /// It stands at another digest.
     Moved,
+    /// It stands where it stood, and its entry in the lock is another one: its image has a new name, or new words.
+    Refreshed,
     /// It is new in the lock.
     Added,
     /// It is no longer in the lock.
@@ -160,6 +162,7 @@ impl Outcome {
         match self {
             Self::Unchanged => "unchanged",
             Self::Moved => "moved",
+            Self::Refreshed => "refreshed",
             Self::Added => "added",
             Self::Removed => "removed",
             Self::NotDue => "not-due",
@@ -170,8 +173,8 @@ impl Outcome {
     }
 
     /// Whether the lock is another for it.
-    pub fn is_move(&self) -> bool {
-        matches!(self, Self::Moved | Self::Added | Self::Removed)
+    pub fn is_change(&self) -> bool {
+        matches!(self, Self::Moved | Self::Refreshed | Self::Added | Self::Removed)
     }
 
     fn exit(&self) -> Exit {
@@ -226,9 +229,9 @@ impl Report {
         rows.chain(hooks).chain(errors).fold(Exit::Success, Exit::worst)
     }
 
-    /// Whether any tag moved, or would.
-    pub fn moves(&self) -> bool {
-        self.rows.iter().any(|row| row.outcome.is_move())
+    /// Whether the lock is another one after the pass, or would be.
+    pub fn changes(&self) -> bool {
+        self.rows.iter().any(|row| row.outcome.is_change())
     }
 }
 

@@ -24,11 +24,9 @@ const SHORT: usize = 50;
 /// What stopped it.
 pub fn run(context: &Context, place: Place, request: &Request, format: Format) -> Result<Exit, CliError> {
     let report = report(context, place, request)?;
-    match show(context, &report, format) {
-        // Whoever reads has had enough; how it ended is still told.
-        Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(report.exit()),
-        shown => shown.map(|()| report.exit()),
-    }
+    let exit = report.exit();
+    show(context, &report, exit, format)?;
+    Ok(exit)
 }
 
 /// Runs the pass and gives its report.
@@ -78,18 +76,18 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
-/// Writes a report in `format`.
+/// Writes a report in `format`; the process is to end as `exit` says.
 ///
 /// # Errors
 /// Where standard output cannot be written.
-pub fn show(context: &Context, report: &Report, format: Format) -> Result<(), CliError> {
+pub fn show(context: &Context, report: &Report, exit: Exit, format: Format) -> Result<(), CliError> {
     let mut out = context.stdout();
     match format {
         Format::Text => {
             let show = if context.verbose > 0 { Show::Everything } else { Show::Changes };
             write!(out, "{}", text(report, show, context.style))?;
         }
-        Format::Json => write!(out, "{}", json::json(report))?,
+        Format::Json => write!(out, "{}", json::json(report, exit))?,
     }
     Ok(out.flush()?)
 }
@@ -108,9 +106,10 @@ fn bar(context: &Context) -> ProgressBar {
 fn draw(bar: &ProgressBar, progress: Progress) {
     match progress {
         Progress::Imports { done, of } if of >= SHORT => {
-            bar.set_message("importing");
+            // What is shown first has its numbers already.
             bar.set_length(of as u64);
             bar.set_position(done as u64);
+            bar.set_message("importing");
         }
         Progress::Imports { .. } => {}
         Progress::Hook => bar.finish_and_clear(),

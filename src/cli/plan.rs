@@ -4,7 +4,7 @@ use crate::reconcile::{Effect, Imports, Request};
 use crate::report::exit::Exit;
 use crate::world::real::Place;
 
-use super::context::Context;
+use super::context::{Context, patterns};
 use super::{CliError, Format, pass};
 
 /// Show what a pass would do, and why; write nothing
@@ -13,7 +13,7 @@ pub struct Args {
     /// Tags: a stream, `stream:tag`, or a glob; all where none is given
     #[arg(value_name = "TAG")]
     tags: Vec<String>,
-    /// End with 2 where anything would move
+    /// End with 2 where the lock would change
     #[arg(long)]
     exit_code: bool,
     /// In which form
@@ -26,18 +26,19 @@ pub struct Args {
 /// # Errors
 /// What stopped the pass.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
-    let (folder, only) = context.selection(&args.tags)?;
+    let folder = context.root_folder()?;
     let request = Request {
         branch: None,
         root: String::new(),
         remote: None,
-        only,
+        only: patterns(&args.tags)?,
         imports: Imports::All,
         effect: Effect::Show,
         policy: context.policy.clone(),
     };
     let report = pass::report(context, Place::Folder(folder), &request)?;
-    pass::show(context, &report, args.format)?;
-    let drift = if args.exit_code && report.moves() { Exit::Drift } else { Exit::Success };
-    Ok(report.exit().worst(drift))
+    let drift = if args.exit_code && report.changes() { Exit::Drift } else { Exit::Success };
+    let exit = report.exit().worst(drift);
+    pass::show(context, &report, exit, args.format)?;
+    Ok(exit)
 }

@@ -43,7 +43,7 @@ pub fn text(report: &Report, show: Show, style: Style) -> String {
 
 /// `2 moved, 97 unchanged; landed as 0f1c2d3ee on main`
 fn summary(report: &Report) -> String {
-    let words = ["moved", "added", "removed", "unchanged", "not-due", "not-asked", "refused", "failed"];
+    let words = ["moved", "refreshed", "added", "removed", "unchanged", "not-due", "not-asked", "refused", "failed"];
     let count = |word: &str| report.rows.iter().filter(|row| row.outcome.word() == word).count();
     let counts: Vec<String> = words
         .iter()
@@ -71,7 +71,7 @@ impl Page {
     fn row(&mut self, row: &Row, words: usize, tags: usize) {
         let word = row.outcome.word();
         let colour = match row.outcome {
-            Outcome::Moved => Some(AnsiColor::Yellow),
+            Outcome::Moved | Outcome::Refreshed => Some(AnsiColor::Yellow),
             Outcome::Added => Some(AnsiColor::Green),
             Outcome::Removed => Some(AnsiColor::Magenta),
             Outcome::Failed(_) => Some(AnsiColor::Red),

@@ -155,3 +155,35 @@ refused  python:unnamed   `127.0.0.1:9` is at 127.0.0.1, a private or loopback a
 --- exit 4
 "#);
 }
+
+#[test]
+fn a_lock_that_would_change_without_a_move_is_told_and_is_drift() {
+    let stage = Stage::pinned();
+    let mirrored = super::PYTHON.replace("\"REGISTRY/python:3.11\"", "\"REGISTRY/mirror:3.11\"");
+    stage.registry.push("mirror", "3.11", &super::image(11, "3.11.9"));
+    stage.stream(&mirrored);
+    stage.check(
+        &["plan", "--exit-code"],
+        r#"
+--- out
+refreshed  python:3.11  e0660bcc5200                 3.11.9
+1 refreshed, 3 unchanged; nothing was written
+--- exit 2
+"#,
+    );
+    assert_eq!(stage.sandbox.run(&["plan"]).code, Some(0));
+    assert_eq!(stage.sandbox.run(&["check", "--upstream"]).code, Some(2));
+    stage.update();
+    assert_eq!(stage.sandbox.run(&["plan", "--exit-code"]).code, Some(0));
+}
+
+#[test]
+fn the_exit_in_a_report_is_that_of_the_process() {
+    let stage = Stage::pinned();
+    stage.move_upstream();
+    for (args, code) in [(&["plan", "--format", "json"][..], 0), (&["plan", "--format", "json", "--exit-code"], 2)] {
+        let ran = stage.sandbox.run(args);
+        let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!((ran.code, &report["exit"]), (Some(code), &code.into()), "{args:?}");
+    }
+}
