@@ -28,6 +28,7 @@ use crate::git::GitError;
 use crate::problem::{Problems, Rendered, Style};
 use crate::reconcile::PassError;
 use crate::report::exit::Exit;
+use crate::root::NoSuchTag;
 
 use context::Context;
 
@@ -134,6 +135,7 @@ impl CliError {
         match self {
             Self::Pass(PassError::Forbidden(_)) => Exit::Refused,
             Self::Pass(PassError::Contention { .. }) => Exit::Contention,
+            Self::Pass(PassError::NoSuchTag(_)) => Exit::Usage,
             Self::Pass(_) | Self::Output(_) => Exit::Error,
             Self::Said { exit, .. } => *exit,
         }
@@ -143,6 +145,12 @@ impl CliError {
 impl From<Problems> for CliError {
     fn from(problems: Problems) -> Self {
         Self::Pass(PassError::Problems(problems))
+    }
+}
+
+impl From<NoSuchTag> for CliError {
+    fn from(error: NoSuchTag) -> Self {
+        Self::Pass(PassError::NoSuchTag(error))
     }
 }
 
@@ -168,8 +176,6 @@ pub fn run() -> ExitCode {
     let color = cli.global.color;
     match cli.run() {
         Ok(exit) => exit.into(),
-        // Whoever reads our output has had enough, as `head` does.
-        Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success.into(),
         Err(error) => {
             let style = context::style_of(color, &io::stderr());
             let _ = write!(anstream::stderr(), "{}", Shown(&error, style));
@@ -223,5 +229,26 @@ impl std::fmt::Display for Shown<'_> {
         // What was typed may come from somewhere else, as in a job of a CI system.
         writeln!(f, "{red}error{plain}: {}", escape::lines(&self.0.to_string()))?;
         help.map_or(Ok(()), |help| writeln!(f, "{bold}help{plain}: {}", escape::lines(&help)))
+    }
+}
+            CliError::Pass(PassError::NoSuchTag(error)) => Some(error.help()),
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stops_a_pass_has_its_exit_code() {
+        let contention = PassError::Contention { tries: 9, last: "the branch moved".to_owned() };
+        let no_tag = NoSuchTag { word: "x".to_owned(), near: None };
+        for (error, exit) in [
+            (contention, Exit::Contention),
+            (PassError::NoSuchTag(no_tag), Exit::Usage),
+            (PassError::Forbidden(Problems(Vec::new())), Exit::Refused),
+            (PassError::Problems(Problems(Vec::new())), Exit::Error),
+            (PassError::Registries(String::new()), Exit::Error),
+        ] {
+            assert_eq!(CliError::Pass(error).exit(), exit);
+        }
     }
 }

@@ -21,7 +21,7 @@ use crate::image::TagId;
 use crate::lock::{Lock, diff};
 use crate::problem::Problems;
 use crate::report::{End, Outcome, Report, Row};
-use crate::root::Root;
+use crate::root::{NoSuchTag, Root};
 use crate::settings::globs::TagGlobs;
 use crate::settings::policy::Policy;
 use crate::stream::Tag;
@@ -87,6 +87,9 @@ pub enum PassError {
     /// The Git remote.
     #[error(transparent)]
     Git(#[from] GitError),
+    /// A word of the request names no tag.
+    #[error(transparent)]
+    NoSuchTag(#[from] NoSuchTag),
     /// A registry's settings cannot be used.
     #[error("{0}")]
     Registries(String),
@@ -115,6 +118,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
     let fetched = Fetched::default();
     loop {
         let scene = load::load(world, request.branch.as_deref()).await?;
+        request.only.as_ref().map_or(Ok(()), |only| scene.root.has(only))?;
         let mut memory = Remembered::read(world, request, &scene.sight).await?;
         if request.effect == Effect::Land && !memory.adopt(world, &scene.root).await? {
             tries.again(world, "the state ref moved").await?;

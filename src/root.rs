@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::git::Files;
-use crate::image::{RegistryHost, StreamName};
+use crate::image::{RegistryHost, StreamName, TagId};
 use crate::lock::{self, Lock};
 use crate::problem::{Problem, Problems, SourceFile};
+use crate::settings::globs::TagGlobs;
 use crate::settings::policy::Policy;
 use crate::settings::schedule::Schedules;
 use crate::settings::{self, Settings};
@@ -28,7 +29,45 @@ pub struct Root {
     pub lock: Lock,
 }
 
+/// A word that should name tags and names none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no tag is named `{word}`")]
+pub struct NoSuchTag {
+    /// The word.
+    pub word: String,
+    /// The tag that was most likely meant.
+    pub near: Option<TagId>,
+}
+
+impl NoSuchTag {
+    /// What a person can do about it.
+    pub fn help(&self) -> String {
+        match &self.near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "`pinstream list` shows all tags".to_owned(),
+        }
+    }
+}
+
 impl Root {
+    /// Whether each of `patterns` means a tag.
+    ///
+    /// # Errors
+    /// The first that means none.
+    pub fn has(&self, patterns: &TagGlobs) -> Result<(), NoSuchTag> {
+        match patterns.idle(self.definitions.tags.keys()).first() {
+            Some(word) => Err(self.no_such_tag(word)),
+            None => Ok(()),
+        }
+    }
+
+    /// The error that no tag is named `word`.
+    pub fn no_such_tag(&self, word: &str) -> NoSuchTag {
+        let score = |id: &TagId| strsim::jaro_winkler(&id.to_string(), word);
+        let best = self.definitions.tags.keys().max_by(|a, b| score(a).total_cmp(&score(b)));
+        NoSuchTag { word: word.to_owned(), near: best.filter(|best| score(best) > 0.7).cloned() }
+    }
+
     /// Reads a root from its files: `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml`, by path from the root.
     /// Other files are not looked at.
     ///
@@ -82,6 +121,9 @@ fn read_streams(files: &Files, settings: &Settings, schedules: &mut Schedules) -
     let mut names: HashMap<String, &str> = HashMap::new();
     for (path, bytes) in files {
         let Some(name) = path.strip_prefix(FOLDER).and_then(|rest| rest.strip_suffix(".toml")) else { continue };
+        if is_hidden(path) {
+            continue;
+        }
         if problems.len() > PROBLEMS_MAX {
             break;
         }
@@ -106,6 +148,11 @@ fn read_streams(files: &Files, settings: &Settings, schedules: &mut Schedules) -
     (definitions, problems)
 }
 
+/// Whether the file or a folder it is in begins with a dot: what editors and file managers leave behind, no stream.
+fn is_hidden(path: &str) -> bool {
+    path.split('/').any(|part| part.starts_with('.'))
+}
+
 /// The name of the stream in the file `path`; `twin` is an earlier file whose name differs in case alone.
 fn stream_name(path: &str, name: &str, twin: Option<&str>) -> Result<StreamName, Problem> {
     let file = || Arc::new(SourceFile { path: path.escape_default().to_string(), text: String::new() });
@@ -121,9 +168,6 @@ fn stream_name(path: &str, name: &str, twin: Option<&str>) -> Result<StreamName,
         };
         Problem::whole(Some(&file()), error.message).help(help.unwrap_or_default())
     })
-        if is_hidden(path) {
-            continue;
-        }
 }
 
 fn read_lock(files: &Files) -> Result<Lock, Vec<Problem>> {
@@ -137,8 +181,3 @@ fn read_lock(files: &Files) -> Result<Lock, Vec<Problem>> {
 
 #[cfg(test)]
 mod tests;
-/// Whether the file or a folder it is in begins with a dot: what editors and file managers leave behind, no stream.
-fn is_hidden(path: &str) -> bool {
-    path.split('/').any(|part| part.starts_with('.'))
-}
-

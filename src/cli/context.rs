@@ -8,7 +8,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::image::{NameError, TagId};
+use crate::image::NameError;
 use crate::problem::Style;
 use crate::root::Root;
 use crate::settings;
@@ -42,10 +42,10 @@ impl Context {
     pub fn new(global: &Global) -> Result<Self, CliError> {
         let current = environment::current_folder()
             .map_err(|error| CliError::said(format!("the current folder cannot be read: {error}")))?;
-        let folder = global.directory.as_ref().map_or_else(|| current.clone(), |folder| current.join(folder));
-        if !folder.is_dir() {
-            return Err(CliError::said(format!("`{}` is not a folder", folder.display())));
-        }
+        let named = global.directory.as_ref().map_or_else(|| current.clone(), |folder| current.join(folder));
+        // Without `..` and links: what is above a folder is looked for by its name.
+        let folder = named.canonicalize().ok().filter(|folder| folder.is_dir());
+        let folder = folder.ok_or_else(|| CliError::said(format!("`{}` is not a folder", named.display())))?;
         speak(global.verbose);
         let style = style_of(global.color, &io::stdout());
         match style {
@@ -53,11 +53,11 @@ impl Context {
             Style::Plain => anstream::ColorChoice::Never,
         }
         .write_global();
-        let policy = global.policy.as_deref().map(|path| read_policy(&current.join(path))).transpose()?;
+        let policy = global.policy.as_deref().map(|path| read_policy(&folder.join(path))).transpose()?;
         Ok(Self {
             folder,
             style,
-            is_watched: io::stderr().is_terminal() && global.verbose == 0,
+            is_watched: io::stderr().is_terminal() && global.verbose == 0 && !is_dumb(),
             verbose: global.verbose,
             policy,
         })
@@ -86,47 +86,57 @@ impl Context {
         Ok((folder, root))
     }
 
-    /// The folder of the root that the current folder is in, and the tags of it that `words` name.
-    ///
-    /// The root is read for its names alone, and only where there are words: a pass reads it for itself, and two of
-    /// them would be in memory for all the time it takes.
-    ///
-    /// # Errors
-    /// Where there is none, and a usage error where a word names no tag.
-    pub fn selection(&self, words: &[String]) -> Result<(Folder, Option<TagGlobs>), CliError> {
-        if words.is_empty() {
-            return Ok((self.root_folder()?, None));
-        }
-        let (folder, root) = self.root()?;
-        let only = select(&root, words)?;
-        Ok((folder, only))
+    /// Standard output, for as long as somebody reads it.
+    pub fn stdout(&self) -> impl Write {
+        WhileRead { out: anstream::stdout().lock(), is_read: true }
     }
 
-    /// Standard output, with or without colour.
-    pub fn stdout(&self) -> impl Write {
-        anstream::stdout().lock()
+    /// Standard error, for what people should know beside the output; for as long, too.
+    pub fn stderr(&self) -> impl Write {
+        WhileRead { out: anstream::stderr().lock(), is_read: true }
     }
 }
 
-/// The tags that `words` name; an error where one of them names none.
-///
-/// # Errors
-/// A usage error that names the nearest tag.
-pub fn select(root: &Root, words: &[String]) -> Result<Option<TagGlobs>, CliError> {
-    if words.is_empty() {
-        return Ok(None);
-    }
-    for word in words {
-        let globs = TagGlobs::new([word.as_str()]).map_err(usage)?;
-        if !root.definitions.tags.keys().any(|id| globs.matches(id)) {
-            let error = CliError::usage(format!("no tag is named `{word}`"));
-            return Err(match nearest(root, word) {
-                Some(near) => error.help(format!("did you mean `{near}`?")),
-                None => error.help("`pinstream list` shows all tags"),
-            });
+/// An output that somebody may close, as `head` does: what comes after that is dropped, and changes no exit code.
+struct WhileRead<W> {
+    out: W,
+    is_read: bool,
+}
+
+impl<W: Write> WhileRead<W> {
+    fn unless_closed<T>(&mut self, result: io::Result<T>, closed: T) -> io::Result<T> {
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_read = false;
+                Ok(closed)
+            }
+            result => result,
         }
     }
-    TagGlobs::new(words.iter().map(String::as_str)).map(Some).map_err(usage)
+}
+
+impl<W: Write> Write for WhileRead<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.is_read {
+            return Ok(bytes.len());
+        }
+        let written = self.out.write(bytes);
+        self.unless_closed(written, bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = if self.is_read { self.out.flush() } else { Ok(()) };
+        self.unless_closed(flushed, ())
+    }
+}
+
+/// The tags that `words` mean; none means all tags. Whether each means one is for whoever has the root to say.
+///
+/// # Errors
+/// A usage error for what is no pattern.
+pub fn patterns(words: &[String]) -> Result<Option<TagGlobs>, CliError> {
+    let patterns = TagGlobs::new(words.iter().map(String::as_str)).map_err(usage)?;
+    Ok(Some(patterns).filter(|patterns| !patterns.is_all()))
 }
 
 /// A name that was not accepted on the command line.
@@ -138,22 +148,19 @@ pub fn usage(error: NameError) -> CliError {
     }
 }
 
-/// The tag whose name is nearest to `word`.
-pub fn nearest(root: &Root, word: &str) -> Option<TagId> {
-    let score = |id: &TagId| strsim::jaro_winkler(&id.to_string(), word);
-    let best = root.definitions.tags.keys().max_by(|a, b| score(a).total_cmp(&score(b)))?;
-    (score(best) > 0.7).then(|| best.clone())
-}
-
 /// How output to `stream` looks: colour on a terminal only, and never against `NO_COLOR`.
 pub fn style_of(choice: ColorChoice, stream: &impl IsTerminal) -> Style {
-    let dumb = || environment::var("TERM").is_some_and(|term| term == "dumb");
     let colour = match choice {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
-        ColorChoice::Auto => stream.is_terminal() && environment::var("NO_COLOR").is_none() && !dumb(),
+        ColorChoice::Auto => stream.is_terminal() && environment::var("NO_COLOR").is_none() && !is_dumb(),
     };
     if colour { Style::Colour } else { Style::Plain }
+}
+
+/// Whether the terminal can do nothing but show text.
+fn is_dumb() -> bool {
+    environment::var("TERM").is_some_and(|term| term == "dumb")
 }
 
 fn read_policy(path: &Path) -> Result<Policy, CliError> {

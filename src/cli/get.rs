@@ -8,7 +8,7 @@ use crate::image::TagId;
 use crate::report::exit::Exit;
 
 use super::CliError;
-use super::context::{Context, nearest};
+use super::context::Context;
 
 /// Print what a tag is pinned to, for scripts
 #[derive(Debug, clap::Args)]
@@ -42,11 +42,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
         CliError::usage(error.message).help("name one tag, as `python:3.12`")
     })?;
     if !root.definitions.tags.contains_key(&id) {
-        let error = CliError::usage(format!("no tag is named `{id}`"));
-        return Err(match nearest(&root, &args.tag) {
-            Some(near) => error.help(format!("did you mean `{near}`?")),
-            None => error.help("`pinstream list` shows all tags"),
-        });
+        return Err(root.no_such_tag(&args.tag).into());
     }
     let Some(pin) = root.lock.pins.get(&id) else {
         return Err(CliError::said(format!("`{id}` is not pinned yet")).help(format!("run `pinstream update {id}`")));

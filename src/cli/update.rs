@@ -4,7 +4,7 @@ use crate::reconcile::{Effect, Imports, Request};
 use crate::report::exit::Exit;
 use crate::world::real::Place;
 
-use super::context::Context;
+use super::context::{Context, patterns};
 use super::{CliError, Format, pass};
 
 /// Import tags and write the lock in the work tree; commit nothing
@@ -26,12 +26,12 @@ pub struct Args {
 /// # Errors
 /// What stopped the pass.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
-    let (folder, only) = context.selection(&args.tags)?;
+    let folder = context.root_folder()?;
     let request = Request {
         branch: None,
         root: String::new(),
         remote: None,
-        only,
+        only: patterns(&args.tags)?,
         imports: if args.offline { Imports::None } else { Imports::All },
         effect: Effect::Write,
         policy: context.policy.clone(),

@@ -124,8 +124,8 @@ For more information, try '--help'.
         &["schema", "setings"],
         r#"
 --- err
-error: invalid value 'setings' for '<settings|stream|policy|report|event|list>'
-  [possible values: settings, stream, policy, report, event, list]
+error: invalid value 'setings' for '<settings|stream|policy|lock|report|check|event|list>'
+  [possible values: settings, stream, policy, lock, report, check, event, list]
 
   tip: a similar value exists: 'settings'
 
@@ -218,6 +218,16 @@ fn colours_come_on_request_only_and_never_against_the_wish() {
 #[test]
 fn a_reader_that_has_enough_ends_the_program_quietly() {
     let stage = Stage::pinned();
+    let ends = |args: &[&str], code: i32| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = stage.sandbox.pinstream(args);
+        command.stdout(writer).stderr(Stdio::piped());
+        let output = command.spawn().unwrap().wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let said = stderr.lines().filter(|line| !line.trim_start().starts_with("DEBUG")).count();
+        assert_eq!((output.status.code(), said), (Some(code), 0), "{args:?}: {stderr}");
+    };
     for args in [
         &["--help"][..],
         &["list"],
@@ -231,15 +241,17 @@ fn a_reader_that_has_enough_ends_the_program_quietly() {
         &["man"],
         &["completions", "bash"],
     ] {
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        let mut command = stage.sandbox.pinstream(args);
-        command.stdout(writer).stderr(Stdio::piped());
-        let output = command.spawn().unwrap().wait_with_output().unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        let said = stderr.lines().filter(|line| !line.trim_start().starts_with("DEBUG")).count();
-        assert_eq!((output.status.code(), said), (Some(0), 0), "{args:?}: {stderr}");
+        ends(args, 0);
     }
+    // What a gate found is its exit code, whoever reads the rest.
+    stage.move_upstream();
+    ends(&["plan", "--exit-code"], 2);
+    ends(&["plan", "--exit-code", "--format", "json"], 2);
+    ends(&["check", "--upstream"], 2);
+    stage.stream("[tags]\nnew = \"REGISTRY/python:new\"\n");
+    ends(&["check"], 2);
+    ends(&["check", "--format", "json"], 2);
+    ends(&["update"], 3);
 }
 
 #[test]
@@ -256,4 +268,27 @@ fn output_that_cannot_be_written_is_an_error() {
 #[test]
 fn it_says_its_version() {
     Sandbox::new().check(&["--version"], &format!("--- out\npinstream {}\n--- exit 0", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn a_folder_is_taken_for_what_it_is_and_not_for_its_name() {
+    let stage = Stage::pinned();
+    std::fs::create_dir_all(stage.sandbox.work().join("../outside")).unwrap();
+    // Above `work/../outside` there is no root, whatever its name begins with.
+    stage.check(
+        &["-C", "../outside", "list"],
+        r#"
+--- err
+error: there is no `pinstream.toml` in `[SANDBOX]/outside` or above it
+help: `pinstream init` writes one
+--- exit 1
+"#,
+    );
+    stage.sandbox.write("../outside/policy.toml", "registries = [\"quay.io\"]\n");
+    std::os::unix::fs::symlink(stage.sandbox.work(), stage.sandbox.work().join("../outside/link")).unwrap();
+    // A policy is counted from the folder that is worked in, as Git and Cargo have it.
+    let ran = stage.sandbox.run(&["-C", "../outside/link", "--policy", "../outside/policy.toml", "check"]);
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    let ran = stage.sandbox.run(&["-C", "../outside", "--policy", "policy.toml", "check"]);
+    assert!(ran.stderr.contains("there is no `pinstream.toml`"), "{}", ran.stderr);
 }
