@@ -16,9 +16,11 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::image::{Platform, RegistryHost};
+use crate::image::{NameError, Platform, RegistryHost};
+use crate::problem::{Place, Problem};
+use crate::table::text;
 use globs::TagGlobs;
-use schedule::Schedule;
+use schedule::{Schedule, Schedules};
 
 /// The file's name, in its root.
 pub const FILE_NAME: &str = "pinstream.toml";
@@ -34,6 +36,46 @@ pub struct Settings {
     pub registries: BTreeMap<RegistryHost, RegistrySettings>,
     /// `[[hook]]`, in the order of the file.
     pub hooks: Vec<Hook>,
+    /// The further files of the root that these settings name, whether they are there or not.
+    pub files: Vec<NamedFile>,
+}
+
+/// A file of the root that the settings name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedFile {
+    /// Its path, from the root.
+    pub path: String,
+    /// By what it is named, as in "`ca` of …".
+    pub by: String,
+    /// Where.
+    pub place: Place,
+}
+
+impl NamedFile {
+    /// The problem that it is not there.
+    pub fn missing(&self) -> Problem {
+        let help = "commit the file at that path, counted from the folder of `pinstream.toml`";
+        self.problem("which is not there").help(help)
+    }
+
+    /// The problem that it is there and cannot be used.
+    pub fn unfit(&self, reason: &str) -> Problem {
+        self.problem(&format!("which cannot be used: {reason}")).help("put a plain file there")
+    }
+
+    fn problem(&self, what: &str) -> Problem {
+        let Place { file, span } = &self.place;
+        Problem::at(file, span.clone(), format!("{} names `{}`, {what}", self.by, self.path))
+    }
+}
+
+/// Reads `pinstream.toml`; what is wrong stands beside what is right.
+pub fn read(bytes: &[u8]) -> (Settings, Vec<Problem>) {
+    let (file, problems) = text::definitions(FILE_NAME, bytes);
+    if problems.is_empty() {
+        return validate::settings(&file, &mut Schedules::default());
+    }
+    (Settings::default(), problems)
 }
 
 /// `[git]`: where and as whom a pass commits.
@@ -121,6 +163,14 @@ impl Hook {
         let program = self.run.first().filter(|program| program.contains('/'))?;
         Some(program.strip_prefix("./").unwrap_or(program))
     }
+}
+
+/// Reads a branch's name, by the rules of git-check-ref-format(1).
+///
+/// # Errors
+/// A sentence and a way out.
+pub fn branch(text: &str) -> Result<String, NameError> {
+    validate::branch(text)
 }
 
 /// The JSON schema of `pinstream.toml`.

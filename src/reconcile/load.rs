@@ -1,8 +1,9 @@
 //! First step: what stands at the branch's tip. Reads the root, its lock and the authorities its settings name.
 
 use crate::git::Files;
-use crate::problem::{Problem, Problems};
+use crate::problem::Problems;
 use crate::root::Root;
+use crate::settings::NamedFile;
 use crate::world::{Sight, World};
 
 use super::PassError;
@@ -48,16 +49,12 @@ pub async fn at<W: World>(world: &W, sight: Sight) -> Result<Scene, PassError> {
 async fn authorities<W: World>(world: &W, sight: &Sight, root: &Root) -> Result<Files, PassError> {
     let mut found = Files::new();
     let mut problems = Vec::new();
-    for (host, registry) in &root.settings.registries {
-        let Some(path) = &registry.ca else { continue };
+    for path in root.settings.registries.values().filter_map(|registry| registry.ca.as_ref()) {
         match world.file(&sight.tip, path).await? {
             Some(file) => {
                 found.insert(path.clone(), file.bytes);
             }
-            None => problems.push(
-                Problem::whole(None, format!("`ca` of `[registry.\"{host}\"]` names `{path}`, which is not there"))
-                    .help("commit the PEM file at that path, counted from the folder of `pinstream.toml`"),
-            ),
+            None => problems.extend(root.settings.files.iter().find(|file| file.path == *path).map(NamedFile::missing)),
         }
     }
     Problems::none_or(problems)?;

@@ -8,9 +8,10 @@ use std::time::Duration;
 use super::globs::TagGlobs;
 use super::schedule::Schedules;
 use super::table::{GitTable, HookTable, RegistryTable, SHAPE, SettingsTable};
-use super::{Author, GitSettings, Hook, ImportSettings, Mirror, RegistrySettings, Settings, duration, path};
+use super::{Author, GitSettings, Hook, ImportSettings, Mirror, NamedFile, RegistrySettings, Settings, duration, path};
 use crate::image::{NameError, Platform, RegistryHost, is_repository_path};
-use crate::problem::{At, Findings, Problem, SourceFile, is_bidi_control};
+use crate::problem::{At, Findings, Place, Problem, SourceFile, is_bidi_control};
+use crate::table::shape::short;
 use crate::table::{Entries, Read};
 
 /// How many hooks a root may have, and how many patterns, files, arguments or variables one of them.
@@ -29,13 +30,40 @@ pub(crate) fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Se
         timezone: import.timezone.as_ref(),
         platforms: import.platforms.as_deref(),
     };
+    let mut files = files_of_registries(&table.registry, &findings);
+    files.extend(table.hook.iter().flat_map(|hook| files_of_hook(&hook.value, &findings)));
     let settings = Settings {
         git: git(&table.git, &mut findings),
         import: written.over(&ImportSettings::default(), schedules, &mut findings),
         registries: registries(&table.registry, &mut findings),
         hooks: hooks(table.hook, &spoiled, &mut findings),
+        files,
     };
     (settings, findings.problems)
+}
+
+/// The file that `text` names, where that is a path.
+fn named(text: &At<String>, by: String, findings: &Findings<'_>) -> Option<NamedFile> {
+    let place = Place { file: Arc::clone(findings.file), span: text.span.clone() };
+    path::parse(&text.value).ok().map(|path| NamedFile { path, by, place })
+}
+
+fn files_of_registries(written: &Entries<RegistryTable>, findings: &Findings<'_>) -> Vec<NamedFile> {
+    let authority = |(key, table): &(At<String>, RegistryTable)| {
+        named(table.ca.as_ref()?, format!("`ca` of `[registry.\"{}\"]`", short(&key.value)), findings)
+    };
+    written.0.iter().filter_map(authority).collect()
+}
+
+fn files_of_hook(hook: &HookTable, findings: &Findings<'_>) -> Vec<NamedFile> {
+    let of = |key: &str| match &hook.name {
+        Some(name) => format!("`{key}` of the hook `{}`", short(&name.value)),
+        None => format!("`{key}` of a hook"),
+    };
+    // What has no slash is looked for in `PATH`.
+    let program = hook.run.as_ref().and_then(|run| run.value.first()).filter(|program| program.value.contains('/'));
+    let program = program.and_then(|program| named(program, of("run"), findings));
+    program.into_iter().chain(hook.files.iter().filter_map(|file| named(file, of("files"), findings))).collect()
 }
 
 /// What a table says of imports.
@@ -118,7 +146,7 @@ fn git(table: &GitTable, findings: &mut Findings<'_>) -> GitSettings {
 }
 
 /// A branch's name, by the rules of git-check-ref-format(1).
-fn branch(text: &str) -> Result<String, NameError> {
+pub(super) fn branch(text: &str) -> Result<String, NameError> {
     let bad = || NameError::new(format!("`{text}` is not a branch's name"));
     if let Some(short) = text.strip_prefix("refs/heads/") {
         return Err(bad().help(format!("leave `refs/heads/` out: `{short}`")));
