@@ -16,7 +16,7 @@ pub mod tries;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::git::GitError;
+use crate::git::{Files, GitError};
 use crate::image::TagId;
 use crate::lock::{Lock, diff};
 use crate::problem::Problems;
@@ -204,19 +204,14 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
     }
 }
 
-/// What the images of `tags` are now, each from bytes that were hashed, whatever the lock says of them. Changes nothing.
+/// What the images that `root` names are now, each from bytes that were hashed: its lock is to be empty, for a pin that
+/// stands vouches for itself. `authorities` holds the PEM files that its settings name. Changes nothing.
 ///
 /// # Errors
 /// What stopped it before any registry was asked.
-pub async fn served<W: World>(world: &W, tags: &BTreeSet<TagId>) -> Result<Findings, PassError> {
-    let mut root = load::load(world, None).await?.root;
-    // A pin that stands vouches for itself: with one, a registry's word for its digest is enough.
-    root.lock.pins.retain(|id, _| !tags.contains(id));
-    let mut plan = plan::plan(&root, Imports::All, None, None, world.now());
-    for import in &mut plan.imports {
-        import.wants.retain(|want| tags.contains(want.tag));
-    }
-    plan.imports.retain(|import| !import.wants.is_empty());
+pub async fn served<W: World>(world: &W, root: &Root, authorities: &Files) -> Result<Findings, PassError> {
+    world.prepare(&root.settings, authorities).map_err(PassError::Registries)?;
+    let plan = plan::plan(root, Imports::All, None, None, world.now());
     Ok(resolve::resolve(world, plan, &Fetched::default()).await)
 }
 

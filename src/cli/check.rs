@@ -1,37 +1,44 @@
 //! `check`: the CI gate. Offline, it says whether definitions are valid and the lock agrees with them; it never turns
 //! red because a registry moved. It runs no hook and pushes nothing.
 
-use std::collections::BTreeSet;
+mod base;
+mod files;
+
+use std::borrow::Cow;
 use std::io::Write as _;
-use std::sync::Arc;
 
 use similar::TextDiff;
 
-use crate::git::checkout::{self, Checkout};
-use crate::git::{Files, GitError};
+use crate::escape;
 use crate::image::TagId;
+use crate::lock::Lock;
 use crate::lock::agree::{What, agree};
 use crate::lock::encode::encode;
-use crate::lock::{self, Lock, Pin};
-use crate::problem::{Problems, SourceFile};
+use crate::problem::Problems;
 use crate::reconcile::pin::pin;
-use crate::reconcile::resolve::{Finding, Findings};
-use crate::reconcile::{Effect, Imports, PassError, Request, served};
-use crate::registry::FailureKind;
+use crate::reconcile::resolve::Findings;
+use crate::reconcile::{Effect, Imports, PassError, Request};
+use crate::report::Report;
 use crate::report::exit::Exit;
 use crate::root::Root;
-use crate::settings;
+use crate::settings::globs::TagGlobs;
+use crate::wire::ReportV1;
+use crate::wire::check::{CheckSchema, CheckV1, FindingV1};
+use crate::wire::words::FindingKindV1;
 use crate::world::folder::Folder;
-use crate::world::real::{Place, RealWorld};
+use crate::world::real::Place;
 
-use super::context::Context;
-use super::{CliError, pass};
+use super::context::{Context, patterns};
+use super::{CliError, Format, pass};
 
 /// Check definitions and lock: the gate for continuous integration
 ///
 /// Without options nothing is asked of any registry, and the answer depends on the files alone.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Tags: a stream, `stream:tag`, or a glob; all where none is given
+    #[arg(value_name = "TAG")]
+    tags: Vec<String>,
     /// Refuse digests that were edited by hand: each one that differs from REV must be what its tag serves now, or
     /// one that the history of REV holds
     #[arg(long, value_name = "REV")]
@@ -39,6 +46,26 @@ pub struct Args {
     /// Fail also where a registry has something newer
     #[arg(long)]
     upstream: bool,
+    /// In which form
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+}
+
+/// One thing that is wrong with a tag.
+struct Finding {
+    tag: TagId,
+    kind: FindingKindV1,
+    exit: Exit,
+    message: String,
+    help: Option<String>,
+}
+
+/// How lock and definitions differ, and what would bring them together.
+#[derive(Default)]
+struct Drift {
+    findings: Vec<Finding>,
+    diff: Option<String>,
+    mend: Option<&'static str>,
 }
 
 /// Runs it.
@@ -47,19 +74,51 @@ pub struct Args {
 /// What stopped it; what it found is its exit code.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     let (folder, root) = context.root()?;
+    let only = patterns(&args.tags)?.unwrap_or_default();
+    root.has(&only)?;
     let refused = context.policy.as_ref().map(|policy| root.refused(policy, None)).unwrap_or_default();
     Problems::none_or(refused).map_err(PassError::Forbidden)?;
-    let mut exit = offline(context, &root)?;
-    if let Some(base) = &args.base {
-        exit = exit.worst(against_base(context, &folder, &root, base)?);
-    }
-    if args.upstream {
-        exit = exit.worst(upstream(context, &folder)?);
-    }
-    if exit == Exit::Success {
-        let pins = count(root.lock.pins.len(), "pin");
-        let streams = count(root.definitions.streams.len(), "stream");
-        writeln!(context.stdout(), "{pins} of {streams}: lock and definitions agree")?;
+    files::are_there(&folder, &root)?;
+    files::warn_of_idle_hooks(context, &root)?;
+
+    let drift = offline(&root, &only);
+    let by_hand = match &args.base {
+        Some(base) => base::by_hand(context, &folder, &root, &only, base)?,
+        None => Vec::new(),
+    };
+    let upstream = if args.upstream { Some(upstream(context, &folder, &only)?) } else { None };
+
+    let exits = drift.findings.iter().chain(&by_hand).map(|finding| finding.exit);
+    let of_upstream = upstream.as_ref().map_or(Exit::Success, |report| {
+        report.exit().worst(if report.changes() { Exit::Drift } else { Exit::Success })
+    });
+    let exit = exits.fold(of_upstream, Exit::worst);
+    match args.format {
+        Format::Text => {
+            say_drift(context, &drift)?;
+            say(context, &by_hand)?;
+            if let Some(report) = &upstream {
+                pass::show(context, report, exit, Format::Text)?;
+            }
+            if exit == Exit::Success {
+                let pins = count(root.lock.pins.len(), "pin");
+                let streams = count(root.definitions.streams.len(), "stream");
+                writeln!(context.stdout(), "{pins} of {streams}: lock and definitions agree")?;
+            }
+        }
+        Format::Json => {
+            let found = CheckV1 {
+                schema: CheckSchema::V1,
+                exit: exit.code(),
+                pins: root.lock.pins.len(),
+                streams: root.definitions.streams.len(),
+                findings: drift.findings.iter().chain(&by_hand).map(FindingV1::from).collect(),
+                diff: drift.diff,
+                mend: drift.mend.map(str::to_owned),
+                upstream: upstream.map(|report| ReportV1::new(&report, exit)),
+            };
+            write!(context.stdout(), "{}", found.to_json())?;
+        }
     }
     // The process ends here: to give the memory of a large root back piece by piece takes a seventh of its time.
     std::mem::forget(root);
@@ -70,139 +129,122 @@ fn count(number: usize, of: &str) -> String {
     if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
 }
 
-/// Compares the lock with the definitions, and shows the way from one to the other.
-fn offline(context: &Context, root: &Root) -> Result<Exit, CliError> {
-    let found = agree(&root.definitions, &root.lock);
+/// Compares the lock with the definitions.
+fn offline(root: &Root, only: &TagGlobs) -> Drift {
+    let mut found = agree(&root.definitions, &root.lock);
+    found.retain(|one| only.matches(&one.tag));
     if found.is_empty() {
-        return Ok(Exit::Success);
+        return Drift::default();
     }
-    let mut out = context.stdout();
-    for one in &found {
-        writeln!(out, "{one}")?;
-    }
-    let (next, _) = pin(&root.definitions, &root.lock, Findings::new());
-    if *next != root.lock {
+    let next = next(root, only);
+    let diff = (*next != root.lock).then(|| {
         let (old, new) = (encode(&root.lock), encode(&next));
         let diff = TextDiff::from_lines(&old, &new);
-        write!(out, "\n{}", diff.unified_diff().context_radius(2).header("pinstream.lock", "as it should be"))?;
-    }
-    let offline_is_enough = agree(&root.definitions, &next).is_empty();
+        diff.unified_diff().context_radius(2).header("pinstream.lock", "as it should be").to_string()
+    });
+    let offline_is_enough = !agree(&root.definitions, &next).iter().any(|one| only.matches(&one.tag));
     let fixed_elsewhere = found.iter().any(|one| matches!(one.what, What::Fixed { .. }));
-    let command = if offline_is_enough && !fixed_elsewhere { "pinstream update --offline" } else { "pinstream update" };
-    writeln!(out, "\nto mend it: {command}")?;
-    Ok(Exit::Drift)
+    let mend = if offline_is_enough && !fixed_elsewhere { "pinstream update --offline" } else { "pinstream update" };
+    let findings = found.iter().map(|one| Finding {
+        tag: one.tag.clone(),
+        kind: FindingKindV1::Disagrees,
+        exit: Exit::Drift,
+        message: one.to_string(),
+        help: None,
+    });
+    Drift { findings: findings.collect(), diff, mend: Some(mend) }
 }
 
-/// Refuses digests that nobody but the person who edited the lock vouches for.
-fn against_base(context: &Context, folder: &Folder, root: &Root, base: &str) -> Result<Exit, CliError> {
-    let checkout = checkout::discover(&folder.0)?.ok_or_else(|| {
-        CliError::said("`--base` needs a Git checkout, and this folder is in none")
-            .help("run it in a clone, or leave `--base` out")
-    })?;
-    let no_base = |error: GitError| {
-        CliError::said(format!("`--base`: {error}"))
-            .help(format!("where `{base}` is a branch, fetch it first and name it as it was fetched, `origin/main`"))
-    };
-    let mut history = checkout.lock_history(base, &checkout.prefix).map_err(no_base)?;
-    let mut earlier = history.by_ref().map(|version| version.map(|version| lock_of(version.bytes)));
-    let old = earlier.next().transpose()?.unwrap_or_default();
-    // A follower's pin is the followed one's, which `offline` compares.
-    let pins = root.lock.pins.iter().filter(|(_, pin)| pin.follow.is_none());
-    let mut unknown: BTreeSet<TagId> = pins.map(|(id, _)| id.clone()).collect();
-    for lock in std::iter::once(Ok(old)).chain(earlier) {
-        if unknown.is_empty() {
-            return Ok(Exit::Success);
-        }
-        let lock: Lock = lock?;
-        // Not what an earlier lock names as `previous`: that is what somebody wrote there, and nothing ever ran it.
-        let stood = |id: &TagId| lock.pins.get(id).is_some_and(|pin| is_same_image(pin, &root.lock.pins[id]));
-        unknown.retain(|id| !stood(id));
+/// The lock as it follows from itself and the definitions, for the tags that are meant.
+fn next<'a>(root: &'a Root, only: &TagGlobs) -> Cow<'a, Lock> {
+    let (mut next, _) = pin(&root.definitions, &root.lock, Findings::new());
+    if next.pins != root.lock.pins && !only.is_all() {
+        let next = next.to_mut();
+        next.pins.retain(|id, _| only.matches(id));
+        let others = root.lock.pins.iter().filter(|(id, _)| !only.matches(id));
+        next.pins.extend(others.map(|(id, pin)| (id.clone(), pin.clone())));
     }
-    // How registries are reached is for the base to say: a proposal that names its own mirror vouches for itself.
-    let settings = settings_at(&checkout, base)?;
-    let place = Place::Proposal { folder: folder.clone(), settings };
-    let world = RealWorld::new(place, context.policy.clone(), Box::new(|_| {}));
-    let served = pass::runtime()?.block_on(served(&world, &unknown))?;
-    let mut out = context.stdout();
-    let mut exit = Exit::Success;
-    for id in &unknown {
-        let pin = &root.lock.pins[id];
-        let digest = &pin.digest;
-        let verdict = match served.get(id) {
-            // A tag that is not imported disagrees with its definition, which was said already.
-            None | Some(Ok(Finding::Unchanged)) => continue,
-            Some(Ok(Finding::Found(found))) if found.digest == *digest && found.index == pin.index => {
-                if found.details == pin.details {
-                    continue;
-                }
-                writeln!(out, "`{id}`: what the lock says of `{digest}` is not what the image says of itself")?;
-                writeln!(out, "  take its `[[pin]]` out of the lock, then: pinstream update {id}")?;
-                Exit::Refused
-            }
-            Some(Ok(Finding::Found(found))) => {
-                writeln!(
-                    out,
-                    "`{id}` is pinned to `{digest}`, which it does not serve, and which `{base}` never held"
-                )?;
-                writeln!(out, "  it serves `{}`; to pin that: pinstream update {id}", found.digest)?;
-                Exit::Refused
-            }
-            Some(Err(error)) => {
-                writeln!(out, "`{id}` is pinned to `{digest}`, and what it serves could not be asked: {error}")?;
-                match error.kind {
-                    FailureKind::Refused | FailureKind::Integrity => Exit::Refused,
-                    _ => Exit::Partial,
-                }
-            }
-        };
-        exit = exit.worst(verdict);
-    }
-    if exit == Exit::Refused && checkout.is_shallow() {
-        writeln!(out, "this clone is shallow: a former digest is known after `git fetch --unshallow`")?;
-    }
-    Ok(exit)
+    next
 }
 
-/// Whether two pins say the same, but for what came before them.
-fn is_same_image(a: &Pin, b: &Pin) -> bool {
-    (&a.image, &a.digest, &a.index, &a.details) == (&b.image, &b.digest, &b.index, &b.details)
-}
-
-/// The settings at `base`, with the authorities that they name; none where there was no root yet.
-fn settings_at(checkout: &Checkout, base: &str) -> Result<Files, CliError> {
-    let mut files = checkout.read_at(base, &checkout.prefix)?;
-    files.retain(|path, _| path == settings::FILE_NAME);
-    if files.is_empty() {
-        return Ok(files);
-    }
-    let authorities = Root::read(&files)?.settings.registries.into_values().filter_map(|registry| registry.ca);
-    for path in authorities {
-        if let Some(file) = checkout.file_at(base, &checkout.prefix, &path)? {
-            files.insert(path, file.bytes);
-        }
-    }
-    Ok(files)
-}
-
-/// The lock that the bytes of an earlier commit hold; one that cannot be read vouches for nothing.
-fn lock_of(bytes: Vec<u8>) -> Lock {
-    let text = String::from_utf8(bytes).unwrap_or_default();
-    lock::read::read(&Arc::new(SourceFile { path: lock::FILE_NAME.to_owned(), text })).unwrap_or_default()
-}
-
-/// Compares the lock with what the registries have now.
-fn upstream(context: &Context, folder: &Folder) -> Result<Exit, CliError> {
+/// What a pass would do.
+fn upstream(context: &Context, folder: &Folder, only: &TagGlobs) -> Result<Report, CliError> {
     let request = Request {
         branch: None,
         root: String::new(),
         remote: None,
-        only: None,
+        only: Some(only.clone()).filter(|only| !only.is_all()),
         imports: Imports::All,
         effect: Effect::Show,
         policy: context.policy.clone(),
     };
-    let report = pass::report(context, Place::Folder(folder.clone()), &request)?;
-    pass::show(context, &report, super::Format::Text)?;
-    let drift = if report.moves() { Exit::Drift } else { Exit::Success };
-    Ok(report.exit().worst(drift))
+    pass::report(context, Place::Folder(folder.clone()), &request)
+}
+
+fn say_drift(context: &Context, drift: &Drift) -> Result<(), CliError> {
+    say(context, &drift.findings)?;
+    let mut out = context.stdout();
+    if let Some(diff) = &drift.diff {
+        // What a lock holds may have been written by anybody.
+        write!(out, "\n{}", escape::lines(diff))?;
+    }
+    if let Some(mend) = drift.mend {
+        writeln!(out, "\nto mend it: {mend}")?;
+    }
+    Ok(())
+}
+
+fn say(context: &Context, findings: &[Finding]) -> Result<(), CliError> {
+    let mut out = context.stdout();
+    for finding in findings {
+        writeln!(out, "{}", escape::lines(&finding.message))?;
+        if let Some(help) = &finding.help {
+            writeln!(out, "  {}", escape::lines(help))?;
+        }
+    }
+    Ok(())
+}
+
+impl From<&Finding> for FindingV1 {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            stream: finding.tag.stream.to_string(),
+            tag: finding.tag.tag.to_string(),
+            kind: finding.kind,
+            message: finding.message.clone(),
+            help: finding.help.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{ProptestConfig, proptest};
+
+    use super::*;
+    use crate::git::Files;
+    use crate::lock::sample;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_lock_that_would_be_written_anew_is_drift(lock in sample::any_lock()) {
+            // Definitions that the lock might be of, so that not every lock disagrees with them.
+            let mut tags = std::collections::BTreeMap::<String, String>::new();
+            for (id, pin) in &lock.pins {
+                let text = tags.entry(id.stream.to_string()).or_insert_with(|| "[tags]\n".to_owned());
+                let followed = pin.follow.as_ref().filter(|target| *target < id && lock.pins.contains_key(target));
+                *text += &match followed {
+                    Some(target) => format!("\"{}\" = {{ follow = \"{target}\" }}\n", id.tag),
+                    None => format!("\"{}\" = \"{}\"\n", id.tag, pin.image),
+                };
+            }
+            let mut files: Files = tags.into_iter().map(|(name, text)| (format!("streams/{name}.toml"), text.into())).collect();
+            files.insert("pinstream.toml".to_owned(), Vec::new());
+            let root = Root { lock, ..Root::read(&files).unwrap() };
+            let is_agreed = offline(&root, &TagGlobs::all()).findings.is_empty();
+            assert!(!is_agreed || *next(&root, &TagGlobs::all()) == root.lock);
+        }
+    }
 }

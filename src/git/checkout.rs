@@ -144,6 +144,16 @@ impl Checkout {
         Objects::of(&self.repository)?.file(self.resolve(revision)?, &path)
     }
 
+    /// The lock of the root at `root` at a revision; none where there is none.
+    ///
+    /// # Errors
+    /// Where there is no such revision, or the lock cannot be read.
+    pub fn lock_at(&self, revision: &str, root: &str) -> Result<Option<Vec<u8>>, GitError> {
+        let objects = Objects::of(&self.repository)?;
+        let lock = objects.lock_id(self.resolve(revision)?, &RepoPath::parse(root)?)?;
+        lock.map(|id| objects.lock(id)).transpose()
+    }
+
     /// The versions of a root's lock, newest first, along the first parents of a revision. A version that did not
     /// change over many commits comes once, with the commit that brought it.
     ///

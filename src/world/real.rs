@@ -14,7 +14,7 @@ use crate::image::{Digest, ImageRef, RegistryHost, Repository};
 use crate::registry::manifest::{Descriptor, Verified};
 use crate::registry::{self, FailureKind, ImportError, Registry};
 use crate::settings::policy::Policy;
-use crate::settings::{FILE_NAME, RegistrySettings, Settings};
+use crate::settings::{RegistrySettings, Settings};
 use crate::state::{self, Owner, State};
 
 use super::clock::{self, Stopwatch};
@@ -32,13 +32,6 @@ pub enum Place {
     },
     /// A folder on this machine.
     Folder(Folder),
-    /// A folder that holds what somebody proposes, under the settings it is proposed to. Nothing is written there.
-    Proposal {
-        /// The folder.
-        folder: Folder,
-        /// The settings, and the files that they name.
-        settings: Files,
-    },
 }
 
 /// The settings of registries and the authorities that they name, by which a client was made.
@@ -105,9 +98,7 @@ impl World for RealWorld {
                 let branch = branch.map(str::to_owned);
                 self.remote(remote, move |remote| remote.look(branch.as_deref())).await
             }
-            Place::Folder(folder) | Place::Proposal { folder, .. } => {
-                Ok(Sight { branch: String::new(), tip: folder.version()?, state: None })
-            }
+            Place::Folder(folder) => Ok(Sight { branch: String::new(), tip: folder.version()?, state: None }),
         }
     }
 
@@ -118,11 +109,6 @@ impl World for RealWorld {
                 self.remote(remote, move |remote| remote.read(&commit)).await
             }
             Place::Folder(folder) => folder.read(),
-            Place::Proposal { folder, settings: given } => {
-                let mut files = folder.read()?;
-                files.insert(FILE_NAME.to_owned(), given.get(FILE_NAME).cloned().unwrap_or_default());
-                Ok(files)
-            }
         }
     }
 
@@ -133,9 +119,6 @@ impl World for RealWorld {
                 self.remote(remote, move |remote| remote.file(&commit, &path)).await
             }
             Place::Folder(folder) => folder.file(path),
-            Place::Proposal { settings, .. } => {
-                Ok(settings.get(path).map(|bytes| RepoFile { bytes: bytes.clone(), executable: false }))
-            }
         }
     }
 
@@ -146,7 +129,6 @@ impl World for RealWorld {
                 self.remote(remote, move |remote| remote.land(&branch, &change, now)).await
             }
             Place::Folder(folder) => folder.write_lock(&change.parent, &change.lock),
-            Place::Proposal { .. } => Err(GitError::Local("a proposal is only looked at".to_owned())),
         }
     }
 

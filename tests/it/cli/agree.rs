@@ -248,3 +248,136 @@ moved   python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
 "#,
     );
 }
+
+#[test]
+fn a_platform_that_came_into_a_definition_or_left_it_is_drift() {
+    let stage = Stage::pinned();
+    stage.stream(
+        &PYTHON
+            .replace(
+                "\"3.11\" = \"REGISTRY/python:3.11\"",
+                "\"3.11\" = { image = \"REGISTRY/python:3.11\", platform = \"linux/arm64\" }",
+            )
+            .replace(", platform = \"linux/arm64\" }\nlatest", " }\nlatest"),
+    );
+    stage.check(
+        &["check"],
+        r#"
+--- out
+`python:3.11` is not pinned for `linux/arm64` alone, as its definition says
+`python:arm` is pinned for one platform, and its definition names none
+
+to mend it: pinstream update
+--- exit 2
+"#,
+    );
+    stage.update();
+    assert_eq!(stage.sandbox.run(&["check"]).code, Some(0));
+}
+
+#[test]
+fn words_that_a_follower_has_of_its_own_are_drift() {
+    let stage = Stage::pinned();
+    let lock = stage.sandbox.read("pinstream.lock");
+    stage.sandbox.write("pinstream.lock", &format!("{lock}version = \"9.9.9\"\n"));
+    stage.check(
+        &["check"],
+        r#"
+--- out
+`python:latest` says of its image what only `python:3.12`, which it follows, may say
+
+--- pinstream.lock
++++ as it should be
+@@ -36,3 +36,2 @@
+ image = "REGISTRY/python:3.12"
+ digest = "sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326"
+-version = "9.9.9"
+
+to mend it: pinstream update --offline
+--- exit 2
+"#,
+    );
+    assert_eq!(stage.sandbox.run(&["update", "--offline"]).code, Some(0));
+    assert_eq!(stage.sandbox.read("pinstream.lock"), lock);
+}
+
+#[test]
+fn only_the_tags_that_are_named_are_checked() {
+    let stage = Stage::pinned();
+    stage.stream(&PYTHON.replace("follow = \"3.12\"", "follow = \"3.11\"").replace("arm = ", "# arm = "));
+    assert_eq!(stage.sandbox.run(&["check", "python:3.*"]).code, Some(0));
+    let ran = stage.sandbox.run(&["check", "python:latest"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stdout.contains("+follow = \"python:3.11\"") && !ran.stdout.contains("arm"), "{}", ran.stdout);
+    stage.check(
+        &["check", "python:3.13"],
+        r#"
+--- err
+error: no tag is named `python:3.13`
+help: did you mean `python:3.12`?
+--- exit 64
+"#,
+    );
+}
+
+#[test]
+fn files_that_settings_name_have_to_be_there() {
+    let stage = Stage::pinned();
+    stage.settings(
+        "[registry.\"quay.io\"]\nca = \"certs/corp.pem\"\n[[hook]]\nname = \"rollout\"\non = [\"python:latest\", \"web:*\"]\n\
+         run = [\"./scripts/rollout.sh\"]\nfiles = [\"scripts/lib.sh\", \"scripts/there.sh\"]\n",
+    );
+    stage.sandbox.write("scripts/there.sh", "");
+    stage.check(
+        &["check"],
+        r#"
+--- err
+error: `ca` of `[registry."quay.io"]` names `certs/corp.pem`, which is not there
+ --> pinstream.toml:4:6
+  |
+4 | ca = "certs/corp.pem"
+  |      ^^^^^^^^^^^^^^^^
+  |
+  = help: commit the file at that path, counted from the folder of `pinstream.toml`
+
+error: `run` of the hook `rollout` names `scripts/rollout.sh`, which is not there
+ --> pinstream.toml:8:8
+  |
+8 | run = ["./scripts/rollout.sh"]
+  |        ^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: commit the file at that path, counted from the folder of `pinstream.toml`
+
+error: `files` of the hook `rollout` names `scripts/lib.sh`, which is not there
+ --> pinstream.toml:9:10
+  |
+9 | files = ["scripts/lib.sh", "scripts/there.sh"]
+  |          ^^^^^^^^^^^^^^^^
+  |
+  = help: commit the file at that path, counted from the folder of `pinstream.toml`
+--- exit 1
+"#,
+    );
+    // A pass says it of what it needs, at the same place.
+    let ran = stage.sandbox.run(&["plan"]);
+    assert!(ran.code == Some(1) && ran.stderr.contains("pinstream.toml:4:6"), "{}", ran.stderr);
+    for path in ["scripts/rollout.sh", "scripts/lib.sh"] {
+        stage.sandbox.write(path, "");
+    }
+    std::fs::create_dir_all(stage.sandbox.work().join("certs")).unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", stage.sandbox.work().join("certs/corp.pem")).unwrap();
+    let ran = stage.sandbox.run(&["check"]);
+    assert!(ran.stderr.contains("it is a symbolic link"), "{}", ran.stderr);
+    std::fs::remove_file(stage.sandbox.work().join("certs/corp.pem")).unwrap();
+    stage.sandbox.write("certs/corp.pem", "");
+    stage.check(
+        &["check"],
+        r#"
+--- out
+4 pins of 1 stream: lock and definitions agree
+--- err
+warning: `on` of the hook `rollout` means no tag: `web:*`
+--- exit 0
+"#,
+    );
+}

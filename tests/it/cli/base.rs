@@ -153,7 +153,9 @@ fn t4_what_cannot_be_asked_is_neither_passed_nor_refused() {
     stage.check(&["check", "--base", "HEAD"], r#"
 --- out
 `python:3.12` is pinned to `sha256:4b8343596c64a30aae9999442993390fc0e39116ab8614d0a0165921ad39c65a`, and what it serves could not be asked: `REGISTRY` answered 401 without a challenge that pinstream can answer
+  run `docker login REGISTRY`, or see the credentials of this environment
 `python:arm` is pinned to `sha256:688f172987f3be20e640262652795f8a88693947e79308d17736c90c5ab22d5c`, and what it serves could not be asked: `REGISTRY` answered 401 without a challenge that pinstream can answer
+  run `docker login REGISTRY`, or see the credentials of this environment
 --- exit 3
 "#);
 }
@@ -171,7 +173,8 @@ fn t4_a_shallow_clone_says_that_it_knows_little() {
   it serves `sha256:4b8343596c64a30aae9999442993390fc0e39116ab8614d0a0165921ad39c65a`; to pin that: pinstream update python:3.12
 `python:arm` is pinned to `sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7`, which it does not serve, and which `HEAD` never held
   it serves `sha256:688f172987f3be20e640262652795f8a88693947e79308d17736c90c5ab22d5c`; to pin that: pinstream update python:arm
-this clone is shallow: a former digest is known after `git fetch --unshallow`
+--- err
+note: this clone is shallow: a former digest is known after `git fetch --unshallow`
 --- exit 4
 "#);
 }
@@ -224,4 +227,103 @@ help: run it in a clone, or leave `--base` out
 --- exit 1
 "#,
     );
+}
+
+#[test]
+fn t4_an_earlier_digest_written_in_by_hand_is_refused() {
+    let stage = moved();
+    let first = stage.sandbox.read("pinstream.lock").split("previous = [\"").nth(1).unwrap()[..71].to_owned();
+    stage.edit_lock(&format!("previous = [\"{first}\"]"), &format!("previous = [\"{EVIL}\", \"{first}\"]"));
+    stage.check(
+        &["check", "--base", "HEAD"],
+        r#"
+--- out
+`python:3.12` says that it stood at `sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee`, which `HEAD` never held
+  take that digest out of its `previous`
+--- exit 4
+"#,
+    );
+    // Another tag's is not its own.
+    let (other, follower) = (stage.digest("python:3.11"), "tag = \"latest\"\n");
+    stage.edit_lock(EVIL, &first);
+    stage.edit_lock(&format!("\"{first}\", \"{first}\""), &format!("\"{first}\""));
+    assert_eq!(stage.sandbox.run(&["check", "--base", "HEAD"]).code, Some(0));
+    let lock = stage.sandbox.read("pinstream.lock");
+    let (before, latest) = lock.split_once(follower).unwrap();
+    let latest = latest.replacen(&first, &other, 1);
+    stage.sandbox.write("pinstream.lock", &format!("{before}{follower}{latest}"));
+    assert_eq!(stage.sandbox.run(&["check", "--base", "HEAD"]).code, Some(4));
+}
+
+#[test]
+fn t4_what_the_base_and_its_history_held_may_be_named_as_earlier() {
+    let stage = moved();
+    // Back to the first digest and on again: both are earlier ones, known from history alone.
+    stage.sandbox.git(&["checkout", "-q", "HEAD~1", "--", "pinstream.lock"]);
+    stage.commit("Back");
+    stage.update();
+    assert!(stage.sandbox.read("pinstream.lock").contains("previous = "));
+    assert_eq!(stage.sandbox.run(&["check", "--base", "HEAD"]).code, Some(0));
+    assert_eq!(stage.sandbox.run(&["check", "--base", "HEAD~1"]).code, Some(0));
+}
+
+#[test]
+fn an_honest_bump_does_not_pay_for_the_history() {
+    let stage = moved();
+    // Whoever walks on to this version of the lock fails.
+    let blob = stage.sandbox.git(&["rev-parse", "HEAD~1:pinstream.lock"]);
+    let (folder, file) = blob.trim().split_at(2);
+    std::fs::remove_file(stage.sandbox.work().join(format!(".git/objects/{folder}/{file}"))).unwrap();
+    stage.registry.push("python", "3.11", &super::image(14, "3.11.10"));
+    stage.update();
+    assert_eq!(stage.sandbox.run(&["check", "--base", "HEAD"]).code, Some(0));
+    stage.edit_lock(&stage.digest("python:3.11"), EVIL);
+    assert_eq!(stage.sandbox.run(&["check", "--base", "HEAD"]).code, Some(1));
+}
+
+#[test]
+fn mistakes_of_the_base_are_told_as_the_bases_and_stop_nothing() {
+    let stage = Stage::pinned();
+    stage.settings("[import]\nscedule = \"never\"\n");
+    stage.sandbox.write("streams/broken.toml", "nonsense");
+    stage.commit("Two mistakes");
+    stage.settings("");
+    std::fs::remove_file(stage.sandbox.work().join("streams/broken.toml")).unwrap();
+    stage.move_upstream();
+    stage.update();
+    stage.check(
+        &["check", "--base", "HEAD"],
+        r#"
+--- out
+4 pins of 1 stream: lock and definitions agree
+--- err
+warning: `HEAD:pinstream.toml`, line 4: unknown key `scedule`; what is right there is used
+--- exit 0
+"#,
+    );
+}
+
+#[test]
+fn only_the_tags_that_are_named_are_held_against_the_base() {
+    let stage = Stage::pinned();
+    stage.edit_lock(&stage.digest("python:3.11"), EVIL);
+    assert_eq!(stage.sandbox.run(&["check", "--base", "HEAD", "python:3.12"]).code, Some(0));
+    assert_eq!(stage.sandbox.run(&["check", "--base", "HEAD", "python:3.11"]).code, Some(4));
+}
+
+#[test]
+fn what_was_found_is_told_in_json_as_its_schema_says() {
+    let stage = Stage::pinned();
+    stage.stream(&super::PYTHON.replace("arm = ", "# arm = "));
+    stage.edit_lock(&stage.digest("python:3.11"), EVIL);
+    let schema: serde_json::Value = serde_json::from_str(&stage.sandbox.run(&["schema", "check"]).stdout).unwrap();
+    let ran = stage.sandbox.run(&["check", "--base", "HEAD", "--upstream", "--format", "json"]);
+    let found: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    crate::support::schema::holds(&schema, &found);
+    assert_eq!((ran.code, &found["exit"], &found["upstream"]["exit"]), (Some(4), &4.into(), &4.into()));
+    let kinds: Vec<_> = found["findings"].as_array().unwrap().iter().map(|one| (&one["tag"], &one["kind"])).collect();
+    assert_eq!(kinds, [(&"arm".into(), &"disagrees".into()), (&"3.11".into(), &"refused".into())]);
+    assert_eq!(found["mend"], "pinstream update --offline");
+    let only = stage.sandbox.run(&["check", "--format", "json", "python:3.12"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&only.stdout).unwrap()["findings"], serde_json::json!([]));
 }
