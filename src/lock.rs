@@ -8,6 +8,7 @@ pub mod diff;
 pub mod encode;
 pub mod merge;
 pub mod read;
+pub mod schema;
 #[cfg(test)]
 pub(crate) mod sample;
 
@@ -19,10 +20,10 @@ use crate::image::{Digest, ImageRef, PinnedRef, Platform, TagId};
 pub const VERSION: u32 = 1;
 /// How many earlier digests a pin remembers.
 pub const PREVIOUS_MAX: usize = 5;
-/// The lock's file name, in its root.
 /// The largest text of a lock that is read or written, in bytes: as many pins as a root may have tags, each with all it
 /// can hold and names of twice the usual length. More would let a hostile lock take the memory of a small machine.
 pub const SIZE_MAX: usize = 128 << 20;
+/// The lock's file name, in its root.
 pub const FILE_NAME: &str = "pinstream.lock";
 
 /// The keys of an entry, in the order in which they are written.
@@ -74,10 +75,6 @@ impl Pin {
         PinnedRef { image: self.image.clone(), digest: self.digest.clone() }
     }
 
-    /// What `previous` becomes when this pin moves on to `next`.
-    pub fn previous_for(&self, next: &Digest) -> Vec<Digest> {
-        if *next == self.digest {
-            return self.previous.clone();
     /// Whether it stands for what a definition asks of its image: one platform's own digest where it names a `platform`,
     /// the index otherwise, and every `required` platform in it.
     pub fn suits(&self, platform: Option<&Platform>, required: &[Platform]) -> bool {
@@ -89,6 +86,10 @@ impl Pin {
         reduced && required.iter().all(|platform| has.contains(platform))
     }
 
+    /// What `previous` becomes when this pin moves on to `next`.
+    pub fn previous_for(&self, next: &Digest) -> Vec<Digest> {
+        if *next == self.digest {
+            return self.previous.clone();
         }
         let earlier = self.previous.iter().filter(|digest| *digest != next && **digest != self.digest);
         std::iter::once(&self.digest).chain(earlier).take(PREVIOUS_MAX).cloned().collect()

@@ -3,14 +3,16 @@
 use std::io::Write as _;
 
 use crate::escape;
+use crate::image::TagId;
 use crate::lock::agree::{Disagreement, What, agree};
 use crate::lock::diff;
 use crate::report::exit::Exit;
 use crate::root::Root;
 use crate::stream::Source;
 use crate::wire;
+use crate::wire::words::StatusV1;
 
-use super::context::{Context, select};
+use super::context::{Context, patterns};
 use super::{CliError, Format};
 
 /// List all tags and what they are pinned to
@@ -33,26 +35,38 @@ pub struct Args {
 /// Where the root cannot be read.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     let (_, root) = context.root()?;
-    let only = select(&root, &args.tags)?;
-    let is_asked = |id: &crate::image::TagId| only.as_ref().is_none_or(|only| only.matches(id));
+    let only = patterns(&args.tags)?.unwrap_or_default();
+    root.has(&only)?;
+    let is_asked = |id: &TagId| only.matches(id);
+    let disagreements = agree(&root.definitions, &root.lock);
+    let status = |id: &TagId| status(&disagreements, id);
     let mut out = context.stdout();
     if args.format == Format::Json {
         let tags = root.definitions.tags.iter().filter(|(id, _)| is_asked(id));
-        let tags = tags.map(|(id, tag)| wire::PinV1::new(id, tag, &root.lock)).collect();
+        let tags = tags.map(|(id, tag)| wire::PinV1::new(id, tag, &root.lock, status(id))).collect();
         write!(out, "{}", wire::ListV1::new(tags).to_json())?;
         return Ok(Exit::Success);
     }
-    let disagreements = agree(&root.definitions, &root.lock);
     let mut rows: Vec<[String; 5]> = Vec::new();
     if !args.no_headers {
         rows.push(["TAG", "SOURCE", "DIGEST", "VERSION", "STATUS"].map(str::to_owned));
     }
-    rows.extend(root.definitions.tags.keys().filter(|id| is_asked(id)).map(|id| row(&root, &disagreements, id)));
+    rows.extend(root.definitions.tags.keys().filter(|id| is_asked(id)).map(|id| row(&root, status(id), id)));
     write!(out, "{}", table(&rows))?;
     Ok(Exit::Success)
 }
 
-fn row(root: &Root, disagreements: &[Disagreement], id: &crate::image::TagId) -> [String; 5] {
+/// `disagreements` are in the order of their tags.
+fn status(disagreements: &[Disagreement], id: &TagId) -> StatusV1 {
+    let at = disagreements.binary_search_by(|one| one.tag.cmp(id));
+    match at.ok().map(|at| &disagreements[at].what) {
+        None => StatusV1::Pinned,
+        Some(What::Missing) => StatusV1::NotPinned,
+        Some(_) => StatusV1::OutOfStep,
+    }
+}
+
+fn row(root: &Root, status: StatusV1, id: &TagId) -> [String; 5] {
     let tag = &root.definitions.tags[id];
     let pin = root.lock.pins.get(id);
     let source = match &tag.source {
@@ -62,11 +76,10 @@ fn row(root: &Root, disagreements: &[Disagreement], id: &crate::image::TagId) ->
     };
     let side = pin.map(|pin| diff::side(&root.lock, pin));
     let version = side.and_then(|side| side.version).map(|version| escape::terminal(&version)).unwrap_or_default();
-    let at = disagreements.binary_search_by(|one| one.tag.cmp(id));
-    let status = match at.ok().map(|at| &disagreements[at].what) {
-        None => "pinned",
-        Some(What::Missing) => "not pinned",
-        Some(_) => "out of step",
+    let status = match status {
+        StatusV1::Pinned => "pinned",
+        StatusV1::NotPinned => "not pinned",
+        StatusV1::OutOfStep => "out of step",
     };
     let digest = pin.map(|pin| pin.digest.short().to_owned()).unwrap_or_default();
     [id.to_string(), source, digest, version, status.to_owned()]

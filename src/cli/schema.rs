@@ -5,7 +5,7 @@ use std::io::Write as _;
 use clap::ValueEnum;
 
 use crate::report::exit::Exit;
-use crate::{settings, stream, wire};
+use crate::{lock, settings, stream, wire};
 
 use super::CliError;
 use super::context::Context;
@@ -14,7 +14,7 @@ use super::context::Context;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Of what
-    #[arg(value_name = "settings|stream|policy|report|event|list")]
+    #[arg(value_name = "settings|stream|policy|lock|report|check|event|list")]
     of: Kind,
 }
 
@@ -27,8 +27,12 @@ pub enum Kind {
     Stream,
     /// The file of `--policy`
     Policy,
+    /// `pinstream.lock`
+    Lock,
     /// `pinstream.report/v1`
     Report,
+    /// `pinstream.check/v1`
+    Check,
     /// `pinstream.event/v1`, which hooks are given
     Event,
     /// `pinstream.list/v1`
@@ -42,7 +46,9 @@ impl Kind {
             Self::Settings => settings::schema(),
             Self::Stream => stream::schema(),
             Self::Policy => settings::policy::schema(),
+            Self::Lock => lock::schema::schema().to_value(),
             Self::Report => wire::report_schema().to_value(),
+            Self::Check => wire::check::schema().to_value(),
             Self::Event => wire::event_schema().to_value(),
             Self::List => wire::list_schema().to_value(),
         }
@@ -54,7 +60,9 @@ impl Kind {
             Self::Settings => "settings.schema.json",
             Self::Stream => "stream.schema.json",
             Self::Policy => "policy.schema.json",
+            Self::Lock => "lock.schema.json",
             Self::Report => "report.schema.json",
+            Self::Check => "check.schema.json",
             Self::Event => "event.schema.json",
             Self::List => "list.schema.json",
         }

@@ -90,15 +90,14 @@ pub(crate) struct RegistryTable {
 /// A command for moves that have landed.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-#[schemars(rename = "Hook")]
+#[schemars(rename = "Hook", extend("required" = ["name", "run"]))]
 pub(crate) struct HookTable {
     /// Its name, by which is remembered what it has seen.
-    #[schemars(required, regex(pattern = "^[a-z0-9][a-z0-9-]{0,62}$"))]
+    #[schemars(regex(pattern = "^[a-z0-9][a-z0-9-]{0,62}$"))]
     pub(crate) name: Option<At<String>>,
     /// Which tags it is for: `stream`, `stream:tag`, or globs; by default all.
     pub(crate) on: Option<At<Vec<At<String>>>>,
     /// The program and its arguments; a program with a slash is a file of this root.
-    #[schemars(required)]
     pub(crate) run: Option<At<Vec<At<String>>>>,
     /// More files of this root that it finds in its folder.
     pub(crate) files: Vec<At<String>>,

@@ -134,7 +134,7 @@ fn a_list_in_json_is_what_its_schema_says() {
     let list: Value = serde_json::from_str(&stage.sandbox.run(&["list", "--format", "json"]).stdout).unwrap();
     schema::holds(&list_schema, &list);
     assert_eq!(list["tags"].as_array().unwrap().len(), 5);
-    assert_eq!(list["tags"][4]["pin"], Value::Null);
+    assert_eq!((&list["tags"][4]["pin"], &list["tags"][4]["status"]), (&Value::Null, &"not-pinned".into()));
     stage.check(
         &["list", "--format", "json", "python:arm"],
         r#"
@@ -151,7 +151,8 @@ fn a_list_in_json_is_what_its_schema_says() {
         "digest": "sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7",
         "version": "3.12.4"
       },
-      "reference": "REGISTRY/python:3.12@sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7"
+      "reference": "REGISTRY/python:3.12@sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7",
+      "status": "pinned"
     }
   ]
 }
@@ -193,11 +194,40 @@ no tags; nothing was written
 #[test]
 fn each_schema_is_json_and_says_of_what_it_is() {
     let sandbox = Sandbox::new();
-    for kind in ["settings", "stream", "policy", "report", "event", "list"] {
+    for kind in ["settings", "stream", "policy", "lock", "report", "check", "event", "list"] {
         let ran = sandbox.run(&["schema", kind]);
         let schema: Value = serde_json::from_str(&ran.stdout).unwrap();
         assert!(schema["$schema"].is_string() && schema["properties"].is_object(), "{kind}: {schema}");
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    }
+}
+
+#[test]
+fn a_lock_is_what_its_schema_says() {
+    let stage = Stage::pinned();
+    stage.move_upstream();
+    stage.update();
+    let lock_schema: Value = serde_json::from_str(&stage.sandbox.run(&["schema", "lock"]).stdout).unwrap();
+    let lock: Value = toml::from_str(&stage.sandbox.read("pinstream.lock")).unwrap();
+    assert_eq!(lock["pin"].as_array().unwrap().len(), 4);
+    schema::holds(&lock_schema, &lock);
+}
+
+#[test]
+fn what_a_hook_has_to_have_is_in_the_schema_and_so_are_all_words() {
+    let schema = |kind: &str| -> Value { serde_json::from_str(&Sandbox::new().run(&["schema", kind]).stdout).unwrap() };
+    assert_eq!(schema("settings")["$defs"]["Hook"]["required"], serde_json::json!(["name", "run"]));
+    for (kind, name, word) in [
+        ("report", "OutcomeV1", "refreshed"),
+        ("report", "EndV1", "planned"),
+        ("report", "KindV1", "rate-limited"),
+        ("report", "HookOutcomeV1", "pending"),
+        ("event", "ChangeV1", "moved"),
+        ("list", "StatusV1", "out-of-step"),
+    ] {
+        let of = schema(kind)["$defs"][name]["oneOf"].clone();
+        let is_known = of.as_array().unwrap().iter().any(|one| one["const"] == word);
+        assert!(is_known, "{kind} {name}: {of}");
     }
 }
 
