@@ -52,8 +52,7 @@ fn new_folder(context: &Context, asked: Option<&Path>) -> Result<PathBuf, CliErr
     let Some(asked) = asked else {
         return Ok(tempfile::Builder::new().prefix("pinstream-demo-").tempdir()?.keep());
     };
-    // Without `..`, for people are shown the path.
-    let folder = context.folder.canonicalize().unwrap_or_else(|_| context.folder.clone()).join(asked);
+    let folder = context.folder.join(asked);
     fs::create_dir(&folder).map_err(|error| {
         CliError::said(format!("`{}` cannot be made: {error}", folder.display()))
             .help("name a folder that is not there yet")
@@ -132,7 +131,7 @@ async fn one_pass(folder: &Path, remote: &Path) -> Result<Report, PassError> {
         policy: None,
     };
     let place = Place::Remote { remote: Arc::new(Mutex::new(remote)), root: String::new() };
-    reconcile(&RealWorld::new(place, None, Box::new(|_| {})), &request).await
+    reconcile(&RealWorld::new(place, None, Box::new(|_| {})).without_proxies(), &request).await
 }
 
 fn open(folder: &Path, remote: &Path) -> Result<Remote, PassError> {

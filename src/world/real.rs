@@ -41,6 +41,7 @@ type Known = (BTreeMap<RegistryHost, RegistrySettings>, Files);
 pub struct RealWorld {
     place: Place,
     policy: Option<Policy>,
+    proxies: registry::Proxies,
     registry: RefCell<Option<(Known, Rc<Registry>)>>,
     surroundings: Surroundings,
     started: Stopwatch,
@@ -54,12 +55,19 @@ impl RealWorld {
         Self {
             place,
             policy,
+            proxies: registry::Proxies::from_environment(),
             registry: RefCell::new(None),
             surroundings: Surroundings::from_environment(),
             started: Stopwatch::start(),
             owner: owner::this_process(),
             on_progress,
         }
+    }
+
+    /// The same without the proxies of the environment, for registries of this machine alone.
+    #[must_use]
+    pub fn without_proxies(self) -> Self {
+        Self { proxies: registry::Proxies::default(), ..self }
     }
 
     /// What was asked of registries so far.
@@ -167,7 +175,7 @@ impl World for RealWorld {
             authorities: authorities.clone(),
             policy: self.policy.as_ref().map(rules).unwrap_or_default(),
             credentials: registry::credential::Sources::from_environment(),
-            proxies: registry::Proxies::from_environment(),
+            proxies: self.proxies.clone(),
             ..registry::Setup::default()
         };
         *registry = Some((known, Rc::new(Registry::new(setup)?)));

@@ -154,6 +154,16 @@ python:latest   -> python:3.12                                   2b773382ee08   
 }
 
 #[test]
+fn the_demo_asks_no_proxy_for_its_own_registry() {
+    let mut sandbox = Sandbox::new();
+    for name in ["http_proxy", "https_proxy", "all_proxy"] {
+        sandbox.env(name, "http://127.0.0.1:9");
+    }
+    let ran = sandbox.run(&["demo", "story"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
+}
+
+#[test]
 fn without_a_name_the_demo_takes_a_new_folder_and_says_which() {
     let mut sandbox = Sandbox::new();
     sandbox.env("TMPDIR", sandbox.home().to_str().unwrap().to_owned());
