@@ -3,7 +3,9 @@
 //! The layout is that of `oc` (openshift/oc, `formatImageStreamTags`): a head of `Name:` lines, then a section for
 //! each tag that follows nothing in its own stream, its followers in brackets.
 
-use std::collections::BTreeMap;
+mod order;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
@@ -13,22 +15,24 @@ use jiff::Timestamp;
 use crate::escape;
 use crate::git::checkout::{self, Provenance};
 use crate::image::{Digest, StreamName, TagId};
+use crate::lock::agree::{Disagreement, What, agree};
 use crate::lock::{self, diff};
 use crate::problem::SourceFile;
 use crate::report::exit::Exit;
 use crate::root::Root;
+use crate::settings::globs::TagGlobs;
 use crate::stream::{Source, Stream, Tag};
 use crate::world::{clock, folder::Folder};
 
 use super::CliError;
-use super::context::Context;
+use super::context::{Context, usage};
 
 /// Show streams as `oc describe is` does, and who brought each digest
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The streams; all where none is given
-    #[arg(value_name = "STREAM")]
-    streams: Vec<String>,
+    /// The streams to show: a stream, `stream:tag` in it, or a glob; all where none is given
+    #[arg(value_name = "TAG")]
+    tags: Vec<String>,
     /// Show times as they are, in UTC, in place of how long ago they were
     #[arg(long)]
     utc: bool,
@@ -40,37 +44,53 @@ pub struct Args {
 /// Where there is no such stream, or the root cannot be read.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     let (folder, root) = context.root()?;
-    let names = streams(&root, &args.streams)?;
+    let names = streams(&root, &args.tags)?;
     let provenance = provenance(&folder, &root)?;
+    let disagreements = agree(&root.definitions, &root.lock);
     let now = (!args.utc).then(clock::now);
     let mut out = context.stdout();
     for (number, name) in names.iter().enumerate() {
         if number > 0 {
             writeln!(out)?;
         }
-        write!(out, "{}", Described { root: &root, name, provenance: &provenance, now }.text())?;
+        let described = Described { root: &root, name, disagreements: &disagreements, provenance: &provenance, now };
+        write!(out, "{}", described.text())?;
     }
     Ok(Exit::Success)
 }
 
-fn streams(root: &Root, asked: &[String]) -> Result<Vec<StreamName>, CliError> {
+/// The streams that `words` name, by themselves or by a tag; each once.
+fn streams(root: &Root, words: &[String]) -> Result<Vec<StreamName>, CliError> {
     let all = &root.definitions.streams;
-    if asked.is_empty() {
+    if words.is_empty() {
         return Ok(all.keys().cloned().collect());
     }
-    let find = |word: &String| {
-        let name = word.split_once(':').map_or(word.as_str(), |(stream, _)| stream);
-        let found = all.keys().find(|stream| stream.as_str() == name).cloned();
-        found.ok_or_else(|| {
-            let error = CliError::usage(format!("there is no stream `{name}`"));
-            let near = |stream: &&StreamName| (strsim::jaro_winkler(stream.as_str(), name) * 1000.0) as u32;
-            match all.keys().max_by_key(near).filter(|stream| near(stream) > 700) {
-                Some(near) => error.help(format!("did you mean `{near}`?")),
-                None => error.help("`pinstream list` shows all tags"),
-            }
-        })
-    };
-    asked.iter().map(find).collect()
+    let mut names: Vec<StreamName> = Vec::new();
+    for word in words {
+        // A stream without a tag has a name, too.
+        let by_name = all.keys().find(|stream| stream.as_str() == word);
+        let patterns = TagGlobs::new([word.as_str()]).map_err(usage)?;
+        let by_tag = root.definitions.tags.keys().filter(|id| patterns.matches(id)).map(|id| &id.stream);
+        let found: BTreeSet<&StreamName> = by_name.into_iter().chain(by_tag).collect();
+        if found.is_empty() {
+            return Err(nothing_named(root, word));
+        }
+        let new: Vec<StreamName> = found.into_iter().filter(|name| !names.contains(name)).cloned().collect();
+        names.extend(new);
+    }
+    Ok(names)
+}
+
+fn nothing_named(root: &Root, word: &str) -> CliError {
+    if word.contains([':', '*', '?', '[', '{']) {
+        return root.no_such_tag(word).into();
+    }
+    let error = CliError::usage(format!("there is no stream `{word}`"));
+    let near = |stream: &&StreamName| (strsim::jaro_winkler(stream.as_str(), word) * 1000.0) as u32;
+    match root.definitions.streams.keys().max_by_key(near).filter(|stream| near(stream) > 700) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error.help("`pinstream list` shows all tags"),
+    }
 }
 
 /// Who put each digest there, where the root is in a checkout with commits.
@@ -100,6 +120,7 @@ fn digests(bytes: &[u8]) -> BTreeMap<TagId, Digest> {
 struct Described<'a> {
     root: &'a Root,
     name: &'a StreamName,
+    disagreements: &'a [Disagreement],
     provenance: &'a BTreeMap<TagId, Provenance>,
     /// From when ages are counted; none shows times.
     now: Option<Timestamp>,
@@ -109,12 +130,18 @@ impl Described<'_> {
     fn text(&self) -> String {
         let mut text = String::new();
         let stream = &self.root.definitions.streams[self.name];
-        let tags: Vec<(&TagId, &Tag)> =
+        let mut tags: Vec<(&TagId, &Tag)> =
             self.root.definitions.tags.iter().filter(|(id, _)| id.stream == *self.name).collect();
+        tags.sort_by_key(|(id, _)| order::rank(id.tag.as_str()));
         self.head(&mut text, stream, &tags);
         for (id, tag) in tags.iter().filter(|(_, tag)| !self.is_alias(tag)) {
             text.push('\n');
             self.section(&mut text, id, tag, &tags);
+        }
+        let undefined = |id: &&TagId| id.stream == *self.name && !self.root.definitions.tags.contains_key(*id);
+        for id in self.root.lock.pins.keys().filter(undefined) {
+            let _ = writeln!(text, "\n{}\n  no tag of the definitions\n", id.tag);
+            self.pin(&mut text, id);
         }
         text
     }
@@ -129,8 +156,7 @@ impl Described<'_> {
         if let Some(description) = &stream.description {
             line("Description:", &escape::terminal(description));
         }
-        let mut annotations =
-            stream.annotations.iter().map(|(key, value)| format!("{key}={}", escape::terminal(value)));
+        let mut annotations = stream.annotations.iter().map(|(key, value)| annotation(key, value));
         line("Annotations:", &annotations.next().unwrap_or_else(|| "<none>".to_owned()));
         for annotation in annotations {
             line("", &annotation);
@@ -149,14 +175,12 @@ impl Described<'_> {
     }
 
     fn section(&self, text: &mut String, id: &TagId, tag: &Tag, tags: &[(&TagId, &Tag)]) {
-        let aliases: Vec<&str> = tags
-            .iter()
-            .filter(|(alias, _)| *alias != id && self.ends_at(alias, id))
-            .map(|(alias, _)| alias.tag.as_str())
-            .collect();
-        let _ = match aliases.as_slice() {
+        let aliases: Vec<&TagId> =
+            tags.iter().map(|(alias, _)| *alias).filter(|alias| *alias != id && self.ends_at(alias, id)).collect();
+        let names: Vec<&str> = aliases.iter().map(|alias| alias.tag.as_str()).collect();
+        let _ = match names.as_slice() {
             [] => writeln!(text, "{}", id.tag),
-            aliases => writeln!(text, "{} ({})", id.tag, aliases.join(", ")),
+            names => writeln!(text, "{} ({})", id.tag, names.join(", ")),
         };
         let _ = match &tag.source {
             Source::Image { image, platform } => {
@@ -171,11 +195,23 @@ impl Described<'_> {
         }
         text.push('\n');
         for (key, value) in &tag.annotations {
-            let _ = writeln!(text, "  {key}={}", escape::terminal(value));
+            let _ = writeln!(text, "  {}", annotation(key, value));
         }
         if !tag.annotations.is_empty() {
             text.push('\n');
         }
+        for id in std::iter::once(id).chain(aliases) {
+            if let Ok(at) = self.disagreements.binary_search_by(|one| one.tag.cmp(id))
+                && self.disagreements[at].what != What::Missing
+            {
+                let _ = writeln!(text, "  ! {}", self.disagreements[at]);
+            }
+        }
+        self.pin(text, id);
+    }
+
+    /// Where a tag stands, who brought it there, and where it stood.
+    fn pin(&self, text: &mut String, id: &TagId) {
         let Some(pin) = self.root.lock.pins.get(id) else {
             text.push_str("  ~ not pinned yet\n");
             return;
@@ -217,6 +253,11 @@ impl Described<'_> {
             Some(now) => ago(now.duration_since(time).as_secs()),
         }
     }
+}
+
+/// Both are the definitions' own words.
+fn annotation(key: &str, value: &str) -> String {
+    format!("{}={}", escape::terminal(key), escape::terminal(value))
 }
 
 /// An age as docker/go-units `HumanDuration` says it.

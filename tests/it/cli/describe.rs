@@ -52,14 +52,6 @@ Annotations:→→acme.example/owner=platform
 Unique Images:→→3
 Tags:→→→7
 
-3.11
-  updates automatically from registry REGISTRY/python:3.11
-  on the schedule 0 3 * * 1
-
-  * REGISTRY/python@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4
-      version 3.11.9
-      About an hour ago, in COMMIT-1 by A. Person
-
 3.12 (latest, stable)
   updates automatically from registry REGISTRY/python:3.12
 
@@ -69,6 +61,14 @@ Tags:→→→7
       version 3.12.5
       About an hour ago, in COMMIT-2 by B. Person
     REGISTRY/python@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326
+
+3.11
+  updates automatically from registry REGISTRY/python:3.11
+  on the schedule 0 3 * * 1
+
+  * REGISTRY/python@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4
+      version 3.11.9
+      About an hour ago, in COMMIT-1 by A. Person
 
 arm
   updates automatically from registry REGISTRY/python:3.12 for linux/arm64
@@ -146,8 +146,15 @@ fn a_checkout_of_another_user_says_how_to_trust_it() {
 #[test]
 fn a_stream_is_named_with_or_without_a_tag_and_told_the_nearest() {
     let stage = stage();
-    let [whole, tag] = [&["describe", "other"], &["describe", "other:1"]].map(|args| stage.sandbox.run(args).stdout);
-    assert_eq!(whole, tag);
+    let shown = |words: &[&str]| stage.sandbox.run(&[&["describe"], words].concat()).stdout;
+    for words in [&["other:1"][..], &["oth*"], &["other", "other:1", "o*:*"]] {
+        assert_eq!(shown(words), shown(&["other"]), "{words:?}");
+    }
+    assert_eq!(shown(&["**"]), shown(&[]));
+    for (word, near) in [("python:nope", "did you mean `python:new`?"), ("x*", "`pinstream list` shows all tags")] {
+        let expected = format!("--- err\nerror: no tag is named `{word}`\nhelp: {near}\n--- exit 64");
+        stage.check(&["describe", word], &expected);
+    }
     stage.check(
         &["describe", "pyton"],
         r#"
@@ -164,6 +171,39 @@ help: did you mean `python`?
 error: there is no stream `web`
 help: `pinstream list` shows all tags
 --- exit 64
+"#,
+    );
+}
+
+#[test]
+fn a_pin_that_is_not_what_its_definition_asks_for_is_told() {
+    let stage = Stage::pinned();
+    stage.stream("[tags]\n\"3.12\" = \"REGISTRY/python:3.13\"\nlatest = { follow = \"3.12\" }\n");
+    stage.edit_lock("follow = \"python:3.12\"", "follow = \"python:3.11\"");
+    std::fs::remove_dir_all(stage.sandbox.work().join(".git")).unwrap();
+    let ran = stage.sandbox.run(&["describe"]);
+    same(
+        &stage.sandbox.scrubbed(ran.stdout.split("\n\n").skip(1).collect::<Vec<_>>().join("\n\n").as_str()),
+        r#"
+3.12 (latest)
+  updates automatically from registry REGISTRY/python:3.13
+
+  ! `python:3.12` is pinned for `REGISTRY/python:3.12`, and its definition says `REGISTRY/python:3.13`
+  ! `python:latest` does not stand where `python:3.12`, which it follows, stands
+  * REGISTRY/python@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326
+      version 3.12.4
+
+3.11
+  no tag of the definitions
+
+  * REGISTRY/python@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4
+      version 3.11.9
+
+arm
+  no tag of the definitions
+
+  * REGISTRY/python@sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7
+      version 3.12.4
 "#,
     );
 }

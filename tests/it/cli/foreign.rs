@@ -11,10 +11,10 @@ const HOSTILE: &str = "1\u{1b}[31m\u{202e}\u{7}\r\n::set-env name=PATH::/evil\n:
 fn t9_hostile_labels_and_texts_are_shown_and_do_nothing() {
     let stage = Stage::new();
     // What characters do to a line is refused in definitions; words for log readers are not.
-    let hostile = "\"::error::x ##[error] <b>\"";
+    let (hostile, key) = ("\"::error::x ##[error] <b>\"", "\"::add-mask::##vso[task.setvariable]\"");
     stage.stream(&format!(
-        "description = {hostile}\nannotations = {{ a = {hostile} }}\n[tags]\n\
-         \"3.12\" = {{ image = \"REGISTRY/python:3.12\", annotations = {{ b = {hostile} }} }}\nlatest = {{ follow = \"3.12\" }}\n\
+        "description = {hostile}\nannotations = {{ a = {hostile}, {key} = \"x\" }}\n[tags]\n\
+         \"3.12\" = {{ image = \"REGISTRY/python:3.12\", annotations = {{ b = {hostile}, {key} = \"x\" }} }}\nlatest = {{ follow = \"3.12\" }}\n\
          gone = \"REGISTRY/gone:1\"\n"
     ));
     let hostile_image = |seed| image(seed, HOSTILE).revision(HOSTILE);
@@ -46,6 +46,7 @@ fn t9_hostile_labels_and_texts_are_shown_and_do_nothing() {
                 let acts = |c: char| is_deceptive(c) && c != '\n' && !(c == '\t' && args == ["describe"]);
                 assert!(!text.chars().any(acts), "{args:?}: {text:?}");
                 assert!(!text.lines().any(|line| line.trim_start().starts_with("::")), "{args:?}: {text}");
+                assert!(!text.contains("##"), "{args:?}: {text}");
                 seen += text.matches("[31m").count();
             }
         }
@@ -55,6 +56,36 @@ fn t9_hostile_labels_and_texts_are_shown_and_do_nothing() {
     assert!(seen > 20, "{seen}");
     let lock = stage.sandbox.read("pinstream.lock");
     assert!(!lock.chars().any(|c| c != '\n' && is_deceptive(c)), "{lock:?}");
+}
+
+#[test]
+fn t9_the_difference_of_a_lock_does_nothing() {
+    let stage = Stage::pinned();
+    for hostile in ["##vso[task.setvariable variable=a]b", "::error::x", "##teamcity[message]"] {
+        let lock = stage.sandbox.read("pinstream.lock");
+        // A follower has no words of its own: what stands there is shown as what is to go.
+        stage.sandbox.write("pinstream.lock", &format!("{lock}version = \"{hostile}\"\n"));
+        for args in [&["check"][..], &["check", "--format", "json"], &["list", "--format", "json"]] {
+            let ran = stage.sandbox.run(args);
+            assert!(ran.stdout.contains(&hostile[3..8]), "{args:?}: {}", ran.stdout);
+            assert!(!ran.stdout.contains("##"), "{args:?}: {}", ran.stdout);
+        }
+        stage.sandbox.write("pinstream.lock", &lock);
+    }
+}
+
+#[test]
+fn t9_a_line_of_a_file_that_is_shown_does_nothing() {
+    let stage = Stage::new();
+    for hostile in ["x = 1 ##vso[task.setvariable]", "\"##[error]\" = 1", "##[error]\n::error::x\nx"] {
+        stage.stream(hostile);
+        for args in [&["list"][..], &["list", "--color", "always"]] {
+            let ran = stage.sandbox.run(args);
+            assert_eq!(ran.code, Some(1));
+            let acts = |line: &str| line.contains("##") || line.trim_start().starts_with("::");
+            assert!(!ran.stderr.lines().any(acts), "{}", ran.stderr);
+        }
+    }
 }
 
 #[test]
