@@ -2,17 +2,18 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 
 use crate::report::exit::Exit;
+use crate::settings;
 
 use super::CliError;
 use super::context::Context;
 
-/// What a new root begins with.
-const FILES: [(&str, &str); 2] = [
-    ("pinstream.toml", include_str!("init/pinstream.toml")),
-    ("streams/example.toml", include_str!("init/example.toml")),
-];
+/// The settings that a new root begins with.
+const SETTINGS: &str = include_str!("init/pinstream.toml");
+/// The stream that it begins with where it has none.
+const STREAM: (&str, &str) = ("streams/example.toml", include_str!("init/example.toml"));
 
 /// Write a commented `pinstream.toml` and a first stream
 #[derive(Debug, clap::Args)]
@@ -23,22 +24,36 @@ pub struct Args {}
 /// # Errors
 /// Where a file cannot be written. Nothing that is there is ever written over.
 pub fn run(context: &Context, _: &Args) -> Result<Exit, CliError> {
-    let existing = FILES.iter().find(|(path, _)| context.folder.join(path).exists());
-    if let Some((path, _)) = existing {
-        return Err(CliError::said(format!("`{path}` is already there")).help("this folder is a root; edit its files"));
+    let settings = settings::FILE_NAME;
+    if is_there(&context.folder.join(settings)) {
+        return Err(
+            CliError::said(format!("`{settings}` is already there")).help("this folder is a root; edit its files")
+        );
     }
     let mut out = context.stdout();
-    for (path, text) in FILES {
-        let whole = context.folder.join(path);
-        let write = || {
-            whole.parent().map_or(Ok(()), fs::create_dir_all)?;
-            fs::OpenOptions::new().write(true).create_new(true).open(&whole)?.write_all(text.as_bytes())
-        };
-        write().map_err(|error: std::io::Error| {
-            CliError::said(format!("`{}` cannot be written: {error}", whole.display()))
-        })?;
-        writeln!(out, "wrote {path}")?;
+    write_new(&context.folder.join(settings), SETTINGS)?;
+    writeln!(out, "wrote {settings}")?;
+    // Somebody has begun already: an example would be in the way.
+    if is_there(&context.folder.join("streams")) {
+        writeln!(out, "next: run `pinstream update` and commit what it writes")?;
+        return Ok(Exit::Success);
     }
-    writeln!(out, "next: edit streams/example.toml, then run `pinstream update` and commit what it writes")?;
+    let (path, text) = STREAM;
+    write_new(&context.folder.join(path), text)?;
+    writeln!(out, "wrote {path}")?;
+    writeln!(out, "next: edit {path}, then run `pinstream update` and commit what it writes")?;
     Ok(Exit::Success)
+}
+
+/// Whether anything has that name, a link to nothing too.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
+    let write = || {
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
+    };
+    write().map_err(|error: std::io::Error| CliError::said(format!("`{}` cannot be written: {error}", path.display())))
 }

@@ -40,17 +40,36 @@ example:latest   -> example:3.12                                    not pinned
 
 #[test]
 fn nothing_is_ever_written_over() {
-    for there in ["pinstream.toml", "streams/example.toml"] {
-        let sandbox = Sandbox::new();
-        sandbox.write(there, "# mine");
-        let ran = sandbox.run(&["init"]);
-        assert_eq!((ran.code, sandbox.read(there).as_str()), (Some(1), "# mine"));
-        assert_eq!(
-            ran.stderr,
-            format!("error: `{there}` is already there\nhelp: this folder is a root; edit its files\n")
-        );
-        assert!(!sandbox.work().join("pinstream.lock").exists());
-    }
+    let sandbox = Sandbox::new();
+    sandbox.write("pinstream.toml", "# mine");
+    sandbox.check(
+        &["init"],
+        r#"
+--- err
+error: `pinstream.toml` is already there
+help: this folder is a root; edit its files
+--- exit 1
+"#,
+    );
+    assert_eq!(sandbox.read("pinstream.toml"), "# mine");
+    assert!(!sandbox.work().join("streams").exists());
+}
+
+#[test]
+fn a_folder_that_has_streams_gets_the_settings_alone() {
+    let sandbox = Sandbox::new();
+    sandbox.write("streams/example.toml", "# mine");
+    sandbox.check(
+        &["init"],
+        r#"
+--- out
+wrote pinstream.toml
+next: run `pinstream update` and commit what it writes
+--- exit 0
+"#,
+    );
+    assert_eq!(sandbox.read("streams/example.toml"), "# mine");
+    assert_eq!(sandbox.run(&["check"]).code, Some(0));
 }
 
 #[test]
