@@ -131,7 +131,8 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         let asked = std::mem::take(&mut plan.asked);
         let settled = |id: &TagId| carried.as_ref().is_some_and(|carried| carried.settles(&scene.root, id));
         let findings = resolve::resolve(world, plan.without(settled), &fetched).await;
-        let notes = resolve::notes(&findings);
+        let mut notes = resolve::notes(&findings);
+        notes.extend(load::note(&scene, request.branch.as_deref()));
         let (next, mut failures) = pin::pin(&scene.root.definitions, &scene.root.lock, findings);
         for (id, error) in carried.iter().flat_map(|carried| &carried.failures).filter(|(id, _)| settled(id)) {
             failures.entry(id.clone()).or_insert_with(|| error.clone());

@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::git::checkout::{self, Checkout};
-use crate::git::{self, Remote, RemoteSetup};
+use crate::git::{self, GitError, Remote, RemoteSetup};
 use crate::reconcile::{Effect, Imports, Request};
 use crate::report::exit::Exit;
-use crate::settings::globs::TagGlobs;
+use crate::settings::{self, path};
 use crate::world::environment;
 use crate::world::real::Place;
 
-use super::context::{Context, usage};
+use super::context::{Context, patterns, usage};
 use super::{CliError, Format, pass};
 
 /// How long one exchange with the remote may be silent.
@@ -48,7 +48,11 @@ pub struct Args {
 /// # Errors
 /// What stopped the pass.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
-    let checkout = checkout::discover(&context.folder)?;
+    let checkout = match checkout::discover(&context.folder) {
+        // Whose this folder is makes no difference where the remote is said.
+        Err(GitError::Owner { .. }) if args.remote.is_some() => None,
+        found => found?,
+    };
     let (place, request) = prepare(context, args, checkout.as_ref())?;
     pass::run(context, place, &request, args.format)
 }
@@ -64,18 +68,16 @@ fn prepare(context: &Context, args: &Args, checkout: Option<&Checkout>) -> Resul
         }
     };
     let root = match (&args.root, of_checkout()) {
-        (Some(root), _) => root.trim_matches('/').to_owned(),
+        (Some(root), _) => root_of(root)?,
         (None, Some(_)) => match context.root_folder() {
             Ok(folder) => checkout::discover(&folder.0)?.map(|checkout| checkout.prefix).unwrap_or_default(),
             Err(_) => String::new(),
         },
         (None, None) => String::new(),
     };
-    let branch = args.branch.clone().or_else(|| of_checkout().and_then(|checkout| checkout.branch.clone()));
-    let only = match args.tags.as_slice() {
-        [] => None,
-        tags => Some(TagGlobs::new(tags.iter().map(String::as_str)).map_err(usage)?),
-    };
+    let branch = args.branch.as_deref().map(|branch| settings::branch(branch).map_err(usage)).transpose()?;
+    let branch = branch.or_else(|| of_checkout().and_then(|checkout| checkout.branch.clone()));
+    let only = patterns(&args.tags)?;
     let setup = RemoteSetup {
         url,
         root: root.clone(),
@@ -99,6 +101,17 @@ fn prepare(context: &Context, args: &Args, checkout: Option<&Checkout>) -> Resul
     Ok((Place::Remote { remote: Arc::new(Mutex::new(remote)), root }, request))
 }
 
+/// The folder of the root, as it was typed; empty for the top of the repository.
+fn root_of(text: &str) -> Result<String, CliError> {
+    match text.trim_end_matches('/') {
+        "." | "" if !text.starts_with('/') => Ok(String::new()),
+        text => path::parse(text).map_err(|error| {
+            CliError::usage(format!("`--root`: {}", error.message))
+                .help("name the folder of `pinstream.toml`, counted from the top of the repository, as `deploy/prod`")
+        }),
+    }
+}
+
 /// A folder of ours: from our own variable, else below the desktop's, else below the home folder.
 fn folder_of(own: &str, desktop: &str, below_home: &str) -> PathBuf {
     if let Some(own) = environment::var(own) {
@@ -106,5 +119,5 @@ fn folder_of(own: &str, desktop: &str, below_home: &str) -> PathBuf {
     }
     let base = environment::var(desktop).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || environment::var("HOME").map(|home| PathBuf::from(home).join(below_home));
-    base.or_else(home).unwrap_or_else(std::env::temp_dir).join("pinstream")
+    base.or_else(home).unwrap_or_else(environment::temporary_folder).join("pinstream")
 }

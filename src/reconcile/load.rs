@@ -32,6 +32,12 @@ pub async fn load<W: World>(world: &W, branch: Option<&str>) -> Result<Scene, Pa
     }
 }
 
+/// What a person should know of the branch that was asked for: that it is not the one the settings name.
+pub fn note(scene: &Scene, branch: Option<&str>) -> Option<String> {
+    let (named, asked) = (scene.root.settings.git.branch.as_ref()?, branch?);
+    (named != asked).then(|| format!("this is the branch `{asked}`; `[git] branch` of the settings names `{named}`"))
+}
+
 /// Reads the root at the tip of `sight` and makes its registries known to the world.
 ///
 /// # Errors

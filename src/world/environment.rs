@@ -10,6 +10,11 @@ pub fn var(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Where the machine keeps what may be gone tomorrow.
+pub fn temporary_folder() -> PathBuf {
+    std::env::temp_dir()
+}
+
 /// The folder the process stands in.
 ///
 /// # Errors

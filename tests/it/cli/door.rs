@@ -1,0 +1,85 @@
+//! What `reconcile` says to who calls it wrongly, and where the folder one stands in has a say.
+
+use crate::support::registry::FakeRegistry;
+use crate::support::remote::BareRepo;
+use crate::support::sandbox::Sandbox;
+
+struct Door {
+    sandbox: Sandbox,
+    repo: BareRepo,
+    /// Kept for as long as it is asked.
+    _registry: FakeRegistry,
+}
+
+impl Door {
+    /// A remote with one tag, whose image is in the registry.
+    fn new(settings: &str) -> Self {
+        let (mut sandbox, repo, registry) = (Sandbox::new(), BareRepo::new(), FakeRegistry::start());
+        let host = registry.host();
+        registry.push("web", "1", &super::image(1, "1.0"));
+        sandbox.scrub(repo.path().display().to_string(), "[REMOTE]");
+        let settings = format!("[registry.\"{host}\"]\nplain-http = true\n{settings}");
+        let stream = format!("[tags]\n1 = \"{host}/web:1\"\n");
+        repo.commit("main", &[("pinstream.toml", &settings), ("streams/web.toml", &stream)]);
+        Self { sandbox, repo, _registry: registry }
+    }
+
+    #[track_caller]
+    fn says(&self, code: i32, args: &[&str], expected: &str) {
+        let remote = self.repo.url();
+        let ran = self.sandbox.run(&[&["reconcile", "--remote", &remote], args].concat());
+        let shown = self.sandbox.shown(&ran);
+        assert!(ran.code == Some(code) && shown.contains(expected), "{args:?}\n{shown}");
+    }
+}
+
+#[test]
+fn a_word_that_names_no_tag_is_a_mistake_in_the_call() {
+    let door = Door::new("");
+    let tip = door.repo.tip("refs/heads/main");
+    door.says(64, &["web:2"], "error: no tag is named `web:2`\nhelp: did you mean `web:1`?\n");
+    door.says(64, &["web:1", "x*"], "error: no tag is named `x*`\nhelp: `pinstream list` shows all tags\n");
+    assert_eq!(door.repo.tip("refs/heads/main"), tip);
+    door.says(0, &["web:1"], "1 added; landed as ");
+}
+
+#[test]
+fn roots_and_branches_are_read_before_anything_is_done() {
+    let door = Door::new("");
+    let root = "help: name the folder of `pinstream.toml`, counted from the top of the repository, as `deploy/prod`";
+    door.says(64, &["--root", "../a"], root);
+    door.says(64, &["--root", "/"], root);
+    door.says(64, &["--root", "a//b"], root);
+    door.says(64, &["--branch", ""], "error: `` is not a branch's name\nhelp: as `main` or `release/1.2`");
+    door.says(64, &["--branch", "refs/heads/main"], "help: leave `refs/heads/` out: `main`");
+    door.says(1, &["--root", "nope"], "help: name the folder that has one");
+    door.says(0, &["--root", ".", "--branch", "main"], "1 added; landed as ");
+    for root in ["./", ""] {
+        door.says(0, &["--root", root], "1 unchanged; nothing to write");
+    }
+}
+
+#[test]
+fn that_the_settings_name_another_branch_is_noted() {
+    let door = Door::new("[git]\nbranch = \"main\"\n");
+    door.repo.git(&["branch", "feature", "main"]);
+    door.sandbox.git(&["clone", "-q", "--branch", "feature", &door.repo.url(), "clone"]);
+    let note = "note: this is the branch `feature`; `[git] branch` of the settings names `main`\n";
+    let ran = door.sandbox.run(&["-C", "clone", "reconcile"]);
+    assert!(ran.code == Some(0) && ran.stdout.contains(note), "{}", door.sandbox.shown(&ran));
+    door.says(0, &["--branch", "feature"], note);
+    let ran = door.sandbox.run(&["-C", "clone", "reconcile", "--branch", "main"]);
+    assert!(ran.code == Some(0) && !ran.stdout.contains("note"), "{}", door.sandbox.shown(&ran));
+}
+
+#[test]
+fn whose_folder_one_stands_in_makes_no_difference_where_the_remote_is_said() {
+    let door = Door::new("");
+    door.sandbox.git(&["init", "-q"]);
+    for name in [".", ".git"] {
+        std::os::unix::fs::chown(door.sandbox.work().join(name), Some(4321), None).unwrap();
+    }
+    let ran = door.sandbox.run(&["reconcile"]);
+    assert!(ran.code == Some(1) && ran.stderr.contains("belongs to another user"), "{}", ran.stderr);
+    door.says(0, &[], "1 added; landed as ");
+}
