@@ -21,7 +21,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::escape;
 use crate::git::GitError;
@@ -162,7 +162,8 @@ impl From<GitError> for CliError {
 
 /// Runs the program with the arguments of the process.
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = Cli::command().color(wished()).try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
@@ -178,10 +179,26 @@ pub fn run() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             let style = context::style_of(color, &io::stderr());
-            let _ = write!(anstream::stderr(), "{}", Shown(&error, style));
+            // Not by way of `anstream`, which goes by standard output.
+            let _ = write!(io::stderr(), "{}", Shown(&error, style));
             error.exit().into()
         }
     }
+}
+
+/// The wish for colour on a command line that may not be readable otherwise: its mistakes are shown by it, too.
+fn wished() -> ColorChoice {
+    let mut words = std::env::args_os().skip(1).filter_map(|word| word.into_string().ok());
+    let mut choice = ColorChoice::Auto;
+    while let Some(word) = words.next() {
+        let value = match word.strip_prefix("--color") {
+            Some("") => words.next(),
+            Some(value) => value.strip_prefix('=').map(str::to_owned),
+            None => None,
+        };
+        choice = value.and_then(|value| value.parse().ok()).unwrap_or(choice);
+    }
+    choice
 }
 
 impl Cli {
@@ -218,6 +235,7 @@ impl std::fmt::Display for Shown<'_> {
                 return write!(f, "{}", Rendered(problems, self.1));
             }
             CliError::Pass(PassError::Git(error)) => error.help(),
+            CliError::Pass(PassError::NoSuchTag(error)) => Some(error.help()),
             CliError::Pass(PassError::Contention { .. }) => Some("run it again; what was found is not lost".to_owned()),
             CliError::Said { help, .. } => help.clone(),
             _ => None,
@@ -231,7 +249,6 @@ impl std::fmt::Display for Shown<'_> {
         help.map_or(Ok(()), |help| writeln!(f, "{bold}help{plain}: {}", escape::lines(&help)))
     }
 }
-            CliError::Pass(PassError::NoSuchTag(error)) => Some(error.help()),
 
 #[cfg(test)]
 mod tests {

@@ -3,11 +3,13 @@
 mod agree;
 mod base;
 mod describe;
+mod door;
 mod foreign;
 mod init;
 mod print;
 mod show;
 mod story;
+mod terminal;
 mod update;
 mod usage;
 mod wrong;

@@ -13,6 +13,8 @@ use pinstream::root::Root;
 use pinstream::settings::policy::Policy;
 use pinstream::stream::follow;
 
+use crate::support::sandbox::Sandbox;
+
 fn home() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -71,6 +73,21 @@ fn every_example_is_read_without_a_problem() {
             let policy = Policy::read("policy.toml", bytes).unwrap();
             assert!(root.refused(&policy, Some("https://git.example/acme/deploy")).is_empty());
         }
+    }
+}
+
+/// As far as the network: all that files can have wrong has been said by then.
+#[test]
+fn every_example_is_fit_to_be_run() {
+    for folder in roots(&home().join("examples")) {
+        let sandbox = Sandbox::new();
+        for (path, bytes) in files(&folder) {
+            sandbox.write(&path, std::str::from_utf8(&bytes).unwrap());
+        }
+        let ran = sandbox.run(&["check"]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(2), ""), "{}: {}", folder.display(), ran.stdout);
+        let ran = sandbox.run(&["update", "--offline"]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}: {}", folder.display(), ran.stdout);
     }
 }
 
