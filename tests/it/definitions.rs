@@ -233,6 +233,8 @@ fn t6_each_of_forty_bombs_ends_soon_with_an_error() {
             let mut files = Files::from([("pinstream.toml".to_owned(), Vec::new())]);
             files.insert(path.to_owned(), bytes.clone());
             let problems = Root::read(&files).map(|_| ()).expect_err(name);
+            let lost = problems.0.iter().find(|problem| problem.help.as_ref().is_none_or(String::is_empty));
+            assert!(lost.is_none(), "{name}: no way out: {lost:?}");
             let text = Rendered(&problems, Style::Plain).to_string();
             assert!(text.starts_with("error: ") && text.len() < 400_000, "{name}: {} bytes", text.len());
         }
