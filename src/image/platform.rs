@@ -1,4 +1,4 @@
-//! Platforms: what an image of an index runs on.
+//! Platforms: what an image of an index runs on, each by one name however it was written.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,6 +6,9 @@ use std::str::FromStr;
 use super::{NAME_MAX, NameError, shorten};
 
 /// An operating system and processor as OCI image indexes name them: `linux/arm64`, `linux/arm/v7`.
+///
+/// Some have several names, and images use all of them: `linux/arm64/v8` is `linux/arm64`, and `linux/arm` is
+/// `linux/arm/v7`. Reading settles on one, as containerd does, so that what is compared, printed and locked agrees.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Platform {
     /// `os` of the index entry.
@@ -28,11 +31,26 @@ impl FromStr for Platform {
             return Err(NameError::new(format!("`{}` is not a platform", shorten(text)))
                 .help("a platform is `os/architecture` or `os/architecture/variant`, as `linux/amd64`"));
         }
-        Ok(Self {
-            os: parts[0].to_owned(),
-            architecture: parts[1].to_owned(),
-            variant: parts.get(2).map(|part| (*part).to_owned()),
-        })
+        let parts: Vec<String> = parts.into_iter().map(str::to_ascii_lowercase).collect();
+        let (architecture, variant) = usual(&parts[1], parts.get(2).map(String::as_str));
+        let os = if parts[0] == "macos" { "darwin" } else { &parts[0] };
+        Ok(Self { os: os.to_owned(), architecture: architecture.to_owned(), variant: variant.map(str::to_owned) })
+    }
+}
+
+/// The usual name of a processor that has several (containerd, `platforms.Normalize`).
+fn usual<'a>(architecture: &'a str, variant: Option<&'a str>) -> (&'a str, Option<&'a str>) {
+    match (architecture, variant) {
+        ("i386", _) => ("386", None),
+        ("amd64" | "x86_64" | "x86-64", None | Some("v1")) => ("amd64", None),
+        ("x86_64" | "x86-64", variant) => ("amd64", variant),
+        ("arm64" | "aarch64", None | Some("8" | "v8" | "v8.0")) => ("arm64", None),
+        ("aarch64", variant) => ("arm64", variant),
+        ("armhf", _) | ("arm", None | Some("7")) => ("arm", Some("v7")),
+        ("armel", _) | ("arm", Some("6")) => ("arm", Some("v6")),
+        ("arm", Some("5")) => ("arm", Some("v5")),
+        ("arm", Some("8")) => ("arm", Some("v8")),
+        other => other,
     }
 }
 

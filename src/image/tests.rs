@@ -114,3 +114,30 @@ fn references_agree_with_the_reference_parser() {
         assert_eq!(ours.reference(), &Reference::Tag(theirs.tag().unwrap().parse().unwrap()));
     }
 }
+
+#[test]
+fn platforms_have_one_name_each() {
+    for (written, usual) in [
+        ("linux/amd64", "linux/amd64"),
+        ("linux/amd64/v1", "linux/amd64"),
+        ("linux/amd64/v3", "linux/amd64/v3"),
+        ("linux/x86_64", "linux/amd64"),
+        ("linux/arm64", "linux/arm64"),
+        ("linux/arm64/v8", "linux/arm64"),
+        ("linux/arm64/v9", "linux/arm64/v9"),
+        ("linux/aarch64", "linux/arm64"),
+        ("linux/arm", "linux/arm/v7"),
+        ("linux/arm/7", "linux/arm/v7"),
+        ("linux/arm/v7", "linux/arm/v7"),
+        ("linux/arm/v6", "linux/arm/v6"),
+        ("linux/armhf", "linux/arm/v7"),
+        ("linux/i386", "linux/386"),
+        ("Linux/AMD64", "linux/amd64"),
+        ("macos/arm64", "darwin/arm64"),
+        ("linux/s390x", "linux/s390x"),
+        ("unknown/unknown", "unknown/unknown"),
+    ] {
+        check::<Platform>(written, Ok(usual));
+        check::<Platform>(usual, Ok(usual));
+    }
+}
