@@ -20,11 +20,13 @@ pub(super) enum Zone {
 }
 
 /// The metadata services that do not have a link-local address.
-const METADATA: [IpAddr; 5] = [
+const METADATA: [IpAddr; 6] = [
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
     IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
+    // Instances, and the pods of EKS.
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x23)),
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x254)),
 ];
 
@@ -162,6 +164,7 @@ mod tests {
                 "168.63.129.16",
                 "192.0.0.192",
                 "fd00:ec2::254",
+                "fd00:ec2::23",
                 "fd20:ce::254",
                 "224.0.0.1",
                 "255.255.255.255",

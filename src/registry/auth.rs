@@ -15,8 +15,10 @@ use crate::image::RegistryHost;
 const CHALLENGE_MAX: usize = 4096;
 
 /// Registries whose token server has another name, both run by the same people.
-const PAIRS: [(&str, &str); 4] = [
+const PAIRS: [(&str, &str); 6] = [
     ("docker.io", "https://auth.docker.io"),
+    ("index.docker.io", "https://auth.docker.io"),
+    ("registry-1.docker.io", "https://auth.docker.io"),
     ("registry.gitlab.com", "https://gitlab.com"),
     ("docker.elastic.co", "https://docker-auth.elastic.co"),
     ("registry.suse.com", "https://scc.suse.com"),
@@ -163,6 +165,8 @@ mod tests {
         };
         for (realm, registry) in [
             ("https://auth.docker.io/token", "docker.io"),
+            ("https://auth.docker.io/token", "index.docker.io"),
+            ("https://auth.docker.io/token", "registry-1.docker.io"),
             ("https://gitlab.com/jwt/auth", "registry.gitlab.com"),
             ("https://ghcr.io/token", "ghcr.io"),
             ("https://GHCR.io:443/token", "ghcr.io"),
