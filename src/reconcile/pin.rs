@@ -11,7 +11,7 @@ use crate::lock::{Details, Lock, Pin};
 use crate::registry::{FailureKind, ImportError};
 use crate::stream::{Definitions, Source, follow};
 
-use super::resolve::{Finding, Findings, Found};
+use super::resolve::{Finding, Findings};
 
 /// The failures of tags, by tag.
 pub type Failures = BTreeMap<TagId, ImportError>;
@@ -31,9 +31,15 @@ pub fn pin<'a>(definitions: &Definitions, lock: &'a Lock, mut findings: Findings
         let pin = match &tag.source {
             Source::Image { image, .. } => match findings.remove(&id) {
                 Some(Ok(Finding::Found(found))) => {
-                    let Found { digest, index, details, .. } = (*found).clone();
-                    let previous = old.map(|old| old.previous_for(&digest)).unwrap_or_default();
-                    Some(Pin { follow: None, image: image.clone(), digest, index, details, previous })
+                    let digest = found.digest();
+                    Some(Pin {
+                        follow: None,
+                        image: image.clone(),
+                        digest: digest.clone(),
+                        index: found.index().cloned(),
+                        details: found.details().clone(),
+                        previous: old.map(|old| old.previous_for(digest)).unwrap_or_default(),
+                    })
                 }
                 Some(Ok(Finding::Unchanged)) | None => None,
                 Some(Err(error)) => {
@@ -78,6 +84,8 @@ mod tests {
     use super::*;
     use crate::git::Files;
     use crate::lock::sample::digest;
+    use crate::reconcile::resolve::Found;
+    use crate::registry::manifest::{Content, Verified};
     use crate::root::Root;
 
     fn definitions(tags: &str) -> Definitions {
@@ -89,8 +97,8 @@ mod tests {
     }
 
     fn found(number: u8) -> Result<Finding, ImportError> {
-        let found = Found { digest: digest(number), index: None, details: Details::default(), note: None };
-        Ok(Finding::Found(Rc::new(found)))
+        let manifest = Verified::unhashed(digest(number), Content::Index { children: Vec::new() }, BTreeMap::new());
+        Ok(Finding::Found(Rc::new(Found::of(&manifest, None, Details::default(), None))))
     }
 
     fn failed() -> Result<Finding, ImportError> {

@@ -1,6 +1,8 @@
 //! Third step: asks the registries. One question for each distinct image; bytes are fetched for what moved only, by
 //! digest, and hashed. What went wrong with one image is its own result and stops no other.
 
+mod found;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -14,9 +16,16 @@ use crate::registry::{FailureKind, ImportError};
 use crate::world::{Progress, World};
 
 use super::plan::{Import, Plan, Want};
+pub use found::Found;
 
 /// How many images are asked for at once, over all registries; each registry has its own bound below it.
 const IN_FLIGHT: usize = 256;
+
+/// How many of several images a message names.
+const NAMED: usize = 8;
+
+/// The longest label that is taken into a lock, in characters: a version is shorter.
+const LABEL_MAX: usize = 200;
 
 /// What was found out about each tag that was asked for.
 pub type Findings = BTreeMap<TagId, Result<Finding, ImportError>>;
@@ -28,19 +37,6 @@ pub enum Finding {
     Unchanged,
     /// Something else than its pin.
     Found(Rc<Found>),
-}
-
-/// An image as it is now, from bytes that were hashed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// What is to be pinned.
-    pub digest: Digest,
-    /// The index it is a child of, where one platform was asked for.
-    pub index: Option<Digest>,
-    /// What the image says of itself.
-    pub details: Details,
-    /// What could not be found out, in a sentence.
-    pub note: Option<String>,
 }
 
 /// What was fetched in this pass, by where it is and which platform of it is wanted: bytes under a digest do not change.
@@ -69,7 +65,7 @@ pub async fn resolve<W: World>(world: &W, plan: Plan<'_>, fetched: &Fetched) -> 
 /// What could not be found out about images that were found, a sentence each.
 pub fn notes(findings: &Findings) -> Vec<String> {
     let note = |(id, finding): (&TagId, &Result<Finding, ImportError>)| match finding {
-        Ok(Finding::Found(found)) => found.note.as_ref().map(|note| format!("`{id}`: {note}")),
+        Ok(Finding::Found(found)) => found.note().map(|note| format!("`{id}`: {note}")),
         _ => None,
     };
     findings.iter().filter_map(note).collect()
@@ -111,7 +107,7 @@ impl Want<'_> {
 
 /// Refuses what lacks a platform that the tag requires.
 fn require(image: &ImageRef, want: &Want<'_>, found: Rc<Found>) -> Result<Finding, ImportError> {
-    let has = &found.details.platforms;
+    let has = &found.details().platforms;
     match want.required.iter().find(|platform| !has.contains(platform)) {
         Some(missing) => Err(no_platform(image, missing, has)),
         None => Ok(Finding::Found(found)),
@@ -149,7 +145,7 @@ async fn fetch<W: World>(
             Some(platform) if details.platforms != [platform.clone()] => {
                 Err(no_platform(image, platform, &details.platforms))
             }
-            _ => Ok(Found { digest: manifest.digest().clone(), index: None, details, note }),
+            _ => Ok(Found::of(&manifest, None, details, note)),
         };
     };
     let runnable = || children.iter().filter(|child| !child.attestation);
@@ -163,14 +159,41 @@ async fn fetch<W: World>(
             None => (Details::default(), Some("the index has no image that runs".to_owned())),
         };
         details.platforms = platforms;
-        return Ok(Found { digest: manifest.digest().clone(), index: None, details, note });
+        return Ok(Found::of(&manifest, None, details, note));
     };
-    let child = runnable().find(|child| child.platform.as_ref() == Some(platform));
-    let child = child.ok_or_else(|| no_platform(image, platform, &platforms))?;
+    let child = one_child(image, platform, runnable(), &platforms)?;
     let child = world.manifest(repository, &child.digest).await?;
     let (mut details, note) = describe(world, repository, &child, Some(&manifest)).await?;
     details.platforms = vec![platform.clone()];
-    Ok(Found { digest: child.digest().clone(), index: Some(manifest.digest().clone()), details, note })
+    Ok(Found::of(&child, Some(&manifest), details, note))
+}
+
+/// The one child for `platform`. Several that differ, as Windows images have for its versions, are nobody's to choose
+/// from silently.
+fn one_child<'a>(
+    image: &ImageRef,
+    platform: &Platform,
+    children: impl Iterator<Item = &'a Descriptor>,
+    has: &[Platform],
+) -> Result<&'a Descriptor, ImportError> {
+    let mut fitting: Vec<&Descriptor> = children.filter(|child| child.platform.as_ref() == Some(platform)).collect();
+    fitting.sort_by(|a, b| a.digest.cmp(&b.digest));
+    fitting.dedup_by(|a, b| a.digest == b.digest);
+    match fitting.as_slice() {
+        [] => Err(no_platform(image, platform, has)),
+        [child] => Ok(child),
+        several => {
+            let count = several.len();
+            let mut named: Vec<String> =
+                several.iter().take(NAMED).map(|child| format!("`{}`", child.digest)).collect();
+            if count > NAMED {
+                named.push(format!("and {} more", count - NAMED));
+            }
+            let message = format!("`{image}` has {count} images for `{platform}`, and nothing says which is meant");
+            let help = format!("name one by its digest, `{}@…`: {}", image.repository(), named.join(", "));
+            Err(ImportError::new(FailureKind::Refused, message).help(help))
+        }
+    }
 }
 
 /// Describes an index by one of its children. A child that is not there leaves the index pinned and is noted.
@@ -226,7 +249,7 @@ fn details(manifest: &Verified, index: Option<&Verified>, config: Option<&Config
             .and_then(annotation)
             .or_else(|| annotation(manifest))
             .or_else(|| config.and_then(|config| config.labels.get(key).cloned()))
-            .filter(|text| !text.is_empty())
+            .filter(|text| !text.is_empty() && text.chars().count() <= LABEL_MAX)
     };
     Details {
         version: said("org.opencontainers.image.version"),

@@ -17,6 +17,10 @@ use crate::image::{Digest, Platform};
 pub use config::Config;
 use json::{Json, Object};
 
+/// The most children of an index, or layers of an image. A machine mounts a few hundred; a manifest of 4 MiB could name
+/// tens of thousands, and many manifests are held at once.
+const DESCRIPTORS_MAX: usize = 1024;
+
 /// The four media types that are asked for and pinned.
 pub const MEDIA_TYPES: [&str; 4] = [
     oci::OCI_IMAGE_INDEX_MEDIA_TYPE,
@@ -60,7 +64,7 @@ pub enum Content {
 /// A manifest whose bytes were fetched and hashed: the only thing a pin can be made from.
 ///
 /// It cannot be written down, only hashed:
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// use pinstream::registry::manifest::{Content, Verified};
 /// let digest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
 /// let unseen = Verified { digest, content: Content::Index { children: vec![] }, annotations: Default::default() };
@@ -185,6 +189,9 @@ fn read(media_type: &str, bytes: &[u8]) -> Result<(Content, BTreeMap<String, Str
     let is_index = matches!(media_type, oci::OCI_IMAGE_INDEX_MEDIA_TYPE | oci::IMAGE_MANIFEST_LIST_MEDIA_TYPE);
     let list = |key: &str| -> Result<Vec<Descriptor>, String> {
         let objects = object.objects(key)?.ok_or_else(|| format!("it has no `{key}`"))?;
+        if objects.len() > DESCRIPTORS_MAX {
+            return Err(format!("its `{key}` are more than {DESCRIPTORS_MAX}"));
+        }
         objects.into_iter().map(descriptor).collect()
     };
     let content = if is_index {

@@ -174,7 +174,7 @@ fn is_served(answer: Option<&Result<Answer, ImportError>>, pin: &Pin) -> bool {
     match answer {
         None | Some(Ok(Answer::Unchanged)) => true,
         Some(Ok(Answer::Found(found))) => {
-            (&found.digest, &found.index, &found.details) == (&pin.digest, &pin.index, &pin.details)
+            (found.digest(), found.index(), found.details()) == (&pin.digest, pin.index.as_ref(), &pin.details)
         }
         Some(Err(_)) => false,
     }
@@ -192,7 +192,7 @@ fn judged(id: &TagId, pin: &Pin, answer: Option<&Result<Answer, ImportError>>, b
                 _ => Exit::Partial,
             },
         ),
-        Some(Ok(Answer::Found(found))) if found.digest == *digest && found.index == pin.index => (
+        Some(Ok(Answer::Found(found))) if found.digest() == digest && found.index() == pin.index.as_ref() => (
             format!("`{id}`: what the lock says of `{digest}` is not what the image says of itself"),
             Some(format!("take its `[[pin]]` out of the lock, then: pinstream update {id}")),
             Exit::Refused,
@@ -202,7 +202,7 @@ fn judged(id: &TagId, pin: &Pin, answer: Option<&Result<Answer, ImportError>>, b
                 format!("`{id}` is pinned to `{digest}`, which it does not serve, and which `{base}` never held");
             let help = match answer {
                 Some(Ok(Answer::Found(found))) => {
-                    format!("it serves `{}`; to pin that: pinstream update {id}", found.digest)
+                    format!("it serves `{}`; to pin that: pinstream update {id}", found.digest())
                 }
                 _ => format!("to pin what it serves: pinstream update {id}"),
             };

@@ -143,6 +143,16 @@ fn t14_a_manifest_over_4_mib_is_refused() {
 }
 
 #[test]
+fn t14_a_manifest_with_more_parts_than_any_image_has_is_refused() {
+    let index = |count: usize| {
+        let children = vec![r#"{"mediaType": "m", "digest": "@a", "size": 1}"#; count].join(",");
+        check("@oci-index", &format!(r#"{{"schemaVersion": 2, "manifests": [{children}]}}"#)).map(drop)
+    };
+    assert_eq!(index(DESCRIPTORS_MAX), Ok(()));
+    assert_eq!(index(DESCRIPTORS_MAX + 1).unwrap_err().kind, FailureKind::Integrity);
+}
+
+#[test]
 fn a_manifest_that_nobody_hashed_can_be_planted_by_tests() {
     let digest = Digest::sha256(b"");
     let planted = Verified::unhashed(digest.clone(), Content::Index { children: vec![] }, BTreeMap::new());
