@@ -211,7 +211,7 @@ impl Registry {
                 }
                 let reply = place.ask(&self.exchange, Method::GET, url.clone(), None, tags::PAGE_MAX).await?;
                 accept_status(&reply, &place, &repository.to_string())?;
-                found.extend(tags::read(&reply.body, name)?);
+                tags::read(&reply.body, name, &mut found)?;
                 match tags::next(&reply.headers, &url)? {
                     Some(next) => url = next,
                     None => return Ok(found),

@@ -2,8 +2,11 @@
 //!
 //! A link is followed within its own origin alone. Sources: OCI Distribution 1.1 ("Listing Tags"), RFC 8288.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use reqwest::header::{HeaderMap, LINK};
-use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use url::Url;
 
 use super::origin::Origin;
@@ -16,21 +19,77 @@ pub(super) const PAGES: usize = 100;
 /// The largest page, in bytes.
 pub(super) const PAGE_MAX: usize = 4 << 20;
 
-#[derive(Deserialize)]
-struct Page {
-    /// Null, as some registries write an empty list.
-    tags: Option<Vec<String>>,
-}
+/// The most tags of one repository: as many as a root may have.
+const TAGS_MAX: usize = 100_000;
 
-/// The tags of one page; names that are none are left out, as no reference could name them.
+/// Adds the tags of one page to `found`; names that are none are left out, as no reference could name them.
 ///
 /// # Errors
-/// Where the page cannot be read.
-pub(super) fn read(body: &[u8], registry: &str) -> Result<Vec<TagName>, ImportError> {
-    let page: Page = serde_json::from_slice(body).map_err(|_| {
-        ImportError::new(FailureKind::Integrity, format!("`{registry}` sent a list of tags that cannot be read"))
-    })?;
-    Ok(page.tags.unwrap_or_default().iter().filter_map(|tag| tag.parse().ok()).collect())
+/// Where the page cannot be read, or there are too many tags in all.
+pub(super) fn read(body: &[u8], registry: &str, found: &mut Vec<TagName>) -> Result<(), ImportError> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let read = json.deserialize_map(Page(found)).and_then(|()| json.end());
+    let what = match read {
+        Ok(()) => return Ok(()),
+        Err(_) if found.len() >= TAGS_MAX => format!("a list of more than {TAGS_MAX} tags"),
+        Err(_) => "a list of tags that cannot be read".to_owned(),
+    };
+    Err(ImportError::new(FailureKind::Integrity, format!("`{registry}` sent {what}")))
+}
+
+/// Reads the list under `tags`, each name once it comes: no page is held as anything but its bytes.
+struct Page<'a>(&'a mut Vec<TagName>);
+
+impl<'de> Visitor<'de> for Page<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a page of tags")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            match key.as_ref() {
+                "tags" => map.next_value_seed(Names(self.0))?,
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Names<'a>(&'a mut Vec<TagName>);
+
+impl<'de> DeserializeSeed<'de> for Names<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Names<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of tags")
+    }
+
+    /// Null, as some registries write an empty list.
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(name) = list.next_element::<Cow<'de, str>>()? {
+            let Ok(name) = name.parse() else { continue };
+            if self.0.len() >= TAGS_MAX {
+                return Err(A::Error::custom("too many"));
+            }
+            self.0.push(name);
+        }
+        Ok(())
+    }
 }
 
 /// Where the page after `page` is.
@@ -54,7 +113,10 @@ pub(super) fn next(headers: &HeaderMap, page: &Url) -> Result<Option<Url>, Impor
         && next.username().is_empty()
         && next.password().is_none();
     if !is_ours {
-        let message = format!("`{host}` names a next page of tags at another place: `{}`", plain(next.as_str()));
+        // Its query may be a key, and so may a user in it.
+        let to =
+            Origin::of(&next).map_or_else(|| next.scheme().to_owned(), |origin| format!("{origin}{}", next.path()));
+        let message = format!("`{host}` names a next page of tags at another place: `{}`", plain(&to));
         return Err(ImportError::new(FailureKind::Refused, message));
     }
     Ok(Some(next))
@@ -127,11 +189,30 @@ mod tests {
 
     #[test]
     fn tags_that_are_none_are_left_out() {
-        let read = |text: &str| read(text.as_bytes(), "r").map(|tags| tags.iter().map(ToString::to_string).collect());
+        let read = |text: &str| {
+            let mut found = Vec::new();
+            read(text.as_bytes(), "r", &mut found).map(|()| found.iter().map(ToString::to_string).collect())
+        };
         assert_eq!(read(r#"{"name": "a", "tags": ["2", "-x", "1", "a b", ""]}"#), Ok(vec!["2".into(), "1".to_owned()]));
+        assert_eq!(read(r#"{"tags": ["\u0061"], "name": {"tags": ["b"]}}"#), Ok(vec!["a".to_owned()]));
         assert_eq!(read(r#"{"name": "a", "tags": null}"#), Ok(vec![]));
         assert_eq!(read(r#"{"name": "a"}"#), Ok(vec![]));
-        assert!(read("[]").is_err());
-        assert!(read(r#"{"tags": [1]}"#).is_err());
+        for bad in ["[]", "", "null", r#"{"tags": [1]}"#, r#"{"tags": "a"}"#, r#"{"tags": []} x"#] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn t14_a_list_has_an_end_over_all_its_pages() {
+        let page = |from: usize, to: usize| {
+            let names: Vec<String> = (from..to).map(|number| format!("\"t{number}\"")).collect();
+            format!("{{\"tags\": [{}]}}", names.join(","))
+        };
+        let mut found = Vec::new();
+        read(page(0, 60_000).as_bytes(), "r", &mut found).unwrap();
+        read(page(60_000, TAGS_MAX).as_bytes(), "r", &mut found).unwrap();
+        let error = read(page(0, 1).as_bytes(), "r", &mut found).unwrap_err();
+        assert_eq!(error.message, "`r` sent a list of more than 100000 tags");
+        assert_eq!(found.len(), TAGS_MAX);
     }
 }
