@@ -1,4 +1,4 @@
-//! Starts a hook's process: the one place of the program that starts any.
+//! Starts a hook's process: with credential helpers, all that the program starts.
 //!
 //! No shell, no inherited environment, no inherited input: what the process is given is all written here. Why it
 //! could not be started is a sentence for the person who wrote the hook.

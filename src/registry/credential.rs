@@ -1,7 +1,12 @@
 //! Credentials: where docker, podman and GitLab keep them, bound to the host and port they were stored for.
 //!
+//! What counts is the port that is really spoken to: a credential stored for `r.example` is for port 443 with TLS, and
+//! no setting of a repository has it sent in the clear to port 80.
+//!
 //! Nothing here is sent anywhere, and no credential can be printed: [`Secret`] and `Credential` have no `Debug`,
 //! `Display` or `Serialize`. Sources: docker's `config.json`, containers-auth.json(5), docker-credential-helpers.
+
+mod helper;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -12,11 +17,14 @@ use std::time::Duration;
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
+use url::Url;
 
+use super::origin::Origin;
 use super::text::plain;
 use super::{FailureKind, ImportError};
 use crate::image::RegistryHost;
 use crate::world::environment;
+use helper::Trouble;
 
 /// The largest credential file that is read, in bytes.
 const FILE_MAX: u64 = 1 << 20;
@@ -114,30 +122,40 @@ pub(super) struct Store {
 struct File {
     /// As messages name it.
     name: String,
-    text: Arc<Secret>,
-    /// Key as written, with the host and path it stands for.
-    keys: Vec<(String, Bound)>,
-    /// Whether a helper is asked for hosts that have no entry (`credsStore`).
-    has_store: bool,
+    entries: BTreeMap<String, Entry>,
+    /// The helper that is asked for hosts that have no entry (`credsStore`).
+    store: Option<String>,
+}
+
+/// What a file says under one key.
+struct Entry {
+    bound: Bound,
+    /// The helper that has it (`credHelpers`).
+    helper: Option<String>,
+    /// A `config.json` that holds this entry alone, so that no other can be taken for it.
+    alone: Option<Arc<Secret>>,
 }
 
 /// What a key of a file is bound to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Bound {
-    /// `host[:port]`
+    /// The host; `docker.io` by its one name.
     host: String,
+    port: u16,
+    /// Whether it is for TLS alone.
+    is_secure: bool,
     /// The path prefix; may be empty.
     path: String,
 }
 
-/// The keys of a `config.json`; the values are read by `docker_credential`.
+/// The keys of a `config.json`; the values of `auths` are read by `docker_credential`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Keys {
     #[serde(default)]
-    auths: BTreeMap<String, serde::de::IgnoredAny>,
+    auths: BTreeMap<String, serde_json::Value>,
     #[serde(default)]
-    cred_helpers: BTreeMap<String, serde::de::IgnoredAny>,
+    cred_helpers: BTreeMap<String, String>,
     creds_store: Option<String>,
 }
 
@@ -149,32 +167,28 @@ impl Store {
     pub(super) fn open(sources: &Sources, patience: Duration) -> Result<Self, String> {
         let mut files = Vec::new();
         if let Some(text) = &sources.docker_auth_config {
-            files.push(File::read("DOCKER_AUTH_CONFIG".to_owned(), text.clone())?);
+            files.push(File::read("DOCKER_AUTH_CONFIG".to_owned(), text)?);
         }
         for path in sources.files() {
             let name = path.display().to_string();
             if let Some(text) = read_small(&path).map_err(|error| format!("`{name}` cannot be read: {error}"))? {
-                files.push(File::read(name, Secret(text))?);
+                files.push(File::read(name, &Secret(text))?);
             }
         }
         Ok(Self { files, found: Mutex::default(), patience })
     }
 
-    /// The entries for `repository`, the best first: the longest path prefix, then the earlier file.
-    pub(super) fn candidates(&self, registry: &RegistryHost, path: &str) -> Vec<Candidate> {
-        let host = usual_host(registry.as_str());
+    /// The entries for `path` of `registry`, which is spoken to at `origin`, the best first: the longest path prefix,
+    /// then the earlier file.
+    pub(super) fn candidates(&self, registry: &RegistryHost, origin: &Origin, path: &str) -> Vec<Candidate> {
         let mut found: Vec<(usize, Candidate)> = Vec::new();
         for (file, content) in self.files.iter().enumerate() {
-            let mut matched = false;
-            for (key, bound) in &content.keys {
-                if bound.host == host && covers(&bound.path, path) {
-                    matched = true;
-                    found.push((bound.path.len(), Candidate { file, key: key.clone() }));
-                }
-            }
-            if content.has_store && !matched {
-                let key = if host == "docker.io" { "https://index.docker.io/v1/" } else { registry.as_str() };
-                found.push((0, Candidate { file, key: key.to_owned() }));
+            let fits = |(_, entry): &(&String, &Entry)| entry.bound.is_for(origin) && covers(&entry.bound.path, path);
+            let before = found.len();
+            let entries = content.entries.iter().filter(fits);
+            found.extend(entries.map(|(key, entry)| (entry.bound.path.len(), Candidate { file, key: key.clone() })));
+            if content.store.is_some() && found.len() == before {
+                found.push((0, Candidate { file, key: store_key(registry, origin) }));
             }
         }
         found.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.cmp(y)));
@@ -195,105 +209,128 @@ impl Store {
 
     async fn retrieve(&self, candidate: &Candidate) -> Result<Option<Arc<Credential>>, ImportError> {
         let file = &self.files[candidate.file];
-        let (text, key) = (Arc::clone(&file.text), candidate.key.clone());
-        let (send, receive) = tokio::sync::oneshot::channel();
-        // A thread of its own: a helper that hangs must not hold up the end of the runtime.
-        let asked = std::thread::Builder::new().name("credential".to_owned()).spawn(move || {
-            let found = docker_credential::get_credential_from_reader(text.reveal().as_bytes(), &key);
-            // Nobody waits any more where the time was up; there is nothing to tell then.
-            drop(send.send(found));
-        });
-        let failed = |what: &str| {
-            ImportError::new(
-                FailureKind::Unauthorized,
-                format!("the credential for `{}` in `{}` {what}", plain(&candidate.key), file.name),
-            )
-        };
-        asked.map_err(|error| failed(&format!("cannot be asked for: {error}")))?;
-        let found = match tokio::time::timeout(self.patience, receive).await {
-            Ok(Ok(found)) => found,
-            Ok(Err(_)) => return Err(failed("was not handed out: its helper failed")),
-            Err(_) => {
-                let help = "see whether `docker-credential-… get` waits for a person";
-                let seconds = self.patience.as_secs_f32();
-                return Err(failed(&format!("was not handed out by its helper within {seconds} s")).help(help));
-            }
-        };
-        match found {
-            Ok(DockerCredential::UsernamePassword(user, password)) if user.is_empty() && password.is_empty() => {
-                Ok(None)
-            }
-            Ok(DockerCredential::UsernamePassword(user, password)) => {
-                Ok(Some(Arc::new(Credential::Password { user, password: Secret(password) })))
-            }
-            Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Arc::new(Credential::Identity(Secret(token))))),
-            Err(CredentialRetrievalError::NoCredentialConfigured | CredentialRetrievalError::ConfigNotFound) => {
-                Ok(None)
-            }
-            // Helpers say in words alone that they have nothing (docker-credential-helpers, `errCredentialsNotFound`).
-            Err(CredentialRetrievalError::HelperFailure { stdout, .. }) if stdout.contains("not found") => Ok(None),
-            Err(CredentialRetrievalError::HelperFailure { helper, .. }) => {
-                Err(failed(&format!("was not handed out: `{}` failed", plain(&helper))))
-            }
-            Err(CredentialRetrievalError::HelperCommunicationError) => {
-                Err(failed("was not handed out: its helper cannot be run")
-                    .help("put the `docker-credential-…` program it names on the `PATH`"))
-            }
-            Err(CredentialRetrievalError::MalformedHelperResponse) => {
-                Err(failed("was not handed out: its helper's answer cannot be read"))
-            }
-            Err(
-                CredentialRetrievalError::CredentialDecodingError
-                | CredentialRetrievalError::CredentialMismatchError
-                | CredentialRetrievalError::ConfigReadError,
-            ) => Err(failed("cannot be decoded")),
+        let entry = file.entries.get(&candidate.key);
+        if let Some(helper) = entry.and_then(|entry| entry.helper.as_ref()) {
+            return self.ask_helper(candidate, helper).await;
         }
+        let text = entry.and_then(|entry| entry.alone.as_deref()).map_or("{}", Secret::reveal);
+        let found = match docker_credential::get_credential_from_reader(text.as_bytes(), &candidate.key) {
+            Ok(DockerCredential::UsernamePassword(user, password)) if user.is_empty() && password.is_empty() => None,
+            Ok(DockerCredential::UsernamePassword(user, password)) => {
+                Some(Credential::Password { user, password: Secret(password) })
+            }
+            Ok(DockerCredential::IdentityToken(token)) => Some(Credential::Identity(Secret(token))),
+            // Where a store is in use, docker leaves an empty entry in the file to remember the host by.
+            Err(CredentialRetrievalError::NoCredentialConfigured) => match &file.store {
+                Some(store) => return self.ask_helper(candidate, store).await,
+                None => None,
+            },
+            Err(_) => return Err(self.failed(candidate, "cannot be decoded")),
+        };
+        Ok(found.map(Arc::new))
     }
 
-    /// Groups `repositories` of one registry by the credentials that they would be asked for with.
+    async fn ask_helper(&self, candidate: &Candidate, helper: &str) -> Result<Option<Arc<Credential>>, ImportError> {
+        let trouble = match helper::ask(helper, &candidate.key, self.patience).await {
+            Ok(found) => return Ok(found.map(Arc::new)),
+            Err(trouble) => trouble,
+        };
+        let program = helper::program(&plain(helper));
+        let failed = |what: &str| self.failed(candidate, &format!("was not handed out: {what}"));
+        Err(match trouble {
+            Trouble::Missing => failed(&format!("`{program}` cannot be run")).help("put it on the `PATH`"),
+            Trouble::Failed => failed(&format!("`{program}` failed")),
+            Trouble::Unreadable => failed(&format!("the answer of `{program}` cannot be read")),
+            Trouble::Late => {
+                let seconds = self.patience.as_secs_f32();
+                failed(&format!("`{program}` did not answer within {seconds} s"))
+                    .help(format!("see whether `{program} get` waits for a person"))
+            }
+        })
+    }
+
+    fn failed(&self, candidate: &Candidate, what: &str) -> ImportError {
+        let name = &self.files[candidate.file].name;
+        let message = format!("the credential for `{}` in `{name}` {what}", plain(&candidate.key));
+        ImportError::new(FailureKind::Unauthorized, message)
+    }
+
+    /// Groups repositories of one registry by the credentials that they would be asked for with.
     pub(super) fn group<'a>(
         &self,
         registry: &RegistryHost,
+        origin: &Origin,
         paths: impl Iterator<Item = &'a str>,
     ) -> BTreeMap<Vec<Candidate>, BTreeSet<&'a str>> {
         let mut groups: BTreeMap<Vec<Candidate>, BTreeSet<&str>> = BTreeMap::new();
         for path in paths {
-            groups.entry(self.candidates(registry, path)).or_default().insert(path);
+            groups.entry(self.candidates(registry, origin, path)).or_default().insert(path);
         }
         groups
     }
 }
 
 impl File {
-    fn read(name: String, text: Secret) -> Result<Self, String> {
+    fn read(name: String, text: &Secret) -> Result<Self, String> {
         // The error of the parser may quote the file, so only its place is told.
-        let keys: Keys = serde_json::from_str(text.reveal()).map_err(|error| {
-            format!("`{name}` is not a docker configuration: line {}, column {}", error.line(), error.column())
-        })?;
-        let mut written: BTreeSet<String> = keys.auths.into_keys().collect();
-        written.extend(keys.cred_helpers.into_keys());
-        let keys_bound = written.into_iter().map(|key| (bound(&key), key)).map(|(bound, key)| (key, bound)).collect();
-        let has_store = keys.creds_store.is_some_and(|store| !store.is_empty());
-        Ok(Self { name, text: Arc::new(text), keys: keys_bound, has_store })
+        let Keys { mut auths, mut cred_helpers, creds_store } =
+            serde_json::from_str(text.reveal()).map_err(|error| {
+                format!("`{name}` is not a docker configuration: line {}, column {}", error.line(), error.column())
+            })?;
+        let keys: BTreeSet<String> = auths.keys().chain(cred_helpers.keys()).cloned().collect();
+        let entry = |key: String| {
+            let bound = Bound::read(&key)?;
+            let helper = cred_helpers.remove(&key).filter(|helper| !helper.is_empty());
+            let alone = auths.remove(&key).map(|value| serde_json::json!({"auths": {key.as_str(): value}}).to_string());
+            Some((key, Entry { bound, helper, alone: alone.map(|text| Arc::new(Secret(text))) }))
+        };
+        let entries = keys.into_iter().filter_map(entry).collect();
+        Ok(Self { name, entries, store: creds_store.filter(|store| !store.is_empty()) })
     }
 }
 
-/// What `key` is bound to: `host[:port][/path]`, or the URL that `docker login` writes.
-fn bound(key: &str) -> Bound {
-    let rest = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://"));
-    let (host, path) = rest.unwrap_or(key).split_once('/').unwrap_or((rest.unwrap_or(key), ""));
-    let path = path.trim_end_matches('/');
-    let path = if rest.is_some() && matches!(path, "v1" | "v2") { "" } else { path };
-    Bound { host: usual_host(host), path: path.to_owned() }
+impl Bound {
+    /// What `key` is bound to: `host[:port][/path]`, or the URL that `docker login` writes; none where it is neither.
+    fn read(key: &str) -> Option<Self> {
+        let (scheme, rest) = match (key.strip_prefix("https://"), key.strip_prefix("http://")) {
+            (Some(rest), _) => (Some("https"), rest),
+            (None, Some(rest)) => (Some("http"), rest),
+            (None, None) => (None, key),
+        };
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let url = Url::parse(&format!("{}://{host}/", scheme.unwrap_or("https"))).ok()?;
+        let origin = Origin::of(&url)?;
+        let path = path.trim_end_matches('/');
+        let path = if scheme.is_some() && matches!(path, "v1" | "v2") { "" } else { path };
+        Some(Self {
+            host: usual_host(origin.place.host()).to_owned(),
+            port: origin.place.port(),
+            // A port of its own says which server is meant, however that one is spoken to.
+            is_secure: scheme == Some("https") || origin.place.port() == 443,
+            path: path.to_owned(),
+        })
+    }
+
+    fn is_for(&self, origin: &Origin) -> bool {
+        let Origin { secure, place } = origin;
+        self.host == usual_host(place.host()) && self.port == place.port() && (*secure || !self.is_secure)
+    }
 }
 
-/// `host` in lower case, without the port that goes without saying, and `docker.io` by its one name.
-fn usual_host(host: &str) -> String {
-    let host = host.to_ascii_lowercase();
-    let host = host.strip_suffix(":443").unwrap_or(&host);
+/// What a store is asked for: the registry, with its port where that is not the one a store takes for granted.
+fn store_key(registry: &RegistryHost, origin: &Origin) -> String {
+    match (usual_host(origin.place.host()), origin.place.port(), origin.secure) {
+        ("docker.io", _, true) => "https://index.docker.io/v1/".to_owned(),
+        (host, port, false) if registry.port().is_none() => format!("{host}:{port}"),
+        _ => registry.as_str().to_owned(),
+    }
+}
+
+/// `docker.io` by its one name.
+fn usual_host(host: &str) -> &str {
     match host {
-        "index.docker.io" | "registry-1.docker.io" => "docker.io".to_owned(),
-        other => other.to_owned(),
+        "index.docker.io" | "registry-1.docker.io" => "docker.io",
+        other => other,
     }
 }
 
@@ -326,10 +363,17 @@ mod tests {
 
     #[track_caller]
     fn check(config: &str, image: &str, expected: &[&str]) {
+        check_at(config, image, false, expected);
+    }
+
+    /// The keys that are found for `image`, whose registry is spoken to with TLS or without.
+    #[track_caller]
+    fn check_at(config: &str, image: &str, plain_http: bool, expected: &[&str]) {
         let sources = Sources { docker_auth_config: Some(Secret::new(config)), ..Sources::default() };
         let store = Store::open(&sources, Duration::from_secs(1)).unwrap();
         let repository: Repository = image.parse().unwrap();
-        let found = store.candidates(repository.registry(), repository.path());
+        let origin = Origin::of_registry(repository.registry(), plain_http).unwrap();
+        let found = store.candidates(repository.registry(), &origin, repository.path());
         assert_eq!(found.iter().map(|found| found.key.as_str()).collect::<Vec<_>>(), expected, "{image}");
     }
 
@@ -348,6 +392,43 @@ mod tests {
         check(config, "evil.example/quay.io", &[]);
         check(config, "docker.io/acme/a", &["docker.io/acme", "https://index.docker.io/v1/"]);
         check(config, "docker.io/library/python", &["https://index.docker.io/v1/"]);
+    }
+
+    #[test]
+    fn i16_a_credential_is_for_the_port_that_is_really_spoken_to() {
+        let config = r#"{"auths": {
+            "r.example": {}, "s.example:443": {}, "https://t.example": {}, "https://u.example:5000": {},
+            "v.example:80": {}, "http://w.example/v2/": {}, "127.0.0.1:5000": {}, "[0::1]:5000": {},
+            "https://index.docker.io/v1/": {}
+        }}"#;
+        for (image, key) in [
+            ("r.example/a", "r.example"),
+            ("s.example/a", "s.example:443"),
+            ("s.example:443/a", "s.example:443"),
+            ("t.example/a", "https://t.example"),
+            ("u.example:5000/a", "https://u.example:5000"),
+            ("registry-1.docker.io/a", "https://index.docker.io/v1/"),
+        ] {
+            check_at(config, image, false, &[key]);
+            // Not in the clear, whatever the settings of a repository say.
+            check_at(config, image, true, &[]);
+        }
+        for (image, key) in [("v.example/a", "v.example:80"), ("w.example/a", "http://w.example/v2/")] {
+            check_at(config, image, true, &[key]);
+            check_at(config, image, false, &[]);
+        }
+        for plain_http in [false, true] {
+            check_at(config, "127.0.0.1:5000/a", plain_http, &["127.0.0.1:5000"]);
+            check_at(config, "[::1]:5000/a", plain_http, &["[0::1]:5000"]);
+        }
+    }
+
+    #[test]
+    fn i16_a_store_is_not_asked_for_a_host_that_is_spoken_to_in_the_clear() {
+        let config = r#"{"credsStore": "pass"}"#;
+        check_at(config, "r.example/a", true, &["r.example:80"]);
+        check_at(config, "docker.io/library/a", true, &["docker.io:80"]);
+        check_at(config, "r.example:5000/a", true, &["r.example:5000"]);
     }
 
     #[test]

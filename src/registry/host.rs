@@ -109,14 +109,14 @@ impl Host {
             return Arc::clone(slot);
         }
         if !matches!(known.scheme, Scheme::Bearer(_)) || !known.announced.contains(path) {
-            let slot = Arc::new(Slot::new(vec![path.to_owned()], store.candidates(&self.name, path)));
+            let slot = Arc::new(Slot::new(vec![path.to_owned()], store.candidates(&self.name, &self.origin, path)));
             known.slots.insert(path.to_owned(), Arc::clone(&slot));
             return slot;
         }
         let announced = std::mem::take(&mut known.announced);
         let open = announced.iter().map(String::as_str).filter(|path| !known.slots.contains_key(*path));
         let mut made = Vec::new();
-        for (candidates, paths) in store.group(&self.name, open) {
+        for (candidates, paths) in store.group(&self.name, &self.origin, open) {
             let mut batch: Vec<String> = Vec::new();
             let mut bytes = 0;
             for path in paths {
@@ -140,7 +140,7 @@ impl Host {
         known
             .slots
             .get(path)
-            .map_or_else(|| Arc::new(Slot::new(vec![path.to_owned()], store.candidates(&self.name, path))), Arc::clone)
+            .map_or_else(|| Arc::new(Slot::new(vec![path.to_owned()], store.candidates(&self.name, &self.origin, path))), Arc::clone)
     }
 
     /// Gives `path` a slot of its own in place of `shared`, asking for the repository as the registry names it.
@@ -148,7 +148,7 @@ impl Host {
         let mut known = self.known();
         if known.slots.get(path).is_none_or(|slot| Arc::ptr_eq(slot, shared)) {
             let name = registry_name.unwrap_or_else(|| path.to_owned());
-            let slot = Slot::new(vec![name], store.candidates(&self.name, path));
+            let slot = Slot::new(vec![name], store.candidates(&self.name, &self.origin, path));
             known.slots.insert(path.to_owned(), Arc::new(slot));
         }
     }

@@ -58,6 +58,16 @@ impl Origin {
 }
 
 impl Place {
+    /// The host: a name, or an address as URLs write it.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// `host` or `host:port` as a key of the settings would name it.
     pub(super) fn key(&self, secure: bool) -> String {
         match (self.port, secure) {

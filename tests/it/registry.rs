@@ -2,6 +2,7 @@
 
 mod counts;
 mod credentials;
+mod helpers;
 mod http2;
 mod later;
 mod lies;

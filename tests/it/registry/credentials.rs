@@ -1,8 +1,4 @@
-//! Credentials as docker keeps them, tried in order, and helpers that answer, refuse or hang.
-
-use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
-use std::time::{Duration, Instant};
+//! Credentials as docker keeps them, tried in order.
 
 use pinstream::registry::credential::{Secret, Sources};
 use pinstream::registry::{FailureKind, Registry};
@@ -12,7 +8,7 @@ use crate::support::registry::fake::{Access, TokenRules};
 use crate::support::registry::http::Answer;
 use crate::support::registry::{FakeRegistry, Image};
 
-fn protected(access: Access) -> FakeRegistry {
+pub(super) fn protected(access: Access) -> FakeRegistry {
     let fake = FakeRegistry::start();
     fake.push("acme/web", "t", &Image::new(1));
     fake.require(access);
@@ -105,88 +101,6 @@ fn files_are_found_where_docker_and_podman_keep_them() {
         let error = Registry::new(setup(&sources)).err().unwrap();
         assert!(error.contains(path) && error.contains("is not a docker configuration"), "{error}");
     }
-}
-
-/// Runs one ignored test of this module in a process of its own that finds `script` as a credential helper.
-fn with_helper(script: &str, test: &str) {
-    let folder = tempfile::tempdir().unwrap();
-    let helper = folder.path().join("docker-credential-test");
-    std::fs::write(&helper, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:/usr/bin:/bin", folder.path().display());
-    let ended = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("registry::credentials::{test}"), "--ignored"])
-        .env("PATH", path)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&ended.stdout);
-    assert!(ended.status.success() && text.contains("1 passed"), "{text}");
-}
-
-fn helped(fake: &FakeRegistry) -> pinstream::registry::Setup {
-    let text = serde_json::json!({"credHelpers": {fake.host(): "test"}}).to_string();
-    let credentials = Sources { docker_auth_config: Some(Secret::new(text)), ..Sources::default() };
-    pinstream::registry::Setup { credentials, ..plain(&[fake.host()]) }
-}
-
-#[test]
-fn a_helper_is_asked_for_the_host_once() {
-    with_helper(r#"read host; printf '{"Username": "%s", "Secret": "right"}' "$host""#, "child_of_a_good_helper");
-}
-
-#[test]
-#[ignore = "runs in a process of its own, with a helper"]
-fn child_of_a_good_helper() {
-    let fake = protected(Access::Open);
-    // The helper names the host it was asked for as the user; a colon is no part of a user, so the port tells.
-    fake.require(Access::Basic("never".into(), "right".into()));
-    let (kind, text) = failure(helped(&fake), &image(&format!("{}/acme/web:t", fake.host())));
-    assert_eq!(kind, FailureKind::Unauthorized);
-    assert!(text.contains("the one configured is malformed"), "{text}");
-}
-
-#[test]
-fn a_helper_that_has_nothing_means_anonymous() {
-    with_helper("cat >/dev/null; echo credentials not found in native keychain; exit 1", "child_of_an_empty_helper");
-}
-
-#[test]
-#[ignore = "runs in a process of its own, with a helper"]
-fn child_of_an_empty_helper() {
-    let fake = protected(Access::Token(TokenRules::default()));
-    run(Registry::new(helped(&fake)).unwrap().digest(&image(&format!("{}/acme/web:t", fake.host())))).unwrap();
-}
-
-#[test]
-fn a_helper_that_fails_is_named_and_what_it_printed_is_not() {
-    with_helper("cat >/dev/null; echo canary; echo canary >&2; exit 3", "child_of_a_failing_helper");
-}
-
-#[test]
-#[ignore = "runs in a process of its own, with a helper"]
-fn child_of_a_failing_helper() {
-    let fake = protected(Access::Token(TokenRules::default()));
-    let (kind, text) = failure(helped(&fake), &image(&format!("{}/acme/web:t", fake.host())));
-    assert_eq!(kind, FailureKind::Unauthorized);
-    assert!(text.contains("`docker-credential-test` failed") && !text.contains("canary"), "{text}");
-}
-
-#[test]
-fn a_helper_that_hangs_is_given_up() {
-    with_helper("exec sleep 8", "child_of_a_hanging_helper");
-}
-
-#[test]
-#[ignore = "runs in a process of its own, with a helper"]
-fn child_of_a_hanging_helper() {
-    let fake = protected(Access::Token(TokenRules::default()));
-    let mut setup = helped(&fake);
-    setup.limits.helper = Duration::from_millis(200);
-    let start = Instant::now();
-    let (kind, text) = failure(setup, &image(&format!("{}/acme/web:t", fake.host())));
-    assert_eq!(kind, FailureKind::Unauthorized);
-    assert!(text.contains("within 0.2 s"), "{text}");
-    assert!(start.elapsed() < Duration::from_secs(4));
 }
 
 #[test]

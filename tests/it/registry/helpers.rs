@@ -1,0 +1,125 @@
+//! Credential helpers that answer, have nothing, fail or hang.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use pinstream::registry::credential::{Secret, Sources};
+use pinstream::registry::{FailureKind, Registry};
+use pinstream::world::proc;
+
+use super::credentials::protected;
+use super::{failure, image, plain, run};
+use crate::support::registry::FakeRegistry;
+use crate::support::registry::fake::{Access, TokenRules};
+
+/// Runs one ignored test of this module in a process of its own that finds `script` as a credential helper. Both know
+/// a folder by the name `$HELPER_FOLDER`.
+fn with_helper(script: &str, test: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let helper = folder.path().join("docker-credential-test");
+    std::fs::write(&helper, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", folder.path().display());
+    let ended = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("registry::helpers::{test}"), "--ignored"])
+        .env("PATH", path)
+        .env("HELPER_FOLDER", folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&ended.stdout);
+    assert!(ended.status.success() && text.contains("1 passed"), "{text}");
+}
+
+fn helped(fake: &FakeRegistry) -> pinstream::registry::Setup {
+    let text = serde_json::json!({"credHelpers": {fake.host(): "test"}}).to_string();
+    let credentials = Sources { docker_auth_config: Some(Secret::new(text)), ..Sources::default() };
+    pinstream::registry::Setup { credentials, ..plain(&[fake.host()]) }
+}
+
+/// A file of the folder that the helper knows too.
+fn shared(name: &str) -> PathBuf {
+    PathBuf::from(std::env::var("HELPER_FOLDER").unwrap()).join(name)
+}
+
+#[test]
+fn a_helper_is_asked_for_the_host_once_and_its_answer_accepted() {
+    let script =
+        r#"read host; echo "$1 $host" >> "$HELPER_FOLDER/log"; printf '{"Username": "user", "Secret": "right"}'"#;
+    with_helper(script, "child_of_a_good_helper");
+}
+
+#[test]
+#[ignore = "runs in a process of its own, with a helper"]
+fn child_of_a_good_helper() {
+    let rules = TokenRules { user: Some(("user".into(), "right".into())), ..TokenRules::default() };
+    for access in [Access::Basic("user".into(), "right".into()), Access::Token(rules)] {
+        let fake = protected(access);
+        let registry = Registry::new(helped(&fake)).unwrap();
+        let asked = image(&format!("{}/acme/web:t", fake.host()));
+        let found = run(join_all((0..5).map(|_| registry.digest(&asked))));
+        assert!(found.iter().all(Result::is_ok), "{found:?}");
+        assert_eq!(std::fs::read_to_string(shared("log")).unwrap(), format!("get {}\n", fake.host()));
+        std::fs::remove_file(shared("log")).unwrap();
+    }
+}
+
+#[test]
+fn only_the_sentence_of_the_helpers_means_nothing() {
+    with_helper("cat >/dev/null; echo the vault was not found; exit 1", "child_of_a_failing_helper");
+}
+
+#[test]
+fn a_helper_that_has_nothing_means_anonymous() {
+    with_helper("cat >/dev/null; echo credentials not found in native keychain; exit 1", "child_of_an_empty_helper");
+}
+
+#[test]
+#[ignore = "runs in a process of its own, with a helper"]
+fn child_of_an_empty_helper() {
+    let fake = protected(Access::Token(TokenRules::default()));
+    run(Registry::new(helped(&fake)).unwrap().digest(&image(&format!("{}/acme/web:t", fake.host())))).unwrap();
+}
+
+#[test]
+fn a_helper_that_fails_is_named_and_what_it_printed_is_not() {
+    with_helper("cat >/dev/null; echo canary; echo canary >&2; exit 3", "child_of_a_failing_helper");
+}
+
+#[test]
+#[ignore = "runs in a process of its own, with a helper"]
+fn child_of_a_failing_helper() {
+    let fake = protected(Access::Token(TokenRules::default()));
+    let (kind, text) = failure(helped(&fake), &image(&format!("{}/acme/web:t", fake.host())));
+    assert_eq!(kind, FailureKind::Unauthorized);
+    assert!(text.contains("`docker-credential-test` failed") && !text.contains("canary"), "{text}");
+}
+
+#[test]
+fn a_helper_that_hangs_is_ended_with_all_it_started() {
+    let script = r#"sleep 300 & echo $! >> "$HELPER_FOLDER/pids"; echo $$ >> "$HELPER_FOLDER/pids"; wait"#;
+    with_helper(script, "child_of_a_hanging_helper");
+}
+
+#[test]
+#[ignore = "runs in a process of its own, with a helper"]
+fn child_of_a_hanging_helper() {
+    let fake = protected(Access::Token(TokenRules::default()));
+    let mut setup = helped(&fake);
+    setup.limits.helper = Duration::from_secs(1);
+    let start = Instant::now();
+    let (kind, text) = failure(setup, &image(&format!("{}/acme/web:t", fake.host())));
+    assert_eq!(kind, FailureKind::Unauthorized);
+    assert!(text.contains("did not answer within 1 s"), "{text}");
+    assert!(start.elapsed() < Duration::from_secs(4));
+    let pids = std::fs::read_to_string(shared("pids")).unwrap();
+    let alive = || pids.lines().any(|pid| proc::stat(pid.parse().unwrap()).is_ok_and(|stat| stat.is_alive()));
+    assert_eq!(pids.lines().count(), 2);
+    // They were killed before the failure was told; the kernel may still be at it.
+    while alive() && start.elapsed() < Duration::from_secs(10) {
+        std::thread::yield_now();
+    }
+    assert!(!alive(), "{pids}");
+}
