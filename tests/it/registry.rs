@@ -5,6 +5,7 @@ mod credentials;
 mod helpers;
 mod http2;
 mod later;
+mod platforms;
 mod lies;
 mod reach;
 mod real;
