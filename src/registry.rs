@@ -10,11 +10,14 @@ mod connect;
 pub mod credential;
 mod digest;
 mod exchange;
+mod fault;
 mod host;
 mod limit;
+mod login;
 pub mod manifest;
 mod mirror;
 mod origin;
+mod proxy;
 mod send;
 mod tags;
 mod text;
@@ -27,6 +30,7 @@ use std::time::Duration;
 use globset::{Glob, GlobMatcher};
 use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::git::Files;
@@ -34,7 +38,7 @@ use crate::image::{Digest, ImageRef, Reference, RegistryHost, Repository, TagNam
 use crate::settings::RegistrySettings;
 use crate::world::clock::Stopwatch;
 use connect::Connector;
-pub use connect::{Lookup, Proxies};
+pub use connect::Lookup;
 use credential::Store;
 use digest::Hint;
 use exchange::Exchange;
@@ -42,6 +46,7 @@ use host::Host;
 pub use limit::Limits;
 use manifest::{Descriptor, Verified};
 use origin::Origin;
+pub use proxy::Proxies;
 use send::{Question, Reply, Tally};
 
 /// The largest manifest that is read, in bytes (OCI Distribution 1.1 asks registries to take at least 4 MiB).
@@ -124,7 +129,8 @@ impl Registry {
             limits,
             clock: Stopwatch::start(),
             tally: Tally::default(),
-            guests: tokio::sync::Mutex::default(),
+            guests: Mutex::default(),
+            room: Arc::new(Semaphore::new(send::LARGE_BODIES)),
         };
         let accept = HeaderValue::try_from(manifest::MEDIA_TYPES.join(", ")).map_err(|error| error.to_string())?;
         Ok(Self { settings: registries, allowed, hosts: Mutex::default(), exchange, accept })

@@ -1,52 +1,31 @@
-//! Connections: one client a TLS setting, names looked up under the address rule, and what a failed request means.
+//! Connections: one client a TLS setting and a way, and names looked up under the address rule.
 //!
-//! Nothing here follows a redirect, sends a credential or tries twice.
+//! Nothing here follows a redirect, sends a credential or tries twice. What a name leads to is checked where it is
+//! connected to. Where a proxy connects in our place, all that can be checked is what the name leads to from here.
 
 #![allow(clippy::disallowed_methods, reason = "this is the file the rule names")]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::error::Error;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
-use reqwest::{Certificate, Client, NoProxy, Proxy};
-use url::Url;
+use reqwest::{Certificate, Client, Proxy};
+use tokio::sync::OnceCell;
+use url::{Host, Url};
 
-use super::address::{Forbidden, Reach, Zone};
+use super::address::Reach;
+use super::fault::{forbidden, root_cause};
 use super::limit::Limits;
 use super::origin::{Origin, Place};
+use super::proxy::{Proxies, Ways};
 use super::text::plain;
 use super::{FailureKind, ImportError};
 use crate::git::Files;
 use crate::image::RegistryHost;
 use crate::settings::RegistrySettings;
-use crate::world::environment;
-
-/// Proxies, as the environment names them for all programs.
-#[derive(Clone, Default)]
-pub struct Proxies {
-    /// `HTTPS_PROXY`
-    pub https: Option<String>,
-    /// `HTTP_PROXY`, which for requests counts in lower case alone (CVE-2016-5385).
-    pub http: Option<String>,
-    /// `NO_PROXY`
-    pub except: Option<String>,
-}
-
-impl Proxies {
-    /// The proxies that the environment of the process names.
-    pub fn from_environment() -> Self {
-        let var = |lower: &str, upper: &str| environment::var(lower).or_else(|| environment::var(upper));
-        let all = || var("all_proxy", "ALL_PROXY");
-        Self {
-            https: var("https_proxy", "HTTPS_PROXY").or_else(all),
-            http: environment::var("http_proxy").or_else(all),
-            except: var("no_proxy", "NO_PROXY"),
-        }
-    }
-}
 
 /// Looks a name up in place of the system: for tests of what a hostile name server could say.
 pub type Lookup = Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>;
@@ -57,21 +36,31 @@ pub(super) struct Connector {
     named: BTreeSet<Place>,
     /// The authorities of places that have their own.
     authorities: BTreeMap<Place, (String, Vec<Certificate>)>,
-    proxies: Vec<Proxy>,
-    /// The names of the proxies, which may be private: the operator named them.
-    proxy_names: Arc<BTreeSet<String>>,
+    ways: Ways,
     lookup: Option<Lookup>,
     limits: Limits,
     clients: Mutex<HashMap<Key, Client>>,
+    /// What names lead to from here that a proxy connects to in our place.
+    beyond: Mutex<HashMap<String, Arc<OnceCell<Vec<IpAddr>>>>>,
+}
+
+/// How a place is gone to.
+pub(super) struct Route {
+    /// Sends.
+    pub(super) client: Client,
+    /// Whether a proxy connects in our place. Who answers has no address then that says anything.
+    pub(super) is_proxied: bool,
 }
 
 /// What a client is shared by.
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum Key {
-    /// Without TLS; no authority is loaded.
-    Plain(Reach),
-    /// With the authorities of the system, or those of the file named.
-    Secure(Reach, Option<String>),
+struct Key {
+    /// With TLS; without it no authority is loaded.
+    is_secure: bool,
+    /// To addresses as far as this goes; none where a proxy connects in our place.
+    direct: Option<Reach>,
+    /// The file of authorities in place of those of the system.
+    authority: Option<String>,
 }
 
 impl Connector {
@@ -101,27 +90,14 @@ impl Connector {
             }
             named.insert(own);
         }
-        let except = proxies.except.as_deref().and_then(NoProxy::from_string);
-        let mut read = Vec::new();
-        let mut proxy_names = BTreeSet::new();
-        for (text, is_https) in [(&proxies.https, true), (&proxies.http, false)] {
-            let Some(text) = text else { continue };
-            // The text may hold a password, so it is not repeated.
-            let bad = || "the proxy that the environment names cannot be read as a URL".to_owned();
-            let text = if text.contains("://") { text.clone() } else { format!("http://{text}") };
-            let url = Url::parse(&text).map_err(|_| bad())?;
-            proxy_names.extend(url.host_str().map(str::to_owned));
-            let proxy = if is_https { Proxy::https(url) } else { Proxy::http(url) };
-            read.push(proxy.map_err(|_| bad())?.no_proxy(except.clone()));
-        }
         Ok(Self {
             named,
             authorities,
-            proxies: read,
-            proxy_names: Arc::new(proxy_names),
+            ways: Ways::read(proxies)?,
             lookup,
             limits,
             clients: Mutex::default(),
+            beyond: Mutex::default(),
         })
     }
 
@@ -130,39 +106,63 @@ impl Connector {
         self.named.contains(place)
     }
 
-    /// The client for `url`, whose host may be a private address as far as `reach` goes. The authorities are those
-    /// of its place, else those of `authority`.
+    /// The way to `url`, whose host may be a private address as far as `reach` goes. The authorities are those of its
+    /// place, else those of `authority`.
     ///
     /// # Errors
     /// Where the address may not be contacted, or TLS cannot be set up on this machine.
-    pub(super) fn client(
+    pub(super) async fn route(
         &self,
         url: &Url,
         origin: &Origin,
         reach: Reach,
         authority: Option<&Place>,
-    ) -> Result<Client, ImportError> {
+    ) -> Result<Route, ImportError> {
         reach.check_url(url).map_err(|error| forbidden(&error, origin))?;
+        let proxy = self.ways.proxy(origin);
+        if let (Some(_), Some(Host::Domain(name))) = (proxy, url.host()) {
+            for address in self.look_beyond(name).await {
+                reach.check(address).map_err(|error| forbidden(&error, origin))?;
+            }
+        }
         let own = self.authorities.get(&origin.place).or_else(|| self.authorities.get(authority?));
-        let key = match origin.secure {
-            true => Key::Secure(reach, own.map(|(path, _)| path.clone())),
-            false => Key::Plain(reach),
+        let own = own.filter(|_| origin.secure);
+        let is_proxied = proxy.is_some();
+        let key = Key {
+            is_secure: origin.secure,
+            direct: (!is_proxied).then_some(reach),
+            authority: own.map(|(path, _)| path.clone()),
         };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
-            return Ok(client.clone());
+            return Ok(Route { client: client.clone(), is_proxied });
         }
-        let client = self.build(&key, own.map(|(_, certificates)| certificates.as_slice())).map_err(|error| {
+        let certificates = own.map(|(_, certificates)| certificates.as_slice());
+        let client = self.build(&key, proxy, certificates).map_err(|error| {
             ImportError::new(FailureKind::Tls, format!("TLS cannot be set up: {}", plain(&root_cause(&error))))
                 .help("see whether this machine has its authorities, as the package `ca-certificates` brings them")
         })?;
         clients.insert(key, client.clone());
-        Ok(client)
+        Ok(Route { client, is_proxied })
     }
 
-    fn build(&self, key: &Key, authority: Option<&[Certificate]>) -> reqwest::Result<Client> {
-        let (Key::Plain(reach) | Key::Secure(reach, _)) = key;
-        let resolver = Guard { reach: *reach, proxies: Arc::clone(&self.proxy_names), lookup: self.lookup.clone() };
+    /// What `name` leads to from here; nothing where only the proxy can look it up.
+    async fn look_beyond(&self, name: &str) -> Vec<IpAddr> {
+        let cell = {
+            let mut beyond = self.beyond.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(beyond.entry(name.to_owned()).or_default())
+        };
+        let found = cell.get_or_init(async || {
+            let looking = tokio::time::timeout(self.limits.connect, look_up(name, self.lookup.as_ref()));
+            looking.await.ok().and_then(Result::ok).unwrap_or_default()
+        });
+        found.await.clone()
+    }
+
+    fn build(&self, key: &Key, proxy: Option<&Url>, authority: Option<&[Certificate]>) -> reqwest::Result<Client> {
+        let proxy_host = proxy.and_then(|proxy| proxy.host_str().map(str::to_owned));
+        let guard =
+            Guard { reach: key.direct.unwrap_or(Reach::Public), proxy: proxy_host, lookup: self.lookup.clone() };
         // Nothing is decompressed here, so nothing compressed is asked for.
         let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
         let mut builder = Client::builder()
@@ -172,17 +172,16 @@ impl Connector {
             .referer(false)
             .retry(reqwest::retry::never())
             .connect_timeout(self.limits.connect)
-            .timeout(self.limits.request)
             .min_tls_version(reqwest::tls::Version::TLS_1_2)
-            .dns_resolver(Arc::new(resolver))
+            .dns_resolver(Arc::new(guard))
             .no_proxy();
-        for proxy in &self.proxies {
-            builder = builder.proxy(proxy.clone());
+        if let Some(proxy) = proxy {
+            builder = builder.proxy(Proxy::all(proxy.clone())?);
         }
-        builder = match (key, authority) {
-            (Key::Plain(_), _) => builder.tls_certs_only([]),
-            (Key::Secure(..), Some(certificates)) => builder.tls_certs_only(certificates.iter().cloned()),
-            (Key::Secure(..), None) => builder.https_only(true),
+        builder = match (key.is_secure, authority) {
+            (false, _) => builder.tls_certs_only([]),
+            (true, Some(certificates)) => builder.tls_certs_only(certificates.iter().cloned()),
+            (true, None) => builder.https_only(true),
         };
         builder.build()
     }
@@ -197,119 +196,67 @@ fn read_authority(path: &str, files: &Files) -> Result<Vec<Certificate>, String>
     Ok(certificates)
 }
 
+async fn look_up(name: &str, lookup: Option<&Lookup>) -> io::Result<Vec<IpAddr>> {
+    match lookup {
+        Some(lookup) => Ok(lookup(name)),
+        None => Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect()),
+    }
+}
+
 /// Looks names up and hands out no address that may not be contacted: what was checked is what is connected to.
 struct Guard {
     reach: Reach,
-    proxies: Arc<BTreeSet<String>>,
+    /// The host of the proxy that this client connects to and to nothing else; the operator named it, so it may be
+    /// anywhere. A client without one knows no exception.
+    proxy: Option<String>,
     lookup: Option<Lookup>,
 }
 
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
         let name = name.as_str().to_owned();
-        let reach = (!self.proxies.contains(&name)).then_some(self.reach);
+        let reach = (self.proxy.as_ref() != Some(&name)).then_some(self.reach);
         let lookup = self.lookup.clone();
         Box::pin(async move {
-            let found: Vec<SocketAddr> = match lookup {
-                Some(lookup) => lookup(&name).into_iter().map(|address| (address, 0).into()).collect(),
-                None => tokio::net::lookup_host((name, 0)).await?.collect(),
-            };
+            let found = look_up(&name, lookup.as_ref()).await?;
             // One bad answer spoils all: a name that is both public and private is somebody's trick.
             for address in &found {
                 if let Some(reach) = reach {
-                    reach.check(address.ip())?;
+                    reach.check(*address)?;
                 }
             }
-            Ok(Box::new(found.into_iter()) as Addrs)
+            Ok(Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
         })
     }
 }
 
-/// The failure of a place whose address may not be contacted.
-pub(super) fn forbidden(error: &Forbidden, origin: &Origin) -> ImportError {
-    let place = origin.place.key(origin.secure);
-    match error.zone {
-        Zone::Never => ImportError::new(
-            FailureKind::Refused,
-            format!("`{place}` is at {}, a link-local, metadata or reserved address", error.address),
-        )
-        .help("such addresses are never contacted"),
-        Zone::Private | Zone::Public => ImportError::new(
-            FailureKind::Refused,
-            format!("`{place}` is at {}, a private or loopback address", error.address),
-        )
-        .help(format!("if that is meant, add a line to `pinstream.toml`: `[registry.\"{place}\"]`")),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A request that failed before its answer was whole, and whether another try may help.
-pub(super) struct Fault {
-    /// What happened.
-    pub(super) error: ImportError,
-    /// Whether another try may help.
-    pub(super) is_transient: bool,
-}
-
-impl From<ImportError> for Fault {
-    fn from(error: ImportError) -> Self {
-        Self { error, is_transient: false }
+    #[tokio::test]
+    async fn t5_a_name_that_turns_private_is_not_handed_out_the_second_time() {
+        let asked = Mutex::new(0);
+        let lookup: Lookup = Arc::new(move |_| {
+            let mut asked = asked.lock().unwrap();
+            *asked += 1;
+            let address = if *asked == 1 { "8.8.8.8" } else { "127.0.0.1" };
+            vec![address.parse().unwrap()]
+        });
+        let guard = Guard { reach: Reach::Public, proxy: None, lookup: Some(lookup) };
+        let name = || "registry.example".parse::<Name>().unwrap();
+        let first: Vec<SocketAddr> = guard.resolve(name()).await.unwrap().collect();
+        assert_eq!(first, ["8.8.8.8:0".parse().unwrap()]);
+        let second = guard.resolve(name()).await.err().unwrap();
+        assert_eq!(second.to_string(), "127.0.0.1 may not be contacted");
     }
-}
 
-impl Fault {
-    /// What `error` of a request to `origin` means.
-    pub(super) fn of(error: &reqwest::Error, origin: &Origin, limits: &Limits) -> Self {
-        let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-        while let Some(current) = cause {
-            if let Some(found) = current.downcast_ref::<Forbidden>() {
-                return forbidden(found, origin).into();
-            }
-            cause = current.source();
-        }
-        let place = origin.place.key(origin.secure);
-        let root = root_cause(error);
-        let is_tls = origin.secure && is_about_tls(error);
-        if is_tls && !error.is_timeout() {
-            return ImportError::new(
-                FailureKind::Tls,
-                format!("`{place}` cannot be spoken to securely: {}", plain(&root)),
-            )
-            .help(format!(
-                "name its authority in `pinstream.toml`: `[registry.\"{place}\"]` with `ca = \"…\"`, or \
-                     `plain-http = true` where it has no TLS"
-            ))
-            .into();
-        }
-        let message = if error.is_timeout() {
-            let limit = if error.is_connect() { limits.connect } else { limits.request };
-            format!("`{place}` did not answer within {} s", limit.as_secs_f32())
-        } else if error.is_connect() {
-            format!("`{place}` cannot be reached: {}", plain(&root))
-        } else {
-            format!("`{place}` broke off its answer: {}", plain(&root))
-        };
-        Self { error: ImportError::new(FailureKind::Network, message), is_transient: true }
+    #[tokio::test]
+    async fn t5_a_client_of_a_proxy_looks_up_nothing_else_under_a_laxer_rule() {
+        let lookup: Lookup = Arc::new(|_| vec!["127.0.0.1".parse().unwrap()]);
+        let proxy = Some("proxy.example".to_owned());
+        let guard = Guard { reach: Reach::Public, proxy, lookup: Some(lookup) };
+        assert!(guard.resolve("proxy.example".parse().unwrap()).await.is_ok());
+        assert!(guard.resolve("other.example".parse().unwrap()).await.is_err());
     }
-}
-
-/// The innermost cause, without the URL that the outer ones repeat.
-fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
-}
-
-/// Whether the TLS library had a word in it. Its error type is no part of what reqwest shows, its text is.
-fn is_about_tls(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&dyn Error> = error.source();
-    while let Some(current) = cause {
-        let text = current.to_string().to_ascii_lowercase();
-        if ["ssl routines", "certificate", "ssl", "tls"].iter().any(|word| text.contains(word)) {
-            return true;
-        }
-        cause = current.source();
-    }
-    false
 }

@@ -2,22 +2,27 @@
 //!
 //! What comes back is a status, headers and a body within its bound. Nothing here believes any of it.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Client, StatusCode};
+use tokio::sync::Semaphore;
 
 use super::auth::{Bearer, Challenge, judge};
-use super::connect::{Connector, Fault};
+use super::connect::Connector;
 use super::credential::{Credential, Store};
-use super::host::{Host, Realm, Scheme};
+use super::fault::Fault;
+use super::host::{Host, Names, Realm, Scheme};
 use super::limit::{Limits, TRIES, retry_after};
 use super::origin::Origin;
 use super::send::{Question, Reply, Tally};
-use super::token::{self, Issue, Slot, Token, TokenAnswer};
+use super::text::plain;
+use super::token::{self, Issue, Slot, Ticket, Token, TokenAnswer};
 use super::{FailureKind, ImportError};
+use crate::image::RegistryHost;
 use crate::world::clock::{self, Stopwatch};
 
 /// The most challenges of one question that are answered.
@@ -34,17 +39,34 @@ pub(super) struct Exchange {
     pub(super) limits: Limits,
     pub(super) clock: Stopwatch,
     pub(super) tally: Tally,
-    /// Tokens had without credentials for places that registries redirect to.
-    pub(super) guests: tokio::sync::Mutex<Vec<(Origin, String, HeaderValue, Duration)>>,
+    /// Tokens had without credentials for places that registries redirect to, by place and repository.
+    pub(super) guests: Mutex<HashMap<(Origin, String), Arc<Slot>>>,
+    /// Room for bodies that are larger than those of most images, so that many of them are not held at once.
+    pub(super) room: Arc<Semaphore>,
 }
 
 /// The authorization that a question goes out with.
 struct Pass<'a> {
     header: Option<HeaderValue>,
     /// Where it came from.
-    grant: Option<(Arc<Slot>, u64)>,
+    grant: Option<(Arc<Slot>, Ticket)>,
     /// Held while this question is the one that finds out how the registry wants to be asked.
     probe: Option<tokio::sync::MutexGuard<'a, ()>>,
+}
+
+/// Why there is no answer after all tries.
+enum Lost {
+    /// The line or a rule did not let one through.
+    Line(ImportError),
+    /// The last answer was that the server is in trouble.
+    Trouble(ImportError),
+}
+
+impl From<Lost> for ImportError {
+    fn from(lost: Lost) -> Self {
+        let (Lost::Line(error) | Lost::Trouble(error)) = lost;
+        error
+    }
 }
 
 impl Exchange {
@@ -56,34 +78,39 @@ impl Exchange {
         let mut has_renewed = false;
         for _ in 0..CHALLENGES {
             let pass = self.pass(host, question.path).await?;
-            let asked = self.insist(host, || self.send(host, question, pass.header.as_ref())).await;
-            let reply = match asked {
+            let header = pass.header.as_ref();
+            let asked = self.insist(host, &host.origin, || async {
+                // Looked at last, as many may have waited for their place while the first was refused.
+                host.admit(question.path)?;
+                self.send(host, question, header).await
+            });
+            let reply = match asked.await {
                 Ok(reply) => reply,
                 Err(error) => {
                     // Whoever waits for the probe goes on without it, all at once.
                     if pass.probe.is_some() {
                         host.learn(Scheme::Open);
                     }
-                    return Err(error);
+                    return Err(error.into());
                 }
             };
-            match reply.status {
-                StatusCode::UNAUTHORIZED if !reply.is_foreign => {
-                    self.answer(host, question.path, &reply, pass, &mut has_renewed).await?;
+            if reply.status == StatusCode::UNAUTHORIZED && !reply.is_foreign {
+                self.answer(host, question.path, &reply, pass, &mut has_renewed).await?;
+                continue;
+            }
+            if let Some((slot, ticket)) = &pass.grant {
+                if slot.is_shared() && is_about_token(reply.status) {
+                    host.split(question.path, slot, Names::default(), &self.credentials);
+                    continue;
                 }
-                StatusCode::FORBIDDEN
-                    if let Some((slot, _)) = &pass.grant
-                        && slot.is_shared() =>
-                {
-                    host.split(question.path, slot, None, &self.credentials);
-                }
-                _ => {
-                    if pass.probe.is_some() {
-                        host.learn(Scheme::Open);
-                    }
-                    return Ok(reply);
+                if ticket.turn.is_some() {
+                    slot.login.accept(ticket.at);
                 }
             }
+            if pass.probe.is_some() {
+                host.learn(Scheme::Open);
+            }
+            return Ok(reply);
         }
         Err(denied(host, "asks for other credentials again and again"))
     }
@@ -99,7 +126,7 @@ impl Exchange {
             }
         }
         loop {
-            let issue = match &scheme {
+            let (issue, slot) = match &scheme {
                 Scheme::Unknown | Scheme::Open => return Ok(Pass { header: None, grant: None, probe: None }),
                 Scheme::Basic => {
                     let slot = host.slot(path, &self.credentials);
@@ -107,21 +134,23 @@ impl Exchange {
                 }
                 Scheme::Bearer(realm) => {
                     let slot = host.slot(path, &self.credentials);
+                    let realm = slot.realm.as_ref().unwrap_or(realm);
                     let now = || self.clock.elapsed();
                     let ask = |repositories, credential| self.token(host, realm, repositories, credential);
                     (slot.bearer(&self.credentials, &host.name, now, ask).await?, Arc::clone(&slot))
                 }
             };
             match issue {
-                (Issue::Header(header, stamp), slot) => {
-                    return Ok(Pass { header, grant: Some((slot, stamp)), probe: None });
+                Issue::Header(header, ticket) => {
+                    return Ok(Pass { header: Some(header), grant: Some((slot, ticket)), probe: None });
                 }
-                (Issue::Split, slot) => host.split(path, &slot, None, &self.credentials),
+                Issue::Split => host.split(path, &slot, Names::default(), &self.credentials),
             }
         }
     }
 
-    /// Takes a 401 to heart: what the registry wants is noted, or an error says that it cannot be had.
+    /// Takes a 401 to heart: what the registry wants is noted, or an error says that it cannot be had. What is not gone
+    /// along with is not asked for again.
     async fn answer(
         &self,
         host: &Host,
@@ -130,80 +159,109 @@ impl Exchange {
         pass: Pass<'_>,
         has_renewed: &mut bool,
     ) -> Result<(), ImportError> {
-        let Some(challenge) = Challenge::read(&reply.headers) else {
-            return Err(denied(host, "answered 401 without a challenge that pinstream can answer"));
-        };
-        match challenge {
-            Challenge::Basic => match &pass.grant {
-                Some((slot, stamp)) if matches!(host.scheme(), Scheme::Basic) => {
-                    if !slot.advance(*stamp).await {
-                        return Err(denied(host, "did not accept the password that is configured"));
-                    }
-                }
-                _ => host.learn(Scheme::Basic),
-            },
-            Challenge::Bearer(Bearer { realm, service, repository, error }) => {
-                let url = judge(&realm, &host.name, &host.origin, &self.realms)?;
-                let is_bearer = matches!(host.scheme(), Scheme::Bearer(_));
-                host.learn(Scheme::Bearer(Arc::new(Realm { url, service })));
-                let Some((slot, stamp)) = pass.grant.filter(|_| is_bearer) else { return Ok(()) };
-                if error == "invalid_token" && !*has_renewed {
-                    *has_renewed = true;
-                    slot.void(stamp).await;
-                } else if slot.is_shared() || repository.as_ref().is_some_and(|name| !slot.repositories.contains(name))
-                {
-                    host.split(path, &slot, repository, &self.credentials);
-                } else if !slot.advance(stamp).await {
-                    return Err(denied(host, &format!("does not grant access to `{path}`")));
-                }
+        let is_probe = pass.probe.is_some();
+        let judged = match Challenge::read(&reply.headers) {
+            None => Err(denied(host, "answered 401 without a challenge that pinstream can answer")),
+            Some(Challenge::Basic) => Ok(None),
+            Some(Challenge::Bearer(bearer)) => {
+                judge(&bearer.realm, &host.name, &host.origin, &self.realms).map(|url| Some((url, bearer)))
             }
+        };
+        if let Err(error) = &judged {
+            host.refuse(path, error.clone());
+            if is_probe {
+                host.learn(Scheme::Open);
+            }
+        }
+        let Some((url, Bearer { service, repository, error, .. })) = judged? else {
+            let Some((slot, mut ticket)) = pass.grant.filter(|(slot, _)| slot.realm.is_none()) else {
+                host.learn(Scheme::Basic);
+                return Ok(());
+            };
+            slot.login.refuse(ticket.at);
+            // Others wait for it, and one of them may hold what is asked for next.
+            drop(ticket.turn.take());
+            return match slot.advance(&ticket).await {
+                true => Ok(()),
+                false => Err(denied(host, "did not accept the password that is configured")),
+            };
+        };
+        let realm = Arc::new(Realm { url, service });
+        let Some((slot, mut ticket)) = pass.grant.filter(|(slot, _)| slot.realm.is_some()) else {
+            host.learn(Scheme::Bearer(realm));
+            return Ok(());
+        };
+        drop(ticket.turn.take());
+        let is_ours = repository.as_ref().is_none_or(|name| slot.repositories.contains(name));
+        if slot.realm.as_ref() != Some(&realm) {
+            // The token is of another server than this repository's: that says nothing of the credential.
+            host.split(path, &slot, Names { realm: Some(realm), repository }, &self.credentials);
+        } else if error == "invalid_token" && !*has_renewed {
+            *has_renewed = true;
+            slot.void(&ticket).await;
+        } else if slot.is_shared() || !is_ours {
+            host.split(path, &slot, Names { realm: None, repository }, &self.credentials);
+        } else if !slot.advance(&ticket).await {
+            return Err(denied(host, &format!("does not grant access to `{path}`")));
         }
         Ok(())
     }
 
-    /// Tries up to three times: failures of the line after a pause, refusals for now after what they ask for.
-    async fn insist<F>(&self, host: &Host, attempt: impl Fn() -> F) -> Result<Reply, ImportError>
+    /// Asks `origin` up to three times: after failures of the line with a pause, after refusals for now when they say.
+    async fn insist<F>(&self, host: &Host, origin: &Origin, attempt: impl Fn() -> F) -> Result<Reply, Lost>
     where
         F: Future<Output = Result<Reply, Fault>>,
     {
+        let name = host.name.as_str();
         let mut pauses = self.limits.pauses();
         for left in (0..TRIES).rev() {
-            let permit = host.limit.enter(host.name.as_str(), &self.limits, || self.clock.elapsed()).await?;
-            let (error, wait) = match attempt().await {
+            let permit = host.limit.enter(name, &self.limits, || self.clock.elapsed()).await.map_err(Lost::Line)?;
+            let answered = tokio::time::timeout(self.limits.request, attempt()).await;
+            let answered = answered.unwrap_or_else(|_| Err(Fault::late(origin, self.limits.request)));
+            let (lost, wait) = match answered {
                 Ok(reply) if is_later(reply.status) => {
                     let asked = retry_after(&reply.headers, clock::now());
-                    (later(host, reply.status, asked), asked)
+                    let error = later(host, reply.status, asked);
+                    if asked.is_some_and(|asked| asked > self.limits.retry_after) {
+                        // A place that was redirected to speaks for itself alone.
+                        match reply.is_foreign {
+                            true => host.limit.failed(name, &error),
+                            false => host.limit.close(name, &error),
+                        }
+                        return Err(Lost::Trouble(error));
+                    }
+                    (Lost::Trouble(error), asked.map(|asked| (asked, reply.is_foreign)))
                 }
                 Ok(reply) => {
-                    host.limit.answered(&reply.headers);
+                    if !reply.is_foreign {
+                        host.limit.answered(&reply.headers);
+                    }
                     return Ok(reply);
                 }
-                Err(Fault { error, is_transient }) => {
-                    if !is_transient {
-                        // One image that is out of order says nothing of the others of its host.
-                        if error.kind == FailureKind::Tls {
-                            host.limit.failed(&error);
-                        }
-                        return Err(error);
-                    }
-                    (error, None)
+                Err(Fault::Final(error)) => return Err(Lost::Line(error)),
+                Err(Fault::Host(error)) => {
+                    host.limit.failed(name, &error);
+                    return Err(Lost::Line(error));
                 }
+                Err(Fault::Passing(error)) => (Lost::Line(error), None),
             };
             drop(permit);
-            let pause = pauses.next().unwrap_or_default();
-            if left == 0 || wait.is_some_and(|wait| wait > self.limits.retry_after) {
-                host.limit.failed(&error);
-                return Err(error);
+            let (Lost::Line(error) | Lost::Trouble(error)) = &lost;
+            if left == 0 {
+                host.limit.failed(name, error);
+                return Err(lost);
             }
             self.tally.retries.fetch_add(1, Ordering::Relaxed);
             tracing::debug!("{error}; once more");
+            let pause = pauses.next().unwrap_or_default();
             match wait {
                 // All others wait as well; a little more, so that they do not come back at once.
-                Some(wait) => host.limit.pause(wait + pause / 10, self.clock.elapsed()),
+                Some((wait, false)) => host.limit.pause(wait + pause / 10, self.clock.elapsed()),
+                Some((wait, true)) => tokio::time::sleep(wait + pause / 10).await,
                 None => tokio::time::sleep(pause).await,
             }
         }
-        Err(denied(host, "was not asked"))
+        Err(Lost::Line(denied(host, "was not asked")))
     }
 
     /// Has a token for `repositories` of `host`. No redirect is followed.
@@ -216,32 +274,19 @@ impl Exchange {
     ) -> Result<TokenAnswer, ImportError> {
         let origin = Origin::of(&realm.url).ok_or_else(|| denied(host, "names a realm that is not HTTP"))?;
         let reach = if origin.place == host.origin.place { self.reach(&host.origin) } else { self.reach(&origin) };
-        let client = self.connector.client(&realm.url, &origin, reach, Some(&host.origin.place))?;
-        let reply =
-            self.insist(host, || self.send_token(&client, &origin, realm, repositories, credential.as_deref())).await?;
-        let who = format!("the token server `{origin}` of `{}`", host.name);
-        let status = reply.status.as_u16();
-        let error = |kind| ImportError::new(kind, format!("{who} answered {status}"));
-        Ok(match status {
-            200 => match Token::read(&reply.body, clock::now()) {
-                Some(token) => TokenAnswer::Token(token),
-                None => {
-                    let message = format!("{who} answered without a token that can be read");
-                    return Err(ImportError::new(FailureKind::Unauthorized, message));
-                }
-            },
-            401 => TokenAnswer::Unauthorized(
-                error(FailureKind::Unauthorized)
-                    .help(format!("run `docker login {}`, or see the credentials of this environment", host.name)),
-            ),
-            301 | 302 | 303 | 307 | 308 => {
-                let message = format!("{who} redirects, and no token request follows that");
-                return Err(ImportError::new(FailureKind::Refused, message));
-            }
-            403 => TokenAnswer::Refused(error(FailureKind::Unauthorized)),
-            400..500 => TokenAnswer::Refused(error(FailureKind::Network)),
-            _ => return Err(error(FailureKind::Network)),
-        })
+        let client = self.connector.route(&realm.url, &origin, reach, Some(&host.origin.place)).await?.client;
+        // Its quota is not the registry's, unless both are one.
+        let is_foreign = origin != host.origin;
+        let credential = credential.as_deref();
+        let asked = self.insist(host, &origin, || async {
+            let reply = self.send_token(&client, &origin, realm, repositories, credential).await?;
+            Ok(Reply { is_foreign, ..reply })
+        });
+        match asked.await {
+            Ok(reply) => read_token(&reply, &host.name, &origin),
+            Err(Lost::Trouble(error)) if error.kind != FailureKind::RateLimited => Ok(TokenAnswer::Refused(error)),
+            Err(lost) => Err(lost.into()),
+        }
     }
 
     pub(super) async fn send_token(
@@ -282,6 +327,43 @@ impl Exchange {
         tracing::debug!("token {origin} {}", response.status().as_u16());
         self.receive(response, TOKEN_MAX, origin, false).await
     }
+}
+
+/// What the token server at `origin` said.
+///
+/// # Errors
+/// Where it redirects: a secret may have been on its way.
+pub(super) fn read_token(reply: &Reply, registry: &RegistryHost, origin: &Origin) -> Result<TokenAnswer, ImportError> {
+    let who = format!("the token server `{origin}` of `{registry}`");
+    let status = reply.status.as_u16();
+    let error = |kind| ImportError::new(kind, format!("{who} answered {status}"));
+    Ok(match status {
+        200 => match Token::read(&reply.body, clock::now()) {
+            Some(token) => TokenAnswer::Token(token),
+            None => {
+                let message = format!("{who} answered without a token that can be read");
+                TokenAnswer::Refused(ImportError::new(FailureKind::Unauthorized, message))
+            }
+        },
+        401 => TokenAnswer::Unauthorized(
+            error(FailureKind::Unauthorized)
+                .help(format!("run `docker login {registry}`, or see the credentials of this environment")),
+        ),
+        301 | 302 | 303 | 307 | 308 => {
+            // Its query may be a key.
+            let to = reply.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes())).unwrap_or_default();
+            let to = plain(to.split('?').next().unwrap_or_default());
+            let message = format!("{who} redirects to `{to}`, and no token request follows that");
+            return Err(ImportError::new(FailureKind::Refused, message));
+        }
+        403 => TokenAnswer::Refused(error(FailureKind::Unauthorized)),
+        _ => TokenAnswer::Refused(error(FailureKind::Network)),
+    })
+}
+
+/// Whether a status may be about a token that stands for several repositories: not granted, or too long.
+fn is_about_token(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 403 | 414 | 431)
 }
 
 /// Whether a status says that a later try may be answered.

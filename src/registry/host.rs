@@ -5,15 +5,18 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::credential::Store;
+use super::ImportError;
+use super::credential::{Candidate, Store};
 use super::limit::Limit;
+use super::login::Login;
 use super::origin::Origin;
 use super::token::Slot;
 use crate::image::RegistryHost;
 use crate::settings::RegistrySettings;
 use url::Url;
 
-/// The most scopes that one token request asks for.
+/// The most scopes that one token request asks for: a token of more is longer than the 8 KiB that servers read as a
+/// header.
 const SCOPES_MAX: usize = 50;
 /// The most bytes that the scopes of one token request take in its URL.
 const SCOPES_BYTES: usize = 6 << 10;
@@ -42,7 +45,7 @@ pub(super) enum Scheme {
     Open,
     /// A password with each request.
     Basic,
-    /// A token of this realm, which was judged.
+    /// A token, of this realm unless a repository has its own; it was judged.
     Bearer(Arc<Realm>),
 }
 
@@ -55,17 +58,51 @@ pub(super) struct Realm {
     pub(super) service: String,
 }
 
+/// What a registry calls a repository, where that is not what we do.
+#[derive(Default)]
+pub(super) struct Names {
+    /// Where its tokens are had.
+    pub(super) realm: Option<Arc<Realm>>,
+    /// Its name at the token server.
+    pub(super) repository: Option<String>,
+}
+
 struct Known {
     scheme: Scheme,
     announced: BTreeSet<String>,
     slots: HashMap<String, Arc<Slot>>,
+    /// Repositories that are asked for in a way that is not gone along with.
+    refused: HashMap<String, ImportError>,
+    logins: HashMap<Vec<Candidate>, Arc<Login>>,
+}
+
+impl Known {
+    /// The realm of a repository that was not asked for yet.
+    fn realm(&self) -> Option<Arc<Realm>> {
+        match &self.scheme {
+            Scheme::Bearer(realm) => Some(Arc::clone(realm)),
+            _ => None,
+        }
+    }
+
+    /// What all repositories with these candidates have in common.
+    fn login(&mut self, candidates: Vec<Candidate>) -> Arc<Login> {
+        let new = || Arc::new(Login::new(candidates.clone()));
+        Arc::clone(self.logins.entry(candidates.clone()).or_insert_with(new))
+    }
 }
 
 impl Host {
     /// A registry that nobody has asked yet; none where its name is no host of a URL.
     pub(super) fn new(name: &RegistryHost, settings: &RegistrySettings) -> Option<Self> {
         let origin = Origin::of_registry(name, settings.plain_http)?;
-        let known = Known { scheme: Scheme::Unknown, announced: BTreeSet::new(), slots: HashMap::new() };
+        let known = Known {
+            scheme: Scheme::Unknown,
+            announced: BTreeSet::new(),
+            slots: HashMap::new(),
+            refused: HashMap::new(),
+            logins: HashMap::new(),
+        };
         Some(Self {
             name: name.clone(),
             base: format!("{origin}/v2/"),
@@ -81,19 +118,30 @@ impl Host {
         self.known().scheme.clone()
     }
 
-    /// Notes how it wants to be asked. Another realm makes all tokens of the last one void.
+    /// Notes how it wants to be asked. The first realm is that of all repositories that do not name their own.
     pub(super) fn learn(&self, scheme: Scheme) {
         let mut known = self.known();
-        let is_same = match (&known.scheme, &scheme) {
-            (Scheme::Bearer(old), Scheme::Bearer(new)) => old == new,
-            (Scheme::Basic, Scheme::Basic) | (Scheme::Open, Scheme::Open) => true,
-            (Scheme::Bearer(_) | Scheme::Basic, Scheme::Open) => return,
-            _ => false,
-        };
-        if !is_same {
-            known.slots.clear();
-            known.scheme = scheme;
+        match (&known.scheme, &scheme) {
+            (Scheme::Bearer(_), Scheme::Bearer(_) | Scheme::Open)
+            | (Scheme::Basic, Scheme::Basic | Scheme::Open)
+            | (Scheme::Open, Scheme::Open) => return,
+            _ => {}
         }
+        known.slots.clear();
+        known.scheme = scheme;
+    }
+
+    /// Notes that `path` is not to be asked for again in this pass. One odd repository says nothing of the others.
+    pub(super) fn refuse(&self, path: &str, error: ImportError) {
+        self.known().refused.entry(path.to_owned()).or_insert(error);
+    }
+
+    /// Lets a question for `path` through.
+    ///
+    /// # Errors
+    /// Why it is not asked for again.
+    pub(super) fn admit(&self, path: &str) -> Result<(), ImportError> {
+        self.known().refused.get(path).map_or(Ok(()), |error| Err(error.clone()))
     }
 
     /// Says that the repository `path` will be asked for.
@@ -108,28 +156,30 @@ impl Host {
         if let Some(slot) = known.slots.get(path) {
             return Arc::clone(slot);
         }
-        if !matches!(known.scheme, Scheme::Bearer(_)) || !known.announced.contains(path) {
-            let slot = Arc::new(Slot::new(vec![path.to_owned()], store.candidates(&self.name, &self.origin, path)));
-            known.slots.insert(path.to_owned(), Arc::clone(&slot));
-            return slot;
+        let realm = known.realm();
+        if realm.is_none() || !known.announced.contains(path) {
+            return self.own_slot(&mut known, path, path, realm, store);
         }
         let announced = std::mem::take(&mut known.announced);
         let open = announced.iter().map(String::as_str).filter(|path| !known.slots.contains_key(*path));
+        let groups = store.group(&self.name, &self.origin, open);
         let mut made = Vec::new();
-        for (candidates, paths) in store.group(&self.name, &self.origin, open) {
+        for (candidates, paths) in groups {
+            let login = known.login(candidates);
+            let slot = |batch| Arc::new(Slot::new(batch, realm.clone(), Arc::clone(&login)));
             let mut batch: Vec<String> = Vec::new();
             let mut bytes = 0;
             for path in paths {
                 // `&scope=repository%3A…%3Apull`, with each slash of the path as three bytes.
                 let cost = 30 + path.len() + 2 * path.matches('/').count();
                 if batch.len() == SCOPES_MAX || (bytes + cost > SCOPES_BYTES && !batch.is_empty()) {
-                    made.push(Arc::new(Slot::new(std::mem::take(&mut batch), candidates.clone())));
+                    made.push(slot(std::mem::take(&mut batch)));
                     bytes = 0;
                 }
                 batch.push(path.to_owned());
                 bytes += cost;
             }
-            made.push(Arc::new(Slot::new(batch, candidates)));
+            made.push(slot(batch));
         }
         for slot in made {
             for path in &slot.repositories {
@@ -137,20 +187,35 @@ impl Host {
             }
         }
         known.announced = announced;
-        known
-            .slots
-            .get(path)
-            .map_or_else(|| Arc::new(Slot::new(vec![path.to_owned()], store.candidates(&self.name, &self.origin, path))), Arc::clone)
+        match known.slots.get(path) {
+            Some(slot) => Arc::clone(slot),
+            None => self.own_slot(&mut known, path, path, realm, store),
+        }
     }
 
-    /// Gives `path` a slot of its own in place of `shared`, asking for the repository as the registry names it.
-    pub(super) fn split(&self, path: &str, shared: &Arc<Slot>, registry_name: Option<String>, store: &Store) {
+    /// Gives `path` a slot of its own in place of `old`, by the realm that the registry names for it, and asking for the
+    /// repository as the registry names it.
+    pub(super) fn split(&self, path: &str, old: &Arc<Slot>, names: Names, store: &Store) {
         let mut known = self.known();
-        if known.slots.get(path).is_none_or(|slot| Arc::ptr_eq(slot, shared)) {
-            let name = registry_name.unwrap_or_else(|| path.to_owned());
-            let slot = Slot::new(vec![name], store.candidates(&self.name, &self.origin, path));
-            known.slots.insert(path.to_owned(), Arc::new(slot));
+        if known.slots.get(path).is_none_or(|slot| Arc::ptr_eq(slot, old)) {
+            let name = names.repository.unwrap_or_else(|| path.to_owned());
+            let realm = names.realm.or_else(|| old.realm.clone());
+            self.own_slot(&mut known, path, &name, realm, store);
         }
+    }
+
+    fn own_slot(
+        &self,
+        known: &mut Known,
+        path: &str,
+        name: &str,
+        realm: Option<Arc<Realm>>,
+        store: &Store,
+    ) -> Arc<Slot> {
+        let login = known.login(store.candidates(&self.name, &self.origin, path));
+        let slot = Arc::new(Slot::new(vec![name.to_owned()], realm, login));
+        known.slots.insert(path.to_owned(), Arc::clone(&slot));
+        slot
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

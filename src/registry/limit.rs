@@ -23,15 +23,16 @@ const BREAKER: u32 = 5;
 pub struct Limits {
     /// To connect, TLS included.
     pub connect: Duration,
-    /// For one request in all, to the last byte of its answer.
+    /// For one try of a question in all, redirects included, to the last byte of its answer. What takes longer is
+    /// not tried again, so that nobody holds a tag up for longer than this.
     pub request: Duration,
     /// For a credential helper.
     pub helper: Duration,
-    /// The longest `Retry-After` that is waited for; a longer one fails the import.
+    /// The longest `Retry-After` that is waited for; a longer one ends the asking of that host.
     pub retry_after: Duration,
     /// The first pause after a failure; the second is twice as long.
     pub backoff: Duration,
-    /// The pause between requests once `ratelimit-remaining` is 0.
+    /// The pause between requests once `ratelimit-remaining` is less than what may be in flight.
     pub slow: Duration,
 }
 
@@ -63,6 +64,8 @@ impl Limits {
 /// The state of one host.
 pub(super) struct Limit {
     permits: Semaphore,
+    /// How many requests may be in flight.
+    requests: usize,
     state: Mutex<State>,
 }
 
@@ -70,18 +73,21 @@ pub(super) struct Limit {
 struct State {
     /// Nothing is sent before this moment.
     not_before: Duration,
-    /// Whether the registry's quota is used up.
+    /// Whether the registry's quota is nearly used up.
     is_slow: bool,
     /// Failures in a row.
     failures: u32,
     /// The first of them.
     first: Option<ImportError>,
+    /// What all who still ask are told, once the host is left alone for the rest of the pass.
+    closed: Option<ImportError>,
 }
 
 impl Limit {
     /// A host that takes `requests` at once.
     pub(super) fn new(requests: usize) -> Self {
-        Self { permits: Semaphore::new(requests.clamp(1, 1024)), state: Mutex::default() }
+        let requests = requests.clamp(1, 1024);
+        Self { permits: Semaphore::new(requests), requests, state: Mutex::default() }
     }
 
     /// Waits for a place in the line and for the pauses the host asked for. `now` is read anew after each wait.
@@ -99,10 +105,8 @@ impl Limit {
         loop {
             let wait = {
                 let mut state = self.state();
-                if state.failures >= BREAKER
-                    && let Some(first) = &state.first
-                {
-                    return Err(left_alone(host, first));
+                if let Some(error) = &state.closed {
+                    return Err(error.clone());
                 }
                 let wait = state.not_before.saturating_sub(now());
                 if wait.is_zero() {
@@ -117,14 +121,15 @@ impl Limit {
         }
     }
 
-    /// Notes an answer in order, and what it says about the quota.
+    /// Notes an answer in order, and what it says about the quota: as many as may be in flight can be on their way
+    /// before the next answer says more.
     pub(super) fn answered(&self, headers: &HeaderMap) {
-        let quota = headers.get("ratelimit-remaining");
+        let quota = headers.get("ratelimit-remaining").and_then(|value| remaining(value.as_bytes()));
         let mut state = self.state();
         state.failures = 0;
         state.first = None;
         if let Some(quota) = quota {
-            state.is_slow = is_used_up(quota.as_bytes());
+            state.is_slow = quota < self.requests as u64;
         }
     }
 
@@ -134,11 +139,20 @@ impl Limit {
         state.not_before = state.not_before.max(now + wait);
     }
 
-    /// Notes a request that failed after all its tries.
-    pub(super) fn failed(&self, error: &ImportError) {
+    /// Notes a request that failed after all its tries. One too many in a row closes the host.
+    pub(super) fn failed(&self, host: &str, error: &ImportError) {
         let mut state = self.state();
         state.failures += 1;
-        state.first.get_or_insert_with(|| error.clone());
+        let first = state.first.get_or_insert_with(|| error.clone()).clone();
+        if state.failures >= BREAKER {
+            state.closed.get_or_insert_with(|| left_alone(host, "keeps failing and", &first));
+        }
+    }
+
+    /// Notes that the host wants no request for longer than a pass waits. Answers that are on their way do not open
+    /// it again.
+    pub(super) fn close(&self, host: &str, error: &ImportError) {
+        self.state().closed.get_or_insert_with(|| left_alone(host, "asked for that and", error));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -146,22 +160,19 @@ impl Limit {
     }
 }
 
-fn left_alone(host: &str, first: &ImportError) -> ImportError {
+fn left_alone(host: &str, why: &str, first: &ImportError) -> ImportError {
     ImportError {
         kind: first.kind,
-        message: format!(
-            "`{host}` keeps failing and is left alone for the rest of this pass; first: {}",
-            first.message
-        ),
+        message: format!("`{host}` {why} is left alone for the rest of this pass; first: {}", first.message),
         help: first.help.clone(),
         retry_after: first.retry_after,
     }
 }
 
-/// Whether `ratelimit-remaining` is 0, with or without its window (`0;w=21600`).
-fn is_used_up(value: &[u8]) -> bool {
+/// The number in `ratelimit-remaining`, with or without its window (`76;w=21600`).
+fn remaining(value: &[u8]) -> Option<u64> {
     let count = value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
-    !count.is_empty() && count.iter().all(|b| *b == b'0')
+    std::str::from_utf8(count).ok()?.parse().ok()
 }
 
 /// What `Retry-After` asks for, from now: seconds or an HTTP date (RFC 9110, section 10.2.3).
@@ -196,10 +207,24 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_is_used_up_at_zero_with_and_without_a_window() {
-        for (value, expected) in [("0", true), ("0;w=21600", true), ("10", false), ("76;w=21600", false), ("", false)] {
-            assert_eq!(is_used_up(value.as_bytes()), expected, "{value}");
+    fn a_quota_is_read_with_and_without_a_window() {
+        for (value, expected) in [
+            ("0", Some(0)),
+            ("0;w=21600", Some(0)),
+            (" 76 ;w=21600", Some(76)),
+            ("", None),
+            ("many", None),
+            ("-1", None),
+        ] {
+            assert_eq!(remaining(value.as_bytes()), expected, "{value}");
         }
+    }
+
+    #[test]
+    fn t14_a_question_that_is_never_answered_ends_within_35_seconds() {
+        let limits = Limits::default();
+        // Neither is tried again, and the first is within the second.
+        assert!(limits.connect < limits.request && limits.request < Duration::from_secs(35));
     }
 
     #[test]

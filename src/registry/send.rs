@@ -5,26 +5,33 @@
 //! host boundaries").
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Client, Method, Response, StatusCode};
+use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
 use super::address::Reach;
 use super::auth::Challenge;
-use super::connect::Fault;
-use super::exchange::Exchange;
+use super::connect::Route;
+use super::exchange::{Exchange, read_token};
+use super::fault::Fault;
 use super::host::{Host, Realm};
+use super::login::Login;
 use super::origin::Origin;
 use super::text::plain;
-use super::token::Token;
+use super::token::{Issue, Slot, TokenAnswer};
 use super::{Counts, FailureKind, ImportError};
-use crate::world::clock;
 
 /// The most redirects that are followed.
 const REDIRECTS: usize = 5;
 /// The most bytes of an error's body that are read, so that its connection can be kept.
 const ERROR_MAX: usize = 64 << 10;
+/// The most bytes of a body that are read without asking for room: more than almost any manifest has.
+const SMALL: usize = 64 << 10;
+/// How many larger bodies are held at once.
+pub(super) const LARGE_BODIES: usize = 4;
 
 /// Counts what was sent and received.
 #[derive(Default)]
@@ -58,8 +65,10 @@ pub(super) struct Reply {
     pub(super) headers: HeaderMap,
     /// The body.
     pub(super) body: Vec<u8>,
-    /// Whether another origin than the one asked answered.
+    /// Whether another origin than the registry's answered.
     pub(super) is_foreign: bool,
+    /// The room that a large body takes, given back with it.
+    pub(super) _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Exchange {
@@ -78,7 +87,7 @@ impl Exchange {
         let mut reach = self.reach(&origin);
         for _ in 0..=REDIRECTS {
             let authority = (!is_foreign).then_some(&host.origin.place);
-            let client = self.connector.client(&url, &origin, reach, authority)?;
+            let Route { client, is_proxied } = self.connector.route(&url, &origin, reach, authority).await?;
             let mut request = client.request(question.method.clone(), url.clone());
             if let Some(accept) = &question.accept {
                 request = request.header(ACCEPT, accept);
@@ -89,7 +98,8 @@ impl Exchange {
             self.tally.count(&question.method);
             let response = request.send().await.map_err(|error| Fault::of(&error, &origin, &self.limits))?;
             let status = response.status();
-            tracing::debug!("{} {} {}", question.method, plain(url.as_str()), status.as_u16());
+            // The query of a place that was redirected to may be a key to it.
+            tracing::debug!("{} {origin}{} {}", question.method, plain(url.path()), status.as_u16());
             if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
                 let next = redirect(&response, &url, &origin)?;
                 let next_origin = Origin::of(&next).ok_or_else(|| lost(&origin, "redirects to what is not HTTP"))?;
@@ -98,8 +108,9 @@ impl Exchange {
                         let error = refused(&origin, &format!("redirects to `{next_origin}`, which is without TLS"));
                         return Err(error.into());
                     }
-                    // The way from a public place to a private one is closed, also to a place with a name.
-                    let from = response.remote_addr().map(|address| address.ip());
+                    // The way from a public place to a private one is closed, also to a place with a name. A place
+                    // behind a proxy is public: the address that answered is the proxy's.
+                    let from = response.remote_addr().filter(|_| !is_proxied).map(|address| address.ip());
                     reach = Reach::onward(from, self.connector.is_named(&next_origin.place));
                     authorization = None;
                     is_foreign = true;
@@ -112,7 +123,7 @@ impl Exchange {
             if status == StatusCode::UNAUTHORIZED
                 && is_foreign
                 && !is_guest
-                && let Some(header) = self.guest(response.headers(), &origin, reach).await?
+                && let Some(header) = self.guest(host, response.headers(), &origin, reach).await?
             {
                 authorization = Some(header);
                 is_guest = true;
@@ -136,6 +147,7 @@ impl Exchange {
         let is_wanted = status == StatusCode::OK;
         let cap = if is_wanted { cap } else { ERROR_MAX };
         let mut body = Vec::new();
+        let mut room = None;
         let mut read = 0;
         loop {
             let chunk = match response.chunk().await {
@@ -155,35 +167,54 @@ impl Exchange {
                 return Err(ImportError::new(FailureKind::Integrity, message).into());
             }
             if is_wanted {
+                if read > SMALL && room.is_none() {
+                    room = Arc::clone(&self.room).acquire_owned().await.ok();
+                }
                 body.extend_from_slice(&chunk);
             }
         }
-        Ok(Reply { status, headers, body, is_foreign })
+        Ok(Reply { status, headers, body, is_foreign, _room: room })
     }
 
     /// A token without credentials for a place that a registry redirected to; none where it asks for more.
-    async fn guest(&self, headers: &HeaderMap, origin: &Origin, reach: Reach) -> Result<Option<HeaderValue>, Fault> {
+    async fn guest(
+        &self,
+        host: &Host,
+        headers: &HeaderMap,
+        origin: &Origin,
+        reach: Reach,
+    ) -> Result<Option<HeaderValue>, Fault> {
         let Some(Challenge::Bearer(bearer)) = Challenge::read(headers) else { return Ok(None) };
         let (Some(repository), Ok(url)) = (bearer.repository, Url::parse(&bearer.realm)) else { return Ok(None) };
         if Origin::of(&url).as_ref() != Some(origin) {
             return Ok(None);
         }
-        let mut guests = self.guests.lock().await;
-        let now = self.clock.elapsed();
-        guests.retain(|(.., until)| now < *until);
-        let known = guests.iter().find(|(place, name, ..)| place == origin && *name == repository);
-        if let Some((_, _, header, _)) = known {
-            return Ok(Some(header.clone()));
+        let client = self.connector.route(&url, origin, reach, None).await?.client;
+        let realm = Arc::new(Realm { url, service: bearer.service });
+        let slot = {
+            let mut guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
+            let new = || Slot::new(vec![repository.clone()], Some(Arc::clone(&realm)), Arc::new(Login::default()));
+            Arc::clone(guests.entry((origin.clone(), repository.clone())).or_insert_with(|| Arc::new(new())))
+        };
+        let realm = slot.realm.as_ref().unwrap_or(&realm);
+        let now = || self.clock.elapsed();
+        let ask = |repositories, _| self.ask_as_guest(host, &client, origin, realm, repositories);
+        match slot.bearer(&self.credentials, &host.name, now, ask).await? {
+            Issue::Header(header, _) => Ok(Some(header)),
+            Issue::Split => Ok(None),
         }
-        let client = self.connector.client(&url, origin, reach, None)?;
-        let realm = Realm { url, service: bearer.service };
-        let repositories = [repository];
-        let reply = self.send_token(&client, origin, &realm, &repositories, None).await?;
-        let token = (reply.status == StatusCode::OK).then(|| Token::read(&reply.body, clock::now())).flatten();
-        let Some((header, life)) = token.map(Token::into_parts) else { return Ok(None) };
-        let [repository] = repositories;
-        guests.push((origin.clone(), repository, header.clone(), now + life));
-        Ok(Some(header))
+    }
+
+    async fn ask_as_guest(
+        &self,
+        host: &Host,
+        client: &Client,
+        origin: &Origin,
+        realm: &Realm,
+        repositories: &[String],
+    ) -> Result<TokenAnswer, ImportError> {
+        let reply = self.send_token(client, origin, realm, repositories, None).await;
+        read_token(&reply.map_err(Fault::into_error)?, &host.name, origin)
     }
 
     /// How far a request to `origin` may reach.

@@ -12,22 +12,27 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::form_urlencoded::Serializer;
 
-use super::credential::{Candidate, Credential, Store};
+use super::credential::{Credential, Store};
 use super::host::Realm;
+use super::login::{Login, Turn};
 use super::{FailureKind, ImportError};
 use crate::image::RegistryHost;
 
 /// How long a token lives whose server does not say (token specification, `expires_in`).
 const USUAL_LIFE: u64 = 60;
-/// How long a failed token request stands for all who ask.
+/// The longest life of a token that is believed: no pass is longer.
+const LONGEST_LIFE: u64 = 24 * 60 * 60;
+/// How long a failed token request stands for all who ask; a refusal stands for the rest of the pass.
 const FAILURE_STANDS: Duration = Duration::from_secs(5);
 
 /// The authorization of one repository, or of several that are asked for together.
 pub(super) struct Slot {
     /// What the token is for.
     pub(super) repositories: Vec<String>,
-    /// Where its credential may be, the best first.
-    candidates: Vec<Candidate>,
+    /// Where its tokens are had; none for passwords. Some registries have a token server for each repository.
+    pub(super) realm: Option<Arc<Realm>>,
+    /// Where its credential may be.
+    pub(super) login: Arc<Login>,
     state: Mutex<State>,
 }
 
@@ -35,8 +40,8 @@ pub(super) struct Slot {
 struct State {
     /// The candidate that is used.
     at: usize,
-    /// How often a credential was refused.
-    refused: usize,
+    /// Whether a credential was refused for these repositories.
+    refused: bool,
     grant: Grant,
     /// Counts grants, so that a refusal of an old one does not void a new one.
     stamp: u64,
@@ -55,10 +60,20 @@ enum Grant {
 
 /// What a slot hands out.
 pub(super) enum Issue {
-    /// To be sent; none means anonymously. With the stamp of the grant.
-    Header(Option<HeaderValue>, u64),
+    /// To be sent.
+    Header(HeaderValue, Ticket),
     /// The repositories of this slot are to be asked for one by one.
     Split,
+}
+
+/// Where a header came from, for who has to say what became of it.
+pub(super) struct Ticket {
+    /// The grant.
+    stamp: u64,
+    /// The candidate.
+    pub(super) at: usize,
+    /// Held until an answer says whether the password is right.
+    pub(super) turn: Option<Turn>,
 }
 
 /// What a token server said.
@@ -67,7 +82,7 @@ pub(super) enum TokenAnswer {
     Token(Token),
     /// These credentials are wrong.
     Unauthorized(ImportError),
-    /// It does not like the request.
+    /// It does not like the request, or has no good answer to it; another one it may answer.
     Refused(ImportError),
 }
 
@@ -79,8 +94,8 @@ pub(super) struct Token {
 
 impl Slot {
     /// A slot that nothing was asked for yet.
-    pub(super) fn new(repositories: Vec<String>, candidates: Vec<Candidate>) -> Self {
-        Self { repositories, candidates, state: Mutex::default() }
+    pub(super) fn new(repositories: Vec<String>, realm: Option<Arc<Realm>>, login: Arc<Login>) -> Self {
+        Self { repositories, realm, login, state: Mutex::default() }
     }
 
     /// Whether it stands for several repositories.
@@ -93,11 +108,25 @@ impl Slot {
     /// # Errors
     /// Where there is no credential, or all were refused.
     pub(super) async fn basic(&self, store: &Store, registry: &RegistryHost) -> Result<Issue, ImportError> {
-        let mut state = self.state.lock().await;
-        if let Grant::Header(header, _) = &state.grant {
-            return Ok(Issue::Header(Some(header.clone()), state.stamp));
+        loop {
+            let (header, stamp, at) = self.password(store, registry).await?;
+            // Not while the state is held: who gives the turn back may need that first.
+            let turn = self.login.turn(at).await;
+            if !self.login.is_refused(at) {
+                return Ok(Issue::Header(header, Ticket { stamp, at, turn }));
+            }
         }
-        while let Some(candidate) = self.candidates.get(state.at) {
+    }
+
+    async fn password(&self, store: &Store, registry: &RegistryHost) -> Result<(HeaderValue, u64, usize), ImportError> {
+        let mut state = self.state.lock().await;
+        if let Grant::Header(header, _) = &state.grant
+            && !self.login.is_refused(state.at)
+        {
+            return Ok((header.clone(), state.stamp, state.at));
+        }
+        while let Some((at, candidate)) = self.login.next(state.at) {
+            state.at = at;
             match store.get(candidate).await?.as_deref() {
                 Some(Credential::Password { user, password }) => {
                     let header = basic_header(user, password.reveal()).ok_or_else(|| {
@@ -105,15 +134,15 @@ impl Slot {
                     })?;
                     state.grant = Grant::Header(header.clone(), None);
                     state.stamp += 1;
-                    return Ok(Issue::Header(Some(header), state.stamp));
+                    return Ok((header, state.stamp, at));
                 }
                 // An identity token is for token servers.
                 Some(Credential::Identity(_)) | None => state.at += 1,
             }
         }
-        Err(match state.refused {
-            0 => unauthorized(registry, "asks for a password, and none is configured"),
-            _ => unauthorized(registry, "did not accept the password that is configured"),
+        Err(match state.refused || self.login.has_refused() {
+            false => unauthorized(registry, "asks for a password, and none is configured"),
+            true => unauthorized(registry, "did not accept the password that is configured"),
         })
     }
 
@@ -132,75 +161,102 @@ impl Slot {
         F: Future<Output = Result<TokenAnswer, ImportError>>,
     {
         let mut state = self.state.lock().await;
+        let issue = |header: HeaderValue, state: &State| {
+            Issue::Header(header, Ticket { stamp: state.stamp, at: state.at, turn: None })
+        };
         match &state.grant {
             Grant::Header(header, until) if until.is_none_or(|until| now() < until) => {
-                return Ok(Issue::Header(Some(header.clone()), state.stamp));
+                return Ok(issue(header.clone(), &state));
             }
-            Grant::Failed(error, since) if now() < *since + FAILURE_STANDS => return Err(error.clone()),
+            Grant::Failed(error, since) if is_final(error) || now() < *since + FAILURE_STANDS => {
+                return Err(error.clone());
+            }
             Grant::Split => return Ok(Issue::Split),
             _ => {}
         }
         let error = loop {
-            let credential = match self.candidates.get(state.at) {
-                Some(candidate) => match store.get(candidate).await {
-                    Ok(Some(credential)) => Some(credential),
-                    Ok(None) => {
-                        state.at += 1;
-                        continue;
+            let credential = match self.login.next(state.at) {
+                Some((at, candidate)) => {
+                    state.at = at;
+                    match store.get(candidate).await {
+                        Ok(Some(credential)) => Some(credential),
+                        Ok(None) => {
+                            state.at += 1;
+                            continue;
+                        }
+                        Err(error) => break error,
                     }
-                    Err(error) => break error,
-                },
+                }
                 // Never on to anonymous: a wrong password is to be seen.
-                None if state.refused > 0 => break unauthorized(registry, "did not accept the credentials configured"),
+                None if state.refused || self.login.has_refused() => {
+                    break unauthorized(registry, "did not accept the credentials configured");
+                }
                 None => None,
             };
             let has_credential = credential.is_some();
-            match ask(&self.repositories, credential).await {
+            let turn = if has_credential { self.login.turn(state.at).await } else { None };
+            if has_credential && self.login.is_refused(state.at) {
+                continue;
+            }
+            let answer = ask(&self.repositories, credential).await;
+            match answer {
                 Ok(TokenAnswer::Token(token)) => {
+                    if has_credential {
+                        self.login.accept(state.at);
+                    }
                     state.grant = Grant::Header(token.header.clone(), Some(now() + token.life));
                     state.stamp += 1;
-                    return Ok(Issue::Header(Some(token.header), state.stamp));
+                    return Ok(issue(token.header, &state));
                 }
-                Ok(TokenAnswer::Unauthorized(error)) => {
-                    if !has_credential || state.at + 1 >= self.candidates.len() {
-                        break error;
-                    }
-                    state.at += 1;
-                    state.refused += 1;
-                }
-                Ok(TokenAnswer::Refused(_)) if self.is_shared() => {
+                // What a token server says of many, it may not say of each.
+                Ok(TokenAnswer::Unauthorized(_) | TokenAnswer::Refused(_)) if self.is_shared() => {
                     state.grant = Grant::Split;
                     return Ok(Issue::Split);
                 }
+                Ok(TokenAnswer::Unauthorized(error)) => {
+                    if !has_credential {
+                        break error;
+                    }
+                    self.login.refuse(state.at);
+                    state.refused = true;
+                    state.at += 1;
+                    if self.login.next(state.at).is_none() {
+                        break error;
+                    }
+                }
                 Ok(TokenAnswer::Refused(error)) | Err(error) => break error,
             }
+            drop(turn);
         };
         state.grant = Grant::Failed(error.clone(), now());
         Err(error)
     }
 
-    /// Notes that the grant with `stamp` is not accepted any more, so that the next one who asks has a new one.
-    pub(super) async fn void(&self, stamp: u64) {
+    /// Notes that the grant of `ticket` is not accepted any more, so that the next one who asks has a new one.
+    pub(super) async fn void(&self, ticket: &Ticket) {
         let mut state = self.state.lock().await;
-        if state.stamp == stamp {
+        if state.stamp == ticket.stamp {
             state.grant = Grant::None;
         }
     }
 
-    /// Notes that the registry refused the grant with `stamp`. Whether there is another credential to try.
-    pub(super) async fn advance(&self, stamp: u64) -> bool {
+    /// Notes that the registry refused the grant of `ticket`. Whether there is another credential to try.
+    pub(super) async fn advance(&self, ticket: &Ticket) -> bool {
         let mut state = self.state.lock().await;
-        if state.stamp != stamp {
+        if state.stamp != ticket.stamp {
             return true;
         }
-        state.refused += 1;
-        if state.at + 1 >= self.candidates.len() {
-            return false;
-        }
-        state.at += 1;
+        state.refused = true;
+        let Some((next, _)) = self.login.next(state.at + 1) else { return false };
+        state.at = next;
         state.grant = Grant::None;
         true
     }
+}
+
+/// Whether a failure is one that asking again in this pass does not change.
+fn is_final(error: &ImportError) -> bool {
+    matches!(error.kind, FailureKind::Unauthorized | FailureKind::Refused)
 }
 
 fn unauthorized(registry: &RegistryHost, what: &str) -> ImportError {
@@ -260,12 +316,15 @@ pub(super) fn form(realm: &Realm, repositories: &[String], identity: &str) -> St
         .finish()
 }
 
+/// What is not needed is read as it comes: no token is refused for a life or a time that is written in an odd way.
 #[derive(Deserialize)]
 struct TokenTable {
     token: Option<String>,
     access_token: Option<String>,
-    expires_in: Option<u64>,
-    issued_at: Option<Timestamp>,
+    #[serde(default)]
+    expires_in: serde_json::Value,
+    #[serde(default)]
+    issued_at: serde_json::Value,
 }
 
 impl Token {
@@ -278,8 +337,9 @@ impl Token {
         }
         let mut header = HeaderValue::try_from(format!("Bearer {text}")).ok()?;
         header.set_sensitive(true);
-        let life = Duration::from_secs(table.expires_in.filter(|seconds| *seconds > 0).unwrap_or(USUAL_LIFE));
-        let age = table.issued_at.and_then(|issued| Duration::try_from(now.duration_since(issued)).ok());
+        let life = Duration::from_secs(seconds(&table.expires_in).unwrap_or(USUAL_LIFE).min(LONGEST_LIFE));
+        let issued = table.issued_at.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+        let age = issued.and_then(|issued| Duration::try_from(now.duration_since(issued)).ok());
         // An age beyond the token's life says that the clocks differ, not that the token is old.
         let left = life.saturating_sub(age.filter(|age| *age < life).unwrap_or_default());
         let margin = (left / 5).min(Duration::from_secs(10));
@@ -287,11 +347,15 @@ impl Token {
     }
 }
 
-impl Token {
-    /// The header, and how long it holds.
-    pub(super) fn into_parts(self) -> (HeaderValue, Duration) {
-        (self.header, self.life)
-    }
+/// Whole seconds, more than none, out of a number or the text of one.
+fn seconds(value: &serde_json::Value) -> Option<u64> {
+    let number = match value {
+        serde_json::Value::Number(number) => number.as_f64()?,
+        serde_json::Value::String(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    // The cast keeps to the ends of the range.
+    (number >= 1.0).then_some(number as u64)
 }
 
 #[cfg(test)]
@@ -325,8 +389,28 @@ mod tests {
         assert_eq!(life(r#"{"token": "a", "expires_in": 300, "issued_at": "2030-01-01T00:00:00Z"}"#), Some(290));
         assert_eq!(life(r#"{"token": "a", "expires_in": 5}"#), Some(4));
         assert_eq!(life(r#"{"token": "a", "expires_in": 0}"#), Some(50));
+        assert_eq!(life(r#"{"token": "a", "expires_in": 300.7}"#), Some(290));
+        assert_eq!(life(r#"{"token": "a", "expires_in": "300", "issued_at": "2025-12-31T23:59:00Z"}"#), Some(230));
+        for odd in [
+            r#""expires_in": null, "issued_at": null"#,
+            r#""expires_in": "soon", "issued_at": "yesterday""#,
+            r#""expires_in": -1, "issued_at": "2026-01-01T00:00:00""#,
+            r#""expires_in": [], "issued_at": 1767225600"#,
+        ] {
+            assert_eq!(life(&format!("{{\"token\": \"a\", {odd}}}")), Some(50), "{odd}");
+        }
         for bad in ["", "{}", r#"{"token": ""}"#, r#"{"token": "a\nb"}"#, r#"{"token": 1}"#, "[]", "null"] {
             assert_eq!(life(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn t14_a_token_for_ever_lives_a_day() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        for life in ["18446744073709551615", "1e300", "\"99999999999999999999999\"", "86401"] {
+            let token = Token::read(format!("{{\"token\": \"a\", \"expires_in\": {life}}}").as_bytes(), now).unwrap();
+            assert_eq!(token.life.as_secs(), LONGEST_LIFE - 10, "{life}");
+            assert!(Duration::from_secs(u64::from(u32::MAX)).checked_add(token.life).is_some());
         }
     }
 

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use pinstream::registry::{FailureKind, Registry};
 
-use super::{image, passwords, plain, repository, run};
+use super::{image, plain, run};
 use crate::support::registry::fake::{Access, Asked, TokenRules};
 use crate::support::registry::http::{Answer, Server};
 use crate::support::registry::{FakeRegistry, Image};
 
-fn asked(head: usize, get: usize, token: usize, challenged: usize) -> Asked {
+pub(super) fn asked(head: usize, get: usize, token: usize, challenged: usize) -> Asked {
     Asked { head, get, token, ping: 0, challenged }
 }
 
@@ -63,55 +63,6 @@ fn a_moved_tag_costs_one_get_more_and_a_blob_another() {
         assert_eq!(config.labels["org.opencontainers.image.version"], "1.2");
     });
     assert_eq!(fake.counts(), asked(1, 3, 0, 0));
-}
-
-#[test]
-fn one_token_serves_all_announced_repositories_of_a_registry() {
-    let fake = FakeRegistry::start();
-    let names: Vec<String> = (0..120).map(|number| format!("team/r{number}")).collect();
-    fake.require(Access::Token(TokenRules { user: Some(("u".into(), "p".into())), ..TokenRules::default() }));
-    for name in &names {
-        fake.push(name, "t", &Image::new(1));
-    }
-    let mut setup = plain(&[fake.host()]);
-    setup.credentials = passwords(&[(&fake.host(), "u", "p")]);
-    let registry = Registry::new(setup).unwrap();
-    let repositories: Vec<_> = names.iter().map(|name| repository(&format!("{}/{name}", fake.host()))).collect();
-    registry.announce(&repositories);
-    let images: Vec<_> = names.iter().map(|name| image(&format!("{}/{name}:t", fake.host()))).collect();
-    run(join_all(images.iter().map(|image| registry.digest(image)))).into_iter().for_each(|found| drop(found.unwrap()));
-    // 120 repositories in requests of at most 50 scopes.
-    assert_eq!(fake.counts(), asked(121, 0, 3, 1));
-}
-
-#[test]
-fn a_server_that_refuses_several_scopes_is_asked_one_by_one() {
-    let fake = FakeRegistry::start();
-    fake.require(Access::Token(TokenRules { scopes: 1, ..TokenRules::default() }));
-    several(&fake);
-    // One request for all three, refused, and one for each.
-    assert_eq!(fake.counts().token, 4);
-}
-
-#[test]
-fn a_server_that_grants_less_than_asked_is_found_out_by_the_registry() {
-    let fake = FakeRegistry::start();
-    fake.require(Access::Token(TokenRules { grants_first_only: true, ..TokenRules::default() }));
-    several(&fake);
-    // One request for all three that grants one, and one for each of the others.
-    assert_eq!(fake.counts().token, 3);
-}
-
-fn several(fake: &FakeRegistry) {
-    let names = ["a", "b", "c"];
-    for name in names {
-        fake.push(name, "t", &Image::new(1));
-    }
-    let registry = Registry::new(plain(&[fake.host()])).unwrap();
-    let repositories: Vec<_> = names.iter().map(|name| repository(&format!("{}/{name}", fake.host()))).collect();
-    registry.announce(&repositories);
-    let images: Vec<_> = names.iter().map(|name| image(&format!("{}/{name}:t", fake.host()))).collect();
-    run(join_all(images.iter().map(|image| registry.digest(image)))).into_iter().for_each(|found| drop(found.unwrap()));
 }
 
 #[test]

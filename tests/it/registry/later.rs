@@ -44,6 +44,57 @@ fn a_long_retry_after_fails_the_import_and_is_told() {
 }
 
 #[test]
+fn a_long_retry_after_ends_the_asking_of_that_host_at_once() {
+    let (fake, good) = (FakeRegistry::start(), FakeRegistry::start());
+    good.push("a", "t", &Image::new(1));
+    fake.lie(|_| Some(Answer::new(429).header("retry-after", "3600")));
+    let mut setup = plain(&[fake.host(), good.host()]);
+    setup.registries.values_mut().for_each(|settings| settings.requests = 4);
+    let registry = Registry::new(setup).unwrap();
+    let images: Vec<_> = (0..50).map(|tag| image(&format!("{}/a:t{tag}", fake.host()))).collect();
+    let found = run(join_all(images.iter().map(|image| registry.digest(image))));
+    for error in found.iter().map(|found| found.as_ref().unwrap_err()) {
+        assert_eq!((error.kind, error.retry_after), (FailureKind::RateLimited, Some(Duration::from_secs(3600))));
+    }
+    let told = format!(
+        "`{0}` asked for that and is left alone for the rest of this pass; first: `{0}` wants fewer requests: it answered 429",
+        fake.host()
+    );
+    assert_eq!(found[49].as_ref().unwrap_err().message, told);
+    // No more than were in flight.
+    assert!(fake.counts().head <= 4, "{:?}", fake.counts());
+    run(registry.digest(&image(&format!("{}/a:t", good.host())))).unwrap();
+}
+
+#[test]
+fn a_place_that_is_redirected_to_speaks_for_itself_alone() {
+    let (fake, other) = (FakeRegistry::start(), FakeRegistry::start());
+    fake.push("a", "t", &Image::new(1));
+    let digest = Image::new(1).digest();
+    let base = other.base();
+    fake.lie(move |request| {
+        let is_get = request.method == "GET";
+        is_get.then(|| Answer::new(307).header("location", format!("{base}{}", request.target)))
+    });
+    other.lie(|_| Some(Answer::new(429).header("retry-after", "3600")));
+    let mut setup = plain(&[fake.host(), other.host()]);
+    setup.limits.slow = Duration::from_secs(2);
+    let registry = Registry::new(setup).unwrap();
+    let asked = image(&format!("{}/a:t", fake.host()));
+    let error = run(registry.manifest(asked.repository(), &digest)).unwrap_err();
+    assert_eq!(error.kind, FailureKind::RateLimited);
+    assert_eq!(run(registry.digest(&asked)), Ok(digest.clone()));
+    // Nor is its quota the registry's.
+    other.lie(|_| Some(Answer::new(404).header("ratelimit-remaining", "0")));
+    assert_eq!(run(registry.manifest(asked.repository(), &digest)).unwrap_err().kind, FailureKind::NotFound);
+    let start = Instant::now();
+    for _ in 0..3 {
+        run(registry.digest(&asked)).unwrap();
+    }
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[test]
 fn a_failure_that_passes_is_not_seen() {
     for status in [500, 502, 503, 504, 408, 429] {
         let fake = FakeRegistry::start();
@@ -105,23 +156,27 @@ fn images_that_are_out_of_order_do_not_close_a_host() {
 }
 
 #[test]
-fn a_used_up_quota_slows_requests_down() {
-    let fake = FakeRegistry::start();
-    let made = Image::new(1).build().top;
-    fake.lie(move |_| {
-        let answer = Answer::new(200).header("content-type", &*made.media_type);
-        Some(answer.header("docker-content-digest", made.digest.as_str()).header("ratelimit-remaining", "0;w=21600"))
-    });
-    let mut setup = plain(&[fake.host()]);
-    setup.limits.slow = Duration::from_millis(50);
-    let registry = Registry::new(setup).unwrap();
-    let image = image(&format!("{}/a:t", fake.host()));
-    let start = Instant::now();
-    run(async {
-        registry.digest(&image).await.unwrap();
-        join_all((0..6).map(|_| registry.digest(&image))).await.into_iter().for_each(|found| drop(found.unwrap()));
-    });
-    assert!(start.elapsed() >= Duration::from_millis(250), "{:?}", start.elapsed());
+fn a_quota_that_runs_out_slows_requests_down_before_it_stops_them() {
+    // So much is left, and up to eight may be in flight.
+    for (left, is_slow) in [("0;w=21600", true), ("7", true), ("8;w=60", false), ("many", false)] {
+        let fake = FakeRegistry::start();
+        let made = Image::new(1).build().top;
+        fake.lie(move |_| {
+            let answer = Answer::new(200).header("content-type", &*made.media_type);
+            Some(answer.header("docker-content-digest", made.digest.as_str()).header("ratelimit-remaining", left))
+        });
+        let mut setup = plain(&[fake.host()]);
+        setup.registries.values_mut().for_each(|settings| settings.requests = 8);
+        setup.limits.slow = Duration::from_millis(250);
+        let registry = Registry::new(setup).unwrap();
+        let image = image(&format!("{}/a:t", fake.host()));
+        let start = Instant::now();
+        run(async {
+            registry.digest(&image).await.unwrap();
+            join_all((0..6).map(|_| registry.digest(&image))).await.into_iter().for_each(|found| drop(found.unwrap()));
+        });
+        assert_eq!(start.elapsed() >= Duration::from_millis(1250), is_slow, "{left} {:?}", start.elapsed());
+    }
 }
 
 #[test]

@@ -1,14 +1,14 @@
-//! What may be contacted, how securely, and through what.
+//! What may be contacted, and how securely.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use pinstream::registry::{FailureKind, Registry, Setup};
-use pinstream::settings::{Mirror, RegistrySettings};
+use pinstream::settings::Mirror;
 
 use super::{failure, fast, image, passwords, plain, run, secure};
 use crate::support::registry::fake::Access;
-use crate::support::registry::http::{Answer, Server};
+use crate::support::registry::http::{Answer, Body};
 use crate::support::registry::tls::Authority;
 use crate::support::registry::{FakeRegistry, Image};
 
@@ -46,24 +46,6 @@ fn t5_names_that_lead_to_private_addresses_are_not_connected_to() {
         let (kind, text) = failure(setup, &image(&format!("registry.example:{port}/a:t")));
         assert_eq!(kind, FailureKind::Refused, "{answers:?} {text}");
     }
-    assert_eq!(fake.connections(), 0);
-}
-
-#[test]
-fn t5_a_name_that_turns_private_between_two_requests_is_not_connected_to() {
-    let fake = FakeRegistry::start();
-    let port = fake.host().rsplit_once(':').unwrap().1.to_owned();
-    let asked = Arc::new(Mutex::new(0));
-    let count = Arc::clone(&asked);
-    let lookup = move |_: &str| {
-        let mut count = count.lock().unwrap();
-        *count += 1;
-        // Nothing at first, which is tried again, and then the trick.
-        if *count == 1 { Vec::new() } else { vec!["127.0.0.1".parse().unwrap()] }
-    };
-    let setup = Setup { limits: fast(), lookup: Some(Arc::new(lookup)), ..Setup::default() };
-    let (kind, text) = failure(setup, &image(&format!("registry.example:{port}/a:t")));
-    assert_eq!((kind, *asked.lock().unwrap()), (FailureKind::Refused, 2), "{text}");
     assert_eq!(fake.connections(), 0);
 }
 
@@ -160,38 +142,52 @@ fn t18_tls_is_never_left_out_by_itself() {
 }
 
 #[test]
+fn a_connection_that_is_cut_is_the_lines_fault_and_tried_again() {
+    let fake = FakeRegistry::start_tls();
+    let digest = fake.push("a", "t", &Image::new(1));
+    let asked = image(&format!("{}/a:t", fake.host()));
+    let secured = || secure(&[fake.host()], fake.ca());
+    // Cut off without a word of farewell, before the answer and within it.
+    fake.lie(|_| Some(Answer::new(200).sent(Body::Hangup)));
+    let (kind, text) = failure(secured(), &asked);
+    assert_eq!((kind, fake.counts().head), (FailureKind::Network, 3), "{text}");
+    fake.be_honest();
+    fake.lie(|request| {
+        let cut = Answer::new(200).header("content-type", "application/vnd.oci.image.manifest.v1+json");
+        (request.method == "GET").then(|| cut.sent(Body::Claiming(1000, b"{".to_vec())))
+    });
+    let (kind, text) = failure(secured(), &asked);
+    assert_eq!((kind, fake.counts().get), (FailureKind::Network, 3), "{text}");
+    fake.be_honest();
+    fake.forget();
+    let mut left = 2;
+    fake.lie(move |_| {
+        left -= 1;
+        (left >= 0).then(|| Answer::new(200).sent(Body::Hangup))
+    });
+    assert_eq!(run(Registry::new(secured()).unwrap().digest(&asked)), Ok(digest));
+    // Cut off within the handshake.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || listener.incoming().take(3).for_each(drop));
+    let (kind, text) = failure(secure(std::slice::from_ref(&host), fake.ca()), &image(&format!("{host}/a:t")));
+    assert_eq!(kind, FailureKind::Network, "{text}");
+}
+
+#[test]
+fn a_machine_without_authorities_is_told_the_package() {
+    let fake = FakeRegistry::start_tls();
+    let mut setup = secure(&[fake.host()], fake.ca());
+    setup.registries.values_mut().for_each(|settings| settings.ca = None);
+    let (kind, text) = failure(setup, &image(&format!("{}/a:t", fake.host())));
+    assert!(kind == FailureKind::Tls && text.contains("`ca-certificates`"), "{text}");
+}
+
+#[test]
 fn authorities_that_cannot_be_read_are_named_at_once() {
     let message = |setup: Setup| Registry::new(setup).err().unwrap();
     let missing = Setup { authorities: [].into(), ..secure(&["r.example".to_owned()], Vec::new()) };
     assert_eq!(message(missing), "`ca.pem`, named as `ca` of a registry, is not in the root");
     let empty = secure(&["r.example".to_owned()], b"no certificate".to_vec());
     assert_eq!(message(empty), "`ca.pem`, named as `ca` of a registry, holds no certificate in PEM form");
-}
-
-#[test]
-fn a_proxy_of_the_environment_is_gone_through_but_for_what_it_excepts() {
-    let fake = FakeRegistry::start();
-    fake.push("a", "t", &Image::new(1));
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let hearing = Arc::clone(&heard);
-    let proxy = Server::start(
-        None,
-        Arc::new(move |request| {
-            hearing.lock().unwrap().push(request.target.clone());
-            Answer::new(404)
-        }),
-    );
-    let mut setup = plain(&[fake.host(), "r.example".to_owned()]);
-    setup.proxies.http = Some(format!("http://{}", proxy.host()));
-    setup.proxies.except = Some("127.0.0.1".to_owned());
-    let registry = Registry::new(setup).unwrap();
-    run(registry.digest(&image(&format!("{}/a:t", fake.host())))).unwrap();
-    assert_eq!(run(registry.digest(&image("r.example/a:t"))).unwrap_err().kind, FailureKind::NotFound);
-    assert_eq!(*heard.lock().unwrap(), ["http://r.example/v2/a/manifests/t"]);
-    // A connection over TLS is a tunnel, so the proxy never sees what is asked.
-    let mut setup = Setup { limits: fast(), ..Setup::default() };
-    setup.proxies.https = Some(proxy.host());
-    setup.registries.insert("s.example".parse().unwrap(), RegistrySettings::default());
-    failure(setup, &image("s.example/a:t"));
-    assert_eq!(heard.lock().unwrap().last().unwrap(), "s.example:443");
 }

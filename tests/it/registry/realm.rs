@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use futures_util::future::join_all;
 use pinstream::registry::credential::{Secret, Sources};
 use pinstream::registry::{FailureKind, Registry};
 
@@ -125,7 +126,10 @@ fn foreign_realm(is_secure: bool, story: Story, is_identity: bool, which: usize)
         pem.extend(authority.pem());
     }
     setup.credentials = if is_identity {
-        let text = serde_json::json!({"auths": {host.as_str(): {"identitytoken": CANARY}}}).to_string();
+        // A registry that takes passwords gets no identity token, so it has a password to ask for as well.
+        let auth = openssl::base64::encode_block(format!("user:{CANARY}").as_bytes());
+        let auths = serde_json::json!({format!("{host}/a"): {"identitytoken": CANARY}, host.as_str(): {"auth": auth}});
+        let text = serde_json::json!({"auths": auths}).to_string();
         Sources { docker_auth_config: Some(Secret::new(text)), ..Sources::default() }
     } else {
         passwords(&[(&host, "user", CANARY)])
@@ -135,18 +139,51 @@ fn foreign_realm(is_secure: bool, story: Story, is_identity: bool, which: usize)
     let case = format!("{is_secure} {story:?} {is_identity} {foreign}: {error:?}");
     assert!(!evil.heard_canary(), "{case}");
     assert_eq!(evil.requests(), 0, "{case}");
-    let is_unasked = is_identity && matches!(story, Story::BasicFirst);
-    if is_unasked {
-        // A registry that takes passwords gets no identity token, and there the story ends.
-        assert_eq!(error.kind, FailureKind::Unauthorized, "{case}");
-    } else {
-        assert_eq!(error.kind, FailureKind::Refused, "{case}");
-        assert!(error.message.contains(&host), "{case}");
-        if !matches!(story, Story::Redirect) {
-            assert!(error.message.contains(&foreign), "{case}");
-        }
+    assert_eq!(error.kind, FailureKind::Refused, "{case}");
+    assert!(error.message.contains(&host) && error.message.contains(&foreign), "{case}");
+    // The story went on to where the foreign place is named.
+    let shown = fake.requests().iter().filter(|request| request.header("authorization").is_some()).count();
+    let posts = fake.requests().iter().filter(|request| request.method == "POST").count();
+    match story {
+        Story::AtOnce => assert_eq!((shown, posts), (0, 0), "{case}"),
+        Story::BasicFirst => assert_eq!((shown, posts), (1, 0), "{case}"),
+        Story::OwnFirst => assert_eq!((shown, posts), if is_identity { (1, 1) } else { (2, 0) }, "{case}"),
+        Story::Redirect => assert_eq!((shown, posts), if is_identity { (0, 1) } else { (1, 0) }, "{case}"),
     }
     assert!(!format!("{error:?}").contains(CANARY), "{case}");
+}
+
+#[test]
+fn a_refusal_stands_for_all_tags_of_its_repository_and_holds_up_no_other() {
+    for challenge in [Some("Bearer realm=\"https://evil.example/token\""), None, Some("Negotiate")] {
+        let fake = FakeRegistry::start();
+        let digest = fake.push("r7", "t", &Image::new(1));
+        fake.lie(move |request| {
+            let answer = Answer::new(401);
+            let answer = match challenge {
+                Some(challenge) => answer.header("www-authenticate", challenge),
+                None => answer,
+            };
+            (!request.path().contains("/r7/")).then_some(answer)
+        });
+        let registry = Registry::new(plain(&[fake.host()])).unwrap();
+        let images: Vec<_> = (0..1000).map(|tag| image(&format!("{}/r{}:t", fake.host(), tag % 50))).collect();
+        let found = run(join_all(images.iter().map(|image| registry.digest(image))));
+        let expected = if challenge.is_some_and(|text| text.starts_with("Bearer")) {
+            FailureKind::Refused
+        } else {
+            FailureKind::Unauthorized
+        };
+        for (tag, found) in found.into_iter().enumerate() {
+            match tag % 50 {
+                7 => assert_eq!(found, Ok(digest.clone())),
+                _ => assert_eq!(found.unwrap_err().kind, expected, "{challenge:?}"),
+            }
+        }
+        // The first, the tags of the repository that is in order, and what was let in before the first answer of its
+        // repository came: with 64 in flight and 50 repositories about two of each, and in no order of answers all.
+        assert!(fake.counts().head <= 400, "{challenge:?} {:?}", fake.counts());
+    }
 }
 
 #[test]

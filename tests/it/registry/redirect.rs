@@ -1,11 +1,15 @@
 //! Redirects: followed by hand, without credentials to another place, never from TLS to none.
 
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
 use pinstream::registry::manifest::Descriptor;
 use pinstream::registry::{FailureKind, ImportError, Registry};
+use pinstream::settings::RegistrySettings;
 
 use super::{image, passwords, plain, run, secure};
 use crate::support::registry::fake::{Access, TokenRules};
-use crate::support::registry::http::Answer;
+use crate::support::registry::http::{Answer, Body};
 use crate::support::registry::{FakeRegistry, Image};
 
 const CANARY: &str = "canary-77ab";
@@ -27,26 +31,28 @@ enum To {
     Unnamed,
     /// From TLS to a place without it, which they name.
     Downgrade,
+    /// From TLS to another place with TLS, which they name.
+    Secure,
 }
 
 #[test]
 fn t11_redirect_matrix() {
     let mut combinations = 0;
     for ask in [Ask::Head, Ask::Manifest, Ask::Blob] {
-        for to in [To::Same, To::Other, To::Unnamed, To::Downgrade] {
-            for status in [301, 302, 307, 308] {
+        for to in [To::Same, To::Other, To::Unnamed, To::Downgrade, To::Secure] {
+            for status in [301, 302, 303, 307, 308] {
                 combinations += 1;
                 redirected(ask, to, status);
             }
         }
     }
-    assert_eq!(combinations, 48);
+    assert_eq!(combinations, 75);
 }
 
 fn redirected(ask: Ask, to: To, status: u16) {
-    let is_secure = matches!(to, To::Downgrade);
+    let is_secure = matches!(to, To::Downgrade | To::Secure);
     let fake = if is_secure { FakeRegistry::start_tls() } else { FakeRegistry::start() };
-    let other = FakeRegistry::start();
+    let other = if matches!(to, To::Secure) { FakeRegistry::start_tls() } else { FakeRegistry::start() };
     let made = Image::new(1);
     fake.push("a", "t", &made);
     fake.push("moved/a", "t", &made);
@@ -61,8 +67,14 @@ fn redirected(ask: Ask, to: To, status: u16) {
         })
     });
     let mut setup = if is_secure { secure(&[fake.host()], fake.ca()) } else { plain(&[fake.host()]) };
-    if !matches!(to, To::Unnamed) {
-        setup.registries.extend(plain(&[other.host()]).registries);
+    match to {
+        To::Unnamed => {}
+        To::Secure => {
+            let settings = RegistrySettings { ca: Some("other.pem".to_owned()), ..RegistrySettings::default() };
+            setup.registries.insert(other.host().parse().unwrap(), settings);
+            setup.authorities.insert("other.pem".to_owned(), other.ca());
+        }
+        To::Same | To::Other | To::Downgrade => setup.registries.extend(plain(&[other.host()]).registries),
     }
     setup.credentials = passwords(&[(&fake.host(), "user", CANARY)]);
     let registry = Registry::new(setup).unwrap();
@@ -85,7 +97,7 @@ fn redirected(ask: Ask, to: To, status: u16) {
     assert_eq!(told, 0, "{case}");
     match to {
         To::Same => assert!(found.is_ok(), "{case}"),
-        To::Other => assert!(found.is_ok() && other.requests().len() == 1, "{case}"),
+        To::Other | To::Secure => assert!(found.is_ok() && other.requests().len() == 1, "{case}"),
         To::Unnamed | To::Downgrade => {
             assert_eq!(found.unwrap_err().kind, FailureKind::Refused, "{case}");
             assert_eq!(other.connections(), 0, "{case}");
@@ -117,6 +129,62 @@ fn t11_a_place_that_is_redirected_to_gets_an_anonymous_token_at_most() {
     other.forget();
     assert_eq!(run(registry.digest(&asked)).unwrap_err().kind, FailureKind::Unauthorized);
     assert!(other.requests().iter().all(|request| !request.header("authorization").unwrap_or("").starts_with("Basic")));
+}
+
+#[test]
+fn a_token_server_of_a_redirect_that_fails_is_asked_once() {
+    for status in [401, 403, 500] {
+        let (fake, other) = (FakeRegistry::start(), FakeRegistry::start());
+        other.push("a", "t", &Image::new(1));
+        other.require(Access::Token(TokenRules::default()));
+        other.fail("/token", status);
+        let base = other.base();
+        fake.lie(move |request| Some(Answer::new(307).header("location", format!("{base}{}", request.target))));
+        let registry = Registry::new(plain(&[fake.host(), other.host()])).unwrap();
+        let asked = image(&format!("{}/a:t", fake.host()));
+        let found = run(join_all((0..20).map(|_| registry.digest(&asked))));
+        assert!(found.iter().all(Result::is_err), "{status}");
+        assert_eq!(other.counts().token, 1, "{status}");
+    }
+}
+
+#[test]
+fn t14_a_token_server_of_a_redirect_holds_up_no_other() {
+    let (slow, quick) = (FakeRegistry::start(), FakeRegistry::start());
+    let digest = quick.push("a", "t", &Image::new(1));
+    for other in [&slow, &quick] {
+        other.require(Access::Token(TokenRules::default()));
+    }
+    slow.lie(|request| {
+        (request.path() == "/token").then(|| Answer::new(200).sent(Body::Drip(Duration::from_millis(20))))
+    });
+    let fake = FakeRegistry::start();
+    let (to_slow, to_quick) = (slow.base(), quick.base());
+    fake.lie(move |request| {
+        let base = if request.path().ends_with("/slow") { &to_slow } else { &to_quick };
+        if request.path().ends_with("/missing") {
+            return None;
+        }
+        let target = request.target.replace("/quick", "/t");
+        Some(Answer::new(307).header("location", format!("{base}{target}")))
+    });
+    let mut setup = plain(&[fake.host(), slow.host(), quick.host()]);
+    setup.limits.request = Duration::from_secs(4);
+    let registry = Registry::new(setup).unwrap();
+    let [none, first, second] = ["missing", "slow", "quick"].map(|tag| image(&format!("{}/a:{tag}", fake.host())));
+    run(async {
+        // How the registry itself wants to be asked is known by then.
+        registry.digest(&none).await.unwrap_err();
+        let start = Instant::now();
+        let late = async { registry.digest(&first).await.map(drop).map_err(|error| error.kind) };
+        let soon = async {
+            let found = registry.digest(&second).await;
+            (found, start.elapsed())
+        };
+        let (late, (found, took)) = futures_util::future::join(late, soon).await;
+        assert_eq!((late, found), (Err(FailureKind::Network), Ok(digest)));
+        assert!(took < Duration::from_secs(3), "{took:?}");
+    });
 }
 
 #[test]

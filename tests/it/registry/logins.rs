@@ -1,0 +1,95 @@
+//! Wrong passwords: an account is locked after a few of them, however many tags there are.
+
+use futures_util::future::join_all;
+use pinstream::registry::{FailureKind, Registry};
+
+use super::{image, passwords, plain, repository, run};
+use crate::support::registry::fake::{Access, TokenRules};
+use crate::support::registry::http::Answer;
+use crate::support::registry::{FakeRegistry, Image};
+
+/// How many requests came with a password.
+fn logins(fake: &FakeRegistry) -> usize {
+    let is_login = |header: Option<&str>| header.is_some_and(|text| text.starts_with("Basic "));
+    fake.requests().iter().filter(|request| is_login(request.header("authorization"))).count()
+}
+
+/// Imports 50 tags of 10 repositories at once, and again, with these passwords; how many of the 100 were had.
+fn import(fake: &FakeRegistry, entries: &[(&str, &str, &str)], is_announced: bool) -> usize {
+    let names: Vec<String> = (0..10).map(|number| format!("acme/r{number}")).collect();
+    for name in &names {
+        fake.push(name, "t", &Image::new(1));
+    }
+    let mut setup = plain(&[fake.host()]);
+    setup.credentials = passwords(entries);
+    let registry = Registry::new(setup).unwrap();
+    if is_announced {
+        let repositories: Vec<_> = names.iter().map(|name| repository(&format!("{}/{name}", fake.host()))).collect();
+        registry.announce(&repositories);
+    }
+    let images: Vec<_> = (0..50).map(|tag| image(&format!("{}/{}:t", fake.host(), names[tag % 10]))).collect();
+    let mut had = 0;
+    for _ in 0..2 {
+        for found in run(join_all(images.iter().map(|image| registry.digest(image)))) {
+            match found {
+                Ok(_) => had += 1,
+                Err(error) => {
+                    assert_eq!(error.kind, FailureKind::Unauthorized, "{error}");
+                    assert!(error.help.unwrap().contains("docker login"));
+                }
+            }
+        }
+    }
+    had
+}
+
+fn access(is_basic: bool) -> Access {
+    let user = ("user".to_owned(), "right".to_owned());
+    match is_basic {
+        true => Access::Basic(user.0, user.1),
+        false => Access::Token(TokenRules { user: Some(user), ..TokenRules::default() }),
+    }
+}
+
+#[test]
+fn a_wrong_password_is_shown_once() {
+    for (is_basic, is_announced, expected) in
+        // What a token server says of many repositories it may not say of one, so one is asked for.
+        [(true, false, 1), (true, true, 1), (false, false, 1), (false, true, 2)]
+    {
+        let fake = FakeRegistry::start();
+        fake.require(access(is_basic));
+        assert_eq!(import(&fake, &[(&fake.host(), "user", "wrong")], is_announced), 0);
+        assert_eq!(logins(&fake), expected, "{is_basic} {is_announced}");
+    }
+}
+
+#[test]
+fn a_wrong_password_gives_way_to_a_right_one_for_all() {
+    for (is_basic, wrong) in [(true, 1), (false, 1)] {
+        let fake = FakeRegistry::start();
+        fake.require(access(is_basic));
+        let path = format!("{}/acme", fake.host());
+        assert_eq!(import(&fake, &[(&path, "user", "wrong"), (&fake.host(), "user", "right")], false), 100);
+        let expected = wrong + if is_basic { 100 } else { 10 };
+        assert_eq!(logins(&fake), expected, "{is_basic}");
+    }
+}
+
+#[test]
+fn a_password_that_opens_some_repositories_is_not_wrong_for_the_others() {
+    for is_basic in [true, false] {
+        let fake = FakeRegistry::start();
+        fake.require(access(is_basic));
+        // One repository is closed to this user, and the server says so as if the password were wrong.
+        fake.lie(move |request| {
+            let is_closed = match is_basic {
+                true => request.path().contains("/r5/") && request.header("authorization").is_some(),
+                false => request.target.contains("r5%3Apull"),
+            };
+            is_closed.then(|| Answer::new(401).header("www-authenticate", "Basic realm=\"x\""))
+        });
+        // The first repository that is asked for settles that the password is right.
+        assert_eq!(import(&fake, &[(&fake.host(), "user", "right")], false), 90, "{is_basic}");
+    }
+}

@@ -1,0 +1,140 @@
+//! What goes through a proxy, and that none of it gets around the rules.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+
+use pinstream::registry::{FailureKind, Lookup, Registry, Setup};
+use pinstream::settings::RegistrySettings;
+
+use super::{failure, fast, image, plain, run};
+use crate::support::registry::http::{Answer, Server};
+use crate::support::registry::{FakeRegistry, Image};
+
+/// A proxy that answers in place of all that is asked for through it, and remembers what that was.
+struct Proxy {
+    server: Server,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    fn start(answer: Answer) -> Self {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hearing = Arc::clone(&heard);
+        let handler = move |request: &crate::support::registry::http::Request| {
+            hearing.lock().unwrap().push(request.target.clone());
+            answer.clone()
+        };
+        Self { server: Server::start(None, Arc::new(handler)), heard }
+    }
+
+    fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+}
+
+/// A name server that knows these names alone.
+fn names(known: &[(&str, &str)]) -> Lookup {
+    let known: Vec<(String, IpAddr)> =
+        known.iter().map(|(name, address)| ((*name).to_owned(), address.parse().unwrap())).collect();
+    Arc::new(move |name| known.iter().filter(|(known, _)| known == name).map(|(_, address)| *address).collect())
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_gone_through_but_for_what_it_excepts() {
+    let fake = FakeRegistry::start();
+    fake.push("a", "t", &Image::new(1));
+    let proxy = Proxy::start(Answer::new(404));
+    let mut setup = plain(&[fake.host(), "r.example".to_owned()]);
+    setup.lookup = Some(names(&[]));
+    setup.proxies.http = Some(format!("http://{}", proxy.server.host()));
+    setup.proxies.except = Some("127.0.0.1".to_owned());
+    let registry = Registry::new(setup).unwrap();
+    run(registry.digest(&image(&format!("{}/a:t", fake.host())))).unwrap();
+    assert_eq!(run(registry.digest(&image("r.example/a:t"))).unwrap_err().kind, FailureKind::NotFound);
+    assert_eq!(proxy.heard(), ["http://r.example/v2/a/manifests/t"]);
+    // A connection over TLS is a tunnel, so the proxy never sees what is asked.
+    let mut setup = Setup { limits: fast(), lookup: Some(names(&[])), ..Setup::default() };
+    setup.proxies.https = Some(proxy.server.host());
+    failure(setup, &image("s.example/a:t"));
+    assert_eq!(proxy.heard().last().unwrap(), "s.example:443");
+}
+
+#[test]
+fn t5_names_that_a_proxy_would_connect_to_are_looked_up_here_too() {
+    let proxy = Proxy::start(Answer::new(404));
+    let setup = || {
+        let mut setup = Setup { limits: fast(), ..Setup::default() };
+        setup.registries.insert("named.example".parse().unwrap(), RegistrySettings::default());
+        setup.registries.insert("named-metadata.example".parse().unwrap(), RegistrySettings::default());
+        setup.lookup = Some(names(&[
+            ("private.example", "10.0.0.1"),
+            ("loopback.example", "::ffff:127.0.0.1"),
+            ("metadata.example", "169.254.169.254"),
+            ("named-metadata.example", "169.254.169.254"),
+            ("named.example", "10.0.0.1"),
+            ("public.example", "8.8.8.8"),
+        ]));
+        setup.proxies.https = Some(proxy.server.host());
+        setup
+    };
+    for host in ["private", "loopback", "metadata", "named-metadata"] {
+        let (kind, text) = failure(setup(), &image(&format!("{host}.example/a:t")));
+        assert_eq!(kind, FailureKind::Refused, "{host} {text}");
+    }
+    for literal in ["10.0.0.1", "127.0.0.1:5000", "[::1]", "169.254.169.254"] {
+        assert_eq!(failure(setup(), &image(&format!("{literal}/a:t"))).0, FailureKind::Refused, "{literal}");
+    }
+    assert_eq!((proxy.heard().len(), proxy.server.connections()), (0, 0));
+    // What is named may be private; what only the proxy can look up is the proxy's to judge.
+    for host in ["named", "public", "beyond"] {
+        let (kind, text) = failure(setup(), &image(&format!("{host}.example/a:t")));
+        assert_eq!(kind, FailureKind::Network, "{host} {text}");
+        assert_eq!(*proxy.heard().last().unwrap(), format!("{host}.example:443"));
+    }
+}
+
+#[test]
+fn t5_the_name_of_a_proxy_is_no_way_around_the_rule() {
+    let (fake, proxy) = (FakeRegistry::start(), Proxy::start(Answer::new(404)));
+    let asked = |host: &str| {
+        let port = host.rsplit_once(':').unwrap().1;
+        image(&format!("proxy.example:{port}/a:t"))
+    };
+    for except in [None, Some("proxy.example".to_owned())] {
+        let mut setup =
+            Setup { limits: fast(), lookup: Some(names(&[("proxy.example", "127.0.0.1")])), ..Setup::default() };
+        let port = proxy.server.port();
+        setup.proxies.https = Some(format!("http://proxy.example:{port}"));
+        setup.proxies.except = except;
+        for host in [fake.host(), proxy.server.host()] {
+            let (kind, text) = failure(setup.clone(), &asked(&host));
+            assert_eq!(kind, FailureKind::Refused, "{text}");
+        }
+    }
+    assert_eq!((fake.connections(), proxy.server.connections()), (0, 0));
+}
+
+#[test]
+fn a_proxy_may_have_a_private_name_of_its_own() {
+    let proxy = Proxy::start(Answer::new(404));
+    let mut setup =
+        Setup { limits: fast(), lookup: Some(names(&[("proxy.example", "127.0.0.1")])), ..Setup::default() };
+    setup.proxies.https = Some(format!("http://proxy.example:{}", proxy.server.port()));
+    failure(setup, &image("beyond.example/a:t"));
+    assert_eq!(proxy.heard()[0], "beyond.example:443");
+}
+
+#[test]
+fn t11_a_place_behind_a_proxy_is_public_whatever_the_proxys_address() {
+    let fake = FakeRegistry::start();
+    fake.push("a", "t", &Image::new(1));
+    let proxy = Proxy::start(Answer::new(307).header("location", format!("{}/v2/a/manifests/t", fake.base())));
+    // Both are named, and the proxy is on loopback: a direct answer from there could lead on to the other.
+    let mut setup = plain(&[fake.host(), "r.example".to_owned()]);
+    setup.lookup = Some(names(&[]));
+    setup.proxies.http = Some(proxy.server.host());
+    setup.proxies.except = Some("127.0.0.1".to_owned());
+    let (kind, text) = failure(setup, &image("r.example/a:t"));
+    assert_eq!(kind, FailureKind::Refused, "{text}");
+    assert_eq!((proxy.heard().len(), fake.connections()), (1, 0));
+}

@@ -1,0 +1,99 @@
+//! What registries send, as it is shown: escaped, short, and without what may be a key.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use pinstream::registry::{FailureKind, Registry};
+
+use super::{failure, image, plain, run};
+use crate::support::registry::http::Answer;
+use crate::support::registry::{FakeRegistry, Image};
+use crate::support::sandbox::Sandbox;
+
+const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// Whether `text` holds a character that acts on a terminal or on the order of a line.
+fn is_deceptive(text: &str) -> bool {
+    text.chars().any(|c| pinstream::escape::is_deceptive(c) && !matches!(c, '\n' | '\t'))
+}
+
+#[test]
+fn t9_what_a_registry_sends_reaches_messages_escaped_and_short() {
+    // All of these are header values to HTTP: what has no ASCII in it is passed on as it is.
+    let bad = format!("\u{202e}\u{200b}\u{85}`::set-env::{}", "y".repeat(2000));
+    let named = |name: &'static str, bad: &str| Answer::new(200).header("content-type", OCI).header(name, bad);
+    let answers = [
+        named("docker-content-digest", &bad),
+        Answer::new(200).header("content-type", &*bad),
+        Answer::new(307).header("location", format!("http://u:p@h/{bad}")),
+        Answer::new(401).header("www-authenticate", format!("Bearer realm=\"https://e.example/{bad}\"")),
+    ];
+    for answer in answers {
+        let fake = FakeRegistry::start();
+        let status = answer.status;
+        fake.lie(move |_| Some(answer.clone()));
+        let (_, text) = failure(plain(&[fake.host()]), &image(&format!("{}/a:t", fake.host())));
+        assert!(!is_deceptive(&text) && text.len() < 700, "{status} {text}");
+    }
+    // An error's body says nothing at all.
+    let fake = FakeRegistry::start();
+    let body = serde_json::json!({"errors": [{"code": "DENIED", "message": "\u{1b}[2J\u{202e}::set-env::x"}]});
+    fake.lie(move |_| Some(Answer::new(403).header("content-type", "application/json").body(body.to_string())));
+    let (kind, text) = failure(plain(&[fake.host()]), &image(&format!("{}/a:t", fake.host())));
+    assert_eq!(kind, FailureKind::Unauthorized);
+    assert!(!is_deceptive(&text) && !text.contains("set-env"), "{text}");
+}
+
+#[test]
+fn t9_labels_reach_the_lock_and_the_report_escaped_and_short() {
+    let (fake, sandbox) = (FakeRegistry::start(), Sandbox::new());
+    let bad = "\u{1b}[2J\u{202e}::set-env::x\u{2028}\u{e0041}";
+    fake.push("a", "t", &Image::new(1).version(bad).revision(&"r".repeat(100_000)));
+    sandbox.write("pinstream.toml", &format!("[registry.\"{}\"]\nplain-http = true\n", fake.host()));
+    sandbox.write("streams/s.toml", &format!("[tags]\na = \"{}/a:t\"\n", fake.host()));
+    for args in [&["update"][..], &["list"], &["describe", "s"]] {
+        let ran = sandbox.run(args);
+        assert_eq!(ran.code, Some(0), "{args:?} {}{}", ran.stdout, ran.stderr);
+        assert!(!is_deceptive(&ran.stdout) && !is_deceptive(&ran.stderr), "{:?}{:?}", ran.stdout, ran.stderr);
+    }
+    let lock = sandbox.read("pinstream.lock");
+    assert!(!is_deceptive(&lock) && lock.contains("\\u001B[2J") && lock.len() < 2000, "{lock:?}");
+}
+
+/// A log that is kept.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn t22_the_log_names_where_a_redirect_leads_without_the_key_to_it() {
+    let (fake, other) = (FakeRegistry::start(), FakeRegistry::start());
+    other.push("a", "t", &Image::new(1));
+    let to = format!("{}/v2/a/manifests/t?X-Amz-Signature=canary", other.base());
+    fake.lie(move |_| Some(Answer::new(307).header("location", &*to)));
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let registry = Registry::new(plain(&[fake.host(), other.host()])).unwrap();
+        run(registry.digest(&image(&format!("{}/a:t", fake.host())))).unwrap();
+    });
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let ours: String = text.lines().filter(|line| line.contains("pinstream::")).collect();
+    assert!(ours.contains(&format!("HEAD {}/v2/a/manifests/t 200", other.base())), "{text}");
+    assert!(!ours.contains("canary"), "{text}");
+}
