@@ -151,6 +151,16 @@ pub enum GitError {
         /// What the server says, escaped and shortened.
         reason: String,
     },
+    /// The server could not do it just now: a full disk, a lock that somebody left.
+    #[error("the remote `{url}` failed at the push to `{reference}`: {reason}")]
+    Failed {
+        /// Without any credential.
+        url: String,
+        /// The ref.
+        reference: String,
+        /// What the server says, escaped and shortened.
+        reason: String,
+    },
     /// A path or an object of the tree is not one that is read or written.
     #[error("`{path}` in the repository is not a plain file: {reason}")]
     Tree {
@@ -193,6 +203,7 @@ impl GitError {
             Self::State(_) => {
                 "use the newest pinstream on this remote; to forget what hooks saw, `git push REMOTE :refs/pinstream/state`"
             }
+            Self::Failed { .. } => "the next pass tries again; look at the server if it lasts",
             Self::Unreachable { .. } | Self::Untrusted { .. } | Self::Unfit(_) | Self::Local(_) => return None,
         };
         Some(help.to_owned())

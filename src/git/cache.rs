@@ -7,12 +7,14 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use git2::{Oid, Repository, RepositoryInitOptions, RepositoryOpenFlags};
+use git2::{ConfigLevel, Oid, Repository, RepositoryInitOptions, RepositoryOpenFlags};
 use sha2::{Digest as _, Sha256};
 
 use super::GitError;
 use super::message::{local, local_io};
 
+/// The setting by which libgit2 follows redirects.
+const REDIRECTS: &str = "http.followRedirects";
 /// How long, and how often, a slot that is taken is looked at again.
 const MOMENT: std::time::Duration = std::time::Duration::from_millis(5);
 const MOMENTS: usize = 10;
@@ -167,7 +169,19 @@ fn repository(path: &Path) -> Result<Repository, GitError> {
 /// Opens a bare repository. `Repository::open_bare` does not do: it leaves the `shallow` file unread.
 fn open(path: &Path) -> Result<Repository, git2::Error> {
     let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::BARE | RepositoryOpenFlags::NO_DOTGIT;
-    Repository::open_ext(path, flags, std::iter::empty::<&Path>())
+    let repository = Repository::open_ext(path, flags, std::iter::empty::<&Path>())?;
+    stay_put(&repository)?;
+    Ok(repository)
+}
+
+/// Lets no redirect be followed: libgit2 would follow the first one to any host, and take our credentials along. Whoever
+/// made the slot may have died before it said so.
+fn stay_put(repository: &Repository) -> Result<(), git2::Error> {
+    let mut own = repository.config()?.open_level(ConfigLevel::Local)?;
+    match own.get_bool(REDIRECTS) {
+        Ok(false) => Ok(()),
+        _ => own.set_bool(REDIRECTS, false),
+    }
 }
 
 fn is_worn(path: &Path) -> bool {
@@ -187,8 +201,6 @@ fn init(path: &Path) -> Result<Repository, GitError> {
     let mut options = RepositoryInitOptions::new();
     options.bare(true).external_template(false).initial_head("none");
     let repository = Repository::init_opts(path, &options).map_err(|error| local(&error))?;
-    // libgit2 would follow the first redirect to any host, and take our credentials along.
-    let mut config = repository.config().map_err(|error| local(&error))?;
-    config.set_str("http.followRedirects", "false").map_err(|error| local(&error))?;
+    stay_put(&repository).map_err(|error| local(&error))?;
     Ok(repository)
 }

@@ -3,30 +3,36 @@
 //!
 //! libgit2's local transport is not used: it overwrites a ref without comparing it. No hook of the folder is run.
 
+use std::cell::RefCell;
+use std::io;
 use std::path::Path;
+use std::time::Duration;
 
-use git2::{ErrorCode, Oid, Repository};
-use jiff::Timestamp;
+use git2::{ErrorClass, ErrorCode, Oid, ReferenceType, Repository};
 
 use super::address::BranchName;
 use super::message::{local, shown};
-use super::turn::Turn;
+use super::turn::{self, Stamp, Turn};
 use super::{GitError, Push};
+use crate::world::clock::Stopwatch;
 
-/// After how many seconds a lock file was not left by somebody who is still writing.
-const STALE_LOCK: i64 = 60;
+/// After how long a lock file that stands still was not left by somebody who is still writing.
+const STALE_LOCK: Duration = Duration::from_secs(60);
 
 /// An open repository that is the remote.
 pub(super) struct FolderRemote {
     pub(super) repository: Repository,
     url: String,
+    /// A lock file that was in the way.
+    standing: RefCell<Standing>,
+    watch: Stopwatch,
 }
 
 impl FolderRemote {
     pub(super) fn open(path: &Path, url: &str) -> Result<Self, GitError> {
         let url = url.to_owned();
         match Repository::open(path) {
-            Ok(repository) => Ok(Self { repository, url }),
+            Ok(repository) => Ok(Self { repository, url, standing: RefCell::default(), watch: Stopwatch::start() }),
             Err(error) if error.code() == ErrorCode::Owner => {
                 let reason =
                     format!("it belongs to somebody else; `git config --global --add safe.directory {url}` trusts it");
@@ -48,6 +54,11 @@ impl FolderRemote {
         BranchName::parse(name.ok_or_else(|| GitError::NoBranch { url: self.url.clone(), branch: "HEAD".to_owned() })?)
     }
 
+    /// Mends what one of us that died left in the way of people.
+    pub(super) fn mend(&self) {
+        turn::mend(self.repository.commondir());
+    }
+
     /// What a ref stands at.
     pub(super) fn tip(&self, reference: &str) -> Result<Option<Oid>, GitError> {
         match self.repository.find_reference(reference).and_then(|found| found.resolve()) {
@@ -58,35 +69,56 @@ impl FolderRemote {
     }
 
     /// Moves a ref from `expected`, or from nothing, to `new`.
-    pub(super) fn swap(
-        &self,
-        reference: &str,
-        expected: Option<Oid>,
-        new: Oid,
-        now: Timestamp,
-    ) -> Result<Push<Oid>, GitError> {
-        let refused =
-            |reason: String| Err(GitError::Refused { url: self.url.clone(), reference: reference.to_owned(), reason });
+    pub(super) fn swap(&self, reference: &str, expected: Option<Oid>, new: Oid) -> Result<Push<Oid>, GitError> {
         if !self.repository.is_bare() && self.head_is(reference) {
-            return refused("it is checked out there; push to a bare repository, or to another branch".to_owned());
+            let reason = "it is checked out there; push to a bare repository, or to another branch";
+            return Err(self.refused(reference, reason.to_owned()));
         }
-        let _turn = match Turn::take(self.repository.commondir(), reference) {
-            Ok(turn) => turn,
-            Err(error) => return refused(error.to_string()),
+        let failed = |error: &git2::Error| self.hindered(reference, means_forbidden(error), shown(error.message()));
+        let hindered = |error: &io::Error| {
+            let forbidden = matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem);
+            self.hindered(reference, forbidden, error.to_string())
         };
-        let old = expected.unwrap_or(Oid::ZERO_SHA1);
-        match self.repository.reference_matching(reference, new, expected.is_some(), old, "pinstream: update") {
-            Ok(_) => Ok(Push::Landed(new)),
-            Err(error) => match error.code() {
-                ErrorCode::Modified | ErrorCode::Exists | ErrorCode::NotFound => Ok(Push::Moved),
-                ErrorCode::Locked => match self.stale_lock(reference, now) {
-                    Some(path) => {
-                        refused(format!("`{path}` is held for over a minute; remove it if no git is running"))
-                    }
-                    None => Ok(Push::Moved),
-                },
-                _ => refused(shown(error.message())),
-            },
+        let folder = self.repository.commondir();
+        let mut turn = Turn::take(folder, reference).map_err(|error| hindered(&error))?;
+        let lock = folder.join(format!("{reference}.lock"));
+        let mut transaction = self.repository.transaction().map_err(|error| local(&error))?;
+        match transaction.lock_ref(reference) {
+            Ok(()) => {}
+            Err(error) if error.code() == ErrorCode::Locked => {
+                if !self.standing.borrow_mut().is_stale(Stamp::of(&lock), self.watch.elapsed()) {
+                    return Ok(Push::Moved);
+                }
+                let reason =
+                    format!("`{}` has stood there for over a minute; remove it if no git is running", lock.display());
+                return Err(self.hindered(reference, false, reason));
+            }
+            Err(error) => return Err(failed(&error)),
+        }
+        turn.made(&lock).map_err(|error| hindered(&error))?;
+        match self.repository.find_reference(reference) {
+            Ok(found) if found.kind() != Some(ReferenceType::Direct) => {
+                return Err(self.refused(reference, "it is another name of a ref there".to_owned()));
+            }
+            Ok(found) if found.target() != expected => return Ok(Push::Moved),
+            Err(error) if error.code() == ErrorCode::NotFound && expected.is_some() => return Ok(Push::Moved),
+            Err(error) if error.code() != ErrorCode::NotFound => return Err(failed(&error)),
+            Ok(_) | Err(_) => {}
+        }
+        let moved = transaction.set_target(reference, new, None, "pinstream: update");
+        moved.and_then(|()| transaction.commit()).map_err(|error| failed(&error))?;
+        Ok(Push::Landed(new))
+    }
+
+    fn refused(&self, reference: &str, reason: String) -> GitError {
+        GitError::Refused { url: self.url.clone(), reference: reference.to_owned(), reason }
+    }
+
+    /// What kept the ref from being moved: a rule, which is there tomorrow too, or something that passes.
+    fn hindered(&self, reference: &str, is_rule: bool, reason: String) -> GitError {
+        match is_rule {
+            true => self.refused(reference, reason),
+            false => GitError::Failed { url: self.url.clone(), reference: reference.to_owned(), reason },
         }
     }
 
@@ -94,12 +126,58 @@ impl FolderRemote {
         let head = self.repository.find_reference("HEAD").ok();
         head.is_some_and(|head| head.symbolic_target().ok().flatten() == Some(reference))
     }
+}
 
-    /// A lock file on the ref that nobody can still be using.
-    fn stale_lock(&self, reference: &str, now: Timestamp) -> Option<String> {
-        let path = self.repository.commondir().join(format!("{reference}.lock"));
-        let written = std::fs::metadata(&path).ok()?.modified().ok()?;
-        let written = Timestamp::try_from(written).ok()?;
-        (now.as_second() - written.as_second() > STALE_LOCK).then(|| path.display().to_string())
+/// Whether a failure is a rule about the ref or the folder.
+fn means_forbidden(error: &git2::Error) -> bool {
+    let said = error.message();
+    error.class() == ErrorClass::Reference || said.contains("Permission denied") || said.contains("Read-only")
+}
+
+/// A lock file of somebody else's that stood in the way, and since when, by a clock that only goes forward.
+#[derive(Debug, Default)]
+struct Standing {
+    seen: Option<(Stamp, Duration)>,
+}
+
+impl Standing {
+    /// Whether what stands there at `now` has stood there for longer than anybody has a lock.
+    fn is_stale(&mut self, stamp: Option<Stamp>, now: Duration) -> bool {
+        match (stamp, self.seen) {
+            (Some(stamp), Some((known, since))) if known == stamp => now.saturating_sub(since) > STALE_LOCK,
+            (stamp, _) => {
+                self.seen = stamp.map(|stamp| (stamp, now));
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t29_a_lock_is_stale_once_it_has_stood_still_whatever_its_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("main.lock");
+        let make = || {
+            std::fs::write(&path, "x").unwrap();
+            std::fs::File::open(&path).unwrap().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+            Stamp::of(&path)
+        };
+        let (first, seconds) = (make(), Duration::from_secs);
+        let mut standing = Standing::default();
+        assert!(!standing.is_stale(first, seconds(5)));
+        assert!(!standing.is_stale(first, seconds(65)));
+        assert!(standing.is_stale(first, seconds(66)));
+        // Another one in its place has its own time.
+        let held = std::fs::File::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let second = make();
+        assert!(!standing.is_stale(second, seconds(200)));
+        assert!(!standing.is_stale(None, seconds(300)));
+        assert!(!standing.is_stale(second, seconds(400)));
+        drop(held);
     }
 }

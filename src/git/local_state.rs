@@ -1,8 +1,10 @@
 //! Where the state is kept when the remote takes no `refs/pinstream/state`: one file of this machine for each remote.
 //!
 //! The file is replaced whole, by a rename after its bytes are on the disk, while the kernel's lock on its neighbour is
-//! held. It is a fallback: machines do not see each other's.
+//! held. It is a fallback: machines do not see each other's, so what is kept here goes to the remote as soon as that
+//! takes it.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -26,7 +28,18 @@ struct Contents {
     version: u32,
     /// Counts the writes, so that no two contents are the same.
     serial: u64,
-    files: std::collections::BTreeMap<String, String>,
+    files: BTreeMap<String, String>,
+    /// For a prefix whose files were first the remote's: the commit of the state ref that they were taken from.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    taken: BTreeMap<String, String>,
+}
+
+/// What is kept below one prefix.
+pub(super) struct Kept {
+    /// The commit of the state ref that it came after; none where the remote had none.
+    pub(super) base: Option<String>,
+    /// The files, by their paths below the prefix.
+    pub(super) files: Files,
 }
 
 impl LocalState {
@@ -34,40 +47,43 @@ impl LocalState {
         Self { folder: folder.to_owned(), name: name_of(url) }
     }
 
-    /// What stands for the tip: a hash of the contents.
+    /// What stands for the tip: a hash of the contents. None where nothing is kept.
     pub(super) fn tip(&self) -> Result<Option<CommitId>, GitError> {
-        Ok(self.read()?.map(|(_, tip)| tip))
+        Ok(self.read()?.and_then(|(contents, tip)| (!contents.files.is_empty()).then_some(tip)))
     }
 
-    /// The files below `prefix`.
-    pub(super) fn files(&self, prefix: &str) -> Result<Files, GitError> {
-        let Some((contents, _)) = self.read()? else { return Ok(Files::new()) };
+    /// What is kept below `prefix`; none where nothing is.
+    pub(super) fn below(&self, prefix: &str) -> Result<Option<Kept>, GitError> {
+        let Some((contents, _)) = self.read()? else { return Ok(None) };
+        let base = contents.taken.get(prefix).cloned();
         let below = |path: &str| path.strip_prefix(prefix)?.strip_prefix('/').map(str::to_owned);
-        Ok(contents.files.into_iter().filter_map(|(path, text)| Some((below(&path)?, text.into_bytes()))).collect())
+        let files = contents.files.into_iter().filter_map(|(path, text)| Some((below(&path)?, text.into_bytes())));
+        let files: Files = files.collect();
+        Ok((!files.is_empty()).then_some(Kept { base, files }))
     }
 
-    /// Replaces what is below `prefix`, if the tip is still `expected`.
+    /// Replaces what is below `prefix`, if the tip is still `expected`. With nothing to be kept, nothing is known of it
+    /// any more.
     pub(super) fn swap(
         &self,
         expected: Option<&CommitId>,
         prefix: &str,
-        files: &Files,
+        kept: &Kept,
     ) -> Result<Push<CommitId>, GitError> {
         std::fs::create_dir_all(&self.folder).map_err(|error| local_io("make", &self.folder, &error))?;
         let lock_path = self.folder.join(format!("{}.lock", self.name));
         let lock = File::create(&lock_path).map_err(|error| local_io("open", &lock_path, &error))?;
         lock.lock().map_err(|error| local_io("lock", &lock_path, &error))?;
-        let (mut contents, tip) = match self.read()? {
-            Some((contents, tip)) => (contents, Some(tip)),
-            None => (Contents::default(), None),
-        };
-        if tip.as_ref() != expected {
+        if self.tip()?.as_ref() != expected {
             return Ok(Push::Moved);
         }
+        let mut contents = self.read()?.map(|(contents, _)| contents).unwrap_or_default();
         contents.version = 1;
         contents.serial += 1;
         contents.files.retain(|path, _| path.strip_prefix(prefix).is_none_or(|rest| !rest.starts_with('/')));
-        for (path, bytes) in files {
+        contents.taken.remove(prefix);
+        contents.taken.extend(kept.base.clone().map(|base| (prefix.to_owned(), base)));
+        for (path, bytes) in &kept.files {
             let text = String::from_utf8(bytes.clone());
             let text = text.map_err(|_| GitError::Local(format!("`{path}` of the state is not text")))?;
             contents.files.insert(format!("{prefix}/{path}"), text);
@@ -90,7 +106,9 @@ impl LocalState {
         let path = self.path();
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
             Err(error) => return Err(local_io("read", &path, &error)),
         };
         let contents: Contents = serde_json::from_slice(&bytes)

@@ -103,9 +103,28 @@ pub(super) fn means_moved(said: &str) -> bool {
     WORDS.iter().any(|word| said.contains(word))
 }
 
+/// Whether what a server says of a push means that it could not do it, and not that there is a rule against it.
+///
+/// The words are those of git's receive-pack, unpack-objects and index-pack, and of the kernel.
+pub(super) fn means_failed(said: &str) -> bool {
+    const WORDS: [&str; 9] = [
+        "unpacker error",
+        "unpack failed",
+        "unpacking",
+        "no space left",
+        "quota exceeded",
+        "unable to write",
+        "unable to create temporary",
+        "input/output error",
+        "internal server error",
+    ];
+    let said = said.to_ascii_lowercase();
+    WORDS.iter().any(|word| said.contains(word))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{means_moved, shown};
+    use super::{means_failed, means_moved, shown};
 
     #[test]
     fn foreign_text_is_escaped_and_shortened() {
@@ -120,7 +139,10 @@ mod tests {
             assert!(means_moved(said), "{said}");
         }
         for said in ["pre-receive hook declined", "protected branch hook declined", "deletion prohibited"] {
-            assert!(!means_moved(said), "{said}");
+            assert!(!means_moved(said) && !means_failed(said), "{said}");
+        }
+        for said in ["unpacker error", "fatal: write error: No space left on device"] {
+            assert!(means_failed(said) && !means_moved(said), "{said}");
         }
     }
 }

@@ -12,7 +12,7 @@ use super::address::{Address, BranchName, Route};
 use super::cache::Cache;
 use super::credential::Sources;
 use super::folder::FolderRemote;
-use super::local_state::LocalState;
+use super::local_state::{Kept, LocalState};
 use super::message::local;
 use super::tree::{Leaf, Objects, RepoPath};
 use super::wire::Wire;
@@ -42,7 +42,37 @@ pub struct Remote {
     end: End,
     root: RepoPath,
     local_state: LocalState,
+    /// Whether the state of the root that is worked on is kept on this machine.
     state_is_local: bool,
+    /// Whether the remote refused the state ref; it is asked again by the next process.
+    refuses_state: bool,
+}
+
+/// Where the state was read: the commit of the remote's ref, and what this machine keeps beside it because the remote
+/// did not take it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct StateAt {
+    remote: Option<String>,
+    local: Option<CommitId>,
+}
+
+impl StateAt {
+    /// As it is given out: a commit, `commit+hash` or `+hash`.
+    fn given(&self) -> Option<CommitId> {
+        let remote = self.remote.as_deref().unwrap_or_default();
+        match &self.local {
+            Some(local) => Some(CommitId(format!("{remote}+{local}"))),
+            None => self.remote.clone().map(CommitId),
+        }
+    }
+
+    fn of(given: Option<&CommitId>) -> Self {
+        let Some(given) = given else { return Self { remote: None, local: None } };
+        let (remote, local) =
+            given.0.split_once('+').map_or((&*given.0, None), |(remote, local)| (remote, Some(local)));
+        let remote = Some(remote).filter(|remote| !remote.is_empty()).map(str::to_owned);
+        Self { remote, local: local.map(|local| CommitId(local.to_owned())) }
+    }
 }
 
 /// What the remote is.
@@ -67,10 +97,10 @@ impl Remote {
             Route::Folder(path) => End::Folder(Box::new(FolderRemote::open(path, address.shown())?)),
             Route::Server(_) => {
                 let cache = Cache::open(&setup.cache, address.url(), setup.checkout.as_deref())?;
-                End::Server(Box::new(Wire { address, cache, sources: setup.credentials, timeout: setup.timeout }))
+                End::Server(Box::new(Wire::new(address, cache, setup.credentials, setup.timeout)))
             }
         };
-        Ok(Self { end, root, local_state, state_is_local: false })
+        Ok(Self { end, root, local_state, state_is_local: false, refuses_state: false })
     }
 
     /// The remote's address, without any credential.
@@ -90,6 +120,7 @@ impl Remote {
         let branch = branch.map(BranchName::parse).transpose()?;
         let (branch, tip, state) = match &mut self.end {
             End::Folder(remote) => {
+                remote.mend();
                 let branch = branch.map_or_else(|| remote.default_branch(), Ok)?;
                 // The state first: it may be younger than the branch, never older than what is compared with it.
                 let state = remote.tip(STATE_REF)?;
@@ -109,13 +140,8 @@ impl Remote {
                 (tips.branch, tips.tip, tips.state)
             }
         };
-        let mut state = state.map(|id| CommitId(id.to_string()));
-        self.state_is_local = false;
-        if state.is_none() {
-            state = self.local_state.tip()?;
-            self.state_is_local = state.is_some();
-        }
-        Ok(Sight { branch: branch.to_string(), tip: CommitId(tip.to_string()), state })
+        let state = StateAt { remote: state.map(|id| id.to_string()), local: self.local_state.tip()? };
+        Ok(Sight { branch: branch.to_string(), tip: CommitId(tip.to_string()), state: state.given() })
     }
 
     /// `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml` of the root at `commit`, by path from the root.
@@ -149,27 +175,36 @@ impl Remote {
             let tree = tree.ok_or_else(|| GitError::Local("the new tree is empty".to_owned()))?;
             Ok((parent, commit(objects.repository, tree, Some(parent), &change.message, &change.author, now)?))
         })?;
-        self.swap(&reference, Some(parent), new, now)
+        self.swap(&reference, Some(parent), new)
     }
 
-    /// The files below `prefix` of the state at `commit`, or in this machine's own state.
+    /// The files below `prefix` of the state at `commit`, with what this machine keeps beside them.
     ///
     /// # Errors
     /// Where the state cannot be had or read.
     pub fn read_state(&mut self, commit: Option<&CommitId>, prefix: &str) -> Result<Files, GitError> {
         let path = RepoPath::parse(prefix)?;
-        match commit {
-            None => Ok(Files::new()),
-            Some(_) if self.state_is_local => self.local_state.files(prefix),
-            Some(commit) => self.with_commit(commit, |objects, id| objects.below(id, &path)),
-        }
+        let at = StateAt::of(commit);
+        let kept = if at.local.is_some() { self.local_state.below(prefix)? } else { None };
+        self.state_is_local = kept.is_some();
+        let theirs = match &at.remote {
+            Some(remote) => self.with_commit(&CommitId(remote.clone()), |objects, id| objects.below(id, &path))?,
+            None => Files::new(),
+        };
+        Ok(match kept {
+            None => theirs,
+            Some(kept) if kept.base == at.remote => kept.files,
+            // The remote has got a state of its own since. What this machine knows was seen is less than what others
+            // take for seen who adopted the tip: a hook may be told twice, but of everything.
+            Some(kept) => theirs.into_iter().chain(kept.files).collect(),
+        })
     }
 
-    /// Replaces what the state has below `prefix`, if it is still at `expected`; all else in it stays. Where the remote
-    /// takes no such ref and has none, this machine's own state is used from then on.
+    /// Replaces what the state has below `prefix`, if it is still at `expected`; all else in it stays. What the remote
+    /// refuses is kept on this machine, until a later process finds that the remote takes it.
     ///
     /// # Errors
-    /// Where the remote cannot be reached or refuses it, or this machine cannot store it.
+    /// Where the remote cannot be reached or fails, or this machine cannot store it.
     pub fn write_state(
         &mut self,
         expected: Option<&CommitId>,
@@ -181,13 +216,48 @@ impl Remote {
         for name in files.keys() {
             path.join(name)?;
         }
-        if self.state_is_local {
-            return self.local_state.swap(expected, prefix, files);
+        let at = StateAt::of(expected);
+        if !self.refuses_state {
+            if self.local_state.tip()? != at.local {
+                return Ok(Push::Moved);
+            }
+            match self.push_state(at.remote.as_deref(), &path, files, now) {
+                Err(GitError::Refused { reason, .. }) => {
+                    tracing::debug!(reason, "the remote refuses the state, which is kept on this machine");
+                    self.refuses_state = true;
+                }
+                Ok(Push::Landed(remote)) => {
+                    self.state_is_local = false;
+                    let local = self.forget(at.local, prefix)?;
+                    let at = StateAt { remote: Some(remote.0.clone()), local };
+                    return Ok(Push::Landed(at.given().unwrap_or(remote)));
+                }
+                other => return other,
+            }
         }
+        let kept = Kept { base: at.remote.clone(), files: files.clone() };
+        Ok(match self.local_state.swap(at.local.as_ref(), prefix, &kept)? {
+            Push::Landed(local) => {
+                self.state_is_local = true;
+                let at = StateAt { remote: at.remote, local: Some(local.clone()) };
+                Push::Landed(at.given().unwrap_or(local))
+            }
+            other => other,
+        })
+    }
+
+    /// Pushes the state ref from `expected`, or from nothing.
+    fn push_state(
+        &mut self,
+        expected: Option<&str>,
+        path: &RepoPath,
+        files: &Files,
+        now: Timestamp,
+    ) -> Result<Push<CommitId>, GitError> {
         let build = |objects: &Objects<'_>, parent: Option<Oid>| {
             let folder = objects.tree_of(files)?;
             let old = parent.map(|parent| objects.top(parent)).transpose()?;
-            let tree = match objects.put(old, &path, Leaf::Folder(folder))? {
+            let tree = match objects.put(old, path, Leaf::Folder(folder))? {
                 Some(tree) => tree,
                 None => objects.write(ObjectType::Tree, b"")?,
             };
@@ -195,16 +265,23 @@ impl Remote {
             commit(objects.repository, tree, parent, "pinstream: state", &author, now)
         };
         let (parent, new) = match expected {
-            Some(expected) => self.with_commit(expected, |objects, id| Ok((Some(id), build(objects, Some(id))?)))?,
+            Some(expected) => {
+                let expected = CommitId(expected.to_owned());
+                self.with_commit(&expected, |objects, id| Ok((Some(id), build(objects, Some(id))?)))?
+            }
             None => (None, build(&Objects::of(self.repository())?, None)?),
         };
-        match self.swap(STATE_REF, parent, new, now) {
-            Err(GitError::Refused { .. }) if expected.is_none() => {
-                self.state_is_local = true;
-                self.local_state.swap(None, prefix, files)
-            }
-            other => other,
+        self.swap(STATE_REF, parent, new)
+    }
+
+    /// Forgets what this machine kept below `prefix`, now that the remote has it; what is left beside it.
+    fn forget(&self, tip: Option<CommitId>, prefix: &str) -> Result<Option<CommitId>, GitError> {
+        if tip.is_none() || self.local_state.below(prefix)?.is_none() {
+            return Ok(tip);
         }
+        // Where somebody wrote meanwhile it stays, and is taken to the remote by whoever writes next.
+        self.local_state.swap(tip.as_ref(), prefix, &Kept { base: None, files: Files::new() })?;
+        self.local_state.tip()
     }
 
     /// Whether the state is kept on this machine, because the remote takes no ref for it.
@@ -226,12 +303,11 @@ impl Remote {
         mut act: impl FnMut(&Objects<'_>, Oid) -> Result<T, GitError>,
     ) -> Result<T, GitError> {
         let id = Oid::from_str(&commit.0).map_err(|error| local(&error))?;
-        if let End::Server(wire) = &self.end
-            && !wire.cache.has(id)
-        {
-            wire.fetch_commit(id)?;
-        }
-        let first = act(&Objects::of(self.repository())?, id);
+        let fetched = match &self.end {
+            End::Server(wire) if !wire.cache.has(id) => wire.fetch_commit(id),
+            End::Server(_) | End::Folder(_) => Ok(()),
+        };
+        let first = fetched.and_then(|()| act(&Objects::of(self.repository())?, id));
         match (first, &mut self.end) {
             (Err(GitError::Local(reason)), End::Server(wire)) => {
                 tracing::debug!(reason, "the cache is broken and made anew");
@@ -243,15 +319,9 @@ impl Remote {
         }
     }
 
-    fn swap(
-        &mut self,
-        reference: &str,
-        expected: Option<Oid>,
-        new: Oid,
-        now: Timestamp,
-    ) -> Result<Push<CommitId>, GitError> {
+    fn swap(&mut self, reference: &str, expected: Option<Oid>, new: Oid) -> Result<Push<CommitId>, GitError> {
         let outcome = match &mut self.end {
-            End::Folder(remote) => remote.swap(reference, expected, new, now)?,
+            End::Folder(remote) => remote.swap(reference, expected, new)?,
             End::Server(wire) => wire.push(reference, expected, new)?,
         };
         Ok(match outcome {

@@ -12,7 +12,7 @@ use git2::{Direction, ErrorClass, ErrorCode, FetchOptions, Oid, ProxyOptions, Pu
 use super::address::{Address, BranchName};
 use super::cache::Cache;
 use super::credential::{Asker, Sources};
-use super::message::{local, means_moved, remote, shown};
+use super::message::{local, means_failed, means_moved, remote, shown};
 use super::{GitError, Push, STATE_REF};
 use crate::world::clock::Stopwatch;
 
@@ -22,6 +22,9 @@ const FETCH_MAX: usize = 4 << 30;
 const TALK_MAX: usize = 4 << 10;
 /// How many silences one conversation may last in all.
 const SILENCES: u32 = 20;
+/// How often a server may say that a ref moved which still stands where it stood: somebody else may be about to move it,
+/// but a lock file that a dead git left there sounds the same.
+const STANDOFFS: u32 = 8;
 /// Where the cache keeps what it fetched.
 const CACHED_BRANCH: &str = "refs/cache/branch";
 const CACHED_STATE: &str = "refs/cache/state";
@@ -32,6 +35,14 @@ pub(super) struct Wire {
     pub(super) cache: Cache,
     pub(super) sources: Sources,
     pub(super) timeout: Duration,
+    standoff: Standoff,
+}
+
+/// A push that was called late, and how often in a row from the same place.
+#[derive(Default)]
+struct Standoff {
+    from: Option<(String, Option<Oid>)>,
+    times: u32,
 }
 
 /// What the server has.
@@ -58,6 +69,10 @@ struct Heard {
 }
 
 impl Wire {
+    pub(super) fn new(address: Address, cache: Cache, sources: Sources, timeout: Duration) -> Self {
+        Self { address, cache, sources, timeout, standoff: Standoff::default() }
+    }
+
     /// Asks for the tips, and fetches on the same connection what is not at hand.
     pub(super) fn look(&self, branch: Option<&BranchName>) -> Result<Tips, GitError> {
         let heard = Heard::default();
@@ -143,12 +158,29 @@ impl Wire {
         let heard = Heard::default();
         let result = self.send(reference, expected, new, &heard);
         let outcome = self.outcome(reference, new, result, &heard)?;
+        if let (Push::Moved, Some(Some(said))) = (&outcome, heard.verdict.borrow().as_ref()) {
+            self.stand_off(reference, expected, said)?;
+        }
         if let Push::Landed(new) = &outcome {
             let name = if reference == STATE_REF { CACHED_STATE } else { CACHED_BRANCH };
             // Only spares a later fetch some bytes.
             let _ = self.cache.repository.reference(name, *new, true, "landed");
         }
         Ok(outcome)
+    }
+
+    /// Counts how often the server called a push late that was not.
+    fn stand_off(&mut self, reference: &str, expected: Option<Oid>, said: &str) -> Result<(), GitError> {
+        let from = Some((reference.to_owned(), expected));
+        if self.standoff.from != from {
+            self.standoff = Standoff { from, times: 0 };
+        }
+        self.standoff.times += 1;
+        if self.standoff.times < STANDOFFS {
+            return Ok(());
+        }
+        let reason = format!("it did not move, and yet: {}", shown(&self.without_secrets(said)));
+        Err(GitError::Failed { url: self.address.shown().to_owned(), reference: reference.to_owned(), reason })
     }
 
     fn send(&self, reference: &str, expected: Option<Oid>, new: Oid, heard: &Heard) -> Result<(), git2::Error> {
@@ -186,7 +218,11 @@ impl Wire {
             let talk = heard.talk.borrow();
             let said = if talk.trim().is_empty() { said.to_owned() } else { format!("{said}: {}", talk.trim()) };
             let reason = shown(&self.without_secrets(&said));
-            GitError::Refused { url: self.address.shown().to_owned(), reference: reference.to_owned(), reason }
+            let (url, reference) = (self.address.shown().to_owned(), reference.to_owned());
+            match means_failed(&said) {
+                true => GitError::Failed { url, reference, reason },
+                false => GitError::Refused { url, reference, reason },
+            }
         };
         if let Some(verdict) = heard.verdict.borrow().as_ref() {
             return match verdict {
@@ -203,7 +239,7 @@ impl Wire {
         }
         let message = error.message();
         if message.contains("unpacking the sent packfile failed") {
-            return Err(refused("it could not store the objects"));
+            return Err(refused("unpacking failed"));
         }
         if !heard.sent.get() || is_ours(&error) || message.contains("status code: 4") {
             return Err(self.failed(&error, heard));
@@ -255,10 +291,15 @@ impl Wire {
     }
 }
 
-/// Whether a failure is one of our own objects and files.
+/// Whether a failure is one of our own objects and files, as a lock file that was left in the cache. Failures of the
+/// network are of the class `Os` too, so those are told by what they say.
 fn is_ours(error: &git2::Error) -> bool {
-    use ErrorClass::{Filesystem, Index, Indexer, NoMemory, Object, Odb, Repository, Tree};
-    matches!(error.class(), Filesystem | Index | Indexer | NoMemory | Object | Odb | Repository | Tree)
+    use ErrorClass::{Config, Filesystem, Index, Indexer, NoMemory, Object, Odb, Os, Reference, Repository, Tree};
+    match error.class() {
+        Config | Filesystem | Index | Indexer | NoMemory | Object | Odb | Reference | Repository | Tree => true,
+        Os => error.code() == ErrorCode::Locked || error.message().contains(" file"),
+        _ => error.code() == ErrorCode::Locked,
+    }
 }
 
 fn proxy<'p>() -> ProxyOptions<'p> {
