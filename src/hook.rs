@@ -1,13 +1,17 @@
 //! Hooks: commands for what has landed. What to run, with what, for how long; and the run itself.
 //!
 //! Which hooks run for which moves is decided in `reconcile::notify`. Whatever a hook does, its run ends: at most
-//! its time limit, the grace after it and two seconds later. Nothing that it started outlives the run, and nothing
-//! of our environment reaches it but `PATH`, `HOME`, `LANG`, `TZ` and the variables that it names.
+//! its time limit, the grace after it and two seconds later. Nothing that it started outlives the run; what outlives
+//! a process of ours that was killed is ended by the next one ([`end_left_by`], [`sweep`]). Nothing of our environment reaches it but `PATH`, `HOME`, `LANG`, `TZ` and the variables that it names.
 
 mod family;
 mod folder;
+mod left;
+mod mark;
 mod output;
 mod process;
+
+pub use left::{end_left_by, sweep};
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -23,6 +27,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::state::Owner;
 use crate::world::environment;
 use family::Family;
 use folder::HookFolder;
@@ -39,6 +44,8 @@ const LEFT_IN_PIPE: Duration = Duration::from_millis(200);
 pub struct HookRun {
     /// The hook's name.
     pub name: String,
+    /// Who runs it.
+    pub owner: Owner,
     /// The program and its arguments; a program with a slash stands in `files`.
     pub argv: Vec<String>,
     /// Files put into its folder: path, bytes, and whether it can be run.
@@ -145,8 +152,9 @@ pub async fn run(run: &HookRun, surroundings: &Surroundings) -> HookEnd {
 async fn attempt(run: &HookRun, surroundings: &Surroundings, kept: &RefCell<Kept>) -> Result<HookExit, String> {
     // Both of these before the family, so that they are dropped after it: a hook that cleans up when its run is dropped
     // finds its folder, and a pipe that takes its last words, though nobody hears them.
-    let folder = HookFolder::create(&run.files, &run.stdin)?;
-    let process::Started { family, input, output } = process::start(run, &folder, surroundings).await?;
+    let mark = mark::fresh(&run.owner);
+    let folder = HookFolder::create(&mark, &run.files, &run.stdin)?;
+    let process::Started { family, input, output } = process::start(run, &mark, &folder, surroundings).await?;
     let _open = output.try_clone();
     let mut family = family;
     let closed = Notify::new();

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::escape;
 use crate::git::Files;
-use crate::image::TagId;
+use crate::image::{Digest, TagId};
 use crate::lock::Lock;
 use crate::lock::encode::encode;
 use crate::lock::read::read;
@@ -23,12 +23,15 @@ use crate::problem::{Problems, SourceFile};
 const SEEN: &str = "hook";
 /// The folder of what hooks were run for without success.
 const TRIED: &str = "tried";
-/// The folder of how often hooks were told.
-const TOLD: &str = "told";
+/// The folder of how many moves hooks were run for.
+const BEGUN: &str = "begun";
 /// The folder of the claims.
 const CLAIMS: &str = "claim";
 /// The file of what `--due` goes by.
 const SCHEDULE: &str = "schedule.json";
+
+/// The longest component that is written whole; most file systems take 255 bytes.
+const COMPONENT_MAX: usize = 200;
 
 /// The state of one root on one branch.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,8 +41,8 @@ pub struct State {
     /// What each hook was run for without success, by its name: it may have done with that what it does, so that it
     /// has to be told where the tag stands also when that is where it last saw it.
     pub tried: BTreeMap<String, Lock>,
-    /// How often each hook was told of each tag with success, by the hook's name.
-    pub told: BTreeMap<String, Told>,
+    /// How many moves of each tag each hook was run for, by the hook's name.
+    pub begun: BTreeMap<String, Begun>,
     /// Who is running a hook now, by the hook's name.
     pub claims: BTreeMap<String, Claim>,
     /// What `--due` goes by.
@@ -48,8 +51,9 @@ pub struct State {
     pub unknown: Files,
 }
 
-/// How often a hook was told of each tag with success.
-pub type Told = BTreeMap<TagId, u64>;
+/// How many moves of each tag a hook was run for, with success or without; one that is tried again counts once. It
+/// tells the same move, made again, from the one before.
+pub type Begun = BTreeMap<TagId, u64>;
 
 /// That somebody is running a hook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,8 +92,8 @@ impl State {
                 files.insert(format!("{folder}/{}.lock", component(hook)), encode(lock).into_bytes());
             }
         }
-        for (hook, told) in &self.told {
-            files.insert(format!("{TOLD}/{}.json", component(hook)), json(told));
+        for (hook, begun) in &self.begun {
+            files.insert(format!("{BEGUN}/{}.json", component(hook)), json(begun));
         }
         for (hook, claim) in &self.claims {
             files.insert(format!("{CLAIMS}/{}.json", component(hook)), json(claim));
@@ -132,8 +136,8 @@ impl State {
                 let locks = if folder == SEEN { &mut self.seen } else { &mut self.tried };
                 locks.insert(hook, lock.map_err(|message| escape::terminal(&message))?);
             }
-            (TOLD, "json") => {
-                self.told.insert(hook, from_json(bytes)?);
+            (BEGUN, "json") => {
+                self.begun.insert(hook, from_json(bytes)?);
             }
             (CLAIMS, "json") => {
                 self.claims.insert(hook, from_json(bytes)?);
@@ -146,7 +150,19 @@ impl State {
 
 /// The folder of one branch and root in the tree of the state ref: `main/@` for the root at the top.
 pub fn prefix(branch: &str, root: &str) -> String {
-    format!("{}/{}", component(branch), component(root))
+    format!("{}/{}", bounded(branch), bounded(root))
+}
+
+/// The component that stands for `name`; for one that file systems would not take, its beginning and a hash of all.
+fn bounded(name: &str) -> String {
+    let whole = component(name);
+    if whole.len() <= COMPONENT_MAX {
+        return whole;
+    }
+    // `%` is followed by two digits in every other component, so no name is written like this.
+    let digest = Digest::sha256(name.as_bytes());
+    let hash: String = digest.as_str().chars().skip("sha256:".len()).take(32).collect();
+    format!("{}%-{hash}", &whole[..COMPONENT_MAX / 2])
 }
 
 /// `name` as one component of a path in any file system: lower-case ASCII, never `.`, `..`, `.git` or empty.
@@ -217,10 +233,10 @@ mod tests {
             btree_map(any::<String>(), claim, 0..3),
             option::of(schedule),
         )
-            .prop_map(|(seen, tried, told, claims, schedule)| State {
+            .prop_map(|(seen, tried, begun, claims, schedule)| State {
                 seen,
                 tried,
-                told,
+                begun,
                 claims,
                 schedule,
                 unknown: Files::new(),
@@ -234,7 +250,7 @@ mod tests {
         let state = State {
             seen: [("rollout".to_owned(), Lock::default())].into(),
             tried: BTreeMap::new(),
-            told: [("rollout".to_owned(), [("python:3.12".parse().unwrap(), 3)].into())].into(),
+            begun: [("rollout".to_owned(), [("python:3.12".parse().unwrap(), 3)].into())].into(),
             claims: [("Team A/x".to_owned(), Claim { owner, until: time })].into(),
             schedule: Some(ScheduleState { last: time, retry: vec!["python:3.12".parse().unwrap()] }),
             unknown: Files::new(),
@@ -243,6 +259,10 @@ mod tests {
         let shown: String =
             files.iter().map(|(path, bytes)| format!("== {path}\n{}", String::from_utf8_lossy(bytes))).collect();
         insta::assert_snapshot!(shown, @r#"
+        == begun/rollout.json
+        {
+          "python:3.12": 3
+        }
         == claim/%54eam%20%41%2fx.json
         {
           "owner": {
@@ -261,10 +281,6 @@ mod tests {
             "python:3.12"
           ]
         }
-        == told/rollout.json
-        {
-          "python:3.12": 3
-        }
         "#);
     }
 
@@ -277,7 +293,7 @@ mod tests {
                 "version = 2\n",
                 "the lock was written by a newer pinstream: this one reads up to version 1",
             ),
-            ("told/a.json", "-1", "invalid type: integer `-1`, expected a map at line 1 column 2"),
+            ("begun/a.json", "-1", "invalid type: integer `-1`, expected a map at line 1 column 2"),
         ] {
             let files: Files = [(path.to_owned(), text.as_bytes().to_vec())].into();
             assert_eq!(State::from_files(&files), Err(format!("the state's `{path}` cannot be read: {expected}")));
@@ -299,6 +315,7 @@ mod tests {
             ("feature/X", "teams/a", "feature%2f%58/teams%2fa"),
             ("@", "%", "%40/%25"),
             (".git", "..", "%2egit/%2e%2e"),
+            (&"x".repeat(201), "a", &format!("{}%-84a0678c90937f5dcf9994d5866668da/a", "x".repeat(100))),
             ("release-1.2", "é", "release-1.2/%c3%a9"),
         ] {
             assert_eq!(prefix(branch, root), expected);
@@ -316,6 +333,7 @@ mod tests {
                 assert!(path.split('/').all(|part| !part.is_empty() && !part.starts_with('.')), "{path}");
                 assert_eq!(path, path.to_ascii_lowercase());
             }
+            assert!(prefix(&branch, &root).split('/').all(|part| part.len() <= COMPONENT_MAX));
             assert_eq!(State::from_files(&files), Ok(state));
         }
 

@@ -13,7 +13,7 @@ use crate::escape::is_deceptive;
 use crate::image::{Digest, TagId};
 use crate::lock::Lock;
 use crate::lock::diff::{Change, Move, Side, side};
-use crate::state::Told;
+use crate::state::Begun;
 use crate::stream::{Source, Tag};
 use words::{ChangeV1, EndV1, HookOutcomeV1, KindV1, OutcomeV1, StatusV1};
 
@@ -135,7 +135,7 @@ pub struct HookV1 {
 pub struct EventV1 {
     /// Always `pinstream.event/v1`.
     pub schema: EventSchema,
-    /// The same at every retry.
+    /// The same for the same moves: it follows from theirs.
     pub id: String,
     /// The hook's name.
     pub hook: String,
@@ -155,6 +155,8 @@ pub struct EventV1 {
 /// One move of an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MoveV1 {
+    /// The same at every retry, whatever other moves it comes with, and for no other move.
+    pub id: String,
     /// The stream.
     pub stream: String,
     /// The tag's name within it.
@@ -225,22 +227,25 @@ pub struct Landed<'a> {
     pub root: &'a str,
     /// The commit, in hexadecimal.
     pub commit: &'a str,
-    /// How often the hook was told of each tag with success: what makes the same move, made again, another event.
-    pub told: &'a Told,
+    /// How many moves of each tag the hook was run for, these among them: what makes the same move, made again,
+    /// another one.
+    pub begun: &'a Begun,
 }
 
 impl EventV1 {
     /// The event that tells `hook` of `moves`.
     pub fn new(hook: &str, landed: Landed<'_>, moves: &[Move]) -> Self {
+        let moves: Vec<MoveV1> = moves.iter().map(|one| MoveV1::new(move_id(hook, landed, one), one)).collect();
+        let ids = moves.iter().map(|one| one.id.as_str());
         Self {
             schema: EventSchema::V1,
-            id: event_id(hook, landed, moves),
+            id: id_of(["pinstream.event/v1"].into_iter().chain(ids)),
             hook: hook.to_owned(),
             remote: landed.remote.map(str::to_owned),
             branch: landed.branch.to_owned(),
             root: landed.root.to_owned(),
             commit: landed.commit.to_owned(),
-            moves: moves.iter().map(MoveV1::from).collect(),
+            moves,
         }
     }
 
@@ -290,10 +295,11 @@ impl ReportV1 {
     }
 }
 
-impl From<&Move> for MoveV1 {
-    fn from(m: &Move) -> Self {
+impl MoveV1 {
+    fn new(id: String, m: &Move) -> Self {
         let pinned = |side: &Side| crate::image::PinnedRef { image: m.image.clone(), digest: side.digest.clone() };
         Self {
+            id,
             stream: m.tag.stream.to_string(),
             tag: m.tag.tag.to_string(),
             follow: m.follow.as_ref().map(ToString::to_string),
@@ -316,19 +322,20 @@ impl From<&Side> for SideV1 {
     }
 }
 
-/// The id of the event that tells `hook` of `moves`: 32 hexadecimal digits that follow from what is told, and from how
-/// often it was told before.
+/// The id of a move as `hook` is told of it.
 ///
-/// The commit is not part of it: a retry may find the same moves pending at a later commit.
-pub fn event_id(hook: &str, landed: Landed<'_>, moves: &[Move]) -> String {
-    let parts = ["pinstream.event/v1", hook, landed.branch, landed.root];
+/// The commit is not part of it: a retry may find the same move pending at a later commit.
+fn move_id(hook: &str, landed: Landed<'_>, m: &Move) -> String {
+    let [old, new] = [m.before(), m.after()].map(|side| side.map_or("-", |side| side.digest.as_str()));
+    let number = landed.begun.get(&m.tag).copied().unwrap_or_default().to_string();
+    let tag = m.tag.to_string();
+    id_of(["pinstream.move/v1", hook, landed.branch, landed.root, &tag, old, new, &number].into_iter())
+}
+
+/// 32 hexadecimal digits that follow from `parts`.
+fn id_of<'a>(parts: impl Iterator<Item = &'a str>) -> String {
     // Lengths keep a line break within a name from being taken for the end of it.
-    let mut lines: String = parts.map(|part| format!("{} {part}\n", part.len())).concat();
-    for m in moves {
-        let [old, new] = [m.before(), m.after()].map(|side| side.map_or("-", |side| side.digest.as_str()));
-        let times = landed.told.get(&m.tag).copied().unwrap_or_default();
-        lines.push_str(&format!("{} {old} {new} {times}\n", m.tag));
-    }
+    let lines: String = parts.map(|part| format!("{} {part}\n", part.len())).collect();
     let digest = Digest::sha256(lines.as_bytes());
     digest.as_str().chars().skip("sha256:".len()).take(32).collect()
 }
@@ -380,7 +387,7 @@ mod tests {
         branch: "main",
         root: "",
         commit: "0f1c2d",
-        told: &Told::new(),
+        begun: &Begun::new(),
     };
 
     #[test]
@@ -393,7 +400,7 @@ mod tests {
         insta::assert_snapshot!(EventV1::new("rollout", LANDED, &diff::moves(&old, &new)).to_json(), @r#"
         {
           "schema": "pinstream.event/v1",
-          "id": "6c6c7abde90fa1b6c9e3ed7322255fc8",
+          "id": "62987df1a451cd48431c8930a4e2fbec",
           "hook": "rollout",
           "remote": "https://git.example/a",
           "branch": "main",
@@ -401,6 +408,7 @@ mod tests {
           "commit": "0f1c2d",
           "moves": [
             {
+              "id": "1ef14de90f6e1b4ab4c7ffc8c6a8b022",
               "stream": "python",
               "tag": "3.12",
               "image": "docker.io/library/python:3.12",
@@ -416,6 +424,7 @@ mod tests {
               "reference": "docker.io/library/python:3.12@sha256:0909090909090909090909090909090909090909090909090909090909090909"
             },
             {
+              "id": "7a24716f95254e73e1fe5a86d61086e4",
               "stream": "python",
               "tag": "arm",
               "image": "docker.io/library/python:3.12",
@@ -433,28 +442,37 @@ mod tests {
     }
 
     #[test]
-    fn an_events_id_follows_from_what_is_told() {
+    fn a_moves_id_follows_from_what_is_told_and_an_events_id_from_those_of_its_moves() {
         let moves = diff::moves(&Lock::default(), &sample::python());
-        let id = event_id("rollout", LANDED, &moves);
-        assert_eq!(id, "597b27dbe4df697042c7459de87ec036");
+        let id = |hook: &str, landed, moves: &[Move]| EventV1::new(hook, landed, moves).id;
+        let first = id("rollout", LANDED, &moves);
+        assert_eq!(first, "b3a7fc03ae6651f26dc327e0ed896ab3");
         let later = Landed { commit: "ffffff", remote: None, ..LANDED };
-        assert_eq!(EventV1::new("rollout", later, &moves).id, id);
+        assert_eq!(id("rollout", later, &moves), first);
+        // A move keeps its id among others.
+        let (all, one) = (EventV1::new("rollout", LANDED, &moves), EventV1::new("rollout", LANDED, &moves[1..2]));
+        assert_eq!(all.moves[1].id, one.moves[0].id);
+        assert_eq!(one.moves[0].id, "d0dd375b15cd2263953e3da3c924d627");
         let others = [
-            event_id("rollout2", LANDED, &moves),
-            event_id("rollout", Landed { branch: "main2", ..LANDED }, &moves),
-            event_id("rollout", Landed { root: "a", ..LANDED }, &moves),
-            event_id("rollout", LANDED, &moves[1..]),
-            event_id("rollout", LANDED, &diff::moves(&sample::python(), &Lock::default())),
-            event_id("rollout", Landed { told: &[(moves[0].tag.clone(), 1)].into(), ..LANDED }, &moves),
-            event_id("rollout\n4 main", Landed { branch: "", ..LANDED }, &moves),
+            id("rollout2", LANDED, &moves),
+            id("rollout", Landed { branch: "main2", ..LANDED }, &moves),
+            id("rollout", Landed { root: "a", ..LANDED }, &moves),
+            id("rollout", LANDED, &moves[1..]),
+            id("rollout", LANDED, &diff::moves(&sample::python(), &Lock::default())),
+            id("rollout", Landed { begun: &[(moves[0].tag.clone(), 1)].into(), ..LANDED }, &moves),
+            id("rollout\n4 main", Landed { branch: "", ..LANDED }, &moves),
         ];
-        assert!(!others.contains(&id));
+        assert!(!others.contains(&first));
+        let mut ids: Vec<&str> = all.moves.iter().map(|one| one.id.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), moves.len());
     }
 
     #[test]
     fn schemas_name_their_version() {
         let event = serde_json::to_string(&event_schema()).unwrap();
-        assert!(event.contains("pinstream.event/v1") && event.contains("The same at every retry."), "{event}");
+        assert!(event.contains("pinstream.event/v1") && event.contains("The same at every retry, whatever"), "{event}");
         let report = serde_json::to_string(&report_schema()).unwrap();
         assert!(report.contains("pinstream.report/v1") && report.contains("\"HookV1\""), "{report}");
     }

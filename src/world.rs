@@ -95,6 +95,9 @@ pub trait World {
     /// Whether `owner` can no longer be running: known only on its own machine.
     fn is_gone(&self, owner: &Owner) -> bool;
 
+    /// Ends what hooks of `owner`, which is gone, left running. `false` where something of it still runs.
+    fn end_left_by(&self, owner: &Owner) -> impl Future<Output = bool>;
+
     /// The time.
     fn now(&self) -> Timestamp;
 

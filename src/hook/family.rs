@@ -5,9 +5,9 @@
 //! runs we are its *subreaper* (prctl(2), `PR_SET_CHILD_SUBREAPER`): whoever loses its parent becomes our child, so
 //! no `setsid` and no double fork leaves our sight. Nothing else is ever signalled.
 //!
-//! Two ways lead out of the family: a program that clears its environment, leaves the group, leaves the folder *and*
-//! outlives its parent; and the death of our own process by `SIGKILL`, which nobody is told of. Where the kernel is
-//! not Linux only the process group is ended.
+//! One way leads out of the family: a program that clears its environment, leaves the group, leaves the folder *and*
+//! outlives its parent. When our own process is killed nobody is told; what it leaves is looked for in `left`. Where
+//! the kernel is not Linux only the process group is ended.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -23,11 +23,11 @@ use crate::world::clock::Stopwatch;
 use crate::world::proc::{self, Stat};
 
 /// How often somebody who must be gone is looked for.
-const LOOK: Duration = Duration::from_millis(20);
+pub(super) const LOOK: Duration = Duration::from_millis(20);
 /// For how long a family that was killed is waited for. Only a process that the kernel itself holds up takes longer.
-const DEATH: Duration = Duration::from_secs(2);
+pub(super) const DEATH: Duration = Duration::from_secs(2);
 /// How long a family may take to end by itself when its run is dropped.
-const FAREWELL: Duration = Duration::from_secs(2);
+pub(super) const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The leaders of all families of this process: we are subreaper while there is one.
 static LEADERS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
@@ -109,26 +109,14 @@ impl Family {
     fn members(&self) -> Vec<Stat> {
         let all = proc::all();
         let own = std::process::id().cast_signed();
-        let below = |roots: BTreeSet<i32>| {
-            let mut found = roots;
-            loop {
-                let before = found.len();
-                found.extend(
-                    all.iter().filter(|stat| found.contains(&stat.parent)).map(|stat| stat.pid).collect::<Vec<_>>(),
-                );
-                if found.len() == before {
-                    return found;
-                }
-            }
-        };
-        let ours = below(BTreeSet::from([own]));
+        let ours = below(&all, BTreeSet::from([own]));
         let is_marked = |stat: &&Stat| {
             stat.group == self.pid.as_raw_nonzero().get()
                 || proc::was_given(stat.pid, &self.marker)
                 || proc::stands_in(stat.pid, &self.folder)
         };
         let marked = all.iter().filter(|stat| stat.pid != own && stat.is_alive() && ours.contains(&stat.pid));
-        let family = below(marked.filter(is_marked).map(|stat| stat.pid).collect());
+        let family = below(&all, marked.filter(is_marked).map(|stat| stat.pid).collect());
         all.into_iter().filter(|stat| stat.pid != own && stat.is_alive() && family.contains(&stat.pid)).collect()
     }
 
@@ -195,6 +183,18 @@ impl Drop for Family {
     }
 }
 
+/// `roots` with all that descend from them.
+pub(super) fn below(all: &[Stat], roots: BTreeSet<i32>) -> BTreeSet<i32> {
+    let mut found = roots;
+    loop {
+        let before = found.len();
+        found.extend(all.iter().filter(|stat| found.contains(&stat.parent)).map(|stat| stat.pid).collect::<Vec<_>>());
+        if found.len() == before {
+            return found;
+        }
+    }
+}
+
 fn leaders() -> MutexGuard<'static, BTreeSet<i32>> {
     LEADERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -211,7 +211,7 @@ fn stop_adopting(leaders: &BTreeSet<i32>) {
 
 /// Signals exactly the process that was looked at, and none that has its number since.
 #[cfg(target_os = "linux")]
-fn signal_one(member: &Stat, signal: Signal) {
+pub(super) fn signal_one(member: &Stat, signal: Signal) {
     use rustix::process::{PidfdFlags, kill_process, pidfd_open, pidfd_send_signal};
     let Some(pid) = Pid::from_raw(member.pid) else { return };
     let handle = pidfd_open(pid, PidfdFlags::empty());
@@ -225,4 +225,4 @@ fn signal_one(member: &Stat, signal: Signal) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn signal_one(_member: &Stat, _signal: Signal) {}
+pub(super) fn signal_one(_member: &Stat, _signal: Signal) {}

@@ -4,11 +4,11 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
-use super::HookFile;
 use super::output::shown;
+use super::{HookFile, mark};
 
 /// A folder that only we can enter, removed when this is dropped.
 #[derive(Debug)]
@@ -17,17 +17,16 @@ pub(super) struct HookFolder {
 }
 
 impl HookFolder {
-    /// Makes the folder and writes `files` into it, and `changes` beside them.
+    /// Makes the folder of the run with that `mark`, and writes `files` into it, and `changes` beside them.
     ///
     /// # Errors
     /// A sentence that says which file could not be written.
-    pub(super) fn create(files: &[HookFile], changes: &str) -> Result<Self, String> {
+    pub(super) fn create(mark: &str, files: &[HookFile], changes: &str) -> Result<Self, String> {
         let failed = |error: io::Error| format!("no folder could be made for the hook: {error}");
         // Without symbolic links, as the kernel names where a process stands.
-        let parent = tempfile::env::temp_dir().canonicalize().map_err(failed)?;
-        let private = fs::Permissions::from_mode(0o700);
-        let made = tempfile::Builder::new().prefix("pinstream-hook-").permissions(private).tempdir_in(parent);
-        let folder = Self { root: made.map_err(failed)?.keep() };
+        let root = parent().map_err(failed)?.join(format!("{}{mark}", mark::FOLDER));
+        fs::DirBuilder::new().mode(0o700).create(&root).map_err(failed)?;
+        let folder = Self { root };
         fs::create_dir(folder.work()).map_err(failed)?;
         write(&folder.changes(), changes.as_bytes(), 0o600).map_err(failed)?;
         for file in files {
@@ -80,11 +79,31 @@ impl HookFolder {
 
 impl Drop for HookFolder {
     fn drop(&mut self) {
-        if fs::remove_dir_all(&self.root).is_err() {
-            unlock(&self.root);
-            if let Err(error) = fs::remove_dir_all(&self.root) {
-                tracing::warn!(folder = %self.root.display(), %error, "a hook's folder could not be removed");
-            }
+        remove(&self.root);
+    }
+}
+
+/// The folder that those of all runs stand in, without symbolic links, as the kernel names where a process stands.
+fn parent() -> io::Result<PathBuf> {
+    tempfile::env::temp_dir().canonicalize()
+}
+
+/// The folders of runs that there are, by the marks of their runs.
+pub(super) fn all() -> Vec<(String, PathBuf)> {
+    let entries = parent().and_then(fs::read_dir).into_iter().flatten().flatten();
+    let marked = |entry: fs::DirEntry| {
+        let mark = entry.file_name().to_str()?.strip_prefix(mark::FOLDER)?.to_owned();
+        entry.file_type().is_ok_and(|kind| kind.is_dir()).then(|| (mark, entry.path()))
+    };
+    entries.filter_map(marked).collect()
+}
+
+/// Removes a run's folder, whatever its hook made of it.
+pub(super) fn remove(root: &Path) {
+    if fs::remove_dir_all(root).is_err() {
+        unlock(root);
+        if let Err(error) = fs::remove_dir_all(root) {
+            tracing::warn!(folder = %root.display(), %error, "a hook's folder could not be removed");
         }
     }
 }
@@ -120,9 +139,13 @@ mod tests {
         HookFile { path: path.to_owned(), bytes: b"text".to_vec(), executable }
     }
 
+    fn create(files: &[HookFile], changes: &str) -> Result<HookFolder, String> {
+        HookFolder::create(&format!("test-{:032x}", fastrand::u128(..)), files, changes)
+    }
+
     #[test]
     fn files_stand_where_they_are_named_and_go_with_the_folder() {
-        let folder = HookFolder::create(&[file("a/b/run.sh", true), file("a/data", false)], "{}").unwrap();
+        let folder = create(&[file("a/b/run.sh", true), file("a/data", false)], "{}").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&folder.root), 0o700);
         assert_eq!(mode(&folder.work().join("a/b/run.sh")), 0o700);
@@ -137,17 +160,17 @@ mod tests {
     #[test]
     fn t30_no_file_is_written_outside() {
         for path in ["", "/etc/x", "../x", "a/../../x", "a//b", "./a", "a/.", "a\0b", "a/"] {
-            let error = HookFolder::create(&[file(path, false)], "{}").unwrap_err();
+            let error = create(&[file(path, false)], "{}").unwrap_err();
             assert!(error.ends_with("is not a path within the root"), "{path:?}: {error}");
         }
-        let twice = HookFolder::create(&[file("a", false), file("a", false)], "{}").unwrap_err();
+        let twice = create(&[file("a", false), file("a", false)], "{}").unwrap_err();
         assert!(twice.starts_with("the hook's file `a` could not be written"), "{twice}");
-        assert!(HookFolder::create(&[file("a", false), file("a/b", false)], "{}").is_err());
+        assert!(create(&[file("a", false), file("a/b", false)], "{}").is_err());
     }
 
     #[test]
     fn a_program_is_a_file_of_the_folder() {
-        let folder = HookFolder::create(&[file("x.sh", true)], "{}").unwrap();
+        let folder = create(&[file("x.sh", true)], "{}").unwrap();
         for program in ["/bin/sh", "../changes.json", "./../../bin/sh", "./y.sh", "./", "a/../x.sh"] {
             assert!(folder.program(program).is_err(), "{program}");
         }
@@ -156,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_a_hook_locked_goes_too() {
-        let folder = HookFolder::create(&[file("a/b/c", false)], "{}").unwrap();
+        let folder = create(&[file("a/b/c", false)], "{}").unwrap();
         fs::set_permissions(folder.work().join("a/b"), fs::Permissions::from_mode(0o500)).unwrap();
         std::os::unix::fs::symlink("/", folder.work().join("link")).unwrap();
         unlock(&folder.root);

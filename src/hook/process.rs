@@ -14,11 +14,10 @@ use std::time::Duration;
 
 use super::family::Family;
 use super::folder::HookFolder;
+use super::mark;
 use super::output::shown;
 use super::{HookRun, Surroundings};
 
-/// The variable that marks every process of a run, with a number that no other run has.
-const MARKER: &str = "PINSTREAM_RUN";
 /// The variable that names the file with the same JSON as standard input.
 const CHANGES: &str = "PINSTREAM_CHANGES";
 /// What every hook is given of our own environment.
@@ -35,17 +34,21 @@ pub(super) struct Started {
     pub(super) output: PipeReader,
 }
 
-/// Starts the process of `run` in `folder`.
+/// Starts the process of `run` in `folder`, under `mark`.
 ///
 /// # Errors
 /// A sentence that says why it could not be started.
-pub(super) async fn start(run: &HookRun, folder: &HookFolder, surroundings: &Surroundings) -> Result<Started, String> {
+pub(super) async fn start(
+    run: &HookRun,
+    mark: &str,
+    folder: &HookFolder,
+    surroundings: &Surroundings,
+) -> Result<Started, String> {
     let (name, arguments) = run.argv.split_first().ok_or("the hook names no program")?;
     let program = match name.contains('/') {
         true => folder.program(name)?.into_os_string(),
         false => OsString::from(name),
     };
-    let mark = format!("{:032x}", fastrand::u128(..));
     let mut tries = 0;
     loop {
         let plain = |error: io::Error| format!("the hook could not be started: {error}");
@@ -60,8 +63,8 @@ pub(super) async fn start(run: &HookRun, folder: &HookFolder, surroundings: &Sur
             }
         }
         command.envs(run.env.iter().map(|(name, value)| (name, value)));
-        command.env(CHANGES, folder.changes()).env(MARKER, &mark);
-        match Family::start(&mut command, format!("{MARKER}={mark}"), folder.work()) {
+        command.env(CHANGES, folder.changes()).env(mark::VARIABLE, mark);
+        match Family::start(&mut command, format!("{}={mark}", mark::VARIABLE), folder.work()) {
             Ok(mut family) => {
                 let input = family.take_input().ok_or("the hook could not be started: it has no input")?;
                 return Ok(Started { family, input, output });

@@ -3,7 +3,7 @@
 //! Level-triggered: what is pending is the difference between the lock as a hook last saw it and the lock at the tip,
 //! whoever put it there. The state is read before the branch, so that the tip is never older than what a hook has
 //! seen. A hook is claimed before it runs, so that two passes do not run it at once, and what it saw is marked after
-//! it succeeded, entry by entry.
+//! it succeeded, entry by entry. A claim of a pass that died is taken over once what its hook left running has ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::lock::{Lock, Pin};
 use crate::report::{HookOutcome, HookRow};
 use crate::root::Root;
 use crate::settings::Hook;
-use crate::state::{self, Claim, State};
+use crate::state::{Claim, State};
 use crate::wire::{EventV1, Landed};
 use crate::world::{Progress, World};
 
@@ -78,6 +78,8 @@ async fn run_pending<W: World>(
     let mut runs: BTreeMap<String, usize> = BTreeMap::new();
     let mut ended = BTreeSet::new();
     let mut has_run = false;
+    // Whether the state was read after the last of what takes long: an import, or a hook.
+    let mut is_fresh = false;
     loop {
         let next = pending(&at.root, &memory.state).into_iter().find(|one| !ended.contains(&one.hook.name));
         let Some(one) = next else {
@@ -85,15 +87,20 @@ async fn run_pending<W: World>(
                 return Ok(());
             }
             // Whoever landed something meanwhile saw our claim and left it to us.
-            at = look_after(world, &mut memory, at).await?;
+            (at, is_fresh) = (look_after(world, &mut memory, at).await?, true);
             continue;
         };
         if memory.is_newer {
-            at = look_after(world, &mut memory, at).await?;
+            (at, is_fresh) = (look_after(world, &mut memory, at).await?, true);
             continue;
         }
         let name = one.hook.name.clone();
-        if let Some(outcome) = hindrance(world, request, &memory.state, &one, runs.get(&name)) {
+        if let Some(outcome) = hindrance(world, request, &memory.state, &one, runs.get(&name)).await {
+            if outcome == HookOutcome::Elsewhere && !is_fresh {
+                // Whoever ran it may have ended since, before what is pending now had landed.
+                (at, is_fresh) = (look_after(world, &mut memory, at).await?, true);
+                continue;
+            }
             told.rows.push(waiting(&one.hook, one.moves.len(), outcome));
             ended.insert(name);
             continue;
@@ -104,7 +111,7 @@ async fn run_pending<W: World>(
             memory.is_newer = true;
             continue;
         }
-        has_run = true;
+        (has_run, is_fresh) = (true, false);
         *runs.entry(name.clone()).or_default() += 1;
         if !tell(world, request, &at, &mut memory, one, told).await? {
             ended.insert(name);
@@ -113,7 +120,7 @@ async fn run_pending<W: World>(
 }
 
 /// Why a hook is not run now.
-fn hindrance<W: World>(
+async fn hindrance<W: World>(
     world: &W,
     request: &Request,
     state: &State,
@@ -124,7 +131,7 @@ fn hindrance<W: World>(
     if let Some(problem) = forbidden {
         return Some(HookOutcome::Refused(problem.message));
     }
-    if !is_free(world, state, &pending.hook) {
+    if !is_free(world, state, &pending.hook).await {
         return Some(HookOutcome::Elsewhere);
     }
     runs.is_some_and(|runs| *runs >= RUNS).then_some(HookOutcome::Pending)
@@ -178,14 +185,21 @@ async fn look_after<W: World>(world: &W, memory: &mut Remembered, at: AtTip) -> 
     Ok(AtTip { tip: scene.sight.tip, root: scene.root })
 }
 
-/// Whether nobody else is running the hook.
-fn is_free<W: World>(world: &W, state: &State, hook: &Hook) -> bool {
+/// Whether nobody else is running the hook. What a pass that is gone left running of it is ended first: it would do
+/// what it does after us, and undo what ours did.
+async fn is_free<W: World>(world: &W, state: &State, hook: &Hook) -> bool {
     let Some(claim) = state.claims.get(&hook.name) else { return true };
+    if claim.owner == world.owner() {
+        return true;
+    }
+    if world.is_gone(&claim.owner) {
+        return world.end_left_by(&claim.owner).await;
+    }
     let now = world.now();
     // A claim that reaches further than any could is from a clock that went wrong. What its hook looked like when it
     // was claimed is not known here, so the limit is the same for all.
     let limit = now.checked_add(CLAIM_MAX).unwrap_or(Timestamp::MAX);
-    claim.owner == world.owner() || world.is_gone(&claim.owner) || claim.until <= now || claim.until > limit
+    claim.until <= now || claim.until > limit
 }
 
 /// A claim of ours that holds for one run of the hook.
@@ -206,10 +220,17 @@ async fn claim<W: World>(
     state.claims.insert(hook.name.clone(), claim_of(world, hook));
     // What it may already have done is not forgotten over what it is about to do.
     let tried = state.tried.entry(hook.name.clone()).or_default();
+    let begun = state.begun.entry(hook.name.clone()).or_default();
     let seen = state.seen.get(&hook.name).map(|seen| as_left(seen, tried, tip));
     state.seen.extend(seen.map(|seen| (hook.name.clone(), seen)));
-    let at_tip = moves.iter().filter_map(|one| Some((one.tag.clone(), tip.pins.get(&one.tag)?.clone())));
-    tried.pins.extend(at_tip);
+    for one in moves {
+        let Some(pin) = tip.pins.get(&one.tag) else { continue };
+        let before = tried.pins.insert(one.tag.clone(), pin.clone());
+        // What it was run for last, and again now, is the same move: it keeps its number, and by that its id.
+        if before.is_none_or(|before| before.digest != pin.digest) {
+            *begun.entry(one.tag.clone()).or_default() += 1;
+        }
+    }
     memory.replace(world, state).await
 }
 
@@ -226,14 +247,15 @@ async fn tell<W: World>(
         if hook.each { moves.into_iter().map(|one| vec![one]).collect() } else { vec![moves] };
     let mut all_good = true;
     let last = batches.len() - 1;
+    // As it was claimed: what others write while the hook runs changes no id.
+    let begun = memory.state.begun.get(&hook.name).cloned().unwrap_or_default();
     for (number, batch) in batches.into_iter().enumerate() {
-        let nothing = state::Told::new();
         let landed = Landed {
             remote: request.remote.as_deref(),
             branch: &memory.branch,
             root: &request.root,
             commit: &at.tip.0,
-            told: memory.state.told.get(&hook.name).unwrap_or(&nothing),
+            begun: &begun,
         };
         let event = EventV1::new(&hook.name, landed, &batch);
         world.progress(Progress::Hook);
@@ -275,13 +297,11 @@ async fn tell<W: World>(
 fn mark(state: &mut State, tip: &Lock, told: &[Move], hook: &Hook) {
     let Some(seen) = state.seen.get_mut(&hook.name) else { return };
     let tried = state.tried.entry(hook.name.clone()).or_default();
-    let times = state.told.entry(hook.name.clone()).or_default();
     for one in told {
         let Some(pin) = tip.pins.get(&one.tag) else { continue };
         if tried.pins.get(&one.tag).is_some_and(|tried| tried.digest == pin.digest) {
             tried.pins.remove(&one.tag);
             seen.pins.insert(one.tag.clone(), pin.clone());
-            *times.entry(one.tag.clone()).or_default() += 1;
         }
     }
     tried.pins.retain(|id, _| tip.pins.contains_key(id));
@@ -340,6 +360,7 @@ async fn prepare<W: World>(
     }
     Ok(HookRun {
         name: hook.name.clone(),
+        owner: world.owner(),
         argv: hook.run.clone(),
         files,
         pass_env: hook.env.clone(),

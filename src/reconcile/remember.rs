@@ -64,7 +64,7 @@ impl Remembered {
         let is_known = |name: &String| hooks.iter().any(|hook| hook.name == *name);
         state.seen.retain(|name, _| is_known(name));
         state.tried.retain(|name, _| is_known(name));
-        state.told.retain(|name, _| is_known(name));
+        // What a hook was run for is counted on when it comes back, or another move would have the id of an old one.
         for hook in hooks {
             state.seen.entry(hook.name.clone()).or_insert_with(|| root.lock.clone());
         }

@@ -1,8 +1,9 @@
 //! Who this process is, and whether another one is gone: for claims that outlive the process that made them.
 //!
 //! A process id says nothing by itself: it is reused, and other machines and containers have the same ones. So an
-//! owner is a process id with its start time, within a process-id space, within one run of a kernel. Only where all
-//! of that is known and the same is anybody ever called gone; in doubt nobody is.
+//! owner is a process id with its start time and a user, within a process-id space, within one run of a kernel. Only
+//! where all of that is known and the same is anybody ever called gone; in doubt nobody is. The user is part of it
+//! because what hooks of another one left behind is not to be seen.
 
 use std::fs;
 use std::io;
@@ -39,15 +40,15 @@ pub fn is_gone(owner: &Owner) -> bool {
     }
 }
 
-/// The running kernel and our process-id space, or a name that no other process has.
+/// The running kernel, our process-id space and our user, or a name that no other process has.
 fn machine() -> &'static str {
     static MACHINE: OnceLock<String> = OnceLock::new();
     MACHINE.get_or_init(|| kernel().unwrap_or_else(|| format!("unknown:{:032x}", fastrand::u128(..))))
 }
 
-/// The running kernel and our process-id space, as the kernel names them; none where there is no `/proc`.
+/// The running kernel, our process-id space and our user, as the kernel names them; none where there is no `/proc`.
 fn kernel() -> Option<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let space = fs::read_link("/proc/self/ns/pid").ok()?;
-    Some(format!("{}/{}", boot.trim(), space.to_str()?))
+    Some(format!("{}/{}/{}", boot.trim(), space.to_str()?, rustix::process::getuid().as_raw()))
 }

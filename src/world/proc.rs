@@ -74,8 +74,17 @@ pub fn all() -> Vec<Stat> {
 
 /// Whether the environment that `pid` was started with has exactly this `NAME=value`. A zombie has none any more.
 pub fn was_given(pid: i32, variable: &str) -> bool {
+    environment_has(pid, |entry| entry == variable.as_bytes())
+}
+
+/// The same for a `NAME=value` that begins with `start`.
+pub fn was_given_prefix(pid: i32, start: &str) -> bool {
+    environment_has(pid, |entry| entry.starts_with(start.as_bytes()))
+}
+
+fn environment_has(pid: i32, is_it: impl Fn(&[u8]) -> bool) -> bool {
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    environment.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes())
+    environment.split(|byte| *byte == 0).any(is_it)
 }
 
 /// Whether `pid` stands in `folder` or below; `folder` without symbolic links.

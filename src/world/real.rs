@@ -201,6 +201,7 @@ impl World for RealWorld {
     }
 
     async fn run_hook(&self, run: &HookRun) -> HookEnd {
+        hook::sweep(&self.owner, owner::is_gone).await;
         hook::run(run, &self.surroundings).await
     }
 
@@ -210,6 +211,10 @@ impl World for RealWorld {
 
     fn is_gone(&self, owner: &Owner) -> bool {
         owner::is_gone(owner)
+    }
+
+    async fn end_left_by(&self, owner: &Owner) -> bool {
+        hook::end_left_by(owner).await
     }
 
     fn now(&self) -> Timestamp {
