@@ -133,10 +133,8 @@ impl CliError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Pass(PassError::Forbidden(_)) => Exit::Refused,
-            Self::Pass(PassError::Contention { .. }) => Exit::Contention,
-            Self::Pass(PassError::NoSuchTag(_)) => Exit::Usage,
-            Self::Pass(_) | Self::Output(_) => Exit::Error,
+            Self::Pass(error) => error.exit(),
+            Self::Output(_) => Exit::Error,
             Self::Said { exit, .. } => *exit,
         }
     }

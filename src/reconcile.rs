@@ -20,7 +20,8 @@ use crate::git::{Files, GitError};
 use crate::image::TagId;
 use crate::lock::{Lock, diff};
 use crate::problem::Problems;
-use crate::report::{End, Outcome, Report, Row};
+use crate::report::exit::Exit;
+use crate::report::{End, Outcome, Report, Row, Wrong};
 use crate::root::{NoSuchTag, Root};
 use crate::settings::globs::TagGlobs;
 use crate::settings::policy::Policy;
@@ -103,6 +104,23 @@ pub enum PassError {
     },
 }
 
+impl PassError {
+    /// How a pass that it stopped is to be judged.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Forbidden(_) | Self::Git(GitError::Tree { .. }) => Exit::Refused,
+            Self::NoSuchTag(_) => Exit::Usage,
+            Self::Contention { .. } => Exit::Contention,
+            Self::Problems(_) | Self::Git(_) | Self::Registries(_) => Exit::Error,
+        }
+    }
+
+    /// The same as something that went wrong in a pass that went on; `meaning` is what came of it.
+    fn within(&self, meaning: &str) -> Wrong {
+        Wrong { exit: self.exit(), message: format!("{meaning}: {self}") }
+    }
+}
+
 /// Runs one pass.
 ///
 /// # Errors
@@ -130,11 +148,14 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         let mut plan = plan::plan(&scene.root, request.imports, request.only.as_ref(), schedule, now);
         let asked = std::mem::take(&mut plan.asked);
         let settled = |id: &TagId| carried.as_ref().is_some_and(|carried| carried.settles(&scene.root, id));
-        let findings = resolve::resolve(world, plan.without(settled), &fetched).await;
+        let plan = plan.without(settled);
+        let failed = carried.iter().flat_map(|carried| &carried.failures);
+        let failed: Vec<_> = failed.filter(|(id, _)| settled(id) && !plan.asks_for(id)).collect();
+        let findings = resolve::resolve(world, plan, &fetched).await;
         let mut notes = resolve::notes(&findings);
         notes.extend(load::note(&scene, request.branch.as_deref()));
         let (next, mut failures) = pin::pin(&scene.root.definitions, &scene.root.lock, findings);
-        for (id, error) in carried.iter().flat_map(|carried| &carried.failures).filter(|(id, _)| settled(id)) {
+        for (id, error) in failed {
             failures.entry(id.clone()).or_insert_with(|| error.clone());
         }
 
@@ -186,9 +207,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             if request.imports == Imports::Due && request.only.is_none() && !asked.is_empty() {
                 let due = remember::Due { now, failed: failures.keys().cloned().collect() };
                 if let Err(error) = memory.record(world, &due).await {
-                    report
-                        .errors
-                        .push(format!("the time of this pass could not be kept, so its tags stay due: {error}"));
+                    report.errors.push(error.within("the time of this pass could not be kept, so its tags stay due"));
                 }
             }
             let root = match next {
@@ -198,7 +217,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             let at = notify::AtTip { tip, root };
             let told = notify::notify(world, request, at, memory).await;
             report.hooks = told.rows;
-            report.errors.extend(told.error.map(|error| format!("hooks stay pending: {error}")));
+            report.errors.extend(told.error.map(|error| error.within("hooks stay pending")));
             report.notes.extend(world.notes());
         }
         return Ok(report);
@@ -238,20 +257,25 @@ impl Carried {
         Self { base, settled, failures, doubt }
     }
 
-    /// Whether `id` needs not be asked for again under the definitions of `root`.
+    /// Whether `id` needs not be asked for again under the definitions of `root`. A pin that somebody changed meanwhile
+    /// is not the one that was seen to be right.
     fn settles(&self, root: &Root, id: &TagId) -> bool {
-        self.settled.contains_key(id) && self.settled.get(id) == root.definitions.tags.get(id)
+        self.settled.contains_key(id)
+            && self.settled.get(id) == root.definitions.tags.get(id)
+            && self.base.pins.get(id) == root.lock.pins.get(id)
     }
 }
 
 impl Plan<'_> {
-    /// The same without tags that are settled already.
+    /// The same without images whose tags are all settled already. One that is asked for anyway is so for all of its
+    /// tags, or two tags of one image would come out apart.
     fn without(mut self, settled: impl Fn(&TagId) -> bool) -> Self {
-        for import in &mut self.imports {
-            import.wants.retain(|want| !settled(want.tag));
-        }
-        self.imports.retain(|import| !import.wants.is_empty());
+        self.imports.retain(|import| !import.wants.iter().all(|want| settled(want.tag)));
         self
+    }
+
+    fn asks_for(&self, tag: &TagId) -> bool {
+        self.imports.iter().any(|import| import.wants.iter().any(|want| want.tag == tag))
     }
 }
 

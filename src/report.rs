@@ -33,8 +33,17 @@ pub struct Report {
     pub hooks: Vec<HookRow>,
     /// Anything else that people should know, a sentence each.
     pub notes: Vec<String>,
-    /// What went wrong beside tags and hooks, a sentence each.
-    pub errors: Vec<String>,
+    /// What went wrong beside tags and hooks.
+    pub errors: Vec<Wrong>,
+}
+
+/// Something that went wrong beside tags and hooks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// How it is to be judged.
+    pub exit: Exit,
+    /// What happened, a sentence.
+    pub message: String,
 }
 
 /// How a pass ended.
@@ -225,7 +234,7 @@ impl Report {
     pub fn exit(&self) -> Exit {
         let rows = self.rows.iter().map(|row| row.outcome.exit());
         let hooks = self.hooks.iter().map(|hook| hook.outcome.exit());
-        let errors = self.errors.iter().map(|_| Exit::Error);
+        let errors = self.errors.iter().map(|error| error.exit);
         rows.chain(hooks).chain(errors).fold(Exit::Success, Exit::worst)
     }
 

@@ -33,7 +33,7 @@ impl ReportV1 {
             tags: report.rows.iter().map(TagV1::from).collect(),
             hooks: report.hooks.iter().map(HookV1::from).collect(),
             notes: report.notes.clone(),
-            errors: report.errors.clone(),
+            errors: report.errors.iter().map(|error| error.message.clone()).collect(),
         }
     }
 }

@@ -35,7 +35,7 @@ pub fn text(report: &Report, show: Show, style: Style) -> String {
         out.put(format_args!("note: {}\n", escape::terminal(note)));
     }
     for error in &report.errors {
-        out.put(format_args!("error: {}\n", escape::terminal(error)));
+        out.put(format_args!("error: {}\n", escape::terminal(&error.message)));
     }
     out.put(format_args!("{}\n", summary(report)));
     out.text

@@ -10,10 +10,11 @@ use crate::reconcile::PassError;
 use crate::report::exit::Exit;
 use crate::report::{End, Report};
 use crate::settings::globs::TagGlobs;
+use crate::state::State;
 use crate::stream::Source;
 use crate::world::Change;
 
-use super::universe::{Commit, Delivery, Inner, Shared, place};
+use super::universe::{Commit, Delivery, Inner, Shared, Start, place};
 
 /// Watches a commit that a pass puts on the branch.
 pub(super) fn at_landing(inner: &mut Inner, commit: &Commit, change: &Change) {
@@ -61,47 +62,103 @@ pub(super) fn at_landing(inner: &mut Inner, commit: &Commit, change: &Change) {
 }
 
 /// Watches what a hook is about to be told.
-pub(super) fn at_hook_start(inner: &mut Inner, event: &serde_json::Value) {
+pub(super) fn at_hook_start(inner: &mut Inner, hook: &str, event: &serde_json::Value) {
     let at = commit_of(event);
     let on_branch: BTreeSet<usize> = inner.history().collect();
-    for (tag, digest) in told(event) {
-        let landed = inner.commits[at].root.lock.pins.get(&tag).is_some_and(|pin| pin.digest == digest);
+    for one in told(event) {
+        let (tag, digest) = (&one.tag, &one.new);
+        let landed = inner.commits[at].root.lock.pins.get(tag).is_some_and(|pin| pin.digest == *digest);
         if !landed || !on_branch.contains(&at) {
             inner.break_(format!("I9: a hook was told of {tag} at {digest}, which did not land"));
         }
+        at_id(inner, hook, at, one);
     }
+}
+
+/// Watches that a move has one id, and an id one move.
+fn at_id(inner: &mut Inner, hook: &str, at: usize, one: Told) {
+    let Told { id, tag, old, new } = one;
+    let place = (hook.to_owned(), tag.clone());
+    let last = inner.starts.get(&place);
+    let is_last = last.is_some_and(|last| last.id == id);
+    let meaning = (hook.to_owned(), tag.clone(), old.clone(), new.clone());
+    let known = inner.ids.get(&id);
+    let is_done = inner.deliveries.iter().any(|one| one.marked && one.id == id);
+    if known.is_some_and(|known| *known != meaning) {
+        inner.break_(format!("I11: {id} stands for two moves of {hook}"));
+    } else if is_done || known.is_some() && !is_last {
+        inner.break_(format!("I11: {id} came back to {hook} for {tag} after it was over"));
+    } else if let Some(last) = last
+        && (&last.old, &last.new) == (&old, &new)
+        && !is_last
+        && !was_away(inner, last.commit, at, &tag, &new)
+    {
+        inner.break_(format!("I11: {hook} is told again of {tag} at {new} under another id"));
+    }
+    inner.ids.insert(id.clone(), meaning);
+    inner.starts.insert(place, Start { id, old, new, commit: at });
 }
 
 /// Watches what a hook was told with success.
-pub(super) fn at_delivery(inner: &mut Inner, hook: &str, event: &serde_json::Value) {
-    let at = commit_of(event);
-    for (tag, digest) in told(event) {
+pub(super) fn at_delivery(inner: &mut Inner, hook: &str, event: &serde_json::Value, process: u32) {
+    let commit = commit_of(event);
+    for Told { id, tag, new: digest, .. } in told(event) {
         let before = inner.deliveries.iter().rev().find(|one| one.hook == hook && one.tag == tag);
         if let Some(before) = before {
-            if before.commit > at {
-                let (then, now) = (before.commit, at);
-                inner.break_(format!("I10: {hook} was told of {tag} at {now} after {then}"));
-            } else if before.digest == digest && inner.crashes == 0 && inner.lost == 0 && !was_away(inner, before, at) {
+            let is_same = before.digest == digest && !was_away(inner, before.commit, commit, &tag, &digest);
+            // Whoever told it may still say so, as long as the claims of both hold.
+            let is_over = |process| inner.overtaken.contains(&(hook.to_owned(), process));
+            let is_at_it = inner.alive.contains(&before.process)
+                && before.process != process
+                && !is_over(before.process)
+                && !is_over(process);
+            if before.commit > commit {
+                let then = before.commit;
+                inner.break_(format!("I10: {hook} was told of {tag} at {commit} after {then}"));
+            } else if is_same && (before.marked || is_at_it) {
                 inner.break_(format!("I11: {hook} was told of {tag} twice though nothing went wrong"));
+            } else if is_same && before.id != id {
+                inner.break_(format!("I11: {hook} was told of {tag} twice, under two ids"));
             }
         }
-        inner.deliveries.push(Delivery { hook: hook.to_owned(), tag, digest, commit: at });
+        let hook = hook.to_owned();
+        inner.deliveries.push(Delivery { hook, tag, digest, commit, id, process, marked: false });
     }
 }
 
-/// Whether the branch held something else for the tag between a delivery and the commit `at`.
-fn was_away(inner: &Inner, before: &Delivery, at: usize) -> bool {
-    (before.commit..=at).any(|commit| {
-        let pin = inner.commits[commit].root.lock.pins.get(&before.tag);
-        pin.is_none_or(|pin| pin.digest != before.digest)
+/// Watches a state as it is written.
+pub(super) fn at_state(inner: &mut Inner, state: &State) {
+    for one in inner.deliveries.iter_mut().filter(|one| !one.marked) {
+        let seen = state.seen.get(&one.hook).and_then(|seen| seen.pins.get(&one.tag));
+        one.marked = seen.is_some_and(|pin| pin.digest == one.digest);
+    }
+    let old = inner.state_tip.map(|at| inner.states[at].1.claims.clone()).unwrap_or_default();
+    for (hook, claim) in old.into_iter().filter(|(_, claim)| claim.until <= inner.now) {
+        if state.claims.get(&hook).is_some_and(|new| new.owner != claim.owner) {
+            inner.overtaken.insert((hook, claim.owner.process.parse().unwrap()));
+        }
+    }
+}
+
+/// Whether the branch held something else than `digest` for `tag` between two commits.
+fn was_away(inner: &Inner, from: usize, to: usize, tag: &TagId, digest: &Digest) -> bool {
+    (from..=to).any(|commit| {
+        let pin = inner.commits[commit].root.lock.pins.get(tag);
+        pin.is_none_or(|pin| pin.digest != *digest)
     })
 }
 
 /// Watches how a pass says it ended.
 pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, PassError>) {
+    universe.with(|inner| {
+        if let Some(reports) = &mut inner.reports {
+            reports.push(format!("{result:?}"));
+        }
+    });
     let report = match result {
         Ok(report) => report,
         Err(PassError::Contention { .. }) => return,
+        Err(PassError::Git(_)) if universe.with(|inner| inner.cut_off.contains(&process)) => return,
         Err(error) => return universe.with(|inner| inner.break_(format!("I3: a pass stopped: {error}"))),
     };
     universe.with(|inner| {
@@ -112,8 +169,13 @@ pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, Pa
         for row in &report.rows {
             let defined = inner.commits[place(tip)].root.definitions.tags.get(&row.tag);
             let Some(Source::Image { image, .. }) = defined.map(|tag| &tag.source) else { continue };
-            if !inner.observed.contains_key(&(process, image.to_string())) {
+            let Some((_, digest)) = inner.observed.get(&(process, image.to_string())) else {
                 inner.break_(format!("I18: success, though {image} was never answered for"));
+                continue;
+            };
+            // What the pass saw last is what its lock holds.
+            if inner.commits[place(tip)].root.lock.pins.get(&row.tag).is_none_or(|pin| pin.digest != *digest) {
+                inner.break_(format!("I18: success, though {} is not what {image} was seen to be", row.tag));
             }
         }
         if let End::Landed(commit) = &report.end
@@ -156,15 +218,16 @@ pub(super) fn at_rest(universe: &Shared) -> Result<(), String> {
     })
 }
 
-/// Whether the last thing a hook was told of each tag, or else adopted, is what stands on the branch.
+/// Whether the last thing a hook was told of each tag is what stands on the branch; of a tag that it was never told of,
+/// what it adopted.
 fn last_told(inner: &Inner, hook: &str, on: &TagGlobs) -> Result<(), String> {
-    let adopted = inner.adopted.get(hook).map(|lock| &lock.pins);
+    let Some((adopted, from)) = inner.adopted.get(hook) else { return Err(format!("I8: {hook} adopted nothing")) };
     let told: BTreeMap<&TagId, &Digest> =
-        inner.deliveries.iter().filter(|one| one.hook == hook).map(|one| (&one.tag, &one.digest)).collect();
+        inner.deliveries[*from..].iter().filter(|one| one.hook == hook).map(|one| (&one.tag, &one.digest)).collect();
     for (id, pin) in inner.at_tip().lock.pins.iter().filter(|(id, _)| on.matches(id)) {
-        let adopted = adopted.and_then(|pins| pins.get(id)).map(|pin| &pin.digest);
-        if told.get(id).copied() != Some(&pin.digest) && adopted != Some(&pin.digest) {
-            return Err(format!("I8: {hook} was never told of {id} at {}", pin.digest));
+        let known = told.get(id).copied().or_else(|| adopted.pins.get(id).map(|pin| &pin.digest));
+        if known != Some(&pin.digest) {
+            return Err(format!("I8: {hook} was last told of {id} at something else than {}", pin.digest));
         }
     }
     Ok(())
@@ -174,14 +237,22 @@ fn commit_of(event: &serde_json::Value) -> usize {
     place(&CommitId(event["commit"].as_str().unwrap().to_owned()))
 }
 
-fn told(event: &serde_json::Value) -> Vec<(TagId, Digest)> {
+/// A move of an event.
+struct Told {
+    id: String,
+    tag: TagId,
+    old: Option<Digest>,
+    new: Digest,
+}
+
+fn told(event: &serde_json::Value) -> Vec<Told> {
     let moves = event["moves"].as_array().unwrap();
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-    moves
-        .iter()
-        .map(|one| {
-            let tag = format!("{}:{}", text(&one["stream"]), text(&one["tag"]));
-            (tag.parse().unwrap(), text(&one["new"]["digest"]).parse().unwrap())
-        })
-        .collect()
+    let one = |one: &serde_json::Value| Told {
+        id: text(&one["id"]),
+        tag: format!("{}:{}", text(&one["stream"]), text(&one["tag"])).parse().unwrap(),
+        old: one["old"]["digest"].as_str().map(|digest| digest.parse().unwrap()),
+        new: text(&one["new"]["digest"]).parse().unwrap(),
+    };
+    moves.iter().map(one).collect()
 }

@@ -58,6 +58,14 @@ impl SimRegistry {
         self.tags.entry(image.to_owned()).or_default().push(digest);
     }
 
+    /// A tag moves back to what it was before.
+    fn move_back(&mut self, image: &str) {
+        let all = self.tags.entry(image.to_owned()).or_default();
+        if let [.., before, _] = &all[..] {
+            all.push(before.clone());
+        }
+    }
+
     /// What `image` is, seen from the newest edge.
     pub(super) fn now(&self, image: &ImageRef) -> Option<&Digest> {
         self.tags.get(&image.to_string())?.last()
@@ -103,8 +111,17 @@ pub(super) fn move_one(universe: &Shared) {
                 inner.registry.failing.insert(name, kind);
             }
             1 | 2 => inner.registry.failing.clear(),
+            3 => inner.registry.move_back(&name),
             _ => inner.registry.push(&name),
         }
+    });
+}
+
+/// A tag moves to what it never was.
+pub(super) fn move_on(universe: &Shared) {
+    universe.with(|inner| {
+        let name = image(inner.rng.usize(..TAGS));
+        inner.registry.push(&name);
     });
 }
 

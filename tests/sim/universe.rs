@@ -42,6 +42,39 @@ pub(super) struct Delivery {
     pub(super) tag: TagId,
     pub(super) digest: Digest,
     pub(super) commit: usize,
+    /// The move's id.
+    pub(super) id: String,
+    /// Whose run it was.
+    pub(super) process: u32,
+    /// Whether the state says so.
+    pub(super) marked: bool,
+}
+
+/// A move as a hook was last run for it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Start {
+    pub(super) id: String,
+    pub(super) old: Option<Digest>,
+    pub(super) new: Digest,
+    pub(super) commit: usize,
+}
+
+/// A hook that goes on though the process that ran it was killed.
+pub(super) struct Orphan {
+    pub(super) process: u32,
+    pub(super) hook: String,
+    pub(super) event: serde_json::Value,
+    /// When it ends by itself at the latest.
+    pub(super) until: Duration,
+}
+
+/// What is not to be had however often it is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stuck {
+    /// The branch.
+    Branch,
+    /// The state, once it was written so often.
+    StateAfter(usize),
 }
 
 pub(super) struct Inner {
@@ -59,16 +92,29 @@ pub(super) struct Inner {
     pub(super) alive: BTreeSet<u32>,
     pub(super) processes: u32,
     pub(super) deliveries: Vec<Delivery>,
+    /// By hook and tag.
+    pub(super) starts: BTreeMap<(String, TagId), Start>,
+    /// By a move's id, what it stands for.
+    pub(super) ids: BTreeMap<String, (String, TagId, Option<Digest>, Digest)>,
+    pub(super) orphans: Vec<Orphan>,
+    /// By hook, processes whose claim was over when another took it.
+    pub(super) overtaken: BTreeSet<(String, u32)>,
+    /// Processes whose remote failed.
+    pub(super) cut_off: BTreeSet<u32>,
+    pub(super) stuck: Option<Stuck>,
+    /// What passes reported, where somebody wants to know.
+    pub(super) reports: Option<Vec<String>>,
     /// Digests whose bytes were fetched and hashed.
     pub(super) hashed: BTreeSet<Digest>,
-    /// When each process last saw a tag of a registry answer.
-    pub(super) observed: BTreeMap<(u32, String), u64>,
-    /// What each hook adopted when it was first seen.
-    pub(super) adopted: BTreeMap<String, Lock>,
+    /// When each process last saw a tag of a registry answer, and what.
+    pub(super) observed: BTreeMap<(u32, String), (u64, Digest)>,
+    /// What each hook adopted when it was first seen, and after how many deliveries.
+    pub(super) adopted: BTreeMap<String, (Lock, usize)>,
     pub(super) broken: Option<String>,
     pub(super) crashes: usize,
     pub(super) lost: usize,
     pub(super) rejected: usize,
+    pub(super) orphaned: usize,
 }
 
 impl Universe {
@@ -100,6 +146,13 @@ impl Universe {
                 alive: BTreeSet::new(),
                 processes: 0,
                 deliveries: Vec::new(),
+                starts: BTreeMap::new(),
+                ids: BTreeMap::new(),
+                orphans: Vec::new(),
+                overtaken: BTreeSet::new(),
+                cut_off: BTreeSet::new(),
+                stuck: None,
+                reports: None,
                 hashed: BTreeSet::new(),
                 observed: BTreeMap::new(),
                 adopted: BTreeMap::new(),
@@ -107,6 +160,7 @@ impl Universe {
                 crashes: 0,
                 lost: 0,
                 rejected: 0,
+                orphaned: 0,
             }),
         })
     }
@@ -160,8 +214,8 @@ impl Universe {
     }
 
     /// How much has been left behind by all so far.
-    pub(super) fn traces(&self) -> (usize, usize) {
-        self.with(|inner| (inner.commits.len(), inner.deliveries.len()))
+    pub(super) fn traces(&self) -> (usize, usize, usize) {
+        self.with(|inner| (inner.commits.len(), inner.deliveries.len(), inner.states.len()))
     }
 
     /// The first invariant that broke.
@@ -177,6 +231,8 @@ impl Universe {
             crashes: inner.crashes,
             lost: inner.lost,
             rejected: inner.rejected,
+            orphans: inner.orphaned,
+            reports: inner.reports.take(),
         })
     }
 }
@@ -187,10 +243,13 @@ impl Inner {
         self.now = self.now.checked_add(by).unwrap();
     }
 
-    /// Whether somebody who is alive has claimed a hook.
+    /// Whether somebody who is alive, or whose hook is, has claimed a hook.
     pub(super) fn has_live_claim(&self) -> bool {
         let claims = self.state_tip.map(|at| &self.states[at].1.claims);
-        let alive = |claim: &Claim| self.alive.contains(&claim.owner.process.parse().unwrap());
+        let alive = |claim: &Claim| {
+            let process = claim.owner.process.parse().unwrap();
+            self.alive.contains(&process) || self.orphans.iter().any(|orphan| orphan.process == process)
+        };
         claims.is_some_and(|claims| claims.values().any(alive))
     }
 

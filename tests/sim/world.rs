@@ -23,7 +23,7 @@ use crate::world::{Change, Progress, Sight, World};
 
 use super::invariants;
 use super::registry::is_tagged;
-use super::universe::{Commit, Inner, Shared, id, place};
+use super::universe::{Commit, Inner, Orphan, Shared, Stuck, id, place};
 
 /// Something that peers got wrong, done wrong here on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +46,13 @@ pub(super) enum Fault {
     FailureSwallowed,
     /// Whoever claims a hook is taken for dead.
     ClaimIgnored,
+    /// What a dead pass left running goes on.
+    OrphanIgnored,
 }
 
 impl Fault {
     /// Every fault, with the invariants that may catch it.
-    pub(super) const ALL: [(Self, &'static [&'static str]); 9] = [
+    pub(super) const ALL: [(Self, &'static [&'static str]); 10] = [
         (Self::ForcedPush, &["I7"]),
         (Self::BlindRebase, &["I2", "I5", "I7"]),
         (Self::UnknownIgnored, &["I7", "I9", "I18"]),
@@ -59,9 +61,13 @@ impl Fault {
         (Self::HeadTrusted, &["I1"]),
         (Self::ForcedState, &["I8", "I10", "I11"]),
         (Self::FailureSwallowed, &["I18"]),
-        (Self::ClaimIgnored, &["I10", "I11"]),
+        (Self::ClaimIgnored, &["I8", "I10", "I11"]),
+        (Self::OrphanIgnored, &["I8", "I10", "I11"]),
     ];
 }
+
+/// How long an orphan goes on at most: clocks may jump meanwhile, and past its claim others may run the hook.
+const ORPHAN_MAX: Duration = Duration::from_secs(60);
 
 /// One process's view of the universe.
 pub(super) struct SimWorld {
@@ -105,6 +111,16 @@ impl SimWorld {
         result
     }
 
+    /// The same at the remote, which now and then cannot be reached.
+    async fn ask<T>(&self, effect: impl FnOnce(&mut Inner) -> T) -> Result<T, GitError> {
+        let (process, fails) = (self.process, self.universe.with(|inner| inner.mishap(1)));
+        if fails {
+            self.act(|inner| inner.cut_off.insert(process)).await;
+            return Err(GitError::Unreachable { url: "sim".to_owned(), reason: "it is cut off".to_owned() });
+        }
+        Ok(self.act(effect).await)
+    }
+
     fn commit(&self, inner: &mut Inner, parent: usize, change: &Change) -> CommitId {
         let mut files = (*inner.commits[parent].files).clone();
         files.insert(crate::lock::FILE_NAME.to_owned(), change.lock.clone().into_bytes());
@@ -113,7 +129,7 @@ impl SimWorld {
         for one in moves(&inner.commits[parent].root.lock, &root.lock) {
             let seen = inner.observed.get(&(self.process, one.image.to_string()));
             match seen {
-                Some(at) if one.after().is_some() => seen_at.insert(one.tag.clone(), *at),
+                Some((at, _)) if one.after().is_some() => seen_at.insert(one.tag.clone(), *at),
                 _ => seen_at.remove(&one.tag),
             };
         }
@@ -126,8 +142,8 @@ impl SimWorld {
 
 impl World for SimWorld {
     async fn look(&self, _: Option<&str>) -> Result<Sight, GitError> {
-        let tip = self.act(|inner| inner.tip).await;
-        let state = self.act(|inner| inner.state_tip).await;
+        let tip = self.ask(|inner| inner.tip).await?;
+        let state = self.ask(|inner| inner.state_tip).await?;
         let earlier = self.earlier_tip.replace(Some(tip)).unwrap_or(tip);
         let tip = if self.has(Fault::BranchBeforeState) { earlier } else { tip };
         Ok(Sight { branch: "main".to_owned(), tip: id(tip), state: state.map(id) })
@@ -135,12 +151,12 @@ impl World for SimWorld {
 
     async fn read(&self, commit: &CommitId) -> Result<Files, GitError> {
         let at = place(commit);
-        Ok(self.act(|inner| (*inner.commits[at].files).clone()).await)
+        self.ask(|inner| (*inner.commits[at].files).clone()).await
     }
 
     async fn file(&self, commit: &CommitId, path: &str) -> Result<Option<RepoFile>, GitError> {
         let at = place(commit);
-        let bytes = self.act(|inner| inner.commits[at].files.get(path).cloned()).await;
+        let bytes = self.ask(|inner| inner.commits[at].files.get(path).cloned()).await?;
         Ok(bytes.map(|bytes| RepoFile { bytes, executable: true }))
     }
 
@@ -148,6 +164,9 @@ impl World for SimWorld {
         self.give_way().await;
         let answer = self.universe.with(|inner| {
             let parent = place(&change.parent);
+            if inner.stuck == Some(Stuck::Branch) {
+                return Push::Moved;
+            }
             if inner.mishap(6) {
                 inner.lost += 1;
                 if inner.rng.bool() && inner.tip == parent {
@@ -182,7 +201,7 @@ impl World for SimWorld {
 
     async fn read_state(&self, _: &str, commit: Option<&CommitId>) -> Result<State, GitError> {
         let at = commit.map(place);
-        Ok(self.act(|inner| at.map(|at| inner.states[at].1.clone()).unwrap_or_default()).await)
+        self.ask(|inner| at.map(|at| inner.states[at].1.clone()).unwrap_or_default()).await
     }
 
     async fn write_state(
@@ -199,11 +218,14 @@ impl World for SimWorld {
             if lost && inner.rng.bool() {
                 return Push::Unknown("the answer was lost".to_owned());
             }
-            if inner.state_tip != expected && !forced {
+            let stuck = matches!(inner.stuck, Some(Stuck::StateAfter(times)) if inner.states.len() >= times);
+            if inner.state_tip != expected && !forced || stuck {
                 return Push::Moved;
             }
+            invariants::at_state(inner, state);
             for (hook, lock) in &state.seen {
-                inner.adopted.entry(hook.clone()).or_insert_with(|| lock.clone());
+                let told = inner.deliveries.len();
+                inner.adopted.entry(hook.clone()).or_insert_with(|| (lock.clone(), told));
             }
             inner.adopted.retain(|hook, _| state.seen.contains_key(hook));
             inner.states.push((inner.state_tip, state.clone()));
@@ -214,7 +236,7 @@ impl World for SimWorld {
                 Push::Landed(id(inner.states.len() - 1))
             }
         };
-        Ok(self.act(push).await)
+        self.ask(push).await
     }
 
     fn prepare(&self, _: &Settings, _: &Files) -> Result<(), String> {
@@ -231,8 +253,10 @@ impl World for SimWorld {
             if fails {
                 answer = Err(ImportError::new(FailureKind::Network, "the connection broke"));
             }
-            if answer.is_ok() && is_tagged(image) {
-                inner.observed.insert((process, image.to_string()), inner.step);
+            if let Ok(digest) = &answer
+                && is_tagged(image)
+            {
+                inner.observed.insert((process, image.to_string()), (inner.step, digest.clone()));
             }
             let pinned =
                 || inner.at_tip().lock.pins.values().find(|pin| pin.image == *image).map(|pin| pin.digest.clone());
@@ -278,7 +302,16 @@ impl World for SimWorld {
             };
             self.act(mark).await;
         }
-        self.act(|inner| invariants::at_hook_start(inner, &event)).await;
+        self.give_way().await;
+        self.universe.with(|inner| invariants::at_hook_start(inner, &run.name, &event));
+        let mut running = Running {
+            universe: &self.universe,
+            left: self.universe.with(|inner| {
+                let until = inner.elapsed + run.timeout.min(ORPHAN_MAX);
+                Some(Orphan { process: self.process, hook: run.name.clone(), event: event.clone(), until })
+            }),
+        };
+        self.give_way().await;
         // It takes its time, in which others go on, and at its time limit it is ended.
         let started = self.elapsed();
         for _ in 0..self.universe.rng(|rng| rng.u8(0..8)) {
@@ -294,9 +327,10 @@ impl World for SimWorld {
             if fails {
                 return HookExit::Code(1);
             }
-            invariants::at_delivery(inner, &run.name, &event);
+            invariants::at_delivery(inner, &run.name, &event, self.process);
             HookExit::Success
         });
+        running.left = None;
         self.give_way().await;
         HookEnd { exit, output: String::new() }
     }
@@ -308,6 +342,12 @@ impl World for SimWorld {
     fn is_gone(&self, owner: &Owner) -> bool {
         let alive = || self.universe.with(|inner| inner.alive.contains(&owner.process.parse().unwrap()));
         self.has(Fault::ClaimIgnored) || owner.machine == self.machine.to_string() && !alive()
+    }
+
+    async fn end_left_by(&self, owner: &Owner) -> bool {
+        let (process, ignored): (u32, _) = (owner.process.parse().unwrap(), self.has(Fault::OrphanIgnored));
+        self.act(|inner| inner.orphans.retain(|orphan| ignored || orphan.process != process)).await;
+        true
     }
 
     fn now(&self) -> Timestamp {
@@ -332,6 +372,21 @@ impl World for SimWorld {
     }
 
     fn progress(&self, _: Progress) {}
+}
+
+/// A hook while it runs. Dropped before its end, as when its process is killed, it goes on by itself.
+struct Running<'u> {
+    universe: &'u Shared,
+    left: Option<Orphan>,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.universe.with(|inner| {
+            inner.orphaned += usize::from(self.left.is_some());
+            inner.orphans.extend(self.left.take());
+        });
+    }
 }
 
 /// What somebody makes up who pins a digest without its bytes.

@@ -1,0 +1,89 @@
+//! A branch, or a state ref, that never stands still: a pass gives up after its patience, and says so with 5.
+
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crate::reconcile::tries::{PATIENCE, Tries};
+use crate::reconcile::{PassError, reconcile};
+use crate::report::exit::Exit;
+use crate::report::{End, Report};
+use crate::world::World as _;
+
+use super::request;
+use super::universe::{Shared, Stuck, Universe};
+use super::world::SimWorld;
+
+/// Drives a future to its end; nobody else does anything meanwhile.
+fn drive<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return value;
+        }
+    }
+}
+
+fn world(universe: &Shared) -> SimWorld {
+    SimWorld::new(Rc::clone(universe), universe.begin(), 0, None)
+}
+
+/// One pass with nobody else about.
+fn pass(universe: &Shared) -> Result<Report, PassError> {
+    drive(reconcile(&world(universe), &request()))
+}
+
+/// A universe in which nothing goes wrong but what the test makes go wrong, with a hook.
+fn calm() -> Shared {
+    let universe = Universe::new(7);
+    universe.calm();
+    assert!(universe.with(|inner| !inner.at_tip().settings.hooks.is_empty()));
+    universe
+}
+
+#[test]
+fn patience_is_for_what_keeps_moving_and_not_for_what_took_long_before() {
+    let universe = calm();
+    let world = world(&universe);
+    universe.advance(Duration::from_secs(3600));
+    let (mut tries, before) = (Tries::default(), world.elapsed());
+    let error = loop {
+        if let Err(error) = drive(tries.again(&world, "it moved")) {
+            break error;
+        }
+    };
+    let took = world.elapsed() - before;
+    assert!(took >= PATIENCE && took < PATIENCE + Duration::from_secs(10), "{took:?}");
+    let PassError::Contention { tries, last } = error else { panic!("{error}") };
+    // Pauses grow: a branch that keeps moving is not asked for without end.
+    assert!((60..400).contains(&tries), "{tries}");
+    assert_eq!(last, "it moved");
+}
+
+#[test]
+fn a_pass_gives_up_on_a_branch_that_keeps_moving() {
+    let universe = calm();
+    universe.with(|inner| inner.stuck = Some(Stuck::Branch));
+    let error = pass(&universe).unwrap_err();
+    assert_eq!(error.exit(), Exit::Contention, "{error}");
+    assert!(error.to_string().ends_with("the branch `main` moved"), "{error}");
+}
+
+#[test]
+fn a_state_that_keeps_moving_leaves_hooks_pending_and_is_no_failure() {
+    let universe = calm();
+    // Adopting the tip is the first write, a claim the second, and the mark after the hook the third.
+    for (times, ran) in [(1, false), (2, true)] {
+        let universe = if ran { calm() } else { Rc::clone(&universe) };
+        universe.with(|inner| inner.stuck = Some(Stuck::StateAfter(times)));
+        let report = pass(&universe).unwrap();
+        assert_eq!(report.exit(), Exit::Contention, "{report:?}");
+        assert!(matches!(report.end, End::Landed(_)), "{report:?}");
+        assert!(report.errors[0].message.starts_with("hooks stay pending: gave up after"), "{report:?}");
+        assert_eq!(universe.with(|inner| !inner.deliveries.is_empty()), ran);
+        // Once it stands still, all is told.
+        universe.with(|inner| inner.stuck = None);
+        assert_eq!(pass(&universe).unwrap().exit(), Exit::Success);
+        assert!(universe.with(|inner| !inner.deliveries.is_empty()));
+    }
+}
