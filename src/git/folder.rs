@@ -4,11 +4,11 @@
 //! libgit2's local transport is not used: it overwrites a ref without comparing it. No hook of the folder is run.
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use git2::{ErrorClass, ErrorCode, Oid, ReferenceType, Repository};
+use git2::{ConfigLevel, ErrorClass, ErrorCode, Oid, ReferenceType, Repository};
 
 use super::address::BranchName;
 use super::message::{local, shown};
@@ -32,7 +32,10 @@ impl FolderRemote {
     pub(super) fn open(path: &Path, url: &str) -> Result<Self, GitError> {
         let url = url.to_owned();
         match Repository::open(path) {
-            Ok(repository) => Ok(Self { repository, url, standing: RefCell::default(), watch: Stopwatch::start() }),
+            Ok(repository) => {
+                outlast_power(&repository).map_err(|error| local(&error))?;
+                Ok(Self { repository, url, standing: RefCell::default(), watch: Stopwatch::start() })
+            }
             Err(error) if error.code() == ErrorCode::Owner => {
                 let reason =
                     format!("it belongs to somebody else; `git config --global --add safe.directory {url}` trusts it");
@@ -128,6 +131,21 @@ impl FolderRemote {
     }
 }
 
+/// Has every object and ref on the disk before it is said to be in place: the folder is the remote, and nobody else has
+/// what it loses with the power. The setting (git-config(1), `core.fsyncObjectFiles`) is laid over those of the
+/// repository, which stay as they are.
+fn outlast_power(repository: &Repository) -> Result<(), git2::Error> {
+    let Ok(mut file) = tempfile::NamedTempFile::new() else { return Ok(()) };
+    let written = file.write_all(b"[core]\n\tfsyncObjectFiles = true\n");
+    let mut config = repository.config()?;
+    if written.is_ok() {
+        config.add_file(file.path(), ConfigLevel::App, true)?;
+        // A snapshot outlives the file.
+        repository.set_config(&config.snapshot()?)?;
+    }
+    Ok(())
+}
+
 /// Whether a failure is a rule about the ref or the folder.
 fn means_forbidden(error: &git2::Error) -> bool {
     let said = error.message();
@@ -156,6 +174,18 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn t27_what_is_in_place_outlasts_the_power_and_the_settings_of_the_folder_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = Repository::init_bare(folder.path()).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("config")).unwrap();
+        let remote = FolderRemote::open(folder.path(), "url").unwrap();
+        assert!(remote.repository.config().unwrap().get_bool("core.fsyncObjectFiles").unwrap());
+        assert!(remote.repository.config().unwrap().get_bool("core.bare").unwrap());
+        assert!(made.config().unwrap().get_bool("core.fsyncObjectFiles").is_err());
+        assert_eq!(std::fs::read_to_string(folder.path().join("config")).unwrap(), text);
+    }
 
     #[test]
     fn t29_a_lock_is_stale_once_it_has_stood_still_whatever_its_date() {
