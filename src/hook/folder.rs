@@ -27,7 +27,7 @@ impl HookFolder {
         let root = parent().map_err(failed)?.join(format!("{}{mark}", mark::FOLDER));
         fs::DirBuilder::new().mode(0o700).create(&root).map_err(failed)?;
         let folder = Self { root };
-        fs::create_dir(folder.work()).map_err(failed)?;
+        fs::DirBuilder::new().mode(0o700).create(folder.work()).map_err(failed)?;
         write(&folder.changes(), changes.as_bytes(), 0o600).map_err(failed)?;
         for file in files {
             let path = inside(&file.path)

@@ -4,6 +4,7 @@ mod cache;
 mod checkout;
 mod hostile;
 mod push;
+mod state;
 mod story;
 mod trust;
 

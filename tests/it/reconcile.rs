@@ -7,6 +7,7 @@ mod failures;
 mod history;
 mod hooks;
 mod landed;
+mod left;
 mod operator;
 mod people;
 mod places;

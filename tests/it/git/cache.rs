@@ -199,3 +199,47 @@ fn a_server_in_trouble_is_named_with_its_status() {
     let GitError::Unreachable { reason, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("503"), "{reason}");
 }
+
+/// The slot of a machine that has one.
+fn slot(machine: &Machine) -> PathBuf {
+    let entries = std::fs::read_dir(machine.cache()).unwrap().map(|entry| entry.unwrap().path());
+    entries.into_iter().find(|path| path.is_dir()).unwrap()
+}
+
+#[test]
+fn t27_a_lock_that_one_that_died_left_in_the_cache_does_not_last() {
+    let repo = repository();
+    let server = HttpBackend::start(repo.base());
+    let machine = Machine::new(server.url());
+    machine.open().look(None).unwrap();
+    for (number, name) in
+        ["refs/cache/branch.lock", "shallow.lock", "packed-refs.lock", "config.lock"].iter().enumerate()
+    {
+        std::fs::write(slot(&machine).join(name), "").unwrap();
+        repo.commit("main", &[("pinstream.toml", &format!("# {number}\n"))]);
+        let mut remote = machine.open();
+        let sight = remote.look(None).unwrap();
+        assert_eq!(remote.read(&sight.tip).unwrap()["pinstream.toml"], format!("# {number}\n").into_bytes(), "{name}");
+        assert!(matches!(remote.land("main", &change(&sight.tip, name), now()).unwrap(), Push::Landed(_)), "{name}");
+    }
+}
+
+#[test]
+fn t11_a_slot_that_does_not_say_so_follows_no_redirect_either() {
+    let repo = repository();
+    let elsewhere = HttpBackend::start(repo.base());
+    let server = HttpBackend::start(repo.base());
+    let machine = Machine::new(server.url());
+    machine.open().look(None).unwrap();
+    let config = slot(&machine).join("config");
+    let text = std::fs::read_to_string(&config).unwrap();
+    assert!(text.contains("followRedirects = false"), "{text}");
+    // As one left it that died before it had said so, or that somebody wrote otherwise.
+    for other in ["", "followRedirects = initial"] {
+        std::fs::write(&config, text.replace("followRedirects = false", other)).unwrap();
+        server.fail_once(Fault::Redirect(elsewhere.port()));
+        let error = machine.open().look(None).unwrap_err();
+        assert!(matches!(error, GitError::Unreachable { .. }), "{error}");
+        assert_eq!(elsewhere.take_asked(), []);
+    }
+}

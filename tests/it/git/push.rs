@@ -84,8 +84,9 @@ fn a_remote_that_takes_no_state_leaves_it_to_this_machine() {
     // The next process finds it, and moves it on by compare-and-swap.
     let mut next = machine.open();
     let sight = next.look(None).unwrap();
-    assert_eq!((sight.state.as_ref(), next.state_is_local()), (Some(&first), true));
+    assert_eq!(sight.state.as_ref(), Some(&first));
     assert_eq!(next.read_state(sight.state.as_ref(), "main").unwrap(), files(&[("seen/x", "1")]));
+    assert!(next.state_is_local());
     let Push::Landed(second) = next.write_state(Some(&first), "other", &files(&[("y", "2")]), now()).unwrap() else {
         panic!("moved")
     };
@@ -189,4 +190,29 @@ fn the_checked_out_branch_of_a_work_tree_is_not_moved() {
     let error = remote.land("main", &change(&sight.tip, "one"), now()).unwrap_err();
     assert!(matches!(error, GitError::Refused { .. }), "{error}");
     assert_eq!(remote.look(None).unwrap().tip, sight.tip);
+}
+
+#[test]
+fn a_lock_that_a_dead_git_left_on_the_server_is_named_in_the_end() {
+    let repo = repository();
+    let server = HttpBackend::start(repo.base());
+    let lock = repo.path().join("refs/heads/main.lock");
+    let mut remote = Machine::new(server.url()).open();
+    let sight = remote.look(None).unwrap();
+    std::fs::write(&lock, "").unwrap();
+    let mut land = || remote.land("main", &change(&sight.tip, "one"), now());
+    // Somebody may be about to move it; but not for ever.
+    let error = (0..20).find_map(|_| match land() {
+        Ok(outcome) => {
+            assert_eq!(outcome, Push::Moved);
+            None
+        }
+        Err(error) => Some(error),
+    });
+    let Some(GitError::Failed { reason, .. }) = &error else { panic!("{error:?}") };
+    assert!(reason.starts_with("it did not move, and yet: "), "{reason}");
+    // What lies on the server is not ours to remove.
+    assert!(lock.exists());
+    std::fs::remove_file(&lock).unwrap();
+    assert!(matches!(land().unwrap(), Push::Landed(_)));
 }

@@ -126,9 +126,10 @@ fn t30_a_hook_that_forks_twice() {
 
 #[test]
 fn t30_a_daemon_without_an_environment_is_found_where_it_stands() {
-    let (run, _) = script("setsid env -i sleep 61.25 >/dev/null 2>&1 </dev/null & sleep 0.2");
+    let tag = tag();
+    let (run, _) = script(&format!("setsid env -i sleep {tag} >/dev/null 2>&1 </dev/null & sleep 0.2"));
     check((run, "none".to_owned()), NO_TIME, HookExit::Success);
-    assert_eq!(named("61.25"), 0);
+    assert_eq!(named(&tag), 0);
 }
 
 #[test]
@@ -206,12 +207,12 @@ fn t30_a_dropped_hook_may_clean_up() {
 
 #[test]
 fn t30_no_zombie_is_left() {
-    let tag = "61.75";
+    let tag = tag();
     let quiet = "</dev/null >/dev/null 2>&1";
     let text = format!("(setsid sh -c 'exit 0' {quiet} &); (setsid sleep {tag} {quiet} &); (sleep {tag} &); sleep 0.2");
     let (run, canary) = script(&text);
     check((run, canary), EOF_WAIT, HookExit::Success);
-    assert_eq!(named(tag), 0);
+    assert_eq!(named(&tag), 0);
     let own = std::process::id().to_string();
     let mine = fs::read_to_string(format!("/proc/{own}/stat")).unwrap();
     let group = |stat: &str| stat.rsplit(')').next().unwrap().split_whitespace().nth(2).unwrap().to_owned();
@@ -225,6 +226,11 @@ fn t30_no_zombie_is_left() {
         let Some(found) = stats.iter().find(zombie) else { break };
         assert!(begin.elapsed() < Duration::from_secs(10), "{found}");
     }
+}
+
+/// A time to sleep for that nobody else on this machine sleeps for.
+fn tag() -> String {
+    format!("61.{:09}", fastrand::u32(..1_000_000_000))
 }
 
 /// How many processes were started as `sleep <tag>`.

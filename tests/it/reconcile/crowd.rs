@@ -1,7 +1,6 @@
 //! Many passes at once on one branch: no pin is lost, nothing is forced, no commit is empty.
 
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
 use super::history;
 use super::people::Person;
@@ -60,13 +59,9 @@ fn sixteen_passes_at_once_lose_nothing() {
 
 #[test]
 fn t26_thirty_two_passes_of_ten_tags_lose_nothing() {
-    let mut stage = Stage::new(TELL);
-    // The lock that a folder's refs are written under is judged by its age, so here the clock has to go.
-    stage.sandbox.env("PINSTREAM_NOW", "");
+    let stage = Stage::new(TELL);
     streams(&stage, 32, 10);
-    let begin = Instant::now();
     finish(start(&stage, 32));
-    let took = begin.elapsed();
     stage.ends(0, &[]);
     let lock: toml::Table = stage.lock().parse().unwrap();
     assert_eq!(lock["pin"].as_array().unwrap().len(), 320);
@@ -74,5 +69,4 @@ fn t26_thirty_two_passes_of_ten_tags_lose_nothing() {
     // Every pin was told.
     let told: std::collections::BTreeSet<String> = stage.told_in_short().lines().map(str::to_owned).collect();
     assert_eq!(told.len(), 320, "{told:?}");
-    assert!(took < Duration::from_secs(60), "it took {took:?}");
 }

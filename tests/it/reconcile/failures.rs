@@ -104,3 +104,19 @@ fn a_tag_that_lacks_a_platform_is_refused_and_keeps_its_pin() {
         bad.push("bad", "1", &Image::new(3).platforms(&["linux/arm64", "linux/s390x"]));
     });
 }
+
+#[test]
+fn t3_a_lock_that_is_a_link_is_refused_with_4() {
+    let stage = Stage::new("");
+    stage.stream("web", &[("1", 1)]);
+    let tip = stage.repo.tip("refs/heads/main").unwrap();
+    let stream = format!(
+        "commit refs/heads/main\ncommitter A Person <person@example.com> 1760000000 +0000\ndata 1\nx\nfrom {tip}\n\
+         M 120000 inline pinstream.lock\ndata 11\n/etc/passwd\n"
+    );
+    stage.repo.git_with(&["fast-import", "--quiet"], stream.as_bytes());
+    let refs = stage.repo.git(&["for-each-ref"]);
+    let said = stage.ends(4, &[]);
+    assert!(said.contains("`pinstream.lock` in the repository is not a plain file"), "{said}");
+    assert_eq!(stage.repo.git(&["for-each-ref"]), refs);
+}

@@ -14,6 +14,7 @@ pub(super) fn check(stage: &Stage, people: &[String]) {
         commits.push(commit.to_owned());
         assert!(parents.split(' ').count() == 1, "{line}");
         if author == "pinstream" {
+            assert!(!parents.is_empty(), "{line}");
             let changed = stage.repo.git(&["diff", "--name-only", parents, commit]);
             assert_eq!(changed, "pinstream.lock", "{line}");
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::stage::Stage;
+use super::stage::{Stage, TELL};
 
 /// A hook that keeps all it is given in its home, in a folder named after the number of its process.
 const KEEP: &str = r#"
@@ -124,4 +124,28 @@ fn a_script_that_is_not_in_the_commit_fails_and_stays_pending() {
     let said = stage.ends(6, &[]);
     assert!(said.contains("`run.sh` is not in the commit"), "{said}");
     assert_eq!(stage.home("ran"), "");
+}
+
+/// Runs `command` in a clone where a tag has moved upstream; no hook may run.
+fn check_no_hook(command: &str) {
+    let stage = Stage::new(TELL);
+    stage.stream("web", &[("1", 1)]);
+    stage.ends(0, &[]);
+    stage.push("web:1", 2);
+    stage.sandbox.git(&["clone", "--quiet", &stage.remote, "clone"]);
+    let mut program = stage.sandbox.pinstream(&[command]);
+    program.current_dir(stage.sandbox.work().join("clone"));
+    let ran = stage.sandbox.finish(program);
+    assert_eq!(ran.code, Some(0), "{}", stage.sandbox.shown(&ran));
+    assert_eq!(stage.told().len(), 1);
+}
+
+#[test]
+fn t1_plan_runs_no_hook() {
+    check_no_hook("plan");
+}
+
+#[test]
+fn t1_check_runs_no_hook() {
+    check_no_hook("check");
 }

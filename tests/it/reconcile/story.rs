@@ -78,6 +78,7 @@ const EVENT: &str = r#"
   "commit": "[COMMIT 4]",
   "moves": [
     {
+      "id": "[MOVE 1]",
       "stream": "python",
       "tag": "3.12",
       "image": "[REGISTRY]/python:3.12",
@@ -93,6 +94,7 @@ const EVENT: &str = r#"
       "reference": "[REGISTRY]/python:3.12@sha256:fb132077ece88484f60e7afc9fae10211b0b1d3da2a688b7637c5c58a998ad53"
     },
     {
+      "id": "[MOVE 2]",
       "stream": "python",
       "tag": "latest",
       "follow": "python:3.12",
@@ -146,7 +148,10 @@ fn a_story_word_for_word() {
     let diff: Vec<&str> = diff.lines().filter(|line| line.starts_with(['+', '-'])).collect();
     check(&diff.join("\n"), MOVED_DIFF);
     let (text, events) = (stage.home("told"), stage.told());
-    let last = text[text.rfind("\n{").unwrap()..].replace(events[1]["id"].as_str().unwrap(), "[ID]");
+    let mut last = text[text.rfind("\n{").unwrap()..].replace(events[1]["id"].as_str().unwrap(), "[ID]");
+    for (number, one) in events[1]["moves"].as_array().unwrap().iter().enumerate() {
+        last = last.replace(one["id"].as_str().unwrap(), &format!("[MOVE {}]", number + 1));
+    }
     check(&stage.shown(&last), EVENT);
     assert_ne!(events[0]["id"], events[1]["id"]);
     check(&stage.shown(&stage.repo.git(&["log", "--format=%an <%ae> %aI%n%cn %cI%n%B%n%P", "-1", "main"])), LOG);

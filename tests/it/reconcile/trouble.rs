@@ -62,7 +62,10 @@ fn t28_a_broken_cache_is_made_anew() {
         std::fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
     std::fs::write(slot.join("HEAD"), "").unwrap();
     for pack in std::fs::read_dir(slot.join("objects/pack")).unwrap() {
-        std::fs::write(pack.unwrap().path(), "broken").unwrap();
+        // libgit2 makes its packs read-only.
+        let path = pack.unwrap().path();
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "broken").unwrap();
     }
     stage.push("web:1", 2);
     stage.ends(0, &[]);
