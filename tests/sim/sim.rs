@@ -30,7 +30,7 @@ const SCHEDULES: u64 = 10_000;
 /// Within how many schedules a planted fault has to be caught.
 const SCHEDULES_FOR_A_FAULT: u64 = 3_000;
 /// How many steps things go wrong for, before all comes to rest.
-const STEPS: usize = 260;
+const STEPS: usize = 215;
 
 type Pass = Pin<Box<dyn Future<Output = Result<Report, PassError>>>>;
 
