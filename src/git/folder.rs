@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -135,11 +136,13 @@ impl FolderRemote {
 /// what it loses with the power. The setting (git-config(1), `core.fsyncObjectFiles`) is laid over those of the
 /// repository, which stay as they are.
 fn outlast_power(repository: &Repository) -> Result<(), git2::Error> {
-    let Ok(mut file) = tempfile::NamedTempFile::new() else { return Ok(()) };
+    // A file without a name, which a process that is killed takes along.
+    let Ok(mut file) = tempfile::tempfile() else { return Ok(()) };
     let written = file.write_all(b"[core]\n\tfsyncObjectFiles = true\n");
     let mut config = repository.config()?;
     if written.is_ok() {
-        config.add_file(file.path(), ConfigLevel::App, true)?;
+        let path = format!("/dev/fd/{}", file.as_raw_fd());
+        config.add_file(Path::new(&path), ConfigLevel::App, true)?;
         // A snapshot outlives the file.
         repository.set_config(&config.snapshot()?)?;
     }
