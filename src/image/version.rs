@@ -1,0 +1,72 @@
+//! Versions as tags and labels write them.
+//!
+//! They are those of Semantic Versioning 2.0.0, read as registries have them: a `v` before, one or two numbers in place
+//! of three, `_` for the `+` that no tag can have.
+
+use semver::{BuildMetadata, Prerelease, Version};
+
+/// A version as a tag writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagVersion {
+    /// What it stands for: missing numbers are zero.
+    pub version: Version,
+    /// How many numbers were written.
+    pub parts: usize,
+}
+
+impl TagVersion {
+    /// Reads `text`; none where it is no version.
+    pub fn read(text: &str) -> Option<Self> {
+        let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
+        let (rest, build) = text.split_once(['+', '_']).map_or((text, ""), |(rest, build)| (rest, build));
+        let (core, pre) = rest.split_once('-').map_or((rest, ""), |(core, pre)| (core, pre));
+        if rest.len() != core.len() && pre.is_empty() || text.len() != rest.len() && build.is_empty() {
+            return None;
+        }
+        let mut numbers = [0; 3];
+        let mut parts = 0;
+        for part in core.split('.') {
+            *numbers.get_mut(parts)? = number(part)?;
+            parts += 1;
+        }
+        let [major, minor, patch] = numbers;
+        let pre = Prerelease::new(pre).ok()?;
+        let build = BuildMetadata::new(&build.replace('_', ".")).ok()?;
+        Some(Self { version: Version { major, minor, patch, pre, build }, parts })
+    }
+}
+
+/// A number of a version; zeros before it, as calendar versions have them, say nothing.
+pub(crate) fn number(text: &str) -> Option<u64> {
+    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if plain { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_as_registries_write_them() {
+        for (text, expected) in [
+            ("1.2.3", Some("1.2.3 of 3")),
+            ("v1.2", Some("1.2.0 of 2")),
+            ("24.04", Some("24.4.0 of 2")),
+            ("17", Some("17.0.0 of 1")),
+            ("1.2.3-alpine3.20", Some("1.2.3-alpine3.20 of 3")),
+            ("1.2.3_4", Some("1.2.3+4 of 3")),
+            ("1.2.3-rc.1_b_2", Some("1.2.3-rc.1+b.2 of 3")),
+            ("latest", None),
+            ("1.2.3.4", None),
+            ("1.2.3-", None),
+            ("1.2.3_", None),
+            ("v", None),
+            ("1..2", None),
+            ("1.2.3-01", None),
+            ("99999999999999999999", None),
+        ] {
+            let found = TagVersion::read(text).map(|found| format!("{} of {}", found.version, found.parts));
+            assert_eq!(found.as_deref(), expected, "{text}");
+        }
+    }
+}
