@@ -4,8 +4,11 @@
 //! Specification 1.1, "Pulling manifests"), with one difference: the registry must be written out. Nothing here
 //! touches a network; a value of these types can be put into a URL, a file or a message as it is.
 
+pub mod class;
 mod digest;
 mod platform;
+pub mod priority;
+pub mod version;
 
 use std::fmt;
 use std::str::FromStr;
@@ -188,6 +191,12 @@ impl FromStr for Repository {
         if path.bytes().any(|b| b.is_ascii_uppercase()) {
             return Err(NameError::new(format!("the repository `{path}` has upper-case letters"))
                 .help(format!("registries know lower case only: `{}`", path.to_ascii_lowercase())));
+        }
+        if let Some((path, _)) = path.split_once([':', '@'])
+            && is_repository_path(path)
+        {
+            return Err(NameError::new(format!("`{text}` is an image, not a repository"))
+                .help(format!("leave the tag out: `{first}/{path}`")));
         }
         if !path.split('/').all(is_path_component) {
             return Err(NameError::new(format!("`{path}` is not a repository's path"))

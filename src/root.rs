@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::git::Files;
-use crate::image::{RegistryHost, StreamName, TagId};
+use crate::image::{RegistryHost, StreamName, TagId, TagName};
 use crate::lock::{self, Lock};
 use crate::problem::{Problem, Problems, SourceFile};
 use crate::settings::globs::TagGlobs;
@@ -12,7 +12,7 @@ use crate::settings::policy::Policy;
 use crate::settings::schedule::Schedules;
 use crate::settings::{self, Settings};
 use crate::stream::validate::{Draft, FOLDER};
-use crate::stream::{Definitions, Source};
+use crate::stream::{Definitions, Discover, Source, discover};
 use crate::table::text;
 
 /// After so many problems no further file is read.
@@ -80,7 +80,22 @@ impl Root {
         problems.extend(found);
         let lock = read_lock(files).map_err(|found| problems.extend(found)).unwrap_or_default();
         Problems::none_or(problems)?;
-        Ok(Self { settings, definitions, lock })
+        let mut root = Self { settings, definitions, lock };
+        root.expand(|_, _| None);
+        Ok(root)
+    }
+
+    /// Replaces the tags that streams discover by those of the repositories that `listed` knows, and of the lock for
+    /// all others; where not all that fit could be taken.
+    pub fn expand<'a>(
+        &'a mut self,
+        listed: impl Fn(&StreamName, &Discover) -> Option<&'a [TagName]>,
+    ) -> Vec<discover::Taken> {
+        if self.definitions.discover.is_empty() {
+            return Vec::new();
+        }
+        let pinned = self.lock.pins.iter().filter(|(_, pin)| pin.follow.is_none()).map(|(id, pin)| (id, &pin.image));
+        discover::expand(&mut self.definitions, listed, pinned)
     }
 
     /// What of this root, and of the remote it is on, the operator's policy forbids.
@@ -95,10 +110,12 @@ impl Root {
     fn registries(&self) -> std::collections::BTreeSet<&RegistryHost> {
         let images = self.definitions.tags.values().filter_map(|tag| match &tag.source {
             Source::Image { image, .. } => Some(image.repository().registry()),
+            Source::Chosen { repository, .. } => Some(repository.registry()),
             Source::Follow(_) => None,
         });
+        let discovered = self.definitions.discover.values().map(|found| found.repository.registry());
         let mirrors = self.settings.registries.values().flat_map(|registry| &registry.mirrors);
-        images.chain(mirrors.map(|mirror| &mirror.registry)).collect()
+        images.chain(discovered).chain(mirrors.map(|mirror| &mirror.registry)).collect()
     }
 }
 

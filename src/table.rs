@@ -13,6 +13,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use toml::de::DeTable;
 
@@ -129,6 +130,89 @@ impl<T: schemars::JsonSchema> schemars::JsonSchema for Entries<T> {
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let entry = generator.subschema_for::<T>();
         schemars::json_schema!({ "type": "object", "additionalProperties": entry })
+    }
+}
+
+/// A string, short for a table with one key, or the table.
+#[derive(Clone, Debug)]
+pub(crate) enum TextOr<T> {
+    /// The short form.
+    Text(String),
+    /// The table.
+    Table(Box<T>),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for TextOrVisitor<T> {
+            type Value = TextOr<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or a table")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<TextOr<T>, E> {
+                Ok(TextOr::Text(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TextOr<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(|table| TextOr::Table(Box::new(table)))
+            }
+        }
+        deserializer.deserialize_any(TextOrVisitor(PhantomData))
+    }
+}
+
+impl<T: schemars::JsonSchema> schemars::JsonSchema for TextOr<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("Text_or_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let table = generator.subschema_for::<T>();
+        schemars::json_schema!({ "anyOf": [{ "type": "string" }, table] })
+    }
+}
+
+/// A date, or a date and a time, as TOML has them without quotes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment(pub(crate) toml::value::Datetime);
+
+impl Moment {
+    /// The moment it stands for: a date begins at midnight, and what names no zone is read in UTC. None for a time of
+    /// day alone, and for what no calendar has.
+    pub(crate) fn timestamp(&self) -> Option<jiff::Timestamp> {
+        let text = match *self {
+            Self(toml::value::Datetime { date: Some(date), time: None, .. }) => format!("{date}T00:00:00Z"),
+            Self(toml::value::Datetime { date: Some(_), offset: None, .. }) => format!("{}Z", self.0),
+            Self(datetime) => datetime.to_string(),
+        };
+        text.parse().ok()
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        toml::value::Datetime::deserialize(deserializer).map(Self)
+    }
+}
+
+impl schemars::JsonSchema for Moment {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Moment".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "date-time" })
     }
 }
 

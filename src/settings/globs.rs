@@ -60,6 +60,11 @@ impl TagGlobs {
         self.globs.is_empty() || self.globs.iter().any(|glob| glob.matches(tag))
     }
 
+    /// Whether tags of `stream` are meant, as far as its name says.
+    pub fn matches_stream(&self, stream: &StreamName) -> bool {
+        self.globs.is_empty() || self.globs.iter().any(|glob| glob.stream.matches(stream.as_str()))
+    }
+
     /// Whether all tags are meant, whichever there are.
     pub fn is_all(&self) -> bool {
         self.globs.is_empty()

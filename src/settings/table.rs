@@ -59,16 +59,16 @@ pub(crate) struct ImportTable {
     pub(crate) timezone: Option<At<String>>,
     /// Platforms an index must have for it to be pinned, as `linux/amd64`.
     pub(crate) platforms: Option<Vec<At<String>>>,
-    /// Not yet supported.
-    pub(crate) soak: Option<Reserved>,
-    /// Not yet supported.
-    pub(crate) on_rollback: Option<Reserved>,
+    /// How long a digest must have been seen unmoved before it is pinned, as `3d`.
+    pub(crate) soak: Option<At<String>>,
+    /// What to do where the registry went back to a digest that was pinned before: `hold`, `allow` or `warn`.
+    pub(crate) on_rollback: Option<At<String>>,
     /// Not yet supported.
     pub(crate) verify: Option<Reserved>,
-    /// Not yet supported.
-    pub(crate) ignore: Option<Reserved>,
-    /// Not yet supported.
-    pub(crate) allow: Option<Reserved>,
+    /// Classes of moves that are left alone, as `attestation`.
+    pub(crate) ignore: Option<Vec<At<String>>>,
+    /// How far a version may move: `patch`, `minor` or `major`.
+    pub(crate) allow: Option<At<String>>,
 }
 
 /// How one registry is reached.

@@ -8,14 +8,15 @@ use std::time::Duration;
 use super::globs::TagGlobs;
 use super::schedule::Schedules;
 use super::table::{GitTable, HookTable, RegistryTable, SHAPE, SettingsTable};
+use super::written::Written;
 use super::{Author, GitSettings, Hook, ImportSettings, Mirror, NamedFile, RegistrySettings, Settings, duration, path};
-use crate::image::{NameError, Platform, RegistryHost, is_repository_path};
+use crate::image::{NameError, RegistryHost, is_repository_path};
 use crate::problem::{At, Findings, Place, Problem, SourceFile, is_bidi_control};
 use crate::table::shape::short;
 use crate::table::{Entries, Read};
 
 /// How many hooks a root may have, and how many patterns, files, arguments or variables one of them.
-const HOOKS_MAX: usize = 100;
+pub(super) const HOOKS_MAX: usize = 100;
 /// The longest time a hook may ask for.
 const TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 
@@ -25,16 +26,11 @@ pub(crate) fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Se
     let read: Option<Read<SettingsTable>> = crate::table::read(&SHAPE, &mut findings, |_, _| {});
     let Some(Read { table, spoiled }) = read else { return (Settings::default(), findings.problems) };
     let import = table.import;
-    let written = Written {
-        schedule: import.schedule.as_ref(),
-        timezone: import.timezone.as_ref(),
-        platforms: import.platforms.as_deref(),
-    };
     let mut files = files_of_registries(&table.registry, &findings);
     files.extend(table.hook.iter().flat_map(|hook| files_of_hook(&hook.value, &findings)));
     let settings = Settings {
         git: git(&table.git, &mut findings),
-        import: written.over(&ImportSettings::default(), schedules, &mut findings),
+        import: Written::of(&import).over(&ImportSettings::default(), schedules, &mut findings),
         registries: registries(&table.registry, &mut findings),
         hooks: hooks(table.hook, &spoiled, &mut findings),
         files,
@@ -64,55 +60,6 @@ fn files_of_hook(hook: &HookTable, findings: &Findings<'_>) -> Vec<NamedFile> {
     let program = hook.run.as_ref().and_then(|run| run.value.first()).filter(|program| program.value.contains('/'));
     let program = program.and_then(|program| named(program, of("run"), findings));
     program.into_iter().chain(hook.files.iter().filter_map(|file| named(file, of("files"), findings))).collect()
-}
-
-/// What a table says of imports.
-pub(crate) struct Written<'a> {
-    pub(crate) schedule: Option<&'a At<String>>,
-    pub(crate) timezone: Option<&'a At<String>>,
-    pub(crate) platforms: Option<&'a [At<String>]>,
-}
-
-impl Written<'_> {
-    /// What holds where this is written over `defaults`.
-    pub(crate) fn over(
-        &self,
-        defaults: &ImportSettings,
-        schedules: &mut Schedules,
-        findings: &mut Findings<'_>,
-    ) -> ImportSettings {
-        let own = self.timezone.and_then(|name| findings.keep(&name.span, schedules.zone(&name.value)));
-        let timezone = own.or_else(|| defaults.timezone.clone());
-        let utc = jiff::tz::TimeZone::UTC;
-        let zone = timezone.as_ref().unwrap_or(&utc);
-        let schedule = match self.schedule {
-            Some(text) => findings.keep(&text.span, schedules.schedule(&text.value, zone)),
-            None => defaults.schedule.as_ref().map(|schedule| schedule.in_zone(zone)),
-        };
-        let platforms = match self.platforms {
-            Some(written) => platforms(written, findings),
-            None => defaults.platforms.clone(),
-        };
-        ImportSettings { schedule, timezone, platforms }
-    }
-}
-
-/// The platforms of a list, none of them twice.
-fn platforms(written: &[At<String>], findings: &mut Findings<'_>) -> Vec<Platform> {
-    let mut platforms: Vec<Platform> = Vec::new();
-    if let Some(more) = written.get(HOOKS_MAX) {
-        findings.say(&more.span, format!("more than {HOOKS_MAX} platforms"), "name those that are needed");
-        return platforms;
-    }
-    for text in written {
-        let Some(platform) = findings.parse(text) else { continue };
-        if platforms.contains(&platform) {
-            findings.say(&text.span, format!("`{platform}` is named twice"), "name it once");
-        } else {
-            platforms.push(platform);
-        }
-    }
-    platforms
 }
 
 /// Words of the user's own, fit to be shown.

@@ -60,7 +60,7 @@ pub fn order(definitions: &Definitions) -> Vec<TagId> {
 fn followed<'a>(definitions: &'a Definitions, tag: &TagId) -> Option<&'a TagId> {
     match &definitions.tags.get(tag)?.source {
         Source::Follow(target) => Some(target),
-        Source::Image { .. } => None,
+        Source::Image { .. } | Source::Chosen { .. } => None,
     }
 }
 
@@ -88,7 +88,8 @@ pub(super) fn check(known: &Known<'_>, followers: &[Follower]) -> Vec<Problem> {
         let Some(target) = followed(known.definitions, &follower.tag) else { continue };
         let is_there = known.definitions.tags.contains_key(target)
             || known.broken.contains(target)
-            || known.unread.contains(&target.stream);
+            || known.unread.contains(&target.stream)
+            || known.definitions.discover.get(&target.stream).is_some_and(|found| found.admits(&target.tag));
         if !is_there {
             looked_up += 1;
             let help = (looked_up <= NEAREST_MAX).then(|| help(known, follower, target));

@@ -1,19 +1,15 @@
 //! `streams/**/*.toml` as they are written: every key there is, with its place; true or not is for `validate` to say.
 
-use std::borrow::Cow;
-use std::fmt;
 use std::sync::LazyLock;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use toml::de::{DeTable, DeValue};
 
 use crate::problem::{At, Findings, nearest};
 use crate::settings::table::ImportTable;
 use crate::table::shape::{Shape, short};
-use crate::table::{Entries, Reserved};
+use crate::table::{Entries, Moment, Reserved, TextOr};
 
 /// What a stream's file may hold.
 pub(super) static SHAPE: LazyLock<Shape> = LazyLock::new(Shape::of::<StreamTable>);
@@ -39,20 +35,14 @@ pub(crate) struct StreamTable {
     pub(crate) import: ImportTable,
     /// The tags, by name: an image, or a table.
     pub(crate) tags: Entries<At<TagEntry>>,
-    /// Not yet supported.
-    pub(crate) discover: Option<Reserved>,
+    /// Every tag of a repository that fits, beside those above.
+    pub(crate) discover: Option<At<DiscoverTable>>,
 }
 
 /// A tag as it is written: short for `{ image = "…" }`, or a table.
-#[derive(Debug)]
-pub(crate) enum TagEntry {
-    /// `"3.12" = "docker.io/library/python:3.12"`
-    Image(String),
-    /// `"3.12" = { … }` or `[tags."3.12"]`
-    Table(Box<TagTable>),
-}
+pub(crate) type TagEntry = TextOr<TagTable>;
 
-/// A tag. One of `image` and `follow` says where its digest comes from.
+/// A tag. One of `image`, `follow` and `repository` says where its digest comes from.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "Tag")]
@@ -71,65 +61,58 @@ pub(crate) struct TagTable {
     pub(crate) timezone: Option<At<String>>,
     /// Words of your own.
     pub(crate) annotations: Entries<At<String>>,
-    /// Not yet supported.
-    pub(crate) repository: Option<Reserved>,
-    /// Not yet supported.
-    pub(crate) semver: Option<Reserved>,
-    /// Not yet supported.
-    pub(crate) pattern: Option<Reserved>,
-    /// Not yet supported.
-    pub(crate) order: Option<Reserved>,
-    /// Not yet supported.
-    pub(crate) soak: Option<Reserved>,
-    /// Not yet supported.
-    pub(crate) on_rollback: Option<Reserved>,
-    /// Not yet supported.
-    pub(crate) hold: Option<Reserved>,
-    /// Not yet supported.
-    pub(crate) reject: Option<Reserved>,
+    /// A repository of which one tag is chosen: by `semver`, or by `pattern` and `order`.
+    pub(crate) repository: Option<At<String>>,
+    /// Versions of which the highest is chosen, as `>=3.13, <4`.
+    pub(crate) semver: Option<At<String>>,
+    /// A regular expression that a tag must match; what its groups hold is compared.
+    pub(crate) pattern: Option<At<String>>,
+    /// How tags are compared: `semver`, `number` or `alphabet`.
+    pub(crate) order: Option<At<String>>,
+    /// How long a digest must have been seen unmoved before it is pinned, as `3d`.
+    pub(crate) soak: Option<At<String>>,
+    /// What to do where the registry went back to a digest that was pinned before: `hold`, `allow` or `warn`.
+    pub(crate) on_rollback: Option<At<String>>,
+    /// Keeps the pin as it is: why, or a table.
+    pub(crate) hold: Option<At<TextOr<HoldTable>>>,
+    /// Digests that are never adopted again.
+    pub(crate) reject: Vec<At<String>>,
     /// Not yet supported.
     pub(crate) verify: Option<Reserved>,
-    /// Not yet supported.
-    pub(crate) ignore: Option<Reserved>,
-    /// Not yet supported.
-    pub(crate) allow: Option<Reserved>,
+    /// Classes of moves that are left alone, as `attestation`.
+    pub(crate) ignore: Option<Vec<At<String>>>,
+    /// How far a version may move: `patch`, `minor` or `major`.
+    pub(crate) allow: Option<At<String>>,
 }
 
-impl<'de> Deserialize<'de> for TagEntry {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TagVisitor;
-        impl<'de> Visitor<'de> for TagVisitor {
-            type Value = TagEntry;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an image or a table")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<TagEntry, E> {
-                Ok(TagEntry::Image(text.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TagEntry, A::Error> {
-                TagTable::deserialize(MapAccessDeserializer::new(map)).map(|table| TagEntry::Table(Box::new(table)))
-            }
-        }
-        deserializer.deserialize_any(TagVisitor)
-    }
+/// Keeps a pin as it is.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(rename = "Hold")]
+pub(crate) struct HoldTable {
+    /// Why.
+    pub(crate) reason: Option<At<String>>,
+    /// Until when: a date, which begins at midnight UTC, or a date and time.
+    pub(crate) until: Option<At<Moment>>,
 }
 
-impl JsonSchema for TagEntry {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "TagEntry".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let table = generator.subschema_for::<TagTable>();
-        schemars::json_schema!({ "anyOf": [{ "type": "string" }, table] })
-    }
+/// Every tag of a repository that fits becomes a tag of the stream.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(rename = "Discover")]
+pub(crate) struct DiscoverTable {
+    /// The repository, as `quay.io/acme/app`.
+    #[schemars(required)]
+    pub(crate) repository: Option<At<String>>,
+    /// Versions that fit, as `>=2`.
+    pub(crate) semver: Option<At<String>>,
+    /// A regular expression that a tag must match; what its groups hold is compared.
+    pub(crate) pattern: Option<At<String>>,
+    /// How tags are compared: `semver`, `number` or `alphabet`.
+    pub(crate) order: Option<At<String>>,
+    /// How many tags at the most, the highest first; by default 50.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub(crate) limit: Option<At<i64>>,
 }
 
 /// Finds tags that were meant as `"3.12"` and written as `3.12`, which TOML reads as the key `12` in a table `3`; says

@@ -3,19 +3,23 @@
 //! One file after the other is read into a [`Draft`]; what is written there is let go before the next. What a tag
 //! follows can be in any file, so that is held together at the end.
 
+mod choice;
+mod tag;
+
 use std::collections::HashSet;
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::follow::{self, Follower};
-use super::table::{SHAPE, StreamTable, TagEntry, TagTable, unquoted};
-use super::{Definitions, Source, Stream, Tag};
-use crate::image::{ImageRef, Platform, StreamName, TagId, TagName};
-use crate::problem::{At, Findings, Problem, SourceFile};
+use super::table::{SHAPE, StreamTable, unquoted};
+use super::{Definitions, Stream};
+use crate::image::{StreamName, TagId, TagName};
+use crate::problem::{Findings, Problem, SourceFile};
 use crate::settings::ImportSettings;
 use crate::settings::schedule::Schedules;
-use crate::settings::validate::{Written, annotations, is_text};
-use crate::table::{Read, shape::short};
+use crate::settings::validate::{annotations, is_text};
+use crate::settings::written::Written;
+use crate::table::Read;
+use tag::Tags;
 
 /// How many tags a root may have.
 pub(crate) const TAGS_MAX: usize = 100_000;
@@ -63,13 +67,7 @@ impl Draft {
             self.unread.insert(name);
             return findings.problems;
         }
-        let import = &table.import;
-        let written = Written {
-            schedule: import.schedule.as_ref(),
-            timezone: import.timezone.as_ref(),
-            platforms: import.platforms.as_deref(),
-        };
-        let defaults = written.over(defaults, schedules, &mut findings);
+        let defaults = Written::of(&table.import).over(defaults, schedules, &mut findings);
         let mut tags = Tags { stream: &name, defaults: &defaults, schedules, findings };
         for (key, entry) in table.tags.0 {
             let Some(tag) = tags.findings.parse::<TagName>(&key) else { continue };
@@ -88,6 +86,13 @@ impl Draft {
         let mut findings = tags.findings;
         let description = table.description.filter(|text| is_text(text, &mut findings)).map(|text| text.value);
         let annotations = annotations(table.annotations, &mut findings);
+        if let Some(discover) = table.discover {
+            let whole = !spoiled.contains(&discover.span.start);
+            match choice::discover(discover, &defaults, whole, &mut findings) {
+                Some(discover) => drop(self.definitions.discover.insert(name.clone(), discover)),
+                None => drop(self.unread.insert(name.clone())),
+            }
+        }
         self.definitions.streams.insert(name, Stream { description, annotations });
         findings.problems
     }
@@ -102,108 +107,6 @@ impl Draft {
         let known = follow::Known { definitions: &self.definitions, broken: &self.broken, unread: &self.unread };
         let problems = follow::check(&known, &self.followers);
         (self.definitions, problems)
-    }
-}
-
-/// The tags of one stream while they are read.
-struct Tags<'a, 'b> {
-    stream: &'a StreamName,
-    defaults: &'a ImportSettings,
-    schedules: &'a mut Schedules,
-    findings: Findings<'b>,
-}
-
-impl Tags<'_, '_> {
-    /// A tag, and for one that follows where that is written. None where it is wrong; `whole` says that nothing of it
-    /// was left unread.
-    fn tag(&mut self, key: &At<String>, entry: At<TagEntry>, whole: bool) -> Option<(Tag, Option<Range<usize>>)> {
-        let table = match entry.value {
-            TagEntry::Image(value) => {
-                let image = self.findings.parse(&At { value, span: entry.span })?;
-                return Some((self.plain(image), None));
-            }
-            TagEntry::Table(table) => *table,
-        };
-        match (&table.image, &table.follow) {
-            (Some(image), None) => {
-                let image = image.clone();
-                self.image(&image, table).filter(|_| whole).map(|tag| (tag, None))
-            }
-            (None, Some(follow)) => {
-                let follow = follow.clone();
-                let tag = self.follow(&follow, table)?;
-                Some((tag, Some(follow.span))).filter(|_| whole)
-            }
-            (Some(_), Some(follow)) => {
-                let message = format!("`{}` has both `image` and `follow`", short(&key.value));
-                self.findings.say(&follow.span, message, "keep one: an image of a registry, or another tag");
-                None
-            }
-            (None, None) => {
-                if whole {
-                    let message = format!("`{}` has neither `image` nor `follow`", short(&key.value));
-                    let help = "add `image = \"registry/repository:tag\"` or `follow = \"stream:tag\"`";
-                    self.findings.say(&key.span, message, help);
-                }
-                None
-            }
-        }
-    }
-
-    /// A tag of an image and nothing else.
-    fn plain(&self, image: ImageRef) -> Tag {
-        let source = Source::Image { image, platform: None };
-        let ImportSettings { schedule, platforms, .. } = self.defaults;
-        Tag { source, platforms: platforms.clone(), schedule: schedule.clone(), annotations: Default::default() }
-    }
-
-    fn image(&mut self, written: &At<String>, table: TagTable) -> Option<Tag> {
-        let findings = &mut self.findings;
-        let before = findings.problems.len();
-        let image: Option<ImageRef> = findings.parse(written);
-        let platform: Option<Platform> = table.platform.as_ref().and_then(|text| findings.parse(text));
-        if let (Some(_), Some(platforms)) = (&table.platform, &table.platforms) {
-            let help = "`platform` pins one platform's own digest; `platforms` says which ones the index must have";
-            findings.say(&platforms.span, "`platform` and `platforms` exclude each other", help);
-        }
-        if let (Some(schedule), Some(true)) = (&table.schedule, image.as_ref().map(|image| image.digest().is_some())) {
-            let help = "take the schedule out, or name a tag without its digest";
-            findings.say(&schedule.span, "an image named by its digest never moves, so it needs no schedule", help);
-        }
-        let own = Written {
-            schedule: table.schedule.as_ref(),
-            timezone: table.timezone.as_ref(),
-            platforms: table.platforms.as_ref().map(|list| list.value.as_slice()),
-        };
-        let import = own.over(self.defaults, self.schedules, findings);
-        if let (Some(timezone), None, None) = (&table.timezone, &table.schedule, &import.schedule) {
-            let help = "add a schedule, or take the time zone out";
-            findings.say(&timezone.span, "a time zone says nothing without a schedule", help);
-        }
-        let annotations = annotations(table.annotations, findings);
-        let platforms = if platform.is_some() { Vec::new() } else { import.platforms };
-        let source = Source::Image { image: image?, platform };
-        let right = findings.problems.len() == before;
-        right.then_some(Tag { source, platforms, schedule: import.schedule, annotations })
-    }
-
-    fn follow(&mut self, written: &At<String>, table: TagTable) -> Option<Tag> {
-        let findings = &mut self.findings;
-        let before = findings.problems.len();
-        let own = [
-            ("platform", table.platform.as_ref().map(|text| &text.span)),
-            ("platforms", table.platforms.as_ref().map(|list| &list.span)),
-            ("schedule", table.schedule.as_ref().map(|text| &text.span)),
-            ("timezone", table.timezone.as_ref().map(|text| &text.span)),
-        ];
-        for (key, span) in own.into_iter().filter_map(|(key, span)| span.map(|span| (key, span))) {
-            let message = format!("`{key}` cannot stand beside `follow`: it belongs to what the tag follows");
-            findings.say(span, message, format!("write it at `{}`", short(&written.value)));
-        }
-        let annotations = annotations(table.annotations, findings);
-        let target = findings.keep(&written.span, follow::target(&written.value, self.stream))?;
-        let right = findings.problems.len() == before;
-        right.then_some(Tag { source: Source::Follow(target), platforms: Vec::new(), schedule: None, annotations })
     }
 }
 

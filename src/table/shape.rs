@@ -22,6 +22,8 @@ pub(crate) enum Shape {
     Integer,
     /// `true` or `false`.
     Boolean,
+    /// A date, with or without a time.
+    Date,
     /// An array.
     List(Box<Self>),
     /// A table with these keys, by name, and of this shape for all other keys.
@@ -59,6 +61,7 @@ impl Shape {
             kind => kind.as_str(),
         };
         match kind {
+            Some("string") if schema["format"] == "date-time" => Self::Date,
             Some("string") => Self::Text,
             Some("integer") => Self::Integer,
             Some("boolean") => Self::Boolean,
@@ -79,6 +82,7 @@ impl Shape {
             Self::Text => "a string",
             Self::Integer => "a whole number",
             Self::Boolean => "`true` or `false`",
+            Self::Date => "a date",
             Self::List(_) => "a list",
             Self::Table(..) => "a table",
             Self::TextOr(_) => "a string or a table",
@@ -142,6 +146,7 @@ impl Pruning<'_, '_> {
         };
         match (shape, value.get_mut()) {
             (Shape::Text | Shape::TextOr(_), DeValue::String(_)) | (Shape::Boolean, DeValue::Boolean(_)) => true,
+            (Shape::Date, DeValue::Datetime(date)) if date.date.is_some() => true,
             (Shape::Integer, DeValue::Integer(number)) => {
                 let fits = i64::from_str_radix(number.as_str(), number.radix()).is_ok();
                 if !fits {
@@ -193,6 +198,7 @@ impl Pruning<'_, '_> {
                     (Shape::Integer, DeValue::String(text)) if text.parse::<i64>().is_ok() => {
                         format!("take the quotes away: `{text}`")
                     }
+                    (Shape::Date, _) => "as `2026-12-01` or `2026-12-01T08:00:00Z`, without quotes".to_owned(),
                     _ => format!("write {}", shape.words()),
                 };
                 self.findings.say(&span, message, help);

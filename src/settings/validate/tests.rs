@@ -118,54 +118,45 @@ sign = "ssh"
 fn keys_that_are_not_supported_yet_say_so() {
     insta::assert_snapshot!(said(r#"
 [import]
-soak = "3d"
-on-rollback = "hold"
+verify = 1
 [[target]]
 from = "python:3.12"
 [publish.github]
 repository = "acme/deploy"
 [remote.x]
-"#), @r#"
-    error: `soak` is not yet supported
+"#), @r"
+    error: `verify` is not yet supported
      --> pinstream.toml:3:1
       |
-    3 | soak = "3d"
-      | ^^^^
-      |
-      = help: take it out: this version would not act on it
-
-    error: `on-rollback` is not yet supported
-     --> pinstream.toml:4:1
-      |
-    4 | on-rollback = "hold"
-      | ^^^^^^^^^^^
+    3 | verify = 1
+      | ^^^^^^
       |
       = help: take it out: this version would not act on it
 
     error: `target` is not yet supported
-     --> pinstream.toml:5:3
+     --> pinstream.toml:4:3
       |
-    5 | [[target]]
+    4 | [[target]]
       |   ^^^^^^
       |
       = help: take it out: this version would not act on it
 
     error: `publish` is not yet supported
-     --> pinstream.toml:7:2
+     --> pinstream.toml:6:2
       |
-    7 | [publish.github]
+    6 | [publish.github]
       |  ^^^^^^^
       |
       = help: take it out: this version would not act on it
 
     error: `remote` is not yet supported
-     --> pinstream.toml:9:2
+     --> pinstream.toml:8:2
       |
-    9 | [remote.x]
+    8 | [remote.x]
       |  ^^^^^^
       |
       = help: take it out: this version would not act on it
-    "#);
+    ");
 }
 
 #[test]

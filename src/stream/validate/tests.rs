@@ -1,5 +1,6 @@
 //! What is said of a stream that is wrong.
 
+mod rules;
 mod values;
 
 use super::*;
@@ -33,13 +34,13 @@ none = {}
 both = { image = "a.example/x:1", follow = "base:1" }
 later = { repository = "a.example/x", semver = ">=1" }
 "#), @r#"
-    error: `none` has neither `image` nor `follow`
+    error: `none` has none of `image`, `follow` and `repository`
      --> streams/python.toml:3:1
       |
     3 | none = {}
       | ^^^^
       |
-      = help: add `image = "registry/repository:tag"` or `follow = "stream:tag"`
+      = help: add `image = "registry/repository:tag"`, `follow = "stream:tag"`, or `repository = "registry/repository"` and a rule
 
     error: `both` has both `image` and `follow`
      --> streams/python.toml:4:44
@@ -47,23 +48,7 @@ later = { repository = "a.example/x", semver = ">=1" }
     4 | both = { image = "a.example/x:1", follow = "base:1" }
       |                                            ^^^^^^^^
       |
-      = help: keep one: an image of a registry, or another tag
-
-    error: `repository` is not yet supported
-     --> streams/python.toml:5:11
-      |
-    5 | later = { repository = "a.example/x", semver = ">=1" }
-      |           ^^^^^^^^^^
-      |
-      = help: take it out: this version would not act on it
-
-    error: `semver` is not yet supported
-     --> streams/python.toml:5:39
-      |
-    5 | later = { repository = "a.example/x", semver = ">=1" }
-      |                                       ^^^^^^
-      |
-      = help: take it out: this version would not act on it
+      = help: keep one: they say where the digest comes from
     "#);
 }
 
@@ -142,112 +127,40 @@ a = "b"
       |
       = help: quote it: `[tags."v1.2"]`
 
-    error: `good` has neither `image` nor `follow`
+    error: `good` has none of `image`, `follow` and `repository`
       --> streams/python.toml:10:7
        |
     10 | [tags.good.annotations]
        |       ^^^^
        |
-       = help: add `image = "registry/repository:tag"` or `follow = "stream:tag"`
+       = help: add `image = "registry/repository:tag"`, `follow = "stream:tag"`, or `repository = "registry/repository"` and a rule
     "#);
 }
 
 #[test]
 fn keys_that_are_not_supported_yet_say_so() {
     insta::assert_snapshot!(said(r#"
-discover = { repository = "a.example/x" }
 [import]
-soak = "3d"
+verify = { key = "cosign.pub" }
 [tags."1"]
 image = "a.example/x:1"
-hold = { reason = "x" }
-reject = []
-on-rollback = "hold"
 verify = 1
-ignore = 1
-allow = 1
-order = 1
-pattern = 1
 "#), @r#"
-    error: `discover` is not yet supported
-     --> streams/python.toml:2:1
+    error: `verify` is not yet supported
+     --> streams/python.toml:3:1
       |
-    2 | discover = { repository = "a.example/x" }
-      | ^^^^^^^^
-      |
-      = help: take it out: this version would not act on it
-
-    error: `soak` is not yet supported
-     --> streams/python.toml:4:1
-      |
-    4 | soak = "3d"
-      | ^^^^
-      |
-      = help: take it out: this version would not act on it
-
-    error: `hold` is not yet supported
-     --> streams/python.toml:7:1
-      |
-    7 | hold = { reason = "x" }
-      | ^^^^
-      |
-      = help: take it out: this version would not act on it
-
-    error: `reject` is not yet supported
-     --> streams/python.toml:8:1
-      |
-    8 | reject = []
+    3 | verify = { key = "cosign.pub" }
       | ^^^^^^
       |
       = help: take it out: this version would not act on it
 
-    error: `on-rollback` is not yet supported
-     --> streams/python.toml:9:1
+    error: `verify` is not yet supported
+     --> streams/python.toml:6:1
       |
-    9 | on-rollback = "hold"
-      | ^^^^^^^^^^^
+    6 | verify = 1
+      | ^^^^^^
       |
       = help: take it out: this version would not act on it
-
-    error: `verify` is not yet supported
-      --> streams/python.toml:10:1
-       |
-    10 | verify = 1
-       | ^^^^^^
-       |
-       = help: take it out: this version would not act on it
-
-    error: `ignore` is not yet supported
-      --> streams/python.toml:11:1
-       |
-    11 | ignore = 1
-       | ^^^^^^
-       |
-       = help: take it out: this version would not act on it
-
-    error: `allow` is not yet supported
-      --> streams/python.toml:12:1
-       |
-    12 | allow = 1
-       | ^^^^^
-       |
-       = help: take it out: this version would not act on it
-
-    error: `order` is not yet supported
-      --> streams/python.toml:13:1
-       |
-    13 | order = 1
-       | ^^^^^
-       |
-       = help: take it out: this version would not act on it
-
-    error: `pattern` is not yet supported
-      --> streams/python.toml:14:1
-       |
-    14 | pattern = 1
-       | ^^^^^^^
-       |
-       = help: take it out: this version would not act on it
     "#);
 }
 
@@ -274,7 +187,7 @@ b = { image = "a.example/x:1", platfrom = "linux/amd64" }
     3 | owner = "me"
       | ^^^^^
       |
-      = help: known here: `annotations`, `description`, `import`, `tags`
+      = help: known here: `annotations`, `description`, `discover`, `import`, `tags`
 
     error: unknown key `imge`
      --> streams/python.toml:5:7
@@ -290,7 +203,7 @@ b = { image = "a.example/x:1", platfrom = "linux/amd64" }
     5 | a = { imge = "a.example/x:1", colour = "red" }
       |                               ^^^^^^
       |
-      = help: known here: `annotations`, `follow`, `image`, `platform`, `platforms`, `schedule`, `timezone`
+      = help: known here: `allow`, `annotations`, `follow`, `hold`, `ignore`, `image`, `on-rollback`, `order`, `pattern`, `platform`, `platforms`, `reject`, `repository`, `schedule`, `semver`, `soak`, `timezone`
 
     error: unknown key `platfrom`
      --> streams/python.toml:6:32
@@ -471,14 +384,14 @@ fn an_unquoted_version_behind_its_beginning_is_told_to_be_quoted() {
 
 #[test]
 fn a_key_that_is_near_to_one_that_is_still_to_come_is_told_so() {
-    insta::assert_snapshot!(said("import.sok = \"3d\"\n[tags]\na = { image = \"a_b.c/x:1\" }\n"), @r#"
-    error: unknown key `sok`
+    insta::assert_snapshot!(said("import.verfy = 1\n[tags]\na = { image = \"a_b.c/x:1\" }\n"), @r#"
+    error: unknown key `verfy`
      --> streams/python.toml:1:8
       |
-    1 | import.sok = "3d"
-      |        ^^^
+    1 | import.verfy = 1
+      |        ^^^^^
       |
-      = help: did you mean `soak`? (not yet supported)
+      = help: did you mean `verify`? (not yet supported)
 
     error: `a_b.c` is not a registry's `host` or `host:port`
      --> streams/python.toml:3:15
