@@ -40,6 +40,7 @@ pub mod stream;
 pub mod lock;
 pub mod git;
 pub mod state;
+pub mod judge;
 pub mod root;
 pub mod registry;
 pub mod hook;

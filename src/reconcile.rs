@@ -1,9 +1,10 @@
-//! The line, top to bottom: load → plan → resolve → pin → commit → publish → notify.
+//! The line, top to bottom: load → list → plan → resolve → pin → commit → publish → notify.
 //!
 //! Only this file knows the order of the steps, and no step names another one's act. A pass whose commit does not land
 //! begins again at the new tip; what others landed there stands, and what it was about to change it asks for anew.
 
 pub mod commit;
+pub mod list;
 pub mod load;
 pub mod notify;
 pub mod pin;
@@ -17,19 +18,23 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::git::{Files, GitError};
-use crate::image::TagId;
+use crate::image::{Digest, StreamName, TagId};
+use crate::judge::Judge;
 use crate::lock::{Lock, diff};
 use crate::problem::Problems;
 use crate::report::exit::Exit;
 use crate::report::{End, Outcome, Report, Row, Wrong};
 use crate::root::{NoSuchTag, Root};
+use crate::settings::adoption::{Kept, Waiting};
 use crate::settings::globs::TagGlobs;
 use crate::settings::policy::Policy;
-use crate::stream::Tag;
+use crate::stream::discover::Taken;
+use crate::stream::{Discover, Tag};
 use crate::world::World;
 
-use pin::Failures;
-use plan::Plan;
+use list::{Listed, Lists};
+use pin::{Failures, Pinned};
+use plan::{Plan, Question};
 use publish::Published;
 use remember::Remembered;
 use resolve::{Fetched, Findings};
@@ -133,31 +138,49 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
     }
     let mut tries = Tries::default();
     let mut carried: Option<Carried> = None;
-    let fetched = Fetched::default();
+    let (fetched, listed) = (Fetched::default(), Listed::default());
     loop {
-        let scene = load::load(world, request.branch.as_deref()).await?;
-        request.only.as_ref().map_or(Ok(()), |only| scene.root.has(only))?;
+        let mut scene = load::load(world, request.branch.as_deref()).await?;
         let mut memory = Remembered::read(world, request, &scene.sight).await?;
         if request.effect == Effect::Land && !memory.adopt(world, &scene.root).await? {
             tries.again(world, "the state ref moved").await?;
             continue;
         }
 
+        if request.effect == Effect::Land && !memory.look_back(world, &scene.sight, &scene.root.lock).await? {
+            tries.again(world, "the state ref moved").await?;
+            continue;
+        }
+
         let now = world.now();
-        let schedule = memory.state.schedule.as_ref();
-        let mut plan = plan::plan(&scene.root, request.imports, request.only.as_ref(), schedule, now);
+        let (only, schedule) = (request.only.as_ref(), memory.state.schedule.as_ref());
+        let question = Question { imports: request.imports, only, schedule, now };
+        let lists = list::list(world, plan::repositories(&scene.root, &question), &listed).await;
+        let (mut notes, undiscovered) = discover(&mut scene.root, &lists);
+        if let Some(only) = &request.only {
+            scene.root.has(only)?;
+        }
+        let mut plan = plan::plan(&scene.root, &question, &lists);
         let asked = std::mem::take(&mut plan.asked);
         let settled = |id: &TagId| carried.as_ref().is_some_and(|carried| carried.settles(&scene.root, id));
+        let remembered = memory.state.memory.clone();
+        let judge = Judge { now, memory: &remembered };
         let plan = plan.without(settled);
-        let failed = carried.iter().flat_map(|carried| &carried.failures);
-        let failed: Vec<_> = failed.filter(|(id, _)| settled(id) && !plan.asks_for(id)).collect();
-        let findings = resolve::resolve(world, plan, &fetched).await;
-        let mut notes = resolve::notes(&findings);
+        let (failed, stayed) = match &carried {
+            Some(carried) => {
+                let again = plan.asked_for();
+                carried.told(|id| settled(id) && !again.contains(id))
+            }
+            None => Default::default(),
+        };
+        let findings = resolve::resolve(world, plan, &fetched, &judge).await;
+        notes.extend(resolve::notes(&findings));
         notes.extend(load::note(&scene, request.branch.as_deref()));
-        let (next, mut failures) = pin::pin(&scene.root.definitions, &scene.root.lock, findings);
-        for (id, error) in failed {
-            failures.entry(id.clone()).or_insert_with(|| error.clone());
-        }
+        let pinned = pin::pin(&scene.root.definitions, &scene.root.lock, findings, &judge);
+        let Pinned { lock: next, mut failures, mut kept, notes: said } = pinned;
+        notes.extend(said);
+        failures.extend(failed);
+        kept.extend(stayed);
 
         let change = if request.effect == Effect::Show { None } else { commit::commit(&scene, &next)? };
         let mut landed = None;
@@ -166,7 +189,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             Published::Landed(commit) => landed = Some(commit),
             Published::Again { doubt, reason } => {
                 let next = next.into_owned();
-                carried = Some(Carried::of(scene.root, &next, &asked, failures, doubt));
+                carried = Some(Carried::of(scene.root, &next, &asked, (failures, kept), doubt));
                 tries.again(world, &reason).await?;
                 continue;
             }
@@ -175,16 +198,17 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         // An empty plan after an answer that never came means that it had landed.
         let late = carried.filter(|carried| carried.doubt && landed.is_none() && carried.base != *next);
         let base = late.as_ref().map_or(&scene.root.lock, |late| &late.base);
-        let mut rows = rows(&scene.root, base, &next, &asked, &failures);
+        let mut rows = rows(&scene.root, base, &next, &asked, &failures, &kept);
         if request.imports != Imports::Due {
             rows.iter_mut()
                 .filter(|row| row.outcome == Outcome::NotDue)
                 .for_each(|row| row.outcome = Outcome::NotAsked);
         }
+        let end_is_ours = landed.is_some() || late.is_some();
         let tip = landed.clone().unwrap_or_else(|| scene.sight.tip.clone());
         let end = match request.effect {
             Effect::Show => End::Planned,
-            _ if landed.is_none() && late.is_none() => End::Unchanged,
+            _ if !end_is_ours => End::Unchanged,
             Effect::Write => End::Written,
             Effect::Land => End::Landed(tip.clone()),
         };
@@ -198,17 +222,19 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             rows,
             hooks: Vec::new(),
             notes,
-            errors: Vec::new(),
+            errors: undiscovered,
         };
         if request.effect == Effect::Land {
             // What we landed ourselves stands on a tip that is younger than the state.
             memory.is_newer &= landed.is_none();
             // A pass over some tags says nothing of the others, so it leaves the time of the last pass alone.
-            if request.imports == Imports::Due && request.only.is_none() && !asked.is_empty() {
-                let due = remember::Due { now, failed: failures.keys().cloned().collect() };
-                if let Err(error) = memory.record(world, &due).await {
-                    report.errors.push(error.within("the time of this pass could not be kept, so its tags stay due"));
-                }
+            let whole = request.imports == Imports::Due && request.only.is_none() && !asked.is_empty();
+            let due = whole.then(|| remember::Due { now, failed: failures.keys().cloned().collect() });
+            let looked = |id: &TagId| asked.contains(id) || scene.root.definitions.follows(id);
+            let moved = (end_is_ours).then_some((base, &*next));
+            let learned = remember::Learned { due, moved, looked, waiting: waiting(&kept), now };
+            if let Err(error) = memory.record(world, &learned).await {
+                report.errors.push(error.within("what this pass saw could not be kept for the next one"));
             }
             let root = match next {
                 Cow::Owned(lock) => Root { lock, ..scene.root },
@@ -231,8 +257,10 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
 /// What stopped it before any registry was asked.
 pub async fn served<W: World>(world: &W, root: &Root, authorities: &Files) -> Result<Findings, PassError> {
     world.prepare(&root.settings, authorities).map_err(PassError::Registries)?;
-    let plan = plan::plan(root, Imports::All, None, None, world.now());
-    Ok(resolve::resolve(world, plan, &Fetched::default()).await)
+    let question = Question { imports: Imports::All, only: None, schedule: None, now: world.now() };
+    let lists = list::list(world, plan::repositories(root, &question), &Listed::default()).await;
+    let plan = plan::plan(root, &question, &lists);
+    Ok(resolve::resolve(world, plan, &Fetched::default(), &Judge::STILL).await)
 }
 
 /// What an earlier try of the same pass found out, whose commit did not land.
@@ -243,6 +271,8 @@ struct Carried {
     settled: BTreeMap<TagId, Tag>,
     /// What failed.
     failures: Failures,
+    /// What was found and not moved to.
+    kept: BTreeMap<TagId, Waiting>,
     /// Whether it may have landed after all.
     doubt: bool,
 }
@@ -250,11 +280,25 @@ struct Carried {
 impl Carried {
     /// Keeps of a try what needs not be asked again. What it was about to change is asked again, whoever else changed
     /// it or not: a pin that is what it was may have been somewhere else and back, and then what we saw is the older.
-    fn of(root: Root, next: &Lock, asked: &BTreeSet<TagId>, failures: Failures, doubt: bool) -> Self {
+    fn of(
+        root: Root,
+        next: &Lock,
+        asked: &BTreeSet<TagId>,
+        (failures, kept): (Failures, BTreeMap<TagId, Waiting>),
+        doubt: bool,
+    ) -> Self {
         let Root { lock: base, definitions, .. } = root;
         let mut settled = definitions.tags;
         settled.retain(|id, _| asked.contains(id) && next.pins.get(id) == base.pins.get(id));
-        Self { base, settled, failures, doubt }
+        Self { base, settled, failures, kept, doubt }
+    }
+
+    /// What it found of the tags that `is_carried` names: failures, and what they did not move to.
+    fn told(&self, is_carried: impl Fn(&TagId) -> bool) -> (Failures, BTreeMap<TagId, Waiting>) {
+        let (mut failures, mut kept) = (self.failures.clone(), self.kept.clone());
+        failures.retain(|id, _| is_carried(id));
+        kept.retain(|id, _| is_carried(id));
+        (failures, kept)
     }
 
     /// Whether `id` needs not be asked for again under the definitions of `root`. A pin that somebody changed meanwhile
@@ -270,22 +314,57 @@ impl Plan<'_> {
     /// The same without images whose tags are all settled already. One that is asked for anyway is so for all of its
     /// tags, or two tags of one image would come out apart.
     fn without(mut self, settled: impl Fn(&TagId) -> bool) -> Self {
-        self.imports.retain(|import| !import.wants.iter().all(|want| settled(want.tag)));
+        self.imports.retain(|import| !import.wants.iter().all(|want| settled(want.id)));
+        self.failed.retain(|(id, _)| !settled(id));
         self
     }
 
-    fn asks_for(&self, tag: &TagId) -> bool {
-        self.imports.iter().any(|import| import.wants.iter().any(|want| want.tag == tag))
+    /// The tags that it asks for.
+    fn asked_for(&self) -> BTreeSet<TagId> {
+        self.imports.iter().flat_map(|import| import.wants.iter().map(|want| want.id.clone())).collect()
     }
 }
 
+/// Puts the tags that the lists show in place of those that streams discovered before. The answer is what a person
+/// should know of it, and the streams that have no tag by which it could be told that their list was not read.
+fn discover(root: &mut Root, lists: &Lists) -> (Vec<String>, Vec<Wrong>) {
+    let cut = root.expand(|_, discover| lists.get(&discover.repository)?.as_deref().ok());
+    let note = |taken: Taken| {
+        let Taken { stream, fit, taken } = taken;
+        format!("`{stream}` takes the first {taken} of {fit} tags that fit; `limit` of its `[discover]` is in the way")
+    };
+    let definitions = &root.definitions;
+    let error = |(stream, discover): (&StreamName, &Discover)| {
+        let error = lists.get(&discover.repository)?.as_ref().err()?;
+        let is_told = definitions.tags.iter().any(|(id, tag)| id.stream == *stream && tag.discovered);
+        let wrong =
+            || Wrong { exit: Exit::Partial, message: format!("`{stream}` could not discover its tags: {error}") };
+        (!is_told).then(wrong)
+    };
+    (cut.into_iter().map(note).collect(), definitions.discover.iter().filter_map(error).collect())
+}
+
+/// What waits to be pinned until it has been seen for long enough.
+fn waiting(kept: &BTreeMap<TagId, Waiting>) -> BTreeMap<TagId, Digest> {
+    let soaks = kept.iter().filter(|(_, waiting)| matches!(waiting.kept, Kept::Soaking { .. }));
+    soaks.map(|(id, waiting)| (id.clone(), waiting.digest.clone())).collect()
+}
+
 /// A row for every tag, and for every pin that is dropped.
-fn rows(root: &Root, old: &Lock, new: &Lock, asked: &BTreeSet<TagId>, failures: &Failures) -> Vec<Row> {
+fn rows(
+    root: &Root,
+    old: &Lock,
+    new: &Lock,
+    asked: &BTreeSet<TagId>,
+    failures: &Failures,
+    kept: &BTreeMap<TagId, Waiting>,
+) -> Vec<Row> {
     let mut moves: BTreeMap<TagId, diff::Move> =
         diff::moves(old, new).into_iter().map(|one| (one.tag.clone(), one)).collect();
     let mut rows = Vec::with_capacity(root.definitions.tags.len() + moves.len());
     for (id, tag) in &root.definitions.tags {
-        let mut row = Row::of(id, tag, new, moves.remove(id), asked.contains(id), failures.get(id).cloned());
+        let failure = failures.get(id).cloned();
+        let mut row = Row::of(id, tag, new, moves.remove(id), asked.contains(id), failure, kept.get(id));
         let stands = matches!(row.outcome, Outcome::Unchanged | Outcome::NotDue);
         if stands && old.pins.get(id) != new.pins.get(id) {
             row.outcome = Outcome::Refreshed;

@@ -13,6 +13,7 @@ use crate::image::{ImageRef, TagId};
 use crate::lock::Lock;
 use crate::lock::diff::{Change, Move, Side, side};
 use crate::registry::{FailureKind, ImportError};
+use crate::settings::adoption::{Kept, Waiting};
 use crate::stream::{Source, Tag};
 use exit::Exit;
 
@@ -93,6 +94,8 @@ pub enum Outcome {
     NotDue,
     /// It was not to be imported in this pass.
     NotAsked,
+    /// Something else was found, and a rule keeps the tag where it stands.
+    Kept(Waiting),
     /// It could not be imported and keeps its pin, if it has one.
     Failed(ImportError),
 }
@@ -136,15 +139,18 @@ impl Row {
         moved: Option<Move>,
         asked: bool,
         failure: Option<ImportError>,
+        kept: Option<&Waiting>,
     ) -> Self {
         let pin = lock.pins.get(id);
         let new = pin.map(|pin| side(lock, pin));
         let (follow, defined) = match &tag.source {
             Source::Follow(target) => (Some(target.clone()), None),
             Source::Image { image, .. } => (None, Some(image.clone())),
+            Source::Chosen { .. } => (None, None),
         };
         let outcome = match (failure, &moved) {
             (Some(error), _) => Outcome::Failed(error),
+            (None, _) if let Some(waiting) = kept => Outcome::Kept(waiting.clone()),
             (None, Some(Move { change: Change::Added { .. }, .. })) => Outcome::Added,
             (None, Some(_)) => Outcome::Moved,
             (None, None) if asked => Outcome::Unchanged,
@@ -176,6 +182,7 @@ impl Outcome {
             Self::Removed => "removed",
             Self::NotDue => "not-due",
             Self::NotAsked => "not-asked",
+            Self::Kept(waiting) => waiting.kept.word(),
             Self::Failed(error) if error.kind == FailureKind::Refused => "refused",
             Self::Failed(_) => "failed",
         }
@@ -190,6 +197,7 @@ impl Outcome {
         match self {
             Self::Failed(error) if matches!(error.kind, FailureKind::Refused | FailureKind::Integrity) => Exit::Refused,
             Self::Failed(_) => Exit::Partial,
+            Self::Kept(Waiting { kept: Kept::TooFar(_), .. }) => Exit::Refused,
             _ => Exit::Success,
         }
     }

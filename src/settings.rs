@@ -3,6 +3,7 @@
 //! What was written is read by `table` into `SettingsTable`, with positions; what is true is [`Settings`].
 //! Nothing in a repository can widen what the operator's [`policy`] allows.
 
+pub mod adoption;
 pub mod duration;
 pub mod globs;
 pub mod path;
@@ -10,8 +11,10 @@ pub mod policy;
 pub mod schedule;
 pub(crate) mod table;
 pub(crate) mod validate;
+pub(crate) mod written;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -19,6 +22,7 @@ use jiff::tz::TimeZone;
 use crate::image::{NameError, Platform, RegistryHost};
 use crate::problem::{Place, Problem};
 use crate::table::text;
+use adoption::Adoption;
 use globs::TagGlobs;
 use schedule::{Schedule, Schedules};
 
@@ -105,6 +109,8 @@ pub struct ImportSettings {
     pub timezone: Option<TimeZone>,
     /// Platforms an index must have.
     pub platforms: Vec<Platform>,
+    /// By what rules digests are adopted; none for those that hold without any.
+    pub adoption: Option<Arc<Adoption>>,
 }
 
 /// `[registry."host[:port]"]`: how one registry is reached.

@@ -4,6 +4,8 @@
 //! It is read and written whole, by compare-and-swap, for one branch and root. Losing it costs nothing but a repeated
 //! import: a root without state adopts the tip.
 
+pub mod memory;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use crate::lock::Lock;
 use crate::lock::encode::encode;
 use crate::lock::read::read;
 use crate::problem::{Problems, SourceFile};
+pub use memory::Memory;
 
 /// The folder of the locks as hooks last saw them.
 const SEEN: &str = "hook";
@@ -29,6 +32,10 @@ const BEGUN: &str = "begun";
 const CLAIMS: &str = "claim";
 /// The file of what `--due` goes by.
 const SCHEDULE: &str = "schedule.json";
+/// The files of what is remembered of tags.
+const SIGHTED: &str = "seen.json";
+const LANDED: &str = "landed.json";
+const TAKEN_BACK: &str = "taken-back.json";
 
 /// The longest component that is written whole; most file systems take 255 bytes.
 const COMPONENT_MAX: usize = 200;
@@ -47,6 +54,8 @@ pub struct State {
     pub claims: BTreeMap<String, Claim>,
     /// What `--due` goes by.
     pub schedule: Option<ScheduleState>,
+    /// What is remembered of tags.
+    pub memory: Memory,
     /// Files that this version does not know, by their paths: a newer one's, not ours to drop.
     pub unknown: Files,
 }
@@ -101,6 +110,9 @@ impl State {
         if let Some(schedule) = &self.schedule {
             files.insert(SCHEDULE.to_owned(), json(schedule));
         }
+        put(&mut files, SIGHTED, &self.memory.seen);
+        put(&mut files, LANDED, &self.memory.landed);
+        put(&mut files, TAKEN_BACK, &self.memory.taken_back);
         files
     }
 
@@ -121,10 +133,18 @@ impl State {
 
     /// Reads one file; `false` where it is not known.
     fn take(&mut self, path: &str, bytes: &[u8]) -> Result<bool, String> {
-        if path == SCHEDULE {
-            self.schedule = Some(from_json(bytes)?);
-            return Ok(true);
+        match path {
+            SCHEDULE => self.schedule = Some(from_json(bytes)?),
+            SIGHTED => self.memory.seen = from_json(bytes)?,
+            LANDED => self.memory.landed = from_json(bytes)?,
+            TAKEN_BACK => self.memory.taken_back = from_json(bytes)?,
+            _ => return self.take_of_hook(path, bytes),
         }
+        Ok(true)
+    }
+
+    /// Reads one file about a hook; `false` where it is not known.
+    fn take_of_hook(&mut self, path: &str, bytes: &[u8]) -> Result<bool, String> {
         let parts = path.split_once('/').and_then(|(folder, file)| Some((folder, file.rsplit_once('.')?)));
         let Some((folder, (name, kind))) = parts else { return Ok(false) };
         let Some(hook) = name_of(name) else { return Ok(false) };
@@ -197,6 +217,13 @@ fn name_of(written: &str) -> Option<String> {
     String::from_utf8(bytes).ok().filter(|name| component(name) == written)
 }
 
+/// Adds a map as a file, where there is anything in it.
+fn put<T: Serialize>(files: &mut Files, path: &str, map: &BTreeMap<TagId, T>) {
+    if !map.is_empty() {
+        files.insert(path.to_owned(), json(map));
+    }
+}
+
 fn json<T: Serialize>(value: &T) -> Vec<u8> {
     // These types have no map with other keys than strings, and no `Serialize` of their own that fails.
     let mut bytes = serde_json::to_vec_pretty(value).unwrap_or_default();
@@ -239,6 +266,7 @@ mod tests {
                 begun,
                 claims,
                 schedule,
+                memory: Memory::default(),
                 unknown: Files::new(),
             })
     }
@@ -252,6 +280,7 @@ mod tests {
             tried: BTreeMap::new(),
             begun: [("rollout".to_owned(), [("python:3.12".parse().unwrap(), 3)].into())].into(),
             claims: [("Team A/x".to_owned(), Claim { owner, until: time })].into(),
+            memory: Memory::default(),
             schedule: Some(ScheduleState { last: time, retry: vec!["python:3.12".parse().unwrap()] }),
             unknown: Files::new(),
         };

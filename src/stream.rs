@@ -3,14 +3,20 @@
 //! What was written is read by `table` with positions; `validate` turns it into [`Definitions`] or into all its
 //! problems at once; [`follow`] says in which order tags follow each other. Nothing here knows a registry's answer.
 
+pub mod discover;
 pub mod follow;
+pub mod select;
 mod table;
 pub(crate) mod validate;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::image::{ImageRef, Platform, StreamName, TagId};
+use crate::image::{ImageRef, Platform, Repository, StreamName, TagId};
+use crate::settings::ImportSettings;
+use crate::settings::adoption::Adoption;
 use crate::settings::schedule::Schedule;
+use select::Select;
 
 /// Every stream and tag of a root, right in themselves: no cycle, no missing target.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +25,8 @@ pub struct Definitions {
     pub streams: BTreeMap<StreamName, Stream>,
     /// The tags of all streams.
     pub tags: BTreeMap<TagId, Tag>,
+    /// The streams that take tags of a repository beside those above.
+    pub discover: BTreeMap<StreamName, Discover>,
 }
 
 /// What a stream says of itself.
@@ -39,8 +47,25 @@ pub struct Tag {
     pub platforms: Vec<Platform>,
     /// When `--due` imports it; none means at every pass.
     pub schedule: Option<Schedule>,
+    /// By what rules it adopts digests; none for those that hold without any.
+    pub adoption: Option<Arc<Adoption>>,
     /// `annotations`
     pub annotations: BTreeMap<String, String>,
+    /// Whether `[discover]` found it, so that it is written down nowhere.
+    pub discovered: bool,
+}
+
+/// `[discover]`: every tag of a repository that fits is a tag of the stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Discover {
+    /// The repository.
+    pub repository: Repository,
+    /// Which of its tags, and in what order.
+    pub select: Select,
+    /// How many at the most, the highest first.
+    pub limit: usize,
+    /// What holds for each of them.
+    pub import: ImportSettings,
 }
 
 /// Where a tag's digest comes from.
@@ -53,8 +78,34 @@ pub enum Source {
         /// The one platform whose manifest is pinned in place of the index.
         platform: Option<Platform>,
     },
+    /// The highest tag of a repository that a rule admits.
+    Chosen {
+        /// The repository.
+        repository: Repository,
+        /// The rule.
+        select: Arc<Select>,
+        /// The one platform whose manifest is pinned in place of the index.
+        platform: Option<Platform>,
+    },
     /// Another tag of the root.
     Follow(TagId),
+}
+
+impl Definitions {
+    /// Whether `id` stands where another tag stands.
+    pub fn follows(&self, id: &TagId) -> bool {
+        matches!(self.tags.get(id), Some(Tag { source: Source::Follow(_), .. }))
+    }
+}
+
+impl Source {
+    /// The one platform that is asked for.
+    pub fn platform(&self) -> Option<&Platform> {
+        match self {
+            Self::Image { platform, .. } | Self::Chosen { platform, .. } => platform.as_ref(),
+            Self::Follow(_) => None,
+        }
+    }
 }
 
 /// The JSON schema of a stream's file.

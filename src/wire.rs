@@ -82,9 +82,21 @@ pub struct TagV1 {
     pub old: Option<SideV1>,
     /// Where it stands now; null if it has no pin.
     pub new: Option<SideV1>,
+    /// What was found and not moved to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<KeptV1>,
     /// Why it could not be imported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorV1>,
+}
+
+/// A digest that a tag does not move to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct KeptV1 {
+    /// The digest.
+    pub digest: String,
+    /// Why, and until when.
+    pub reason: String,
 }
 
 /// A digest, and what the image at it says of itself.
@@ -274,6 +286,7 @@ impl PinV1 {
         let (follow, image, platform) = match &tag.source {
             Source::Follow(target) => (Some(target.to_string()), pin.map(|pin| pin.image.to_string()), None),
             Source::Image { image, platform } => (None, Some(image.to_string()), platform.as_ref()),
+            Source::Chosen { platform, .. } => (None, pin.map(|pin| pin.image.to_string()), platform.as_ref()),
         };
         Self {
             stream: id.stream.to_string(),

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 pub use crate::git::{Change, Sight};
 use crate::git::{CommitId, Files, GitError, Push, RepoFile};
 use crate::hook::{HookEnd, HookRun};
-use crate::image::{Digest, ImageRef, Repository};
+use crate::image::{Digest, ImageRef, Repository, TagName};
 use crate::registry::ImportError;
 use crate::registry::manifest::{Descriptor, Verified};
 use crate::settings::Settings;
@@ -71,6 +71,9 @@ pub trait World {
 
     /// Says which repositories the pass will ask for, so that one token serves many.
     fn announce(&self, repositories: &[Repository]);
+
+    /// The tags of a repository, as its registry lists them.
+    fn tags(&self, repository: &Repository) -> impl Future<Output = Result<Vec<TagName>, ImportError>>;
 
     /// What the image's registry says its digest is: a hint, never to be pinned by itself.
     fn digest(&self, image: &ImageRef) -> impl Future<Output = Result<Digest, ImportError>>;

@@ -11,6 +11,7 @@ use similar::TextDiff;
 
 use crate::escape;
 use crate::image::TagId;
+use crate::judge::Judge;
 use crate::lock::Lock;
 use crate::lock::agree::{What, agree};
 use crate::lock::encode::encode;
@@ -157,7 +158,7 @@ fn offline(root: &Root, only: &TagGlobs) -> Drift {
 
 /// The lock as it follows from itself and the definitions, for the tags that are meant.
 fn next<'a>(root: &'a Root, only: &TagGlobs) -> Cow<'a, Lock> {
-    let (mut next, _) = pin(&root.definitions, &root.lock, Findings::new());
+    let mut next = pin(&root.definitions, &root.lock, Findings::new(), &Judge::STILL).lock;
     if next.pins != root.lock.pins && !only.is_all() {
         let next = next.to_mut();
         next.pins.retain(|id, _| only.matches(id));

@@ -3,8 +3,6 @@
 //! The layout is that of `oc` (openshift/oc, `formatImageStreamTags`): a head of `Name:` lines, then a section for
 //! each tag that follows nothing in its own stream, its followers in brackets.
 
-mod order;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -14,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::escape;
 use crate::git::checkout::{self, Provenance};
-use crate::image::{Digest, StreamName, TagId};
+use crate::image::{Digest, StreamName, TagId, priority};
 use crate::lock::agree::{Disagreement, What, agree};
 use crate::lock::{self, diff};
 use crate::problem::SourceFile;
@@ -132,7 +130,7 @@ impl Described<'_> {
         let stream = &self.root.definitions.streams[self.name];
         let mut tags: Vec<(&TagId, &Tag)> =
             self.root.definitions.tags.iter().filter(|(id, _)| id.stream == *self.name).collect();
-        tags.sort_by_key(|(id, _)| order::rank(id.tag.as_str()));
+        tags.sort_by(|(a, _), (b, _)| priority::compare(a.tag.as_str(), b.tag.as_str()));
         self.head(&mut text, stream, &tags);
         for (id, tag) in tags.iter().filter(|(_, tag)| !self.is_alias(tag)) {
             text.push('\n');
@@ -187,6 +185,10 @@ impl Described<'_> {
                 let verb = if image.digest().is_some() { "tagged from" } else { "updates automatically from registry" };
                 let platform = platform.as_ref().map(|platform| format!(" for {platform}")).unwrap_or_default();
                 writeln!(text, "  {verb} {image}{platform}")
+            }
+            Source::Chosen { repository, select, platform } => {
+                let platform = platform.as_ref().map(|platform| format!(" for {platform}")).unwrap_or_default();
+                writeln!(text, "  updates automatically from registry {repository}, tag {select}{platform}")
             }
             Source::Follow(target) => writeln!(text, "  updates automatically from {target}"),
         };

@@ -70,9 +70,13 @@ fn row(root: &Root, status: StatusV1, id: &TagId) -> [String; 5] {
     let tag = &root.definitions.tags[id];
     let pin = root.lock.pins.get(id);
     let source = match &tag.source {
-        Source::Image { image, platform: None } => image.to_string(),
-        Source::Image { image, platform: Some(platform) } => format!("{image} ({platform})"),
+        Source::Image { image, .. } => image.to_string(),
+        Source::Chosen { repository, select, .. } => format!("{repository} {select}"),
         Source::Follow(target) => format!("-> {target}"),
+    };
+    let source = match tag.source.platform() {
+        Some(platform) => format!("{source} ({platform})"),
+        None => source,
     };
     let side = pin.map(|pin| diff::side(&root.lock, pin));
     let version = side.and_then(|side| side.version).map(|version| escape::terminal(&version)).unwrap_or_default();

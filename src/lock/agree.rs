@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::image::{Digest, ImageRef, Platform, TagId};
+use crate::image::{Digest, ImageRef, Platform, Repository, TagId};
 use crate::stream::{Definitions, Source, Tag};
 
 use super::{Details, Lock, Pin};
@@ -29,6 +29,18 @@ pub enum What {
         pinned: ImageRef,
         /// The image of the definition.
         defined: ImageRef,
+    },
+    /// It was found in another repository.
+    Repository {
+        /// The image in the lock.
+        pinned: ImageRef,
+        /// The repository of the definition.
+        defined: Repository,
+    },
+    /// It was found at a tag that the definition's rule does not admit.
+    Choice {
+        /// The image in the lock.
+        pinned: ImageRef,
     },
     /// The digest is not the one that the definition is fixed to.
     Fixed {
@@ -84,7 +96,9 @@ fn disagreement(tag: &Tag, pin: &Pin, lock: &Lock) -> Option<What> {
     match &tag.source {
         Source::Follow(target) => {
             let follows = pin.follow.as_ref() == Some(target);
-            let same = |followed: &Pin| followed.digest == pin.digest && followed.image == pin.image;
+            // One with rules of its own may stand where the followed tag stood before.
+            let same =
+                |followed: &Pin| tag.adoption.is_some() || followed.digest == pin.digest && followed.image == pin.image;
             let stands = follows && lock.pins.get(target).is_none_or(same);
             let has_own = pin.index.is_some() || pin.details != Details::default();
             match (stands, has_own) {
@@ -93,7 +107,14 @@ fn disagreement(tag: &Tag, pin: &Pin, lock: &Lock) -> Option<What> {
                 (true, false) => None,
             }
         }
-        Source::Image { .. } if pin.follow.is_some() => Some(What::NotFollowed),
+        Source::Image { .. } | Source::Chosen { .. } if pin.follow.is_some() => Some(What::NotFollowed),
+        Source::Chosen { repository, .. } if pin.image.repository() != repository => {
+            Some(What::Repository { pinned: pin.image.clone(), defined: repository.clone() })
+        }
+        Source::Chosen { select, .. } if pin.image.tag().is_none_or(|tag| !select.admits(tag)) => {
+            Some(What::Choice { pinned: pin.image.clone() })
+        }
+        Source::Chosen { platform, .. } => unsuited(tag, pin, platform.as_ref()),
         Source::Image { image, .. } if *image != pin.image => {
             Some(What::Image { pinned: pin.image.clone(), defined: image.clone() })
         }
@@ -103,18 +124,23 @@ fn disagreement(tag: &Tag, pin: &Pin, lock: &Lock) -> Option<What> {
             if let Some(defined) = image.digest().filter(|digest| *digest != at) {
                 return Some(What::Fixed { pinned: at.clone(), defined: defined.clone() });
             }
-            if pin.suits(platform.as_ref(), &tag.platforms) {
-                return None;
-            }
-            let has = &pin.details.platforms;
-            let missing = tag.platforms.iter().find(|platform| !has.contains(platform));
-            Some(match (platform, missing) {
-                (Some(platform), _) => What::NotReduced { platform: platform.clone() },
-                (None, Some(missing)) => What::Platform { missing: missing.clone() },
-                (None, None) => What::Reduced,
-            })
+            unsuited(tag, pin, platform.as_ref())
         }
     }
+}
+
+/// How a pin does not stand for the platforms of its definition.
+fn unsuited(tag: &Tag, pin: &Pin, platform: Option<&Platform>) -> Option<What> {
+    if pin.suits(platform, &tag.platforms) {
+        return None;
+    }
+    let has = &pin.details.platforms;
+    let missing = tag.platforms.iter().find(|platform| !has.contains(platform));
+    Some(match (platform, missing) {
+        (Some(platform), _) => What::NotReduced { platform: platform.clone() },
+        (None, Some(missing)) => What::Platform { missing: missing.clone() },
+        (None, None) => What::Reduced,
+    })
 }
 
 impl fmt::Display for Disagreement {
@@ -125,6 +151,12 @@ impl fmt::Display for Disagreement {
             What::Undefined => write!(f, "`{tag}` is pinned, and no definition asks for it"),
             What::Image { pinned, defined } => {
                 write!(f, "`{tag}` is pinned for `{pinned}`, and its definition says `{defined}`")
+            }
+            What::Repository { pinned, defined } => {
+                write!(f, "`{tag}` is pinned for `{pinned}`, and its definition chooses from `{defined}`")
+            }
+            What::Choice { pinned } => {
+                write!(f, "`{tag}` is pinned for `{pinned}`, which its definition does not admit")
             }
             What::Fixed { pinned, defined } => {
                 write!(f, "`{tag}` is pinned to `{pinned}`, and its definition says `{defined}`")

@@ -1,4 +1,4 @@
-//! Fourth step: the next lock, from the definitions, the lock as it is and what was found. Pure.
+//! Fifth step: the next lock, from the definitions, the lock as it is, what was found and the rules. Pure.
 //!
 //! A tag that failed, or was not asked for, keeps its pin; a tag taken out of the definitions loses it; a follower
 //! stands where what it follows stands.
@@ -7,70 +7,109 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::image::TagId;
+use crate::judge::{Judge, Sight};
 use crate::lock::{Details, Lock, Pin};
 use crate::registry::{FailureKind, ImportError};
-use crate::stream::{Definitions, Source, follow};
+use crate::settings::adoption::Waiting;
+use crate::stream::{Definitions, Source, Tag, follow};
 
-use super::resolve::{Finding, Findings};
+use super::resolve::{Finding, Findings, Move};
 
 /// The failures of tags, by tag.
 pub type Failures = BTreeMap<TagId, ImportError>;
 
-/// Builds the lock that follows `lock`: that one itself where nothing is to be changed, so that a pass which finds
-/// nothing new has no second lock in memory.
-pub fn pin<'a>(definitions: &Definitions, lock: &'a Lock, mut findings: Findings) -> (Cow<'a, Lock>, Failures) {
-    let mut next = Cow::Borrowed(lock);
-    let mut failures = Failures::new();
+/// The next lock, and what does not stand in it.
+#[derive(Debug)]
+pub struct Pinned<'a> {
+    /// The lock: the one there was itself where nothing is to be changed, so that a pass which finds nothing new has
+    /// no second lock in memory.
+    pub lock: Cow<'a, Lock>,
+    /// What could not be imported.
+    pub failures: Failures,
+    /// What was found and not moved to.
+    pub kept: BTreeMap<TagId, Waiting>,
+    /// What should be said of moves, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Builds the lock that follows `lock`.
+pub fn pin<'a>(definitions: &Definitions, lock: &'a Lock, findings: Findings, judge: &Judge<'_>) -> Pinned<'a> {
+    let (kept, notes, failures) = (BTreeMap::new(), Vec::new(), Failures::new());
+    let mut pinned = Pinned { lock: Cow::Borrowed(lock), failures, kept, notes };
     let is_defined = |id: &TagId| definitions.tags.contains_key(id);
     if !lock.pins.keys().all(is_defined) {
-        next.to_mut().pins.retain(|id, _| is_defined(id));
+        pinned.lock.to_mut().pins.retain(|id, _| is_defined(id));
     }
+    let mut findings = findings;
     for id in follow::order(definitions) {
         let Some(tag) = definitions.tags.get(&id) else { continue };
         let old = lock.pins.get(&id);
-        let pin = match &tag.source {
-            Source::Image { image, .. } => match findings.remove(&id) {
-                Some(Ok(Finding::Found(found))) => {
-                    let digest = found.digest();
-                    Some(Pin {
-                        follow: None,
-                        image: image.clone(),
-                        digest: digest.clone(),
-                        index: found.index().cloned(),
-                        details: found.details().clone(),
-                        previous: old.map(|old| old.previous_for(digest)).unwrap_or_default(),
-                    })
-                }
-                Some(Ok(Finding::Unchanged)) | None => None,
-                Some(Err(error)) => {
-                    failures.insert(id.clone(), error);
-                    None
-                }
-            },
-            Source::Follow(target) => match next.pins.get(target) {
-                Some(followed) => Some(Pin {
-                    follow: Some(target.clone()),
-                    image: followed.image.clone(),
-                    digest: followed.digest.clone(),
-                    index: None,
-                    details: Details::default(),
-                    previous: old.map(|old| old.previous_for(&followed.digest)).unwrap_or_default(),
-                }),
-                None => {
-                    if let Some(error) = failures.get(target) {
-                        failures.insert(id.clone(), follower_failure(target, error.kind));
-                    }
-                    None
-                }
-            },
+        let next = match &tag.source {
+            Source::Image { .. } | Source::Chosen { .. } => pinned.imported(&id, tag, old, findings.remove(&id)),
+            Source::Follow(target) => pinned.followed(&id, tag, old, target, judge),
         };
-        if let Some(pin) = pin
-            && old != Some(&pin)
-        {
-            next.to_mut().pins.insert(id, pin);
+        if let Some(next) = next.filter(|next| old != Some(next)) {
+            pinned.lock.to_mut().pins.insert(id, next);
         }
     }
-    (next, failures)
+    pinned
+}
+
+impl Pinned<'_> {
+    /// The pin of a tag that is imported; none for the one it has.
+    fn imported(
+        &mut self,
+        id: &TagId,
+        tag: &Tag,
+        old: Option<&Pin>,
+        finding: Option<Result<Finding, ImportError>>,
+    ) -> Option<Pin> {
+        match finding? {
+            Ok(Finding::Unchanged) => None,
+            Ok(Finding::Kept { served, kept }) => {
+                self.kept.insert(id.clone(), Waiting { digest: served, kept });
+                None
+            }
+            Ok(Finding::Found(Move { image, found, .. })) => {
+                let digest = found.digest().clone();
+                if old.is_some_and(|old| Judge::warns(tag, old, &digest)) {
+                    self.notes.push(format!("`{id}` goes back to {}, where it was before", digest.short()));
+                }
+                let previous = old.map(|old| old.previous_for(&digest)).unwrap_or_default();
+                let (index, details) = (found.index().cloned(), found.details().clone());
+                Some(Pin { follow: None, image, digest, index, details, previous })
+            }
+            Err(error) => {
+                self.failures.insert(id.clone(), error);
+                None
+            }
+        }
+    }
+
+    /// The pin of a tag that stands where `target` stands; none for the one it has.
+    fn followed(&mut self, id: &TagId, tag: &Tag, old: Option<&Pin>, target: &TagId, judge: &Judge<'_>) -> Option<Pin> {
+        let Some(followed) = self.lock.pins.get(target) else {
+            if let Some(error) = self.failures.get(target) {
+                let error = follower_failure(target, error.kind);
+                self.failures.insert(id.clone(), error);
+            }
+            return None;
+        };
+        let sight = Sight { digest: &followed.digest, served: &followed.digest, class: None };
+        if let Some(kept) = judge.keeps(id, tag, old, &sight) {
+            let digest = followed.digest.clone();
+            self.kept.insert(id.clone(), Waiting { digest, kept });
+            return None;
+        }
+        Some(Pin {
+            follow: Some(target.clone()),
+            image: followed.image.clone(),
+            digest: followed.digest.clone(),
+            index: None,
+            details: Details::default(),
+            previous: old.map(|old| old.previous_for(&followed.digest)).unwrap_or_default(),
+        })
+    }
 }
 
 fn follower_failure(target: &TagId, kind: FailureKind) -> ImportError {
@@ -81,12 +120,15 @@ fn follower_failure(target: &TagId, kind: FailureKind) -> ImportError {
 mod tests {
     use std::rc::Rc;
 
+    use jiff::Timestamp;
+
     use super::*;
     use crate::git::Files;
     use crate::lock::sample::digest;
     use crate::reconcile::resolve::Found;
     use crate::registry::manifest::{Content, Verified};
     use crate::root::Root;
+    use crate::state::memory::{Memory, Seen};
 
     fn definitions(tags: &str) -> Definitions {
         let stream = format!("[tags]\n{tags}");
@@ -98,7 +140,8 @@ mod tests {
 
     fn found(number: u8) -> Result<Finding, ImportError> {
         let manifest = Verified::unhashed(digest(number), Content::Index { children: Vec::new() }, BTreeMap::new());
-        Ok(Finding::Found(Rc::new(Found::of(&manifest, None, Details::default(), None))))
+        let found = Rc::new(Found::of(&manifest, None, Details::default(), None));
+        Ok(Finding::Found(Move { image: "x.example/a:1".parse().unwrap(), found, class: None }))
     }
 
     fn failed() -> Result<Finding, ImportError> {
@@ -110,8 +153,8 @@ mod tests {
     }
 
     fn pin(definitions: &Definitions, lock: &Lock, findings: Findings) -> (Lock, Failures) {
-        let (next, failures) = super::pin(definitions, lock, findings);
-        (next.into_owned(), failures)
+        let next = super::pin(definitions, lock, findings, &Judge::STILL);
+        (next.lock.into_owned(), next.failures)
     }
 
     /// The lock as `tag=first digit of its digest`, with earlier digests in brackets and failures after it.
@@ -142,8 +185,8 @@ mod tests {
         let definitions = definitions(CHAIN);
         let first = pin(&definitions, &Lock::default(), findings(vec![("a", found(1))])).0;
         for finding in [Ok(Finding::Unchanged), failed(), found(1)] {
-            let (next, _) = super::pin(&definitions, &first, findings(vec![("a", finding)]));
-            assert!(matches!(next, Cow::Borrowed(_)));
+            let next = super::pin(&definitions, &first, findings(vec![("a", finding)]), &Judge::STILL);
+            assert!(matches!(next.lock, Cow::Borrowed(_)));
         }
     }
 
@@ -160,6 +203,40 @@ mod tests {
     fn a_follower_of_what_never_was_pinned_fails_with_it() {
         let none = pin(&definitions(CHAIN), &Lock::default(), findings(vec![("a", failed())]));
         assert_eq!(shown(&none), "a!network y!network z!network");
+    }
+
+    #[test]
+    fn what_is_kept_is_told_and_followers_stay_where_it_stands() {
+        let definitions = definitions(CHAIN);
+        let first = pin(&definitions, &Lock::default(), findings(vec![("a", found(1))])).0;
+        let kept = Finding::Kept { served: digest(2), kept: crate::settings::adoption::Kept::Rejected };
+        let next = super::pin(&definitions, &first, findings(vec![("a", Ok(kept))]), &Judge::STILL);
+        assert_eq!((&*next.lock, next.kept.len()), (&first, 1));
+    }
+
+    #[test]
+    fn a_follower_has_rules_of_its_own() {
+        let rules = format!(
+            "{CHAIN}held = {{ follow = \"a\", hold = \"freeze\" }}\nslow = {{ follow = \"z\", soak = \"1d\" }}\n"
+        );
+        let definitions = definitions(&rules);
+        let first = pin(&definitions, &Lock::default(), findings(vec![("a", found(1))]));
+        assert_eq!(shown(&first), "a=01[] held=01[] slow=01[] y=01[] z=01[]");
+        let second = super::pin(&definitions, &first.0, findings(vec![("a", found(2))]), &Judge::STILL);
+        assert_eq!(second.kept.keys().map(|id| id.tag.as_str()).collect::<Vec<_>>(), ["held", "slow"]);
+        let second = (second.lock.into_owned(), second.failures);
+        assert_eq!(shown(&second), "a=02[01] held=01[] slow=01[] y=02[01] z=02[01]");
+        // A day later, the one that waited for it goes along; and back with it at once, for it did not wait for that.
+        let memory = Memory {
+            seen: [("s:slow".parse().unwrap(), Seen { digest: digest(2), since: Timestamp::UNIX_EPOCH })].into(),
+            ..Memory::EMPTY
+        };
+        let judge = Judge { now: "1970-01-02T00:00:00Z".parse().unwrap(), memory: &memory };
+        let third = super::pin(&definitions, &second.0, Findings::new(), &judge);
+        assert_eq!(
+            shown(&(third.lock.into_owned(), third.failures)),
+            "a=02[01] held=01[] slow=02[01] y=02[01] z=02[01]"
+        );
     }
 
     #[test]

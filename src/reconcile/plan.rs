@@ -1,18 +1,23 @@
-//! Second step: which tags are asked for, and which images that takes. Pure: it follows from the scene, the request
+//! Third step: which tags are asked for, and which images that takes. Pure: it follows from the scene, the request
 //! and the time.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::image::{ImageRef, Platform, RegistryHost, Repository, TagId};
+use crate::image::{ImageRef, RegistryHost, Repository, TagId, TagName, priority};
 use crate::lock::Pin;
+use crate::registry::{FailureKind, ImportError};
 use crate::root::Root;
 use crate::settings::globs::TagGlobs;
+use crate::settings::schedule::Schedule;
 use crate::state::ScheduleState;
-use crate::stream::Source;
+use crate::stream::select::{Choice, Select};
+use crate::stream::{Source, Tag};
 
 use super::Imports;
+use super::list::Lists;
 
 /// What a pass will ask for: a view of the root, of which nothing large is copied.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,13 +26,17 @@ pub struct Plan<'a> {
     pub imports: Vec<Import<'a>>,
     /// Every tag that is imported or follows one that is.
     pub asked: BTreeSet<TagId>,
+    /// Tags of which no image can be named, and why.
+    pub failed: Vec<(TagId, ImportError)>,
+    /// How tags were chosen where that is not plain, a sentence each.
+    pub choices: Vec<String>,
 }
 
 /// One image to ask for, and what its tags need of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Import<'a> {
     /// The image.
-    pub image: &'a ImageRef,
+    pub image: Cow<'a, ImageRef>,
     /// The tags it is for.
     pub wants: Vec<Want<'a>>,
 }
@@ -36,44 +45,135 @@ pub struct Import<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Want<'a> {
     /// The tag.
-    pub tag: &'a TagId,
-    /// The one platform to pin.
-    pub platform: Option<&'a Platform>,
-    /// Platforms that must be there.
-    pub required: &'a [Platform],
-    /// Its pin, where it has one for this image.
+    pub id: &'a TagId,
+    /// Its definition.
+    pub tag: &'a Tag,
+    /// Its pin, where it has one.
     pub pin: Option<&'a Pin>,
 }
 
-/// Decides what to ask for. `only` names the tags a person asked for.
-pub fn plan<'a>(
-    root: &'a Root,
-    imports: Imports,
-    only: Option<&TagGlobs>,
-    schedule: Option<&ScheduleState>,
-    now: Timestamp,
-) -> Plan<'a> {
+/// When and for what a pass asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// Which tags by their schedule.
+    pub imports: Imports,
+    /// The tags a person asked for; none for all.
+    pub only: Option<&'a TagGlobs>,
+    /// When schedules were last looked at.
+    pub schedule: Option<&'a ScheduleState>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// The repositories whose tags have to be known before it can be said what to ask for.
+pub fn repositories(root: &Root, question: &Question<'_>) -> BTreeSet<Repository> {
     let tags = &root.definitions.tags;
-    let mut sources = BTreeSet::new();
-    for id in tags.keys().filter(|id| only.is_none_or(|only| only.matches(id))) {
-        sources.insert(origin(root, id));
-    }
-    sources.retain(|id| match imports {
-        Imports::All => true,
-        Imports::None => false,
-        Imports::Due => is_due(root, id, schedule, now),
+    let chosen = sources(root, question).into_iter().filter_map(|id| match &tags.get(id)?.source {
+        Source::Chosen { repository, .. } => Some(repository.clone()),
+        Source::Image { .. } | Source::Follow(_) => None,
     });
-    let asked = tags.keys().filter(|id| sources.contains(origin(root, id))).cloned().collect();
-    let mut by_image: BTreeMap<&ImageRef, Vec<Want<'_>>> = BTreeMap::new();
+    let discovered = root.definitions.discover.iter().filter(|(stream, discover)| {
+        let retries = question.schedule.is_some_and(|state| state.retry.iter().any(|id| id.stream == **stream));
+        let named = question.only.is_none_or(|only| only.matches_stream(stream));
+        named && question.is_due(discover.import.schedule.as_ref(), retries)
+    });
+    chosen.chain(discovered.map(|(_, discover)| discover.repository.clone())).collect()
+}
+
+/// The tags at the ends of what was asked for.
+fn sources<'a>(root: &'a Root, question: &Question<'_>) -> BTreeSet<&'a TagId> {
+    let tags = &root.definitions.tags;
+    let named = tags.keys().filter(|id| question.only.is_none_or(|only| only.matches(id)));
+    let mut sources: BTreeSet<&TagId> = named.map(|id| origin(root, id)).collect();
+    sources.retain(|id| {
+        let retries = question.schedule.is_some_and(|state| state.retry.contains(id));
+        question.is_due(tags.get(id).and_then(|tag| tag.schedule.as_ref()), retries)
+    });
+    sources
+}
+
+/// Decides what to ask for; `lists` are the tags of repositories, as far as they were read.
+pub fn plan<'a>(root: &'a Root, question: &Question<'_>, lists: &Lists) -> Plan<'a> {
+    let tags = &root.definitions.tags;
+    let sources = sources(root, question);
+    let mut plan = Plan {
+        asked: tags.keys().filter(|id| sources.contains(origin(root, id))).cloned().collect(),
+        ..Plan::default()
+    };
+    let mut by_image: BTreeMap<Cow<'a, ImageRef>, Vec<Want<'a>>> = BTreeMap::new();
     for id in sources {
         let Some(tag) = tags.get(id) else { continue };
-        let Source::Image { image, platform } = &tag.source else { continue };
-        let pin = root.lock.pins.get(id).filter(|pin| pin.image == *image && pin.follow.is_none());
-        let want = Want { tag: id, platform: platform.as_ref(), required: &tag.platforms, pin };
-        by_image.entry(image).or_default().push(want);
+        let image = match &tag.source {
+            Source::Image { image, .. } => {
+                if let Some(error) = undiscovered(root, id, tag, lists) {
+                    plan.failed.push((id.clone(), error));
+                    continue;
+                }
+                Cow::Borrowed(image)
+            }
+            Source::Chosen { repository, select, .. } => match choose(repository, select, lists) {
+                Ok(Choice { tag, ties }) => {
+                    plan.choices.extend(ties.first().map(|_| tied(id, &tag, &ties)));
+                    Cow::Owned(ImageRef::tagged(repository.clone(), tag))
+                }
+                Err(error) => {
+                    plan.failed.push((id.clone(), error));
+                    continue;
+                }
+            },
+            Source::Follow(_) => continue,
+        };
+        by_image.entry(image).or_default().push(Want { id, tag, pin: root.lock.pins.get(id) });
     }
-    let imports = by_image.into_iter().map(|(image, wants)| Import { image, wants });
-    Plan { imports: take_turns(imports), asked }
+    plan.imports = take_turns(by_image.into_iter().map(|(image, wants)| Import { image, wants }));
+    plan
+}
+
+/// Why the list that `tag` was once discovered in could not be read in this pass.
+fn undiscovered(root: &Root, id: &TagId, tag: &Tag, lists: &Lists) -> Option<ImportError> {
+    let discover = root.definitions.discover.get(&id.stream).filter(|_| tag.discovered)?;
+    lists.get(&discover.repository)?.as_ref().err().cloned()
+}
+
+/// The tag of `repository` that `select` chooses.
+fn choose(repository: &Repository, select: &Select, lists: &Lists) -> Result<Choice, ImportError> {
+    let unread = || ImportError::new(FailureKind::Network, format!("the tags of `{repository}` were not read"));
+    let tags = lists.get(repository).ok_or_else(unread)?.as_ref().map_err(Clone::clone)?;
+    select.choose(tags).ok_or_else(|| {
+        let error = format!("`{repository}` has no tag that fits: {select}");
+        let mut some: Vec<&str> = tags.iter().map(TagName::as_str).collect();
+        some.sort_by(|a, b| priority::compare(a, b));
+        let some: Vec<String> = some.into_iter().take(5).map(|tag| format!("`{tag}`")).collect();
+        let error = ImportError::new(FailureKind::NotFound, error);
+        match some.is_empty() {
+            true => error.help("it has no tags at all"),
+            false => error.help(format!("it has {} tags, as {}", tags.len(), some.join(", "))),
+        }
+    })
+}
+
+/// Says why one of several tags that are as high was chosen.
+fn tied(id: &TagId, tag: &TagName, ties: &[TagName]) -> String {
+    let ties: Vec<String> = ties.iter().map(|tie| format!("`{tie}`")).collect();
+    let others = ties.join(", ");
+    format!(
+        "`{id}` is `{tag}`: {others} says the same, and of those the one that says most, then the shortest, is chosen"
+    )
+}
+
+impl Question<'_> {
+    /// Whether what has `schedule` is asked for; `retries` says that it failed since the schedules were last looked at.
+    fn is_due(&self, schedule: Option<&Schedule>, retries: bool) -> bool {
+        match self.imports {
+            Imports::All => return true,
+            Imports::None => return false,
+            Imports::Due => {}
+        }
+        let Some(schedule) = schedule else { return true };
+        // A moment in the future is a clock that went wrong when it was written; going by it would freeze the tag.
+        let last = self.schedule.map(|state| state.last).filter(|last| *last <= self.now);
+        retries && *schedule != Schedule::Never || schedule.is_due(last, self.now)
+    }
 }
 
 impl Plan<'_> {
@@ -93,19 +193,11 @@ fn origin<'a>(root: &'a Root, id: &'a TagId) -> &'a TagId {
     at
 }
 
-fn is_due(root: &Root, id: &TagId, state: Option<&ScheduleState>, now: Timestamp) -> bool {
-    let Some(schedule) = root.definitions.tags.get(id).and_then(|tag| tag.schedule.as_ref()) else { return true };
-    // A moment in the future is a clock that went wrong when it was written; going by it would freeze the tag.
-    let last = state.map(|state| state.last).filter(|last| *last <= now);
-    let retry = state.is_some_and(|state| state.retry.contains(id));
-    retry && *schedule != crate::settings::schedule::Schedule::Never || schedule.is_due(last, now)
-}
-
 /// One image of each registry after the other.
 fn take_turns<'a>(imports: impl Iterator<Item = Import<'a>>) -> Vec<Import<'a>> {
-    let mut queues: BTreeMap<&RegistryHost, Vec<Import<'a>>> = BTreeMap::new();
+    let mut queues: BTreeMap<RegistryHost, Vec<Import<'a>>> = BTreeMap::new();
     for import in imports {
-        queues.entry(import.image.repository().registry()).or_default().push(import);
+        queues.entry(import.image.repository().registry().clone()).or_default().push(import);
     }
     let mut queues: Vec<_> = queues.into_values().map(Vec::into_iter).collect();
     let mut all = Vec::new();
@@ -149,9 +241,10 @@ mod tests {
             last: last.parse().unwrap(),
             retry: retry.iter().map(|tag| tag.parse().unwrap()).collect(),
         });
-        let plan = plan(&root, imports, only.as_ref(), state.as_ref(), now.parse().unwrap());
+        let question = Question { imports, only: only.as_ref(), schedule: state.as_ref(), now: now.parse().unwrap() };
+        let plan = plan(&root, &question, &Lists::new());
         let line = |import: &Import| {
-            let tags: Vec<&str> = import.wants.iter().map(|want| want.tag.tag.as_str()).collect();
+            let tags: Vec<&str> = import.wants.iter().map(|want| want.id.tag.as_str()).collect();
             format!("{} for {}", import.image, tags.join(" "))
         };
         assert_eq!(plan.imports.iter().map(line).collect::<Vec<_>>(), expected);
@@ -169,6 +262,57 @@ mod tests {
     #[test]
     fn a_follower_that_is_named_asks_for_the_image_at_the_end() {
         check(Imports::All, &["s:last"], None, NOON, &["two.example/b:1 for night"], "follower last night");
+    }
+
+    const CHOOSING: &str = r#"
+        [tags]
+        edge = { repository = "one.example/a", semver = ">=1, <2" }
+        beta = { repository = "one.example/a", semver = ">=3" }
+        same = "one.example/a:1.2"
+        next = { repository = "two.example/b", semver = "*", schedule = "0 3 * * *" }
+        [discover]
+        repository = "three.example/c"
+    "#;
+
+    #[test]
+    fn a_tag_is_chosen_from_the_list_of_its_repository() {
+        let files: Files = [("pinstream.toml", ""), ("streams/s.toml", CHOOSING)]
+            .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+            .into();
+        let root = Root::read(&files).unwrap();
+        let schedule = ScheduleState { last: NOON.parse().unwrap(), retry: Vec::new() };
+        let now = NOON.parse().unwrap();
+        let due = Question { imports: Imports::Due, only: None, schedule: Some(&schedule), now };
+        let asked = |question| repositories(&root, &question).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(asked(due), ["one.example/a", "three.example/c"]);
+        assert_eq!(asked(Question { imports: Imports::None, ..due }), Vec::<String>::new());
+        let all = Question { imports: Imports::All, ..due };
+        assert_eq!(asked(all), ["one.example/a", "three.example/c", "two.example/b"]);
+
+        let list = |names: &str| Ok(names.split(' ').map(|name| name.parse().unwrap()).collect());
+        let down = ImportError::new(FailureKind::Network, "down");
+        let lists: Lists = [
+            ("one.example/a".parse().unwrap(), list("1.1 latest 1.2 v1.2.0")),
+            ("two.example/b".parse().unwrap(), Err(down)),
+        ]
+        .into();
+        let plan = plan(&root, &all, &lists);
+        let imports = plan.imports.iter().map(|import| {
+            let tags: Vec<&str> = import.wants.iter().map(|want| want.id.tag.as_str()).collect();
+            format!("{} for {}", import.image, tags.join(" "))
+        });
+        assert_eq!(imports.collect::<Vec<_>>(), ["one.example/a:1.2 for same", "one.example/a:v1.2.0 for edge"]);
+        let failed =
+            plan.failed.iter().map(|(id, error)| format!("{id}: {error}; {}", error.help.clone().unwrap_or_default()));
+        assert_eq!(
+            failed.collect::<Vec<_>>(),
+            [
+                "s:beta: `one.example/a` has no tag that fits: in >=3; it has 4 tags, as `latest`, `1.2`, `1.1`, `v1.2.0`",
+                "s:next: down; ",
+            ]
+        );
+        assert_eq!(plan.choices.len(), 1, "{:?}", plan.choices);
+        assert!(plan.choices[0].starts_with("`s:edge` is `v1.2.0`: `1.2` says the same"), "{:?}", plan.choices);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! What is remembered beside the branch, as one pass knows it: read once, changed by compare-and-swap.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::git::{CommitId, Push};
-use crate::image::TagId;
+use crate::image::{Digest, TagId};
+use crate::lock::Lock;
 use crate::root::Root;
 use crate::state::{ScheduleState, State};
 use crate::world::{Sight, World};
@@ -26,6 +27,20 @@ pub struct Remembered {
     pub is_newer: bool,
 }
 
+/// What a pass leaves for the next one.
+pub struct Learned<'a, F> {
+    /// What a scheduled pass leaves.
+    pub due: Option<Due>,
+    /// The lock before and after the commit of this pass.
+    pub moved: Option<(&'a Lock, &'a Lock)>,
+    /// Which tags were looked at.
+    pub looked: F,
+    /// What was found of them and waits.
+    pub waiting: BTreeMap<TagId, Digest>,
+    /// When.
+    pub now: Timestamp,
+}
+
 /// What a scheduled pass leaves for the next one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
@@ -33,6 +48,15 @@ pub struct Due {
     pub now: Timestamp,
     /// The tags that failed.
     pub failed: BTreeSet<TagId>,
+}
+
+impl Due {
+    fn after(&self, before: Option<&ScheduleState>) -> ScheduleState {
+        // A time that lies ahead was written by a clock that went wrong; it gives way.
+        let last = before.map(|schedule| schedule.last).filter(|last| *last <= self.now);
+        let last = last.map_or(self.now, |last| last.max(self.now));
+        ScheduleState { last, retry: self.failed.iter().cloned().collect() }
+    }
 }
 
 impl Remembered {
@@ -71,17 +95,41 @@ impl Remembered {
         self.replace(world, state).await
     }
 
-    /// Keeps when scheduled imports were looked at, and which tags failed.
+    /// Notes which moves of ours people took back, by the lock at `sight`. This comes before anything is planned, so that
+    /// whoever sees what lands next knows of it too.
+    ///
+    /// # Errors
+    /// What stopped the remote. `false` means that the state or the branch moved and the pass begins again.
+    pub async fn look_back<W: World>(&mut self, world: &W, sight: &Sight, lock: &Lock) -> Result<bool, PassError> {
+        let memory = self.state.memory.after_look(lock);
+        if memory == self.state.memory {
+            return Ok(true);
+        }
+        // Whoever wrote the state may have landed after the branch was looked at: then nothing was taken back.
+        if world.look(Some(&self.branch)).await?.tip != sight.tip {
+            return Ok(false);
+        }
+        self.replace(world, State { memory, ..self.state.clone() }).await
+    }
+
+    /// Keeps what a pass learned: when scheduled imports were looked at and which tags failed, what was seen of tags
+    /// that wait, and what was moved.
     ///
     /// # Errors
     /// What stopped the remote, or [`PassError::Contention`].
-    pub async fn record<W: World>(&mut self, world: &W, due: &Due) -> Result<(), PassError> {
+    pub async fn record<W: World, F: Fn(&TagId) -> bool>(
+        &mut self,
+        world: &W,
+        learned: &Learned<'_, F>,
+    ) -> Result<(), PassError> {
+        let Learned { due, moved, looked, waiting, now } = learned;
         let next = |state: &State| {
-            // A time that lies ahead was written by a clock that went wrong; it gives way.
-            let last = state.schedule.as_ref().map(|schedule| schedule.last).filter(|last| *last <= due.now);
-            let last = last.map_or(due.now, |last| last.max(due.now));
-            let retry = due.failed.iter().cloned().collect();
-            State { schedule: Some(ScheduleState { last, retry }), ..state.clone() }
+            let mut memory = state.memory.after_pass(looked, waiting, *now);
+            if let Some((old, new)) = moved {
+                memory = memory.after_landing(old, new);
+            }
+            let schedule = due.as_ref().map(|due| due.after(state.schedule.as_ref()));
+            State { schedule: schedule.or_else(|| state.schedule.clone()), memory, ..state.clone() }
         };
         self.change(world, next).await
     }

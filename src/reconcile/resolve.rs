@@ -1,31 +1,33 @@
-//! Third step: asks the registries. One question for each distinct image; bytes are fetched for what moved only, by
+//! Fourth step: asks the registries. One question for each distinct image; bytes are fetched for what moved only, by
 //! digest, and hashed. What went wrong with one image is its own result and stops no other.
 
+mod fetch;
 mod found;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::image::{Digest, ImageRef, Platform, Repository, TagId};
-use crate::lock::Details;
-use crate::registry::manifest::{Config, Content, Descriptor, Verified};
-use crate::registry::{FailureKind, ImportError};
+use crate::image::class::{Class, Level};
+use crate::image::{Digest, ImageRef, Platform, TagId};
+use crate::judge::{Judge, Sight};
+use crate::lock::Pin;
+use crate::registry::ImportError;
+use crate::settings::adoption::Kept;
 use crate::world::{Progress, World};
 
 use super::plan::{Import, Plan, Want};
+pub use fetch::Fetched;
+use fetch::{fetch_once, no_platform};
 pub use found::Found;
 
 /// How many images are asked for at once, over all registries; each registry has its own bound below it.
 const IN_FLIGHT: usize = 256;
 
-/// How many of several images a message names.
-const NAMED: usize = 8;
-
-/// The longest label that is taken into a lock, in characters: a version is shorter.
-const LABEL_MAX: usize = 200;
+/// How long a registry has to get over a digest that was pinned before.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
 
 /// What was found out about each tag that was asked for.
 pub type Findings = BTreeMap<TagId, Result<Finding, ImportError>>;
@@ -35,24 +37,36 @@ pub type Findings = BTreeMap<TagId, Result<Finding, ImportError>>;
 pub enum Finding {
     /// Its pin is what the registry has now.
     Unchanged,
+    /// Something else, which the tag does not move to.
+    Kept {
+        /// What the registry serves.
+        served: Digest,
+        /// Why.
+        kept: Kept,
+    },
     /// Something else than its pin.
-    Found(Rc<Found>),
+    Found(Move),
 }
 
-/// What was fetched in this pass, by where it is and which platform of it is wanted: bytes under a digest do not change.
-#[derive(Debug, Default)]
-pub struct Fetched(RefCell<BTreeMap<Fetch, Rc<Found>>>);
-
-/// Something to fetch: a manifest of a repository, and the platform that is wanted of it.
-type Fetch = (Repository, Digest, Option<Platform>);
+/// What a tag can move to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// The image it was found at.
+    pub image: ImageRef,
+    /// What was found there.
+    pub found: Rc<Found>,
+    /// What the move changes, where that was to be found out and could be.
+    pub class: Option<Class>,
+}
 
 /// Asks for every image of the plan.
-pub async fn resolve<W: World>(world: &W, plan: Plan<'_>, fetched: &Fetched) -> Findings {
+pub async fn resolve<W: World>(world: &W, plan: Plan<'_>, fetched: &Fetched, judge: &Judge<'_>) -> Findings {
     let of = plan.imports.len();
     world.announce(&plan.repositories());
-    let mut answers =
-        stream::iter(plan.imports).map(|import| import_image(world, import, fetched)).buffer_unordered(IN_FLIGHT);
-    let mut findings = Findings::new();
+    let mut answers = stream::iter(plan.imports)
+        .map(|import| import_image(world, import, fetched, judge))
+        .buffer_unordered(IN_FLIGHT);
+    let mut findings: Findings = plan.failed.into_iter().map(|(id, error)| (id, Err(error))).collect();
     let mut done = 0;
     while let Some(answer) = answers.next().await {
         findings.extend(answer);
@@ -65,7 +79,7 @@ pub async fn resolve<W: World>(world: &W, plan: Plan<'_>, fetched: &Fetched) -> 
 /// What could not be found out about images that were found, a sentence each.
 pub fn notes(findings: &Findings) -> Vec<String> {
     let note = |(id, finding): (&TagId, &Result<Finding, ImportError>)| match finding {
-        Ok(Finding::Found(found)) => found.note().map(|note| format!("`{id}`: {note}")),
+        Ok(Finding::Found(found)) => found.found.note().map(|note| format!("`{id}`: {note}")),
         _ => None,
     };
     findings.iter().filter_map(note).collect()
@@ -75,195 +89,103 @@ async fn import_image<W: World>(
     world: &W,
     import: Import<'_>,
     fetched: &Fetched,
+    judge: &Judge<'_>,
 ) -> Vec<(TagId, Result<Finding, ImportError>)> {
     let Import { image, wants } = import;
     let hint = match image.digest() {
         Some(digest) => Ok(digest.clone()),
-        None => world.digest(image).await,
+        None => served(world, &image, &wants).await,
     };
     let mut answers = Vec::with_capacity(wants.len());
     for want in wants {
         let finding = match &hint {
             Err(error) => Err(error.clone()),
-            Ok(hint) if want.is_met_by(hint) => Ok(Finding::Unchanged),
-            Ok(hint) => {
-                let found = fetch_once(world, image, hint, want.platform, fetched).await;
-                found.and_then(|found| require(image, &want, found))
-            }
+            Ok(hint) => look(world, &image, hint, &want, fetched, judge).await,
         };
-        answers.push((want.tag.clone(), finding));
+        answers.push((want.id.clone(), finding));
     }
     answers
 }
 
+/// What the registry says that `image` is. What a pin had before is asked for once more a moment later, for it may come
+/// from a place that lags behind.
+async fn served<W: World>(world: &W, image: &ImageRef, wants: &[Want<'_>]) -> Result<Digest, ImportError> {
+    let first = world.digest(image).await?;
+    let is_earlier = |want: &Want<'_>| want.pin.is_some_and(|pin| pin.previous.contains(&first));
+    if !wants.iter().any(is_earlier) {
+        return Ok(first);
+    }
+    world.pause(SECOND_LOOK).await;
+    world.digest(image).await
+}
+
+/// Looks at what one tag could move to: no further than its rules let it.
+async fn look<W: World>(
+    world: &W,
+    image: &ImageRef,
+    hint: &Digest,
+    want: &Want<'_>,
+    fetched: &Fetched,
+    judge: &Judge<'_>,
+) -> Result<Finding, ImportError> {
+    let &Want { id, tag, pin } = want;
+    let platform = tag.source.platform();
+    if want.is_met_by(image, hint) {
+        return Ok(Finding::Unchanged);
+    }
+    // What does not depend on the bytes is decided before they are fetched.
+    let early = Sight { digest: hint, served: hint, class: None };
+    if let Some(kept) = judge.keeps(id, tag, pin, &early) {
+        return Ok(Finding::Kept { served: hint.clone(), kept });
+    }
+    let found = fetch_once(world, image, hint, platform, fetched).await?;
+    require(image, &tag.platforms, &found)?;
+    let class = match pin.filter(|pin| Judge::asks_class(tag) && pin.digest != *found.digest()) {
+        Some(pin) => class_of(world, image, pin, platform, &found, fetched).await,
+        None => None,
+    };
+    let sight = Sight { digest: found.digest(), served: hint, class };
+    match judge.keeps(id, tag, pin, &sight) {
+        Some(kept) => Ok(Finding::Kept { served: hint.clone(), kept }),
+        None => Ok(Finding::Found(Move { image: image.clone(), found, class })),
+    }
+}
+
+/// What a move from `pin` to `found` changes. An old image that is no longer there leaves what both say of themselves.
+async fn class_of<W: World>(
+    world: &W,
+    image: &ImageRef,
+    pin: &Pin,
+    platform: Option<&Platform>,
+    found: &Found,
+    fetched: &Fetched,
+) -> Option<Class> {
+    let at = pin.index.as_ref().unwrap_or(&pin.digest);
+    match fetch_once(world, image, at, platform, fetched).await {
+        Ok(old) => Some(Class::between(old.facts(), found.facts())),
+        Err(_) => {
+            let (old, new) = (pin.details.version.as_deref()?, found.details().version.as_deref()?);
+            Level::between(old, new).map(Class::Version)
+        }
+    }
+}
+
 impl Want<'_> {
-    /// Whether its pin is what an image with the digest `hint` gives, so that nothing needs to be fetched.
-    fn is_met_by(&self, hint: &Digest) -> bool {
+    /// Whether its pin is what `image` with the digest `hint` gives, so that nothing needs to be fetched.
+    fn is_met_by(&self, image: &ImageRef, hint: &Digest) -> bool {
         self.pin.is_some_and(|pin| {
-            pin.index.as_ref().unwrap_or(&pin.digest) == hint && pin.suits(self.platform, self.required)
+            let at = pin.index.as_ref().unwrap_or(&pin.digest);
+            let suits = pin.suits(self.tag.source.platform(), &self.tag.platforms);
+            pin.follow.is_none() && pin.image == *image && at == hint && suits
         })
     }
 }
 
 /// Refuses what lacks a platform that the tag requires.
-fn require(image: &ImageRef, want: &Want<'_>, found: Rc<Found>) -> Result<Finding, ImportError> {
+fn require(image: &ImageRef, required: &[Platform], found: &Found) -> Result<(), ImportError> {
     let has = &found.details().platforms;
-    match want.required.iter().find(|platform| !has.contains(platform)) {
+    match required.iter().find(|platform| !has.contains(platform)) {
         Some(missing) => Err(no_platform(image, missing, has)),
-        None => Ok(Finding::Found(found)),
-    }
-}
-
-async fn fetch_once<W: World>(
-    world: &W,
-    image: &ImageRef,
-    hint: &Digest,
-    platform: Option<&Platform>,
-    fetched: &Fetched,
-) -> Result<Rc<Found>, ImportError> {
-    let key = (image.repository().clone(), hint.clone(), platform.cloned());
-    if let Some(found) = fetched.0.borrow().get(&key) {
-        return Ok(Rc::clone(found));
-    }
-    let found = Rc::new(fetch(world, image, hint, platform).await?);
-    fetched.0.borrow_mut().insert(key, Rc::clone(&found));
-    Ok(found)
-}
-
-/// Fetches the manifest with the digest `hint` and what it takes to describe it: at most three requests.
-async fn fetch<W: World>(
-    world: &W,
-    image: &ImageRef,
-    hint: &Digest,
-    platform: Option<&Platform>,
-) -> Result<Found, ImportError> {
-    let repository = image.repository();
-    let manifest = world.manifest(repository, hint).await?;
-    let Content::Index { children } = manifest.content() else {
-        let (details, note) = describe(world, repository, &manifest, None).await?;
-        return match platform {
-            Some(platform) if details.platforms != [platform.clone()] => {
-                Err(no_platform(image, platform, &details.platforms))
-            }
-            _ => Ok(Found::of(&manifest, None, details, note)),
-        };
-    };
-    let runnable = || children.iter().filter(|child| !child.attestation);
-    let mut platforms: Vec<Platform> = runnable().filter_map(|child| child.platform.clone()).collect();
-    platforms.sort();
-    platforms.dedup();
-    let Some(platform) = platform else {
-        let usual = |child: &&Descriptor| child.platform.as_ref().is_some_and(|p| p.to_string() == "linux/amd64");
-        let (mut details, note) = match runnable().find(usual).or_else(|| runnable().next()) {
-            Some(child) => describe_child(world, repository, &manifest, child).await?,
-            None => (Details::default(), Some("the index has no image that runs".to_owned())),
-        };
-        details.platforms = platforms;
-        return Ok(Found::of(&manifest, None, details, note));
-    };
-    let child = one_child(image, platform, runnable(), &platforms)?;
-    let child = world.manifest(repository, &child.digest).await?;
-    let (mut details, note) = describe(world, repository, &child, Some(&manifest)).await?;
-    details.platforms = vec![platform.clone()];
-    Ok(Found::of(&child, Some(&manifest), details, note))
-}
-
-/// The one child for `platform`. Several that differ, as Windows images have for its versions, are nobody's to choose
-/// from silently.
-fn one_child<'a>(
-    image: &ImageRef,
-    platform: &Platform,
-    children: impl Iterator<Item = &'a Descriptor>,
-    has: &[Platform],
-) -> Result<&'a Descriptor, ImportError> {
-    let mut fitting: Vec<&Descriptor> = children.filter(|child| child.platform.as_ref() == Some(platform)).collect();
-    fitting.sort_by(|a, b| a.digest.cmp(&b.digest));
-    fitting.dedup_by(|a, b| a.digest == b.digest);
-    match fitting.as_slice() {
-        [] => Err(no_platform(image, platform, has)),
-        [child] => Ok(child),
-        several => {
-            let count = several.len();
-            let mut named: Vec<String> =
-                several.iter().take(NAMED).map(|child| format!("`{}`", child.digest)).collect();
-            if count > NAMED {
-                named.push(format!("and {} more", count - NAMED));
-            }
-            let message = format!("`{image}` has {count} images for `{platform}`, and nothing says which is meant");
-            let help = format!("name one by its digest, `{}@…`: {}", image.repository(), named.join(", "));
-            Err(ImportError::new(FailureKind::Refused, message).help(help))
-        }
-    }
-}
-
-/// Describes an index by one of its children. A child that is not there leaves the index pinned and is noted.
-async fn describe_child<W: World>(
-    world: &W,
-    repository: &Repository,
-    index: &Verified,
-    child: &Descriptor,
-) -> Result<(Details, Option<String>), ImportError> {
-    match world.manifest(repository, &child.digest).await {
-        Ok(manifest) => describe(world, repository, &manifest, Some(index)).await,
-        Err(error) => leave_out(index, None, error),
-    }
-}
-
-/// What an image says of itself: annotations of the index, then of the manifest, then labels of its configuration.
-async fn describe<W: World>(
-    world: &W,
-    repository: &Repository,
-    manifest: &Verified,
-    index: Option<&Verified>,
-) -> Result<(Details, Option<String>), ImportError> {
-    let Content::Image { config, .. } = manifest.content() else {
-        let error = ImportError::new(FailureKind::Unsupported, "an index within an index");
-        return leave_out(manifest, index, error);
-    };
-    let config = world.blob(repository, config).await.and_then(|bytes| Config::read(&bytes));
-    match config {
-        Ok(config) => Ok((details(manifest, index, Some(&config)), None)),
-        Err(error) => leave_out(manifest, index, error),
-    }
-}
-
-/// Goes on without a part that will not come, and says so; a failure that may pass is passed on, so that the same
-/// image never gives two different pins.
-fn leave_out(
-    manifest: &Verified,
-    index: Option<&Verified>,
-    error: ImportError,
-) -> Result<(Details, Option<String>), ImportError> {
-    match error.kind {
-        FailureKind::NotFound | FailureKind::Unsupported => {
-            Ok((details(manifest, index, None), Some(format!("it could not be described: {error}"))))
-        }
-        _ => Err(error),
-    }
-}
-
-fn details(manifest: &Verified, index: Option<&Verified>, config: Option<&Config>) -> Details {
-    let said = |key: &str| {
-        let annotation = |of: &Verified| of.annotations().get(key).cloned();
-        index
-            .and_then(annotation)
-            .or_else(|| annotation(manifest))
-            .or_else(|| config.and_then(|config| config.labels.get(key).cloned()))
-            .filter(|text| !text.is_empty() && text.chars().count() <= LABEL_MAX)
-    };
-    Details {
-        version: said("org.opencontainers.image.version"),
-        revision: said("org.opencontainers.image.revision"),
-        created: config.and_then(|config| config.created).map(|time| time.to_string()),
-        platforms: config.and_then(|config| config.platform.clone()).into_iter().collect(),
-    }
-}
-
-fn no_platform(image: &ImageRef, platform: &Platform, has: &[Platform]) -> ImportError {
-    let has: Vec<String> = has.iter().map(|platform| format!("`{platform}`")).collect();
-    let error = ImportError::new(FailureKind::Refused, format!("`{image}` has no `{platform}`"));
-    match has.as_slice() {
-        [] => error.help("it names no platform at all"),
-        _ => error.help(format!("it has {}", has.join(", "))),
+        None => Ok(()),
     }
 }

@@ -5,8 +5,9 @@ use super::{End, HookOutcome, HookRow, Outcome, Report, Row};
 use crate::git::CommitId;
 use crate::hook::HookExit;
 use crate::registry::FailureKind;
+use crate::settings::adoption::{Kept, Waiting};
 use crate::wire::words::{EndV1, HookOutcomeV1, KindV1, OutcomeV1};
-use crate::wire::{ErrorV1, HookV1, ReportSchema, ReportV1, SideV1, TagV1};
+use crate::wire::{ErrorV1, HookV1, KeptV1, ReportSchema, ReportV1, SideV1, TagV1};
 
 /// The JSON text of `report`, with which the process ends as `exit` says.
 pub fn json(report: &Report, exit: Exit) -> String {
@@ -46,6 +47,12 @@ impl From<&Row> for TagV1 {
             }
             _ => None,
         };
+        let kept = match &row.outcome {
+            Outcome::Kept(Waiting { digest, kept }) => {
+                Some(KeptV1 { digest: digest.to_string(), reason: kept.to_string() })
+            }
+            _ => None,
+        };
         Self {
             stream: row.tag.stream.to_string(),
             tag: row.tag.tag.to_string(),
@@ -54,6 +61,7 @@ impl From<&Row> for TagV1 {
             outcome: (&row.outcome).into(),
             old: row.old.as_ref().map(SideV1::from),
             new: row.new.as_ref().map(SideV1::from),
+            kept,
             error,
         }
     }
@@ -88,6 +96,12 @@ impl From<&Outcome> for OutcomeV1 {
             Outcome::Removed => Self::Removed,
             Outcome::NotDue => Self::NotDue,
             Outcome::NotAsked => Self::NotAsked,
+            Outcome::Kept(Waiting { kept, .. }) => match kept {
+                Kept::Held(_) | Kept::Rejected | Kept::TakenBack | Kept::RolledBack => Self::Held,
+                Kept::Soaking { .. } => Self::Soaking,
+                Kept::Ignored(_) => Self::Ignored,
+                Kept::TooFar(_) => Self::Refused,
+            },
             Outcome::Failed(error) if error.kind == FailureKind::Refused => Self::Refused,
             Outcome::Failed(_) => Self::Failed,
         }

@@ -8,6 +8,7 @@ use super::{End, HookOutcome, HookRow, Outcome, Report, Row};
 use crate::escape;
 use crate::lock::diff::Side;
 use crate::problem::Style;
+use crate::settings::adoption::Waiting;
 
 /// Which tags are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,7 @@ impl Page {
             Outcome::Added => Some(AnsiColor::Green),
             Outcome::Removed => Some(AnsiColor::Magenta),
             Outcome::Failed(_) => Some(AnsiColor::Red),
+            Outcome::Kept(_) => Some(AnsiColor::Cyan),
             Outcome::Unchanged | Outcome::NotDue | Outcome::NotAsked => None,
         };
         let tag = row.tag.to_string();
@@ -92,6 +94,9 @@ impl Page {
         let [old, new] = [&row.old, &row.new].map(Option::as_ref);
         self.sides([old, new].map(|side| side.map(|side| side.digest.short().to_owned())), 12);
         self.sides([old, new].map(|side| side.and_then(version)), 0);
+        if let Outcome::Kept(Waiting { digest, kept }) = &row.outcome {
+            self.put(format_args!("  not {}: {}", digest.short(), escape::terminal(&kept.to_string())));
+        }
         self.text.truncate(self.text.trim_end().len());
         self.text.push('\n');
     }

@@ -35,6 +35,12 @@ pub enum OutcomeV1 {
     NotDue,
     /// It was not to be imported in this pass.
     NotAsked,
+    /// A person, or what a person says of rollbacks, keeps it where it stands.
+    Held,
+    /// What was found has not been there for long enough.
+    Soaking,
+    /// What changed is of a class that is left alone.
+    Ignored,
     /// A rule forbids it; it keeps its pin, if it has one.
     Refused,
     /// It could not be imported and keeps its pin, if it has one.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::git::{CommitId, Files, GitError, Push, Remote, RepoFile};
 use crate::hook::{self, HookEnd, HookRun, Surroundings};
-use crate::image::{Digest, ImageRef, RegistryHost, Repository};
+use crate::image::{Digest, ImageRef, RegistryHost, Repository, TagName};
 use crate::registry::manifest::{Descriptor, Verified};
 use crate::registry::{self, FailureKind, ImportError, Registry};
 use crate::settings::policy::Policy;
@@ -186,6 +186,10 @@ impl World for RealWorld {
         if let Ok(registry) = self.registry() {
             registry.announce(repositories);
         }
+    }
+
+    async fn tags(&self, repository: &Repository) -> Result<Vec<TagName>, ImportError> {
+        self.registry()?.tags(repository).await
     }
 
     async fn digest(&self, image: &ImageRef) -> Result<Digest, ImportError> {

@@ -1,5 +1,7 @@
 //! `pinstream reconcile` from end to end: the real program, real registries, real remotes, real hooks.
 
+mod adopted;
+mod chosen;
 mod crash;
 mod crowd;
 mod due;

@@ -8,7 +8,7 @@ use crate::lock::diff::moves;
 use crate::lock::encode::encode;
 use crate::reconcile::PassError;
 use crate::report::exit::Exit;
-use crate::report::{End, Report};
+use crate::report::{End, Outcome, Report};
 use crate::settings::globs::TagGlobs;
 use crate::state::State;
 use crate::stream::Source;
@@ -169,6 +169,12 @@ pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, Pa
         for row in &report.rows {
             let defined = inner.commits[place(tip)].root.definitions.tags.get(&row.tag);
             let Some(Source::Image { image, .. }) = defined.map(|tag| &tag.source) else { continue };
+            if let Outcome::Kept(waiting) = &row.outcome {
+                if !inner.was_taken_back(&row.tag, &waiting.digest) {
+                    inner.break_(format!("I3: {} is kept from a digest that nobody took back", row.tag));
+                }
+                continue;
+            }
             let Some((_, digest)) = inner.observed.get(&(process, image.to_string())) else {
                 inner.break_(format!("I18: success, though {image} was never answered for"));
                 continue;
@@ -186,6 +192,17 @@ pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, Pa
     });
 }
 
+impl Inner {
+    /// Whether a person put `id` from `digest` to another one.
+    fn was_taken_back(&self, id: &TagId, digest: &Digest) -> bool {
+        let at = |commit: usize| self.commits[commit].root.lock.pins.get(id).map(|pin| &pin.digest);
+        self.history().any(|commit| {
+            let Commit { parent, by_person, .. } = &self.commits[commit];
+            *by_person && at(commit) != Some(digest) && parent.is_some_and(|parent| at(parent) == Some(digest))
+        })
+    }
+}
+
 /// What must hold once all has come to rest.
 pub(super) fn at_rest(universe: &Shared) -> Result<(), String> {
     universe.with(|inner| {
@@ -194,9 +211,11 @@ pub(super) fn at_rest(universe: &Shared) -> Result<(), String> {
             let pin = root.lock.pins.get(id).ok_or_else(|| format!("I3: {id} has no pin"))?;
             let wanted = match &tag.source {
                 Source::Image { image, .. } => inner.registry.now(image),
+                Source::Chosen { .. } => None,
                 Source::Follow(target) => root.lock.pins.get(target).map(|pin| &pin.digest),
             };
-            if wanted != Some(&pin.digest) {
+            let is_kept = wanted.is_some_and(|wanted| inner.was_taken_back(id, wanted));
+            if wanted != Some(&pin.digest) && !is_kept {
                 return Err(format!("I3: {id} is not what it should be"));
             }
         }

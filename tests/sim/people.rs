@@ -22,7 +22,8 @@ pub(super) fn first_files(rng: &mut Rng) -> Files {
 }
 
 fn settings(rng: &mut Rng) -> String {
-    let mut text = String::new();
+    // A stale answer may be one of which no pin ever knew; what is held then, a person has to settle.
+    let mut text = "[import]\non-rollback = \"allow\"\n".to_owned();
     for (name, on) in [("all", "[\"app:*\"]"), ("some", "[\"app:t0\", \"app:follower\"]")] {
         if rng.u8(..5) > 0 {
             let each = rng.bool();

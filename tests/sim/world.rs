@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::git::{CommitId, Files, GitError, Push, RepoFile};
 use crate::hook::{HookEnd, HookExit, HookRun};
-use crate::image::{Digest, ImageRef, Repository};
+use crate::image::{Digest, ImageRef, Repository, TagName};
 use crate::lock::diff::moves;
 use crate::registry::manifest::{Content, Descriptor, Verified};
 use crate::registry::{FailureKind, ImportError};
@@ -244,6 +244,10 @@ impl World for SimWorld {
     }
 
     fn announce(&self, _: &[Repository]) {}
+
+    async fn tags(&self, repository: &Repository) -> Result<Vec<TagName>, ImportError> {
+        Err(ImportError::new(FailureKind::NotFound, format!("`{repository}` has no list in this world")))
+    }
 
     async fn digest(&self, image: &ImageRef) -> Result<Digest, ImportError> {
         let (process, swallow) = (self.process, self.has(Fault::FailureSwallowed));

@@ -2,7 +2,7 @@
 //!
 //! A digest is vouched for by the registry that serves it now, or by the history of the base that held it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use crate::git::{Files, GitError};
 use crate::image::{Digest, TagId};
 use crate::lock::{self, Lock, Pin};
 use crate::problem::SourceFile;
-use crate::reconcile::resolve::{Finding as Answer, Findings as Answers};
+use crate::reconcile::resolve::{Finding as Answer, Findings as Answers, Move};
 use crate::reconcile::served;
 use crate::registry::{FailureKind, ImportError};
 use crate::report::exit::Exit;
 use crate::root::Root;
 use crate::settings::globs::TagGlobs;
 use crate::settings::{self, Settings};
-use crate::stream::Definitions;
+use crate::stream::{Definitions, Source, Tag};
 use crate::wire::words::FindingKindV1;
 use crate::world::folder::Folder;
 use crate::world::real::{Place, RealWorld};
@@ -61,7 +61,8 @@ pub(super) fn by_hand(
     // The registries first: an honest change does not pay for a long history.
     let answers =
         if open.pins.is_empty() { Answers::new() } else { ask(context, folder, &checkout, root, &open.pins, base)? };
-    open.pins.retain(|id| !is_served(answers.get(id), &root.lock.pins[id]));
+    // A follower is asked for nowhere: where it stands, something stood before.
+    open.pins.retain(|id| root.lock.pins[id].follow.is_some() || !is_served(answers.get(id), &root.lock.pins[id]));
     if !open.is_empty() {
         for version in checkout.lock_history(base, &checkout.prefix).map_err(no_base)? {
             open.close(&root.lock, &lock_of(version.map_err(no_base)?.bytes));
@@ -91,8 +92,8 @@ impl Open {
     fn between(old: &Lock, new: &Lock, only: &TagGlobs) -> Self {
         let mut open = Self::default();
         for (id, pin) in new.pins.iter().filter(|(id, _)| only.matches(id)) {
-            // A follower's pin is the followed one's, which is compared without any base.
-            if pin.follow.is_none() {
+            // A follower's pin is the followed one's, which is compared without any base, unless it may stand elsewhere.
+            if pin.follow.is_none() || lags(new, pin) {
                 open.pins.insert(id.clone());
             }
             let known = old.pins.get(id).map_or(&[][..], |pin| pin.previous.as_slice());
@@ -106,13 +107,24 @@ impl Open {
     /// Closes what `earlier`, a lock of the base, vouches for: where its own pins stood. Not what it names as
     /// `previous`, which is what somebody wrote there, and nothing ever ran it.
     fn close(&mut self, lock: &Lock, earlier: &Lock) {
-        self.pins.retain(|id| !earlier.pins.get(id).is_some_and(|pin| is_same_image(pin, &lock.pins[id])));
+        self.pins.retain(|id| {
+            let pin = &lock.pins[id];
+            let stood = earlier.pins.get(id).is_some_and(|old| is_same_image(old, pin));
+            let followed = pin.follow.as_ref().and_then(|target| earlier.pins.get(target));
+            !stood && followed.is_none_or(|old| (&old.image, &old.digest) != (&pin.image, &pin.digest))
+        });
         self.previous.retain(|(id, digest)| earlier.pins.get(id).is_none_or(|pin| pin.digest != *digest));
     }
 
     fn is_empty(&self) -> bool {
         self.pins.is_empty() && self.previous.is_empty()
     }
+}
+
+/// Whether a follower stands elsewhere than the tag it follows, as one with rules of its own may.
+fn lags(lock: &Lock, pin: &Pin) -> bool {
+    let followed = pin.follow.as_ref().map(|target| lock.pins.get(target));
+    followed.is_some_and(|old| old.is_none_or(|old| (&old.image, &old.digest) != (&pin.image, &pin.digest)))
 }
 
 /// Whether two pins say the same, but for what came before them.
@@ -132,10 +144,20 @@ fn ask(
 ) -> Result<Answers, CliError> {
     let (settings, authorities) = settings_at(context, checkout, base)?;
     let tags = root.definitions.tags.iter().filter(|(id, _)| tags.contains(*id));
-    let tags = tags.map(|(id, tag)| (id.clone(), tag.clone())).collect();
-    let asked = Root { settings, definitions: Definitions { tags, streams: BTreeMap::new() }, lock: Lock::default() };
+    let tags = tags.map(|(id, tag)| (id.clone(), at_its_image(tag, &root.lock.pins[id]))).collect();
+    let definitions = Definitions { tags, ..Definitions::default() };
+    let asked = Root { settings, definitions, lock: Lock::default() };
     let world = RealWorld::new(Place::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
     Ok(pass::runtime()?.block_on(served(&world, &asked, &authorities))?)
+}
+
+/// A tag as one of the image it is pinned for: another may be the highest by now.
+fn at_its_image(tag: &Tag, pin: &Pin) -> Tag {
+    let source = match &tag.source {
+        Source::Chosen { platform, .. } => Source::Image { image: pin.image.clone(), platform: platform.clone() },
+        other => other.clone(),
+    };
+    Tag { source, ..tag.clone() }
 }
 
 /// The settings at `base`, with the authorities that they name; none where there was no root yet. What is wrong there
@@ -173,10 +195,10 @@ fn lock_of(bytes: Vec<u8>) -> Lock {
 fn is_served(answer: Option<&Result<Answer, ImportError>>, pin: &Pin) -> bool {
     match answer {
         None | Some(Ok(Answer::Unchanged)) => true,
-        Some(Ok(Answer::Found(found))) => {
+        Some(Ok(Answer::Found(Move { found, .. }))) => {
             (found.digest(), found.index(), found.details()) == (&pin.digest, pin.index.as_ref(), &pin.details)
         }
-        Some(Err(_)) => false,
+        Some(Ok(Answer::Kept { .. }) | Err(_)) => false,
     }
 }
 
@@ -192,16 +214,20 @@ fn judged(id: &TagId, pin: &Pin, answer: Option<&Result<Answer, ImportError>>, b
                 _ => Exit::Partial,
             },
         ),
-        Some(Ok(Answer::Found(found))) if found.digest() == digest && found.index() == pin.index.as_ref() => (
-            format!("`{id}`: what the lock says of `{digest}` is not what the image says of itself"),
-            Some(format!("take its `[[pin]]` out of the lock, then: pinstream update {id}")),
-            Exit::Refused,
-        ),
+        Some(Ok(Answer::Found(Move { found, .. })))
+            if found.digest() == digest && found.index() == pin.index.as_ref() =>
+        {
+            (
+                format!("`{id}`: what the lock says of `{digest}` is not what the image says of itself"),
+                Some(format!("take its `[[pin]]` out of the lock, then: pinstream update {id}")),
+                Exit::Refused,
+            )
+        }
         answer => {
             let message =
                 format!("`{id}` is pinned to `{digest}`, which it does not serve, and which `{base}` never held");
             let help = match answer {
-                Some(Ok(Answer::Found(found))) => {
+                Some(Ok(Answer::Found(Move { found, .. }))) => {
                     format!("it serves `{}`; to pin that: pinstream update {id}", found.digest())
                 }
                 _ => format!("to pin what it serves: pinstream update {id}"),

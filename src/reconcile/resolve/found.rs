@@ -3,6 +3,7 @@
 //! The fields are out of reach even of the step that fills them in, so that no shortcut through it can pin a hint.
 
 use crate::image::Digest;
+use crate::image::class::Facts;
 use crate::lock::Details;
 use crate::registry::manifest::Verified;
 
@@ -12,7 +13,7 @@ use crate::registry::manifest::Verified;
 /// ```compile_fail,E0451
 /// use pinstream::reconcile::resolve::Found;
 /// let digest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
-/// let unseen = Found { digest, index: None, details: Default::default(), note: None };
+/// let unseen = Found { digest, index: None, details: Default::default(), facts: Default::default(), note: None };
 /// ```
 /// ```
 /// use pinstream::image::Digest;
@@ -28,6 +29,7 @@ pub struct Found {
     digest: Digest,
     index: Option<Digest>,
     details: Details,
+    facts: Facts,
     note: Option<String>,
 }
 
@@ -35,7 +37,18 @@ impl Found {
     /// What is to be pinned: `manifest`, the child of `index` where one platform was asked for, with what it says of
     /// itself and a sentence about what could not be found out.
     pub fn of(manifest: &Verified, index: Option<&Verified>, details: Details, note: Option<String>) -> Self {
-        Self { digest: manifest.digest().clone(), index: index.map(|index| index.digest().clone()), details, note }
+        let (digest, index) = (manifest.digest().clone(), index.map(|index| index.digest().clone()));
+        Self { digest, index, details, facts: Facts::default(), note }
+    }
+
+    /// The same with what it is compared by with another image.
+    pub(super) fn compared_by(self, facts: Facts) -> Self {
+        Self { facts, ..self }
+    }
+
+    /// What it is compared by with another image.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     /// What is to be pinned.

@@ -245,7 +245,7 @@ error: unknown key `nonsense`
 1 | nonsense = 1
   | ^^^^^^^^
   |
-  = help: known here: `annotations`, `description`, `import`, `tags`
+  = help: known here: `annotations`, `description`, `discover`, `import`, `tags`
 
 error: `streams/link.toml` is not read: it is a symbolic link, which is never followed
 --> streams/link.toml

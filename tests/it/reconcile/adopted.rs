@@ -1,0 +1,162 @@
+//! When a digest is adopted, and when a tag keeps what it has.
+
+use super::stage::Stage;
+use crate::support::registry::Image;
+use crate::support::registry::http::Answer;
+
+const TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// One tag with `rules`, at the image of seed 1.
+fn stage(rules: &str) -> Stage {
+    let stage = Stage::new("");
+    stage.push("web:1", 1);
+    stage.commit("streams/web.toml", &format!("[tags.one]\nimage = \"REGISTRY/web:1\"\n{rules}\n"));
+    stage.ends(0, &[]);
+    stage
+}
+
+/// A pass at `now`: how it ended for the tag, with the reason where it has one.
+#[track_caller]
+fn pass(stage: &mut Stage, now: &str, code: i32) -> String {
+    stage.sandbox.env("PINSTREAM_NOW", format!("2026-11-{now}Z"));
+    let report = stage.report(code, &[]);
+    let row = report["tags"].as_array().unwrap().iter().find(|row| row["tag"] == "one").unwrap();
+    let reason = row["kept"]["reason"].as_str().map(|reason| format!(": {reason}"));
+    format!("{}{}", row["outcome"].as_str().unwrap(), reason.unwrap_or_default())
+}
+
+#[test]
+fn a_digest_soaks_from_our_first_sight_of_it_on_any_machine() {
+    let mut stage = stage("soak = \"2d\"");
+    let waits =
+        |since: &str, until: &str| format!("soaking: seen since 2026-11-{since}Z, adopted from 2026-11-{until}Z on");
+    stage.push("web:1", 2);
+    assert_eq!(pass(&mut stage, "24T10:00:00", 0), waits("24T10:00:00", "26T10:00:00"));
+    // What waits is looked at with one request and no more.
+    stage.registry.forget();
+    assert_eq!(pass(&mut stage, "25T10:00:00", 0), waits("24T10:00:00", "26T10:00:00"));
+    assert_eq!((stage.registry.counts().head, stage.registry.counts().get), (1, 0));
+    // Another machine knows it too; one that moves begins again.
+    std::fs::remove_dir_all(stage.sandbox.home()).unwrap();
+    std::fs::create_dir(stage.sandbox.home()).unwrap();
+    assert_eq!(pass(&mut stage, "26T09:59:59", 0), waits("24T10:00:00", "26T10:00:00"));
+    stage.push("web:1", 3);
+    assert_eq!(pass(&mut stage, "26T10:00:00", 0), waits("26T10:00:00", "28T10:00:00"));
+    assert_eq!(pass(&mut stage, "28T10:00:00", 0), "moved");
+    assert_eq!(pass(&mut stage, "28T10:00:01", 0), "unchanged");
+}
+
+#[test]
+fn a_pass_over_other_tags_does_not_forget_what_waits() {
+    let mut stage = stage("soak = \"2d\"");
+    stage.stream("other", &[("x", 9)]);
+    stage.push("web:1", 2);
+    pass(&mut stage, "24T10:00:00", 0);
+    stage.sandbox.env("PINSTREAM_NOW", "2026-11-25T00:00:00Z");
+    stage.ends(0, &["other"]);
+    assert_eq!(pass(&mut stage, "26T10:00:00", 0), "moved");
+}
+
+#[test]
+fn a_hold_keeps_the_pin_until_it_ends() {
+    let mut stage = stage("hold = { reason = \"CVE regression\", until = 2026-11-26 }");
+    stage.push("web:1", 2);
+    let held = "held: its definition holds it until 2026-11-26T00:00:00Z: CVE regression";
+    assert_eq!(pass(&mut stage, "25T23:59:59", 0), held);
+    assert_eq!(pass(&mut stage, "26T00:00:00", 0), "moved");
+}
+
+#[test]
+fn what_is_rejected_is_not_adopted_and_the_next_one_is() {
+    let bad = Image::new(2).version("1.0.2").build().top.digest;
+    let mut stage = stage(&format!("reject = [\"{bad}\"]"));
+    assert_eq!(stage.push("web:1", 2), bad);
+    assert_eq!(pass(&mut stage, "25T00:00:00", 0), "held: its definition rejects that digest");
+    stage.push("web:1", 3);
+    assert_eq!(pass(&mut stage, "25T00:00:01", 0), "moved");
+}
+
+#[test]
+fn a_registry_that_goes_back_is_asked_twice_and_then_handled_by_the_rule() {
+    for (rule, expected) in [
+        ("", "held: the registry went back to a digest it had before; `on-rollback` says hold"),
+        ("on-rollback = \"hold\"", "held: the registry went back to a digest it had before; `on-rollback` says hold"),
+        ("on-rollback = \"allow\"", "moved"),
+        ("on-rollback = \"warn\"", "moved"),
+    ] {
+        let mut stage = stage(rule);
+        let second = stage.push("web:1", 2);
+        stage.ends(0, &[]);
+        stage.push("web:1", 1);
+        stage.registry.forget();
+        assert_eq!(pass(&mut stage, "25T00:00:00", 0), expected, "{rule}");
+        assert_eq!(stage.registry.counts().head, 2, "{rule}");
+        assert_eq!(stage.pin("web:one").as_deref() == Some(second.as_str()), expected.starts_with("held"), "{rule}");
+    }
+}
+
+#[test]
+fn a_stale_answer_is_forgiven_by_a_second_look() {
+    let mut stage = stage("");
+    let old = stage.pin("web:one").unwrap();
+    stage.push("web:1", 2);
+    stage.ends(0, &[]);
+    let mut stale = true;
+    stage.registry.lie(move |request| {
+        let lies = std::mem::take(&mut stale) && request.method == "HEAD";
+        let answer = || Answer::new(200).header("Content-Type", TYPE).header("Docker-Content-Digest", old.clone());
+        lies.then(answer)
+    });
+    assert_eq!(pass(&mut stage, "25T00:00:00", 0), "unchanged");
+}
+
+#[test]
+fn moves_are_ignored_or_refused_by_their_class() {
+    let image = |seed: u64, version: &str, attestation: u64| {
+        Image::new(seed).version(version).platforms(&["linux/amd64"]).attestation(attestation)
+    };
+    let stage = Stage::new("");
+    let push = |seed, version, attestation| stage.registry.push("web", "1", &image(seed, version, attestation));
+    push(1, "1.0.0", 1);
+    stage.commit(
+        "streams/web.toml",
+        "[tags]\nquiet = { image = \"REGISTRY/web:1\", ignore = [\"attestation\"] }\n\
+         careful = { image = \"REGISTRY/web:1\", allow = \"minor\" }\nopen = \"REGISTRY/web:1\"\n",
+    );
+    stage.ends(0, &[]);
+    let outcomes = |code: i32| {
+        let report = stage.report(code, &[]);
+        let rows = report["tags"].as_array().unwrap().iter();
+        rows.map(|row| row["outcome"].as_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    // In the order of their names: careful, open, quiet.
+    push(1, "1.0.0", 2);
+    assert_eq!(outcomes(0), "moved moved ignored");
+    push(2, "1.1.0", 2);
+    assert_eq!(outcomes(0), "moved moved moved");
+    push(3, "2.0.0", 2);
+    assert_eq!(outcomes(4), "refused moved moved");
+}
+
+#[test]
+fn a_move_that_a_person_reverts_is_not_made_again() {
+    let mut stage = stage("");
+    let first = stage.pin("web:one").unwrap();
+    let bad = stage.push("web:1", 2);
+    assert_eq!(pass(&mut stage, "24T10:00:00", 0), "moved");
+    stage.sandbox.git(&["clone", "--quiet", &stage.remote, "clone"]);
+    stage.sandbox.git(&["-C", "clone", "revert", "--no-edit", "HEAD"]);
+    stage.sandbox.git(&["-C", "clone", "push", "--quiet", "origin", "HEAD:main"]);
+    let held = "held: a person took a move to it back; a newer digest moves on";
+    for now in ["24T11:00:00", "24T12:00:00"] {
+        assert_eq!(pass(&mut stage, now, 0), held);
+        assert_eq!(stage.pin("web:one").as_ref(), Some(&first));
+    }
+    let newer = stage.push("web:1", 3);
+    assert_eq!(pass(&mut stage, "24T13:00:00", 0), "moved");
+    assert_eq!(stage.pin("web:one").as_deref(), Some(newer.as_str()));
+    // The bad one is remembered still.
+    stage.push("web:1", 2);
+    assert_eq!(pass(&mut stage, "24T14:00:00", 0), held);
+    assert_ne!(stage.pin("web:one").as_deref(), Some(bad.as_str()));
+}
