@@ -2,6 +2,7 @@
 //!
 //! Data goes to standard output, talk to standard error. Only [`run`] prints an error.
 
+pub mod adopt;
 pub mod check;
 pub mod completions;
 pub mod context;
@@ -9,6 +10,7 @@ pub mod demo;
 pub mod describe;
 pub mod get;
 pub mod init;
+pub mod input;
 pub mod list;
 pub mod man;
 pub mod pass;
@@ -16,6 +18,7 @@ pub mod plan;
 pub mod reconcile;
 pub mod schema;
 pub mod update;
+pub mod write;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -75,6 +78,7 @@ enum Command {
     List(list::Args),
     Get(get::Args),
     Describe(describe::Args),
+    Adopt(adopt::Args),
     Reconcile(reconcile::Args),
     Demo(demo::Args),
     Schema(schema::Args),
@@ -210,6 +214,7 @@ impl Cli {
             Command::List(args) => list::run(&context, &args),
             Command::Get(args) => get::run(&context, &args),
             Command::Describe(args) => describe::run(&context, &args),
+            Command::Adopt(args) => adopt::run(&context, &args),
             Command::Reconcile(args) => reconcile::run(&context, &args),
             Command::Demo(args) => demo::run(&context, &args),
             Command::Schema(args) => schema::run(&context, &args),

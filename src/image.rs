@@ -8,6 +8,7 @@ pub mod class;
 mod digest;
 mod platform;
 pub mod priority;
+mod short;
 pub mod version;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use digest::Digest;
 pub use platform::Platform;
+pub use short::complete;
 
 /// The longest tag name of a registry and of a stream (OCI Distribution 1.1, `<reference>` as a tag).
 const TAG_MAX: usize = 128;

@@ -34,6 +34,7 @@
 pub mod escape;
 pub mod image;
 pub mod problem;
+pub mod yaml;
 mod table;
 pub mod settings;
 pub mod stream;
@@ -42,6 +43,7 @@ pub mod git;
 pub mod state;
 pub mod judge;
 pub mod root;
+pub mod adopt;
 pub mod registry;
 pub mod hook;
 pub mod wire;

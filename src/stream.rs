@@ -1,13 +1,15 @@
 //! `streams/**/*.toml`: the streams of a root and their tags.
 //!
 //! What was written is read by `table` with positions; `validate` turns it into [`Definitions`] or into all its
-//! problems at once; [`follow`] says in which order tags follow each other. Nothing here knows a registry's answer.
+//! problems at once; [`follow`] says in which order tags follow each other; [`mod@write`] makes the file of a new
+//! stream. Nothing here knows a registry's answer.
 
 pub mod discover;
 pub mod follow;
 pub mod select;
 mod table;
 pub(crate) mod validate;
+pub mod write;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use super::CliError;
 use super::context::Context;
 
 /// The settings that a new root begins with.
-const SETTINGS: &str = include_str!("init/pinstream.toml");
+pub(super) const SETTINGS: &str = include_str!("init/pinstream.toml");
 /// The stream that it begins with where it has none.
 const STREAM: (&str, &str) = ("streams/example.toml", include_str!("init/example.toml"));
 

@@ -28,6 +28,7 @@ Commands:
   list         List all tags and what they are pinned to
   get          Print what a tag is pinned to, for scripts
   describe     Show streams as `oc describe is` does, and who brought each digest
+  adopt        Make streams of OpenShift ImageStreams, and say what is not carried over
   reconcile    Run one pass against a remote: import, commit, push, and run hooks for what landed
   demo         Show the whole story with nothing installed: a registry, a remote, three passes, a
                hook
@@ -228,6 +229,7 @@ fn a_reader_that_has_enough_ends_the_program_quietly() {
         let said = stderr.lines().filter(|line| !line.trim_start().starts_with("DEBUG")).count();
         assert_eq!((output.status.code(), said), (Some(code), 0), "{args:?}: {stderr}");
     };
+    stage.sandbox.write("is.json", "{\"kind\": \"ImageStream\", \"metadata\": {\"name\": \"a\"}}");
     for args in [
         &["--help"][..],
         &["list"],
@@ -240,6 +242,7 @@ fn a_reader_that_has_enough_ends_the_program_quietly() {
         &["schema", "settings"],
         &["man"],
         &["completions", "bash"],
+        &["adopt", "--dry-run", "is.json"],
     ] {
         ends(args, 0);
     }

@@ -1,0 +1,253 @@
+//! `adopt`: OpenShift's ImageStreams as files of a root.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::support::sandbox::{Sandbox, same};
+
+const WEB: &str = r#"
+apiVersion: image.openshift.io/v1
+kind: ImageStream
+metadata:
+  name: web
+  annotations:
+    description: The web
+spec:
+  tags:
+  - name: "1.0"
+    from: { kind: DockerImage, name: "quay.io/acme/web:1.0" }
+    importPolicy: { scheduled: true, importMode: PreserveOriginal }
+  - name: prod
+    from: { kind: ImageStreamTag, name: "1.0" }
+  - name: pushed
+status:
+  tags:
+  - tag: "1.0"
+    items:
+    - image: sha256:0909090909090909090909090909090909090909090909090909090909090909
+      dockerImageReference: quay.io/acme/web@sha256:0909090909090909090909090909090909090909090909090909090909090909
+    - image: sha256:0808080808080808080808080808080808080808080808080808080808080808
+      dockerImageReference: quay.io/acme/web@sha256:0808080808080808080808080808080808080808080808080808080808080808
+---
+apiVersion: route.openshift.io/v1
+kind: Route
+"#;
+
+#[test]
+fn a_stream_of_openshift_is_a_stream_here_and_its_history_the_first_lock() {
+    let sandbox = Sandbox::new();
+    sandbox.write("web.yaml", WEB);
+    sandbox.check(
+        &["adopt", "--with-status", "web.yaml"],
+        r#"
+--- out
+wrote pinstream.toml
+wrote streams/web.toml
+wrote pinstream.lock
+next: read what was written, run `pinstream update`, and commit all of it
+--- err
+not carried over as it was:
+FIELD           OF           IN ITS PLACE, OR WHY NOT
+the whole tag   web:pushed   it exists only by pushes to the cluster's registry
+passed over, for they are no ImageStreams: 1 Route
+--- exit 0
+"#,
+    );
+    same(
+        &sandbox.read("streams/web.toml"),
+        r#"
+# not carried: pushed: it exists only by pushes to the cluster's registry
+description = "The web"
+
+[tags]
+"1.0" = { image = "quay.io/acme/web:1.0", schedule = "*/15 * * * *" }
+prod = { follow = "1.0" }
+"#,
+    );
+    sandbox.check(
+        &["check"],
+        r#"
+--- out
+2 pins of 1 stream: lock and definitions agree
+--- exit 0
+"#,
+    );
+    sandbox.check(
+        &["list"],
+        r#"
+--- out
+TAG        SOURCE                 DIGEST         VERSION   STATUS
+web:1.0    quay.io/acme/web:1.0   090909090909             pinned
+web:prod   -> web:1.0             090909090909             pinned
+--- exit 0
+"#,
+    );
+}
+
+#[test]
+fn nothing_is_written_where_a_file_is_in_the_way_unless_it_is_asked_for() {
+    let sandbox = Sandbox::new();
+    sandbox.write("web.yaml", WEB);
+    sandbox.write("pinstream.toml", "# mine\n");
+    sandbox.write("streams/web.toml", "# mine\n");
+    sandbox.check(
+        &["adopt", "web.yaml"],
+        r#"
+--- err
+error: `streams/web.toml` is already there; nothing was written
+help: `--force` writes over what is there
+--- exit 1
+"#,
+    );
+    assert_eq!(sandbox.read("streams/web.toml"), "# mine\n");
+    let ran = sandbox.run(&["adopt", "--force", "web.yaml"]);
+    assert_eq!((ran.code, sandbox.read("pinstream.toml").as_str()), (Some(0), "# mine\n"), "{}", ran.stderr);
+    assert!(sandbox.read("streams/web.toml").contains("quay.io/acme/web:1.0"));
+    assert!(!sandbox.work().join("pinstream.lock").exists());
+}
+
+#[test]
+fn pins_that_are_there_stand_unless_all_is_written_over() {
+    let sandbox = Sandbox::new();
+    sandbox.write("web.yaml", WEB);
+    sandbox.run(&["adopt", "--with-status", "web.yaml"]);
+    let before = sandbox.read("pinstream.lock");
+    sandbox.write("pinstream.lock", &before.replace("0909", "0707"));
+    std::fs::remove_file(sandbox.work().join("streams/web.toml")).unwrap();
+    sandbox.run(&["adopt", "--with-status", "web.yaml"]);
+    assert_eq!(sandbox.read("pinstream.lock"), before.replace("0909", "0707"));
+    sandbox.run(&["adopt", "--with-status", "--force", "web.yaml"]);
+    assert_eq!(sandbox.read("pinstream.lock"), before);
+}
+
+#[test]
+fn what_would_be_written_is_printed_and_standard_input_is_read() {
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.pinstream(&["adopt", "--dry-run", "-"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(WEB.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let (settings, stream) = stdout.split_once("\n# streams/web.toml\n").unwrap();
+    assert!(output.status.success() && settings.starts_with("# pinstream.toml\n"), "{stdout}");
+    assert!(stream.starts_with("# not carried: pushed"), "{stdout}");
+    assert_eq!(std::fs::read_dir(sandbox.work()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_no_image_stream_is_an_error_with_a_way_out() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a/route.yaml", "kind: Route\n");
+    sandbox.write("a/.hidden.yaml", WEB);
+    sandbox.write("a/notes.txt", "words");
+    sandbox.check(
+        &["adopt", "a"],
+        r#"
+--- err
+error: there is no ImageStream in what was named
+help: `oc get imagestreams -o yaml` prints some
+--- exit 1
+"#,
+    );
+    sandbox.check(
+        &["adopt", "nowhere.yaml"],
+        r#"
+--- err
+error: `nowhere.yaml` cannot be read: No such file or directory (os error 2)
+--- exit 1
+"#,
+    );
+    sandbox.write("b/broken.yaml", "kind: ImageStream\nspec: [\n");
+    sandbox.write("b/broken.json", "{\"kind\": }");
+    sandbox.check(
+        &["adopt", "b"],
+        r#"
+--- err
+error: this is not JSON: expected value
+ --> b/broken.json:1:10
+  |
+1 | {"kind": }
+  |          ^
+
+error: this is not YAML: unclosed bracket '['
+ --> b/broken.yaml:2:7
+  |
+2 | spec: [
+  |       ^
+--- exit 1
+"#,
+    );
+    sandbox.check(
+        &["adopt", "--platform", "amd64", "a"],
+        r#"
+--- err
+error: invalid value 'amd64' for '--platform <OS/ARCH>': `amd64` is not a platform
+
+For more information, try '--help'.
+--- exit 64
+"#,
+    );
+    assert!(!sandbox.work().join("pinstream.toml").exists());
+}
+
+#[test]
+fn one_name_in_two_files_is_an_error_unless_they_are_the_same() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.yaml", WEB);
+    sandbox.write("b.yaml", WEB);
+    assert_eq!(sandbox.run(&["adopt", "--dry-run", "a.yaml", "b.yaml"]).code, Some(0));
+    sandbox.write("b.yaml", &WEB.replace("web:1.0", "web:2.0"));
+    sandbox.check(
+        &["adopt", "a.yaml", "b.yaml"],
+        r#"
+--- err
+error: the ImageStream `web` of `b.yaml` is not that of `a.yaml`
+help: adopt one of them
+--- exit 1
+"#,
+    );
+}
+
+#[test]
+fn a_folder_of_streams_that_leads_out_of_the_root_is_not_followed() {
+    let sandbox = Sandbox::new();
+    sandbox.write("web.yaml", WEB);
+    std::os::unix::fs::symlink(sandbox.home(), sandbox.work().join("streams")).unwrap();
+    let ran = sandbox.run(&["adopt", "--force", "web.yaml"]);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+    assert!(!sandbox.home().join("web.toml").exists() && !sandbox.work().join("pinstream.toml").exists());
+}
+
+/// Objects as a distribution publishes them, where they are at hand beside the repository.
+#[test]
+fn published_objects_convert_and_the_root_is_right() {
+    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/openshift-library");
+    let Ok(entries) = std::fs::read_dir(&library) else { return };
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    for is_arm in [false, true] {
+        let sandbox = Sandbox::new();
+        let files: Vec<String> = names
+            .iter()
+            .filter(|name| name.contains("aarch64") == is_arm)
+            .map(|name| library.join(name).display().to_string())
+            .collect();
+        let mut args = vec!["adopt"];
+        args.extend(files.iter().map(String::as_str));
+        let ran = sandbox.run(&args);
+        assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+        // All tags are there; only what has no meaning here is told.
+        let tags = sandbox.run(&["list", "--no-headers"]);
+        let expected: usize = files
+            .iter()
+            .map(|file| serde_json::from_slice::<serde_json::Value>(&std::fs::read(file).unwrap()).unwrap())
+            .map(|object| object["spec"]["tags"].as_array().unwrap().len())
+            .sum();
+        assert_eq!((tags.code, tags.stdout.lines().count()), (Some(0), expected), "{}", tags.stderr);
+        let fields: Vec<&str> = ran.stderr.lines().skip(2).map(|line| line.split("  ").next().unwrap()).collect();
+        let known = ["importMode: Legacy", "importPolicy.scheduled: false", "referencePolicy: Local"];
+        assert!(!fields.is_empty() && fields.iter().all(|field| known.contains(field)), "{}", ran.stderr);
+        assert_eq!(sandbox.run(&["check"]).code, Some(2));
+    }
+}
