@@ -13,6 +13,7 @@ pub mod init;
 pub mod input;
 pub mod list;
 pub mod man;
+pub mod merge_driver;
 pub mod pass;
 pub mod plan;
 pub mod reconcile;
@@ -80,6 +81,7 @@ enum Command {
     Describe(describe::Args),
     Adopt(adopt::Args),
     Reconcile(reconcile::Args),
+    MergeDriver(merge_driver::Args),
     Demo(demo::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -216,6 +218,7 @@ impl Cli {
             Command::Describe(args) => describe::run(&context, &args),
             Command::Adopt(args) => adopt::run(&context, &args),
             Command::Reconcile(args) => reconcile::run(&context, &args),
+            Command::MergeDriver(args) => merge_driver::run(&context, &args),
             Command::Demo(args) => demo::run(&context, &args),
             Command::Schema(args) => schema::run(&context, &args),
             Command::Completions(args) => completions::run(&context, &args),

@@ -1,11 +1,14 @@
 //! `pinstream.lock`: what every tag was pinned to. Written by pinstream alone.
 //!
 //! A lock is a function of the definitions and of the images' bytes: no time, host or run of ours is in it.
-//! [`read`] and [`encode`] are its text, [`diff`] compares two, [`merge`] joins three.
+//! [`read`] and [`encode`] are its text, [`diff`] compares two, [`merge`] and [`join`] make one of three, [`conflict`]
+//! is the text of those that nobody can make one of.
 
 pub mod agree;
+pub mod conflict;
 pub mod diff;
 pub mod encode;
+pub mod join;
 pub mod merge;
 pub mod read;
 pub mod schema;

@@ -1,5 +1,7 @@
 //! `init`: writes a commented `pinstream.toml` and a first stream.
 
+mod attributes;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -35,12 +37,14 @@ pub fn run(context: &Context, _: &Args) -> Result<Exit, CliError> {
     writeln!(out, "wrote {settings}")?;
     // Somebody has begun already: an example would be in the way.
     if is_there(&context.folder.join("streams")) {
+        attributes::add(context, &mut out)?;
         writeln!(out, "next: run `pinstream update` and commit what it writes")?;
         return Ok(Exit::Success);
     }
     let (path, text) = STREAM;
     write_new(&context.folder.join(path), text)?;
     writeln!(out, "wrote {path}")?;
+    attributes::add(context, &mut out)?;
     writeln!(out, "next: edit {path}, then run `pinstream update` and commit what it writes")?;
     Ok(Exit::Success)
 }

@@ -79,7 +79,11 @@ fn file(context: &Context, path: &Path) -> Result<Arc<SourceFile>, CliError> {
         open.and_then(|file| file.take(SIZE_MAX + 1).read_to_end(&mut bytes))
     };
     read.map_err(|error| unreadable(path, &error))?;
-    let (file, problems) = text::source(&path.display().to_string(), &bytes, SIZE_MAX as usize, "16 MiB");
+    if bytes.len() as u64 > SIZE_MAX {
+        return Err(CliError::said(format!("`{}` is larger than {} MiB", path.display(), SIZE_MAX >> 20))
+            .help("split it into several files"));
+    }
+    let (file, problems) = text::source(&path.display().to_string(), &bytes);
     Problems::none_or(problems)?;
     Ok(file)
 }

@@ -55,9 +55,12 @@ pub fn report(context: &Context, place: Place, request: &Request) -> Result<Repo
 }
 
 /// Ends the pass at once when the process is told to: dropping it ends what it started.
-async fn interruptible(
-    pass: impl Future<Output = Result<Report, crate::reconcile::PassError>>,
-) -> Result<Report, CliError> {
+///
+/// # Errors
+/// What stopped it, or that it was told to.
+pub async fn interruptible<T>(
+    pass: impl Future<Output = Result<T, crate::reconcile::PassError>>,
+) -> Result<T, CliError> {
     use tokio::signal::unix::{SignalKind, signal};
     let listen = |kind| signal(kind).map_err(CliError::Output);
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);

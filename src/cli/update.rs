@@ -1,5 +1,7 @@
 //! `update`: imports, and writes the lock in the work tree. Commits nothing.
 
+mod settle;
+
 use crate::reconcile::{Effect, Imports, Request};
 use crate::report::exit::Exit;
 use crate::world::real::Place;
@@ -26,6 +28,9 @@ pub struct Args {
 /// # Errors
 /// What stopped the pass.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+    if !args.offline {
+        settle::settle(context)?;
+    }
     let folder = context.root_folder()?;
     let request = Request {
         branch: None,

@@ -12,8 +12,7 @@ use crate::problem::{Problem, Problems};
 /// The one text of `lock`, as `pinstream.lock` holds it.
 pub fn encode(lock: &Lock) -> String {
     let mut out = Writer(String::with_capacity(128 + lock.pins.len() * 448));
-    out.line(format_args!("{HEADER}"));
-    out.line(format_args!("version = {VERSION}"));
+    out.0.push_str(&head());
     for (id, pin) in &lock.pins {
         out.pin(id, pin);
     }
@@ -31,6 +30,18 @@ pub fn fits(bytes: usize) -> Result<(), Problems> {
     let message = format!("the lock would have {bytes} bytes, and at most {} MiB are read", SIZE_MAX >> 20);
     let help = "split the root into several, each with its own `pinstream.toml`";
     Err(Problems(vec![Problem::whole(None, message).help(help)]))
+}
+
+/// What every lock begins with.
+pub(super) fn head() -> String {
+    format!("{HEADER}\nversion = {VERSION}\n")
+}
+
+/// One entry, with the empty line before it.
+pub(super) fn block(id: &TagId, pin: &Pin) -> String {
+    let mut out = Writer(String::new());
+    out.pin(id, pin);
+    out.0
 }
 
 struct Writer(String);

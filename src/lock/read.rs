@@ -66,7 +66,7 @@ fn conflicts(file: &Arc<SourceFile>) -> Vec<Problem> {
         };
         if marker == "<<<<<<<" || !(marker.is_empty() || open) {
             let message = format!("line {} is a conflict marker of a merge, `{marker}`", number + 1);
-            let help = "take either side of the whole file, then run `pinstream update`";
+            let help = "run `pinstream update`: it merges both sides, and imports anew what both of them moved";
             found.push(Problem::at(file, start..start + text.len(), message).help(help));
         }
         open = if marker.is_empty() { open } else { marker != ">>>>>>>" };
@@ -121,7 +121,7 @@ mod tests {
         4 | <<<<<<< HEAD
           | ^^^^^^^^^^^^
           |
-          = help: take either side of the whole file, then run `pinstream update`
+          = help: run `pinstream update`: it merges both sides, and imports anew what both of them moved
 
         error: line 19 is a conflict marker of a merge, `<<<<<<<`
           --> pinstream.lock:19:1
@@ -129,7 +129,7 @@ mod tests {
         19 | <<<<<<< HEAD
            | ^^^^^^^^^^^^
            |
-           = help: take either side of the whole file, then run `pinstream update`
+           = help: run `pinstream update`: it merges both sides, and imports anew what both of them moved
 
         error: line 30 is a conflict marker of a merge, `<<<<<<<`
           --> pinstream.lock:30:1
@@ -137,7 +137,7 @@ mod tests {
         30 | <<<<<<< HEAD
            | ^^^^^^^^^^^^
            |
-           = help: take either side of the whole file, then run `pinstream update`
+           = help: run `pinstream update`: it merges both sides, and imports anew what both of them moved
         ");
     }
 

@@ -58,6 +58,14 @@ impl Folder {
         }
     }
 
+    /// The lock's bytes; none where there is none.
+    ///
+    /// # Errors
+    /// Where it is not a plain file or cannot be read.
+    pub fn lock(&self) -> Result<Option<Vec<u8>>, GitError> {
+        Ok(self.plain_file(lock::FILE_NAME, LOCK_READ)?.map(|file| file.bytes))
+    }
+
     /// What stands for the folder's present state in a compare-and-swap: the lock's bytes.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod describe;
 mod door;
 mod foreign;
 mod init;
+mod merge;
 mod print;
 mod show;
 mod story;

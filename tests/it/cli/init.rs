@@ -11,6 +11,9 @@ fn a_new_root_lacks_nothing_but_its_pins() {
 --- out
 wrote pinstream.toml
 wrote streams/example.toml
+wrote .gitattributes
+in each clone, so that `git merge` joins locks pin by pin:
+  git config merge.pinstream.driver "pinstream merge-driver %O %A %B %P"
 next: edit streams/example.toml, then run `pinstream update` and commit what it writes
 --- exit 0
 "#,
@@ -96,4 +99,20 @@ example:latest   -> example:3.12                                                
 --- exit 0
 "#,
     );
+}
+
+#[test]
+fn git_is_told_of_the_lock_by_a_line_that_is_added_once() {
+    let sandbox = Sandbox::new();
+    sandbox.write(".gitattributes", "*.bin binary");
+    assert!(sandbox.run(&["init"]).stdout.contains("added a line to .gitattributes\n"));
+    assert_eq!(sandbox.read(".gitattributes"), "*.bin binary\npinstream.lock merge=pinstream\n");
+    for path in ["pinstream.toml", "streams/example.toml"] {
+        std::fs::remove_file(sandbox.work().join(path)).unwrap();
+    }
+    let ran = sandbox.run(&["init"]);
+    assert!(ran.code == Some(0) && !ran.stdout.contains(".gitattributes"), "{}", ran.stdout);
+    assert_eq!(sandbox.read(".gitattributes"), "*.bin binary\npinstream.lock merge=pinstream\n");
+    let config = std::fs::read_to_string(sandbox.home().join(".gitconfig")).unwrap();
+    assert!(!config.contains("merge"), "{config}");
 }

@@ -21,21 +21,22 @@ changed there.
 Usage: pinstream [OPTIONS] <COMMAND>
 
 Commands:
-  init         Write a commented `pinstream.toml` and a first stream
-  check        Check definitions and lock: the gate for continuous integration
-  plan         Show what a pass would do, and why; write nothing
-  update       Import tags and write the lock in the work tree; commit nothing
-  list         List all tags and what they are pinned to
-  get          Print what a tag is pinned to, for scripts
-  describe     Show streams as `oc describe is` does, and who brought each digest
-  adopt        Make streams of OpenShift ImageStreams, and say what is not carried over
-  reconcile    Run one pass against a remote: import, commit, push, and run hooks for what landed
-  demo         Show the whole story with nothing installed: a registry, a remote, three passes, a
-               hook
-  schema       Print the JSON schema of a file or of an output
-  completions  Print a completion script for a shell
-  man          Print the manual page, in roff
-  help         Print this message or the help of the given subcommand(s)
+  init          Write a commented `pinstream.toml` and a first stream
+  check         Check definitions and lock: the gate for continuous integration
+  plan          Show what a pass would do, and why; write nothing
+  update        Import tags and write the lock in the work tree; commit nothing
+  list          List all tags and what they are pinned to
+  get           Print what a tag is pinned to, for scripts
+  describe      Show streams as `oc describe is` does, and who brought each digest
+  adopt         Make streams of OpenShift ImageStreams, and say what is not carried over
+  reconcile     Run one pass against a remote: import, commit, push, and run hooks for what landed
+  merge-driver  Merge three locks pin by pin, as Git calls it
+  demo          Show the whole story with nothing installed: a registry, a remote, three passes, a
+                hook
+  schema        Print the JSON schema of a file or of an output
+  completions   Print a completion script for a shell
+  man           Print the manual page, in roff
+  help          Print this message or the help of the given subcommand(s)
 
 Options:
   -h, --help

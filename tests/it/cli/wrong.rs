@@ -196,22 +196,18 @@ error: line 9 is a conflict marker of a merge, `<<<<<<<`
 9 | <<<<<<< HEAD
   | ^^^^^^^^^^^^
   |
-  = help: take either side of the whole file, then run `pinstream update`
+  = help: run `pinstream update`: it merges both sides, and imports anew what both of them moved
 --- exit 1
 "#,
     );
     stage.check(
         &["update"],
         r#"
+--- out
+4 unchanged; nothing to write
 --- err
-error: line 9 is a conflict marker of a merge, `<<<<<<<`
- --> pinstream.lock:9:1
-  |
-9 | <<<<<<< HEAD
-  | ^^^^^^^^^^^^
-  |
-  = help: take either side of the whole file, then run `pinstream update`
---- exit 1
+merged both sides of `pinstream.lock`; imported anew: `python:3.11`
+--- exit 0
 "#,
     );
 }
