@@ -35,6 +35,7 @@ pub mod escape;
 pub mod image;
 pub mod problem;
 pub mod yaml;
+pub mod find;
 mod table;
 pub mod settings;
 pub mod stream;

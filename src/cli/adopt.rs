@@ -70,7 +70,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     let root = Root::read(&place.files)?;
     let wishes = Wishes { namespaces: args.namespaces, status: args.with_status, platform: args.platform.clone() };
     let adopted = adopt(found.objects, &root, &wishes)?;
-    let existing = if args.force { Existing::Replace } else { Existing::Refuse };
+    let existing = if args.force { Existing::Replace } else { Existing::Refuse("`--force` writes over what is there") };
     let lock = args.with_status.then(|| joined(&root.lock, &adopted.lock, existing));
 
     let mut files = place.new_files();
@@ -150,7 +150,7 @@ fn joined(old: &Lock, new: &Lock, existing: Existing) -> Lock {
     for (id, pin) in &new.pins {
         match existing {
             Existing::Replace => drop(lock.pins.insert(id.clone(), pin.clone())),
-            Existing::Refuse => drop(lock.pins.entry(id.clone()).or_insert_with(|| pin.clone())),
+            Existing::Refuse(_) => drop(lock.pins.entry(id.clone()).or_insert_with(|| pin.clone())),
         }
     }
     lock

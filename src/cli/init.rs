@@ -1,10 +1,11 @@
-//! `init`: writes a commented `pinstream.toml` and a first stream.
+//! `init`: writes a commented `pinstream.toml` and a first stream, or streams for the images that files name.
 
 mod attributes;
+mod from;
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::report::exit::Exit;
 use crate::settings;
@@ -19,13 +20,24 @@ const STREAM: (&str, &str) = ("streams/example.toml", include_str!("init/example
 
 /// Write a commented `pinstream.toml` and a first stream
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Make streams of the images that Dockerfiles, compose files and Kubernetes objects name
+    #[arg(long, value_name = "FILE|FOLDER", num_args = 1..)]
+    from: Vec<PathBuf>,
+}
 
 /// Runs it.
 ///
 /// # Errors
 /// Where a file cannot be written. Nothing that is there is ever written over.
-pub fn run(context: &Context, _: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+    if !args.from.is_empty() {
+        let mut out = context.stdout();
+        from::run(context, &args.from, &mut out)?;
+        attributes::add(context, &mut out)?;
+        writeln!(out, "next: run `pinstream update`, and commit all that was written")?;
+        return Ok(Exit::Success);
+    }
     let settings = settings::FILE_NAME;
     if is_there(&context.folder.join(settings)) {
         return Err(

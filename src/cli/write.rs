@@ -10,8 +10,8 @@ use super::CliError;
 /// What becomes of files that are there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// They are an error, before anything is written.
-    Refuse,
+    /// They are an error, before anything is written, with this way out.
+    Refuse(&'static str),
     /// They are written over.
     Replace,
 }
@@ -23,14 +23,15 @@ pub enum Existing {
 pub fn write(root: &Folder, files: &[(String, String)], existing: Existing) -> Result<(), CliError> {
     let mut in_the_way = Vec::new();
     for (path, _) in files {
-        if root.file(path)?.is_some() && existing == Existing::Refuse {
+        if root.file(path)?.is_some() {
             in_the_way.push(format!("`{path}`"));
         }
     }
-    if !in_the_way.is_empty() {
+    if let (Existing::Refuse(help), false) = (existing, in_the_way.is_empty()) {
         let are = if in_the_way.len() == 1 { "is" } else { "are" };
-        return Err(CliError::said(format!("{} {are} already there; nothing was written", in_the_way.join(", ")))
-            .help("`--force` writes over what is there"));
+        return Err(
+            CliError::said(format!("{} {are} already there; nothing was written", in_the_way.join(", "))).help(help)
+        );
     }
     for (path, text) in files {
         let whole = root.0.join(path);
@@ -38,7 +39,7 @@ pub fn write(root: &Folder, files: &[(String, String)], existing: Existing) -> R
             whole.parent().map_or(Ok(()), fs::create_dir_all)?;
             let mut options = fs::OpenOptions::new();
             match existing {
-                Existing::Refuse => options.write(true).create_new(true),
+                Existing::Refuse(_) => options.write(true).create_new(true),
                 Existing::Replace => options.write(true).create(true).truncate(true),
             };
             options.open(&whole)?.write_all(text.as_bytes())

@@ -6,6 +6,7 @@ mod base;
 mod describe;
 mod door;
 mod foreign;
+mod from;
 mod init;
 mod merge;
 mod print;

@@ -1,0 +1,183 @@
+//! Dockerfiles: what `FROM` and `COPY --from` name, with the defaults that `ARG` gives. A stage's name is no image.
+
+use std::ops::Range;
+
+use super::variables::replaced;
+use super::{Mention, image};
+
+/// The images of a Dockerfile.
+pub(super) fn find(text: &str) -> Vec<Mention> {
+    let mut found = Vec::new();
+    let mut arguments: Vec<(String, String)> = Vec::new();
+    let mut stages: Vec<String> = Vec::new();
+    let mut has_begun = false;
+    for words in instructions(text) {
+        let word = |at: usize| words.get(at).map(|span: &Range<usize>| &text[span.clone()]).unwrap_or_default();
+        let value =
+            |name: &str| arguments.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        match word(0).to_ascii_uppercase().as_str() {
+            // Only what stands before the first stage is seen by `FROM`.
+            "ARG" if !has_begun => {
+                for span in &words[1..] {
+                    if let Some((name, given)) = text[span.clone()].split_once('=') {
+                        let given = replaced(given.trim_matches(['"', '\'']), value);
+                        if !given.contains('$') {
+                            arguments.push((name.to_owned(), given));
+                            break;
+                        }
+                    }
+                }
+            }
+            "FROM" => {
+                has_begun = true;
+                let mut rest = words[1..].iter().filter(|span| !text[(*span).clone()].starts_with("--"));
+                let Some(span) = rest.next() else { continue };
+                found.extend(mention(text, span.clone(), &stages, value));
+                let name = rest.nth(1).map(|span| text[span.clone()].to_ascii_lowercase());
+                stages.push(name.unwrap_or_default());
+            }
+            "COPY" => {
+                for span in &words[1..] {
+                    let written = &text[span.clone()];
+                    let Some(from) = written.strip_prefix("--from=") else { continue };
+                    if !from.bytes().all(|b| b.is_ascii_digit()) {
+                        found.extend(mention(text, span.end - from.len()..span.end, &stages, value));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn mention(
+    text: &str,
+    span: Range<usize>,
+    stages: &[String],
+    value: impl Fn(&str) -> Option<String> + Copy,
+) -> Option<Mention> {
+    let written = &text[span.clone()];
+    let is_quoted = written.len() >= 2 && written.starts_with('"') && written.ends_with('"');
+    let span = if is_quoted { span.start + 1..span.end - 1 } else { span };
+    let resolved = replaced(&text[span.clone()], value);
+    if stages.contains(&resolved.to_ascii_lowercase()) {
+        return None;
+    }
+    let image = match resolved.as_str() {
+        "scratch" => Err("`scratch` is no image".to_owned()),
+        resolved => image(resolved),
+    };
+    Some(Mention { span, text: resolved, image })
+}
+
+/// The instructions, each as the places of its words: comments, continued lines and here-documents are seen through.
+fn instructions(text: &str) -> Vec<Vec<Range<usize>>> {
+    let mut found = Vec::new();
+    let mut words: Vec<Range<usize>> = Vec::new();
+    let mut documents: Vec<String> = Vec::new();
+    let escape = escape(text);
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let begin = start;
+        start += line.len();
+        let line = line.trim_end();
+        if let Some(end) = documents.first() {
+            if line.trim_start_matches('\t') == end {
+                documents.remove(0);
+            }
+            continue;
+        }
+        if line.trim_start().starts_with('#') || (line.trim().is_empty() && !words.is_empty()) {
+            continue;
+        }
+        let (code, goes_on) = line.strip_suffix(escape).map_or((line, false), |code| (code, true));
+        let mut at = 0;
+        for word in code.split([' ', '\t']) {
+            if !word.is_empty() {
+                words.push(begin + at..begin + at + word.len());
+            }
+            at += word.len() + 1;
+        }
+        if goes_on {
+            continue;
+        }
+        if let Some(first) = words.first() {
+            let takes_documents = ["RUN", "COPY", "ADD"].contains(&text[first.clone()].to_ascii_uppercase().as_str());
+            if takes_documents {
+                documents.extend(words.iter().filter_map(|word| here_document(&text[word.clone()])));
+            }
+            found.push(std::mem::take(&mut words));
+        }
+    }
+    found.extend((!words.is_empty()).then_some(words));
+    found
+}
+
+/// The character that continues a line: a directive at the top can change it.
+fn escape(text: &str) -> char {
+    let directives = text.lines().take_while(|line| line.starts_with('#'));
+    let value = |line: &str| {
+        let (name, value) = line.trim_start_matches(['#', ' ']).split_once('=')?;
+        name.trim().eq_ignore_ascii_case("escape").then(|| value.trim().chars().next())?
+    };
+    directives.filter_map(value).next().unwrap_or('\\')
+}
+
+/// The word that ends the here-document that `word` begins.
+fn here_document(word: &str) -> Option<String> {
+    let (_, rest) = word.split_once("<<")?;
+    let name = rest.trim_start_matches('-').trim_matches(['"', '\'']);
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    is_name.then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::find::tests::check;
+
+    #[test]
+    fn images_are_found_and_stages_are_not() {
+        check(
+            "Dockerfile",
+            "# syntax=docker/dockerfile:1\nFROM --platform=$BUILDPLATFORM golang:1.26 AS build\nFROM build AS test\n\
+             from scratch\nCOPY --from=build /a /a\nCOPY --from=0 /a /a\nCOPY --from=nginx:1 --chown=1 /a /a\n\
+             FROM Build\n",
+            &[
+                "2 golang:1.26 = docker.io/library/golang:1.26",
+                "4 scratch ! `scratch` is no image",
+                "7 nginx:1 = docker.io/library/nginx:1",
+            ],
+        );
+    }
+
+    #[test]
+    fn arguments_before_the_first_stage_have_their_defaults() {
+        check(
+            "Dockerfile",
+            "ARG VERSION=3.12\nARG BASE=\"python:${VERSION}\"\nARG UNSET\nFROM ${BASE}-slim\nARG VERSION=9\n\
+             FROM quay.io/a/b:${VERSION}\nFROM a:$UNSET\nFROM a:${UNSET:-1}\n",
+            &[
+                "4 ${BASE}-slim = docker.io/library/python:3.12-slim",
+                "6 quay.io/a/b:${VERSION} = quay.io/a/b:3.12",
+                "7 a:$UNSET ! it has a variable without a value",
+                "8 a:${UNSET:-1} = docker.io/library/a:1",
+            ],
+        );
+    }
+
+    #[test]
+    fn continued_lines_comments_and_here_documents_are_seen_through() {
+        check(
+            "Dockerfile",
+            "FROM \\\n# a word\n\n  python:3 \\\n  AS x\nRUN <<EOF cat\nFROM inner\nEOF\nRUN echo \\\n FROM other\n",
+            &["4 python:3 = docker.io/library/python:3"],
+        );
+        check(
+            "Dockerfile",
+            "# escape=`\nFROM `\n a:1\r\nFROM \"b:2\"",
+            &["3 a:1 = docker.io/library/a:1", "4 b:2 = docker.io/library/b:2"],
+        );
+        check("Dockerfile", "FROM\nFROM A/b\n", &["2 A/b ! the repository `A/b` has upper-case letters"]);
+    }
+}

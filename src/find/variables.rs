@@ -1,0 +1,75 @@
+//! Variables of shells, as Dockerfiles and compose files have them: `$A`, `${A}`, `${A:-b}`, `${A-b}`, `${A:+b}`.
+
+/// `text` with every variable replaced that has a value, or gives one itself; the others stay as they are.
+pub(super) fn replaced(text: &str, value: impl Fn(&str) -> Option<String> + Copy) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let Some((length, found)) = variable(rest, value) else {
+            out.push('$');
+            rest = &rest[1..];
+            continue;
+        };
+        match found {
+            Some(found) => out.push_str(&found),
+            None => out.push_str(&rest[..length]),
+        }
+        rest = &rest[length..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The variable that `text` begins with: its length, and its value.
+fn variable(text: &str, value: impl Fn(&str) -> Option<String> + Copy) -> Option<(usize, Option<String>)> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let Some(braced) = text.strip_prefix("${") else {
+        let name: String = text[1..].chars().take_while(|c| is_name(*c)).collect();
+        return (!name.is_empty()).then(|| (name.len() + 1, value(&name)));
+    };
+    let end = braced.find('}')?;
+    let inner = &braced[..end];
+    let (name, modifier) = inner.split_at(inner.find(|c| !is_name(c)).unwrap_or(inner.len()));
+    let set = value(name);
+    let found = match modifier.split_at(modifier.find(['-', '+', '?']).map_or(modifier.len(), |at| at + 1)) {
+        ("", "") => set,
+        (":-", default) => set.filter(|set| !set.is_empty()).or_else(|| Some(default.to_owned())),
+        ("-", default) => set.or_else(|| Some(default.to_owned())),
+        (":+", other) => Some(set.filter(|set| !set.is_empty()).map_or(String::new(), |_| other.to_owned())),
+        ("+", other) => Some(set.map_or(String::new(), |_| other.to_owned())),
+        _ => set,
+    };
+    // A default that is itself a variable would need a parser of its own.
+    Some((end + 3, found.filter(|found| !found.contains('$'))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let value = |name: &str| match name {
+            "A" => Some("a".to_owned()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        };
+        assert_eq!(replaced(text, value), expected);
+    }
+
+    #[test]
+    fn variables_with_a_value_are_replaced() {
+        check("$A:${A}-x/$A_", "a:a-x/$A_");
+        check("${B:-b} ${B-b} ${EMPTY:-b} ${EMPTY-b}", "b b b ");
+        check("${A:+yes}${B:+yes}${A+y}", "yesy");
+        check("${A:?needed} ${B:?needed} ${B}", "a ${B:?needed} ${B}");
+    }
+
+    #[test]
+    fn what_is_no_variable_stays() {
+        check("$ ${ $$ a$", "$ ${ $$ a$");
+        check("${B:-${C}}", "${B:-${C}}");
+    }
+}

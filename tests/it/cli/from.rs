@@ -1,0 +1,105 @@
+//! `init --from`: streams for the images that other files name.
+
+use crate::support::sandbox::{Sandbox, same};
+
+fn files(sandbox: &Sandbox) {
+    sandbox.write("src/Dockerfile", "ARG V=3.12\nFROM python:$V AS build\nFROM scratch\nFROM build\n");
+    sandbox.write("src/.cache/Dockerfile", "FROM hidden\n");
+    let digest = "ab".repeat(32);
+    sandbox.write(
+        "src/compose.yaml",
+        &format!("services:\n  a: {{image: 'quay.io/acme/python:1'}}\n  b: {{image: 'redis:7@sha256:{digest}'}}\n  c: {{image: '${{X}}'}}\n"),
+    );
+    sandbox.write(
+        "src/web.yaml",
+        &format!("kind: Pod\nspec:\n  containers:\n  - image: python:3.13\n  - image: redis@sha256:{digest}\n"),
+    );
+    sandbox.write("src/chart/templates/a.yaml", "kind: Pod\n{{- if .Values.x }}\n{{- end }}\n");
+    sandbox.write("src/values.yaml", "image: nowhere:1\n");
+}
+
+#[test]
+fn images_of_other_files_become_streams() {
+    let sandbox = Sandbox::new();
+    files(&sandbox);
+    sandbox.check(
+        &["init", "--from", "src"],
+        r#"
+--- out
+wrote pinstream.toml
+wrote streams/library/python.toml
+wrote streams/redis.toml
+wrote streams/acme/python.toml
+wrote .gitattributes
+in each clone, so that `git merge` joins locks pin by pin:
+  git config merge.pinstream.driver "pinstream merge-driver %O %A %B %P"
+next: run `pinstream update`, and commit all that was written
+--- err
+not adopted as it stands:
+AT                             WRITTEN                                                                           WHY
+src/Dockerfile:3               scratch                                                                           `scratch` is no image
+src/chart/templates/a.yaml:2   the whole file                                                                    this is not YAML: "-" is only valid inside a block
+src/compose.yaml:3             redis:7@sha256:abababababababababababababababababababababababababababababababab   its tag `7` is followed; `pinstream update` pins what that is now
+src/compose.yaml:4             ${X}                                                                              it has a variable without a value
+src/web.yaml:5                 redis@sha256:abababababababababababababababababababababababababababababababab     it names a digest and no tag, so there is nothing to follow
+--- exit 0
+"#,
+    );
+    same(
+        &sandbox.read("streams/library/python.toml"),
+        "[tags]\n\"3.12\" = \"docker.io/library/python:3.12\"\n\"3.13\" = \"docker.io/library/python:3.13\"",
+    );
+    sandbox.check(
+        &["list"],
+        r#"
+--- out
+TAG                   SOURCE                          DIGEST   VERSION   STATUS
+acme/python:1         quay.io/acme/python:1                              not pinned
+library/python:3.12   docker.io/library/python:3.12                      not pinned
+library/python:3.13   docker.io/library/python:3.13                      not pinned
+redis:7               docker.io/library/redis:7                          not pinned
+--- exit 0
+"#,
+    );
+    assert_eq!(sandbox.read(".gitattributes"), "pinstream.lock merge=pinstream\n");
+}
+
+#[test]
+fn a_root_that_is_there_is_left_alone() {
+    let sandbox = Sandbox::new();
+    files(&sandbox);
+    sandbox.write("pinstream.toml", "# mine\n");
+    sandbox.check(
+        &["init", "--from", "src/Dockerfile", "src/web.yaml"],
+        r#"
+--- err
+not adopted as it stands:
+AT                 WRITTEN                                                                         WHY
+src/Dockerfile:3   scratch                                                                         `scratch` is no image
+src/web.yaml:5     redis@sha256:abababababababababababababababababababababababababababababababab   it names a digest and no tag, so there is nothing to follow
+error: `pinstream.toml` is already there; nothing was written
+help: this folder is a root; edit its files
+--- exit 1
+"#,
+    );
+    assert!(!sandbox.work().join("streams").exists());
+}
+
+#[test]
+fn nothing_to_adopt_is_an_error_with_a_way_out() {
+    let sandbox = Sandbox::new();
+    sandbox.write("Dockerfile", "FROM scratch\n");
+    sandbox.check(
+        &["init", "--from", "Dockerfile"],
+        r#"
+--- err
+not adopted as it stands:
+AT             WRITTEN   WHY
+Dockerfile:1   scratch   `scratch` is no image
+error: no image that can be adopted was found
+help: Dockerfiles, compose files and Kubernetes objects name images; without `--from`, `init` writes an example
+--- exit 1
+"#,
+    );
+    assert!(!sandbox.work().join("pinstream.toml").exists());
+}
