@@ -9,6 +9,7 @@ pub mod context;
 pub mod demo;
 pub mod describe;
 pub mod get;
+pub mod graph;
 pub mod init;
 pub mod input;
 pub mod list;
@@ -79,6 +80,7 @@ enum Command {
     List(list::Args),
     Get(get::Args),
     Describe(describe::Args),
+    Graph(graph::Args),
     Adopt(adopt::Args),
     Reconcile(reconcile::Args),
     MergeDriver(merge_driver::Args),
@@ -216,6 +218,7 @@ impl Cli {
             Command::List(args) => list::run(&context, &args),
             Command::Get(args) => get::run(&context, &args),
             Command::Describe(args) => describe::run(&context, &args),
+            Command::Graph(args) => graph::run(&context, &args),
             Command::Adopt(args) => adopt::run(&context, &args),
             Command::Reconcile(args) => reconcile::run(&context, &args),
             Command::MergeDriver(args) => merge_driver::run(&context, &args),

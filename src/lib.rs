@@ -45,6 +45,7 @@ pub mod state;
 pub mod judge;
 pub mod root;
 pub mod adopt;
+pub mod graph;
 pub mod registry;
 pub mod hook;
 pub mod wire;

@@ -7,6 +7,7 @@ mod describe;
 mod door;
 mod foreign;
 mod from;
+mod graph;
 mod init;
 mod merge;
 mod print;

@@ -28,6 +28,7 @@ Commands:
   list          List all tags and what they are pinned to
   get           Print what a tag is pinned to, for scripts
   describe      Show streams as `oc describe is` does, and who brought each digest
+  graph         Draw what follows what: images, tags, and the tags that follow them
   adopt         Make streams of OpenShift ImageStreams, and say what is not carried over
   reconcile     Run one pass against a remote: import, commit, push, and run hooks for what landed
   merge-driver  Merge three locks pin by pin, as Git calls it
@@ -243,6 +244,8 @@ fn a_reader_that_has_enough_ends_the_program_quietly() {
         &["schema", "settings"],
         &["man"],
         &["completions", "bash"],
+        &["graph"],
+        &["graph", "--format", "svg"],
         &["adopt", "--dry-run", "is.json"],
     ] {
         ends(args, 0);
