@@ -1,5 +1,7 @@
 //! What is not as it was: one note a field, and one line for all tags of which the same is to be said.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::escape;
 
 /// How many tags one line names.
@@ -40,8 +42,11 @@ impl Notes {
     /// A line for each field and reason: the field, whose it is, and why.
     pub fn rows(&self) -> Vec<[String; 3]> {
         let mut lines: Vec<(&Note, Vec<&str>)> = Vec::new();
-        for note in &self.0 {
-            match lines.iter_mut().find(|(first, _)| (&first.field, &first.why) == (&note.field, &note.why)) {
+        let mut places: HashMap<(&str, &str), usize> = HashMap::new();
+        let mut seen: HashSet<(&str, &str, &str)> = HashSet::new();
+        for note in self.0.iter().filter(|note| seen.insert((&note.at, &note.field, &note.why))) {
+            let place = *places.entry((&note.field, &note.why)).or_insert(lines.len());
+            match lines.get_mut(place) {
                 Some((_, all)) => all.push(&note.at),
                 None => lines.push((note, vec![&note.at])),
             }

@@ -30,11 +30,11 @@ const BY_HAND: &str = "take either side of the whole file, then run `pinstream u
 /// Where a side is no lock, or what both moved cannot be imported.
 pub(super) fn settle(context: &Context) -> Result<(), CliError> {
     let folder = context.root_folder()?;
-    let Some(file) = folder.lock()?.filter(|bytes| bytes.windows(7).any(|window| window == b"<<<<<<<")) else {
-        return Ok(());
-    };
     let version = folder.version()?;
-    let Some(sides) = std::str::from_utf8(&file).ok().and_then(conflict::sides) else { return Ok(()) };
+    let bytes = folder.lock()?.unwrap_or_default();
+    // What has no sides is for the pass to judge, as any other lock.
+    let text = std::str::from_utf8(&bytes).ok().filter(|text| text.contains("<<<<<<<"));
+    let Some(sides) = text.and_then(conflict::sides) else { return Ok(()) };
     let (ours, theirs) = (side("ours", sides.ours)?, side("theirs", sides.theirs)?);
     // Without a base, or with one that is cut apart, every pin that differs is in conflict.
     let base = sides.base.and_then(|text| side("base", text).ok()).unwrap_or_default();

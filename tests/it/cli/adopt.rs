@@ -188,6 +188,17 @@ For more information, try '--help'.
 --- exit 64
 "#,
     );
+    sandbox.write("large.json", &" ".repeat((16 << 20) + 1));
+    sandbox.check(
+        &["adopt", "large.json"],
+        r#"
+--- err
+error: `large.json` has 16777217 bytes, the cap is 16 MiB a file
+--> large.json
+ = help: split it into several files
+--- exit 1
+"#,
+    );
     assert!(!sandbox.work().join("pinstream.toml").exists());
 }
 
