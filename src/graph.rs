@@ -48,13 +48,16 @@ impl Graph {
         let mut imported: BTreeMap<String, Vec<(&TagId, String)>> = BTreeMap::new();
         let mut followers: BTreeMap<&TagId, Vec<&TagId>> = BTreeMap::new();
         for (id, tag) in &definitions.tags {
-            match &tag.source {
-                Source::Image { image, platform } => {
-                    let platform = platform.as_ref().map(|platform| format!(" ({platform})")).unwrap_or_default();
-                    imported.entry(image.to_string()).or_default().push((id, format!("{id}{platform}")));
+            let source = match &tag.source {
+                Source::Follow(target) => {
+                    followers.entry(target).or_default().push(id);
+                    continue;
                 }
-                Source::Follow(target) => followers.entry(target).or_default().push(id),
-            }
+                Source::Image { image, .. } => image.to_string(),
+                Source::Chosen { repository, select, .. } => format!("{repository} {select}"),
+            };
+            let platform = tag.source.platform().map(|platform| format!(" ({platform})")).unwrap_or_default();
+            imported.entry(source).or_default().push((id, format!("{id}{platform}")));
         }
         let mut all = Vec::with_capacity(definitions.tags.len() + imported.len());
         let mut wanted: Vec<bool> = Vec::with_capacity(all.capacity());

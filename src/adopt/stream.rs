@@ -252,11 +252,12 @@ fn discover(repository: &str, at: &str, stream: &mut NewStream, notes: &mut Note
     match complete(repository) {
         Ok(image) => {
             let repository = quoted(&image.repository().to_string());
-            let lines = ["[discover]".to_owned(), format!("repository = {repository}"), "limit = 50".to_owned()];
-            stream.tail = lines.map(|line| format!("# {line}\n")).concat();
-            let why = "the table `[discover]` at the end of the file would do this";
-            notes.say(at, "spec.dockerImageRepository", why);
-            stream.comments.push(format!("not carried: spec.dockerImageRepository: {why}"));
+            stream.tail = format!("[discover]\nrepository = {repository}\nlimit = 50\n");
+            notes.say(
+                at,
+                "spec.dockerImageRepository",
+                "carried: OpenShift reads the list once, a pass reads it each time",
+            );
         }
         Err(error) => notes.say(at, "spec.dockerImageRepository", error.message),
     }

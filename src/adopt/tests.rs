@@ -111,7 +111,6 @@ fn every_field_is_carried_over_or_named() {
         &Wishes::default(),
         r#"
 --- web
-# not carried: spec.dockerImageRepository: the table `[discover]` at the end of the file would do this
 # not carried: pushed: it exists only by pushes to the cluster's registry
 # not carried: odd: `from.kind: Other` is not a kind that is known here
 # not carried: -bad: `-bad` is not a tag's name
@@ -134,9 +133,9 @@ schedule = "*/15 * * * *"
 [tags."1.0".annotations]
 tags = "builder"
 
-# [discover]
-# repository = "quay.io/acme/web"
-# limit = 50
+[discover]
+repository = "quay.io/acme/web"
+limit = 50
 --- notes
 status.dockerImageRepository | web | an address in the cluster's own registry
 metadata.resourceVersion | web | the cluster's own bookkeeping; Git has its own
@@ -147,7 +146,7 @@ metadata.annotations: openshift.io/image.dockerRepositoryCheck | web | the clust
 openshift.io/image.insecureRepository: true | web | `[registry."host"]` in `pinstream.toml` says `plain-http = true`, or names a `ca`
 metadata.zone | web | not a field that is known here
 lookupPolicy.local: true | web | nothing in the cluster is changed: deployments name the pins
-spec.dockerImageRepository | web | the table `[discover]` at the end of the file would do this
+spec.dockerImageRepository | web | carried: OpenShift reads the list once, a pass reads it each time
 spec.tags.from.uid | web:1.0 | the cluster's own bookkeeping; Git has its own
 spec.tags.importPolicy.later | web:1.0 | not a field that is known here
 importPolicy.insecure: true | web:1.0 | `[registry."docker.io"]` in `pinstream.toml` says `plain-http = true`, or names a `ca`

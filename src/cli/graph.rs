@@ -8,7 +8,7 @@ use crate::graph::{Format, Graph};
 use crate::report::exit::Exit;
 
 use super::CliError;
-use super::context::{Context, select};
+use super::context::{Context, patterns};
 
 /// Draw what follows what: images, tags, and the tags that follow them
 #[derive(Debug, clap::Args)]
@@ -40,8 +40,9 @@ enum Form {
 /// Where the root cannot be read.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     let (_, root) = context.root()?;
-    let only = select(&root, &args.tags)?;
-    let graph = Graph::of(&root.definitions, |id| only.as_ref().is_none_or(|only| only.matches(id)));
+    let only = patterns(&args.tags)?.unwrap_or_default();
+    root.has(&only)?;
+    let graph = Graph::of(&root.definitions, |id| only.matches(id));
     let format = match args.format {
         Form::Text => Format::Text,
         Form::Dot => Format::Dot,

@@ -80,8 +80,8 @@ fn file(context: &Context, path: &Path) -> Result<Arc<SourceFile>, CliError> {
     };
     read.map_err(|error| unreadable(path, &error))?;
     if bytes.len() as u64 > SIZE_MAX {
-        return Err(CliError::said(format!("`{}` is larger than {} MiB", path.display(), SIZE_MAX >> 20))
-            .help("split it into several files"));
+        let message = format!("`{}` is larger than the cap of {} MiB a file", path.display(), SIZE_MAX >> 20);
+        return Err(CliError::said(message).help("split it into several files"));
     }
     let (file, problems) = text::source(&path.display().to_string(), &bytes);
     Problems::none_or(problems)?;

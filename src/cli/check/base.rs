@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::Arc;
 
+use futures_util::stream::{self, StreamExt as _};
+
 use crate::cli::context::Context;
 use crate::cli::{CliError, pass};
 use crate::escape;
@@ -14,7 +16,7 @@ use crate::git::{Files, GitError};
 use crate::image::{Digest, TagId};
 use crate::lock::{self, Lock, Pin};
 use crate::problem::SourceFile;
-use crate::reconcile::resolve::{Finding as Answer, Findings as Answers, Move};
+use crate::reconcile::resolve::{Finding as Answer, Move};
 use crate::reconcile::served;
 use crate::registry::{FailureKind, ImportError};
 use crate::report::exit::Exit;
@@ -23,10 +25,14 @@ use crate::settings::globs::TagGlobs;
 use crate::settings::{self, Settings};
 use crate::stream::{Definitions, Source, Tag};
 use crate::wire::words::FindingKindV1;
+use crate::world::World as _;
 use crate::world::folder::Folder;
 use crate::world::real::{Place, RealWorld};
 
 use super::Finding;
+
+/// How many earlier digests are asked for at once.
+const IN_FLIGHT: usize = 16;
 
 /// What of the lock nobody has vouched for so far.
 #[derive(Default)]
@@ -58,9 +64,15 @@ pub(super) fn by_hand(
     };
     let old = checkout.lock_at(base, &checkout.prefix).map_err(no_base)?.map(lock_of).unwrap_or_default();
     let mut open = Open::between(&old, &root.lock, only);
+    if open.is_empty() {
+        return Ok(Vec::new());
+    }
+    // How registries are reached is for the base to say: a proposal that names its own mirror vouches for itself.
+    let (settings, authorities) = settings_at(context, &checkout, base)?;
+    let world = RealWorld::new(Place::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
+    let runtime = pass::runtime()?;
     // The registries first: an honest change does not pay for a long history.
-    let answers =
-        if open.pins.is_empty() { Answers::new() } else { ask(context, folder, &checkout, root, &open.pins, base)? };
+    let answers = runtime.block_on(served(&world, &asked(root, &open.pins, settings), &authorities))?;
     // A follower is asked for nowhere: where it stands, something stood before.
     open.pins.retain(|id| root.lock.pins[id].follow.is_some() || !is_served(answers.get(id), &root.lock.pins[id]));
     if !open.is_empty() {
@@ -71,12 +83,15 @@ pub(super) fn by_hand(
             }
         }
     }
+    runtime.block_on(open.close_what_is_there(&world, &root.lock));
     let pins = open.pins.iter().map(|id| judged(id, &root.lock.pins[id], answers.get(id), base));
     let previous = open.previous.iter().map(|(id, digest)| Finding {
         tag: id.clone(),
         kind: FindingKindV1::Refused,
         exit: Exit::Refused,
-        message: format!("`{id}` says that it stood at `{digest}`, which `{base}` never held"),
+        message: format!(
+            "`{id}` says that it stood at `{digest}`, which `{base}` never held and its repository has not"
+        ),
         help: Some("take that digest out of its `previous`".to_owned()),
     });
     let findings: Vec<Finding> = pins.chain(previous).collect();
@@ -116,6 +131,16 @@ impl Open {
         self.previous.retain(|(id, digest)| earlier.pins.get(id).is_none_or(|pin| pin.digest != *digest));
     }
 
+    /// Closes earlier digests that the repository of their image has: a branch may have moved a pin more than once.
+    async fn close_what_is_there(&mut self, world: &RealWorld, lock: &Lock) {
+        let ask = async |(id, digest): (TagId, Digest)| {
+            let is_there = world.manifest(lock.pins[&id].image.repository(), &digest).await.is_ok();
+            (!is_there).then_some((id, digest))
+        };
+        let asked = stream::iter(std::mem::take(&mut self.previous)).map(ask).buffer_unordered(IN_FLIGHT);
+        self.previous = asked.filter_map(async |missing| missing).collect().await;
+    }
+
     fn is_empty(&self) -> bool {
         self.pins.is_empty() && self.previous.is_empty()
     }
@@ -132,23 +157,11 @@ fn is_same_image(a: &Pin, b: &Pin) -> bool {
     (&a.image, &a.digest, &a.index, &a.details) == (&b.image, &b.digest, &b.index, &b.details)
 }
 
-/// Asks the registries what `tags` are now. How they are reached is for the base to say: a proposal that names its own
-/// mirror vouches for itself.
-fn ask(
-    context: &Context,
-    folder: &Folder,
-    checkout: &Checkout,
-    root: &Root,
-    tags: &BTreeSet<TagId>,
-    base: &str,
-) -> Result<Answers, CliError> {
-    let (settings, authorities) = settings_at(context, checkout, base)?;
+/// A root that asks for `tags` as they are pinned, and for nothing else.
+fn asked(root: &Root, tags: &BTreeSet<TagId>, settings: Settings) -> Root {
     let tags = root.definitions.tags.iter().filter(|(id, _)| tags.contains(*id));
     let tags = tags.map(|(id, tag)| (id.clone(), at_its_image(tag, &root.lock.pins[id]))).collect();
-    let definitions = Definitions { tags, ..Definitions::default() };
-    let asked = Root { settings, definitions, lock: Lock::default() };
-    let world = RealWorld::new(Place::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
-    Ok(pass::runtime()?.block_on(served(&world, &asked, &authorities))?)
+    Root { settings, definitions: Definitions { tags, ..Definitions::default() }, lock: Lock::default() }
 }
 
 /// A tag as one of the image it is pinned for: another may be the highest by now.

@@ -31,8 +31,8 @@ const BY_HAND: &str = "take either side of the whole file, then run `pinstream u
 pub(super) fn settle(context: &Context) -> Result<(), CliError> {
     let folder = context.root_folder()?;
     let version = folder.version()?;
-    let bytes = folder.lock()?.unwrap_or_default();
-    // What has no sides is for the pass to judge, as any other lock.
+    // What cannot be read, or has no sides, is for the pass to judge, as any other lock.
+    let bytes = folder.lock().ok().flatten().unwrap_or_default();
     let text = std::str::from_utf8(&bytes).ok().filter(|text| text.contains("<<<<<<<"));
     let Some(sides) = text.and_then(conflict::sides) else { return Ok(()) };
     let (ours, theirs) = (side("ours", sides.ours)?, side("theirs", sides.theirs)?);

@@ -193,9 +193,8 @@ For more information, try '--help'.
         &["adopt", "large.json"],
         r#"
 --- err
-error: `large.json` has 16777217 bytes, the cap is 16 MiB a file
---> large.json
- = help: split it into several files
+error: `large.json` is larger than the cap of 16 MiB a file
+help: split it into several files
 --- exit 1
 "#,
     );

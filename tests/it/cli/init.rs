@@ -67,6 +67,9 @@ fn a_folder_that_has_streams_gets_the_settings_alone() {
         r#"
 --- out
 wrote pinstream.toml
+wrote .gitattributes
+in each clone, so that `git merge` joins locks pin by pin:
+  git config merge.pinstream.driver "pinstream merge-driver %O %A %B %P"
 next: run `pinstream update` and commit what it writes
 --- exit 0
 "#,
