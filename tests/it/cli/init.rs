@@ -98,6 +98,7 @@ fn what_is_commented_out_is_right_too() {
 TAG              SOURCE                                        DIGEST   VERSION   STATUS
 example:3.12     docker.io/library/python:3.12                                    not pinned
 example:arm      docker.io/library/python:3.12 (linux/arm64)                      not pinned
+example:edge     docker.io/library/python in >=3.13, <4                           not pinned
 example:latest   -> example:3.12                                                  not pinned
 --- exit 0
 "#,
