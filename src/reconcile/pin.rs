@@ -46,7 +46,7 @@ pub fn pin<'a>(definitions: &Definitions, lock: &'a Lock, findings: Findings, ju
         let old = lock.pins.get(&id);
         let next = match &tag.source {
             Source::Image { .. } | Source::Chosen { .. } => pinned.imported(&id, tag, old, findings.remove(&id)),
-            Source::Follow(target) => pinned.followed(&id, tag, old, target, judge),
+            Source::Follow(target) => pinned.followed(&id, tag, old, (target, !is_defined(target)), judge),
         };
         if let Some(next) = next.filter(|next| old != Some(next)) {
             pinned.lock.to_mut().pins.insert(id, next);
@@ -89,10 +89,13 @@ impl Pinned<'_> {
     /// The pin of a tag that stands where `target` stands; none for the one it has.
     fn followed(&mut self, id: &TagId, tag: &Tag, old: Option<&Pin>, target: &TagId, judge: &Judge<'_>) -> Option<Pin> {
         let Some(followed) = self.lock.pins.get(target) else {
-            if let Some(error) = self.failures.get(target) {
-                let error = follower_failure(target, error.kind);
-                self.failures.insert(id.clone(), error);
-            }
+            let kind = match self.failures.get(target) {
+                Some(error) => Some(error.kind),
+                // It was to be discovered, and there is no such tag.
+                None if is_undefined => Some(FailureKind::NotFound),
+                None => None,
+            };
+            self.failures.extend(kind.map(|kind| (id.clone(), follower_failure(target, kind))));
             return None;
         };
         let sight = Sight { digest: &followed.digest, served: &followed.digest, class: None };

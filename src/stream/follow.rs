@@ -46,7 +46,8 @@ pub fn order(definitions: &Definitions) -> Vec<TagId> {
     for tag in definitions.tags.keys() {
         let mut path = Vec::new();
         let mut next = Some(tag);
-        while let Some(tag) = next.filter(|tag| seen.insert(*tag)) {
+        // What is followed may be one that is still to be discovered.
+        while let Some(tag) = next.filter(|tag| definitions.tags.contains_key(*tag) && seen.insert(*tag)) {
             path.push(tag);
             next = followed(definitions, tag);
         }

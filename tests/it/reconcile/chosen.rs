@@ -112,6 +112,10 @@ fn a_stream_takes_what_it_discovers_and_drops_what_is_gone() {
     stage.ends(0, &[]);
     assert_eq!(pins(&stage), "2.0.0 app:old\n2.1.0 app:2.1.0\nlatest app:2.1.0\n");
     fill(&stage, &["2.2.0"]);
+    stage.commit("streams/ahead.toml", "[tags]\nnext = { follow = \"app:3.0.0\" }\n");
+    let told = stage.ends(3, &[]);
+    assert!(told.contains("ahead:next  not-found: `app:3.0.0`, which it follows, has no pin"), "{told}");
+    stage.commit("streams/ahead.toml", "");
     let told = stage.ends(0, &[]);
     assert!(told.contains("`app` takes the first 2 of 3 tags that fit"), "{told}");
     assert_eq!(pins(&stage), "2.0.0 app:old\n2.1.0 app:2.1.0\n2.2.0 app:2.2.0\nlatest app:2.1.0\n");
