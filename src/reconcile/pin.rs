@@ -41,12 +41,15 @@ pub fn pin<'a>(definitions: &Definitions, lock: &'a Lock, findings: Findings, ju
         pinned.lock.to_mut().pins.retain(|id, _| is_defined(id));
     }
     let mut findings = findings;
+    // A tag that is followed and was not discovered has no row of its own; those that follow it tell.
+    let undefined = findings.iter().filter(|(id, _)| !is_defined(id));
+    pinned.failures.extend(undefined.filter_map(|(id, finding)| Some((id.clone(), finding.as_ref().err()?.clone()))));
     for id in follow::order(definitions) {
         let Some(tag) = definitions.tags.get(&id) else { continue };
         let old = lock.pins.get(&id);
         let next = match &tag.source {
             Source::Image { .. } | Source::Chosen { .. } => pinned.imported(&id, tag, old, findings.remove(&id)),
-            Source::Follow(target) => pinned.followed(&id, tag, old, (target, !is_defined(target)), judge),
+            Source::Follow(target) => pinned.followed(&id, tag, old, target, judge),
         };
         if let Some(next) = next.filter(|next| old != Some(next)) {
             pinned.lock.to_mut().pins.insert(id, next);
@@ -89,13 +92,10 @@ impl Pinned<'_> {
     /// The pin of a tag that stands where `target` stands; none for the one it has.
     fn followed(&mut self, id: &TagId, tag: &Tag, old: Option<&Pin>, target: &TagId, judge: &Judge<'_>) -> Option<Pin> {
         let Some(followed) = self.lock.pins.get(target) else {
-            let kind = match self.failures.get(target) {
-                Some(error) => Some(error.kind),
-                // It was to be discovered, and there is no such tag.
-                None if is_undefined => Some(FailureKind::NotFound),
-                None => None,
-            };
-            self.failures.extend(kind.map(|kind| (id.clone(), follower_failure(target, kind))));
+            if let Some(error) = self.failures.get(target) {
+                let error = follower_failure(target, error.kind);
+                self.failures.insert(id.clone(), error);
+            }
             return None;
         };
         let sight = Sight { digest: &followed.digest, served: &followed.digest, class: None };

@@ -102,10 +102,13 @@ pub fn plan<'a>(root: &'a Root, question: &Question<'_>, lists: &Lists) -> Plan<
     };
     let mut by_image: BTreeMap<Cow<'a, ImageRef>, Vec<Want<'a>>> = BTreeMap::new();
     for id in sources {
-        let Some(tag) = tags.get(id) else { continue };
+        let Some(tag) = tags.get(id) else {
+            plan.failed.extend(undiscovered(root, id, lists).map(|error| (id.clone(), error)));
+            continue;
+        };
         let image = match &tag.source {
             Source::Image { image, .. } => {
-                if let Some(error) = undiscovered(root, id, tag, lists) {
+                if let Some(error) = undiscovered(root, id, lists).filter(|_| tag.discovered) {
                     plan.failed.push((id.clone(), error));
                     continue;
                 }
@@ -129,10 +132,18 @@ pub fn plan<'a>(root: &'a Root, question: &Question<'_>, lists: &Lists) -> Plan<
     plan
 }
 
-/// Why the list that `tag` was once discovered in could not be read in this pass.
-fn undiscovered(root: &Root, id: &TagId, tag: &Tag, lists: &Lists) -> Option<ImportError> {
-    let discover = root.definitions.discover.get(&id.stream).filter(|_| tag.discovered)?;
-    lists.get(&discover.repository)?.as_ref().err().cloned()
+/// Why `id`, which its stream discovers or should, could not be told from the list of its repository; none where that
+/// was not asked for, or has it.
+fn undiscovered(root: &Root, id: &TagId, lists: &Lists) -> Option<ImportError> {
+    let discover = root.definitions.discover.get(&id.stream)?;
+    match lists.get(&discover.repository)? {
+        Err(error) => Some(error.clone()),
+        Ok(_) if root.definitions.tags.contains_key(id) => None,
+        Ok(_) => {
+            let message = format!("`{}` has no tag `{}` that `{}` takes", discover.repository, id.tag, id.stream);
+            Some(ImportError::new(FailureKind::NotFound, message))
+        }
+    }
 }
 
 /// The tag of `repository` that `select` chooses.
