@@ -4,6 +4,7 @@
 //! Nothing here is ever forced, nothing is checked out, and no filter, hook or attribute of a repository is run.
 
 mod address;
+mod back;
 mod cache;
 pub mod checkout;
 pub mod create;

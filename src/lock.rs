@@ -5,6 +5,7 @@
 //! is the text of those that nobody can make one of.
 
 pub mod agree;
+pub mod back;
 pub mod conflict;
 pub mod diff;
 pub mod encode;

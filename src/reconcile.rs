@@ -10,6 +10,7 @@ pub mod notify;
 pub mod pin;
 pub mod plan;
 pub mod publish;
+pub mod recall;
 pub mod remember;
 pub mod resolve;
 pub mod tries;
@@ -28,6 +29,7 @@ use crate::root::{NoSuchTag, Root};
 use crate::settings::adoption::{Kept, Waiting};
 use crate::settings::globs::TagGlobs;
 use crate::settings::policy::Policy;
+use crate::state::memory::History;
 use crate::stream::discover::Taken;
 use crate::stream::{Discover, Tag};
 use crate::world::World;
@@ -174,6 +176,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             None => Default::default(),
         };
         let findings = resolve::resolve(world, plan, &fetched, &judge).await;
+        let (findings, taken) = recall::recall(world, &scene, findings).await?;
         notes.extend(resolve::notes(&findings));
         notes.extend(load::note(&scene, request.branch.as_deref()));
         let pinned = pin::pin(&scene.root.definitions, &scene.root.lock, findings, &judge);
@@ -231,8 +234,18 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             let whole = request.imports == Imports::Due && request.only.is_none() && !asked.is_empty();
             let due = whole.then(|| remember::Due { now, failed: failures.keys().cloned().collect() });
             let looked = |id: &TagId| asked.contains(id) || scene.root.definitions.follows(id);
-            let moved = (end_is_ours).then_some((base, &*next));
-            let learned = remember::Learned { due, moved, looked, waiting: waiting(&kept), now };
+            // What the history tells needs not be remembered, until it tells that a move was taken back.
+            let moved = end_is_ours.then_some((base, &*next));
+            let history = if taken.is_some() { History::AtHand } else { History::Unknown };
+            let learned = remember::Learned {
+                history,
+                due,
+                moved,
+                looked,
+                taken: taken.unwrap_or_default(),
+                waiting: waiting(&kept),
+                now,
+            };
             if let Err(error) = memory.record(world, &learned).await {
                 report.errors.push(error.within("what this pass saw could not be kept for the next one"));
             }

@@ -10,6 +10,7 @@ pub mod owner;
 pub mod proc;
 pub mod real;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use jiff::Timestamp;
 pub use crate::git::{Change, Sight};
 use crate::git::{CommitId, Files, GitError, Push, RepoFile};
 use crate::hook::{HookEnd, HookRun};
-use crate::image::{Digest, ImageRef, Repository, TagName};
+use crate::image::{Digest, ImageRef, Repository, TagId, TagName};
 use crate::registry::ImportError;
 use crate::registry::manifest::{Descriptor, Verified};
 use crate::settings::Settings;
@@ -48,6 +49,13 @@ pub trait World {
 
     /// One further file of the root at `commit`; none where it is not there.
     fn file(&self, commit: &CommitId, path: &str) -> impl Future<Output = Result<Option<RepoFile>, GitError>>;
+
+    /// Of moves to `candidates`, those that people took back in the history of `tip`; none where that is not at hand.
+    fn taken_back(
+        &self,
+        tip: &CommitId,
+        candidates: &BTreeMap<TagId, Digest>,
+    ) -> impl Future<Output = Result<Option<BTreeSet<TagId>>, GitError>>;
 
     /// Puts one commit on the branch, if its tip is still `change.parent`.
     fn land(&self, branch: &str, change: &Change) -> impl Future<Output = Result<Push<CommitId>, GitError>>;

@@ -1,6 +1,6 @@
 //! The checkout that a person stands in: where it is, what it follows, and the history of its lock. Read, never written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Oid, Repository};
@@ -160,13 +160,17 @@ impl Checkout {
     /// # Errors
     /// Where there is no such revision.
     pub fn lock_history(&self, revision: &str, root: &str) -> Result<LockHistory<'_>, GitError> {
-        let next = Some(self.resolve(revision)?);
-        Ok(LockHistory {
-            objects: Objects::of(&self.repository)?,
-            root: RepoPath::parse(root)?,
-            next,
-            left: COMMITS_MAX,
-        })
+        LockHistory::new(&self.repository, self.resolve(revision)?, RepoPath::parse(root)?, COMMITS_MAX)
+    }
+
+    /// Of moves to `candidates`, those that people took back in the history of what is checked out; none where that is
+    /// cut off, or there is none yet.
+    ///
+    /// # Errors
+    /// Where the history cannot be read.
+    pub fn taken_back(&self, candidates: &BTreeMap<TagId, Digest>) -> Result<Option<BTreeSet<TagId>>, GitError> {
+        let Ok(tip) = self.resolve("HEAD") else { return Ok(None) };
+        super::back::taken_back(&self.repository, tip, &RepoPath::parse(&self.prefix)?, candidates)
     }
 
     /// For each of `tags`, the commit that brought the digest it is pinned at now. `read` gives the digests of a lock.
@@ -212,7 +216,12 @@ pub struct LockHistory<'r> {
     left: usize,
 }
 
-impl LockHistory<'_> {
+impl<'r> LockHistory<'r> {
+    /// The versions that the first parents of `tip` had, over at most `commits` of them.
+    pub(super) fn new(repository: &'r Repository, tip: Oid, root: RepoPath, commits: usize) -> Result<Self, GitError> {
+        Ok(Self { objects: Objects::of(repository)?, root, next: Some(tip), left: commits })
+    }
+
     /// Walks on to the commit that brought the next version.
     fn step(&mut self) -> Result<Option<LockVersion>, GitError> {
         let Some(mut at) = self.next.take() else { return Ok(None) };

@@ -2,6 +2,7 @@
 //!
 //! A remote is a folder of this machine or a server; what a caller sees is the same.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use git2::{ObjectType, Oid, Repository, Signature, Time};
 use jiff::Timestamp;
 
 use super::address::{Address, BranchName, Route};
+use super::back;
 use super::cache::Cache;
 use super::credential::Sources;
 use super::folder::FolderRemote;
@@ -17,6 +19,7 @@ use super::message::local;
 use super::tree::{Leaf, Objects, RepoPath};
 use super::wire::Wire;
 use super::{Change, CommitId, Files, GitError, Push, RepoFile, STATE_REF, Sight, limit_process};
+use crate::image::{Digest, TagId};
 use crate::settings::Author;
 
 /// Where a remote is and what may be used to reach it.
@@ -41,6 +44,7 @@ pub struct RemoteSetup {
 pub struct Remote {
     end: End,
     root: RepoPath,
+    checkout: Option<PathBuf>,
     local_state: LocalState,
     /// Whether the state of the root that is worked on is kept on this machine.
     state_is_local: bool,
@@ -100,7 +104,7 @@ impl Remote {
                 End::Server(Box::new(Wire::new(address, cache, setup.credentials, setup.timeout)))
             }
         };
-        Ok(Self { end, root, local_state, state_is_local: false, refuses_state: false })
+        Ok(Self { end, root, checkout: setup.checkout, local_state, state_is_local: false, refuses_state: false })
     }
 
     /// The remote's address, without any credential.
@@ -160,6 +164,27 @@ impl Remote {
     pub fn file(&mut self, commit: &CommitId, path: &str) -> Result<Option<RepoFile>, GitError> {
         let path = self.root.join(path)?;
         self.with_commit(commit, |objects, id| objects.file(id, &path))
+    }
+
+    /// Of moves to `candidates`, those that people took back in the history of `tip`; none where that is not at hand.
+    ///
+    /// # Errors
+    /// Where the history cannot be read.
+    pub fn taken_back(
+        &self,
+        tip: &CommitId,
+        candidates: &BTreeMap<TagId, Digest>,
+    ) -> Result<Option<BTreeSet<TagId>>, GitError> {
+        let tip = Oid::from_str(&tip.0).map_err(|error| local(&error))?;
+        match (&self.end, &self.checkout) {
+            (End::Folder(remote), _) => back::taken_back(&remote.repository, tip, &self.root, candidates),
+            // Our cache holds no more history than it takes to push.
+            (End::Server(_), Some(checkout)) => match Repository::open(checkout) {
+                Ok(repository) => back::taken_back(&repository, tip, &self.root, candidates),
+                Err(_) => Ok(None),
+            },
+            (End::Server(_), None) => Ok(None),
+        }
     }
 
     /// Puts one commit with the new lock on the branch, if its tip is still `change.parent`.

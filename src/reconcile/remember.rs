@@ -8,6 +8,7 @@ use crate::git::{CommitId, Push};
 use crate::image::{Digest, TagId};
 use crate::lock::Lock;
 use crate::root::Root;
+use crate::state::memory::History;
 use crate::state::{ScheduleState, State};
 use crate::world::{Sight, World};
 
@@ -33,6 +34,10 @@ pub struct Learned<'a, F> {
     pub due: Option<Due>,
     /// The lock before and after the commit of this pass.
     pub moved: Option<(&'a Lock, &'a Lock)>,
+    /// Whether the history of the branch was at hand.
+    pub history: History,
+    /// What people took back of moves that would have been made.
+    pub taken: BTreeMap<TagId, Digest>,
     /// Which tags were looked at.
     pub looked: F,
     /// What was found of them and waits.
@@ -122,11 +127,15 @@ impl Remembered {
         world: &W,
         learned: &Learned<'_, F>,
     ) -> Result<(), PassError> {
-        let Learned { due, moved, looked, waiting, now } = learned;
+        let Learned { due, moved, history, taken, looked, waiting, now } = learned;
+        let has_news = due.is_some() || moved.is_some() || !taken.is_empty() || !waiting.is_empty();
+        if !has_news && self.state.memory.seen.is_empty() {
+            return Ok(());
+        }
         let next = |state: &State| {
-            let mut memory = state.memory.after_pass(looked, waiting, *now);
+            let mut memory = state.memory.after_pass(looked, waiting, *now).after_taking(taken);
             if let Some((old, new)) = moved {
-                memory = memory.after_landing(old, new);
+                memory = memory.after_landing(old, new, *history);
             }
             let schedule = due.as_ref().map(|due| due.after(state.schedule.as_ref()));
             State { schedule: schedule.or_else(|| state.schedule.clone()), memory, ..state.clone() }

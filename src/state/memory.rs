@@ -44,6 +44,15 @@ pub struct Landed {
     pub to: Digest,
 }
 
+/// Whether whoever looks back has the branch's history at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum History {
+    /// It tells which moves were taken back.
+    AtHand,
+    /// What is remembered has to tell.
+    Unknown,
+}
+
 impl Memory {
     /// Nothing is remembered.
     pub const EMPTY: Self = Self { seen: BTreeMap::new(), landed: BTreeMap::new(), taken_back: BTreeMap::new() };
@@ -69,10 +78,7 @@ impl Memory {
                 && !pin.previous.contains(to)
             {
                 next.landed.remove(id);
-                let taken = next.taken_back.entry(id.clone()).or_default();
-                taken.retain(|digest| digest != to);
-                taken.insert(0, to.clone());
-                taken.truncate(TAKEN_MAX);
+                next.note_taken(id, to);
             }
             if let Some(taken) = next.taken_back.get_mut(id) {
                 taken.retain(|digest| *digest != pin.digest);
@@ -99,8 +105,25 @@ impl Memory {
         next
     }
 
-    /// The same after the moves from `old` to `new` have landed.
-    pub fn after_landing(&self, old: &Lock, new: &Lock) -> Self {
+    /// The same after it was seen that people took moves back.
+    pub fn after_taking(&self, taken: &BTreeMap<TagId, Digest>) -> Self {
+        let mut next = self.clone();
+        for (id, digest) in taken {
+            next.note_taken(id, digest);
+        }
+        next
+    }
+
+    fn note_taken(&mut self, id: &TagId, digest: &Digest) {
+        let taken = self.taken_back.entry(id.clone()).or_default();
+        if !taken.contains(digest) {
+            taken.insert(0, digest.clone());
+            taken.truncate(TAKEN_MAX);
+        }
+    }
+
+    /// The same after the moves from `old` to `new` have landed. They are noted where no history will tell of them.
+    pub fn after_landing(&self, old: &Lock, new: &Lock, history: History) -> Self {
         let mut next = self.clone();
         for one in moves(old, new) {
             match one.change {
@@ -109,7 +132,9 @@ impl Memory {
                     if let Some(taken) = next.taken_back.get_mut(&one.tag) {
                         taken.retain(|digest| *digest != new.digest);
                     }
-                    next.landed.insert(one.tag, Landed { from: old.digest, to: new.digest });
+                    if history == History::Unknown {
+                        next.landed.insert(one.tag, Landed { from: old.digest, to: new.digest });
+                    }
                 }
                 Change::Added { .. } | Change::Removed { .. } => {
                     next.landed.remove(&one.tag);
@@ -145,19 +170,19 @@ mod tests {
 
     #[test]
     fn a_move_that_stands_is_not_taken_back() {
-        let memory = Memory::default().after_landing(&at(11), &at(12));
+        let memory = Memory::default().after_landing(&at(11), &at(12), History::Unknown);
         assert_eq!(memory.after_look(&at(12)), memory);
         assert!(!memory.is_taken_back(&id(), &digest(12)));
     }
 
     #[test]
     fn a_revert_takes_a_move_back_until_a_person_says_otherwise() {
-        let memory = Memory::default().after_landing(&at(11), &at(12));
+        let memory = Memory::default().after_landing(&at(11), &at(12), History::Unknown);
         let reverted = memory.after_look(&at(11));
         assert!(reverted.is_taken_back(&id(), &digest(12)));
         assert_eq!(reverted.after_look(&at(11)), reverted);
         // A newer digest is another matter, and going on from it leaves the old one alone.
-        let newer = reverted.after_landing(&at(11), &at(13));
+        let newer = reverted.after_landing(&at(11), &at(13), History::Unknown);
         assert!(newer.is_taken_back(&id(), &digest(12)) && !newer.is_taken_back(&id(), &digest(13)));
         assert!(!reverted.after_look(&at(12)).is_taken_back(&id(), &digest(12)));
     }
@@ -165,7 +190,7 @@ mod tests {
     #[test]
     fn a_move_of_ours_that_went_back_took_nothing_back() {
         // Another pass went back, and what it noted of that was overwritten by one that came late.
-        let memory = Memory::default().after_landing(&at(11), &at(12));
+        let memory = Memory::default().after_landing(&at(11), &at(12), History::Unknown);
         let mut back = at(11);
         back.pins.get_mut(&id()).unwrap().previous = vec![digest(12)];
         assert!(memory.after_look(&back).taken_back.is_empty());
@@ -173,7 +198,7 @@ mod tests {
 
     #[test]
     fn what_others_moved_elsewhere_was_not_taken_back() {
-        let memory = Memory::default().after_landing(&at(11), &at(12));
+        let memory = Memory::default().after_landing(&at(11), &at(12), History::Unknown);
         let after = memory.after_look(&at(14));
         assert!(after.taken_back.is_empty());
     }

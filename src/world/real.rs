@@ -1,16 +1,17 @@
 //! The real world: registries over the network, a Git remote or a folder, hooks as processes.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::git::checkout;
 use crate::git::{CommitId, Files, GitError, Push, Remote, RepoFile};
 use crate::hook::{self, HookEnd, HookRun, Surroundings};
-use crate::image::{Digest, ImageRef, RegistryHost, Repository, TagName};
+use crate::image::{Digest, ImageRef, RegistryHost, Repository, TagId, TagName};
 use crate::registry::manifest::{Descriptor, Verified};
 use crate::registry::{self, FailureKind, ImportError, Registry};
 use crate::settings::policy::Policy;
@@ -127,6 +128,24 @@ impl World for RealWorld {
                 self.remote(remote, move |remote| remote.file(&commit, &path)).await
             }
             Place::Folder(folder) => folder.file(path),
+        }
+    }
+
+    async fn taken_back(
+        &self,
+        tip: &CommitId,
+        candidates: &BTreeMap<TagId, Digest>,
+    ) -> Result<Option<BTreeSet<TagId>>, GitError> {
+        match &self.place {
+            Place::Remote { remote, .. } => {
+                let (tip, candidates) = (tip.clone(), candidates.clone());
+                self.remote(remote, move |remote| remote.taken_back(&tip, &candidates)).await
+            }
+            Place::Folder(folder) => match checkout::discover(&folder.0) {
+                Ok(Some(checkout)) => checkout.taken_back(candidates),
+                // A folder need not be in a checkout, nor in one of this user.
+                Ok(None) | Err(_) => Ok(None),
+            },
         }
     }
 

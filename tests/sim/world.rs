@@ -2,7 +2,7 @@
 //! be lost, and one fault can be planted in it.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::git::{CommitId, Files, GitError, Push, RepoFile};
 use crate::hook::{HookEnd, HookExit, HookRun};
-use crate::image::{Digest, ImageRef, Repository, TagName};
+use crate::image::{Digest, ImageRef, Repository, TagId, TagName};
 use crate::lock::diff::moves;
 use crate::registry::manifest::{Content, Descriptor, Verified};
 use crate::registry::{FailureKind, ImportError};
@@ -158,6 +158,11 @@ impl World for SimWorld {
         let at = place(commit);
         let bytes = self.ask(|inner| inner.commits[at].files.get(path).cloned()).await?;
         Ok(bytes.map(|bytes| RepoFile { bytes, executable: true }))
+    }
+
+    async fn taken_back(&self, _: &CommitId, _: &BTreeMap<TagId, Digest>) -> Result<Option<BTreeSet<TagId>>, GitError> {
+        // What is remembered has to do.
+        Ok(None)
     }
 
     async fn land(&self, _: &str, change: &Change) -> Result<Push<CommitId>, GitError> {

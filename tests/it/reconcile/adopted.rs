@@ -3,6 +3,7 @@
 use super::stage::Stage;
 use crate::support::registry::Image;
 use crate::support::registry::http::Answer;
+use crate::support::remote::http::HttpBackend;
 
 const TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 
@@ -159,4 +160,43 @@ fn a_move_that_a_person_reverts_is_not_made_again() {
     stage.push("web:1", 2);
     assert_eq!(pass(&mut stage, "24T14:00:00", 0), held);
     assert_ne!(stage.pin("web:one").as_deref(), Some(bad.as_str()));
+}
+
+#[test]
+fn a_plan_in_a_checkout_knows_of_a_revert_from_the_history_alone() {
+    let stage = stage("");
+    stage.push("web:1", 2);
+    stage.sandbox.git(&["clone", "--quiet", &stage.remote, "."]);
+    for args in [&["update"][..], &["plan", "--exit-code"]] {
+        assert_eq!(stage.sandbox.run(args).code, Some(0));
+    }
+    stage.sandbox.git(&["commit", "--quiet", "--all", "--message", "Move"]);
+    stage.sandbox.git(&["revert", "--no-edit", "HEAD"]);
+    let told = stage.sandbox.run(&["plan", "--exit-code"]);
+    assert_eq!(told.code, Some(0), "{}", told.stdout);
+    assert!(told.stdout.contains("held  web:one"), "{}", told.stdout);
+    assert!(told.stdout.contains("a person took a move to it back"), "{}", told.stdout);
+    stage.push("web:1", 3);
+    assert_eq!(stage.sandbox.run(&["plan", "--exit-code"]).code, Some(2));
+}
+
+#[test]
+fn in_a_checkout_a_revert_is_known_without_a_state_until_there_is_one() {
+    let mut stage = stage("");
+    let server = HttpBackend::start(stage.repo.base());
+    stage.remote = server.url();
+    stage.sandbox.git(&["clone", "--quiet", &stage.remote, "."]);
+    stage.push("web:1", 2);
+    stage.ends(0, &[]);
+    assert!(!stage.repo.git(&["for-each-ref"]).contains("pinstream/state"));
+    stage.sandbox.git(&["pull", "--quiet"]);
+    stage.sandbox.git(&["revert", "--no-edit", "HEAD"]);
+    stage.sandbox.git(&["push", "--quiet"]);
+    let told = stage.ends(0, &["-v"]);
+    assert!(told.contains("a person took a move to it back"), "{told} {}", stage.repo.git(&["log", "--stat", "main"]));
+    // It was noted: whoever has no history knows it too.
+    std::fs::remove_dir_all(stage.sandbox.work()).unwrap();
+    std::fs::create_dir(stage.sandbox.work()).unwrap();
+    std::fs::remove_dir_all(stage.sandbox.home().join(".cache")).unwrap();
+    assert!(stage.ends(0, &[]).contains("a person took a move to it back"));
 }

@@ -1,0 +1,50 @@
+//! Which moves people took back, as far as the history at hand tells.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use git2::{Oid, Repository};
+
+use super::GitError;
+use super::checkout::LockHistory;
+use super::tree::RepoPath;
+use crate::image::{Digest, TagId};
+use crate::lock::{self, Lock, back};
+use crate::problem::SourceFile;
+
+/// How many commits, and how many versions of the lock, are looked back over: what is older was noted when it was new.
+const COMMITS: usize = 10_000;
+const VERSIONS: usize = 50;
+
+/// Of moves to `candidates`, those that people took back in the history of `tip`; none where that is not there or cut
+/// off.
+///
+/// # Errors
+/// Where the history cannot be read.
+pub(super) fn taken_back(
+    repository: &Repository,
+    tip: Oid,
+    root: &RepoPath,
+    candidates: &BTreeMap<TagId, Digest>,
+) -> Result<Option<BTreeSet<TagId>>, GitError> {
+    if repository.is_shallow() || repository.find_commit(tip).is_err() {
+        return Ok(None);
+    }
+    let mut failed = None;
+    let versions = LockHistory::new(repository, tip, root.clone(), COMMITS)?.take(VERSIONS);
+    let locks = versions.map_while(|version| match version {
+        Ok(version) => Some(read(version.bytes)),
+        Err(error) => {
+            failed = Some(error);
+            None
+        }
+    });
+    let taken = back::taken_back(candidates, locks);
+    failed.map_or(Ok(Some(taken)), Err)
+}
+
+/// The lock in the bytes of an earlier commit; one that cannot be read tells nothing.
+fn read(bytes: Vec<u8>) -> Lock {
+    let text = String::from_utf8(bytes).unwrap_or_default();
+    lock::read::read(&Arc::new(SourceFile { path: lock::FILE_NAME.to_owned(), text })).unwrap_or_default()
+}
