@@ -144,12 +144,10 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
     loop {
         let mut scene = load::load(world, request.branch.as_deref()).await?;
         let mut memory = Remembered::read(world, request, &scene.sight).await?;
-        if request.effect == Effect::Land && !memory.adopt(world, &scene.root).await? {
-            tries.again(world, "the state ref moved").await?;
-            continue;
-        }
-
-        if request.effect == Effect::Land && !memory.look_back(world, &scene.sight, &scene.root.lock).await? {
+        let is_ready = request.effect != Effect::Land
+            || memory.adopt(world, &scene.root).await?
+                && memory.look_back(world, &scene.sight, &scene.root.lock).await?;
+        if !is_ready {
             tries.again(world, "the state ref moved").await?;
             continue;
         }
@@ -164,6 +162,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         }
         let mut plan = plan::plan(&scene.root, &question, &lists);
         let asked = std::mem::take(&mut plan.asked);
+        plan.choices.iter().for_each(|choice| tracing::debug!("{choice}"));
         let settled = |id: &TagId| carried.as_ref().is_some_and(|carried| carried.settles(&scene.root, id));
         let remembered = memory.state.memory.clone();
         let judge = Judge { now, memory: &remembered };

@@ -167,9 +167,7 @@ fn choose(repository: &Repository, select: &Select, lists: &Lists) -> Result<Cho
 fn tied(id: &TagId, tag: &TagName, ties: &[TagName]) -> String {
     let ties: Vec<String> = ties.iter().map(|tie| format!("`{tie}`")).collect();
     let others = ties.join(", ");
-    format!(
-        "`{id}` is `{tag}`: {others} says the same, and of those the one that says most, then the shortest, is chosen"
-    )
+    format!("`{id}` is `{tag}`, as high as {others}: the one that says most is taken, of those the shortest")
 }
 
 impl Question<'_> {
@@ -323,7 +321,7 @@ mod tests {
             ]
         );
         assert_eq!(plan.choices.len(), 1, "{:?}", plan.choices);
-        assert!(plan.choices[0].starts_with("`s:edge` is `v1.2.0`: `1.2` says the same"), "{:?}", plan.choices);
+        assert!(plan.choices[0].starts_with("`s:edge` is `v1.2.0`, as high as `1.2`: "), "{:?}", plan.choices);
     }
 
     #[test]

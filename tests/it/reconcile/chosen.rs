@@ -48,6 +48,17 @@ fn the_highest_tag_is_chosen_and_one_list_serves_all_tags_of_a_repository() {
 }
 
 #[test]
+fn a_tie_is_explained_on_request() {
+    let stage = Stage::new("");
+    stage.commit("streams/app.toml", CHOOSING);
+    fill(&stage, &["3.13.0", "3.13", "v3.13.0", "3.14.0-rc1", "night-20261123"]);
+    stage.ends(0, &[]);
+    assert!(!stage.ends(0, &[]).contains("as high as"));
+    let told = stage.ends(0, &["-v"]);
+    assert!(told.contains("`app:edge` is `3.13.0`, as high as `v3.13.0`, `3.13`: the one that says"), "{told}");
+}
+
+#[test]
 fn a_tag_with_nothing_to_choose_keeps_its_pin_and_says_what_there_is() {
     let stage = Stage::new("");
     stage.commit("streams/app.toml", "[tags]\nedge = { repository = \"REGISTRY/app\", semver = \"^3\" }\n");
