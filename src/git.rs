@@ -25,6 +25,9 @@ pub use remote::{Remote, RemoteSetup};
 use crate::problem::Problems;
 use crate::settings::Author;
 
+/// How long one exchange with a remote may be silent.
+pub const SILENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// The ref that holds what is remembered beside the branch.
 pub const STATE_REF: &str = "refs/pinstream/state";
 
@@ -78,6 +81,38 @@ pub struct Sight {
     /// The tip of the state ref, where there is one. It may be younger than `tip`: who compares the two asks again
     /// for the branch after reading the state.
     pub state: Option<CommitId>,
+}
+
+/// The lock at the tip of a branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TipLock {
+    /// The tip.
+    pub commit: CommitId,
+    /// The lock's bytes; none where there is no lock.
+    pub bytes: Option<Vec<u8>>,
+}
+
+/// Where an address leads: what credentials are bound to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// To a folder of this machine.
+    Folder,
+    /// To a server: scheme, host and port.
+    Server(String),
+}
+
+/// Where `url` leads.
+///
+/// # Errors
+/// Where it is no address.
+pub fn origin(url: &str) -> Result<Origin, GitError> {
+    Ok(address::Address::parse(url)?.origin())
+}
+
+/// `url` as remotes are shown and held against a policy: the path of a folder, and never a credential. What is no
+/// address stays as it is: nothing is ever reached at it.
+pub fn shown(url: &str) -> String {
+    address::Address::parse(url).map_or_else(|_| url.to_owned(), |address| address.shown().to_owned())
 }
 
 /// A commit to be put on a branch: one file, on one parent.

@@ -53,6 +53,7 @@ impl Graph {
                     followers.entry(target).or_default().push(id);
                     continue;
                 }
+                Source::Elsewhere(far) => far.to_string(),
                 Source::Image { image, .. } => image.to_string(),
                 Source::Chosen { repository, select, .. } => format!("{repository} {select}"),
             };

@@ -6,6 +6,7 @@
 
 pub mod class;
 mod digest;
+mod followed;
 mod platform;
 pub mod priority;
 mod short;
@@ -17,6 +18,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use digest::Digest;
+pub use followed::{FarTag, Followed, RemoteName};
 pub use platform::Platform;
 pub use short::complete;
 

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 
 use crate::image::class::Class;
-use crate::image::{Digest, TagId};
+use crate::image::{Digest, Followed, TagId};
 use crate::lock::Pin;
 use crate::settings::adoption::{Adoption, Candidate, Kept, Verdict};
 use crate::state::Memory;
@@ -87,6 +87,7 @@ fn is_pin_of(tag: &Tag, pin: &Pin) -> bool {
     match &tag.source {
         Source::Image { image, .. } => pin.follow.is_none() && pin.image == *image,
         Source::Chosen { repository, .. } => pin.follow.is_none() && pin.image.repository() == repository,
-        Source::Follow(target) => pin.follow.as_ref() == Some(target),
+        Source::Follow(target) => pin.followed() == Some(target),
+        Source::Elsewhere(far) => pin.follow.as_ref().and_then(Followed::elsewhere) == Some(far),
     }
 }

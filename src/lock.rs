@@ -18,7 +18,7 @@ pub(crate) mod sample;
 
 use std::collections::BTreeMap;
 
-use crate::image::{Digest, ImageRef, PinnedRef, Platform, TagId};
+use crate::image::{Digest, Followed, ImageRef, PinnedRef, Platform, TagId};
 
 /// The version of the format this program writes, and the newest it reads.
 pub const VERSION: u32 = 1;
@@ -46,8 +46,9 @@ pub struct Lock {
 /// One entry: a tag, the image it was found at, and the digest it stands at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
-    /// The tag it follows, where it follows one.
-    pub follow: Option<TagId>,
+    /// The tag it follows, where it follows one. One of another repository is fetched as an image is, and described
+    /// here.
+    pub follow: Option<Followed>,
     /// The image, as the definitions name it.
     pub image: ImageRef,
     /// The digest.
@@ -73,7 +74,26 @@ pub struct Details {
     pub platforms: Vec<Platform>,
 }
 
+/// How many tags are passed from a follower to what it follows; past that it is left out.
+const HOPS_MAX: usize = 1_000;
+
+impl Lock {
+    /// `pin`, one of this lock, and the pins it stands for: each followed by the next, all at one digest.
+    pub fn chain<'a>(&'a self, pin: &'a Pin) -> impl Iterator<Item = &'a Pin> {
+        let followed = |pin: &&'a Pin| {
+            let next = self.pins.get(pin.followed()?)?;
+            (next.digest == pin.digest).then_some(next)
+        };
+        std::iter::successors(Some(pin), followed).take(HOPS_MAX)
+    }
+}
+
 impl Pin {
+    /// The tag of the same lock that it stands where.
+    pub fn followed(&self) -> Option<&TagId> {
+        self.follow.as_ref().and_then(Followed::here)
+    }
+
     /// The reference that deployments use.
     pub fn reference(&self) -> PinnedRef {
         PinnedRef { image: self.image.clone(), digest: self.digest.clone() }

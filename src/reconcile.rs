@@ -1,9 +1,10 @@
-//! The line, top to bottom: load → list → plan → resolve → pin → commit → publish → notify.
+//! The line, top to bottom: load → list, consult → plan → resolve → pin → commit → publish → notify.
 //!
 //! Only this file knows the order of the steps, and no step names another one's act. A pass whose commit does not land
 //! begins again at the new tip; what others landed there stands, and what it was about to change it asks for anew.
 
 pub mod commit;
+pub mod consult;
 pub mod list;
 pub mod load;
 pub mod notify;
@@ -34,6 +35,7 @@ use crate::stream::discover::Taken;
 use crate::stream::{Discover, Tag};
 use crate::world::World;
 
+use consult::Consulted;
 use list::{Listed, Lists};
 use pin::{Failures, Pinned};
 use plan::{Plan, Question};
@@ -140,7 +142,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
     }
     let mut tries = Tries::default();
     let mut carried: Option<Carried> = None;
-    let (fetched, listed) = (Fetched::default(), Listed::default());
+    let (fetched, listed, consulted) = (Fetched::default(), Listed::default(), Consulted::default());
     loop {
         let mut scene = load::load(world, request.branch.as_deref()).await?;
         let mut memory = Remembered::read(world, request, &scene.sight).await?;
@@ -156,11 +158,13 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         let (only, schedule) = (request.only.as_ref(), memory.state.schedule.as_ref());
         let question = Question { imports: request.imports, only, schedule, now };
         let lists = list::list(world, plan::repositories(&scene.root, &question), &listed).await;
+        let remotes = plan::remotes(&scene.root, &question);
+        let abroad = consult::consult(world, &scene.root.settings, remotes, &consulted).await;
         let (mut notes, undiscovered) = discover(&mut scene.root, &lists);
         if let Some(only) = &request.only {
             scene.root.has(only)?;
         }
-        let mut plan = plan::plan(&scene.root, &question, &lists);
+        let mut plan = plan::plan(&scene.root, &question, &lists, &abroad);
         let asked = std::mem::take(&mut plan.asked);
         plan.choices.iter().for_each(|choice| tracing::debug!("{choice}"));
         let settled = |id: &TagId| carried.as_ref().is_some_and(|carried| carried.settles(&scene.root, id));
@@ -222,6 +226,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             tip: tip_of_branch,
             end,
             rows,
+            remotes: abroad.rows(&scene.root.settings),
             hooks: Vec::new(),
             notes,
             errors: undiscovered,
@@ -271,7 +276,9 @@ pub async fn served<W: World>(world: &W, root: &Root, authorities: &Files) -> Re
     world.prepare(&root.settings, authorities).map_err(PassError::Registries)?;
     let question = Question { imports: Imports::All, only: None, schedule: None, now: world.now() };
     let lists = list::list(world, plan::repositories(root, &question), &Listed::default()).await;
-    let plan = plan::plan(root, &question, &lists);
+    let remotes = plan::remotes(root, &question);
+    let abroad = consult::consult(world, &root.settings, remotes, &Consulted::default()).await;
+    let plan = plan::plan(root, &question, &lists, &abroad);
     Ok(resolve::resolve(world, plan, &Fetched::default(), &Judge::STILL).await)
 }
 

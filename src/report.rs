@@ -9,7 +9,7 @@ pub mod text;
 
 use crate::git::CommitId;
 use crate::hook::HookExit;
-use crate::image::{ImageRef, TagId};
+use crate::image::{Followed, ImageRef, RemoteName, TagId};
 use crate::lock::Lock;
 use crate::lock::diff::{Change, Move, Side, side};
 use crate::registry::{FailureKind, ImportError};
@@ -30,6 +30,8 @@ pub struct Report {
     pub end: End,
     /// The tags that were looked at, in the order of their names.
     pub rows: Vec<Row>,
+    /// The other repositories whose locks were read, in the order of their names.
+    pub remotes: Vec<RemoteRow>,
     /// The hooks that had something to do, in the order of the settings.
     pub hooks: Vec<HookRow>,
     /// Anything else that people should know, a sentence each.
@@ -66,7 +68,7 @@ pub struct Row {
     /// The tag.
     pub tag: TagId,
     /// The tag it follows, where it follows one.
-    pub follow: Option<TagId>,
+    pub follow: Option<Followed>,
     /// The image; none for a follower that never had a pin.
     pub image: Option<ImageRef>,
     /// What became of it.
@@ -98,6 +100,17 @@ pub enum Outcome {
     Kept(Waiting),
     /// It could not be imported and keeps its pin, if it has one.
     Failed(ImportError),
+}
+
+/// Another repository whose lock was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteRow {
+    /// The name that this root has for it.
+    pub name: RemoteName,
+    /// Its address, without any credential.
+    pub url: String,
+    /// The commit at the tip of its branch.
+    pub commit: CommitId,
 }
 
 /// One hook.
@@ -144,7 +157,7 @@ impl Row {
         let pin = lock.pins.get(id);
         let new = pin.map(|pin| side(lock, pin));
         let (follow, defined) = match &tag.source {
-            Source::Follow(target) => (Some(target.clone()), None),
+            Source::Follow(_) | Source::Elsewhere(_) => (tag.source.followed(), None),
             Source::Image { image, .. } => (None, Some(image.clone())),
             Source::Chosen { .. } => (None, None),
         };
@@ -305,6 +318,11 @@ pub(crate) mod sample {
                 row("python:3.9", Outcome::NotDue, side(7, None), side(7, None)),
                 follower,
             ],
+            remotes: vec![RemoteRow {
+                name: "platform".parse().unwrap(),
+                url: "https://git.example/platform/images".to_owned(),
+                commit: CommitId("0123456789abcdef0123456789abcdef01234567".to_owned()),
+            }],
             hooks: vec![
                 hook("rollout", HookOutcome::Succeeded, "rolling out\n::error::web\n"),
                 hook("chat", HookOutcome::Failed(HookExit::Code(7)), ""),

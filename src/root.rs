@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::git::Files;
+use crate::git::{self, Files};
 use crate::image::{RegistryHost, StreamName, TagId, TagName};
 use crate::lock::{self, Lock};
 use crate::problem::{Problem, Problems, SourceFile};
@@ -76,7 +76,8 @@ impl Root {
     pub fn read(files: &Files) -> Result<Self, Problems> {
         let mut schedules = Schedules::default();
         let (settings, mut problems) = read_settings(files, &mut schedules);
-        let (definitions, found) = read_streams(files, &settings, &mut schedules);
+        let whole = problems.is_empty();
+        let (definitions, found) = read_streams(files, &settings, whole, &mut schedules);
         problems.extend(found);
         let lock = read_lock(files).map_err(|found| problems.extend(found)).unwrap_or_default();
         Problems::none_or(problems)?;
@@ -102,6 +103,8 @@ impl Root {
     pub fn refused(&self, policy: &Policy, remote: Option<&str>) -> Vec<Problem> {
         let mut refused: Vec<Problem> = remote.and_then(|remote| policy.forbids_remote(remote)).into_iter().collect();
         refused.extend(self.settings.hooks.iter().filter_map(|hook| policy.forbids_hook(hook)));
+        let remotes = self.settings.remotes.values();
+        refused.extend(remotes.filter_map(|remote| policy.forbids_remote(&git::shown(&remote.url))));
         refused.extend(self.registries().into_iter().filter_map(|registry| policy.forbids_registry(registry)));
         refused
     }
@@ -111,7 +114,7 @@ impl Root {
         let images = self.definitions.tags.values().filter_map(|tag| match &tag.source {
             Source::Image { image, .. } => Some(image.repository().registry()),
             Source::Chosen { repository, .. } => Some(repository.registry()),
-            Source::Follow(_) => None,
+            Source::Follow(_) | Source::Elsewhere(_) => None,
         });
         let discovered = self.definitions.discover.values().map(|found| found.repository.registry());
         let mirrors = self.settings.registries.values().flat_map(|registry| &registry.mirrors);
@@ -132,7 +135,13 @@ fn read_settings(files: &Files, schedules: &mut Schedules) -> (Settings, Vec<Pro
     (Settings::default(), problems)
 }
 
-fn read_streams(files: &Files, settings: &Settings, schedules: &mut Schedules) -> (Definitions, Vec<Problem>) {
+/// `whole` says that nothing of the settings was left unread.
+fn read_streams(
+    files: &Files,
+    settings: &Settings,
+    whole: bool,
+    schedules: &mut Schedules,
+) -> (Definitions, Vec<Problem>) {
     let mut draft = Draft::default();
     let mut problems = Vec::new();
     let mut names: HashMap<String, &str> = HashMap::new();
@@ -160,7 +169,7 @@ fn read_streams(files: &Files, settings: &Settings, schedules: &mut Schedules) -
             problems.extend(unfit);
         }
     }
-    let (definitions, between) = draft.finish();
+    let (definitions, between) = draft.finish(whole.then_some(&settings.remotes));
     problems.extend(between);
     (definitions, problems)
 }
@@ -188,7 +197,14 @@ fn stream_name(path: &str, name: &str, twin: Option<&str>) -> Result<StreamName,
 }
 
 fn read_lock(files: &Files) -> Result<Lock, Vec<Problem>> {
-    let Some(bytes) = files.get(lock::FILE_NAME) else { return Ok(Lock::default()) };
+    files.get(lock::FILE_NAME).map_or_else(|| Ok(Lock::default()), |bytes| lock_of(bytes))
+}
+
+/// Reads the bytes of a lock.
+///
+/// # Errors
+/// Every problem of it.
+pub fn lock_of(bytes: &[u8]) -> Result<Lock, Vec<Problem>> {
     if let Some(lock) = lock::read::written(bytes) {
         return Ok(lock);
     }

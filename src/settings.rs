@@ -8,6 +8,7 @@ pub mod duration;
 pub mod globs;
 pub mod path;
 pub mod policy;
+pub mod remote;
 pub mod schedule;
 pub(crate) mod table;
 pub(crate) mod validate;
@@ -19,11 +20,12 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::image::{NameError, Platform, RegistryHost};
+use crate::image::{NameError, Platform, RegistryHost, RemoteName};
 use crate::problem::{Place, Problem};
 use crate::table::text;
 use adoption::Adoption;
 use globs::TagGlobs;
+use remote::RemoteSettings;
 use schedule::{Schedule, Schedules};
 
 /// The file's name, in its root.
@@ -38,6 +40,8 @@ pub struct Settings {
     pub import: ImportSettings,
     /// `[registry."host"]`
     pub registries: BTreeMap<RegistryHost, RegistrySettings>,
+    /// `[remote.name]`: other repositories whose tags are followed.
+    pub remotes: BTreeMap<RemoteName, RemoteSettings>,
     /// `[[hook]]`, in the order of the file.
     pub hooks: Vec<Hook>,
     /// The further files of the root that these settings name, whether they are there or not.

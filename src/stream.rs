@@ -14,7 +14,7 @@ pub mod write;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::image::{ImageRef, Platform, Repository, StreamName, TagId};
+use crate::image::{FarTag, Followed, ImageRef, Platform, Repository, StreamName, TagId};
 use crate::settings::ImportSettings;
 use crate::settings::adoption::Adoption;
 use crate::settings::schedule::Schedule;
@@ -91,6 +91,8 @@ pub enum Source {
     },
     /// Another tag of the root.
     Follow(TagId),
+    /// A tag of another repository, whose lock says what it is.
+    Elsewhere(FarTag),
 }
 
 impl Definitions {
@@ -105,7 +107,16 @@ impl Source {
     pub fn platform(&self) -> Option<&Platform> {
         match self {
             Self::Image { platform, .. } | Self::Chosen { platform, .. } => platform.as_ref(),
-            Self::Follow(_) => None,
+            Self::Follow(_) | Self::Elsewhere(_) => None,
+        }
+    }
+
+    /// What is followed.
+    pub fn followed(&self) -> Option<Followed> {
+        match self {
+            Self::Image { .. } | Self::Chosen { .. } => None,
+            Self::Follow(tag) => Some(Followed::Here(tag.clone())),
+            Self::Elsewhere(far) => Some(Followed::from(far.clone())),
         }
     }
 }

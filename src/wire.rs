@@ -4,6 +4,7 @@
 //! them. Texts of images are given as they are, escaped as JSON has it where they could act on a terminal.
 
 pub mod check;
+pub mod remote;
 pub mod words;
 
 use schemars::JsonSchema;
@@ -15,6 +16,7 @@ use crate::lock::Lock;
 use crate::lock::diff::{Change, Move, Side, side};
 use crate::state::Begun;
 use crate::stream::{Source, Tag};
+use remote::RemoteV1;
 use words::{ChangeV1, EndV1, HookOutcomeV1, KindV1, OutcomeV1, StatusV1};
 
 /// The name and version of a report.
@@ -56,6 +58,8 @@ pub struct ReportV1 {
     pub commit: Option<String>,
     /// All tags that were looked at, in the order of their names.
     pub tags: Vec<TagV1>,
+    /// The other repositories whose locks were read.
+    pub remotes: Vec<RemoteV1>,
     /// All hooks that had something to do.
     pub hooks: Vec<HookV1>,
     /// Anything else that people should know.
@@ -71,7 +75,7 @@ pub struct TagV1 {
     pub stream: String,
     /// The tag's name within it.
     pub tag: String,
-    /// The tag it follows, `stream:tag`.
+    /// The tag it follows, `stream:tag`; of another repository, `remote//stream:tag`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub follow: Option<String>,
     /// The image; null for a follower that never had a pin.
@@ -173,7 +177,7 @@ pub struct MoveV1 {
     pub stream: String,
     /// The tag's name within it.
     pub tag: String,
-    /// The tag it follows, `stream:tag`.
+    /// The tag it follows, `stream:tag`; of another repository, `remote//stream:tag`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub follow: Option<String>,
     /// The image.
@@ -212,7 +216,7 @@ pub struct PinV1 {
     pub stream: String,
     /// The tag's name within it.
     pub tag: String,
-    /// The tag it follows, `stream:tag`.
+    /// The tag it follows, `stream:tag`; of another repository, `remote//stream:tag`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub follow: Option<String>,
     /// The image; null for a follower that is not pinned.
@@ -284,7 +288,10 @@ impl PinV1 {
     pub fn new(id: &TagId, tag: &Tag, lock: &Lock, status: StatusV1) -> Self {
         let pin = lock.pins.get(id);
         let (follow, image, platform) = match &tag.source {
-            Source::Follow(target) => (Some(target.to_string()), pin.map(|pin| pin.image.to_string()), None),
+            followed @ (Source::Follow(_) | Source::Elsewhere(_)) => {
+                let followed = followed.followed().map(|followed| followed.to_string());
+                (followed, pin.map(|pin| pin.image.to_string()), None)
+            }
             Source::Image { image, platform } => (None, Some(image.to_string()), platform.as_ref()),
             Source::Chosen { platform, .. } => (None, pin.map(|pin| pin.image.to_string()), platform.as_ref()),
         };

@@ -4,6 +4,7 @@
 //! with an error; it decides nothing. All methods may be dropped at any await, as a killed process would.
 
 pub mod clock;
+mod elsewhere;
 pub mod environment;
 pub mod folder;
 pub mod owner;
@@ -17,12 +18,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use crate::git::{Change, Sight};
-use crate::git::{CommitId, Files, GitError, Push, RepoFile};
+use crate::git::{CommitId, Files, GitError, Push, RepoFile, TipLock};
 use crate::hook::{HookEnd, HookRun};
 use crate::image::{Digest, ImageRef, Repository, TagId, TagName};
 use crate::registry::ImportError;
 use crate::registry::manifest::{Descriptor, Verified};
 use crate::settings::Settings;
+use crate::settings::remote::RemoteSettings;
 use crate::state::{Owner, State};
 
 /// What is going on, for somebody who waits.
@@ -70,6 +72,9 @@ pub trait World {
         expected: Option<&CommitId>,
         state: &State,
     ) -> impl Future<Output = Result<Push<CommitId>, GitError>>;
+
+    /// The lock of another repository at the tip of its branch, as its server or folder has it now.
+    fn elsewhere(&self, remote: &RemoteSettings) -> impl Future<Output = Result<TipLock, ImportError>>;
 
     /// Makes registries known with their settings; `authorities` holds the PEM files that the settings name.
     ///

@@ -2,7 +2,7 @@
 //!
 //! A history is believed only of the repository that its tag names: a digest from elsewhere may not be there.
 
-use crate::image::{Digest, ImageRef, TagId};
+use crate::image::{Digest, Followed, ImageRef, TagId};
 use crate::lock::{Details, Lock, PREVIOUS_MAX, Pin};
 use crate::root::Root;
 use crate::stream::write::NewSource;
@@ -50,7 +50,7 @@ pub(super) fn lock(drafts: &Drafts, root: &Root, notes: &mut Notes) -> Lock {
 
 fn pin(follow: Option<TagId>, image: ImageRef, digest: Digest, history: &[Digest]) -> Pin {
     let previous = history.iter().filter(|known| **known != digest).take(PREVIOUS_MAX).cloned().collect();
-    Pin { follow, image, digest, index: None, details: Details::default(), previous }
+    Pin { follow: follow.map(Followed::from), image, digest, index: None, details: Details::default(), previous }
 }
 
 /// The digests of a tag's history, newest first, none of them twice.

@@ -235,7 +235,7 @@ mod tests {
             let mut tags = std::collections::BTreeMap::<String, String>::new();
             for (id, pin) in &lock.pins {
                 let text = tags.entry(id.stream.to_string()).or_insert_with(|| "[tags]\n".to_owned());
-                let followed = pin.follow.as_ref().filter(|target| *target < id && lock.pins.contains_key(target));
+                let followed = pin.followed().filter(|target| *target < id && lock.pins.contains_key(target));
                 *text += &match followed {
                     Some(target) => format!("\"{}\" = {{ follow = \"{target}\" }}\n", id.tag),
                     None => format!("\"{}\" = \"{}\"\n", id.tag, pin.image),

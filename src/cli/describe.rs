@@ -191,6 +191,7 @@ impl Described<'_> {
                 writeln!(text, "  updates automatically from registry {repository}, tag {select}{platform}")
             }
             Source::Follow(target) => writeln!(text, "  updates automatically from {target}"),
+            Source::Elsewhere(far) => writeln!(text, "  updates automatically from {far}"),
         };
         if let Some(schedule) = &tag.schedule {
             let _ = writeln!(text, "  on the schedule {schedule}");

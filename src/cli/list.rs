@@ -73,6 +73,7 @@ fn row(root: &Root, status: StatusV1, id: &TagId) -> [String; 5] {
         Source::Image { image, .. } => image.to_string(),
         Source::Chosen { repository, select, .. } => format!("{repository} {select}"),
         Source::Follow(target) => format!("-> {target}"),
+        Source::Elsewhere(far) => format!("-> {far}"),
     };
     let source = match tag.source.platform() {
         Some(platform) => format!("{source} ({platform})"),

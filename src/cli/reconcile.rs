@@ -1,8 +1,6 @@
 //! `reconcile`: the main job, one pass against a remote.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use crate::git::checkout::{self, Checkout};
 use crate::git::{self, GitError, Remote, RemoteSetup};
@@ -14,9 +12,6 @@ use crate::world::real::Place;
 
 use super::context::{Context, patterns, usage};
 use super::{CliError, Format, pass};
-
-/// How long one exchange with the remote may be silent.
-const SILENCE: Duration = Duration::from_secs(60);
 
 /// Run one pass against a remote: import, commit, push, and run hooks for what landed
 ///
@@ -81,11 +76,11 @@ fn prepare(context: &Context, args: &Args, checkout: Option<&Checkout>) -> Resul
     let setup = RemoteSetup {
         url,
         root: root.clone(),
-        cache: folder_of("PINSTREAM_CACHE", "XDG_CACHE_HOME", ".cache"),
-        state: folder_of("PINSTREAM_STATE", "XDG_STATE_HOME", ".local/state"),
+        cache: environment::cache_folder(),
+        state: environment::state_folder(),
         checkout: checkout.map(|checkout| checkout.folder.clone()),
         credentials: git::credential::Sources::from_environment(),
-        timeout: SILENCE,
+        timeout: git::SILENCE,
     };
     let remote = Remote::open(setup)?;
     let shown = remote.url().to_owned();
@@ -110,14 +105,4 @@ fn root_of(text: &str) -> Result<String, CliError> {
                 .help("name the folder of `pinstream.toml`, counted from the top of the repository, as `deploy/prod`")
         }),
     }
-}
-
-/// A folder of ours: from our own variable, else below the desktop's, else below the home folder.
-fn folder_of(own: &str, desktop: &str, below_home: &str) -> PathBuf {
-    if let Some(own) = environment::var(own) {
-        return PathBuf::from(own);
-    }
-    let base = environment::var(desktop).map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || environment::var("HOME").map(|home| PathBuf::from(home).join(below_home));
-    base.or_else(home).unwrap_or_else(environment::temporary_folder).join("pinstream")
 }

@@ -7,9 +7,9 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
-use super::GitError;
 use super::credential::Secret;
 use super::message::{is_format, shown};
+use super::{GitError, Origin};
 
 /// The longest address that is read.
 const URL_MAX: usize = 2048;
@@ -200,6 +200,19 @@ impl Address {
 
     pub(super) fn is_ssh(&self) -> bool {
         self.route == Route::Server(Scheme::Ssh)
+    }
+
+    /// Where it leads.
+    pub(super) fn origin(&self) -> Origin {
+        let (scheme, port) = match self.route {
+            Route::Folder(_) => return Origin::Folder,
+            Route::Server(Scheme::Https) => ("https", 443),
+            Route::Server(Scheme::Http) => ("http", 80),
+            Route::Server(Scheme::Ssh) => ("ssh", 22),
+            Route::Server(Scheme::Git) => ("git", 9418),
+        };
+        let host = self.host.to_ascii_lowercase();
+        Origin::Server(format!("{scheme}://{host}:{}", self.port.unwrap_or(port)))
     }
 
     /// Whether `url`, as a server's challenge is reported, is this remote's origin: scheme, host and port.

@@ -65,6 +65,14 @@ impl Sources {
     }
 }
 
+impl Sources {
+    /// The same without a token, which is for one server alone and cannot say for which.
+    #[must_use]
+    pub fn without_token(self) -> Self {
+        Self { token: None, username: None, ..self }
+    }
+}
+
 /// What is offered to a server, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Offer {

@@ -72,7 +72,7 @@ pub(super) fn remote(error: &git2::Error, address: &Address, tried: &[&str]) -> 
             && holds(&["publickey", "public key", "private key", "passphrase", "agent"]));
     if refused {
         let tried = match tried {
-            [] => "no credentials were at hand; set `PINSTREAM_GIT_TOKEN` or `PINSTREAM_GIT_SSH_KEY`".to_owned(),
+            [] => "no credentials were at hand".to_owned(),
             tried => format!("tried: {}", tried.join(", ")),
         };
         return GitError::Unauthorized { url, reason: format!("{said}; {tried}") };

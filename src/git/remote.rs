@@ -17,8 +17,8 @@ use super::folder::FolderRemote;
 use super::local_state::{Kept, LocalState};
 use super::message::local;
 use super::tree::{Leaf, Objects, RepoPath};
-use super::wire::Wire;
-use super::{Change, CommitId, Files, GitError, Push, RepoFile, STATE_REF, Sight, limit_process};
+use super::wire::{Tips, Wanted, Wire};
+use super::{Change, CommitId, Files, GitError, Push, RepoFile, STATE_REF, Sight, TipLock, limit_process};
 use crate::image::{Digest, TagId};
 use crate::settings::Author;
 
@@ -121,31 +121,51 @@ impl Remote {
     /// # Errors
     /// Where the remote cannot be reached or has no such branch.
     pub fn look(&mut self, branch: Option<&str>) -> Result<Sight, GitError> {
+        if let End::Folder(remote) = &self.end {
+            remote.mend();
+        }
+        let Tips { branch, tip, state } = self.tips(branch, Wanted::BranchAndState)?;
+        let state = StateAt { remote: state.map(|id| id.to_string()), local: self.local_state.tip()? };
+        Ok(Sight { branch: branch.to_string(), tip: CommitId(tip.to_string()), state: state.given() })
+    }
+
+    /// The lock at the tip of the branch, or of the remote's `HEAD`. Nothing of the remote is ever changed by it.
+    ///
+    /// # Errors
+    /// Where the remote cannot be reached or has no such branch, or there is no plain file at the lock's path.
+    pub fn lock_at_tip(&mut self, branch: Option<&str>) -> Result<TipLock, GitError> {
+        let commit = CommitId(self.tips(branch, Wanted::Branch)?.tip.to_string());
+        let root = self.root.clone();
+        let bytes = self.with_commit(&commit, |objects, id| {
+            let lock = objects.lock_id(id, &root)?;
+            lock.map(|id| objects.lock(id)).transpose()
+        })?;
+        Ok(TipLock { commit, bytes })
+    }
+
+    /// What the branch and the state ref stand at, with what is `wanted` of them at hand.
+    fn tips(&mut self, branch: Option<&str>, wanted: Wanted) -> Result<Tips, GitError> {
         let branch = branch.map(BranchName::parse).transpose()?;
-        let (branch, tip, state) = match &mut self.end {
+        match &mut self.end {
             End::Folder(remote) => {
-                remote.mend();
                 let branch = branch.map_or_else(|| remote.default_branch(), Ok)?;
                 // The state first: it may be younger than the branch, never older than what is compared with it.
                 let state = remote.tip(STATE_REF)?;
                 let tip = remote.tip(&branch.reference())?;
                 let tip =
                     tip.ok_or_else(|| GitError::NoBranch { url: self.url().to_owned(), branch: branch.to_string() })?;
-                (branch, tip, state)
+                Ok(Tips { branch, tip, state })
             }
             End::Server(wire) => {
-                let mut tips = wire.look(branch.as_ref());
+                let mut tips = wire.look(branch.as_ref(), wanted);
                 if let Err(GitError::Local(reason)) = &tips {
                     tracing::debug!(reason, "the cache is broken and made anew");
                     wire.cache.recreate()?;
-                    tips = wire.look(branch.as_ref());
+                    tips = wire.look(branch.as_ref(), wanted);
                 }
-                let tips = tips?;
-                (tips.branch, tips.tip, tips.state)
+                tips
             }
-        };
-        let state = StateAt { remote: state.map(|id| id.to_string()), local: self.local_state.tip()? };
-        Ok(Sight { branch: branch.to_string(), tip: CommitId(tip.to_string()), state: state.given() })
+        }
     }
 
     /// `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml` of the root at `commit`, by path from the root.

@@ -45,6 +45,15 @@ struct Standoff {
     times: u32,
 }
 
+/// What of a server is fetched where it is not at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// The branch, where nothing is to be landed.
+    Branch,
+    /// The branch and the state ref.
+    BranchAndState,
+}
+
 /// What the server has.
 pub(super) struct Tips {
     pub(super) branch: BranchName,
@@ -74,22 +83,22 @@ impl Wire {
     }
 
     /// Asks for the tips, and fetches on the same connection what is not at hand.
-    pub(super) fn look(&self, branch: Option<&BranchName>) -> Result<Tips, GitError> {
+    pub(super) fn look(&self, branch: Option<&BranchName>, wanted: Wanted) -> Result<Tips, GitError> {
         let heard = Heard::default();
         let fail = |error: git2::Error| self.failed(&error, &heard);
         let mut remote = self.cache.repository.remote_anonymous(self.address.url()).map_err(fail)?;
         let callbacks = self.callbacks(&heard);
         let mut connection = remote.connect_auth(Direction::Fetch, Some(callbacks), Some(proxy())).map_err(fail)?;
         let tips = self.tips(connection.list().map_err(fail)?, branch)?;
-        let mut wanted = Vec::new();
+        let mut refspecs = Vec::new();
         if !self.cache.has(tips.tip) {
-            wanted.push(format!("+{}:{CACHED_BRANCH}", tips.branch.reference()));
+            refspecs.push(format!("+{}:{CACHED_BRANCH}", tips.branch.reference()));
         }
-        if tips.state.is_some_and(|state| !self.cache.has(state)) {
-            wanted.push(format!("+{STATE_REF}:{CACHED_STATE}"));
+        if wanted == Wanted::BranchAndState && tips.state.is_some_and(|state| !self.cache.has(state)) {
+            refspecs.push(format!("+{STATE_REF}:{CACHED_STATE}"));
         }
-        if !wanted.is_empty() {
-            self.fetch(connection.remote(), &wanted, &heard).map_err(fail)?;
+        if !refspecs.is_empty() {
+            self.fetch(connection.remote(), &refspecs, &heard).map_err(fail)?;
         }
         Ok(tips)
     }

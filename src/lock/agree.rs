@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::image::{Digest, ImageRef, Platform, Repository, TagId};
+use crate::image::{Digest, Followed, ImageRef, Platform, Repository, TagId};
 use crate::stream::{Definitions, Source, Tag};
 
 use super::{Details, Lock, Pin};
@@ -52,7 +52,7 @@ pub enum What {
     /// It does not stand where the tag it follows stands.
     Follow {
         /// The tag it follows.
-        target: TagId,
+        target: Followed,
     },
     /// It says that it follows a tag, and the definition does not.
     NotFollowed,
@@ -95,18 +95,23 @@ pub fn agree(definitions: &Definitions, lock: &Lock) -> Vec<Disagreement> {
 fn disagreement(tag: &Tag, pin: &Pin, lock: &Lock) -> Option<What> {
     match &tag.source {
         Source::Follow(target) => {
-            let follows = pin.follow.as_ref() == Some(target);
+            let follows = pin.followed() == Some(target);
             // One with rules of its own may stand where the followed tag stood before.
             let same =
                 |followed: &Pin| tag.adoption.is_some() || followed.digest == pin.digest && followed.image == pin.image;
             let stands = follows && lock.pins.get(target).is_none_or(same);
             let has_own = pin.index.is_some() || pin.details != Details::default();
             match (stands, has_own) {
-                (false, _) => Some(What::Follow { target: target.clone() }),
+                (false, _) => Some(What::Follow { target: target.clone().into() }),
                 (true, true) => Some(What::OwnDetails { target: target.clone() }),
                 (true, false) => None,
             }
         }
+        // What it stands at in the other repository is not known here.
+        Source::Elsewhere(far) => match &pin.follow {
+            Some(Followed::Elsewhere(pinned)) if **pinned == *far => None,
+            _ => Some(What::Follow { target: far.clone().into() }),
+        },
         Source::Image { .. } | Source::Chosen { .. } if pin.follow.is_some() => Some(What::NotFollowed),
         Source::Chosen { repository, .. } if pin.image.repository() != repository => {
             Some(What::Repository { pinned: pin.image.clone(), defined: repository.clone() })
@@ -160,6 +165,9 @@ impl fmt::Display for Disagreement {
             }
             What::Fixed { pinned, defined } => {
                 write!(f, "`{tag}` is pinned to `{pinned}`, and its definition says `{defined}`")
+            }
+            What::Follow { target: Followed::Elsewhere(far) } => {
+                write!(f, "`{tag}` is not pinned as a follower of `{far}`, as its definition says")
             }
             What::Follow { target } => write!(f, "`{tag}` does not stand where `{target}`, which it follows, stands"),
             What::NotFollowed => write!(f, "`{tag}` is pinned as if it followed another tag"),

@@ -5,10 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::{Details, Lock, Pin};
-use crate::image::{Digest, ImageRef, TagId};
-
-/// How many tags are passed to find what an image says of itself; past that it is left out.
-const HOPS_MAX: usize = 1_000;
+use crate::image::{Digest, Followed, ImageRef, TagId};
 
 /// A tag whose digest is not what it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +13,7 @@ pub struct Move {
     /// The tag.
     pub tag: TagId,
     /// The tag it follows, where it follows one.
-    pub follow: Option<TagId>,
+    pub follow: Option<Followed>,
     /// The image; the former one where the tag was removed.
     pub image: ImageRef,
     /// What happened to its digest.
@@ -98,11 +95,7 @@ pub fn side(lock: &Lock, pin: &Pin) -> Side {
 
 /// A follower's pin leaves its details to the pin it follows, over any number of tags.
 fn details<'a>(lock: &'a Lock, pin: &'a Pin) -> &'a Details {
-    let followed = |pin: &&'a Pin| {
-        let next = lock.pins.get(pin.follow.as_ref()?)?;
-        (next.digest == pin.digest).then_some(next)
-    };
-    let mut chain = std::iter::successors(Some(pin), followed).map(|pin| &pin.details).take(HOPS_MAX);
+    let mut chain = lock.chain(pin).map(|pin| &pin.details);
     chain.find(|details| **details != Details::default()).unwrap_or(&pin.details)
 }
 
@@ -164,8 +157,8 @@ mod tests {
     fn a_circle_of_followers_has_no_details() {
         let mut lock = sample::python();
         let (a, b): (TagId, TagId) = ("python:arm".parse().unwrap(), "python:latest".parse().unwrap());
-        lock.pins.get_mut(&a).unwrap().follow = Some(b.clone());
-        lock.pins.get_mut(&b).unwrap().follow = Some(a.clone());
+        lock.pins.get_mut(&a).unwrap().follow = Some(b.clone().into());
+        lock.pins.get_mut(&b).unwrap().follow = Some(a.clone().into());
         lock.pins.get_mut(&b).unwrap().digest = sample::digest(4);
         assert_eq!(side(&lock, &lock.pins[&a]).version, None);
     }

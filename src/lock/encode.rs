@@ -171,7 +171,8 @@ mod tests {
             previous: vec![sample::digest(3); PREVIOUS_MAX],
         };
         let id: TagId = format!("{stream}:{tag}").parse().unwrap();
-        let follower = Pin { follow: Some(id.clone()), index: None, details: Details::default(), ..whole.clone() };
+        let follower =
+            Pin { follow: Some(id.clone().into()), index: None, details: Details::default(), ..whole.clone() };
         for pin in [whole, follower] {
             let text = encode(&Lock { pins: [(id.clone(), pin)].into() });
             fits(text.len() * TAGS_MAX).unwrap();

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::merge::{Merged, merge};
 use super::{Lock, PREVIOUS_MAX, Pin};
-use crate::image::{Digest, ImageRef, TagId};
+use crate::image::{Digest, Followed, ImageRef, TagId};
 
 /// What `ours` and `theirs` both made of `base`; its conflicts are tags that both sides moved, each its own way.
 pub fn join(base: &Lock, ours: &Lock, theirs: &Lock) -> Merged {
@@ -21,7 +21,7 @@ pub fn join(base: &Lock, ours: &Lock, theirs: &Lock) -> Merged {
             None => left.push(id),
         }
     }
-    align(&mut lock, &left);
+    align(&mut lock, &left, [ours, theirs]);
     Merged { lock, conflicts: left }
 }
 
@@ -40,7 +40,7 @@ fn both(was: Option<&Pin>, our: &Pin, their: &Pin) -> Option<Pin> {
 }
 
 /// Where a pin's digest comes from: a followed tag, else an image.
-fn source(pin: &Pin) -> (Option<&TagId>, Option<&ImageRef>) {
+fn source(pin: &Pin) -> (Option<&Followed>, Option<&ImageRef>) {
     (pin.follow.as_ref(), pin.follow.is_none().then_some(&pin.image))
 }
 
@@ -61,10 +61,12 @@ pub fn previous(now: &Digest, pins: &[&Pin]) -> Vec<Digest> {
     found
 }
 
-/// Has each pin that follows stand where what it follows stands, unless that is in conflict or not there.
-fn align(lock: &mut Lock, conflicts: &[TagId]) {
-    let followers = lock.pins.iter().filter(|(_, pin)| pin.follow.is_some()).map(|(id, _)| id.clone());
-    for id in followers.collect::<Vec<_>>() {
+/// Has each pin that follows stand where what it follows stands, unless that is in conflict or not there, or it stood
+/// elsewhere on a side already, as one with rules of its own does.
+fn align(lock: &mut Lock, conflicts: &[TagId], sides: [&Lock; 2]) {
+    let followers = lock.pins.iter().filter(|(_, pin)| pin.followed().is_some()).map(|(id, _)| id.clone());
+    let goes_along = |id: &TagId| sides.iter().all(|side| stands_along(side, id));
+    for id in followers.filter(goes_along).collect::<Vec<_>>() {
         let Some(last) = last(lock, &id) else { continue };
         if conflicts.contains(&last) || conflicts.contains(&id) {
             continue;
@@ -77,11 +79,17 @@ fn align(lock: &mut Lock, conflicts: &[TagId]) {
     }
 }
 
+/// Whether a pin stands where the tag it follows stands, as far as both are there.
+fn stands_along(lock: &Lock, id: &TagId) -> bool {
+    let followed = |pin: &Pin| lock.pins.get(pin.followed()?).map(|followed| followed.digest == pin.digest);
+    lock.pins.get(id).and_then(followed).unwrap_or(true)
+}
+
 /// The pin at the end of a chain; none where the chain has no end.
 fn last(lock: &Lock, id: &TagId) -> Option<TagId> {
     let mut seen = BTreeSet::new();
     let mut at = id;
-    while let Some(target) = &lock.pins.get(at)?.follow {
+    while let Some(target) = lock.pins.get(at)?.followed() {
         if !seen.insert(at) {
             return None;
         }
@@ -115,10 +123,18 @@ mod tests {
         Lock { pins: text.split_whitespace().map(entry).collect() }
     }
 
+    #[test]
+    fn a_follower_that_stood_elsewhere_stays_there() {
+        let merged = join(&lock("a1 b>a1 c>a1"), &lock("a2.1 b>a2.1 c>a1"), &lock("a1 b>a1 c>a1 d4"));
+        assert_eq!(shown(&merged.lock), "a2.1 b>a2.1 c>a1 d4");
+        assert!(merged.conflicts.is_empty());
+    }
+
     fn shown(lock: &Lock) -> String {
         let digit = |digest: &Digest| digest.short()[1..2].to_owned();
         let pin = |(id, pin): (&TagId, &Pin)| {
-            let follow = pin.follow.as_ref().map(|target| format!(">{}", target.tag)).unwrap_or_default();
+            let follow =
+                pin.follow.as_ref().map(|target| format!(">{}", target.here().unwrap().tag)).unwrap_or_default();
             let all: Vec<String> = std::iter::once(&pin.digest).chain(&pin.previous).map(digit).collect();
             format!("{}{follow}{}", id.tag, all.join("."))
         };

@@ -68,7 +68,12 @@ pub(crate) fn any_pin() -> impl Strategy<Value = Pin> {
     let previous = (0..4_u8).prop_flat_map(|skip| (Just(skip), subsequence((0..8_u8).collect::<Vec<_>>(), 0..=5)));
     let previous =
         previous.prop_map(|(skip, numbers)| numbers.iter().map(|n| digest(n.rotate_left(skip.into()))).collect());
-    (option::of(any_tag()), image, any_digest(), option::of(any_digest()), details, previous).prop_map(
+    let followed = prop_oneof![
+        4 => any_tag().prop_map(|tag| tag.to_string()),
+        1 => any_tag().prop_map(|tag| format!("platform//{tag}")),
+    ];
+    let followed = followed.prop_map(|text| text.parse().unwrap());
+    (option::of(followed), image, any_digest(), option::of(any_digest()), details, previous).prop_map(
         |(follow, image, digest, index, details, previous)| Pin { follow, image, digest, index, details, previous },
     )
 }

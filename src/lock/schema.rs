@@ -24,7 +24,7 @@ struct PinEntry {
     stream: String,
     /// The tag's name within it.
     tag: String,
-    /// The tag it follows, `stream:tag`.
+    /// The tag it follows, `stream:tag`; of another repository, `remote//stream:tag`.
     #[schemars(default)]
     follow: String,
     /// The image, as the definitions name it.

@@ -48,7 +48,9 @@ pub fn pin<'a>(definitions: &Definitions, lock: &'a Lock, findings: Findings, ju
         let Some(tag) = definitions.tags.get(&id) else { continue };
         let old = lock.pins.get(&id);
         let next = match &tag.source {
-            Source::Image { .. } | Source::Chosen { .. } => pinned.imported(&id, tag, old, findings.remove(&id)),
+            Source::Image { .. } | Source::Chosen { .. } | Source::Elsewhere(_) => {
+                pinned.imported(&id, tag, old, findings.remove(&id))
+            }
             Source::Follow(target) => pinned.followed(&id, tag, old, target, judge),
         };
         if let Some(next) = next.filter(|next| old != Some(next)) {
@@ -80,7 +82,7 @@ impl Pinned<'_> {
                 }
                 let previous = old.map(|old| old.previous_for(&digest)).unwrap_or_default();
                 let (index, details) = (found.index().cloned(), found.details().clone());
-                Some(Pin { follow: None, image, digest, index, details, previous })
+                Some(Pin { follow: tag.source.followed(), image, digest, index, details, previous })
             }
             Err(error) => {
                 self.failures.insert(id.clone(), error);
@@ -105,7 +107,7 @@ impl Pinned<'_> {
             return None;
         }
         Some(Pin {
-            follow: Some(target.clone()),
+            follow: Some(target.clone().into()),
             image: followed.image.clone(),
             digest: followed.digest.clone(),
             index: None,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::image::{ImageRef, RegistryHost, Repository, TagId, TagName, priority};
+use crate::image::{Digest, ImageRef, Platform, RegistryHost, RemoteName, Repository, TagId, TagName, priority};
 use crate::lock::Pin;
 use crate::registry::{FailureKind, ImportError};
 use crate::root::Root;
@@ -17,6 +17,7 @@ use crate::stream::select::{Choice, Select};
 use crate::stream::{Source, Tag};
 
 use super::Imports;
+use super::consult::{Abroad, Stands};
 use super::list::Lists;
 
 /// What a pass will ask for: a view of the root, of which nothing large is copied.
@@ -37,6 +38,8 @@ pub struct Plan<'a> {
 pub struct Import<'a> {
     /// The image.
     pub image: Cow<'a, ImageRef>,
+    /// What it is to be at, where that is known without asking for it.
+    pub at: Option<&'a Digest>,
     /// The tags it is for.
     pub wants: Vec<Want<'a>>,
 }
@@ -50,6 +53,18 @@ pub struct Want<'a> {
     pub tag: &'a Tag,
     /// Its pin, where it has one.
     pub pin: Option<&'a Pin>,
+    /// Where the tag stands that it follows in another repository.
+    pub stands: Option<Stands<'a>>,
+}
+
+impl Want<'_> {
+    /// The one platform that is wanted of the image.
+    pub fn platform(&self) -> Option<&Platform> {
+        match &self.stands {
+            Some(stands) => stands.of.map(|(_, platform)| platform),
+            None => self.tag.source.platform(),
+        }
+    }
 }
 
 /// When and for what a pass asks.
@@ -70,7 +85,7 @@ pub fn repositories(root: &Root, question: &Question<'_>) -> BTreeSet<Repository
     let tags = &root.definitions.tags;
     let chosen = sources(root, question).into_iter().filter_map(|id| match &tags.get(id)?.source {
         Source::Chosen { repository, .. } => Some(repository.clone()),
-        Source::Image { .. } | Source::Follow(_) => None,
+        Source::Image { .. } | Source::Follow(_) | Source::Elsewhere(_) => None,
     });
     let discovered = root.definitions.discover.iter().filter(|(stream, discover)| {
         let retries = question.schedule.is_some_and(|state| state.retry.iter().any(|id| id.stream == **stream));
@@ -78,6 +93,15 @@ pub fn repositories(root: &Root, question: &Question<'_>) -> BTreeSet<Repository
         named && question.is_due(discover.import.schedule.as_ref(), retries)
     });
     chosen.chain(discovered.map(|(_, discover)| discover.repository.clone())).collect()
+}
+
+/// The other repositories whose locks have to be known.
+pub fn remotes(root: &Root, question: &Question<'_>) -> BTreeSet<RemoteName> {
+    let followed = sources(root, question).into_iter().filter_map(|id| match &root.definitions.tags.get(id)?.source {
+        Source::Elsewhere(far) => Some(far.remote.clone()),
+        Source::Image { .. } | Source::Chosen { .. } | Source::Follow(_) => None,
+    });
+    followed.collect()
 }
 
 /// The tags at the ends of what was asked for.
@@ -92,20 +116,22 @@ fn sources<'a>(root: &'a Root, question: &Question<'_>) -> BTreeSet<&'a TagId> {
     sources
 }
 
-/// Decides what to ask for; `lists` are the tags of repositories, as far as they were read.
-pub fn plan<'a>(root: &'a Root, question: &Question<'_>, lists: &Lists) -> Plan<'a> {
+/// Decides what to ask for; `lists` are the tags of repositories and `abroad` the locks of other remotes, as far as they
+/// were read.
+pub fn plan<'a>(root: &'a Root, question: &Question<'_>, lists: &Lists, abroad: &'a Abroad) -> Plan<'a> {
     let tags = &root.definitions.tags;
     let sources = sources(root, question);
     let mut plan = Plan {
         asked: tags.keys().filter(|id| sources.contains(origin(root, id))).cloned().collect(),
         ..Plan::default()
     };
-    let mut by_image: BTreeMap<Cow<'a, ImageRef>, Vec<Want<'a>>> = BTreeMap::new();
+    let mut by_image: BTreeMap<(Cow<'a, ImageRef>, Option<&'a Digest>), Vec<Want<'a>>> = BTreeMap::new();
     for id in sources {
         let Some(tag) = tags.get(id) else {
             plan.failed.extend(undiscovered(root, id, lists).map(|error| (id.clone(), error)));
             continue;
         };
+        let mut stands = None;
         let image = match &tag.source {
             Source::Image { image, .. } => {
                 if let Some(error) = undiscovered(root, id, lists).filter(|_| tag.discovered) {
@@ -124,11 +150,19 @@ pub fn plan<'a>(root: &'a Root, question: &Question<'_>, lists: &Lists) -> Plan<
                     continue;
                 }
             },
+            Source::Elsewhere(far) => match abroad.stands(far) {
+                Ok(found) => Cow::Borrowed(stands.insert(found).image),
+                Err(error) => {
+                    plan.failed.push((id.clone(), error));
+                    continue;
+                }
+            },
             Source::Follow(_) => continue,
         };
-        by_image.entry(image).or_default().push(Want { id, tag, pin: root.lock.pins.get(id) });
+        let at = stands.map(|stands| stands.of.map_or(stands.digest, |(index, _)| index));
+        by_image.entry((image, at)).or_default().push(Want { id, tag, pin: root.lock.pins.get(id), stands });
     }
-    plan.imports = take_turns(by_image.into_iter().map(|(image, wants)| Import { image, wants }));
+    plan.imports = take_turns(by_image.into_iter().map(|((image, at), wants)| Import { image, at, wants }));
     plan
 }
 
@@ -251,7 +285,8 @@ mod tests {
             retry: retry.iter().map(|tag| tag.parse().unwrap()).collect(),
         });
         let question = Question { imports, only: only.as_ref(), schedule: state.as_ref(), now: now.parse().unwrap() };
-        let plan = plan(&root, &question, &Lists::new());
+        let abroad = Abroad::default();
+        let plan = plan(&root, &question, &Lists::new(), &abroad);
         let line = |import: &Import| {
             let tags: Vec<&str> = import.wants.iter().map(|want| want.id.tag.as_str()).collect();
             format!("{} for {}", import.image, tags.join(" "))
@@ -305,7 +340,8 @@ mod tests {
             ("two.example/b".parse().unwrap(), Err(down)),
         ]
         .into();
-        let plan = plan(&root, &all, &lists);
+        let abroad = Abroad::default();
+        let plan = plan(&root, &all, &lists, &abroad);
         let imports = plan.imports.iter().map(|import| {
             let tags: Vec<&str> = import.wants.iter().map(|want| want.id.tag.as_str()).collect();
             format!("{} for {}", import.image, tags.join(" "))

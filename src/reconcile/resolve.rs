@@ -14,10 +14,11 @@ use crate::image::class::{Class, Level};
 use crate::image::{Digest, ImageRef, Platform, TagId};
 use crate::judge::{Judge, Sight};
 use crate::lock::Pin;
-use crate::registry::ImportError;
+use crate::registry::{FailureKind, ImportError};
 use crate::settings::adoption::Kept;
 use crate::world::{Progress, World};
 
+use super::consult::Stands;
 use super::plan::{Import, Plan, Want};
 pub use fetch::Fetched;
 use fetch::{fetch_once, no_platform};
@@ -91,8 +92,8 @@ async fn import_image<W: World>(
     fetched: &Fetched,
     judge: &Judge<'_>,
 ) -> Vec<(TagId, Result<Finding, ImportError>)> {
-    let Import { image, wants } = import;
-    let hint = match image.digest() {
+    let Import { image, at, wants } = import;
+    let hint = match at.or(image.digest()) {
         Some(digest) => Ok(digest.clone()),
         None => served(world, &image, &wants).await,
     };
@@ -128,17 +129,20 @@ async fn look<W: World>(
     fetched: &Fetched,
     judge: &Judge<'_>,
 ) -> Result<Finding, ImportError> {
-    let &Want { id, tag, pin } = want;
-    let platform = tag.source.platform();
+    let &Want { id, tag, pin, stands } = want;
+    let platform = want.platform();
     if want.is_met_by(image, hint) {
         return Ok(Finding::Unchanged);
     }
     // What does not depend on the bytes is decided before they are fetched.
-    let early = Sight { digest: hint, served: hint, class: None };
+    let early = Sight { digest: stands.map_or(hint, |stands| stands.digest), served: hint, class: None };
     if let Some(kept) = judge.keeps(id, tag, pin, &early) {
         return Ok(Finding::Kept { served: hint.clone(), kept });
     }
     let found = fetch_once(world, image, hint, platform, fetched).await?;
+    if let Some(stands) = stands {
+        confirm(image, &stands, &found)?;
+    }
     require(image, &tag.platforms, &found)?;
     let class = match pin.filter(|pin| Judge::asks_class(tag) && pin.digest != *found.digest()) {
         Some(pin) => class_of(world, image, pin, platform, &found, fetched).await,
@@ -175,10 +179,22 @@ impl Want<'_> {
     fn is_met_by(&self, image: &ImageRef, hint: &Digest) -> bool {
         self.pin.is_some_and(|pin| {
             let at = pin.index.as_ref().unwrap_or(&pin.digest);
-            let suits = pin.suits(self.tag.source.platform(), &self.tag.platforms);
-            pin.follow.is_none() && pin.image == *image && at == hint && suits
+            let suits = match &self.stands {
+                None => pin.suits(self.platform(), &self.tag.platforms),
+                Some(stands) => pin.digest == *stands.digest && pin.index.as_ref() == stands.of.map(|(index, _)| index),
+            };
+            pin.follow == self.tag.source.followed() && pin.image == *image && at == hint && suits
         })
     }
+}
+
+/// Refuses a child that is not the one that another repository says it is.
+fn confirm(image: &ImageRef, stands: &Stands<'_>, found: &Found) -> Result<(), ImportError> {
+    if found.digest() == stands.digest {
+        return Ok(());
+    }
+    let message = format!("`{}` is not the child of `{image}` that its lock says it is", stands.digest);
+    Err(ImportError::new(FailureKind::Integrity, message).help("its root mends it with `pinstream update`"))
 }
 
 /// Refuses what lacks a platform that the tag requires.

@@ -1,11 +1,12 @@
 //! A report as `pinstream.report/v1`.
 
 use super::exit::Exit;
-use super::{End, HookOutcome, HookRow, Outcome, Report, Row};
+use super::{End, HookOutcome, HookRow, Outcome, RemoteRow, Report, Row};
 use crate::git::CommitId;
 use crate::hook::HookExit;
 use crate::registry::FailureKind;
 use crate::settings::adoption::{Kept, Waiting};
+use crate::wire::remote::RemoteV1;
 use crate::wire::words::{EndV1, HookOutcomeV1, KindV1, OutcomeV1};
 use crate::wire::{ErrorV1, HookV1, KeptV1, ReportSchema, ReportV1, SideV1, TagV1};
 
@@ -32,6 +33,7 @@ impl ReportV1 {
             tip: report.tip.as_ref().map(CommitId::to_string),
             commit: commit.map(CommitId::to_string),
             tags: report.rows.iter().map(TagV1::from).collect(),
+            remotes: report.remotes.iter().map(RemoteV1::from).collect(),
             hooks: report.hooks.iter().map(HookV1::from).collect(),
             notes: report.notes.clone(),
             errors: report.errors.iter().map(|error| error.message.clone()).collect(),
@@ -64,6 +66,12 @@ impl From<&Row> for TagV1 {
             kept,
             error,
         }
+    }
+}
+
+impl From<&RemoteRow> for RemoteV1 {
+    fn from(row: &RemoteRow) -> Self {
+        Self { name: row.name.to_string(), url: row.url.clone(), commit: row.commit.to_string() }
     }
 }
 
@@ -180,6 +188,13 @@ mod tests {
                 "digest": "sha256:0202020202020202020202020202020202020202020202020202020202020202",
                 "version": "3.12.5\u001b[2J"
               }
+            }
+          ],
+          "remotes": [
+            {
+              "name": "platform",
+              "url": "https://git.example/platform/images",
+              "commit": "0123456789abcdef0123456789abcdef01234567"
             }
           ],
           "hooks": [

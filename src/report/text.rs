@@ -29,6 +29,10 @@ pub fn text(report: &Report, show: Show, style: Style) -> String {
     for row in rows {
         out.row(row, words, tags);
     }
+    for remote in &report.remotes {
+        let url = escape::terminal(&remote.url);
+        out.put(format_args!("read {} at {} of {url}\n", remote.name, remote.commit.short()));
+    }
     for hook in &report.hooks {
         out.hook(hook);
     }
@@ -168,6 +172,7 @@ mod tests {
         moved    python:3.12                010101010101 → 020202020202  3.12.4 → 3.12.5\u{1b}[2J
         added    python:3.13-slim-bookworm  060606060606                 3.13.0
         moved    python:latest              010101010101 → 020202020202
+        read platform at 012345678 of https://git.example/platform/images
         hook rollout succeeded for 2 moves
             rolling out
             \u{3a}:error::web
@@ -180,7 +185,8 @@ mod tests {
 
     #[test]
     fn all_tags_are_shown_on_request() {
-        let report = Report { hooks: Vec::new(), notes: Vec::new(), end: End::Planned, ..sample::report() };
+        let mut report = Report { hooks: Vec::new(), notes: Vec::new(), end: End::Planned, ..sample::report() };
+        report.remotes.clear();
         insta::assert_snapshot!(text(&report, Show::Everything, Style::Plain), @r###"
         failed     alpine:3                   not-found: `docker.io/library/alpine:3` is not in its registry
         failed     node:22                    tls: `quay.io` has no certificate that is trusted

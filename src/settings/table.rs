@@ -29,8 +29,8 @@ pub(crate) struct SettingsTable {
     pub(crate) target: Option<Reserved>,
     /// Not yet supported.
     pub(crate) publish: Option<Reserved>,
-    /// Not yet supported.
-    pub(crate) remote: Option<Reserved>,
+    /// Other repositories whose tags are followed, by a name of one's own.
+    pub(crate) remote: Entries<RemoteTable>,
 }
 
 /// Where and as whom a pass commits.
@@ -85,6 +85,20 @@ pub(crate) struct RegistryTable {
     /// How many requests may be in flight at once, 1 to 256; by default 16.
     #[schemars(range(min = 1, max = 256))]
     pub(crate) requests: Option<At<i64>>,
+}
+
+/// Another repository with a root of its own.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(rename = "Remote")]
+pub(crate) struct RemoteTable {
+    /// Its address, as `https://git.example/platform/images` or `git@git.example:platform/images`.
+    #[schemars(required)]
+    pub(crate) url: Option<At<String>>,
+    /// The branch whose lock is read; by default the remote's `HEAD`.
+    pub(crate) branch: Option<At<String>>,
+    /// The folder of its `pinstream.toml`, where that is not the top.
+    pub(crate) root: Option<At<String>>,
 }
 
 /// A command for moves that have landed.

@@ -9,7 +9,9 @@ use super::globs::TagGlobs;
 use super::schedule::Schedules;
 use super::table::{GitTable, HookTable, RegistryTable, SHAPE, SettingsTable};
 use super::written::Written;
-use super::{Author, GitSettings, Hook, ImportSettings, Mirror, NamedFile, RegistrySettings, Settings, duration, path};
+use super::{
+    Author, GitSettings, Hook, ImportSettings, Mirror, NamedFile, RegistrySettings, Settings, duration, path, remote,
+};
 use crate::image::{NameError, RegistryHost, is_repository_path};
 use crate::problem::{At, Findings, Place, Problem, SourceFile, is_bidi_control};
 use crate::table::shape::short;
@@ -32,6 +34,7 @@ pub(crate) fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Se
         git: git(&table.git, &mut findings),
         import: Written::of(&import).over(&ImportSettings::default(), schedules, &mut findings),
         registries: registries(&table.registry, &mut findings),
+        remotes: remote::remotes(&table.remote, &spoiled, &mut findings),
         hooks: hooks(table.hook, &spoiled, &mut findings),
         files,
     };

@@ -2,13 +2,14 @@
 //!
 //! A tag follows one other at most, so that from each tag there is one path, and no search.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Definitions, Source};
-use crate::image::{NameError, StreamName, TagId, TagName};
+use crate::image::{FarTag, Followed, NameError, RemoteName, StreamName, TagId, TagName};
 use crate::problem::{Problem, SourceFile, nearest};
+use crate::settings::remote::RemoteSettings;
 use crate::table::shape::short;
 
 /// For how many missing tags the nearest known one is looked up, so that a broken root is not slow to say so.
@@ -35,6 +36,8 @@ pub(crate) struct Known<'a> {
     pub(crate) broken: &'a HashSet<TagId>,
     /// Streams whose tags are not all known.
     pub(crate) unread: &'a HashSet<StreamName>,
+    /// The other repositories; none where the settings that name them could not all be read.
+    pub(crate) remotes: Option<&'a BTreeMap<RemoteName, RemoteSettings>>,
 }
 
 /// All tags, each after the one it follows, and otherwise in the order of their names.
@@ -61,23 +64,19 @@ pub fn order(definitions: &Definitions) -> Vec<TagId> {
 fn followed<'a>(definitions: &'a Definitions, tag: &TagId) -> Option<&'a TagId> {
     match &definitions.tags.get(tag)?.source {
         Source::Follow(target) => Some(target),
-        Source::Image { .. } | Source::Chosen { .. } => None,
+        Source::Image { .. } | Source::Chosen { .. } | Source::Elsewhere(_) => None,
     }
 }
 
 /// The tag that `text` names where it stands after `follow` in `stream`.
-pub(super) fn target(text: &str, stream: &StreamName) -> Result<TagId, NameError> {
-    if text.contains("//") {
-        return Err(NameError::new("following one platform of a tag is not yet supported")
-            .help("give the followed tag a `platform`, and follow that one"));
-    }
+pub(super) fn target(text: &str, stream: &StreamName) -> Result<Followed, NameError> {
     if text.contains('@') {
         return Err(NameError::new(format!("`{}` names a digest, and a tag is followed", short(text)))
             .help("an image and its digest stand after `image`"));
     }
     match text.contains(':') {
         true => text.parse(),
-        false => Ok(TagId { stream: stream.clone(), tag: text.parse::<TagName>()? }),
+        false => Ok(Followed::Here(TagId { stream: stream.clone(), tag: text.parse::<TagName>()? })),
     }
 }
 
@@ -86,6 +85,7 @@ pub(super) fn check(known: &Known<'_>, followers: &[Follower]) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut looked_up = 0;
     for follower in followers {
+        problems.extend(unknown_remote(known, follower));
         let Some(target) = followed(known.definitions, &follower.tag) else { continue };
         let is_there = known.definitions.tags.contains_key(target)
             || known.broken.contains(target)
@@ -101,6 +101,20 @@ pub(super) fn check(known: &Known<'_>, followers: &[Follower]) -> Vec<Problem> {
     }
     problems.extend(cycles(known.definitions, followers));
     problems
+}
+
+/// What is wrong with a tag that follows into a repository that the settings do not name.
+fn unknown_remote(known: &Known<'_>, follower: &Follower) -> Option<Problem> {
+    let Source::Elsewhere(FarTag { remote, .. }) = &known.definitions.tags.get(&follower.tag)?.source else {
+        return None;
+    };
+    let remotes = known.remotes.filter(|remotes| !remotes.contains_key(remote))?;
+    let message = format!("`{}` follows a tag of the remote `{remote}`, which is not defined", follower.tag);
+    let help = match nearest(remote.as_str(), remotes.keys().map(RemoteName::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("add `[remote.{remote}]` and its `url` to `pinstream.toml`"),
+    };
+    Some(Problem::at(&follower.file, follower.place.clone(), message).help(help))
 }
 
 fn help(known: &Known<'_>, follower: &Follower, target: &TagId) -> String {

@@ -49,7 +49,8 @@ pub(crate) type TagEntry = TextOr<TagTable>;
 pub(crate) struct TagTable {
     /// An image of a registry, as `docker.io/library/python:3.12`.
     pub(crate) image: Option<At<String>>,
-    /// Another tag: of this stream, as `3.12`, or of any, as `python:3.12`.
+    /// Another tag: of this stream, as `3.12`, of any, as `python:3.12`, or of another repository that the settings
+    /// name, as `platform//python:3.12`.
     pub(crate) follow: Option<At<String>>,
     /// The one platform whose manifest is pinned in place of the index, as `linux/arm64`.
     pub(crate) platform: Option<At<String>>,

@@ -6,15 +6,16 @@
 mod choice;
 mod tag;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::follow::{self, Follower};
 use super::table::{SHAPE, StreamTable, unquoted};
 use super::{Definitions, Stream};
-use crate::image::{StreamName, TagId, TagName};
+use crate::image::{RemoteName, StreamName, TagId, TagName};
 use crate::problem::{Findings, Problem, SourceFile};
 use crate::settings::ImportSettings;
+use crate::settings::remote::RemoteSettings;
 use crate::settings::schedule::Schedules;
 use crate::settings::validate::{annotations, is_text};
 use crate::settings::written::Written;
@@ -102,9 +103,11 @@ impl Draft {
         self.unread.insert(name);
     }
 
-    /// The streams held together: what is followed is there, and nothing follows itself.
-    pub(crate) fn finish(self) -> (Definitions, Vec<Problem>) {
-        let known = follow::Known { definitions: &self.definitions, broken: &self.broken, unread: &self.unread };
+    /// The streams held together: what is followed is there, and nothing follows itself. `remotes` are the other
+    /// repositories, where all of them are known.
+    pub(crate) fn finish(self, remotes: Option<&BTreeMap<RemoteName, RemoteSettings>>) -> (Definitions, Vec<Problem>) {
+        let (broken, unread) = (&self.broken, &self.unread);
+        let known = follow::Known { definitions: &self.definitions, broken, unread, remotes };
         let problems = follow::check(&known, &self.followers);
         (self.definitions, problems)
     }

@@ -22,3 +22,23 @@ pub fn temporary_folder() -> PathBuf {
 pub fn current_folder() -> io::Result<PathBuf> {
     std::env::current_dir()
 }
+
+/// Where copies of remotes are kept: disposable.
+pub fn cache_folder() -> PathBuf {
+    folder_of("PINSTREAM_CACHE", "XDG_CACHE_HOME", ".cache")
+}
+
+/// Where the state is kept that a remote does not take.
+pub fn state_folder() -> PathBuf {
+    folder_of("PINSTREAM_STATE", "XDG_STATE_HOME", ".local/state")
+}
+
+/// A folder of ours: from our own variable, else below the desktop's, else below the home folder.
+fn folder_of(own: &str, desktop: &str, below_home: &str) -> PathBuf {
+    if let Some(own) = var(own) {
+        return PathBuf::from(own);
+    }
+    let base = var(desktop).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || var("HOME").map(|home| PathBuf::from(home).join(below_home));
+    base.or_else(home).unwrap_or_else(temporary_folder).join("pinstream")
+}

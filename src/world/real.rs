@@ -9,18 +9,19 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::git::checkout;
-use crate::git::{CommitId, Files, GitError, Push, Remote, RepoFile};
+use crate::git::{CommitId, Files, GitError, Push, Remote, RepoFile, TipLock};
 use crate::hook::{self, HookEnd, HookRun, Surroundings};
 use crate::image::{Digest, ImageRef, RegistryHost, Repository, TagId, TagName};
 use crate::registry::manifest::{Descriptor, Verified};
 use crate::registry::{self, FailureKind, ImportError, Registry};
 use crate::settings::policy::Policy;
+use crate::settings::remote::RemoteSettings;
 use crate::settings::{RegistrySettings, Settings};
 use crate::state::{self, Owner, State};
 
 use super::clock::{self, Stopwatch};
 use super::folder::Folder;
-use super::{Change, Progress, Sight, World, owner};
+use super::{Change, Progress, Sight, World, elsewhere, owner};
 
 /// Where definitions come from and the lock goes to.
 pub enum Place {
@@ -176,6 +177,10 @@ impl World for RealWorld {
         let (prefix, files) = (state::prefix(branch, root), state.to_files());
         let (expected, now) = (expected.cloned(), self.now());
         self.remote(remote, move |remote| remote.write_state(expected.as_ref(), &prefix, &files, now)).await
+    }
+
+    async fn elsewhere(&self, remote: &RemoteSettings) -> Result<TipLock, ImportError> {
+        elsewhere::lock(&self.place, self.policy.as_ref(), remote).await
     }
 
     fn prepare(&self, settings: &Settings, authorities: &Files) -> Result<(), String> {

@@ -136,7 +136,7 @@ fn each_module_names_only_those_above_it() {
 
 #[test]
 fn a_step_names_no_act_of_another_step() {
-    let steps = ["load", "list", "plan", "resolve", "recall", "pin", "commit", "publish", "notify"];
+    let steps = ["load", "list", "consult", "plan", "resolve", "recall", "pin", "commit", "publish", "notify"];
     // What stands at a tip is read again where hooks are told of it: a tip may have moved.
     let allowed = [("notify", "load::at")];
     for step in steps {

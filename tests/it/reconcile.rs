@@ -1,5 +1,6 @@
 //! `pinstream reconcile` from end to end: the real program, real registries, real remotes, real hooks.
 
+mod abroad;
 mod adopted;
 mod chosen;
 mod crash;

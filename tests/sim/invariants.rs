@@ -212,6 +212,8 @@ pub(super) fn at_rest(universe: &Shared) -> Result<(), String> {
             let wanted = match &tag.source {
                 Source::Image { image, .. } => inner.registry.now(image),
                 Source::Chosen { .. } => None,
+                // There is no other repository in this world.
+                Source::Elsewhere(_) => None,
                 Source::Follow(target) => root.lock.pins.get(target).map(|pin| &pin.digest),
             };
             let is_kept = wanted.is_some_and(|wanted| inner.was_taken_back(id, wanted));

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::git::{CommitId, Files, GitError, Push, RepoFile};
+use crate::git::{CommitId, Files, GitError, Push, RepoFile, TipLock};
 use crate::hook::{HookEnd, HookExit, HookRun};
 use crate::image::{Digest, ImageRef, Repository, TagId, TagName};
 use crate::lock::diff::moves;
@@ -18,6 +18,7 @@ use crate::registry::manifest::{Content, Descriptor, Verified};
 use crate::registry::{FailureKind, ImportError};
 use crate::root::Root;
 use crate::settings::Settings;
+use crate::settings::remote::RemoteSettings;
 use crate::state::{Owner, State};
 use crate::world::{Change, Progress, Sight, World};
 
@@ -242,6 +243,10 @@ impl World for SimWorld {
             }
         };
         self.ask(push).await
+    }
+
+    async fn elsewhere(&self, remote: &RemoteSettings) -> Result<TipLock, ImportError> {
+        Err(ImportError::new(FailureKind::NotFound, format!("`{}` is not in this world", remote.url)))
     }
 
     fn prepare(&self, _: &Settings, _: &Files) -> Result<(), String> {

@@ -74,7 +74,7 @@ pub(super) fn by_hand(
     // The registries first: an honest change does not pay for a long history.
     let answers = runtime.block_on(served(&world, &asked(root, &open.pins, settings), &authorities))?;
     // A follower is asked for nowhere: where it stands, something stood before.
-    open.pins.retain(|id| root.lock.pins[id].follow.is_some() || !is_served(answers.get(id), &root.lock.pins[id]));
+    open.pins.retain(|id| root.lock.pins[id].followed().is_some() || !is_served(answers.get(id), &root.lock.pins[id]));
     if !open.is_empty() {
         for version in checkout.lock_history(base, &checkout.prefix).map_err(no_base)? {
             open.close(&root.lock, &lock_of(version.map_err(no_base)?.bytes));
@@ -108,7 +108,7 @@ impl Open {
         let mut open = Self::default();
         for (id, pin) in new.pins.iter().filter(|(id, _)| only.matches(id)) {
             // A follower's pin is the followed one's, which is compared without any base, unless it may stand elsewhere.
-            if pin.follow.is_none() || lags(new, pin) {
+            if pin.followed().is_none() || lags(new, pin) {
                 open.pins.insert(id.clone());
             }
             let known = old.pins.get(id).map_or(&[][..], |pin| pin.previous.as_slice());
@@ -125,7 +125,7 @@ impl Open {
         self.pins.retain(|id| {
             let pin = &lock.pins[id];
             let stood = earlier.pins.get(id).is_some_and(|old| is_same_image(old, pin));
-            let followed = pin.follow.as_ref().and_then(|target| earlier.pins.get(target));
+            let followed = pin.followed().and_then(|target| earlier.pins.get(target));
             !stood && followed.is_none_or(|old| (&old.image, &old.digest) != (&pin.image, &pin.digest))
         });
         self.previous.retain(|(id, digest)| earlier.pins.get(id).is_none_or(|pin| pin.digest != *digest));
@@ -148,7 +148,7 @@ impl Open {
 
 /// Whether a follower stands elsewhere than the tag it follows, as one with rules of its own may.
 fn lags(lock: &Lock, pin: &Pin) -> bool {
-    let followed = pin.follow.as_ref().map(|target| lock.pins.get(target));
+    let followed = pin.followed().map(|target| lock.pins.get(target));
     followed.is_some_and(|old| old.is_none_or(|old| (&old.image, &old.digest) != (&pin.image, &pin.digest)))
 }
 

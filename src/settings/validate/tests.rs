@@ -123,7 +123,6 @@ verify = 1
 from = "python:3.12"
 [publish.github]
 repository = "acme/deploy"
-[remote.x]
 "#), @r"
     error: `verify` is not yet supported
      --> pinstream.toml:3:1
@@ -146,14 +145,6 @@ repository = "acme/deploy"
       |
     6 | [publish.github]
       |  ^^^^^^^
-      |
-      = help: take it out: this version would not act on it
-
-    error: `remote` is not yet supported
-     --> pinstream.toml:8:2
-      |
-    8 | [remote.x]
-      |  ^^^^^^
       |
       = help: take it out: this version would not act on it
     ");

@@ -22,7 +22,7 @@ fn read(streams: &str) -> (Definitions, String) {
         let file = Arc::new(SourceFile { path: format!("streams/{name}.toml"), text });
         problems.extend(draft.stream(&file, name.parse().unwrap(), &ImportSettings::default(), &mut schedules));
     }
-    let (definitions, more) = draft.finish();
+    let (definitions, more) = draft.finish(Some(&BTreeMap::new()));
     problems.extend(more);
     let said = match Problems::none_or(problems) {
         Ok(()) => "nothing is wrong".to_owned(),
@@ -151,13 +151,13 @@ fn a_missing_target_is_told_the_nearest_known() {
 #[test]
 fn what_cannot_be_followed_is_said() {
     insta::assert_snapshot!(read("a x>linux/arm64//b:c y>a.example/x@sha256:00 z>B:c").1, @r#"
-    error: following one platform of a tag is not yet supported
+    error: `linux/arm64` is not the name of a remote
      --> streams/a.toml:2:16
       |
     2 | x = { follow = "linux/arm64//b:c" }
       |                ^^^^^^^^^^^^^^^^^^
       |
-      = help: give the followed tag a `platform`, and follow that one
+      = help: lower-case letters, digits and `-`, not beginning with `-`, at most 63
 
     error: `a.example/x@sha256:00` names a digest, and a tag is followed
      --> streams/a.toml:3:16

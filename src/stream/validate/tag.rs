@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::choice::WrittenChoice;
-use crate::image::{Digest, ImageRef, Platform, Repository, StreamName};
+use crate::image::{Digest, Followed, ImageRef, Platform, Repository, StreamName};
 use crate::problem::{At, Findings};
 use crate::settings::ImportSettings;
 use crate::settings::adoption::{Adoption, Hold, OnRollback};
@@ -167,17 +167,14 @@ impl Tags<'_, '_> {
         // What is followed has been through the rules of imports already; a follower goes along with it, also back.
         let along = Arc::new(Adoption { on_rollback: OnRollback::Allow, ..Adoption::default() });
         let adoption = written_of(&table).adoption(Some(&along), findings);
-        let adoption = own_rules(&table, adoption, findings).filter(|rules| *rules != along);
+        let adoption = own_rules(&table, adoption, findings);
         let annotations = annotations(table.annotations, findings);
-        let target = findings.keep(&written.span, follow::target(&written.value, self.stream))?;
-        Some(Tag {
-            source: Source::Follow(target),
-            platforms: Vec::new(),
-            schedule: None,
-            adoption,
-            annotations,
-            discovered: false,
-        })
+        let (source, adoption) = match findings.keep(&written.span, follow::target(&written.value, self.stream))? {
+            Followed::Here(tag) => (Source::Follow(tag), adoption.filter(|rules| *rules != along)),
+            // What is followed elsewhere is an import of ours, so that a person can take a move to it back.
+            Followed::Elsewhere(far) => (Source::Elsewhere(*far), adoption),
+        };
+        Some(Tag { source, platforms: Vec::new(), schedule: None, adoption, annotations, discovered: false })
     }
 
     /// Says that a rule by which a tag is chosen has nothing to choose from.

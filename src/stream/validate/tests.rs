@@ -15,7 +15,7 @@ fn said(text: &str) -> String {
         let file = file(&format!("streams/{name}.toml"), text);
         problems.extend(draft.stream(&file, name.parse().unwrap(), &ImportSettings::default(), &mut schedules));
     }
-    problems.extend(draft.finish().1);
+    problems.extend(draft.finish(None).1);
     match Problems::none_or(problems) {
         Ok(()) => "nothing is wrong".to_owned(),
         Err(problems) => {
