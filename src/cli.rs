@@ -10,6 +10,7 @@ pub mod demo;
 pub mod describe;
 pub mod get;
 pub mod graph;
+pub mod help;
 pub mod init;
 pub mod input;
 pub mod list;
@@ -42,7 +43,7 @@ use context::Context;
 /// People write streams in TOML; pinstream asks the registries what each tag is now, writes the digests into
 /// `pinstream.lock`, commits that to the branch the streams came from, and runs hooks for what changed there.
 #[derive(Debug, Parser)]
-#[command(name = "pinstream", version, max_term_width = 100, after_help = EXITS)]
+#[command(name = "pinstream", version, max_term_width = 100, after_help = EXITS, disable_help_subcommand = true)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -51,7 +52,9 @@ pub struct Cli {
 }
 
 const EXITS: &str = "Exit codes: 0 all is in place, 1 error, 2 drift, 3 some tags could not be imported, 4 refused,
-5 the branch kept moving, 6 landed but a hook failed, 64 usage.";
+5 the branch kept moving, 6 landed but a hook failed, 64 usage.
+
+Whoever knows `oc` finds each thing again with `pinstream help streams`.";
 
 /// What holds for every command.
 #[derive(Debug, Args)]
@@ -88,6 +91,7 @@ enum Command {
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
+    Help(help::Args),
 }
 
 /// In which form a report is written.
@@ -226,6 +230,7 @@ impl Cli {
             Command::Schema(args) => schema::run(&context, &args),
             Command::Completions(args) => completions::run(&context, &args),
             Command::Man(args) => man::run(&context, &args),
+            Command::Help(args) => help::run(&context, &args),
         }
     }
 }

@@ -19,6 +19,8 @@
 //! | hook | a command run for moves that have landed on the branch |
 //! | root | a folder with a `pinstream.toml` |
 //!
+//! Whoever knows OpenShift's image streams finds each thing again in [`cli::help::STREAMS`].
+//!
 //! # Map
 //! Nouns stand at the top, each naming only those above it; verbs stand in [`reconcile`], in the order in which they
 //! run. Only `reconcile.rs` knows that order: a step never names another step.

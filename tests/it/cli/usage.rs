@@ -37,7 +37,7 @@ Commands:
   schema        Print the JSON schema of a file or of an output
   completions   Print a completion script for a shell
   man           Print the manual page, in roff
-  help          Print this message or the help of the given subcommand(s)
+  help          Print this message, or the help of a command or topic
 
 Options:
   -h, --help
@@ -66,6 +66,8 @@ Options of all commands:
 
 Exit codes: 0 all is in place, 1 error, 2 drift, 3 some tags could not be imported, 4 refused,
 5 the branch kept moving, 6 landed but a hook failed, 64 usage.
+
+Whoever knows `oc` finds each thing again with `pinstream help streams`.
 --- exit 0
 "#,
     );
@@ -298,4 +300,23 @@ help: `pinstream init` writes one
     assert_eq!(ran.code, Some(4), "{}", ran.stderr);
     let ran = stage.sandbox.run(&["-C", "../outside", "--policy", "policy.toml", "check"]);
     assert!(ran.stderr.contains("there is no `pinstream.toml`"), "{}", ran.stderr);
+}
+
+#[test]
+fn help_knows_commands_and_topics() {
+    let sandbox = Sandbox::new();
+    let shown = |args: &[&str]| {
+        let ran = sandbox.run(args);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{args:?}");
+        ran.stdout
+    };
+    assert_eq!(shown(&["help"]), shown(&["--help"]));
+    assert_eq!(shown(&["help", "check"]), shown(&["check", "--help"]));
+    let streams = shown(&["help", "streams"]);
+    assert!(streams.contains("  oc tag SOURCE STREAM:TAG\n      pinstream tag SOURCE STREAM:TAG"), "{streams}");
+    assert!(streams.contains("\n  83 pruning of images and history\n      left out: "), "{streams}");
+    sandbox.check(
+        &["help", "stream"],
+        "--- err\nerror: there is no command or topic `stream`\nhelp: did you mean `streams`?\n--- exit 64",
+    );
 }
