@@ -4,6 +4,7 @@
 //! them. Texts of images are given as they are, escaped as JSON has it where they could act on a terminal.
 
 pub mod check;
+pub mod list;
 pub mod remote;
 pub mod words;
 
@@ -11,13 +12,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::escape::is_deceptive;
-use crate::image::{Digest, TagId};
-use crate::lock::Lock;
-use crate::lock::diff::{Change, Move, Side, side};
+use crate::image::Digest;
+use crate::lock::diff::{Change, Move, Side};
 use crate::state::Begun;
-use crate::stream::{Source, Tag};
 use remote::RemoteV1;
-use words::{ChangeV1, EndV1, HookOutcomeV1, KindV1, OutcomeV1, StatusV1};
+use words::{ChangeV1, EndV1, HookOutcomeV1, KindV1, OutcomeV1};
 
 /// The name and version of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -192,46 +191,6 @@ pub struct MoveV1 {
     pub reference: Option<String>,
 }
 
-/// The name and version of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub enum ListSchema {
-    /// Version 1.
-    #[serde(rename = "pinstream.list/v1")]
-    V1,
-}
-
-/// All tags, and what they are pinned to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct ListV1 {
-    /// Always `pinstream.list/v1`.
-    pub schema: ListSchema,
-    /// The tags, in the order of their names.
-    pub tags: Vec<PinV1>,
-}
-
-/// One tag of a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct PinV1 {
-    /// The stream.
-    pub stream: String,
-    /// The tag's name within it.
-    pub tag: String,
-    /// The tag it follows, `stream:tag`; of another repository, `remote//stream:tag`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub follow: Option<String>,
-    /// The image; null for a follower that is not pinned.
-    pub image: Option<String>,
-    /// The one platform that is pinned.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub platform: Option<String>,
-    /// Where it stands; null if it has no pin.
-    pub pin: Option<SideV1>,
-    /// The reference to deploy, `registry/repository:tag@sha256:…`; null if it has no pin.
-    pub reference: Option<String>,
-    /// How its pin and its definition go together.
-    pub status: StatusV1,
-}
-
 /// Where moves have landed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Landed<'a> {
@@ -268,43 +227,6 @@ impl EventV1 {
     /// The event as JSON text.
     pub fn to_json(&self) -> String {
         text(self)
-    }
-}
-
-impl ListV1 {
-    /// The list of `tags`.
-    pub fn new(tags: Vec<PinV1>) -> Self {
-        Self { schema: ListSchema::V1, tags }
-    }
-
-    /// The list as JSON text.
-    pub fn to_json(&self) -> String {
-        text(self)
-    }
-}
-
-impl PinV1 {
-    /// The tag `id`, defined as `tag`, with its pin in `lock`, which is of this `status`.
-    pub fn new(id: &TagId, tag: &Tag, lock: &Lock, status: StatusV1) -> Self {
-        let pin = lock.pins.get(id);
-        let (follow, image, platform) = match &tag.source {
-            followed @ (Source::Follow(_) | Source::Elsewhere(_)) => {
-                let followed = followed.followed().map(|followed| followed.to_string());
-                (followed, pin.map(|pin| pin.image.to_string()), None)
-            }
-            Source::Image { image, platform } => (None, Some(image.to_string()), platform.as_ref()),
-            Source::Chosen { platform, .. } => (None, pin.map(|pin| pin.image.to_string()), platform.as_ref()),
-        };
-        Self {
-            stream: id.stream.to_string(),
-            tag: id.tag.to_string(),
-            follow,
-            image,
-            platform: platform.map(ToString::to_string),
-            pin: pin.map(|pin| SideV1::from(&side(lock, pin))),
-            reference: pin.map(|pin| pin.reference().to_string()),
-            status,
-        }
     }
 }
 
@@ -368,11 +290,6 @@ pub fn report_schema() -> schemars::Schema {
 /// The JSON schema of an event.
 pub fn event_schema() -> schemars::Schema {
     schemars::schema_for!(EventV1)
-}
-
-/// The JSON schema of a list.
-pub fn list_schema() -> schemars::Schema {
-    schemars::schema_for!(ListV1)
 }
 
 fn text<T: Serialize>(value: &T) -> String {

@@ -1,15 +1,20 @@
 //! `list`: all tags in a table.
 
+use std::cmp::Reverse;
 use std::io::Write as _;
+
+use clap::ValueEnum;
+use jiff::Timestamp;
 
 use crate::escape;
 use crate::image::TagId;
+use crate::image::version::TagVersion;
 use crate::lock::agree::{Disagreement, What, agree};
-use crate::lock::diff;
+use crate::lock::diff::{self, Side};
 use crate::report::exit::Exit;
 use crate::root::Root;
 use crate::stream::Source;
-use crate::wire;
+use crate::wire::list::{ListV1, PinV1};
 use crate::wire::words::StatusV1;
 
 use super::context::{Context, patterns};
@@ -24,9 +29,27 @@ pub struct Args {
     /// In which form
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
+    /// In which order: what is old, not a version, or not pinned comes last, and what is out of step first
+    #[arg(long, value_name = "BY", default_value = "tag")]
+    sort: Sort,
     /// Leave out the line of headings
     #[arg(long)]
     no_headers: bool,
+}
+
+/// By what tags are sorted; those that are the same in it, by their names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sort {
+    /// Stream and tag
+    Tag,
+    /// The image
+    Image,
+    /// The image's version, the highest first
+    Version,
+    /// When the image was made, the latest first
+    Created,
+    /// Whether it is pinned, what is not first
+    Status,
 }
 
 /// Runs it.
@@ -37,21 +60,21 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     let (_, root) = context.root()?;
     let only = patterns(&args.tags)?.unwrap_or_default();
     root.has(&only)?;
-    let is_asked = |id: &TagId| only.matches(id);
     let disagreements = agree(&root.definitions, &root.lock);
     let status = |id: &TagId| status(&disagreements, id);
+    let mut tags: Vec<&TagId> = root.definitions.tags.keys().filter(|id| only.matches(id)).collect();
+    sort(&mut tags, args.sort, &root, status);
     let mut out = context.stdout();
     if args.format == Format::Json {
-        let tags = root.definitions.tags.iter().filter(|(id, _)| is_asked(id));
-        let tags = tags.map(|(id, tag)| wire::PinV1::new(id, tag, &root.lock, status(id))).collect();
-        write!(out, "{}", wire::ListV1::new(tags).to_json())?;
+        let tags = tags.into_iter().map(|id| PinV1::new(id, &root.definitions.tags[id], &root.lock, status(id)));
+        write!(out, "{}", ListV1::new(tags.collect()).to_json())?;
         return Ok(Exit::Success);
     }
-    let mut rows: Vec<[String; 5]> = Vec::new();
+    let mut rows: Vec<[String; 6]> = Vec::new();
     if !args.no_headers {
-        rows.push(["TAG", "SOURCE", "DIGEST", "VERSION", "STATUS"].map(str::to_owned));
+        rows.push(["TAG", "SOURCE", "DIGEST", "VERSION", "CREATED", "STATUS"].map(str::to_owned));
     }
-    rows.extend(root.definitions.tags.keys().filter(|id| is_asked(id)).map(|id| row(&root, status(id), id)));
+    rows.extend(tags.into_iter().map(|id| row(&root, status(id), id)));
     write!(out, "{}", table(&rows))?;
     Ok(Exit::Success)
 }
@@ -66,7 +89,31 @@ fn status(disagreements: &[Disagreement], id: &TagId) -> StatusV1 {
     }
 }
 
-fn row(root: &Root, status: StatusV1, id: &TagId) -> [String; 5] {
+/// Sorts tags that are in the order of their names.
+fn sort(tags: &mut [&TagId], by: Sort, root: &Root, status: impl Fn(&TagId) -> StatusV1) {
+    let pin = |id: &TagId| root.lock.pins.get(id);
+    let side = |id: &TagId| pin(id).map(|pin| diff::side(&root.lock, pin));
+    match by {
+        Sort::Tag => {}
+        Sort::Image => tags.sort_by_cached_key(|id| pin(id).map_or((true, None), |pin| (false, Some(&pin.image)))),
+        Sort::Version => tags.sort_by_cached_key(|id| {
+            Reverse(side(id).and_then(|side| TagVersion::read(&side.version?)).map(|version| version.version))
+        }),
+        Sort::Created => tags.sort_by_cached_key(|id| Reverse(side(id).and_then(|side| created(&side)))),
+        Sort::Status => tags.sort_by_cached_key(|id| match status(id) {
+            StatusV1::OutOfStep => 0,
+            StatusV1::NotPinned => 1,
+            StatusV1::Pinned => 2,
+        }),
+    }
+}
+
+/// When the image says that it was made.
+fn created(side: &Side) -> Option<Timestamp> {
+    side.created.as_ref()?.parse().ok()
+}
+
+fn row(root: &Root, status: StatusV1, id: &TagId) -> [String; 6] {
     let tag = &root.definitions.tags[id];
     let pin = root.lock.pins.get(id);
     let source = match &tag.source {
@@ -80,6 +127,7 @@ fn row(root: &Root, status: StatusV1, id: &TagId) -> [String; 5] {
         None => source,
     };
     let side = pin.map(|pin| diff::side(&root.lock, pin));
+    let day = side.as_ref().and_then(created).map(|time| time.strftime("%Y-%m-%d").to_string()).unwrap_or_default();
     let version = side.and_then(|side| side.version).map(|version| escape::terminal(&version)).unwrap_or_default();
     let status = match status {
         StatusV1::Pinned => "pinned",
@@ -87,7 +135,7 @@ fn row(root: &Root, status: StatusV1, id: &TagId) -> [String; 5] {
         StatusV1::OutOfStep => "out of step",
     };
     let digest = pin.map(|pin| pin.digest.short().to_owned()).unwrap_or_default();
-    [id.to_string(), source, digest, version, status.to_owned()]
+    [id.to_string(), source, digest, version, day, status.to_owned()]
 }
 
 /// Rows in columns that are as wide as their widest cell.

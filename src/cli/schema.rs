@@ -50,7 +50,7 @@ impl Kind {
             Self::Report => wire::report_schema().to_value(),
             Self::Check => wire::check::schema().to_value(),
             Self::Event => wire::event_schema().to_value(),
-            Self::List => wire::list_schema().to_value(),
+            Self::List => wire::list::schema().to_value(),
         }
     }
 

@@ -33,9 +33,9 @@ to mend it: pinstream update
         &["list"],
         r#"
 --- out
-TAG              SOURCE                          DIGEST   VERSION   STATUS
-example:3.12     docker.io/library/python:3.12                      not pinned
-example:latest   -> example:3.12                                    not pinned
+TAG              SOURCE                          DIGEST   VERSION   CREATED   STATUS
+example:3.12     docker.io/library/python:3.12                                not pinned
+example:latest   -> example:3.12                                              not pinned
 --- exit 0
 "#,
     );
@@ -95,11 +95,11 @@ fn what_is_commented_out_is_right_too() {
         &["list"],
         r#"
 --- out
-TAG              SOURCE                                        DIGEST   VERSION   STATUS
-example:3.12     docker.io/library/python:3.12                                    not pinned
-example:arm      docker.io/library/python:3.12 (linux/arm64)                      not pinned
-example:edge     docker.io/library/python in >=3.13, <4                           not pinned
-example:latest   -> example:3.12                                                  not pinned
+TAG              SOURCE                                        DIGEST   VERSION   CREATED   STATUS
+example:3.12     docker.io/library/python:3.12                                              not pinned
+example:arm      docker.io/library/python:3.12 (linux/arm64)                                not pinned
+example:edge     docker.io/library/python in >=3.13, <4                                     not pinned
+example:latest   -> example:3.12                                                            not pinned
 --- exit 0
 "#,
     );

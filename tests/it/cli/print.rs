@@ -96,12 +96,12 @@ fn all_tags_stand_in_a_table() {
         &["list"],
         r#"
 --- out
-TAG             SOURCE                                      DIGEST         VERSION   STATUS
-python:3.11     REGISTRY/python:3.11                 e0660bcc5200   3.11.9    pinned
-python:3.12     REGISTRY/python:3.12                 346028a7044f   3.12.4    pinned
-python:arm      REGISTRY/python:3.12 (linux/arm64)   e7a589004cc2   3.12.4    pinned
-python:latest   -> python:3.11                              346028a7044f   3.12.4    out of step
-python:new      REGISTRY/python:new                                           not pinned
+TAG             SOURCE                                      DIGEST         VERSION   CREATED      STATUS
+python:3.11     REGISTRY/python:3.11                 e0660bcc5200   3.11.9    2026-10-01   pinned
+python:3.12     REGISTRY/python:3.12                 346028a7044f   3.12.4    2026-10-01   pinned
+python:arm      REGISTRY/python:3.12 (linux/arm64)   e7a589004cc2   3.12.4    2026-10-01   pinned
+python:latest   -> python:3.11                              346028a7044f   3.12.4    2026-10-01   out of step
+python:new      REGISTRY/python:new                                                        not pinned
 --- exit 0
 "#,
     );
@@ -109,9 +109,9 @@ python:new      REGISTRY/python:new                                           no
         &["list", "--no-headers", "python:3.*", "python:latest"],
         r#"
 --- out
-python:3.11     REGISTRY/python:3.11   e0660bcc5200   3.11.9   pinned
-python:3.12     REGISTRY/python:3.12   346028a7044f   3.12.4   pinned
-python:latest   -> python:3.11                346028a7044f   3.12.4   out of step
+python:3.11     REGISTRY/python:3.11   e0660bcc5200   3.11.9   2026-10-01   pinned
+python:3.12     REGISTRY/python:3.12   346028a7044f   3.12.4   2026-10-01   pinned
+python:latest   -> python:3.11                346028a7044f   3.12.4   2026-10-01   out of step
 --- exit 0
 "#,
     );
@@ -124,6 +124,36 @@ help: did you mean `python:new`?
 --- exit 64
 "#,
     );
+}
+
+#[test]
+fn a_list_is_sorted_by_what_people_ask_for() {
+    let stage = Stage::new();
+    stage.registry.push("python", "3.9", &super::image(9, "3.9.20"));
+    let old = crate::support::registry::Image::new(1).version("main").created("2025-01-01T00:00:00Z");
+    stage.registry.push("alpine", "3", &old);
+    let tags = "\"3.9\" = \"REGISTRY/python:3.9\"\nalpine = \"REGISTRY/alpine:3\"\n";
+    stage.stream(&format!("{PYTHON}{tags}"));
+    stage.update();
+    stage.stream(
+        &format!("{PYTHON}{tags}new = \"REGISTRY/python:new\"\n").replace("follow = \"3.12\"", "follow = \"3.11\""),
+    );
+    let sorted = |by: &str| {
+        let ran = stage.sandbox.run(&["list", "--no-headers", "--sort", by]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let tag = |line: &str| line.split([':', ' ']).nth(1).unwrap().to_owned();
+        let json: Value =
+            serde_json::from_str(&stage.sandbox.run(&["list", "--sort", by, "--format", "json"]).stdout).unwrap();
+        let tags: Vec<String> = ran.stdout.lines().map(tag).collect();
+        let told = json["tags"].as_array().unwrap().iter().map(|tag| tag["tag"].as_str().unwrap().to_owned());
+        assert_eq!(told.collect::<Vec<_>>(), tags);
+        tags.join(" ")
+    };
+    assert_eq!(sorted("tag"), "3.11 3.12 3.9 alpine arm latest new");
+    assert_eq!(sorted("version"), "3.12 arm latest 3.11 3.9 alpine new");
+    assert_eq!(sorted("created"), "3.11 3.12 3.9 arm latest alpine new");
+    assert_eq!(sorted("status"), "latest new 3.11 3.12 3.9 alpine arm");
+    assert_eq!(sorted("image"), "alpine 3.11 3.12 arm latest 3.9 new");
 }
 
 #[test]
@@ -152,6 +182,7 @@ fn a_list_in_json_is_what_its_schema_says() {
         "version": "3.12.4"
       },
       "reference": "REGISTRY/python:3.12@sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7",
+      "created": "2026-10-01T08:12:44Z",
       "status": "pinned"
     }
   ]
@@ -169,7 +200,7 @@ fn a_root_without_tags_is_listed_all_the_same() {
         &["list"],
         r#"
 --- out
-TAG   SOURCE   DIGEST   VERSION   STATUS
+TAG   SOURCE   DIGEST   VERSION   CREATED   STATUS
 --- exit 0
 "#,
     );

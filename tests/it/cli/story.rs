@@ -139,10 +139,10 @@ fn the_demo_leaves_a_checkout_to_look_around_in() {
         &["-C", "story/checkout", "list", "--no-headers"],
         r#"
 --- out
-python:3.11     REGISTRY/demo/python:3.11                 e9818f317a22   3.11.9   pinned
-python:3.12     REGISTRY/demo/python:3.12                 2b773382ee08   3.12.5   pinned
-python:arm      REGISTRY/demo/python:3.12 (linux/arm64)   d44cf4e5d490   3.12.5   pinned
-python:latest   -> python:3.12                                   2b773382ee08   3.12.5   pinned
+python:3.11     REGISTRY/demo/python:3.11                 e9818f317a22   3.11.9   2026-09-12   pinned
+python:3.12     REGISTRY/demo/python:3.12                 2b773382ee08   3.12.5   2026-11-02   pinned
+python:arm      REGISTRY/demo/python:3.12 (linux/arm64)   d44cf4e5d490   3.12.5   2026-11-02   pinned
+python:latest   -> python:3.12                                   2b773382ee08   3.12.5   2026-11-02   pinned
 --- exit 0
 "#,
     );
