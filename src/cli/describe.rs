@@ -1,12 +1,15 @@
-//! `describe`: one stream, as `oc describe is` shows it, with commit and author of each current digest.
+//! `describe`: one stream, as `oc describe is` shows it, with commit and author of each digest.
+//!
+//! What it says follows from definitions, lock and history: nobody is asked what is newer, as `plan` does.
 //!
 //! The layout is that of `oc` (openshift/oc, `formatImageStreamTags`): a head of `Name:` lines, then a section for
 //! each tag that follows nothing in its own stream, its followers in brackets.
 
+mod rules;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -14,12 +17,11 @@ use crate::escape;
 use crate::git::checkout::{self, Provenance};
 use crate::image::{Digest, StreamName, TagId, priority};
 use crate::lock::agree::{Disagreement, What, agree};
-use crate::lock::{self, diff};
-use crate::problem::SourceFile;
+use crate::lock::diff;
 use crate::report::exit::Exit;
-use crate::root::Root;
+use crate::root::{self, Root};
 use crate::settings::globs::TagGlobs;
-use crate::stream::{Source, Stream, Tag};
+use crate::stream::{Discover, Source, Stream, Tag};
 use crate::world::{clock, folder::Folder};
 
 use super::CliError;
@@ -43,7 +45,7 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     let (folder, root) = context.root()?;
     let names = streams(&root, &args.tags)?;
-    let provenance = provenance(&folder, &root)?;
+    let provenance = provenance(&folder, &root, &names)?;
     let disagreements = agree(&root.definitions, &root.lock);
     let now = (!args.utc).then(clock::now);
     let mut out = context.stdout();
@@ -91,8 +93,11 @@ fn nothing_named(root: &Root, word: &str) -> CliError {
     }
 }
 
-/// Who put each digest there, where the root is in a checkout with commits.
-fn provenance(folder: &Folder, root: &Root) -> Result<BTreeMap<TagId, Provenance>, CliError> {
+/// Who put each digest there, now and before.
+type Brought = BTreeMap<(TagId, Digest), Provenance>;
+
+/// Who put each digest of the streams there, where the root is in a checkout with commits.
+fn provenance(folder: &Folder, root: &Root, names: &[StreamName]) -> Result<Brought, CliError> {
     let Some(checkout) = checkout::discover(&folder.0)? else { return Ok(BTreeMap::new()) };
     let committed = match checkout.commit("HEAD") {
         Ok(_) => checkout.lock_history("HEAD", &checkout.prefix)?.next().transpose()?,
@@ -100,17 +105,18 @@ fn provenance(folder: &Folder, root: &Root) -> Result<BTreeMap<TagId, Provenance
         Err(_) => None,
     };
     let Some(committed) = committed.map(|version| digests(&version.bytes)) else { return Ok(BTreeMap::new()) };
-    // What is not committed yet was brought by nobody.
-    let is_committed = |id: &&TagId| committed.get(*id) == Some(&root.lock.pins[*id].digest);
-    let tags: Vec<TagId> = root.lock.pins.keys().filter(is_committed).cloned().collect();
-    Ok(checkout.blame_lock("HEAD", &checkout.prefix, &tags, digests)?)
+    let pins = root.lock.pins.iter().filter(|(id, _)| names.contains(&id.stream));
+    let wanted = pins.map(|(id, pin)| {
+        // What is not committed yet was brought by nobody.
+        let now = Some(&pin.digest).filter(|digest| committed.get(id) == Some(digest));
+        (id.clone(), now.into_iter().chain(&pin.previous).cloned().collect())
+    });
+    Ok(checkout.blame_lock("HEAD", &checkout.prefix, &wanted.collect(), digests)?)
 }
 
 /// The digests of a lock's text; of one that cannot be read none.
 fn digests(bytes: &[u8]) -> BTreeMap<TagId, Digest> {
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    let file = Arc::new(SourceFile { path: lock::FILE_NAME.to_owned(), text });
-    let pins = lock::read::read(&file).map(|lock| lock.pins).unwrap_or_default();
+    let pins = root::lock_of(bytes).map(|lock| lock.pins).unwrap_or_default();
     pins.into_iter().map(|(id, pin)| (id, pin.digest)).collect()
 }
 
@@ -119,7 +125,7 @@ struct Described<'a> {
     root: &'a Root,
     name: &'a StreamName,
     disagreements: &'a [Disagreement],
-    provenance: &'a BTreeMap<TagId, Provenance>,
+    provenance: &'a Brought,
     /// From when ages are counted; none shows times.
     now: Option<Timestamp>,
 }
@@ -132,7 +138,7 @@ impl Described<'_> {
             self.root.definitions.tags.iter().filter(|(id, _)| id.stream == *self.name).collect();
         tags.sort_by(|(a, _), (b, _)| priority::compare(a.tag.as_str(), b.tag.as_str()));
         self.head(&mut text, stream, &tags);
-        for (id, tag) in tags.iter().filter(|(_, tag)| !self.is_alias(tag)) {
+        for (id, tag) in tags.iter().filter(|(id, _)| !self.is_alias(id)) {
             text.push('\n');
             self.section(&mut text, id, tag, &tags);
         }
@@ -159,6 +165,9 @@ impl Described<'_> {
         for annotation in annotations {
             line("", &annotation);
         }
+        if let Some(Discover { repository, select, limit, .. }) = self.root.definitions.discover.get(self.name) {
+            line("Discovers:", &format!("{repository}, {select}, at most {limit} tags"));
+        }
         let mut digests: Vec<_> =
             tags.iter().filter_map(|(id, _)| self.root.lock.pins.get(*id)).map(|pin| &pin.digest).collect();
         digests.sort();
@@ -167,9 +176,18 @@ impl Described<'_> {
         line("Tags:", &if tags.is_empty() { "<none>".to_owned() } else { tags.len().to_string() });
     }
 
-    /// Whether a tag follows one of its own stream, and is shown there.
-    fn is_alias(&self, tag: &Tag) -> bool {
-        matches!(&tag.source, Source::Follow(target) if target.stream == *self.name)
+    /// The tag of its own stream that a tag is shown with, because it always stands where that stands. One with rules
+    /// of its own may stand elsewhere, and has a section of its own.
+    fn alias_of(&self, id: &TagId) -> Option<&TagId> {
+        let tag = self.root.definitions.tags.get(id)?;
+        match &tag.source {
+            Source::Follow(target) if target.stream == *self.name && tag.adoption.is_none() => Some(target),
+            _ => None,
+        }
+    }
+
+    fn is_alias(&self, id: &TagId) -> bool {
+        self.alias_of(id).is_some()
     }
 
     fn section(&self, text: &mut String, id: &TagId, tag: &Tag, tags: &[(&TagId, &Tag)]) {
@@ -191,11 +209,14 @@ impl Described<'_> {
                 writeln!(text, "  updates automatically from registry {repository}, tag {select}{platform}")
             }
             Source::Follow(target) => writeln!(text, "  updates automatically from {target}"),
-            Source::Elsewhere(far) => writeln!(text, "  updates automatically from {far}"),
+            Source::Elsewhere(far) => {
+                let remote = self.root.settings.remotes.get(&far.remote);
+                let url = remote.map(|remote| format!(" of {}", remote.url)).unwrap_or_default();
+                writeln!(text, "  updates automatically from {far}{url}")
+            }
         };
-        if let Some(schedule) = &tag.schedule {
-            let _ = writeln!(text, "  on the schedule {schedule}");
-        }
+        rules::source_lines(text, tag);
+        self.followers(text, id, &aliases);
         text.push('\n');
         for (key, value) in &tag.annotations {
             let _ = writeln!(text, "  {}", annotation(key, value));
@@ -210,7 +231,23 @@ impl Described<'_> {
                 let _ = writeln!(text, "  ! {}", self.disagreements[at]);
             }
         }
+        rules::warnings(text, tag);
         self.pin(text, id);
+    }
+
+    /// The tags of other streams that follow `id` or one of its `aliases`, and those of this one with rules of their
+    /// own.
+    fn followers(&self, text: &mut String, id: &TagId, aliases: &[&TagId]) {
+        let here = |target: &TagId| target == id || aliases.contains(&target);
+        let follows = |(follower, tag): &(&TagId, &Tag)| {
+            let followed = matches!(&tag.source, Source::Follow(target) if here(target));
+            followed && !aliases.contains(follower)
+        };
+        let followers = self.root.definitions.tags.iter().filter(follows);
+        let names: Vec<String> = followers.map(|(follower, _)| follower.to_string()).collect();
+        if !names.is_empty() {
+            let _ = writeln!(text, "  followed by {}", names.join(", "));
+        }
     }
 
     /// Where a tag stands, who brought it there, and where it stood.
@@ -221,33 +258,35 @@ impl Described<'_> {
         };
         let repository = pin.image.repository();
         let _ = writeln!(text, "  * {repository}@{}", pin.digest);
-        if let Some(version) = diff::side(&self.root.lock, pin).version {
+        let is_chosen =
+            self.root.definitions.tags.get(id).is_some_and(|tag| !matches!(tag.source, Source::Image { .. }));
+        if is_chosen && let Some(tag) = pin.image.tag().filter(|_| pin.followed().is_none()) {
+            let _ = writeln!(text, "      tag {tag}");
+        }
+        let side = diff::side(&self.root.lock, pin);
+        if let Some(version) = side.version {
             let _ = writeln!(text, "      version {}", escape::terminal(&version));
         }
-        if let Some(who) = self.provenance.get(id) {
-            let _ = writeln!(
-                text,
-                "      {}, in {} by {}",
-                self.when(who.time),
-                who.commit.short(),
-                escape::terminal(&who.author)
-            );
+        if let Some(created) = side.created.and_then(|created| created.parse().ok()) {
+            let _ = writeln!(text, "      made {}", self.when(created));
         }
+        self.brought(text, id, &pin.digest);
         for earlier in &pin.previous {
             let _ = writeln!(text, "    {repository}@{earlier}");
+            self.brought(text, id, earlier);
         }
+    }
+
+    /// Who brought a digest, and when.
+    fn brought(&self, text: &mut String, id: &TagId, digest: &Digest) {
+        let Some(who) = self.provenance.get(&(id.clone(), digest.clone())) else { return };
+        let (when, author) = (self.when(who.time), escape::terminal(&who.author));
+        let _ = writeln!(text, "      {when}, in {} by {author}", who.commit.short());
     }
 
     /// Whether following from `alias`, within this stream, ends at `id`.
     fn ends_at(&self, alias: &TagId, id: &TagId) -> bool {
-        let mut at = alias;
-        while let Some(Source::Follow(next)) = self.root.definitions.tags.get(at).map(|tag| &tag.source) {
-            if next.stream != *self.name {
-                break;
-            }
-            at = next;
-        }
-        at == id
+        std::iter::successors(Some(alias), |at| self.alias_of(at)).last() == Some(id)
     }
 
     fn when(&self, time: Timestamp) -> String {

@@ -173,8 +173,9 @@ impl Checkout {
         super::back::taken_back(&self.repository, tip, &RepoPath::parse(&self.prefix)?, candidates)
     }
 
-    /// For each of `tags`, the commit that brought the digest it is pinned at now. `read` gives the digests of a lock.
-    /// Where history ends early, as in a shallow clone, its last commit stands for all before it.
+    /// For each tag and each of its `wanted` digests, the commit that brought the tag there the last time. `read` gives
+    /// the digests of a lock. Where history ends early, as in a shallow clone, its last commit stands for all before
+    /// it; a digest that history does not hold is not in the answer. No further is walked than these digests lie back.
     ///
     /// # Errors
     /// Where there is no such revision, or its history cannot be read.
@@ -182,29 +183,51 @@ impl Checkout {
         &self,
         revision: &str,
         root: &str,
-        tags: &[TagId],
+        wanted: &BTreeMap<TagId, Vec<Digest>>,
         mut read: impl FnMut(&[u8]) -> BTreeMap<TagId, Digest>,
-    ) -> Result<BTreeMap<TagId, Provenance>, GitError> {
+    ) -> Result<BTreeMap<(TagId, Digest), Provenance>, GitError> {
         let mut found = BTreeMap::new();
-        let mut open: BTreeMap<TagId, (Digest, Option<Provenance>)> = BTreeMap::new();
-        for (index, version) in self.lock_history(revision, root)?.enumerate() {
-            let version = version?;
-            let pins = read(&version.bytes);
-            if index == 0 {
-                let wanted = tags.iter().filter_map(|tag| Some((tag.clone(), (pins.get(tag)?.clone(), None))));
-                open.extend(wanted);
-            }
-            let brought = Provenance { commit: version.commit, author: version.author, time: version.time };
-            let (same, done): (BTreeMap<_, _>, _) =
-                open.into_iter().partition(|(tag, (digest, _))| pins.get(tag) == Some(digest));
-            found.extend(done.into_iter().filter_map(|(tag, (_, earlier))| Some((tag, earlier?))));
-            open = same.into_iter().map(|(tag, (digest, _))| (tag, (digest, Some(brought.clone())))).collect();
+        let mut open: BTreeMap<&TagId, Wanted> =
+            wanted.iter().map(|(tag, digests)| (tag, Wanted::of(digests))).collect();
+        open.retain(|_, wanted| !wanted.left.is_empty());
+        for version in self.lock_history(revision, root)? {
             if open.is_empty() {
                 break;
             }
+            let LockVersion { commit, author, time, bytes } = version?;
+            let pins = read(&bytes);
+            let brought = Provenance { commit, author, time };
+            open.retain(|tag, wanted| {
+                // Before a tag was there, it stood nowhere.
+                let Some(at) = pins.get(*tag) else { return false };
+                wanted.leave_for(at);
+                if wanted.left.contains(at) {
+                    found.insert(((*tag).clone(), at.clone()), brought.clone());
+                }
+                !wanted.left.is_empty()
+            });
         }
-        found.extend(open.into_iter().filter_map(|(tag, (_, earlier))| Some((tag, earlier?))));
         Ok(found)
+    }
+}
+
+/// Digests of one tag whose commits are looked for, while history is walked back.
+struct Wanted {
+    left: Vec<Digest>,
+    /// Where the tag stood in the version that came after.
+    later: Option<Digest>,
+}
+
+impl Wanted {
+    fn of(digests: &[Digest]) -> Self {
+        Self { left: digests.to_vec(), later: None }
+    }
+
+    /// Steps back to a version in which the tag stands at `at`: what it stood at after that began there.
+    fn leave_for(&mut self, at: &Digest) {
+        if let Some(later) = self.later.replace(at.clone()).filter(|later| later != at) {
+            self.left.retain(|digest| *digest != later);
+        }
     }
 }
 

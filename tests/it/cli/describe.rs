@@ -59,8 +59,10 @@ Tags:→→→7
 
   * REGISTRY/python@sha256:4b8343596c64a30aae9999442993390fc0e39116ab8614d0a0165921ad39c65a
       version 3.12.5
+      made 7 weeks ago
       About an hour ago, in COMMIT-2 by B. Person
     REGISTRY/python@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326
+      About an hour ago, in COMMIT-1 by A. Person
 
 3.11
   updates automatically from registry REGISTRY/python:3.11
@@ -68,6 +70,7 @@ Tags:→→→7
 
   * REGISTRY/python@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4
       version 3.11.9
+      made 7 weeks ago
       About an hour ago, in COMMIT-1 by A. Person
 
 arm
@@ -75,14 +78,17 @@ arm
 
   * REGISTRY/python@sha256:688f172987f3be20e640262652795f8a88693947e79308d17736c90c5ab22d5c
       version 3.12.5
+      made 7 weeks ago
       About an hour ago, in COMMIT-2 by B. Person
     REGISTRY/python@sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7
+      About an hour ago, in COMMIT-1 by A. Person
 
 base
   updates automatically from other:1
 
   * REGISTRY/python@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4
       version 3.11.9
+      made 7 weeks ago
       About an hour ago, in COMMIT-1 by A. Person
 
 new
@@ -123,7 +129,11 @@ fn what_is_not_committed_has_no_author_yet() {
     stage.move_upstream();
     stage.update();
     let text = stage.sandbox.run(&["describe", "--utc"]).stdout;
-    assert_eq!(text.matches(" by A. Person").count(), 1, "{text}");
+    // One that has not moved, and two that were there before.
+    assert_eq!(text.matches(" by A. Person").count(), 3, "{text}");
+    for (line, next) in text.lines().zip(text.lines().skip(3)).filter(|(line, _)| line.starts_with("  * ")) {
+        assert_eq!(next.contains(" by "), line.contains("sha256:e0660bcc"), "{text}");
+    }
     std::fs::remove_dir_all(stage.sandbox.work().join(".git")).unwrap();
     let text = stage.sandbox.run(&["describe", "--utc"]).stdout;
     assert_eq!(text.matches(" by ").count(), 0, "{text}");
@@ -192,18 +202,95 @@ fn a_pin_that_is_not_what_its_definition_asks_for_is_told() {
   ! `python:latest` does not stand where `python:3.12`, which it follows, stands
   * REGISTRY/python@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326
       version 3.12.4
+      made 7 weeks ago
 
 3.11
   no tag of the definitions
 
   * REGISTRY/python@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4
       version 3.11.9
+      made 7 weeks ago
 
 arm
   no tag of the definitions
 
   * REGISTRY/python@sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7
       version 3.12.4
+      made 7 weeks ago
 "#,
     );
 }
+
+const RULES: &str = r#"
+annotations = { a = "b" }
+
+[tags]
+"3.12" = { image = "REGISTRY/python:3.12", platforms = ["linux/amd64"], soak = "1d12h", ignore = ["attestation", "config"], allow = "minor", on-rollback = "warn" }
+edge = { repository = "REGISTRY/python", semver = ">=3.11" }
+latest = { follow = "3.12" }
+prod = { follow = "latest", hold = { reason = "CVE regression", until = 2026-12-01 }, reject = ["sha256:0000000000000000000000000000000000000000000000000000000000000000"] }
+far = { follow = "platform//base:1" }
+
+[discover]
+repository = "REGISTRY/python"
+pattern = '^3\\.11$'
+order = "alphabet"
+limit = 3
+"#;
+
+#[test]
+fn every_rule_of_a_definition_has_its_line() {
+    let stage = Stage::new();
+    stage.settings("[remote.platform]\nurl = \"https://git.example/platform\"\n");
+    stage.stream(&RULES.replace("\\\\", "\\"));
+    stage
+        .sandbox
+        .write("streams/web.toml", "[tags]\n1 = { follow = \"python:latest\" }\n2 = { follow = \"python:3.12\" }\n");
+    let ran = stage.sandbox.run(&["update", "python:3.12", "python:edge", "python:latest"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    let ran = stage.sandbox.run(&["describe", "python", "--utc"]);
+    same(&stage.sandbox.scrubbed(&ran.stdout).replace('\t', "→"), RULES_SHOWN);
+}
+
+const RULES_SHOWN: &str = r"
+Name:→→→python
+Annotations:→→a=b
+Discovers:→→REGISTRY/python, the last by letter of /^3\.11$/, at most 3 tags
+Unique Images:→→1
+Tags:→→→5
+
+3.12 (latest)
+  updates automatically from registry REGISTRY/python:3.12
+  needs linux/amd64
+  soaks for 1d12h
+  leaves moves alone that change no more than attestation, config
+  moves no farther than a minor version
+  goes back when that does, and says so
+  followed by python:prod, web:1, web:2
+
+  * REGISTRY/python@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326
+      version 3.12.4
+      made 2026-10-01T08:12:44Z
+
+edge
+  updates automatically from registry REGISTRY/python, tag in >=3.11
+
+  * REGISTRY/python@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326
+      tag 3.12
+      version 3.12.4
+      made 2026-10-01T08:12:44Z
+
+far
+  updates automatically from platform//base:1 of https://git.example/platform
+
+  ~ not pinned yet
+
+prod
+  updates automatically from python:latest
+
+  ! held until 2026-12-01T00:00:00Z: CVE regression
+  ! rejects sha256:0000000000000000000000000000000000000000000000000000000000000000
+  * REGISTRY/python@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326
+      version 3.12.4
+      made 2026-10-01T08:12:44Z
+";

@@ -147,7 +147,7 @@ python:latest   -> python:3.12                                   2b773382ee08   
 "#,
     );
     let described = sandbox.run(&["-C", "story/checkout", "describe", "python"]).stdout;
-    assert_eq!(described.matches("by pinstream").count(), 3, "{described}");
+    assert_eq!(described.matches("by pinstream").count(), 5, "{described}");
     let log = sandbox.git(&["-C", "story/checkout", "log", "-p", "pinstream.lock"]);
     assert!(log.contains("\n-version = \"3.12.4\"\n") && log.contains("\n+version = \"3.12.5\"\n"), "{log}");
     assert_eq!(sandbox.git(&["-C", "story/checkout", "status", "--porcelain"]), "");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pinstream::git::checkout::{Checkout, discover};
+use pinstream::git::checkout::{Checkout, Provenance, discover};
 use pinstream::image::{Digest, TagId};
 
 use super::files;
@@ -70,14 +70,45 @@ fn the_history_of_a_lock_is_its_versions_and_who_brought_each_digest() {
     assert_eq!(here.lock_history(&gone, "app").unwrap().next().unwrap().unwrap().commit.0, second);
     assert_eq!(here.lock_history("HEAD", "none").unwrap().count(), 0);
 
-    let tags: Vec<TagId> = ["s:a", "s:b", "s:c", "s:none"].iter().map(|tag| tag.parse().unwrap()).collect();
-    let blame = here.blame_lock("HEAD", "app", &tags, read).unwrap();
-    let commits: Vec<_> = blame.iter().map(|(tag, from)| (tag.to_string(), from.commit.0.clone())).collect();
-    assert_eq!(commits, [("s:a".to_owned(), second), ("s:b".to_owned(), first), ("s:c".to_owned(), third.clone())]);
-    assert_eq!(blame[&tags[0]].author, "A Person");
+    let wanted = wanted(&[("a", "21"), ("b", "1"), ("c", "39"), ("none", "1")]);
+    let blame = here.blame_lock("HEAD", "app", &wanted, read).unwrap();
+    assert_eq!(shown(&blame), [("a 1", &first), ("a 2", &second), ("b 1", &first), ("c 3", &third)]);
+    assert!(blame.values().all(|from| from.author == "A Person"));
 
     // In a shallow clone, the last commit there is stands for all before it.
     let folder = clone(&repo, &["--depth=1"]);
-    let blame = find(&folder, "").blame_lock("HEAD", "app", &tags, read).unwrap();
-    assert!(blame.values().all(|from| from.commit.0 == third) && blame.len() == 3);
+    let blame = find(&folder, "").blame_lock("HEAD", "app", &wanted, read).unwrap();
+    assert_eq!(shown(&blame), [("a 2", &third), ("b 1", &third), ("c 3", &third)]);
+}
+
+#[test]
+fn a_digest_that_came_twice_is_of_the_commit_that_brought_it_last() {
+    let repo = BareRepo::new();
+    let commits: Vec<String> = ["a 1\n", "a 2\n", "b 1\n", "a 1\n", "a 1\nb 2\n", "a 2\nb 2\n", "a 1\nb 2\n"]
+        .map(|lock| repo.commit("main", &[("pinstream.lock", lock)]))
+        .to_vec();
+    let folder = clone(&repo, &[]);
+    let mut read_again = 0;
+    let counted = |bytes: &[u8]| {
+        read_again += 1;
+        read(bytes)
+    };
+    let blame = find(&folder, "").blame_lock("HEAD", "", &wanted(&[("a", "12"), ("b", "2")]), counted).unwrap();
+    assert_eq!(shown(&blame), [("a 1", &commits[6]), ("a 2", &commits[5]), ("b 2", &commits[4])]);
+    // Where both are known is where the walk ends: before the tag was taken out for a while.
+    assert_eq!(read_again, 4);
+}
+
+/// Tags and their digests, one by each digit.
+fn wanted(tags: &[(&str, &str)]) -> BTreeMap<TagId, Vec<Digest>> {
+    let digest = |digit: char| format!("sha256:{}", digit.to_string().repeat(64)).parse().unwrap();
+    tags.iter()
+        .map(|(tag, digits)| (format!("s:{tag}").parse().unwrap(), digits.chars().map(digest).collect()))
+        .collect()
+}
+
+/// What was found, as `tag digit` and commit.
+fn shown(blame: &BTreeMap<(TagId, Digest), Provenance>) -> Vec<(&str, &String)> {
+    let name = |tag: &TagId, digest: &Digest| format!("{} {}", tag.tag, &digest.short()[..1]);
+    blame.iter().map(|((tag, digest), from)| (&*name(tag, digest).leak(), &from.commit.0)).collect()
 }
