@@ -282,6 +282,38 @@ fn one_platform_of_an_index_comes_over_with_its_index() {
 }
 
 #[test]
+fn what_another_lock_says_is_believed_of_nothing_that_was_not_hashed() {
+    let two = Two::new();
+    let image = crate::support::registry::Image::new(3).version("3").platforms(&["linux/amd64", "linux/arm64"]);
+    let index = two.stage.registry.push("python", "multi", &image);
+    two.theirs(
+        "streams/python.toml",
+        "[tags]\narm = { image = \"REGISTRY/python:multi\", platform = \"linux/arm64\" }\n",
+    );
+    two.their_pass();
+    two.stage.commit("streams/web.toml", "[tags]\nbase = { follow = \"platform//python:arm\" }\n");
+    let honest = two.platform.read("main", "pinstream.lock").unwrap();
+    let child = two.their_pin("python:arm").unwrap();
+    // A digest that no registry has, and one that is no child of the index that it is said to be of.
+    let nowhere = format!("sha256:{}", "0".repeat(64));
+    let other = two.stage.push("python:other", 9);
+    for (lock, code, kind) in [
+        (honest.replace(&child, &nowhere).replace(index.as_str(), &nowhere), 3, "not-found"),
+        (honest.replace(&child, other.as_str()), 4, "integrity"),
+    ] {
+        two.theirs("pinstream.lock", &lock);
+        let report = two.stage.report(code, &[]);
+        assert_eq!(report["tags"][0]["error"]["kind"], kind);
+        assert_eq!(two.stage.pin("web:base"), None);
+    }
+    // What it says of the image itself is not taken over: that comes from the bytes.
+    two.theirs("pinstream.lock", &honest.replace("version = \"3\"", "version = \"4\""));
+    two.stage.ends(0, &[]);
+    assert_eq!(two.stage.pin("web:base"), Some(child));
+    assert!(two.stage.lock().contains("version = \"3\""), "{}", two.stage.lock());
+}
+
+#[test]
 fn the_policy_says_which_remotes_may_be_followed() {
     let two = Two::new();
     let (ours, theirs) = (two.stage.repo.path().display().to_string(), two.platform.path().display().to_string());
