@@ -30,17 +30,18 @@ pub(super) fn taken_back(
     if repository.is_shallow() || repository.find_commit(tip).is_err() {
         return Ok(None);
     }
-    let mut failed = None;
+    let mut is_whole = true;
     let versions = LockHistory::new(repository, tip, root.clone(), COMMITS)?.take(VERSIONS);
     let locks = versions.map_while(|version| match version {
         Ok(version) => Some(read(version.bytes)),
-        Err(error) => {
-            failed = Some(error);
+        // In a partial clone the files of earlier commits are not there.
+        Err(_) => {
+            is_whole = false;
             None
         }
     });
     let taken = back::taken_back(candidates, locks);
-    failed.map_or(Ok(Some(taken)), Err)
+    Ok(is_whole.then_some(taken))
 }
 
 /// The lock in the bytes of an earlier commit; one that cannot be read tells nothing.

@@ -77,9 +77,9 @@ prod = { follow = "1.0" }
         &["list"],
         r#"
 --- out
-TAG        SOURCE                 DIGEST         VERSION   STATUS
-web:1.0    quay.io/acme/web:1.0   090909090909             pinned
-web:prod   -> web:1.0             090909090909             pinned
+TAG        SOURCE                 DIGEST         VERSION   CREATED   STATUS
+web:1.0    quay.io/acme/web:1.0   090909090909                       pinned
+web:prod   -> web:1.0             090909090909                       pinned
 --- exit 0
 "#,
     );

@@ -261,6 +261,7 @@ fn t4_what_the_base_and_its_history_held_may_be_named_as_earlier() {
     // Back to the first digest and on again: both are earlier ones, known from history alone.
     stage.sandbox.git(&["checkout", "-q", "HEAD~1", "--", "pinstream.lock"]);
     stage.commit("Back");
+    stage.registry.push("python", "3.12", &super::image(23, "3.12.23"));
     stage.update();
     assert!(stage.sandbox.read("pinstream.lock").contains("previous = "));
     assert_eq!(stage.sandbox.run(&["check", "--base", "HEAD"]).code, Some(0));

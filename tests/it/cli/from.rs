@@ -53,11 +53,11 @@ src/web.yaml:5                 redis@sha256:abababababababababababababababababab
         &["list"],
         r#"
 --- out
-TAG                   SOURCE                          DIGEST   VERSION   STATUS
-acme/python:1         quay.io/acme/python:1                              not pinned
-library/python:3.12   docker.io/library/python:3.12                      not pinned
-library/python:3.13   docker.io/library/python:3.13                      not pinned
-redis:7               docker.io/library/redis:7                          not pinned
+TAG                   SOURCE                          DIGEST   VERSION   CREATED   STATUS
+acme/python:1         quay.io/acme/python:1                                        not pinned
+library/python:3.12   docker.io/library/python:3.12                                not pinned
+library/python:3.13   docker.io/library/python:3.13                                not pinned
+redis:7               docker.io/library/redis:7                                    not pinned
 --- exit 0
 "#,
     );
