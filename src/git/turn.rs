@@ -27,7 +27,6 @@ const NOTE_MAX: u64 = 1 << 10;
 /// A turn at one ref; it ends when it is dropped, or when the process does.
 pub(super) struct Turn {
     file: File,
-    reference: String,
 }
 
 impl Turn {
@@ -58,15 +57,16 @@ impl Turn {
             }
         }
         remove_left_behind(&mut file, folder)?;
-        let mut turn = Self { file, reference: reference.to_owned() };
+        let mut turn = Self { file };
         turn.note(reference)?;
         Ok(turn)
     }
 
-    /// Notes which file at `lock` is ours, now that there is one.
+    /// Notes which file at `lock` is ours, now that there is one: behind the ref, which stays noted all the while. A
+    /// note that were emptied first would leave a lock that nobody knows of, if the process died just then.
     pub(super) fn made(&mut self, lock: &Path) -> io::Result<()> {
         let identity = Identity::of(lock).ok_or(io::ErrorKind::NotFound)?;
-        self.note(&format!("{} {identity}", self.reference))
+        self.file.write_all(format!(" {identity}").as_bytes())
     }
 
     fn note(&mut self, text: &str) -> io::Result<()> {
@@ -238,6 +238,20 @@ mod tests {
         assert_eq!((ours.exists(), theirs.exists()), (false, true));
         drop(Turn::take(folder.path(), "refs/heads/ours").unwrap());
         assert!(theirs.exists());
+        assert_eq!(note(folder.path()), "");
+    }
+
+    #[test]
+    fn what_is_noted_of_a_lock_is_added_to_what_was_noted_before() {
+        let folder = repository();
+        let mut turn = Turn::take(folder.path(), "refs/heads/ours").unwrap();
+        assert_eq!(note(folder.path()), "refs/heads/ours");
+        // Other words of the same length in its place stay where they are.
+        fs::write(folder.path().join(FILE_NAME), "REFS/HEADS/OURS").unwrap();
+        let path = lock(folder.path(), "ours", false);
+        turn.made(&path).unwrap();
+        assert_eq!(note(folder.path()), format!("REFS/HEADS/OURS {}", Identity::of(&path).unwrap()));
+        drop(turn);
         assert_eq!(note(folder.path()), "");
     }
 
