@@ -2,6 +2,7 @@
 
 mod abroad;
 mod adopted;
+mod bomb;
 mod chosen;
 mod crash;
 mod crowd;
