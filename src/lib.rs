@@ -35,6 +35,7 @@
 // Each may name those above it; `world::{clock, environment, proc}` may be named by all. A test holds this order.
 pub mod escape;
 pub mod image;
+pub mod signature;
 pub mod problem;
 pub mod yaml;
 pub mod find;

@@ -1,0 +1,165 @@
+//! What vouches for a digest, and what does not.
+
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::sign::Signer;
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A key made by a program that is not ours.
+fn key(curve: Nid) -> PKey<Private> {
+    PKey::from_ec_key(EcKey::generate(&EcGroup::from_curve_name(curve).unwrap()).unwrap()).unwrap()
+}
+
+fn pem(key: &PKey<Private>) -> Vec<u8> {
+    key.public_key_to_pem().unwrap()
+}
+
+fn sign(key: &PKey<Private>, bytes: &[u8]) -> String {
+    let mut signer = Signer::new(MessageDigest::sha256(), key).unwrap();
+    signer.update(bytes).unwrap();
+    STANDARD.encode(signer.sign_to_vec().unwrap())
+}
+
+fn payload(digest: &Digest) -> Value {
+    json!({
+        "critical": {
+            "identity": {"docker-reference": "a.example/app"},
+            "image": {"docker-manifest-digest": digest.as_str()},
+            "type": "cosign container image signature",
+        },
+        "optional": null,
+    })
+}
+
+fn statement(digest: &Digest) -> Value {
+    json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"digest": {"sha256": &digest.as_str()[7..]}}],
+        "predicateType": "https://sigstore.dev/cosign/sign/v1",
+        "predicate": {},
+    })
+}
+
+fn bundle(key: &PKey<Private>, kind: &str, payload: &[u8]) -> Value {
+    let signed = [format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len()).as_bytes(), payload].concat();
+    json!({
+        "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+        "verificationMaterial": {"publicKey": {"hint": "x"}, "tlogEntries": []},
+        "dsseEnvelope": {
+            "payload": STANDARD.encode(payload),
+            "payloadType": kind,
+            "signatures": [{"sig": sign(key, &signed)}],
+        },
+    })
+}
+
+#[test]
+fn a_payload_vouches_for_the_digest_it_names_and_no_other() {
+    let (ours, theirs) = (key(Nid::X9_62_PRIME256V1), key(Nid::X9_62_PRIME256V1));
+    let file = KeyFile::read(&pem(&ours)).unwrap();
+    let (one, two) = (Digest::sha256(b"1"), Digest::sha256(b"2"));
+    let bytes = payload(&one).to_string();
+    let good = sign(&ours, bytes.as_bytes());
+    let check = |digest, payload: &str, signature: &str| file.vouches_by_payload(digest, payload.as_bytes(), signature);
+    assert_eq!(check(&one, &bytes, &good), Ok(()));
+    assert_eq!(check(&two, &bytes, &good), Err(Flaw::Image));
+    assert_eq!(check(&two, &payload(&two).to_string(), &good), Err(Flaw::Key), "a payload swapped");
+    assert_eq!(check(&one, &bytes, &sign(&theirs, bytes.as_bytes())), Err(Flaw::Key));
+    assert_eq!(check(&one, &format!("{bytes} "), &good), Err(Flaw::Key), "a payload changed");
+    assert_eq!(check(&one, &bytes, "?"), Err(Flaw::Unreadable("it is not in Base64")));
+    assert_eq!(check(&one, &bytes, "AAAA"), Err(NO_SIGNATURE));
+    assert_eq!(check(&one, &bytes, ""), Err(NO_SIGNATURE));
+
+    // Signed by the right key, and nevertheless no approval, or not to be read in one way alone.
+    let signed = |text: &str| check(&one, text, &sign(&ours, text.as_bytes()));
+    let other = bytes.replace("cosign container image signature", "atomic container signature");
+    assert_eq!(signed(&other), Err(Flaw::Meaning));
+    let named = format!("\"docker-manifest-digest\":\"{one}\"");
+    let twice = bytes.replace(&named, &format!("\"docker-manifest-digest\":\"{two}\",{named}"));
+    assert_ne!(twice, bytes);
+    assert_eq!(signed(&twice), Err(Flaw::Unreadable("it is not of its format")));
+    assert_eq!(signed("[]"), Err(Flaw::Unreadable("it is not of its format")));
+}
+
+#[test]
+fn a_bundle_vouches_by_a_statement_that_approves() {
+    let (ours, theirs) = (key(Nid::X9_62_PRIME256V1), key(Nid::X9_62_PRIME256V1));
+    let file = KeyFile::read(&pem(&ours)).unwrap();
+    let (one, two) = (Digest::sha256(b"1"), Digest::sha256(b"2"));
+    let check = |digest, bundle: &Value| file.vouches_by_bundle(digest, bundle.to_string().as_bytes());
+    let text = statement(&one).to_string();
+    let good = bundle(&ours, ENVELOPE_TYPE, text.as_bytes());
+    assert_eq!(check(&one, &good), Ok(()));
+    assert_eq!(check(&two, &good), Err(Flaw::Image));
+    assert_eq!(check(&one, &bundle(&theirs, ENVELOPE_TYPE, text.as_bytes())), Err(Flaw::Key));
+    assert_eq!(check(&one, &bundle(&ours, "text/plain", text.as_bytes())), Err(Flaw::Meaning));
+
+    let mut swapped = good.clone();
+    swapped["dsseEnvelope"]["payload"] = json!(STANDARD.encode(statement(&two).to_string()));
+    assert_eq!(check(&two, &swapped), Err(Flaw::Key));
+    let mut retyped = good.clone();
+    retyped["dsseEnvelope"]["payloadType"] = json!("application/vnd.in-toto+jso");
+    assert_eq!(check(&one, &retyped), Err(Flaw::Key));
+    let mut many = good.clone();
+    let signatures = many["dsseEnvelope"]["signatures"].as_array_mut().unwrap();
+    signatures.insert(0, json!({"sig": "AAAA"}));
+    assert_eq!(check(&one, &many), Ok(()));
+    let mut none = good.clone();
+    none["dsseEnvelope"]["signatures"] = json!([]);
+    assert_eq!(check(&one, &none), Err(Flaw::Key));
+
+    // What the same key attests approves of nothing.
+    let mut scan = statement(&one);
+    scan["predicateType"] = json!("https://cosign.sigstore.dev/attestation/vuln/v1");
+    assert_eq!(check(&one, &bundle(&ours, ENVELOPE_TYPE, scan.to_string().as_bytes())), Err(Flaw::Meaning));
+}
+
+#[test]
+fn a_bundle_vouches_by_a_signature_of_the_manifest_itself() {
+    let (ours, manifest) = (key(Nid::X9_62_PRIME256V1), b"{}");
+    let file = KeyFile::read(&pem(&ours)).unwrap();
+    let bundle = json!({"messageSignature": {"messageDigest": {}, "signature": sign(&ours, manifest)}}).to_string();
+    let check = |digest: &Digest| file.vouches_by_bundle(digest, bundle.as_bytes());
+    assert_eq!(check(&Digest::sha256(manifest)), Ok(()));
+    assert_eq!(check(&Digest::sha256(b"[]")), Err(Flaw::Key));
+    assert_eq!(check(&format!("sha512:{}", "0".repeat(128)).parse().unwrap()), Err(Flaw::Image));
+    let neither = Flaw::Unreadable("it has none or both of an envelope and a signature");
+    assert_eq!(file.vouches_by_bundle(&Digest::sha256(manifest), b"{}"), Err(neither));
+}
+
+#[test]
+fn a_file_holds_one_key_or_several() {
+    let (old, new) = (key(Nid::X9_62_PRIME256V1), key(Nid::X9_62_PRIME256V1));
+    let text = [pem(&old), b"the new one\r\n".to_vec(), pem(&new)].concat();
+    let windows = String::from_utf8(text).unwrap().replace('\n', "\r\n");
+    let file = KeyFile::read(windows.as_bytes()).unwrap();
+    let digest = Digest::sha256(b"1");
+    let bytes = payload(&digest).to_string();
+    for key in [old, new] {
+        let signature = sign(&key, bytes.as_bytes());
+        assert_eq!(file.vouches_by_payload(&digest, bytes.as_bytes(), &signature), Ok(()));
+    }
+}
+
+#[test]
+fn what_is_no_public_key_is_told_apart() {
+    let (good, other) = (key(Nid::X9_62_PRIME256V1), key(Nid::SECP384R1));
+    let said = |bytes: &[u8]| {
+        let error = KeyFile::read(bytes).unwrap_err();
+        assert!(error.help.is_some());
+        error.message
+    };
+    assert_eq!(said(b""), "it holds no public key");
+    assert_eq!(said(&[0xff; 4]), "it is no text of bearable length");
+    assert_eq!(said(&vec![b' '; FILE_MAX + 1]), "it is no text of bearable length");
+    assert_eq!(said(&good.private_key_to_pem_pkcs8().unwrap()), "it holds a private key");
+    assert_eq!(said(b"-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n"), "it holds a private key");
+    assert_eq!(said(b"-----BEGIN CERTIFICATE-----\n"), "it holds something else than public keys");
+    assert_eq!(said(&pem(&other)), "a key in it is none of ECDSA P-256");
+    assert_eq!(said(b"-----BEGIN PUBLIC KEY-----\nAAAA"), "a key in it has no end");
+    assert_eq!(said(&pem(&good).repeat(11)), "it holds more than ten keys");
+}
