@@ -55,6 +55,9 @@ pub const MANIFEST_MAX: usize = 4 << 20;
 /// The largest blob that is read, in bytes: an image's configuration is a few kilobytes.
 const BLOB_MAX: usize = 4 << 20;
 
+/// The most pages of a list of referrers: an image has a few, and no more than fifty signatures are looked at.
+const REFERRER_PAGES: usize = 10;
+
 /// All that a pass needs to know to ask registries.
 #[derive(Clone, Default)]
 pub struct Setup {
@@ -224,6 +227,30 @@ impl Registry {
                 }
             }
             let message = format!("`{name}` lists the tags of `{repository}` on more than {} pages", tags::PAGES);
+            Err(ImportError::new(FailureKind::Integrity, message))
+        })
+        .await
+    }
+
+    /// What refers to the manifest `digest` in `repository`, as its registry lists it: hints, to be fetched by digest.
+    ///
+    /// # Errors
+    /// Where the list cannot be had whole; [`FailureKind::NotFound`] where the registry has no such lists.
+    pub async fn referrers(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Descriptor>, ImportError> {
+        self.first(repository, async |place| {
+            let name = place.host.name.as_str();
+            let mut url = place.url(&format!("referrers/{digest}"))?;
+            let mut found = Vec::new();
+            for _ in 0..REFERRER_PAGES {
+                let reply = place.ask(&self.exchange, Method::GET, url.clone(), None, MANIFEST_MAX).await?;
+                accept_status(&reply, &place, &format!("{repository}@{digest}"))?;
+                found.extend(manifest::referrers(&reply.body, name)?);
+                match tags::next(&reply.headers, &url)? {
+                    Some(next) => url = next,
+                    None => return Ok(found),
+                }
+            }
+            let message = format!("`{name}` lists what refers to {} on too many pages", digest.short());
             Err(ImportError::new(FailureKind::Integrity, message))
         })
         .await

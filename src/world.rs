@@ -95,6 +95,14 @@ pub trait World {
     fn manifest(&self, repository: &Repository, digest: &Digest)
     -> impl Future<Output = Result<Verified, ImportError>>;
 
+    /// What refers to a manifest, as its registry lists it: hints, to be fetched by digest. A failure of the kind
+    /// "not found" means that the registry has no such lists.
+    fn referrers(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> impl Future<Output = Result<Vec<Descriptor>, ImportError>>;
+
     /// A small blob, an image's configuration, fetched by its digest and hashed.
     fn blob(
         &self,

@@ -14,12 +14,16 @@ use oci_distribution::manifest as oci;
 use super::text::plain;
 use super::{FailureKind, ImportError, MANIFEST_MAX};
 use crate::image::{Digest, Platform};
+use crate::signature::ANNOTATION;
 pub use config::Config;
 use json::{Json, Object};
 
 /// The most children of an index, or layers of an image. A machine mounts a few hundred; a manifest of 4 MiB could name
 /// tens of thousands, and many manifests are held at once.
 const DESCRIPTORS_MAX: usize = 1024;
+
+/// The longest signature that is kept, in characters of Base64.
+const SIGNATURE_MAX: usize = 1024;
 
 /// The four media types that are asked for and pinned.
 pub const MEDIA_TYPES: [&str; 4] = [
@@ -42,6 +46,10 @@ pub struct Descriptor {
     pub platform: Option<Platform>,
     /// Whether it is an attestation in place of something that runs (BuildKit's `attestation-manifest`).
     pub attestation: bool,
+    /// What kind of artifact it is, where an index says so.
+    pub artifact_type: Option<String>,
+    /// The signature of the content, where the content is a payload beside which one is kept.
+    pub signature: Option<String>,
 }
 
 /// What a manifest is.
@@ -137,6 +145,20 @@ pub(super) fn essence(content_type: Option<&str>) -> &str {
     content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim()
 }
 
+/// The descriptors of a page of referrers: an index made for the answer, which has no digest and vouches for nothing.
+///
+/// # Errors
+/// [`FailureKind::Integrity`] where it cannot be read in one way alone.
+pub(super) fn referrers(bytes: &[u8], registry: &str) -> Result<Vec<Descriptor>, ImportError> {
+    match read(oci::OCI_IMAGE_INDEX_MEDIA_TYPE, bytes) {
+        Ok((Content::Index { children }, _)) => Ok(children),
+        Ok(_) | Err(_) => {
+            let message = format!("`{registry}` sent a list of referrers that cannot be read");
+            Err(ImportError::new(FailureKind::Integrity, message))
+        }
+    }
+}
+
 /// Whether `media_type` is one of the four.
 ///
 /// # Errors
@@ -214,6 +236,8 @@ fn descriptor(object: &Object) -> Result<Descriptor, String> {
     let annotations = object.texts("annotations")?;
     let mut attestation =
         annotations.get("vnd.docker.reference.type").is_some_and(|kind| kind == "attestation-manifest");
+    let signature = annotations.get(ANNOTATION).filter(|text| text.len() <= SIGNATURE_MAX).cloned();
+    let artifact_type = object.text("artifactType")?.map(str::to_owned);
     let mut named = None;
     if let Some(platform_object) = object.object("platform")? {
         platform_object.fields(&["os", "architecture", "variant", "os.version", "os.features", "features"])?;
@@ -225,7 +249,7 @@ fn descriptor(object: &Object) -> Result<Descriptor, String> {
             named = Some(platform(os, architecture, variant).ok_or("a descriptor's `platform` is none")?);
         }
     }
-    Ok(Descriptor { media_type, digest, size: *size, platform: named, attestation })
+    Ok(Descriptor { media_type, digest, size: *size, platform: named, attestation, artifact_type, signature })
 }
 
 /// A platform of these parts, if they are the words of one.

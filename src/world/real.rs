@@ -224,6 +224,10 @@ impl World for RealWorld {
         self.registry()?.manifest(repository, digest).await
     }
 
+    async fn referrers(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Descriptor>, ImportError> {
+        self.registry()?.referrers(repository, digest).await
+    }
+
     async fn blob(&self, repository: &Repository, descriptor: &Descriptor) -> Result<Vec<u8>, ImportError> {
         self.registry()?.blob(repository, descriptor).await
     }

@@ -299,6 +299,10 @@ impl World for SimWorld {
         self.act(fetch).await
     }
 
+    async fn referrers(&self, repository: &Repository, _: &Digest) -> Result<Vec<Descriptor>, ImportError> {
+        Err(ImportError::new(FailureKind::NotFound, format!("nothing is signed in `{repository}`")))
+    }
+
     async fn blob(&self, _: &Repository, descriptor: &Descriptor) -> Result<Vec<u8>, ImportError> {
         self.act(|inner| inner.registry.blob(descriptor)).await
     }
@@ -405,7 +409,14 @@ impl Drop for Running<'_> {
 
 /// What somebody makes up who pins a digest without its bytes.
 fn nothing(digest: &Digest) -> Content {
-    let config =
-        Descriptor { media_type: String::new(), digest: digest.clone(), size: 0, platform: None, attestation: false };
+    let config = Descriptor {
+        media_type: String::new(),
+        digest: digest.clone(),
+        size: 0,
+        platform: None,
+        attestation: false,
+        artifact_type: None,
+        signature: None,
+    };
     Content::Image { config, layers: Vec::new() }
 }
