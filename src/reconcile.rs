@@ -30,6 +30,7 @@ use crate::root::{NoSuchTag, Root};
 use crate::settings::adoption::{Kept, Waiting};
 use crate::settings::globs::TagGlobs;
 use crate::settings::policy::Policy;
+use crate::signature::Keys;
 use crate::state::memory::History;
 use crate::stream::discover::Taken;
 use crate::stream::{Discover, Tag};
@@ -41,7 +42,7 @@ use pin::{Failures, Pinned};
 use plan::{Plan, Question};
 use publish::Published;
 use remember::Remembered;
-use resolve::{Fetched, Findings};
+use resolve::{Basis, Fetched, Findings};
 use tries::Tries;
 
 /// What a pass is asked to do.
@@ -178,7 +179,8 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             }
             None => Default::default(),
         };
-        let findings = resolve::resolve(world, plan, &fetched, &judge).await;
+        let basis = Basis { fetched: &fetched, judge: &judge, keys: &scene.keys };
+        let findings = resolve::resolve(world, plan, basis).await;
         let (findings, taken) = recall::recall(world, &scene, findings).await?;
         notes.extend(resolve::notes(&findings));
         notes.extend(load::note(&scene, request.branch.as_deref()));
@@ -268,18 +270,20 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
 }
 
 /// What the images that `root` names are now, each from bytes that were hashed: its lock is to be empty, for a pin that
-/// stands vouches for itself. `authorities` holds the PEM files that its settings name. Changes nothing.
+/// stands vouches for itself. `authorities` holds the PEM files that its settings name, `keys` the keys that it trusts.
+/// Changes nothing.
 ///
 /// # Errors
 /// What stopped it before any registry was asked.
-pub async fn served<W: World>(world: &W, root: &Root, authorities: &Files) -> Result<Findings, PassError> {
+pub async fn served<W: World>(world: &W, root: &Root, authorities: &Files, keys: &Keys) -> Result<Findings, PassError> {
     world.prepare(&root.settings, authorities).map_err(PassError::Registries)?;
     let question = Question { imports: Imports::All, only: None, schedule: None, now: world.now() };
     let lists = list::list(world, plan::repositories(root, &question), &Listed::default()).await;
     let remotes = plan::remotes(root, &question);
     let abroad = consult::consult(world, &root.settings, remotes, &Consulted::default()).await;
     let plan = plan::plan(root, &question, &lists, &abroad);
-    Ok(resolve::resolve(world, plan, &Fetched::default(), &Judge::STILL).await)
+    let basis = Basis { fetched: &Fetched::default(), judge: &Judge::STILL, keys };
+    Ok(resolve::resolve(world, plan, basis).await)
 }
 
 /// What an earlier try of the same pass found out, whose commit did not land.

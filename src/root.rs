@@ -10,7 +10,7 @@ use crate::problem::{Problem, Problems, SourceFile};
 use crate::settings::globs::TagGlobs;
 use crate::settings::policy::Policy;
 use crate::settings::schedule::Schedules;
-use crate::settings::{self, Settings};
+use crate::settings::{self, NamedFile, Settings};
 use crate::stream::validate::{Draft, FOLDER};
 use crate::stream::{Definitions, Discover, Source, discover};
 use crate::table::text;
@@ -107,6 +107,11 @@ impl Root {
         refused.extend(remotes.filter_map(|remote| policy.forbids_remote(&git::shown(&remote.url))));
         refused.extend(self.registries().into_iter().filter_map(|registry| policy.forbids_registry(registry)));
         refused
+    }
+
+    /// The files of keys that it names, whether they are there or not.
+    pub fn key_files(&self) -> impl Iterator<Item = &NamedFile> {
+        self.settings.keys.iter().chain(&self.definitions.keys)
     }
 
     /// The registries that its tags name, and their mirrors.

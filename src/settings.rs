@@ -46,6 +46,8 @@ pub struct Settings {
     pub hooks: Vec<Hook>,
     /// The further files of the root that these settings name, whether they are there or not.
     pub files: Vec<NamedFile>,
+    /// The file of keys that `[import]` names, whether it is there or not.
+    pub keys: Vec<NamedFile>,
 }
 
 /// A file of the root that the settings name.
@@ -69,6 +71,12 @@ impl NamedFile {
     /// The problem that it is there and cannot be used.
     pub fn unfit(&self, reason: &str) -> Problem {
         self.problem(&format!("which cannot be used: {reason}")).help("put a plain file there")
+    }
+
+    /// The problem that it is there and does not hold what it should.
+    pub fn wrong(&self, error: &NameError) -> Problem {
+        let problem = self.problem(&format!("which cannot be used: {}", error.message));
+        problem.help(error.help.clone().unwrap_or_default())
     }
 
     fn problem(&self, what: &str) -> Problem {

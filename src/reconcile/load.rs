@@ -1,9 +1,13 @@
-//! First step: what stands at the branch's tip. Reads the root, its lock and the authorities its settings name.
+//! First step: what stands at the branch's tip. Reads the root, its lock, and the authorities and keys
+//! that it names.
+
+use std::sync::Arc;
 
 use crate::git::Files;
 use crate::problem::Problems;
 use crate::root::Root;
 use crate::settings::NamedFile;
+use crate::signature::{KeyFile, Keys};
 use crate::world::{Sight, World};
 
 use super::PassError;
@@ -15,6 +19,8 @@ pub struct Scene {
     pub sight: Sight,
     /// Settings, definitions and lock.
     pub root: Root,
+    /// The keys that it trusts.
+    pub keys: Keys,
 }
 
 /// Reads the root at the tip of `branch`; with none, of the branch that the settings at the remote's `HEAD` name.
@@ -48,7 +54,8 @@ pub async fn at<W: World>(world: &W, sight: Sight) -> Result<Scene, PassError> {
     drop(files);
     let authorities = authorities(world, &sight, &root).await?;
     world.prepare(&root.settings, &authorities).map_err(PassError::Registries)?;
-    Ok(Scene { sight, root })
+    let keys = keys(world, &sight, &root).await?;
+    Ok(Scene { sight, root, keys })
 }
 
 /// The PEM files that the settings name, from the same commit.
@@ -61,6 +68,23 @@ async fn authorities<W: World>(world: &W, sight: &Sight, root: &Root) -> Result<
                 found.insert(path.clone(), file.bytes);
             }
             None => problems.extend(root.settings.files.iter().find(|file| file.path == *path).map(NamedFile::missing)),
+        }
+    }
+    Problems::none_or(problems)?;
+    Ok(found)
+}
+
+/// The keys that settings, streams and tags name, from the same commit.
+async fn keys<W: World>(world: &W, sight: &Sight, root: &Root) -> Result<Keys, PassError> {
+    let mut found = Keys::new();
+    let mut problems = Vec::new();
+    for named in root.key_files() {
+        match world.file(&sight.tip, &named.path).await? {
+            Some(file) => match KeyFile::read(&file.bytes) {
+                Ok(keys) => drop(found.insert(named.path.clone(), Arc::new(keys))),
+                Err(error) => problems.push(named.wrong(&error)),
+            },
+            None => problems.push(named.missing()),
         }
     }
     Problems::none_or(problems)?;

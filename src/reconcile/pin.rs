@@ -146,7 +146,12 @@ mod tests {
     fn found(number: u8) -> Result<Finding, ImportError> {
         let manifest = Verified::unhashed(digest(number), Content::Index { children: Vec::new() }, BTreeMap::new());
         let found = Rc::new(Found::of(&manifest, None, Details::default(), None));
-        Ok(Finding::Found(Move { image: "x.example/a:1".parse().unwrap(), found, class: None }))
+        Ok(Finding::Found(Move {
+            image: "x.example/a:1".parse().unwrap(),
+            found,
+            class: None,
+            passed_over: Vec::new(),
+        }))
     }
 
     fn failed() -> Result<Finding, ImportError> {

@@ -20,6 +20,9 @@ use super::Imports;
 use super::consult::{Abroad, Stands};
 use super::list::Lists;
 
+/// How many tags are tried at the most until one is signed.
+const CANDIDATES: usize = 20;
+
 /// What a pass will ask for: a view of the root, of which nothing large is copied.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan<'a> {
@@ -55,6 +58,9 @@ pub struct Want<'a> {
     pub pin: Option<&'a Pin>,
     /// Where the tag stands that it follows in another repository.
     pub stands: Option<Stands<'a>>,
+    /// The tags below the one that was chosen, highest first: where its rules ask for a signature, the highest one that
+    /// has it is what is wanted.
+    pub lower: Vec<TagName>,
 }
 
 impl Want<'_> {
@@ -131,7 +137,8 @@ pub fn plan<'a>(root: &'a Root, question: &Question<'_>, lists: &Lists, abroad: 
             plan.failed.extend(undiscovered(root, id, lists).map(|error| (id.clone(), error)));
             continue;
         };
-        let mut stands = None;
+        let asks_signature = tag.adoption.as_ref().is_some_and(|rules| rules.verify.is_some());
+        let (mut stands, mut lower) = (None, Vec::new());
         let image = match &tag.source {
             Source::Image { image, .. } => {
                 if let Some(error) = undiscovered(root, id, lists).filter(|_| tag.discovered) {
@@ -143,6 +150,9 @@ pub fn plan<'a>(root: &'a Root, question: &Question<'_>, lists: &Lists, abroad: 
             Source::Chosen { repository, select, .. } => match choose(repository, select, lists) {
                 Ok(Choice { tag, ties }) => {
                     plan.choices.extend(ties.first().map(|_| tied(id, &tag, &ties)));
+                    if asks_signature {
+                        lower = below(repository, select, lists);
+                    }
                     Cow::Owned(ImageRef::tagged(repository.clone(), tag))
                 }
                 Err(error) => {
@@ -160,7 +170,7 @@ pub fn plan<'a>(root: &'a Root, question: &Question<'_>, lists: &Lists, abroad: 
             Source::Follow(_) => continue,
         };
         let at = stands.map(|stands| stands.of.map_or(stands.digest, |(index, _)| index));
-        by_image.entry((image, at)).or_default().push(Want { id, tag, pin: root.lock.pins.get(id), stands });
+        by_image.entry((image, at)).or_default().push(Want { id, tag, pin: root.lock.pins.get(id), stands, lower });
     }
     plan.imports = take_turns(by_image.into_iter().map(|((image, at), wants)| Import { image, at, wants }));
     plan
@@ -195,6 +205,12 @@ fn choose(repository: &Repository, select: &Select, lists: &Lists) -> Result<Cho
             false => error.help(format!("it has {} tags, as {}", tags.len(), some.join(", "))),
         }
     })
+}
+
+/// The tags that `select` ranks below the one it chooses, as many of them as are tried.
+fn below(repository: &Repository, select: &Select, lists: &Lists) -> Vec<TagName> {
+    let Some(Ok(tags)) = lists.get(repository) else { return Vec::new() };
+    select.ranked(tags).into_iter().take(CANDIDATES).skip(1).cloned().collect()
 }
 
 /// Says why one of several tags that are as high was chosen.

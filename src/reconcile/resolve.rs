@@ -3,6 +3,7 @@
 
 mod fetch;
 mod found;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -11,11 +12,12 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::image::class::{Class, Level};
-use crate::image::{Digest, ImageRef, Platform, TagId};
+use crate::image::{Digest, ImageRef, Platform, Reference, TagId, TagName};
 use crate::judge::{Judge, Sight};
 use crate::lock::Pin;
 use crate::registry::{FailureKind, ImportError};
 use crate::settings::adoption::Kept;
+use crate::signature::Keys;
 use crate::world::{Progress, World};
 
 use super::consult::Stands;
@@ -23,12 +25,24 @@ use super::plan::{Import, Plan, Want};
 pub use fetch::Fetched;
 use fetch::{fetch_once, no_platform};
 pub use found::Found;
+use verify::{Unverified, verify};
 
 /// How many images are asked for at once, over all registries; each registry has its own bound below it.
 const IN_FLIGHT: usize = 256;
 
 /// How long a registry has to get over a digest that was pinned before.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
+
+/// What a pass asks on the ground of, the same for all images.
+#[derive(Clone, Copy, Debug)]
+pub struct Basis<'a> {
+    /// What was fetched so far.
+    pub fetched: &'a Fetched,
+    /// Who says what is moved to.
+    pub judge: &'a Judge<'a>,
+    /// The keys that the root trusts.
+    pub keys: &'a Keys,
+}
 
 /// What was found out about each tag that was asked for.
 pub type Findings = BTreeMap<TagId, Result<Finding, ImportError>>;
@@ -58,15 +72,16 @@ pub struct Move {
     pub found: Rc<Found>,
     /// What the move changes, where that was to be found out and could be.
     pub class: Option<Class>,
+    /// Higher tags of the repository that were passed over, for nobody who is trusted has signed them.
+    pub passed_over: Vec<TagName>,
 }
 
 /// Asks for every image of the plan.
-pub async fn resolve<W: World>(world: &W, plan: Plan<'_>, fetched: &Fetched, judge: &Judge<'_>) -> Findings {
+pub async fn resolve<W: World>(world: &W, plan: Plan<'_>, basis: Basis<'_>) -> Findings {
     let of = plan.imports.len();
     world.announce(&plan.repositories());
-    let mut answers = stream::iter(plan.imports)
-        .map(|import| import_image(world, import, fetched, judge))
-        .buffer_unordered(IN_FLIGHT);
+    let mut answers =
+        stream::iter(plan.imports).map(|import| import_image(world, import, basis)).buffer_unordered(IN_FLIGHT);
     let mut findings: Findings = plan.failed.into_iter().map(|(id, error)| (id, Err(error))).collect();
     let mut done = 0;
     while let Some(answer) = answers.next().await {
@@ -77,20 +92,28 @@ pub async fn resolve<W: World>(world: &W, plan: Plan<'_>, fetched: &Fetched, jud
     findings
 }
 
-/// What could not be found out about images that were found, a sentence each.
+/// What a person should know of images that were found, a sentence each: what could not be found out about them, and
+/// what was passed over for them.
 pub fn notes(findings: &Findings) -> Vec<String> {
-    let note = |(id, finding): (&TagId, &Result<Finding, ImportError>)| match finding {
-        Ok(Finding::Found(found)) => found.found.note().map(|note| format!("`{id}`: {note}")),
-        _ => None,
+    let note = |(id, finding): (&TagId, &Result<Finding, ImportError>)| {
+        let Ok(Finding::Found(Move { image, found, passed_over, .. })) = finding else { return Vec::new() };
+        let unknown = found.note().map(|note| format!("`{id}`: {note}"));
+        let names: Vec<String> = passed_over.iter().map(|tag| format!("`{tag}`")).collect();
+        let over = (!names.is_empty()).then(|| {
+            format!(
+                "`{id}` is `{image}`: passed over for want of a signature that `verify` accepts: {}",
+                names.join(", ")
+            )
+        });
+        unknown.into_iter().chain(over).collect()
     };
-    findings.iter().filter_map(note).collect()
+    findings.iter().flat_map(note).collect()
 }
 
 async fn import_image<W: World>(
     world: &W,
     import: Import<'_>,
-    fetched: &Fetched,
-    judge: &Judge<'_>,
+    basis: Basis<'_>,
 ) -> Vec<(TagId, Result<Finding, ImportError>)> {
     let Import { image, at, wants } = import;
     let hint = match at.or(image.digest()) {
@@ -101,11 +124,48 @@ async fn import_image<W: World>(
     for want in wants {
         let finding = match &hint {
             Err(error) => Err(error.clone()),
-            Ok(hint) => look(world, &image, hint, &want, fetched, judge).await,
+            Ok(hint) => highest(world, &image, hint, &want, basis).await,
         };
         answers.push((want.id.clone(), finding));
     }
     answers
+}
+
+/// What is found out about one tag at `image`, or at the highest tag below it that is signed as its rules ask for.
+async fn highest<W: World>(
+    world: &W,
+    image: &ImageRef,
+    hint: &Digest,
+    want: &Want<'_>,
+    basis: Basis<'_>,
+) -> Result<Finding, ImportError> {
+    let mut first = match look(world, image, hint, want, basis).await {
+        Err(Unverified::Unsigned(error)) => error,
+        other => return other.map_err(Unverified::into_error),
+    };
+    if !want.lower.is_empty() {
+        tracing::debug!("`{}` passes a tag over: {first}", want.id);
+    }
+    let mut passed_over: Vec<TagName> = match image.reference() {
+        Reference::Tag(tag) => vec![tag.clone()],
+        Reference::Digest(_) => Vec::new(),
+    };
+    for tag in &want.lower {
+        let image = ImageRef::tagged(image.repository().clone(), tag.clone());
+        let hint = served(world, &image, std::slice::from_ref(want)).await?;
+        match look(world, &image, &hint, want, basis).await {
+            Err(Unverified::Unsigned(error)) => {
+                tracing::debug!("`{}` passes a tag over: {error}", want.id);
+                passed_over.push(tag.clone());
+            }
+            Ok(Finding::Found(found)) => return Ok(Finding::Found(Move { passed_over, ..found })),
+            other => return other.map_err(Unverified::into_error),
+        }
+    }
+    if !want.lower.is_empty() {
+        first.message += &format!("; nor is any of the {} tags below it that were tried", want.lower.len());
+    }
+    Err(first)
 }
 
 /// What the registry says that `image` is. What a pin had before is asked for once more a moment later, for it may come
@@ -126,24 +186,31 @@ async fn look<W: World>(
     image: &ImageRef,
     hint: &Digest,
     want: &Want<'_>,
-    fetched: &Fetched,
-    judge: &Judge<'_>,
-) -> Result<Finding, ImportError> {
-    let &Want { id, tag, pin, stands } = want;
+    basis: Basis<'_>,
+) -> Result<Finding, Unverified> {
+    let &Want { id, tag, pin, stands, .. } = want;
+    let Basis { fetched, judge, keys } = basis;
     let platform = want.platform();
     if want.is_met_by(image, hint) {
         return Ok(Finding::Unchanged);
     }
-    // What does not depend on the bytes is decided before they are fetched.
+    let key_file = tag.adoption.as_ref().and_then(|rules| rules.verify.as_ref());
+    // What does not depend on the bytes is decided before they are fetched. What is not signed has no time to wait for,
+    // though: it would stand before a lower tag that is.
     let early = Sight { digest: stands.map_or(hint, |stands| stands.digest), served: hint, class: None };
-    if let Some(kept) = judge.keeps(id, tag, pin, &early) {
-        return Ok(Finding::Kept { served: hint.clone(), kept });
+    match judge.keeps(id, tag, pin, &early) {
+        Some(Kept::Soaking { .. }) if key_file.is_some() => {}
+        Some(kept) => return Ok(Finding::Kept { served: hint.clone(), kept }),
+        None => {}
     }
     let found = fetch_once(world, image, hint, platform, fetched).await?;
     if let Some(stands) = stands {
         confirm(image, &stands, &found)?;
     }
     require(image, &tag.platforms, &found)?;
+    if let Some(path) = key_file {
+        verify(world, image, &found, (path, keys), fetched).await?;
+    }
     let class = match pin.filter(|pin| Judge::asks_class(tag) && pin.digest != *found.digest()) {
         Some(pin) => class_of(world, image, pin, platform, &found, fetched).await,
         None => None,
@@ -151,7 +218,7 @@ async fn look<W: World>(
     let sight = Sight { digest: found.digest(), served: hint, class };
     match judge.keeps(id, tag, pin, &sight) {
         Some(kept) => Ok(Finding::Kept { served: hint.clone(), kept }),
-        None => Ok(Finding::Found(Move { image: image.clone(), found, class })),
+        None => Ok(Finding::Found(Move { image: image.clone(), found, class, passed_over: Vec::new() })),
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Adoption {
     pub ignore: Vec<Class>,
     /// `allow`: how far a version may move.
     pub allow: Option<Level>,
+    /// `verify`: the file of the root with the keys of which one has to have signed a digest.
+    pub verify: Option<String>,
 }
 
 /// `hold`: the pin stays as it is.

@@ -63,12 +63,27 @@ pub(crate) struct ImportTable {
     pub(crate) soak: Option<At<String>>,
     /// What to do where the registry went back to a digest that was pinned before: `hold`, `allow` or `warn`.
     pub(crate) on_rollback: Option<At<String>>,
-    /// Not yet supported.
-    pub(crate) verify: Option<Reserved>,
+    /// Who has to have signed an image for it to be pinned.
+    pub(crate) verify: Option<At<VerifyTable>>,
     /// Classes of moves that are left alone, as `attestation`.
     pub(crate) ignore: Option<Vec<At<String>>>,
     /// How far a version may move: `patch`, `minor` or `major`.
     pub(crate) allow: Option<At<String>>,
+}
+
+/// Who has to have signed an image for it to be pinned.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(rename = "Verify")]
+pub(crate) struct VerifyTable {
+    /// A PEM file of this root with public keys (ECDSA P-256), as `cosign.pub`; each of them vouches.
+    pub(crate) key: Option<At<String>>,
+    /// Not yet supported.
+    pub(crate) issuer: Option<Reserved>,
+    /// Not yet supported.
+    pub(crate) identity: Option<Reserved>,
+    /// Not yet supported.
+    pub(crate) identity_pattern: Option<Reserved>,
 }
 
 /// How one registry is reached.

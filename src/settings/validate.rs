@@ -30,6 +30,7 @@ pub(crate) fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Se
     let import = table.import;
     let mut files = files_of_registries(&table.registry, &findings);
     files.extend(table.hook.iter().flat_map(|hook| files_of_hook(&hook.value, &findings)));
+    let keys = Written::of(&import).key_file(&findings).into_iter().collect();
     let settings = Settings {
         git: git(&table.git, &mut findings),
         import: Written::of(&import).over(&ImportSettings::default(), schedules, &mut findings),
@@ -37,12 +38,13 @@ pub(crate) fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Se
         remotes: remote::remotes(&table.remote, &spoiled, &mut findings),
         hooks: hooks(table.hook, &spoiled, &mut findings),
         files,
+        keys,
     };
     (settings, findings.problems)
 }
 
 /// The file that `text` names, where that is a path.
-fn named(text: &At<String>, by: String, findings: &Findings<'_>) -> Option<NamedFile> {
+pub(crate) fn named(text: &At<String>, by: String, findings: &Findings<'_>) -> Option<NamedFile> {
     let place = Place { file: Arc::clone(findings.file), span: text.span.clone() };
     path::parse(&text.value).ok().map(|path| NamedFile { path, by, place })
 }

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
 use crate::problem::{At, Findings, nearest};
-use crate::settings::table::ImportTable;
+use crate::settings::table::{ImportTable, VerifyTable};
 use crate::table::shape::{Shape, short};
-use crate::table::{Entries, Moment, Reserved, TextOr};
+use crate::table::{Entries, Moment, TextOr};
 
 /// What a stream's file may hold.
 pub(super) static SHAPE: LazyLock<Shape> = LazyLock::new(Shape::of::<StreamTable>);
@@ -78,8 +78,8 @@ pub(crate) struct TagTable {
     pub(crate) hold: Option<At<TextOr<HoldTable>>>,
     /// Digests that are never adopted again.
     pub(crate) reject: Vec<At<String>>,
-    /// Not yet supported.
-    pub(crate) verify: Option<Reserved>,
+    /// Who has to have signed an image for it to be pinned.
+    pub(crate) verify: Option<At<VerifyTable>>,
     /// Classes of moves that are left alone, as `attestation`.
     pub(crate) ignore: Option<Vec<At<String>>>,
     /// How far a version may move: `patch`, `minor` or `major`.

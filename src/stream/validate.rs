@@ -68,8 +68,10 @@ impl Draft {
             self.unread.insert(name);
             return findings.problems;
         }
-        let defaults = Written::of(&table.import).over(defaults, schedules, &mut findings);
-        let mut tags = Tags { stream: &name, defaults: &defaults, schedules, findings };
+        let written = Written::of(&table.import);
+        let keys = written.key_file(&findings).into_iter().collect();
+        let defaults = written.over(defaults, schedules, &mut findings);
+        let mut tags = Tags { stream: &name, defaults: &defaults, schedules, findings, keys };
         for (key, entry) in table.tags.0 {
             let Some(tag) = tags.findings.parse::<TagName>(&key) else { continue };
             let id = TagId { stream: name.clone(), tag };
@@ -85,6 +87,11 @@ impl Draft {
             }
         }
         let mut findings = tags.findings;
+        for key in tags.keys {
+            if !self.definitions.keys.iter().any(|known| known.path == key.path) {
+                self.definitions.keys.push(key);
+            }
+        }
         let description = table.description.filter(|text| is_text(text, &mut findings)).map(|text| text.value);
         let annotations = annotations(table.annotations, &mut findings);
         if let Some(discover) = table.discover {

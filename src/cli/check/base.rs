@@ -23,6 +23,7 @@ use crate::report::exit::Exit;
 use crate::root::Root;
 use crate::settings::globs::TagGlobs;
 use crate::settings::{self, Settings};
+use crate::signature::Keys;
 use crate::stream::{Definitions, Source, Tag};
 use crate::wire::words::FindingKindV1;
 use crate::world::World as _;
@@ -50,7 +51,7 @@ struct Open {
 pub(super) fn by_hand(
     context: &Context,
     folder: &Folder,
-    root: &Root,
+    (root, keys): (&Root, &Keys),
     only: &TagGlobs,
     base: &str,
 ) -> Result<Vec<Finding>, CliError> {
@@ -72,7 +73,7 @@ pub(super) fn by_hand(
     let world = RealWorld::new(Place::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
     let runtime = pass::runtime()?;
     // The registries first: an honest change does not pay for a long history.
-    let answers = runtime.block_on(served(&world, &asked(root, &open.pins, settings), &authorities))?;
+    let answers = runtime.block_on(served(&world, &asked(root, &open.pins, settings), &authorities, keys))?;
     // A follower is asked for nowhere: where it stands, something stood before.
     open.pins.retain(|id| root.lock.pins[id].followed().is_some() || !is_served(answers.get(id), &root.lock.pins[id]));
     if !open.is_empty() {
@@ -157,7 +158,8 @@ fn is_same_image(a: &Pin, b: &Pin) -> bool {
     (&a.image, &a.digest, &a.index, &a.details) == (&b.image, &b.digest, &b.index, &b.details)
 }
 
-/// A root that asks for `tags` as they are pinned, and for nothing else.
+/// A root that asks for `tags` as they are pinned, and for nothing else. By which rules tags are pinned, and by which
+/// keys, is what a proposal may change, in plain sight.
 fn asked(root: &Root, tags: &BTreeSet<TagId>, settings: Settings) -> Root {
     let tags = root.definitions.tags.iter().filter(|(id, _)| tags.contains(*id));
     let tags = tags.map(|(id, tag)| (id.clone(), at_its_image(tag, &root.lock.pins[id]))).collect();

@@ -18,6 +18,7 @@ use crate::stream::Definitions;
 use crate::world::folder::Folder;
 use crate::world::real::{Place, RealWorld};
 
+use super::super::check::files::are_there;
 use super::super::context::Context;
 use super::super::{CliError, pass};
 
@@ -44,11 +45,11 @@ pub(super) fn settle(context: &Context) -> Result<(), CliError> {
     let mut files = folder.read()?;
     files.insert(lock::FILE_NAME.to_owned(), encode::encode(&lock).into_bytes());
     let root = Root::read(&files)?;
-    let authorities = authorities(&folder, &root)?;
+    let (authorities, keys) = (authorities(&folder, &root)?, are_there(&folder, &root)?);
     let tags = conflicts.iter().filter_map(|id| Some((id.clone(), root.definitions.tags.get(id)?.clone()))).collect();
     let asked = Root { definitions: Definitions { tags, ..Definitions::default() }, lock: Lock::default(), ..root };
     let world = RealWorld::new(Place::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
-    let findings = pass::runtime()?.block_on(pass::interruptible(served(&world, &asked, &authorities)))?;
+    let findings = pass::runtime()?.block_on(pass::interruptible(served(&world, &asked, &authorities, &keys)))?;
     for id in &conflicts {
         let pins: Vec<&Pin> = [&theirs, &ours].into_iter().filter_map(|lock| lock.pins.get(id)).collect();
         let pin = pin(id, &pins, &findings)?;

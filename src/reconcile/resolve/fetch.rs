@@ -20,7 +20,14 @@ const LABEL_MAX: usize = 200;
 
 /// What was fetched in this pass, by where it is and which platform of it is wanted: bytes under a digest do not change.
 #[derive(Debug, Default)]
-pub struct Fetched(RefCell<BTreeMap<Fetch, Rc<Found>>>);
+pub struct Fetched {
+    images: RefCell<BTreeMap<Fetch, Rc<Found>>>,
+    /// Whether what was fetched is signed, by the keys that were asked for.
+    pub(super) verdicts: RefCell<BTreeMap<Question, Result<(), ImportError>>>,
+}
+
+/// Whose signature is asked for, and of what: a repository, the digests that may bear it, and the digest of the keys.
+pub(super) type Question = (Repository, Vec<Digest>, Digest);
 
 /// Something to fetch: a manifest of a repository, and the platform that is wanted of it.
 type Fetch = (Repository, Digest, Option<Platform>);
@@ -34,11 +41,11 @@ pub(super) async fn fetch_once<W: World>(
     fetched: &Fetched,
 ) -> Result<Rc<Found>, ImportError> {
     let key = (image.repository().clone(), hint.clone(), platform.cloned());
-    if let Some(found) = fetched.0.borrow().get(&key) {
+    if let Some(found) = fetched.images.borrow().get(&key) {
         return Ok(Rc::clone(found));
     }
     let found = Rc::new(fetch(world, image, hint, platform).await?);
-    fetched.0.borrow_mut().insert(key, Rc::clone(&found));
+    fetched.images.borrow_mut().insert(key, Rc::clone(&found));
     Ok(found)
 }
 

@@ -118,17 +118,17 @@ sign = "ssh"
 fn keys_that_are_not_supported_yet_say_so() {
     insta::assert_snapshot!(said(r#"
 [import]
-verify = 1
+verify = { issuer = "x" }
 [[target]]
 from = "python:3.12"
 [publish.github]
 repository = "acme/deploy"
-"#), @r"
-    error: `verify` is not yet supported
-     --> pinstream.toml:3:1
+"#), @r#"
+    error: `issuer` is not yet supported
+     --> pinstream.toml:3:12
       |
-    3 | verify = 1
-      | ^^^^^^
+    3 | verify = { issuer = "x" }
+      |            ^^^^^^
       |
       = help: take it out: this version would not act on it
 
@@ -147,7 +147,7 @@ repository = "acme/deploy"
       |  ^^^^^^^
       |
       = help: take it out: this version would not act on it
-    ");
+    "#);
 }
 
 #[test]

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use super::choice::WrittenChoice;
 use crate::image::{Digest, Followed, ImageRef, Platform, Repository, StreamName};
 use crate::problem::{At, Findings};
-use crate::settings::ImportSettings;
 use crate::settings::adoption::{Adoption, Hold, OnRollback};
 use crate::settings::schedule::Schedules;
 use crate::settings::validate::{annotations, is_text};
 use crate::settings::written::Written;
+use crate::settings::{ImportSettings, NamedFile};
 use crate::stream::table::{HoldTable, TagEntry, TagTable};
 use crate::stream::{Source, Tag, follow};
 use crate::table::TextOr;
@@ -26,6 +26,8 @@ pub(super) struct Tags<'a, 'b> {
     pub(super) defaults: &'a ImportSettings,
     pub(super) schedules: &'a mut Schedules,
     pub(super) findings: Findings<'b>,
+    /// The files of keys that the stream and its tags name, one after the other.
+    pub(super) keys: Vec<NamedFile>,
 }
 
 /// What a tag that is imported says beside its source.
@@ -140,7 +142,13 @@ impl Tags<'_, '_> {
             let help = "`platform` pins one platform's own digest; `platforms` says which ones the index must have";
             findings.say(&platforms.span, "`platform` and `platforms` exclude each other", help);
         }
-        let mut import = written_of(&table).over(self.defaults, self.schedules, findings);
+        let written = written_of(&table);
+        if let Some(key) =
+            written.key_file(findings).filter(|key| self.keys.last().is_none_or(|last| last.path != key.path))
+        {
+            self.keys.push(key);
+        }
+        let mut import = written.over(self.defaults, self.schedules, findings);
         if let (Some(timezone), None, None) = (&table.timezone, &table.schedule, &import.schedule) {
             let help = "add a schedule, or take the time zone out";
             findings.say(&timezone.span, "a time zone says nothing without a schedule", help);
@@ -159,6 +167,7 @@ impl Tags<'_, '_> {
             ("platforms", table.platforms.as_ref().map(|list| &list.span)),
             ("schedule", table.schedule.as_ref().map(|text| &text.span)),
             ("timezone", table.timezone.as_ref().map(|text| &text.span)),
+            ("verify", table.verify.as_ref().map(|table| &table.span)),
         ];
         for (key, span) in own.into_iter().filter_map(|(key, span)| span.map(|span| (key, span))) {
             let message = format!("`{key}` cannot stand beside `follow`: it belongs to what the tag follows");
@@ -166,7 +175,8 @@ impl Tags<'_, '_> {
         }
         // What is followed has been through the rules of imports already; a follower goes along with it, also back.
         let along = Arc::new(Adoption { on_rollback: OnRollback::Allow, ..Adoption::default() });
-        let adoption = written_of(&table).adoption(Some(&along), findings);
+        let rules = Written { verify: None, ..written_of(&table) };
+        let adoption = rules.adoption(Some(&along), findings);
         let adoption = own_rules(&table, adoption, findings);
         let annotations = annotations(table.annotations, findings);
         let (source, adoption) = match findings.keep(&written.span, follow::target(&written.value, self.stream))? {
@@ -199,6 +209,7 @@ fn written_of(table: &TagTable) -> Written<'_> {
         on_rollback: table.on_rollback.as_ref(),
         ignore: table.ignore.as_deref(),
         allow: table.allow.as_ref(),
+        verify: table.verify.as_ref(),
     }
 }
 

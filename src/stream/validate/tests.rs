@@ -138,33 +138,6 @@ a = "b"
 }
 
 #[test]
-fn keys_that_are_not_supported_yet_say_so() {
-    insta::assert_snapshot!(said(r#"
-[import]
-verify = { key = "cosign.pub" }
-[tags."1"]
-image = "a.example/x:1"
-verify = 1
-"#), @r#"
-    error: `verify` is not yet supported
-     --> streams/python.toml:3:1
-      |
-    3 | verify = { key = "cosign.pub" }
-      | ^^^^^^
-      |
-      = help: take it out: this version would not act on it
-
-    error: `verify` is not yet supported
-     --> streams/python.toml:6:1
-      |
-    6 | verify = 1
-      | ^^^^^^
-      |
-      = help: take it out: this version would not act on it
-    "#);
-}
-
-#[test]
 fn unknown_keys_are_told_the_nearest_all_of_them() {
     insta::assert_snapshot!(said(r#"
 descripton = "x"
@@ -203,7 +176,7 @@ b = { image = "a.example/x:1", platfrom = "linux/amd64" }
     5 | a = { imge = "a.example/x:1", colour = "red" }
       |                               ^^^^^^
       |
-      = help: known here: `allow`, `annotations`, `follow`, `hold`, `ignore`, `image`, `on-rollback`, `order`, `pattern`, `platform`, `platforms`, `reject`, `repository`, `schedule`, `semver`, `soak`, `timezone`
+      = help: known here: `allow`, `annotations`, `follow`, `hold`, `ignore`, `image`, `on-rollback`, `order`, `pattern`, `platform`, `platforms`, `reject`, `repository`, `schedule`, `semver`, `soak`, `timezone`, `verify`
 
     error: unknown key `platfrom`
      --> streams/python.toml:6:32
@@ -384,14 +357,14 @@ fn an_unquoted_version_behind_its_beginning_is_told_to_be_quoted() {
 
 #[test]
 fn a_key_that_is_near_to_one_that_is_still_to_come_is_told_so() {
-    insta::assert_snapshot!(said("import.verfy = 1\n[tags]\na = { image = \"a_b.c/x:1\" }\n"), @r#"
-    error: unknown key `verfy`
-     --> streams/python.toml:1:8
+    insta::assert_snapshot!(said("import.verify = { isuer = 1 }\n[tags]\na = { image = \"a_b.c/x:1\" }\n"), @r#"
+    error: unknown key `isuer`
+     --> streams/python.toml:1:19
       |
-    1 | import.verfy = 1
-      |        ^^^^^
+    1 | import.verify = { isuer = 1 }
+      |                   ^^^^^
       |
-      = help: did you mean `verify`? (not yet supported)
+      = help: did you mean `issuer`? (not yet supported)
 
     error: `a_b.c` is not a registry's `host` or `host:port`
      --> streams/python.toml:3:15

@@ -264,3 +264,88 @@ late = { image = "a.example/x:1", hold = { until = 2026-12-01T08:00:00+02:00 } }
     let until = "2026-12-01T06:00:00Z".parse().ok();
     assert_eq!(rules("late").unwrap().hold, Some(Hold { reason: None, until }));
 }
+
+#[test]
+fn who_has_to_have_signed_is_a_file_of_keys() {
+    insta::assert_snapshot!(said(r#"
+[import]
+verify = { key = "../cosign.pub" }
+[tags]
+a = { image = "a.example/x:1", verify = {} }
+b = { image = "a.example/x:1", verify = { issuer = "https://accounts.example", identity = "me@a.example" } }
+c = { follow = "a", verify = { key = "cosign.pub" } }
+d = { image = "a.example/x:1", verify = "cosign.pub" }
+"#), @r#"
+    error: `../cosign.pub` leads out of a folder with `..`
+     --> streams/python.toml:3:18
+      |
+    3 | verify = { key = "../cosign.pub" }
+      |                  ^^^^^^^^^^^^^^^
+      |
+      = help: write the path from the root
+
+    error: `verify` does not say by which key
+     --> streams/python.toml:5:41
+      |
+    5 | a = { image = "a.example/x:1", verify = {} }
+      |                                         ^^
+      |
+      = help: add `key = "cosign.pub"`, a file of this root
+
+    error: `issuer` is not yet supported
+     --> streams/python.toml:6:43
+      |
+    6 | b = { image = "a.example/x:1", verify = { issuer = "https://accounts.example", identity = "me@a.example" } }
+      |                                           ^^^^^^
+      |
+      = help: take it out: this version would not act on it
+
+    error: `identity` is not yet supported
+     --> streams/python.toml:6:80
+      |
+    6 | b = { image = "a.example/x:1", verify = { issuer = "https://accounts.example", identity = "me@a.example" } }
+      |                                                                                ^^^^^^^^
+      |
+      = help: take it out: this version would not act on it
+
+    error: `verify` cannot stand beside `follow`: it belongs to what the tag follows
+     --> streams/python.toml:7:30
+      |
+    7 | c = { follow = "a", verify = { key = "cosign.pub" } }
+      |                              ^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: write it at `a`
+
+    error: a table was expected, this is a string
+     --> streams/python.toml:8:41
+      |
+    8 | d = { image = "a.example/x:1", verify = "cosign.pub" }
+      |                                         ^^^^^^^^^^^^
+      |
+      = help: write a table
+    "#);
+}
+
+#[test]
+fn the_rule_of_the_nearest_table_says_whose_signature_counts() {
+    let files = [
+        ("pinstream.toml", "[import]\nverify = { key = \"root.pub\" }\n"),
+        (
+            "streams/s.toml",
+            "import.verify.key = \"keys/stream.pub\"\n[tags]\na = \"x.example/a:1\"\n\
+             b = { image = \"x.example/a:1\", soak = \"1d\", verify = { key = \"./tag.pub\" } }\nc = { follow = \"a\" }\n",
+        ),
+        (
+            "streams/t.toml",
+            "[tags]\na = \"x.example/a:1\"\nb = { image = \"x.example/b:1\", verify.key = \"tag.pub\" }\n",
+        ),
+    ];
+    let files = files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec())).into();
+    let root = crate::root::Root::read(&files).unwrap();
+    let rule = |tag: &crate::stream::Tag| tag.adoption.as_ref().and_then(|rules| rules.verify.clone());
+    let rules = root.definitions.tags.iter().map(|(id, tag)| format!("{id} {}", rule(tag).unwrap_or_default()));
+    let expected = ["s:a keys/stream.pub", "s:b tag.pub", "s:c ", "t:a root.pub", "t:b tag.pub"];
+    assert_eq!(rules.collect::<Vec<_>>(), expected);
+    let named: Vec<&str> = root.key_files().map(|file| file.path.as_str()).collect();
+    assert_eq!(named, ["root.pub", "keys/stream.pub", "tag.pub"]);
+}

@@ -193,7 +193,7 @@ impl DockerRegistry {
         built.top.digest
     }
 
-    fn push_blob(&self, repository: &str, blob: &Content) {
+    pub(crate) fn push_blob(&self, repository: &str, blob: &Content) {
         let begun = self.send(repository, "POST", &format!("/v2/{repository}/blobs/uploads/"), None, b"");
         assert_eq!(begun.status, 202, "{begun:?}");
         let location = begun.header("location").unwrap();
@@ -207,7 +207,7 @@ impl DockerRegistry {
         assert_eq!(done.status, 201, "{done:?}");
     }
 
-    fn push_manifest(&self, repository: &str, reference: &str, manifest: &Content) {
+    pub(crate) fn push_manifest(&self, repository: &str, reference: &str, manifest: &Content) {
         let target = format!("/v2/{repository}/manifests/{reference}");
         let done = self.send(repository, "PUT", &target, Some(&manifest.media_type), &manifest.bytes);
         assert_eq!(done.status, 201, "{}", String::from_utf8_lossy(&done.body));

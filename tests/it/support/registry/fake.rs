@@ -140,6 +140,16 @@ impl FakeRegistry {
         digest
     }
 
+    /// Puts content in as it is, and points a tag at it where one is named.
+    pub(crate) fn put(&self, repository: &str, tag: Option<&str>, content: Content) {
+        let mut state = lock(&self.state);
+        if let Some(tag) = tag {
+            let tags = state.tags.entry(repository.to_owned()).or_default();
+            tags.insert(tag.to_owned(), content.digest.clone());
+        }
+        state.contents.insert((repository.to_owned(), content.digest.to_string()), content);
+    }
+
     /// Takes a tag away.
     pub(crate) fn remove(&self, repository: &str, tag: &str) {
         lock(&self.state).tags.entry(repository.to_owned()).or_default().remove(tag);
