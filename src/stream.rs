@@ -2,9 +2,10 @@
 //!
 //! What was written is read by `table` with positions; `validate` turns it into [`Definitions`] or into all its
 //! problems at once; [`follow`] says in which order tags follow each other; [`mod@write`] makes the file of a new
-//! stream. Nothing here knows a registry's answer.
+//! stream, and [`edit`] changes one that is there. Nothing here knows a registry's answer.
 
 pub mod discover;
+pub mod edit;
 pub mod follow;
 pub mod select;
 mod table;

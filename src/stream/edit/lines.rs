@@ -1,0 +1,103 @@
+//! Items that stand on lines of their own: where they begin and end, and what is put below them.
+
+use std::ops::Range;
+
+use super::{Item, Kind, splice};
+
+/// How lines of `text` end.
+pub(super) fn eol(text: &str) -> &'static str {
+    match text.find('\n') {
+        Some(at) if text[..at].ends_with('\r') => "\r\n",
+        _ => "\n",
+    }
+}
+
+/// Where the line with `at` in it begins.
+pub(super) fn start(text: &str, at: usize) -> usize {
+    text[..at].rfind('\n').map_or(0, |before| before + 1)
+}
+
+/// Where the line with `at` in it ends, its end included.
+fn end(text: &str, at: usize) -> usize {
+    text[at..].find('\n').map_or(text.len(), |after| at + after + 1)
+}
+
+/// The blanks that the line with `at` in it begins with.
+pub(super) fn indent(text: &str, at: usize) -> &str {
+    let line = &text[start(text, at)..at];
+    &line[..line.len() - line.trim_start_matches([' ', '\t']).len()]
+}
+
+/// The lines of an item.
+pub(super) fn extent(text: &str, item: &Item) -> Range<usize> {
+    start(text, item.key.start)..end(text, item.value.end)
+}
+
+/// The lines from a header to `last` of what is under it, and the empty lines that part it from what comes then.
+pub(super) fn section(text: &str, header: &Item, last: &Item) -> Range<usize> {
+    let (mut begin, mut finish) = (start(text, header.key.start), end(text, last.value.end));
+    let is_blank = |line: &str| line.trim().is_empty();
+    while finish < text.len() && is_blank(&text[finish..end(text, finish)]) {
+        finish = end(text, finish);
+    }
+    while finish == text.len() && begin > 0 && is_blank(&text[start(text, begin - 1)..begin]) {
+        begin = start(text, begin - 1);
+    }
+    begin..finish
+}
+
+/// `text` with `line` below the lines of `item`.
+pub(super) fn below(text: &str, item: &Item, line: &str) -> String {
+    let at = end(text, item.value.end);
+    let eol = eol(text);
+    match text[..at].ends_with('\n') {
+        true => splice(text, at..at, &format!("{line}{eol}")),
+        // A last line without an end stays one.
+        false => splice(text, at..at, &format!("{eol}{line}")),
+    }
+}
+
+/// `text` with `key = value` below `item`, as a key of the same table: what stands before the item's last key, blanks
+/// and the keys above it, stands before this one, too.
+pub(super) fn after(text: &str, item: &Item, pair: &str) -> String {
+    let before = &text[start(text, item.key.start)..item.key.start];
+    below(text, item, &format!("{before}{pair}"))
+}
+
+/// `text` with a block of lines at its end, an empty line before it.
+pub(super) fn at_end(text: &str, block: &str) -> String {
+    let eol = eol(text);
+    let blank = if text.trim().is_empty() { "" } else { eol };
+    match text.is_empty() || text.ends_with('\n') {
+        true => format!("{text}{blank}{block}"),
+        // A last line without an end stays one.
+        false => format!("{text}{eol}{blank}{}", block.trim_end()),
+    }
+}
+
+/// `text` with one more `element` on a line of its own at the end of the list `item`.
+pub(super) fn with_element(text: &str, item: &Item, element: &str) -> String {
+    let close = item.value.end.saturating_sub(1);
+    let base = indent(text, item.key.start);
+    let eol = eol(text);
+    let Kind::List(Some(last)) = item.kind else {
+        let open = item.value.start + 1;
+        return splice(text, open..open, &format!("{eol}{base}  {element}{eol}{base}"));
+    };
+    let has_comma = code(&text[last..close]).contains(',');
+    let line = start(text, close);
+    let text = if line > last && text[line..close].trim().is_empty() {
+        let own = indent(text, last);
+        let own = if own.is_empty() { "  " } else { own };
+        splice(text, line..line, &format!("{own}{element}{eol}"))
+    } else {
+        let blanks = text[..close].trim_end_matches([' ', '\t']).len().max(last);
+        splice(text, blanks..close, &format!("{eol}{base}  {element}{eol}{base}"))
+    };
+    if has_comma { text } else { splice(&text, last..last, ",") }
+}
+
+/// What of a text between elements is not comment.
+fn code(text: &str) -> String {
+    text.lines().map(|line| line.split('#').next().unwrap_or_default()).collect()
+}
