@@ -8,6 +8,7 @@ pub mod completions;
 pub mod context;
 pub mod demo;
 pub mod describe;
+pub mod edit;
 pub mod get;
 pub mod graph;
 pub mod help;
@@ -20,6 +21,7 @@ pub mod pass;
 pub mod plan;
 pub mod reconcile;
 pub mod schema;
+pub mod tag;
 pub mod update;
 pub mod write;
 
@@ -83,6 +85,7 @@ enum Command {
     List(list::Args),
     Get(get::Args),
     Describe(describe::Args),
+    Tag(tag::Args),
     Graph(graph::Args),
     Adopt(adopt::Args),
     Reconcile(reconcile::Args),
@@ -222,6 +225,7 @@ impl Cli {
             Command::List(args) => list::run(&context, &args),
             Command::Get(args) => get::run(&context, &args),
             Command::Describe(args) => describe::run(&context, &args),
+            Command::Tag(args) => tag::run(&context, &args),
             Command::Graph(args) => graph::run(&context, &args),
             Command::Adopt(args) => adopt::run(&context, &args),
             Command::Reconcile(args) => reconcile::run(&context, &args),

@@ -20,6 +20,12 @@ impl Digest {
         &hex[..12]
     }
 
+    /// Whether it begins with `prefix`, with or without its algorithm.
+    pub fn begins_with(&self, prefix: &str) -> bool {
+        let hex = self.0.split_once(':').map_or(self.0.as_str(), |(_, hex)| hex);
+        self.0.starts_with(prefix) || hex.starts_with(prefix)
+    }
+
     /// The SHA-256 digest of `bytes`.
     pub fn sha256(bytes: &[u8]) -> Self {
         use sha2::Digest as _;

@@ -87,18 +87,29 @@ impl Folder {
         if self.version()? != *expected {
             return Ok(Push::Moved);
         }
-        let path = self.0.join(lock::FILE_NAME);
+        self.put(lock::FILE_NAME, text.as_bytes())?;
+        self.version().map(Push::Landed)
+    }
+
+    /// Writes one file of the root, whole or not at all. Where there is one, it keeps its mode.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn put(&self, path: &str, bytes: &[u8]) -> Result<(), GitError> {
+        let path = self.0.join(path);
+        let (folder, name) = (path.parent().unwrap_or(&self.0), path.file_name().unwrap_or_default());
         let write = || -> io::Result<()> {
-            let mut file = tempfile::Builder::new().prefix(".pinstream.lock.").tempfile_in(&self.0)?;
-            file.write_all(text.as_bytes())?;
+            fs::create_dir_all(folder)?;
+            let prefix = format!(".{}.", name.to_string_lossy());
+            let mut file = tempfile::Builder::new().prefix(&prefix).tempfile_in(folder)?;
+            file.write_all(bytes)?;
             let mode = fs::metadata(&path).map_or_else(|_| readable(), |old| old.permissions());
             file.as_file().set_permissions(mode)?;
             file.as_file().sync_all()?;
             file.persist(&path)?;
             Ok(())
         };
-        write().map_err(|error| cannot("write", &path, &error))?;
-        self.version().map(Push::Landed)
+        write().map_err(|error| cannot("write", &path, &error))
     }
 
     fn read_streams(&self, folder: &str, depth: usize, found: &mut Found) -> Result<(), GitError> {

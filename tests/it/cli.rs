@@ -13,6 +13,7 @@ mod merge;
 mod print;
 mod show;
 mod story;
+mod tag;
 mod terminal;
 mod update;
 mod usage;

@@ -1,3 +1,5 @@
+//! What is changed of a stream's file, and that nothing else is.
+
 use std::sync::Arc;
 
 use proptest::prelude::{ProptestConfig, Strategy, any, prop_oneof, proptest};
