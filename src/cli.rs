@@ -12,6 +12,7 @@ pub mod edit;
 pub mod get;
 pub mod graph;
 pub mod help;
+pub mod history;
 pub mod init;
 pub mod input;
 pub mod list;
@@ -85,6 +86,7 @@ enum Command {
     List(list::Args),
     Get(get::Args),
     Describe(describe::Args),
+    History(history::Args),
     Tag(tag::Args),
     Graph(graph::Args),
     Adopt(adopt::Args),
@@ -225,6 +227,7 @@ impl Cli {
             Command::List(args) => list::run(&context, &args),
             Command::Get(args) => get::run(&context, &args),
             Command::Describe(args) => describe::run(&context, &args),
+            Command::History(args) => history::run(&context, &args),
             Command::Tag(args) => tag::run(&context, &args),
             Command::Graph(args) => graph::run(&context, &args),
             Command::Adopt(args) => adopt::run(&context, &args),

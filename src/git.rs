@@ -12,6 +12,7 @@ pub mod credential;
 mod folder;
 mod local_state;
 mod message;
+mod proposal;
 mod remote;
 mod tree;
 mod turn;

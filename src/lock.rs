@@ -9,6 +9,7 @@ pub mod back;
 pub mod conflict;
 pub mod diff;
 pub mod encode;
+pub mod history;
 pub mod join;
 pub mod merge;
 pub mod read;

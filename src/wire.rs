@@ -4,6 +4,7 @@
 //! them. Texts of images are given as they are, escaped as JSON has it where they could act on a terminal.
 
 pub mod check;
+pub mod history;
 pub mod list;
 pub mod remote;
 pub mod words;

@@ -303,7 +303,7 @@ fn annotation(key: &str, value: &str) -> String {
 }
 
 /// An age as docker/go-units `HumanDuration` says it.
-fn ago(seconds: i64) -> String {
+pub(super) fn ago(seconds: i64) -> String {
     const MINUTE: i64 = 60;
     const HOUR: i64 = 60 * MINUTE;
     const DAY: i64 = 24 * HOUR;

@@ -14,7 +14,7 @@ use super::context::Context;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Of what
-    #[arg(value_name = "settings|stream|policy|lock|report|check|event|list")]
+    #[arg(value_name = "settings|stream|policy|lock|report|check|event|list|history")]
     of: Kind,
 }
 
@@ -37,6 +37,8 @@ pub enum Kind {
     Event,
     /// `pinstream.list/v1`
     List,
+    /// `pinstream.history/v1`
+    History,
 }
 
 impl Kind {
@@ -51,6 +53,7 @@ impl Kind {
             Self::Check => wire::check::schema().to_value(),
             Self::Event => wire::event_schema().to_value(),
             Self::List => wire::list::schema().to_value(),
+            Self::History => wire::history::schema().to_value(),
         }
     }
 
@@ -65,6 +68,7 @@ impl Kind {
             Self::Check => "check.schema.json",
             Self::Event => "event.schema.json",
             Self::List => "list.schema.json",
+            Self::History => "history.schema.json",
         }
     }
 }

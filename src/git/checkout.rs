@@ -36,6 +36,8 @@ pub struct LockVersion {
     pub author: String,
     /// When it was made, by its author's clock.
     pub time: Timestamp,
+    /// The proposal it came by, where its message names one.
+    pub proposal: Option<String>,
     /// The lock's bytes.
     pub bytes: Vec<u8>,
 }
@@ -280,6 +282,7 @@ impl<'r> LockHistory<'r> {
                 commit: CommitId(at.to_string()),
                 author: shown(&String::from_utf8_lossy(author.name_bytes())),
                 time: Timestamp::from_second(author.when().seconds()).unwrap_or_default(),
+                proposal: super::proposal::proposal(&String::from_utf8_lossy(commit.message_bytes())),
                 bytes: self.objects.lock(blob)?,
             }));
         }

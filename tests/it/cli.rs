@@ -8,6 +8,7 @@ mod door;
 mod foreign;
 mod from;
 mod graph;
+mod history;
 mod init;
 mod merge;
 mod print;

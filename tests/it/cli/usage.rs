@@ -28,6 +28,7 @@ Commands:
   list          List all tags and what they are pinned to
   get           Print what a tag is pinned to, for scripts
   describe      Show streams as `oc describe is` does, and who brought each digest
+  history       Show what tags were pinned to, newest first, and who brought each digest
   tag           Define tags as `oc tag` does: an image, a copy of a pin, or a tag to follow
   graph         Draw what follows what: images, tags, and the tags that follow them
   adopt         Make streams of OpenShift ImageStreams, and say what is not carried over
@@ -130,8 +131,8 @@ For more information, try '--help'.
         &["schema", "setings"],
         r#"
 --- err
-error: invalid value 'setings' for '<settings|stream|policy|lock|report|check|event|list>'
-  [possible values: settings, stream, policy, lock, report, check, event, list]
+error: invalid value 'setings' for '<settings|stream|policy|lock|report|check|event|list|history>'
+  [possible values: settings, stream, policy, lock, report, check, event, list, history]
 
   tip: a similar value exists: 'settings'
 

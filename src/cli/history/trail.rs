@@ -1,0 +1,122 @@
+//! The steps that tags made, from the lock in the work tree back through the commits of the checkout.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::git::CommitId;
+use crate::git::checkout::{self, LockVersion};
+use crate::image::{Digest, TagId};
+use crate::lock::encode::encode;
+use crate::lock::history::Version;
+use crate::lock::{Lock, Pin};
+use crate::world::folder::Folder;
+
+use crate::cli::CliError;
+
+/// A tag came to a digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// The digest.
+    pub(crate) digest: Digest,
+    /// The pin that it came with; none where only the digest is known, from the pin that came after.
+    pub(crate) pin: Option<Pin>,
+    /// What the image says its version is.
+    pub(crate) version: Option<String>,
+    /// The commit that brought it; none where it is not committed, or not known.
+    pub(crate) by: Option<Commit>,
+}
+
+/// A commit that brought a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Commit {
+    pub(crate) id: CommitId,
+    pub(crate) author: String,
+    pub(crate) time: Timestamp,
+    pub(crate) proposal: Option<String>,
+}
+
+/// The steps of tags, newest first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trail {
+    /// Of each tag that was asked for.
+    pub(crate) steps: BTreeMap<TagId, Vec<Step>>,
+    /// Whether the commits go back to the first.
+    pub(crate) complete: bool,
+    /// Whether the checkout is a shallow one.
+    pub(crate) shallow: bool,
+}
+
+/// The steps of `wanted` up to where they are `enough`; `lock` is the one in the work tree, `folder` its root.
+pub(crate) fn trail(
+    folder: &Folder,
+    lock: &Lock,
+    wanted: &BTreeSet<TagId>,
+    enough: impl Fn(&BTreeMap<TagId, Vec<Step>>) -> bool,
+) -> Result<Trail, CliError> {
+    let mut trail = Trail { steps: wanted.iter().map(|id| (id.clone(), Vec::new())).collect(), ..Trail::default() };
+    let mut newer = Some((Version::new(encode(lock).as_bytes()), None));
+    if let Some(checkout) = checkout::discover(&folder.0)? {
+        trail.shallow = checkout.is_shallow();
+        // A repository without a commit has no history.
+        if checkout.commit("HEAD").is_ok() {
+            for older in checkout.lock_history("HEAD", &checkout.prefix)? {
+                let LockVersion { commit, author, time, proposal, bytes } = older?;
+                let by = Some(Commit { id: commit, author, time, proposal });
+                newer = trail.back(newer, Version::new(&bytes), by, wanted);
+                if enough(&trail.steps) {
+                    return Ok(trail);
+                }
+            }
+            trail.complete = !trail.shallow;
+        }
+    }
+    if let Some((version, by)) = newer {
+        let brought = version.brought(None, |id| wanted.contains(id)).unwrap_or_default();
+        trail.take(&version, by, brought);
+    }
+    trail.remembered();
+    Ok(trail)
+}
+
+type At = Option<(Version, Option<Commit>)>;
+
+impl Trail {
+    /// Goes back by one version, and gives where the walk stands then. One that cannot be read is passed over: what
+    /// changed in it is told of the one after it.
+    fn back(&mut self, newer: At, older: Version, by: Option<Commit>, wanted: &BTreeSet<TagId>) -> At {
+        let Some((version, brought_by)) = newer else { return Some((older, by)) };
+        match version.brought(Some(&older), |id| wanted.contains(id)) {
+            Some(brought) => {
+                self.take(&version, brought_by, brought);
+                Some((older, by))
+            }
+            None if version.read().is_some() => Some((version, brought_by)),
+            None => Some((older, by)),
+        }
+    }
+
+    fn take(&mut self, version: &Version, by: Option<Commit>, brought: Vec<(TagId, Pin)>) {
+        for (id, pin) in brought {
+            let step =
+                Step { digest: pin.digest.clone(), version: version.version_of(&pin), pin: Some(pin), by: by.clone() };
+            self.steps.entry(id).or_default().push(step);
+        }
+    }
+
+    /// Adds the digests that pins remember and no commit here brought.
+    fn remembered(&mut self) {
+        for steps in self.steps.values_mut() {
+            let previous: Vec<Digest> =
+                steps.iter().filter_map(|step| step.pin.as_ref()).fold(Vec::new(), |mut all: Vec<Digest>, pin| {
+                    all.extend(pin.previous.iter().filter(|digest| !all.contains(digest)).cloned().collect::<Vec<_>>());
+                    all
+                });
+            for digest in previous {
+                if steps.iter().all(|step| step.digest != digest) {
+                    steps.push(Step { digest, pin: None, version: None, by: None });
+                }
+            }
+        }
+    }
+}
