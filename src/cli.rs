@@ -21,6 +21,7 @@ pub mod merge_driver;
 pub mod pass;
 pub mod plan;
 pub mod reconcile;
+pub mod rollback;
 pub mod schema;
 pub mod tag;
 pub mod update;
@@ -87,6 +88,7 @@ enum Command {
     Get(get::Args),
     Describe(describe::Args),
     History(history::Args),
+    Rollback(rollback::Args),
     Tag(tag::Args),
     Graph(graph::Args),
     Adopt(adopt::Args),
@@ -228,6 +230,7 @@ impl Cli {
             Command::Get(args) => get::run(&context, &args),
             Command::Describe(args) => describe::run(&context, &args),
             Command::History(args) => history::run(&context, &args),
+            Command::Rollback(args) => rollback::run(&context, &args),
             Command::Tag(args) => tag::run(&context, &args),
             Command::Graph(args) => graph::run(&context, &args),
             Command::Adopt(args) => adopt::run(&context, &args),

@@ -1,5 +1,7 @@
 //! A root: settings, definitions and lock of one folder, read from its files and right together.
 
+pub mod rollback;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

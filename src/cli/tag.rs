@@ -19,8 +19,8 @@ use source::From;
 ///
 /// SOURCE is an image, `registry/repository:tag`, which the tags then follow; a tag, `stream:tag`, of which they become
 /// a copy: they stay at the digest that it is pinned to now; or `stream@sha256:…`, a digest that a tag of the stream is
-/// or was pinned to, by as much of it as is needed. With `--alias` they follow the tag SOURCE, in any stream: `oc`
-/// refuses that across streams, where its aliases would not move.
+/// or was pinned to, by as much of it as is needed. With `--alias` they follow the tag SOURCE, in any stream, or in
+/// another repository as `remote//stream:tag`: `oc` refuses that across streams, where its aliases would not move.
 ///
 /// Only definitions are edited, with comments and layout as they are. What the tags say of themselves beside their
 /// source, as `hold` or annotations, stays; a schedule and a platform do not.
@@ -140,6 +140,7 @@ fn define(context: &Context, args: &Args, source: &str, tags: &[String]) -> Resu
             NewSource::Image(image, None) => writeln!(out, "{id} = {image}")?,
             NewSource::Image(image, Some(platform)) => writeln!(out, "{id} = {image} ({platform})")?,
             NewSource::Follow(target) => writeln!(out, "{id} -> {target}")?,
+            NewSource::Elsewhere(far) => writeln!(out, "{id} -> {far}")?,
         }
     }
     for path in &written {

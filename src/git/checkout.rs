@@ -196,7 +196,7 @@ impl Checkout {
             if open.is_empty() {
                 break;
             }
-            let LockVersion { commit, author, time, bytes } = version?;
+            let LockVersion { commit, author, time, bytes, .. } = version?;
             let pins = read(&bytes);
             let brought = Provenance { commit, author, time };
             open.retain(|tag, wanted| {

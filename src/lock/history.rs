@@ -59,7 +59,7 @@ impl Version {
             if at.details.version.is_some() {
                 break;
             }
-            let Some(next) = at.follow.as_ref().and_then(|id| self.pin(id)) else { break };
+            let Some(next) = at.followed().and_then(|id| self.pin(id)) else { break };
             if next.digest != pin.digest {
                 break;
             }

@@ -44,6 +44,19 @@ pub struct Basis<'a> {
     pub keys: &'a Keys,
 }
 
+/// What an image is at `digest`, whatever its tag is at now: fetched by that digest and hashed.
+///
+/// # Errors
+/// Where its registry does not give it, or it lacks the platform.
+pub async fn at_digest<W: World>(
+    world: &W,
+    image: &ImageRef,
+    digest: &Digest,
+    platform: Option<&Platform>,
+) -> Result<Rc<Found>, ImportError> {
+    fetch_once(world, image, digest, platform, &Fetched::default()).await
+}
+
 /// What was found out about each tag that was asked for.
 pub type Findings = BTreeMap<TagId, Result<Finding, ImportError>>;
 

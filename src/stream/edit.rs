@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::write::{NewSource, NewTag, quoted};
+use super::write::{NewTag, key, keys, quoted, short};
 use crate::escape::is_deceptive;
 use crate::image::{Digest, StreamName, TagName};
 
@@ -106,35 +106,6 @@ pub fn remove(text: &str, tag: &str) -> Result<Option<String>, NotToml> {
         (text, is_changed) = (next, true);
     }
     Ok(is_changed.then_some(text))
-}
-
-/// The keys of a tag with their values as they are written, its source first.
-fn keys(stream: &StreamName, new: &NewTag) -> Vec<(&'static str, String)> {
-    let (source, platform) = match &new.source {
-        NewSource::Image(image, platform) => (("image", format!("\"{image}\"")), platform.as_ref()),
-        NewSource::Follow(target) if target.stream == *stream => (("follow", format!("\"{}\"", target.tag)), None),
-        NewSource::Follow(target) => (("follow", format!("\"{target}\"")), None),
-    };
-    let platform = platform.map(|platform| ("platform", format!("\"{platform}\"")));
-    let schedule = new.schedule.as_ref().map(|schedule| ("schedule", quoted(schedule)));
-    std::iter::once(source).chain(platform).chain(schedule).collect()
-}
-
-/// A tag's value on one line: its image alone, or a table.
-fn short(keys: &[(&str, String)]) -> String {
-    match keys {
-        [("image", image)] => image.clone(),
-        keys => {
-            let keys: Vec<String> = keys.iter().map(|(key, value)| format!("{key} = {value}")).collect();
-            format!("{{ {} }}", keys.join(", "))
-        }
-    }
-}
-
-/// A tag's name as a key: in quotes where TOML, or the eye of who reads it, needs them.
-fn key(text: &str) -> String {
-    let bare = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-    if bare && text.starts_with(|c: char| c.is_ascii_alphabetic()) { text.to_owned() } else { quoted(text) }
 }
 
 /// The same file with a tag that is short for its image written as a table.

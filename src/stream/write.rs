@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::escape::is_deceptive;
-use crate::image::{ImageRef, Platform, StreamName, TagId, TagName};
+use crate::image::{FarTag, ImageRef, Platform, StreamName, TagId, TagName};
 
 /// What a new stream's file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub enum NewSource {
     Image(ImageRef, Option<Platform>),
     /// Another tag.
     Follow(TagId),
+    /// A tag of another repository.
+    Elsewhere(FarTag),
 }
 
 impl NewTag {
@@ -62,21 +64,13 @@ pub fn text(name: &StreamName, stream: &NewStream) -> String {
         table(&mut out, "annotations");
         pairs(&mut out, &stream.annotations);
     }
-    let (short, long): (Vec<_>, Vec<_>) = stream.tags.iter().partition(|(_, tag)| tag.annotations.is_empty());
-    if !short.is_empty() || long.is_empty() {
+    let (plain, long): (Vec<_>, Vec<_>) = stream.tags.iter().partition(|(_, tag)| tag.annotations.is_empty());
+    if !plain.is_empty() || long.is_empty() {
         table(&mut out, "tags");
     }
-    for (tag, new) in short {
+    for (tag, new) in plain {
         comments(&mut out, &new.comments);
-        let keys = keys(name, new);
-        let value = match (&new.source, keys.as_slice()) {
-            (NewSource::Image(..), [(_, image)]) => image.clone(),
-            _ => {
-                let keys: Vec<String> = keys.iter().map(|(key, value)| format!("{key} = {value}")).collect();
-                format!("{{ {} }}", keys.join(", "))
-            }
-        };
-        line(&mut out, format_args!("{} = {value}", key(tag.as_str())));
+        line(&mut out, format_args!("{} = {}", key(tag.as_str()), short(&keys(name, new))));
     }
     for (tag, new) in long {
         out.push('\n');
@@ -96,8 +90,8 @@ pub fn text(name: &StreamName, stream: &NewStream) -> String {
     out
 }
 
-/// The keys of a tag but its annotations, each with its value as it is written.
-fn keys(stream: &StreamName, tag: &NewTag) -> Vec<(&'static str, String)> {
+/// The keys of a tag but its annotations, each with its value as it is written, its source first.
+pub(super) fn keys(stream: &StreamName, tag: &NewTag) -> Vec<(&'static str, String)> {
     let mut keys = Vec::new();
     match &tag.source {
         NewSource::Image(image, platform) => {
@@ -106,9 +100,21 @@ fn keys(stream: &StreamName, tag: &NewTag) -> Vec<(&'static str, String)> {
         }
         NewSource::Follow(target) if target.stream == *stream => keys.push(("follow", format!("\"{}\"", target.tag))),
         NewSource::Follow(target) => keys.push(("follow", format!("\"{target}\""))),
+        NewSource::Elsewhere(far) => keys.push(("follow", format!("\"{far}\""))),
     }
     keys.extend(tag.schedule.as_ref().map(|schedule| ("schedule", quoted(schedule))));
     keys
+}
+
+/// A tag's value on one line: its image alone, or a table.
+pub(super) fn short(keys: &[(&str, String)]) -> String {
+    match keys {
+        [("image", image)] => image.clone(),
+        keys => {
+            let keys: Vec<String> = keys.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+            format!("{{ {} }}", keys.join(", "))
+        }
+    }
 }
 
 fn table(out: &mut String, name: &str) {
@@ -136,7 +142,7 @@ fn plain(text: &str) -> String {
 }
 
 /// A key, in quotes where TOML or a reader's eye needs them: `3` would be one key, and `3.12` two.
-fn key(text: &str) -> String {
+pub(super) fn key(text: &str) -> String {
     let bare = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     if bare && text.starts_with(|c: char| c.is_ascii_alphabetic()) { text.to_owned() } else { quoted(text) }
 }

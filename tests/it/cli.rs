@@ -12,6 +12,7 @@ mod history;
 mod init;
 mod merge;
 mod print;
+mod rollback;
 mod show;
 mod story;
 mod tag;

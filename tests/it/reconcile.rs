@@ -16,6 +16,7 @@ mod operator;
 mod people;
 mod places;
 mod requests;
+mod rolled_back;
 mod signed;
 mod stage;
 mod story;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use crate::image::{Digest, ImageRef, NameError, Reference, StreamName, TagId};
+use crate::image::{Digest, FarTag, ImageRef, NameError, Reference, StreamName, TagId};
 use crate::lock::Pin;
 use crate::root::Root;
 use crate::stream::Source;
@@ -21,6 +21,8 @@ pub(super) enum From {
     Image(ImageRef),
     /// `stream:tag`
     Tag(TagId),
+    /// `remote//stream:tag`
+    Far(FarTag),
     /// `stream@beginning`
     Digest(StreamName, String),
 }
@@ -33,6 +35,9 @@ impl FromStr for From {
         let registry = word.split_once('/').map(|(first, _)| first);
         if registry.is_some_and(|first| first.contains(['.', ':']) || first == "localhost") {
             return word.parse().map(Self::Image);
+        }
+        if word.contains("//") {
+            return word.parse().map(Self::Far);
         }
         match word.split_once('@') {
             Some((stream, beginning)) => Ok(Self::Digest(stream.parse()?, beginning.to_owned())),
@@ -50,6 +55,11 @@ impl From {
             Self::Tag(id) if alias => {
                 known(root, &id)?;
                 Ok(NewSource::Follow(id))
+            }
+            Self::Far(far) if alias => Ok(NewSource::Elsewhere(far)),
+            Self::Far(far) => {
+                Err(CliError::usage(format!("`{far}` is of another repository, which is not asked here"))
+                    .help("`--alias` follows it; a copy is made of an image: `registry/repository@sha256:…`"))
             }
             _ if alias => Err(CliError::usage("only a tag can be followed").help("`--alias` goes with `stream:tag`")),
             Self::Image(image) => Ok(NewSource::Image(image, None)),
@@ -124,6 +134,7 @@ mod tests {
         let of = |word: &str| match word.parse::<From>() {
             Ok(From::Image(image)) => format!("image {image}"),
             Ok(From::Tag(id)) => format!("tag {id}"),
+            Ok(From::Far(far)) => format!("far {far}"),
             Ok(From::Digest(stream, beginning)) => format!("digest {beginning} of {stream}"),
             Err(error) => error.to_string(),
         };
@@ -134,6 +145,8 @@ mod tests {
             ("quay.io/a/b", "`quay.io/a/b` has no tag"),
             ("python:3.12", "tag python:3.12"),
             ("team-a/python:3.12", "tag team-a/python:3.12"),
+            ("platform//python:3.12", "far platform//python:3.12"),
+            ("https://quay.io/a/b:1", "`https://quay.io/a/b:1` is a URL, not an image"),
             ("python@sha256:0a", "digest sha256:0a of python"),
             ("team-a/python@0a", "digest 0a of team-a/python"),
             ("python", "`python` is neither an image nor a tag"),

@@ -11,6 +11,7 @@ use crate::problem::SourceFile;
 use crate::settings::ImportSettings;
 use crate::settings::schedule::Schedules;
 use crate::stream::validate::Draft;
+use crate::stream::write::NewSource;
 use crate::stream::{Definitions, Source, Tag};
 
 const STREAM: &str = "python";
@@ -61,7 +62,7 @@ fn read(text: &str) -> Result<Definitions, String> {
     let file = Arc::new(SourceFile { path: "streams/python.toml".to_owned(), text: text.to_owned() });
     let (mut draft, mut schedules) = (Draft::default(), Schedules::default());
     let mut problems = draft.stream(&file, STREAM.parse().unwrap(), &ImportSettings::default(), &mut schedules);
-    let (definitions, between) = draft.finish();
+    let (definitions, between) = draft.finish(None);
     problems.extend(between);
     let said: Vec<String> = problems.iter().map(|problem| problem.message.clone()).collect();
     if said.is_empty() { Ok(definitions) } else { Err(format!("{said:?}\n{text}")) }

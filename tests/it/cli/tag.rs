@@ -205,6 +205,8 @@ fn what_the_definitions_would_not_bear_is_not_written() {
             64,
             "what stays at its digest has no use for a schedule",
         ),
+        (&["tag", "--alias", "platform//python:3.12", "python:x"], 1, "platform"),
+        (&["tag", "platform//python:3.12", "python:x"], 64, "is of another repository, which is not asked here"),
         (&["tag", "python:nope", "python:x"], 64, "no tag is named `python:nope`"),
         (&["tag", "python", "python:x"], 64, "`python` is neither an image nor a tag"),
     ] {
@@ -224,6 +226,23 @@ help: run `pinstream update python:new`, or follow it with `--alias`
 --- exit 1
 "#,
     );
+}
+
+#[test]
+fn a_tag_of_another_repository_is_followed() {
+    let stage = stage();
+    stage.settings("[remote.platform]\nurl = \"https://git.example.com/platform\"\n");
+    stage.check(
+        &["tag", "--alias", "platform//python:3.12", "python:3.11"],
+        r#"
+--- out
+python:3.11 -> platform//python:3.12
+wrote streams/python.toml
+next: run `pinstream update python:3.11`, which pins it, and commit
+--- exit 0
+"#,
+    );
+    assert_eq!(changed(&stage), "\"3.11\" = { follow = \"platform//python:3.12\" } # until May");
 }
 
 #[test]

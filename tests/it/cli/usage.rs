@@ -29,6 +29,7 @@ Commands:
   get           Print what a tag is pinned to, for scripts
   describe      Show streams as `oc describe is` does, and who brought each digest
   history       Show what tags were pinned to, newest first, and who brought each digest
+  rollback      Put a tag back to an earlier digest, so that no pass brings the bad one again
   tag           Define tags as `oc tag` does: an image, a copy of a pin, or a tag to follow
   graph         Draw what follows what: images, tags, and the tags that follow them
   adopt         Make streams of OpenShift ImageStreams, and say what is not carried over
