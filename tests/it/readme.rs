@@ -76,7 +76,7 @@ fn the_files_of_the_readme_are_a_root_without_problems() {
     sandbox.write("pinstream.toml", settings);
     let ran = sandbox.run(&["list"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
-    assert_eq!(ran.stdout.lines().count(), 9, "{}", ran.stdout);
+    assert_eq!(ran.stdout.lines().count(), 11, "{}", ran.stdout);
 }
 
 #[test]
