@@ -6,6 +6,7 @@
 
 pub mod class;
 mod digest;
+pub mod facts;
 mod followed;
 mod platform;
 pub mod priority;

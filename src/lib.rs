@@ -43,6 +43,7 @@ mod table;
 pub mod settings;
 pub mod stream;
 pub mod lock;
+pub mod explain;
 pub mod git;
 pub mod state;
 pub mod judge;

@@ -1,10 +1,12 @@
-//! The line, top to bottom: load → list, consult → plan → resolve → pin → commit → publish → notify.
+//! The line, top to bottom: load → list, consult → plan → resolve → pin → explain → commit → publish → notify.
 //!
 //! Only this file knows the order of the steps, and no step names another one's act. A pass whose commit does not land
 //! begins again at the new tip; what others landed there stands, and what it was about to change it asks for anew.
 
 pub mod commit;
 pub mod consult;
+pub mod explain;
+pub mod fetch;
 pub mod list;
 pub mod load;
 pub mod notify;
@@ -190,7 +192,9 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         failures.extend(failed);
         kept.extend(stayed);
 
-        let change = if request.effect == Effect::Show { None } else { commit::commit(&scene, &next)? };
+        let moves = diff::moves(&scene.root.lock, &next);
+        let mut explained = explain::explain(world, &moves, &fetched).await;
+        let change = if request.effect == Effect::Show { None } else { commit::commit(&scene, &next, &moves)? };
         let mut landed = None;
         match publish::publish(world, &scene.sight.branch, change).await? {
             Published::Nothing => {}
@@ -206,7 +210,11 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         // An empty plan after an answer that never came means that it had landed.
         let late = carried.filter(|carried| carried.doubt && landed.is_none() && carried.base != *next);
         let base = late.as_ref().map_or(&scene.root.lock, |late| &late.base);
+        if late.is_some() {
+            explained = explain::explain(world, &diff::moves(base, &next), &fetched).await;
+        }
         let mut rows = rows(&scene.root, base, &next, &asked, &failures, &kept);
+        rows.iter_mut().for_each(|row| row.explanation = explained.remove(&row.tag));
         if request.imports != Imports::Due {
             rows.iter_mut()
                 .filter(|row| row.outcome == Outcome::NotDue)
@@ -260,7 +268,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
                 Cow::Borrowed(_) => scene.root,
             };
             let at = notify::AtTip { tip, root };
-            let told = notify::notify(world, request, at, memory).await;
+            let told = notify::notify(world, request, at, memory, &fetched).await;
             report.hooks = told.rows;
             report.errors.extend(told.error.map(|error| error.within("hooks stay pending")));
             report.notes.extend(world.notes());

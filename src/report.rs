@@ -7,6 +7,9 @@ pub mod json;
 pub mod message;
 pub mod text;
 
+use std::rc::Rc;
+
+use crate::explain::Explanation;
 use crate::git::CommitId;
 use crate::hook::HookExit;
 use crate::image::{Followed, ImageRef, RemoteName, TagId};
@@ -77,6 +80,8 @@ pub struct Row {
     pub old: Option<Side>,
     /// Where it stands after it; what it stood at, where it could not be imported.
     pub new: Option<Side>,
+    /// What its move changes.
+    pub explanation: Option<Rc<Explanation>>,
 }
 
 /// What became of a tag.
@@ -173,14 +178,22 @@ impl Row {
             Some(moved) => moved.before().cloned(),
             None => new.clone(),
         };
-        Self { tag: id.clone(), follow, image: pin.map(|pin| pin.image.clone()).or(defined), outcome, old, new }
+        Self {
+            tag: id.clone(),
+            follow,
+            image: pin.map(|pin| pin.image.clone()).or(defined),
+            outcome,
+            old,
+            new,
+            explanation: None,
+        }
     }
 
     /// The row of a pin that no definition asks for any more.
     pub fn removed(moved: Move) -> Self {
         let old = moved.before().cloned();
         let Move { tag, follow, image, .. } = moved;
-        Self { tag, follow, image: Some(image), outcome: Outcome::Removed, old, new: None }
+        Self { tag, follow, image: Some(image), outcome: Outcome::Removed, old, new: None, explanation: None }
     }
 }
 
@@ -284,6 +297,7 @@ pub(crate) mod sample {
             outcome,
             old,
             new,
+            explanation: None,
         };
         let failed = |kind, message: &str| Outcome::Failed(ImportError::new(kind, message));
         let tls = ImportError::new(FailureKind::Tls, "`quay.io` has no certificate that is trusted").help("set `ca`");

@@ -4,6 +4,7 @@
 //! them. Texts of images are given as they are, escaped as JSON has it where they could act on a terminal.
 
 pub mod check;
+pub mod explanation;
 pub mod history;
 pub mod list;
 pub mod remote;
@@ -13,9 +14,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::escape::is_deceptive;
+use crate::explain::Explained;
 use crate::image::Digest;
 use crate::lock::diff::{Change, Move, Side};
 use crate::state::Begun;
+use explanation::ExplanationV1;
 use remote::RemoteV1;
 use words::{ChangeV1, EndV1, HookOutcomeV1, KindV1, OutcomeV1};
 
@@ -86,6 +89,9 @@ pub struct TagV1 {
     pub old: Option<SideV1>,
     /// Where it stands now; null if it has no pin.
     pub new: Option<SideV1>,
+    /// What its move changes; absent where it did not move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<ExplanationV1>,
     /// What was found and not moved to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept: Option<KeptV1>,
@@ -190,6 +196,9 @@ pub struct MoveV1 {
     pub new: Option<SideV1>,
     /// The reference to deploy, `registry/repository:tag@sha256:…`; null if it was removed.
     pub reference: Option<String>,
+    /// What it changes; absent where it was added or removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<ExplanationV1>,
 }
 
 /// Where moves have landed.
@@ -210,8 +219,12 @@ pub struct Landed<'a> {
 
 impl EventV1 {
     /// The event that tells `hook` of `moves`.
-    pub fn new(hook: &str, landed: Landed<'_>, moves: &[Move]) -> Self {
-        let moves: Vec<MoveV1> = moves.iter().map(|one| MoveV1::new(move_id(hook, landed, one), one)).collect();
+    pub fn new(hook: &str, landed: Landed<'_>, moves: &[Move], explained: &Explained) -> Self {
+        let told = |one: &Move| {
+            let explanation = explained.get(&one.tag).map(|explanation| ExplanationV1::from(&**explanation));
+            MoveV1 { explanation, ..MoveV1::new(move_id(hook, landed, one), one) }
+        };
+        let moves: Vec<MoveV1> = moves.iter().map(told).collect();
         let ids = moves.iter().map(|one| one.id.as_str());
         Self {
             schema: EventSchema::V1,
@@ -255,6 +268,7 @@ impl MoveV1 {
             old: m.before().map(SideV1::from),
             new: m.after().map(SideV1::from),
             reference: m.after().map(|side| pinned(side).to_string()),
+            explanation: None,
         }
     }
 }
@@ -335,7 +349,7 @@ mod tests {
         new.pins.remove(&"python:arm".parse().unwrap());
         let pin = new.pins.get_mut(&"python:3.12".parse().unwrap()).unwrap();
         (pin.digest, pin.details.version) = (sample::digest(9), Some("3.12.5".to_owned()));
-        insta::assert_snapshot!(EventV1::new("rollout", LANDED, &diff::moves(&old, &new)).to_json(), @r#"
+        insta::assert_snapshot!(EventV1::new("rollout", LANDED, &diff::moves(&old, &new), &Explained::new()).to_json(), @r#"
         {
           "schema": "pinstream.event/v1",
           "id": "62987df1a451cd48431c8930a4e2fbec",
@@ -382,13 +396,14 @@ mod tests {
     #[test]
     fn a_moves_id_follows_from_what_is_told_and_an_events_id_from_those_of_its_moves() {
         let moves = diff::moves(&Lock::default(), &sample::python());
-        let id = |hook: &str, landed, moves: &[Move]| EventV1::new(hook, landed, moves).id;
+        let id = |hook: &str, landed, moves: &[Move]| EventV1::new(hook, landed, moves, &Explained::new()).id;
         let first = id("rollout", LANDED, &moves);
         assert_eq!(first, "b3a7fc03ae6651f26dc327e0ed896ab3");
+        let event = |moves| EventV1::new("rollout", LANDED, moves, &Explained::new());
         let later = Landed { commit: "ffffff", remote: None, ..LANDED };
         assert_eq!(id("rollout", later, &moves), first);
         // A move keeps its id among others.
-        let (all, one) = (EventV1::new("rollout", LANDED, &moves), EventV1::new("rollout", LANDED, &moves[1..2]));
+        let (all, one) = (event(&moves), event(&moves[1..2]));
         assert_eq!(all.moves[1].id, one.moves[0].id);
         assert_eq!(one.moves[0].id, "d0dd375b15cd2263953e3da3c924d627");
         let others = [

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::reconcile::{Request, reconcile};
 use crate::report::exit::Exit;
 use crate::report::text::{Show, text};
-use crate::report::{Report, json};
+use crate::report::{End, Report, json};
 use crate::world::Progress;
 use crate::world::real::{Place, RealWorld};
 
@@ -87,7 +87,11 @@ pub fn show(context: &Context, report: &Report, exit: Exit, format: Format) -> R
     let mut out = context.stdout();
     match format {
         Format::Text => {
-            let show = if context.verbose > 0 { Show::Everything } else { Show::Changes };
+            let show = match (context.verbose, &report.end) {
+                (0, End::Planned) => Show::Explained,
+                (0, _) => Show::Changes,
+                _ => Show::Everything,
+            };
             write!(out, "{}", text(report, show, context.style))?;
         }
         Format::Json => write!(out, "{}", json::json(report, exit))?,

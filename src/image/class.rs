@@ -2,12 +2,12 @@
 //!
 //! Pure: manifests and configurations are read elsewhere. Of several differences the weightiest names the class.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use super::NameError;
+use super::facts::Facts;
 use super::version::TagVersion;
-use super::{Digest, NameError, Platform};
 
 /// How far a version is from another (Semantic Versioning 2.0.0, section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,19 +35,6 @@ pub enum Class {
     Version(Level),
 }
 
-/// What is known of an image.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// The manifests of what runs: the children of an index that are no attestations, or the image itself.
-    pub manifests: BTreeSet<Digest>,
-    /// The platforms it runs on.
-    pub platforms: BTreeSet<Platform>,
-    /// The layers of the one that describes it.
-    pub layers: Vec<Digest>,
-    /// The version it says it is.
-    pub version: Option<String>,
-}
-
 impl Level {
     /// How far `new` is from `old`; none where they are the same, or one is no version.
     pub fn between(old: &str, new: &str) -> Option<Self> {
@@ -72,7 +59,7 @@ impl Class {
             _ if old.manifests == new.manifests => Self::Attestation,
             Some(level) => Self::Version(level),
             None if old.platforms != new.platforms => Self::Platforms,
-            None if old.layers != new.layers => Self::Layers,
+            None if !same_layers(old, new) => Self::Layers,
             None => Self::Config,
         }
     }
@@ -98,6 +85,10 @@ impl Level {
             Self::Major => "major",
         }
     }
+}
+
+fn same_layers(old: &Facts, new: &Facts) -> bool {
+    old.layers.iter().map(|layer| &layer.digest).eq(new.layers.iter().map(|layer| &layer.digest))
 }
 
 impl FromStr for Level {
@@ -134,6 +125,8 @@ impl fmt::Display for Class {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Digest;
+    use crate::image::facts::Layer;
 
     /// An image: its manifests, platforms and layers by letter, and its version.
     fn facts(manifests: &str, platforms: &str, layers: &str, version: &str) -> Facts {
@@ -141,8 +134,9 @@ mod tests {
         Facts {
             manifests: manifests.chars().map(digest).collect(),
             platforms: platforms.chars().map(|letter| format!("linux/{letter}").parse().unwrap()).collect(),
-            layers: layers.chars().map(digest).collect(),
+            layers: layers.chars().map(|letter| Layer { digest: digest(letter), size: 1 }).collect(),
             version: (!version.is_empty()).then(|| version.to_owned()),
+            ..Facts::default()
         }
     }
 

@@ -16,6 +16,8 @@ pub struct Move {
     pub follow: Option<Followed>,
     /// The image; the former one where the tag was removed.
     pub image: ImageRef,
+    /// The image that it stood at before, where that is another.
+    pub was: Option<ImageRef>,
     /// What happened to its digest.
     pub change: Change,
 }
@@ -82,7 +84,8 @@ pub fn moves(old: &Lock, new: &Lock) -> Vec<Move> {
     };
     let moved = |tag: &TagId| {
         let (pin, change) = change(tag)?;
-        Some(Move { tag: tag.clone(), follow: pin.follow.clone(), image: pin.image.clone(), change })
+        let was = old.pins.get(tag).map(|old| &old.image).filter(|was| **was != pin.image).cloned();
+        Some(Move { tag: tag.clone(), follow: pin.follow.clone(), image: pin.image.clone(), was, change })
     };
     tags.into_iter().filter_map(moved).collect()
 }

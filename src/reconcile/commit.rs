@@ -1,6 +1,7 @@
 //! Fifth step: the commit, where there is anything to commit. Pure.
 
-use crate::lock::{Lock, diff, encode};
+use crate::lock::diff::Move;
+use crate::lock::{Lock, encode};
 use crate::problem::Problems;
 use crate::report::message;
 use crate::settings::Author;
@@ -8,11 +9,11 @@ use crate::world::Change;
 
 use super::load::Scene;
 
-/// The commit that takes the root's lock to `next`, none where it already is.
+/// The commit that takes the root's lock to `next` by `moves`, none where it already is.
 ///
 /// # Errors
 /// Where that lock could not be read again.
-pub fn commit(scene: &Scene, next: &Lock) -> Result<Option<Change>, Problems> {
+pub fn commit(scene: &Scene, next: &Lock, moves: &[Move]) -> Result<Option<Change>, Problems> {
     let lock = &scene.root.lock;
     if next == lock {
         return Ok(None);
@@ -23,7 +24,7 @@ pub fn commit(scene: &Scene, next: &Lock) -> Result<Option<Change>, Problems> {
     Ok(Some(Change {
         parent: scene.sight.tip.clone(),
         lock: text,
-        message: message::message(&diff::moves(lock, next)),
+        message: message::message(moves),
         author: author
             .unwrap_or_else(|| Author { name: "pinstream".to_owned(), email: "pinstream@localhost".to_owned() }),
     }))

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::explain::Explained;
 use crate::git::CommitId;
 use crate::hook::{HookEnd, HookExit, HookFile, HookRun};
 use crate::image::TagId;
@@ -21,6 +22,8 @@ use crate::state::{Claim, State};
 use crate::wire::{EventV1, Landed};
 use crate::world::{Progress, World};
 
+use super::explain;
+use super::fetch::Fetched;
 use super::load;
 use super::remember::Remembered;
 use super::tries::Tries;
@@ -58,9 +61,9 @@ struct Pending {
 }
 
 /// Runs every hook with moves that it has not seen.
-pub async fn notify<W: World>(world: &W, request: &Request, at: AtTip, memory: Remembered) -> Told {
+pub async fn notify<W: World>(world: &W, request: &Request, at: AtTip, memory: Remembered, fetched: &Fetched) -> Told {
     let mut told = Told::default();
-    if let Err(error) = run_pending(world, request, at, memory, &mut told).await {
+    if let Err(error) = run_pending(world, request, at, memory, (fetched, &mut told)).await {
         told.error = Some(error);
     }
     told
@@ -72,7 +75,7 @@ async fn run_pending<W: World>(
     request: &Request,
     mut at: AtTip,
     mut memory: Remembered,
-    told: &mut Told,
+    (fetched, told): (&Fetched, &mut Told),
 ) -> Result<(), PassError> {
     let mut tries = Tries::default();
     let mut runs: BTreeMap<String, usize> = BTreeMap::new();
@@ -105,6 +108,7 @@ async fn run_pending<W: World>(
             ended.insert(name);
             continue;
         }
+        let explained = explain::explain(world, &one.moves, fetched).await;
         // Claimed right before it runs: a claim holds for one run, and others' runs come before it.
         if !claim(world, &mut memory, &at.root.lock, &one).await? {
             tries.again(world, "the state ref moved").await?;
@@ -113,7 +117,7 @@ async fn run_pending<W: World>(
         }
         (has_run, is_fresh) = (true, false);
         *runs.entry(name.clone()).or_default() += 1;
-        if !tell(world, request, &at, &mut memory, one, told).await? {
+        if !tell(world, request, &at, &mut memory, (one, &explained), told).await? {
             ended.insert(name);
         }
     }
@@ -240,7 +244,7 @@ async fn tell<W: World>(
     request: &Request,
     at: &AtTip,
     memory: &mut Remembered,
-    Pending { hook, moves }: Pending,
+    (Pending { hook, moves }, explained): (Pending, &Explained),
     told: &mut Told,
 ) -> Result<bool, PassError> {
     let batches: Vec<Vec<Move>> =
@@ -257,7 +261,7 @@ async fn tell<W: World>(
             commit: &at.tip.0,
             begun: &begun,
         };
-        let event = EventV1::new(&hook.name, landed, &batch);
+        let event = EventV1::new(&hook.name, landed, &batch, explained);
         world.progress(Progress::Hook);
         let end = match prepare(world, &at.tip, &hook, &event, &batch).await {
             Ok(run) => world.run_hook(&run).await,

@@ -1,8 +1,6 @@
 //! Fourth step: asks the registries. One question for each distinct image; bytes are fetched for what moved only, by
 //! digest, and hashed. What went wrong with one image is its own result and stops no other.
 
-mod fetch;
-mod found;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -21,10 +19,9 @@ use crate::signature::Keys;
 use crate::world::{Progress, World};
 
 use super::consult::Stands;
+pub use super::fetch::{Fetched, Found};
+use super::fetch::{fetch_once, no_platform};
 use super::plan::{Import, Plan, Want};
-pub use fetch::Fetched;
-use fetch::{fetch_once, no_platform};
-pub use found::Found;
 use verify::{Unverified, verify};
 
 /// How many images are asked for at once, over all registries; each registry has its own bound below it.

@@ -16,6 +16,7 @@ use super::{FailureKind, ImportError, MANIFEST_MAX};
 use crate::image::{Digest, Platform};
 use crate::signature::ANNOTATION;
 pub use config::Config;
+pub(crate) use config::short;
 use json::{Json, Object};
 
 /// The most children of an index, or layers of an image. A machine mounts a few hundred; a manifest of 4 MiB could name

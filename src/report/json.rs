@@ -6,6 +6,7 @@ use crate::git::CommitId;
 use crate::hook::HookExit;
 use crate::registry::FailureKind;
 use crate::settings::adoption::{Kept, Waiting};
+use crate::wire::explanation::ExplanationV1;
 use crate::wire::remote::RemoteV1;
 use crate::wire::words::{EndV1, HookOutcomeV1, KindV1, OutcomeV1};
 use crate::wire::{ErrorV1, HookV1, KeptV1, ReportSchema, ReportV1, SideV1, TagV1};
@@ -63,6 +64,7 @@ impl From<&Row> for TagV1 {
             outcome: (&row.outcome).into(),
             old: row.old.as_ref().map(SideV1::from),
             new: row.new.as_ref().map(SideV1::from),
+            explanation: row.explanation.as_deref().map(ExplanationV1::from),
             kept,
             error,
         }

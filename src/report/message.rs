@@ -82,7 +82,7 @@ mod tests {
             (Some(old), None) => Change::Removed { old },
             (None, None) => unreachable!(),
         };
-        Move { tag: tag.parse().unwrap(), follow: None, image: "a.b/c:d".parse().unwrap(), change }
+        Move { tag: tag.parse().unwrap(), follow: None, image: "a.b/c:d".parse().unwrap(), was: None, change }
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! A report for people: what changed, what failed and why, and one line that sums it up.
 
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use anstyle::{AnsiColor, Color};
 
 use super::{End, HookOutcome, HookRow, Outcome, Report, Row};
 use crate::escape;
+use crate::explain::text::lines;
 use crate::lock::diff::Side;
 use crate::problem::Style;
 use crate::settings::adoption::Waiting;
@@ -13,8 +15,10 @@ use crate::settings::adoption::Waiting;
 /// Which tags are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Show {
-    /// Those that moved or failed.
+    /// Those that moved or failed, and of what moves change only what must not be missed.
     Changes,
+    /// Those that moved or failed, and all that moves change.
+    Explained,
     /// All of them.
     Everything,
 }
@@ -28,6 +32,7 @@ pub fn text(report: &Report, show: Show, style: Style) -> String {
     let tags = rows.iter().map(|row| row.tag.to_string().len()).max().unwrap_or(0);
     for row in rows {
         out.row(row, words, tags);
+        out.explanation(row, report, show, words + 2);
     }
     for remote in &report.remotes {
         let url = escape::terminal(&remote.url);
@@ -103,6 +108,25 @@ impl Page {
         }
         self.text.truncate(self.text.trim_end().len());
         self.text.push('\n');
+    }
+
+    fn explanation(&mut self, row: &Row, report: &Report, show: Show, indent: usize) {
+        let Some(explanation) = &row.explanation else { return };
+        let first = report.rows.iter().find(|other| {
+            other.follow.is_none() && other.explanation.as_ref().is_some_and(|one| Rc::ptr_eq(one, explanation))
+        });
+        if let Some(first) = first.filter(|_| row.follow.is_some()) {
+            if show != Show::Changes {
+                self.put(format_args!("{:indent$}as {}\n", "", first.tag));
+            }
+            return;
+        }
+        let is_weighty = |line: &String| line.starts_with('!');
+        for line in lines(explanation).iter().filter(|line| show != Show::Changes || is_weighty(line)) {
+            self.put(format_args!("{:indent$}", ""));
+            self.coloured(line, is_weighty(line).then_some(AnsiColor::Red));
+            self.text.push('\n');
+        }
     }
 
     /// `old → new`, or one of them where the other is the same or missing.

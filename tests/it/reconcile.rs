@@ -7,6 +7,7 @@ mod chosen;
 mod crash;
 mod crowd;
 mod due;
+mod explained;
 mod failures;
 mod history;
 mod hooks;

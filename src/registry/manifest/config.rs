@@ -1,16 +1,23 @@
 //! Image configurations: what an image says of itself.
 //!
-//! Only what a lock shows is read; an unknown key is left alone, a known one of the wrong kind is an error.
+//! What a lock shows is read strictly: a key of the wrong kind is an error. How the image runs is only told to people:
+//! what of that is of the wrong kind counts as absent. Unknown keys are left alone.
 //! Source: OCI Image Specification 1.1, "Image Configuration".
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::json::Json;
-use crate::image::Platform;
+use super::json::{Json, Object};
+use crate::image::facts::Runs;
+use crate::image::{Digest, Platform};
 use crate::registry::text::plain;
 use crate::registry::{FailureKind, ImportError};
+
+/// The most entries of an environment, or words of a command, that are kept.
+const ENTRIES_MAX: usize = 64;
+/// The longest of these texts that is kept whole, in bytes.
+const TEXT_MAX: usize = 200;
 
 /// What an image's configuration says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +28,8 @@ pub struct Config {
     pub created: Option<Timestamp>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// How it runs.
+    pub runs: Runs,
 }
 
 impl Config {
@@ -47,15 +56,60 @@ impl Config {
             _ => None,
         };
         let created = object.text("created")?.and_then(|text| text.parse().ok());
-        let labels = match object.object("config")? {
+        let (labels, runs) = match object.object("config")? {
             Some(config) => {
                 config.fields(&["Labels"])?;
-                config.texts("Labels")?
+                (config.texts("Labels")?, runs(config))
             }
-            None => BTreeMap::new(),
+            None => Default::default(),
         };
-        Ok(Self { platform, created, labels })
+        Ok(Self { platform, created, labels, runs })
     }
+}
+
+fn runs(config: &Object) -> Runs {
+    let text = |key: &str| match config.get(key) {
+        Some(Json::Text(text)) => short(text),
+        _ => String::new(),
+    };
+    let ports = match config.get("ExposedPorts") {
+        Some(Json::Object(ports)) => ports.keys().take(ENTRIES_MAX).map(short).collect(),
+        _ => BTreeSet::new(),
+    };
+    let pair = |text: String| text.split_once('=').map(|(name, value)| (short(name), short(value)));
+    Runs {
+        user: text("User"),
+        entrypoint: words(config, "Entrypoint").map(|word| short(&word)).collect(),
+        command: words(config, "Cmd").map(|word| short(&word)).collect(),
+        folder: text("WorkingDir"),
+        environment: words(config, "Env").filter_map(pair).collect(),
+        ports,
+    }
+}
+
+/// The texts of a list, or a text alone.
+fn words(config: &Object, key: &str) -> impl Iterator<Item = String> {
+    let list = match config.get(key) {
+        Some(Json::List(list)) => list.as_slice(),
+        Some(text) => std::slice::from_ref(text),
+        None => &[],
+    };
+    let text = |value: &Json| match value {
+        Json::Text(text) => Some(text.clone()),
+        _ => None,
+    };
+    let words: Vec<String> = list.iter().filter_map(text).take(ENTRIES_MAX).collect();
+    words.into_iter()
+}
+
+/// A text of bearable length: of a longer one the beginning, and a digest by which it differs from others.
+pub(crate) fn short(text: impl AsRef<str>) -> String {
+    let text = text.as_ref();
+    if text.len() <= TEXT_MAX {
+        return text.to_owned();
+    }
+    let beginning: String = text.chars().take(TEXT_MAX / 4).collect();
+    format!("{beginning}… ({})", Digest::sha256(text.as_bytes()).short())
 }
 
 #[cfg(test)]
@@ -66,12 +120,29 @@ mod tests {
     fn platform_creation_and_labels_are_read_and_the_rest_left_alone() {
         let config = Config::read(
             br#"{"os": "linux", "architecture": "arm", "variant": "v7", "created": "2026-10-01T08:12:44.5Z",
-                "config": {"Labels": {"a": "b"}, "Env": ["x=y"]}, "rootfs": {"type": "layers"}, "history": null}"#,
+                "config": {"Labels": {"a": "b"}, "Env": ["x=y", "z"], "Cmd": "sh", "User": 7,
+                           "Entrypoint": ["a", "b"], "ExposedPorts": {"80/tcp": {}}}, "rootfs": {"type": "layers"}, "history": null}"#,
         );
         let config = config.unwrap();
         assert_eq!(config.platform.unwrap().to_string(), "linux/arm/v7");
         assert_eq!(config.created.unwrap().to_string(), "2026-10-01T08:12:44.5Z");
         assert_eq!(config.labels, BTreeMap::from([("a".to_owned(), "b".to_owned())]));
+        let expected = Runs {
+            entrypoint: vec!["a".to_owned(), "b".to_owned()],
+            command: vec!["sh".to_owned()],
+            environment: BTreeMap::from([("x".to_owned(), "y".to_owned())]),
+            ports: BTreeSet::from(["80/tcp".to_owned()]),
+            ..Runs::default()
+        };
+        assert_eq!(config.runs, expected);
+    }
+
+    #[test]
+    fn long_texts_are_kept_short_and_told_apart() {
+        let long = |end: &str| format!("{}{end}", "x".repeat(300));
+        let text = |end: &str| format!(r#"{{"config": {{"Env": ["a={}"]}}}}"#, long(end));
+        let of = |end: &str| Config::read(text(end).as_bytes()).unwrap().runs.environment["a"].clone();
+        assert!(of("1").len() < TEXT_MAX && of("1") != of("2"), "{}", of("1"));
     }
 
     #[test]
@@ -80,7 +151,8 @@ mod tests {
             ["{}", r#"{"os": "", "architecture": ""}"#, r#"{"config": null}"#, r#"{"config": {"Labels": null}}"#]
         {
             let config = Config::read(text.as_bytes()).unwrap();
-            assert_eq!(config, Config { platform: None, created: None, labels: BTreeMap::new() }, "{text}");
+            let expected = Config { platform: None, created: None, labels: BTreeMap::new(), runs: Runs::default() };
+            assert_eq!(config, expected, "{text}");
         }
     }
 

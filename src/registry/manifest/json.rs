@@ -68,6 +68,11 @@ impl Object {
         self.0.get(key).filter(|value| **value != Json::Null)
     }
 
+    /// Its keys.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
+        self.0.keys()
+    }
+
     /// Refuses keys that look like one of `known` without being it.
     ///
     /// # Errors

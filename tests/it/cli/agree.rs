@@ -228,8 +228,11 @@ fn upstream_is_asked_on_request_and_its_drift_fails() {
         r#"
 --- out
 moved  python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
+       patch; built 2026-10-01, at the same moment; 20 bytes; 0 of 1 layers kept, 1 new
 moved  python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
+       patch; built 2026-10-01, at the same moment; 20 bytes; 0 of 1 layers kept, 1 new
 moved  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
+       as python:3.12
 3 moved, 1 unchanged; nothing was written
 --- exit 2
 "#,
@@ -241,8 +244,11 @@ moved  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
 --- out
 failed  python:3.11    not-found: `REGISTRY/python:3.11` is not at `REGISTRY`: it answered 404
 moved   python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
+        patch; built 2026-10-01, at the same moment; 20 bytes; 0 of 1 layers kept, 1 new
 moved   python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
+        patch; built 2026-10-01, at the same moment; 20 bytes; 0 of 1 layers kept, 1 new
 moved   python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
+        as python:3.12
 3 moved, 1 failed; nothing was written
 --- exit 3
 "#,

@@ -91,7 +91,27 @@ const EVENT: &str = r#"
         "digest": "sha256:fb132077ece88484f60e7afc9fae10211b0b1d3da2a688b7637c5c58a998ad53",
         "version": "1.0.13"
       },
-      "reference": "[REGISTRY]/python:3.12@sha256:fb132077ece88484f60e7afc9fae10211b0b1d3da2a688b7637c5c58a998ad53"
+      "reference": "[REGISTRY]/python:3.12@sha256:fb132077ece88484f60e7afc9fae10211b0b1d3da2a688b7637c5c58a998ad53",
+      "explanation": {
+        "class": "patch",
+        "warnings": [],
+        "built": {
+          "old": null,
+          "new": null
+        },
+        "size": {
+          "old": 20,
+          "new": 20
+        },
+        "layers": {
+          "kept": 0,
+          "added": 1,
+          "removed": 1
+        },
+        "platforms_gained": [],
+        "platforms_lost": [],
+        "differences": []
+      }
     },
     {
       "id": "[MOVE 2]",
@@ -108,7 +128,27 @@ const EVENT: &str = r#"
         "digest": "sha256:fb132077ece88484f60e7afc9fae10211b0b1d3da2a688b7637c5c58a998ad53",
         "version": "1.0.13"
       },
-      "reference": "[REGISTRY]/python:3.12@sha256:fb132077ece88484f60e7afc9fae10211b0b1d3da2a688b7637c5c58a998ad53"
+      "reference": "[REGISTRY]/python:3.12@sha256:fb132077ece88484f60e7afc9fae10211b0b1d3da2a688b7637c5c58a998ad53",
+      "explanation": {
+        "class": "patch",
+        "warnings": [],
+        "built": {
+          "old": null,
+          "new": null
+        },
+        "size": {
+          "old": 20,
+          "new": 20
+        },
+        "layers": {
+          "kept": 0,
+          "added": 1,
+          "removed": 1
+        },
+        "platforms_gained": [],
+        "platforms_lost": [],
+        "differences": []
+      }
     }
   ]
 }"#;

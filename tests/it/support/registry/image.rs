@@ -17,6 +17,8 @@ const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 pub(crate) struct Image {
     seed: u64,
     labels: Map<String, Value>,
+    /// What else its configuration says of how it runs.
+    runs: Map<String, Value>,
     created: Option<String>,
     platforms: Vec<String>,
     is_index: bool,
@@ -49,6 +51,7 @@ impl Image {
         Self {
             seed,
             labels: Map::new(),
+            runs: Map::new(),
             created: None,
             platforms: vec!["linux/amd64".to_owned()],
             is_index: false,
@@ -69,6 +72,12 @@ impl Image {
 
     pub(crate) fn label(mut self, name: &str, value: &str) -> Self {
         self.labels.insert(name.to_owned(), json!(value));
+        self
+    }
+
+    /// A key of its configuration's `config`, as `User` or `Env`.
+    pub(crate) fn runs(mut self, key: &str, value: Value) -> Self {
+        self.runs.insert(key.to_owned(), value);
         self
     }
 
@@ -114,7 +123,9 @@ impl Image {
                 named["variant"] = json!(variant);
             }
             let mut config = named.clone();
-            config["config"] = json!({"Labels": self.labels});
+            let mut runs = self.runs.clone();
+            runs.insert("Labels".to_owned(), json!(self.labels));
+            config["config"] = json!(runs);
             config["rootfs"] = json!({"type": "layers", "diff_ids": []});
             if let Some(created) = &self.created {
                 config["created"] = json!(created);

@@ -1,16 +1,20 @@
-//! What an image is: its manifest and what it takes to describe it, fetched by digest and hashed.
+//! What an image is: its manifest and what it takes to describe it, fetched by digest and hashed. For all steps that
+//! need one, so that none is fetched twice in a pass.
+
+mod found;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::Found;
-use crate::image::class::Facts;
+use crate::image::facts::{Base, Facts, Layer, Origin};
 use crate::image::{Digest, ImageRef, Platform, Repository};
 use crate::lock::Details;
-use crate::registry::manifest::{Config, Content, Descriptor, Verified};
+use crate::registry::manifest::{Config, Content, Descriptor, Verified, short};
 use crate::registry::{FailureKind, ImportError};
 use crate::world::World;
+
+pub use found::Found;
 
 /// How many of several images a message names.
 const NAMED: usize = 8;
@@ -18,10 +22,18 @@ const NAMED: usize = 8;
 /// The longest label that is taken into a lock, in characters: a version is shorter.
 const LABEL_MAX: usize = 200;
 
+/// The most labels that are kept to be compared.
+const LABELS_MAX: usize = 64;
+
+/// The labels of an image that say where it comes from, and so are told by their own names.
+const ORIGIN: &str = "org.opencontainers.image.";
+
 /// What was fetched in this pass, by where it is and which platform of it is wanted: bytes under a digest do not change.
 #[derive(Debug, Default)]
 pub struct Fetched {
     images: RefCell<BTreeMap<Fetch, Rc<Found>>>,
+    /// What the images of these digests are compared by, whichever way they were come by.
+    facts: RefCell<BTreeMap<(Repository, Digest), Rc<Found>>>,
     /// Whether what was fetched is signed, by the keys that were asked for.
     pub(super) verdicts: RefCell<BTreeMap<Question, Result<(), ImportError>>>,
 }
@@ -45,8 +57,23 @@ pub(super) async fn fetch_once<W: World>(
         return Ok(Rc::clone(found));
     }
     let found = Rc::new(fetch(world, image, hint, platform).await?);
+    fetched.facts.borrow_mut().insert((image.repository().clone(), found.digest().clone()), Rc::clone(&found));
     fetched.images.borrow_mut().insert(key, Rc::clone(&found));
     Ok(found)
+}
+
+/// What the image at `digest` is, to be compared with another: as a tag was found there, or else fetched by that digest.
+pub(super) async fn compared<W: World>(
+    world: &W,
+    image: &ImageRef,
+    digest: &Digest,
+    fetched: &Fetched,
+) -> Result<Rc<Found>, ImportError> {
+    let known = fetched.facts.borrow().get(&(image.repository().clone(), digest.clone())).map(Rc::clone);
+    match known {
+        Some(found) => Ok(found),
+        None => fetch_once(world, image, digest, None, fetched).await,
+    }
 }
 
 /// Fetches the manifest with the digest `hint` and what it takes to describe it: at most three requests.
@@ -59,15 +86,12 @@ async fn fetch<W: World>(
     let repository = image.repository();
     let manifest = world.manifest(repository, hint).await?;
     let Content::Index { children } = manifest.content() else {
-        let (details, note) = describe(world, repository, &manifest, None).await?;
+        let told = describe(world, repository, &manifest, None).await?;
         return match platform {
-            Some(platform) if details.platforms != [platform.clone()] => {
-                Err(no_platform(image, platform, &details.platforms))
+            Some(platform) if told.details.platforms != [platform.clone()] => {
+                Err(no_platform(image, platform, &told.details.platforms))
             }
-            _ => {
-                let facts = facts(&details, [manifest.digest()], &manifest);
-                Ok(Found::of(&manifest, None, details, note).compared_by(facts))
-            }
+            _ => Ok(told.found(&manifest, None, [manifest.digest()])),
         };
     };
     let runnable = || children.iter().filter(|child| !child.attestation);
@@ -76,21 +100,43 @@ async fn fetch<W: World>(
     platforms.dedup();
     let Some(platform) = platform else {
         let usual = |child: &&Descriptor| child.platform.as_ref().is_some_and(|p| p.to_string() == "linux/amd64");
-        let (child, (mut details, note)) = match runnable().find(usual).or_else(|| runnable().next()) {
+        let mut told = match runnable().find(usual).or_else(|| runnable().next()) {
             Some(child) => describe_child(world, repository, &manifest, child).await?,
-            None => (None, (Details::default(), Some("the index has no image that runs".to_owned()))),
+            None => Told { note: Some("the index has no image that runs".to_owned()), ..Told::default() },
         };
-        details.platforms = platforms;
-        let digests = runnable().map(|child| &child.digest);
-        let facts = facts(&details, digests, child.as_ref().unwrap_or(&manifest));
-        return Ok(Found::of(&manifest, None, details, note).compared_by(facts));
+        told.details.platforms = platforms;
+        return Ok(told.found(&manifest, None, runnable().map(|child| &child.digest)));
     };
     let child = one_child(image, platform, runnable(), &platforms)?;
     let child = world.manifest(repository, &child.digest).await?;
-    let (mut details, note) = describe(world, repository, &child, Some(&manifest)).await?;
-    details.platforms = vec![platform.clone()];
-    let facts = facts(&details, [child.digest()], &child);
-    Ok(Found::of(&child, Some(&manifest), details, note).compared_by(facts))
+    let mut told = describe(world, repository, &child, Some(&manifest)).await?;
+    told.details.platforms = vec![platform.clone()];
+    Ok(told.found(&child, Some(&manifest), [child.digest()]))
+}
+
+/// What an image says of itself.
+#[derive(Default)]
+struct Told {
+    details: Details,
+    /// What it is compared by, but for its manifests and platforms.
+    facts: Facts,
+    /// What could not be found out, in a sentence.
+    note: Option<String>,
+}
+
+impl Told {
+    /// What was found: `manifest`, whose platforms are told by `digests`.
+    fn found<'d>(
+        self,
+        manifest: &Verified,
+        index: Option<&Verified>,
+        digests: impl IntoIterator<Item = &'d Digest>,
+    ) -> Found {
+        let Self { details, facts, note } = self;
+        let manifests = digests.into_iter().cloned().collect();
+        let facts = Facts { manifests, platforms: details.platforms.iter().cloned().collect(), ..facts };
+        Found::of(manifest, index, details, note).compared_by(facts)
+    }
 }
 
 /// The one child for `platform`. Several that differ, as Windows images have for its versions, are nobody's to choose
@@ -127,27 +173,10 @@ async fn describe_child<W: World>(
     repository: &Repository,
     index: &Verified,
     child: &Descriptor,
-) -> Result<(Option<Verified>, (Details, Option<String>)), ImportError> {
+) -> Result<Told, ImportError> {
     match world.manifest(repository, &child.digest).await {
-        Ok(manifest) => {
-            let described = describe(world, repository, &manifest, Some(index)).await?;
-            Ok((Some(manifest), described))
-        }
-        Err(error) => Ok((None, leave_out(index, None, error)?)),
-    }
-}
-
-/// What an image is compared by: the manifests of what runs, and the layers of the one that described it.
-fn facts<'d>(details: &Details, manifests: impl IntoIterator<Item = &'d Digest>, described: &Verified) -> Facts {
-    let layers = match described.content() {
-        Content::Image { layers, .. } => layers.iter().map(|layer| layer.digest.clone()).collect(),
-        Content::Index { .. } => Vec::new(),
-    };
-    Facts {
-        manifests: manifests.into_iter().cloned().collect(),
-        platforms: details.platforms.iter().cloned().collect(),
-        layers,
-        version: details.version.clone(),
+        Ok(manifest) => describe(world, repository, &manifest, Some(index)).await,
+        Err(error) => leave_out(repository, index, None, error),
     }
 }
 
@@ -157,48 +186,72 @@ async fn describe<W: World>(
     repository: &Repository,
     manifest: &Verified,
     index: Option<&Verified>,
-) -> Result<(Details, Option<String>), ImportError> {
+) -> Result<Told, ImportError> {
     let Content::Image { config, .. } = manifest.content() else {
         let error = ImportError::new(FailureKind::Unsupported, "an index within an index");
-        return leave_out(manifest, index, error);
+        return leave_out(repository, manifest, index, error);
     };
     let config = world.blob(repository, config).await.and_then(|bytes| Config::read(&bytes));
     match config {
-        Ok(config) => Ok((details(manifest, index, Some(&config)), None)),
-        Err(error) => leave_out(manifest, index, error),
+        Ok(config) => Ok(told(repository, manifest, index, Some(config))),
+        Err(error) => leave_out(repository, manifest, index, error),
     }
 }
 
 /// Goes on without a part that will not come, and says so; a failure that may pass is passed on, so that the same
 /// image never gives two different pins.
 fn leave_out(
+    repository: &Repository,
     manifest: &Verified,
     index: Option<&Verified>,
     error: ImportError,
-) -> Result<(Details, Option<String>), ImportError> {
+) -> Result<Told, ImportError> {
     match error.kind {
         FailureKind::NotFound | FailureKind::Unsupported => {
-            Ok((details(manifest, index, None), Some(format!("it could not be described: {error}"))))
+            let note = Some(format!("it could not be described: {error}"));
+            Ok(Told { note, ..told(repository, manifest, index, None) })
         }
         _ => Err(error),
     }
 }
 
-fn details(manifest: &Verified, index: Option<&Verified>, config: Option<&Config>) -> Details {
+fn told(repository: &Repository, manifest: &Verified, index: Option<&Verified>, config: Option<Config>) -> Told {
+    let is_short = |text: &String| !text.is_empty() && text.chars().count() <= LABEL_MAX;
     let said = |key: &str| {
-        let annotation = |of: &Verified| of.annotations().get(key).cloned();
+        let key = format!("{ORIGIN}{key}");
+        let annotation = |of: &Verified| of.annotations().get(&key).cloned();
         index
             .and_then(annotation)
             .or_else(|| annotation(manifest))
-            .or_else(|| config.and_then(|config| config.labels.get(key).cloned()))
-            .filter(|text| !text.is_empty() && text.chars().count() <= LABEL_MAX)
+            .or_else(|| config.as_ref().and_then(|config| config.labels.get(&key).cloned()))
+            .filter(is_short)
     };
-    Details {
-        version: said("org.opencontainers.image.version"),
-        revision: said("org.opencontainers.image.revision"),
-        created: config.and_then(|config| config.created).map(|time| time.to_string()),
-        platforms: config.and_then(|config| config.platform.clone()).into_iter().collect(),
-    }
+    let name = repository.path().rsplit('/').next().unwrap_or_default();
+    let named = || config.as_ref()?.runs.version(name).map(str::to_owned).filter(is_short);
+    let version = said("version").or_else(named);
+    let revision = said("revision");
+    let base = Base { name: said("base.name"), digest: said("base.digest") };
+    let origin = Origin { source: said("source"), revision: revision.clone(), base };
+    let layers = match manifest.content() {
+        Content::Image { layers, .. } => {
+            layers.iter().map(|layer| Layer { digest: layer.digest.clone(), size: layer.size }).collect()
+        }
+        Content::Index { .. } => Vec::new(),
+    };
+    let Some(config) = config else {
+        let details = Details { version: version.clone(), revision, ..Details::default() };
+        return Told { details, facts: Facts { version, origin, layers, ..Facts::default() }, note: None };
+    };
+    let details = Details {
+        version: version.clone(),
+        revision,
+        created: config.created.map(|time| time.to_string()),
+        platforms: config.platform.into_iter().collect(),
+    };
+    let others = config.labels.iter().filter(|(key, _)| !key.starts_with(ORIGIN)).take(LABELS_MAX);
+    let labels = others.map(|(key, value)| (short(key), short(value))).collect();
+    let (made, runs) = (config.created, Some(config.runs));
+    Told { details, facts: Facts { layers, version, made, origin, runs, labels, ..Facts::default() }, note: None }
 }
 
 pub(super) fn no_platform(image: &ImageRef, platform: &Platform, has: &[Platform]) -> ImportError {

@@ -3,7 +3,7 @@
 //! The fields are out of reach even of the step that fills them in, so that no shortcut through it can pin a hint.
 
 use crate::image::Digest;
-use crate::image::class::Facts;
+use crate::image::facts::Facts;
 use crate::lock::Details;
 use crate::registry::manifest::Verified;
 
