@@ -361,8 +361,16 @@ impl Plan<'_> {
 fn discover(root: &mut Root, lists: &Lists) -> (Vec<String>, Vec<Wrong>) {
     let cut = root.expand(|_, discover| lists.get(&discover.repository)?.as_deref().ok());
     let note = |taken: Taken| {
-        let Taken { stream, fit, taken } = taken;
-        format!("`{stream}` takes the first {taken} of {fit} tags that fit; `limit` of its `[discover]` is in the way")
+        let Taken { stream, fit, taken, left } = taken;
+        let mut names: Vec<String> = left.iter().map(|tag| format!("`{tag}`")).collect();
+        if fit - taken > left.len() {
+            names.push(format!("and {} more", fit - taken - left.len()));
+        }
+        format!(
+            "`{stream}` takes the first {taken} of {fit} tags that fit, without {}; `limit` of its `[discover]` is in \
+             the way",
+            names.join(", ")
+        )
     };
     let definitions = &root.definitions;
     let error = |(stream, discover): (&StreamName, &Discover)| {

@@ -6,6 +6,9 @@ use super::{Definitions, Discover, Source, Tag};
 use crate::image::{ImageRef, StreamName, TagId, TagName};
 use crate::settings::ImportSettings;
 
+/// How many tags that were left are named.
+const NAMED: usize = 5;
+
 /// What a stream took of a repository, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
@@ -15,6 +18,8 @@ pub struct Taken {
     pub fit: usize,
     /// How many of them were taken.
     pub taken: usize,
+    /// The first of those that were left.
+    pub left: Vec<TagName>,
 }
 
 /// Replaces the tags that each stream discovers. `listed` gives the tags of a stream's repository, where they are known in
@@ -32,8 +37,9 @@ pub fn expand<'a>(
         let tags = match listed(stream, discover) {
             Some(tags) => {
                 let fit = discover.select.ranked(tags);
-                if fit.len() > discover.limit {
-                    cut.push(Taken { stream: stream.clone(), fit: fit.len(), taken: discover.limit });
+                if let Some(left) = fit.get(discover.limit..).filter(|left| !left.is_empty()) {
+                    let left = left.iter().take(NAMED).map(|tag| TagName::clone(tag)).collect();
+                    cut.push(Taken { stream: stream.clone(), fit: fit.len(), taken: discover.limit, left });
                 }
                 fit.into_iter().take(discover.limit).cloned().collect()
             }
@@ -83,7 +89,13 @@ mod tests {
 
     /// The tags of the stream `app` as `tag=image` after it discovered what fits.
     #[track_caller]
-    fn check(stream: &str, listed: Option<&str>, pinned: &[(&str, &str)], expected: &str, cut: &[(usize, usize)]) {
+    fn check(
+        stream: &str,
+        listed: Option<&str>,
+        pinned: &[(&str, &str)],
+        expected: &str,
+        cut: &[(usize, usize, &str)],
+    ) {
         let files: Files = [("pinstream.toml", ""), ("streams/app.toml", stream)]
             .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
             .into();
@@ -99,7 +111,10 @@ mod tests {
             other => format!("{}={other:?}", id.tag),
         };
         assert_eq!(definitions.tags.iter().map(shown).collect::<Vec<_>>().join(" "), expected);
-        assert_eq!(found.iter().map(|taken| (taken.taken, taken.fit)).collect::<Vec<_>>(), cut);
+        let left = |taken: &Taken| taken.left.iter().map(TagName::as_str).collect::<Vec<_>>().join(" ");
+        let found: Vec<_> = found.iter().map(|taken| (taken.taken, taken.fit, left(taken))).collect();
+        let cut: Vec<_> = cut.iter().map(|(taken, fit, left)| (*taken, *fit, (*left).to_owned())).collect();
+        assert_eq!(found, cut);
     }
 
     const APP: &str = "[tags]\n\"2.1\" = \"quay.io/acme/other:1\"\n[discover]\nrepository = \"quay.io/acme/app\"\n\
@@ -109,7 +124,7 @@ mod tests {
     fn the_highest_tags_that_fit_are_taken_and_the_rest_is_said() {
         let written = "2.1=quay.io/acme/other:1";
         check(APP, Some("1.0 2.0 x"), &[], &format!("2.0=quay.io/acme/app:2.0 {written}"), &[]);
-        check(APP, Some("2.0 2.1 2.2"), &[], &format!("{written} 2.2=quay.io/acme/app:2.2"), &[(2, 3)]);
+        check(APP, Some("2.0 2.1 2.2"), &[], &format!("{written} 2.2=quay.io/acme/app:2.2"), &[(2, 3, "2.0")]);
     }
 
     #[test]
@@ -128,6 +143,6 @@ mod tests {
     fn without_a_rule_all_tags_fit_in_their_usual_order() {
         let all = "[discover]\nrepository = \"quay.io/acme/app\"\nlimit = 5\n";
         let expected = ["3", "3.1", "abc", "other", "v1"].map(|tag| format!("{tag}=quay.io/acme/app:{tag}"));
-        check(all, Some("v1 other v2 3 3.1 abc"), &[], &expected.join(" "), &[(5, 6)]);
+        check(all, Some("v1 other v2 3 3.1 abc"), &[], &expected.join(" "), &[(5, 6, "v2")]);
     }
 }
