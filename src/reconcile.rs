@@ -71,7 +71,7 @@ pub struct Request {
 pub enum Imports {
     /// All of them.
     All,
-    /// Those whose schedule fired since the last pass.
+    /// Those whose schedule fired since the last pass, or that are not pinned as they are defined.
     Due,
     /// None: only what follows from the lock.
     None,

@@ -30,7 +30,7 @@ pub struct Args {
     /// The folder of `pinstream.toml` in the repository
     #[arg(long, value_name = "DIR")]
     root: Option<String>,
-    /// Only tags whose schedule fired since the last pass
+    /// Only tags whose schedule fired since the last pass, or that are not pinned as they are defined
     #[arg(long)]
     due: bool,
     /// In which form

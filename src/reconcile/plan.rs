@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::image::{Digest, ImageRef, Platform, RegistryHost, RemoteName, Repository, TagId, TagName, priority};
 use crate::lock::Pin;
+use crate::lock::agree::agree;
 use crate::registry::{FailureKind, ImportError};
 use crate::root::Root;
 use crate::settings::globs::TagGlobs;
@@ -95,8 +96,9 @@ pub fn repositories(root: &Root, question: &Question<'_>) -> BTreeSet<Repository
     });
     let discovered = root.definitions.discover.iter().filter(|(stream, discover)| {
         let retries = question.schedule.is_some_and(|state| state.retry.iter().any(|id| id.stream == **stream));
+        let is_new = !root.definitions.tags.iter().any(|(id, tag)| id.stream == **stream && tag.discovered);
         let named = question.only.is_none_or(|only| only.matches_stream(stream));
-        named && question.is_due(discover.import.schedule.as_ref(), retries)
+        named && question.is_due(discover.import.schedule.as_ref(), retries || is_new)
     });
     chosen.chain(discovered.map(|(_, discover)| discover.repository.clone())).collect()
 }
@@ -115,11 +117,22 @@ fn sources<'a>(root: &'a Root, question: &Question<'_>) -> BTreeSet<&'a TagId> {
     let tags = &root.definitions.tags;
     let named = tags.keys().filter(|id| question.only.is_none_or(|only| only.matches(id)));
     let mut sources: BTreeSet<&TagId> = named.map(|id| origin(root, id)).collect();
+    let unmet = unmet(root, question);
     sources.retain(|id| {
         let retries = question.schedule.is_some_and(|state| state.retry.contains(id));
-        question.is_due(tags.get(id).and_then(|tag| tag.schedule.as_ref()), retries)
+        question.is_due(tags.get(id).and_then(|tag| tag.schedule.as_ref()), retries || unmet.contains(id))
     });
     sources
+}
+
+/// The tags at the ends of those that are not pinned as their definitions ask for. A schedule says when to look again,
+/// and is no reason to wait with the first look.
+fn unmet<'a>(root: &'a Root, question: &Question<'_>) -> BTreeSet<&'a TagId> {
+    if question.imports != Imports::Due {
+        return BTreeSet::new();
+    }
+    let wrong = agree(&root.definitions, &root.lock).into_iter();
+    wrong.filter_map(|wrong| Some(origin(root, root.definitions.tags.get_key_value(&wrong.tag)?.0))).collect()
 }
 
 /// Decides what to ask for; `lists` are the tags of repositories and `abroad` the locks of other remotes, as far as they
@@ -221,8 +234,9 @@ fn tied(id: &TagId, tag: &TagName, ties: &[TagName]) -> String {
 }
 
 impl Question<'_> {
-    /// Whether what has `schedule` is asked for; `retries` says that it failed since the schedules were last looked at.
-    fn is_due(&self, schedule: Option<&Schedule>, retries: bool) -> bool {
+    /// Whether what has `schedule` is asked for; `presses` says that it failed since the schedules were last looked at,
+    /// or is not pinned as it is defined.
+    fn is_due(&self, schedule: Option<&Schedule>, presses: bool) -> bool {
         match self.imports {
             Imports::All => return true,
             Imports::None => return false,
@@ -231,7 +245,7 @@ impl Question<'_> {
         let Some(schedule) = schedule else { return true };
         // A moment in the future is a clock that went wrong when it was written; going by it would freeze the tag.
         let last = self.schedule.map(|state| state.last).filter(|last| *last <= self.now);
-        retries && *schedule != Schedule::Never || schedule.is_due(last, self.now)
+        presses && *schedule != Schedule::Never || schedule.is_due(last, self.now)
     }
 }
 
@@ -270,6 +284,8 @@ fn take_turns<'a>(imports: impl Iterator<Item = Import<'a>>) -> Vec<Import<'a>> 
 mod tests {
     use super::*;
     use crate::git::Files;
+    use crate::lock::Lock;
+    use crate::lock::sample::digest;
 
     const STREAM: &str = r#"
         [tags]
@@ -291,10 +307,40 @@ mod tests {
         expected: &[&str],
         asked: &str,
     ) {
-        let files: Files = [("pinstream.toml", ""), ("streams/s.toml", STREAM)]
-            .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
-            .into();
-        let root = Root::read(&files).unwrap();
+        check_root(&pinned(STREAM), imports, only, state, now, (expected, asked));
+    }
+
+    /// A root with the stream `s`, in which each tag of [`STREAM`] is pinned.
+    fn pinned(stream: &str) -> Root {
+        let files = |stream: &str| -> Files {
+            [("pinstream.toml", ""), ("streams/s.toml", stream)]
+                .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+                .into()
+        };
+        let before = Root::read(&files(STREAM)).unwrap();
+        let pins = before.definitions.tags.iter().map(|(id, tag)| {
+            let Source::Image { image, .. } = &before.definitions.tags[origin(&before, id)].source else {
+                panic!("{id} ends at no image");
+            };
+            (id.clone(), Pin { follow: tag.source.followed(), ..pin(&image.to_string()) })
+        });
+        Root { lock: Lock { pins: pins.collect() }, ..Root::read(&files(stream)).unwrap() }
+    }
+
+    fn pin(image: &str) -> Pin {
+        let (image, digest) = (image.parse().unwrap(), digest(1));
+        Pin { follow: None, image, digest, index: None, details: Default::default(), previous: Vec::new() }
+    }
+
+    #[track_caller]
+    fn check_root(
+        root: &Root,
+        imports: Imports,
+        only: &[&str],
+        state: Option<(&str, &[&str])>,
+        now: &str,
+        (expected, asked): (&[&str], &str),
+    ) {
         let only = (!only.is_empty()).then(|| TagGlobs::new(only.iter().copied()).unwrap());
         let state = state.map(|(last, retry)| ScheduleState {
             last: last.parse().unwrap(),
@@ -302,7 +348,7 @@ mod tests {
         });
         let question = Question { imports, only: only.as_ref(), schedule: state.as_ref(), now: now.parse().unwrap() };
         let abroad = Abroad::default();
-        let plan = plan(&root, &question, &Lists::new(), &abroad);
+        let plan = plan(root, &question, &Lists::new(), &abroad);
         let line = |import: &Import| {
             let tags: Vec<&str> = import.wants.iter().map(|want| want.id.tag.as_str()).collect();
             format!("{} for {}", import.image, tags.join(" "))
@@ -339,7 +385,8 @@ mod tests {
         let files: Files = [("pinstream.toml", ""), ("streams/s.toml", CHOOSING)]
             .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
             .into();
-        let root = Root::read(&files).unwrap();
+        let mut root = Root::read(&files).unwrap();
+        root.lock.pins.insert("s:next".parse().unwrap(), pin("two.example/b:1"));
         let schedule = ScheduleState { last: NOON.parse().unwrap(), retry: Vec::new() };
         let now = NOON.parse().unwrap();
         let due = Question { imports: Imports::Due, only: None, schedule: Some(&schedule), now };
@@ -390,6 +437,26 @@ mod tests {
         check(Imports::Due, &[], before, "2026-11-24T03:00:00Z", &due, "always follower last night same");
         let after = Some(("2026-11-24T03:00:00Z", &[][..]));
         check(Imports::Due, &[], after, NOON, &[always], "always same");
+    }
+
+    #[test]
+    fn what_is_not_pinned_as_it_is_defined_is_due_before_its_time() {
+        let after = Some(("2026-11-24T03:00:00Z", &[][..]));
+        let always = "one.example/a:1 for always same";
+        for (stream, due) in [
+            ("new = { image = \"two.example/n:1\", schedule = \"0 3 * * *\" }\n", "two.example/n:1 for new"),
+            ("new = { follow = \"night\" }\n", "two.example/b:1 for night"),
+        ] {
+            let root = pinned(&format!("{STREAM}{stream}"));
+            let asked = if due.ends_with("new") { "always new same" } else { "always follower last new night same" };
+            check_root(&root, Imports::Due, &[], after, NOON, (&[always, due], asked));
+        }
+        let root = pinned(&STREAM.replace("b:1", "b:2"));
+        let due = [always, "two.example/b:2 for night"];
+        check_root(&root, Imports::Due, &[], after, NOON, (&due, "always follower last night same"));
+        // What is imported by hand alone waits for that.
+        let root = pinned(&STREAM.replace("c:1", "c:2"));
+        check_root(&root, Imports::Due, &[], after, NOON, (&[always], "always same"));
     }
 
     #[test]
