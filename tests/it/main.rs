@@ -8,6 +8,7 @@ mod demo;
 mod git;
 mod hooks;
 mod house;
+mod openshift;
 mod owner;
 mod reconcile;
 mod readme;

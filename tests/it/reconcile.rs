@@ -19,7 +19,7 @@ mod places;
 mod requests;
 mod rolled_back;
 mod signed;
-mod stage;
+pub(crate) mod stage;
 mod story;
 mod transports;
 mod trouble;
