@@ -12,6 +12,9 @@ use crate::lock::diff::Side;
 use crate::problem::Style;
 use crate::settings::adoption::Waiting;
 
+/// How many characters of a failure are shown: it may name an image, who has to have signed it, and who did.
+const FAILURE_MAX: usize = 1_000;
+
 /// Which tags are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Show {
@@ -94,7 +97,7 @@ impl Page {
         if let Outcome::Failed(error) = &row.outcome {
             let kind = Some(error.kind.word()).filter(|kind| *kind != word);
             let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
-            self.put(format_args!("  {kind}{}\n", escape::terminal(&error.message)));
+            self.put(format_args!("  {kind}{}\n", escape::within(&error.message, FAILURE_MAX)));
             if let Some(help) = &error.help {
                 self.put(format_args!("{:1$}help: {2}\n", "", words + tags + 4, escape::terminal(help)));
             }
