@@ -32,7 +32,7 @@ use crate::root::{NoSuchTag, Root};
 use crate::settings::adoption::{Kept, Waiting};
 use crate::settings::globs::TagGlobs;
 use crate::settings::policy::Policy;
-use crate::signature::Keys;
+use crate::signature::Trust;
 use crate::state::memory::History;
 use crate::stream::discover::Taken;
 use crate::stream::{Discover, Tag};
@@ -181,7 +181,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             }
             None => Default::default(),
         };
-        let basis = Basis { fetched: &fetched, judge: &judge, keys: &scene.keys };
+        let basis = Basis { fetched: &fetched, judge: &judge, trust: &scene.trust };
         let findings = resolve::resolve(world, plan, basis).await;
         let (findings, taken) = recall::recall(world, &scene, findings).await?;
         notes.extend(resolve::notes(&findings));
@@ -278,19 +278,24 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
 }
 
 /// What the images that `root` names are now, each from bytes that were hashed: its lock is to be empty, for a pin that
-/// stands vouches for itself. `authorities` holds the PEM files that its settings name, `keys` the keys that it trusts.
+/// stands vouches for itself. `authorities` holds the PEM files that its settings name, `trust` what `verify` trusts.
 /// Changes nothing.
 ///
 /// # Errors
 /// What stopped it before any registry was asked.
-pub async fn served<W: World>(world: &W, root: &Root, authorities: &Files, keys: &Keys) -> Result<Findings, PassError> {
+pub async fn served<W: World>(
+    world: &W,
+    root: &Root,
+    authorities: &Files,
+    trust: &Trust,
+) -> Result<Findings, PassError> {
     world.prepare(&root.settings, authorities).map_err(PassError::Registries)?;
     let question = Question { imports: Imports::All, only: None, schedule: None, now: world.now() };
     let lists = list::list(world, plan::repositories(root, &question), &Listed::default()).await;
     let remotes = plan::remotes(root, &question);
     let abroad = consult::consult(world, &root.settings, remotes, &Consulted::default()).await;
     let plan = plan::plan(root, &question, &lists, &abroad);
-    let basis = Basis { fetched: &Fetched::default(), judge: &Judge::STILL, keys };
+    let basis = Basis { fetched: &Fetched::default(), judge: &Judge::STILL, trust };
     Ok(resolve::resolve(world, plan, basis).await)
 }
 

@@ -12,7 +12,8 @@ use crate::problem::{Problem, Problems, SourceFile};
 use crate::settings::globs::TagGlobs;
 use crate::settings::policy::Policy;
 use crate::settings::schedule::Schedules;
-use crate::settings::{self, NamedFile, Settings};
+use crate::settings::verify::AnchorFile;
+use crate::settings::{self, Settings};
 use crate::stream::validate::{Draft, FOLDER};
 use crate::stream::{Definitions, Discover, Source, discover};
 use crate::table::text;
@@ -111,9 +112,9 @@ impl Root {
         refused
     }
 
-    /// The files of keys that it names, whether they are there or not.
-    pub fn key_files(&self) -> impl Iterator<Item = &NamedFile> {
-        self.settings.keys.iter().chain(&self.definitions.keys)
+    /// The files that `verify` names anywhere, whether they are there or not.
+    pub fn anchors(&self) -> impl Iterator<Item = &AnchorFile> {
+        self.settings.anchors.iter().chain(&self.definitions.anchors)
     }
 
     /// The registries that its tags name, and their mirrors.

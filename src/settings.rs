@@ -12,6 +12,7 @@ pub mod remote;
 pub mod schedule;
 pub(crate) mod table;
 pub(crate) mod validate;
+pub mod verify;
 pub(crate) mod written;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use adoption::Adoption;
 use globs::TagGlobs;
 use remote::RemoteSettings;
 use schedule::{Schedule, Schedules};
+use verify::AnchorFile;
 
 /// The file's name, in its root.
 pub const FILE_NAME: &str = "pinstream.toml";
@@ -46,8 +48,8 @@ pub struct Settings {
     pub hooks: Vec<Hook>,
     /// The further files of the root that these settings name, whether they are there or not.
     pub files: Vec<NamedFile>,
-    /// The file of keys that `[import]` names, whether it is there or not.
-    pub keys: Vec<NamedFile>,
+    /// The file that `verify` of `[import]` names, whether it is there or not.
+    pub anchors: Vec<AnchorFile>,
 }
 
 /// A file of the root that the settings name.

@@ -16,9 +16,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::image::{FarTag, Followed, ImageRef, Platform, Repository, StreamName, TagId};
+use crate::settings::ImportSettings;
 use crate::settings::adoption::Adoption;
 use crate::settings::schedule::Schedule;
-use crate::settings::{ImportSettings, NamedFile};
+use crate::settings::verify::AnchorFile;
 use select::Select;
 
 /// Every stream and tag of a root, right in themselves: no cycle, no missing target.
@@ -30,8 +31,8 @@ pub struct Definitions {
     pub tags: BTreeMap<TagId, Tag>,
     /// The streams that take tags of a repository beside those above.
     pub discover: BTreeMap<StreamName, Discover>,
-    /// The files of keys that streams and tags name, each once, whether they are there or not.
-    pub keys: Vec<NamedFile>,
+    /// The files that `verify` of streams and tags names, each once, whether they are there or not.
+    pub anchors: Vec<AnchorFile>,
 }
 
 /// What a stream says of itself.

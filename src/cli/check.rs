@@ -79,12 +79,12 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     root.has(&only)?;
     let refused = context.policy.as_ref().map(|policy| root.refused(policy, None)).unwrap_or_default();
     Problems::none_or(refused).map_err(PassError::Forbidden)?;
-    let keys = files::are_there(&folder, &root)?;
+    let trust = files::are_there(&folder, &root)?;
     files::warn_of_idle_hooks(context, &root)?;
 
     let drift = offline(&root, &only);
     let by_hand = match &args.base {
-        Some(base) => base::by_hand(context, &folder, (&root, &keys), &only, base)?,
+        Some(base) => base::by_hand(context, &folder, (&root, &trust), &only, base)?,
         None => Vec::new(),
     };
     let upstream = if args.upstream { Some(upstream(context, &folder, &only)?) } else { None };

@@ -12,6 +12,7 @@ use crate::image::{Digest, ImageRef, Platform, Repository};
 use crate::lock::Details;
 use crate::registry::manifest::{Config, Content, Descriptor, Verified, short};
 use crate::registry::{FailureKind, ImportError};
+use crate::signature::Verify;
 use crate::world::World;
 
 pub use found::Found;
@@ -34,12 +35,13 @@ pub struct Fetched {
     images: RefCell<BTreeMap<Fetch, Rc<Found>>>,
     /// What the images of these digests are compared by, whichever way they were come by.
     facts: RefCell<BTreeMap<(Repository, Digest), Rc<Found>>>,
-    /// Whether what was fetched is signed, by the keys that were asked for.
+    /// Whether what was fetched is signed by whom it was asked for.
     pub(super) verdicts: RefCell<BTreeMap<Question, Result<(), ImportError>>>,
 }
 
-/// Whose signature is asked for, and of what: a repository, the digests that may bear it, and the digest of the keys.
-pub(super) type Question = (Repository, Vec<Digest>, Digest);
+/// Whose signature is asked for, and of what: a repository, the digests that may bear it, who has to have signed, and the
+/// digest of the file by which that is verified.
+pub(super) type Question = (Repository, Vec<Digest>, Verify, Digest);
 
 /// Something to fetch: a manifest of a repository, and the platform that is wanted of it.
 type Fetch = (Repository, Digest, Option<Platform>);

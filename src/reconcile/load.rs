@@ -1,13 +1,12 @@
-//! First step: what stands at the branch's tip. Reads the root, its lock, and the authorities and keys
+//! First step: what stands at the branch's tip. Reads the root, its lock, and the authorities, keys and trusted roots
 //! that it names.
-
-use std::sync::Arc;
 
 use crate::git::Files;
 use crate::problem::Problems;
 use crate::root::Root;
 use crate::settings::NamedFile;
-use crate::signature::{KeyFile, Keys};
+use crate::settings::verify::AnchorFile;
+use crate::signature::Trust;
 use crate::world::{Sight, World};
 
 use super::PassError;
@@ -19,8 +18,8 @@ pub struct Scene {
     pub sight: Sight,
     /// Settings, definitions and lock.
     pub root: Root,
-    /// The keys that it trusts.
-    pub keys: Keys,
+    /// What `verify` trusts.
+    pub trust: Trust,
 }
 
 /// Reads the root at the tip of `branch`; with none, of the branch that the settings at the remote's `HEAD` name.
@@ -54,8 +53,8 @@ pub async fn at<W: World>(world: &W, sight: Sight) -> Result<Scene, PassError> {
     drop(files);
     let authorities = authorities(world, &sight, &root).await?;
     world.prepare(&root.settings, &authorities).map_err(PassError::Registries)?;
-    let keys = keys(world, &sight, &root).await?;
-    Ok(Scene { sight, root, keys })
+    let trust = trust(world, &sight, &root).await?;
+    Ok(Scene { sight, root, trust })
 }
 
 /// The PEM files that the settings name, from the same commit.
@@ -74,16 +73,16 @@ async fn authorities<W: World>(world: &W, sight: &Sight, root: &Root) -> Result<
     Ok(found)
 }
 
-/// The keys that settings, streams and tags name, from the same commit.
-async fn keys<W: World>(world: &W, sight: &Sight, root: &Root) -> Result<Keys, PassError> {
-    let mut found = Keys::new();
+/// What `verify` of settings, streams and tags trusts, from the same commit.
+async fn trust<W: World>(world: &W, sight: &Sight, root: &Root) -> Result<Trust, PassError> {
+    let mut found = Trust::default();
     let mut problems = Vec::new();
-    for named in root.key_files() {
+    for AnchorFile { kind, file: named } in root.anchors() {
         match world.file(&sight.tip, &named.path).await? {
-            Some(file) => match KeyFile::read(&file.bytes) {
-                Ok(keys) => drop(found.insert(named.path.clone(), Arc::new(keys))),
-                Err(error) => problems.push(named.wrong(&error)),
-            },
+            Some(file) => {
+                let read = found.read(*kind, &named.path, &file.bytes);
+                problems.extend(read.err().map(|error| named.wrong(&error)));
+            }
             None => problems.push(named.missing()),
         }
     }

@@ -15,7 +15,7 @@ use crate::judge::{Judge, Sight};
 use crate::lock::Pin;
 use crate::registry::{FailureKind, ImportError};
 use crate::settings::adoption::Kept;
-use crate::signature::Keys;
+use crate::signature::Trust;
 use crate::world::{Progress, World};
 
 use super::consult::Stands;
@@ -37,8 +37,8 @@ pub struct Basis<'a> {
     pub fetched: &'a Fetched,
     /// Who says what is moved to.
     pub judge: &'a Judge<'a>,
-    /// The keys that the root trusts.
-    pub keys: &'a Keys,
+    /// What `verify` of the root trusts.
+    pub trust: &'a Trust,
 }
 
 /// What an image is at `digest`, whatever its tag is at now: fetched by that digest and hashed.
@@ -199,17 +199,17 @@ async fn look<W: World>(
     basis: Basis<'_>,
 ) -> Result<Finding, Unverified> {
     let &Want { id, tag, pin, stands, .. } = want;
-    let Basis { fetched, judge, keys } = basis;
+    let Basis { fetched, judge, trust } = basis;
     let platform = want.platform();
     if want.is_met_by(image, hint) {
         return Ok(Finding::Unchanged);
     }
-    let key_file = tag.adoption.as_ref().and_then(|rules| rules.verify.as_ref());
+    let signed = tag.adoption.as_ref().and_then(|rules| rules.verify.as_ref());
     // What does not depend on the bytes is decided before they are fetched. What is not signed has no time to wait for,
     // though: it would stand before a lower tag that is.
     let early = Sight { digest: stands.map_or(hint, |stands| stands.digest), served: hint, class: None };
     match judge.keeps(id, tag, pin, &early) {
-        Some(Kept::Soaking { .. }) if key_file.is_some() => {}
+        Some(Kept::Soaking { .. }) if signed.is_some() => {}
         Some(kept) => return Ok(Finding::Kept { served: hint.clone(), kept }),
         None => {}
     }
@@ -218,8 +218,8 @@ async fn look<W: World>(
         confirm(image, &stands, &found)?;
     }
     require(image, &tag.platforms, &found)?;
-    if let Some(path) = key_file {
-        verify(world, image, &found, (path, keys), fetched).await?;
+    if let Some(by) = signed {
+        verify(world, image, &found, (by, trust), fetched).await?;
     }
     let class = match pin.filter(|pin| Judge::asks_class(tag) && pin.digest != *found.digest()) {
         Some(pin) => class_of(world, image, pin, platform, &found, fetched).await,

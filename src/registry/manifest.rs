@@ -14,7 +14,7 @@ use oci_distribution::manifest as oci;
 use super::text::plain;
 use super::{FailureKind, ImportError, MANIFEST_MAX};
 use crate::image::{Digest, Platform};
-use crate::signature::ANNOTATION;
+use crate::signature::{Beside, PAYLOAD};
 pub use config::Config;
 pub(crate) use config::short;
 use json::{Json, Object};
@@ -22,9 +22,6 @@ use json::{Json, Object};
 /// The most children of an index, or layers of an image. A machine mounts a few hundred; a manifest of 4 MiB could name
 /// tens of thousands, and many manifests are held at once.
 const DESCRIPTORS_MAX: usize = 1024;
-
-/// The longest signature that is kept, in characters of Base64.
-const SIGNATURE_MAX: usize = 1024;
 
 /// The four media types that are asked for and pinned.
 pub const MEDIA_TYPES: [&str; 4] = [
@@ -49,8 +46,8 @@ pub struct Descriptor {
     pub attestation: bool,
     /// What kind of artifact it is, where an index says so.
     pub artifact_type: Option<String>,
-    /// The signature of the content, where the content is a payload beside which one is kept.
-    pub signature: Option<String>,
+    /// The signature of the content and all that goes with it, where the content is a payload beside which that is kept.
+    pub signature: Option<Box<Beside>>,
 }
 
 /// What a manifest is.
@@ -237,7 +234,7 @@ fn descriptor(object: &Object) -> Result<Descriptor, String> {
     let annotations = object.texts("annotations")?;
     let mut attestation =
         annotations.get("vnd.docker.reference.type").is_some_and(|kind| kind == "attestation-manifest");
-    let signature = annotations.get(ANNOTATION).filter(|text| text.len() <= SIGNATURE_MAX).cloned();
+    let signature = (media_type == PAYLOAD).then(|| Beside::of(&annotations)).flatten().map(Box::new);
     let artifact_type = object.text("artifactType")?.map(str::to_owned);
     let mut named = None;
     if let Some(platform_object) = object.object("platform")? {

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::image::class::{Class, Level};
 use crate::image::{Digest, NameError};
+use crate::signature::Verify;
 
 /// By what rules a tag adopts digests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,8 +28,8 @@ pub struct Adoption {
     pub ignore: Vec<Class>,
     /// `allow`: how far a version may move.
     pub allow: Option<Level>,
-    /// `verify`: the file of the root with the keys of which one has to have signed a digest.
-    pub verify: Option<String>,
+    /// `verify`: who has to have signed a digest.
+    pub verify: Option<Verify>,
 }
 
 /// `hold`: the pin stays as it is.

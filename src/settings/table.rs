@@ -78,12 +78,12 @@ pub(crate) struct ImportTable {
 pub(crate) struct VerifyTable {
     /// A PEM file of this root with public keys (ECDSA P-256), as `cosign.pub`; each of them vouches.
     pub(crate) key: Option<At<String>>,
-    /// Not yet supported.
-    pub(crate) issuer: Option<Reserved>,
-    /// Not yet supported.
-    pub(crate) identity: Option<Reserved>,
-    /// Not yet supported.
-    pub(crate) identity_pattern: Option<Reserved>,
+    /// In place of a key: who says that a keyless signature is by `identity`, as `https://accounts.google.com`.
+    pub(crate) issuer: Option<At<String>>,
+    /// Who has to have signed, as the certificate names him: an address or a workflow; `*` stands for any text.
+    pub(crate) identity: Option<At<String>>,
+    /// A file of this root with the authorities and logs to trust; by default those of Sigstore's public instance.
+    pub(crate) trusted_root: Option<At<String>>,
 }
 
 /// How one registry is reached.

@@ -11,6 +11,7 @@ use super::table::{GitTable, HookTable, RegistryTable, SHAPE, SettingsTable};
 use super::written::Written;
 use super::{
     Author, GitSettings, Hook, ImportSettings, Mirror, NamedFile, RegistrySettings, Settings, duration, path, remote,
+    verify,
 };
 use crate::image::{NameError, RegistryHost, is_repository_path};
 use crate::problem::{At, Findings, Place, Problem, SourceFile, is_bidi_control};
@@ -30,7 +31,7 @@ pub(crate) fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Se
     let import = table.import;
     let mut files = files_of_registries(&table.registry, &findings);
     files.extend(table.hook.iter().flat_map(|hook| files_of_hook(&hook.value, &findings)));
-    let keys = Written::of(&import).key_file(&findings).into_iter().collect();
+    let anchors = verify::file(import.verify.as_ref(), &findings).into_iter().collect();
     let settings = Settings {
         git: git(&table.git, &mut findings),
         import: Written::of(&import).over(&ImportSettings::default(), schedules, &mut findings),
@@ -38,7 +39,7 @@ pub(crate) fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Se
         remotes: remote::remotes(&table.remote, &spoiled, &mut findings),
         hooks: hooks(table.hook, &spoiled, &mut findings),
         files,
-        keys,
+        anchors,
     };
     (settings, findings.problems)
 }

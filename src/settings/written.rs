@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::adoption::Adoption;
 use super::schedule::Schedules;
 use super::table::{ImportTable, VerifyTable};
-use super::validate::{HOOKS_MAX, named};
-use super::{ImportSettings, NamedFile, duration, path};
+use super::validate::HOOKS_MAX;
+use super::{ImportSettings, duration, verify};
 use crate::image::Platform;
 use crate::image::class::Class;
 use crate::problem::{At, Findings};
@@ -64,19 +64,14 @@ impl<'a> Written<'a> {
         ImportSettings { schedule, timezone, platforms, adoption }
     }
 
-    /// The file of keys that it names, where that is a path.
-    pub(crate) fn key_file(&self, findings: &Findings<'_>) -> Option<NamedFile> {
-        named(self.verify?.value.key.as_ref()?, "`key` of `verify`".to_owned(), findings)
-    }
-
     /// The rules of adoption that hold where this is written over `defaults`; the same ones where it says nothing.
     pub(crate) fn adoption(
         &self,
         defaults: Option<&Arc<Adoption>>,
         findings: &mut Findings<'_>,
     ) -> Option<Arc<Adoption>> {
-        let Self { soak, on_rollback, ignore, allow, verify, .. } = *self;
-        if soak.is_none() && on_rollback.is_none() && ignore.is_none() && allow.is_none() && verify.is_none() {
+        let Self { soak, on_rollback, ignore, allow, verify: signed, .. } = *self;
+        if soak.is_none() && on_rollback.is_none() && ignore.is_none() && allow.is_none() && signed.is_none() {
             return defaults.cloned();
         }
         let mut adoption = defaults.map(|defaults| Adoption::clone(defaults)).unwrap_or_default();
@@ -92,25 +87,11 @@ impl<'a> Written<'a> {
         if let Some(text) = allow {
             adoption.allow = findings.parse(text);
         }
-        if let Some(table) = verify {
-            adoption.verify = key(table, findings);
+        if let Some(table) = signed {
+            adoption.verify = verify::verify(table, findings);
         }
         Some(Arc::new(adoption))
     }
-}
-
-/// The path of the file with keys.
-fn key(written: &At<VerifyTable>, findings: &mut Findings<'_>) -> Option<String> {
-    let At { value: table, span } = written;
-    if let Some(key) = &table.key {
-        return findings.keep(&key.span, path::parse(&key.value));
-    }
-    // What stands there in its place, and is not yet supported or unknown, was said and taken out already.
-    let is_within = |place: &std::ops::Range<usize>| span.start <= place.start && place.end <= span.end;
-    if !findings.problems.iter().any(|problem| problem.span.as_ref().is_some_and(is_within)) {
-        findings.say(span, "`verify` does not say by which key", "add `key = \"cosign.pub\"`, a file of this root");
-    }
-    None
 }
 
 /// The platforms of a list, none of them twice.

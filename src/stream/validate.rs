@@ -18,6 +18,7 @@ use crate::settings::ImportSettings;
 use crate::settings::remote::RemoteSettings;
 use crate::settings::schedule::Schedules;
 use crate::settings::validate::{annotations, is_text};
+use crate::settings::verify;
 use crate::settings::written::Written;
 use crate::table::Read;
 use tag::Tags;
@@ -69,9 +70,9 @@ impl Draft {
             return findings.problems;
         }
         let written = Written::of(&table.import);
-        let keys = written.key_file(&findings).into_iter().collect();
+        let anchors = verify::file(written.verify, &findings).into_iter().collect();
         let defaults = written.over(defaults, schedules, &mut findings);
-        let mut tags = Tags { stream: &name, defaults: &defaults, schedules, findings, keys };
+        let mut tags = Tags { stream: &name, defaults: &defaults, schedules, findings, anchors };
         for (key, entry) in table.tags.0 {
             let Some(tag) = tags.findings.parse::<TagName>(&key) else { continue };
             let id = TagId { stream: name.clone(), tag };
@@ -87,9 +88,9 @@ impl Draft {
             }
         }
         let mut findings = tags.findings;
-        for key in tags.keys {
-            if !self.definitions.keys.iter().any(|known| known.path == key.path) {
-                self.definitions.keys.push(key);
+        for anchor in tags.anchors {
+            if !self.definitions.anchors.iter().any(|known| known.is_the_same_as(&anchor)) {
+                self.definitions.anchors.push(anchor);
             }
         }
         let description = table.description.filter(|text| is_text(text, &mut findings)).map(|text| text.value);

@@ -23,7 +23,7 @@ use crate::report::exit::Exit;
 use crate::root::Root;
 use crate::settings::globs::TagGlobs;
 use crate::settings::{self, Settings};
-use crate::signature::Keys;
+use crate::signature::Trust;
 use crate::stream::{Definitions, Source, Tag};
 use crate::wire::words::FindingKindV1;
 use crate::world::World as _;
@@ -51,7 +51,7 @@ struct Open {
 pub(super) fn by_hand(
     context: &Context,
     folder: &Folder,
-    (root, keys): (&Root, &Keys),
+    (root, trust): (&Root, &Trust),
     only: &TagGlobs,
     base: &str,
 ) -> Result<Vec<Finding>, CliError> {
@@ -73,7 +73,7 @@ pub(super) fn by_hand(
     let world = RealWorld::new(Place::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
     let runtime = pass::runtime()?;
     // The registries first: an honest change does not pay for a long history.
-    let answers = runtime.block_on(served(&world, &asked(root, &open.pins, settings), &authorities, keys))?;
+    let answers = runtime.block_on(served(&world, &asked(root, &open.pins, settings), &authorities, trust))?;
     // A follower is asked for nowhere: where it stands, something stood before.
     open.pins.retain(|id| root.lock.pins[id].followed().is_some() || !is_served(answers.get(id), &root.lock.pins[id]));
     if !open.is_empty() {

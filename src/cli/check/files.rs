@@ -1,29 +1,29 @@
 //! What the settings name besides images: files of the root, and tags that hooks are for.
 
 use std::io::Write as _;
-use std::sync::Arc;
 
 use crate::cli::CliError;
 use crate::cli::context::Context;
 use crate::git::GitError;
 use crate::problem::Problems;
 use crate::root::Root;
-use crate::signature::{KeyFile, Keys};
+use crate::settings::verify::AnchorFile;
+use crate::signature::Trust;
 use crate::world::folder::Folder;
 
-/// Holds the files that settings, streams and tags name against those of the folder; the keys that it holds.
+/// Holds the files that settings, streams and tags name against those of the folder; what of them `verify` trusts.
 ///
 /// # Errors
 /// All that are not there or not fit, each with the place where it is named.
-pub(in crate::cli) fn are_there(folder: &Folder, root: &Root) -> Result<Keys, CliError> {
+pub(in crate::cli) fn are_there(folder: &Folder, root: &Root) -> Result<Trust, CliError> {
     let mut problems = Vec::new();
-    let mut keys = Keys::new();
-    for named in root.key_files() {
+    let mut trust = Trust::default();
+    for AnchorFile { kind, file: named } in root.anchors() {
         match folder.file(&named.path) {
-            Ok(Some(file)) => match KeyFile::read(&file.bytes) {
-                Ok(read) => drop(keys.insert(named.path.clone(), Arc::new(read))),
-                Err(error) => problems.push(named.wrong(&error)),
-            },
+            Ok(Some(file)) => {
+                let read = trust.read(*kind, &named.path, &file.bytes);
+                problems.extend(read.err().map(|error| named.wrong(&error)));
+            }
             Ok(None) => problems.push(named.missing()),
             Err(GitError::Tree { reason, .. }) => problems.push(named.unfit(&reason)),
             Err(error) => return Err(error.into()),
@@ -38,7 +38,7 @@ pub(in crate::cli) fn are_there(folder: &Folder, root: &Root) -> Result<Keys, Cl
         }
     }
     Problems::none_or(problems)?;
-    Ok(keys)
+    Ok(trust)
 }
 
 /// Says which patterns of hooks mean no tag: that is right where the tag is still to come, and else a slip.

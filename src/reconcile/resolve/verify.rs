@@ -7,7 +7,7 @@
 use crate::image::{Digest, ImageRef, Repository};
 use crate::registry::manifest::{Content, Descriptor};
 use crate::registry::{FailureKind, ImportError};
-use crate::signature::{ARTIFACT, BUNDLE, KeyFile, Keys, PAYLOAD};
+use crate::signature::{ARTIFACT, BUNDLE, PAYLOAD, Signed, Trust, Verifier, Verify};
 use crate::world::World;
 
 use super::{Fetched, Found};
@@ -42,31 +42,31 @@ impl From<ImportError> for Unverified {
     }
 }
 
-/// Lets `found` through if a key of the file at `path` vouches for it. For one platform's child a signature of its index
+/// Lets `found` through if it is signed `by` whom it has to be. For one platform's child a signature of its index
 /// vouches as well: that is what `cosign` signs unless it is told otherwise, and the child follows from the index.
 pub(super) async fn verify<W: World>(
     world: &W,
     image: &ImageRef,
     found: &Found,
-    (path, keys): (&str, &Keys),
+    (by, trust): (&Verify, &Trust),
     fetched: &Fetched,
 ) -> Result<(), Unverified> {
-    let Some(file) = keys.get(path) else {
-        let error = format!("the keys of `{path}` were not read, so nothing can vouch for `{image}`");
+    let Some(verifier) = trust.verifier(by) else {
+        let error = format!("what it takes to verify {by} was not read, so nothing can vouch for `{image}`");
         return Err(Unverified::Other(ImportError::new(FailureKind::Refused, error)));
     };
     let digests: Vec<Digest> = found.index().into_iter().chain([found.digest()]).cloned().collect();
-    let question = (image.repository().clone(), digests, file.id().clone());
+    let question = (image.repository().clone(), digests, by.clone(), verifier.id().clone());
     let known = fetched.verdicts.borrow().get(&question).cloned();
     let verdict = match known {
         Some(verdict) => verdict,
         None => {
-            let mut search = Search { world, repository: &question.0, file, looked: 0, flaw: None, failure: None };
+            let mut search = Search { world, repository: &question.0, verifier, looked: 0, flaw: None, failure: None };
             let is_signed = search.any(&question.1).await;
             if let (false, Some(failure)) = (is_signed, search.failure) {
                 return Err(Unverified::Other(failure));
             }
-            let verdict = if is_signed { Ok(()) } else { Err(unsigned(found, path, search.looked, search.flaw)) };
+            let verdict = if is_signed { Ok(()) } else { Err(unsigned(found, by, search.looked, search.flaw)) };
             fetched.verdicts.borrow_mut().insert(question, verdict.clone());
             verdict
         }
@@ -76,26 +76,30 @@ pub(super) async fn verify<W: World>(
 }
 
 /// The refusal, without the name of the image.
-fn unsigned(found: &Found, path: &str, looked: usize, flaw: Option<String>) -> ImportError {
+fn unsigned(found: &Found, by: &Verify, looked: usize, flaw: Option<String>) -> ImportError {
     let short = found.digest().short();
     let message = match (looked, flaw) {
         (0, None) => format!("is not signed: there is no signature of {short}"),
         (0, Some(flaw)) => format!("is not signed: no signature of {short} can be read: {flaw}"),
-        (1, Some(flaw)) => format!("is not signed by `{path}`: of {short} there is one signature, and {flaw}"),
+        (1, Some(flaw)) => format!("is not signed by {by}: of {short} there is one signature, and {flaw}"),
         (count, flaw) => {
             let flaw = flaw.map(|flaw| format!("; of the first, {flaw}")).unwrap_or_default();
-            format!("is not signed by `{path}`: of {short} there are {count} signatures, none of which holds{flaw}")
+            format!("is not signed by {by}: of {short} there are {count} signatures, none of which holds{flaw}")
         }
     };
     let subject = found.index().unwrap_or(found.digest());
-    ImportError::new(FailureKind::Refused, message).help(format!("sign `…@{subject}`, or name the key that did"))
+    let help = match by {
+        Verify::Key(_) => format!("sign `…@{subject}`, or name the key that did"),
+        Verify::Keyless(_) => format!("sign `…@{subject}` as that identity, or name the one that did and its issuer"),
+    };
+    ImportError::new(FailureKind::Refused, message).help(help)
 }
 
 /// Looks for a signature that vouches.
 struct Search<'a, W> {
     world: &'a W,
     repository: &'a Repository,
-    file: &'a KeyFile,
+    verifier: Verifier<'a>,
     /// How many were looked at.
     looked: usize,
     /// What is wrong with the first that does not vouch.
@@ -179,14 +183,15 @@ impl<W: World> Search<'_, W> {
         }
         let answer = self.world.blob(self.repository, layer).await;
         let Some(bytes) = self.kept(answer) else { return false };
-        let verdict = match &layer.signature {
-            _ if layer.media_type != PAYLOAD => self.file.vouches_by_bundle(digest, &bytes),
-            Some(signature) => self.file.vouches_by_payload(digest, &bytes, signature),
+        let signed = match &layer.signature {
+            _ if layer.media_type != PAYLOAD => Signed::Bundle(&bytes),
+            Some(beside) => Signed::Payload(&bytes, beside),
             None => {
                 self.flaw.get_or_insert_with(|| NOTHING_BESIDE.to_owned());
                 return false;
             }
         };
+        let verdict = self.verifier.vouches(digest, signed);
         if let Err(flaw) = &verdict {
             self.flaw.get_or_insert_with(|| flaw.to_string());
         }

@@ -115,35 +115,39 @@ sign = "ssh"
 }
 
 #[test]
+fn a_key_that_is_near_to_one_that_is_still_to_come_is_told_so() {
+    insta::assert_snapshot!(said("git.sing = \"ssh\"\n"), @r#"
+    error: unknown key `sing`
+     --> pinstream.toml:1:5
+      |
+    1 | git.sing = "ssh"
+      |     ^^^^
+      |
+      = help: did you mean `sign`? (not yet supported)
+    "#);
+}
+
+#[test]
 fn keys_that_are_not_supported_yet_say_so() {
     insta::assert_snapshot!(said(r#"
 [import]
-verify = { issuer = "x" }
 [[target]]
 from = "python:3.12"
 [publish.github]
 repository = "acme/deploy"
 "#), @r#"
-    error: `issuer` is not yet supported
-     --> pinstream.toml:3:12
-      |
-    3 | verify = { issuer = "x" }
-      |            ^^^^^^
-      |
-      = help: take it out: this version would not act on it
-
     error: `target` is not yet supported
-     --> pinstream.toml:4:3
+     --> pinstream.toml:3:3
       |
-    4 | [[target]]
+    3 | [[target]]
       |   ^^^^^^
       |
       = help: take it out: this version would not act on it
 
     error: `publish` is not yet supported
-     --> pinstream.toml:6:2
+     --> pinstream.toml:5:2
       |
-    6 | [publish.github]
+    5 | [publish.github]
       |  ^^^^^^^
       |
       = help: take it out: this version would not act on it

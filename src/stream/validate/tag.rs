@@ -7,11 +7,12 @@ use std::sync::Arc;
 use super::choice::WrittenChoice;
 use crate::image::{Digest, Followed, ImageRef, Platform, Repository, StreamName};
 use crate::problem::{At, Findings};
+use crate::settings::ImportSettings;
 use crate::settings::adoption::{Adoption, Hold, OnRollback};
 use crate::settings::schedule::Schedules;
 use crate::settings::validate::{annotations, is_text};
+use crate::settings::verify::{self, AnchorFile};
 use crate::settings::written::Written;
-use crate::settings::{ImportSettings, NamedFile};
 use crate::stream::table::{HoldTable, TagEntry, TagTable};
 use crate::stream::{Source, Tag, follow};
 use crate::table::TextOr;
@@ -26,8 +27,8 @@ pub(super) struct Tags<'a, 'b> {
     pub(super) defaults: &'a ImportSettings,
     pub(super) schedules: &'a mut Schedules,
     pub(super) findings: Findings<'b>,
-    /// The files of keys that the stream and its tags name, one after the other.
-    pub(super) keys: Vec<NamedFile>,
+    /// The files that `verify` of the stream and its tags names, one after the other.
+    pub(super) anchors: Vec<AnchorFile>,
 }
 
 /// What a tag that is imported says beside its source.
@@ -143,11 +144,8 @@ impl Tags<'_, '_> {
             findings.say(&platforms.span, "`platform` and `platforms` exclude each other", help);
         }
         let written = written_of(&table);
-        if let Some(key) =
-            written.key_file(findings).filter(|key| self.keys.last().is_none_or(|last| last.path != key.path))
-        {
-            self.keys.push(key);
-        }
+        let anchor = verify::file(written.verify, findings);
+        self.anchors.extend(anchor.filter(|own| self.anchors.last().is_none_or(|last| !last.is_the_same_as(own))));
         let mut import = written.over(self.defaults, self.schedules, findings);
         if let (Some(timezone), None, None) = (&table.timezone, &table.schedule, &import.schedule) {
             let help = "add a schedule, or take the time zone out";

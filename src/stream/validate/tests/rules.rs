@@ -266,15 +266,21 @@ late = { image = "a.example/x:1", hold = { until = 2026-12-01T08:00:00+02:00 } }
 }
 
 #[test]
-fn who_has_to_have_signed_is_a_file_of_keys() {
+fn who_has_to_have_signed_is_a_file_of_keys_or_an_identity() {
     insta::assert_snapshot!(said(r#"
 [import]
 verify = { key = "../cosign.pub" }
 [tags]
 a = { image = "a.example/x:1", verify = {} }
-b = { image = "a.example/x:1", verify = { issuer = "https://accounts.example", identity = "me@a.example" } }
+b = { image = "a.example/x:1", verify = { issuer = "https://accounts.example" } }
 c = { follow = "a", verify = { key = "cosign.pub" } }
 d = { image = "a.example/x:1", verify = "cosign.pub" }
+e = { image = "a.example/x:1", verify = { identity = "me@a.example", trusted-root = "../root.json" } }
+f = { image = "a.example/x:1", verify = { identity = "me@a.example" } }
+g = { image = "a.example/x:1", verify = { issuer = "accounts.example", identity = "**" } }
+h = { image = "a.example/x:1", verify = { key = "cosign.pub", identity = "me@a.example", trusted-root = "a" } }
+i = { image = "a.example/x:1", verify = { trusted-root = "root.json" } }
+j = { image = "a.example/x:1", verify = { isuer = "https://accounts.example" } }
 "#), @r#"
     error: `../cosign.pub` leads out of a folder with `..`
      --> streams/python.toml:3:18
@@ -284,29 +290,21 @@ d = { image = "a.example/x:1", verify = "cosign.pub" }
       |
       = help: write the path from the root
 
-    error: `verify` does not say by which key
+    error: `verify` does not say who has to have signed
      --> streams/python.toml:5:41
       |
     5 | a = { image = "a.example/x:1", verify = {} }
       |                                         ^^
       |
-      = help: add `key = "cosign.pub"`, a file of this root
+      = help: add `key = "cosign.pub"`, a file of this root, or an `issuer` and an `identity`
 
-    error: `issuer` is not yet supported
-     --> streams/python.toml:6:43
+    error: an `issuer` alone does not say who has to have signed
+     --> streams/python.toml:6:52
       |
-    6 | b = { image = "a.example/x:1", verify = { issuer = "https://accounts.example", identity = "me@a.example" } }
-      |                                           ^^^^^^
+    6 | b = { image = "a.example/x:1", verify = { issuer = "https://accounts.example" } }
+      |                                                    ^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: take it out: this version would not act on it
-
-    error: `identity` is not yet supported
-     --> streams/python.toml:6:80
-      |
-    6 | b = { image = "a.example/x:1", verify = { issuer = "https://accounts.example", identity = "me@a.example" } }
-      |                                                                                ^^^^^^^^
-      |
-      = help: take it out: this version would not act on it
+      = help: add `identity = "…"`: an address as `release@acme.example`, or that of a workflow
 
     error: `verify` cannot stand beside `follow`: it belongs to what the tag follows
      --> streams/python.toml:7:30
@@ -323,6 +321,78 @@ d = { image = "a.example/x:1", verify = "cosign.pub" }
       |                                         ^^^^^^^^^^^^
       |
       = help: write a table
+
+    error: an `identity` alone does not say who has to vouch that it is him
+     --> streams/python.toml:9:54
+      |
+    9 | e = { image = "a.example/x:1", verify = { identity = "me@a.example", trusted-root = "../root.json" } }
+      |                                                      ^^^^^^^^^^^^^^
+      |
+      = help: add `issuer = "https://…"`, as `https://token.actions.githubusercontent.com`
+
+    error: `../root.json` leads out of a folder with `..`
+     --> streams/python.toml:9:85
+      |
+    9 | e = { image = "a.example/x:1", verify = { identity = "me@a.example", trusted-root = "../root.json" } }
+      |                                                                                     ^^^^^^^^^^^^^^
+      |
+      = help: write the path from the root
+
+    error: an `identity` alone does not say who has to vouch that it is him
+      --> streams/python.toml:10:54
+       |
+    10 | f = { image = "a.example/x:1", verify = { identity = "me@a.example" } }
+       |                                                      ^^^^^^^^^^^^^^
+       |
+       = help: add `issuer = "https://…"`, as `https://token.actions.githubusercontent.com`
+
+    error: `accounts.example` is not the `https` address of an issuer
+      --> streams/python.toml:11:52
+       |
+    11 | g = { image = "a.example/x:1", verify = { issuer = "accounts.example", identity = "**" } }
+       |                                                    ^^^^^^^^^^^^^^^^^^
+       |
+       = help: write its address to the letter, as `https://token.actions.githubusercontent.com`
+
+    error: `**` is everybody
+      --> streams/python.toml:11:83
+       |
+    11 | g = { image = "a.example/x:1", verify = { issuer = "accounts.example", identity = "**" } }
+       |                                                                                   ^^^^
+       |
+       = help: write what is common to all whose signatures count, as `https://github.com/acme/*`
+
+    error: `identity` cannot stand beside `key`
+      --> streams/python.toml:12:74
+       |
+    12 | h = { image = "a.example/x:1", verify = { key = "cosign.pub", identity = "me@a.example", trusted-root = "a" } }
+       |                                                                          ^^^^^^^^^^^^^^
+       |
+       = help: take one of them out: a signature is by a key, or keyless by somebody whom an issuer knows
+
+    error: `trusted-root` cannot stand beside `key`
+      --> streams/python.toml:12:105
+       |
+    12 | h = { image = "a.example/x:1", verify = { key = "cosign.pub", identity = "me@a.example", trusted-root = "a" } }
+       |                                                                                                         ^^^
+       |
+       = help: take one of them out: a signature is by a key, or keyless by somebody whom an issuer knows
+
+    error: `verify` does not say who has to have signed
+      --> streams/python.toml:13:41
+       |
+    13 | i = { image = "a.example/x:1", verify = { trusted-root = "root.json" } }
+       |                                         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = help: add `key = "cosign.pub"`, a file of this root, or an `issuer` and an `identity`
+
+    error: unknown key `isuer`
+      --> streams/python.toml:14:43
+       |
+    14 | j = { image = "a.example/x:1", verify = { isuer = "https://accounts.example" } }
+       |                                           ^^^^^
+       |
+       = help: did you mean `issuer`?
     "#);
 }
 
@@ -337,15 +407,25 @@ fn the_rule_of_the_nearest_table_says_whose_signature_counts() {
         ),
         (
             "streams/t.toml",
-            "[tags]\na = \"x.example/a:1\"\nb = { image = \"x.example/b:1\", verify.key = \"tag.pub\" }\n",
+            "[tags]\na = \"x.example/a:1\"\nb = { image = \"x.example/b:1\", verify.key = \"tag.pub\" }\n\
+             c = { image = \"x.example/b:1\", verify = { issuer = \"https://a.example\", identity = \"me@*\", \
+             trusted-root = \"tag.pub\" } }\nd = { image = \"x.example/b:1\", verify.key = \"tag.pub\" }\n",
         ),
     ];
     let files = files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec())).into();
     let root = crate::root::Root::read(&files).unwrap();
-    let rule = |tag: &crate::stream::Tag| tag.adoption.as_ref().and_then(|rules| rules.verify.clone());
+    let rule = |tag: &crate::stream::Tag| Some(tag.adoption.as_ref()?.verify.as_ref()?.to_string());
     let rules = root.definitions.tags.iter().map(|(id, tag)| format!("{id} {}", rule(tag).unwrap_or_default()));
-    let expected = ["s:a keys/stream.pub", "s:b tag.pub", "s:c ", "t:a root.pub", "t:b tag.pub"];
+    let expected = [
+        "s:a `keys/stream.pub`",
+        "s:b `tag.pub`",
+        "s:c ",
+        "t:a `root.pub`",
+        "t:b `tag.pub`",
+        "t:c `me@*` of `https://a.example`",
+        "t:d `tag.pub`",
+    ];
     assert_eq!(rules.collect::<Vec<_>>(), expected);
-    let named: Vec<&str> = root.key_files().map(|file| file.path.as_str()).collect();
-    assert_eq!(named, ["root.pub", "keys/stream.pub", "tag.pub"]);
+    let named: Vec<String> = root.anchors().map(|anchor| format!("{:?} {}", anchor.kind, anchor.file.path)).collect();
+    assert_eq!(named, ["Keys root.pub", "Keys keys/stream.pub", "Keys tag.pub", "TrustedRoot tag.pub"]);
 }

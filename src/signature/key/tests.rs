@@ -1,5 +1,6 @@
-//! What vouches for a digest, and what does not.
+//! What vouches for a digest by a key, and what does not.
 
+use base64::Engine as _;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
@@ -8,6 +9,7 @@ use openssl::sign::Signer;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::signature::{Beside, ENVELOPE_TYPE, STANDARD};
 
 /// A key made by a program that is not ours.
 fn key(curve: Nid) -> PKey<Private> {
@@ -22,6 +24,10 @@ fn sign(key: &PKey<Private>, bytes: &[u8]) -> String {
     let mut signer = Signer::new(MessageDigest::sha256(), key).unwrap();
     signer.update(bytes).unwrap();
     STANDARD.encode(signer.sign_to_vec().unwrap())
+}
+
+fn beside(signature: &str) -> Beside {
+    Beside::of(&[("dev.cosignproject.cosign/signature".to_owned(), signature.to_owned())].into()).unwrap()
 }
 
 fn payload(digest: &Digest) -> Value {
@@ -64,7 +70,9 @@ fn a_payload_vouches_for_the_digest_it_names_and_no_other() {
     let (one, two) = (Digest::sha256(b"1"), Digest::sha256(b"2"));
     let bytes = payload(&one).to_string();
     let good = sign(&ours, bytes.as_bytes());
-    let check = |digest, payload: &str, signature: &str| file.vouches_by_payload(digest, payload.as_bytes(), signature);
+    let check = |digest, payload: &str, signature: &str| {
+        file.vouches(digest, Signed::Payload(payload.as_bytes(), &beside(signature)))
+    };
     assert_eq!(check(&one, &bytes, &good), Ok(()));
     assert_eq!(check(&two, &bytes, &good), Err(Flaw::Image));
     assert_eq!(check(&two, &payload(&two).to_string(), &good), Err(Flaw::Key), "a payload swapped");
@@ -90,7 +98,7 @@ fn a_bundle_vouches_by_a_statement_that_approves() {
     let (ours, theirs) = (key(Nid::X9_62_PRIME256V1), key(Nid::X9_62_PRIME256V1));
     let file = KeyFile::read(&pem(&ours)).unwrap();
     let (one, two) = (Digest::sha256(b"1"), Digest::sha256(b"2"));
-    let check = |digest, bundle: &Value| file.vouches_by_bundle(digest, bundle.to_string().as_bytes());
+    let check = |digest, bundle: &Value| file.vouches(digest, Signed::Bundle(bundle.to_string().as_bytes()));
     let text = statement(&one).to_string();
     let good = bundle(&ours, ENVELOPE_TYPE, text.as_bytes());
     assert_eq!(check(&one, &good), Ok(()));
@@ -123,12 +131,12 @@ fn a_bundle_vouches_by_a_signature_of_the_manifest_itself() {
     let (ours, manifest) = (key(Nid::X9_62_PRIME256V1), b"{}");
     let file = KeyFile::read(&pem(&ours)).unwrap();
     let bundle = json!({"messageSignature": {"messageDigest": {}, "signature": sign(&ours, manifest)}}).to_string();
-    let check = |digest: &Digest| file.vouches_by_bundle(digest, bundle.as_bytes());
+    let check = |digest: &Digest| file.vouches(digest, Signed::Bundle(bundle.as_bytes()));
     assert_eq!(check(&Digest::sha256(manifest)), Ok(()));
     assert_eq!(check(&Digest::sha256(b"[]")), Err(Flaw::Key));
     assert_eq!(check(&format!("sha512:{}", "0".repeat(128)).parse().unwrap()), Err(Flaw::Image));
     let neither = Flaw::Unreadable("it has none or both of an envelope and a signature");
-    assert_eq!(file.vouches_by_bundle(&Digest::sha256(manifest), b"{}"), Err(neither));
+    assert_eq!(file.vouches(&Digest::sha256(manifest), Signed::Bundle(b"{}")), Err(neither));
 }
 
 #[test]
@@ -140,8 +148,8 @@ fn a_file_holds_one_key_or_several() {
     let digest = Digest::sha256(b"1");
     let bytes = payload(&digest).to_string();
     for key in [old, new] {
-        let signature = sign(&key, bytes.as_bytes());
-        assert_eq!(file.vouches_by_payload(&digest, bytes.as_bytes(), &signature), Ok(()));
+        let beside = beside(&sign(&key, bytes.as_bytes()));
+        assert_eq!(file.vouches(&digest, Signed::Payload(bytes.as_bytes(), &beside)), Ok(()));
     }
 }
 

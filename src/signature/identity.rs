@@ -1,0 +1,200 @@
+//! Who a certificate names, and who said that it is him, as `verify` writes them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use url::Url;
+
+use crate::escape::is_deceptive;
+use crate::image::NameError;
+
+/// The longest identity or issuer, in bytes.
+const LENGTH_MAX: usize = 1_000;
+
+/// What stands for any text.
+const ANY: char = '*';
+
+/// Who says that somebody is who he is: the address of an OpenID Connect issuer, compared letter by letter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Issuer(String);
+
+impl Issuer {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Issuer {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let plain = plain(text, "an issuer")?;
+        let is_address = |url: &Url| {
+            let bare = url.username().is_empty() && url.password().is_none();
+            url.scheme() == "https" && bare && url.query().is_none() && url.fragment().is_none()
+        };
+        if plain.starts_with("https://") && !plain.contains(ANY) && Url::parse(plain).is_ok_and(|url| is_address(&url))
+        {
+            return Ok(Self(plain.to_owned()));
+        }
+        let help = "write its address to the letter, as `https://token.actions.githubusercontent.com`";
+        Err(NameError::new(format!("`{text}` is not the `https` address of an issuer")).help(help))
+    }
+}
+
+impl fmt::Display for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Who has to have signed: the text that the certificate names him by, with `*` for any text, also for none and for one
+/// with slashes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity(String);
+
+impl Identity {
+    /// Whether `text` is him, from its first letter to its last.
+    pub fn is(&self, text: &str) -> bool {
+        let Some((start, rest)) = self.0.split_once(ANY) else { return self.0 == text };
+        let (middle, end) = rest.rsplit_once(ANY).unwrap_or(("", rest));
+        let Some(mut inner) = text.strip_prefix(start).and_then(|text| text.strip_suffix(end)) else { return false };
+        // The first place where a part stands leaves the most for those after it.
+        middle.split(ANY).all(|part| match inner.find(part) {
+            Some(at) => {
+                inner = &inner[at + part.len()..];
+                true
+            }
+            None => false,
+        })
+    }
+}
+
+impl FromStr for Identity {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let plain = plain(text, "an identity")?;
+        if plain.chars().all(|c| c == ANY) {
+            let help = "write what is common to all whose signatures count, as `https://github.com/acme/*`";
+            return Err(NameError::new(format!("`{text}` is everybody")).help(help));
+        }
+        Ok(Self(plain.to_owned()))
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `text` where it is some, of bearable length, and without what a reader cannot see.
+fn plain<'a>(text: &'a str, what: &str) -> Result<&'a str, NameError> {
+    let help = "write it as the certificate has it, as `https://github.com/acme/web/.github/workflows/release.yml@refs/heads/main`";
+    match text {
+        "" => Err(NameError::new(format!("{what} cannot be empty")).help(help)),
+        _ if text.len() > LENGTH_MAX => Err(NameError::new(format!("{what} has at most 1000 characters")).help(help)),
+        _ if text.trim() != text || text.contains(|c| is_deceptive(c) || c == '`') => {
+            let message = format!("{what} has no blanks around it, and no characters that cannot be seen");
+            Err(NameError::new(message).help(help))
+        }
+        _ => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(pattern: &str, those: &[&str], others: &[&str]) {
+        let identity: Identity = pattern.parse().unwrap();
+        for text in those {
+            assert!(identity.is(text), "{pattern} {text}");
+        }
+        for text in others {
+            assert!(!identity.is(text), "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn an_identity_is_exact_but_for_its_stars() {
+        check("me@a.example", &["me@a.example"], &["Me@a.example", "me@a.example ", "xme@a.example", "", "*"]);
+        check("a*", &["a", "ab", "a/b*"], &["ba", ""]);
+        check("*a", &["a", "ba"], &["ab"]);
+        check("a*a", &["aa", "aba"], &["a", "ab"]);
+        check("a*bc*d", &["abcd", "axbcyd", "abcbcd"], &["abd", "acbd", "abc", "bcd", "abcdx"]);
+        check("a**b", &["ab", "axb"], &["a", "b"]);
+        check("a*b*b", &["abb", "axbyb"], &["ab"]);
+        // A dot and a question mark are themselves.
+        check(
+            "https://github.com/acme/*@refs/tags/v*",
+            &["https://github.com/acme/web/x.yml@refs/tags/v1"],
+            &[
+                "https://github.com/acmes/web/x.yml@refs/tags/v1",
+                "https://github.com/acme/web/x.yml@refs/heads/v1",
+                "https://githubxcom/acme/web/x.yml@refs/tags/v1",
+                "xhttps://github.com/acme/web/x.yml@refs/tags/v1",
+            ],
+        );
+    }
+
+    /// The plain way to say what a pattern means, in time that grows with the power of its stars.
+    fn means(pattern: &[u8], text: &[u8]) -> bool {
+        match pattern.split_first() {
+            None => text.is_empty(),
+            Some((b'*', rest)) => (0..=text.len()).any(|at| means(rest, &text[at..])),
+            Some((byte, rest)) => text.first() == Some(byte) && means(rest, &text[1..]),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_pattern_means_what_its_letters_say(pattern in "[ab*]{1,8}", text in "[ab]{0,10}") {
+            if let Ok(identity) = pattern.parse::<Identity>() {
+                prop_assert_eq!(identity.is(&text), means(pattern.as_bytes(), text.as_bytes()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_nobody_or_everybody_is_refused() {
+        let said = |text: &str| text.parse::<Identity>().map_err(|error| error.message);
+        assert_eq!(said("*"), Err("`*` is everybody".to_owned()));
+        assert_eq!(said("***"), Err("`***` is everybody".to_owned()));
+        assert_eq!(said(""), Err("an identity cannot be empty".to_owned()));
+        assert_eq!(said(&"x".repeat(1_001)), Err("an identity has at most 1000 characters".to_owned()));
+        for text in [" a", "a\n", "a\u{202e}b", "a\u{200b}", "a`b"] {
+            let message = "an identity has no blanks around it, and no characters that cannot be seen";
+            assert_eq!(said(text), Err(message.to_owned()), "{text:?}");
+        }
+        assert_eq!(said("a b"), Ok("a b".parse().unwrap()));
+    }
+
+    #[test]
+    fn an_issuer_is_an_address_and_stays_as_it_was_written() {
+        for text in ["https://accounts.google.com", "https://a.example/Auth/", "https://a.example:8443/x"] {
+            assert_eq!(text.parse::<Issuer>().unwrap().as_str(), text);
+        }
+        for text in [
+            "http://a.example",
+            "a.example",
+            "https://",
+            "https://*.example",
+            "https://a.example?x",
+            "https://a.example#x",
+            "https://me@a.example",
+            "HTTPS://a.example",
+            "",
+            " https://a.example",
+        ] {
+            assert!(text.parse::<Issuer>().is_err(), "{text}");
+        }
+    }
+}
