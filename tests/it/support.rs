@@ -4,3 +4,4 @@ pub(crate) mod registry;
 pub(crate) mod remote;
 pub(crate) mod sandbox;
 pub(crate) mod schema;
+pub(crate) mod sigstore;

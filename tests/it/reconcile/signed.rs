@@ -1,5 +1,7 @@
 //! Images that have to be signed, in the formats that `cosign` writes, by keys made here.
 
+mod keyless;
+
 use openssl::base64::encode_block;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
@@ -48,28 +50,14 @@ impl Signatory {
 
     /// A payload and its signature.
     fn payload(&self, digest: &Digest) -> (Content, String) {
-        let payload = json!({
-            "critical": {
-                "identity": {"docker-reference": "a.example/web"},
-                "image": {"docker-manifest-digest": digest.as_str()},
-                "type": "cosign container image signature",
-            },
-            "optional": null,
-        });
-        let payload = Content::new(PAYLOAD, payload.to_string().into_bytes());
+        let payload = payload(digest);
         let signature = self.sign(&payload.bytes);
         (payload, signature)
     }
 
     /// What refers to an image as a bundle.
     fn bundle(&self, digest: &Digest) -> Signed {
-        let statement = json!({
-            "_type": "https://in-toto.io/Statement/v1",
-            "subject": [{"digest": {"sha256": &digest.as_str()[7..]}}],
-            "predicateType": "https://sigstore.dev/cosign/sign/v1",
-            "predicate": {},
-        });
-        let statement = statement.to_string();
+        let statement = statement(digest).to_string();
         let signed = format!("DSSEv1 {} {ENVELOPE} {} {statement}", ENVELOPE.len(), statement.len());
         let bundle = json!({
             "mediaType": BUNDLE,
@@ -80,10 +68,31 @@ impl Signatory {
                 "signatures": [{"sig": self.sign(signed.as_bytes())}],
             },
         });
-        let blob = Content::new(BUNDLE, bundle.to_string().into_bytes());
-        let layers = vec![descriptor(&blob)];
-        Signed::of(layers, vec![blob], &json!({"artifactType": BUNDLE}))
+        Signed::bundle(&bundle)
     }
+}
+
+/// What is signed of an image, in the one format.
+fn payload(digest: &Digest) -> Content {
+    let payload = json!({
+        "critical": {
+            "identity": {"docker-reference": "a.example/web"},
+            "image": {"docker-manifest-digest": digest.as_str()},
+            "type": "cosign container image signature",
+        },
+        "optional": null,
+    });
+    Content::new(PAYLOAD, payload.to_string().into_bytes())
+}
+
+/// What is signed of an image, in the other.
+fn statement(digest: &Digest) -> Value {
+    json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"digest": {"sha256": &digest.as_str()[7..]}}],
+        "predicateType": "https://sigstore.dev/cosign/sign/v1",
+        "predicate": {},
+    })
 }
 
 impl Signed {
@@ -96,11 +105,23 @@ impl Signed {
         Self { manifest, blobs: blobs.into_iter().chain([config]).collect() }
     }
 
+    /// What refers to an image as a bundle.
+    fn bundle(bundle: &Value) -> Self {
+        let blob = Content::new(BUNDLE, bundle.to_string().into_bytes());
+        Self::of(vec![descriptor(&blob)], vec![blob], &json!({"artifactType": BUNDLE}))
+    }
+
     /// What stands behind a `.sig` tag.
     fn payloads(payloads: Vec<(Content, String)>) -> Self {
-        let layer = |(payload, signature): &(Content, String)| {
+        let beside = |signature| json!({"dev.cosignproject.cosign/signature": signature});
+        Self::annotated(payloads.into_iter().map(|(payload, signature)| (payload, beside(signature))).collect())
+    }
+
+    /// The same with all that stands beside each payload.
+    fn annotated(payloads: Vec<(Content, Value)>) -> Self {
+        let layer = |(payload, beside): &(Content, Value)| {
             let mut layer = descriptor(payload);
-            layer["annotations"] = json!({"dev.cosignproject.cosign/signature": signature});
+            layer["annotations"] = beside.clone();
             layer
         };
         let layers = payloads.iter().map(layer).collect();

@@ -1,0 +1,466 @@
+//! Images that have to be signed by somebody whom a certificate names.
+
+use pinstream::image::Digest;
+use serde_json::{Value, json};
+
+use super::{INDEX, Signatory, Signed, dashed, list, pass, payload, put, put_payloads, refused, statement};
+use crate::reconcile::stage::Stage;
+use crate::support::registry::http::Answer;
+use crate::support::registry::{DockerRegistry, Image};
+use crate::support::remote::{git_in, run};
+use crate::support::sandbox::Sandbox;
+use crate::support::sigstore::{Instance, Person, Session, TIME, base64};
+
+const WORKFLOW: &str = "https://github.com/acme/web/.github/workflows/release.yml@refs/heads/main";
+const ISSUER: &str = "https://token.actions.githubusercontent.com";
+
+fn person() -> Person {
+    Person::new(WORKFLOW, ISSUER)
+}
+
+/// A root whose one tag, `web:one`, has to be signed by [`person`], at an image of seed 1.
+fn stage(instance: &Instance) -> (Stage, Digest) {
+    stage_of(instance, WORKFLOW)
+}
+
+fn stage_of(instance: &Instance, identity: &str) -> (Stage, Digest) {
+    let stage = Stage::new("");
+    let digest = stage.push("web:1", 1);
+    stage.commit("keys/trusted_root.json", &instance.trusted_root().to_string());
+    stage.commit("streams/web.toml", &stream("image = \"REGISTRY/web:1\"", identity));
+    (stage, digest)
+}
+
+fn stream(source: &str, identity: &str) -> String {
+    format!(
+        "[tags.one]\n{source}\n[tags.one.verify]\nissuer = \"{ISSUER}\"\nidentity = \"{identity}\"\n\
+         trusted-root = \"keys/trusted_root.json\"\n"
+    )
+}
+
+/// Puts payloads with what stands beside them behind the `.sig` tag of `digest`.
+fn put_beside(stage: &Stage, digest: &Digest, besides: &[Value]) {
+    let payloads = besides.iter().map(|beside| (payload(digest), beside.clone())).collect();
+    put(stage, Some(&dashed(digest, ".sig")), Signed::annotated(payloads));
+}
+
+/// What stands beside the payload of `digest` that a session signs.
+fn beside(session: &Session<'_>, digest: &Digest) -> Value {
+    session.beside(&payload(digest).bytes)
+}
+
+/// Puts bundles into the list of what refers to `digest`, in the place of those that are there.
+fn put_bundles(stage: &Stage, digest: &Digest, bundles: &[Value]) {
+    let signed: Vec<Signed> = bundles.iter().map(Signed::bundle).collect();
+    stage.registry.put("web", Some(&dashed(digest, "")), list(&signed.iter().collect::<Vec<_>>()));
+    signed.into_iter().for_each(|signed| put(stage, None, signed));
+}
+
+/// `bundle` with something else at `path`.
+fn with(bundle: &Value, path: &str, value: Value) -> Value {
+    let mut bundle = bundle.clone();
+    *bundle.pointer_mut(path).unwrap_or_else(|| panic!("{path}")) = value;
+    bundle
+}
+
+/// `bundle` without what is at `path`.
+fn without(bundle: &Value, path: &str, key: &str) -> Value {
+    let mut bundle = bundle.clone();
+    bundle.pointer_mut(path).unwrap().as_object_mut().unwrap().remove(key).unwrap();
+    bundle
+}
+
+#[test]
+fn a_signature_behind_its_tag_lets_an_image_through_by_its_certificate() {
+    let instance = Instance::new();
+    let (stage, digest) = stage(&instance);
+    refused(&stage, "`[REGISTRY]/web:1` is not signed: there is no signature of");
+    put_payloads(&stage, &digest, vec![Signatory::new().payload(&digest)]);
+    refused(&stage, "there is one signature, and it has no certificate, as none by a key has");
+    let session = instance.session(&person());
+    put_beside(&stage, &digest, &[beside(&session, &digest)]);
+    assert_eq!(pass(&stage, 0), "added");
+
+    // What it moves to keeps its pin where the signature is that of another image.
+    let next = stage.push("web:1", 2);
+    let moved = Signed::annotated(vec![(payload(&digest), beside(&session, &digest))]);
+    put(&stage, Some(&dashed(&next, ".sig")), moved);
+    refused(&stage, "what was signed names another image");
+    put_beside(&stage, &next, &[beside(&session, &digest)]);
+    refused(&stage, "what was signed was changed");
+    put_beside(&stage, &next, &[beside(&session, &digest), beside(&session, &next)]);
+    assert_eq!(pass(&stage, 0), "moved");
+    assert_eq!(stage.pin("web:one").as_deref(), Some(next.as_str()));
+}
+
+#[test]
+fn t9_what_a_person_reads_names_who_has_to_sign_and_who_did() {
+    let instance = Instance::new();
+    let (stage, digest) = stage_of(&instance, "me@a.example");
+    let other = instance.session(&Person::new("you@a.example", "https://accounts.example/`x`\u{202e}\u{1b}[31m"));
+    put_beside(&stage, &digest, &[beside(&other, &digest)]);
+    stage.check(
+        &[],
+        r#"--- out
+refused  web:one  `[REGISTRY]/web:1` is not signed by `me@a.example` of `https://token.actions.githubusercontent.com`: of 5ba3d1f9b164 there is one signature, and it is by `you@a.example` of `https://accounts.example/\u{60}x\u{60}\u{202e}\u{1b}[31m`
+                  help: sign `…@sha256:5ba3d1f9b164ea2759c425818802b3ba5d8ed8842732d981c5a6abf6b107e66e` as that identity, or name the one that did and its issuer
+1 refused; nothing to write
+--- exit 4
+"#,
+    );
+}
+
+#[test]
+fn an_identity_counts_by_its_issuer_and_to_its_last_letter() {
+    let instance = Instance::new();
+    let (stage, digest) = stage_of(&instance, "https://github.com/acme/*@refs/tags/v*");
+    let tagged = "https://github.com/acme/web/.github/workflows/release.yml@refs/tags/v1";
+    for (identity, issuer) in [
+        (WORKFLOW, ISSUER),
+        ("https://github.com/acmes/web/release.yml@refs/tags/v1", ISSUER),
+        (tagged, "https://token.actions.githubusercontent.com/"),
+        (tagged, "https://token.actions.githubusercontent.com.evil.example"),
+    ] {
+        put_beside(&stage, &digest, &[beside(&instance.session(&Person::new(identity, issuer)), &digest)]);
+        refused(&stage, &format!("and it is by `{identity}` of `{issuer}`"));
+    }
+    put_beside(&stage, &digest, &[beside(&instance.session(&Person::new(tagged, ISSUER)), &digest)]);
+    assert_eq!(pass(&stage, 0), "added");
+}
+
+#[test]
+fn a_certificate_counts_by_its_authority_its_log_and_its_time() {
+    let (instance, stranger) = (Instance::new(), Instance::new());
+    let (stage, digest) = stage(&instance);
+    let said = |session: &Session<'_>, part: &str| {
+        put_beside(&stage, &digest, &[beside(session, &digest)]);
+        refused(&stage, part);
+        put_beside(&stage, &digest, &[]);
+        put_bundles(&stage, &digest, &[session.envelope(&statement(&digest))]);
+        refused(&stage, part);
+        put_bundles(&stage, &digest, &[]);
+    };
+    // Everything of another instance: its log is asked first, for the time.
+    said(&stranger.session(&person()), "its entry is by no log that the trusted root names, or was changed");
+    said(
+        &stranger.session(&person()).logged_by(&instance),
+        "its certificate is by no authority that the trusted root names",
+    );
+    let for_servers = Person { is_for_code: false, ..person() };
+    said(&instance.session(&for_servers), "or not for signing code");
+    let unlogged = Person { is_logged: false, ..person() };
+    said(&instance.session(&unlogged), "its certificate is in no log of certificates that the trusted root names");
+    for logged in [TIME - 1, TIME + 601] {
+        said(&instance.session(&person()).logged_at(logged), "its certificate was not valid when it was signed");
+    }
+    for logged in [TIME, TIME + 600] {
+        let session = instance.session(&person()).logged_at(logged);
+        put_beside(&stage, &digest, &[beside(&session, &digest)]);
+        assert!(["added", "unchanged"].contains(&pass(&stage, 0).as_str()));
+    }
+}
+
+#[test]
+fn a_payload_counts_with_its_entry_in_the_log() {
+    let instance = Instance::new();
+    let (stage, digest) = stage(&instance);
+    let session = instance.session(&person());
+    let good = beside(&session, &digest);
+    let bad = |beside: Value, part: &str| {
+        put_beside(&stage, &digest, &[beside]);
+        refused(&stage, part);
+    };
+    let (entry_key, certificate) = ("dev.sigstore.cosign/bundle", "dev.sigstore.cosign/certificate");
+    bad(without(&good, "", entry_key), "and it has no entry of a log");
+    bad(without(&good, "", certificate), "and it has no certificate");
+    bad(with(&good, "/dev.sigstore.cosign~1certificate", json!("?")), "and it has no certificate");
+    bad(
+        with(
+            &good,
+            "/dev.sigstore.cosign~1certificate",
+            json!("-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----"),
+        ),
+        "a certificate of it is not of its format",
+    );
+    let entry: Value = serde_json::from_str(good[entry_key].as_str().unwrap()).unwrap();
+    let changed = |path: &str, value: Value| {
+        with(&good, "/dev.sigstore.cosign~1bundle", json!(with(&entry, path, value).to_string()))
+    };
+    let unsigned = "its entry is by no log that the trusted root names, or was changed";
+    bad(changed("/Payload/integratedTime", json!(TIME + 6)), unsigned);
+    bad(changed("/Payload/logIndex", json!(8)), unsigned);
+    bad(changed("/Payload/logID", json!("00".repeat(32))), unsigned);
+    bad(changed("/SignedEntryTimestamp", json!(base64(b"?"))), unsigned);
+    bad(changed("/Payload/body", json!(base64(b"{}"))), "its entry in the log is not of its format");
+    bad(changed("/Payload/logIndex", json!(-1)), "its entry in the log is not of its format");
+    // The log knows of it, and of another signature by the same certificate.
+    let other = session.beside(&payload(&Digest::sha256(b"other")).bytes);
+    bad(with(&good, "/dev.sigstore.cosign~1bundle", other[entry_key].clone()), "entry in the log is that of another");
+    // What is said of the time has to hold where something is said.
+    let mut timed = good.clone();
+    timed["dev.sigstore.cosign/rfc3161timestamp"] = json!(r#"{"SignedRFC3161Timestamp": "AAAA"}"#);
+    bad(timed, "nobody whom the trusted root names says when it was signed");
+    // Without the certificates in between those of the trusted root are enough.
+    put_beside(&stage, &digest, &[without(&good, "", "dev.sigstore.cosign/chain")]);
+    assert_eq!(pass(&stage, 0), "added");
+}
+
+#[test]
+fn a_bundle_counts_with_its_entry_in_the_log() {
+    let instance = Instance::new();
+    let (stage, digest) = stage(&instance);
+    let session = instance.session(&person());
+    let good = session.envelope(&statement(&digest));
+    let bad = |bundle: Value, part: &str| {
+        put_bundles(&stage, &digest, &[bundle]);
+        refused(&stage, part);
+    };
+    let (no_entry, unsigned) = ("it has no entry of a log", "its entry is by no log that the trusted root names");
+    let entry = "/verificationMaterial/tlogEntries/0";
+    bad(with(&good, "/verificationMaterial/tlogEntries", json!([])), no_entry);
+    bad(session.clone().without_proof().envelope(&statement(&digest)), no_entry);
+    bad(
+        session.clone().without_promise().envelope(&statement(&digest)),
+        "nobody whom the trusted root names says when it was signed",
+    );
+    let hash = json!(base64(&[0; 32]));
+    bad(with(&good, &format!("{entry}/inclusionProof/hashes/0"), hash), unsigned);
+    bad(with(&good, &format!("{entry}/inclusionProof/treeSize"), json!("1")), unsigned);
+    bad(with(&good, &format!("{entry}/inclusionPromise/signedEntryTimestamp"), json!("AAAA")), unsigned);
+    let strangers = Instance::new().session(&person()).envelope(&statement(&digest));
+    let note = format!("{entry}/inclusionProof");
+    bad(with(&good, &note, strangers.pointer(&note).unwrap().clone()), unsigned);
+    let other = session.envelope(&statement(&Digest::sha256(b"other")));
+    bad(with(&good, entry, other.pointer(entry).unwrap().clone()), "its entry in the log is that of another");
+    // Each costs a verification.
+    let many = vec![good.pointer(entry).unwrap().clone(); 11];
+    bad(with(&good, "/verificationMaterial/tlogEntries", json!(many)), "it has more than ten of what there should be");
+    let note = format!("{entry}/inclusionProof/checkpoint/envelope");
+    let text = good.pointer(&note).unwrap().as_str().unwrap();
+    let line = text.lines().last().unwrap();
+    bad(with(&good, &note, json!(format!("{text}{}", format!("{line}\n").repeat(10)))), "it has more than ten of what");
+
+    put_bundles(&stage, &digest, &[good]);
+    assert_eq!(pass(&stage, 0), "added");
+}
+
+#[test]
+fn a_bundle_counts_where_it_approves_of_the_very_image() {
+    let instance = Instance::new();
+    let (stage, digest) = stage(&instance);
+    let session = instance.session(&person());
+    let other = Digest::sha256(b"other");
+    let bad = |bundle: Value, part: &str| {
+        put_bundles(&stage, &digest, &[bundle]);
+        refused(&stage, part);
+    };
+    bad(session.envelope(&statement(&other)), "what was signed names another image");
+    bad(session.message(b"other"), "what was signed names another image");
+    let scan = "https://cosign.sigstore.dev/attestation/vuln/v1";
+    bad(session.envelope(&with(&statement(&digest), "/predicateType", json!(scan))), "is no approval of an image");
+    let good = session.envelope(&statement(&digest));
+    let swapped = base64(statement(&digest).to_string().replace("{}", "{\"a\": 1}").as_bytes());
+    bad(with(&good, "/dsseEnvelope/payload", json!(swapped)), "what was signed was changed");
+    let mut both = good.clone();
+    both["messageSignature"] = session.message(b"other")["messageSignature"].clone();
+    bad(both, "it has none or both of an envelope and a signature");
+    bad(
+        json!({
+            "mediaType": good["mediaType"],
+            "verificationMaterial": {"publicKey": {"hint": "x"}, "tlogEntries": []},
+            "dsseEnvelope": good["dsseEnvelope"],
+        }),
+        "it has no certificate, as none by a key has",
+    );
+    // By the list of the registry itself, and around a signature of the manifest.
+    let manifest = Image::new(1).version("1.0.1").build().top;
+    assert_eq!(manifest.digest, digest);
+    let signed = Signed::bundle(&session.message(&manifest.bytes));
+    let list = list(&[&signed]);
+    put(&stage, None, signed);
+    stage.registry.lie(move |request| {
+        let answer = || Answer::new(200).header("content-type", INDEX).body(&*list.bytes);
+        request.target.contains("/referrers/").then(answer)
+    });
+    assert_eq!(pass(&stage, 0), "added");
+}
+
+#[test]
+fn a_payload_that_approves_of_nothing_does_not_count() {
+    let instance = Instance::new();
+    let (stage, digest) = stage(&instance);
+    let session = instance.session(&person());
+    let mut other = payload(&digest);
+    let text = String::from_utf8(other.bytes).unwrap();
+    other =
+        super::Content::new(super::PAYLOAD, text.replace("cosign container image", "atomic container").into_bytes());
+    let beside = session.beside(&other.bytes);
+    put(&stage, Some(&dashed(&digest, ".sig")), Signed::annotated(vec![(other, beside)]));
+    refused(&stage, "what was signed is no approval of an image");
+}
+
+#[test]
+fn keys_and_identities_are_asked_each_for_itself() {
+    let (instance, ours) = (Instance::new(), Signatory::new());
+    let (stage, digest) = stage(&instance);
+    stage.commit("cosign.pub", &ours.pem());
+    let tag = |name: &str, rule: &str| format!("{name} = {{ image = \"REGISTRY/web:1\", verify = {{ {rule} }} }}\n");
+    let keyless = |name: &str, identity: &str, issuer: &str, root: &str| {
+        tag(name, &format!("issuer = \"{issuer}\", identity = \"{identity}\"{root}"))
+    };
+    let root = ", trusted-root = \"keys/trusted_root.json\"";
+    let text = [
+        "[tags]\n".to_owned(),
+        keyless("one", WORKFLOW, ISSUER, root),
+        keyless("other", "me@a.example", ISSUER, root),
+        keyless("elsewhere", WORKFLOW, "https://a.example", root),
+        keyless("public", WORKFLOW, ISSUER, ""),
+        tag("key", "key = \"cosign.pub\""),
+    ];
+    stage.commit("streams/web.toml", &text.concat());
+    put_beside(&stage, &digest, &[beside(&instance.session(&person()), &digest)]);
+    let report = stage.report(4, &[]);
+    let rows = report["tags"].as_array().unwrap().iter();
+    let mut outcomes: Vec<_> = rows.map(|row| format!("{} {}", row["tag"], row["outcome"]).replace('"', "")).collect();
+    outcomes.sort();
+    assert_eq!(outcomes, ["elsewhere refused", "key refused", "one added", "other refused", "public refused"]);
+}
+
+#[test]
+fn t19_a_keyless_signature_that_cannot_be_fetched_is_no_missing_one() {
+    let instance = Instance::new();
+    let (stage, digest) = stage(&instance);
+    put_bundles(&stage, &digest, &[instance.session(&person()).envelope(&statement(&digest))]);
+    for part in ["/referrers/".to_owned(), format!("/manifests/{}", dashed(&digest, ""))] {
+        stage.registry.fail(&part, 500);
+        let said = pass(&stage, 3);
+        assert!(said.starts_with("failed") && said.contains("500"), "{part}: {said}");
+        stage.registry.be_honest();
+    }
+    // What cannot be asked does not stand in the way of what is found.
+    stage.registry.fail(".sig", 500);
+    assert_eq!(pass(&stage, 0), "added");
+}
+
+#[test]
+fn a_verdict_by_a_file_of_an_earlier_commit_is_not_kept() {
+    let instance = Instance::new();
+    let (stage, digest) = stage(&instance);
+    put_beside(&stage, &digest, &[beside(&instance.session(&person()), &digest)]);
+    stage.repo.git(&["branch", "next", "main"]);
+    let other = Instance::new().trusted_root().to_string();
+    let next = stage.repo.commit("next", &[("keys/trusted_root.json", &other)]);
+    // While a pass verifies, somebody trusts others in place of those that it goes by.
+    let (repository, mut is_done) = (stage.repo.path(), false);
+    stage.registry.lie(move |request| {
+        if request.path().ends_with(".sig") && !std::mem::replace(&mut is_done, true) {
+            run(git_in(&repository).args(["update-ref", "refs/heads/main", &next]), b"");
+        }
+        None
+    });
+    refused(&stage, "its entry is by no log that the trusted root names, or was changed");
+}
+
+#[test]
+fn of_a_repository_the_highest_tag_with_the_right_identity_is_chosen() {
+    let instance = Instance::new();
+    let (stage, _) = stage(&instance);
+    stage.commit("streams/web.toml", &stream("repository = \"REGISTRY/web\"\nsemver = \"^1\"", WORKFLOW));
+    let digests: Vec<Digest> = (1..=3).map(|seed| stage.push(&format!("web:1.{seed}.0"), seed)).collect();
+    let stranger = instance.session(&Person::new("me@a.example", ISSUER));
+    put_beside(&stage, &digests[2], &[beside(&stranger, &digests[2])]);
+    let session = instance.session(&person());
+    put_bundles(&stage, &digests[1], &[session.envelope(&statement(&digests[1]))]);
+    put_beside(&stage, &digests[0], &[beside(&session, &digests[0])]);
+    let report = stage.report(0, &[]);
+    let notes = stage.sandbox.scrubbed(&report["notes"].to_string());
+    let note =
+        "`web:one` is `[REGISTRY]/web:1.2.0`: passed over for want of a signature that `verify` accepts: `1.3.0`";
+    assert!(notes.contains(note), "{notes}");
+    assert_eq!(stage.pin("web:one").as_deref(), Some(digests[1].as_str()));
+}
+
+#[test]
+fn a_child_is_vouched_for_by_its_index() {
+    let instance = Instance::new();
+    let (stage, _) = stage(&instance);
+    let source = "image = \"REGISTRY/web:1\"\nplatform = \"linux/arm64\"";
+    stage.commit("streams/web.toml", &stream(source, WORKFLOW));
+    let image = Image::new(3).platforms(&["linux/amd64", "linux/arm64"]);
+    let index = stage.registry.push("web", "1", &image);
+    put_beside(&stage, &index, &[beside(&instance.session(&person()), &index)]);
+    assert_eq!(pass(&stage, 0), "added");
+    assert_eq!(stage.pin("web:one").as_deref(), Some(image.build().children[1].digest.as_str()));
+}
+
+#[test]
+fn trusted_roots_that_are_missing_or_broken_are_named_with_their_place() {
+    let sandbox = Sandbox::new();
+    let verify = |root: &str| format!("issuer = \"{ISSUER}\", identity = \"me@a.example\", trusted-root = \"{root}\"");
+    sandbox.write("pinstream.toml", &format!("[import]\nverify = {{ {} }}\n", verify("a.json")));
+    let stream = format!("[tags]\none = {{ image = \"a.example/x:1\", verify = {{ {} }} }}\n", verify("keys/b.json"));
+    sandbox.write("streams/web.toml", &stream);
+    sandbox.write("keys/b.json", "{}");
+    let said = r#"--- err
+error: `trusted-root` of `verify` names `a.json`, which is not there
+ --> pinstream.toml:2:110
+  |
+2 | verify = { issuer = "https://token.actions.githubusercontent.com", identity = "me@a.example", trusted-root = "a.json" }
+  |                                                                                                              ^^^^^^^^
+  |
+  = help: commit the file at that path, counted from the folder of `pinstream.toml`
+
+error: `trusted-root` of `verify` names `keys/b.json`, which cannot be used: it is no trusted root
+ --> streams/web.toml:2:143
+  |
+2 | ...ercontent.com", identity = "me@a.example", trusted-root = "keys/b.json" } }
+  |                                                              ^^^^^^^^^^^^^
+  |
+  = help: put a trusted root of Sigstore there, as `cosign trusted-root create` writes it
+--- exit 1"#;
+    sandbox.check(&["check"], said);
+    // A pass says the same before any registry is asked.
+    sandbox.check(&["update"], said);
+    let whole = Instance::new().trusted_root();
+    for (root, part) in [
+        (with(&whole, "/certificateAuthorities", json!([])), "which cannot be used: it names no authority"),
+        (with(&whole, "/ctlogs", json!([])), "which cannot be used: it names no log of certificates"),
+        (with(&whole, "/tlogs", json!([])), "which cannot be used: it names no log of signatures"),
+        (with(&whole, "/mediaType", json!("application/json")), "which cannot be used: it is no trusted root"),
+        (
+            with(&whole, "/tlogs/0/publicKey/rawBytes", json!("AAAA")),
+            "which cannot be used: a key, a certificate or a time in it cannot be used",
+        ),
+    ] {
+        sandbox.write("keys/b.json", &root.to_string());
+        let ran = sandbox.run(&["check"]);
+        assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+    }
+    sandbox.write("keys/b.json", &whole.to_string());
+    sandbox.write("a.json", &whole.to_string());
+    let ran = sandbox.run(&["check"]);
+    assert!(!ran.stderr.contains("cannot be used"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_keyless_signature_in_a_real_registry_is_found() {
+    let (docker, instance) = (DockerRegistry::start(), Instance::new());
+    let digest = docker.push("web", "1", &Image::new(1));
+    let sandbox = Sandbox::new();
+    let host = docker.host();
+    sandbox.write("pinstream.toml", &format!("[registry.\"{host}\"]\nplain-http = true\n"));
+    sandbox.write("streams/web.toml", &stream(&format!("image = \"{host}/web:1\""), WORKFLOW));
+    sandbox.write("keys/trusted_root.json", &instance.trusted_root().to_string());
+    let put = |tag: &str, signed: &Signed| {
+        signed.blobs.iter().for_each(|blob| docker.push_blob("web", blob));
+        docker.push_manifest("web", tag, &signed.manifest);
+    };
+    let stranger = instance.session(&Person::new("me@a.example", ISSUER));
+    let annotated = |session: &Session<'_>| Signed::annotated(vec![(payload(&digest), beside(session, &digest))]);
+    put(&dashed(&digest, ".sig"), &annotated(&stranger));
+    let ran = sandbox.run(&["update"]);
+    assert_eq!(ran.code, Some(4), "{}{}", ran.stdout, ran.stderr);
+    put(&dashed(&digest, ".sig"), &annotated(&instance.session(&person())));
+    let ran = sandbox.run(&["update"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+}
