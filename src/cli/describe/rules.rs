@@ -19,7 +19,10 @@ pub(super) fn source_lines(text: &mut String, tag: &Tag) {
         line(format!("needs {}", joined(&tag.platforms)));
     }
     let Some(rules) = &tag.adoption else { return };
-    let Adoption { soak, on_rollback, ignore, allow, .. } = &**rules;
+    let Adoption { soak, on_rollback, ignore, allow, verify, .. } = &**rules;
+    if let Some(verify) = verify {
+        line(format!("moves only to what {} has signed", escape::terminal(&verify.to_string())));
+    }
     if let Some(soak) = soak {
         line(format!("soaks for {}", length(*soak)));
     }

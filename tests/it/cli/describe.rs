@@ -248,6 +248,10 @@ fn every_rule_of_a_definition_has_its_line() {
         .write("streams/web.toml", "[tags]\n1 = { follow = \"python:latest\" }\n2 = { follow = \"python:3.12\" }\n");
     let ran = stage.sandbox.run(&["update", "python:3.12", "python:edge", "python:latest"]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    // Nobody has signed it, which is asked when it moves.
+    let verify = "verify = { issuer = \"https://accounts.example.com\", identity = \"*@example.com\" }";
+    let signed = RULES.replace("on-rollback = \"warn\"", &format!("on-rollback = \"warn\", {verify}"));
+    stage.stream(&signed.replace("\\\\", "\\"));
     let ran = stage.sandbox.run(&["describe", "python", "--utc"]);
     same(&stage.sandbox.scrubbed(&ran.stdout).replace('\t', "→"), RULES_SHOWN);
 }
@@ -262,6 +266,7 @@ Tags:→→→5
 3.12 (latest)
   updates automatically from registry REGISTRY/python:3.12
   needs linux/amd64
+  moves only to what `*@example.com` of `https://accounts.example.com` has signed
   soaks for 1d12h
   leaves moves alone that change no more than attestation, config
   moves no farther than a minor version
