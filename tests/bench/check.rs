@@ -41,7 +41,7 @@ pub(crate) fn check(criterion: &mut Criterion, figures: &mut Figures) {
 }
 
 /// A root whose lock has a pin with all that a pin can have for each tag, every tenth one a follower.
-fn write_root(folder: &Path) {
+pub(crate) fn write_root(folder: &Path) {
     fs::create_dir(folder.join("streams")).unwrap();
     fs::write(folder.join("pinstream.toml"), "[import]\nplatforms = [\"linux/amd64\"]\n").unwrap();
     let mut lock = Lock::default();

@@ -13,6 +13,7 @@
 mod check;
 mod far;
 mod figures;
+mod history;
 mod land;
 mod program;
 mod resolve;
@@ -36,12 +37,13 @@ use figures::Figures;
 type Part = fn(&mut Criterion, &mut Figures);
 
 /// The parts by name, in the order in which they run.
-const PARTS: [(&str, Part); 5] = [
+const PARTS: [(&str, Part); 6] = [
     ("start", check::start),
     ("check", check::check),
     ("resolve", resolve::resolve),
     ("far", far::far),
     ("land", land::land),
+    ("history", history::history),
 ];
 
 fn main() -> ExitCode {

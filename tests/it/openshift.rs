@@ -69,6 +69,7 @@
 //! | TestLimitVerifier | `t6_more_tags_than_the_cap_are_refused_by_name` | a cap of the root |
 //! | ADD (no upstream test), three hops in one run | `test_three_hops_move_in_one_run` | |
 //! | ADD (no upstream test), three hops in one run | `followers_of_followers_stand_where_the_first_stands_in_one_go` | |
+//! | ADD (no upstream test), five hops across streams | `a_chain_of_five_hops_across_streams_moves_in_one_pass` | |
 //! | ADD (no upstream test), an ambiguous prefix always errors | `a_beginning_of_several_digests_names_them` | |
 //! | ADD (no upstream test), an ambiguous prefix always errors | `a_digest_of_a_stream_is_named_by_its_beginning` | |
 //! | ADD (no upstream test), a re-run does not change the import mode | `test_a_run_again_keeps_the_import_mode` | |

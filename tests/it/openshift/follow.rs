@@ -315,3 +315,19 @@ fn test_a_run_again_keeps_the_import_mode() {
         &format!("[tags]\nall = \"REGISTRY/web:1\"\none = {one}"),
     );
 }
+
+#[test]
+fn a_chain_of_five_hops_across_streams_moves_in_one_pass() {
+    let stage = ruby("a = { follow = \"2.0\" }\n");
+    for (stream, followed) in [("s1", "ruby:a"), ("s2", "s1:x"), ("s3", "s2:x"), ("a0", "s3:x")] {
+        stage.commit(&format!("streams/{stream}.toml"), &format!("[tags]\nx = {{ follow = \"{followed}\" }}\n"));
+    }
+    stage.ends(0, &[]);
+    stage.push("ruby:2.0", 2);
+    let commits = stage.commits().len();
+    stage.ends(0, &[]);
+    for tag in ["ruby:2.0", "ruby:a", "s1:x", "s2:x", "s3:x", "a0:x"] {
+        assert_eq!(history(&stage, tag), "2 1", "{tag}");
+    }
+    assert_eq!(stage.commits().len(), commits + 1);
+}
