@@ -126,6 +126,8 @@ mod tests {
     use std::rc::Rc;
 
     use jiff::Timestamp;
+    use proptest::collection::vec;
+    use proptest::prelude::{ProptestConfig, any, proptest};
 
     use super::*;
     use crate::git::Files;
@@ -265,6 +267,41 @@ mod tests {
             lock = pin(&one, &lock, findings(vec![("a", found(number))])).0;
         }
         assert_eq!(shown(&(lock, Failures::new())), "a=08[07, 06, 05, 04, 02]");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn where_followers_stand_does_not_depend_on_any_order(
+            hops in vec(any::<Option<u8>>(), 1..12), names in any::<u64>(), moved in vec(any::<bool>(), 12),
+        ) {
+            // Each follows one before it, or has an image; what it is called says nothing of that.
+            let name = |at: usize| format!("t{:02}", (at as u64 * 7 + names % 13) * 5 % 13);
+            let target = |at: usize| hops[at].filter(|_| at > 0).map(|hop| usize::from(hop) % at);
+            let end = |at: usize| std::iter::successors(Some(at), |at| target(*at)).last().unwrap();
+            let line = |at: usize| match target(at) {
+                Some(target) => format!("{} = {{ follow = \"{}\" }}\n", name(at), name(target)),
+                None => format!("{} = \"x.example/a:1\"\n", name(at)),
+            };
+            let all = 0..hops.len();
+            let [forth, back] = [all.clone().map(line).collect::<String>(), all.clone().rev().map(line).collect()]
+                .map(|text| definitions(&text));
+            let answers = |numbers: &dyn Fn(usize) -> u8| -> Findings {
+                let images = all.clone().filter(|at| target(*at).is_none());
+                images.map(|at| (format!("s:{}", name(at)).parse().unwrap(), found(numbers(at)))).collect()
+            };
+            let first = |at: usize| at as u8;
+            let second = |at: usize| at as u8 + 100 * u8::from(moved[at]);
+            let before = pin(&forth, &Lock::default(), answers(&first)).0;
+            let after = pin(&forth, &before, answers(&second)).0;
+            for at in all.clone() {
+                let id: TagId = format!("s:{}", name(at)).parse().unwrap();
+                assert_eq!(after.pins[&id].digest, digest(second(end(at))));
+            }
+            let other = pin(&back, &Lock::default(), answers(&first)).0;
+            assert_eq!(pin(&back, &other, answers(&second)).0, after);
+        }
     }
 
     #[test]
