@@ -194,7 +194,8 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
 
         let moves = diff::moves(&scene.root.lock, &next);
         let mut explained = explain::explain(world, &moves, &fetched).await;
-        let change = if request.effect == Effect::Show { None } else { commit::commit(&scene, &next, &moves)? };
+        let change =
+            if request.effect == Effect::Show { None } else { commit::commit(&scene, &next, &moves, &explained)? };
         let mut landed = None;
         match publish::publish(world, &scene.sight.branch, change).await? {
             Published::Nothing => {}

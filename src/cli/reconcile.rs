@@ -1,5 +1,7 @@
 //! `reconcile`: the main job, one pass against a remote.
 
+mod event;
+
 use std::sync::{Arc, Mutex};
 
 use crate::git::checkout::{self, Checkout};
@@ -43,6 +45,7 @@ pub struct Args {
 /// # Errors
 /// What stopped the pass.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+    event::check()?;
     let checkout = match checkout::discover(&context.folder) {
         // Whose this folder is makes no difference where the remote is said.
         Err(GitError::Owner { .. }) if args.remote.is_some() => None,

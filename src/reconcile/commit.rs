@@ -1,5 +1,6 @@
 //! Fifth step: the commit, where there is anything to commit. Pure.
 
+use crate::explain::Explained;
 use crate::lock::diff::Move;
 use crate::lock::{Lock, encode};
 use crate::problem::Problems;
@@ -13,7 +14,7 @@ use super::load::Scene;
 ///
 /// # Errors
 /// Where that lock could not be read again.
-pub fn commit(scene: &Scene, next: &Lock, moves: &[Move]) -> Result<Option<Change>, Problems> {
+pub fn commit(scene: &Scene, next: &Lock, moves: &[Move], explained: &Explained) -> Result<Option<Change>, Problems> {
     let lock = &scene.root.lock;
     if next == lock {
         return Ok(None);
@@ -24,7 +25,7 @@ pub fn commit(scene: &Scene, next: &Lock, moves: &[Move]) -> Result<Option<Chang
     Ok(Some(Change {
         parent: scene.sight.tip.clone(),
         lock: text,
-        message: message::message(moves),
+        message: message::message(moves, explained),
         author: author
             .unwrap_or_else(|| Author { name: "pinstream".to_owned(), email: "pinstream@localhost".to_owned() }),
     }))

@@ -1,10 +1,12 @@
 //! The message of the commit that moves pins.
 //!
-//! It follows from the moves alone. Text of images gets into it only in the letters of a version: no `@name`, no
-//! `[skip ci]`, no trailer and no line break can come from a label.
+//! It follows from the moves and what they change. Text of images gets into it only in the letters of a version, and in
+//! those of an address of a forge: no `@name`, no `[skip ci]`, no trailer and no line break can come from a label.
 
 use std::fmt::Write as _;
+use std::rc::Rc;
 
+use crate::explain::{Explained, Explanation};
 use crate::lock::diff::{Move, Side};
 
 /// The longest subject that tools show whole, in characters.
@@ -14,14 +16,23 @@ const LINES_MAX: usize = 100;
 /// How much of a version is shown, in characters.
 const VERSION_MAX: usize = 40;
 
-/// The message for a commit whose lock has `moves` against its parent's; none where only names or details differ.
-pub fn message(moves: &[Move]) -> String {
+/// The message for a commit whose lock has `moves` against its parent's; none where only names or details differ. What
+/// they change stands below the first of those that moved alike.
+pub fn message(moves: &[Move], explained: &Explained) -> String {
     let mut out = subject(moves);
     out.push('\n');
+    let mut told: Vec<&Rc<Explanation>> = Vec::new();
     for (at, m) in moves.iter().enumerate().take(LINES_MAX) {
         out.push_str(if at == 0 { "\n- " } else { "- " });
+        let explanation = explained.get(&m.tag);
+        let class = explanation.and_then(|one| one.class).map(|class| format!(", {class}")).unwrap_or_default();
         // Writing to a `String` does not fail.
-        let _ = writeln!(out, "{}", line(m));
+        let _ = writeln!(out, "{}{class}", line(m));
+        let Some(one) = explanation.filter(|one| !told.iter().any(|other| Rc::ptr_eq(other, one))) else { continue };
+        told.push(one);
+        one.warnings().iter().chain(&one.compare).for_each(|text| {
+            let _ = writeln!(out, "  {text}");
+        });
     }
     if moves.len() > LINES_MAX {
         let _ = writeln!(out, "- and {} more", moves.len() - LINES_MAX);
@@ -93,7 +104,7 @@ mod tests {
             moved("python:3.13", None, side(3, None)),
             moved("python:3.9", side(4, Some("3.9.1")), None),
         ];
-        insta::assert_snapshot!(message(&moves), @r###"
+        insta::assert_snapshot!(message(&moves, &Explained::new()), @r###"
         chore(images): pin 4 tags
 
         - python:3.11: 010101010101 → 020202020202 (3.11.1)
@@ -105,17 +116,40 @@ mod tests {
 
     #[test]
     fn one_move_is_named_in_the_subject_if_it_fits() {
-        let subject = |tag: &str, new| message(&[moved(tag, side(1, None), new)]).lines().next().unwrap().to_owned();
+        let subject = |tag: &str, new| {
+            message(&[moved(tag, side(1, None), new)], &Explained::new()).lines().next().unwrap().to_owned()
+        };
         assert_eq!(subject("python:3.12", side(2, None)), "chore(images): pin python:3.12");
         assert_eq!(subject("python:3.12", None), "chore(images): unpin python:3.12");
         assert_eq!(subject(&format!("{}:1", "a".repeat(99)), side(2, None)), "chore(images): pin 1 tag");
-        assert_eq!(message(&[]), "chore(images): refresh the lock\n");
+        assert_eq!(message(&[], &Explained::new()), "chore(images): refresh the lock\n");
+    }
+
+    #[test]
+    fn what_moves_change_stands_below_the_first_that_moved_so() {
+        let moves = ["a:1", "a:2", "b:1"].map(|tag| moved(tag, side(1, Some("1.0")), side(2, Some("1.1"))));
+        let explanation = Rc::new(Explanation {
+            class: "minor".parse().ok(),
+            compare: Some("https://github.com/acme/web/compare/0a...1b".to_owned()),
+            to_root: true,
+            ..Explanation::default()
+        });
+        let explained = ["a:1", "a:2"].map(|tag| (tag.parse().unwrap(), Rc::clone(&explanation))).into();
+        insta::assert_snapshot!(message(&moves, &explained), @r###"
+        chore(images): pin 3 tags
+
+        - a:1: 010101010101 → 020202020202 (1.0 → 1.1), minor
+          it runs as root, and did not before
+          https://github.com/acme/web/compare/0a...1b
+        - a:2: 010101010101 → 020202020202 (1.0 → 1.1), minor
+        - b:1: 010101010101 → 020202020202 (1.0 → 1.1)
+        "###);
     }
 
     #[test]
     fn t9_a_label_cannot_speak_in_a_message() {
         let hostile = "1\n\nSigned-off-by: @root [skip ci] fixes #1 <b>\u{202e}";
-        let text = message(&[moved("a:1", side(1, None), side(2, Some(hostile)))]);
+        let text = message(&[moved("a:1", side(1, None), side(2, Some(hostile)))], &Explained::new());
         assert_eq!(
             text,
             "chore(images): pin a:1\n\n- a:1: 010101010101 → 020202020202 (1__Signed-off-by___root__skip_ci__fixes_)\n"
@@ -129,7 +163,7 @@ mod tests {
         fn t9_no_lock_makes_a_message_act(old in sample::any_lock(), new in sample::any_lock()) {
             for (old, new) in [(&old, &new), (&Lock::default(), &new), (&old, &Lock::default())] {
                 let moves = moves(old, new);
-                let text = message(&moves);
+                let text = message(&moves, &Explained::new());
                 assert!(text.chars().all(|c| c == '\n' || c == '→' || c.is_ascii_graphic() || c == ' '), "{text}");
                 assert!(!text.contains(['@', '[', '#', '<']), "{text}");
                 assert_eq!(text.lines().count(), if moves.is_empty() { 1 } else { moves.len() + 2 });

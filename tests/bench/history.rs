@@ -40,7 +40,7 @@ pub(crate) fn history(criterion: &mut Criterion, figures: &mut Figures) {
 fn commits(root: &std::path::Path) -> String {
     let mut stream = String::new();
     let mut lock = fs::read_to_string(root.join("pinstream.lock")).unwrap();
-    let mut file = |stream: &mut String, path: &str, text: &str| {
+    let file = |stream: &mut String, path: &str, text: &str| {
         let _ = writeln!(stream, "M 100644 inline {path}\ndata {}\n{text}", text.len());
     };
     let head = |stream: &mut String, number: usize| {

@@ -63,9 +63,9 @@ fn the_demo_tells_the_whole_story_in_a_moment() {
 
         chore(images): pin 3 tags
 
-        - python:3.12: 10723ac67c16 → 2b773382ee08 (3.12.4 → 3.12.5)
-        - python:arm: 7c17f17a1528 → d44cf4e5d490 (3.12.4 → 3.12.5)
-        - python:latest: 10723ac67c16 → 2b773382ee08 (3.12.4 → 3.12.5)
+        - python:3.12: 10723ac67c16 → 2b773382ee08 (3.12.4 → 3.12.5), patch
+        - python:arm: 7c17f17a1528 → d44cf4e5d490 (3.12.4 → 3.12.5), patch
+        - python:latest: 10723ac67c16 → 2b773382ee08 (3.12.4 → 3.12.5), patch
 
     --- a/pinstream.lock
     +++ b/pinstream.lock

@@ -15,6 +15,37 @@ fn stage(policy: &str) -> Stage {
 }
 
 #[test]
+fn t8_an_event_with_secrets_over_what_a_stranger_proposes_writes_nothing() {
+    let mut stage = stage("");
+    let before = stage.commits();
+    for (event, protected, code) in [
+        ("pull_request_target", "false", 4),
+        ("pull_request_target", "", 4),
+        ("workflow_run", "false", 4),
+        ("workflow_run", "True", 4),
+        ("pull_request", "false", 0),
+        ("workflow_run", "true", 0),
+    ] {
+        stage.sandbox.env("GITHUB_EVENT_NAME", event);
+        stage.sandbox.env("GITHUB_REF_PROTECTED", protected);
+        if code == 4 {
+            stage.check(
+                &[],
+                &format!(
+                    "--- err\nerror: nothing is written or run for the event `{event}` on a ref that is not protected\n\
+                     help: run it `on: push` or `on: schedule`; for what somebody proposes, `pinstream check` is the \
+                     gate\n--- exit 4"
+                ),
+            );
+            assert_eq!((stage.commits(), stage.told().len()), (before.clone(), 1));
+        } else {
+            stage.ends(0, &[]);
+        }
+    }
+    assert_eq!(stage.told().len(), 2);
+}
+
+#[test]
 fn a_forbidden_hook_does_not_run_and_stays_pending() {
     let stage = stage("hooks = [\"other-*\"]\n");
     let said = stage.ends(4, &POLICY);

@@ -158,8 +158,8 @@ pinstream <pinstream@localhost> 2026-11-24T12:00:00Z
 pinstream 2026-11-24T12:00:00Z
 chore(images): pin 2 tags
 
-- python:3.12: 5af98a12e567 → fb132077ece8 (1.0.12 → 1.0.13)
-- python:latest: 5af98a12e567 → fb132077ece8 (1.0.12 → 1.0.13)
+- python:3.12: 5af98a12e567 → fb132077ece8 (1.0.12 → 1.0.13), patch
+- python:latest: 5af98a12e567 → fb132077ece8 (1.0.12 → 1.0.13), patch
 
 [COMMIT 3]";
 
