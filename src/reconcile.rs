@@ -21,6 +21,7 @@ pub mod tries;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::explain::Explained;
 use crate::git::{Files, GitError};
 use crate::image::{Digest, StreamName, TagId};
 use crate::judge::Judge;
@@ -193,7 +194,10 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         kept.extend(stayed);
 
         let moves = diff::moves(&scene.root.lock, &next);
-        let mut explained = explain::explain(world, &moves, &fetched).await;
+        let mut explained = match request.imports {
+            Imports::All | Imports::Due => explain::explain(world, &moves, &fetched).await,
+            Imports::None => Explained::new(),
+        };
         let change =
             if request.effect == Effect::Show { None } else { commit::commit(&scene, &next, &moves, &explained)? };
         let mut landed = None;

@@ -233,6 +233,21 @@ fn offline_asks_nobody() {
 }
 
 #[test]
+fn offline_asks_nobody_what_the_move_of_a_follower_changes() {
+    let stage = Stage::pinned();
+    let stream = stage.sandbox.read("streams/python.toml");
+    assert!(stream.contains("latest = { follow = \"3.12\" }"), "{stream}");
+    stage.registry.push("python", "3.11", &super::image(11, "3.11.9"));
+    stage.update();
+    stage.sandbox.write("streams/python.toml", &stream.replace("follow = \"3.12\"", "follow = \"3.11\""));
+    stage.registry.forget();
+    let ran = stage.sandbox.run(&["update", "--offline"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
+    assert!(ran.stdout.starts_with("moved "), "{}", ran.stdout);
+    assert_eq!(stage.registry.requests().len(), 0);
+}
+
+#[test]
 fn told_to_stop_it_stops_at_once_and_has_written_nothing() {
     let stage = Stage::new();
     stage.registry.lie(|request| {
