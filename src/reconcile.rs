@@ -214,11 +214,15 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
 
         // An empty plan after an answer that never came means that it had landed.
         let late = carried.filter(|carried| carried.doubt && landed.is_none() && carried.base != *next);
-        let base = late.as_ref().map_or(&scene.root.lock, |late| &late.base);
-        if late.is_some() {
-            explained = explain::explain(world, &diff::moves(base, &next), &fetched).await;
-        }
-        let mut rows = rows(&scene.root, base, &next, &asked, &failures, &kept);
+        let (base, moves) = match &late {
+            Some(late) => {
+                let moves = diff::moves(&late.base, &next);
+                explained = explain::explain(world, &moves, &fetched).await;
+                (&late.base, moves)
+            }
+            None => (&scene.root.lock, moves),
+        };
+        let mut rows = rows(&scene.root, (base, &next), moves, &asked, &failures, &kept);
         rows.iter_mut().for_each(|row| row.explanation = explained.remove(&row.tag));
         if request.imports != Imports::Due {
             rows.iter_mut()
@@ -399,17 +403,16 @@ fn waiting(kept: &BTreeMap<TagId, Waiting>) -> BTreeMap<TagId, Digest> {
     soaks.map(|(id, waiting)| (id.clone(), waiting.digest.clone())).collect()
 }
 
-/// A row for every tag, and for every pin that is dropped.
+/// A row for every tag, and for every pin that is dropped; `moves` lead from the first lock to the second.
 fn rows(
     root: &Root,
-    old: &Lock,
-    new: &Lock,
+    (old, new): (&Lock, &Lock),
+    moves: Vec<diff::Move>,
     asked: &BTreeSet<TagId>,
     failures: &Failures,
     kept: &BTreeMap<TagId, Waiting>,
 ) -> Vec<Row> {
-    let mut moves: BTreeMap<TagId, diff::Move> =
-        diff::moves(old, new).into_iter().map(|one| (one.tag.clone(), one)).collect();
+    let mut moves: BTreeMap<TagId, diff::Move> = moves.into_iter().map(|one| (one.tag.clone(), one)).collect();
     let mut rows = Vec::with_capacity(root.definitions.tags.len() + moves.len());
     for (id, tag) in &root.definitions.tags {
         let failure = failures.get(id).cloned();
