@@ -1,5 +1,6 @@
 //! A report for people: what changed, what failed and why, and one line that sums it up.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
 
@@ -7,7 +8,9 @@ use anstyle::{AnsiColor, Color};
 
 use super::{End, HookOutcome, HookRow, Outcome, Report, Row};
 use crate::escape;
+use crate::explain::Explanation;
 use crate::explain::text::lines;
+use crate::image::TagId;
 use crate::lock::diff::Side;
 use crate::problem::Style;
 use crate::settings::adoption::Waiting;
@@ -33,9 +36,10 @@ pub fn text(report: &Report, show: Show, style: Style) -> String {
     let rows: Vec<&Row> = report.rows.iter().filter(|row| show == Show::Everything || !quiet(row)).collect();
     let words = rows.iter().map(|row| row.outcome.word().len()).max().unwrap_or(0);
     let tags = rows.iter().map(|row| row.tag.to_string().len()).max().unwrap_or(0);
+    let ends = ends(report);
     for row in rows {
         out.row(row, words, tags);
-        out.explanation(row, report, show, words + 2);
+        out.explanation(row, &ends, show, words + 2);
     }
     for remote in &report.remotes {
         let url = escape::terminal(&remote.url);
@@ -52,6 +56,17 @@ pub fn text(report: &Report, show: Show, style: Style) -> String {
     }
     out.put(format_args!("{}\n", summary(report)));
     out.text
+}
+
+/// By an explanation's place in memory, the first tag with it that follows no other.
+fn ends(report: &Report) -> HashMap<*const Explanation, &TagId> {
+    let mut ends = HashMap::new();
+    for row in report.rows.iter().filter(|row| row.follow.is_none()) {
+        if let Some(explanation) = &row.explanation {
+            ends.entry(Rc::as_ptr(explanation)).or_insert(&row.tag);
+        }
+    }
+    ends
 }
 
 /// `2 moved, 97 unchanged; landed as 0f1c2d3ee on main`
@@ -113,14 +128,12 @@ impl Page {
         self.text.push('\n');
     }
 
-    fn explanation(&mut self, row: &Row, report: &Report, show: Show, indent: usize) {
+    /// What a row's move changes. A tag that moved as another did which it follows refers to that one.
+    fn explanation(&mut self, row: &Row, ends: &HashMap<*const Explanation, &TagId>, show: Show, indent: usize) {
         let Some(explanation) = &row.explanation else { return };
-        let first = report.rows.iter().find(|other| {
-            other.follow.is_none() && other.explanation.as_ref().is_some_and(|one| Rc::ptr_eq(one, explanation))
-        });
-        if let Some(first) = first.filter(|_| row.follow.is_some()) {
+        if let (Some(_), Some(end)) = (&row.follow, ends.get(&Rc::as_ptr(explanation))) {
             if show != Show::Changes {
-                self.put(format_args!("{:indent$}as {}\n", "", first.tag));
+                self.put(format_args!("{:indent$}as {end}\n", ""));
             }
             return;
         }
