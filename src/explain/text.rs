@@ -29,14 +29,14 @@ pub fn lines(explanation: &Explanation) -> Vec<String> {
 }
 
 /// `minor; built 2026-10-01, 12 days later; 12.1 MB → 12.4 MB; 3 of 5 layers kept`
-pub fn summary(explanation: &Explanation) -> String {
+fn summary(explanation: &Explanation) -> String {
     let class = explanation.class.map(|class| class.to_string());
     let parts = [class, built(&explanation.made), size(&explanation.size), explanation.layers.map(layers)];
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 /// `built 2026-10-01, 12 days later`
-pub fn built(made: &Sides<Timestamp>) -> Option<String> {
+fn built(made: &Sides<Timestamp>) -> Option<String> {
     let new = made.new?;
     // RFC 3339 up to the day.
     let day: String = new.to_string().chars().take(10).collect();
@@ -49,7 +49,7 @@ pub fn built(made: &Sides<Timestamp>) -> Option<String> {
 }
 
 /// `12.1 MB → 12.4 MB`
-pub fn size(size: &Sides<u64>) -> Option<String> {
+fn size(size: &Sides<u64>) -> Option<String> {
     match (size.old.map(bytes), size.new.map(bytes)) {
         (Some(old), Some(new)) if old != new => Some(format!("{old} → {new}")),
         (_, new) => new,
@@ -57,7 +57,7 @@ pub fn size(size: &Sides<u64>) -> Option<String> {
 }
 
 /// `3 of 5 layers kept`
-pub fn layers(layers: Layers) -> String {
+fn layers(layers: Layers) -> String {
     let Layers { kept, added, removed } = layers;
     match kept + removed {
         _ if added == 0 && removed == 0 => "same layers".to_owned(),
@@ -66,7 +66,7 @@ pub fn layers(layers: Layers) -> String {
 }
 
 /// `user app → root`
-pub fn difference(difference: &Difference) -> String {
+fn difference(difference: &Difference) -> String {
     let Difference { what, old, new } = difference;
     let name = match what {
         What::User => "user".to_owned(),

@@ -9,8 +9,9 @@ use futures_util::stream::{self, StreamExt as _};
 
 use crate::explain::{Explained, Explanation};
 use crate::image::facts::Facts;
-use crate::image::{Digest, ImageRef};
+use crate::image::{ImageRef, TagId};
 use crate::lock::diff::Move;
+use crate::registry::ImportError;
 use crate::world::World;
 
 use super::fetch::{Fetched, Found, compared};
@@ -20,34 +21,26 @@ const IN_FLIGHT: usize = 64;
 
 /// Explains those of `moves` that lead from one digest to another. What moved alike is explained once.
 pub async fn explain<W: World>(world: &W, moves: &[Move], fetched: &Fetched) -> Explained {
-    let mut alike: BTreeMap<_, Vec<&Move>> = BTreeMap::new();
+    let mut alike: BTreeMap<_, (&Move, Vec<TagId>)> = BTreeMap::new();
     for one in moves {
         let Some((old, new)) = one.before().zip(one.after()) else { continue };
-        let was = one.was.as_ref().unwrap_or(&one.image);
-        let key = (was.repository(), &old.digest, one.image.repository(), &new.digest);
-        alike.entry(key).or_default().push(one);
+        let key = (left(one).repository(), &old.digest, one.image.repository(), &new.digest);
+        alike.entry(key).or_insert((one, Vec::new())).1.push(one.tag.clone());
     }
-    let told = stream::iter(alike.into_values()).map(|alike| async move {
-        let explanation = match alike.first() {
-            Some(one) => Rc::new(explained(world, one, fetched).await),
-            None => Rc::default(),
-        };
-        alike.into_iter().map(move |one| (one.tag.clone(), Rc::clone(&explanation)))
+    let told = stream::iter(alike).map(|((_, old, _, new), (one, tags))| async move {
+        let old = compared(world, left(one), old, fetched).await;
+        let new = compared(world, &one.image, new, fetched).await;
+        let explanation = Rc::new(Explanation::of(one, facts(&old), facts(&new)));
+        tags.into_iter().map(move |tag| (tag, Rc::clone(&explanation)))
     });
     told.buffer_unordered(IN_FLIGHT).flat_map(stream::iter).collect().await
 }
 
-async fn explained<W: World>(world: &W, one: &Move, fetched: &Fetched) -> Explanation {
-    let was = one.was.as_ref().unwrap_or(&one.image);
-    let side = async |image: &ImageRef, digest: Option<&Digest>| match digest {
-        Some(digest) => compared(world, image, digest, fetched).await.map_err(|error| error.to_string()),
-        None => Err(String::new()),
-    };
-    let old = side(was, one.before().map(|side| &side.digest)).await;
-    let new = side(&one.image, one.after().map(|side| &side.digest)).await;
-    Explanation::of(one, facts(&old), facts(&new))
+/// The image that a tag leaves.
+fn left(one: &Move) -> &ImageRef {
+    one.was.as_ref().unwrap_or(&one.image)
 }
 
-fn facts(found: &Result<Rc<Found>, String>) -> Result<&Facts, String> {
-    found.as_ref().map(|found| found.facts()).map_err(Clone::clone)
+fn facts(found: &Result<Rc<Found>, ImportError>) -> Result<&Facts, String> {
+    found.as_ref().map(|found| found.facts()).map_err(ToString::to_string)
 }
