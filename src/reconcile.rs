@@ -40,12 +40,13 @@ use crate::stream::{Discover, Tag};
 use crate::world::World;
 
 use consult::Consulted;
+use fetch::Fetched;
 use list::{Listed, Lists};
 use pin::{Failures, Pinned};
 use plan::{Plan, Question};
 use publish::Published;
 use remember::Remembered;
-use resolve::{Basis, Fetched, Findings};
+use resolve::{Basis, Findings};
 use tries::Tries;
 
 /// What a pass is asked to do.

@@ -15,7 +15,7 @@ use crate::lock::encode::{encode, fits};
 use crate::lock::history::Version;
 use crate::lock::{Details, Lock, Pin, diff};
 use crate::reconcile::PassError;
-use crate::reconcile::resolve::at_digest;
+use crate::reconcile::fetch::at_digest;
 use crate::report::exit::Exit;
 use crate::root::Root;
 use crate::root::rollback::roll_back;

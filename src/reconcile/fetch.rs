@@ -33,8 +33,8 @@ const ORIGIN: &str = "org.opencontainers.image.";
 #[derive(Debug, Default)]
 pub struct Fetched {
     images: RefCell<BTreeMap<Fetch, Rc<Found>>>,
-    /// What the images of these digests are compared by, whichever way they were come by.
-    facts: RefCell<BTreeMap<(Repository, Digest), Rc<Found>>>,
+    /// The same by the digest alone, whichever way it was come by: enough to compare two images.
+    by_digest: RefCell<BTreeMap<(Repository, Digest), Rc<Found>>>,
     /// Whether what was fetched is signed by whom it was asked for.
     pub(super) verdicts: RefCell<BTreeMap<Question, Result<(), ImportError>>>,
 }
@@ -59,7 +59,7 @@ pub(super) async fn fetch_once<W: World>(
         return Ok(Rc::clone(found));
     }
     let found = Rc::new(fetch(world, image, hint, platform).await?);
-    fetched.facts.borrow_mut().insert((image.repository().clone(), found.digest().clone()), Rc::clone(&found));
+    fetched.by_digest.borrow_mut().insert((image.repository().clone(), found.digest().clone()), Rc::clone(&found));
     fetched.images.borrow_mut().insert(key, Rc::clone(&found));
     Ok(found)
 }
@@ -71,11 +71,24 @@ pub(super) async fn compared<W: World>(
     digest: &Digest,
     fetched: &Fetched,
 ) -> Result<Rc<Found>, ImportError> {
-    let known = fetched.facts.borrow().get(&(image.repository().clone(), digest.clone())).map(Rc::clone);
+    let known = fetched.by_digest.borrow().get(&(image.repository().clone(), digest.clone())).map(Rc::clone);
     match known {
         Some(found) => Ok(found),
         None => fetch_once(world, image, digest, None, fetched).await,
     }
+}
+
+/// What an image is at `digest`, whatever its tag is at now: fetched by that digest and hashed.
+///
+/// # Errors
+/// Where its registry does not give it, or it lacks the platform.
+pub async fn at_digest<W: World>(
+    world: &W,
+    image: &ImageRef,
+    digest: &Digest,
+    platform: Option<&Platform>,
+) -> Result<Rc<Found>, ImportError> {
+    fetch_once(world, image, digest, platform, &Fetched::default()).await
 }
 
 /// Fetches the manifest with the digest `hint` and what it takes to describe it: at most three requests.

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
     use crate::git::Files;
     use crate::lock::sample::digest;
-    use crate::reconcile::resolve::Found;
+    use crate::reconcile::fetch::Found;
     use crate::registry::manifest::{Content, Verified};
     use crate::root::Root;
     use crate::state::memory::{Memory, Seen};

@@ -19,8 +19,7 @@ use crate::signature::Trust;
 use crate::world::{Progress, World};
 
 use super::consult::Stands;
-pub use super::fetch::{Fetched, Found};
-use super::fetch::{fetch_once, no_platform};
+use super::fetch::{Fetched, Found, fetch_once, no_platform};
 use super::plan::{Import, Plan, Want};
 use verify::{Unverified, verify};
 
@@ -39,19 +38,6 @@ pub struct Basis<'a> {
     pub judge: &'a Judge<'a>,
     /// What `verify` of the root trusts.
     pub trust: &'a Trust,
-}
-
-/// What an image is at `digest`, whatever its tag is at now: fetched by that digest and hashed.
-///
-/// # Errors
-/// Where its registry does not give it, or it lacks the platform.
-pub async fn at_digest<W: World>(
-    world: &W,
-    image: &ImageRef,
-    digest: &Digest,
-    platform: Option<&Platform>,
-) -> Result<Rc<Found>, ImportError> {
-    fetch_once(world, image, digest, platform, &Fetched::default()).await
 }
 
 /// What was found out about each tag that was asked for.

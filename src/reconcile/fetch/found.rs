@@ -11,13 +11,13 @@ use crate::registry::manifest::Verified;
 ///
 /// There is one way to one, and it leads over a [`Verified`]:
 /// ```compile_fail,E0451
-/// use pinstream::reconcile::resolve::Found;
+/// use pinstream::reconcile::fetch::Found;
 /// let digest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
 /// let unseen = Found { digest, index: None, details: Default::default(), facts: Default::default(), note: None };
 /// ```
 /// ```
 /// use pinstream::image::Digest;
-/// use pinstream::reconcile::resolve::Found;
+/// use pinstream::reconcile::fetch::Found;
 /// use pinstream::registry::manifest::Verified;
 /// let bytes = br#"{"schemaVersion": 2, "manifests": []}"#;
 /// let digest = Digest::sha256(bytes);
