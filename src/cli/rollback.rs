@@ -8,17 +8,15 @@ use std::io::Write as _;
 
 use crate::escape;
 use crate::git::checkout;
-use crate::git::{CommitId, Files};
 use crate::image::{ImageRef, TagId};
 use crate::lock::agree::agree;
 use crate::lock::encode::{encode, fits};
-use crate::lock::history::Version;
 use crate::lock::{Details, Lock, Pin, diff};
 use crate::reconcile::PassError;
 use crate::reconcile::fetch::at_digest;
 use crate::report::exit::Exit;
-use crate::root::Root;
 use crate::root::rollback::roll_back;
+use crate::root::{Root, lock_of};
 use crate::stream::edit as text;
 use crate::stream::write::{NewSource, NewTag};
 use crate::stream::{Source, Tag};
@@ -143,7 +141,7 @@ fn earlier(
         }
         (None, Source::Image { .. } | Source::Elsewhere(_)) => {
             let world = RealWorld::new(Place::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
-            world.prepare(&root.settings, &authorities(folder, root)?).map_err(PassError::Registries)?;
+            world.prepare(&root.settings, &folder.authorities(&root.settings)?).map_err(PassError::Registries)?;
             let asked = at_digest(&world, &bad.image, &digest, tag.source.platform());
             let found = pass::runtime()?.block_on(asked).map_err(|error| {
                 CliError::said(format!("`{id}` at `{digest}` is not in the history here, and: {error}"))
@@ -154,24 +152,13 @@ fn earlier(
     }
 }
 
-/// The certificates that the settings name.
-fn authorities(folder: &Folder, root: &Root) -> Result<Files, CliError> {
-    let mut files = Files::new();
-    for path in root.settings.registries.values().filter_map(|registry| registry.ca.as_ref()) {
-        if let Some(file) = folder.file(path)? {
-            files.insert(path.clone(), file.bytes);
-        }
-    }
-    Ok(files)
-}
-
 /// The lock that is committed; an empty one where there is none.
 fn committed(folder: &Folder) -> Result<Lock, CliError> {
     let Some(checkout) = checkout::discover(&folder.0)? else { return Ok(Lock::default()) };
-    let head: Option<CommitId> = checkout.commit("HEAD").ok();
-    let Some(head) = head else { return Ok(Lock::default()) };
+    // A repository without a commit has no lock.
+    let Ok(head) = checkout.commit("HEAD") else { return Ok(Lock::default()) };
     let bytes = checkout.lock_at(&head.0, &checkout.prefix)?;
-    Ok(bytes.and_then(|bytes| Version::new(&bytes).read()).unwrap_or_default())
+    Ok(bytes.and_then(|bytes| lock_of(&bytes).ok()).unwrap_or_default())
 }
 
 /// Whether definitions and lock agree as well as they did: the earlier digest may have been of another definition.

@@ -12,6 +12,7 @@ use crate::image::Digest;
 use crate::lock;
 use crate::problem::{Problem, Problems, SourceFile};
 use crate::root::Root;
+use crate::settings::Settings;
 
 /// How deep streams may be nested below `streams/`.
 const DEPTH_MAX: usize = 8;
@@ -56,6 +57,18 @@ impl Folder {
             }
             file => Ok(file),
         }
+    }
+
+    /// The PEM files that `settings` name, as far as they are there.
+    ///
+    /// # Errors
+    /// Where one is not a plain file or cannot be read.
+    pub fn authorities(&self, settings: &Settings) -> Result<Files, GitError> {
+        let mut found = Files::new();
+        for path in settings.registries.values().filter_map(|registry| registry.ca.as_ref()) {
+            found.extend(self.file(path)?.map(|file| (path.clone(), file.bytes)));
+        }
+        Ok(found)
     }
 
     /// The lock's bytes; none where there is none.

@@ -5,8 +5,9 @@ use std::io::Write as _;
 use crate::cli::CliError;
 use crate::cli::context::Context;
 use crate::git::GitError;
-use crate::problem::Problems;
+use crate::problem::{Problem, Problems};
 use crate::root::Root;
+use crate::settings::NamedFile;
 use crate::settings::verify::AnchorFile;
 use crate::signature::Trust;
 use crate::world::folder::Folder;
@@ -18,24 +19,26 @@ use crate::world::folder::Folder;
 pub(in crate::cli) fn are_there(folder: &Folder, root: &Root) -> Result<Trust, CliError> {
     let mut problems = Vec::new();
     let mut trust = Trust::default();
+    let look = |named: &NamedFile, problems: &mut Vec<Problem>| match folder.file(&named.path) {
+        Ok(Some(file)) => Ok(Some(file.bytes)),
+        Ok(None) => {
+            problems.push(named.missing());
+            Ok(None)
+        }
+        Err(GitError::Tree { reason, .. }) => {
+            problems.push(named.unfit(&reason));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    };
     for AnchorFile { kind, file: named } in root.anchors() {
-        match folder.file(&named.path) {
-            Ok(Some(file)) => {
-                let read = trust.read(*kind, &named.path, &file.bytes);
-                problems.extend(read.err().map(|error| named.wrong(&error)));
-            }
-            Ok(None) => problems.push(named.missing()),
-            Err(GitError::Tree { reason, .. }) => problems.push(named.unfit(&reason)),
-            Err(error) => return Err(error.into()),
+        if let Some(bytes) = look(named, &mut problems)? {
+            let read = trust.read(*kind, &named.path, &bytes);
+            problems.extend(read.err().map(|error| named.wrong(&error)));
         }
     }
     for named in &root.settings.files {
-        match folder.file(&named.path) {
-            Ok(Some(_)) => {}
-            Ok(None) => problems.push(named.missing()),
-            Err(GitError::Tree { reason, .. }) => problems.push(named.unfit(&reason)),
-            Err(error) => return Err(error.into()),
-        }
+        look(named, &mut problems)?;
     }
     Problems::none_or(problems)?;
     Ok(trust)

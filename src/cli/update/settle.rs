@@ -5,7 +5,7 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use crate::git::{Files, Push};
+use crate::git::Push;
 use crate::image::TagId;
 use crate::lock::join::{join, previous};
 use crate::lock::merge::Merged;
@@ -15,7 +15,6 @@ use crate::reconcile::resolve::{Finding, Findings, Move};
 use crate::reconcile::served;
 use crate::root::Root;
 use crate::stream::Definitions;
-use crate::world::folder::Folder;
 use crate::world::real::{Place, RealWorld};
 
 use super::super::check::files::are_there;
@@ -45,11 +44,11 @@ pub(super) fn settle(context: &Context) -> Result<(), CliError> {
     let mut files = folder.read()?;
     files.insert(lock::FILE_NAME.to_owned(), encode::encode(&lock).into_bytes());
     let root = Root::read(&files)?;
-    let (authorities, keys) = (authorities(&folder, &root)?, are_there(&folder, &root)?);
+    let (authorities, trust) = (folder.authorities(&root.settings)?, are_there(&folder, &root)?);
     let tags = conflicts.iter().filter_map(|id| Some((id.clone(), root.definitions.tags.get(id)?.clone()))).collect();
     let asked = Root { definitions: Definitions { tags, ..Definitions::default() }, lock: Lock::default(), ..root };
     let world = RealWorld::new(Place::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
-    let findings = pass::runtime()?.block_on(pass::interruptible(served(&world, &asked, &authorities, &keys)))?;
+    let findings = pass::runtime()?.block_on(pass::interruptible(served(&world, &asked, &authorities, &trust)))?;
     for id in &conflicts {
         let pins: Vec<&Pin> = [&theirs, &ours].into_iter().filter_map(|lock| lock.pins.get(id)).collect();
         let pin = pin(id, &pins, &findings)?;
@@ -72,15 +71,6 @@ fn side(name: &str, text: String) -> Result<Lock, CliError> {
         CliError::said(format!("the side `{name}` of the conflict in `{}` is no lock: {first}", lock::FILE_NAME))
             .help(BY_HAND)
     })
-}
-
-/// The PEM files that the settings name.
-fn authorities(folder: &Folder, root: &Root) -> Result<Files, CliError> {
-    let mut authorities = Files::new();
-    for path in root.settings.registries.values().filter_map(|registry| registry.ca.as_ref()) {
-        authorities.extend(folder.file(path)?.map(|file| (path.clone(), file.bytes)));
-    }
-    Ok(authorities)
 }
 
 /// The pin of a tag that both sides moved: what its image is now. None where it has no definition any more, or follows
