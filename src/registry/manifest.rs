@@ -50,6 +50,13 @@ pub struct Descriptor {
     pub signature: Option<Box<Beside>>,
 }
 
+impl Descriptor {
+    /// A descriptor that says what each has to, and nothing more.
+    pub fn of(media_type: String, digest: Digest, size: u64) -> Self {
+        Self { media_type, digest, size, platform: None, attestation: false, artifact_type: None, signature: None }
+    }
+}
+
 /// What a manifest is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
@@ -247,7 +254,13 @@ fn descriptor(object: &Object) -> Result<Descriptor, String> {
             named = Some(platform(os, architecture, variant).ok_or("a descriptor's `platform` is none")?);
         }
     }
-    Ok(Descriptor { media_type, digest, size: *size, platform: named, attestation, artifact_type, signature })
+    Ok(Descriptor {
+        platform: named,
+        attestation,
+        artifact_type,
+        signature,
+        ..Descriptor::of(media_type, digest, *size)
+    })
 }
 
 /// A platform of these parts, if they are the words of one.

@@ -409,14 +409,6 @@ impl Drop for Running<'_> {
 
 /// What somebody makes up who pins a digest without its bytes.
 fn nothing(digest: &Digest) -> Content {
-    let config = Descriptor {
-        media_type: String::new(),
-        digest: digest.clone(),
-        size: 0,
-        platform: None,
-        attestation: false,
-        artifact_type: None,
-        signature: None,
-    };
+    let config = Descriptor::of(String::new(), digest.clone(), 0);
     Content::Image { config, layers: Vec::new() }
 }

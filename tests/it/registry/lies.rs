@@ -161,15 +161,7 @@ fn a_blob_is_exactly_what_its_descriptor_says() {
     let registry = Registry::new(plain(&[fake.host()])).unwrap();
     let ask = |size: u64, digest: &Digest| {
         let (media_type, digest) = (blob.media_type.clone(), digest.clone());
-        let blob = Descriptor {
-            media_type,
-            digest,
-            size,
-            platform: None,
-            attestation: false,
-            artifact_type: None,
-            signature: None,
-        };
+        let blob = Descriptor::of(media_type, digest, size);
         run(registry.blob(&repository, &blob)).map_err(|error| error.kind)
     };
     assert_eq!(ask(size, &blob.digest).as_deref(), Ok(blob.bytes.as_slice()));

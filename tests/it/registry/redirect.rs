@@ -87,15 +87,7 @@ fn redirected(ask: Ask, to: To, status: u16) {
                 let blob = made.build().blobs.remove(0);
                 let size = blob.bytes.len() as u64;
                 let (media_type, digest) = (blob.media_type, blob.digest);
-                let blob = Descriptor {
-                    media_type,
-                    digest,
-                    size,
-                    platform: None,
-                    attestation: false,
-                    artifact_type: None,
-                    signature: None,
-                };
+                let blob = Descriptor::of(media_type, digest, size);
                 registry.blob(asked.repository(), &blob).await.map(drop)
             }
         }
