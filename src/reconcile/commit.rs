@@ -1,4 +1,4 @@
-//! Fifth step: the commit, where there is anything to commit. Pure.
+//! Seventh step: the commit, where there is anything to commit. Pure.
 
 use crate::explain::Explained;
 use crate::lock::diff::Move;

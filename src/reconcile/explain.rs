@@ -1,4 +1,4 @@
-//! Step between pin and commit: what the moves change. Asks for the images that tags leave, which no other step needs.
+//! Sixth step: what the moves change. Asks for the images that tags leave, which no other step needs.
 //!
 //! It stops nothing: an image that is gone, or cannot be had now, leaves an explanation that says so.
 

@@ -1,4 +1,4 @@
-//! Sixth step: puts the commit on the branch, if the branch is still where it was read.
+//! Eighth step: puts the commit on the branch, if the branch is still where it was read.
 
 use crate::git::{CommitId, GitError, Push};
 use crate::world::{Change, World};
