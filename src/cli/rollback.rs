@@ -68,7 +68,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     let root = edit.root()?;
     let Some(tag) = root.definitions.tags.get(&id) else { return Err(root.no_such_tag(&args.tag).into()) };
     let Some(bad) = root.lock.pins.get(&id) else {
-        return Err(CliError::said(format!("`{id}` is not pinned, so there is nothing to go back from")));
+        return Err(CliError::said(format!("`{id}` is not pinned, so there is nothing to go back from"))
+            .help(format!("`pinstream update {id}` pins it")));
     };
     if matches!(&tag.source, Source::Image { image, .. } if image.digest().is_some()) {
         return Err(CliError::said(format!("`{id}` is fixed to its digest by its definition"))

@@ -275,3 +275,18 @@ fn what_cannot_be_rolled_back_says_why() {
         assert_eq!((ran.code, ran.stderr.contains(said)), (Some(1), true), "{}", ran.stderr);
     }
 }
+
+#[test]
+fn a_tag_without_a_pin_is_told_how_to_get_one() {
+    let stage = Stage::new();
+    stage.stream("[tags]\nnew = \"REGISTRY/python:3.12\"\n");
+    stage.check(
+        &["rollback", "python:new", "--reason", "x"],
+        r#"
+--- err
+error: `python:new` is not pinned, so there is nothing to go back from
+help: `pinstream update python:new` pins it
+--- exit 1
+"#,
+    );
+}
