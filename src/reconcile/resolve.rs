@@ -120,7 +120,9 @@ async fn import_image<W: World>(
     for want in wants {
         let finding = match &hint {
             Err(error) => Err(error.clone()),
-            Ok(hint) => highest(world, &image, hint, &want, basis).await,
+            Ok(hint) if want.is_met_by(&image, hint) => Ok(Finding::Unchanged),
+            // Most tags stand where they stood; room for the rest of the way is taken only for one that does not.
+            Ok(hint) => Box::pin(highest(world, &image, hint, &want, basis)).await,
         };
         answers.push((want.id.clone(), finding));
     }
@@ -149,6 +151,9 @@ async fn highest<W: World>(
     for tag in &want.lower {
         let image = ImageRef::tagged(image.repository().clone(), tag.clone());
         let hint = served(world, &image, std::slice::from_ref(want)).await?;
+        if want.is_met_by(&image, &hint) {
+            return Ok(Finding::Unchanged);
+        }
         match look(world, &image, &hint, want, basis).await {
             Err(Unverified::Unsigned(error)) => {
                 tracing::debug!("`{}` passes a tag over: {error}", want.id);
@@ -187,9 +192,6 @@ async fn look<W: World>(
     let &Want { id, tag, pin, stands, .. } = want;
     let Basis { fetched, judge, trust } = basis;
     let platform = want.platform();
-    if want.is_met_by(image, hint) {
-        return Ok(Finding::Unchanged);
-    }
     let signed = tag.adoption.as_ref().and_then(|rules| rules.verify.as_ref());
     // What does not depend on the bytes is decided before they are fetched. What is not signed has no time to wait for,
     // though: it would stand before a lower tag that is.
