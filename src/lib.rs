@@ -40,6 +40,7 @@ pub mod problem;
 pub mod yaml;
 pub mod find;
 mod table;
+pub mod template;
 pub mod settings;
 pub mod stream;
 pub mod lock;

@@ -201,6 +201,8 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         };
         let change =
             if request.effect == Effect::Show { None } else { commit::commit(&scene, &next, &moves, &explained)? };
+        let is_plan = request.effect == Effect::Show && *next != scene.root.lock;
+        let message = is_plan.then(|| commit::message(&scene, &moves, &explained)).transpose()?;
         let mut landed = None;
         match publish::publish(world, &scene.sight.branch, change).await? {
             Published::Nothing => {}
@@ -248,6 +250,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             rows,
             remotes: abroad.rows(&scene.root.settings),
             hooks: Vec::new(),
+            message,
             notes,
             errors: undiscovered,
         };

@@ -37,6 +37,8 @@ pub struct Report {
     pub remotes: Vec<RemoteRow>,
     /// The hooks that had something to do, in the order of the settings.
     pub hooks: Vec<HookRow>,
+    /// The message that a commit would have; none where one was made, or nothing is to be written.
+    pub message: Option<String>,
     /// Anything else that people should know, a sentence each.
     pub notes: Vec<String>,
     /// What went wrong beside tags and hooks.
@@ -342,6 +344,7 @@ pub(crate) mod sample {
                 hook("chat", HookOutcome::Failed(HookExit::Code(7)), ""),
                 hook("slow", HookOutcome::Elsewhere, ""),
             ],
+            message: None,
             errors: Vec::new(),
             notes: vec!["the remote takes no state ref: the state is kept on this machine".to_owned()],
         }

@@ -24,6 +24,7 @@ use jiff::tz::TimeZone;
 use crate::image::{NameError, Platform, RegistryHost, RemoteName};
 use crate::problem::{Place, Problem};
 use crate::table::text;
+use crate::template::Template;
 use adoption::Adoption;
 use globs::TagGlobs;
 use remote::RemoteSettings;
@@ -103,6 +104,8 @@ pub struct GitSettings {
     pub branch: Option<String>,
     /// Author and committer; none means `pinstream <pinstream@localhost>`.
     pub author: Option<Author>,
+    /// What makes the messages of commits; none means the default.
+    pub message: Option<Template>,
 }
 
 /// A name and an e-mail address, as in `name <address>`.

@@ -16,15 +16,19 @@ const WIDTH: usize = 100;
 #[doc = include_str!("../streams.md")]
 pub const STREAMS: &str = include_str!("../streams.md");
 
+#[doc = include_str!("../message.md")]
+pub const MESSAGE: &str = include_str!("../message.md");
+
 /// The topics, by name.
-const TOPICS: [(&str, &str); 1] = [("streams", STREAMS)];
+const TOPICS: [(&str, &str); 2] = [("message", MESSAGE), ("streams", STREAMS)];
 
 /// Print this message, or the help of a command or topic
 ///
-/// The topic `streams` says what became of each thing that OpenShift's image streams do.
+/// The topic `streams` says what became of each thing that OpenShift's image streams do, and `message` how the messages
+/// of commits are written.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A command, or the topic `streams`
+    /// A command, or a topic: `message` or `streams`
     #[arg(value_name = "COMMAND|TOPIC")]
     of: Option<String>,
 }
@@ -53,7 +57,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     let error = CliError::usage(format!("there is no command or topic `{name}`"));
     Err(match nearest(name, names) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
-        None => error.help("`pinstream help` lists the commands; the topic is `streams`"),
+        None => error.help("`pinstream help` lists the commands; the topics are `message` and `streams`"),
     })
 }
 
@@ -63,9 +67,12 @@ fn plain(markdown: &str) -> String {
     for line in markdown.lines() {
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
         match (line, cells.as_slice()) {
-            (line, [first, ..]) if line.starts_with("| ---") || matches!(*first, "#" | "with oc") => {}
+            (line, [first, ..]) if line.starts_with("| ---") || matches!(*first, "#" | "key" | "with oc") => {}
             (line, [first, rest @ ..]) if line.starts_with('|') => match rest {
-                [only] => fold(&mut text, &format!("  {first}"), "      ", only),
+                [only] => {
+                    text.push_str(&format!("  {first}\n"));
+                    fold(&mut text, "", "      ", only);
+                }
                 [what, here] => {
                     fold(&mut text, &format!("{first:>4}"), "    ", what);
                     fold(&mut text, "", "      ", here);
@@ -108,6 +115,7 @@ fn fold(text: &mut String, lead: &str, indent: &str, words: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::context;
 
     #[test]
     fn all_83_rows_are_there_and_each_says_what_became_of_it() {
@@ -129,10 +137,34 @@ mod tests {
     }
 
     #[test]
+    fn each_key_of_templates_is_told() {
+        let rows = MESSAGE.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+        let told: Vec<&str> = rows.map(|(key, _)| key).filter(|key| !matches!(*key, "key" | "---")).collect();
+        let mut known: Vec<String> = context::keys().into_iter().take(2).flat_map(|(_, keys)| keys).collect();
+        let mut told_sorted: Vec<String> = told.iter().map(ToString::to_string).collect();
+        told_sorted.sort();
+        known.sort();
+        assert_eq!(told_sorted, known);
+        for key in context::keys().into_iter().flat_map(|(_, keys)| keys) {
+            assert!(told.contains(&key.as_str()) || MESSAGE.contains(&format!("`{key}`")), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_template_that_is_shown_can_be_used() {
+        let block: Vec<&str> =
+            MESSAGE.lines().filter_map(|line| line.strip_prefix("    ").or((line.is_empty()).then_some(""))).collect();
+        let (settings, problems) = crate::settings::read(block.join("\n").trim().as_bytes());
+        assert_eq!((settings.git.message.is_some(), problems), (true, Vec::new()));
+    }
+
+    #[test]
     fn a_topic_is_set_for_a_terminal() {
-        let text = plain(STREAMS);
-        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
-        assert!(!text.contains("| "), "{text}");
+        for (_, topic) in TOPICS {
+            let text = plain(topic);
+            assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+            assert!(!text.contains("| "), "{text}");
+        }
         insta::assert_snapshot!(plain("## Verbs\n| with oc | with pinstream |\n| --- | --- |\n| oc tag | pinstream tag |\n\
             | # | in OpenShift | here |\n| --- | --- | --- |\n| 1 | one | same: as there |\n"), @"
         Verbs

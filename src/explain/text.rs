@@ -40,12 +40,17 @@ fn built(made: &Sides<Timestamp>) -> Option<String> {
     let new = made.new?;
     // RFC 3339 up to the day.
     let day: String = new.to_string().chars().take(10).collect();
-    let later = made.old.map(|old| match new.duration_since(old) {
-        gap if gap.is_zero() => ", at the same moment".to_owned(),
-        gap if gap.is_negative() => format!(", {} earlier", long(gap.abs())),
-        gap => format!(", {} later", long(gap)),
-    });
-    Some(format!("built {day}{}", later.unwrap_or_default()))
+    let age = age(made).map(|age| format!(", {age}")).unwrap_or_default();
+    Some(format!("built {day}{age}"))
+}
+
+/// How long after the old image the new one was built, as `12 days later`.
+pub fn age(made: &Sides<Timestamp>) -> Option<String> {
+    Some(match made.new?.duration_since(made.old?) {
+        gap if gap.is_zero() => "at the same moment".to_owned(),
+        gap if gap.is_negative() => format!("{} earlier", long(gap.abs())),
+        gap => format!("{} later", long(gap)),
+    })
 }
 
 /// `12.1 MB → 12.4 MB`

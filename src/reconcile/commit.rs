@@ -4,7 +4,7 @@ use crate::explain::Explained;
 use crate::lock::diff::Move;
 use crate::lock::{Lock, encode};
 use crate::problem::Problems;
-use crate::report::message;
+use crate::report::message as messages;
 use crate::settings::Author;
 use crate::world::Change;
 
@@ -25,8 +25,17 @@ pub fn commit(scene: &Scene, next: &Lock, moves: &[Move], explained: &Explained)
     Ok(Some(Change {
         parent: scene.sight.tip.clone(),
         lock: text,
-        message: message::message(moves, explained),
+        message: message(scene, moves, explained)?,
         author: author
             .unwrap_or_else(|| Author { name: "pinstream".to_owned(), email: "pinstream@localhost".to_owned() }),
     }))
+}
+
+/// The message that a commit of `moves` would have.
+///
+/// # Errors
+/// What is wrong with the template of the settings.
+pub fn message(scene: &Scene, moves: &[Move], explained: &Explained) -> Result<String, Problems> {
+    let template = scene.root.settings.git.message.as_ref();
+    messages::of(template, moves, explained).map_err(|problem| Problems(vec![problem]))
 }

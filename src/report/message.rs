@@ -1,13 +1,18 @@
 //! The message of the commit that moves pins.
 //!
-//! It follows from the moves and what they change. Text of images gets into it only in the letters of a version, and in
-//! those of an address of a forge: no `@name`, no `[skip ci]`, no trailer and no line break can come from a label.
+//! It follows from the moves and what they change, and from the template of the settings. Text of images gets into it
+//! only in the letters of a version, and in those of an address of a forge: no `@name`, no `[skip ci]`, no trailer and
+//! no line break can come from a label.
+
+mod context;
 
 use std::fmt::Write as _;
 use std::rc::Rc;
 
 use crate::explain::{Explained, Explanation};
 use crate::lock::diff::{Move, Side};
+use crate::problem::Problem;
+use crate::template::{Template, fit};
 
 /// The longest subject that tools show whole, in characters.
 const SUBJECT_MAX: usize = 72;
@@ -38,6 +43,17 @@ pub fn message(moves: &[Move], explained: &Explained) -> String {
         let _ = writeln!(out, "- and {} more", moves.len() - LINES_MAX);
     }
     out
+}
+
+/// The message that `template` makes of `moves`, or the one that is written where there is none.
+///
+/// # Errors
+/// What is wrong with the template.
+pub fn of(template: Option<&Template>, moves: &[Move], explained: &Explained) -> Result<String, Problem> {
+    let default = message(moves, explained);
+    let Some(template) = template else { return Ok(default) };
+    let text = template.render(&context::context(moves, explained, &default))?;
+    Ok(fit::message(&text, &subject(moves)))
 }
 
 fn subject(moves: &[Move]) -> String {
@@ -73,8 +89,13 @@ fn line(m: &Move) -> String {
 
 /// `version` in the letters that versions have.
 fn letters(version: &str) -> String {
-    let letter = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+' | '~') { c } else { '_' };
-    version.chars().take(VERSION_MAX).map(letter).collect()
+    letters_and(version, "", VERSION_MAX)
+}
+
+/// At most `max` characters of `text` in the same letters and in those of `more`.
+fn letters_and(text: &str, more: &str, max: usize) -> String {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+' | '~') || more.contains(c);
+    text.chars().take(max).map(|c| if is_letter(c) { c } else { '_' }).collect()
 }
 
 #[cfg(test)]

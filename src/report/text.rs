@@ -48,6 +48,12 @@ pub fn text(report: &Report, show: Show, style: Style) -> String {
     for hook in &report.hooks {
         out.hook(hook);
     }
+    if let Some(message) = report.message.as_deref().filter(|_| show == Show::Everything) {
+        out.put(format_args!("message:\n"));
+        for line in escape::lines(message).lines() {
+            out.put(format_args!("{}\n", format!("    {line}").trim_end()));
+        }
+    }
     for note in &report.notes {
         out.put(format_args!("note: {}\n", escape::terminal(note)));
     }
@@ -242,6 +248,23 @@ mod tests {
     }
 
     #[test]
+    fn the_message_of_a_commit_is_shown_with_the_details() {
+        let message = Some("pin\n\n## a\n::error::x\n".to_owned());
+        let mut report = Report { message, end: End::Planned, ..sample::report() };
+        report.rows.truncate(0);
+        let shown = |show| text(&report, show, Style::Plain);
+        assert!(!shown(Show::Explained).contains("message:"));
+        insta::assert_snapshot!(shown(Show::Everything).split_once("message:").unwrap().1, @r"
+            pin
+
+            #\u{23} a
+            \u{3a}:error::x
+        note: the remote takes no state ref: the state is kept on this machine
+        no tags; nothing was written
+        ");
+    }
+
+    #[test]
     fn colours_change_nothing_but_colours() {
         let plain = text(&sample::report(), Show::Everything, Style::Plain);
         let coloured = text(&sample::report(), Show::Everything, Style::Colour);
@@ -277,6 +300,7 @@ mod tests {
                 (hook.name, hook.output) = (foreign.clone(), foreign.clone());
             }
             report.notes = vec![foreign.clone()];
+            report.message = Some(foreign.clone());
             report.branch = Some(foreign);
             let shown = text(&report, Show::Everything, Style::Plain);
             assert!(!shown.chars().any(|c| c != '\n' && escape::is_deceptive(c)), "{shown:?}");

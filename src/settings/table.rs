@@ -42,8 +42,9 @@ pub(crate) struct GitTable {
     pub(crate) branch: Option<At<String>>,
     /// Author and committer, as `name <address>`.
     pub(crate) author: Option<At<String>>,
-    /// Not yet supported.
-    pub(crate) message: Option<Reserved>,
+    /// A template (Jinja) for the messages of commits, of `title`, `text`, `count` and `moves`; `pinstream help message`
+    /// has all of it.
+    pub(crate) message: Option<At<String>>,
     /// Not yet supported.
     pub(crate) sign: Option<Reserved>,
 }

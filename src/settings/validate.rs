@@ -17,6 +17,7 @@ use crate::image::{NameError, RegistryHost, is_repository_path};
 use crate::problem::{At, Findings, Place, Problem, SourceFile, is_bidi_control};
 use crate::table::shape::short;
 use crate::table::{Entries, Read};
+use crate::template::Template;
 
 /// How many hooks a root may have, and how many patterns, files, arguments or variables one of them.
 pub(super) const HOOKS_MAX: usize = 100;
@@ -95,7 +96,16 @@ pub(crate) fn is_text(text: &At<String>, findings: &mut Findings<'_>) -> bool {
 fn git(table: &GitTable, findings: &mut Findings<'_>) -> GitSettings {
     let branch = table.branch.as_ref().and_then(|text| findings.keep(&text.span, branch(&text.value)));
     let author = table.author.as_ref().and_then(|text| findings.keep(&text.span, author(&text.value)));
-    GitSettings { branch, author }
+    let message = table.message.as_ref().and_then(|text| message(text, findings));
+    GitSettings { branch, author, message }
+}
+
+fn message(text: &At<String>, findings: &mut Findings<'_>) -> Option<Template> {
+    if !is_text(text, findings) {
+        return None;
+    }
+    let read = Template::read("git.message", text, findings.file);
+    read.map_err(|problem| findings.problems.push(problem)).ok()
 }
 
 /// A branch's name, by the rules of git-check-ref-format(1).

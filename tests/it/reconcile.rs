@@ -13,6 +13,7 @@ mod history;
 mod hooks;
 mod landed;
 mod left;
+mod message;
 mod operator;
 mod people;
 mod places;

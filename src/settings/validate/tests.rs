@@ -55,7 +55,7 @@ fn mistakes_in_git_settings_are_said() {
 [git]
 branch = "refs/heads/main"
 author = "me@acme.example"
-message = "x"
+message = "{{ tilte }}"
 sign = "ssh"
 "#), @r#"
     error: `refs/heads/main` is not a branch's name
@@ -74,13 +74,13 @@ sign = "ssh"
       |
       = help: a name and an address, as `pinstream <pinstream@acme.example>`
 
-    error: `message` is not yet supported
-     --> pinstream.toml:5:1
+    error: the template `git.message` cannot be used (line 1, column 4): `tilte` is not known, tried on a tag that moved
+     --> pinstream.toml:5:15
       |
-    5 | message = "x"
-      | ^^^^^^^
+    5 | message = "{{ tilte }}"
+      |               ^^^^^
       |
-      = help: take it out: this version would not act on it
+      = help: did you mean `title`?
 
     error: `sign` is not yet supported
      --> pinstream.toml:6:1

@@ -1,0 +1,219 @@
+//! What templates are given of moves: the words of `pinstream.event/v1`, in letters that act nowhere.
+
+use serde::Serialize;
+
+use super::{LINES_MAX, letters, letters_and, subject};
+use crate::explain::{Explained, Explanation, text};
+use crate::image::{Digest, ImageRef, PinnedRef};
+use crate::lock::diff::{Change, Move, Side};
+use crate::template::context::{self as given, Context};
+use crate::wire::explanation::{BaseV1, DifferenceV1, ExplanationV1, LayersV1, SidesV1};
+
+/// How many differences of a move are given.
+const DIFFERENCES_MAX: usize = 50;
+/// How much of a sentence is given, in characters.
+const SENTENCE_MAX: usize = 200;
+
+/// What a template is given of `moves`; `message` is what is written where there is none.
+pub(super) fn context(moves: &[Move], explained: &Explained, message: &str) -> Context {
+    let text = message.split_once('\n').map(|(_, text)| text.trim()).unwrap_or_default();
+    Context {
+        count: moves.len(),
+        moves: moves.iter().take(LINES_MAX).map(|one| of(one, explained.get(&one.tag).map(|one| &**one))).collect(),
+        more: moves.len().saturating_sub(LINES_MAX),
+        title: subject(moves),
+        text: text.to_owned(),
+    }
+}
+
+fn of(one: &Move, explanation: Option<&Explanation>) -> given::Move {
+    let change = match one.change {
+        Change::Added { .. } => "added",
+        Change::Moved { .. } => "moved",
+        Change::Removed { .. } => "removed",
+    };
+    let pinned = |side: &Side| PinnedRef { image: one.image.clone(), digest: side.digest.clone() }.to_string();
+    let plain = given::Move {
+        id: one.tag.to_string(),
+        stream: one.tag.stream.to_string(),
+        tag: one.tag.tag.to_string(),
+        follow: one.follow.as_ref().map(ToString::to_string),
+        image: one.image.to_string(),
+        change: change.to_owned(),
+        old: one.before().map(side),
+        new: one.after().map(side),
+        reference: one.after().map(pinned),
+        ..given::Move::default()
+    };
+    let Some(explanation) = explanation else { return plain };
+    let age = text::age(&explanation.made);
+    // Each key is named, so that none that is new there is left out here.
+    let ExplanationV1 {
+        class,
+        unknown,
+        compare,
+        warnings,
+        built,
+        size,
+        layers,
+        platforms_gained,
+        platforms_lost,
+        base,
+        differences,
+    } = ExplanationV1::from(explanation);
+    given::Move {
+        class,
+        unknown: unknown.map(|sentence| letters_and(&sentence, " ,", SENTENCE_MAX)),
+        compare,
+        age,
+        warnings,
+        built: sides(built, |text| text),
+        size: sides(size, |size| size),
+        layers: layers.map(|LayersV1 { kept, added, removed }| given::Layers { kept, added, removed }),
+        platforms_gained,
+        platforms_lost,
+        base: base.map(|base| sides(base, base_of)),
+        differences: differences.into_iter().take(DIFFERENCES_MAX).map(difference).collect(),
+        ..plain
+    }
+}
+
+fn side(side: &Side) -> given::Side {
+    given::Side {
+        digest: side.digest.to_string(),
+        short: side.digest.short().to_owned(),
+        version: side.version.as_deref().map(letters).filter(|version| !version.is_empty()),
+    }
+}
+
+fn sides<T, U>(sides: SidesV1<T>, show: impl Fn(T) -> U) -> given::Sides<U> {
+    given::Sides { old: sides.old.map(&show), new: sides.new.map(&show) }
+}
+
+/// A name that is none of an image's, and a digest that is none, could be any words.
+fn base_of(base: BaseV1) -> given::Base {
+    let BaseV1 { name, digest } = base;
+    let is_plain =
+        |name: &str| name.parse::<ImageRef>().is_ok_and(|image| image.repository().registry().port().is_none());
+    given::Base {
+        name: name.map(|name| if is_plain(&name) { name } else { letters(&name) }),
+        digest: digest.filter(|digest| digest.parse::<Digest>().is_ok()),
+    }
+}
+
+fn difference(difference: DifferenceV1) -> given::Difference {
+    let DifferenceV1 { what, name, old, new } = difference;
+    let [name, old, new] = [name, old, new].map(|text| text.as_deref().map(letters));
+    given::Difference { what: word(&what), name, old, new }
+}
+
+/// The word by which JSON has it.
+fn word(what: &impl Serialize) -> String {
+    let value = serde_json::to_value(what).unwrap_or_default();
+    value.as_str().map(str::to_owned).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::explain::{Difference, Layers, Sides, What};
+    use crate::image::facts::Base;
+    use crate::lock::diff::moves;
+    use crate::lock::sample;
+    use crate::state::Begun;
+    use crate::wire::{EventV1, Landed};
+
+    const HOSTILE: &str = "1\n\nSigned-off-by: @root [skip ci] fixes #1 <b>\u{202e}\n---\nPinstream-Plan: x";
+
+    fn hostile() -> Explanation {
+        let text = || Some(HOSTILE.to_owned());
+        let base = || Base { name: text(), digest: text() };
+        let differences = [What::User, What::Label(HOSTILE.to_owned()), What::Variable(HOSTILE.to_owned())];
+        Explanation {
+            class: "minor".parse().ok(),
+            unknown: text(),
+            compare: Some("https://github.com/acme/web/compare/0a...1b".to_owned()),
+            made: Sides { old: "2026-10-01T00:00:00Z".parse().ok(), new: "2026-10-13T00:00:00Z".parse().ok() },
+            size: Sides { old: Some(1), new: Some(2) },
+            layers: Some(Layers { kept: 1, added: 2, removed: 3 }),
+            gained: vec!["linux/arm64".parse().unwrap()],
+            lost: vec!["linux/amd64".parse().unwrap()],
+            base: Some(Sides { old: Some(base()), new: Some(base()) }),
+            to_root: true,
+            differences: differences.map(|what| Difference { what, old: text(), new: text() }).into(),
+        }
+    }
+
+    /// All moves from one lock to another, each with `explanation`.
+    fn all_moves(explanation: Explanation) -> (Vec<Move>, Explained) {
+        let mut new = sample::python();
+        for pin in new.pins.values_mut() {
+            pin.digest = sample::digest(9);
+            pin.details.version = Some(HOSTILE.to_owned());
+        }
+        let moves = moves(&sample::python(), &new);
+        let explanation = Rc::new(explanation);
+        let explained = moves.iter().map(|one| (one.tag.clone(), Rc::clone(&explanation))).collect();
+        (moves, explained)
+    }
+
+    #[test]
+    fn templates_have_the_words_of_events() {
+        let (moves, explained) = all_moves(hostile());
+        let begun = Begun::default();
+        let landed = Landed { remote: None, branch: "main", root: "", commit: "0", begun: &begun };
+        let event = serde_json::to_value(EventV1::new("x", landed, &moves, &explained)).unwrap();
+        let given = serde_json::to_value(context(&moves, &explained, "")).unwrap();
+        for (told, given) in event["moves"].as_array().unwrap().iter().zip(given["moves"].as_array().unwrap()) {
+            assert_all_keys(told, given);
+            assert_all_keys(&told["explanation"], given);
+        }
+    }
+
+    fn assert_all_keys(told: &Value, given: &Value) {
+        let known = ["explanation", "id"];
+        for (key, value) in told.as_object().unwrap() {
+            assert!(known.contains(&key.as_str()) || given.get(key).is_some(), "{key}");
+            if value.is_object() && key != "explanation" {
+                assert_all_keys(value, &given[key]);
+            }
+        }
+    }
+
+    #[test]
+    fn t9_no_text_of_an_image_acts_in_what_templates_are_given() {
+        fn texts(value: &Value, found: &mut Vec<String>) {
+            match value {
+                Value::String(text) => found.push(text.clone()),
+                Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+                Value::Object(items) => items.values().for_each(|item| texts(item, found)),
+                _ => {}
+            }
+        }
+        let (moves, explained) = all_moves(hostile());
+        let mut found = Vec::new();
+        texts(&serde_json::to_value(context(&moves, &explained, "one\n\ntwo")).unwrap(), &mut found);
+        assert!(found.len() > 50, "{found:?}");
+        for text in found {
+            assert!(!text.contains("[skip ci]") && !text.contains("@root") && !text.contains("#1"), "{text}");
+            assert!(!text.chars().any(|c| c.is_control() || c == '\u{202e}' || c == '<'), "{text}");
+            assert!(!text.starts_with("Signed-off-by:") && !text.starts_with("Pinstream-"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_base_is_named_where_it_is_an_image() {
+        let check = |name: &str, expected: &str| {
+            let base = base_of(BaseV1 { name: Some(name.to_owned()), digest: Some("latest".to_owned()) });
+            assert_eq!((base.name.as_deref(), base.digest), (Some(expected), None));
+        };
+        check("docker.io/library/debian:12", "docker.io/library/debian:12");
+        check("debian 12", "debian_12");
+        // Where a line begins with it, it would be a trailer.
+        check("signed-off-by:5000/a:1", "signed-off-by_5000_a_1");
+    }
+}
