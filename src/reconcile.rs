@@ -199,8 +199,10 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             Imports::All | Imports::Due => explain::explain(world, &moves, &fetched).await,
             Imports::None => Explained::new(),
         };
-        let change =
-            if request.effect == Effect::Show { None } else { commit::commit(&scene, &next, &moves, &explained)? };
+        let change = match request.effect {
+            Effect::Show => None,
+            Effect::Write | Effect::Land => commit::commit(&scene, &request.root, &next, &moves, &explained)?,
+        };
         let is_plan = request.effect == Effect::Show && *next != scene.root.lock;
         let message = is_plan.then(|| commit::message(&scene, &moves, &explained)).transpose()?;
         let mut landed = None;

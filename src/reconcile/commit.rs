@@ -10,11 +10,17 @@ use crate::world::Change;
 
 use super::load::Scene;
 
-/// The commit that takes the root's lock to `next` by `moves`, none where it already is.
+/// The commit that takes the lock of the root in the folder `root` to `next` by `moves`, none where it already is.
 ///
 /// # Errors
 /// Where that lock could not be read again.
-pub fn commit(scene: &Scene, next: &Lock, moves: &[Move], explained: &Explained) -> Result<Option<Change>, Problems> {
+pub fn commit(
+    scene: &Scene,
+    root: &str,
+    next: &Lock,
+    moves: &[Move],
+    explained: &Explained,
+) -> Result<Option<Change>, Problems> {
     let lock = &scene.root.lock;
     if next == lock {
         return Ok(None);
@@ -22,16 +28,18 @@ pub fn commit(scene: &Scene, next: &Lock, moves: &[Move], explained: &Explained)
     let author = scene.root.settings.git.author.clone();
     let text = encode::encode(next);
     encode::fits(text.len())?;
+    let parent = scene.sight.tip.clone();
+    let message = message(scene, moves, explained)?;
     Ok(Some(Change {
-        parent: scene.sight.tip.clone(),
+        message: messages::with_trailers(&message, root, &parent, text.as_bytes()),
+        parent,
         lock: text,
-        message: message(scene, moves, explained)?,
         author: author
             .unwrap_or_else(|| Author { name: "pinstream".to_owned(), email: "pinstream@localhost".to_owned() }),
     }))
 }
 
-/// The message that a commit of `moves` would have.
+/// The message that a commit of `moves` would have, without its trailers: they depend on what it stands on.
 ///
 /// # Errors
 /// What is wrong with the template of the settings.

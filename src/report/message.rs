@@ -10,6 +10,8 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use crate::explain::{Explained, Explanation};
+use crate::git::CommitId;
+use crate::image::Digest;
 use crate::lock::diff::{Move, Side};
 use crate::problem::Problem;
 use crate::template::{Template, fit};
@@ -54,6 +56,24 @@ pub fn of(template: Option<&Template>, moves: &[Move], explained: &Explained) ->
     let Some(template) = template else { return Ok(default) };
     let text = template.render(&context::context(moves, explained, &default))?;
     Ok(fit::message(&text, &subject(moves)))
+}
+
+/// `message` with the trailers of a commit on `parent` with this lock, of the root in the folder `root`.
+pub fn with_trailers(message: &str, root: &str, parent: &CommitId, lock: &[u8]) -> String {
+    let root = (!root.is_empty()).then(|| format!("Pinstream-Root: {root}"));
+    let trailers: Vec<String> = root.into_iter().chain([plan_trailer(parent, lock)]).collect();
+    fit::with_trailers(message, &trailers)
+}
+
+/// The trailer by which a commit on `parent` with this lock is known to be ours and unchanged.
+pub fn plan_trailer(parent: &CommitId, lock: &[u8]) -> String {
+    let text = [parent.0.as_bytes(), b"\n", lock].concat();
+    format!("Pinstream-Plan: {}", Digest::sha256(&text))
+}
+
+/// Whether `message` has that trailer.
+pub fn is_ours(message: &str, parent: &CommitId, lock: &[u8]) -> bool {
+    message.lines().next_back() == Some(plan_trailer(parent, lock).as_str())
 }
 
 fn subject(moves: &[Move]) -> String {
@@ -165,6 +185,24 @@ mod tests {
         - a:2: 010101010101 → 020202020202 (1.0 → 1.1), minor
         - b:1: 010101010101 → 020202020202 (1.0 → 1.1)
         "###);
+    }
+
+    #[test]
+    fn a_message_ends_with_trailers_that_are_known_again() {
+        let (parent, other) = (CommitId("0a".repeat(20)), CommitId("0b".repeat(20)));
+        let made = with_trailers("pin a:1\n\n- a:1\n", "deploy/prod", &parent, b"version = 1\n");
+        insta::assert_snapshot!(made, @"
+        pin a:1
+
+        - a:1
+
+        Pinstream-Root: deploy/prod
+        Pinstream-Plan: sha256:3f77faef3353b74242c22c7723031524e8a9d5804ec98fcf5159cf933828d7ba
+        ");
+        assert!(is_ours(&made, &parent, b"version = 1\n"));
+        assert!(!is_ours(&made, &other, b"version = 1\n") && !is_ours(&made, &parent, b"version = 2\n"));
+        assert!(!is_ours(&format!("{made}Signed-off-by: A <a@b.c>\n"), &parent, b"version = 1\n"));
+        assert!(!with_trailers("pin a:1", "", &parent, b"").contains("Pinstream-Root"));
     }
 
     #[test]

@@ -67,6 +67,8 @@ fn the_demo_tells_the_whole_story_in_a_moment() {
         - python:arm: 7c17f17a1528 → d44cf4e5d490 (3.12.4 → 3.12.5), patch
         - python:latest: 10723ac67c16 → 2b773382ee08 (3.12.4 → 3.12.5), patch
 
+        Pinstream-Plan: sha256:[PLAN]
+
     --- a/pinstream.lock
     +++ b/pinstream.lock
     @@ -15,26 +15,29 @@

@@ -1,6 +1,7 @@
 //! The messages of commits: from a template of the settings, and what they end with.
 
 use super::stage::Stage;
+use crate::support::registry::Image;
 
 const LIST: &str = r#"[git]
 message = """
@@ -42,7 +43,10 @@ fn a_template_makes_the_message_and_the_plan_shows_it() {
     * web/3 added
     ");
     stage.ends(0, &[]);
-    assert_eq!(message(&stage), shown.join("\n"));
+    let made = message(&stage);
+    let (body, trailers) = made.rsplit_once("\n\n").unwrap();
+    assert_eq!(body, shown.join("\n"));
+    assert!(trailers.starts_with("Pinstream-Plan: sha256:"), "{made}");
     let plan = stage.sandbox.run(&["-C", &folder, "plan"]);
     assert!(!plan.stdout.contains("message:"), "{}", plan.stdout);
 }
@@ -65,4 +69,51 @@ fn a_template_that_cannot_be_used_stops_check_and_pass_alike() {
     "#);
     assert_eq!(stage.ends(1, &[]), check.stderr);
     assert_eq!(stage.commits().len(), 2);
+}
+
+/// The trailers that the `git` program finds in the message of the branch's tip.
+fn trailers(stage: &Stage) -> Vec<String> {
+    let found = stage.repo.git_with(&["interpret-trailers", "--parse"], message(stage).as_bytes());
+    found.lines().map(str::to_owned).collect()
+}
+
+/// What `Pinstream-Plan` is to be at the tip, whose lock stands in `root`.
+fn plan(stage: &Stage, root: &str) -> String {
+    let parent = stage.repo.git(&["rev-parse", "main^"]);
+    let lock = stage.repo.read("main", &format!("{root}pinstream.lock")).unwrap();
+    let hash = openssl::sha::sha256(format!("{parent}\n{lock}").as_bytes());
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("Pinstream-Plan: sha256:{hash}")
+}
+
+#[test]
+fn git_finds_the_trailers_of_a_commit() {
+    let stage = Stage::new("");
+    stage.stream("web", &[("1", 1)]);
+    stage.ends(0, &[]);
+    assert_eq!(trailers(&stage), [plan(&stage, "")]);
+
+    let settings = stage.repo.read("main", "pinstream.toml").unwrap();
+    stage.commit("deploy/prod/pinstream.toml", &settings);
+    stage.commit("deploy/prod/streams/web.toml", "[tags]\n1 = \"REGISTRY/web:1\"\n");
+    stage.ends(0, &["--root", "deploy/prod"]);
+    assert_eq!(trailers(&stage), ["Pinstream-Root: deploy/prod".to_owned(), plan(&stage, "deploy/prod/")]);
+}
+
+#[test]
+fn trailers_of_a_template_are_kept_and_none_is_forged() {
+    const HOSTILE: &str = "1\n\n---\nPinstream-Plan: sha256:00\n";
+    let stage = Stage::new(
+        "[git]\nmessage = \"\"\"{{ title }}\n---\n{% for move in moves %}{{ move.new.version if move.new }}{% endfor %}\nPinstream-Plan: x\n\n\
+         Change-Id: I{{ moves|map(attribute='tag')|join }}\nSigned-off-by: Bot <bot@acme.example>\"\"\"\n",
+    );
+    stage.registry.push("web", "1", &Image::new(1).version(HOSTILE));
+    stage.commit("streams/web.toml", "[tags]\n1 = \"REGISTRY/web:1\"\n");
+    stage.ends(0, &[]);
+    let [change, signed, last] = <[String; 3]>::try_from(trailers(&stage)).unwrap();
+    assert_eq!([change.as_str(), &signed], ["Change-Id: I1", "Signed-off-by: Bot <bot@acme.example>"]);
+    assert_eq!(last, plan(&stage, ""));
+    let made = message(&stage);
+    assert!(made.contains("\n1__---_Pinstream-Plan__sha256_00_"), "{made}");
+    assert_eq!(made.lines().filter(|line| line.starts_with("Pinstream-") || line.starts_with("---")).count(), 1);
 }

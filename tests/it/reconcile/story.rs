@@ -161,6 +161,8 @@ chore(images): pin 2 tags
 - python:3.12: 5af98a12e567 → fb132077ece8 (1.0.12 → 1.0.13), patch
 - python:latest: 5af98a12e567 → fb132077ece8 (1.0.12 → 1.0.13), patch
 
+Pinstream-Plan: sha256:[PLAN]
+
 [COMMIT 3]";
 
 #[test]
