@@ -61,10 +61,20 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     })
 }
 
-/// A topic's Markdown as text for a terminal: each row of a table is a paragraph, the first cell before it.
+/// A topic's Markdown as text for a terminal: each row of a table is a paragraph, the first cell before it, and what is
+/// fenced is set in.
 fn plain(markdown: &str) -> String {
     let mut text = String::new();
+    let mut is_fenced = false;
     for line in markdown.lines() {
+        if line.starts_with("```") || is_fenced {
+            is_fenced ^= line.starts_with("```");
+            if !line.starts_with("```") {
+                text.push_str(format!("    {line}").trim_end());
+                text.push('\n');
+            }
+            continue;
+        }
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
         match (line, cells.as_slice()) {
             (line, [first, ..]) if line.starts_with("| ---") || matches!(*first, "#" | "key" | "with oc") => {}
@@ -152,9 +162,8 @@ mod tests {
 
     #[test]
     fn the_template_that_is_shown_can_be_used() {
-        let block: Vec<&str> =
-            MESSAGE.lines().filter_map(|line| line.strip_prefix("    ").or((line.is_empty()).then_some(""))).collect();
-        let (settings, problems) = crate::settings::read(block.join("\n").trim().as_bytes());
+        let block = MESSAGE.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let (settings, problems) = crate::settings::read(block.as_bytes());
         assert_eq!((settings.git.message.is_some(), problems), (true, Vec::new()));
     }
 
