@@ -14,6 +14,7 @@ mod local_state;
 mod message;
 mod proposal;
 mod remote;
+pub mod sign;
 mod tree;
 mod turn;
 mod wire;
@@ -24,7 +25,7 @@ use std::fmt;
 pub use remote::{Remote, RemoteSetup};
 
 use crate::problem::Problems;
-use crate::settings::Author;
+use crate::settings::{Author, Sign};
 
 /// How long one exchange with a remote may be silent.
 pub const SILENCE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -127,6 +128,8 @@ pub struct Change {
     pub message: String,
     /// Author and committer.
     pub author: Author,
+    /// How it is signed; none leaves it unsigned.
+    pub sign: Option<Sign>,
 }
 
 /// What stops a pass at its Git remote.
@@ -218,6 +221,14 @@ pub enum GitError {
     /// What the state ref holds is not what pinstream writes there.
     #[error("{0}")]
     State(String),
+    /// Commits are to be signed, and cannot be.
+    #[error("{message}")]
+    Signing {
+        /// Why, without anything of the key.
+        message: String,
+        /// What to do.
+        help: String,
+    },
     /// The local side failed: disk, memory, a broken object.
     #[error("git failed: {0}")]
     Local(String),
@@ -237,6 +248,7 @@ impl GitError {
             Self::Owner { folder } => {
                 return Some(format!("if you trust it: `git config --global --add safe.directory {folder}`"));
             }
+            Self::Signing { help, .. } => return Some(help.clone()),
             Self::State(_) => {
                 "use the newest pinstream on this remote; to forget what hooks saw, `git push REMOTE :refs/pinstream/state`"
             }

@@ -150,6 +150,11 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
     let (fetched, listed, consulted) = (Fetched::default(), Listed::default(), Consulted::default());
     loop {
         let mut scene = load::load(world, request.branch.as_deref()).await?;
+        if request.effect == Effect::Land
+            && let Some(sign) = scene.root.settings.git.sign
+        {
+            world.can_sign(sign).await?;
+        }
         let mut memory = Remembered::read(world, request, &scene.sight).await?;
         let is_ready = request.effect != Effect::Land
             || memory.adopt(world, &scene.root).await?

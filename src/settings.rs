@@ -106,6 +106,17 @@ pub struct GitSettings {
     pub author: Option<Author>,
     /// What makes the messages of commits; none means the default.
     pub message: Option<Template>,
+    /// How commits are signed; none leaves them unsigned.
+    pub sign: Option<Sign>,
+}
+
+/// How commits are signed. The key is never in a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// With an SSH key.
+    Ssh,
+    /// With an OpenPGP key.
+    OpenPgp,
 }
 
 /// A name and an e-mail address, as in `name <address>`.

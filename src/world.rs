@@ -23,8 +23,8 @@ use crate::hook::{HookEnd, HookRun};
 use crate::image::{Digest, ImageRef, Repository, TagId, TagName};
 use crate::registry::ImportError;
 use crate::registry::manifest::{Descriptor, Verified};
-use crate::settings::Settings;
 use crate::settings::remote::RemoteSettings;
+use crate::settings::{Settings, Sign};
 use crate::state::{Owner, State};
 
 /// What is going on, for somebody who waits.
@@ -58,6 +58,9 @@ pub trait World {
         tip: &CommitId,
         candidates: &BTreeMap<TagId, Digest>,
     ) -> impl Future<Output = Result<Option<BTreeSet<TagId>>, GitError>>;
+
+    /// Whether commits can be signed so, before anything is sent.
+    fn can_sign(&self, sign: Sign) -> impl Future<Output = Result<(), GitError>>;
 
     /// Puts one commit on the branch, if its tip is still `change.parent`.
     fn land(&self, branch: &str, change: &Change) -> impl Future<Output = Result<Push<CommitId>, GitError>>;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use git2::{Cred, CredentialType, ErrorClass, ErrorCode};
 
 use super::address::Address;
+use super::sign::KeySource;
 use crate::world::environment;
 
 /// Whom a token belongs to where nobody says: what GitHub documents, and what other forges take.
@@ -49,6 +50,8 @@ pub struct Sources {
     pub agent: bool,
     /// A PEM file of authorities to trust besides the machine's.
     pub authorities: Option<PathBuf>,
+    /// The key that signs commits.
+    pub signing: KeySource,
 }
 
 impl Sources {
@@ -61,6 +64,7 @@ impl Sources {
             ssh_passphrase: environment::var("PINSTREAM_GIT_SSH_PASSPHRASE").map(Secret::new),
             agent: environment::var("SSH_AUTH_SOCK").is_some(),
             authorities: environment::var("GIT_SSL_CAINFO").map(PathBuf::from),
+            signing: KeySource::from_environment(),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use git2::{ObjectType, Oid, Repository, Signature, Time};
@@ -16,11 +17,12 @@ use super::credential::Sources;
 use super::folder::FolderRemote;
 use super::local_state::{Kept, LocalState};
 use super::message::local;
+use super::sign::{KeySource, Signer};
 use super::tree::{Leaf, Objects, RepoPath};
 use super::wire::{Tips, Wanted, Wire};
 use super::{Change, CommitId, Files, GitError, Push, RepoFile, STATE_REF, Sight, TipLock, limit_process};
 use crate::image::{Digest, TagId};
-use crate::settings::Author;
+use crate::settings::{Author, Sign};
 
 /// Where a remote is and what may be used to reach it.
 pub struct RemoteSetup {
@@ -46,6 +48,9 @@ pub struct Remote {
     root: RepoPath,
     checkout: Option<PathBuf>,
     local_state: LocalState,
+    signing: KeySource,
+    /// The key that signed last, which takes a moment to be opened.
+    signer: Option<(Sign, Arc<Signer>)>,
     /// Whether the state of the root that is worked on is kept on this machine.
     state_is_local: bool,
     /// Whether the remote refused the state ref; it is asked again by the next process.
@@ -97,6 +102,7 @@ impl Remote {
         let authorities = setup.credentials.authorities.clone().or_else(configured);
         limit_process(setup.timeout, authorities.as_deref()).map_err(|error| local(&error))?;
         let local_state = LocalState::new(&setup.state, address.url());
+        let signing = setup.credentials.signing.clone();
         let end = match address.route() {
             Route::Folder(path) => End::Folder(Box::new(FolderRemote::open(path, address.shown())?)),
             Route::Server(_) => {
@@ -104,7 +110,16 @@ impl Remote {
                 End::Server(Box::new(Wire::new(address, cache, setup.credentials, setup.timeout)))
             }
         };
-        Ok(Self { end, root, checkout: setup.checkout, local_state, state_is_local: false, refuses_state: false })
+        Ok(Self {
+            end,
+            root,
+            checkout: setup.checkout,
+            local_state,
+            signing,
+            signer: None,
+            state_is_local: false,
+            refuses_state: false,
+        })
     }
 
     /// The remote's address, without any credential.
@@ -207,18 +222,37 @@ impl Remote {
         }
     }
 
+    /// Whether commits can be signed so: the key is there and has proved that it can.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn can_sign(&mut self, sign: Sign, now: Timestamp) -> Result<(), GitError> {
+        self.signer(sign, now).map(drop)
+    }
+
+    fn signer(&mut self, sign: Sign, now: Timestamp) -> Result<Arc<Signer>, GitError> {
+        if let Some((_, signer)) = self.signer.as_ref().filter(|(known, _)| *known == sign) {
+            return Ok(Arc::clone(signer));
+        }
+        let signer = Arc::new(Signer::load(sign, &self.signing, now)?);
+        self.signer = Some((sign, Arc::clone(&signer)));
+        Ok(signer)
+    }
+
     /// Puts one commit with the new lock on the branch, if its tip is still `change.parent`.
     ///
     /// # Errors
-    /// Where the remote refuses it, or there is no plain file at the lock's path.
+    /// Where the remote refuses it, there is no plain file at the lock's path, or it cannot be signed.
     pub fn land(&mut self, branch: &str, change: &Change, now: Timestamp) -> Result<Push<CommitId>, GitError> {
         let reference = BranchName::parse(branch)?.reference();
         let path = self.root.join(crate::lock::FILE_NAME)?;
+        let signer = change.sign.map(|sign| self.signer(sign, now)).transpose()?;
         let (parent, new) = self.with_commit(&change.parent, |objects, parent| {
             let blob = objects.write(ObjectType::Blob, change.lock.as_bytes())?;
             let tree = objects.put(Some(objects.top(parent)?), &path, Leaf::File(blob))?;
             let tree = tree.ok_or_else(|| GitError::Local("the new tree is empty".to_owned()))?;
-            Ok((parent, commit(objects.repository, tree, Some(parent), &change.message, &change.author, now)?))
+            let words = Words { message: &change.message, author: &change.author, signer: signer.as_deref() };
+            Ok((parent, commit(objects.repository, tree, Some(parent), words, now)?))
         })?;
         self.swap(&reference, Some(parent), new)
     }
@@ -307,7 +341,8 @@ impl Remote {
                 None => objects.write(ObjectType::Tree, b"")?,
             };
             let author = Author { name: "pinstream".to_owned(), email: "pinstream@localhost".to_owned() };
-            commit(objects.repository, tree, parent, "pinstream: state", &author, now)
+            let words = Words { message: "pinstream: state", author: &author, signer: None };
+            commit(objects.repository, tree, parent, words, now)
         };
         let (parent, new) = match expected {
             Some(expected) => {
@@ -377,21 +412,38 @@ impl Remote {
     }
 }
 
+/// What a commit says, and whose word it is.
+#[derive(Clone, Copy)]
+struct Words<'a> {
+    message: &'a str,
+    author: &'a Author,
+    signer: Option<&'a Signer>,
+}
+
 /// Writes a commit object; no ref names it yet.
 fn commit(
     repository: &Repository,
     tree: Oid,
     parent: Option<Oid>,
-    message: &str,
-    author: &Author,
+    words: Words<'_>,
     now: Timestamp,
 ) -> Result<Oid, GitError> {
-    let write = || {
+    let Words { message, author, signer } = words;
+    let bytes = || {
         let person = Signature::new(&author.name, &author.email, &Time::new(now.as_second(), 0))?;
         let tree = repository.find_tree(tree)?;
         let parent = parent.map(|parent| repository.find_commit(parent)).transpose()?;
         let parents: Vec<_> = parent.iter().collect();
-        repository.commit(None, &person, &person, message, &tree, &parents)
+        repository.commit_create_buffer(&person, &person, message, &tree, &parents)
     };
-    write().map_err(|error| local(&error))
+    let bytes = bytes().map_err(|error| local(&error))?;
+    let written = match signer {
+        None => repository.odb().and_then(|odb| odb.write(ObjectType::Commit, &bytes)),
+        Some(signer) => {
+            let signature = signer.sign(&bytes, now)?;
+            let text = std::str::from_utf8(&bytes).map_err(|error| GitError::Local(error.to_string()))?;
+            repository.commit_signed(text, signature.trim_end(), Some("gpgsig"))
+        }
+    };
+    written.map_err(|error| local(&error))
 }

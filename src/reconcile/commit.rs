@@ -5,7 +5,7 @@ use crate::lock::diff::Move;
 use crate::lock::{Lock, encode};
 use crate::problem::Problems;
 use crate::report::message as messages;
-use crate::settings::Author;
+use crate::settings::{Author, GitSettings};
 use crate::world::Change;
 
 use super::load::Scene;
@@ -25,7 +25,7 @@ pub fn commit(
     if next == lock {
         return Ok(None);
     }
-    let author = scene.root.settings.git.author.clone();
+    let GitSettings { author, sign, .. } = scene.root.settings.git.clone();
     let text = encode::encode(next);
     encode::fits(text.len())?;
     let parent = scene.sight.tip.clone();
@@ -36,6 +36,7 @@ pub fn commit(
         lock: text,
         author: author
             .unwrap_or_else(|| Author { name: "pinstream".to_owned(), email: "pinstream@localhost".to_owned() }),
+        sign,
     }))
 }
 

@@ -45,8 +45,9 @@ pub(crate) struct GitTable {
     /// A template (Jinja) for the messages of commits, of `title`, `text`, `count` and `moves`; `pinstream help message`
     /// has all of it.
     pub(crate) message: Option<At<String>>,
-    /// Not yet supported.
-    pub(crate) sign: Option<Reserved>,
+    /// How commits are signed: `ssh` or `openpgp`. The key comes from `PINSTREAM_SIGNING_KEY` or
+    /// `PINSTREAM_SIGNING_KEY_FILE`, what opens it from `PINSTREAM_SIGNING_PASSPHRASE`.
+    pub(crate) sign: Option<At<String>>,
 }
 
 /// What holds for an import unless a stream or a tag says otherwise.

@@ -10,8 +10,8 @@ use super::schedule::Schedules;
 use super::table::{GitTable, HookTable, RegistryTable, SHAPE, SettingsTable};
 use super::written::Written;
 use super::{
-    Author, GitSettings, Hook, ImportSettings, Mirror, NamedFile, RegistrySettings, Settings, duration, path, remote,
-    verify,
+    Author, GitSettings, Hook, ImportSettings, Mirror, NamedFile, RegistrySettings, Settings, Sign, duration, path,
+    remote, verify,
 };
 use crate::image::{NameError, RegistryHost, is_repository_path};
 use crate::problem::{At, Findings, Place, Problem, SourceFile, is_bidi_control};
@@ -97,7 +97,8 @@ fn git(table: &GitTable, findings: &mut Findings<'_>) -> GitSettings {
     let branch = table.branch.as_ref().and_then(|text| findings.keep(&text.span, branch(&text.value)));
     let author = table.author.as_ref().and_then(|text| findings.keep(&text.span, author(&text.value)));
     let message = table.message.as_ref().and_then(|text| message(text, findings));
-    GitSettings { branch, author, message }
+    let sign = table.sign.as_ref().and_then(|text| findings.keep(&text.span, sign(&text.value)));
+    GitSettings { branch, author, message, sign }
 }
 
 fn message(text: &At<String>, findings: &mut Findings<'_>) -> Option<Template> {
@@ -106,6 +107,15 @@ fn message(text: &At<String>, findings: &mut Findings<'_>) -> Option<Template> {
     }
     let read = Template::read("git.message", text, findings.file);
     read.map_err(|problem| findings.problems.push(problem)).ok()
+}
+
+fn sign(text: &str) -> Result<Sign, NameError> {
+    match text {
+        "ssh" => Ok(Sign::Ssh),
+        "openpgp" => Ok(Sign::OpenPgp),
+        _ => Err(NameError::new(format!("`{}` is no way to sign commits", short(text)))
+            .help("`ssh` or `openpgp`; the key comes from `PINSTREAM_SIGNING_KEY` or `PINSTREAM_SIGNING_KEY_FILE`")),
+    }
 }
 
 /// A branch's name, by the rules of git-check-ref-format(1).

@@ -61,7 +61,9 @@ fn failure(error: GitError) -> ImportError {
         GitError::Untrusted { .. } => FailureKind::Tls,
         GitError::NoBranch { .. } | GitError::Branch { .. } => FailureKind::NotFound,
         GitError::Remote { .. } | GitError::Owner { .. } => FailureKind::Unsupported,
-        GitError::Tree { .. } | GitError::Unfit(_) | GitError::State(_) => FailureKind::Unsupported,
+        GitError::Tree { .. } | GitError::Unfit(_) | GitError::State(_) | GitError::Signing { .. } => {
+            FailureKind::Unsupported
+        }
         GitError::Unreachable { .. } | GitError::Refused { .. } | GitError::Failed { .. } | GitError::Local(_) => {
             FailureKind::Network
         }

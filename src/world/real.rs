@@ -16,7 +16,7 @@ use crate::registry::manifest::{Descriptor, Verified};
 use crate::registry::{self, FailureKind, ImportError, Registry};
 use crate::settings::policy::Policy;
 use crate::settings::remote::RemoteSettings;
-use crate::settings::{RegistrySettings, Settings};
+use crate::settings::{RegistrySettings, Settings, Sign};
 use crate::state::{self, Owner, State};
 
 use super::clock::{self, Stopwatch};
@@ -147,6 +147,17 @@ impl World for RealWorld {
                 // A folder need not be in a checkout, nor in one of this user.
                 Ok(None) | Err(_) => Ok(None),
             },
+        }
+    }
+
+    async fn can_sign(&self, sign: Sign) -> Result<(), GitError> {
+        match &self.place {
+            Place::Remote { remote, .. } => {
+                let now = self.now();
+                self.remote(remote, move |remote| remote.can_sign(sign, now)).await
+            }
+            // What is written into a folder is for a person to commit.
+            Place::Folder(_) => Ok(()),
         }
     }
 

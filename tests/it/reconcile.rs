@@ -20,6 +20,7 @@ mod places;
 mod requests;
 mod rolled_back;
 mod signed;
+mod signing;
 pub(crate) mod stage;
 mod story;
 mod transports;

@@ -17,8 +17,8 @@ use crate::lock::diff::moves;
 use crate::registry::manifest::{Content, Descriptor, Verified};
 use crate::registry::{FailureKind, ImportError};
 use crate::root::Root;
-use crate::settings::Settings;
 use crate::settings::remote::RemoteSettings;
+use crate::settings::{Settings, Sign};
 use crate::state::{Owner, State};
 use crate::world::{Change, Progress, Sight, World};
 
@@ -164,6 +164,10 @@ impl World for SimWorld {
     async fn taken_back(&self, _: &CommitId, _: &BTreeMap<TagId, Digest>) -> Result<Option<BTreeSet<TagId>>, GitError> {
         // What is remembered has to do.
         Ok(None)
+    }
+
+    async fn can_sign(&self, _: Sign) -> Result<(), GitError> {
+        Ok(())
     }
 
     async fn land(&self, _: &str, change: &Change) -> Result<Push<CommitId>, GitError> {

@@ -56,7 +56,7 @@ fn mistakes_in_git_settings_are_said() {
 branch = "refs/heads/main"
 author = "me@acme.example"
 message = "{{ tilte }}"
-sign = "ssh"
+sign = "gpg"
 "#), @r#"
     error: `refs/heads/main` is not a branch's name
      --> pinstream.toml:3:10
@@ -82,13 +82,13 @@ sign = "ssh"
       |
       = help: did you mean `title`?
 
-    error: `sign` is not yet supported
-     --> pinstream.toml:6:1
+    error: `gpg` is no way to sign commits
+     --> pinstream.toml:6:8
       |
-    6 | sign = "ssh"
-      | ^^^^
+    6 | sign = "gpg"
+      |        ^^^^^
       |
-      = help: take it out: this version would not act on it
+      = help: `ssh` or `openpgp`; the key comes from `PINSTREAM_SIGNING_KEY` or `PINSTREAM_SIGNING_KEY_FILE`
     "#);
     for branch in ["main", "release/1.2", "a-b_c"] {
         read(&format!("git.branch = '{branch}'"));
@@ -116,14 +116,14 @@ sign = "ssh"
 
 #[test]
 fn a_key_that_is_near_to_one_that_is_still_to_come_is_told_so() {
-    insta::assert_snapshot!(said("git.sing = \"ssh\"\n"), @r#"
-    error: unknown key `sing`
-     --> pinstream.toml:1:5
+    insta::assert_snapshot!(said("targe = \"x\"\n"), @r#"
+    error: unknown key `targe`
+     --> pinstream.toml:1:1
       |
-    1 | git.sing = "ssh"
-      |     ^^^^
+    1 | targe = "x"
+      | ^^^^^
       |
-      = help: did you mean `sign`? (not yet supported)
+      = help: did you mean `target`? (not yet supported)
     "#);
 }
 
