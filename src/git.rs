@@ -1,7 +1,7 @@
 //! Git, reached in this place alone: the remote's tips, files at a commit, a commit without a work tree, and
 //! pushes by compare-and-swap.
 //!
-//! Nothing here is ever forced, nothing is checked out, and no filter, hook or attribute of a repository is run.
+//! No branch of people is ever forced, nothing is checked out, and no filter, hook or attribute of a repository is run.
 
 mod address;
 mod back;
@@ -13,6 +13,7 @@ mod folder;
 mod local_state;
 mod message;
 mod proposal;
+mod proposed;
 mod remote;
 pub mod sign;
 mod tree;
@@ -22,6 +23,7 @@ mod wire;
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use proposed::{PROPOSALS, Proposed};
 pub use remote::{Remote, RemoteSetup};
 
 use crate::problem::Problems;
@@ -83,6 +85,10 @@ pub struct Sight {
     /// The tip of the state ref, where there is one. It may be younger than `tip`: who compares the two asks again
     /// for the branch after reading the state.
     pub state: Option<CommitId>,
+    /// The branch that the remote's `HEAD` names, where that is told.
+    pub default: Option<String>,
+    /// The branches of proposals, by name, with their tips.
+    pub proposals: BTreeMap<String, CommitId>,
 }
 
 /// The lock at the tip of a branch.

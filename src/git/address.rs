@@ -319,7 +319,7 @@ fn decode(text: &str) -> Option<String> {
 }
 
 /// A branch's name, as in `refs/heads/<name>`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct BranchName(String);
 
 impl BranchName {

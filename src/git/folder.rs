@@ -4,6 +4,7 @@
 //! libgit2's local transport is not used: it overwrites a ref without comparing it. No hook of the folder is run.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
@@ -14,7 +15,8 @@ use git2::{ConfigLevel, ErrorClass, ErrorCode, Oid, ReferenceType, Repository};
 use super::address::BranchName;
 use super::message::{local, shown};
 use super::turn::{self, Stamp, Turn};
-use super::{GitError, Push};
+use super::wire::PROPOSALS_MAX;
+use super::{GitError, PROPOSALS, Push};
 use crate::world::clock::Stopwatch;
 
 /// After how long a lock file that stands still was not left by somebody who is still writing.
@@ -72,8 +74,37 @@ impl FolderRemote {
         }
     }
 
+    /// The branches of proposals.
+    pub(super) fn proposals(&self) -> Result<BTreeMap<BranchName, Oid>, GitError> {
+        let found =
+            self.repository.references_glob(&format!("refs/heads/{PROPOSALS}*")).map_err(|error| local(&error))?;
+        let tip = |found: Result<git2::Reference<'_>, git2::Error>| {
+            let found = found.ok()?;
+            let name = BranchName::parse(found.name().ok()?.strip_prefix("refs/heads/")?).ok()?;
+            Some((name, found.resolve().ok()?.target()?))
+        };
+        Ok(found.take(PROPOSALS_MAX).filter_map(tip).collect())
+    }
+
     /// Moves a ref from `expected`, or from nothing, to `new`.
     pub(super) fn swap(&self, reference: &str, expected: Option<Oid>, new: Oid) -> Result<Push<Oid>, GitError> {
+        self.set(reference, expected, Some(new)).map(|outcome| match outcome {
+            Push::Landed(()) => Push::Landed(new),
+            Push::Moved => Push::Moved,
+            Push::Unknown(reason) => Push::Unknown(reason),
+        })
+    }
+
+    /// Takes a ref away that stands at `expected`.
+    pub(super) fn remove(&self, reference: &str, expected: Oid) -> Result<Push<Oid>, GitError> {
+        self.set(reference, Some(expected), None).map(|outcome| match outcome {
+            Push::Landed(()) => Push::Landed(expected),
+            Push::Moved => Push::Moved,
+            Push::Unknown(reason) => Push::Unknown(reason),
+        })
+    }
+
+    fn set(&self, reference: &str, expected: Option<Oid>, new: Option<Oid>) -> Result<Push<()>, GitError> {
         if !self.repository.is_bare() && self.head_is(reference) {
             let reason = "it is checked out there; push to a bare repository, or to another branch";
             return Err(self.refused(reference, reason.to_owned()));
@@ -109,9 +140,12 @@ impl FolderRemote {
             Err(error) if error.code() != ErrorCode::NotFound => return Err(failed(&error)),
             Ok(_) | Err(_) => {}
         }
-        let moved = transaction.set_target(reference, new, None, "pinstream: update");
+        let moved = match new {
+            Some(new) => transaction.set_target(reference, new, None, "pinstream: update"),
+            None => transaction.remove(reference),
+        };
         moved.and_then(|()| transaction.commit()).map_err(|error| failed(&error))?;
-        Ok(Push::Landed(new))
+        Ok(Push::Landed(()))
     }
 
     fn refused(&self, reference: &str, reason: String) -> GitError {

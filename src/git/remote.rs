@@ -17,10 +17,13 @@ use super::credential::Sources;
 use super::folder::FolderRemote;
 use super::local_state::{Kept, LocalState};
 use super::message::local;
+use super::proposed;
 use super::sign::{KeySource, Signer};
 use super::tree::{Leaf, Objects, RepoPath};
 use super::wire::{Tips, Wanted, Wire};
-use super::{Change, CommitId, Files, GitError, Push, RepoFile, STATE_REF, Sight, TipLock, limit_process};
+use super::{
+    Change, CommitId, Files, GitError, PROPOSALS, Proposed, Push, RepoFile, STATE_REF, Sight, TipLock, limit_process,
+};
 use crate::image::{Digest, TagId};
 use crate::settings::{Author, Sign};
 
@@ -139,9 +142,16 @@ impl Remote {
         if let End::Folder(remote) = &self.end {
             remote.mend();
         }
-        let Tips { branch, tip, state } = self.tips(branch, Wanted::BranchAndState)?;
+        let Tips { branch, tip, state, default, proposals } = self.tips(branch, Wanted::BranchAndState)?;
         let state = StateAt { remote: state.map(|id| id.to_string()), local: self.local_state.tip()? };
-        Ok(Sight { branch: branch.to_string(), tip: CommitId(tip.to_string()), state: state.given() })
+        let named = |(name, tip): (BranchName, Oid)| (name.to_string(), CommitId(tip.to_string()));
+        Ok(Sight {
+            branch: branch.to_string(),
+            tip: CommitId(tip.to_string()),
+            state: state.given(),
+            default: default.map(|name| name.to_string()),
+            proposals: proposals.into_iter().map(named).collect(),
+        })
     }
 
     /// The lock at the tip of the branch, or of the remote's `HEAD`. Nothing of the remote is ever changed by it.
@@ -163,13 +173,18 @@ impl Remote {
         let branch = branch.map(BranchName::parse).transpose()?;
         match &mut self.end {
             End::Folder(remote) => {
-                let branch = branch.map_or_else(|| remote.default_branch(), Ok)?;
+                let default = remote.default_branch();
+                let proposals = remote.proposals()?;
+                let (default, branch) = match branch {
+                    Some(branch) => (default.ok(), branch),
+                    None => default.map(|name| (Some(name.clone()), name))?,
+                };
                 // The state first: it may be younger than the branch, never older than what is compared with it.
                 let state = remote.tip(STATE_REF)?;
                 let tip = remote.tip(&branch.reference())?;
                 let tip =
                     tip.ok_or_else(|| GitError::NoBranch { url: self.url().to_owned(), branch: branch.to_string() })?;
-                Ok(Tips { branch, tip, state })
+                Ok(Tips { branch, tip, state, default, proposals })
             }
             End::Server(wire) => {
                 let mut tips = wire.look(branch.as_ref(), wanted);
@@ -245,16 +260,74 @@ impl Remote {
     /// Where the remote refuses it, there is no plain file at the lock's path, or it cannot be signed.
     pub fn land(&mut self, branch: &str, change: &Change, now: Timestamp) -> Result<Push<CommitId>, GitError> {
         let reference = BranchName::parse(branch)?.reference();
+        let (parent, new) = self.commit_on(change, now)?;
+        self.swap(&reference, Some(parent), Some(parent), new)
+    }
+
+    /// Writes the commit that `change` is, and gives its parent and its id; no ref names it yet.
+    fn commit_on(&mut self, change: &Change, now: Timestamp) -> Result<(Oid, Oid), GitError> {
         let path = self.root.join(crate::lock::FILE_NAME)?;
         let signer = change.sign.map(|sign| self.signer(sign, now)).transpose()?;
-        let (parent, new) = self.with_commit(&change.parent, |objects, parent| {
+        self.with_commit(&change.parent, |objects, parent| {
             let blob = objects.write(ObjectType::Blob, change.lock.as_bytes())?;
             let tree = objects.put(Some(objects.top(parent)?), &path, Leaf::File(blob))?;
             let tree = tree.ok_or_else(|| GitError::Local("the new tree is empty".to_owned()))?;
             let words = Words { message: &change.message, author: &change.author, signer: signer.as_deref() };
             Ok((parent, commit(objects.repository, tree, Some(parent), words, now)?))
-        })?;
-        self.swap(&reference, Some(parent), new)
+        })
+    }
+
+    /// What stands on the branches of proposals, each by its name and its tip.
+    ///
+    /// # Errors
+    /// Where one of them cannot be had or read.
+    pub fn proposed(&mut self, branches: &BTreeMap<String, CommitId>) -> Result<BTreeMap<String, Proposed>, GitError> {
+        if let End::Server(wire) = &self.end {
+            let missing = |tip: &CommitId| !Oid::from_str(&tip.0).is_ok_and(|tip| wire.cache.has(tip));
+            let names = branches.iter().filter(|(_, tip)| missing(tip)).map(|(name, _)| BranchName::parse(name));
+            let names: Vec<BranchName> = names.collect::<Result<_, _>>()?;
+            if !names.is_empty() {
+                wire.fetch_branches(names.iter())?;
+            }
+        }
+        let root = self.root.clone();
+        let read = |(name, tip): (&String, &CommitId)| {
+            let found = self.with_commit(tip, |objects, id| proposed::read(objects, id, &root))?;
+            Ok((name.clone(), found))
+        };
+        branches.iter().map(read).collect()
+    }
+
+    /// Puts one commit with the lock of `change` on the branch of a proposal, in place of what stands there, if that is
+    /// still `expected`.
+    ///
+    /// # Errors
+    /// Where the remote refuses it, there is no plain file at the lock's path, or it cannot be signed.
+    pub fn propose(
+        &mut self,
+        branch: &str,
+        expected: Option<&CommitId>,
+        change: &Change,
+        now: Timestamp,
+    ) -> Result<Push<CommitId>, GitError> {
+        let reference = proposal_branch(branch)?;
+        let expected = expected.map(|id| Oid::from_str(&id.0)).transpose().map_err(|error| local(&error))?;
+        let (parent, new) = self.commit_on(change, now)?;
+        self.swap(&reference, expected, Some(parent), new)
+    }
+
+    /// Takes the branch of a proposal away, if it still stands at `expected`.
+    ///
+    /// # Errors
+    /// Where the remote refuses it.
+    pub fn withdraw(&mut self, branch: &str, expected: &CommitId) -> Result<Push<CommitId>, GitError> {
+        let reference = proposal_branch(branch)?;
+        let expected = Oid::from_str(&expected.0).map_err(|error| local(&error))?;
+        let outcome = match &mut self.end {
+            End::Folder(remote) => remote.remove(&reference, expected)?,
+            End::Server(wire) => wire.remove(&reference, expected)?,
+        };
+        Ok(named(outcome))
     }
 
     /// The files below `prefix` of the state at `commit`, with what this machine keeps beside them.
@@ -351,7 +424,7 @@ impl Remote {
             }
             None => (None, build(&Objects::of(self.repository())?, None)?),
         };
-        self.swap(STATE_REF, parent, new)
+        self.swap(STATE_REF, parent, parent, new)
     }
 
     /// Forgets what this machine kept below `prefix`, now that the remote has it; what is left beside it.
@@ -399,16 +472,34 @@ impl Remote {
         }
     }
 
-    fn swap(&mut self, reference: &str, expected: Option<Oid>, new: Oid) -> Result<Push<CommitId>, GitError> {
-        let outcome = match &mut self.end {
+    fn swap(
+        &mut self,
+        reference: &str,
+        expected: Option<Oid>,
+        parent: Option<Oid>,
+        new: Oid,
+    ) -> Result<Push<CommitId>, GitError> {
+        Ok(named(match &mut self.end {
             End::Folder(remote) => remote.swap(reference, expected, new)?,
-            End::Server(wire) => wire.push(reference, expected, new)?,
-        };
-        Ok(match outcome {
-            Push::Landed(id) => Push::Landed(CommitId(id.to_string())),
-            Push::Moved => Push::Moved,
-            Push::Unknown(reason) => Push::Unknown(reason),
-        })
+            End::Server(wire) => wire.push(reference, expected, parent, new)?,
+        }))
+    }
+}
+
+fn named(outcome: Push<Oid>) -> Push<CommitId> {
+    match outcome {
+        Push::Landed(id) => Push::Landed(CommitId(id.to_string())),
+        Push::Moved => Push::Moved,
+        Push::Unknown(reason) => Push::Unknown(reason),
+    }
+}
+
+/// The ref of a proposal's branch: no other branch is ever moved but forward.
+fn proposal_branch(name: &str) -> Result<String, GitError> {
+    let branch = BranchName::parse(name)?;
+    match name.starts_with(PROPOSALS) {
+        true => Ok(branch.reference()),
+        false => Err(GitError::Branch { branch: name.to_owned() }),
     }
 }
 

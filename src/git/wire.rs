@@ -4,6 +4,7 @@
 //! reports a push that the server refused as a success; only the callback for each ref knows.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::address::{Address, BranchName};
 use super::cache::Cache;
 use super::credential::{Asker, Sources};
 use super::message::{local, means_failed, means_moved, remote, shown};
-use super::{GitError, Push, STATE_REF};
+use super::{GitError, PROPOSALS, Push, STATE_REF};
 use crate::world::clock::Stopwatch;
 
 /// The most bytes that one fetch takes.
@@ -59,7 +60,14 @@ pub(super) struct Tips {
     pub(super) branch: BranchName,
     pub(super) tip: Oid,
     pub(super) state: Option<Oid>,
+    /// The branch that `HEAD` names.
+    pub(super) default: Option<BranchName>,
+    /// The branches of proposals.
+    pub(super) proposals: BTreeMap<BranchName, Oid>,
 }
+
+/// The most branches of proposals that are looked at: more than there can be groups of tags that people review.
+pub(super) const PROPOSALS_MAX: usize = 10_000;
 
 /// What one conversation brought to light.
 #[derive(Default)]
@@ -106,26 +114,28 @@ impl Wire {
     fn tips(&self, heads: &[git2::RemoteHead<'_>], branch: Option<&BranchName>) -> Result<Tips, GitError> {
         let url = self.address.shown().to_owned();
         let find = |name: &str| heads.iter().find(|head| head.name() == name);
+        let name_of = |reference: &str| BranchName::parse(reference.strip_prefix("refs/heads/")?).ok();
+        let default = find("HEAD").and_then(|head| {
+            // An old server does not say what HEAD names: then it is a branch with the same commit.
+            let named = head.symref_target().or_else(|| {
+                let same = |name: &&str| find(name).is_some_and(|other| other.oid() == head.oid());
+                ["refs/heads/main", "refs/heads/master"].into_iter().find(same)
+            });
+            named.and_then(name_of)
+        });
         let branch = match branch {
             Some(branch) => branch.clone(),
             None => {
-                let head =
-                    find("HEAD").ok_or_else(|| GitError::NoBranch { url: url.clone(), branch: "HEAD".to_owned() })?;
-                // An old server does not say what HEAD names: then it is a branch with the same commit.
-                let named = head.symref_target().or_else(|| {
-                    let same = |name: &&str| find(name).is_some_and(|other| other.oid() == head.oid());
-                    ["refs/heads/main", "refs/heads/master"].into_iter().find(same)
-                });
-                let name = named.and_then(|name| name.strip_prefix("refs/heads/"));
-                BranchName::parse(
-                    name.ok_or_else(|| GitError::NoBranch { url: url.clone(), branch: "HEAD".to_owned() })?,
-                )?
+                default.clone().ok_or_else(|| GitError::NoBranch { url: url.clone(), branch: "HEAD".to_owned() })?
             }
         };
         let Some(tip) = find(&branch.reference()).map(git2::RemoteHead::oid) else {
             return Err(GitError::NoBranch { url, branch: branch.to_string() });
         };
-        Ok(Tips { branch, tip, state: find(STATE_REF).map(git2::RemoteHead::oid) })
+        let of_proposal = |name: &BranchName| name.to_string().starts_with(PROPOSALS);
+        let proposals = heads.iter().filter_map(|head| Some((name_of(head.name())?, head.oid())));
+        let proposals = proposals.filter(|(name, _)| of_proposal(name)).take(PROPOSALS_MAX).collect();
+        Ok(Tips { branch, tip, state: find(STATE_REF).map(git2::RemoteHead::oid), default, proposals })
     }
 
     /// Fetches refs without their history.
@@ -145,6 +155,18 @@ impl Wire {
         }
     }
 
+    /// Fetches the tips of branches, on one connection.
+    pub(super) fn fetch_branches<'b>(&self, branches: impl Iterator<Item = &'b BranchName>) -> Result<(), GitError> {
+        let heard = Heard::default();
+        let fail = |error: git2::Error| self.failed(&error, &heard);
+        let mut remote = self.cache.repository.remote_anonymous(self.address.url()).map_err(fail)?;
+        let callbacks = self.callbacks(&heard);
+        let mut connection = remote.connect_auth(Direction::Fetch, Some(callbacks), Some(proxy())).map_err(fail)?;
+        let refspecs: Vec<String> =
+            branches.map(|branch| format!("+{}:refs/cache/proposals/{branch}", branch.reference())).collect();
+        self.fetch(connection.remote(), &refspecs, &heard).map_err(fail)
+    }
+
     /// Fetches one commit: by a ref that stands at it, or by its id where the server gives that.
     pub(super) fn fetch_commit(&self, commit: Oid) -> Result<(), GitError> {
         let heard = Heard::default();
@@ -158,24 +180,43 @@ impl Wire {
         self.fetch(connection.remote(), &[format!("+{source}:refs/cache/commit")], &heard).map_err(fail)
     }
 
-    /// Moves `reference` from `expected`, or from nothing, to `new`, which stands on `expected` alone.
-    pub(super) fn push(&mut self, reference: &str, expected: Option<Oid>, new: Oid) -> Result<Push<Oid>, GitError> {
-        if let Some(expected) = expected {
+    /// Moves `reference` from `expected`, or from nothing, to `new`, which stands on `parent` alone.
+    pub(super) fn push(
+        &mut self,
+        reference: &str,
+        expected: Option<Oid>,
+        parent: Option<Oid>,
+        new: Oid,
+    ) -> Result<Push<Oid>, GitError> {
+        if let Some(parent) = parent {
             // What is sent is found by walking back from `new`: this is where the walk ends.
-            self.cache.graft(&[expected.to_string()])?;
+            self.cache.graft(&[parent.to_string()])?;
         }
         let heard = Heard::default();
-        let result = self.send(reference, expected, new, &heard);
+        // Where what is replaced is not what the new one stands on, that it is just that is all that is asked.
+        let force = if expected == parent { "" } else { "+" };
+        let result = self.send((reference, force), expected, Some(new), &heard);
         let outcome = self.outcome(reference, new, result, &heard)?;
         if let (Push::Moved, Some(Some(said))) = (&outcome, heard.verdict.borrow().as_ref()) {
             self.stand_off(reference, expected, said)?;
         }
         if let Push::Landed(new) = &outcome {
-            let name = if reference == STATE_REF { CACHED_STATE } else { CACHED_BRANCH };
+            let name = match reference.strip_prefix("refs/heads/") {
+                Some(branch) if branch.starts_with(PROPOSALS) => format!("refs/cache/proposals/{branch}"),
+                Some(_) => CACHED_BRANCH.to_owned(),
+                None => CACHED_STATE.to_owned(),
+            };
             // Only spares a later fetch some bytes.
-            let _ = self.cache.repository.reference(name, *new, true, "landed");
+            let _ = self.cache.repository.reference(&name, *new, true, "landed");
         }
         Ok(outcome)
+    }
+
+    /// Takes `reference` away, if it still stands at `expected`.
+    pub(super) fn remove(&mut self, reference: &str, expected: Oid) -> Result<Push<Oid>, GitError> {
+        let heard = Heard::default();
+        let result = self.send((reference, ""), Some(expected), None, &heard);
+        self.outcome(reference, expected, result, &heard)
     }
 
     /// Counts how often the server called a push late that was not.
@@ -192,12 +233,20 @@ impl Wire {
         Err(GitError::Failed { url: self.address.shown().to_owned(), reference: reference.to_owned(), reason })
     }
 
-    fn send(&self, reference: &str, expected: Option<Oid>, new: Oid, heard: &Heard) -> Result<(), git2::Error> {
+    /// `force` is what stands before the refspec of a push that leads elsewhere than on.
+    fn send(
+        &self,
+        (reference, force): (&str, &str),
+        expected: Option<Oid>,
+        new: Option<Oid>,
+        heard: &Heard,
+    ) -> Result<(), git2::Error> {
         let mut remote = self.cache.repository.remote_anonymous(self.address.url())?;
         let mut callbacks = self.callbacks(heard);
         callbacks.push_negotiation(move |updates| {
             let expected = expected.unwrap_or(Oid::ZERO_SHA1);
-            heard.stale.set(updates.len() != 1 || updates[0].src() != expected || updates[0].dst() != new);
+            let to = new.unwrap_or(Oid::ZERO_SHA1);
+            heard.stale.set(updates.len() != 1 || updates[0].src() != expected || updates[0].dst() != to);
             if heard.stale.get() {
                 return Err(git2::Error::new(ErrorCode::NotFastForward, ErrorClass::Callback, "the ref has moved"));
             }
@@ -212,7 +261,8 @@ impl Wire {
         });
         let mut options = PushOptions::new();
         options.remote_callbacks(callbacks).proxy_options(proxy()).packbuilder_parallelism(1);
-        remote.push(&[format!("{new}:{reference}")], Some(&mut options))
+        let new = new.map(|new| new.to_string()).unwrap_or_default();
+        remote.push(&[format!("{force}{new}:{reference}")], Some(&mut options))
     }
 
     /// What became of a push.

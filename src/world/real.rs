@@ -108,7 +108,13 @@ impl World for RealWorld {
                 let branch = branch.map(str::to_owned);
                 self.remote(remote, move |remote| remote.look(branch.as_deref())).await
             }
-            Place::Folder(folder) => Ok(Sight { branch: String::new(), tip: folder.version()?, state: None }),
+            Place::Folder(folder) => Ok(Sight {
+                branch: String::new(),
+                tip: folder.version()?,
+                state: None,
+                default: None,
+                proposals: BTreeMap::new(),
+            }),
         }
     }
 

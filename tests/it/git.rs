@@ -3,6 +3,7 @@
 mod cache;
 mod checkout;
 mod hostile;
+mod proposed;
 mod push;
 mod state;
 mod story;

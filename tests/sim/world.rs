@@ -147,7 +147,13 @@ impl World for SimWorld {
         let state = self.ask(|inner| inner.state_tip).await?;
         let earlier = self.earlier_tip.replace(Some(tip)).unwrap_or(tip);
         let tip = if self.has(Fault::BranchBeforeState) { earlier } else { tip };
-        Ok(Sight { branch: "main".to_owned(), tip: id(tip), state: state.map(id) })
+        Ok(Sight {
+            branch: "main".to_owned(),
+            tip: id(tip),
+            state: state.map(id),
+            default: None,
+            proposals: BTreeMap::new(),
+        })
     }
 
     async fn read(&self, commit: &CommitId) -> Result<Files, GitError> {
