@@ -83,7 +83,7 @@ impl Judge<'_> {
 }
 
 /// Whether `pin` was made for what `tag` asks for, as far as its image and what it follows say.
-fn is_pin_of(tag: &Tag, pin: &Pin) -> bool {
+pub(crate) fn is_pin_of(tag: &Tag, pin: &Pin) -> bool {
     match &tag.source {
         Source::Image { image, .. } => pin.follow.is_none() && pin.image == *image,
         Source::Chosen { repository, .. } => pin.follow.is_none() && pin.image.repository() == repository,

@@ -49,6 +49,7 @@ pub mod git;
 pub mod state;
 pub mod judge;
 pub mod root;
+pub mod proposal;
 pub mod adopt;
 pub mod graph;
 pub mod registry;

@@ -6,7 +6,7 @@ use super::{Base, Difference, Explanation, Layers, Sides, What};
 use crate::escape;
 
 /// How many differences are told one by one.
-const DIFFERENCES_MAX: usize = 12;
+pub const DIFFERENCES_MAX: usize = 12;
 /// How much of a text is shown, in characters.
 const TEXT_MAX: usize = 60;
 
@@ -101,10 +101,7 @@ fn moved<T: PartialEq>(sides: &Sides<T>, show: impl Fn(&T) -> String) -> String 
 }
 
 fn of_base(base: &Base) -> String {
-    let name = base.name.as_deref().map(|name| escape::within(name, TEXT_MAX)).unwrap_or_default();
-    let hex = base.digest.as_deref().map(|digest| digest.split_once(':').map_or(digest, |(_, hex)| hex));
-    let digest = hex.map(|hex| format!("@{}", escape::within(hex.get(..12).unwrap_or(hex), TEXT_MAX)));
-    format!("{name}{}", digest.unwrap_or_default())
+    escape::within(&base.to_string(), TEXT_MAX)
 }
 
 /// A size in units of a thousand, as registries show it, with one decimal that is rounded down.

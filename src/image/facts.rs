@@ -3,6 +3,7 @@
 //! Texts in it are the image's own and not to be trusted: whoever prints one escapes it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use jiff::Timestamp;
 
@@ -73,6 +74,16 @@ pub struct Runs {
     pub environment: BTreeMap<String, String>,
     /// The ports, as `8080/tcp`.
     pub ports: BTreeSet<String>,
+}
+
+impl fmt::Display for Base {
+    /// Name and the beginning of the digest, as the labels have them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name.as_deref().unwrap_or_default())?;
+        let Some(digest) = &self.digest else { return Ok(()) };
+        let hex = digest.split_once(':').map_or(digest.as_str(), |(_, hex)| hex);
+        write!(f, "@{}", hex.get(..12).unwrap_or(hex))
+    }
 }
 
 impl Facts {

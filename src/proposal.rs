@@ -1,0 +1,177 @@
+//! What is proposed: which moves together, on which branch, and in which words. Pure.
+//!
+//! A proposal is named after what it moves, never after where to, so that it can be refreshed in place. Its body
+//! remembers the digests in a line that people do not see: closed by a person, these are not proposed again.
+
+pub mod body;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::git::PROPOSALS;
+use crate::image::{Digest, TagId};
+use crate::judge::is_pin_of;
+use crate::lock::Lock;
+use crate::lock::diff::{Move, moves};
+use crate::root::Root;
+use crate::stream::{Definitions, Source, follow};
+
+/// How many moves a body remembers one by one.
+const REMEMBERED_MAX: usize = 120;
+/// How a body's line begins that people do not see, and how it ends.
+const LINE: (&str, &str) = ("<!-- pinstream ", " -->");
+
+/// What proposals of one root into one branch have in their names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope<'a> {
+    /// The root's folder in the repository; empty at its top.
+    pub root: &'a str,
+    /// The branch that they go into, where it is not the remote's default.
+    pub base: Option<&'a str>,
+}
+
+impl Scope<'_> {
+    /// The branch of a group.
+    pub fn branch(&self, group: &str) -> String {
+        // A stream's name may be the beginning of another's, and no branch can be a folder of branches.
+        let plain = |text: &str| text.replace(['/', ':'], "+");
+        let root = if self.root.is_empty() { String::new() } else { format!("{}@", plain(self.root)) };
+        let base = self.base.map(|base| format!("@@{}", plain(base))).unwrap_or_default();
+        let group = plain(group);
+        // Git takes no name that ends so.
+        let group = if group.ends_with(".lock") { format!("{group}+") } else { group };
+        format!("{PROPOSALS}{root}{group}{base}")
+    }
+
+    /// Whether a branch is of this scope.
+    pub fn has(&self, branch: &str) -> bool {
+        let Some(name) = branch.strip_prefix(PROPOSALS) else { return false };
+        let (name, base) = name.split_once("@@").map_or((name, None), |(name, base)| (name, Some(base)));
+        let root = name.split_once('@').map_or("", |(root, _)| root);
+        let plain = |text: &str| text.replace('/', "+");
+        base == self.base.map(plain).as_deref() && root == plain(self.root)
+    }
+}
+
+/// The tags whose pins differ between `base` and `next`, by the group that they are proposed in. A tag goes along with
+/// the one it follows: moved alone, the two would disagree.
+pub fn groups(
+    definitions: &Definitions,
+    base: &Lock,
+    next: &Lock,
+    name: impl Fn(&TagId) -> String,
+) -> BTreeMap<String, BTreeSet<TagId>> {
+    let changed = changed(base, next);
+    let mut found: BTreeMap<String, BTreeSet<TagId>> = BTreeMap::new();
+    for id in &changed {
+        let followed = |at: &&TagId| match definitions.tags.get(*at).map(|tag| &tag.source) {
+            Some(Source::Follow(target)) => changed.get(target),
+            _ => None,
+        };
+        // Definitions in circles are refused long before.
+        let end = std::iter::successors(Some(id), followed).take(changed.len() + 1).last().unwrap_or(id);
+        found.entry(name(end)).or_default().insert(id.clone());
+    }
+    found
+}
+
+/// The tags whose pins differ.
+pub fn changed(base: &Lock, next: &Lock) -> BTreeSet<TagId> {
+    let ids = base.pins.keys().chain(next.pins.keys());
+    ids.filter(|id| base.pins.get(*id) != next.pins.get(*id)).cloned().collect()
+}
+
+/// `base` with the pins of `tags` as `next` has them.
+pub fn with(base: &Lock, next: &Lock, tags: &BTreeSet<TagId>) -> Lock {
+    let mut lock = base.clone();
+    for id in tags {
+        match next.pins.get(id) {
+            Some(pin) => drop(lock.pins.insert(id.clone(), pin.clone())),
+            None => drop(lock.pins.remove(id)),
+        }
+    }
+    lock
+}
+
+/// `next` with those moves of an open proposal, whose lock is `drafted`, that this pass says nothing of: the tag was not
+/// asked for, or could not be. A move that starts elsewhere than where the tag stands now is not one any more.
+pub fn carry(root: &Root, mut next: Lock, drafted: &Lock, is_open: impl Fn(&TagId) -> bool) -> Lock {
+    let base = &root.lock;
+    let mut carried: BTreeSet<TagId> = BTreeSet::new();
+    for id in follow::order(&root.definitions) {
+        let (Some(tag), Some(pin)) = (root.definitions.tags.get(&id), drafted.pins.get(&id)) else { continue };
+        let stands = base.pins.get(&id);
+        if next.pins.get(&id) != stands || stands == Some(pin) {
+            continue;
+        }
+        let is_open = match &tag.source {
+            Source::Follow(target) => carried.contains(target),
+            _ => is_open(&id),
+        };
+        let starts_here = stands.is_none_or(|stands| pin.previous.first() == Some(&stands.digest));
+        if is_open && starts_here && is_pin_of(tag, pin) {
+            next.pins.insert(id.clone(), pin.clone());
+            carried.insert(id);
+        }
+    }
+    next
+}
+
+/// What the body of a proposal remembers of its moves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// All of them together.
+    set: String,
+    /// Each, where they are not too many.
+    each: BTreeSet<String>,
+}
+
+impl Remembered {
+    /// What is remembered of `moves`.
+    pub fn of(moves: &[Move]) -> Self {
+        let each: BTreeSet<String> = moves.iter().map(key).collect();
+        let all: Vec<&str> = each.iter().map(String::as_str).collect();
+        let set = hash(&all.join(" "), 16);
+        Self { set, each: if each.len() > REMEMBERED_MAX { BTreeSet::new() } else { each } }
+    }
+
+    /// The line for a body.
+    pub fn line(&self) -> String {
+        let each: Vec<&str> = self.each.iter().map(String::as_str).collect();
+        format!("{}set={} moves={}{}", LINE.0, self.set, each.join(","), LINE.1)
+    }
+
+    /// What a body remembers; none where somebody took the line out.
+    pub fn read(body: &str) -> Option<Self> {
+        let (_, rest) = body.rsplit_once(LINE.0)?;
+        let (line, _) = rest.split_once(LINE.1)?;
+        let (set, each) = line.strip_prefix("set=")?.split_once(" moves=")?;
+        let each = each.split(',').filter(|key| !key.is_empty()).take(REMEMBERED_MAX).map(str::to_owned);
+        Some(Self { set: set.to_owned(), each: each.collect() })
+    }
+
+    /// Whether it is of `one`, a move of those that `whole` is of.
+    pub fn has(&self, one: &Move, whole: &Self) -> bool {
+        self.set == whole.set || self.each.contains(&key(one))
+    }
+}
+
+/// A move in few letters.
+fn key(one: &Move) -> String {
+    let new = one.after().map_or("-", |side| side.digest.as_str());
+    hash(&format!("{} {new}", one.tag), 12)
+}
+
+fn hash(text: &str, digits: usize) -> String {
+    let digest = Digest::sha256(text.as_bytes());
+    digest.as_str().chars().skip("sha256:".len()).take(digits).collect()
+}
+
+/// The moves of a group.
+pub fn moves_of(base: &Lock, next: &Lock, tags: &BTreeSet<TagId>) -> (Lock, Vec<Move>) {
+    let lock = with(base, next, tags);
+    let moves = moves(base, &lock);
+    (lock, moves)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! The body of a proposal, in Markdown that reads well as plain text: a table to decide from, then each image.
+//!
+//! What images say of themselves stands in code, where it cannot name people, issues or addresses, or be HTML
+//! (CommonMark 0.31, "Code spans": nothing in one is read).
+
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+use crate::escape;
+use crate::explain::text::{DIFFERENCES_MAX, built, difference, layers, size};
+use crate::explain::{Explained, Explanation, Sides};
+use crate::image::TagId;
+use crate::image::facts::Base;
+use crate::lock::diff::{Move, Side};
+
+use super::Remembered;
+
+/// How many moves are told; a forge cuts what is too long, and nobody reads it.
+const MOVES_MAX: usize = 100;
+/// How much of a text of an image is shown, in characters.
+const TEXT_MAX: usize = 60;
+
+/// The body of a proposal of `moves`.
+pub fn body(moves: &[Move], explained: &Explained) -> String {
+    let mut out = String::new();
+    warnings(&mut out, moves, explained);
+    out.push_str("| tag | version | change | built |\n| --- | --- | --- | --- |\n");
+    for one in moves.iter().take(MOVES_MAX) {
+        row(&mut out, one, first(moves, explained, one));
+    }
+    if moves.len() > MOVES_MAX {
+        let _ = writeln!(out, "\nand {} more tags", moves.len() - MOVES_MAX);
+    }
+    for one in moves.iter().take(MOVES_MAX) {
+        if let First::Itself(explanation) = first(moves, explained, one) {
+            image(&mut out, one, explanation);
+        }
+    }
+    out.push_str(
+        "\nMerging this pins these digests. Closing it rejects them, until there are newer ones. What somebody else \
+         commits to this branch stays, and ends the refreshing of it.\n",
+    );
+    let _ = writeln!(out, "\n{}", Remembered::of(moves).line());
+    out
+}
+
+/// Where a move is told in full.
+enum First<'a> {
+    /// Here.
+    Itself(&'a Explanation),
+    /// At another tag, which moved alike.
+    Other(&'a TagId),
+    /// Nowhere: nothing is known.
+    Nowhere,
+}
+
+fn first<'a>(moves: &'a [Move], explained: &'a Explained, one: &Move) -> First<'a> {
+    let Some(explanation) = explained.get(&one.tag) else { return First::Nowhere };
+    let alike = |other: &&Move| explained.get(&other.tag).is_some_and(|it| Rc::ptr_eq(it, explanation));
+    let all = || moves.iter().filter(alike);
+    match all().find(|other| other.follow.is_none()).or_else(|| all().next()) {
+        Some(other) if other.tag != one.tag => First::Other(&other.tag),
+        _ => First::Itself(explanation),
+    }
+}
+
+/// What must not be missed comes first.
+fn warnings(out: &mut String, moves: &[Move], explained: &Explained) {
+    let mut any = false;
+    for one in moves {
+        let First::Itself(explanation) = first(moves, explained, one) else { continue };
+        for warning in explanation.warnings() {
+            let _ = writeln!(out, "- **{}: {warning}**", code(&one.tag.to_string()));
+            any = true;
+        }
+    }
+    if any {
+        out.push('\n');
+    }
+}
+
+fn row(out: &mut String, one: &Move, first: First<'_>) {
+    let tag = code(&one.tag.to_string());
+    let version = |side: Option<&Side>| side.and_then(|side| side.version.as_deref()).map(code);
+    let versions = match (version(one.before()), version(one.after())) {
+        (Some(old), Some(new)) if old == new => old,
+        (Some(old), Some(new)) => format!("{old} → {new}"),
+        (None, Some(one)) | (Some(one), None) => one,
+        (None, None) => String::new(),
+    };
+    let (change, when) = match (one.before(), one.after()) {
+        (None, _) => ("new".to_owned(), String::new()),
+        (_, None) => ("gone".to_owned(), String::new()),
+        _ => match first {
+            First::Other(tag) if one.follow.is_some() => (format!("follows {}", code(&tag.to_string())), String::new()),
+            First::Other(tag) => (format!("as {}", code(&tag.to_string())), String::new()),
+            First::Nowhere => (String::new(), String::new()),
+            First::Itself(explanation) => {
+                let class = explanation.class.map(|class| class.to_string()).unwrap_or_default();
+                let when = built(&explanation.made).unwrap_or_default();
+                let when = when.strip_prefix("built ").unwrap_or(&when).to_owned();
+                match &explanation.compare {
+                    Some(link) => (format!("{class} ([compare]({link}))").trim_start().to_owned(), when),
+                    None => (class, when),
+                }
+            }
+        },
+    };
+    let _ = writeln!(out, "| {tag} | {versions} | {change} | {when} |");
+}
+
+/// All that is known of one image.
+fn image(out: &mut String, one: &Move, explanation: &Explanation) {
+    let digest = |side: Option<&Side>| side.map(|side| format!("`{}`", side.digest)).unwrap_or_default();
+    let _ = writeln!(out, "\n#### {}\n", code(&one.image.to_string()));
+    let _ = writeln!(out, "{} → {}\n", digest(one.before()), digest(one.after()));
+    let mut line = |text: String| {
+        let _ = writeln!(out, "- {text}");
+    };
+    if let Some(unknown) = &explanation.unknown {
+        line(code(unknown));
+    }
+    let sizes = [size(&explanation.size), explanation.layers.map(layers)];
+    let sizes: Vec<String> = sizes.into_iter().flatten().collect();
+    if !sizes.is_empty() {
+        line(sizes.join("; "));
+    }
+    explanation.gained.iter().for_each(|platform| line(format!("runs on {platform}, too")));
+    if let Some(base) = &explanation.base {
+        line(base_of(base));
+    }
+    for one in explanation.differences.iter().take(DIFFERENCES_MAX) {
+        line(code(&difference(one)));
+    }
+    if explanation.differences.len() > DIFFERENCES_MAX {
+        line(format!("and {} more differences", explanation.differences.len() - DIFFERENCES_MAX));
+    }
+}
+
+fn base_of(base: &Sides<Base>) -> String {
+    let text = |base: &Option<Base>| base.as_ref().map_or("not told".to_owned(), |base| code(&base.to_string()));
+    format!("base {} → {}", text(&base.old), text(&base.new))
+}
+
+/// A text in code, in which nothing acts: neither in Markdown nor in the table it may stand in.
+fn code(text: &str) -> String {
+    let text = escape::within(text, TEXT_MAX.max(text.len().min(200)));
+    format!("`{}`", text.replace('`', "\\u{60}").replace('|', "\\u{7c}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! Bodies as people read them, and as nobody can make them act.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::{ProptestConfig, any, proptest};
+
+use super::*;
+use crate::explain::{Difference, Layers, What};
+use crate::image::class::{Class, Level};
+use crate::lock::diff::Change;
+use crate::lock::sample::digest;
+
+fn side(number: u8, version: Option<&str>) -> Side {
+    Side { digest: digest(number), version: version.map(str::to_owned), created: None }
+}
+
+fn moved(tag: &str, follow: Option<&str>, versions: [Option<&str>; 2]) -> Move {
+    let [old, new] = [side(1, versions[0]), side(2, versions[1])];
+    let image = "docker.io/library/python:3.12".parse().unwrap();
+    let follow = follow.map(|target| target.parse::<TagId>().unwrap().into());
+    Move { tag: tag.parse().unwrap(), follow, image, was: None, change: Change::Moved { old, new } }
+}
+
+fn explanation(text: &str) -> Explanation {
+    let own = |text: &str| Some(text.to_owned());
+    Explanation {
+        class: Some(Class::Version(Level::Patch)),
+        compare: own("https://github.com/acme/web/compare/0a...1b"),
+        made: Sides { old: "2026-10-01T08:12:44Z".parse().ok(), new: "2026-10-13T09:00:00Z".parse().ok() },
+        size: Sides { old: Some(12_100_000), new: Some(12_400_000) },
+        layers: Some(Layers { kept: 3, added: 2, removed: 2 }),
+        lost: vec!["linux/arm64".parse().unwrap()],
+        to_root: true,
+        base: Some(Sides { old: Some(Base { name: own(text), digest: own("sha256:0123456789abcdef") }), new: None }),
+        differences: vec![
+            Difference { what: What::User, old: own("app"), new: own("root") },
+            Difference { what: What::Variable(text.to_owned()), old: own(text), new: None },
+        ],
+        ..Explanation::default()
+    }
+}
+
+fn sample(text: &str) -> String {
+    let moves = [
+        moved("python:3.12", None, [Some("3.12.4"), Some(text)]),
+        moved("python:latest", Some("python:3.12"), [Some("3.12.4"), Some("3.12.5")]),
+        Move { change: Change::Added { new: side(3, Some("1.0")) }, ..moved("web:1", None, [None, None]) },
+    ];
+    let shared = Rc::new(explanation(text));
+    let explained = [("python:3.12", &shared), ("python:latest", &shared)];
+    body(&moves, &explained.into_iter().map(|(tag, one)| (tag.parse().unwrap(), Rc::clone(one))).collect())
+}
+
+#[test]
+fn a_body_is_a_table_to_decide_from_and_then_each_image() {
+    insta::assert_snapshot!(sample("3.12.5"), @r"
+    - **`python:3.12`: it runs as root, and did not before**
+    - **`python:3.12`: it does not run on linux/arm64 any more**
+
+    | tag | version | change | built |
+    | --- | --- | --- | --- |
+    | `python:3.12` | `3.12.4` → `3.12.5` | patch ([compare](https://github.com/acme/web/compare/0a...1b)) | 2026-10-13, 12 days later |
+    | `python:latest` | `3.12.4` → `3.12.5` | follows `python:3.12` |  |
+    | `web:1` | `1.0` | new |  |
+
+    #### `docker.io/library/python:3.12`
+
+    `sha256:0101010101010101010101010101010101010101010101010101010101010101` → `sha256:0202020202020202020202020202020202020202020202020202020202020202`
+
+    - 12.1 MB → 12.4 MB; 3 of 5 layers kept, 2 new
+    - base `3.12.5@0123456789ab` → not told
+    - `user: app → root`
+    - `variable 3.12.5: 3.12.5, gone`
+
+    Merging this pins these digests. Closing it rejects them, until there are newer ones. What somebody else commits to this branch stays, and ends the refreshing of it.
+
+    <!-- pinstream set=5c8dc3dd0cb55d2b moves=5137310f57d8,ca684698eea1,da31a621a676 -->
+    ");
+}
+
+#[test]
+fn what_is_too_much_is_counted() {
+    let moves: Vec<Move> = (0..150).map(|number| moved(&format!("s:t{number:03}"), None, [None, None])).collect();
+    let text = body(&moves, &Explained::new());
+    assert!(text.contains("\nand 50 more tags\n"), "{text}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("| `s:t")).count(), 100);
+    assert!(text.len() < 10_000);
+}
+
+/// What of a body stands outside of code and of links that are ours.
+fn outside(text: &str) -> String {
+    text.split('`').step_by(2).collect::<Vec<_>>().join("").replace("(https://github.com/acme/web/compare/0a...1b)", "")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn t9_no_text_of_an_image_acts_in_a_body(text in any::<String>(), more in "[`|@#<>\\[\\]()!*_\\\\\n]{0,20}") {
+        for text in [format!("{text}{more}"), format!("{more}{text}")] {
+            let (shown, plain) = (sample(&text), sample("x"));
+            assert_eq!(shown.matches('`').count(), plain.matches('`').count(), "{shown}");
+            assert_eq!(shown.matches('|').count(), plain.matches('|').count(), "{shown}");
+            assert_eq!(shown.lines().count(), plain.lines().count(), "{shown}");
+            // Only the size of the line for memory differs with what moved, and that is hashed.
+            let letters = |text: &str| outside(text).chars().filter(|c| "@<[!#*".contains(*c)).collect::<String>();
+            assert_eq!(letters(&shown), letters(&plain), "{shown}");
+            let lines: BTreeSet<usize> = shown.lines().map(str::len).collect();
+            assert!(lines.last().is_some_and(|longest| *longest < 1_000), "{shown}");
+        }
+    }
+}
