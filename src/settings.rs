@@ -8,6 +8,7 @@ pub mod duration;
 pub mod globs;
 pub mod path;
 pub mod policy;
+pub mod publish;
 pub mod remote;
 pub mod schedule;
 pub(crate) mod table;
@@ -27,6 +28,7 @@ use crate::table::text;
 use crate::template::Template;
 use adoption::Adoption;
 use globs::TagGlobs;
+use publish::Publish;
 use remote::RemoteSettings;
 use schedule::{Schedule, Schedules};
 use verify::AnchorFile;
@@ -47,6 +49,8 @@ pub struct Settings {
     pub remotes: BTreeMap<RemoteName, RemoteSettings>,
     /// `[[hook]]`, in the order of the file.
     pub hooks: Vec<Hook>,
+    /// `[publish]`: where moves are proposed; none means that they are pushed to the branch.
+    pub publish: Option<Publish>,
     /// The further files of the root that these settings name, whether they are there or not.
     pub files: Vec<NamedFile>,
     /// The file that `verify` of `[import]` names, whether it is there or not.
@@ -126,6 +130,13 @@ pub struct Author {
     pub name: String,
     /// The address.
     pub email: String,
+}
+
+impl Default for Author {
+    /// Whom commits are by where the settings name nobody.
+    fn default() -> Self {
+        Self { name: "pinstream".to_owned(), email: "pinstream@localhost".to_owned() }
+    }
 }
 
 /// What holds for an import unless a stream or a tag says otherwise.

@@ -11,7 +11,7 @@ use super::table::{GitTable, HookTable, RegistryTable, SHAPE, SettingsTable};
 use super::written::Written;
 use super::{
     Author, GitSettings, Hook, ImportSettings, Mirror, NamedFile, RegistrySettings, Settings, Sign, duration, path,
-    remote, verify,
+    publish, remote, verify,
 };
 use crate::image::{NameError, RegistryHost, is_repository_path};
 use crate::problem::{At, Findings, Place, Problem, SourceFile, is_bidi_control};
@@ -39,6 +39,7 @@ pub(crate) fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Se
         registries: registries(&table.registry, &mut findings),
         remotes: remote::remotes(&table.remote, &spoiled, &mut findings),
         hooks: hooks(table.hook, &spoiled, &mut findings),
+        publish: table.publish.and_then(|table| publish::publish(&table, &spoiled, &mut findings)),
         files,
         anchors,
     };

@@ -133,22 +133,12 @@ fn keys_that_are_not_supported_yet_say_so() {
 [import]
 [[target]]
 from = "python:3.12"
-[publish.github]
-repository = "acme/deploy"
 "#), @r#"
     error: `target` is not yet supported
      --> pinstream.toml:3:3
       |
     3 | [[target]]
       |   ^^^^^^
-      |
-      = help: take it out: this version would not act on it
-
-    error: `publish` is not yet supported
-     --> pinstream.toml:5:2
-      |
-    5 | [publish.github]
-      |  ^^^^^^^
       |
       = help: take it out: this version would not act on it
     "#);
