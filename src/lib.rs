@@ -17,6 +17,7 @@
 //! | pass | one run of load → plan → resolve → lock → commit → publish → notify |
 //! | move | a pin whose digest changes |
 //! | hook | a command run for moves that have landed on the branch |
+//! | proposal | a pull or merge request on a forge |
 //! | root | a folder with a `pinstream.toml` |
 //!
 //! Whoever knows OpenShift's image streams finds each thing again in [`cli::help::STREAMS`].
@@ -53,6 +54,7 @@ pub mod proposal;
 pub mod adopt;
 pub mod graph;
 pub mod registry;
+pub mod forge;
 pub mod hook;
 pub mod wire;
 pub mod report;

@@ -4,6 +4,8 @@
 //! remembers the digests in a line that people do not see: closed by a person, these are not proposed again.
 
 pub mod body;
+pub mod hidden;
+pub mod known;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +19,6 @@ use crate::stream::{Definitions, Source, follow};
 
 /// How many moves a body remembers one by one.
 const REMEMBERED_MAX: usize = 120;
-/// How a body's line begins that people do not see, and how it ends.
-const LINE: (&str, &str) = ("<!-- pinstream ", " -->");
 
 /// What proposals of one root into one branch have in their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,14 +137,13 @@ impl Remembered {
     /// The line for a body.
     pub fn line(&self) -> String {
         let each: Vec<&str> = self.each.iter().map(String::as_str).collect();
-        format!("{}set={} moves={}{}", LINE.0, self.set, each.join(","), LINE.1)
+        hidden::marker(&format!("set={} moves={}", self.set, each.join(",")))
     }
 
     /// What a body remembers; none where somebody took the line out.
     pub fn read(body: &str) -> Option<Self> {
-        let (_, rest) = body.rsplit_once(LINE.0)?;
-        let (line, _) = rest.split_once(LINE.1)?;
-        let (set, each) = line.strip_prefix("set=")?.split_once(" moves=")?;
+        let line = body.lines().rev().filter_map(hidden::hidden).find_map(|line| line.strip_prefix("set="))?;
+        let (set, each) = line.split_once(" moves=")?;
         let each = each.split(',').filter(|key| !key.is_empty()).take(REMEMBERED_MAX).map(str::to_owned);
         Some(Self { set: set.to_owned(), each: each.collect() })
     }

@@ -36,7 +36,7 @@ fn summary(explanation: &Explanation) -> String {
 }
 
 /// `built 2026-10-01, 12 days later`
-fn built(made: &Sides<Timestamp>) -> Option<String> {
+pub(crate) fn built(made: &Sides<Timestamp>) -> Option<String> {
     let new = made.new?;
     // RFC 3339 up to the day.
     let day: String = new.to_string().chars().take(10).collect();
@@ -54,7 +54,7 @@ pub fn age(made: &Sides<Timestamp>) -> Option<String> {
 }
 
 /// `12.1 MB → 12.4 MB`
-fn size(size: &Sides<u64>) -> Option<String> {
+pub(crate) fn size(size: &Sides<u64>) -> Option<String> {
     match (size.old.map(bytes), size.new.map(bytes)) {
         (Some(old), Some(new)) if old != new => Some(format!("{old} → {new}")),
         (_, new) => new,
@@ -62,7 +62,7 @@ fn size(size: &Sides<u64>) -> Option<String> {
 }
 
 /// `3 of 5 layers kept`
-fn layers(layers: Layers) -> String {
+pub(crate) fn layers(layers: Layers) -> String {
     let Layers { kept, added, removed } = layers;
     match kept + removed {
         _ if added == 0 && removed == 0 => "same layers".to_owned(),
@@ -71,7 +71,7 @@ fn layers(layers: Layers) -> String {
 }
 
 /// `user app → root`
-fn difference(difference: &Difference) -> String {
+pub(crate) fn difference(difference: &Difference) -> String {
     let Difference { what, old, new } = difference;
     let name = match what {
         What::User => "user".to_owned(),

@@ -17,6 +17,9 @@ use super::Remembered;
 
 /// How many moves are told; a forge cuts what is too long, and nobody reads it.
 const MOVES_MAX: usize = 100;
+/// What is said below a proposal that has nothing left to propose.
+pub const WITHDRAWN: &str =
+    "Nothing is left to propose here: the branch stands at these digests, or the images moved on.";
 /// How much of a text of an image is shown, in characters.
 const TEXT_MAX: usize = 60;
 

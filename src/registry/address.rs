@@ -82,7 +82,7 @@ impl Zone {
 
 /// Whether private addresses may be contacted for a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Reach {
+pub(crate) enum Reach {
     /// Public addresses only.
     Public,
     /// Private ones too: the settings name the host.

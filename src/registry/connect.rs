@@ -31,7 +31,7 @@ use crate::settings::RegistrySettings;
 pub type Lookup = Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>;
 
 /// All that decides how a place is reached.
-pub(super) struct Connector {
+pub(crate) struct Connector {
     /// The places that the settings name, which may be private.
     named: BTreeSet<Place>,
     /// The authorities of places that have their own.
@@ -45,11 +45,11 @@ pub(super) struct Connector {
 }
 
 /// How a place is gone to.
-pub(super) struct Route {
+pub(crate) struct Route {
     /// Sends.
-    pub(super) client: Client,
+    pub(crate) client: Client,
     /// Whether a proxy connects in our place. Who answers has no address then that says anything.
-    pub(super) is_proxied: bool,
+    pub(crate) is_proxied: bool,
 }
 
 /// What a client is shared by.
@@ -101,8 +101,29 @@ impl Connector {
         })
     }
 
+    /// A way to one place that is not a registry. `named` is that place where it may be private.
+    ///
+    /// # Errors
+    /// A sentence, where a proxy cannot be read.
+    pub(crate) fn to(
+        named: Option<Place>,
+        proxies: &Proxies,
+        lookup: Option<Lookup>,
+        limits: Limits,
+    ) -> Result<Self, String> {
+        Ok(Self {
+            named: named.into_iter().collect(),
+            authorities: BTreeMap::new(),
+            ways: Ways::read(proxies)?,
+            lookup,
+            limits,
+            clients: Mutex::default(),
+            beyond: Mutex::default(),
+        })
+    }
+
     /// Whether the settings name `place`.
-    pub(super) fn is_named(&self, place: &Place) -> bool {
+    pub(crate) fn is_named(&self, place: &Place) -> bool {
         self.named.contains(place)
     }
 
@@ -111,7 +132,7 @@ impl Connector {
     ///
     /// # Errors
     /// Where the address may not be contacted, or TLS cannot be set up on this machine.
-    pub(super) async fn route(
+    pub(crate) async fn route(
         &self,
         url: &Url,
         origin: &Origin,

@@ -40,7 +40,7 @@ impl Secret {
     }
 
     /// The text, for the one who sends it.
-    pub(super) fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }

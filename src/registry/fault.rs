@@ -13,7 +13,7 @@ use super::text::plain;
 use super::{FailureKind, ImportError};
 
 /// A request that failed before its answer was whole.
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// This question's own: it says nothing of the others of its host, and another try gives the same.
     Final(ImportError),
     /// The host's, and another try would only take as long again.
@@ -30,13 +30,13 @@ impl From<ImportError> for Fault {
 
 impl Fault {
     /// What happened.
-    pub(super) fn into_error(self) -> ImportError {
+    pub(crate) fn into_error(self) -> ImportError {
         let (Self::Final(error) | Self::Host(error) | Self::Passing(error)) = self;
         error
     }
 
     /// What `error` of a request to `origin` means.
-    pub(super) fn of(error: &reqwest::Error, origin: &Origin, limits: &Limits) -> Self {
+    pub(crate) fn of(error: &reqwest::Error, origin: &Origin, limits: &Limits) -> Self {
         if let Some(found) = causes(error).find_map(|cause| cause.downcast_ref::<Forbidden>()) {
             return forbidden(found, origin).into();
         }

@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::{FailureKind, ImportError};
 
 /// How often a request is tried in all.
-pub(super) const TRIES: usize = 3;
+pub(crate) const TRIES: usize = 3;
 /// How many requests in a row may fail, each after all its tries, before a host is left alone.
 const BREAKER: u32 = 5;
 
@@ -51,7 +51,7 @@ impl Default for Limits {
 
 impl Limits {
     /// The pauses between the tries of one request, with jitter.
-    pub(super) fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
+    pub(crate) fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
         ExponentialBuilder::new()
             .with_min_delay(self.backoff)
             .with_max_times(TRIES - 1)
@@ -176,7 +176,7 @@ fn remaining(value: &[u8]) -> Option<u64> {
 }
 
 /// What `Retry-After` asks for, from now: seconds or an HTTP date (RFC 9110, section 10.2.3).
-pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get("retry-after")?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::from(u32::MAX)).min(u64::from(u32::MAX))));

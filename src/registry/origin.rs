@@ -9,23 +9,23 @@ use crate::image::RegistryHost;
 
 /// Scheme, host and port of a URL (RFC 6454, section 4), with the port written out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Origin {
+pub(crate) struct Origin {
     /// Whether it is spoken to over TLS.
-    pub(super) secure: bool,
+    pub(crate) secure: bool,
     /// Host and port.
-    pub(super) place: Place,
+    pub(crate) place: Place,
 }
 
 /// Host and port, as the settings name a registry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Place {
+pub(crate) struct Place {
     host: String,
     port: u16,
 }
 
 impl Origin {
     /// The origin of `url`; none unless it is an HTTP URL with a host.
-    pub(super) fn of(url: &Url) -> Option<Self> {
+    pub(crate) fn of(url: &Url) -> Option<Self> {
         let secure = match url.scheme() {
             "https" => true,
             "http" => false,
@@ -36,7 +36,7 @@ impl Origin {
     }
 
     /// The origin that `registry` is spoken to at. `docker.io` is a name that only people use.
-    pub(super) fn of_registry(registry: &RegistryHost, plain_http: bool) -> Option<Self> {
+    pub(crate) fn of_registry(registry: &RegistryHost, plain_http: bool) -> Option<Self> {
         let scheme = if plain_http { "http" } else { "https" };
         let host = match registry.as_str() {
             "docker.io" | "index.docker.io" => "registry-1.docker.io",
@@ -46,7 +46,7 @@ impl Origin {
     }
 
     /// The origin that an operator wrote: `https://host[:port]`, with nothing after it.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok()?;
         let bare = url.path() == "/"
             && url.query().is_none()
@@ -59,17 +59,17 @@ impl Origin {
 
 impl Place {
     /// The host: a name, or an address as URLs write it.
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
     /// The port.
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// `host` or `host:port` as a key of the settings would name it.
-    pub(super) fn key(&self, secure: bool) -> String {
+    pub(crate) fn key(&self, secure: bool) -> String {
         match (self.port, secure) {
             (443, true) | (80, false) => self.host.clone(),
             (port, _) => format!("{}:{port}", self.host),

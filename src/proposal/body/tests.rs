@@ -74,7 +74,7 @@ fn a_body_is_a_table_to_decide_from_and_then_each_image() {
 
     Merging this pins these digests. Closing it rejects them, until there are newer ones. What somebody else commits to this branch stays, and ends the refreshing of it.
 
-    <!-- pinstream set=5c8dc3dd0cb55d2b moves=5137310f57d8,ca684698eea1,da31a621a676 -->
+    <!-- pinstream: set=5c8dc3dd0cb55d2b moves=5137310f57d8,ca684698eea1,da31a621a676 -->
     ");
 }
 

@@ -1,0 +1,369 @@
+//! Forges: where moves are proposed to people, and what became of it.
+//!
+//! What a pass knows of a forge is plain data: [`Draft`] and [`Known`]. [`Forge`] is one enum, and each
+//! member's file owns its requests and how its answers read. One token goes with each request, to the origin that the
+//! operator's environment binds it to and nowhere else. Nothing here touches Git or decides what is proposed.
+
+mod azure;
+mod bitbucket;
+mod body;
+mod error;
+mod gitea;
+mod github;
+mod gitlab;
+mod instance;
+mod send;
+
+use std::collections::BTreeMap;
+
+pub use error::ForgeError;
+pub use instance::Environment;
+
+use crate::proposal::known::{Draft, Known, KnownState};
+use crate::registry::{Limits, Lookup, Proxies, TRIES};
+use crate::settings::publish::{ForgeKind, Publish, Reviewer};
+use azure::Azure;
+use bitbucket::Bitbucket;
+use gitea::Gitea;
+use github::GitHub;
+use gitlab::GitLab;
+use send::{Line, Lost};
+
+/// What came of proposing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposed {
+    /// What was done.
+    pub outcome: Outcome,
+    /// The proposal as it stands now.
+    pub found: Known,
+    /// What the forge did not do along with it, as labels that it does not have.
+    pub notes: Vec<String>,
+}
+
+/// What proposing did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// There is a new proposal.
+    Created,
+    /// An open one says now what it should.
+    Refreshed,
+    /// An open one says so already; nothing was sent.
+    Unchanged,
+    /// Somebody closed or merged it before it could say so. It says what it did.
+    Late,
+}
+
+/// A commit that the forge makes and signs itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForgeCommit {
+    /// The branch, without `refs/heads/`. It has to be there.
+    pub branch: String,
+    /// The commit that it has to be at.
+    pub expected: String,
+    /// The files that it changes, by path from the top of the repository; none takes one away.
+    pub files: BTreeMap<String, Option<Vec<u8>>>,
+    /// The message.
+    pub message: String,
+}
+
+/// All that a forge is asked with, besides the settings.
+#[derive(Clone, Default)]
+pub struct Setup {
+    /// Tokens, and where the operator lets them go.
+    pub environment: Environment,
+    /// The proxies to go through.
+    pub proxies: Proxies,
+    /// Time limits.
+    pub limits: Limits,
+    /// Looks names up in place of the system.
+    pub lookup: Option<Lookup>,
+}
+
+impl Setup {
+    /// What the environment of the process says.
+    pub fn from_environment() -> Self {
+        Self { environment: Environment::from_environment(), proxies: Proxies::from_environment(), ..Self::default() }
+    }
+}
+
+/// What new proposals have, by the settings.
+struct Wishes {
+    labels: Vec<String>,
+    users: Vec<String>,
+    teams: Vec<String>,
+    draft: bool,
+    auto_merge: bool,
+}
+
+impl Wishes {
+    fn has_reviewers(&self) -> bool {
+        !self.users.is_empty() || !self.teams.is_empty()
+    }
+}
+
+/// A repository on a forge.
+pub struct Forge {
+    line: Line,
+    wishes: Wishes,
+    member: Member,
+}
+
+enum Member {
+    GitHub(GitHub),
+    GitLab(GitLab),
+    Gitea(Gitea),
+    Bitbucket(Bitbucket),
+    Azure(Azure),
+}
+
+impl Forge {
+    /// Makes the forge of `publish` known; nothing is sent yet.
+    ///
+    /// # Errors
+    /// Where the environment has no token for it, or does not let it go there.
+    pub fn new(publish: &Publish, setup: &Setup) -> Result<Self, ForgeError> {
+        let instance = instance::find(&publish.place, &setup.environment)?;
+        let line = Line::new(&instance, setup)?;
+        let repository = publish.place.repository.as_str();
+        let member = match publish.place.kind {
+            ForgeKind::GitHub => Member::GitHub(GitHub::new(repository, &instance)),
+            ForgeKind::GitLab => Member::GitLab(GitLab::new(repository)),
+            ForgeKind::Gitea => Member::Gitea(Gitea::new(repository)),
+            ForgeKind::Bitbucket => Member::Bitbucket(Bitbucket::new(repository)),
+            ForgeKind::Azure => Member::Azure(Azure::new(repository)),
+        };
+        let (mut users, mut teams) = (Vec::new(), Vec::new());
+        for reviewer in &publish.reviewers {
+            match reviewer {
+                Reviewer::User(name) => users.push(name.clone()),
+                Reviewer::Team(name) => teams.push(name.clone()),
+            }
+        }
+        let Publish { labels, draft, auto_merge, .. } = publish.clone();
+        Ok(Self { line, wishes: Wishes { labels, users, teams, draft, auto_merge }, member })
+    }
+
+    /// The newest proposal of each of `branches` into `base`, whatever became of it: open ones first.
+    ///
+    /// Most forges are asked once for all branches. Where a forge only lists all proposals, no more than
+    /// [`send::PAGES`] pages of it are read, and what is not there is asked for by itself.
+    ///
+    /// # Errors
+    /// Where the forge does not say.
+    pub async fn find(&self, base: &str, branches: &[String]) -> Result<Vec<Known>, ForgeError> {
+        if branches.is_empty() {
+            return Ok(Vec::new());
+        }
+        let all = match &self.member {
+            Member::GitHub(forge) => forge.find(&self.line, &self.wishes, base, branches).await,
+            Member::GitLab(forge) => forge.find(&self.line, base, branches).await,
+            Member::Gitea(forge) => forge.find(&self.line, base, branches).await,
+            Member::Bitbucket(forge) => forge.find(&self.line, base, branches).await,
+            Member::Azure(forge) => forge.find(&self.line, base, branches).await,
+        };
+        Ok(newest(all?, branches))
+    }
+
+    /// Sees to it that `proposal` stands on the forge: creates it, or refreshes `known`, what [`Self::find`] told of its
+    /// branch, where that is open and says something else.
+    ///
+    /// Where the answer to creating it was lost, it is looked for before it is created again.
+    ///
+    /// # Errors
+    /// Where the forge refuses, or cannot be asked.
+    pub async fn propose(&self, proposal: &Draft, known: Option<&Known>) -> Result<Proposed, ForgeError> {
+        let wanted = self.fit(proposal);
+        let known = known.filter(|found| found.state == KnownState::Open && found.branch == proposal.branch);
+        if let Some(found) = known {
+            return self.refresh(found, &wanted).await;
+        }
+        let mut pauses = self.line.pauses();
+        let mut left = TRIES;
+        loop {
+            left -= 1;
+            let error = match self.create(&wanted).await {
+                Ok((found, notes)) => return self.finish(found, notes).await,
+                Err(Lost::Exists(error)) => {
+                    let found = self.look(&wanted).await?.ok_or(error)?;
+                    return self.refresh(&found, &wanted).await;
+                }
+                Err(Lost::Unclear(error)) => error,
+                Err(Lost::Final(error)) => return Err(error),
+            };
+            if let Some(found) = self.look(&wanted).await? {
+                return self.finish(found, Vec::new()).await;
+            }
+            if left == 0 {
+                return Err(error);
+            }
+            tokio::time::sleep(pauses.next().unwrap_or_default()).await;
+        }
+    }
+
+    /// Closes an open proposal of which nothing is left, and says why to those who look at it. [`Self::find`] tells it
+    /// from one that a person closed.
+    ///
+    /// # Errors
+    /// Where the forge refuses, or cannot be asked.
+    pub async fn close(&self, found: &Known, comment: &str) -> Result<(), ForgeError> {
+        let body = body::withdrawn(&found.body);
+        let body = body::fit(&body, self.limits().body);
+        match &self.member {
+            Member::GitHub(forge) => forge.close(&self.line, found, &body, comment).await,
+            Member::GitLab(forge) => forge.close(&self.line, found, &body, comment).await,
+            Member::Gitea(forge) => forge.close(&self.line, found, &body, comment).await,
+            Member::Bitbucket(forge) => forge.close(&self.line, found, &body, comment).await,
+            Member::Azure(forge) => forge.close(&self.line, found, &body, comment).await,
+        }
+    }
+
+    /// Has the forge make a commit, and sign it, if the branch is still where it is expected; the answer is its id.
+    ///
+    /// # Errors
+    /// [`ForgeError::Moved`] where the branch is somewhere else; [`ForgeError::Unable`] where the forge makes no
+    /// commits that way: only GitHub does.
+    pub async fn commit(&self, commit: &ForgeCommit) -> Result<String, ForgeError> {
+        match &self.member {
+            Member::GitHub(forge) => forge.commit(&self.line, commit).await,
+            _ => Err(ForgeError::Unable {
+                message: format!("{} does not make and sign commits for programs", self.kind()),
+                help: "push the commit, and sign it with a key of its own".to_owned(),
+            }),
+        }
+    }
+
+    /// Which forge it is.
+    pub fn kind(&self) -> ForgeKind {
+        self.line.kind()
+    }
+
+    /// How many requests were sent so far.
+    pub fn calls(&self) -> u64 {
+        self.line.calls()
+    }
+
+    /// `proposal` within what the forge takes.
+    fn fit(&self, proposal: &Draft) -> Draft {
+        let limits = self.limits();
+        let title = body::title(&proposal.title, limits.title);
+        Draft { title, body: body::fit(&proposal.body, limits.body), ..proposal.clone() }
+    }
+
+    fn limits(&self) -> body::Limits {
+        match &self.member {
+            Member::GitHub(_) => github::LIMITS,
+            Member::GitLab(_) => gitlab::LIMITS,
+            Member::Gitea(_) => gitea::LIMITS,
+            Member::Bitbucket(_) => bitbucket::LIMITS,
+            Member::Azure(_) => azure::LIMITS,
+        }
+    }
+
+    async fn create(&self, wanted: &Draft) -> Result<(Known, Vec<String>), Lost> {
+        match &self.member {
+            Member::GitHub(forge) => forge.create(&self.line, &self.wishes, wanted).await,
+            Member::GitLab(forge) => forge.create(&self.line, &self.wishes, wanted).await,
+            Member::Gitea(forge) => forge.create(&self.line, &self.wishes, wanted).await,
+            Member::Bitbucket(forge) => forge.create(&self.line, &self.wishes, wanted).await,
+            Member::Azure(forge) => forge.create(&self.line, &self.wishes, wanted).await,
+        }
+    }
+
+    /// What a new proposal has besides; what the forge does not do is a note, for the proposal stands.
+    async fn finish(&self, found: Known, mut notes: Vec<String>) -> Result<Proposed, ForgeError> {
+        let more = match &self.member {
+            Member::GitHub(forge) => forge.finish(&self.line, &self.wishes, &found).await,
+            Member::GitLab(forge) => forge.finish(&self.line, &self.wishes, &found).await,
+            Member::Gitea(forge) => forge.finish(&self.line, &self.wishes, &found).await,
+            Member::Azure(forge) => forge.finish(&self.line, &self.wishes, &found).await,
+            Member::Bitbucket(_) => Ok(Vec::new()),
+        };
+        match more {
+            Ok(more) => notes.extend(more),
+            Err(error) => notes.push(error.to_string()),
+        }
+        Ok(Proposed { outcome: Outcome::Created, found, notes })
+    }
+
+    /// Lets an open proposal say what it should. One that somebody closed meanwhile goes on saying what they closed it
+    /// over.
+    async fn refresh(&self, found: &Known, wanted: &Draft) -> Result<Proposed, ForgeError> {
+        let notes = Vec::new();
+        if body::is_same(&found.title, &wanted.title) && body::is_same(&found.body, &wanted.body) {
+            return Ok(Proposed { outcome: Outcome::Unchanged, found: found.clone(), notes });
+        }
+        let now = self.write(found, wanted).await?;
+        if now.state == KnownState::Open {
+            return Ok(Proposed { outcome: Outcome::Refreshed, found: now, notes });
+        }
+        let Known { branch, title, body, .. } = found.clone();
+        let found = self.write(found, &Draft { branch, base: wanted.base.clone(), title, body }).await?;
+        Ok(Proposed { outcome: Outcome::Late, found, notes })
+    }
+
+    /// Writes title and body; what the forge answers tells what became of the proposal meanwhile.
+    async fn write(&self, found: &Known, wanted: &Draft) -> Result<Known, ForgeError> {
+        match &self.member {
+            Member::GitHub(forge) => forge.write(&self.line, found, wanted).await,
+            Member::GitLab(forge) => forge.write(&self.line, found, wanted).await,
+            Member::Gitea(forge) => forge.write(&self.line, found, wanted).await,
+            Member::Bitbucket(forge) => forge.write(&self.line, found, wanted).await,
+            Member::Azure(forge) => forge.write(&self.line, found, wanted).await,
+        }
+    }
+
+    /// The open proposal of a branch.
+    async fn look(&self, wanted: &Draft) -> Result<Option<Known>, ForgeError> {
+        let found = self.find(&wanted.base, std::slice::from_ref(&wanted.branch)).await?;
+        Ok(found.into_iter().find(|found| found.state == KnownState::Open))
+    }
+}
+
+/// Of each branch the open proposal, else the one with the highest number, in the order of `branches`.
+fn newest(all: Vec<Known>, branches: &[String]) -> Vec<Known> {
+    let mut best: BTreeMap<String, Known> = BTreeMap::new();
+    let rank = |found: &Known| (found.state == KnownState::Open, found.number);
+    for found in all {
+        match best.get(&found.branch) {
+            Some(other) if rank(other) >= rank(&found) => {}
+            _ => {
+                best.insert(found.branch.clone(), found);
+            }
+        }
+    }
+    branches.iter().filter_map(|branch| best.remove(branch)).collect()
+}
+
+/// What `text`, the body of a closed proposal, says of who closed it.
+fn closed(body: &str) -> KnownState {
+    if body::is_withdrawn(body) { KnownState::Withdrawn } else { KnownState::Closed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_each_branch_the_open_proposal_counts_else_the_newest() {
+        let found = |branch: &str, number, state| Known {
+            number,
+            url: String::new(),
+            branch: branch.to_owned(),
+            state,
+            head: None,
+            title: String::new(),
+            body: String::new(),
+            is_draft: false,
+        };
+        let all = vec![
+            found("b", 9, KnownState::Closed),
+            found("a", 3, KnownState::Open),
+            found("a", 4, KnownState::Merged),
+            found("b", 7, KnownState::Closed),
+            found("c", 1, KnownState::Open),
+        ];
+        let names = ["a", "b", "d"].map(str::to_owned);
+        let shown: Vec<_> = newest(all, &names).into_iter().map(|found| (found.branch, found.number)).collect();
+        assert_eq!(shown, [("a".to_owned(), 3), ("b".to_owned(), 9)]);
+    }
+}

@@ -1,0 +1,194 @@
+//! GitLab: merge requests over its REST API, version 4.
+//!
+//! Sources: GitLab's documentation of the merge requests, notes and users APIs. A description has at most 1 048 576
+//! characters, a title 255. A draft is told by its title. Where no pipeline stands in the way, auto-merge merges at
+//! once.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::send::{Call, Line, Lost, PAGES};
+use super::{Draft, ForgeError, Known, KnownState, Wishes, body, closed, error};
+
+pub(super) const LIMITS: body::Limits = body::Limits { title: 240, body: 1_000_000 };
+
+/// How many merge requests a page has: the most that GitLab takes.
+const PAGE: usize = 100;
+/// What a draft's title begins with.
+const DRAFT: &str = "Draft: ";
+
+/// A project on GitLab.
+pub(super) struct GitLab {
+    project: String,
+    /// Ids of users, by name; none where there is no such user.
+    users: Mutex<BTreeMap<String, Option<u64>>>,
+}
+
+impl GitLab {
+    pub(super) fn new(repository: &str) -> Self {
+        Self { project: repository.to_owned(), users: Mutex::default() }
+    }
+
+    /// Reads the newest merge requests; what is not among them is asked for by its branch.
+    pub(super) async fn find(&self, line: &Line, base: &str, branches: &[String]) -> Result<Vec<Known>, ForgeError> {
+        let mut all = Vec::new();
+        let mut missing: Vec<&String> = branches.iter().collect();
+        for page in 1..=PAGES {
+            // One branch is found sooner by its name.
+            if let [_] = branches {
+                break;
+            }
+            let (size, page) = (PAGE.to_string(), page.to_string());
+            let count = self.list(line, base, &[("per_page", &size), ("page", &page)], &mut all).await?;
+            missing.retain(|branch| !all.iter().any(|found| found.branch == **branch));
+            if count < PAGE {
+                return Ok(all);
+            }
+            if missing.is_empty() {
+                break;
+            }
+        }
+        for branch in missing {
+            self.list(line, base, &[("per_page", "20"), ("source_branch", branch)], &mut all).await?;
+        }
+        Ok(all)
+    }
+
+    /// One page of merge requests into `base`, the newest first; the answer is how many it had.
+    async fn list(
+        &self,
+        line: &Line,
+        base: &str,
+        more: &[(&str, &str)],
+        all: &mut Vec<Known>,
+    ) -> Result<usize, ForgeError> {
+        let query = [("state", "all"), ("target_branch", base), ("order_by", "created_at"), ("sort", "desc")];
+        let url = line.url(&["projects", &self.project, "merge_requests"], &[&query, more].concat());
+        let answer = line.take(Call::get(url)).await?;
+        let items = answer.as_array().ok_or_else(|| line.unreadable("a list of merge requests"))?;
+        for item in items.iter().filter(|item| item["source_project_id"] == item["target_project_id"]) {
+            all.push(found(item).ok_or_else(|| line.unreadable("a merge request"))?);
+        }
+        Ok(items.len())
+    }
+
+    pub(super) async fn create(
+        &self,
+        line: &Line,
+        wishes: &Wishes,
+        wanted: &Draft,
+    ) -> Result<(Known, Vec<String>), Lost> {
+        let (reviewers, notes) = self.reviewers(line, wishes).await?;
+        let mut body = json!({
+            "source_branch": wanted.branch,
+            "target_branch": wanted.base,
+            "title": title(&wanted.title, wishes.draft),
+            "description": wanted.body,
+        });
+        if !wishes.labels.is_empty() {
+            body["labels"] = json!(wishes.labels.join(","));
+        }
+        if !reviewers.is_empty() {
+            body["reviewer_ids"] = json!(reviewers);
+        }
+        let reply = line.ask(Call::add(line.url(&["projects", &self.project, "merge_requests"], &[]), &body)).await?;
+        if reply.status.as_u16() == 409 {
+            return Err(Lost::Exists(line.refused(&reply)));
+        }
+        let answer = line.accept(reply)?;
+        let found = found(&answer).ok_or_else(|| line.unreadable("a merge request"))?;
+        Ok((found, notes))
+    }
+
+    /// Has it merged once its pipeline succeeds.
+    pub(super) async fn finish(&self, line: &Line, wishes: &Wishes, found: &Known) -> Result<Vec<String>, ForgeError> {
+        if !wishes.auto_merge {
+            return Ok(Vec::new());
+        }
+        // The second name is that of versions before 17.11.
+        let mut body = json!({"auto_merge": true, "merge_when_pipeline_succeeds": true});
+        if let Some(head) = &found.head {
+            body["sha"] = json!(head);
+        }
+        let reply = line.ask(Call::set(Method::PUT, self.url(line, found, &["merge"]), &body)).await?;
+        let notes = match reply.status.is_success() {
+            true => None,
+            false => Some(format!("auto-merge was not turned on{}", error::said(&reply.body))),
+        };
+        Ok(notes.into_iter().collect())
+    }
+
+    pub(super) async fn write(&self, line: &Line, known: &Known, wanted: &Draft) -> Result<Known, ForgeError> {
+        let body = json!({"title": title(&wanted.title, known.is_draft), "description": wanted.body});
+        let answer = line.take(Call::set(Method::PUT, self.url(line, known, &[]), &body)).await?;
+        found(&answer).ok_or_else(|| line.unreadable("a merge request"))
+    }
+
+    pub(super) async fn close(&self, line: &Line, found: &Known, body: &str, comment: &str) -> Result<(), ForgeError> {
+        let said = json!({"body": comment});
+        match line.ask(Call::add(self.url(line, found, &["notes"]), &said)).await {
+            Ok(reply) => line.accept(reply).map(drop)?,
+            Err(Lost::Unclear(_)) => {}
+            Err(lost) => return Err(lost.into()),
+        }
+        let body = json!({"state_event": "close", "description": body});
+        line.take(Call::set(Method::PUT, self.url(line, found, &[]), &body)).await.map(drop)
+    }
+
+    /// The ids of those who are asked to review, and a note on each that GitLab does not know.
+    async fn reviewers(&self, line: &Line, wishes: &Wishes) -> Result<(Vec<u64>, Vec<String>), ForgeError> {
+        let (mut ids, mut notes) = (Vec::new(), Vec::new());
+        for name in &wishes.users {
+            let known = self.users.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+            let id = match known {
+                Some(id) => id,
+                None => {
+                    let answer = line.take(Call::get(line.url(&["users"], &[("username", name)]))).await?;
+                    let id = answer[0]["id"].as_u64();
+                    self.users.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), id);
+                    id
+                }
+            };
+            match id {
+                Some(id) => ids.push(id),
+                None => notes.push(format!("GitLab knows no user `{name}`")),
+            }
+        }
+        Ok((ids, notes))
+    }
+
+    fn url(&self, line: &Line, found: &Known, rest: &[&str]) -> Url {
+        line.url(&[&["projects", &self.project, "merge_requests", &found.number.to_string()], rest].concat(), &[])
+    }
+}
+
+fn title(text: &str, is_draft: bool) -> String {
+    if is_draft { format!("{DRAFT}{text}") } else { text.to_owned() }
+}
+
+fn found(item: &Value) -> Option<Known> {
+    let text = |key: &str| item[key].as_str().map(str::to_owned);
+    let body = text("description").unwrap_or_default();
+    let state = match item["state"].as_str()? {
+        "opened" => KnownState::Open,
+        "closed" => closed(&body),
+        // One that is being merged is `locked`.
+        _ => KnownState::Merged,
+    };
+    let (title, is_draft) = (text("title")?, item["draft"].as_bool().unwrap_or(false));
+    let bare = title.strip_prefix(DRAFT).filter(|_| is_draft).map(str::to_owned);
+    Some(Known {
+        number: item["iid"].as_u64()?,
+        url: text("web_url")?,
+        branch: text("source_branch")?,
+        state,
+        head: text("sha"),
+        title: bare.unwrap_or(title),
+        body,
+        is_draft,
+    })
+}

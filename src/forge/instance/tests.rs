@@ -1,0 +1,169 @@
+//! Which token goes where, for each forge and what its CI sets.
+
+use super::*;
+
+/// Where the interface is and how the token begins there, or what is wrong.
+fn found(kind: ForgeKind, url: Option<&str>, variables: &[(&str, &str)]) -> String {
+    let url = url.map(|url| url.parse().unwrap());
+    let repository = if kind == ForgeKind::Azure { "acme/images/deploy" } else { "acme/deploy" };
+    let place = ForgePlace { kind, repository: repository.to_owned(), url };
+    let var = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    match find(&place, &Environment::of(var)) {
+        Ok(instance) => {
+            let header = instance.token.header(&instance.origin).unwrap().to_str().unwrap().to_owned();
+            let reach = if instance.is_named { ", named" } else { "" };
+            format!("{} {header}{reach}", shown(&instance.api))
+        }
+        Err(error) => format!("{error}; {}", error.help().unwrap()),
+    }
+}
+
+#[test]
+fn the_public_instances_take_the_tokens_of_their_own_ci() {
+    use ForgeKind::{Azure, Bitbucket, GitHub, GitLab};
+    for (kind, variables, expected) in [
+        (GitHub, vec![("GITHUB_TOKEN", "t")], "https://api.github.com Bearer t"),
+        (GitHub, vec![("GITHUB_TOKEN", "t"), ("PINSTREAM_FORGE_TOKEN", "own")], "https://api.github.com Bearer own"),
+        (
+            GitHub,
+            vec![("GITHUB_TOKEN", "t"), ("GITHUB_API_URL", "https://api.github.com")],
+            "https://api.github.com Bearer t",
+        ),
+        (
+            GitLab,
+            vec![("GITLAB_TOKEN", "t"), ("CI_SERVER_URL", "https://gitlab.com")],
+            "https://gitlab.com/api/v4 Bearer t",
+        ),
+        (Bitbucket, vec![("BITBUCKET_TOKEN", "t")], "https://api.bitbucket.org/2.0 Bearer t"),
+        (
+            Azure,
+            vec![("SYSTEM_ACCESSTOKEN", "t"), ("SYSTEM_COLLECTIONURI", "https://dev.azure.com/acme/")],
+            "https://dev.azure.com Bearer t",
+        ),
+        (
+            Azure,
+            vec![("SYSTEM_ACCESSTOKEN", "t"), ("SYSTEM_COLLECTIONURI", "https://acme.visualstudio.com/")],
+            "https://dev.azure.com Bearer t",
+        ),
+        (Azure, vec![("PINSTREAM_FORGE_TOKEN", "pat")], "https://dev.azure.com Basic OnBhdA=="),
+        (Azure, vec![("PINSTREAM_FORGE_TOKEN", "eyJh.b.c")], "https://dev.azure.com Bearer eyJh.b.c"),
+    ] {
+        assert_eq!(found(kind, None, &variables), expected);
+    }
+}
+
+#[test]
+fn instances_of_ones_own_are_where_their_ci_says() {
+    use ForgeKind::{Azure, GitHub, GitLab, Gitea};
+    for (kind, url, variables, expected) in [
+        (
+            GitHub,
+            "https://github.corp.example",
+            vec![("GITHUB_TOKEN", "t"), ("GITHUB_API_URL", "https://github.corp.example/api/v3")],
+            "https://github.corp.example/api/v3 Bearer t",
+        ),
+        (
+            GitHub,
+            "https://acme.ghe.com",
+            vec![("GITHUB_TOKEN", "t"), ("GITHUB_SERVER_URL", "https://acme.ghe.com")],
+            "https://api.acme.ghe.com Bearer t",
+        ),
+        (GitHub, "https://github.com", vec![("PINSTREAM_FORGE_TOKEN", "t")], "https://api.github.com Bearer t"),
+        (
+            GitLab,
+            "https://corp.example/gitlab",
+            vec![("GITLAB_TOKEN", "t"), ("CI_SERVER_URL", "https://corp.example/gitlab")],
+            "https://corp.example/gitlab/api/v4 Bearer t",
+        ),
+        (
+            Gitea,
+            "https://codeberg.org",
+            vec![("FORGEJO_TOKEN", "t"), ("FORGEJO_SERVER_URL", "https://codeberg.org")],
+            "https://codeberg.org/api/v1 token t",
+        ),
+        (
+            Gitea,
+            "https://g.example",
+            vec![("GITEA_TOKEN", "t"), ("GITHUB_SERVER_URL", "https://g.example")],
+            "https://g.example/api/v1 token t",
+        ),
+        (
+            Gitea,
+            "https://g.example",
+            vec![("GITEA_TOKEN", "t"), ("PINSTREAM_FORGE_URL", "https://g.example")],
+            "https://g.example/api/v1 token t, named",
+        ),
+        (
+            Azure,
+            "https://ado.corp.example/tfs",
+            vec![("PINSTREAM_FORGE_TOKEN", "eyJ"), ("PINSTREAM_FORGE_URL", "https://ado.corp.example/")],
+            "https://ado.corp.example/tfs Bearer eyJ, named",
+        ),
+    ] {
+        assert_eq!(found(kind, Some(url), &variables), expected);
+    }
+    let operator = [("PINSTREAM_FORGE_TOKEN", "t"), ("PINSTREAM_FORGE_URL", "http://127.0.0.1:3000/")];
+    assert_eq!(found(GitLab, None, &operator), "http://127.0.0.1:3000/api/v4 Bearer t, named");
+}
+
+#[test]
+fn t22_no_token_goes_where_only_the_repository_says() {
+    use ForgeKind::{Azure, GitHub, GitLab, Gitea};
+    insta::assert_snapshot!(found(GitHub, Some("https://evil.example"), &[("PINSTREAM_FORGE_TOKEN", "t")]), @r"
+    `PINSTREAM_FORGE_TOKEN` is not sent to `https://evil.example`: only the settings name that place; if that is meant, set `PINSTREAM_FORGE_URL` to `https://evil.example` beside the token
+    ");
+    insta::assert_snapshot!(found(GitHub, Some("https://evil.example"), &[("GITHUB_TOKEN", "t")]), @r"
+    `GITHUB_TOKEN` is for `https://api.github.com`, and the forge is at `https://evil.example`; set `PINSTREAM_FORGE_TOKEN` to a token of that forge, and `PINSTREAM_FORGE_URL` to `https://evil.example`
+    ");
+    insta::assert_snapshot!(found(GitLab, None, &[("GITLAB_TOKEN", "t"), ("CI_SERVER_URL", "https://gitlab.corp.example")]), @r"
+    `GITLAB_TOKEN` is for `https://gitlab.corp.example`, and the forge is at `https://gitlab.com`; set `PINSTREAM_FORGE_TOKEN` to a token of that forge, and `PINSTREAM_FORGE_URL` to `https://gitlab.com`
+    ");
+    insta::assert_snapshot!(found(Gitea, Some("https://evil.example"), &[("GITEA_TOKEN", "t")]), @r"
+    nothing says that `GITEA_TOKEN` is for `https://evil.example`; set `PINSTREAM_FORGE_TOKEN` to a token of that forge, and `PINSTREAM_FORGE_URL` to `https://evil.example`
+    ");
+    insta::assert_snapshot!(found(Gitea, Some("https://evil.example"), &[("GITEA_TOKEN", "t"), ("GITHUB_SERVER_URL", "https://github.com")]), @r"
+    `GITEA_TOKEN` is for `https://github.com`, and the forge is at `https://evil.example`; set `PINSTREAM_FORGE_TOKEN` to a token of that forge, and `PINSTREAM_FORGE_URL` to `https://evil.example`
+    ");
+    let allowed = [("PINSTREAM_FORGE_TOKEN", "t"), ("PINSTREAM_FORGE_URL", "https://git.corp.example")];
+    insta::assert_snapshot!(found(GitLab, Some("https://evil.example"), &allowed), @r"
+    the settings name the forge at `https://evil.example`, and `PINSTREAM_FORGE_URL` another one; see which is right: `PINSTREAM_FORGE_URL` says where tokens may go
+    ");
+    insta::assert_snapshot!(found(GitLab, Some("http://git.corp.example"), &[("PINSTREAM_FORGE_TOKEN", "t")]), @r"
+    `http://git.corp.example` would have a token sent in the clear; use `https://`, or have the operator set `PINSTREAM_FORGE_URL` to `http://git.corp.example`
+    ");
+    insta::assert_snapshot!(found(Azure, None, &[("SYSTEM_ACCESSTOKEN", "t"), ("SYSTEM_COLLECTIONURI", "https://evil.visualstudio.com/")]), @r"
+    `SYSTEM_ACCESSTOKEN` is for `https://evil.visualstudio.com`, and the forge is at `https://dev.azure.com`; set `PINSTREAM_FORGE_TOKEN` to a token of that forge, and `PINSTREAM_FORGE_URL` to `https://dev.azure.com`
+    ");
+}
+
+#[test]
+fn what_is_missing_or_no_token_is_told() {
+    use ForgeKind::{Azure, GitHub, Gitea};
+    insta::assert_snapshot!(found(GitHub, None, &[("GITLAB_TOKEN", "t")]), @r"
+    there is no token for GitHub; set `PINSTREAM_FORGE_TOKEN` (or `GITHUB_TOKEN`) in the environment of pinstream
+    ");
+    insta::assert_snapshot!(found(Gitea, Some("https://g.example"), &[]), @r"
+    there is no token for Gitea; set `PINSTREAM_FORGE_TOKEN` (or `FORGEJO_TOKEN` or `GITEA_TOKEN`) in the environment of pinstream
+    ");
+    insta::assert_snapshot!(found(GitHub, None, &[("GITHUB_TOKEN", "a\nb")]), @r"
+    `GITHUB_TOKEN` has characters that no token has; set it to the token alone, in one line
+    ");
+    insta::assert_snapshot!(found(Azure, None, &[("PINSTREAM_FORGE_TOKEN", "t"), ("PINSTREAM_FORGE_URL", "https://u:p@a.example")]), @r"
+    `PINSTREAM_FORGE_URL` is not the address of a forge; as `https://git.acme.example`; it holds no token
+    ");
+}
+
+#[test]
+fn t22_a_token_is_shown_to_its_own_origin_alone() {
+    let own = Origin::parse("https://api.github.com").unwrap();
+    let token = bind(ForgeKind::GitHub, TOKEN, "t", &own).unwrap();
+    for (origin, is_own) in [
+        ("https://api.github.com", true),
+        ("http://api.github.com", false),
+        ("https://github.com", false),
+        ("https://api.github.com:8443", false),
+    ] {
+        assert_eq!(token.header(&Origin::parse(origin).unwrap()).is_some(), is_own, "{origin}");
+    }
+    assert!(token.header(&own).unwrap().is_sensitive());
+}
