@@ -12,6 +12,7 @@ pub mod load;
 pub mod notify;
 pub mod pin;
 pub mod plan;
+pub mod propose;
 pub mod publish;
 pub mod recall;
 pub mod remember;
@@ -131,7 +132,7 @@ impl PassError {
 
     /// The same as something that went wrong in a pass that went on; `meaning` is what came of it.
     fn within(&self, meaning: &str) -> Wrong {
-        Wrong { exit: self.exit(), message: format!("{meaning}: {self}") }
+        Wrong { exit: self.exit(), message: format!("{meaning}: {self}"), help: None }
     }
 }
 
@@ -199,15 +200,23 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         failures.extend(failed);
         kept.extend(stayed);
 
+        // Where moves are proposed, nothing is put on the branch itself.
+        let publish = scene.root.settings.publish.clone().filter(|_| request.effect == Effect::Land);
+        let (next, drafted) = match &publish {
+            Some(_) => {
+                let drafted = propose::drafted(world, request, &scene).await?;
+                let next = propose::carry(&scene, next.into_owned(), &drafted, &asked, &failures, &kept);
+                (Cow::Owned(next), drafted)
+            }
+            None => (next, propose::Drafted::new()),
+        };
         let moves = diff::moves(&scene.root.lock, &next);
         let mut explained = match request.imports {
             Imports::All | Imports::Due => explain::explain(world, &moves, &fetched).await,
             Imports::None => Explained::new(),
         };
-        let change = match request.effect {
-            Effect::Show => None,
-            Effect::Write | Effect::Land => commit::commit(&scene, &request.root, &next, &moves, &explained)?,
-        };
+        let is_landed = request.effect != Effect::Show && publish.is_none();
+        let change = if is_landed { commit::commit(&scene, &request.root, &next, &moves, &explained)? } else { None };
         let is_plan = request.effect == Effect::Show && *next != scene.root.lock;
         let message = is_plan.then(|| commit::message(&scene, &moves, &explained)).transpose()?;
         let mut landed = None;
@@ -222,6 +231,17 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             }
         }
 
+        let proposed = match &publish {
+            Some(publish) => {
+                let memory = &memory.state.memory;
+                let basis = propose::Basis { next: &next, explained: &explained, drafted: &drafted, memory };
+                let commit =
+                    |lock: &Lock, moves: &[diff::Move]| commit::commit(&scene, &request.root, lock, moves, &explained);
+                propose::propose(world, request, &scene, publish, basis, commit).await?
+            }
+            None => propose::Outcome::default(),
+        };
+
         // An empty plan after an answer that never came means that it had landed.
         let late = carried.filter(|carried| carried.doubt && landed.is_none() && carried.base != *next);
         let (base, moves) = match &late {
@@ -234,6 +254,10 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         };
         let mut rows = rows(&scene.root, (base, &next), moves, &asked, &failures, &kept);
         rows.iter_mut().for_each(|row| row.explanation = explained.remove(&row.tag));
+        if publish.is_some() {
+            rows.iter_mut().for_each(|row| proposed.mark(row));
+        }
+        notes.extend(proposed.notes.iter().cloned());
         if request.imports != Imports::Due {
             rows.iter_mut()
                 .filter(|row| row.outcome == Outcome::NotDue)
@@ -243,6 +267,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         let tip = landed.clone().unwrap_or_else(|| scene.sight.tip.clone());
         let end = match request.effect {
             Effect::Show => End::Planned,
+            Effect::Land if !proposed.tags.is_empty() => End::Proposed,
             _ if !end_is_ours => End::Unchanged,
             Effect::Write => End::Written,
             Effect::Land => End::Landed(tip.clone()),
@@ -259,7 +284,8 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             hooks: Vec::new(),
             message,
             notes,
-            errors: undiscovered,
+            proposals: proposed.rows,
+            errors: undiscovered.into_iter().chain(proposed.errors).collect(),
         };
         if request.effect == Effect::Land {
             // What we landed ourselves stands on a tip that is younger than the state.
@@ -276,7 +302,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
                 due,
                 moved,
                 looked,
-                taken: taken.unwrap_or_default(),
+                taken: taken.unwrap_or_default().into_iter().chain(proposed.declined).collect(),
                 waiting: waiting(&kept),
                 now,
             };
@@ -284,8 +310,8 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
                 report.errors.push(error.within("what this pass saw could not be kept for the next one"));
             }
             let root = match next {
-                Cow::Owned(lock) => Root { lock, ..scene.root },
-                Cow::Borrowed(_) => scene.root,
+                Cow::Owned(lock) if publish.is_none() => Root { lock, ..scene.root },
+                Cow::Owned(_) | Cow::Borrowed(_) => scene.root,
             };
             let at = notify::AtTip { tip, root };
             let told = notify::notify(world, request, at, memory, &fetched).await;
@@ -401,8 +427,11 @@ fn discover(root: &mut Root, lists: &Lists) -> (Vec<String>, Vec<Wrong>) {
     let error = |(stream, discover): (&StreamName, &Discover)| {
         let error = lists.get(&discover.repository)?.as_ref().err()?;
         let is_told = definitions.tags.iter().any(|(id, tag)| id.stream == *stream && tag.discovered);
-        let wrong =
-            || Wrong { exit: Exit::Partial, message: format!("`{stream}` could not discover its tags: {error}") };
+        let wrong = || Wrong {
+            exit: Exit::Partial,
+            message: format!("`{stream}` could not discover its tags: {error}"),
+            help: None,
+        };
         (!is_told).then(wrong)
     };
     (cut.into_iter().map(note).collect(), definitions.discover.iter().filter_map(error).collect())

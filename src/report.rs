@@ -35,6 +35,8 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// The other repositories whose locks were read, in the order of their names.
     pub remotes: Vec<RemoteRow>,
+    /// The proposals, in the order of their branches.
+    pub proposals: Vec<ProposalRow>,
     /// The hooks that had something to do, in the order of the settings.
     pub hooks: Vec<HookRow>,
     /// The message that a commit would have; none where one was made, or nothing is to be written.
@@ -52,6 +54,18 @@ pub struct Wrong {
     pub exit: Exit,
     /// What happened, a sentence.
     pub message: String,
+    /// What a person can do about it.
+    pub help: Option<String>,
+}
+
+impl Wrong {
+    /// What happened and what can be done about it, on one line.
+    pub fn sentence(&self) -> String {
+        match &self.help {
+            Some(help) => format!("{}; {help}", self.message),
+            None => self.message.clone(),
+        }
+    }
 }
 
 /// How a pass ended.
@@ -63,6 +77,8 @@ pub enum End {
     Written,
     /// The lock landed on the branch with this commit of ours.
     Landed(CommitId),
+    /// Moves are proposed, and the branch is as it was.
+    Proposed,
     /// There was nothing to write.
     Unchanged,
 }
@@ -86,6 +102,60 @@ pub struct Row {
     pub explanation: Option<Rc<Explanation>>,
 }
 
+/// A proposal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProposalRow {
+    /// Its branch.
+    pub branch: String,
+    /// Its number on the forge.
+    pub number: Option<u64>,
+    /// Where people see it.
+    pub url: Option<String>,
+    /// How many tags it moves.
+    pub moves: usize,
+    /// What became of it in this pass.
+    pub outcome: ProposalOutcome,
+}
+
+/// What became of a proposal in a pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProposalOutcome {
+    /// It was made.
+    Created,
+    /// It was there, and was brought up to date in place.
+    Refreshed,
+    /// It is as it should be.
+    Unchanged,
+    /// It had nothing left to propose.
+    Closed,
+    /// Somebody else's work on its branch was left alone; the sentence says which.
+    Left(String),
+    /// It could not be done; the sentence says why.
+    Failed(String),
+}
+
+impl ProposalOutcome {
+    /// The word used in reports.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Refreshed => "refreshed",
+            Self::Unchanged => "unchanged",
+            Self::Closed => "closed",
+            Self::Left(_) => "left",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// Why it was left or failed.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Left(reason) | Self::Failed(reason) => Some(reason),
+            _ => None,
+        }
+    }
+}
+
 /// What became of a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -93,6 +163,10 @@ pub enum Outcome {
     Unchanged,
     /// It stands at another digest.
     Moved,
+    /// It is proposed that its entry be another one.
+    Proposed,
+    /// It should be proposed and could not be; the report says why.
+    Deferred,
     /// It stands where it stood, and its entry in the lock is another one: its image has a new name, or new words.
     Refreshed,
     /// It is new in the lock.
@@ -205,6 +279,8 @@ impl Outcome {
         match self {
             Self::Unchanged => "unchanged",
             Self::Moved => "moved",
+            Self::Proposed => "proposed",
+            Self::Deferred => "deferred",
             Self::Refreshed => "refreshed",
             Self::Added => "added",
             Self::Removed => "removed",
@@ -334,6 +410,7 @@ pub(crate) mod sample {
                 row("python:3.9", Outcome::NotDue, side(7, None), side(7, None)),
                 follower,
             ],
+            proposals: Vec::new(),
             remotes: vec![RemoteRow {
                 name: "platform".parse().unwrap(),
                 url: "https://git.example/platform/images".to_owned(),

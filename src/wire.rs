@@ -7,6 +7,7 @@ pub mod check;
 pub mod explanation;
 pub mod history;
 pub mod list;
+pub mod proposal;
 pub mod remote;
 pub mod words;
 
@@ -19,6 +20,7 @@ use crate::image::Digest;
 use crate::lock::diff::{Change, Move, Side};
 use crate::state::Begun;
 use explanation::ExplanationV1;
+use proposal::ProposalV1;
 use remote::RemoteV1;
 use words::{ChangeV1, EndV1, HookOutcomeV1, KindV1, OutcomeV1};
 
@@ -63,6 +65,8 @@ pub struct ReportV1 {
     pub tags: Vec<TagV1>,
     /// The other repositories whose locks were read.
     pub remotes: Vec<RemoteV1>,
+    /// The proposals, where moves are proposed.
+    pub proposals: Vec<ProposalV1>,
     /// All hooks that had something to do.
     pub hooks: Vec<HookV1>,
     /// Anything else that people should know.

@@ -17,12 +17,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::forge::ForgeError;
+pub use crate::forge::Proposed as Opened;
 pub use crate::git::{Change, Sight};
-use crate::git::{CommitId, Files, GitError, Push, RepoFile, TipLock};
+use crate::git::{CommitId, Files, GitError, Proposed, Push, RepoFile, TipLock};
 use crate::hook::{HookEnd, HookRun};
 use crate::image::{Digest, ImageRef, Repository, TagId, TagName};
+pub use crate::proposal::known::{Draft, Known, KnownState};
 use crate::registry::ImportError;
 use crate::registry::manifest::{Descriptor, Verified};
+use crate::settings::publish::Publish;
 use crate::settings::remote::RemoteSettings;
 use crate::settings::{Settings, Sign};
 use crate::state::{Owner, State};
@@ -64,6 +68,42 @@ pub trait World {
 
     /// Puts one commit on the branch, if its tip is still `change.parent`.
     fn land(&self, branch: &str, change: &Change) -> impl Future<Output = Result<Push<CommitId>, GitError>>;
+
+    /// What stands on the branches of proposals, by their names and tips.
+    fn proposed(
+        &self,
+        branches: &BTreeMap<String, CommitId>,
+    ) -> impl Future<Output = Result<BTreeMap<String, Proposed>, GitError>>;
+
+    /// Puts one commit on the branch of a proposal in place of what stands there, if that is still `expected`.
+    fn propose(
+        &self,
+        branch: &str,
+        expected: Option<&CommitId>,
+        change: &Change,
+    ) -> impl Future<Output = Result<Push<CommitId>, GitError>>;
+
+    /// Takes the branch of a proposal away, if it still stands at `expected`.
+    fn withdraw(&self, branch: &str, expected: &CommitId) -> impl Future<Output = Result<Push<CommitId>, GitError>>;
+
+    /// The proposals from `branches` into `base` that the forge has, open and closed.
+    fn proposals(
+        &self,
+        publish: &Publish,
+        base: &str,
+        branches: &[String],
+    ) -> impl Future<Output = Result<Vec<Known>, ForgeError>>;
+
+    /// Makes a proposal, or writes the words of an open one anew.
+    fn open_proposal(
+        &self,
+        publish: &Publish,
+        draft: &Draft,
+        open: Option<&Known>,
+    ) -> impl Future<Output = Result<Opened, ForgeError>>;
+
+    /// Closes a proposal that has nothing left to propose.
+    fn close_proposal(&self, publish: &Publish, open: &Known) -> impl Future<Output = Result<(), ForgeError>>;
 
     /// The state of this root and branch at `commit` of the state ref.
     fn read_state(&self, branch: &str, commit: Option<&CommitId>) -> impl Future<Output = Result<State, GitError>>;

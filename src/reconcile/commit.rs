@@ -5,7 +5,7 @@ use crate::lock::diff::Move;
 use crate::lock::{Lock, encode};
 use crate::problem::Problems;
 use crate::report::message as messages;
-use crate::settings::{Author, GitSettings};
+use crate::settings::GitSettings;
 use crate::world::Change;
 
 use super::load::Scene;
@@ -34,8 +34,7 @@ pub fn commit(
         message: messages::with_trailers(&message, root, &parent, text.as_bytes()),
         parent,
         lock: text,
-        author: author
-            .unwrap_or_else(|| Author { name: "pinstream".to_owned(), email: "pinstream@localhost".to_owned() }),
+        author: author.unwrap_or_default(),
         sign,
     }))
 }

@@ -1,12 +1,13 @@
 //! A report as `pinstream.report/v1`.
 
 use super::exit::Exit;
-use super::{End, HookOutcome, HookRow, Outcome, RemoteRow, Report, Row};
+use super::{End, HookOutcome, HookRow, Outcome, ProposalOutcome, ProposalRow, RemoteRow, Report, Row, Wrong};
 use crate::git::CommitId;
 use crate::hook::HookExit;
 use crate::registry::FailureKind;
 use crate::settings::adoption::{Kept, Waiting};
 use crate::wire::explanation::ExplanationV1;
+use crate::wire::proposal::{ProposalOutcomeV1, ProposalV1};
 use crate::wire::remote::RemoteV1;
 use crate::wire::words::{EndV1, HookOutcomeV1, KindV1, OutcomeV1};
 use crate::wire::{ErrorV1, HookV1, KeptV1, ReportSchema, ReportV1, SideV1, TagV1};
@@ -23,6 +24,7 @@ impl ReportV1 {
             End::Planned => (EndV1::Planned, None),
             End::Written => (EndV1::Written, None),
             End::Landed(commit) => (EndV1::Landed, Some(commit)),
+            End::Proposed => (EndV1::Proposed, None),
             End::Unchanged => (EndV1::Unchanged, None),
         };
         Self {
@@ -35,9 +37,10 @@ impl ReportV1 {
             commit: commit.map(CommitId::to_string),
             tags: report.rows.iter().map(TagV1::from).collect(),
             remotes: report.remotes.iter().map(RemoteV1::from).collect(),
+            proposals: report.proposals.iter().map(ProposalV1::from).collect(),
             hooks: report.hooks.iter().map(HookV1::from).collect(),
             notes: report.notes.clone(),
-            errors: report.errors.iter().map(|error| error.message.clone()).collect(),
+            errors: report.errors.iter().map(Wrong::sentence).collect(),
         }
     }
 }
@@ -77,6 +80,26 @@ impl From<&RemoteRow> for RemoteV1 {
     }
 }
 
+impl From<&ProposalRow> for ProposalV1 {
+    fn from(row: &ProposalRow) -> Self {
+        Self {
+            branch: row.branch.clone(),
+            number: row.number,
+            url: row.url.clone(),
+            moves: row.moves,
+            outcome: match &row.outcome {
+                ProposalOutcome::Created => ProposalOutcomeV1::Created,
+                ProposalOutcome::Refreshed => ProposalOutcomeV1::Refreshed,
+                ProposalOutcome::Unchanged => ProposalOutcomeV1::Unchanged,
+                ProposalOutcome::Closed => ProposalOutcomeV1::Closed,
+                ProposalOutcome::Left(_) => ProposalOutcomeV1::Left,
+                ProposalOutcome::Failed(_) => ProposalOutcomeV1::Failed,
+            },
+            reason: row.outcome.reason().map(str::to_owned),
+        }
+    }
+}
+
 impl From<&HookRow> for HookV1 {
     fn from(row: &HookRow) -> Self {
         let code = match row.outcome {
@@ -101,6 +124,8 @@ impl From<&Outcome> for OutcomeV1 {
         match outcome {
             Outcome::Unchanged => Self::Unchanged,
             Outcome::Moved => Self::Moved,
+            Outcome::Proposed => Self::Proposed,
+            Outcome::Deferred => Self::Deferred,
             Outcome::Refreshed => Self::Refreshed,
             Outcome::Added => Self::Added,
             Outcome::Removed => Self::Removed,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use anstyle::{AnsiColor, Color};
 
-use super::{End, HookOutcome, HookRow, Outcome, Report, Row};
+use super::{End, HookOutcome, HookRow, Outcome, ProposalOutcome, ProposalRow, Report, Row};
 use crate::escape;
 use crate::explain::Explanation;
 use crate::explain::text::lines;
@@ -45,6 +45,9 @@ pub fn text(report: &Report, show: Show, style: Style) -> String {
         let url = escape::terminal(&remote.url);
         out.put(format_args!("read {} at {} of {url}\n", remote.name, remote.commit.short()));
     }
+    for proposal in &report.proposals {
+        out.proposal(proposal);
+    }
     for hook in &report.hooks {
         out.hook(hook);
     }
@@ -59,6 +62,9 @@ pub fn text(report: &Report, show: Show, style: Style) -> String {
     }
     for error in &report.errors {
         out.put(format_args!("error: {}\n", escape::terminal(&error.message)));
+        if let Some(help) = &error.help {
+            out.put(format_args!("help: {}\n", escape::within(help, FAILURE_MAX)));
+        }
     }
     out.put(format_args!("{}\n", summary(report)));
     out.text
@@ -77,7 +83,19 @@ fn ends(report: &Report) -> HashMap<*const Explanation, &TagId> {
 
 /// `2 moved, 97 unchanged; landed as 0f1c2d3ee on main`
 fn summary(report: &Report) -> String {
-    let words = ["moved", "refreshed", "added", "removed", "unchanged", "not-due", "not-asked", "refused", "failed"];
+    let words = [
+        "moved",
+        "proposed",
+        "deferred",
+        "refreshed",
+        "added",
+        "removed",
+        "unchanged",
+        "not-due",
+        "not-asked",
+        "refused",
+        "failed",
+    ];
     let count = |word: &str| report.rows.iter().filter(|row| row.outcome.word() == word).count();
     let counts: Vec<String> = words
         .iter()
@@ -91,6 +109,7 @@ fn summary(report: &Report) -> String {
         End::Planned => "nothing was written".to_owned(),
         End::Written => format!("`{}` was written", crate::lock::FILE_NAME),
         End::Landed(commit) => format!("landed as {} on {branch}", commit.short()),
+        End::Proposed => format!("{branch} waits for a decision"),
         End::Unchanged => "nothing to write".to_owned(),
     };
     format!("{counts}; {end}")
@@ -105,10 +124,10 @@ impl Page {
     fn row(&mut self, row: &Row, words: usize, tags: usize) {
         let word = row.outcome.word();
         let colour = match row.outcome {
-            Outcome::Moved | Outcome::Refreshed => Some(AnsiColor::Yellow),
+            Outcome::Moved | Outcome::Proposed | Outcome::Refreshed => Some(AnsiColor::Yellow),
             Outcome::Added => Some(AnsiColor::Green),
             Outcome::Removed => Some(AnsiColor::Magenta),
-            Outcome::Failed(_) => Some(AnsiColor::Red),
+            Outcome::Failed(_) | Outcome::Deferred => Some(AnsiColor::Red),
             Outcome::Kept(_) => Some(AnsiColor::Cyan),
             Outcome::Unchanged | Outcome::NotDue | Outcome::NotAsked => None,
         };
@@ -160,6 +179,23 @@ impl Page {
             (None, None) => String::new(),
         };
         self.put(format_args!("  {text:column$}"));
+    }
+
+    fn proposal(&mut self, proposal: &ProposalRow) {
+        let colour = match &proposal.outcome {
+            ProposalOutcome::Created | ProposalOutcome::Refreshed => Some(AnsiColor::Yellow),
+            ProposalOutcome::Left(_) | ProposalOutcome::Failed(_) => Some(AnsiColor::Red),
+            ProposalOutcome::Unchanged | ProposalOutcome::Closed => None,
+        };
+        self.put(format_args!("proposal {} ", proposal.branch));
+        self.coloured(proposal.outcome.word(), colour);
+        if let Some(url) = &proposal.url {
+            self.put(format_args!("  {}", escape::terminal(url)));
+        }
+        if let Some(reason) = proposal.outcome.reason() {
+            self.put(format_args!(": {}", escape::terminal(reason)));
+        }
+        self.text.push('\n');
     }
 
     fn hook(&mut self, hook: &HookRow) {

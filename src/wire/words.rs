@@ -13,6 +13,8 @@ pub enum EndV1 {
     Written,
     /// The lock landed on the branch.
     Landed,
+    /// Moves are proposed, and the branch is as it was.
+    Proposed,
     /// There was nothing to write.
     Unchanged,
 }
@@ -25,6 +27,10 @@ pub enum OutcomeV1 {
     Unchanged,
     /// It stands at another digest.
     Moved,
+    /// It is proposed that its entry in the lock be another one.
+    Proposed,
+    /// It should be proposed and could not be; `errors` says why.
+    Deferred,
     /// It stands where it stood, and its entry in the lock is another one.
     Refreshed,
     /// It is new in the lock.

@@ -8,20 +8,23 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::forge::{self, Forge, ForgeError};
 use crate::git::checkout;
-use crate::git::{CommitId, Files, GitError, Push, Remote, RepoFile, TipLock};
+use crate::git::{CommitId, Files, GitError, Proposed, Push, Remote, RepoFile, TipLock};
 use crate::hook::{self, HookEnd, HookRun, Surroundings};
 use crate::image::{Digest, ImageRef, RegistryHost, Repository, TagId, TagName};
+use crate::proposal::body::WITHDRAWN;
 use crate::registry::manifest::{Descriptor, Verified};
 use crate::registry::{self, FailureKind, ImportError, Registry};
 use crate::settings::policy::Policy;
+use crate::settings::publish::Publish;
 use crate::settings::remote::RemoteSettings;
 use crate::settings::{RegistrySettings, Settings, Sign};
 use crate::state::{self, Owner, State};
 
 use super::clock::{self, Stopwatch};
 use super::folder::Folder;
-use super::{Change, Progress, Sight, World, elsewhere, owner};
+use super::{Change, Draft, Known, Opened, Progress, Sight, World, elsewhere, owner};
 
 /// Where definitions come from and the lock goes to.
 pub enum Place {
@@ -37,14 +40,15 @@ pub enum Place {
 }
 
 /// The settings of registries and the authorities that they name, by which a client was made.
-type Known = (BTreeMap<RegistryHost, RegistrySettings>, Files);
+type Prepared = (BTreeMap<RegistryHost, RegistrySettings>, Files);
 
 /// The world as it is.
 pub struct RealWorld {
     place: Place,
     policy: Option<Policy>,
     proxies: registry::Proxies,
-    registry: RefCell<Option<(Known, Rc<Registry>)>>,
+    registry: RefCell<Option<(Prepared, Rc<Registry>)>>,
+    forge: RefCell<Option<(Publish, Rc<Forge>)>>,
     surroundings: Surroundings,
     started: Stopwatch,
     owner: Owner,
@@ -59,6 +63,7 @@ impl RealWorld {
             policy,
             proxies: registry::Proxies::from_environment(),
             registry: RefCell::new(None),
+            forge: RefCell::new(None),
             surroundings: Surroundings::from_environment(),
             started: Stopwatch::start(),
             owner: owner::this_process(),
@@ -81,6 +86,17 @@ impl RealWorld {
         let registry = self.registry.borrow();
         let registry = registry.as_ref().map(|(_, registry)| Rc::clone(registry));
         registry.ok_or_else(|| ImportError::new(FailureKind::Network, "no registry is known yet"))
+    }
+
+    /// The forge of `publish`; what it told lasts as long as the pass.
+    fn forge(&self, publish: &Publish) -> Result<Rc<Forge>, ForgeError> {
+        let mut known = self.forge.borrow_mut();
+        if let Some((_, forge)) = known.as_ref().filter(|(same, _)| same == publish) {
+            return Ok(Rc::clone(forge));
+        }
+        let forge = Rc::new(Forge::new(publish, &forge::Setup::from_environment())?);
+        *known = Some((publish.clone(), Rc::clone(&forge)));
+        Ok(forge)
     }
 
     /// Works with the remote on a thread that may block.
@@ -175,6 +191,46 @@ impl World for RealWorld {
             }
             Place::Folder(folder) => folder.write_lock(&change.parent, &change.lock),
         }
+    }
+
+    async fn proposed(&self, branches: &BTreeMap<String, CommitId>) -> Result<BTreeMap<String, Proposed>, GitError> {
+        let Place::Remote { remote, .. } = &self.place else { return no_state() };
+        let branches = branches.clone();
+        self.remote(remote, move |remote| remote.proposed(&branches)).await
+    }
+
+    async fn propose(
+        &self,
+        branch: &str,
+        expected: Option<&CommitId>,
+        change: &Change,
+    ) -> Result<Push<CommitId>, GitError> {
+        let Place::Remote { remote, .. } = &self.place else { return no_state() };
+        let (branch, expected, change, now) = (branch.to_owned(), expected.cloned(), change.clone(), self.now());
+        self.remote(remote, move |remote| remote.propose(&branch, expected.as_ref(), &change, now)).await
+    }
+
+    async fn withdraw(&self, branch: &str, expected: &CommitId) -> Result<Push<CommitId>, GitError> {
+        let Place::Remote { remote, .. } = &self.place else { return no_state() };
+        let (branch, expected) = (branch.to_owned(), expected.clone());
+        self.remote(remote, move |remote| remote.withdraw(&branch, &expected)).await
+    }
+
+    async fn proposals(&self, publish: &Publish, base: &str, branches: &[String]) -> Result<Vec<Known>, ForgeError> {
+        self.forge(publish)?.find(base, branches).await
+    }
+
+    async fn open_proposal(
+        &self,
+        publish: &Publish,
+        draft: &Draft,
+        open: Option<&Known>,
+    ) -> Result<Opened, ForgeError> {
+        self.forge(publish)?.propose(draft, open).await
+    }
+
+    async fn close_proposal(&self, publish: &Publish, open: &Known) -> Result<(), ForgeError> {
+        self.forge(publish)?.close(open, WITHDRAWN).await
     }
 
     async fn read_state(&self, branch: &str, commit: Option<&CommitId>) -> Result<State, GitError> {

@@ -162,7 +162,8 @@ pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, Pa
         Err(error) => return universe.with(|inner| inner.break_(format!("I3: a pass stopped: {error}"))),
     };
     universe.with(|inner| {
-        if report.exit() != Exit::Success {
+        // What is only proposed stands nowhere yet.
+        if report.exit() != Exit::Success || inner.at_tip().settings.publish.is_some() {
             return;
         }
         let Some(tip) = &report.tip else { return };

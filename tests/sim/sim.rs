@@ -9,6 +9,7 @@ mod invariants;
 mod patience;
 mod people;
 mod registry;
+mod review;
 mod universe;
 mod world;
 

@@ -15,6 +15,7 @@ use crate::root::Root;
 use crate::state::{Claim, State};
 
 use super::registry::SimRegistry;
+use super::review::Review;
 use super::{Outcome, people};
 
 /// A universe that many processes share.
@@ -85,6 +86,7 @@ pub(super) struct Inner {
     pub(super) step: u64,
     pub(super) calm: bool,
     pub(super) registry: SimRegistry,
+    pub(super) review: Review,
     pub(super) commits: Vec<Commit>,
     pub(super) tip: usize,
     pub(super) states: Vec<(Option<usize>, State)>,
@@ -139,6 +141,7 @@ impl Universe {
                 step: 0,
                 calm: false,
                 registry,
+                review: Review::default(),
                 commits: vec![first],
                 tip: 0,
                 states: Vec::new(),

@@ -10,20 +10,23 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::git::{CommitId, Files, GitError, Push, RepoFile, TipLock};
+use crate::forge::ForgeError;
+use crate::git::{CommitId, Files, GitError, Proposed, Push, RepoFile, TipLock};
 use crate::hook::{HookEnd, HookExit, HookRun};
 use crate::image::{Digest, ImageRef, Repository, TagId, TagName};
 use crate::lock::diff::moves;
 use crate::registry::manifest::{Content, Descriptor, Verified};
 use crate::registry::{FailureKind, ImportError};
 use crate::root::Root;
+use crate::settings::publish::Publish;
 use crate::settings::remote::RemoteSettings;
 use crate::settings::{Settings, Sign};
 use crate::state::{Owner, State};
-use crate::world::{Change, Progress, Sight, World};
+use crate::world::{Change, Draft, Known, Opened, Progress, Sight, World};
 
 use super::invariants;
 use super::registry::is_tagged;
+use super::review;
 use super::universe::{Commit, Inner, Orphan, Shared, Stuck, id, place};
 
 /// Something that peers got wrong, done wrong here on purpose.
@@ -49,10 +52,12 @@ pub(super) enum Fault {
     ClaimIgnored,
     /// What a dead pass left running goes on.
     OrphanIgnored,
+    /// The branch of a proposal is moved whatever stands there.
+    ForcedDraft,
 }
 
 impl Fault {
-    /// Every fault, with the invariants that may catch it.
+    /// Every fault of passes that land, with the invariants that may catch it.
     pub(super) const ALL: [(Self, &'static [&'static str]); 10] = [
         (Self::ForcedPush, &["I7"]),
         (Self::BlindRebase, &["I2", "I5", "I7"]),
@@ -144,16 +149,10 @@ impl SimWorld {
 impl World for SimWorld {
     async fn look(&self, _: Option<&str>) -> Result<Sight, GitError> {
         let tip = self.ask(|inner| inner.tip).await?;
-        let state = self.ask(|inner| inner.state_tip).await?;
+        let (state, proposals) = self.ask(|inner| (inner.state_tip, inner.review.tips())).await?;
         let earlier = self.earlier_tip.replace(Some(tip)).unwrap_or(tip);
         let tip = if self.has(Fault::BranchBeforeState) { earlier } else { tip };
-        Ok(Sight {
-            branch: "main".to_owned(),
-            tip: id(tip),
-            state: state.map(id),
-            default: None,
-            proposals: BTreeMap::new(),
-        })
+        Ok(Sight { branch: "main".to_owned(), tip: id(tip), state: state.map(id), default: None, proposals })
     }
 
     async fn read(&self, commit: &CommitId) -> Result<Files, GitError> {
@@ -213,6 +212,36 @@ impl World for SimWorld {
             }
             answer => answer,
         })
+    }
+
+    async fn proposed(&self, branches: &BTreeMap<String, CommitId>) -> Result<BTreeMap<String, Proposed>, GitError> {
+        self.ask(|inner| inner.review.proposed(branches)).await
+    }
+
+    async fn propose(
+        &self,
+        branch: &str,
+        expected: Option<&CommitId>,
+        change: &Change,
+    ) -> Result<Push<CommitId>, GitError> {
+        let is_forced = self.has(Fault::ForcedDraft);
+        self.ask(|inner| review::swap(inner, branch, expected, Some(change), is_forced)).await
+    }
+
+    async fn withdraw(&self, branch: &str, expected: &CommitId) -> Result<Push<CommitId>, GitError> {
+        self.ask(|inner| review::swap(inner, branch, Some(expected), None, false)).await
+    }
+
+    async fn proposals(&self, _: &Publish, _: &str, branches: &[String]) -> Result<Vec<Known>, ForgeError> {
+        self.act(|inner| review::proposals(inner, branches)).await
+    }
+
+    async fn open_proposal(&self, _: &Publish, draft: &Draft, open: Option<&Known>) -> Result<Opened, ForgeError> {
+        self.act(|inner| review::open_proposal(inner, draft, open)).await
+    }
+
+    async fn close_proposal(&self, _: &Publish, open: &Known) -> Result<(), ForgeError> {
+        self.act(|inner| review::close_proposal(inner, open)).await
     }
 
     async fn read_state(&self, _: &str, commit: Option<&CommitId>) -> Result<State, GitError> {

@@ -1,0 +1,333 @@
+//! In place of commit and publish where `[publish]` asks for it: moves are proposed, each group on a branch of its own.
+//!
+//! The branch comes first and the proposal after it, so that a pass which ends between the two leaves what the next one
+//! goes on from. A branch on which anything stands that is not exactly ours is left alone, and the report says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::explain::{Explained, Explanation};
+use crate::forge::{self, ForgeError};
+use crate::git::{Proposed, Push};
+use crate::image::class::Class;
+use crate::image::{Digest, TagId};
+use crate::lock::Lock;
+use crate::lock::diff::{Move, moves};
+use crate::problem::Problems;
+use crate::proposal::body::body;
+use crate::proposal::{self, Remembered, Scope};
+use crate::report::exit::Exit;
+use crate::report::message;
+use crate::report::{self, ProposalOutcome, ProposalRow, Row, Wrong};
+use crate::settings::adoption::{Kept, Waiting};
+use crate::settings::publish::Publish;
+use crate::settings::{Author, Settings};
+use crate::state::memory::Memory;
+use crate::world::{Change, Draft, Known, KnownState, Opened, World};
+
+use super::load::Scene;
+use super::pin::Failures;
+use super::{PassError, Request};
+
+/// What stands on the branches of proposals of this root.
+pub type Drafted = BTreeMap<String, Proposed>;
+
+/// What a pass found out, as far as proposals go by it.
+#[derive(Clone, Copy, Debug)]
+pub struct Basis<'a> {
+    /// The lock as it should be.
+    pub next: &'a Lock,
+    /// What its moves change.
+    pub explained: &'a Explained,
+    /// What stands on branches already.
+    pub drafted: &'a Drafted,
+    /// What is remembered of tags.
+    pub memory: &'a Memory,
+}
+
+/// What became of the moves of a pass.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The proposals.
+    pub rows: Vec<ProposalRow>,
+    /// The tags that are in one.
+    pub tags: BTreeSet<TagId>,
+    /// What is not proposed, and why.
+    pub kept: BTreeMap<TagId, Waiting>,
+    /// What people closed a proposal of.
+    pub declined: BTreeMap<TagId, Digest>,
+    /// What the forge did not do along with a proposal.
+    pub notes: Vec<String>,
+    /// What went wrong.
+    pub errors: Vec<Wrong>,
+}
+
+/// Reads what stands on the branches of proposals of the root.
+///
+/// # Errors
+/// What stopped the remote.
+pub async fn drafted<W: World>(world: &W, request: &Request, scene: &Scene) -> Result<Drafted, PassError> {
+    let scope = scope(request, scene);
+    let mut branches = scene.sight.proposals.clone();
+    branches.retain(|branch, _| scope.has(branch));
+    if branches.is_empty() {
+        return Ok(Drafted::new());
+    }
+    Ok(world.proposed(&branches).await?)
+}
+
+/// `next` with the moves of open proposals that this pass says nothing of.
+pub fn carry(
+    scene: &Scene,
+    next: Lock,
+    drafted: &Drafted,
+    asked: &BTreeSet<TagId>,
+    failures: &Failures,
+    kept: &BTreeMap<TagId, Waiting>,
+) -> Lock {
+    let author = author(&scene.root.settings);
+    let is_open = |id: &TagId| {
+        let soaks = kept.get(id).is_some_and(|waiting| matches!(waiting.kept, Kept::Soaking { .. }));
+        !asked.contains(id) || failures.contains_key(id) || soaks
+    };
+    let locks = drafted.values().filter(|found| is_ours(found, &author)).filter_map(lock_of);
+    locks.fold(next, |next, lock| proposal::carry(&scene.root, next, &lock, is_open))
+}
+
+/// Proposes the moves from the root's lock to `basis.next`; `commit` makes the commit of a lock and its moves.
+///
+/// # Errors
+/// What stopped the remote. What the forge says is in the outcome.
+pub async fn propose<W: World>(
+    world: &W,
+    request: &Request,
+    scene: &Scene,
+    publish: &Publish,
+    basis: Basis<'_>,
+    commit: impl Fn(&Lock, &[Move]) -> Result<Option<Change>, Problems>,
+) -> Result<Outcome, PassError> {
+    let mut outcome = Outcome::default();
+    let base = &scene.root.lock;
+    let scope = scope(request, scene);
+    let all = moves(base, basis.next);
+    let mut next = basis.next.clone();
+    outcome.drop(&mut next, base, &all, |one| {
+        let class = basis.explained.get(&one.tag).and_then(|explanation: &std::rc::Rc<Explanation>| explanation.class);
+        let is_noise = class == Some(Class::Attestation) && !publish.attestation;
+        let taken = one.after().is_some_and(|side| basis.memory.is_taken_back(&one.tag, &side.digest));
+        match () {
+            () if taken => Some(Kept::TakenBack),
+            () if is_noise => Some(Kept::Ignored(Class::Attestation)),
+            () => None,
+        }
+    });
+    let names = |next: &Lock| proposal::groups(&scene.root.definitions, base, next, |id| publish.group.name(id));
+    let wanted: BTreeSet<String> = names(&next).keys().map(|group| scope.branch(group)).collect();
+    let branches: Vec<String> = wanted.iter().chain(basis.drafted.keys()).cloned().collect();
+    if branches.is_empty() {
+        return Ok(outcome);
+    }
+    let branches: Vec<String> = branches.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+    let known = match world.proposals(publish, &scene.sight.branch, &branches).await {
+        Ok(known) => known,
+        Err(error) => {
+            outcome.fail(&error);
+            return Ok(outcome);
+        }
+    };
+    // What people closed a proposal of is not proposed again; a newer digest is.
+    for one in known.iter().filter(|known| known.state == KnownState::Closed) {
+        let Some(remembered) = Remembered::read(&one.body) else { continue };
+        let of_group: BTreeMap<&TagId, &Move> = all.iter().map(|one| (&one.tag, one)).collect();
+        for (_, tags) in names(&next).into_iter().filter(|(group, _)| scope.branch(group) == one.branch) {
+            let moves: Vec<Move> = tags.iter().filter_map(|id| of_group.get(id).map(|one| (*one).clone())).collect();
+            let whole = Remembered::of(&moves);
+            let declined: Vec<&Move> = moves.iter().filter(|one| remembered.has(one, &whole)).collect();
+            let digests = declined.iter().filter_map(|one| Some((one.tag.clone(), one.after()?.digest.clone())));
+            outcome.declined.extend(digests);
+            let ids: BTreeSet<TagId> = declined.iter().map(|one| one.tag.clone()).collect();
+            outcome.drop(&mut next, base, &moves, |one| ids.contains(&one.tag).then_some(Kept::TakenBack));
+        }
+    }
+    let open_of = |branch: &str| known.iter().find(|known| known.branch == branch && known.state == KnownState::Open);
+    let groups = names(&next);
+    for (group, tags) in &groups {
+        let branch = scope.branch(group);
+        let (lock, moves) = proposal::moves_of(base, &next, tags);
+        let Some(change) = commit(&lock, &moves)? else { continue };
+        let pass = Pass { world, publish, scene, outcome: &mut outcome };
+        let row = pass.group(&branch, basis.drafted.get(&branch), open_of(&branch), change, (&moves, basis)).await?;
+        // What stands there beside a person's commit is still proposed, by them.
+        let is_there = !matches!(row.outcome, ProposalOutcome::Failed(_));
+        outcome.tags.extend(tags.iter().filter(|_| is_there).cloned());
+        outcome.rows.push(row);
+    }
+    let left = basis.drafted.iter().filter(|(branch, _)| !groups.keys().any(|group| scope.branch(group) == **branch));
+    for (branch, found) in left {
+        let pass = Pass { world, publish, scene, outcome: &mut outcome };
+        let row = pass.nothing_left(branch, found, open_of(branch)).await?;
+        outcome.rows.extend(row);
+    }
+    outcome.rows.sort_by(|a, b| a.branch.cmp(&b.branch));
+    Ok(outcome)
+}
+
+/// What a pass works with, for one proposal.
+struct Pass<'a, W> {
+    world: &'a W,
+    publish: &'a Publish,
+    scene: &'a Scene,
+    outcome: &'a mut Outcome,
+}
+
+impl<W: World> Pass<'_, W> {
+    /// Puts a group on its branch, and sees to it that there is a proposal of it.
+    async fn group(
+        self,
+        branch: &str,
+        there: Option<&Proposed>,
+        open: Option<&Known>,
+        change: Change,
+        (moves, basis): (&[Move], Basis<'_>),
+    ) -> Result<ProposalRow, PassError> {
+        let row = |outcome, known: Option<&Known>| ProposalRow {
+            branch: branch.to_owned(),
+            number: known.map(|known| known.number),
+            url: known.map(|known| known.url.clone()),
+            moves: moves.len(),
+            outcome,
+        };
+        let mut is_new = false;
+        match there {
+            Some(found) if !is_ours(found, &change.author) => {
+                let left = format!("a commit that is not pinstream's stands there, {}", found.tip.short());
+                return Ok(row(ProposalOutcome::Left(left), open));
+            }
+            // The same lock on an older tip says the same: building it anew would only start checks again.
+            Some(found) if found.lock.as_deref() == Some(change.lock.as_bytes()) => {}
+            there => {
+                is_new = true;
+                match self.world.propose(branch, there.map(|found| &found.tip), &change).await? {
+                    Push::Landed(_) => {}
+                    Push::Moved => {
+                        let left = "somebody moved it meanwhile".to_owned();
+                        return Ok(row(ProposalOutcome::Left(left), open));
+                    }
+                    Push::Unknown(reason) => {
+                        let message = format!("the branch `{branch}` may not be in place: {reason}");
+                        self.outcome.errors.push(Wrong { exit: Exit::Error, message, help: None });
+                        return Ok(row(ProposalOutcome::Failed(reason), open));
+                    }
+                }
+            }
+        }
+        let title = change.message.lines().next().unwrap_or_default().to_owned();
+        let draft = Draft {
+            branch: branch.to_owned(),
+            base: self.scene.sight.branch.clone(),
+            title,
+            body: body(moves, basis.explained),
+        };
+        match self.world.open_proposal(self.publish, &draft, open).await {
+            Ok(Opened { outcome, found, notes }) => {
+                self.outcome.notes.extend(notes);
+                let outcome = match outcome {
+                    forge::Outcome::Created => ProposalOutcome::Created,
+                    forge::Outcome::Unchanged if !is_new => ProposalOutcome::Unchanged,
+                    forge::Outcome::Refreshed | forge::Outcome::Unchanged => ProposalOutcome::Refreshed,
+                    forge::Outcome::Late => ProposalOutcome::Left("somebody closed it meanwhile".to_owned()),
+                };
+                Ok(row(outcome, Some(&found)))
+            }
+            Err(error) => Ok(row(self.outcome.fail(&error), open)),
+        }
+    }
+
+    /// Closes the proposal of a branch that has nothing left to propose, and takes the branch away. One that a person
+    /// closed, or that was merged, needs no more than that.
+    async fn nothing_left(
+        self,
+        branch: &str,
+        found: &Proposed,
+        open: Option<&Known>,
+    ) -> Result<Option<ProposalRow>, PassError> {
+        let row = |outcome| ProposalRow {
+            branch: branch.to_owned(),
+            number: open.map(|open| open.number),
+            url: open.map(|open| open.url.clone()),
+            moves: 0,
+            outcome,
+        };
+        if !is_ours(found, &author(&self.scene.root.settings)) {
+            let left = "nothing is left to propose, and a commit that is not pinstream's stands there".to_owned();
+            return Ok(open.map(|_| row(ProposalOutcome::Left(left))));
+        }
+        if let Some(open) = open
+            && let Err(error) = self.world.close_proposal(self.publish, open).await
+        {
+            return Ok(Some(row(self.outcome.fail(&error))));
+        }
+        // Somebody else's commit that came meanwhile keeps the branch.
+        let gone = self.world.withdraw(branch, &found.tip).await?;
+        if gone == Push::Moved && open.is_none() {
+            return Ok(None);
+        }
+        Ok(open.map(|_| row(ProposalOutcome::Closed)))
+    }
+}
+
+impl Outcome {
+    /// Takes those of `moves` out of `next` that are not to be proposed.
+    fn drop(&mut self, next: &mut Lock, base: &Lock, moves: &[Move], why: impl Fn(&Move) -> Option<Kept>) {
+        for one in moves {
+            let (Some(kept), Some(side)) = (why(one), one.after()) else { continue };
+            match base.pins.get(&one.tag) {
+                Some(pin) => drop(next.pins.insert(one.tag.clone(), pin.clone())),
+                None => drop(next.pins.remove(&one.tag)),
+            }
+            self.kept.insert(one.tag.clone(), Waiting { digest: side.digest.clone(), kept });
+        }
+    }
+
+    /// What it means for the row of a tag.
+    pub fn mark(&self, row: &mut Row) {
+        if let Some(waiting) = self.kept.get(&row.tag) {
+            row.outcome = report::Outcome::Kept(waiting.clone());
+            row.new.clone_from(&row.old);
+        } else if row.outcome.is_change() {
+            let is_there = self.tags.contains(&row.tag);
+            row.outcome = if is_there { report::Outcome::Proposed } else { report::Outcome::Deferred };
+        }
+    }
+
+    /// Keeps what the forge did not do, once; what that is for a proposal.
+    fn fail(&mut self, error: &ForgeError) -> ProposalOutcome {
+        let wrong = Wrong { exit: Exit::Error, message: error.to_string(), help: error.help() };
+        if !self.errors.contains(&wrong) {
+            self.errors.push(wrong);
+        }
+        ProposalOutcome::Failed(error.to_string())
+    }
+}
+
+fn scope<'a>(request: &'a Request, scene: &'a Scene) -> Scope<'a> {
+    let base = Some(scene.sight.branch.as_str());
+    let is_default = scene.sight.default.is_none() || scene.sight.default.as_deref() == base;
+    Scope { root: &request.root, base: base.filter(|_| !is_default) }
+}
+
+fn author(settings: &Settings) -> Author {
+    settings.git.author.clone().unwrap_or_default()
+}
+
+/// Whether what stands on a branch is one commit that we made there and nobody changed: whoever amends it becomes its
+/// committer, and whoever changes the lock or what it stands on breaks its trailer.
+fn is_ours(found: &Proposed, author: &Author) -> bool {
+    let [parent] = found.parents.as_slice() else { return false };
+    let is_by_us = found.author.as_ref() == Some(author) && found.committer.as_ref() == Some(author);
+    let lock = found.lock.as_deref().unwrap_or_default();
+    is_by_us && message::is_ours(&found.message, parent, lock)
+}
+
+fn lock_of(found: &Proposed) -> Option<Lock> {
+    crate::lock::history::Version::new(found.lock.as_deref()?).read()
+}

@@ -1,0 +1,375 @@
+//! Proposals under a seed: reconcilers and people meet on the branches of proposals, and no person's commit is lost.
+//!
+//! People add commits, amend ours, merge, close, and take branches away, at any moment. The forge loses answers.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::forge::{ForgeError, Outcome};
+use crate::git::{CommitId, Proposed, Push};
+use crate::image::{Digest, TagId};
+use crate::lock::Lock;
+use crate::lock::diff::{Move, moves};
+use crate::lock::encode::encode;
+use crate::proposal::{changed, with};
+use crate::root::Root;
+use crate::settings::Author;
+use crate::world::{Change, Draft, Known, KnownState, Opened};
+
+use super::universe::{Commit, Inner, Shared, Universe, id};
+use super::world::Fault;
+use super::{Reconciler, crash, finish, registry, step};
+
+/// How many schedules the normal run goes through.
+const SCHEDULES: u64 = 400;
+/// How many steps things go wrong for.
+const STEPS: usize = 400;
+/// Commits of proposals have numbers of their own.
+const FIRST: usize = 1_000_000;
+
+const SETTINGS: &str = "[import]\non-rollback = \"allow\"\n[publish.github]\nrepository = \"acme/deploy\"\n";
+
+/// The branches of proposals, and the forge.
+#[derive(Default)]
+pub(super) struct Review {
+    drafts: Vec<Proposed>,
+    branches: BTreeMap<String, usize>,
+    proposals: Vec<Known>,
+    /// What people closed a proposal of, by its number, and what its body was then.
+    declined: Vec<(u64, String, TagId, Digest)>,
+    merged: usize,
+    added: usize,
+}
+
+impl Review {
+    pub(super) fn tips(&self) -> BTreeMap<String, CommitId> {
+        self.branches.iter().map(|(branch, at)| (branch.clone(), id(FIRST + at))).collect()
+    }
+
+    /// What stands there; none where the branch went on meanwhile and the commit is no tip any more.
+    pub(super) fn proposed(&self, branches: &BTreeMap<String, CommitId>) -> BTreeMap<String, Proposed> {
+        let find = |tip: &CommitId| self.drafts.iter().find(|draft| draft.tip == *tip).cloned();
+        branches.iter().filter_map(|(branch, tip)| Some((branch.clone(), find(tip)?))).collect()
+    }
+
+    pub(super) fn traces(&self) -> (usize, usize) {
+        (self.drafts.len(), self.proposals.len())
+    }
+
+    fn add(&mut self, branch: &str, draft: Proposed) -> CommitId {
+        let tip = id(FIRST + self.drafts.len());
+        self.drafts.push(Proposed { tip: tip.clone(), ..draft });
+        self.branches.insert(branch.to_owned(), self.drafts.len() - 1);
+        tip
+    }
+
+    fn tip(&self, branch: &str) -> Option<&Proposed> {
+        self.branches.get(branch).map(|at| &self.drafts[*at])
+    }
+
+    fn open(&mut self, branch: &str) -> Option<&mut Known> {
+        self.proposals.iter_mut().find(|known| known.branch == branch && known.state == KnownState::Open)
+    }
+}
+
+fn person() -> Option<Author> {
+    Some(Author { name: "A Person".to_owned(), email: "person@example.com".to_owned() })
+}
+
+fn is_by_person(draft: &Proposed) -> bool {
+    draft.committer == person()
+}
+
+fn lock(draft: &Proposed) -> Lock {
+    crate::lock::history::Version::new(draft.lock.as_deref().unwrap()).read().unwrap()
+}
+
+/// A compare-and-swap of a branch; `change` is none where it is to go.
+pub(super) fn swap(
+    inner: &mut Inner,
+    branch: &str,
+    expected: Option<&CommitId>,
+    change: Option<&Change>,
+    is_forced: bool,
+) -> Push<CommitId> {
+    let lost = inner.mishap(6);
+    if lost && inner.rng.bool() {
+        return Push::Unknown("the answer was lost".to_owned());
+    }
+    let stands = inner.review.tip(branch).cloned();
+    if stands.as_ref().map(|draft| &draft.tip) != expected && !is_forced {
+        return Push::Moved;
+    }
+    if stands.as_ref().is_some_and(is_by_person) {
+        inner.break_(format!("I20: a person's commit on `{branch}` was lost"));
+    }
+    let tip = match change {
+        Some(change) => {
+            let author = Some(change.author.clone());
+            let draft = Proposed {
+                tip: CommitId(String::new()),
+                parents: vec![change.parent.clone()],
+                author: author.clone(),
+                committer: author,
+                message: change.message.clone(),
+                lock: Some(change.lock.clone().into_bytes()),
+            };
+            inner.review.add(branch, draft)
+        }
+        None => {
+            inner.review.branches.remove(branch);
+            id(FIRST)
+        }
+    };
+    if lost { Push::Unknown("the answer was lost".to_owned()) } else { Push::Landed(tip) }
+}
+
+fn cut_off() -> ForgeError {
+    ForgeError::Unreachable { message: "the forge did not answer".to_owned(), help: String::new() }
+}
+
+pub(super) fn proposals(inner: &mut Inner, branches: &[String]) -> Result<Vec<Known>, ForgeError> {
+    if inner.mishap(5) {
+        return Err(cut_off());
+    }
+    Ok(inner.review.proposals.iter().filter(|known| branches.contains(&known.branch)).cloned().collect())
+}
+
+pub(super) fn open_proposal(inner: &mut Inner, draft: &Draft, open: Option<&Known>) -> Result<Opened, ForgeError> {
+    let lost = inner.mishap(8);
+    if lost && inner.rng.bool() || !inner.review.branches.contains_key(&draft.branch) {
+        return Err(cut_off());
+    }
+    let number = match (open, inner.review.open(&draft.branch)) {
+        (Some(open), _) => open.number,
+        (None, Some(there)) => there.number,
+        (None, None) => {
+            let number = inner.review.proposals.len() as u64 + 1;
+            inner.review.proposals.push(Known {
+                branch: draft.branch.clone(),
+                number,
+                url: format!("sim/{number}"),
+                state: KnownState::Open,
+                head: None,
+                title: String::new(),
+                body: String::new(),
+                is_draft: false,
+            });
+            number
+        }
+    };
+    let there = inner.review.proposals.iter_mut().find(|known| known.number == number).unwrap();
+    let outcome = match (there.state, open) {
+        (KnownState::Open, None) => Outcome::Created,
+        (KnownState::Open, Some(_)) => Outcome::Refreshed,
+        _ => Outcome::Late,
+    };
+    if outcome != Outcome::Late {
+        (there.title, there.body) = (draft.title.clone(), draft.body.clone());
+    }
+    let opened = Opened { outcome, found: there.clone(), notes: Vec::new() };
+    if lost { Err(cut_off()) } else { Ok(opened) }
+}
+
+pub(super) fn close_proposal(inner: &mut Inner, open: &Known) -> Result<(), ForgeError> {
+    let lost = inner.mishap(8);
+    if lost && inner.rng.bool() {
+        return Err(cut_off());
+    }
+    let there = inner.review.proposals.iter_mut().find(|known| known.number == open.number).unwrap();
+    if there.state == KnownState::Open {
+        there.state = KnownState::Withdrawn;
+    }
+    if lost { Err(cut_off()) } else { Ok(()) }
+}
+
+/// A person does something with a proposal.
+fn person_acts(universe: &Shared) {
+    universe.with(|inner| {
+        let branches: Vec<String> = inner.review.branches.keys().cloned().collect();
+        if branches.is_empty() {
+            return;
+        }
+        let branch = branches[inner.rng.usize(..branches.len())].clone();
+        let tip = inner.review.tip(&branch).cloned().unwrap();
+        match inner.rng.u8(..10) {
+            0 => {
+                inner.review.added += 1;
+                let added = Proposed {
+                    parents: vec![tip.tip.clone()],
+                    author: person(),
+                    committer: person(),
+                    message: "mine".to_owned(),
+                    ..tip
+                };
+                inner.review.add(&branch, added);
+            }
+            1 => {
+                inner.review.added += 1;
+                inner.review.add(&branch, Proposed { committer: person(), ..tip });
+            }
+            2..=4 => merge(inner, &branch, &tip),
+            5..=7 => close(inner, &branch),
+            8 => {
+                // Forges close what has no branch any more.
+                close(inner, &branch);
+                inner.review.branches.remove(&branch);
+            }
+            _ => {}
+        }
+    });
+}
+
+fn close(inner: &mut Inner, branch: &str) {
+    let Some(open) = inner.review.open(branch) else { return };
+    open.state = KnownState::Closed;
+    let (number, body) = (open.number, open.body.clone());
+    // What the person saw is what the body says.
+    let (Some(tip), Some(seen)) = (inner.review.tip(branch).cloned(), crate::proposal::Remembered::read(&body)) else {
+        return;
+    };
+    let all = moves(&inner.at_tip().lock, &lock(&tip));
+    let whole = crate::proposal::Remembered::of(&all);
+    let seen = all.iter().filter(|one| seen.has(one, &whole));
+    let declined = |one: &Move| Some((number, body.clone(), one.tag.clone(), one.after()?.digest.clone()));
+    let declined: Vec<_> = seen.filter_map(declined).collect();
+    inner.review.declined.extend(declined);
+}
+
+/// The forge puts what the branch changes onto the main one.
+fn merge(inner: &mut Inner, branch: &str, tip: &Proposed) {
+    let Some(open) = inner.review.open(branch) else { return };
+    open.state = KnownState::Merged;
+    inner.review.merged += 1;
+    let mut files = (*inner.commits[inner.tip].files).clone();
+    let root = inner.at_tip();
+    let theirs = lock(tip);
+    // What others merged meanwhile stays.
+    let mut ids = changed(&root.lock, &theirs);
+    ids.retain(|id| {
+        let (now, then) = (root.lock.pins.get(id), theirs.pins.get(id));
+        root.definitions.tags.contains_key(id)
+            && then.is_some_and(|then| now.is_none_or(|now| then.previous.first() == Some(&now.digest)))
+    });
+    let merged = with(&root.lock, &theirs, &ids);
+    files.insert(crate::lock::FILE_NAME.to_owned(), encode(&merged).into_bytes());
+    let Ok(root) = Root::read(&files) else { return };
+    let commit = Commit {
+        parent: Some(inner.tip),
+        files: Rc::new(files),
+        root: Rc::new(root),
+        by_person: true,
+        seen_at: BTreeMap::new(),
+    };
+    inner.push(commit);
+    if inner.rng.bool() {
+        inner.review.branches.remove(branch);
+    }
+}
+
+fn universe(seed: u64) -> Shared {
+    let universe = Universe::new(seed);
+    universe.with(|inner| {
+        let mut files = (*inner.commits[0].files).clone();
+        files.insert("pinstream.toml".to_owned(), SETTINGS.as_bytes().to_vec());
+        let root = Rc::new(Root::read(&files).unwrap());
+        inner.push(Commit { parent: None, files: Rc::new(files), root, by_person: true, seen_at: BTreeMap::new() });
+    });
+    universe
+}
+
+fn run(seed: u64, fault: Option<Fault>) -> Result<(usize, usize, usize), String> {
+    let universe = universe(seed);
+    let mut reconcilers: Vec<Reconciler> =
+        (0..universe.rng(|rng| rng.u32(1..=3))).map(|machine| Reconciler { process: 0, machine, pass: None }).collect();
+    for _ in 0..STEPS {
+        let which = universe.rng(|rng| rng.usize(..reconcilers.len()));
+        match universe.rng(|rng| rng.u8(..100)) {
+            0 => crash(&universe, &mut reconcilers[which]),
+            1..=3 => registry::move_one(&universe),
+            4..=9 => person_acts(&universe),
+            _ => step(&universe, &mut reconcilers[which], fault),
+        }
+        universe.broken()?;
+    }
+    universe.calm();
+    // What is running ends; one whole pass sees all; one more has nothing to do.
+    finish(&universe, &mut reconcilers, fault)?;
+    step(&universe, &mut reconcilers[0], fault);
+    finish(&universe, &mut reconcilers, fault)?;
+    at_rest(&universe)?;
+    let before = universe.with(|inner| inner.review.traces());
+    step(&universe, &mut reconcilers[0], fault);
+    finish(&universe, &mut reconcilers, fault)?;
+    if universe.with(|inner| inner.review.traces()) != before {
+        return Err("I3: there was something left to do".to_owned());
+    }
+    Ok(universe.with(|inner| (inner.review.proposals.len(), inner.review.merged, inner.review.added)))
+}
+
+/// Once all has come to rest, everything that moved is proposed, but for what people declined or work on.
+fn at_rest(universe: &Shared) -> Result<(), String> {
+    universe.with(|inner| {
+        let root = inner.at_tip();
+        let state = inner.state_tip.map(|at| inner.states[at].1.clone()).unwrap_or_default();
+        for (number, body, tag, digest) in inner.review.declined.clone() {
+            // A forge lets us write over what was closed in the same moment. Whoever is killed before the old words are
+            // back leaves a person to close it once more.
+            if inner.review.proposals.iter().any(|known| known.number == number && known.body != body) {
+                continue;
+            }
+            let is_open = |branch: &String| {
+                inner.review.proposals.iter().any(|known| known.branch == *branch && known.state == KnownState::Open)
+            };
+            for (branch, at) in &inner.review.branches {
+                let draft = &inner.review.drafts[*at];
+                let proposes = lock(draft).pins.get(&tag).is_some_and(|pin| pin.digest == digest);
+                let stands = root.lock.pins.get(&tag).is_some_and(|pin| pin.digest == digest);
+                if !is_by_person(draft) && is_open(branch) && proposes && !stands {
+                    return Err(format!("I21: {tag} at {} is proposed again", digest.short()));
+                }
+            }
+        }
+        for (id, tag) in &root.definitions.tags {
+            let Some(image) = (match &tag.source {
+                crate::stream::Source::Image { image, .. } => Some(image),
+                _ => None,
+            }) else {
+                continue;
+            };
+            let Some(now) = inner.registry.now(image) else { continue };
+            let is_there = |lock: &Lock| lock.pins.get(id).is_some_and(|pin| pin.digest == *now);
+            let is_proposed = inner.review.branches.iter().any(|(branch, at)| {
+                let draft = &inner.review.drafts[*at];
+                let has_proposal = inner
+                    .review
+                    .proposals
+                    .iter()
+                    .any(|known| known.branch == *branch && known.state == KnownState::Open);
+                is_by_person(draft) || has_proposal && is_there(&lock(draft))
+            });
+            let is_declined = state.memory.is_taken_back(id, now);
+            if !is_there(&root.lock) && !is_proposed && !is_declined {
+                return Err(format!("I22: {id} at {} is not proposed", now.short()));
+            }
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn t25_no_persons_commit_on_a_proposal_is_ever_lost() {
+    let (mut proposals, mut merged, mut added) = (0, 0, 0);
+    for seed in 0..SCHEDULES {
+        let (one, two, three) = run(seed, None).unwrap_or_else(|broken| panic!("seed {seed}: {broken}"));
+        (proposals, merged, added) = (proposals + one, merged + two, added + three);
+    }
+    // A run in which nothing happens proves nothing.
+    assert!(proposals > 400 && merged > 200 && added > 200, "{proposals} {merged} {added}");
+}
+
+#[test]
+fn t25_a_branch_that_is_forced_is_caught() {
+    let broken = (0..SCHEDULES).find_map(|seed| run(seed, Some(Fault::ForcedDraft)).err());
+    assert!(broken.as_ref().is_some_and(|broken| broken.starts_with("I20")), "{broken:?}");
+}
