@@ -13,4 +13,5 @@ mod owner;
 mod reconcile;
 mod readme;
 mod registry;
+mod review;
 mod support;

@@ -6,9 +6,15 @@ use serde_json::Value;
 /// Panics where `value` is not what `schema` says.
 #[track_caller]
 pub(crate) fn holds(schema: &Value, value: &Value) {
-    let mut wrong = Vec::new();
-    walk(schema, schema, value, "$", &mut wrong);
+    let wrong = faults(schema, schema, value);
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What of `value` is not as `schema` says, whose references are to places in `whole`.
+pub(crate) fn faults(whole: &Value, schema: &Value, value: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    walk(whole, schema, value, "$", &mut wrong);
+    wrong
 }
 
 fn walk(whole: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>) {

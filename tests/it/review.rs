@@ -1,0 +1,78 @@
+//! Where people review: moves proposed on each forge, what people do with them, and what becomes of it.
+
+mod calls;
+mod golden;
+mod story;
+mod trouble;
+
+use serde_json::Value;
+
+use crate::reconcile::stage::{Stage, TELL};
+use crate::support::forge::{FakeForge, Kind, Pull, TOKEN};
+use crate::support::remote::http::HttpBackend;
+
+/// A root whose moves are proposed: a registry, a remote over HTTP, and a forge of it.
+struct Review {
+    stage: Stage,
+    forge: FakeForge,
+    _server: HttpBackend,
+}
+
+impl Review {
+    /// A stream `web` with tags `1` and `2` that are pinned already, and `[publish]` with `more` in it.
+    fn new(kind: Kind, more: &str) -> Self {
+        let review = Self::bare(kind);
+        review.stage.stream("web", &[("1", 1), ("2", 2)]);
+        review.stage.ends(0, &[]);
+        review.publish(more);
+        review
+    }
+
+    /// The same without any stream, and without `[publish]`.
+    fn bare(kind: Kind) -> Self {
+        let mut stage = Stage::new("");
+        let server = HttpBackend::start(stage.repo.base());
+        stage.remote = server.url();
+        let forge = FakeForge::start(kind, &stage.repo.path());
+        stage.sandbox.env("PINSTREAM_FORGE_URL", forge.url());
+        stage.sandbox.env("PINSTREAM_FORGE_TOKEN", TOKEN);
+        for (text, name) in [(forge.url(), "[FORGE]"), (server.url(), "[REMOTE]")] {
+            stage.sandbox.scrub(text, name);
+        }
+        Self { stage, forge, _server: server }
+    }
+
+    fn publish(&self, more: &str) {
+        let table = self.forge.kind.table().replace("FORGE", &self.forge.url());
+        self.stage.settings(&format!("{TELL}[publish]\n{more}\n{table}"));
+    }
+
+    /// The one open proposal.
+    #[track_caller]
+    fn only(&self) -> Pull {
+        let open = self.forge.open();
+        assert_eq!(open.len(), 1, "{open:#?}");
+        open.into_iter().next().unwrap()
+    }
+
+    /// The commits of a branch that `main` does not have.
+    fn commits(&self, branch: &str) -> usize {
+        self.stage.repo.git(&["rev-list", "--count", branch, "^main"]).parse().unwrap()
+    }
+
+    fn tip(&self, branch: &str) -> Option<String> {
+        self.stage.repo.tip(&format!("refs/heads/{branch}"))
+    }
+
+    /// What a pass said of its proposals: outcome and number of each.
+    fn proposals(report: &Value) -> Vec<(String, u64)> {
+        let all = report["proposals"].as_array().into_iter().flatten();
+        all.map(|one| (one["outcome"].as_str().unwrap().to_owned(), one["number"].as_u64().unwrap_or(0))).collect()
+    }
+
+    /// What a pass said of a tag.
+    fn outcome(report: &Value, tag: &str) -> String {
+        let rows = report["tags"].as_array().unwrap();
+        rows.iter().find(|row| row["tag"] == tag).unwrap()["outcome"].as_str().unwrap().to_owned()
+    }
+}

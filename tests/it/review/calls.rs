@@ -1,0 +1,114 @@
+//! How many calls a forge gets, and what new proposals have.
+
+use super::Review;
+use crate::support::forge::Kind;
+
+/// Who is asked on each forge, in the way it knows people.
+fn reviewers(kind: Kind) -> (&'static str, &'static [&'static str]) {
+    match kind {
+        Kind::GitHub | Kind::Gitea => ("\"alice\", \"team:platform\"", &["alice", "platform"]),
+        Kind::GitLab => ("\"alice\", \"bob\"", &["alice", "bob"]),
+        Kind::Bitbucket => ("\"{d301aafa-d676-4ee0-88be-962be7417567}\"", &["{d301aafa-d676-4ee0-88be-962be7417567}"]),
+        Kind::Azure => ("\"d6245f20-2af8-44f4-9451-8107cb2767db\"", &["d6245f20-2af8-44f4-9451-8107cb2767db"]),
+    }
+}
+
+/// All that new proposals can have there.
+fn wishes(kind: Kind) -> String {
+    let reviewers = format!("reviewers = [{}]\n", reviewers(kind).0);
+    match kind {
+        Kind::Bitbucket => reviewers,
+        _ => format!("{reviewers}labels = [\"images\", \"bot\"]\nauto-merge = true\n"),
+    }
+}
+
+fn check_wishes(kind: Kind) {
+    let review = Review::new(kind, &wishes(kind));
+    review.stage.push("web:1", 3);
+    let report = review.stage.report(0, &[]);
+    let pull = review.only();
+    let labels: &[&str] = if kind == Kind::Bitbucket { &[] } else { &["images", "bot"] };
+    assert_eq!(
+        (&pull.labels[..], &pull.reviewers[..]),
+        (
+            &labels.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>()[..],
+            &reviewers(kind).1.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>()[..]
+        )
+    );
+    assert_eq!((pull.auto_merge, pull.is_draft), (kind != Kind::Bitbucket, false));
+    assert_eq!(report["notes"].as_array().map(Vec::len), Some(0), "{report}");
+    // Who was asked stays asked, and what people took away stays away.
+    review.stage.push("web:1", 4);
+    review.stage.report(0, &[]);
+    assert_eq!((review.only().reviewers, review.only().labels), (pull.reviewers, pull.labels));
+}
+
+fn check_draft(kind: Kind) {
+    let review = Review::new(kind, "draft = true");
+    review.stage.push("web:1", 3);
+    review.stage.ends(0, &[]);
+    let pull = review.only();
+    assert!(pull.is_draft);
+    review.stage.push("web:1", 4);
+    review.stage.ends(0, &[]);
+    assert_eq!((review.only().title, review.only().is_draft), (pull.title, true));
+}
+
+/// 500 moves in 40 groups.
+fn check_calls(kind: Kind) {
+    const GROUPS: usize = 40;
+    let review = Review::bare(kind);
+    let names: Vec<(String, usize)> =
+        (0..GROUPS).map(|group| (format!("s{group:02}"), if group % 2 == 0 { 12 } else { 13 })).collect();
+    let push = |from: u64| {
+        let mut seed = from;
+        for (name, count) in &names {
+            for tag in 0..*count {
+                review.stage.push(&format!("{name}:t{tag}"), seed);
+                seed += 1;
+            }
+        }
+    };
+    push(1);
+    for (name, count) in &names {
+        let tags: String = (0..*count).map(|tag| format!("t{tag} = \"REGISTRY/{name}:t{tag}\"\n")).collect();
+        review.stage.commit(&format!("streams/{name}.toml"), &format!("[tags]\n{tags}"));
+    }
+    review.stage.ends(0, &[]);
+    review.publish(&wishes(kind));
+    for (pass, outcome) in [(1, "created"), (2, "refreshed"), (3, "unchanged")] {
+        if pass < 3 {
+            push(pass * 1_000);
+        }
+        review.forge.calls();
+        let report = review.stage.report(0, &[]);
+        let calls = review.forge.calls().len();
+        let outcomes = Review::proposals(&report);
+        assert_eq!(outcomes.iter().filter(|(word, _)| word == outcome).count(), GROUPS, "{outcomes:?}");
+        assert!(calls <= 3 * GROUPS, "{calls} calls for {outcome}");
+    }
+    assert_eq!(review.forge.open().len(), GROUPS);
+}
+
+macro_rules! on_each_forge {
+    ($($name:ident: $kind:ident),+) => { $(mod $name {
+        use super::*;
+
+        #[test]
+        fn new_proposals_have_what_the_settings_ask_for() {
+            check_wishes(Kind::$kind);
+        }
+
+        #[test]
+        fn a_draft_stays_one() {
+            check_draft(Kind::$kind);
+        }
+
+        #[test]
+        fn five_hundred_moves_in_forty_groups_cost_no_more_than_three_calls_a_group() {
+            check_calls(Kind::$kind);
+        }
+    })+ };
+}
+
+on_each_forge!(github: GitHub, gitlab: GitLab, gitea: Gitea, bitbucket: Bitbucket, azure: Azure);

@@ -1,0 +1,189 @@
+//! What goes wrong between a pass and a forge, and what is grouped how.
+
+use super::Review;
+use crate::support::forge::{Fault, Kind};
+use crate::support::registry::Image;
+
+#[test]
+fn a_creation_whose_answer_or_request_is_lost_makes_one_proposal() {
+    for kind in Kind::ALL {
+        for fault in [Fault::LoseAnswer, Fault::LoseRequest] {
+            let review = Review::new(kind, "");
+            review.stage.push("web:1", 3);
+            review.forge.fail(fault);
+            let report = review.stage.report(0, &[]);
+            assert_eq!(Review::proposals(&report), [("created".to_owned(), 1)], "{kind:?}");
+            assert_eq!(review.forge.pulls().len(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_pass_that_got_no_further_than_the_branch_is_gone_on_from() {
+    for kind in Kind::ALL {
+        let review = Review::new(kind, "");
+        review.stage.push("web:1", 3);
+        review.forge.fail(Fault::Refuse(400, "{\"message\": \"no\"}".to_owned()));
+        let report = review.stage.report(1, &[]);
+        assert_eq!(
+            (Review::proposals(&report), Review::outcome(&report, "1")),
+            (vec![("failed".to_owned(), 0)], "deferred".to_owned())
+        );
+        let tip = review.tip("pinstream/web");
+        assert!(tip.is_some() && review.forge.pulls().is_empty());
+        assert_eq!(Review::proposals(&review.stage.report(0, &[])), [("created".to_owned(), 1)]);
+        assert_eq!(review.tip("pinstream/web"), tip);
+    }
+}
+
+#[test]
+fn what_a_forge_says_is_told_with_a_way_out_and_nothing_is_pushed() {
+    let said = |status: u16, body: &str| {
+        let review = Review::new(Kind::GitHub, "");
+        review.stage.push("web:1", 3);
+        review.forge.fail(Fault::Status(status, body.to_owned()));
+        let said = review.stage.ends(1, &[]);
+        assert!(review.forge.pulls().is_empty() && review.tip("pinstream/web").is_none());
+        let errors: Vec<&str> =
+            said.lines().filter(|line| line.starts_with("error") || line.starts_with("help")).collect();
+        review.stage.shown(&errors.join("\n")).replace(&review.forge.url()[7..], "[FORGE]")
+    };
+    insta::assert_snapshot!(said(401, r#"{"message": "Bad credentials"}"#), @r"
+    error: `[FORGE]` does not let pinstream do this: it answered 401: Bad credentials
+    help: see whether the token is right, whole, and not yet expired
+    ");
+    insta::assert_snapshot!(said(403, r#"{"message": "Resource not accessible \u001b[31m by ::error::x"}"#), @r"
+    error: `[FORGE]` does not let pinstream do this: it answered 403: Resource not accessible \u{1b}[31m by ::error::x
+    help: the token needs the permissions `pull-requests: write` and `issues: write` (and `contents: write` for commits); for `GITHUB_TOKEN` also `Allow GitHub Actions to create and approve pull requests` in the settings of the repository
+    ");
+    insta::assert_snapshot!(said(404, r#"{"message": "Not Found"}"#), @r"
+    error: `[FORGE]` does not know `acme/deploy`: it answered 404: Not Found
+    help: see `repository` in `[publish]`; a forge also says so where the token may not see it: the token needs the permissions `pull-requests: write` and `issues: write` (and `contents: write` for commits); for `GITHUB_TOKEN` also `Allow GitHub Actions to create and approve pull requests` in the settings of the repository
+    ");
+    insta::assert_snapshot!(said(200, r#"{"data": {"repository": null}, "errors": [{"type": "NOT_FOUND", "message": "no such"}]}"#), @r"
+    error: `[FORGE]` does not know `acme/deploy`: it answered 404: no such
+    help: see `repository` in `[publish]`; a forge also says so where the token may not see it: the token needs the permissions `pull-requests: write` and `issues: write` (and `contents: write` for commits); for `GITHUB_TOKEN` also `Allow GitHub Actions to create and approve pull requests` in the settings of the repository
+    ");
+    insta::assert_snapshot!(said(200, "<html>"), @r"
+    error: `[FORGE]` answered with something else than JSON
+    help: see whether `[publish]` names the right kind of forge and its `url`
+    ");
+    insta::assert_snapshot!(said(302, ""), @r"
+    error: `[FORGE]` redirects to ``, and no token follows that
+    help: the repository may have been renamed or moved: write its new name in `[publish]`
+    ");
+}
+
+#[test]
+fn without_a_token_nothing_is_sent_anywhere() {
+    let mut review = Review::new(Kind::GitHub, "");
+    review.stage.push("web:1", 3);
+    review.stage.sandbox.env("PINSTREAM_FORGE_TOKEN", "");
+    review.forge.calls();
+    let said = review.stage.ends(1, &[]);
+    assert!(said.contains("there is no token for GitHub\nhelp: set `PINSTREAM_FORGE_TOKEN`"), "{said}");
+    assert_eq!((review.forge.calls(), review.tip("pinstream/web")), (Vec::new(), None));
+}
+
+#[test]
+fn a_label_that_is_not_there_is_a_note() {
+    for kind in [Kind::GitHub, Kind::Gitea] {
+        let review = Review::new(kind, "labels = [\"images\", \"nope\"]");
+        review.stage.push("web:1", 3);
+        let report = review.stage.report(0, &[]);
+        assert_eq!(review.only().labels, ["images"]);
+        assert_eq!(report["notes"][0], "the repository has no label `nope`: create it");
+    }
+}
+
+/// The branches of the open proposals, with how many tags each moves.
+fn branches(review: &Review) -> Vec<(String, usize)> {
+    let rows = |body: &str| body.lines().filter(|line| line.starts_with("| `")).count();
+    let mut all: Vec<_> = review.forge.open().iter().map(|pull| (pull.branch.clone(), rows(&pull.body))).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn moves_are_grouped_as_the_settings_say() {
+    for (group, expected) in [
+        ("\"stream\"", vec![("pinstream/db", 1), ("pinstream/web", 3)]),
+        ("\"tag\"", vec![("pinstream/db+1", 1), ("pinstream/web+1", 2), ("pinstream/web+2", 1)]),
+        ("\"all\"", vec![("pinstream/all", 4)]),
+        ("{ base = [\"*:1\"] }", vec![("pinstream/base", 3), ("pinstream/web", 1)]),
+    ] {
+        let review = Review::bare(Kind::GitHub);
+        review.stage.stream("db", &[("1", 10)]);
+        review.stage.stream("web", &[("1", 1), ("2", 2)]);
+        let text = review.stage.repo.read("main", "streams/web.toml").unwrap();
+        // What follows a tag is moved with it.
+        review.stage.commit("streams/web.toml", &format!("{text}latest = {{ follow = \"1\" }}\n"));
+        review.stage.ends(0, &[]);
+        review.publish(&format!("group = {group}"));
+        for (name, seed) in [("web:1", 3), ("web:2", 4), ("db:1", 11)] {
+            review.stage.push(name, seed);
+        }
+        review.stage.ends(0, &[]);
+        let expected: Vec<_> = expected.into_iter().map(|(branch, rows)| (branch.to_owned(), rows)).collect();
+        assert_eq!(branches(&review), expected);
+    }
+}
+
+#[test]
+fn once_one_is_merged_the_others_are_built_anew_on_it() {
+    let review = Review::new(Kind::GitHub, "group = \"tag\"");
+    review.stage.push("web:1", 3);
+    review.stage.push("web:2", 4);
+    review.stage.ends(0, &[]);
+    let (first, second) = (review.tip("pinstream/web+1"), review.tip("pinstream/web+2"));
+    assert!(first.is_some() && second.is_some());
+    // A commit that is none of ours is no reason to start everything again.
+    review.stage.commit("README.md", "read me\n");
+    review.stage.ends(0, &[]);
+    assert_eq!((review.tip("pinstream/web+1"), review.tip("pinstream/web+2")), (first, second.clone()));
+    let one = review.forge.open().into_iter().find(|pull| pull.branch == "pinstream/web+1").unwrap();
+    review.forge.merge(one.number);
+    review.stage.ends(0, &[]);
+    let other = review.only();
+    assert_ne!(review.tip("pinstream/web+2"), second);
+    assert_eq!(review.commits("pinstream/web+2"), 1);
+    review.forge.merge(other.number);
+    review.stage.ends(0, &[]);
+    assert_eq!((review.forge.open(), review.stage.told_in_short().lines().count()), (Vec::new(), 2));
+}
+
+#[test]
+fn a_new_attestation_alone_is_proposed_only_where_it_is_asked_for() {
+    for (more, expected) in [("", 0), ("attestation = true", 1)] {
+        let review = Review::bare(Kind::GitHub);
+        let image = |attestation| Image::new(1).platforms(&["linux/amd64"]).attestation(attestation);
+        review.stage.registry.push("web", "1", &image(1));
+        review.stage.commit("streams/web.toml", "[tags]\n\"1\" = \"REGISTRY/web:1\"\n");
+        review.stage.ends(0, &[]);
+        review.publish(more);
+        review.stage.registry.push("web", "1", &image(2));
+        let report = review.stage.report(0, &[]);
+        assert_eq!(review.forge.open().len(), expected);
+        assert_eq!(Review::outcome(&report, "1"), if expected == 0 { "ignored" } else { "proposed" });
+    }
+}
+
+#[test]
+fn a_pass_over_some_tags_keeps_what_is_proposed_for_others() {
+    let review = Review::new(Kind::GitHub, "");
+    review.stage.push("web:1", 3);
+    review.stage.push("web:2", 4);
+    review.stage.ends(0, &[]);
+    review.stage.push("web:1", 5);
+    review.stage.ends(0, &["web:1"]);
+    let body = review.only().body;
+    assert!(body.contains("1.0.5") && body.contains("1.0.4"), "{body}");
+}
+
+#[test]
+fn t8_t22_no_token_of_a_forge_is_shown() {
+    let review = Review::new(Kind::GitHub, "");
+    review.stage.push("web:1", 3);
+    let said = review.stage.ends(0, &["-v"]);
+    assert!(said.contains("POST") && !said.contains(crate::support::forge::TOKEN), "{said}");
+}

@@ -1,0 +1,314 @@
+//! A forge: one that knows its proposals, answers over HTTP in the dialect of each of the five, and holds every request
+//! and every answer against what that forge publishes of its interface.
+//!
+//! What people do there are methods: they merge, close and look. The repository is a bare one, served by others.
+
+mod azure;
+mod bitbucket;
+pub(crate) mod contract;
+mod gitea;
+mod github;
+mod gitlab;
+mod graphql;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+use super::registry::http::{Answer, Body, Request, Server};
+use super::remote::{git_in, run};
+use contract::{Contract, Operation};
+
+/// The token that every forge here knows.
+pub(crate) const TOKEN: &str = "forge-secret-canary";
+
+/// Which forge it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    GitHub,
+    GitLab,
+    Gitea,
+    Bitbucket,
+    Azure,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 5] = [Self::GitHub, Self::GitLab, Self::Gitea, Self::Bitbucket, Self::Azure];
+
+    /// The table of `[publish]` for the repository that it has.
+    pub(crate) fn table(self) -> &'static str {
+        match self {
+            Self::GitHub => "[publish.github]\nrepository = \"acme/deploy\"\n",
+            Self::GitLab => "[publish.gitlab]\nrepository = \"acme/deploy\"\n",
+            Self::Gitea => "[publish.gitea]\nrepository = \"acme/deploy\"\nurl = \"FORGE\"\n",
+            Self::Bitbucket => "[publish.bitbucket]\nrepository = \"acme/deploy\"\n",
+            Self::Azure => "[publish.azure]\nrepository = \"acme/platform/deploy\"\n",
+        }
+    }
+
+    fn contract(self) -> Contract {
+        Contract::new(match self {
+            Self::GitHub => include_str!("forge/contract/github.json"),
+            Self::GitLab => include_str!("forge/contract/gitlab.json"),
+            Self::Gitea => include_str!("forge/contract/gitea.json"),
+            Self::Bitbucket => include_str!("forge/contract/bitbucket.json"),
+            Self::Azure => include_str!("forge/contract/azure.json"),
+        })
+    }
+
+    /// What stands before the paths of its description.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::GitHub => "/api/v3",
+            Self::GitLab => "/api/v4",
+            Self::Gitea => "/api/v1",
+            Self::Bitbucket => "/2.0",
+            Self::Azure => "",
+        }
+    }
+
+    fn authorization(self) -> String {
+        match self {
+            Self::Gitea => format!("token {TOKEN}"),
+            Self::Azure => format!("Basic {}", openssl::base64::encode_block(format!(":{TOKEN}").as_bytes())),
+            _ => format!("Bearer {TOKEN}"),
+        }
+    }
+
+    /// The operation that makes a proposal.
+    fn creation(self) -> &'static str {
+        match self {
+            Self::GitHub => "pulls/create",
+            Self::GitLab => "MergeRequests/create",
+            Self::Gitea => "repoCreatePullRequest",
+            Self::Bitbucket => "createPullRequest",
+            Self::Azure => "Pull Requests/Create",
+        }
+    }
+}
+
+/// What goes wrong, once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The next proposal is made, and its answer never comes.
+    LoseAnswer,
+    /// The next proposal is not made, and its answer never comes.
+    LoseRequest,
+    /// The next request is answered so.
+    Status(u16, String),
+    /// The next proposal is not made, and the answer is this.
+    Refuse(u16, String),
+}
+
+/// A proposal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pull {
+    pub(crate) number: u64,
+    pub(crate) branch: String,
+    pub(crate) base: String,
+    pub(crate) title: String,
+    pub(crate) body: String,
+    pub(crate) state: PullState,
+    pub(crate) is_draft: bool,
+    pub(crate) labels: Vec<String>,
+    pub(crate) reviewers: Vec<String>,
+    pub(crate) auto_merge: bool,
+    pub(crate) comments: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PullState {
+    Open,
+    Merged,
+    Closed,
+}
+
+/// What the forge knows.
+pub(crate) struct State {
+    repo: PathBuf,
+    pub(crate) pulls: Vec<Pull>,
+    /// The operations that were asked for, in their order.
+    calls: Vec<String>,
+    /// What was not as it is published.
+    wrong: Vec<String>,
+    fault: Option<Fault>,
+}
+
+/// A running forge. It ends with its value, and fails the test if anything was not as it is published.
+pub(crate) struct FakeForge {
+    pub(crate) kind: Kind,
+    server: Server,
+    state: Arc<Mutex<State>>,
+}
+
+impl FakeForge {
+    /// A forge of the repository at `repo`, without any proposal.
+    pub(crate) fn start(kind: Kind, repo: &Path) -> Self {
+        let state =
+            State { repo: repo.to_owned(), pulls: Vec::new(), calls: Vec::new(), wrong: Vec::new(), fault: None };
+        let state = Arc::new(Mutex::new(state));
+        let (shared, contract) = (Arc::clone(&state), kind.contract());
+        let handler = move |request: &Request| answer(kind, &contract, &mut lock(&shared), request);
+        Self { kind, server: Server::start(None, Arc::new(handler)), state }
+    }
+
+    /// Its address.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.server.host())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    pub(crate) fn pulls(&self) -> Vec<Pull> {
+        self.state().pulls.clone()
+    }
+
+    /// The open proposals.
+    pub(crate) fn open(&self) -> Vec<Pull> {
+        self.pulls().into_iter().filter(|pull| pull.state == PullState::Open).collect()
+    }
+
+    /// The operations that were asked for since the last time.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().calls)
+    }
+
+    pub(crate) fn fail(&self, fault: Fault) {
+        self.state().fault = Some(fault);
+    }
+
+    /// A person closes a proposal.
+    pub(crate) fn close(&self, number: u64) {
+        self.state().pull(number).state = PullState::Closed;
+    }
+
+    /// A person merges a proposal, squashed into one commit, and the forge takes its branch away.
+    pub(crate) fn merge(&self, number: u64) {
+        let mut state = self.state();
+        let repo = state.repo.clone();
+        let pull = state.pull(number);
+        pull.state = PullState::Merged;
+        let git = |args: &[&str]| String::from_utf8(run(git_in(&repo).args(args), b"")).unwrap().trim().to_owned();
+        let tree = git(&["merge-tree", "--write-tree", &pull.base, &pull.branch]);
+        let message = format!("{} (#{number})", pull.title);
+        let commit = git(&["commit-tree", &tree, "-p", &pull.base, "-m", &message]);
+        git(&["update-ref", &format!("refs/heads/{}", pull.base), &commit]);
+        git(&["update-ref", "-d", &format!("refs/heads/{}", pull.branch)]);
+    }
+}
+
+impl Drop for FakeForge {
+    fn drop(&mut self) {
+        let wrong = std::mem::take(&mut self.state().wrong);
+        if !std::thread::panicking() {
+            assert!(wrong.is_empty(), "not as it is published: {wrong:#?}");
+        }
+    }
+}
+
+impl State {
+    pub(crate) fn pull(&mut self, number: u64) -> &mut Pull {
+        self.pulls.iter_mut().find(|pull| pull.number == number).unwrap()
+    }
+
+    /// The proposal of a number in a path.
+    fn of(&mut self, number: &str) -> Option<&mut Pull> {
+        self.pulls.iter_mut().find(|pull| pull.number.to_string() == number)
+    }
+
+    /// Makes a proposal; none where there is an open one.
+    fn open(&mut self, branch: &str, base: &str, title: &str, body: &str) -> Option<&mut Pull> {
+        let is_same = |pull: &Pull| pull.branch == branch && pull.base == base && pull.state == PullState::Open;
+        if self.pulls.iter().any(is_same) {
+            return None;
+        }
+        self.pulls.push(Pull {
+            number: self.pulls.len() as u64 + 1,
+            branch: branch.to_owned(),
+            base: base.to_owned(),
+            title: title.to_owned(),
+            body: body.to_owned(),
+            state: PullState::Open,
+            is_draft: false,
+            labels: Vec::new(),
+            reviewers: Vec::new(),
+            auto_merge: false,
+            comments: Vec::new(),
+        });
+        self.pulls.last_mut()
+    }
+
+    /// The commit that a branch stands at.
+    fn tip(&self, branch: &str) -> Option<String> {
+        let output = git_in(&self.repo).args(["rev-parse", "--verify", "-q", branch]).output().unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A status and what of the answer matters.
+type Part = (u16, Value);
+
+fn answer(kind: Kind, contract: &Contract, state: &mut State, request: &Request) -> Answer {
+    let json = |status: u16, body: &Value| {
+        Answer::new(status).header("content-type", "application/json").body(body.to_string())
+    };
+    if request.header("authorization") != Some(&kind.authorization()) {
+        return json(401, &serde_json::json!({"message": "Bad credentials"}));
+    }
+    let said = |status: u16, text: &str| Answer::new(status).header("content-type", "application/json").body(text);
+    if let Some(Fault::Status(status, text)) = state.fault.clone() {
+        state.fault = None;
+        return said(status, &text);
+    }
+    let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    if kind == Kind::GitHub && request.path() == "/api/graphql" {
+        state.calls.push("graphql".to_owned());
+        return json(200, &github::graphql(state, &body));
+    }
+    let path = request.path().strip_prefix(kind.prefix());
+    let Some(operation) = path.and_then(|path| contract.find(&request.method, path)) else {
+        state.wrong.push(format!("there is no {} {}", request.method, request.target));
+        return json(404, &Value::Null);
+    };
+    state.calls.push(operation.name.to_owned());
+    state.wrong.extend(contract.asked(&operation, request, &body));
+    let fault = if operation.name == kind.creation() { state.fault.take() } else { None };
+    match &fault {
+        Some(Fault::LoseRequest) => return Answer::new(200).sent(Body::Hangup),
+        Some(Fault::Refuse(status, text)) => return said(*status, text),
+        _ => {}
+    }
+    let (status, part) = act(kind, state, &operation, request, &body);
+    let (whole, wrong) = contract.answered(&operation, status, &part);
+    state.wrong.extend(wrong);
+    if fault.is_some() { Answer::new(200).sent(Body::Hangup) } else { json(status, &whole) }
+}
+
+fn act(kind: Kind, state: &mut State, operation: &Operation<'_>, request: &Request, body: &Value) -> Part {
+    match kind {
+        Kind::GitHub => github::act(state, operation, body),
+        Kind::GitLab => gitlab::act(state, operation, request, body),
+        Kind::Gitea => gitea::act(state, operation, request, body),
+        Kind::Bitbucket => bitbucket::act(state, operation, request, body),
+        Kind::Azure => azure::act(state, operation, request, body),
+    }
+}
+
+/// A text of a request.
+fn text<'a>(body: &'a Value, key: &str) -> &'a str {
+    body[key].as_str().unwrap_or_default()
+}
+
+/// The items of a page, by the query's number of it (from 1) and its size.
+fn page<T: Clone>(items: &[T], request: &Request, size: &str) -> Vec<T> {
+    let number = |key: &str, other: usize| request.query(key).first().map_or(other, |text| text.parse().unwrap());
+    let (page, size) = (number("page", 1), number(size, 30));
+    items.iter().skip((page - 1) * size).take(size).cloned().collect()
+}

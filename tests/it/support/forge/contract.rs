@@ -1,0 +1,131 @@
+//! What a forge publishes of its interface, and what is said to it and by it held against that.
+
+use serde_json::{Map, Value};
+
+use crate::support::registry::http::Request;
+use crate::support::schema;
+
+/// The published description of one forge, or the part of it that is used.
+pub(crate) struct Contract(Value);
+
+/// An operation that a request is of.
+pub(crate) struct Operation<'a> {
+    pub(crate) name: &'a str,
+    /// What stands in the path where the description has a name, in its order.
+    pub(crate) parameters: Vec<String>,
+    description: &'a Value,
+}
+
+impl Contract {
+    pub(crate) fn new(text: &str) -> Self {
+        Self(serde_json::from_str(text).unwrap())
+    }
+
+    /// The operation of a request to `path`, decoded as far as its parts go.
+    pub(crate) fn find(&self, method: &str, path: &str) -> Option<Operation<'_>> {
+        let operations = self.0["operations"].as_object().unwrap();
+        operations.iter().find_map(|(name, description)| {
+            let parameters = matches(description["path"].as_str().unwrap(), path)?;
+            (description["method"] == method).then_some(Operation { name, parameters, description })
+        })
+    }
+
+    /// What is wrong with a request.
+    pub(crate) fn asked(&self, operation: &Operation<'_>, request: &Request, body: &Value) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let query = request.target.split_once('?').map_or("", |(_, query)| query);
+        for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            match operation.description["query"].get(&*key) {
+                Some(schema) if self.takes(schema, &value) => {}
+                Some(_) => wrong.push(format!("`{key}` cannot be `{value}`")),
+                None => wrong.push(format!("there is no `{key}` in a query")),
+            }
+        }
+        match &operation.description["body"] {
+            Value::Null if body.is_null() => {}
+            Value::Null => wrong.push("there is no body".to_owned()),
+            schema => wrong.extend(schema::faults(&self.0, schema, body)),
+        }
+        wrong.into_iter().map(|fault| format!("{}: {fault}", operation.name)).collect()
+    }
+
+    /// Whether a text of a query is of `schema`, alone or as one of several.
+    fn takes(&self, schema: &Value, text: &str) -> bool {
+        let words = [Value::from(text), text.parse::<i64>().map_or(Value::Null, Value::from)];
+        let truth = text.parse::<bool>().map_or(Value::Null, Value::from);
+        let lists = words.iter().map(|word| Value::from(vec![word.clone()])).collect::<Vec<_>>();
+        words.iter().chain([&truth]).chain(&lists).any(|value| schema::faults(&self.0, schema, value).is_empty())
+    }
+
+    /// The whole answer that has `part` in it, and what is wrong with it.
+    pub(crate) fn answered(&self, operation: &Operation<'_>, status: u16, part: &Value) -> (Value, Vec<String>) {
+        let Some(schema) = operation.description["answers"].get(status.to_string()) else {
+            return (part.clone(), vec![format!("{}: it does not answer {status}", operation.name)]);
+        };
+        if schema.is_null() {
+            return (part.clone(), Vec::new());
+        }
+        let whole = self.fill(schema, Some(part));
+        let wrong = schema::faults(&self.0, schema, &whole);
+        (whole, wrong.into_iter().map(|fault| format!("{} {status}: {fault}", operation.name)).collect())
+    }
+
+    /// `part` with all that `schema` asks for besides.
+    fn fill(&self, schema: &Value, part: Option<&Value>) -> Value {
+        if let Some(name) = schema["$ref"].as_str() {
+            return self.fill(self.0.pointer(name.trim_start_matches('#')).unwrap(), part);
+        }
+        for kind in ["anyOf", "oneOf"] {
+            let Some(choices) = schema[kind].as_array() else { continue };
+            let filled = choices.iter().map(|choice| self.fill(choice, part));
+            let fits = |value: &Value| schema::faults(&self.0, schema, value).is_empty();
+            let mut fitting = filled.filter(fits);
+            return fitting.next().unwrap_or_else(|| part.cloned().unwrap_or_default());
+        }
+        let kinds: Vec<&str> = match &schema["type"] {
+            Value::String(one) => vec![one],
+            Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        match part {
+            None if kinds.contains(&"null") => Value::Null,
+            None if schema["enum"].is_array() => schema["enum"][0].clone(),
+            None => match kinds.first() {
+                Some(&"string") if schema["format"] == "uri" => "https://forge.example/".into(),
+                Some(&"string") if schema["format"] == "date-time" => "2026-11-24T12:00:00Z".into(),
+                Some(&"string") => "".into(),
+                Some(&("integer" | "number")) => 1.into(),
+                Some(&"boolean") => false.into(),
+                Some(&"array") => Value::Array(Vec::new()),
+                _ => self.object(schema, &Map::new()),
+            },
+            Some(Value::Object(part)) => self.object(schema, part),
+            Some(Value::Array(items)) => items.iter().map(|item| self.fill(&schema["items"], Some(item))).collect(),
+            Some(part) => part.clone(),
+        }
+    }
+
+    fn object(&self, schema: &Value, part: &Map<String, Value>) -> Value {
+        let mut whole = Map::new();
+        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        for key in required.chain(part.keys().map(String::as_str)) {
+            whole.insert(key.to_owned(), self.fill(&schema["properties"][key], part.get(key)));
+        }
+        whole.into()
+    }
+}
+
+/// What stands in `path` where `template` has a name in braces.
+fn matches(template: &str, path: &str) -> Option<Vec<String>> {
+    let (template, path): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
+    let mut parameters = Vec::new();
+    for (expected, part) in template.iter().zip(&path) {
+        let decoded = || url::form_urlencoded::parse(format!("x={part}").as_bytes()).next().unwrap().1.into_owned();
+        match expected.starts_with('{') {
+            true if !part.is_empty() => parameters.push(decoded()),
+            false if expected == part => {}
+            _ => return None,
+        }
+    }
+    (template.len() == path.len()).then_some(parameters)
+}

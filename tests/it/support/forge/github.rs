@@ -1,0 +1,171 @@
+//! GitHub as it answers: REST for one proposal, GraphQL for many.
+
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+
+use super::contract::Operation;
+use super::graphql::{Given, Schema};
+use super::{Part, Pull, PullState, State, text};
+
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::new(include_str!("contract/github.graphql")));
+
+/// The labels, people and teams that there are.
+const LABELS: [&str; 2] = ["images", "bot"];
+const USERS: [&str; 2] = ["alice", "bob"];
+const TEAMS: [&str; 1] = ["platform"];
+
+pub(super) fn act(state: &mut State, operation: &Operation<'_>, body: &Value) -> Part {
+    let number = operation.parameters.get(2).cloned().unwrap_or_default();
+    match operation.name {
+        "pulls/create" => {
+            if state.tip(text(body, "head")).is_none() {
+                return (
+                    422,
+                    json!({"message": "Validation Failed", "errors": [{"resource": "PullRequest", "field": "head", "code": "invalid"}]}),
+                );
+            }
+            let made = state.open(text(body, "head"), text(body, "base"), text(body, "title"), text(body, "body"));
+            let Some(pull) = made else {
+                let message = format!("A pull request already exists for acme:{}.", text(body, "head"));
+                let error = json!({"resource": "PullRequest", "code": "custom", "message": message});
+                return (422, json!({"message": "Validation Failed", "errors": [error]}));
+            };
+            pull.is_draft = body["draft"] == true;
+            (201, shown(pull))
+        }
+        "pulls/update" => {
+            let Some(pull) = state.of(&number) else { return (404, json!({"message": "Not Found"})) };
+            for (key, place) in [("title", &mut pull.title), ("body", &mut pull.body)] {
+                if let Some(text) = body[key].as_str() {
+                    *place = text.to_owned();
+                }
+            }
+            if body["state"] == "closed" && pull.state == PullState::Open {
+                pull.state = PullState::Closed;
+            }
+            (200, shown(pull))
+        }
+        "issues/create-comment" => {
+            let Some(pull) = state.of(&number) else { return (404, json!({"message": "Not Found"})) };
+            pull.comments.push(text(body, "body").to_owned());
+            (201, json!({"body": text(body, "body")}))
+        }
+        other => unreachable!("{other}"),
+    }
+}
+
+fn shown(pull: &Pull) -> Value {
+    json!({
+        "number": pull.number,
+        "node_id": format!("PR_{}", pull.number),
+        "html_url": page(pull),
+        "state": if pull.state == PullState::Open { "open" } else { "closed" },
+        "merged": pull.state == PullState::Merged,
+        "title": pull.title,
+        "body": pull.body,
+        "draft": pull.is_draft,
+        "head": {"ref": pull.branch},
+        "base": {"ref": pull.base},
+    })
+}
+
+fn page(pull: &Pull) -> String {
+    format!("https://github.com/acme/deploy/pull/{}", pull.number)
+}
+
+/// The answer to a document; what does not fit the schema is noted.
+pub(super) fn graphql(state: &mut State, body: &Value) -> Value {
+    let answer =
+        SCHEMA.run(body, (Node::Query, Node::Mutation), |node, field, arguments| give(state, node, field, arguments));
+    answer.unwrap_or_else(|wrong| {
+        state.wrong.extend(wrong);
+        json!({"errors": [{"message": "invalid"}]})
+    })
+}
+
+/// An object of the schema.
+enum Node {
+    Query,
+    Mutation,
+    Repository,
+    Pulls(Vec<Pull>),
+    Pull(Pull),
+    Organization,
+    /// Of a type that has an id and no more.
+    Id(String),
+    /// What a mutation gives.
+    Payload,
+}
+
+fn give(state: &mut State, node: &Node, field: &str, arguments: &Value) -> Given<Node> {
+    let named = |names: &[&str], key: &str| {
+        let name = text(arguments, key);
+        match names.contains(&name) {
+            true => Given::Node(Node::Id(format!("{key}-{name}"))),
+            false if key == "login" => {
+                Given::Error("NOT_FOUND", format!("Could not resolve to a User with the login of '{name}'."))
+            }
+            false => Given::Nothing,
+        }
+    };
+    match (node, field) {
+        (Node::Query, "repository") if arguments["owner"] == "acme" && arguments["name"] == "deploy" => {
+            Given::Node(Node::Repository)
+        }
+        (Node::Query, "repository") => {
+            Given::Error("NOT_FOUND", "Could not resolve to a Repository with this name.".to_owned())
+        }
+        (Node::Query, "organization") => Given::Node(Node::Organization),
+        (Node::Query, "user") => named(&USERS, "login"),
+        (Node::Organization, "team") => named(&TEAMS, "slug"),
+        (Node::Repository, "label") => named(&LABELS, "name"),
+        (Node::Repository, "viewerDefaultMergeMethod") => Given::Leaf("SQUASH".into()),
+        (Node::Repository, "pullRequests") => {
+            let is_asked = |pull: &&Pull| {
+                pull.branch == text(arguments, "headRefName") && pull.base == text(arguments, "baseRefName")
+            };
+            let count = arguments["first"].as_u64().unwrap() as usize;
+            Given::Node(Node::Pulls(state.pulls.iter().rev().filter(is_asked).take(count).cloned().collect()))
+        }
+        (Node::Pulls(all), "nodes") => Given::Nodes(all.iter().cloned().map(Node::Pull).collect()),
+        (Node::Pull(pull), field) => Given::Leaf(match field {
+            "id" => format!("PR_{}", pull.number).into(),
+            "number" => pull.number.into(),
+            "url" => page(pull).into(),
+            "state" => match pull.state {
+                PullState::Open => "OPEN",
+                PullState::Merged => "MERGED",
+                PullState::Closed => "CLOSED",
+            }
+            .into(),
+            "title" => pull.title.as_str().into(),
+            // Its editor ends lines so.
+            "body" => pull.body.replace('\n', "\r\n").into(),
+            "isDraft" => pull.is_draft.into(),
+            "isCrossRepository" => false.into(),
+            "headRefName" => pull.branch.as_str().into(),
+            "headRefOid" => "0".repeat(40).into(),
+            other => unreachable!("{other}"),
+        }),
+        (Node::Id(id), "id") => Given::Leaf(id.as_str().into()),
+        (Node::Mutation, field) => {
+            let input = &arguments["input"];
+            let list = |key: &str| -> Vec<String> {
+                let ids = input[key].as_array().into_iter().flatten();
+                ids.map(|id| id.as_str().unwrap().split_once('-').unwrap().1.to_owned()).collect()
+            };
+            let id = input["pullRequestId"].as_str().or(input["labelableId"].as_str()).unwrap();
+            let pull = state.of(id.trim_start_matches("PR_")).unwrap();
+            match field {
+                "addLabelsToLabelable" => pull.labels.extend(list("labelIds")),
+                "requestReviews" => pull.reviewers.extend(list("userIds").into_iter().chain(list("teamIds"))),
+                "enablePullRequestAutoMerge" => pull.auto_merge = true,
+                other => unreachable!("{other}"),
+            }
+            Given::Node(Node::Payload)
+        }
+        (Node::Payload, _) => Given::Nothing,
+        (_, other) => unreachable!("{other}"),
+    }
+}
