@@ -13,7 +13,6 @@ mod folder;
 mod local_state;
 mod message;
 mod proposal;
-mod proposed;
 mod remote;
 pub mod sign;
 mod tree;
@@ -23,7 +22,7 @@ mod wire;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use proposed::{PROPOSALS, Proposed};
+pub use remote::proposed::{PROPOSALS, Proposed};
 pub use remote::{Remote, RemoteSetup};
 
 use crate::problem::Problems;

@@ -2,6 +2,8 @@
 //!
 //! A remote is a folder of this machine or a server; what a caller sees is the same.
 
+pub(super) mod proposed;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,13 +19,10 @@ use super::credential::Sources;
 use super::folder::FolderRemote;
 use super::local_state::{Kept, LocalState};
 use super::message::local;
-use super::proposed;
 use super::sign::{KeySource, Signer};
 use super::tree::{Leaf, Objects, RepoPath};
 use super::wire::{Tips, Wanted, Wire};
-use super::{
-    Change, CommitId, Files, GitError, PROPOSALS, Proposed, Push, RepoFile, STATE_REF, Sight, TipLock, limit_process,
-};
+use super::{Change, CommitId, Files, GitError, Push, RepoFile, STATE_REF, Sight, TipLock, limit_process};
 use crate::image::{Digest, TagId};
 use crate::settings::{Author, Sign};
 
@@ -277,59 +276,6 @@ impl Remote {
         })
     }
 
-    /// What stands on the branches of proposals, each by its name and its tip.
-    ///
-    /// # Errors
-    /// Where one of them cannot be had or read.
-    pub fn proposed(&mut self, branches: &BTreeMap<String, CommitId>) -> Result<BTreeMap<String, Proposed>, GitError> {
-        if let End::Server(wire) = &self.end {
-            let missing = |tip: &CommitId| !Oid::from_str(&tip.0).is_ok_and(|tip| wire.cache.has(tip));
-            let names = branches.iter().filter(|(_, tip)| missing(tip)).map(|(name, _)| BranchName::parse(name));
-            let names: Vec<BranchName> = names.collect::<Result<_, _>>()?;
-            if !names.is_empty() {
-                wire.fetch_branches(names.iter())?;
-            }
-        }
-        let root = self.root.clone();
-        let read = |(name, tip): (&String, &CommitId)| {
-            let found = self.with_commit(tip, |objects, id| proposed::read(objects, id, &root))?;
-            Ok((name.clone(), found))
-        };
-        branches.iter().map(read).collect()
-    }
-
-    /// Puts one commit with the lock of `change` on the branch of a proposal, in place of what stands there, if that is
-    /// still `expected`.
-    ///
-    /// # Errors
-    /// Where the remote refuses it, there is no plain file at the lock's path, or it cannot be signed.
-    pub fn propose(
-        &mut self,
-        branch: &str,
-        expected: Option<&CommitId>,
-        change: &Change,
-        now: Timestamp,
-    ) -> Result<Push<CommitId>, GitError> {
-        let reference = proposal_branch(branch)?;
-        let expected = expected.map(|id| Oid::from_str(&id.0)).transpose().map_err(|error| local(&error))?;
-        let (parent, new) = self.commit_on(change, now)?;
-        self.swap(&reference, expected, Some(parent), new)
-    }
-
-    /// Takes the branch of a proposal away, if it still stands at `expected`.
-    ///
-    /// # Errors
-    /// Where the remote refuses it.
-    pub fn withdraw(&mut self, branch: &str, expected: &CommitId) -> Result<Push<CommitId>, GitError> {
-        let reference = proposal_branch(branch)?;
-        let expected = Oid::from_str(&expected.0).map_err(|error| local(&error))?;
-        let outcome = match &mut self.end {
-            End::Folder(remote) => remote.remove(&reference, expected)?,
-            End::Server(wire) => wire.remove(&reference, expected)?,
-        };
-        Ok(named(outcome))
-    }
-
     /// The files below `prefix` of the state at `commit`, with what this machine keeps beside them.
     ///
     /// # Errors
@@ -491,15 +437,6 @@ fn named(outcome: Push<Oid>) -> Push<CommitId> {
         Push::Landed(id) => Push::Landed(CommitId(id.to_string())),
         Push::Moved => Push::Moved,
         Push::Unknown(reason) => Push::Unknown(reason),
-    }
-}
-
-/// The ref of a proposal's branch: no other branch is ever moved but forward.
-fn proposal_branch(name: &str) -> Result<String, GitError> {
-    let branch = BranchName::parse(name)?;
-    match name.starts_with(PROPOSALS) {
-        true => Ok(branch.reference()),
-        false => Err(GitError::Branch { branch: name.to_owned() }),
     }
 }
 
