@@ -218,7 +218,14 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         let is_landed = request.effect != Effect::Show && publish.is_none();
         let change = if is_landed { commit::commit(&scene, &request.root, &next, &moves, &explained)? } else { None };
         let is_plan = request.effect == Effect::Show && *next != scene.root.lock;
-        let message = is_plan.then(|| commit::message(&scene, &moves, &explained)).transpose()?;
+        let message = match &scene.root.settings.publish {
+            _ if !is_plan => None,
+            Some(publish) => {
+                let message = |moves: &[diff::Move]| commit::message(&scene, moves, &explained);
+                Some(propose::show(request, &scene, publish, (&next, &explained), message)?)
+            }
+            None => Some(commit::message(&scene, &moves, &explained)?),
+        };
         let mut landed = None;
         match publish::publish(world, &scene.sight.branch, change).await? {
             Published::Nothing => {}

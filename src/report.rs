@@ -39,7 +39,8 @@ pub struct Report {
     pub proposals: Vec<ProposalRow>,
     /// The hooks that had something to do, in the order of the settings.
     pub hooks: Vec<HookRow>,
-    /// The message that a commit would have; none where one was made, or nothing is to be written.
+    /// The message that a commit would have, or what proposals would say; none where that was done, or nothing is to be
+    /// written.
     pub message: Option<String>,
     /// Anything else that people should know, a sentence each.
     pub notes: Vec<String>,

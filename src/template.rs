@@ -35,9 +35,27 @@ impl Template {
     /// # Errors
     /// The first thing that is wrong with it.
     pub(crate) fn read(key: &str, text: &At<String>, file: &Arc<SourceFile>) -> Result<Self, Problem> {
+        Self::tried(key, text, file, context::samples())
+    }
+
+    /// The same of a template for proposals, in which `text` is never empty.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub(crate) fn of_proposal(key: &str, text: &At<String>, file: &Arc<SourceFile>) -> Result<Self, Problem> {
+        let body = |(of, sample)| (of, Context { text: "| tag |".to_owned(), ..sample });
+        Self::tried(key, text, file, context::samples().into_iter().map(body))
+    }
+
+    fn tried(
+        key: &str,
+        text: &At<String>,
+        file: &Arc<SourceFile>,
+        samples: impl IntoIterator<Item = (&'static str, Context)>,
+    ) -> Result<Self, Problem> {
         let place = Place { file: Arc::clone(file), span: text.span.clone() };
         let template = Self { source: text.value.clone(), place, key: key.to_owned() };
-        for (of, sample) in context::samples() {
+        for (of, sample) in samples {
             if template.render_for(&sample, Some(of))?.trim().is_empty() {
                 let message = format!("the template `{key}` makes an empty text for {of}");
                 let problem = Problem::at(file, text.span.clone(), message);

@@ -14,6 +14,7 @@ use crate::image::facts::Base;
 use crate::lock::diff::{Move, Side};
 
 use super::Remembered;
+use super::hidden::hidden;
 
 /// How many moves are told; a forge cuts what is too long, and nobody reads it.
 const MOVES_MAX: usize = 100;
@@ -23,8 +24,14 @@ pub const WITHDRAWN: &str =
 /// How much of a text of an image is shown, in characters.
 const TEXT_MAX: usize = 60;
 
-/// The body of a proposal of `moves`.
-pub fn body(moves: &[Move], explained: &Explained) -> String {
+/// `text` as the body of a proposal of `moves`: with the line that remembers them, and no other of its kind.
+pub fn remembering(text: &str, moves: &[Move]) -> String {
+    let lines = text.trim().lines().filter(|line| hidden(line).is_none());
+    format!("{}\n\n{}\n", lines.collect::<Vec<_>>().join("\n"), Remembered::of(moves).line())
+}
+
+/// The words of a proposal of `moves`.
+pub fn words(moves: &[Move], explained: &Explained) -> String {
     let mut out = String::new();
     warnings(&mut out, moves, explained);
     out.push_str("| tag | version | change | built |\n| --- | --- | --- | --- |\n");
@@ -43,7 +50,6 @@ pub fn body(moves: &[Move], explained: &Explained) -> String {
         "\nMerging this pins these digests. Closing it rejects them, until there are newer ones. What somebody else \
          commits to this branch stays, and ends the refreshing of it.\n",
     );
-    let _ = writeln!(out, "\n{}", Remembered::of(moves).line());
     out
 }
 

@@ -4,6 +4,7 @@
 //! goes on from. A branch on which anything stands that is not exactly ours is left alone, and the report says so.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use crate::explain::{Explained, Explanation};
 use crate::forge::{self, ForgeError};
@@ -13,15 +14,17 @@ use crate::image::{Digest, TagId};
 use crate::lock::Lock;
 use crate::lock::diff::{Move, moves};
 use crate::problem::Problems;
-use crate::proposal::body::body;
+use crate::proposal::body;
+use crate::proposal::hidden::hidden;
 use crate::proposal::{self, Remembered, Scope};
 use crate::report::exit::Exit;
-use crate::report::message;
+use crate::report::message as messages;
 use crate::report::{self, ProposalOutcome, ProposalRow, Row, Wrong};
 use crate::settings::adoption::{Kept, Waiting};
 use crate::settings::publish::Publish;
 use crate::settings::{Author, Settings};
 use crate::state::memory::Memory;
+use crate::template::Template;
 use crate::world::{Change, Draft, Known, KnownState, Opened, World};
 
 use super::load::Scene;
@@ -171,6 +174,46 @@ pub async fn propose<W: World>(
     Ok(outcome)
 }
 
+/// Title and body of a proposal of `moves`, whose commit has `message`.
+fn words(
+    publish: &Publish,
+    message: &str,
+    moves: &[Move],
+    explained: &Explained,
+) -> Result<(String, String), Problems> {
+    let (mut title, mut text) = (message.lines().next().unwrap_or_default().to_owned(), body::words(moves, explained));
+    let of = |template: &Template, title: &str, text: &str| {
+        messages::for_proposal(template, moves, explained, (title, text)).map_err(|problem| Problems(vec![problem]))
+    };
+    let titled = publish.title.as_ref().map(|template| of(template, &title, &text)).transpose()?;
+    text = publish.body.as_ref().map(|template| of(template, &title, &text)).transpose()?.unwrap_or(text);
+    title = titled.and_then(|title| title.lines().next().map(str::to_owned)).unwrap_or(title);
+    Ok((title, body::remembering(&text, moves)))
+}
+
+/// What would be proposed, in words: each branch with its title and body. `message` makes the message of a commit.
+///
+/// # Errors
+/// What is wrong with a template.
+pub fn show(
+    request: &Request,
+    scene: &Scene,
+    publish: &Publish,
+    (next, explained): (&Lock, &Explained),
+    message: impl Fn(&[Move]) -> Result<String, Problems>,
+) -> Result<String, Problems> {
+    let (base, scope) = (&scene.root.lock, scope(request, scene));
+    let mut out = String::new();
+    for (group, tags) in proposal::groups(&scene.root.definitions, base, next, |id| publish.group.name(id)) {
+        let (_, moves) = proposal::moves_of(base, next, &tags);
+        let (title, body) = words(publish, &message(&moves)?, &moves, explained)?;
+        let body = body.lines().filter(|line| hidden(line).is_none()).collect::<Vec<_>>().join("\n");
+        // Writing to a `String` does not fail.
+        let _ = writeln!(out, "{}\n{title}\n\n{}\n", scope.branch(&group), body.trim());
+    }
+    Ok(out.trim_end().to_owned())
+}
+
 /// What a pass works with, for one proposal.
 struct Pass<'a, W> {
     world: &'a W,
@@ -220,13 +263,8 @@ impl<W: World> Pass<'_, W> {
                 }
             }
         }
-        let title = change.message.lines().next().unwrap_or_default().to_owned();
-        let draft = Draft {
-            branch: branch.to_owned(),
-            base: self.scene.sight.branch.clone(),
-            title,
-            body: body(moves, basis.explained),
-        };
+        let (title, body) = words(self.publish, &change.message, moves, basis.explained)?;
+        let draft = Draft { branch: branch.to_owned(), base: self.scene.sight.branch.clone(), title, body };
         match self.world.open_proposal(self.publish, &draft, open).await {
             Ok(Opened { outcome, found, notes }) => {
                 self.outcome.notes.extend(notes);
@@ -325,7 +363,7 @@ fn is_ours(found: &Proposed, author: &Author) -> bool {
     let [parent] = found.parents.as_slice() else { return false };
     let is_by_us = found.author.as_ref() == Some(author) && found.committer.as_ref() == Some(author);
     let lock = found.lock.as_deref().unwrap_or_default();
-    is_by_us && message::is_ours(&found.message, parent, lock)
+    is_by_us && messages::is_ours(&found.message, parent, lock)
 }
 
 fn lock_of(found: &Proposed) -> Option<Lock> {

@@ -180,82 +180,83 @@ mod tests {
         let mut report = sample::report();
         report.rows.retain(|row| ["node:22", "python:3.12"].contains(&row.tag.to_string().as_str()));
         insta::assert_snapshot!(json(&report, report.exit()), @r#"
+    {
+      "schema": "pinstream.report/v1",
+      "end": "landed",
+      "exit": 3,
+      "remote": "https://git.example/acme/deploy",
+      "branch": "main",
+      "tip": "0f1c2d3e4f5a6b7c8d9e0f1c2d3e4f5a6b7c8d9e",
+      "commit": "0f1c2d3e4f5a6b7c8d9e0f1c2d3e4f5a6b7c8d9e",
+      "tags": [
         {
-          "schema": "pinstream.report/v1",
-          "end": "landed",
-          "exit": 3,
-          "remote": "https://git.example/acme/deploy",
-          "branch": "main",
-          "tip": "0f1c2d3e4f5a6b7c8d9e0f1c2d3e4f5a6b7c8d9e",
-          "commit": "0f1c2d3e4f5a6b7c8d9e0f1c2d3e4f5a6b7c8d9e",
-          "tags": [
-            {
-              "stream": "node",
-              "tag": "22",
-              "image": "docker.io/library/node:22",
-              "outcome": "failed",
-              "old": null,
-              "new": null,
-              "error": {
-                "kind": "tls",
-                "message": "`quay.io` has no certificate that is trusted",
-                "help": "set `ca`"
-              }
-            },
-            {
-              "stream": "python",
-              "tag": "3.12",
-              "image": "docker.io/library/python:3.12",
-              "outcome": "moved",
-              "old": {
-                "digest": "sha256:0101010101010101010101010101010101010101010101010101010101010101",
-                "version": "3.12.4"
-              },
-              "new": {
-                "digest": "sha256:0202020202020202020202020202020202020202020202020202020202020202",
-                "version": "3.12.5\u001b[2J"
-              }
-            }
-          ],
-          "remotes": [
-            {
-              "name": "platform",
-              "url": "https://git.example/platform/images",
-              "commit": "0123456789abcdef0123456789abcdef01234567"
-            }
-          ],
-          "hooks": [
-            {
-              "name": "rollout",
-              "event": "00112233445566778899aabbccddeeff",
-              "moves": 2,
-              "outcome": "succeeded",
-              "code": 0,
-              "output": "rolling out\n::error::web\n"
-            },
-            {
-              "name": "chat",
-              "event": "00112233445566778899aabbccddeeff",
-              "moves": 2,
-              "outcome": "failed",
-              "reason": "it ended with exit code 7",
-              "code": 7,
-              "output": ""
-            },
-            {
-              "name": "slow",
-              "event": "00112233445566778899aabbccddeeff",
-              "moves": 2,
-              "outcome": "elsewhere",
-              "output": ""
-            }
-          ],
-          "notes": [
-            "the remote takes no state ref: the state is kept on this machine"
-          ],
-          "errors": []
+          "stream": "node",
+          "tag": "22",
+          "image": "docker.io/library/node:22",
+          "outcome": "failed",
+          "old": null,
+          "new": null,
+          "error": {
+            "kind": "tls",
+            "message": "`quay.io` has no certificate that is trusted",
+            "help": "set `ca`"
+          }
+        },
+        {
+          "stream": "python",
+          "tag": "3.12",
+          "image": "docker.io/library/python:3.12",
+          "outcome": "moved",
+          "old": {
+            "digest": "sha256:0101010101010101010101010101010101010101010101010101010101010101",
+            "version": "3.12.4"
+          },
+          "new": {
+            "digest": "sha256:0202020202020202020202020202020202020202020202020202020202020202",
+            "version": "3.12.5\u001b[2J"
+          }
         }
-        "#);
+      ],
+      "remotes": [
+        {
+          "name": "platform",
+          "url": "https://git.example/platform/images",
+          "commit": "0123456789abcdef0123456789abcdef01234567"
+        }
+      ],
+      "proposals": [],
+      "hooks": [
+        {
+          "name": "rollout",
+          "event": "00112233445566778899aabbccddeeff",
+          "moves": 2,
+          "outcome": "succeeded",
+          "code": 0,
+          "output": "rolling out\n::error::web\n"
+        },
+        {
+          "name": "chat",
+          "event": "00112233445566778899aabbccddeeff",
+          "moves": 2,
+          "outcome": "failed",
+          "reason": "it ended with exit code 7",
+          "code": 7,
+          "output": ""
+        },
+        {
+          "name": "slow",
+          "event": "00112233445566778899aabbccddeeff",
+          "moves": 2,
+          "outcome": "elsewhere",
+          "output": ""
+        }
+      ],
+      "notes": [
+        "the remote takes no state ref: the state is kept on this machine"
+      ],
+      "errors": []
+    }
+    "#);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::git::CommitId;
 use crate::image::Digest;
 use crate::lock::diff::{Move, Side};
 use crate::problem::Problem;
+use crate::template::context::Context;
 use crate::template::{Template, fit};
 
 /// The longest subject that tools show whole, in characters.
@@ -56,6 +57,21 @@ pub fn of(template: Option<&Template>, moves: &[Move], explained: &Explained) ->
     let Some(template) = template else { return Ok(default) };
     let text = template.render(&context::context(moves, explained, &default))?;
     Ok(fit::message(&text, &subject(moves)))
+}
+
+/// What `template` makes for a proposal of `moves`, in which `title` and `text` stand without one.
+///
+/// # Errors
+/// What is wrong with the template.
+pub fn for_proposal(
+    template: &Template,
+    moves: &[Move],
+    explained: &Explained,
+    (title, text): (&str, &str),
+) -> Result<String, Problem> {
+    let given = context::context(moves, explained, "");
+    let given = template.render(&Context { title: title.to_owned(), text: text.trim().to_owned(), ..given })?;
+    Ok(fit::words(&given))
 }
 
 /// `message` with the trailers of a commit on `parent` with this lock, of the root in the folder `root`.

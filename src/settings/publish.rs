@@ -11,10 +11,12 @@ use url::Url;
 
 use super::globs::TagGlobs;
 use super::table::{ForgeTable, PublishTable, SetsTable};
+use super::validate::template;
 use crate::image::{NameError, TagId};
 use crate::problem::{At, Findings, is_bidi_control};
 use crate::table::TextOr;
 use crate::table::shape::short;
+use crate::template::Template;
 
 /// How many labels, reviewers, sets or patterns of one set there may be.
 const LIST_MAX: usize = 100;
@@ -26,6 +28,10 @@ pub struct Publish {
     pub place: ForgePlace,
     /// Which moves share a proposal.
     pub group: Grouping,
+    /// What their titles are made by, where it is not the first line of the commit.
+    pub title: Option<Template>,
+    /// What their bodies are made by, where it is not ours.
+    pub body: Option<Template>,
     /// Labels of new proposals.
     pub labels: Vec<String>,
     /// Who is asked to review new proposals.
@@ -201,6 +207,8 @@ pub(super) fn publish(
     let table = &written.value;
     let place = place(written, spoiled, findings);
     let kind = place.as_ref().map(|(kind, _)| *kind);
+    let title = table.title.as_ref().and_then(|text| template("publish.title", text, Template::of_proposal, findings));
+    let body = table.body.as_ref().and_then(|text| template("publish.body", text, Template::of_proposal, findings));
     let group = table.group.as_ref().map(|written| grouping(written, findings)).unwrap_or_default();
     let mut labels = Vec::new();
     for label in bounded(&table.labels, "labels", findings) {
@@ -235,7 +243,7 @@ pub(super) fn publish(
     }
     let attestation = table.attestation;
     let (_, place) = place?;
-    Some(Publish { place: place?, group, labels, reviewers, draft, auto_merge, attestation })
+    Some(Publish { place: place?, group, title, body, labels, reviewers, draft, auto_merge, attestation })
 }
 
 /// The one forge that is named, and the repository there where it is right.

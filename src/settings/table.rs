@@ -161,6 +161,11 @@ pub(crate) struct PublishTable {
     /// Which moves share a proposal: `stream` (the default), `tag`, `all`, or named sets of tags, as
     /// `{ base = ["python:*"] }`; what no set names is grouped by stream.
     pub(crate) group: Option<At<TextOr<SetsTable>>>,
+    /// A template (Jinja) for the titles of proposals, of what `pinstream help message` names; by default the first line
+    /// of the commit.
+    pub(crate) title: Option<At<String>>,
+    /// A template for their bodies, in which `text` is the body that is written without one.
+    pub(crate) body: Option<At<String>>,
     /// Labels of new proposals.
     pub(crate) labels: Vec<At<String>>,
     /// Who is asked to review new proposals: a name, or `team:NAME` where the forge has teams.

@@ -97,17 +97,22 @@ pub(crate) fn is_text(text: &At<String>, findings: &mut Findings<'_>) -> bool {
 fn git(table: &GitTable, findings: &mut Findings<'_>) -> GitSettings {
     let branch = table.branch.as_ref().and_then(|text| findings.keep(&text.span, branch(&text.value)));
     let author = table.author.as_ref().and_then(|text| findings.keep(&text.span, author(&text.value)));
-    let message = table.message.as_ref().and_then(|text| message(text, findings));
+    let message = table.message.as_ref().and_then(|text| template("git.message", text, Template::read, findings));
     let sign = table.sign.as_ref().and_then(|text| findings.keep(&text.span, sign(&text.value)));
     GitSettings { branch, author, message, sign }
 }
 
-fn message(text: &At<String>, findings: &mut Findings<'_>) -> Option<Template> {
+/// A template that `read` reads.
+pub(super) fn template(
+    key: &str,
+    text: &At<String>,
+    read: impl Fn(&str, &At<String>, &Arc<SourceFile>) -> Result<Template, Problem>,
+    findings: &mut Findings<'_>,
+) -> Option<Template> {
     if !is_text(text, findings) {
         return None;
     }
-    let read = Template::read("git.message", text, findings.file);
-    read.map_err(|problem| findings.problems.push(problem)).ok()
+    read(key, text, findings.file).map_err(|problem| findings.problems.push(problem)).ok()
 }
 
 fn sign(text: &str) -> Result<Sign, NameError> {

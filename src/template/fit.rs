@@ -42,6 +42,12 @@ pub fn message(text: &str, title: &str) -> String {
     out
 }
 
+/// `text` with one line break at its end, in which no control or reordering character is.
+pub fn words(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\t', "    ");
+    text.trim().lines().map(|line| format!("{}\n", shown(line.trim_end()))).collect()
+}
+
 /// `message` with `trailers` in its last paragraph: beside those that it ends with, or in one of their own
 /// (git-interpret-trailers(1)).
 pub fn with_trailers(message: &str, trailers: &[String]) -> String {

@@ -48,7 +48,8 @@ fn sample(text: &str) -> String {
     ];
     let shared = Rc::new(explanation(text));
     let explained = [("python:3.12", &shared), ("python:latest", &shared)];
-    body(&moves, &explained.into_iter().map(|(tag, one)| (tag.parse().unwrap(), Rc::clone(one))).collect())
+    let explained = explained.into_iter().map(|(tag, one)| (tag.parse().unwrap(), Rc::clone(one))).collect();
+    remembering(&words(&moves, &explained), &moves)
 }
 
 #[test]
@@ -81,7 +82,7 @@ fn a_body_is_a_table_to_decide_from_and_then_each_image() {
 #[test]
 fn what_is_too_much_is_counted() {
     let moves: Vec<Move> = (0..150).map(|number| moved(&format!("s:t{number:03}"), None, [None, None])).collect();
-    let text = body(&moves, &Explained::new());
+    let text = words(&moves, &Explained::new());
     assert!(text.contains("\nand 50 more tags\n"), "{text}");
     assert_eq!(text.lines().filter(|line| line.starts_with("| `s:t")).count(), 100);
     assert!(text.len() < 10_000);

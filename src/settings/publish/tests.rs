@@ -28,6 +28,8 @@ fn one_forge_is_enough() {
         Publish {
             place: ForgePlace { kind: ForgeKind::GitHub, repository: "acme/deploy".to_owned(), url: None },
             group: Grouping::Stream,
+            title: None,
+            body: None,
             labels: Vec::new(),
             reviewers: Vec::new(),
             draft: false,
@@ -172,6 +174,21 @@ fn what_is_no_repository_or_address_is_told_with_the_right_form() {
     --> pinstream.toml:3:7
     = help: take `url` out: Bitbucket Data Center is another program
     ");
+}
+
+#[test]
+fn templates_are_tried_where_they_are_written() {
+    insta::assert_snapshot!(
+        said("[publish]\ntitle = '{{ titel }}'\nbody = '{% if %}'\ngithub = { repository = 'a/b' }"),
+        @r"
+    error: the template `publish.title` cannot be used (line 1, column 4): `titel` is not known, tried on a tag that moved
+    --> pinstream.toml:2:13
+    = help: did you mean `title`?
+    error: the template `publish.body` cannot be used (line 1, column 7): syntax error: unexpected end of block
+    --> pinstream.toml:3:15
+    = help: it is written as in Jinja: `{{ title }}`, `{% for move in moves %}…{% endfor %}`
+    "
+    );
 }
 
 #[test]

@@ -181,6 +181,32 @@ fn a_pass_over_some_tags_keeps_what_is_proposed_for_others() {
 }
 
 #[test]
+fn titles_and_bodies_come_from_templates_and_a_plan_shows_them() {
+    let templates = "title = \"Bump {{ count }}: {{ title }}\"\nbody = \"\"\"\nPlease look, @acme/platform.\n\
+                     <!-- pinstream: set=0 moves= -->\n\n{{ text }}\n\"\"\"";
+    let review = Review::new(Kind::GitHub, templates);
+    review.stage.push("web:1", 3);
+    let mut plan = review.stage.sandbox.pinstream(&["plan", "-v"]);
+    let clone = review.stage.sandbox.work();
+    review.stage.sandbox.git(&["clone", "--quiet", &review.stage.repo.url(), "clone"]);
+    plan.current_dir(clone.join("clone"));
+    let plan = review.stage.sandbox.finish(plan);
+    assert_eq!(plan.code, Some(0), "{}", plan.stderr);
+    let shown = "  pinstream/web\n  Bump 1: chore(images): pin web:1\n\n  Please look, @acme/platform.\n\n  | tag |";
+    let lines = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+    assert!(lines(&plan.stdout).contains(&lines(shown)), "{}", plan.stdout);
+    review.stage.ends(0, &[]);
+    let pull = review.only();
+    assert_eq!(pull.title, "Bump 1: chore(images): pin web:1");
+    assert!(pull.body.starts_with("Please look, @acme/platform.\n\n| tag |"), "{}", pull.body);
+    assert_eq!(pull.body.matches("<!-- pinstream: set=").count(), 1);
+    // What is remembered is not the template's to say.
+    review.forge.close(pull.number);
+    let report = review.stage.report(0, &[]);
+    assert_eq!(Review::outcome(&report, "1"), "held");
+}
+
+#[test]
 fn t8_t22_no_token_of_a_forge_is_shown() {
     let review = Review::new(Kind::GitHub, "");
     review.stage.push("web:1", 3);
