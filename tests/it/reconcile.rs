@@ -14,6 +14,7 @@ mod hooks;
 mod landed;
 mod left;
 mod message;
+mod notified;
 mod operator;
 mod people;
 mod places;

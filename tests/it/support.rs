@@ -6,3 +6,4 @@ pub(crate) mod remote;
 pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod sigstore;
+pub(crate) mod smtp;

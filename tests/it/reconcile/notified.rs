@@ -1,0 +1,308 @@
+//! The examples that tell people: each script as it stands in `examples/notify`, run by a pass, heard by a server.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
+
+use insta::assert_snapshot;
+use openssl::base64::decode_block;
+use serde_json::{Value, json};
+
+use crate::support::registry::http::{Answer, Request, Server};
+use crate::support::registry::{DockerRegistry, Image};
+use crate::support::remote::BareRepo;
+use crate::support::remote::http::HttpBackend;
+use crate::support::sandbox::Sandbox;
+use crate::support::smtp::Smtp;
+
+/// A version that tries everything: mentions, markup, HTML, a command for a log, an end of the line and of the quote.
+const HOSTILE: &str =
+    "`<!channel> <@U1|x> @acme @room </code><b>*b*</b> [x](//e) &amp; --> \"\r\n.\r\n::error::x \u{202e}";
+
+const SOURCE: &str = "org.opencontainers.image.source";
+
+/// A remote with the example on it, a registry that two tags of it are in, and servers that hear what is told.
+struct Audience {
+    sandbox: Sandbox,
+    registry: DockerRegistry,
+    repo: BareRepo,
+    remote: HttpBackend,
+    web: Service,
+    mail: Smtp,
+}
+
+/// Whoever is told by HTTP.
+struct Service {
+    server: Server,
+    asked: Arc<Mutex<Vec<Request>>>,
+    status: Arc<AtomicU16>,
+}
+
+impl Service {
+    fn start() -> Self {
+        let (asked, status) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicU16::new(200)));
+        let (heard, answered) = (Arc::clone(&asked), Arc::clone(&status));
+        let handler = move |request: &Request| {
+            heard.lock().unwrap().push(request.clone());
+            Answer::new(answered.load(Ordering::SeqCst)).body("{}\n")
+        };
+        Self { server: Server::start(None, Arc::new(handler)), asked, status }
+    }
+
+    /// What was asked since the last call of this, but for what differs from machine to machine.
+    fn take(&self) -> Vec<Request> {
+        let mut asked = std::mem::take(&mut *self.asked.lock().unwrap());
+        for request in &mut asked {
+            request.headers.retain(|(name, _)| !["host", "user-agent", "content-length"].contains(&name.as_str()));
+        }
+        asked
+    }
+}
+
+impl Audience {
+    /// Everybody hears; both tags are pinned, and have moved since.
+    fn new() -> Self {
+        let (registry, repo, web, mail) = (DockerRegistry::start(), BareRepo::new(), Service::start(), Smtp::start());
+        let remote = HttpBackend::start(repo.base());
+        let mut sandbox = Sandbox::new();
+        let url = format!("http://{}", web.server.host());
+        for (name, value) in [
+            ("SLACK_WEBHOOK_URL", format!("{url}/services/T0/B0/secret")),
+            ("MATRIX_URL", url.clone()),
+            ("MATRIX_ROOM", "#ops/x:example.org".to_owned()),
+            ("MATRIX_TOKEN", "matrix-secret".to_owned()),
+            ("SMTP_URL", format!("{}/ci.example.org", mail.url())),
+            ("SMTP_USER", "bot".to_owned()),
+            ("SMTP_PASSWORD", "quo\"ted\\secret".to_owned()),
+            ("MAIL_FROM", "pinstream@example.org".to_owned()),
+            ("MAIL_TO", "ops@example.org".to_owned()),
+            ("GITHUB_API_URL", url),
+            ("GITHUB_REPOSITORY", "acme/deploy".to_owned()),
+            ("GITHUB_TOKEN", "github-secret".to_owned()),
+            ("ISSUE_NUMBER", "7".to_owned()),
+        ] {
+            sandbox.env(name, value);
+        }
+        let audience = Self { sandbox, registry, repo, remote, web, mail };
+        audience.commit_example();
+        let acme = |image: Image| image.label(SOURCE, "https://github.com/acme/web");
+        let old = Image::new(1).version("1.0.0").platforms(&["linux/amd64", "linux/arm64"]).revision("0a0a0a");
+        audience.push(&acme(old).runs("User", json!("app")), &Image::new(2).version("7").revision("2c2c2c"));
+        assert_eq!(audience.pass(), Some(0));
+        audience.web.take();
+        let new = Image::new(3).version("1.1.0").platforms(&["linux/amd64"]).revision("1b1b1b");
+        let hostile = Image::new(4).version(HOSTILE).revision(HOSTILE).label(SOURCE, HOSTILE);
+        audience.push(&acme(new), &hostile);
+        audience
+    }
+
+    /// Puts the example on the branch as it is, but for the name of its registry.
+    fn commit_example(&self) {
+        let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/notify");
+        let host = self.registry.host();
+        let mut stream =
+            "commit refs/heads/main\ncommitter A Person <person@example.com> 1750000000 +0000\ndata 1\nx\n".to_owned();
+        for folder in ["", "notify/", "streams/"] {
+            for entry in std::fs::read_dir(home.join(folder)).unwrap().map(Result::unwrap) {
+                let metadata = entry.metadata().unwrap();
+                if metadata.is_dir() {
+                    continue;
+                }
+                let mode = if metadata.permissions().mode() & 0o111 == 0 { "100644" } else { "100755" };
+                let name = entry.file_name().into_string().unwrap();
+                let mut text = std::fs::read_to_string(entry.path()).unwrap();
+                match folder {
+                    "" => text += &format!("\n[registry.\"{host}\"]\nplain-http = true\n"),
+                    "streams/" => text = text.replace("ghcr.io", &host),
+                    _ => {}
+                }
+                stream += &format!("M {mode} inline {folder}{name}\ndata {}\n{text}\n", text.len());
+            }
+        }
+        self.repo.git_with(&["fast-import", "--quiet"], stream.as_bytes());
+    }
+
+    fn push(&self, main: &Image, stable: &Image) {
+        self.registry.push("acme/web", "main", main);
+        self.registry.push("acme/web", "stable", stable);
+    }
+
+    fn pass(&self) -> Option<i32> {
+        self.sandbox.run(&["reconcile", "--remote", &self.remote.url()]).code
+    }
+
+    /// The requests of a pass that hold `part` in their path; there must be one.
+    #[track_caller]
+    fn told(&self, part: &str) -> Request {
+        let found: Vec<Request> = self.web.take().into_iter().filter(|request| request.target.contains(part)).collect();
+        assert_eq!(found.len(), 1, "{found:?}");
+        found.into_iter().next().unwrap()
+    }
+}
+
+/// A request as a text.
+fn shown(request: &Request) -> String {
+    let mut text = format!("{} {}\n", request.method, request.target);
+    for (name, value) in &request.headers {
+        text += &format!("{name}: {value}\n");
+    }
+    let body: Value = serde_json::from_slice(&request.body).unwrap();
+    text + &serde_json::to_string_pretty(&body).unwrap()
+}
+
+#[test]
+fn slack_is_told() {
+    let audience = Audience::new();
+    assert_eq!(audience.pass(), Some(0));
+    assert_snapshot!(shown(&audience.told("/services/")), @r#"
+    POST /services/T0/B0/secret
+    accept: */*
+    content-type: application/json
+    {
+      "text": "`web:next` `1.0.0` → `1.1.0` (minor) <https://github.com/acme/web/compare/0a0a0a...1b1b1b|compare>\n    :warning: `it runs as root, and did not before`\n    :warning: `it does not run on linux/arm64 any more`\n`web:prod` `7` → `'&lt;!channel&gt; &lt;@U1|x&gt; @acme @room &lt;/code&gt;&lt;b&gt;*b*&lt;/b&gt; [x](//e) &amp;amp; --&gt; \"  .  ::err` (layers)",
+      "unfurl_links": false
+    }
+    "#);
+}
+
+#[test]
+fn a_matrix_room_is_told() {
+    let audience = Audience::new();
+    assert_eq!(audience.pass(), Some(0));
+    let request = audience.told("/_matrix/");
+    let (path, id) = request.target.rsplit_once('/').unwrap();
+    assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+    let request = Request { target: format!("{path}/[ID]"), ..request.clone() };
+    assert_snapshot!(shown(&request), @r#"
+    PUT /_matrix/client/v3/rooms/%23ops%2Fx%3Aexample.org/send/m.room.message/[ID]
+    accept: */*
+    authorization: Bearer matrix-secret
+    content-type: application/json
+    {
+      "body": "web:next 1.0.0 → 1.1.0 (minor) https://github.com/acme/web/compare/0a0a0a...1b1b1b\n  ! it runs as root, and did not before\n  ! it does not run on linux/arm64 any more\nweb:prod 7 → `<!channel> <@U1|x> @acme @room </code><b>*b*</b> [x](//e) &amp; --> \"  .  ::err (layers)",
+      "format": "org.matrix.custom.html",
+      "formatted_body": "<code>web:next</code> <code>1.0.0</code> → <code>1.1.0</code> (minor) <a href=\"https://github.com/acme/web/compare/0a0a0a...1b1b1b\">compare</a><br>⚠ <code>it runs as root, and did not before</code><br>⚠ <code>it does not run on linux/arm64 any more</code><br><code>web:prod</code> <code>7</code> → <code>`&lt;!channel&gt; &lt;@U1|x&gt; @acme @room &lt;/code&gt;&lt;b&gt;*b*&lt;/b&gt; [x](//e) &amp;amp; --&gt; &quot;  .  ::err</code> (layers)",
+      "m.mentions": {},
+      "msgtype": "m.notice"
+    }
+    "#);
+}
+
+#[test]
+fn an_issue_is_commented_on() {
+    let audience = Audience::new();
+    assert_eq!(audience.pass(), Some(0));
+    let request = audience.told("/issues/");
+    let body = String::from_utf8(request.body.clone()).unwrap();
+    let id = id_in(&body, "<!-- pinstream ");
+    let request = Request { body: body.replace(&id, "[ID]").into_bytes(), ..request };
+    assert_snapshot!(shown(&request), @r#"
+    POST /repos/acme/deploy/issues/7/comments
+    authorization: Bearer github-secret
+    accept: application/vnd.github+json
+    x-github-api-version: 2022-11-28
+    content-type: application/json
+    {
+      "body": "- `web:next` `1.0.0` → `1.1.0` (minor) [compare](https://github.com/acme/web/compare/0a0a0a...1b1b1b)\n  - ⚠ `it runs as root, and did not before`\n  - ⚠ `it does not run on linux/arm64 any more`\n- `web:prod` `7` → `'<!channel> <@U1|x> @acme @room </code><b>*b*</b> [x](//e) &amp; --> \"  .  ::err` (layers)\n\n<!-- pinstream [ID] -->"
+    }
+    "#);
+}
+
+/// The event's id, which follows `before` in `text`.
+#[track_caller]
+fn id_in(text: &str, before: &str) -> String {
+    let id: String = text.split_once(before).unwrap().1.chars().take_while(char::is_ascii_hexdigit).collect();
+    assert_eq!(id.len(), 32, "{text}");
+    id
+}
+
+/// The last mail that came: what its sender said, and its text.
+fn mail(audience: &Audience) -> (String, String) {
+    let heard = audience.mail.heard().pop().unwrap();
+    let (head, body) = heard.split_once("\n\n").unwrap();
+    let (body, end) = body.split_once("\n.\n").unwrap();
+    assert!(body.lines().all(|line| line.len() <= 76), "{body}");
+    let text = String::from_utf8(decode_block(&body.replace('\n', "")).unwrap()).unwrap();
+    // The one line that differs from time to time.
+    let lines = head.lines().map(|line| if line.starts_with("Date: ") { "Date: [DATE]" } else { line });
+    (format!("{}\n\n[TEXT]\n.\n{end}", lines.collect::<Vec<_>>().join("\n")), text)
+}
+
+#[test]
+fn a_mail_is_sent() {
+    let audience = Audience::new();
+    assert_eq!(audience.pass(), Some(0));
+    let (sent, text) = mail(&audience);
+    let id = id_in(&sent, "Message-ID: <");
+    assert_snapshot!(sent.replace(&id, "[ID]"), @r"
+    EHLO ci.example.org
+    AUTH PLAIN
+    AGJvdABxdW8idGVkXHNlY3JldA==
+    MAIL FROM:<pinstream@example.org>
+    RCPT TO:<ops@example.org>
+    DATA
+    From: pinstream@example.org
+    To: ops@example.org
+    Subject: pinstream: web:next and 1 more
+    Date: [DATE]
+    Message-ID: <[ID]@example.org>
+    Auto-Submitted: auto-generated
+    MIME-Version: 1.0
+    Content-Type: text/plain; charset=utf-8
+    Content-Transfer-Encoding: base64
+
+    [TEXT]
+    .
+    QUIT
+    ");
+    assert_snapshot!(text, @r#"
+    web:next  1.0.0 → 1.1.0  (minor)
+      https://github.com/acme/web/compare/0a0a0a...1b1b1b
+      ! it runs as root, and did not before
+      ! it does not run on linux/arm64 any more
+    web:prod  7 → `<!channel> <@U1|x> @acme @room </code><b>*b*</b> [x](//e) &amp; --> "  .  ::err  (layers)
+    "#);
+}
+
+#[test]
+fn what_nobody_took_is_told_again_with_the_same_ids() {
+    let audience = Audience::new();
+    audience.web.status.store(500, Ordering::SeqCst);
+    audience.mail.be_full(true);
+    assert_eq!(audience.pass(), Some(6));
+    let (first, (first_mail, _)) = (audience.web.take(), mail(&audience));
+    // Nothing moved meanwhile: what is told is what stayed pending.
+    assert_eq!(audience.pass(), Some(6));
+    let (second, (second_mail, _)) = (audience.web.take(), mail(&audience));
+    audience.web.status.store(200, Ordering::SeqCst);
+    audience.mail.be_full(false);
+    assert_eq!(audience.pass(), Some(0));
+    let (third, (third_mail, _)) = (audience.web.take(), mail(&audience));
+    let text = |requests: &[Request]| requests.iter().map(shown).collect::<Vec<_>>();
+    assert_eq!(first.len(), 3);
+    assert_eq!((text(&first), &first_mail), (text(&second), &second_mail));
+    assert_eq!((text(&first), &first_mail), (text(&third), &third_mail));
+    let ids = [
+        id_in(&first_mail, "Message-ID: <"),
+        id_in(&text(&first)[1], "/send/m.room.message/"),
+        id_in(&text(&first)[2], "<!-- pinstream "),
+    ];
+    // Each hook has its own event.
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 3);
+    // And then there is nothing left to tell.
+    assert_eq!(audience.pass(), Some(0));
+    assert_eq!((audience.web.take().len(), mail(&audience).0), (0, third_mail));
+}
+
+#[test]
+fn what_one_did_not_take_is_told_to_that_one_alone() {
+    let audience = Audience::new();
+    audience.mail.be_full(true);
+    assert_eq!(audience.pass(), Some(6));
+    assert_eq!(audience.web.take().len(), 3);
+    audience.mail.be_full(false);
+    assert_eq!(audience.pass(), Some(0));
+    assert_eq!(audience.web.take().len(), 0);
+}
