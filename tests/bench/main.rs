@@ -23,6 +23,7 @@ mod yardstick;
 #[path = "../it/support"]
 #[expect(dead_code, reason = "a benchmark needs only a part of what tests stand on")]
 mod support {
+    pub(crate) mod canary;
     pub(crate) mod registry;
     pub(crate) mod remote;
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "tests start servers and read clocks")]
 
+mod canary;
 mod cli;
 mod definitions;
 mod demo;

@@ -231,10 +231,9 @@ fn a_reader_that_has_enough_ends_the_program_quietly() {
         drop(reader);
         let mut command = stage.sandbox.pinstream(args);
         command.stdout(writer).stderr(Stdio::piped());
-        let output = command.spawn().unwrap().wait_with_output().unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        let said = stderr.lines().filter(|line| !line.trim_start().starts_with("DEBUG")).count();
-        assert_eq!((output.status.code(), said), (Some(code), 0), "{args:?}: {stderr}");
+        let ran = stage.sandbox.ended(command.spawn().unwrap());
+        let said = ran.stderr.lines().filter(|line| !line.trim_start().starts_with("DEBUG")).count();
+        assert_eq!((ran.code, said), (Some(code), 0), "{args:?}: {}", ran.stderr);
     };
     stage.sandbox.write("is.json", "{\"kind\": \"ImageStream\", \"metadata\": {\"name\": \"a\"}}");
     for args in [
@@ -271,10 +270,9 @@ fn output_that_cannot_be_written_is_an_error() {
     let stage = Stage::pinned();
     let mut command = stage.sandbox.pinstream(&["list"]);
     command.stdout(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap()).stderr(Stdio::piped());
-    let output = command.spawn().unwrap().wait_with_output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(stderr, "error: cannot write the output: No space left on device (os error 28)\n");
+    let ran = stage.sandbox.ended(command.spawn().unwrap());
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(ran.stderr, "error: cannot write the output: No space left on device (os error 28)\n");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tags that follow tags of another repository: what its lock says lands here too, checked and by our own rules.
 
 use super::stage::{Stage, pin};
+use crate::support::canary::CANARY;
 use crate::support::remote::BareRepo;
 use crate::support::remote::http::HttpBackend;
 use crate::support::sandbox::Ran;
@@ -150,10 +151,11 @@ fn over_http_a_pass_reads_each_remote_once_and_without_its_history() {
 #[test]
 fn a_token_goes_to_no_other_server_than_our_own() {
     let mut two = Two::new();
-    let ours = HttpBackend::with_password(two.stage.repo.base(), "x-access-token", "our-secret");
-    let theirs = HttpBackend::with_password(two.platform.base(), "me", "their-secret");
+    let [our_secret, their_secret] = ["ours", "theirs"].map(|whose| format!("{whose}-{CANARY}"));
+    let ours = HttpBackend::with_password(two.stage.repo.base(), "x-access-token", &our_secret);
+    let theirs = HttpBackend::with_password(two.platform.base(), "me", &their_secret);
     two.follow(&theirs.url());
-    two.stage.sandbox.env("PINSTREAM_GIT_TOKEN", "our-secret");
+    two.stage.sandbox.env("PINSTREAM_GIT_TOKEN", our_secret);
     let args = ["reconcile", "--remote", &ours.url()];
     let ran = two.stage.sandbox.run(&args);
     assert_eq!(ran.code, Some(3), "{}{}", ran.stdout, ran.stderr);
@@ -161,11 +163,10 @@ fn a_token_goes_to_no_other_server_than_our_own() {
     let asked = theirs.take_asked();
     assert!(!asked.is_empty() && asked.iter().all(|asked| asked.authorization.is_none()), "{asked:?}");
     // A helper of Git's own configuration knows for which server it is.
-    let helper = format!(
-        "[credential \"{}\"]\nhelper = \"!f() {{ echo username=me; echo password=their-secret; }}; f\"\n",
-        theirs.url()
-    );
-    std::fs::write(two.stage.sandbox.home().join(".gitconfig"), helper).unwrap();
+    let helper = format!("[credential \"{}\"]\nhelper = \"!f() {{ cat $HOME/login; }}; f\"\n", theirs.url());
+    let home = two.stage.sandbox.home();
+    std::fs::write(home.join("login"), format!("username=me\npassword={their_secret}\n")).unwrap();
+    std::fs::write(home.join(".gitconfig"), helper).unwrap();
     let ran = two.stage.sandbox.run(&args);
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
     assert_eq!(two.stage.pin("web:base"), two.their_pin("python:3.12"));

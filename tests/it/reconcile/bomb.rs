@@ -44,9 +44,7 @@ fn measured(stage: &Stage) -> (Ran, u64) {
         let now = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0);
         peak = now.max(peak);
     }
-    let output = child.wait_with_output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    (Ran { code: output.status.code(), stdout: String::new(), stderr }, peak / 1024)
+    (stage.sandbox.ended(child), peak / 1024)
 }
 
 #[test]

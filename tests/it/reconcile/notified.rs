@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
 use insta::assert_snapshot;
-use openssl::base64::decode_block;
+use openssl::base64::{decode_block, encode_block};
 use serde_json::{Value, json};
 
+use crate::support::canary::{CANARY, IN_ADDRESS};
 use crate::support::registry::http::{Answer, Request, Server};
 use crate::support::registry::{DockerRegistry, Image};
 use crate::support::remote::BareRepo;
@@ -69,18 +70,18 @@ impl Audience {
         let mut sandbox = Sandbox::new();
         let url = format!("http://{}", web.server.host());
         for (name, value) in [
-            ("SLACK_WEBHOOK_URL", format!("{url}/services/T0/B0/secret")),
+            ("SLACK_WEBHOOK_URL", format!("{url}/services/T0/B0/{IN_ADDRESS}")),
             ("MATRIX_URL", url.clone()),
             ("MATRIX_ROOM", "#ops/x:example.org".to_owned()),
-            ("MATRIX_TOKEN", "matrix-secret".to_owned()),
+            ("MATRIX_TOKEN", CANARY.to_owned()),
             ("SMTP_URL", format!("{}/ci.example.org", mail.url())),
             ("SMTP_USER", "bot".to_owned()),
-            ("SMTP_PASSWORD", "quo\"ted\\secret".to_owned()),
+            ("SMTP_PASSWORD", smtp_password()),
             ("MAIL_FROM", "pinstream@example.org".to_owned()),
             ("MAIL_TO", "ops@example.org".to_owned()),
             ("GITHUB_API_URL", url),
             ("GITHUB_REPOSITORY", "acme/deploy".to_owned()),
-            ("GITHUB_TOKEN", "github-secret".to_owned()),
+            ("GITHUB_TOKEN", CANARY.to_owned()),
             ("ISSUE_NUMBER", "7".to_owned()),
         ] {
             sandbox.env(name, value);
@@ -142,6 +143,11 @@ impl Audience {
     }
 }
 
+/// One that curl's configuration has to quote.
+fn smtp_password() -> String {
+    format!("quo\"ted\\{CANARY}")
+}
+
 /// A request as a text.
 fn shown(request: &Request) -> String {
     let mut text = format!("{} {}\n", request.method, request.target);
@@ -149,6 +155,7 @@ fn shown(request: &Request) -> String {
         text += &format!("{name}: {value}\n");
     }
     let body: Value = serde_json::from_slice(&request.body).unwrap();
+    text = text.replace(CANARY, "[SECRET]").replace(IN_ADDRESS, "[SECRET]");
     text + &serde_json::to_string_pretty(&body).unwrap()
 }
 
@@ -157,7 +164,7 @@ fn slack_is_told() {
     let audience = Audience::new();
     assert_eq!(audience.pass(), Some(0));
     assert_snapshot!(shown(&audience.told("/services/")), @r#"
-    POST /services/T0/B0/secret
+    POST /services/T0/B0/[SECRET]
     accept: */*
     content-type: application/json
     {
@@ -178,7 +185,7 @@ fn a_matrix_room_is_told() {
     assert_snapshot!(shown(&request), @r#"
     PUT /_matrix/client/v3/rooms/%23ops%2Fx%3Aexample.org/send/m.room.message/[ID]
     accept: */*
-    authorization: Bearer matrix-secret
+    authorization: Bearer [SECRET]
     content-type: application/json
     {
       "body": "web:next 1.0.0 → 1.1.0 (minor) https://github.com/acme/web/compare/0a0a0a...1b1b1b\n  ! it runs as root, and did not before\n  ! it does not run on linux/arm64 any more\nweb:prod 7 → `<!channel> <@U1|x> @acme @room </code><b>*b*</b> [x](//e) &amp; --> \"  .  ::err (layers)",
@@ -200,7 +207,7 @@ fn an_issue_is_commented_on() {
     let request = Request { body: body.replace(&id, "[ID]").into_bytes(), ..request };
     assert_snapshot!(shown(&request), @r#"
     POST /repos/acme/deploy/issues/7/comments
-    authorization: Bearer github-secret
+    authorization: Bearer [SECRET]
     accept: application/vnd.github+json
     x-github-api-version: 2022-11-28
     content-type: application/json
@@ -236,10 +243,11 @@ fn a_mail_is_sent() {
     assert_eq!(audience.pass(), Some(0));
     let (sent, text) = mail(&audience);
     let id = id_in(&sent, "Message-ID: <");
-    assert_snapshot!(sent.replace(&id, "[ID]"), @r"
+    let login = encode_block(format!("\0bot\0{}", smtp_password()).as_bytes());
+    assert_snapshot!(sent.replace(&id, "[ID]").replace(&login, "[LOGIN]"), @r"
     EHLO ci.example.org
     AUTH PLAIN
-    AGJvdABxdW8idGVkXHNlY3JldA==
+    [LOGIN]
     MAIL FROM:<pinstream@example.org>
     RCPT TO:<ops@example.org>
     DATA

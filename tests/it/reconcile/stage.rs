@@ -33,6 +33,7 @@ impl Stage {
         let remote = repo.url();
         let mut stage = Self { sandbox, registry, repo, remote };
         let host = stage.registry.host();
+        stage.sandbox.log_in(&host);
         stage.sandbox.scrub(host.clone(), "[REGISTRY]");
         stage.sandbox.scrub(stage.repo.path().display().to_string(), "[REMOTE]");
         stage.settings(settings);

@@ -4,6 +4,7 @@ use pinstream::image::Digest;
 use serde_json::json;
 
 use super::stage::{TELL, in_short, pin};
+use crate::support::canary::CANARY;
 use crate::support::registry::docker::USER;
 use crate::support::registry::{DockerRegistry, Image};
 use crate::support::remote::BareRepo;
@@ -125,8 +126,7 @@ fn a_registry_with_tokens_over_tls_tells_the_story() {
     let (docker, repo) = (DockerRegistry::start_token(), BareRepo::new());
     let tokens = docker.tokens();
     let mut cast = Cast::secure(&docker, &repo, &[docker.host(), tokens.host()]);
-    cast.sandbox.write("docker/config.json", &login(&docker.host()));
-    cast.sandbox.env("DOCKER_CONFIG", cast.sandbox.work().join("docker").to_str().unwrap());
+    cast.sandbox.log_in(&docker.host());
     cast.sandbox.write("policy.toml", &format!("realms = [\"{}\"]\n", tokens.origin()));
     cast.args = vec!["--policy".to_owned(), "policy.toml".to_owned()];
     cast.tell();
@@ -140,9 +140,9 @@ const WITNESS_TOKENS: usize = 4;
 #[test]
 fn a_remote_over_http_tells_the_story() {
     let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
-    let server = HttpBackend::with_password(repo.base(), "someone", "a token");
+    let server = HttpBackend::with_password(repo.base(), "someone", CANARY);
     let mut cast = Cast { remote: server.url(), ..Cast::open(&docker, &repo) };
-    cast.sandbox.env("PINSTREAM_GIT_TOKEN", "a token");
+    cast.sandbox.env("PINSTREAM_GIT_TOKEN", CANARY);
     cast.sandbox.env("PINSTREAM_GIT_USERNAME", "someone");
     cast.tell();
 }

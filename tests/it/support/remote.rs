@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::canary;
+
 /// A bare repository `repo.git` in a folder of its own; its `HEAD` is `main`.
 pub(crate) struct BareRepo {
     folder: TempDir,
@@ -117,6 +119,15 @@ impl BareRepo {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+impl Drop for BareRepo {
+    /// Whatever was pushed to it holds no secret.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            canary::absent_in_repository(&self.path());
+        }
     }
 }
 

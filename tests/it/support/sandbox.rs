@@ -1,10 +1,35 @@
 //! A private world for the program: its own home, its own clock, no variable of ours; and its output made comparable.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use openssl::base64::encode_block;
 use tempfile::TempDir;
+
+use super::canary::{self, CANARY};
+use super::registry::docker::USER;
+
+/// Variables that hold secrets, ours and those of CI systems. None of them is for what a test talks about.
+const SECRETS: [&str; 14] = [
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "ACTIONS_RUNTIME_TOKEN",
+    "AWS_SECRET_ACCESS_KEY",
+    "AZURE_DEVOPS_EXT_PAT",
+    "BITBUCKET_TOKEN",
+    "CI_JOB_TOKEN",
+    "DEPLOY_TOKEN",
+    "FORGEJO_TOKEN",
+    "GH_TOKEN",
+    "GITEA_TOKEN",
+    "GITHUB_TOKEN",
+    "GITLAB_TOKEN",
+    "PINSTREAM_GIT_TOKEN",
+    "SYSTEM_ACCESSTOKEN",
+];
+/// Programs whose words are noted when the program under test, or what it started, starts them.
+const WITNESSED: [&str; 4] = ["curl", "git", "jq", "sh"];
 
 /// A folder to work in, and a home of its own.
 pub(crate) struct Sandbox {
@@ -23,8 +48,14 @@ pub(crate) struct Ran {
 impl Sandbox {
     pub(crate) fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        for name in ["home", "work"] {
-            fs::create_dir(folder.path().join(name)).unwrap();
+        for name in ["home", "work", "bin/real"] {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        for name in WITNESSED {
+            let mut places = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect::<Vec<_>>();
+            places.retain(|place| place.join(name).is_file());
+            symlink(places[0].join(name), folder.path().join("bin/real").join(name)).unwrap();
+            symlink(canary::WITNESS, folder.path().join("bin").join(name)).unwrap();
         }
         let home = folder.path().join("home");
         fs::write(
@@ -32,7 +63,18 @@ impl Sandbox {
             "[user]\nname = A. Person\nemail = person@example.com\n[init]\ndefaultBranch = main\n",
         )
         .unwrap();
-        Self { folder, env: Vec::new(), scrub: Vec::new() }
+        let sandbox = Self { folder, env: Vec::new(), scrub: Vec::new() };
+        for path in [".docker/config.json", ".config/containers/auth.json"] {
+            let whole = sandbox.home().join(path);
+            fs::create_dir_all(whole.parent().unwrap()).unwrap();
+            fs::write(whole, logins("elsewhere.example")).unwrap();
+        }
+        sandbox
+    }
+
+    /// Has a secret for a registry where docker keeps it.
+    pub(crate) fn log_in(&self, host: &str) {
+        fs::write(self.home().join(".docker/config.json"), logins(host)).unwrap();
     }
 
     /// The folder that commands run in.
@@ -74,14 +116,28 @@ impl Sandbox {
         command.env("LANG", "C.UTF-8").env("PINSTREAM_NOW", "2026-11-24T12:00:00Z");
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_TERMINAL_PROMPT", "0");
         command.env("GIT_AUTHOR_DATE", "2026-11-24T11:00:00Z").env("GIT_COMMITTER_DATE", "2026-11-24T11:00:00Z");
+        command.envs(SECRETS.map(|name| (name, CANARY))).env("DOCKER_AUTH_CONFIG", logins("third.example"));
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
 
     /// The program under test, not yet running.
     pub(crate) fn pinstream(&self, args: &[&str]) -> Command {
-        let mut command = self.command(env!("CARGO_BIN_EXE_pinstream"));
+        let mut command = self.as_program(env!("CARGO_BIN_EXE_pinstream"));
         command.args(args);
+        command
+    }
+
+    /// `program` as if it were the one under test: what it starts is noted.
+    pub(crate) fn as_program(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = self.command(program);
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path =
+            std::env::join_paths([self.folder.path().join("bin")].into_iter().chain(std::env::split_paths(&path)));
+        // One that a test has set has the last word.
+        if self.env.iter().all(|(name, _)| name != "PATH") {
+            command.env("PATH", path.unwrap());
+        }
         command
     }
 
@@ -91,15 +147,26 @@ impl Sandbox {
     }
 
     /// Runs any command to its end.
+    #[track_caller]
     pub(crate) fn finish(&self, mut command: Command) -> Ran {
-        let output = command.output().unwrap();
+        self.ended(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// What a process said and how it ended. No secret may be in that, nor in the words that it started others with.
+    #[track_caller]
+    pub(crate) fn ended(&self, process: Child) -> Ran {
+        let output = process.wait_with_output().unwrap();
+        canary::absent("standard output", &output.stdout);
+        canary::absent("standard error", &output.stderr);
+        canary::absent("a command line", &fs::read(self.folder.path().join("bin/started")).unwrap_or_default());
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
     /// Starts the program under test; its talk may be read.
     pub(crate) fn start(&self, args: &[&str]) -> Child {
-        self.pinstream(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        let said = fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("bin/said")).unwrap();
+        self.pinstream(args).stdout(said).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// Runs `git` in the work folder; its output.
@@ -147,6 +214,23 @@ fn without_plan(line: &str) -> String {
         Some(at) if line.len() == at + name.len() + 64 => format!("{}[PLAN]", &line[..at + name.len()]),
         _ => line.to_owned(),
     }
+}
+
+impl Drop for Sandbox {
+    /// What the program left behind holds no secret either.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            for folder in ["work", "home/.cache", "home/.local", "bin"] {
+                canary::absent_below(&self.folder.path().join(folder));
+            }
+        }
+    }
+}
+
+/// A `config.json` with a secret for `host`.
+fn logins(host: &str) -> String {
+    let auth = encode_block(format!("{}:{}", USER.0, USER.1).as_bytes());
+    serde_json::json!({"auths": {host: {"auth": auth}, "https://index.docker.io/v1/": {"auth": auth}}}).to_string()
 }
 
 /// Compares two texts but for the blanks around them.

@@ -16,11 +16,12 @@ use super::fake::basic;
 use super::http::{Answer, Request, Server, request};
 use super::image::{Content, Image};
 use super::tls::{Authority, Identity};
+use crate::support::canary::CANARY;
 
 /// The user that protected registries know, and the password.
-pub(crate) const USER: (&str, &str) = ("alice", "wonderland");
+pub(crate) const USER: (&str, &str) = ("alice", CANARY);
 /// The same as a line of `htpasswd` (bcrypt, cost 5).
-const HTPASSWD: &str = "alice:$2y$05$bRCpfAVgU3AhukEYYzBkmuCccQ5g9XMPNw/eaSxs015hBWWfmzkVC";
+const HTPASSWD: &str = "alice:$2y$05$bRCpfAVgU3AhukEYYzBkmuMVCzWBHGFHGS4wNucLGfK/q1lK9dgY6";
 
 /// Makes the header that a push for a scope is sent with.
 type Authorize = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
