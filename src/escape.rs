@@ -37,6 +37,29 @@ pub fn lines(text: &str) -> String {
     out
 }
 
+/// `text` with each login within an address as `*`, of which there are as many as there were bytes: places stay what
+/// they are. A name by itself is kept for SSH, where it opens nothing.
+pub fn logins(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        out.push_str(before);
+        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`')).unwrap_or(after.len());
+        let login = after[..end].rfind('@').map_or("", |at| &after[..at]);
+        let is_name = before.ends_with("ssh://") && !login.contains(':');
+        // An `@` may also stand in a path; a host is followed by a number at most.
+        let (place, path) = login.split_once('/').map_or((login, None), |(place, path)| (place, Some(path)));
+        let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_path = path.is_some() && place.split_once(':').is_none_or(|(_, port)| is_port(port));
+        let hidden = if is_name || is_path { "" } else { login };
+        out.push_str(&"*".repeat(hidden.len()));
+        rest = &after[hidden.len()..];
+    }
+    out.push_str(rest);
+    out
+}
+
 /// Whether a character acts on a terminal, a log or the order of a line in place of being shown: C0, C1, line and
 /// paragraph separators, bidirectional controls (Unicode TR 36 and TR 9), zero-width characters and tag characters.
 pub fn is_deceptive(c: char) -> bool {
@@ -90,6 +113,24 @@ mod tests {
     #[test]
     fn t9_every_line_of_an_output_is_made_safe() {
         assert_eq!(lines("one\r\n::error::two\n\tthree\n"), "one\n\\u{3a}:error::two\n\\u{9}three\n");
+    }
+
+    #[test]
+    fn t22_a_login_within_an_address_is_not_shown() {
+        for (text, expected) in [
+            ("https://git.example/a", "https://git.example/a"),
+            ("url = \"https://me:pw@git.example/a\" # x@y", "url = \"https://*****@git.example/a\" # x@y"),
+            ("https://token@git.example", "https://*****@git.example"),
+            ("https://u:a/b@c@git.example/x", "https://*******@git.example/x"),
+            ("https://u:é@git.example/x", "https://****@git.example/x"),
+            ("a http://u:p@x b ssh://git:p@y", "a http://***@x b ssh://*****@y"),
+            ("ssh://git@git.example/a, git@git.example:a", "ssh://git@git.example/a, git@git.example:a"),
+            ("docker://r.example:5000/a@sha256:00", "docker://r.example:5000/a@sha256:00"),
+            ("://@", "://@"),
+        ] {
+            assert_eq!(logins(text), expected);
+            assert_eq!(logins(expected), expected);
+        }
     }
 
     proptest! {

@@ -110,9 +110,10 @@ impl Problem {
     }
 }
 
-/// `text` without anything that a terminal or a log reader would act on, and not longer than a sentence may be.
+/// `text` without anything that a terminal or a log reader would act on, without a login that somebody wrote into an
+/// address, and not longer than a sentence may be.
 fn plain(text: String) -> String {
-    escape::within(&text, SENTENCE_MAX)
+    escape::within(&escape::logins(&text), SENTENCE_MAX)
 }
 
 /// Whether `c` changes the direction in which text around it is shown (Unicode Standard Annex 9, "Explicit Directional

@@ -6,6 +6,7 @@
 
 mod address;
 mod auth;
+mod confided;
 mod connect;
 pub mod credential;
 mod digest;
@@ -38,6 +39,7 @@ use crate::image::{Digest, ImageRef, Reference, RegistryHost, Repository, TagNam
 use crate::settings::RegistrySettings;
 use crate::world::clock::Stopwatch;
 pub(crate) use address::Reach;
+use confided::Confided;
 pub(crate) use connect::Connector;
 pub use connect::Lookup;
 use credential::Store;
@@ -135,6 +137,7 @@ impl Registry {
             limits,
             clock: Stopwatch::start(),
             tally: Tally::default(),
+            confided: Confided::default(),
             guests: Mutex::default(),
             room: Arc::new(Semaphore::new(send::LARGE_BODIES)),
         };
@@ -302,6 +305,7 @@ impl Registry {
             match ask(place).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {
+                    let error = self.exchange.confided.error(error);
                     tracing::debug!("{error}");
                     failure = Some(error);
                 }

@@ -1,7 +1,7 @@
 //! Where a remote is and what its branches are called: parsed once, by a grammar narrower than Git's.
 //!
 //! What does not match is refused, so nothing that a program further down could take for an option, a helper or a
-//! command is ever passed on. A password within an address is taken out at once and never shown.
+//! command is ever passed on. A login within an address is taken out at once and never shown; only over SSH, where it opens nothing, its name is.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -52,8 +52,7 @@ impl Address {
     /// # Errors
     /// Says why it was not accepted.
     pub(super) fn parse(text: &str) -> Result<Self, GitError> {
-        Self::read(text)
-            .map_err(|reason| GitError::Remote { url: shown(&hide_password(text)), reason: reason.to_owned() })
+        Self::read(text).map_err(|reason| GitError::Remote { url: shown(&hide_login(text)), reason: reason.to_owned() })
     }
 
     fn read(text: &str) -> Result<Self, &'static str> {
@@ -134,7 +133,9 @@ impl Address {
             Scheme::Ssh => "ssh",
             Scheme::Git => "git",
         };
-        let at = user.as_ref().map_or_else(String::new, |user| format!("{user}@"));
+        // Over HTTP a user's name may be a token.
+        let named = user.as_ref().filter(|_| matches!(scheme, Scheme::Ssh | Scheme::Git));
+        let at = named.map_or_else(String::new, |user| format!("{user}@"));
         let colon = port.map_or_else(String::new, |port| format!(":{port}"));
         let url = format!("{word}://{at}{host}{colon}{path}");
         Ok(Self { route: Route::Server(scheme), url, user, password, host, port })
@@ -171,12 +172,12 @@ impl Address {
         &self.route
     }
 
-    /// The address as libgit2 is given it: without any password.
+    /// The address as libgit2 is given it: without any login.
     pub(super) fn url(&self) -> &str {
         &self.url
     }
 
-    /// The address for people: without any password.
+    /// The address for people: without any login.
     pub(super) fn shown(&self) -> &str {
         &self.url
     }
@@ -234,17 +235,14 @@ impl Address {
 }
 
 /// What may be shown of an address that could not be read.
-fn hide_password(text: &str) -> String {
-    match text.rsplit_once('@') {
-        Some((before, after)) => {
-            let start = before.find("://").map_or(0, |at| at + 3);
-            let (scheme, userinfo) = before.split_at(start);
-            match userinfo.split_once(':') {
-                Some((user, _)) => format!("{scheme}{user}:***@{after}"),
-                None => text.to_owned(),
-            }
-        }
-        None => text.to_owned(),
+fn hide_login(text: &str) -> String {
+    let (login, place) = text.rsplit_once('@').map_or((None, text), |(login, place)| (Some(login), place));
+    let place = place.split_once('?').map_or_else(|| place.to_owned(), |(place, _)| format!("{place}?***"));
+    let Some(login) = login else { return place };
+    let (scheme, user) = login.split_at(login.find("://").map_or(0, |at| at + 3));
+    match user.contains(':') || !matches!(scheme, "" | "ssh://") {
+        true => format!("{scheme}***@{place}"),
+        false => format!("{login}@{place}"),
     }
 }
 

@@ -9,6 +9,7 @@ use url::Url;
 use super::origin::Origin;
 use super::text::plain;
 use super::{FailureKind, ImportError};
+use crate::escape;
 use crate::image::RegistryHost;
 
 /// The longest challenge that is read, in bytes.
@@ -94,7 +95,7 @@ pub(super) fn judge(
     trusted: &[Origin],
 ) -> Result<Url, ImportError> {
     let refuse = |why: &str| {
-        let shown = plain(realm);
+        let shown = plain(&escape::logins(realm.split('?').next().unwrap_or_default()));
         ImportError::new(
             FailureKind::Refused,
             format!("`{registry}` sends its clients to `{shown}` for a token: {why}"),

@@ -10,8 +10,10 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Client, StatusCode};
 use tokio::sync::Semaphore;
+use url::Url;
 
 use super::auth::{Bearer, Challenge, judge};
+use super::confided::Confided;
 use super::connect::Connector;
 use super::credential::{Credential, Store};
 use super::fault::Fault;
@@ -22,6 +24,7 @@ use super::send::{Question, Reply, Tally};
 use super::text::plain;
 use super::token::{self, Issue, Slot, Ticket, Token, TokenAnswer};
 use super::{FailureKind, ImportError};
+use crate::escape;
 use crate::image::RegistryHost;
 use crate::world::clock::{self, Stopwatch};
 
@@ -39,6 +42,8 @@ pub(super) struct Exchange {
     pub(super) limits: Limits,
     pub(super) clock: Stopwatch,
     pub(super) tally: Tally,
+    /// What was sent in confidence.
+    pub(super) confided: Confided,
     /// Tokens had without credentials for places that registries redirect to, by place and repository.
     pub(super) guests: Mutex<HashMap<(Origin, String), Arc<Slot>>>,
     /// Room for bodies that are larger than those of most images, so that many of them are not held at once.
@@ -252,7 +257,7 @@ impl Exchange {
                 return Err(lost);
             }
             self.tally.retries.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!("{error}; once more");
+            tracing::debug!("{}; once more", self.confided.unless_repeated(&error.message));
             let pause = pauses.next().unwrap_or_default();
             match wait {
                 // All others wait as well; a little more, so that they do not come back at once.
@@ -298,10 +303,13 @@ impl Exchange {
         credential: Option<&Credential>,
     ) -> Result<Reply, Fault> {
         let request = match credential {
-            Some(Credential::Identity(identity)) => client
-                .post(realm.url.clone())
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(token::form(realm, repositories, identity.reveal())),
+            Some(Credential::Identity(identity)) => {
+                self.confided.secret(identity.reveal());
+                client
+                    .post(realm.url.clone())
+                    .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                    .body(token::form(realm, repositories, identity.reveal()))
+            }
             other => {
                 let mut url = realm.url.clone();
                 let ours = token::query(realm, repositories);
@@ -316,6 +324,7 @@ impl Exchange {
                         let header = token::basic_header(user, password.reveal()).ok_or_else(|| {
                             ImportError::new(FailureKind::Unauthorized, "a user name with a colon cannot be sent")
                         })?;
+                        self.confided.header(&header);
                         request.header(AUTHORIZATION, header)
                     }
                     _ => request,
@@ -350,10 +359,11 @@ pub(super) fn read_token(reply: &Reply, registry: &RegistryHost, origin: &Origin
                 .help(format!("run `docker login {registry}`, or see the credentials of this environment")),
         ),
         301 | 302 | 303 | 307 | 308 => {
-            // Its query may be a key.
-            let to = reply.headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes())).unwrap_or_default();
-            let to = plain(to.split('?').next().unwrap_or_default());
-            let message = format!("{who} redirects to `{to}`, and no token request follows that");
+            // Its query may be a key, and so may a user in it.
+            let to = reply.headers.get(LOCATION).and_then(|to| to.to_str().ok()).filter(|to| Url::parse(to).is_ok());
+            let to = to.and_then(|to| to.split('?').next()).map(|to| format!("`{}`", plain(&escape::logins(to))));
+            let to = to.unwrap_or_else(|| "another place".to_owned());
+            let message = format!("{who} redirects to {to}, and no token request follows that");
             return Err(ImportError::new(FailureKind::Refused, message));
         }
         403 => TokenAnswer::Refused(error(FailureKind::Unauthorized)),

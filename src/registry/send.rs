@@ -93,13 +93,15 @@ impl Exchange {
                 request = request.header(ACCEPT, accept);
             }
             if let Some(authorization) = &authorization {
+                self.confided.header(authorization);
                 request = request.header(AUTHORIZATION, authorization);
             }
             self.tally.count(&question.method);
             let response = request.send().await.map_err(|error| Fault::of(&error, &origin, &self.limits))?;
             let status = response.status();
             // The query of a place that was redirected to may be a key to it.
-            tracing::debug!("{} {origin}{} {}", question.method, plain(url.path()), status.as_u16());
+            let path = self.confided.unless_repeated(url.path());
+            tracing::debug!("{} {origin}{} {}", question.method, plain(&path), status.as_u16());
             if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
                 let next = redirect(&response, &url, &origin)?;
                 let next_origin = Origin::of(&next).ok_or_else(|| lost(&origin, "redirects to what is not HTTP"))?;

@@ -6,8 +6,8 @@ use super::{Address, BranchName};
 fn addresses_that_people_use_are_taken() {
     let table = [
         ("https://github.com/acme/deploy.git", "https://github.com/acme/deploy.git"),
-        ("https://someone@git.example:8443/a/b~c_d+e", "https://someone@git.example:8443/a/b~c_d+e"),
-        ("https://ci:s3cret%21@git.example/a", "https://ci@git.example/a"),
+        ("https://someone@git.example:8443/a/b~c_d+e", "https://git.example:8443/a/b~c_d+e"),
+        ("https://ci:s3cret%21@git.example/a", "https://git.example/a"),
         ("https://dev.azure.com/org/My%20Project/_git/repo", "https://dev.azure.com/org/My%20Project/_git/repo"),
         ("http://localhost:3000/a.git", "http://localhost:3000/a.git"),
         ("http://127.0.0.2/a", "http://127.0.0.2/a"),

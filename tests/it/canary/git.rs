@@ -1,0 +1,165 @@
+//! Passwords of Git remotes: in their address, from the environment, from helpers; right and wrong.
+
+use super::{TALK, talk};
+use crate::reconcile::stage::{Stage, TELL};
+use crate::support::canary::{CANARY, IN_ADDRESS};
+use crate::support::remote::http::{Fault, HttpBackend};
+use crate::support::sandbox::Sandbox;
+
+fn stage() -> Stage {
+    let stage = Stage::new(TELL);
+    stage.stream("web", &[("1", 1)]);
+    stage
+}
+
+/// `server`'s address with the secret for somebody's password.
+fn with_user(server: &HttpBackend) -> String {
+    server.url().replace("://", &format!("://someone:{IN_ADDRESS}@"))
+}
+
+#[test]
+fn t22_a_right_password_in_an_address_stays_in_it() {
+    let mut stage = stage();
+    stage.sandbox.env("PINSTREAM_GIT_TOKEN", "");
+    let server = HttpBackend::with_password(stage.repo.base(), "someone", CANARY);
+    stage.remote = with_user(&server);
+    talk(&stage, 0);
+    let told = stage.told();
+    assert_eq!(told[0]["remote"], server.url());
+}
+
+#[test]
+fn t22_a_wrong_password_in_an_address_is_not_shown() {
+    let mut stage = stage();
+    let server = HttpBackend::with_password(stage.repo.base(), "someone", "another");
+    stage.remote = with_user(&server);
+    let said = talk(&stage, 1);
+    assert!(said.contains("the password of the address"), "{said}");
+    for fault in [Fault::Status(403), Fault::Status(500), Fault::Redirect(server.port()), Fault::LosePush] {
+        for args in TALK {
+            server.fail_once(fault);
+            assert_eq!(stage.pass(args).code, Some(1), "{fault:?}");
+        }
+    }
+    drop(server);
+    for args in TALK {
+        assert!([1, 5].contains(&stage.pass(args).code.unwrap()));
+    }
+}
+
+#[test]
+fn t22_an_address_that_cannot_be_read_is_not_shown_with_its_password() {
+    let mut stage = stage();
+    for remote in [
+        format!("http://someone:{IN_ADDRESS}@127.0.0.1:port/repo.git"),
+        format!("http://someone:{CANARY}@127.0.0.1:9/repo.git"),
+        format!("ftp://someone:{IN_ADDRESS}@127.0.0.1:9/repo.git"),
+        format!("ssh://someone:{IN_ADDRESS}@127.0.0.1:9/repo.git"),
+        format!("someone:{IN_ADDRESS}@127.0.0.1:repo.git"),
+        format!("http://{IN_ADDRESS}@127.0.0.1:9/repo.git"),
+        format!("http://someone:{IN_ADDRESS}@[::1/repo.git"),
+        format!("http://127.0.0.1:9/repo.git?token={IN_ADDRESS}"),
+        format!("//someone:{IN_ADDRESS}@127.0.0.1/repo.git"),
+    ] {
+        stage.remote = remote;
+        for args in TALK {
+            let code = stage.pass(args).code;
+            assert!(code.is_some_and(|code| [1, 4, 5, 64].contains(&code)), "{} {args:?}: {code:?}", stage.remote);
+        }
+    }
+}
+
+#[test]
+fn t22_a_checkout_whose_remote_has_a_password_shows_it_nowhere() {
+    let mut stage = stage();
+    stage.sandbox.env("PINSTREAM_GIT_TOKEN", "");
+    let server = HttpBackend::with_password(stage.repo.base(), "someone", CANARY);
+    stage.sandbox.git(&["clone", "--quiet", &with_user(&server), "clone"]);
+    let run = |args: &[&str]| {
+        let mut command = stage.sandbox.pinstream(args);
+        command.current_dir(stage.sandbox.work().join("clone"));
+        stage.sandbox.finish(command)
+    };
+    for args in [
+        &["reconcile", "-v"][..],
+        &["reconcile", "--format", "json"],
+        &["plan", "-vv"],
+        &["update", "-vv"],
+        &["check", "--format", "json"],
+        &["check", "--upstream", "-vv"],
+        &["check", "--base", "main", "-vv"],
+        &["list", "-vv"],
+        &["list", "--format", "json"],
+        &["describe", "-vv"],
+        &["history", "web:1", "-vv"],
+        &["history", "web:1", "--format", "json"],
+        &["init", "-vv"],
+        &["rollback", "web:1", "--reason", "x", "-vv"],
+    ] {
+        run(args);
+    }
+    // The remote is named, so that its absence above says something.
+    let ran = run(&["reconcile", "--format", "json"]);
+    assert!(ran.stdout.contains(&server.url()), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn t22_a_password_in_the_settings_is_refused_and_not_quoted() {
+    let sandbox = Sandbox::new();
+    let (settings, stream) = (
+        format!("[remote.platform]\nurl = \"https://someone:{IN_ADDRESS}@git.example/x.git\"\n"),
+        "[tags]\na = { follow = \"platform//b:c\" }\n",
+    );
+    for settings in [settings.clone(), settings.replace("https://", "htps://"), format!("{settings}x y")] {
+        let root = sandbox.home().join("root");
+        std::fs::create_dir_all(root.join("streams")).unwrap();
+        std::fs::write(root.join("streams/a.toml"), stream).unwrap();
+        std::fs::write(root.join("pinstream.toml"), &settings).unwrap();
+        for command in [&["check"][..], &["check", "--format", "json"], &["plan", "-vv"], &["list"]] {
+            let mut command = sandbox.pinstream(command);
+            command.current_dir(&root);
+            let ran = sandbox.finish(command);
+            assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn t22_a_token_that_is_not_taken_is_not_shown() {
+    let mut stage = stage();
+    let server = HttpBackend::with_password(stage.repo.base(), "someone", "another");
+    stage.remote = server.url();
+    std::fs::write(stage.sandbox.home().join("login"), format!("username=me\npassword={CANARY}\n")).unwrap();
+    for helper in ["cat $HOME/login", "cat $HOME/login >&2", "cat $HOME/login; exit 1", "sed s/=/-/ $HOME/login"] {
+        let config = format!("[credential]\nhelper = \"!f() {{ {helper}; }}; f\"\n");
+        std::fs::write(stage.sandbox.home().join(".gitconfig"), config).unwrap();
+        let said = talk(&stage, 1);
+        assert!(said.contains("`PINSTREAM_GIT_TOKEN`"), "{said}");
+    }
+}
+
+#[test]
+fn t22_a_passphrase_that_opens_nothing_is_not_shown() {
+    let mut stage = stage();
+    let server = crate::support::remote::ssh::Sshd::start(stage.repo.base(), &stage.sandbox.home());
+    stage.remote = server.url();
+    let key = stage.sandbox.home().join("locked");
+    let mut make = stage.sandbox.command("ssh-keygen");
+    make.args(["-q", "-t", "ed25519", "-N", "another", "-f"]).arg(&key);
+    assert_eq!(stage.sandbox.finish(make).code, Some(0));
+    stage.sandbox.env("PINSTREAM_GIT_SSH_KEY", key.to_str().unwrap());
+    stage.sandbox.env("PINSTREAM_GIT_SSH_PASSPHRASE", CANARY);
+    talk(&stage, 1);
+}
+
+#[test]
+fn t22_a_server_that_repeats_the_password_as_it_refuses_a_push_is_not_repeated() {
+    let mut stage = stage();
+    let server = HttpBackend::with_password(stage.repo.base(), "x-access-token", CANARY);
+    stage.remote = server.url();
+    // A server whose own hook knows the token, and says it on the way on which it talks to people.
+    stage.repo.hook("pre-receive", &format!("echo 'denied for x-access-token:{CANARY}' >&2; exit 1"));
+    for args in TALK {
+        assert!([1, 5].contains(&stage.pass(args).code.unwrap()));
+    }
+}

@@ -1,0 +1,254 @@
+//! Registries and token servers that repeat what they were sent, and whatever else knows their secrets.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::{stage, talk};
+use crate::reconcile::stage::Stage;
+use crate::support::canary::{CANARY, IN_ADDRESS};
+use crate::support::registry::FakeRegistry;
+use crate::support::registry::docker::USER;
+use crate::support::registry::fake::{Access, TokenRules};
+use crate::support::registry::http::{Answer, Request};
+
+/// The `Authorization` of a request, with the password as it is beside it.
+fn known(request: &Request) -> Option<String> {
+    request.header("authorization").map(|value| format!("{value} {CANARY}"))
+}
+
+/// A registry that asks for the password.
+fn basic() -> FakeRegistry {
+    let registry = FakeRegistry::start();
+    registry.require(Access::Basic(USER.0.into(), USER.1.into()));
+    registry
+}
+
+/// A registry that asks for tokens, which the password buys.
+fn token() -> FakeRegistry {
+    let registry = FakeRegistry::start();
+    let user = Some((USER.0.to_owned(), USER.1.to_owned()));
+    registry.require(Access::Token(TokenRules { user, ..TokenRules::default() }));
+    registry
+}
+
+#[test]
+fn t22_talk_of_what_goes_well_holds_no_secret() {
+    for registry in [basic(), token()] {
+        let said = talk(&stage(registry), 0);
+        assert!(said.contains("HEAD http://"), "{said}");
+    }
+}
+
+#[test]
+fn t22_a_refusal_that_repeats_the_password_is_not_repeated() {
+    for status in [401, 403, 404, 429, 500] {
+        let registry = basic();
+        registry.lie(move |request| {
+            let known = known(request)?;
+            Some(
+                Answer::new(status)
+                    .header("www-authenticate", format!("Basic realm=\"{known}\""))
+                    .header("content-type", "application/json")
+                    .header("x-request", known.clone())
+                    .body(serde_json::json!({"errors": [{"code": "DENIED", "message": known}]}).to_string()),
+            )
+        });
+        talk(&stage(registry), 3);
+    }
+}
+
+#[test]
+fn t22_a_header_that_repeats_the_password_is_not_repeated() {
+    let lies: [fn(&str, &str) -> Answer; 9] = [
+        |known, _| Answer::new(200).header("content-type", known),
+        |known, oci| Answer::new(200).header("content-type", oci).header("docker-content-digest", known),
+        |known, _| Answer::new(307).header("location", format!("http://127.0.0.1:9/{}", known.replace(' ', "/"))),
+        |known, _| Answer::new(307).header("location", format!("/v2/{}", known.replace(' ', "/"))),
+        |_, _| Answer::new(307).header("location", format!("http://u:{IN_ADDRESS}@127.0.0.1:9/x")),
+        |_, _| Answer::new(307).header("location", format!("http://127.0.0.1:9/x?sig={IN_ADDRESS}")),
+        |known, _| Answer::new(401).header("www-authenticate", format!("Bearer realm=\"https://e.example/{known}\"")),
+        |_, _| {
+            Answer::new(401).header("www-authenticate", format!("Bearer realm=\"https://u:{IN_ADDRESS}@e.example/\""))
+        },
+        |known, _| Answer::new(401).header("www-authenticate", format!("Bearer realm=\"{}\"", known.replace(' ', "/"))),
+    ];
+    for (number, lie) in lies.into_iter().enumerate() {
+        let registry = basic();
+        registry
+            .lie(move |request| known(request).map(|known| lie(&known, "application/vnd.oci.image.manifest.v1+json")));
+        let stage = stage(registry);
+        for args in super::TALK {
+            let ran = stage.pass(args);
+            assert!([3, 4].contains(&ran.code.unwrap()), "{number} {args:?}: {}", stage.sandbox.shown(&ran));
+        }
+    }
+}
+
+#[test]
+fn t22_a_manifest_that_repeats_the_password_is_not_repeated() {
+    for text in [r#"{"schemaVersion": 2, "mediaType": "KNOWN"}"#, r#"{"schemaVersion": 2, "KNOWN": 1, "KNOWN": 2}"#] {
+        let registry = basic();
+        registry.lie(move |request| {
+            let body = text.replace("KNOWN", &known(request)?);
+            let digest = pinstream::image::Digest::sha256(body.as_bytes());
+            Some(
+                Answer::new(200)
+                    .header("content-type", "application/vnd.oci.image.manifest.v1+json")
+                    .header("docker-content-digest", digest.as_str())
+                    .body(body),
+            )
+        });
+        let said = talk(&stage(registry), 4);
+        assert!(said.contains("integrity: what came repeats a credential"), "{said}");
+    }
+}
+
+#[test]
+fn t22_tags_and_links_that_repeat_the_password_are_not_repeated() {
+    for link in
+        ["<http://127.0.0.1:9/KNOWN>; rel=next", "<http://u:KNOWN@127.0.0.1:9/>; rel=next", "<http://[KNOWN>; rel=next"]
+    {
+        let registry = basic();
+        registry.lie(move |request| {
+            let known = known(request)?.replace(' ', "/");
+            request.path().ends_with("/tags/list").then(|| {
+                let body = serde_json::json!({"name": "web", "tags": ["1.0.0", known]}).to_string();
+                Answer::new(200).header("link", link.replace("KNOWN", &known)).body(body)
+            })
+        });
+        let stage = stage(registry);
+        stage.commit("streams/more.toml", "[tags]\nhigh = { repository = \"REGISTRY/web\", semver = \"*\" }\n");
+        for args in super::TALK {
+            assert!([3, 4].contains(&stage.pass(args).code.unwrap()), "{link}");
+        }
+    }
+}
+
+/// Has the token server answer as `lie` says, where it is shown the password.
+fn lying(lie: fn(&str) -> Answer) -> Stage {
+    let registry = token();
+    registry.lie(move |request| known(request).filter(|_| request.path() == "/token").map(|known| lie(&known)));
+    stage(registry)
+}
+
+#[test]
+fn t22_a_token_server_that_repeats_the_password_is_not_repeated() {
+    let lies: [fn(&str) -> Answer; 6] = [
+        |known| Answer::new(401).header("www-authenticate", known).body(known),
+        |known| Answer::new(403).body(serde_json::json!({"error": known, "details": known}).to_string()),
+        |known| Answer::new(500).body(known),
+        |known| Answer::new(200).body(known),
+        |known| Answer::new(200).body(serde_json::json!({"token": {"a": known}}).to_string()),
+        |known| Answer::new(200).body(serde_json::json!({"token": format!("{known}\n")}).to_string()),
+    ];
+    for lie in lies {
+        talk(&lying(lie), 3);
+    }
+}
+
+#[test]
+fn t22_a_token_server_that_redirects_says_nothing_of_users_and_keys() {
+    type Lie = fn(&str) -> Answer;
+    let lies: [(Lie, &str); 4] = [
+        (
+            |_| Answer::new(302).header("location", format!("https://u:{IN_ADDRESS}@e.example/token")),
+            "e.example/token`",
+        ),
+        (
+            |_| Answer::new(302).header("location", format!("https://e.example/token?sig={IN_ADDRESS}")),
+            "e.example/token`",
+        ),
+        (|known| Answer::new(307).header("location", format!("https://[{known}")), "redirects to another place"),
+        (|known| Answer::new(307).header("location", format!("https://e.example/{known}")), "what came repeats"),
+    ];
+    for (lie, expected) in lies {
+        let said = talk(&lying(lie), 4);
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn t22_a_token_is_as_secret_as_the_password() {
+    let registry = token();
+    registry.lie(|request| {
+        let token = serde_json::json!({"token": CANARY}).to_string();
+        (request.path() == "/token").then(|| Answer::new(200).body(token))
+    });
+    registry.lie(|request| {
+        let known = request.header("authorization").filter(|_| request.path() != "/token")?.to_owned();
+        Some(Answer::new(200).header("content-type", known.clone()).header("docker-content-digest", known))
+    });
+    let said = talk(&stage(registry), 3);
+    assert!(said.contains("unsupported: what came repeats a credential"), "{said}");
+}
+
+#[test]
+fn t22_credential_files_and_helpers_that_are_broken_are_named_and_not_quoted() {
+    let stage = stage(basic());
+    let config = stage.sandbox.home().join(".docker/config.json");
+    let host = stage.registry.host();
+    for text in [
+        format!("{{\"auths\": {{\"x\": \"{CANARY}\"}}"),
+        format!("{{\"auths\": \"{CANARY}\"}}"),
+        format!("{{\"auths\": {{\"{host}\": {{\"auth\": \"{CANARY}\"}}}}}}"),
+        format!("{{\"auths\": {{\"{host}\": {{\"auth\": {{\"{CANARY}\": 1}}}}}}}}"),
+        format!("{{\"{CANARY}\": "),
+    ] {
+        std::fs::write(&config, &text).unwrap();
+        for args in super::TALK {
+            assert!([1, 3].contains(&stage.pass(args).code.unwrap()), "{text}");
+        }
+    }
+}
+
+#[test]
+fn t22_a_helper_that_says_the_secret_is_not_quoted() {
+    let mut stage = stage(basic());
+    let bin = stage.sandbox.home().join("helpers");
+    std::fs::create_dir(&bin).unwrap();
+    // Linked to, as no file may run that is open for writing in a process being started elsewhere.
+    std::os::unix::fs::symlink("/bin/sh", bin.join("docker-credential-x")).unwrap();
+    stage.sandbox.env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
+    let config = serde_json::json!({"credHelpers": {stage.registry.host(): "x"}}).to_string();
+    std::fs::write(stage.sandbox.home().join(".docker/config.json"), config).unwrap();
+    // The shell that stands for the helper reads `get`, a file where it is started.
+    for script in [
+        format!("echo '{CANARY}'"),
+        format!("echo '{CANARY}' >&2; exit 3"),
+        format!("echo '{{\"Username\": \"u\", \"Secret\": \"{CANARY}\"'"),
+        format!("echo '{{\"Username\": \"u\", \"Secret\": \"{CANARY}\"}}'"),
+        "tr '\\0' '\\n' < /proc/$PPID/cmdline; exit 1".to_owned(),
+    ] {
+        let get = stage.sandbox.home().join("get");
+        std::fs::write(&get, script).unwrap();
+        std::fs::set_permissions(&get, std::fs::Permissions::from_mode(0o755)).unwrap();
+        for args in super::TALK {
+            let mut command = stage.command(args);
+            command.current_dir(stage.sandbox.home());
+            let ran = stage.sandbox.finish(command);
+            assert_eq!(ran.code, Some(3), "{}", stage.sandbox.shown(&ran));
+        }
+    }
+}
+
+#[test]
+fn t22_the_password_of_a_proxy_stays_with_it() {
+    // It answers everything with what it was sent, as a proxy in a bad mood.
+    let proxy = FakeRegistry::start();
+    proxy.lie(|request| {
+        let known = request.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect::<String>();
+        Some(Answer::new(407).header("proxy-authenticate", "Basic realm=\"x\"").body(known))
+    });
+    let mut stage = stage(FakeRegistry::start());
+    let address = format!("http://user:{IN_ADDRESS}@{}", proxy.host());
+    stage.sandbox.env("http_proxy", address.clone());
+    stage.sandbox.env("https_proxy", address);
+    stage.commit("streams/far.toml", "[tags]\na = \"registry.example/a:1\"\n");
+    let said = talk(&stage, 3);
+    assert!(said.contains("far:a"), "{said}");
+    // One that cannot be read is named without it.
+    stage.sandbox.env("http_proxy", format!("http://user:{IN_ADDRESS}@[::"));
+    for args in super::TALK {
+        let code = stage.pass(args).code;
+        assert!(code.is_some_and(|code| [1, 3].contains(&code)), "{code:?}");
+    }
+}
