@@ -8,6 +8,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 
+use crate::escape;
 use crate::image::NameError;
 use crate::problem::Style;
 use crate::root::Root;
@@ -130,6 +131,21 @@ impl<W: Write> Write for WhileRead<W> {
     }
 }
 
+/// Standard error for what is said of the work: libraries quote servers there, whose text acts on nobody.
+struct Talk;
+
+impl Write for Talk {
+    /// Takes whole lines, as they are said.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stderr().write_all(escape::lines(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
 /// The tags that `words` mean; none means all tags. Whether each means one is for whoever has the root to say.
 ///
 /// # Errors
@@ -172,7 +188,7 @@ fn read_policy(path: &Path) -> Result<Policy, CliError> {
 
 /// Sends what the program says of its work to standard error; what libraries say too, where twice as much is wanted.
 fn speak(verbose: u8) {
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).without_time();
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| Talk).without_time();
     let lines = lines.with_target(verbose > 1).with_ansi(false);
     let shown = match verbose {
         0 => Targets::new().with_default(LevelFilter::WARN),

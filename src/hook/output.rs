@@ -86,7 +86,13 @@ fn is_acted_on(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{ProptestConfig, any, prop_oneof, proptest};
+    use proptest::sample::select;
+    use proptest::strategy::{Just, Strategy as _};
+
     use super::*;
+    use crate::escape;
 
     #[track_caller]
     fn check(pushes: &[&[u8]], expected: &str) {
@@ -141,5 +147,34 @@ mod tests {
     fn a_sentence_gets_one_short_line() {
         assert_eq!(shown("a\nb\u{1b}c"), "a b\\u{1b}c");
         assert_eq!(shown(&"x".repeat(300)), format!("{}…", "x".repeat(200)));
+    }
+
+    const COMMANDS: [&str; 8] = ["::", "::set-output name=a::b", "::stop-commands::x", "##[", "##", "#", "[", ":"];
+    const BLANKS: [&str; 10] = ["\n", "\r", "\r\n", "\t", " ", "\u{85}", "\u{a0}", "\u{2028}", "\u{3000}", "\u{feff}"];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// As GitHub's runner reads a log (actions/runner, `ActionCommand.TryParseV2` and `TryParse`): a command stands at
+        /// the start of a line, after what is blank to .NET, or in the older form anywhere in it.
+        #[test]
+        fn t9_no_output_is_a_command_to_who_reads_the_log(
+            pushes in vec(
+                prop_oneof![
+                    vec(any::<u8>(), 0..20),
+                    select(&COMMANDS[..]).prop_map(|text| text.as_bytes().to_vec()),
+                    select(&BLANKS[..]).prop_map(|text| text.as_bytes().to_vec()),
+                    Just(vec![b'x'; PART]),
+                ],
+                0..12,
+            ),
+        ) {
+            let mut kept = Kept::default();
+            pushes.iter().for_each(|bytes| kept.push(bytes));
+            let shown = escape::lines(&kept.text());
+            for line in shown.split(['\n', '\r']) {
+                assert!(!line.trim_start().starts_with("::") && !line.contains("##"), "{line:?}");
+            }
+        }
     }
 }

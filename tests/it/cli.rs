@@ -10,6 +10,7 @@ mod from;
 mod graph;
 mod history;
 mod init;
+mod log;
 mod merge;
 mod print;
 mod rollback;
