@@ -72,6 +72,11 @@ impl<'a> Cast<'a> {
         self.succeeds();
         self.pinned(&three, &two, "app:one - > 1\napp:two - > 2\napp:one 1 > 3\n");
         self.repo.git(&["fsck", "--strict", "--no-dangling"]);
+        // All that the libraries say of it is searched for secrets.
+        let mut args = vec!["reconcile", "--remote", &self.remote, "-vv"];
+        args.extend(self.args.iter().map(String::as_str));
+        let ran = self.sandbox.run(&args);
+        assert!(ran.code == Some(0) && ran.stderr.contains("TRACE"), "{}", ran.stderr);
     }
 
     /// The last commit changed the lock alone, pins both, the witness agrees, and the hook was told so.
@@ -130,8 +135,8 @@ fn a_registry_with_tokens_over_tls_tells_the_story() {
     cast.sandbox.write("policy.toml", &format!("realms = [\"{}\"]\n", tokens.origin()));
     cast.args = vec!["--policy".to_owned(), "policy.toml".to_owned()];
     cast.tell();
-    // Three passes, and each asked for one token.
-    assert_eq!(tokens.asked(), 3 + WITNESS_TOKENS);
+    // Four passes, and each asked for one token.
+    assert_eq!(tokens.asked(), 4 + WITNESS_TOKENS);
 }
 
 /// What skopeo asks for: a token each time.
