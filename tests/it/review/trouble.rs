@@ -78,7 +78,9 @@ fn what_a_forge_says_is_told_with_a_way_out_and_nothing_is_pushed() {
 fn without_a_token_nothing_is_sent_anywhere() {
     let mut review = Review::new(Kind::GitHub, "");
     review.stage.push("web:1", 3);
-    review.stage.sandbox.env("PINSTREAM_FORGE_TOKEN", "");
+    for name in ["PINSTREAM_FORGE_TOKEN", "GITHUB_TOKEN"] {
+        review.stage.sandbox.env(name, "");
+    }
     review.forge.calls();
     let said = review.stage.ends(1, &[]);
     assert!(said.contains("there is no token for GitHub\nhelp: set `PINSTREAM_FORGE_TOKEN`"), "{said}");

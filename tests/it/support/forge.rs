@@ -16,12 +16,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
+use super::canary;
 use super::registry::http::{Answer, Body, Request, Server};
 use super::remote::{git_in, run};
 use contract::{Contract, Operation};
 
-/// The token that every forge here knows.
-pub(crate) const TOKEN: &str = "forge-secret-canary";
+/// The token that every forge here knows: a secret that is looked for in all that comes of a test.
+pub(crate) const TOKEN: &str = canary::CANARY;
 
 /// Which forge it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,6 +206,7 @@ impl Drop for FakeForge {
         let wrong = std::mem::take(&mut self.state().wrong);
         if !std::thread::panicking() {
             assert!(wrong.is_empty(), "not as it is published: {wrong:#?}");
+            canary::absent("what a forge was told", format!("{:?}", self.pulls()).as_bytes());
         }
     }
 }

@@ -12,7 +12,7 @@ use super::canary::{self, CANARY};
 use super::registry::docker::USER;
 
 /// Variables that hold secrets, ours and those of CI systems. None of them is for what a test talks about.
-const SECRETS: [&str; 14] = [
+const SECRETS: [&str; 15] = [
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "ACTIONS_RUNTIME_TOKEN",
     "AWS_SECRET_ACCESS_KEY",
@@ -25,6 +25,7 @@ const SECRETS: [&str; 14] = [
     "GITEA_TOKEN",
     "GITHUB_TOKEN",
     "GITLAB_TOKEN",
+    "PINSTREAM_FORGE_TOKEN",
     "PINSTREAM_GIT_TOKEN",
     "SYSTEM_ACCESSTOKEN",
 ];
