@@ -39,7 +39,7 @@ use crate::image::{Digest, ImageRef, Reference, RegistryHost, Repository, TagNam
 use crate::settings::RegistrySettings;
 use crate::world::clock::Stopwatch;
 pub(crate) use address::Reach;
-use confided::Confided;
+pub(crate) use confided::Confided;
 pub(crate) use connect::Connector;
 pub use connect::Lookup;
 use credential::Store;

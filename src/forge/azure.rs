@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::send::{Call, Line, Lost, PAGES};
-use super::{Draft, ForgeError, Known, KnownState, Wishes, body, closed, error, newest};
+use super::{Draft, ForgeError, Known, KnownState, Wishes, body, closed, newest};
 
 pub(super) const LIMITS: body::Limits = body::Limits { title: 400, body: 4_000 };
 
@@ -132,7 +132,7 @@ impl Azure {
         let reply = line.ask(Call::set(Method::PATCH, self.one(line, found, &[]), &body)).await?;
         let notes = match reply.status.is_success() {
             true => None,
-            false => Some(format!("auto-complete was not set{}", error::said(&reply.body))),
+            false => Some(format!("auto-complete was not set{}", line.said(&reply.body))),
         };
         Ok(notes.into_iter().collect())
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::send::{Call, Line, Lost, PAGES};
-use super::{Draft, ForgeError, Known, KnownState, Wishes, body, closed, error};
+use super::{Draft, ForgeError, Known, KnownState, Wishes, body, closed};
 
 pub(super) const LIMITS: body::Limits = body::Limits { title: 240, body: 1_000_000 };
 
@@ -128,7 +128,7 @@ impl Gitea {
             let url = self.url(line, &["pulls", &number, "requested_reviewers"], &[]);
             let reply = line.ask(Call::set(Method::POST, url, &body)).await?;
             if !reply.status.is_success() {
-                notes.push(format!("reviewers were not asked{}", error::said(&reply.body)));
+                notes.push(format!("reviewers were not asked{}", line.said(&reply.body)));
             }
         }
         if wishes.auto_merge {
@@ -140,9 +140,9 @@ impl Gitea {
             let reply =
                 line.ask(Call::set(Method::POST, self.url(line, &["pulls", &number, "merge"], &[]), &body)).await?;
             // A second try finds that the first was heard.
-            let is_there = reply.status == StatusCode::CONFLICT && error::said(&reply.body).contains("already");
+            let is_there = reply.status == StatusCode::CONFLICT && line.said(&reply.body).contains("already");
             if !reply.status.is_success() && !is_there {
-                notes.push(format!("auto-merge was not turned on{}", error::said(&reply.body)));
+                notes.push(format!("auto-merge was not turned on{}", line.said(&reply.body)));
             }
         }
         Ok(notes)

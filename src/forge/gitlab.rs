@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::send::{Call, Line, Lost, PAGES};
-use super::{Draft, ForgeError, Known, KnownState, Wishes, body, closed, error};
+use super::{Draft, ForgeError, Known, KnownState, Wishes, body, closed};
 
 pub(super) const LIMITS: body::Limits = body::Limits { title: 240, body: 1_000_000 };
 
@@ -117,7 +117,7 @@ impl GitLab {
         let reply = line.ask(Call::set(Method::PUT, self.url(line, found, &["merge"]), &body)).await?;
         let notes = match reply.status.is_success() {
             true => None,
-            false => Some(format!("auto-merge was not turned on{}", error::said(&reply.body))),
+            false => Some(format!("auto-merge was not turned on{}", line.said(&reply.body))),
         };
         Ok(notes.into_iter().collect())
     }

@@ -10,8 +10,8 @@ use reqwest::header::HeaderValue;
 use url::Url;
 
 use super::ForgeError;
-use crate::registry::Origin;
 use crate::registry::credential::Secret;
+use crate::registry::{Confided, Origin};
 use crate::settings::publish::{ForgeKind, ForgePlace};
 use crate::world::environment;
 
@@ -82,6 +82,11 @@ pub(super) struct Token {
 }
 
 impl Token {
+    /// Tells `confided` what is not to be repeated.
+    pub(super) fn confide(&self, confided: &Confided) {
+        confided.header(&self.header);
+    }
+
     /// The header for `origin`; none where it is not the token's.
     pub(super) fn header(&self, origin: &Origin) -> Option<&HeaderValue> {
         (self.origin == *origin).then_some(&self.header)

@@ -17,7 +17,7 @@ use super::error::{permission, said};
 use super::instance::{Instance, Token};
 use super::{ForgeError, Setup};
 use crate::escape;
-use crate::registry::{Connector, Fault, Limits, Origin, Reach, TRIES, retry_after};
+use crate::registry::{Confided, Connector, Fault, Limits, Origin, Reach, TRIES, retry_after};
 use crate::settings::publish::ForgeKind;
 use crate::world::clock;
 
@@ -37,6 +37,7 @@ pub(super) struct Line {
     token: Token,
     connector: Connector,
     limits: Limits,
+    confided: Confided,
     calls: AtomicU64,
 }
 
@@ -122,6 +123,8 @@ impl Line {
         let connector = Connector::to(named, &setup.proxies, setup.lookup.clone(), setup.limits);
         let connector = connector
             .map_err(|message| ForgeError::Setup { message, help: "see `HTTPS_PROXY` and `HTTP_PROXY`".to_owned() })?;
+        let confided = Confided::default();
+        token.confide(&confided);
         Ok(Self {
             kind: *kind,
             repository: repository.clone(),
@@ -130,6 +133,7 @@ impl Line {
             token: token.clone(),
             connector,
             limits: setup.limits,
+            confided,
             calls: AtomicU64::new(0),
         })
     }
@@ -180,7 +184,7 @@ impl Line {
     /// What an answer that is an error means.
     pub(super) fn refused(&self, reply: &Reply) -> ForgeError {
         let (place, status) = (self.place(), reply.status.as_u16());
-        let said = said(&reply.body);
+        let said = self.said(&reply.body);
         match status {
             401 | 403 => ForgeError::Denied { place, status, said, help: permission(self.kind, reply.status) },
             404 => {
@@ -289,7 +293,7 @@ impl Line {
         let is_json = read.is_ok();
         let total = headers.get("x-total-count").and_then(|total| total.to_str().ok()?.parse().ok());
         let reply = Reply { status, body: read.unwrap_or_default(), total };
-        let (place, code, words) = (self.place(), status.as_u16(), said(&reply.body));
+        let (place, code, words) = (self.place(), status.as_u16(), self.said(&reply.body));
         let wait = later(status, headers, &words);
         if let Some(wait) = wait {
             let error = ForgeError::RateLimited { place, status: code, said: words, retry_after: wait };
@@ -315,6 +319,19 @@ impl Line {
             return Tried::Never(self.unreadable("JSON"));
         }
         Tried::Answer(reply)
+    }
+
+    /// The forge's own words in an answer, unless they repeat the token; empty where it has none.
+    pub(super) fn said(&self, body: &Value) -> String {
+        match said(body).strip_prefix(": ") {
+            Some(words) => format!(": {}", self.plain(words)),
+            None => String::new(),
+        }
+    }
+
+    /// `words` of the forge, unless they repeat the token.
+    pub(super) fn plain(&self, words: &str) -> String {
+        self.confided.unless_repeated(words).into_owned()
     }
 
     fn place(&self) -> String {

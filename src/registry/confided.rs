@@ -1,4 +1,4 @@
-//! What was sent to registries in confidence, so that no message repeats it after a server that does.
+//! What was sent to registries and forges in confidence, so that no message repeats it after a server that does.
 //!
 //! A server that sends back what it was sent does so where it is told of: in a type, a digest, a place that it redirects
 //! to. It knows the secret anyway; those who read our output do not.
@@ -22,11 +22,11 @@ const INSTEAD: &str = "what came repeats a credential that was sent, so it is no
 
 /// The secrets that were sent so far.
 #[derive(Default)]
-pub(super) struct Confided(Mutex<BTreeSet<String>>);
+pub(crate) struct Confided(Mutex<BTreeSet<String>>);
 
 impl Confided {
     /// Takes an `Authorization` header that is about to be sent: what stands in it, and the password within that.
-    pub(super) fn header(&self, header: &HeaderValue) {
+    pub(crate) fn header(&self, header: &HeaderValue) {
         let Some((scheme, value)) = header.to_str().ok().and_then(|text| text.split_once(' ')) else { return };
         if scheme == "Basic"
             && let Some(login) = STANDARD.decode(value).ok().and_then(|bytes| String::from_utf8(bytes).ok())
@@ -46,7 +46,7 @@ impl Confided {
     }
 
     /// `text`, unless it repeats a secret.
-    pub(super) fn unless_repeated<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub(crate) fn unless_repeated<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.is_in(text) { INSTEAD.into() } else { text.into() }
     }
 

@@ -116,7 +116,7 @@ impl GitHub {
                     "reviewers" => "reviewers were not asked",
                     _ => "auto-merge was not turned on",
                 };
-                format!("{what}: {said}")
+                format!("{what}: {}", line.plain(&said))
             }));
         }
         Ok(notes)

@@ -1,7 +1,7 @@
 //! What goes wrong between a pass and a forge, and what is grouped how.
 
 use super::Review;
-use crate::support::forge::{Fault, Kind};
+use crate::support::forge::{Fault, Kind, TOKEN};
 use crate::support::registry::Image;
 
 #[test]
@@ -67,6 +67,11 @@ fn what_a_forge_says_is_told_with_a_way_out_and_nothing_is_pushed() {
     insta::assert_snapshot!(said(200, "<html>"), @r"
     error: `[FORGE]` answered with something else than JSON
     help: see whether `[publish]` names the right kind of forge and its `url`
+    ");
+    let echo = format!("{{\"message\": \"you sent {TOKEN}\"}}");
+    insta::assert_snapshot!(said(403, &echo), @r"
+    error: `[FORGE]` does not let pinstream do this: it answered 403: what came repeats a credential that was sent, so it is not shown
+    help: the token needs the permissions `pull-requests: write` and `issues: write` (and `contents: write` for commits); for `GITHUB_TOKEN` also `Allow GitHub Actions to create and approve pull requests` in the settings of the repository
     ");
     insta::assert_snapshot!(said(302, ""), @r"
     error: `[FORGE]` redirects to ``, and no token follows that
@@ -213,5 +218,5 @@ fn t8_t22_no_token_of_a_forge_is_shown() {
     let review = Review::new(Kind::GitHub, "");
     review.stage.push("web:1", 3);
     let said = review.stage.ends(0, &["-v"]);
-    assert!(said.contains("POST") && !said.contains(crate::support::forge::TOKEN), "{said}");
+    assert!(said.contains("POST") && !said.contains(TOKEN), "{said}");
 }
