@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::image::{ImageRef, complete};
 use crate::problem::{Problem, SourceFile};
+pub(crate) use dockerfile::instructions;
 
 /// What kind of file names images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,6 +18,7 @@
 //! | move | a pin whose digest changes |
 //! | hook | a command run for moves that have landed on the branch |
 //! | proposal | a pull or merge request on a forge |
+//! | target | a place in a file of the repository into which a pinned reference is written, in the commit of the lock |
 //! | root | a folder with a `pinstream.toml` |
 //!
 //! Whoever knows OpenShift's image streams finds each thing again in [`cli::help::STREAMS`].
@@ -29,7 +30,7 @@
 //! # Invariants
 //! - Nothing is pinned that was not fetched by its digest and hashed ([`registry::manifest::Verified`]).
 //! - Nothing is forced: branch and state move by compare-and-swap alone.
-//! - No commit without a difference, and none that touches anything but the lock.
+//! - No commit without a difference, and none that touches anything but the lock and the places of targets.
 //! - Moves are found by comparing two locks, never collected along the way.
 //! - No secret is in any message: secrets have no `Debug`, `Display` or `Serialize`.
 
@@ -41,6 +42,7 @@ pub mod problem;
 pub mod yaml;
 pub mod find;
 mod table;
+pub mod target;
 pub mod template;
 pub mod settings;
 pub mod stream;

@@ -25,6 +25,7 @@ use jiff::tz::TimeZone;
 use crate::image::{NameError, Platform, RegistryHost, RemoteName};
 use crate::problem::{Place, Problem};
 use crate::table::text;
+use crate::target::Target;
 use crate::template::Template;
 use adoption::Adoption;
 use globs::TagGlobs;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub hooks: Vec<Hook>,
     /// `[publish]`: where moves are proposed; none means that they are pushed to the branch.
     pub publish: Option<Publish>,
+    /// `[[target]]`, in the order of the file.
+    pub targets: Vec<Target>,
     /// The further files of the root that these settings name, whether they are there or not.
     pub files: Vec<NamedFile>,
     /// The file that `verify` of `[import]` names, whether it is there or not.

@@ -28,6 +28,10 @@ pub struct Node {
     pub value: Value,
     /// Its bytes in the text: quotes are part of them, an anchor is not.
     pub span: Range<usize>,
+    /// Whether it has an anchor, so that aliases may stand for it elsewhere.
+    pub anchored: bool,
+    /// Whether it is text in a block, below `|` or `>`: its bytes are then those of the lines.
+    pub is_block: bool,
 }
 
 /// What a value is.
@@ -136,7 +140,8 @@ impl Builder<'_> {
             Event::Scalar(text, style, anchor, _) => {
                 let text = text.into_owned();
                 let value = if style == ScalarStyle::Plain { Value::Plain(text) } else { Value::Quoted(text) };
-                self.put(Rc::new(Node { value, span }), anchor)
+                let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                self.put(Rc::new(Node { value, span, anchored: anchor > 0, is_block }), anchor)
             }
             Event::Alias(id) => match self.anchors.get(&id).cloned() {
                 Some(node) => self.put(node, 0),
@@ -175,7 +180,7 @@ impl Builder<'_> {
         } else {
             Value::List(items)
         };
-        self.put(Rc::new(Node { value, span: start..end.max(start) }), anchor)
+        self.put(Rc::new(Node { value, span: start..end.max(start), anchored: anchor > 0, is_block: false }), anchor)
     }
 
     fn put(&mut self, node: Rc<Node>, anchor: usize) -> Result<(), Problem> {

@@ -72,7 +72,7 @@ fn mention(
 }
 
 /// The instructions, each as the places of its words: comments, continued lines and here-documents are seen through.
-fn instructions(text: &str) -> Vec<Vec<Range<usize>>> {
+pub(crate) fn instructions(text: &str) -> Vec<Vec<Range<usize>>> {
     let mut found = Vec::new();
     let mut words: Vec<Range<usize>> = Vec::new();
     let mut documents: Vec<String> = Vec::new();

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use crate::problem::At;
 use crate::table::shape::Shape;
-use crate::table::{Entries, Reserved, TextOr};
+use crate::table::{Entries, TextOr};
+use crate::target::table::TargetTable;
 
 /// What `pinstream.toml` may hold.
 pub(super) static SHAPE: LazyLock<Shape> = LazyLock::new(Shape::of::<SettingsTable>);
@@ -25,8 +26,8 @@ pub(crate) struct SettingsTable {
     pub(crate) registry: Entries<RegistryTable>,
     /// Commands for moves that have landed on the branch.
     pub(crate) hook: Vec<At<HookTable>>,
-    /// Not yet supported.
-    pub(crate) target: Option<Reserved>,
+    /// Places in files of the repository into which pinned references are written.
+    pub(crate) target: Vec<At<TargetTable>>,
     /// Where moves are proposed; without it a pass pushes to the branch.
     pub(crate) publish: Option<At<PublishTable>>,
     /// Other repositories whose tags are followed, by a name of one's own.

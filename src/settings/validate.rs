@@ -17,6 +17,7 @@ use crate::image::{NameError, RegistryHost, is_repository_path};
 use crate::problem::{At, Findings, Place, Problem, SourceFile, is_bidi_control};
 use crate::table::shape::short;
 use crate::table::{Entries, Read};
+use crate::target;
 use crate::template::Template;
 
 /// How many hooks a root may have, and how many patterns, files, arguments or variables one of them.
@@ -40,6 +41,7 @@ pub(crate) fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Se
         remotes: remote::remotes(&table.remote, &spoiled, &mut findings),
         hooks: hooks(table.hook, &spoiled, &mut findings),
         publish: table.publish.and_then(|table| publish::publish(&table, &spoiled, &mut findings)),
+        targets: target::table::targets(table.target, &spoiled, &mut findings),
         files,
         anchors,
     };

@@ -85,7 +85,7 @@ fn conflict_markers(file: &Arc<SourceFile>, problems: &mut Vec<Problem>) {
 ///
 /// It splits the text as a TOML lexer does, strings and comments included, and counts too much rather than too
 /// little: what passes cannot make the parser nest deeper.
-fn too_deep(text: &str) -> Option<Range<usize>> {
+pub(crate) fn too_deep(text: &str) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     // The open brackets, each with the depth it stands at.
     let mut open: Vec<(u8, usize)> = Vec::new();

@@ -16,3 +16,4 @@ mod readme;
 mod registry;
 mod review;
 mod support;
+mod targets;

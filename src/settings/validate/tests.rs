@@ -128,23 +128,6 @@ fn a_key_that_is_near_to_one_that_is_still_to_come_is_told_so() {
 }
 
 #[test]
-fn keys_that_are_not_supported_yet_say_so() {
-    insta::assert_snapshot!(said(r#"
-[import]
-[[target]]
-from = "python:3.12"
-"#), @r#"
-    error: `target` is not yet supported
-     --> pinstream.toml:3:3
-      |
-    3 | [[target]]
-      |   ^^^^^^
-      |
-      = help: take it out: this version would not act on it
-    "#);
-}
-
-#[test]
 fn mistakes_in_registries_are_said() {
     insta::assert_snapshot!(said(r#"
 [registry."https://quay.io"]

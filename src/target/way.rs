@@ -1,0 +1,353 @@
+//! The way to a value in a tree: `spec.containers[name=web].image`.
+//!
+//! `a.b` goes into maps, `"a.b"` is one key with a dot, `[0]` is an item of a list, `[*]` is each of them, and
+//! `[name=web]` keeps what has that: items of a list, or the documents of a file where it stands first.
+
+use std::ops::Range;
+use std::rc::Rc;
+use std::str::FromStr;
+
+use super::{Unfit, list};
+use crate::image::NameError;
+use crate::problem::{Problem, nearest};
+use crate::yaml::Node;
+
+use super::text::Text;
+
+/// The longest way, in bytes.
+const LENGTH_MAX: usize = 1_000;
+/// What a way looks like.
+const FORM: &str = "as `spec.containers[name=web].image`; a key with a dot stands in quotes, as `metadata.\"a.b\"`";
+
+/// A way from the top of a file to a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    text: String,
+    steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    /// Into the value of a key.
+    Key(String),
+    /// To an item of a list, from 0.
+    Item(usize),
+    /// To each item of a list.
+    Each,
+    /// To what has this text below these keys.
+    With(Vec<String>, String),
+}
+
+/// A value that a way leads to.
+#[derive(Clone)]
+struct Reached {
+    node: Rc<Node>,
+    /// What of the way stands in several places of the file, and so cannot be edited in one.
+    shared: Option<Range<usize>>,
+}
+
+impl Way {
+    /// The way over `keys`, and then to what has `value` as its `name`.
+    pub(super) fn of(keys: &[&str], name: Option<(&str, &str)>) -> Self {
+        let mut steps: Vec<Step> = keys.iter().map(|key| Step::Key((*key).to_owned())).collect();
+        let mut text = keys.join(".");
+        if let Some((key, value)) = name {
+            text.push_str(&format!("[{key}={value}]"));
+            steps.push(Step::With(vec![key.to_owned()], value.to_owned()));
+        }
+        Self { text, steps }
+    }
+
+    /// The one value it leads to in the documents of a file, or each of several where it has a `[*]`.
+    pub(super) fn follow(&self, text: &Text, documents: &[Rc<Node>]) -> Result<Vec<Rc<Node>>, Unfit> {
+        let mut at: Vec<Reached> = documents.iter().map(|node| Reached::new(Rc::clone(node), None)).collect();
+        for (place, step) in self.steps.iter().enumerate() {
+            let next: Vec<Reached> = at.iter().flat_map(|from| step.take(from)).collect();
+            if next.is_empty() {
+                return Err(Unfit::Nothing(self.miss(text, &at, place)));
+            }
+            at = next;
+        }
+        let names_several = self.steps.contains(&Step::Each);
+        if at.len() > 1 && !names_several {
+            let lines: Vec<String> = at.iter().map(|one| format!("line {}", text.line(one.node.span.start))).collect();
+            let message =
+                format!("`{}` leads to {} places of `{}`: {}", self.text, at.len(), text.path(), list(&lines));
+            let help = "name one of them, as `[kind=Deployment][metadata.name=web].spec…` for one document of several, or \
+                        all of them with `[*]`";
+            return Err(Unfit::Wrong(text.problem(&at[1].node.span, message).help(help)));
+        }
+        if let Some(shared) = at.iter().find_map(|one| one.shared.clone()) {
+            return Err(Unfit::Wrong(text.shared(&shared, &self.text)));
+        }
+        Ok(at.into_iter().map(|one| one.node).collect())
+    }
+
+    /// The problem that nothing is where the step at `place` leads.
+    fn miss(&self, text: &Text, at: &[Reached], place: usize) -> Problem {
+        let step = &self.steps[place];
+        let span = at.first().map_or(0..0, |from| from.node.span.start..from.node.span.start);
+        let keys = || at.iter().flat_map(|from| from.node.entries()).filter_map(|(key, _)| key.text());
+        let there = |names: Vec<&str>| {
+            let mut seen: Vec<String> = Vec::new();
+            for name in names.into_iter().map(|name| format!("`{name}`")) {
+                if !seen.contains(&name) {
+                    seen.push(name);
+                }
+            }
+            if seen.is_empty() { "nothing stands there".to_owned() } else { format!("there are: {}", list(&seen)) }
+        };
+        let (what, help) = match step {
+            Step::Key(key) => match nearest(key, keys()) {
+                Some(near) => (format!("has no `{key}`"), format!("did you mean `{near}`?")),
+                None => (format!("has no `{key}`"), there(keys().collect())),
+            },
+            Step::Item(_) | Step::Each => {
+                let items = at.iter().map(|from| from.node.items().len()).max().unwrap_or_default();
+                let what = match step {
+                    Step::Item(number) => format!("has no item {number}"),
+                    _ => "has no items".to_owned(),
+                };
+                (what, format!("it has {items} of them, counted from 0"))
+            }
+            Step::With(keys, value) => {
+                let candidates = at.iter().flat_map(|from| from.candidates());
+                let texts: Vec<Rc<Node>> = candidates.filter_map(|one| dig(&one, keys)).collect();
+                let texts: Vec<&str> = texts.iter().filter_map(|node| node.text()).collect();
+                let what = format!("has nothing with `{}={value}`", keys.join("."));
+                match nearest(value, texts.iter().copied()) {
+                    Some(near) => (what, format!("did you mean `{near}`?")),
+                    None => (what, there(texts)),
+                }
+            }
+        };
+        let before = self.before(place);
+        let subject =
+            if before.is_empty() { format!("`{}`", text.path()) } else { format!("`{before}` of `{}`", text.path()) };
+        text.problem(&span, format!("{subject} {what}")).help(help)
+    }
+
+    /// The way up to the step at `place`.
+    fn before(&self, place: usize) -> String {
+        let mut text = String::new();
+        for step in &self.steps[..place] {
+            match step {
+                Step::Key(key) if text.is_empty() => text.push_str(key),
+                Step::Key(key) => text.push_str(&format!(".{key}")),
+                Step::Item(number) => text.push_str(&format!("[{number}]")),
+                Step::Each => text.push_str("[*]"),
+                Step::With(keys, value) => text.push_str(&format!("[{}={value}]", keys.join("."))),
+            }
+        }
+        text
+    }
+}
+
+impl Step {
+    fn take(&self, from: &Reached) -> Vec<Reached> {
+        match self {
+            Self::Key(key) => {
+                let own: Vec<Reached> = (from.node.entries().iter())
+                    .filter(|(name, _)| name.text() == Some(key))
+                    .map(|(name, value)| from.to(value, name.span.clone()))
+                    .collect();
+                if !own.is_empty() {
+                    return own;
+                }
+                // What a merge brings stands elsewhere.
+                let merged =
+                    from.node.get(key).map(|value| Reached::new(Rc::clone(value), Some(from.node.span.clone())));
+                merged.into_iter().collect()
+            }
+            Self::Item(number) => from.node.items().get(*number).map(|item| from.item(item)).into_iter().collect(),
+            Self::Each => from.node.items().iter().map(|item| from.item(item)).collect(),
+            Self::With(keys, value) => {
+                let has = |one: &Rc<Node>| dig(one, keys).is_some_and(|node| node.text() == Some(value));
+                let fits = from.candidates().into_iter().filter(has);
+                fits.map(|one| if Rc::ptr_eq(&one, &from.node) { from.clone() } else { from.item(&one) }).collect()
+            }
+        }
+    }
+}
+
+impl Reached {
+    fn new(node: Rc<Node>, shared: Option<Range<usize>>) -> Self {
+        let shared = shared.or_else(|| node.anchored.then(|| node.span.start..node.span.start));
+        Self { node, shared }
+    }
+
+    /// The value of a key that stands at `name`; where it is an alias, that place is named.
+    fn to(&self, value: &Rc<Node>, name: Range<usize>) -> Self {
+        let shared = self.shared.clone().or_else(|| value.anchored.then_some(name));
+        Self { node: Rc::clone(value), shared }
+    }
+
+    fn item(&self, item: &Rc<Node>) -> Self {
+        Self::new(Rc::clone(item), self.shared.clone())
+    }
+
+    /// What a filter chooses from: the items of a list, or the value itself.
+    fn candidates(&self) -> Vec<Rc<Node>> {
+        if self.node.items().is_empty() { vec![Rc::clone(&self.node)] } else { self.node.items().to_vec() }
+    }
+}
+
+fn dig(node: &Rc<Node>, keys: &[String]) -> Option<Rc<Node>> {
+    keys.iter().try_fold(Rc::clone(node), |node, key| node.get(key).cloned())
+}
+
+impl FromStr for Way {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let bad = |why: &str| NameError::new(format!("`{text}` is not a way to a value: {why}")).help(FORM);
+        if text.len() > LENGTH_MAX {
+            return Err(NameError::new(format!("a way has at most {LENGTH_MAX} characters")).help(FORM));
+        }
+        let (mut steps, mut rest) = (Vec::new(), text);
+        while !rest.is_empty() {
+            if let Some(inner) = rest.strip_prefix('[') {
+                let (step, after) =
+                    bracket(inner).ok_or_else(|| bad("a bracket holds a number, `*` or `key=value`"))?;
+                steps.push(step);
+                rest = after;
+            } else {
+                if !steps.is_empty() {
+                    rest = rest.strip_prefix('.').ok_or_else(|| bad("keys are parted by `.`"))?;
+                }
+                let (name, after) = key(rest).ok_or_else(|| bad("a key is missing"))?;
+                steps.push(Step::Key(name));
+                rest = after;
+            }
+        }
+        if steps.is_empty() {
+            return Err(bad("it is empty"));
+        }
+        Ok(Self { text: text.to_owned(), steps })
+    }
+}
+
+/// A key and what comes after it.
+fn key(text: &str) -> Option<(String, &str)> {
+    if let Some(quoted) = text.strip_prefix('"') {
+        let (name, rest) = quoted.split_once('"')?;
+        return Some((name.to_owned(), rest));
+    }
+    let end = text.find(['.', '[', ']', '=', '"']).unwrap_or(text.len());
+    (end > 0).then(|| (text[..end].to_owned(), &text[end..]))
+}
+
+/// What stands in a bracket, and what comes after it.
+fn bracket(text: &str) -> Option<(Step, &str)> {
+    if let Some(rest) = text.strip_prefix("*]") {
+        return Some((Step::Each, rest));
+    }
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    if digits > 0
+        && let Some(rest) = text[digits..].strip_prefix(']')
+    {
+        return Some((Step::Item(text[..digits].parse().ok()?), rest));
+    }
+    let (mut keys, mut rest) = (Vec::new(), text);
+    loop {
+        let (name, after) = key(rest)?;
+        keys.push(name);
+        match after.strip_prefix('.') {
+            Some(more) => rest = more,
+            None => {
+                rest = after.strip_prefix('=')?;
+                break;
+            }
+        }
+    }
+    if let Some(quoted) = rest.strip_prefix('"') {
+        let (value, rest) = quoted.split_once("\"]")?;
+        return Some((Step::With(keys, value.to_owned()), rest));
+    }
+    let (value, rest) = rest.split_once(']')?;
+    (!value.is_empty()).then(|| (Step::With(keys, value.to_owned()), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(way: &str, yaml: &str, expected: &str) {
+        let text = Text::new("a.yaml", yaml.as_bytes()).unwrap();
+        let found = match way.parse::<Way>().unwrap().follow(&text, text.yaml().unwrap()) {
+            Ok(found) => found.iter().map(|node| yaml[node.span.clone()].to_owned()).collect::<Vec<_>>().join(" "),
+            Err(Unfit::Nothing(problem) | Unfit::Wrong(problem)) => {
+                let (line, _) = problem.position().unwrap();
+                format!("{line} ! {}; {}", problem.message, problem.help.unwrap())
+            }
+        };
+        assert_eq!(found, expected, "{way}");
+    }
+
+    const PODS: &str = "kind: Deployment\nmetadata: {name: web}\nspec:\n  containers:\n  - name: web\n    image: a:1\n  - \
+                        name: side\n    image: b:1\n---\nkind: Job\nmetadata: {name: web}\nspec:\n  containers:\n  - name: \
+                        web\n    image: c:1\n";
+
+    #[test]
+    fn a_way_leads_to_one_value() {
+        check("spec.containers[name=side].image", PODS, "b:1");
+        check("[kind=Job].spec.containers[name=web].image", PODS, "c:1");
+        check("[metadata.name=web][kind=Job].spec.containers[0].image", PODS, "c:1");
+        check("spec.containers[*].image", PODS, "a:1 b:1 c:1");
+        check("\"a.b\".c", "a.b: {c: 1}\n", "1");
+        check("a[\"b.c\"=\"d]\"].e", "a: [{b.c: 'd]', e: 1}]\n", "1");
+        check("[0]", "[a, b]\n", "a");
+    }
+
+    #[test]
+    fn a_way_that_leads_nowhere_or_to_several_places_says_what_is_there() {
+        check("spec.container[0]", PODS, "4 ! `spec` of `a.yaml` has no `container`; did you mean `containers`?");
+        check(
+            "spec.containers[name=wbe].image",
+            PODS,
+            "5 ! `spec.containers` of `a.yaml` has nothing with `name=wbe`; did you mean `web`?",
+        );
+        check("other", PODS, "1 ! `a.yaml` has no `other`; there are: `kind`, `metadata`, `spec`");
+        check(
+            "spec.containers[7]",
+            PODS,
+            "5 ! `spec.containers` of `a.yaml` has no item 7; it has 2 of them, counted from 0",
+        );
+        check(
+            "spec.containers[name=web].image",
+            PODS,
+            "15 ! `spec.containers[name=web].image` leads to 2 places of `a.yaml`: line 6, line 15; name one of them, as \
+             `[kind=Deployment][metadata.name=web].spec…` for one document of several, or all of them with `[*]`",
+        );
+        check(
+            "a",
+            "a: 1\na: 2\n",
+            "2 ! `a` leads to 2 places of `a.yaml`: line 1, line 2; name one of them, as \
+             `[kind=Deployment][metadata.name=web].spec…` for one document of several, or all of them with `[*]`",
+        );
+        check("a", "", "1 ! `a.yaml` has no `a`; nothing stands there");
+    }
+
+    #[test]
+    fn anchors_aliases_and_merges_on_the_way_are_refused() {
+        const SHARED: &str = "the way `WAY` leads over an anchor, an alias or a merge of `a.yaml`; write the value out in \
+                              full there, without `&`, `*` or `<<`: others share it";
+        let refused = |way: &str, yaml: &str, line: usize| {
+            check(way, yaml, &format!("{line} ! {}", SHARED.replace("WAY", way)));
+        };
+        refused("a.image", "a: &a\n  image: x\nb: *a\n", 1);
+        refused("b.image", "a: &a\n  image: x\nb: *a\n", 3);
+        refused("b.image", "a: &a {image: x}\nb:\n  <<: *a\n  c: 1\n", 3);
+        refused("a", "a: &x y\n", 1);
+        refused("a[0].b", "a: [&x {b: 1}]\n", 1);
+        check("b.image", "a: &a {image: x}\nb:\n  <<: *a\n  image: 1\n", "1");
+    }
+
+    #[test]
+    fn what_is_no_way_is_refused() {
+        for way in ["", ".a", "a.", "a..b", "a[", "a[]", "a[b]", "a[b=]", "a]b", "a[0]b", "\"a", "a[\"b=c]", "a[=b]"] {
+            assert!(way.parse::<Way>().is_err(), "{way}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Targets on whole files: a folder before and after for each kind, and files nobody thought of.
+
+mod random;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use pinstream::image::{PinnedRef, TagId};
+use pinstream::problem::{Problems, Rendered, Style};
+use pinstream::settings;
+use pinstream::target::{Edited, Editing, Found, Target};
+
+/// What `python:3.12` and `redis:7` are pinned to.
+fn pins(id: &TagId) -> Found {
+    let pin = |image: &str, byte: &str| {
+        let digest = format!("sha256:{}", byte.repeat(32)).parse().unwrap();
+        Found::At(PinnedRef { image: image.parse().unwrap(), digest })
+    };
+    match id.to_string().as_str() {
+        "python:3.12" => pin("docker.io/library/python:3.12", "ab"),
+        "redis:7" => pin("quay.io/acme/redis:7.4", "cd"),
+        _ => Found::Unknown(None),
+    }
+}
+
+fn targets(written: &str) -> Vec<Target> {
+    let (settings, problems) = settings::read(written.as_bytes());
+    assert_eq!(problems, []);
+    settings.targets
+}
+
+/// The files that targets change.
+fn edit(targets: &[Target], files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Edited>, Problems> {
+    let mut editing = Editing::new(targets, &pins);
+    let listed: Vec<String> = files.keys().cloned().collect();
+    for (path, numbers) in editing.files(&listed) {
+        editing.file(&path, files.get(&path).map(Vec::as_slice), &numbers);
+    }
+    editing.finish()
+}
+
+/// The same files with what targets change.
+fn applied(targets: &[Target], files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
+    let edited = match edit(targets, files) {
+        Ok(edited) => edited,
+        Err(problems) => panic!("{}", Rendered(&problems, Style::Plain)),
+    };
+    let mut files = files.clone();
+    for file in edited {
+        assert_eq!(files[&file.path], file.old.as_bytes());
+        files.insert(file.path, file.new.into_bytes());
+    }
+    files
+}
+
+fn read(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    fn collect(folder: &Path, path: &str, files: &mut BTreeMap<String, Vec<u8>>) {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = format!("{path}{}", entry.file_name().to_str().unwrap());
+            if entry.file_type().unwrap().is_dir() {
+                collect(&entry.path(), &format!("{path}/"), files);
+            } else {
+                files.insert(path, std::fs::read(entry.path()).unwrap());
+            }
+        }
+    }
+    let mut files = BTreeMap::new();
+    collect(folder, "", &mut files);
+    files
+}
+
+/// Applies the targets of a kind's folder to the files in `before`: they become those in `after`, and stay so.
+#[track_caller]
+fn golden(kind: &str) {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/targets")).join(kind);
+    let targets = targets(&std::fs::read_to_string(folder.join("pinstream.toml")).unwrap());
+    let (before, after) = (read(&folder.join("before")), read(&folder.join("after")));
+    assert!(before != after && before.keys().eq(after.keys()));
+    let found = applied(&targets, &before);
+    for (path, bytes) in &after {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        assert_eq!(text(&found[path]), text(bytes), "{path}");
+    }
+    assert_eq!(edit(&targets, &after).unwrap(), []);
+}
+
+#[test]
+fn yaml_files_change_by_the_bytes_of_the_value() {
+    golden("yaml");
+}
+
+#[test]
+fn json_files_change_by_the_bytes_of_the_value() {
+    golden("json");
+}
+
+#[test]
+fn toml_files_change_by_the_bytes_of_the_value() {
+    golden("toml");
+}
+
+#[test]
+fn kustomizations_change_by_the_bytes_of_the_value() {
+    golden("kustomize");
+}
+
+#[test]
+fn helm_values_change_by_the_bytes_of_the_value() {
+    golden("helm");
+}
+
+#[test]
+fn compose_files_change_by_the_bytes_of_the_value() {
+    golden("compose");
+}
+
+#[test]
+fn dockerfiles_change_by_the_bytes_of_the_value() {
+    golden("dockerfile");
+}
+
+#[test]
+fn workflows_change_by_the_bytes_of_the_value() {
+    golden("workflow");
+}
+
+#[test]
+fn lines_with_markers_change_by_the_bytes_of_the_value() {
+    golden("marker");
+}
+
+#[test]
+fn a_thousand_targets_in_two_hundred_files_are_written_within_a_second() {
+    let (mut written, mut files) = (String::new(), BTreeMap::new());
+    for file in 0..200 {
+        let mut text = "kind: List\nitems:\n".to_owned();
+        for item in 0..20 {
+            text += &format!(
+                "- kind: Deployment\n  metadata: {{name: app{item}}}\n  spec:\n    template:\n      spec:\n        \
+                 containers:\n        - name: web\n          image: python:3 # app\n          env: [{{name: A, value: b}}]\n"
+            );
+        }
+        for item in 0..5 {
+            written += &format!(
+                "[[target]]\nfrom = \"python:3.12\"\nyaml = {{ path = \"deploy/{file}.yaml\", at = \
+                 \"items[metadata.name=app{item}].spec.template.spec.containers[name=web].image\" }}\n"
+            );
+        }
+        files.insert(format!("deploy/{file}.yaml"), text.into_bytes());
+    }
+    let targets = targets(&written);
+    assert_eq!(targets.len(), 1_000);
+    let start = Instant::now();
+    let edited = edit(&targets, &files).unwrap();
+    let took = start.elapsed();
+    println!("1 000 targets in 200 files in {took:?}");
+    assert_eq!(edited.iter().map(|file| file.edits.len()).sum::<usize>(), 1_000);
+    let new = format!("docker.io/library/python:3.12@sha256:{}", "ab".repeat(32));
+    for file in edited {
+        assert_eq!(file.old, file.new.replace(&new, "python:3"));
+        assert!(
+            file.new.matches(&new).count() == 5 && file.new.lines().nth(2 + 9 * 5 + 7).unwrap().contains("python:3 ")
+        );
+    }
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
