@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::git::{self, Files};
 use crate::image::{RegistryHost, StreamName, TagId, TagName};
 use crate::lock::{self, Lock};
-use crate::problem::{Problem, Problems, SourceFile};
+use crate::problem::{Place, Problem, Problems, SourceFile};
 use crate::settings::globs::TagGlobs;
 use crate::settings::policy::Policy;
 use crate::settings::schedule::Schedules;
@@ -66,9 +66,7 @@ impl Root {
 
     /// The error that no tag is named `word`.
     pub fn no_such_tag(&self, word: &str) -> NoSuchTag {
-        let score = |id: &TagId| strsim::jaro_winkler(&id.to_string(), word);
-        let best = self.definitions.tags.keys().max_by(|a, b| score(a).total_cmp(&score(b)));
-        NoSuchTag { word: word.to_owned(), near: best.filter(|best| score(best) > 0.7).cloned() }
+        NoSuchTag { word: word.to_owned(), near: self.definitions.nearest(word).cloned() }
     }
 
     /// Reads a root from its files: `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml`, by path from the root.
@@ -81,6 +79,10 @@ impl Root {
         let (settings, mut problems) = read_settings(files, &mut schedules);
         let whole = problems.is_empty();
         let (definitions, found) = read_streams(files, &settings, whole, &mut schedules);
+        // What could not be read may define what is not there.
+        if found.is_empty() {
+            problems.extend(unknown_tags_of_targets(&settings, &definitions));
+        }
         problems.extend(found);
         let lock = read_lock(files).map_err(|found| problems.extend(found)).unwrap_or_default();
         Problems::none_or(problems)?;
@@ -128,6 +130,25 @@ impl Root {
         let mirrors = self.settings.registries.values().flat_map(|registry| &registry.mirrors);
         images.chain(discovered).chain(mirrors.map(|mirror| &mirror.registry)).collect()
     }
+}
+
+/// Targets that write tags which no stream defines. What a stream discovers is not known before it is listed.
+fn unknown_tags_of_targets<'a>(
+    settings: &'a Settings,
+    definitions: &'a Definitions,
+) -> impl Iterator<Item = Problem> + 'a {
+    settings.targets.iter().filter_map(|target| {
+        let from = target.from.as_ref()?;
+        if definitions.tags.contains_key(from) || definitions.discover.contains_key(&from.stream) {
+            return None;
+        }
+        let Place { file, span } = &target.place;
+        let problem = Problem::at(file, span.clone(), format!("a target writes `{from}`, which no stream defines"));
+        Some(problem.help(match definitions.nearest(&from.to_string()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("define it in `{FOLDER}{}.toml`", from.stream),
+        }))
+    })
 }
 
 fn read_settings(files: &Files, schedules: &mut Schedules) -> (Settings, Vec<Problem>) {

@@ -104,6 +104,13 @@ impl Definitions {
     pub fn follows(&self, id: &TagId) -> bool {
         matches!(self.tags.get(id), Some(Tag { source: Source::Follow(_), .. }))
     }
+
+    /// The tag that `word` was most likely meant to be.
+    pub fn nearest(&self, word: &str) -> Option<&TagId> {
+        let score = |id: &TagId| strsim::jaro_winkler(&id.to_string(), word);
+        let best = self.tags.keys().max_by(|a, b| score(a).total_cmp(&score(b)));
+        best.filter(|best| score(best) > 0.7)
+    }
 }
 
 impl Source {

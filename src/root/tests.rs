@@ -274,3 +274,32 @@ fn what_the_policy_forbids_is_said_of_remote_hooks_registries_and_mirrors() {
     ");
     assert!(root.refused(&Policy::read("p", b"").unwrap(), Some("x")).is_empty());
 }
+
+#[test]
+fn a_target_of_a_tag_that_is_nowhere_is_told_the_nearest() {
+    let target = |from: &str| format!("[[target]]\nfrom = \"{from}\"\nyaml = {{ path = \"a.yaml\", at = \"a\" }}\n");
+    let settings = [target("python:3.13"), target("node:22"), target("app:new"), target("python:3.12")].concat();
+    let discover = "[discover]\nrepository = \"quay.io/acme/app\"\n";
+    let said = said(&[
+        ("pinstream.toml", &settings),
+        ("streams/python.toml", "[tags]\n\"3.12\" = \"docker.io/library/python:3.12\"\n"),
+        ("streams/app.toml", discover),
+    ]);
+    insta::assert_snapshot!(said, @r"
+    error: a target writes `python:3.13`, which no stream defines
+     --> pinstream.toml:1:1
+      |
+    1 | [[target]]
+      | ^^^^^^^^^^
+      |
+      = help: did you mean `python:3.12`?
+
+    error: a target writes `node:22`, which no stream defines
+     --> pinstream.toml:4:1
+      |
+    4 | [[target]]
+      | ^^^^^^^^^^
+      |
+      = help: define it in `streams/node.toml`
+    ");
+}
