@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 pub use error::ForgeError;
 pub use instance::Environment;
 
+use crate::proposal::hidden::is_same;
 use crate::proposal::known::{Draft, Known, KnownState};
 use crate::registry::{Limits, Lookup, Proxies, TRIES};
 use crate::settings::publish::{ForgeKind, Publish, Reviewer};
@@ -289,7 +290,7 @@ impl Forge {
     /// over.
     async fn refresh(&self, found: &Known, wanted: &Draft) -> Result<Proposed, ForgeError> {
         let notes = Vec::new();
-        if body::is_same(&found.title, &wanted.title) && body::is_same(&found.body, &wanted.body) {
+        if is_same(&found.title, &wanted.title) && is_same(&found.body, &wanted.body) {
             return Ok(Proposed { outcome: Outcome::Unchanged, found: found.clone(), notes });
         }
         let now = self.write(found, wanted).await?;

@@ -122,13 +122,15 @@ pub fn shown(url: &str) -> String {
     address::Address::parse(url).map_or_else(|_| url.to_owned(), |address| address.shown().to_owned())
 }
 
-/// A commit to be put on a branch: one file, on one parent.
+/// A commit to be put on a branch: the lock and the files of targets, on one parent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The commit it stands on, and the tip the branch must still have.
     pub parent: CommitId,
     /// The whole text of the lock.
     pub lock: String,
+    /// Further files of the root, which are there already, by their path from it.
+    pub files: Files,
     /// The commit's message.
     pub message: String,
     /// Author and committer.

@@ -1,10 +1,11 @@
-//! The line, top to bottom: load → list, consult → plan → resolve → pin → explain → commit → publish → notify.
+//! The line, top to bottom: load → list, consult → plan → resolve → pin → explain → edit → commit → publish → notify.
 //!
 //! Only this file knows the order of the steps, and no step names another one's act. A pass whose commit does not land
 //! begins again at the new tip; what others landed there stands, and what it was about to change it asks for anew.
 
 pub mod commit;
 pub mod consult;
+pub mod edit;
 pub mod explain;
 pub mod fetch;
 pub mod list;
@@ -29,7 +30,7 @@ use crate::judge::Judge;
 use crate::lock::{Lock, diff};
 use crate::problem::Problems;
 use crate::report::exit::Exit;
-use crate::report::{End, Outcome, Report, Row, Wrong};
+use crate::report::{End, FileRow, Outcome, Report, Row, Wrong};
 use crate::root::{NoSuchTag, Root};
 use crate::settings::adoption::{Kept, Waiting};
 use crate::settings::globs::TagGlobs;
@@ -216,7 +217,13 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             Imports::None => Explained::new(),
         };
         let is_landed = request.effect != Effect::Show && publish.is_none();
-        let change = if is_landed { commit::commit(&scene, &request.root, &next, &moves, &explained)? } else { None };
+        let is_meant = |id: &TagId| request.only.as_ref().is_none_or(|only| only.matches(id));
+        let edited = match &publish {
+            Some(_) => Vec::new(),
+            None => edit::edit(world, &scene.sight.tip, &scene.root, &next, &is_meant).await?,
+        };
+        let change =
+            if is_landed { commit::commit(&scene, &request.root, &next, &moves, &explained, &edited)? } else { None };
         let is_plan = request.effect == Effect::Show && *next != scene.root.lock;
         let message = match &scene.root.settings.publish {
             _ if !is_plan => None,
@@ -242,8 +249,10 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             Some(publish) => {
                 let memory = &memory.state.memory;
                 let basis = propose::Basis { next: &next, explained: &explained, drafted: &drafted, memory };
-                let commit =
-                    |lock: &Lock, moves: &[diff::Move]| commit::commit(&scene, &request.root, lock, moves, &explained);
+                let commit = async |lock: &Lock, moves: &[diff::Move], is_meant: &dyn Fn(&TagId) -> bool| {
+                    let edited = edit::edit(world, &scene.sight.tip, &scene.root, lock, is_meant).await?;
+                    Ok(commit::commit(&scene, &request.root, lock, moves, &explained, &edited)?)
+                };
                 propose::propose(world, request, &scene, publish, basis, commit).await?
             }
             None => propose::Outcome::default(),
@@ -288,6 +297,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             end,
             rows,
             remotes: abroad.rows(&scene.root.settings),
+            files: edited.into_iter().map(FileRow::of).collect(),
             hooks: Vec::new(),
             message,
             notes,

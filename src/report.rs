@@ -18,6 +18,7 @@ use crate::lock::diff::{Change, Move, Side, side};
 use crate::registry::{FailureKind, ImportError};
 use crate::settings::adoption::{Kept, Waiting};
 use crate::stream::{Source, Tag};
+use crate::target::Edited;
 use exit::Exit;
 
 /// What a pass did.
@@ -37,6 +38,8 @@ pub struct Report {
     pub remotes: Vec<RemoteRow>,
     /// The proposals, in the order of their branches.
     pub proposals: Vec<ProposalRow>,
+    /// The files that targets change, in the order of their paths.
+    pub files: Vec<FileRow>,
     /// The hooks that had something to do, in the order of the settings.
     pub hooks: Vec<HookRow>,
     /// The message that a commit would have, or what proposals would say; none where that was done, or nothing is to be
@@ -195,6 +198,24 @@ pub struct RemoteRow {
     pub commit: CommitId,
 }
 
+/// A file that targets change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRow {
+    /// Its path, from the root.
+    pub path: String,
+    /// The lines that are written over, from 1.
+    pub lines: Vec<usize>,
+}
+
+impl FileRow {
+    /// The row of a file.
+    pub fn of(file: Edited) -> Self {
+        let mut lines: Vec<usize> = file.edits.iter().map(|edit| edit.line).collect();
+        lines.dedup();
+        Self { path: file.path, lines }
+    }
+}
+
 /// One hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookRow {
@@ -351,8 +372,13 @@ impl Report {
         rows.chain(hooks).chain(errors).fold(Exit::Success, Exit::worst)
     }
 
-    /// Whether the lock is another one after the pass, or would be.
+    /// Whether the lock, or a file of a target, is another one after the pass, or would be.
     pub fn changes(&self) -> bool {
+        self.changes_lock() || !self.files.is_empty()
+    }
+
+    /// Whether the lock is another one after the pass, or would be.
+    pub fn changes_lock(&self) -> bool {
         self.rows.iter().any(|row| row.outcome.is_change())
     }
 }
@@ -423,6 +449,7 @@ pub(crate) mod sample {
                 hook("slow", HookOutcome::Elsewhere, ""),
             ],
             message: None,
+            files: vec![FileRow { path: "deploy/web.yaml".to_owned(), lines: vec![4, 12] }],
             errors: Vec::new(),
             notes: vec!["the remote takes no state ref: the state is kept on this machine".to_owned()],
         }

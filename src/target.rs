@@ -269,14 +269,24 @@ impl<'a> Editing<'a> {
                         edits.push((number, Edit { from, line, was, span, new }));
                     }
                 }
-                Err(Unfit::Nothing(problem)) if target.path.is_glob() => {
-                    self.missed.entry(number).or_insert(problem);
+                Err(Unfit::Nothing(problem)) if target.path.is_glob() => self.miss(number, problem),
+                Err(Unfit::Nothing(problem) | Unfit::Wrong(problem)) => {
+                    self.looked[number].1 = true;
+                    self.problems.push(problem);
                 }
-                Err(Unfit::Nothing(problem) | Unfit::Wrong(problem)) => self.problems.push(problem),
             }
         }
         if let Some(text) = text {
             self.write(&text, edits);
+        }
+    }
+
+    /// Keeps that a file has no place of a target: of several, the first that has a near one.
+    fn miss(&mut self, number: usize, problem: Problem) {
+        let is_near = |problem: &Problem| problem.help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
+        let kept = self.missed.entry(number).or_insert_with(|| problem.clone());
+        if is_near(&problem) && !is_near(kept) {
+            *kept = problem;
         }
     }
 

@@ -67,6 +67,9 @@ pub struct ReportV1 {
     pub remotes: Vec<RemoteV1>,
     /// The proposals, where moves are proposed.
     pub proposals: Vec<ProposalV1>,
+    /// The files that targets change; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileV1>,
     /// All hooks that had something to do.
     pub hooks: Vec<HookV1>,
     /// Anything else that people should know.
@@ -132,6 +135,15 @@ pub struct ErrorV1 {
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+}
+
+/// A file that targets change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct FileV1 {
+    /// Its path from the root.
+    pub path: String,
+    /// The lines that are written over, from 1.
+    pub lines: Vec<usize>,
 }
 
 /// One hook of a report.

@@ -30,6 +30,7 @@ use crate::settings::publish::Publish;
 use crate::settings::remote::RemoteSettings;
 use crate::settings::{Settings, Sign};
 use crate::state::{Owner, State};
+use crate::target::path::FilePath;
 
 /// What is going on, for somebody who waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,9 @@ pub trait World {
 
     /// One further file of the root at `commit`; none where it is not there.
     fn file(&self, commit: &CommitId, path: &str) -> impl Future<Output = Result<Option<RepoFile>, GitError>>;
+
+    /// The plain files of the root at `commit` that `patterns` mean.
+    fn paths(&self, commit: &CommitId, patterns: &[FilePath]) -> impl Future<Output = Result<Vec<String>, GitError>>;
 
     /// Of moves to `candidates`, those that people took back in the history of `tip`; none where that is not at hand.
     fn taken_back(

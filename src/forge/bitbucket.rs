@@ -237,7 +237,7 @@ mod tests {
     [//]: # (pinstream: {"a": "%281%29 %5C 100%2528"})
     end
     "#);
-        assert!(body::is_same(&show(&hidden), &body), "{hidden}");
+        assert!(crate::proposal::hidden::is_same(&show(&hidden), &body), "{hidden}");
     }
 
     #[test]

@@ -25,14 +25,6 @@ pub(super) fn is_withdrawn(body: &str) -> bool {
     body.lines().any(|line| hidden(line) == Some(WITHDRAWN))
 }
 
-/// Whether two texts differ in no more than blank lines and the ends of lines, which forges and their editors change.
-pub(super) fn is_same(a: &str, b: &str) -> bool {
-    fn lines(text: &str) -> impl Iterator<Item = &str> {
-        text.lines().map(str::trim_end).filter(|line| !line.is_empty())
-    }
-    lines(a).eq(lines(b))
-}
-
 /// One line of at most `max`.
 pub(super) fn title(text: &str, max: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -132,12 +124,6 @@ mod tests {
         assert_eq!(title(" Move\npython:3.12 ", 256), "Move python:3.12");
         assert_eq!(title("Move a lot", 7), "Move a…");
         assert_eq!(title("😀😀😀", 5), "😀😀…");
-    }
-
-    #[test]
-    fn what_a_forge_does_to_lines_is_no_difference() {
-        assert!(is_same("a\r\nb  \r\n", "a\nb"));
-        assert!(is_same("a\n\nb", "a\nb") && !is_same("a\nb", "a b"));
     }
 
     #[test]

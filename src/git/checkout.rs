@@ -111,6 +111,19 @@ impl Checkout {
         Ok(CommitId(self.resolve(revision)?.to_string()))
     }
 
+    /// Whether Git ignores what is at `path` of the work tree, and holds nothing of it.
+    pub fn ignores(&self, path: &Path, is_folder: bool) -> bool {
+        let Ok(inside) = path.strip_prefix(&self.folder) else { return false };
+        if !self.repository.is_path_ignored(inside).unwrap_or(false) {
+            return false;
+        }
+        let Ok(index) = self.repository.index() else { return true };
+        match is_folder {
+            true => index.find_prefix(inside.join("")).is_err(),
+            false => index.get_path(inside, 0).is_none(),
+        }
+    }
+
     /// Whether its history ends early, as `git clone --depth` leaves it.
     pub fn is_shallow(&self) -> bool {
         self.repository.is_shallow()

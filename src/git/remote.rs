@@ -25,6 +25,7 @@ use super::wire::{Tips, Wanted, Wire};
 use super::{Change, CommitId, Files, GitError, Push, RepoFile, STATE_REF, Sight, TipLock, limit_process};
 use crate::image::{Digest, TagId};
 use crate::settings::{Author, Sign};
+use crate::target::path::FilePath;
 
 /// Where a remote is and what may be used to reach it.
 pub struct RemoteSetup {
@@ -215,6 +216,15 @@ impl Remote {
         self.with_commit(commit, |objects, id| objects.file(id, &path))
     }
 
+    /// The plain files of the root at `commit` that `patterns` mean.
+    ///
+    /// # Errors
+    /// Where the commit cannot be had, or they are too many.
+    pub fn paths(&mut self, commit: &CommitId, patterns: &[FilePath]) -> Result<Vec<String>, GitError> {
+        let root = self.root.clone();
+        self.with_commit(commit, |objects, id| objects.paths(id, &root, patterns))
+    }
+
     /// Of moves to `candidates`, those that people took back in the history of `tip`; none where that is not at hand.
     ///
     /// # Errors
@@ -253,10 +263,11 @@ impl Remote {
         Ok(signer)
     }
 
-    /// Puts one commit with the new lock on the branch, if its tip is still `change.parent`.
+    /// Puts one commit with the new lock, and files that are written over, on the branch, if its tip is still
+    /// `change.parent`.
     ///
     /// # Errors
-    /// Where the remote refuses it, there is no plain file at the lock's path, or it cannot be signed.
+    /// Where the remote refuses it, there is no plain file at the path of one of them, or it cannot be signed.
     pub fn land(&mut self, branch: &str, change: &Change, now: Timestamp) -> Result<Push<CommitId>, GitError> {
         let reference = BranchName::parse(branch)?.reference();
         let (parent, new) = self.commit_on(change, now)?;
@@ -266,11 +277,18 @@ impl Remote {
     /// Writes the commit that `change` is, and gives its parent and its id; no ref names it yet.
     fn commit_on(&mut self, change: &Change, now: Timestamp) -> Result<(Oid, Oid), GitError> {
         let path = self.root.join(crate::lock::FILE_NAME)?;
+        let files = change.files.iter().map(|(path, bytes)| Ok((self.root.join(path)?, bytes)));
+        let files = files.collect::<Result<Vec<_>, GitError>>()?;
         let signer = change.sign.map(|sign| self.signer(sign, now)).transpose()?;
         self.with_commit(&change.parent, |objects, parent| {
             let blob = objects.write(ObjectType::Blob, change.lock.as_bytes())?;
             let tree = objects.put(Some(objects.top(parent)?), &path, Leaf::File(blob))?;
-            let tree = tree.ok_or_else(|| GitError::Local("the new tree is empty".to_owned()))?;
+            let mut tree = tree.ok_or_else(|| GitError::Local("the new tree is empty".to_owned()))?;
+            for (path, bytes) in &files {
+                let blob = objects.write(ObjectType::Blob, bytes)?;
+                let edited = objects.put(Some(tree), path, Leaf::Edited(blob))?;
+                tree = edited.ok_or_else(|| GitError::Local("the new tree is empty".to_owned()))?;
+            }
             let words = Words { message: &change.message, author: &change.author, signer: signer.as_deref() };
             Ok((parent, commit(objects.repository, tree, Some(parent), words, now)?))
         })

@@ -3,10 +3,13 @@
 //! Trees are read from their bytes, not through a work tree: a symbolic link or a submodule is an entry with a mode
 //! that is refused, and a path out of the repository cannot be expressed. Sizes are known before anything is read.
 
+mod patterns;
+
 use git2::{ObjectType, Odb, Oid};
 
 use super::message::{is_format, local, shown};
 use super::{Files, GitError, RepoFile};
+use crate::target::path::OF_FORGES;
 
 /// The largest tree object that is read, in bytes.
 const TREE_MAX: usize = 64 << 20;
@@ -64,7 +67,7 @@ fn is_plain_part(part: &str) -> bool {
         && part.bytes().all(|b| (b.is_ascii_graphic() || b == b' ') && b != b'\\' && b != b':')
         && !part.starts_with(' ')
         && !part.ends_with([' ', '.'])
-        && !lower.starts_with(".git")
+        && (!lower.starts_with(".git") || OF_FORGES.contains(&part))
         && !lower.starts_with("git~")
 }
 
@@ -131,6 +134,8 @@ impl Entry {
 pub(super) enum Leaf {
     /// A plain file, where a plain file or nothing is.
     File(Oid),
+    /// A file in place of one that is there, which keeps its mode.
+    Edited(Oid),
     /// A folder in place of a folder or nothing; none removes it.
     Folder(Option<Oid>),
 }
@@ -353,18 +358,25 @@ impl<'r> Objects<'r> {
         let Some((name, rest)) = parts.split_first() else {
             return match leaf {
                 Leaf::Folder(folder) => Ok(folder),
-                Leaf::File(_) => Err(refuse(at, "a file has a name")),
+                Leaf::File(_) | Leaf::Edited(_) => Err(refuse(at, "a file has a name")),
             };
         };
         let mut entries = tree.map_or_else(|| Ok(Vec::new()), |tree| self.entries(tree, at))?;
         let path = below(at, name);
         let old = entries.iter().position(|entry| entry.name == name.as_bytes()).map(|index| entries.remove(index));
-        let is_file = rest.is_empty() && matches!(leaf, Leaf::File(_));
-        let wanted = if is_file { Kind::Plain } else { Kind::Folder };
-        if let Some(old) = old.as_ref().filter(|old| old.kind() != wanted) {
+        let is_wanted = |kind| match leaf {
+            Leaf::File(_) if rest.is_empty() => kind == Kind::Plain,
+            Leaf::Edited(_) if rest.is_empty() => matches!(kind, Kind::Plain | Kind::Executable),
+            _ => kind == Kind::Folder,
+        };
+        if let Some(old) = old.as_ref().filter(|old| !is_wanted(old.kind())) {
             return Err(refuse(&path, old.kind().word()));
         }
         let new = match leaf {
+            Leaf::Edited(blob) if rest.is_empty() => {
+                let old = old.ok_or_else(|| refuse(&path, "it is not there"))?;
+                Some((old.mode, blob))
+            }
             Leaf::File(blob) if rest.is_empty() => Some((b"100644".to_vec(), blob)),
             _ => self.put_parts(old.map(|old| old.id), rest, leaf, &path)?.map(|id| (b"40000".to_vec(), id)),
         };

@@ -30,6 +30,13 @@ pub fn remembering(text: &str, moves: &[Move]) -> String {
     format!("{}\n\n{}\n", lines.collect::<Vec<_>>().join("\n"), Remembered::of(moves).line())
 }
 
+/// The words of a proposal of files alone, of which `list` tells.
+pub fn of_files(list: &str) -> String {
+    // Trailers belong to the commit.
+    let list = list.trim().split("\n\n").next().unwrap_or_default();
+    format!("These files do not hold what the lock pins.\n\n{list}\n")
+}
+
 /// The words of a proposal of `moves`.
 pub fn words(moves: &[Move], explained: &Explained) -> String {
     let mut out = String::new();

@@ -1,4 +1,4 @@
-//! Seventh step: the commit, where there is anything to commit. Pure.
+//! Eighth step: the commit, where there is anything to commit. Pure.
 
 use crate::explain::Explained;
 use crate::lock::diff::Move;
@@ -6,11 +6,13 @@ use crate::lock::{Lock, encode};
 use crate::problem::Problems;
 use crate::report::message as messages;
 use crate::settings::GitSettings;
+use crate::target::Edited;
 use crate::world::Change;
 
 use super::load::Scene;
 
-/// The commit that takes the lock of the root in the folder `root` to `next` by `moves`, none where it already is.
+/// The commit that takes the lock of the root in the folder `root` to `next` by `moves`, and files to what their targets
+/// make of them; none where all of it already is.
 ///
 /// # Errors
 /// Where that lock could not be read again.
@@ -20,20 +22,22 @@ pub fn commit(
     next: &Lock,
     moves: &[Move],
     explained: &Explained,
+    edited: &[Edited],
 ) -> Result<Option<Change>, Problems> {
-    let lock = &scene.root.lock;
-    if next == lock {
+    let is_pinned = next == &scene.root.lock;
+    if is_pinned && edited.is_empty() {
         return Ok(None);
     }
     let GitSettings { author, sign, .. } = scene.root.settings.git.clone();
     let text = encode::encode(next);
     encode::fits(text.len())?;
     let parent = scene.sight.tip.clone();
-    let message = message(scene, moves, explained)?;
+    let message = if is_pinned { messages::of_files(edited) } else { message(scene, moves, explained)? };
     Ok(Some(Change {
         message: messages::with_trailers(&message, root, &parent, text.as_bytes()),
         parent,
         lock: text,
+        files: edited.iter().map(|file| (file.path.clone(), file.new.clone().into_bytes())).collect(),
         author: author.unwrap_or_default(),
         sign,
     }))

@@ -15,7 +15,7 @@ use crate::lock::Lock;
 use crate::lock::diff::{Move, moves};
 use crate::problem::Problems;
 use crate::proposal::body;
-use crate::proposal::hidden::hidden;
+use crate::proposal::hidden::{hidden, is_same};
 use crate::proposal::{self, Remembered, Scope};
 use crate::report::exit::Exit;
 use crate::report::message as messages;
@@ -30,6 +30,9 @@ use crate::world::{Change, Draft, Known, KnownState, Opened, World};
 use super::load::Scene;
 use super::pin::Failures;
 use super::{PassError, Request};
+
+/// The group of files that are put right without a move. No stream and no set is called so.
+const FILES: &str = "-targets";
 
 /// What stands on the branches of proposals of this root.
 pub type Drafted = BTreeMap<String, Proposed>;
@@ -96,7 +99,8 @@ pub fn carry(
     locks.fold(next, |next, lock| proposal::carry(&scene.root, next, &lock, is_open))
 }
 
-/// Proposes the moves from the root's lock to `basis.next`; `commit` makes the commit of a lock and its moves.
+/// Proposes the moves from the root's lock to `basis.next`, and files that are not what their targets make of it;
+/// `commit` makes the commit of a lock and its moves, with the targets of these tags and of those that are meant besides.
 ///
 /// # Errors
 /// What stopped the remote. What the forge says is in the outcome.
@@ -106,7 +110,7 @@ pub async fn propose<W: World>(
     scene: &Scene,
     publish: &Publish,
     basis: Basis<'_>,
-    commit: impl Fn(&Lock, &[Move]) -> Result<Option<Change>, Problems>,
+    commit: impl AsyncFn(&Lock, &[Move], &dyn Fn(&TagId) -> bool) -> Result<Option<Change>, PassError>,
 ) -> Result<Outcome, PassError> {
     let mut outcome = Outcome::default();
     let base = &scene.root.lock;
@@ -124,12 +128,16 @@ pub async fn propose<W: World>(
         }
     });
     let names = |next: &Lock| proposal::groups(&scene.root.definitions, base, next, |id| publish.group.name(id));
-    let wanted: BTreeSet<String> = names(&next).keys().map(|group| scope.branch(group)).collect();
-    let branches: Vec<String> = wanted.iter().chain(basis.drafted.keys()).cloned().collect();
+    // What people wrote over is put right along with moves of the same tag, else by itself.
+    let moving: BTreeSet<TagId> = names(&next).into_values().flatten().collect();
+    let files = commit(base, &[], &|id| !moving.contains(id)).await?;
+    let of_files = files.as_ref().map(|_| scope.branch(FILES));
+    let wanted = names(&next).into_keys().map(|group| scope.branch(&group)).chain(of_files.clone());
+    let branches: BTreeSet<String> = wanted.chain(basis.drafted.keys().cloned()).collect();
+    let branches: Vec<String> = branches.into_iter().collect();
     if branches.is_empty() {
         return Ok(outcome);
     }
-    let branches: Vec<String> = branches.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
     let known = match world.proposals(publish, &scene.sight.branch, &branches).await {
         Ok(known) => known,
         Err(error) => {
@@ -156,7 +164,7 @@ pub async fn propose<W: World>(
     for (group, tags) in &groups {
         let branch = scope.branch(group);
         let (lock, moves) = proposal::moves_of(base, &next, tags);
-        let Some(change) = commit(&lock, &moves)? else { continue };
+        let Some(change) = commit(&lock, &moves, &|_| false).await? else { continue };
         let pass = Pass { world, publish, scene, outcome: &mut outcome };
         let row = pass.group(&branch, basis.drafted.get(&branch), open_of(&branch), change, (&moves, basis)).await?;
         // What stands there beside a person's commit is still proposed, by them.
@@ -164,8 +172,20 @@ pub async fn propose<W: World>(
         outcome.tags.extend(tags.iter().filter(|_| is_there).cloned());
         outcome.rows.push(row);
     }
-    let left = basis.drafted.iter().filter(|(branch, _)| !groups.keys().any(|group| scope.branch(group) == **branch));
-    for (branch, found) in left {
+    let mut used: BTreeSet<String> = groups.keys().map(|group| scope.branch(group)).collect();
+    if let (Some(branch), Some(change)) = (of_files, files) {
+        let (_, body) = words(publish, &change.message, &[], basis.explained)?;
+        let is_declined =
+            |one: &Known| one.branch == branch && one.state == KnownState::Closed && is_same(&one.body, &body);
+        // Closed by a person, it is not proposed again until it would be something else.
+        if !known.iter().any(is_declined) {
+            let pass = Pass { world, publish, scene, outcome: &mut outcome };
+            let row = pass.group(&branch, basis.drafted.get(&branch), open_of(&branch), change, (&[], basis)).await?;
+            outcome.rows.push(row);
+            used.insert(branch);
+        }
+    }
+    for (branch, found) in basis.drafted.iter().filter(|(branch, _)| !used.contains(*branch)) {
         let pass = Pass { world, publish, scene, outcome: &mut outcome };
         let row = pass.nothing_left(branch, found, open_of(branch)).await?;
         outcome.rows.extend(row);
@@ -181,7 +201,12 @@ fn words(
     moves: &[Move],
     explained: &Explained,
 ) -> Result<(String, String), Problems> {
-    let (mut title, mut text) = (message.lines().next().unwrap_or_default().to_owned(), body::words(moves, explained));
+    let (title, rest) = message.split_once('\n').unwrap_or((message, ""));
+    let mut title = title.to_owned();
+    if moves.is_empty() {
+        return Ok((title, body::remembering(&body::of_files(rest), moves)));
+    }
+    let mut text = body::words(moves, explained);
     let of = |template: &Template, title: &str, text: &str| {
         messages::for_proposal(template, moves, explained, (title, text)).map_err(|problem| Problems(vec![problem]))
     };
@@ -246,7 +271,7 @@ impl<W: World> Pass<'_, W> {
                 return Ok(row(ProposalOutcome::Left(left), open));
             }
             // The same lock on an older tip says the same: building it anew would only start checks again.
-            Some(found) if found.lock.as_deref() == Some(change.lock.as_bytes()) => {}
+            Some(found) if self.holds(found, &change).await? => {}
             there => {
                 is_new = true;
                 match self.world.propose(branch, there.map(|found| &found.tip), &change).await? {
@@ -278,6 +303,20 @@ impl<W: World> Pass<'_, W> {
             }
             Err(error) => Ok(row(self.outcome.fail(&error), open)),
         }
+    }
+
+    /// Whether all that `change` writes stands there already.
+    async fn holds(&self, found: &Proposed, change: &Change) -> Result<bool, PassError> {
+        if found.lock.as_deref() != Some(change.lock.as_bytes()) {
+            return Ok(false);
+        }
+        for (path, bytes) in &change.files {
+            let there = self.world.file(&found.tip, path).await?;
+            if there.is_none_or(|file| file.bytes != *bytes) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Closes the proposal of a branch that has nothing left to propose, and takes the branch away. One that a person

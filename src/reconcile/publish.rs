@@ -1,4 +1,4 @@
-//! Eighth step: puts the commit on the branch, if the branch is still where it was read.
+//! Ninth step: puts the commit on the branch, if the branch is still where it was read.
 
 use crate::git::{CommitId, GitError, Push};
 use crate::world::{Change, World};

@@ -1,7 +1,7 @@
 //! A report as `pinstream.report/v1`.
 
 use super::exit::Exit;
-use super::{End, HookOutcome, HookRow, Outcome, ProposalOutcome, ProposalRow, RemoteRow, Report, Row, Wrong};
+use super::{End, FileRow, HookOutcome, HookRow, Outcome, ProposalOutcome, ProposalRow, RemoteRow, Report, Row, Wrong};
 use crate::git::CommitId;
 use crate::hook::HookExit;
 use crate::registry::FailureKind;
@@ -10,7 +10,7 @@ use crate::wire::explanation::ExplanationV1;
 use crate::wire::proposal::{ProposalOutcomeV1, ProposalV1};
 use crate::wire::remote::RemoteV1;
 use crate::wire::words::{EndV1, HookOutcomeV1, KindV1, OutcomeV1};
-use crate::wire::{ErrorV1, HookV1, KeptV1, ReportSchema, ReportV1, SideV1, TagV1};
+use crate::wire::{ErrorV1, FileV1, HookV1, KeptV1, ReportSchema, ReportV1, SideV1, TagV1};
 
 /// The JSON text of `report`, with which the process ends as `exit` says.
 pub fn json(report: &Report, exit: Exit) -> String {
@@ -38,6 +38,7 @@ impl ReportV1 {
             tags: report.rows.iter().map(TagV1::from).collect(),
             remotes: report.remotes.iter().map(RemoteV1::from).collect(),
             proposals: report.proposals.iter().map(ProposalV1::from).collect(),
+            files: report.files.iter().map(FileV1::from).collect(),
             hooks: report.hooks.iter().map(HookV1::from).collect(),
             notes: report.notes.clone(),
             errors: report.errors.iter().map(Wrong::sentence).collect(),
@@ -97,6 +98,12 @@ impl From<&ProposalRow> for ProposalV1 {
             },
             reason: row.outcome.reason().map(str::to_owned),
         }
+    }
+}
+
+impl From<&FileRow> for FileV1 {
+    fn from(row: &FileRow) -> Self {
+        Self { path: row.path.clone(), lines: row.lines.clone() }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::git::CommitId;
 use crate::image::Digest;
 use crate::lock::diff::{Move, Side};
 use crate::problem::Problem;
+use crate::target::Edited;
 use crate::template::context::Context;
 use crate::template::{Template, fit};
 
@@ -90,6 +91,25 @@ pub fn plan_trailer(parent: &CommitId, lock: &[u8]) -> String {
 /// Whether `message` has that trailer.
 pub fn is_ours(message: &str, parent: &CommitId, lock: &[u8]) -> bool {
     message.lines().next_back() == Some(plan_trailer(parent, lock).as_str())
+}
+
+/// The message for a commit that only writes into files what is pinned already.
+pub fn of_files(edited: &[Edited]) -> String {
+    let mut out = match edited {
+        [_] => "chore(images): write pins into 1 file\n".to_owned(),
+        several => format!("chore(images): write pins into {} files\n", several.len()),
+    };
+    for (at, file) in edited.iter().enumerate().take(LINES_MAX) {
+        out.push_str(if at == 0 { "\n- " } else { "- " });
+        let mut tags: Vec<String> = file.edits.iter().map(|edit| edit.from.to_string()).collect();
+        tags.sort();
+        tags.dedup();
+        let _ = writeln!(out, "{}: {}", file.path, tags.join(", "));
+    }
+    if edited.len() > LINES_MAX {
+        let _ = writeln!(out, "- and {} more", edited.len() - LINES_MAX);
+    }
+    out
 }
 
 fn subject(moves: &[Move]) -> String {

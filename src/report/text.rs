@@ -18,6 +18,9 @@ use crate::settings::adoption::Waiting;
 /// How many characters of a failure are shown: it may name an image, who has to have signed it, and who did.
 const FAILURE_MAX: usize = 1_000;
 
+/// How many lines of one file are named.
+const FILE_LINES_MAX: usize = 10;
+
 /// Which tags are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Show {
@@ -44,6 +47,13 @@ pub fn text(report: &Report, show: Show, style: Style) -> String {
     for remote in &report.remotes {
         let url = escape::terminal(&remote.url);
         out.put(format_args!("read {} at {} of {url}\n", remote.name, remote.commit.short()));
+    }
+    for file in &report.files {
+        let verb = if report.end == End::Planned { "would write" } else { "wrote" };
+        let lines: Vec<String> = file.lines.iter().take(FILE_LINES_MAX).map(ToString::to_string).collect();
+        let word = if file.lines.len() == 1 { "line" } else { "lines" };
+        let more = if file.lines.len() > FILE_LINES_MAX { ", …" } else { "" };
+        out.put(format_args!("{verb} {}, {word} {}{more}\n", escape::terminal(&file.path), lines.join(", ")));
     }
     for proposal in &report.proposals {
         out.proposal(proposal);
@@ -107,12 +117,27 @@ fn summary(report: &Report) -> String {
     let branch = report.branch.as_deref().map_or("the branch".to_owned(), escape::terminal);
     let end = match &report.end {
         End::Planned => "nothing was written".to_owned(),
-        End::Written => format!("`{}` was written", crate::lock::FILE_NAME),
+        End::Written => written(report),
         End::Landed(commit) => format!("landed as {} on {branch}", commit.short()),
         End::Proposed => format!("{branch} waits for a decision"),
         End::Unchanged => "nothing to write".to_owned(),
     };
     format!("{counts}; {end}")
+}
+
+/// What a pass wrote in a folder.
+fn written(report: &Report) -> String {
+    let files = match report.files.len() {
+        1 => "1 file".to_owned(),
+        several => format!("{several} files"),
+    };
+    let lock = crate::lock::FILE_NAME;
+    match (report.changes_lock(), report.files.len()) {
+        (_, 0) => format!("`{lock}` was written"),
+        (true, _) => format!("`{lock}` and {files} were written"),
+        (false, 1) => format!("{files} was written"),
+        (false, _) => format!("{files} were written"),
+    }
 }
 
 struct Page {
@@ -255,6 +280,7 @@ mod tests {
         added    python:3.13-slim-bookworm  060606060606                 3.13.0
         moved    python:latest              010101010101 → 020202020202
         read platform at 012345678 of https://git.example/platform/images
+        wrote deploy/web.yaml, lines 4, 12
         hook rollout succeeded for 2 moves
             rolling out
             \u{3a}:error::web
@@ -279,6 +305,7 @@ mod tests {
         added      python:3.13-slim-bookworm  060606060606                 3.13.0
         not-due    python:3.9                 070707070707
         moved      python:latest              010101010101 → 020202020202
+        would write deploy/web.yaml, lines 4, 12
         2 moved, 1 added, 1 removed, 1 unchanged, 1 not due, 2 failed; nothing was written
         "###);
     }
@@ -311,10 +338,19 @@ mod tests {
     #[test]
     fn the_last_line_says_how_it_ended() {
         let end = |end: End, rows: usize| {
-            let mut report = Report { end, ..sample::report() };
+            let mut report = Report { end, files: Vec::new(), ..sample::report() };
             report.rows.truncate(rows);
             summary(&report)
         };
+        let with_files = |rows: usize, files: usize| {
+            let mut report = Report { end: End::Written, ..sample::report() };
+            report.rows.truncate(rows);
+            report.files = vec![report.files[0].clone(); files];
+            written(&report)
+        };
+        assert_eq!(with_files(0, 1), "1 file was written");
+        assert_eq!(with_files(0, 2), "2 files were written");
+        assert_eq!(with_files(6, 1), "`pinstream.lock` and 1 file were written");
         assert_eq!(end(End::Unchanged, 0), "no tags; nothing to write");
         assert_eq!(end(End::Written, 1), "1 failed; `pinstream.lock` was written");
         assert_eq!(end(End::Landed(CommitId("0123456789ab".to_owned())), 0), "no tags; landed as 012345678 on main");

@@ -7,12 +7,17 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tempfile::NamedTempFile;
+
+use crate::git::checkout::{self, Checkout};
 use crate::git::{CommitId, Files, GitError, Push, RepoFile};
 use crate::image::Digest;
 use crate::lock;
 use crate::problem::{Problem, Problems, SourceFile};
 use crate::root::Root;
 use crate::settings::Settings;
+use crate::target;
+use crate::target::path::FilePath;
 
 /// How deep streams may be nested below `streams/`.
 const DEPTH_MAX: usize = 8;
@@ -97,10 +102,25 @@ impl Folder {
     /// # Errors
     /// Where it cannot be written.
     pub fn write_lock(&self, expected: &CommitId, text: &str) -> Result<Push<CommitId>, GitError> {
+        self.land(expected, text, &Files::new())
+    }
+
+    /// Writes the lock and `files`, if the lock is still the one of `expected`. All of them are on the disk before the
+    /// first takes its place, and the lock is the first: what is left undone after it, the next pass does.
+    ///
+    /// # Errors
+    /// Where one cannot be written; then none is.
+    pub fn land(&self, expected: &CommitId, lock: &str, files: &Files) -> Result<Push<CommitId>, GitError> {
         if self.version()? != *expected {
             return Ok(Push::Moved);
         }
-        self.put(lock::FILE_NAME, text.as_bytes())?;
+        let is_same = !files.is_empty() && self.lock()?.is_some_and(|bytes| bytes == lock.as_bytes());
+        let lock = (!is_same).then_some((lock::FILE_NAME, lock.as_bytes()));
+        let files = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
+        let staged = lock.into_iter().chain(files).map(|(path, bytes)| self.stage(path, bytes));
+        for file in staged.collect::<Result<Vec<_>, _>>()? {
+            file.put()?;
+        }
         self.version().map(Push::Landed)
     }
 
@@ -109,9 +129,14 @@ impl Folder {
     /// # Errors
     /// Where it cannot be written.
     pub fn put(&self, path: &str, bytes: &[u8]) -> Result<(), GitError> {
+        self.stage(path, bytes)?.put()
+    }
+
+    /// Writes a file beside its place.
+    fn stage(&self, path: &str, bytes: &[u8]) -> Result<Staged, GitError> {
         let path = self.0.join(path);
         let (folder, name) = (path.parent().unwrap_or(&self.0), path.file_name().unwrap_or_default());
-        let write = || -> io::Result<()> {
+        let write = || -> io::Result<NamedTempFile> {
             fs::create_dir_all(folder)?;
             let prefix = format!(".{}.", name.to_string_lossy());
             let mut file = tempfile::Builder::new().prefix(&prefix).tempfile_in(folder)?;
@@ -119,10 +144,25 @@ impl Folder {
             let mode = fs::metadata(&path).map_or_else(|_| readable(), |old| old.permissions());
             file.as_file().set_permissions(mode)?;
             file.as_file().sync_all()?;
-            file.persist(&path)?;
-            Ok(())
+            Ok(file)
         };
-        write().map_err(|error| cannot("write", &path, &error))
+        match write() {
+            Ok(file) => Ok(Staged { file, path }),
+            Err(error) => Err(cannot("write", &path, &error)),
+        }
+    }
+
+    /// The plain files that `patterns` mean, without those that Git ignores, and without other repositories in it.
+    ///
+    /// # Errors
+    /// Where a folder cannot be read, or they are too many.
+    pub fn paths(&self, patterns: &[FilePath]) -> Result<Vec<String>, GitError> {
+        // A folder need not be in a checkout, nor in one of this user.
+        let checkout = checkout::discover(&self.0).ok().flatten();
+        let mut walk = Walk { folder: self, patterns, checkout, found: Vec::new() };
+        walk.folder("", 0)?;
+        walk.found.sort();
+        Ok(walk.found)
     }
 
     fn read_streams(&self, folder: &str, depth: usize, found: &mut Found) -> Result<(), GitError> {
@@ -201,6 +241,59 @@ impl Folder {
         let read = fs::File::open(&whole).and_then(|file| file.take(most).read_to_end(&mut bytes));
         read.map_err(|error| cannot("read", &whole, &error))?;
         Ok(Some(RepoFile { bytes, executable: is_executable(&kind) }))
+    }
+}
+
+/// A file that is written, and not yet in its place.
+struct Staged {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Staged {
+    fn put(self) -> Result<(), GitError> {
+        let Self { file, path } = self;
+        file.persist(&path).map(|_| ()).map_err(|error| cannot("write", &path, &error.error))
+    }
+}
+
+/// A walk over the files that patterns of targets mean.
+struct Walk<'a> {
+    folder: &'a Folder,
+    patterns: &'a [FilePath],
+    checkout: Option<Checkout>,
+    found: Vec<String>,
+}
+
+impl Walk<'_> {
+    fn folder(&mut self, below: &str, depth: usize) -> Result<(), GitError> {
+        let path = self.folder.0.join(below);
+        if depth > DEPTH_MAX || (depth > 0 && path.join(".git").exists()) {
+            return Ok(());
+        }
+        let entries = fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        for entry in entries.map_err(|error| cannot("read", &path, &error))? {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let path = if below.is_empty() { name } else { format!("{below}/{name}") };
+            let kind = entry.file_type().map_err(|error| cannot("read", &self.folder.0.join(&path), &error))?;
+            let is_meant = match kind.is_dir() {
+                true => path != ".git" && self.patterns.iter().any(|pattern| pattern.may_be_below(&path)),
+                false => kind.is_file() && self.patterns.iter().any(|pattern| pattern.matches(&path)),
+            };
+            let is_ignored = |checkout: &Checkout| checkout.ignores(&self.folder.0.join(&path), kind.is_dir());
+            if !is_meant || self.checkout.as_ref().is_some_and(is_ignored) {
+                continue;
+            }
+            match kind.is_dir() {
+                true => self.folder(&path, depth + 1)?,
+                false => self.found.push(path),
+            }
+            if self.found.len() > target::FILES_MAX {
+                let reason = format!("the patterns of targets mean more than {} files", target::FILES_MAX);
+                return Err(not_plain(below, &reason));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -21,6 +21,7 @@ use crate::settings::publish::Publish;
 use crate::settings::remote::RemoteSettings;
 use crate::settings::{RegistrySettings, Settings, Sign};
 use crate::state::{self, Owner, State};
+use crate::target::path::FilePath;
 
 use super::clock::{self, Stopwatch};
 use super::folder::Folder;
@@ -154,6 +155,16 @@ impl World for RealWorld {
         }
     }
 
+    async fn paths(&self, commit: &CommitId, patterns: &[FilePath]) -> Result<Vec<String>, GitError> {
+        match &self.place {
+            Place::Remote { remote, .. } => {
+                let (commit, patterns) = (commit.clone(), patterns.to_vec());
+                self.remote(remote, move |remote| remote.paths(&commit, &patterns)).await
+            }
+            Place::Folder(folder) => folder.paths(patterns),
+        }
+    }
+
     async fn taken_back(
         &self,
         tip: &CommitId,
@@ -189,7 +200,7 @@ impl World for RealWorld {
                 let (branch, change, now) = (branch.to_owned(), change.clone(), self.now());
                 self.remote(remote, move |remote| remote.land(&branch, &change, now)).await
             }
-            Place::Folder(folder) => folder.write_lock(&change.parent, &change.lock),
+            Place::Folder(folder) => folder.land(&change.parent, &change.lock, &change.files),
         }
     }
 

@@ -75,7 +75,14 @@ pub(crate) fn now() -> Timestamp {
 /// A change of the lock on `parent`.
 pub(crate) fn change(parent: &CommitId, lock: &str) -> Change {
     let author = Author { name: "pinstream".to_owned(), email: "pinstream@localhost".to_owned() };
-    Change { parent: parent.clone(), lock: lock.to_owned(), message: format!("Pin {lock}"), author, sign: None }
+    Change {
+        parent: parent.clone(),
+        lock: lock.to_owned(),
+        files: Files::new(),
+        message: format!("Pin {lock}"),
+        author,
+        sign: None,
+    }
 }
 
 /// Files as a pass has them.

@@ -24,5 +24,6 @@ mod signed;
 mod signing;
 pub(crate) mod stage;
 mod story;
+mod targets;
 mod transports;
 mod trouble;

@@ -24,7 +24,7 @@ pub(super) fn at_landing(inner: &mut Inner, commit: &Commit, change: &Change) {
     let mut say = |what: String| {
         broken.get_or_insert(what);
     };
-    if before == after {
+    if before == after && change.files.is_empty() {
         say("I4: a commit without a difference".to_owned());
     }
     for one in moves(before, after) {

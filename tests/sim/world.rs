@@ -22,6 +22,7 @@ use crate::settings::publish::Publish;
 use crate::settings::remote::RemoteSettings;
 use crate::settings::{Settings, Sign};
 use crate::state::{Owner, State};
+use crate::target::path::FilePath;
 use crate::world::{Change, Draft, Known, Opened, Progress, Sight, World};
 
 use super::invariants;
@@ -130,6 +131,7 @@ impl SimWorld {
     fn commit(&self, inner: &mut Inner, parent: usize, change: &Change) -> CommitId {
         let mut files = (*inner.commits[parent].files).clone();
         files.insert(crate::lock::FILE_NAME.to_owned(), change.lock.clone().into_bytes());
+        files.extend(change.files.clone());
         let root = Root::read(&files).unwrap();
         let mut seen_at = inner.commits[parent].seen_at.clone();
         for one in moves(&inner.commits[parent].root.lock, &root.lock) {
@@ -164,6 +166,12 @@ impl World for SimWorld {
         let at = place(commit);
         let bytes = self.ask(|inner| inner.commits[at].files.get(path).cloned()).await?;
         Ok(bytes.map(|bytes| RepoFile { bytes, executable: true }))
+    }
+
+    async fn paths(&self, commit: &CommitId, patterns: &[FilePath]) -> Result<Vec<String>, GitError> {
+        let at = place(commit);
+        let is_meant = |path: &&String| patterns.iter().any(|pattern| pattern.matches(path));
+        self.ask(|inner| inner.commits[at].files.keys().filter(is_meant).cloned().collect()).await
     }
 
     async fn taken_back(&self, _: &CommitId, _: &BTreeMap<TagId, Digest>) -> Result<Option<BTreeSet<TagId>>, GitError> {
