@@ -1,8 +1,9 @@
-//! `check`: the CI gate. Offline, it says whether definitions are valid and the lock agrees with them; it never turns
-//! red because a registry moved. It runs no hook and pushes nothing.
+//! `check`: the CI gate. Offline, it says whether definitions are valid, and lock and targets agree with them; it never
+//! turns red because a registry moved. It runs no hook and pushes nothing.
 
 mod base;
 pub(in crate::cli) mod files;
+mod targets;
 
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -32,7 +33,7 @@ use crate::world::real::Place;
 use super::context::{Context, patterns};
 use super::{CliError, Format, pass};
 
-/// Check definitions and lock: the gate for continuous integration
+/// Check definitions, lock and targets: the gate for continuous integration
 ///
 /// Without options nothing is asked of any registry, and the answer depends on the files alone.
 #[derive(Debug, clap::Args)]
@@ -59,9 +60,14 @@ struct Finding {
     exit: Exit,
     message: String,
     help: Option<String>,
+    /// File and line, where it is wrong in the place of a target.
+    place: Option<(String, usize)>,
 }
 
-/// How lock and definitions differ, and what would bring them together.
+/// What mends what follows from the files alone.
+const OFFLINE: &str = "pinstream update --offline";
+
+/// How lock, definitions and targets differ, and what would bring them together.
 #[derive(Default)]
 struct Drift {
     findings: Vec<Finding>,
@@ -82,7 +88,10 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     let trust = files::are_there(&folder, &root)?;
     files::warn_of_idle_hooks(context, &root)?;
 
-    let drift = offline(&root, &only);
+    let mut drift = offline(&root, &only);
+    if !root.settings.targets.is_empty() {
+        targets::look(context, &folder, (&root, &next(&root, &only)), &only, &mut drift)?;
+    }
     let by_hand = match &args.base {
         Some(base) => base::by_hand(context, &folder, (&root, &trust), &only, base)?,
         None => Vec::new(),
@@ -104,7 +113,11 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
             if exit == Exit::Success {
                 let pins = count(root.lock.pins.len(), "pin");
                 let streams = count(root.definitions.streams.len(), "stream");
-                writeln!(context.stdout(), "{pins} of {streams}: lock and definitions agree")?;
+                let what = match root.settings.targets.is_empty() {
+                    true => "lock and definitions agree",
+                    false => "lock, definitions and targets agree",
+                };
+                writeln!(context.stdout(), "{pins} of {streams}: {what}")?;
             }
         }
         Format::Json => {
@@ -145,13 +158,14 @@ fn offline(root: &Root, only: &TagGlobs) -> Drift {
     });
     let offline_is_enough = !agree(&root.definitions, &next).iter().any(|one| only.matches(&one.tag));
     let fixed_elsewhere = found.iter().any(|one| matches!(one.what, What::Fixed { .. }));
-    let mend = if offline_is_enough && !fixed_elsewhere { "pinstream update --offline" } else { "pinstream update" };
+    let mend = if offline_is_enough && !fixed_elsewhere { OFFLINE } else { "pinstream update" };
     let findings = found.iter().map(|one| Finding {
         tag: one.tag.clone(),
         kind: FindingKindV1::Disagrees,
         exit: Exit::Drift,
         message: one.to_string(),
         help: None,
+        place: None,
     });
     Drift { findings: findings.collect(), diff, mend: Some(mend) }
 }
@@ -213,6 +227,8 @@ impl From<&Finding> for FindingV1 {
             tag: finding.tag.tag.to_string(),
             kind: finding.kind,
             message: finding.message.clone(),
+            file: finding.place.as_ref().map(|(file, _)| file.clone()),
+            line: finding.place.as_ref().map(|(_, line)| *line),
             help: finding.help.clone(),
         }
     }

@@ -27,10 +27,11 @@ pub struct CheckV1 {
     pub streams: usize,
     /// What is wrong, in the order in which it was found.
     pub findings: Vec<FindingV1>,
-    /// The difference from the lock as it is to the lock as it follows from it and the definitions.
+    /// The difference from the lock as it is to the lock as it follows from it and the definitions, and from the files of
+    /// targets to what they should be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
-    /// The command that brings lock and definitions together.
+    /// The command that brings lock, definitions and targets together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mend: Option<String>,
     /// With `--upstream`, what a pass would do.
@@ -49,6 +50,12 @@ pub struct FindingV1 {
     pub kind: FindingKindV1,
     /// What is wrong.
     pub message: String,
+    /// The file that it is wrong in, from the root, where it is one of a target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line of that file, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,

@@ -125,4 +125,6 @@ pub enum FindingKindV1 {
     Refused,
     /// Its registry could not be asked whether it vouches for what the lock says.
     Unverified,
+    /// A place of a target does not hold what it is pinned to.
+    Target,
 }

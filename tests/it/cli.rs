@@ -17,6 +17,7 @@ mod rollback;
 mod show;
 mod story;
 mod tag;
+mod targets;
 mod terminal;
 mod update;
 mod usage;

@@ -94,6 +94,7 @@ pub(super) fn by_hand(
             "`{id}` says that it stood at `{digest}`, which `{base}` never held and its repository has not"
         ),
         help: Some("take that digest out of its `previous`".to_owned()),
+        place: None,
     });
     let findings: Vec<Finding> = pins.chain(previous).collect();
     if checkout.is_shallow() && findings.iter().any(|finding| finding.exit == Exit::Refused) {
@@ -251,5 +252,5 @@ fn judged(id: &TagId, pin: &Pin, answer: Option<&Result<Answer, ImportError>>, b
         }
     };
     let kind = if exit == Exit::Refused { FindingKindV1::Refused } else { FindingKindV1::Unverified };
-    Finding { tag: id.clone(), kind, exit, message, help }
+    Finding { tag: id.clone(), kind, exit, message, help, place: None }
 }

@@ -22,7 +22,7 @@ Usage: pinstream [OPTIONS] <COMMAND>
 
 Commands:
   init          Write a commented `pinstream.toml` and a first stream
-  check         Check definitions and lock: the gate for continuous integration
+  check         Check definitions, lock and targets: the gate for continuous integration
   plan          Show what a pass would do, and why; write nothing
   update        Import tags and write the lock in the work tree; commit nothing
   list          List all tags and what they are pinned to

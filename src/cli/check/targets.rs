@@ -1,0 +1,68 @@
+//! Whether the files that targets name hold what the lock pins.
+
+use similar::TextDiff;
+
+use crate::escape;
+use crate::lock::Lock;
+use crate::reconcile::edit::edit;
+use crate::report::exit::Exit;
+use crate::root::Root;
+use crate::settings::globs::TagGlobs;
+use crate::target::Edited;
+use crate::wire::words::FindingKindV1;
+use crate::world::folder::Folder;
+use crate::world::real::{Place, RealWorld};
+
+use super::super::context::Context;
+use super::super::{CliError, pass};
+use super::{Drift, Finding, OFFLINE};
+
+/// How much of what stands in a file is shown, in characters.
+const SHOWN_MAX: usize = 120;
+
+/// Adds to `drift` the places of targets that do not hold what `next`, the lock as it should be, pins.
+///
+/// # Errors
+/// Where a target has no place, or one that cannot be written over.
+pub(super) fn look(
+    context: &Context,
+    folder: &Folder,
+    (root, next): (&Root, &Lock),
+    only: &TagGlobs,
+    drift: &mut Drift,
+) -> Result<(), CliError> {
+    let world = RealWorld::new(Place::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
+    let only = Some(only).filter(|only| !only.is_all());
+    let version = folder.version()?;
+    let found = edit(&world, &version, root, next, only);
+    let edited = pass::runtime()?.block_on(pass::interruptible(found))?;
+    for file in &edited {
+        drift.findings.extend(findings(file));
+        drift.diff.get_or_insert_default().push_str(&diff(file));
+        drift.mend.get_or_insert(OFFLINE);
+    }
+    Ok(())
+}
+
+fn findings(file: &Edited) -> impl Iterator<Item = Finding> {
+    let path = &file.path;
+    file.edits.iter().map(move |edit| {
+        let stands = match edit.was.as_str() {
+            "" => "nothing stands there".to_owned(),
+            was => format!("`{}` stands there", escape::within(was, SHOWN_MAX)),
+        };
+        Finding {
+            tag: edit.from.clone(),
+            kind: FindingKindV1::Target,
+            exit: Exit::Drift,
+            message: format!("`{path}`, line {}: {stands}, not what `{}` is pinned to", edit.line, edit.from),
+            help: None,
+            place: Some((path.clone(), edit.line)),
+        }
+    })
+}
+
+fn diff(file: &Edited) -> String {
+    let diff = TextDiff::from_lines(&file.old, &file.new);
+    diff.unified_diff().context_radius(2).header(&file.path, "as it should be").to_string()
+}
