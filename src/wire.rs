@@ -67,8 +67,7 @@ pub struct ReportV1 {
     pub remotes: Vec<RemoteV1>,
     /// The proposals, where moves are proposed.
     pub proposals: Vec<ProposalV1>,
-    /// The files that targets change; absent where there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// The files that targets change.
     pub files: Vec<FileV1>,
     /// All hooks that had something to do.
     pub hooks: Vec<HookV1>,
