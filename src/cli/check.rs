@@ -3,7 +3,8 @@
 
 mod base;
 pub(in crate::cli) mod files;
-mod targets;
+mod images;
+pub(in crate::cli) mod targets;
 
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -25,7 +26,7 @@ use crate::report::exit::Exit;
 use crate::root::Root;
 use crate::settings::globs::TagGlobs;
 use crate::wire::ReportV1;
-use crate::wire::check::{CheckSchema, CheckV1, FindingV1};
+use crate::wire::check::{CheckSchema, CheckV1, FindingV1, ImageV1};
 use crate::wire::words::FindingKindV1;
 use crate::world::folder::Folder;
 use crate::world::real::Place;
@@ -45,6 +46,9 @@ pub struct Args {
     /// one that the history of REV holds
     #[arg(long, value_name = "REV")]
     base: Option<String>,
+    /// Fail also where a manifest of the root names an image that no stream covers, or one without a digest
+    #[arg(long)]
+    all_images: bool,
     /// Fail also where a registry has something newer
     #[arg(long)]
     upstream: bool,
@@ -96,17 +100,20 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
         Some(base) => base::by_hand(context, &folder, (&root, &trust), &only, base)?,
         None => Vec::new(),
     };
+    let images = if args.all_images { Some(images::look(context, &folder, &root)?) } else { None };
     let upstream = if args.upstream { Some(upstream(context, &folder, &only)?) } else { None };
 
     let exits = drift.findings.iter().chain(&by_hand).map(|finding| finding.exit);
     let of_upstream = upstream.as_ref().map_or(Exit::Success, |report| {
         report.exit().worst(if report.changes() { Exit::Drift } else { Exit::Success })
     });
-    let exit = exits.fold(of_upstream, Exit::worst);
+    let of_images = if images.as_ref().is_some_and(|images| !images.is_empty()) { Exit::Drift } else { Exit::Success };
+    let exit = exits.fold(of_upstream.worst(of_images), Exit::worst);
     match args.format {
         Format::Text => {
             say_drift(context, &drift)?;
             say(context, &by_hand)?;
+            images::say(context, images.as_deref().unwrap_or_default())?;
             if let Some(report) = &upstream {
                 pass::show(context, report, exit, Format::Text)?;
             }
@@ -129,6 +136,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
                 findings: drift.findings.iter().chain(&by_hand).map(FindingV1::from).collect(),
                 diff: drift.diff,
                 mend: drift.mend.map(str::to_owned),
+                images: images.map(|images| images.iter().map(ImageV1::from).collect()),
                 upstream: upstream.map(|report| ReportV1::new(&report, exit)),
             };
             write!(context.stdout(), "{}", found.to_json())?;

@@ -8,6 +8,7 @@ use crate::problem::Problems;
 use crate::root::Root;
 use crate::stream::edit::NotToml;
 use crate::stream::validate::FOLDER;
+use crate::target::Edited;
 use crate::world::folder::Folder;
 
 use super::CliError;
@@ -77,7 +78,13 @@ impl Edit {
         self.after.insert(lock::FILE_NAME.to_owned(), text.into_bytes());
     }
 
-    /// Writes what was changed, definitions before the lock, and gives the paths. A run that ends between two files
+    /// Changes a file that targets name.
+    pub fn target(&mut self, file: Edited) {
+        self.before.insert(file.path.clone(), file.old.into_bytes());
+        self.after.insert(file.path, file.new.into_bytes());
+    }
+
+    /// Writes what was changed, definitions and files of targets before the lock, and gives the paths. A run that ends between two files
     /// leaves a root that the next pass reads: a rejection without the rollback is only that.
     ///
     /// # Errors

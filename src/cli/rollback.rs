@@ -25,6 +25,7 @@ use crate::world::clock;
 use crate::world::folder::Folder;
 use crate::world::real::{Place, RealWorld};
 
+use super::check::targets;
 use super::context::{Context, usage};
 use super::edit::{Edit, path};
 use super::history::trail::{Step, trail};
@@ -103,6 +104,9 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     let after = edit.root()?;
     agrees(&root, &after)?;
     let folder = edit.folder.clone();
+    for file in targets::edited(context, &folder, (&after, &after.lock), None)? {
+        edit.target(file);
+    }
     let written = edit.write()?;
     say(context, args, &id, &root, &after, &folder, &written)
 }

@@ -34,6 +34,9 @@ pub struct CheckV1 {
     /// The command that brings lock, definitions and targets together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mend: Option<String>,
+    /// With `--all-images`, the images of manifests that no stream covers or that have no digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<Vec<ImageV1>>,
     /// With `--upstream`, what a pass would do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<ReportV1>,
@@ -59,6 +62,21 @@ pub struct FindingV1 {
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+}
+
+/// An image that a manifest names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ImageV1 {
+    /// The file, from the root.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is written there, with variables replaced where their values are known.
+    pub image: String,
+    /// Whether a stream covers it.
+    pub covered: bool,
+    /// Whether it has a digest.
+    pub pinned: bool,
 }
 
 impl CheckV1 {

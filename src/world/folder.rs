@@ -289,7 +289,7 @@ impl Walk<'_> {
                 false => self.found.push(path),
             }
             if self.found.len() > target::FILES_MAX {
-                let reason = format!("the patterns of targets mean more than {} files", target::FILES_MAX);
+                let reason = format!("the patterns mean more than {} files", target::FILES_MAX);
                 return Err(not_plain(below, &reason));
             }
         }

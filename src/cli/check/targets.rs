@@ -31,17 +31,30 @@ pub(super) fn look(
     only: &TagGlobs,
     drift: &mut Drift,
 ) -> Result<(), CliError> {
-    let world = RealWorld::new(Place::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
-    let only = Some(only).filter(|only| !only.is_all());
-    let version = folder.version()?;
-    let found = edit(&world, &version, root, next, only);
-    let edited = pass::runtime()?.block_on(pass::interruptible(found))?;
-    for file in &edited {
+    for file in &edited(context, folder, (root, next), Some(only).filter(|only| !only.is_all()))? {
         drift.findings.extend(findings(file));
         drift.diff.get_or_insert_default().push_str(&diff(file));
         drift.mend.get_or_insert(OFFLINE);
     }
     Ok(())
+}
+
+/// The files of a folder that are not what targets make of them with the lock `next`.
+///
+/// # Errors
+/// Where a target has no place, or one that cannot be written over.
+pub(in crate::cli) fn edited(
+    context: &Context,
+    folder: &Folder,
+    (root, next): (&Root, &Lock),
+    only: Option<&TagGlobs>,
+) -> Result<Vec<Edited>, CliError> {
+    if root.settings.targets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let world = RealWorld::new(Place::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
+    let version = folder.version()?;
+    pass::runtime()?.block_on(pass::interruptible(edit(&world, &version, root, next, only)))
 }
 
 fn findings(file: &Edited) -> impl Iterator<Item = Finding> {

@@ -50,7 +50,7 @@ impl Objects<'_> {
                 _ => {}
             }
             if found.len() > FILES_MAX {
-                let reason = format!("the patterns of targets mean more than {FILES_MAX} files");
+                let reason = format!("the patterns mean more than {FILES_MAX} files");
                 return Err(refuse(&full, &reason));
             }
         }

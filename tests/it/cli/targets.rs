@@ -282,3 +282,68 @@ fn a_pattern_passes_by_links_ignored_files_and_other_repositories() {
         assert!(!is_written(path), "{path}");
     }
 }
+
+#[test]
+fn a_rollback_writes_targets_as_well() {
+    let stage = stage();
+    stage.update();
+    stage.sandbox.git(&["init", "-q"]);
+    stage.commit("Pin two images");
+    let before = stage.sandbox.read("deploy/web.yaml");
+    stage.move_upstream();
+    stage.update();
+    stage.commit("Move");
+    assert_ne!(stage.sandbox.read("deploy/web.yaml"), before);
+    let ran = stage.sandbox.run(&["rollback", "python:3.12", "--reason", "it crashes"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("deploy/web.yaml"), "{}", ran.stdout);
+    assert_eq!(stage.sandbox.read("deploy/web.yaml"), before);
+    is_written(&stage);
+}
+
+#[test]
+fn images_that_no_stream_covers_or_without_a_digest_are_listed_on_request() {
+    let stage = stage();
+    stage.update();
+    stage.check(
+        &["check", "--all-images"],
+        "
+--- out
+4 pins of 1 stream: lock, definitions and targets agree
+--- exit 0
+",
+    );
+    let host = stage.registry.host();
+    let digest = stage.digest("python:3.12");
+    let pod = format!(
+        "kind: Pod\nspec:\n  containers:\n  - image: {host}/python:3.12\n  - image: {host}/python@{digest}\n  - image: \
+         {host}/node@{digest}\n  - image: '{{{{ x }}}}'\n"
+    );
+    stage.sandbox.write("k8s/pod.yaml", &pod);
+    stage.sandbox.write("Dockerfile", "FROM golang:1 AS go\nFROM go\n");
+    stage.sandbox.write("chart/templates/a.yaml", "kind: Pod\n{{- if .x }}\n");
+    stage.check(&["check", "--all-images"], r#"
+--- out
+`Dockerfile`, line 1: `golang:1`: no stream covers it, and it has no digest
+`k8s/pod.yaml`, line 4: `REGISTRY/python:3.12`: it has no digest
+`k8s/pod.yaml`, line 6: `REGISTRY/node@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`: no stream covers it
+  `pinstream tag IMAGE STREAM:TAG` covers an image, and a `[[target]]` writes its digest
+--- err
+warning: `chart/templates/a.yaml`, line 2, is passed by: this is not YAML: "-" is only valid inside a block
+--- exit 2
+"#);
+    let found = stage.sandbox.run(&["check", "--all-images", "--format", "json"]);
+    let found: serde_json::Value = serde_json::from_str(&found.stdout).unwrap();
+    let first =
+        serde_json::json!({ "file": "Dockerfile", "line": 1, "image": "golang:1", "covered": false, "pinned": false });
+    assert_eq!(found["images"][0], first);
+    assert_eq!(found["images"].as_array().unwrap().len(), 3);
+    stage.check(
+        &["check"],
+        "
+--- out
+4 pins of 1 stream: lock, definitions and targets agree
+--- exit 0
+",
+    );
+}
