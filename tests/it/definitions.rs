@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum as _;
 use pinstream::cli::schema::Kind;
 use pinstream::git::Files;
+use pinstream::image::{PinnedRef, TagId};
 use pinstream::problem::{Rendered, Style};
 use pinstream::root::Root;
 use pinstream::settings::policy::Policy;
-use pinstream::stream::follow;
+use pinstream::stream::{Source, follow};
+use pinstream::target::{Editing, Found};
 
 use crate::support::sandbox::Sandbox;
 
@@ -69,6 +71,22 @@ fn every_example_is_read_without_a_problem() {
         {
             assert!(files.contains_key(path), "{}: {path}", folder.display());
         }
+        // Each target has its place, whatever its tag is pinned to.
+        let pins = |id: &TagId| {
+            let digest = format!("sha256:{}", "ab".repeat(32)).parse().unwrap();
+            let image = match &root.definitions.tags[id].source {
+                Source::Image { image, .. } => image.clone(),
+                _ => "ghcr.io/acme/web:main".parse().unwrap(),
+            };
+            Found::At(PinnedRef { image, digest })
+        };
+        let mut editing = Editing::new(&root.settings.targets, &pins);
+        let listed: Vec<String> = files.keys().cloned().collect();
+        for (path, numbers) in editing.files(&listed) {
+            editing.file(&path, files.get(&path).map(Vec::as_slice), &numbers);
+        }
+        let written = editing.finish().unwrap_or_else(|problems| panic!("{}", Rendered(&problems, Style::Plain)));
+        assert_eq!(written.len(), root.settings.targets.len(), "{}", folder.display());
         if let Some(bytes) = files.get("policy.toml") {
             let policy = Policy::read("policy.toml", bytes).unwrap();
             assert!(root.refused(&policy, Some("https://git.example/acme/deploy")).is_empty());
