@@ -30,8 +30,6 @@ pub(crate) enum Shape {
     Table(Vec<(String, Self)>, Option<Box<Self>>),
     /// A string, or else the shape.
     TextOr(Box<Self>),
-    /// Known, and not yet supported.
-    Reserved,
 }
 
 impl Shape {
@@ -45,9 +43,6 @@ impl Shape {
     }
 
     fn from_schema(schema: &Value) -> Self {
-        if schema.get("not").is_some() {
-            return Self::Reserved;
-        }
         if let Some(options) = schema.get("anyOf").and_then(Value::as_array) {
             let mut shapes = options.iter().filter(|option| option["type"] != "null").map(Self::from_schema);
             return match (shapes.next(), shapes.next()) {
@@ -86,7 +81,6 @@ impl Shape {
             Self::List(_) => "a list",
             Self::Table(..) => "a table",
             Self::TextOr(_) => "a string or a table",
-            Self::Reserved => "nothing",
         }
     }
 }
@@ -114,11 +108,6 @@ impl Pruning<'_, '_> {
             let name = key.get_ref().as_ref();
             let known = keys.iter().find(|(known, _)| known == name).map(|(_, shape)| shape);
             let fits = match known.or(rest) {
-                Some(Shape::Reserved) => {
-                    let help = "take it out: this version would not act on it";
-                    self.findings.say(&key.span(), format!("`{name}` is not yet supported"), help);
-                    false
-                }
                 Some(shape) => self.value(shape, value, key.span()),
                 None => {
                     self.findings.say(&key.span(), format!("unknown key `{}`", short(name)), key_help(name, keys));
@@ -212,13 +201,9 @@ impl Pruning<'_, '_> {
 pub(crate) fn key_help(name: &str, keys: &[(String, Shape)]) -> String {
     let known = || keys.iter().map(|(key, _)| key.as_str());
     match nearest(name, known()) {
-        Some(near) if keys.iter().any(|(key, shape)| key == near && *shape == Shape::Reserved) => {
-            format!("did you mean `{near}`? (not yet supported)")
-        }
         Some(near) => format!("did you mean `{near}`?"),
         None => {
-            let usable = keys.iter().filter(|(_, shape)| *shape != Shape::Reserved);
-            let list: Vec<String> = usable.map(|(key, _)| format!("`{key}`")).collect();
+            let list: Vec<String> = keys.iter().map(|(key, _)| format!("`{key}`")).collect();
             format!("known here: {}", list.join(", "))
         }
     }

@@ -3,6 +3,7 @@
 use similar::TextDiff;
 
 use crate::escape;
+use crate::image::TagId;
 use crate::lock::Lock;
 use crate::reconcile::edit::edit;
 use crate::report::exit::Exit;
@@ -54,7 +55,8 @@ pub(in crate::cli) fn edited(
     }
     let world = RealWorld::new(Place::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
     let version = folder.version()?;
-    pass::runtime()?.block_on(pass::interruptible(edit(&world, &version, root, next, only)))
+    let is_meant = |id: &TagId| only.is_none_or(|only| only.matches(id));
+    pass::runtime()?.block_on(pass::interruptible(edit(&world, &version, root, next, &is_meant)))
 }
 
 fn findings(file: &Edited) -> impl Iterator<Item = Finding> {
