@@ -3,6 +3,7 @@
 mod calls;
 mod golden;
 mod story;
+mod targets;
 mod trouble;
 
 use serde_json::Value;

@@ -1,0 +1,76 @@
+//! Targets are proposed along with the moves of their tags; what a person wrote over, by itself.
+
+use super::Review;
+use crate::support::forge::{Kind, PullState};
+
+const TARGETS: &str = "[[target]]\nfrom = \"web:1\"\nyaml = { path = \"one.yaml\", at = \"image\" }\n\
+                       [[target]]\nfrom = \"web:2\"\nyaml = { path = \"two.yaml\", at = \"image\" }\n";
+
+/// Two tags of a stream, each with a file, proposed each by itself.
+fn review() -> Review {
+    let review = Review::new(Kind::GitHub, "group = \"tag\"");
+    let table = review.forge.kind.table();
+    review.stage.settings(&format!("[publish]\ngroup = \"tag\"\n{table}{TARGETS}"));
+    for name in ["one.yaml", "two.yaml"] {
+        review.stage.commit(name, "# mine\nimage: nothing:1\nreplicas: 1\n");
+    }
+    review
+}
+
+fn text(review: &Review, branch: &str, path: &str) -> String {
+    review.stage.repo.read(branch, path).unwrap()
+}
+
+#[test]
+fn a_file_is_proposed_with_the_move_of_its_tag_and_no_other() {
+    let review = review();
+    review.stage.ends(0, &[]);
+    review.forge.merge(review.only().number);
+    let digest = review.stage.push("web:1", 3);
+    review.stage.ends(0, &[]);
+    let branch = "pinstream/web+1";
+    assert_eq!(review.only().branch, branch);
+    assert!(text(&review, branch, "one.yaml").contains(digest.as_str()));
+    assert_eq!(text(&review, branch, "two.yaml"), text(&review, "main", "two.yaml"));
+    // Somebody changes another line of that file: what is proposed is built anew on it.
+    let now = text(&review, "main", "one.yaml").replace("replicas: 1", "replicas: 2");
+    review.stage.commit("one.yaml", &now);
+    review.stage.ends(0, &[]);
+    assert!(text(&review, branch, "one.yaml").contains("replicas: 2"));
+    assert_eq!(review.commits(branch), 1);
+    review.forge.merge(review.only().number);
+    review.stage.ends(0, &[]);
+    assert_eq!(review.forge.open(), []);
+    assert!(text(&review, "main", "one.yaml").contains(digest.as_str()));
+}
+
+#[test]
+fn what_a_person_wrote_over_is_proposed_by_itself_until_they_close_it() {
+    let review = review();
+    let report = review.stage.report(0, &[]);
+    assert_eq!(Review::proposals(&report), [("created".to_owned(), 1)]);
+    let pull = review.only();
+    assert_eq!(
+        (pull.branch.as_str(), pull.title.as_str()),
+        ("pinstream/-targets", "chore(images): write pins into 2 files")
+    );
+    assert!(
+        pull.body.starts_with("These files do not hold what the lock pins.\n\n- one.yaml: web:1\n- two.yaml: web:2\n")
+    );
+    assert_eq!(Review::proposals(&review.stage.report(0, &[])), [("unchanged".to_owned(), 1)]);
+    review.forge.close(pull.number);
+    for _ in 0..2 {
+        assert_eq!(Review::proposals(&review.stage.report(0, &[])), []);
+        assert_eq!((review.forge.open(), review.tip("pinstream/-targets")), (Vec::new(), None));
+    }
+    // One of them is put right by a person: what is left is another question.
+    let digest = review.stage.pin("web:1").unwrap();
+    let right = format!("image: {}/web:1@{digest}\n", review.stage.registry.host());
+    review.stage.commit("one.yaml", &right);
+    assert_eq!(Review::proposals(&review.stage.report(0, &[])), [("created".to_owned(), 2)]);
+    assert!(!review.only().body.contains("one.yaml"));
+    // Merged, nothing is left.
+    review.forge.merge(2);
+    assert_eq!(Review::proposals(&review.stage.report(0, &[])), []);
+    assert_eq!(review.forge.pulls().last().unwrap().state, PullState::Merged);
+}
