@@ -232,6 +232,15 @@ mod tests {
         }
       ],
       "proposals": [],
+      "files": [
+        {
+          "path": "deploy/web.yaml",
+          "lines": [
+            4,
+            12
+          ]
+        }
+      ],
       "hooks": [
         {
           "name": "rollout",

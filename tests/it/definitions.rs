@@ -54,7 +54,7 @@ fn roots(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn every_example_is_read_without_a_problem() {
     let roots = roots(&home().join("examples"));
-    assert_eq!(roots.len(), 10, "{roots:?}");
+    assert_eq!(roots.len(), 11, "{roots:?}");
     for folder in roots {
         let files = files(&folder);
         let root = match Root::read(&files) {

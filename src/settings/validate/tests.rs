@@ -115,19 +115,6 @@ sign = "gpg"
 }
 
 #[test]
-fn a_key_that_is_near_to_one_that_is_still_to_come_is_told_so() {
-    insta::assert_snapshot!(said("targe = \"x\"\n"), @r#"
-    error: unknown key `targe`
-     --> pinstream.toml:1:1
-      |
-    1 | targe = "x"
-      | ^^^^^
-      |
-      = help: did you mean `target`? (not yet supported)
-    "#);
-}
-
-#[test]
 fn mistakes_in_registries_are_said() {
     insta::assert_snapshot!(said(r#"
 [registry."https://quay.io"]

@@ -113,6 +113,8 @@ chore(images): write pins into 1 file
 
 - app/Dockerfile: python:3.12
 
+Pinstream-Plan: sha256:[PLAN]
+
 
 app/Dockerfile
 ",
