@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 pub use error::ForgeError;
 pub use instance::Environment;
 
+use crate::git::{CommitId, Made, Staged};
 use crate::proposal::hidden::is_same;
 use crate::proposal::known::{Draft, Known, KnownState};
 use crate::registry::{Limits, Lookup, Proxies, TRIES};
@@ -52,19 +53,6 @@ pub enum Outcome {
     Unchanged,
     /// Somebody closed or merged it before it could say so. It says what it did.
     Late,
-}
-
-/// A commit that the forge makes and signs itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ForgeCommit {
-    /// The branch, without `refs/heads/`. It has to be there.
-    pub branch: String,
-    /// The commit that it has to be at.
-    pub expected: String,
-    /// The files that it changes, by path from the top of the repository; none takes one away.
-    pub files: BTreeMap<String, Option<Vec<u8>>>,
-    /// The message.
-    pub message: String,
 }
 
 /// All that a forge is asked with, besides the settings.
@@ -218,17 +206,16 @@ impl Forge {
         }
     }
 
-    /// Has the forge make a commit, and sign it, if the branch is still where it is expected; the answer is its id.
+    /// Has the forge make a commit on `parent`, and sign it. No branch has it yet.
     ///
     /// # Errors
-    /// [`ForgeError::Moved`] where the branch is somewhere else; [`ForgeError::Unable`] where the forge makes no
-    /// commits that way: only GitHub does.
-    pub async fn commit(&self, commit: &ForgeCommit) -> Result<String, ForgeError> {
+    /// Where it does not, or gives another one; only GitHub makes commits that way.
+    pub async fn commit(&self, parent: &CommitId, message: &str, staged: &Staged) -> Result<Made, ForgeError> {
         match &self.member {
-            Member::GitHub(forge) => forge.commit(&self.line, commit).await,
+            Member::GitHub(forge) => forge.commit(&self.line, parent, message, staged).await,
             _ => Err(ForgeError::Unable {
                 message: format!("{} does not make and sign commits for programs", self.kind()),
-                help: "push the commit, and sign it with a key of its own".to_owned(),
+                help: "sign with a key: `ssh` or `openpgp`".to_owned(),
             }),
         }
     }

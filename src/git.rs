@@ -22,6 +22,7 @@ mod wire;
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use remote::made::{Made, Staged};
 pub use remote::proposed::{PROPOSALS, Proposed};
 pub use remote::{Remote, RemoteSetup};
 
@@ -137,6 +138,8 @@ pub struct Change {
     pub author: Author,
     /// How it is signed; none leaves it unsigned.
     pub sign: Option<Sign>,
+    /// The commit as a forge made and signed it, where that is how.
+    pub made: Option<Made>,
 }
 
 /// What stops a pass at its Git remote.

@@ -120,9 +120,18 @@ pub struct GitSettings {
 /// How commits are signed. The key is never in a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
-    /// With an SSH key.
+    /// With a key of our own.
+    Key(KeyKind),
+    /// By GitHub, which makes the commits of proposals there and shows them as verified.
+    GitHub,
+}
+
+/// The kinds of keys that sign commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// An SSH key.
     Ssh,
-    /// With an OpenPGP key.
+    /// An OpenPGP key.
     OpenPgp,
 }
 

@@ -74,14 +74,6 @@ pub enum ForgeError {
         /// The forge's own words.
         said: String,
     },
-    /// The branch is not where it was expected.
-    #[error("`{branch}` is not at {expected} any more")]
-    Moved {
-        /// The branch.
-        branch: String,
-        /// The commit.
-        expected: String,
-    },
     /// It could not be reached, broke off, or is in trouble.
     #[error("{message}")]
     Unreachable {
@@ -115,7 +107,6 @@ impl ForgeError {
             Self::RateLimited { .. } => "the next pass goes on from here".to_owned(),
             Self::Unreadable { .. } => "see whether `[publish]` names the right kind of forge and its `url`".to_owned(),
             Self::Refused { .. } => "see what the forge says; rules of the repository may stand in the way".to_owned(),
-            Self::Moved { .. } => return None,
         })
     }
 

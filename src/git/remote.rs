@@ -2,6 +2,7 @@
 //!
 //! A remote is a folder of this machine or a server; what a caller sees is the same.
 
+pub(super) mod made;
 pub(super) mod proposed;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +25,7 @@ use super::tree::{Leaf, Objects, RepoPath};
 use super::wire::{Tips, Wanted, Wire};
 use super::{Change, CommitId, Files, GitError, Push, RepoFile, STATE_REF, Sight, TipLock, limit_process};
 use crate::image::{Digest, TagId};
-use crate::settings::{Author, Sign};
+use crate::settings::{Author, KeyKind, Sign};
 use crate::target::path::FilePath;
 
 /// Where a remote is and what may be used to reach it.
@@ -53,7 +54,7 @@ pub struct Remote {
     local_state: LocalState,
     signing: KeySource,
     /// The key that signed last, which takes a moment to be opened.
-    signer: Option<(Sign, Arc<Signer>)>,
+    signer: Option<(KeyKind, Arc<Signer>)>,
     /// Whether the state of the root that is worked on is kept on this machine.
     state_is_local: bool,
     /// Whether the remote refused the state ref; it is asked again by the next process.
@@ -251,10 +252,14 @@ impl Remote {
     /// # Errors
     /// What is wrong with it.
     pub fn can_sign(&mut self, sign: Sign, now: Timestamp) -> Result<(), GitError> {
-        self.signer(sign, now).map(drop)
+        match sign {
+            Sign::Key(kind) => self.signer(kind, now).map(drop),
+            // It says so with each commit.
+            Sign::GitHub => Ok(()),
+        }
     }
 
-    fn signer(&mut self, sign: Sign, now: Timestamp) -> Result<Arc<Signer>, GitError> {
+    fn signer(&mut self, sign: KeyKind, now: Timestamp) -> Result<Arc<Signer>, GitError> {
         if let Some((_, signer)) = self.signer.as_ref().filter(|(known, _)| *known == sign) {
             return Ok(Arc::clone(signer));
         }
@@ -276,22 +281,31 @@ impl Remote {
 
     /// Writes the commit that `change` is, and gives its parent and its id; no ref names it yet.
     fn commit_on(&mut self, change: &Change, now: Timestamp) -> Result<(Oid, Oid), GitError> {
-        let path = self.root.join(crate::lock::FILE_NAME)?;
-        let files = change.files.iter().map(|(path, bytes)| Ok((self.root.join(path)?, bytes)));
-        let files = files.collect::<Result<Vec<_>, GitError>>()?;
-        let signer = change.sign.map(|sign| self.signer(sign, now)).transpose()?;
-        self.with_commit(&change.parent, |objects, parent| {
-            let blob = objects.write(ObjectType::Blob, change.lock.as_bytes())?;
-            let tree = objects.put(Some(objects.top(parent)?), &path, Leaf::File(blob))?;
-            let mut tree = tree.ok_or_else(|| GitError::Local("the new tree is empty".to_owned()))?;
-            for (path, bytes) in &files {
-                let blob = objects.write(ObjectType::Blob, bytes)?;
-                let edited = objects.put(Some(tree), path, Leaf::Edited(blob))?;
-                tree = edited.ok_or_else(|| GitError::Local("the new tree is empty".to_owned()))?;
+        let files = self.files_of(change)?;
+        let signer = match (change.sign, &change.made) {
+            (Some(Sign::Key(kind)), _) => Some(self.signer(kind, now)?),
+            (Some(Sign::GitHub), None) => {
+                let message = "GitHub did not make this commit".to_owned();
+                return Err(GitError::Signing { message, help: "sign with a key: `ssh` or `openpgp`".to_owned() });
             }
+            (Some(Sign::GitHub), Some(_)) | (None, _) => None,
+        };
+        self.with_commit(&change.parent, |objects, parent| {
+            let tree = tree_of(objects, parent, &files)?;
             let words = Words { message: &change.message, author: &change.author, signer: signer.as_deref() };
-            Ok((parent, commit(objects.repository, tree, Some(parent), words, now)?))
+            match &change.made {
+                Some(made) => Ok((parent, made::write(objects.repository, made)?)),
+                None => Ok((parent, commit(objects.repository, tree, Some(parent), words, now)?)),
+            }
         })
+    }
+
+    /// The lock and the files of `change`, by their paths from the top of the repository.
+    fn files_of<'a>(&self, change: &'a Change) -> Result<Vec<Blob<'a>>, GitError> {
+        let lock = (self.root.join(crate::lock::FILE_NAME)?, change.lock.as_bytes(), Leaf::File as Kind);
+        let file =
+            |(path, bytes): (&String, &'a Vec<u8>)| Ok((self.root.join(path)?, bytes.as_slice(), Leaf::Edited as Kind));
+        std::iter::once(Ok(lock)).chain(change.files.iter().map(file)).collect()
     }
 
     /// The files below `prefix` of the state at `commit`, with what this machine keeps beside them.
@@ -450,6 +464,17 @@ impl Remote {
     }
 }
 
+/// The tree of `parent` with `files` in it.
+fn tree_of(objects: &Objects<'_>, parent: Oid, files: &[Blob<'_>]) -> Result<Oid, GitError> {
+    let mut tree = objects.top(parent)?;
+    for (path, bytes, kind) in files {
+        let blob = objects.write(ObjectType::Blob, bytes)?;
+        let put = objects.put(Some(tree), path, kind(blob))?;
+        tree = put.ok_or_else(|| GitError::Local("the new tree is empty".to_owned()))?;
+    }
+    Ok(tree)
+}
+
 fn named(outcome: Push<Oid>) -> Push<CommitId> {
     match outcome {
         Push::Landed(id) => Push::Landed(CommitId(id.to_string())),
@@ -457,6 +482,11 @@ fn named(outcome: Push<Oid>) -> Push<CommitId> {
         Push::Unknown(reason) => Push::Unknown(reason),
     }
 }
+
+/// What a blob becomes in a tree.
+type Kind = fn(Oid) -> Leaf;
+/// A file to be written: its path from the top, its bytes, and what they become.
+type Blob<'a> = (RepoPath, &'a [u8], Kind);
 
 /// What a commit says, and whose word it is.
 #[derive(Clone, Copy)]

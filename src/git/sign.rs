@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::GitError;
 use super::credential::Secret;
 use super::message::shown;
-use crate::settings::Sign;
+use crate::settings::KeyKind;
 use crate::world::environment;
 
 /// The variable that holds a key.
@@ -102,14 +102,14 @@ impl Signer {
     ///
     /// # Errors
     /// What is wrong with it, by the variable that it comes from.
-    pub(super) fn load(sign: Sign, source: &KeySource, now: Timestamp) -> Result<Self, GitError> {
+    pub(super) fn load(sign: KeyKind, source: &KeySource, now: Timestamp) -> Result<Self, GitError> {
         let (key, place) = source.text()?;
         // Secrets of CI systems lose their last line break, or get those of another system.
         let text = Secret::new(format!("{}\n", key.reveal().replace("\r\n", "\n").trim()));
         let passphrase = source.passphrase.as_ref();
         let signer = match sign {
-            Sign::Ssh => ssh::Key::read(&text, passphrase).map(|key| Self::Ssh(Box::new(key))),
-            Sign::OpenPgp => openpgp::Key::read(&text, passphrase, now).map(Self::OpenPgp),
+            KeyKind::Ssh => ssh::Key::read(&text, passphrase).map(|key| Self::Ssh(Box::new(key))),
+            KeyKind::OpenPgp => openpgp::Key::read(&text, passphrase, now).map(Self::OpenPgp),
         };
         let signer = signer.map_err(|trouble| trouble.at(&place, sign))?;
         signer.sign(b"", now)?;
@@ -132,15 +132,15 @@ impl Signer {
 
 impl Trouble {
     /// The error that the key at `place` has this trouble.
-    fn at(self, place: &str, sign: Sign) -> GitError {
+    fn at(self, place: &str, sign: KeyKind) -> GitError {
         match self {
             Self::NoKey => match sign {
-                Sign::Ssh => unusable(
+                KeyKind::Ssh => unusable(
                     format!("{place} holds no private key in OpenSSH's form"),
                     "it begins with `-----BEGIN OPENSSH PRIVATE KEY-----`, as of `ssh-keygen -t ed25519`; \
                      `ssh-keygen -p -f FILE` brings an older one into that form",
                 ),
-                Sign::OpenPgp => unusable(
+                KeyKind::OpenPgp => unusable(
                     format!("{place} holds no armored OpenPGP private key"),
                     "it begins with `-----BEGIN PGP PRIVATE KEY BLOCK-----`, as of `gpg --armor --export-secret-keys`",
                 ),

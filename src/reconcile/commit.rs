@@ -40,6 +40,7 @@ pub fn commit(
         files: edited.iter().map(|file| (file.path.clone(), file.new.clone().into_bytes())).collect(),
         author: author.unwrap_or_default(),
         sign,
+        made: None,
     }))
 }
 

@@ -22,7 +22,7 @@ use crate::report::message as messages;
 use crate::report::{self, ProposalOutcome, ProposalRow, Row, Wrong};
 use crate::settings::adoption::{Kept, Waiting};
 use crate::settings::publish::Publish;
-use crate::settings::{Author, Settings};
+use crate::settings::{Author, Settings, Sign};
 use crate::state::memory::Memory;
 use crate::template::Template;
 use crate::world::{Change, Draft, Known, KnownState, Opened, World};
@@ -90,12 +90,11 @@ pub fn carry(
     failures: &Failures,
     kept: &BTreeMap<TagId, Waiting>,
 ) -> Lock {
-    let author = author(&scene.root.settings);
     let is_open = |id: &TagId| {
         let soaks = kept.get(id).is_some_and(|waiting| matches!(waiting.kept, Kept::Soaking { .. }));
         !asked.contains(id) || failures.contains_key(id) || soaks
     };
-    let locks = drafted.values().filter(|found| is_ours(found, &author)).filter_map(lock_of);
+    let locks = drafted.values().filter(|found| is_ours(found, &scene.root.settings)).filter_map(lock_of);
     locks.fold(next, |next, lock| proposal::carry(&scene.root, next, &lock, is_open))
 }
 
@@ -266,7 +265,7 @@ impl<W: World> Pass<'_, W> {
         };
         let mut is_new = false;
         match there {
-            Some(found) if !is_ours(found, &change.author) => {
+            Some(found) if !is_ours(found, &self.scene.root.settings) => {
                 let left = format!("a commit that is not pinstream's stands there, {}", found.tip.short());
                 return Ok(row(ProposalOutcome::Left(left), open));
             }
@@ -334,7 +333,7 @@ impl<W: World> Pass<'_, W> {
             moves: 0,
             outcome,
         };
-        if !is_ours(found, &author(&self.scene.root.settings)) {
+        if !is_ours(found, &self.scene.root.settings) {
             let left = "nothing is left to propose, and a commit that is not pinstream's stands there".to_owned();
             return Ok(open.map(|_| row(ProposalOutcome::Left(left))));
         }
@@ -398,11 +397,15 @@ fn author(settings: &Settings) -> Author {
 
 /// Whether what stands on a branch is one commit that we made there and nobody changed: whoever amends it becomes its
 /// committer, and whoever changes the lock or what it stands on breaks its trailer.
-fn is_ours(found: &Proposed, author: &Author) -> bool {
+fn is_ours(found: &Proposed, settings: &Settings) -> bool {
     let [parent] = found.parents.as_slice() else { return false };
-    let is_by_us = found.author.as_ref() == Some(author) && found.committer.as_ref() == Some(author);
+    let author = author(settings);
+    let is_by_us = found.author.as_ref() == Some(&author) && found.committer.as_ref() == Some(&author);
+    // Whoever changes a commit on their own machine becomes its committer.
+    let is_by_github = settings.git.sign == Some(Sign::GitHub)
+        && found.committer.as_ref().is_some_and(|one| one.email == "noreply@github.com");
     let lock = found.lock.as_deref().unwrap_or_default();
-    is_by_us && messages::is_ours(&found.message, parent, lock)
+    (is_by_us || is_by_github) && messages::is_ours(&found.message, parent, lock)
 }
 
 fn lock_of(found: &Proposed) -> Option<Lock> {

@@ -46,8 +46,9 @@ pub(crate) struct GitTable {
     /// A template (Jinja) for the messages of commits, of `title`, `text`, `count` and `moves`; `pinstream help message`
     /// has all of it.
     pub(crate) message: Option<At<String>>,
-    /// How commits are signed: `ssh` or `openpgp`. The key comes from `PINSTREAM_SIGNING_KEY` or
-    /// `PINSTREAM_SIGNING_KEY_FILE`, what opens it from `PINSTREAM_SIGNING_PASSPHRASE`.
+    /// How commits are signed: `ssh` or `openpgp`, with the key of `PINSTREAM_SIGNING_KEY` or the file of
+    /// `PINSTREAM_SIGNING_KEY_FILE`, never one in a repository; or `github`, which makes and signs the commits of
+    /// proposals there for the token of an app.
     pub(crate) sign: Option<At<String>>,
 }
 

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::globs::TagGlobs;
+use super::publish::ForgeKind;
 use super::schedule::Schedules;
 use super::table::{GitTable, HookTable, RegistryTable, SHAPE, SettingsTable};
 use super::written::Written;
 use super::{
-    Author, GitSettings, Hook, ImportSettings, Mirror, NamedFile, RegistrySettings, Settings, Sign, duration, path,
-    publish, remote, verify,
+    Author, GitSettings, Hook, ImportSettings, KeyKind, Mirror, NamedFile, RegistrySettings, Settings, Sign, duration,
+    path, publish, remote, verify,
 };
 use crate::image::{NameError, RegistryHost, is_repository_path};
 use crate::problem::{At, Findings, Place, Problem, SourceFile, is_bidi_control};
@@ -34,13 +35,20 @@ pub(crate) fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Se
     let mut files = files_of_registries(&table.registry, &findings);
     files.extend(table.hook.iter().flat_map(|hook| files_of_hook(&hook.value, &findings)));
     let anchors = verify::file(import.verify.as_ref(), &findings).into_iter().collect();
+    let publish = table.publish.and_then(|table| publish::publish(&table, &spoiled, &mut findings));
+    let git = git(&table.git, &mut findings);
+    let is_on_github = publish.as_ref().is_some_and(|publish| publish.place.kind == ForgeKind::GitHub);
+    if let (Some(Sign::GitHub), Some(written), false) = (git.sign, &table.git.sign, is_on_github) {
+        let help = "add `[publish.github]` with the repository, or sign with a key: `ssh` or `openpgp`";
+        findings.say(&written.span, "GitHub signs the commits of proposals there, and these are none", help);
+    }
     let settings = Settings {
-        git: git(&table.git, &mut findings),
+        git,
         import: Written::of(&import).over(&ImportSettings::default(), schedules, &mut findings),
         registries: registries(&table.registry, &mut findings),
         remotes: remote::remotes(&table.remote, &spoiled, &mut findings),
         hooks: hooks(table.hook, &spoiled, &mut findings),
-        publish: table.publish.and_then(|table| publish::publish(&table, &spoiled, &mut findings)),
+        publish,
         targets: target::table::targets(table.target, &spoiled, &mut findings),
         files,
         anchors,
@@ -119,10 +127,13 @@ pub(super) fn template(
 
 fn sign(text: &str) -> Result<Sign, NameError> {
     match text {
-        "ssh" => Ok(Sign::Ssh),
-        "openpgp" => Ok(Sign::OpenPgp),
-        _ => Err(NameError::new(format!("`{}` is no way to sign commits", short(text)))
-            .help("`ssh` or `openpgp`; the key comes from `PINSTREAM_SIGNING_KEY` or `PINSTREAM_SIGNING_KEY_FILE`")),
+        "ssh" => Ok(Sign::Key(KeyKind::Ssh)),
+        "openpgp" => Ok(Sign::Key(KeyKind::OpenPgp)),
+        "github" => Ok(Sign::GitHub),
+        _ => Err(NameError::new(format!("`{}` is no way to sign commits", short(text))).help(
+            "`ssh` or `openpgp`, the key comes from `PINSTREAM_SIGNING_KEY` or `PINSTREAM_SIGNING_KEY_FILE`; or \
+                 `github` for proposals there",
+        )),
     }
 }
 

@@ -100,6 +100,22 @@ impl RealWorld {
         Ok(forge)
     }
 
+    /// `change` as the forge made it, where that signs it.
+    async fn made(&self, remote: &Arc<Mutex<Remote>>, change: &Change) -> Result<Change, GitError> {
+        let forge = self.forge.borrow().as_ref().map(|(_, forge)| Rc::clone(forge));
+        let (Some(Sign::GitHub), Some(forge)) = (change.sign, forge) else { return Ok(change.clone()) };
+        let staged = {
+            let change = change.clone();
+            self.remote(remote, move |remote| remote.stage(&change)).await?
+        };
+        let failed = |error: ForgeError| GitError::Signing {
+            message: error.to_string(),
+            help: error.help().unwrap_or_default(),
+        };
+        let made = forge.commit(&change.parent, &change.message, &staged).await.map_err(failed)?;
+        Ok(Change { made: Some(made), ..change.clone() })
+    }
+
     /// Works with the remote on a thread that may block.
     async fn remote<T: Send + 'static>(
         &self,
@@ -217,7 +233,8 @@ impl World for RealWorld {
         change: &Change,
     ) -> Result<Push<CommitId>, GitError> {
         let Place::Remote { remote, .. } = &self.place else { return no_state() };
-        let (branch, expected, change, now) = (branch.to_owned(), expected.cloned(), change.clone(), self.now());
+        let change = self.made(remote, change).await?;
+        let (branch, expected, now) = (branch.to_owned(), expected.cloned(), self.now());
         self.remote(remote, move |remote| remote.propose(&branch, expected.as_ref(), &change, now)).await
     }
 

@@ -82,6 +82,7 @@ pub(crate) fn change(parent: &CommitId, lock: &str) -> Change {
         message: format!("Pin {lock}"),
         author,
         sign: None,
+        made: None,
     }
 }
 

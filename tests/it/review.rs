@@ -5,6 +5,7 @@ mod golden;
 mod story;
 mod targets;
 mod trouble;
+mod verified;
 
 use serde_json::Value;
 

@@ -1,44 +1,49 @@
-//! Commits that GitHub makes itself: for installations that show no other as verified.
+//! Commits that GitHub makes and signs: it shows them as verified where no key of ours is known there.
 //!
-//! Source: the mutation `createCommitOnBranch` of GitHub's GraphQL schema. It adds to a branch that is there, if that
-//! is where it is expected; the answer may be lost, and then the branch is not where it was expected any more.
+//! Source: `/repos/{owner}/{repo}/git/trees` and `/git/commits` of GitHub's OpenAPI description. It signs what the token
+//! of an app asks for, as that of Actions, if no author is named ("About commit signature verification").
 
-use base64::Engine as _;
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::GitHub;
-use super::graphql::failure;
-use crate::forge::send::Line;
-use crate::forge::{ForgeCommit, ForgeError};
-
-const COMMIT: &str = "mutation($input: CreateCommitOnBranchInput!) { createCommitOnBranch(input: $input) { commit { oid \
-                      } } }";
+use crate::forge::ForgeError;
+use crate::forge::send::{Call, Line};
+use crate::git::{CommitId, Made, Staged};
 
 impl GitHub {
-    pub(crate) async fn commit(&self, line: &Line, commit: &ForgeCommit) -> Result<String, ForgeError> {
-        let ForgeCommit { branch, expected, files, message } = commit;
-        let encode = |bytes: &Vec<u8>| base64::engine::general_purpose::STANDARD.encode(bytes);
-        let additions = files.iter().filter_map(|(path, bytes)| Some((path, bytes.as_ref()?)));
-        let additions: Vec<_> =
-            additions.map(|(path, bytes)| json!({"path": path, "contents": encode(bytes)})).collect();
-        let deletions = files.iter().filter(|(_, bytes)| bytes.is_none()).map(|(path, _)| json!({"path": path}));
-        let deletions: Vec<_> = deletions.collect();
-        let (headline, body) = message.split_once('\n').unwrap_or((message, ""));
-        let input = json!({
-            "branch": {"repositoryNameWithOwner": self.place(), "branchName": branch},
-            "expectedHeadOid": expected,
-            "fileChanges": {"additions": additions, "deletions": deletions},
-            "message": {"headline": headline.trim(), "body": body.trim()},
-        });
-        let variables = Map::from_iter([("input".to_owned(), input)]);
-        let answer = self.send(line, COMMIT, &variables, false).await?;
-        if let Some(id) = answer["data"]["createCommitOnBranch"]["commit"]["oid"].as_str() {
-            return Ok(id.to_owned());
+    pub(crate) async fn commit(
+        &self,
+        line: &Line,
+        parent: &CommitId,
+        message: &str,
+        staged: &Staged,
+    ) -> Result<Made, ForgeError> {
+        let entry = |(path, (mode, bytes)): (&String, &(u32, Vec<u8>))| {
+            let content = String::from_utf8_lossy(bytes);
+            json!({"path": path, "mode": format!("{mode:06o}"), "type": "blob", "content": content})
+        };
+        let entries: Vec<_> = staged.files.iter().map(entry).collect();
+        let body = json!({"base_tree": staged.base, "tree": entries});
+        // Both say what is to be there, and leave what nothing names to be forgotten.
+        let tree = line.take(Call::set(reqwest::Method::POST, self.url(line, &["git", "trees"]), &body)).await?;
+        if tree["sha"] != staged.tree.as_str() {
+            return Err(line.unreadable(&format!("the tree {}", staged.tree)));
         }
-        let kinds = answer["errors"].as_array().into_iter().flatten().filter_map(|error| error["type"].as_str());
-        if kinds.into_iter().any(|kind| kind == "STALE_DATA") {
-            return Err(ForgeError::Moved { branch: branch.clone(), expected: expected.clone() });
-        }
-        Err(failure(line, &answer, &self.place()))
+        let body = json!({"message": message, "tree": staged.tree, "parents": [parent.0]});
+        let made = line.take(Call::set(reqwest::Method::POST, self.url(line, &["git", "commits"]), &body)).await?;
+        let verification = &made["verification"];
+        let text = |key: &str| verification[key].as_str().map(str::to_owned);
+        let (Some(id), Some(payload), Some(signature), true) =
+            (made["sha"].as_str(), text("payload"), text("signature"), verification["verified"] == true)
+        else {
+            let reason = crate::escape::terminal(verification["reason"].as_str().unwrap_or("it gives no reason"));
+            return Err(ForgeError::Unable {
+                message: format!("GitHub did not sign the commit: {reason}"),
+                help: "it signs for apps alone: use the `GITHUB_TOKEN` of Actions or a token of a GitHub App, or sign \
+                       with a key"
+                    .to_owned(),
+            });
+        };
+        Ok(Made { id: id.to_owned(), payload, signature })
     }
 }

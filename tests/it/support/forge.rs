@@ -134,6 +134,8 @@ pub(crate) struct State {
     /// What was not as it is published.
     wrong: Vec<String>,
     fault: Option<Fault>,
+    /// Whether it signs the commits that it makes.
+    signs: bool,
 }
 
 /// A running forge. It ends with its value, and fails the test if anything was not as it is published.
@@ -146,8 +148,14 @@ pub(crate) struct FakeForge {
 impl FakeForge {
     /// A forge of the repository at `repo`, without any proposal.
     pub(crate) fn start(kind: Kind, repo: &Path) -> Self {
-        let state =
-            State { repo: repo.to_owned(), pulls: Vec::new(), calls: Vec::new(), wrong: Vec::new(), fault: None };
+        let state = State {
+            signs: true,
+            repo: repo.to_owned(),
+            pulls: Vec::new(),
+            calls: Vec::new(),
+            wrong: Vec::new(),
+            fault: None,
+        };
         let state = Arc::new(Mutex::new(state));
         let (shared, contract) = (Arc::clone(&state), kind.contract());
         let handler = move |request: &Request| answer(kind, &contract, &mut lock(&shared), request);
@@ -175,6 +183,11 @@ impl FakeForge {
     /// The operations that were asked for since the last time.
     pub(crate) fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.state().calls)
+    }
+
+    /// The token is a person's: what it makes is not signed.
+    pub(crate) fn never_signs(&self) {
+        self.state().signs = false;
     }
 
     pub(crate) fn fail(&self, fault: Fault) {

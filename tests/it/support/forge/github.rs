@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::contract::Operation;
 use super::graphql::{Given, Schema};
 use super::{Part, Pull, PullState, State, text};
+use crate::support::remote::{git_in, run};
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::new(include_str!("contract/github.graphql")));
 
@@ -50,6 +51,43 @@ pub(super) fn act(state: &mut State, operation: &Operation<'_>, body: &Value) ->
             let Some(pull) = state.of(&number) else { return (404, json!({"message": "Not Found"})) };
             pull.comments.push(text(body, "body").to_owned());
             (201, json!({"body": text(body, "body")}))
+        }
+        "git/create-tree" => {
+            let index = state.repo.join("index-of-a-tree");
+            let git = |args: &[&str], input: &[u8]| {
+                let output = run(git_in(&state.repo).env("GIT_INDEX_FILE", &index).args(args), input);
+                String::from_utf8(output).unwrap().trim().to_owned()
+            };
+            git(&["read-tree", text(body, "base_tree")], b"");
+            for entry in body["tree"].as_array().unwrap() {
+                let blob = git(&["hash-object", "-w", "--stdin"], text(entry, "content").as_bytes());
+                let place = format!("{},{blob},{}", text(entry, "mode"), text(entry, "path"));
+                git(&["update-index", "--add", "--cacheinfo", &place], b"");
+            }
+            let tree = git(&["write-tree"], b"");
+            std::fs::remove_file(index).unwrap();
+            (201, json!({"sha": tree}))
+        }
+        "git/create-commit" => {
+            let app = "github-actions[bot] <41898282+github-actions[bot]@users.noreply.github.com> 1750000000 +0000";
+            let (tree, parent) = (text(body, "tree"), body["parents"][0].as_str().unwrap());
+            let header = format!(
+                "tree {tree}\nparent {parent}\nauthor {app}\ncommitter GitHub <noreply@github.com> 1750000000 +0000\n"
+            );
+            let message = text(body, "message");
+            let signature = "-----BEGIN PGP SIGNATURE-----\n\nwsFcBAABCAAQ\n=abcd\n-----END PGP SIGNATURE-----\n";
+            let is_app = state.signs;
+            let signed = format!("{header}gpgsig {}\n\n{message}", signature.replace('\n', "\n "));
+            let whole = if is_app { signed } else { format!("{header}\n{message}") };
+            let output =
+                run(git_in(&state.repo).args(["hash-object", "-t", "commit", "-w", "--stdin"]), whole.as_bytes());
+            let verification = match is_app {
+                true => {
+                    json!({"verified": true, "reason": "valid", "signature": signature, "payload": format!("{header}\n{message}"), "verified_at": "2026-11-24T12:00:00Z"})
+                }
+                false => json!({"verified": false, "reason": "unsigned"}),
+            };
+            (201, json!({"sha": String::from_utf8(output).unwrap().trim(), "verification": verification}))
         }
         other => unreachable!("{other}"),
     }
