@@ -30,11 +30,15 @@ pub fn remembering(text: &str, moves: &[Move]) -> String {
     format!("{}\n\n{}\n", lines.collect::<Vec<_>>().join("\n"), Remembered::of(moves).line())
 }
 
-/// The words of a proposal of files alone, of which `list` tells.
-pub fn of_files(list: &str) -> String {
-    // Trailers belong to the commit.
-    let list = list.trim().split("\n\n").next().unwrap_or_default();
-    format!("These files do not hold what the lock pins.\n\n{list}\n")
+/// The words of a proposal without a move: of files, which `message`, that of the commit, lists, or of the lock's words.
+pub fn without_moves(message: &str) -> String {
+    let list: Vec<&str> = message.lines().filter(|line| line.starts_with("- ")).collect();
+    match list.is_empty() {
+        true => {
+            "The lock says the same in other words: names or details of images changed, and no digest.\n".to_owned()
+        }
+        false => format!("These files do not hold what the lock pins.\n\n{}\n", list.join("\n")),
+    }
 }
 
 /// The words of a proposal of `moves`.

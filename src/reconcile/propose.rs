@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use crate::explain::{Explained, Explanation};
 use crate::forge::{self, ForgeError};
@@ -117,7 +118,7 @@ pub async fn propose<W: World>(
     let all = moves(base, basis.next);
     let mut next = basis.next.clone();
     outcome.drop(&mut next, base, &all, |one| {
-        let class = basis.explained.get(&one.tag).and_then(|explanation: &std::rc::Rc<Explanation>| explanation.class);
+        let class = basis.explained.get(&one.tag).and_then(|explanation: &Rc<Explanation>| explanation.class);
         let is_noise = class == Some(Class::Attestation) && !publish.attestation;
         let taken = one.after().is_some_and(|side| basis.memory.is_taken_back(&one.tag, &side.digest));
         match () {
@@ -144,19 +145,11 @@ pub async fn propose<W: World>(
             return Ok(outcome);
         }
     };
-    // What people closed a proposal of is not proposed again; a newer digest is.
-    for one in known.iter().filter(|known| known.state == KnownState::Closed) {
-        let Some(remembered) = Remembered::read(&one.body) else { continue };
-        let of_group: BTreeMap<&TagId, &Move> = all.iter().map(|one| (&one.tag, one)).collect();
-        for (_, tags) in names(&next).into_iter().filter(|(group, _)| scope.branch(group) == one.branch) {
-            let moves: Vec<Move> = tags.iter().filter_map(|id| of_group.get(id).map(|one| (*one).clone())).collect();
-            let whole = Remembered::of(&moves);
-            let declined: Vec<&Move> = moves.iter().filter(|one| remembered.has(one, &whole)).collect();
-            let digests = declined.iter().filter_map(|one| Some((one.tag.clone(), one.after()?.digest.clone())));
-            outcome.declined.extend(digests);
-            let ids: BTreeSet<TagId> = declined.iter().map(|one| one.tag.clone()).collect();
-            outcome.drop(&mut next, base, &moves, |one| ids.contains(&one.tag).then_some(Kept::TakenBack));
-        }
+    for closed in known.iter().filter(|known| known.state == KnownState::Closed) {
+        let tags = names(&next).into_iter().find(|(group, _)| scope.branch(group) == closed.branch);
+        let tags = tags.map(|(_, tags)| tags).unwrap_or_default();
+        let moves: Vec<Move> = all.iter().filter(|one| tags.contains(&one.tag)).cloned().collect();
+        outcome.decline(closed, &mut next, base, &moves);
     }
     let open_of = |branch: &str| known.iter().find(|known| known.branch == branch && known.state == KnownState::Open);
     let groups = names(&next);
@@ -200,10 +193,9 @@ fn words(
     moves: &[Move],
     explained: &Explained,
 ) -> Result<(String, String), Problems> {
-    let (title, rest) = message.split_once('\n').unwrap_or((message, ""));
-    let mut title = title.to_owned();
+    let mut title = message.lines().next().unwrap_or_default().to_owned();
     if moves.is_empty() {
-        return Ok((title, body::remembering(&body::of_files(rest), moves)));
+        return Ok((title, body::remembering(&body::without_moves(message), moves)));
     }
     let mut text = body::words(moves, explained);
     let of = |template: &Template, title: &str, text: &str| {
@@ -362,6 +354,18 @@ impl Outcome {
             }
             self.kept.insert(one.tag.clone(), Waiting { digest: side.digest.clone(), kept });
         }
+    }
+
+    /// Takes those of `moves`, a group's, out of `next` that people closed a proposal of: they are not proposed again, and
+    /// a newer digest is.
+    fn decline(&mut self, closed: &Known, next: &mut Lock, base: &Lock, moves: &[Move]) {
+        let Some(remembered) = Remembered::read(&closed.body) else { return };
+        let whole = Remembered::of(moves);
+        let declined: Vec<&Move> = moves.iter().filter(|one| remembered.has(one, &whole)).collect();
+        let digests = declined.iter().filter_map(|one| Some((one.tag.clone(), one.after()?.digest.clone())));
+        self.declined.extend(digests);
+        let ids: BTreeSet<&TagId> = declined.iter().map(|one| &one.tag).collect();
+        self.drop(next, base, moves, |one| ids.contains(&one.tag).then_some(Kept::TakenBack));
     }
 
     /// What it means for the row of a tag.

@@ -176,6 +176,21 @@ fn a_new_attestation_alone_is_proposed_only_where_it_is_asked_for() {
 }
 
 #[test]
+fn a_lock_that_says_the_same_in_other_words_is_proposed_too() {
+    let review = Review::new(Kind::GitHub, "");
+    review.stage.push("web:first", 1);
+    let text = review.stage.repo.read("main", "streams/web.toml").unwrap().replace("web:1\"", "web:first\"");
+    review.stage.commit("streams/web.toml", &text);
+    assert_eq!(Review::proposals(&review.stage.report(0, &[])), [("created".to_owned(), 1)]);
+    let pull = review.only();
+    assert_eq!(pull.title, "chore(images): refresh the lock");
+    assert!(pull.body.starts_with("The lock says the same in other words"), "{}", pull.body);
+    assert_eq!(Review::proposals(&review.stage.report(0, &[])), [("unchanged".to_owned(), 1)]);
+    review.forge.merge(1);
+    assert_eq!(Review::proposals(&review.stage.report(0, &[])), []);
+}
+
+#[test]
 fn a_pass_over_some_tags_keeps_what_is_proposed_for_others() {
     let review = Review::new(Kind::GitHub, "");
     review.stage.push("web:1", 3);
