@@ -88,7 +88,7 @@ sign = "gpg"
     6 | sign = "gpg"
       |        ^^^^^
       |
-      = help: `ssh` or `openpgp`; the key comes from `PINSTREAM_SIGNING_KEY` or `PINSTREAM_SIGNING_KEY_FILE`
+      = help: `ssh` or `openpgp`, the key comes from `PINSTREAM_SIGNING_KEY` or `PINSTREAM_SIGNING_KEY_FILE`; or `github` for proposals there
     "#);
     for branch in ["main", "release/1.2", "a-b_c"] {
         read(&format!("git.branch = '{branch}'"));
