@@ -135,7 +135,7 @@ impl Forge {
     /// The newest proposal of each of `branches` into `base`, whatever became of it: open ones first.
     ///
     /// Most forges are asked once for all branches. Where a forge only lists all proposals, no more than
-    /// [`send::PAGES`] pages of it are read, and what is not there is asked for by itself.
+    /// five pages of it are read, and what is not there is asked for by itself.
     ///
     /// # Errors
     /// Where the forge does not say.
