@@ -12,6 +12,7 @@ mod gitea;
 mod github;
 mod gitlab;
 mod instance;
+mod pages;
 mod send;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ pub use instance::Environment;
 use crate::git::{CommitId, Made, Staged};
 use crate::proposal::hidden::is_same;
 use crate::proposal::known::{Draft, Known, KnownState};
-use crate::registry::{Limits, Lookup, Proxies, TRIES};
+use crate::registry::{Proxies, TRIES};
 use crate::settings::publish::{ForgeKind, Publish, Reviewer};
 use azure::Azure;
 use bitbucket::Bitbucket;
@@ -62,16 +63,12 @@ pub struct Setup {
     pub environment: Environment,
     /// The proxies to go through.
     pub proxies: Proxies,
-    /// Time limits.
-    pub limits: Limits,
-    /// Looks names up in place of the system.
-    pub lookup: Option<Lookup>,
 }
 
 impl Setup {
     /// What the environment of the process says.
     pub fn from_environment() -> Self {
-        Self { environment: Environment::from_environment(), proxies: Proxies::from_environment(), ..Self::default() }
+        Self { environment: Environment::from_environment(), proxies: Proxies::from_environment() }
     }
 }
 
@@ -214,20 +211,10 @@ impl Forge {
         match &self.member {
             Member::GitHub(forge) => forge.commit(&self.line, parent, message, staged).await,
             _ => Err(ForgeError::Unable {
-                message: format!("{} does not make and sign commits for programs", self.kind()),
+                message: format!("{} does not make and sign commits for programs", self.line.kind()),
                 help: "sign with a key: `ssh` or `openpgp`".to_owned(),
             }),
         }
-    }
-
-    /// Which forge it is.
-    pub fn kind(&self) -> ForgeKind {
-        self.line.kind()
-    }
-
-    /// How many requests were sent so far.
-    pub fn calls(&self) -> u64 {
-        self.line.calls()
     }
 
     /// `proposal` within what the forge takes.

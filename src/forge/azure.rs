@@ -12,7 +12,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::send::{Call, Line, Lost, PAGES};
+use super::pages::{self, Part};
+use super::send::{Call, Line, Lost};
 use super::{Draft, ForgeError, Known, KnownState, Wishes, body, closed, newest};
 
 pub(super) const LIMITS: body::Limits = body::Limits { title: 400, body: 4_000 };
@@ -39,28 +40,17 @@ impl Azure {
     /// Reads the newest pull requests; what is not among them is asked for by its branch, and what is longer than a list
     /// shows, by its number.
     pub(super) async fn find(&self, line: &Line, base: &str, branches: &[String]) -> Result<Vec<Known>, ForgeError> {
-        let mut all = Vec::new();
-        let mut missing: Vec<&String> = branches.iter().collect();
-        let mut is_whole = false;
-        for page in 0..PAGES {
-            // One branch is found sooner by its name.
-            if let [_] = branches {
-                break;
+        let read = async |part: Part<'_>, all: &mut Vec<Known>| match part {
+            Part::Page(page) => {
+                let (top, skip) = (PAGE.to_string(), (page * PAGE).to_string());
+                self.list(line, base, &[("$top", &top), ("$skip", &skip)], all).await
             }
-            let (top, skip) = (PAGE.to_string(), (page * PAGE).to_string());
-            let count = self.list(line, base, &[("$top", &top), ("$skip", &skip)], &mut all).await?;
-            missing.retain(|branch| !all.iter().any(|found| found.branch == **branch));
-            is_whole = count < PAGE;
-            if is_whole || missing.is_empty() {
-                break;
-            }
-        }
-        if !is_whole {
-            for branch in missing {
+            Part::Branch(branch) => {
                 let source = reference(branch);
-                self.list(line, base, &[("$top", "20"), ("searchCriteria.sourceRefName", &source)], &mut all).await?;
+                self.list(line, base, &[("$top", "20"), ("searchCriteria.sourceRefName", &source)], all).await
             }
-        }
+        };
+        let all = pages::find(branches, PAGE, read).await?;
         let mut all = newest(all, branches);
         for found in &mut all {
             if found.state != KnownState::Merged && found.body.encode_utf16().count() >= SHORT {
@@ -146,11 +136,7 @@ impl Azure {
     pub(super) async fn close(&self, line: &Line, found: &Known, body: &str, comment: &str) -> Result<(), ForgeError> {
         let comment = json!({"parentCommentId": 0, "content": comment, "commentType": "text"});
         let said = json!({"comments": [comment], "status": "closed"});
-        match line.ask(Call::add(self.one(line, found, &["threads"]), &said)).await {
-            Ok(reply) => line.accept(reply).map(drop)?,
-            Err(Lost::Unclear(_)) => {}
-            Err(lost) => return Err(lost.into()),
-        }
+        line.comment(self.one(line, found, &["threads"]), &said).await?;
         let body = json!({"status": "abandoned", "description": body});
         line.take(Call::set(Method::PATCH, self.one(line, found, &[]), &body)).await.map(drop)
     }

@@ -8,7 +8,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::send::{Call, Line, Lost, PAGES};
+use super::pages::PAGES;
+use super::send::{Call, Line, Lost};
 use super::{Draft, ForgeError, Known, KnownState, Wishes, body, closed};
 use crate::proposal::hidden::{hidden, marker};
 
@@ -113,11 +114,7 @@ impl Bitbucket {
     pub(super) async fn close(&self, line: &Line, known: &Known, body: &str, comment: &str) -> Result<(), ForgeError> {
         let number = known.number.to_string();
         let said = json!({"content": {"raw": comment}});
-        match line.ask(Call::add(self.url(line, &[&number, "comments"], &[]), &said)).await {
-            Ok(reply) => line.accept(reply).map(drop)?,
-            Err(Lost::Unclear(_)) => {}
-            Err(lost) => return Err(lost.into()),
-        }
+        line.comment(self.url(line, &[&number, "comments"], &[]), &said).await?;
         self.put(line, known, &known.title, body).await?;
         let nothing = json!({});
         let url = self.url(line, &[&number, "decline"], &[]);

@@ -10,7 +10,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::send::{Call, Line, Lost, PAGES};
+use super::pages::PAGES;
+use super::send::{Call, Line, Lost};
 use super::{Draft, ForgeError, Known, KnownState, Wishes, body, closed};
 
 pub(super) const LIMITS: body::Limits = body::Limits { title: 240, body: 1_000_000 };
@@ -157,11 +158,7 @@ impl Gitea {
     pub(super) async fn close(&self, line: &Line, found: &Known, body: &str, comment: &str) -> Result<(), ForgeError> {
         let said = json!({"body": comment});
         let url = self.url(line, &["issues", &found.number.to_string(), "comments"], &[]);
-        match line.ask(Call::add(url, &said)).await {
-            Ok(reply) => line.accept(reply).map(drop)?,
-            Err(Lost::Unclear(_)) => {}
-            Err(lost) => return Err(lost.into()),
-        }
+        line.comment(url, &said).await?;
         self.patch(line, found, &json!({"state": "closed", "body": body})).await.map(drop)
     }
 

@@ -118,12 +118,7 @@ impl GitHub {
     pub(super) async fn close(&self, line: &Line, found: &Known, body: &str, comment: &str) -> Result<(), ForgeError> {
         let number = found.number.to_string();
         let said = json!({"body": comment});
-        // A comment whose answer was lost may be there; closing is what counts.
-        match line.ask(Call::add(self.url(line, &["issues", &number, "comments"]), &said)).await {
-            Ok(reply) => line.accept(reply).map(drop)?,
-            Err(Lost::Unclear(_)) => {}
-            Err(lost) => return Err(lost.into()),
-        }
+        line.comment(self.url(line, &["issues", &number, "comments"]), &said).await?;
         self.patch(line, found, &json!({"state": "closed", "body": body})).await.map(drop)
     }
 

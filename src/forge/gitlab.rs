@@ -11,7 +11,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::send::{Call, Line, Lost, PAGES};
+use super::pages::{self, Part};
+use super::send::{Call, Line, Lost};
 use super::{Draft, ForgeError, Known, KnownState, Wishes, body, closed};
 
 pub(super) const LIMITS: body::Limits = body::Limits { title: 240, body: 1_000_000 };
@@ -35,27 +36,14 @@ impl GitLab {
 
     /// Reads the newest merge requests; what is not among them is asked for by its branch.
     pub(super) async fn find(&self, line: &Line, base: &str, branches: &[String]) -> Result<Vec<Known>, ForgeError> {
-        let mut all = Vec::new();
-        let mut missing: Vec<&String> = branches.iter().collect();
-        for page in 1..=PAGES {
-            // One branch is found sooner by its name.
-            if let [_] = branches {
-                break;
+        let read = async |part: Part<'_>, all: &mut Vec<Known>| match part {
+            Part::Page(page) => {
+                let (size, page) = (PAGE.to_string(), (page + 1).to_string());
+                self.list(line, base, &[("per_page", &size), ("page", &page)], all).await
             }
-            let (size, page) = (PAGE.to_string(), page.to_string());
-            let count = self.list(line, base, &[("per_page", &size), ("page", &page)], &mut all).await?;
-            missing.retain(|branch| !all.iter().any(|found| found.branch == **branch));
-            if count < PAGE {
-                return Ok(all);
-            }
-            if missing.is_empty() {
-                break;
-            }
-        }
-        for branch in missing {
-            self.list(line, base, &[("per_page", "20"), ("source_branch", branch)], &mut all).await?;
-        }
-        Ok(all)
+            Part::Branch(branch) => self.list(line, base, &[("per_page", "20"), ("source_branch", branch)], all).await,
+        };
+        pages::find(branches, PAGE, read).await
     }
 
     /// One page of merge requests into `base`, the newest first; the answer is how many it had.
@@ -130,11 +118,7 @@ impl GitLab {
 
     pub(super) async fn close(&self, line: &Line, found: &Known, body: &str, comment: &str) -> Result<(), ForgeError> {
         let said = json!({"body": comment});
-        match line.ask(Call::add(self.url(line, found, &["notes"]), &said)).await {
-            Ok(reply) => line.accept(reply).map(drop)?,
-            Err(Lost::Unclear(_)) => {}
-            Err(lost) => return Err(lost.into()),
-        }
+        line.comment(self.url(line, found, &["notes"]), &said).await?;
         let body = json!({"state_event": "close", "description": body});
         line.take(Call::set(Method::PUT, self.url(line, found, &[]), &body)).await.map(drop)
     }

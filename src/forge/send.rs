@@ -5,7 +5,6 @@
 //! and the caller looks. The address rule is that of registries; a private address is gone to where the operator named
 //! the forge.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
@@ -21,8 +20,6 @@ use crate::registry::{Confided, Connector, Fault, Limits, Origin, Reach, TRIES, 
 use crate::settings::publish::ForgeKind;
 use crate::world::clock;
 
-/// The most pages of a list of proposals that are read.
-pub(super) const PAGES: usize = 5;
 /// The largest answer that is read, in bytes: a page of proposals with their bodies.
 const ANSWER_MAX: usize = 32 << 20;
 /// How long GitHub wants to be left alone where it does not say (its "Best practices for using the REST API").
@@ -38,7 +35,6 @@ pub(super) struct Line {
     connector: Connector,
     limits: Limits,
     confided: Confided,
-    calls: AtomicU64,
 }
 
 /// A request.
@@ -119,8 +115,9 @@ impl Line {
     /// Where a proxy cannot be read.
     pub(super) fn new(instance: &Instance, setup: &Setup) -> Result<Self, ForgeError> {
         let Instance { kind, repository, api, origin, is_named, token, .. } = instance;
+        let limits = Limits::default();
         let named = is_named.then(|| origin.place.clone());
-        let connector = Connector::to(named, &setup.proxies, setup.lookup.clone(), setup.limits);
+        let connector = Connector::to(named, &setup.proxies, limits);
         let connector = connector
             .map_err(|message| ForgeError::Setup { message, help: "see `HTTPS_PROXY` and `HTTP_PROXY`".to_owned() })?;
         let confided = Confided::default();
@@ -132,18 +129,13 @@ impl Line {
             origin: origin.clone(),
             token: token.clone(),
             connector,
-            limits: setup.limits,
+            limits,
             confided,
-            calls: AtomicU64::new(0),
         })
     }
 
     pub(super) fn kind(&self) -> ForgeKind {
         self.kind
-    }
-
-    pub(super) fn calls(&self) -> u64 {
-        self.calls.load(Ordering::Relaxed)
     }
 
     /// The pauses between tries, with jitter.
@@ -171,6 +163,19 @@ impl Line {
     pub(super) async fn take(&self, call: Call<'_>) -> Result<Value, ForgeError> {
         let reply = self.ask(call).await?;
         self.accept(reply)
+    }
+
+    /// Says something below what is about to be closed. Where the answer was lost it may be there: closing is what
+    /// counts.
+    ///
+    /// # Errors
+    /// Where the forge refuses, or cannot be asked.
+    pub(super) async fn comment(&self, url: Url, said: &Value) -> Result<(), ForgeError> {
+        match self.ask(Call::add(url, said)).await {
+            Ok(reply) => self.accept(reply).map(drop),
+            Err(Lost::Unclear(_)) => Ok(()),
+            Err(lost) => Err(lost.into()),
+        }
     }
 
     /// The body of an answer in order.
@@ -256,7 +261,6 @@ impl Line {
         if let Some(body) = call.body {
             request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body.to_string());
         }
-        self.calls.fetch_add(1, Ordering::Relaxed);
         let mut response = match request.send().await {
             Ok(response) => response,
             Err(error) => {

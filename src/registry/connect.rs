@@ -105,17 +105,12 @@ impl Connector {
     ///
     /// # Errors
     /// A sentence, where a proxy cannot be read.
-    pub(crate) fn to(
-        named: Option<Place>,
-        proxies: &Proxies,
-        lookup: Option<Lookup>,
-        limits: Limits,
-    ) -> Result<Self, String> {
+    pub(crate) fn to(named: Option<Place>, proxies: &Proxies, limits: Limits) -> Result<Self, String> {
         Ok(Self {
             named: named.into_iter().collect(),
             authorities: BTreeMap::new(),
             ways: Ways::read(proxies)?,
-            lookup,
+            lookup: None,
             limits,
             clients: Mutex::default(),
             beyond: Mutex::default(),
