@@ -25,6 +25,7 @@ use std::ops::Range;
 
 use crate::image::{PinnedRef, TagId};
 use crate::problem::{Place, Problem, Problems};
+use crate::yaml::{Node, Value};
 
 use part::Part;
 use path::FilePath;
@@ -160,6 +161,21 @@ fn without_tag(text: &Text, from: &str) -> Unfit {
 fn no_text(text: &Text, span: &Range<usize>) -> Unfit {
     let problem = text.problem(&(span.start..span.start), "a list or map stands where a text is to be written");
     Unfit::Wrong(problem.help("let the way lead on to a text in it"))
+}
+
+/// Writes `new` over a value of a format that quotes its texts, with `quotes` quotes at each end of one that is written so.
+fn in_quotes(text: &Text, node: &Node, new: &str, quotes: impl Fn(&str) -> usize) -> Result<Change, Unfit> {
+    let span = node.span.clone();
+    match &node.value {
+        Value::Quoted(was) => {
+            let quotes = quotes(&text.text()[span.clone()]);
+            let inner = span.start + quotes..span.end - quotes;
+            let new = if was == new { text.text()[inner.clone()].to_owned() } else { new.to_owned() };
+            Ok(Change { span: inner, new, was: was.clone() })
+        }
+        Value::Plain(was) => Ok(Change { span, new: format!("\"{new}\""), was: was.clone() }),
+        Value::List(_) | Value::Map(_) => Err(no_text(text, &span)),
+    }
 }
 
 /// At most ten of `words`.

@@ -48,6 +48,11 @@ pub enum Value {
 }
 
 impl Node {
+    /// A value of a text that is no YAML, and has neither anchors nor blocks.
+    pub fn plain(value: Value, span: Range<usize>) -> Self {
+        Self { value, span, anchored: false, is_block: false }
+    }
+
     /// The text of a scalar; none where it is nothing, a list or a map.
     pub fn text(&self) -> Option<&str> {
         match &self.value {

@@ -2,7 +2,6 @@
 //!
 //! The grammar is that of RFC 8259; a value knows its bytes.
 
-use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use crate::yaml::{Node, Value};
 
 use super::text::Text;
 use super::way::Way;
-use super::{Change, Unfit, Writing, no_text};
+use super::{Change, Unfit, Writing, in_quotes};
 
 /// How deep lists and maps may stand in each other.
 const DEPTH_MAX: usize = 64;
@@ -20,20 +19,7 @@ const DEPTH_MAX: usize = 64;
 pub(super) fn edits(way: &Way, text: &Text, writing: &Writing<'_>) -> Result<Vec<Change>, Unfit> {
     let found = way.follow(text, text.json()?)?;
     let new = writing.value(text)?;
-    found.iter().map(|node| write(text, node, &new)).collect()
-}
-
-fn write(text: &Text, node: &Node, new: &str) -> Result<Change, Unfit> {
-    let span = node.span.clone();
-    match &node.value {
-        Value::Quoted(was) => {
-            let inner = span.start + 1..span.end - 1;
-            let new = if was == new { text.text()[inner.clone()].to_owned() } else { new.to_owned() };
-            Ok(Change { span: inner, new, was: was.clone() })
-        }
-        Value::Plain(was) => Ok(Change { span, new: format!("\"{new}\""), was: was.clone() }),
-        Value::List(_) | Value::Map(_) => Err(no_text(text, &span)),
-    }
+    found.iter().map(|node| in_quotes(text, node, &new, |_| 1)).collect()
 }
 
 /// The one document of a JSON file as a tree.
@@ -115,7 +101,7 @@ impl Reader<'_> {
                 Value::Plain(literal)
             }
         };
-        Ok(Rc::new(node(value, start..self.at)))
+        Ok(Rc::new(Node::plain(value, start..self.at)))
     }
 
     fn members(&mut self, depth: usize) -> Result<Vec<Member>, Problem> {
@@ -126,7 +112,7 @@ impl Reader<'_> {
             if self.peek() != Some(b'"') {
                 return Err(self.wrong("a key in quotes is missing"));
             }
-            let key = Rc::new(node(Value::Quoted(self.string()?), start..self.at));
+            let key = Rc::new(Node::plain(Value::Quoted(self.string()?), start..self.at));
             self.blank();
             if self.peek() != Some(b':') {
                 return Err(self.wrong("a `:` is missing"));
@@ -191,10 +177,6 @@ impl Reader<'_> {
         }
         Err(self.wrong("a string has no end"))
     }
-}
-
-fn node(value: Value, span: Range<usize>) -> Node {
-    Node { value, span, anchored: false, is_block: false }
 }
 
 #[cfg(test)]

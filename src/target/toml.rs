@@ -12,7 +12,7 @@ use crate::yaml::{Node, Value};
 
 use super::text::Text;
 use super::way::Way;
-use super::{Change, Unfit, Writing, no_text};
+use super::{Change, Unfit, Writing, in_quotes};
 
 /// How many keys and lists a file may have: each takes hundreds of bytes while it is read.
 const ENTRIES_MAX: usize = 200_000;
@@ -21,23 +21,13 @@ const ENTRIES_MAX: usize = 200_000;
 pub(super) fn edits(way: &Way, text: &Text, writing: &Writing<'_>) -> Result<Vec<Change>, Unfit> {
     let found = way.follow(text, text.toml()?)?;
     let new = writing.value(text)?;
-    found.iter().map(|node| write(text, node, &new)).collect()
+    found.iter().map(|node| in_quotes(text, node, &new, quotes)).collect()
 }
 
-fn write(text: &Text, node: &Node, new: &str) -> Result<Change, Unfit> {
-    let span = node.span.clone();
-    match &node.value {
-        Value::Quoted(was) => {
-            let quote = text.text()[span.clone()].chars().next().unwrap_or('"');
-            let long = quote.to_string().repeat(3);
-            let quotes = if span.len() >= 6 && text.text()[span.clone()].starts_with(&long) { 3 } else { 1 };
-            let inner = span.start + quotes..span.end - quotes;
-            let new = if was == new { text.text()[inner.clone()].to_owned() } else { new.to_owned() };
-            Ok(Change { span: inner, new, was: was.clone() })
-        }
-        Value::Plain(was) => Ok(Change { span, new: format!("\"{new}\""), was: was.clone() }),
-        Value::List(_) | Value::Map(_) => Err(no_text(text, &span)),
-    }
+/// How many quotes stand at each end of a string as it is `written`.
+fn quotes(written: &str) -> usize {
+    let is_long = written.len() >= 6 && ["\"\"\"", "'''"].iter().any(|long| written.starts_with(long));
+    if is_long { 3 } else { 1 }
 }
 
 /// A TOML file as a tree, the only document of it.
@@ -86,7 +76,7 @@ fn tree(file: &SourceFile, value: &Spanned<DeValue<'_>>) -> Rc<Node> {
 }
 
 fn node(value: Value, span: Range<usize>) -> Rc<Node> {
-    Rc::new(Node { value, span, anchored: false, is_block: false })
+    Rc::new(Node::plain(value, span))
 }
 
 #[cfg(test)]

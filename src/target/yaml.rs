@@ -7,7 +7,7 @@ use crate::yaml::{Node, Value};
 
 use super::text::Text;
 use super::way::Way;
-use super::{Change, Unfit, Writing};
+use super::{Change, Unfit, Writing, no_text};
 
 /// What the value at the end of `way` becomes.
 pub(super) fn edits(way: &Way, text: &Text, writing: &Writing<'_>) -> Result<Vec<Change>, Unfit> {
@@ -38,9 +38,7 @@ pub(super) fn write(text: &Text, node: &Node, new: &str) -> Result<Change, Unfit
 /// The bytes of a scalar.
 fn scalar(text: &Text, node: &Node) -> Result<Range<usize>, Unfit> {
     if matches!(node.value, Value::List(_) | Value::Map(_)) {
-        let start = node.span.start;
-        let problem = text.problem(&(start..start), "a list or map stands where a text is to be written");
-        return Err(Unfit::Wrong(problem.help("let the way lead on to a text in it")));
+        return Err(no_text(text, &node.span));
     }
     Ok(node.span.clone())
 }
