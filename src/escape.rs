@@ -37,6 +37,13 @@ pub fn lines(text: &str) -> String {
     out
 }
 
+/// `text` with each deceptive character as its number, for what is written to no log.
+pub fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    text.chars().for_each(|c| put(&mut out, c, false));
+    out
+}
+
 /// `text` with each login within an address as `*`, of which there are as many as there were bytes: places stay what
 /// they are. A name by itself is kept for SSH, where it opens nothing.
 pub fn logins(text: &str) -> String {
@@ -75,13 +82,18 @@ fn line(out: &mut String, text: &str) {
     let command = text[blanks..].starts_with("::").then_some(blanks);
     let mut last = '\0';
     for (at, c) in text.char_indices() {
-        if is_deceptive(c) || command == Some(at) || (c == '#' && last == '#') {
-            // Writing to a `String` does not fail.
-            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-        } else {
-            out.push(c);
-        }
+        put(out, c, command == Some(at) || (c == '#' && last == '#'));
         last = c;
+    }
+}
+
+/// `c`, or its number where it is deceptive or `acts`.
+fn put(out: &mut String, c: char, acts: bool) {
+    if acts || is_deceptive(c) {
+        // Writing to a `String` does not fail.
+        let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+    } else {
+        out.push(c);
     }
 }
 

@@ -21,8 +21,6 @@ const MOVES_MAX: usize = 100;
 /// What is said below a proposal that has nothing left to propose.
 pub const WITHDRAWN: &str =
     "Nothing is left to propose here: the branch stands at these digests, or the images moved on.";
-/// How much of a text of an image is shown, in characters.
-const TEXT_MAX: usize = 60;
 
 /// `text` as the body of a proposal of `moves`: with the line that remembers them, and no other of its kind.
 pub fn remembering(text: &str, moves: &[Move]) -> String {
@@ -164,7 +162,7 @@ fn base_of(base: &Sides<Base>) -> String {
 
 /// A text in code, in which nothing acts: neither in Markdown nor in the table it may stand in.
 fn code(text: &str) -> String {
-    let text = escape::within(text, TEXT_MAX.max(text.len().min(200)));
+    let text = escape::terminal(text);
     format!("`{}`", text.replace('`', "\\u{60}").replace('|', "\\u{7c}"))
 }
 

@@ -36,7 +36,15 @@ use super::{PassError, Request};
 const FILES: &str = "-targets";
 
 /// What stands on the branches of proposals of this root.
-pub type Drafted = BTreeMap<String, Proposed>;
+pub type Drafted = BTreeMap<String, Standing>;
+
+/// What stands on the branch of a proposal.
+#[derive(Debug)]
+pub struct Standing {
+    found: Proposed,
+    /// Whether it is one commit that we made there and nobody changed.
+    is_ours: bool,
+}
 
 /// What a pass found out, as far as proposals go by it.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +87,9 @@ pub async fn drafted<W: World>(world: &W, request: &Request, scene: &Scene) -> R
     if branches.is_empty() {
         return Ok(Drafted::new());
     }
-    Ok(world.proposed(&branches).await?)
+    let found = world.proposed(&branches).await?;
+    let standing = |found| Standing { is_ours: is_ours(&found, &scene.root.settings), found };
+    Ok(found.into_iter().map(|(branch, found)| (branch, standing(found))).collect())
 }
 
 /// `next` with the moves of open proposals that this pass says nothing of.
@@ -95,7 +105,7 @@ pub fn carry(
         let soaks = kept.get(id).is_some_and(|waiting| matches!(waiting.kept, Kept::Soaking { .. }));
         !asked.contains(id) || failures.contains_key(id) || soaks
     };
-    let locks = drafted.values().filter(|found| is_ours(found, &scene.root.settings)).filter_map(lock_of);
+    let locks = drafted.values().filter(|standing| standing.is_ours).filter_map(|standing| lock_of(&standing.found));
     locks.fold(next, |next, lock| proposal::carry(&scene.root, next, &lock, is_open))
 }
 
@@ -177,9 +187,9 @@ pub async fn propose<W: World>(
             used.insert(branch);
         }
     }
-    for (branch, found) in basis.drafted.iter().filter(|(branch, _)| !used.contains(*branch)) {
+    for (branch, standing) in basis.drafted.iter().filter(|(branch, _)| !used.contains(*branch)) {
         let pass = Pass { world, publish, scene, outcome: &mut outcome };
-        let row = pass.nothing_left(branch, found, open_of(branch)).await?;
+        let row = pass.nothing_left(branch, standing, open_of(branch)).await?;
         outcome.rows.extend(row);
     }
     outcome.rows.sort_by(|a, b| a.branch.cmp(&b.branch));
@@ -243,7 +253,7 @@ impl<W: World> Pass<'_, W> {
     async fn group(
         self,
         branch: &str,
-        there: Option<&Proposed>,
+        there: Option<&Standing>,
         open: Option<&Known>,
         change: Change,
         (moves, basis): (&[Move], Basis<'_>),
@@ -257,15 +267,16 @@ impl<W: World> Pass<'_, W> {
         };
         let mut is_new = false;
         match there {
-            Some(found) if !is_ours(found, &self.scene.root.settings) => {
-                let left = format!("a commit that is not pinstream's stands there, {}", found.tip.short());
+            Some(standing) if !standing.is_ours => {
+                let tip = standing.found.tip.short();
+                let left = format!("a commit that is not pinstream's stands there, {tip}");
                 return Ok(row(ProposalOutcome::Left(left), open));
             }
             // The same lock on an older tip says the same: building it anew would only start checks again.
-            Some(found) if self.holds(found, &change).await? => {}
+            Some(standing) if self.holds(&standing.found, &change).await? => {}
             there => {
                 is_new = true;
-                match self.world.propose(branch, there.map(|found| &found.tip), &change).await? {
+                match self.world.propose(branch, there.map(|standing| &standing.found.tip), &change).await? {
                     Push::Landed(_) => {}
                     Push::Moved => {
                         let left = "somebody moved it meanwhile".to_owned();
@@ -315,7 +326,7 @@ impl<W: World> Pass<'_, W> {
     async fn nothing_left(
         self,
         branch: &str,
-        found: &Proposed,
+        standing: &Standing,
         open: Option<&Known>,
     ) -> Result<Option<ProposalRow>, PassError> {
         let row = |outcome| ProposalRow {
@@ -325,7 +336,7 @@ impl<W: World> Pass<'_, W> {
             moves: 0,
             outcome,
         };
-        if !is_ours(found, &self.scene.root.settings) {
+        if !standing.is_ours {
             let left = "nothing is left to propose, and a commit that is not pinstream's stands there".to_owned();
             return Ok(open.map(|_| row(ProposalOutcome::Left(left))));
         }
@@ -335,7 +346,7 @@ impl<W: World> Pass<'_, W> {
             return Ok(Some(row(self.outcome.fail(&error))));
         }
         // Somebody else's commit that came meanwhile keeps the branch.
-        let gone = self.world.withdraw(branch, &found.tip).await?;
+        let gone = self.world.withdraw(branch, &standing.found.tip).await?;
         if gone == Push::Moved && open.is_none() {
             return Ok(None);
         }

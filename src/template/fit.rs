@@ -1,8 +1,6 @@
 //! Makes a text the message of a commit: a first line that tools show, nothing that acts, and no trailer in our name.
 
-use std::fmt::Write as _;
-
-use crate::escape::is_deceptive;
+use crate::escape;
 
 /// The longest first line, in characters.
 pub const TITLE_MAX: usize = 120;
@@ -21,7 +19,7 @@ pub fn message(text: &str, title: &str) -> String {
     let text = if text.trim().is_empty() { title } else { text.trim() };
     let mut out = String::with_capacity(text.len() + 2);
     for (at, line) in text.lines().enumerate() {
-        let line = shown(line.trim_end());
+        let line = escape::plain(line.trim_end());
         if at == 0 {
             out.push_str(&within(line.trim_start_matches(|c: char| c.is_whitespace() || c == '-'), title));
         } else {
@@ -45,7 +43,7 @@ pub fn message(text: &str, title: &str) -> String {
 /// `text` with one line break at its end, in which no control or reordering character is.
 pub fn words(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\t', "    ");
-    text.trim().lines().map(|line| format!("{}\n", shown(line.trim_end()))).collect()
+    text.trim().lines().map(|line| format!("{}\n", escape::plain(line.trim_end()))).collect()
 }
 
 /// `message` with `trailers` in its last paragraph: beside those that it ends with, or in one of their own
@@ -72,20 +70,6 @@ fn is_trailer(line: &str) -> bool {
 fn acts(line: &str) -> bool {
     let is_ours = line.get(..OURS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OURS)) && line.contains(':');
     is_ours || line.starts_with("---")
-}
-
-/// `line` with what acts shown by its number.
-fn shown(line: &str) -> String {
-    let mut out = String::with_capacity(line.len());
-    for c in line.chars() {
-        if is_deceptive(c) {
-            // Writing to a `String` does not fail.
-            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 /// A first line of at most [`TITLE_MAX`] characters; `title` where nothing is left of it.
@@ -162,7 +146,7 @@ mod tests {
                 let made = message(&text, "title");
                 let first = made.lines().next().unwrap();
                 assert!(!first.trim().is_empty() && first.chars().count() <= TITLE_MAX, "{made:?}");
-                assert!(!made.chars().any(|c| c != '\n' && is_deceptive(c)), "{made:?}");
+                assert!(!made.chars().any(|c| c != '\n' && escape::is_deceptive(c)), "{made:?}");
                 assert!(made.ends_with('\n') && !made.ends_with("\n\n"), "{made:?}");
                 assert!(!made.lines().skip(1).any(acts), "{made:?}");
                 assert_eq!(message(&made, "title"), made);

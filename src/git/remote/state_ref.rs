@@ -120,7 +120,7 @@ impl Remote {
                 Some(tree) => tree,
                 None => objects.write(ObjectType::Tree, b"")?,
             };
-            let author = Author { name: "pinstream".to_owned(), email: "pinstream@localhost".to_owned() };
+            let author = Author::default();
             let words = Words { message: "pinstream: state", author: &author, signer: None };
             commit(objects.repository, tree, parent, words, now)
         };
