@@ -15,27 +15,11 @@ use pinstream::settings::policy::Policy;
 use pinstream::stream::{Source, follow};
 use pinstream::target::{Editing, Found};
 
+use crate::support::files;
 use crate::support::sandbox::Sandbox;
 
 fn home() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// All files below `folder`, by path from it.
-fn files(folder: &Path) -> Files {
-    fn collect(folder: &Path, path: &str, files: &mut Files) {
-        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-            let path = format!("{path}{}", entry.file_name().to_str().unwrap());
-            if entry.file_type().unwrap().is_dir() {
-                collect(&entry.path(), &format!("{path}/"), files);
-            } else {
-                files.insert(path, std::fs::read(entry.path()).unwrap());
-            }
-        }
-    }
-    let mut files = Files::new();
-    collect(folder, "", &mut files);
-    files
 }
 
 fn roots(folder: &Path) -> Vec<PathBuf> {

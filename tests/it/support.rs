@@ -8,3 +8,24 @@ pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod sigstore;
 pub(crate) mod smtp;
+
+use std::path::Path;
+
+use pinstream::git::Files;
+
+/// All files below `folder`, by path from it.
+pub(crate) fn files(folder: &Path) -> Files {
+    fn collect(folder: &Path, path: &str, files: &mut Files) {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = format!("{path}{}", entry.file_name().to_str().unwrap());
+            if entry.file_type().unwrap().is_dir() {
+                collect(&entry.path(), &format!("{path}/"), files);
+            } else {
+                files.insert(path, std::fs::read(entry.path()).unwrap());
+            }
+        }
+    }
+    let mut files = Files::new();
+    collect(folder, "", &mut files);
+    files
+}

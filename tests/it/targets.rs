@@ -3,13 +3,15 @@
 mod random;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use pinstream::image::{PinnedRef, TagId};
 use pinstream::problem::{Problems, Rendered, Style};
 use pinstream::settings;
 use pinstream::target::{Edited, Editing, Found, Target};
+
+use crate::support::files;
 
 /// What `python:3.12` and `redis:7` are pinned to.
 fn pins(id: &TagId) -> Found {
@@ -54,28 +56,12 @@ fn applied(targets: &[Target], files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<St
     files
 }
 
-fn read(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    fn collect(folder: &Path, path: &str, files: &mut BTreeMap<String, Vec<u8>>) {
-        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-            let path = format!("{path}{}", entry.file_name().to_str().unwrap());
-            if entry.file_type().unwrap().is_dir() {
-                collect(&entry.path(), &format!("{path}/"), files);
-            } else {
-                files.insert(path, std::fs::read(entry.path()).unwrap());
-            }
-        }
-    }
-    let mut files = BTreeMap::new();
-    collect(folder, "", &mut files);
-    files
-}
-
 /// Applies the targets of a kind's folder to the files in `before`: they become those in `after`, and stay so.
 #[track_caller]
 fn golden(kind: &str) {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/targets")).join(kind);
     let targets = targets(&std::fs::read_to_string(folder.join("pinstream.toml")).unwrap());
-    let (before, after) = (read(&folder.join("before")), read(&folder.join("after")));
+    let (before, after) = (files(&folder.join("before")), files(&folder.join("after")));
     assert!(before != after && before.keys().eq(after.keys()));
     let found = applied(&targets, &before);
     for (path, bytes) in &after {
