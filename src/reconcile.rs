@@ -283,7 +283,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         let tip = landed.clone().unwrap_or_else(|| scene.sight.tip.clone());
         let end = match request.effect {
             Effect::Show => End::Planned,
-            Effect::Land if !proposed.tags.is_empty() => End::Proposed,
+            Effect::Land if proposed.waits() => End::Proposed,
             _ if !end_is_ours => End::Unchanged,
             Effect::Write => End::Written,
             Effect::Land => End::Landed(tip.clone()),

@@ -379,6 +379,16 @@ impl Outcome {
         self.drop(next, base, moves, |one| ids.contains(&one.tag).then_some(Kept::TakenBack));
     }
 
+    /// Whether anything waits for a decision, be it of files alone.
+    pub fn waits(&self) -> bool {
+        use ProposalOutcome::{Closed, Created, Failed, Left, Refreshed, Unchanged};
+        let is_there = |row: &ProposalRow| match row.outcome {
+            Created | Refreshed | Unchanged => true,
+            Closed | Left(_) | Failed(_) => false,
+        };
+        !self.tags.is_empty() || self.rows.iter().any(is_there)
+    }
+
     /// What it means for the row of a tag.
     pub fn mark(&self, row: &mut Row) {
         if let Some(waiting) = self.kept.get(&row.tag) {

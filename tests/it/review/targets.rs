@@ -57,7 +57,9 @@ fn what_a_person_wrote_over_is_proposed_by_itself_until_they_close_it() {
     assert!(
         pull.body.starts_with("These files do not hold what the lock pins.\n\n- one.yaml: web:1\n- two.yaml: web:2\n")
     );
-    assert_eq!(Review::proposals(&review.stage.report(0, &[])), [("unchanged".to_owned(), 1)]);
+    let again = review.stage.report(0, &[]);
+    assert_eq!(Review::proposals(&again), [("unchanged".to_owned(), 1)]);
+    assert_eq!((&report["end"], &again["end"]), (&"proposed".into(), &"proposed".into()));
     review.forge.close(pull.number);
     for _ in 0..2 {
         assert_eq!(Review::proposals(&review.stage.report(0, &[])), []);
