@@ -12,6 +12,7 @@ pub mod encode;
 pub mod history;
 pub mod join;
 pub mod merge;
+pub mod places;
 pub mod read;
 pub mod schema;
 #[cfg(test)]

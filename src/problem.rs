@@ -3,6 +3,7 @@
 //! A [`Problem`] is a sentence, a place and a way out; [`render`] shows many of them to a person. Nothing here decides
 //! what is wrong; that is said where the file's meaning is known.
 
+pub mod lines;
 pub mod render;
 
 use std::ops::Range;

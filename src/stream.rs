@@ -7,6 +7,7 @@
 pub mod discover;
 pub mod edit;
 pub mod follow;
+pub mod places;
 pub mod select;
 mod table;
 pub(crate) mod validate;

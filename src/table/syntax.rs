@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::shape::short;
+use crate::problem::lines::Lines;
 use crate::problem::{Findings, Problem};
 
 /// How many mistakes of one file are said.
@@ -89,19 +90,7 @@ fn places<'a>(table: &'a DeTable<'_>) -> HashMap<&'a str, Vec<usize>> {
     all
 }
 
-/// Where the lines of a text begin.
-struct Lines(Vec<usize>);
-
 impl Lines {
-    fn of(text: &str) -> Self {
-        Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
-    }
-
-    /// The number, from 1, of the line that `at` is in.
-    fn number(&self, at: usize) -> usize {
-        self.0.partition_point(|start| *start <= at)
-    }
-
     /// What stands below the header that `at` is in, if it is in one.
     fn table(&self, text: &str, at: usize) -> Option<std::ops::Range<usize>> {
         let here = self.number(at);

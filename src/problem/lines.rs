@@ -1,0 +1,70 @@
+//! Lines and columns of a text: where bytes of it are for people and for programs that show its lines.
+
+use std::ops::Range;
+
+/// Where the lines of a text begin.
+pub(crate) struct Lines(pub(crate) Vec<usize>);
+
+/// A part of a text as programs name it that show lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Its first line, from 1.
+    pub line: usize,
+    /// The column in that line that it begins with, from 1, in UTF-16 code units, as editors and forges count.
+    pub column: usize,
+    /// Its last line.
+    pub end_line: usize,
+    /// The column of the last line that comes after it.
+    pub end_column: usize,
+}
+
+impl Lines {
+    /// Finds them.
+    pub(crate) fn of(text: &str) -> Self {
+        Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
+    }
+
+    /// The number, from 1, of the line that `at` is in.
+    pub(crate) fn number(&self, at: usize) -> usize {
+        self.0.partition_point(|start| *start <= at)
+    }
+
+    /// Where the bytes `range` of the same text are; none where they are no part of it.
+    pub(crate) fn span(&self, text: &str, range: &Range<usize>) -> Option<Span> {
+        let place = |at: usize| {
+            let line = self.number(at);
+            let before = text.get(self.0[line - 1]..at)?;
+            Some((line, before.encode_utf16().count() + 1))
+        };
+        let (line, column) = place(range.start)?;
+        let (end_line, end_column) = place(range.end.max(range.start))?;
+        Some(Span { line, column, end_line, end_column })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(range: Range<usize>, expected: Option<[usize; 4]>) {
+        let text = "a\n\u{1f40d} = é\r\n";
+        let found = Lines::of(text).span(text, &range);
+        assert_eq!(found.map(|span| [span.line, span.column, span.end_line, span.end_column]), expected, "{range:?}");
+    }
+
+    #[test]
+    fn columns_are_counted_in_utf_16_code_units() {
+        check(0..1, Some([1, 1, 1, 2]));
+        check(2..6, Some([2, 1, 2, 3]));
+        check(9..11, Some([2, 6, 2, 7]));
+        check(0..6, Some([1, 1, 2, 3]));
+        check(13..13, Some([3, 1, 3, 1]));
+    }
+
+    #[test]
+    fn what_is_no_part_of_a_text_is_nowhere() {
+        check(3..6, None);
+        check(99..100, None);
+    }
+}
