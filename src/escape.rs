@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 
 /// How many characters of a foreign text go into one message.
 const LENGTH_MAX: usize = 200;
+/// How many characters of a sentence go into Markdown.
+const SENTENCE_MAX: usize = 1_000;
 
 /// One line of `text` for a message: no control or reordering character, no log command, at most 200 characters of it.
 pub fn terminal(text: &str) -> String {
@@ -64,6 +66,66 @@ pub fn logins(text: &str) -> String {
         rest = &after[hidden.len()..];
     }
     out.push_str(rest);
+    out
+}
+
+/// `text` as code of Markdown, in which nothing acts: neither there nor in the table that it may stand in (CommonMark
+/// 0.31, "Code spans": nothing in one is read).
+pub fn code(text: &str) -> String {
+    let text = terminal(text);
+    format!("`{}`", text.replace('`', "\\u{60}").replace('|', "\\u{7c}"))
+}
+
+/// A sentence of ours as Markdown within a line, a table's or another's: what it has in backticks is code, and the rest
+/// is words in which nothing acts (CommonMark 0.31, "Backslash escapes").
+pub fn markdown(text: &str) -> String {
+    let text = within(text, SENTENCE_MAX);
+    let parts: Vec<&str> = text.split('`').collect();
+    let mut out = String::with_capacity(text.len() + 16);
+    for (at, part) in parts.iter().enumerate() {
+        let is_open = at % 2 == 1;
+        let is_code = is_open && at + 1 < parts.len();
+        match is_code && !part.trim().is_empty() {
+            true => out.push_str(&code(part)),
+            false => {
+                out.push_str(if is_open { "\\`" } else { "" });
+                put_words(&mut out, part);
+                out.push_str(if is_code { "\\`" } else { "" });
+            }
+        }
+    }
+    out
+}
+
+/// What acts within a line: emphasis, code, links, HTML, characters by name, tables, struck out text, mathematics, and
+/// addresses that forges make links of.
+fn put_words(out: &mut String, text: &str) {
+    for (at, c) in text.char_indices() {
+        let is_address = (c == ':' && text[at..].starts_with("://")) || (c == '.' && text[..at].ends_with("www"));
+        if is_address || "\\*_[]<>&|~$@#!".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+}
+
+/// `text` as text of XML 1.0 or as the value of an attribute, with what no XML may hold as its number (XML 1.0,
+/// "Characters").
+pub fn xml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            // Read as written, and not as the line's end or a blank that a reader makes of it.
+            '\t' | '\r' => out.push_str(if c == '\t' { "&#9;" } else { "&#13;" }),
+            '\u{fffe}' | '\u{ffff}' => put(&mut out, c, true),
+            c if c < ' ' && c != '\n' => put(&mut out, c, true),
+            c => out.push(c),
+        }
+    }
     out
 }
 
@@ -145,8 +207,50 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_sentence_is_markdown_with_its_code() {
+        for (text, expected) in [
+            ("`a.b/c:1` is not there", "`a.b/c:1` is not there"),
+            ("`a|b` *c* <d> `", "`a\\u{7c}b` \\*c\\* \\<d\\> \\`"),
+            ("`` and ` `", "\\`\\` and \\` \\`"),
+            ("see https://a.b, www.c.d", "see https\\://a.b, www\\.c.d"),
+            ("a_b\n![x](y)&amp;", "a\\_b\\\\u{a}\\!\\[x\\](y)\\&amp;"),
+        ] {
+            assert_eq!(markdown(text), expected);
+        }
+    }
+
+    #[test]
+    fn what_xml_may_not_hold_is_its_number() {
+        assert_eq!(xml("<a b=\"c\">&'"), "&lt;a b=&quot;c&quot;&gt;&amp;'");
+        assert_eq!(xml("a\0\u{1b}\u{fffe}\u{ffff}\u{85}\n\t\r"), "a\\u{0}\\u{1b}\\u{fffe}\\u{ffff}\u{85}\n&#9;&#13;");
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn t9_no_sentence_is_more_than_words_and_code(text in any::<String>(), more in "[`|*_\\\\<>&!:/@#a-c\\[\\]() ~]{0,24}") {
+            use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+            for text in [format!("{more}{text}"), format!("{text}{more}")] {
+                let table = format!("| a |\n| --- |\n| x {} x |\n", markdown(&text));
+                let mut shown = String::new();
+                let mut cells = 0;
+                for event in Parser::new_ext(&table, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_MATH) {
+                    match event {
+                        Event::Text(text) | Event::Code(text) => shown.push_str(&text),
+                        Event::Start(Tag::TableCell) => cells += 1,
+                        Event::Start(Tag::Table(_) | Tag::TableHead | Tag::TableRow) => {}
+                        Event::End(TagEnd::Table | TagEnd::TableHead | TagEnd::TableRow | TagEnd::TableCell) => {}
+                        other => panic!("{other:?} in {table}"),
+                    }
+                }
+                assert_eq!(cells, 2, "{table}");
+                // Every word is there, but for the blanks and backticks around code.
+                let plain = |text: &str| text.replace(['`', ' '], "").replace("\\u{60}", "").replace("\\u{7c}", "|");
+                assert_eq!(plain(&shown), plain(&format!("ax {} x", within(&text, SENTENCE_MAX))), "{table}");
+            }
+        }
 
         #[test]
         fn t9_no_text_gets_through(text in any::<String>(), start in "[ \t:#\u{1b}\u{202e}\u{9b}\n\ra\\[]{0,12}") {

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use super::Node;
+use crate::escape;
 
 /// The width of a character of the font, and what stands beside a name within its box.
 const CHARACTER: usize = 8;
@@ -52,7 +53,7 @@ pub(super) fn svg(nodes: &[Node]) -> String {
              stroke=\"#444\"/><text x=\"{}\" y=\"{}\">{}</text>",
             x + PADDING,
             y + 4,
-            escaped(&node.label)
+            escape::xml(&node.label)
         );
     }
     out.push_str("</svg>\n");
@@ -84,11 +85,6 @@ fn places(nodes: &[Node]) -> Vec<Place> {
 
 fn width(node: &Node) -> usize {
     node.label.chars().count() * CHARACTER + 2 * PADDING
-}
-
-/// A name as text of XML.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use crate::escape;
+use crate::escape::code;
 use crate::explain::text::{DIFFERENCES_MAX, built, difference, layers, size};
 use crate::explain::{Explained, Explanation, Sides};
 use crate::image::TagId;
@@ -158,12 +158,6 @@ fn image(out: &mut String, one: &Move, explanation: &Explanation) {
 fn base_of(base: &Sides<Base>) -> String {
     let text = |base: &Option<Base>| base.as_ref().map_or("not told".to_owned(), |base| code(&base.to_string()));
     format!("base {} → {}", text(&base.old), text(&base.new))
-}
-
-/// A text in code, in which nothing acts: neither in Markdown nor in the table it may stand in.
-fn code(text: &str) -> String {
-    let text = escape::terminal(text);
-    format!("`{}`", text.replace('`', "\\u{60}").replace('|', "\\u{7c}"))
 }
 
 #[cfg(test)]
