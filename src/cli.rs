@@ -18,11 +18,14 @@ pub mod input;
 pub mod list;
 pub mod man;
 pub mod merge_driver;
+pub mod output;
 pub mod pass;
 pub mod plan;
 pub mod reconcile;
 pub mod rollback;
 pub mod schema;
+pub mod site;
+mod stopped;
 pub mod tag;
 pub mod update;
 pub mod write;
@@ -37,10 +40,13 @@ use crate::escape;
 use crate::git::GitError;
 use crate::problem::{Problems, Rendered, Style};
 use crate::reconcile::PassError;
+use crate::report;
 use crate::report::exit::Exit;
 use crate::root::NoSuchTag;
 
 use context::Context;
+use site::Site;
+use stopped::Stopped;
 
 /// Image streams, kept in Git: tags resolved to digests, committed as a lock, with hooks for what landed
 ///
@@ -101,12 +107,12 @@ enum Command {
     Help(help::Args),
 }
 
-/// In which form a report is written.
+/// In which form a list is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people
     Text,
-    /// `pinstream.report/v1`
+    /// For scripts
     Json,
 }
 
@@ -148,6 +154,17 @@ impl CliError {
     /// A mistake in how the program was called.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::Said { exit: Exit::Usage, message: message.into(), help: None }
+    }
+
+    /// What a person can do about it.
+    fn way_out(&self) -> Option<String> {
+        match self {
+            Self::Pass(PassError::Git(error)) => error.help(),
+            Self::Pass(PassError::NoSuchTag(error)) => Some(error.help()),
+            Self::Pass(PassError::Contention { .. }) => Some("run it again; what was found is not lost".to_owned()),
+            Self::Said { help, .. } => help.clone(),
+            _ => None,
+        }
     }
 
     fn exit(&self) -> Exit {
@@ -220,28 +237,78 @@ fn wished() -> ColorChoice {
 
 impl Cli {
     fn run(self) -> Result<Exit, CliError> {
-        let context = Context::new(&self.global)?;
-        match self.command {
-            Command::Init(args) => init::run(&context, &args),
-            Command::Check(args) => check::run(&context, &args),
-            Command::Plan(args) => plan::run(&context, &args),
-            Command::Update(args) => update::run(&context, &args),
-            Command::List(args) => list::run(&context, &args),
-            Command::Get(args) => get::run(&context, &args),
-            Command::Describe(args) => describe::run(&context, &args),
-            Command::History(args) => history::run(&context, &args),
-            Command::Rollback(args) => rollback::run(&context, &args),
-            Command::Tag(args) => tag::run(&context, &args),
-            Command::Graph(args) => graph::run(&context, &args),
-            Command::Adopt(args) => adopt::run(&context, &args),
-            Command::Reconcile(args) => reconcile::run(&context, &args),
-            Command::MergeDriver(args) => merge_driver::run(&context, &args),
-            Command::Demo(args) => demo::run(&context, &args),
-            Command::Schema(args) => schema::run(&context, &args),
-            Command::Completions(args) => completions::run(&context, &args),
-            Command::Man(args) => man::run(&context, &args),
-            Command::Help(args) => help::run(&context, &args),
+        let asked = self.command.asked();
+        let tell = |context: Option<&Context>, error: &CliError| {
+            asked.iter().for_each(|asked| asked.stopped(context, error));
+        };
+        let context = Context::new(&self.global).inspect_err(|error| tell(None, error))?;
+        self.command.run(&context).inspect_err(|error| tell(Some(&context), error))
+    }
+}
+
+impl Command {
+    fn run(self, context: &Context) -> Result<Exit, CliError> {
+        match self {
+            Self::Init(args) => init::run(context, &args),
+            Self::Check(args) => check::run(context, &args),
+            Self::Plan(args) => plan::run(context, &args),
+            Self::Update(args) => update::run(context, &args),
+            Self::List(args) => list::run(context, &args),
+            Self::Get(args) => get::run(context, &args),
+            Self::Describe(args) => describe::run(context, &args),
+            Self::History(args) => history::run(context, &args),
+            Self::Rollback(args) => rollback::run(context, &args),
+            Self::Tag(args) => tag::run(context, &args),
+            Self::Graph(args) => graph::run(context, &args),
+            Self::Adopt(args) => adopt::run(context, &args),
+            Self::Reconcile(args) => reconcile::run(context, &args),
+            Self::MergeDriver(args) => merge_driver::run(context, &args),
+            Self::Demo(args) => demo::run(context, &args),
+            Self::Schema(args) => schema::run(context, &args),
+            Self::Completions(args) => completions::run(context, &args),
+            Self::Man(args) => man::run(context, &args),
+            Self::Help(args) => help::run(context, &args),
         }
+    }
+}
+
+/// In which form a command was asked to tell what it did.
+struct Asked {
+    command: &'static str,
+    format: report::Format,
+    /// The folder of its root in the repository; none where that is the one of the current folder.
+    root: Option<String>,
+}
+
+impl Command {
+    /// None where the command has one form.
+    fn asked(&self) -> Option<Asked> {
+        let (command, format, root) = match self {
+            Self::Check(args) => ("check", args.format, None),
+            Self::Plan(args) => ("plan", args.format, None),
+            Self::Update(args) => ("update", args.format, None),
+            Self::Reconcile(args) => {
+                let root = args.root.as_deref().or(args.remote.as_ref().map(|_| ""));
+                let root = root.map(|root| root.trim_end_matches('/')).map(|root| if root == "." { "" } else { root });
+                ("reconcile", args.format, root.map(str::to_owned))
+            }
+            _ => return None,
+        };
+        Some(Asked { command, format, root })
+    }
+}
+
+impl Asked {
+    /// Tells what stopped the command, where it has a form for that.
+    fn stopped(&self, context: Option<&Context>, error: &CliError) {
+        // Output that could not be written is not written again.
+        if matches!(error, CliError::Output(_)) {
+            return;
+        }
+        let here = || Some(Site::of_folder(context?.root_folder().ok()?).root().to_owned());
+        let root = self.root.clone().or_else(here).unwrap_or_default();
+        // How the process ends is decided already.
+        let _ = output::write(self.format, &Stopped { command: self.command, root, error });
     }
 }
 
@@ -250,20 +317,10 @@ struct Shown<'a>(&'a CliError, Style);
 
 impl std::fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let help = match self.0 {
-            CliError::Pass(
-                PassError::Problems(problems)
-                | PassError::Forbidden(problems)
-                | PassError::Git(GitError::Unfit(problems)),
-            ) => {
-                return write!(f, "{}", Rendered(problems, self.1));
-            }
-            CliError::Pass(PassError::Git(error)) => error.help(),
-            CliError::Pass(PassError::NoSuchTag(error)) => Some(error.help()),
-            CliError::Pass(PassError::Contention { .. }) => Some("run it again; what was found is not lost".to_owned()),
-            CliError::Said { help, .. } => help.clone(),
-            _ => None,
-        };
+        if let Some((_, problems)) = self.0.problems() {
+            return write!(f, "{}", Rendered(problems, self.1));
+        }
+        let help = self.0.way_out();
         let (bold, red, plain) = match self.1 {
             Style::Colour => ("\u{1b}[1m", "\u{1b}[1;31m", "\u{1b}[0m"),
             Style::Plain => ("", "", ""),

@@ -3,8 +3,16 @@
 //! Nothing here decides what happens; [`Report::exit`] only says how it is to be judged.
 
 pub mod exit;
+pub mod finding;
+mod github;
+mod gitlab;
 pub mod json;
+mod junit;
+pub mod markdown;
 pub mod message;
+#[cfg(test)]
+pub(crate) mod sample;
+mod sarif;
 pub mod text;
 
 use std::rc::Rc;
@@ -20,6 +28,53 @@ use crate::settings::adoption::{Kept, Waiting};
 use crate::stream::{Source, Tag};
 use crate::target::Edited;
 use exit::Exit;
+use finding::Results;
+
+/// In which form it is written what a run did or found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For scripts: `pinstream.report/v1`, of `check` `pinstream.check/v1`
+    Json,
+    /// Tables for a job's summary or a comment
+    Markdown,
+    /// Annotations of GitHub, Forgejo and Gitea, and the job's summary
+    Github,
+    /// SARIF 2.1.0 for code scanning
+    Sarif,
+    /// Test results for Jenkins, GitLab and others
+    Junit,
+    /// Code Quality of GitLab
+    Gitlab,
+}
+
+/// What a run did or found, in the words that are its own; the other forms follow from its results.
+pub trait Told {
+    /// For people.
+    fn text(&self) -> String;
+    /// The JSON of its schema.
+    fn json(&self) -> String;
+    /// Markdown for people.
+    fn markdown(&self) -> String;
+    /// One thing after the other.
+    fn results(&self) -> Results;
+}
+
+impl Format {
+    /// `told` in this form.
+    pub fn write(self, told: &impl Told) -> String {
+        match self {
+            Self::Text => told.text(),
+            Self::Json => told.json(),
+            Self::Markdown => told.markdown(),
+            Self::Github => github::github(&told.results()),
+            Self::Sarif => sarif::sarif(&told.results()),
+            Self::Junit => junit::junit(&told.results()),
+            Self::Gitlab => gitlab::gitlab(&told.results()),
+        }
+    }
+}
 
 /// What a pass did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -380,79 +435,6 @@ impl Report {
     /// Whether the lock is another one after the pass, or would be.
     pub fn changes_lock(&self) -> bool {
         self.rows.iter().any(|row| row.outcome.is_change())
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod sample {
-    use super::*;
-    use crate::lock::sample::digest;
-
-    /// A side with and one without a version.
-    pub(crate) fn side(number: u8, version: Option<&str>) -> Option<Side> {
-        Some(Side { digest: digest(number), version: version.map(str::to_owned), created: None })
-    }
-
-    /// A pass in which everything happened.
-    pub(crate) fn report() -> Report {
-        let row = |tag: &str, outcome, old, new| Row {
-            tag: tag.parse().unwrap(),
-            follow: None,
-            image: Some(format!("docker.io/library/{tag}").parse().unwrap()),
-            outcome,
-            old,
-            new,
-            explanation: None,
-        };
-        let failed = |kind, message: &str| Outcome::Failed(ImportError::new(kind, message));
-        let tls = ImportError::new(FailureKind::Tls, "`quay.io` has no certificate that is trusted").help("set `ca`");
-        let follower = Row {
-            follow: Some("python:3.12".parse().unwrap()),
-            ..row("python:latest", Outcome::Moved, side(1, None), side(2, None))
-        };
-        let hook = |name: &str, outcome, output: &str| HookRow {
-            name: name.to_owned(),
-            event: Some("00112233445566778899aabbccddeeff".to_owned()),
-            moves: 2,
-            outcome,
-            output: output.to_owned(),
-        };
-        Report {
-            remote: Some("https://git.example/acme/deploy".to_owned()),
-            branch: Some("main".to_owned()),
-            tip: Some(CommitId("0f1c2d3e4f5a6b7c8d9e0f1c2d3e4f5a6b7c8d9e".to_owned())),
-            end: End::Landed(CommitId("0f1c2d3e4f5a6b7c8d9e0f1c2d3e4f5a6b7c8d9e".to_owned())),
-            rows: vec![
-                row(
-                    "alpine:3",
-                    failed(FailureKind::NotFound, "`docker.io/library/alpine:3` is not in its registry"),
-                    side(5, None),
-                    side(5, None),
-                ),
-                row("node:22", Outcome::Failed(tls), None, None),
-                row("python:3.10", Outcome::Removed, side(4, Some("3.10.9")), None),
-                row("python:3.11", Outcome::Unchanged, side(3, Some("3.11.1")), side(3, Some("3.11.1"))),
-                row("python:3.12", Outcome::Moved, side(1, Some("3.12.4")), side(2, Some("3.12.5\u{1b}[2J"))),
-                row("python:3.13-slim-bookworm", Outcome::Added, None, side(6, Some("3.13.0"))),
-                row("python:3.9", Outcome::NotDue, side(7, None), side(7, None)),
-                follower,
-            ],
-            proposals: Vec::new(),
-            remotes: vec![RemoteRow {
-                name: "platform".parse().unwrap(),
-                url: "https://git.example/platform/images".to_owned(),
-                commit: CommitId("0123456789abcdef0123456789abcdef01234567".to_owned()),
-            }],
-            hooks: vec![
-                hook("rollout", HookOutcome::Succeeded, "rolling out\n::error::web\n"),
-                hook("chat", HookOutcome::Failed(HookExit::Code(7)), ""),
-                hook("slow", HookOutcome::Elsewhere, ""),
-            ],
-            message: None,
-            files: vec![FileRow { path: "deploy/web.yaml".to_owned(), lines: vec![4, 12] }],
-            errors: Vec::new(),
-            notes: vec!["the remote takes no state ref: the state is kept on this machine".to_owned()],
-        }
     }
 }
 

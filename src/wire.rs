@@ -305,7 +305,7 @@ fn move_id(hook: &str, landed: Landed<'_>, m: &Move) -> String {
 }
 
 /// 32 hexadecimal digits that follow from `parts`.
-fn id_of<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn id_of<'a>(parts: impl Iterator<Item = &'a str>) -> String {
     // Lengths keep a line break within a name from being taken for the end of it.
     let lines: String = parts.map(|part| format!("{} {part}\n", part.len())).collect();
     let digest = Digest::sha256(lines.as_bytes());
@@ -322,7 +322,7 @@ pub fn event_schema() -> schemars::Schema {
     schemars::schema_for!(EventV1)
 }
 
-fn text<T: Serialize>(value: &T) -> String {
+pub(crate) fn text<T: Serialize>(value: &T) -> String {
     // These types have no map with other keys than strings, and no `Serialize` of their own that fails.
     let plain = serde_json::to_string_pretty(value).unwrap_or_default();
     let mut text = String::with_capacity(plain.len() + 1);

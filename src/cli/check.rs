@@ -5,13 +5,12 @@ mod base;
 pub(in crate::cli) mod files;
 mod images;
 pub(in crate::cli) mod targets;
+mod told;
 
 use std::borrow::Cow;
-use std::io::Write as _;
 
 use similar::TextDiff;
 
-use crate::escape;
 use crate::image::TagId;
 use crate::judge::Judge;
 use crate::lock::Lock;
@@ -21,18 +20,18 @@ use crate::problem::Problems;
 use crate::reconcile::pin::pin;
 use crate::reconcile::resolve::Findings;
 use crate::reconcile::{Effect, Imports, PassError, Request};
-use crate::report::Report;
 use crate::report::exit::Exit;
+use crate::report::{Format, Report};
 use crate::root::Root;
 use crate::settings::globs::TagGlobs;
-use crate::wire::ReportV1;
-use crate::wire::check::{CheckSchema, CheckV1, FindingV1, ImageV1};
 use crate::wire::words::FindingKindV1;
 use crate::world::folder::Folder;
 use crate::world::real::Place;
 
 use super::context::{Context, patterns};
-use super::{CliError, Format, pass};
+use super::site::Site;
+use super::{CliError, output, pass};
+use told::Checked;
 
 /// Check definitions, lock and targets: the gate for continuous integration
 ///
@@ -54,7 +53,7 @@ pub struct Args {
     upstream: bool,
     /// In which form
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
+    pub(super) format: Format,
 }
 
 /// One thing that is wrong with a tag.
@@ -90,7 +89,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     let refused = context.policy.as_ref().map(|policy| root.refused(policy, None)).unwrap_or_default();
     Problems::none_or(refused).map_err(PassError::Forbidden)?;
     let trust = files::are_there(&folder, &root)?;
-    files::warn_of_idle_hooks(context, &root)?;
+    let idle = files::idle_hooks(context, &root)?;
 
     let mut drift = offline(&root, &only);
     if !root.settings.targets.is_empty() {
@@ -109,46 +108,12 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     });
     let of_images = if images.as_ref().is_some_and(|images| !images.is_empty()) { Exit::Drift } else { Exit::Success };
     let exit = exits.fold(of_upstream.worst(of_images), Exit::worst);
-    match args.format {
-        Format::Text => {
-            say_drift(context, &drift)?;
-            say(context, &by_hand)?;
-            images::say(context, images.as_deref().unwrap_or_default())?;
-            if let Some(report) = &upstream {
-                pass::show(context, report, exit, Format::Text)?;
-            }
-            if exit == Exit::Success {
-                let pins = count(root.lock.pins.len(), "pin");
-                let streams = count(root.definitions.streams.len(), "stream");
-                let what = match root.settings.targets.is_empty() {
-                    true => "lock and definitions agree",
-                    false => "lock, definitions and targets agree",
-                };
-                writeln!(context.stdout(), "{pins} of {streams}: {what}")?;
-            }
-        }
-        Format::Json => {
-            let found = CheckV1 {
-                schema: CheckSchema::V1,
-                exit: exit.code(),
-                pins: root.lock.pins.len(),
-                streams: root.definitions.streams.len(),
-                findings: drift.findings.iter().chain(&by_hand).map(FindingV1::from).collect(),
-                diff: drift.diff,
-                mend: drift.mend.map(str::to_owned),
-                images: images.map(|images| images.iter().map(ImageV1::from).collect()),
-                upstream: upstream.map(|report| ReportV1::new(&report, exit)),
-            };
-            write!(context.stdout(), "{}", found.to_json())?;
-        }
-    }
+    let site = Site::of_folder(folder);
+    let checked = Checked { context, root: &root, only: &only, site, exit, drift, by_hand, images, upstream, idle };
+    output::write(args.format, &checked)?;
     // The process ends here: to give the memory of a large root back piece by piece takes a seventh of its time.
     std::mem::forget(root);
     Ok(exit)
-}
-
-fn count(number: usize, of: &str) -> String {
-    if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
 }
 
 /// Compares the lock with the definitions.
@@ -202,44 +167,6 @@ fn upstream(context: &Context, folder: &Folder, only: &TagGlobs) -> Result<Repor
         policy: context.policy.clone(),
     };
     pass::report(context, Place::Folder(folder.clone()), &request)
-}
-
-fn say_drift(context: &Context, drift: &Drift) -> Result<(), CliError> {
-    say(context, &drift.findings)?;
-    let mut out = context.stdout();
-    if let Some(diff) = &drift.diff {
-        // What a lock holds may have been written by anybody.
-        write!(out, "\n{}", escape::lines(diff))?;
-    }
-    if let Some(mend) = drift.mend {
-        writeln!(out, "\nto mend it: {mend}")?;
-    }
-    Ok(())
-}
-
-fn say(context: &Context, findings: &[Finding]) -> Result<(), CliError> {
-    let mut out = context.stdout();
-    for finding in findings {
-        writeln!(out, "{}", escape::lines(&finding.message))?;
-        if let Some(help) = &finding.help {
-            writeln!(out, "  {}", escape::lines(help))?;
-        }
-    }
-    Ok(())
-}
-
-impl From<&Finding> for FindingV1 {
-    fn from(finding: &Finding) -> Self {
-        Self {
-            stream: finding.tag.stream.to_string(),
-            tag: finding.tag.tag.to_string(),
-            kind: finding.kind,
-            message: finding.message.clone(),
-            file: finding.place.as_ref().map(|(file, _)| file.clone()),
-            line: finding.place.as_ref().map(|(_, line)| *line),
-            help: finding.help.clone(),
-        }
-    }
 }
 
 #[cfg(test)]

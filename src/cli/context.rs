@@ -89,13 +89,23 @@ impl Context {
 
     /// Standard output, for as long as somebody reads it.
     pub fn stdout(&self) -> impl Write {
-        WhileRead { out: anstream::stdout().lock(), is_read: true }
+        stdout()
     }
 
     /// Standard error, for what people should know beside the output; for as long, too.
     pub fn stderr(&self) -> impl Write {
-        WhileRead { out: anstream::stderr().lock(), is_read: true }
+        stderr()
     }
+}
+
+/// Standard output, for as long as somebody reads it; before there is a context, too.
+pub(super) fn stdout() -> impl Write {
+    WhileRead { out: anstream::stdout().lock(), is_read: true }
+}
+
+/// The same of standard error.
+pub(super) fn stderr() -> impl Write {
+    WhileRead { out: anstream::stderr().lock(), is_read: true }
 }
 
 /// An output that somebody may close, as `head` does: what comes after that is dropped, and changes no exit code.

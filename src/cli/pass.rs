@@ -1,31 +1,38 @@
 //! Runs a pass and shows what it did: what `plan`, `update` and `reconcile` have in common.
 
-use std::io::Write as _;
 use std::rc::Rc;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::reconcile::{Request, reconcile};
 use crate::report::exit::Exit;
+use crate::report::finding::{self, Results};
 use crate::report::text::{Show, text};
-use crate::report::{End, Report, json};
+use crate::report::{End, Format, Report, Told, json, markdown};
 use crate::world::Progress;
 use crate::world::real::{Place, RealWorld};
 
 use super::context::Context;
-use super::{CliError, Format};
+use super::site::Site;
+use super::{CliError, output};
 
 /// Below how many images no progress is shown.
 const SHORT: usize = 50;
 
-/// Runs the pass that `request` asks for at `place`, and writes its report.
+/// Runs the pass that `request` of `command` asks for at `place`, and writes its report.
 ///
 /// # Errors
 /// What stopped it.
-pub fn run(context: &Context, place: Place, request: &Request, format: Format) -> Result<Exit, CliError> {
-    let report = report(context, place, request)?;
+pub fn run(
+    context: &Context,
+    place: Place,
+    request: &Request,
+    (command, format): (&'static str, Format),
+) -> Result<Exit, CliError> {
+    let site = Site::of_place(&place);
+    let report = &report(context, place, request)?;
     let exit = report.exit();
-    show(context, &report, exit, format)?;
+    output::write(format, &Passed { context, command, report, exit, drift: Exit::Success, site: &site })?;
     Ok(exit)
 }
 
@@ -79,24 +86,45 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
-/// Writes a report in `format`; the process is to end as `exit` says.
-///
-/// # Errors
-/// Where standard output cannot be written.
-pub fn show(context: &Context, report: &Report, exit: Exit, format: Format) -> Result<(), CliError> {
-    let mut out = context.stdout();
-    match format {
-        Format::Text => {
-            let show = match (context.verbose, &report.end) {
-                (0, End::Planned) => Show::Explained,
-                (0, _) => Show::Changes,
-                _ => Show::Everything,
-            };
-            write!(out, "{}", text(report, show, context.style))?;
-        }
-        Format::Json => write!(out, "{}", json::json(report, exit))?,
+/// What a pass did, and how the process is to end for it.
+pub struct Passed<'a> {
+    /// What every command stands on.
+    pub context: &'a Context,
+    /// The command that ran it.
+    pub command: &'static str,
+    /// What it did.
+    pub report: &'a Report,
+    /// How the process is to end.
+    pub exit: Exit,
+    /// How it is judged that something moves.
+    pub drift: Exit,
+    /// Where its root stands.
+    pub site: &'a Site,
+}
+
+impl Told for Passed<'_> {
+    fn text(&self) -> String {
+        let show = match (self.context.verbose, &self.report.end) {
+            (0, End::Planned) => Show::Explained,
+            (0, _) => Show::Changes,
+            _ => Show::Everything,
+        };
+        text(self.report, show, self.context.style)
     }
-    Ok(out.flush()?)
+
+    fn json(&self) -> String {
+        json::json(self.report, self.exit)
+    }
+
+    fn markdown(&self) -> String {
+        markdown::of_pass(self.command, self.report)
+    }
+
+    fn results(&self) -> Results {
+        let mut results = Results::new(self.command, self.site.root(), self.exit);
+        finding::pass::add(&mut results, self.report, self.drift, &|id| self.site.defined(id));
+        results
+    }
 }
 
 fn bar(context: &Context) -> ProgressBar {

@@ -1,11 +1,14 @@
 //! `plan`: what a pass would do, and why. Writes nothing.
 
 use crate::reconcile::{Effect, Imports, Request};
+use crate::report::Format;
 use crate::report::exit::Exit;
 use crate::world::real::Place;
 
 use super::context::{Context, patterns};
-use super::{CliError, Format, pass};
+use super::pass::{self, Passed};
+use super::site::Site;
+use super::{CliError, output};
 
 /// Show what a pass would do, and why; write nothing
 #[derive(Debug, clap::Args)]
@@ -18,7 +21,7 @@ pub struct Args {
     exit_code: bool,
     /// In which form
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
+    pub(super) format: Format,
 }
 
 /// Runs it.
@@ -36,9 +39,10 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
         effect: Effect::Show,
         policy: context.policy.clone(),
     };
-    let report = pass::report(context, Place::Folder(folder), &request)?;
+    let site = Site::of_folder(folder.clone());
+    let report = &pass::report(context, Place::Folder(folder), &request)?;
     let drift = if args.exit_code && report.changes() { Exit::Drift } else { Exit::Success };
     let exit = report.exit().worst(drift);
-    pass::show(context, &report, exit, args.format)?;
+    output::write(args.format, &Passed { context, command: "plan", report, exit, drift, site: &site })?;
     Ok(exit)
 }

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex};
 use crate::git::checkout::{self, Checkout};
 use crate::git::{self, GitError, Remote, RemoteSetup};
 use crate::reconcile::{Effect, Imports, Request};
+use crate::report::Format;
 use crate::report::exit::Exit;
 use crate::settings::{self, path};
 use crate::world::environment;
 use crate::world::real::Place;
 
 use super::context::{Context, patterns, usage};
-use super::{CliError, Format, pass};
+use super::{CliError, pass};
 
 /// Run one pass against a remote: import, commit, push, and run hooks for what landed
 ///
@@ -25,19 +26,19 @@ pub struct Args {
     tags: Vec<String>,
     /// The Git remote: a path, or a `file`, `https` or `ssh` URL
     #[arg(long, value_name = "URL")]
-    remote: Option<String>,
+    pub(super) remote: Option<String>,
     /// The branch
     #[arg(long, value_name = "BRANCH")]
     branch: Option<String>,
     /// The folder of `pinstream.toml` in the repository
     #[arg(long, value_name = "DIR")]
-    root: Option<String>,
+    pub(super) root: Option<String>,
     /// Only tags whose schedule fired since the last pass, or that are not pinned as they are defined
     #[arg(long)]
     due: bool,
     /// In which form
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
+    pub(super) format: Format,
 }
 
 /// Runs it.
@@ -52,7 +53,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
         found => found?,
     };
     let (place, request) = prepare(context, args, checkout.as_ref())?;
-    pass::run(context, place, &request, args.format)
+    pass::run(context, place, &request, ("reconcile", args.format))
 }
 
 fn prepare(context: &Context, args: &Args, checkout: Option<&Checkout>) -> Result<(Place, Request), CliError> {

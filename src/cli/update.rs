@@ -3,11 +3,12 @@
 mod settle;
 
 use crate::reconcile::{Effect, Imports, Request};
+use crate::report::Format;
 use crate::report::exit::Exit;
 use crate::world::real::Place;
 
 use super::context::{Context, patterns};
-use super::{CliError, Format, pass};
+use super::{CliError, pass};
 
 /// Import tags and write the lock in the work tree; commit nothing
 #[derive(Debug, clap::Args)]
@@ -20,7 +21,7 @@ pub struct Args {
     offline: bool,
     /// In which form
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
+    pub(super) format: Format,
 }
 
 /// Runs it.
@@ -41,5 +42,5 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
         effect: Effect::Write,
         policy: context.policy.clone(),
     };
-    pass::run(context, Place::Folder(folder), &request, args.format)
+    pass::run(context, Place::Folder(folder), &request, ("update", args.format))
 }

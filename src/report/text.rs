@@ -92,7 +92,7 @@ fn ends(report: &Report) -> HashMap<*const Explanation, &TagId> {
 }
 
 /// `2 moved, 97 unchanged; landed as 0f1c2d3ee on main`
-fn summary(report: &Report) -> String {
+pub(super) fn summary(report: &Report) -> String {
     let words = [
         "moved",
         "proposed",

@@ -3,6 +3,7 @@
 mod adopt;
 mod agree;
 mod base;
+mod ci;
 mod describe;
 mod door;
 mod foreign;

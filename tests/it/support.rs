@@ -1,6 +1,7 @@
 //! What tests stand on: a private sandbox, remotes, registries. No test names a program or a port by itself.
 
 pub(crate) mod canary;
+pub(crate) mod ci;
 pub(crate) mod forge;
 pub(crate) mod registry;
 pub(crate) mod remote;

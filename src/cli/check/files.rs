@@ -44,16 +44,19 @@ pub(in crate::cli) fn are_there(folder: &Folder, root: &Root) -> Result<Trust, C
     Ok(trust)
 }
 
-/// Says which patterns of hooks mean no tag: that is right where the tag is still to come, and else a slip.
+/// Says which patterns of hooks mean no tag, and gives each with its hook: that is right where the tag is still to come,
+/// and else a slip.
 ///
 /// # Errors
 /// Where standard error cannot be written.
-pub(super) fn warn_of_idle_hooks(context: &Context, root: &Root) -> Result<(), CliError> {
+pub(super) fn idle_hooks(context: &Context, root: &Root) -> Result<Vec<(String, String)>, CliError> {
     let mut err = context.stderr();
+    let mut idle = Vec::new();
     for hook in &root.settings.hooks {
         for pattern in hook.on.idle(root.definitions.tags.keys()) {
             writeln!(err, "warning: `on` of the hook `{}` means no tag: `{pattern}`", hook.name)?;
+            idle.push((hook.name.clone(), pattern.to_string()));
         }
     }
-    Ok(())
+    Ok(idle)
 }

@@ -1,6 +1,7 @@
 //! `--all-images`: images that files of the root name, and that no stream covers or that have no digest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use crate::escape;
 use crate::find::{Kind, Mention};
 use crate::image::{Digest, ImageRef, Repository, TagName};
 use crate::problem::SourceFile;
+use crate::report::finding::{Finding, Level, Place, Rule, Subject};
 use crate::root::Root;
 use crate::stream::Source;
 use crate::target::path::FilePath;
@@ -96,25 +98,40 @@ impl<'a> Covered<'a> {
     }
 }
 
-/// Writes them for people.
-///
-/// # Errors
-/// Where standard output cannot be written.
-pub(super) fn say(context: &Context, images: &[Image]) -> Result<(), CliError> {
-    let mut out = context.stdout();
+/// What to do about an image.
+const MEND: &str = "`pinstream tag IMAGE STREAM:TAG` covers an image, and a `[[target]]` writes its digest";
+
+/// The images for people.
+pub(super) fn text(images: &[Image]) -> String {
+    let mut out = String::new();
     for image in images {
-        let what = match (image.is_covered, image.is_pinned) {
+        let said = format!("`{}`, line {}: {}", image.file, image.line, image.what());
+        // Writing to a `String` does not fail.
+        let _ = writeln!(out, "{}", escape::terminal(&said));
+    }
+    if !images.is_empty() {
+        let _ = writeln!(out, "  {MEND}");
+    }
+    out
+}
+
+impl Image {
+    /// What is wrong with it.
+    fn what(&self) -> String {
+        let what = match (self.is_covered, self.is_pinned) {
             (false, false) => "no stream covers it, and it has no digest",
             (false, true) => "no stream covers it",
             (true, _) => "it has no digest",
         };
-        let said = format!("`{}`, line {}: `{}`: {what}", image.file, image.line, image.written);
-        writeln!(out, "{}", escape::terminal(&said))?;
+        format!("`{}`: {what}", self.written)
     }
-    if !images.is_empty() {
-        writeln!(out, "  `pinstream tag IMAGE STREAM:TAG` covers an image, and a `[[target]]` writes its digest")?;
+
+    /// The same as a finding at its line.
+    pub(super) fn finding(&self) -> Finding {
+        let subject = Subject::of(&self.file, &self.written);
+        let finding = Finding::new(Rule::Image, Level::Error, subject, &self.what()).help(Some(MEND));
+        finding.at(Place::line(&*self.file, self.line))
     }
-    Ok(())
 }
 
 impl From<&Image> for ImageV1 {

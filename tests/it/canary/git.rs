@@ -86,6 +86,8 @@ fn t22_a_checkout_whose_remote_has_a_password_shows_it_nowhere() {
         &["plan", "-vv"],
         &["update", "-vv"],
         &["check", "--format", "json"],
+        &["reconcile", "--format", "github"],
+        &["check", "--upstream", "--format", "sarif"],
         &["check", "--upstream", "-vv"],
         &["check", "--base", "main", "-vv"],
         &["list", "-vv"],
@@ -115,7 +117,7 @@ fn t22_a_password_in_the_settings_is_refused_and_not_quoted() {
         std::fs::create_dir_all(root.join("streams")).unwrap();
         std::fs::write(root.join("streams/a.toml"), stream).unwrap();
         std::fs::write(root.join("pinstream.toml"), &settings).unwrap();
-        for command in [&["check"][..], &["check", "--format", "json"], &["plan", "-vv"], &["list"]] {
+        for command in [&["check"][..], &["check", "--format", "github"], &["plan", "-vv"], &["list"]] {
             let mut command = sandbox.pinstream(command);
             command.current_dir(&root);
             let ran = sandbox.finish(command);

@@ -120,7 +120,7 @@ For more information, try '--help'.
         r#"
 --- err
 error: invalid value 'jsno' for '--format <FORMAT>'
-  [possible values: text, json]
+  [possible values: text, json, markdown, github, sarif, junit, gitlab]
 
   tip: a similar value exists: 'json'
 

@@ -1,4 +1,5 @@
-//! Enough of JSON Schema to hold what the program writes against what it says of it: types, keys, lists, constants.
+//! Enough of JSON Schema to hold what the program writes against what it says of it: types, keys, lists, constants,
+//! least numbers.
 //! A key that the schema does not name is a mistake here, though schemas allow it.
 
 use serde_json::Value;
@@ -47,11 +48,17 @@ fn walk(whole: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut Vec<
     if let Some(words) = schema["enum"].as_array().filter(|words| !words.contains(value)) {
         wrong.push(format!("{at}: {value} is none of {words:?}"));
     }
-    if let (Some(properties), Some(object)) = (schema["properties"].as_object(), value.as_object()) {
+    if let Some(least) = schema["minimum"].as_f64().filter(|least| value.as_f64().is_some_and(|value| value < *least)) {
+        wrong.push(format!("{at}: {value} is less than {least}"));
+    }
+    if let Some(object) = value.as_object() {
+        let (named, others) = (schema["properties"].as_object(), &schema["additionalProperties"]);
         for (key, value) in object {
-            match properties.get(key) {
+            match named.and_then(|named| named.get(key)) {
                 Some(schema) => walk(whole, schema, value, &format!("{at}.{key}"), wrong),
-                None => wrong.push(format!("{at}.{key}: the schema does not name it")),
+                None if others.is_object() => walk(whole, others, value, &format!("{at}.{key}"), wrong),
+                None if named.is_some() => wrong.push(format!("{at}.{key}: the schema does not name it")),
+                None => {}
             }
         }
         let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);

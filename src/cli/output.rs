@@ -1,0 +1,34 @@
+//! Writes what a command has to tell: to standard output, and for GitHub into the summary of the job.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+
+use crate::escape;
+use crate::report::{Format, Told};
+use crate::world::environment;
+
+use super::{CliError, context};
+
+/// The variable that names the file to which a step of a job adds its summary, in Markdown (GitHub: "Workflow commands",
+/// "Adding a job summary"; Forgejo and Gitea set it, too).
+const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+
+/// Writes `told` in `format`, whole.
+///
+/// # Errors
+/// Where standard output cannot be written. A summary that cannot be is a warning: the answer is what it is.
+pub fn write(format: Format, told: &impl Told) -> Result<(), CliError> {
+    let mut out = context::stdout();
+    write!(out, "{}", format.write(told))?;
+    out.flush()?;
+    let Some(path) = environment::var(SUMMARY).filter(|_| format == Format::Github) else { return Ok(()) };
+    let file = OpenOptions::new().append(true).create(true).open(&path);
+    if let Err(error) = file.and_then(|mut file| writeln!(file, "{}", told.markdown())) {
+        let path = escape::terminal(&path);
+        writeln!(
+            context::stderr(),
+            "warning: the summary `{path}`, which `{SUMMARY}` names, cannot be written: {error}"
+        )?;
+    }
+    Ok(())
+}

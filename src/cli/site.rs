@@ -1,0 +1,85 @@
+//! Where a root stands in its repository, and where in its files tags are defined and pinned: for findings that are shown
+//! at their lines. Reads files, and never fails: what cannot be read has no lines.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+
+use crate::git::checkout;
+use crate::image::{StreamName, TagId};
+use crate::lock::places::{self as pins, Lines};
+use crate::problem::lines::Span;
+use crate::report::finding::{self, Spot, of_lock};
+use crate::stream::places;
+use crate::world::folder::Folder;
+use crate::world::real::Place;
+
+/// Where a root stands.
+pub struct Site {
+    /// Its folder in the repository, once it was asked for.
+    root: OnceCell<String>,
+    /// Its folder on this machine.
+    folder: Option<Folder>,
+    /// What was read of its streams so far.
+    streams: RefCell<BTreeMap<StreamName, BTreeMap<String, Span>>>,
+    pins: OnceCell<BTreeMap<TagId, Lines>>,
+}
+
+impl Site {
+    /// The site of a root in a folder of this machine.
+    pub fn of_folder(folder: Folder) -> Self {
+        Self { root: OnceCell::new(), folder: Some(folder), ..Self::of_root("") }
+    }
+
+    /// The site of a root that is in this folder of a repository elsewhere.
+    pub fn of_root(root: &str) -> Self {
+        let root = OnceCell::from(root.to_owned());
+        Self { root, folder: None, streams: RefCell::default(), pins: OnceCell::new() }
+    }
+
+    /// The site of the root of a pass.
+    pub fn of_place(place: &Place) -> Self {
+        match place {
+            Place::Folder(folder) => Self::of_folder(folder.clone()),
+            Place::Remote { root, .. } => Self::of_root(root),
+        }
+    }
+
+    /// Its folder in the repository; empty at the top, or where there is no repository.
+    pub fn root(&self) -> &str {
+        self.root.get_or_init(|| {
+            let checkout = self.folder.as_ref().and_then(|folder| checkout::discover(&folder.0).ok().flatten());
+            checkout.map(|checkout| checkout.prefix).unwrap_or_default()
+        })
+    }
+
+    /// Where a tag is defined: its name, or all of its stream's file where that is not known.
+    pub fn defined(&self, id: &TagId) -> finding::Place {
+        let path = format!("streams/{}.toml", id.stream);
+        let mut streams = self.streams.borrow_mut();
+        let known = streams.entry(id.stream.clone()).or_insert_with(|| places::places(&self.text(&path)));
+        finding::Place { span: known.get(id.tag.as_str()).copied().map(Spot::Part), path }
+    }
+
+    /// Where the pin of a tag begins in the lock.
+    pub fn pin(&self, id: &TagId) -> finding::Place {
+        of_lock(self.lines(id).map(|lines| lines.begin))
+    }
+
+    /// Where the digest of a pin stands in the lock.
+    pub fn digest(&self, id: &TagId) -> finding::Place {
+        of_lock(self.lines(id).map(|lines| lines.digest))
+    }
+
+    fn lines(&self, id: &TagId) -> Option<Lines> {
+        let read = || pins::places(&self.text(crate::lock::FILE_NAME));
+        self.pins.get_or_init(read).get(id).copied()
+    }
+
+    fn text(&self, path: &str) -> String {
+        let file = self.folder.as_ref().and_then(|folder| match path {
+            crate::lock::FILE_NAME => folder.lock().ok().flatten(),
+            path => folder.file(path).ok().flatten().map(|file| file.bytes),
+        });
+        String::from_utf8(file.unwrap_or_default()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,348 @@
+//! What a run did or found as tables of Markdown: for the summary of a job, or a comment on a change.
+//!
+//! What others wrote stands in code, or in words in which nothing acts.
+
+use std::fmt::Write as _;
+
+use super::finding::{Finding, Level, Place, Results};
+use super::{Outcome, ProposalRow, Report, Row, text};
+use crate::escape::{self, code, markdown};
+use crate::lock::diff::Side;
+
+/// How many rows of a table are shown; GitHub takes a summary of 1 MiB at the most.
+const ROWS_MAX: usize = 500;
+/// How many lines of a difference are shown.
+const LINES_MAX: usize = 500;
+
+/// What the pass of `command` did.
+pub fn of_pass(command: &str, report: &Report) -> String {
+    let mut page = Page::new(command, &text::summary(report));
+    page.warnings(&report.rows);
+    let has_moved =
+        |row: &&Row| row.outcome.is_change() || matches!(row.outcome, Outcome::Proposed | Outcome::Deferred);
+    let moves: Vec<_> = report.rows.iter().filter(has_moved).map(of_move).collect();
+    page.table(["tag", "", "digest", "version", "change"], &moves);
+    let stays: Vec<_> = report.rows.iter().filter_map(of_stay).collect();
+    page.table(["tag", "", "why", "what to do"], &stays);
+    let files = report.files.iter().map(|file| {
+        let lines: Vec<String> = file.lines.iter().map(ToString::to_string).collect();
+        [code(&file.path), lines.join(", ")]
+    });
+    page.table(["file of a target", "lines"], &files.collect::<Vec<_>>());
+    page.table(["proposal", "", "moves", "why"], &report.proposals.iter().map(of_proposal).collect::<Vec<_>>());
+    let hooks = report.hooks.iter().map(|hook| {
+        let reason = hook.outcome.reason().map(|reason| markdown(&reason)).unwrap_or_default();
+        [code(&hook.name), hook.outcome.word().to_owned(), hook.moves.to_string(), reason]
+    });
+    page.table(["hook", "", "moves", "why"], &hooks.collect::<Vec<_>>());
+    page.gap();
+    for remote in &report.remotes {
+        page.item(format_args!("read {} at `{}`", code(remote.name.as_str()), remote.commit.short()));
+    }
+    for error in &report.errors {
+        page.item(format_args!("**error**: {}", markdown(&error.sentence())));
+    }
+    for note in &report.notes {
+        page.item(format_args!("note: {}", markdown(note)));
+    }
+    page.finish()
+}
+
+/// What was found, and the difference between what is and what should be.
+pub fn of_findings(results: &Results, diff: Option<&str>) -> String {
+    let mut page = Page::new(results.command, &results.summary);
+    page.table(["", "where", "what", "what to do"], &results.findings.iter().map(of_finding).collect::<Vec<_>>());
+    if let Some(diff) = diff {
+        page.diff(diff);
+    }
+    page.finish()
+}
+
+fn of_finding(finding: &Finding) -> [String; 4] {
+    let word = match finding.level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+        Level::Note => "note",
+    };
+    let place = finding.place.as_ref().map(|Place { path, span }| match span {
+        Some(spot) => format!("{}, line {}", code(path), spot.begin()),
+        None => code(path),
+    });
+    let help = finding.help.as_deref().map(markdown).unwrap_or_default();
+    [word.to_owned(), place.unwrap_or_default(), markdown(&finding.message), help]
+}
+
+fn of_move(row: &Row) -> [String; 5] {
+    let [old, new] = [&row.old, &row.new].map(Option::as_ref);
+    let digests = [old, new].map(|side| side.map(|side| format!("`{}`", side.digest.short())));
+    let versions = [old, new].map(|side: Option<&Side>| side?.version.as_deref().map(code));
+    let explanation = row.explanation.as_deref();
+    let class = explanation.and_then(|one| one.class).map(|class| class.to_string());
+    let follows = row.follow.as_ref().map(|followed| format!("follows {}", code(&followed.to_string())));
+    let link = explanation.and_then(|one| one.compare.as_ref()).map(|link| format!("[compare]({link})"));
+    let change = match follows {
+        Some(follows) => vec![Some(follows)],
+        None => vec![class, link],
+    };
+    let change: Vec<String> = change.into_iter().flatten().collect();
+    let word = row.outcome.word().to_owned();
+    [code(&row.tag.to_string()), word, between(digests), between(versions), change.join(" ")]
+}
+
+/// Why a tag stays where it is, if there is something to tell.
+fn of_stay(row: &Row) -> Option<[String; 4]> {
+    let (why, help) = match &row.outcome {
+        Outcome::Failed(error) => (format!("{}: {}", error.kind.word(), error.message), error.help.as_deref()),
+        Outcome::Kept(waiting) => (format!("not `{}`: {}", waiting.digest.short(), waiting.kept), None),
+        _ => return None,
+    };
+    let word = row.outcome.word().to_owned();
+    Some([code(&row.tag.to_string()), word, markdown(&why), help.map(markdown).unwrap_or_default()])
+}
+
+fn of_proposal(row: &ProposalRow) -> [String; 4] {
+    // An address that could be more than one is words.
+    let link = row.url.as_deref().filter(|url| url.starts_with("https://") && url.bytes().all(is_plain));
+    let name = code(&row.branch);
+    let name = link.map_or(name.clone(), |url| format!("[{name}]({url})"));
+    let reason = row.outcome.reason().map(markdown).unwrap_or_default();
+    [name, row.outcome.word().to_owned(), row.moves.to_string(), reason]
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b":/._-%?=&~".contains(&byte)
+}
+
+/// `old → new`, or one of them where the other is the same or missing.
+fn between([old, new]: [Option<String>; 2]) -> String {
+    match (old, new) {
+        (Some(old), Some(new)) if old != new => format!("{old} → {new}"),
+        (Some(one), _) | (None, Some(one)) => one,
+        (None, None) => String::new(),
+    }
+}
+
+/// A text of blocks with an empty line between them.
+struct Page(String);
+
+impl Page {
+    fn new(command: &str, summary: &str) -> Self {
+        let summary = if summary.is_empty() { String::new() } else { format!(": {}", markdown(summary)) };
+        Self(format!("### `pinstream {command}`{summary}\n"))
+    }
+
+    /// What must not be missed, of tags that do not move with another.
+    fn warnings(&mut self, rows: &[Row]) {
+        self.gap();
+        for row in rows.iter().filter(|row| row.follow.is_none()).take(ROWS_MAX) {
+            for warning in row.explanation.iter().flat_map(|one| one.warnings()) {
+                self.item(format_args!("**{}: {warning}**", code(&row.tag.to_string())));
+            }
+        }
+    }
+
+    /// A table, where it has rows.
+    fn table<const N: usize>(&mut self, head: [&str; N], rows: &[[String; N]]) {
+        if rows.is_empty() {
+            return;
+        }
+        self.gap();
+        self.put(format_args!("| {} |\n|{}\n", head.join(" | "), " --- |".repeat(N)));
+        for row in rows.iter().take(ROWS_MAX) {
+            self.put(format_args!("| {} |\n", row.join(" | ")));
+        }
+        if rows.len() > ROWS_MAX {
+            self.put(format_args!("\nand {} more\n", rows.len() - ROWS_MAX));
+        }
+    }
+
+    /// A difference, between fences that are longer than any in it (CommonMark 0.31, "Fenced code blocks").
+    fn diff(&mut self, diff: &str) {
+        let longest = diff.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+        let fence = "`".repeat(longest.max(2) + 1);
+        let lines: Vec<&str> = diff.lines().take(LINES_MAX).collect();
+        let more = diff.lines().count() - lines.len();
+        self.gap();
+        self.put(format_args!("{fence}diff\n{}\n{fence}\n", escape::lines(&lines.join("\n"))));
+        if more > 0 {
+            self.put(format_args!("\nand {more} more lines\n"));
+        }
+    }
+
+    fn finish(self) -> String {
+        format!("{}\n", self.0.trim_end())
+    }
+
+    fn item(&mut self, text: std::fmt::Arguments<'_>) {
+        self.put(format_args!("- {text}\n"));
+    }
+
+    fn gap(&mut self) {
+        if !self.0.ends_with("\n\n") {
+            self.0.push('\n');
+        }
+    }
+
+    fn put(&mut self, text: std::fmt::Arguments<'_>) {
+        // Writing to a `String` does not fail.
+        let _ = self.0.write_fmt(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use proptest::prelude::{ProptestConfig, any, proptest};
+    use pulldown_cmark::{Event, Options, Parser, Tag};
+
+    use super::*;
+    use crate::explain::Explanation;
+    use crate::report::sample;
+    use crate::report::{ProposalOutcome, Wrong, exit::Exit};
+
+    fn report(foreign: &str) -> Report {
+        let mut report = sample::report();
+        report.rows[4].explanation = Some(Rc::new(Explanation {
+            class: "patch".parse().ok(),
+            compare: Some("https://github.com/acme/web/compare/0a...1b".to_owned()),
+            to_root: true,
+            ..Explanation::default()
+        }));
+        let proposal = |branch: &str, outcome| ProposalRow {
+            branch: branch.to_owned(),
+            number: Some(7),
+            url: Some("https://github.com/acme/web/pull/7".to_owned()),
+            moves: 2,
+            outcome,
+        };
+        report.proposals = vec![
+            proposal("pinstream/python", ProposalOutcome::Created),
+            proposal("pinstream/web", ProposalOutcome::Failed(foreign.to_owned())),
+        ];
+        report.errors = vec![Wrong { exit: Exit::Error, message: foreign.to_owned(), help: Some(foreign.to_owned()) }];
+        report
+    }
+
+    #[test]
+    fn a_pass_is_tables_of_what_moved_and_what_did_not() {
+        insta::assert_snapshot!(of_pass("reconcile", &report("`forge` is gone")), @r"
+        ### `pinstream reconcile`: 2 moved, 1 added, 1 removed, 1 unchanged, 1 not due, 2 failed; landed as 0f1c2d3e4 on main
+
+        - **`python:3.12`: it runs as root, and did not before**
+
+        | tag |  | digest | version | change |
+        | --- | --- | --- | --- | --- |
+        | `python:3.10` | removed | `040404040404` | `3.10.9` |  |
+        | `python:3.12` | moved | `010101010101` → `020202020202` | `3.12.4` → `3.12.5\u{1b}[2J` | patch [compare](https://github.com/acme/web/compare/0a...1b) |
+        | `python:3.13-slim-bookworm` | added | `060606060606` | `3.13.0` |  |
+        | `python:latest` | moved | `010101010101` → `020202020202` |  | follows `python:3.12` |
+
+        | tag |  | why | what to do |
+        | --- | --- | --- | --- |
+        | `alpine:3` | failed | not-found: `docker.io/library/alpine:3` is not in its registry |  |
+        | `node:22` | failed | tls: `quay.io` has no certificate that is trusted | set `ca` |
+
+        | file of a target | lines |
+        | --- | --- |
+        | `deploy/web.yaml` | 4, 12 |
+
+        | proposal |  | moves | why |
+        | --- | --- | --- | --- |
+        | [`pinstream/python`](https://github.com/acme/web/pull/7) | created | 2 |  |
+        | [`pinstream/web`](https://github.com/acme/web/pull/7) | failed | 2 | `forge` is gone |
+
+        | hook |  | moves | why |
+        | --- | --- | --- | --- |
+        | `rollout` | succeeded | 2 |  |
+        | `chat` | failed | 2 | it ended with exit code 7 |
+        | `slow` | elsewhere | 2 |  |
+
+        - read `platform` at `012345678`
+        - **error**: `forge` is gone; `forge` is gone
+        - note: the remote takes no state ref: the state is kept on this machine
+        ");
+    }
+
+    #[test]
+    fn what_was_found_is_a_table() {
+        insta::assert_snapshot!(of_findings(&sample::results(), Some("--- a\n+++ b\n-```\n+::error::x\n")), @r#"
+        ### `pinstream check`: 4 pins of 2 streams: 9 findings
+
+        |  | where | what | what to do |
+        | --- | --- | --- | --- |
+        | error | `deploy/prod/streams/node.toml`, line 3 | `🐍` is no name of a tag, 100% | write `node` |
+        | error | `deploy/prod/streams/node.toml`, line 3 | a table has no end |  |
+        | error | `deploy/prod/streams/big.toml` | `streams/big.toml` is too large |  |
+        | error |  | `/etc/policy.toml`: unknown key `hosts` |  |
+        | error | `deploy/prod/streams/python.toml`, line 4 | `python:3.12` is not pinned | pinstream update |
+        | error | `deploy/prod/pinstream.lock`, line 9 | `python:3.11` is pinned to `sha256:01`, which it does not serve |  |
+        | error | `deploy/prod/pinstream.lock`, line 3 | what `node:22` serves could not be asked: \<timeout\> \& "more" |  |
+        | error | `deploy/prod/deploy/web.yaml`, line 5 | `deploy/web.yaml`, line 5: `python:3` stands there |  |
+        | error | `deploy/prod/deploy/web.yaml`, line 12 | `deploy/web.yaml`, line 12: `python:3` stands there |  |
+        | warning |  | `on` of the hook `rollout` means no tag: `x:*` |  |
+        | error |  | the remote is gone |  |
+
+        ````diff
+        --- a
+        +++ b
+        -```
+        +::error::x
+        ````
+        "#);
+    }
+
+    #[test]
+    fn where_nothing_was_found_there_is_no_table() {
+        let mut results = Results::new("check", "", Exit::Success);
+        results.summary = "4 pins of 1 stream: lock and definitions agree".to_owned();
+        let expected = "### `pinstream check`: 4 pins of 1 stream: lock and definitions agree\n";
+        assert_eq!(of_findings(&results, None), expected);
+    }
+
+    #[test]
+    fn of_too_many_rows_the_first_are_shown() {
+        let mut report = report("x");
+        report.rows = vec![report.rows[4].clone(); 600];
+        let shown = of_pass("plan", &report);
+        assert!(shown.contains("\nand 100 more\n") && shown.len() < 200_000, "{}", shown.len());
+        let shown = of_findings(&sample::results(), Some(&"+x\n".repeat(510)));
+        assert!(shown.ends_with("```\n\nand 10 more lines\n"), "{shown}");
+    }
+
+    /// What acts in a page: its links, and everything else but words, code, tables, lists and emphasis.
+    fn acts(page: &str) -> Vec<String> {
+        let acts = |event: Event<'_>| match event {
+            Event::Start(Tag::Link { dest_url, .. }) => Some(dest_url.into_string()),
+            Event::Start(
+                Tag::Image { .. } | Tag::HtmlBlock | Tag::BlockQuote(_) | Tag::Emphasis | Tag::Strikethrough,
+            ) => Some(format!("{event:?}")),
+            Event::Html(_) | Event::InlineHtml(_) | Event::Rule | Event::HardBreak => Some(format!("{event:?}")),
+            _ => None,
+        };
+        Parser::new_ext(page, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).filter_map(acts).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn t9_no_foreign_text_acts_in_a_page(text in any::<String>(), more in "[`|@#<>\\[\\]()!*_~\\\\\n]{0,20}") {
+            for text in [format!("{text}{more}"), format!("{more}{text}")] {
+                let plain = of_pass("plan", &report("x"));
+                let mut report = report(&text);
+                for side in report.rows.iter_mut().flat_map(|row| row.old.iter_mut().chain(&mut row.new)) {
+                    side.version = side.version.as_ref().map(|_| text.clone());
+                }
+                report.hooks.iter_mut().for_each(|hook| hook.name.clone_from(&text));
+                report.notes = vec![text.clone()];
+                let shown = of_pass("plan", &report);
+                assert_eq!(acts(&shown), acts(&plain), "{shown}");
+                assert_eq!(shown.lines().count(), plain.lines().count(), "{shown}");
+                assert!(!shown.contains("##vso") && !shown.contains("##["), "{shown}");
+                let found = of_findings(&sample::hostile(&text), Some(&text));
+                assert_eq!(acts(&found), Vec::<String>::new(), "{found}");
+            }
+        }
+    }
+}

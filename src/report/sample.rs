@@ -1,0 +1,136 @@
+//! A report for tests in which everything happened, and findings of each kind.
+
+use std::sync::Arc;
+
+use super::exit::Exit;
+use super::finding::{Finding, Level, Place, Results, Rule, Subject, of_lock, pass};
+use super::{End, FileRow, HookOutcome, HookRow, Outcome, RemoteRow, Report, Row};
+use crate::git::CommitId;
+use crate::hook::HookExit;
+use crate::lock::diff::Side;
+use crate::lock::sample::digest;
+use crate::problem::{Problem, SourceFile};
+use crate::registry::{FailureKind, ImportError};
+use crate::settings::adoption::{Kept, Waiting};
+
+/// A side with and one without a version.
+pub(crate) fn side(number: u8, version: Option<&str>) -> Option<Side> {
+    Some(Side { digest: digest(number), version: version.map(str::to_owned), created: None })
+}
+
+/// A pass in which everything happened.
+pub(crate) fn report() -> Report {
+    let row = |tag: &str, outcome, old, new| Row {
+        tag: tag.parse().unwrap(),
+        follow: None,
+        image: Some(format!("docker.io/library/{tag}").parse().unwrap()),
+        outcome,
+        old,
+        new,
+        explanation: None,
+    };
+    let failed = |kind, message: &str| Outcome::Failed(ImportError::new(kind, message));
+    let tls = ImportError::new(FailureKind::Tls, "`quay.io` has no certificate that is trusted").help("set `ca`");
+    let follower = Row {
+        follow: Some("python:3.12".parse().unwrap()),
+        ..row("python:latest", Outcome::Moved, side(1, None), side(2, None))
+    };
+    let hook = |name: &str, outcome, output: &str| HookRow {
+        name: name.to_owned(),
+        event: Some("00112233445566778899aabbccddeeff".to_owned()),
+        moves: 2,
+        outcome,
+        output: output.to_owned(),
+    };
+    Report {
+        remote: Some("https://git.example/acme/deploy".to_owned()),
+        branch: Some("main".to_owned()),
+        tip: Some(CommitId("0f1c2d3e4f5a6b7c8d9e0f1c2d3e4f5a6b7c8d9e".to_owned())),
+        end: End::Landed(CommitId("0f1c2d3e4f5a6b7c8d9e0f1c2d3e4f5a6b7c8d9e".to_owned())),
+        rows: vec![
+            row(
+                "alpine:3",
+                failed(FailureKind::NotFound, "`docker.io/library/alpine:3` is not in its registry"),
+                side(5, None),
+                side(5, None),
+            ),
+            row("node:22", Outcome::Failed(tls), None, None),
+            row("python:3.10", Outcome::Removed, side(4, Some("3.10.9")), None),
+            row("python:3.11", Outcome::Unchanged, side(3, Some("3.11.1")), side(3, Some("3.11.1"))),
+            row("python:3.12", Outcome::Moved, side(1, Some("3.12.4")), side(2, Some("3.12.5\u{1b}[2J"))),
+            row("python:3.13-slim-bookworm", Outcome::Added, None, side(6, Some("3.13.0"))),
+            row("python:3.9", Outcome::NotDue, side(7, None), side(7, None)),
+            follower,
+        ],
+        proposals: Vec::new(),
+        remotes: vec![RemoteRow {
+            name: "platform".parse().unwrap(),
+            url: "https://git.example/platform/images".to_owned(),
+            commit: CommitId("0123456789abcdef0123456789abcdef01234567".to_owned()),
+        }],
+        hooks: vec![
+            hook("rollout", HookOutcome::Succeeded, "rolling out\n::error::web\n"),
+            hook("chat", HookOutcome::Failed(HookExit::Code(7)), ""),
+            hook("slow", HookOutcome::Elsewhere, ""),
+        ],
+        message: None,
+        files: vec![FileRow { path: "deploy/web.yaml".to_owned(), lines: vec![4, 12] }],
+        errors: Vec::new(),
+        notes: vec!["the remote takes no state ref: the state is kept on this machine".to_owned()],
+    }
+}
+
+/// What a check of a root in a sub folder found.
+pub(crate) fn results() -> Results {
+    let mut results = Results::new("check", "deploy/prod", Exit::Refused);
+    let file = |path: &str, text: &str| Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
+    let stream = file("streams/node.toml", "# \u{1f40d}\n[tags]\n\"\u{1f40d}\" = {\n}\n22 = 1\n");
+    let problems = [
+        Problem::at(&stream, 14..20, "`\u{1f40d}` is no name of a tag, 100%").help("write `node`"),
+        Problem::at(&stream, 14..26, "a table has no end"),
+        Problem::whole(Some(&file("streams/big.toml", "")), "`streams/big.toml` is too large"),
+        Problem::whole(Some(&file("/etc/policy.toml", "")), "unknown key `hosts`"),
+    ];
+    problems.iter().for_each(|problem| results.add(Finding::of_problem(Rule::Definition, problem)));
+    let tag = |id: &str| Subject::tag(&id.parse().unwrap());
+    let pinned = |line| of_lock(Some(line));
+    let drift = Finding::new(Rule::Lock, Level::Error, tag("python:3.12"), "`python:3.12` is not pinned");
+    results.add(drift.at(Place::line("streams/python.toml", 4)).help(Some("pinstream update")));
+    let by_hand = "`python:3.11` is pinned to `sha256:01`, which it does not serve";
+    results.add(Finding::new(Rule::Unvouched, Level::Error, tag("python:3.11"), by_hand).at(pinned(9)));
+    let unknown = "what `node:22` serves could not be asked: <timeout> & \"more\"";
+    results.add(Finding::new(Rule::Unverified, Level::Error, tag("node:22"), unknown).at(pinned(3)));
+    for line in [5, 12] {
+        let message = format!("`deploy/web.yaml`, line {line}: `python:3` stands there");
+        let finding = Finding::new(Rule::Target, Level::Error, Subject::of("deploy/web.yaml", "python:3.12"), &message);
+        results.add(finding.at(Place::line("deploy/web.yaml", line)));
+    }
+    let idle = "`on` of the hook `rollout` means no tag: `x:*`";
+    results.add(Finding::new(Rule::Hook, Level::Warning, Subject::of("hooks", "rollout"), idle));
+    results.add(Finding::new(Rule::Run, Level::Error, Subject::of("run", "check"), "the remote is gone"));
+    ["node:22", "python:3.11", "python:3.12", "python:latest"].iter().for_each(|id| results.saw(tag(id), None));
+    results.summary = "4 pins of 2 streams: 9 findings".to_owned();
+    results
+}
+
+/// What a pass did in which everything happened, and one tag waits.
+pub(crate) fn of_pass() -> Results {
+    let mut report = report();
+    let until = "2026-12-01T00:00:00Z".parse().unwrap();
+    let kept = Kept::Soaking { since: "2026-11-24T12:00:00Z".parse().unwrap(), until };
+    report.rows[3].outcome = Outcome::Kept(Waiting { digest: digest(9), kept });
+    let mut results = Results::new("reconcile", "", report.exit());
+    pass::add(&mut results, &report, Exit::Success, &|id| Place::whole(format!("streams/{}.toml", id.stream)));
+    results
+}
+
+/// Errors of each shape, all of whose texts are `text`.
+pub(crate) fn hostile(text: &str) -> Results {
+    let mut results = Results::new("check", "", Exit::Error);
+    for rule in [Rule::Definition, Rule::Lock] {
+        let finding = Finding::new(rule, Level::Error, Subject::of(text, text), text).help(Some(text)).marked(text);
+        results.add(finding.at(Place::line(text, 1)));
+    }
+    results.saw(Subject::of("others", text), Some(text.to_owned()));
+    results
+}
