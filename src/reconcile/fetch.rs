@@ -7,6 +7,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use tokio::sync::OnceCell;
+
 use crate::image::facts::{Base, Facts, Layer, Origin};
 use crate::image::{Digest, ImageRef, Platform, Repository};
 use crate::lock::Details;
@@ -32,7 +34,7 @@ const ORIGIN: &str = "org.opencontainers.image.";
 /// What was fetched in this pass, by where it is and which platform of it is wanted: bytes under a digest do not change.
 #[derive(Debug, Default)]
 pub struct Fetched {
-    images: RefCell<BTreeMap<Fetch, Rc<Found>>>,
+    images: RefCell<BTreeMap<Fetch, Rc<Flight>>>,
     /// The same by the digest alone, whichever way it was come by: enough to compare two images.
     by_digest: RefCell<BTreeMap<(Repository, Digest), Rc<Found>>>,
     /// Whether what was fetched is signed by whom it was asked for.
@@ -46,7 +48,10 @@ pub(super) type Question = (Repository, Vec<Digest>, Verify, Digest);
 /// Something to fetch: a manifest of a repository, and the platform that is wanted of it.
 type Fetch = (Repository, Digest, Option<Platform>);
 
-/// The same image is fetched once in a pass.
+/// A fetch that is under way, for all who want the same, or what came of it. What failed is nobody else's.
+type Flight = OnceCell<Result<Rc<Found>, ImportError>>;
+
+/// The same image is fetched once in a pass, also where many ask for it at once.
 pub(super) async fn fetch_once<W: World>(
     world: &W,
     image: &ImageRef,
@@ -55,12 +60,24 @@ pub(super) async fn fetch_once<W: World>(
     fetched: &Fetched,
 ) -> Result<Rc<Found>, ImportError> {
     let key = (image.repository().clone(), hint.clone(), platform.cloned());
-    if let Some(found) = fetched.images.borrow().get(&key) {
-        return Ok(Rc::clone(found));
-    }
-    let found = Rc::new(fetch(world, image, hint, platform).await?);
-    fetched.by_digest.borrow_mut().insert((image.repository().clone(), found.digest().clone()), Rc::clone(&found));
-    fetched.images.borrow_mut().insert(key, Rc::clone(&found));
+    let flight = Rc::clone(fetched.images.borrow_mut().entry(key.clone()).or_default());
+    let mut is_ours = false;
+    let first = async || {
+        is_ours = true;
+        fetch(world, image, hint, platform).await.map(Rc::new)
+    };
+    let found = match flight.get_or_init(first).await {
+        Ok(found) if !is_ours => return Ok(Rc::clone(found)),
+        Ok(found) => Rc::clone(found),
+        // A failure is told in words of the image that was asked for; and who asks next may have better luck.
+        Err(_) if !is_ours => Rc::new(fetch(world, image, hint, platform).await?),
+        Err(error) => {
+            fetched.images.borrow_mut().remove(&key);
+            return Err(error.clone());
+        }
+    };
+    let by_digest = (image.repository().clone(), found.digest().clone());
+    fetched.by_digest.borrow_mut().insert(by_digest, Rc::clone(&found));
     Ok(found)
 }
 

@@ -1,8 +1,8 @@
 //! How little a pass asks for: one HEAD for each distinct image, and nothing else where nothing moved.
 
 use super::stage::{Stage, TELL};
-use crate::support::registry::FakeRegistry;
 use crate::support::registry::fake::{Access, TokenRules};
+use crate::support::registry::{FakeRegistry, Image};
 use crate::support::remote::http::HttpBackend;
 
 /// Twelve tags of four images in two repositories.
@@ -66,11 +66,38 @@ fn a_moved_index_costs_no_more() {
     let stage = Stage::with(FakeRegistry::start(), "");
     stage.stream("a", &[("1", 1)]);
     stage.ends(0, &[]);
-    let image = crate::support::registry::Image::new(9).platforms(&["linux/amd64", "linux/arm64"]).attestation(1);
+    let image = Image::new(9).platforms(&["linux/amd64", "linux/arm64"]).attestation(1);
     let digest = stage.registry.push("a", "1", &image);
     stage.registry.forget();
     stage.ends(0, &[]);
     let asked = stage.registry.counts();
     assert!(asked.head == 1 && asked.get <= 5, "{asked:?}");
     assert_eq!(stage.pin("a:1").as_deref(), Some(digest.as_str()));
+}
+
+#[test]
+fn ten_tags_of_one_digest_are_fetched_once() {
+    let stage = Stage::new("");
+    let names: Vec<String> = (0..10).map(|tag| format!("t{tag}")).collect();
+    let tags: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+    let text: String = names.iter().map(|name| format!("{name} = \"REGISTRY/web:{name}\"\n")).collect();
+    for (name, seed) in &tags {
+        stage.registry.push("web", name, &Image::new(*seed));
+    }
+    stage.commit("streams/web.toml", &format!("[tags]\n{text}"));
+    stage.ends(0, &[]);
+    let asked = stage.registry.counts();
+    assert_eq!((asked.head, asked.get), (10, 2), "{asked:?}");
+    assert_eq!(stage.pin("web:t9"), stage.pin("web:t0"));
+
+    // What fails is told of each, in its own words.
+    let text: String = text
+        .lines()
+        .map(|line| line.replace(" = \"", " = { image = \"") + ", platform = \"linux/arm64\" }\n")
+        .collect();
+    stage.commit("streams/web.toml", &format!("[tags]\n{text}"));
+    let told = stage.ends(4, &[]);
+    for name in &names {
+        assert!(told.contains(&format!("/web:{name}` has no `linux/arm64`")), "{told}");
+    }
 }
