@@ -19,6 +19,7 @@
 //! | hook | a command run for moves that have landed on the branch |
 //! | proposal | a pull or merge request on a forge |
 //! | target | a place in a file of the repository into which a pinned reference is written, in the commit of the lock |
+//! | shard | which share of a root one of several processes imports |
 //! | root | a folder with a `pinstream.toml` |
 //!
 //! Whoever knows OpenShift's image streams finds each thing again in [`cli::help::STREAMS`].
@@ -37,6 +38,7 @@
 // Each may name those above it; `world::{clock, environment, proc}` may be named by all. A test holds this order.
 pub mod escape;
 pub mod image;
+pub mod shard;
 pub mod signature;
 pub mod problem;
 pub mod yaml;

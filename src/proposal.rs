@@ -74,6 +74,19 @@ pub fn groups(
     found
 }
 
+/// `next` without the changes of groups that are not `is_ours`, by their names: they stay as they stand on their branches.
+pub fn ours(
+    definitions: &Definitions,
+    base: &Lock,
+    next: Lock,
+    name: impl Fn(&TagId) -> String,
+    is_ours: impl Fn(&str) -> bool,
+) -> Lock {
+    let others = groups(definitions, base, &next, name).into_iter().filter(|(group, _)| !is_ours(group));
+    let others: BTreeSet<TagId> = others.flat_map(|(_, tags)| tags).collect();
+    if others.is_empty() { next } else { with(&next, base, &others) }
+}
+
 /// The tags whose pins differ.
 pub fn changed(base: &Lock, next: &Lock) -> BTreeSet<TagId> {
     let ids = base.pins.keys().chain(next.pins.keys());

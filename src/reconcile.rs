@@ -3,6 +3,7 @@
 //! Only this file knows the order of the steps, and no step names another one's act. A pass whose commit does not land
 //! begins again at the new tip; what others landed there stands, and what it was about to change it asks for anew.
 
+pub mod carried;
 pub mod commit;
 pub mod consult;
 pub mod edit;
@@ -18,6 +19,7 @@ pub mod publish;
 pub mod recall;
 pub mod remember;
 pub mod resolve;
+pub mod share;
 pub mod tries;
 
 use std::borrow::Cow;
@@ -35,17 +37,19 @@ use crate::root::{NoSuchTag, Root};
 use crate::settings::adoption::{Kept, Waiting};
 use crate::settings::globs::TagGlobs;
 use crate::settings::policy::Policy;
+use crate::shard::Shard;
 use crate::signature::Trust;
 use crate::state::memory::History;
+use crate::stream::Discover;
 use crate::stream::discover::Taken;
-use crate::stream::{Discover, Tag};
 use crate::world::World;
 
+use carried::{Carried, Told};
 use consult::Consulted;
 use fetch::Fetched;
 use list::{Listed, Lists};
 use pin::{Failures, Pinned};
-use plan::{Plan, Question};
+use plan::Question;
 use publish::Published;
 use remember::Remembered;
 use resolve::{Basis, Findings};
@@ -62,6 +66,8 @@ pub struct Request {
     pub remote: Option<String>,
     /// The tags a person named; none for all.
     pub only: Option<TagGlobs>,
+    /// Whose share of the tags is asked for, where several processes share the root; none for all.
+    pub shard: Option<Shard>,
     /// Which tags are asked for.
     pub imports: Imports,
     /// What becomes of it.
@@ -149,6 +155,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
     }
     let mut tries = Tries::default();
     let mut carried: Option<Carried> = None;
+    let mut earlier = Vec::new();
     let (fetched, listed, consulted) = (Fetched::default(), Listed::default(), Consulted::default());
     loop {
         let mut scene = load::load(world, request.branch.as_deref()).await?;
@@ -167,46 +174,45 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         }
 
         let now = world.now();
-        let (only, schedule) = (request.only.as_ref(), memory.state.schedule.as_ref());
-        let question = Question { imports: request.imports, only, schedule, now };
+        let (only, schedule) = (request.only.as_ref(), memory.state.schedule_of(request.shard));
+        let question = Question { imports: request.imports, only, shard: request.shard, schedule, now };
         let lists = list::list(world, plan::repositories(&scene.root, &question), &listed).await;
         let remotes = plan::remotes(&scene.root, &question);
         let abroad = consult::consult(world, &scene.root.settings, remotes, &consulted).await;
         let (mut notes, undiscovered) = discover(&mut scene.root, &lists);
         if let Some(only) = &request.only {
-            scene.root.has(only)?;
+            share::names(&scene.root, request.shard, only)?;
         }
         let mut plan = plan::plan(&scene.root, &question, &lists, &abroad);
         let asked = std::mem::take(&mut plan.asked);
         plan.choices.iter().for_each(|choice| tracing::debug!("{choice}"));
-        let settled = |id: &TagId| carried.as_ref().is_some_and(|carried| carried.settles(&scene.root, id));
         let remembered = memory.state.memory.clone();
         let judge = Judge { now, memory: &remembered };
-        let plan = plan.without(settled);
-        let (failed, stayed) = match &carried {
-            Some(carried) => {
-                let again = plan.asked_for();
-                carried.told(|id| settled(id) && !again.contains(id))
-            }
-            None => Default::default(),
+        let (plan, told) = match &carried {
+            Some(carried) => carried.spare(&scene.root, plan),
+            None => (plan, Told::default()),
         };
         let basis = Basis { fetched: &fetched, judge: &judge, trust: &scene.trust };
-        let findings = resolve::resolve(world, plan, basis).await;
+        let mut findings = resolve::resolve(world, plan, basis).await;
+        findings.extend(told.findings);
+        let without_pin = carried::without_pin(&scene.root, &findings);
         let (findings, taken) = recall::recall(world, &scene, findings).await?;
         notes.extend(resolve::notes(&findings));
         notes.extend(load::note(&scene, request.branch.as_deref()));
+        notes.extend(share::note(&scene.root, request.shard));
         let pinned = pin::pin(&scene.root.definitions, &scene.root.lock, findings, &judge);
         let Pinned { lock: next, mut failures, mut kept, notes: said } = pinned;
         notes.extend(said);
-        failures.extend(failed);
-        kept.extend(stayed);
+        failures.extend(told.failures);
+        kept.extend(told.kept);
 
         // Where moves are proposed, nothing is put on the branch itself.
         let publish = scene.root.settings.publish.clone().filter(|_| request.effect == Effect::Land);
         let (next, drafted) = match &publish {
-            Some(_) => {
+            Some(publish) => {
                 let drafted = propose::drafted(world, request, &scene).await?;
-                let next = propose::carry(&scene, next.into_owned(), &drafted, &asked, &failures, &kept);
+                let (next, said) = (next.into_owned(), (&failures, &kept));
+                let next = propose::carry(request, &scene, publish, next, &drafted, &asked, said);
                 (Cow::Owned(next), drafted)
             }
             None => (next, propose::Drafted::new()),
@@ -217,7 +223,8 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             Imports::None => Explained::new(),
         };
         let is_landed = request.effect != Effect::Show && publish.is_none();
-        let is_meant = |id: &TagId| request.only.as_ref().is_none_or(|only| only.matches(id));
+        let is_ours = |id: &TagId| share::has(&scene.root, request.shard, id);
+        let is_meant = |id: &TagId| request.only.as_ref().is_none_or(|only| only.matches(id)) && is_ours(id);
         let edited = match &publish {
             Some(_) => Vec::new(),
             None => edit::edit(world, &scene.sight.tip, &scene.root, &next, &is_meant).await?,
@@ -239,7 +246,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             Published::Landed(commit) => landed = Some(commit),
             Published::Again { doubt, reason } => {
                 let next = next.into_owned();
-                carried = Some(Carried::of(scene.root, &next, &asked, (failures, kept), doubt));
+                carried = Some(Carried::of(scene.root, &next, &asked, without_pin, (failures, kept), doubt));
                 tries.again(world, &reason).await?;
                 continue;
             }
@@ -253,18 +260,28 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
                     let edited = edit::edit(world, &scene.sight.tip, &scene.root, lock, is_meant).await?;
                     Ok(commit::commit(&scene, &request.root, lock, moves, &explained, &edited)?)
                 };
-                propose::propose(world, request, &scene, publish, basis, commit).await?
+                propose::propose(world, request, &scene, publish, basis, commit)
+                    .await?
+                    .after(std::mem::take(&mut earlier))
             }
             None => propose::Outcome::default(),
         };
+        if let Some(reason) = proposed.again {
+            earlier = proposed.rows;
+            let next = next.into_owned();
+            carried = Some(Carried::of(scene.root, &next, &asked, without_pin, (failures, kept), false));
+            tries.again(world, &reason).await?;
+            continue;
+        }
 
         // An empty plan after an answer that never came means that it had landed.
-        let late = carried.filter(|carried| carried.doubt && landed.is_none() && carried.base != *next);
+        let late = carried.filter(|carried| carried.doubt && landed.is_none());
+        let late = late.and_then(|carried| carried.before(&next, is_ours));
         let (base, moves) = match &late {
             Some(late) => {
-                let moves = diff::moves(&late.base, &next);
+                let moves = diff::moves(late, &next);
                 explained = explain::explain(world, &moves, &fetched).await;
-                (&late.base, moves)
+                (late, moves)
             }
             None => (&scene.root.lock, moves),
         };
@@ -274,11 +291,9 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             rows.iter_mut().for_each(|row| proposed.mark(row));
         }
         notes.extend(proposed.notes.iter().cloned());
-        if request.imports != Imports::Due {
-            rows.iter_mut()
-                .filter(|row| row.outcome == Outcome::NotDue)
-                .for_each(|row| row.outcome = Outcome::NotAsked);
-        }
+        rows.iter_mut()
+            .filter(|row| row.outcome == Outcome::NotDue && (request.imports != Imports::Due || !is_ours(&row.tag)))
+            .for_each(|row| row.outcome = Outcome::NotAsked);
         let end_is_ours = landed.is_some() || late.is_some();
         let tip = landed.clone().unwrap_or_else(|| scene.sight.tip.clone());
         let end = match request.effect {
@@ -309,7 +324,8 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             memory.is_newer &= landed.is_none();
             // A pass over some tags says nothing of the others, so it leaves the time of the last pass alone.
             let whole = request.imports == Imports::Due && request.only.is_none() && !asked.is_empty();
-            let due = whole.then(|| remember::Due { now, failed: failures.keys().cloned().collect() });
+            let due =
+                whole.then(|| remember::Due { shard: request.shard, now, failed: failures.keys().cloned().collect() });
             let looked = |id: &TagId| asked.contains(id) || scene.root.definitions.follows(id);
             // What the history tells needs not be remembered, until it tells that a move was taken back.
             let moved = end_is_ours.then_some((base, &*next));
@@ -353,75 +369,13 @@ pub async fn served<W: World>(
     trust: &Trust,
 ) -> Result<Findings, PassError> {
     world.prepare(&root.settings, authorities).map_err(PassError::Registries)?;
-    let question = Question { imports: Imports::All, only: None, schedule: None, now: world.now() };
+    let question = Question { imports: Imports::All, only: None, shard: None, schedule: None, now: world.now() };
     let lists = list::list(world, plan::repositories(root, &question), &Listed::default()).await;
     let remotes = plan::remotes(root, &question);
     let abroad = consult::consult(world, &root.settings, remotes, &Consulted::default()).await;
     let plan = plan::plan(root, &question, &lists, &abroad);
     let basis = Basis { fetched: &Fetched::default(), judge: &Judge::STILL, trust };
     Ok(resolve::resolve(world, plan, basis).await)
-}
-
-/// What an earlier try of the same pass found out, whose commit did not land.
-struct Carried {
-    /// The lock it started from.
-    base: Lock,
-    /// The tags whose pins are as they should be, or could not be imported, with the definitions they had.
-    settled: BTreeMap<TagId, Tag>,
-    /// What failed.
-    failures: Failures,
-    /// What was found and not moved to.
-    kept: BTreeMap<TagId, Waiting>,
-    /// Whether it may have landed after all.
-    doubt: bool,
-}
-
-impl Carried {
-    /// Keeps of a try what needs not be asked again. What it was about to change is asked again, whoever else changed
-    /// it or not: a pin that is what it was may have been somewhere else and back, and then what we saw is the older.
-    fn of(
-        root: Root,
-        next: &Lock,
-        asked: &BTreeSet<TagId>,
-        (failures, kept): (Failures, BTreeMap<TagId, Waiting>),
-        doubt: bool,
-    ) -> Self {
-        let Root { lock: base, definitions, .. } = root;
-        let mut settled = definitions.tags;
-        settled.retain(|id, _| asked.contains(id) && next.pins.get(id) == base.pins.get(id));
-        Self { base, settled, failures, kept, doubt }
-    }
-
-    /// What it found of the tags that `is_carried` names: failures, and what they did not move to.
-    fn told(&self, is_carried: impl Fn(&TagId) -> bool) -> (Failures, BTreeMap<TagId, Waiting>) {
-        let (mut failures, mut kept) = (self.failures.clone(), self.kept.clone());
-        failures.retain(|id, _| is_carried(id));
-        kept.retain(|id, _| is_carried(id));
-        (failures, kept)
-    }
-
-    /// Whether `id` needs not be asked for again under the definitions of `root`. A pin that somebody changed meanwhile
-    /// is not the one that was seen to be right.
-    fn settles(&self, root: &Root, id: &TagId) -> bool {
-        self.settled.contains_key(id)
-            && self.settled.get(id) == root.definitions.tags.get(id)
-            && self.base.pins.get(id) == root.lock.pins.get(id)
-    }
-}
-
-impl Plan<'_> {
-    /// The same without images whose tags are all settled already. One that is asked for anyway is so for all of its
-    /// tags, or two tags of one image would come out apart.
-    fn without(mut self, settled: impl Fn(&TagId) -> bool) -> Self {
-        self.imports.retain(|import| !import.wants.iter().all(|want| settled(want.id)));
-        self.failed.retain(|(id, _)| !settled(id));
-        self
-    }
-
-    /// The tags that it asks for.
-    fn asked_for(&self) -> BTreeSet<TagId> {
-        self.imports.iter().flat_map(|import| import.wants.iter().map(|want| want.id.clone())).collect()
-    }
 }
 
 /// Puts the tags that the lists show in place of those that streams discovered before. The answer is what a person

@@ -20,6 +20,7 @@ use crate::lock::Lock;
 use crate::lock::encode::encode;
 use crate::lock::read::read;
 use crate::problem::{Problems, SourceFile};
+use crate::shard::Shard;
 pub use memory::Memory;
 
 /// The folder of the locks as hooks last saw them.
@@ -32,6 +33,8 @@ const BEGUN: &str = "begun";
 const CLAIMS: &str = "claim";
 /// The file of what `--due` goes by.
 const SCHEDULE: &str = "schedule.json";
+/// The folder of the same for shards.
+const SHARDS: &str = "schedule";
 /// The files of what is remembered of tags.
 const SIGHTED: &str = "seen.json";
 const LANDED: &str = "landed.json";
@@ -54,6 +57,8 @@ pub struct State {
     pub claims: BTreeMap<String, Claim>,
     /// What `--due` goes by.
     pub schedule: Option<ScheduleState>,
+    /// The same for shares of the root, each of which is looked at by itself. All are shares of the same whole.
+    pub shards: BTreeMap<Shard, ScheduleState>,
     /// What is remembered of tags.
     pub memory: Memory,
     /// Files that this version does not know, by their paths: a newer one's, not ours to drop.
@@ -93,6 +98,22 @@ pub struct ScheduleState {
 }
 
 impl State {
+    /// What `--due` goes by in a pass over the share of `shard`, or over the whole root.
+    pub fn schedule_of(&self, shard: Option<Shard>) -> Option<&ScheduleState> {
+        shard.and_then(|shard| self.shards.get(&shard)).or(self.schedule.as_ref())
+    }
+
+    /// The same state after the schedules of a share, or of the whole root, were looked at. Shares of another whole say
+    /// nothing of these, and go.
+    pub fn after_looking(mut self, shard: Option<Shard>, schedule: ScheduleState) -> Self {
+        self.shards.retain(|known, _| shard.is_some_and(|shard| shard.is_beside(*known)));
+        match shard {
+            Some(shard) => drop(self.shards.insert(shard, schedule)),
+            None => self.schedule = Some(schedule),
+        }
+        self
+    }
+
     /// The state as files of the state ref, by their paths within one root's and branch's folder.
     pub fn to_files(&self) -> Files {
         let mut files = self.unknown.clone();
@@ -109,6 +130,9 @@ impl State {
         }
         if let Some(schedule) = &self.schedule {
             files.insert(SCHEDULE.to_owned(), json(schedule));
+        }
+        for (shard, schedule) in &self.shards {
+            files.insert(format!("{SHARDS}/{}.json", component(&shard.to_string())), json(schedule));
         }
         put(&mut files, SIGHTED, &self.memory.seen);
         put(&mut files, LANDED, &self.memory.landed);
@@ -138,17 +162,21 @@ impl State {
             SIGHTED => self.memory.seen = from_json(bytes)?,
             LANDED => self.memory.landed = from_json(bytes)?,
             TAKEN_BACK => self.memory.taken_back = from_json(bytes)?,
-            _ => return self.take_of_hook(path, bytes),
+            _ => return self.take_named(path, bytes),
         }
         Ok(true)
     }
 
-    /// Reads one file about a hook; `false` where it is not known.
-    fn take_of_hook(&mut self, path: &str, bytes: &[u8]) -> Result<bool, String> {
+    /// Reads one file about a hook or a shard; `false` where it is not known.
+    fn take_named(&mut self, path: &str, bytes: &[u8]) -> Result<bool, String> {
         let parts = path.split_once('/').and_then(|(folder, file)| Some((folder, file.rsplit_once('.')?)));
         let Some((folder, (name, kind))) = parts else { return Ok(false) };
         let Some(hook) = name_of(name) else { return Ok(false) };
         match (folder, kind) {
+            (SHARDS, "json") => {
+                let Ok(shard) = hook.parse::<Shard>() else { return Ok(false) };
+                self.shards.insert(shard, from_json(bytes)?);
+            }
             (SEEN | TRIED, "lock") => {
                 let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
                 let file = Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
@@ -252,20 +280,23 @@ mod tests {
         let claim = (any::<String>(), any::<String>(), any_time())
             .prop_map(|(machine, process, until)| Claim { owner: Owner { machine, process }, until });
         let retry = proptest::collection::vec(sample::any_tag(), 0..3);
-        let schedule = (any_time(), retry).prop_map(|(last, retry)| ScheduleState { last, retry });
+        let schedule = (any_time(), retry).prop_map(|(last, retry)| ScheduleState { last, retry }).boxed();
+        let shard = (1..9_u32).prop_map(|index| format!("{index}/8").parse::<Shard>().unwrap());
         (
             btree_map(any::<String>(), sample::any_lock(), 0..3),
             btree_map(any::<String>(), sample::any_lock(), 0..3),
             btree_map(any::<String>(), btree_map(sample::any_tag(), any::<u64>(), 0..3), 0..3),
             btree_map(any::<String>(), claim, 0..3),
-            option::of(schedule),
+            option::of(schedule.clone()),
+            btree_map(shard, schedule, 0..3),
         )
-            .prop_map(|(seen, tried, begun, claims, schedule)| State {
+            .prop_map(|(seen, tried, begun, claims, schedule, shards)| State {
                 seen,
                 tried,
                 begun,
                 claims,
                 schedule,
+                shards,
                 memory: Memory::default(),
                 unknown: Files::new(),
             })
@@ -282,6 +313,7 @@ mod tests {
             claims: [("Team A/x".to_owned(), Claim { owner, until: time })].into(),
             memory: Memory::default(),
             schedule: Some(ScheduleState { last: time, retry: vec!["python:3.12".parse().unwrap()] }),
+            shards: [("3/8".parse().unwrap(), ScheduleState { last: time, retry: Vec::new() })].into(),
             unknown: Files::new(),
         };
         let files = state.to_files();
@@ -310,7 +342,29 @@ mod tests {
             "python:3.12"
           ]
         }
+        == schedule/3%2f8.json
+        {
+          "last": "2026-11-24T03:00:00Z",
+          "retry": []
+        }
         "#);
+    }
+
+    #[test]
+    fn shares_of_one_whole_are_looked_at_each_by_itself() {
+        let look = |second| ScheduleState { last: Timestamp::from_second(second).unwrap(), retry: Vec::new() };
+        let shard = |text: &str| Some(text.parse::<Shard>().unwrap());
+        let last = |state: &State, shard| state.schedule_of(shard).map(|found| found.last.as_second());
+        let one = State::default().after_looking(None, look(1)).after_looking(shard("1/2"), look(2));
+        // One that was not looked at yet was so with the whole.
+        assert_eq!([None, shard("1/2"), shard("2/2")].map(|at| last(&one, at)), [Some(1), Some(2), Some(1)]);
+        let two = one.clone().after_looking(shard("2/2"), look(3));
+        assert_eq!([shard("1/2"), shard("2/2"), shard("1/3")].map(|at| last(&two, at)), [Some(2), Some(3), Some(1)]);
+        // There are never more of them than shards.
+        let three = two.clone().after_looking(shard("3/3"), look(4));
+        assert_eq!(three.shards.len(), 1);
+        let whole = two.after_looking(None, look(5));
+        assert_eq!((whole.shards.len(), last(&whole, shard("1/2"))), (0, Some(5)));
     }
 
     #[test]

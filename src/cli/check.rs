@@ -162,6 +162,7 @@ fn upstream(context: &Context, folder: &Folder, only: &TagGlobs) -> Result<Repor
         root: String::new(),
         remote: None,
         only: Some(only.clone()).filter(|only| !only.is_all()),
+        shard: None,
         imports: Imports::All,
         effect: Effect::Show,
         policy: context.policy.clone(),

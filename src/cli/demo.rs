@@ -126,6 +126,7 @@ async fn one_pass(folder: &Path, remote: &Path) -> Result<Report, PassError> {
         root: String::new(),
         remote: Some(remote.url().to_owned()),
         only: None,
+        shard: None,
         imports: Imports::All,
         effect: Effect::Land,
         policy: None,

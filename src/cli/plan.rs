@@ -35,6 +35,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
         root: String::new(),
         remote: None,
         only: patterns(&args.tags)?,
+        shard: None,
         imports: Imports::All,
         effect: Effect::Show,
         policy: context.policy.clone(),

@@ -10,6 +10,7 @@ use crate::reconcile::{Effect, Imports, Request};
 use crate::report::Format;
 use crate::report::exit::Exit;
 use crate::settings::{self, path};
+use crate::shard::Shard;
 use crate::world::environment;
 use crate::world::real::Place;
 
@@ -36,6 +37,10 @@ pub struct Args {
     /// Only tags whose schedule fired since the last pass, or that are not pinned as they are defined
     #[arg(long)]
     due: bool,
+    /// Only the repositories of this share, `1/8` to `8/8`, where so many processes share the root; `auto` for what
+    /// Kubernetes, GitLab, CircleCI or Buildkite say in the environment
+    #[arg(long, value_name = "I/N")]
+    shard: Option<String>,
     /// In which form
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: Format,
@@ -77,6 +82,7 @@ fn prepare(context: &Context, args: &Args, checkout: Option<&Checkout>) -> Resul
     let branch = args.branch.as_deref().map(|branch| settings::branch(branch).map_err(usage)).transpose()?;
     let branch = branch.or_else(|| of_checkout().and_then(|checkout| checkout.branch.clone()));
     let only = patterns(&args.tags)?;
+    let shard = args.shard.as_deref().map(|word| Shard::read(word, environment::var).map_err(usage)).transpose()?;
     let setup = RemoteSetup {
         url,
         root: root.clone(),
@@ -93,6 +99,7 @@ fn prepare(context: &Context, args: &Args, checkout: Option<&Checkout>) -> Resul
         root: root.clone(),
         remote: Some(shown),
         only,
+        shard,
         imports: if args.due { Imports::Due } else { Imports::All },
         effect: Effect::Land,
         policy: context.policy.clone(),

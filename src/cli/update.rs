@@ -38,6 +38,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
         root: String::new(),
         remote: None,
         only: patterns(&args.tags)?,
+        shard: None,
         imports: if args.offline { Imports::None } else { Imports::All },
         effect: Effect::Write,
         policy: context.policy.clone(),

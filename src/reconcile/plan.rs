@@ -13,6 +13,7 @@ use crate::registry::{FailureKind, ImportError};
 use crate::root::Root;
 use crate::settings::globs::TagGlobs;
 use crate::settings::schedule::Schedule;
+use crate::shard::Shard;
 use crate::state::ScheduleState;
 use crate::stream::select::{Choice, Select};
 use crate::stream::{Source, Tag};
@@ -20,6 +21,7 @@ use crate::stream::{Source, Tag};
 use super::Imports;
 use super::consult::{Abroad, Stands};
 use super::list::Lists;
+use super::share::{self, origin};
 
 /// How many tags are tried at the most until one is signed.
 const CANDIDATES: usize = 20;
@@ -81,6 +83,8 @@ pub struct Question<'a> {
     pub imports: Imports,
     /// The tags a person asked for; none for all.
     pub only: Option<&'a TagGlobs>,
+    /// Whose share is asked for; none for all.
+    pub shard: Option<Shard>,
     /// When schedules were last looked at.
     pub schedule: Option<&'a ScheduleState>,
     /// The time.
@@ -98,7 +102,8 @@ pub fn repositories(root: &Root, question: &Question<'_>) -> BTreeSet<Repository
         let retries = question.schedule.is_some_and(|state| state.retry.iter().any(|id| id.stream == **stream));
         let is_new = !root.definitions.tags.iter().any(|(id, tag)| id.stream == **stream && tag.discovered);
         let named = question.only.is_none_or(|only| only.matches_stream(stream));
-        named && question.is_due(discover.import.schedule.as_ref(), retries || is_new)
+        let is_ours = question.shard.is_none_or(|shard| shard.has(&discover.repository));
+        named && is_ours && question.is_due(discover.import.schedule.as_ref(), retries || is_new)
     });
     chosen.chain(discovered.map(|(_, discover)| discover.repository.clone())).collect()
 }
@@ -120,7 +125,8 @@ fn sources<'a>(root: &'a Root, question: &Question<'_>) -> BTreeSet<&'a TagId> {
     let unmet = unmet(root, question);
     sources.retain(|id| {
         let retries = question.schedule.is_some_and(|state| state.retry.contains(id));
-        question.is_due(tags.get(id).and_then(|tag| tag.schedule.as_ref()), retries || unmet.contains(id))
+        share::has(root, question.shard, id)
+            && question.is_due(tags.get(id).and_then(|tag| tag.schedule.as_ref()), retries || unmet.contains(id))
     });
     sources
 }
@@ -257,15 +263,6 @@ impl Plan<'_> {
     }
 }
 
-/// The tag at the end of what `id` follows.
-fn origin<'a>(root: &'a Root, id: &'a TagId) -> &'a TagId {
-    let mut at = id;
-    while let Some(Source::Follow(next)) = root.definitions.tags.get(at).map(|tag| &tag.source) {
-        at = next;
-    }
-    at
-}
-
 /// One image of each registry after the other.
 fn take_turns<'a>(imports: impl Iterator<Item = Import<'a>>) -> Vec<Import<'a>> {
     let mut queues: BTreeMap<RegistryHost, Vec<Import<'a>>> = BTreeMap::new();
@@ -346,7 +343,8 @@ mod tests {
             last: last.parse().unwrap(),
             retry: retry.iter().map(|tag| tag.parse().unwrap()).collect(),
         });
-        let question = Question { imports, only: only.as_ref(), schedule: state.as_ref(), now: now.parse().unwrap() };
+        let question =
+            Question { imports, only: only.as_ref(), shard: None, schedule: state.as_ref(), now: now.parse().unwrap() };
         let abroad = Abroad::default();
         let plan = plan(root, &question, &Lists::new(), &abroad);
         let line = |import: &Import| {
@@ -389,7 +387,7 @@ mod tests {
         root.lock.pins.insert("s:next".parse().unwrap(), pin("two.example/b:1"));
         let schedule = ScheduleState { last: NOON.parse().unwrap(), retry: Vec::new() };
         let now = NOON.parse().unwrap();
-        let due = Question { imports: Imports::Due, only: None, schedule: Some(&schedule), now };
+        let due = Question { imports: Imports::Due, only: None, shard: None, schedule: Some(&schedule), now };
         let asked = |question| repositories(&root, &question).iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(asked(due), ["one.example/a", "three.example/c"]);
         assert_eq!(asked(Question { imports: Imports::None, ..due }), Vec::<String>::new());
@@ -421,6 +419,21 @@ mod tests {
         );
         assert_eq!(plan.choices.len(), 1, "{:?}", plan.choices);
         assert!(plan.choices[0].starts_with("`s:edge` is `v1.2.0`, as high as `1.2`: "), "{:?}", plan.choices);
+    }
+
+    #[test]
+    fn shards_ask_for_all_together_and_for_nothing_twice() {
+        let (root, abroad) = (pinned(STREAM), Abroad::default());
+        let mut asked: Vec<TagId> = Vec::new();
+        for index in 1..=4 {
+            let (shard, now) = (format!("{index}/4").parse().ok(), NOON.parse().unwrap());
+            let question = Question { imports: Imports::All, only: None, shard, schedule: None, now };
+            let plan = plan(&root, &question, &Lists::new(), &abroad);
+            assert!(plan.asked.len() < root.definitions.tags.len(), "{index}");
+            asked.extend(plan.asked);
+        }
+        asked.sort();
+        assert_eq!(asked.iter().collect::<Vec<_>>(), root.definitions.tags.keys().collect::<Vec<_>>());
     }
 
     #[test]

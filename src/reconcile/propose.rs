@@ -3,6 +3,8 @@
 //! The branch comes first and the proposal after it, so that a pass which ends between the two leaves what the next one
 //! goes on from. A branch on which anything stands that is not exactly ours is left alone, and the report says so.
 
+mod part;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -21,6 +23,7 @@ use crate::proposal::{self, Remembered, Scope};
 use crate::report::exit::Exit;
 use crate::report::message as messages;
 use crate::report::{self, ProposalOutcome, ProposalRow, Row, Wrong};
+use crate::root::Root;
 use crate::settings::adoption::{Kept, Waiting};
 use crate::settings::publish::Publish;
 use crate::settings::{Author, Settings, Sign};
@@ -31,6 +34,7 @@ use crate::world::{Change, Draft, Known, KnownState, Opened, World};
 use super::load::Scene;
 use super::pin::Failures;
 use super::{PassError, Request};
+use part::Part;
 
 /// The group of files that are put right without a move. No stream and no set is called so.
 const FILES: &str = "-targets";
@@ -44,6 +48,13 @@ pub struct Standing {
     found: Proposed,
     /// Whether it is one commit that we made there and nobody changed.
     is_ours: bool,
+}
+
+impl Standing {
+    /// The lock of what we made there.
+    fn lock(&self) -> Option<Lock> {
+        if self.is_ours { lock_of(&self.found) } else { None }
+    }
 }
 
 /// What a pass found out, as far as proposals go by it.
@@ -74,6 +85,8 @@ pub struct Outcome {
     pub notes: Vec<String>,
     /// What went wrong.
     pub errors: Vec<Wrong>,
+    /// Why the pass is to begin again: another share of the root put a move of its own on a branch of ours.
+    pub again: Option<String>,
 }
 
 /// Reads what stands on the branches of proposals of the root.
@@ -92,21 +105,28 @@ pub async fn drafted<W: World>(world: &W, request: &Request, scene: &Scene) -> R
     Ok(found.into_iter().map(|(branch, found)| (branch, standing(found))).collect())
 }
 
-/// `next` with the moves of open proposals that this pass says nothing of.
+/// `next` with the moves of open proposals that this pass says nothing of; in a pass over a share of the root, of those
+/// proposals alone that have a tag of the share.
 pub fn carry(
+    request: &Request,
     scene: &Scene,
+    publish: &Publish,
     next: Lock,
     drafted: &Drafted,
     asked: &BTreeSet<TagId>,
-    failures: &Failures,
-    kept: &BTreeMap<TagId, Waiting>,
+    (failures, kept): (&Failures, &BTreeMap<TagId, Waiting>),
 ) -> Lock {
     let is_open = |id: &TagId| {
         let soaks = kept.get(id).is_some_and(|waiting| matches!(waiting.kept, Kept::Soaking { .. }));
         !asked.contains(id) || failures.contains_key(id) || soaks
     };
-    let locks = drafted.values().filter(|standing| standing.is_ours).filter_map(|standing| lock_of(&standing.found));
-    locks.fold(next, |next, lock| proposal::carry(&scene.root, next, &lock, is_open))
+    let locks = drafted.values().filter_map(Standing::lock);
+    let next = locks.fold(next, |next, lock| proposal::carry(&scene.root, next, &lock, is_open));
+    let Some(shard) = request.shard else { return next };
+    let scope = scope(request, scene);
+    let part = Part::of(shard, &scene.root, publish, &scope);
+    let Root { definitions, lock: base, .. } = &scene.root;
+    proposal::ours(definitions, base, next, |id| publish.group.name(id), |group| part.has(&scope.branch(group)))
 }
 
 /// Proposes the moves from the root's lock to `basis.next`, and files that are not what their targets make of it;
@@ -139,8 +159,15 @@ pub async fn propose<W: World>(
     });
     let names = |next: &Lock| proposal::groups(&scene.root.definitions, base, next, |id| publish.group.name(id));
     // What people wrote over is put right along with moves of the same tag, else by itself.
-    let moving: BTreeSet<TagId> = names(&next).into_values().flatten().collect();
-    let files = commit(base, &[], &|id| !moving.contains(id)).await?;
+    let mut moving: BTreeSet<TagId> = names(&next).into_values().flatten().collect();
+    if request.shard.is_some() {
+        let locks = basis.drafted.values().filter_map(Standing::lock);
+        moving.extend(locks.flat_map(|lock| proposal::changed(base, &lock)));
+    }
+    let part = request.shard.map(|shard| Part::of(shard, &scene.root, publish, &scope));
+    let is_ours = |branch: &str| part.as_ref().is_none_or(|part| part.has(branch));
+    // All of them stand on one branch, so that one shard sees to them.
+    let files = if is_ours(&scope.branch(FILES)) { commit(base, &[], &|id| !moving.contains(id)).await? } else { None };
     let of_files = files.as_ref().map(|_| scope.branch(FILES));
     let wanted = names(&next).into_keys().map(|group| scope.branch(&group)).chain(of_files.clone());
     let branches: BTreeSet<String> = wanted.chain(basis.drafted.keys().cloned()).collect();
@@ -167,7 +194,7 @@ pub async fn propose<W: World>(
         let branch = scope.branch(group);
         let (lock, moves) = proposal::moves_of(base, &next, tags);
         let Some(change) = commit(&lock, &moves, &|_| false).await? else { continue };
-        let pass = Pass { world, publish, scene, outcome: &mut outcome };
+        let pass = Pass { world, request, publish, scene, outcome: &mut outcome };
         let row = pass.group(&branch, basis.drafted.get(&branch), open_of(&branch), change, (&moves, basis)).await?;
         // What stands there beside a person's commit is still proposed, by them.
         let is_there = !matches!(row.outcome, ProposalOutcome::Failed(_));
@@ -181,14 +208,22 @@ pub async fn propose<W: World>(
             |one: &Known| one.branch == branch && one.state == KnownState::Closed && is_same(&one.body, &body);
         // Closed by a person, it is not proposed again until it would be something else.
         if !known.iter().any(is_declined) {
-            let pass = Pass { world, publish, scene, outcome: &mut outcome };
+            let pass = Pass { world, request, publish, scene, outcome: &mut outcome };
             let row = pass.group(&branch, basis.drafted.get(&branch), open_of(&branch), change, (&[], basis)).await?;
             outcome.rows.push(row);
             used.insert(branch);
         }
     }
-    for (branch, standing) in basis.drafted.iter().filter(|(branch, _)| !used.contains(*branch)) {
-        let pass = Pass { world, publish, scene, outcome: &mut outcome };
+    let left = basis.drafted.iter().filter(|(branch, _)| !used.contains(*branch) && is_ours(branch));
+    for (branch, standing) in left {
+        if part.is_some() {
+            let now = world.look(Some(&scene.sight.branch)).await?.proposals;
+            if now.get(branch) != Some(&standing.found.tip) {
+                // Another shard has something to propose there.
+                continue;
+            }
+        }
+        let pass = Pass { world, request, publish, scene, outcome: &mut outcome };
         let row = pass.nothing_left(branch, standing, open_of(branch)).await?;
         outcome.rows.extend(row);
     }
@@ -243,6 +278,7 @@ pub fn show(
 /// What a pass works with, for one proposal.
 struct Pass<'a, W> {
     world: &'a W,
+    request: &'a Request,
     publish: &'a Publish,
     scene: &'a Scene,
     outcome: &'a mut Outcome,
@@ -280,6 +316,8 @@ impl<W: World> Pass<'_, W> {
                     Push::Landed(_) => {}
                     Push::Moved => {
                         let left = "somebody moved it meanwhile".to_owned();
+                        let again = self.request.shard.map(|_| format!("the branch `{branch}` moved"));
+                        self.outcome.again = self.outcome.again.take().or(again);
                         return Ok(row(ProposalOutcome::Left(left), open));
                     }
                     Push::Unknown(reason) => {
@@ -387,6 +425,19 @@ impl Outcome {
             Closed | Left(_) | Failed(_) => false,
         };
         !self.tags.is_empty() || self.rows.iter().any(is_there)
+    }
+
+    /// The same in a pass that began again after `earlier`.
+    pub fn after(mut self, earlier: Vec<ProposalRow>) -> Self {
+        for row in earlier.into_iter().filter(|row| !matches!(row.outcome, ProposalOutcome::Left(_))) {
+            match self.rows.iter_mut().find(|later| later.branch == row.branch) {
+                None => self.rows.push(row),
+                Some(later) if later.outcome == ProposalOutcome::Unchanged => later.outcome = row.outcome,
+                Some(_) => {}
+            }
+        }
+        self.rows.sort_by(|a, b| a.branch.cmp(&b.branch));
+        self
     }
 
     /// What it means for the row of a tag.

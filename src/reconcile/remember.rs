@@ -8,6 +8,7 @@ use crate::git::{CommitId, Push};
 use crate::image::{Digest, TagId};
 use crate::lock::Lock;
 use crate::root::Root;
+use crate::shard::Shard;
 use crate::state::memory::History;
 use crate::state::{ScheduleState, State};
 use crate::world::{Sight, World};
@@ -49,6 +50,8 @@ pub struct Learned<'a, F> {
 /// What a scheduled pass leaves for the next one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
+    /// Whose share it looked at; none for the whole root.
+    pub shard: Option<Shard>,
     /// When it looked at the schedules.
     pub now: Timestamp,
     /// The tags that failed.
@@ -137,8 +140,11 @@ impl Remembered {
             if let Some((old, new)) = moved {
                 memory = memory.after_landing(old, new, *history);
             }
-            let schedule = due.as_ref().map(|due| due.after(state.schedule.as_ref()));
-            State { schedule: schedule.or_else(|| state.schedule.clone()), memory, ..state.clone() }
+            let next = State { memory, ..state.clone() };
+            match due {
+                Some(due) => next.after_looking(due.shard, due.after(state.schedule_of(due.shard))),
+                None => next,
+            }
         };
         self.change(world, next).await
     }

@@ -20,6 +20,7 @@ mod people;
 mod places;
 mod requests;
 mod rolled_back;
+pub(crate) mod shards;
 mod signed;
 mod signing;
 pub(crate) mod stage;

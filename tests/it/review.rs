@@ -2,6 +2,7 @@
 
 mod calls;
 mod golden;
+mod shards;
 mod story;
 mod targets;
 mod trouble;

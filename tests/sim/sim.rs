@@ -100,6 +100,7 @@ fn request() -> Request {
         root: String::new(),
         remote: None,
         only: None,
+        shard: None,
         imports: Imports::All,
         effect: Effect::Land,
         policy: None,

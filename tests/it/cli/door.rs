@@ -83,3 +83,20 @@ fn whose_folder_one_stands_in_makes_no_difference_where_the_remote_is_said() {
     assert!(ran.code == Some(1) && ran.stderr.contains("belongs to another user"), "{}", ran.stderr);
     door.says(0, &[], "1 added; landed as ");
 }
+
+#[test]
+fn shards_that_there_are_not_are_a_mistake_in_the_call() {
+    let mut door = Door::new("");
+    for word in ["0/8", "9/8", "a/8", "1/0"] {
+        let said = format!("error: `{word}` is no shard\nhelp: the first of eight is `1/8` and the last `8/8`");
+        door.says(64, &["--shard", word], &said);
+    }
+    let variables = ["JOB_COMPLETION_INDEX", "CI_NODE_INDEX", "CIRCLE_NODE_INDEX", "BUILDKITE_PARALLEL_JOB"];
+    for variable in variables {
+        door.says(64, &["--shard", "auto"], &format!("`{variable}` with "));
+    }
+    door.sandbox.env("JOB_COMPLETION_INDEX", "0");
+    door.says(64, &["--shard", "auto"], "help: set `PINSTREAM_SHARDS` to how many there are: `completions` of the Job");
+    door.sandbox.env("PINSTREAM_SHARDS", "1");
+    door.says(0, &["--shard", "auto"], "1 added; landed as ");
+}

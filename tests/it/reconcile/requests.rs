@@ -4,6 +4,7 @@ use super::stage::{Stage, TELL};
 use crate::support::registry::fake::{Access, TokenRules};
 use crate::support::registry::{FakeRegistry, Image};
 use crate::support::remote::http::HttpBackend;
+use crate::support::remote::{git_in, run};
 
 /// Twelve tags of four images in two repositories.
 fn crowd(stage: &Stage) {
@@ -73,6 +74,27 @@ fn a_moved_index_costs_no_more() {
     let asked = stage.registry.counts();
     assert!(asked.head == 1 && asked.get <= 5, "{asked:?}");
     assert_eq!(stage.pin("a:1").as_deref(), Some(digest.as_str()));
+}
+
+#[test]
+fn a_refused_push_asks_for_nothing_again_that_had_no_pin() {
+    let stage = Stage::new("");
+    stage.stream("web", &[("1", 1), ("2", 2), ("3", 3)]);
+    stage.repo.git(&["branch", "next", "main"]);
+    let next = stage.repo.commit("next", &[("README", "hello\n")]);
+    // While a pass asks, somebody commits.
+    let (repository, mut is_done) = (stage.repo.path(), false);
+    stage.registry.lie(move |request| {
+        if request.path().contains("/blobs/") && !std::mem::replace(&mut is_done, true) {
+            run(git_in(&repository).args(["update-ref", "refs/heads/main", &next]), b"");
+        }
+        None
+    });
+    let said = stage.ends(0, &[]);
+    assert!(said.contains("3 added; landed as "), "{said}");
+    assert!(stage.commits().contains(&stage.repo.tip("refs/heads/next").unwrap()));
+    let asked = stage.registry.counts();
+    assert_eq!((asked.head, asked.get), (3, 6), "{asked:?}");
 }
 
 #[test]

@@ -1,0 +1,270 @@
+//! What an earlier try of the same pass found out, whose commit did not land. Pure.
+//!
+//! It keeps what needs not be asked again at the new tip, so that a refused push is cheap however many tags there are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::image::TagId;
+use crate::lock::Lock;
+use crate::proposal::{changed, with};
+use crate::root::Root;
+use crate::settings::adoption::Waiting;
+use crate::stream::{Source, Tag};
+
+use super::pin::Failures;
+use super::plan::Plan;
+use super::resolve::{Finding, Findings};
+
+/// What an earlier try of the same pass found out.
+pub struct Carried {
+    /// The lock it started from.
+    base: Lock,
+    /// Whether it may have landed after all.
+    pub doubt: bool,
+    /// The tags whose pins are as they should be, or could not be imported, with the definitions they had.
+    settled: BTreeMap<TagId, Tag>,
+    /// What was found of tags that had no pin, with the definitions they had.
+    without_pin: BTreeMap<TagId, (Tag, Finding)>,
+    /// What failed.
+    failures: Failures,
+    /// What was found and not moved to.
+    kept: BTreeMap<TagId, Waiting>,
+}
+
+/// What an earlier try says of tags that are not asked for again.
+#[derive(Default)]
+pub struct Told {
+    /// What can be pinned.
+    pub findings: Findings,
+    /// What failed.
+    pub failures: Failures,
+    /// What was found and not moved to.
+    pub kept: BTreeMap<TagId, Waiting>,
+}
+
+/// What can be pinned of `findings` at any later tip: of tags that have no pin in `root`. A pin that moves may have been
+/// somewhere else and back until then, and then what was seen is the older; one that there never was cannot.
+///
+/// Of a tag that has to be signed nothing is kept: whom its rule trusts stands in files of the tip.
+pub fn without_pin(root: &Root, findings: &Findings) -> BTreeMap<TagId, Finding> {
+    let keep = |(id, finding): (&TagId, &Result<Finding, _>)| {
+        let tag = root.definitions.tags.get(id).filter(|_| !root.lock.pins.contains_key(id))?;
+        let is_signed = tag.adoption.as_ref().is_some_and(|rules| rules.verify.is_some());
+        // What is followed in another repository goes by settings that are not in the definition.
+        let is_elsewhere = matches!(tag.source, Source::Elsewhere(_));
+        match finding {
+            Ok(found @ Finding::Found(_)) if !is_signed && !is_elsewhere => Some((id.clone(), found.clone())),
+            _ => None,
+        }
+    };
+    findings.iter().filter_map(keep).collect()
+}
+
+impl Carried {
+    /// Keeps of a try what needs not be asked again: `without_pin`, and all of `asked` that stays as it was. What it was
+    /// about to move is asked again, whoever else moved it or not: a pin that is what it was may have been somewhere else
+    /// and back, and then what we saw is the older.
+    pub fn of(
+        root: Root,
+        next: &Lock,
+        asked: &BTreeSet<TagId>,
+        without_pin: BTreeMap<TagId, Finding>,
+        (failures, kept): (Failures, BTreeMap<TagId, Waiting>),
+        doubt: bool,
+    ) -> Self {
+        let Root { lock: base, definitions, .. } = root;
+        let defined = |(id, finding): (TagId, Finding)| {
+            let tag = definitions.tags.get(&id)?.clone();
+            Some((id, (tag, finding)))
+        };
+        let without_pin = without_pin.into_iter().filter_map(defined).collect();
+        let mut settled = definitions.tags;
+        settled.retain(|id, _| asked.contains(id) && next.pins.get(id) == base.pins.get(id));
+        Self { base, doubt, settled, without_pin, failures, kept }
+    }
+
+    /// Takes out of `plan` what needs not be asked again at the tip that `root` is of, and says what was found of that.
+    pub fn spare<'a>(&self, root: &Root, plan: Plan<'a>) -> (Plan<'a>, Told) {
+        let is_known = |id: &TagId| self.settles(root, id) || self.has_found(root, id);
+        let plan = plan.without(is_known);
+        let again = plan.asked_for();
+        let is_carried = |id: &TagId| !again.contains(id) && is_known(id);
+        let found = self.without_pin.iter().filter(|(id, _)| is_carried(id));
+        let mut told = Told {
+            findings: found.map(|(id, (_, finding))| (id.clone(), Ok(finding.clone()))).collect(),
+            failures: self.failures.clone(),
+            kept: self.kept.clone(),
+        };
+        told.failures.retain(|id, _| is_carried(id));
+        told.kept.retain(|id, _| is_carried(id));
+        (plan, told)
+    }
+
+    /// The lock before the push of which it was not known whether it landed: where there is nothing left to be done of
+    /// what `is_ours`, it did. What others changed up to `next` is as it is there; none where that is all.
+    pub fn before(self, next: &Lock, is_ours: impl Fn(&TagId) -> bool) -> Option<Lock> {
+        let mut ours = changed(&self.base, next);
+        ours.retain(is_ours);
+        (!ours.is_empty()).then(|| with(next, &self.base, &ours))
+    }
+
+    /// Whether `id` is as it should be under the definitions of `root`. A pin that somebody changed meanwhile is not the
+    /// one that was seen to be right.
+    fn settles(&self, root: &Root, id: &TagId) -> bool {
+        self.settled.contains_key(id)
+            && self.settled.get(id) == root.definitions.tags.get(id)
+            && self.base.pins.get(id) == root.lock.pins.get(id)
+    }
+
+    /// Whether it is known what `id` is to be pinned to, and nobody pinned it meanwhile.
+    fn has_found(&self, root: &Root, id: &TagId) -> bool {
+        let same = |(tag, _): &(Tag, Finding)| root.definitions.tags.get(id) == Some(tag);
+        !root.lock.pins.contains_key(id) && self.without_pin.get(id).is_some_and(same)
+    }
+}
+
+impl Plan<'_> {
+    /// The same without images whose tags are all known already. One that is asked for anyway is so for all of its tags,
+    /// or two tags of one image would come out apart.
+    fn without(mut self, is_known: impl Fn(&TagId) -> bool) -> Self {
+        self.imports.retain(|import| !import.wants.iter().all(|want| is_known(want.id)));
+        self.failed.retain(|(id, _)| !is_known(id));
+        self
+    }
+
+    /// The tags that it asks for.
+    fn asked_for(&self) -> BTreeSet<TagId> {
+        self.imports.iter().flat_map(|import| import.wants.iter().map(|want| want.id.clone())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::git::Files;
+    use crate::lock::sample::digest;
+    use crate::lock::{Details, Pin};
+    use crate::reconcile::consult::Abroad;
+    use crate::reconcile::fetch::Found;
+    use crate::reconcile::list::Lists;
+    use crate::reconcile::plan::{Question, plan};
+    use crate::reconcile::resolve::Move;
+    use crate::reconcile::{Imports, pin};
+    use crate::registry::manifest::{Content, Verified};
+    use crate::registry::{FailureKind, ImportError};
+
+    const STREAM: &str = "[tags]\na = \"x.example/a:1\"\nb = \"x.example/b:1\"\nalso-b = \"x.example/b:1\"\n\
+                          signed = { image = \"x.example/c:1\", verify = { key = \"cosign.pub\" } }\n";
+
+    fn root(stream: &str) -> Root {
+        let files: Files = [("pinstream.toml", ""), ("streams/s.toml", stream)]
+            .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+            .into();
+        Root::read(&files).unwrap()
+    }
+
+    fn found(image: &str) -> Result<Finding, ImportError> {
+        let manifest = Verified::unhashed(digest(1), Content::Index { children: Vec::new() }, BTreeMap::new());
+        let found = Rc::new(Found::of(&manifest, None, Details::default(), None));
+        Ok(Finding::Found(Move { image: image.parse().unwrap(), found, class: None, passed_over: Vec::new() }))
+    }
+
+    /// What a try that found all tags, and whose push was refused, has carried to a root with `stream`: what is asked for
+    /// again, and what is known. `pinned` are the tags that have the pin there that the try found, and at its base.
+    #[track_caller]
+    fn check(stream: &str, (at_base, at_tip): (&[&str], &[&str]), asked: &[&str], known: &[&str]) {
+        let mut base = root(STREAM);
+        let all = ["a", "b", "also-b", "signed"].map(|tag| format!("s:{tag}").parse::<TagId>().unwrap());
+        let image = |id: &TagId| match &base.definitions.tags[id].source {
+            Source::Image { image, .. } => image.to_string(),
+            _ => panic!("{id}"),
+        };
+        let findings: Findings = all.iter().map(|id| (id.clone(), found(&image(id)))).collect();
+        let judge = &crate::judge::Judge::STILL;
+        let next = pin::pin(&base.definitions, &base.lock, findings.clone(), judge).lock.into_owned();
+        let lock = |tags: &[&str]| Lock {
+            pins: next
+                .pins
+                .iter()
+                .filter(|(id, _)| tags.contains(&id.tag.as_str()))
+                .map(|(id, pin)| (id.clone(), pin.clone()))
+                .collect(),
+        };
+        base.lock = lock(at_base);
+        let without_pin = without_pin(&base, &findings);
+        // Those that have a pin at the base were about to be moved.
+        let mut moved = next.clone();
+        moved.pins.values_mut().for_each(|pin| pin.digest = digest(2));
+        let none = (Failures::new(), BTreeMap::new());
+        let carried = Carried::of(base, &moved, &all.into(), without_pin, none, false);
+
+        let mut tip = root(stream);
+        tip.lock = lock(at_tip);
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let question = Question { imports: Imports::All, only: None, shard: None, schedule: None, now };
+        let abroad = Abroad::default();
+        let (plan, told) = carried.spare(&tip, plan(&tip, &question, &Lists::new(), &abroad));
+        assert_eq!(plan.imports.iter().map(|import| import.image.to_string()).collect::<Vec<_>>(), asked);
+        assert_eq!(told.findings.keys().map(|id| id.tag.as_str()).collect::<Vec<_>>(), known);
+    }
+
+    const ALL: [&str; 3] = ["x.example/a:1", "x.example/b:1", "x.example/c:1"];
+
+    #[test]
+    fn what_had_no_pin_and_has_none_is_not_asked_again_but_what_has_to_be_signed_is() {
+        check(STREAM, (&[], &[]), &ALL[2..], &["a", "also-b", "b"]);
+    }
+
+    #[test]
+    fn what_somebody_pinned_meanwhile_or_defined_otherwise_is_asked_again() {
+        check(STREAM, (&[], &["a"]), &[ALL[0], ALL[2]], &["also-b", "b"]);
+        check(&STREAM.replace("a:1", "a:2"), (&[], &[]), &["x.example/a:2", ALL[2]], &["also-b", "b"]);
+    }
+
+    #[test]
+    fn an_image_that_one_of_its_tags_asks_for_is_asked_for_by_all_of_them() {
+        check(STREAM, (&[], &["also-b"]), &ALL[1..], &["a"]);
+    }
+
+    #[test]
+    fn what_was_about_to_move_is_asked_again_though_it_is_what_it_was() {
+        check(STREAM, (&["a"], &["a"]), &[ALL[0], ALL[2]], &["also-b", "b"]);
+        check(STREAM, (&["a"], &[]), &[ALL[0], ALL[2]], &["also-b", "b"]);
+    }
+
+    #[test]
+    fn a_push_that_may_have_landed_is_of_what_is_ours() {
+        let lock = |numbers: [u8; 2]| {
+            let pin = |(tag, number): (&str, u8)| {
+                let (image, digest) = ("x.example/a:1".parse().unwrap(), digest(number));
+                let details = Details::default();
+                let pin = Pin { follow: None, image, digest, index: None, details, previous: Vec::new() };
+                (format!("s:{tag}").parse::<TagId>().unwrap(), pin)
+            };
+            Lock { pins: ["ours", "others"].into_iter().zip(numbers).map(pin).collect() }
+        };
+        let before = |base: [u8; 2], next: [u8; 2]| {
+            let base = Root { lock: lock(base), ..Root::default() };
+            let none = (Failures::new(), BTreeMap::new());
+            let carried = Carried::of(base, &Lock::default(), &BTreeSet::new(), BTreeMap::new(), none, true);
+            carried.before(&lock(next), |id| id.tag.as_str() == "ours")
+        };
+        assert_eq!(before([1, 1], [2, 2]), Some(lock([1, 2])));
+        assert_eq!(before([1, 1], [1, 2]), None);
+        assert_eq!(before([1, 1], [1, 1]), None);
+    }
+
+    #[test]
+    fn what_failed_is_told_again_where_it_is_not_asked_again() {
+        let root = || root("[tags]\na = \"x.example/a:1\"\n");
+        let id: TagId = "s:a".parse().unwrap();
+        let failures: Failures = [(id.clone(), ImportError::new(FailureKind::Network, "down"))].into();
+        let asked = [id.clone()].into();
+        let carried =
+            Carried::of(root(), &Lock::default(), &asked, BTreeMap::new(), (failures, BTreeMap::new()), false);
+        let (plan, told) = carried.spare(&root(), Plan::default());
+        assert_eq!((plan.imports.len(), told.failures.len()), (0, 1));
+    }
+}

@@ -1,0 +1,111 @@
+//! Which tags are the share of a pass, where several processes share a root: those of its repositories, and all that
+//! follow them. Pure.
+//!
+//! All tags of one repository are in one share, so that its tokens, its list and one question an image stay shared.
+
+use crate::image::TagId;
+use crate::root::{NoSuchTag, Root};
+use crate::settings::globs::TagGlobs;
+use crate::shard::Shard;
+use crate::stream::Source;
+
+/// The tag at the end of what `id` follows.
+pub fn origin<'a>(root: &'a Root, id: &'a TagId) -> &'a TagId {
+    let mut at = id;
+    while let Some(Source::Follow(next)) = root.definitions.tags.get(at).map(|tag| &tag.source) {
+        at = next;
+    }
+    at
+}
+
+/// Whether the share of `shard` has the tag at the end of what `id` follows; without a shard it has all.
+pub fn has(root: &Root, shard: Option<Shard>, id: &TagId) -> bool {
+    let Some(shard) = shard else { return true };
+    let id = origin(root, id);
+    match root.definitions.tags.get(id).map(|tag| &tag.source) {
+        Some(Source::Image { image, .. }) => shard.has(image.repository()),
+        Some(Source::Chosen { repository, .. }) => shard.has(repository),
+        // Which repository it stands for only the other lock can tell; a stream is mostly of one.
+        Some(Source::Elsewhere(far)) => shard.has(format_args!("{}//{}", far.remote, far.tag.stream)),
+        // What is still to be discovered goes with the list that would show it; what nobody defines, anybody drops.
+        Some(Source::Follow(_)) | None => {
+            root.definitions.discover.get(&id.stream).is_none_or(|discover| shard.has(&discover.repository))
+        }
+    }
+}
+
+/// Whether each of `only` means a tag. What the list of another share may show is not known to this one.
+///
+/// # Errors
+/// The first that means none.
+pub fn names(root: &Root, shard: Option<Shard>, only: &TagGlobs) -> Result<(), NoSuchTag> {
+    let is_elsewhere = |shard: Shard| {
+        let mut discover = root.definitions.discover.iter();
+        discover.any(|(stream, discover)| only.matches_stream(stream) && !shard.has(&discover.repository))
+    };
+    if shard.is_some_and(is_elsewhere) { Ok(()) } else { root.has(only) }
+}
+
+/// What a person should know of a pass over a share: how much of the root it is.
+pub fn note(root: &Root, shard: Option<Shard>) -> Option<String> {
+    let shard = shard?;
+    let ids = || root.definitions.tags.keys();
+    let own = ids().filter(|id| has(root, Some(shard), id)).count();
+    Some(format!("this is shard {shard}, which has {own} of {} tags", ids().count()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git::Files;
+
+    const STREAM: &str = r#"
+        [tags]
+        one = "one.example/a:1"
+        other = "one.example/a:2"
+        edge = { repository = "one.example/a", semver = ">=1" }
+        far = { follow = "hub//python:3.12" }
+        near = { follow = "hub//python:latest" }
+        last = { follow = "follower" }
+        follower = { follow = "one" }
+        ahead = { follow = "found:9" }
+    "#;
+    const FOUND: &str = "[tags]\n1 = \"one.example/found:1\"\n[discover]\nrepository = \"one.example/found\"\n";
+
+    fn root() -> Root {
+        let settings = "[remote.hub]\nurl = \"https://hub.example/a.git\"\n";
+        let files: Files = [("pinstream.toml", settings), ("streams/s.toml", STREAM), ("streams/found.toml", FOUND)]
+            .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+            .into();
+        Root::read(&files).unwrap()
+    }
+
+    /// The number of the shard that has `tag`; one has it, and no other.
+    fn at(root: &Root, tag: &str, of: u32) -> u32 {
+        let id: TagId = tag.parse().unwrap();
+        let is_in = |index: &u32| has(root, Some(format!("{index}/{of}").parse().unwrap()), &id);
+        let all: Vec<u32> = (1..=of).filter(is_in).collect();
+        assert_eq!(all.len(), 1, "{tag}: {all:?}");
+        all[0]
+    }
+
+    #[test]
+    fn what_shares_a_repository_is_in_one_share_with_all_that_follows_it() {
+        let root = root();
+        for of in 1..50 {
+            let same = |tags: &[&str]| {
+                let all: Vec<u32> = tags.iter().map(|tag| at(&root, tag, of)).collect();
+                assert!(all.iter().all(|one| *one == all[0]), "{tags:?} of {of}: {all:?}");
+            };
+            same(&["s:one", "s:other", "s:edge", "s:follower", "s:last"]);
+            same(&["s:far", "s:near"]);
+            same(&["s:ahead", "found:1", "found:9"]);
+        }
+    }
+
+    #[test]
+    fn what_nobody_defines_is_for_anybody_to_drop() {
+        let (root, gone) = (root(), "s:gone".parse().unwrap());
+        assert!((1..=8).all(|index| has(&root, format!("{index}/8").parse().ok(), &gone)));
+    }
+}

@@ -1,0 +1,168 @@
+//! `--shard`: what a pass over a share of the root does, and what it leaves to the others.
+
+use pinstream::shard::Shard;
+use serde_json::Value;
+
+use super::stage::{Stage, TELL};
+
+/// Repositories of the registry that are in `shard`, of which each test takes as many as it needs. Which are depends on
+/// the registry's port.
+fn of<'a>(stage: &'a Stage, shard: &str) -> impl Iterator<Item = String> + 'a {
+    let shard: Shard = shard.parse().unwrap();
+    let name = |number: usize| format!("app-{number}");
+    (0..).map(name).filter(move |name| shard.has(format!("{}/{name}", stage.registry.host())))
+}
+
+/// The outcomes of a report as `tag outcome`, in the order of the tags.
+fn outcomes(report: &Value) -> String {
+    let rows = report["tags"].as_array().unwrap().iter();
+    let row = |row: &Value| format!("{} {}", row["tag"].as_str().unwrap(), row["outcome"].as_str().unwrap());
+    rows.map(row).collect::<Vec<_>>().join(", ")
+}
+
+/// A stream of an image of either of two shards, and one that follows each; the images.
+pub(crate) fn pair(stage: &Stage) -> [String; 2] {
+    let images = ["1/2", "2/2"].map(|shard| format!("{}:1", of(stage, shard).next().unwrap()));
+    for (image, seed) in images.iter().zip(1..) {
+        stage.push(image, seed);
+    }
+    let text = format!(
+        "[tags]\na = \"REGISTRY/{}\"\nafter-a = {{ follow = \"a\" }}\n\
+         b = \"REGISTRY/{}\"\nafter-b = {{ follow = \"b\" }}\n",
+        images[0], images[1]
+    );
+    stage.commit("streams/web.toml", &text);
+    images
+}
+
+#[test]
+fn a_share_is_imported_and_the_rest_is_left_as_it_is() {
+    let stage = Stage::new("");
+    let images = pair(&stage);
+    let first = stage.report(0, &["--shard", "1/2"]);
+    assert_eq!(outcomes(&first), "a added, after-a added, after-b not-asked, b not-asked");
+    assert_eq!(first["notes"], serde_json::json!(["this is shard 1/2, which has 2 of 4 tags"]));
+    let asked = |image: &str| {
+        let repository = image.split(':').next().unwrap();
+        stage.registry.requests().iter().filter(|asked| asked.path().contains(&format!("/{repository}/"))).count()
+    };
+    assert_eq!((asked(&images[0]) > 0, asked(&images[1])), (true, 0));
+    let second = stage.report(0, &["--shard", "2/2"]);
+    assert_eq!(outcomes(&second), "a not-asked, after-a not-asked, after-b added, b added");
+
+    // What another share has moved stays where it was for this one.
+    let moved = images.each_ref().map(|image| stage.push(image, 9));
+    assert_eq!(
+        outcomes(&stage.report(0, &["--shard", "2/2"])),
+        "a not-asked, after-a not-asked, after-b moved, b moved"
+    );
+    let pins = || ["a", "after-a", "b", "after-b"].map(|tag| stage.pin(&format!("web:{tag}")).unwrap());
+    assert_eq!(pins()[2..], [moved[1].as_str(), moved[1].as_str()]);
+    assert_ne!(pins()[0], moved[0].as_str());
+
+    // A tag that is gone loses its pin whoever comes first.
+    stage.commit("streams/web.toml", &format!("[tags]\na = \"REGISTRY/{}\"\n", images[0]));
+    assert_eq!(
+        outcomes(&stage.report(0, &["--shard", "2/2"])),
+        "a not-asked, after-a removed, after-b removed, b removed"
+    );
+    assert_eq!(outcomes(&stage.report(0, &["--shard", "1/2"])), "a moved");
+}
+
+#[test]
+fn one_shard_of_one_is_a_whole_pass() {
+    let stage = Stage::new("");
+    pair(&stage);
+    assert_eq!(outcomes(&stage.report(0, &["--shard", "1/1"])), "a added, after-a added, after-b added, b added");
+}
+
+#[test]
+fn a_tag_that_is_named_is_looked_for_in_the_share_alone() {
+    let stage = Stage::new("");
+    pair(&stage);
+    let report = stage.report(0, &["--shard", "1/2", "web:b", "web:a"]);
+    assert_eq!(outcomes(&report), "a added, after-a added, after-b not-asked, b not-asked");
+    assert_eq!(stage.pass(&["--shard", "1/2", "web:c"]).code, Some(64));
+}
+
+#[test]
+fn what_a_stream_discovers_is_for_the_shard_of_its_repository() {
+    let stage = Stage::new("");
+    let repository = of(&stage, "1/2").next().unwrap();
+    for (tag, seed) in [("1.0", 1), ("1.1", 2)] {
+        stage.push(&format!("{repository}:{tag}"), seed);
+    }
+    stage.commit("streams/app.toml", &format!("[discover]\nrepository = \"REGISTRY/{repository}\"\n"));
+    stage.commit("streams/web.toml", "[tags]\nnewest = { follow = \"app:1.1\" }\n");
+    assert_eq!(outcomes(&stage.report(0, &["--shard", "2/2"])), "newest not-asked");
+    // One of its tags may be named before anybody knows of it.
+    assert_eq!(outcomes(&stage.report(0, &["--shard", "2/2", "app:1.1"])), "newest not-asked");
+    assert_eq!(stage.registry.requests().len(), 0);
+    assert_eq!(outcomes(&stage.report(0, &["--shard", "1/2"])), "1.0 added, 1.1 added, newest added");
+    stage.registry.remove(&repository, "1.0");
+    stage.registry.forget();
+    assert_eq!(outcomes(&stage.report(0, &["--shard", "2/2"])), "1.0 not-asked, 1.1 not-asked, newest not-asked");
+    assert_eq!(stage.registry.requests().len(), 0);
+    assert_eq!(outcomes(&stage.report(0, &["--shard", "1/2"])), "1.0 removed, 1.1 unchanged, newest unchanged");
+}
+
+#[test]
+fn each_shard_looks_at_schedules_by_itself() {
+    let mut stage = Stage::new("[import]\nschedule = \"0 3 * * *\"\n");
+    pair(&stage);
+    let mut due = |now: &str, shard: &str, expected: &str| {
+        stage.sandbox.env("PINSTREAM_NOW", now);
+        let args: &[&str] = if shard.is_empty() { &["--due"] } else { &["--due", "--shard", shard] };
+        assert_eq!(outcomes(&stage.report(0, args)), expected, "{now} {shard}");
+    };
+    let (one, two) = ("1/2", "2/2");
+    due("2026-11-24T02:00:00Z", one, "a added, after-a added, after-b not-asked, b not-asked");
+    due("2026-11-24T02:00:01Z", two, "a not-asked, after-a not-asked, after-b added, b added");
+    due("2026-11-24T03:00:00Z", one, "a unchanged, after-a unchanged, after-b not-asked, b not-asked");
+    due("2026-11-24T03:00:01Z", one, "a not-due, after-a not-due, after-b not-asked, b not-asked");
+    // That one has looked says nothing of what is due for the other.
+    due("2026-11-24T03:00:02Z", two, "a not-asked, after-a not-asked, after-b unchanged, b unchanged");
+    due("2026-11-24T03:00:03Z", two, "a not-asked, after-a not-asked, after-b not-due, b not-due");
+    // Of another whole nobody has looked at anything.
+    due("2026-11-24T03:00:04Z", "1/1", "a unchanged, after-a unchanged, after-b unchanged, b unchanged");
+    due("2026-11-24T03:00:05Z", "1/1", "a not-due, after-a not-due, after-b not-due, b not-due");
+    due("2026-11-24T03:00:06Z", "", "a unchanged, after-a unchanged, after-b unchanged, b unchanged");
+    // Where all was looked at, a shard has nothing to catch up on.
+    due("2026-11-24T03:00:07Z", one, "a not-due, after-a not-due, after-b not-asked, b not-asked");
+    let files = stage.repo.git(&["ls-tree", "-r", "--name-only", "refs/pinstream/state"]);
+    assert_eq!(files, "main/@/schedule.json");
+}
+
+#[test]
+fn shards_at_once_tell_hooks_of_each_move_once() {
+    let stage = Stage::new(TELL);
+    let names: Vec<String> = (0..40).map(|number| format!("app-{number}")).collect();
+    for (name, seed) in names.iter().zip(1..) {
+        stage.stream(name, &[("1", seed)]);
+    }
+    // Whoever comes first adopts the lock as it is then, so that it has to be there.
+    stage.ends(0, &[]);
+    let told = stage.told().len();
+    for (name, seed) in names.iter().zip(101..) {
+        stage.push(&format!("{name}:1"), seed);
+    }
+    let shards: Vec<_> = (1..=8)
+        .map(|shard| {
+            let mut command = stage.command(&["--shard", &format!("{shard}/8")]);
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    for shard in shards {
+        let ran = stage.sandbox.ended(shard);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    }
+    let events = stage.told().split_off(told);
+    // One that lands while the hook runs leaves its moves to who runs it.
+    assert!((1..=8).contains(&events.len()), "{}", events.len());
+    let mut moves: Vec<String> = events.iter().flat_map(super::stage::in_short).collect();
+    moves.sort();
+    let mut expected: Vec<String> =
+        names.iter().zip(1..).map(|(name, seed)| format!("{name}:1 1.0.{seed} > 1.0.{}\n", seed + 100)).collect();
+    expected.sort();
+    assert_eq!(moves, expected);
+}
