@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::git::CommitId;
-use crate::image::{Digest, TagId};
+use crate::image::{Digest, Repository, TagId};
 use crate::lock::diff::moves;
 use crate::lock::encode::encode;
 use crate::reconcile::PassError;
@@ -28,7 +28,12 @@ pub(super) fn at_landing(inner: &mut Inner, commit: &Commit, change: &Change) {
         say("I4: a commit without a difference".to_owned());
     }
     for one in moves(before, after) {
-        let Some(new) = one.after() else { continue };
+        let Some(new) = one.after() else {
+            if commit.root.definitions.tags.contains_key(&one.tag) {
+                say(format!("I23: {} lost its pin, and is defined", one.tag));
+            }
+            continue;
+        };
         if !inner.hashed.contains(&new.digest) {
             say(format!("I1: {} was never hashed", new.digest));
         }
@@ -58,6 +63,17 @@ pub(super) fn at_landing(inner: &mut Inner, commit: &Commit, change: &Change) {
     let kept: BTreeSet<usize> = std::iter::successors(commit.parent, |at| inner.commits[*at].parent).collect();
     if foreign.iter().any(|at| !kept.contains(at)) {
         inner.break_("I7: a person's commit vanished from the branch".to_owned());
+    }
+}
+
+/// Watches who asks for a repository: of a crowd each has its own.
+pub(super) fn at_question(inner: &mut Inner, repository: &Repository, machine: u32) {
+    if !inner.is_crowded {
+        return;
+    }
+    let before = inner.asked_by.insert(repository.clone(), machine);
+    if let Some(before) = before.filter(|before| *before != machine) {
+        inner.break_(format!("I24: {repository} is asked for by {machine}, and was by {before}"));
     }
 }
 
@@ -168,6 +184,10 @@ pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, Pa
         }
         let Some(tip) = &report.tip else { return };
         for row in &report.rows {
+            // Another share's.
+            if inner.is_crowded && row.outcome == Outcome::NotAsked {
+                continue;
+            }
             let defined = inner.commits[place(tip)].root.definitions.tags.get(&row.tag);
             let Some(Source::Image { image, .. }) = defined.map(|tag| &tag.source) else { continue };
             if let Outcome::Kept(waiting) = &row.outcome {

@@ -10,14 +10,13 @@ use crate::git::Files;
 use crate::lock::encode::encode;
 use crate::root::Root;
 
-use super::registry::image;
 use super::universe::{Commit, Inner, Shared};
 
 /// The root as people first wrote it: without a lock.
-pub(super) fn first_files(rng: &mut Rng) -> Files {
+pub(super) fn first_files(rng: &mut Rng, images: &[String]) -> Files {
     let mut files = Files::new();
     files.insert("pinstream.toml".to_owned(), settings(rng).into_bytes());
-    files.insert("streams/app.toml".to_owned(), stream(rng).into_bytes());
+    files.insert("streams/app.toml".to_owned(), stream(rng, images).into_bytes());
     files
 }
 
@@ -33,17 +32,22 @@ fn settings(rng: &mut Rng) -> String {
     text
 }
 
-fn stream(rng: &mut Rng) -> String {
+fn stream(rng: &mut Rng, images: &[String]) -> String {
     let mut text = "[tags]\n".to_owned();
-    let tags = rng.usize(1..=4);
+    // Of many images most are there at any time.
+    let tags = rng.usize(if images.len() < 10 { 1 } else { images.len() - 10 }..images.len());
     for tag in 0..tags {
-        let _ = writeln!(text, "t{tag} = \"{}\"", image(tag + rng.usize(..2)));
+        let _ = writeln!(text, "t{tag} = \"{}\"", images[tag + rng.usize(..2)]);
     }
     if rng.bool() {
         let _ = writeln!(text, "follower = {{ follow = \"t{}\" }}", rng.usize(..tags));
         if rng.bool() {
             let _ = writeln!(text, "last = {{ follow = \"follower\" }}");
         }
+    }
+    for more in 0..images.len() / 10 {
+        let _ = writeln!(text, "follower-{more} = {{ follow = \"t{}\" }}", rng.usize(..tags));
+        let _ = writeln!(text, "last-{more} = {{ follow = \"follower-{more}\" }}");
     }
     text
 }
@@ -54,7 +58,8 @@ pub(super) fn commit(universe: &Shared) {
         let mut files = (*inner.commits[inner.tip].files).clone();
         match inner.rng.u8(..6) {
             0 | 1 => {
-                files.insert("streams/app.toml".to_owned(), stream(&mut inner.rng).into_bytes());
+                let text = stream(&mut inner.rng, inner.registry.images());
+                files.insert("streams/app.toml".to_owned(), text.into_bytes());
             }
             2 => {
                 files.insert("pinstream.toml".to_owned(), settings(&mut inner.rng).into_bytes());

@@ -12,6 +12,7 @@ use super::universe::Shared;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const TAGS: usize = 5;
+const CROWD: usize = 120;
 
 /// All tags of one registry, with everything they ever were.
 pub(super) struct SimRegistry {
@@ -21,23 +22,40 @@ pub(super) struct SimRegistry {
     /// Tags that fail just now, and how.
     failing: BTreeMap<String, FailureKind>,
     pushes: u32,
+    /// The images that there are.
+    images: Vec<String>,
 }
 
-/// The image that the definitions name by `number`.
-pub(super) fn image(number: usize) -> String {
-    format!("registry.example/acme/app:{}", number % TAGS)
+/// The images that one reconciler does all by itself: of one repository.
+pub(super) fn few() -> Vec<String> {
+    (0..TAGS).map(|number| format!("registry.example/acme/app:{number}")).collect()
+}
+
+/// The images that many share: two of each repository.
+pub(super) fn many() -> Vec<String> {
+    (0..CROWD).map(|number| format!("registry.example/acme/app-{}:{}", number / 2, number % 2)).collect()
 }
 
 impl SimRegistry {
-    pub(super) fn new(rng: &mut Rng) -> Self {
-        let mut registry = Self { tags: BTreeMap::new(), bodies: BTreeMap::new(), failing: BTreeMap::new(), pushes: 0 };
-        for number in 0..TAGS {
-            registry.push(&image(number));
+    pub(super) fn new(rng: &mut Rng, images: Vec<String>) -> Self {
+        let (tags, bodies, failing) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut registry = Self { tags, bodies, failing, pushes: 0, images };
+        for image in registry.images.clone() {
+            registry.push(&image);
         }
         if rng.u8(..4) == 0 {
-            registry.failing.insert(image(rng.usize(..TAGS)), FailureKind::Network);
+            let name = registry.any(rng);
+            registry.failing.insert(name, FailureKind::Network);
         }
         registry
+    }
+
+    pub(super) fn images(&self) -> &[String] {
+        &self.images
+    }
+
+    fn any(&self, rng: &mut Rng) -> String {
+        self.images[rng.usize(..self.images.len())].clone()
     }
 
     /// A tag moves to an image that never was before.
@@ -103,7 +121,7 @@ impl SimRegistry {
 /// Something happens at the registry: a tag moves, or begins or stops to fail.
 pub(super) fn move_one(universe: &Shared) {
     universe.with(|inner| {
-        let name = image(inner.rng.usize(..TAGS));
+        let name = inner.registry.any(&mut inner.rng);
         match inner.rng.u8(..10) {
             0 => {
                 let kinds = [FailureKind::Network, FailureKind::NotFound, FailureKind::RateLimited];
@@ -120,7 +138,7 @@ pub(super) fn move_one(universe: &Shared) {
 /// A tag moves to what it never was.
 pub(super) fn move_on(universe: &Shared) {
     universe.with(|inner| {
-        let name = image(inner.rng.usize(..TAGS));
+        let name = inner.registry.any(&mut inner.rng);
         inner.registry.push(&name);
     });
 }

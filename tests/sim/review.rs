@@ -280,8 +280,7 @@ fn universe(seed: u64) -> Shared {
 
 fn run(seed: u64, fault: Option<Fault>) -> Result<(usize, usize, usize), String> {
     let universe = universe(seed);
-    let mut reconcilers: Vec<Reconciler> =
-        (0..universe.rng(|rng| rng.u32(1..=3))).map(|machine| Reconciler { process: 0, machine, pass: None }).collect();
+    let mut reconcilers: Vec<Reconciler> = (0..universe.rng(|rng| rng.u32(1..=3))).map(Reconciler::new).collect();
     for _ in 0..STEPS {
         let which = universe.rng(|rng| rng.usize(..reconcilers.len()));
         match universe.rng(|rng| rng.u8(..100)) {

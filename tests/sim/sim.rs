@@ -10,6 +10,7 @@ mod patience;
 mod people;
 mod registry;
 mod review;
+mod shards;
 mod universe;
 mod world;
 
@@ -39,7 +40,16 @@ type Pass = Pin<Box<dyn Future<Output = Result<Report, PassError>>>>;
 struct Reconciler {
     process: u32,
     machine: u32,
+    /// What each of its passes is asked to do.
+    request: Request,
     pass: Option<Pass>,
+}
+
+impl Reconciler {
+    /// One that does it all.
+    fn new(machine: u32) -> Self {
+        Self { process: 0, machine, request: request(), pass: None }
+    }
 }
 
 /// Runs one schedule; the first broken invariant is the error.
@@ -48,9 +58,8 @@ fn run(seed: u64, fault: Option<Fault>) -> Result<Outcome, String> {
 }
 
 fn run_in(universe: &Shared, fault: Option<Fault>) -> Result<Outcome, String> {
-    let mut reconcilers: Vec<Reconciler> = (0..universe.rng(|rng| rng.u32(1..=3)))
-        .map(|machine| Reconciler { process: 0, machine: machine / 2, pass: None })
-        .collect();
+    let mut reconcilers: Vec<Reconciler> =
+        (0..universe.rng(|rng| rng.u32(1..=3))).map(|machine| Reconciler::new(machine / 2)).collect();
     for _ in 0..STEPS {
         let which = universe.rng(|rng| rng.usize(..reconcilers.len()));
         match universe.rng(|rng| rng.u8(..100)) {
@@ -84,7 +93,8 @@ fn step(universe: &Shared, reconciler: &mut Reconciler, fault: Option<Fault>) {
     let pass = reconciler.pass.get_or_insert_with(|| {
         reconciler.process = universe.begin();
         let world = SimWorld::new(Rc::clone(universe), reconciler.process, reconciler.machine, fault);
-        Box::pin(async move { reconcile(&world, &request()).await })
+        let request = reconciler.request.clone();
+        Box::pin(async move { reconcile(&world, &request).await })
     });
     universe.tick();
     if let Poll::Ready(result) = pass.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -175,7 +185,8 @@ fn come_to_rest(universe: &Shared, reconcilers: &mut [Reconciler], fault: Option
 
 /// Lets every pass that runs come to its end.
 fn finish(universe: &Shared, reconcilers: &mut [Reconciler], fault: Option<Fault>) -> Result<(), String> {
-    for _ in 0..100_000 {
+    let most = if universe.with(|inner| inner.is_crowded) { 50_000_000 } else { 100_000 };
+    for _ in 0..most {
         let running: Vec<usize> = (0..reconcilers.len()).filter(|at| reconcilers[*at].pass.is_some()).collect();
         if running.is_empty() {
             return Ok(());

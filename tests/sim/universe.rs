@@ -9,12 +9,12 @@ use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::git::{CommitId, Files};
-use crate::image::{Digest, TagId};
+use crate::image::{Digest, Repository, TagId};
 use crate::lock::Lock;
 use crate::root::Root;
 use crate::state::{Claim, State};
 
-use super::registry::SimRegistry;
+use super::registry::{self, SimRegistry};
 use super::review::Review;
 use super::{Outcome, people};
 
@@ -85,6 +85,10 @@ pub(super) struct Inner {
     pub(super) elapsed: Duration,
     pub(super) step: u64,
     pub(super) calm: bool,
+    /// Whether so many are at work that each waits while the others go on.
+    pub(super) is_crowded: bool,
+    /// In a crowd, which machine asks for a repository.
+    pub(super) asked_by: BTreeMap<Repository, u32>,
     pub(super) registry: SimRegistry,
     pub(super) review: Review,
     pub(super) commits: Vec<Commit>,
@@ -122,9 +126,20 @@ pub(super) struct Inner {
 impl Universe {
     /// The beginning that `seed` gives.
     pub(super) fn new(seed: u64) -> Shared {
+        Self::with_images(seed, registry::few())
+    }
+
+    /// The same with many images, which many reconcilers share.
+    pub(super) fn crowded(seed: u64) -> Shared {
+        let universe = Self::with_images(seed, registry::many());
+        universe.with(|inner| inner.is_crowded = true);
+        universe
+    }
+
+    fn with_images(seed: u64, images: Vec<String>) -> Shared {
         let mut rng = Rng::with_seed(seed);
-        let registry = SimRegistry::new(&mut rng);
-        let files = people::first_files(&mut rng);
+        let registry = SimRegistry::new(&mut rng, images);
+        let files = people::first_files(&mut rng, registry.images());
         let root = Root::read(&files).unwrap();
         let first = Commit {
             parent: None,
@@ -140,6 +155,8 @@ impl Universe {
                 elapsed: Duration::ZERO,
                 step: 0,
                 calm: false,
+                is_crowded: false,
+                asked_by: BTreeMap::new(),
                 registry,
                 review: Review::default(),
                 commits: vec![first],
@@ -178,8 +195,11 @@ impl Universe {
     }
 
     pub(super) fn tick(&self) {
-        self.with(|inner| inner.step += 1);
-        self.advance(Duration::from_millis(5));
+        let pace = self.with(|inner| {
+            inner.step += 1;
+            if inner.is_crowded { Duration::from_micros(100) } else { Duration::from_millis(5) }
+        });
+        self.advance(pace);
     }
 
     /// Time passes.

@@ -15,6 +15,7 @@ use crate::git::{CommitId, Files, GitError, Proposed, Push, RepoFile, TipLock};
 use crate::hook::{HookEnd, HookExit, HookRun};
 use crate::image::{Digest, ImageRef, Repository, TagId, TagName};
 use crate::lock::diff::moves;
+use crate::lock::encode::encode;
 use crate::registry::manifest::{Content, Descriptor, Verified};
 use crate::registry::{FailureKind, ImportError};
 use crate::root::Root;
@@ -55,13 +56,15 @@ pub(super) enum Fault {
     OrphanIgnored,
     /// The branch of a proposal is moved whatever stands there.
     ForcedDraft,
+    /// Pins of repositories that others ask for are dropped.
+    OthersDropped,
 }
 
 impl Fault {
     /// Every fault of passes that land, with the invariants that may catch it.
     pub(super) const ALL: [(Self, &'static [&'static str]); 10] = [
         (Self::ForcedPush, &["I7"]),
-        (Self::BlindRebase, &["I2", "I5", "I7"]),
+        (Self::BlindRebase, &["I2", "I5", "I7", "I23"]),
         (Self::UnknownIgnored, &["I7", "I9", "I18"]),
         (Self::BranchBeforeState, &["I9", "I10"]),
         (Self::MarkBeforeHook, &["I8"]),
@@ -129,6 +132,12 @@ impl SimWorld {
     }
 
     fn commit(&self, inner: &mut Inner, parent: usize, change: &Change) -> CommitId {
+        let dropped = self.has(Fault::OthersDropped).then(|| {
+            let mut lock = crate::lock::history::Version::new(change.lock.as_bytes()).read().unwrap();
+            lock.pins.retain(|_, pin| inner.asked_by.get(pin.image.repository()) == Some(&self.machine));
+            Change { lock: encode(&lock), ..change.clone() }
+        });
+        let change = dropped.as_ref().unwrap_or(change);
         let mut files = (*inner.commits[parent].files).clone();
         files.insert(crate::lock::FILE_NAME.to_owned(), change.lock.clone().into_bytes());
         files.extend(change.files.clone());
@@ -308,7 +317,9 @@ impl World for SimWorld {
 
     async fn digest(&self, image: &ImageRef) -> Result<Digest, ImportError> {
         let (process, swallow) = (self.process, self.has(Fault::FailureSwallowed));
+        let machine = self.machine;
         let answer = |inner: &mut Inner| {
+            invariants::at_question(inner, image.repository(), machine);
             let (stale, lie, fails) = (inner.mishap(10), inner.mishap(3), inner.mishap(4));
             let mut answer = inner.registry.digest(image, stale, lie);
             if fails {
@@ -379,9 +390,9 @@ impl World for SimWorld {
         self.give_way().await;
         // It takes its time, in which others go on, and at its time limit it is ended.
         let started = self.elapsed();
+        let is_crowded = self.universe.with(|inner| inner.is_crowded);
         for _ in 0..self.universe.rng(|rng| rng.u8(0..8)) {
-            self.universe.advance(Duration::from_secs(5));
-            self.give_way().await;
+            self.pause(if is_crowded { Duration::from_millis(50) } else { Duration::from_secs(5) }).await;
         }
         let fails = self.act(|inner| inner.mishap(15)).await;
         let late = self.elapsed() - started > run.timeout;
@@ -424,8 +435,16 @@ impl World for SimWorld {
     }
 
     async fn pause(&self, duration: Duration) {
-        self.universe.advance(duration);
-        self.give_way().await;
+        if self.universe.with(|inner| inner.is_crowded) {
+            // The others go on meanwhile, and it is they who make the time pass.
+            let until = self.elapsed() + duration;
+            while self.elapsed() < until {
+                self.give_way().await;
+            }
+        } else {
+            self.universe.advance(duration);
+            self.give_way().await;
+        }
     }
 
     fn random(&self) -> f64 {

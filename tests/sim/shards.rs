@@ -1,0 +1,141 @@
+//! Up to sixty-four shards on one root: they crash, lose answers and meet people's commits, and come to the same lock as
+//! one pass would. Nothing but Git knows of all of them.
+
+use crate::reconcile::Request;
+use crate::settings::globs::TagGlobs;
+
+use super::universe::{Shared, Universe};
+use super::world::Fault;
+use super::{Reconciler, crash, end_orphan, finish, invariants, jump, people, registry, request, step};
+
+/// How many schedules the normal run goes through.
+const SCHEDULES: u64 = 36;
+/// Within how many a planted fault has to be caught.
+const SCHEDULES_FOR_A_FAULT: u64 = 6;
+/// How many steps things go wrong for, a shard.
+const STEPS: usize = 120;
+
+/// What a schedule came to.
+#[derive(Default)]
+struct Came {
+    shards: usize,
+    /// Commits of the last pass of each, when nothing moved any more.
+    last: usize,
+    commits: usize,
+    rejected: usize,
+    crashes: usize,
+    deliveries: usize,
+}
+
+/// The part of each of `count` machines.
+type Part = fn(u32, u32) -> Request;
+
+fn shard(index: u32, count: u32) -> Request {
+    Request { shard: Some(format!("{}/{count}", index + 1).parse().unwrap()), ..request() }
+}
+
+/// What somebody would do who has no shards: each machine takes the tags whose names end in its digit.
+fn by_tag(index: u32, _: u32) -> Request {
+    Request { only: Some(TagGlobs::new([format!("app:*{index}").as_str()]).unwrap()), ..request() }
+}
+
+fn run(seed: u64, count: u32, part: Part, fault: Option<Fault>) -> Result<Came, String> {
+    let universe = Universe::crowded(seed);
+    let reconciler = |index| Reconciler { request: part(index, count), ..Reconciler::new(index) };
+    let mut shards: Vec<Reconciler> = (0..count).map(reconciler).collect();
+    for _ in 0..STEPS * shards.len() {
+        let which = universe.rng(|rng| rng.usize(..shards.len()));
+        match universe.rng(|rng| rng.u16(..2000)) {
+            0..20 => crash(&universe, &mut shards[which]),
+            20..80 => registry::move_one(&universe),
+            80..84 => people::commit(&universe),
+            84..88 => jump(&universe),
+            88..120 => end_orphan(&universe),
+            _ => step(&universe, &mut shards[which], fault),
+        }
+        universe.broken()?;
+    }
+    come_to_rest(&universe, &mut shards, fault)
+}
+
+/// Nothing goes wrong or moves any more. What is running ends; then a pass of each, all at once, is enough, and one more
+/// has nothing to do.
+fn come_to_rest(universe: &Shared, shards: &mut [Reconciler], fault: Option<Fault>) -> Result<Came, String> {
+    universe.calm();
+    finish(universe, shards, fault)?;
+    while universe.with(|inner| !inner.orphans.is_empty()) {
+        end_orphan(universe);
+    }
+    universe.broken()?;
+    // Claims of the dead are over by then.
+    universe.with(|inner| inner.jump(jiff::SignedDuration::from_hours(2)));
+    let before = universe.outcome().commits;
+    shards.iter_mut().for_each(|shard| step(universe, shard, fault));
+    finish(universe, shards, fault)?;
+    let last = universe.outcome().commits - before;
+    invariants::at_rest(universe)?;
+    let traces = universe.traces();
+    let which = universe.rng(|rng| rng.usize(..shards.len()));
+    step(universe, &mut shards[which], fault);
+    finish(universe, shards, fault)?;
+    if universe.traces() != traces {
+        return Err("I3: there was something left to do".to_owned());
+    }
+    let outcome = universe.outcome();
+    Ok(Came {
+        shards: shards.len(),
+        last,
+        commits: outcome.commits,
+        rejected: outcome.rejected,
+        crashes: outcome.crashes,
+        deliveries: outcome.deliveries,
+    })
+}
+
+/// Runs `schedules` on two threads, most with a few shards and some with many.
+fn run_all(schedules: u64, part: Part, fault: Option<Fault>) -> Result<Vec<Came>, String> {
+    let half = |odd: u64| {
+        let one = move |seed: u64| {
+            let count = [3, 10, 3, 10, 3, 64, 10, 3, 10][seed as usize % 9];
+            run(seed, count, part, fault).map_err(|broken| format!("{broken}; seed {seed} of {count} shards"))
+        };
+        move || (odd..schedules).step_by(2).map(one).collect::<Result<Vec<_>, _>>()
+    };
+    let (even, odd) = std::thread::scope(|scope| {
+        let (even, odd) = (scope.spawn(half(0)), scope.spawn(half(1)));
+        (even.join().unwrap(), odd.join().unwrap())
+    });
+    Ok(even?.into_iter().chain(odd?).collect())
+}
+
+#[test]
+fn many_shards_keep_every_invariant() {
+    let all = run_all(SCHEDULES, shard, None).unwrap();
+    assert!(all.iter().all(|came| came.last <= came.shards));
+    // A run in which nothing happens proves nothing.
+    let sum = |of: fn(&Came) -> usize| all.iter().map(of).sum::<usize>();
+    let sums =
+        [sum(|came| came.commits), sum(|came| came.rejected), sum(|came| came.crashes), sum(|came| came.deliveries)];
+    assert!(sums.iter().zip([500, 500, 200, 500]).all(|(sum, least)| *sum >= least), "{sums:?}");
+}
+
+#[test]
+fn a_first_import_by_sixty_four_shards_is_at_most_so_many_commits() {
+    let universe = Universe::crowded(7);
+    let mut shards: Vec<Reconciler> =
+        (0..64).map(|index| Reconciler { request: shard(index, 64), ..Reconciler::new(index) }).collect();
+    let came = come_to_rest(&universe, &mut shards, None).unwrap();
+    assert!((10..=64).contains(&came.commits), "{}", came.commits);
+}
+
+#[test]
+fn a_split_by_tag_is_caught() {
+    let broken = run(0, 10, by_tag, None).err().unwrap();
+    assert!(broken.starts_with("I24"), "{broken}");
+}
+
+#[test]
+fn a_shard_that_drops_the_pins_of_others_is_caught() {
+    let broken = run_all(SCHEDULES_FOR_A_FAULT, shard, Some(Fault::OthersDropped)).err().unwrap();
+    assert!(broken.starts_with("I23"), "{broken}");
+}
