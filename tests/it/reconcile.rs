@@ -9,6 +9,7 @@ mod crowd;
 mod due;
 mod explained;
 mod failures;
+mod fleet;
 mod history;
 mod hooks;
 mod landed;
