@@ -48,7 +48,7 @@ pub(crate) fn far(criterion: &mut Criterion, figures: &mut Figures) {
 
 /// Stands before `near` and delays: a connection by a round trip, then each byte either way by half of one. It goes on
 /// to the end of the process.
-fn start_far_side(near: SocketAddr) -> SocketAddr {
+pub(crate) fn start_far_side(near: SocketAddr) -> SocketAddr {
     let (send, receive) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -17,6 +17,7 @@ mod history;
 mod land;
 mod program;
 mod resolve;
+mod shard;
 mod yardstick;
 
 // What tests stand on, of which a benchmark needs a part.
@@ -38,11 +39,12 @@ use figures::Figures;
 type Part = fn(&mut Criterion, &mut Figures);
 
 /// The parts by name, in the order in which they run.
-const PARTS: [(&str, Part); 6] = [
+const PARTS: [(&str, Part); 7] = [
     ("start", check::start),
     ("check", check::check),
     ("resolve", resolve::resolve),
     ("far", far::far),
+    ("shard", shard::shard),
     ("land", land::land),
     ("history", history::history),
 ];
