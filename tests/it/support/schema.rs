@@ -1,6 +1,6 @@
 //! Enough of JSON Schema to hold what the program writes against what it says of it: types, keys, lists, constants,
 //! least numbers.
-//! A key that the schema does not name is a mistake here, though schemas allow it.
+//! A key that the schema does not name is a mistake here, though schemas allow it, unless they say what such keys hold.
 
 use serde_json::Value;
 
@@ -22,6 +22,9 @@ fn walk(whole: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut Vec<
     if let Some(name) = schema["$ref"].as_str() {
         let found = whole.pointer(name.trim_start_matches('#')).unwrap();
         return walk(whole, found, value, at, wrong);
+    }
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        walk(whole, part, value, at, wrong);
     }
     for kind in ["anyOf", "oneOf"] {
         let Some(choices) = schema[kind].as_array() else { continue };
