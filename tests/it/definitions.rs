@@ -38,7 +38,7 @@ fn roots(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn every_example_is_read_without_a_problem() {
     let roots = roots(&home().join("examples"));
-    assert_eq!(roots.len(), 11, "{roots:?}");
+    assert_eq!(roots.len(), 15, "{roots:?}");
     for folder in roots {
         let files = files(&folder);
         let root = match Root::read(&files) {
