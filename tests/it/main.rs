@@ -6,6 +6,7 @@ mod canary;
 mod cli;
 mod definitions;
 mod demo;
+mod examples;
 mod git;
 mod hooks;
 mod house;

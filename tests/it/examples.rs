@@ -1,0 +1,58 @@
+//! Places where pinstream runs, as the examples have them: each is linted by what its own world reads it with, or run.
+
+mod air_gapped;
+mod ci;
+mod cluster;
+mod commands;
+mod container;
+mod gitops;
+mod host;
+mod words;
+
+use std::path::{Path, PathBuf};
+
+use pinstream::git::Files;
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use crate::support::files;
+use crate::support::sandbox::Sandbox;
+
+/// The folder of this repository.
+fn home() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn folder(name: &str) -> PathBuf {
+    home().join("examples").join(name)
+}
+
+/// A file of the examples.
+fn text(name: &str) -> String {
+    std::fs::read_to_string(folder(name)).unwrap()
+}
+
+/// The documents of a file of YAML, read by a crate that the program does not use.
+fn documents(text: &str) -> Vec<Value> {
+    serde_yaml_ng::Deserializer::from_str(text).map(|document| Value::deserialize(document).unwrap()).collect()
+}
+
+fn is_yaml(path: &str) -> bool {
+    path.ends_with(".yaml") || path.ends_with(".yml")
+}
+
+/// All files of YAML below a folder of the examples, with their documents.
+fn yaml(name: &str) -> Vec<(String, Vec<Value>)> {
+    let files: Files = files(&folder(name));
+    let yaml = files.into_iter().filter(|(path, _)| is_yaml(path));
+    yaml.map(|(path, bytes)| (path, documents(std::str::from_utf8(&bytes).unwrap()))).collect()
+}
+
+/// A sandbox that has the files of an example as its root, each as `change` leaves it.
+fn sandbox(name: &str, change: impl Fn(&str, String) -> String) -> Sandbox {
+    let sandbox = Sandbox::new();
+    for (path, bytes) in files(&folder(name)) {
+        sandbox.write(&path, &change(&path, String::from_utf8(bytes).unwrap()));
+    }
+    sandbox
+}
