@@ -4,15 +4,33 @@
 
 mod compose;
 mod dockerfile;
+mod helm;
 mod kubernetes;
+mod kustomize;
 mod variables;
+mod workflow;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::image::{ImageRef, complete};
 use crate::problem::{Problem, SourceFile};
+use crate::yaml::Node;
 pub(crate) use dockerfile::instructions;
+pub(crate) use variables::last_variable;
+pub(crate) use workflow::DOCKER;
+
+/// The patterns over the paths of all files that may name images.
+pub const PATTERNS: [&str; 8] = [
+    "**/*.yaml",
+    "**/*.yml",
+    "**/Kustomization",
+    "**/*[Dd]ockerfile*",
+    "**/*[Cc]ontainerfile*",
+    ".github/**/*.{yaml,yml}",
+    ".gitea/**/*.{yaml,yml}",
+    ".forgejo/**/*.{yaml,yml}",
+];
 
 /// What kind of file names images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,20 +41,50 @@ pub enum Kind {
     Compose,
     /// Objects of Kubernetes.
     Kubernetes,
+    /// A workflow or an action of GitHub, Gitea or Forgejo.
+    Workflow,
+    /// A kustomization.
+    Kustomize,
+    /// Values of a Helm chart.
+    Helm,
 }
 
 /// A place of a file that names an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mention {
-    /// The bytes of what is written there, without quotes around it.
+    /// The bytes of what is written there, without quotes around it; of an image in parts, those of all of them.
     pub span: Range<usize>,
-    /// What is written there, with its variables replaced as far as their values are known.
+    /// The bytes that decide which image it is: those of `span`, or of the one `ARG` that ends it.
+    pub decided: Range<usize>,
+    /// What is written there as one text, with its variables replaced as far as their values are known.
     pub text: String,
     /// The image; a sentence where it is none.
     pub image: Result<ImageRef, String>,
 }
 
 impl Mention {
+    /// The image that a value of YAML names, which means `text`.
+    fn of(file: &SourceFile, node: &Node, text: String) -> Self {
+        let span = unquoted(&file.text, node.span.clone());
+        Self { decided: span.clone(), span, image: image(&text), text }
+    }
+
+    /// The image that the values of a map name together: `name`, and a tag and a digest as far as it has them. `none`
+    /// says what it means that there is neither.
+    fn apart(map: &Node, name: String, tag: Option<&str>, digest: Option<&str>, none: &str) -> Self {
+        let given = |part: Option<&str>| part.filter(|part| !part.is_empty()).map(str::to_owned);
+        let (tag, digest) = (given(tag), given(digest));
+        let is_whole = tag.is_some() || digest.is_some();
+        let mut text = name;
+        text.extend(tag.iter().map(|tag| format!(":{tag}")));
+        // A tag may have its digest behind it.
+        text.extend(
+            digest.iter().filter(|_| !text.contains('@')).map(|digest| format!("@{digest}")).collect::<Vec<_>>(),
+        );
+        let image = if is_whole { image(&text) } else { Err(none.to_owned()) };
+        Self { span: map.span.clone(), decided: map.span.clone(), text, image }
+    }
+
     /// The line it begins in, from 1.
     pub fn line(&self, file: &SourceFile) -> usize {
         file.text.get(..self.span.start).unwrap_or_default().matches('\n').count() + 1
@@ -46,25 +94,33 @@ impl Mention {
 impl Kind {
     /// What a file is by its name, else by what it holds; none where it names no images that are known here.
     pub fn of(file: &SourceFile) -> Option<Self> {
-        let name = file.path.rsplit('/').next().unwrap_or_default();
+        let (folder, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
         if is_dockerfile(name) {
             return Some(Self::Dockerfile);
         }
+        if ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&name) {
+            return Some(Self::Kustomize);
+        }
         let begins = |words: &[&str]| file.text.lines().any(|line| words.iter().any(|word| line.starts_with(word)));
-        let is_compose = ["compose.", "docker-compose."].iter().any(|start| name.starts_with(start));
-        if is_compose || (begins(&["services:"]) && !begins(&["apiVersion:", "kind:"])) {
+        let is_of_forge = [".github/workflows", ".gitea/workflows", ".forgejo/workflows"].contains(&folder);
+        let is_action = ["action.yaml", "action.yml"].contains(&name) && begins(&["runs:"]);
+        if is_of_forge || is_action || (begins(&["jobs:"]) && begins(&["on:", "\"on\":", "'on':"])) {
+            return Some(Self::Workflow);
+        }
+        if ["compose.", "docker-compose."].iter().any(|start| name.starts_with(start)) {
             return Some(Self::Compose);
         }
         let is_json = file.text.trim_start().starts_with('{') && file.text.contains("\"kind\"");
         if is_json || begins(&["apiVersion:", "kind:"]) {
             return Some(Self::Kubernetes);
         }
+        if is_values(name) {
+            return Some(Self::Helm);
+        }
+        if begins(&["services:"]) {
+            return Some(Self::Compose);
+        }
         begins(&["FROM ", "from "]).then_some(Self::Dockerfile)
-    }
-
-    /// Whether a file of this name, found in a folder, may name images.
-    pub fn may_be(name: &str) -> bool {
-        is_dockerfile(name) || name.ends_with(".yaml") || name.ends_with(".yml")
     }
 
     /// The images that a file names, in the order of their places.
@@ -76,6 +132,9 @@ impl Kind {
             Self::Dockerfile => dockerfile::find(&file.text),
             Self::Compose => compose::find(file)?,
             Self::Kubernetes => kubernetes::find(file)?,
+            Self::Workflow => workflow::find(file)?,
+            Self::Kustomize => kustomize::find(file)?,
+            Self::Helm => helm::find(file)?,
         };
         found.sort_by_key(|mention| mention.span.start);
         // A value that aliases name is one place.
@@ -90,6 +149,12 @@ fn is_dockerfile(name: &str) -> bool {
     is("dockerfile") || is("containerfile")
 }
 
+/// Whether a chart's values have such a name: `values.yaml`, `values-prod.yaml`, `prod.values.yml`.
+fn is_values(name: &str) -> bool {
+    let Some(stem) = [".yaml", ".yml"].iter().find_map(|end| name.strip_suffix(end)) else { return false };
+    stem.split(['.', '-', '_']).any(|word| word == "values")
+}
+
 /// The image that `text` names once all variables with a value are replaced.
 fn image(text: &str) -> Result<ImageRef, String> {
     if text.contains("{{") {
@@ -101,18 +166,18 @@ fn image(text: &str) -> Result<ImageRef, String> {
     complete(text).map_err(|error| error.message)
 }
 
-/// The bytes of a scalar of YAML, without its quotes.
-fn unquoted(file: &SourceFile, span: &Range<usize>) -> Range<usize> {
-    let written = file.text.get(span.clone()).unwrap_or_default();
-    let is_quoted = written.len() >= 2 && written.starts_with(['"', '\'']) && written.ends_with(['"', '\'']);
-    if is_quoted { span.start + 1..span.end - 1 } else { span.clone() }
+/// `span` without the quotes around it.
+pub(crate) fn unquoted(text: &str, span: Range<usize>) -> Range<usize> {
+    let written = text.get(span.clone()).unwrap_or_default();
+    let is_quoted = |quote| written.len() >= 2 && written.starts_with(quote) && written.ends_with(quote);
+    if is_quoted('"') || is_quoted('\'') { span.start + 1..span.end - 1 } else { span }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Each image of a text as `written at line = image`; that is how the three kinds are tested.
+    /// Each image of a text as `written at line = image`; that is how all kinds are tested.
     #[track_caller]
     pub(super) fn check(path: &str, text: &str, expected: &[&str]) {
         let file = Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
@@ -149,6 +214,16 @@ mod tests {
         check("stack.yaml", "services:\n  a: {}\n", Some(Kind::Compose));
         check("a.yaml", "# x\nkind: Pod\n", Some(Kind::Kubernetes));
         check("a.json", "{\"kind\": \"Pod\"}", Some(Kind::Kubernetes));
-        check("values.yaml", "image: a\n", None);
+        for path in ["values.yaml", "chart/values-prod.yml", "prod.values.yaml"] {
+            check(path, "image: a\nservices:\n", Some(Kind::Helm));
+        }
+        check("evalues.yaml", "image: a\n", None);
+        for path in ["kustomization.yaml", "base/kustomization.yml", "prod/Kustomization"] {
+            check(path, "kind: Kustomization\n", Some(Kind::Kustomize));
+        }
+        check(".github/workflows/a.yml", "", Some(Kind::Workflow));
+        check("templates/ci.yml", "on: push\njobs:\n", Some(Kind::Workflow));
+        check("setup/action.yml", "runs:\n", Some(Kind::Workflow));
+        check("action.yml", "jobs:\n", None);
     }
 }

@@ -1,12 +1,13 @@
 //! A root: settings, definitions and lock of one folder, read from its files and right together.
 
+pub mod cover;
 pub mod rollback;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::git::{self, Files};
-use crate::image::{RegistryHost, StreamName, TagId, TagName};
+use crate::image::{ImageRef, RegistryHost, StreamName, TagId, TagName};
 use crate::lock::{self, Lock};
 use crate::problem::{Place, Problem, Problems, SourceFile};
 use crate::settings::globs::TagGlobs;
@@ -20,6 +21,9 @@ use crate::table::text;
 
 /// After so many problems no further file is read.
 const PROBLEMS_MAX: usize = 10_000;
+
+/// How many tags are passed from a follower to its image.
+const HOPS_MAX: usize = 1_000;
 
 /// Everything a root's files say.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -117,6 +121,19 @@ impl Root {
     /// The files that `verify` names anywhere, whether they are there or not.
     pub fn anchors(&self) -> impl Iterator<Item = &AnchorFile> {
         self.settings.anchors.iter().chain(&self.definitions.anchors)
+    }
+
+    /// The image of a tag: as it is defined or, where that does not tell, as it is pinned.
+    pub fn image(&self, id: &TagId) -> Option<&ImageRef> {
+        let mut at = id;
+        for _ in 0..HOPS_MAX {
+            at = match &self.definitions.tags.get(at)?.source {
+                Source::Image { image, .. } => return Some(image),
+                Source::Follow(followed) => followed,
+                Source::Chosen { .. } | Source::Elsewhere(_) => break,
+            };
+        }
+        self.lock.pins.get(at).map(|pin| &pin.image)
     }
 
     /// The registries that its tags name, and their mirrors.

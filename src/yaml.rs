@@ -4,7 +4,7 @@
 //! copied, so that a small text cannot become a large tree. Nothing is ever written, and no tag of YAML makes anything
 //! but text, lists and maps.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -62,6 +62,11 @@ impl Node {
         }
     }
 
+    /// Whether `span` lies within its bytes.
+    pub fn holds(&self, span: &Range<usize>) -> bool {
+        self.span.start <= span.start && span.end <= self.span.end
+    }
+
     /// The values of a list; none of anything else.
     pub fn items(&self) -> &[Rc<Self>] {
         match &self.value {
@@ -117,6 +122,21 @@ pub fn documents(file: &Arc<SourceFile>) -> Result<Vec<Rc<Node>>, Problem> {
         builder.take(event, &span)?;
     }
     Ok(builder.done)
+}
+
+/// Shows each value of trees to `look`; what several aliases name is shown once.
+pub fn each(documents: &[Rc<Node>], look: &mut impl FnMut(&Node)) {
+    let mut seen = HashSet::new();
+    documents.iter().for_each(|document| each_below(document, &mut seen, look));
+}
+
+fn each_below(node: &Node, seen: &mut HashSet<*const Node>, look: &mut impl FnMut(&Node)) {
+    if !seen.insert(std::ptr::from_ref(node)) {
+        return;
+    }
+    look(node);
+    node.items().iter().for_each(|item| each_below(item, seen, look));
+    node.entries().iter().for_each(|(_, value)| each_below(value, seen, look));
 }
 
 /// The trees of a text that are still open, and what came of it so far.

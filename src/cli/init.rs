@@ -21,7 +21,7 @@ const STREAM: (&str, &str) = ("streams/example.toml", include_str!("init/example
 /// Write a commented `pinstream.toml` and a first stream
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Make streams of the images that Dockerfiles, compose files and Kubernetes objects name
+    /// Make streams of the images that Dockerfiles, compose files, workflows, Kubernetes and Helm files name
     #[arg(long, value_name = "FILE|FOLDER", num_args = 1..)]
     from: Vec<PathBuf>,
 }

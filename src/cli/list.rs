@@ -154,3 +154,21 @@ pub fn table<const N: usize>(rows: &[[String; N]]) -> String {
     }
     text
 }
+
+/// Tells on standard error what a command left as it is: `what`, then a row for each place, by file and line.
+///
+/// # Errors
+/// Where standard error cannot be written.
+pub fn tell(what: &str, rows: &[[String; 3]]) -> Result<(), CliError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut shown = vec![["AT", "WRITTEN", "WHY"].map(str::to_owned)];
+    shown.extend(rows.iter().cloned());
+    let place = |row: &[String; 3]| {
+        let (path, line) = row[0].rsplit_once(':').unwrap_or((&row[0], ""));
+        (path.to_owned(), line.parse::<usize>().unwrap_or_default())
+    };
+    shown[1..].sort_by_cached_key(place);
+    Ok(write!(anstream::stderr(), "{what}:\n{}", table(&shown))?)
+}

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::problem::{Problem, SourceFile};
 use crate::yaml;
 
+use super::Mention;
 use super::variables::replaced;
-use super::{Mention, image, unquoted};
 
 /// The images of a compose file.
 pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<Mention>, Problem> {
@@ -17,12 +17,12 @@ pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<Mention>, Problem> {
             let Some(node) = service.get("image") else { continue };
             let Some(written) = node.text() else { continue };
             let text = replaced(written, |_| None);
+            let mut mention = Mention::of(file, node, text);
             // Beside `build`, it is the name of what comes out.
-            let image = match service.get("build") {
-                Some(_) => Err("it is built here".to_owned()),
-                None => image(&text),
-            };
-            found.push(Mention { span: unquoted(file, &node.span), text, image });
+            if service.get("build").is_some() {
+                mention.image = Err("it is built here".to_owned());
+            }
+            found.push(mention);
         }
     }
     Ok(found)

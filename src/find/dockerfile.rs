@@ -2,37 +2,40 @@
 
 use std::ops::Range;
 
-use super::variables::replaced;
-use super::{Mention, image};
+use super::variables::{last_variable, replaced};
+use super::{Mention, image, unquoted};
+
+/// The default of an `ARG` that `FROM` sees.
+struct Argument {
+    name: String,
+    value: String,
+    /// Its bytes, without quotes.
+    span: Range<usize>,
+    /// Whether it is written out, so that to write it over decides all of it.
+    is_literal: bool,
+}
 
 /// The images of a Dockerfile.
 pub(super) fn find(text: &str) -> Vec<Mention> {
     let mut found = Vec::new();
-    let mut arguments: Vec<(String, String)> = Vec::new();
+    let mut arguments: Vec<Argument> = Vec::new();
     let mut stages: Vec<String> = Vec::new();
     let mut has_begun = false;
     for words in instructions(text) {
         let word = |at: usize| words.get(at).map(|span: &Range<usize>| &text[span.clone()]).unwrap_or_default();
-        let value =
-            |name: &str| arguments.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone());
         match word(0).to_ascii_uppercase().as_str() {
             // Only what stands before the first stage is seen by `FROM`.
             "ARG" if !has_begun => {
                 for span in &words[1..] {
-                    if let Some((name, given)) = text[span.clone()].split_once('=') {
-                        let given = replaced(given.trim_matches(['"', '\'']), value);
-                        if !given.contains('$') {
-                            arguments.push((name.to_owned(), given));
-                            break;
-                        }
-                    }
+                    let argument = argument(text, span, &arguments);
+                    arguments.extend(argument);
                 }
             }
             "FROM" => {
                 has_begun = true;
                 let mut rest = words[1..].iter().filter(|span| !text[(*span).clone()].starts_with("--"));
                 let Some(span) = rest.next() else { continue };
-                found.extend(mention(text, span.clone(), &stages, value));
+                found.extend(mention(text, span.clone(), &stages, &arguments));
                 let name = rest.nth(1).map(|span| text[span.clone()].to_ascii_lowercase());
                 stages.push(name.unwrap_or_default());
             }
@@ -41,7 +44,7 @@ pub(super) fn find(text: &str) -> Vec<Mention> {
                     let written = &text[span.clone()];
                     let Some(from) = written.strip_prefix("--from=") else { continue };
                     if !from.bytes().all(|b| b.is_ascii_digit()) {
-                        found.extend(mention(text, span.end - from.len()..span.end, &stages, value));
+                        found.extend(mention(text, span.end - from.len()..span.end, &stages, &arguments));
                     }
                 }
             }
@@ -51,24 +54,36 @@ pub(super) fn find(text: &str) -> Vec<Mention> {
     found
 }
 
-fn mention(
-    text: &str,
-    span: Range<usize>,
-    stages: &[String],
-    value: impl Fn(&str) -> Option<String> + Copy,
-) -> Option<Mention> {
+/// The default that a word of an `ARG` gives, where it can be told.
+fn argument(text: &str, word: &Range<usize>, known: &[Argument]) -> Option<Argument> {
+    let (name, given) = text[word.clone()].split_once('=')?;
+    let span = unquoted(text, word.end - given.len()..word.end);
     let written = &text[span.clone()];
-    let is_quoted = written.len() >= 2 && written.starts_with('"') && written.ends_with('"');
-    let span = if is_quoted { span.start + 1..span.end - 1 } else { span };
-    let resolved = replaced(&text[span.clone()], value);
+    let value = replaced(written, |name| value(known, name));
+    let is_literal = !written.contains('$');
+    (!value.contains('$')).then(|| Argument { name: name.to_owned(), value, span, is_literal })
+}
+
+fn value(known: &[Argument], name: &str) -> Option<String> {
+    known.iter().rfind(|argument| argument.name == name).map(|argument| argument.value.clone())
+}
+
+fn mention(text: &str, span: Range<usize>, stages: &[String], arguments: &[Argument]) -> Option<Mention> {
+    let span = unquoted(text, span);
+    let written = &text[span.clone()];
+    let resolved = replaced(written, |name| value(arguments, name));
     if stages.contains(&resolved.to_ascii_lowercase()) {
         return None;
     }
+    let decided = last_variable(written).and_then(|(_, name)| {
+        let argument = arguments.iter().rfind(|argument| argument.name == name)?;
+        argument.is_literal.then(|| argument.span.clone())
+    });
     let image = match resolved.as_str() {
         "scratch" => Err("`scratch` is no image".to_owned()),
         resolved => image(resolved),
     };
-    Some(Mention { span, text: resolved, image })
+    Some(Mention { decided: decided.unwrap_or_else(|| span.clone()), span, text: resolved, image })
 }
 
 /// The instructions, each as the places of its words: comments, continued lines and here-documents are seen through.
@@ -164,6 +179,14 @@ mod tests {
                 "8 a:${UNSET:-1} = docker.io/library/a:1",
             ],
         );
+    }
+
+    #[test]
+    fn an_image_is_decided_by_the_argument_that_ends_it() {
+        let text = "ARG TAG=3 BASE='a:1'\nARG ALL=b:${TAG}\nFROM python:${TAG}\nFROM $BASE\nFROM ${BASE}-slim\nFROM $ALL\n\
+                    FROM c:$TAG$TAG\nFROM d:${NONE:-1}\n";
+        let decided = super::find(text).into_iter().map(|mention| &text[mention.decided]).collect::<Vec<_>>();
+        assert_eq!(decided, ["3", "a:1", "${BASE}-slim", "$ALL", "c:$TAG$TAG", "d:${NONE:-1}"]);
     }
 
     #[test]

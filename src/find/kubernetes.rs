@@ -1,12 +1,11 @@
 //! Objects of Kubernetes: the images of containers, wherever a pod stands in them.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::problem::{Problem, SourceFile};
 use crate::yaml::{self, Node};
 
-use super::{Mention, image, unquoted};
+use super::Mention;
 
 /// The lists of a pod that hold containers.
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
@@ -14,28 +13,16 @@ const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContain
 /// The images of all objects of a file.
 pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<Mention>, Problem> {
     let mut found = Vec::new();
-    // What several aliases name is looked at once.
-    let mut seen = HashSet::new();
-    for document in yaml::documents(file)? {
-        walk(file, &document, &mut seen, &mut found);
-    }
-    Ok(found)
-}
-
-fn walk(file: &SourceFile, node: &Node, seen: &mut HashSet<*const Node>, found: &mut Vec<Mention>) {
-    if !seen.insert(std::ptr::from_ref(node)) {
-        return;
-    }
-    node.items().iter().for_each(|item| walk(file, item, seen, found));
-    for (key, value) in node.entries() {
-        if key.text().is_some_and(|key| CONTAINERS.contains(&key)) {
+    yaml::each(&yaml::documents(file)?, &mut |node: &Node| {
+        for (_, value) in
+            node.entries().iter().filter(|(key, _)| key.text().is_some_and(|key| CONTAINERS.contains(&key)))
+        {
             for node in value.items().iter().filter_map(|container| container.get("image")) {
-                let Some(text) = node.text() else { continue };
-                found.push(Mention { span: unquoted(file, &node.span), text: text.to_owned(), image: image(text) });
+                found.extend(node.text().map(|text| Mention::of(file, node, text.to_owned())));
             }
         }
-        walk(file, value, seen, found);
-    }
+    });
+    Ok(found)
 }
 
 #[cfg(test)]

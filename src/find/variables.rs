@@ -22,6 +22,18 @@ pub(super) fn replaced(text: &str, value: impl Fn(&str) -> Option<String> + Copy
     out
 }
 
+/// What stands before the one variable of `text`, and the variable's name, where it is the end of the text.
+pub(crate) fn last_variable(text: &str) -> Option<(&str, &str)> {
+    let (before, rest) = text.split_once('$')?;
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let name = match rest.strip_prefix('{') {
+        // What it stands for where it has no value is no matter where it has one.
+        Some(braced) => braced.strip_suffix('}')?.split([':', '-', '?']).next()?,
+        None => rest,
+    };
+    (is_name(name) && !rest.contains(['$', '+'])).then_some((before, name))
+}
+
 /// The variable that `text` begins with: its length, and its value.
 fn variable(text: &str, value: impl Fn(&str) -> Option<String> + Copy) -> Option<(usize, Option<String>)> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -65,6 +77,24 @@ mod tests {
         check("${B:-b} ${B-b} ${EMPTY:-b} ${EMPTY-b}", "b b b ");
         check("${A:+yes}${B:+yes}${A+y}", "yesy");
         check("${A:?needed} ${B:?needed} ${B}", "a ${B:?needed} ${B}");
+    }
+
+    #[test]
+    fn the_variable_that_ends_a_text_is_told() {
+        for (text, expected) in [
+            ("$A", Some(("", "A"))),
+            ("a/b:${TAG}", Some(("a/b:", "TAG"))),
+            ("a:${TAG:-1}", Some(("a:", "TAG"))),
+            ("${A}-x", None),
+            ("$A$B", None),
+            ("${A:-${B}}", None),
+            ("${A:+b}", None),
+            ("${A", None),
+            ("a", None),
+            ("$", None),
+        ] {
+            assert_eq!(last_variable(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -3,8 +3,9 @@
 
 use std::ops::Range;
 
-use crate::find::{self, Kind};
+use crate::find::{self, Kind, Mention};
 
+use super::part::Part;
 use super::spot::{Spot, of_repository};
 use super::text::Text;
 use super::{Change, Unfit, Writing, list};
@@ -45,7 +46,7 @@ pub(super) fn edits(place: &Place, text: &Text, writing: &Writing<'_>) -> Result
         }
         Place::Stage(name) => {
             let from = stage(text, &instructions, name)?;
-            let span = unquoted(text, from.image);
+            let span = find::unquoted(text.text(), from.image);
             if text.text()[span.clone()].contains('$') {
                 let problem = text.problem(&span, "the image is put together of variables");
                 return Err(Unfit::Wrong(problem.help("name the variable, as `arg = \"BASE\"`")));
@@ -56,7 +57,48 @@ pub(super) fn edits(place: &Place, text: &Text, writing: &Writing<'_>) -> Result
     }
 }
 
-fn stage(text: &Text, instructions: &[Vec<Range<usize>>], wanted: &str) -> Result<From, Unfit> {
+/// The places that may be that of `mention`, each with what is written there where it is not the whole reference.
+pub(super) fn places(text: &Text, mention: &Mention) -> Vec<(Place, Option<Part>)> {
+    let instructions = find::instructions(text.text());
+    if mention.decided != mention.span {
+        let named = find::last_variable(&text.text()[mention.span.clone()]);
+        return named.and_then(|named| variable(text, &instructions, named)).into_iter().collect();
+    }
+    if text.text()[mention.span.clone()].contains('$') {
+        return Vec::new();
+    }
+    let is_it = |from: &From| find::unquoted(text.text(), from.image.clone()) == mention.span;
+    match stages(text, &instructions).into_iter().enumerate().find(|(_, from)| is_it(from)) {
+        Some((number, from)) => {
+            let names = from.name.into_iter().chain([number.to_string()]);
+            names.map(Place::Stage).chain([Place::Repository]).map(|place| (place, None)).collect()
+        }
+        // What `COPY --from` names has no name of its own.
+        None => vec![(Place::Repository, None)],
+    }
+}
+
+/// The `ARG` that ends an image, and what of the reference is its part.
+fn variable(
+    text: &Text,
+    instructions: &[Vec<Range<usize>>],
+    (before, name): (&str, &str),
+) -> Option<(Place, Option<Part>)> {
+    let part = match before.chars().last() {
+        None => None,
+        Some(':') => Some(Part::TagAtDigest),
+        Some('@') => Some(Part::Digest),
+        Some(_) => return None,
+    };
+    // A tag may be for more than the image, where a stage asks for it as well.
+    let word = |span: &Range<usize>| &text.text()[span.clone()];
+    let is_it = |span: &&Range<usize>| word(span).split('=').next() == Some(name);
+    let arguments = instructions.iter().filter(|words| word(&words[0]).eq_ignore_ascii_case("ARG"));
+    let is_shared = arguments.flat_map(|words| &words[1..]).filter(is_it).count() > 1;
+    (part.is_none() || !is_shared).then(|| (Place::Arg(name.to_owned()), part))
+}
+
+fn stages(text: &Text, instructions: &[Vec<Range<usize>>]) -> Vec<From> {
     let word = |span: &Range<usize>| &text.text()[span.clone()];
     let mut stages: Vec<From> = Vec::new();
     for words in instructions.iter().filter(|words| word(&words[0]).eq_ignore_ascii_case("FROM")) {
@@ -65,6 +107,12 @@ fn stage(text: &Text, instructions: &[Vec<Range<usize>>], wanted: &str) -> Resul
         let name = rest.nth(1).map(|span| word(span).to_owned());
         stages.push(From { image: image.clone(), name });
     }
+    stages
+}
+
+fn stage(text: &Text, instructions: &[Vec<Range<usize>>], wanted: &str) -> Result<From, Unfit> {
+    let word = |span: &Range<usize>| &text.text()[span.clone()];
+    let mut stages = stages(text, instructions);
     let is_it = |(number, from): (usize, &From)| match &from.name {
         Some(name) if name.eq_ignore_ascii_case(wanted) => true,
         _ => wanted.parse() == Ok(number),
@@ -101,7 +149,7 @@ fn argument(text: &Text, instructions: &[Vec<Range<usize>>], wanted: &str) -> Re
                 word(span).split_once('=').map_or((word(span), None), |(name, value)| (name, Some(value)));
             names.push((name, span.clone()));
             if let Some(value) = value.filter(|_| name == wanted) {
-                found.push(unquoted(text, span.end - value.len()..span.end));
+                found.push(find::unquoted(text.text(), span.end - value.len()..span.end));
             }
         }
     }
@@ -126,12 +174,6 @@ fn argument(text: &Text, instructions: &[Vec<Range<usize>>], wanted: &str) -> Re
             Err(Unfit::Wrong(problem.help("keep one: a stage sees the first with `ARG` and no default")))
         }
     }
-}
-
-fn unquoted(text: &Text, span: Range<usize>) -> Range<usize> {
-    let written = &text.text()[span.clone()];
-    let is_quoted = |quote| written.len() >= 2 && written.starts_with(quote) && written.ends_with(quote);
-    if is_quoted('"') || is_quoted('\'') { span.start + 1..span.end - 1 } else { span }
 }
 
 #[cfg(test)]

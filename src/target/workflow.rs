@@ -4,15 +4,13 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use crate::find::DOCKER;
 use crate::yaml::Node;
 
 use super::spot::{Spot, of_repository};
 use super::text::Text;
 use super::yaml::write;
 use super::{Change, Unfit, Writing};
-
-/// What stands before an image that a step uses.
-const DOCKER: &str = "docker://";
 
 /// Which images of a workflow are meant: those of one job, and of one service, or all of the pin's repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +44,31 @@ pub(super) fn edits(place: &Place, text: &Text, writing: &Writing<'_>) -> Result
         Some(write(text, node, &format!("{prefix}{new}")))
     };
     spots.iter().filter_map(change).collect()
+}
+
+/// The place of the image at `span`.
+pub(super) fn place(text: &Text, span: &Range<usize>) -> Option<Place> {
+    let holds = |node: &Node, key: &str| node.get(key).is_some_and(|node| node.holds(span));
+    let steps =
+        |node: &Node| node.get("steps").is_some_and(|steps| steps.items().iter().any(|step| holds(step, "uses")));
+    for document in text.yaml().ok()? {
+        for (id, job) in map(document, "jobs") {
+            let job_id = id.text().map(str::to_owned);
+            if let Some((id, _)) = map(job, "services").iter().find(|(_, service)| holds(service, "image")) {
+                return Some(Place { job: job_id, service: id.text().map(str::to_owned) });
+            }
+            if holds(job, "container")
+                || job.get("container").is_some_and(|container| holds(container, "image"))
+                || steps(job)
+            {
+                return Some(Place { job: job_id, service: None });
+            }
+        }
+        if document.get("runs").is_some_and(|runs| holds(runs, "image") || steps(runs)) {
+            return Some(Place::default());
+        }
+    }
+    None
 }
 
 #[derive(Default)]

@@ -1,33 +1,20 @@
 //! `--all-images`: images that files of the root name, and that no stream covers or that have no digest.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::sync::Arc;
 
 use crate::escape;
-use crate::find::{Kind, Mention};
-use crate::image::{Digest, ImageRef, Repository, TagName};
+use crate::find::Mention;
 use crate::problem::SourceFile;
 use crate::report::finding::{Finding, Level, Place, Rule, Subject};
 use crate::root::Root;
-use crate::stream::Source;
-use crate::target::path::FilePath;
+use crate::root::cover::Cover;
 use crate::wire::check::ImageV1;
 use crate::world::folder::Folder;
 
 use super::super::CliError;
 use super::super::context::Context;
-
-/// The patterns over all files that may name images.
-const PATTERNS: [&str; 4] = ["**/*.yaml", "**/*.yml", "**/*[Dd]ockerfile*", "**/*[Cc]ontainerfile*"];
-
-/// What the streams of a root cover.
-#[derive(Default)]
-struct Covered<'a> {
-    tags: BTreeSet<(&'a Repository, &'a TagName)>,
-    digests: BTreeMap<&'a Repository, BTreeSet<&'a Digest>>,
-}
+use super::super::manifests::{self, Manifest};
 
 /// An image that a file names and that is not as it should be.
 pub(super) struct Image {
@@ -43,63 +30,32 @@ pub(super) struct Image {
 /// # Errors
 /// Where a folder or a file cannot be read.
 pub(super) fn look(context: &Context, folder: &Folder, root: &Root) -> Result<Vec<Image>, CliError> {
-    let patterns = PATTERNS.iter().filter_map(|pattern| FilePath::new(pattern).ok()).collect::<Vec<_>>();
-    let covered = Covered::by(root);
-    let mut found = Vec::new();
-    for path in folder.paths(&patterns)? {
-        let bytes = folder.file(&path)?.map(|file| file.bytes).unwrap_or_default();
-        let Ok(text) = String::from_utf8(bytes) else { continue };
-        let file = Arc::new(SourceFile { path, text });
-        match Kind::of(&file).map(|kind| kind.find(&file)) {
-            Some(Ok(mentions)) => found.extend(mentions.iter().filter_map(|mention| covered.look(&file, mention))),
-            Some(Err(problem)) => {
-                let at = problem.position().map_or(0, |(line, _)| line);
-                let said = format!("`{}`, line {at}, is passed by: {}", file.path, problem.message);
-                writeln!(context.stderr(), "warning: {}", escape::terminal(&said))?;
-            }
-            None => {}
-        }
+    let looked = manifests::below(folder)?;
+    for passed in &looked.passed {
+        let line = passed.line.map(|line| format!(", line {line},")).unwrap_or_default();
+        let said = format!("`{}`{line} is passed by: {}", passed.path, passed.why);
+        writeln!(context.stderr(), "warning: {}", escape::terminal(&said))?;
     }
-    Ok(found)
+    let cover = Cover::of(root);
+    let of = |manifest: &Manifest| {
+        let images = manifest.mentions.iter().filter_map(|mention| wrong(&cover, &manifest.file, mention));
+        images.collect::<Vec<_>>()
+    };
+    Ok(looked.files.iter().flat_map(of).collect())
 }
 
-impl<'a> Covered<'a> {
-    fn by(root: &'a Root) -> Self {
-        let defined = root.definitions.tags.values().filter_map(|tag| match &tag.source {
-            Source::Image { image, .. } => Some(image),
-            Source::Chosen { .. } | Source::Follow(_) | Source::Elsewhere(_) => None,
-        });
-        let mut covered = Self::default();
-        for image in defined.chain(root.lock.pins.values().map(|pin| &pin.image)) {
-            covered.tags.extend(image.tag().map(|tag| (image.repository(), tag)));
-            covered.digests.entry(image.repository()).or_default().extend(image.digest());
-        }
-        for pin in root.lock.pins.values() {
-            let digests = covered.digests.entry(pin.image.repository()).or_default();
-            digests.extend(std::iter::once(&pin.digest).chain(&pin.index).chain(&pin.previous));
-        }
-        covered
-    }
-
-    fn has(&self, image: &ImageRef) -> bool {
-        let repository = image.repository();
-        let has_tag = image.tag().is_some_and(|tag| self.tags.contains(&(repository, tag)));
-        let has = |digest| self.digests.get(repository).is_some_and(|known| known.contains(digest));
-        has_tag || image.digest().is_some_and(has)
-    }
-
-    /// The image of a place, where it is one that can be told and is not as it should be.
-    fn look(&self, file: &SourceFile, mention: &Mention) -> Option<Image> {
-        let image = mention.image.as_ref().ok()?;
-        let (is_covered, is_pinned) = (self.has(image), image.digest().is_some());
-        let (file, line) = (file.path.clone(), mention.line(file));
-        let found = Image { file, line, written: mention.text.clone(), is_covered, is_pinned };
-        (!is_covered || !is_pinned).then_some(found)
-    }
+/// The image of a place, where it is one that can be told and is not as it should be.
+fn wrong(cover: &Cover<'_>, file: &SourceFile, mention: &Mention) -> Option<Image> {
+    let image = mention.image.as_ref().ok()?;
+    let (is_covered, is_pinned) = (cover.has(image), image.digest().is_some());
+    let (file, line) = (file.path.clone(), mention.line(file));
+    let found = Image { file, line, written: mention.text.clone(), is_covered, is_pinned };
+    (!is_covered || !is_pinned).then_some(found)
 }
 
 /// What to do about an image.
-const MEND: &str = "`pinstream tag IMAGE STREAM:TAG` covers an image, and a `[[target]]` writes its digest";
+const MEND: &str =
+    "`pinstream tag IMAGE STREAM:TAG` covers an image, and `pinstream targets add` has its digest written";
 
 /// The images for people.
 pub(super) fn text(images: &[Image]) -> String {

@@ -27,6 +27,7 @@ fn images_of_other_files_become_streams() {
         r#"
 --- out
 wrote pinstream.toml
+wrote streams/nowhere.toml
 wrote streams/library/python.toml
 wrote streams/redis.toml
 wrote streams/acme/python.toml
@@ -57,6 +58,7 @@ TAG                   SOURCE                          DIGEST   VERSION   CREATED
 acme/python:1         quay.io/acme/python:1                                        not pinned
 library/python:3.12   docker.io/library/python:3.12                                not pinned
 library/python:3.13   docker.io/library/python:3.13                                not pinned
+nowhere:1             docker.io/library/nowhere:1                                  not pinned
 redis:7               docker.io/library/redis:7                                    not pinned
 --- exit 0
 "#,
@@ -97,7 +99,7 @@ not adopted as it stands:
 AT             WRITTEN   WHY
 Dockerfile:1   scratch   `scratch` is no image
 error: no image that can be adopted was found
-help: Dockerfiles, compose files and Kubernetes objects name images; without `--from`, `init` writes an example
+help: Dockerfiles, compose files, workflows, Kubernetes and Helm files name images; without `--from`, `init` writes an example
 --- exit 1
 "#,
     );

@@ -327,7 +327,7 @@ fn images_that_no_stream_covers_or_without_a_digest_are_listed_on_request() {
 `Dockerfile`, line 1: `golang:1`: no stream covers it, and it has no digest
 `k8s/pod.yaml`, line 4: `REGISTRY/python:3.12`: it has no digest
 `k8s/pod.yaml`, line 6: `REGISTRY/node@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`: no stream covers it
-  `pinstream tag IMAGE STREAM:TAG` covers an image, and a `[[target]]` writes its digest
+  `pinstream tag IMAGE STREAM:TAG` covers an image, and `pinstream targets add` has its digest written
 --- err
 warning: `chart/templates/a.yaml`, line 2, is passed by: this is not YAML: "-" is only valid inside a block
 --- exit 2

@@ -179,7 +179,7 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
     ::error file=work/pinstream.lock,line=32,title=pinstream lock::`python:latest` is pinned, and no definition asks for it%0Ahelp: run `pinstream update --offline`
     ::error file=work/streams/python.toml,line=7,endLine=7,col=7,endColumn=9,title=pinstream lock::`python:new` is not pinned%0Ahelp: run `pinstream update --offline`
     ::error file=work/deploy/web.yaml,line=3,title=pinstream target::`python:3` stands there, not what `python:3.12` is pinned to%0Ahelp: run `pinstream update --offline`
-    ::error file=work/Dockerfile,line=1,title=pinstream image::`golang:1`: no stream covers it, and it has no digest%0Ahelp: `pinstream tag IMAGE STREAM:TAG` covers an image, and a `[[target]]` writes its digest
+    ::error file=work/Dockerfile,line=1,title=pinstream image::`golang:1`: no stream covers it, and it has no digest%0Ahelp: `pinstream tag IMAGE STREAM:TAG` covers an image, and `pinstream targets add` has its digest written
     4 pins of 1 stream: not all is as it should be
     --- exit 2
     ");
@@ -236,7 +236,7 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
       },
       {
         "check_name": "image",
-        "description": "`golang:1`: no stream covers it, and it has no digest; help: `pinstream tag IMAGE STREAM:TAG` covers an image, and a `[[target]]` writes its digest",
+        "description": "`golang:1`: no stream covers it, and it has no digest; help: `pinstream tag IMAGE STREAM:TAG` covers an image, and `pinstream targets add` has its digest written",
         "fingerprint": "2177a6f20a9d6fda9e0c6b38bec8c2ce",
         "location": {
           "lines": {
@@ -256,7 +256,7 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
       <testsuite name="work/Dockerfile" tests="1" failures="1" errors="0" skipped="0">
         <testcase name="golang:1" classname="work/Dockerfile">
           <failure type="image" message="`golang:1`: no stream covers it, and it has no digest">work/Dockerfile:1: `golang:1`: no stream covers it, and it has no digest
-    help: `pinstream tag IMAGE STREAM:TAG` covers an image, and a `[[target]]` writes its digest</failure>
+    help: `pinstream tag IMAGE STREAM:TAG` covers an image, and `pinstream targets add` has its digest written</failure>
         </testcase>
       </testsuite>
       <testsuite name="work/deploy/web.yaml" tests="1" failures="1" errors="0" skipped="0">
@@ -294,7 +294,7 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
     | error | `work/pinstream.lock`, line 32 | `python:latest` is pinned, and no definition asks for it | run `pinstream update --offline` |
     | error | `work/streams/python.toml`, line 7 | `python:new` is not pinned | run `pinstream update --offline` |
     | error | `work/deploy/web.yaml`, line 3 | `python:3` stands there, not what `python:3.12` is pinned to | run `pinstream update --offline` |
-    | error | `work/Dockerfile`, line 1 | `golang:1`: no stream covers it, and it has no digest | `pinstream tag IMAGE STREAM:TAG` covers an image, and a `[[target]]` writes its digest |
+    | error | `work/Dockerfile`, line 1 | `golang:1`: no stream covers it, and it has no digest | `pinstream tag IMAGE STREAM:TAG` covers an image, and `pinstream targets add` has its digest written |
 
     ```diff
     --- pinstream.lock
