@@ -129,6 +129,27 @@ pub fn xml(text: &str) -> String {
     out
 }
 
+/// A TOML basic string (TOML 1.0, "String"). What could deceive a reader is escaped as well.
+pub fn toml_string(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if !is_deceptive(c) => out.push(c),
+            // Writing to a `String` does not fail.
+            c if c <= '\u{ffff}' => drop(write!(out, "\\u{:04X}", u32::from(c))),
+            c => drop(write!(out, "\\U{:08X}", u32::from(c))),
+        }
+    }
+    out.push('"');
+    out
+}
+
 /// Whether a character acts on a terminal, a log or the order of a line in place of being shown: C0, C1, line and
 /// paragraph separators, bidirectional controls (Unicode TR 36 and TR 9), zero-width characters and tag characters.
 pub fn is_deceptive(c: char) -> bool {

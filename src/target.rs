@@ -12,12 +12,15 @@ mod kustomize;
 mod marker;
 pub mod part;
 pub mod path;
+pub mod propose;
+pub mod sites;
 mod spot;
 pub(crate) mod table;
 mod text;
 mod toml;
 mod way;
 mod workflow;
+mod write;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -210,6 +213,20 @@ impl Target {
     fn problem(&self, message: String) -> Problem {
         Problem::at(&self.place.file, self.place.span.clone(), message)
     }
+
+    fn not_there(&self, path: &str) -> Problem {
+        self.problem(format!("the target names `{path}`, which is not there"))
+            .help("commit the file at that path, counted from the folder of `pinstream.toml`")
+    }
+
+    fn no_text(&self, path: &str) -> Problem {
+        self.problem(format!("the target names `{path}`, which is no text in UTF-8")).help("name a text file")
+    }
+
+    /// Whether files that are no text are no matter: a pattern of markers may go over everything there is.
+    fn passes_by_binaries(&self) -> bool {
+        self.kind == Kind::Marker && self.path.is_glob()
+    }
 }
 
 /// Targets being written into files, one file after the other.
@@ -265,14 +282,9 @@ impl<'a> Editing<'a> {
             self.looked[number].0 += 1;
             let Some(text) = &text else {
                 let problem = match bytes {
-                    None => target
-                        .problem(format!("the target names `{path}`, which is not there"))
-                        .help("commit the file at that path, counted from the folder of `pinstream.toml`"),
-                    // A pattern of markers may go over everything there is.
-                    Some(_) if target.kind == Kind::Marker && target.path.is_glob() => continue,
-                    Some(_) => target
-                        .problem(format!("the target names `{path}`, which is no text in UTF-8"))
-                        .help("name a text file"),
+                    None => target.not_there(path),
+                    Some(_) if target.passes_by_binaries() => continue,
+                    Some(_) => target.no_text(path),
                 };
                 self.problems.push(problem);
                 continue;

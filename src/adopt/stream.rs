@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::escape::toml_string;
 use crate::image::{Digest, ImageRef, StreamName, TagName, complete};
 use crate::problem::is_bidi_control;
-use crate::stream::write::{NewStream, quoted};
+use crate::stream::write::NewStream;
 
 use super::fields::{BOOKKEEPING, Fields};
 use super::note::Notes;
@@ -251,7 +252,7 @@ pub(super) fn annotations(
 fn discover(repository: &str, at: &str, stream: &mut NewStream, notes: &mut Notes) {
     match complete(repository) {
         Ok(image) => {
-            let repository = quoted(&image.repository().to_string());
+            let repository = toml_string(&image.repository().to_string());
             stream.tail = format!("[discover]\nrepository = {repository}\nlimit = 50\n");
             notes.say(
                 at,

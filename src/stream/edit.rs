@@ -6,14 +6,14 @@
 //! dotted keys together.) Pure; whether the result is right is for whoever reads it again to say.
 
 mod inside;
-mod lines;
+pub(crate) mod lines;
 
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::write::{NewTag, key, keys, quoted, short};
-use crate::escape::is_deceptive;
+use super::write::{NewTag, key, keys, short};
+use crate::escape::{is_deceptive, toml_string};
 use crate::image::{Digest, StreamName, TagName};
 
 /// The keys that say where a tag's digest comes from.
@@ -91,7 +91,7 @@ pub fn hold(text: &str, tag: &TagName, reason: Option<&str>) -> Result<String, N
     let text = as_table(text, tag)?;
     let is_direct = File::parse(&text)?.keys(tag).is_some_and(|keys| keys.direct("hold").is_some());
     let text = if is_direct { text } else { without_key(&text, tag, "hold")? };
-    with_key(&text, tag, "hold", &quoted(reason))
+    with_key(&text, tag, "hold", &toml_string(reason))
 }
 
 /// A file's text without `tag`, which need not be a name that is right; none where it does not have it. Comments above

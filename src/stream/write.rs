@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use crate::escape::is_deceptive;
+use crate::escape::{is_deceptive, toml_string};
 use crate::image::{FarTag, ImageRef, Platform, StreamName, TagId, TagName};
 
 /// What a new stream's file says.
@@ -58,7 +58,7 @@ pub fn text(name: &StreamName, stream: &NewStream) -> String {
     let mut out = String::new();
     comments(&mut out, &stream.comments);
     if let Some(description) = &stream.description {
-        line(&mut out, format_args!("description = {}", quoted(description)));
+        line(&mut out, format_args!("description = {}", toml_string(description)));
     }
     if !stream.annotations.is_empty() {
         table(&mut out, "annotations");
@@ -102,7 +102,7 @@ pub(super) fn keys(stream: &StreamName, tag: &NewTag) -> Vec<(&'static str, Stri
         NewSource::Follow(target) => keys.push(("follow", format!("\"{target}\""))),
         NewSource::Elsewhere(far) => keys.push(("follow", format!("\"{far}\""))),
     }
-    keys.extend(tag.schedule.as_ref().map(|schedule| ("schedule", quoted(schedule))));
+    keys.extend(tag.schedule.as_ref().map(|schedule| ("schedule", toml_string(schedule))));
     keys
 }
 
@@ -126,7 +126,7 @@ fn table(out: &mut String, name: &str) {
 
 fn pairs(out: &mut String, pairs: &[(String, String)]) {
     for (name, value) in pairs {
-        line(out, format_args!("{} = {}", key(name), quoted(value)));
+        line(out, format_args!("{} = {}", key(name), toml_string(value)));
     }
 }
 
@@ -144,28 +144,7 @@ fn plain(text: &str) -> String {
 /// A key, in quotes where TOML or a reader's eye needs them: `3` would be one key, and `3.12` two.
 pub(super) fn key(text: &str) -> String {
     let bare = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-    if bare && text.starts_with(|c: char| c.is_ascii_alphabetic()) { text.to_owned() } else { quoted(text) }
-}
-
-/// A TOML basic string (TOML 1.0, "String"). What could deceive a reader is escaped as well.
-pub fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if !is_deceptive(c) => out.push(c),
-            // Writing to a `String` does not fail.
-            c if c <= '\u{ffff}' => drop(write!(out, "\\u{:04X}", u32::from(c))),
-            c => drop(write!(out, "\\U{:08X}", u32::from(c))),
-        }
-    }
-    out.push('"');
-    out
+    if bare && text.starts_with(|c: char| c.is_ascii_alphabetic()) { text.to_owned() } else { toml_string(text) }
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {

@@ -1,6 +1,10 @@
 //! `compose = { path, service }`: the `image` of a service in a compose file; without `service`, of all that name the
 //! pin's repository.
 
+use std::ops::Range;
+
+use crate::yaml::Node;
+
 use super::spot::{Spot, of_repository};
 use super::text::Text;
 use super::way::Way;
@@ -43,6 +47,14 @@ pub(super) fn edits(service: Option<&str>, text: &Text, writing: &Writing<'_>) -
     }
     let spots = of_repository(spots, text, writing, "name one with `service = \"…\"`")?;
     spots.iter().filter_map(|spot| spot.node.as_ref()).map(|node| write(text, node, &new)).collect()
+}
+
+/// The service whose image stands at `span`.
+pub(super) fn service(text: &Text, span: &Range<usize>) -> Option<String> {
+    let services = text.yaml().ok()?.iter().filter_map(|document| document.get("services"));
+    let has_it = |service: &Node| service.get("image").is_some_and(|image| image.holds(span));
+    let found = services.flat_map(|services| services.entries()).find(|(_, service)| has_it(service));
+    found.and_then(|(name, _)| name.text()).map(str::to_owned)
 }
 
 #[cfg(test)]

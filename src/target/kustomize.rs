@@ -1,6 +1,8 @@
 //! `kustomize = { path, name }`: an entry of `images` in a kustomization, as the Kustomize reference has it: `newName`,
 //! `newTag` and `digest`, of which a digest rules.
 
+use std::ops::Range;
+
 use crate::image::complete;
 
 use super::text::Text;
@@ -37,6 +39,13 @@ pub(super) fn edits(name: &str, text: &Text, writing: &Writing<'_>) -> Result<Ve
         }
     }
     Ok(changes)
+}
+
+/// The name of the entry at `span`.
+pub(super) fn name(text: &Text, span: &Range<usize>) -> Option<String> {
+    let images = text.yaml().ok()?.iter().filter_map(|document| document.get("images"));
+    let entry = images.flat_map(|images| images.items()).find(|entry| entry.holds(span))?;
+    entry.get("name").and_then(|name| name.text()).map(str::to_owned)
 }
 
 #[cfg(test)]

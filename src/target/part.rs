@@ -37,6 +37,11 @@ const ALL: [(&str, Part); 7] = [
 ];
 
 impl Part {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        ALL.iter().find(|(_, part)| *part == self).map_or("reference", |(name, _)| name)
+    }
+
     /// This part of `pin`; none where it has no tag, and one is to be written.
     pub fn of(self, pin: &PinnedRef) -> Option<String> {
         let (repository, digest) = (pin.image.repository(), &pin.digest);

@@ -50,12 +50,8 @@ impl Way {
     /// The way over `keys`, and then to what has `value` as its `name`.
     pub(super) fn of(keys: &[&str], name: Option<(&str, &str)>) -> Self {
         let mut steps: Vec<Step> = keys.iter().map(|key| Step::Key((*key).to_owned())).collect();
-        let mut text = keys.join(".");
-        if let Some((key, value)) = name {
-            text.push_str(&format!("[{key}={value}]"));
-            steps.push(Step::With(vec![key.to_owned()], value.to_owned()));
-        }
-        Self { text, steps }
+        steps.extend(name.map(|(key, value)| Step::With(vec![key.to_owned()], value.to_owned())));
+        Self { text: written(&steps), steps }
     }
 
     /// The one value it leads to in the documents of a file, or each of several where it has a `[*]`.
@@ -129,18 +125,109 @@ impl Way {
 
     /// The way up to the step at `place`.
     fn before(&self, place: usize) -> String {
-        let mut text = String::new();
-        for step in &self.steps[..place] {
-            match step {
-                Step::Key(key) if text.is_empty() => text.push_str(key),
-                Step::Key(key) => text.push_str(&format!(".{key}")),
-                Step::Item(number) => text.push_str(&format!("[{number}]")),
-                Step::Each => text.push_str("[*]"),
-                Step::With(keys, value) => text.push_str(&format!("[{}={value}]", keys.join("."))),
+        written(&self.steps[..place])
+    }
+
+    /// The ways to the value at `span`, each of which may do: the shortest comes first, then those that name the document
+    /// of several. Items of lists are named by what only they have, else by their number. None where no way leads there.
+    pub(super) fn to(documents: &[Rc<Node>], span: &Range<usize>) -> Vec<Self> {
+        let mut steps = Vec::new();
+        let Some(document) = documents.iter().find(|document| lead(document, span, &mut steps)) else {
+            return Vec::new();
+        };
+        let named = |keys: &[&str]| has(document, keys);
+        let (kind, name) = (named(&["kind"]), named(&["metadata", "name"]));
+        let both = kind.clone().zip(name.clone()).map(|(kind, name)| vec![kind, name]);
+        let all = both.clone().zip(named(&["metadata", "namespace"])).map(|(mut both, space)| {
+            both.push(space);
+            both
+        });
+        let filters = [kind.map(|kind| vec![kind]), name.map(|name| vec![name]), both, all];
+        let filters = filters.into_iter().flatten().filter(|_| documents.len() > 1);
+        let way = |filter: Vec<Step>| {
+            let steps = [filter, steps.clone()].concat();
+            // What cannot be written so is read as something else.
+            written(&steps).parse().ok().filter(|way: &Self| way.steps == steps)
+        };
+        std::iter::once(Vec::new()).chain(filters).filter_map(way).collect()
+    }
+
+    /// As written.
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Steps as they are written.
+fn written(steps: &[Step]) -> String {
+    let key = |key: &String| match key.contains(['.', '[', ']', '=', '"']) {
+        true => format!("\"{key}\""),
+        false => key.clone(),
+    };
+    let mut text = String::new();
+    for step in steps {
+        match step {
+            Step::Key(name) if text.is_empty() => text.push_str(&key(name)),
+            Step::Key(name) => text.push_str(&format!(".{}", key(name))),
+            Step::Item(number) => text.push_str(&format!("[{number}]")),
+            Step::Each => text.push_str("[*]"),
+            Step::With(keys, value) => {
+                let keys = keys.iter().map(key).collect::<Vec<_>>().join(".");
+                let value =
+                    if value.contains(']') || value.starts_with('"') { format!("\"{value}\"") } else { value.clone() };
+                text.push_str(&format!("[{keys}={value}]"));
             }
         }
-        text
     }
+    text
+}
+
+/// Whether the value at `span` is in `node`; then `steps` lead to it.
+fn lead(node: &Rc<Node>, span: &Range<usize>, steps: &mut Vec<Step>) -> bool {
+    if !node.holds(span) {
+        return false;
+    }
+    if node.span == *span || (node.items().is_empty() && node.entries().is_empty()) {
+        return true;
+    }
+    let length = steps.len();
+    for (key, value) in node.entries().iter().filter(|(_, value)| value.holds(span)) {
+        let Some(key) = key.text() else { continue };
+        steps.push(Step::Key(key.to_owned()));
+        if lead(value, span, steps) {
+            return true;
+        }
+        steps.truncate(length);
+    }
+    for (number, item) in node.items().iter().enumerate().filter(|(_, item)| item.holds(span)) {
+        steps.extend(select(node.items(), number));
+        if lead(item, span, steps) {
+            return true;
+        }
+        steps.truncate(length);
+    }
+    false
+}
+
+/// The steps to one of several items: by its name where no other has it.
+fn select(items: &[Rc<Node>], number: usize) -> Vec<Step> {
+    let item = &items[number];
+    let (kind, name) = (has(item, &["kind"]), has(item, &["metadata", "name"]));
+    let both = kind.zip(name.clone()).map(|(kind, name)| vec![kind, name]);
+    let choices = [has(item, &["name"]).map(|name| vec![name]), name.map(|name| vec![name]), both];
+    let fits = |item: &Rc<Node>, steps: &[Step]| {
+        let from = Reached::new(Rc::clone(item), None);
+        steps.iter().all(|step| !step.take(&from).is_empty())
+    };
+    let is_alone = |steps: &Vec<Step>| items.iter().filter(|item| fits(item, steps)).take(2).count() == 1;
+    choices.into_iter().flatten().find(is_alone).unwrap_or_else(|| vec![Step::Item(number)])
+}
+
+/// The step that keeps what has the same text as `node` below `keys`.
+fn has(node: &Rc<Node>, keys: &[&str]) -> Option<Step> {
+    let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+    let value = dig(node, &keys)?.text().filter(|text| !text.is_empty())?.to_owned();
+    Some(Step::With(keys, value))
 }
 
 impl Step {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Item, Kind, splice};
 
 /// How lines of `text` end.
-pub(super) fn eol(text: &str) -> &'static str {
+pub(crate) fn eol(text: &str) -> &'static str {
     match text.find('\n') {
         Some(at) if text[..at].ends_with('\r') => "\r\n",
         _ => "\n",
@@ -65,7 +65,7 @@ pub(super) fn after(text: &str, item: &Item, pair: &str) -> String {
 }
 
 /// `text` with a block of lines at its end, an empty line before it.
-pub(super) fn at_end(text: &str, block: &str) -> String {
+pub(crate) fn at_end(text: &str, block: &str) -> String {
     let eol = eol(text);
     let blank = if text.trim().is_empty() { "" } else { eol };
     match text.is_empty() || text.ends_with('\n') {
