@@ -29,6 +29,7 @@ pub mod schema;
 pub mod site;
 mod stopped;
 pub mod tag;
+pub mod targets;
 pub mod update;
 pub mod write;
 
@@ -98,6 +99,7 @@ enum Command {
     History(history::Args),
     Rollback(rollback::Args),
     Tag(tag::Args),
+    Targets(targets::Args),
     Graph(graph::Args),
     Adopt(adopt::Args),
     Reconcile(reconcile::Args),
@@ -261,6 +263,7 @@ impl Command {
             Self::History(args) => history::run(context, &args),
             Self::Rollback(args) => rollback::run(context, &args),
             Self::Tag(args) => tag::run(context, &args),
+            Self::Targets(args) => targets::run(context, &args),
             Self::Graph(args) => graph::run(context, &args),
             Self::Adopt(args) => adopt::run(context, &args),
             Self::Reconcile(args) => reconcile::run(context, &args),

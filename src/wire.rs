@@ -9,6 +9,7 @@ pub mod history;
 pub mod list;
 pub mod proposal;
 pub mod remote;
+pub mod targets;
 pub mod words;
 
 use schemars::JsonSchema;

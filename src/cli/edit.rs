@@ -6,6 +6,7 @@ use crate::image::StreamName;
 use crate::lock;
 use crate::problem::Problems;
 use crate::root::Root;
+use crate::settings;
 use crate::stream::edit::NotToml;
 use crate::stream::validate::FOLDER;
 use crate::target::Edited;
@@ -59,8 +60,19 @@ impl Edit {
         name: &StreamName,
         change: impl FnOnce(&str) -> Result<String, NotToml>,
     ) -> Result<(), CliError> {
-        let path = path(name);
-        let bytes = self.after.get(&path).map(Vec::as_slice).unwrap_or_default();
+        self.text(&path(name), change)
+    }
+
+    /// Changes the text of the settings.
+    ///
+    /// # Errors
+    /// Where it is no text.
+    pub fn settings(&mut self, change: impl FnOnce(&str) -> String) -> Result<(), CliError> {
+        self.text(settings::FILE_NAME, |text| Ok(change(text)))
+    }
+
+    fn text(&mut self, path: &str, change: impl FnOnce(&str) -> Result<String, NotToml>) -> Result<(), CliError> {
+        let bytes = self.after.get(path).map(Vec::as_slice).unwrap_or_default();
         let no_toml = |reason: String| {
             CliError::said(format!("`{path}` is no TOML: {reason}")).help("`pinstream check` shows where")
         };
@@ -68,7 +80,7 @@ impl Edit {
         let (mark, text) = text.strip_prefix(MARK).map_or(("", text), |rest| (MARK, rest));
         let new = change(text).map_err(|error| no_toml(error.to_string()))?;
         if new != text {
-            self.after.insert(path, format!("{mark}{new}").into_bytes());
+            self.after.insert(path.to_owned(), format!("{mark}{new}").into_bytes());
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use super::context::Context;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Of what
-    #[arg(value_name = "settings|stream|policy|lock|report|check|event|list|history")]
+    #[arg(value_name = "settings|stream|policy|lock|report|check|event|list|history|targets")]
     of: Kind,
 }
 
@@ -39,6 +39,8 @@ pub enum Kind {
     List,
     /// `pinstream.history/v1`
     History,
+    /// `pinstream.targets/v1`
+    Targets,
 }
 
 impl Kind {
@@ -54,6 +56,7 @@ impl Kind {
             Self::Event => wire::event_schema().to_value(),
             Self::List => wire::list::schema().to_value(),
             Self::History => wire::history::schema().to_value(),
+            Self::Targets => wire::targets::schema().to_value(),
         }
     }
 
@@ -69,6 +72,7 @@ impl Kind {
             Self::Event => "event.schema.json",
             Self::List => "list.schema.json",
             Self::History => "history.schema.json",
+            Self::Targets => "targets.schema.json",
         }
     }
 }

@@ -115,6 +115,20 @@ pub enum StatusV1 {
     OutOfStep,
 }
 
+/// How what stands in the place of a target and the pin of its tag go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetStatusV1 {
+    /// The pin stands there.
+    Holds,
+    /// Something else does.
+    Differs,
+    /// The tag has no pin yet.
+    NotPinned,
+    /// The target has no place, or one that cannot be written over.
+    NoPlace,
+}
+
 /// What `check` found of a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -1,5 +1,6 @@
 //! Each command but `reconcile`, run as people and CI systems run it: what it says, and how it ends.
 
+mod add;
 mod adopt;
 mod agree;
 mod base;

@@ -31,6 +31,8 @@ Commands:
   history       Show what tags were pinned to, newest first, and who brought each digest
   rollback      Put a tag back to an earlier digest, so that no pass brings the bad one again
   tag           Define tags as `oc tag` does: an image, a copy of a pin, or a tag to follow
+  targets       List the places that targets write pins into, and whether they hold them; `add`
+                finds more
   graph         Draw what follows what: images, tags, and the tags that follow them
   adopt         Make streams of OpenShift ImageStreams, and say what is not carried over
   reconcile     Run one pass against a remote: import, commit, push, and run hooks for what landed
@@ -132,8 +134,8 @@ For more information, try '--help'.
         &["schema", "setings"],
         r#"
 --- err
-error: invalid value 'setings' for '<settings|stream|policy|lock|report|check|event|list|history>'
-  [possible values: settings, stream, policy, lock, report, check, event, list, history]
+error: invalid value 'setings' for '<settings|stream|policy|lock|report|check|event|list|history|targets>'
+  [possible values: settings, stream, policy, lock, report, check, event, list, history, targets]
 
   tip: a similar value exists: 'settings'
 

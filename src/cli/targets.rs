@@ -1,0 +1,175 @@
+//! `targets`: the places that targets mean, and whether they hold their pins. Asks no registry and writes nothing, but
+//! for `targets add`, which writes settings.
+
+mod add;
+
+use std::io::Write as _;
+
+use crate::escape;
+use crate::image::{Digest, ImageRef, PinnedRef, TagId};
+use crate::report::exit::Exit;
+use crate::root::Root;
+use crate::stream::Source;
+use crate::target::sites::Site;
+use crate::target::{Found, Target};
+use crate::wire::targets::{PlaceV1, TargetsV1};
+use crate::wire::words::TargetStatusV1;
+use crate::world::folder::Folder;
+
+use super::context::Context;
+use super::{CliError, Format, list};
+
+/// How much of what stands in a place is shown, in characters.
+const SHOWN_MAX: usize = 80;
+/// The digest of a pin that is still to come.
+const TO_COME: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+/// List the places that targets write pins into, and whether they hold them; `add` finds more
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+pub struct Args {
+    /// In which form
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Add(add::Args),
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Where the root or a file cannot be read.
+pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+    if let Some(Command::Add(args)) = &args.command {
+        return add::run(context, args);
+    }
+    let (folder, root) = context.root()?;
+    let mut places = Vec::new();
+    for target in &root.settings.targets {
+        places.extend(places_of(&folder, &root, target)?);
+    }
+    let mut out = context.stdout();
+    match args.format {
+        Format::Json => write!(out, "{}", TargetsV1::new(places).to_json())?,
+        Format::Text => {
+            let mut rows = vec![["AT", "TARGET", "TAG", "WRITTEN", "STATUS"].map(str::to_owned)];
+            rows.extend(places.iter().map(row));
+            write!(out, "{}", list::table(&rows))?;
+            for place in &places {
+                if let Some(message) = &place.message {
+                    writeln!(context.stderr(), "warning: {}", escape::lines(message))?;
+                }
+            }
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// The places of one target, or that it has none.
+fn places_of(folder: &Folder, root: &Root, target: &Target) -> Result<Vec<PlaceV1>, CliError> {
+    let pins = pins(root);
+    let paths = match target.path.is_glob() {
+        true => folder.paths(std::slice::from_ref(&target.path))?,
+        false => vec![target.path.as_str().to_owned()],
+    };
+    let mut places = Vec::new();
+    for path in &paths {
+        let file = folder.file(path)?;
+        match target.sites(path, file.as_ref().map(|file| file.bytes.as_slice()), &pins) {
+            Ok(sites) => places.extend(sites.into_iter().map(|site| place(root, target, path, site))),
+            Err(problem) => places.push(nowhere(root, target, path, Some(problem.message))),
+        }
+    }
+    if places.is_empty() {
+        places.push(nowhere(root, target, target.path.as_str(), None));
+    }
+    Ok(places)
+}
+
+fn place(root: &Root, target: &Target, path: &str, site: Site) -> PlaceV1 {
+    let status = match (root.lock.pins.contains_key(&site.from), site.is_right) {
+        (false, _) => TargetStatusV1::NotPinned,
+        (true, true) => TargetStatusV1::Holds,
+        (true, false) => TargetStatusV1::Differs,
+    };
+    let (line, written) = (Some(site.line), Some(site.written));
+    PlaceV1 { line, written, from: Some(site.from.to_string()), status, ..bare(target, path) }
+}
+
+/// A target without a place in the files that `path` means.
+fn nowhere(root: &Root, target: &Target, path: &str, message: Option<String>) -> PlaceV1 {
+    // Where nothing is known of its image, nothing is looked for.
+    let is_to_come = target.from.as_ref().is_some_and(|from| pins(root)(from) == Found::Elsewhere);
+    if is_to_come && message.is_none() {
+        return PlaceV1 { status: TargetStatusV1::NotPinned, ..bare(target, path) };
+    }
+    let message = message.unwrap_or_else(|| format!("no file of `{path}` has the target's place"));
+    PlaceV1 { message: Some(message), ..bare(target, path) }
+}
+
+fn bare(target: &Target, path: &str) -> PlaceV1 {
+    let (kind, keys) = target.kind.keys();
+    PlaceV1 {
+        file: path.to_owned(),
+        line: None,
+        kind: kind.to_owned(),
+        keys: keys.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        from: target.from.as_ref().map(ToString::to_string),
+        written: None,
+        status: TargetStatusV1::NoPlace,
+        message: None,
+    }
+}
+
+fn row(place: &PlaceV1) -> [String; 5] {
+    let at = place.line.map_or_else(|| place.file.clone(), |line| format!("{}:{line}", place.file));
+    let mut target = place.kind.clone();
+    for (key, value) in &place.keys {
+        target.push_str(&if key == "at" { format!(" {value}") } else { format!(" {key}={value}") });
+    }
+    let status = match place.status {
+        TargetStatusV1::Holds => "holds its pin",
+        TargetStatusV1::Differs => "differs",
+        TargetStatusV1::NotPinned => "not pinned",
+        TargetStatusV1::NoPlace => "no place",
+    };
+    let written = place.written.as_deref().map(shortened).unwrap_or_default();
+    let from = place.from.clone().unwrap_or_default();
+    [at, target, from, written, status.to_owned()].map(|cell| escape::within(&cell, cell.len()))
+}
+
+/// What is written, with as much of its digest as people compare.
+fn shortened(written: &str) -> String {
+    let short = match written.rsplit_once('@') {
+        Some((image, digest)) => digest.parse::<Digest>().map(|digest| format!("{image}@{}", digest.short())),
+        None => written.parse::<Digest>().map(|digest| digest.short().to_owned()),
+    };
+    escape::within(short.as_deref().unwrap_or(written), SHOWN_MAX)
+}
+
+/// What is known of each tag; one that has no pin yet is taken to have one, so that its places can be looked for.
+fn pins(root: &Root) -> impl Fn(&TagId) -> Found {
+    move |id: &TagId| {
+        let Some(tag) = root.definitions.tags.get(id) else {
+            return Found::Unknown(root.definitions.nearest(&id.to_string()).cloned());
+        };
+        if let Some(pin) = root.lock.pins.get(id) {
+            return Found::At(pin.reference());
+        }
+        let chosen = match &tag.source {
+            Source::Chosen { repository, .. } => {
+                "latest".parse().ok().map(|latest| ImageRef::tagged(repository.clone(), latest))
+            }
+            _ => root.image(id).cloned(),
+        };
+        match chosen.zip(TO_COME.parse().ok()) {
+            Some((image, digest)) => Found::At(PinnedRef { image, digest }),
+            None => Found::Elsewhere,
+        }
+    }
+}
