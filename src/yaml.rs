@@ -1,8 +1,10 @@
 //! YAML and JSON that others wrote, as trees whose values know their bytes.
 //!
 //! Caps stand before and within the parser: bytes, depth, values. An alias is the value it names, shared and never
-//! copied, so that a small text cannot become a large tree. Nothing is ever written, and no tag of YAML makes anything
-//! but text, lists and maps.
+//! copied, so that a small text cannot become a large tree. No tag of YAML makes anything but text, lists and maps, and
+//! what was read is never written: [`mod@write`] is for YAML of our own.
+
+pub mod write;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
