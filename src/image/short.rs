@@ -1,8 +1,9 @@
 //! Images as people write them elsewhere: without a registry, without a tag.
 //!
-//! Streams name an image in full; this is for texts that come from other programs' files.
+//! Streams name an image in full; this is for texts that come from other programs' files, and for those that are to be
+//! found in them.
 
-use super::{ImageRef, NameError};
+use super::{ImageRef, NameError, Repository};
 
 /// The image that docker and OpenShift take `text` for: no registry is `docker.io`, no namespace there is `library`,
 /// no tag is `latest`. The first part is a registry where it has a `.` or a `:`, or is `localhost`.
@@ -32,6 +33,24 @@ pub fn complete(text: &str) -> Result<ImageRef, NameError> {
     };
     let digest = digest.map(|digest| format!("@{digest}")).unwrap_or_default();
     format!("{registry}/{library}{path}{tag}{digest}").parse()
+}
+
+/// How people write a repository: in full, and one of Docker Hub without its registry.
+pub fn repository_spellings(repository: &Repository) -> Vec<String> {
+    let full = repository.to_string();
+    let short = ["docker.io/library/", "docker.io/"].iter().filter_map(|start| full.strip_prefix(start));
+    let mut short = short.filter(|short| complete(short).is_ok_and(|image| image.repository() == repository));
+    let short = short.next().map(str::to_owned);
+    std::iter::once(full).chain(short).collect()
+}
+
+/// How people write an image: by each spelling of its repository, and `latest` also without its tag.
+pub fn image_spellings(image: &ImageRef) -> Vec<String> {
+    let full = image.to_string();
+    let rest = full.strip_prefix(&image.repository().to_string()).unwrap_or_default();
+    let short = (rest == ":latest").then_some("");
+    let names = repository_spellings(image.repository());
+    names.iter().flat_map(|name| [rest].into_iter().chain(short).map(move |rest| format!("{name}{rest}"))).collect()
 }
 
 #[cfg(test)]
@@ -65,5 +84,28 @@ mod tests {
         check("Python:3", "! the repository `library/Python` has upper-case letters");
         check("python:3 12", "! `3 12` is not a tag's name");
         check("python@sha256:12", "! `sha256:12` is not a digest");
+    }
+
+    #[test]
+    fn an_image_is_known_by_each_of_its_spellings() {
+        let spellings = |text: &str, expected: &[&str]| {
+            let image: ImageRef = text.parse().unwrap();
+            let found = image_spellings(&image);
+            assert_eq!(found, expected);
+            assert!(found.iter().all(|text| complete(text).as_ref() == Ok(&image)), "{found:?}");
+        };
+        spellings("docker.io/library/python:3.12", &["docker.io/library/python:3.12", "python:3.12"]);
+        spellings(
+            "docker.io/library/python:latest",
+            &["docker.io/library/python:latest", "docker.io/library/python", "python:latest", "python"],
+        );
+        spellings("docker.io/bitnami/redis:7", &["docker.io/bitnami/redis:7", "bitnami/redis:7"]);
+        spellings("quay.io/a/b:latest", &["quay.io/a/b:latest", "quay.io/a/b"]);
+        spellings("localhost:5000/a:1", &["localhost:5000/a:1"]);
+        // Without its registry it would be another one.
+        spellings("docker.io/a.b/c:1", &["docker.io/a.b/c:1"]);
+        spellings("docker.io/library/localhost/c:1", &["docker.io/library/localhost/c:1", "library/localhost/c:1"]);
+        let digest = format!("docker.io/library/python@sha256:{}", "ab".repeat(32));
+        spellings(&digest, &[&digest, digest.strip_prefix("docker.io/library/").unwrap()]);
     }
 }
