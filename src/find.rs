@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::image::{ImageRef, complete};
 use crate::problem::{Problem, SourceFile};
 use crate::yaml::Node;
+pub use compose::{Service, services};
 pub(crate) use dockerfile::instructions;
 pub(crate) use variables::last_variable;
 pub(crate) use workflow::DOCKER;
