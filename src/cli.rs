@@ -9,6 +9,7 @@ pub mod context;
 pub mod demo;
 pub mod describe;
 pub mod edit;
+pub mod export;
 pub mod get;
 pub mod graph;
 pub mod help;
@@ -101,6 +102,7 @@ enum Command {
     Tag(tag::Args),
     Targets(targets::Args),
     Graph(graph::Args),
+    Export(export::Args),
     Adopt(adopt::Args),
     Reconcile(reconcile::Args),
     MergeDriver(merge_driver::Args),
@@ -265,6 +267,7 @@ impl Command {
             Self::Tag(args) => tag::run(context, &args),
             Self::Targets(args) => targets::run(context, &args),
             Self::Graph(args) => graph::run(context, &args),
+            Self::Export(args) => export::run(context, &args),
             Self::Adopt(args) => adopt::run(context, &args),
             Self::Reconcile(args) => reconcile::run(context, &args),
             Self::MergeDriver(args) => merge_driver::run(context, &args),

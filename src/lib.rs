@@ -61,6 +61,7 @@ pub mod registry;
 pub mod forge;
 pub mod hook;
 pub mod wire;
+pub mod export;
 pub mod report;
 pub mod world;
 pub mod reconcile;

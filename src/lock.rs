@@ -101,6 +101,11 @@ impl Pin {
         PinnedRef { image: self.image.clone(), digest: self.digest.clone() }
     }
 
+    /// `registry/repository@digest`, as clients take it that refuse a tag beside a digest.
+    pub fn exact(&self) -> String {
+        format!("{}@{}", self.image.repository(), self.digest)
+    }
+
     /// Whether it stands for what a definition asks of its image: one platform's own digest where it names a `platform`,
     /// the index otherwise, and every `required` platform in it.
     pub fn suits(&self, platform: Option<&Platform>, required: &[Platform]) -> bool {

@@ -182,7 +182,7 @@ fn in_quotes(text: &Text, node: &Node, new: &str, quotes: impl Fn(&str) -> usize
 }
 
 /// At most ten of `words`.
-fn list(words: &[String]) -> String {
+pub(crate) fn list(words: &[String]) -> String {
     match words.split_at_checked(10) {
         Some((some, [])) => some.join(", "),
         Some((some, rest)) => format!("{} and {} more", some.join(", "), rest.len()),

@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod explanation;
+pub mod export;
 pub mod history;
 pub mod list;
 pub mod proposal;

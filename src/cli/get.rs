@@ -51,7 +51,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     match args.output {
         Output::Reference => writeln!(out, "{}", pin.reference())?,
         Output::Digest => writeln!(out, "{}", pin.digest)?,
-        Output::Repository => writeln!(out, "{}@{}", pin.image.repository(), pin.digest)?,
+        Output::Repository => writeln!(out, "{}", pin.exact())?,
     }
     Ok(Exit::Success)
 }

@@ -14,7 +14,7 @@ use super::context::Context;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Of what
-    #[arg(value_name = "settings|stream|policy|lock|report|check|event|list|history|targets")]
+    #[arg(value_name = "settings|stream|policy|lock|report|check|event|list|history|targets|export")]
     of: Kind,
 }
 
@@ -41,6 +41,8 @@ pub enum Kind {
     History,
     /// `pinstream.targets/v1`
     Targets,
+    /// `pinstream.export/v1`
+    Export,
 }
 
 impl Kind {
@@ -57,6 +59,7 @@ impl Kind {
             Self::List => wire::list::schema().to_value(),
             Self::History => wire::history::schema().to_value(),
             Self::Targets => wire::targets::schema().to_value(),
+            Self::Export => wire::export::schema().to_value(),
         }
     }
 
@@ -73,6 +76,7 @@ impl Kind {
             Self::List => "list.schema.json",
             Self::History => "history.schema.json",
             Self::Targets => "targets.schema.json",
+            Self::Export => "export.schema.json",
         }
     }
 }

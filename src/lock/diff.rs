@@ -96,8 +96,9 @@ pub fn side(lock: &Lock, pin: &Pin) -> Side {
     Side { digest: pin.digest.clone(), version: details.version.clone(), created: details.created.clone() }
 }
 
-/// A follower's pin leaves its details to the pin it follows, over any number of tags.
-fn details<'a>(lock: &'a Lock, pin: &'a Pin) -> &'a Details {
+/// What is known of the image that `pin`, one of `lock`, stands at: a follower's pin leaves that to the pin it follows,
+/// over any number of tags.
+pub fn details<'a>(lock: &'a Lock, pin: &'a Pin) -> &'a Details {
     let mut chain = lock.chain(pin).map(|pin| &pin.details);
     chain.find(|details| **details != Details::default()).unwrap_or(&pin.details)
 }

@@ -339,6 +339,7 @@ mod tests {
     fn any_text() -> impl Strategy<Value = String> {
         prop_oneof![
             any::<String>(),
+            "(true|False|null|~|yes|-?1[.0]*|0x1f|e8)",
             "[-?:,\\[\\]{}#&*!|>'\"%@`~=<. \t\n\r\u{85}\u{a0}\u{2028}\u{feff}\u{fffe}0-9a-fxony_+]{0,8}",
         ]
     }

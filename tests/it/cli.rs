@@ -7,6 +7,7 @@ mod base;
 mod ci;
 mod describe;
 mod door;
+mod export;
 mod foreign;
 mod from;
 mod graph;

@@ -100,6 +100,7 @@ fn t9_neither_images_nor_commits_nor_servers_can() {
             &["check", "--base", "main~1"],
             &["check", "--upstream"],
             &["graph"],
+            &["export", "json"],
         ] {
             let mut command = stage.sandbox.pinstream(args);
             command.current_dir(stage.sandbox.work().join("clone"));

@@ -225,7 +225,7 @@ no tags; nothing was written
 #[test]
 fn each_schema_is_json_and_says_of_what_it_is() {
     let sandbox = Sandbox::new();
-    for kind in ["settings", "stream", "policy", "lock", "report", "check", "event", "list", "targets"] {
+    for kind in ["settings", "stream", "policy", "lock", "report", "check", "event", "list", "targets", "export"] {
         let ran = sandbox.run(&["schema", kind]);
         let schema: Value = serde_json::from_str(&ran.stdout).unwrap();
         assert!(schema["$schema"].is_string() && schema["properties"].is_object(), "{kind}: {schema}");

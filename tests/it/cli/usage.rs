@@ -34,6 +34,8 @@ Commands:
   targets       List the places that targets write pins into, and whether they hold them; `add`
                 finds more
   graph         Draw what follows what: images, tags, and the tags that follow them
+  export        Write pins in the form that another tool reads: kustomize, compose, kbld, a shell,
+                OpenShift
   adopt         Make streams of OpenShift ImageStreams, and say what is not carried over
   reconcile     Run one pass against a remote: import, commit, push, and run hooks for what landed
   merge-driver  Merge three locks pin by pin, as Git calls it
@@ -134,8 +136,8 @@ For more information, try '--help'.
         &["schema", "setings"],
         r#"
 --- err
-error: invalid value 'setings' for '<settings|stream|policy|lock|report|check|event|list|history|targets>'
-  [possible values: settings, stream, policy, lock, report, check, event, list, history, targets]
+error: invalid value 'setings' for '<settings|stream|policy|lock|report|check|event|list|history|targets|export>'
+  [possible values: settings, stream, policy, lock, report, check, event, list, history, targets, export]
 
   tip: a similar value exists: 'settings'
 
@@ -252,6 +254,8 @@ fn a_reader_that_has_enough_ends_the_program_quietly() {
         &["completions", "bash"],
         &["graph"],
         &["graph", "--format", "svg"],
+        &["export", "env"],
+        &["export", "json"],
         &["adopt", "--dry-run", "is.json"],
     ] {
         ends(args, 0);

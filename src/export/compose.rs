@@ -1,0 +1,218 @@
+//! `compose`: an override file that gives services the pins of their images.
+//!
+//! A lock knows no services, so they are those of compose files: each that has the image of a tag gets `image:
+//! repository@digest` (Compose file reference, "services", "image"; "Merge Compose files"). Of several files the later one
+//! rules, as for `docker compose -f a -f b`. A later `image` that is nothing but a digest of the same repository is taken
+//! for a pin of the one before, so that what was exported may stand among them. What is built is left alone, and so is an
+//! image with variables: what their values are is not for this file to say. What a file includes or extends is not looked
+//! into.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::find::{self, Mention, Service};
+use crate::image::ImageRef;
+use crate::problem::{Problem, SourceFile};
+use crate::target;
+use crate::yaml::write::Tree;
+
+use super::{Exported, Pinned, named, one, problem, several};
+
+/// A service, as all files together have it.
+#[derive(Default)]
+struct Merged<'a> {
+    is_built: bool,
+    /// The file that says its image, and what it says.
+    image: Option<(&'a SourceFile, Mention)>,
+}
+
+/// The override file.
+pub(super) fn text(files: &[Arc<SourceFile>], pins: &[Pinned<'_>]) -> Result<Exported, Vec<Problem>> {
+    let (mut services, mut notes, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+    let mut used = vec![false; pins.len()];
+    for (name, service) in merged(files)? {
+        let Merged { is_built: false, image: Some((file, mention)) } = service else { continue };
+        let image = match image(file, &mention) {
+            Ok(image) => image,
+            Err(why) => {
+                let at = format!("`{}`, line {}", file.path, mention.line(file));
+                notes.push(format!("{at}: the image of the service `{name}` is left as it is: {why}"));
+                continue;
+            }
+        };
+        let is_of = |pinned: &Pinned<'_>| is_same(image, &pinned.pin.image);
+        let found: Vec<&Pinned<'_>> = pins.iter().filter(|pinned| is_of(pinned)).collect();
+        used.iter_mut().zip(pins).for_each(|(used, pinned)| *used |= is_of(pinned));
+        match one(&found) {
+            Some(only) => services.push((name, Tree::map([("image", Tree::Text(only.pin.exact()))]))),
+            None if found.is_empty() => {}
+            None => {
+                let why = format!("the service `{name}` has one image");
+                problems.push(several(&found, &image.to_string(), &why, "compose"));
+            }
+        }
+    }
+    let shown = target::list(&files.iter().map(|file| format!("`{}`", file.path)).collect::<Vec<_>>());
+    if services.is_empty() && problems.is_empty() {
+        let message = format!("no service of {shown} has the image of a tag that was asked for");
+        problems.push(problem(message, "`pinstream tag IMAGE STREAM:TAG` makes a tag of an image"));
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let idle: Vec<&Pinned<'_>> = pins.iter().zip(used).filter(|(_, used)| !used).map(|(pinned, _)| pinned).collect();
+    if !idle.is_empty() {
+        notes.push(format!("no service of {shown} has the image of {}", named(idle)));
+    }
+    Ok(Exported { text: Tree::map([("services", Tree::Map(services))]).document(), notes })
+}
+
+/// The services of all files, by name.
+fn merged(files: &[Arc<SourceFile>]) -> Result<BTreeMap<String, Merged<'_>>, Vec<Problem>> {
+    let (mut all, mut problems) = (BTreeMap::<String, Merged<'_>>::new(), Vec::new());
+    for file in files {
+        let services = find::services(file).unwrap_or_else(|problem| {
+            problems.push(problem);
+            Vec::new()
+        });
+        for Service { name, is_built, image } in services {
+            let merged = all.entry(name).or_default();
+            merged.is_built |= is_built;
+            let Some(image) = image else { continue };
+            if merged.image.as_ref().is_none_or(|(_, before)| !is_pin_of(&image, before)) {
+                merged.image = Some((file, image));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(all) } else { Err(problems) }
+}
+
+/// Whether `image` is nothing but a digest of the repository of `before`, which has a tag.
+fn is_pin_of(image: &Mention, before: &Mention) -> bool {
+    let (Ok(image), Ok(before)) = (&image.image, &before.image) else { return false };
+    image.tag().is_none() && before.tag().is_some() && image.repository() == before.repository()
+}
+
+/// The image of a service, where it is written out.
+fn image<'a>(file: &SourceFile, mention: &'a Mention) -> Result<&'a ImageRef, &'a str> {
+    let has_variable = file.text.get(mention.span.clone()).is_some_and(|written| written.contains('$'));
+    match &mention.image {
+        Ok(_) if has_variable => Err("it has a variable, which may have another value than is written there"),
+        Ok(image) => Ok(image),
+        Err(why) => Err(why),
+    }
+}
+
+/// Whether a service with `written` runs `image`: beside a tag, a digest is what it was once pinned to.
+fn is_same(written: &ImageRef, image: &ImageRef) -> bool {
+    match written.tag() {
+        Some(tag) => written.repository() == image.repository() && image.tag() == Some(tag),
+        None => written == image,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::Format;
+    use crate::export::tests::{Image, check, exported, fails, yaml};
+    use crate::lock::sample::digest;
+
+    const IMAGES: [Image; 3] = [
+        ("python:3.12", "docker.io/library/python:3.12", 1),
+        ("python:latest", "docker.io/library/python:3.12", 1),
+        ("redis:7", "docker.io/library/redis:7", 2),
+    ];
+
+    fn files<const N: usize>(texts: [&str; N]) -> Vec<Arc<SourceFile>> {
+        let numbered = texts.into_iter().enumerate();
+        let file = |(number, text): (usize, &str)| SourceFile { path: format!("{number}.yaml"), text: text.to_owned() };
+        numbered.map(file).map(Arc::new).collect()
+    }
+
+    #[test]
+    fn a_service_gets_the_pin_of_its_image() {
+        let files = files([
+            "services:\n  web: { image: \"python:3.12\" }\n  \"1\":\n    image: docker.io/redis:7\n  no: {}\n  \
+                            own: { build: ., image: \"python:3.12\" }\n  other: { image: nginx }\n",
+        ]);
+        let [python, redis] = [("python", 1), ("redis", 2)].map(
+            |(name, number)| serde_json::json!({ "image": format!("docker.io/library/{name}@{}", digest(number)) }),
+        );
+        let expected = serde_json::json!({ "services": { "1": redis, "web": python } });
+        assert_eq!(yaml(Format::Compose(&files), &IMAGES), expected);
+        check(
+            Format::Compose(&files),
+            &IMAGES,
+            "services:\n  \"1\":\n    image: docker.io/library/redis@D2\n  web:\n    image: docker.io/library/python@D1\n",
+        );
+    }
+
+    #[test]
+    fn a_later_file_rules_unless_it_only_pins() {
+        let pinned = format!("services:\n  a: {{image: \"python@{}\"}}\n", digest(9));
+        let base = "services:\n  a: {image: \"python:3.12\"}\n  b: {image: \"python:3.12\"}\n";
+        let later = "services:\n  b: {image: \"redis:7\"}\n";
+        check(
+            Format::Compose(&files([base, &pinned, later])),
+            &IMAGES,
+            "services:\n  a:\n    image: docker.io/library/python@D1\n  b:\n    image: docker.io/library/redis@D2\n",
+        );
+        let built = "services:\n  a: {build: .}\n";
+        check(
+            Format::Compose(&files([base, built])),
+            &IMAGES[..1],
+            "services:\n  b:\n    image: docker.io/library/python@D1\n",
+        );
+    }
+
+    #[test]
+    fn what_was_pinned_before_is_pinned_again() {
+        let text = format!("services:\n  a: {{image: \"python:3.12@{}\"}}\n", digest(9));
+        check(
+            Format::Compose(&files([&text])),
+            &IMAGES[..1],
+            "services:\n  a:\n    image: docker.io/library/python@D1\n",
+        );
+    }
+
+    #[test]
+    fn what_is_left_alone_is_told() {
+        let text =
+            "services:\n  a: {image: \"python:3.12\"}\n  b: {image: \"redis:${V:-7}\"}\n  c:\n    image: ${IMAGE}\n";
+        assert_eq!(
+            exported(Format::Compose(&files([text])), &IMAGES).unwrap().notes,
+            [
+                "`0.yaml`, line 3: the image of the service `b` is left as it is: it has a variable, which may have another \
+                 value than is written there",
+                "`0.yaml`, line 5: the image of the service `c` is left as it is: it has a variable without a value",
+                "no service of `0.yaml` has the image of `redis:7`",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_said_is_refused() {
+        fails(
+            Format::Compose(&files(["services:\n  a: {image: nginx}\n", "x: 1\n"])),
+            &IMAGES,
+            &[
+                "no service of `0.yaml`, `1.yaml` has the image of a tag that was asked for; `pinstream tag IMAGE STREAM:TAG` \
+               makes a tag of an image",
+            ],
+        );
+        fails(
+            Format::Compose(&files(["services:\n  a: {image: \"python:3.12\"}\n"])),
+            &[IMAGES[0], ("python:arm", "docker.io/library/python:3.12", 3)],
+            &[
+                "`python:3.12`, `python:arm` stand at different digests of `docker.io/library/python:3.12`; the service `a` has \
+               one image: name one of them, as `pinstream export compose python:3.12`",
+            ],
+        );
+        fails(
+            Format::Compose(&files(["services: [\n", "services: {\n"])),
+            &IMAGES,
+            &["this is not YAML: unclosed bracket '['; ", "this is not YAML: unclosed bracket '{'; "],
+        );
+    }
+}

@@ -1,0 +1,498 @@
+//! `export`: pins as other tools read them, each read back by another program than the one that wrote it.
+
+use serde_json::{Value, json};
+
+use super::{PYTHON, Stage};
+use crate::support::sandbox::{Sandbox, same};
+use crate::support::schema;
+
+/// All is pinned, `python:3.12` once moved, and each digest has a name.
+fn stage() -> Stage {
+    let mut stage = Stage::pinned();
+    let before = stage.digest("python:3.12");
+    stage.move_upstream();
+    stage.update();
+    for (name, digest) in [
+        ("[OLD]", before),
+        ("[3.11]", stage.digest("python:3.11")),
+        ("[3.12]", stage.digest("python:3.12")),
+        ("[ARM]", stage.digest("python:arm")),
+    ] {
+        stage.sandbox.scrub(digest, name);
+    }
+    stage
+}
+
+/// What is exported, as a parser of YAML reads it.
+#[track_caller]
+fn yaml(stage: &Stage, args: &[&str]) -> Value {
+    let ran = stage.sandbox.run(&[&["export"], args].concat());
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{args:?}");
+    let text = stage.sandbox.scrubbed(&ran.stdout);
+    serde_yaml_ng::from_str(&text).unwrap()
+}
+
+#[test]
+fn kustomize_gets_a_component() {
+    let stage = stage();
+    stage.check(
+        &["export", "kustomize", "python:latest", "python:3.12"],
+        "
+--- out
+apiVersion: kustomize.config.k8s.io/v1alpha1
+kind: Component
+images:
+- name: REGISTRY/python
+  digest: [3.12]
+--- exit 0
+",
+    );
+    stage.check(&["export", "kustomize"], "
+--- err
+error: `python:3.11`, `python:3.12`, `python:arm`, `python:latest` stand at different digests of `REGISTRY/python`
+help: an image of a kustomization is all tags of its repository: name one of them, as `pinstream export kustomize python:3.11`
+--- exit 1
+");
+}
+
+#[test]
+fn kbld_gets_overrides() {
+    let stage = stage();
+    stage.check(
+        &["export", "kbld", "python:3.*", "python:latest"],
+        "
+--- out
+apiVersion: kbld.k14s.io/v1alpha1
+kind: Config
+overrides:
+- image: REGISTRY/python:3.11
+  newImage: REGISTRY/python@[3.11]
+  preresolved: true
+- image: REGISTRY/python:3.12
+  newImage: REGISTRY/python@[3.12]
+  preresolved: true
+--- exit 0
+",
+    );
+    stage.check(
+        &["export", "kbld"],
+        "
+--- err
+error: `python:3.12`, `python:arm`, `python:latest` stand at different digests of `REGISTRY/python:3.12`
+help: an override of kbld is for one image: name one of them, as `pinstream export kbld python:3.12`
+--- exit 1
+",
+    );
+}
+
+#[test]
+fn a_shell_gets_variables() {
+    let stage = stage();
+    stage.check(
+        &["export", "env"],
+        "
+--- out
+PYTHON_3_11=REGISTRY/python@[3.11]
+PYTHON_3_12=REGISTRY/python@[3.12]
+PYTHON_ARM=REGISTRY/python@[ARM]
+PYTHON_LATEST=REGISTRY/python@[3.12]
+--- exit 0
+",
+    );
+    stage.sandbox.write("pins.env", &stage.sandbox.run(&["export", "env"]).stdout);
+    let mut sh = stage.sandbox.command("sh");
+    sh.args(["-euc", ". ./pins.env; printf '%s\\n' \"$PYTHON_LATEST\" \"$PYTHON_ARM\""]);
+    let read = stage.sandbox.finish(sh).stdout;
+    assert_eq!(stage.sandbox.scrubbed(&read), "REGISTRY/python@[3.12]\nREGISTRY/python@[ARM]");
+    stage.stream(&format!("{PYTHON}\"3-12\" = \"REGISTRY/python:3.12\"\n"));
+    stage.update();
+    stage.check(
+        &["export", "env"],
+        "
+--- err
+error: `python:3-12`, `python:3.12` would be one variable, `PYTHON_3_12`
+help: name one of them, as `pinstream export env python:3-12`, or rename the others
+--- exit 1
+",
+    );
+}
+
+#[test]
+fn values_that_a_shell_could_act_on_are_quoted() {
+    let sandbox = Sandbox::new();
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    let image = format!("[::1]:5000/a/b@{digest}");
+    sandbox.write("pinstream.toml", "");
+    sandbox.write("streams/7zip.toml", &format!("[tags]\n1 = \"{image}\"\n"));
+    sandbox.write(
+        "pinstream.lock",
+        &format!(
+            "version = 1\n\n[[pin]]\nstream = \"7zip\"\ntag = \"1\"\nimage = \"{image}\"\ndigest = \"{digest}\"\n"
+        ),
+    );
+    let ran = sandbox.run(&["export", "env"]);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), (format!("_7ZIP_1='{image}'\n").as_str(), ""));
+    sandbox.write("pins.env", &ran.stdout);
+    let mut sh = sandbox.command("sh");
+    sh.args(["-euc", ". ./pins.env; printf %s \"$_7ZIP_1\""]);
+    assert_eq!(sandbox.finish(sh).stdout, image);
+}
+
+#[test]
+fn other_programs_get_all_that_the_lock_knows() {
+    let stage = stage();
+    stage.check(
+        &["export", "json", "python:3.12", "python:latest"],
+        r#"
+--- out
+{
+  "schema": "pinstream.export/v1",
+  "pins": [
+    {
+      "stream": "python",
+      "tag": "3.12",
+      "image": "REGISTRY/python:3.12",
+      "repository": "REGISTRY/python",
+      "digest": "[3.12]",
+      "reference": "REGISTRY/python:3.12@[3.12]",
+      "version": "3.12.5",
+      "revision": null,
+      "created": "2026-10-01T08:12:44Z",
+      "platforms": [
+        "linux/amd64",
+        "linux/arm64"
+      ],
+      "previous": [
+        "[OLD]"
+      ],
+      "annotations": {}
+    },
+    {
+      "stream": "python",
+      "tag": "latest",
+      "follow": "python:3.12",
+      "image": "REGISTRY/python:3.12",
+      "repository": "REGISTRY/python",
+      "digest": "[3.12]",
+      "reference": "REGISTRY/python:3.12@[3.12]",
+      "version": "3.12.5",
+      "revision": null,
+      "created": "2026-10-01T08:12:44Z",
+      "platforms": [
+        "linux/amd64",
+        "linux/arm64"
+      ],
+      "previous": [
+        "[OLD]"
+      ],
+      "annotations": {}
+    }
+  ]
+}
+--- exit 0
+"#,
+    );
+    let of = |args: &[&str]| -> Value { serde_json::from_str(&stage.sandbox.run(args).stdout).unwrap() };
+    let export = of(&["export", "json"]);
+    schema::holds(&of(&["schema", "export"]), &export);
+    assert_eq!(export["pins"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn services_of_compose_files_get_their_pins() {
+    let stage = stage();
+    let host = stage.registry.host();
+    let text = format!(
+        "services:\n  web:\n    image: \"{host}/python:3.12\"\n  old: {{ image: \"{host}/python:3.11\" }}\n  own: {{ build: . }}\n  \
+         db: {{ image: \"postgres:${{V:-16}}\" }}\n"
+    );
+    stage.sandbox.write("compose.yml", &text);
+    // Only the root's own are its project's.
+    stage.sandbox.write("other/compose.yaml", &text.replace("web", "other"));
+    stage.sandbox.write("deploy/stack.yaml", &text.replace("web", "front"));
+    stage.check(&["export", "compose", "python:3.11", "python:latest"], "
+--- out
+services:
+  old:
+    image: REGISTRY/python@[3.11]
+  web:
+    image: REGISTRY/python@[3.12]
+--- err
+note: `compose.yml`, line 6: the image of the service `db` is left as it is: it has a variable, which may have another value than is written there
+--- exit 0
+");
+    stage.check(&["export", "compose", "-f", "deploy/stack.yaml", "python:3.11", "python:arm"], "
+--- out
+services:
+  front:
+    image: REGISTRY/python@[ARM]
+  old:
+    image: REGISTRY/python@[3.11]
+--- err
+note: `deploy/stack.yaml`, line 6: the image of the service `db` is left as it is: it has a variable, which may have another value than is written there
+--- exit 0
+");
+    stage.check(
+        &["export", "compose"],
+        "
+--- err
+error: `python:3.12`, `python:arm`, `python:latest` stand at different digests of `REGISTRY/python:3.12`
+help: the service `web` has one image: name one of them, as `pinstream export compose python:3.12`
+--- exit 1
+",
+    );
+    // What was exported stands beside, and nothing changes.
+    let args = ["export", "compose", "python:3.*"];
+    let pins = stage.sandbox.run(&args).stdout;
+    stage.sandbox.write("compose.override.yaml", &pins);
+    assert_eq!(stage.sandbox.run(&args).stdout, pins);
+    let read: Value = serde_yaml_ng::from_str(&stage.sandbox.scrubbed(&pins)).unwrap();
+    let image = |digest: &str| json!({ "image": format!("REGISTRY/python@{digest}") });
+    assert_eq!(read, json!({ "services": { "old": image("[3.11]"), "web": image("[3.12]") } }));
+}
+
+#[test]
+fn compose_files_that_are_not_one_project_have_to_be_named() {
+    let stage = stage();
+    let text = format!("services:\n  web:\n    image: \"{}/python:3.12\"\n", stage.registry.host());
+    stage.check(
+        &["export", "compose"],
+        "
+--- err
+error: no compose file was found in the root
+help: name the files of one project, as `--file deploy/compose.yaml`
+--- exit 1
+",
+    );
+    stage.sandbox.write("a/docker-compose.yml", &text);
+    // What Git ignores is not found: another checkout does not have it.
+    stage.sandbox.write(".gitignore", "/vendor/\n");
+    stage.sandbox.write("vendor/compose.yaml", &text);
+    assert_eq!(yaml(&stage, &["compose", "python:3.12"])["services"]["web"]["image"], "REGISTRY/python@[3.12]");
+    stage.sandbox.write("b/compose.yaml", &text);
+    stage.check(
+        &["export", "compose"],
+        "
+--- err
+error: there are compose files in `a`, `b`
+help: name the files of one project, as `--file deploy/compose.yaml`
+--- exit 1
+",
+    );
+    stage.check(
+        &["export", "compose", "--file", "b/compose.yaml", "python:3.11"],
+        "
+--- err
+error: no service of `b/compose.yaml` has the image of a tag that was asked for
+help: `pinstream tag IMAGE STREAM:TAG` makes a tag of an image
+--- exit 1
+",
+    );
+    stage.check(
+        &["export", "compose", "--file", "c/compose.yaml"],
+        "
+--- err
+error: `c/compose.yaml` cannot be read: No such file or directory (os error 2)
+--- exit 1
+",
+    );
+    stage.check(
+        &["export", "kbld", "--file", "b/compose.yaml"],
+        "
+--- err
+error: `--file` is for `compose` alone
+help: leave it out
+--- exit 64
+",
+    );
+}
+
+#[test]
+fn clusters_get_image_streams_which_adopt_reads_back() {
+    let stage = stage();
+    stage.stream(&format!("description = \"yes: #1\"\n{PYTHON}"));
+    stage.sandbox.write("streams/team-a/web.toml", "[tags]\nprod = { follow = \"python:latest\" }\n");
+    stage.update();
+    stage.check(
+        &["export", "imagestream", "python:3.12", "python:latest"],
+        r#"
+--- out
+apiVersion: image.openshift.io/v1
+kind: ImageStream
+metadata:
+  name: python
+  annotations:
+    description: "yes: #1"
+spec:
+  lookupPolicy:
+    local: false
+  tags:
+  - name: "3.12"
+    from:
+      kind: DockerImage
+      name: REGISTRY/python@[3.12]
+    importPolicy:
+      importMode: PreserveOriginal
+    referencePolicy:
+      type: Source
+  - name: latest
+    from:
+      kind: ImageStreamTag
+      name: "3.12"
+    referencePolicy:
+      type: Source
+status:
+  dockerImageRepository: ""
+  tags:
+  - tag: "3.12"
+    items:
+    - created: null
+      dockerImageReference: REGISTRY/python@[3.12]
+      image: [3.12]
+      generation: 0
+    - created: null
+      dockerImageReference: REGISTRY/python@[OLD]
+      image: [OLD]
+      generation: 0
+  - tag: latest
+    items:
+    - created: null
+      dockerImageReference: REGISTRY/python@[3.12]
+      image: [3.12]
+      generation: 0
+    - created: null
+      dockerImageReference: REGISTRY/python@[OLD]
+      image: [OLD]
+      generation: 0
+--- exit 0
+"#,
+    );
+    let list = yaml(&stage, &["imagestream"]);
+    assert_eq!((&list["apiVersion"], &list["kind"]), (&json!("v1"), &json!("List")));
+    assert_eq!(list["items"][1]["metadata"], json!({ "name": "web", "namespace": "team-a" }));
+    let from = json!({ "kind": "DockerImage", "name": "REGISTRY/python@[3.12]" });
+    assert_eq!(list["items"][1]["spec"]["tags"][0]["from"], from);
+
+    stage.sandbox.write("new/is.yaml", &stage.sandbox.run(&["export", "imagestream"]).stdout);
+    stage.sandbox.write("new/pinstream.toml", "");
+    let ran = stage.sandbox.run(&["-C", "new", "adopt", "--namespaces", "--with-status", "is.yaml"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
+    let written = stage.sandbox.scrubbed(&stage.sandbox.read("new/streams/python.toml"));
+    same(
+        &written,
+        r#"
+description = "yes: #1"
+
+[tags]
+"3.11" = "REGISTRY/python@[3.11]"
+"3.12" = "REGISTRY/python@[3.12]"
+arm = "REGISTRY/python@[ARM]"
+latest = { follow = "3.12" }
+"#,
+    );
+    stage.check(&["-C", "new", "check"], "--- out\n5 pins of 2 streams: lock and definitions agree\n--- exit 0");
+    // The same objects once more, though each tag is now at its digest.
+    let again = stage.sandbox.run(&["-C", "new", "export", "imagestream"]);
+    assert_eq!(again.stdout, stage.sandbox.read("new/is.yaml"));
+}
+
+#[test]
+fn streams_that_a_cluster_cannot_hold_are_refused() {
+    let stage = stage();
+    for name in ["a/python", "a/b/c", "a_b/c"] {
+        stage.sandbox.write(&format!("streams/{name}.toml"), "[tags]\nx = { follow = \"python:latest\" }\n");
+    }
+    stage.update();
+    stage.check(
+        &["export", "imagestream"],
+        "
+--- err
+error: the stream `a/b/c` cannot be an ImageStream: its name has more than two parts
+help: a stream is `name` or `namespace/name` there; name the others
+
+error: the stream `a_b/c` cannot be an ImageStream: `a_b` is not the name of a namespace
+help: a stream is `name` or `namespace/name` there; name the others
+
+error: `python` and `a/python` would be one ImageStream where they are applied to `a`
+help: name one of them, as `pinstream export imagestream python`
+--- exit 1
+",
+    );
+    assert_eq!(yaml(&stage, &["imagestream", "a/python"])["metadata"]["namespace"], "a");
+}
+
+#[test]
+fn what_is_not_pinned_as_it_is_defined_is_not_exported() {
+    let stage = stage();
+    let moved = PYTHON.replace("follow = \"3.12\"", "follow = \"3.11\"").replace("arm = ", "mips = ");
+    stage.stream(&format!("{moved}new = \"REGISTRY/python:new\"\n"));
+    let expected = "
+--- err
+error: `python:latest` does not stand where `python:3.11`, which it follows, stands
+help: run `pinstream update python:latest`
+
+error: `python:mips` is not pinned
+help: run `pinstream update python:mips`
+
+error: `python:new` is not pinned
+help: run `pinstream update python:new`
+--- exit 1
+";
+    for format in ["kustomize", "kbld", "env", "json", "imagestream"] {
+        stage.check(&["export", format], expected);
+    }
+    stage.sandbox.write("compose.yaml", "services: {}\n");
+    stage.check(&["export", "compose"], expected);
+    stage.check(
+        &["export", "env", "python:{3.11,ar?}"],
+        "
+--- out
+PYTHON_3_11=REGISTRY/python@[3.11]
+--- err
+note: `python:arm` is pinned, and no definition asks for it; it is left out
+--- exit 0
+",
+    );
+    stage.check(
+        &["export", "env", "python:3.13"],
+        "
+--- err
+error: no tag is named `python:3.13`
+help: did you mean `python:3.12`?
+--- exit 64
+",
+    );
+}
+
+#[test]
+fn a_call_that_names_no_form_is_told_which_there_are() {
+    Sandbox::new().check(
+        &["export", "yaml"],
+        "
+--- err
+error: invalid value 'yaml' for '<FORMAT>'
+  [possible values: kustomize, compose, kbld, env, json, imagestream]
+
+For more information, try '--help'.
+--- exit 64
+",
+    );
+}
+
+#[test]
+fn the_same_pins_are_the_same_bytes() {
+    let stage = stage();
+    let exported = |format: &str| {
+        let ran = stage.sandbox.run(&["export", format, "python:3.12", "python:latest"]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+        ran.stdout
+    };
+    let formats = ["kustomize", "kbld", "env", "json", "imagestream"];
+    let before = formats.map(exported);
+    // In another order, and without a registry.
+    let mut lines: Vec<&str> = PYTHON.trim().lines().skip(1).collect();
+    lines.reverse();
+    stage.stream(&format!("[tags]\n{}\n", lines.join("\n")));
+    stage.registry.remove("python", "3.12");
+    assert_eq!(formats.map(exported), before);
+}
