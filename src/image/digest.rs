@@ -51,13 +51,11 @@ impl FromStr for Digest {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let length = match text.split_once(':') {
-            Some(("sha256", hex)) => (hex, 64),
-            Some(("sha512", hex)) => (hex, 128),
-            _ => (text, usize::MAX),
-        };
-        let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        if length.0.len() == length.1 && length.0.bytes().all(lower_hex) {
+        let algorithms = [("sha256:", 64), ("sha512:", 128)];
+        let hex = algorithms.into_iter().find_map(|(algorithm, length)| Some((text.strip_prefix(algorithm)?, length)));
+        // Without an early end this is done many bytes at a time, and a large lock has tens of thousands.
+        let is_lower_hex = |hex: &str| hex.bytes().fold(true, |all, b| all & matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if hex.is_some_and(|(hex, length)| hex.len() == length && is_lower_hex(hex)) {
             return Ok(Self(text.to_owned()));
         }
         Err(NameError::new(format!("`{}` is not a digest", shorten(text)))

@@ -26,16 +26,28 @@ impl FromStr for Platform {
         let good = |part: &&str| {
             !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
         };
-        let parts: Vec<&str> = text.split('/').collect();
-        if parts.len() < 2 || parts.len() > 3 || !parts.iter().all(good) || text.len() > NAME_MAX {
-            return Err(NameError::new(format!("`{}` is not a platform", shorten(text)))
-                .help("a platform is `os/architecture` or `os/architecture/variant`, as `linux/amd64`"));
+        let mut parts = text.splitn(3, '/');
+        let (os, architecture, variant) = (parts.next(), parts.next(), parts.next());
+        let (Some(os), Some(architecture), true) = (os, architecture, text.len() <= NAME_MAX) else {
+            return Err(unknown(text));
+        };
+        if ![Some(os), Some(architecture), variant].iter().flatten().all(good) {
+            return Err(unknown(text));
         }
-        let parts: Vec<String> = parts.into_iter().map(str::to_ascii_lowercase).collect();
-        let (architecture, variant) = usual(&parts[1], parts.get(2).map(String::as_str));
-        let os = if parts[0] == "macos" { "darwin" } else { &parts[0] };
-        Ok(Self { os: os.to_owned(), architecture: architecture.to_owned(), variant: variant.map(str::to_owned) })
+        let (os, architecture) = (os.to_ascii_lowercase(), architecture.to_ascii_lowercase());
+        let variant = variant.map(str::to_ascii_lowercase);
+        let (usual_architecture, variant) = usual(&architecture, variant.as_deref());
+        let variant = variant.map(str::to_owned);
+        let os = if os == "macos" { "darwin".to_owned() } else { os };
+        let architecture =
+            if usual_architecture == architecture { architecture } else { usual_architecture.to_owned() };
+        Ok(Self { os, architecture, variant })
     }
+}
+
+fn unknown(text: &str) -> NameError {
+    NameError::new(format!("`{}` is not a platform", shorten(text)))
+        .help("a platform is `os/architecture` or `os/architecture/variant`, as `linux/amd64`")
 }
 
 /// The usual name of a processor that has several (containerd, `platforms.Normalize`).

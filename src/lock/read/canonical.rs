@@ -105,8 +105,9 @@ fn whole(value: &str) -> Option<Cow<'_, str>> {
 fn names<T: FromStr>(value: Option<&str>) -> Option<Vec<T>> {
     let Some(value) = value else { return Some(Vec::new()) };
     let mut rest = value.strip_prefix('[')?;
-    // Exactly as many as there are: a list of one that grew would have room for four, in each entry.
-    let mut found = Vec::with_capacity(value.matches("\", \"").count() + 1);
+    // As many as there are, for nothing in these lists has a comma: a list of one that grew would have room for four, in
+    // each entry.
+    let mut found = Vec::with_capacity(value.bytes().filter(|b| *b == b',').count() + 1);
     loop {
         let (text, after) = string(rest)?;
         found.push(text.parse().ok()?);
