@@ -11,6 +11,7 @@ pub(crate) mod sigstore;
 pub(crate) mod smtp;
 
 use std::path::Path;
+use std::time::Duration;
 
 use pinstream::git::Files;
 
@@ -29,4 +30,10 @@ pub(crate) fn files(folder: &Path) -> Files {
     let mut files = Files::new();
     collect(folder, "", &mut files);
     files
+}
+
+/// How long this thread has been at work: not the time that a busy machine let it wait for.
+pub(crate) fn worked() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
 }

@@ -5,14 +5,14 @@ mod random;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pinstream::image::{PinnedRef, TagId};
 use pinstream::problem::{Problems, Rendered, Style};
 use pinstream::settings;
 use pinstream::target::{Edited, Editing, Found, Target};
 
-use crate::support::files;
+use crate::support::{files, worked};
 
 /// What `python:3.12` and `redis:7` are pinned to.
 fn pins(id: &TagId) -> Found {
@@ -138,9 +138,9 @@ fn a_thousand_targets_in_two_hundred_files_are_written_within_a_second() {
     }
     let targets = targets(&written);
     assert_eq!(targets.len(), 1_000);
-    let start = Instant::now();
+    let start = worked();
     let edited = edit(&targets, &files).unwrap();
-    let took = start.elapsed();
+    let took = worked() - start;
     println!("1 000 targets in 200 files in {took:?}");
     assert_eq!(edited.iter().map(|file| file.edits.len()).sum::<usize>(), 1_000);
     let new = format!("docker.io/library/python:3.12@sha256:{}", "ab".repeat(32));
