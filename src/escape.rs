@@ -72,7 +72,11 @@ pub fn logins(text: &str) -> String {
 /// `text` as code of Markdown, in which nothing acts: neither there nor in the table that it may stand in (CommonMark
 /// 0.31, "Code spans": nothing in one is read).
 pub fn code(text: &str) -> String {
-    let text = terminal(text);
+    span(&terminal(text))
+}
+
+/// Code of what is safe to print already.
+fn span(text: &str) -> String {
     format!("`{}`", text.replace('`', "\\u{60}").replace('|', "\\u{7c}"))
 }
 
@@ -86,7 +90,7 @@ pub fn markdown(text: &str) -> String {
         let is_open = at % 2 == 1;
         let is_code = is_open && at + 1 < parts.len();
         match is_code && !part.trim().is_empty() {
-            true => out.push_str(&code(part)),
+            true => out.push_str(&span(part)),
             false => {
                 out.push_str(if is_open { "\\`" } else { "" });
                 put_words(&mut out, part);
@@ -235,6 +239,7 @@ mod tests {
             ("`a|b` *c* <d> `", "`a\\u{7c}b` \\*c\\* \\<d\\> \\`"),
             ("`` and ` `", "\\`\\` and \\` \\`"),
             ("see https://a.b, www.c.d", "see https\\://a.b, www\\.c.d"),
+            ("as `::x` and `##[y`", "as `::x` and `#\\u{23}[y`"),
             ("a_b\n![x](y)&amp;", "a\\_b\\\\u{a}\\!\\[x\\](y)\\&amp;"),
         ] {
             assert_eq!(markdown(text), expected);
