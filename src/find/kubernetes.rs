@@ -1,5 +1,8 @@
-//! Objects of Kubernetes: the images of containers, wherever a pod stands in them.
+//! Objects of Kubernetes: the images of containers and of volumes, wherever a pod stands in them; and those of the steps
+//! of Argo Workflows and Tekton, which are containers under other names (argo-workflows.readthedocs.io, "Field
+//! Reference"; tekton.dev, "Tasks").
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::problem::{Problem, SourceFile};
@@ -7,19 +10,26 @@ use crate::yaml::{self, Node};
 
 use super::Mention;
 
-/// The lists of a pod that hold containers.
-const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
+/// The lists that hold containers: those of a pod, and of templates that become one.
+const CONTAINERS: [&str; 5] = ["containers", "initContainers", "ephemeralContainers", "sidecars", "steps"];
+/// The maps that are one.
+const CONTAINER: [&str; 3] = ["container", "script", "stepTemplate"];
+/// The list of a pod that holds volumes, of which one may be an image (kubernetes.io, "Volumes", "image").
+const VOLUMES: &str = "volumes";
 
 /// The images of all objects of a file.
 pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<Mention>, Problem> {
     let mut found = Vec::new();
     yaml::each(&yaml::documents(file)?, &mut |node: &Node| {
-        for (_, value) in
-            node.entries().iter().filter(|(key, _)| key.text().is_some_and(|key| CONTAINERS.contains(&key)))
-        {
-            for node in value.items().iter().filter_map(|container| container.get("image")) {
-                found.extend(node.text().map(|text| Mention::of(file, node, text.to_owned())));
-            }
+        for (key, value) in node.entries().iter().filter_map(|(key, value)| Some((key.text()?, value))) {
+            let images: Vec<&Rc<Node>> = match key {
+                VOLUMES => value.items().iter().filter_map(|volume| volume.get("image")?.get("reference")).collect(),
+                key if CONTAINERS.contains(&key) => value.items().iter().filter_map(|one| one.get("image")).collect(),
+                key if CONTAINER.contains(&key) => value.get("image").into_iter().collect(),
+                _ => Vec::new(),
+            };
+            let mention = |node: &Rc<Node>| Some(Mention::of(file, node, node.text()?.to_owned()));
+            found.extend(images.into_iter().filter_map(mention));
         }
     });
     Ok(found)
@@ -28,6 +38,24 @@ pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<Mention>, Problem> {
 #[cfg(test)]
 mod tests {
     use crate::find::tests::check;
+
+    #[test]
+    fn volumes_and_steps_under_other_names_are_found() {
+        check(
+            "a.yaml",
+            "kind: Pod\nspec:\n  volumes: [{name: a}, {image: {reference: quay.io/a:1}}]\n---\nkind: Workflow\nspec:\n  \
+             templates:\n  - container: {image: b:1}\n    sidecars: [{image: c:1}]\n  - script: {image: d:1}\n---\nkind: \
+             Task\nspec:\n  stepTemplate: {image: e:1}\n  steps:\n  - image: f:1\n  - ref: {name: x}\n",
+            &[
+                "3 quay.io/a:1 = quay.io/a:1",
+                "8 b:1 = docker.io/library/b:1",
+                "9 c:1 = docker.io/library/c:1",
+                "10 d:1 = docker.io/library/d:1",
+                "14 e:1 = docker.io/library/e:1",
+                "16 f:1 = docker.io/library/f:1",
+            ],
+        );
+    }
 
     #[test]
     fn containers_are_found_wherever_a_pod_stands() {
