@@ -10,6 +10,7 @@ mod kustomize;
 mod variables;
 mod workflow;
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -59,8 +60,28 @@ pub struct Mention {
     pub decided: Range<usize>,
     /// What is written there as one text, with its variables replaced as far as their values are known.
     pub text: String,
-    /// The image; a sentence where it is none.
-    pub image: Result<ImageRef, String>,
+    /// The image, or why there is none.
+    pub image: Result<ImageRef, NoImage>,
+}
+
+/// Why what stands at a place is no image; shown, it is a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoImage {
+    /// It is meant to be none.
+    None(&'static str),
+    /// Which one it is, is said elsewhere.
+    Open(&'static str),
+    /// It should be one, and is not.
+    Wrong(String),
+}
+
+impl fmt::Display for NoImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None(why) | Self::Open(why) => why,
+            Self::Wrong(why) => why,
+        })
+    }
 }
 
 impl Mention {
@@ -72,7 +93,7 @@ impl Mention {
 
     /// The image that the values of a map name together: `name`, and a tag and a digest as far as it has them. `none`
     /// says what it means that there is neither.
-    fn apart(map: &Node, name: String, tag: Option<&str>, digest: Option<&str>, none: &str) -> Self {
+    fn apart(map: &Node, name: String, tag: Option<&str>, digest: Option<&str>, none: &'static str) -> Self {
         let given = |part: Option<&str>| part.filter(|part| !part.is_empty()).map(str::to_owned);
         let (tag, digest) = (given(tag), given(digest));
         let is_whole = tag.is_some() || digest.is_some();
@@ -82,7 +103,7 @@ impl Mention {
         text.extend(
             digest.iter().filter(|_| !text.contains('@')).map(|digest| format!("@{digest}")).collect::<Vec<_>>(),
         );
-        let image = if is_whole { image(&text) } else { Err(none.to_owned()) };
+        let image = if is_whole { image(&text) } else { Err(NoImage::None(none)) };
         Self { span: map.span.clone(), decided: map.span.clone(), text, image }
     }
 
@@ -157,14 +178,14 @@ fn is_values(name: &str) -> bool {
 }
 
 /// The image that `text` names once all variables with a value are replaced.
-fn image(text: &str) -> Result<ImageRef, String> {
+fn image(text: &str) -> Result<ImageRef, NoImage> {
     if text.contains("{{") {
-        return Err("it is a template".to_owned());
+        return Err(NoImage::Open("it is a template"));
     }
     if text.contains('$') {
-        return Err("it has a variable without a value".to_owned());
+        return Err(NoImage::Open("it has a variable without a value"));
     }
-    complete(text).map_err(|error| error.message)
+    complete(text).map_err(|error| NoImage::Wrong(error.message))
 }
 
 /// `span` without the quotes around it.

@@ -45,7 +45,8 @@ pub struct Args {
     /// one that the history of REV holds
     #[arg(long, value_name = "REV")]
     base: Option<String>,
-    /// Fail also where a manifest of the root names an image that no stream covers, or one without a digest
+    /// Fail also where a manifest of the root names an image that no stream covers, one without a digest, or what is no
+    /// image; what cannot be told, as a variable, is a warning
     #[arg(long)]
     all_images: bool,
     /// Fail also where a registry has something newer

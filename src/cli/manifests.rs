@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::find::{Kind, Mention, PATTERNS};
 use crate::git::GitError;
 use crate::image::{ImageRef, TagName};
-use crate::problem::SourceFile;
+use crate::problem::{Problem, SourceFile};
 use crate::table::text;
 use crate::target::path::FilePath;
 use crate::world::folder::Folder;
@@ -147,14 +147,10 @@ impl Looked {
         };
         match text::source(&path, &bytes) {
             (file, problems) if problems.is_empty() => self.look(file, is_named),
-            (_, problems) if is_named => {
-                self.passed.extend(problems.into_iter().map(|problem| Passed {
-                    path: path.clone(),
-                    line: None,
-                    why: problem.message,
-                }));
+            (_, problems) => {
+                let passed = |problem: Problem| Passed { path: path.clone(), line: None, why: problem.message };
+                self.passed.extend(problems.into_iter().map(passed));
             }
-            _ => {}
         }
         Ok(())
     }

@@ -94,12 +94,14 @@ fn is_pin_of(image: &Mention, before: &Mention) -> bool {
 }
 
 /// The image of a service, where it is written out.
-fn image<'a>(file: &SourceFile, mention: &'a Mention) -> Result<&'a ImageRef, &'a str> {
+fn image<'a>(file: &SourceFile, mention: &'a Mention) -> Result<&'a ImageRef, String> {
     let has_variable = file.text.get(mention.span.clone()).is_some_and(|written| written.contains('$'));
     match &mention.image {
-        Ok(_) if has_variable => Err("it has a variable, which may have another value than is written there"),
+        Ok(_) if has_variable => {
+            Err("it has a variable, which may have another value than is written there".to_owned())
+        }
         Ok(image) => Ok(image),
-        Err(why) => Err(why),
+        Err(why) => Err(why.to_string()),
     }
 }
 

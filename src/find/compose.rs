@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::problem::{Problem, SourceFile};
 use crate::yaml::{self, Node};
 
-use super::Mention;
 use super::variables::replaced;
+use super::{Mention, NoImage};
 
 /// A service of a compose file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub fn services(file: &Arc<SourceFile>) -> Result<Vec<Service>, Problem> {
                 let mut mention = Mention::of(file, node, replaced(node.text()?, |_| None));
                 // Beside `build`, it is the name of what comes out.
                 if is_built {
-                    mention.image = Err("it is built here".to_owned());
+                    mention.image = Err(NoImage::None("it is built here"));
                 }
                 Some(mention)
             };

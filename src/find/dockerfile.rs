@@ -1,9 +1,10 @@
-//! Dockerfiles: what `FROM` and `COPY --from` name, with the defaults that `ARG` gives. A stage's name is no image.
+//! Dockerfiles: what `FROM`, `COPY --from` and the `from` of `RUN --mount` name, with the defaults that `ARG` gives. A
+//! stage's name is no image (docs.docker.com, "Dockerfile reference").
 
 use std::ops::Range;
 
 use super::variables::{last_variable, replaced};
-use super::{Mention, image, unquoted};
+use super::{Mention, NoImage, image, unquoted};
 
 /// The default of an `ARG` that `FROM` sees.
 struct Argument {
@@ -22,6 +23,8 @@ pub(super) fn find(text: &str) -> Vec<Mention> {
     let mut stages: Vec<String> = Vec::new();
     let mut has_begun = false;
     for words in instructions(text) {
+        let is_later = words.first().is_some_and(|span| text[span.clone()].eq_ignore_ascii_case("ONBUILD"));
+        let words = &words[usize::from(is_later)..];
         let word = |at: usize| words.get(at).map(|span: &Range<usize>| &text[span.clone()]).unwrap_or_default();
         match word(0).to_ascii_uppercase().as_str() {
             // Only what stands before the first stage is seen by `FROM`.
@@ -39,12 +42,12 @@ pub(super) fn find(text: &str) -> Vec<Mention> {
                 let name = rest.nth(1).map(|span| text[span.clone()].to_ascii_lowercase());
                 stages.push(name.unwrap_or_default());
             }
-            "COPY" => {
-                for span in &words[1..] {
-                    let written = &text[span.clone()];
-                    let Some(from) = written.strip_prefix("--from=") else { continue };
-                    if !from.bytes().all(|b| b.is_ascii_digit()) {
-                        found.extend(mention(text, span.end - from.len()..span.end, &stages, &arguments));
+            "COPY" | "RUN" => {
+                let options = words[1..].iter().take_while(|span| text[(*span).clone()].starts_with("--"));
+                for span in options.filter_map(|span| from(text, span)) {
+                    // A stage may be named by its number.
+                    if !text[span.clone()].bytes().all(|b| b.is_ascii_digit()) {
+                        found.extend(mention(text, span, &stages, &arguments));
                     }
                 }
             }
@@ -52,6 +55,24 @@ pub(super) fn find(text: &str) -> Vec<Mention> {
         }
     }
     found
+}
+
+/// The bytes of what an option takes files from: `--from=…`, or `--mount=…,from=…,…`.
+fn from(text: &str, option: &Range<usize>) -> Option<Range<usize>> {
+    let written = &text[option.clone()];
+    if let Some(from) = written.strip_prefix("--from=") {
+        return Some(option.end - from.len()..option.end);
+    }
+    let mount = unquoted(text, option.start + written.strip_prefix("--mount=").map(|_| "--mount=".len())?..option.end);
+    let mut start = mount.start;
+    for field in text[mount].split(',') {
+        let span = unquoted(text, start..start + field.len());
+        start += field.len() + 1;
+        if text[span.clone()].starts_with("from=") {
+            return Some(span.start + "from=".len()..span.end);
+        }
+    }
+    None
 }
 
 /// The default that a word of an `ARG` gives, where it can be told.
@@ -80,7 +101,7 @@ fn mention(text: &str, span: Range<usize>, stages: &[String], arguments: &[Argum
         argument.is_literal.then(|| argument.span.clone())
     });
     let image = match resolved.as_str() {
-        "scratch" => Err("`scratch` is no image".to_owned()),
+        "scratch" => Err(NoImage::None("`scratch` is no image")),
         resolved => image(resolved),
     };
     Some(Mention { decided: decided.unwrap_or_else(|| span.clone()), span, text: resolved, image })
@@ -162,6 +183,24 @@ mod tests {
                 "2 golang:1.26 = docker.io/library/golang:1.26",
                 "4 scratch ! `scratch` is no image",
                 "7 nginx:1 = docker.io/library/nginx:1",
+            ],
+        );
+    }
+
+    #[test]
+    fn mounts_name_images_as_well_and_so_does_what_is_done_later() {
+        check(
+            "Dockerfile",
+            "FROM a:1 AS base\nRUN --mount=type=cache,target=/x --mount=type=bind,from=b:1,target=/y --network=none make \
+             --mount=from=no\nRUN --mount=from=base --mount=type=bind,\"from=c\" x\nRUN --mount='type=bind,from=d:1' x\n\
+             ONBUILD COPY --from=e:1 /a /a\nONBUILD RUN --mount=from=$X y\nRUN tool --from=no\n",
+            &[
+                "1 a:1 = docker.io/library/a:1",
+                "2 b:1 = docker.io/library/b:1",
+                "3 c = docker.io/library/c:latest",
+                "4 d:1 = docker.io/library/d:1",
+                "5 e:1 = docker.io/library/e:1",
+                "6 $X ! it has a variable without a value",
             ],
         );
     }

@@ -24,8 +24,8 @@ pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<Mention>, Problem> {
 }
 
 fn together(file: &SourceFile, node: &Node) -> Option<Mention> {
-    // Without a tag, it may be the half of an image, or anything else.
-    let text = node.text().filter(|text| text.contains([':', '@']))?;
+    // Without a tag, it may be the half of an image, or anything else; an address is a picture.
+    let text = node.text().filter(|text| text.contains([':', '@']) && !text.contains("://"))?;
     Some(Mention::of(file, node, text.to_owned()))
 }
 
@@ -55,7 +55,7 @@ mod tests {
             &format!(
                 "image: {{repository: python, tag: 3}}\nweb:\n  initImage: {{registry: quay.io, repository: a/b, tag: '1', \
                  digest: {digest}}}\n  sidecar: {{image: 'redis:7'}}\ncopy:\n  image: {{repository: c, tag: '2@{digest}', \
-                 digest: x}}\nown: {{image: {{repository: d, tag: ''}}}}\nname: {{image: nginx}}\ngit: {{repository: x, tag: y}}\nno: {{image: \
+                 digest: x}}\nown: {{image: {{repository: d, tag: ''}}}}\nname: {{image: nginx}}\nbackgroundImage: https://x.y/z.png\ngit: {{repository: x, tag: y}}\nno: {{image: \
                  {{repository: x}}}}\n"
             ),
             &[

@@ -1,5 +1,5 @@
-//! `dockerfile = { path, stage | arg }`: what `FROM` names, or the default of an `ARG`; with neither, all that `FROM` and
-//! `COPY --from` name of the pin's repository.
+//! `dockerfile = { path, stage | arg }`: what `FROM` names, or the default of an `ARG`; with neither, all that `FROM`,
+//! `COPY --from` and `RUN --mount` name of the pin's repository.
 
 use std::ops::Range;
 
@@ -37,7 +37,11 @@ pub(super) fn edits(place: &Place, text: &Text, writing: &Writing<'_>) -> Result
             let mentions = Kind::Dockerfile.find(&text.file)?;
             let whole = |mention: find::Mention| {
                 let is_composed = text.text()[mention.span.clone()].contains('$');
-                let image = if is_composed { Err("it has a variable".to_owned()) } else { mention.image };
+                let image = if is_composed {
+                    Err("it has a variable".to_owned())
+                } else {
+                    mention.image.map_err(|why| why.to_string())
+                };
                 Spot { span: mention.span, image, node: None, shared: None }
             };
             let spots = mentions.into_iter().map(whole).collect();
@@ -73,7 +77,7 @@ pub(super) fn places(text: &Text, mention: &Mention) -> Vec<(Place, Option<Part>
             let names = from.name.into_iter().chain([number.to_string()]);
             names.map(Place::Stage).chain([Place::Repository]).map(|place| (place, None)).collect()
         }
-        // What `COPY --from` names has no name of its own.
+        // What `COPY --from` and `RUN --mount` name has no name of its own.
         None => vec![(Place::Repository, None)],
     }
 }

@@ -34,7 +34,7 @@ pub struct CheckV1 {
     /// The command that brings lock, definitions and targets together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mend: Option<String>,
-    /// With `--all-images`, the images of manifests that no stream covers or that have no digest.
+    /// With `--all-images`, the images of manifests that no stream covers, that have no digest, or that are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<Vec<ImageV1>>,
     /// With `--upstream`, what a pass would do.
@@ -77,6 +77,9 @@ pub struct ImageV1 {
     pub covered: bool,
     /// Whether it has a digest.
     pub pinned: bool,
+    /// Why it is no image, where it should be one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 impl CheckV1 {

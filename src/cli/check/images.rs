@@ -1,11 +1,10 @@
-//! `--all-images`: images that files of the root name, and that no stream covers or that have no digest.
+//! `--all-images`: images that files of the root name, and that no stream covers, that have no digest, or that are none.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 
 use crate::escape;
-use crate::find::Mention;
-use crate::problem::SourceFile;
+use crate::find::NoImage;
 use crate::report::finding::{Finding, Level, Place, Rule, Subject};
 use crate::root::Root;
 use crate::root::cover::Cover;
@@ -21,11 +20,19 @@ pub(super) struct Image {
     file: String,
     line: usize,
     written: String,
-    is_covered: bool,
-    is_pinned: bool,
+    fault: Fault,
 }
 
-/// Looks through all manifests of the root's folder.
+/// What is wrong with one.
+enum Fault {
+    /// It is an image, but for what it lacks.
+    Lacks { is_covered: bool, is_pinned: bool },
+    /// It is none; why.
+    NoImage(String),
+}
+
+/// Looks through all manifests of the root's folder. What cannot be told is told on standard error: a gate that passes it
+/// by says so.
 ///
 /// # Errors
 /// Where a folder or a file cannot be read.
@@ -37,20 +44,32 @@ pub(super) fn look(context: &Context, folder: &Folder, root: &Root) -> Result<Ve
         writeln!(context.stderr(), "warning: {}", escape::terminal(&said))?;
     }
     let cover = Cover::of(root);
-    let of = |manifest: &Manifest| {
-        let images = manifest.mentions.iter().filter_map(|mention| wrong(&cover, &manifest.file, mention));
-        images.collect::<Vec<_>>()
-    };
-    Ok(looked.files.iter().flat_map(of).collect())
-}
-
-/// The image of a place, where it is one that can be told and is not as it should be.
-fn wrong(cover: &Cover<'_>, file: &SourceFile, mention: &Mention) -> Option<Image> {
-    let image = mention.image.as_ref().ok()?;
-    let (is_covered, is_pinned) = (cover.has(image), image.digest().is_some());
-    let (file, line) = (file.path.clone(), mention.line(file));
-    let found = Image { file, line, written: mention.text.clone(), is_covered, is_pinned };
-    (!is_covered || !is_pinned).then_some(found)
+    let mut images = Vec::new();
+    for Manifest { file, mentions, .. } in &looked.files {
+        for mention in mentions {
+            let fault = match &mention.image {
+                Ok(image) => {
+                    let (is_covered, is_pinned) = (cover.has(image), image.digest().is_some());
+                    (!is_covered || !is_pinned).then_some(Fault::Lacks { is_covered, is_pinned })
+                }
+                Err(NoImage::None(_)) => None,
+                Err(NoImage::Open(why)) => {
+                    let at = format!("`{}`, line {}", file.path, mention.line(file));
+                    let said = format!("{at}: which image `{}` is cannot be told: {why}", mention.text);
+                    writeln!(context.stderr(), "warning: {}", escape::terminal(&said))?;
+                    None
+                }
+                Err(NoImage::Wrong(why)) => Some(Fault::NoImage(why.clone())),
+            };
+            images.extend(fault.map(|fault| Image {
+                file: file.path.clone(),
+                line: mention.line(file),
+                written: mention.text.clone(),
+                fault,
+            }));
+        }
+    }
+    Ok(images)
 }
 
 /// What to do about an image.
@@ -65,7 +84,7 @@ pub(super) fn text(images: &[Image]) -> String {
         // Writing to a `String` does not fail.
         let _ = writeln!(out, "{}", escape::terminal(&said));
     }
-    if !images.is_empty() {
+    if images.iter().any(|image| image.mend().is_some()) {
         let _ = writeln!(out, "  {MEND}");
     }
     out
@@ -74,30 +93,35 @@ pub(super) fn text(images: &[Image]) -> String {
 impl Image {
     /// What is wrong with it.
     fn what(&self) -> String {
-        let what = match (self.is_covered, self.is_pinned) {
-            (false, false) => "no stream covers it, and it has no digest",
-            (false, true) => "no stream covers it",
-            (true, _) => "it has no digest",
+        let what = match &self.fault {
+            Fault::Lacks { is_covered: false, is_pinned: false } => "no stream covers it, and it has no digest",
+            Fault::Lacks { is_covered: false, .. } => "no stream covers it",
+            Fault::Lacks { .. } => "it has no digest",
+            Fault::NoImage(why) => return format!("`{}` is no image: {why}", self.written),
         };
         format!("`{}`: {what}", self.written)
+    }
+
+    /// What to do about it, where a command can.
+    fn mend(&self) -> Option<&'static str> {
+        matches!(self.fault, Fault::Lacks { .. }).then_some(MEND)
     }
 
     /// The same as a finding at its line.
     pub(super) fn finding(&self) -> Finding {
         let subject = Subject::of(&self.file, &self.written);
-        let finding = Finding::new(Rule::Image, Level::Error, subject, &self.what()).help(Some(MEND));
+        let finding = Finding::new(Rule::Image, Level::Error, subject, &self.what()).help(self.mend());
         finding.at(Place::line(&*self.file, self.line))
     }
 }
 
 impl From<&Image> for ImageV1 {
     fn from(image: &Image) -> Self {
-        Self {
-            file: image.file.clone(),
-            line: image.line,
-            image: image.written.clone(),
-            covered: image.is_covered,
-            pinned: image.is_pinned,
-        }
+        let (covered, pinned, why) = match &image.fault {
+            Fault::Lacks { is_covered, is_pinned } => (*is_covered, *is_pinned, None),
+            Fault::NoImage(why) => (false, false, Some(why.clone())),
+        };
+        let (file, line, image) = (image.file.clone(), image.line, image.written.clone());
+        Self { file, line, image, covered, pinned, why }
     }
 }

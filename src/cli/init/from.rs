@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use crate::find::NoImage;
 use crate::image::{ImageRef, Repository, TagName};
 use crate::stream::write::{NewSource, NewStream, NewTag, text};
 use crate::world::folder::Folder;
@@ -56,10 +57,10 @@ pub(super) fn run(context: &Context, words: &[PathBuf], out: &mut impl std::io::
 }
 
 impl Found {
-    fn take(&mut self, at: &str, written: String, image: Result<ImageRef, String>) {
+    fn take(&mut self, at: &str, written: String, image: Result<ImageRef, NoImage>) {
         let image = match image {
             Ok(image) => image,
-            Err(why) => return self.rows.push([at.to_owned(), crate::escape::terminal(&written), why]),
+            Err(why) => return self.rows.push([at.to_owned(), crate::escape::terminal(&written), why.to_string()]),
         };
         let tag = match manifests::followed(&image) {
             Ok(tag) => tag.clone(),

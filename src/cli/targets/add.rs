@@ -142,7 +142,7 @@ fn find<'a>(root: &Root, cover: &Cover<'a>, looked: &'a Looked) -> Found<'a> {
                     found.is_unfit = true;
                 }
                 (Proposal::None, Ok(image)) => found.uncovered.push((at, image)),
-                (Proposal::None, Err(why)) => found.rows.push(row(why)),
+                (Proposal::None, Err(why)) => found.rows.push(row(&why.to_string())),
             }
         }
     }

@@ -320,16 +320,23 @@ fn images_that_no_stream_covers_or_without_a_digest_are_listed_on_request() {
          {host}/node@{digest}\n  - image: '{{{{ x }}}}'\n"
     );
     stage.sandbox.write("k8s/pod.yaml", &pod);
-    stage.sandbox.write("Dockerfile", "FROM golang:1 AS go\nFROM go\n");
+    stage.sandbox.write("Dockerfile", "FROM golang:1 AS go\nFROM go\nRUN --mount=from=alpine:3,target=/x true\n");
+    stage.sandbox.write("compose.yaml", "services: {a: {image: 'python:3.12@sha256:x'}, b: {image: '${IMG}'}}\n");
+    fs::write(stage.sandbox.work().join("Dockerfile.bin"), b"FROM \xff\n").unwrap();
     stage.sandbox.write("chart/templates/a.yaml", "kind: Pod\n{{- if .x }}\n");
     stage.check(&["check", "--all-images"], r#"
 --- out
 `Dockerfile`, line 1: `golang:1`: no stream covers it, and it has no digest
+`Dockerfile`, line 3: `alpine:3`: no stream covers it, and it has no digest
+`compose.yaml`, line 1: `python:3.12@sha256:x` is no image: `sha256:x` is not a digest
 `k8s/pod.yaml`, line 4: `REGISTRY/python:3.12`: it has no digest
 `k8s/pod.yaml`, line 6: `REGISTRY/node@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`: no stream covers it
   `pinstream tag IMAGE STREAM:TAG` covers an image, and `pinstream targets add` has its digest written
 --- err
+warning: `Dockerfile.bin` is passed by: byte 5 of `Dockerfile.bin` is not UTF-8
 warning: `chart/templates/a.yaml`, line 2, is passed by: this is not YAML: "-" is only valid inside a block
+warning: `compose.yaml`, line 1: which image `${IMG}` is cannot be told: it has a variable without a value
+warning: `k8s/pod.yaml`, line 7: which image `{{ x }}` is cannot be told: it is a template
 --- exit 2
 "#);
     let found = stage.sandbox.run(&["check", "--all-images", "--format", "json"]);
@@ -337,7 +344,10 @@ warning: `chart/templates/a.yaml`, line 2, is passed by: this is not YAML: "-" i
     let first =
         serde_json::json!({ "file": "Dockerfile", "line": 1, "image": "golang:1", "covered": false, "pinned": false });
     assert_eq!(found["images"][0], first);
-    assert_eq!(found["images"].as_array().unwrap().len(), 3);
+    let images = found["images"].as_array().unwrap();
+    let wrong = images.iter().find(|image| image["file"] == "compose.yaml").unwrap();
+    assert_eq!(wrong["why"], "`sha256:x` is not a digest");
+    assert_eq!(images.len(), 5);
     stage.check(
         &["check"],
         "
