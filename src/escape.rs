@@ -16,6 +16,13 @@ pub fn terminal(text: &str) -> String {
     within(text, LENGTH_MAX)
 }
 
+/// All of `text` as one line, safe in the same way.
+pub fn one_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    line(&mut out, text);
+    out
+}
+
 /// The same with at most `max` characters of it.
 pub fn within(text: &str, max: usize) -> String {
     let mut out = String::with_capacity(text.len().min(max + 8));

@@ -138,12 +138,13 @@ fn row(root: &Root, status: StatusV1, id: &TagId) -> [String; 6] {
     [id.to_string(), source, digest, version, day, status.to_owned()]
 }
 
-/// Rows in columns that are as wide as their widest cell.
+/// Rows in columns that are as wide as their widest cell, each cell made safe to be printed.
 pub fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|cell| escape::one_line(cell))).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..N).map(width).collect();
     let mut text = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(&widths) {
             line.push_str(cell);

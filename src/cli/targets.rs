@@ -62,7 +62,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
             write!(out, "{}", list::table(&rows))?;
             for place in &places {
                 if let Some(message) = &place.message {
-                    writeln!(context.stderr(), "warning: {}", escape::lines(message))?;
+                    writeln!(context.stderr(), "warning: {}", escape::one_line(message))?;
                 }
             }
         }
@@ -140,7 +140,7 @@ fn row(place: &PlaceV1) -> [String; 5] {
     };
     let written = place.written.as_deref().map(shortened).unwrap_or_default();
     let from = place.from.clone().unwrap_or_default();
-    [at, target, from, written, status.to_owned()].map(|cell| escape::within(&cell, cell.len()))
+    [at, target, from, written, status.to_owned()]
 }
 
 /// What is written, with as much of its digest as people compare.

@@ -60,7 +60,7 @@ pub(in crate::cli) fn edited(
 }
 
 fn findings(file: &Edited) -> impl Iterator<Item = Finding> {
-    let path = &file.path;
+    let (path, shown) = (&file.path, escape::one_line(&file.path));
     file.edits.iter().map(move |edit| {
         let stands = match edit.was.as_str() {
             "" => "nothing stands there".to_owned(),
@@ -70,7 +70,7 @@ fn findings(file: &Edited) -> impl Iterator<Item = Finding> {
             tag: edit.from.clone(),
             kind: FindingKindV1::Target,
             exit: Exit::Drift,
-            message: format!("`{path}`, line {}: {stands}, not what `{}` is pinned to", edit.line, edit.from),
+            message: format!("`{shown}`, line {}: {stands}, not what `{}` is pinned to", edit.line, edit.from),
             help: None,
             place: Some((path.clone(), edit.line)),
         }
@@ -79,5 +79,5 @@ fn findings(file: &Edited) -> impl Iterator<Item = Finding> {
 
 fn diff(file: &Edited) -> String {
     let diff = TextDiff::from_lines(&file.old, &file.new);
-    diff.unified_diff().context_radius(2).header(&file.path, "as it should be").to_string()
+    diff.unified_diff().context_radius(2).header(&escape::one_line(&file.path), "as it should be").to_string()
 }

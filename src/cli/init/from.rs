@@ -60,7 +60,7 @@ impl Found {
     fn take(&mut self, at: &str, written: String, image: Result<ImageRef, NoImage>) {
         let image = match image {
             Ok(image) => image,
-            Err(why) => return self.rows.push([at.to_owned(), crate::escape::terminal(&written), why.to_string()]),
+            Err(why) => return self.rows.push([at.to_owned(), written, why.to_string()]),
         };
         let tag = match manifests::followed(&image) {
             Ok(tag) => tag.clone(),

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use crate::escape;
 use crate::image::{ImageRef, StreamName, TagId};
 use crate::report::exit::Exit;
 use crate::root::Root;
@@ -128,7 +127,7 @@ fn find<'a>(root: &Root, cover: &Cover<'a>, looked: &'a Looked) -> Found<'a> {
         let asked = Asked { file, kind: *kind, mentions, wanted: &wanted, targets, pins: &pins };
         for ((mention, tags), proposal) in mentions.iter().zip(tags).zip(propose(&asked)) {
             let at = format!("{}:{}", file.path, mention.line(file));
-            let row = |why: &str| [at.clone(), escape::terminal(&mention.text), why.to_owned()];
+            let row = |why: &str| [at.clone(), mention.text.clone(), why.to_owned()];
             if let (Proposal::New(_) | Proposal::Shared, Ok(image), [_, _, ..]) = (&proposal, &mention.image, &tags[..])
             {
                 found.several.insert(image, tags);

@@ -124,3 +124,42 @@ fn t9_definitions_with_what_cannot_be_shown_are_refused_and_shown() {
         }
     }
 }
+
+#[test]
+fn t9_names_of_files_and_what_stands_in_them_are_shown_and_do_nothing() {
+    let stage = Stage::new();
+    stage.update();
+    stage.settings("[[target]]\nfrom = \"python:3.12\"\nyaml = { path = \"deploy/*.yaml\", at = \"image\" }\n");
+    let host = stage.registry.host();
+    let pod = "kind: Pod\nspec: {containers: [{image: \"a\\e[31m\\n::error::x:1\"}, {image: \"${X\\e[31m}\"}]}\n";
+    for folder in ["deploy", "other"] {
+        let path = format!("{folder}/{}.yaml", HOSTILE.replace('/', "|"));
+        stage.sandbox.write(&path, &format!("image: {host}/python:3\n{pod}"));
+        stage.sandbox.write(&path.replace(".yaml", "-values.yaml"), &format!("image: {host}/python:3.12\n"));
+    }
+    for args in [
+        &["targets"][..],
+        &["targets", "add", "--dry-run"],
+        &["plan"],
+        &["check", "--all-images"],
+        &["check", "--all-images", "--format", "json"],
+        &["check", "--all-images", "--format", "markdown"],
+        &["check", "--all-images", "--format", "sarif"],
+        &["check", "--all-images", "--format", "junit"],
+        &["check", "--all-images", "--format", "gitlab"],
+        &["init", "--from", "other"],
+    ] {
+        let ran = match args[0] {
+            "init" => {
+                std::fs::remove_file(stage.sandbox.work().join("pinstream.toml")).unwrap();
+                stage.sandbox.run(args)
+            }
+            _ => stage.sandbox.run(args),
+        };
+        let shown = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(shown.contains("[31m"), "{args:?}: {shown:?}");
+        assert!(!shown.chars().any(|c| c != '\n' && is_deceptive(c)), "{args:?}: {shown:?}");
+        assert!(!shown.lines().any(|line| line.trim_start().starts_with("::")), "{args:?}: {shown}");
+        assert!(!shown.replacen("### `pinstream ", "", 1).contains("##"), "{args:?}: {shown}");
+    }
+}
