@@ -35,7 +35,7 @@ use finding::Results;
 pub enum Format {
     /// For people
     Text,
-    /// For scripts: `pinstream.report/v1`, of `check` `pinstream.check/v1`
+    /// For scripts: `pinstream.report/v1`, of `check` `pinstream.check/v1`; nothing where it was stopped
     Json,
     /// Tables for a job's summary or a comment
     Markdown,
