@@ -18,6 +18,7 @@ pub mod schema;
 #[cfg(test)]
 pub(crate) mod sample;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use crate::image::{Digest, Followed, ImageRef, PinnedRef, Platform, TagId};
@@ -80,6 +81,25 @@ pub struct Details {
 const HOPS_MAX: usize = 1_000;
 
 impl Lock {
+    /// Each tag that has a pin here or in `other`, with both, in the order of the names.
+    pub fn beside<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> impl Iterator<Item = (&'a TagId, Option<&'a Pin>, Option<&'a Pin>)> {
+        let (mut here, mut there) = (self.pins.iter().peekable(), other.pins.iter().peekable());
+        std::iter::from_fn(move || {
+            let order = match (here.peek(), there.peek()) {
+                (Some((id, _)), Some((other, _))) => id.cmp(other),
+                (Some(_), None) => Ordering::Less,
+                (None, _) => Ordering::Greater,
+            };
+            let here = if order.is_le() { here.next() } else { None };
+            let there = if order.is_ge() { there.next() } else { None };
+            let id = here.or(there)?.0;
+            Some((id, here.map(|(_, pin)| pin), there.map(|(_, pin)| pin)))
+        })
+    }
+
     /// `pin`, one of this lock, and the pins it stands for: each followed by the next, all at one digest.
     pub fn chain<'a>(&'a self, pin: &'a Pin) -> impl Iterator<Item = &'a Pin> {
         let followed = |pin: &&'a Pin| {

@@ -49,7 +49,7 @@ use consult::Consulted;
 use fetch::Fetched;
 use list::{Listed, Lists};
 use pin::{Failures, Pinned};
-use plan::Question;
+use plan::{Ahead, Question};
 use publish::Published;
 use remember::Remembered;
 use resolve::{Basis, Findings};
@@ -176,8 +176,8 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         let now = world.now();
         let (only, schedule) = (request.only.as_ref(), memory.state.schedule_of(request.shard));
         let question = Question { imports: request.imports, only, shard: request.shard, schedule, now };
-        let lists = list::list(world, plan::repositories(&scene.root, &question), &listed).await;
-        let remotes = plan::remotes(&scene.root, &question);
+        let Ahead { repositories, remotes } = plan::ahead(&scene.root, &question);
+        let lists = list::list(world, repositories, &listed).await;
         let abroad = consult::consult(world, &scene.root.settings, remotes, &consulted).await;
         let (mut notes, undiscovered) = discover(&mut scene.root, &lists);
         if let Some(only) = &request.only {
@@ -199,7 +199,6 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         let (findings, taken) = recall::recall(world, &scene, findings).await?;
         notes.extend(resolve::notes(&findings));
         notes.extend(load::note(&scene, request.branch.as_deref()));
-        notes.extend(share::note(&scene.root, request.shard));
         let pinned = pin::pin(&scene.root.definitions, &scene.root.lock, findings, &judge);
         let Pinned { lock: next, mut failures, mut kept, notes: said } = pinned;
         notes.extend(said);
@@ -291,6 +290,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             rows.iter_mut().for_each(|row| proposed.mark(row));
         }
         notes.extend(proposed.notes.iter().cloned());
+        notes.extend(share::note(&scene.root, request.shard));
         rows.iter_mut()
             .filter(|row| row.outcome == Outcome::NotDue && (request.imports != Imports::Due || !is_ours(&row.tag)))
             .for_each(|row| row.outcome = Outcome::NotAsked);
@@ -370,8 +370,8 @@ pub async fn served<W: World>(
 ) -> Result<Findings, PassError> {
     world.prepare(&root.settings, authorities).map_err(PassError::Registries)?;
     let question = Question { imports: Imports::All, only: None, shard: None, schedule: None, now: world.now() };
-    let lists = list::list(world, plan::repositories(root, &question), &Listed::default()).await;
-    let remotes = plan::remotes(root, &question);
+    let Ahead { repositories, remotes } = plan::ahead(root, &question);
+    let lists = list::list(world, repositories, &Listed::default()).await;
     let abroad = consult::consult(world, &root.settings, remotes, &Consulted::default()).await;
     let plan = plan::plan(root, &question, &lists, &abroad);
     let basis = Basis { fetched: &Fetched::default(), judge: &Judge::STILL, trust };

@@ -2,8 +2,6 @@
 //!
 //! Only digests count: a lock can differ in images or details without a move.
 
-use std::collections::BTreeSet;
-
 use super::{Details, Lock, Pin};
 use crate::image::{Digest, Followed, ImageRef, TagId};
 
@@ -75,19 +73,17 @@ impl Move {
 
 /// The tags whose digests differ, in the order of their names.
 pub fn moves(old: &Lock, new: &Lock) -> Vec<Move> {
-    let tags: BTreeSet<&TagId> = old.pins.keys().chain(new.pins.keys()).collect();
-    let change = |tag: &TagId| match (old.pins.get(tag), new.pins.get(tag)) {
-        (Some(a), Some(b)) if a.digest != b.digest => Some((b, Change::Moved { old: side(old, a), new: side(new, b) })),
-        (None, Some(b)) => Some((b, Change::Added { new: side(new, b) })),
-        (Some(a), None) => Some((a, Change::Removed { old: side(old, a) })),
-        _ => None,
-    };
-    let moved = |tag: &TagId| {
-        let (pin, change) = change(tag)?;
-        let was = old.pins.get(tag).map(|old| &old.image).filter(|was| **was != pin.image).cloned();
+    let moved = |(tag, was, is): (&TagId, Option<&Pin>, Option<&Pin>)| {
+        let (pin, change) = match (was, is) {
+            (Some(a), Some(b)) if a.digest != b.digest => (b, Change::Moved { old: side(old, a), new: side(new, b) }),
+            (None, Some(b)) => (b, Change::Added { new: side(new, b) }),
+            (Some(a), None) => (a, Change::Removed { old: side(old, a) }),
+            _ => return None,
+        };
+        let was = was.map(|was| &was.image).filter(|was| **was != pin.image).cloned();
         Some(Move { tag: tag.clone(), follow: pin.follow.clone(), image: pin.image.clone(), was, change })
     };
-    tags.into_iter().filter_map(moved).collect()
+    old.beside(new).filter_map(moved).collect()
 }
 
 /// Where `pin`, one of `lock`, stands.

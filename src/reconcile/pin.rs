@@ -36,40 +36,53 @@ pub struct Pinned<'a> {
 pub fn pin<'a>(definitions: &Definitions, lock: &'a Lock, findings: Findings, judge: &Judge<'_>) -> Pinned<'a> {
     let (kept, notes, failures) = (BTreeMap::new(), Vec::new(), Failures::new());
     let mut pinned = Pinned { lock: Cow::Borrowed(lock), failures, kept, notes };
-    let is_defined = |id: &TagId| definitions.tags.contains_key(id);
-    if !lock.pins.keys().all(is_defined) {
-        pinned.lock.to_mut().pins.retain(|id, _| is_defined(id));
+    // Both are in the order of their names, so that one walk along them tells.
+    let mut defined = definitions.tags.keys();
+    if !lock.pins.keys().all(|id| defined.any(|defined| defined == id)) {
+        pinned.lock.to_mut().pins.retain(|id, _| definitions.tags.contains_key(id));
     }
-    let mut findings = findings;
-    // A tag that is followed and was not discovered has no row of its own; those that follow it tell.
-    let undefined = findings.iter().filter(|(id, _)| !is_defined(id));
-    pinned.failures.extend(undefined.filter_map(|(id, finding)| Some((id.clone(), finding.as_ref().err()?.clone()))));
-    for id in follow::order(definitions) {
-        let Some(tag) = definitions.tags.get(&id) else { continue };
+    for (id, finding) in findings {
+        let Some(tag) = definitions.tags.get(&id) else {
+            // A tag that is followed and was not discovered has no row of its own; those that follow it tell.
+            pinned.failures.extend(finding.err().map(|error| (id, error)));
+            continue;
+        };
         let old = lock.pins.get(&id);
         let next = match &tag.source {
             Source::Image { .. } | Source::Chosen { .. } | Source::Elsewhere(_) => {
-                pinned.imported(&id, tag, old, findings.remove(&id))
+                pinned.imported(&id, tag, old, finding)
             }
-            Source::Follow(target) => pinned.followed(&id, tag, old, target, judge),
+            Source::Follow(_) => None,
         };
-        if let Some(next) = next.filter(|next| old != Some(next)) {
-            pinned.lock.to_mut().pins.insert(id, next);
-        }
+        pinned.take(id, old, next);
+    }
+    for id in follow::followers(definitions) {
+        let Some(tag) = definitions.tags.get(id) else { continue };
+        let Source::Follow(target) = &tag.source else { continue };
+        let old = lock.pins.get(id);
+        let next = pinned.followed(id, tag, old, target, judge);
+        pinned.take(id.clone(), old, next);
     }
     pinned
 }
 
 impl Pinned<'_> {
+    /// Puts in the pin of a tag, where it has one that is not what it was.
+    fn take(&mut self, id: TagId, old: Option<&Pin>, next: Option<Pin>) {
+        if let Some(next) = next.filter(|next| old != Some(next)) {
+            self.lock.to_mut().pins.insert(id, next);
+        }
+    }
+
     /// The pin of a tag that is imported; none for the one it has.
     fn imported(
         &mut self,
         id: &TagId,
         tag: &Tag,
         old: Option<&Pin>,
-        finding: Option<Result<Finding, ImportError>>,
+        finding: Result<Finding, ImportError>,
     ) -> Option<Pin> {
-        match finding? {
+        match finding {
             Ok(Finding::Unchanged) => None,
             Ok(Finding::Kept { served, kept }) => {
                 self.kept.insert(id.clone(), Waiting { digest: served, kept });

@@ -21,7 +21,7 @@ use crate::stream::{Source, Tag};
 use super::Imports;
 use super::consult::{Abroad, Stands};
 use super::list::Lists;
-use super::share::{self, origin};
+use super::share::{self, end, origin};
 
 /// How many tags are tried at the most until one is signed.
 const CANDIDATES: usize = 20;
@@ -91,13 +91,25 @@ pub struct Question<'a> {
     pub now: Timestamp,
 }
 
-/// The repositories whose tags have to be known before it can be said what to ask for.
-pub fn repositories(root: &Root, question: &Question<'_>) -> BTreeSet<Repository> {
-    let tags = &root.definitions.tags;
-    let chosen = sources(root, question).into_iter().filter_map(|id| match &tags.get(id)?.source {
-        Source::Chosen { repository, .. } => Some(repository.clone()),
-        Source::Image { .. } | Source::Follow(_) | Source::Elsewhere(_) => None,
-    });
+/// What has to be known before it can be said what to ask for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ahead {
+    /// The repositories whose tags are to be listed.
+    pub repositories: BTreeSet<Repository>,
+    /// The other repositories whose locks are to be read.
+    pub remotes: BTreeSet<RemoteName>,
+}
+
+/// What has to be known before it can be said what to ask for.
+pub fn ahead(root: &Root, question: &Question<'_>) -> Ahead {
+    let mut ahead = Ahead::default();
+    for tag in sources(root, question).into_values().flatten() {
+        match &tag.source {
+            Source::Chosen { repository, .. } => drop(ahead.repositories.insert(repository.clone())),
+            Source::Elsewhere(far) => drop(ahead.remotes.insert(far.remote.clone())),
+            Source::Image { .. } | Source::Follow(_) => {}
+        }
+    }
     let discovered = root.definitions.discover.iter().filter(|(stream, discover)| {
         let retries = question.schedule.is_some_and(|state| state.retry.iter().any(|id| id.stream == **stream));
         let is_new = !root.definitions.tags.iter().any(|(id, tag)| id.stream == **stream && tag.discovered);
@@ -105,28 +117,19 @@ pub fn repositories(root: &Root, question: &Question<'_>) -> BTreeSet<Repository
         let is_ours = question.shard.is_none_or(|shard| shard.has(&discover.repository));
         named && is_ours && question.is_due(discover.import.schedule.as_ref(), retries || is_new)
     });
-    chosen.chain(discovered.map(|(_, discover)| discover.repository.clone())).collect()
-}
-
-/// The other repositories whose locks have to be known.
-pub fn remotes(root: &Root, question: &Question<'_>) -> BTreeSet<RemoteName> {
-    let followed = sources(root, question).into_iter().filter_map(|id| match &root.definitions.tags.get(id)?.source {
-        Source::Elsewhere(far) => Some(far.remote.clone()),
-        Source::Image { .. } | Source::Chosen { .. } | Source::Follow(_) => None,
-    });
-    followed.collect()
+    ahead.repositories.extend(discovered.map(|(_, discover)| discover.repository.clone()));
+    ahead
 }
 
 /// The tags at the ends of what was asked for.
-fn sources<'a>(root: &'a Root, question: &Question<'_>) -> BTreeSet<&'a TagId> {
-    let tags = &root.definitions.tags;
-    let named = tags.keys().filter(|id| question.only.is_none_or(|only| only.matches(id)));
-    let mut sources: BTreeSet<&TagId> = named.map(|id| origin(root, id)).collect();
+fn sources<'a>(root: &'a Root, question: &Question<'_>) -> BTreeMap<&'a TagId, Option<&'a Tag>> {
+    let named = root.definitions.tags.iter().filter(|(id, _)| question.only.is_none_or(|only| only.matches(id)));
+    let mut sources: BTreeMap<_, _> = named.map(|(id, tag)| end(root, (id, Some(tag)))).collect();
     let unmet = unmet(root, question);
-    sources.retain(|id| {
+    sources.retain(|id, tag| {
         let retries = question.schedule.is_some_and(|state| state.retry.contains(id));
-        share::has(root, question.shard, id)
-            && question.is_due(tags.get(id).and_then(|tag| tag.schedule.as_ref()), retries || unmet.contains(id))
+        question.shard.is_none_or(|shard| share::has_end(root, shard, (id, *tag)))
+            && question.is_due(tag.and_then(|tag| tag.schedule.as_ref()), retries || unmet.contains(id))
     });
     sources
 }
@@ -138,21 +141,19 @@ fn unmet<'a>(root: &'a Root, question: &Question<'_>) -> BTreeSet<&'a TagId> {
         return BTreeSet::new();
     }
     let wrong = agree(&root.definitions, &root.lock).into_iter();
-    wrong.filter_map(|wrong| Some(origin(root, root.definitions.tags.get_key_value(&wrong.tag)?.0))).collect()
+    wrong.filter_map(|wrong| Some(origin(root, root.definitions.tags.get_key_value(&wrong.tag)?.0).0)).collect()
 }
 
 /// Decides what to ask for; `lists` are the tags of repositories and `abroad` the locks of other remotes, as far as they
 /// were read.
 pub fn plan<'a>(root: &'a Root, question: &Question<'_>, lists: &Lists, abroad: &'a Abroad) -> Plan<'a> {
-    let tags = &root.definitions.tags;
     let sources = sources(root, question);
-    let mut plan = Plan {
-        asked: tags.keys().filter(|id| sources.contains(origin(root, id))).cloned().collect(),
-        ..Plan::default()
-    };
+    let is_asked = |(id, tag): &(&'a TagId, &'a Tag)| sources.contains_key(end(root, (id, Some(tag))).0);
+    let asked = root.definitions.tags.iter().filter(is_asked).map(|(id, _)| id.clone()).collect();
+    let mut plan = Plan { asked, ..Plan::default() };
     let mut by_image: BTreeMap<(Cow<'a, ImageRef>, Option<&'a Digest>), Vec<Want<'a>>> = BTreeMap::new();
-    for id in sources {
-        let Some(tag) = tags.get(id) else {
+    for (id, tag) in sources {
+        let Some(tag) = tag else {
             plan.failed.extend(undiscovered(root, id, lists).map(|error| (id.clone(), error)));
             continue;
         };
@@ -316,7 +317,7 @@ mod tests {
         };
         let before = Root::read(&files(STREAM)).unwrap();
         let pins = before.definitions.tags.iter().map(|(id, tag)| {
-            let Source::Image { image, .. } = &before.definitions.tags[origin(&before, id)].source else {
+            let Source::Image { image, .. } = &before.definitions.tags[origin(&before, id).0].source else {
                 panic!("{id} ends at no image");
             };
             (id.clone(), Pin { follow: tag.source.followed(), ..pin(&image.to_string()) })
@@ -388,7 +389,7 @@ mod tests {
         let schedule = ScheduleState { last: NOON.parse().unwrap(), retry: Vec::new() };
         let now = NOON.parse().unwrap();
         let due = Question { imports: Imports::Due, only: None, shard: None, schedule: Some(&schedule), now };
-        let asked = |question| repositories(&root, &question).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let asked = |question| ahead(&root, &question).repositories.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(asked(due), ["one.example/a", "three.example/c"]);
         assert_eq!(asked(Question { imports: Imports::None, ..due }), Vec::<String>::new());
         let all = Question { imports: Imports::All, ..due };

@@ -7,22 +7,33 @@ use crate::image::TagId;
 use crate::root::{NoSuchTag, Root};
 use crate::settings::globs::TagGlobs;
 use crate::shard::Shard;
-use crate::stream::Source;
+use crate::stream::{Source, Tag};
+
+/// A tag that follows none, with its definition; what is still to be discovered has none.
+pub type End<'a> = (&'a TagId, Option<&'a Tag>);
 
 /// The tag at the end of what `id` follows.
-pub fn origin<'a>(root: &'a Root, id: &'a TagId) -> &'a TagId {
-    let mut at = id;
-    while let Some(Source::Follow(next)) = root.definitions.tags.get(at).map(|tag| &tag.source) {
-        at = next;
+pub fn origin<'a>(root: &'a Root, id: &'a TagId) -> End<'a> {
+    end(root, (id, root.definitions.tags.get(id)))
+}
+
+/// The tag at the end of what a tag follows that was looked up already.
+pub fn end<'a>(root: &'a Root, tag: End<'a>) -> End<'a> {
+    let mut at = tag;
+    while let Some(Source::Follow(next)) = at.1.map(|tag| &tag.source) {
+        at = (next, root.definitions.tags.get(next));
     }
     at
 }
 
 /// Whether the share of `shard` has the tag at the end of what `id` follows; without a shard it has all.
 pub fn has(root: &Root, shard: Option<Shard>, id: &TagId) -> bool {
-    let Some(shard) = shard else { return true };
-    let id = origin(root, id);
-    match root.definitions.tags.get(id).map(|tag| &tag.source) {
+    shard.is_none_or(|shard| has_end(root, shard, origin(root, id)))
+}
+
+/// Whether the share of `shard` has a tag that follows none.
+pub fn has_end(root: &Root, shard: Shard, (id, tag): End<'_>) -> bool {
+    match tag.map(|tag| &tag.source) {
         Some(Source::Image { image, .. }) => shard.has(image.repository()),
         Some(Source::Chosen { repository, .. }) => shard.has(repository),
         // Which repository it stands for only the other lock can tell; a stream is mostly of one.
@@ -49,9 +60,9 @@ pub fn names(root: &Root, shard: Option<Shard>, only: &TagGlobs) -> Result<(), N
 /// What a person should know of a pass over a share: how much of the root it is.
 pub fn note(root: &Root, shard: Option<Shard>) -> Option<String> {
     let shard = shard?;
-    let ids = || root.definitions.tags.keys();
-    let own = ids().filter(|id| has(root, Some(shard), id)).count();
-    Some(format!("this is shard {shard}, which has {own} of {} tags", ids().count()))
+    let tags = &root.definitions.tags;
+    let own = tags.iter().filter(|(id, tag)| has_end(root, shard, end(root, (id, Some(tag))))).count();
+    Some(format!("this is shard {shard}, which has {own} of {} tags", tags.len()))
 }
 
 #[cfg(test)]

@@ -27,13 +27,13 @@ pub fn roll_back(root: &Root, committed: &Lock, id: &TagId, to: Pin, now: Timest
     let image = to.image.clone();
     lock.pins.insert(id.clone(), Pin { previous: previous(id, &digest), ..to });
     let mut moved = BTreeSet::from([id.clone()]);
-    for other in follow::order(&root.definitions) {
-        let Some(tag) = root.definitions.tags.get(&other) else { continue };
+    for other in follow::followers(&root.definitions) {
+        let Some(tag) = root.definitions.tags.get(other) else { continue };
         let Source::Follow(target) = &tag.source else { continue };
         let stays =
             tag.adoption.as_ref().is_some_and(|rules| rules.holds(now).is_some() || rules.reject.contains(&digest));
-        let Some(pin) = lock.pins.get_mut(&other) else { continue };
-        if other == *id || stays || !moved.contains(target) || pin.digest != bad {
+        let Some(pin) = lock.pins.get_mut(other) else { continue };
+        if other == id || stays || !moved.contains(target) || pin.digest != bad {
             continue;
         }
         *pin = Pin {
@@ -42,9 +42,9 @@ pub fn roll_back(root: &Root, committed: &Lock, id: &TagId, to: Pin, now: Timest
             digest: digest.clone(),
             index: None,
             details: Details::default(),
-            previous: previous(&other, &digest),
+            previous: previous(other, &digest),
         };
-        moved.insert(other);
+        moved.insert(other.clone());
     }
     lock
 }

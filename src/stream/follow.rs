@@ -40,23 +40,28 @@ pub(crate) struct Known<'a> {
     pub(crate) remotes: Option<&'a BTreeMap<RemoteName, RemoteSettings>>,
 }
 
-/// All tags, each after the one it follows, and otherwise in the order of their names.
+/// All tags: those that follow none in the order of their names, then [`followers`].
+pub fn order(definitions: &Definitions) -> Vec<TagId> {
+    let others = definitions.tags.iter().filter(|(_, tag)| !matches!(tag.source, Source::Follow(_)));
+    others.map(|(id, _)| id).chain(followers(definitions)).cloned().collect()
+}
+
+/// The tags that follow another one of the root, each after the one it follows, and otherwise in the order of their names.
 ///
 /// Of a cycle, which no root that was read has, no tag is in the answer.
-pub fn order(definitions: &Definitions) -> Vec<TagId> {
-    let mut order = Vec::with_capacity(definitions.tags.len());
-    let mut seen: HashSet<&TagId> = HashSet::with_capacity(definitions.tags.len());
-    for tag in definitions.tags.keys() {
+pub fn followers(definitions: &Definitions) -> Vec<&TagId> {
+    let mut order = Vec::new();
+    let mut seen: HashSet<&TagId> = HashSet::new();
+    for (tag, _) in definitions.tags.iter().filter(|(_, tag)| matches!(tag.source, Source::Follow(_))) {
         let mut path = Vec::new();
-        let mut next = Some(tag);
-        // What is followed may be one that is still to be discovered.
-        while let Some(tag) = next.filter(|tag| definitions.tags.contains_key(*tag) && seen.insert(*tag)) {
-            path.push(tag);
-            next = followed(definitions, tag);
+        let mut next = tag;
+        while let Some(target) = followed(definitions, next).filter(|_| seen.insert(next)) {
+            path.push(next);
+            next = target;
         }
-        // A path that ends on itself is a cycle; one that ends on an earlier path goes on from there.
-        let turn = next.and_then(|tag| path.iter().position(|known| *known == tag)).map_or(path.len(), |at| at);
-        order.extend(path[..turn].iter().rev().copied().cloned());
+        // A path that ends on itself is a cycle; one that ends on an earlier path, or at an image, goes on from there.
+        let turn = path.iter().position(|known| *known == next).unwrap_or(path.len());
+        order.extend(path[..turn].iter().rev());
     }
     order
 }

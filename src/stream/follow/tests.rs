@@ -39,7 +39,7 @@ fn check_order(streams: &str, expected: &str) {
 
 #[test]
 fn a_tag_comes_after_what_it_follows_over_any_number_of_hops() {
-    check_order("a w>x x>b:y z\nb y>c:z\nc z", "c:z b:y a:x a:w a:z");
+    check_order("a w>x x>b:y z\nb y>c:z\nc z", "a:z c:z b:y a:x a:w");
     check_order("a x>y y z>y", "a:y a:x a:z");
     check_order("", "");
 }
