@@ -48,6 +48,7 @@ use carried::{Carried, Told};
 use consult::Consulted;
 use fetch::Fetched;
 use list::{Listed, Lists};
+use load::Routes;
 use pin::{Failures, Pinned};
 use plan::{Ahead, Question};
 use publish::Published;
@@ -156,13 +157,20 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
     let mut tries = Tries::default();
     let mut carried: Option<Carried> = None;
     let mut earlier = Vec::new();
-    let (fetched, listed, consulted) = (Fetched::default(), Listed::default(), Consulted::default());
+    let (mut fetched, mut listed, mut consulted) = (Fetched::default(), Listed::default(), Consulted::default());
+    let mut routes = Routes::default();
     loop {
         let mut scene = load::load(world, request.branch.as_deref()).await?;
         if request.effect == Effect::Land
             && let Some(sign) = scene.root.settings.git.sign
         {
             world.can_sign(sign).await?;
+        }
+        if scene.routes != routes {
+            // What was said counts only as long as the same are asked in the same way.
+            (fetched, listed, consulted) = (Fetched::default(), Listed::default(), Consulted::default());
+            carried = carried.map(Carried::without_answers);
+            routes = scene.routes.clone();
         }
         let mut memory = Remembered::read(world, request, &scene.sight).await?;
         let is_ready = request.effect != Effect::Land
@@ -326,7 +334,8 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             let whole = request.imports == Imports::Due && request.only.is_none() && !asked.is_empty();
             let due =
                 whole.then(|| remember::Due { shard: request.shard, now, failed: failures.keys().cloned().collect() });
-            let looked = |id: &TagId| asked.contains(id) || scene.root.definitions.follows(id);
+            // A follower of another share may have been seen by others to stand elsewhere meanwhile.
+            let looked = |id: &TagId| asked.contains(id) || scene.root.definitions.follows(id) && is_ours(id);
             // What the history tells needs not be remembered, until it tells that a move was taken back.
             let moved = end_is_ours.then_some((base, &*next));
             let history = if taken.is_some() { History::AtHand } else { History::Unknown };
@@ -336,7 +345,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
                 moved,
                 looked,
                 taken: taken.unwrap_or_default().into_iter().chain(proposed.declined).collect(),
-                waiting: waiting(&kept),
+                waiting: waiting(&kept, is_ours),
                 now,
             };
             if let Err(error) = memory.record(world, &learned).await {
@@ -408,9 +417,9 @@ fn discover(root: &mut Root, lists: &Lists) -> (Vec<String>, Vec<Wrong>) {
     (cut.into_iter().map(note).collect(), definitions.discover.iter().filter_map(error).collect())
 }
 
-/// What waits to be pinned until it has been seen for long enough.
-fn waiting(kept: &BTreeMap<TagId, Waiting>) -> BTreeMap<TagId, Digest> {
-    let soaks = kept.iter().filter(|(_, waiting)| matches!(waiting.kept, Kept::Soaking { .. }));
+/// What waits to be pinned until it has been seen for long enough, of the tags that are ours.
+fn waiting(kept: &BTreeMap<TagId, Waiting>, is_ours: impl Fn(&TagId) -> bool) -> BTreeMap<TagId, Digest> {
+    let soaks = kept.iter().filter(|(id, waiting)| matches!(waiting.kept, Kept::Soaking { .. }) && is_ours(id));
     soaks.map(|(id, waiting)| (id.clone(), waiting.digest.clone())).collect()
 }
 

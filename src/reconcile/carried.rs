@@ -83,6 +83,13 @@ impl Carried {
         Self { base, doubt, settled, without_pin, failures, kept }
     }
 
+    /// The same without anything that others said, so that all of it is asked again.
+    #[must_use]
+    pub fn without_answers(self) -> Self {
+        let (settled, without_pin, failures, kept) = Default::default();
+        Self { settled, without_pin, failures, kept, ..self }
+    }
+
     /// Takes out of `plan` what needs not be asked again at the tip that `root` is of, and says what was found of that.
     pub fn spare<'a>(&self, root: &Root, plan: Plan<'a>) -> (Plan<'a>, Told) {
         let is_known = |id: &TagId| self.settles(root, id) || self.has_found(root, id);
@@ -254,6 +261,22 @@ mod tests {
         assert_eq!(before([1, 1], [2, 2]), Some(lock([1, 2])));
         assert_eq!(before([1, 1], [1, 2]), None);
         assert_eq!(before([1, 1], [1, 1]), None);
+    }
+
+    #[test]
+    fn without_answers_all_is_asked_again_and_a_push_still_may_have_landed() {
+        let root = || root("[tags]\na = \"x.example/a:1\"\n");
+        let id: TagId = "s:a".parse().unwrap();
+        let failures: Failures = [(id.clone(), ImportError::new(FailureKind::Network, "down"))].into();
+        let without_pin = [("s:a".parse().unwrap(), found("x.example/a:1").unwrap())].into();
+        let asked = [id].into();
+        let carried = Carried::of(root(), &Lock::default(), &asked, without_pin, (failures, BTreeMap::new()), true);
+        let carried = carried.without_answers();
+        assert!(carried.doubt);
+        let (now, abroad, root) = (jiff::Timestamp::UNIX_EPOCH, Abroad::default(), root());
+        let question = Question { imports: Imports::All, only: None, shard: None, schedule: None, now };
+        let (plan, told) = carried.spare(&root, plan(&root, &question, &Lists::new(), &abroad));
+        assert_eq!((plan.imports.len(), told.findings.len(), told.failures.len()), (1, 0, 0));
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! First step: what stands at the branch's tip. Reads the root, its lock, and the authorities, keys and trusted roots
 //! that it names.
 
+use std::collections::BTreeMap;
+
 use crate::git::Files;
+use crate::image::{RegistryHost, RemoteName};
 use crate::problem::Problems;
 use crate::root::Root;
-use crate::settings::NamedFile;
+use crate::settings::remote::RemoteSettings;
 use crate::settings::verify::AnchorFile;
+use crate::settings::{NamedFile, RegistrySettings, Settings};
 use crate::signature::Trust;
 use crate::world::{Sight, World};
 
@@ -20,6 +24,17 @@ pub struct Scene {
     pub root: Root,
     /// What `verify` trusts.
     pub trust: Trust,
+    /// How registries and other repositories are reached.
+    pub routes: Routes,
+}
+
+/// How registries and other repositories are reached, by one commit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Routes {
+    registries: BTreeMap<RegistryHost, RegistrySettings>,
+    remotes: BTreeMap<RemoteName, RemoteSettings>,
+    /// The PEM files that the settings name.
+    authorities: Files,
 }
 
 /// Reads the root at the tip of `branch`; with none, of the branch that the settings at the remote's `HEAD` name.
@@ -54,7 +69,9 @@ pub async fn at<W: World>(world: &W, sight: Sight) -> Result<Scene, PassError> {
     let authorities = authorities(world, &sight, &root).await?;
     world.prepare(&root.settings, &authorities).map_err(PassError::Registries)?;
     let trust = trust(world, &sight, &root).await?;
-    Ok(Scene { sight, root, trust })
+    let Settings { registries, remotes, .. } = &root.settings;
+    let routes = Routes { registries: registries.clone(), remotes: remotes.clone(), authorities };
+    Ok(Scene { sight, root, trust, routes })
 }
 
 /// The PEM files that the settings name, from the same commit.

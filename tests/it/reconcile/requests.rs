@@ -98,6 +98,29 @@ fn a_refused_push_asks_for_nothing_again_that_had_no_pin() {
 }
 
 #[test]
+fn what_a_mirror_said_that_was_taken_out_meanwhile_is_asked_again() {
+    let mirror = FakeRegistry::start();
+    mirror.push("web", "1", &Image::new(9));
+    let table = format!("[registry.\"{}\"]\nplain-http = true\n", mirror.host());
+    let stage = Stage::new(&format!("mirrors = [\"{}\"]\n{table}", mirror.host()));
+    let digest = stage.push("web:1", 1);
+    stage.commit("streams/web.toml", "[tags]\n1 = \"REGISTRY/web:1\"\n");
+    stage.repo.git(&["branch", "next", "main"]);
+    let settings = format!("[registry.\"{}\"]\nplain-http = true\n", stage.registry.host());
+    let next = stage.repo.commit("next", &[("pinstream.toml", &settings)]);
+    let (repository, mut is_done) = (stage.repo.path(), false);
+    mirror.lie(move |request| {
+        if request.path().contains("/blobs/") && !std::mem::replace(&mut is_done, true) {
+            run(git_in(&repository).args(["update-ref", "refs/heads/main", &next]), b"");
+        }
+        None
+    });
+    stage.ends(0, &[]);
+    assert!(!mirror.requests().is_empty());
+    assert_eq!(stage.pin("web:1").as_deref(), Some(digest.as_str()));
+}
+
+#[test]
 fn ten_tags_of_one_digest_are_fetched_once() {
     let stage = Stage::new("");
     let names: Vec<String> = (0..10).map(|tag| format!("t{tag}")).collect();

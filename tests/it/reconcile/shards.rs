@@ -4,6 +4,7 @@ use pinstream::shard::Shard;
 use serde_json::Value;
 
 use super::stage::{Stage, TELL};
+use crate::support::registry::{FakeRegistry, Image};
 
 /// Repositories of the registry that are in `shard`, of which each test takes as many as it needs. Which are depends on
 /// the registry's port.
@@ -104,6 +105,42 @@ fn what_a_stream_discovers_is_for_the_shard_of_its_repository() {
     assert_eq!(outcomes(&stage.report(0, &["--shard", "2/2"])), "1.0 not-asked, 1.1 not-asked, newest not-asked");
     assert_eq!(stage.registry.requests().len(), 0);
     assert_eq!(outcomes(&stage.report(0, &["--shard", "1/2"])), "1.0 removed, 1.1 unchanged, newest unchanged");
+}
+
+#[test]
+fn a_shard_says_nothing_of_what_it_saw_of_others_at_an_older_tip() {
+    let other = FakeRegistry::start();
+    let mut stage = Stage::new(&format!("[registry.\"{}\"]\nplain-http = true\n", other.host()));
+    let image = format!("{}:1", of(&stage, "1/2").next().unwrap());
+    stage.push(&image, 1);
+    let second: Shard = "2/2".parse().unwrap();
+    let far = (0..).map(|n| format!("far-{n}")).find(|name| second.has(format!("{}/{name}", other.host()))).unwrap();
+    let move_to = |seed: u64| other.push(&far, "1", &Image::new(seed));
+    move_to(1);
+    let stream = format!(
+        "[tags]\na = \"REGISTRY/{image}\"\nb = \"{}/{far}:1\"\nprod = {{ follow = \"b\", soak = \"2d\" }}\n",
+        other.host()
+    );
+    stage.commit("streams/web.toml", &stream);
+    stage.ends(0, &[]);
+
+    stage.sandbox.env("PINSTREAM_NOW", "2026-11-24T10:00:00Z");
+    move_to(2);
+    stage.ends(0, &["--shard", "2/2"]);
+    // While the first shard waits for its registry, the second one lands something newer.
+    move_to(3);
+    stage.sandbox.env("PINSTREAM_NOW", "2026-11-24T11:00:00Z");
+    let mut late = Some(stage.command(&["--shard", "2/2"]));
+    stage.registry.lie(move |_| {
+        let ended = late.take().map(|mut late| late.output().unwrap());
+        assert!(ended.is_none_or(|ended| ended.status.success()));
+        None
+    });
+    assert_eq!(outcomes(&stage.report(0, &["--shard", "1/2"])), "a unchanged, b not-asked, prod soaking");
+    stage.sandbox.env("PINSTREAM_NOW", "2026-11-24T12:00:00Z");
+    let report = stage.report(0, &["--shard", "2/2"]);
+    let reason = report["tags"][2]["kept"]["reason"].as_str().unwrap();
+    assert_eq!(reason, "seen since 2026-11-24T11:00:00Z, adopted from 2026-11-26T11:00:00Z on");
 }
 
 #[test]
