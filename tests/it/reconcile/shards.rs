@@ -136,7 +136,7 @@ fn a_shard_says_nothing_of_what_it_saw_of_others_at_an_older_tip() {
         assert!(ended.is_none_or(|ended| ended.status.success()));
         None
     });
-    assert_eq!(outcomes(&stage.report(0, &["--shard", "1/2"])), "a unchanged, b not-asked, prod soaking");
+    assert_eq!(outcomes(&stage.report(0, &["--due", "--shard", "1/2"])), "a unchanged, b not-asked, prod soaking");
     stage.sandbox.env("PINSTREAM_NOW", "2026-11-24T12:00:00Z");
     let report = stage.report(0, &["--shard", "2/2"]);
     let reason = report["tags"][2]["kept"]["reason"].as_str().unwrap();
