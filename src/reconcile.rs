@@ -160,7 +160,9 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
     let (mut fetched, mut listed, mut consulted) = (Fetched::default(), Listed::default(), Consulted::default());
     let mut routes = Routes::default();
     loop {
-        let mut scene = load::load(world, request.branch.as_deref()).await?;
+        let mut nothing = None;
+        let known = carried.as_mut().map_or(&mut nothing, |carried| &mut carried.known);
+        let mut scene = load::load(world, request.branch.as_deref(), known).await?;
         if request.effect == Effect::Land
             && let Some(sign) = scene.root.settings.git.sign
         {
@@ -197,7 +199,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         let remembered = memory.state.memory.clone();
         let judge = Judge { now, memory: &remembered };
         let (plan, told) = match &carried {
-            Some(carried) => carried.spare(&scene.root, plan),
+            Some(carried) => carried.spare((&scene.root, scene.seal), plan),
             None => (plan, Told::default()),
         };
         let basis = Basis { fetched: &fetched, judge: &judge, trust: &scene.trust };
@@ -253,7 +255,8 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             Published::Landed(commit) => landed = Some(commit),
             Published::Again { doubt, reason } => {
                 let next = next.into_owned();
-                carried = Some(Carried::of(scene.root, &next, &asked, without_pin, (failures, kept), doubt));
+                carried =
+                    Some(Carried::of((scene.root, scene.seal), &next, &asked, without_pin, (failures, kept), doubt));
                 tries.again(world, &reason).await?;
                 continue;
             }
@@ -276,7 +279,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         if let Some(reason) = proposed.again {
             earlier = proposed.rows;
             let next = next.into_owned();
-            carried = Some(Carried::of(scene.root, &next, &asked, without_pin, (failures, kept), false));
+            carried = Some(Carried::of((scene.root, scene.seal), &next, &asked, without_pin, (failures, kept), false));
             tries.again(world, &reason).await?;
             continue;
         }

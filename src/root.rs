@@ -6,6 +6,8 @@ pub mod rollback;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::git::{self, Files};
 use crate::image::{ImageRef, RegistryHost, StreamName, TagId, TagName};
 use crate::lock::{self, Lock};
@@ -34,6 +36,35 @@ pub struct Root {
     pub definitions: Definitions,
     /// `pinstream.lock`; empty where there is none.
     pub lock: Lock,
+}
+
+/// What all files of a root but its lock hold, as one number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seal([u8; 32]);
+
+impl Seal {
+    /// That of `files`.
+    pub fn of(files: &Files) -> Self {
+        let mut hash = Sha256::new();
+        for (path, bytes) in files.iter().filter(|(path, _)| *path != lock::FILE_NAME) {
+            for part in [path.as_bytes(), bytes] {
+                hash.update(part.len().to_be_bytes());
+                hash.update(part);
+            }
+        }
+        Self(hash.finalize().into())
+    }
+}
+
+/// A root without its lock, and which files say so.
+#[derive(Debug)]
+pub struct Defined {
+    /// Of the files.
+    pub seal: Seal,
+    /// `pinstream.toml`
+    pub settings: Settings,
+    /// `streams/**/*.toml`
+    pub definitions: Definitions,
 }
 
 /// A word that should name tags and names none.
@@ -79,6 +110,29 @@ impl Root {
     /// # Errors
     /// Every problem of every file.
     pub fn read(files: &Files) -> Result<Self, Problems> {
+        let mut root = Self::read_all(files)?;
+        root.expand(|_, _| None);
+        Ok(root)
+    }
+
+    /// The same where some of it may have been read before: what is `known` is taken, if it is of the same `seal`, which
+    /// is that of `files`.
+    ///
+    /// # Errors
+    /// Every problem of every file.
+    pub fn read_again(files: &Files, seal: Seal, known: &mut Option<Defined>) -> Result<Self, Problems> {
+        let mut root = match known.take_if(|known| known.seal == seal) {
+            Some(Defined { settings, definitions, .. }) => {
+                let lock = read_lock(files).map_err(Problems)?;
+                Self { settings, definitions, lock }
+            }
+            None => Self::read_all(files)?,
+        };
+        root.expand(|_, _| None);
+        Ok(root)
+    }
+
+    fn read_all(files: &Files) -> Result<Self, Problems> {
         let mut schedules = Schedules::default();
         let (settings, mut problems) = read_settings(files, &mut schedules);
         let whole = problems.is_empty();
@@ -90,9 +144,7 @@ impl Root {
         problems.extend(found);
         let lock = read_lock(files).map_err(|found| problems.extend(found)).unwrap_or_default();
         Problems::none_or(problems)?;
-        let mut root = Self { settings, definitions, lock };
-        root.expand(|_, _| None);
-        Ok(root)
+        Ok(Self { settings, definitions, lock })
     }
 
     /// Replaces the tags that streams discover by those of the repositories that `listed` knows, and of the lock for

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::image::TagId;
 use crate::lock::Lock;
 use crate::proposal::{changed, with};
-use crate::root::Root;
+use crate::root::{Defined, Root, Seal};
 use crate::settings::adoption::Waiting;
-use crate::stream::{Source, Tag};
+use crate::stream::Source;
 
 use super::pin::Failures;
 use super::plan::Plan;
@@ -21,10 +21,14 @@ pub struct Carried {
     base: Lock,
     /// Whether it may have landed after all.
     pub doubt: bool,
-    /// The tags whose pins are as they should be, or could not be imported, with the definitions they had.
-    settled: BTreeMap<TagId, Tag>,
-    /// What was found of tags that had no pin, with the definitions they had.
-    without_pin: BTreeMap<TagId, (Tag, Finding)>,
+    /// The files it read.
+    seal: Seal,
+    /// The definitions and settings that it went by; none once the next try has taken them, for they are the same.
+    pub known: Option<Defined>,
+    /// The tags whose pins are as they should be, or could not be imported.
+    settled: BTreeSet<TagId>,
+    /// What was found of tags that had no pin.
+    without_pin: BTreeMap<TagId, Finding>,
     /// What failed.
     failures: Failures,
     /// What was found and not moved to.
@@ -65,22 +69,17 @@ impl Carried {
     /// about to move is asked again, whoever else moved it or not: a pin that is what it was may have been somewhere else
     /// and back, and then what we saw is the older.
     pub fn of(
-        root: Root,
+        (root, seal): (Root, Seal),
         next: &Lock,
         asked: &BTreeSet<TagId>,
         without_pin: BTreeMap<TagId, Finding>,
         (failures, kept): (Failures, BTreeMap<TagId, Waiting>),
         doubt: bool,
     ) -> Self {
-        let Root { lock: base, definitions, .. } = root;
-        let defined = |(id, finding): (TagId, Finding)| {
-            let tag = definitions.tags.get(&id)?.clone();
-            Some((id, (tag, finding)))
-        };
-        let without_pin = without_pin.into_iter().filter_map(defined).collect();
-        let mut settled = definitions.tags;
-        settled.retain(|id, _| asked.contains(id) && next.pins.get(id) == base.pins.get(id));
-        Self { base, doubt, settled, without_pin, failures, kept }
+        let Root { lock: base, settings, definitions } = root;
+        let settled = asked.iter().filter(|id| next.pins.get(*id) == base.pins.get(*id)).cloned().collect();
+        let known = Some(Defined { seal, settings, definitions });
+        Self { base, doubt, seal, known, settled, without_pin, failures, kept }
     }
 
     /// The same without anything that others said, so that all of it is asked again.
@@ -90,15 +89,19 @@ impl Carried {
         Self { settled, without_pin, failures, kept, ..self }
     }
 
-    /// Takes out of `plan` what needs not be asked again at the tip that `root` is of, and says what was found of that.
-    pub fn spare<'a>(&self, root: &Root, plan: Plan<'a>) -> (Plan<'a>, Told) {
-        let is_known = |id: &TagId| self.settles(root, id) || self.has_found(root, id);
+    /// Takes out of `plan` what needs not be asked again at the tip that the root is of, and says what was found of that.
+    pub fn spare<'a>(&self, (root, seal): (&Root, Seal), plan: Plan<'a>) -> (Plan<'a>, Told) {
+        let is_defined_as_before = |id: &TagId| match &self.known {
+            Some(known) => known.definitions.tags.get(id) == root.definitions.tags.get(id),
+            None => self.seal == seal,
+        };
+        let is_known = |id: &TagId| (self.settles(root, id) || self.has_found(root, id)) && is_defined_as_before(id);
         let plan = plan.without(is_known);
         let again = plan.asked_for();
         let is_carried = |id: &TagId| !again.contains(id) && is_known(id);
         let found = self.without_pin.iter().filter(|(id, _)| is_carried(id));
         let mut told = Told {
-            findings: found.map(|(id, (_, finding))| (id.clone(), Ok(finding.clone()))).collect(),
+            findings: found.map(|(id, finding)| (id.clone(), Ok(finding.clone()))).collect(),
             failures: self.failures.clone(),
             kept: self.kept.clone(),
         };
@@ -115,18 +118,14 @@ impl Carried {
         (!ours.is_empty()).then(|| with(next, &self.base, &ours))
     }
 
-    /// Whether `id` is as it should be under the definitions of `root`. A pin that somebody changed meanwhile is not the
-    /// one that was seen to be right.
+    /// Whether `id` was as it should be. A pin that somebody changed meanwhile is not the one that was seen to be right.
     fn settles(&self, root: &Root, id: &TagId) -> bool {
-        self.settled.contains_key(id)
-            && self.settled.get(id) == root.definitions.tags.get(id)
-            && self.base.pins.get(id) == root.lock.pins.get(id)
+        self.settled.contains(id) && self.base.pins.get(id) == root.lock.pins.get(id)
     }
 
     /// Whether it is known what `id` is to be pinned to, and nobody pinned it meanwhile.
     fn has_found(&self, root: &Root, id: &TagId) -> bool {
-        let same = |(tag, _): &(Tag, Finding)| root.definitions.tags.get(id) == Some(tag);
-        !root.lock.pins.contains_key(id) && self.without_pin.get(id).is_some_and(same)
+        self.without_pin.contains_key(id) && !root.lock.pins.contains_key(id)
     }
 }
 
@@ -205,14 +204,14 @@ mod tests {
         let mut moved = next.clone();
         moved.pins.values_mut().for_each(|pin| pin.digest = digest(2));
         let none = (Failures::new(), BTreeMap::new());
-        let carried = Carried::of(base, &moved, &all.into(), without_pin, none, false);
+        let carried = Carried::of((base, Seal::default()), &moved, &all.into(), without_pin, none, false);
 
         let mut tip = root(stream);
         tip.lock = lock(at_tip);
         let now = jiff::Timestamp::UNIX_EPOCH;
         let question = Question { imports: Imports::All, only: None, shard: None, schedule: None, now };
         let abroad = Abroad::default();
-        let (plan, told) = carried.spare(&tip, plan(&tip, &question, &Lists::new(), &abroad));
+        let (plan, told) = carried.spare((&tip, Seal::default()), plan(&tip, &question, &Lists::new(), &abroad));
         assert_eq!(plan.imports.iter().map(|import| import.image.to_string()).collect::<Vec<_>>(), asked);
         assert_eq!(told.findings.keys().map(|id| id.tag.as_str()).collect::<Vec<_>>(), known);
     }
@@ -255,12 +254,31 @@ mod tests {
         let before = |base: [u8; 2], next: [u8; 2]| {
             let base = Root { lock: lock(base), ..Root::default() };
             let none = (Failures::new(), BTreeMap::new());
-            let carried = Carried::of(base, &Lock::default(), &BTreeSet::new(), BTreeMap::new(), none, true);
+            let carried =
+                Carried::of((base, Seal::default()), &Lock::default(), &BTreeSet::new(), BTreeMap::new(), none, true);
             carried.before(&lock(next), |id| id.tag.as_str() == "ours")
         };
         assert_eq!(before([1, 1], [2, 2]), Some(lock([1, 2])));
         assert_eq!(before([1, 1], [1, 2]), None);
         assert_eq!(before([1, 1], [1, 1]), None);
+    }
+
+    #[test]
+    fn where_its_definitions_were_taken_the_files_are_the_same_or_nothing_is_known() {
+        let root = || root("[tags]\na = \"x.example/a:1\"\n");
+        let (sealed, other) = (Seal::of(&[("a".to_owned(), Vec::new())].into()), Seal::default());
+        let found = [("s:a".parse().unwrap(), found("x.example/a:1").unwrap())].into();
+        let none = (Failures::new(), BTreeMap::new());
+        let mut carried = Carried::of((root(), sealed), &Lock::default(), &BTreeSet::new(), found, none, false);
+        let (now, abroad, root) = (jiff::Timestamp::UNIX_EPOCH, Abroad::default(), root());
+        let question = Question { imports: Imports::All, only: None, shard: None, schedule: None, now };
+        let asks = |carried: &Carried, seal: Seal| {
+            carried.spare((&root, seal), plan(&root, &question, &Lists::new(), &abroad)).0.imports.len()
+        };
+        // As long as it has them, they are compared tag by tag.
+        assert_eq!((asks(&carried, sealed), asks(&carried, other)), (0, 0));
+        carried.known = None;
+        assert_eq!((asks(&carried, sealed), asks(&carried, other)), (0, 1));
     }
 
     #[test]
@@ -270,12 +288,19 @@ mod tests {
         let failures: Failures = [(id.clone(), ImportError::new(FailureKind::Network, "down"))].into();
         let without_pin = [("s:a".parse().unwrap(), found("x.example/a:1").unwrap())].into();
         let asked = [id].into();
-        let carried = Carried::of(root(), &Lock::default(), &asked, without_pin, (failures, BTreeMap::new()), true);
+        let carried = Carried::of(
+            (root(), Seal::default()),
+            &Lock::default(),
+            &asked,
+            without_pin,
+            (failures, BTreeMap::new()),
+            true,
+        );
         let carried = carried.without_answers();
         assert!(carried.doubt);
         let (now, abroad, root) = (jiff::Timestamp::UNIX_EPOCH, Abroad::default(), root());
         let question = Question { imports: Imports::All, only: None, shard: None, schedule: None, now };
-        let (plan, told) = carried.spare(&root, plan(&root, &question, &Lists::new(), &abroad));
+        let (plan, told) = carried.spare((&root, Seal::default()), plan(&root, &question, &Lists::new(), &abroad));
         assert_eq!((plan.imports.len(), told.findings.len(), told.failures.len()), (1, 0, 0));
     }
 
@@ -285,9 +310,15 @@ mod tests {
         let id: TagId = "s:a".parse().unwrap();
         let failures: Failures = [(id.clone(), ImportError::new(FailureKind::Network, "down"))].into();
         let asked = [id.clone()].into();
-        let carried =
-            Carried::of(root(), &Lock::default(), &asked, BTreeMap::new(), (failures, BTreeMap::new()), false);
-        let (plan, told) = carried.spare(&root(), Plan::default());
+        let carried = Carried::of(
+            (root(), Seal::default()),
+            &Lock::default(),
+            &asked,
+            BTreeMap::new(),
+            (failures, BTreeMap::new()),
+            false,
+        );
+        let (plan, told) = carried.spare((&root(), Seal::default()), Plan::default());
         assert_eq!((plan.imports.len(), told.failures.len()), (0, 1));
     }
 }

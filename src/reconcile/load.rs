@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::git::Files;
 use crate::image::{RegistryHost, RemoteName};
 use crate::problem::Problems;
-use crate::root::Root;
+use crate::root::{Defined, Root, Seal};
 use crate::settings::remote::RemoteSettings;
 use crate::settings::verify::AnchorFile;
 use crate::settings::{NamedFile, RegistrySettings, Settings};
@@ -26,6 +26,8 @@ pub struct Scene {
     pub trust: Trust,
     /// How registries and other repositories are reached.
     pub routes: Routes,
+    /// Of the files that it was read from.
+    pub seal: Seal,
 }
 
 /// How registries and other repositories are reached, by one commit.
@@ -37,16 +39,17 @@ pub struct Routes {
     authorities: Files,
 }
 
-/// Reads the root at the tip of `branch`; with none, of the branch that the settings at the remote's `HEAD` name.
+/// Reads the root at the tip of `branch`; with none, of the branch that the settings at the remote's `HEAD` name. What is
+/// `known` from an earlier try is taken, where that has not changed.
 ///
 /// # Errors
 /// Every problem of its files, or what stopped the remote.
-pub async fn load<W: World>(world: &W, branch: Option<&str>) -> Result<Scene, PassError> {
-    let scene = at(world, world.look(branch).await?).await?;
+pub async fn load<W: World>(world: &W, branch: Option<&str>, known: &mut Option<Defined>) -> Result<Scene, PassError> {
+    let scene = at(world, world.look(branch).await?, known).await?;
     match &scene.root.settings.git.branch {
         Some(named) if branch.is_none() && *named != scene.sight.branch => {
             let sight = world.look(Some(named)).await?;
-            at(world, sight).await
+            at(world, sight, known).await
         }
         _ => Ok(scene),
     }
@@ -62,16 +65,17 @@ pub fn note(scene: &Scene, branch: Option<&str>) -> Option<String> {
 ///
 /// # Errors
 /// Every problem of its files, or what stopped the remote.
-pub async fn at<W: World>(world: &W, sight: Sight) -> Result<Scene, PassError> {
+pub async fn at<W: World>(world: &W, sight: Sight, known: &mut Option<Defined>) -> Result<Scene, PassError> {
     let files = world.read(&sight.tip).await?;
-    let root = Root::read(&files)?;
+    let seal = Seal::of(&files);
+    let root = Root::read_again(&files, seal, known)?;
     drop(files);
     let authorities = authorities(world, &sight, &root).await?;
     world.prepare(&root.settings, &authorities).map_err(PassError::Registries)?;
     let trust = trust(world, &sight, &root).await?;
     let Settings { registries, remotes, .. } = &root.settings;
     let routes = Routes { registries: registries.clone(), remotes: remotes.clone(), authorities };
-    Ok(Scene { sight, root, trust, routes })
+    Ok(Scene { sight, root, trust, routes, seal })
 }
 
 /// The PEM files that the settings name, from the same commit.

@@ -185,7 +185,7 @@ async fn look_after<W: World>(world: &W, memory: &mut Remembered, at: AtTip) -> 
     if sight.tip == at.tip {
         return Ok(at);
     }
-    let scene = load::at(world, sight).await?;
+    let scene = load::at(world, sight, &mut None).await?;
     Ok(AtTip { tip: scene.sight.tip, root: scene.root })
 }
 

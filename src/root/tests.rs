@@ -303,3 +303,35 @@ fn a_target_of_a_tag_that_is_nowhere_is_told_the_nearest() {
       = help: define it in `streams/node.toml`
     ");
 }
+
+#[test]
+fn what_is_known_is_taken_only_where_nothing_but_the_lock_is_another() {
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    let pins = format!(
+        "version = 1\n\n[[pin]]\nstream = \"found\"\ntag = \"2\"\nimage = \"a.example/f:2\"\ndigest = \"{digest}\"\n"
+    );
+    let files = |found: &str, lock: &str| -> Files {
+        [("pinstream.toml", ""), ("streams/found.toml", found), ("pinstream.lock", lock)]
+            .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+            .into()
+    };
+    let first = files("[discover]\nrepository = \"a.example/f\"\n", "version = 1\n");
+    let defined = || {
+        let Root { settings, definitions, .. } = Root::read(&first).unwrap();
+        Defined { seal: Seal::of(&first), settings, definitions }
+    };
+    // What is discovered follows from the lock.
+    let again = files("[discover]\nrepository = \"a.example/f\"\n", &pins);
+    let mut known = Some(defined());
+    let root = Root::read_again(&again, Seal::of(&again), &mut known).unwrap();
+    assert_eq!(root, Root::read(&again).unwrap());
+    assert!(known.is_none() && root.definitions.tags.len() == 1);
+
+    let other = files("[tags]\n2 = \"a.example/f:2\"\n", &pins);
+    let mut known = Some(defined());
+    let root = Root::read_again(&other, Seal::of(&other), &mut known).unwrap();
+    assert_eq!(root, Root::read(&other).unwrap());
+    assert!(known.is_some());
+    let wrong = files("[discover]\nrepository = \"a.example/f\"\n", "version = 9\n");
+    assert!(Root::read_again(&wrong, Seal::of(&wrong), &mut known).is_err());
+}
