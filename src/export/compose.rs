@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::find::{self, Mention, Service};
 use crate::image::ImageRef;
+use crate::problem::lines::Lines;
 use crate::problem::{Problem, SourceFile};
 use crate::target;
 use crate::yaml::write::Tree;
@@ -35,7 +36,7 @@ pub(super) fn text(files: &[Arc<SourceFile>], pins: &[Pinned<'_>]) -> Result<Exp
         let image = match image(file, &mention) {
             Ok(image) => image,
             Err(why) => {
-                let at = format!("`{}`, line {}", file.path, mention.line(file));
+                let at = format!("`{}`, line {}", file.path, mention.line(&Lines::of(&file.text)));
                 notes.push(format!("{at}: the image of the service `{name}` is left as it is: {why}"));
                 continue;
             }

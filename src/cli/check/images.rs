@@ -6,6 +6,7 @@ use std::io::Write as _;
 use crate::escape;
 use crate::find::Mention;
 use crate::problem::SourceFile;
+use crate::problem::lines::Lines;
 use crate::report::finding::{Finding, Level, Place, Rule, Subject};
 use crate::root::Root;
 use crate::root::cover::Cover;
@@ -38,17 +39,18 @@ pub(super) fn look(context: &Context, folder: &Folder, root: &Root) -> Result<Ve
     }
     let cover = Cover::of(root);
     let of = |manifest: &Manifest| {
-        let images = manifest.mentions.iter().filter_map(|mention| wrong(&cover, &manifest.file, mention));
+        let lines = Lines::of(&manifest.file.text);
+        let images = manifest.mentions.iter().filter_map(|mention| wrong(&cover, (&manifest.file, &lines), mention));
         images.collect::<Vec<_>>()
     };
     Ok(looked.files.iter().flat_map(of).collect())
 }
 
 /// The image of a place, where it is one that can be told and is not as it should be.
-fn wrong(cover: &Cover<'_>, file: &SourceFile, mention: &Mention) -> Option<Image> {
+fn wrong(cover: &Cover<'_>, (file, lines): (&SourceFile, &Lines), mention: &Mention) -> Option<Image> {
     let image = mention.image.as_ref().ok()?;
     let (is_covered, is_pinned) = (cover.has(image), image.digest().is_some());
-    let (file, line) = (file.path.clone(), mention.line(file));
+    let (file, line) = (file.path.clone(), mention.line(lines));
     let found = Image { file, line, written: mention.text.clone(), is_covered, is_pinned };
     (!is_covered || !is_pinned).then_some(found)
 }

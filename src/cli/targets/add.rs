@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::escape;
 use crate::image::{ImageRef, StreamName, TagId};
+use crate::problem::lines::Lines;
 use crate::report::exit::Exit;
 use crate::root::Root;
 use crate::root::cover::Cover;
@@ -124,10 +125,10 @@ fn find<'a>(root: &Root, cover: &Cover<'a>, looked: &'a Looked) -> Found<'a> {
             .map(|mention| mention.image.as_ref().map(|image| cover.tags(image)).unwrap_or_default())
             .collect();
         let wanted: Vec<Option<TagId>> = tags.iter().map(|tags| tags.first().map(|id| TagId::clone(id))).collect();
-        let targets = &root.settings.targets;
+        let (targets, lines) = (&root.settings.targets, Lines::of(&file.text));
         let asked = Asked { file, kind: *kind, mentions, wanted: &wanted, targets, pins: &pins };
         for ((mention, tags), proposal) in mentions.iter().zip(tags).zip(propose(&asked)) {
-            let at = format!("{}:{}", file.path, mention.line(file));
+            let at = format!("{}:{}", file.path, mention.line(&lines));
             let row = |why: &str| [at.clone(), escape::terminal(&mention.text), why.to_owned()];
             if let (Proposal::New(_) | Proposal::Shared, Ok(image), [_, _, ..]) = (&proposal, &mention.image, &tags[..])
             {

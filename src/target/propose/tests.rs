@@ -1,6 +1,7 @@
 //! A file's text, and the targets that are proposed for the images in it.
 
 use super::*;
+use crate::problem::lines::Lines;
 use crate::settings;
 use crate::target::Editing;
 
@@ -26,7 +27,8 @@ fn proposed(path: &str, text: &str, targets: &[Target]) -> Vec<(usize, Proposal)
     let mentions = kind.find(&file).unwrap();
     let wanted: Vec<_> = mentions.iter().map(wanted).collect();
     let asked = Asked { file: &file, kind, mentions: &mentions, wanted: &wanted, targets, pins: &pins };
-    mentions.iter().map(|mention| mention.line(&file)).zip(propose(&asked)).collect()
+    let lines = Lines::of(text);
+    mentions.iter().map(|mention| mention.line(&lines)).zip(propose(&asked)).collect()
 }
 
 /// What is proposed for a file: the targets are read again as they are written, do their work, and leave nothing more to
