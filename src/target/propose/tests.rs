@@ -203,8 +203,8 @@ fn what_several_share_is_left() {
         "compose.yaml",
         "x-a: &a\n  image: python:3\nservices:\n  a: {<<: *a}\n  b: {image: &i 'redis:7'}\n",
         &[
-            &format!("2 ! {}", shared("image").replace("PATH", "compose.yaml")),
-            &format!("5 ! {}", shared("image").replace("PATH", "compose.yaml")),
+            &format!("2 ! {}", shared("services.a.image").replace("PATH", "compose.yaml")),
+            &format!("5 ! {}", shared("services.b.image").replace("PATH", "compose.yaml")),
         ],
     );
     let twins = "kind: Pod\nspec:\n  containers:\n  - image: python:3\n";
