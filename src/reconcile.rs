@@ -158,7 +158,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
     let mut earlier = Vec::new();
     let (fetched, listed, consulted) = (Fetched::default(), Listed::default(), Consulted::default());
     loop {
-        let mut scene = load::load(world, request.branch.as_deref()).await?;
+        let mut scene = load::load(world, &request.root, request.branch.as_deref()).await?;
         if request.effect == Effect::Land
             && let Some(sign) = scene.root.settings.git.sign
         {

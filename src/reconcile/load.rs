@@ -2,10 +2,10 @@
 //! that it names.
 
 use crate::git::Files;
-use crate::problem::Problems;
+use crate::problem::{Problem, Problems};
 use crate::root::Root;
-use crate::settings::NamedFile;
 use crate::settings::verify::AnchorFile;
+use crate::settings::{self, NamedFile};
 use crate::signature::Trust;
 use crate::world::{Sight, World};
 
@@ -22,16 +22,16 @@ pub struct Scene {
     pub trust: Trust,
 }
 
-/// Reads the root at the tip of `branch`; with none, of the branch that the settings at the remote's `HEAD` name.
+/// Reads the root in the folder `root` at the tip of `branch`; with none, of the branch that the settings at the remote's `HEAD` name.
 ///
 /// # Errors
 /// Every problem of its files, or what stopped the remote.
-pub async fn load<W: World>(world: &W, branch: Option<&str>) -> Result<Scene, PassError> {
-    let scene = at(world, world.look(branch).await?).await?;
+pub async fn load<W: World>(world: &W, root: &str, branch: Option<&str>) -> Result<Scene, PassError> {
+    let scene = at(world, root, world.look(branch).await?).await?;
     match &scene.root.settings.git.branch {
         Some(named) if branch.is_none() && *named != scene.sight.branch => {
             let sight = world.look(Some(named)).await?;
-            at(world, sight).await
+            at(world, root, sight).await
         }
         _ => Ok(scene),
     }
@@ -43,18 +43,31 @@ pub fn note(scene: &Scene, branch: Option<&str>) -> Option<String> {
     (named != asked).then(|| format!("this is the branch `{asked}`; `[git] branch` of the settings names `{named}`"))
 }
 
-/// Reads the root at the tip of `sight` and makes its registries known to the world.
+/// Reads the root in the folder `root` at the tip of `sight` and makes its registries known to the world.
 ///
 /// # Errors
 /// Every problem of its files, or what stopped the remote.
-pub async fn at<W: World>(world: &W, sight: Sight) -> Result<Scene, PassError> {
+pub async fn at<W: World>(world: &W, root: &str, sight: Sight) -> Result<Scene, PassError> {
     let files = world.read(&sight.tip).await?;
+    if !files.contains_key(settings::FILE_NAME) && !sight.branch.is_empty() {
+        return Err(PassError::Problems(Problems(vec![no_root(root, &sight.branch)])));
+    }
     let root = Root::read(&files)?;
     drop(files);
     let authorities = authorities(world, &sight, &root).await?;
     world.prepare(&root.settings, &authorities).map_err(PassError::Registries)?;
     let trust = trust(world, &sight, &root).await?;
     Ok(Scene { sight, root, trust })
+}
+
+/// The problem that a folder of a branch is not a root.
+fn no_root(folder: &str, branch: &str) -> Problem {
+    let name = settings::FILE_NAME;
+    let message = match folder {
+        "" => format!("there is no `{name}` at the top of the branch `{branch}`, so it is not a root"),
+        _ => format!("there is no `{folder}/{name}` on the branch `{branch}`, so the folder `{folder}` is not a root"),
+    };
+    Problem::whole(None, message).help("name the folder that has one with `--root`, or commit an empty one")
 }
 
 /// The PEM files that the settings name, from the same commit.
