@@ -17,7 +17,7 @@ pub(super) fn edits(service: Option<&str>, text: &Text, writing: &Writing<'_>) -
     if let Some(name) = service {
         let mut changes = Vec::new();
         let way = Way::of(&["services", name], None);
-        for service in way.follow(text, text.yaml()?)? {
+        for service in way.alone(text, text.yaml()?)? {
             let here = service.span.start..service.span.start;
             let wrong = |message: &str, help: &str| Unfit::Wrong(text.problem(&here, message).help(help));
             if service.get("build").is_some() {

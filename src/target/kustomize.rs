@@ -17,7 +17,7 @@ pub(super) fn edits(name: &str, text: &Text, writing: &Writing<'_>) -> Result<Ve
     let mut changes = Vec::new();
     let pin = writing.pin;
     let way = Way::of(&["images"], Some(("name", name)));
-    for entry in way.follow(text, text.yaml()?)? {
+    for entry in way.alone(text, text.yaml()?)? {
         let here = entry.span.start..entry.span.start;
         let wrong = |message: String, help: &str| Unfit::Wrong(text.problem(&here, message).help(help));
         let repository = pin.image.repository();
@@ -82,6 +82,11 @@ mod tests {
         python(
             "images:\n- name: python\n  newTag: '3'\n",
             "2 ! the image `python` has no `digest` to write over; add a line `digest: \"\"` to the entry",
+        );
+        python(
+            "images:\n- name: python\n- name: python\n",
+            "3 ! `images[name=python]` leads to 2 places of `k.yaml`: line 2, line 3; keep one of them, or let a target `yaml` \
+             name the one that is meant",
         );
         check(
             "kustomize = { path = \"k.yaml\", name = \"web\" }",

@@ -68,14 +68,24 @@ impl Way {
 
     /// The one value it leads to in a file, or each of several where it has a `[*]`.
     pub(super) fn follow(&self, text: &Text, tree: &Tree) -> Result<Vec<Rc<Node>>, Unfit> {
+        let apart = "name one of them, as `[kind=Deployment][metadata.name=web].spec…` for one document of several, or all of \
+                     them with `[*]`";
+        self.reach(text, tree, apart)
+    }
+
+    /// The one value it leads to, where nobody wrote the way: what is there several times cannot be told apart.
+    pub(super) fn alone(&self, text: &Text, tree: &Tree) -> Result<Vec<Rc<Node>>, Unfit> {
+        self.reach(text, tree, "keep one of them, or let a target `yaml` name the one that is meant")
+    }
+
+    /// The value, or values; `apart` says what to do where there are several and one is meant.
+    fn reach(&self, text: &Text, tree: &Tree, apart: &str) -> Result<Vec<Rc<Node>>, Unfit> {
         let at = tree.reach(&self.steps).map_err(|astray| Unfit::Nothing(self.miss(text, &astray)))?;
         let names_several = self.steps.contains(&Step::Each);
         if at.len() > 1 && !names_several {
             let lines = list(at.iter().map(|one| format!("line {}", text.line(one.node.span.start))));
             let message = format!("`{}` leads to {} places of `{}`: {lines}", self.text, at.len(), text.path());
-            let help = "name one of them, as `[kind=Deployment][metadata.name=web].spec…` for one document of several, or \
-                        all of them with `[*]`";
-            return Err(Unfit::Wrong(text.problem(&at[1].node.span, message).help(help)));
+            return Err(Unfit::Wrong(text.problem(&at[1].node.span, message).help(apart)));
         }
         if let Some(shared) = at.iter().find_map(|one| one.shared.clone()) {
             return Err(Unfit::Wrong(text.shared(&shared, self)));
