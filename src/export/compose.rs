@@ -53,7 +53,7 @@ pub(super) fn text(files: &[Arc<SourceFile>], pins: &[Pinned<'_>]) -> Result<Exp
             }
         }
     }
-    let shown = target::list(&files.iter().map(|file| format!("`{}`", file.path)).collect::<Vec<_>>());
+    let shown = target::list(files.iter().map(|file| format!("`{}`", file.path)));
     if services.is_empty() && problems.is_empty() {
         let message = format!("no service of {shown} has the image of a tag that was asked for");
         problems.push(problem(message, "`pinstream tag IMAGE STREAM:TAG` makes a tag of an image"));
