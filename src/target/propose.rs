@@ -12,7 +12,7 @@ use crate::image::{ImageRef, PinnedRef, TagId};
 use crate::problem::{Place, Problem, SourceFile};
 
 use super::part::Part;
-use super::path::FilePath;
+use super::path::{FilePath, PATTERN};
 use super::text::Text;
 use super::tree::Tree;
 use super::way::{self, Way};
@@ -47,6 +47,8 @@ pub enum Proposal {
     Shared,
     /// No target can.
     Unfit(Problem),
+    /// No target can be for its file, not even one for markers.
+    Unnamed(Problem),
 }
 
 /// A place that a target writes over, with what is written.
@@ -57,6 +59,9 @@ struct Hit {
     new: String,
 }
 
+/// A place that may be that of an image, and what is written there where that is known.
+type Candidate = (Kind, Option<Part>);
+
 /// A target that did well, and what it writes over.
 struct Tried {
     target: Target,
@@ -66,26 +71,35 @@ struct Tried {
 
 /// What becomes of each image that a file names.
 pub fn propose(asked: &Asked<'_>) -> Vec<Proposal> {
-    match (FilePath::new(&asked.file.path), Text::new(&asked.file.path, asked.file.text.as_bytes())) {
-        (Ok(path), Some(text)) if !path.is_glob() => Proposing::begin(asked, text, path).finish(),
-        (path, _) => {
-            let message = path.err().map(|error| error.message);
-            let message = message.unwrap_or_else(|| format!("`{}` is not what a target can be for", asked.file.path));
+    match begin(asked) {
+        Ok(proposing) => proposing.finish(),
+        Err(message) => {
             let help = "give the file another name, or write its image elsewhere";
-            let unfit = Problem::whole(Some(asked.file), message).help(help);
-            let unfit =
-                |wanted: &Option<TagId>| wanted.as_ref().map_or(Proposal::None, |_| Proposal::Unfit(unfit.clone()));
-            asked.wanted.iter().map(unfit).collect()
+            let problem = Problem::whole(Some(asked.file), message).help(help);
+            let unnamed = |_: &TagId| Proposal::Unnamed(problem.clone());
+            asked.wanted.iter().map(|wanted| wanted.as_ref().map_or(Proposal::None, unnamed)).collect()
         }
     }
+}
+
+/// The file's text and path as targets have them, or why none can be for it.
+fn begin<'a>(asked: &'a Asked<'a>) -> Result<Proposing<'a>, String> {
+    let name = &asked.file.path;
+    if let Some(c) = name.chars().find(|c| PATTERN.contains(c)) {
+        return Err(format!("`{name}` has `{c}`, which makes a pattern of the path of a target"));
+    }
+    let path = FilePath::new(name).map_err(|error| error.message)?;
+    let text = Text::new(name, asked.file.text.as_bytes());
+    let text = text.ok_or_else(|| format!("`{name}` has a NUL character, and targets are for text"))?;
+    Ok(Proposing::begin(asked, text, path))
 }
 
 struct Proposing<'a> {
     asked: &'a Asked<'a>,
     text: Text,
     path: FilePath,
-    /// The places that may be that of each image, the best first, each with what is written there where that is known.
-    candidates: Vec<Vec<(Kind, Option<Part>)>>,
+    /// The places that may be that of each image, the best first.
+    candidates: Vec<Vec<Candidate>>,
     decided: Decided,
     /// What the targets there are write over, by where it begins.
     there: BTreeMap<usize, Hit>,
@@ -269,9 +283,9 @@ impl<'a> Proposing<'a> {
 }
 
 /// The places that may be those of the images that are asked for.
-fn candidates(asked: &Asked<'_>, text: &Text) -> Vec<Vec<(Kind, Option<Part>)>> {
+fn candidates(asked: &Asked<'_>, text: &Text) -> Vec<Vec<Candidate>> {
     let whole = |kind: Kind| (kind, None);
-    let each = |of: &mut dyn FnMut(usize, &Mention) -> Vec<(Kind, Option<Part>)>| {
+    let each = |of: &mut dyn FnMut(usize, &Mention) -> Vec<Candidate>| {
         let is_wanted = |number: usize| asked.wanted[number].is_some();
         let numbered = asked.mentions.iter().enumerate();
         numbered.map(|(number, mention)| if is_wanted(number) { of(number, mention) } else { Vec::new() }).collect()

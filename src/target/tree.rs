@@ -47,7 +47,7 @@ struct Begun {
 struct Walk {
     at: Rc<[Reached]>,
     /// Where one more step leads.
-    next: HashMap<Step, Walk>,
+    next: HashMap<Step, Self>,
     /// What steps choose from, by what they choose by; none where each has to be looked at.
     sorted: HashMap<By, Option<HashMap<String, Vec<Reached>>>>,
 }

@@ -45,7 +45,9 @@ fn check(path: &str, text: &str, expected: &[&str]) {
             let table = table.trim_start_matches("[[target]]; from = ").trim_end_matches("; ");
             format!("{line} {}", table.replace(&format!("path = \"{path}\""), "PATH"))
         }
-        Proposal::Unfit(problem) => format!("{line} ! {}; {}", problem.message, problem.help.as_deref().unwrap()),
+        Proposal::Unfit(problem) | Proposal::Unnamed(problem) => {
+            format!("{line} ! {}; {}", problem.message, problem.help.as_deref().unwrap())
+        }
     });
     assert_eq!(shown.collect::<Vec<_>>(), expected);
 
@@ -304,12 +306,12 @@ fn a_file_that_no_target_can_name_is_told() {
     check(
         "a*/Dockerfile",
         "FROM python:3\n",
-        &[&format!("1 ! `a*/Dockerfile` is not what a target can be for; {form}")],
+        &[&format!("1 ! `a*/Dockerfile` has `*`, which makes a pattern of the path of a target; {form}")],
     );
     check(
         "ä/Dockerfile",
         "FROM python:3\n",
-        &[&format!("1 ! `ä/Dockerfile` has characters that a path cannot have; {form}")],
+        &[&format!("1 ! `ä/Dockerfile` has `ä` (U+00E4), which the path of a target cannot have; {form}")],
     );
 }
 
