@@ -116,7 +116,7 @@ fn one<'p, 'a>(pins: &[&'p Pinned<'a>]) -> Option<&'p Pinned<'a>> {
 
 /// The tags of `pins` for a message.
 fn named<'p, 'a: 'p>(pins: impl IntoIterator<Item = &'p Pinned<'a>>) -> String {
-    target::list(&pins.into_iter().map(|pinned| format!("`{}`", pinned.id)).collect::<Vec<_>>())
+    target::list(pins.into_iter().map(|pinned| format!("`{}`", pinned.id)).collect::<Vec<_>>())
 }
 
 /// That `pins` are at several digests of `what`, where `why` there is room for one.

@@ -15,6 +15,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::image::{ImageRef, complete};
+use crate::problem::lines::Lines;
 use crate::problem::{Problem, SourceFile};
 use crate::yaml::Node;
 pub use compose::{Service, services};
@@ -107,9 +108,9 @@ impl Mention {
         Self { span: map.span.clone(), decided: map.span.clone(), text, image }
     }
 
-    /// The line it begins in, from 1.
-    pub fn line(&self, file: &SourceFile) -> usize {
-        file.text.get(..self.span.start).unwrap_or_default().matches('\n').count() + 1
+    /// The one of the file's `lines` that it begins in, from 1.
+    pub fn line(&self, lines: &Lines) -> usize {
+        lines.number(self.span.start)
     }
 }
 
@@ -212,9 +213,10 @@ mod tests {
                 return;
             }
         };
+        let lines = Lines::of(text);
         let shown = |mention: &Mention| {
             let written = &text[mention.span.clone()];
-            let line = mention.line(&file);
+            let line = mention.line(&lines);
             match &mention.image {
                 Ok(image) => format!("{line} {written} = {image}"),
                 Err(why) => format!("{line} {written} ! {why}"),

@@ -162,7 +162,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
     loop {
         let mut nothing = None;
         let known = carried.as_mut().map_or(&mut nothing, |carried| &mut carried.known);
-        let mut scene = load::load(world, request.branch.as_deref(), known).await?;
+        let mut scene = load::load(world, &request.root, request.branch.as_deref(), known).await?;
         if request.effect == Effect::Land
             && let Some(sign) = scene.root.settings.git.sign
         {

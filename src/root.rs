@@ -24,6 +24,9 @@ use crate::table::text;
 /// After so many problems no further file is read.
 const PROBLEMS_MAX: usize = 10_000;
 
+/// How the file of a stream becomes smaller, where it is larger than a file may be.
+const SMALLER: &str = "move tags to other streams: each is a file of its own";
+
 /// How many tags are passed from a follower to its image.
 const HOPS_MAX: usize = 1_000;
 
@@ -226,7 +229,7 @@ fn read_settings(files: &Files, schedules: &mut Schedules) -> (Settings, Vec<Pro
             Problem::whole(None, format!("there is no `{}`, so this folder is not a root", settings::FILE_NAME));
         return (Settings::default(), vec![problem.help("name the folder that has one, or write an empty one")]);
     };
-    let (file, problems) = text::definitions(settings::FILE_NAME, bytes);
+    let (file, problems) = text::definitions(settings::FILE_NAME, bytes, settings::SMALLER);
     if problems.is_empty() {
         return settings::validate::settings(&file, schedules);
     }
@@ -259,7 +262,7 @@ fn read_streams(
                 continue;
             }
         };
-        let (file, unfit) = text::definitions(path, bytes);
+        let (file, unfit) = text::definitions(path, bytes, SMALLER);
         if unfit.is_empty() {
             problems.extend(draft.stream(&file, name, &settings.import, schedules));
         } else {

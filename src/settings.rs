@@ -36,6 +36,9 @@ use verify::AnchorFile;
 
 /// The file's name, in its root.
 pub const FILE_NAME: &str = "pinstream.toml";
+/// How it becomes smaller, where it is larger than a file may be.
+pub(crate) const SMALLER: &str = "let one target stand for many, with a pattern as `path` or as a `marker`, or give a folder \
+                                  a `pinstream.toml` of its own";
 
 /// The settings of a root, right in themselves.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -97,7 +100,7 @@ impl NamedFile {
 
 /// Reads `pinstream.toml`; what is wrong stands beside what is right.
 pub fn read(bytes: &[u8]) -> (Settings, Vec<Problem>) {
-    let (file, problems) = text::definitions(FILE_NAME, bytes);
+    let (file, problems) = text::definitions(FILE_NAME, bytes, SMALLER);
     if problems.is_empty() {
         return validate::settings(&file, &mut Schedules::default());
     }

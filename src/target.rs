@@ -18,12 +18,14 @@ mod spot;
 pub(crate) mod table;
 mod text;
 mod toml;
+mod tree;
 mod way;
 mod workflow;
 mod write;
 mod yaml;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::ops::Range;
 
 use crate::image::{PinnedRef, TagId};
@@ -182,12 +184,15 @@ fn in_quotes(text: &Text, node: &Node, new: &str, quotes: impl Fn(&str) -> usize
 }
 
 /// At most ten of `words`.
-pub(crate) fn list(words: &[String]) -> String {
-    match words.split_at_checked(10) {
-        Some((some, [])) => some.join(", "),
-        Some((some, rest)) => format!("{} and {} more", some.join(", "), rest.len()),
-        None => words.join(", "),
-    }
+pub(crate) fn list<Words>(words: Words) -> String
+where
+    Words: IntoIterator<IntoIter: ExactSizeIterator, Item: Display>,
+{
+    const SHOWN: usize = 10;
+    let words = words.into_iter();
+    let more = words.len().saturating_sub(SHOWN);
+    let some: Vec<String> = words.take(SHOWN).map(|word| word.to_string()).collect();
+    if more == 0 { some.join(", ") } else { format!("{} and {more} more", some.join(", ")) }
 }
 
 impl Target {
@@ -229,6 +234,24 @@ impl Target {
     }
 }
 
+/// The files that some targets mean, each with the numbers of its targets; `listed` are those that patterns may mean.
+pub fn files<'a>(
+    targets: impl Iterator<Item = (usize, &'a Target)>,
+    listed: &[String],
+) -> BTreeMap<String, Vec<usize>> {
+    let mut files: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (number, target) in targets {
+        if target.path.is_glob() {
+            for path in listed.iter().filter(|path| target.path.matches(path)) {
+                files.entry(path.clone()).or_default().push(number);
+            }
+        } else {
+            files.entry(target.path.as_str().to_owned()).or_default().push(number);
+        }
+    }
+    files
+}
+
 /// Targets being written into files, one file after the other.
 pub struct Editing<'a> {
     targets: &'a [Target],
@@ -250,17 +273,8 @@ impl<'a> Editing<'a> {
 
     /// The files to look at, each with the numbers of its targets; `listed` are those that patterns may mean.
     pub fn files(&self, listed: &[String]) -> BTreeMap<String, Vec<usize>> {
-        let mut files: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (number, target) in self.targets.iter().enumerate().filter(|(_, target)| self.is_asked_for(target)) {
-            if target.path.is_glob() {
-                for path in listed.iter().filter(|path| target.path.matches(path)) {
-                    files.entry(path.clone()).or_default().push(number);
-                }
-            } else {
-                files.entry(target.path.as_str().to_owned()).or_default().push(number);
-            }
-        }
-        files
+        let numbered = self.targets.iter().enumerate();
+        files(numbered.filter(|(_, target)| self.is_asked_for(target)), listed)
     }
 
     /// The patterns of targets that are asked for.

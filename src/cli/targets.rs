@@ -10,8 +10,9 @@ use crate::image::{Digest, ImageRef, PinnedRef, TagId};
 use crate::report::exit::Exit;
 use crate::root::Root;
 use crate::stream::Source;
-use crate::target::sites::Site;
-use crate::target::{Found, Target};
+use crate::target::path::FilePath;
+use crate::target::sites::{Looked, Site};
+use crate::target::{self, Found, Target};
 use crate::wire::targets::{PlaceV1, TargetsV1};
 use crate::wire::words::TargetStatusV1;
 use crate::world::folder::Folder;
@@ -49,10 +50,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
         return add::run(context, args);
     }
     let (folder, root) = context.root()?;
-    let mut places = Vec::new();
-    for target in &root.settings.targets {
-        places.extend(places_of(&folder, &root, target)?);
-    }
+    let places = places(&folder, &root)?;
     let mut out = context.stdout();
     match args.format {
         Format::Json => write!(out, "{}", TargetsV1::new(places).to_json())?,
@@ -70,25 +68,28 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-/// The places of one target, or that it has none.
-fn places_of(folder: &Folder, root: &Root, target: &Target) -> Result<Vec<PlaceV1>, CliError> {
-    let pins = pins(root);
-    let paths = match target.path.is_glob() {
-        true => folder.paths(std::slice::from_ref(&target.path))?,
-        false => vec![target.path.as_str().to_owned()],
-    };
-    let mut places = Vec::new();
-    for path in &paths {
-        let file = folder.file(path)?;
-        match target.sites(path, file.as_ref().map(|file| file.bytes.as_slice()), &pins) {
-            Ok(sites) => places.extend(sites.into_iter().map(|site| place(root, target, path, site))),
-            Err(problem) => places.push(nowhere(root, target, path, Some(problem.message))),
+/// The places of all targets, in the order of these; one without a place says so. Each file is read once.
+fn places(folder: &Folder, root: &Root) -> Result<Vec<PlaceV1>, CliError> {
+    let (targets, pins) = (&root.settings.targets, pins(root));
+    let globs: Vec<FilePath> =
+        targets.iter().map(|target| &target.path).filter(|path| path.is_glob()).cloned().collect();
+    let listed = if globs.is_empty() { Vec::new() } else { folder.paths(&globs)? };
+    let mut places: Vec<Vec<PlaceV1>> = targets.iter().map(|_| Vec::new()).collect();
+    for (path, numbers) in target::files(targets.iter().enumerate(), &listed) {
+        let file = folder.file(&path)?;
+        let looked = Looked::new(&path, file.as_ref().map(|file| file.bytes.as_slice()));
+        for number in numbers {
+            let target = &targets[number];
+            match target.sites(&looked, &pins) {
+                Ok(sites) => places[number].extend(sites.into_iter().map(|site| place(root, target, &path, site))),
+                Err(problem) => places[number].push(nowhere(root, target, &path, Some(problem.message))),
+            }
         }
     }
-    if places.is_empty() {
+    for (target, places) in targets.iter().zip(&mut places).filter(|(_, places)| places.is_empty()) {
         places.push(nowhere(root, target, target.path.as_str(), None));
     }
-    Ok(places)
+    Ok(places.concat())
 }
 
 fn place(root: &Root, target: &Target, path: &str, site: Site) -> PlaceV1 {

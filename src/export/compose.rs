@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::find::{self, Mention, Service};
 use crate::image::ImageRef;
+use crate::problem::lines::Lines;
 use crate::problem::{Problem, SourceFile};
 use crate::target;
 use crate::yaml::write::Tree;
@@ -35,7 +36,7 @@ pub(super) fn text(files: &[Arc<SourceFile>], pins: &[Pinned<'_>]) -> Result<Exp
         let image = match image(file, &mention) {
             Ok(image) => image,
             Err(why) => {
-                let at = format!("`{}`, line {}", file.path, mention.line(file));
+                let at = format!("`{}`, line {}", file.path, mention.line(&Lines::of(&file.text)));
                 notes.push(format!("{at}: the image of the service `{name}` is left as it is: {why}"));
                 continue;
             }
@@ -52,7 +53,7 @@ pub(super) fn text(files: &[Arc<SourceFile>], pins: &[Pinned<'_>]) -> Result<Exp
             }
         }
     }
-    let shown = target::list(&files.iter().map(|file| format!("`{}`", file.path)).collect::<Vec<_>>());
+    let shown = target::list(files.iter().map(|file| format!("`{}`", file.path)));
     if services.is_empty() && problems.is_empty() {
         let message = format!("no service of {shown} has the image of a tag that was asked for");
         problems.push(problem(message, "`pinstream tag IMAGE STREAM:TAG` makes a tag of an image"));

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 /// Where the lines of a text begin.
-pub(crate) struct Lines(pub(crate) Vec<usize>);
+#[derive(Debug)]
+pub struct Lines(pub(crate) Vec<usize>);
 
 /// A part of a text as programs name it that show lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub struct Span {
 
 impl Lines {
     /// Finds them.
-    pub(crate) fn of(text: &str) -> Self {
+    pub fn of(text: &str) -> Self {
         Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
     }
 

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use crate::git::Files;
 use crate::image::{RegistryHost, RemoteName};
-use crate::problem::Problems;
+use crate::problem::{Problem, Problems};
 use crate::root::{Defined, Root, Seal};
 use crate::settings::remote::RemoteSettings;
 use crate::settings::verify::AnchorFile;
-use crate::settings::{NamedFile, RegistrySettings, Settings};
+use crate::settings::{self, NamedFile, RegistrySettings, Settings};
 use crate::signature::Trust;
 use crate::world::{Sight, World};
 
@@ -39,17 +39,22 @@ pub struct Routes {
     authorities: Files,
 }
 
-/// Reads the root at the tip of `branch`; with none, of the branch that the settings at the remote's `HEAD` name. What is
-/// `known` from an earlier try is taken, where that has not changed.
+/// Reads the root in the folder `root` at the tip of `branch`; with none, of the branch that the settings at the remote's
+/// `HEAD` name. What is `known` from an earlier try is taken, where that has not changed.
 ///
 /// # Errors
 /// Every problem of its files, or what stopped the remote.
-pub async fn load<W: World>(world: &W, branch: Option<&str>, known: &mut Option<Defined>) -> Result<Scene, PassError> {
-    let scene = at(world, world.look(branch).await?, known).await?;
+pub async fn load<W: World>(
+    world: &W,
+    root: &str,
+    branch: Option<&str>,
+    known: &mut Option<Defined>,
+) -> Result<Scene, PassError> {
+    let scene = at(world, root, world.look(branch).await?, known).await?;
     match &scene.root.settings.git.branch {
         Some(named) if branch.is_none() && *named != scene.sight.branch => {
             let sight = world.look(Some(named)).await?;
-            at(world, sight, known).await
+            at(world, root, sight, known).await
         }
         _ => Ok(scene),
     }
@@ -61,12 +66,20 @@ pub fn note(scene: &Scene, branch: Option<&str>) -> Option<String> {
     (named != asked).then(|| format!("this is the branch `{asked}`; `[git] branch` of the settings names `{named}`"))
 }
 
-/// Reads the root at the tip of `sight` and makes its registries known to the world.
+/// Reads the root in the folder `root` at the tip of `sight` and makes its registries known to the world.
 ///
 /// # Errors
 /// Every problem of its files, or what stopped the remote.
-pub async fn at<W: World>(world: &W, sight: Sight, known: &mut Option<Defined>) -> Result<Scene, PassError> {
+pub async fn at<W: World>(
+    world: &W,
+    root: &str,
+    sight: Sight,
+    known: &mut Option<Defined>,
+) -> Result<Scene, PassError> {
     let files = world.read(&sight.tip).await?;
+    if !files.contains_key(settings::FILE_NAME) && !sight.branch.is_empty() {
+        return Err(PassError::Problems(Problems(vec![no_root(root, &sight.branch)])));
+    }
     let seal = Seal::of(&files);
     let root = Root::read_again(&files, seal, known)?;
     drop(files);
@@ -76,6 +89,16 @@ pub async fn at<W: World>(world: &W, sight: Sight, known: &mut Option<Defined>) 
     let Settings { registries, remotes, .. } = &root.settings;
     let routes = Routes { registries: registries.clone(), remotes: remotes.clone(), authorities };
     Ok(Scene { sight, root, trust, routes, seal })
+}
+
+/// The problem that a folder of a branch is not a root.
+fn no_root(folder: &str, branch: &str) -> Problem {
+    let name = settings::FILE_NAME;
+    let message = match folder {
+        "" => format!("there is no `{name}` at the top of the branch `{branch}`, so it is not a root"),
+        _ => format!("there is no `{folder}/{name}` on the branch `{branch}`, so the folder `{folder}` is not a root"),
+    };
+    Problem::whole(None, message).help("name the folder that has one with `--root`, or commit an empty one")
 }
 
 /// The PEM files that the settings name, from the same commit.

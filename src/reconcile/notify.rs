@@ -90,18 +90,18 @@ async fn run_pending<W: World>(
                 return Ok(());
             }
             // Whoever landed something meanwhile saw our claim and left it to us.
-            (at, is_fresh) = (look_after(world, &mut memory, at).await?, true);
+            (at, is_fresh) = (look_after(world, &request.root, &mut memory, at).await?, true);
             continue;
         };
         if memory.is_newer {
-            (at, is_fresh) = (look_after(world, &mut memory, at).await?, true);
+            (at, is_fresh) = (look_after(world, &request.root, &mut memory, at).await?, true);
             continue;
         }
         let name = one.hook.name.clone();
         if let Some(outcome) = hindrance(world, request, &memory.state, &one, runs.get(&name)).await {
             if outcome == HookOutcome::Elsewhere && !is_fresh {
                 // Whoever ran it may have ended since, before what is pending now had landed.
-                (at, is_fresh) = (look_after(world, &mut memory, at).await?, true);
+                (at, is_fresh) = (look_after(world, &request.root, &mut memory, at).await?, true);
                 continue;
             }
             told.rows.push(waiting(&one.hook, one.moves.len(), outcome));
@@ -174,7 +174,7 @@ fn as_left(seen: &Lock, tried: &Lock, tip: &Lock) -> Lock {
 }
 
 /// Reads the state, then the branch: the order on which it rests that no hook is told of what is already past.
-async fn look_after<W: World>(world: &W, memory: &mut Remembered, at: AtTip) -> Result<AtTip, PassError> {
+async fn look_after<W: World>(world: &W, root: &str, memory: &mut Remembered, at: AtTip) -> Result<AtTip, PassError> {
     let known = memory.at.clone();
     let mut sight = memory.refresh(world).await?;
     if memory.at != known {
@@ -185,7 +185,7 @@ async fn look_after<W: World>(world: &W, memory: &mut Remembered, at: AtTip) -> 
     if sight.tip == at.tip {
         return Ok(at);
     }
-    let scene = load::at(world, sight, &mut None).await?;
+    let scene = load::at(world, root, sight, &mut None).await?;
     Ok(AtTip { tip: scene.sight.tip, root: scene.root })
 }
 

@@ -36,6 +36,9 @@ struct PolicyTable {
     remotes: Option<Vec<At<String>>>,
 }
 
+/// How it becomes smaller, where it is larger than a file may be.
+const SMALLER: &str = "let one pattern stand for many names";
+
 /// What repositories may ask for on this machine.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -53,7 +56,7 @@ impl Policy {
     /// # Errors
     /// Every problem of the file.
     pub fn read(path: &str, bytes: &[u8]) -> Result<Self, Problems> {
-        let (file, problems) = text::definitions(path, bytes);
+        let (file, problems) = text::definitions(path, bytes, SMALLER);
         Problems::none_or(problems)?;
         let mut findings = Findings::new(&file);
         let read: Option<Read<PolicyTable>> = crate::table::read(&SHAPE, &mut findings, |_, _| {});

@@ -1,30 +1,30 @@
 //! `compose = { path, service }`: the `image` of a service in a compose file; without `service`, of all that name the
 //! pin's repository.
 
-use std::ops::Range;
+use std::collections::HashMap;
+use std::rc::Rc;
 
-use crate::yaml::Node;
-
-use super::spot::{Spot, of_repository};
+use super::spot::{Spot, Spots};
 use super::text::Text;
+use super::tree::Tree;
 use super::way::Way;
-use super::yaml::{field, write};
+use super::yaml::{field, first_byte, write};
 use super::{Change, Unfit, Writing};
 
 /// What the image of `service` becomes.
 pub(super) fn edits(service: Option<&str>, text: &Text, writing: &Writing<'_>) -> Result<Vec<Change>, Unfit> {
     let new = writing.value(text)?;
-    let documents = text.yaml()?;
     if let Some(name) = service {
         let mut changes = Vec::new();
-        for service in Way::of(&["services", name], None).follow(text, documents)? {
+        let way = Way::of(&["services", name], None);
+        for service in way.alone(text, text.yaml()?)? {
             let here = service.span.start..service.span.start;
             let wrong = |message: &str, help: &str| Unfit::Wrong(text.problem(&here, message).help(help));
             if service.get("build").is_some() {
                 let message = format!("the service `{name}` is built here, and its `image` names what comes out");
                 return Err(wrong(&message, "write a target for the `FROM` of its Dockerfile"));
             }
-            let image = field(text, &service, "image")?;
+            let image = field(text, &way, &service, "image")?;
             let image =
                 image.ok_or_else(|| wrong(&format!("the service `{name}` has no `image`"), "add `image: \"\"`"))?;
             if image.text().is_some_and(|text| text.contains('$')) {
@@ -35,26 +35,39 @@ pub(super) fn edits(service: Option<&str>, text: &Text, writing: &Writing<'_>) -
         }
         return Ok(changes);
     }
-    let mut spots = Vec::new();
-    for document in documents {
+    let spots = text.compose()?.ours(text, writing, "name one with `service = \"…\"`")?;
+    spots.iter().filter_map(|spot| spot.node.as_ref()).map(|node| write(text, node, &new)).collect()
+}
+
+/// The images of all services that are not built here.
+pub(super) fn spots(tree: &Tree) -> Spots {
+    let mut spots = Spots::default();
+    for document in &tree.documents {
         let services = document.get("services").map(|services| services.entries()).unwrap_or_default();
         for (name, service) in services.iter().filter(|(_, service)| service.get("build").is_none()) {
             let Some(image) = service.get("image") else { continue };
             let own = service.entries().iter().any(|(key, _)| key.text() == Some("image"));
             let is_shared = service.anchored || image.anchored || !own;
-            spots.extend(Spot::of(image, "", is_shared.then(|| name.span.clone())));
+            let way = || Way::of(&["services", name.text().unwrap_or_default(), "image"], None);
+            let spot = Spot::of(image, "", is_shared.then(|| (way(), name.span.clone())));
+            spot.into_iter().for_each(|spot| spots.add(Rc::new(spot)));
         }
     }
-    let spots = of_repository(spots, text, writing, "name one with `service = \"…\"`")?;
-    spots.iter().filter_map(|spot| spot.node.as_ref()).map(|node| write(text, node, &new)).collect()
+    spots
 }
 
-/// The service whose image stands at `span`.
-pub(super) fn service(text: &Text, span: &Range<usize>) -> Option<String> {
-    let services = text.yaml().ok()?.iter().filter_map(|document| document.get("services"));
-    let has_it = |service: &Node| service.get("image").is_some_and(|image| image.holds(span));
-    let found = services.flat_map(|services| services.entries()).find(|(_, service)| has_it(service));
-    found.and_then(|(name, _)| name.text()).map(str::to_owned)
+/// The names of all services that have an image, each by the first byte of that, without its quotes.
+pub(super) fn names(text: &Text) -> HashMap<usize, String> {
+    let documents = text.yaml().map(|tree| tree.documents.as_slice()).unwrap_or_default();
+    let services = documents.iter().filter_map(|document| document.get("services"));
+    let mut names = HashMap::new();
+    for (name, service) in services.flat_map(|services| services.entries()) {
+        if let (Some(name), Some(image)) = (name.text(), service.get("image")) {
+            // What several share, the first has.
+            names.entry(first_byte(text, image)).or_insert_with(|| name.to_owned());
+        }
+    }
+    names
 }
 
 #[cfg(test)]
@@ -93,7 +106,7 @@ mod tests {
             "6 ! the image is put together of variables; write it out, or write a target for the file that sets them",
         );
         at(", service = \"none\"", yaml, "7 ! the service `none` has no `image`; add `image: \"\"`");
-        for (service, way, line) in [("base", "services.base", 8), ("py", "image", 10)] {
+        for (service, way, line) in [("base", "services.base", 8), ("py", "services.py.image", 10)] {
             at(
                 &format!(", service = \"{service}\""),
                 yaml,
@@ -108,6 +121,12 @@ mod tests {
             "services: {a: {image: python:3}, b: {image: python:2}, c: {image: x}}\n",
             "1 ! `compose.yaml` names `docker.io/library/python` at several tags: `python:3` in line 1, `python:2` in line 1; \
              name one with `service = \"…\"`",
+        );
+        at(
+            "",
+            "x: &x {image: python:3}\nservices: {a: {<<: *x}}\n",
+            "2 ! the way `services.a.image` leads over an anchor, an alias or a merge of `compose.yaml`; write the value out in \
+             full there, without `&`, `*` or `<<`: others share it",
         );
         at(
             "",

@@ -1,12 +1,15 @@
 //! `dockerfile = { path, stage | arg }`: what `FROM` names, or the default of an `ARG`; with neither, all that `FROM`,
 //! `COPY --from` and `RUN --mount` name of the pin's repository.
 
+use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use crate::find::{self, Kind, Mention};
+use crate::problem::Problem;
 
 use super::part::Part;
-use super::spot::{Spot, of_repository};
+use super::spot::{Spot, Spots};
 use super::text::Text;
 use super::{Change, Unfit, Writing, list};
 
@@ -21,60 +24,119 @@ pub enum Place {
     Arg(String),
 }
 
+/// What targets see of a Dockerfile.
+#[derive(Default)]
+pub(super) struct Dockerfile {
+    stages: Vec<From>,
+    /// The numbers of the stages of each name, in lower case.
+    named: HashMap<String, Vec<usize>>,
+    /// The number of the stage whose image begins at a byte.
+    at: HashMap<usize, usize>,
+    arguments: Vec<Argument>,
+    /// The numbers of the arguments of each name.
+    argued: HashMap<String, Vec<usize>>,
+}
+
 /// What a stage stands on.
 struct From {
+    /// The bytes of the image, without quotes.
     image: Range<usize>,
     name: Option<String>,
+}
+
+/// A word of an `ARG`.
+struct Argument {
+    name: String,
+    span: Range<usize>,
+    /// The bytes of its default, without quotes.
+    default: Option<Range<usize>>,
+}
+
+impl Dockerfile {
+    pub(super) fn read(text: &Text) -> Self {
+        let mut found = Self::default();
+        let word = |span: &Range<usize>| &text.text()[span.clone()];
+        for words in find::instructions(text.text()) {
+            if word(&words[0]).eq_ignore_ascii_case("FROM") {
+                let mut rest = words[1..].iter().filter(|span| !word(span).starts_with("--"));
+                let Some(image) = rest.next() else { continue };
+                found.stage(find::unquoted(text.text(), image.clone()), rest.nth(1).map(word));
+            } else if word(&words[0]).eq_ignore_ascii_case("ARG") {
+                for span in &words[1..] {
+                    let (name, value) =
+                        word(span).split_once('=').map_or((word(span), None), |(name, value)| (name, Some(value)));
+                    let default = value.map(|value| find::unquoted(text.text(), span.end - value.len()..span.end));
+                    found.argued.entry(name.to_owned()).or_default().push(found.arguments.len());
+                    found.arguments.push(Argument { name: name.to_owned(), span: span.clone(), default });
+                }
+            }
+        }
+        found
+    }
+
+    fn stage(&mut self, image: Range<usize>, name: Option<&str>) {
+        let number = self.stages.len();
+        if let Some(name) = name {
+            self.named.entry(name.to_ascii_lowercase()).or_default().push(number);
+        }
+        self.at.insert(image.start, number);
+        self.stages.push(From { image, name: name.map(str::to_owned) });
+    }
+
+    fn arguments(&self, name: &str) -> impl Iterator<Item = &Argument> {
+        self.argued.get(name).into_iter().flatten().map(|number| &self.arguments[*number])
+    }
 }
 
 /// What the place becomes.
 pub(super) fn edits(place: &Place, text: &Text, writing: &Writing<'_>) -> Result<Vec<Change>, Unfit> {
     let new = writing.value(text)?;
-    let instructions = find::instructions(text.text());
     let change = |span: Range<usize>| Change { was: text.text()[span.clone()].to_owned(), span, new: new.clone() };
     match place {
         Place::Repository => {
-            let mentions = Kind::Dockerfile.find(&text.file)?;
-            let whole = |mention: find::Mention| {
-                let is_composed = text.text()[mention.span.clone()].contains('$');
-                let image = if is_composed {
-                    Err("it has a variable".to_owned())
-                } else {
-                    mention.image.map_err(|why| why.to_string())
-                };
-                Spot { span: mention.span, image, node: None, shared: None }
-            };
-            let spots = mentions.into_iter().map(whole).collect();
-            let spots = of_repository(spots, text, writing, "name one with `stage = \"…\"`")?;
-            Ok(spots.into_iter().map(|spot| change(spot.span)).collect())
+            let spots = text.mentions()?.ours(text, writing, "name one with `stage = \"…\"`")?;
+            Ok(spots.iter().map(|spot| change(spot.span.clone())).collect())
         }
         Place::Stage(name) => {
-            let from = stage(text, &instructions, name)?;
-            let span = find::unquoted(text.text(), from.image);
+            let span = stage(text, name)?;
             if text.text()[span.clone()].contains('$') {
                 let problem = text.problem(&span, "the image is put together of variables");
                 return Err(Unfit::Wrong(problem.help("name the variable, as `arg = \"BASE\"`")));
             }
             Ok(vec![change(span)])
         }
-        Place::Arg(name) => Ok(vec![change(argument(text, &instructions, name)?)]),
+        Place::Arg(name) => Ok(vec![change(argument(text, name)?)]),
     }
+}
+
+/// What `FROM` and `COPY --from` name.
+pub(super) fn spots(text: &Text) -> Result<Spots, Problem> {
+    let mut spots = Spots::default();
+    for mention in Kind::Dockerfile.find(&text.file)? {
+        let is_composed = text.text()[mention.span.clone()].contains('$');
+        let image = if is_composed {
+            Err("it has a variable".to_owned())
+        } else {
+            mention.image.map_err(|why| why.to_string())
+        };
+        spots.add(Rc::new(Spot { span: mention.span, image, node: None, shared: None }));
+    }
+    Ok(spots)
 }
 
 /// The places that may be that of `mention`, each with what is written there where it is not the whole reference.
 pub(super) fn places(text: &Text, mention: &Mention) -> Vec<(Place, Option<Part>)> {
-    let instructions = find::instructions(text.text());
+    let file = text.dockerfile();
     if mention.decided != mention.span {
         let named = find::last_variable(&text.text()[mention.span.clone()]);
-        return named.and_then(|named| variable(text, &instructions, named)).into_iter().collect();
+        return named.and_then(|(before, name)| variable(file, before, name)).into_iter().collect();
     }
     if text.text()[mention.span.clone()].contains('$') {
         return Vec::new();
     }
-    let is_it = |from: &From| find::unquoted(text.text(), from.image.clone()) == mention.span;
-    match stages(text, &instructions).into_iter().enumerate().find(|(_, from)| is_it(from)) {
-        Some((number, from)) => {
-            let names = from.name.into_iter().chain([number.to_string()]);
+    match file.at.get(&mention.span.start) {
+        Some(number) => {
+            let names = file.stages[*number].name.iter().cloned().chain([number.to_string()]);
             names.map(Place::Stage).chain([Place::Repository]).map(|place| (place, None)).collect()
         }
         // What `COPY --from` and `RUN --mount` name has no name of its own.
@@ -82,12 +144,8 @@ pub(super) fn places(text: &Text, mention: &Mention) -> Vec<(Place, Option<Part>
     }
 }
 
-/// The `ARG` that ends an image, and what of the reference is its part.
-fn variable(
-    text: &Text,
-    instructions: &[Vec<Range<usize>>],
-    (before, name): (&str, &str),
-) -> Option<(Place, Option<Part>)> {
+/// The `ARG` that ends an image after `before`, and what of the reference is its part.
+fn variable(file: &Dockerfile, before: &str, name: &str) -> Option<(Place, Option<Part>)> {
     let part = match before.chars().last() {
         None => None,
         Some(':') => Some(Part::TagAtDigest),
@@ -95,45 +153,30 @@ fn variable(
         Some(_) => return None,
     };
     // A tag may be for more than the image, where a stage asks for it as well.
-    let word = |span: &Range<usize>| &text.text()[span.clone()];
-    let is_it = |span: &&Range<usize>| word(span).split('=').next() == Some(name);
-    let arguments = instructions.iter().filter(|words| word(&words[0]).eq_ignore_ascii_case("ARG"));
-    let is_shared = arguments.flat_map(|words| &words[1..]).filter(is_it).count() > 1;
+    let is_shared = file.arguments(name).count() > 1;
     (part.is_none() || !is_shared).then(|| (Place::Arg(name.to_owned()), part))
 }
 
-fn stages(text: &Text, instructions: &[Vec<Range<usize>>]) -> Vec<From> {
-    let word = |span: &Range<usize>| &text.text()[span.clone()];
-    let mut stages: Vec<From> = Vec::new();
-    for words in instructions.iter().filter(|words| word(&words[0]).eq_ignore_ascii_case("FROM")) {
-        let mut rest = words[1..].iter().filter(|span| !word(span).starts_with("--"));
-        let Some(image) = rest.next() else { continue };
-        let name = rest.nth(1).map(|span| word(span).to_owned());
-        stages.push(From { image: image.clone(), name });
-    }
-    stages
-}
-
-fn stage(text: &Text, instructions: &[Vec<Range<usize>>], wanted: &str) -> Result<From, Unfit> {
-    let word = |span: &Range<usize>| &text.text()[span.clone()];
-    let mut stages = stages(text, instructions);
-    let is_it = |(number, from): (usize, &From)| match &from.name {
-        Some(name) if name.eq_ignore_ascii_case(wanted) => true,
-        _ => wanted.parse() == Ok(number),
-    };
-    let found: Vec<usize> = (0..stages.len()).filter(|number| is_it((*number, &stages[*number]))).collect();
+/// The bytes of the image that a stage stands on.
+fn stage(text: &Text, wanted: &str) -> Result<Range<usize>, Unfit> {
+    let stages = &text.dockerfile().stages;
+    let mut found = text.dockerfile().named.get(&wanted.to_ascii_lowercase()).cloned().unwrap_or_default();
+    let number = wanted.parse().ok().filter(|number| *number < stages.len() && !found.contains(number));
+    found.extend(number);
+    found.sort_unstable();
     match found.as_slice() {
-        [only] => Ok(stages.swap_remove(*only)),
+        [only] => Ok(stages[*only].image.clone()),
         [] => {
             let shown = |(number, from): (usize, &From)| match &from.name {
                 Some(name) => format!("`{name}`"),
-                None => format!("`{number}`, which is `{}`", word(&from.image)),
+                None => format!("`{number}`, which is `{}`", &text.text()[from.image.clone()]),
             };
-            let names: Vec<String> = stages.iter().enumerate().map(shown).collect();
             let start = stages.first().map_or(0, |from| from.image.start);
             let problem = text.problem(&(start..start), format!("`{}` has no stage `{wanted}`", text.path()));
-            let help =
-                if names.is_empty() { "it has none at all".to_owned() } else { format!("there are: {}", list(&names)) };
+            let help = match stages.as_slice() {
+                [] => "it has none at all".to_owned(),
+                stages => format!("there are: {}", list(stages.iter().enumerate().map(shown))),
+            };
             Err(Unfit::Nothing(problem.help(help)))
         }
         [_, second, ..] => {
@@ -144,33 +187,26 @@ fn stage(text: &Text, instructions: &[Vec<Range<usize>>], wanted: &str) -> Resul
 }
 
 /// The default of an `ARG`, without quotes.
-fn argument(text: &Text, instructions: &[Vec<Range<usize>>], wanted: &str) -> Result<Range<usize>, Unfit> {
-    let word = |span: &Range<usize>| &text.text()[span.clone()];
-    let (mut found, mut names) = (Vec::new(), Vec::new());
-    for words in instructions.iter().filter(|words| word(&words[0]).eq_ignore_ascii_case("ARG")) {
-        for span in &words[1..] {
-            let (name, value) =
-                word(span).split_once('=').map_or((word(span), None), |(name, value)| (name, Some(value)));
-            names.push((name, span.clone()));
-            if let Some(value) = value.filter(|_| name == wanted) {
-                found.push(find::unquoted(text.text(), span.end - value.len()..span.end));
-            }
-        }
-    }
+fn argument(text: &Text, wanted: &str) -> Result<Range<usize>, Unfit> {
+    let file = text.dockerfile();
+    let found: Vec<&Range<usize>> = file.arguments(wanted).filter_map(|one| one.default.as_ref()).collect();
     match found.as_slice() {
-        [only] => Ok(only.clone()),
+        [only] => Ok(Range::clone(only)),
         [] => {
-            let mut known: Vec<String> = names.iter().map(|(name, _)| format!("`{name}`")).collect();
-            known.dedup();
-            let place = names.iter().find(|(name, _)| *name == wanted);
+            let place = file.arguments(wanted).next();
             let (message, help) = match place {
                 Some(_) => (format!("`ARG {wanted}` has no default"), format!("write `ARG {wanted}=\"\"`")),
-                None if known.is_empty() => {
-                    (format!("`{}` has no `ARG {wanted}`", text.path()), "it has none at all".to_owned())
+                None => {
+                    let mut known: Vec<String> = file.arguments.iter().map(|one| format!("`{}`", one.name)).collect();
+                    known.dedup();
+                    let help = match known.as_slice() {
+                        [] => "it has none at all".to_owned(),
+                        known => format!("there are: {}", list(known)),
+                    };
+                    (format!("`{}` has no `ARG {wanted}`", text.path()), help)
                 }
-                None => (format!("`{}` has no `ARG {wanted}`", text.path()), format!("there are: {}", list(&known))),
             };
-            let start = place.or(names.first()).map_or(0, |(_, span)| span.start);
+            let start = place.or(file.arguments.first()).map_or(0, |one| one.span.start);
             Err(Unfit::Nothing(text.problem(&(start..start), message).help(help)))
         }
         [_, second, ..] => {

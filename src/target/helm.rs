@@ -23,9 +23,9 @@ pub(super) fn edits(way: &Way, text: &Text, writing: &Writing<'_>) -> Result<Vec
             changes.push(write(text, &node, &part(Part::Reference)?)?);
             continue;
         }
-        let registry = field(text, &node, "registry")?;
-        let repository = field(text, &node, "repository")?;
-        let (tag, digest) = (field(text, &node, "tag")?, field(text, &node, "digest")?);
+        let registry = field(text, way, &node, "registry")?;
+        let repository = field(text, way, &node, "repository")?;
+        let (tag, digest) = (field(text, way, &node, "tag")?, field(text, way, &node, "digest")?);
         if repository.is_none() || (tag.is_none() && digest.is_none()) {
             let here = node.span.start..node.span.start;
             let problem =

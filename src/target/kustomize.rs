@@ -1,9 +1,11 @@
 //! `kustomize = { path, name }`: an entry of `images` in a kustomization, as the Kustomize reference has it: `newName`,
 //! `newTag` and `digest`, of which a digest rules.
 
-use std::ops::Range;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use crate::image::complete;
+use crate::yaml::Node;
 
 use super::text::Text;
 use super::way::Way;
@@ -14,11 +16,12 @@ use super::{Change, Unfit, Writing};
 pub(super) fn edits(name: &str, text: &Text, writing: &Writing<'_>) -> Result<Vec<Change>, Unfit> {
     let mut changes = Vec::new();
     let pin = writing.pin;
-    for entry in Way::of(&["images"], Some(("name", name))).follow(text, text.yaml()?)? {
+    let way = Way::of(&["images"], Some(("name", name)));
+    for entry in way.alone(text, text.yaml()?)? {
         let here = entry.span.start..entry.span.start;
         let wrong = |message: String, help: &str| Unfit::Wrong(text.problem(&here, message).help(help));
         let repository = pin.image.repository();
-        match field(text, &entry, "newName")? {
+        match field(text, &way, &entry, "newName")? {
             Some(node) => changes.push(write(text, &node, &repository.to_string())?),
             None if complete(name).is_ok_and(|image| image.repository() == repository) => {}
             None => {
@@ -26,11 +29,11 @@ pub(super) fn edits(name: &str, text: &Text, writing: &Writing<'_>) -> Result<Ve
                 return Err(wrong(message, "add a line `newName: \"\"` to the entry"));
             }
         }
-        if let Some(node) = field(text, &entry, "newTag")? {
+        if let Some(node) = field(text, &way, &entry, "newTag")? {
             let tag = pin.image.tag().ok_or_else(|| writing.without_tag(text))?;
             changes.push(write(text, &node, tag.as_str())?);
         }
-        match field(text, &entry, "digest")? {
+        match field(text, &way, &entry, "digest")? {
             Some(node) => changes.push(write(text, &node, pin.digest.as_str())?),
             None => {
                 let message = format!("the image `{name}` has no `digest` to write over");
@@ -41,11 +44,12 @@ pub(super) fn edits(name: &str, text: &Text, writing: &Writing<'_>) -> Result<Ve
     Ok(changes)
 }
 
-/// The name of the entry at `span`.
-pub(super) fn name(text: &Text, span: &Range<usize>) -> Option<String> {
-    let images = text.yaml().ok()?.iter().filter_map(|document| document.get("images"));
-    let entry = images.flat_map(|images| images.items()).find(|entry| entry.holds(span))?;
-    entry.get("name").and_then(|name| name.text()).map(str::to_owned)
+/// The names of all entries, each by the first byte of its entry.
+pub(super) fn names(text: &Text) -> HashMap<usize, String> {
+    let documents = text.yaml().map(|tree| tree.documents.as_slice()).unwrap_or_default();
+    let entries = documents.iter().filter_map(|document| document.get("images")).flat_map(|images| images.items());
+    let name = |entry: &Rc<Node>| Some((entry.span.start, entry.get("name")?.text()?.to_owned()));
+    entries.filter_map(name).collect()
 }
 
 #[cfg(test)]
@@ -78,6 +82,11 @@ mod tests {
         python(
             "images:\n- name: python\n  newTag: '3'\n",
             "2 ! the image `python` has no `digest` to write over; add a line `digest: \"\"` to the entry",
+        );
+        python(
+            "images:\n- name: python\n- name: python\n",
+            "3 ! `images[name=python]` leads to 2 places of `k.yaml`: line 2, line 3; keep one of them, or let a target `yaml` \
+             name the one that is meant",
         );
         check(
             "kustomize = { path = \"k.yaml\", name = \"web\" }",

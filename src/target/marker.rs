@@ -106,7 +106,7 @@ fn change(text: &Text, marker: &Marker<'_>, part: Part, pin: &PinnedRef) -> Resu
         Some(several) => {
             let several: Vec<String> = several.iter().map(|span| format!("`{}`", word(span))).collect();
             let message =
-                format!("the marker `{}` is for line {line}, which has several images: {}", marker.tag, list(&several));
+                format!("the marker `{}` is for line {line}, which has several images: {}", marker.tag, list(several));
             Err(Unfit::Wrong(text.problem(&marker.name, message).help("write each in a line of its own")))
         }
         None => {

@@ -8,6 +8,8 @@ use crate::image::NameError;
 const PARTS_MAX: usize = 8;
 /// The names that begin with `.git` and are a forge's, not Git's own.
 pub(crate) const OF_FORGES: [&str; 4] = [".github", ".gitea", ".gitlab", ".gitlab-ci.yml"];
+/// The characters that make a pattern of a path.
+pub(super) const PATTERN: [char; 4] = ['*', '?', '[', '{'];
 /// What a path of a target is.
 const FORM: &str = "name a file of this root, as `deploy/web.yaml`, or a pattern, as `deploy/**/*.yaml`";
 
@@ -38,8 +40,9 @@ impl FilePath {
         if path.is_empty() || path.len() > 1_024 || path.starts_with(['/', '~']) {
             return refuse("is not a path within the root");
         }
-        if !path.is_ascii() || path.chars().any(|c| c.is_control() || c == '\\' || c == ':') {
-            return refuse("has characters that a path cannot have");
+        if let Some(c) = path.chars().find(|c| !c.is_ascii() || c.is_control() || matches!(c, '\\' | ':')) {
+            let shown = if c.is_ascii_graphic() { format!("`{c}`") } else { format!("`{c}` (U+{:04X})", u32::from(c)) };
+            return refuse(&format!("has {shown}, which the path of a target cannot have"));
         }
         let parts: Vec<&str> = path.split('/').collect();
         if parts.len() > PARTS_MAX {
@@ -54,7 +57,7 @@ impl FilePath {
         if is_own(path) {
             return refuse("is pinstream's own, and no target");
         }
-        let is_glob = path.contains(['*', '?', '[', '{']);
+        let is_glob = path.contains(PATTERN);
         let glob = is_glob.then(|| GlobBuilder::new(path).literal_separator(true).backslash_escape(false).build());
         match glob.transpose() {
             Ok(glob) => Ok(Self { text: path.to_owned(), glob: glob.map(|glob| glob.compile_matcher()) }),
@@ -85,7 +88,7 @@ impl FilePath {
         let mut here = folder.split('/').filter(|part| !part.is_empty());
         for part in self.text.split('/') {
             let Some(name) = here.next() else { return true };
-            if part.contains(['*', '?', '[', '{']) {
+            if part.contains(PATTERN) {
                 return !name.starts_with('.') || self.text.split('/').any(|part| part.starts_with('.'));
             }
             if part != name {

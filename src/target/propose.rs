@@ -3,7 +3,7 @@
 //! A target is right where all that it writes over is what it was thought of for, and the file read again names the pin
 //! there and all other images as before. Nothing here changes a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,9 +12,10 @@ use crate::image::{ImageRef, PinnedRef, TagId};
 use crate::problem::{Place, Problem, SourceFile};
 
 use super::part::Part;
-use super::path::FilePath;
+use super::path::{FilePath, PATTERN};
 use super::text::Text;
-use super::way::Way;
+use super::tree::Tree;
+use super::way::{self, Way};
 use super::{Found, Kind, Pins, Target, Unfit, compose, dockerfile, kustomize, workflow};
 
 /// A file whose images shall be written by targets.
@@ -46,6 +47,8 @@ pub enum Proposal {
     Shared,
     /// No target can.
     Unfit(Problem),
+    /// No target can be for its file, not even one for markers.
+    Unnamed(Problem),
 }
 
 /// A place that a target writes over, with what is written.
@@ -56,36 +59,54 @@ struct Hit {
     new: String,
 }
 
+/// A place that may be that of an image, and what is written there where that is known.
+type Candidate = (Kind, Option<Part>);
+
 /// A target that did well, and what it writes over.
 struct Tried {
     target: Target,
-    hits: Vec<Hit>,
+    /// What it writes over, by where that begins.
+    hits: BTreeMap<usize, Hit>,
 }
 
 /// What becomes of each image that a file names.
 pub fn propose(asked: &Asked<'_>) -> Vec<Proposal> {
-    match (FilePath::new(&asked.file.path), Text::new(&asked.file.path, asked.file.text.as_bytes())) {
-        (Ok(path), Some(text)) if !path.is_glob() => Proposing::begin(asked, text, path).finish(),
-        (path, _) => {
-            let message = path.err().map(|error| error.message);
-            let message = message.unwrap_or_else(|| format!("`{}` is not what a target can be for", asked.file.path));
+    match begin(asked) {
+        Ok(proposing) => proposing.finish(),
+        Err(message) => {
             let help = "give the file another name, or write its image elsewhere";
-            let unfit = Problem::whole(Some(asked.file), message).help(help);
-            let unfit =
-                |wanted: &Option<TagId>| wanted.as_ref().map_or(Proposal::None, |_| Proposal::Unfit(unfit.clone()));
-            asked.wanted.iter().map(unfit).collect()
+            let problem = Problem::whole(Some(asked.file), message).help(help);
+            let unnamed = |_: &TagId| Proposal::Unnamed(problem.clone());
+            asked.wanted.iter().map(|wanted| wanted.as_ref().map_or(Proposal::None, unnamed)).collect()
         }
     }
+}
+
+/// The file's text and path as targets have them, or why none can be for it.
+fn begin<'a>(asked: &'a Asked<'a>) -> Result<Proposing<'a>, String> {
+    let name = &asked.file.path;
+    if let Some(c) = name.chars().find(|c| PATTERN.contains(c)) {
+        return Err(format!("`{name}` has `{c}`, which makes a pattern of the path of a target"));
+    }
+    let path = FilePath::new(name).map_err(|error| error.message)?;
+    let text = Text::new(name, asked.file.text.as_bytes());
+    let text = text.ok_or_else(|| format!("`{name}` has a NUL character, and targets are for text"))?;
+    Ok(Proposing::begin(asked, text, path))
 }
 
 struct Proposing<'a> {
     asked: &'a Asked<'a>,
     text: Text,
     path: FilePath,
+    /// The places that may be that of each image, the best first.
+    candidates: Vec<Vec<Candidate>>,
+    decided: Decided,
     /// What the targets there are write over, by where it begins.
     there: BTreeMap<usize, Hit>,
     /// The targets that did well, each with the number of the first image it is for.
     tried: BTreeMap<usize, Tried>,
+    /// The numbers of those that write over what begins at a byte.
+    tried_at: BTreeMap<usize, Vec<usize>>,
     unfit: BTreeMap<usize, Problem>,
 }
 
@@ -95,7 +116,9 @@ impl<'a> Proposing<'a> {
         // What is wrong with a target that is there is for `check` to say.
         let hits = ours.filter_map(|target| hits(target, &text, asked.pins).ok()).flatten();
         let there = hits.map(|hit| (hit.span.start, hit)).collect();
-        Self { asked, text, path, there, tried: BTreeMap::new(), unfit: BTreeMap::new() }
+        let (candidates, decided) = (candidates(asked, &text), Decided::new(asked.mentions));
+        let (tried, tried_at, unfit) = Default::default();
+        Self { asked, text, path, candidates, decided, there, tried, tried_at, unfit }
     }
 
     fn finish(mut self) -> Vec<Proposal> {
@@ -133,14 +156,16 @@ impl<'a> Proposing<'a> {
 
     fn is_tried(&self, number: usize) -> bool {
         let decided = &self.asked.mentions[number].decided;
-        self.tried.values().flat_map(|tried| &tried.hits).any(|hit| is_within(&hit.span, decided))
+        let begin = self.tried_at.range(decided.start..decided.end.max(decided.start + 1));
+        let mut hits = begin.flat_map(|(at, numbers)| numbers.iter().map(|number| &self.tried[number].hits[at]));
+        hits.any(|hit| is_within(&hit.span, decided))
     }
 
     /// The first of all targets that may do which does.
     fn first_right(&self, number: usize, from: &TagId) -> Result<Tried, Problem> {
         let mention = &self.asked.mentions[number];
         let mut first = None;
-        for (kind, part) in self.candidates(mention) {
+        for (kind, part) in self.candidates[number].iter().cloned() {
             let write = match (&kind, &mention.image) {
                 // These write what there is of an image, each part by itself.
                 (Kind::Kustomize(_) | Kind::Helm(_), _) => Part::default(),
@@ -160,34 +185,6 @@ impl<'a> Proposing<'a> {
         }))
     }
 
-    /// The places that may be that of `mention`, the best first, each with what is written there where that is known.
-    fn candidates(&self, mention: &Mention) -> Vec<(Kind, Option<Part>)> {
-        let (text, span) = (&self.text, &mention.span);
-        let ways = || Way::to(text.yaml().unwrap_or_default(), span).into_iter();
-        let kinds: Vec<Kind> = match self.asked.kind {
-            find::Kind::Dockerfile => {
-                let places = dockerfile::places(text, mention).into_iter();
-                return places.map(|(place, part)| (Kind::Dockerfile(place), part)).collect();
-            }
-            find::Kind::Compose => {
-                compose::service(text, span).map(|name| Kind::Compose(Some(name))).into_iter().collect()
-            }
-            find::Kind::Workflow => {
-                // What a step uses is more than the image.
-                let is_used = text.text()[span.clone()].starts_with(find::DOCKER);
-                let ways = ways().filter(|_| !is_used).map(Kind::Yaml);
-                workflow::place(text, span).map(Kind::Workflow).into_iter().chain(ways).collect()
-            }
-            find::Kind::Kustomize => kustomize::name(text, span).map(Kind::Kustomize).into_iter().collect(),
-            find::Kind::Helm => ways().map(Kind::Helm).collect(),
-            find::Kind::Kubernetes if text.path().ends_with(".json") => {
-                Way::to(text.json().unwrap_or_default(), span).into_iter().map(Kind::Json).collect()
-            }
-            find::Kind::Kubernetes => ways().map(Kind::Yaml).collect(),
-        };
-        kinds.into_iter().map(|kind| (kind, None)).collect()
-    }
-
     /// `target`, if it writes over the image `number` and nothing that it should not.
     fn attempt(&self, target: Target, number: usize) -> Result<Tried, Problem> {
         let mention = &self.asked.mentions[number];
@@ -198,6 +195,7 @@ impl<'a> Proposing<'a> {
         };
         let is_fine = hits.iter().all(|hit| self.may_write(hit));
         let is_it = hits.iter().any(|hit| is_within(&hit.span, &mention.decided));
+        let hits = hits.into_iter().map(|hit| (hit.span.start, hit)).collect();
         if is_fine && is_it { Ok(Tried { target, hits }) } else { Err(elsewhere()) }
     }
 
@@ -206,36 +204,51 @@ impl<'a> Proposing<'a> {
         if let Some(there) = self.there.get(&hit.span.start) {
             return there == hit;
         }
-        let mut over = self.over(hit).peekable();
+        let mut over = self.decided.over(&hit.span).peekable();
         over.peek().is_some() && over.all(|number| self.asked.wanted[number].as_ref() == Some(&hit.from))
-    }
-
-    /// The images that `hit` writes over.
-    fn over(&self, hit: &Hit) -> impl Iterator<Item = usize> {
-        let mentions = self.asked.mentions.iter().enumerate();
-        mentions.filter(|(_, mention)| is_within(&hit.span, &mention.decided)).map(|(number, _)| number)
     }
 
     /// Keeps a target, in place of those that write nothing besides.
     fn take(&mut self, number: usize, tried: Tried) {
-        self.tried.retain(|_, other| !other.hits.iter().all(|hit| tried.hits.contains(hit)));
+        let others = tried.hits.keys().filter_map(|at| self.tried_at.get(at)).flatten();
+        let is_less = |other: &usize| self.tried[other].hits.iter().all(|(at, hit)| tried.hits.get(at) == Some(hit));
+        let less: BTreeSet<usize> = others.copied().filter(is_less).collect();
+        for other in less {
+            self.let_go(other);
+        }
+        for at in tried.hits.keys() {
+            self.tried_at.entry(*at).or_default().push(number);
+        }
         self.tried.insert(number, tried);
+    }
+
+    fn let_go(&mut self, number: usize) {
+        for at in self.tried.remove(&number).iter().flat_map(|tried| tried.hits.keys()) {
+            self.tried_at.entry(*at).or_default().retain(|other| *other != number);
+        }
     }
 
     /// Lets those targets go after which the file would not name what it should.
     fn read_again(&mut self) {
-        let all = self.tried.values().flat_map(|tried| &tried.hits);
-        if self.tried.is_empty() || self.names_what_it_should(all) {
-            return;
-        }
-        let is_wrong = |tried: &Tried| !self.names_what_it_should(tried.hits.iter());
-        let wrong: Vec<usize> =
-            self.tried.iter().filter(|(_, tried)| is_wrong(tried)).map(|(number, _)| *number).collect();
-        for number in wrong {
-            self.tried.remove(&number);
+        let numbers: Vec<usize> = self.tried.keys().copied().collect();
+        for number in self.wrong(&numbers) {
+            self.let_go(number);
             let message = "what a target writes there would not be the image that is read there";
             let problem = self.text.problem(&self.asked.mentions[number].span, message);
             self.unfit.insert(number, problem.help("write the whole image out in one place"));
+        }
+    }
+
+    /// Those of some targets after which the file would not name what it should, looked for by halves.
+    fn wrong(&self, numbers: &[usize]) -> Vec<usize> {
+        let hits = numbers.iter().flat_map(|number| self.tried[number].hits.values());
+        match numbers {
+            _ if numbers.is_empty() || self.names_what_it_should(hits) => Vec::new(),
+            [only] => vec![*only],
+            several => {
+                let (some, others) = several.split_at(several.len() / 2);
+                [self.wrong(some), self.wrong(others)].concat()
+            }
         }
     }
 
@@ -266,6 +279,82 @@ impl<'a> Proposing<'a> {
                     },
                 }
             })
+    }
+}
+
+/// The places that may be those of the images that are asked for.
+fn candidates(asked: &Asked<'_>, text: &Text) -> Vec<Vec<Candidate>> {
+    let whole = |kind: Kind| (kind, None);
+    let each = |of: &mut dyn FnMut(usize, &Mention) -> Vec<Candidate>| {
+        let is_wanted = |number: usize| asked.wanted[number].is_some();
+        let numbered = asked.mentions.iter().enumerate();
+        numbered.map(|(number, mention)| if is_wanted(number) { of(number, mention) } else { Vec::new() }).collect()
+    };
+    let spans = || asked.mentions.iter().map(|mention| mention.span.clone()).collect::<Vec<_>>();
+    let ways = |tree: Result<&Tree, Problem>| {
+        way::to(tree.map(|tree| tree.documents.as_slice()).unwrap_or_default(), &spans())
+    };
+    let along = |ways: Vec<Vec<Way>>, kind: fn(Way) -> Kind| {
+        ways.into_iter().map(|ways| ways.into_iter().map(kind).map(whole).collect()).collect()
+    };
+    match asked.kind {
+        find::Kind::Dockerfile => each(&mut |_, mention| {
+            let places = dockerfile::places(text, mention).into_iter();
+            places.map(|(place, part)| (Kind::Dockerfile(place), part)).collect()
+        }),
+        find::Kind::Compose => {
+            let names = compose::names(text);
+            let named = |mention: &Mention| names.get(&mention.span.start).cloned();
+            each(&mut |_, mention| named(mention).map(|name| whole(Kind::Compose(Some(name)))).into_iter().collect())
+        }
+        find::Kind::Workflow => {
+            let (places, ways) = (workflow::places(text), ways(text.yaml()));
+            each(&mut |number, mention| {
+                // What a step uses is more than the image.
+                let is_used = text.text()[mention.span.clone()].starts_with(find::DOCKER);
+                let ways = ways[number].iter().filter(|_| !is_used).cloned().map(Kind::Yaml);
+                let place = places.get(&mention.span.start).cloned().map(Kind::Workflow);
+                place.into_iter().chain(ways).map(whole).collect()
+            })
+        }
+        find::Kind::Kustomize => {
+            let names = kustomize::names(text);
+            let named = |mention: &Mention| names.get(&mention.span.start).cloned();
+            each(&mut |_, mention| named(mention).map(|name| whole(Kind::Kustomize(name))).into_iter().collect())
+        }
+        find::Kind::Helm => along(ways(text.yaml()), Kind::Helm),
+        find::Kind::Kubernetes if text.path().ends_with(".json") => along(ways(text.json()), Kind::Json),
+        find::Kind::Kubernetes => along(ways(text.yaml()), Kind::Yaml),
+    }
+}
+
+/// Which bytes decide which image is named, for all images of a file.
+struct Decided {
+    /// The bytes and the number of each image, by where they begin.
+    sorted: Vec<(Range<usize>, usize)>,
+    /// How far those up to each of them go at most.
+    ends: Vec<usize>,
+}
+
+impl Decided {
+    fn new(mentions: &[Mention]) -> Self {
+        let mut sorted: Vec<_> =
+            mentions.iter().enumerate().map(|(number, mention)| (mention.decided.clone(), number)).collect();
+        sorted.sort_by_key(|(decided, _)| decided.start);
+        let furthest = |end: &mut usize, (decided, _): &(Range<usize>, usize)| {
+            *end = decided.end.max(*end);
+            Some(*end)
+        };
+        let ends = sorted.iter().scan(0, furthest).collect();
+        Self { sorted, ends }
+    }
+
+    /// The images that are written over with `span`.
+    fn over(&self, span: &Range<usize>) -> impl Iterator<Item = usize> {
+        let before = self.sorted.partition_point(|(decided, _)| decided.start <= span.start);
+        let reach = (0..before).rev().take_while(|place| self.ends[*place] >= span.end);
+        let over = reach.map(|place| &self.sorted[place]).filter(|(decided, _)| is_within(span, decided));
+        over.map(|(_, number)| *number)
     }
 }
 

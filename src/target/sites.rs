@@ -19,17 +19,34 @@ pub struct Site {
     pub is_right: bool,
 }
 
+/// A file to look at: it is read once, however many targets mean it.
+pub struct Looked<'a> {
+    path: &'a str,
+    is_there: bool,
+    text: Option<Text>,
+}
+
+impl<'a> Looked<'a> {
+    /// The file `path`; it has no bytes where it is not there.
+    pub fn new(path: &'a str, bytes: Option<&[u8]>) -> Self {
+        Self { path, is_there: bytes.is_some(), text: bytes.and_then(|bytes| Text::new(path, bytes)) }
+    }
+}
+
 impl Target {
-    /// The places that it means in a file; it has no bytes where it is not there.
+    /// The places that it means in a file.
     ///
     /// # Errors
     /// Where it has no place there, unless it is for several files, or one that cannot be written over.
-    pub fn sites(&self, path: &str, bytes: Option<&[u8]>, pins: Pins<'_>) -> Result<Vec<Site>, Problem> {
-        let Some(bytes) = bytes else { return Err(self.not_there(path)) };
-        let Some(text) = Text::new(path, bytes) else {
-            return if self.passes_by_binaries() { Ok(Vec::new()) } else { Err(self.no_text(path)) };
+    pub fn sites(&self, file: &Looked<'_>, pins: Pins<'_>) -> Result<Vec<Site>, Problem> {
+        let Some(text) = &file.text else {
+            return match file.is_there {
+                true if self.passes_by_binaries() => Ok(Vec::new()),
+                true => Err(self.no_text(file.path)),
+                false => Err(self.not_there(file.path)),
+            };
         };
-        match self.changes(&text, pins) {
+        match self.changes(text, pins) {
             Ok(changes) => {
                 let site = |(from, change): (TagId, super::Change)| {
                     let line = text.line(change.span.start);
@@ -47,13 +64,14 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{DIGEST, pins, targets};
+    use super::Looked;
 
     /// The places of one target on `a.yaml` with these bytes.
     #[track_caller]
     fn check(path: &str, bytes: Option<&[u8]>, expected: &str) {
         let written =
             format!("[[target]]\nfrom = \"python:3.12\"\nyaml = {{ path = \"{path}\", at = \"a[*].image\" }}\n");
-        let found = match targets(&written)[0].sites("a.yaml", bytes, &pins) {
+        let found = match targets(&written)[0].sites(&Looked::new("a.yaml", bytes), &pins) {
             Ok(sites) => {
                 let shown = sites.iter().map(|site| {
                     let mark = if site.is_right { "=" } else { "!" };

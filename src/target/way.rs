@@ -3,16 +3,21 @@
 //! `a.b` goes into maps, `"a.b"` is one key with a dot, `[0]` is an item of a list, `[*]` is each of them, and
 //! `[name=web]` keeps what has that: items of a list, or the documents of a file where it stands first.
 
-use std::ops::Range;
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::str::FromStr;
 
-use super::{Unfit, list};
 use crate::image::NameError;
 use crate::problem::{Problem, nearest};
 use crate::yaml::Node;
 
 use super::text::Text;
+use super::tree::{Astray, Tree};
+use super::{Unfit, list};
+
+mod to;
+
+pub(super) use to::to;
 
 /// The longest way, in bytes.
 const LENGTH_MAX: usize = 1_000;
@@ -26,8 +31,8 @@ pub struct Way {
     steps: Vec<Step>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Step {
     /// Into the value of a key.
     Key(String),
     /// To an item of a list, from 0.
@@ -38,14 +43,6 @@ enum Step {
     With(Vec<String>, String),
 }
 
-/// A value that a way leads to.
-#[derive(Clone)]
-struct Reached {
-    node: Rc<Node>,
-    /// What of the way stands in several places of the file, and so cannot be edited in one.
-    shared: Option<Range<usize>>,
-}
-
 impl Way {
     /// The way over `keys`, and then to what has `value` as its `name`.
     pub(super) fn of(keys: &[&str], name: Option<(&str, &str)>) -> Self {
@@ -54,44 +51,58 @@ impl Way {
         Self { text: written(&steps), steps }
     }
 
-    /// The one value it leads to in the documents of a file, or each of several where it has a `[*]`.
-    pub(super) fn follow(&self, text: &Text, documents: &[Rc<Node>]) -> Result<Vec<Rc<Node>>, Unfit> {
-        let mut at: Vec<Reached> = documents.iter().map(|node| Reached::new(Rc::clone(node), None)).collect();
-        for (place, step) in self.steps.iter().enumerate() {
-            let next: Vec<Reached> = at.iter().flat_map(|from| step.take(from)).collect();
-            if next.is_empty() {
-                return Err(Unfit::Nothing(self.miss(text, &at, place)));
-            }
-            at = next;
-        }
-        let names_several = self.steps.contains(&Step::Each);
-        if at.len() > 1 && !names_several {
-            let lines: Vec<String> = at.iter().map(|one| format!("line {}", text.line(one.node.span.start))).collect();
-            let message =
-                format!("`{}` leads to {} places of `{}`: {}", self.text, at.len(), text.path(), list(&lines));
-            let help = "name one of them, as `[kind=Deployment][metadata.name=web].spec…` for one document of several, or \
-                        all of them with `[*]`";
-            return Err(Unfit::Wrong(text.problem(&at[1].node.span, message).help(help)));
-        }
-        if let Some(shared) = at.iter().find_map(|one| one.shared.clone()) {
-            return Err(Unfit::Wrong(text.shared(&shared, &self.text)));
-        }
-        Ok(at.into_iter().map(|one| one.node).collect())
+    /// The way on into the value of `key`.
+    pub(super) fn key(&self, key: &str) -> Self {
+        self.on(Step::Key(key.to_owned()))
     }
 
-    /// The problem that nothing is where the step at `place` leads.
-    fn miss(&self, text: &Text, at: &[Reached], place: usize) -> Problem {
-        let step = &self.steps[place];
+    /// The way on to the item `number` of a list.
+    pub(super) fn item(&self, number: usize) -> Self {
+        self.on(Step::Item(number))
+    }
+
+    fn on(&self, step: Step) -> Self {
+        let steps = [self.steps.as_slice(), &[step]].concat();
+        Self { text: written(&steps), steps }
+    }
+
+    /// The one value it leads to in a file, or each of several where it has a `[*]`.
+    pub(super) fn follow(&self, text: &Text, tree: &Tree) -> Result<Vec<Rc<Node>>, Unfit> {
+        let apart = "name one of them, as `[kind=Deployment][metadata.name=web].spec…` for one document of several, or all of \
+                     them with `[*]`";
+        self.reach(text, tree, apart)
+    }
+
+    /// The one value it leads to, where nobody wrote the way: what is there several times cannot be told apart.
+    pub(super) fn alone(&self, text: &Text, tree: &Tree) -> Result<Vec<Rc<Node>>, Unfit> {
+        self.reach(text, tree, "keep one of them, or let a target `yaml` name the one that is meant")
+    }
+
+    /// The value, or values; `apart` says what to do where there are several and one is meant.
+    fn reach(&self, text: &Text, tree: &Tree, apart: &str) -> Result<Vec<Rc<Node>>, Unfit> {
+        let at = tree.reach(&self.steps).map_err(|astray| Unfit::Nothing(self.miss(text, &astray)))?;
+        let names_several = self.steps.contains(&Step::Each);
+        if at.len() > 1 && !names_several {
+            let lines = list(at.iter().map(|one| format!("line {}", text.line(one.node.span.start))));
+            let message = format!("`{}` leads to {} places of `{}`: {lines}", self.text, at.len(), text.path());
+            return Err(Unfit::Wrong(text.problem(&at[1].node.span, message).help(apart)));
+        }
+        if let Some(shared) = at.iter().find_map(|one| one.shared.clone()) {
+            return Err(Unfit::Wrong(text.shared(&shared, self)));
+        }
+        Ok(at.iter().map(|one| Rc::clone(&one.node)).collect())
+    }
+
+    /// The problem that a step leads nowhere.
+    fn miss(&self, text: &Text, Astray { step: place, from: at }: &Astray) -> Problem {
+        let step = &self.steps[*place];
         let span = at.first().map_or(0..0, |from| from.node.span.start..from.node.span.start);
         let keys = || at.iter().flat_map(|from| from.node.entries()).filter_map(|(key, _)| key.text());
-        let there = |names: Vec<&str>| {
-            let mut seen: Vec<String> = Vec::new();
-            for name in names.into_iter().map(|name| format!("`{name}`")) {
-                if !seen.contains(&name) {
-                    seen.push(name);
-                }
-            }
-            if seen.is_empty() { "nothing stands there".to_owned() } else { format!("there are: {}", list(&seen)) }
+        let there = |mut names: Vec<&str>| {
+            let mut seen = HashSet::new();
+            names.retain(|name| seen.insert(*name));
+            let names = names.iter().map(|name| format!("`{name}`"));
+            if names.len() == 0 { "nothing stands there".to_owned() } else { format!("there are: {}", list(names)) }
         };
         let (what, help) = match step {
             Step::Key(key) => match nearest(key, keys()) {
@@ -108,7 +119,7 @@ impl Way {
             }
             Step::With(keys, value) => {
                 let candidates = at.iter().flat_map(|from| from.candidates());
-                let texts: Vec<Rc<Node>> = candidates.filter_map(|one| dig(&one, keys)).collect();
+                let texts: Vec<Rc<Node>> = candidates.filter_map(|one| dig(one, keys)).collect();
                 let texts: Vec<&str> = texts.iter().filter_map(|node| node.text()).collect();
                 let what = format!("has nothing with `{}={value}`", keys.join("."));
                 match nearest(value, texts.iter().copied()) {
@@ -117,7 +128,7 @@ impl Way {
                 }
             }
         };
-        let before = self.before(place);
+        let before = self.before(*place);
         let subject =
             if before.is_empty() { format!("`{}`", text.path()) } else { format!("`{before}` of `{}`", text.path()) };
         text.problem(&span, format!("{subject} {what}")).help(help)
@@ -126,30 +137,6 @@ impl Way {
     /// The way up to the step at `place`.
     fn before(&self, place: usize) -> String {
         written(&self.steps[..place])
-    }
-
-    /// The ways to the value at `span`, each of which may do: the shortest comes first, then those that name the document
-    /// of several. Items of lists are named by what only they have, else by their number. None where no way leads there.
-    pub(super) fn to(documents: &[Rc<Node>], span: &Range<usize>) -> Vec<Self> {
-        let mut steps = Vec::new();
-        let Some(document) = documents.iter().find(|document| lead(document, span, &mut steps)) else {
-            return Vec::new();
-        };
-        let named = |keys: &[&str]| has(document, keys);
-        let (kind, name) = (named(&["kind"]), named(&["metadata", "name"]));
-        let both = kind.clone().zip(name.clone()).map(|(kind, name)| vec![kind, name]);
-        let all = both.clone().zip(named(&["metadata", "namespace"])).map(|(mut both, space)| {
-            both.push(space);
-            both
-        });
-        let filters = [kind.map(|kind| vec![kind]), name.map(|name| vec![name]), both, all];
-        let filters = filters.into_iter().flatten().filter(|_| documents.len() > 1);
-        let way = |filter: Vec<Step>| {
-            let steps = [filter, steps.clone()].concat();
-            // What cannot be written so is read as something else.
-            written(&steps).parse().ok().filter(|way: &Self| way.steps == steps)
-        };
-        std::iter::once(Vec::new()).chain(filters).filter_map(way).collect()
     }
 
     /// As written.
@@ -182,104 +169,7 @@ fn written(steps: &[Step]) -> String {
     text
 }
 
-/// Whether the value at `span` is in `node`; then `steps` lead to it.
-fn lead(node: &Rc<Node>, span: &Range<usize>, steps: &mut Vec<Step>) -> bool {
-    if !node.holds(span) {
-        return false;
-    }
-    if node.span == *span || (node.items().is_empty() && node.entries().is_empty()) {
-        return true;
-    }
-    let length = steps.len();
-    for (key, value) in node.entries().iter().filter(|(_, value)| value.holds(span)) {
-        let Some(key) = key.text() else { continue };
-        steps.push(Step::Key(key.to_owned()));
-        if lead(value, span, steps) {
-            return true;
-        }
-        steps.truncate(length);
-    }
-    for (number, item) in node.items().iter().enumerate().filter(|(_, item)| item.holds(span)) {
-        steps.extend(select(node.items(), number));
-        if lead(item, span, steps) {
-            return true;
-        }
-        steps.truncate(length);
-    }
-    false
-}
-
-/// The steps to one of several items: by its name where no other has it.
-fn select(items: &[Rc<Node>], number: usize) -> Vec<Step> {
-    let item = &items[number];
-    let (kind, name) = (has(item, &["kind"]), has(item, &["metadata", "name"]));
-    let both = kind.zip(name.clone()).map(|(kind, name)| vec![kind, name]);
-    let choices = [has(item, &["name"]).map(|name| vec![name]), name.map(|name| vec![name]), both];
-    let fits = |item: &Rc<Node>, steps: &[Step]| {
-        let from = Reached::new(Rc::clone(item), None);
-        steps.iter().all(|step| !step.take(&from).is_empty())
-    };
-    let is_alone = |steps: &Vec<Step>| items.iter().filter(|item| fits(item, steps)).take(2).count() == 1;
-    choices.into_iter().flatten().find(is_alone).unwrap_or_else(|| vec![Step::Item(number)])
-}
-
-/// The step that keeps what has the same text as `node` below `keys`.
-fn has(node: &Rc<Node>, keys: &[&str]) -> Option<Step> {
-    let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
-    let value = dig(node, &keys)?.text().filter(|text| !text.is_empty())?.to_owned();
-    Some(Step::With(keys, value))
-}
-
-impl Step {
-    fn take(&self, from: &Reached) -> Vec<Reached> {
-        match self {
-            Self::Key(key) => {
-                let own: Vec<Reached> = (from.node.entries().iter())
-                    .filter(|(name, _)| name.text() == Some(key))
-                    .map(|(name, value)| from.to(value, name.span.clone()))
-                    .collect();
-                if !own.is_empty() {
-                    return own;
-                }
-                // What a merge brings stands elsewhere.
-                let merged =
-                    from.node.get(key).map(|value| Reached::new(Rc::clone(value), Some(from.node.span.clone())));
-                merged.into_iter().collect()
-            }
-            Self::Item(number) => from.node.items().get(*number).map(|item| from.item(item)).into_iter().collect(),
-            Self::Each => from.node.items().iter().map(|item| from.item(item)).collect(),
-            Self::With(keys, value) => {
-                let has = |one: &Rc<Node>| dig(one, keys).is_some_and(|node| node.text() == Some(value));
-                let fits = from.candidates().into_iter().filter(has);
-                fits.map(|one| if Rc::ptr_eq(&one, &from.node) { from.clone() } else { from.item(&one) }).collect()
-            }
-        }
-    }
-}
-
-impl Reached {
-    fn new(node: Rc<Node>, shared: Option<Range<usize>>) -> Self {
-        let shared = shared.or_else(|| node.anchored.then(|| node.span.start..node.span.start));
-        Self { node, shared }
-    }
-
-    /// The value of a key that stands at `name`; where it is an alias, that place is named.
-    fn to(&self, value: &Rc<Node>, name: Range<usize>) -> Self {
-        let shared = self.shared.clone().or_else(|| value.anchored.then_some(name));
-        Self { node: Rc::clone(value), shared }
-    }
-
-    fn item(&self, item: &Rc<Node>) -> Self {
-        Self::new(Rc::clone(item), self.shared.clone())
-    }
-
-    /// What a filter chooses from: the items of a list, or the value itself.
-    fn candidates(&self) -> Vec<Rc<Node>> {
-        if self.node.items().is_empty() { vec![Rc::clone(&self.node)] } else { self.node.items().to_vec() }
-    }
-}
-
-fn dig(node: &Rc<Node>, keys: &[String]) -> Option<Rc<Node>> {
+pub(super) fn dig(node: &Rc<Node>, keys: &[String]) -> Option<Rc<Node>> {
     keys.iter().try_fold(Rc::clone(node), |node, key| node.get(key).cloned())
 }
 

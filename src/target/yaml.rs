@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use crate::find::unquoted;
 use crate::yaml::write::is_plain;
 use crate::yaml::{Node, Value};
 
@@ -71,12 +72,17 @@ fn block(text: &Text, span: &Range<usize>) -> Result<Range<usize>, Unfit> {
     }
 }
 
-/// The value of `key` in a map, where it stands there once and in no other place.
-pub(super) fn field(text: &Text, map: &Node, key: &str) -> Result<Option<Rc<Node>>, Unfit> {
+/// The first byte of what is written in a value, without its quotes.
+pub(super) fn first_byte(text: &Text, node: &Node) -> usize {
+    unquoted(text.text(), node.span.clone()).start
+}
+
+/// The value of `key` in a map that `way` leads to, where it stands there once and in no other place.
+pub(super) fn field(text: &Text, way: &Way, map: &Node, key: &str) -> Result<Option<Rc<Node>>, Unfit> {
     let mut own = map.entries().iter().filter(|(name, _)| name.text() == Some(key));
     let Some((name, value)) = own.next() else {
         return match map.get(key) {
-            Some(_) => Err(Unfit::Wrong(text.shared(&map.span, key))),
+            Some(_) => Err(Unfit::Wrong(text.shared(&map.span, &way.key(key)))),
             None => Ok(None),
         };
     };
@@ -85,7 +91,7 @@ pub(super) fn field(text: &Text, map: &Node, key: &str) -> Result<Option<Rc<Node
         return Err(Unfit::Wrong(problem.help("keep one of the two")));
     }
     if value.anchored {
-        return Err(Unfit::Wrong(text.shared(&name.span, key)));
+        return Err(Unfit::Wrong(text.shared(&name.span, &way.key(key))));
     }
     Ok(Some(Rc::clone(value)))
 }

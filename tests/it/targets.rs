@@ -1,5 +1,6 @@
 //! Targets on whole files: a folder before and after for each kind, and files nobody thought of.
 
+mod large;
 mod propose;
 mod random;
 

@@ -5,6 +5,7 @@ use std::io::Write as _;
 
 use crate::escape;
 use crate::find::NoImage;
+use crate::problem::lines::Lines;
 use crate::report::finding::{Finding, Level, Place, Rule, Subject};
 use crate::root::Root;
 use crate::root::cover::Cover;
@@ -46,6 +47,7 @@ pub(super) fn look(context: &Context, folder: &Folder, root: &Root) -> Result<Ve
     let cover = Cover::of(root);
     let mut images = Vec::new();
     for Manifest { file, mentions, .. } in &looked.files {
+        let lines = Lines::of(&file.text);
         for mention in mentions {
             let fault = match &mention.image {
                 Ok(image) => {
@@ -54,7 +56,7 @@ pub(super) fn look(context: &Context, folder: &Folder, root: &Root) -> Result<Ve
                 }
                 Err(NoImage::None(_)) => None,
                 Err(NoImage::Open(why)) => {
-                    let at = format!("`{}`, line {}", file.path, mention.line(file));
+                    let at = format!("`{}`, line {}", file.path, mention.line(&lines));
                     let said = format!("{at}: which image `{}` is cannot be told: {why}", mention.text);
                     writeln!(context.stderr(), "warning: {}", escape::terminal(&said))?;
                     None
@@ -63,7 +65,7 @@ pub(super) fn look(context: &Context, folder: &Folder, root: &Root) -> Result<Ve
             };
             images.extend(fault.map(|fault| Image {
                 file: file.path.clone(),
-                line: mention.line(file),
+                line: mention.line(&lines),
                 written: mention.text.clone(),
                 fault,
             }));

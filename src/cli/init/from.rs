@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::find::NoImage;
 use crate::image::{ImageRef, Repository, TagName};
+use crate::problem::lines::Lines;
 use crate::stream::write::{NewSource, NewStream, NewTag, text};
 use crate::world::folder::Folder;
 
@@ -29,8 +30,9 @@ pub(super) fn run(context: &Context, words: &[PathBuf], out: &mut impl std::io::
     let mut found = Found::default();
     let looked = manifests::anywhere(context, words)?;
     for Manifest { file, mentions, .. } in looked.files {
+        let lines = Lines::of(&file.text);
         for mention in mentions {
-            found.take(&format!("{}:{}", file.path, mention.line(&file)), mention.text, mention.image);
+            found.take(&format!("{}:{}", file.path, mention.line(&lines)), mention.text, mention.image);
         }
     }
     found.rows.extend(looked.passed.into_iter().map(|passed| [passed.at(), "the whole file".to_owned(), passed.why]));

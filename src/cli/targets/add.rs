@@ -6,11 +6,14 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use crate::image::{ImageRef, StreamName, TagId};
+use crate::problem::Problem;
+use crate::problem::lines::Lines;
 use crate::report::exit::Exit;
 use crate::root::Root;
 use crate::root::cover::Cover;
 use crate::settings;
 use crate::stream::edit::lines;
+use crate::table::text::FILE_MAX;
 use crate::target::Target;
 use crate::target::propose::{Asked, Proposal, propose};
 
@@ -46,7 +49,7 @@ struct Found<'a> {
     uncovered: Vec<(String, &'a ImageRef)>,
     /// What is told of other places.
     rows: Vec<[String; 3]>,
-    /// Whether an image is among them that a stream covers.
+    /// Whether an image is among them that a stream covers, in a file that a target `marker` can be for.
     is_unfit: bool,
 }
 
@@ -84,15 +87,23 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
         writeln!(out, "nothing is to be added")?;
         return Ok(Exit::Success);
     }
+    let mut size = 0;
     edit.settings(|text| {
         let eol = lines::eol(text);
         let tables: Vec<String> = found.added.iter().map(|(_, target)| target.written(eol)).collect();
-        lines::at_end(text, &tables.join(eol))
+        let new = lines::at_end(text, &tables.join(eol));
+        size = new.len();
+        new
     })?;
-    edit.root()?;
     if args.dry_run {
         let tables: Vec<String> = found.added.iter().map(|(_, target)| target.written("\n")).collect();
         write!(out, "# {}\n{}", settings::FILE_NAME, tables.join("\n"))?;
+    }
+    if size > FILE_MAX {
+        return Err(too_large(found.added.len()));
+    }
+    edit.root()?;
+    if args.dry_run {
         return Ok(Exit::Success);
     }
     edit.write()?;
@@ -114,6 +125,19 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
+/// The error that the settings have no room for so many new targets.
+fn too_large(count: usize) -> CliError {
+    let targets = if count == 1 {
+        "the target that was found".to_owned()
+    } else {
+        format!("the {count} targets that were found")
+    };
+    let (name, most) = (settings::FILE_NAME, FILE_MAX >> 10);
+    CliError::said(format!("`{name}` would be larger than the cap of {most} KiB with {targets}, so none is written")).help(
+        "name files or folders, to add fewer, or let one target `marker` stand for a file of many images; `--dry-run` prints what was found",
+    )
+}
+
 fn find<'a>(root: &Root, cover: &Cover<'a>, looked: &'a Looked) -> Found<'a> {
     let mut found = Found::default();
     let pins = super::pins(root);
@@ -123,10 +147,10 @@ fn find<'a>(root: &Root, cover: &Cover<'a>, looked: &'a Looked) -> Found<'a> {
             .map(|mention| mention.image.as_ref().map(|image| cover.tags(image)).unwrap_or_default())
             .collect();
         let wanted: Vec<Option<TagId>> = tags.iter().map(|tags| tags.first().map(|id| TagId::clone(id))).collect();
-        let targets = &root.settings.targets;
+        let (targets, lines) = (&root.settings.targets, Lines::of(&file.text));
         let asked = Asked { file, kind: *kind, mentions, wanted: &wanted, targets, pins: &pins };
         for ((mention, tags), proposal) in mentions.iter().zip(tags).zip(propose(&asked)) {
-            let at = format!("{}:{}", file.path, mention.line(file));
+            let at = format!("{}:{}", file.path, mention.line(&lines));
             let row = |why: &str| [at.clone(), mention.text.clone(), why.to_owned()];
             if let (Proposal::New(_) | Proposal::Shared, Ok(image), [_, _, ..]) = (&proposal, &mention.image, &tags[..])
             {
@@ -136,10 +160,10 @@ fn find<'a>(root: &Root, cover: &Cover<'a>, looked: &'a Looked) -> Found<'a> {
                 (Proposal::New(target), _) => found.added.push((at, target)),
                 (Proposal::There | Proposal::Shared, _) => {}
                 (Proposal::Unfit(problem), _) => {
-                    let help = problem.help.map(|help| format!("; {help}")).unwrap_or_default();
-                    found.rows.push(row(&format!("{}{help}", problem.message)));
+                    found.rows.push(row(&said(problem)));
                     found.is_unfit = true;
                 }
+                (Proposal::Unnamed(problem), _) => found.rows.push(row(&said(problem))),
                 (Proposal::None, Ok(image)) => found.uncovered.push((at, image)),
                 (Proposal::None, Err(why)) => found.rows.push(row(&why.to_string())),
             }
@@ -148,6 +172,12 @@ fn find<'a>(root: &Root, cover: &Cover<'a>, looked: &'a Looked) -> Found<'a> {
     let passed = looked.passed.iter();
     found.rows.extend(passed.map(|passed| [passed.at(), "the whole file".to_owned(), passed.why.clone()]));
     found
+}
+
+/// What is wrong, and what to do about it.
+fn said(problem: Problem) -> String {
+    let help = problem.help.map(|help| format!("; {help}")).unwrap_or_default();
+    problem.message + &help
 }
 
 impl Found<'_> {

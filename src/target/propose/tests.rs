@@ -1,6 +1,7 @@
 //! A file's text, and the targets that are proposed for the images in it.
 
 use super::*;
+use crate::problem::lines::Lines;
 use crate::settings;
 use crate::target::Editing;
 
@@ -26,7 +27,8 @@ fn proposed(path: &str, text: &str, targets: &[Target]) -> Vec<(usize, Proposal)
     let mentions = kind.find(&file).unwrap();
     let wanted: Vec<_> = mentions.iter().map(wanted).collect();
     let asked = Asked { file: &file, kind, mentions: &mentions, wanted: &wanted, targets, pins: &pins };
-    mentions.iter().map(|mention| mention.line(&file)).zip(propose(&asked)).collect()
+    let lines = Lines::of(text);
+    mentions.iter().map(|mention| mention.line(&lines)).zip(propose(&asked)).collect()
 }
 
 /// What is proposed for a file: the targets are read again as they are written, do their work, and leave nothing more to
@@ -43,7 +45,9 @@ fn check(path: &str, text: &str, expected: &[&str]) {
             let table = table.trim_start_matches("[[target]]; from = ").trim_end_matches("; ");
             format!("{line} {}", table.replace(&format!("path = \"{path}\""), "PATH"))
         }
-        Proposal::Unfit(problem) => format!("{line} ! {}; {}", problem.message, problem.help.as_deref().unwrap()),
+        Proposal::Unfit(problem) | Proposal::Unnamed(problem) => {
+            format!("{line} ! {}; {}", problem.message, problem.help.as_deref().unwrap())
+        }
     });
     assert_eq!(shown.collect::<Vec<_>>(), expected);
 
@@ -201,8 +205,8 @@ fn what_several_share_is_left() {
         "compose.yaml",
         "x-a: &a\n  image: python:3\nservices:\n  a: {<<: *a}\n  b: {image: &i 'redis:7'}\n",
         &[
-            &format!("2 ! {}", shared("image").replace("PATH", "compose.yaml")),
-            &format!("5 ! {}", shared("image").replace("PATH", "compose.yaml")),
+            &format!("2 ! {}", shared("services.a.image").replace("PATH", "compose.yaml")),
+            &format!("5 ! {}", shared("services.b.image").replace("PATH", "compose.yaml")),
         ],
     );
     let twins = "kind: Pod\nspec:\n  containers:\n  - image: python:3\n";
@@ -302,12 +306,12 @@ fn a_file_that_no_target_can_name_is_told() {
     check(
         "a*/Dockerfile",
         "FROM python:3\n",
-        &[&format!("1 ! `a*/Dockerfile` is not what a target can be for; {form}")],
+        &[&format!("1 ! `a*/Dockerfile` has `*`, which makes a pattern of the path of a target; {form}")],
     );
     check(
         "ä/Dockerfile",
         "FROM python:3\n",
-        &[&format!("1 ! `ä/Dockerfile` has characters that a path cannot have; {form}")],
+        &[&format!("1 ! `ä/Dockerfile` has `ä` (U+00E4), which the path of a target cannot have; {form}")],
     );
 }
 

@@ -52,7 +52,12 @@ fn roots_and_branches_are_read_before_anything_is_done() {
     door.says(64, &["--root", "a//b"], root);
     door.says(64, &["--branch", ""], "error: `` is not a branch's name\nhelp: as `main` or `release/1.2`");
     door.says(64, &["--branch", "refs/heads/main"], "help: leave `refs/heads/` out: `main`");
-    door.says(1, &["--root", "nope"], "help: name the folder that has one");
+    door.says(
+        1,
+        &["--root", "nope"],
+        "error: there is no `nope/pinstream.toml` on the branch `main`, so the folder `nope` is not a root\nhelp: name the \
+         folder that has one with `--root`, or commit an empty one\n",
+    );
     door.says(0, &["--root", ".", "--branch", "main"], "1 added; landed as ");
     for root in ["./", ""] {
         door.says(0, &["--root", root], "1 unchanged; nothing to write");

@@ -16,7 +16,7 @@ fn t6_a_stream_that_is_too_large_names_the_cap() {
 --- err
 error: `streams/big.toml` is larger than the cap of 256 KiB a file
 --> streams/big.toml
- = help: split it into several files
+ = help: move tags to other streams: each is a file of its own
 --- exit 1
 "#,
     );
@@ -233,7 +233,7 @@ error: the lock was written by a newer pinstream: this one reads up to version 1
 
 error: `streams/big.toml` is larger than the cap of 256 KiB a file
 --> streams/big.toml
- = help: split it into several files
+ = help: move tags to other streams: each is a file of its own
 
 error: unknown key `nonsense`
  --> streams/broken.toml:1:1

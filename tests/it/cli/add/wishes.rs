@@ -275,3 +275,39 @@ fn settings_with_targets_in_a_list_are_left_as_they_are() {
         "#);
     assert_eq!(stage.sandbox.read("pinstream.toml"), settings);
 }
+
+#[test]
+fn more_targets_than_the_settings_have_room_for_are_shown_and_not_written() {
+    let stage = Stage::pinned();
+    let service = |at: usize| format!("  s{at}:\n    image: {}/python:3.12\n", stage.registry.host());
+    let services: String = (0..4_000).map(service).collect();
+    stage.sandbox.write("compose.yaml", &format!("services:\n{services}"));
+    stage.commit("Many services");
+    insta::assert_snapshot!(said(&stage, &["targets add"]), @r#"
+        $ pinstream targets add
+        --- err
+        note: `python:3.12` is written for `REGISTRY/python:3.12`, which is `python:arm` as well
+        error: `pinstream.toml` would be larger than the cap of 256 KiB with the 4000 targets that were found, so none is written
+        help: name files or folders, to add fewer, or let one target `marker` stand for a file of many images; `--dry-run` prints what was found
+        --- exit 1
+        "#);
+    let tried = stage.sandbox.run(&["targets", "add", "--dry-run"]);
+    assert_eq!((tried.code, tried.stdout.matches("[[target]]").count()), (Some(1), 4_000));
+    assert_eq!(differs(&stage), "");
+}
+
+#[test]
+fn a_comment_is_no_way_out_for_a_file_that_no_target_can_be_for() {
+    let stage = Stage::pinned();
+    stage.sandbox.write("é/Dockerfile", &format!("FROM {}/python:3.12\n", stage.registry.host()));
+    insta::assert_snapshot!(said(&stage, &["targets add"]), @r#"
+        $ pinstream targets add
+        --- out
+        nothing is to be added
+        --- err
+        not added:
+        AT               WRITTEN                       WHY
+        é/Dockerfile:1   REGISTRY/python:3.12   `é/Dockerfile` has `é` (U+00E9), which the path of a target cannot have; give the file another name, or write its image elsewhere
+        --- exit 0
+        "#);
+}
