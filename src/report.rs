@@ -10,6 +10,7 @@ pub mod json;
 mod junit;
 pub mod markdown;
 pub mod message;
+mod output;
 #[cfg(test)]
 pub(crate) mod sample;
 mod sarif;
