@@ -2,28 +2,34 @@
 //!
 //! A lock knows no services, so they are those of compose files: each that has the image of a tag gets `image:
 //! repository@digest` (Compose file reference, "services", "image"; "Merge Compose files"). Of several files the later one
-//! rules, as for `docker compose -f a -f b`. A later `image` that is nothing but a digest of the same repository is taken
-//! for a pin of the one before, so that what was exported may stand among them. What is built is left alone, and so is an
-//! image with variables: what their values are is not for this file to say. What a file includes or extends is not looked
-//! into.
+//! rules, as for `docker compose -f a -f b`: what it marks with `!reset` is taken out, and what with `!override` stands
+//! alone. A later `image` that is nothing but a digest of the same repository is taken for a pin of the one before, so that
+//! what was exported may stand among them. What is built is left alone, and so is an image with variables: what their
+//! values are is not for this file to say. What a file includes or extends is not looked into.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::find::{self, Mention, Service};
-use crate::image::ImageRef;
+use crate::find::{self, Mention, NoImage, Service};
+use crate::image::{ImageRef, complete};
 use crate::problem::{Problem, SourceFile};
 use crate::target;
 use crate::yaml::write::Tree;
+use crate::yaml::{self, Node};
 
 use super::{Exported, Pinned, named, one, problem, several};
+
+/// What a file says of the image of a service, and which file that is.
+type Said<'a> = (&'a SourceFile, Mention);
 
 /// A service, as all files together have it.
 #[derive(Default)]
 struct Merged<'a> {
     is_built: bool,
-    /// The file that says its image, and what it says.
-    image: Option<(&'a SourceFile, Mention)>,
+    /// Its image.
+    image: Option<Said<'a>>,
 }
 
 /// The override file.
@@ -31,16 +37,17 @@ pub(super) fn text(files: &[Arc<SourceFile>], pins: &[Pinned<'_>]) -> Result<Exp
     let (mut services, mut notes, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     let mut used = vec![false; pins.len()];
     for (name, service) in merged(files)? {
-        let Merged { is_built: false, image: Some((file, mention)) } = service else { continue };
-        let image = match image(file, &mention) {
+        let Merged { is_built: false, image: Some(said) } = service else { continue };
+        let image = match image(&said) {
             Ok(image) => image,
             Err(why) => {
+                let (file, mention) = said;
                 let at = format!("`{}`, line {}", file.path, mention.line(file));
                 notes.push(format!("{at}: the image of the service `{name}` is left as it is: {why}"));
                 continue;
             }
         };
-        let is_of = |pinned: &Pinned<'_>| is_same(image, &pinned.pin.image);
+        let is_of = |pinned: &Pinned<'_>| is_same(&image, &pinned.pin.image);
         let found: Vec<&Pinned<'_>> = pins.iter().filter(|pinned| is_of(pinned)).collect();
         used.iter_mut().zip(pins).for_each(|(used, pinned)| *used |= is_of(pinned));
         match one(&found) {
@@ -69,22 +76,57 @@ pub(super) fn text(files: &[Arc<SourceFile>], pins: &[Pinned<'_>]) -> Result<Exp
 
 /// The services of all files, by name.
 fn merged(files: &[Arc<SourceFile>]) -> Result<BTreeMap<String, Merged<'_>>, Vec<Problem>> {
-    let (mut all, mut problems) = (BTreeMap::<String, Merged<'_>>::new(), Vec::new());
+    let (mut all, mut problems) = (BTreeMap::new(), Vec::new());
     for file in files {
-        let services = find::services(file).unwrap_or_else(|problem| {
+        if let Err(problem) = merge(&mut all, file) {
             problems.push(problem);
-            Vec::new()
-        });
-        for Service { name, is_built, image } in services {
-            let merged = all.entry(name).or_default();
-            merged.is_built |= is_built;
-            let Some(image) = image else { continue };
-            if merged.image.as_ref().is_none_or(|(_, before)| !is_pin_of(&image, before)) {
-                merged.image = Some((file, image));
-            }
         }
     }
     if problems.is_empty() { Ok(all) } else { Err(problems) }
+}
+
+/// Lays the services of `file` over those of the files before it.
+fn merge<'a>(all: &mut BTreeMap<String, Merged<'a>>, file: &'a Arc<SourceFile>) -> Result<(), Problem> {
+    // One for each entry of `services`, in the order in which they stand.
+    let mut found = find::services(file)?.into_iter();
+    for document in yaml::documents(file)? {
+        let Some(services) = document.get("services") else { continue };
+        if stands_alone(services) {
+            all.clear();
+        }
+        for ((_, node), Service { name, image, .. }) in services.entries().iter().zip(&mut found) {
+            if stands_alone(node) {
+                all.remove(&name);
+            }
+            if is_reset(services) || is_reset(node) {
+                continue;
+            }
+            let merged = all.entry(name).or_default();
+            if let Some(build) = node.get("build") {
+                merged.is_built = !is_reset(build);
+            }
+            let written = node.get("image");
+            if written.is_some_and(stands_alone) {
+                merged.image = None;
+            }
+            let Some(image) = image.filter(|_| !written.is_some_and(is_reset)) else { continue };
+            if merged.image.as_ref().is_none_or(|(_, before)| !is_pin_of(&image, before)) {
+                merged.image = Some((file.as_ref(), image));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a value takes out what earlier files say there, and its own is none (Compose file reference, "Merge", "Reset
+/// value").
+fn is_reset(node: &Rc<Node>) -> bool {
+    node.tag.as_deref() == Some("reset")
+}
+
+/// Whether what earlier files say there is taken out ("Replace value" of the same page).
+fn stands_alone(node: &Rc<Node>) -> bool {
+    is_reset(node) || node.tag.as_deref() == Some("override")
 }
 
 /// Whether `image` is nothing but a digest of the repository of `before`, which has a tag.
@@ -93,14 +135,18 @@ fn is_pin_of(image: &Mention, before: &Mention) -> bool {
     image.tag().is_none() && before.tag().is_some() && image.repository() == before.repository()
 }
 
-/// The image of a service, where it is written out.
-fn image<'a>(file: &SourceFile, mention: &'a Mention) -> Result<&'a ImageRef, String> {
+/// The image of a service that is not built, where it is written out.
+fn image<'a>((file, mention): &'a Said<'_>) -> Result<Cow<'a, ImageRef>, String> {
     let has_variable = file.text.get(mention.span.clone()).is_some_and(|written| written.contains('$'));
     match &mention.image {
         Ok(_) if has_variable => {
             Err("it has a variable, which may have another value than is written there".to_owned())
         }
-        Ok(image) => Ok(image),
+        Ok(image) => Ok(Cow::Borrowed(image)),
+        // It was the name of what is built, until a later file took that out.
+        Err(NoImage::None(_)) if !has_variable => {
+            complete(&mention.text).map(Cow::Owned).map_err(|error| error.message)
+        }
         Err(why) => Err(why.to_string()),
     }
 }
@@ -152,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_later_file_rules_unless_it_only_pins() {
-        let pinned = format!("services:\n  a: {{image: \"python@{}\"}}\n", digest(9));
+        let pinned = format!("services:\n  a: {{image: \"python@{}\"}}\n", digest(1));
         let base = "services:\n  a: {image: \"python:3.12\"}\n  b: {image: \"python:3.12\"}\n";
         let later = "services:\n  b: {image: \"redis:7\"}\n";
         check(
@@ -166,6 +212,44 @@ mod tests {
             &IMAGES[..1],
             "services:\n  b:\n    image: docker.io/library/python@D1\n",
         );
+    }
+
+    const BASE: &str = "services:\n  a: {image: \"python:3.12\"}\n  b: {image: \"redis:7\"}\n";
+    const A: &str = "services:\n  a:\n    image: docker.io/library/python@D1\n";
+    const B: &str = "services:\n  b:\n    image: docker.io/library/redis@D2\n";
+
+    #[test]
+    fn what_is_reset_is_taken_out_and_may_come_back() {
+        for out in
+            ["a: !reset null", "a: !reset {image: \"python:3.12\"}", "a: {image: !reset null}", "a: {image: !reset x}"]
+        {
+            let out = format!("services:\n  {out}\n");
+            check(Format::Compose(&files([BASE, &out])), &IMAGES, B);
+            let back = "services:\n  a: {image: \"python:3.12\"}\n  b: !reset\n";
+            check(Format::Compose(&files([BASE, &out, back])), &IMAGES, A);
+        }
+        let out = "services: !reset\n  b: {image: \"redis:7\"}\n";
+        check(Format::Compose(&files([BASE, out, "services:\n  a: {image: \"python:3.12\"}\n"])), &IMAGES, A);
+        // In one file with two documents, too, and through an alias.
+        let both = format!("{BASE}---\nx: &out !reset null\nservices:\n  b: *out\n  a: {{ports: !reset []}}\n");
+        check(Format::Compose(&files([&both])), &IMAGES, A);
+    }
+
+    #[test]
+    fn what_overrides_stands_alone() {
+        check(Format::Compose(&files([BASE, "services: !override\n  b: {image: \"redis:7\"}\n"])), &IMAGES, B);
+        let own = "services:\n  a: !override {ports: []}\n  b: {ports: !override []}\n";
+        check(Format::Compose(&files([BASE, own])), &IMAGES, B);
+        let other = "services:\n  a: {image: !override \"redis:7\"}\n  b: !override {build: .}\n";
+        check(Format::Compose(&files([BASE, other])), &IMAGES, &B.replace("b:", "a:"));
+    }
+
+    #[test]
+    fn what_is_no_longer_built_has_its_image() {
+        let base = "services:\n  a: {build: ., image: \"python:3.12\"}\n";
+        check(Format::Compose(&files([base, "services:\n  a: {build: !reset null}\n"])), &IMAGES, A);
+        let one = "services:\n  a: {build: .}\n---\nservices:\n  a: {build: !reset null, image: \"python:3.12\"}\n";
+        check(Format::Compose(&files([one])), &IMAGES, A);
     }
 
     #[test]
