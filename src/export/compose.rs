@@ -3,9 +3,10 @@
 //! A lock knows no services, so they are those of compose files: each that has the image of a tag gets `image:
 //! repository@digest` (Compose file reference, "services", "image"; "Merge Compose files"). Of several files the later one
 //! rules, as for `docker compose -f a -f b`: what it marks with `!reset` is taken out, and what with `!override` stands
-//! alone. A later `image` that is nothing but a digest of the same repository is taken for a pin of the one before, so that
-//! what was exported may stand among them. What is built is left alone, and so is an image with variables: what their
-//! values are is not for this file to say. What a file includes or extends is not looked into.
+//! alone. A later `image` that is nothing but a digest of the same repository is taken for a pin of the one before where
+//! the tag stands or stood there, so that what was exported may stand among them; any other digest is a person's, and left
+//! alone. So is what is built, and an image with variables: what their values are is not for this file to say. What a
+//! file includes or extends is not looked into.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::find::{self, Mention, NoImage, Service};
-use crate::image::{ImageRef, complete};
+use crate::image::{Digest, ImageRef, complete};
 use crate::problem::{Problem, SourceFile};
 use crate::target;
 use crate::yaml::write::Tree;
@@ -30,37 +31,64 @@ struct Merged<'a> {
     is_built: bool,
     /// Its image.
     image: Option<Said<'a>>,
+    /// A digest of the repository of that, which a later file says.
+    digest: Option<Said<'a>>,
 }
 
 /// The override file.
 pub(super) fn text(files: &[Arc<SourceFile>], pins: &[Pinned<'_>]) -> Result<Exported, Vec<Problem>> {
     let (mut services, mut notes, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-    let mut used = vec![false; pins.len()];
+    let (mut used, mut is_by_hand) = (vec![false; pins.len()], false);
     for (name, service) in merged(files)? {
-        let Merged { is_built: false, image: Some(said) } = service else { continue };
+        let Merged { is_built: false, image: Some(said), digest } = service else { continue };
+        let mut left = |(file, mention): &Said<'_>, why: &str| {
+            let at = format!("`{}`, line {}", file.path, mention.line(file));
+            notes.push(format!("{at}: the image of the service `{name}` is left as it is: {why}"));
+        };
         let image = match image(&said) {
             Ok(image) => image,
             Err(why) => {
-                let (file, mention) = said;
-                let at = format!("`{}`, line {}", file.path, mention.line(file));
-                notes.push(format!("{at}: the image of the service `{name}` is left as it is: {why}"));
+                left(&said, &why);
                 continue;
             }
         };
-        let is_of = |pinned: &Pinned<'_>| is_same(&image, &pinned.pin.image);
-        let found: Vec<&Pinned<'_>> = pins.iter().filter(|pinned| is_of(pinned)).collect();
-        used.iter_mut().zip(pins).for_each(|(used, pinned)| *used |= is_of(pinned));
-        match one(&found) {
+        let mut found = |image: &ImageRef| {
+            let is_of = |pinned: &Pinned<'_>| is_same(image, &pinned.pin.image);
+            used.iter_mut().zip(pins).for_each(|(used, pinned)| *used |= is_of(pinned));
+            pins.iter().filter(|pinned| is_of(pinned)).collect::<Vec<_>>()
+        };
+        let mut of_image = found(&image);
+        if let Some(said) = &digest {
+            let later = match self::image(said) {
+                Ok(later) => later,
+                Err(why) => {
+                    left(said, &why);
+                    continue;
+                }
+            };
+            let was_pinned = |pinned: &&Pinned<'_>| later.digest().is_some_and(|digest| was_at(pinned, digest));
+            if !of_image.iter().any(was_pinned) {
+                let of_digest = found(&later);
+                if of_digest.is_empty() && !of_image.is_empty() {
+                    let why = format!("its digest is none that {} stood at", named(of_image));
+                    left(said, &why);
+                    is_by_hand = true;
+                    continue;
+                }
+                of_image = of_digest;
+            }
+        }
+        match one(&of_image) {
             Some(only) => services.push((name, Tree::map([("image", Tree::Text(only.pin.exact()))]))),
-            None if found.is_empty() => {}
+            None if of_image.is_empty() => {}
             None => {
                 let why = format!("the service `{name}` has one image");
-                problems.push(several(&found, &image.to_string(), &why, "compose"));
+                problems.push(several(&of_image, &image.to_string(), &why, "compose"));
             }
         }
     }
     let shown = target::list(&files.iter().map(|file| format!("`{}`", file.path)).collect::<Vec<_>>());
-    if services.is_empty() && problems.is_empty() {
+    if services.is_empty() && problems.is_empty() && !is_by_hand {
         let message = format!("no service of {shown} has the image of a tag that was asked for");
         problems.push(problem(message, "`pinstream tag IMAGE STREAM:TAG` makes a tag of an image"));
     }
@@ -107,11 +135,13 @@ fn merge<'a>(all: &mut BTreeMap<String, Merged<'a>>, file: &'a Arc<SourceFile>) 
             }
             let written = node.get("image");
             if written.is_some_and(stands_alone) {
-                merged.image = None;
+                (merged.image, merged.digest) = (None, None);
             }
             let Some(image) = image.filter(|_| !written.is_some_and(is_reset)) else { continue };
-            if merged.image.as_ref().is_none_or(|(_, before)| !is_pin_of(&image, before)) {
-                merged.image = Some((file.as_ref(), image));
+            let said = Some((file.as_ref(), image));
+            match (&merged.image, &said) {
+                (Some((_, before)), Some((_, image))) if is_pin_of(image, before) => merged.digest = said,
+                _ => (merged.image, merged.digest) = (said, None),
             }
         }
     }
@@ -133,6 +163,11 @@ fn stands_alone(node: &Rc<Node>) -> bool {
 fn is_pin_of(image: &Mention, before: &Mention) -> bool {
     let (Ok(image), Ok(before)) = (&image.image, &before.image) else { return false };
     image.tag().is_none() && before.tag().is_some() && image.repository() == before.repository()
+}
+
+/// Whether a tag stands or stood at `digest`.
+fn was_at(pinned: &Pinned<'_>, digest: &Digest) -> bool {
+    pinned.pin.digest == *digest || pinned.pin.previous.contains(digest)
 }
 
 /// The image of a service that is not built, where it is written out.
@@ -250,6 +285,31 @@ mod tests {
         check(Format::Compose(&files([base, "services:\n  a: {build: !reset null}\n"])), &IMAGES, A);
         let one = "services:\n  a: {build: .}\n---\nservices:\n  a: {build: !reset null, image: \"python:3.12\"}\n";
         check(Format::Compose(&files([one])), &IMAGES, A);
+    }
+
+    #[test]
+    fn a_digest_that_is_no_pin_is_a_persons() {
+        let later = format!("services:\n  a: {{image: \"python@{}\"}}\n", digest(9));
+        let found = files([BASE, &later]);
+        check(Format::Compose(&found), &IMAGES, B);
+        let left = "`1.yaml`, line 2: the image of the service `a` is left as it is: its digest is none that \
+                    `python:3.12`, `python:latest` stood at";
+        assert_eq!(exported(Format::Compose(&found), &IMAGES).unwrap().notes, [left]);
+        // Where there is nothing else, that is no error.
+        check(Format::Compose(&found), &IMAGES[..2], "services: {}\n");
+        let fixed = format!("docker.io/library/python@{}", digest(9));
+        let fixed = [IMAGES[0], ("golden:1", fixed.as_str(), 9)];
+        check(Format::Compose(&found), &fixed, &format!("services:\n  a:\n    image: {}\n", fixed[1].1));
+        // What stood there goes with the image that it was of.
+        let other = "services:\n  a: {image: \"redis:7\"}\n";
+        check(
+            Format::Compose(&files([BASE, &later, other])),
+            &IMAGES,
+            &format!("{}{}", B.replace("b:", "a:"), &B[10..]),
+        );
+        let variable = "services:\n  a: {image: \"python@${D:-sha256:x}\"}\n";
+        let variable = variable.replace("sha256:x", digest(1).as_str());
+        check(Format::Compose(&files([BASE, &variable])), &IMAGES, B);
     }
 
     #[test]

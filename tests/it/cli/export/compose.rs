@@ -114,9 +114,14 @@ help: leave it out
 }
 
 #[test]
-fn what_a_later_file_takes_out_stays_so() {
+fn what_a_later_file_takes_out_or_fixes_by_hand_stays_so() {
     let stage = stage();
     let host = stage.registry.host();
+    let lock: toml::Table = stage.sandbox.read("pinstream.lock").parse().unwrap();
+    let pins = lock["pin"].as_array().unwrap();
+    let pin = pins.iter().find(|pin| pin["stream"].as_str() == Some("python") && pin["tag"].as_str() == Some("3.12"));
+    let old = pin.unwrap()["previous"][0].as_str().unwrap();
+    let other = format!("sha256:{}", "ab".repeat(32));
     let base = format!(
         "services:\n  web: {{ image: \"{host}/python:3.12\" }}\n  cron: {{ image: \"{host}/python:3.12\" }}\n  \
          old: {{ image: \"{host}/python:3.11\" }}\n"
@@ -136,4 +141,20 @@ note: no service of `base.yaml`, `out.yaml` has the image of `python:3.12`
 --- exit 0
 ",
     );
+    let by_hand = format!(
+        "services:\n  web: {{ image: \"{host}/python@{old}\" }}\n  cron: {{ image: \"{host}/python@{other}\" }}\n"
+    );
+    stage.sandbox.write("by-hand.yaml", &by_hand);
+    let args = ["export", "compose", "-f", "base.yaml", "-f", "by-hand.yaml", "python:3.11", "python:3.12"];
+    stage.check(&args, "
+--- out
+services:
+  old:
+    image: REGISTRY/python@[3.11]
+  web:
+    image: REGISTRY/python@[3.12]
+--- err
+note: `by-hand.yaml`, line 3: the image of the service `cron` is left as it is: its digest is none that `python:3.12` stood at
+--- exit 0
+");
 }
