@@ -10,6 +10,7 @@ pub mod json;
 mod junit;
 pub mod markdown;
 pub mod message;
+mod output;
 #[cfg(test)]
 pub(crate) mod sample;
 mod sarif;
@@ -35,7 +36,7 @@ use finding::Results;
 pub enum Format {
     /// For people
     Text,
-    /// For scripts: `pinstream.report/v1`, of `check` `pinstream.check/v1`; nothing where it was stopped
+    /// For scripts: `pinstream.report/v1`, `check/v1`; nothing where it was stopped
     Json,
     /// Tables for a job's summary or a comment
     Markdown,

@@ -1,8 +1,8 @@
 //! YAML and JSON that others wrote, as trees whose values know their bytes.
 //!
 //! Caps stand before and within the parser: bytes, depth, values. An alias is the value it names, shared and never
-//! copied, so that a small text cannot become a large tree. No tag of YAML makes anything but text, lists and maps, and
-//! what was read is never written: [`mod@write`] is for YAML of our own.
+//! copied, so that a small text cannot become a large tree. No tag of YAML makes anything but text, lists and maps; a
+//! local one is only kept. What was read is never written: [`mod@write`] is for YAML of our own.
 
 pub mod write;
 
@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use granit_parser::{Event, Parser, ScalarStyle, Span};
+use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use crate::escape;
 use crate::problem::{Problem, SourceFile};
@@ -30,6 +30,8 @@ pub struct Node {
     pub value: Value,
     /// Its bytes in the text: quotes are part of them, an anchor is not.
     pub span: Range<usize>,
+    /// The local tag before it, `reset` of `!reset`: what it means is for the file's own rules to say.
+    pub tag: Option<Box<str>>,
     /// Whether it has an anchor, so that aliases may stand for it elsewhere.
     pub anchored: bool,
     /// Whether it is text in a block, below `|` or `>`: its bytes are then those of the lines.
@@ -52,7 +54,7 @@ pub enum Value {
 impl Node {
     /// A value of a text that is no YAML, and has neither anchors nor blocks.
     pub fn plain(value: Value, span: Range<usize>) -> Self {
-        Self { value, span, anchored: false, is_block: false }
+        Self { value, span, tag: None, anchored: false, is_block: false }
     }
 
     /// The text of a scalar; none where it is nothing, a list or a map.
@@ -141,6 +143,11 @@ fn each_below(node: &Node, seen: &mut HashSet<*const Node>, look: &mut impl FnMu
     node.entries().iter().for_each(|(_, value)| each_below(value, seen, look));
 }
 
+/// The name of a local tag, `!name` (YAML 1.2.2, section 6.8.2, "Tag Handles").
+fn local(tag: Option<&Tag>) -> Option<Box<str>> {
+    tag.filter(|tag| tag.handle() == "!" && !tag.suffix().is_empty()).map(|tag| tag.suffix().into())
+}
+
 /// The trees of a text that are still open, and what came of it so far.
 struct Builder<'a> {
     file: &'a Arc<SourceFile>,
@@ -154,6 +161,7 @@ struct Builder<'a> {
 struct Open {
     start: usize,
     anchor: usize,
+    tag: Option<Box<str>>,
     is_map: bool,
     items: Vec<Rc<Node>>,
 }
@@ -162,13 +170,14 @@ impl Builder<'_> {
     fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Problem> {
         let span = span.byte_range().unwrap_or(0..0);
         match event {
-            Event::SequenceStart(_, anchor, _) => self.open(span.start, anchor, false),
-            Event::MappingStart(_, anchor, _) => self.open(span.start, anchor, true),
-            Event::Scalar(text, style, anchor, _) => {
+            Event::SequenceStart(_, anchor, tag) => self.open(span.start, anchor, local(tag.as_deref()), false),
+            Event::MappingStart(_, anchor, tag) => self.open(span.start, anchor, local(tag.as_deref()), true),
+            Event::Scalar(text, style, anchor, tag) => {
+                let tag = local(tag.as_deref());
                 let text = text.into_owned();
                 let value = if style == ScalarStyle::Plain { Value::Plain(text) } else { Value::Quoted(text) };
                 let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-                self.put(Rc::new(Node { value, span, anchored: anchor > 0, is_block }), anchor)
+                self.put(Rc::new(Node { value, span, tag, anchored: anchor > 0, is_block }), anchor)
             }
             Event::Alias(id) => match self.anchors.get(&id).cloned() {
                 Some(node) => self.put(node, 0),
@@ -186,17 +195,17 @@ impl Builder<'_> {
         }
     }
 
-    fn open(&mut self, start: usize, anchor: usize, is_map: bool) -> Result<(), Problem> {
+    fn open(&mut self, start: usize, anchor: usize, tag: Option<Box<str>>, is_map: bool) -> Result<(), Problem> {
         if self.open.len() >= DEPTH_MAX {
             let message = format!("lists and maps stand in each other deeper than the cap of {DEPTH_MAX} levels");
             return Err(self.wrong(start..start, &message));
         }
-        self.open.push(Open { start, anchor, is_map, items: Vec::new() });
+        self.open.push(Open { start, anchor, tag, is_map, items: Vec::new() });
         Ok(())
     }
 
     fn close(&mut self, open: Open, end: usize) -> Result<(), Problem> {
-        let Open { start, anchor, is_map, items } = open;
+        let Open { start, anchor, tag, is_map, items } = open;
         let value = if is_map {
             let mut items = items.into_iter();
             let mut entries = Vec::with_capacity(items.len() / 2);
@@ -207,7 +216,10 @@ impl Builder<'_> {
         } else {
             Value::List(items)
         };
-        self.put(Rc::new(Node { value, span: start..end.max(start), anchored: anchor > 0, is_block: false }), anchor)
+        self.put(
+            Rc::new(Node { value, span: start..end.max(start), tag, anchored: anchor > 0, is_block: false }),
+            anchor,
+        )
     }
 
     fn put(&mut self, node: Rc<Node>, anchor: usize) -> Result<(), Problem> {
@@ -329,6 +341,17 @@ mod tests {
         for (key, expected) in [("a", Some("1")), ("b", Some("2")), ("c", Some("3")), ("d", None)] {
             assert_eq!(y.get(key).and_then(|node| node.text()), expected, "{key}");
         }
+    }
+
+    #[test]
+    fn a_local_tag_is_kept_and_makes_nothing_else_of_a_value() {
+        let text =
+            "a: !reset\nb: !reset null\nc: !own [1]\nd: !own {x: 1}\ne: !!str 1\nf: ! 1\ng: &g !own 'x'\nh: *g\n";
+        let documents = documents(&file(text)).unwrap();
+        let tags = documents[0].entries().iter().map(|(_, value)| value.tag.as_deref()).collect::<Vec<_>>();
+        let own = Some("own");
+        assert_eq!(tags, [Some("reset"), Some("reset"), own, own, None, None, own, own]);
+        assert_eq!(&text[documents[0].get("b").unwrap().span.clone()], "null");
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! Names of streams for repositories: the shortest end of a path that no other has.
+//! Names of streams for repositories: the shortest end of a path that no other has, with a number where there is none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::image::{Repository, StreamName};
 
-/// Each of `repositories` with a name for its stream, which none of those that are `taken` has if that can be.
+/// Each of `repositories` with a name for its stream, which no other of them has, nor one of those that are `taken`.
 pub fn named<'a>(
     repositories: impl Iterator<Item = &'a Repository> + Clone,
     taken: impl Fn(&str) -> bool,
@@ -13,12 +13,26 @@ pub fn named<'a>(
     for end in repositories.clone().flat_map(|repository| BTreeSet::from(ends(repository))) {
         *counts.entry(end).or_default() += 1;
     }
-    let name = |repository: &Repository| {
+    let (mut all, mut numbered) = (BTreeMap::new(), BTreeSet::new());
+    for repository in repositories {
         let ends = ends(repository);
-        let alone = ends.iter().find(|end| counts.get(*end) == Some(&1) && !taken(end)).unwrap_or(&ends[2]);
-        alone.parse::<StreamName>().ok()
-    };
-    repositories.filter_map(|repository| Some((repository, name(repository)?))).collect()
+        let name = match ends.iter().find(|end| counts.get(*end) == Some(&1) && !taken(end)) {
+            Some(alone) => alone.clone(),
+            // Even the whole of it is another's, too: `h:5000/a` and `h-5000/a`.
+            None => {
+                let mut names =
+                    std::iter::once(ends[2].clone()).chain((2..).map(|number| format!("{}-{number}", ends[2])));
+                let is_free = |name: &String| {
+                    !taken(name) && !numbered.contains(name) && (*name == ends[2] || !counts.contains_key(name))
+                };
+                let Some(name) = names.find(is_free) else { continue };
+                numbered.insert(name.clone());
+                name
+            }
+        };
+        all.extend(name.parse::<StreamName>().ok().map(|name| (repository, name)));
+    }
+    all
 }
 
 fn ends(repository: &Repository) -> [String; 3] {
@@ -39,5 +53,16 @@ mod tests {
         let named = named(repositories.iter(), |name| name == "used");
         let shown: Vec<String> = repositories.iter().map(|repository| named[repository].to_string()).collect();
         assert_eq!(shown, ["redis", "a/web", "quay.io/b/web", "h-5000/b/web", "x/used"]);
+    }
+
+    #[test]
+    fn no_two_repositories_have_one_name() {
+        let all = ["h.x:5000/b/web", "h.x-5000/b/web", "h.x:5000/b/web-2", "h.x-5000/b/web-2", "q.io/a/b"];
+        let repositories = all.map(|text| text.parse::<Repository>().unwrap());
+        let taken = ["b", "a/b", "q.io/a/b", "q.io/a/b-2"];
+        let named = named(repositories.iter(), |name| taken.contains(&name));
+        let shown: Vec<String> = repositories.iter().map(|repository| named[repository].to_string()).collect();
+        let expected = ["h.x-5000/b/web", "h.x-5000/b/web-3", "h.x-5000/b/web-2", "h.x-5000/b/web-2-2", "q.io/a/b-3"];
+        assert_eq!(shown, expected);
     }
 }

@@ -58,6 +58,12 @@ mod tests {
                 "kind": "Config",
                 "overrides": [
                     entry("docker.io/library/python:3.12", "docker.io/library/python", 1),
+                    entry("docker.io/python:3.12", "docker.io/library/python", 1),
+                    entry("index.docker.io/library/python:3.12", "docker.io/library/python", 1),
+                    entry("index.docker.io/python:3.12", "docker.io/library/python", 1),
+                    entry("registry-1.docker.io/library/python:3.12", "docker.io/library/python", 1),
+                    entry("registry-1.docker.io/python:3.12", "docker.io/library/python", 1),
+                    entry("library/python:3.12", "docker.io/library/python", 1),
                     entry("python:3.12", "docker.io/library/python", 1),
                     entry("ghcr.io/acme/web:latest", "ghcr.io/acme/web", 2),
                     entry("ghcr.io/acme/web", "ghcr.io/acme/web", 2),

@@ -51,6 +51,8 @@ mod tests {
     fn each_spelling_of_a_repository_is_an_entry() {
         let images = [("python:3.12", "docker.io/library/python:3.12", 1), ("web:main", "ghcr.io/acme/web:main", 2)];
         let [one, two] = [1, 2].map(|number| digest(number).to_string());
+        let python =
+            |name: &str| serde_json::json!({ "name": name, "newName": "docker.io/library/python", "digest": one });
         assert_eq!(
             yaml(Format::Kustomize, &images),
             serde_json::json!({
@@ -58,7 +60,13 @@ mod tests {
                 "kind": "Component",
                 "images": [
                     { "name": "docker.io/library/python", "digest": one },
-                    { "name": "python", "newName": "docker.io/library/python", "digest": one },
+                    python("docker.io/python"),
+                    python("index.docker.io/library/python"),
+                    python("index.docker.io/python"),
+                    python("registry-1.docker.io/library/python"),
+                    python("registry-1.docker.io/python"),
+                    python("library/python"),
+                    python("python"),
                     { "name": "ghcr.io/acme/web", "digest": two },
                 ],
             })

@@ -5,6 +5,9 @@
 
 use super::{ImageRef, NameError, Repository};
 
+/// The names of Docker Hub's registry, the one that is pinned first.
+const HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
+
 /// The image that docker and OpenShift take `text` for: no registry is `docker.io`, no namespace there is `library`,
 /// no tag is `latest`. The first part is a registry where it has a `.` or a `:`, or is `localhost`.
 ///
@@ -18,12 +21,11 @@ pub fn complete(text: &str) -> Result<ImageRef, NameError> {
     };
     let (registry, path) = match repository.split_once('/') {
         Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (first, rest),
-        _ => ("docker.io", repository),
+        _ => (HUB[0], repository),
     };
-    let is_hub = ["docker.io", "index.docker.io", "registry-1.docker.io"].contains(&registry);
-    let (registry, library) = match (is_hub, path.contains('/')) {
-        (true, false) => ("docker.io", "library/"),
-        (true, true) => ("docker.io", ""),
+    let (registry, library) = match (HUB.contains(&registry), path.contains('/')) {
+        (true, false) => (HUB[0], "library/"),
+        (true, true) => (HUB[0], ""),
         (false, _) => (registry, ""),
     };
     let tag = match (tag, digest) {
@@ -35,13 +37,16 @@ pub fn complete(text: &str) -> Result<ImageRef, NameError> {
     format!("{registry}/{library}{path}{tag}{digest}").parse()
 }
 
-/// How people write a repository: in full, and one of Docker Hub without its registry.
+/// How people write a repository, in full first: one of Docker Hub by each name of its registry or none, and there the
+/// official ones without `library`. All that [`complete`] takes for the repository, and nothing else.
 pub fn repository_spellings(repository: &Repository) -> Vec<String> {
     let full = repository.to_string();
-    let short = ["docker.io/library/", "docker.io/"].iter().filter_map(|start| full.strip_prefix(start));
-    let mut short = short.filter(|short| complete(short).is_ok_and(|image| image.repository() == repository));
-    let short = short.next().map(str::to_owned);
-    std::iter::once(full).chain(short).collect()
+    let Some(path) = full.strip_prefix(HUB[0]).and_then(|rest| rest.strip_prefix('/')) else { return vec![full] };
+    let paths = [Some(path), path.strip_prefix("library/")];
+    let registries = HUB.map(|registry| format!("{registry}/"));
+    let starts = registries.iter().map(String::as_str).chain([""]);
+    let all = starts.flat_map(|start| paths.into_iter().flatten().map(move |path| format!("{start}{path}")));
+    all.filter(|text| complete(text).is_ok_and(|image| image.repository() == repository)).collect()
 }
 
 /// How people write an image: by each spelling of its repository, and `latest` also without its tag.
@@ -55,6 +60,10 @@ pub fn image_spellings(image: &ImageRef) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::{ProptestConfig, proptest};
+
     use super::*;
 
     #[track_caller]
@@ -94,18 +103,70 @@ mod tests {
             assert_eq!(found, expected);
             assert!(found.iter().all(|text| complete(text).as_ref() == Ok(&image)), "{found:?}");
         };
-        spellings("docker.io/library/python:3.12", &["docker.io/library/python:3.12", "python:3.12"]);
         spellings(
-            "docker.io/library/python:latest",
-            &["docker.io/library/python:latest", "docker.io/library/python", "python:latest", "python"],
+            "docker.io/library/python:3.12",
+            &[
+                "docker.io/library/python:3.12",
+                "docker.io/python:3.12",
+                "index.docker.io/library/python:3.12",
+                "index.docker.io/python:3.12",
+                "registry-1.docker.io/library/python:3.12",
+                "registry-1.docker.io/python:3.12",
+                "library/python:3.12",
+                "python:3.12",
+            ],
         );
-        spellings("docker.io/bitnami/redis:7", &["docker.io/bitnami/redis:7", "bitnami/redis:7"]);
+        spellings(
+            "docker.io/bitnami/redis:latest",
+            &[
+                "docker.io/bitnami/redis:latest",
+                "docker.io/bitnami/redis",
+                "index.docker.io/bitnami/redis:latest",
+                "index.docker.io/bitnami/redis",
+                "registry-1.docker.io/bitnami/redis:latest",
+                "registry-1.docker.io/bitnami/redis",
+                "bitnami/redis:latest",
+                "bitnami/redis",
+            ],
+        );
         spellings("quay.io/a/b:latest", &["quay.io/a/b:latest", "quay.io/a/b"]);
         spellings("localhost:5000/a:1", &["localhost:5000/a:1"]);
         // Without its registry it would be another one.
-        spellings("docker.io/a.b/c:1", &["docker.io/a.b/c:1"]);
-        spellings("docker.io/library/localhost/c:1", &["docker.io/library/localhost/c:1", "library/localhost/c:1"]);
-        let digest = format!("docker.io/library/python@sha256:{}", "ab".repeat(32));
-        spellings(&digest, &[&digest, digest.strip_prefix("docker.io/library/").unwrap()]);
+        spellings(
+            "docker.io/a.b/c:1",
+            &["docker.io/a.b/c:1", "index.docker.io/a.b/c:1", "registry-1.docker.io/a.b/c:1"],
+        );
+        spellings(
+            "docker.io/library/localhost/c:1",
+            &[
+                "docker.io/library/localhost/c:1",
+                "index.docker.io/library/localhost/c:1",
+                "registry-1.docker.io/library/localhost/c:1",
+                "library/localhost/c:1",
+            ],
+        );
+        let digest = format!("quay.io/a/b@sha256:{}", "ab".repeat(32));
+        spellings(&digest, &[&digest]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_spellings_are_what_is_taken_for_the_image_and_nothing_else(
+            host in "(docker\\.io/|index\\.docker\\.io/|registry-1\\.docker\\.io/|quay\\.io/|localhost/)?",
+            path in "(library/)?(localhost/|a\\.b/|[a-c]/)?[a-c]",
+            rest in "(:latest|:1)?",
+        ) {
+            let written = format!("{host}{path}{rest}");
+            let image = complete(&written).unwrap();
+            let spellings = image_spellings(&image);
+            assert!(spellings.contains(&written), "{written}: {spellings:?}");
+            assert_eq!(spellings[0], image.to_string());
+            assert_eq!(spellings.iter().collect::<BTreeSet<_>>().len(), spellings.len(), "{spellings:?}");
+            for spelling in spellings {
+                assert_eq!(complete(&spelling).as_ref(), Ok(&image), "{spelling}");
+            }
+        }
     }
 }

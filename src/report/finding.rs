@@ -8,6 +8,7 @@ mod rule;
 
 use std::collections::HashMap;
 
+use super::Format;
 use super::exit::Exit;
 use crate::escape;
 use crate::image::TagId;
@@ -51,6 +52,8 @@ pub struct Finding {
     pub message: String,
     /// What to do about it, a line.
     pub help: Option<String>,
+    /// What a program wrote that it is about, as it wrote it; empty where it is about none.
+    pub output: String,
     /// Where.
     pub place: Option<Place>,
     /// 32 hexadecimal digits: no other finding of the run has the same, and the same thing has it again in the next run,
@@ -136,12 +139,18 @@ impl Finding {
     /// A finding of `rule` about `subject`. What it says of itself is made one line that acts nowhere.
     pub fn new(rule: Rule, level: Level, subject: Subject, message: &str) -> Self {
         let (message, help, place) = (sentence(message), None, None);
-        Self { rule, level, subject, message, help, place, fingerprint: String::new(), mark: String::new() }
+        let (output, fingerprint, mark) = (String::new(), String::new(), String::new());
+        Self { rule, level, subject, message, help, output, place, fingerprint, mark }
     }
 
     /// The same with a way out.
     pub fn help(self, help: Option<&str>) -> Self {
         Self { help: help.map(sentence), ..self }
+    }
+
+    /// The same with what a program wrote.
+    pub fn wrote(self, output: &str) -> Self {
+        Self { output: output.to_owned(), ..self }
     }
 
     /// The same with a place.
@@ -183,6 +192,14 @@ impl Finding {
         match &self.help {
             Some(help) => format!("{}\nhelp: {help}", self.message),
             None => self.message.clone(),
+        }
+    }
+
+    /// The same and, on lines of their own, what a program wrote, as far as `format` has room for it.
+    pub fn all(&self, format: Format) -> String {
+        match format.output(&self.output) {
+            output if output.is_empty() => self.words(),
+            output => format!("{}\nit wrote: {output}", self.words()),
         }
     }
 }

@@ -5,13 +5,14 @@
 
 use std::fmt::Write as _;
 
+use super::Format;
 use super::finding::{Finding, Level, Place, Results, Spot};
 use crate::escape;
 
 /// The longest path that is told, in characters: longer than a system takes one.
 const PATH_MAX: usize = 4_096;
 
-/// `results` as commands, one a line, and a last line of words for who reads the log.
+/// `results` as commands, one a line; what failed hooks wrote, for who reads the log; and a last line of words.
 pub(super) fn github(results: &Results) -> String {
     let mut out = String::new();
     for finding in &results.findings {
@@ -22,6 +23,15 @@ pub(super) fn github(results: &Results) -> String {
         };
         // Writing to a `String` does not fail.
         let _ = writeln!(out, "::{word} {}::{}", properties(finding), data(&finding.words()));
+    }
+    for finding in &results.findings {
+        let output = Format::Github.output(&finding.output);
+        if !output.is_empty() {
+            let _ = writeln!(out, "the hook {} wrote:", escape::terminal(&finding.subject.one));
+            for line in output.lines() {
+                let _ = writeln!(out, "    {line}");
+            }
+        }
     }
     if !results.summary.is_empty() {
         out.push_str(&escape::lines(&results.summary));
@@ -102,6 +112,10 @@ mod tests {
         ::error file=pinstream.toml,title=pinstream hook::the hook `chat` failed for 2 moves, which stay pending: it ended with exit code 7
         ::notice file=pinstream.toml,title=pinstream hook::the hook `slow` is run by somebody else, for 2 moves
         ::notice title=pinstream run::the remote takes no state ref: the state is kept on this machine
+        the hook chat wrote:
+            ```
+            \u{3a}:error::x
+            no such <room>
         2 moved, 1 added, 1 removed, 1 not due, 2 failed; landed as 0f1c2d3e4 on main
         ");
     }

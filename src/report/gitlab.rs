@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::Format;
 use super::finding::{Finding, Level, Results, Rule, Spot};
 use crate::wire;
 
@@ -22,7 +23,7 @@ fn issue(results: &Results, finding: &Finding) -> Value {
         None => (results.settings(), 1),
     };
     json!({
-        "description": finding.words().replace('\n', "; "),
+        "description": finding.all(Format::Gitlab).replace('\n', "; "),
         "check_name": finding.rule.code(),
         "fingerprint": finding.fingerprint,
         "severity": severity(finding),

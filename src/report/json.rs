@@ -1,7 +1,9 @@
 //! A report as `pinstream.report/v1`.
 
 use super::exit::Exit;
-use super::{End, FileRow, HookOutcome, HookRow, Outcome, ProposalOutcome, ProposalRow, RemoteRow, Report, Row, Wrong};
+use super::{
+    End, FileRow, Format, HookOutcome, HookRow, Outcome, ProposalOutcome, ProposalRow, RemoteRow, Report, Row, Wrong,
+};
 use crate::git::CommitId;
 use crate::hook::HookExit;
 use crate::registry::FailureKind;
@@ -121,7 +123,7 @@ impl From<&HookRow> for HookV1 {
             outcome: (&row.outcome).into(),
             reason: row.outcome.reason(),
             code,
-            output: row.output.clone(),
+            output: Format::Json.output(&row.output),
         }
     }
 }
@@ -257,7 +259,7 @@ mod tests {
           "outcome": "failed",
           "reason": "it ended with exit code 7",
           "code": 7,
-          "output": ""
+          "output": "```\n::error::x\nno such <room>\n"
         },
         {
           "name": "slow",

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::Format;
 use super::finding::{Finding, Level, Place, Results, Spot};
 use crate::escape::{self, xml};
 
@@ -111,12 +112,13 @@ impl Case<'_> {
 
 /// A finding, with its place as compilers have it.
 fn told(finding: &Finding) -> String {
-    let Some(Place { path, span }) = &finding.place else { return finding.words() };
+    let words = finding.all(Format::Junit);
+    let Some(Place { path, span }) = &finding.place else { return words };
     let path = escape::terminal(path);
     match span {
-        None => format!("{path}: {}", finding.words()),
-        Some(Spot::Line(line)) => format!("{path}:{line}: {}", finding.words()),
-        Some(Spot::Part(span)) => format!("{path}:{}:{}: {}", span.line, span.column, finding.words()),
+        None => format!("{path}: {words}"),
+        Some(Spot::Line(line)) => format!("{path}:{line}: {words}"),
+        Some(Spot::Part(span)) => format!("{path}:{}:{}: {words}", span.line, span.column),
     }
 }
 
@@ -204,7 +206,10 @@ mod tests {
           </testsuite>
           <testsuite name="hooks" tests="3" failures="0" errors="1" skipped="0">
             <testcase name="chat" classname="hooks">
-              <error type="hook" message="the hook `chat` failed for 2 moves, which stay pending: it ended with exit code 7">pinstream.toml: the hook `chat` failed for 2 moves, which stay pending: it ended with exit code 7</error>
+              <error type="hook" message="the hook `chat` failed for 2 moves, which stay pending: it ended with exit code 7">pinstream.toml: the hook `chat` failed for 2 moves, which stay pending: it ended with exit code 7
+        it wrote: ```
+        \u{3a}:error::x
+        no such &lt;room&gt;</error>
             </testcase>
             <testcase name="rollout" classname="hooks"/>
             <testcase name="slow" classname="hooks">

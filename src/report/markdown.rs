@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::finding::{Finding, Level, Place, Results};
-use super::{Outcome, ProposalRow, Report, Row, text};
+use super::{Format, HookOutcome, Outcome, ProposalRow, Report, Row, text};
 use crate::escape::{self, code, markdown};
 use crate::lock::diff::Side;
 
@@ -35,6 +35,9 @@ pub fn of_pass(command: &str, report: &Report) -> String {
         [code(&hook.name), hook.outcome.word().to_owned(), hook.moves.to_string(), reason]
     });
     page.table(["hook", "", "moves", "why"], &hooks.collect::<Vec<_>>());
+    for hook in report.hooks.iter().filter(|hook| matches!(hook.outcome, HookOutcome::Failed(_))) {
+        page.output(&hook.name, &Format::Markdown.output(&hook.output));
+    }
     page.gap();
     for remote in &report.remotes {
         page.item(format_args!("read {} at `{}`", code(remote.name.as_str()), remote.commit.short()));
@@ -156,14 +159,28 @@ impl Page {
         }
     }
 
-    /// A difference, between fences that are longer than any in it (CommonMark 0.31, "Fenced code blocks").
-    fn diff(&mut self, diff: &str) {
-        let longest = diff.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    /// What a hook wrote, if it wrote anything.
+    fn output(&mut self, hook: &str, output: &str) {
+        if !output.is_empty() {
+            self.gap();
+            self.put(format_args!("{} wrote:\n", code(hook)));
+            self.block("text", output);
+        }
+    }
+
+    /// Safe lines, between fences that are longer than any in them (CommonMark 0.31, "Fenced code blocks").
+    fn block(&mut self, kind: &str, lines: &str) {
+        let longest = lines.split(|c| c != '`').map(str::len).max().unwrap_or_default();
         let fence = "`".repeat(longest.max(2) + 1);
+        self.gap();
+        self.put(format_args!("{fence}{kind}\n{lines}\n{fence}\n"));
+    }
+
+    /// A difference.
+    fn diff(&mut self, diff: &str) {
         let lines: Vec<&str> = diff.lines().take(LINES_MAX).collect();
         let more = diff.lines().count() - lines.len();
-        self.gap();
-        self.put(format_args!("{fence}diff\n{}\n{fence}\n", escape::lines(&lines.join("\n"))));
+        self.block("diff", &escape::lines(&lines.join("\n")));
         if more > 0 {
             self.put(format_args!("\nand {more} more lines\n"));
         }
@@ -258,6 +275,14 @@ mod tests {
         | `chat` | failed | 2 | it ended with exit code 7 |
         | `slow` | elsewhere | 2 |  |
 
+        `chat` wrote:
+
+        ````text
+        ```
+        \u{3a}:error::x
+        no such <room>
+        ````
+
         - read `platform` at `012345678`
         - **error**: `forge` is gone; `forge` is gone
         - note: the remote takes no state ref: the state is kept on this machine
@@ -340,6 +365,11 @@ mod tests {
                 assert_eq!(acts(&shown), acts(&plain), "{shown}");
                 assert_eq!(shown.lines().count(), plain.lines().count(), "{shown}");
                 assert!(!shown.contains("##vso") && !shown.contains("##["), "{shown}");
+                report.hooks[1].output.clone_from(&text);
+                let shown = of_pass("plan", &report);
+                assert_eq!(acts(&shown), acts(&plain), "{shown}");
+                let is_block = |event: &Event<'_>| matches!(event, Event::Start(Tag::CodeBlock(_)));
+                assert_eq!(Parser::new(&shown).filter(is_block).count(), usize::from(!text.trim().is_empty()), "{shown}");
                 let found = of_findings(&sample::hostile(&text), Some(&text));
                 assert_eq!(acts(&found), Vec::<String>::new(), "{found}");
             }

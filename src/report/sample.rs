@@ -70,7 +70,7 @@ pub(crate) fn report() -> Report {
         }],
         hooks: vec![
             hook("rollout", HookOutcome::Succeeded, "rolling out\n::error::web\n"),
-            hook("chat", HookOutcome::Failed(HookExit::Code(7)), ""),
+            hook("chat", HookOutcome::Failed(HookExit::Code(7)), "```\n::error::x\nno such <room>\n"),
             hook("slow", HookOutcome::Elsewhere, ""),
         ],
         message: None,

@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::Format;
 use super::exit::Exit;
 use super::finding::{Finding, Level, Place, Results, Rule, Spot};
 use crate::wire;
@@ -56,7 +57,7 @@ fn result(finding: &Finding, place: &Place) -> Value {
         "ruleId": finding.rule.code(),
         "ruleIndex": Rule::ALL.iter().position(|rule| *rule == finding.rule),
         "level": level(finding.level),
-        "message": { "text": finding.words() },
+        "message": { "text": finding.all(Format::Sarif) },
         "locations": [{ "physicalLocation": {
             "artifactLocation": { "uri": uri(&place.path), "uriBaseId": TOP },
             "region": region(place.span),
@@ -68,7 +69,7 @@ fn result(finding: &Finding, place: &Place) -> Value {
 fn notification(finding: &Finding) -> Value {
     json!({
         "level": level(finding.level),
-        "message": { "text": finding.words() },
+        "message": { "text": finding.all(Format::Sarif) },
         "associatedRule": { "id": finding.rule.code() },
     })
 }

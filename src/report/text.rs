@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use anstyle::{AnsiColor, Color};
 
-use super::{End, HookOutcome, HookRow, Outcome, ProposalOutcome, ProposalRow, Report, Row};
+use super::{End, Format, HookOutcome, HookRow, Outcome, ProposalOutcome, ProposalRow, Report, Row};
 use crate::escape;
 use crate::explain::Explanation;
 use crate::explain::text::lines;
@@ -235,7 +235,7 @@ impl Page {
         self.coloured("hook", Some(colour));
         let reason = hook.outcome.reason().map(|reason| format!(": {}", escape::terminal(&reason)));
         self.put(format_args!(" {} {said}{}\n", escape::terminal(&hook.name), reason.unwrap_or_default()));
-        for line in escape::lines(&hook.output).lines() {
+        for line in Format::Text.output(&hook.output).lines() {
             self.put(format_args!("    {line}\n"));
         }
     }
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_report_shows_what_changed_and_what_failed() {
-        insta::assert_snapshot!(text(&sample::report(), Show::Changes, Style::Plain), @r###"
+        insta::assert_snapshot!(text(&sample::report(), Show::Changes, Style::Plain), @r"
         failed   alpine:3                   not-found: `docker.io/library/alpine:3` is not in its registry
         failed   node:22                    tls: `quay.io` has no certificate that is trusted
                                             help: set `ca`
@@ -285,10 +285,13 @@ mod tests {
             rolling out
             \u{3a}:error::web
         hook chat failed for 2 moves, stays pending: it ended with exit code 7
+            ```
+            \u{3a}:error::x
+            no such <room>
         hook slow is run by somebody else, for 2 moves
         note: the remote takes no state ref: the state is kept on this machine
         2 moved, 1 added, 1 removed, 1 unchanged, 1 not due, 2 failed; landed as 0f1c2d3e4 on main
-        "###);
+        ");
     }
 
     #[test]

@@ -42,6 +42,9 @@ pub struct PinV1 {
     /// The one platform that is pinned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
+    /// The digest of the index that the pin is one platform's child of: what the image's tag serves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<String>,
     /// Where it stands; null if it has no pin.
     pub pin: Option<SideV1>,
     /// The reference to deploy, `registry/repository:tag@sha256:…`; null if it has no pin.
@@ -83,6 +86,7 @@ impl PinV1 {
             follow,
             image,
             platform: platform.map(ToString::to_string),
+            index: pin.and_then(|pin| pin.index.as_ref()).map(ToString::to_string),
             created: side.as_ref().and_then(|side| side.created.clone()),
             pin: side.as_ref().map(SideV1::from),
             reference: pin.map(|pin| pin.reference().to_string()),

@@ -5,13 +5,15 @@ set -eu
 folder=$1
 mkdir -p "$folder"
 
-# A line has repository, digest, and the tags that serve it: a follower has none of its own, and the tag of one
-# platform's image names the index that it is in.
+# A line has repository, digest, and the tags that serve it: a follower has none of its own. Of one platform's image the
+# index that it is in is copied, which is what its tag serves.
 pinstream list --format json > "$folder/list.json"
 jq --raw-output '
   [ .tags[] | select(.reference)
     | (.reference | capture("^(?<repository>.*?)(:(?<tag>[^:/@]+))?@(?<digest>.*)$"))
-      + { serves: ((.follow or .platform) | not) } ]
+      + { index, serves: (.index or ((.follow or .platform) | not)) } ]
+  | (map(select(.index) | { ("\(.repository)@\(.digest)"): .index }) | add // {}) as $indexes
+  | map(.digest = ($indexes["\(.repository)@\(.digest)"] // .digest))
   | group_by([.repository, .digest])[]
   | ([.[] | select(.serves) | .tag | values] | unique) as $tags
   | [.[0].repository, .[0].digest] + $tags | join(" ")' "$folder/list.json" > "$folder/images"

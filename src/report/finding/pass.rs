@@ -147,5 +147,5 @@ fn of_hook(results: &mut Results, row: &HookRow) {
         HookOutcome::Pending => (Level::Note, format!("would run for {moves}")),
     };
     let finding = Finding::new(Rule::Hook, level, subject, &format!("the hook `{}` {what}", row.name));
-    results.add(finding.at(Place::whole(FILE_NAME)));
+    results.add(finding.wrote(&row.output).at(Place::whole(FILE_NAME)));
 }

@@ -139,7 +139,7 @@ fn the_help_says_what_each_form_is_for_and_shells_complete_them() {
         let help = stage.sandbox.run(&[command, "--help"]).stdout;
         for words in [
             "- text:     For people",
-            "- json:     For scripts: `pinstream.report/v1`, of `check` `pinstream.check/v1`; nothing where it was stopped",
+            "- json:     For scripts: `pinstream.report/v1`, `check/v1`; nothing where it was stopped",
             "- markdown: Tables for a job's summary or a comment",
             "- github:   Annotations of GitHub, Forgejo and Gitea, and the job's summary",
             "- sarif:    SARIF 2.1.0 for code scanning",

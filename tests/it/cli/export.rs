@@ -1,5 +1,7 @@
 //! `export`: pins as other tools read them, each read back by another program than the one that wrote it.
 
+mod compose;
+
 use serde_json::{Value, json};
 
 use super::{PYTHON, Stage};
@@ -196,115 +198,6 @@ fn other_programs_get_all_that_the_lock_knows() {
     let export = of(&["export", "json"]);
     schema::holds(&of(&["schema", "export"]), &export);
     assert_eq!(export["pins"].as_array().unwrap().len(), 4);
-}
-
-#[test]
-fn services_of_compose_files_get_their_pins() {
-    let stage = stage();
-    let host = stage.registry.host();
-    let text = format!(
-        "services:\n  web:\n    image: \"{host}/python:3.12\"\n  old: {{ image: \"{host}/python:3.11\" }}\n  own: {{ build: . }}\n  \
-         db: {{ image: \"postgres:${{V:-16}}\" }}\n"
-    );
-    stage.sandbox.write("compose.yml", &text);
-    // Only the root's own are its project's.
-    stage.sandbox.write("other/compose.yaml", &text.replace("web", "other"));
-    stage.sandbox.write("deploy/stack.yaml", &text.replace("web", "front"));
-    stage.check(&["export", "compose", "python:3.11", "python:latest"], "
---- out
-services:
-  old:
-    image: REGISTRY/python@[3.11]
-  web:
-    image: REGISTRY/python@[3.12]
---- err
-note: `compose.yml`, line 6: the image of the service `db` is left as it is: it has a variable, which may have another value than is written there
---- exit 0
-");
-    stage.check(&["export", "compose", "-f", "deploy/stack.yaml", "python:3.11", "python:arm"], "
---- out
-services:
-  front:
-    image: REGISTRY/python@[ARM]
-  old:
-    image: REGISTRY/python@[3.11]
---- err
-note: `deploy/stack.yaml`, line 6: the image of the service `db` is left as it is: it has a variable, which may have another value than is written there
---- exit 0
-");
-    stage.check(
-        &["export", "compose"],
-        "
---- err
-error: `python:3.12`, `python:arm`, `python:latest` stand at different digests of `REGISTRY/python:3.12`
-help: the service `web` has one image: name one of them, as `pinstream export compose python:3.12`
---- exit 1
-",
-    );
-    // What was exported stands beside, and nothing changes.
-    let args = ["export", "compose", "python:3.*"];
-    let pins = stage.sandbox.run(&args).stdout;
-    stage.sandbox.write("compose.override.yaml", &pins);
-    assert_eq!(stage.sandbox.run(&args).stdout, pins);
-    let read: Value = serde_yaml_ng::from_str(&stage.sandbox.scrubbed(&pins)).unwrap();
-    let image = |digest: &str| json!({ "image": format!("REGISTRY/python@{digest}") });
-    assert_eq!(read, json!({ "services": { "old": image("[3.11]"), "web": image("[3.12]") } }));
-}
-
-#[test]
-fn compose_files_that_are_not_one_project_have_to_be_named() {
-    let stage = stage();
-    let text = format!("services:\n  web:\n    image: \"{}/python:3.12\"\n", stage.registry.host());
-    stage.check(
-        &["export", "compose"],
-        "
---- err
-error: no compose file was found in the root
-help: name the files of one project, as `--file deploy/compose.yaml`
---- exit 1
-",
-    );
-    stage.sandbox.write("a/docker-compose.yml", &text);
-    // What Git ignores is not found: another checkout does not have it.
-    stage.sandbox.write(".gitignore", "/vendor/\n");
-    stage.sandbox.write("vendor/compose.yaml", &text);
-    assert_eq!(yaml(&stage, &["compose", "python:3.12"])["services"]["web"]["image"], "REGISTRY/python@[3.12]");
-    stage.sandbox.write("b/compose.yaml", &text);
-    stage.check(
-        &["export", "compose"],
-        "
---- err
-error: there are compose files in `a`, `b`
-help: name the files of one project, as `--file deploy/compose.yaml`
---- exit 1
-",
-    );
-    stage.check(
-        &["export", "compose", "--file", "b/compose.yaml", "python:3.11"],
-        "
---- err
-error: no service of `b/compose.yaml` has the image of a tag that was asked for
-help: `pinstream tag IMAGE STREAM:TAG` makes a tag of an image
---- exit 1
-",
-    );
-    stage.check(
-        &["export", "compose", "--file", "c/compose.yaml"],
-        "
---- err
-error: `c/compose.yaml` cannot be read: No such file or directory (os error 2)
---- exit 1
-",
-    );
-    stage.check(
-        &["export", "kbld", "--file", "b/compose.yaml"],
-        "
---- err
-error: `--file` is for `compose` alone
-help: leave it out
---- exit 64
-",
-    );
 }
 
 #[test]

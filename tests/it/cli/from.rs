@@ -105,3 +105,17 @@ help: Dockerfiles, compose files, workflows, Kubernetes and Helm files name imag
     );
     assert!(!sandbox.work().join("pinstream.toml").exists());
 }
+
+#[test]
+fn repositories_that_would_share_a_file_get_numbers() {
+    let sandbox = Sandbox::new();
+    let text = "services:\n  a: {image: 'h.x:5000/b/web:1'}\n  b: {image: 'h.x-5000/b/web:1'}\n";
+    sandbox.write("src/compose.yaml", text);
+    let ran = sandbox.run(&["init", "--from", "src"]);
+    assert_eq!(ran.code, Some(0), "{}", sandbox.shown(&ran));
+    let read = |name: &str| sandbox.read(&format!("streams/h.x-5000/b/{name}.toml"));
+    let mut texts = [read("web"), read("web-2")];
+    texts.sort();
+    same(&texts[0], "[tags]\n\"1\" = \"h.x-5000/b/web:1\"");
+    same(&texts[1], "[tags]\n\"1\" = \"h.x:5000/b/web:1\"");
+}

@@ -177,6 +177,7 @@ fn a_list_in_json_is_what_its_schema_says() {
       "tag": "arm",
       "image": "REGISTRY/python:3.12",
       "platform": "linux/arm64",
+      "index": "sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326",
       "pin": {
         "digest": "sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7",
         "version": "3.12.4"

@@ -68,6 +68,8 @@ fn what_was_pinned_outside_is_pinned_inside_from_the_mirror_alone() {
     let python = Image::new(1).version("3.12.4").platforms(&["linux/amd64", "linux/arm64"]).attestation(1);
     hub.push("library/python", "3.12", &python);
     quay.push("acme/edge", "stable", &Image::new(2).version("1.0").docker());
+    let tool = Image::new(4).version("2.0").platforms(&["linux/amd64", "linux/arm64"]);
+    quay.push("acme/tool", "1", &tool);
     let hosts = Hosts { hub: hub.host(), quay: quay.host(), mirror: mirror.host() };
     let medium = tempfile::tempdir().unwrap();
     let medium = medium.path().join("images");
@@ -78,7 +80,7 @@ fn what_was_pinned_outside_is_pinned_inside_from_the_mirror_alone() {
     let lock = outside.read("pinstream.lock");
     let ran = carry(&outside, "out.sh", &[medium]);
     succeeds(&ran);
-    assert_eq!(ran.stdout.lines().count(), 2, "{}", ran.stdout);
+    assert_eq!(ran.stdout.lines().count(), 3, "{}", ran.stdout);
     // What is on the medium is not copied again.
     let ran = carry(&outside, "out.sh", &[medium]);
     succeeds(&ran);
@@ -92,7 +94,7 @@ fn what_was_pinned_outside_is_pinned_inside_from_the_mirror_alone() {
     assert_eq!(ran.code, Some(3), "{}", ran.stdout);
     let ran = carry(&inside, "in.sh", &[medium, &hosts.mirror]);
     succeeds(&ran);
-    assert_eq!(ran.stdout.lines().count(), 2, "{}", ran.stdout);
+    assert_eq!(ran.stdout.lines().count(), 3, "{}", ran.stdout);
     succeeds(&inside.run(&["update"]));
     assert_eq!(inside.read("pinstream.lock"), lock);
     succeeds(&inside.run(&["check"]));

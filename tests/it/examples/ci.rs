@@ -73,6 +73,23 @@ fn workflows_may_do_what_they_need_and_run_what_was_reviewed() {
     }
 }
 
+#[test]
+fn one_pass_and_one_in_parts_are_given_the_same() {
+    let [one, parts] = ["reconcile.yml", "reconcile-sharded.yml"].map(|name| format!("{WORKFLOWS}/{name}"));
+    let given = |path: &str| {
+        let [workflow] = &documents(&text(path))[..] else { panic!("{path}") };
+        let steps = workflow["jobs"]["reconcile"]["steps"].as_array().unwrap();
+        let [step] = &steps[..] else { panic!("{path}") };
+        let mut given = step["env"].as_object().unwrap().clone();
+        given.retain(|name, _| !["JOB_COMPLETION_INDEX", "PINSTREAM_SHARDS"].contains(&name.as_str()));
+        given
+    };
+    assert_eq!(given(&parts), given(&one));
+    for path in [one, parts] {
+        assert!(text(&path).contains("a `[publish.github]` table: `pull-requests: write`"), "{path}");
+    }
+}
+
 /// The actions of a workflow.
 fn used(value: &Value) -> Vec<&str> {
     let own = value.get("uses").and_then(Value::as_str);

@@ -149,3 +149,20 @@ fn t1_plan_runs_no_hook() {
 fn t1_check_runs_no_hook() {
     check_no_hook("check");
 }
+
+#[test]
+fn every_form_tells_what_a_failed_hook_wrote() {
+    let run = "run = [\"sh\", \"-c\", \"printf '::error::x\\\\n````\\\\nno such room\\\\n'; exit 7\"]";
+    let stage = Stage::new(&format!("[[hook]]\nname = \"chat\"\n{run}\n"));
+    stage.stream("web", &[("1", 1)]);
+    for format in ["text", "json", "markdown", "github", "sarif", "junit", "gitlab"] {
+        let ran = stage.pass(&["--format", format]);
+        assert_eq!(ran.code, Some(6), "{format}: {}", stage.sandbox.shown(&ran));
+        assert!(ran.stdout.contains("no such room"), "{format}: {}", ran.stdout);
+        assert!(
+            !ran.stdout.lines().any(|line| line.trim_start().starts_with("::error::x")),
+            "{format}: {}",
+            ran.stdout
+        );
+    }
+}
