@@ -43,7 +43,7 @@ impl Discovering {
     }
 
     fn at(&mut self, time: &str) {
-        self.review.stage.sandbox.env("PINSTREAM_NOW", &format!("2026-11-{time}:00Z"));
+        self.review.stage.sandbox.env("PINSTREAM_NOW", format!("2026-11-{time}:00Z"));
     }
 
     fn push(&self, tags: &[&str]) {
