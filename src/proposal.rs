@@ -10,10 +10,10 @@ pub mod known;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::git::PROPOSALS;
-use crate::image::{Digest, TagId};
+use crate::image::{Digest, StreamName, TagId};
 use crate::judge::is_pin_of;
-use crate::lock::Lock;
 use crate::lock::diff::{Move, moves};
+use crate::lock::{Lock, Pin};
 use crate::root::Root;
 use crate::stream::{Definitions, Source, follow};
 
@@ -105,17 +105,59 @@ pub fn with(base: &Lock, next: &Lock, tags: &BTreeSet<TagId>) -> Lock {
     lock
 }
 
-/// `next` with those moves of an open proposal, whose lock is `drafted`, that this pass says nothing of: the tag was not
-/// asked for, or could not be. A move that starts elsewhere than where the tag stands now is not one any more.
-pub fn carry(root: &Root, mut next: Lock, drafted: &Lock, is_open: impl Fn(&TagId) -> bool) -> Lock {
+/// What the lock on a branch says otherwise than the root's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Offer {
+    /// The pins that are not in the root's lock.
+    pub pins: BTreeMap<TagId, Pin>,
+    /// The tags that have no pin any more.
+    pub gone: BTreeSet<TagId>,
+}
+
+impl Offer {
+    /// What `there` says otherwise than `base`.
+    pub fn of(base: &Lock, mut there: Lock) -> Self {
+        let gone = base.pins.keys().filter(|id| !there.pins.contains_key(*id)).cloned().collect();
+        there.pins.retain(|id, pin| base.pins.get(id) != Some(pin));
+        Self { pins: there.pins, gone }
+    }
+
+    /// The same where it is known that the lock there was made from `start`: a pin that `base` had later than that, or
+    /// has otherwise, was not taken away.
+    pub fn began(&mut self, base: &Lock, start: &Lock) {
+        self.gone.retain(|id| start.pins.get(id) == base.pins.get(id));
+    }
+
+    /// The tags that it is about.
+    pub fn tags(&self) -> impl Iterator<Item = &TagId> {
+        self.pins.keys().chain(&self.gone)
+    }
+}
+
+/// `next` with those moves of an open proposal that this pass says nothing of: the tag was not asked for, or could not
+/// be; of a stream that `is_unread` it is also not said that a tag is there. A move that starts elsewhere than where the
+/// tag stands now is not one any more.
+pub fn carry(
+    root: &Root,
+    mut next: Lock,
+    offer: &Offer,
+    is_open: impl Fn(&TagId) -> bool,
+    is_unread: impl Fn(&StreamName) -> bool,
+) -> Lock {
     let base = &root.lock;
     let mut carried: BTreeSet<TagId> = BTreeSet::new();
     for id in follow::order(&root.definitions) {
-        let (Some(tag), Some(pin)) = (root.definitions.tags.get(&id), drafted.pins.get(&id)) else { continue };
+        let Some(tag) = root.definitions.tags.get(&id) else { continue };
         let stands = base.pins.get(&id);
-        if next.pins.get(&id) != stands || stands == Some(pin) {
+        if next.pins.get(&id) != stands {
             continue;
         }
+        let Some(pin) = offer.pins.get(&id) else {
+            if offer.gone.contains(&id) && tag.discovered && is_unread(&id.stream) && is_open(&id) {
+                next.pins.remove(&id);
+            }
+            continue;
+        };
         let is_open = match &tag.source {
             Source::Follow(target) => carried.contains(target),
             _ => is_open(&id),

@@ -219,9 +219,10 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         let publish = scene.root.settings.publish.clone().filter(|_| request.effect == Effect::Land);
         let (next, drafted) = match &publish {
             Some(publish) => {
-                let drafted = propose::drafted(world, request, &scene).await?;
-                let (next, said) = (next.into_owned(), (&failures, &kept));
-                let next = propose::carry(request, &scene, publish, next, &drafted, &asked, said);
+                let (next, drafted) = (next.into_owned(), propose::drafted(world, request, &scene).await?);
+                let unread = list::unread(&scene.root.definitions, &lists);
+                let said = propose::Said { asked: &asked, unread: &unread, failures: &failures, kept: &kept };
+                let next = propose::carry(request, &mut scene, publish, next, &drafted, said);
                 (Cow::Owned(next), drafted)
             }
             None => (next, propose::Drafted::new()),

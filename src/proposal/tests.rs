@@ -97,8 +97,8 @@ fn moves_of_an_open_proposal_are_kept_where_a_pass_says_nothing_of_them() {
     let base = lock(2, 2, 2);
     let root = root(&base);
     let carried = |next: Lock, open: &[&str]| {
-        let drafted = lock(3, 3, 2);
-        carry(&root, next, &drafted, |tag| open.contains(&tag.to_string().as_str()))
+        let offer = Offer::of(&base, lock(3, 3, 2));
+        carry(&root, next, &offer, |tag| open.contains(&tag.to_string().as_str()), |_| false)
     };
     assert_eq!(carried(base.clone(), &["a:one", "a:other"]), lock(3, 3, 2));
     assert_eq!(carried(base.clone(), &["a:one"]), lock(3, 2, 2));
@@ -114,8 +114,54 @@ fn moves_of_an_open_proposal_are_kept_where_a_pass_says_nothing_of_them() {
         with(&further, &lock(4, 3, 2), &BTreeSet::from([id("a:other")]))
     );
     // A move that started elsewhere is none any more.
-    let stale = lock(5, 2, 2);
-    assert_eq!(carry(&root, base.clone(), &stale, |_| true), base);
+    let stale = Offer::of(&base, lock(5, 2, 2));
+    assert_eq!(carry(&root, base.clone(), &stale, |_| true, |_| false), base);
+}
+
+/// What is left of an offer to add `found:new` and to take `found:old` away, as the tags that differ from the lock of the
+/// root, in a pass in which `open` tags are open and the list of `found` is unread or not.
+#[track_caller]
+fn check_found(stream: &str, open: &[&str], is_unread: bool, expected: &[&str]) {
+    let old = ("found:old", pin("b.c/found:old", None, 1, &[]));
+    let new = ("found:new", pin("b.c/found:new", None, 2, &[]));
+    let lock = |(name, pin): (&str, Pin)| Lock { pins: [(id(name), pin)].into() };
+    let (base, there) = (lock(old), lock(new));
+    let files = [("pinstream.toml", ""), ("streams/found.toml", stream), ("pinstream.lock", &encode(&base))]
+        .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
+    let mut root = Root::read(&files.into()).unwrap();
+    let offer = Offer::of(&base, there);
+    let pinned = offer.pins.iter().map(|(id, pin)| (id, &pin.image));
+    crate::stream::discover::add(&mut root.definitions, |_| is_unread, pinned);
+    let is_open = |tag: &TagId| open.contains(&tag.to_string().as_str());
+    let next = carry(&root, base.clone(), &offer, is_open, |stream| is_unread && stream.as_str() == "found");
+    assert_eq!(changed(&base, &next).iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn of_a_list_that_was_not_read_it_is_not_said_which_tags_come_and_go() {
+    let (stream, open) = ("[discover]\nrepository = \"b.c/found\"\n", ["found:new", "found:old"]);
+    check_found(stream, &open, true, &["found:new", "found:old"]);
+    check_found(stream, &open, false, &[]);
+    check_found(stream, &open[..1], true, &["found:new"]);
+    check_found(stream, &open[1..], true, &["found:old"]);
+    // What the stream would not take any more is not kept, and what is written down there stays.
+    check_found(&format!("{stream}pattern = \"^o\"\norder = \"alphabet\"\n"), &open, true, &["found:old"]);
+    check_found(&stream.replace("b.c/found", "b.c/other"), &open, true, &[]);
+    check_found("[tags]\nold = \"b.c/found:old\"\n", &open, true, &[]);
+    check_found(&format!("[tags]\nold = \"b.c/found:old\"\n{stream}"), &open, true, &["found:new"]);
+}
+
+#[test]
+fn only_what_was_there_when_a_branch_began_was_taken_away_on_it() {
+    let gone = |start: &Lock| {
+        let base = lock(2, 2, 2);
+        let mut offer = Offer::of(&base, Lock::default());
+        offer.began(&base, start);
+        offer.gone.into_iter().map(|id| id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(gone(&lock(2, 2, 2)), ["a:one", "a:other", "a:two", "z:own", "z:prod"]);
+    assert_eq!(gone(&lock(1, 2, 1)), ["a:other"]);
+    assert_eq!(gone(&Lock::default()), [""; 0]);
 }
 
 #[test]

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::image::{Repository, TagName};
+use crate::image::{Repository, StreamName, TagName};
 use crate::registry::ImportError;
+use crate::stream::Definitions;
 use crate::world::World;
 
 /// How many lists are read at once, over all registries.
@@ -35,4 +36,11 @@ pub async fn list<W: World>(world: &W, repositories: BTreeSet<Repository>, liste
     }
     let listed = listed.0.borrow();
     repositories.into_iter().filter_map(|one| listed.get(&one).map(|tags| (one, tags.clone()))).collect()
+}
+
+/// The streams that discover tags and whose list was not read: it was not asked for, or could not be had.
+pub fn unread(definitions: &Definitions, lists: &Lists) -> BTreeSet<StreamName> {
+    let is_read = |repository: &Repository| lists.get(repository).is_some_and(Result::is_ok);
+    let unread = definitions.discover.iter().filter(|(_, discover)| !is_read(&discover.repository));
+    unread.map(|(stream, _)| stream.clone()).collect()
 }

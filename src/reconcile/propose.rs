@@ -4,6 +4,7 @@
 //! goes on from. A branch on which anything stands that is not exactly ours is left alone, and the report says so.
 
 mod part;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -13,21 +14,21 @@ use crate::explain::{Explained, Explanation};
 use crate::forge::{self, ForgeError};
 use crate::git::{Proposed, Push};
 use crate::image::class::Class;
-use crate::image::{Digest, TagId};
+use crate::image::{Digest, StreamName, TagId};
 use crate::lock::Lock;
 use crate::lock::diff::{Move, moves};
 use crate::problem::Problems;
 use crate::proposal::body;
 use crate::proposal::hidden::{hidden, is_same};
-use crate::proposal::{self, Remembered, Scope};
+use crate::proposal::{self, Offer, Remembered, Scope};
 use crate::report::exit::Exit;
 use crate::report::message as messages;
 use crate::report::{self, ProposalOutcome, ProposalRow, Row, Wrong};
 use crate::root::Root;
 use crate::settings::adoption::{Kept, Waiting};
 use crate::settings::publish::Publish;
-use crate::settings::{Author, Settings, Sign};
 use crate::state::memory::Memory;
+use crate::stream::discover;
 use crate::template::Template;
 use crate::world::{Change, Draft, Known, KnownState, Opened, World};
 
@@ -35,27 +36,10 @@ use super::load::Scene;
 use super::pin::Failures;
 use super::{PassError, Request};
 use part::Part;
+pub use standing::{Drafted, Standing, drafted};
 
 /// The group of files that are put right without a move. No stream and no set is called so.
 const FILES: &str = "-targets";
-
-/// What stands on the branches of proposals of this root.
-pub type Drafted = BTreeMap<String, Standing>;
-
-/// What stands on the branch of a proposal.
-#[derive(Debug)]
-pub struct Standing {
-    found: Proposed,
-    /// Whether it is one commit that we made there and nobody changed.
-    is_ours: bool,
-}
-
-impl Standing {
-    /// The lock of what we made there.
-    fn lock(&self) -> Option<Lock> {
-        if self.is_ours { lock_of(&self.found) } else { None }
-    }
-}
 
 /// What a pass found out, as far as proposals go by it.
 #[derive(Clone, Copy, Debug)]
@@ -89,42 +73,49 @@ pub struct Outcome {
     pub again: Option<String>,
 }
 
-/// Reads what stands on the branches of proposals of the root.
-///
-/// # Errors
-/// What stopped the remote.
-pub async fn drafted<W: World>(world: &W, request: &Request, scene: &Scene) -> Result<Drafted, PassError> {
-    let scope = scope(request, scene);
-    let mut branches = scene.sight.proposals.clone();
-    branches.retain(|branch, _| scope.has(branch));
-    if branches.is_empty() {
-        return Ok(Drafted::new());
+/// What a pass says of tags, so that the moves of all others stay proposed.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// The tags that were asked for.
+    pub asked: &'a BTreeSet<TagId>,
+    /// The streams that discover tags and whose list was not read: which tags they have is not said.
+    pub unread: &'a BTreeSet<StreamName>,
+    /// What failed.
+    pub failures: &'a Failures,
+    /// What was found and not moved to.
+    pub kept: &'a BTreeMap<TagId, Waiting>,
+}
+
+impl Said<'_> {
+    /// Whether it says nothing of where a tag should stand.
+    fn is_open(&self, id: &TagId) -> bool {
+        let soaks = self.kept.get(id).is_some_and(|waiting| matches!(waiting.kept, Kept::Soaking { .. }));
+        !self.asked.contains(id) || self.failures.contains_key(id) || soaks
     }
-    let found = world.proposed(&branches).await?;
-    let standing = |found| Standing { is_ours: is_ours(&found, &scene.root.settings), found };
-    Ok(found.into_iter().map(|(branch, found)| (branch, standing(found))).collect())
 }
 
 /// `next` with the moves of open proposals that this pass says nothing of; in a pass over a share of the root, of those
-/// proposals alone that have a tag of the share.
+/// proposals alone that have a tag of the share. Tags that were discovered and are no more than proposed become known to
+/// the root by that.
 pub fn carry(
     request: &Request,
-    scene: &Scene,
+    scene: &mut Scene,
     publish: &Publish,
     next: Lock,
     drafted: &Drafted,
-    asked: &BTreeSet<TagId>,
-    (failures, kept): (&Failures, &BTreeMap<TagId, Waiting>),
+    said: Said<'_>,
 ) -> Lock {
-    let is_open = |id: &TagId| {
-        let soaks = kept.get(id).is_some_and(|waiting| matches!(waiting.kept, Kept::Soaking { .. }));
-        !asked.contains(id) || failures.contains_key(id) || soaks
-    };
-    let locks = drafted.values().filter_map(Standing::lock);
-    let next = locks.fold(next, |next, lock| proposal::carry(&scene.root, next, &lock, is_open));
+    let offers = || drafted.values().filter_map(Standing::offer);
+    let pinned = offers().flat_map(|offer| &offer.pins).filter(|(_, pin)| pin.follow.is_none());
+    let pinned = pinned.map(|(id, pin)| (id, &pin.image));
+    discover::add(&mut scene.root.definitions, |stream| said.unread.contains(stream), pinned);
+    let scene = &*scene;
+    let next = offers().fold(next, |next, offer| {
+        proposal::carry(&scene.root, next, offer, |id| said.is_open(id), |stream| said.unread.contains(stream))
+    });
     let Some(shard) = request.shard else { return next };
     let scope = scope(request, scene);
-    let part = Part::of(shard, &scene.root, publish, &scope);
+    let part = Part::of(shard, &scene.root, publish, &scope, drafted);
     let Root { definitions, lock: base, .. } = &scene.root;
     proposal::ours(definitions, base, next, |id| publish.group.name(id), |group| part.has(&scope.branch(group)))
 }
@@ -161,10 +152,10 @@ pub async fn propose<W: World>(
     // What people wrote over is put right along with moves of the same tag, else by itself.
     let mut moving: BTreeSet<TagId> = names(&next).into_values().flatten().collect();
     if request.shard.is_some() {
-        let locks = basis.drafted.values().filter_map(Standing::lock);
-        moving.extend(locks.flat_map(|lock| proposal::changed(base, &lock)));
+        let offers = basis.drafted.values().filter_map(Standing::offer);
+        moving.extend(offers.flat_map(Offer::tags).cloned());
     }
-    let part = request.shard.map(|shard| Part::of(shard, &scene.root, publish, &scope));
+    let part = request.shard.map(|shard| Part::of(shard, &scene.root, publish, &scope, basis.drafted));
     let is_ours = |branch: &str| part.as_ref().is_none_or(|part| part.has(branch));
     // All of them stand on one branch, so that one shard sees to them.
     let files = if is_ours(&scope.branch(FILES)) { commit(base, &[], &|id| !moving.contains(id)).await? } else { None };
@@ -465,25 +456,4 @@ fn scope<'a>(request: &'a Request, scene: &'a Scene) -> Scope<'a> {
     let base = Some(scene.sight.branch.as_str());
     let is_default = scene.sight.default.is_none() || scene.sight.default.as_deref() == base;
     Scope { root: &request.root, base: base.filter(|_| !is_default) }
-}
-
-fn author(settings: &Settings) -> Author {
-    settings.git.author.clone().unwrap_or_default()
-}
-
-/// Whether what stands on a branch is one commit that we made there and nobody changed: whoever amends it becomes its
-/// committer, and whoever changes the lock or what it stands on breaks its trailer.
-fn is_ours(found: &Proposed, settings: &Settings) -> bool {
-    let [parent] = found.parents.as_slice() else { return false };
-    let author = author(settings);
-    let is_by_us = found.author.as_ref() == Some(&author) && found.committer.as_ref() == Some(&author);
-    // Whoever changes a commit on their own machine becomes its committer.
-    let is_by_github = settings.git.sign == Some(Sign::GitHub)
-        && found.committer.as_ref().is_some_and(|one| one.email == "noreply@github.com");
-    let lock = found.lock.as_deref().unwrap_or_default();
-    (is_by_us || is_by_github) && messages::is_ours(&found.message, parent, lock)
-}
-
-fn lock_of(found: &Proposed) -> Option<Lock> {
-    crate::lock::history::Version::new(found.lock.as_deref()?).read()
 }

@@ -2,6 +2,8 @@
 //!
 //! Pure: it follows from the repository's list, or, where that is not known, from what is pinned already.
 
+use std::collections::BTreeMap;
+
 use super::{Definitions, Discover, Source, Tag};
 use crate::image::{ImageRef, StreamName, TagId, TagName};
 use crate::settings::ImportSettings;
@@ -45,16 +47,33 @@ pub fn expand<'a>(
             }
             None => discover.pinned(stream, pinned.clone()),
         };
-        for tag in tags {
-            let id = TagId { stream: stream.clone(), tag };
-            let found = discover.tag(&id.tag);
-            definitions.tags.entry(id).or_insert(found);
-        }
+        discover.define(stream, tags, &mut definitions.tags);
     }
     cut
 }
 
+/// Adds to the tags of streams whose list is not known in this pass those of `proposed`, pins that are not yet there:
+/// only a list tells that one of them is gone again.
+pub fn add<'a>(
+    definitions: &mut Definitions,
+    is_unlisted: impl Fn(&StreamName) -> bool,
+    proposed: impl Iterator<Item = (&'a TagId, &'a ImageRef)> + Clone,
+) {
+    for (stream, discover) in definitions.discover.iter().filter(|(stream, _)| is_unlisted(stream)) {
+        discover.define(stream, discover.pinned(stream, proposed.clone()), &mut definitions.tags);
+    }
+}
+
 impl Discover {
+    /// Puts `tags` of the repository among those of `stream`, but for what is written down there.
+    fn define(&self, stream: &StreamName, tags: Vec<TagName>, among: &mut BTreeMap<TagId, Tag>) {
+        for tag in tags {
+            let id = TagId { stream: stream.clone(), tag };
+            let found = self.tag(&id.tag);
+            among.entry(id).or_insert(found);
+        }
+    }
+
     /// The tag of the stream that stands for `tag` of the repository.
     fn tag(&self, tag: &TagName) -> Tag {
         let image = ImageRef::tagged(self.repository.clone(), tag.clone());

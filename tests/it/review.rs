@@ -1,6 +1,7 @@
 //! Where people review: moves proposed on each forge, what people do with them, and what becomes of it.
 
 mod calls;
+mod discovered;
 mod golden;
 mod shards;
 mod story;

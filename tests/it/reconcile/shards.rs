@@ -8,7 +8,7 @@ use crate::support::registry::{FakeRegistry, Image};
 
 /// Repositories of the registry that are in `shard`, of which each test takes as many as it needs. Which are depends on
 /// the registry's port.
-fn of<'a>(stage: &'a Stage, shard: &str) -> impl Iterator<Item = String> + 'a {
+pub(crate) fn of<'a>(stage: &'a Stage, shard: &str) -> impl Iterator<Item = String> + 'a {
     let shard: Shard = shard.parse().unwrap();
     let name = |number: usize| format!("app-{number}");
     (0..).map(name).filter(move |name| shard.has(format!("{}/{name}", stage.registry.host())))

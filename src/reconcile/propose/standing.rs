@@ -1,0 +1,96 @@
+//! What stands on the branches of proposals already: whose it is, and what it would change.
+
+use std::collections::BTreeMap;
+
+use crate::git::Proposed;
+use crate::image::TagId;
+use crate::lock::history::Version;
+use crate::lock::{self, Lock};
+use crate::proposal::Offer;
+use crate::report::message as messages;
+use crate::root::Root;
+use crate::settings::{Author, Settings, Sign};
+use crate::world::World;
+
+use super::scope;
+use crate::reconcile::load::Scene;
+use crate::reconcile::{PassError, Request};
+
+/// What stands on the branches of proposals of this root.
+pub type Drafted = BTreeMap<String, Standing>;
+
+/// What stands on the branch of a proposal.
+#[derive(Debug)]
+pub struct Standing {
+    pub(super) found: Proposed,
+    /// Whether it is one commit that we made there and nobody changed.
+    pub(super) is_ours: bool,
+    /// What its lock says otherwise than the root's, whoever made it.
+    pub(super) offer: Offer,
+}
+
+impl Standing {
+    /// What we proposed there.
+    pub(super) fn offer(&self) -> Option<&Offer> {
+        self.is_ours.then_some(&self.offer)
+    }
+}
+
+/// Reads what stands on the branches of proposals of the root.
+///
+/// # Errors
+/// What stopped the remote.
+pub async fn drafted<W: World>(world: &W, request: &Request, scene: &Scene) -> Result<Drafted, PassError> {
+    let scope = scope(request, scene);
+    let mut branches = scene.sight.proposals.clone();
+    branches.retain(|branch, _| scope.has(branch));
+    if branches.is_empty() {
+        return Ok(Drafted::new());
+    }
+    let mut drafted = Drafted::new();
+    for (branch, found) in world.proposed(&branches).await? {
+        let (is_ours, offer) = (is_ours(&found, &scene.root.settings), offer(world, scene, &found).await);
+        drafted.insert(branch, Standing { found, is_ours, offer });
+    }
+    Ok(drafted)
+}
+
+/// What the lock of `found` says otherwise than the one of the root.
+async fn offer<W: World>(world: &W, scene: &Scene, found: &Proposed) -> Offer {
+    let Root { definitions, lock: base, .. } = &scene.root;
+    let Some(there) = found.lock.as_deref().and_then(lock_of) else { return Offer::default() };
+    let mut offer = Offer::of(base, there);
+    // Of other tags it is said in each pass anew whether they are to have a pin.
+    let is_discovered = |id: &TagId| definitions.tags.get(id).is_some_and(|tag| tag.discovered);
+    if let [parent] = found.parents.as_slice()
+        && *parent != scene.sight.tip
+        && offer.gone.iter().any(is_discovered)
+        // Not every server gives a commit that no branch stands at. Then it is taken for one with the lock of the tip.
+        && let Ok(file) = world.file(parent, lock::FILE_NAME).await
+    {
+        let start = file.and_then(|file| lock_of(&file.bytes)).unwrap_or_default();
+        offer.began(base, &start);
+    }
+    offer
+}
+
+fn author(settings: &Settings) -> Author {
+    settings.git.author.clone().unwrap_or_default()
+}
+
+/// Whether what stands on a branch is one commit that we made there and nobody changed: whoever amends it becomes its
+/// committer, and whoever changes the lock or what it stands on breaks its trailer.
+fn is_ours(found: &Proposed, settings: &Settings) -> bool {
+    let [parent] = found.parents.as_slice() else { return false };
+    let author = author(settings);
+    let is_by_us = found.author.as_ref() == Some(&author) && found.committer.as_ref() == Some(&author);
+    // Whoever changes a commit on their own machine becomes its committer.
+    let is_by_github = settings.git.sign == Some(Sign::GitHub)
+        && found.committer.as_ref().is_some_and(|one| one.email == "noreply@github.com");
+    let lock = found.lock.as_deref().unwrap_or_default();
+    (is_by_us || is_by_github) && messages::is_ours(&found.message, parent, lock)
+}
+
+fn lock_of(bytes: &[u8]) -> Option<Lock> {
+    Version::new(bytes).read()
+}

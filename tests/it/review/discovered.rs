@@ -1,0 +1,249 @@
+//! Tags that a stream discovers: proposed by whoever read the list of their repository, they stay so in passes that did
+//! not.
+
+use super::Review;
+use crate::reconcile::shards::of;
+use crate::support::forge::Kind;
+
+/// Either of two shards, the one that reads the list of the stream first. For which of them a branch is of which no tag
+/// is known depends on its name.
+const SHARDS: [[&str; 2]; 2] = [["1/2", "2/2"], ["2/2", "1/2"]];
+
+/// Lists are read at night.
+const NIGHTLY: &str = "[import]\nschedule = \"0 3 * * *\"\n";
+
+/// A root whose stream `app` discovers tags of one repository, beside a tag `web:x` of another.
+struct Discovering {
+    review: Review,
+    /// The repositories, each in the share of one of the shards.
+    app: String,
+    web: String,
+}
+
+impl Discovering {
+    /// `app:2.0` and `web:x` are pinned, and from then on moves are proposed in groups by `group`.
+    fn new(settings: &str, group: &str, shards: [&str; 2]) -> Self {
+        let review = Review::bare(Kind::GitHub);
+        let [app, web] = shards.map(|shard| of(&review.stage, shard).next().unwrap());
+        let mut root = Self { review, app, web };
+        root.review.stage.settings(settings);
+        root.discover("semver = \">=2\"");
+        root.push(&["1.9", "2.0"]);
+        root.web(1);
+        root.review.stage.commit("streams/web.toml", &format!("[tags]\nx = \"REGISTRY/{}:1\"\n", root.web));
+        root.at("24T02:00");
+        root.review.stage.ends(0, &[]);
+        root.review.stage.settings(&format!("{settings}[publish]\ngroup = {group}\n{}", Kind::GitHub.table()));
+        root
+    }
+
+    fn discover(&self, rule: &str) {
+        let text = format!("[discover]\nrepository = \"REGISTRY/{}\"\n{rule}\n", self.app);
+        self.review.stage.commit("streams/app.toml", &text);
+    }
+
+    fn at(&mut self, time: &str) {
+        self.review.stage.sandbox.env("PINSTREAM_NOW", format!("2026-11-{time}:00Z"));
+    }
+
+    fn push(&self, tags: &[&str]) {
+        for tag in tags {
+            let seed = tag.replace('.', "").parse().unwrap();
+            self.review.stage.push(&format!("{}:{tag}", self.app), seed);
+        }
+    }
+
+    fn remove(&self, tag: &str) {
+        self.review.stage.registry.remove(&self.app, tag);
+    }
+
+    fn web(&self, seed: u64) {
+        self.review.stage.push(&format!("{}:1", self.web), seed);
+    }
+
+    /// A pass that must end with `code`, and what it must say of proposals: what became of each, and its number.
+    #[track_caller]
+    fn pass(&self, code: i32, args: &[&str], expected: &[(&str, u64)]) {
+        let found = Review::proposals(&self.review.stage.report(code, args));
+        let expected: Vec<_> = expected.iter().map(|(word, number)| ((*word).to_owned(), *number)).collect();
+        assert_eq!(found, expected);
+    }
+
+    /// The open proposals, each with the tags that its lock has at another digest than the branch, or has not.
+    fn open(&self) -> Vec<String> {
+        let stage = &self.review.stage;
+        let of = |lock: &str, id: &str| crate::reconcile::stage::pin(lock, id);
+        let all = ["app:2.0", "app:2.1", "app:2.2", "web:new", "web:x"];
+        let shown = |branch: &str| {
+            let there = stage.repo.read(branch, "pinstream.lock").unwrap();
+            let differ = all.iter().filter_map(|id| match (of(&stage.lock(), id), of(&there, id)) {
+                (old, new) if old == new => None,
+                (_, Some(_)) => Some(format!("+{id}")),
+                (_, None) => Some(format!("-{id}")),
+            });
+            format!("{branch} {}", differ.collect::<Vec<_>>().join(" "))
+        };
+        let mut open: Vec<String> = self.review.forge.open().iter().map(|pull| shown(&pull.branch)).collect();
+        open.sort();
+        open
+    }
+}
+
+#[test]
+fn a_tag_that_another_shard_discovered_stays_proposed_until_that_finds_it_gone() {
+    for shards @ [reader, other] in SHARDS {
+        let root = Discovering::new("", "\"tag\"", shards);
+        root.push(&["2.1"]);
+        root.pass(0, &["--shard", reader], &[("created", 1)]);
+        for _ in 0..2 {
+            root.pass(0, &["--shard", other], &[]);
+            root.pass(0, &["--shard", reader], &[("unchanged", 1)]);
+        }
+        assert_eq!(root.open(), ["pinstream/app+2.1 +app:2.1"]);
+
+        // So it is with one that is to go.
+        root.remove("2.0");
+        root.pass(0, &["--shard", reader], &[("created", 2), ("unchanged", 1)]);
+        root.pass(0, &["--shard", other], &[]);
+        assert_eq!(root.open(), ["pinstream/app+2.0 -app:2.0", "pinstream/app+2.1 +app:2.1"]);
+
+        root.push(&["2.0"]);
+        root.remove("2.1");
+        root.pass(0, &["--shard", other], &[]);
+        root.pass(0, &["--shard", reader], &[("closed", 2), ("closed", 1)]);
+        assert_eq!(root.open(), [""; 0]);
+    }
+}
+
+#[test]
+fn what_two_shards_propose_together_is_of_both() {
+    for group in ["\"all\"", "{ all = [\"*\"] }"] {
+        for shards @ [reader, other] in SHARDS {
+            let root = Discovering::new("", group, shards);
+            root.push(&["2.1", "2.2"]);
+            root.remove("2.0");
+            root.web(2);
+            root.pass(0, &["--shard", reader], &[("created", 1)]);
+            assert_eq!(root.open(), ["pinstream/all -app:2.0 +app:2.1 +app:2.2"]);
+            let all = ["pinstream/all -app:2.0 +app:2.1 +app:2.2 +web:x"];
+            root.pass(0, &["--shard", other], &[("refreshed", 1)]);
+            assert_eq!(root.open(), all);
+            root.pass(0, &["--shard", reader], &[("unchanged", 1)]);
+            root.pass(0, &["--shard", other], &[("unchanged", 1)]);
+            assert_eq!(root.open(), all);
+
+            root.remove("2.2");
+            root.push(&["2.0"]);
+            root.pass(0, &["--shard", other], &[("unchanged", 1)]);
+            root.pass(0, &["--shard", reader], &[("refreshed", 1)]);
+            assert_eq!(root.open(), ["pinstream/all +app:2.1 +web:x"]);
+        }
+    }
+}
+
+#[test]
+fn what_is_discovered_no_more_is_for_one_shard_to_close() {
+    for shards @ [reader, other] in SHARDS {
+        for rule in ["semver = \"~2.0.0\"", ""] {
+            let root = Discovering::new("", "\"tag\"", shards);
+            root.push(&["2.1"]);
+            root.pass(0, &["--shard", reader], &[("created", 1)]);
+            match rule {
+                "" => drop(root.review.stage.commit("streams/app.toml", "")),
+                rule => root.discover(rule),
+            }
+            for shard in [other, reader] {
+                root.review.stage.report(0, &["--shard", shard]);
+            }
+            let open = root.open();
+            assert!(!open.iter().any(|open| open.contains("2.1")), "{open:?}");
+            assert_eq!(root.review.forge.pulls()[0].comments.len(), 1);
+        }
+    }
+}
+
+#[test]
+fn between_two_looks_at_a_list_what_was_discovered_stays_proposed() {
+    let mut root = Discovering::new(NIGHTLY, "\"stream\"", SHARDS[0]);
+    let x = format!("[tags]\nx = \"REGISTRY/{}:1\"\n", root.web);
+    root.review.stage.commit("streams/web.toml", &format!("{x}new = {{ follow = \"app:2.1\" }}\n"));
+    root.push(&["2.1"]);
+    root.remove("2.0");
+    root.at("24T03:00");
+    root.pass(0, &["--due"], &[("created", 1)]);
+    let open = ["pinstream/app -app:2.0 +app:2.1 +web:new"];
+    assert_eq!(root.open(), open);
+
+    root.at("24T03:15");
+    root.review.stage.registry.forget();
+    let report = root.review.stage.report(0, &["--due"]);
+    assert_eq!(Review::proposals(&report), [("unchanged".to_owned(), 1)]);
+    assert_eq!(["2.0", "2.1", "new"].map(|tag| Review::outcome(&report, tag)), ["proposed", "proposed", "proposed"]);
+    let asked = root.review.stage.registry.requests();
+    let is_looked = |path: &str| path.contains("/tags/list") || path.contains(&format!("/{}/manifests/2.1", root.app));
+    assert!(!asked.iter().any(|asked| is_looked(asked.path())), "{asked:?}");
+    for args in [&["web:x"][..], &["--due", "web:x"], &["--shard", "1/1", "--due"]] {
+        root.pass(0, args, &[("unchanged", 1)]);
+    }
+
+    // It is built anew on what lands meanwhile, and what nobody defines any more is not carried on.
+    root.review.stage.commit("streams/web.toml", &x);
+    root.pass(0, &["--due"], &[("refreshed", 1)]);
+    assert_eq!(root.open(), ["pinstream/app -app:2.0 +app:2.1"]);
+
+    // The next look finds the one gone and the other back.
+    root.remove("2.1");
+    root.push(&["2.0"]);
+    root.at("25T02:45");
+    root.pass(0, &["--due"], &[("unchanged", 1)]);
+    root.at("25T03:00");
+    root.pass(0, &["--due"], &[("closed", 1)]);
+    root.at("25T03:15");
+    root.pass(0, &["--due"], &[]);
+}
+
+#[test]
+fn a_list_that_cannot_be_read_closes_no_proposal() {
+    let root = Discovering::new("", "\"tag\"", SHARDS[0]);
+    root.push(&["2.1"]);
+    root.remove("2.0");
+    root.pass(0, &[], &[("created", 1), ("created", 2)]);
+    let open = ["pinstream/app+2.0 -app:2.0", "pinstream/app+2.1 +app:2.1"];
+    assert_eq!(root.open(), open);
+    root.review.stage.registry.fail("/tags/list", 500);
+    root.pass(3, &[], &[("unchanged", 1), ("unchanged", 2)]);
+    assert_eq!(root.open(), open);
+    root.review.stage.registry.be_honest();
+    root.push(&["2.0"]);
+    root.remove("2.1");
+    root.pass(0, &[], &[("closed", 1), ("closed", 2)]);
+}
+
+#[test]
+fn what_was_merged_since_is_not_proposed_to_go() {
+    let mut root = Discovering::new(NIGHTLY, "\"tag\"", SHARDS[0]);
+    root.push(&["2.1", "2.2"]);
+    root.at("24T03:00");
+    root.pass(0, &["--due"], &[("created", 1), ("created", 2)]);
+    root.review.forge.merge(2);
+    root.at("24T03:15");
+    root.pass(0, &["--due"], &[("refreshed", 1)]);
+    assert_eq!(root.open(), ["pinstream/app+2.1 +app:2.1"]);
+    root.review.forge.merge(1);
+    root.pass(0, &["--due"], &[]);
+    assert_eq!(root.review.tip("pinstream/app+2.1"), None);
+}
+
+#[test]
+fn what_people_closed_is_not_kept_until_the_list_is_read() {
+    let mut root = Discovering::new(NIGHTLY, "\"tag\"", SHARDS[0]);
+    root.push(&["2.1"]);
+    root.at("24T03:00");
+    root.pass(0, &["--due"], &[("created", 1)]);
+    root.review.forge.close(1);
+    for time in ["24T03:15", "25T03:00", "25T03:15"] {
+        root.at(time);
+        root.pass(0, &["--due"], &[]);
+        assert_eq!((root.open(), root.review.tip("pinstream/app+2.1")), (Vec::new(), None));
+    }
+}
