@@ -154,7 +154,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
     {
         return Err(PassError::Forbidden(Problems(vec![problem])));
     }
-    let mut tries = Tries::default();
+    let mut tries = request.shard.map(Tries::of).unwrap_or_default();
     let mut carried: Option<Carried> = None;
     let mut earlier = Vec::new();
     let (mut fetched, mut listed, mut consulted) = (Fetched::default(), Listed::default(), Consulted::default());

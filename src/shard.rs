@@ -84,6 +84,11 @@ impl Shard {
         ((1..=of).contains(&index) && of <= SHARDS_MAX).then_some(Self { of, index })
     }
 
+    /// How many shards there are.
+    pub fn count(self) -> u32 {
+        self.of
+    }
+
     /// Whether `other` is a share of the same whole.
     pub fn is_beside(self, other: Self) -> bool {
         self.of == other.of
