@@ -89,8 +89,7 @@ pub fn ours(
 
 /// The tags whose pins differ.
 pub fn changed(base: &Lock, next: &Lock) -> BTreeSet<TagId> {
-    let ids = base.pins.keys().chain(next.pins.keys());
-    ids.filter(|id| base.pins.get(*id) != next.pins.get(*id)).cloned().collect()
+    base.beside(next).filter(|(_, was, is)| was != is).map(|(id, _, _)| id.clone()).collect()
 }
 
 /// `base` with the pins of `tags` as `next` has them.

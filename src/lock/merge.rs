@@ -3,8 +3,6 @@
 //! A pin is taken whole, never in parts. Where both sides changed one differently nobody here knows which is right:
 //! it is a conflict, and the caller imports it again.
 
-use std::collections::BTreeSet;
-
 use super::Lock;
 use crate::image::TagId;
 
@@ -20,9 +18,8 @@ pub struct Merged {
 /// What `ours` and `theirs` both made of `base`.
 pub fn merge(base: &Lock, ours: &Lock, theirs: &Lock) -> Merged {
     let mut merged = Merged { lock: Lock::default(), conflicts: Vec::new() };
-    let tags: BTreeSet<&TagId> = ours.pins.keys().chain(theirs.pins.keys()).collect();
-    for tag in tags {
-        let [was, our, their] = [base, ours, theirs].map(|lock| lock.pins.get(tag));
+    for (tag, our, their) in ours.beside(theirs) {
+        let was = base.pins.get(tag);
         let pin = if their == was { our } else { their };
         if our != was && their != was && our != their {
             merged.conflicts.push(tag.clone());
@@ -34,6 +31,8 @@ pub fn merge(base: &Lock, ours: &Lock, theirs: &Lock) -> Merged {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::{ProptestConfig, proptest};
 
     use super::*;
