@@ -18,7 +18,7 @@ use crate::image::{ImageRef, complete};
 use crate::problem::lines::Lines;
 use crate::problem::{Problem, SourceFile};
 use crate::yaml::Node;
-pub use compose::{Service, services};
+pub use compose::of_service;
 pub(crate) use dockerfile::instructions;
 pub(crate) use variables::last_variable;
 pub(crate) use workflow::DOCKER;

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::find::{self, Mention, NoImage, Service};
+use crate::find::{self, Mention, NoImage};
 use crate::image::{Digest, ImageRef, complete};
 use crate::problem::lines::Lines;
 use crate::problem::{Problem, SourceFile};
@@ -116,21 +116,20 @@ fn merged(files: &[Arc<SourceFile>]) -> Result<BTreeMap<String, Merged<'_>>, Vec
 
 /// Lays the services of `file` over those of the files before it.
 fn merge<'a>(all: &mut BTreeMap<String, Merged<'a>>, file: &'a Arc<SourceFile>) -> Result<(), Problem> {
-    // One for each entry of `services`, in the order in which they stand.
-    let mut found = find::services(file)?.into_iter();
     for document in yaml::documents(file)? {
         let Some(services) = document.get("services") else { continue };
         if stands_alone(services) {
             all.clear();
         }
-        for ((_, node), Service { name, image, .. }) in services.entries().iter().zip(&mut found) {
+        for (name, node) in services.entries() {
+            let name = name.text().unwrap_or_default();
             if stands_alone(node) {
-                all.remove(&name);
+                all.remove(name);
             }
             if is_reset(services) || is_reset(node) {
                 continue;
             }
-            let merged = all.entry(name).or_default();
+            let merged = all.entry(name.to_owned()).or_default();
             if let Some(build) = node.get("build") {
                 merged.is_built = !is_reset(build);
             }
@@ -138,7 +137,8 @@ fn merge<'a>(all: &mut BTreeMap<String, Merged<'a>>, file: &'a Arc<SourceFile>) 
             if written.is_some_and(stands_alone) {
                 (merged.image, merged.digest) = (None, None);
             }
-            let Some(image) = image.filter(|_| !written.is_some_and(is_reset)) else { continue };
+            let image = find::of_service(file, node).filter(|_| !written.is_some_and(is_reset));
+            let Some(image) = image else { continue };
             let said = Some((file.as_ref(), image));
             match (&merged.image, &said) {
                 (Some((_, before)), Some((_, image))) if is_pin_of(image, before) => merged.digest = said,

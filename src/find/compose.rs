@@ -1,6 +1,5 @@
 //! Compose files: the `image` of each service, with the defaults that its variables have.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::problem::{Problem, SourceFile};
@@ -9,45 +8,22 @@ use crate::yaml::{self, Node};
 use super::variables::replaced;
 use super::{Mention, NoImage};
 
-/// A service of a compose file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Service {
-    /// Its name.
-    pub name: String,
-    /// Whether it has a `build`: its `image`, if any, is then the name of what comes out.
-    pub is_built: bool,
-    /// Its `image`.
-    pub image: Option<Mention>,
-}
-
 /// The images of a compose file.
 pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<Mention>, Problem> {
-    Ok(services(file)?.into_iter().filter_map(|service| service.image).collect())
+    let documents = yaml::documents(file)?;
+    let services = documents.iter().filter_map(|document| document.get("services"));
+    Ok(services.flat_map(|services| services.entries()).filter_map(|(_, service)| of_service(file, service)).collect())
 }
 
-/// The services of a compose file, in their order.
-///
-/// # Errors
-/// Where it is no YAML.
-pub fn services(file: &Arc<SourceFile>) -> Result<Vec<Service>, Problem> {
-    let mut found = Vec::new();
-    for document in yaml::documents(file)? {
-        let Some(services) = document.get("services") else { continue };
-        for (name, service) in services.entries() {
-            let is_built = service.get("build").is_some();
-            let mention = |node: &Rc<Node>| {
-                let mut mention = Mention::of(file, node, replaced(node.text()?, |_| None));
-                // Beside `build`, it is the name of what comes out.
-                if is_built {
-                    mention.image = Err(NoImage::None("it is built here"));
-                }
-                Some(mention)
-            };
-            let image = service.get("image").and_then(mention);
-            found.push(Service { name: name.text().unwrap_or_default().to_owned(), is_built, image });
-        }
+/// The `image` of a service of a compose file.
+pub fn of_service(file: &SourceFile, service: &Node) -> Option<Mention> {
+    let node = service.get("image")?;
+    let mut mention = Mention::of(file, node, replaced(node.text()?, |_| None));
+    // Beside `build`, it is the name of what comes out.
+    if service.get("build").is_some() {
+        mention.image = Err(NoImage::None("it is built here"));
     }
-    Ok(found)
+    Some(mention)
 }
 
 #[cfg(test)]
