@@ -109,7 +109,7 @@ pub(super) fn edits(place: &Place, text: &Text, writing: &Writing<'_>) -> Result
     }
 }
 
-/// What `FROM` and `COPY --from` name.
+/// All that names an image there.
 pub(super) fn spots(text: &Text) -> Result<Spots, Problem> {
     let mut spots = Spots::default();
     for mention in Kind::Dockerfile.find(&text.file)? {

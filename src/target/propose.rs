@@ -3,7 +3,7 @@
 //! A target is right where all that it writes over is what it was thought of for, and the file read again names the pin
 //! there and all other images as before. Nothing here changes a file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -290,6 +290,9 @@ fn candidates(asked: &Asked<'_>, text: &Text) -> Vec<Vec<Candidate>> {
         let numbered = asked.mentions.iter().enumerate();
         numbered.map(|(number, mention)| if is_wanted(number) { of(number, mention) } else { Vec::new() }).collect()
     };
+    let named = |names: HashMap<usize, String>, kind: fn(String) -> Kind| {
+        each(&mut |_, mention| names.get(&mention.span.start).cloned().map(kind).map(whole).into_iter().collect())
+    };
     let spans = || asked.mentions.iter().map(|mention| mention.span.clone()).collect::<Vec<_>>();
     let ways = |tree: Result<&Tree, Problem>| {
         way::to(tree.map(|tree| tree.documents.as_slice()).unwrap_or_default(), &spans())
@@ -302,11 +305,7 @@ fn candidates(asked: &Asked<'_>, text: &Text) -> Vec<Vec<Candidate>> {
             let places = dockerfile::places(text, mention).into_iter();
             places.map(|(place, part)| (Kind::Dockerfile(place), part)).collect()
         }),
-        find::Kind::Compose => {
-            let names = compose::names(text);
-            let named = |mention: &Mention| names.get(&mention.span.start).cloned();
-            each(&mut |_, mention| named(mention).map(|name| whole(Kind::Compose(Some(name)))).into_iter().collect())
-        }
+        find::Kind::Compose => named(compose::names(text), |name| Kind::Compose(Some(name))),
         find::Kind::Workflow => {
             let (places, ways) = (workflow::places(text), ways(text.yaml()));
             each(&mut |number, mention| {
@@ -317,11 +316,7 @@ fn candidates(asked: &Asked<'_>, text: &Text) -> Vec<Vec<Candidate>> {
                 place.into_iter().chain(ways).map(whole).collect()
             })
         }
-        find::Kind::Kustomize => {
-            let names = kustomize::names(text);
-            let named = |mention: &Mention| names.get(&mention.span.start).cloned();
-            each(&mut |_, mention| named(mention).map(|name| whole(Kind::Kustomize(name))).into_iter().collect())
-        }
+        find::Kind::Kustomize => named(kustomize::names(text), Kind::Kustomize),
         find::Kind::Helm => along(ways(text.yaml()), Kind::Helm),
         find::Kind::Kubernetes if text.path().ends_with(".json") => along(ways(text.json()), Kind::Json),
         find::Kind::Kubernetes => along(ways(text.yaml()), Kind::Yaml),
