@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use crate::escape;
-use crate::find::NoImage;
+use crate::find::{Mention, NoImage};
 use crate::problem::lines::Lines;
 use crate::report::finding::{Finding, Level, Place, Rule, Subject};
 use crate::root::Root;
@@ -49,29 +49,34 @@ pub(super) fn look(context: &Context, folder: &Folder, root: &Root) -> Result<Ve
     for Manifest { file, mentions, .. } in &looked.files {
         let lines = Lines::of(&file.text);
         for mention in mentions {
-            let fault = match &mention.image {
-                Ok(image) => {
-                    let (is_covered, is_pinned) = (cover.has(image), image.digest().is_some());
-                    (!is_covered || !is_pinned).then_some(Fault::Lacks { is_covered, is_pinned })
+            let (line, written) = (mention.line(&lines), &mention.text);
+            match fault(&cover, mention) {
+                Ok(None) => {}
+                Ok(Some(fault)) => {
+                    images.push(Image { file: file.path.clone(), line, written: written.clone(), fault });
                 }
-                Err(NoImage::None(_)) => None,
-                Err(NoImage::Open(why)) => {
-                    let at = format!("`{}`, line {}", file.path, mention.line(&lines));
-                    let said = format!("{at}: which image `{}` is cannot be told: {why}", mention.text);
+                Err(why) => {
+                    let said =
+                        format!("`{}`, line {line}: which image `{written}` is cannot be told: {why}", file.path);
                     writeln!(context.stderr(), "warning: {}", escape::terminal(&said))?;
-                    None
                 }
-                Err(NoImage::Wrong(why)) => Some(Fault::NoImage(why.clone())),
-            };
-            images.extend(fault.map(|fault| Image {
-                file: file.path.clone(),
-                line: mention.line(&lines),
-                written: mention.text.clone(),
-                fault,
-            }));
+            }
         }
     }
     Ok(images)
+}
+
+/// What is wrong with what a place names, if anything is; the error is why that cannot be told.
+fn fault(cover: &Cover<'_>, mention: &Mention) -> Result<Option<Fault>, &'static str> {
+    match &mention.image {
+        Ok(image) => {
+            let (is_covered, is_pinned) = (cover.has(image), image.digest().is_some());
+            Ok((!is_covered || !is_pinned).then_some(Fault::Lacks { is_covered, is_pinned }))
+        }
+        Err(NoImage::None(_)) => Ok(None),
+        Err(NoImage::Open(why)) => Err(why),
+        Err(NoImage::Wrong(why)) => Ok(Some(Fault::NoImage(why.clone()))),
+    }
 }
 
 /// What to do about an image.
