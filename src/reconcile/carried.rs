@@ -164,6 +164,8 @@ mod tests {
     const STREAM: &str = "[tags]\na = \"x.example/a:1\"\nb = \"x.example/b:1\"\nalso-b = \"x.example/b:1\"\n\
                           signed = { image = \"x.example/c:1\", verify = { key = \"cosign.pub\" } }\n";
 
+    const ONE: &str = "[tags]\na = \"x.example/a:1\"\n";
+
     fn root(stream: &str) -> Root {
         let files: Files = [("pinstream.toml", ""), ("streams/s.toml", stream)]
             .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
@@ -175,6 +177,29 @@ mod tests {
         let manifest = Verified::unhashed(digest(1), Content::Index { children: Vec::new() }, BTreeMap::new());
         let found = Rc::new(Found::of(&manifest, None, Details::default(), None));
         Ok(Finding::Found(Move { image: image.parse().unwrap(), found, class: None, passed_over: Vec::new() }))
+    }
+
+    /// A try that was refused, of a root with one tag of `x.example/a:1`, which was asked for: what was `found` of it and what
+    /// failed.
+    fn refused(seal: Seal, found: BTreeMap<TagId, Finding>, failures: Failures, doubt: bool) -> Carried {
+        let asked = ["s:a".parse().unwrap()].into();
+        Carried::of((root(ONE), seal), &Lock::default(), &asked, found, (failures, BTreeMap::new()), doubt)
+    }
+
+    fn down() -> Failures {
+        [("s:a".parse().unwrap(), ImportError::new(FailureKind::Network, "down"))].into()
+    }
+
+    fn found_one() -> BTreeMap<TagId, Finding> {
+        [("s:a".parse().unwrap(), found("x.example/a:1").unwrap())].into()
+    }
+
+    /// The images that are asked for again at `tip`, and what is told of the others.
+    fn spared(carried: &Carried, tip: &Root, seal: Seal) -> (Vec<String>, Told) {
+        let (now, abroad) = (jiff::Timestamp::UNIX_EPOCH, Abroad::default());
+        let question = Question { imports: Imports::All, only: None, shard: None, schedule: None, now };
+        let (plan, told) = carried.spare((tip, seal), plan(tip, &question, &Lists::new(), &abroad));
+        (plan.imports.iter().map(|import| import.image.to_string()).collect(), told)
     }
 
     /// What a try that found all tags, and whose push was refused, has carried to a root with `stream`: what is asked for
@@ -208,11 +233,8 @@ mod tests {
 
         let mut tip = root(stream);
         tip.lock = lock(at_tip);
-        let now = jiff::Timestamp::UNIX_EPOCH;
-        let question = Question { imports: Imports::All, only: None, shard: None, schedule: None, now };
-        let abroad = Abroad::default();
-        let (plan, told) = carried.spare((&tip, Seal::default()), plan(&tip, &question, &Lists::new(), &abroad));
-        assert_eq!(plan.imports.iter().map(|import| import.image.to_string()).collect::<Vec<_>>(), asked);
+        let (again, told) = spared(&carried, &tip, Seal::default());
+        assert_eq!(again, asked);
         assert_eq!(told.findings.keys().map(|id| id.tag.as_str()).collect::<Vec<_>>(), known);
     }
 
@@ -265,16 +287,9 @@ mod tests {
 
     #[test]
     fn where_its_definitions_were_taken_the_files_are_the_same_or_nothing_is_known() {
-        let root = || root("[tags]\na = \"x.example/a:1\"\n");
         let (sealed, other) = (Seal::of(&[("a".to_owned(), Vec::new())].into()), Seal::default());
-        let found = [("s:a".parse().unwrap(), found("x.example/a:1").unwrap())].into();
-        let none = (Failures::new(), BTreeMap::new());
-        let mut carried = Carried::of((root(), sealed), &Lock::default(), &BTreeSet::new(), found, none, false);
-        let (now, abroad, root) = (jiff::Timestamp::UNIX_EPOCH, Abroad::default(), root());
-        let question = Question { imports: Imports::All, only: None, shard: None, schedule: None, now };
-        let asks = |carried: &Carried, seal: Seal| {
-            carried.spare((&root, seal), plan(&root, &question, &Lists::new(), &abroad)).0.imports.len()
-        };
+        let mut carried = refused(sealed, found_one(), Failures::new(), false);
+        let asks = |carried: &Carried, seal: Seal| spared(carried, &root(ONE), seal).0.len();
         // As long as it has them, they are compared tag by tag.
         assert_eq!((asks(&carried, sealed), asks(&carried, other)), (0, 0));
         carried.known = None;
@@ -283,42 +298,16 @@ mod tests {
 
     #[test]
     fn without_answers_all_is_asked_again_and_a_push_still_may_have_landed() {
-        let root = || root("[tags]\na = \"x.example/a:1\"\n");
-        let id: TagId = "s:a".parse().unwrap();
-        let failures: Failures = [(id.clone(), ImportError::new(FailureKind::Network, "down"))].into();
-        let without_pin = [("s:a".parse().unwrap(), found("x.example/a:1").unwrap())].into();
-        let asked = [id].into();
-        let carried = Carried::of(
-            (root(), Seal::default()),
-            &Lock::default(),
-            &asked,
-            without_pin,
-            (failures, BTreeMap::new()),
-            true,
-        );
-        let carried = carried.without_answers();
+        let carried = refused(Seal::default(), found_one(), down(), true).without_answers();
         assert!(carried.doubt);
-        let (now, abroad, root) = (jiff::Timestamp::UNIX_EPOCH, Abroad::default(), root());
-        let question = Question { imports: Imports::All, only: None, shard: None, schedule: None, now };
-        let (plan, told) = carried.spare((&root, Seal::default()), plan(&root, &question, &Lists::new(), &abroad));
-        assert_eq!((plan.imports.len(), told.findings.len(), told.failures.len()), (1, 0, 0));
+        let (asked, told) = spared(&carried, &root(ONE), Seal::default());
+        assert_eq!((asked.len(), told.findings.len(), told.failures.len()), (1, 0, 0));
     }
 
     #[test]
     fn what_failed_is_told_again_where_it_is_not_asked_again() {
-        let root = || root("[tags]\na = \"x.example/a:1\"\n");
-        let id: TagId = "s:a".parse().unwrap();
-        let failures: Failures = [(id.clone(), ImportError::new(FailureKind::Network, "down"))].into();
-        let asked = [id.clone()].into();
-        let carried = Carried::of(
-            (root(), Seal::default()),
-            &Lock::default(),
-            &asked,
-            BTreeMap::new(),
-            (failures, BTreeMap::new()),
-            false,
-        );
-        let (plan, told) = carried.spare((&root(), Seal::default()), Plan::default());
+        let carried = refused(Seal::default(), BTreeMap::new(), down(), false);
+        let (plan, told) = carried.spare((&root(ONE), Seal::default()), Plan::default());
         assert_eq!((plan.imports.len(), told.failures.len()), (0, 1));
     }
 }
