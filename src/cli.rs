@@ -40,13 +40,13 @@ use std::process::ExitCode;
 
 use clap::{Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use crate::escape;
 use crate::git::GitError;
-use crate::problem::{Problems, Rendered, Style};
+use crate::model::root::NoSuchTag;
 use crate::reconcile::PassError;
 use crate::report;
 use crate::report::exit::Exit;
-use crate::root::NoSuchTag;
+use crate::text::diagnostics::{Problems, Rendered, Style};
+use crate::text::escape;
 
 use context::Context;
 use site::Site;

@@ -21,10 +21,10 @@ pub use error::ForgeError;
 pub use instance::Environment;
 
 use crate::git::{CommitId, Made, Staged};
+use crate::model::settings::publish::{ForgeKind, Publish, Reviewer};
 use crate::proposal::hidden::is_same;
 use crate::proposal::known::{Draft, Known, KnownState};
 use crate::registry::{Proxies, TRIES};
-use crate::settings::publish::{ForgeKind, Publish, Reviewer};
 use azure::Azure;
 use bitbucket::Bitbucket;
 use gitea::Gitea;

@@ -18,6 +18,7 @@ pub mod sign;
 mod tree;
 mod turn;
 mod wire;
+pub mod work_tree;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,8 +27,8 @@ pub use remote::made::{Made, Staged};
 pub use remote::proposed::{PROPOSALS, Proposed};
 pub use remote::{Remote, RemoteSetup};
 
-use crate::problem::Problems;
-use crate::settings::{Author, Sign};
+use crate::model::settings::{Author, Sign};
+use crate::text::diagnostics::Problems;
 
 /// How long one exchange with a remote may be silent.
 pub const SILENCE: std::time::Duration = std::time::Duration::from_secs(60);

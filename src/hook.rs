@@ -27,8 +27,8 @@ use tokio::net::unix::pipe;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::state::Owner;
-use crate::world::environment;
+use crate::model::state::Owner;
+use crate::system::environment;
 use family::Family;
 use folder::HookFolder;
 use output::Kept;

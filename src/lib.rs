@@ -36,34 +36,21 @@
 //! - No secret is in any message: secrets have no `Debug`, `Display` or `Serialize`.
 
 // Each may name those above it; `world::{clock, environment, proc}` may be named by all. A test holds this order.
-pub mod escape;
-pub mod image;
-pub mod shard;
+pub mod system;
+pub mod text;
+pub mod model;
 pub mod signature;
-pub mod problem;
-pub mod yaml;
-pub mod find;
-mod table;
-pub mod target;
-pub mod template;
-pub mod settings;
-pub mod stream;
-pub mod lock;
-pub mod explain;
+pub mod formats;
+pub mod image_diff;
 pub mod git;
-pub mod state;
-pub mod judge;
-pub mod root;
-pub mod proposal;
-pub mod adopt;
-pub mod graph;
 pub mod registry;
+pub mod proposal;
 pub mod forge;
 pub mod hook;
-pub mod wire;
-pub mod export;
 pub mod report;
-pub mod world;
+pub mod convert;
+pub mod query;
+pub mod effects;
 pub mod reconcile;
 pub mod cli;
 

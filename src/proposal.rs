@@ -10,12 +10,12 @@ pub mod known;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::git::PROPOSALS;
-use crate::image::{Digest, StreamName, TagId};
-use crate::judge::is_pin_of;
-use crate::lock::diff::{Move, moves};
-use crate::lock::{Lock, Pin};
-use crate::root::Root;
-use crate::stream::{Definitions, Source, follow};
+use crate::model::adoption::is_pin_of;
+use crate::model::image::{Digest, StreamName, TagId};
+use crate::model::lock::diff::{Move, moves};
+use crate::model::lock::{Lock, Pin};
+use crate::model::root::Root;
+use crate::model::stream::{Definitions, Source, follow};
 
 /// How many moves a body remembers one by one.
 const REMEMBERED_MAX: usize = 120;

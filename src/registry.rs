@@ -35,9 +35,9 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::git::Files;
-use crate::image::{Digest, ImageRef, Reference, RegistryHost, Repository, TagName};
-use crate::settings::RegistrySettings;
-use crate::world::clock::Stopwatch;
+use crate::model::image::{Digest, ImageRef, Reference, RegistryHost, Repository, TagName};
+use crate::model::settings::RegistrySettings;
+use crate::system::clock::Stopwatch;
 pub(crate) use address::Reach;
 pub(crate) use confided::Confided;
 pub(crate) use connect::Connector;

@@ -15,19 +15,20 @@ mod output;
 pub(crate) mod sample;
 mod sarif;
 pub mod text;
+pub mod v1;
 
 use std::rc::Rc;
 
-use crate::explain::Explanation;
+use crate::formats::Edited;
 use crate::git::CommitId;
 use crate::hook::HookExit;
-use crate::image::{Followed, ImageRef, RemoteName, TagId};
-use crate::lock::Lock;
-use crate::lock::diff::{Change, Move, Side, side};
+use crate::image_diff::Explanation;
+use crate::model::image::{Followed, ImageRef, RemoteName, TagId};
+use crate::model::lock::Lock;
+use crate::model::lock::diff::{Change, Move, Side, side};
+use crate::model::settings::adoption::{Kept, Waiting};
+use crate::model::stream::{Source, Tag};
 use crate::registry::{FailureKind, ImportError};
-use crate::settings::adoption::{Kept, Waiting};
-use crate::stream::{Source, Tag};
-use crate::target::Edited;
 use exit::Exit;
 use finding::Results;
 

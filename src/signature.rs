@@ -18,7 +18,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use crate::image::{Digest, NameError};
+use crate::model::image::{Digest, NameError};
 pub use identity::{Identity, Issuer};
 pub use key::KeyFile;
 pub use keyless::TrustedRoot;

@@ -3,17 +3,17 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use crate::adopt::object::Found;
-use crate::adopt::{Adopted, Wishes, adopt};
+use crate::convert::adopt::object::Found;
+use crate::convert::adopt::{Adopted, Wishes, adopt};
 use crate::git::Push;
-use crate::image::{NameError, Platform};
-use crate::lock::{self, Lock, encode};
-use crate::problem::Problems;
+use crate::git::work_tree::Folder;
+use crate::model::image::{NameError, Platform};
+use crate::model::lock::{self, Lock, encode};
+use crate::model::root::Root;
+use crate::model::settings;
+use crate::model::stream::write;
 use crate::report::exit::Exit;
-use crate::root::Root;
-use crate::settings;
-use crate::stream::write;
-use crate::world::folder::Folder;
+use crate::text::diagnostics::Problems;
 
 use super::context::Context;
 use super::write::{Existing, write as write_files};

@@ -11,22 +11,22 @@ use std::borrow::Cow;
 
 use similar::TextDiff;
 
-use crate::image::TagId;
-use crate::judge::Judge;
-use crate::lock::Lock;
-use crate::lock::agree::{What, agree};
-use crate::lock::encode::encode;
-use crate::problem::Problems;
+use crate::effects::real::Place;
+use crate::git::work_tree::Folder;
+use crate::model::adoption::Judge;
+use crate::model::image::TagId;
+use crate::model::lock::Lock;
+use crate::model::lock::agree::{What, agree};
+use crate::model::lock::encode::encode;
+use crate::model::root::Root;
+use crate::model::settings::globs::TagGlobs;
 use crate::reconcile::pin::pin;
 use crate::reconcile::resolve::Findings;
 use crate::reconcile::{Effect, Imports, PassError, Request};
 use crate::report::exit::Exit;
+use crate::report::v1::words::FindingKindV1;
 use crate::report::{Format, Report};
-use crate::root::Root;
-use crate::settings::globs::TagGlobs;
-use crate::wire::words::FindingKindV1;
-use crate::world::folder::Folder;
-use crate::world::real::Place;
+use crate::text::diagnostics::Problems;
 
 use super::context::{Context, patterns};
 use super::site::Site;
@@ -177,7 +177,7 @@ mod tests {
 
     use super::*;
     use crate::git::Files;
-    use crate::lock::sample;
+    use crate::model::lock::sample;
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]

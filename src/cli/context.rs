@@ -8,15 +8,15 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::escape;
-use crate::image::NameError;
-use crate::problem::Style;
-use crate::root::Root;
-use crate::settings;
-use crate::settings::globs::TagGlobs;
-use crate::settings::policy::Policy;
-use crate::world::environment;
-use crate::world::folder::Folder;
+use crate::git::work_tree::Folder;
+use crate::model::image::NameError;
+use crate::model::root::Root;
+use crate::model::settings;
+use crate::model::settings::globs::TagGlobs;
+use crate::model::settings::policy::Policy;
+use crate::system::environment;
+use crate::text::diagnostics::Style;
+use crate::text::escape;
 
 use super::{CliError, Global};
 

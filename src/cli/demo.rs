@@ -13,15 +13,15 @@ use std::time::Duration;
 
 use similar::TextDiff;
 
+use crate::effects::real::{Place, RealWorld};
 use crate::git::{self, CommitId, Files, Remote, RemoteSetup};
-use crate::lock;
+use crate::model::lock;
+use crate::model::settings::Author;
 use crate::reconcile::{Effect, Imports, PassError, Request, reconcile};
 use crate::report::Report;
 use crate::report::exit::Exit;
 use crate::report::text::{Show, text};
-use crate::settings::Author;
-use crate::world::clock;
-use crate::world::real::{Place, RealWorld};
+use crate::system::clock;
 
 use super::context::Context;
 use super::{CliError, pass};

@@ -13,16 +13,17 @@ use std::io::Write as _;
 
 use jiff::Timestamp;
 
-use crate::escape;
 use crate::git::checkout::{self, Provenance};
-use crate::image::{Digest, StreamName, TagId, priority};
-use crate::lock::agree::{Disagreement, What, agree};
-use crate::lock::diff;
+use crate::git::work_tree::Folder;
+use crate::model::image::{Digest, StreamName, TagId, priority};
+use crate::model::lock::agree::{Disagreement, What, agree};
+use crate::model::lock::diff;
+use crate::model::root::{self, Root};
+use crate::model::settings::globs::TagGlobs;
+use crate::model::stream::{Discover, Source, Stream, Tag};
 use crate::report::exit::Exit;
-use crate::root::{self, Root};
-use crate::settings::globs::TagGlobs;
-use crate::stream::{Discover, Source, Stream, Tag};
-use crate::world::{clock, folder::Folder};
+use crate::system::clock;
+use crate::text::escape;
 
 use super::CliError;
 use super::context::{Context, usage};

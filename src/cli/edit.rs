@@ -1,16 +1,16 @@
 //! Changes of a root's files in its folder, for the commands by which people change them: thought through in memory,
 //! read again as a whole, then written. Commits nothing.
 
+use crate::formats::Edited;
 use crate::git::Files;
-use crate::image::StreamName;
-use crate::lock;
-use crate::problem::Problems;
-use crate::root::Root;
-use crate::settings;
-use crate::stream::edit::NotToml;
-use crate::stream::validate::FOLDER;
-use crate::target::Edited;
-use crate::world::folder::Folder;
+use crate::git::work_tree::Folder;
+use crate::model::image::StreamName;
+use crate::model::lock;
+use crate::model::root::Root;
+use crate::model::settings;
+use crate::model::stream::edit::NotToml;
+use crate::model::stream::validate::FOLDER;
+use crate::text::diagnostics::Problems;
 
 use super::CliError;
 use super::context::Context;

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::escape;
-use crate::export::{Exported, Format, export};
+use crate::convert::export::{Exported, Format, export};
 use crate::report::exit::Exit;
+use crate::text::escape;
 
 use super::context::{Context, patterns};
 use super::{CliError, input};

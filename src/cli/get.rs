@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use clap::ValueEnum;
 
-use crate::image::TagId;
+use crate::model::image::TagId;
 use crate::report::exit::Exit;
 
 use super::CliError;
@@ -38,7 +38,7 @@ pub enum Output {
 /// Where there is no such tag, or it is not pinned.
 pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     let (_, root) = context.root()?;
-    let id: TagId = args.tag.parse().map_err(|error: crate::image::NameError| {
+    let id: TagId = args.tag.parse().map_err(|error: crate::model::image::NameError| {
         CliError::usage(error.message).help("name one tag, as `python:3.12`")
     })?;
     if !root.definitions.tags.contains_key(&id) {

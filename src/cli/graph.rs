@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use clap::ValueEnum;
 
-use crate::graph::{Format, Graph};
+use crate::query::graph::{Format, Graph};
 use crate::report::exit::Exit;
 
 use super::CliError;

@@ -4,8 +4,8 @@ use std::io::Write as _;
 
 use clap::CommandFactory as _;
 
-use crate::problem::nearest;
 use crate::report::exit::Exit;
+use crate::text::diagnostics::nearest;
 
 use super::context::Context;
 use super::{Cli, CliError};
@@ -125,7 +125,7 @@ fn fold(text: &mut String, lead: &str, indent: &str, words: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::context;
+    use crate::text::template::context;
 
     #[test]
     fn all_83_rows_are_there_and_each_says_what_became_of_it() {
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn the_template_that_is_shown_can_be_used() {
         let block = MESSAGE.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
-        let (settings, problems) = crate::settings::read(block.as_bytes());
+        let (settings, problems) = crate::model::settings::read(block.as_bytes());
         assert_eq!((settings.git.message.is_some(), problems), (true, Vec::new()));
     }
 

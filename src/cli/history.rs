@@ -8,13 +8,13 @@ use std::num::NonZeroUsize;
 
 use jiff::Timestamp;
 
-use crate::escape;
-use crate::image::TagId;
+use crate::model::image::TagId;
+use crate::model::root::Root;
+use crate::model::settings::globs::TagGlobs;
 use crate::report::exit::Exit;
-use crate::root::Root;
-use crate::settings::globs::TagGlobs;
-use crate::wire::history::{HistoryV1, StepV1, TagHistoryV1};
-use crate::world::clock;
+use crate::report::v1::history::{HistoryV1, StepV1, TagHistoryV1};
+use crate::system::clock;
+use crate::text::escape;
 
 use super::context::{Context, usage};
 use super::describe::ago;

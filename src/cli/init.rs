@@ -7,8 +7,8 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::model::settings;
 use crate::report::exit::Exit;
-use crate::settings;
 
 use super::CliError;
 use super::context::Context;

@@ -7,8 +7,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::problem::{Problems, SourceFile};
-use crate::table::text;
+use crate::text::diagnostics::{Problems, SourceFile};
+use crate::text::toml::text;
 
 use super::CliError;
 use super::context::Context;

@@ -6,16 +6,16 @@ use std::io::Write as _;
 use clap::ValueEnum;
 use jiff::Timestamp;
 
-use crate::escape;
-use crate::image::TagId;
-use crate::image::version::TagVersion;
-use crate::lock::agree::{Disagreement, What, agree};
-use crate::lock::diff::{self, Side};
+use crate::model::image::TagId;
+use crate::model::image::version::TagVersion;
+use crate::model::lock::agree::{Disagreement, What, agree};
+use crate::model::lock::diff::{self, Side};
+use crate::model::root::Root;
+use crate::model::stream::Source;
 use crate::report::exit::Exit;
-use crate::root::Root;
-use crate::stream::Source;
-use crate::wire::list::{ListV1, PinV1};
-use crate::wire::words::StatusV1;
+use crate::report::v1::list::{ListV1, PinV1};
+use crate::report::v1::words::StatusV1;
+use crate::text::escape;
 
 use super::context::{Context, patterns};
 use super::{CliError, Format};

@@ -28,7 +28,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
         command = found.ok_or_else(|| {
             let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
             let error = CliError::usage(format!("there is no command `{name}`"));
-            match crate::problem::nearest(name, names) {
+            match crate::text::diagnostics::nearest(name, names) {
                 Some(near) => error.help(format!("did you mean `{near}`?")),
                 None => error.help("`pinstream help` lists them"),
             }

@@ -6,13 +6,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::find::{Kind, Mention, PATTERNS};
+use crate::formats::find::{Kind, Mention, PATTERNS};
+use crate::formats::path::FilePath;
 use crate::git::GitError;
-use crate::image::{ImageRef, TagName};
-use crate::problem::{Problem, SourceFile};
-use crate::table::text;
-use crate::target::path::FilePath;
-use crate::world::folder::Folder;
+use crate::git::work_tree::Folder;
+use crate::model::image::{ImageRef, TagName};
+use crate::text::diagnostics::{Problem, SourceFile};
+use crate::text::toml::text;
 
 use super::context::Context;
 use super::{CliError, input};

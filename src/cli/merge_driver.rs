@@ -5,11 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::lock::join::join;
-use crate::lock::{Lock, conflict, read};
-use crate::problem::{Problem, SourceFile};
+use crate::model::lock::join::join;
+use crate::model::lock::{Lock, conflict, read};
 use crate::report::exit::Exit;
-use crate::table::text;
+use crate::text::diagnostics::{Problem, SourceFile};
+use crate::text::toml::text;
 
 use super::CliError;
 use super::context::Context;
@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(value_name = "THEIRS")]
     theirs: PathBuf,
     /// The lock's path in the repository, `%P`
-    #[arg(value_name = "PATH", default_value = crate::lock::FILE_NAME)]
+    #[arg(value_name = "PATH", default_value = crate::model::lock::FILE_NAME)]
     path: PathBuf,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::image::{Repository, StreamName};
+use crate::model::image::{Repository, StreamName};
 
 /// Each of `repositories` with a name for its stream, which no other of them has, nor one of those that are `taken`.
 pub fn named<'a>(

@@ -3,9 +3,9 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
-use crate::escape;
 use crate::report::{Format, Told};
-use crate::world::environment;
+use crate::system::environment;
+use crate::text::escape;
 
 use super::{CliError, context};
 

@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::effects::Progress;
+use crate::effects::real::{Place, RealWorld};
 use crate::reconcile::{Request, reconcile};
 use crate::report::exit::Exit;
 use crate::report::finding::{self, Results};
 use crate::report::text::{Show, text};
 use crate::report::{End, Format, Report, Told, json, markdown};
-use crate::world::Progress;
-use crate::world::real::{Place, RealWorld};
 
 use super::context::Context;
 use super::site::Site;

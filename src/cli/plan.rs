@@ -1,9 +1,9 @@
 //! `plan`: what a pass would do, and why. Writes nothing.
 
+use crate::effects::real::Place;
 use crate::reconcile::{Effect, Imports, Request};
 use crate::report::Format;
 use crate::report::exit::Exit;
-use crate::world::real::Place;
 
 use super::context::{Context, patterns};
 use super::pass::{self, Passed};

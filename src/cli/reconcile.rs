@@ -4,15 +4,15 @@ mod event;
 
 use std::sync::{Arc, Mutex};
 
+use crate::effects::real::Place;
 use crate::git::checkout::{self, Checkout};
 use crate::git::{self, GitError, Remote, RemoteSetup};
+use crate::model::settings::{self, path};
+use crate::model::shard::Shard;
 use crate::reconcile::{Effect, Imports, Request};
 use crate::report::Format;
 use crate::report::exit::Exit;
-use crate::settings::{self, path};
-use crate::shard::Shard;
-use crate::world::environment;
-use crate::world::real::Place;
+use crate::system::environment;
 
 use super::context::{Context, patterns, usage};
 use super::{CliError, pass};

@@ -4,8 +4,9 @@ use std::io::Write as _;
 
 use clap::ValueEnum;
 
+use crate::model::{lock, settings, stream};
 use crate::report::exit::Exit;
-use crate::{lock, settings, stream, wire};
+use crate::report::v1;
 
 use super::CliError;
 use super::context::Context;
@@ -53,13 +54,13 @@ impl Kind {
             Self::Stream => stream::schema(),
             Self::Policy => settings::policy::schema(),
             Self::Lock => lock::schema::schema().to_value(),
-            Self::Report => wire::report_schema().to_value(),
-            Self::Check => wire::check::schema().to_value(),
-            Self::Event => wire::event_schema().to_value(),
-            Self::List => wire::list::schema().to_value(),
-            Self::History => wire::history::schema().to_value(),
-            Self::Targets => wire::targets::schema().to_value(),
-            Self::Export => wire::export::schema().to_value(),
+            Self::Report => v1::report_schema().to_value(),
+            Self::Check => v1::check::schema().to_value(),
+            Self::Event => v1::event_schema().to_value(),
+            Self::List => v1::list::schema().to_value(),
+            Self::History => v1::history::schema().to_value(),
+            Self::Targets => v1::targets::schema().to_value(),
+            Self::Export => v1::export::schema().to_value(),
         }
     }
 

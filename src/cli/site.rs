@@ -4,14 +4,14 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 
+use crate::effects::real::Place;
 use crate::git::checkout;
-use crate::image::{StreamName, TagId};
-use crate::lock::places::{self as pins, Lines};
-use crate::problem::lines::Span;
+use crate::git::work_tree::Folder;
+use crate::model::image::{StreamName, TagId};
+use crate::model::lock::places::{self as pins, Lines};
+use crate::model::stream::places;
 use crate::report::finding::{self, Spot, of_lock};
-use crate::stream::places;
-use crate::world::folder::Folder;
-use crate::world::real::Place;
+use crate::text::diagnostics::lines::Span;
 
 /// Where a root stands.
 pub struct Site {
@@ -71,13 +71,13 @@ impl Site {
     }
 
     fn lines(&self, id: &TagId) -> Option<Lines> {
-        let read = || pins::places(&self.text(crate::lock::FILE_NAME));
+        let read = || pins::places(&self.text(crate::model::lock::FILE_NAME));
         self.pins.get_or_init(read).get(id).copied()
     }
 
     fn text(&self, path: &str) -> String {
         let file = self.folder.as_ref().and_then(|folder| match path {
-            crate::lock::FILE_NAME => folder.lock().ok().flatten(),
+            crate::model::lock::FILE_NAME => folder.lock().ok().flatten(),
             path => folder.file(path).ok().flatten().map(|file| file.bytes),
         });
         String::from_utf8(file.unwrap_or_default()).unwrap_or_default()

@@ -2,10 +2,10 @@
 //! standard error, in every form.
 
 use crate::git::GitError;
-use crate::problem::Problems;
 use crate::reconcile::PassError;
 use crate::report::finding::{Finding, Level, Results, Rule, Subject};
 use crate::report::{Told, markdown};
+use crate::text::diagnostics::Problems;
 
 use super::CliError;
 

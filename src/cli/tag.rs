@@ -4,11 +4,11 @@ mod source;
 
 use std::io::Write as _;
 
-use crate::image::{Platform, TagId};
+use crate::model::image::{Platform, TagId};
+use crate::model::root::Root;
+use crate::model::stream::edit as text;
+use crate::model::stream::write::{NewSource, NewTag};
 use crate::report::exit::Exit;
-use crate::root::Root;
-use crate::stream::edit as text;
-use crate::stream::write::{NewSource, NewTag};
 
 use super::CliError;
 use super::context::{Context, usage};
@@ -195,7 +195,7 @@ fn delete(context: &Context, tags: &[String]) -> Result<Exit, CliError> {
     let written = edit.write()?;
     let mut out = context.stdout();
     for word in tags {
-        writeln!(out, "{} is no tag any more", crate::escape::terminal(word))?;
+        writeln!(out, "{} is no tag any more", crate::text::escape::terminal(word))?;
     }
     for path in &written {
         writeln!(out, "wrote {path}")?;

@@ -5,17 +5,17 @@ mod add;
 
 use std::io::Write as _;
 
-use crate::escape;
-use crate::image::{Digest, ImageRef, PinnedRef, TagId};
+use crate::formats::path::FilePath;
+use crate::formats::sites::{Looked, Site};
+use crate::formats::{self, Found, Target};
+use crate::git::work_tree::Folder;
+use crate::model::image::{Digest, ImageRef, PinnedRef, TagId};
+use crate::model::root::Root;
+use crate::model::stream::Source;
 use crate::report::exit::Exit;
-use crate::root::Root;
-use crate::stream::Source;
-use crate::target::path::FilePath;
-use crate::target::sites::{Looked, Site};
-use crate::target::{self, Found, Target};
-use crate::wire::targets::{PlaceV1, TargetsV1};
-use crate::wire::words::TargetStatusV1;
-use crate::world::folder::Folder;
+use crate::report::v1::targets::{PlaceV1, TargetsV1};
+use crate::report::v1::words::TargetStatusV1;
+use crate::text::escape;
 
 use super::context::Context;
 use super::{CliError, Format, list};
@@ -75,7 +75,7 @@ fn places(folder: &Folder, root: &Root) -> Result<Vec<PlaceV1>, CliError> {
         targets.iter().map(|target| &target.path).filter(|path| path.is_glob()).cloned().collect();
     let listed = if globs.is_empty() { Vec::new() } else { folder.paths(&globs)? };
     let mut places: Vec<Vec<PlaceV1>> = targets.iter().map(|_| Vec::new()).collect();
-    for (path, numbers) in target::files(targets.iter().enumerate(), &listed) {
+    for (path, numbers) in formats::files(targets.iter().enumerate(), &listed) {
         let file = folder.file(&path)?;
         let looked = Looked::new(&path, file.as_ref().map(|file| file.bytes.as_slice()));
         for number in numbers {

@@ -2,10 +2,10 @@
 
 mod settle;
 
+use crate::effects::real::Place;
 use crate::reconcile::{Effect, Imports, Request};
 use crate::report::Format;
 use crate::report::exit::Exit;
-use crate::world::real::Place;
 
 use super::context::{Context, patterns};
 use super::{CliError, pass};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Write as _};
 
-use crate::world::folder::Folder;
+use crate::git::work_tree::Folder;
 
 use super::CliError;
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::escape;
+use crate::model::settings::publish::ForgeKind;
 use crate::registry::ImportError;
-use crate::settings::publish::ForgeKind;
+use crate::text::escape;
 
 /// Why a forge did not do what it was asked. What it said itself is only in it escaped and shortened; no token is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

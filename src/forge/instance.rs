@@ -10,10 +10,10 @@ use reqwest::header::HeaderValue;
 use url::Url;
 
 use super::ForgeError;
+use crate::model::settings::publish::{ForgeKind, ForgePlace};
 use crate::registry::credential::Secret;
 use crate::registry::{Confided, Origin};
-use crate::settings::publish::{ForgeKind, ForgePlace};
-use crate::world::environment;
+use crate::system::environment;
 
 /// Our own token.
 const TOKEN: &str = "PINSTREAM_FORGE_TOKEN";

@@ -15,10 +15,10 @@ use url::Url;
 use super::error::{permission, said};
 use super::instance::{Instance, Token};
 use super::{ForgeError, Setup};
-use crate::escape;
+use crate::model::settings::publish::ForgeKind;
 use crate::registry::{Confided, Connector, Fault, Limits, Origin, Reach, TRIES, retry_after};
-use crate::settings::publish::ForgeKind;
-use crate::world::clock;
+use crate::system::clock;
+use crate::text::escape;
 
 /// The largest answer that is read, in bytes: a page of proposals with their bodies.
 const ANSWER_MAX: usize = 32 << 20;

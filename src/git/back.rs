@@ -8,9 +8,9 @@ use git2::{Oid, Repository};
 use super::GitError;
 use super::checkout::LockHistory;
 use super::tree::RepoPath;
-use crate::image::{Digest, TagId};
-use crate::lock::{self, Lock, back};
-use crate::problem::SourceFile;
+use crate::model::image::{Digest, TagId};
+use crate::model::lock::{self, Lock, back};
+use crate::text::diagnostics::SourceFile;
 
 /// How many commits, and how many versions of the lock, are looked back over: what is older was noted when it was new.
 const COMMITS: usize = 10_000;

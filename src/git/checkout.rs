@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::message::{local, shown};
 use super::tree::{Objects, RepoPath};
 use super::{CommitId, Files, GitError, RepoFile};
-use crate::image::{Digest, TagId};
+use crate::model::image::{Digest, TagId};
 
 /// The most commits that are looked at for the history of a lock.
 const COMMITS_MAX: usize = 100_000;

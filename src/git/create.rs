@@ -5,7 +5,7 @@ use std::path::Path;
 use git2::{FileMode, IndexEntry, IndexTime, Repository, RepositoryInitOptions, Signature, Time};
 use jiff::Timestamp;
 
-use crate::settings::Author;
+use crate::model::settings::Author;
 
 use super::{CommitId, Files, GitError};
 

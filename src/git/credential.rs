@@ -13,7 +13,7 @@ use git2::{Cred, CredentialType, ErrorClass, ErrorCode};
 
 use super::address::Address;
 use super::sign::KeySource;
-use crate::world::environment;
+use crate::system::environment;
 
 /// Whom a token belongs to where nobody says: what GitHub documents, and what other forges take.
 const TOKEN_USER: &str = "x-access-token";

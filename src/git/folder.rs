@@ -17,7 +17,7 @@ use super::message::{local, shown};
 use super::turn::{self, Stamp, Turn};
 use super::wire::PROPOSALS_MAX;
 use super::{GitError, PROPOSALS, Push};
-use crate::world::clock::Stopwatch;
+use crate::system::clock::Stopwatch;
 
 /// After how long a lock file that stands still was not left by somebody who is still writing.
 const STALE_LOCK: Duration = Duration::from_secs(60);

@@ -25,9 +25,9 @@ use super::sign::{KeySource, Signer};
 use super::tree::{Leaf, Objects, RepoPath};
 use super::wire::{Tips, Wanted, Wire};
 use super::{Change, CommitId, Files, GitError, Push, RepoFile, STATE_REF, Sight, TipLock, limit_process};
-use crate::image::{Digest, TagId};
-use crate::settings::{Author, KeyKind, Sign};
-use crate::target::path::FilePath;
+use crate::formats::path::FilePath;
+use crate::model::image::{Digest, TagId};
+use crate::model::settings::{Author, KeyKind, Sign};
 use state_ref::StateAt;
 
 /// Where a remote is and what may be used to reach it.
@@ -277,7 +277,7 @@ impl Remote {
 
     /// The lock and the files of `change`, by their paths from the top of the repository.
     fn files_of<'a>(&self, change: &'a Change) -> Result<Vec<Blob<'a>>, GitError> {
-        let lock = (self.root.join(crate::lock::FILE_NAME)?, change.lock.as_bytes(), Leaf::File as Kind);
+        let lock = (self.root.join(crate::model::lock::FILE_NAME)?, change.lock.as_bytes(), Leaf::File as Kind);
         let file =
             |(path, bytes): (&String, &'a Vec<u8>)| Ok((self.root.join(path)?, bytes.as_slice(), Leaf::Edited as Kind));
         std::iter::once(Ok(lock)).chain(change.files.iter().map(file)).collect()

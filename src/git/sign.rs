@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use super::GitError;
 use super::credential::Secret;
 use super::message::shown;
-use crate::settings::KeyKind;
-use crate::world::environment;
+use crate::model::settings::KeyKind;
+use crate::system::environment;
 
 /// The variable that holds a key.
 const KEY: &str = "PINSTREAM_SIGNING_KEY";

@@ -9,14 +9,14 @@ use git2::{ObjectType, Odb, Oid};
 
 use super::message::{is_format, local, shown};
 use super::{Files, GitError, RepoFile};
-use crate::target::path::OF_FORGES;
+use crate::formats::path::OF_FORGES;
 
 /// The largest tree object that is read, in bytes.
 const TREE_MAX: usize = 64 << 20;
 /// The largest settings or stream file, in bytes.
 const DEFINITION_MAX: usize = 256 << 10;
 /// The largest lock, in bytes.
-const LOCK_MAX: usize = crate::lock::SIZE_MAX;
+const LOCK_MAX: usize = crate::model::lock::SIZE_MAX;
 /// The largest further file, a hook's or a certificate, in bytes.
 const FILE_MAX: usize = 16 << 20;
 /// The most stream files of a root.

@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 
 use super::STATE_REF;
 use super::address::BranchName;
-use crate::world::clock::Stopwatch;
+use crate::system::clock::Stopwatch;
 
 /// The file in the repository's folder by which turns are taken.
 const FILE_NAME: &str = "pinstream-turn";

@@ -15,7 +15,7 @@ use super::cache::Cache;
 use super::credential::{Asker, Sources};
 use super::message::{local, means_failed, means_moved, remote, shown};
 use super::{GitError, PROPOSALS, Push, STATE_REF};
-use crate::world::clock::Stopwatch;
+use crate::system::clock::Stopwatch;
 
 /// The most bytes that one fetch takes.
 const FETCH_MAX: usize = 4 << 30;

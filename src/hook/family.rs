@@ -19,8 +19,8 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 
-use crate::world::clock::Stopwatch;
-use crate::world::proc::{self, Stat};
+use crate::system::clock::Stopwatch;
+use crate::system::process::{self, Stat};
 
 /// How often somebody who must be gone is looked for.
 pub(super) const LOOK: Duration = Duration::from_millis(20);
@@ -64,7 +64,7 @@ impl Family {
         leaders.insert(number);
         drop(leaders);
         let pid = Pid::from_child(&leader);
-        let started = proc::stat(number).map_or(0, |stat| stat.started);
+        let started = process::stat(number).map_or(0, |stat| stat.started);
         Ok(Self { leader, pid, started, marker, folder, ended: false })
     }
 
@@ -107,13 +107,13 @@ impl Family {
 
     /// The members that run.
     fn members(&self) -> Vec<Stat> {
-        let all = proc::all();
+        let all = process::all();
         let own = std::process::id().cast_signed();
         let ours = below(&all, BTreeSet::from([own]));
         let is_marked = |stat: &&Stat| {
             stat.group == self.pid.as_raw_nonzero().get()
-                || proc::was_given(stat.pid, &self.marker)
-                || proc::stands_in(stat.pid, &self.folder)
+                || process::was_given(stat.pid, &self.marker)
+                || process::stands_in(stat.pid, &self.folder)
         };
         let marked = all.iter().filter(|stat| stat.pid != own && stat.is_alive() && ours.contains(&stat.pid));
         let family = below(&all, marked.filter(is_marked).map(|stat| stat.pid).collect());
@@ -140,7 +140,7 @@ impl Family {
         let mut leaders = leaders();
         let own = std::process::id().cast_signed();
         let own_group = rustix::process::getpgrp().as_raw_nonzero().get();
-        for dead in proc::all() {
+        for dead in process::all() {
             // A dead process has no environment to know it by. But an orphan outside our own group, younger than the
             // leader, can only be a hook's: hooks are all that we start in groups of their own.
             let orphan = dead.parent == own && dead.group != own_group && dead.started >= self.started;
@@ -215,7 +215,7 @@ pub(super) fn signal_one(member: &Stat, signal: Signal) {
     use rustix::process::{PidfdFlags, kill_process, pidfd_open, pidfd_send_signal};
     let Some(pid) = Pid::from_raw(member.pid) else { return };
     let handle = pidfd_open(pid, PidfdFlags::empty());
-    if proc::stat(member.pid).is_ok_and(|now| now.started == member.started) {
+    if process::stat(member.pid).is_ok_and(|now| now.started == member.started) {
         let _ = match handle {
             Ok(handle) => pidfd_send_signal(handle, signal),
             // A kernel before 5.3, or a sandbox that does not know the call.

@@ -10,9 +10,9 @@ use rustix::process::Signal;
 
 use super::family::{DEATH, FAREWELL, LOOK, below, signal_one};
 use super::{folder, mark};
-use crate::state::Owner;
-use crate::world::clock::Stopwatch;
-use crate::world::proc::{self, Stat};
+use crate::model::state::Owner;
+use crate::system::clock::Stopwatch;
+use crate::system::process::{self, Stat};
 
 /// Ends what hooks of `owner` left running: asks first, kills two seconds later. `false` where something goes on all
 /// the same, as a process that the kernel itself holds up.
@@ -62,12 +62,12 @@ fn left(prefix: &str) -> Vec<Stat> {
     let folders: Vec<PathBuf> =
         folder::all().into_iter().filter(|(mark, _)| mark.starts_with(prefix)).map(|(_, path)| path).collect();
     let variable = format!("{}={prefix}", mark::VARIABLE);
-    let all = proc::all();
+    let all = process::all();
     let ours = below(&all, BTreeSet::from([std::process::id().cast_signed()]));
     let is_marked = |stat: &&Stat| {
         stat.is_alive()
-            && (proc::was_given_prefix(stat.pid, &variable)
-                || folders.iter().any(|folder| proc::stands_in(stat.pid, folder)))
+            && (process::was_given_prefix(stat.pid, &variable)
+                || folders.iter().any(|folder| process::stands_in(stat.pid, folder)))
     };
     let family = below(&all, all.iter().filter(is_marked).map(|stat| stat.pid).collect());
     all.into_iter().filter(|stat| stat.is_alive() && family.contains(&stat.pid) && !ours.contains(&stat.pid)).collect()

@@ -5,7 +5,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::state::Owner;
+use crate::model::state::Owner;
 
 /// The variable that marks every process of a run.
 pub(super) const VARIABLE: &str = "PINSTREAM_RUN";

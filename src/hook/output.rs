@@ -92,7 +92,7 @@ mod tests {
     use proptest::strategy::{Just, Strategy as _};
 
     use super::*;
-    use crate::escape;
+    use crate::text::escape;
 
     #[track_caller]
     fn check(pushes: &[&[u8]], expected: &str) {

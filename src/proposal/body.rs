@@ -6,12 +6,12 @@
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use crate::escape::code;
-use crate::explain::text::{DIFFERENCES_MAX, built, difference, layers, size};
-use crate::explain::{Explained, Explanation, Sides};
-use crate::image::TagId;
-use crate::image::facts::Base;
-use crate::lock::diff::{Move, Side};
+use crate::image_diff::text::{DIFFERENCES_MAX, built, difference, layers, size};
+use crate::image_diff::{Explained, Explanation, Sides};
+use crate::model::image::TagId;
+use crate::model::image::facts::Base;
+use crate::model::lock::diff::{Move, Side};
+use crate::text::escape::code;
 
 use super::Remembered;
 use super::hidden::hidden;

@@ -4,9 +4,9 @@ use proptest::prelude::{ProptestConfig, proptest};
 
 use super::*;
 use crate::git::Files;
-use crate::lock::encode::encode;
-use crate::lock::sample::{any_lock, digest};
-use crate::lock::{Details, Pin};
+use crate::model::lock::encode::encode;
+use crate::model::lock::sample::{any_lock, digest};
+use crate::model::lock::{Details, Pin};
 
 const STREAMS: [(&str, &str); 2] = [
     ("streams/a.toml", "[tags]\none = \"b.c/d:1\"\ntwo = { follow = \"one\" }\nother = \"b.c/e:1\"\n"),
@@ -59,7 +59,7 @@ fn check(next: &Lock, expected: &[&str]) {
     // Whichever lands first, definitions and lock agree.
     for tags in groups.values() {
         let lock = with(&root.lock, next, tags);
-        assert_eq!(crate::lock::agree::agree(&root.definitions, &lock), vec![]);
+        assert_eq!(crate::model::lock::agree::agree(&root.definitions, &lock), vec![]);
     }
 }
 
@@ -131,7 +131,7 @@ fn check_found(stream: &str, open: &[&str], is_unread: bool, expected: &[&str]) 
     let mut root = Root::read(&files.into()).unwrap();
     let offer = Offer::of(&base, there);
     let pinned = offer.pins.iter().map(|(id, pin)| (id, &pin.image));
-    crate::stream::discover::add(&mut root.definitions, |_| is_unread, pinned);
+    crate::model::stream::discover::add(&mut root.definitions, |_| is_unread, pinned);
     let is_open = |tag: &TagId| open.contains(&tag.to_string().as_str());
     let next = carry(&root, base.clone(), &offer, is_open, |stream| is_unread && stream.as_str() == "found");
     assert_eq!(changed(&base, &next).iter().map(ToString::to_string).collect::<Vec<_>>(), expected);

@@ -4,12 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::image::TagId;
-use crate::lock::Lock;
+use crate::model::image::TagId;
+use crate::model::lock::Lock;
+use crate::model::root::{Defined, Root, Seal};
+use crate::model::settings::adoption::Waiting;
+use crate::model::stream::Source;
 use crate::proposal::{changed, with};
-use crate::root::{Defined, Root, Seal};
-use crate::settings::adoption::Waiting;
-use crate::stream::Source;
 
 use super::pin::Failures;
 use super::plan::Plan;
@@ -150,8 +150,8 @@ mod tests {
 
     use super::*;
     use crate::git::Files;
-    use crate::lock::sample::digest;
-    use crate::lock::{Details, Pin};
+    use crate::model::lock::sample::digest;
+    use crate::model::lock::{Details, Pin};
     use crate::reconcile::consult::Abroad;
     use crate::reconcile::fetch::Found;
     use crate::reconcile::list::Lists;
@@ -213,7 +213,7 @@ mod tests {
             _ => panic!("{id}"),
         };
         let findings: Findings = all.iter().map(|id| (id.clone(), found(&image(id)))).collect();
-        let judge = &crate::judge::Judge::STILL;
+        let judge = &crate::model::adoption::Judge::STILL;
         let next = pin::pin(&base.definitions, &base.lock, findings.clone(), judge).lock.into_owned();
         let lock = |tags: &[&str]| Lock {
             pins: next

@@ -1,13 +1,13 @@
 //! Eighth step: the commit, where there is anything to commit. Pure.
 
-use crate::explain::Explained;
-use crate::lock::diff::Move;
-use crate::lock::{Lock, encode};
-use crate::problem::Problems;
+use crate::effects::Change;
+use crate::formats::Edited;
+use crate::image_diff::Explained;
+use crate::model::lock::diff::Move;
+use crate::model::lock::{Lock, encode};
+use crate::model::settings::GitSettings;
 use crate::report::message as messages;
-use crate::settings::GitSettings;
-use crate::target::Edited;
-use crate::world::Change;
+use crate::text::diagnostics::Problems;
 
 use super::load::Scene;
 

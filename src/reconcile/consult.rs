@@ -7,16 +7,16 @@ use std::rc::Rc;
 
 use futures_util::stream::{self, StreamExt as _};
 
+use crate::effects::World;
 use crate::git::{CommitId, TipLock};
-use crate::image::{Digest, FarTag, ImageRef, Platform, RemoteName, TagId};
-use crate::lock::{Lock, Pin};
-use crate::problem::nearest;
+use crate::model::image::{Digest, FarTag, ImageRef, Platform, RemoteName, TagId};
+use crate::model::lock::{Lock, Pin};
+use crate::model::root;
+use crate::model::settings::Settings;
+use crate::model::settings::remote::RemoteSettings;
 use crate::registry::{FailureKind, ImportError};
 use crate::report::RemoteRow;
-use crate::root;
-use crate::settings::Settings;
-use crate::settings::remote::RemoteSettings;
-use crate::world::World;
+use crate::text::diagnostics::nearest;
 
 /// How many remotes are asked at once.
 const IN_FLIGHT: usize = 8;

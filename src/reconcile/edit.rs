@@ -1,12 +1,12 @@
 //! Seventh step: what the files become that targets name. Reads those files at the tip; what they hold follows
 //! from them and the lock alone, so that a place that somebody changed is put right as well.
 
+use crate::effects::World;
+use crate::formats::{Edited, Editing, Found};
 use crate::git::CommitId;
-use crate::image::TagId;
-use crate::lock::Lock;
-use crate::root::Root;
-use crate::target::{Edited, Editing, Found};
-use crate::world::World;
+use crate::model::image::TagId;
+use crate::model::lock::Lock;
+use crate::model::root::Root;
 
 use super::PassError;
 

@@ -7,12 +7,12 @@ use std::rc::Rc;
 
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::explain::{Explained, Explanation};
-use crate::image::facts::Facts;
-use crate::image::{ImageRef, TagId};
-use crate::lock::diff::Move;
+use crate::effects::World;
+use crate::image_diff::{Explained, Explanation};
+use crate::model::image::facts::Facts;
+use crate::model::image::{ImageRef, TagId};
+use crate::model::lock::diff::Move;
 use crate::registry::ImportError;
-use crate::world::World;
 
 use super::fetch::{Fetched, Found, compared};
 

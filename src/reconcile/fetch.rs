@@ -9,13 +9,13 @@ use std::rc::Rc;
 
 use tokio::sync::OnceCell;
 
-use crate::image::facts::{Base, Facts, Layer, Origin};
-use crate::image::{Digest, ImageRef, Platform, Repository};
-use crate::lock::Details;
+use crate::effects::World;
+use crate::model::image::facts::{Base, Facts, Layer, Origin};
+use crate::model::image::{Digest, ImageRef, Platform, Repository};
+use crate::model::lock::Details;
 use crate::registry::manifest::{Config, Content, Descriptor, Verified, short};
 use crate::registry::{FailureKind, ImportError};
 use crate::signature::Verify;
-use crate::world::World;
 
 pub use found::Found;
 

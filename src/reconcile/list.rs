@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::image::{Repository, StreamName, TagName};
+use crate::effects::World;
+use crate::model::image::{Repository, StreamName, TagName};
+use crate::model::stream::Definitions;
 use crate::registry::ImportError;
-use crate::stream::Definitions;
-use crate::world::World;
 
 /// How many lists are read at once, over all registries.
 const IN_FLIGHT: usize = 32;

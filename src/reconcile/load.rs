@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::effects::{Sight, World};
 use crate::git::Files;
-use crate::image::{RegistryHost, RemoteName};
-use crate::problem::{Problem, Problems};
-use crate::root::{Defined, Root, Seal};
-use crate::settings::remote::RemoteSettings;
-use crate::settings::verify::AnchorFile;
-use crate::settings::{self, NamedFile, RegistrySettings, Settings};
+use crate::model::image::{RegistryHost, RemoteName};
+use crate::model::root::{Defined, Root, Seal};
+use crate::model::settings::remote::RemoteSettings;
+use crate::model::settings::verify::AnchorFile;
+use crate::model::settings::{self, NamedFile, RegistrySettings, Settings};
 use crate::signature::Trust;
-use crate::world::{Sight, World};
+use crate::text::diagnostics::{Problem, Problems};
 
 use super::PassError;
 

@@ -9,18 +9,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::explain::Explained;
+use crate::effects::{Progress, World};
 use crate::git::CommitId;
 use crate::hook::{HookEnd, HookExit, HookFile, HookRun};
-use crate::image::TagId;
-use crate::lock::diff::{Change, Move, moves};
-use crate::lock::{Lock, Pin};
+use crate::image_diff::Explained;
+use crate::model::image::TagId;
+use crate::model::lock::diff::{Change, Move, moves};
+use crate::model::lock::{Lock, Pin};
+use crate::model::root::Root;
+use crate::model::settings::Hook;
+use crate::model::state::{Claim, State};
+use crate::report::v1::{EventV1, Landed};
 use crate::report::{HookOutcome, HookRow};
-use crate::root::Root;
-use crate::settings::Hook;
-use crate::state::{Claim, State};
-use crate::wire::{EventV1, Landed};
-use crate::world::{Progress, World};
 
 use super::explain;
 use super::fetch::Fetched;
@@ -352,8 +352,9 @@ async fn prepare<W: World>(
         ("PINSTREAM_BRANCH".to_owned(), event.branch.clone()),
     ];
     if let [one] = moves {
-        let digest =
-            |side: Option<&crate::lock::diff::Side>| side.map(|side| side.digest.to_string()).unwrap_or_default();
+        let digest = |side: Option<&crate::model::lock::diff::Side>| {
+            side.map(|side| side.digest.to_string()).unwrap_or_default()
+        };
         env.extend([
             ("PINSTREAM_STREAM".to_owned(), one.tag.stream.to_string()),
             ("PINSTREAM_TAG".to_owned(), one.tag.tag.to_string()),

@@ -6,12 +6,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::image::TagId;
-use crate::judge::{Judge, Sight};
-use crate::lock::{Details, Lock, Pin};
+use crate::model::adoption::{Judge, Sight};
+use crate::model::image::TagId;
+use crate::model::lock::{Details, Lock, Pin};
+use crate::model::settings::adoption::Waiting;
+use crate::model::stream::{Definitions, Source, Tag, follow};
 use crate::registry::{FailureKind, ImportError};
-use crate::settings::adoption::Waiting;
-use crate::stream::{Definitions, Source, Tag, follow};
 
 use super::resolve::{Finding, Findings, Move};
 
@@ -144,11 +144,11 @@ mod tests {
 
     use super::*;
     use crate::git::Files;
-    use crate::lock::sample::digest;
+    use crate::model::lock::sample::digest;
+    use crate::model::root::Root;
+    use crate::model::state::memory::{Memory, Seen};
     use crate::reconcile::fetch::Found;
     use crate::registry::manifest::{Content, Verified};
-    use crate::root::Root;
-    use crate::state::memory::{Memory, Seen};
 
     fn definitions(tags: &str) -> Definitions {
         let stream = format!("[tags]\n{tags}");
@@ -184,7 +184,7 @@ mod tests {
 
     /// The lock as `tag=first digit of its digest`, with earlier digests in brackets and failures after it.
     fn shown((lock, failures): &(Lock, Failures)) -> String {
-        let digit = |digest: &crate::image::Digest| digest.short()[..2].to_owned();
+        let digit = |digest: &crate::model::image::Digest| digest.short()[..2].to_owned();
         let pin = |(id, pin): (&TagId, &Pin)| {
             let previous: Vec<String> = pin.previous.iter().map(digit).collect();
             format!("{}={}{previous:?}", id.tag, digit(&pin.digest)).replace('"', "")
@@ -234,7 +234,7 @@ mod tests {
     fn what_is_kept_is_told_and_followers_stay_where_it_stands() {
         let definitions = definitions(CHAIN);
         let first = pin(&definitions, &Lock::default(), findings(vec![("a", found(1))])).0;
-        let kept = Finding::Kept { served: digest(2), kept: crate::settings::adoption::Kept::Rejected };
+        let kept = Finding::Kept { served: digest(2), kept: crate::model::settings::adoption::Kept::Rejected };
         let next = super::pin(&definitions, &first, findings(vec![("a", Ok(kept))]), &Judge::STILL);
         assert_eq!((&*next.lock, next.kept.len()), (&first, 1));
     }

@@ -6,17 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::image::{Digest, ImageRef, Platform, RegistryHost, RemoteName, Repository, TagId, TagName, priority};
-use crate::lock::Pin;
-use crate::lock::agree::agree;
+use crate::model::image::{Digest, ImageRef, Platform, RegistryHost, RemoteName, Repository, TagId, TagName, priority};
+use crate::model::lock::Pin;
+use crate::model::lock::agree::agree;
+use crate::model::root::Root;
+use crate::model::settings::globs::TagGlobs;
+use crate::model::settings::schedule::Schedule;
+use crate::model::shard::Shard;
+use crate::model::state::ScheduleState;
+use crate::model::stream::select::{Choice, Select};
+use crate::model::stream::{Source, Tag};
 use crate::registry::{FailureKind, ImportError};
-use crate::root::Root;
-use crate::settings::globs::TagGlobs;
-use crate::settings::schedule::Schedule;
-use crate::shard::Shard;
-use crate::state::ScheduleState;
-use crate::stream::select::{Choice, Select};
-use crate::stream::{Source, Tag};
 
 use super::Imports;
 use super::consult::{Abroad, Stands};
@@ -284,8 +284,8 @@ fn take_turns<'a>(imports: impl Iterator<Item = Import<'a>>) -> Vec<Import<'a>> 
 mod tests {
     use super::*;
     use crate::git::Files;
-    use crate::lock::Lock;
-    use crate::lock::sample::digest;
+    use crate::model::lock::Lock;
+    use crate::model::lock::sample::digest;
 
     const STREAM: &str = r#"
         [tags]

@@ -1,7 +1,7 @@
 //! Ninth step: puts the commit on the branch, if the branch is still where it was read.
 
+use crate::effects::{Change, World};
 use crate::git::{CommitId, GitError, Push};
-use crate::world::{Change, World};
 
 /// How publishing ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

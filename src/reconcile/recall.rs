@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::effects::World;
 use crate::git::GitError;
-use crate::image::{Digest, TagId};
-use crate::settings::adoption::Kept;
-use crate::world::World;
+use crate::model::image::{Digest, TagId};
+use crate::model::settings::adoption::Kept;
 
 use super::load::Scene;
 use super::resolve::{Finding, Findings, Move};

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::effects::{Sight, World};
 use crate::git::{CommitId, Push};
-use crate::image::{Digest, TagId};
-use crate::lock::Lock;
-use crate::root::Root;
-use crate::shard::Shard;
-use crate::state::memory::History;
-use crate::state::{ScheduleState, State};
-use crate::world::{Sight, World};
+use crate::model::image::{Digest, TagId};
+use crate::model::lock::Lock;
+use crate::model::root::Root;
+use crate::model::shard::Shard;
+use crate::model::state::memory::History;
+use crate::model::state::{ScheduleState, State};
 
 use super::tries::Tries;
 use super::{Effect, PassError, Request};

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::image::class::{Class, Level};
-use crate::image::{Digest, ImageRef, Platform, Reference, TagId, TagName};
-use crate::judge::{Judge, Sight};
-use crate::lock::Pin;
+use crate::effects::{Progress, World};
+use crate::model::adoption::{Judge, Sight};
+use crate::model::image::class::{Class, Level};
+use crate::model::image::{Digest, ImageRef, Platform, Reference, TagId, TagName};
+use crate::model::lock::Pin;
+use crate::model::settings::adoption::Kept;
 use crate::registry::{FailureKind, ImportError};
-use crate::settings::adoption::Kept;
 use crate::signature::Trust;
-use crate::world::{Progress, World};
 
 use super::consult::Stands;
 use super::fetch::{Fetched, Found, fetch_once, no_platform};

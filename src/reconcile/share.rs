@@ -3,11 +3,11 @@
 //!
 //! All tags of one repository are in one share, so that its tokens, its list and one question an image stay shared.
 
-use crate::image::TagId;
-use crate::root::{NoSuchTag, Root};
-use crate::settings::globs::TagGlobs;
-use crate::shard::Shard;
-use crate::stream::{Source, Tag};
+use crate::model::image::TagId;
+use crate::model::root::{NoSuchTag, Root};
+use crate::model::settings::globs::TagGlobs;
+use crate::model::shard::Shard;
+use crate::model::stream::{Source, Tag};
 
 /// A tag that follows none, with its definition; what is still to be discovered has none.
 pub type End<'a> = (&'a TagId, Option<&'a Tag>);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::shard::Shard;
-use crate::world::World;
+use crate::effects::World;
+use crate::model::shard::Shard;
 
 use super::PassError;
 

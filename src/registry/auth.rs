@@ -9,8 +9,8 @@ use url::Url;
 use super::origin::Origin;
 use super::text::plain;
 use super::{FailureKind, ImportError};
-use crate::escape;
-use crate::image::RegistryHost;
+use crate::model::image::RegistryHost;
+use crate::text::escape;
 
 /// The longest challenge that is read, in bytes.
 const CHALLENGE_MAX: usize = 4096;

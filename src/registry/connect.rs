@@ -24,8 +24,8 @@ use super::proxy::{Proxies, Ways};
 use super::text::plain;
 use super::{FailureKind, ImportError};
 use crate::git::Files;
-use crate::image::RegistryHost;
-use crate::settings::RegistrySettings;
+use crate::model::image::RegistryHost;
+use crate::model::settings::RegistrySettings;
 
 /// Looks a name up in place of the system: for tests of what a hostile name server could say.
 pub type Lookup = Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>;

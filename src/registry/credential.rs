@@ -22,8 +22,8 @@ use url::Url;
 use super::origin::Origin;
 use super::text::plain;
 use super::{FailureKind, ImportError};
-use crate::image::RegistryHost;
-use crate::world::environment;
+use crate::model::image::RegistryHost;
+use crate::system::environment;
 use helper::Trouble;
 
 /// The largest credential file that is read, in bytes.
@@ -359,7 +359,7 @@ fn read_small(path: &Path) -> io::Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::Repository;
+    use crate::model::image::Repository;
 
     #[track_caller]
     fn check(config: &str, image: &str, expected: &[&str]) {

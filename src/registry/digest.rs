@@ -5,7 +5,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use super::manifest::{essence, supported};
 use super::text::plain;
 use super::{FailureKind, ImportError};
-use crate::image::Digest;
+use crate::model::image::Digest;
 
 /// What the headers of an answer with status 200 say.
 #[derive(Debug, PartialEq, Eq)]

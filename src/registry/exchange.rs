@@ -24,9 +24,9 @@ use super::send::{Question, Reply, Tally};
 use super::text::plain;
 use super::token::{self, Issue, Slot, Ticket, Token, TokenAnswer};
 use super::{FailureKind, ImportError};
-use crate::escape;
-use crate::image::RegistryHost;
-use crate::world::clock::{self, Stopwatch};
+use crate::model::image::RegistryHost;
+use crate::system::clock::{self, Stopwatch};
+use crate::text::escape;
 
 /// The most challenges of one question that are answered.
 const CHALLENGES: usize = 8;

@@ -11,8 +11,8 @@ use super::limit::Limit;
 use super::login::Login;
 use super::origin::Origin;
 use super::token::Slot;
-use crate::image::RegistryHost;
-use crate::settings::RegistrySettings;
+use crate::model::image::RegistryHost;
+use crate::model::settings::RegistrySettings;
 use url::Url;
 
 /// The most scopes that one token request asks for: a token of more is longer than the 8 KiB that servers read as a

@@ -13,7 +13,7 @@ use oci_distribution::manifest as oci;
 
 use super::text::plain;
 use super::{FailureKind, ImportError, MANIFEST_MAX};
-use crate::image::{Digest, Platform};
+use crate::model::image::{Digest, Platform};
 use crate::signature::{Beside, PAYLOAD};
 pub use config::Config;
 pub(crate) use config::short;
@@ -83,7 +83,7 @@ pub enum Content {
 /// let unseen = Verified { digest, content: Content::Index { children: vec![] }, annotations: Default::default() };
 /// ```
 /// ```
-/// use pinstream::image::Digest;
+/// use pinstream::model::image::Digest;
 /// use pinstream::registry::manifest::Verified;
 /// let bytes = br#"{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []}"#;
 /// let digest = Digest::sha256(bytes);

@@ -2,8 +2,8 @@
 //!
 //! What a pin names is always the source; a mirror only answers in its place.
 
-use crate::image::{RegistryHost, Repository};
-use crate::settings::RegistrySettings;
+use crate::model::image::{RegistryHost, Repository};
+use crate::model::settings::RegistrySettings;
 
 /// A place that may have a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(super) fn places(repository: &Repository, settings: Option<&RegistrySettings
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Mirror;
+    use crate::model::settings::Mirror;
 
     #[test]
     fn mirrors_come_first_with_their_prefix_and_the_source_last() {

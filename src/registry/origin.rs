@@ -5,7 +5,7 @@ use std::fmt;
 
 use url::Url;
 
-use crate::image::RegistryHost;
+use crate::model::image::RegistryHost;
 
 /// Scheme, host and port of a URL (RFC 6454, section 4), with the port written out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use url::Url;
 
 use super::origin::{Origin, Place};
-use crate::world::environment;
+use crate::system::environment;
 
 /// Proxies, as the environment names them for all programs.
 #[derive(Clone, Default)]

@@ -12,7 +12,7 @@ use url::Url;
 use super::origin::Origin;
 use super::text::plain;
 use super::{FailureKind, ImportError};
-use crate::image::TagName;
+use crate::model::image::TagName;
 
 /// The most pages that are read.
 pub(super) const PAGES: usize = 100;

@@ -16,7 +16,7 @@ use super::credential::{Credential, Store};
 use super::host::Realm;
 use super::login::{Login, Turn};
 use super::{FailureKind, ImportError};
-use crate::image::RegistryHost;
+use crate::model::image::RegistryHost;
 
 /// How long a token lives whose server does not say (token specification, `expires_in`).
 const USUAL_LIFE: u64 = 60;

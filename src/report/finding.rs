@@ -10,11 +10,12 @@ use std::collections::HashMap;
 
 use super::Format;
 use super::exit::Exit;
-use crate::escape;
-use crate::image::TagId;
-use crate::problem::Problem;
-use crate::problem::lines::{Lines, Span};
-use crate::{lock, settings, wire};
+use crate::model::image::TagId;
+use crate::model::{lock, settings};
+use crate::report::v1;
+use crate::text::diagnostics::Problem;
+use crate::text::diagnostics::lines::{Lines, Span};
+use crate::text::escape;
 pub use rule::Rule;
 
 /// How much of a sentence is told, in characters.
@@ -227,12 +228,12 @@ impl Results {
         let path = finding.place.as_ref().map_or("", |place| place.path.as_str());
         let Subject { set, one } = &finding.subject;
         let parts = ["pinstream.finding/v1", finding.rule.code(), path, set, one, &finding.mark];
-        let same = wire::id_of(parts.into_iter());
+        let same = v1::id_of(parts.into_iter());
         let before = self.given.entry(same.clone()).or_default();
         *before += 1;
         finding.fingerprint = match *before {
             1 => same,
-            number => wire::id_of([same.as_str(), &number.to_string()].into_iter()),
+            number => v1::id_of([same.as_str(), &number.to_string()].into_iter()),
         };
         self.findings.push(finding);
     }
@@ -267,7 +268,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::problem::SourceFile;
+    use crate::text::diagnostics::SourceFile;
 
     /// The fingerprints of what is wrong in a file with this text, at `words`.
     fn prints(root: &str, text: &str, words: &[&str]) -> Vec<String> {

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use super::Format;
 use super::finding::{Finding, Level, Place, Results, Spot};
-use crate::escape;
+use crate::text::escape;
 
 /// The longest path that is told, in characters: longer than a system takes one.
 const PATH_MAX: usize = 4_096;

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use super::Format;
 use super::finding::{Finding, Level, Results, Rule, Spot};
-use crate::wire;
+use crate::report::v1;
 
 /// `results` as JSON text.
 pub(super) fn gitlab(results: &Results) -> String {
     // A report has issues of files; what is told of the run as a whole is none.
     let is_issue = |finding: &&Finding| finding.place.is_some() || finding.level != Level::Note;
     let issues = results.findings.iter().filter(is_issue).map(|finding| issue(results, finding));
-    wire::text(&issues.collect::<Vec<_>>())
+    v1::text(&issues.collect::<Vec<_>>())
 }
 
 fn issue(results: &Results, finding: &Finding) -> Value {

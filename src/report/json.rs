@@ -6,13 +6,13 @@ use super::{
 };
 use crate::git::CommitId;
 use crate::hook::HookExit;
+use crate::model::settings::adoption::{Kept, Waiting};
 use crate::registry::FailureKind;
-use crate::settings::adoption::{Kept, Waiting};
-use crate::wire::explanation::ExplanationV1;
-use crate::wire::proposal::{ProposalOutcomeV1, ProposalV1};
-use crate::wire::remote::RemoteV1;
-use crate::wire::words::{EndV1, HookOutcomeV1, KindV1, OutcomeV1};
-use crate::wire::{ErrorV1, FileV1, HookV1, KeptV1, ReportSchema, ReportV1, SideV1, TagV1};
+use crate::report::v1::explanation::ExplanationV1;
+use crate::report::v1::proposal::{ProposalOutcomeV1, ProposalV1};
+use crate::report::v1::remote::RemoteV1;
+use crate::report::v1::words::{EndV1, HookOutcomeV1, KindV1, OutcomeV1};
+use crate::report::v1::{ErrorV1, FileV1, HookV1, KeptV1, ReportSchema, ReportV1, SideV1, TagV1};
 
 /// The JSON text of `report`, with which the process ends as `exit` says.
 pub fn json(report: &Report, exit: Exit) -> String {
@@ -299,7 +299,7 @@ mod tests {
         let hostile = "\u{1b}[2J\u{9b}\u{7f}\u{202e}\u{e0041}\"\\\n###vso[task.setvariable]";
         let report = Report { notes: vec![hostile.to_owned()], ..sample::report() };
         let text = json(&report, report.exit());
-        assert!(!text.chars().any(|c| c != '\n' && crate::escape::is_deceptive(c)));
+        assert!(!text.chars().any(|c| c != '\n' && crate::text::escape::is_deceptive(c)));
         assert!(!text.contains("##"), "{text}");
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read["notes"][0], hostile);

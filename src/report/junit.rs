@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use super::Format;
 use super::finding::{Finding, Level, Place, Results, Spot};
-use crate::escape::{self, xml};
+use crate::text::escape::{self, xml};
 
 /// What is known of one thing that was looked at.
 #[derive(Default)]

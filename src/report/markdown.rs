@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use super::finding::{Finding, Level, Place, Results};
 use super::{Format, HookOutcome, Outcome, ProposalRow, Report, Row, text};
-use crate::escape::{self, code, markdown};
-use crate::lock::diff::Side;
+use crate::model::lock::diff::Side;
+use crate::text::escape::{self, code, markdown};
 
 /// How many rows of a table are shown; GitHub takes a summary of 1 MiB at the most.
 const ROWS_MAX: usize = 500;
@@ -214,7 +214,7 @@ mod tests {
     use pulldown_cmark::{Event, Options, Parser, Tag};
 
     use super::*;
-    use crate::explain::Explanation;
+    use crate::image_diff::Explanation;
     use crate::report::sample;
     use crate::report::{ProposalOutcome, Wrong, exit::Exit};
 

@@ -9,14 +9,14 @@ mod context;
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use crate::explain::{Explained, Explanation};
+use crate::formats::Edited;
 use crate::git::CommitId;
-use crate::image::Digest;
-use crate::lock::diff::{Move, Side};
-use crate::problem::Problem;
-use crate::target::Edited;
-use crate::template::context::Context;
-use crate::template::{Template, fit};
+use crate::image_diff::{Explained, Explanation};
+use crate::model::image::Digest;
+use crate::model::lock::diff::{Move, Side};
+use crate::text::diagnostics::Problem;
+use crate::text::template::context::Context;
+use crate::text::template::{Template, fit};
 
 /// The longest subject that tools show whole, in characters.
 const SUBJECT_MAX: usize = 72;
@@ -159,8 +159,8 @@ mod tests {
     use proptest::prelude::{ProptestConfig, proptest};
 
     use super::*;
-    use crate::lock::diff::{Change, moves};
-    use crate::lock::{Lock, sample};
+    use crate::model::lock::diff::{Change, moves};
+    use crate::model::lock::{Lock, sample};
     use crate::report::sample::side;
 
     fn moved(tag: &str, old: Option<Side>, new: Option<Side>) -> Move {

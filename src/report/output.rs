@@ -4,7 +4,7 @@
 //! for that form to say.
 
 use super::Format;
-use crate::escape;
+use crate::text::escape;
 
 /// How many characters are told in a form that is read as a page or a log.
 const PAGE_MAX: usize = 20_000;
@@ -42,11 +42,11 @@ mod tests {
     use proptest::prelude::{ProptestConfig, any, proptest};
 
     use super::*;
-    use crate::problem::Style;
     use crate::report::exit::Exit;
     use crate::report::finding::{Place, Results, pass};
     use crate::report::text::{Show, text};
     use crate::report::{Report, Told, json, markdown, sample};
+    use crate::text::diagnostics::Style;
 
     /// A pass whose failed hook wrote something.
     struct Passed(Report);

@@ -7,11 +7,11 @@ use super::finding::{Finding, Level, Place, Results, Rule, Subject, of_lock, pas
 use super::{End, FileRow, HookOutcome, HookRow, Outcome, RemoteRow, Report, Row};
 use crate::git::CommitId;
 use crate::hook::HookExit;
-use crate::lock::diff::Side;
-use crate::lock::sample::digest;
-use crate::problem::{Problem, SourceFile};
+use crate::model::lock::diff::Side;
+use crate::model::lock::sample::digest;
+use crate::model::settings::adoption::{Kept, Waiting};
 use crate::registry::{FailureKind, ImportError};
-use crate::settings::adoption::{Kept, Waiting};
+use crate::text::diagnostics::{Problem, SourceFile};
 
 /// A side with and one without a version.
 pub(crate) fn side(number: u8, version: Option<&str>) -> Option<Side> {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Format;
 use super::exit::Exit;
 use super::finding::{Finding, Level, Place, Results, Rule, Spot};
-use crate::wire;
+use crate::report::v1;
 
 /// Where its schema is published.
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -20,7 +20,7 @@ pub(super) fn sarif(results: &Results) -> String {
     let placed = results.findings.iter().filter_map(|finding| Some(result(finding, finding.place.as_ref()?)));
     let of_run = results.findings.iter().filter(|finding| finding.place.is_none()).map(notification);
     let folder = if results.root.is_empty() { String::new() } else { format!("{}/", results.root) };
-    wire::text(&json!({
+    v1::text(&json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
         "runs": [{

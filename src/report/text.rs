@@ -7,13 +7,13 @@ use std::rc::Rc;
 use anstyle::{AnsiColor, Color};
 
 use super::{End, Format, HookOutcome, HookRow, Outcome, ProposalOutcome, ProposalRow, Report, Row};
-use crate::escape;
-use crate::explain::Explanation;
-use crate::explain::text::lines;
-use crate::image::TagId;
-use crate::lock::diff::Side;
-use crate::problem::Style;
-use crate::settings::adoption::Waiting;
+use crate::image_diff::Explanation;
+use crate::image_diff::text::lines;
+use crate::model::image::TagId;
+use crate::model::lock::diff::Side;
+use crate::model::settings::adoption::Waiting;
+use crate::text::diagnostics::Style;
+use crate::text::escape;
 
 /// How many characters of a failure are shown: it may name an image, who has to have signed it, and who did.
 const FAILURE_MAX: usize = 1_000;
@@ -131,7 +131,7 @@ fn written(report: &Report) -> String {
         1 => "1 file".to_owned(),
         several => format!("{several} files"),
     };
-    let lock = crate::lock::FILE_NAME;
+    let lock = crate::model::lock::FILE_NAME;
     match (report.changes_lock(), report.files.len()) {
         (_, 0) => format!("`{lock}` was written"),
         (true, _) => format!("`{lock}` and {files} were written"),

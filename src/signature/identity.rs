@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use url::Url;
 
-use crate::escape::is_deceptive;
-use crate::image::NameError;
+use crate::model::image::NameError;
+use crate::text::escape::is_deceptive;
 
 /// The longest identity or issuer, in bytes.
 const LENGTH_MAX: usize = 1_000;

@@ -7,7 +7,7 @@ use p256::pkcs8::DecodePublicKey as _;
 use serde::Deserialize;
 
 use super::{Flaw, SEVERAL_MAX, Signed, approves_by_payload, approves_by_statement, decode, pem, read};
-use crate::image::{Digest, NameError};
+use crate::model::image::{Digest, NameError};
 
 /// The largest file of keys, in bytes.
 const FILE_MAX: usize = 64 << 10;

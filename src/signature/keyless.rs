@@ -20,8 +20,8 @@ use sigstore_verify::types::{
 use sigstore_verify::{CertificateError, Error, TransparencyLogError, VerificationPolicy, Verifier, crypto};
 
 use super::{Beside, Flaw, SEVERAL_MAX, Signed, Signer, approves_by_payload, approves_by_statement, pem, read};
-use crate::escape;
-use crate::image::{Digest, NameError};
+use crate::model::image::{Digest, NameError};
+use crate::text::escape;
 
 /// The largest trusted root, in bytes: that of the public instance has a tenth of it.
 const FILE_MAX: usize = 128 << 10;

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use criterion::Criterion;
-use pinstream::image::{Digest, TagId};
-use pinstream::lock::encode::encode;
-use pinstream::lock::{Details, Lock, Pin};
+use pinstream::model::image::{Digest, TagId};
+use pinstream::model::lock::encode::encode;
+use pinstream::model::lock::{Details, Lock, Pin};
 
 use super::figures::{Figures, sample};
 use super::program::{peak_memory, pinstream, time};

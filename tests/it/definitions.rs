@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use clap::ValueEnum as _;
 use pinstream::cli::schema::Kind;
+use pinstream::formats::{Editing, Found};
 use pinstream::git::Files;
-use pinstream::image::{PinnedRef, TagId};
-use pinstream::problem::{Rendered, Style};
-use pinstream::root::Root;
-use pinstream::settings::policy::Policy;
-use pinstream::stream::{Source, follow};
-use pinstream::target::{Editing, Found};
+use pinstream::model::image::{PinnedRef, TagId};
+use pinstream::model::root::Root;
+use pinstream::model::settings::policy::Policy;
+use pinstream::model::stream::{Source, follow};
+use pinstream::text::diagnostics::{Rendered, Style};
 
 use crate::support::sandbox::Sandbox;
 use crate::support::{files, worked};

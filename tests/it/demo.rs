@@ -4,7 +4,7 @@ use oci_distribution::client::{Client, ClientConfig, ClientProtocol};
 use oci_distribution::manifest::OciManifest;
 use oci_distribution::secrets::RegistryAuth;
 use pinstream::cli::demo::registry::{DemoImage, DemoRegistry};
-use pinstream::image::Digest;
+use pinstream::model::image::Digest;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 

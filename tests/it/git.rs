@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pinstream::git::credential::{Secret, Sources};
 use pinstream::git::{Change, CommitId, Files, Remote, RemoteSetup};
-use pinstream::settings::Author;
+use pinstream::model::settings::Author;
 use tempfile::TempDir;
 
 /// A machine that works on one remote: its cache and its state.

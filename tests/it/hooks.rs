@@ -17,7 +17,7 @@ pub(crate) fn hook(argv: &[&str]) -> (HookRun, String) {
     let canary = format!("{:032x}", fastrand::u128(..));
     let run = HookRun {
         name: "test".to_owned(),
-        owner: pinstream::world::owner::this_process(),
+        owner: pinstream::system::owner::this_process(),
         argv: argv.iter().map(ToString::to_string).collect(),
         files: Vec::new(),
         pass_env: Vec::new(),

@@ -3,9 +3,9 @@
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use pinstream::state::Owner;
-use pinstream::world::owner::{is_gone, this_process};
-use pinstream::world::proc;
+use pinstream::model::state::Owner;
+use pinstream::system::owner::{is_gone, this_process};
+use pinstream::system::process;
 
 /// A process that ends with its test.
 struct Sleeper(Child);
@@ -17,7 +17,7 @@ impl Sleeper {
 
     fn owner(&self) -> Owner {
         let number = i32::try_from(self.0.id()).unwrap();
-        let started = proc::stat(number).unwrap().started;
+        let started = process::stat(number).unwrap().started;
         Owner { process: format!("{number}:{started}"), ..this_process() }
     }
 }
@@ -55,7 +55,7 @@ fn a_zombie_is_gone() {
         assert!(begin.elapsed() < Duration::from_secs(10), "the dead process is still taken for a living one");
     }
     let number = i32::try_from(sleeper.0.id()).unwrap();
-    assert_eq!(proc::stat(number).unwrap().state, 'Z');
+    assert_eq!(process::stat(number).unwrap().state, 'Z');
 }
 
 #[test]

@@ -23,10 +23,10 @@ mod tags;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pinstream::image::{Digest, ImageRef, Repository};
+use pinstream::model::image::{Digest, ImageRef, Repository};
+use pinstream::model::settings::RegistrySettings;
 use pinstream::registry::credential::{Secret, Sources};
 use pinstream::registry::{FailureKind, ImportError, Limits, Registry, Setup};
-use pinstream::settings::RegistrySettings;
 
 /// Runs to the end on a runtime as the program has it.
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {

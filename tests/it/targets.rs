@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pinstream::image::{PinnedRef, TagId};
-use pinstream::problem::{Problems, Rendered, Style};
-use pinstream::settings;
-use pinstream::target::{Edited, Editing, Found, Target};
+use pinstream::formats::{Edited, Editing, Found, Target};
+use pinstream::model::image::{PinnedRef, TagId};
+use pinstream::model::settings;
+use pinstream::text::diagnostics::{Problems, Rendered, Style};
 
 use crate::support::{files, worked};
 

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::effects::Change;
 use crate::git::CommitId;
-use crate::image::{Digest, Repository, TagId};
-use crate::lock::diff::moves;
-use crate::lock::encode::encode;
+use crate::model::image::{Digest, Repository, TagId};
+use crate::model::lock::diff::moves;
+use crate::model::lock::encode::encode;
+use crate::model::settings::globs::TagGlobs;
+use crate::model::state::State;
+use crate::model::stream::Source;
 use crate::reconcile::PassError;
 use crate::report::exit::Exit;
 use crate::report::{End, Outcome, Report};
-use crate::settings::globs::TagGlobs;
-use crate::state::State;
-use crate::stream::Source;
-use crate::world::Change;
 
 use super::universe::{Commit, Delivery, Inner, Shared, Start, place};
 

@@ -4,11 +4,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::effects::World as _;
 use crate::reconcile::tries::{PATIENCE, Tries};
 use crate::reconcile::{PassError, reconcile};
 use crate::report::exit::Exit;
 use crate::report::{End, Report};
-use crate::world::World as _;
 
 use super::request;
 use super::universe::{Shared, Stuck, Universe};

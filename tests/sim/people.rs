@@ -7,8 +7,8 @@ use std::rc::Rc;
 use fastrand::Rng;
 
 use crate::git::Files;
-use crate::lock::encode::encode;
-use crate::root::Root;
+use crate::model::lock::encode::encode;
+use crate::model::root::Root;
 
 use super::universe::{Commit, Inner, Shared};
 
@@ -93,5 +93,5 @@ fn put_back(inner: &mut Inner, files: &mut Files) {
     if let Some(pin) = lock.pins.get_mut(&id) {
         pin.digest = pin.previous.remove(0);
     }
-    files.insert(crate::lock::FILE_NAME.to_owned(), encode(&lock).into_bytes());
+    files.insert(crate::model::lock::FILE_NAME.to_owned(), encode(&lock).into_bytes());
 }

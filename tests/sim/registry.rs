@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 
-use crate::image::{Digest, ImageRef, Reference};
+use crate::model::image::{Digest, ImageRef, Reference};
 use crate::registry::manifest::{Descriptor, Verified};
 use crate::registry::{FailureKind, ImportError};
 

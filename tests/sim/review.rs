@@ -5,16 +5,16 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::effects::{Change, Draft, Known, KnownState, Opened};
 use crate::forge::{ForgeError, Outcome};
 use crate::git::{CommitId, Proposed, Push};
-use crate::image::{Digest, TagId};
-use crate::lock::Lock;
-use crate::lock::diff::{Move, moves};
-use crate::lock::encode::encode;
+use crate::model::image::{Digest, TagId};
+use crate::model::lock::Lock;
+use crate::model::lock::diff::{Move, moves};
+use crate::model::lock::encode::encode;
+use crate::model::root::Root;
+use crate::model::settings::Author;
 use crate::proposal::{changed, with};
-use crate::root::Root;
-use crate::settings::Author;
-use crate::world::{Change, Draft, Known, KnownState, Opened};
 
 use super::universe::{Commit, Inner, Shared, Universe, id};
 use super::world::Fault;
@@ -81,7 +81,7 @@ fn is_by_person(draft: &Proposed) -> bool {
 }
 
 fn lock(draft: &Proposed) -> Lock {
-    crate::lock::history::Version::new(draft.lock.as_deref().unwrap()).read().unwrap()
+    crate::model::lock::history::Version::new(draft.lock.as_deref().unwrap()).read().unwrap()
 }
 
 /// A compare-and-swap of a branch; `change` is none where it is to go.
@@ -252,7 +252,7 @@ fn merge(inner: &mut Inner, branch: &str, tip: &Proposed) {
             && then.is_some_and(|then| now.is_none_or(|now| then.previous.first() == Some(&now.digest)))
     });
     let merged = with(&root.lock, &theirs, &ids);
-    files.insert(crate::lock::FILE_NAME.to_owned(), encode(&merged).into_bytes());
+    files.insert(crate::model::lock::FILE_NAME.to_owned(), encode(&merged).into_bytes());
     let Ok(root) = Root::read(&files) else { return };
     let commit = Commit {
         parent: Some(inner.tip),
@@ -331,7 +331,7 @@ fn at_rest(universe: &Shared) -> Result<(), String> {
         }
         for (id, tag) in &root.definitions.tags {
             let Some(image) = (match &tag.source {
-                crate::stream::Source::Image { image, .. } => Some(image),
+                crate::model::stream::Source::Image { image, .. } => Some(image),
                 _ => None,
             }) else {
                 continue;

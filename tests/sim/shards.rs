@@ -1,8 +1,8 @@
 //! Up to sixty-four shards on one root: they crash, lose answers and meet people's commits, and come to the same lock as
 //! one pass would. Nothing but Git knows of all of them.
 
+use crate::model::settings::globs::TagGlobs;
 use crate::reconcile::Request;
-use crate::settings::globs::TagGlobs;
 
 use super::universe::{Shared, Universe};
 use super::world::Fault;

@@ -9,10 +9,10 @@ use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::git::{CommitId, Files};
-use crate::image::{Digest, Repository, TagId};
-use crate::lock::Lock;
-use crate::root::Root;
-use crate::state::{Claim, State};
+use crate::model::image::{Digest, Repository, TagId};
+use crate::model::lock::Lock;
+use crate::model::root::Root;
+use crate::model::state::{Claim, State};
 
 use super::registry::{self, SimRegistry};
 use super::review::Review;
@@ -248,7 +248,7 @@ impl Universe {
 
     pub(super) fn outcome(&self) -> Outcome {
         self.with(|inner| Outcome {
-            lock: crate::lock::encode::encode(&inner.at_tip().lock),
+            lock: crate::model::lock::encode::encode(&inner.at_tip().lock),
             commits: inner.commits.iter().filter(|commit| !commit.by_person).count(),
             deliveries: inner.deliveries.len(),
             crashes: inner.crashes,

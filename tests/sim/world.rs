@@ -10,21 +10,21 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::effects::{Change, Draft, Known, Opened, Progress, Sight, World};
 use crate::forge::ForgeError;
+use crate::formats::path::FilePath;
 use crate::git::{CommitId, Files, GitError, Proposed, Push, RepoFile, TipLock};
 use crate::hook::{HookEnd, HookExit, HookRun};
-use crate::image::{Digest, ImageRef, Repository, TagId, TagName};
-use crate::lock::diff::moves;
-use crate::lock::encode::encode;
+use crate::model::image::{Digest, ImageRef, Repository, TagId, TagName};
+use crate::model::lock::diff::moves;
+use crate::model::lock::encode::encode;
+use crate::model::root::Root;
+use crate::model::settings::publish::Publish;
+use crate::model::settings::remote::RemoteSettings;
+use crate::model::settings::{Settings, Sign};
+use crate::model::state::{Owner, State};
 use crate::registry::manifest::{Content, Descriptor, Verified};
 use crate::registry::{FailureKind, ImportError};
-use crate::root::Root;
-use crate::settings::publish::Publish;
-use crate::settings::remote::RemoteSettings;
-use crate::settings::{Settings, Sign};
-use crate::state::{Owner, State};
-use crate::target::path::FilePath;
-use crate::world::{Change, Draft, Known, Opened, Progress, Sight, World};
 
 use super::invariants;
 use super::registry::is_tagged;
@@ -133,13 +133,13 @@ impl SimWorld {
 
     fn commit(&self, inner: &mut Inner, parent: usize, change: &Change) -> CommitId {
         let dropped = self.has(Fault::OthersDropped).then(|| {
-            let mut lock = crate::lock::history::Version::new(change.lock.as_bytes()).read().unwrap();
+            let mut lock = crate::model::lock::history::Version::new(change.lock.as_bytes()).read().unwrap();
             lock.pins.retain(|_, pin| inner.asked_by.get(pin.image.repository()) == Some(&self.machine));
             Change { lock: encode(&lock), ..change.clone() }
         });
         let change = dropped.as_ref().unwrap_or(change);
         let mut files = (*inner.commits[parent].files).clone();
-        files.insert(crate::lock::FILE_NAME.to_owned(), change.lock.clone().into_bytes());
+        files.insert(crate::model::lock::FILE_NAME.to_owned(), change.lock.clone().into_bytes());
         files.extend(change.files.clone());
         let root = Root::read(&files).unwrap();
         let mut seen_at = inner.commits[parent].seen_at.clone();

@@ -10,25 +10,25 @@ use futures_util::stream::{self, StreamExt as _};
 
 use crate::cli::context::Context;
 use crate::cli::{CliError, pass};
-use crate::escape;
+use crate::effects::World as _;
+use crate::effects::real::{Place, RealWorld};
 use crate::git::checkout::{self, Checkout};
+use crate::git::work_tree::Folder;
 use crate::git::{Files, GitError};
-use crate::image::{Digest, TagId};
-use crate::lock::{self, Lock, Pin};
-use crate::problem::SourceFile;
+use crate::model::image::{Digest, TagId};
+use crate::model::lock::{self, Lock, Pin};
+use crate::model::root::Root;
+use crate::model::settings::globs::TagGlobs;
+use crate::model::settings::{self, Settings};
+use crate::model::stream::{Definitions, Source, Tag};
 use crate::reconcile::resolve::{Finding as Answer, Move};
 use crate::reconcile::served;
 use crate::registry::{FailureKind, ImportError};
 use crate::report::exit::Exit;
-use crate::root::Root;
-use crate::settings::globs::TagGlobs;
-use crate::settings::{self, Settings};
+use crate::report::v1::words::FindingKindV1;
 use crate::signature::Trust;
-use crate::stream::{Definitions, Source, Tag};
-use crate::wire::words::FindingKindV1;
-use crate::world::World as _;
-use crate::world::folder::Folder;
-use crate::world::real::{Place, RealWorld};
+use crate::text::diagnostics::SourceFile;
+use crate::text::escape;
 
 use super::Finding;
 

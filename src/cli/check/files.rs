@@ -5,12 +5,12 @@ use std::io::Write as _;
 use crate::cli::CliError;
 use crate::cli::context::Context;
 use crate::git::GitError;
-use crate::problem::{Problem, Problems};
-use crate::root::Root;
-use crate::settings::NamedFile;
-use crate::settings::verify::AnchorFile;
+use crate::git::work_tree::Folder;
+use crate::model::root::Root;
+use crate::model::settings::NamedFile;
+use crate::model::settings::verify::AnchorFile;
 use crate::signature::Trust;
-use crate::world::folder::Folder;
+use crate::text::diagnostics::{Problem, Problems};
 
 /// Holds the files that settings, streams and tags name against those of the folder; what of them `verify` trusts.
 ///

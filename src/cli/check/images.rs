@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use crate::escape;
-use crate::find::{Mention, NoImage};
-use crate::problem::lines::Lines;
+use crate::formats::find::{Mention, NoImage};
+use crate::git::work_tree::Folder;
+use crate::model::root::Root;
+use crate::model::root::cover::Cover;
 use crate::report::finding::{Finding, Level, Place, Rule, Subject};
-use crate::root::Root;
-use crate::root::cover::Cover;
-use crate::wire::check::ImageV1;
-use crate::world::folder::Folder;
+use crate::report::v1::check::ImageV1;
+use crate::text::diagnostics::lines::Lines;
+use crate::text::escape;
 
 use super::super::CliError;
 use super::super::context::Context;

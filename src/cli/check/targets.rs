@@ -2,17 +2,17 @@
 
 use similar::TextDiff;
 
-use crate::escape;
-use crate::image::TagId;
-use crate::lock::Lock;
+use crate::effects::real::{Place, RealWorld};
+use crate::formats::Edited;
+use crate::git::work_tree::Folder;
+use crate::model::image::TagId;
+use crate::model::lock::Lock;
+use crate::model::root::Root;
+use crate::model::settings::globs::TagGlobs;
 use crate::reconcile::edit::edit;
 use crate::report::exit::Exit;
-use crate::root::Root;
-use crate::settings::globs::TagGlobs;
-use crate::target::Edited;
-use crate::wire::words::FindingKindV1;
-use crate::world::folder::Folder;
-use crate::world::real::{Place, RealWorld};
+use crate::report::v1::words::FindingKindV1;
+use crate::text::escape;
 
 use super::super::context::Context;
 use super::super::{CliError, pass};

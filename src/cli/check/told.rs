@@ -4,15 +4,15 @@ use std::fmt::Write as _;
 
 use crate::cli::pass::Passed;
 use crate::cli::site::Site;
-use crate::escape;
+use crate::model::root::Root;
+use crate::model::settings::globs::TagGlobs;
 use crate::report::exit::Exit;
 use crate::report::finding::{self, Level, Place, Results, Rule, Subject, pass};
+use crate::report::v1::ReportV1;
+use crate::report::v1::check::{CheckSchema, CheckV1, FindingV1, ImageV1};
+use crate::report::v1::words::FindingKindV1;
 use crate::report::{Report, Told, markdown};
-use crate::root::Root;
-use crate::settings::globs::TagGlobs;
-use crate::wire::ReportV1;
-use crate::wire::check::{CheckSchema, CheckV1, FindingV1, ImageV1};
-use crate::wire::words::FindingKindV1;
+use crate::text::escape;
 
 use super::images::{self, Image};
 use super::{Context, Drift, Finding};
@@ -136,7 +136,7 @@ impl Told for Checked<'_> {
         for (hook, pattern) in &self.idle {
             let message = format!("`on` of the hook `{hook}` means no tag: `{pattern}`");
             let finding = finding::Finding::new(Rule::Hook, Level::Warning, Subject::of("hooks", hook), &message);
-            results.add(finding.marked(pattern).at(Place::whole(crate::settings::FILE_NAME)));
+            results.add(finding.marked(pattern).at(Place::whole(crate::model::settings::FILE_NAME)));
         }
         results.summary = self.summary(self.exit == Exit::Success);
         results

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::escape;
-use crate::settings::adoption::{Adoption, Hold, OnRollback};
-use crate::stream::{Source, Tag};
+use crate::model::settings::adoption::{Adoption, Hold, OnRollback};
+use crate::model::stream::{Source, Tag};
+use crate::text::escape;
 
 /// When and by what rules it moves.
 pub(super) fn source_lines(text: &mut String, tag: &Tag) {
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn a_length_of_time_is_shown_as_it_is_written() {
         for written in ["3d", "1h30m", "90s", "1d2h3m4s"] {
-            let shown = length(crate::settings::duration::parse(written).unwrap());
+            let shown = length(crate::model::settings::duration::parse(written).unwrap());
             assert_eq!(shown, if written == "90s" { "1m30s" } else { written });
         }
     }

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::problem::{Problems, SourceFile};
-use crate::table::text;
-use crate::target;
-use crate::target::path::FilePath;
-use crate::world::folder::Folder;
+use crate::formats;
+use crate::formats::path::FilePath;
+use crate::git::work_tree::Folder;
+use crate::text::diagnostics::{Problems, SourceFile};
+use crate::text::toml::text;
 
 use super::super::CliError;
 
@@ -39,7 +39,7 @@ pub(super) fn files(folder: &Folder) -> Result<Vec<Arc<SourceFile>>, CliError> {
         [home, ..] if home.is_empty() || homes.len() == 1 => home,
         several => {
             let shown: Vec<String> = several.iter().map(|home| format!("`{}`", home.trim_end_matches('/'))).collect();
-            return Err(CliError::said(format!("there are compose files in {}", target::list(&shown))).help(HELP));
+            return Err(CliError::said(format!("there are compose files in {}", formats::list(&shown))).help(HELP));
         }
     };
     let find = |names: &[&str]| names.iter().map(|name| format!("{home}{name}")).find(|path| paths.contains(path));

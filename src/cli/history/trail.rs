@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 use crate::git::CommitId;
 use crate::git::checkout::{self, LockVersion};
-use crate::image::{Digest, TagId};
-use crate::lock::encode::encode;
-use crate::lock::history::Version;
-use crate::lock::{Lock, Pin};
-use crate::world::folder::Folder;
+use crate::git::work_tree::Folder;
+use crate::model::image::{Digest, TagId};
+use crate::model::lock::encode::encode;
+use crate::model::lock::history::Version;
+use crate::model::lock::{Lock, Pin};
 
 use crate::cli::CliError;
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::io::{self, Write};
 
-use crate::lock::conflict;
-use crate::world::folder::Folder;
+use crate::git::work_tree::Folder;
+use crate::model::lock::conflict;
 
 use super::super::CliError;
 use super::super::context::Context;

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::find::NoImage;
-use crate::image::{ImageRef, Repository, TagName};
-use crate::problem::lines::Lines;
-use crate::stream::write::{NewSource, NewStream, NewTag, text};
-use crate::world::folder::Folder;
+use crate::formats::find::NoImage;
+use crate::git::work_tree::Folder;
+use crate::model::image::{ImageRef, Repository, TagName};
+use crate::model::stream::write::{NewSource, NewStream, NewTag, text};
+use crate::text::diagnostics::lines::Lines;
 
 use super::super::context::Context;
 use super::super::manifests::{self, Manifest};

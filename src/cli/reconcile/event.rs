@@ -3,7 +3,7 @@
 
 use crate::cli::CliError;
 use crate::report::exit::Exit;
-use crate::world::environment;
+use crate::system::environment;
 
 /// Events of GitHub Actions that run with the repository's own secrets, whoever caused them (docs.github.com, "Events
 /// that trigger workflows").

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use crate::cli::CliError;
 use crate::cli::history::trail::Step;
-use crate::image::{Digest, TagId};
-use crate::lock::Pin;
+use crate::model::image::{Digest, TagId};
+use crate::model::lock::Pin;
 
 /// From how many digits on a word is the beginning of a digest, and no number.
 const NUMBER_MAX: usize = 3;

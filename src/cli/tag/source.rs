@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use crate::image::{Digest, FarTag, ImageRef, NameError, Reference, StreamName, TagId};
-use crate::lock::Pin;
-use crate::root::Root;
-use crate::stream::Source;
-use crate::stream::write::NewSource;
+use crate::model::image::{Digest, FarTag, ImageRef, NameError, Reference, StreamName, TagId};
+use crate::model::lock::Pin;
+use crate::model::root::Root;
+use crate::model::stream::Source;
+use crate::model::stream::write::NewSource;
 
 use crate::cli::CliError;
 

@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use crate::image::{ImageRef, StreamName, TagId};
-use crate::problem::Problem;
-use crate::problem::lines::Lines;
+use crate::formats::Target;
+use crate::formats::propose::{Asked, Proposal, propose};
+use crate::model::image::{ImageRef, StreamName, TagId};
+use crate::model::root::Root;
+use crate::model::root::cover::Cover;
+use crate::model::settings;
+use crate::model::stream::edit::lines;
 use crate::report::exit::Exit;
-use crate::root::Root;
-use crate::root::cover::Cover;
-use crate::settings;
-use crate::stream::edit::lines;
-use crate::table::text::FILE_MAX;
-use crate::target::Target;
-use crate::target::propose::{Asked, Proposal, propose};
+use crate::text::diagnostics::Problem;
+use crate::text::diagnostics::lines::Lines;
+use crate::text::toml::text::FILE_MAX;
 
 use super::super::context::Context;
 use super::super::edit::Edit;

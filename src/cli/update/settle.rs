@@ -5,17 +5,17 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
+use crate::effects::real::{Place, RealWorld};
 use crate::git::Push;
-use crate::image::TagId;
-use crate::lock::join::{join, previous};
-use crate::lock::merge::Merged;
-use crate::lock::{self, Lock, Pin, conflict, encode};
-use crate::problem::SourceFile;
+use crate::model::image::TagId;
+use crate::model::lock::join::{join, previous};
+use crate::model::lock::merge::Merged;
+use crate::model::lock::{self, Lock, Pin, conflict, encode};
+use crate::model::root::Root;
+use crate::model::stream::Definitions;
 use crate::reconcile::resolve::{Finding, Findings, Move};
 use crate::reconcile::served;
-use crate::root::Root;
-use crate::stream::Definitions;
-use crate::world::real::{Place, RealWorld};
+use crate::text::diagnostics::SourceFile;
 
 use super::super::check::files::are_there;
 use super::super::context::Context;

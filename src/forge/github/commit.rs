@@ -36,7 +36,7 @@ impl GitHub {
         let (Some(id), Some(payload), Some(signature), true) =
             (made["sha"].as_str(), text("payload"), text("signature"), verification["verified"] == true)
         else {
-            let reason = crate::escape::terminal(verification["reason"].as_str().unwrap_or("it gives no reason"));
+            let reason = crate::text::escape::terminal(verification["reason"].as_str().unwrap_or("it gives no reason"));
             return Err(ForgeError::Unable {
                 message: format!("GitHub did not sign the commit: {reason}"),
                 help: "it signs for apps alone: use the `GITHUB_TOKEN` of Actions or a token of a GitHub App, or sign \

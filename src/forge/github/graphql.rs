@@ -6,9 +6,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::{EACH, GitHub, Ids, found};
-use crate::escape;
 use crate::forge::send::{Call, Line, Reply};
 use crate::forge::{ForgeError, Known, Wishes};
+use crate::text::escape;
 
 /// What is asked of each proposal.
 const PROPOSAL: &str = "fragment P on PullRequest { id number url state title body isDraft headRefName headRefOid \

@@ -15,7 +15,7 @@ use crate::git::address::BranchName;
 use crate::git::message::local;
 use crate::git::tree::{Objects, RepoPath};
 use crate::git::{Change, CommitId, GitError, Push};
-use crate::settings::Author;
+use crate::model::settings::Author;
 
 /// How the branches of proposals are called.
 pub const PROPOSALS: &str = "pinstream/";

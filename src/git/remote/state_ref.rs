@@ -7,7 +7,7 @@ use super::{Remote, Words, commit};
 use crate::git::local_state::Kept;
 use crate::git::tree::{Leaf, Objects, RepoPath};
 use crate::git::{CommitId, Files, GitError, Push, STATE_REF};
-use crate::settings::Author;
+use crate::model::settings::Author;
 
 /// Where the state was read: the commit of the remote's ref, and what this machine keeps beside it because the remote
 /// did not take it.

@@ -3,9 +3,9 @@
 use git2::Oid;
 
 use super::{Budget, Kind, Objects, RepoPath, below, refuse};
+use crate::formats::FILES_MAX;
+use crate::formats::path::FilePath;
 use crate::git::GitError;
-use crate::target::FILES_MAX;
-use crate::target::path::FilePath;
 
 impl Objects<'_> {
     /// The plain files of the root at `root` that `patterns` mean. What is no plain file, or has a path that is never

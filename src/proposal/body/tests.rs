@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use proptest::prelude::{ProptestConfig, any, proptest};
 
 use super::*;
-use crate::explain::{Difference, Layers, What};
-use crate::image::class::{Class, Level};
-use crate::lock::diff::Change;
-use crate::lock::sample::digest;
+use crate::image_diff::{Difference, Layers, What};
+use crate::model::image::class::{Class, Level};
+use crate::model::lock::diff::Change;
+use crate::model::lock::sample::digest;
 
 fn side(number: u8, version: Option<&str>) -> Side {
     Side { digest: digest(number), version: version.map(str::to_owned), created: None }

@@ -2,9 +2,9 @@
 //!
 //! The fields are out of reach even of the step that fills them in, so that no shortcut through it can pin a hint.
 
-use crate::image::Digest;
-use crate::image::facts::Facts;
-use crate::lock::Details;
+use crate::model::image::Digest;
+use crate::model::image::facts::Facts;
+use crate::model::lock::Details;
 use crate::registry::manifest::Verified;
 
 /// An image as it is now.
@@ -16,7 +16,7 @@ use crate::registry::manifest::Verified;
 /// let unseen = Found { digest, index: None, details: Default::default(), facts: Default::default(), note: None };
 /// ```
 /// ```
-/// use pinstream::image::Digest;
+/// use pinstream::model::image::Digest;
 /// use pinstream::reconcile::fetch::Found;
 /// use pinstream::registry::manifest::Verified;
 /// let bytes = br#"{"schemaVersion": 2, "manifests": []}"#;

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::image::TagId;
+use crate::model::image::TagId;
+use crate::model::root::Root;
+use crate::model::settings::publish::Publish;
+use crate::model::shard::Shard;
 use crate::proposal::Scope;
 use crate::reconcile::share;
-use crate::root::Root;
-use crate::settings::publish::Publish;
-use crate::shard::Shard;
 
 use super::Drafted;
 
@@ -44,8 +44,8 @@ impl Part {
 mod tests {
     use super::*;
     use crate::git::{CommitId, Files, Proposed};
-    use crate::lock::sample::digest;
-    use crate::lock::{Lock, Pin, encode};
+    use crate::model::lock::sample::digest;
+    use crate::model::lock::{Lock, Pin, encode};
     use crate::proposal::Offer;
     use crate::reconcile::propose::Standing;
 

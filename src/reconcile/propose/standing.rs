@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::effects::World;
 use crate::git::Proposed;
-use crate::image::TagId;
-use crate::lock::history::Version;
-use crate::lock::{self, Lock};
+use crate::model::image::TagId;
+use crate::model::lock::history::Version;
+use crate::model::lock::{self, Lock};
+use crate::model::root::Root;
+use crate::model::settings::{Author, Settings, Sign};
 use crate::proposal::Offer;
 use crate::report::message as messages;
-use crate::root::Root;
-use crate::settings::{Author, Settings, Sign};
-use crate::world::World;
 
 use super::scope;
 use crate::reconcile::load::Scene;

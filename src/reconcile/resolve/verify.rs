@@ -4,11 +4,11 @@
 //! the registry's own list or by the tag that stands in for one. Everything is fetched by digest and hashed. That none
 //! is found is never taken for a failure that may pass, and a failure that may pass never for none.
 
-use crate::image::{Digest, ImageRef, Repository};
+use crate::effects::World;
+use crate::model::image::{Digest, ImageRef, Repository};
 use crate::registry::manifest::{Content, Descriptor};
 use crate::registry::{FailureKind, ImportError};
 use crate::signature::{ARTIFACT, BUNDLE, PAYLOAD, Signed, Trust, Verifier, Verify};
-use crate::world::World;
 
 use super::{Fetched, Found};
 

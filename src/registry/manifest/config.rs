@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::json::{Json, Object};
-use crate::image::facts::Runs;
-use crate::image::{Digest, Platform};
+use crate::model::image::facts::Runs;
+use crate::model::image::{Digest, Platform};
 use crate::registry::text::plain;
 use crate::registry::{FailureKind, ImportError};
 

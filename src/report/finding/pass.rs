@@ -1,13 +1,13 @@
 //! What a pass did, as findings.
 
 use super::{Finding, Level, Place, Results, Rule, Subject, of_lock};
-use crate::image::TagId;
-use crate::lock::diff::Side;
+use crate::model::image::TagId;
+use crate::model::lock::diff::Side;
+use crate::model::settings::FILE_NAME;
+use crate::model::settings::adoption::{Kept, Waiting};
 use crate::registry::FailureKind;
 use crate::report::exit::Exit;
 use crate::report::{End, HookOutcome, HookRow, Outcome, ProposalOutcome, ProposalRow, Report, Row, Wrong, text};
-use crate::settings::FILE_NAME;
-use crate::settings::adoption::{Kept, Waiting};
 
 /// Adds what is in `report`. `drift` says how it is judged that something moves, `defined` where a tag is written down.
 pub fn add(results: &mut Results, report: &Report, drift: Exit, defined: &dyn Fn(&TagId) -> Place) {

@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::{LINES_MAX, letters, letters_and, subject};
-use crate::explain::{Explained, Explanation, text};
-use crate::image::{Digest, ImageRef, PinnedRef};
-use crate::lock::diff::{Change, Move, Side};
-use crate::template::context::{self as given, Context};
-use crate::wire::explanation::{BaseV1, DifferenceV1, ExplanationV1, LayersV1, SidesV1};
+use crate::image_diff::{Explained, Explanation, text};
+use crate::model::image::{Digest, ImageRef, PinnedRef};
+use crate::model::lock::diff::{Change, Move, Side};
+use crate::report::v1::explanation::{BaseV1, DifferenceV1, ExplanationV1, LayersV1, SidesV1};
+use crate::text::template::context::{self as given, Context};
 
 /// How many differences of a move are given.
 const DIFFERENCES_MAX: usize = 50;
@@ -120,12 +120,12 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::explain::{Difference, Layers, Sides, What};
-    use crate::image::facts::Base;
-    use crate::lock::diff::moves;
-    use crate::lock::sample;
-    use crate::state::Begun;
-    use crate::wire::{EventV1, Landed};
+    use crate::image_diff::{Difference, Layers, Sides, What};
+    use crate::model::image::facts::Base;
+    use crate::model::lock::diff::moves;
+    use crate::model::lock::sample;
+    use crate::model::state::Begun;
+    use crate::report::v1::{EventV1, Landed};
 
     const HOSTILE: &str = "1\n\nSigned-off-by: @root [skip ci] fixes #1 <b>\u{202e}\n---\nPinstream-Plan: x";
 

@@ -89,7 +89,7 @@ fn t22_a_manifest_that_repeats_the_password_is_not_repeated() {
         let registry = basic();
         registry.lie(move |request| {
             let body = text.replace("KNOWN", &known(request)?);
-            let digest = pinstream::image::Digest::sha256(body.as_bytes());
+            let digest = pinstream::model::image::Digest::sha256(body.as_bytes());
             Some(
                 Answer::new(200)
                     .header("content-type", "application/vnd.oci.image.manifest.v1+json")

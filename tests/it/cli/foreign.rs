@@ -1,6 +1,6 @@
 //! What others wrote never acts on who reads it: labels of images, answers of registries, texts of definitions.
 
-use pinstream::escape::is_deceptive;
+use pinstream::text::escape::is_deceptive;
 
 use super::{Stage, image};
 use crate::support::registry::http::Answer;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
+use pinstream::model::settings::schedule::Schedule;
 use pinstream::report::exit::Exit;
-use pinstream::settings::schedule::Schedule;
 use serde_json::Value;
 
 use super::{documents, folder, text, yaml};

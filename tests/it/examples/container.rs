@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use pinstream::find::Kind;
-use pinstream::problem::SourceFile;
+use pinstream::formats::find::Kind;
+use pinstream::text::diagnostics::SourceFile;
 
 use super::{home, text};
 

@@ -4,8 +4,8 @@
 use std::process::Command;
 
 use jiff::tz::TimeZone;
+use pinstream::model::settings::schedule::Schedule;
 use pinstream::report::exit::Exit;
-use pinstream::settings::schedule::Schedule;
 
 use super::text;
 

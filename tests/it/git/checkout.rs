@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pinstream::git::checkout::{Checkout, Provenance, discover};
-use pinstream::image::{Digest, TagId};
+use pinstream::model::image::{Digest, TagId};
 
 use super::files;
 use crate::support::remote::{BareRepo, git_in, run};

@@ -246,7 +246,7 @@ fn t7_what_is_too_large_is_named_with_its_cap() {
             format!("`{path}` in the repository is not a plain file: it has 262145 bytes; at most 256 KiB are read")
         );
     }
-    let tip = CommitId(repo.commit("lock", &[("pinstream.lock", &"#".repeat(pinstream::lock::SIZE_MAX + 1))]));
+    let tip = CommitId(repo.commit("lock", &[("pinstream.lock", &"#".repeat(pinstream::model::lock::SIZE_MAX + 1))]));
     assert!(read(&repo, &tip).unwrap_err().to_string().contains("at most 131072 KiB"));
     let deep = CommitId(repo.commit("deep", &[("streams/a/b/c/d/e/f/g/h.toml", "")]));
     assert!(read(&repo, &deep).unwrap_err().to_string().contains("at most 8 parts"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pinstream::git::{CommitId, GitError, Push};
-use pinstream::settings::Author;
+use pinstream::model::settings::Author;
 
 use super::story::repository;
 use super::{Machine, change, now};

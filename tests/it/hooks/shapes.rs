@@ -161,7 +161,7 @@ fn t30_a_hook_that_closes_its_input() {
 fn t30_a_hook_that_reads_all_of_its_input_gets_all_of_it() {
     let (mut hook, canary) = script("sha256sum; sha256sum < \"$PINSTREAM_CHANGES\"");
     hook.stdin = "{\"x\": 1}\n".repeat(1 << 20);
-    let digest = pinstream::image::Digest::sha256(hook.stdin.as_bytes());
+    let digest = pinstream::model::image::Digest::sha256(hook.stdin.as_bytes());
     let line = format!("{}  -\n", digest.as_str().strip_prefix("sha256:").unwrap());
     let end = check((hook, canary), NO_TIME, HookExit::Success);
     assert_eq!(end.output, line.repeat(2));

@@ -1,7 +1,7 @@
 //! Images that are had from a mirror (openshift/openshift-apiserver, `importer_test.go`; openshift/library-go,
 //! `registryclient/client_test.go`).
 
-use pinstream::image::Digest;
+use pinstream::model::image::Digest;
 
 use crate::reconcile::stage::Stage;
 use crate::support::registry::http::Answer;

@@ -1,6 +1,6 @@
 //! `--shard`: what a pass over a share of the root does, and what it leaves to the others.
 
-use pinstream::shard::Shard;
+use pinstream::model::shard::Shard;
 use serde_json::Value;
 
 use super::stage::{Stage, TELL};

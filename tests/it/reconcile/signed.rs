@@ -8,7 +8,7 @@ use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::sign::Signer;
-use pinstream::image::Digest;
+use pinstream::model::image::Digest;
 use serde_json::{Value, json};
 
 use super::stage::Stage;

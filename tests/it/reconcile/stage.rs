@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use pinstream::image::Digest;
+use pinstream::model::image::Digest;
 use serde_json::{Deserializer, Value};
 
 use crate::support::registry::{FakeRegistry, Image};

@@ -1,6 +1,6 @@
 //! The same story against Debian's registry and over each way to a remote, with `skopeo` as a witness of every digest.
 
-use pinstream::image::Digest;
+use pinstream::model::image::Digest;
 use serde_json::json;
 
 use super::stage::{TELL, in_short, pin};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use pinstream::registry::credential::{Secret, Sources};
 use pinstream::registry::{FailureKind, Registry};
-use pinstream::world::proc;
+use pinstream::system::process;
 
 use super::credentials::protected;
 use super::{failure, image, plain, run};
@@ -115,7 +115,7 @@ fn child_of_a_hanging_helper() {
     assert!(text.contains("did not answer within 1 s"), "{text}");
     assert!(start.elapsed() < Duration::from_secs(4));
     let pids = std::fs::read_to_string(shared("pids")).unwrap();
-    let alive = || pids.lines().any(|pid| proc::stat(pid.parse().unwrap()).is_ok_and(|stat| stat.is_alive()));
+    let alive = || pids.lines().any(|pid| process::stat(pid.parse().unwrap()).is_ok_and(|stat| stat.is_alive()));
     assert_eq!(pids.lines().count(), 2);
     // They were killed before the failure was told; the kernel may still be at it.
     while alive() && start.elapsed() < Duration::from_secs(10) {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pinstream::image::Digest;
+use pinstream::model::image::Digest;
 use pinstream::registry::manifest::Descriptor;
 use pinstream::registry::{FailureKind, Registry};
 

@@ -3,9 +3,9 @@
 use std::process::Command;
 
 use futures_util::future::join_all;
-use pinstream::image::Digest;
+use pinstream::model::image::Digest;
+use pinstream::model::settings::RegistrySettings;
 use pinstream::registry::Registry;
-use pinstream::settings::RegistrySettings;
 
 use super::{plain, repository, run};
 use crate::support::registry::FakeRegistry;

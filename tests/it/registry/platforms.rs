@@ -1,6 +1,6 @@
 //! One platform of an index, by whatever name the image has it, and never one of several silently.
 
-use pinstream::image::Digest;
+use pinstream::model::image::Digest;
 
 use crate::support::registry::http::Answer;
 use crate::support::registry::{FakeRegistry, Image};

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
+use pinstream::model::settings::RegistrySettings;
 use pinstream::registry::{FailureKind, Lookup, Registry, Setup};
-use pinstream::settings::RegistrySettings;
 
 use super::{failure, fast, image, plain, run};
 use crate::support::registry::http::{Answer, Server};

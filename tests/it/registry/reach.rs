@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use pinstream::model::settings::Mirror;
 use pinstream::registry::{FailureKind, Registry, Setup};
-use pinstream::settings::Mirror;
 
 use super::{failure, fast, image, passwords, plain, run, secure};
 use crate::support::registry::fake::Access;

@@ -3,10 +3,10 @@
 use std::process::Command;
 
 use futures_util::future::join_all;
-use pinstream::image::{Digest, ImageRef};
+use pinstream::model::image::{Digest, ImageRef};
+use pinstream::model::settings::RegistrySettings;
 use pinstream::registry::manifest::Content;
 use pinstream::registry::{FailureKind, Registry, Setup};
-use pinstream::settings::RegistrySettings;
 
 use super::{failure, image, import, passwords, plain, repository, run, secure};
 use crate::support::registry::docker::USER;

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use pinstream::model::settings::RegistrySettings;
 use pinstream::registry::manifest::Descriptor;
 use pinstream::registry::{FailureKind, ImportError, Registry};
-use pinstream::settings::RegistrySettings;
 
 use super::{image, passwords, plain, run, secure};
 use crate::support::registry::fake::{Access, TokenRules};

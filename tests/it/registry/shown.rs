@@ -14,7 +14,7 @@ const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// Whether `text` holds a character that acts on a terminal or on the order of a line.
 fn is_deceptive(text: &str) -> bool {
-    text.chars().any(|c| pinstream::escape::is_deceptive(c) && !matches!(c, '\n' | '\t'))
+    text.chars().any(|c| pinstream::text::escape::is_deceptive(c) && !matches!(c, '\n' | '\t'))
 }
 
 #[test]

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pinstream::find::Kind;
-use pinstream::image::{PinnedRef, TagId};
-use pinstream::problem::SourceFile;
-use pinstream::problem::lines::Lines;
-use pinstream::target::propose::{Asked, Proposal, propose};
-use pinstream::target::sites::Looked;
-use pinstream::target::{Editing, Found, Target};
+use pinstream::formats::find::Kind;
+use pinstream::formats::propose::{Asked, Proposal, propose};
+use pinstream::formats::sites::Looked;
+use pinstream::formats::{Editing, Found, Target};
+use pinstream::model::image::{PinnedRef, TagId};
+use pinstream::text::diagnostics::SourceFile;
+use pinstream::text::diagnostics::lines::Lines;
 
 use super::targets;
 use crate::support::worked;
@@ -36,7 +36,7 @@ fn file(path: &str, top: &str, part: impl Fn(usize) -> String) -> Arc<SourceFile
 fn proposed(file: &Arc<SourceFile>) -> Vec<(usize, Proposal)> {
     let (kind, lines) = (Kind::of(file).unwrap(), Lines::of(&file.text));
     let mentions = kind.find(file).unwrap();
-    let tag = |image: &pinstream::image::ImageRef| {
+    let tag = |image: &pinstream::model::image::ImageRef| {
         let name = image.repository().path().trim_start_matches("library/");
         format!("{name}:{}", image.tag()?).parse().ok()
     };

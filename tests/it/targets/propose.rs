@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use pinstream::find::Kind;
-use pinstream::image::{ImageRef, PinnedRef, TagId};
-use pinstream::problem::SourceFile;
-use pinstream::target::Found;
-use pinstream::target::propose::{Asked, Proposal, propose};
+use pinstream::formats::Found;
+use pinstream::formats::find::Kind;
+use pinstream::formats::propose::{Asked, Proposal, propose};
+use pinstream::model::image::{ImageRef, PinnedRef, TagId};
+use pinstream::text::diagnostics::SourceFile;
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, Strategy, any, proptest};
 use proptest::sample::select;
@@ -165,7 +165,7 @@ proptest! {
             for (at, (form, style)) in parts.iter().enumerate() {
                 let image = images[at % images.len()];
                 let pin = image.pin().filter(|_| is_pinned);
-                let old: ImageRef = pinstream::image::complete(image.written()).unwrap();
+                let old: ImageRef = pinstream::model::image::complete(image.written()).unwrap();
                 let of = |reference: &ImageRef| (reference.repository().registry().to_string(), reference.repository().path().to_owned(), reference.tag().unwrap().to_string());
                 let (registry, path, tag) = of(pin.as_ref().map_or(&old, |pin| &pin.image));
                 let digest = pin.as_ref().map(|pin| pin.digest.to_string()).unwrap_or_default();
@@ -188,7 +188,7 @@ proptest! {
         let make = |is_pinned: bool| {
             let mut text = "resources: [a.yaml]\nimages:\n".to_owned();
             for (at, (image, is_flow)) in images.iter().enumerate() {
-                let old: ImageRef = pinstream::image::complete(image.written()).unwrap();
+                let old: ImageRef = pinstream::model::image::complete(image.written()).unwrap();
                 let pin = image.pin().filter(|_| is_pinned);
                 let (repository, tag) = (old.repository(), old.tag().unwrap());
                 let digest = pin.map(|pin| pin.digest.to_string()).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Images that have to be signed by somebody whom a certificate names.
 
-use pinstream::image::Digest;
+use pinstream::model::image::Digest;
 use serde_json::{Value, json};
 
 use super::{INDEX, Signatory, Signed, dashed, list, pass, payload, put, put_payloads, refused, statement};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use openssl::base64::encode_block;
 use openssl::hash::MessageDigest;
 use openssl::sign::Signer;
-use pinstream::image::Digest;
+use pinstream::model::image::Digest;
 use serde_json::json;
 use tempfile::TempDir;
 

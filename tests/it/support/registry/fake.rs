@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pinstream::image::Digest;
+use pinstream::model::image::Digest;
 
 use super::http::{Answer, Request, Server};
 use super::image::{Content, Image};

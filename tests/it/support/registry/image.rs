@@ -1,6 +1,6 @@
 //! Images whose bytes follow from a seed alone, so that a digest is known before anything is pushed.
 
-use pinstream::image::Digest;
+use pinstream::model::image::Digest;
 use serde_json::{Map, Value, json};
 
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";

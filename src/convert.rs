@@ -1,0 +1,4 @@
+//! Conversion from and to the formats of other tools.
+
+pub mod adopt;
+pub mod export;

@@ -1,0 +1,73 @@
+//! `env`: a line `NAME=repository@digest` for each tag, for `.` of a shell and for `docker compose --env-file`.
+//!
+//! A name is the tag's in upper case, with `_` for all that is neither a letter nor a digit, and one more before a digit at
+//! its beginning (POSIX.1-2024, 3.216 "Name"; Compose, "Syntax for environment files"). Where a value has a character that
+//! one of the two could act on, it stands in single quotes, within which both take everything as it is.
+
+use crate::text::diagnostics::Problem;
+
+use super::{Pinned, named, places, problem};
+
+/// The lines.
+pub(super) fn text(pins: &[Pinned<'_>]) -> Result<String, Vec<Problem>> {
+    let (mut text, mut problems) = (String::new(), Vec::new());
+    for (name, pins) in places(pins, |pinned| name(&pinned.id.to_string())) {
+        match pins.as_slice() {
+            [only] => text.push_str(&format!("{name}={}\n", value(&only.pin.exact()))),
+            several => {
+                let message = format!("{} would be one variable, `{name}`", named(several.iter().copied()));
+                let example = several.first().map(|pinned| format!(", as `pinstream export env {}`", pinned.id));
+                let help = format!("name one of them{}, or rename the others", example.unwrap_or_default());
+                problems.push(problem(message, help));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(text) } else { Err(problems) }
+}
+
+fn name(tag: &str) -> String {
+    let known = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    let begin = tag.starts_with(|c: char| c.is_ascii_digit()).then_some('_');
+    begin.into_iter().chain(tag.chars().map(known)).collect()
+}
+
+/// No reference has a single quote.
+fn value(reference: &str) -> String {
+    let is_plain = reference.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b));
+    if is_plain { reference.to_owned() } else { format!("'{reference}'") }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::convert::export::Format;
+    use crate::convert::export::tests::{check, fails};
+
+    #[test]
+    fn each_tag_is_a_variable() {
+        check(
+            Format::Env,
+            &[
+                ("7zip:1", "quay.io/a/b:1", 1),
+                ("python:3.12", "docker.io/library/python:3.12", 2),
+                ("team-a/web:main", "[::1]:5000/web:main", 3),
+            ],
+            "PYTHON_3_12=docker.io/library/python@D2\nTEAM_A_WEB_MAIN='[::1]:5000/web@D3'\n_7ZIP_1=quay.io/a/b@D1\n",
+        );
+        check(Format::Env, &[], "");
+    }
+
+    #[test]
+    fn tags_of_one_name_are_refused_wherever_they_stand() {
+        let image = "quay.io/a/b:1";
+        fails(
+            Format::Env,
+            &[("a-b:1", image, 1), ("a/b:1", image, 1), ("a:x.y", image, 1), ("a:X-y", image, 1), ("c:d", image, 1)],
+            &[
+                "`a-b:1`, `a/b:1` would be one variable, `A_B_1`; name one of them, as `pinstream export env a-b:1`, or \
+                 rename the others",
+                "`a:X-y`, `a:x.y` would be one variable, `A_X_Y`; name one of them, as `pinstream export env a:X-y`, or \
+                 rename the others",
+            ],
+        );
+    }
+}

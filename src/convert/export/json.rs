@@ -1,0 +1,12 @@
+//! `json`: all that the lock knows of each pin, as `pinstream.export/v1`; `pinstream schema export` is its schema.
+
+use crate::model::lock::Lock;
+use crate::report::v1::export::{ExportV1, ExportedV1};
+
+use super::Pinned;
+
+/// The JSON.
+pub(super) fn text(pins: &[Pinned<'_>], lock: &Lock) -> String {
+    let exported = |Pinned { id, tag, pin }: &Pinned<'_>| ExportedV1::new(id, tag, pin, lock);
+    ExportV1::new(pins.iter().map(exported).collect()).to_json()
+}

@@ -1,0 +1,86 @@
+//! `kbld`: a configuration whose `overrides` write the pins in place of images.
+//!
+//! A `Config` (`kbld.k14s.io/v1alpha1`, since kbld 0.28) stands among the files that kbld is given. An override holds for
+//! the one `image` that is written just so, tag and all; its `newImage` is taken as it is and no registry is asked, for
+//! it says `preresolved: true` (kbld documentation, "Configuration", "Overrides").
+
+use crate::model::image::image_spellings;
+use crate::text::diagnostics::Problem;
+use crate::text::yaml::write::Tree;
+
+use super::{Pinned, one, places, several};
+
+/// The configuration.
+pub(super) fn text(pins: &[Pinned<'_>]) -> Result<String, Vec<Problem>> {
+    let (mut overrides, mut problems) = (Vec::new(), Vec::new());
+    for (image, pins) in places(pins, |pinned| &pinned.pin.image) {
+        let Some(only) = one(&pins) else {
+            let why = "an override of kbld is for one image";
+            problems.push(several(&pins, &image.to_string(), why, "kbld"));
+            continue;
+        };
+        overrides.extend(image_spellings(image).into_iter().map(|name| {
+            Tree::map([
+                ("image", Tree::Text(name)),
+                ("newImage", Tree::Text(only.pin.exact())),
+                ("preresolved", Tree::Flag(true)),
+            ])
+        }));
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let config = Tree::map([
+        ("apiVersion", Tree::text("kbld.k14s.io/v1alpha1")),
+        ("kind", Tree::text("Config")),
+        ("overrides", Tree::List(overrides)),
+    ]);
+    Ok(config.document())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::convert::export::Format;
+    use crate::convert::export::tests::{fails, yaml};
+    use crate::model::lock::sample::digest;
+
+    #[test]
+    fn each_spelling_of_an_image_is_an_override() {
+        let images = [("python:3.12", "docker.io/library/python:3.12", 1), ("web:main", "ghcr.io/acme/web:latest", 2)];
+        let entry = |image: &str, repository: &str, number: u8| {
+            let new = format!("{repository}@{}", digest(number));
+            serde_json::json!({ "image": image, "newImage": new, "preresolved": true })
+        };
+        assert_eq!(
+            yaml(Format::Kbld, &images),
+            serde_json::json!({
+                "apiVersion": "kbld.k14s.io/v1alpha1",
+                "kind": "Config",
+                "overrides": [
+                    entry("docker.io/library/python:3.12", "docker.io/library/python", 1),
+                    entry("docker.io/python:3.12", "docker.io/library/python", 1),
+                    entry("index.docker.io/library/python:3.12", "docker.io/library/python", 1),
+                    entry("index.docker.io/python:3.12", "docker.io/library/python", 1),
+                    entry("registry-1.docker.io/library/python:3.12", "docker.io/library/python", 1),
+                    entry("registry-1.docker.io/python:3.12", "docker.io/library/python", 1),
+                    entry("library/python:3.12", "docker.io/library/python", 1),
+                    entry("python:3.12", "docker.io/library/python", 1),
+                    entry("ghcr.io/acme/web:latest", "ghcr.io/acme/web", 2),
+                    entry("ghcr.io/acme/web", "ghcr.io/acme/web", 2),
+                ],
+            })
+        );
+    }
+
+    #[test]
+    fn two_digests_of_an_image_are_refused_and_two_images_of_a_repository_are_not() {
+        fails(
+            Format::Kbld,
+            &[("web:1", "quay.io/acme/web:1", 1), ("web:arm", "quay.io/acme/web:1", 2)],
+            &["`web:1`, `web:arm` stand at different digests of `quay.io/acme/web:1`; an override of kbld is for one \
+               image: name one of them, as `pinstream export kbld web:1`"],
+        );
+        let config = yaml(Format::Kbld, &[("web:1", "quay.io/acme/web:1", 1), ("web:2", "quay.io/acme/web:2", 2)]);
+        assert_eq!(config["overrides"].as_array().map(Vec::len), Some(2));
+    }
+}

@@ -1,0 +1,90 @@
+//! `kustomize`: a component whose `images` write the pins into whatever it is added to.
+//!
+//! A `Component` (`kustomize.config.k8s.io/v1alpha1`) stands in the `components` of any kustomization and acts on all that
+//! it has gathered. An entry of `images` has `name`, which is compared with the image as it is written but for its tag and
+//! digest, so that one entry holds for all tags of a repository; `newName`, which is written here only where `name` is a
+//! shorter spelling; and `digest`, which takes the place of the tag (Kustomize reference, "images"; `IsImageMatched` of
+//! `api/image`).
+
+use crate::model::image::repository_spellings;
+use crate::text::diagnostics::Problem;
+use crate::text::yaml::write::Tree;
+
+use super::{Pinned, one, places, several};
+
+/// The component.
+pub(super) fn text(pins: &[Pinned<'_>]) -> Result<String, Vec<Problem>> {
+    let (mut images, mut problems) = (Vec::new(), Vec::new());
+    for (repository, pins) in places(pins, |pinned| pinned.pin.image.repository()) {
+        let Some(only) = one(&pins) else {
+            let why = "an image of a kustomization is all tags of its repository";
+            problems.push(several(&pins, &repository.to_string(), why, "kustomize"));
+            continue;
+        };
+        let full = repository.to_string();
+        for name in repository_spellings(repository) {
+            let new_name = (name != full).then(|| ("newName".to_owned(), Tree::text(&full)));
+            let mut entry = vec![("name".to_owned(), Tree::Text(name))];
+            entry.extend(new_name);
+            entry.push(("digest".to_owned(), Tree::text(&only.pin.digest)));
+            images.push(Tree::Map(entry));
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let component = Tree::map([
+        ("apiVersion", Tree::text("kustomize.config.k8s.io/v1alpha1")),
+        ("kind", Tree::text("Component")),
+        ("images", Tree::List(images)),
+    ]);
+    Ok(component.document())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::convert::export::Format;
+    use crate::convert::export::tests::{fails, yaml};
+    use crate::model::lock::sample::digest;
+
+    #[test]
+    fn each_spelling_of_a_repository_is_an_entry() {
+        let images = [("python:3.12", "docker.io/library/python:3.12", 1), ("web:main", "ghcr.io/acme/web:main", 2)];
+        let [one, two] = [1, 2].map(|number| digest(number).to_string());
+        let python =
+            |name: &str| serde_json::json!({ "name": name, "newName": "docker.io/library/python", "digest": one });
+        assert_eq!(
+            yaml(Format::Kustomize, &images),
+            serde_json::json!({
+                "apiVersion": "kustomize.config.k8s.io/v1alpha1",
+                "kind": "Component",
+                "images": [
+                    { "name": "docker.io/library/python", "digest": one },
+                    python("docker.io/python"),
+                    python("index.docker.io/library/python"),
+                    python("index.docker.io/python"),
+                    python("registry-1.docker.io/library/python"),
+                    python("registry-1.docker.io/python"),
+                    python("library/python"),
+                    python("python"),
+                    { "name": "ghcr.io/acme/web", "digest": two },
+                ],
+            })
+        );
+    }
+
+    #[test]
+    fn two_digests_of_a_repository_are_refused_and_one_of_two_tags_is_not() {
+        let image = "quay.io/acme/web:1";
+        fails(
+            Format::Kustomize,
+            &[("web:1", image, 1), ("web:2", "quay.io/acme/web:2", 2), ("x:y", "quay.io/acme/x:y", 2)],
+            &[
+                "`web:1`, `web:2` stand at different digests of `quay.io/acme/web`; an image of a kustomization is all tags \
+               of its repository: name one of them, as `pinstream export kustomize web:1`",
+            ],
+        );
+        let images = yaml(Format::Kustomize, &[("web:1", image, 1), ("web:2", "quay.io/acme/web:2", 1)]);
+        assert_eq!(images["images"].as_array().map(Vec::len), Some(1));
+    }
+}

@@ -1,0 +1,81 @@
+//! The locks of other repositories, read at the tips of their branches. Nothing there is ever written.
+//!
+//! Which repositories these are was written by whoever may change the root. So a token of the environment, which is for
+//! the remote of the root, goes to no other server, and a folder of this machine is read only where the root is one.
+
+use std::sync::PoisonError;
+
+use crate::git::{self, GitError, Origin, Remote, RemoteSetup, TipLock, checkout, credential};
+use crate::model::settings::policy::Policy;
+use crate::model::settings::remote::RemoteSettings;
+use crate::registry::{FailureKind, ImportError};
+
+use super::real::Place;
+use crate::system::environment;
+
+/// Reads the lock of `remote` on a thread that may block.
+pub(super) async fn lock(
+    place: &Place,
+    policy: Option<&Policy>,
+    remote: &RemoteSettings,
+) -> Result<TipLock, ImportError> {
+    if let Some(problem) = policy.and_then(|policy| policy.forbids_remote(&git::shown(&remote.url))) {
+        let error = ImportError::new(FailureKind::Refused, problem.message);
+        return Err(problem.help.into_iter().fold(error, ImportError::help));
+    }
+    let origin = git::origin(&remote.url).map_err(failure)?;
+    let own = own_origin(place);
+    if origin == Origin::Folder && matches!(own, Some(Origin::Server(_))) {
+        let message = format!("`{}` is a folder of this machine, and the remote of this root is a server", remote.url);
+        return Err(ImportError::new(FailureKind::Refused, message).help("name the address that others reach it at"));
+    }
+    let sources = credential::Sources::from_environment();
+    let credentials = if own.as_ref() == Some(&origin) { sources } else { sources.without_token() };
+    let setup = RemoteSetup {
+        url: remote.url.clone(),
+        root: remote.root.clone(),
+        cache: environment::cache_folder(),
+        state: environment::state_folder(),
+        checkout: None,
+        credentials,
+        timeout: git::SILENCE,
+    };
+    let branch = remote.branch.clone();
+    let work = move || Remote::open(setup)?.lock_at_tip(branch.as_deref());
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(GitError::Local(error.to_string()))).map_err(failure)
+}
+
+/// Where the remote of the root is: that of the checkout, where files of this machine are worked on.
+fn own_origin(place: &Place) -> Option<Origin> {
+    let url = match place {
+        Place::Remote { remote, .. } => remote.lock().unwrap_or_else(PoisonError::into_inner).url().to_owned(),
+        Place::Folder(folder) => checkout::discover(&folder.0).ok()??.url?,
+    };
+    git::origin(&url).ok()
+}
+
+fn failure(error: GitError) -> ImportError {
+    let kind = match &error {
+        GitError::Unauthorized { .. } => FailureKind::Unauthorized,
+        GitError::Untrusted { .. } => FailureKind::Tls,
+        GitError::NoBranch { .. } | GitError::Branch { .. } => FailureKind::NotFound,
+        GitError::Remote { .. } | GitError::Owner { .. } => FailureKind::Unsupported,
+        GitError::Tree { .. } | GitError::Unfit(_) | GitError::State(_) | GitError::Signing { .. } => {
+            FailureKind::Unsupported
+        }
+        GitError::Unreachable { .. } | GitError::Refused { .. } | GitError::Failed { .. } | GitError::Local(_) => {
+            FailureKind::Network
+        }
+    };
+    let help = match &error {
+        GitError::Unauthorized { .. } => Some(
+            "`PINSTREAM_GIT_TOKEN` is for the server of this root alone; a credential helper or an SSH key logs in"
+                .to_owned(),
+        ),
+        GitError::NoBranch { .. } => Some("name its branch in `[remote]`".to_owned()),
+        error => error.help(),
+    };
+    let failed = ImportError::new(kind, error.to_string());
+    help.into_iter().fold(failed, ImportError::help)
+}

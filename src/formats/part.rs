@@ -1,0 +1,101 @@
+//! Which part of a pinned reference is written.
+
+use std::str::FromStr;
+
+use crate::model::image::{NameError, PinnedRef};
+use crate::text::diagnostics::nearest;
+
+/// The part of a pinned reference that is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// `repository:tag@digest`
+    #[default]
+    Reference,
+    /// `repository@digest`
+    RepositoryAtDigest,
+    /// `repository:tag`
+    RepositoryAndTag,
+    /// `repository`
+    Repository,
+    /// `tag@digest`
+    TagAtDigest,
+    /// `tag`
+    Tag,
+    /// `digest`
+    Digest,
+}
+
+/// All parts by their names.
+const ALL: [(&str, Part); 7] = [
+    ("reference", Part::Reference),
+    ("repository@digest", Part::RepositoryAtDigest),
+    ("repository:tag", Part::RepositoryAndTag),
+    ("repository", Part::Repository),
+    ("tag@digest", Part::TagAtDigest),
+    ("tag", Part::Tag),
+    ("digest", Part::Digest),
+];
+
+impl Part {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        ALL.iter().find(|(_, part)| *part == self).map_or("reference", |(name, _)| name)
+    }
+
+    /// This part of `pin`; none where it has no tag, and one is to be written.
+    pub fn of(self, pin: &PinnedRef) -> Option<String> {
+        let (repository, digest) = (pin.image.repository(), &pin.digest);
+        let tag = || pin.image.tag();
+        Some(match self {
+            Self::Reference => pin.to_string(),
+            Self::RepositoryAtDigest => format!("{repository}@{digest}"),
+            Self::RepositoryAndTag => format!("{repository}:{}", tag()?),
+            Self::Repository => repository.to_string(),
+            Self::TagAtDigest => format!("{}@{digest}", tag()?),
+            Self::Tag => tag()?.to_string(),
+            Self::Digest => digest.to_string(),
+        })
+    }
+
+    /// Whether it begins with the repository and has what is needed to find it again in a line of text.
+    pub(super) fn is_reference(self) -> bool {
+        matches!(self, Self::Reference | Self::RepositoryAtDigest | Self::RepositoryAndTag)
+    }
+}
+
+impl FromStr for Part {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        if let Some((_, part)) = ALL.iter().find(|(name, _)| *name == text) {
+            return Ok(*part);
+        }
+        let error = NameError::new(format!("`{text}` is not a part of a reference"));
+        Err(match nearest(text, ALL.iter().map(|(name, _)| *name)) {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => {
+                let names: Vec<String> = ALL.iter().map(|(name, _)| format!("`{name}`")).collect();
+                error.help(format!("one of {}", names.join(", ")))
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_is_written_and_a_missing_tag_is_none() {
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        let pin = |image: &str| PinnedRef { image: image.parse().unwrap(), digest: digest.parse().unwrap() };
+        let parts = |image: &str| {
+            let parts = ALL.map(|(_, part)| part.of(&pin(image)).unwrap_or_else(|| "-".to_owned()));
+            parts.join(" ").replace(&digest, "D")
+        };
+        assert_eq!(parts("a.b/c:d"), "a.b/c:d@D a.b/c@D a.b/c:d a.b/c d@D d D");
+        assert_eq!(parts(&format!("a.b/c@{digest}")), "a.b/c@D a.b/c@D - a.b/c - - D");
+        assert!("refrence".parse::<Part>().unwrap_err().help.unwrap().contains("`reference`"));
+        assert!("x".parse::<Part>().unwrap_err().help.unwrap().contains("`tag@digest`"));
+    }
+}

@@ -1,0 +1,326 @@
+//! A file's text, and the targets that are proposed for the images in it.
+
+use super::*;
+use crate::formats::Editing;
+use crate::model::settings;
+use crate::text::diagnostics::lines::Lines;
+
+const DIGEST: &str = "sha256:abababababababababababababababababababababababababababababababab";
+
+/// Each official image is a tag of a stream of its name, but for those of `other`; all are pinned.
+fn pins(id: &TagId) -> Found {
+    let image = format!("docker.io/library/{id}").parse().unwrap();
+    Found::At(PinnedRef { image, digest: DIGEST.parse().unwrap() })
+}
+
+fn wanted(mention: &Mention) -> Option<TagId> {
+    let image = mention.image.as_ref().ok()?;
+    let name = image.repository().path().strip_prefix("library/").filter(|name| *name != "other")?;
+    let tag = image.tag().map_or_else(|| "latest".to_owned(), ToString::to_string);
+    format!("{name}:{tag}").parse().ok()
+}
+
+/// What is proposed for each image of a file that has `targets` already.
+fn proposed(path: &str, text: &str, targets: &[Target]) -> Vec<(usize, Proposal)> {
+    let file = Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
+    let kind = find::Kind::of(&file).unwrap();
+    let mentions = kind.find(&file).unwrap();
+    let wanted: Vec<_> = mentions.iter().map(wanted).collect();
+    let asked = Asked { file: &file, kind, mentions: &mentions, wanted: &wanted, targets, pins: &pins };
+    let lines = Lines::of(text);
+    mentions.iter().map(|mention| mention.line(&lines)).zip(propose(&asked)).collect()
+}
+
+/// What is proposed for a file: the targets are read again as they are written, do their work, and leave nothing more to
+/// propose.
+#[track_caller]
+fn check(path: &str, text: &str, expected: &[&str]) {
+    let found = proposed(path, text, &[]);
+    let shown = found.iter().map(|(line, proposal)| match proposal {
+        Proposal::None => format!("{line} -"),
+        Proposal::There => format!("{line} there"),
+        Proposal::Shared => format!("{line} shared"),
+        Proposal::New(target) => {
+            let table = target.written("; ");
+            let table = table.trim_start_matches("[[target]]; from = ").trim_end_matches("; ");
+            format!("{line} {}", table.replace(&format!("path = \"{path}\""), "PATH"))
+        }
+        Proposal::Unfit(problem) | Proposal::Unnamed(problem) => {
+            format!("{line} ! {}; {}", problem.message, problem.help.as_deref().unwrap())
+        }
+    });
+    assert_eq!(shown.collect::<Vec<_>>(), expected);
+
+    let new = found.iter().filter_map(|(_, proposal)| match proposal {
+        Proposal::New(target) => Some(target),
+        _ => None,
+    });
+    let new: Vec<&Target> = new.collect();
+    let written: String = new.iter().map(|target| target.written("\n")).collect();
+    let (settings, problems) = settings::read(written.as_bytes());
+    assert_eq!(problems, []);
+    for (read, target) in settings.targets.iter().zip(&new) {
+        assert_eq!(*read, Target { place: read.place.clone(), ..(*target).clone() });
+    }
+    let mut editing = Editing::new(&settings.targets, &pins);
+    editing.file(path, Some(text.as_bytes()), &(0..new.len()).collect::<Vec<_>>());
+    let edited = editing.finish().unwrap();
+    let text = edited.first().map_or(text, |file| &file.new);
+    for ((_, before), (_, after)) in found.iter().zip(proposed(path, text, &settings.targets)) {
+        let is_new = matches!(before, Proposal::New(_) | Proposal::Shared);
+        assert!(!is_new || after == Proposal::There, "{before:?} {after:?}");
+        assert!(!matches!(after, Proposal::New(_) | Proposal::Shared), "{before:?} {after:?}");
+    }
+}
+
+#[test]
+fn stages_and_arguments_of_a_dockerfile_are_named() {
+    check(
+        "Dockerfile",
+        "ARG TAG=3.12\nARG BASE='redis:7'\nFROM python:${TAG} AS build\nFROM other:1\nFROM --platform=$X python:3.11\nFROM \
+         $BASE\nFROM ${BASE} AS again\nFROM python:3.12 AS run\nFROM build\n",
+        &[
+            "3 \"python:3.12\"; write = \"tag@digest\"; dockerfile = { PATH, arg = \"TAG\" }",
+            "4 -",
+            "5 \"python:3.11\"; dockerfile = { PATH, stage = \"2\" }",
+            "6 \"redis:7\"; dockerfile = { PATH, arg = \"BASE\" }",
+            "7 shared",
+            "8 \"python:3.12\"; dockerfile = { PATH, stage = \"run\" }",
+        ],
+    );
+}
+
+#[test]
+fn what_is_copied_from_an_image_takes_a_target_for_all_of_its_repository() {
+    check(
+        "Dockerfile",
+        "FROM python:3 AS a\nFROM redis:7\nCOPY --from=python:3 /a /a\nCOPY --from=other /a /a\n",
+        &[
+            "1 shared",
+            "2 \"redis:7\"; dockerfile = { PATH, stage = \"1\" }",
+            "3 \"python:3\"; dockerfile = { PATH }",
+            "4 -",
+        ],
+    );
+    check(
+        "Dockerfile",
+        "FROM python:3 AS a\nCOPY --from=python:2 /a /a\n",
+        &[
+            "1 \"python:3\"; dockerfile = { PATH, stage = \"a\" }",
+            "2 ! `Dockerfile` names `docker.io/library/python` at several tags: `python:3` in line 1, `python:2` in line 2; \
+             name one with `stage = \"…\"`",
+        ],
+    );
+}
+
+#[test]
+fn an_image_that_is_put_together_otherwise_is_left() {
+    const COMPOSED: &str = "the image is put together of more than one target can write; write it out in one place";
+    check(
+        "Dockerfile",
+        "ARG V=3\nARG A=python:${V}\nARG W=7\nFROM $A\nFROM python:${V}-slim\nFROM python:${X:-1}\nFROM redis:$W\nARG W\n\
+         FROM redis:7 AS x\n",
+        &[
+            &format!("4 ! {COMPOSED}"),
+            &format!("5 ! {COMPOSED}"),
+            &format!("6 ! {COMPOSED}"),
+            &format!("7 ! {COMPOSED}"),
+            "9 \"redis:7\"; dockerfile = { PATH, stage = \"x\" }",
+        ],
+    );
+    check(
+        "Dockerfile",
+        "ARG V=3\nFROM python:$V\nFROM other:$V\n",
+        &["2 ! a target for it would write over other places as well; give it a place of its own", "3 -"],
+    );
+    check(
+        "Dockerfile",
+        "ARG BASE=python:3\nARG SLIM=${BASE}-slim\nFROM $BASE\nFROM $SLIM\nFROM redis:7\n",
+        &[
+            "3 ! what a target writes there would not be the image that is read there; write the whole image out in one place",
+            &format!("4 ! {COMPOSED}"),
+            "5 \"redis:7\"; dockerfile = { PATH, stage = \"2\" }",
+        ],
+    );
+}
+
+#[test]
+fn containers_are_named_by_what_only_they_have() {
+    let containers = "spec:\n  containers:\n  - name: web\n    image: python:3 # x\n  - {name: side, image: 'redis:7'}\n  - \
+                      image: other\n  - image: redis:6\n";
+    check(
+        "deploy/a.yaml",
+        &format!("kind: Pod\n{containers}"),
+        &[
+            "5 \"python:3\"; yaml = { PATH, at = \"spec.containers[name=web].image\" }",
+            "6 \"redis:7\"; yaml = { PATH, at = \"spec.containers[name=side].image\" }",
+            "7 -",
+            "8 \"redis:6\"; yaml = { PATH, at = \"spec.containers[3].image\" }",
+        ],
+    );
+    let pod = |kind: &str, name: &str| {
+        format!("kind: {kind}\nmetadata: {{name: '{name}'}}\nspec: {{containers: [{{name: a, image: 'python:3'}}]}}\n")
+    };
+    check(
+        "a.yaml",
+        &[pod("Pod", "a"), pod("Job", "a"), pod("Pod", "b]"), pod("Job", "a").replace("containers", "initContainers")]
+            .join("---\n"),
+        &[
+            "3 \"python:3\"; yaml = { PATH, at = \"[kind=Pod][metadata.name=a].spec.containers[name=a].image\" }",
+            "7 \"python:3\"; yaml = { PATH, at = \"[kind=Job].spec.containers[name=a].image\" }",
+            "11 \"python:3\"; yaml = { PATH, at = \"[metadata.name=\\\"b]\\\"].spec.containers[name=a].image\" }",
+            "15 \"python:3\"; yaml = { PATH, at = \"spec.initContainers[name=a].image\" }",
+        ],
+    );
+    check(
+        "a.yaml",
+        "kind: List\nitems:\n- {kind: Pod, metadata: {name: a}, spec: {containers: [{image: 'python:3'}]}}\n- {kind: Job, \
+         metadata: {name: a}, spec: {\"a.b\": {containers: [{image: 'python:3'}]}}}\n",
+        &[
+            "3 \"python:3\"; yaml = { PATH, at = \"items[kind=Pod][metadata.name=a].spec.containers[0].image\" }",
+            "4 \"python:3\"; yaml = { PATH, at = \"items[kind=Job][metadata.name=a].spec.\\\"a.b\\\".containers[0].image\" }",
+        ],
+    );
+    check(
+        "a.json",
+        "{\"kind\": \"Pod\",\n\t\"spec\": {\"containers\": [{\"name\": \"a\", \"image\": \"python:3\"}]}}",
+        &["2 \"python:3\"; json = { PATH, at = \"spec.containers[name=a].image\" }"],
+    );
+}
+
+#[test]
+fn what_several_share_is_left() {
+    let shared = |way: &str| {
+        format!(
+            "the way `{way}` leads over an anchor, an alias or a merge of `PATH`; write the value out in full there, without \
+             `&`, `*` or `<<`: others share it"
+        )
+    };
+    check(
+        "a.yaml",
+        "kind: Pod\nspec:\n  initContainers: &c\n  - image: python:3\n  containers: *c\n",
+        &[&format!("4 ! {}", shared("spec.initContainers[0].image").replace("PATH", "a.yaml"))],
+    );
+    check(
+        "compose.yaml",
+        "x-a: &a\n  image: python:3\nservices:\n  a: {<<: *a}\n  b: {image: &i 'redis:7'}\n",
+        &[
+            &format!("2 ! {}", shared("services.a.image").replace("PATH", "compose.yaml")),
+            &format!("5 ! {}", shared("services.b.image").replace("PATH", "compose.yaml")),
+        ],
+    );
+    let twins = "kind: Pod\nspec:\n  containers:\n  - image: python:3\n";
+    check(
+        "a.yaml",
+        &format!("{twins}---\n{twins}"),
+        &[4, 9].map(|line| {
+            format!(
+                "{line} ! `spec.containers[0].image` leads to 2 places of `a.yaml`: line 4, line 9; name one of them, as \
+                 `[kind=Deployment][metadata.name=web].spec…` for one document of several, or all of them with `[*]`"
+            )
+        })
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>(),
+    );
+}
+
+#[test]
+fn services_of_compose_are_named() {
+    check(
+        "compose.yaml",
+        "services:\n  web:\n    image: \"python:3\"\n  old: {image: 'python:2'}\n  own: {build: ., image: python}\n  var:\n    \
+         image: redis:${V:-7}\n",
+        &[
+            "3 \"python:3\"; compose = { PATH, service = \"web\" }",
+            "4 \"python:2\"; compose = { PATH, service = \"old\" }",
+            "5 -",
+            "7 ! the image is put together of variables; write it out, or write a target for the file that sets them",
+        ],
+    );
+}
+
+#[test]
+fn jobs_and_services_of_a_workflow_are_named() {
+    check(
+        ".github/workflows/ci.yml",
+        "on: push\njobs:\n  a:\n    container: python:3\n    services:\n      db: {image: 'redis:7'}\n      py: {image: \
+         python:3}\n    steps:\n    - uses: docker://python:3\n  b:\n    container: {image: python:3}\n    steps:\n    - uses: \
+         docker://python:2\n",
+        &[
+            "4 \"python:3\"; workflow = { PATH, job = \"a\" }",
+            "6 \"redis:7\"; workflow = { PATH, job = \"a\", service = \"db\" }",
+            "7 shared",
+            "9 shared",
+            "11 \"python:3\"; yaml = { PATH, at = \"jobs.b.container.image\" }",
+            "13 ! `.github/workflows/ci.yml` names `docker.io/library/python` at several tags: `python:3` in line 11, \
+             `docker://python:2` in line 13; name one with `job = \"…\"`, and `service = \"…\"` for a service of it",
+        ],
+    );
+    check("action.yml", "runs:\n  image: docker://python:3\n", &["2 \"python:3\"; workflow = { PATH }"]);
+}
+
+#[test]
+fn entries_of_a_kustomization_are_named() {
+    check(
+        "base/kustomization.yaml",
+        "images:\n- name: web\n  newName: python\n  newTag: '3'\n  digest: ''\n- {name: redis, newTag: 7}\n- {name: python, \
+         digest: sha256:00}\n",
+        &[
+            "2 \"python:3\"; kustomize = { PATH, name = \"web\" }",
+            "6 ! the image `redis` has no `digest` to write over; add a line `digest: \"\"` to the entry",
+            "7 -",
+        ],
+    );
+}
+
+#[test]
+fn images_of_a_charts_values_are_named() {
+    check(
+        "chart/values.yaml",
+        "image:\n  repository: python\n  tag: \"3\"\nweb:\n  image: {registry: docker.io, repository: library/redis, tag: 7, \
+         digest: ''}\n  initImage: 'python:2'\nown: {image: {repository: other, tag: ''}}\nend:\n  image:\n    tag: 6\n    \
+         repository: redis",
+        &[
+            "2 \"python:3\"; helm = { PATH }",
+            "5 \"redis:7\"; helm = { PATH, at = \"web.image\" }",
+            "6 \"python:2\"; helm = { PATH, at = \"web.initImage\" }",
+            "7 -",
+            "10 \"redis:6\"; helm = { PATH, at = \"end.image\" }",
+        ],
+    );
+}
+
+#[test]
+fn an_image_without_a_tag_gets_none() {
+    check(
+        "compose.yaml",
+        &format!("services: {{a: {{image: 'python@{DIGEST}'}}}}\n"),
+        &["1 \"python:latest\"; write = \"repository@digest\"; compose = { PATH, service = \"a\" }"],
+    );
+}
+
+#[test]
+fn a_file_that_no_target_can_name_is_told() {
+    let form = "give the file another name, or write its image elsewhere";
+    check(
+        "a*/Dockerfile",
+        "FROM python:3\n",
+        &[&format!("1 ! `a*/Dockerfile` has `*`, which makes a pattern of the path of a target; {form}")],
+    );
+    check(
+        "ä/Dockerfile",
+        "FROM python:3\n",
+        &[&format!("1 ! `ä/Dockerfile` has `ä` (U+00E4), which the path of a target cannot have; {form}")],
+    );
+}
+
+#[test]
+fn what_a_target_writes_already_is_there() {
+    let (settings, _) = settings::read(
+        b"[[target]]\nmarker = { path = \"*.yaml\" }\n[[target]]\nfrom = \"redis:7\"\nyaml = { path = \"**\", at = \"kind\" }\n",
+    );
+    let text = "kind: Pod\nspec:\n  containers:\n  - image: python:3 # pinstream: python:3.12\n  - image: python:3\n";
+    let found: Vec<_> = proposed("a.yaml", text, &settings.targets).into_iter().map(|(_, proposal)| proposal).collect();
+    assert!(matches!(&found[..], [Proposal::There, Proposal::New(_)]), "{found:?}");
+}

@@ -1,0 +1,130 @@
+//! What is told of two images.
+
+use super::*;
+use crate::model::image::facts::{Layer, Origin};
+use crate::model::image::{Digest, ImageRef};
+use crate::model::lock::diff::{Change, Side};
+
+fn layer(letter: char) -> Layer {
+    Layer { digest: Digest::sha256(letter.to_string().as_bytes()), size: 1_000_000 }
+}
+
+fn runs() -> Runs {
+    let environment = [("PATH", "/bin"), ("PYTHON_VERSION", "3.12.4")];
+    Runs {
+        user: "app".to_owned(),
+        entrypoint: vec!["python".to_owned()],
+        environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        ports: BTreeSet::from(["80/tcp".to_owned()]),
+        ..Runs::default()
+    }
+}
+
+fn origin(revision: &str) -> Origin {
+    Origin {
+        source: Some("https://github.com/acme/web".to_owned()),
+        revision: Some(revision.to_owned()),
+        base: Base { name: Some("docker.io/library/debian:12".to_owned()), digest: Some(format!("sha256:{revision}")) },
+    }
+}
+
+fn old() -> Facts {
+    Facts {
+        manifests: BTreeSet::from([layer('m').digest]),
+        platforms: ["linux/amd64", "linux/arm64"].map(|platform| platform.parse().unwrap()).into(),
+        layers: ['x', 'y', 'z'].map(layer).into(),
+        version: Some("3.12.4".to_owned()),
+        made: Some("2026-10-01T08:12:44Z".parse().unwrap()),
+        origin: origin("0aaaaaaaaaaaaaaa"),
+        runs: Some(runs()),
+        labels: BTreeMap::from([("release".to_owned(), "1".to_owned())]),
+    }
+}
+
+fn new() -> Facts {
+    let mut runs = runs();
+    (runs.user, runs.command) = ("root".to_owned(), vec!["-V".to_owned(), "\u{1b}[2J".to_owned()]);
+    runs.environment.insert("PYTHON_VERSION".to_owned(), "3.13.0".to_owned());
+    runs.environment.remove("PATH");
+    runs.ports = BTreeSet::from(["8080/tcp".to_owned()]);
+    Facts {
+        manifests: BTreeSet::from([layer('n').digest]),
+        platforms: ["linux/amd64", "linux/s390x"].map(|platform| platform.parse().unwrap()).into(),
+        layers: ['x', 'v', 'w', 'u'].map(layer).into(),
+        version: Some("3.13.0".to_owned()),
+        made: Some("2026-10-13T09:00:00Z".parse().unwrap()),
+        origin: origin("1bbbbbbbbbbbbbbb"),
+        runs: Some(runs),
+        labels: BTreeMap::from([("release".to_owned(), "2".to_owned())]),
+    }
+}
+
+fn moved(versions: [Option<&str>; 2]) -> Move {
+    let [old, new] =
+        versions.map(|version| Side { digest: layer('d').digest, version: version.map(str::to_owned), created: None });
+    let image: ImageRef = "docker.io/library/python:3.12".parse().unwrap();
+    Move { tag: "python:3.12".parse().unwrap(), follow: None, image, was: None, change: Change::Moved { old, new } }
+}
+
+fn told(explanation: &Explanation) -> String {
+    text::lines(explanation).join("\n")
+}
+
+#[test]
+fn all_that_differs_is_told_and_the_weightiest_first() {
+    insta::assert_snapshot!(told(&Explanation::between(&old(), &new())), @r"
+    ! it runs as root, and did not before
+    ! it does not run on linux/arm64 any more
+    minor; built 2026-10-13, 12 days later; 3.0 MB → 4.0 MB; 1 of 3 layers kept, 3 new
+    https://github.com/acme/web/compare/0aaaaaaaaaaaaaaa...1bbbbbbbbbbbbbbb
+    it runs on linux/s390x, too
+    base docker.io/library/debian:12@0aaaaaaaaaaa → docker.io/library/debian:12@1bbbbbbbbbbb
+    user: app → root
+    command: -V \u{1b}[2J, new
+    port: 80/tcp, gone
+    port: 8080/tcp, new
+    variable PATH: /bin, gone
+    variable PYTHON_VERSION: 3.12.4 → 3.13.0
+    label release: 1 → 2
+    ");
+}
+
+#[test]
+fn what_is_the_same_is_not_told() {
+    let mut new = old();
+    new.manifests = BTreeSet::from([layer('n').digest]);
+    insta::assert_snapshot!(told(&Explanation::between(&old(), &new)), @r"
+    config; built 2026-10-01, at the same moment; 3.0 MB; same layers
+    ");
+    assert_eq!(Explanation::between(&old(), &new).warnings(), Vec::<String>::new());
+}
+
+#[test]
+fn an_image_that_cannot_be_read_is_told_with_what_is_known() {
+    let one = moved([Some("3.12.4"), Some("3.12.5")]);
+    let new = new();
+    let explained = Explanation::of(&one, Err("it is gone".to_owned()), Ok(&new));
+    insta::assert_snapshot!(told(&explained), @r"
+    the image that it leaves cannot be read: it is gone
+    patch; built 2026-10-13; 4.0 MB
+    ");
+    let explained = Explanation::of(&moved([None, Some("1")]), Err("a".to_owned()), Err("b\u{1b}".to_owned()));
+    assert_eq!(told(&explained), "the image that it leaves cannot be read: a");
+    assert_eq!(Explanation::of(&one, Ok(&old()), Ok(&new)), Explanation::between(&old(), &new));
+}
+
+#[test]
+fn many_differences_are_counted() {
+    let mut new = old();
+    let more = (0..40).map(|number| (format!("V{number:02}"), "x".to_owned()));
+    new.runs.as_mut().unwrap().environment.extend(more);
+    let told = text::lines(&Explanation::between(&old(), &new));
+    assert_eq!(told.last().unwrap(), "and 28 more differences");
+}
+
+#[test]
+fn an_image_whose_configuration_is_not_known_differs_in_nothing_there() {
+    let new = Facts { runs: None, labels: BTreeMap::new(), ..new() };
+    let explained = Explanation::between(&old(), &new);
+    assert_eq!((explained.differences.as_slice(), explained.to_root), (&[][..], false));
+}

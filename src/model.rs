@@ -1,0 +1,13 @@
+//! The nouns of a root, parsed once and valid from then on: images, settings, streams, the lock, the adoption policy,
+//! the state of a branch.
+//!
+//! Nothing in here performs I/O or reads a clock.
+
+pub mod image;
+pub mod shard;
+pub mod settings;
+pub mod stream;
+pub mod lock;
+pub mod state;
+pub mod adoption;
+pub mod root;

@@ -1,0 +1,93 @@
+//! Whether a tag moves to what was found: the rules of its definition over its pin, and over what is remembered of it.
+//!
+//! Pure. One judge serves a whole pass, so that what is fetched and what is pinned follow from the same verdicts.
+
+use jiff::Timestamp;
+
+use crate::model::image::class::Class;
+use crate::model::image::{Digest, Followed, TagId};
+use crate::model::lock::Pin;
+use crate::model::settings::adoption::{Adoption, Candidate, Kept, Verdict};
+use crate::model::state::Memory;
+use crate::model::stream::{Source, Tag};
+
+/// What verdicts follow from beside definitions and pins.
+#[derive(Clone, Copy, Debug)]
+pub struct Judge<'a> {
+    /// The time.
+    pub now: Timestamp,
+    /// What is remembered of tags.
+    pub memory: &'a Memory,
+}
+
+/// What was found of a tag.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight<'a> {
+    /// What would be pinned.
+    pub digest: &'a Digest,
+    /// What is served under the tag: the index, where `digest` is one platform's child of it.
+    pub served: &'a Digest,
+    /// What the move changes, where that was found out.
+    pub class: Option<Class>,
+}
+
+impl Judge<'_> {
+    /// A judge who remembers nothing and for whom no time passes: what may wait, waits. So what is said of a lock
+    /// offline is the same at any time.
+    pub const STILL: Judge<'static> = Judge { now: Timestamp::MIN, memory: &Memory::EMPTY };
+
+    /// Why `id`, defined as `tag` and pinned as `old`, does not move to `sight`; none where it does.
+    pub fn keeps(&self, id: &TagId, tag: &Tag, old: Option<&Pin>, sight: &Sight<'_>) -> Option<Kept> {
+        let default = Adoption::default();
+        let rules = match (&tag.adoption, &tag.source) {
+            (Some(rules), _) => rules,
+            // A follower without rules stands where the followed tag stands.
+            (None, Source::Follow(_)) => return None,
+            (None, _) => &default,
+        };
+        let is_rejected = [sight.digest, sight.served].into_iter().any(|digest| rules.reject.contains(digest));
+        let Some(old) = old.filter(|old| old.digest != *sight.digest) else {
+            // The first pin waits for nothing: there is no earlier one to stand on meanwhile.
+            return (old.is_none() && is_rejected).then_some(Kept::Rejected);
+        };
+        if !is_pin_of(tag, old) {
+            // Another image was asked for. That is a person's move; only a hold stands before it.
+            return rules.holds(self.now).cloned().map(Kept::Held).or(is_rejected.then_some(Kept::Rejected));
+        }
+        if is_rejected {
+            return Some(rules.holds(self.now).cloned().map_or(Kept::Rejected, Kept::Held));
+        }
+        let candidate = Candidate {
+            digest: sight.digest,
+            class: sight.class,
+            since: self.memory.since(id, sight.served),
+            taken_back: self.memory.is_taken_back(id, sight.digest),
+        };
+        match rules.judge(&old.digest, &old.previous, &candidate, self.now) {
+            Verdict::Keep(kept) => Some(kept),
+            Verdict::Adopt | Verdict::AdoptRollback => None,
+        }
+    }
+
+    /// Whether the class of a move has to be known to judge it.
+    pub fn asks_class(tag: &Tag) -> bool {
+        tag.adoption.as_ref().is_some_and(|rules| rules.asks_class())
+    }
+
+    /// Whether a move of `tag` from `old` to `digest` goes back to what was pinned before, and that is to be said.
+    pub fn warns(tag: &Tag, old: &Pin, digest: &Digest) -> bool {
+        use crate::model::settings::adoption::OnRollback;
+        let warns = tag.adoption.as_ref().is_some_and(|rules| rules.on_rollback == OnRollback::Warn);
+        warns && old.previous.contains(digest)
+    }
+}
+
+/// Whether `pin` was made for what `tag` asks for, as far as its image and what it follows say.
+pub(crate) fn is_pin_of(tag: &Tag, pin: &Pin) -> bool {
+    match &tag.source {
+        Source::Image { image, .. } => pin.follow.is_none() && pin.image == *image,
+        Source::Chosen { repository, .. } => pin.follow.is_none() && pin.image.repository() == repository,
+        Source::Follow(target) => pin.followed() == Some(target),
+        Source::Elsewhere(far) => pin.follow.as_ref().and_then(Followed::elsewhere) == Some(far),
+    }
+}

@@ -1,0 +1,175 @@
+//! How much one image differs from another, by what is known of the two.
+//!
+//! Pure: manifests and configurations are read elsewhere. Of several differences the weightiest names the class.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::NameError;
+use super::facts::Facts;
+use super::version::TagVersion;
+
+/// How far a version is from another (Semantic Versioning 2.0.0, section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Neither the first nor the second number differs.
+    Patch,
+    /// The second number differs.
+    Minor,
+    /// The first number differs.
+    Major,
+}
+
+/// What a move changes, the lightest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// What runs is the same: only attestations, signatures or annotations beside it are others.
+    Attestation,
+    /// The layers are the same, their configuration is another.
+    Config,
+    /// The layers are others.
+    Layers,
+    /// It runs on other platforms.
+    Platforms,
+    /// The image says that it is another version.
+    Version(Level),
+}
+
+impl Level {
+    /// How far `new` is from `old`; none where they are the same, or one is no version.
+    pub fn between(old: &str, new: &str) -> Option<Self> {
+        let (old, new) = (TagVersion::read(old)?.version, TagVersion::read(new)?.version);
+        match () {
+            () if old == new => None,
+            () if old.major != new.major => Some(Self::Major),
+            () if old.minor != new.minor => Some(Self::Minor),
+            () => Some(Self::Patch),
+        }
+    }
+}
+
+impl Class {
+    /// The classes that a definition can name.
+    pub const WORDS: [&str; 7] = ["attestation", "config", "layers", "platforms", "patch", "minor", "major"];
+
+    /// What a move from `old` to `new` changes.
+    pub fn between(old: &Facts, new: &Facts) -> Self {
+        let level = old.version.as_deref().zip(new.version.as_deref()).and_then(|(old, new)| Level::between(old, new));
+        match level {
+            _ if old.manifests == new.manifests => Self::Attestation,
+            Some(level) => Self::Version(level),
+            None if old.platforms != new.platforms => Self::Platforms,
+            None if !same_layers(old, new) => Self::Layers,
+            None => Self::Config,
+        }
+    }
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Attestation => "attestation",
+            Self::Config => "config",
+            Self::Layers => "layers",
+            Self::Platforms => "platforms",
+            Self::Version(level) => level.word(),
+        }
+    }
+}
+
+impl Level {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Patch => "patch",
+            Self::Minor => "minor",
+            Self::Major => "major",
+        }
+    }
+}
+
+fn same_layers(old: &Facts, new: &Facts) -> bool {
+    old.layers.iter().map(|layer| &layer.digest).eq(new.layers.iter().map(|layer| &layer.digest))
+}
+
+impl FromStr for Level {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let all = [Self::Patch, Self::Minor, Self::Major];
+        all.into_iter().find(|level| level.word() == text).ok_or_else(|| {
+            NameError::new(format!("`{text}` is not a distance between versions"))
+                .help("write `patch`, `minor` or `major`: the farthest that is allowed")
+        })
+    }
+}
+
+impl FromStr for Class {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let plain = [Self::Attestation, Self::Config, Self::Layers, Self::Platforms];
+        let known = plain.into_iter().find(|class| class.word() == text);
+        known.or_else(|| text.parse().ok().map(Self::Version)).ok_or_else(|| {
+            NameError::new(format!("`{text}` is not a class of moves"))
+                .help(format!("known are {}", Self::WORDS.map(|word| format!("`{word}`")).join(", ")))
+        })
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::image::Digest;
+    use crate::model::image::facts::Layer;
+
+    /// An image: its manifests, platforms and layers by letter, and its version.
+    fn facts(manifests: &str, platforms: &str, layers: &str, version: &str) -> Facts {
+        let digest = |letter: char| Digest::sha256(letter.to_string().as_bytes());
+        Facts {
+            manifests: manifests.chars().map(digest).collect(),
+            platforms: platforms.chars().map(|letter| format!("linux/{letter}").parse().unwrap()).collect(),
+            layers: layers.chars().map(|letter| Layer { digest: digest(letter), size: 1 }).collect(),
+            version: (!version.is_empty()).then(|| version.to_owned()),
+            ..Facts::default()
+        }
+    }
+
+    #[track_caller]
+    fn check(old: Facts, new: Facts, expected: &str) {
+        assert_eq!(Class::between(&old, &new).word(), expected);
+        assert_eq!(expected.parse::<Class>().unwrap(), Class::between(&old, &new));
+    }
+
+    #[test]
+    fn the_weightiest_difference_names_the_class() {
+        let old = || facts("mn", "ab", "xy", "1.2.3");
+        check(old(), facts("mn", "abc", "z", "2.0.0"), "attestation");
+        check(old(), facts("mo", "ab", "xy", "1.2.3"), "config");
+        check(old(), facts("mo", "ab", "xz", "1.2.3"), "layers");
+        check(old(), facts("mo", "a", "xz", "1.2.3"), "platforms");
+        check(old(), facts("mo", "a", "xz", "1.2.4"), "patch");
+        check(old(), facts("mo", "ab", "xy", "1.3.0"), "minor");
+        check(old(), facts("mo", "ab", "xy", "0.9.0"), "major");
+    }
+
+    #[test]
+    fn a_version_that_is_none_says_nothing() {
+        for version in ["", "main", "2026.10.x"] {
+            check(facts("m", "a", "x", "1.2.3"), facts("n", "a", "y", version), "layers");
+        }
+    }
+
+    #[test]
+    fn words_that_are_no_class_are_told_the_known_ones() {
+        let error = "version".parse::<Class>().unwrap_err();
+        assert_eq!(error.message, "`version` is not a class of moves");
+        assert!(error.help.unwrap().contains("`attestation`"));
+        assert!("layers".parse::<Level>().is_err());
+    }
+}

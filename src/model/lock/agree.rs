@@ -1,0 +1,271 @@
+//! Whether a lock is what its definitions ask for, as far as that can be told without asking anybody.
+
+use std::fmt;
+
+use crate::model::image::{Digest, Followed, ImageRef, Platform, Repository, TagId};
+use crate::model::stream::{Definitions, Source, Tag};
+
+use super::{Details, Lock, Pin};
+
+/// One way in which a lock is not what the definitions ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disagreement {
+    /// The tag.
+    pub tag: TagId,
+    /// What is wrong with it.
+    pub what: What,
+}
+
+/// What is wrong with a tag's pin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// It has none.
+    Missing,
+    /// No definition asks for it.
+    Undefined,
+    /// It was found at another image.
+    Image {
+        /// The image in the lock.
+        pinned: ImageRef,
+        /// The image of the definition.
+        defined: ImageRef,
+    },
+    /// It was found in another repository.
+    Repository {
+        /// The image in the lock.
+        pinned: ImageRef,
+        /// The repository of the definition.
+        defined: Repository,
+    },
+    /// It was found at a tag that the definition's rule does not admit.
+    Choice {
+        /// The image in the lock.
+        pinned: ImageRef,
+    },
+    /// The digest is not the one that the definition is fixed to.
+    Fixed {
+        /// The digest in the lock.
+        pinned: Digest,
+        /// The digest of the definition.
+        defined: Digest,
+    },
+    /// It does not stand where the tag it follows stands.
+    Follow {
+        /// The tag it follows.
+        target: Followed,
+    },
+    /// It says that it follows a tag, and the definition does not.
+    NotFollowed,
+    /// It says something of its image itself, which a follower leaves to the tag that it follows.
+    OwnDetails {
+        /// The tag it follows.
+        target: TagId,
+    },
+    /// It stands for one platform, and the definition names none.
+    Reduced,
+    /// It does not stand for the one platform that the definition names.
+    NotReduced {
+        /// The platform.
+        platform: Platform,
+    },
+    /// It lacks a platform that the definition asks for.
+    Platform {
+        /// The platform.
+        missing: Platform,
+    },
+}
+
+/// Compares `lock` with `definitions`; nothing where they agree.
+pub fn agree(definitions: &Definitions, lock: &Lock) -> Vec<Disagreement> {
+    let mut found = Vec::new();
+    for (id, tag) in &definitions.tags {
+        let what = match lock.pins.get(id) {
+            None => Some(What::Missing),
+            Some(pin) => disagreement(tag, pin, lock),
+        };
+        found.extend(what.map(|what| Disagreement { tag: id.clone(), what }));
+    }
+    for id in lock.pins.keys().filter(|id| !definitions.tags.contains_key(*id)) {
+        found.push(Disagreement { tag: id.clone(), what: What::Undefined });
+    }
+    found.sort_by(|a, b| a.tag.cmp(&b.tag));
+    found
+}
+
+fn disagreement(tag: &Tag, pin: &Pin, lock: &Lock) -> Option<What> {
+    match &tag.source {
+        Source::Follow(target) => {
+            let follows = pin.followed() == Some(target);
+            // One with rules of its own may stand where the followed tag stood before.
+            let same =
+                |followed: &Pin| tag.adoption.is_some() || followed.digest == pin.digest && followed.image == pin.image;
+            let stands = follows && lock.pins.get(target).is_none_or(same);
+            let has_own = pin.index.is_some() || pin.details != Details::default();
+            match (stands, has_own) {
+                (false, _) => Some(What::Follow { target: target.clone().into() }),
+                (true, true) => Some(What::OwnDetails { target: target.clone() }),
+                (true, false) => None,
+            }
+        }
+        // What it stands at in the other repository is not known here.
+        Source::Elsewhere(far) => match &pin.follow {
+            Some(Followed::Elsewhere(pinned)) if **pinned == *far => None,
+            _ => Some(What::Follow { target: far.clone().into() }),
+        },
+        Source::Image { .. } | Source::Chosen { .. } if pin.follow.is_some() => Some(What::NotFollowed),
+        Source::Chosen { repository, .. } if pin.image.repository() != repository => {
+            Some(What::Repository { pinned: pin.image.clone(), defined: repository.clone() })
+        }
+        Source::Chosen { select, .. } if pin.image.tag().is_none_or(|tag| !select.admits(tag)) => {
+            Some(What::Choice { pinned: pin.image.clone() })
+        }
+        Source::Chosen { platform, .. } => unsuited(tag, pin, platform.as_ref()),
+        Source::Image { image, .. } if *image != pin.image => {
+            Some(What::Image { pinned: pin.image.clone(), defined: image.clone() })
+        }
+        Source::Image { image, platform } => {
+            // A digest fixed to an index may stand for one platform's child; then the index is what is fixed.
+            let at = pin.index.as_ref().unwrap_or(&pin.digest);
+            if let Some(defined) = image.digest().filter(|digest| *digest != at) {
+                return Some(What::Fixed { pinned: at.clone(), defined: defined.clone() });
+            }
+            unsuited(tag, pin, platform.as_ref())
+        }
+    }
+}
+
+/// How a pin does not stand for the platforms of its definition.
+fn unsuited(tag: &Tag, pin: &Pin, platform: Option<&Platform>) -> Option<What> {
+    if pin.suits(platform, &tag.platforms) {
+        return None;
+    }
+    let has = &pin.details.platforms;
+    let missing = tag.platforms.iter().find(|platform| !has.contains(platform));
+    Some(match (platform, missing) {
+        (Some(platform), _) => What::NotReduced { platform: platform.clone() },
+        (None, Some(missing)) => What::Platform { missing: missing.clone() },
+        (None, None) => What::Reduced,
+    })
+}
+
+impl fmt::Display for Disagreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tag = &self.tag;
+        match &self.what {
+            What::Missing => write!(f, "`{tag}` is not pinned"),
+            What::Undefined => write!(f, "`{tag}` is pinned, and no definition asks for it"),
+            What::Image { pinned, defined } => {
+                write!(f, "`{tag}` is pinned for `{pinned}`, and its definition says `{defined}`")
+            }
+            What::Repository { pinned, defined } => {
+                write!(f, "`{tag}` is pinned for `{pinned}`, and its definition chooses from `{defined}`")
+            }
+            What::Choice { pinned } => {
+                write!(f, "`{tag}` is pinned for `{pinned}`, which its definition does not admit")
+            }
+            What::Fixed { pinned, defined } => {
+                write!(f, "`{tag}` is pinned to `{pinned}`, and its definition says `{defined}`")
+            }
+            What::Follow { target: Followed::Elsewhere(far) } => {
+                write!(f, "`{tag}` is not pinned as a follower of `{far}`, as its definition says")
+            }
+            What::Follow { target } => write!(f, "`{tag}` does not stand where `{target}`, which it follows, stands"),
+            What::NotFollowed => write!(f, "`{tag}` is pinned as if it followed another tag"),
+            What::OwnDetails { target } => {
+                write!(f, "`{tag}` says of its image what only `{target}`, which it follows, may say")
+            }
+            What::Reduced => write!(f, "`{tag}` is pinned for one platform, and its definition names none"),
+            What::NotReduced { platform } => {
+                write!(f, "`{tag}` is not pinned for `{platform}` alone, as its definition says")
+            }
+            What::Platform { missing } => write!(f, "`{tag}` is pinned to an image without `{missing}`"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git::Files;
+    use crate::model::lock::sample;
+    use crate::model::root::Root;
+
+    /// What is said of the sample lock's pins under other definitions of the stream `python`.
+    #[track_caller]
+    fn check(tags: &str, expected: &[&str]) {
+        let stream = format!("[tags]\n{tags}");
+        let files: Files = [("pinstream.toml", ""), ("streams/python.toml", &stream)]
+            .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+            .into();
+        let definitions = Root::read(&files).unwrap().definitions;
+        let found: Vec<String> = agree(&definitions, &lock()).iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected);
+    }
+
+    /// The sample lock, in which `python:arm` is what an import of one platform leaves there.
+    fn lock() -> Lock {
+        let mut lock = sample::python();
+        let arm = lock.pins.get_mut(&"python:arm".parse().unwrap()).unwrap();
+        arm.details.platforms = vec!["linux/arm64".parse().unwrap()];
+        lock
+    }
+
+    const IMAGE: &str = "docker.io/library/python:3.12";
+
+    #[test]
+    fn what_the_definitions_ask_for_agrees() {
+        let arm = format!("arm = {{ image = \"{IMAGE}\", platform = \"linux/arm64\" }}");
+        check(&format!("\"3.12\" = \"{IMAGE}\"\n{arm}\nlatest = {{ follow = \"3.12\" }}"), &[]);
+    }
+
+    #[test]
+    fn a_platform_that_came_or_went_is_said() {
+        check(
+            &format!(
+                "\"3.12\" = {{ image = \"{IMAGE}\", platform = \"linux/amd64\" }}\narm = \"{IMAGE}\"\n\
+                 latest = {{ follow = \"3.12\" }}"
+            ),
+            &[
+                "`python:3.12` is not pinned for `linux/amd64` alone, as its definition says",
+                "`python:arm` is pinned for one platform, and its definition names none",
+            ],
+        );
+        check(
+            &format!(
+                "\"3.12\" = \"{IMAGE}\"\narm = {{ image = \"{IMAGE}\", platform = \"linux/amd64\" }}\n\
+                 latest = {{ follow = \"3.12\" }}"
+            ),
+            &["`python:arm` is not pinned for `linux/amd64` alone, as its definition says"],
+        );
+    }
+
+    #[test]
+    fn every_disagreement_is_said_at_once() {
+        let tags = format!(
+            "\"3.12\" = {{ image = \"{IMAGE}\", platforms = [\"linux/s390x\"] }}\narm = \"{IMAGE}-slim\"\nnew = \"{IMAGE}\""
+        );
+        check(
+            &tags,
+            &[
+                "`python:3.12` is pinned to an image without `linux/s390x`",
+                "`python:arm` is pinned for `docker.io/library/python:3.12`, and its definition says `docker.io/library/python:3.12-slim`",
+                "`python:latest` is pinned, and no definition asks for it",
+                "`python:new` is not pinned",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_follower_has_to_stand_where_it_follows() {
+        let tags = format!(
+            "\"3.12\" = {{ follow = \"arm\" }}\narm = {{ image = \"{IMAGE}\", platform = \"linux/arm64\" }}\nlatest = \"{IMAGE}\""
+        );
+        check(
+            &tags,
+            &[
+                "`python:3.12` does not stand where `python:arm`, which it follows, stands",
+                "`python:latest` is pinned as if it followed another tag",
+            ],
+        );
+    }
+}

@@ -1,0 +1,200 @@
+//! A lock in conflict as text: markers around the pins that nobody can decide, and the sides of a text with markers.
+//!
+//! The markers are those of git-merge(1), with or without the base that `merge.conflictStyle = diff3` adds.
+
+use super::encode::{block, head};
+use super::merge::Merged;
+use super::{FILE_NAME, Lock};
+
+/// The texts that a text with markers was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sides {
+    /// What both started from, where every conflict says it.
+    pub base: Option<String>,
+    /// The side that was there.
+    pub ours: String,
+    /// The side that came in.
+    pub theirs: String,
+}
+
+/// The lock of `merged`, with markers around each pin that `ours` and `theirs` moved differently.
+pub fn text(merged: &Merged, ours: &Lock, theirs: &Lock) -> String {
+    let mut out = head();
+    let mut ids: Vec<_> = merged.lock.pins.keys().chain(&merged.conflicts).collect();
+    ids.sort();
+    ids.dedup();
+    for id in ids {
+        let of = |lock: &Lock| lock.pins.get(id).map(|pin| block(id, pin)).unwrap_or_default();
+        if merged.conflicts.binary_search(id).is_ok() {
+            out.push_str(&marked(&of(ours), &of(theirs)));
+        } else {
+            out.push_str(&of(&merged.lock));
+        }
+    }
+    out
+}
+
+/// Two whole texts as one conflict, where one of them is no lock.
+pub fn marked(ours: &str, theirs: &str) -> String {
+    let line = |text: &str| if text.is_empty() || text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") };
+    format!("<<<<<<< ours\n{}=======\n{}>>>>>>> theirs\n", line(ours), line(theirs))
+}
+
+/// Where a line stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum In {
+    Both,
+    Ours,
+    Base,
+    Theirs,
+}
+
+/// The sides of `text`; none where it has no conflict, or markers that do not go together.
+pub fn sides(text: &str) -> Option<Sides> {
+    let (mut base, mut ours, mut theirs) = (String::new(), String::new(), String::new());
+    let mut place = In::Both;
+    let (mut conflicts, mut bases) = (0, 0);
+    for line in text.split_inclusive('\n') {
+        place = match (marker(line), place) {
+            (Some('<'), In::Both) => In::Ours,
+            (Some('|'), In::Ours) => {
+                bases += 1;
+                In::Base
+            }
+            (Some('='), In::Ours | In::Base) => In::Theirs,
+            (Some('>'), In::Theirs) => {
+                conflicts += 1;
+                In::Both
+            }
+            (Some('<' | '|' | '>'), _) => return None,
+            _ => {
+                let into: &mut [&mut String] = match place {
+                    In::Both => &mut [&mut base, &mut ours, &mut theirs],
+                    In::Ours => &mut [&mut ours],
+                    In::Base => &mut [&mut base],
+                    In::Theirs => &mut [&mut theirs],
+                };
+                into.iter_mut().for_each(|side| side.push_str(line));
+                place
+            }
+        };
+    }
+    let base = (bases == conflicts).then_some(base);
+    (conflicts > 0 && place == In::Both).then_some(Sides { base, ours, theirs })
+}
+
+/// The character of a marker, where a line is one.
+fn marker(line: &str) -> Option<char> {
+    let line = line.trim_end();
+    let first = line.chars().next().filter(|c| "<|=>".contains(*c))?;
+    let run = line.chars().take_while(|c| *c == first).count();
+    let rest = &line[run..];
+    let fits = if first == '=' { rest.is_empty() } else { rest.is_empty() || rest.starts_with(' ') };
+    (run == 7 && fits).then_some(first)
+}
+
+/// The name of the file that a conflict is in, as Git's attributes name it.
+pub fn attribute() -> String {
+    format!("{FILE_NAME} merge=pinstream")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::lock::encode::encode;
+    use crate::model::lock::join::join;
+    use crate::model::lock::sample;
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<[&str; 3]>) {
+        let found = sides(text);
+        let found = found.as_ref().map(|one| [one.ours.as_str(), one.base.as_deref().unwrap_or("-"), &one.theirs]);
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_text_with_markers_has_two_sides_or_three() {
+        check("a\n<<<<<<< HEAD\nb\n=======\nc\n>>>>>>> x\nd\n", Some(["a\nb\nd\n", "-", "a\nc\nd\n"]));
+        check("<<<<<<<\nb\n||||||| base\nz\n=======\n>>>>>>>\n", Some(["b\n", "z\n", ""]));
+        check("<<<<<<< a\r\nb\r\n=======\r\nc\r\n>>>>>>> b\r\n", Some(["b\r\n", "-", "c\r\n"]));
+        let mixed = "<<<<<<<\nb\n|||||||\nz\n=======\nc\n>>>>>>>\n<<<<<<<\nb\n=======\nc\n>>>>>>>\n";
+        check(mixed, Some(["b\nb\n", "-", "c\nc\n"]));
+    }
+
+    #[test]
+    fn markers_that_do_not_go_together_have_no_sides() {
+        for text in ["", "a\n", "<<<<<<<\n", "=======\n", ">>>>>>>\n", "<<<<<<<\n<<<<<<<\n=======\n>>>>>>>\n"] {
+            check(text, None);
+        }
+        check("<<<<<<<\n>>>>>>>\n", None);
+        check("<<<<<<<\n=======\n", None);
+        check("<<<<<<<< longer\n", None);
+    }
+
+    #[test]
+    fn markers_stand_around_the_pin_in_conflict_alone() {
+        let base = sample::python();
+        let moved = |number: u8, tag: &str| {
+            let mut lock = base.clone();
+            lock.pins.get_mut(&tag.parse().unwrap()).unwrap().digest = sample::digest(number);
+            lock
+        };
+        let (ours, mut theirs) = (moved(7, "python:3.12"), moved(8, "python:3.12"));
+        theirs.pins.get_mut(&"python:arm".parse().unwrap()).unwrap().digest = sample::digest(9);
+        let merged = join(&base, &ours, &theirs);
+        let text = text(&merged, &ours, &theirs);
+        insta::assert_snapshot!(text, @r###"
+        # Pinned by pinstream. Review it; don't edit it. Conflict? Run: pinstream update
+        version = 1
+        <<<<<<< ours
+
+        [[pin]]
+        stream = "python"
+        tag = "3.12"
+        image = "docker.io/library/python:3.12"
+        digest = "sha256:0707070707070707070707070707070707070707070707070707070707070707"
+        version = "3.12.4"
+        revision = "0f1c2d"
+        created = "2026-10-01T08:12:44Z"
+        platforms = ["linux/amd64", "linux/arm64"]
+        previous = ["sha256:0202020202020202020202020202020202020202020202020202020202020202", "sha256:0101010101010101010101010101010101010101010101010101010101010101"]
+        =======
+
+        [[pin]]
+        stream = "python"
+        tag = "3.12"
+        image = "docker.io/library/python:3.12"
+        digest = "sha256:0808080808080808080808080808080808080808080808080808080808080808"
+        version = "3.12.4"
+        revision = "0f1c2d"
+        created = "2026-10-01T08:12:44Z"
+        platforms = ["linux/amd64", "linux/arm64"]
+        previous = ["sha256:0202020202020202020202020202020202020202020202020202020202020202", "sha256:0101010101010101010101010101010101010101010101010101010101010101"]
+        >>>>>>> theirs
+
+        [[pin]]
+        stream = "python"
+        tag = "arm"
+        image = "docker.io/library/python:3.12"
+        digest = "sha256:0909090909090909090909090909090909090909090909090909090909090909"
+        index = "sha256:0303030303030303030303030303030303030303030303030303030303030303"
+
+        [[pin]]
+        stream = "python"
+        tag = "latest"
+        follow = "python:3.12"
+        image = "docker.io/library/python:3.12"
+        digest = "sha256:0303030303030303030303030303030303030303030303030303030303030303"
+        "###);
+        let both = sides(&text).unwrap();
+        assert_eq!(both.base, None);
+        assert!(both.ours.contains(sample::digest(7).as_str()) && !both.ours.contains(sample::digest(8).as_str()));
+        assert!(both.theirs.contains(sample::digest(8).as_str()) && !both.theirs.contains(sample::digest(7).as_str()));
+    }
+
+    #[test]
+    fn without_a_conflict_the_text_is_the_lock() {
+        let lock = sample::python();
+        assert_eq!(text(&join(&lock, &lock, &lock), &lock, &lock), encode(&lock));
+    }
+}

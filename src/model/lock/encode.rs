@@ -1,0 +1,216 @@
+//! A lock as text: one form only, so that the same pins are the same bytes and one move touches one block.
+//!
+//! Never written: times, hosts, runs, or anything else that the pins do not say.
+
+use std::fmt::{Display, Write as _};
+
+use super::{HEADER, Lock, Pin, SIZE_MAX, VERSION};
+use crate::model::image::TagId;
+use crate::text::diagnostics::{Problem, Problems};
+use crate::text::escape::is_deceptive;
+
+/// The one text of `lock`, as `pinstream.lock` holds it.
+pub fn encode(lock: &Lock) -> String {
+    let mut out = Writer(String::with_capacity(128 + lock.pins.len() * 448));
+    out.0.push_str(&head());
+    for (id, pin) in &lock.pins {
+        out.pin(id, pin);
+    }
+    out.0
+}
+
+/// Whether a text of so many bytes can be read again.
+///
+/// # Errors
+/// Says how large a lock may be.
+pub fn fits(bytes: usize) -> Result<(), Problems> {
+    if bytes <= SIZE_MAX {
+        return Ok(());
+    }
+    let message = format!("the lock would have {bytes} bytes, and at most {} MiB are read", SIZE_MAX >> 20);
+    let help = "split the root into several, each with its own `pinstream.toml`";
+    Err(Problems(vec![Problem::whole(None, message).help(help)]))
+}
+
+/// What every lock begins with.
+pub(super) fn head() -> String {
+    format!("{HEADER}\nversion = {VERSION}\n")
+}
+
+/// One entry, with the empty line before it.
+pub(super) fn block(id: &TagId, pin: &Pin) -> String {
+    let mut out = Writer(String::new());
+    out.pin(id, pin);
+    out.0
+}
+
+struct Writer(String);
+
+impl Writer {
+    /// In the order of [`super::KEYS`].
+    fn pin(&mut self, id: &TagId, pin: &Pin) {
+        self.0.push_str("\n[[pin]]\n");
+        self.name("stream", Some(&id.stream));
+        self.name("tag", Some(&id.tag));
+        self.name("follow", pin.follow.as_ref());
+        self.name("image", Some(&pin.image));
+        self.name("digest", Some(&pin.digest));
+        self.name("index", pin.index.as_ref());
+        self.text("version", pin.details.version.as_deref());
+        self.text("revision", pin.details.revision.as_deref());
+        self.text("created", pin.details.created.as_deref());
+        self.names("platforms", &pin.details.platforms);
+        self.names("previous", &pin.previous);
+    }
+
+    /// A value whose grammar has nothing that needs escaping.
+    fn name(&mut self, key: &str, value: Option<&impl Display>) {
+        if let Some(value) = value {
+            self.line(format_args!("{key} = \"{value}\""));
+        }
+    }
+
+    fn names(&mut self, key: &str, values: &[impl Display]) {
+        for (at, value) in values.iter().enumerate() {
+            let before = if at == 0 { format_args!("{key} = [") } else { format_args!(", ") };
+            self.put(format_args!("{before}\"{value}\""));
+        }
+        if !values.is_empty() {
+            self.0.push_str("]\n");
+        }
+    }
+
+    /// A TOML basic string (TOML 1.0, "String"). What could deceive a reviewer is escaped as well.
+    fn text(&mut self, key: &str, value: Option<&str>) {
+        let Some(value) = value else { return };
+        self.put(format_args!("{key} = \""));
+        for c in value.chars() {
+            match c {
+                '"' => self.0.push_str("\\\""),
+                '\\' => self.0.push_str("\\\\"),
+                c if !is_deceptive(c) => self.0.push(c),
+                c if c <= '\u{ffff}' => self.put(format_args!("\\u{:04X}", u32::from(c))),
+                c => self.put(format_args!("\\U{:08X}", u32::from(c))),
+            }
+        }
+        self.0.push_str("\"\n");
+    }
+
+    fn line(&mut self, text: std::fmt::Arguments<'_>) {
+        self.put(text);
+        self.0.push('\n');
+    }
+
+    fn put(&mut self, text: std::fmt::Arguments<'_>) {
+        // Writing to a `String` does not fail.
+        let _ = self.0.write_fmt(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use similar::{ChangeTag, TextDiff};
+
+    use super::*;
+    use crate::model::lock::{Details, PREVIOUS_MAX, sample};
+    use crate::model::stream::validate::TAGS_MAX;
+
+    #[test]
+    fn a_lock_is_written_in_one_form() {
+        insta::assert_snapshot!(encode(&sample::python()), @r###"
+        # Pinned by pinstream. Review it; don't edit it. Conflict? Run: pinstream update
+        version = 1
+
+        [[pin]]
+        stream = "python"
+        tag = "3.12"
+        image = "docker.io/library/python:3.12"
+        digest = "sha256:0303030303030303030303030303030303030303030303030303030303030303"
+        version = "3.12.4"
+        revision = "0f1c2d"
+        created = "2026-10-01T08:12:44Z"
+        platforms = ["linux/amd64", "linux/arm64"]
+        previous = ["sha256:0202020202020202020202020202020202020202020202020202020202020202", "sha256:0101010101010101010101010101010101010101010101010101010101010101"]
+
+        [[pin]]
+        stream = "python"
+        tag = "arm"
+        image = "docker.io/library/python:3.12"
+        digest = "sha256:0404040404040404040404040404040404040404040404040404040404040404"
+        index = "sha256:0303030303030303030303030303030303030303030303030303030303030303"
+
+        [[pin]]
+        stream = "python"
+        tag = "latest"
+        follow = "python:3.12"
+        image = "docker.io/library/python:3.12"
+        digest = "sha256:0303030303030303030303030303030303030303030303030303030303030303"
+        "###);
+    }
+
+    #[test]
+    fn an_empty_lock_is_its_head() {
+        assert_eq!(encode(&Lock::default()), format!("{HEADER}\nversion = 1\n"));
+    }
+
+    #[test]
+    fn the_lock_of_as_many_tags_as_a_root_may_have_can_be_read_again() {
+        let (stream, tag) = ("team-a/service-of-some-length/component", "3.12.4-slim-bookworm-20261001");
+        let image = format!("registry-of-a-company.corp.example:5000/{stream}/{stream}:{tag}");
+        let whole = Pin {
+            follow: None,
+            image: image.parse().unwrap(),
+            digest: sample::digest(1),
+            index: Some(sample::digest(2)),
+            details: Details {
+                version: Some("1".repeat(64)),
+                revision: Some("0f".repeat(32)),
+                created: Some("2026-10-01T08:12:44.123456789Z".to_owned()),
+                platforms: vec!["linux/arm64/v8".parse().unwrap(); 10],
+            },
+            previous: vec![sample::digest(3); PREVIOUS_MAX],
+        };
+        let id: TagId = format!("{stream}:{tag}").parse().unwrap();
+        let follower =
+            Pin { follow: Some(id.clone().into()), index: None, details: Details::default(), ..whole.clone() };
+        for pin in [whole, follower] {
+            let text = encode(&Lock { pins: [(id.clone(), pin)].into() });
+            fits(text.len() * TAGS_MAX).unwrap();
+        }
+        fits(SIZE_MAX).unwrap();
+        assert!(fits(SIZE_MAX + 1).unwrap_err().to_string().contains("at most 128 MiB are read"));
+    }
+
+    #[test]
+    fn hostile_labels_stay_in_their_string() {
+        let mut lock = sample::python();
+        let pin = lock.pins.get_mut(&"python:3.12".parse().unwrap()).unwrap();
+        pin.details.version = Some("1\"\n[[pin]]\\\u{1b}\u{202e}\u{e0041}\tü".to_owned());
+        let text = encode(&lock);
+        let line = text.lines().find(|line| line.starts_with("version = \"")).unwrap();
+        assert_eq!(line, r#"version = "1\"\u000A[[pin]]\\\u001B\u202E\U000E0041\u0009ü""#);
+    }
+
+    #[test]
+    fn one_move_touches_the_lines_of_one_block() {
+        let old = sample::python();
+        let mut new = old.clone();
+        let pin = new.pins.get_mut(&"python:3.12".parse().unwrap()).unwrap();
+        let next = sample::digest(9);
+        pin.previous = pin.previous_for(&next);
+        pin.digest = next;
+        pin.details.version = Some("3.12.5".to_owned());
+        let (old, new) = (encode(&old), encode(&new));
+        let diff = TextDiff::from_lines(&old, &new);
+        let lines = diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Equal);
+        let lines: String = lines.map(|change| format!("{}{change}", change.tag())).collect();
+        insta::assert_snapshot!(lines, @r###"
+        -digest = "sha256:0303030303030303030303030303030303030303030303030303030303030303"
+        -version = "3.12.4"
+        +digest = "sha256:0909090909090909090909090909090909090909090909090909090909090909"
+        +version = "3.12.5"
+        -previous = ["sha256:0202020202020202020202020202020202020202020202020202020202020202", "sha256:0101010101010101010101010101010101010101010101010101010101010101"]
+        +previous = ["sha256:0303030303030303030303030303030303030303030303030303030303030303", "sha256:0202020202020202020202020202020202020202020202020202020202020202", "sha256:0101010101010101010101010101010101010101010101010101010101010101"]
+        "###);
+    }
+}

@@ -1,0 +1,242 @@
+//! Versions of a lock as Git keeps them: what stands in one and not in the version before it.
+//!
+//! Pure. A version is a text, and of two only the entries whose text differs are read: a lock of ten thousand pins has
+//! thousands of versions, and a move touches one entry.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{FILE_NAME, HEADER, Lock, Pin, VERSION, read};
+use crate::model::image::TagId;
+use crate::text::diagnostics::SourceFile;
+
+/// What each entry begins with.
+const ENTRY: &str = "\n[[pin]]\n";
+/// How many tags are passed to find what an image says of itself.
+const HOPS_MAX: usize = 1_000;
+
+/// One version of a lock.
+#[derive(Clone, Debug)]
+pub struct Version(String);
+
+/// An entry, as it is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Entry<'t> {
+    /// The lines that name its tag.
+    head: &'t str,
+    /// All its lines.
+    text: &'t str,
+}
+
+impl Version {
+    /// The version that `bytes` are.
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    /// All its pins; none where it cannot be read, as one with the markers of a conflict.
+    pub fn read(&self) -> Option<Lock> {
+        let file = Arc::new(SourceFile { path: FILE_NAME.to_owned(), text: self.0.clone() });
+        read::read(&file).ok()
+    }
+
+    /// The pins of those tags that are `wanted` and stand at another digest in `older`, or in no entry of it; without
+    /// an older version all. None where one of the two cannot be read.
+    pub fn brought(&self, older: Option<&Self>, wanted: impl Fn(&TagId) -> bool) -> Option<Vec<(TagId, Pin)>> {
+        let older_text = older.map_or("", |older| older.0.as_str());
+        if let Some(found) = brought_by_entries(&self.0, older_text, older.is_none(), &wanted) {
+            return Some(found);
+        }
+        let (newer, older) = (self.read()?, older.map_or(Some(Lock::default()), Self::read)?);
+        let is_new = |id: &TagId, pin: &Pin| older.pins.get(id).is_none_or(|old| old.digest != pin.digest);
+        Some(newer.pins.into_iter().filter(|(id, pin)| wanted(id) && is_new(id, pin)).collect())
+    }
+
+    /// What the image of `pin`, one of its pins, says its version is: a follower leaves that to the pin it follows.
+    pub fn version_of(&self, pin: &Pin) -> Option<String> {
+        let mut at = pin.clone();
+        for _ in 0..HOPS_MAX {
+            if at.details.version.is_some() {
+                break;
+            }
+            let Some(next) = at.followed().and_then(|id| self.pin(id)) else { break };
+            if next.digest != pin.digest {
+                break;
+            }
+            at = next;
+        }
+        at.details.version
+    }
+
+    /// The pin of one tag.
+    fn pin(&self, id: &TagId) -> Option<Pin> {
+        let head = format!("{ENTRY}stream = \"{}\"\ntag = \"{}\"\n", id.stream, id.tag);
+        let found = self.0.find(&head).and_then(|at| entry(&self.0[at + ENTRY.len()..]).and_then(Entry::read));
+        match found {
+            Some((_, pin)) => Some(pin),
+            None if is_written(&self.0) => None,
+            None => self.read()?.pins.remove(id),
+        }
+    }
+}
+
+/// What `wanted` pins the text `newer` brought; none where one of the two is not as pinstream writes it.
+fn brought_by_entries(
+    newer: &str,
+    older: &str,
+    is_first: bool,
+    wanted: impl Fn(&TagId) -> bool,
+) -> Option<Vec<(TagId, Pin)>> {
+    if !is_written(newer) || !(is_first || is_written(older)) {
+        return None;
+    }
+    let (newer, older) = middle(newer, older);
+    let before: HashMap<&str, &str> = entries(older)?.into_iter().map(|entry| (entry.head, entry.text)).collect();
+    let mut found = Vec::new();
+    for entry in entries(newer)? {
+        let old = before.get(entry.head);
+        if old == Some(&entry.text) {
+            continue;
+        }
+        let (id, pin) = entry.read()?;
+        let old = old.map(|text| Entry { head: entry.head, text }.read()).map_or(Some(None), |old| old.map(Some))?;
+        if wanted(&id) && old.is_none_or(|(_, old)| old.digest != pin.digest) {
+            found.push((id, pin));
+        }
+    }
+    Some(found)
+}
+
+/// Whether a text begins as a lock that pinstream wrote, with the ends of lines that it writes.
+fn is_written(text: &str) -> bool {
+    let rest = text.strip_prefix(HEADER).and_then(|rest| rest.strip_prefix("\nversion = "));
+    rest.and_then(|rest| rest.strip_prefix(&VERSION.to_string())).is_some_and(|rest| rest.starts_with('\n'))
+        && !text.contains('\r')
+}
+
+/// What of two texts is not the same at their beginnings and ends, in whole entries.
+fn middle<'t>(a: &'t str, b: &'t str) -> (&'t str, &'t str) {
+    let same = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    // Both are the same up to there, so that an entry begins there in both.
+    let begin = rfind(a, same).min(rfind(b, same));
+    let same = a[begin..].bytes().rev().zip(b[begin..].bytes().rev()).take_while(|(a, b)| a == b).count();
+    let end = |text: &str| text.len() - same;
+    let next = (end(a)..=a.len()).find(|at| a.is_char_boundary(*at)).and_then(|at| a[at..].find(ENTRY).map(|n| at + n));
+    let tail = next.map_or(0, |at| a.len() - at);
+    (&a[begin..a.len() - tail], &b[begin..b.len() - tail])
+}
+
+/// Where the last entry begins that begins within the first `same` bytes.
+fn rfind(text: &str, same: usize) -> usize {
+    let same = (0..=same).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    text[..same].rfind(ENTRY).unwrap_or_default()
+}
+
+/// The entries of a part of a text that begins at one or before the first.
+fn entries(text: &str) -> Option<Vec<Entry<'_>>> {
+    text.split(ENTRY).skip(1).map(entry).collect()
+}
+
+/// The entry that `text` begins with.
+fn entry(text: &str) -> Option<Entry<'_>> {
+    let text = text.find(ENTRY).map_or(text, |end| &text[..end]);
+    let mut ends = text.match_indices('\n').map(|(at, _)| at + 1);
+    let head = ends.nth(1)?;
+    Some(Entry { head: &text[..head], text: text.trim_end_matches('\n') })
+}
+
+impl Entry<'_> {
+    fn read(self) -> Option<(TagId, Pin)> {
+        let whole = format!("version = {VERSION}\n{ENTRY}{}\n", self.text);
+        read::written(whole.as_bytes())?.pins.pop_first()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{ProptestConfig, any, proptest};
+
+    use super::*;
+    use crate::model::lock::diff;
+    use crate::model::lock::encode::encode;
+    use crate::model::lock::sample::{any_lock, digest, python};
+
+    fn version(lock: &Lock) -> Version {
+        Version::new(encode(lock).as_bytes())
+    }
+
+    fn check(newer: &Version, older: Option<&Version>, expected: &[&str]) {
+        let found = newer.brought(older, |_| true).unwrap();
+        let found: Vec<String> = found.iter().map(|(id, pin)| format!("{id} {}", pin.digest.short())).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_moved_is_told_and_nothing_else() {
+        let old = python();
+        let mut new = old.clone();
+        new.pins.get_mut(&"python:latest".parse().unwrap()).unwrap().digest = digest(9);
+        new.pins.get_mut(&"python:3.12".parse().unwrap()).unwrap().details.version = Some("x".to_owned());
+        check(&version(&new), Some(&version(&old)), &["python:latest 090909090909"]);
+        check(
+            &version(&old),
+            None,
+            &["python:3.12 030303030303", "python:arm 040404040404", "python:latest 030303030303"],
+        );
+        check(&version(&old), Some(&version(&old)), &[]);
+        check(
+            &version(&old),
+            Some(&version(&Lock::default())),
+            &["python:3.12 030303030303", "python:arm 040404040404", "python:latest 030303030303"],
+        );
+    }
+
+    #[test]
+    fn a_follower_has_the_version_of_what_it_follows() {
+        let lock = python();
+        let latest = &lock.pins[&"python:latest".parse().unwrap()];
+        assert_eq!(version(&lock).version_of(latest).as_deref(), Some("3.12.4"));
+        assert_eq!(Version::new(b"").version_of(latest), None);
+    }
+
+    #[test]
+    fn a_version_in_conflict_cannot_be_compared() {
+        let text = encode(&python()).replacen("digest", "<<<<<<< HEAD\ndigest", 1);
+        let broken = Version::new(text.as_bytes());
+        assert!(broken.read().is_none());
+        assert!(version(&python()).brought(Some(&broken), |_| true).is_none());
+        assert!(broken.brought(Some(&version(&python())), |_| true).is_none());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn entries_tell_what_whole_locks_tell(
+            newer in any_lock(), older in any_lock(), shares in any::<u8>(), is_crlf in any::<bool>(),
+        ) {
+            // Some entries are the same in both.
+            let mut newer = newer;
+            let shared = older.pins.iter().enumerate().filter(|(at, _)| shares >> (at % 8) & 1 == 1);
+            newer.pins.extend(shared.map(|(_, (id, pin))| (id.clone(), pin.clone())));
+            let is_new = |id: &TagId, pin: &Pin| older.pins.get(id).is_none_or(|old| old.digest != pin.digest);
+            let expected: Vec<(TagId, Pin)> =
+                newer.pins.clone().into_iter().filter(|(id, pin)| is_new(id, pin)).collect();
+            let (a, mut b) = (encode(&newer), encode(&older));
+            let found = brought_by_entries(&a, &b, false, |_| true);
+            assert_eq!(found.as_ref(), Some(&expected));
+            if is_crlf {
+                b = b.replace('\n', "\r\n");
+            }
+            let found = Version::new(a.as_bytes()).brought(Some(&Version::new(b.as_bytes())), |_| true);
+            assert_eq!(found, Some(expected));
+            for (id, pin) in &newer.pins {
+                assert_eq!(Version::new(a.as_bytes()).pin(id).as_ref(), Some(pin));
+                if pin.details.version.is_none() {
+                    let told = diff::side(&newer, pin).version;
+                    assert!(told.is_none() || Version::new(a.as_bytes()).version_of(pin) == told);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! The text of a lock: read line by line where it is as pinstream writes it, by the TOML parser where it is not.
+//!
+//! Both readers take a text to mean the same; the first only declines sooner, and never says what is wrong.
+
+mod canonical;
+mod table;
+
+use std::sync::Arc;
+
+use super::{Lock, SIZE_MAX};
+use crate::text::diagnostics::{Problem, SourceFile};
+
+/// The largest text that the TOML parser is given: it takes many times the size of a text in memory.
+const TABLE_MAX: usize = 16 << 20;
+/// What to do about a lock that somebody or something changed.
+const RESTORE: &str = "restore it from Git, then run `pinstream update`";
+
+/// Reads a lock that is as pinstream writes it, where it stands: a large one is not copied for problems it does not
+/// have. None for any other text, which [`read`] has to judge.
+pub fn written(bytes: &[u8]) -> Option<Lock> {
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= SIZE_MAX)?;
+    canonical::read(text)
+}
+
+/// Reads a lock.
+///
+/// # Errors
+/// Every problem, each with its place: conflict markers, a newer version, unknown, missing and wrong values.
+pub fn read(file: &Arc<SourceFile>) -> Result<Lock, Vec<Problem>> {
+    let too_large = |max: usize, what: &str| {
+        let message = format!("{what} larger than {} MiB", max >> 20);
+        Err(vec![Problem::at(file, 0..0, message).help(RESTORE)])
+    };
+    if file.text.len() > SIZE_MAX {
+        return too_large(SIZE_MAX, "the lock is");
+    }
+    if let Some(lock) = canonical::read(&file.text) {
+        return Ok(lock);
+    }
+    let conflicts = conflicts(file);
+    if file.text.len() > TABLE_MAX && conflicts.is_empty() {
+        return too_large(TABLE_MAX, "the lock is not as pinstream writes it, and");
+    }
+    // Within a string of many lines a marker is only text: what can be read is read.
+    if conflicts.is_empty() || file.text.contains("\"\"\"") || file.text.contains("'''") {
+        return table::read(file).map_err(|problems| if conflicts.is_empty() { problems } else { conflicts });
+    }
+    Err(conflicts)
+}
+
+/// The conflicts that a merge left behind, each at its first marker.
+fn conflicts(file: &Arc<SourceFile>) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let mut open = false;
+    let mut start = 0;
+    for (number, line) in file.text.split_inclusive('\n').enumerate() {
+        let text = line.trim_end();
+        let marker = match text.get(..7) {
+            Some(marker @ ("<<<<<<<" | ">>>>>>>" | "|||||||"))
+                if text[7..].is_empty() || text[7..].starts_with(' ') =>
+            {
+                marker
+            }
+            Some("=======") if text.len() == 7 => "=======",
+            _ => "",
+        };
+        if marker == "<<<<<<<" || !(marker.is_empty() || open) {
+            let message = format!("line {} is a conflict marker of a merge, `{marker}`", number + 1);
+            let help = "run `pinstream update`: it merges both sides, and imports anew what both of them moved";
+            found.push(Problem::at(file, start..start + text.len(), message).help(help));
+        }
+        open = if marker.is_empty() { open } else { marker != ">>>>>>>" };
+        start += line.len();
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{ProptestConfig, Strategy, any, proptest};
+    use proptest::sample::{Index, select};
+
+    use super::*;
+    use crate::model::lock::encode::encode;
+    use crate::model::lock::sample;
+    use crate::text::diagnostics::{Problems, Rendered, Style};
+
+    fn file(text: &str) -> Arc<SourceFile> {
+        Arc::new(SourceFile { path: "pinstream.lock".to_owned(), text: text.to_owned() })
+    }
+
+    /// What people see of a text's problems.
+    fn problems(text: &str) -> String {
+        let found = Problems::none_or(read(&file(text)).unwrap_err()).unwrap_err();
+        Rendered(&found, Style::Plain).to_string()
+    }
+
+    #[test]
+    fn what_pinstream_writes_is_read_line_by_line() {
+        let lock = sample::python();
+        assert_eq!(canonical::read(&encode(&lock)), Some(lock.clone()));
+        assert_eq!(canonical::read(&encode(&lock).replace('\n', "\r\n")), Some(lock));
+    }
+
+    #[test]
+    fn any_other_layout_is_read_as_toml() {
+        let text = "pin = [{ tag = '1', stream = 'a', digest = '@', image = 'b.c/d:e' }] # mine\nversion = 0x1";
+        let text = text.replace('@', sample::digest(1).as_str());
+        assert_eq!(canonical::read(&text), None);
+        assert_eq!(read(&file(&text)).unwrap().pins.keys().map(ToString::to_string).collect::<Vec<_>>(), ["a:1"]);
+    }
+
+    #[test]
+    fn conflict_markers_are_named_by_their_lines() {
+        let text = encode(&sample::python());
+        let text = text.replace("[[pin]]\n", "<<<<<<< HEAD\n[[pin]]\n=======\n[[pin]]\n>>>>>>> main\n");
+        insta::assert_snapshot!(problems(&text), @"
+        error: line 4 is a conflict marker of a merge, `<<<<<<<`
+         --> pinstream.lock:4:1
+          |
+        4 | <<<<<<< HEAD
+          | ^^^^^^^^^^^^
+          |
+          = help: run `pinstream update`: it merges both sides, and imports anew what both of them moved
+
+        error: line 19 is a conflict marker of a merge, `<<<<<<<`
+          --> pinstream.lock:19:1
+           |
+        19 | <<<<<<< HEAD
+           | ^^^^^^^^^^^^
+           |
+           = help: run `pinstream update`: it merges both sides, and imports anew what both of them moved
+
+        error: line 30 is a conflict marker of a merge, `<<<<<<<`
+          --> pinstream.lock:30:1
+           |
+        30 | <<<<<<< HEAD
+           | ^^^^^^^^^^^^
+           |
+           = help: run `pinstream update`: it merges both sides, and imports anew what both of them moved
+        ");
+    }
+
+    #[test]
+    fn a_newer_version_is_refused() {
+        insta::assert_snapshot!(problems("version = 2\nfeature = true\n"), @r###"
+        error: the lock was written by a newer pinstream: this one reads up to version 1
+         --> pinstream.lock:1:11
+          |
+        1 | version = 2
+          |           ^
+          |
+          = help: install a newer pinstream
+        "###);
+    }
+
+    #[test]
+    fn every_wrong_value_is_told_at_once() {
+        let text = format!(
+            "[[pin]]\nstream = \"A\"\ntag = 3.12\nimage = \"python:3.12\"\ndigset = \"{}\"\n\n[[pin]]\nstream = \"a\"\n\
+             tag = \"1\"\nimage = \"b.c/d:e\"\ndigest = \"sha256:12\"\nplatforms = [\"linux\", 3]\nprevious = \"x\"\n\n\
+             [metadata]\nx = 1\n",
+            sample::digest(1)
+        );
+        insta::assert_snapshot!(problems(&text), @r#"
+        error: the lock has no `version = 1`
+         --> pinstream.lock:1:1
+          |
+        1 | [[pin]]
+          | ^
+          |
+          = help: restore it from Git, then run `pinstream update`
+
+        error: a pin has no `digest`
+         --> pinstream.lock:1:1
+          |
+        1 | [[pin]]
+          | ^^^^^^^
+          |
+          = help: restore it from Git, then run `pinstream update`
+
+        error: `A` is not a stream's name
+         --> pinstream.lock:2:10
+          |
+        2 | stream = "A"
+          |          ^^^
+          |
+          = help: lower-case letters, digits and single `.`, `_`, `-` between them, parted by `/`
+
+        error: this is not a string
+         --> pinstream.lock:3:7
+          |
+        3 | tag = 3.12
+          |       ^^^^
+          |
+          = help: restore it from Git, then run `pinstream update`
+
+        error: `python:3.12` does not name its registry
+         --> pinstream.lock:4:9
+          |
+        4 | image = "python:3.12"
+          |         ^^^^^^^^^^^^^
+          |
+          = help: write it out: `docker.io/library/python:3.12`
+
+        error: unknown key `digset`
+         --> pinstream.lock:5:1
+          |
+        5 | digset = "sha256:0101010101010101010101010101010101010101010101010101010101010101"
+          | ^^^^^^
+          |
+          = help: did you mean `digest`?
+
+        error: `sha256:12` is not a digest
+          --> pinstream.lock:11:10
+           |
+        11 | digest = "sha256:12"
+           |          ^^^^^^^^^^^
+           |
+           = help: a digest is `sha256:` and 64 lower-case hexadecimal digits
+
+        error: `linux` is not a platform
+          --> pinstream.lock:12:14
+           |
+        12 | platforms = ["linux", 3]
+           |              ^^^^^^^
+           |
+           = help: a platform is `os/architecture` or `os/architecture/variant`, as `linux/amd64`
+
+        error: this is not a string
+          --> pinstream.lock:12:23
+           |
+        12 | platforms = ["linux", 3]
+           |                       ^
+           |
+           = help: restore it from Git, then run `pinstream update`
+
+        error: this is not a list of strings
+          --> pinstream.lock:13:12
+           |
+        13 | previous = "x"
+           |            ^^^
+           |
+           = help: restore it from Git, then run `pinstream update`
+
+        error: unknown key `metadata`
+          --> pinstream.lock:15:2
+           |
+        15 | [metadata]
+           |  ^^^^^^^^
+           |
+           = help: restore it from Git, then run `pinstream update`
+        "#);
+    }
+
+    #[test]
+    fn a_tag_has_one_pin_and_five_earlier_digests_none_twice() {
+        let previous = |numbers: &[u8]| {
+            let digests: Vec<_> = numbers.iter().map(|n| format!("'{}'", sample::digest(*n))).collect();
+            format!(
+                "[[pin]]\nstream='a'\ntag='1'\nimage='b.c/d:e'\ndigest='{}'\nprevious=[{}]\n",
+                sample::digest(0),
+                digests.join(", ")
+            )
+        };
+        let text = format!("version = 1\n{}{}", previous(&[1, 2, 3, 4, 5, 6]), previous(&[1, 2, 1]));
+        let found: Vec<_> = read(&file(&text)).unwrap_err().into_iter().map(|problem| problem.message).collect();
+        assert_eq!(
+            found,
+            [
+                "`previous` holds 6 digests, and at most 5 are kept".to_owned(),
+                format!("`{}` is in `previous` twice", sample::digest(1)),
+                "`a:1` is pinned twice".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_broken_text_is_told_where() {
+        insta::assert_snapshot!(problems("version = 1\n[[pin]\n"), @r###"
+        error: unclosed array table, expected `]`
+         --> pinstream.lock:2:7
+          |
+        2 | [[pin]
+          |       ^
+          |
+          = help: restore it from Git, then run `pinstream update`
+        "###);
+    }
+
+    #[test]
+    fn t9_a_hostile_key_is_shown_escaped() {
+        assert!(!problems("version = 1\n\"\\u001b[2J\\u202e\" = 1\n").contains(['\u{1b}', '\u{202e}']));
+    }
+
+    /// One change to a text, of the kinds that hands, merges and editors make.
+    #[derive(Clone, Debug)]
+    enum Edit {
+        Insert(Index, String),
+        Delete(Index, u8),
+        Swap(Index, Index),
+        Repeat(Index),
+        Drop(Index),
+        /// Puts a text into the label of an entry.
+        Label(Index, String),
+        /// Writes one entry where another one stands.
+        Entry(Index, Index),
+    }
+
+    fn any_edit() -> impl Strategy<Value = Edit> {
+        let piece = || {
+            select(vec![
+                "\"",
+                "'",
+                "\\",
+                "\n",
+                "\r",
+                "\r\n",
+                "\t",
+                " ",
+                "=",
+                "#",
+                "# x\n",
+                "[",
+                "]",
+                "[[pin]]\n",
+                ",",
+                "\"\"\"",
+                "\0",
+                "\u{7f}",
+                "\u{feff}",
+                "\\u00e9",
+                "\\U0001F600",
+                "\\uD800",
+                "\\n",
+                "version = 1\n",
+                "follow = \"a:1\"\n",
+                "x",
+                ".",
+                "é",
+                "0",
+                "index = \"\"\n",
+                "tag",
+                "\"a\", ",
+            ])
+        };
+        proptest::prop_oneof![
+            (any::<Index>(), piece()).prop_map(|(at, text)| Edit::Insert(at, text.to_owned())),
+            (any::<Index>(), 1..4_u8).prop_map(|(at, count)| Edit::Delete(at, count)),
+            (any::<Index>(), any::<Index>()).prop_map(|(a, b)| Edit::Swap(a, b)),
+            any::<Index>().prop_map(Edit::Repeat),
+            any::<Index>().prop_map(Edit::Drop),
+            (any::<Index>(), piece()).prop_map(|(at, text)| Edit::Label(at, text.to_owned())),
+            (any::<Index>(), any::<Index>()).prop_map(|(a, b)| Edit::Entry(a, b)),
+        ]
+    }
+
+    fn apply(text: &str, edit: &Edit) -> String {
+        let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+        let mut chars: Vec<char> = text.chars().collect();
+        if lines.is_empty() {
+            return text.to_owned();
+        }
+        let count = lines.len();
+        match edit {
+            Edit::Insert(at, piece) => {
+                let at = at.index(chars.len() + 1);
+                chars.splice(at..at, piece.chars());
+                return chars.into_iter().collect();
+            }
+            Edit::Delete(at, count) => {
+                let at = at.index(chars.len());
+                chars.drain(at..(at + usize::from(*count)).min(chars.len()));
+                return chars.into_iter().collect();
+            }
+            Edit::Swap(a, b) => lines.swap(a.index(count), b.index(count)),
+            Edit::Repeat(at) => lines.insert(at.index(count), lines[at.index(count)]),
+            Edit::Drop(at) => drop(lines.remove(at.index(count))),
+            Edit::Label(at, piece) => {
+                let starts: Vec<usize> = text.match_indices("version = \"").map(|(at, key)| at + key.len()).collect();
+                let Some(at) = starts.get(at.index(starts.len().max(1))) else { return text.to_owned() };
+                return format!("{}{piece}{}", &text[..*at], &text[*at..]);
+            }
+            Edit::Entry(a, b) => {
+                let mut entries: Vec<&str> = text.split("[[pin]]\n").collect();
+                let count = entries.len();
+                entries[b.index(count)] = entries[a.index(count)];
+                return entries.join("[[pin]]\n");
+            }
+        }
+        lines.concat()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn i13_what_is_written_is_read_back(lock in sample::any_lock()) {
+            let text = encode(&lock);
+            assert_eq!(canonical::read(&text).as_ref(), Some(&lock));
+            assert_eq!(table::read(&file(&text)).unwrap(), lock);
+            assert_eq!(encode(&read(&file(&text)).unwrap()), text);
+        }
+
+        #[test]
+        fn one_reader_agrees_with_the_other_or_declines(
+            lock in sample::any_lock(),
+            edits in proptest::collection::vec(any_edit(), 1..4),
+        ) {
+            let text = edits.iter().fold(encode(&lock), |text, edit| apply(&text, edit));
+            if let Some(fast) = canonical::read(&text) {
+                assert_eq!(table::read(&file(&text)).unwrap(), fast, "{text}");
+            }
+            // Whatever the text, the answer is a lock or problems with places within it.
+            for problem in read(&file(&text)).err().into_iter().flatten() {
+                assert!(problem.span.is_some_and(|span| span.start <= span.end && span.end <= text.len()));
+            }
+        }
+    }
+}

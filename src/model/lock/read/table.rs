@@ -1,0 +1,190 @@
+//! A lock in any layout that TOML has, with every problem and its place.
+//!
+//! Used for texts that hands, editors or merges changed; it takes many times the memory of the line-by-line reader.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::Range;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::RESTORE;
+use crate::model::image::{Digest, NameError, TagId};
+use crate::model::lock::{Details, KEYS, Lock, PREVIOUS_MAX, Pin, VERSION};
+use crate::text::diagnostics::{Problem, SourceFile};
+use crate::text::escape;
+
+/// Reads a lock as TOML.
+pub(super) fn read(file: &Arc<SourceFile>) -> Result<Lock, Vec<Problem>> {
+    let table = DeTable::parse(&file.text).map_err(|error| {
+        let end = file.text.len();
+        let span = error.span().map_or(0..0, |span| span.start.min(end)..span.end.min(end));
+        vec![Problem::at(file, span, escape::terminal(error.message())).help(RESTORE)]
+    })?;
+    let mut reader = Reader { file, problems: Vec::new() };
+    let lock = reader.lock(table.get_ref());
+    if reader.problems.is_empty() { Ok(lock) } else { Err(reader.problems) }
+}
+
+type Value<'a> = Spanned<DeValue<'a>>;
+
+struct Reader<'a> {
+    file: &'a Arc<SourceFile>,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn lock(&mut self, table: &DeTable<'_>) -> Lock {
+        let [version, pin] = self.fields(table, ["version", "pin"]);
+        if self.is_newer(version) {
+            // Whatever else looks wrong is right by rules that are not known here.
+            self.problems.drain(..self.problems.len() - 1);
+            return Lock::default();
+        }
+        let mut pins = BTreeMap::new();
+        let entries = pin.map_or(&[][..], |pin| match pin.get_ref() {
+            DeValue::Array(entries) => &entries[..],
+            _ => {
+                self.say(pin.span(), "`pin` is not a list of tables");
+                &[]
+            }
+        });
+        for entry in entries {
+            let DeValue::Table(table) = entry.get_ref() else {
+                self.say(entry.span(), "a pin is a table");
+                continue;
+            };
+            let Some((id, place, pin)) = self.pin(entry.span(), table) else { continue };
+            if pins.contains_key(&id) {
+                self.say(place, format!("`{id}` is pinned twice"));
+            }
+            pins.insert(id, pin);
+        }
+        Lock { pins }
+    }
+
+    /// Whether a newer program wrote the file; says so, and says if there is no version at all.
+    fn is_newer(&mut self, version: Option<&Value<'_>>) -> bool {
+        let Some(version) = version else {
+            self.say(0..0, format!("the lock has no `version = {VERSION}`"));
+            return false;
+        };
+        let number = match version.get_ref() {
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).unwrap_or(i64::MAX),
+            _ => 0,
+        };
+        if number > i64::from(VERSION) {
+            let message = format!("the lock was written by a newer pinstream: this one reads up to version {VERSION}");
+            self.problems.push(Problem::at(self.file, version.span(), message).help("install a newer pinstream"));
+            return true;
+        }
+        if number != i64::from(VERSION) {
+            self.say(version.span(), "the lock's `version` is not one that was ever written");
+        }
+        false
+    }
+
+    fn pin(&mut self, header: Range<usize>, table: &DeTable<'_>) -> Option<(TagId, Range<usize>, Pin)> {
+        let fields = self.fields(table, KEYS);
+        for (key, field) in KEYS.iter().zip(&fields) {
+            if field.is_none() && matches!(*key, "stream" | "tag" | "image" | "digest") {
+                self.say(header.clone(), format!("a pin has no `{key}`"));
+            }
+        }
+        let [stream, tag, follow, image, digest, index, version, revision, created, platforms, previous] = fields;
+        let place = tag.map_or(header, Spanned::span);
+        let stream = self.name(stream);
+        let tag = self.name(tag);
+        let follow = self.name(follow);
+        let image = self.name(image);
+        let digest = self.name(digest);
+        let index = self.name(index);
+        let details = Details {
+            version: self.text(version).map(str::to_owned),
+            revision: self.text(revision).map(str::to_owned),
+            created: self.text(created).map(str::to_owned),
+            platforms: self.names(platforms),
+        };
+        let previous = self.previous(previous);
+        let id = TagId { stream: stream?, tag: tag? };
+        Some((id, place, Pin { follow, image: image?, digest: digest?, index, details, previous }))
+    }
+
+    fn previous(&mut self, field: Option<&Value<'_>>) -> Vec<Digest> {
+        let found: Vec<Digest> = self.names(field);
+        let span = field.map_or(0..0, Spanned::span);
+        if found.len() > PREVIOUS_MAX {
+            let message = format!("`previous` holds {} digests, and at most {PREVIOUS_MAX} are kept", found.len());
+            self.say(span.clone(), message);
+        }
+        for (at, digest) in found.iter().enumerate() {
+            if found[..at].contains(digest) {
+                self.say(span.clone(), format!("`{digest}` is in `previous` twice"));
+            }
+        }
+        found
+    }
+
+    /// The values of `keys`, in their order; any other key is a problem.
+    fn fields<'t, 'i, const N: usize>(
+        &mut self,
+        table: &'t DeTable<'i>,
+        keys: [&str; N],
+    ) -> [Option<&'t Value<'i>>; N] {
+        let mut found = [None; N];
+        for (key, value) in table.iter() {
+            if let Some(at) = keys.iter().position(|known| known == key.get_ref()) {
+                found[at] = Some(value);
+                continue;
+            }
+            let near = |known: &&&str| strsim::damerau_levenshtein(known, key.get_ref()) <= 2;
+            let help = match keys.iter().find(near) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None => RESTORE.to_owned(),
+            };
+            let message = format!("unknown key `{}`", escape::terminal(key.get_ref()));
+            self.problems.push(Problem::at(self.file, key.span(), message).help(help));
+        }
+        found
+    }
+
+    fn text<'t>(&mut self, field: Option<&'t Value<'_>>) -> Option<&'t str> {
+        let field = field?;
+        match field.get_ref() {
+            DeValue::String(text) => Some(text),
+            _ => {
+                self.say(field.span(), "this is not a string");
+                None
+            }
+        }
+    }
+
+    fn name<T: FromStr<Err = NameError>>(&mut self, field: Option<&Value<'_>>) -> Option<T> {
+        let error: NameError = match self.text(field)?.parse() {
+            Ok(value) => return Some(value),
+            Err(error) => error,
+        };
+        let span = field.map_or(0..0, Spanned::span);
+        let problem = Problem::at(self.file, span, escape::terminal(&error.message));
+        self.problems.push(problem.help(error.help.unwrap_or_else(|| RESTORE.to_owned())));
+        None
+    }
+
+    fn names<T: FromStr<Err = NameError>>(&mut self, field: Option<&Value<'_>>) -> Vec<T> {
+        let Some(field) = field else { return Vec::new() };
+        match field.get_ref() {
+            DeValue::Array(values) => values.iter().filter_map(|value| self.name(Some(value))).collect(),
+            _ => {
+                self.say(field.span(), "this is not a list of strings");
+                Vec::new()
+            }
+        }
+    }
+
+    fn say(&mut self, span: Range<usize>, message: impl Display) {
+        self.problems.push(Problem::at(self.file, span, message.to_string()).help(RESTORE));
+    }
+}

@@ -1,0 +1,185 @@
+//! A tag put back to where it stood before, and what follows it along with it. Pure.
+//!
+//! That the bad digest does not come again is not for the lock to say: the tag's definition rejects it.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::Root;
+use crate::model::image::{Digest, TagId};
+use crate::model::lock::{Details, Lock, Pin};
+use crate::model::stream::{Source, follow};
+
+/// The lock of `root` in which `id` stands at `to`, and tags that stood with it where they follow it. One that a person
+/// holds, or that rejects the digest, stays where it is.
+///
+/// `committed` is the lock that the branch has. A digest that it never held is nothing that a tag stood at: it is not
+/// remembered as an earlier one.
+pub fn roll_back(root: &Root, committed: &Lock, id: &TagId, to: Pin, now: Timestamp) -> Lock {
+    let mut lock = root.lock.clone();
+    let Some(bad) = lock.pins.get(id).map(|pin| pin.digest.clone()) else { return lock };
+    let previous = |id: &TagId, to: &Digest| {
+        let before = committed.pins.get(id).or_else(|| root.lock.pins.get(id));
+        before.map(|pin| pin.previous_for(to)).unwrap_or_default()
+    };
+    let digest = to.digest.clone();
+    let image = to.image.clone();
+    lock.pins.insert(id.clone(), Pin { previous: previous(id, &digest), ..to });
+    let mut moved = BTreeSet::from([id.clone()]);
+    for other in follow::followers(&root.definitions) {
+        let Some(tag) = root.definitions.tags.get(other) else { continue };
+        let Source::Follow(target) = &tag.source else { continue };
+        let stays =
+            tag.adoption.as_ref().is_some_and(|rules| rules.holds(now).is_some() || rules.reject.contains(&digest));
+        let Some(pin) = lock.pins.get_mut(other) else { continue };
+        if other == id || stays || !moved.contains(target) || pin.digest != bad {
+            continue;
+        }
+        *pin = Pin {
+            follow: tag.source.followed(),
+            image: image.clone(),
+            digest: digest.clone(),
+            index: None,
+            details: Details::default(),
+            previous: previous(other, &digest),
+        };
+        moved.insert(other.clone());
+    }
+    lock
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{ProptestConfig, Strategy, any, prop_oneof, proptest};
+
+    use super::*;
+    use crate::git::Files;
+    use crate::model::adoption::{Judge, Sight};
+    use crate::model::lock::encode::encode;
+    use crate::model::lock::sample::digest;
+    use crate::model::state::memory::Memory;
+    use crate::model::stream::edit;
+
+    const STREAM: &str = "[tags]\none = \"b.c/d:1\"\ntwo = { follow = \"one\" }\nthree = { follow = \"two\" }\n\
+        held = { follow = \"one\", hold = \"mine\" }\n";
+
+    fn root(stream: &str, lock: &Lock) -> Root {
+        let lock = encode(lock);
+        let files: Files = [("pinstream.toml", ""), ("streams/s.toml", stream), ("pinstream.lock", &lock)]
+            .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+            .into();
+        Root::read(&files).unwrap()
+    }
+
+    fn pin(number: u8) -> Pin {
+        let (index, details, previous) = (None, Details::default(), Vec::new());
+        Pin { follow: None, image: "b.c/d:1".parse().unwrap(), digest: digest(number), index, details, previous }
+    }
+
+    fn id(tag: &str) -> TagId {
+        format!("s:{tag}").parse().unwrap()
+    }
+
+    /// All four tags at one digest.
+    fn lock(number: u8) -> Lock {
+        let follower = |target: &str| Pin { follow: Some(id(target).into()), ..pin(number) };
+        let pins = [("one", pin(number)), ("two", follower("one")), ("three", follower("two"))];
+        let pins = pins.into_iter().chain([("held", follower("one"))]);
+        Lock { pins: pins.map(|(tag, pin)| (id(tag), pin)).collect() }
+    }
+
+    #[track_caller]
+    fn check(lock: &Lock, expected: &str) {
+        let pins = lock.pins.iter().map(|(id, pin)| {
+            let previous: Vec<&str> = pin.previous.iter().map(|digest| &digest.short()[..2]).collect();
+            format!("{} {} after {previous:?}", id.tag, &pin.digest.short()[..2])
+        });
+        assert_eq!(pins.collect::<Vec<_>>().join("\n"), expected);
+    }
+
+    #[test]
+    fn what_follows_moves_along_but_not_what_is_held() {
+        let now = Timestamp::UNIX_EPOCH;
+        let rolled = roll_back(&root(STREAM, &lock(2)), &lock(2), &id("one"), pin(1), now);
+        check(&rolled, "held 02 after []\none 01 after [\"02\"]\nthree 01 after [\"02\"]\ntwo 01 after [\"02\"]");
+        let back = Pin { follow: Some(id("one").into()), ..pin(1) };
+        let rolled = roll_back(&root(STREAM, &lock(2)), &lock(2), &id("two"), back, now);
+        check(&rolled, "held 02 after []\none 02 after []\nthree 01 after [\"02\"]\ntwo 01 after [\"02\"]");
+    }
+
+    #[test]
+    fn what_was_never_committed_is_not_remembered() {
+        let rolled = roll_back(&root(STREAM, &lock(3)), &lock(2), &id("one"), pin(2), Timestamp::UNIX_EPOCH);
+        check(&rolled, "held 03 after []\none 02 after []\nthree 02 after []\ntwo 02 after []");
+    }
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        /// The registry serves a digest, and a pass runs.
+        Pass(u8),
+        /// A person puts a tag back to an earlier digest.
+        RollBack(&'static str, usize),
+    }
+
+    fn any_act() -> impl Strategy<Value = Act> {
+        let tag = proptest::sample::select(vec!["one", "two", "three"]);
+        prop_oneof![3 => (1..6_u8).prop_map(Act::Pass), 1 => (tag, any::<usize>()).prop_map(|(t, n)| Act::RollBack(t, n))]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_pass_goes_back_to_what_a_person_rolled_back(acts in vec(any_act(), 0..40), allow in any::<bool>()) {
+            let mut stream = STREAM.to_owned();
+            if allow {
+                stream = format!("[import]\non-rollback = \"allow\"\n{stream}");
+            }
+            let mut at = lock(0);
+            let judge = Judge { now: Timestamp::UNIX_EPOCH, memory: &Memory::EMPTY };
+            for act in acts {
+                let now = root(&stream, &at);
+                match act {
+                    Act::Pass(number) => {
+                        for id in follow::order(&now.definitions) {
+                            let tag = &now.definitions.tags[&id];
+                            let found = match &tag.source {
+                                Source::Follow(target) => at.pins[target].digest.clone(),
+                                _ => digest(number),
+                            };
+                            let old = at.pins[&id].clone();
+                            let sight = Sight { digest: &found, served: &found, class: None };
+                            if judge.keeps(&id, tag, Some(&old), &sight).is_none() {
+                                let next = Pin { previous: old.previous_for(&found), digest: found, follow: tag.source.followed(), ..old };
+                                at.pins.insert(id, next);
+                            }
+                        }
+                    }
+                    Act::RollBack(name, nth) => {
+                        let (id, old) = (id(name), at.pins[&id(name)].clone());
+                        let rejected = |d: &Digest| {
+                            let rules = now.definitions.tags[&id].adoption.as_ref();
+                            rules.is_some_and(|rules| rules.reject.contains(d))
+                        };
+                        let earlier: Vec<&Digest> = old.previous.iter().filter(|d| !rejected(d)).collect();
+                        if earlier.is_empty() {
+                            continue;
+                        }
+                        let to = Pin { digest: earlier[nth % earlier.len()].clone(), ..old.clone() };
+                        stream = edit::reject(&stream, &id.tag, &old.digest, "bad").unwrap();
+                        at = roll_back(&root(&stream, &at), &at, &id, to, Timestamp::UNIX_EPOCH);
+                    }
+                }
+                let after = root(&stream, &at);
+                for (id, tag) in &after.definitions.tags {
+                    let rejects = tag.adoption.iter().flat_map(|rules| &rules.reject);
+                    assert!(rejects.clone().all(|bad| *bad != at.pins[id].digest), "{id}: {stream}\n{}", encode(&at));
+                }
+                let broken = crate::model::lock::agree::agree(&after.definitions, &after.lock);
+                assert!(broken.is_empty(), "{broken:?}\n{stream}\n{}", encode(&at));
+            }
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! A root read from its files: what is right together, and every problem at once.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::text::diagnostics::{Rendered, Style};
+
+/// A root's files, and what is said of them.
+fn said(files: &[(&str, &str)]) -> String {
+    let mut all: Files = BTreeMap::from([(settings::FILE_NAME.to_owned(), Vec::new())]);
+    all.extend(files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())));
+    match Root::read(&all) {
+        Ok(_) => "nothing is wrong".to_owned(),
+        Err(problems) => {
+            let lost = problems.0.iter().find(|problem| problem.help.as_ref().is_none_or(String::is_empty));
+            assert!(lost.is_none(), "no way out: {lost:?}");
+            Rendered(&problems, Style::Plain).to_string()
+        }
+    }
+}
+
+#[test]
+fn a_root_of_all_that_is_supported_is_read() {
+    let said = said(&[
+        (
+            "pinstream.toml",
+            r#"
+[git]
+branch = "main"
+author = "pinstream <pinstream@acme.example>"
+[import]
+schedule = "*/30 * * * *"
+timezone = "Europe/Berlin"
+platforms = ["linux/amd64"]
+[registry."registry.redhat.io"]
+mirrors = ["mirror.corp.example:5000/redhat", "other.example"]
+ca = "certs/corp.pem"
+requests = 8
+[registry."localhost:5000"]
+plain-http = true
+[[hook]]
+name = "rollout"
+on = ["python:*", "team-a/**"]
+run = ["./scripts/rollout.sh", "prod"]
+files = ["scripts/lib.sh"]
+env = ["KUBECONFIG"]
+timeout = "5m"
+each = true
+"#,
+        ),
+        (
+            "streams/python.toml",
+            r#"
+description = "Python builders"
+annotations = { "acme.example/team" = "a" }
+[import]
+schedule = "0 3 * * 1"
+[tags]
+"3.12" = "docker.io/library/python:3.12"
+"3.11" = { image = "docker.io/library/python:3.11", schedule = "never" }
+latest = { follow = "3.12" }
+arm = { image = "docker.io/library/python:3.12", platform = "linux/arm64" }
+golden = { image = "quay.io/acme/base@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" }
+[tags."3.10"]
+image = "docker.io/library/python:3.10"
+timezone = "America/New_York"
+platforms = []
+annotations = { "acme.example/owner" = "platform" }
+"#,
+        ),
+        ("streams/team-a/web.toml", "[tags]\nprod = { follow = \"python:latest\" }\n"),
+    ]);
+    assert_eq!(said, "nothing is wrong");
+}
+
+#[test]
+fn all_problems_of_all_files_are_shown_at_once() {
+    let said = said(&[
+        ("pinstream.toml", "[import]\nscedule = \"* * * * *\"\nplatforms = \"linux/amd64\"\n[[hook]]\nrun = [\"a\"]\n"),
+        (
+            "streams/a.toml",
+            "[tags]\nx = \"python:3.12\"\ny = 3.12\nz = { follow = \"q\", schedule = \"5/15 * * * *\" }\n",
+        ),
+        ("streams/b.toml", "[tags\n"),
+    ]);
+    insta::assert_snapshot!(said, @r#"
+    error: unknown key `scedule`
+     --> pinstream.toml:2:1
+      |
+    2 | scedule = "* * * * *"
+      | ^^^^^^^
+      |
+      = help: did you mean `schedule`?
+
+    error: a list was expected, this is a string
+     --> pinstream.toml:3:13
+      |
+    3 | platforms = "linux/amd64"
+      |             ^^^^^^^^^^^^^
+      |
+      = help: put it in brackets: `["linux/amd64"]`
+
+    error: a hook without a name
+     --> pinstream.toml:4:1
+      |
+    4 | [[hook]]
+      | ^^^^^^^^
+      |
+      = help: add `name = "rollout"`: what it has seen is kept under it
+
+    error: `python:3.12` does not name its registry
+     --> streams/a.toml:2:5
+      |
+    2 | x = "python:3.12"
+      |     ^^^^^^^^^^^^^
+      |
+      = help: write it out: `docker.io/library/python:3.12`
+
+    error: a string or a table was expected, this is a number with a fraction
+     --> streams/a.toml:3:5
+      |
+    3 | y = 3.12
+      |     ^^^^
+      |
+      = help: put it in quotes: `"3.12"`
+
+    error: `schedule` cannot stand beside `follow`: it belongs to what the tag follows
+     --> streams/a.toml:4:32
+      |
+    4 | z = { follow = "q", schedule = "5/15 * * * *" }
+      |                                ^^^^^^^^^^^^^^
+      |
+      = help: write it at `q`
+
+    error: this is not TOML: unclosed table, expected `]`
+     --> streams/b.toml:1:6
+      |
+    1 | [tags
+      |      ^
+      |
+      = help: TOML has `key = "value"` in lines of their own, below headers as `[tags]`
+    "#);
+}
+
+#[test]
+fn a_folder_without_settings_is_not_a_root() {
+    let problems = Root::read(&Files::new()).unwrap_err();
+    insta::assert_snapshot!(Rendered(&problems, Style::Plain), @r"
+    error: there is no `pinstream.toml`, so this folder is not a root
+    help: name the folder that has one, or write an empty one
+    ");
+}
+
+#[test]
+fn a_file_whose_name_is_no_streams_is_told_a_better_one() {
+    let said = said(&[("streams/My Stream.toml", ""), ("streams/Python.toml", ""), ("streams/python.toml", "")]);
+    insta::assert_snapshot!(said, @r"
+    error: `My Stream` is not a stream's name
+    --> streams/My Stream.toml
+     = help: lower-case letters, digits and single `.`, `_`, `-` between them, parted by `/`
+
+    error: `Python` is not a stream's name
+    --> streams/Python.toml
+     = help: rename the file to `streams/python.toml`
+
+    error: `streams/python.toml` and `streams/Python.toml` differ only in upper and lower case
+    --> streams/python.toml
+     = help: rename one: not every file system can hold both
+    ");
+}
+
+#[test]
+fn following_into_a_file_that_cannot_be_read_is_no_further_problem() {
+    let said = said(&[
+        ("streams/a.toml", "[tags]\nx = { follow = \"b:y\" }\nz = { follow = \"c:gone\" }\n"),
+        ("streams/b.toml", "<<<<<<< ours\n[tags]\ny = \"docker.io/library/python:3\"\n"),
+        ("streams/c.toml", "tags = 1\n"),
+    ]);
+    insta::assert_snapshot!(said, @r"
+    error: a conflict marker in line 1
+     --> streams/b.toml:1:1
+      |
+    1 | <<<<<<< ours
+      | ^^^^^^^^^^^^
+      |
+      = help: settle the merge: keep one side and take the markers out
+
+    error: a table was expected, this is a whole number
+     --> streams/c.toml:1:8
+      |
+    1 | tags = 1
+      |        ^
+      |
+      = help: write a table
+    ");
+}
+
+#[test]
+fn settings_of_a_root_hold_unless_a_stream_or_a_tag_says_otherwise() {
+    let files: Files = [
+        ("pinstream.toml", "[import]\nschedule = \"0 1 * * *\"\ntimezone = \"Europe/Berlin\"\nplatforms = [\"linux/amd64\"]"),
+        ("streams/a.toml", "[tags]\nx = \"a.example/x:1\"\ny = { image = \"a.example/x:2\", schedule = \"never\", platform = \"linux/arm64\" }\nf = { follow = \"x\" }"),
+        ("streams/b.toml", "[import]\ntimezone = \"UTC\"\nplatforms = []\n[tags]\nx = \"a.example/x:1\"\ny = { image = \"a.example/x:2\", schedule = \"0 2 * * *\", timezone = \"Asia/Tokyo\" }"),
+    ]
+    .into_iter()
+    .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+    .collect();
+    let root = Root::read(&files).unwrap();
+    let lines: Vec<String> = root
+        .definitions
+        .tags
+        .iter()
+        .map(|(id, tag)| {
+            let platforms: Vec<String> = tag.platforms.iter().map(ToString::to_string).collect();
+            let schedule = tag.schedule.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("{id} [{schedule}] {platforms:?}")
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    a:f [] []
+    a:x [0 1 * * * (Europe/Berlin)] ["linux/amd64"]
+    a:y [never] []
+    b:x [0 1 * * *] []
+    b:y [0 2 * * * (Asia/Tokyo)] []
+    "#);
+}
+
+#[test]
+fn t6_more_tags_than_the_cap_are_refused_by_name() {
+    let files = |streams: usize, tags: usize| -> Files {
+        let mut text = "[tags]\n".to_owned();
+        text.extend((0..tags).map(|n| format!("t{n}=\"a.b/c:d\"\n")));
+        let streams = (0..streams).map(|n| (format!("streams/s{n:03}.toml"), text.clone().into_bytes()));
+        streams.chain([(settings::FILE_NAME.to_owned(), Vec::new())]).collect()
+    };
+    assert_eq!(Root::read(&files(10, 10_000)).unwrap().definitions.tags.len(), 100_000);
+    let problems = Root::read(&files(11, 10_000)).unwrap_err();
+    insta::assert_snapshot!(Rendered(&problems, Style::Plain), @r"
+    error: the root has more tags than the cap of 100000
+    --> streams/s010.toml
+     = help: split it into several roots, each with its own `pinstream.toml`
+    ");
+}
+
+#[test]
+fn what_the_policy_forbids_is_said_of_remote_hooks_registries_and_mirrors() {
+    let files: Files = [
+        ("pinstream.toml", "[registry.\"quay.io\"]\nmirrors = [\"m.example\"]\n[[hook]]\nname = \"x\"\nrun = [\"sh\"]"),
+        ("streams/a.toml", "[tags]\nx = \"quay.io/a/b:1\"\ny = \"ghcr.io/a/b:1\"\nz = { follow = \"y\" }"),
+    ]
+    .into_iter()
+    .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+    .collect();
+    let root = Root::read(&files).unwrap();
+    let policy =
+        Policy::read("/etc/p.toml", b"remotes = []\nprograms = ['kubectl']\nregistries = ['quay.io']").unwrap();
+    let refused = Problems(root.refused(&policy, Some("https://u:p@git.example/x")));
+    insta::assert_snapshot!(Rendered(&refused, Style::Plain), @r"
+    error: the remote `https://git.example/x` is not among the `remotes` of the policy
+    --> /etc/p.toml
+     = help: whoever runs pinstream here decides what it may do
+
+    error: the program `sh` of the hook `x` is not among the `programs` of the policy
+    --> /etc/p.toml
+     = help: whoever runs pinstream here decides what it may do
+
+    error: the registry `ghcr.io` is not among the `registries` of the policy
+    --> /etc/p.toml
+     = help: whoever runs pinstream here decides what it may do
+
+    error: the registry `m.example` is not among the `registries` of the policy
+    --> /etc/p.toml
+     = help: whoever runs pinstream here decides what it may do
+    ");
+    assert!(root.refused(&Policy::read("p", b"").unwrap(), Some("x")).is_empty());
+}
+
+#[test]
+fn a_target_of_a_tag_that_is_nowhere_is_told_the_nearest() {
+    let target = |from: &str| format!("[[target]]\nfrom = \"{from}\"\nyaml = {{ path = \"a.yaml\", at = \"a\" }}\n");
+    let settings = [target("python:3.13"), target("node:22"), target("app:new"), target("python:3.12")].concat();
+    let discover = "[discover]\nrepository = \"quay.io/acme/app\"\n";
+    let said = said(&[
+        ("pinstream.toml", &settings),
+        ("streams/python.toml", "[tags]\n\"3.12\" = \"docker.io/library/python:3.12\"\n"),
+        ("streams/app.toml", discover),
+    ]);
+    insta::assert_snapshot!(said, @r"
+    error: a target writes `python:3.13`, which no stream defines
+     --> pinstream.toml:1:1
+      |
+    1 | [[target]]
+      | ^^^^^^^^^^
+      |
+      = help: did you mean `python:3.12`?
+
+    error: a target writes `node:22`, which no stream defines
+     --> pinstream.toml:4:1
+      |
+    4 | [[target]]
+      | ^^^^^^^^^^
+      |
+      = help: define it in `streams/node.toml`
+    ");
+}
+
+#[test]
+fn what_is_known_is_taken_only_where_nothing_but_the_lock_is_another() {
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    let pins = format!(
+        "version = 1\n\n[[pin]]\nstream = \"found\"\ntag = \"2\"\nimage = \"a.example/f:2\"\ndigest = \"{digest}\"\n"
+    );
+    let files = |found: &str, lock: &str| -> Files {
+        [("pinstream.toml", ""), ("streams/found.toml", found), ("pinstream.lock", lock)]
+            .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+            .into()
+    };
+    let first = files("[discover]\nrepository = \"a.example/f\"\n", "version = 1\n");
+    let defined = || {
+        let Root { settings, definitions, .. } = Root::read(&first).unwrap();
+        Defined { seal: Seal::of(&first), settings, definitions }
+    };
+    // What is discovered follows from the lock.
+    let again = files("[discover]\nrepository = \"a.example/f\"\n", &pins);
+    let mut known = Some(defined());
+    let root = Root::read_again(&again, Seal::of(&again), &mut known).unwrap();
+    assert_eq!(root, Root::read(&again).unwrap());
+    assert!(known.is_none() && root.definitions.tags.len() == 1);
+
+    let other = files("[tags]\n2 = \"a.example/f:2\"\n", &pins);
+    let mut known = Some(defined());
+    let root = Root::read_again(&other, Seal::of(&other), &mut known).unwrap();
+    assert_eq!(root, Root::read(&other).unwrap());
+    assert!(known.is_some());
+    let wrong = files("[discover]\nrepository = \"a.example/f\"\n", "version = 9\n");
+    assert!(Root::read_again(&wrong, Seal::of(&wrong), &mut known).is_err());
+}

@@ -1,0 +1,212 @@
+//! Which tags are meant: `stream`, `stream:tag`, or globs over them, for a hook's `on` and for the command line.
+//!
+//! `*` and `?` stay within one name between `/` and `:`; `**` goes over any number of folders. What names no tag means
+//! all tags of the streams it matches.
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::model::image::{NameError, StreamName, TagId, TagName};
+
+/// How long one pattern may be, in bytes.
+const PATTERN_MAX: usize = 255;
+/// What a glob may have.
+const GLOBS: &str = "a pattern may have `*`, `**`, `?`, `[a-z]` and `{a,b}`";
+/// What a pattern of tags may be.
+const FORMS: &str =
+    "`stream`, `stream:tag`, or with `*`, `**`, `?`, `[a-z]` and `{a,b}`, as `team-a/**` or `python:3.*`";
+
+/// A set of patterns over tags; the empty one means all tags.
+#[derive(Clone, Debug, Default)]
+pub struct TagGlobs {
+    globs: Vec<TagGlob>,
+}
+
+#[derive(Clone, Debug)]
+struct TagGlob {
+    text: String,
+    stream: Part,
+    tag: Part,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    Any,
+    Exactly(String),
+    Glob(GlobMatcher),
+}
+
+impl PartialEq for TagGlobs {
+    fn eq(&self, other: &Self) -> bool {
+        self.patterns().eq(other.patterns())
+    }
+}
+
+impl TagGlobs {
+    /// All tags.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Reads patterns.
+    ///
+    /// # Errors
+    /// The first pattern that is none.
+    pub fn new<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<Self, NameError> {
+        patterns.into_iter().map(TagGlob::new).collect::<Result<_, _>>().map(|globs| Self { globs })
+    }
+
+    /// Whether `tag` is meant.
+    pub fn matches(&self, tag: &TagId) -> bool {
+        self.globs.is_empty() || self.globs.iter().any(|glob| glob.matches(tag))
+    }
+
+    /// Whether tags of `stream` are meant, as far as its name says.
+    pub fn matches_stream(&self, stream: &StreamName) -> bool {
+        self.globs.is_empty() || self.globs.iter().any(|glob| glob.stream.matches(stream.as_str()))
+    }
+
+    /// Whether all tags are meant, whichever there are.
+    pub fn is_all(&self) -> bool {
+        self.globs.is_empty()
+    }
+
+    /// The patterns as written.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.globs.iter().map(|glob| glob.text.as_str())
+    }
+
+    /// The patterns that mean none of `tags`.
+    pub fn idle<'a>(&'a self, tags: impl Iterator<Item = &'a TagId> + Clone) -> Vec<&'a str> {
+        let idle = self.globs.iter().filter(|glob| !tags.clone().any(|tag| glob.matches(tag)));
+        idle.map(|glob| glob.text.as_str()).collect()
+    }
+}
+
+impl TagGlob {
+    fn new(text: &str) -> Result<Self, NameError> {
+        if text.len() > PATTERN_MAX {
+            return Err(NameError::new(format!("a pattern has at most {PATTERN_MAX} characters")).help(FORMS));
+        }
+        let (stream, tag) = text.split_once(':').map_or((text, None), |(stream, tag)| (stream, Some(tag)));
+        let stream = match part(stream, "/", |b| !b.is_ascii_uppercase())? {
+            Part::Exactly(name) => Part::Exactly(name.parse::<StreamName>()?.to_string()),
+            other => other,
+        };
+        let tag = match tag.map(|tag| part(tag, "", |_| true)).transpose()? {
+            Some(Part::Exactly(name)) => Part::Exactly(name.parse::<TagName>()?.to_string()),
+            Some(other) => other,
+            None => Part::Any,
+        };
+        Ok(Self { text: text.to_owned(), stream, tag })
+    }
+
+    fn matches(&self, tag: &TagId) -> bool {
+        self.stream.matches(tag.stream.as_str()) && self.tag.matches(tag.tag.as_str())
+    }
+}
+
+impl Part {
+    fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exactly(only) => only == name,
+            Self::Glob(glob) => glob.is_match(name),
+        }
+    }
+}
+
+/// One side of a pattern; `more` are the further characters a name may have there.
+fn part(text: &str, more: &str, fits: impl Fn(u8) -> bool) -> Result<Part, NameError> {
+    const META: &str = "*?[]{},!^";
+    if !text.contains(|c| META.contains(c)) {
+        return Ok(Part::Exactly(text.to_owned()));
+    }
+    let known =
+        |b: u8| (b.is_ascii_alphanumeric() && fits(b)) || "._-".contains(char::from(b)) || more.contains(char::from(b));
+    if text.starts_with('!') || !text.bytes().all(|b| known(b) || META.contains(char::from(b))) {
+        return Err(NameError::new(format!("`{text}` is not a pattern of names")).help(FORMS));
+    }
+    glob(text).map(Part::Glob)
+}
+
+/// A glob whose `*` does not go over `/`.
+pub(crate) fn glob(text: &str) -> Result<GlobMatcher, NameError> {
+    if text.len() > PATTERN_MAX {
+        return Err(NameError::new(format!("a pattern has at most {PATTERN_MAX} characters")).help(FORMS));
+    }
+    match GlobBuilder::new(text).literal_separator(true).backslash_escape(false).build() {
+        Ok(glob) => Ok(glob.compile_matcher()),
+        Err(error) => Err(NameError::new(format!("`{text}` is not a pattern: {}", error.kind())).help(GLOBS)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(pattern: &str, yes: &[&str], no: &[&str]) {
+        let globs = TagGlobs::new([pattern]).unwrap();
+        let matches = |tag: &&str| globs.matches(&tag.parse().unwrap());
+        assert_eq!(yes.iter().find(|tag| !matches(tag)), None, "{pattern} should match");
+        assert_eq!(no.iter().find(|tag| matches(tag)), None, "{pattern} should not match");
+    }
+
+    #[test]
+    fn a_stream_means_all_its_tags_and_no_other() {
+        check("python", &["python:3.12", "python:latest"], &["python2:x", "team-a/python:3.12"]);
+        check("team-a/python", &["team-a/python:3.12"], &["python:3.12"]);
+    }
+
+    #[test]
+    fn a_star_stays_between_slashes_and_colons() {
+        check("python:*", &["python:3.12", "python:latest"], &["pythons:1", "a/python:1"]);
+        check("*:latest", &["python:latest"], &["python:3.12", "a/python:latest"]);
+        check("*", &["python:3.12"], &["a/python:3.12"]);
+        check("python:3.*", &["python:3.12", "python:3.1.2"], &["python:4.3.1"]);
+        check(
+            "team-*/p?thon:{latest,3.[0-9]}",
+            &["team-a/python:latest", "team-b/pithon:3.9"],
+            &["team-a/python:3.10"],
+        );
+    }
+
+    #[test]
+    fn two_stars_go_over_folders() {
+        check("team-a/**", &["team-a/python:3.12", "team-a/x/y:z"], &["team-b/python:3.12"]);
+        check("**", &["python:1", "a/b/c:1"], &[]);
+        check("**:latest", &["python:latest", "a/b:latest"], &["python:1"]);
+    }
+
+    #[test]
+    fn no_pattern_means_all_tags() {
+        assert!(TagGlobs::all().matches(&"a:b".parse().unwrap()));
+    }
+
+    #[test]
+    fn what_can_never_match_is_refused() {
+        for pattern in [
+            "",
+            "Python:*",
+            "python:",
+            ":x",
+            "a b*",
+            "!python*",
+            "python:[",
+            "python:{a",
+            "a:b:c",
+            "a:b:*",
+            "*x\\*",
+            &"*".repeat(300),
+        ] {
+            assert!(TagGlobs::new([pattern]).is_err(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_mean_no_tag_are_named() {
+        let globs = TagGlobs::new(["python:*", "node", "py*:4"]).unwrap();
+        let tags: Vec<TagId> = ["python:3.12", "go:1"].iter().map(|tag| tag.parse().unwrap()).collect();
+        assert_eq!(globs.idle(tags.iter()), ["node", "py*:4"]);
+    }
+}

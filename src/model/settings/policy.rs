@@ -1,0 +1,300 @@
+//! The operator's policy: a file outside the repository that says what a repository may ask for. `--policy FILE`.
+//!
+//! A key that is left out restricts nothing, except `realms`, which only ever adds to the built-in ones. Nothing in a
+//! repository can widen it; what it forbids is refused by naming the key.
+
+use std::sync::{Arc, LazyLock};
+
+use globset::GlobMatcher;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use url::Url;
+
+use super::Hook;
+use super::globs::glob;
+use crate::model::image::{NameError, RegistryHost};
+use crate::text::diagnostics::{At, Findings, Problem, Problems, SourceFile};
+use crate::text::toml::shape::Shape;
+use crate::text::toml::{Read, text};
+
+static SHAPE: LazyLock<Shape> = LazyLock::new(Shape::of::<PolicyTable>);
+
+/// What repositories may ask for on this machine; every key may be left out.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(rename = "Policy")]
+struct PolicyTable {
+    /// Globs over the names of hooks that may run.
+    hooks: Option<Vec<At<String>>>,
+    /// Globs over the programs that hooks may run: the first word of `run`.
+    programs: Option<Vec<At<String>>>,
+    /// Globs over the registries and mirrors that may be asked, as `quay.io` or `*.corp.example:*`.
+    registries: Option<Vec<At<String>>>,
+    /// Token servers that may be given credentials, besides the registry's own host and the well-known ones.
+    realms: Option<Vec<At<String>>>,
+    /// Globs over the Git remotes that may be worked on, as `https://git.example/**`.
+    remotes: Option<Vec<At<String>>>,
+}
+
+/// How it becomes smaller, where it is larger than a file may be.
+const SMALLER: &str = "let one pattern stand for many names";
+
+/// What repositories may ask for on this machine.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    file: Arc<SourceFile>,
+    hooks: Option<Vec<GlobMatcher>>,
+    programs: Option<Vec<GlobMatcher>>,
+    registries: Option<Vec<GlobMatcher>>,
+    realms: Vec<String>,
+    remotes: Option<Vec<GlobMatcher>>,
+}
+
+impl Policy {
+    /// Reads the policy that stands at `path`.
+    ///
+    /// # Errors
+    /// Every problem of the file.
+    pub fn read(path: &str, bytes: &[u8]) -> Result<Self, Problems> {
+        let (file, problems) = text::definitions(path, bytes, SMALLER);
+        Problems::none_or(problems)?;
+        let mut findings = Findings::new(&file);
+        let read: Option<Read<PolicyTable>> = crate::text::toml::read(&SHAPE, &mut findings, |_, _| {});
+        let table = read.map(|read| read.table).unwrap_or_default();
+        let policy = Self {
+            file: Arc::clone(&file),
+            hooks: globs(table.hooks, &mut findings, str::to_owned),
+            programs: globs(table.programs, &mut findings, program),
+            registries: globs(table.registries, &mut findings, str::to_ascii_lowercase),
+            realms: realms(table.realms.as_deref().unwrap_or_default(), &mut findings),
+            remotes: globs(table.remotes, &mut findings, str::to_owned),
+        };
+        Problems::none_or(findings.problems)?;
+        Ok(policy)
+    }
+
+    /// The origins, `scheme://host[:port]`, of the token servers that the operator adds to the built-in ones.
+    pub fn realms(&self) -> &[String] {
+        &self.realms
+    }
+
+    /// The globs over the registries that may be asked; none where all may.
+    pub fn registries(&self) -> Option<Vec<String>> {
+        let texts = |globs: &Vec<GlobMatcher>| globs.iter().map(|glob| glob.glob().glob().to_owned()).collect();
+        self.registries.as_ref().map(texts)
+    }
+
+    /// What it says against a hook: its name, or its program.
+    pub fn forbids_hook(&self, hook: &Hook) -> Option<Problem> {
+        let name = &hook.name;
+        if !allows(&self.hooks, name) {
+            return Some(self.refusal(format!("the hook `{name}` is not among the `hooks` of the policy")));
+        }
+        let argv0 = hook.run.first().map(String::as_str).unwrap_or_default();
+        if !allows(&self.programs, &program(argv0)) {
+            let message =
+                format!("the program `{argv0}` of the hook `{name}` is not among the `programs` of the policy");
+            return Some(self.refusal(message));
+        }
+        None
+    }
+
+    /// What it says against asking a registry.
+    pub fn forbids_registry(&self, registry: &RegistryHost) -> Option<Problem> {
+        let allowed = allows(&self.registries, registry.as_str());
+        let message = || format!("the registry `{registry}` is not among the `registries` of the policy");
+        (!allowed).then(|| self.refusal(message()))
+    }
+
+    /// What it says against working on a remote; credentials in the URL take no part, and are not shown.
+    pub fn forbids_remote(&self, remote: &str) -> Option<Problem> {
+        let remote = without_credentials(remote);
+        let allowed = allows(&self.remotes, &remote);
+        (!allowed).then(|| self.refusal(format!("the remote `{remote}` is not among the `remotes` of the policy")))
+    }
+
+    fn refusal(&self, message: String) -> Problem {
+        Problem::whole(Some(&self.file), message).help("whoever runs pinstream here decides what it may do")
+    }
+}
+
+/// The JSON schema of a policy.
+pub fn schema() -> serde_json::Value {
+    crate::text::toml::schema::<PolicyTable>()
+}
+
+fn allows(globs: &Option<Vec<GlobMatcher>>, text: &str) -> bool {
+    globs.as_ref().is_none_or(|globs| globs.iter().any(|glob| glob.is_match(text)))
+}
+
+/// A program with a slash is a file of the repository, however it is written; one without is looked up in `PATH`.
+fn program(text: &str) -> String {
+    match text.contains('/') && !text.starts_with("./") && !text.starts_with('/') {
+        true => format!("./{text}"),
+        false => text.to_owned(),
+    }
+}
+
+fn without_credentials(remote: &str) -> String {
+    match Url::parse(remote) {
+        Ok(mut url) if remote.contains("://") => {
+            // Both fail only where a URL cannot have credentials.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.to_string()
+        }
+        _ => remote.to_owned(),
+    }
+}
+
+fn globs(
+    written: Option<Vec<At<String>>>,
+    findings: &mut Findings<'_>,
+    normal: impl Fn(&str) -> String,
+) -> Option<Vec<GlobMatcher>> {
+    let compile = |text: &At<String>| findings.keep(&text.span, glob(&normal(&text.value)));
+    written.map(|list| list.iter().filter_map(compile).collect())
+}
+
+fn realms(written: &[At<String>], findings: &mut Findings<'_>) -> Vec<String> {
+    written.iter().filter_map(|text| findings.keep(&text.span, realm(&text.value))).collect()
+}
+
+fn realm(text: &str) -> Result<String, NameError> {
+    let bad = || NameError::new("this is not a token server").help("scheme and host, as `https://auth.corp.example`");
+    let url = Url::parse(text).map_err(|_| bad())?;
+    let plain =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    let fits = matches!(url.scheme(), "https" | "http") && url.has_host() && plain && url.path() == "/";
+    if fits { Ok(url.origin().ascii_serialization()) } else { Err(bad()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::settings::globs::TagGlobs;
+    use crate::text::diagnostics::{Rendered, Style};
+
+    fn hook(name: &str, run: &[&str]) -> Hook {
+        Hook {
+            name: name.to_owned(),
+            on: TagGlobs::all(),
+            run: run.iter().map(|word| (*word).to_owned()).collect(),
+            files: Vec::new(),
+            env: Vec::new(),
+            timeout: Hook::TIMEOUT,
+            each: false,
+        }
+    }
+
+    #[track_caller]
+    fn check(found: Option<Problem>, expected: Option<&str>) {
+        assert_eq!(found.map(|problem| problem.message).as_deref(), expected);
+    }
+
+    #[test]
+    fn an_empty_policy_forbids_nothing() {
+        let policy = Policy::read("policy.toml", b"").unwrap();
+        check(policy.forbids_hook(&hook("x", &["sh"])), None);
+        check(policy.forbids_registry(&"quay.io".parse().unwrap()), None);
+        check(policy.forbids_remote("https://git.example/a"), None);
+        assert!(policy.realms().is_empty());
+    }
+
+    #[test]
+    fn an_empty_list_forbids_all() {
+        let policy = Policy::read("policy.toml", b"hooks = []\nregistries = []").unwrap();
+        check(policy.forbids_hook(&hook("x", &["sh"])), Some("the hook `x` is not among the `hooks` of the policy"));
+        check(
+            policy.forbids_registry(&"quay.io".parse().unwrap()),
+            Some("the registry `quay.io` is not among the `registries` of the policy"),
+        );
+    }
+
+    #[test]
+    fn hooks_and_programs_are_held_against_their_globs() {
+        let policy = Policy::read("p", b"hooks = ['roll*']\nprograms = ['scripts/*', 'kubectl']").unwrap();
+        check(policy.forbids_hook(&hook("rollout", &["./scripts/a.sh"])), None);
+        check(policy.forbids_hook(&hook("rollout", &["scripts/a.sh"])), None);
+        check(policy.forbids_hook(&hook("rollout", &["kubectl", "apply"])), None);
+        check(
+            policy.forbids_hook(&hook("notify", &["kubectl"])),
+            Some("the hook `notify` is not among the `hooks` of the policy"),
+        );
+        for run in ["./kubectl", "./scripts/deep/a.sh", "sh"] {
+            let message =
+                format!("the program `{run}` of the hook `rollout` is not among the `programs` of the policy");
+            check(policy.forbids_hook(&hook("rollout", &[run])), Some(&message));
+        }
+    }
+
+    #[test]
+    fn registries_are_held_against_host_and_port() {
+        let policy = Policy::read("p", b"registries = ['Quay.io', '*.corp.example:*']").unwrap();
+        for (host, allowed) in
+            [("quay.io", true), ("a.corp.example:5000", true), ("a.corp.example", false), ("quay.io:444", false)]
+        {
+            assert_eq!(policy.forbids_registry(&host.parse().unwrap()).is_none(), allowed, "{host}");
+        }
+    }
+
+    #[test]
+    fn remotes_are_held_without_their_credentials() {
+        let policy = Policy::read("p", b"remotes = ['https://git.example/**', 'git@git.example:*/*']").unwrap();
+        check(policy.forbids_remote("https://me:secret@git.example/a/b.git"), None);
+        check(policy.forbids_remote("git@git.example:a/b.git"), None);
+        check(
+            policy.forbids_remote("https://me:secret@evil.example/git.example/a"),
+            Some("the remote `https://evil.example/git.example/a` is not among the `remotes` of the policy"),
+        );
+        for remote in ["https://git.example@evil.example/a", "https://git.example/../../x@y", "ssh://git.example/a"] {
+            let allowed = remote.starts_with("https://git.example/");
+            assert_eq!(policy.forbids_remote(remote).is_none(), allowed, "{remote}");
+        }
+    }
+
+    #[test]
+    fn realms_are_origins() {
+        let policy = Policy::read("p", b"realms = ['https://Auth.corp.example', 'http://a.example:8080/']").unwrap();
+        assert_eq!(policy.realms(), ["https://auth.corp.example", "http://a.example:8080"]);
+    }
+
+    #[test]
+    fn every_mistake_of_a_policy_is_shown_at_once() {
+        let problems =
+            Policy::read("p.toml", b"hook = ['x']\nrealms = ['auth.example', 1]\nprograms = ['[']").unwrap_err();
+        insta::assert_snapshot!(Rendered(&problems, Style::Plain), @r#"
+        error: unknown key `hook`
+         --> p.toml:1:1
+          |
+        1 | hook = ['x']
+          | ^^^^
+          |
+          = help: did you mean `hooks`?
+
+        error: this is not a token server
+         --> p.toml:2:11
+          |
+        2 | realms = ['auth.example', 1]
+          |           ^^^^^^^^^^^^^^
+          |
+          = help: scheme and host, as `https://auth.corp.example`
+
+        error: a string was expected, this is a whole number
+         --> p.toml:2:27
+          |
+        2 | realms = ['auth.example', 1]
+          |                           ^
+          |
+          = help: put it in quotes: `"1"`
+
+        error: `[` is not a pattern: unclosed character class; missing ']'
+         --> p.toml:3:13
+          |
+        3 | programs = ['[']
+          |             ^^^
+          |
+          = help: a pattern may have `*`, `**`, `?`, `[a-z]` and `{a,b}`
+        "#);
+    }
+}

@@ -1,0 +1,149 @@
+//! `[remote.name]`: other repositories whose tags are followed.
+//!
+//! An address stands in a file that many read and some may propose to change: it holds no credential, and which ones
+//! are offered to it is for [`crate::effects`] to say.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::table::RemoteTable;
+use super::{path, validate};
+use crate::model::image::{NameError, RemoteName};
+use crate::text::diagnostics::{At, Findings, is_bidi_control};
+use crate::text::toml::Entries;
+use crate::text::toml::shape::short;
+
+/// How many other repositories a root may name: each is a conversation in every pass.
+const REMOTES_MAX: usize = 100;
+
+/// Another repository with a root of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteSettings {
+    /// Its address, without any credential.
+    pub url: String,
+    /// The branch; none means its `HEAD`.
+    pub branch: Option<String>,
+    /// The folder of its root; empty for its top.
+    pub root: String,
+}
+
+/// The remotes that are right, by name.
+pub(super) fn remotes(
+    written: &Entries<RemoteTable>,
+    spoiled: &HashSet<usize>,
+    findings: &mut Findings<'_>,
+) -> BTreeMap<RemoteName, RemoteSettings> {
+    if let Some((more, _)) = written.0.get(REMOTES_MAX) {
+        findings.say(&more.span, format!("more than {REMOTES_MAX} remotes"), "each is asked in every pass");
+        return BTreeMap::new();
+    }
+    let read = |(key, table): &(At<String>, RemoteTable)| {
+        let name = findings.parse::<RemoteName>(key);
+        let url = match &table.url {
+            Some(text) => findings.keep(&text.span, url(&text.value)),
+            None => {
+                if !spoiled.contains(&key.span.start) {
+                    let message = format!("the remote `{}` has no address", short(&key.value));
+                    findings.say(&key.span, message, "add `url = \"https://git.example/team/repository\"`");
+                }
+                None
+            }
+        };
+        let branch = table.branch.as_ref().and_then(|text| findings.keep(&text.span, validate::branch(&text.value)));
+        let root = table.root.as_ref().filter(|text| !matches!(text.value.as_str(), "" | "."));
+        let root = root.and_then(|text| findings.keep(&text.span, path::parse(text.value.trim_end_matches('/'))));
+        Some((name?, RemoteSettings { url: url?, branch, root: root.unwrap_or_default() }))
+    };
+    written.0.iter().filter_map(read).collect()
+}
+
+/// The address of a remote, as far as it can be judged without Git.
+fn url(text: &str) -> Result<String, NameError> {
+    let bad = |why: &str| NameError::new(format!("`{}` is not the address of a remote: {why}", short(text)));
+    let help = "as `https://git.example/team/repository` or `git@git.example:team/repository`";
+    if text.is_empty() || text.contains(|c: char| c.is_control() || c.is_whitespace() || is_bidi_control(c)) {
+        return Err(bad("it is empty or has characters that no address has").help(help));
+    }
+    let Some((scheme, rest)) = text.split_once("://") else {
+        // A folder would be another one wherever somebody stands.
+        let is_scp_like = text.split_once(':').is_some_and(|(before, _)| before.contains('@') && !before.contains('/'));
+        return if is_scp_like { Ok(text.to_owned()) } else { Err(bad("it has no scheme").help(help)) };
+    };
+    if !["https", "http", "ssh", "git", "file"].contains(&scheme) {
+        return Err(bad("its scheme is not one").help(help));
+    }
+    let place = rest.split('/').next().unwrap_or_default();
+    match place.rsplit_once('@') {
+        // Whatever stands there may be a token.
+        Some((user, host)) if scheme != "ssh" || user.contains(':') => {
+            let shown = rest[place.len()..].to_owned();
+            Err(NameError::new("a remote's address holds no credential").help(format!(
+                "write `{scheme}://{}{}`; Git's credential helpers log in",
+                short(host),
+                short(&shown)
+            )))
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::diagnostics::{Problems, Rendered, Style};
+
+    #[test]
+    fn other_repositories_are_read_with_branch_and_root() {
+        let (settings, problems) = crate::model::settings::read(
+            b"[remote.platform]\nurl = 'https://git.example/p/images'\nbranch = 'prod'\nroot = './deploy/'\n\
+              [remote.b-2]\nurl = 'git@git.example:b/c'\nroot = '.'",
+        );
+        assert_eq!(problems, []);
+        let shown =
+            settings.remotes.iter().map(|(name, one)| format!("{name} {} {:?} {}", one.url, one.branch, one.root));
+        assert_eq!(
+            shown.collect::<Vec<_>>(),
+            ["b-2 git@git.example:b/c None ", "platform https://git.example/p/images Some(\"prod\") deploy"]
+        );
+    }
+
+    #[test]
+    fn mistakes_in_remotes_are_said() {
+        let text =
+            b"[remote.Platform]\nurl = 'https://me:secret@git.example/a'\n[remote.a]\n[remote.b]\nurl = '../b'\n\
+                     branch = 'a..b'\nroot = '../x'\n[remote.c]\nurl = 'ext::sh'\nurls = 1\n[remote.d]\nurl = 5";
+        let found = Problems::none_or(crate::model::settings::read(text).1).unwrap_err();
+        let rendered = Rendered(&found, Style::Plain).to_string();
+        assert!(!rendered.lines().any(|line| line.starts_with("error") && line.contains("secret")), "{rendered}");
+        let lines = rendered.lines().filter(|line| line.starts_with("error") || line.contains("= help"));
+        insta::assert_snapshot!(lines.map(str::trim).collect::<Vec<_>>().join("\n"), @r#"
+        error: `Platform` is not the name of a remote
+        = help: lower-case letters, digits and `-`, not beginning with `-`, at most 63
+        error: a remote's address holds no credential
+        = help: write `https://git.example/a`; Git's credential helpers log in
+        error: the remote `a` has no address
+        = help: add `url = "https://git.example/team/repository"`
+        error: `../b` is not the address of a remote: it has no scheme
+        = help: as `https://git.example/team/repository` or `git@git.example:team/repository`
+        error: `a..b` is not a branch's name
+        = help: as `main` or `release/1.2`
+        error: `../x` leads out of a folder with `..`
+        = help: write the path from the root
+        error: `ext::sh` is not the address of a remote: it has no scheme
+        = help: as `https://git.example/team/repository` or `git@git.example:team/repository`
+        error: unknown key `urls`
+        = help: did you mean `url`?
+        error: a string was expected, this is a whole number
+        = help: put it in quotes: `"5"`
+        "#);
+    }
+
+    #[test]
+    fn an_address_holds_no_credential() {
+        for text in ["https://token@git.example/a", "https://a:b@git.example/a", "ssh://git:x@git.example/a"] {
+            assert_eq!(url(text).unwrap_err().message, "a remote's address holds no credential", "{text}");
+        }
+        for text in ["https://git.example/a", "ssh://git@git.example:22/a", "file:///srv/a.git", "git@git.example:a"] {
+            assert_eq!(url(text).as_deref(), Ok(text));
+        }
+    }
+}

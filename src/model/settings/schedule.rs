@@ -1,0 +1,264 @@
+//! When a tag is due: cron expressions of five fields, as crontab(5) and Kubernetes' CronJob have them.
+//!
+//! The next time follows from expression, time zone and a moment alone; no clock is read here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cron::Cron;
+use cron::parser::{CronParser, Seconds, Year};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::model::image::NameError;
+use crate::text::diagnostics::nearest;
+
+/// For how many names the nearest time zone is looked up, so that a broken root is not slow to say so.
+const NEAREST_MAX: usize = 20;
+
+/// When `--due` imports a tag.
+#[derive(Clone, Debug)]
+pub enum Schedule {
+    /// At the times of a cron expression.
+    Cron {
+        /// The expression as written.
+        text: Arc<str>,
+        /// What it means.
+        cron: Arc<Cron>,
+        /// The time zone its fields are read in.
+        zone: TimeZone,
+    },
+    /// Only when a person asks: `never`.
+    Never,
+}
+
+impl PartialEq for Schedule {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Cron { text: a, zone: x, .. }, Self::Cron { text: b, zone: y, .. }) => a == b && x == y,
+            (Self::Never, Self::Never) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Schedule {
+    /// Reads `text` as it stands in a definition.
+    ///
+    /// # Errors
+    /// A sentence and, where there is one, a way out.
+    pub fn parse(text: &str, zone: &TimeZone) -> Result<Self, NameError> {
+        let text = text.trim();
+        if text == "never" {
+            return Ok(Self::Never);
+        }
+        check_fields(text)?;
+        let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+        match parser.parse(text) {
+            Ok(cron) => Ok(Self::Cron { text: text.into(), cron: Arc::new(cron), zone: zone.clone() }),
+            Err(error) => Err(NameError::new(format!("`{text}` is not a schedule: {error}"))
+                .help("five fields as crontab(5) has them, as `*/30 * * * *`; or `never`")),
+        }
+    }
+
+    /// The same at the times of `zone`.
+    #[must_use]
+    pub fn in_zone(&self, zone: &TimeZone) -> Self {
+        match self {
+            Self::Never => Self::Never,
+            Self::Cron { text, cron, .. } => {
+                Self::Cron { text: Arc::clone(text), cron: Arc::clone(cron), zone: zone.clone() }
+            }
+        }
+    }
+
+    /// Whether it fired after `last` and not after `now`; with no `last`, whether it ever fires by itself.
+    pub fn is_due(&self, last: Option<Timestamp>, now: Timestamp) -> bool {
+        match (self, last) {
+            (Self::Never, _) => false,
+            (Self::Cron { .. }, None) => true,
+            (Self::Cron { .. }, Some(last)) => self.next_after(last).is_some_and(|next| next <= now),
+        }
+    }
+
+    /// The first time after `moment`, none where there is none.
+    pub fn next_after(&self, moment: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Never => None,
+            Self::Cron { cron, zone, .. } => {
+                let from = moment.to_zoned(zone.clone());
+                cron.find_next_occurrence(&from, false).ok().map(|next| next.timestamp())
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Schedule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Never => f.write_str("never"),
+            Self::Cron { text, zone, .. } => match zone.iana_name() {
+                Some(name) if name != "UTC" => write!(f, "{text} ({name})"),
+                _ => f.write_str(text),
+            },
+        }
+    }
+}
+
+/// A field of an expression: its words and the numbers it may hold.
+struct Field {
+    name: &'static str,
+    least: u32,
+    most: u32,
+    names: &'static [&'static str],
+}
+
+const FIELDS: [Field; 5] = [
+    Field { name: "minute", least: 0, most: 59, names: &[] },
+    Field { name: "hour", least: 0, most: 23, names: &[] },
+    Field { name: "day of month", least: 1, most: 31, names: &[] },
+    Field {
+        name: "month",
+        least: 1,
+        most: 12,
+        names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
+    },
+    Field { name: "day of week", least: 0, most: 7, names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] },
+];
+
+/// Holds `text` against the grammar of crontab(5), which is smaller than that of the parser: what other programs would
+/// not understand, or understand otherwise, is refused by name.
+fn check_fields(text: &str) -> Result<(), NameError> {
+    if text.len() > 255 {
+        return Err(NameError::new("a schedule has at most 255 characters").help("as `*/30 * * * *`; or `never`"));
+    }
+    if text.starts_with('@') {
+        return Err(NameError::new(format!("`{text}` is not supported: a schedule has five fields"))
+            .help("write minute, hour, day of month, month and day of week, as `0 3 * * *` for each day at three"));
+    }
+    let fields: Vec<&str> = text.split_ascii_whitespace().collect();
+    let [_, _, days, months, weekdays] = fields.as_slice() else {
+        return Err(NameError::new(format!("a schedule has five fields, `{text}` has {}", fields.len()))
+            .help("minute, hour, day of month, month and day of week, as `*/30 * * * *`; or `never`"));
+    };
+    for (field, written) in FIELDS.iter().zip(&fields) {
+        written.split(',').try_for_each(|part| check_part(field, part))?;
+    }
+    if *weekdays == "*" && !days.starts_with('*') && !any_day_exists(days, months) {
+        return Err(NameError::new(format!("`{text}` never fires: no such month has such a day"))
+            .help("write `never` if only a person is to import it"));
+    }
+    Ok(())
+}
+
+fn check_part(field: &Field, part: &str) -> Result<(), NameError> {
+    let Field { name, least, most, .. } = *field;
+    let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
+    let bad = || {
+        NameError::new(format!("`{part}` is not a {name}"))
+            .help(format!("numbers from {least} to {most}, `*`, ranges as `{least}-{most}`, steps as `*/2`"))
+    };
+    if let Some(step) = step {
+        if range != "*" && !range.contains('-') {
+            let help = format!("write a range, as `{range}-{most}/{step}`");
+            let message = format!("`{part}` is not supported: crontab(5) has steps only after `*` or a range");
+            return Err(NameError::new(message).help(help));
+        }
+        let step: u32 = number(step).ok_or_else(bad)?;
+        if step == 0 || step > most {
+            return Err(bad());
+        }
+    }
+    if range == "*" {
+        return Ok(());
+    }
+    let (from, to) = range.split_once('-').unwrap_or((range, range));
+    let (from, to) = (value(field, from).ok_or_else(bad)?, value(field, to).ok_or_else(bad)?);
+    if from < least || to > most {
+        return Err(bad());
+    }
+    if from > to {
+        return Err(NameError::new(format!("the range `{range}` runs backwards"))
+            .help(format!("write two, as `{from}-{most},{least}-{to}`")));
+    }
+    Ok(())
+}
+
+/// At most four digits.
+fn number(text: &str) -> Option<u32> {
+    let plain = !text.is_empty() && text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+fn value(field: &Field, text: &str) -> Option<u32> {
+    let named = field.names.iter().position(|name| name.eq_ignore_ascii_case(text));
+    number(text).or_else(|| named.and_then(|at| u32::try_from(at).ok()).map(|at| at + field.least))
+}
+
+/// Whether the least of `days` is a day of any of `months`, both right in themselves.
+fn any_day_exists(days: &str, months: &str) -> bool {
+    let span = |field: &Field, part: &str| {
+        let range = part.split_once('/').map_or(part, |(range, _)| range);
+        let (from, to) = range.split_once('-').unwrap_or((range, range));
+        Some((value(field, from)?, value(field, to)?))
+    };
+    let least = days.split(',').filter_map(|part| span(&FIELDS[2], part)).map(|(from, _)| from).min().unwrap_or(1);
+    months.split(',').any(|part| {
+        let (from, to) = span(&FIELDS[3], part).unwrap_or((1, 12));
+        (from..=to).any(|month| {
+            let last = match month {
+                2 => 29,
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            least <= last
+        })
+    })
+}
+
+/// Schedules and time zones that were read before: each text is read once.
+#[derive(Debug, Default)]
+pub(crate) struct Schedules {
+    schedules: HashMap<String, Result<Schedule, NameError>>,
+    zones: HashMap<String, Result<TimeZone, NameError>>,
+}
+
+impl Schedules {
+    /// The schedule that `text` means in `zone`.
+    pub(crate) fn schedule(&mut self, text: &str, zone: &TimeZone) -> Result<Schedule, NameError> {
+        if let Some(read) = self.schedules.get(text) {
+            return read.clone().map(|schedule| schedule.in_zone(zone));
+        }
+        let read = Schedule::parse(text, zone);
+        self.schedules.insert(text.to_owned(), read.clone());
+        read
+    }
+
+    /// The time zone that the IANA database has under `name`.
+    pub(crate) fn zone(&mut self, name: &str) -> Result<TimeZone, NameError> {
+        if let Some(read) = self.zones.get(name) {
+            return read.clone();
+        }
+        let read = zone(name, self.zones.len() < NEAREST_MAX);
+        self.zones.insert(name.to_owned(), read.clone());
+        read
+    }
+}
+
+/// A time zone; where there is none, the nearest is looked for if `look` says so.
+fn zone(name: &str, look: bool) -> Result<TimeZone, NameError> {
+    let plain = name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+-".contains(&b));
+    if let Some(zone) = plain.then(|| TimeZone::get(name).ok()).flatten() {
+        return Ok(zone);
+    }
+    let all = look.then(|| jiff::tz::db().available());
+    let known: Vec<String> = all.into_iter().flatten().map(|name| name.to_string()).collect();
+    let help = match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "write a name of the IANA database, as `Europe/Berlin`".to_owned(),
+    };
+    Err(NameError::new(format!("`{name}` is not a time zone")).help(help))
+}
+
+#[cfg(test)]
+mod tests;

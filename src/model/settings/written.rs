@@ -1,0 +1,113 @@
+//! What a table says of imports, and what holds where it is written over what it falls back on.
+//!
+//! `[import]` of the settings, `[import]` of a stream and a tag each write over the one before, key by key.
+
+use std::sync::Arc;
+
+use super::adoption::Adoption;
+use super::schedule::Schedules;
+use super::table::{ImportTable, VerifyTable};
+use super::validate::HOOKS_MAX;
+use super::{ImportSettings, duration, verify};
+use crate::model::image::Platform;
+use crate::model::image::class::Class;
+use crate::text::diagnostics::{At, Findings};
+
+/// What a table says of imports.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Written<'a> {
+    pub(crate) schedule: Option<&'a At<String>>,
+    pub(crate) timezone: Option<&'a At<String>>,
+    pub(crate) platforms: Option<&'a [At<String>]>,
+    pub(crate) soak: Option<&'a At<String>>,
+    pub(crate) on_rollback: Option<&'a At<String>>,
+    pub(crate) ignore: Option<&'a [At<String>]>,
+    pub(crate) allow: Option<&'a At<String>>,
+    pub(crate) verify: Option<&'a At<VerifyTable>>,
+}
+
+impl<'a> Written<'a> {
+    /// What an `[import]` table says.
+    pub(crate) fn of(table: &'a ImportTable) -> Self {
+        Self {
+            schedule: table.schedule.as_ref(),
+            timezone: table.timezone.as_ref(),
+            platforms: table.platforms.as_deref(),
+            soak: table.soak.as_ref(),
+            on_rollback: table.on_rollback.as_ref(),
+            ignore: table.ignore.as_deref(),
+            allow: table.allow.as_ref(),
+            verify: table.verify.as_ref(),
+        }
+    }
+
+    /// What holds where this is written over `defaults`.
+    pub(crate) fn over(
+        &self,
+        defaults: &ImportSettings,
+        schedules: &mut Schedules,
+        findings: &mut Findings<'_>,
+    ) -> ImportSettings {
+        let own = self.timezone.and_then(|name| findings.keep(&name.span, schedules.zone(&name.value)));
+        let timezone = own.or_else(|| defaults.timezone.clone());
+        let utc = jiff::tz::TimeZone::UTC;
+        let zone = timezone.as_ref().unwrap_or(&utc);
+        let schedule = match self.schedule {
+            Some(text) => findings.keep(&text.span, schedules.schedule(&text.value, zone)),
+            None => defaults.schedule.as_ref().map(|schedule| schedule.in_zone(zone)),
+        };
+        let platforms = match self.platforms {
+            Some(written) => platforms(written, findings),
+            None => defaults.platforms.clone(),
+        };
+        let adoption = self.adoption(defaults.adoption.as_ref(), findings);
+        ImportSettings { schedule, timezone, platforms, adoption }
+    }
+
+    /// The rules of adoption that hold where this is written over `defaults`; the same ones where it says nothing.
+    pub(crate) fn adoption(
+        &self,
+        defaults: Option<&Arc<Adoption>>,
+        findings: &mut Findings<'_>,
+    ) -> Option<Arc<Adoption>> {
+        let Self { soak, on_rollback, ignore, allow, verify: signed, .. } = *self;
+        if soak.is_none() && on_rollback.is_none() && ignore.is_none() && allow.is_none() && signed.is_none() {
+            return defaults.cloned();
+        }
+        let mut adoption = defaults.map(|defaults| Adoption::clone(defaults)).unwrap_or_default();
+        if let Some(text) = soak {
+            adoption.soak = findings.keep(&text.span, duration::parse(&text.value));
+        }
+        if let Some(text) = on_rollback {
+            adoption.on_rollback = findings.parse(text).unwrap_or_default();
+        }
+        if let Some(words) = ignore {
+            adoption.ignore = words.iter().filter_map(|word| findings.parse::<Class>(word)).collect();
+        }
+        if let Some(text) = allow {
+            adoption.allow = findings.parse(text);
+        }
+        if let Some(table) = signed {
+            adoption.verify = verify::verify(table, findings);
+        }
+        Some(Arc::new(adoption))
+    }
+}
+
+/// The platforms of a list, none of them twice.
+fn platforms(written: &[At<String>], findings: &mut Findings<'_>) -> Vec<Platform> {
+    let mut platforms: Vec<Platform> = Vec::new();
+    if let Some(more) = written.get(HOOKS_MAX) {
+        findings.say(&more.span, format!("more than {HOOKS_MAX} platforms"), "name those that are needed");
+        return platforms;
+    }
+    for text in written {
+        let Some(platform) = findings.parse(text) else { continue };
+        if platforms.contains(&platform) {
+            findings.say(&text.span, format!("`{platform}` is named twice"), "name it once");
+        } else {
+            platforms.push(platform);
+        }
+    }
+    platforms
+}

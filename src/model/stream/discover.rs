@@ -1,0 +1,167 @@
+//! Tags that are found in a repository in place of being written down, as tags of their stream.
+//!
+//! Pure: it follows from the repository's list, or, where that is not known, from what is pinned already.
+
+use std::collections::BTreeMap;
+
+use super::{Definitions, Discover, Source, Tag};
+use crate::model::image::{ImageRef, StreamName, TagId, TagName};
+use crate::model::settings::ImportSettings;
+
+/// How many tags that were left are named.
+const NAMED: usize = 5;
+
+/// What a stream took of a repository, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The stream.
+    pub stream: StreamName,
+    /// How many tags fit.
+    pub fit: usize,
+    /// How many of them were taken.
+    pub taken: usize,
+    /// The first of those that were left.
+    pub left: Vec<TagName>,
+}
+
+/// Replaces the tags that each stream discovers. `listed` gives the tags of a stream's repository, where they are known in
+/// this pass; `pinned` are the pins there are, by which the others go. A tag that is written down stays as it is.
+///
+/// The answer is where not all that fit could be taken.
+pub fn expand<'a>(
+    definitions: &mut Definitions,
+    listed: impl Fn(&StreamName, &Discover) -> Option<&'a [TagName]>,
+    pinned: impl Iterator<Item = (&'a TagId, &'a ImageRef)> + Clone,
+) -> Vec<Taken> {
+    let mut cut = Vec::new();
+    definitions.tags.retain(|_, tag| !tag.discovered);
+    for (stream, discover) in &definitions.discover {
+        let tags = match listed(stream, discover) {
+            Some(tags) => {
+                let fit = discover.select.ranked(tags);
+                if let Some(left) = fit.get(discover.limit..).filter(|left| !left.is_empty()) {
+                    let left = left.iter().take(NAMED).map(|tag| TagName::clone(tag)).collect();
+                    cut.push(Taken { stream: stream.clone(), fit: fit.len(), taken: discover.limit, left });
+                }
+                fit.into_iter().take(discover.limit).cloned().collect()
+            }
+            None => discover.pinned(stream, pinned.clone()),
+        };
+        discover.define(stream, tags, &mut definitions.tags);
+    }
+    cut
+}
+
+/// Adds to the tags of streams whose list is not known in this pass those of `proposed`, pins that are not yet there:
+/// only a list tells that one of them is gone again.
+pub fn add<'a>(
+    definitions: &mut Definitions,
+    is_unlisted: impl Fn(&StreamName) -> bool,
+    proposed: impl Iterator<Item = (&'a TagId, &'a ImageRef)> + Clone,
+) {
+    for (stream, discover) in definitions.discover.iter().filter(|(stream, _)| is_unlisted(stream)) {
+        discover.define(stream, discover.pinned(stream, proposed.clone()), &mut definitions.tags);
+    }
+}
+
+impl Discover {
+    /// Puts `tags` of the repository among those of `stream`, but for what is written down there.
+    fn define(&self, stream: &StreamName, tags: Vec<TagName>, among: &mut BTreeMap<TagId, Tag>) {
+        for tag in tags {
+            let id = TagId { stream: stream.clone(), tag };
+            let found = self.tag(&id.tag);
+            among.entry(id).or_insert(found);
+        }
+    }
+
+    /// The tag of the stream that stands for `tag` of the repository.
+    fn tag(&self, tag: &TagName) -> Tag {
+        let image = ImageRef::tagged(self.repository.clone(), tag.clone());
+        let ImportSettings { schedule, platforms, adoption, .. } = self.import.clone();
+        let source = Source::Image { image, platform: None };
+        Tag { source, platforms, schedule, adoption, annotations: Default::default(), discovered: true }
+    }
+
+    /// The tags that were taken before, and would be again.
+    fn pinned<'a>(&self, stream: &StreamName, pinned: impl Iterator<Item = (&'a TagId, &'a ImageRef)>) -> Vec<TagName> {
+        let is_ours = |(id, image): &(&TagId, &ImageRef)| {
+            id.stream == *stream
+                && *image.repository() == self.repository
+                && image.digest().is_none()
+                && image.tag() == Some(&id.tag)
+                && self.select.admits(&id.tag)
+        };
+        pinned.filter(is_ours).map(|(id, _)| id.tag.clone()).collect()
+    }
+
+    /// Whether `tag` could be one of its tags.
+    pub fn admits(&self, tag: &TagName) -> bool {
+        self.select.admits(tag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git::Files;
+    use crate::model::root::Root;
+
+    /// The tags of the stream `app` as `tag=image` after it discovered what fits.
+    #[track_caller]
+    fn check(
+        stream: &str,
+        listed: Option<&str>,
+        pinned: &[(&str, &str)],
+        expected: &str,
+        cut: &[(usize, usize, &str)],
+    ) {
+        let files: Files = [("pinstream.toml", ""), ("streams/app.toml", stream)]
+            .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+            .into();
+        let mut definitions = Root::read(&files).unwrap().definitions;
+        let listed: Option<Vec<TagName>> =
+            listed.map(|names| names.split(' ').map(|name| name.parse().unwrap()).collect());
+        let pinned: Vec<(TagId, ImageRef)> =
+            pinned.iter().map(|(id, image)| (id.parse().unwrap(), image.parse().unwrap())).collect();
+        let pins = pinned.iter().map(|(id, image)| (id, image));
+        let found = expand(&mut definitions, |_, _| listed.as_deref(), pins);
+        let shown = |(id, tag): (&TagId, &Tag)| match &tag.source {
+            Source::Image { image, .. } => format!("{}={image}", id.tag),
+            other => format!("{}={other:?}", id.tag),
+        };
+        assert_eq!(definitions.tags.iter().map(shown).collect::<Vec<_>>().join(" "), expected);
+        let left = |taken: &Taken| taken.left.iter().map(TagName::as_str).collect::<Vec<_>>().join(" ");
+        let found: Vec<_> = found.iter().map(|taken| (taken.taken, taken.fit, left(taken))).collect();
+        let cut: Vec<_> = cut.iter().map(|(taken, fit, left)| (*taken, *fit, (*left).to_owned())).collect();
+        assert_eq!(found, cut);
+    }
+
+    const APP: &str = "[tags]\n\"2.1\" = \"quay.io/acme/other:1\"\n[discover]\nrepository = \"quay.io/acme/app\"\n\
+                       semver = \">=2\"\nlimit = 2\n";
+
+    #[test]
+    fn the_highest_tags_that_fit_are_taken_and_the_rest_is_said() {
+        let written = "2.1=quay.io/acme/other:1";
+        check(APP, Some("1.0 2.0 x"), &[], &format!("2.0=quay.io/acme/app:2.0 {written}"), &[]);
+        check(APP, Some("2.0 2.1 2.2"), &[], &format!("{written} 2.2=quay.io/acme/app:2.2"), &[(2, 3, "2.0")]);
+    }
+
+    #[test]
+    fn a_list_that_is_not_known_leaves_what_is_pinned() {
+        let pinned = [
+            ("app:1.9", "quay.io/acme/app:1.9"),
+            ("app:2.0", "quay.io/acme/app:2.0"),
+            ("app:2.1", "quay.io/acme/app:2.1"),
+            ("app:2.5", "quay.io/acme/old:2.5"),
+            ("other:2.6", "quay.io/acme/app:2.6"),
+        ];
+        check(APP, None, &pinned, "2.0=quay.io/acme/app:2.0 2.1=quay.io/acme/other:1", &[]);
+    }
+
+    #[test]
+    fn without_a_rule_all_tags_fit_in_their_usual_order() {
+        let all = "[discover]\nrepository = \"quay.io/acme/app\"\nlimit = 5\n";
+        let expected = ["3", "3.1", "abc", "other", "v1"].map(|tag| format!("{tag}=quay.io/acme/app:{tag}"));
+        check(all, Some("v1 other v2 3 3.1 abc"), &[], &expected.join(" "), &[(5, 6, "v2")]);
+    }
+}

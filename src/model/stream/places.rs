@@ -1,0 +1,36 @@
+//! Where the tags of a stream's file are written, for whoever shows a person the line. Says nothing of what they mean.
+
+use std::collections::BTreeMap;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::text::diagnostics::lines::{Lines, Span};
+
+/// Each tag of a stream's file and where its name stands; none of a file that is no TOML.
+pub fn places(text: &str) -> BTreeMap<String, Span> {
+    let Ok(document) = DeTable::parse(text) else { return BTreeMap::new() };
+    let tags = document.get_ref().iter().find(|(key, _)| key.get_ref() == "tags");
+    let Some(DeValue::Table(tags)) = tags.map(|(_, value)| value.get_ref()) else { return BTreeMap::new() };
+    let lines = Lines::of(text);
+    let places = tags.keys().filter_map(|key| Some((key.get_ref().to_string(), lines.span(text, &key.span())?)));
+    places.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_where_its_name_is() {
+        let text = "tags.a = \"x\"\n[tags]\n\"3.12\" = \"y\"\n";
+        assert!(places(text).is_empty(), "what is no TOML has no places");
+        let text =
+            "description = \"x\"\n\n[tags]\n\"3.12\" = \"y\"\n  b.image = \"z\"\n\n[tags.\"3.10\"]\nimage = \"z\"\n";
+        let found = places(text);
+        let shown: Vec<_> = found.iter().map(|(tag, span)| (tag.as_str(), span.line, span.column)).collect();
+        assert_eq!(shown, [("3.10", 7, 7), ("3.12", 4, 1), ("b", 5, 3)]);
+        let braces = places("tags = { c = \"z\" }");
+        assert_eq!(braces["c"], Span { line: 1, column: 10, end_line: 1, end_column: 11 });
+        assert!(places("tags = 1\n").is_empty() && places("").is_empty());
+    }
+}

@@ -1,0 +1,306 @@
+//! Choosing tags of a repository: those in a range of versions, or that match a pattern, and which of them is highest.
+//!
+//! Pure: what is chosen follows from the set of tags alone. In what order a registry lists them says nothing.
+
+pub(crate) mod range;
+
+use std::cmp::{Ordering, Reverse};
+use std::fmt;
+
+use regex_lite::Regex;
+use semver::Version;
+
+use crate::model::image::version::TagVersion;
+use crate::model::image::{NameError, TagName, priority};
+pub use range::Range;
+
+/// The longest pattern that is read.
+const PATTERN_MAX: usize = 512;
+
+/// A rule by which tags of a repository are chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Select {
+    /// What a tag must match; the first group, where it has one, is what is compared.
+    pub pattern: Option<Pattern>,
+    /// In what order tags are compared, the highest being chosen.
+    pub order: Order,
+}
+
+/// In what order tags are compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// By version, those in a range alone where there is one.
+    Semver(Option<Range>),
+    /// By number, as dates and counters are.
+    Number,
+    /// By letter, as ASCII has them.
+    Alphabet,
+    /// `latest`, then versions, then the rest: as they are shown.
+    Usual,
+}
+
+/// A regular expression over tag names.
+#[derive(Clone, Debug)]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// A sentence, where it is no regular expression or too large.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        let help = "as `^nightly-(\\d{8})$`; what the groups hold is compared";
+        if text.len() > PATTERN_MAX {
+            return Err(NameError::new(format!("a pattern has at most {PATTERN_MAX} characters")).help(help));
+        }
+        let regex = regex_lite::RegexBuilder::new(text).size_limit(1 << 18).nest_limit(50).build();
+        Ok(Self(regex.map_err(|error| NameError::new(format!("not a regular expression: {error}")).help(help))?))
+    }
+
+    /// What is compared of `tag`: the groups, or all of the match where there are none.
+    fn parts<'t>(&self, tag: &'t str) -> Option<Vec<Option<&'t str>>> {
+        let found = self.0.captures(tag)?;
+        let first = usize::from(found.len() > 1);
+        Some((first..found.len()).map(|at| found.get(at).map(|part| part.as_str())).collect())
+    }
+}
+
+impl Eq for Pattern {}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+/// What tags are compared by.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key<'t> {
+    Version(Version),
+    /// A number as text, without zeros before it, behind its length; parts that are not there come first.
+    Numbers(Vec<Option<(usize, &'t str)>>),
+    Letters(Vec<Option<&'t str>>),
+    Usual(Reverse<Usual<'t>>),
+}
+
+/// A name in the order of [`priority`], which has the highest first.
+#[derive(Debug, PartialEq, Eq)]
+struct Usual<'t>(&'t str);
+
+impl Ord for Usual<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        priority::compare(self.0, other.0)
+    }
+}
+
+impl PartialOrd for Usual<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// A tag that fits, with its place in the order.
+struct Ranked<'t> {
+    key: Key<'t>,
+    /// Of tags of one key the one that says most is higher: `3.13.0` before `3.13`.
+    parts: usize,
+    tag: &'t TagName,
+}
+
+impl Ranked<'_> {
+    /// Highest first.
+    fn compare(&self, other: &Self) -> Ordering {
+        let name = |ranked: &Self| (ranked.tag.as_str().len(), ranked.tag.as_str().to_owned());
+        let by_key = other.key.cmp(&self.key).then(other.parts.cmp(&self.parts));
+        by_key.then_with(|| name(self).cmp(&name(other)))
+    }
+}
+
+/// The tag that was chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The highest.
+    pub tag: TagName,
+    /// The others that are as high.
+    pub ties: Vec<TagName>,
+}
+
+impl fmt::Display for Select {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let order = match &self.order {
+            Order::Semver(Some(range)) => format!("in {range}"),
+            Order::Semver(None) => "the highest version".to_owned(),
+            Order::Number => "the highest number".to_owned(),
+            Order::Alphabet => "the last by letter".to_owned(),
+            Order::Usual => "any".to_owned(),
+        };
+        f.write_str(&order)?;
+        self.pattern.as_ref().map_or(Ok(()), |pattern| write!(f, " of /{}/", pattern.0.as_str()))
+    }
+}
+
+impl Select {
+    /// Whether `tag` may be chosen.
+    pub fn admits(&self, tag: &TagName) -> bool {
+        self.rank(tag).is_some()
+    }
+
+    /// The tags that fit, highest first.
+    pub fn ranked<'t>(&self, tags: impl IntoIterator<Item = &'t TagName>) -> Vec<&'t TagName> {
+        self.sorted(tags).into_iter().map(|ranked| ranked.tag).collect()
+    }
+
+    /// The highest tag that fits.
+    pub fn choose<'t>(&self, tags: impl IntoIterator<Item = &'t TagName>) -> Option<Choice> {
+        let sorted = self.sorted(tags);
+        let (highest, others) = sorted.split_first()?;
+        let ties = others.iter().take_while(|other| other.key == highest.key).map(|other| other.tag.clone());
+        Some(Choice { tag: highest.tag.clone(), ties: ties.collect() })
+    }
+
+    fn sorted<'t>(&self, tags: impl IntoIterator<Item = &'t TagName>) -> Vec<Ranked<'t>> {
+        let mut sorted: Vec<Ranked<'t>> = tags.into_iter().filter_map(|tag| self.rank(tag)).collect();
+        sorted.sort_by(Ranked::compare);
+        // A registry that pages may list a tag twice.
+        sorted.dedup_by(|a, b| a.tag == b.tag);
+        sorted
+    }
+
+    fn rank<'t>(&self, tag: &'t TagName) -> Option<Ranked<'t>> {
+        let parts = match &self.pattern {
+            Some(pattern) => pattern.parts(tag.as_str())?,
+            None => vec![Some(tag.as_str())],
+        };
+        let (key, parts) = match &self.order {
+            Order::Semver(range) => {
+                let TagVersion { version, parts } = TagVersion::read(parts.first().copied().flatten()?)?;
+                if range.as_ref().is_some_and(|range| !range.holds(&version)) {
+                    return None;
+                }
+                (Key::Version(version), parts)
+            }
+            Order::Number => (Key::Numbers(parts.into_iter().map(number).collect::<Option<_>>()?), 0),
+            Order::Alphabet => (Key::Letters(parts), 0),
+            Order::Usual => (Key::Usual(Reverse(Usual(tag.as_str()))), 0),
+        };
+        Some(Ranked { key, parts, tag })
+    }
+}
+
+/// A number as it is compared; none where the text is none, and none within for a part that is not there.
+#[expect(clippy::option_option, reason = "a part that is not there is no part that is wrong")]
+fn number(part: Option<&str>) -> Option<Option<(usize, &str)>> {
+    let Some(text) = part else { return Some(None) };
+    let digits = text.trim_start_matches('0');
+    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    plain.then_some(Some((digits.len(), digits)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Just, ProptestConfig, Strategy, prop_oneof, proptest};
+
+    use super::*;
+
+    fn select(pattern: Option<&str>, order: Order) -> Select {
+        Select { pattern: pattern.map(|text| Pattern::new(text).unwrap()), order }
+    }
+
+    fn semver(range: &str) -> Select {
+        select(None, Order::Semver(Some(range.parse().unwrap())))
+    }
+
+    fn names(text: &str) -> Vec<TagName> {
+        text.split(' ').map(|name| name.parse().unwrap()).collect()
+    }
+
+    /// All that fit, highest first, and the ties of the highest behind `=`.
+    #[track_caller]
+    fn check(select: &Select, tags: &str, expected: &str) {
+        let tags = names(tags);
+        let ranked: Vec<&str> = select.ranked(&tags).into_iter().map(TagName::as_str).collect();
+        let choice = select.choose(&tags);
+        assert_eq!(choice.as_ref().map(|choice| choice.tag.as_str()), ranked.first().copied());
+        let ties: String = choice.into_iter().flat_map(|choice| choice.ties).map(|tie| format!(" ={tie}")).collect();
+        assert_eq!(format!("{}{ties}", ranked.join(" ")), expected);
+    }
+
+    const PYTHON: &str = "latest 3 3.12.7 3.13 3.13.0 3.13.1 3.13.1-slim 3.14.0-rc.2 v3.13.1 3.9.20 3-alpine";
+
+    #[test]
+    fn the_highest_version_of_a_range_is_chosen() {
+        check(&semver(">=3.13, <4"), PYTHON, "3.13.1 v3.13.1 3.13.0 3.13 =v3.13.1");
+        check(&semver(">=3.14.0-0"), PYTHON, "3.14.0-rc.2");
+        check(&semver("^4"), PYTHON, "");
+        check(&semver("*"), "1.2.3_1 1.2.3 1.2.3_10 1.2.3_9", "1.2.3_10 1.2.3_9 1.2.3_1 1.2.3");
+    }
+
+    #[test]
+    fn a_pattern_says_where_the_version_is() {
+        let alpine = Select { pattern: Some(Pattern::new("^(.+)-alpine$").unwrap()), ..semver(">=3") };
+        check(&alpine, "3-alpine 3.1-alpine 3.2 latest-alpine 2.9-alpine", "3.1-alpine 3-alpine");
+    }
+
+    #[test]
+    fn numbers_are_compared_as_numbers() {
+        let nightly = select(Some(r"^nightly-(\d{8})$"), Order::Number);
+        check(
+            &nightly,
+            "nightly-20261123 nightly-20261124 nightly-2026112 x-20261125",
+            "nightly-20261124 nightly-20261123",
+        );
+        let build = select(Some(r"^b(\d+)(?:\.(\d+))?$"), Order::Number);
+        check(&build, "b9 b10 b10.2 b010 b10.11 bx", "b10.11 b10.2 b10 b010 b9");
+        let long = "99999999999999999999999 100000000000000000000000";
+        check(&select(None, Order::Number), long, "100000000000000000000000 99999999999999999999999");
+        check(&select(Some("^(.*)$"), Order::Number), "1 a 2", "2 1");
+    }
+
+    #[test]
+    fn letters_are_compared_as_letters() {
+        let releases = select(Some("^rel-(.)"), Order::Alphabet);
+        check(&releases, "rel-b rel-a rel-c2 rel-c1", "rel-c1 rel-c2 rel-b rel-a =rel-c2");
+    }
+
+    #[test]
+    fn without_a_rule_tags_stand_in_their_usual_order() {
+        check(&select(None, Order::Usual), "v1 other v2 3 latest 3.1 abc", "latest 3.1 3 abc other v1 v2");
+    }
+
+    #[test]
+    fn a_tag_that_is_listed_twice_is_no_tie() {
+        check(&semver("*"), "1.0.0 1.0.0", "1.0.0");
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        for text in ["(", "a{1000}{1000}{1000}", &"(".repeat(100), &"a".repeat(600)] {
+            assert!(Pattern::new(text).is_err(), "{text}");
+        }
+    }
+
+    fn any_tag() -> impl Strategy<Value = TagName> {
+        prop_oneof!["v?[0-3](\\.[0-3]){0,2}(-rc\\.[0-2])?", "n-0?[0-9]{1,2}", "[a-c]{1,2}"]
+            .prop_map(|text: String| text.parse().unwrap())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_choice_is_a_function_of_the_set_of_tags(
+            (tags, shuffled) in proptest::collection::vec(any_tag(), 0..12)
+                .prop_flat_map(|tags| (Just(tags.clone()), Just(tags).prop_shuffle())),
+            twice in 0..12_usize,
+        ) {
+            let mut shuffled = shuffled;
+            shuffled.extend(shuffled.get(twice).cloned());
+            for rule in [semver(">=1.0.0-0"), select(Some(r"^n-(\d+)$"), Order::Number), select(None, Order::Alphabet)] {
+                assert_eq!(rule.choose(&tags), rule.choose(&shuffled));
+                let ranked = rule.ranked(&tags);
+                assert_eq!(ranked, rule.ranked(&shuffled));
+                assert!(tags.iter().all(|tag| rule.admits(tag) == ranked.contains(&tag)));
+            }
+        }
+    }
+}

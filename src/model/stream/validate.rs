@@ -1,0 +1,125 @@
+//! From streams as written to [`Definitions`] that are true, or to everything that is wrong with them.
+//!
+//! One file after the other is read into a [`Draft`]; what is written there is let go before the next. What a tag
+//! follows can be in any file, so that is held together at the end.
+
+mod choice;
+mod tag;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use super::follow::{self, Follower};
+use super::table::{SHAPE, StreamTable, unquoted};
+use super::{Definitions, Stream};
+use crate::model::image::{RemoteName, StreamName, TagId, TagName};
+use crate::model::settings::ImportSettings;
+use crate::model::settings::remote::RemoteSettings;
+use crate::model::settings::schedule::Schedules;
+use crate::model::settings::validate::{annotations, is_text};
+use crate::model::settings::verify;
+use crate::model::settings::written::Written;
+use crate::text::diagnostics::{Findings, Problem, SourceFile};
+use crate::text::toml::Read;
+use tag::Tags;
+
+/// How many tags a root may have.
+pub(crate) const TAGS_MAX: usize = 100_000;
+/// The folder of the streams, in their root.
+pub(crate) const FOLDER: &str = "streams/";
+
+/// The streams that have been read so far.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    definitions: Definitions,
+    followers: Vec<Follower>,
+    /// Tags that are there and wrong, so that following them is not wrong.
+    broken: HashSet<TagId>,
+    /// Streams of which no tag, or not every tag, could be read.
+    unread: HashSet<StreamName>,
+    /// How many tags were written, right or wrong.
+    tags: usize,
+}
+
+impl Draft {
+    /// Reads one more stream, whose settings fall back on `defaults`; the answer is what is wrong with its file.
+    pub(crate) fn stream(
+        &mut self,
+        file: &Arc<SourceFile>,
+        name: StreamName,
+        defaults: &ImportSettings,
+        schedules: &mut Schedules,
+    ) -> Vec<Problem> {
+        let mut findings = Findings::new(file);
+        let read: Option<Read<StreamTable>> = crate::text::toml::read(&SHAPE, &mut findings, unquoted);
+        let Some(Read { table, spoiled }) = read else {
+            self.unread.insert(name);
+            return findings.problems;
+        };
+        if !findings.problems.is_empty() {
+            self.unread.insert(name.clone());
+        }
+        let before = self.tags;
+        self.tags += table.tags.0.len();
+        if self.tags > TAGS_MAX {
+            if before <= TAGS_MAX {
+                let problem = Problem::whole(Some(file), format!("the root has more tags than the cap of {TAGS_MAX}"));
+                findings.problems.push(problem.help("split it into several roots, each with its own `pinstream.toml`"));
+            }
+            self.unread.insert(name);
+            return findings.problems;
+        }
+        let written = Written::of(&table.import);
+        let anchors = verify::file(written.verify, &findings).into_iter().collect();
+        let defaults = written.over(defaults, schedules, &mut findings);
+        let mut tags = Tags { stream: &name, defaults: &defaults, schedules, findings, anchors };
+        for (key, entry) in table.tags.0 {
+            let Some(tag) = tags.findings.parse::<TagName>(&key) else { continue };
+            let id = TagId { stream: name.clone(), tag };
+            let whole = !spoiled.contains(&key.span.start);
+            match tags.tag(&key, entry, whole) {
+                Some((tag, place)) => {
+                    if let Some(place) = place {
+                        self.followers.push(Follower { tag: id.clone(), file: Arc::clone(file), place });
+                    }
+                    self.definitions.tags.insert(id, tag);
+                }
+                None => drop(self.broken.insert(id)),
+            }
+        }
+        let mut findings = tags.findings;
+        for anchor in tags.anchors {
+            if !self.definitions.anchors.iter().any(|known| known.is_the_same_as(&anchor)) {
+                self.definitions.anchors.push(anchor);
+            }
+        }
+        let description = table.description.filter(|text| is_text(text, &mut findings)).map(|text| text.value);
+        let annotations = annotations(table.annotations, &mut findings);
+        if let Some(discover) = table.discover {
+            let whole = !spoiled.contains(&discover.span.start);
+            match choice::discover(discover, &defaults, whole, &mut findings) {
+                Some(discover) => drop(self.definitions.discover.insert(name.clone(), discover)),
+                None => drop(self.unread.insert(name.clone())),
+            }
+        }
+        self.definitions.streams.insert(name, Stream { description, annotations });
+        findings.problems
+    }
+
+    /// Notes a stream whose file is not fit to be read.
+    pub(crate) fn unread(&mut self, name: StreamName) {
+        self.unread.insert(name);
+    }
+
+    /// The streams held together: what is followed is there, and nothing follows itself. `remotes` are the other
+    /// repositories, where all of them are known.
+    pub(crate) fn finish(self, remotes: Option<&BTreeMap<RemoteName, RemoteSettings>>) -> (Definitions, Vec<Problem>) {
+        let (broken, unread) = (&self.broken, &self.unread);
+        let known = follow::Known { definitions: &self.definitions, broken, unread, remotes };
+        let problems = follow::check(&known, &self.followers);
+        (self.definitions, problems)
+    }
+}
+
+#[cfg(test)]
+mod tests;

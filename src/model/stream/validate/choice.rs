@@ -1,0 +1,103 @@
+//! The rule by which tags of a repository are chosen, for one tag and for `[discover]`.
+
+use std::ops::Range;
+
+use crate::model::image::Repository;
+use crate::model::settings::ImportSettings;
+use crate::model::stream::Discover;
+use crate::model::stream::select::{Order, Pattern, Select};
+use crate::model::stream::table::DiscoverTable;
+use crate::text::diagnostics::{At, Findings};
+use crate::text::toml::shape::short;
+
+/// How many tags `[discover]` takes where it does not say, and the most it may say.
+const LIMIT: (usize, i64) = (50, 10_000);
+
+/// A rule as it is written.
+pub(super) struct WrittenChoice<'a> {
+    pub(super) semver: Option<&'a At<String>>,
+    pub(super) pattern: Option<&'a At<String>>,
+    pub(super) order: Option<&'a At<String>>,
+}
+
+impl WrittenChoice<'_> {
+    /// The place and name of its first key, where it has any.
+    pub(super) fn first(&self) -> Option<(&'static str, &Range<usize>)> {
+        let keys = [("semver", self.semver), ("pattern", self.pattern), ("order", self.order)];
+        keys.into_iter().find_map(|(key, text)| text.map(|text| (key, &text.span)))
+    }
+
+    /// The rule, none where it is wrong or where nothing is written.
+    pub(super) fn read(&self, findings: &mut Findings<'_>) -> Option<Select> {
+        let pattern = self.pattern.map(|text| findings.keep(&text.span, Pattern::new(&text.value)));
+        let range = self.semver.map(|text| findings.parse(text));
+        let order = match (self.order.map(|order| (order, order.value.as_str())), range) {
+            (None | Some((_, "semver")), Some(range)) => range.map(|range| Order::Semver(Some(range))),
+            (Some((order, _)), Some(_)) => {
+                let help = "take `order` out: `semver` says it already";
+                findings.say(&order.span, "`semver` stands beside another `order`", help);
+                None
+            }
+            (Some((_, "semver")), None) => Some(Order::Semver(None)),
+            (Some((_, "number")), None) => Some(Order::Number),
+            (Some((_, "alphabet")), None) => Some(Order::Alphabet),
+            (Some((order, word)), None) => {
+                let message = format!("`{}` is not an order of tags", short(word));
+                findings.say(&order.span, message, "write `semver`, `number` or `alphabet`");
+                None
+            }
+            (None, None) => {
+                if let Some(pattern) = self.pattern {
+                    let help = "add `order = \"number\"`, `\"alphabet\"` or `\"semver\"`: the highest is chosen";
+                    findings.say(&pattern.span, "a `pattern` does not say which of its tags is chosen", help);
+                }
+                None
+            }
+        };
+        let pattern = match pattern {
+            Some(read) => Some(read?),
+            None => None,
+        };
+        Some(Select { pattern, order: order? })
+    }
+}
+
+/// `[discover]`; none where it is wrong. `whole` says that nothing of it was left unread.
+pub(super) fn discover(
+    table: At<DiscoverTable>,
+    import: &ImportSettings,
+    whole: bool,
+    findings: &mut Findings<'_>,
+) -> Option<Discover> {
+    let before = findings.problems.len();
+    let At { value: table, span } = table;
+    let written =
+        WrittenChoice { semver: table.semver.as_ref(), pattern: table.pattern.as_ref(), order: table.order.as_ref() };
+    let select = match written.first() {
+        Some(_) => written.read(findings),
+        None => Some(Select { pattern: None, order: Order::Usual }),
+    };
+    let limit = match &table.limit {
+        None => LIMIT.0,
+        Some(limit) => {
+            usize::try_from(limit.value).ok().filter(|_| (1..=LIMIT.1).contains(&limit.value)).unwrap_or_else(|| {
+                let message = format!("`limit` is {}", limit.value);
+                findings.say(&limit.span, message, format!("write a number from 1 to {}", LIMIT.1));
+                LIMIT.0
+            })
+        }
+    };
+    let repository: Option<Repository> = match &table.repository {
+        Some(text) => findings.parse(text),
+        None => {
+            if whole {
+                let help = "add `repository = \"registry/repository\"`";
+                findings.say(&span, "`[discover]` does not say of which repository", help);
+            }
+            None
+        }
+    };
+    let import = import.clone();
+    let right = findings.problems.len() == before && whole;
+    right.then_some(Discover { repository: repository?, select: select?, limit, import })
+}

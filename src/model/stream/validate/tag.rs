@@ -1,0 +1,254 @@
+//! The tags of one stream: what each is written as, and what it is.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::choice::WrittenChoice;
+use crate::model::image::{Digest, Followed, ImageRef, Platform, Repository, StreamName};
+use crate::model::settings::ImportSettings;
+use crate::model::settings::adoption::{Adoption, Hold, OnRollback};
+use crate::model::settings::schedule::Schedules;
+use crate::model::settings::validate::{annotations, is_text};
+use crate::model::settings::verify::{self, AnchorFile};
+use crate::model::settings::written::Written;
+use crate::model::stream::table::{HoldTable, TagEntry, TagTable};
+use crate::model::stream::{Source, Tag, follow};
+use crate::text::diagnostics::{At, Findings};
+use crate::text::toml::TextOr;
+use crate::text::toml::shape::short;
+
+/// The most digests that a tag may reject.
+const REJECT_MAX: usize = 1_000;
+
+/// The tags of one stream while they are read.
+pub(super) struct Tags<'a, 'b> {
+    pub(super) stream: &'a StreamName,
+    pub(super) defaults: &'a ImportSettings,
+    pub(super) schedules: &'a mut Schedules,
+    pub(super) findings: Findings<'b>,
+    /// The files that `verify` of the stream and its tags names, one after the other.
+    pub(super) anchors: Vec<AnchorFile>,
+}
+
+/// What a tag that is imported says beside its source.
+struct Imported {
+    platform: Option<Platform>,
+    platforms: Vec<Platform>,
+    import: ImportSettings,
+    annotations: BTreeMap<String, String>,
+}
+
+impl Tags<'_, '_> {
+    /// A tag, and for one that follows where that is written. None where it is wrong; `whole` says that nothing of it
+    /// was left unread.
+    pub(super) fn tag(
+        &mut self,
+        key: &At<String>,
+        entry: At<TagEntry>,
+        whole: bool,
+    ) -> Option<(Tag, Option<Range<usize>>)> {
+        let table = match entry.value {
+            TextOr::Text(value) => {
+                let image = self.findings.parse(&At { value, span: entry.span })?;
+                return Some((self.plain(image), None));
+            }
+            TextOr::Table(table) => *table,
+        };
+        let before = self.findings.problems.len();
+        let sources = [("image", &table.image), ("follow", &table.follow), ("repository", &table.repository)];
+        let written: Vec<_> = sources.into_iter().filter_map(|(key, text)| Some((key, text.as_ref()?))).collect();
+        let (source, text) = match written.as_slice() {
+            [] => {
+                if whole {
+                    let message = format!("`{}` has none of `image`, `follow` and `repository`", short(&key.value));
+                    let help = "add `image = \"registry/repository:tag\"`, `follow = \"stream:tag\"`, or \
+                                `repository = \"registry/repository\"` and a rule";
+                    self.findings.say(&key.span, message, help);
+                }
+                return None;
+            }
+            [(source, text)] => (*source, (*text).clone()),
+            [(first, _), (second, text), ..] => {
+                let message = format!("`{}` has both `{first}` and `{second}`", short(&key.value));
+                self.findings.say(&text.span, message, "keep one: they say where the digest comes from");
+                return None;
+            }
+        };
+        let tag = match source {
+            "image" => self.image(&text, table),
+            "follow" => self.follow(&text, table),
+            _ => self.chosen(&text, table),
+        };
+        let right = whole && self.findings.problems.len() == before;
+        let place = (source == "follow").then_some(text.span);
+        tag.filter(|_| right).map(|tag| (tag, place))
+    }
+
+    /// A tag of an image and nothing else.
+    fn plain(&self, image: ImageRef) -> Tag {
+        let source = Source::Image { image, platform: None };
+        let ImportSettings { schedule, platforms, adoption, .. } = self.defaults.clone();
+        Tag { source, platforms, schedule, adoption, annotations: Default::default(), discovered: false }
+    }
+
+    fn image(&mut self, written: &At<String>, table: TagTable) -> Option<Tag> {
+        self.no_choice(&table, "image");
+        let image: Option<ImageRef> = self.findings.parse(written);
+        if let (Some(schedule), Some(true)) = (&table.schedule, image.as_ref().map(|image| image.digest().is_some())) {
+            let help = "take the schedule out, or name a tag without its digest";
+            self.findings.say(
+                &schedule.span,
+                "an image named by its digest never moves, so it needs no schedule",
+                help,
+            );
+        }
+        let Imported { platform, platforms, import, annotations } = self.imported(table);
+        let source = Source::Image { image: image?, platform };
+        Some(Tag {
+            source,
+            platforms,
+            schedule: import.schedule,
+            adoption: import.adoption,
+            annotations,
+            discovered: false,
+        })
+    }
+
+    fn chosen(&mut self, written: &At<String>, table: TagTable) -> Option<Tag> {
+        let repository: Option<Repository> = self.findings.parse(written);
+        let rule = choice_of(&table);
+        if rule.first().is_none() {
+            let help = "add `semver = \">=1\"`, or a `pattern` and an `order`";
+            self.findings.say(&written.span, "a repository alone does not say which of its tags is chosen", help);
+        }
+        let select = rule.read(&mut self.findings);
+        let Imported { platform, platforms, import, annotations } = self.imported(table);
+        let source = Source::Chosen { repository: repository?, select: Arc::new(select?), platform };
+        Some(Tag {
+            source,
+            platforms,
+            schedule: import.schedule,
+            adoption: import.adoption,
+            annotations,
+            discovered: false,
+        })
+    }
+
+    /// What a tag says of its imports.
+    fn imported(&mut self, table: TagTable) -> Imported {
+        let findings = &mut self.findings;
+        let platform: Option<Platform> = table.platform.as_ref().and_then(|text| findings.parse(text));
+        if let (Some(_), Some(platforms)) = (&table.platform, &table.platforms) {
+            let help = "`platform` pins one platform's own digest; `platforms` says which ones the index must have";
+            findings.say(&platforms.span, "`platform` and `platforms` exclude each other", help);
+        }
+        let written = written_of(&table);
+        let anchor = verify::file(written.verify, findings);
+        self.anchors.extend(anchor.filter(|own| self.anchors.last().is_none_or(|last| !last.is_the_same_as(own))));
+        let mut import = written.over(self.defaults, self.schedules, findings);
+        if let (Some(timezone), None, None) = (&table.timezone, &table.schedule, &import.schedule) {
+            let help = "add a schedule, or take the time zone out";
+            findings.say(&timezone.span, "a time zone says nothing without a schedule", help);
+        }
+        import.adoption = own_rules(&table, import.adoption, findings);
+        let annotations = annotations(table.annotations, findings);
+        let platforms = if platform.is_some() { Vec::new() } else { std::mem::take(&mut import.platforms) };
+        Imported { platform, platforms, import, annotations }
+    }
+
+    fn follow(&mut self, written: &At<String>, table: TagTable) -> Option<Tag> {
+        self.no_choice(&table, "follow");
+        let findings = &mut self.findings;
+        let own = [
+            ("platform", table.platform.as_ref().map(|text| &text.span)),
+            ("platforms", table.platforms.as_ref().map(|list| &list.span)),
+            ("schedule", table.schedule.as_ref().map(|text| &text.span)),
+            ("timezone", table.timezone.as_ref().map(|text| &text.span)),
+            ("verify", table.verify.as_ref().map(|table| &table.span)),
+        ];
+        for (key, span) in own.into_iter().filter_map(|(key, span)| span.map(|span| (key, span))) {
+            let message = format!("`{key}` cannot stand beside `follow`: it belongs to what the tag follows");
+            findings.say(span, message, format!("write it at `{}`", short(&written.value)));
+        }
+        // What is followed has been through the rules of imports already; a follower goes along with it, also back.
+        let along = Arc::new(Adoption { on_rollback: OnRollback::Allow, ..Adoption::default() });
+        let rules = Written { verify: None, ..written_of(&table) };
+        let adoption = rules.adoption(Some(&along), findings);
+        let adoption = own_rules(&table, adoption, findings);
+        let annotations = annotations(table.annotations, findings);
+        let (source, adoption) = match findings.keep(&written.span, follow::target(&written.value, self.stream))? {
+            Followed::Here(tag) => (Source::Follow(tag), adoption.filter(|rules| *rules != along)),
+            // What is followed elsewhere is an import of ours, so that a person can take a move to it back.
+            Followed::Elsewhere(far) => (Source::Elsewhere(*far), adoption),
+        };
+        Some(Tag { source, platforms: Vec::new(), schedule: None, adoption, annotations, discovered: false })
+    }
+
+    /// Says that a rule by which a tag is chosen has nothing to choose from.
+    fn no_choice(&mut self, table: &TagTable, source: &str) {
+        if let Some((key, span)) = choice_of(table).first() {
+            let message = format!("`{key}` cannot stand beside `{source}`");
+            self.findings.say(span, message, "it chooses a tag of a `repository`");
+        }
+    }
+}
+
+fn choice_of(table: &TagTable) -> WrittenChoice<'_> {
+    WrittenChoice { semver: table.semver.as_ref(), pattern: table.pattern.as_ref(), order: table.order.as_ref() }
+}
+
+fn written_of(table: &TagTable) -> Written<'_> {
+    Written {
+        schedule: table.schedule.as_ref(),
+        timezone: table.timezone.as_ref(),
+        platforms: table.platforms.as_ref().map(|list| list.value.as_slice()),
+        soak: table.soak.as_ref(),
+        on_rollback: table.on_rollback.as_ref(),
+        ignore: table.ignore.as_deref(),
+        allow: table.allow.as_ref(),
+        verify: table.verify.as_ref(),
+    }
+}
+
+/// `rules` with what only a tag can say: `hold` and `reject`.
+fn own_rules(table: &TagTable, rules: Option<Arc<Adoption>>, findings: &mut Findings<'_>) -> Option<Arc<Adoption>> {
+    if table.hold.is_none() && table.reject.is_empty() {
+        return rules;
+    }
+    let mut rules = rules.map(Arc::unwrap_or_clone).unwrap_or_default();
+    rules.hold = table.hold.as_ref().map(|hold| read_hold(hold, findings));
+    if let Some(more) = table.reject.get(REJECT_MAX) {
+        findings.say(&more.span, format!("more than {REJECT_MAX} digests are rejected"), "take out what is long gone");
+        return None;
+    }
+    for text in &table.reject {
+        let Some(digest) = findings.parse::<Digest>(text) else { continue };
+        if rules.reject.contains(&digest) {
+            findings.say(&text.span, "this digest is rejected twice", "name it once");
+        }
+        rules.reject.push(digest);
+    }
+    Some(Arc::new(rules))
+}
+
+fn read_hold(written: &At<TextOr<HoldTable>>, findings: &mut Findings<'_>) -> Hold {
+    match &written.value {
+        TextOr::Text(reason) => {
+            let reason = At { value: reason.clone(), span: written.span.clone() };
+            Hold { reason: is_text(&reason, findings).then_some(reason.value), until: None }
+        }
+        TextOr::Table(table) => {
+            let reason = table.reason.as_ref().filter(|reason| is_text(reason, findings));
+            let until = table.until.as_ref().and_then(|until| {
+                let moment = until.value.timestamp();
+                if moment.is_none() {
+                    let help = "as `2026-12-01` or `2026-12-01T08:00:00Z`, without quotes";
+                    findings.say(&until.span, "this is no moment in time", help);
+                }
+                moment
+            });
+            Hold { reason: reason.map(|reason| reason.value.clone()), until }
+        }
+    }
+}

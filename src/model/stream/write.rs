@@ -1,0 +1,224 @@
+//! A stream's file as it is first written, for the commands that make streams of what others have.
+//!
+//! People own the file from then on: nothing here reads or changes one that is there.
+
+use std::fmt::Write as _;
+
+use crate::model::image::{FarTag, ImageRef, Platform, StreamName, TagId, TagName};
+use crate::text::escape::{is_deceptive, toml_string};
+
+/// What a new stream's file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewStream {
+    /// Lines of comment at its head.
+    pub comments: Vec<String>,
+    /// `description`
+    pub description: Option<String>,
+    /// `annotations`, by name.
+    pub annotations: Vec<(String, String)>,
+    /// The tags, in the order in which they are written.
+    pub tags: Vec<(TagName, NewTag)>,
+    /// Lines at its end, as they are.
+    pub tail: String,
+}
+
+/// A tag of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTag {
+    /// Lines of comment above it.
+    pub comments: Vec<String>,
+    /// Where its digest comes from.
+    pub source: NewSource,
+    /// `schedule`
+    pub schedule: Option<String>,
+    /// `annotations`, by name.
+    pub annotations: Vec<(String, String)>,
+}
+
+/// Where a new tag's digest comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NewSource {
+    /// An image, or one platform of it.
+    Image(ImageRef, Option<Platform>),
+    /// Another tag.
+    Follow(TagId),
+    /// A tag of another repository.
+    Elsewhere(FarTag),
+}
+
+impl NewTag {
+    /// A tag of `source` and nothing else.
+    pub fn of(source: NewSource) -> Self {
+        Self { comments: Vec::new(), source, schedule: None, annotations: Vec::new() }
+    }
+}
+
+/// The text of the file of the stream `name`: tags of one line first, then those that take a table of their own.
+pub fn text(name: &StreamName, stream: &NewStream) -> String {
+    let mut out = String::new();
+    comments(&mut out, &stream.comments);
+    if let Some(description) = &stream.description {
+        line(&mut out, format_args!("description = {}", toml_string(description)));
+    }
+    if !stream.annotations.is_empty() {
+        table(&mut out, "annotations");
+        pairs(&mut out, &stream.annotations);
+    }
+    let (plain, long): (Vec<_>, Vec<_>) = stream.tags.iter().partition(|(_, tag)| tag.annotations.is_empty());
+    if !plain.is_empty() || long.is_empty() {
+        table(&mut out, "tags");
+    }
+    for (tag, new) in plain {
+        comments(&mut out, &new.comments);
+        line(&mut out, format_args!("{} = {}", key(tag.as_str()), short(&keys(name, new))));
+    }
+    for (tag, new) in long {
+        out.push('\n');
+        comments(&mut out, &new.comments);
+        let tag = key(tag.as_str());
+        line(&mut out, format_args!("[tags.{tag}]"));
+        for (key, value) in keys(name, new) {
+            line(&mut out, format_args!("{key} = {value}"));
+        }
+        line(&mut out, format_args!("[tags.{tag}.annotations]"));
+        pairs(&mut out, &new.annotations);
+    }
+    if !stream.tail.is_empty() {
+        out.push('\n');
+        out.push_str(&stream.tail);
+    }
+    out
+}
+
+/// The keys of a tag but its annotations, each with its value as it is written, its source first.
+pub(super) fn keys(stream: &StreamName, tag: &NewTag) -> Vec<(&'static str, String)> {
+    let mut keys = Vec::new();
+    match &tag.source {
+        NewSource::Image(image, platform) => {
+            keys.push(("image", format!("\"{image}\"")));
+            keys.extend(platform.as_ref().map(|platform| ("platform", format!("\"{platform}\""))));
+        }
+        NewSource::Follow(target) if target.stream == *stream => keys.push(("follow", format!("\"{}\"", target.tag))),
+        NewSource::Follow(target) => keys.push(("follow", format!("\"{target}\""))),
+        NewSource::Elsewhere(far) => keys.push(("follow", format!("\"{far}\""))),
+    }
+    keys.extend(tag.schedule.as_ref().map(|schedule| ("schedule", toml_string(schedule))));
+    keys
+}
+
+/// A tag's value on one line: its image alone, or a table.
+pub(super) fn short(keys: &[(&str, String)]) -> String {
+    match keys {
+        [("image", image)] => image.clone(),
+        keys => {
+            let keys: Vec<String> = keys.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+            format!("{{ {} }}", keys.join(", "))
+        }
+    }
+}
+
+fn table(out: &mut String, name: &str) {
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    line(out, format_args!("[{name}]"));
+}
+
+fn pairs(out: &mut String, pairs: &[(String, String)]) {
+    for (name, value) in pairs {
+        line(out, format_args!("{} = {}", key(name), toml_string(value)));
+    }
+}
+
+fn comments(out: &mut String, comments: &[String]) {
+    for comment in comments {
+        line(out, format_args!("# {}", plain(comment)));
+    }
+}
+
+/// One line of a comment, without anything that could end it or deceive who reads it.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if is_deceptive(c) { ' ' } else { c }).collect()
+}
+
+/// A key, in quotes where TOML or a reader's eye needs them: `3` would be one key, and `3.12` two.
+pub(super) fn key(text: &str) -> String {
+    let bare = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    if bare && text.starts_with(|c: char| c.is_ascii_alphabetic()) { text.to_owned() } else { toml_string(text) }
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a `String` does not fail.
+    let _ = out.write_fmt(text);
+    out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(text: &str, platform: Option<&str>) -> NewTag {
+        let platform = platform.map(|platform| platform.parse().unwrap());
+        NewTag::of(NewSource::Image(text.parse().unwrap(), platform))
+    }
+
+    fn follow(text: &str) -> NewTag {
+        NewTag::of(NewSource::Follow(text.parse().unwrap()))
+    }
+
+    fn stream() -> NewStream {
+        let words = |words: &[(&str, &str)]| {
+            words.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<Vec<_>>()
+        };
+        let mut long = image("quay.io/a/b:1", None);
+        long.annotations = words(&[("tags", "builder,\"python\""), ("acme.example/owner", "one\ntwo\u{200b}")]);
+        long.comments = vec!["not carried: a\nb".to_owned()];
+        let mut scheduled = image("quay.io/a/b:2", Some("linux/arm64"));
+        scheduled.schedule = Some("*/15 * * * *".to_owned());
+        let tags = [
+            ("1", long),
+            ("latest", follow("python:1")),
+            ("3.12", image("quay.io/a/b:3", None)),
+            ("_x", scheduled),
+            ("other", follow("web:1")),
+        ];
+        NewStream {
+            comments: vec!["a word".to_owned()],
+            description: Some("Python".to_owned()),
+            annotations: words(&[("k", "v")]),
+            tags: tags.into_iter().map(|(tag, new)| (tag.parse().unwrap(), new)).collect(),
+            tail: "# end\n".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_stream_is_written_for_people() {
+        insta::assert_snapshot!(text(&"python".parse().unwrap(), &stream()), @r#"
+        # a word
+        description = "Python"
+
+        [annotations]
+        k = "v"
+
+        [tags]
+        latest = { follow = "1" }
+        "3.12" = "quay.io/a/b:3"
+        "_x" = { image = "quay.io/a/b:2", platform = "linux/arm64", schedule = "*/15 * * * *" }
+        other = { follow = "web:1" }
+
+        # not carried: a b
+        [tags."1"]
+        image = "quay.io/a/b:1"
+        [tags."1".annotations]
+        tags = "builder,\"python\""
+        "acme.example/owner" = "one\ntwo\u200B"
+
+        # end
+        "#);
+    }
+
+    #[test]
+    fn a_stream_without_tags_is_one() {
+        assert_eq!(text(&"a".parse().unwrap(), &NewStream::default()), "[tags]\n");
+    }
+}

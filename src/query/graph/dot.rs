@@ -1,0 +1,41 @@
+//! The graph for Graphviz.
+
+use super::Node;
+
+/// The graph in the language of `dot`.
+pub(super) fn dot(nodes: &[Node]) -> String {
+    let mut out = "digraph pinstream {\n  rankdir = LR;\n  node [shape = box];\n".to_owned();
+    for (at, node) in nodes.iter().enumerate() {
+        let label = node.label.replace('\\', "\\\\").replace('"', "\\\"");
+        let shape = if node.is_image { ", shape = ellipse" } else { "" };
+        out.push_str(&format!("  n{at} [label = \"{label}\"{shape}];\n"));
+    }
+    for (at, node) in nodes.iter().enumerate() {
+        out.extend(node.parent.map(|parent| format!("  n{parent} -> n{at};\n")));
+    }
+    out.push_str("}\n");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::query::graph::Format;
+    use crate::query::graph::tests::graph;
+
+    #[test]
+    fn the_language_of_graphviz() {
+        insta::assert_snapshot!(graph("web:prod").write(Format::Dot), @r#"
+        digraph pinstream {
+          rankdir = LR;
+          node [shape = box];
+          n0 [label = "docker.io/library/python:3.12", shape = ellipse];
+          n1 [label = "python:3.12"];
+          n2 [label = "python:latest"];
+          n3 [label = "web:prod"];
+          n0 -> n1;
+          n1 -> n2;
+          n2 -> n3;
+        }
+        "#);
+    }
+}

@@ -1,0 +1,37 @@
+//! The graph for Mermaid, as forges draw it in Markdown.
+
+use super::Node;
+
+/// The graph as a flow chart.
+pub(super) fn mermaid(nodes: &[Node]) -> String {
+    let mut out = "flowchart LR\n".to_owned();
+    for (at, node) in nodes.iter().enumerate() {
+        let label = node.label.replace('#', "#35;").replace('"', "#quot;");
+        let (open, close) = if node.is_image { ("([", "])") } else { ("[", "]") };
+        out.push_str(&format!("  n{at}{open}\"{label}\"{close}\n"));
+    }
+    for (at, node) in nodes.iter().enumerate() {
+        out.extend(node.parent.map(|parent| format!("  n{parent} --> n{at}\n")));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::query::graph::Format;
+    use crate::query::graph::tests::graph;
+
+    #[test]
+    fn a_flow_chart() {
+        insta::assert_snapshot!(graph("web:prod").write(Format::Mermaid), @r#"
+        flowchart LR
+          n0(["docker.io/library/python:3.12"])
+          n1["python:3.12"]
+          n2["python:latest"]
+          n3["web:prod"]
+          n0 --> n1
+          n1 --> n2
+          n2 --> n3
+        "#);
+    }
+}

@@ -1,0 +1,131 @@
+//! The graph as a picture: a column for each level, a row for each node that nothing follows.
+//!
+//! All measures are whole numbers and all names are escaped; nothing in it is fetched, run or linked to.
+
+use std::fmt::Write as _;
+
+use super::Node;
+use crate::text::escape;
+
+/// The width of a character of the font, and what stands beside a name within its box.
+const CHARACTER: usize = 8;
+const PADDING: usize = 12;
+/// The height of a box, and of a row with its gap.
+const BOX: usize = 26;
+const ROW: usize = 38;
+/// The gap between columns, and around all.
+const GAP: usize = 48;
+const MARGIN: usize = 16;
+
+/// Where a node stands.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    x: usize,
+    /// Its middle.
+    y: usize,
+    width: usize,
+}
+
+/// The graph as SVG.
+pub(super) fn svg(nodes: &[Node]) -> String {
+    let places = places(nodes);
+    let right = places.iter().map(|place| place.x + place.width).max().unwrap_or(0);
+    let bottom = places.iter().map(|place| place.y + BOX / 2).max().unwrap_or(0);
+    let (width, height) = (right + MARGIN, bottom + MARGIN);
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
+         font-family=\"monospace\" font-size=\"13\">\n<title>what follows what</title>\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n<g fill=\"none\" stroke=\"#888\">\n"
+    );
+    for (node, place) in nodes.iter().zip(&places) {
+        let Some(from) = node.parent.map(|parent| places[parent]) else { continue };
+        let (x, middle) = (from.x + from.width, (from.x + from.width + place.x) / 2);
+        // Writing to a `String` does not fail.
+        let _ = writeln!(out, "<path d=\"M{x} {} H{middle} V{} H{}\"/>", from.y, place.y, place.x);
+    }
+    out.push_str("</g>\n");
+    for (node, Place { x, y, width }) in nodes.iter().zip(&places) {
+        let (round, fill) = if node.is_image { (BOX / 2, "#e8eef7") } else { (3, "#f6f6f6") };
+        let top = y - BOX / 2;
+        let _ = writeln!(
+            out,
+            "<rect x=\"{x}\" y=\"{top}\" width=\"{width}\" height=\"{BOX}\" rx=\"{round}\" fill=\"{fill}\" \
+             stroke=\"#444\"/><text x=\"{}\" y=\"{}\">{}</text>",
+            x + PADDING,
+            y + 4,
+            escape::xml(&node.label)
+        );
+    }
+    out.push_str("</svg>\n");
+    out
+}
+
+fn places(nodes: &[Node]) -> Vec<Place> {
+    let mut widths: Vec<usize> = Vec::new();
+    let mut has_children = vec![false; nodes.len()];
+    for node in nodes {
+        widths.resize(widths.len().max(node.depth + 1), 0);
+        widths[node.depth] = widths[node.depth].max(width(node));
+        node.parent.into_iter().for_each(|parent| has_children[parent] = true);
+    }
+    let mut columns = vec![MARGIN];
+    for width in &widths {
+        columns.push(columns[columns.len() - 1] + width + GAP);
+    }
+    let mut places = vec![Place::default(); nodes.len()];
+    let mut row = 0;
+    for (at, node) in nodes.iter().enumerate() {
+        let y = MARGIN + BOX / 2 + row * ROW;
+        places[at] = Place { x: columns[node.depth], y, width: width(node) };
+        row += usize::from(!has_children[at]);
+    }
+    // What has others below it stands in the row of the first of them, which is the one it has already.
+    places
+}
+
+fn width(node: &Node) -> usize {
+    node.label.chars().count() * CHARACTER + 2 * PADDING
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::graph::tests::graph;
+    use crate::query::graph::{Format, Graph};
+
+    #[test]
+    fn a_picture_without_overlaps() {
+        let graph = graph("");
+        let places = places(&graph.nodes);
+        for (at, one) in places.iter().enumerate() {
+            for other in &places[at + 1..] {
+                let beside = one.x + one.width <= other.x || other.x + other.width <= one.x;
+                assert!(beside || one.y.abs_diff(other.y) >= BOX);
+            }
+        }
+        insta::assert_snapshot!(crate::query::graph::tests::graph("web:prod").write(Format::Svg), @r##"
+        <svg xmlns="http://www.w3.org/2000/svg" width="760" height="58" viewBox="0 0 760 58" font-family="monospace" font-size="13">
+        <title>what follows what</title>
+        <rect width="100%" height="100%" fill="#fff"/>
+        <g fill="none" stroke="#888">
+        <path d="M272 29 H296 V29 H320"/>
+        <path d="M432 29 H456 V29 H480"/>
+        <path d="M608 29 H632 V29 H656"/>
+        </g>
+        <rect x="16" y="16" width="256" height="26" rx="13" fill="#e8eef7" stroke="#444"/><text x="28" y="33">docker.io/library/python:3.12</text>
+        <rect x="320" y="16" width="112" height="26" rx="3" fill="#f6f6f6" stroke="#444"/><text x="332" y="33">python:3.12</text>
+        <rect x="480" y="16" width="128" height="26" rx="3" fill="#f6f6f6" stroke="#444"/><text x="492" y="33">python:latest</text>
+        <rect x="656" y="16" width="88" height="26" rx="3" fill="#f6f6f6" stroke="#444"/><text x="668" y="33">web:prod</text>
+        </svg>
+        "##);
+    }
+
+    #[test]
+    fn names_are_text_and_nothing_else() {
+        let label = "<script>\"&\"</script>".to_owned();
+        let graph = Graph { nodes: vec![Node { label, is_image: true, parent: None, depth: 0 }] };
+        let svg = graph.write(Format::Svg);
+        assert!(svg.contains(">&lt;script&gt;&quot;&amp;&quot;&lt;/script&gt;</text>"), "{svg}");
+        assert!(Graph::default().write(Format::Svg).ends_with("</svg>\n"));
+    }
+}

@@ -1,0 +1,6 @@
+//! The machine: clock, environment and process table. The only files that read them.
+
+pub mod clock;
+pub mod environment;
+pub mod owner;
+pub mod process;

@@ -1,0 +1,189 @@
+//! Problems as text for a person: file, line and column, the line underlined, and a way out.
+//!
+//! At most [`SHOWN_MAX`] are shown, the rest is counted. Nothing here prints.
+
+use std::fmt;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+
+use super::{Problem, Problems};
+use crate::text::escape;
+
+/// How many problems are shown at once.
+pub const SHOWN_MAX: usize = 100;
+/// The longest line that is shown, in bytes; of a longer one only its place is named.
+const LINE_MAX: usize = 1_000;
+
+/// How a set of problems is shown to people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// With colours, for a terminal.
+    Colour,
+    /// As plain text.
+    Plain,
+}
+
+/// `problems` as text for a person: each with its place underlined.
+pub struct Rendered<'a>(pub &'a Problems, pub Style);
+
+impl fmt::Display for Rendered<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let renderer = match self.1 {
+            Style::Colour => Renderer::styled(),
+            Style::Plain => Renderer::plain(),
+        };
+        let renderer = renderer.decor_style(DecorStyle::Ascii);
+        let problems = &self.0.0;
+        for (index, problem) in problems.iter().take(SHOWN_MAX).enumerate() {
+            let gap = if index == 0 { "" } else { "\n" };
+            let shown = renderer.render(&[group(problem)]);
+            // Without a place there is nothing to draw a line beside.
+            match &problem.help {
+                Some(help) if problem.file.is_none() => writeln!(f, "{gap}{shown}\nhelp: {help}")?,
+                _ => writeln!(f, "{gap}{shown}")?,
+            }
+        }
+        match problems.len().saturating_sub(SHOWN_MAX) {
+            0 => Ok(()),
+            1 => writeln!(f, "\n… and 1 more problem"),
+            rest => writeln!(f, "\n… and {rest} more problems"),
+        }
+    }
+}
+
+fn group(problem: &Problem) -> Group<'_> {
+    let title = Level::ERROR.primary_title(problem.message.as_str());
+    let group = match (&problem.file, &problem.span, problem.position()) {
+        (Some(file), Some(span), Some((line, column))) => {
+            let start = file.text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+            let end = file.text[span.start..].find('\n').map_or(file.text.len(), |at| span.start + at);
+            let shown = file.text[start..end].trim_end_matches('\r');
+            if shown.len() > LINE_MAX {
+                title.element(Origin::path(escape::terminal(&file.path)).line(line).char_column(column))
+            } else {
+                let from = (span.start - start).min(shown.len());
+                let to = (span.end.max(span.start) - start).min(shown.len());
+                let (shown, [from, to]) = harmless(&escape::logins(shown), [from, to]);
+                let mark = AnnotationKind::Primary.span(from..to);
+                let path = escape::terminal(&file.path);
+                title.element(Snippet::source(shown).path(path).line_start(line).annotation(mark))
+            }
+        }
+        (Some(file), ..) => title.element(Origin::path(escape::terminal(&file.path))),
+        (None, ..) => Group::with_title(title),
+    };
+    match &problem.help {
+        Some(help) if problem.file.is_some() => group.element(Level::HELP.message(help.as_str())),
+        _ => group,
+    }
+}
+
+/// A line of a file with nothing in it that acts on who reads it, and where `places` of it are in that. Each character
+/// is one character still, so that columns stay what they are.
+fn harmless(line: &str, places: [usize; 2]) -> (String, [usize; 2]) {
+    let (mut shown, mut moved, mut last) = (String::with_capacity(line.len()), places, '\0');
+    for (at, c) in line.char_indices().chain([(line.len(), '\n')]) {
+        for (moved, _) in moved.iter_mut().zip(places).filter(|(_, place)| *place == at) {
+            *moved = shown.len();
+        }
+        match c {
+            '\n' => {}
+            '\t' => shown.push(' '),
+            // Log readers of CI systems act on `##`.
+            c if escape::is_deceptive(c) || (c == '#' && last == '#') => shown.push('\u{fffd}'),
+            c => shown.push(c),
+        }
+        last = c;
+    }
+    (shown, moved)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::text::diagnostics::SourceFile;
+
+    fn file(text: &str) -> Arc<SourceFile> {
+        Arc::new(SourceFile { path: "a.toml".to_owned(), text: text.to_owned() })
+    }
+
+    #[track_caller]
+    fn check(problems: Vec<Problem>, style: Style, expected: &str) {
+        assert_eq!(Rendered(&Problems(problems), style).to_string(), expected);
+    }
+
+    #[test]
+    fn a_problem_shows_its_place_its_line_and_a_way_out() {
+        let file = file("a = 1\r\nö = \"x\"\r\n");
+        check(
+            vec![Problem::at(&file, 12..15, "`x` is wrong").help("write `y`")],
+            Style::Plain,
+            "error: `x` is wrong\n --> a.toml:2:5\n  |\n2 | ö = \"x\"\n  |     ^^^\n  |\n  = help: write `y`\n",
+        );
+    }
+
+    #[test]
+    fn a_terminal_gets_colours() {
+        let problem = Problem::at(&file("a = 1"), 4..5, "wrong");
+        let text = Rendered(&Problems(vec![problem]), Style::Colour).to_string();
+        assert!(text.contains("\u{1b}["), "{text}");
+    }
+
+    #[test]
+    fn a_problem_of_a_whole_file_or_of_none_has_no_line() {
+        check(
+            vec![Problem::whole(Some(&file("")), "too large"), Problem::whole(None, "nothing there").help("look")],
+            Style::Plain,
+            "error: too large\n--> a.toml\n\nerror: nothing there\nhelp: look\n",
+        );
+    }
+
+    #[test]
+    fn what_a_terminal_would_act_on_is_escaped() {
+        let file = file("a = \"\u{1b}[31m\u{202e}\"");
+        let problem = Problem::at(&file, 4..5, "`\u{1b}[31m\u{202e}` is wrong").help("\u{7}");
+        let text = Rendered(&Problems(vec![problem]), Style::Plain).to_string();
+        assert!(text.contains("`\\u{1b}[31m\\u{202e}` is wrong"), "{text}");
+        assert!(!text.contains(['\u{1b}', '\u{202e}', '\u{7}']), "{text}");
+    }
+
+    #[test]
+    fn t9_what_a_log_reader_would_act_on_is_escaped_and_still_underlined() {
+        let file = Arc::new(SourceFile { path: "##vso[a].toml".to_owned(), text: "::a = ##vso[b] \"x\"".to_owned() });
+        check(
+            vec![Problem::at(&file, 15..18, "##[error]`\u{200b}\u{e0041}` is wrong").help("##[c]")],
+            Style::Plain,
+            "error: #\\u{23}[error]`\\u{200b}\\u{e0041}` is wrong\n --> #\\u{23}vso[a].toml:1:16\n  |\n\
+             1 | ::a = #\u{fffd}vso[b] \"x\"\n  |                ^^^\n  |\n  = help: #\\u{23}[c]\n",
+        );
+    }
+
+    #[test]
+    fn a_line_too_long_to_show_is_named_by_its_place() {
+        let file = file(&format!("a = 1\nb = \"{}\"", "x".repeat(5_000)));
+        check(vec![Problem::at(&file, 10..20, "wrong")], Style::Plain, "error: wrong\n--> a.toml:2:5\n");
+    }
+
+    #[test]
+    fn places_at_the_end_of_a_file_and_over_several_lines_are_shown() {
+        let file = file("a = [\n1,\n");
+        check(
+            vec![Problem::at(&file, 4..8, "several"), Problem::at(&file, 9..9, "the end")],
+            Style::Plain,
+            "error: several\n --> a.toml:1:5\n  |\n1 | a = [\n  |     ^\n\n\
+             error: the end\n --> a.toml:3:1\n  |\n3 |\n  | ^\n",
+        );
+    }
+
+    #[test]
+    fn of_thousands_a_hundred_are_shown_and_the_rest_is_counted() {
+        let file = file("a = 1");
+        let problems = (0..3_000).map(|_| Problem::at(&file, 0..1, "wrong")).collect();
+        let text = Rendered(&Problems(problems), Style::Plain).to_string();
+        assert_eq!(text.matches("error: wrong").count(), 100);
+        assert!(text.ends_with("\n… and 2900 more problems\n"), "{text}");
+    }
+}

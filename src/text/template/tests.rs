@@ -1,0 +1,184 @@
+//! What is said of templates that are wrong, and what those make that are right.
+
+use super::*;
+use crate::text::diagnostics::{Problems, Rendered, Style};
+
+fn read(toml: &str) -> Result<Template, Problem> {
+    let file = Arc::new(SourceFile { path: "pinstream.toml".to_owned(), text: toml.to_owned() });
+    let table: std::collections::BTreeMap<String, At<String>> = toml::from_str(toml).unwrap();
+    Template::read("git.message", &table["message"], &file)
+}
+
+fn said(toml: &str) -> String {
+    let problem = read(toml).unwrap_err();
+    assert!(problem.help.as_ref().is_some_and(|help| !help.is_empty()));
+    Rendered(&Problems(vec![problem]), Style::Plain).to_string()
+}
+
+fn made(template: &str) -> String {
+    let template = read(&format!("message = '''\n{template}'''")).unwrap();
+    template.render(&context::samples().swap_remove(4).1).unwrap()
+}
+
+#[test]
+fn a_template_makes_a_text_of_moves() {
+    let lines = "{% for move in moves %}{{ move.id }} {{ move.change }} {{ move.old.short if move.old }} {{ move.class }}.\n\
+        {% endfor %}";
+    insta::assert_snapshot!(made(&format!("{{{{ title }}}} ({{{{ count }}}})\n\n{lines}")), @"
+    chore(images): pin python:3.12 (4)
+
+    python:3.12 added  .
+    python:3.12 moved 010101010101 patch.
+    python:3.12 moved 010101010101 .
+    python:3.12 removed 010101010101 .
+    ");
+    insta::assert_snapshot!(made("pin {{ moves|selectattr('class')|map(attribute='id')|join(', ')|upper }}"), @"pin PYTHON:3.12");
+}
+
+#[test]
+fn mistakes_are_shown_at_their_place() {
+    insta::assert_snapshot!(said("author = \"x\"\nmessage = \"\"\"\npin {{ count }}\n{% for move in moves %}\n{{ move.clas }}\n{% endfor %}\"\"\"\n"), @"
+    error: the template `git.message` cannot be used (line 3, column 4): `move.clas` is not known, tried on a tag that moved
+     --> pinstream.toml:5:4
+      |
+    5 | {{ move.clas }}
+      |    ^^^^^^^^^
+      |
+      = help: did you mean `class`?
+    ");
+    insta::assert_snapshot!(said("message = \"{{ titel }}\""), @r#"
+    error: the template `git.message` cannot be used (line 1, column 4): `titel` is not known, tried on a tag that moved
+     --> pinstream.toml:1:15
+      |
+    1 | message = "{{ titel }}"
+      |               ^^^^^
+      |
+      = help: did you mean `title`?
+    "#);
+    insta::assert_snapshot!(said("message = \"\\u007b{ whatever }}\""), @r#"
+    error: the template `git.message` cannot be used (line 1, column 4): `whatever` is not known, tried on a tag that moved
+     --> pinstream.toml:1:11
+      |
+    1 | message = "\u007b{ whatever }}"
+      |           ^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: there is count, more, moves, text, title; a move has age, base, built, change, class, compare, differences, follow, id, image, layers, new, old, platforms_gained, platforms_lost, reference, size, stream, tag, unknown, warnings; its `old` and `new` have digest, short, version; its `layers` have added, kept, removed; a base has digest, name; a difference has name, new, old, what
+    "#);
+    insta::assert_snapshot!(said("message = \"{{ title }\""), @r#"
+    error: the template `git.message` cannot be used (line 1, column 10): syntax error: unexpected `}`, expected end of variable block
+     --> pinstream.toml:1:21
+      |
+    1 | message = "{{ title }"
+      |                     ^
+      |
+      = help: it is written as in Jinja: `{{ title }}`, `{% for move in moves %}…{% endfor %}`
+    "#);
+    insta::assert_snapshot!(said("message = \"{% if title %}\""), @r#"
+    error: the template `git.message` cannot be used (line 1, column 13): syntax error: unexpected end of input, expected end of block
+     --> pinstream.toml:1:24
+      |
+    1 | message = "{% if title %}"
+      |                        ^^
+      |
+      = help: it is written as in Jinja: `{{ title }}`, `{% for move in moves %}…{% endfor %}`
+    "#);
+    insta::assert_snapshot!(said("message = \"{{ title|shout }}\""), @r#"
+    error: the template `git.message` cannot be used (line 1, column 10): unknown filter: filter shout is unknown, tried on a tag that moved
+     --> pinstream.toml:1:21
+      |
+    1 | message = "{{ title|shout }}"
+      |                     ^^^^^
+      |
+      = help: the filters and tests are those of Jinja; nothing is read from other files
+    "#);
+    insta::assert_snapshot!(said("message = \"{% include 'x' %}\""), @r#"
+    error: the template `git.message` cannot be used (line 1, column 4): syntax error: unknown statement include
+     --> pinstream.toml:1:15
+      |
+    1 | message = "{% include 'x' %}"
+      |               ^^^^^^^
+      |
+      = help: it is written as in Jinja: `{{ title }}`, `{% for move in moves %}…{% endfor %}`
+    "#);
+    insta::assert_snapshot!(said("message = \" \""), @r#"
+    error: the template `git.message` makes an empty text for a tag that moved
+     --> pinstream.toml:1:11
+      |
+    1 | message = " "
+      |           ^^^
+      |
+      = help: write at least one line, as `{{ title }}`
+    "#);
+    insta::assert_snapshot!(said("message = \"{% if count %}x{% endif %}\""), @r#"
+    error: the template `git.message` makes an empty text for a lock that changes without a move
+     --> pinstream.toml:1:11
+      |
+    1 | message = "{% if count %}x{% endif %}"
+      |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: write at least one line, as `{{ title }}`
+    "#);
+}
+
+#[test]
+fn what_some_moves_lack_is_found_before_they_come() {
+    insta::assert_snapshot!(said("message = \"{% for move in moves %}{{ move.old.short }}{% endfor %}.\""), @r#"
+    error: the template `git.message` cannot be used (line 1, column 27): `move.old.short` is not known, tried on a tag that is new
+     --> pinstream.toml:1:38
+      |
+    1 | message = "{% for move in moves %}{{ move.old.short }}{% endfor %}."
+      |                                      ^^^^^^^^^^^^^^
+      |
+      = help: not every move has it: ask first, as in `{% if move.old %}{{ move.old.short }}{% endif %}`
+    "#);
+    insta::assert_snapshot!(said("message = \"{% for move in moves %}{{ move.new.short }}{% endfor %}.\""), @r#"
+    error: the template `git.message` cannot be used (line 1, column 27): `move.new.short` is not known, tried on a tag that is gone
+     --> pinstream.toml:1:38
+      |
+    1 | message = "{% for move in moves %}{{ move.new.short }}{% endfor %}."
+      |                                      ^^^^^^^^^^^^^^
+      |
+      = help: not every move has it: ask first, as in `{% if move.old %}{{ move.old.short }}{% endif %}`
+    "#);
+    insta::assert_snapshot!(said("message = \"{% for move in moves %}{{ move.layers.kept }}{% endfor %}.\""), @r#"
+    error: the template `git.message` cannot be used (line 1, column 27): `move.layers.kept` is not known, tried on a tag that is new
+     --> pinstream.toml:1:38
+      |
+    1 | message = "{% for move in moves %}{{ move.layers.kept }}{% endfor %}."
+      |                                      ^^^^^^^^^^^^^^^^
+      |
+      = help: not every move has it: ask first, as in `{% if move.old %}{{ move.old.short }}{% endif %}`
+    "#);
+    insta::assert_snapshot!(said("message = \"{{ moves[0].id }}\""), @r#"
+    error: the template `git.message` cannot be used (line 1, column 9): `[0].id` is not known, tried on a lock that changes without a move
+     --> pinstream.toml:1:20
+      |
+    1 | message = "{{ moves[0].id }}"
+      |                    ^^^^^^
+      |
+      = help: not every move has it: ask first, as in `{% if move.old %}{{ move.old.short }}{% endif %}`
+    "#);
+}
+
+#[test]
+fn t6_no_template_takes_much_time_or_memory() {
+    let doubled = "{% set x = x ~ x %}".repeat(60);
+    for bomb in [
+        format!("{{% set x = title %}}{doubled}{{{{ x|length }}}}"),
+        "{{ ('x' * 90000000)|length }}".to_owned(),
+        "{{ text|replace('0', text)|replace('0', text)|replace('0', text) }}".to_owned(),
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}x".to_owned(),
+        "{% for a in [1] recursive %}{{ loop([a]) }}{% endfor %}".to_owned(),
+    ] {
+        read(&format!("message = \"{bomb}\"")).unwrap_err();
+    }
+    insta::assert_snapshot!(said("message = \"{{ 'x' * 90000000 }}\""), @r#"
+    error: the template `git.message` cannot be used (line 1, column 4): it takes too long or makes too much, tried on a tag that moved
+     --> pinstream.toml:1:15
+      |
+    1 | message = "{{ 'x' * 90000000 }}"
+      |               ^^^^^^^^^^^^^^
+      |
+      = help: take loops out of loops
+    "#);
+}

@@ -1,0 +1,260 @@
+//! The bytes of a file as text, within the caps, before anything parses them.
+//!
+//! A breach of a cap names the file and the cap. A byte order mark and CRLF are taken as they are.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::text::diagnostics::{Problem, SourceFile, is_bidi_control};
+
+/// The largest file of definitions, in bytes.
+pub(crate) const FILE_MAX: usize = 256 * 1024;
+/// How deep tables and arrays may stand in each other.
+pub(crate) const DEPTH_MAX: usize = 80;
+/// How many characters of one kind are reported in one file.
+const CHARACTERS_MAX: usize = 10;
+
+/// A file of definitions; with problems, its text is not fit to be parsed. `smaller` says how such a file becomes smaller.
+pub(crate) fn definitions(path: &str, bytes: &[u8], smaller: &str) -> (Arc<SourceFile>, Vec<Problem>) {
+    if bytes.len() > FILE_MAX {
+        let file = Arc::new(SourceFile { path: path.to_owned(), text: String::new() });
+        let message = format!("`{path}` is larger than the cap of {} KiB a file", FILE_MAX >> 10);
+        let problem = Problem::whole(Some(&file), message).help(smaller);
+        return (file, vec![problem]);
+    }
+    let (file, mut problems) = source(path, bytes);
+    if problems.is_empty() {
+        characters(&file, &mut problems);
+        conflict_markers(&file, &mut problems);
+        if let Some(span) = too_deep(&file.text) {
+            let message = format!("`{}` nests tables deeper than the cap of {DEPTH_MAX} levels", file.path);
+            problems.push(Problem::at(&file, span, message).help("no key of pinstream needs more than four"));
+        }
+    }
+    (file, problems)
+}
+
+/// `bytes` as text.
+pub(crate) fn source(path: &str, bytes: &[u8]) -> (Arc<SourceFile>, Vec<Problem>) {
+    let of = |text: String| Arc::new(SourceFile { path: path.to_owned(), text });
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (of(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned()), Vec::new()),
+        Err(error) => {
+            let file = of(String::from_utf8_lossy(bytes).into_owned());
+            let at = error.valid_up_to();
+            let span = at..at + '\u{fffd}'.len_utf8();
+            let problem = Problem::at(&file, span, format!("byte {at} of `{path}` is not UTF-8"));
+            (file, vec![problem.help("save the file as UTF-8")])
+        }
+    }
+}
+
+fn characters(file: &Arc<SourceFile>, problems: &mut Vec<Problem>) {
+    for (at, _) in file.text.match_indices('\0').take(CHARACTERS_MAX) {
+        let problem = Problem::at(file, at..at + 1, "a NUL character");
+        problems.push(problem.help("take it out; is this a text file?"));
+    }
+    if file.text.is_ascii() {
+        return;
+    }
+    for (at, c) in file.text.char_indices().filter(|(_, c)| is_bidi_control(*c)).take(CHARACTERS_MAX) {
+        let message = format!("the character U+{:04X} changes the direction of the text around it", u32::from(c));
+        let problem = Problem::at(file, at..at + c.len_utf8(), message);
+        problems.push(problem.help("take it out: the line does not read as it is"));
+    }
+}
+
+fn conflict_markers(file: &Arc<SourceFile>, problems: &mut Vec<Problem>) {
+    let mut at = 0;
+    for line in file.text.split_inclusive('\n') {
+        let text = line.trim_end();
+        let marker = |c: char| text.len() >= 7 && text.bytes().take(7).all(|b| char::from(b) == c);
+        if (marker('<') || marker('>')) && matches!(text.as_bytes().get(7), None | Some(b' ')) {
+            let number = file.text[..at].matches('\n').count() + 1;
+            let problem = Problem::at(file, at..at + text.len(), format!("a conflict marker in line {number}"));
+            problems.push(problem.help("settle the merge: keep one side and take the markers out"));
+            if problems.len() >= CHARACTERS_MAX {
+                return;
+            }
+        }
+        at += line.len();
+    }
+}
+
+/// The place where more than [`DEPTH_MAX`] tables or arrays are open, by brackets or by dotted keys.
+///
+/// It splits the text as a TOML lexer does, strings and comments included, and counts too much rather than too
+/// little: what passes cannot make the parser nest deeper.
+pub(crate) fn too_deep(text: &str) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    // The open brackets, each with the depth it stands at.
+    let mut open: Vec<(u8, usize)> = Vec::new();
+    let (mut header, mut depth, mut at, mut line) = (0, 0, 0, 0);
+    let mut is_header = false;
+    while let Some(&byte) = bytes.get(at) {
+        let start = at;
+        at += 1;
+        match byte {
+            b'"' | b'\'' => at = end_of_string(bytes, start),
+            b'#' => at = end_of(bytes, start, b"\r\n"),
+            b'[' | b'{' => {
+                if open.is_empty() && bytes[line..start].iter().all(|b| matches!(b, b' ' | b'\t')) {
+                    is_header = true;
+                    depth = 0;
+                }
+                open.push((byte, depth));
+                depth += 1;
+            }
+            b']' | b'}' => {
+                // `]` and `}` stand two after `[` and `{` in ASCII. A header stays open for the keys below it.
+                let closed = open.pop_if(|(opened, _)| *opened == byte - 2);
+                depth = closed.filter(|_| !is_header).map_or(depth, |(_, outer)| outer);
+            }
+            b'.' => depth += 1,
+            b',' => depth = open.last().map_or(header, |(_, outer)| outer + 1),
+            b'\n' => {
+                if is_header {
+                    header = depth;
+                    open.clear();
+                }
+                depth = open.last().map_or(header, |(_, outer)| outer + 1);
+                is_header = false;
+                line = at;
+            }
+            b'=' | b' ' | b'\t' | b'\r' => {}
+            _ => at = end_of(bytes, start, b".=,[]{} \t#\r\n"),
+        }
+        if depth > DEPTH_MAX {
+            return Some(start..at.min(bytes.len()));
+        }
+    }
+    None
+}
+
+/// The first of `stops` at or after `start`, else the end.
+fn end_of(bytes: &[u8], start: usize, stops: &[u8]) -> usize {
+    bytes[start..].iter().position(|b| stops.contains(b)).map_or(bytes.len(), |length| start + length)
+}
+
+/// Where the string that begins at `start` ends: an unfinished one at its line's end, or the file's.
+fn end_of_string(bytes: &[u8], start: usize) -> usize {
+    let quote = bytes[start];
+    let long = bytes[start..].starts_with(&[quote; 3]);
+    let mut at = start + if long { 3 } else { 1 };
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'\\' if quote == b'"' => at += if matches!(bytes.get(at + 1), Some(b'\\' | b'"')) { 2 } else { 1 },
+            b'\n' if !long => return at,
+            _ if long && bytes[at..].starts_with(&[quote; 3]) => {
+                // Up to two further quotes belong to the text before the closing three.
+                let more = bytes[at + 3..].iter().take(2).take_while(|b| **b == quote).count();
+                return at + 3 + more;
+            }
+            _ if !long && byte == quote => return at + 1,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::diagnostics::{Problems, Rendered, Style};
+
+    #[track_caller]
+    fn check(bytes: &[u8], expected: &str) {
+        let (_, problems) = definitions("streams/a.toml", bytes, "take half of it out");
+        let text = match Problems::none_or(problems) {
+            Ok(()) => String::new(),
+            Err(problems) => Rendered(&problems, Style::Plain).to_string(),
+        };
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn t6_a_byte_order_mark_and_crlf_are_taken() {
+        let (file, problems) = definitions("a.toml", "\u{feff}a = 1\r\n".as_bytes(), "");
+        assert_eq!((file.text.as_str(), problems.len()), ("a = 1\r\n", 0));
+    }
+
+    #[test]
+    fn t6_a_file_over_the_cap_is_named_with_the_cap() {
+        check(&vec![b'#'; FILE_MAX], "");
+        check(
+            &vec![b'#'; FILE_MAX + 1],
+            "error: `streams/a.toml` is larger than the cap of 256 KiB a file\n--> streams/a.toml\n \
+             = help: take half of it out\n",
+        );
+    }
+
+    #[test]
+    fn t6_bytes_that_are_no_text_are_named_by_their_place() {
+        check(
+            b"a = 1\nb = \"\xff\"\n",
+            "error: byte 11 of `streams/a.toml` is not UTF-8\n --> streams/a.toml:2:6\n  |\n2 | b = \"\u{fffd}\"\n  \
+             |      ^\n  |\n  = help: save the file as UTF-8\n",
+        );
+        check(
+            b"a\0 = 1\n",
+            "error: a NUL character\n --> streams/a.toml:1:2\n  |\n1 | a\u{fffd} = 1\n  |  ^\n  |\n  = help: take it \
+             out; is this a text file?\n",
+        );
+    }
+
+    #[test]
+    fn t6_characters_that_turn_text_round_are_refused() {
+        let (_, problems) = definitions("a.toml", "a = \"x\u{202e}y\u{2066}\" # \u{200f}".as_bytes(), "");
+        let places: Vec<_> = problems.iter().filter_map(Problem::position).collect();
+        assert_eq!(places, [(1, 7), (1, 9), (1, 14)]);
+        assert!(problems[0].message.contains("U+202E"));
+    }
+
+    #[test]
+    fn a_conflict_marker_is_named_with_its_line() {
+        check(
+            b"a = 1\n<<<<<<< ours\nb = 1\n=======\n",
+            "error: a conflict marker in line 2\n --> streams/a.toml:2:1\n  |\n2 | <<<<<<< ours\n  | ^^^^^^^^^^^^\n  |\n  \
+             = help: settle the merge: keep one side and take the markers out\n",
+        );
+    }
+
+    #[test]
+    fn t6_depth_is_counted_over_brackets_and_dotted_keys() {
+        let deep = |n: usize| {
+            let dots = vec!["a"; n].join(".");
+            let half = vec!["a"; n / 2].join(".");
+            [
+                format!("x = {}{}", "[".repeat(n), "]".repeat(n)),
+                format!("x = {}", "[".repeat(n)),
+                format!("x = {}1{}", "{a=".repeat(n), "}".repeat(n)),
+                format!("{dots} = 1"),
+                format!("[{dots}]\nb = 1"),
+                format!("[[{dots}]]\n"),
+                format!("x\"y.{dots} = 1"),
+                format!("x = \"\\\n{dots} = 1"),
+                format!("x = \"\"\"\"\"\"\"\"\n{dots} = 1"),
+                format!("[{half}]\n{half} = {{ {half} = 1 }}"),
+            ]
+        };
+        for text in deep(40) {
+            assert_eq!(too_deep(&text), None, "{text}");
+        }
+        for text in deep(82) {
+            assert!(too_deep(&text).is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn dots_in_strings_comments_and_lists_nest_nothing() {
+        let dots = ".".repeat(200);
+        for text in [
+            format!("a = \"{dots}\" # {dots}\nb = '''\n{dots}'''\nc = \"\"\"\\\"{dots}\"\"\""),
+            format!("a = [{}]", "1.5, ".repeat(200)),
+            "a.b = 1\n".repeat(200),
+            "[a.b]\nc.d = 1\n".repeat(200),
+        ] {
+            assert_eq!(too_deep(&text), None, "{text}");
+        }
+    }
+}

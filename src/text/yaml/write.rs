@@ -1,0 +1,370 @@
+//! YAML of our own, for programs that read it: each text comes back as the text it was, whichever version of YAML reads it.
+//!
+//! One style: blocks, and in them texts without quotes where nobody could take them for anything else. No character
+//! that acts on a terminal or a log is written as it is.
+
+use std::fmt::Write as _;
+
+use crate::text::escape::is_deceptive;
+
+/// The longest key that stands before its `:` on one line, in characters (YAML 1.2.2, 7.4.2).
+const KEY_MAX: usize = 1_024;
+
+/// What is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tree {
+    /// A text.
+    Text(String),
+    /// A truth value.
+    Flag(bool),
+    /// A whole number.
+    Number(i64),
+    /// `null`
+    Nothing,
+    /// A list.
+    List(Vec<Self>),
+    /// Keys, none of them twice, and their values, in the order in which they are written.
+    Map(Vec<(String, Self)>),
+}
+
+impl Tree {
+    /// A text.
+    pub fn text(text: impl ToString) -> Self {
+        Self::Text(text.to_string())
+    }
+
+    /// A map of these keys.
+    pub fn map<const N: usize>(entries: [(&str, Self); N]) -> Self {
+        Self::Map(entries.map(|(key, value)| (key.to_owned(), value)).into())
+    }
+
+    /// One document that holds it.
+    pub fn document(&self) -> String {
+        let mut out = String::new();
+        match self {
+            Self::Map(entries) if !entries.is_empty() => map(&mut out, entries, 0, false),
+            Self::List(items) if !items.is_empty() => list(&mut out, items, 0),
+            other => inline(&mut out, other),
+        }
+        out
+    }
+}
+
+/// Writes the lines of a map; the indentation of the first is there already where it `is_begun`.
+fn map(out: &mut String, entries: &[(String, Tree)], depth: usize, is_begun: bool) {
+    for (at, (key, value)) in entries.iter().enumerate() {
+        if at > 0 || !is_begun {
+            indent(out, depth);
+        }
+        let key = scalar(key);
+        if key.chars().count() > KEY_MAX {
+            out.push_str(&format!("? {key}\n"));
+            indent(out, depth);
+        } else {
+            out.push_str(&key);
+        }
+        out.push(':');
+        match value {
+            Tree::Map(entries) if !entries.is_empty() => {
+                out.push('\n');
+                map(out, entries, depth + 1, false);
+            }
+            Tree::List(items) if !items.is_empty() => {
+                out.push('\n');
+                list(out, items, depth);
+            }
+            other => {
+                out.push(' ');
+                inline(out, other);
+            }
+        }
+    }
+}
+
+fn list(out: &mut String, items: &[Tree], depth: usize) {
+    for item in items {
+        indent(out, depth);
+        match item {
+            Tree::Map(entries) if !entries.is_empty() => {
+                out.push_str("- ");
+                map(out, entries, depth + 1, true);
+            }
+            Tree::List(items) if !items.is_empty() => {
+                out.push_str("-\n");
+                list(out, items, depth + 1);
+            }
+            other => {
+                out.push_str("- ");
+                inline(out, other);
+            }
+        }
+    }
+}
+
+fn indent(out: &mut String, depth: usize) {
+    out.extend(std::iter::repeat_n("  ", depth));
+}
+
+/// Writes what takes no lines of its own, and ends the line.
+fn inline(out: &mut String, tree: &Tree) {
+    match tree {
+        Tree::Text(text) => out.push_str(&scalar(text)),
+        Tree::Flag(flag) => out.push_str(if *flag { "true" } else { "false" }),
+        Tree::Number(number) => out.push_str(&number.to_string()),
+        Tree::Nothing => out.push_str("null"),
+        Tree::List(_) => out.push_str("[]"),
+        Tree::Map(_) => out.push_str("{}"),
+    }
+    out.push('\n');
+}
+
+/// A text as a scalar: plain, or in double quotes, whose escapes are those of YAML 1.2.2, 5.7.
+fn scalar(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    let mut last = '\0';
+    for c in text.chars() {
+        // Log readers of CI systems act on `##`; what is not printable to YAML may not stand there (5.1).
+        let is_odd = is_deceptive(c) || matches!(c, '\u{fffe}' | '\u{ffff}') || (c == '#' && last == '#');
+        last = c;
+        // Writing to a `String` does not fail.
+        let _ = match (c, u32::from(c)) {
+            ('"' | '\\', _) => write!(out, "\\{c}"),
+            ('\n', _) => out.write_str("\\n"),
+            ('\t', _) => out.write_str("\\t"),
+            (_, number @ ..=0xff) if is_odd => write!(out, "\\x{number:02x}"),
+            (_, number @ ..=0xffff) if is_odd => write!(out, "\\u{number:04x}"),
+            (_, number) if is_odd => write!(out, "\\U{number:08x}"),
+            _ => out.write_char(c),
+        };
+    }
+    out.push('"');
+    out
+}
+
+/// Whether `text` is text to YAML without quotes, in all versions: no number, date, truth value or nothing (YAML 1.2.2,
+/// 10.3.2; YAML 1.1, "Language-Independent Types"), and made of characters that have no meaning within a line.
+pub(crate) fn is_plain(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let is_word = ["y", "n", "yes", "no", "true", "false", "on", "off", "null"].contains(&lower.as_str());
+    // `e8` is a number to some.
+    let is_number = text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, 'e' | 'E'))
+        && lower.bytes().all(|b| b.is_ascii_hexdigit() || b"xo_.+-:tz".contains(&b));
+    let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    let is_safe = begins && !text.ends_with(':');
+    is_safe && !is_word && !is_number && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_./@:+-".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
+    use serde_yaml_ng::Value;
+
+    use super::*;
+    use crate::text::diagnostics::SourceFile;
+    use crate::text::yaml;
+
+    fn value(tree: &Tree) -> Value {
+        match tree {
+            Tree::Text(text) => Value::from(text.as_str()),
+            Tree::Flag(flag) => Value::from(*flag),
+            Tree::Number(number) => Value::from(*number),
+            Tree::Nothing => Value::Null,
+            Tree::List(items) => Value::Sequence(items.iter().map(value).collect()),
+            Tree::Map(entries) => {
+                Value::Mapping(entries.iter().map(|(key, tree)| (Value::from(key.as_str()), value(tree))).collect())
+            }
+        }
+    }
+
+    /// Two parsers read back what was put in, and nothing of it acts on who looks at it.
+    #[track_caller]
+    fn comes_back(tree: &Tree) -> String {
+        let text = tree.document();
+        let read: Value = serde_yaml_ng::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        assert_eq!(read, value(tree), "\n{text}");
+        let file = Arc::new(SourceFile { path: "a.yaml".to_owned(), text: text.clone() });
+        let documents = yaml::documents(&file).unwrap_or_else(|problem| panic!("{}\n{text}", problem.message));
+        let json = yaml::to_json(&file, &documents[0]).unwrap();
+        assert_eq!((json, documents.len()), (serde_json::to_value(value(tree)).unwrap(), 1), "\n{text}");
+        assert!(!text.contains(|c: char| c != '\n' && is_deceptive(c)) && !text.contains("##"), "{text:?}");
+        text
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        assert_eq!(comes_back(&Tree::map([("a", Tree::text(text))])), format!("a: {expected}\n"));
+    }
+
+    #[test]
+    fn a_text_that_is_nothing_else_has_no_quotes() {
+        for text in ["latest", "3.12-slim", "v3.12", "docker.io/library/python@sha256:00", "a:b", "_", "www", "0xyz"] {
+            check(text, text);
+        }
+    }
+
+    #[test]
+    fn a_text_that_could_be_something_else_has_quotes() {
+        for text in [
+            "",
+            " ",
+            "yes",
+            "No",
+            "ON",
+            "off",
+            "y",
+            "N",
+            "true",
+            "False",
+            "null",
+            "~",
+            "1",
+            "1.0",
+            "3.12",
+            "-1",
+            "+1",
+            "0x1f",
+            "0x1F",
+            "Null",
+            "[::1]/a",
+            "0o17",
+            "017",
+            "0b1",
+            "1e3",
+            "e8",
+            ".5",
+            ".inf",
+            ".nan",
+            "1_000",
+            "190:20:30",
+            "2026-10-01",
+            "2026-10-01T08:12:44Z",
+            "=",
+            "<<",
+            "- a",
+            "-",
+            "---",
+            "...",
+            "? a",
+            "a: b",
+            "a:",
+            ": a",
+            "a #b",
+            "#a",
+            "&a",
+            "*a",
+            "!a",
+            "%a",
+            "@a",
+            "`a",
+            "[a]",
+            "{a}",
+            "a, b",
+            "'a'",
+            "|",
+            ">",
+            " a",
+            "a ",
+            "grüße",
+            "日本",
+            "$A",
+        ] {
+            check(text, &format!("\"{text}\""));
+        }
+    }
+
+    #[test]
+    fn what_would_act_or_could_not_stand_there_is_escaped() {
+        check("say \"hi\" \\o/", r#""say \"hi\" \\o/""#);
+        check("one\ntwo\r\n\tthree", r#""one\ntwo\x0d\n\tthree""#);
+        check("\u{0}\u{1b}[31m\u{7f}\u{85}", r#""\x00\x1b[31m\x7f\x85""#);
+        check("\u{202e}\u{feff}\u{2028}\u{fffe}\u{ffff}", r#""\u202e\ufeff\u2028\ufffe\uffff""#);
+        check("\u{e0041}", r#""\U000e0041""#);
+        check("##vso[x]", r##""#\x23vso[x]""##);
+    }
+
+    #[test]
+    fn maps_and_lists_stand_in_blocks() {
+        let tree = Tree::map([
+            ("yes", Tree::Flag(true)),
+            ("none", Tree::Nothing),
+            ("zero", Tree::Number(0)),
+            ("empty", Tree::map([("list", Tree::List(Vec::new())), ("map", Tree::Map(Vec::new()))])),
+            (
+                "list",
+                Tree::List(vec![
+                    Tree::map([("a", Tree::text("b")), ("c", Tree::List(vec![Tree::text("1")]))]),
+                    Tree::text("x"),
+                    Tree::List(vec![Tree::text("y"), Tree::Map(Vec::new())]),
+                ]),
+            ),
+        ]);
+        insta::assert_snapshot!(comes_back(&tree), @r#"
+        "yes": true
+        none: null
+        zero: 0
+        empty:
+          list: []
+          map: {}
+        list:
+        - a: b
+          c:
+          - "1"
+        - x
+        -
+          - "y"
+          - {}
+        "#);
+        for tree in [Tree::text("a"), Tree::List(Vec::new()), Tree::Map(Vec::new()), Tree::List(vec![Tree::Nothing])] {
+            comes_back(&tree);
+        }
+    }
+
+    #[test]
+    fn a_long_key_has_a_line_of_its_own() {
+        let long = "k".repeat(KEY_MAX + 1);
+        let values = [Tree::text("b"), Tree::map([("c", Tree::Nothing)]), Tree::List(vec![Tree::text("d")])];
+        for value in values {
+            let text = comes_back(&Tree::Map(vec![(long.clone(), value), ("z".to_owned(), Tree::Flag(false))]));
+            assert!(text.starts_with(&format!("? {long}\n:")), "{text}");
+        }
+    }
+
+    fn any_text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "(true|False|null|~|yes|-?1[.0]*|0x1f|e8)",
+            "[-?:,\\[\\]{}#&*!|>'\"%@`~=<. \t\n\r\u{85}\u{a0}\u{2028}\u{feff}\u{fffe}0-9a-fxony_+]{0,8}",
+        ]
+    }
+
+    fn any_tree() -> impl Strategy<Value = Tree> {
+        let leaf = prop_oneof![
+            6 => any_text().prop_map(Tree::Text),
+            1 => any::<bool>().prop_map(Tree::Flag),
+            1 => any::<i64>().prop_map(Tree::Number),
+            1 => Just(Tree::Nothing),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..4).prop_map(Tree::List),
+                btree_map(any_text(), inner, 0..4).prop_map(|map| Tree::Map(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_tree_comes_back_as_it_was(tree in any_tree()) {
+            comes_back(&tree);
+        }
+    }
+}
