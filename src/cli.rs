@@ -41,16 +41,16 @@ use std::process::ExitCode;
 use clap::{Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::git::GitError;
-use crate::model::root::NoSuchTag;
+use crate::model::root::UnknownTag;
 use crate::reconcile::PassError;
 use crate::report;
 use crate::report::exit::Exit;
-use crate::text::diagnostics::{Problems, Rendered, Style};
+use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
 use crate::text::escape;
 
-use context::Context;
-use site::Site;
-use stopped::Stopped;
+use context::CommandContext;
+use site::SourceMap;
+use stopped::FailureReport;
 
 /// Image streams, kept in Git: tags resolved to digests, committed as a lock, with hooks for what landed
 ///
@@ -90,32 +90,32 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Init(init::Args),
-    Check(check::Args),
-    Plan(plan::Args),
-    Update(update::Args),
-    List(list::Args),
-    Get(get::Args),
-    Describe(describe::Args),
-    History(history::Args),
-    Rollback(rollback::Args),
-    Tag(tag::Args),
-    Targets(targets::Args),
-    Graph(graph::Args),
-    Export(export::Args),
-    Adopt(adopt::Args),
-    Reconcile(reconcile::Args),
-    MergeDriver(merge_driver::Args),
-    Demo(demo::Args),
-    Schema(schema::Args),
-    Completions(completions::Args),
-    Man(man::Args),
-    Help(help::Args),
+    Init(init::InitArgs),
+    Check(check::CheckArgs),
+    Plan(plan::PlanArgs),
+    Update(update::UpdateArgs),
+    List(list::ListArgs),
+    Get(get::GetArgs),
+    Describe(describe::DescribeArgs),
+    History(history::HistoryArgs),
+    Rollback(rollback::RollbackArgs),
+    Tag(tag::TagArgs),
+    Targets(targets::TargetsArgs),
+    Graph(graph::GraphArgs),
+    Export(export::ExportArgs),
+    Adopt(adopt::AdoptArgs),
+    Reconcile(reconcile::ReconcileArgs),
+    MergeDriver(merge_driver::MergeDriverArgs),
+    Demo(demo::DemoArgs),
+    Schema(schema::SchemaArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+    Help(help::HelpArgs),
 }
 
 /// In which form a list is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum ListFormat {
     /// For people
     Text,
     /// For scripts
@@ -188,8 +188,8 @@ impl From<Problems> for CliError {
     }
 }
 
-impl From<NoSuchTag> for CliError {
-    fn from(error: NoSuchTag) -> Self {
+impl From<UnknownTag> for CliError {
+    fn from(error: UnknownTag) -> Self {
         Self::Pass(PassError::NoSuchTag(error))
     }
 }
@@ -244,16 +244,16 @@ fn wished() -> ColorChoice {
 impl Cli {
     fn run(self) -> Result<Exit, CliError> {
         let asked = self.command.asked();
-        let tell = |context: Option<&Context>, error: &CliError| {
+        let tell = |context: Option<&CommandContext>, error: &CliError| {
             asked.iter().for_each(|asked| asked.stopped(context, error));
         };
-        let context = Context::new(&self.global).inspect_err(|error| tell(None, error))?;
+        let context = CommandContext::new(&self.global).inspect_err(|error| tell(None, error))?;
         self.command.run(&context).inspect_err(|error| tell(Some(&context), error))
     }
 }
 
 impl Command {
-    fn run(self, context: &Context) -> Result<Exit, CliError> {
+    fn run(self, context: &CommandContext) -> Result<Exit, CliError> {
         match self {
             Self::Init(args) => init::run(context, &args),
             Self::Check(args) => check::run(context, &args),
@@ -281,16 +281,16 @@ impl Command {
 }
 
 /// In which form a command was asked to tell what it did.
-struct Asked {
+struct ReportOptions {
     command: &'static str,
-    format: report::Format,
+    format: report::OutputFormat,
     /// The folder of its root in the repository; none where that is the one of the current folder.
     root: Option<String>,
 }
 
 impl Command {
     /// None where the command has one form.
-    fn asked(&self) -> Option<Asked> {
+    fn asked(&self) -> Option<ReportOptions> {
         let (command, format, root) = match self {
             Self::Check(args) => ("check", args.format, None),
             Self::Plan(args) => ("plan", args.format, None),
@@ -302,36 +302,36 @@ impl Command {
             }
             _ => return None,
         };
-        Some(Asked { command, format, root })
+        Some(ReportOptions { command, format, root })
     }
 }
 
-impl Asked {
+impl ReportOptions {
     /// Tells what stopped the command, where it has a form for that.
-    fn stopped(&self, context: Option<&Context>, error: &CliError) {
+    fn stopped(&self, context: Option<&CommandContext>, error: &CliError) {
         // Output that could not be written is not written again.
         if matches!(error, CliError::Output(_)) {
             return;
         }
-        let here = || Some(Site::of_folder(context?.root_folder().ok()?).root().to_owned());
+        let here = || Some(SourceMap::of_folder(context?.root_folder().ok()?).root().to_owned());
         let root = self.root.clone().or_else(here).unwrap_or_default();
         // How the process ends is decided already.
-        let _ = output::write(self.format, &Stopped { command: self.command, root, error });
+        let _ = output::write(self.format, &FailureReport { command: self.command, root, error });
     }
 }
 
 /// An error as it is shown: what, then the way out.
-struct Shown<'a>(&'a CliError, Style);
+struct Shown<'a>(&'a CliError, RenderStyle);
 
 impl std::fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if let Some((_, problems)) = self.0.problems() {
-            return write!(f, "{}", Rendered(problems, self.1));
+            return write!(f, "{}", RenderedProblems(problems, self.1));
         }
         let help = self.0.way_out();
         let (bold, red, plain) = match self.1 {
-            Style::Colour => ("\u{1b}[1m", "\u{1b}[1;31m", "\u{1b}[0m"),
-            Style::Plain => ("", "", ""),
+            RenderStyle::Colour => ("\u{1b}[1m", "\u{1b}[1;31m", "\u{1b}[0m"),
+            RenderStyle::Plain => ("", "", ""),
         };
         // What was typed may come from somewhere else, as in a job of a CI system.
         writeln!(f, "{red}error{plain}: {}", escape::lines(&self.0.to_string()))?;
@@ -346,7 +346,7 @@ mod tests {
     #[test]
     fn what_stops_a_pass_has_its_exit_code() {
         let contention = PassError::Contention { tries: 9, last: "the branch moved".to_owned() };
-        let no_tag = NoSuchTag { word: "x".to_owned(), near: None };
+        let no_tag = UnknownTag { word: "x".to_owned(), near: None };
         for (error, exit) in [
             (contention, Exit::Contention),
             (PassError::NoSuchTag(no_tag), Exit::Usage),

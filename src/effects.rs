@@ -13,19 +13,19 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::forge::ForgeError;
-pub use crate::forge::Proposed as Opened;
+pub use crate::forge::ProposeResult as Opened;
 use crate::formats::path::FilePath;
-pub use crate::git::{Change, Sight};
-use crate::git::{CommitId, Files, GitError, Proposed, Push, RepoFile, TipLock};
-use crate::hook::{HookEnd, HookRun};
+use crate::git::{CommitId, GitError, ProposalBranch, Push, RepoFile, RootFiles, TipLock};
+pub use crate::git::{NewCommit, RemoteTips};
+use crate::hook::{HookResult, HookRun};
 use crate::model::image::{Digest, ImageRef, Repository, TagId, TagName};
 use crate::model::settings::publish::Publish;
 use crate::model::settings::remote::RemoteSettings;
 use crate::model::settings::{Settings, Sign};
 use crate::model::state::{Owner, State};
-pub use crate::proposal::known::{Draft, Known, KnownState};
-use crate::registry::ImportError;
-use crate::registry::manifest::{Descriptor, Verified};
+pub use crate::proposal::known::{ForgeProposal, ProposalDraft, ProposalState};
+use crate::registry::ResolveError;
+use crate::registry::manifest::{Descriptor, VerifiedManifest};
 
 /// What is going on, for somebody who waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,10 +44,10 @@ pub enum Progress {
 /// Everything a pass touches outside its own memory.
 pub trait World {
     /// Asks the remote for the tips of the branch and of the state ref. `branch` is none for the remote's `HEAD`.
-    fn look(&self, branch: Option<&str>) -> impl Future<Output = Result<Sight, GitError>>;
+    fn look(&self, branch: Option<&str>) -> impl Future<Output = Result<RemoteTips, GitError>>;
 
     /// The settings, streams and lock of the root at `commit`: `pinstream.toml`, `pinstream.lock`, `streams/**/*.toml`.
-    fn read(&self, commit: &CommitId) -> impl Future<Output = Result<Files, GitError>>;
+    fn read(&self, commit: &CommitId) -> impl Future<Output = Result<RootFiles, GitError>>;
 
     /// One further file of the root at `commit`; none where it is not there.
     fn file(&self, commit: &CommitId, path: &str) -> impl Future<Output = Result<Option<RepoFile>, GitError>>;
@@ -66,20 +66,20 @@ pub trait World {
     fn can_sign(&self, sign: Sign) -> impl Future<Output = Result<(), GitError>>;
 
     /// Puts one commit on the branch, if its tip is still `change.parent`.
-    fn land(&self, branch: &str, change: &Change) -> impl Future<Output = Result<Push<CommitId>, GitError>>;
+    fn land(&self, branch: &str, change: &NewCommit) -> impl Future<Output = Result<Push<CommitId>, GitError>>;
 
     /// What stands on the branches of proposals, by their names and tips.
     fn proposed(
         &self,
         branches: &BTreeMap<String, CommitId>,
-    ) -> impl Future<Output = Result<BTreeMap<String, Proposed>, GitError>>;
+    ) -> impl Future<Output = Result<BTreeMap<String, ProposalBranch>, GitError>>;
 
     /// Puts one commit on the branch of a proposal in place of what stands there, if that is still `expected`.
     fn propose(
         &self,
         branch: &str,
         expected: Option<&CommitId>,
-        change: &Change,
+        change: &NewCommit,
     ) -> impl Future<Output = Result<Push<CommitId>, GitError>>;
 
     /// Takes the branch of a proposal away, if it still stands at `expected`.
@@ -91,18 +91,18 @@ pub trait World {
         publish: &Publish,
         base: &str,
         branches: &[String],
-    ) -> impl Future<Output = Result<Vec<Known>, ForgeError>>;
+    ) -> impl Future<Output = Result<Vec<ForgeProposal>, ForgeError>>;
 
     /// Makes a proposal, or writes the words of an open one anew.
     fn open_proposal(
         &self,
         publish: &Publish,
-        draft: &Draft,
-        open: Option<&Known>,
+        draft: &ProposalDraft,
+        open: Option<&ForgeProposal>,
     ) -> impl Future<Output = Result<Opened, ForgeError>>;
 
     /// Closes a proposal that has nothing left to propose.
-    fn close_proposal(&self, publish: &Publish, open: &Known) -> impl Future<Output = Result<(), ForgeError>>;
+    fn close_proposal(&self, publish: &Publish, open: &ForgeProposal) -> impl Future<Output = Result<(), ForgeError>>;
 
     /// The state of this root and branch at `commit` of the state ref.
     fn read_state(&self, branch: &str, commit: Option<&CommitId>) -> impl Future<Output = Result<State, GitError>>;
@@ -116,26 +116,29 @@ pub trait World {
     ) -> impl Future<Output = Result<Push<CommitId>, GitError>>;
 
     /// The lock of another repository at the tip of its branch, as its server or folder has it now.
-    fn elsewhere(&self, remote: &RemoteSettings) -> impl Future<Output = Result<TipLock, ImportError>>;
+    fn elsewhere(&self, remote: &RemoteSettings) -> impl Future<Output = Result<TipLock, ResolveError>>;
 
     /// Makes registries known with their settings; `authorities` holds the PEM files that the settings name.
     ///
     /// # Errors
     /// A sentence, where an authority cannot be read.
-    fn prepare(&self, settings: &Settings, authorities: &Files) -> Result<(), String>;
+    fn prepare(&self, settings: &Settings, authorities: &RootFiles) -> Result<(), String>;
 
     /// Says which repositories the pass will ask for, so that one token serves many.
     fn announce(&self, repositories: &[Repository]);
 
     /// The tags of a repository, as its registry lists them.
-    fn tags(&self, repository: &Repository) -> impl Future<Output = Result<Vec<TagName>, ImportError>>;
+    fn tags(&self, repository: &Repository) -> impl Future<Output = Result<Vec<TagName>, ResolveError>>;
 
     /// What the image's registry says its digest is: a hint, never to be pinned by itself.
-    fn digest(&self, image: &ImageRef) -> impl Future<Output = Result<Digest, ImportError>>;
+    fn digest(&self, image: &ImageRef) -> impl Future<Output = Result<Digest, ResolveError>>;
 
     /// A manifest fetched by its digest, hashed and read.
-    fn manifest(&self, repository: &Repository, digest: &Digest)
-    -> impl Future<Output = Result<Verified, ImportError>>;
+    fn manifest(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> impl Future<Output = Result<VerifiedManifest, ResolveError>>;
 
     /// What refers to a manifest, as its registry lists it: hints, to be fetched by digest. A failure of the kind
     /// "not found" means that the registry has no such lists.
@@ -143,17 +146,17 @@ pub trait World {
         &self,
         repository: &Repository,
         digest: &Digest,
-    ) -> impl Future<Output = Result<Vec<Descriptor>, ImportError>>;
+    ) -> impl Future<Output = Result<Vec<Descriptor>, ResolveError>>;
 
     /// A small blob, an image's configuration, fetched by its digest and hashed.
     fn blob(
         &self,
         repository: &Repository,
         descriptor: &Descriptor,
-    ) -> impl Future<Output = Result<Vec<u8>, ImportError>>;
+    ) -> impl Future<Output = Result<Vec<u8>, ResolveError>>;
 
     /// Runs a hook to its end.
-    fn run_hook(&self, run: &HookRun) -> impl Future<Output = HookEnd>;
+    fn run_hook(&self, run: &HookRun) -> impl Future<Output = HookResult>;
 
     /// Who runs this pass.
     fn owner(&self) -> Owner;

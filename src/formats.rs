@@ -30,13 +30,13 @@ use std::fmt::Display;
 use std::ops::Range;
 
 use crate::model::image::{PinnedRef, TagId};
-use crate::text::diagnostics::{Place, Problem, Problems};
-use crate::text::yaml::{Node, Value};
+use crate::text::diagnostics::{Problem, Problems, SourceLocation};
+use crate::text::yaml::{YamlNode, YamlValue};
 
-use part::Part;
+use part::ReferencePart;
 use path::FilePath;
-use text::Text;
-use way::Way;
+use text::FileText;
+use way::Selector;
 
 /// How many files the patterns of all targets may mean.
 pub const FILES_MAX: usize = 5_000;
@@ -49,39 +49,39 @@ pub struct Target {
     /// The files it is in.
     pub path: FilePath,
     /// Where in them.
-    pub kind: Kind,
+    pub kind: TargetKind,
     /// Which part is written.
-    pub write: Part,
+    pub write: ReferencePart,
     /// Where it is defined.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 /// The kinds of places.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TargetKind {
     /// A value of a YAML file.
-    Yaml(Way),
+    Yaml(Selector),
     /// A value of a JSON file.
-    Json(Way),
+    Json(Selector),
     /// A value of a TOML file.
-    Toml(Way),
+    Toml(Selector),
     /// The entry of this name in the `images` of a kustomization.
     Kustomize(String),
     /// An image in the values of a chart.
-    Helm(Way),
+    Helm(Selector),
     /// The image of this service of a compose file, or of all of the pin's repository.
     Compose(Option<String>),
     /// What a Dockerfile builds on.
-    Dockerfile(dockerfile::Place),
+    Dockerfile(dockerfile::DockerfileSelector),
     /// Images of a GitHub workflow.
-    Workflow(workflow::Place),
+    Workflow(workflow::WorkflowSelector),
     /// Lines with a comment `# pinstream: stream:tag`.
     Marker,
 }
 
 /// What is known of a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum TargetPin {
     /// Its pin.
     At(PinnedRef),
     /// Its places are left as they are: it has no pin yet, or was not asked for.
@@ -91,11 +91,11 @@ pub enum Found {
 }
 
 /// What is known of each tag.
-pub type Pins<'a> = &'a dyn Fn(&TagId) -> Found;
+pub type PinLookup<'a> = &'a dyn Fn(&TagId) -> TargetPin;
 
 /// A file that targets change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edited {
+pub struct EditedFile {
     /// Its path, from the root.
     pub path: String,
     /// Its text as it stands.
@@ -103,12 +103,12 @@ pub struct Edited {
     /// Its text as it should be.
     pub new: String,
     /// What is written, in the order of its places.
-    pub edits: Vec<Edit>,
+    pub edits: Vec<SiteEdit>,
 }
 
 /// One place of a file that is written over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edit {
+pub struct SiteEdit {
     /// The tag whose pin is written.
     pub from: TagId,
     /// Its line, from 1.
@@ -121,7 +121,7 @@ pub struct Edit {
 }
 
 /// Bytes of a text and what they become.
-struct Change {
+struct TextChange {
     span: Range<usize>,
     new: String,
     /// The text that the bytes stand for.
@@ -129,58 +129,65 @@ struct Change {
 }
 
 /// Why a target cannot be written into a file.
-enum Unfit {
+enum TargetError {
     /// The file has no such place.
     Nothing(Problem),
     /// It has, and it cannot be written over.
     Wrong(Problem),
 }
 
-impl From<Problem> for Unfit {
+impl From<Problem> for TargetError {
     fn from(problem: Problem) -> Self {
         Self::Wrong(problem)
     }
 }
 
 /// What a target writes.
-struct Writing<'a> {
+struct WriteSpec<'a> {
     from: &'a TagId,
     pin: &'a PinnedRef,
-    part: Part,
+    part: ReferencePart,
 }
 
-impl Writing<'_> {
-    fn value(&self, text: &Text) -> Result<String, Unfit> {
+impl WriteSpec<'_> {
+    fn value(&self, text: &FileText) -> Result<String, TargetError> {
         self.part.of(self.pin).ok_or_else(|| self.without_tag(text))
     }
 
-    fn without_tag(&self, text: &Text) -> Unfit {
+    fn without_tag(&self, text: &FileText) -> TargetError {
         without_tag(text, &self.from.to_string())
     }
 }
 
-fn without_tag(text: &Text, from: &str) -> Unfit {
+fn without_tag(text: &FileText, from: &str) -> TargetError {
     let message = format!("`{from}` is an image without a tag, and a tag is to be written into `{}`", text.path());
-    Unfit::Wrong(text.problem(&(0..0), message).help("write `write = \"repository@digest\"` or `write = \"digest\"`"))
+    TargetError::Wrong(
+        text.problem(&(0..0), message).help("write `write = \"repository@digest\"` or `write = \"digest\"`"),
+    )
 }
 
-fn no_text(text: &Text, span: &Range<usize>) -> Unfit {
+fn no_text(text: &FileText, span: &Range<usize>) -> TargetError {
     let problem = text.problem(&(span.start..span.start), "a list or map stands where a text is to be written");
-    Unfit::Wrong(problem.help("let the way lead on to a text in it"))
+    TargetError::Wrong(problem.help("let the way lead on to a text in it"))
 }
 
 /// Writes `new` over a value of a format that quotes its texts, with `quotes` quotes at each end of one that is written so.
-fn in_quotes(text: &Text, node: &Node, new: &str, quotes: impl Fn(&str) -> usize) -> Result<Change, Unfit> {
+fn in_quotes(
+    text: &FileText,
+    node: &YamlNode,
+    new: &str,
+    quotes: impl Fn(&str) -> usize,
+) -> Result<TextChange, TargetError> {
     let span = node.span.clone();
     match &node.value {
-        Value::Quoted(was) => {
+        YamlValue::Quoted(was) => {
             let quotes = quotes(&text.text()[span.clone()]);
             let inner = span.start + quotes..span.end - quotes;
             let new = if was == new { text.text()[inner.clone()].to_owned() } else { new.to_owned() };
-            Ok(Change { span: inner, new, was: was.clone() })
+            Ok(TextChange { span: inner, new, was: was.clone() })
         }
-        Value::Plain(was) => Ok(Change { span, new: format!("\"{new}\""), was: was.clone() }),
-        Value::List(_) | Value::Map(_) => Err(no_text(text, &span)),
+        YamlValue::Plain(was) => Ok(TextChange { span, new: format!("\"{new}\""), was: was.clone() }),
+        YamlValue::List(_) | YamlValue::Map(_) => Err(no_text(text, &span)),
     }
 }
 
@@ -198,20 +205,20 @@ where
 
 impl Target {
     /// What the file `text` becomes by this target: changes with the tag they are of, also of what is right already.
-    fn changes(&self, text: &Text, pins: Pins<'_>) -> Result<Vec<(TagId, Change)>, Unfit> {
+    fn changes(&self, text: &FileText, pins: PinLookup<'_>) -> Result<Vec<(TagId, TextChange)>, TargetError> {
         let Some(from) = &self.from else { return marker::edits(text, self.write, pins) };
-        let Found::At(pin) = pins(from) else { return Ok(Vec::new()) };
-        let writing = Writing { from, pin: &pin, part: self.write };
+        let TargetPin::At(pin) = pins(from) else { return Ok(Vec::new()) };
+        let writing = WriteSpec { from, pin: &pin, part: self.write };
         let changes = match &self.kind {
-            Kind::Yaml(way) => yaml::edits(way, text, &writing),
-            Kind::Json(way) => json::edits(way, text, &writing),
-            Kind::Toml(way) => toml::edits(way, text, &writing),
-            Kind::Kustomize(name) => kustomize::edits(name, text, &writing),
-            Kind::Helm(way) => helm::edits(way, text, &writing),
-            Kind::Compose(service) => compose::edits(service.as_deref(), text, &writing),
-            Kind::Dockerfile(place) => dockerfile::edits(place, text, &writing),
-            Kind::Workflow(place) => workflow::edits(place, text, &writing),
-            Kind::Marker => return marker::edits(text, self.write, pins),
+            TargetKind::Yaml(way) => yaml::edits(way, text, &writing),
+            TargetKind::Json(way) => json::edits(way, text, &writing),
+            TargetKind::Toml(way) => toml::edits(way, text, &writing),
+            TargetKind::Kustomize(name) => kustomize::edits(name, text, &writing),
+            TargetKind::Helm(way) => helm::edits(way, text, &writing),
+            TargetKind::Compose(service) => compose::edits(service.as_deref(), text, &writing),
+            TargetKind::Dockerfile(place) => dockerfile::edits(place, text, &writing),
+            TargetKind::Workflow(place) => workflow::edits(place, text, &writing),
+            TargetKind::Marker => return marker::edits(text, self.write, pins),
         }?;
         Ok(changes.into_iter().map(|change| (from.clone(), change)).collect())
     }
@@ -231,7 +238,7 @@ impl Target {
 
     /// Whether files that are no text are no matter: a pattern of markers may go over everything there is.
     fn passes_by_binaries(&self) -> bool {
-        self.kind == Kind::Marker && self.path.is_glob()
+        self.kind == TargetKind::Marker && self.path.is_glob()
     }
 }
 
@@ -254,20 +261,20 @@ pub fn files<'a>(
 }
 
 /// Targets being written into files, one file after the other.
-pub struct Editing<'a> {
+pub struct TargetWriter<'a> {
     targets: &'a [Target],
-    pins: Pins<'a>,
+    pins: PinLookup<'a>,
     /// In how many files each target was looked for, and whether it was found.
     looked: Vec<(usize, bool)>,
     /// Where each target found nothing the first time, and that this was not needed.
     missed: BTreeMap<usize, Problem>,
     problems: Vec<Problem>,
-    edited: Vec<Edited>,
+    edited: Vec<EditedFile>,
 }
 
-impl<'a> Editing<'a> {
+impl<'a> TargetWriter<'a> {
     /// Nothing is written yet.
-    pub fn new(targets: &'a [Target], pins: Pins<'a>) -> Self {
+    pub fn new(targets: &'a [Target], pins: PinLookup<'a>) -> Self {
         let looked = vec![(0, false); targets.len()];
         Self { targets, pins, looked, missed: BTreeMap::new(), problems: Vec::new(), edited: Vec::new() }
     }
@@ -285,13 +292,13 @@ impl<'a> Editing<'a> {
     }
 
     fn is_asked_for(&self, target: &Target) -> bool {
-        target.from.as_ref().is_none_or(|from| matches!((self.pins)(from), Found::At(_)))
+        target.from.as_ref().is_none_or(|from| matches!((self.pins)(from), TargetPin::At(_)))
     }
 
     /// Looks at one file; it has no bytes where it is not there.
     pub fn file(&mut self, path: &str, bytes: Option<&[u8]>, targets: &[usize]) {
-        let text = bytes.and_then(|bytes| Text::new(path, bytes));
-        let mut edits: Vec<(usize, Edit)> = Vec::new();
+        let text = bytes.and_then(|bytes| FileText::new(path, bytes));
+        let mut edits: Vec<(usize, SiteEdit)> = Vec::new();
         for &number in targets {
             let target = &self.targets[number];
             self.looked[number].0 += 1;
@@ -307,13 +314,13 @@ impl<'a> Editing<'a> {
             match target.changes(text, self.pins) {
                 Ok(changes) => {
                     self.looked[number].1 = true;
-                    for (from, Change { span, new, was }) in changes {
+                    for (from, TextChange { span, new, was }) in changes {
                         let line = text.line(span.start);
-                        edits.push((number, Edit { from, line, was, span, new }));
+                        edits.push((number, SiteEdit { from, line, was, span, new }));
                     }
                 }
-                Err(Unfit::Nothing(problem)) if target.path.is_glob() => self.miss(number, problem),
-                Err(Unfit::Nothing(problem) | Unfit::Wrong(problem)) => {
+                Err(TargetError::Nothing(problem)) if target.path.is_glob() => self.miss(number, problem),
+                Err(TargetError::Nothing(problem) | TargetError::Wrong(problem)) => {
                     self.looked[number].1 = true;
                     self.problems.push(problem);
                 }
@@ -334,9 +341,9 @@ impl<'a> Editing<'a> {
     }
 
     /// Writes the edits of one file; a place that two targets mean is theirs only if they write the same.
-    fn write(&mut self, text: &Text, mut edits: Vec<(usize, Edit)>) {
+    fn write(&mut self, text: &FileText, mut edits: Vec<(usize, SiteEdit)>) {
         edits.sort_by_key(|(_, edit)| (edit.span.start, edit.span.end));
-        let mut kept: Vec<(usize, Edit)> = Vec::with_capacity(edits.len());
+        let mut kept: Vec<(usize, SiteEdit)> = Vec::with_capacity(edits.len());
         for (number, edit) in edits {
             match kept.last() {
                 Some((_, last)) if last.span == edit.span && last.new == edit.new => {}
@@ -349,7 +356,7 @@ impl<'a> Editing<'a> {
             }
         }
         let old = text.text();
-        let edits: Vec<Edit> =
+        let edits: Vec<SiteEdit> =
             kept.into_iter().map(|(_, edit)| edit).filter(|edit| old[edit.span.clone()] != edit.new).collect();
         if edits.is_empty() {
             return;
@@ -364,14 +371,14 @@ impl<'a> Editing<'a> {
             at = edit.span.end;
         }
         new.push_str(&old[at..]);
-        self.edited.push(Edited { path: text.path().to_owned(), old: format!("{mark}{old}"), new, edits });
+        self.edited.push(EditedFile { path: text.path().to_owned(), old: format!("{mark}{old}"), new, edits });
     }
 
     /// The files that are not as they should be.
     ///
     /// # Errors
     /// Every target that has no place, or one that cannot be written over.
-    pub fn finish(mut self) -> Result<Vec<Edited>, Problems> {
+    pub fn finish(mut self) -> Result<Vec<EditedFile>, Problems> {
         for (number, target) in self.targets.iter().enumerate() {
             let (files, is_found) = self.looked[number];
             if !target.path.is_glob() || is_found || !self.is_asked_for(target) {

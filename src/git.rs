@@ -23,8 +23,8 @@ pub mod work_tree;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use remote::made::{Made, Staged};
-pub use remote::proposed::{PROPOSALS, Proposed};
+pub use remote::made::{SignedByForge, StagedCommit};
+pub use remote::proposed::{PROPOSALS, ProposalBranch};
 pub use remote::{Remote, RemoteSetup};
 
 use crate::model::settings::{Author, Sign};
@@ -54,7 +54,7 @@ impl fmt::Display for CommitId {
 }
 
 /// The files of a root that a pass reads: path from the root to bytes.
-pub type Files = BTreeMap<String, Vec<u8>>;
+pub type RootFiles = BTreeMap<String, Vec<u8>>;
 
 /// One plain file of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub enum Push<T> {
 
 /// What the remote had when it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sight {
+pub struct RemoteTips {
     /// The branch's name.
     pub branch: String,
     /// The branch's tip.
@@ -103,7 +103,7 @@ pub struct TipLock {
 
 /// Where an address leads: what credentials are bound to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum RemoteOrigin {
     /// To a folder of this machine.
     Folder,
     /// To a server: scheme, host and port.
@@ -114,25 +114,25 @@ pub enum Origin {
 ///
 /// # Errors
 /// Where it is no address.
-pub fn origin(url: &str) -> Result<Origin, GitError> {
-    Ok(address::Address::parse(url)?.origin())
+pub fn origin(url: &str) -> Result<RemoteOrigin, GitError> {
+    Ok(address::RemoteAddress::parse(url)?.origin())
 }
 
 /// `url` as remotes are shown and held against a policy: the path of a folder, and never a credential. What is no
 /// address stays as it is: nothing is ever reached at it.
 pub fn shown(url: &str) -> String {
-    address::Address::parse(url).map_or_else(|_| url.to_owned(), |address| address.shown().to_owned())
+    address::RemoteAddress::parse(url).map_or_else(|_| url.to_owned(), |address| address.shown().to_owned())
 }
 
 /// A commit to be put on a branch: the lock and the files of targets, on one parent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct NewCommit {
     /// The commit it stands on, and the tip the branch must still have.
     pub parent: CommitId,
     /// The whole text of the lock.
     pub lock: String,
     /// Further files of the root, which are there already, by their path from it.
-    pub files: Files,
+    pub files: RootFiles,
     /// The commit's message.
     pub message: String,
     /// Author and committer.
@@ -140,7 +140,7 @@ pub struct Change {
     /// How it is signed; none leaves it unsigned.
     pub sign: Option<Sign>,
     /// The commit as a forge made and signed it, where that is how.
-    pub made: Option<Made>,
+    pub made: Option<SignedByForge>,
 }
 
 /// What stops a pass at its Git remote.

@@ -29,9 +29,9 @@ use tokio::time::timeout;
 
 use crate::model::state::Owner;
 use crate::system::environment;
-use family::Family;
+use family::ProcessTree;
 use folder::HookFolder;
-use output::Kept;
+use output::CapturedOutput;
 
 /// How long the output may stay open after the hook's own end: somebody it left behind may still have something to
 /// say, but does not hold up the pass.
@@ -73,7 +73,7 @@ pub struct HookFile {
 
 /// How a hook's run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HookEnd {
+pub struct HookResult {
     /// How.
     pub exit: HookExit,
     /// What it wrote to both its outputs, bounded, escaped for a terminal.
@@ -99,12 +99,12 @@ pub enum HookExit {
 type Lookup = Box<dyn Fn(&str) -> Option<String>>;
 
 /// What a hook's run takes from the machine: our own environment, and our patience.
-pub struct Surroundings {
+pub struct HookEnv {
     environment: Lookup,
     grace: Duration,
 }
 
-impl Surroundings {
+impl HookEnv {
     /// How long a hook has between `TERM` and `KILL`.
     pub const GRACE: Duration = Duration::from_secs(10);
 
@@ -129,7 +129,7 @@ impl Surroundings {
     }
 }
 
-impl fmt::Debug for Surroundings {
+impl fmt::Debug for HookEnv {
     /// Says nothing of the environment: it holds secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Surroundings").field("grace", &self.grace).finish_non_exhaustive()
@@ -140,21 +140,21 @@ impl fmt::Debug for Surroundings {
 ///
 /// Dropped before that, everything the hook started is asked to end (`TERM`), and killed two seconds later; the drop
 /// waits for it.
-pub async fn run(run: &HookRun, surroundings: &Surroundings) -> HookEnd {
-    let kept = RefCell::new(Kept::default());
+pub async fn run(run: &HookRun, surroundings: &HookEnv) -> HookResult {
+    let kept = RefCell::new(CapturedOutput::default());
     let exit = match attempt(run, surroundings, &kept).await {
         Ok(exit) => exit,
         Err(sentence) => HookExit::NotStarted(sentence),
     };
-    HookEnd { exit, output: kept.into_inner().text() }
+    HookResult { exit, output: kept.into_inner().text() }
 }
 
-async fn attempt(run: &HookRun, surroundings: &Surroundings, kept: &RefCell<Kept>) -> Result<HookExit, String> {
+async fn attempt(run: &HookRun, surroundings: &HookEnv, kept: &RefCell<CapturedOutput>) -> Result<HookExit, String> {
     // Both of these before the family, so that they are dropped after it: a hook that cleans up when its run is dropped
     // finds its folder, and a pipe that takes its last words, though nobody hears them.
     let mark = mark::fresh(&run.owner);
     let folder = HookFolder::create(&mark, &run.files, &run.stdin)?;
-    let process::Started { family, input, output } = process::start(run, &mark, &folder, surroundings).await?;
+    let process::HookProcess { family, input, output } = process::start(run, &mark, &folder, surroundings).await?;
     let _open = output.try_clone();
     let mut family = family;
     let closed = Notify::new();
@@ -174,7 +174,7 @@ async fn attempt(run: &HookRun, surroundings: &Surroundings, kept: &RefCell<Kept
 }
 
 /// The life of a hook, to the end of everything it started.
-async fn live(limit: Duration, grace: Duration, family: &mut Family, closed: &Notify) -> HookExit {
+async fn live(limit: Duration, grace: Duration, family: &mut ProcessTree, closed: &Notify) -> HookExit {
     if timeout(limit, family.leader_ended()).await.is_err() {
         family.signal(Signal::TERM);
         let _ = timeout(grace, family.gone()).await;
@@ -198,7 +198,7 @@ async fn feed(input: ChildStdin, text: &str) {
 }
 
 /// Reads to the end, whatever comes.
-async fn drain(output: PipeReader, kept: &RefCell<Kept>) {
+async fn drain(output: PipeReader, kept: &RefCell<CapturedOutput>) {
     let Ok(mut output) = pipe::Receiver::from_owned_fd(output.into()) else { return };
     let mut buffer = vec![0; 64 << 10];
     while let Ok(length @ 1..) = output.read(&mut buffer).await {

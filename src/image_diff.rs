@@ -12,35 +12,35 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 
-use crate::model::image::class::{Class, Level};
-use crate::model::image::facts::{Base, Facts, Runs};
+use crate::model::image::class::{ChangeClass, VersionLevel};
+use crate::model::image::facts::{BaseImage, ImageFacts, RuntimeConfig};
 use crate::model::image::{Platform, TagId};
-use crate::model::lock::diff::Move;
+use crate::model::lock::diff::PinChange;
 
 /// Of each tag that moved, what the move changes. Tags that moved together share one.
-pub type Explained = BTreeMap<TagId, Rc<Explanation>>;
+pub type Explanations = BTreeMap<TagId, Rc<Explanation>>;
 
 /// What a move changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explanation {
     /// How much; none where the images could not both be read and do not say their versions.
-    pub class: Option<Class>,
+    pub class: Option<ChangeClass>,
     /// Why not all of it is known, in a sentence.
     pub unknown: Option<String>,
     /// Where the changes of the source can be read.
     pub compare: Option<String>,
     /// When the images were built.
-    pub made: Sides<Timestamp>,
+    pub made: OldNew<Timestamp>,
     /// The sizes of their layers in bytes, of the platform that describes them.
-    pub size: Sides<u64>,
+    pub size: OldNew<u64>,
     /// What became of the layers.
-    pub layers: Option<Layers>,
+    pub layers: Option<LayerDiff>,
     /// The platforms that only the new one runs on.
     pub gained: Vec<Platform>,
     /// The platforms that only the old one runs on.
     pub lost: Vec<Platform>,
     /// What they were built upon, where that is another image.
-    pub base: Option<Sides<Base>>,
+    pub base: Option<OldNew<BaseImage>>,
     /// Whether the new one runs as root and the old one did not.
     pub to_root: bool,
     /// What else differs in how they run, and in their labels.
@@ -49,7 +49,7 @@ pub struct Explanation {
 
 /// What there is of the old image and of the new one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sides<T> {
+pub struct OldNew<T> {
     /// Of the old one.
     pub old: Option<T>,
     /// Of the new one.
@@ -58,7 +58,7 @@ pub struct Sides<T> {
 
 /// What became of layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layers {
+pub struct LayerDiff {
     /// How many both have.
     pub kept: usize,
     /// How many only the new one has.
@@ -71,7 +71,7 @@ pub struct Layers {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// What.
-    pub what: What,
+    pub what: DifferenceKind,
     /// What it was; none where it was not there.
     pub old: Option<String>,
     /// What it is; none where it is not there any more.
@@ -80,7 +80,7 @@ pub struct Difference {
 
 /// What can differ in how an image runs, the weightiest first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum What {
+pub enum DifferenceKind {
     /// As whom it runs.
     User,
     /// The program that is always run.
@@ -97,13 +97,13 @@ pub enum What {
     Label(String),
 }
 
-impl<T> Default for Sides<T> {
+impl<T> Default for OldNew<T> {
     fn default() -> Self {
         Self { old: None, new: None }
     }
 }
 
-impl<T: PartialEq> Sides<T> {
+impl<T: PartialEq> OldNew<T> {
     /// Whether both are known and are not the same.
     pub fn differ(&self) -> bool {
         self.old.is_some() && self.new.is_some() && self.old != self.new
@@ -112,40 +112,40 @@ impl<T: PartialEq> Sides<T> {
 
 impl Explanation {
     /// What `one` changes, as far as the images are known; a sentence says why one of them is not.
-    pub fn of(one: &Move, old: Result<&Facts, String>, new: Result<&Facts, String>) -> Self {
+    pub fn of(one: &PinChange, old: Result<&ImageFacts, String>, new: Result<&ImageFacts, String>) -> Self {
         let (old, new, unknown) = match (old, new) {
             (Ok(old), Ok(new)) => return Self::between(old, new),
             (Err(why), new) => (None, new.ok(), format!("the image that it leaves cannot be read: {why}")),
             (old, Err(why)) => (old.ok(), None, format!("the image that it goes to cannot be read: {why}")),
         };
         let [was, is] = [one.before(), one.after()].map(|side| side?.version.as_deref());
-        let level = was.zip(is).and_then(|(old, new)| Level::between(old, new));
-        let known = |facts: Option<&Facts>| facts.cloned().unwrap_or_default();
+        let level = was.zip(is).and_then(|(old, new)| VersionLevel::between(old, new));
+        let known = |facts: Option<&ImageFacts>| facts.cloned().unwrap_or_default();
         let (old, new) = (known(old), known(new));
         Self {
-            class: level.map(Class::Version),
+            class: level.map(ChangeClass::Version),
             unknown: Some(unknown),
-            made: Sides { old: old.made, new: new.made },
-            size: Sides { old: old.size(), new: new.size() },
+            made: OldNew { old: old.made, new: new.made },
+            size: OldNew { old: old.size(), new: new.size() },
             ..Self::default()
         }
     }
 
-    fn between(old: &Facts, new: &Facts) -> Self {
+    fn between(old: &ImageFacts, new: &ImageFacts) -> Self {
         let runs = old.runs.as_ref().zip(new.runs.as_ref());
-        let base = Sides { old: old.origin.base.known(), new: new.origin.base.known() };
+        let base = OldNew { old: old.origin.base.known(), new: new.origin.base.known() };
         let mut differences = runs.map(|(old, new)| differences_in_runs(old, new)).unwrap_or_default();
         if runs.is_some() {
-            differences.extend(differences_in_maps(&old.labels, &new.labels, What::Label));
+            differences.extend(differences_in_maps(&old.labels, &new.labels, DifferenceKind::Label));
         }
         differences.sort_by(|a, b| a.what.cmp(&b.what));
         Self {
-            class: Some(Class::between(old, new)),
+            class: Some(ChangeClass::between(old, new)),
             unknown: None,
             compare: link::compare(&old.origin, &new.origin),
-            made: Sides { old: old.made, new: new.made },
-            size: Sides { old: old.size(), new: new.size() },
-            layers: Layers::between(old, new),
+            made: OldNew { old: old.made, new: new.made },
+            size: OldNew { old: old.size(), new: new.size() },
+            layers: LayerDiff::between(old, new),
             gained: new.platforms.difference(&old.platforms).cloned().collect(),
             lost: old.platforms.difference(&new.platforms).cloned().collect(),
             base: (base.old != base.new).then_some(base),
@@ -162,15 +162,15 @@ impl Explanation {
     }
 }
 
-impl Base {
+impl BaseImage {
     /// Itself, if it says anything.
     fn known(&self) -> Option<Self> {
         (*self != Self::default()).then(|| self.clone())
     }
 }
 
-impl Layers {
-    fn between(old: &Facts, new: &Facts) -> Option<Self> {
+impl LayerDiff {
+    fn between(old: &ImageFacts, new: &ImageFacts) -> Option<Self> {
         if old.layers.is_empty() || new.layers.is_empty() {
             return None;
         }
@@ -181,38 +181,38 @@ impl Layers {
     }
 }
 
-fn differences_in_runs(old: &Runs, new: &Runs) -> Vec<Difference> {
-    let one = |what: What, [old, new]: [String; 2]| {
+fn differences_in_runs(old: &RuntimeConfig, new: &RuntimeConfig) -> Vec<Difference> {
+    let one = |what: DifferenceKind, [old, new]: [String; 2]| {
         let [was, is] = [&old, &new].map(|text| (!text.is_empty()).then(|| text.clone()));
         (old != new).then_some(Difference { what, old: was, new: is })
     };
     let words = |words: &[String]| words.join(" ");
     let single = [
-        one(What::User, [old, new].map(user)),
-        one(What::Entrypoint, [old, new].map(|runs| words(&runs.entrypoint))),
-        one(What::Command, [old, new].map(|runs| words(&runs.command))),
-        one(What::Folder, [old, new].map(|runs| runs.folder.clone())),
+        one(DifferenceKind::User, [old, new].map(user)),
+        one(DifferenceKind::Entrypoint, [old, new].map(|runs| words(&runs.entrypoint))),
+        one(DifferenceKind::Command, [old, new].map(|runs| words(&runs.command))),
+        one(DifferenceKind::Folder, [old, new].map(|runs| runs.folder.clone())),
     ];
     let port = |port: &String, is_new: bool| {
         let port = Some(port.clone());
         let (old, new) = if is_new { (None, port) } else { (port, None) };
-        Difference { what: What::Port, old, new }
+        Difference { what: DifferenceKind::Port, old, new }
     };
     let gone = old.ports.difference(&new.ports).map(|one| port(one, false));
     let came = new.ports.difference(&old.ports).map(|one| port(one, true));
-    let variables = differences_in_maps(&old.environment, &new.environment, What::Variable);
+    let variables = differences_in_maps(&old.environment, &new.environment, DifferenceKind::Variable);
     single.into_iter().flatten().chain(gone).chain(came).chain(variables).collect()
 }
 
 /// As whom an image runs; it is root where it does not say.
-fn user(runs: &Runs) -> String {
+fn user(runs: &RuntimeConfig) -> String {
     if runs.user.is_empty() { "root".to_owned() } else { runs.user.clone() }
 }
 
 fn differences_in_maps(
     old: &BTreeMap<String, String>,
     new: &BTreeMap<String, String>,
-    what: impl Fn(String) -> What,
+    what: impl Fn(String) -> DifferenceKind,
 ) -> Vec<Difference> {
     let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let differs = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));

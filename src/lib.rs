@@ -29,7 +29,7 @@
 //! run. Only `reconcile.rs` knows that order: a step never names another step.
 //!
 //! # Invariants
-//! - Nothing is pinned that was not fetched by its digest and hashed ([`registry::manifest::Verified`]).
+//! - Nothing is pinned that was not fetched by its digest and hashed ([`registry::manifest::VerifiedManifest`]).
 //! - Nothing is forced: branch and state move by compare-and-swap alone.
 //! - No commit without a difference, and none that touches anything but the lock and the places of targets.
 //! - Moves are found by comparing two locks, never collected along the way.

@@ -12,24 +12,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::git::PROPOSALS;
 use crate::model::adoption::is_pin_of;
 use crate::model::image::{Digest, StreamName, TagId};
-use crate::model::lock::diff::{Move, moves};
+use crate::model::lock::diff::{PinChange, changes};
 use crate::model::lock::{Lock, Pin};
 use crate::model::root::Root;
-use crate::model::stream::{Definitions, Source, follow};
+use crate::model::stream::{Definitions, TagSource, follow};
 
 /// How many moves a body remembers one by one.
 const REMEMBERED_MAX: usize = 120;
 
 /// What proposals of one root into one branch have in their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scope<'a> {
+pub struct BranchScope<'a> {
     /// The root's folder in the repository; empty at its top.
     pub root: &'a str,
     /// The branch that they go into, where it is not the remote's default.
     pub base: Option<&'a str>,
 }
 
-impl Scope<'_> {
+impl BranchScope<'_> {
     /// The branch of a group.
     pub fn branch(&self, group: &str) -> String {
         // A stream's name may be the beginning of another's, and no branch can be a folder of branches.
@@ -64,7 +64,7 @@ pub fn groups(
     let mut found: BTreeMap<String, BTreeSet<TagId>> = BTreeMap::new();
     for id in &changed {
         let followed = |at: &&TagId| match definitions.tags.get(*at).map(|tag| &tag.source) {
-            Some(Source::Follow(target)) => changed.get(target),
+            Some(TagSource::Follow(target)) => changed.get(target),
             _ => None,
         };
         // Definitions in circles are refused long before.
@@ -89,7 +89,7 @@ pub fn ours(
 
 /// The tags whose pins differ.
 pub fn changed(base: &Lock, next: &Lock) -> BTreeSet<TagId> {
-    base.beside(next).filter(|(_, was, is)| was != is).map(|(id, _, _)| id.clone()).collect()
+    base.zip_by_tag(next).filter(|(_, was, is)| was != is).map(|(id, _, _)| id.clone()).collect()
 }
 
 /// `base` with the pins of `tags` as `next` has them.
@@ -106,14 +106,14 @@ pub fn with(base: &Lock, next: &Lock, tags: &BTreeSet<TagId>) -> Lock {
 
 /// What the lock on a branch says otherwise than the root's.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Offer {
+pub struct ProposedPins {
     /// The pins that are not in the root's lock.
     pub pins: BTreeMap<TagId, Pin>,
     /// The tags that have no pin any more.
     pub gone: BTreeSet<TagId>,
 }
 
-impl Offer {
+impl ProposedPins {
     /// What `there` says otherwise than `base`.
     pub fn of(base: &Lock, mut there: Lock) -> Self {
         let gone = base.pins.keys().filter(|id| !there.pins.contains_key(*id)).cloned().collect();
@@ -139,7 +139,7 @@ impl Offer {
 pub fn carry(
     root: &Root,
     mut next: Lock,
-    offer: &Offer,
+    offer: &ProposedPins,
     is_open: impl Fn(&TagId) -> bool,
     is_unread: impl Fn(&StreamName) -> bool,
 ) -> Lock {
@@ -158,7 +158,7 @@ pub fn carry(
             continue;
         };
         let is_open = match &tag.source {
-            Source::Follow(target) => carried.contains(target),
+            TagSource::Follow(target) => carried.contains(target),
             _ => is_open(&id),
         };
         let starts_here = stands.is_none_or(|stands| pin.previous.first() == Some(&stands.digest));
@@ -172,16 +172,16 @@ pub fn carry(
 
 /// What the body of a proposal remembers of its moves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remembered {
+pub struct ProposalFingerprint {
     /// All of them together.
     set: String,
     /// Each, where they are not too many.
     each: BTreeSet<String>,
 }
 
-impl Remembered {
+impl ProposalFingerprint {
     /// What is remembered of `moves`.
-    pub fn of(moves: &[Move]) -> Self {
+    pub fn of(moves: &[PinChange]) -> Self {
         let each: BTreeSet<String> = moves.iter().map(key).collect();
         let all: Vec<&str> = each.iter().map(String::as_str).collect();
         let set = hash(&all.join(" "), 16);
@@ -203,13 +203,13 @@ impl Remembered {
     }
 
     /// Whether it is of `one`, a move of those that `whole` is of.
-    pub fn has(&self, one: &Move, whole: &Self) -> bool {
+    pub fn has(&self, one: &PinChange, whole: &Self) -> bool {
         self.set == whole.set || self.each.contains(&key(one))
     }
 }
 
 /// A move in few letters.
-fn key(one: &Move) -> String {
+fn key(one: &PinChange) -> String {
     let new = one.after().map_or("-", |side| side.digest.as_str());
     hash(&format!("{} {new}", one.tag), 12)
 }
@@ -220,9 +220,9 @@ fn hash(text: &str, digits: usize) -> String {
 }
 
 /// The moves of a group.
-pub fn moves_of(base: &Lock, next: &Lock, tags: &BTreeSet<TagId>) -> (Lock, Vec<Move>) {
+pub fn moves_of(base: &Lock, next: &Lock, tags: &BTreeSet<TagId>) -> (Lock, Vec<PinChange>) {
     let lock = with(base, next, tags);
-    let moves = moves(base, &lock);
+    let moves = changes(base, &lock);
     (lock, moves)
 }
 

@@ -26,35 +26,35 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::effects::World;
-use crate::git::{Files, GitError};
-use crate::image_diff::Explained;
-use crate::model::adoption::Judge;
+use crate::git::{GitError, RootFiles};
+use crate::image_diff::Explanations;
+use crate::model::adoption::AdoptionPolicy;
 use crate::model::image::{Digest, StreamName, TagId};
 use crate::model::lock::{Lock, diff};
-use crate::model::root::{NoSuchTag, Root};
-use crate::model::settings::adoption::{Kept, Waiting};
+use crate::model::root::{Root, UnknownTag};
+use crate::model::settings::adoption::{HeldUpdate, HoldReason};
 use crate::model::settings::globs::TagGlobs;
 use crate::model::settings::policy::Policy;
 use crate::model::shard::Shard;
-use crate::model::state::memory::History;
-use crate::model::stream::Discover;
-use crate::model::stream::discover::Taken;
+use crate::model::state::memory::HistoryAccess;
+use crate::model::stream::Discovery;
+use crate::model::stream::discover::TruncatedDiscovery;
 use crate::report::exit::Exit;
-use crate::report::{End, FileRow, Outcome, Report, Row, Wrong};
+use crate::report::{FileRow, PassEnd, Report, ReportError, TagOutcome, TagRow};
 use crate::signature::Trust;
 use crate::text::diagnostics::Problems;
 
 use carried::{Carried, Told};
 use consult::Consulted;
-use fetch::Fetched;
+use fetch::ImageCache;
 use list::{Listed, Lists};
 use load::Routes;
 use pin::{Failures, Pinned};
 use plan::{Ahead, Question};
 use publish::Published;
-use remember::Remembered;
-use resolve::{Basis, Findings};
-use tries::Tries;
+use remember::StateStore;
+use resolve::{Resolutions, ResolveContext};
+use tries::Retry;
 
 /// What a pass is asked to do.
 #[derive(Clone, Debug)]
@@ -113,7 +113,7 @@ pub enum PassError {
     Git(#[from] GitError),
     /// A word of the request names no tag.
     #[error(transparent)]
-    NoSuchTag(#[from] NoSuchTag),
+    NoSuchTag(#[from] UnknownTag),
     /// A registry's settings cannot be used.
     #[error("{0}")]
     Registries(String),
@@ -139,8 +139,8 @@ impl PassError {
     }
 
     /// The same as something that went wrong in a pass that went on; `meaning` is what came of it.
-    fn within(&self, meaning: &str) -> Wrong {
-        Wrong { exit: self.exit(), message: format!("{meaning}: {self}"), help: None }
+    fn within(&self, meaning: &str) -> ReportError {
+        ReportError { exit: self.exit(), message: format!("{meaning}: {self}"), help: None }
     }
 }
 
@@ -154,10 +154,10 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
     {
         return Err(PassError::Forbidden(Problems(vec![problem])));
     }
-    let mut tries = request.shard.map(Tries::of).unwrap_or_default();
+    let mut tries = request.shard.map(Retry::of).unwrap_or_default();
     let mut carried: Option<Carried> = None;
     let mut earlier = Vec::new();
-    let (mut fetched, mut listed, mut consulted) = (Fetched::default(), Listed::default(), Consulted::default());
+    let (mut fetched, mut listed, mut consulted) = (ImageCache::default(), Listed::default(), Consulted::default());
     let mut routes = Routes::default();
     loop {
         let mut nothing = None;
@@ -170,11 +170,11 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         }
         if scene.routes != routes {
             // What was said counts only as long as the same are asked in the same way.
-            (fetched, listed, consulted) = (Fetched::default(), Listed::default(), Consulted::default());
+            (fetched, listed, consulted) = (ImageCache::default(), Listed::default(), Consulted::default());
             carried = carried.map(Carried::without_answers);
             routes = scene.routes.clone();
         }
-        let mut memory = Remembered::read(world, request, &scene.sight).await?;
+        let mut memory = StateStore::read(world, request, &scene.sight).await?;
         let is_ready = request.effect != Effect::Land
             || memory.adopt(world, &scene.root).await?
                 && memory.look_back(world, &scene.sight, &scene.root.lock).await?;
@@ -197,12 +197,12 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         let asked = std::mem::take(&mut plan.asked);
         plan.choices.iter().for_each(|choice| tracing::debug!("{choice}"));
         let remembered = memory.state.memory.clone();
-        let judge = Judge { now, memory: &remembered };
+        let judge = AdoptionPolicy { now, memory: &remembered };
         let (plan, told) = match &carried {
             Some(carried) => carried.spare((&scene.root, scene.seal), plan),
             None => (plan, Told::default()),
         };
-        let basis = Basis { fetched: &fetched, judge: &judge, trust: &scene.trust };
+        let basis = ResolveContext { fetched: &fetched, judge: &judge, trust: &scene.trust };
         let mut findings = resolve::resolve(world, plan, basis).await;
         findings.extend(told.findings);
         let without_pin = carried::without_pin(&scene.root, &findings);
@@ -227,10 +227,10 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             }
             None => (next, propose::Drafted::new()),
         };
-        let moves = diff::moves(&scene.root.lock, &next);
+        let moves = diff::changes(&scene.root.lock, &next);
         let mut explained = match request.imports {
             Imports::All | Imports::Due => explain::explain(world, &moves, &fetched).await,
-            Imports::None => Explained::new(),
+            Imports::None => Explanations::new(),
         };
         let is_landed = request.effect != Effect::Show && publish.is_none();
         let is_ours = |id: &TagId| share::has(&scene.root, request.shard, id);
@@ -245,7 +245,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         let message = match &scene.root.settings.publish {
             _ if !is_plan => None,
             Some(publish) => {
-                let message = |moves: &[diff::Move]| commit::message(&scene, moves, &explained);
+                let message = |moves: &[diff::PinChange]| commit::message(&scene, moves, &explained);
                 Some(propose::show(request, &scene, publish, (&next, &explained), message)?)
             }
             None => Some(commit::message(&scene, &moves, &explained)?),
@@ -267,7 +267,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             Some(publish) => {
                 let memory = &memory.state.memory;
                 let basis = propose::Basis { next: &next, explained: &explained, drafted: &drafted, memory };
-                let commit = async |lock: &Lock, moves: &[diff::Move], is_meant: &dyn Fn(&TagId) -> bool| {
+                let commit = async |lock: &Lock, moves: &[diff::PinChange], is_meant: &dyn Fn(&TagId) -> bool| {
                     let edited = edit::edit(world, &scene.sight.tip, &scene.root, lock, is_meant).await?;
                     Ok(commit::commit(&scene, &request.root, lock, moves, &explained, &edited)?)
                 };
@@ -290,7 +290,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         let late = late.and_then(|carried| carried.before(&next, is_ours));
         let (base, moves) = match &late {
             Some(late) => {
-                let moves = diff::moves(late, &next);
+                let moves = diff::changes(late, &next);
                 explained = explain::explain(world, &moves, &fetched).await;
                 (late, moves)
             }
@@ -304,16 +304,16 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         notes.extend(proposed.notes.iter().cloned());
         notes.extend(share::note(&scene.root, request.shard));
         rows.iter_mut()
-            .filter(|row| row.outcome == Outcome::NotDue && (request.imports != Imports::Due || !is_ours(&row.tag)))
-            .for_each(|row| row.outcome = Outcome::NotAsked);
+            .filter(|row| row.outcome == TagOutcome::NotDue && (request.imports != Imports::Due || !is_ours(&row.tag)))
+            .for_each(|row| row.outcome = TagOutcome::NotAsked);
         let end_is_ours = landed.is_some() || late.is_some();
         let tip = landed.clone().unwrap_or_else(|| scene.sight.tip.clone());
         let end = match request.effect {
-            Effect::Show => End::Planned,
-            Effect::Land if proposed.waits() => End::Proposed,
-            _ if !end_is_ours => End::Unchanged,
-            Effect::Write => End::Written,
-            Effect::Land => End::Landed(tip.clone()),
+            Effect::Show => PassEnd::Planned,
+            Effect::Land if proposed.waits() => PassEnd::Proposed,
+            _ if !end_is_ours => PassEnd::Unchanged,
+            Effect::Write => PassEnd::Written,
+            Effect::Land => PassEnd::Landed(tip.clone()),
         };
         let branch = Some(scene.sight.branch.clone()).filter(|branch| !branch.is_empty());
         let tip_of_branch = branch.is_some().then(|| tip.clone());
@@ -342,7 +342,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             let looked = |id: &TagId| asked.contains(id) || scene.root.definitions.follows(id) && is_ours(id);
             // What the history tells needs not be remembered, until it tells that a move was taken back.
             let moved = end_is_ours.then_some((base, &*next));
-            let history = if taken.is_some() { History::AtHand } else { History::Unknown };
+            let history = if taken.is_some() { HistoryAccess::AtHand } else { HistoryAccess::Unknown };
             let learned = remember::Learned {
                 history,
                 due,
@@ -378,25 +378,25 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
 pub async fn served<W: World>(
     world: &W,
     root: &Root,
-    authorities: &Files,
+    authorities: &RootFiles,
     trust: &Trust,
-) -> Result<Findings, PassError> {
+) -> Result<Resolutions, PassError> {
     world.prepare(&root.settings, authorities).map_err(PassError::Registries)?;
     let question = Question { imports: Imports::All, only: None, shard: None, schedule: None, now: world.now() };
     let Ahead { repositories, remotes } = plan::ahead(root, &question);
     let lists = list::list(world, repositories, &Listed::default()).await;
     let abroad = consult::consult(world, &root.settings, remotes, &Consulted::default()).await;
     let plan = plan::plan(root, &question, &lists, &abroad);
-    let basis = Basis { fetched: &Fetched::default(), judge: &Judge::STILL, trust };
+    let basis = ResolveContext { fetched: &ImageCache::default(), judge: &AdoptionPolicy::OFFLINE, trust };
     Ok(resolve::resolve(world, plan, basis).await)
 }
 
 /// Puts the tags that the lists show in place of those that streams discovered before. The answer is what a person
 /// should know of it, and the streams that have no tag by which it could be told that their list was not read.
-fn discover(root: &mut Root, lists: &Lists) -> (Vec<String>, Vec<Wrong>) {
+fn discover(root: &mut Root, lists: &Lists) -> (Vec<String>, Vec<ReportError>) {
     let cut = root.expand(|_, discover| lists.get(&discover.repository)?.as_deref().ok());
-    let note = |taken: Taken| {
-        let Taken { stream, fit, taken, left } = taken;
+    let note = |taken: TruncatedDiscovery| {
+        let TruncatedDiscovery { stream, fit, taken, left } = taken;
         let mut names: Vec<String> = left.iter().map(|tag| format!("`{tag}`")).collect();
         if fit - taken > left.len() {
             names.push(format!("and {} more", fit - taken - left.len()));
@@ -408,10 +408,10 @@ fn discover(root: &mut Root, lists: &Lists) -> (Vec<String>, Vec<Wrong>) {
         )
     };
     let definitions = &root.definitions;
-    let error = |(stream, discover): (&StreamName, &Discover)| {
+    let error = |(stream, discover): (&StreamName, &Discovery)| {
         let error = lists.get(&discover.repository)?.as_ref().err()?;
         let is_told = definitions.tags.iter().any(|(id, tag)| id.stream == *stream && tag.discovered);
-        let wrong = || Wrong {
+        let wrong = || ReportError {
             exit: Exit::Partial,
             message: format!("`{stream}` could not discover its tags: {error}"),
             help: None,
@@ -422,8 +422,8 @@ fn discover(root: &mut Root, lists: &Lists) -> (Vec<String>, Vec<Wrong>) {
 }
 
 /// What waits to be pinned until it has been seen for long enough, of the tags that are ours.
-fn waiting(kept: &BTreeMap<TagId, Waiting>, is_ours: impl Fn(&TagId) -> bool) -> BTreeMap<TagId, Digest> {
-    let soaks = kept.iter().filter(|(id, waiting)| matches!(waiting.kept, Kept::Soaking { .. }) && is_ours(id));
+fn waiting(kept: &BTreeMap<TagId, HeldUpdate>, is_ours: impl Fn(&TagId) -> bool) -> BTreeMap<TagId, Digest> {
+    let soaks = kept.iter().filter(|(id, waiting)| matches!(waiting.kept, HoldReason::Soaking { .. }) && is_ours(id));
     soaks.map(|(id, waiting)| (id.clone(), waiting.digest.clone())).collect()
 }
 
@@ -431,23 +431,23 @@ fn waiting(kept: &BTreeMap<TagId, Waiting>, is_ours: impl Fn(&TagId) -> bool) ->
 fn rows(
     root: &Root,
     (old, new): (&Lock, &Lock),
-    moves: Vec<diff::Move>,
+    moves: Vec<diff::PinChange>,
     asked: &BTreeSet<TagId>,
     failures: &Failures,
-    kept: &BTreeMap<TagId, Waiting>,
-) -> Vec<Row> {
-    let mut moves: BTreeMap<TagId, diff::Move> = moves.into_iter().map(|one| (one.tag.clone(), one)).collect();
+    kept: &BTreeMap<TagId, HeldUpdate>,
+) -> Vec<TagRow> {
+    let mut moves: BTreeMap<TagId, diff::PinChange> = moves.into_iter().map(|one| (one.tag.clone(), one)).collect();
     let mut rows = Vec::with_capacity(root.definitions.tags.len() + moves.len());
     for (id, tag) in &root.definitions.tags {
         let failure = failures.get(id).cloned();
-        let mut row = Row::of(id, tag, new, moves.remove(id), asked.contains(id), failure, kept.get(id));
-        let stands = matches!(row.outcome, Outcome::Unchanged | Outcome::NotDue);
+        let mut row = TagRow::of(id, tag, new, moves.remove(id), asked.contains(id), failure, kept.get(id));
+        let stands = matches!(row.outcome, TagOutcome::Unchanged | TagOutcome::NotDue);
         if stands && old.pins.get(id) != new.pins.get(id) {
-            row.outcome = Outcome::Refreshed;
+            row.outcome = TagOutcome::Refreshed;
         }
         rows.push(row);
     }
-    rows.extend(moves.into_values().map(Row::removed));
+    rows.extend(moves.into_values().map(TagRow::removed));
     // No tag is there twice, and they are nearly in order: there is no need for the memory of a stable sort.
     rows.sort_unstable_by(|a, b| a.tag.cmp(&b.tag));
     rows

@@ -1,8 +1,8 @@
 //! Registries: what an image is *now*, asked with as few requests as can be, believed only after hashing.
 //!
 //! [`Registry`] speaks the OCI Distribution Specification 1.1. A digest from a header is a hint; only
-//! [`manifest::Verified`], which hashes bytes, lets a digest be pinned. No caller sees HTTP: failures come as
-//! [`ImportError`], by what the reader can do about them.
+//! [`manifest::VerifiedManifest`], which hashes bytes, lets a digest be pinned. No caller sees HTTP: failures come as
+//! [`ResolveError`], by what the reader can do about them.
 
 mod address;
 mod auth;
@@ -34,25 +34,25 @@ use reqwest::{Method, StatusCode};
 use tokio::sync::Semaphore;
 use url::Url;
 
-use crate::git::Files;
+use crate::git::RootFiles;
 use crate::model::image::{Digest, ImageRef, Reference, RegistryHost, Repository, TagName};
 use crate::model::settings::RegistrySettings;
 use crate::system::clock::Stopwatch;
-pub(crate) use address::Reach;
-pub(crate) use confided::Confided;
+pub(crate) use address::PrivateAccess;
+pub(crate) use confided::Redactor;
 pub(crate) use connect::Connector;
-pub use connect::Lookup;
-use credential::Store;
-use digest::Hint;
-use exchange::Exchange;
-pub(crate) use fault::Fault;
+pub use connect::NameLookup;
+use credential::CredentialStore;
+use digest::DigestHint;
+use exchange::RegistryClient;
+pub(crate) use fault::TransportError;
 use host::Host;
-pub use limit::Limits;
+pub use limit::ClientLimits;
 pub(crate) use limit::{TRIES, retry_after};
-use manifest::{Descriptor, Verified};
-pub(crate) use origin::Origin;
+use manifest::{Descriptor, VerifiedManifest};
+pub(crate) use origin::UrlOrigin;
 pub use proxy::Proxies;
-use send::{Question, Reply, Tally};
+use send::{RegistryReply, RegistryRequest, RequestTally};
 
 /// The largest manifest that is read, in bytes (OCI Distribution 1.1 asks registries to take at least 4 MiB).
 pub const MANIFEST_MAX: usize = 4 << 20;
@@ -65,26 +65,26 @@ const REFERRER_PAGES: usize = 10;
 
 /// All that a pass needs to know to ask registries.
 #[derive(Clone, Default)]
-pub struct Setup {
+pub struct RegistryConfig {
     /// `[registry."host"]` of the settings.
     pub registries: BTreeMap<RegistryHost, RegistrySettings>,
     /// PEM files, by the path that `ca` names.
-    pub authorities: Files,
+    pub authorities: RootFiles,
     /// What the operator allows.
-    pub policy: RegistryRules,
+    pub policy: RegistryPolicy,
     /// Where credentials are looked for.
-    pub credentials: credential::Sources,
+    pub credentials: credential::CredentialSources,
     /// The proxies to go through.
     pub proxies: Proxies,
     /// Time limits.
-    pub limits: Limits,
+    pub limits: ClientLimits,
     /// Looks names up in place of the system.
-    pub lookup: Option<Lookup>,
+    pub lookup: Option<NameLookup>,
 }
 
 /// What the operator allows registries, and lets them do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RegistryRules {
+pub struct RegistryPolicy {
     /// Globs over `host[:port]`; none means all.
     pub allowed: Option<Vec<String>>,
     /// Origins, `https://host[:port]`, that registries may name as their token servers.
@@ -93,7 +93,7 @@ pub struct RegistryRules {
 
 /// What was asked of registries so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct RequestCounts {
     /// HEAD requests, challenges and redirects included.
     pub head: u64,
     /// GET requests of manifests, blobs and tag lists.
@@ -111,7 +111,7 @@ pub struct Registry {
     settings: BTreeMap<RegistryHost, RegistrySettings>,
     allowed: Option<Vec<GlobMatcher>>,
     hosts: Mutex<HashMap<RegistryHost, Arc<Host>>>,
-    exchange: Exchange,
+    exchange: RegistryClient,
     accept: HeaderValue,
 }
 
@@ -120,24 +120,24 @@ impl Registry {
     ///
     /// # Errors
     /// A sentence, where an authority, a credential file or a rule cannot be read.
-    pub fn new(setup: Setup) -> Result<Self, String> {
-        let Setup { registries, authorities, policy, credentials, proxies, limits, lookup } = setup;
+    pub fn new(setup: RegistryConfig) -> Result<Self, String> {
+        let RegistryConfig { registries, authorities, policy, credentials, proxies, limits, lookup } = setup;
         let glob = |text: &String| {
             let glob = Glob::new(text).map_err(|_| format!("`{text}`, an allowed registry, is not a glob"))?;
             Ok::<_, String>(glob.compile_matcher())
         };
         let realm = |text: &String| {
-            Origin::parse(text).ok_or_else(|| format!("`{text}`, a trusted realm, is not `https://host[:port]`"))
+            UrlOrigin::parse(text).ok_or_else(|| format!("`{text}`, a trusted realm, is not `https://host[:port]`"))
         };
         let allowed = policy.allowed.map(|globs| globs.iter().map(glob).collect::<Result<_, _>>()).transpose()?;
-        let exchange = Exchange {
+        let exchange = RegistryClient {
             connector: Connector::new(&registries, &authorities, &proxies, lookup, limits)?,
-            credentials: Store::open(&credentials, limits.helper)?,
+            credentials: CredentialStore::open(&credentials, limits.helper)?,
             realms: policy.realms.iter().map(realm).collect::<Result<_, _>>()?,
             limits,
             clock: Stopwatch::start(),
-            tally: Tally::default(),
-            confided: Confided::default(),
+            tally: RequestTally::default(),
+            confided: Redactor::default(),
             guests: Mutex::default(),
             room: Arc::new(Semaphore::new(send::LARGE_BODIES)),
         };
@@ -160,7 +160,7 @@ impl Registry {
     ///
     /// # Errors
     /// Where no registry that has it says so.
-    pub async fn digest(&self, image: &ImageRef) -> Result<Digest, ImportError> {
+    pub async fn digest(&self, image: &ImageRef) -> Result<Digest, ResolveError> {
         let tag = match image.reference() {
             Reference::Digest(digest) => return Ok(digest.clone()),
             Reference::Tag(tag) => tag,
@@ -172,11 +172,11 @@ impl Registry {
     ///
     /// # Errors
     /// Where it cannot be had, or is not what its digest says.
-    pub async fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Verified, ImportError> {
+    pub async fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<VerifiedManifest, ResolveError> {
         self.first(repository, async |place| {
             let reply = self.get_manifest(&place, digest.as_str()).await?;
             accept_status(&reply, &place, &format!("{repository}@{digest}"))?;
-            Verified::hash(digest, digest::content_type(&reply.headers), &reply.body)
+            VerifiedManifest::hash(digest, digest::content_type(&reply.headers), &reply.body)
         })
         .await
     }
@@ -185,10 +185,10 @@ impl Registry {
     ///
     /// # Errors
     /// Where it cannot be had, is larger than 4 MiB, or is not what its descriptor says.
-    pub async fn blob(&self, repository: &Repository, descriptor: &Descriptor) -> Result<Vec<u8>, ImportError> {
+    pub async fn blob(&self, repository: &Repository, descriptor: &Descriptor) -> Result<Vec<u8>, ResolveError> {
         let digest = &descriptor.digest;
         let wrong = |what: &str| {
-            ImportError::new(FailureKind::Integrity, format!("the blob {} of `{repository}` {what}", digest.short()))
+            ResolveError::new(FailureKind::Integrity, format!("the blob {} of `{repository}` {what}", digest.short()))
         };
         let size = usize::try_from(descriptor.size).unwrap_or(usize::MAX);
         if size > BLOB_MAX {
@@ -213,7 +213,7 @@ impl Registry {
     ///
     /// # Errors
     /// Where the list cannot be had whole.
-    pub async fn tags(&self, repository: &Repository) -> Result<Vec<TagName>, ImportError> {
+    pub async fn tags(&self, repository: &Repository) -> Result<Vec<TagName>, ResolveError> {
         self.first(repository, async |place| {
             let name = place.host.name.as_str();
             let mut url = place.url("tags/list")?;
@@ -222,7 +222,7 @@ impl Registry {
             for _ in 0..tags::PAGES {
                 if !seen.insert(url.clone()) {
                     let message = format!("`{name}` lists the tags of `{repository}` in a circle");
-                    return Err(ImportError::new(FailureKind::Integrity, message));
+                    return Err(ResolveError::new(FailureKind::Integrity, message));
                 }
                 let reply = place.ask(&self.exchange, Method::GET, url.clone(), None, tags::PAGE_MAX).await?;
                 accept_status(&reply, &place, &repository.to_string())?;
@@ -233,7 +233,7 @@ impl Registry {
                 }
             }
             let message = format!("`{name}` lists the tags of `{repository}` on more than {} pages", tags::PAGES);
-            Err(ImportError::new(FailureKind::Integrity, message))
+            Err(ResolveError::new(FailureKind::Integrity, message))
         })
         .await
     }
@@ -242,7 +242,7 @@ impl Registry {
     ///
     /// # Errors
     /// Where the list cannot be had whole; [`FailureKind::NotFound`] where the registry has no such lists.
-    pub async fn referrers(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Descriptor>, ImportError> {
+    pub async fn referrers(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Descriptor>, ResolveError> {
         self.first(repository, async |place| {
             let name = place.host.name.as_str();
             let mut url = place.url(&format!("referrers/{digest}"))?;
@@ -257,25 +257,25 @@ impl Registry {
                 }
             }
             let message = format!("`{name}` lists what refers to {} on too many pages", digest.short());
-            Err(ImportError::new(FailureKind::Integrity, message))
+            Err(ResolveError::new(FailureKind::Integrity, message))
         })
         .await
     }
 
     /// What was asked so far.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> RequestCounts {
         self.exchange.tally.counts()
     }
 
-    async fn digest_at(&self, image: &ImageRef, place: &At, tag: &TagName) -> Result<Digest, ImportError> {
+    async fn digest_at(&self, image: &ImageRef, place: &RepositoryAt, tag: &TagName) -> Result<Digest, ResolveError> {
         let url = place.url(&format!("manifests/{tag}"))?;
         let accept = Some(self.accept.clone());
         let reply = place.ask(&self.exchange, Method::HEAD, url, accept, 0).await?;
         let name = image.to_string();
         accept_status(&reply, place, &name)?;
         match digest::read(&reply.headers, place.host.name.as_str())? {
-            Hint::Digest(digest) => Ok(digest),
-            Hint::Silent => {
+            DigestHint::Digest(digest) => Ok(digest),
+            DigestHint::Silent => {
                 let reply = self.get_manifest(place, tag.as_str()).await?;
                 accept_status(&reply, place, &name)?;
                 manifest::supported(manifest::essence(digest::content_type(&reply.headers)))?;
@@ -284,7 +284,7 @@ impl Registry {
         }
     }
 
-    async fn get_manifest(&self, place: &At, reference: &str) -> Result<Reply, ImportError> {
+    async fn get_manifest(&self, place: &RepositoryAt, reference: &str) -> Result<RegistryReply, ResolveError> {
         let url = place.url(&format!("manifests/{reference}"))?;
         place.ask(&self.exchange, Method::GET, url, Some(self.accept.clone()), MANIFEST_MAX).await
     }
@@ -293,13 +293,14 @@ impl Registry {
     async fn first<T>(
         &self,
         repository: &Repository,
-        ask: impl AsyncFn(At) -> Result<T, ImportError>,
-    ) -> Result<T, ImportError> {
+        ask: impl AsyncFn(RepositoryAt) -> Result<T, ResolveError>,
+    ) -> Result<T, ResolveError> {
         let settings = self.settings.get(repository.registry());
         let places = mirror::places(repository, settings);
         // All are looked at before any is asked: the policy rules over the whole list.
-        let places = places.into_iter().map(|place| Ok(At { host: self.host(&place.registry)?, path: place.path }));
-        let places: Vec<At> = places.collect::<Result<_, ImportError>>()?;
+        let places =
+            places.into_iter().map(|place| Ok(RepositoryAt { host: self.host(&place.registry)?, path: place.path }));
+        let places: Vec<RepositoryAt> = places.collect::<Result<_, ResolveError>>()?;
         let mut failure = None;
         for place in places {
             match ask(place).await {
@@ -311,11 +312,11 @@ impl Registry {
                 }
             }
         }
-        Err(failure.unwrap_or_else(|| ImportError::new(FailureKind::Network, format!("`{repository}` is nowhere"))))
+        Err(failure.unwrap_or_else(|| ResolveError::new(FailureKind::Network, format!("`{repository}` is nowhere"))))
     }
 
     /// The host `name`, if the operator allows it.
-    fn host(&self, name: &RegistryHost) -> Result<Arc<Host>, ImportError> {
+    fn host(&self, name: &RegistryHost) -> Result<Arc<Host>, ResolveError> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(host) = hosts.get(name) {
             return Ok(Arc::clone(host));
@@ -323,13 +324,13 @@ impl Registry {
         if let Some(allowed) = &self.allowed
             && !allowed.iter().any(|glob| glob.is_match(name.as_str()))
         {
-            return Err(ImportError::new(FailureKind::Refused, format!("the policy does not allow `{name}`"))
+            return Err(ResolveError::new(FailureKind::Refused, format!("the policy does not allow `{name}`"))
                 .help("the operator lists registries in `registries` of the `--policy` file"));
         }
         let default = RegistrySettings::default();
         let settings = self.settings.get(name).unwrap_or(&default);
         let host = Host::new(name, settings).ok_or_else(|| {
-            ImportError::new(FailureKind::Refused, format!("`{name}` is no host that can be connected to"))
+            ResolveError::new(FailureKind::Refused, format!("`{name}` is no host that can be connected to"))
         })?;
         let host = Arc::new(host);
         hosts.insert(name.clone(), Arc::clone(&host));
@@ -338,39 +339,39 @@ impl Registry {
 }
 
 /// A repository at one host.
-struct At {
+struct RepositoryAt {
     host: Arc<Host>,
     path: String,
 }
 
-impl At {
-    fn url(&self, rest: &str) -> Result<Url, ImportError> {
+impl RepositoryAt {
+    fn url(&self, rest: &str) -> Result<Url, ResolveError> {
         Url::parse(&format!("{}{}/{rest}", self.host.base, self.path))
-            .map_err(|_| ImportError::new(FailureKind::Refused, format!("`{}` makes no URL", self.path)))
+            .map_err(|_| ResolveError::new(FailureKind::Refused, format!("`{}` makes no URL", self.path)))
     }
 
     async fn ask(
         &self,
-        exchange: &Exchange,
+        exchange: &RegistryClient,
         method: Method,
         url: Url,
         accept: Option<HeaderValue>,
         cap: usize,
-    ) -> Result<Reply, ImportError> {
-        exchange.ask(&self.host, &Question { method, path: &self.path, url, accept, cap }).await
+    ) -> Result<RegistryReply, ResolveError> {
+        exchange.ask(&self.host, &RegistryRequest { method, path: &self.path, url, accept, cap }).await
     }
 }
 
 /// Lets status 200 through and nothing else.
-fn accept_status(reply: &Reply, place: &At, what: &str) -> Result<(), ImportError> {
+fn accept_status(reply: &RegistryReply, place: &RepositoryAt, what: &str) -> Result<(), ResolveError> {
     let (name, status) = (&place.host.name, reply.status.as_u16());
-    let new = |kind, text: String| Err(ImportError::new(kind, text));
+    let new = |kind, text: String| Err(ResolveError::new(kind, text));
     match reply.status {
         StatusCode::OK => Ok(()),
         StatusCode::NOT_FOUND => new(FailureKind::NotFound, format!("`{what}` is not at `{name}`: it answered 404")),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             let error = format!("`{name}` does not grant access to `{what}`: it answered {status}");
-            Err(ImportError::new(FailureKind::Unauthorized, error)
+            Err(ResolveError::new(FailureKind::Unauthorized, error)
                 .help(format!("run `docker login {name}`, or see the credentials of this environment")))
         }
         _ => new(FailureKind::Network, format!("`{name}` answered {status} for `{what}`")),
@@ -417,7 +418,7 @@ impl FailureKind {
 /// Why one image could not be imported. It is a row of the report; the pass goes on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct ImportError {
+pub struct ResolveError {
     /// What kind of failure it is.
     pub kind: FailureKind,
     /// What happened, in one sentence that names host and, where one was had, status. Never holds a secret, and
@@ -429,7 +430,7 @@ pub struct ImportError {
     pub retry_after: Option<Duration>,
 }
 
-impl ImportError {
+impl ResolveError {
     /// A failure of `kind`.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), help: None, retry_after: None }

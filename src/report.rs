@@ -19,22 +19,22 @@ pub mod v1;
 
 use std::rc::Rc;
 
-use crate::formats::Edited;
+use crate::formats::EditedFile;
 use crate::git::CommitId;
 use crate::hook::HookExit;
 use crate::image_diff::Explanation;
-use crate::model::image::{Followed, ImageRef, RemoteName, TagId};
+use crate::model::image::{FollowedTag, ImageRef, RemoteName, TagId};
 use crate::model::lock::Lock;
-use crate::model::lock::diff::{Change, Move, Side, side};
-use crate::model::settings::adoption::{Kept, Waiting};
-use crate::model::stream::{Source, Tag};
-use crate::registry::{FailureKind, ImportError};
+use crate::model::lock::diff::{ChangeKind, PinChange, PinSide, side};
+use crate::model::settings::adoption::{HeldUpdate, HoldReason};
+use crate::model::stream::{Tag, TagSource};
+use crate::registry::{FailureKind, ResolveError};
 use exit::Exit;
-use finding::Results;
+use finding::RunResults;
 
 /// In which form it is written what a run did or found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub enum OutputFormat {
     /// For people
     Text,
     /// For scripts: `pinstream.report/v1`, `check/v1`; nothing where it was stopped
@@ -52,7 +52,7 @@ pub enum Format {
 }
 
 /// What a run did or found, in the words that are its own; the other forms follow from its results.
-pub trait Told {
+pub trait Render {
     /// For people.
     fn text(&self) -> String;
     /// The JSON of its schema.
@@ -60,12 +60,12 @@ pub trait Told {
     /// Markdown for people.
     fn markdown(&self) -> String;
     /// One thing after the other.
-    fn results(&self) -> Results;
+    fn results(&self) -> RunResults;
 }
 
-impl Format {
+impl OutputFormat {
     /// `told` in this form.
-    pub fn write(self, told: &impl Told) -> String {
+    pub fn write(self, told: &impl Render) -> String {
         match self {
             Self::Text => told.text(),
             Self::Json => told.json(),
@@ -88,9 +88,9 @@ pub struct Report {
     /// The branch's tip after the pass, as far as it is known.
     pub tip: Option<CommitId>,
     /// How the pass ended.
-    pub end: End,
+    pub end: PassEnd,
     /// The tags that were looked at, in the order of their names.
-    pub rows: Vec<Row>,
+    pub rows: Vec<TagRow>,
     /// The other repositories whose locks were read, in the order of their names.
     pub remotes: Vec<RemoteRow>,
     /// The proposals, in the order of their branches.
@@ -105,12 +105,12 @@ pub struct Report {
     /// Anything else that people should know, a sentence each.
     pub notes: Vec<String>,
     /// What went wrong beside tags and hooks.
-    pub errors: Vec<Wrong>,
+    pub errors: Vec<ReportError>,
 }
 
 /// Something that went wrong beside tags and hooks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
+pub struct ReportError {
     /// How it is to be judged.
     pub exit: Exit,
     /// What happened, a sentence.
@@ -119,7 +119,7 @@ pub struct Wrong {
     pub help: Option<String>,
 }
 
-impl Wrong {
+impl ReportError {
     /// What happened and what can be done about it, on one line.
     pub fn sentence(&self) -> String {
         match &self.help {
@@ -131,7 +131,7 @@ impl Wrong {
 
 /// How a pass ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum PassEnd {
     /// Nothing was to be written: it was only asked what would happen.
     Planned,
     /// The lock in the work tree was written.
@@ -146,19 +146,19 @@ pub enum End {
 
 /// One tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct TagRow {
     /// The tag.
     pub tag: TagId,
     /// The tag it follows, where it follows one.
-    pub follow: Option<Followed>,
+    pub follow: Option<FollowedTag>,
     /// The image; none for a follower that never had a pin.
     pub image: Option<ImageRef>,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: TagOutcome,
     /// Where it stood before the pass.
-    pub old: Option<Side>,
+    pub old: Option<PinSide>,
     /// Where it stands after it; what it stood at, where it could not be imported.
-    pub new: Option<Side>,
+    pub new: Option<PinSide>,
     /// What its move changes.
     pub explanation: Option<Rc<Explanation>>,
 }
@@ -219,7 +219,7 @@ impl ProposalOutcome {
 
 /// What became of a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum TagOutcome {
     /// It stands where it stood.
     Unchanged,
     /// It stands at another digest.
@@ -239,9 +239,9 @@ pub enum Outcome {
     /// It was not to be imported in this pass.
     NotAsked,
     /// Something else was found, and a rule keeps the tag where it stands.
-    Kept(Waiting),
+    Kept(HeldUpdate),
     /// It could not be imported and keeps its pin, if it has one.
-    Failed(ImportError),
+    Failed(ResolveError),
 }
 
 /// Another repository whose lock was read.
@@ -266,7 +266,7 @@ pub struct FileRow {
 
 impl FileRow {
     /// The row of a file.
-    pub fn of(file: Edited) -> Self {
+    pub fn of(file: EditedFile) -> Self {
         let mut lines: Vec<usize> = file.edits.iter().map(|edit| edit.line).collect();
         lines.dedup();
         Self { path: file.path, lines }
@@ -303,31 +303,31 @@ pub enum HookOutcome {
     Refused(String),
 }
 
-impl Row {
+impl TagRow {
     /// The row of a tag that is defined: `pin` is what it is pinned to after the pass, `moved` its move.
     pub fn of(
         id: &TagId,
         tag: &Tag,
         lock: &Lock,
-        moved: Option<Move>,
+        moved: Option<PinChange>,
         asked: bool,
-        failure: Option<ImportError>,
-        kept: Option<&Waiting>,
+        failure: Option<ResolveError>,
+        kept: Option<&HeldUpdate>,
     ) -> Self {
         let pin = lock.pins.get(id);
         let new = pin.map(|pin| side(lock, pin));
         let (follow, defined) = match &tag.source {
-            Source::Follow(_) | Source::Elsewhere(_) => (tag.source.followed(), None),
-            Source::Image { image, .. } => (None, Some(image.clone())),
-            Source::Chosen { .. } => (None, None),
+            TagSource::Follow(_) | TagSource::Remote(_) => (tag.source.followed(), None),
+            TagSource::Image { image, .. } => (None, Some(image.clone())),
+            TagSource::Select { .. } => (None, None),
         };
         let outcome = match (failure, &moved) {
-            (Some(error), _) => Outcome::Failed(error),
-            (None, _) if let Some(waiting) = kept => Outcome::Kept(waiting.clone()),
-            (None, Some(Move { change: Change::Added { .. }, .. })) => Outcome::Added,
-            (None, Some(_)) => Outcome::Moved,
-            (None, None) if asked => Outcome::Unchanged,
-            (None, None) => Outcome::NotDue,
+            (Some(error), _) => TagOutcome::Failed(error),
+            (None, _) if let Some(waiting) = kept => TagOutcome::Kept(waiting.clone()),
+            (None, Some(PinChange { change: ChangeKind::Added { .. }, .. })) => TagOutcome::Added,
+            (None, Some(_)) => TagOutcome::Moved,
+            (None, None) if asked => TagOutcome::Unchanged,
+            (None, None) => TagOutcome::NotDue,
         };
         let old = match &moved {
             Some(moved) => moved.before().cloned(),
@@ -345,14 +345,14 @@ impl Row {
     }
 
     /// The row of a pin that no definition asks for any more.
-    pub fn removed(moved: Move) -> Self {
+    pub fn removed(moved: PinChange) -> Self {
         let old = moved.before().cloned();
-        let Move { tag, follow, image, .. } = moved;
-        Self { tag, follow, image: Some(image), outcome: Outcome::Removed, old, new: None, explanation: None }
+        let PinChange { tag, follow, image, .. } = moved;
+        Self { tag, follow, image: Some(image), outcome: TagOutcome::Removed, old, new: None, explanation: None }
     }
 }
 
-impl Outcome {
+impl TagOutcome {
     /// The word used in reports.
     pub fn word(&self) -> &'static str {
         match self {
@@ -380,7 +380,7 @@ impl Outcome {
         match self {
             Self::Failed(error) if matches!(error.kind, FailureKind::Refused | FailureKind::Integrity) => Exit::Refused,
             Self::Failed(_) => Exit::Partial,
-            Self::Kept(Waiting { kept: Kept::TooFar(_), .. }) => Exit::Refused,
+            Self::Kept(HeldUpdate { kept: HoldReason::TooFar(_), .. }) => Exit::Refused,
             _ => Exit::Success,
         }
     }
@@ -446,21 +446,24 @@ mod tests {
 
     #[test]
     fn the_worst_row_judges_the_pass() {
-        let failed = |kind| Outcome::Failed(ImportError::new(kind, "x"));
-        let exit = |end: End, outcomes: &[Outcome], hooks: &[HookOutcome]| {
+        let failed = |kind| TagOutcome::Failed(ResolveError::new(kind, "x"));
+        let exit = |end: PassEnd, outcomes: &[TagOutcome], hooks: &[HookOutcome]| {
             let mut report = sample::report();
             let (row, hook) = (report.rows[0].clone(), report.hooks[0].clone());
             report.end = end;
-            report.rows = outcomes.iter().map(|outcome| Row { outcome: outcome.clone(), ..row.clone() }).collect();
+            report.rows = outcomes.iter().map(|outcome| TagRow { outcome: outcome.clone(), ..row.clone() }).collect();
             report.hooks = hooks.iter().map(|outcome| HookRow { outcome: outcome.clone(), ..hook.clone() }).collect();
             report.exit()
         };
         let hook = HookOutcome::Failed(HookExit::TimedOut);
-        assert_eq!(exit(End::Unchanged, &[Outcome::Moved, Outcome::NotDue], &[HookOutcome::Elsewhere]), Exit::Success);
-        assert_eq!(exit(End::Unchanged, &[failed(FailureKind::Network)], &[]), Exit::Partial);
-        assert_eq!(exit(End::Unchanged, &[Outcome::Moved], std::slice::from_ref(&hook)), Exit::HookFailed);
-        assert_eq!(exit(End::Unchanged, &[failed(FailureKind::Tls)], &[hook]), Exit::Partial);
-        assert_eq!(exit(End::Planned, &[failed(FailureKind::Refused)], &[]), Exit::Refused);
-        assert_eq!(exit(End::Unchanged, &[], &[HookOutcome::Refused("x".to_owned())]), Exit::Refused);
+        assert_eq!(
+            exit(PassEnd::Unchanged, &[TagOutcome::Moved, TagOutcome::NotDue], &[HookOutcome::Elsewhere]),
+            Exit::Success
+        );
+        assert_eq!(exit(PassEnd::Unchanged, &[failed(FailureKind::Network)], &[]), Exit::Partial);
+        assert_eq!(exit(PassEnd::Unchanged, &[TagOutcome::Moved], std::slice::from_ref(&hook)), Exit::HookFailed);
+        assert_eq!(exit(PassEnd::Unchanged, &[failed(FailureKind::Tls)], &[hook]), Exit::Partial);
+        assert_eq!(exit(PassEnd::Planned, &[failed(FailureKind::Refused)], &[]), Exit::Refused);
+        assert_eq!(exit(PassEnd::Unchanged, &[], &[HookOutcome::Refused("x".to_owned())]), Exit::Refused);
     }
 }

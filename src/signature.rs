@@ -48,12 +48,12 @@ pub enum Verify {
     /// The holder of one of the keys in this file of the root.
     Key(String),
     /// Somebody whom a certificate names.
-    Keyless(Signer),
+    Keyless(CertificateIdentity),
 }
 
 /// Somebody whom a certificate names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Signer {
+pub struct CertificateIdentity {
     /// Who said that it is him.
     pub issuer: Issuer,
     /// Who he is.
@@ -66,7 +66,7 @@ impl fmt::Display for Verify {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(path) => write!(f, "`{path}`"),
-            Self::Keyless(Signer { issuer, identity, .. }) => write!(f, "`{identity}` of `{issuer}`"),
+            Self::Keyless(CertificateIdentity { issuer, identity, .. }) => write!(f, "`{identity}` of `{issuer}`"),
         }
     }
 }
@@ -121,7 +121,7 @@ pub enum Verifier<'a> {
     /// Where one of these keys made it.
     Key(&'a KeyFile),
     /// Where it is by this signer, going by these authorities and logs.
-    Keyless(&'a TrustedRoot, &'a Signer),
+    Keyless(&'a TrustedRoot, &'a CertificateIdentity),
 }
 
 impl Verifier<'_> {
@@ -137,7 +137,7 @@ impl Verifier<'_> {
     ///
     /// # Errors
     /// Why it does not.
-    pub fn vouches(&self, digest: &Digest, signed: Signed<'_>) -> Result<(), Flaw> {
+    pub fn vouches(&self, digest: &Digest, signed: RawSignature<'_>) -> Result<(), SignatureFlaw> {
         match self {
             Self::Key(file) => file.vouches(digest, signed),
             Self::Keyless(root, signer) => root.vouches(signer, digest, signed),
@@ -147,16 +147,16 @@ impl Verifier<'_> {
 
 /// A signature as it was found.
 #[derive(Clone, Copy, Debug)]
-pub enum Signed<'a> {
+pub enum RawSignature<'a> {
     /// A payload, and what stands beside it.
-    Payload(&'a [u8], &'a Beside),
+    Payload(&'a [u8], &'a PayloadAnnotations),
     /// A Sigstore bundle.
     Bundle(&'a [u8]),
 }
 
 /// What stands beside a payload, in the annotations of its descriptor (cosign, "Signature Specification").
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Beside {
+pub struct PayloadAnnotations {
     /// The signature, in Base64.
     signature: String,
     /// The certificate of a keyless one, in PEM.
@@ -169,7 +169,7 @@ pub struct Beside {
     timestamp: Option<String>,
 }
 
-impl Beside {
+impl PayloadAnnotations {
     /// What `annotations` hold of it; none without a signature. What is longer than any that is honest is left out.
     pub fn of(annotations: &BTreeMap<String, String>) -> Option<Self> {
         let short = |key, max| annotations.get(key).filter(|text| text.len() <= max).cloned();
@@ -185,7 +185,7 @@ impl Beside {
 
 /// Why a signature does not vouch for a digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
+pub enum SignatureFlaw {
     /// It is by somebody else, or what was signed was changed.
     #[error("it is by another key, or what was signed was changed")]
     Key,
@@ -255,12 +255,12 @@ struct PayloadImage {
 }
 
 /// Whether a payload, whose signature holds, approves of `digest`. Nothing of it is read before its signature holds.
-fn approves_by_payload(payload: &[u8], digest: &Digest) -> Result<(), Flaw> {
+fn approves_by_payload(payload: &[u8], digest: &Digest) -> Result<(), SignatureFlaw> {
     let Payload { critical } = read(payload)?;
     if critical.kind != PAYLOAD_TYPE {
-        return Err(Flaw::Meaning);
+        return Err(SignatureFlaw::Meaning);
     }
-    if critical.image.digest == digest.as_str() { Ok(()) } else { Err(Flaw::Image) }
+    if critical.image.digest == digest.as_str() { Ok(()) } else { Err(SignatureFlaw::Image) }
 }
 
 /// An in-toto statement.
@@ -279,25 +279,25 @@ struct Subject {
 }
 
 /// Whether a statement of the type `kind`, whose signature holds, approves of `digest`.
-fn approves_by_statement(kind: &str, statement: &[u8], digest: &Digest) -> Result<(), Flaw> {
+fn approves_by_statement(kind: &str, statement: &[u8], digest: &Digest) -> Result<(), SignatureFlaw> {
     if kind != ENVELOPE_TYPE {
-        return Err(Flaw::Meaning);
+        return Err(SignatureFlaw::Meaning);
     }
     let Statement { kind, predicate_type, subject } = read(statement)?;
     if !kind.starts_with(STATEMENT_TYPE) || predicate_type != PREDICATE_TYPE {
-        return Err(Flaw::Meaning);
+        return Err(SignatureFlaw::Meaning);
     }
     let (algorithm, hex) = digest.as_str().split_once(':').unwrap_or_default();
     let names = |one: &Subject| one.digest.get(algorithm).is_some_and(|named| named == hex);
-    if subject.iter().any(names) { Ok(()) } else { Err(Flaw::Image) }
+    if subject.iter().any(names) { Ok(()) } else { Err(SignatureFlaw::Image) }
 }
 
-fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Flaw> {
-    serde_json::from_slice(bytes).map_err(|_| Flaw::Unreadable("it is not of its format"))
+fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, SignatureFlaw> {
+    serde_json::from_slice(bytes).map_err(|_| SignatureFlaw::Unreadable("it is not of its format"))
 }
 
-fn decode(text: &str) -> Result<Vec<u8>, Flaw> {
-    STANDARD.decode(text.trim()).map_err(|_| Flaw::Unreadable("it is not in Base64"))
+fn decode(text: &str) -> Result<Vec<u8>, SignatureFlaw> {
+    STANDARD.decode(text.trim()).map_err(|_| SignatureFlaw::Unreadable("it is not in Base64"))
 }
 
 /// The label and the whole of each block of a text in PEM (RFC 7468); no block where it has no end.
@@ -318,12 +318,12 @@ mod tests {
     fn what_stands_beside_a_payload_is_kept_as_far_as_it_can_be_honest() {
         let of = |pairs: &[(&str, usize)]| {
             let text = |(key, length): &(&str, usize)| ((*key).to_owned(), "x".repeat(*length));
-            Beside::of(&pairs.iter().map(text).collect())
+            PayloadAnnotations::of(&pairs.iter().map(text).collect())
         };
         let (signature, entry) = ("dev.cosignproject.cosign/signature", "dev.sigstore.cosign/bundle");
         assert_eq!(of(&[(entry, 1)]), None);
         assert_eq!(of(&[(signature, 1_025)]), None);
-        let lengths = |found: Option<Beside>| found.map(|beside| (beside.signature.len(), beside.entry));
+        let lengths = |found: Option<PayloadAnnotations>| found.map(|beside| (beside.signature.len(), beside.entry));
         assert_eq!(lengths(of(&[(signature, 1_024), (entry, 1)])), Some((1_024, Some("x".to_owned()))));
         assert_eq!(lengths(of(&[(signature, 1), (entry, (64 << 10) + 1)])), Some((1, None)));
     }

@@ -3,10 +3,10 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use crate::convert::adopt::object::Found;
-use crate::convert::adopt::{Adopted, Wishes, adopt};
+use crate::convert::adopt::object::ImageStreamObjects;
+use crate::convert::adopt::{AdoptOptions, AdoptResult, adopt};
 use crate::git::Push;
-use crate::git::work_tree::Folder;
+use crate::git::work_tree::WorkTree;
 use crate::model::image::{NameError, Platform};
 use crate::model::lock::{self, Lock, encode};
 use crate::model::root::Root;
@@ -15,8 +15,8 @@ use crate::model::stream::write;
 use crate::report::exit::Exit;
 use crate::text::diagnostics::Problems;
 
-use super::context::Context;
-use super::write::{Existing, write as write_files};
+use super::context::CommandContext;
+use super::write::{ExistingFile, write as write_files};
 use super::{CliError, input, list};
 
 /// Make streams of OpenShift ImageStreams, and say what is not carried over
@@ -24,7 +24,7 @@ use super::{CliError, input, list};
 /// Takes ImageStream objects, Lists of them and Templates that hold some, in JSON or YAML. What each field becomes is
 /// in the stream's file; what does not become anything, or something else, is told on standard error.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct AdoptArgs {
     /// Files, folders with `.json`, `.yaml` and `.yml` files, or `-` for standard input
     #[arg(value_name = "FILE|FOLDER", required = true)]
     files: Vec<PathBuf>,
@@ -53,8 +53,8 @@ fn platform(text: &str) -> Result<Platform, NameError> {
 ///
 /// # Errors
 /// Where something cannot be read, is no ImageStream, is there already, or would not be a right root.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
-    let mut found = Found::default();
+pub fn run(context: &CommandContext, args: &AdoptArgs) -> Result<Exit, CliError> {
+    let mut found = ImageStreamObjects::default();
     let mut problems = Vec::new();
     let is_wanted = |name: &str| [".json", ".yaml", ".yml"].iter().any(|end| name.ends_with(end));
     for file in input::read(context, &args.files, is_wanted)? {
@@ -68,9 +68,11 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
 
     let place = Place::find(context)?;
     let root = Root::read(&place.files)?;
-    let wishes = Wishes { namespaces: args.namespaces, status: args.with_status, platform: args.platform.clone() };
+    let wishes =
+        AdoptOptions { namespaces: args.namespaces, status: args.with_status, platform: args.platform.clone() };
     let adopted = adopt(found.objects, &root, &wishes)?;
-    let existing = if args.force { Existing::Replace } else { Existing::Refuse("`--force` writes over what is there") };
+    let existing =
+        if args.force { ExistingFile::Replace } else { ExistingFile::Refuse("`--force` writes over what is there") };
     let lock = args.with_status.then(|| joined(&root.lock, &adopted.lock, existing));
 
     let mut files = place.new_files();
@@ -103,16 +105,16 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
 
 /// The root that the streams go to: the one that the folder is in, else a new one in the folder.
 struct Place {
-    folder: Folder,
-    files: crate::git::Files,
+    folder: WorkTree,
+    files: crate::git::RootFiles,
     is_new: bool,
 }
 
 impl Place {
-    fn find(context: &Context) -> Result<Self, CliError> {
+    fn find(context: &CommandContext) -> Result<Self, CliError> {
         let (folder, is_new) = match context.root_folder() {
             Ok(folder) => (folder, false),
-            Err(_) => (Folder(context.folder.clone()), true),
+            Err(_) => (WorkTree(context.folder.clone()), true),
         };
         let mut files = folder.read()?;
         if is_new {
@@ -145,19 +147,19 @@ impl Place {
 }
 
 /// The lock with the new pins in it; a pin that is there stands, unless all is written over.
-fn joined(old: &Lock, new: &Lock, existing: Existing) -> Lock {
+fn joined(old: &Lock, new: &Lock, existing: ExistingFile) -> Lock {
     let mut lock = old.clone();
     for (id, pin) in &new.pins {
         match existing {
-            Existing::Replace => drop(lock.pins.insert(id.clone(), pin.clone())),
-            Existing::Refuse(_) => drop(lock.pins.entry(id.clone()).or_insert_with(|| pin.clone())),
+            ExistingFile::Replace => drop(lock.pins.insert(id.clone(), pin.clone())),
+            ExistingFile::Refuse(_) => drop(lock.pins.entry(id.clone()).or_insert_with(|| pin.clone())),
         }
     }
     lock
 }
 
 /// Tells what is not as it was.
-fn tell(adopted: &Adopted, others: &std::collections::BTreeMap<String, usize>) -> Result<(), CliError> {
+fn tell(adopted: &AdoptResult, others: &std::collections::BTreeMap<String, usize>) -> Result<(), CliError> {
     let mut talk = anstream::stderr().lock();
     if !adopted.notes.is_empty() {
         let mut rows = vec![["FIELD", "OF", "IN ITS PLACE, OR WHY NOT"].map(str::to_owned)];

@@ -11,33 +11,33 @@ use std::borrow::Cow;
 
 use similar::TextDiff;
 
-use crate::effects::real::Place;
-use crate::git::work_tree::Folder;
-use crate::model::adoption::Judge;
+use crate::effects::real::Repo;
+use crate::git::work_tree::WorkTree;
+use crate::model::adoption::AdoptionPolicy;
 use crate::model::image::TagId;
 use crate::model::lock::Lock;
-use crate::model::lock::agree::{What, agree};
+use crate::model::lock::agree::{DriftKind, find_drift};
 use crate::model::lock::encode::encode;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::reconcile::pin::pin;
-use crate::reconcile::resolve::Findings;
+use crate::reconcile::resolve::Resolutions;
 use crate::reconcile::{Effect, Imports, PassError, Request};
 use crate::report::exit::Exit;
 use crate::report::v1::words::FindingKindV1;
-use crate::report::{Format, Report};
+use crate::report::{OutputFormat, Report};
 use crate::text::diagnostics::Problems;
 
-use super::context::{Context, patterns};
-use super::site::Site;
+use super::context::{CommandContext, patterns};
+use super::site::SourceMap;
 use super::{CliError, output, pass};
-use told::Checked;
+use told::CheckResult;
 
 /// Check definitions, lock and targets: the gate for continuous integration
 ///
 /// Without options nothing is asked of any registry, and the answer depends on the files alone.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct CheckArgs {
     /// Tags: a stream, `stream:tag`, or a glob; all where none is given
     #[arg(value_name = "TAG")]
     tags: Vec<String>,
@@ -54,7 +54,7 @@ pub struct Args {
     upstream: bool,
     /// In which form
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub(super) format: Format,
+    pub(super) format: OutputFormat,
 }
 
 /// One thing that is wrong with a tag.
@@ -73,7 +73,7 @@ const OFFLINE: &str = "pinstream update --offline";
 
 /// How lock, definitions and targets differ, and what would bring them together.
 #[derive(Default)]
-struct Drift {
+struct UpstreamDrift {
     findings: Vec<Finding>,
     diff: Option<String>,
     mend: Option<&'static str>,
@@ -83,7 +83,7 @@ struct Drift {
 ///
 /// # Errors
 /// What stopped it; what it found is its exit code.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError> {
     let (folder, root) = context.root()?;
     let only = patterns(&args.tags)?.unwrap_or_default();
     root.has(&only)?;
@@ -109,8 +109,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     });
     let of_images = if images.as_ref().is_some_and(|images| !images.is_empty()) { Exit::Drift } else { Exit::Success };
     let exit = exits.fold(of_upstream.worst(of_images), Exit::worst);
-    let site = Site::of_folder(folder);
-    let checked = Checked { context, root: &root, only: &only, site, exit, drift, by_hand, images, upstream, idle };
+    let site = SourceMap::of_folder(folder);
+    let checked = CheckResult { context, root: &root, only: &only, site, exit, drift, by_hand, images, upstream, idle };
     output::write(args.format, &checked)?;
     // The process ends here: to give the memory of a large root back piece by piece takes a seventh of its time.
     std::mem::forget(root);
@@ -118,11 +118,11 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
 }
 
 /// Compares the lock with the definitions.
-fn offline(root: &Root, only: &TagGlobs) -> Drift {
-    let mut found = agree(&root.definitions, &root.lock);
+fn offline(root: &Root, only: &TagGlobs) -> UpstreamDrift {
+    let mut found = find_drift(&root.definitions, &root.lock);
     found.retain(|one| only.matches(&one.tag));
     if found.is_empty() {
-        return Drift::default();
+        return UpstreamDrift::default();
     }
     let next = next(root, only);
     let diff = (*next != root.lock).then(|| {
@@ -130,8 +130,8 @@ fn offline(root: &Root, only: &TagGlobs) -> Drift {
         let diff = TextDiff::from_lines(&old, &new);
         diff.unified_diff().context_radius(2).header("pinstream.lock", "as it should be").to_string()
     });
-    let offline_is_enough = !agree(&root.definitions, &next).iter().any(|one| only.matches(&one.tag));
-    let fixed_elsewhere = found.iter().any(|one| matches!(one.what, What::Fixed { .. }));
+    let offline_is_enough = !find_drift(&root.definitions, &next).iter().any(|one| only.matches(&one.tag));
+    let fixed_elsewhere = found.iter().any(|one| matches!(one.what, DriftKind::Fixed { .. }));
     let mend = if offline_is_enough && !fixed_elsewhere { OFFLINE } else { "pinstream update" };
     let findings = found.iter().map(|one| Finding {
         tag: one.tag.clone(),
@@ -141,12 +141,12 @@ fn offline(root: &Root, only: &TagGlobs) -> Drift {
         help: None,
         place: None,
     });
-    Drift { findings: findings.collect(), diff, mend: Some(mend) }
+    UpstreamDrift { findings: findings.collect(), diff, mend: Some(mend) }
 }
 
 /// The lock as it follows from itself and the definitions, for the tags that are meant.
 fn next<'a>(root: &'a Root, only: &TagGlobs) -> Cow<'a, Lock> {
-    let mut next = pin(&root.definitions, &root.lock, Findings::new(), &Judge::STILL).lock;
+    let mut next = pin(&root.definitions, &root.lock, Resolutions::new(), &AdoptionPolicy::OFFLINE).lock;
     if next.pins != root.lock.pins && !only.is_all() {
         let next = next.to_mut();
         next.pins.retain(|id, _| only.matches(id));
@@ -157,7 +157,7 @@ fn next<'a>(root: &'a Root, only: &TagGlobs) -> Cow<'a, Lock> {
 }
 
 /// What a pass would do.
-fn upstream(context: &Context, folder: &Folder, only: &TagGlobs) -> Result<Report, CliError> {
+fn upstream(context: &CommandContext, folder: &WorkTree, only: &TagGlobs) -> Result<Report, CliError> {
     let request = Request {
         branch: None,
         root: String::new(),
@@ -168,7 +168,7 @@ fn upstream(context: &Context, folder: &Folder, only: &TagGlobs) -> Result<Repor
         effect: Effect::Show,
         policy: context.policy.clone(),
     };
-    pass::report(context, Place::Folder(folder.clone()), &request)
+    pass::report(context, Repo::Folder(folder.clone()), &request)
 }
 
 #[cfg(test)]
@@ -176,7 +176,7 @@ mod tests {
     use proptest::prelude::{ProptestConfig, proptest};
 
     use super::*;
-    use crate::git::Files;
+    use crate::git::RootFiles;
     use crate::model::lock::sample;
 
     proptest! {
@@ -194,7 +194,7 @@ mod tests {
                     None => format!("\"{}\" = \"{}\"\n", id.tag, pin.image),
                 };
             }
-            let mut files: Files = tags.into_iter().map(|(name, text)| (format!("streams/{name}.toml"), text.into())).collect();
+            let mut files: RootFiles = tags.into_iter().map(|(name, text)| (format!("streams/{name}.toml"), text.into())).collect();
             files.insert("pinstream.toml".to_owned(), Vec::new());
             let root = Root { lock, ..Root::read(&files).unwrap() };
             let is_agreed = offline(&root, &TagGlobs::all()).findings.is_empty();

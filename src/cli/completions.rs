@@ -5,12 +5,12 @@ use clap_complete::Shell;
 
 use crate::report::exit::Exit;
 
-use super::context::Context;
+use super::context::CommandContext;
 use super::{Cli, CliError};
 
 /// Print a completion script for a shell
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct CompletionsArgs {
     /// The shell
     #[arg(value_name = "bash|elvish|fish|powershell|zsh")]
     shell: Shell,
@@ -20,7 +20,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Where standard output cannot be written.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &CommandContext, args: &CompletionsArgs) -> Result<Exit, CliError> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "pinstream", &mut script);
     std::io::Write::write_all(&mut context.stdout(), &script)?;

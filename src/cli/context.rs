@@ -8,25 +8,25 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::git::work_tree::Folder;
+use crate::git::work_tree::WorkTree;
 use crate::model::image::NameError;
 use crate::model::root::Root;
 use crate::model::settings;
 use crate::model::settings::globs::TagGlobs;
 use crate::model::settings::policy::Policy;
 use crate::system::environment;
-use crate::text::diagnostics::Style;
+use crate::text::diagnostics::RenderStyle;
 use crate::text::escape;
 
 use super::{CliError, Global};
 
 /// What every command stands on.
 #[derive(Debug)]
-pub struct Context {
+pub struct CommandContext {
     /// The folder it works in.
     pub folder: PathBuf,
     /// How its output looks.
-    pub style: Style,
+    pub style: RenderStyle,
     /// Whether a progress bar may be drawn.
     pub is_watched: bool,
     /// How much it says.
@@ -35,7 +35,7 @@ pub struct Context {
     pub policy: Option<Policy>,
 }
 
-impl Context {
+impl CommandContext {
     /// Reads what holds for every command.
     ///
     /// # Errors
@@ -50,8 +50,8 @@ impl Context {
         speak(global.verbose);
         let style = style_of(global.color, &io::stdout());
         match style {
-            Style::Colour => anstream::ColorChoice::Always,
-            Style::Plain => anstream::ColorChoice::Never,
+            RenderStyle::Colour => anstream::ColorChoice::Always,
+            RenderStyle::Plain => anstream::ColorChoice::Never,
         }
         .write_global();
         let policy = global.policy.as_deref().map(|path| read_policy(&folder.join(path))).transpose()?;
@@ -68,9 +68,9 @@ impl Context {
     ///
     /// # Errors
     /// Where there is none.
-    pub fn root_folder(&self) -> Result<Folder, CliError> {
+    pub fn root_folder(&self) -> Result<WorkTree, CliError> {
         let holds_root = |folder: &&Path| folder.join(settings::FILE_NAME).is_file();
-        let found = self.folder.ancestors().find(holds_root).map(|folder| Folder(folder.to_owned()));
+        let found = self.folder.ancestors().find(holds_root).map(|folder| WorkTree(folder.to_owned()));
         found.ok_or_else(|| {
             CliError::said(format!("there is no `pinstream.toml` in `{}` or above it", self.folder.display()))
                 .help("`pinstream init` writes one")
@@ -81,7 +81,7 @@ impl Context {
     ///
     /// # Errors
     /// Where there is none, and every problem of its files.
-    pub fn root(&self) -> Result<(Folder, Root), CliError> {
+    pub fn root(&self) -> Result<(WorkTree, Root), CliError> {
         let folder = self.root_folder()?;
         let root = Root::read(&folder.read()?)?;
         Ok((folder, root))
@@ -175,13 +175,13 @@ pub fn usage(error: NameError) -> CliError {
 }
 
 /// How output to `stream` looks: colour on a terminal only, and never against `NO_COLOR`.
-pub fn style_of(choice: ColorChoice, stream: &impl IsTerminal) -> Style {
+pub fn style_of(choice: ColorChoice, stream: &impl IsTerminal) -> RenderStyle {
     let colour = match choice {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
         ColorChoice::Auto => stream.is_terminal() && environment::var("NO_COLOR").is_none() && !is_dumb(),
     };
-    if colour { Style::Colour } else { Style::Plain }
+    if colour { RenderStyle::Colour } else { RenderStyle::Plain }
 }
 
 /// Whether the terminal can do nothing but show text.

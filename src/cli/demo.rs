@@ -13,17 +13,17 @@ use std::time::Duration;
 
 use similar::TextDiff;
 
-use crate::effects::real::{Place, RealWorld};
-use crate::git::{self, CommitId, Files, Remote, RemoteSetup};
+use crate::effects::real::{RealWorld, Repo};
+use crate::git::{self, CommitId, Remote, RemoteSetup, RootFiles};
 use crate::model::lock;
 use crate::model::settings::Author;
 use crate::reconcile::{Effect, Imports, PassError, Request, reconcile};
 use crate::report::Report;
 use crate::report::exit::Exit;
-use crate::report::text::{Show, text};
+use crate::report::text::{RowFilter, text};
 use crate::system::clock;
 
-use super::context::Context;
+use super::context::CommandContext;
 use super::{CliError, pass};
 use registry::{DemoImage, DemoRegistry};
 
@@ -33,7 +33,7 @@ const HOOK: &str = include_str!("demo/rollout.sh");
 
 /// Show the whole story with nothing installed: a registry, a remote, three passes, a hook
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct DemoArgs {
     /// A new folder for the remote and a checkout of it; a temporary one where none is given
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
@@ -43,12 +43,12 @@ pub struct Args {
 ///
 /// # Errors
 /// Where something that it needs cannot be had.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &CommandContext, args: &DemoArgs) -> Result<Exit, CliError> {
     let folder = new_folder(context, args.folder.as_deref())?;
     pass::runtime()?.block_on(tell(context, &folder))
 }
 
-fn new_folder(context: &Context, asked: Option<&Path>) -> Result<PathBuf, CliError> {
+fn new_folder(context: &CommandContext, asked: Option<&Path>) -> Result<PathBuf, CliError> {
     let Some(asked) = asked else {
         return Ok(tempfile::Builder::new().prefix("pinstream-demo-").tempdir()?.keep());
     };
@@ -60,17 +60,18 @@ fn new_folder(context: &Context, asked: Option<&Path>) -> Result<PathBuf, CliErr
     Ok(folder)
 }
 
-async fn tell(context: &Context, folder: &Path) -> Result<Exit, CliError> {
+async fn tell(context: &CommandContext, folder: &Path) -> Result<Exit, CliError> {
     let mut out = context.stdout();
     let registry = DemoRegistry::start().await?;
     registry.push("demo/python", "3.12", &image("3.12.4", "2026-10-01T08:12:44Z"));
     registry.push("demo/python", "3.11", &image("3.11.9", "2026-09-12T10:00:00Z"));
     let host = registry.host().to_string();
     let remote = folder.join("remote.git");
-    let files: Files = [("pinstream.toml", SETTINGS), ("streams/python.toml", STREAM), ("scripts/rollout.sh", HOOK)]
-        .into_iter()
-        .map(|(path, text)| (path.to_owned(), text.replace("REGISTRY", &host).into_bytes()))
-        .collect();
+    let files: RootFiles =
+        [("pinstream.toml", SETTINGS), ("streams/python.toml", STREAM), ("scripts/rollout.sh", HOOK)]
+            .into_iter()
+            .map(|(path, text)| (path.to_owned(), text.replace("REGISTRY", &host).into_bytes()))
+            .collect();
     let author = Author { name: "A. Person".to_owned(), email: "person@localhost".to_owned() };
     let first = git::create::bare(&remote, "main", &files, &author, "Follow two Python images", clock::now())?;
 
@@ -131,7 +132,7 @@ async fn one_pass(folder: &Path, remote: &Path) -> Result<Report, PassError> {
         effect: Effect::Land,
         policy: None,
     };
-    let place = Place::Remote { remote: Arc::new(Mutex::new(remote)), root: String::new() };
+    let place = Repo::Remote { remote: Arc::new(Mutex::new(remote)), root: String::new() };
     reconcile(&RealWorld::new(place, None, Box::new(|_| {})).without_proxies(), &request).await
 }
 
@@ -142,13 +143,13 @@ fn open(folder: &Path, remote: &Path) -> Result<Remote, PassError> {
         cache: folder.join("cache"),
         state: folder.join("state"),
         checkout: None,
-        credentials: git::credential::Sources::default(),
+        credentials: git::credential::GitCredentialSources::default(),
         timeout: Duration::from_secs(60),
     })?)
 }
 
-fn shown(context: &Context, report: &Report) -> String {
-    text(report, Show::Changes, context.style)
+fn shown(context: &CommandContext, report: &Report) -> String {
+    text(report, RowFilter::Changes, context.style)
 }
 
 /// The difference between the locks of two commits.

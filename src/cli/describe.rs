@@ -14,23 +14,23 @@ use std::io::Write as _;
 use jiff::Timestamp;
 
 use crate::git::checkout::{self, Provenance};
-use crate::git::work_tree::Folder;
+use crate::git::work_tree::WorkTree;
 use crate::model::image::{Digest, StreamName, TagId, priority};
-use crate::model::lock::agree::{Disagreement, What, agree};
+use crate::model::lock::agree::{Drift, DriftKind, find_drift};
 use crate::model::lock::diff;
 use crate::model::root::{self, Root};
 use crate::model::settings::globs::TagGlobs;
-use crate::model::stream::{Discover, Source, Stream, Tag};
+use crate::model::stream::{Discovery, Stream, Tag, TagSource};
 use crate::report::exit::Exit;
 use crate::system::clock;
 use crate::text::escape;
 
 use super::CliError;
-use super::context::{Context, usage};
+use super::context::{CommandContext, usage};
 
 /// Show streams as `oc describe is` does, and who brought each digest
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct DescribeArgs {
     /// The streams to show: a stream, `stream:tag` in it, or a glob; all where none is given
     #[arg(value_name = "TAG")]
     tags: Vec<String>,
@@ -43,11 +43,11 @@ pub struct Args {
 ///
 /// # Errors
 /// Where there is no such stream, or the root cannot be read.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &CommandContext, args: &DescribeArgs) -> Result<Exit, CliError> {
     let (folder, root) = context.root()?;
     let names = streams(&root, &args.tags)?;
     let provenance = provenance(&folder, &root, &names)?;
-    let disagreements = agree(&root.definitions, &root.lock);
+    let disagreements = find_drift(&root.definitions, &root.lock);
     let now = (!args.utc).then(clock::now);
     let mut out = context.stdout();
     for (number, name) in names.iter().enumerate() {
@@ -98,7 +98,7 @@ fn nothing_named(root: &Root, word: &str) -> CliError {
 type Brought = BTreeMap<(TagId, Digest), Provenance>;
 
 /// Who put each digest of the streams there, where the root is in a checkout with commits.
-fn provenance(folder: &Folder, root: &Root, names: &[StreamName]) -> Result<Brought, CliError> {
+fn provenance(folder: &WorkTree, root: &Root, names: &[StreamName]) -> Result<Brought, CliError> {
     let Some(checkout) = checkout::discover(&folder.0)? else { return Ok(BTreeMap::new()) };
     let committed = match checkout.commit("HEAD") {
         Ok(_) => checkout.lock_history("HEAD", &checkout.prefix)?.next().transpose()?,
@@ -125,7 +125,7 @@ fn digests(bytes: &[u8]) -> BTreeMap<TagId, Digest> {
 struct Described<'a> {
     root: &'a Root,
     name: &'a StreamName,
-    disagreements: &'a [Disagreement],
+    disagreements: &'a [Drift],
     provenance: &'a Brought,
     /// From when ages are counted; none shows times.
     now: Option<Timestamp>,
@@ -166,7 +166,7 @@ impl Described<'_> {
         for annotation in annotations {
             line("", &annotation);
         }
-        if let Some(Discover { repository, select, limit, .. }) = self.root.definitions.discover.get(self.name) {
+        if let Some(Discovery { repository, select, limit, .. }) = self.root.definitions.discover.get(self.name) {
             line("Discovers:", &format!("{repository}, {select}, at most {limit} tags"));
         }
         let mut digests: Vec<_> =
@@ -182,7 +182,7 @@ impl Described<'_> {
     fn alias_of(&self, id: &TagId) -> Option<&TagId> {
         let tag = self.root.definitions.tags.get(id)?;
         match &tag.source {
-            Source::Follow(target) if target.stream == *self.name && tag.adoption.is_none() => Some(target),
+            TagSource::Follow(target) if target.stream == *self.name && tag.adoption.is_none() => Some(target),
             _ => None,
         }
     }
@@ -200,17 +200,17 @@ impl Described<'_> {
             names => writeln!(text, "{} ({})", id.tag, names.join(", ")),
         };
         let _ = match &tag.source {
-            Source::Image { image, platform } => {
+            TagSource::Image { image, platform } => {
                 let verb = if image.digest().is_some() { "tagged from" } else { "updates automatically from registry" };
                 let platform = platform.as_ref().map(|platform| format!(" for {platform}")).unwrap_or_default();
                 writeln!(text, "  {verb} {image}{platform}")
             }
-            Source::Chosen { repository, select, platform } => {
+            TagSource::Select { repository, select, platform } => {
                 let platform = platform.as_ref().map(|platform| format!(" for {platform}")).unwrap_or_default();
                 writeln!(text, "  updates automatically from registry {repository}, tag {select}{platform}")
             }
-            Source::Follow(target) => writeln!(text, "  updates automatically from {target}"),
-            Source::Elsewhere(far) => {
+            TagSource::Follow(target) => writeln!(text, "  updates automatically from {target}"),
+            TagSource::Remote(far) => {
                 let remote = self.root.settings.remotes.get(&far.remote);
                 let url = remote.map(|remote| format!(" of {}", remote.url)).unwrap_or_default();
                 writeln!(text, "  updates automatically from {far}{url}")
@@ -227,7 +227,7 @@ impl Described<'_> {
         }
         for id in std::iter::once(id).chain(aliases) {
             if let Ok(at) = self.disagreements.binary_search_by(|one| one.tag.cmp(id))
-                && self.disagreements[at].what != What::Missing
+                && self.disagreements[at].what != DriftKind::Missing
             {
                 let _ = writeln!(text, "  ! {}", self.disagreements[at]);
             }
@@ -241,7 +241,7 @@ impl Described<'_> {
     fn followers(&self, text: &mut String, id: &TagId, aliases: &[&TagId]) {
         let here = |target: &TagId| target == id || aliases.contains(&target);
         let follows = |(follower, tag): &(&TagId, &Tag)| {
-            let followed = matches!(&tag.source, Source::Follow(target) if here(target));
+            let followed = matches!(&tag.source, TagSource::Follow(target) if here(target));
             followed && !aliases.contains(follower)
         };
         let followers = self.root.definitions.tags.iter().filter(follows);
@@ -260,7 +260,7 @@ impl Described<'_> {
         let repository = pin.image.repository();
         let _ = writeln!(text, "  * {repository}@{}", pin.digest);
         let is_chosen =
-            self.root.definitions.tags.get(id).is_some_and(|tag| !matches!(tag.source, Source::Image { .. }));
+            self.root.definitions.tags.get(id).is_some_and(|tag| !matches!(tag.source, TagSource::Image { .. }));
         if is_chosen && let Some(tag) = pin.image.tag().filter(|_| pin.followed().is_none()) {
             let _ = writeln!(text, "      tag {tag}");
         }

@@ -1,38 +1,38 @@
 //! Changes of a root's files in its folder, for the commands by which people change them: thought through in memory,
 //! read again as a whole, then written. Commits nothing.
 
-use crate::formats::Edited;
-use crate::git::Files;
-use crate::git::work_tree::Folder;
+use crate::formats::EditedFile;
+use crate::git::RootFiles;
+use crate::git::work_tree::WorkTree;
 use crate::model::image::StreamName;
 use crate::model::lock;
 use crate::model::root::Root;
 use crate::model::settings;
-use crate::model::stream::edit::NotToml;
+use crate::model::stream::edit::InvalidToml;
 use crate::model::stream::validate::FOLDER;
 use crate::text::diagnostics::Problems;
 
 use super::CliError;
-use super::context::Context;
+use super::context::CommandContext;
 
 /// What Windows programs put before text; it is no part of it, and stays where it is.
 const MARK: &str = "\u{feff}";
 
 /// A root's files, as they are and as they shall be.
 #[derive(Debug)]
-pub struct Edit {
+pub struct DefinitionEdit {
     /// Where they are.
-    pub folder: Folder,
-    before: Files,
-    after: Files,
+    pub folder: WorkTree,
+    before: RootFiles,
+    after: RootFiles,
 }
 
-impl Edit {
+impl DefinitionEdit {
     /// Reads the files of the root that the current folder is in, right or wrong.
     ///
     /// # Errors
     /// Where there is none, or what is there is not fit to be read.
-    pub fn begin(context: &Context) -> Result<Self, CliError> {
+    pub fn begin(context: &CommandContext) -> Result<Self, CliError> {
         let folder = context.root_folder()?;
         let before = folder.read()?;
         Ok(Self { folder, after: before.clone(), before })
@@ -58,7 +58,7 @@ impl Edit {
     pub fn stream(
         &mut self,
         name: &StreamName,
-        change: impl FnOnce(&str) -> Result<String, NotToml>,
+        change: impl FnOnce(&str) -> Result<String, InvalidToml>,
     ) -> Result<(), CliError> {
         self.text(&path(name), change)
     }
@@ -71,7 +71,7 @@ impl Edit {
         self.text(settings::FILE_NAME, |text| Ok(change(text)))
     }
 
-    fn text(&mut self, path: &str, change: impl FnOnce(&str) -> Result<String, NotToml>) -> Result<(), CliError> {
+    fn text(&mut self, path: &str, change: impl FnOnce(&str) -> Result<String, InvalidToml>) -> Result<(), CliError> {
         let bytes = self.after.get(path).map(Vec::as_slice).unwrap_or_default();
         let no_toml = |reason: String| {
             CliError::said(format!("`{path}` is no TOML: {reason}")).help("`pinstream check` shows where")
@@ -91,7 +91,7 @@ impl Edit {
     }
 
     /// Changes a file that targets name.
-    pub fn target(&mut self, file: Edited) {
+    pub fn target(&mut self, file: EditedFile) {
         self.before.insert(file.path.clone(), file.old.into_bytes());
         self.after.insert(file.path, file.new.into_bytes());
     }

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::convert::export::{Exported, Format, export};
+use crate::convert::export::{ExportFormat, ExportResult, export};
 use crate::report::exit::Exit;
 use crate::text::escape;
 
-use super::context::{Context, patterns};
+use super::context::{CommandContext, patterns};
 use super::{CliError, input};
 
 /// How long a note may be, in characters: it names up to ten tags.
@@ -33,7 +33,7 @@ const NOTE_MAX: usize = 2_000;
 /// The history in `status` is for programs that read the objects, as `pinstream adopt --with-status`. A cluster does not
 /// take it: it keeps the `status` that it has, and adds an item of its own whenever an applied digest was imported.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct ExportArgs {
     /// In which form
     #[arg(value_name = "FORMAT")]
     format: Form,
@@ -67,7 +67,7 @@ enum Form {
 ///
 /// # Errors
 /// Where the root cannot be read, a tag is not pinned as it is defined, or the form cannot say what is pinned.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &CommandContext, args: &ExportArgs) -> Result<Exit, CliError> {
     if args.format != Form::Compose && !args.files.is_empty() {
         return Err(CliError::usage("`--file` is for `compose` alone").help("leave it out"));
     }
@@ -79,14 +79,14 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
         _ => input::read(context, &args.files, |name| name.ends_with(".yaml") || name.ends_with(".yml"))?,
     };
     let format = match args.format {
-        Form::Kustomize => Format::Kustomize,
-        Form::Compose => Format::Compose(&files),
-        Form::Kbld => Format::Kbld,
-        Form::Env => Format::Env,
-        Form::Json => Format::Json,
-        Form::ImageStream => Format::ImageStream,
+        Form::Kustomize => ExportFormat::Kustomize,
+        Form::Compose => ExportFormat::Compose(&files),
+        Form::Kbld => ExportFormat::Kbld,
+        Form::Env => ExportFormat::Env,
+        Form::Json => ExportFormat::Json,
+        Form::ImageStream => ExportFormat::ImageStream,
     };
-    let Exported { text, notes } = export(format, &root, &only)?;
+    let ExportResult { text, notes } = export(format, &root, &only)?;
     write!(context.stdout(), "{text}")?;
     let mut err = context.stderr();
     for note in notes {

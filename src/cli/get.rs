@@ -8,22 +8,22 @@ use crate::model::image::TagId;
 use crate::report::exit::Exit;
 
 use super::CliError;
-use super::context::Context;
+use super::context::CommandContext;
 
 /// Print what a tag is pinned to, for scripts
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct GetArgs {
     /// The tag, `stream:tag`
     #[arg(value_name = "TAG")]
     tag: String,
     /// What to print of it
     #[arg(short, long, value_name = "WHAT", default_value = "reference")]
-    output: Output,
+    output: GetOutput,
 }
 
 /// What is printed of a pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub enum GetOutput {
     /// `registry/repository:tag@digest`
     Reference,
     /// The digest alone
@@ -36,7 +36,7 @@ pub enum Output {
 ///
 /// # Errors
 /// Where there is no such tag, or it is not pinned.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &CommandContext, args: &GetArgs) -> Result<Exit, CliError> {
     let (_, root) = context.root()?;
     let id: TagId = args.tag.parse().map_err(|error: crate::model::image::NameError| {
         CliError::usage(error.message).help("name one tag, as `python:3.12`")
@@ -49,9 +49,9 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     };
     let mut out = context.stdout();
     match args.output {
-        Output::Reference => writeln!(out, "{}", pin.reference())?,
-        Output::Digest => writeln!(out, "{}", pin.digest)?,
-        Output::Repository => writeln!(out, "{}", pin.exact())?,
+        GetOutput::Reference => writeln!(out, "{}", pin.reference())?,
+        GetOutput::Digest => writeln!(out, "{}", pin.digest)?,
+        GetOutput::Repository => writeln!(out, "{}", pin.exact())?,
     }
     Ok(Exit::Success)
 }

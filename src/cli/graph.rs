@@ -4,15 +4,15 @@ use std::io::Write as _;
 
 use clap::ValueEnum;
 
-use crate::query::graph::{Format, Graph};
+use crate::query::graph::{Graph, GraphFormat};
 use crate::report::exit::Exit;
 
 use super::CliError;
-use super::context::{Context, patterns};
+use super::context::{CommandContext, patterns};
 
 /// Draw what follows what: images, tags, and the tags that follow them
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct GraphArgs {
     /// Tags: a stream, `stream:tag`, or a glob; all where none is given
     #[arg(value_name = "TAG")]
     tags: Vec<String>,
@@ -38,16 +38,16 @@ enum Form {
 ///
 /// # Errors
 /// Where the root cannot be read.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &CommandContext, args: &GraphArgs) -> Result<Exit, CliError> {
     let (_, root) = context.root()?;
     let only = patterns(&args.tags)?.unwrap_or_default();
     root.has(&only)?;
     let graph = Graph::of(&root.definitions, |id| only.matches(id));
     let format = match args.format {
-        Form::Text => Format::Text,
-        Form::Dot => Format::Dot,
-        Form::Mermaid => Format::Mermaid,
-        Form::Svg => Format::Svg,
+        Form::Text => GraphFormat::Text,
+        Form::Dot => GraphFormat::Dot,
+        Form::Mermaid => GraphFormat::Mermaid,
+        Form::Svg => GraphFormat::Svg,
     };
     write!(context.stdout(), "{}", graph.write(format))?;
     Ok(Exit::Success)

@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 use crate::report::exit::Exit;
 use crate::text::diagnostics::nearest;
 
-use super::context::Context;
+use super::context::CommandContext;
 use super::{Cli, CliError};
 
 /// How wide a topic is set, as the help of commands is.
@@ -27,7 +27,7 @@ const TOPICS: [(&str, &str); 2] = [("message", MESSAGE), ("streams", STREAMS)];
 /// The topic `streams` says what became of each thing that OpenShift's image streams do, and `message` how the messages
 /// of commits are written.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct HelpArgs {
     /// A command, or a topic: `message` or `streams`
     #[arg(value_name = "COMMAND|TOPIC")]
     of: Option<String>,
@@ -37,7 +37,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Where there is no such command or topic, or standard output cannot be written.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &CommandContext, args: &HelpArgs) -> Result<Exit, CliError> {
     let mut out = context.stdout();
     let mut command = Cli::command();
     command.build();

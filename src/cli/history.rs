@@ -12,21 +12,21 @@ use crate::model::image::TagId;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::report::exit::Exit;
-use crate::report::v1::history::{HistoryV1, StepV1, TagHistoryV1};
+use crate::report::v1::history::{HistoryV1, PinChangeV1, TagHistoryV1};
 use crate::system::clock;
 use crate::text::escape;
 
-use super::context::{Context, usage};
+use super::context::{CommandContext, usage};
 use super::describe::ago;
-use super::{CliError, Format, list};
-use trail::{Step, trail};
+use super::{CliError, ListFormat, list};
+use trail::{TrailStep, trail};
 
 /// Show what tags were pinned to, newest first, and who brought each digest
 ///
 /// It comes from the commits of the checkout, along first parents; what is not committed yet comes first. Where history
 /// ends early, as in a shallow clone, earlier digests that the lock remembers are shown without a commit.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct HistoryArgs {
     /// Tags: a stream, `stream:tag`, or a glob
     #[arg(value_name = "TAG", required = true)]
     tags: Vec<String>,
@@ -35,7 +35,7 @@ pub struct Args {
     limit: Option<NonZeroUsize>,
     /// In which form
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
+    format: ListFormat,
     /// Show times as they are, in UTC, in place of how long ago they were
     #[arg(long)]
     utc: bool,
@@ -45,7 +45,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Where there is no such tag, or the history cannot be read.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &CommandContext, args: &HistoryArgs) -> Result<Exit, CliError> {
     let (folder, root) = context.root()?;
     let wanted = wanted(&root, &args.tags)?;
     let limit = args.limit.map_or(usize::MAX, NonZeroUsize::get);
@@ -58,7 +58,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
         writeln!(context.stderr(), "note: this clone is shallow, so its history ends early; {help}")?;
     }
     let mut out = context.stdout();
-    if args.format == Format::Json {
+    if args.format == ListFormat::Json {
         let tags = trail.steps.iter().map(|(id, steps)| TagHistoryV1 {
             stream: id.stream.to_string(),
             tag: id.tag.to_string(),
@@ -90,7 +90,7 @@ fn wanted(root: &Root, words: &[String]) -> Result<BTreeSet<TagId>, CliError> {
     Ok(all().filter(|id| patterns.matches(id)).cloned().collect())
 }
 
-fn row(step: &Step, now: Option<Timestamp>) -> [String; 6] {
+fn row(step: &TrailStep, now: Option<Timestamp>) -> [String; 6] {
     let version = step.version.as_deref().map(escape::terminal).unwrap_or_default();
     let digest = step.digest.short().to_owned();
     let Some(by) = &step.by else {
@@ -102,9 +102,9 @@ fn row(step: &Step, now: Option<Timestamp>) -> [String; 6] {
     [digest, version, when, by.id.short().to_owned(), escape::terminal(&by.author), proposal]
 }
 
-fn wire(step: &Step) -> StepV1 {
+fn wire(step: &TrailStep) -> PinChangeV1 {
     let by = step.by.as_ref();
-    StepV1 {
+    PinChangeV1 {
         digest: step.digest.to_string(),
         image: step.pin.as_ref().map(|pin| pin.image.to_string()),
         version: step.version.clone(),

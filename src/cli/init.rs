@@ -11,7 +11,7 @@ use crate::model::settings;
 use crate::report::exit::Exit;
 
 use super::CliError;
-use super::context::Context;
+use super::context::CommandContext;
 
 /// The settings that a new root begins with.
 pub(super) const SETTINGS: &str = include_str!("init/pinstream.toml");
@@ -20,7 +20,7 @@ const STREAM: (&str, &str) = ("streams/example.toml", include_str!("init/example
 
 /// Write a commented `pinstream.toml` and a first stream
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct InitArgs {
     /// Make streams of the images that Dockerfiles, compose files, workflows, Kubernetes and Helm files name
     #[arg(long, value_name = "FILE|FOLDER", num_args = 1..)]
     from: Vec<PathBuf>,
@@ -30,7 +30,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Where a file cannot be written. Nothing that is there is ever written over.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &CommandContext, args: &InitArgs) -> Result<Exit, CliError> {
     if !args.from.is_empty() {
         let mut out = context.stdout();
         from::run(context, &args.from, &mut out)?;

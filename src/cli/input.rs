@@ -11,7 +11,7 @@ use crate::text::diagnostics::{Problems, SourceFile};
 use crate::text::toml::text;
 
 use super::CliError;
-use super::context::Context;
+use super::context::CommandContext;
 
 /// The largest file that is read, in bytes: all ImageStreams of a large cluster in one list.
 const SIZE_MAX: u64 = 16 << 20;
@@ -25,7 +25,7 @@ const FILES_MAX: usize = 10_000;
 /// # Errors
 /// What cannot be read, or is no text.
 pub fn read(
-    context: &Context,
+    context: &CommandContext,
     words: &[PathBuf],
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Vec<Arc<SourceFile>>, CliError> {
@@ -45,7 +45,7 @@ pub fn read(
 }
 
 fn walk(
-    context: &Context,
+    context: &CommandContext,
     folder: &Path,
     depth: usize,
     wanted: &impl Fn(&str) -> bool,
@@ -70,7 +70,7 @@ fn walk(
     Ok(())
 }
 
-fn file(context: &Context, path: &Path) -> Result<Arc<SourceFile>, CliError> {
+fn file(context: &CommandContext, path: &Path) -> Result<Arc<SourceFile>, CliError> {
     let mut bytes = Vec::new();
     let read = if *path == *"-" {
         io::stdin().lock().take(SIZE_MAX + 1).read_to_end(&mut bytes)

@@ -8,30 +8,30 @@ use jiff::Timestamp;
 
 use crate::model::image::TagId;
 use crate::model::image::version::TagVersion;
-use crate::model::lock::agree::{Disagreement, What, agree};
-use crate::model::lock::diff::{self, Side};
+use crate::model::lock::agree::{Drift, DriftKind, find_drift};
+use crate::model::lock::diff::{self, PinSide};
 use crate::model::root::Root;
-use crate::model::stream::Source;
+use crate::model::stream::TagSource;
 use crate::report::exit::Exit;
 use crate::report::v1::list::{ListV1, PinV1};
 use crate::report::v1::words::StatusV1;
 use crate::text::escape;
 
-use super::context::{Context, patterns};
-use super::{CliError, Format};
+use super::context::{CommandContext, patterns};
+use super::{CliError, ListFormat};
 
 /// List all tags and what they are pinned to
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct ListArgs {
     /// Tags: a stream, `stream:tag`, or a glob; all where none is given
     #[arg(value_name = "TAG")]
     tags: Vec<String>,
     /// In which form
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
+    format: ListFormat,
     /// In which order: what is old, not a version, or not pinned comes last, and what is out of step first
     #[arg(long, value_name = "BY", default_value = "tag")]
-    sort: Sort,
+    sort: ListSort,
     /// Leave out the line of headings
     #[arg(long)]
     no_headers: bool,
@@ -39,7 +39,7 @@ pub struct Args {
 
 /// By what tags are sorted; those that are the same in it, by their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Sort {
+pub enum ListSort {
     /// Stream and tag
     Tag,
     /// The image
@@ -56,16 +56,16 @@ pub enum Sort {
 ///
 /// # Errors
 /// Where the root cannot be read.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &CommandContext, args: &ListArgs) -> Result<Exit, CliError> {
     let (_, root) = context.root()?;
     let only = patterns(&args.tags)?.unwrap_or_default();
     root.has(&only)?;
-    let disagreements = agree(&root.definitions, &root.lock);
+    let disagreements = find_drift(&root.definitions, &root.lock);
     let status = |id: &TagId| status(&disagreements, id);
     let mut tags: Vec<&TagId> = root.definitions.tags.keys().filter(|id| only.matches(id)).collect();
     sort(&mut tags, args.sort, &root, status);
     let mut out = context.stdout();
-    if args.format == Format::Json {
+    if args.format == ListFormat::Json {
         let tags = tags.into_iter().map(|id| PinV1::new(id, &root.definitions.tags[id], &root.lock, status(id)));
         write!(out, "{}", ListV1::new(tags.collect()).to_json())?;
         return Ok(Exit::Success);
@@ -80,27 +80,27 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
 }
 
 /// `disagreements` are in the order of their tags.
-fn status(disagreements: &[Disagreement], id: &TagId) -> StatusV1 {
+fn status(disagreements: &[Drift], id: &TagId) -> StatusV1 {
     let at = disagreements.binary_search_by(|one| one.tag.cmp(id));
     match at.ok().map(|at| &disagreements[at].what) {
         None => StatusV1::Pinned,
-        Some(What::Missing) => StatusV1::NotPinned,
+        Some(DriftKind::Missing) => StatusV1::NotPinned,
         Some(_) => StatusV1::OutOfStep,
     }
 }
 
 /// Sorts tags that are in the order of their names.
-fn sort(tags: &mut [&TagId], by: Sort, root: &Root, status: impl Fn(&TagId) -> StatusV1) {
+fn sort(tags: &mut [&TagId], by: ListSort, root: &Root, status: impl Fn(&TagId) -> StatusV1) {
     let pin = |id: &TagId| root.lock.pins.get(id);
     let side = |id: &TagId| pin(id).map(|pin| diff::side(&root.lock, pin));
     match by {
-        Sort::Tag => {}
-        Sort::Image => tags.sort_by_cached_key(|id| pin(id).map_or((true, None), |pin| (false, Some(&pin.image)))),
-        Sort::Version => tags.sort_by_cached_key(|id| {
+        ListSort::Tag => {}
+        ListSort::Image => tags.sort_by_cached_key(|id| pin(id).map_or((true, None), |pin| (false, Some(&pin.image)))),
+        ListSort::Version => tags.sort_by_cached_key(|id| {
             Reverse(side(id).and_then(|side| TagVersion::read(&side.version?)).map(|version| version.version))
         }),
-        Sort::Created => tags.sort_by_cached_key(|id| Reverse(side(id).and_then(|side| created(&side)))),
-        Sort::Status => tags.sort_by_cached_key(|id| match status(id) {
+        ListSort::Created => tags.sort_by_cached_key(|id| Reverse(side(id).and_then(|side| created(&side)))),
+        ListSort::Status => tags.sort_by_cached_key(|id| match status(id) {
             StatusV1::OutOfStep => 0,
             StatusV1::NotPinned => 1,
             StatusV1::Pinned => 2,
@@ -109,7 +109,7 @@ fn sort(tags: &mut [&TagId], by: Sort, root: &Root, status: impl Fn(&TagId) -> S
 }
 
 /// When the image says that it was made.
-fn created(side: &Side) -> Option<Timestamp> {
+fn created(side: &PinSide) -> Option<Timestamp> {
     side.created.as_ref()?.parse().ok()
 }
 
@@ -117,10 +117,10 @@ fn row(root: &Root, status: StatusV1, id: &TagId) -> [String; 6] {
     let tag = &root.definitions.tags[id];
     let pin = root.lock.pins.get(id);
     let source = match &tag.source {
-        Source::Image { image, .. } => image.to_string(),
-        Source::Chosen { repository, select, .. } => format!("{repository} {select}"),
-        Source::Follow(target) => format!("-> {target}"),
-        Source::Elsewhere(far) => format!("-> {far}"),
+        TagSource::Image { image, .. } => image.to_string(),
+        TagSource::Select { repository, select, .. } => format!("{repository} {select}"),
+        TagSource::Follow(target) => format!("-> {target}"),
+        TagSource::Remote(far) => format!("-> {far}"),
     };
     let source = match tag.source.platform() {
         Some(platform) => format!("{source} ({platform})"),

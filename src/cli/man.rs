@@ -6,12 +6,12 @@ use clap::CommandFactory as _;
 
 use crate::report::exit::Exit;
 
-use super::context::Context;
+use super::context::CommandContext;
 use super::{Cli, CliError};
 
 /// Print the manual page, in roff
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct ManArgs {
     /// Of this command; of pinstream itself where none is given
     command: Option<String>,
 }
@@ -20,7 +20,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Where there is no such command, or standard output cannot be written.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &CommandContext, args: &ManArgs) -> Result<Exit, CliError> {
     let mut command = Cli::command();
     command.build();
     if let Some(name) = &args.command {

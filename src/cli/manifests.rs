@@ -6,15 +6,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::formats::find::{Kind, Mention, PATTERNS};
+use crate::formats::find::{FileKind, FoundImage, PATTERNS};
 use crate::formats::path::FilePath;
 use crate::git::GitError;
-use crate::git::work_tree::Folder;
+use crate::git::work_tree::WorkTree;
 use crate::model::image::{ImageRef, TagName};
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::toml::text;
 
-use super::context::Context;
+use super::context::CommandContext;
 use super::{CliError, input};
 
 /// Why an image by its digest alone has no tag.
@@ -22,11 +22,11 @@ const NO_TAG: &str = "it names a digest and no tag, so there is nothing to follo
 
 /// What files name.
 #[derive(Default)]
-pub struct Looked {
+pub struct SearchedFiles {
     /// The files that name images, in the order in which they were looked at.
     pub files: Vec<Manifest>,
     /// Those in which none can be found.
-    pub passed: Vec<Passed>,
+    pub passed: Vec<PassedFiles>,
 }
 
 /// A file that names images.
@@ -34,13 +34,13 @@ pub struct Manifest {
     /// The file.
     pub file: Arc<SourceFile>,
     /// What kind of file it is.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// The images, in the order of their places.
-    pub mentions: Vec<Mention>,
+    pub mentions: Vec<FoundImage>,
 }
 
 /// A file in which no images can be found.
-pub struct Passed {
+pub struct PassedFiles {
     /// Its path.
     pub path: String,
     /// The line in which it goes wrong, from 1.
@@ -49,7 +49,7 @@ pub struct Passed {
     pub why: String,
 }
 
-impl Passed {
+impl PassedFiles {
     /// Its path, and the line.
     pub fn at(&self) -> String {
         self.line.map_or_else(|| self.path.clone(), |line| format!("{}:{line}", self.path))
@@ -60,8 +60,8 @@ impl Passed {
 ///
 /// # Errors
 /// Where a folder or a file cannot be read.
-pub fn below(folder: &Folder) -> Result<Looked, CliError> {
-    let mut looked = Looked::default();
+pub fn below(folder: &WorkTree) -> Result<SearchedFiles, CliError> {
+    let mut looked = SearchedFiles::default();
     for path in paths(folder)? {
         looked.read(folder, path, false)?;
     }
@@ -72,8 +72,8 @@ pub fn below(folder: &Folder) -> Result<Looked, CliError> {
 ///
 /// # Errors
 /// Where one is not there, not in the root, or cannot be read.
-pub fn within(context: &Context, root: &Folder, words: &[PathBuf]) -> Result<Looked, CliError> {
-    let mut looked = Looked::default();
+pub fn within(context: &CommandContext, root: &WorkTree, words: &[PathBuf]) -> Result<SearchedFiles, CliError> {
+    let mut looked = SearchedFiles::default();
     let all = paths(root)?;
     let mut named = Vec::new();
     for word in words {
@@ -104,17 +104,17 @@ pub fn within(context: &Context, root: &Folder, words: &[PathBuf]) -> Result<Loo
 ///
 /// # Errors
 /// What cannot be read, or is no text.
-pub fn anywhere(context: &Context, words: &[PathBuf]) -> Result<Looked, CliError> {
+pub fn anywhere(context: &CommandContext, words: &[PathBuf]) -> Result<SearchedFiles, CliError> {
     let mut files = Vec::new();
     for word in words {
-        let folder = Folder(context.folder.join(word));
+        let folder = WorkTree(context.folder.join(word));
         if *word != *"-" && folder.0.is_dir() {
             files.extend(paths(&folder)?.iter().map(|path| word.join(path)));
         } else {
             files.push(word.clone());
         }
     }
-    let mut looked = Looked::default();
+    let mut looked = SearchedFiles::default();
     for file in input::read(context, &files, |_| true)? {
         looked.look(file, false);
     }
@@ -129,18 +129,18 @@ pub fn followed(image: &ImageRef) -> Result<&TagName, &'static str> {
     image.tag().ok_or(NO_TAG)
 }
 
-fn paths(folder: &Folder) -> Result<Vec<String>, CliError> {
+fn paths(folder: &WorkTree) -> Result<Vec<String>, CliError> {
     let patterns = PATTERNS.iter().filter_map(|pattern| FilePath::new(pattern).ok()).collect::<Vec<_>>();
     Ok(folder.paths(&patterns)?)
 }
 
-impl Looked {
+impl SearchedFiles {
     /// Reads a file of a folder; one that a person named has to be one that names images.
-    fn read(&mut self, folder: &Folder, path: String, is_named: bool) -> Result<(), CliError> {
+    fn read(&mut self, folder: &WorkTree, path: String, is_named: bool) -> Result<(), CliError> {
         let bytes = match folder.file(&path) {
             Ok(file) => file.map(|file| file.bytes).unwrap_or_default(),
             Err(GitError::Tree { path, reason }) => {
-                self.passed.push(Passed { path, line: None, why: reason });
+                self.passed.push(PassedFiles { path, line: None, why: reason });
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
@@ -148,7 +148,7 @@ impl Looked {
         match text::source(&path, &bytes) {
             (file, problems) if problems.is_empty() => self.look(file, is_named),
             (_, problems) => {
-                let passed = |problem: Problem| Passed { path: path.clone(), line: None, why: problem.message };
+                let passed = |problem: Problem| PassedFiles { path: path.clone(), line: None, why: problem.message };
                 self.passed.extend(problems.into_iter().map(passed));
             }
         }
@@ -157,15 +157,15 @@ impl Looked {
 
     fn look(&mut self, file: Arc<SourceFile>, is_named: bool) {
         let path = file.path.clone();
-        match Kind::of(&file).map(|kind| (kind, kind.find(&file))) {
+        match FileKind::of(&file).map(|kind| (kind, kind.find(&file))) {
             Some((kind, Ok(mentions))) => self.files.push(Manifest { file, kind, mentions }),
             Some((_, Err(problem))) => {
                 let line = problem.position().map(|(line, _)| line);
-                self.passed.push(Passed { path, line, why: problem.message });
+                self.passed.push(PassedFiles { path, line, why: problem.message });
             }
             None if is_named => {
                 let why = "it is of no kind in which images are known to be; a comment can name their tag".to_owned();
-                self.passed.push(Passed { path, line: None, why });
+                self.passed.push(PassedFiles { path, line: None, why });
             }
             None => {}
         }

@@ -12,7 +12,7 @@ use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::toml::text;
 
 use super::CliError;
-use super::context::Context;
+use super::context::CommandContext;
 
 /// Merge three locks pin by pin, as Git calls it
 ///
@@ -20,7 +20,7 @@ use super::context::Context;
 /// clone needs. Pins that one side moved are merged; one that both sides moved differently is left between conflict
 /// markers, for `pinstream update` to import anew.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct MergeDriverArgs {
     /// The lock that both sides started from, `%O`
     #[arg(value_name = "BASE")]
     base: PathBuf,
@@ -39,7 +39,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Where a file cannot be read or written, and where a conflict is left.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &CommandContext, args: &MergeDriverArgs) -> Result<Exit, CliError> {
     let text = |path: &Path| {
         let read = fs::read(context.folder.join(path));
         read.map_err(|error| CliError::said(format!("`{}` cannot be read: {error}", path.display())))
@@ -82,7 +82,7 @@ fn lock(side: &str, bytes: &[u8]) -> Result<Lock, Problem> {
     read::read(&file).map_err(|problems| problems.into_iter().next().unwrap_or_else(|| unknown(&file)))
 }
 
-fn write(context: &Context, path: &Path, text: &str) -> Result<(), CliError> {
+fn write(context: &CommandContext, path: &Path, text: &str) -> Result<(), CliError> {
     let write: io::Result<()> = fs::write(context.folder.join(path), text);
     write.map_err(|error| CliError::said(format!("`{}` cannot be written: {error}", path.display())))
 }

@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
-use crate::report::{Format, Told};
+use crate::report::{OutputFormat, Render};
 use crate::system::environment;
 use crate::text::escape;
 
@@ -17,11 +17,11 @@ const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 ///
 /// # Errors
 /// Where standard output cannot be written. A summary that cannot be is a warning: the answer is what it is.
-pub fn write(format: Format, told: &impl Told) -> Result<(), CliError> {
+pub fn write(format: OutputFormat, told: &impl Render) -> Result<(), CliError> {
     let mut out = context::stdout();
     write!(out, "{}", format.write(told))?;
     out.flush()?;
-    let Some(path) = environment::var(SUMMARY).filter(|_| format == Format::Github) else { return Ok(()) };
+    let Some(path) = environment::var(SUMMARY).filter(|_| format == OutputFormat::Github) else { return Ok(()) };
     let file = OpenOptions::new().append(true).create(true).open(&path);
     if let Err(error) = file.and_then(|mut file| writeln!(file, "{}", told.markdown())) {
         let path = escape::terminal(&path);

@@ -5,15 +5,15 @@ use std::rc::Rc;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::effects::Progress;
-use crate::effects::real::{Place, RealWorld};
+use crate::effects::real::{RealWorld, Repo};
 use crate::reconcile::{Request, reconcile};
 use crate::report::exit::Exit;
-use crate::report::finding::{self, Results};
-use crate::report::text::{Show, text};
-use crate::report::{End, Format, Report, Told, json, markdown};
+use crate::report::finding::{self, RunResults};
+use crate::report::text::{RowFilter, text};
+use crate::report::{OutputFormat, PassEnd, Render, Report, json, markdown};
 
-use super::context::Context;
-use super::site::Site;
+use super::context::CommandContext;
+use super::site::SourceMap;
 use super::{CliError, output};
 
 /// Below how many images no progress is shown.
@@ -24,15 +24,15 @@ const SHORT: usize = 50;
 /// # Errors
 /// What stopped it.
 pub fn run(
-    context: &Context,
-    place: Place,
+    context: &CommandContext,
+    place: Repo,
     request: &Request,
-    (command, format): (&'static str, Format),
+    (command, format): (&'static str, OutputFormat),
 ) -> Result<Exit, CliError> {
-    let site = Site::of_place(&place);
+    let site = SourceMap::of_place(&place);
     let report = &report(context, place, request)?;
     let exit = report.exit();
-    output::write(format, &Passed { context, command, report, exit, drift: Exit::Success, site: &site })?;
+    output::write(format, &PassResult { context, command, report, exit, drift: Exit::Success, site: &site })?;
     Ok(exit)
 }
 
@@ -40,7 +40,7 @@ pub fn run(
 ///
 /// # Errors
 /// What stopped it.
-pub fn report(context: &Context, place: Place, request: &Request) -> Result<Report, CliError> {
+pub fn report(context: &CommandContext, place: Repo, request: &Request) -> Result<Report, CliError> {
     let bar = Rc::new(bar(context));
     let drawn = Rc::clone(&bar);
     let world = RealWorld::new(place, context.policy.clone(), Box::new(move |progress| draw(&drawn, progress)));
@@ -87,9 +87,9 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
 }
 
 /// What a pass did, and how the process is to end for it.
-pub struct Passed<'a> {
+pub struct PassResult<'a> {
     /// What every command stands on.
-    pub context: &'a Context,
+    pub context: &'a CommandContext,
     /// The command that ran it.
     pub command: &'static str,
     /// What it did.
@@ -99,15 +99,15 @@ pub struct Passed<'a> {
     /// How it is judged that something moves.
     pub drift: Exit,
     /// Where its root stands.
-    pub site: &'a Site,
+    pub site: &'a SourceMap,
 }
 
-impl Told for Passed<'_> {
+impl Render for PassResult<'_> {
     fn text(&self) -> String {
         let show = match (self.context.verbose, &self.report.end) {
-            (0, End::Planned) => Show::Explained,
-            (0, _) => Show::Changes,
-            _ => Show::Everything,
+            (0, PassEnd::Planned) => RowFilter::Explanations,
+            (0, _) => RowFilter::Changes,
+            _ => RowFilter::Everything,
         };
         text(self.report, show, self.context.style)
     }
@@ -120,14 +120,14 @@ impl Told for Passed<'_> {
         markdown::of_pass(self.command, self.report)
     }
 
-    fn results(&self) -> Results {
-        let mut results = Results::new(self.command, self.site.root(), self.exit);
+    fn results(&self) -> RunResults {
+        let mut results = RunResults::new(self.command, self.site.root(), self.exit);
         finding::pass::add(&mut results, self.report, self.drift, &|id| self.site.defined(id));
         results
     }
 }
 
-fn bar(context: &Context) -> ProgressBar {
+fn bar(context: &CommandContext) -> ProgressBar {
     if !context.is_watched {
         return ProgressBar::hidden();
     }

@@ -1,18 +1,18 @@
 //! `plan`: what a pass would do, and why. Writes nothing.
 
-use crate::effects::real::Place;
+use crate::effects::real::Repo;
 use crate::reconcile::{Effect, Imports, Request};
-use crate::report::Format;
+use crate::report::OutputFormat;
 use crate::report::exit::Exit;
 
-use super::context::{Context, patterns};
-use super::pass::{self, Passed};
-use super::site::Site;
+use super::context::{CommandContext, patterns};
+use super::pass::{self, PassResult};
+use super::site::SourceMap;
 use super::{CliError, output};
 
 /// Show what a pass would do, and why; write nothing
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct PlanArgs {
     /// Tags: a stream, `stream:tag`, or a glob; all where none is given
     #[arg(value_name = "TAG")]
     tags: Vec<String>,
@@ -21,14 +21,14 @@ pub struct Args {
     exit_code: bool,
     /// In which form
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub(super) format: Format,
+    pub(super) format: OutputFormat,
 }
 
 /// Runs it.
 ///
 /// # Errors
 /// What stopped the pass.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &CommandContext, args: &PlanArgs) -> Result<Exit, CliError> {
     let folder = context.root_folder()?;
     let request = Request {
         branch: None,
@@ -40,10 +40,10 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
         effect: Effect::Show,
         policy: context.policy.clone(),
     };
-    let site = Site::of_folder(folder.clone());
-    let report = &pass::report(context, Place::Folder(folder), &request)?;
+    let site = SourceMap::of_folder(folder.clone());
+    let report = &pass::report(context, Repo::Folder(folder), &request)?;
     let drift = if args.exit_code && report.changes() { Exit::Drift } else { Exit::Success };
     let exit = report.exit().worst(drift);
-    output::write(args.format, &Passed { context, command: "plan", report, exit, drift, site: &site })?;
+    output::write(args.format, &PassResult { context, command: "plan", report, exit, drift, site: &site })?;
     Ok(exit)
 }

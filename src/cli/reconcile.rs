@@ -4,24 +4,24 @@ mod event;
 
 use std::sync::{Arc, Mutex};
 
-use crate::effects::real::Place;
+use crate::effects::real::Repo;
 use crate::git::checkout::{self, Checkout};
 use crate::git::{self, GitError, Remote, RemoteSetup};
 use crate::model::settings::{self, path};
 use crate::model::shard::Shard;
 use crate::reconcile::{Effect, Imports, Request};
-use crate::report::Format;
+use crate::report::OutputFormat;
 use crate::report::exit::Exit;
 use crate::system::environment;
 
-use super::context::{Context, patterns, usage};
+use super::context::{CommandContext, patterns, usage};
 use super::{CliError, pass};
 
 /// Run one pass against a remote: import, commit, push, and run hooks for what landed
 ///
 /// Remote, branch and root are those of the checkout that the current folder is in, unless they are given.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct ReconcileArgs {
     /// Tags: a stream, `stream:tag`, or a glob; all where none is given
     #[arg(value_name = "TAG")]
     tags: Vec<String>,
@@ -43,14 +43,14 @@ pub struct Args {
     shard: Option<String>,
     /// In which form
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub(super) format: Format,
+    pub(super) format: OutputFormat,
 }
 
 /// Runs it.
 ///
 /// # Errors
 /// What stopped the pass.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &CommandContext, args: &ReconcileArgs) -> Result<Exit, CliError> {
     event::check()?;
     let checkout = match checkout::discover(&context.folder) {
         // Whose this folder is makes no difference where the remote is said.
@@ -61,7 +61,11 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     pass::run(context, place, &request, ("reconcile", args.format))
 }
 
-fn prepare(context: &Context, args: &Args, checkout: Option<&Checkout>) -> Result<(Place, Request), CliError> {
+fn prepare(
+    context: &CommandContext,
+    args: &ReconcileArgs,
+    checkout: Option<&Checkout>,
+) -> Result<(Repo, Request), CliError> {
     let of_checkout = || checkout.filter(|_| args.remote.is_none());
     let url = match (&args.remote, of_checkout().and_then(|checkout| checkout.url.clone())) {
         (Some(url), _) => url.clone(),
@@ -89,7 +93,7 @@ fn prepare(context: &Context, args: &Args, checkout: Option<&Checkout>) -> Resul
         cache: environment::cache_folder(),
         state: environment::state_folder(),
         checkout: checkout.map(|checkout| checkout.folder.clone()),
-        credentials: git::credential::Sources::from_environment(),
+        credentials: git::credential::GitCredentialSources::from_environment(),
         timeout: git::SILENCE,
     };
     let remote = Remote::open(setup)?;
@@ -104,7 +108,7 @@ fn prepare(context: &Context, args: &Args, checkout: Option<&Checkout>) -> Resul
         effect: Effect::Land,
         policy: context.policy.clone(),
     };
-    Ok((Place::Remote { remote: Arc::new(Mutex::new(remote)), root }, request))
+    Ok((Repo::Remote { remote: Arc::new(Mutex::new(remote)), root }, request))
 }
 
 /// The folder of the root, as it was typed; empty for the top of the repository.

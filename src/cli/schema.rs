@@ -9,19 +9,19 @@ use crate::report::exit::Exit;
 use crate::report::v1;
 
 use super::CliError;
-use super::context::Context;
+use super::context::CommandContext;
 
 /// Print the JSON schema of a file or of an output
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct SchemaArgs {
     /// Of what
     #[arg(value_name = "settings|stream|policy|lock|report|check|event|list|history|targets|export")]
-    of: Kind,
+    of: SchemaKind,
 }
 
 /// What has a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
+pub enum SchemaKind {
     /// `pinstream.toml`
     Settings,
     /// `streams/*.toml`
@@ -46,7 +46,7 @@ pub enum Kind {
     Export,
 }
 
-impl Kind {
+impl SchemaKind {
     /// Its schema.
     pub fn schema(self) -> serde_json::Value {
         match self {
@@ -86,7 +86,7 @@ impl Kind {
 ///
 /// # Errors
 /// Where standard output cannot be written.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &CommandContext, args: &SchemaArgs) -> Result<Exit, CliError> {
     writeln!(context.stdout(), "{:#}", args.of.schema())?;
     Ok(Exit::Success)
 }

@@ -4,29 +4,29 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 
-use crate::effects::real::Place;
+use crate::effects::real::Repo;
 use crate::git::checkout;
-use crate::git::work_tree::Folder;
+use crate::git::work_tree::WorkTree;
 use crate::model::image::{StreamName, TagId};
-use crate::model::lock::places::{self as pins, Lines};
+use crate::model::lock::places::{self as pins, PinLines};
 use crate::model::stream::places;
-use crate::report::finding::{self, Spot, of_lock};
-use crate::text::diagnostics::lines::Span;
+use crate::report::finding::{self, FilePosition, of_lock};
+use crate::text::diagnostics::lines::SourceSpan;
 
 /// Where a root stands.
-pub struct Site {
+pub struct SourceMap {
     /// Its folder in the repository, once it was asked for.
     root: OnceCell<String>,
     /// Its folder on this machine.
-    folder: Option<Folder>,
+    folder: Option<WorkTree>,
     /// What was read of its streams so far.
-    streams: RefCell<BTreeMap<StreamName, BTreeMap<String, Span>>>,
-    pins: OnceCell<BTreeMap<TagId, Lines>>,
+    streams: RefCell<BTreeMap<StreamName, BTreeMap<String, SourceSpan>>>,
+    pins: OnceCell<BTreeMap<TagId, PinLines>>,
 }
 
-impl Site {
+impl SourceMap {
     /// The site of a root in a folder of this machine.
-    pub fn of_folder(folder: Folder) -> Self {
+    pub fn of_folder(folder: WorkTree) -> Self {
         Self { root: OnceCell::new(), folder: Some(folder), ..Self::of_root("") }
     }
 
@@ -37,10 +37,10 @@ impl Site {
     }
 
     /// The site of the root of a pass.
-    pub fn of_place(place: &Place) -> Self {
+    pub fn of_place(place: &Repo) -> Self {
         match place {
-            Place::Folder(folder) => Self::of_folder(folder.clone()),
-            Place::Remote { root, .. } => Self::of_root(root),
+            Repo::Folder(folder) => Self::of_folder(folder.clone()),
+            Repo::Remote { root, .. } => Self::of_root(root),
         }
     }
 
@@ -53,24 +53,24 @@ impl Site {
     }
 
     /// Where a tag is defined: its name, or all of its stream's file where that is not known.
-    pub fn defined(&self, id: &TagId) -> finding::Place {
+    pub fn defined(&self, id: &TagId) -> finding::FindingLocation {
         let path = format!("streams/{}.toml", id.stream);
         let mut streams = self.streams.borrow_mut();
         let known = streams.entry(id.stream.clone()).or_insert_with(|| places::places(&self.text(&path)));
-        finding::Place { span: known.get(id.tag.as_str()).copied().map(Spot::Part), path }
+        finding::FindingLocation { span: known.get(id.tag.as_str()).copied().map(FilePosition::Part), path }
     }
 
     /// Where the pin of a tag begins in the lock.
-    pub fn pin(&self, id: &TagId) -> finding::Place {
+    pub fn pin(&self, id: &TagId) -> finding::FindingLocation {
         of_lock(self.lines(id).map(|lines| lines.begin))
     }
 
     /// Where the digest of a pin stands in the lock.
-    pub fn digest(&self, id: &TagId) -> finding::Place {
+    pub fn digest(&self, id: &TagId) -> finding::FindingLocation {
         of_lock(self.lines(id).map(|lines| lines.digest))
     }
 
-    fn lines(&self, id: &TagId) -> Option<Lines> {
+    fn lines(&self, id: &TagId) -> Option<PinLines> {
         let read = || pins::places(&self.text(crate::model::lock::FILE_NAME));
         self.pins.get_or_init(read).get(id).copied()
     }

@@ -3,8 +3,8 @@
 
 use crate::git::GitError;
 use crate::reconcile::PassError;
-use crate::report::finding::{Finding, Level, Results, Rule, Subject};
-use crate::report::{Told, markdown};
+use crate::report::finding::{Finding, Rule, RunResults, Severity, Subject};
+use crate::report::{Render, markdown};
 use crate::text::diagnostics::Problems;
 
 use super::CliError;
@@ -13,7 +13,7 @@ use super::CliError;
 const PROBLEMS_MAX: usize = 1_000;
 
 /// What stopped a command.
-pub(super) struct Stopped<'a> {
+pub(super) struct FailureReport<'a> {
     /// The command, as `check`.
     pub(super) command: &'static str,
     /// The folder of the root in its repository.
@@ -35,7 +35,7 @@ impl CliError {
     }
 }
 
-impl Told for Stopped<'_> {
+impl Render for FailureReport<'_> {
     fn text(&self) -> String {
         String::new()
     }
@@ -48,12 +48,12 @@ impl Told for Stopped<'_> {
         markdown::of_findings(&self.results(), None)
     }
 
-    fn results(&self) -> Results {
-        let mut results = Results::new(self.command, &self.root, self.error.exit());
+    fn results(&self) -> RunResults {
+        let mut results = RunResults::new(self.command, &self.root, self.error.exit());
         let run = |level, message: &str| Finding::new(Rule::Run, level, Subject::of("run", self.command), message);
         let Some((rule, Problems(problems))) = self.error.problems() else {
             let message = self.error.to_string();
-            results.add(run(Level::Error, &message).marked(&message).help(self.error.way_out().as_deref()));
+            results.add(run(Severity::Error, &message).marked(&message).help(self.error.way_out().as_deref()));
             return results;
         };
         for problem in problems.iter().take(PROBLEMS_MAX) {
@@ -61,7 +61,7 @@ impl Told for Stopped<'_> {
         }
         if problems.len() > PROBLEMS_MAX {
             let more = format!("and {} more problems", problems.len() - PROBLEMS_MAX);
-            results.add(run(Level::Error, &more).marked("more"));
+            results.add(run(Severity::Error, &more).marked("more"));
         }
         results
     }

@@ -11,9 +11,9 @@ use crate::model::stream::write::{NewSource, NewTag};
 use crate::report::exit::Exit;
 
 use super::CliError;
-use super::context::{Context, usage};
-use super::edit::{Edit, path};
-use source::From;
+use super::context::{CommandContext, usage};
+use super::edit::{DefinitionEdit, path};
+use source::TagOrigin;
 
 /// Define tags as `oc tag` does: an image, a copy of a pin, or a tag to follow
 ///
@@ -25,7 +25,7 @@ use source::From;
 /// Only definitions are edited, with comments and layout as they are. What the tags say of themselves beside their
 /// source, as `hold` or annotations, stays; a schedule and a platform do not.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct TagArgs {
     /// What the tags shall be, and then the tags; with `--delete` tags alone
     #[arg(value_name = "SOURCE STREAM:TAG", required = true)]
     words: Vec<String>,
@@ -105,7 +105,7 @@ impl OcArgs {
 ///
 /// # Errors
 /// Where a word names nothing, or the definitions would not be right; then nothing is written.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &CommandContext, args: &TagArgs) -> Result<Exit, CliError> {
     args.oc.refuse()?;
     match (args.delete, args.words.as_slice()) {
         (true, tags) => delete(context, tags),
@@ -115,10 +115,10 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     }
 }
 
-fn define(context: &Context, args: &Args, source: &str, tags: &[String]) -> Result<Exit, CliError> {
-    let from: From = source.parse().map_err(usage)?;
+fn define(context: &CommandContext, args: &TagArgs, source: &str, tags: &[String]) -> Result<Exit, CliError> {
+    let from: TagOrigin = source.parse().map_err(usage)?;
     let ids: Vec<TagId> = tags.iter().map(|tag| tag.parse()).collect::<Result<_, _>>().map_err(usage)?;
-    let mut edit = Edit::begin(context)?;
+    let mut edit = DefinitionEdit::begin(context)?;
     let source = from.resolve(&edit.root()?, args.alias)?;
     let source = match (source, &args.platform, &args.schedule) {
         (NewSource::Image(image, _), _, Some(_)) if image.digest().is_some() => {
@@ -163,8 +163,8 @@ fn is_held(root: &Root, id: &TagId) -> bool {
     rules.is_some_and(|rules| rules.hold.is_some()) && root.lock.pins.contains_key(id)
 }
 
-fn delete(context: &Context, tags: &[String]) -> Result<Exit, CliError> {
-    let mut edit = Edit::begin(context)?;
+fn delete(context: &CommandContext, tags: &[String]) -> Result<Exit, CliError> {
+    let mut edit = DefinitionEdit::begin(context)?;
     let was_broken = edit.was_broken();
     for word in tags {
         // The tag's own name may be wrong: it is taken out for that.

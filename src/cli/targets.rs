@@ -6,19 +6,19 @@ mod add;
 use std::io::Write as _;
 
 use crate::formats::path::FilePath;
-use crate::formats::sites::{Looked, Site};
-use crate::formats::{self, Found, Target};
-use crate::git::work_tree::Folder;
+use crate::formats::sites::{FileSites, TargetSite};
+use crate::formats::{self, Target, TargetPin};
+use crate::git::work_tree::WorkTree;
 use crate::model::image::{Digest, ImageRef, PinnedRef, TagId};
 use crate::model::root::Root;
-use crate::model::stream::Source;
+use crate::model::stream::TagSource;
 use crate::report::exit::Exit;
-use crate::report::v1::targets::{PlaceV1, TargetsV1};
+use crate::report::v1::targets::{TargetSiteV1, TargetsV1};
 use crate::report::v1::words::TargetStatusV1;
 use crate::text::escape;
 
-use super::context::Context;
-use super::{CliError, Format, list};
+use super::context::CommandContext;
+use super::{CliError, ListFormat, list};
 
 /// How much of what stands in a place is shown, in characters.
 const SHOWN_MAX: usize = 80;
@@ -28,24 +28,24 @@ const TO_COME: &str = "sha256:00000000000000000000000000000000000000000000000000
 /// List the places that targets write pins into, and whether they hold them; `add` finds more
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
-pub struct Args {
+pub struct TargetsArgs {
     /// In which form
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
+    format: ListFormat,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    Add(add::Args),
+    Add(add::TargetsAddArgs),
 }
 
 /// Runs it.
 ///
 /// # Errors
 /// Where the root or a file cannot be read.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &CommandContext, args: &TargetsArgs) -> Result<Exit, CliError> {
     if let Some(Command::Add(args)) = &args.command {
         return add::run(context, args);
     }
@@ -53,8 +53,8 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
     let places = places(&folder, &root)?;
     let mut out = context.stdout();
     match args.format {
-        Format::Json => write!(out, "{}", TargetsV1::new(places).to_json())?,
-        Format::Text => {
+        ListFormat::Json => write!(out, "{}", TargetsV1::new(places).to_json())?,
+        ListFormat::Text => {
             let mut rows = vec![["AT", "TARGET", "TAG", "WRITTEN", "STATUS"].map(str::to_owned)];
             rows.extend(places.iter().map(row));
             write!(out, "{}", list::table(&rows))?;
@@ -69,15 +69,15 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
 }
 
 /// The places of all targets, in the order of these; one without a place says so. Each file is read once.
-fn places(folder: &Folder, root: &Root) -> Result<Vec<PlaceV1>, CliError> {
+fn places(folder: &WorkTree, root: &Root) -> Result<Vec<TargetSiteV1>, CliError> {
     let (targets, pins) = (&root.settings.targets, pins(root));
     let globs: Vec<FilePath> =
         targets.iter().map(|target| &target.path).filter(|path| path.is_glob()).cloned().collect();
     let listed = if globs.is_empty() { Vec::new() } else { folder.paths(&globs)? };
-    let mut places: Vec<Vec<PlaceV1>> = targets.iter().map(|_| Vec::new()).collect();
+    let mut places: Vec<Vec<TargetSiteV1>> = targets.iter().map(|_| Vec::new()).collect();
     for (path, numbers) in formats::files(targets.iter().enumerate(), &listed) {
         let file = folder.file(&path)?;
-        let looked = Looked::new(&path, file.as_ref().map(|file| file.bytes.as_slice()));
+        let looked = FileSites::new(&path, file.as_ref().map(|file| file.bytes.as_slice()));
         for number in numbers {
             let target = &targets[number];
             match target.sites(&looked, &pins) {
@@ -92,30 +92,30 @@ fn places(folder: &Folder, root: &Root) -> Result<Vec<PlaceV1>, CliError> {
     Ok(places.concat())
 }
 
-fn place(root: &Root, target: &Target, path: &str, site: Site) -> PlaceV1 {
+fn place(root: &Root, target: &Target, path: &str, site: TargetSite) -> TargetSiteV1 {
     let status = match (root.lock.pins.contains_key(&site.from), site.is_right) {
         (false, _) => TargetStatusV1::NotPinned,
         (true, true) => TargetStatusV1::Holds,
         (true, false) => TargetStatusV1::Differs,
     };
     let (line, written) = (Some(site.line), Some(site.written));
-    PlaceV1 { line, written, from: Some(site.from.to_string()), status, ..bare(target, path) }
+    TargetSiteV1 { line, written, from: Some(site.from.to_string()), status, ..bare(target, path) }
 }
 
 /// A target without a place in the files that `path` means.
-fn nowhere(root: &Root, target: &Target, path: &str, message: Option<String>) -> PlaceV1 {
+fn nowhere(root: &Root, target: &Target, path: &str, message: Option<String>) -> TargetSiteV1 {
     // Where nothing is known of its image, nothing is looked for.
-    let is_to_come = target.from.as_ref().is_some_and(|from| pins(root)(from) == Found::Elsewhere);
+    let is_to_come = target.from.as_ref().is_some_and(|from| pins(root)(from) == TargetPin::Elsewhere);
     if is_to_come && message.is_none() {
-        return PlaceV1 { status: TargetStatusV1::NotPinned, ..bare(target, path) };
+        return TargetSiteV1 { status: TargetStatusV1::NotPinned, ..bare(target, path) };
     }
     let message = message.unwrap_or_else(|| format!("no file of `{path}` has the target's place"));
-    PlaceV1 { message: Some(message), ..bare(target, path) }
+    TargetSiteV1 { message: Some(message), ..bare(target, path) }
 }
 
-fn bare(target: &Target, path: &str) -> PlaceV1 {
+fn bare(target: &Target, path: &str) -> TargetSiteV1 {
     let (kind, keys) = target.kind.keys();
-    PlaceV1 {
+    TargetSiteV1 {
         file: path.to_owned(),
         line: None,
         kind: kind.to_owned(),
@@ -127,7 +127,7 @@ fn bare(target: &Target, path: &str) -> PlaceV1 {
     }
 }
 
-fn row(place: &PlaceV1) -> [String; 5] {
+fn row(place: &TargetSiteV1) -> [String; 5] {
     let at = place.line.map_or_else(|| place.file.clone(), |line| format!("{}:{line}", place.file));
     let mut target = place.kind.clone();
     for (key, value) in &place.keys {
@@ -154,23 +154,23 @@ fn shortened(written: &str) -> String {
 }
 
 /// What is known of each tag; one that has no pin yet is taken to have one, so that its places can be looked for.
-fn pins(root: &Root) -> impl Fn(&TagId) -> Found {
+fn pins(root: &Root) -> impl Fn(&TagId) -> TargetPin {
     move |id: &TagId| {
         let Some(tag) = root.definitions.tags.get(id) else {
-            return Found::Unknown(root.definitions.nearest(&id.to_string()).cloned());
+            return TargetPin::Unknown(root.definitions.nearest(&id.to_string()).cloned());
         };
         if let Some(pin) = root.lock.pins.get(id) {
-            return Found::At(pin.reference());
+            return TargetPin::At(pin.reference());
         }
         let chosen = match &tag.source {
-            Source::Chosen { repository, .. } => {
+            TagSource::Select { repository, .. } => {
                 "latest".parse().ok().map(|latest| ImageRef::tagged(repository.clone(), latest))
             }
             _ => root.image(id).cloned(),
         };
         match chosen.zip(TO_COME.parse().ok()) {
-            Some((image, digest)) => Found::At(PinnedRef { image, digest }),
-            None => Found::Elsewhere,
+            Some((image, digest)) => TargetPin::At(PinnedRef { image, digest }),
+            None => TargetPin::Elsewhere,
         }
     }
 }

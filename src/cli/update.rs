@@ -2,17 +2,17 @@
 
 mod settle;
 
-use crate::effects::real::Place;
+use crate::effects::real::Repo;
 use crate::reconcile::{Effect, Imports, Request};
-use crate::report::Format;
+use crate::report::OutputFormat;
 use crate::report::exit::Exit;
 
-use super::context::{Context, patterns};
+use super::context::{CommandContext, patterns};
 use super::{CliError, pass};
 
 /// Import tags and write the lock in the work tree; commit nothing
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct UpdateArgs {
     /// Tags: a stream, `stream:tag`, or a glob; all where none is given
     #[arg(value_name = "TAG")]
     tags: Vec<String>,
@@ -21,14 +21,14 @@ pub struct Args {
     offline: bool,
     /// In which form
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub(super) format: Format,
+    pub(super) format: OutputFormat,
 }
 
 /// Runs it.
 ///
 /// # Errors
 /// What stopped the pass.
-pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
+pub fn run(context: &CommandContext, args: &UpdateArgs) -> Result<Exit, CliError> {
     if !args.offline {
         settle::settle(context)?;
     }
@@ -43,5 +43,5 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
         effect: Effect::Write,
         policy: context.policy.clone(),
     };
-    pass::run(context, Place::Folder(folder), &request, ("update", args.format))
+    pass::run(context, Repo::Folder(folder), &request, ("update", args.format))
 }

@@ -3,13 +3,13 @@
 use std::fs;
 use std::io::{self, Write as _};
 
-use crate::git::work_tree::Folder;
+use crate::git::work_tree::WorkTree;
 
 use super::CliError;
 
 /// What becomes of files that are there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
+pub enum ExistingFile {
     /// They are an error, before anything is written, with this way out.
     Refuse(&'static str),
     /// They are written over.
@@ -20,14 +20,14 @@ pub enum Existing {
 ///
 /// # Errors
 /// Where a file is there that may not be written over, is no plain file, or cannot be written.
-pub fn write(root: &Folder, files: &[(String, String)], existing: Existing) -> Result<(), CliError> {
+pub fn write(root: &WorkTree, files: &[(String, String)], existing: ExistingFile) -> Result<(), CliError> {
     let mut in_the_way = Vec::new();
     for (path, _) in files {
         if root.file(path)?.is_some() {
             in_the_way.push(format!("`{path}`"));
         }
     }
-    if let (Existing::Refuse(help), false) = (existing, in_the_way.is_empty()) {
+    if let (ExistingFile::Refuse(help), false) = (existing, in_the_way.is_empty()) {
         let are = if in_the_way.len() == 1 { "is" } else { "are" };
         return Err(
             CliError::said(format!("{} {are} already there; nothing was written", in_the_way.join(", "))).help(help)
@@ -39,8 +39,8 @@ pub fn write(root: &Folder, files: &[(String, String)], existing: Existing) -> R
             whole.parent().map_or(Ok(()), fs::create_dir_all)?;
             let mut options = fs::OpenOptions::new();
             match existing {
-                Existing::Refuse(_) => options.write(true).create_new(true),
-                Existing::Replace => options.write(true).create(true).truncate(true),
+                ExistingFile::Refuse(_) => options.write(true).create_new(true),
+                ExistingFile::Replace => options.write(true).create(true).truncate(true),
             };
             options.open(&whole)?.write_all(text.as_bytes())
         };

@@ -20,12 +20,12 @@ use crate::model::root::Root;
 use crate::model::stream::write::NewStream;
 use crate::text::diagnostics::{Problem, Problems};
 
-use note::Notes;
-use object::Object;
+use note::AdoptNotes;
+use object::ImageStreamObject;
 
 /// How objects are adopted.
 #[derive(Clone, Debug, Default)]
-pub struct Wishes {
+pub struct AdoptOptions {
     /// Streams are named `namespace/name`.
     pub namespaces: bool,
     /// Histories become the first lock.
@@ -36,18 +36,18 @@ pub struct Wishes {
 
 /// What became of them.
 #[derive(Debug, Default)]
-pub struct Adopted {
+pub struct AdoptResult {
     /// The streams, by name.
     pub streams: BTreeMap<StreamName, NewStream>,
     /// The pins that their histories make; empty where those were not asked for.
     pub lock: Lock,
     /// What is not as it was.
-    pub notes: Notes,
+    pub notes: AdoptNotes,
 }
 
 /// One image of a tag's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Item {
+struct HistoryItem {
     /// Its digest, as text; empty where the cluster kept none.
     image: String,
     /// Where it was found.
@@ -55,11 +55,11 @@ struct Item {
 }
 
 /// A tag's history, newest first.
-type History = Vec<Item>;
+type TagHistory = Vec<HistoryItem>;
 
 /// An object on its way to a stream.
 #[derive(Debug)]
-struct Draft {
+struct StreamDraft {
     /// The file it came from.
     from: String,
     /// The namespace, where it says one.
@@ -67,26 +67,26 @@ struct Draft {
     /// What is written.
     stream: NewStream,
     /// What each tag stood at.
-    histories: BTreeMap<TagName, History>,
+    histories: BTreeMap<TagName, TagHistory>,
     /// For tags that follow: the image that stands in where what they follow is not there.
     stand_ins: BTreeMap<TagName, ImageRef>,
 }
 
 /// The streams by name, while they are made.
-type Drafts = BTreeMap<StreamName, Draft>;
+type StreamDrafts = BTreeMap<StreamName, StreamDraft>;
 
 /// Makes streams of `objects`, to stand in `root`.
 ///
 /// # Errors
 /// Where two objects that differ make the same stream.
-pub fn adopt(objects: Vec<Object>, root: &Root, wishes: &Wishes) -> Result<Adopted, Problems> {
-    let mut notes = Notes::default();
+pub fn adopt(objects: Vec<ImageStreamObject>, root: &Root, wishes: &AdoptOptions) -> Result<AdoptResult, Problems> {
+    let mut notes = AdoptNotes::default();
     let opened: Vec<_> = objects.into_iter().filter_map(|object| stream::open(object, wishes, &mut notes)).collect();
-    let shelf = stream::Shelf::of(&opened);
-    let mut drafts = Drafts::new();
+    let shelf = stream::StreamIndex::of(&opened);
+    let mut drafts = StreamDrafts::new();
     let mut problems = Vec::new();
     for open in opened {
-        let mut own = Notes::default();
+        let mut own = AdoptNotes::default();
         let (name, draft) = stream::draft(open, &shelf, wishes, &mut own);
         match drafts.entry(name) {
             Entry::Vacant(entry) => {
@@ -101,14 +101,14 @@ pub fn adopt(objects: Vec<Object>, root: &Root, wishes: &Wishes) -> Result<Adopt
     follow::settle(&mut drafts, root, &mut notes);
     let lock = if wishes.status { status::lock(&drafts, root, &mut notes) } else { Lock::default() };
     let streams = drafts.into_iter().map(|(name, draft)| (name, draft.stream)).collect();
-    Ok(Adopted { streams, lock, notes })
+    Ok(AdoptResult { streams, lock, notes })
 }
 
-fn is_same(one: &Draft, other: &Draft) -> bool {
+fn is_same(one: &StreamDraft, other: &StreamDraft) -> bool {
     one.stream == other.stream && one.histories == other.histories
 }
 
-fn twice(name: &StreamName, first: &Draft, second: &Draft) -> Problem {
+fn twice(name: &StreamName, first: &StreamDraft, second: &StreamDraft) -> Problem {
     let help = match (&first.namespace, &second.namespace) {
         (Some(one), Some(other)) if one != other => {
             "`--namespaces` keeps streams of several namespaces apart".to_owned()

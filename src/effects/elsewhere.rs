@@ -5,31 +5,31 @@
 
 use std::sync::PoisonError;
 
-use crate::git::{self, GitError, Origin, Remote, RemoteSetup, TipLock, checkout, credential};
+use crate::git::{self, GitError, Remote, RemoteOrigin, RemoteSetup, TipLock, checkout, credential};
 use crate::model::settings::policy::Policy;
 use crate::model::settings::remote::RemoteSettings;
-use crate::registry::{FailureKind, ImportError};
+use crate::registry::{FailureKind, ResolveError};
 
-use super::real::Place;
+use super::real::Repo;
 use crate::system::environment;
 
 /// Reads the lock of `remote` on a thread that may block.
 pub(super) async fn lock(
-    place: &Place,
+    place: &Repo,
     policy: Option<&Policy>,
     remote: &RemoteSettings,
-) -> Result<TipLock, ImportError> {
+) -> Result<TipLock, ResolveError> {
     if let Some(problem) = policy.and_then(|policy| policy.forbids_remote(&git::shown(&remote.url))) {
-        let error = ImportError::new(FailureKind::Refused, problem.message);
-        return Err(problem.help.into_iter().fold(error, ImportError::help));
+        let error = ResolveError::new(FailureKind::Refused, problem.message);
+        return Err(problem.help.into_iter().fold(error, ResolveError::help));
     }
     let origin = git::origin(&remote.url).map_err(failure)?;
     let own = own_origin(place);
-    if origin == Origin::Folder && matches!(own, Some(Origin::Server(_))) {
+    if origin == RemoteOrigin::Folder && matches!(own, Some(RemoteOrigin::Server(_))) {
         let message = format!("`{}` is a folder of this machine, and the remote of this root is a server", remote.url);
-        return Err(ImportError::new(FailureKind::Refused, message).help("name the address that others reach it at"));
+        return Err(ResolveError::new(FailureKind::Refused, message).help("name the address that others reach it at"));
     }
-    let sources = credential::Sources::from_environment();
+    let sources = credential::GitCredentialSources::from_environment();
     let credentials = if own.as_ref() == Some(&origin) { sources } else { sources.without_token() };
     let setup = RemoteSetup {
         url: remote.url.clone(),
@@ -47,15 +47,15 @@ pub(super) async fn lock(
 }
 
 /// Where the remote of the root is: that of the checkout, where files of this machine are worked on.
-fn own_origin(place: &Place) -> Option<Origin> {
+fn own_origin(place: &Repo) -> Option<RemoteOrigin> {
     let url = match place {
-        Place::Remote { remote, .. } => remote.lock().unwrap_or_else(PoisonError::into_inner).url().to_owned(),
-        Place::Folder(folder) => checkout::discover(&folder.0).ok()??.url?,
+        Repo::Remote { remote, .. } => remote.lock().unwrap_or_else(PoisonError::into_inner).url().to_owned(),
+        Repo::Folder(folder) => checkout::discover(&folder.0).ok()??.url?,
     };
     git::origin(&url).ok()
 }
 
-fn failure(error: GitError) -> ImportError {
+fn failure(error: GitError) -> ResolveError {
     let kind = match &error {
         GitError::Unauthorized { .. } => FailureKind::Unauthorized,
         GitError::Untrusted { .. } => FailureKind::Tls,
@@ -76,6 +76,6 @@ fn failure(error: GitError) -> ImportError {
         GitError::NoBranch { .. } => Some("name its branch in `[remote]`".to_owned()),
         error => error.help(),
     };
-    let failed = ImportError::new(kind, error.to_string());
-    help.into_iter().fold(failed, ImportError::help)
+    let failed = ResolveError::new(kind, error.to_string());
+    help.into_iter().fold(failed, ResolveError::help)
 }

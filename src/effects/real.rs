@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use crate::forge::{self, Forge, ForgeError};
 use crate::formats::path::FilePath;
 use crate::git::checkout;
-use crate::git::{CommitId, Files, GitError, Proposed, Push, Remote, RepoFile, TipLock};
-use crate::hook::{self, HookEnd, HookRun, Surroundings};
+use crate::git::{CommitId, GitError, ProposalBranch, Push, Remote, RepoFile, RootFiles, TipLock};
+use crate::hook::{self, HookEnv, HookResult, HookRun};
 use crate::model::image::{Digest, ImageRef, RegistryHost, Repository, TagId, TagName};
 use crate::model::settings::policy::Policy;
 use crate::model::settings::publish::Publish;
@@ -20,17 +20,17 @@ use crate::model::settings::remote::RemoteSettings;
 use crate::model::settings::{RegistrySettings, Settings, Sign};
 use crate::model::state::{self, Owner, State};
 use crate::proposal::body::WITHDRAWN;
-use crate::registry::manifest::{Descriptor, Verified};
-use crate::registry::{self, FailureKind, ImportError, Registry};
+use crate::registry::manifest::{Descriptor, VerifiedManifest};
+use crate::registry::{self, FailureKind, Registry, ResolveError};
 
-use crate::git::work_tree::Folder;
+use crate::git::work_tree::WorkTree;
 use crate::system::clock::{self, Stopwatch};
 use crate::system::owner;
 
-use super::{Change, Draft, Known, Opened, Progress, Sight, World, elsewhere};
+use super::{ForgeProposal, NewCommit, Opened, Progress, ProposalDraft, RemoteTips, World, elsewhere};
 
 /// Where definitions come from and the lock goes to.
-pub enum Place {
+pub enum Repo {
     /// A branch of a Git remote. Its calls block, so they run on a thread of their own, one after the other.
     Remote {
         /// The remote.
@@ -39,20 +39,20 @@ pub enum Place {
         root: String,
     },
     /// A folder on this machine.
-    Folder(Folder),
+    Folder(WorkTree),
 }
 
 /// The settings of registries and the authorities that they name, by which a client was made.
-type Prepared = (BTreeMap<RegistryHost, RegistrySettings>, Files);
+type Prepared = (BTreeMap<RegistryHost, RegistrySettings>, RootFiles);
 
 /// The world as it is.
 pub struct RealWorld {
-    place: Place,
+    place: Repo,
     policy: Option<Policy>,
     proxies: registry::Proxies,
     registry: RefCell<Option<(Prepared, Rc<Registry>)>>,
     forge: RefCell<Option<(Publish, Rc<Forge>)>>,
-    surroundings: Surroundings,
+    surroundings: HookEnv,
     started: Stopwatch,
     owner: Owner,
     on_progress: Box<dyn Fn(Progress)>,
@@ -60,14 +60,14 @@ pub struct RealWorld {
 
 impl RealWorld {
     /// A world around `place`, as far as `policy` allows; `on_progress` is told what is going on.
-    pub fn new(place: Place, policy: Option<Policy>, on_progress: Box<dyn Fn(Progress)>) -> Self {
+    pub fn new(place: Repo, policy: Option<Policy>, on_progress: Box<dyn Fn(Progress)>) -> Self {
         Self {
             place,
             policy,
             proxies: registry::Proxies::from_environment(),
             registry: RefCell::new(None),
             forge: RefCell::new(None),
-            surroundings: Surroundings::from_environment(),
+            surroundings: HookEnv::from_environment(),
             started: Stopwatch::start(),
             owner: owner::this_process(),
             on_progress,
@@ -81,14 +81,14 @@ impl RealWorld {
     }
 
     /// What was asked of registries so far.
-    pub fn counts(&self) -> registry::Counts {
+    pub fn counts(&self) -> registry::RequestCounts {
         self.registry.borrow().as_ref().map(|(_, registry)| registry.counts()).unwrap_or_default()
     }
 
-    fn registry(&self) -> Result<Rc<Registry>, ImportError> {
+    fn registry(&self) -> Result<Rc<Registry>, ResolveError> {
         let registry = self.registry.borrow();
         let registry = registry.as_ref().map(|(_, registry)| Rc::clone(registry));
-        registry.ok_or_else(|| ImportError::new(FailureKind::Network, "no registry is known yet"))
+        registry.ok_or_else(|| ResolveError::new(FailureKind::Network, "no registry is known yet"))
     }
 
     /// The forge of `publish`; what it told lasts as long as the pass.
@@ -97,13 +97,13 @@ impl RealWorld {
         if let Some((_, forge)) = known.as_ref().filter(|(same, _)| same == publish) {
             return Ok(Rc::clone(forge));
         }
-        let forge = Rc::new(Forge::new(publish, &forge::Setup::from_environment())?);
+        let forge = Rc::new(Forge::new(publish, &forge::ForgeConfig::from_environment())?);
         *known = Some((publish.clone(), Rc::clone(&forge)));
         Ok(forge)
     }
 
     /// `change` as the forge made it, where that signs it.
-    async fn made(&self, remote: &Arc<Mutex<Remote>>, change: &Change) -> Result<Change, GitError> {
+    async fn made(&self, remote: &Arc<Mutex<Remote>>, change: &NewCommit) -> Result<NewCommit, GitError> {
         let forge = self.forge.borrow().as_ref().map(|(_, forge)| Rc::clone(forge));
         let (Some(Sign::GitHub), Some(forge)) = (change.sign, forge) else { return Ok(change.clone()) };
         let staged = {
@@ -115,7 +115,7 @@ impl RealWorld {
             help: error.help().unwrap_or_default(),
         };
         let made = forge.commit(&change.parent, &change.message, &staged).await.map_err(failed)?;
-        Ok(Change { made: Some(made), ..change.clone() })
+        Ok(NewCommit { made: Some(made), ..change.clone() })
     }
 
     /// Works with the remote on a thread that may block.
@@ -137,13 +137,13 @@ fn no_state<T>() -> Result<T, GitError> {
 }
 
 impl World for RealWorld {
-    async fn look(&self, branch: Option<&str>) -> Result<Sight, GitError> {
+    async fn look(&self, branch: Option<&str>) -> Result<RemoteTips, GitError> {
         match &self.place {
-            Place::Remote { remote, .. } => {
+            Repo::Remote { remote, .. } => {
                 let branch = branch.map(str::to_owned);
                 self.remote(remote, move |remote| remote.look(branch.as_deref())).await
             }
-            Place::Folder(folder) => Ok(Sight {
+            Repo::Folder(folder) => Ok(RemoteTips {
                 branch: String::new(),
                 tip: folder.version()?,
                 state: None,
@@ -153,33 +153,33 @@ impl World for RealWorld {
         }
     }
 
-    async fn read(&self, commit: &CommitId) -> Result<Files, GitError> {
+    async fn read(&self, commit: &CommitId) -> Result<RootFiles, GitError> {
         match &self.place {
-            Place::Remote { remote, .. } => {
+            Repo::Remote { remote, .. } => {
                 let commit = commit.clone();
                 self.remote(remote, move |remote| remote.read(&commit)).await
             }
-            Place::Folder(folder) => folder.read(),
+            Repo::Folder(folder) => folder.read(),
         }
     }
 
     async fn file(&self, commit: &CommitId, path: &str) -> Result<Option<RepoFile>, GitError> {
         match &self.place {
-            Place::Remote { remote, .. } => {
+            Repo::Remote { remote, .. } => {
                 let (commit, path) = (commit.clone(), path.to_owned());
                 self.remote(remote, move |remote| remote.file(&commit, &path)).await
             }
-            Place::Folder(folder) => folder.file(path),
+            Repo::Folder(folder) => folder.file(path),
         }
     }
 
     async fn paths(&self, commit: &CommitId, patterns: &[FilePath]) -> Result<Vec<String>, GitError> {
         match &self.place {
-            Place::Remote { remote, .. } => {
+            Repo::Remote { remote, .. } => {
                 let (commit, patterns) = (commit.clone(), patterns.to_vec());
                 self.remote(remote, move |remote| remote.paths(&commit, &patterns)).await
             }
-            Place::Folder(folder) => folder.paths(patterns),
+            Repo::Folder(folder) => folder.paths(patterns),
         }
     }
 
@@ -189,11 +189,11 @@ impl World for RealWorld {
         candidates: &BTreeMap<TagId, Digest>,
     ) -> Result<Option<BTreeSet<TagId>>, GitError> {
         match &self.place {
-            Place::Remote { remote, .. } => {
+            Repo::Remote { remote, .. } => {
                 let (tip, candidates) = (tip.clone(), candidates.clone());
                 self.remote(remote, move |remote| remote.taken_back(&tip, &candidates)).await
             }
-            Place::Folder(folder) => match checkout::discover(&folder.0) {
+            Repo::Folder(folder) => match checkout::discover(&folder.0) {
                 Ok(Some(checkout)) => checkout.taken_back(candidates),
                 // A folder need not be in a checkout, nor in one of this user.
                 Ok(None) | Err(_) => Ok(None),
@@ -203,27 +203,30 @@ impl World for RealWorld {
 
     async fn can_sign(&self, sign: Sign) -> Result<(), GitError> {
         match &self.place {
-            Place::Remote { remote, .. } => {
+            Repo::Remote { remote, .. } => {
                 let now = self.now();
                 self.remote(remote, move |remote| remote.can_sign(sign, now)).await
             }
             // What is written into a folder is for a person to commit.
-            Place::Folder(_) => Ok(()),
+            Repo::Folder(_) => Ok(()),
         }
     }
 
-    async fn land(&self, branch: &str, change: &Change) -> Result<Push<CommitId>, GitError> {
+    async fn land(&self, branch: &str, change: &NewCommit) -> Result<Push<CommitId>, GitError> {
         match &self.place {
-            Place::Remote { remote, .. } => {
+            Repo::Remote { remote, .. } => {
                 let (branch, change, now) = (branch.to_owned(), change.clone(), self.now());
                 self.remote(remote, move |remote| remote.land(&branch, &change, now)).await
             }
-            Place::Folder(folder) => folder.land(&change.parent, &change.lock, &change.files),
+            Repo::Folder(folder) => folder.land(&change.parent, &change.lock, &change.files),
         }
     }
 
-    async fn proposed(&self, branches: &BTreeMap<String, CommitId>) -> Result<BTreeMap<String, Proposed>, GitError> {
-        let Place::Remote { remote, .. } = &self.place else { return no_state() };
+    async fn proposed(
+        &self,
+        branches: &BTreeMap<String, CommitId>,
+    ) -> Result<BTreeMap<String, ProposalBranch>, GitError> {
+        let Repo::Remote { remote, .. } = &self.place else { return no_state() };
         let branches = branches.clone();
         self.remote(remote, move |remote| remote.proposed(&branches)).await
     }
@@ -232,39 +235,44 @@ impl World for RealWorld {
         &self,
         branch: &str,
         expected: Option<&CommitId>,
-        change: &Change,
+        change: &NewCommit,
     ) -> Result<Push<CommitId>, GitError> {
-        let Place::Remote { remote, .. } = &self.place else { return no_state() };
+        let Repo::Remote { remote, .. } = &self.place else { return no_state() };
         let change = self.made(remote, change).await?;
         let (branch, expected, now) = (branch.to_owned(), expected.cloned(), self.now());
         self.remote(remote, move |remote| remote.propose(&branch, expected.as_ref(), &change, now)).await
     }
 
     async fn withdraw(&self, branch: &str, expected: &CommitId) -> Result<Push<CommitId>, GitError> {
-        let Place::Remote { remote, .. } = &self.place else { return no_state() };
+        let Repo::Remote { remote, .. } = &self.place else { return no_state() };
         let (branch, expected) = (branch.to_owned(), expected.clone());
         self.remote(remote, move |remote| remote.withdraw(&branch, &expected)).await
     }
 
-    async fn proposals(&self, publish: &Publish, base: &str, branches: &[String]) -> Result<Vec<Known>, ForgeError> {
+    async fn proposals(
+        &self,
+        publish: &Publish,
+        base: &str,
+        branches: &[String],
+    ) -> Result<Vec<ForgeProposal>, ForgeError> {
         self.forge(publish)?.find(base, branches).await
     }
 
     async fn open_proposal(
         &self,
         publish: &Publish,
-        draft: &Draft,
-        open: Option<&Known>,
+        draft: &ProposalDraft,
+        open: Option<&ForgeProposal>,
     ) -> Result<Opened, ForgeError> {
         self.forge(publish)?.propose(draft, open).await
     }
 
-    async fn close_proposal(&self, publish: &Publish, open: &Known) -> Result<(), ForgeError> {
+    async fn close_proposal(&self, publish: &Publish, open: &ForgeProposal) -> Result<(), ForgeError> {
         self.forge(publish)?.close(open, WITHDRAWN).await
     }
 
     async fn read_state(&self, branch: &str, commit: Option<&CommitId>) -> Result<State, GitError> {
-        let Place::Remote { remote, root } = &self.place else { return no_state() };
+        let Repo::Remote { remote, root } = &self.place else { return no_state() };
         let (prefix, commit) = (state::prefix(branch, root), commit.cloned());
         let files = self.remote(remote, move |remote| remote.read_state(commit.as_ref(), &prefix)).await?;
         State::from_files(&files).map_err(GitError::State)
@@ -276,34 +284,34 @@ impl World for RealWorld {
         expected: Option<&CommitId>,
         state: &State,
     ) -> Result<Push<CommitId>, GitError> {
-        let Place::Remote { remote, root } = &self.place else { return no_state() };
+        let Repo::Remote { remote, root } = &self.place else { return no_state() };
         let (prefix, files) = (state::prefix(branch, root), state.to_files());
         let (expected, now) = (expected.cloned(), self.now());
         self.remote(remote, move |remote| remote.write_state(expected.as_ref(), &prefix, &files, now)).await
     }
 
-    async fn elsewhere(&self, remote: &RemoteSettings) -> Result<TipLock, ImportError> {
+    async fn elsewhere(&self, remote: &RemoteSettings) -> Result<TipLock, ResolveError> {
         elsewhere::lock(&self.place, self.policy.as_ref(), remote).await
     }
 
-    fn prepare(&self, settings: &Settings, authorities: &Files) -> Result<(), String> {
+    fn prepare(&self, settings: &Settings, authorities: &RootFiles) -> Result<(), String> {
         let mut registry = self.registry.borrow_mut();
         // Connections, tokens and what is known of failing hosts outlive a new try with the same settings.
         let known = (settings.registries.clone(), authorities.clone());
         if registry.as_ref().is_some_and(|(same, _)| *same == known) {
             return Ok(());
         }
-        let rules = |policy: &Policy| registry::RegistryRules {
+        let rules = |policy: &Policy| registry::RegistryPolicy {
             allowed: policy.registries(),
             realms: policy.realms().to_vec(),
         };
-        let setup = registry::Setup {
+        let setup = registry::RegistryConfig {
             registries: settings.registries.clone(),
             authorities: authorities.clone(),
             policy: self.policy.as_ref().map(rules).unwrap_or_default(),
-            credentials: registry::credential::Sources::from_environment(),
+            credentials: registry::credential::CredentialSources::from_environment(),
             proxies: self.proxies.clone(),
-            ..registry::Setup::default()
+            ..registry::RegistryConfig::default()
         };
         *registry = Some((known, Rc::new(Registry::new(setup)?)));
         Ok(())
@@ -315,27 +323,27 @@ impl World for RealWorld {
         }
     }
 
-    async fn tags(&self, repository: &Repository) -> Result<Vec<TagName>, ImportError> {
+    async fn tags(&self, repository: &Repository) -> Result<Vec<TagName>, ResolveError> {
         self.registry()?.tags(repository).await
     }
 
-    async fn digest(&self, image: &ImageRef) -> Result<Digest, ImportError> {
+    async fn digest(&self, image: &ImageRef) -> Result<Digest, ResolveError> {
         self.registry()?.digest(image).await
     }
 
-    async fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Verified, ImportError> {
+    async fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<VerifiedManifest, ResolveError> {
         self.registry()?.manifest(repository, digest).await
     }
 
-    async fn referrers(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Descriptor>, ImportError> {
+    async fn referrers(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Descriptor>, ResolveError> {
         self.registry()?.referrers(repository, digest).await
     }
 
-    async fn blob(&self, repository: &Repository, descriptor: &Descriptor) -> Result<Vec<u8>, ImportError> {
+    async fn blob(&self, repository: &Repository, descriptor: &Descriptor) -> Result<Vec<u8>, ResolveError> {
         self.registry()?.blob(repository, descriptor).await
     }
 
-    async fn run_hook(&self, run: &HookRun) -> HookEnd {
+    async fn run_hook(&self, run: &HookRun) -> HookResult {
         hook::sweep(&self.owner, owner::is_gone).await;
         hook::run(run, &self.surroundings).await
     }
@@ -370,7 +378,7 @@ impl World for RealWorld {
 
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        if let Place::Remote { remote, .. } = &self.place
+        if let Repo::Remote { remote, .. } = &self.place
             && remote.lock().unwrap_or_else(PoisonError::into_inner).state_is_local()
         {
             notes.push(

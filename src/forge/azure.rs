@@ -12,11 +12,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::pages::{self, Part};
-use super::send::{Call, Line, Lost};
-use super::{Draft, ForgeError, Known, KnownState, Wishes, body, closed, newest};
+use super::pages::{self, PagePart};
+use super::send::{ApiCall, ApiClient, LostAnswer};
+use super::{ForgeError, ForgeProposal, ProposalDraft, ProposalOptions, ProposalState, body, closed, newest};
 
-pub(super) const LIMITS: body::Limits = body::Limits { title: 400, body: 4_000 };
+pub(super) const LIMITS: body::BodyLimits = body::BodyLimits { title: 400, body: 4_000 };
 
 /// How many pull requests a page has.
 const PAGE: usize = 200;
@@ -39,13 +39,18 @@ impl Azure {
 
     /// Reads the newest pull requests; what is not among them is asked for by its branch, and what is longer than a list
     /// shows, by its number.
-    pub(super) async fn find(&self, line: &Line, base: &str, branches: &[String]) -> Result<Vec<Known>, ForgeError> {
-        let read = async |part: Part<'_>, all: &mut Vec<Known>| match part {
-            Part::Page(page) => {
+    pub(super) async fn find(
+        &self,
+        line: &ApiClient,
+        base: &str,
+        branches: &[String],
+    ) -> Result<Vec<ForgeProposal>, ForgeError> {
+        let read = async |part: PagePart<'_>, all: &mut Vec<ForgeProposal>| match part {
+            PagePart::Page(page) => {
                 let (top, skip) = (PAGE.to_string(), (page * PAGE).to_string());
                 self.list(line, base, &[("$top", &top), ("$skip", &skip)], all).await
             }
-            Part::Branch(branch) => {
+            PagePart::Branch(branch) => {
                 let source = reference(branch);
                 self.list(line, base, &[("$top", "20"), ("searchCriteria.sourceRefName", &source)], all).await
             }
@@ -53,8 +58,8 @@ impl Azure {
         let all = pages::find(branches, PAGE, read).await?;
         let mut all = newest(all, branches);
         for found in &mut all {
-            if found.state != KnownState::Merged && found.body.encode_utf16().count() >= SHORT {
-                let whole = line.take(Call::get(self.one(line, found, &[]))).await?;
+            if found.state != ProposalState::Merged && found.body.encode_utf16().count() >= SHORT {
+                let whole = line.take(ApiCall::get(self.one(line, found, &[]))).await?;
                 *found = self.found(line, &whole).ok_or_else(|| line.unreadable("a pull request"))?;
             }
         }
@@ -64,14 +69,14 @@ impl Azure {
     /// One page of pull requests into `base`, the newest first; the answer is how many it had.
     async fn list(
         &self,
-        line: &Line,
+        line: &ApiClient,
         base: &str,
         more: &[(&str, &str)],
-        all: &mut Vec<Known>,
+        all: &mut Vec<ForgeProposal>,
     ) -> Result<usize, ForgeError> {
         let base = reference(base);
         let query = [("searchCriteria.status", "all"), ("searchCriteria.targetRefName", base.as_str())];
-        let answer = line.take(Call::get(self.url(line, &[], &[&query, more].concat()))).await?;
+        let answer = line.take(ApiCall::get(self.url(line, &[], &[&query, more].concat()))).await?;
         let items = answer["value"].as_array().ok_or_else(|| line.unreadable("a list of pull requests"))?;
         // What comes from a fork says so.
         for item in items.iter().filter(|item| item["forkSource"].is_null()) {
@@ -82,10 +87,10 @@ impl Azure {
 
     pub(super) async fn create(
         &self,
-        line: &Line,
-        wishes: &Wishes,
-        wanted: &Draft,
-    ) -> Result<(Known, Vec<String>), Lost> {
+        line: &ApiClient,
+        wishes: &ProposalOptions,
+        wanted: &ProposalDraft,
+    ) -> Result<(ForgeProposal, Vec<String>), LostAnswer> {
         let mut body = json!({
             "sourceRefName": reference(&wanted.branch),
             "targetRefName": reference(&wanted.base),
@@ -99,9 +104,9 @@ impl Azure {
         if !wishes.labels.is_empty() {
             body["labels"] = wishes.labels.iter().map(|name| json!({"name": name})).collect();
         }
-        let reply = line.ask(Call::add(self.url(line, &[], &[]), &body)).await?;
+        let reply = line.ask(ApiCall::add(self.url(line, &[], &[]), &body)).await?;
         if reply.status.as_u16() == 409 {
-            return Err(Lost::Exists(line.refused(&reply)));
+            return Err(LostAnswer::Exists(line.refused(&reply)));
         }
         let answer = line.accept(reply)?;
         let found = self.found(line, &answer).ok_or_else(|| line.unreadable("a pull request"))?;
@@ -109,7 +114,12 @@ impl Azure {
     }
 
     /// Has it completed once its policies are met.
-    pub(super) async fn finish(&self, line: &Line, wishes: &Wishes, found: &Known) -> Result<Vec<String>, ForgeError> {
+    pub(super) async fn finish(
+        &self,
+        line: &ApiClient,
+        wishes: &ProposalOptions,
+        found: &ForgeProposal,
+    ) -> Result<Vec<String>, ForgeError> {
         if !wishes.auto_merge {
             return Ok(Vec::new());
         }
@@ -119,7 +129,7 @@ impl Azure {
             ]);
         };
         let body = json!({"autoCompleteSetBy": {"id": author}});
-        let reply = line.ask(Call::set(Method::PATCH, self.one(line, found, &[]), &body)).await?;
+        let reply = line.ask(ApiCall::set(Method::PATCH, self.one(line, found, &[]), &body)).await?;
         let notes = match reply.status.is_success() {
             true => None,
             false => Some(format!("auto-complete was not set{}", line.said(&reply.body))),
@@ -127,26 +137,37 @@ impl Azure {
         Ok(notes.into_iter().collect())
     }
 
-    pub(super) async fn write(&self, line: &Line, found: &Known, wanted: &Draft) -> Result<Known, ForgeError> {
+    pub(super) async fn write(
+        &self,
+        line: &ApiClient,
+        found: &ForgeProposal,
+        wanted: &ProposalDraft,
+    ) -> Result<ForgeProposal, ForgeError> {
         let body = json!({"title": wanted.title, "description": wanted.body});
-        let answer = line.take(Call::set(Method::PATCH, self.one(line, found, &[]), &body)).await?;
+        let answer = line.take(ApiCall::set(Method::PATCH, self.one(line, found, &[]), &body)).await?;
         self.found(line, &answer).ok_or_else(|| line.unreadable("a pull request"))
     }
 
-    pub(super) async fn close(&self, line: &Line, found: &Known, body: &str, comment: &str) -> Result<(), ForgeError> {
+    pub(super) async fn close(
+        &self,
+        line: &ApiClient,
+        found: &ForgeProposal,
+        body: &str,
+        comment: &str,
+    ) -> Result<(), ForgeError> {
         let comment = json!({"parentCommentId": 0, "content": comment, "commentType": "text"});
         let said = json!({"comments": [comment], "status": "closed"});
         line.comment(self.one(line, found, &["threads"]), &said).await?;
         let body = json!({"status": "abandoned", "description": body});
-        line.take(Call::set(Method::PATCH, self.one(line, found, &[]), &body)).await.map(drop)
+        line.take(ApiCall::set(Method::PATCH, self.one(line, found, &[]), &body)).await.map(drop)
     }
 
-    fn found(&self, line: &Line, item: &Value) -> Option<Known> {
+    fn found(&self, line: &ApiClient, item: &Value) -> Option<ForgeProposal> {
         let text = |key: &str| item[key].as_str().map(str::to_owned);
         let body = text("description").unwrap_or_default();
         let state = match item["status"].as_str()? {
-            "active" => KnownState::Open,
-            "completed" => KnownState::Merged,
+            "active" => ProposalState::Open,
+            "completed" => ProposalState::Merged,
             _ => closed(&body),
         };
         let number = item["pullRequestId"].as_u64()?;
@@ -155,7 +176,7 @@ impl Azure {
         }
         let [organization, project, repository] = self.parts.as_slice() else { return None };
         let page = [organization, project, "_git", repository, "pullrequest", &number.to_string()];
-        Some(Known {
+        Some(ForgeProposal {
             number,
             url: line.url(&page, &[]).to_string(),
             branch: item["sourceRefName"].as_str()?.strip_prefix("refs/heads/")?.to_owned(),
@@ -171,11 +192,11 @@ impl Azure {
         self.authors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn one(&self, line: &Line, found: &Known, rest: &[&str]) -> Url {
+    fn one(&self, line: &ApiClient, found: &ForgeProposal, rest: &[&str]) -> Url {
         self.url(line, &[&[found.number.to_string().as_str()], rest].concat(), &[])
     }
 
-    fn url(&self, line: &Line, rest: &[&str], query: &[(&str, &str)]) -> Url {
+    fn url(&self, line: &ApiClient, rest: &[&str], query: &[(&str, &str)]) -> Url {
         let parts = self.parts.iter().map(String::as_str);
         let (repository, above) = match self.parts.as_slice() {
             [above @ .., repository] => (repository.as_str(), parts.take(above.len())),

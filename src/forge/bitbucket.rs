@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::pages::PAGES;
-use super::send::{Call, Line, Lost};
-use super::{Draft, ForgeError, Known, KnownState, Wishes, body, closed};
+use super::send::{ApiCall, ApiClient, LostAnswer};
+use super::{ForgeError, ForgeProposal, ProposalDraft, ProposalOptions, ProposalState, body, closed};
 use crate::proposal::hidden::{hidden, marker};
 
 /// What hidden lines take more than elsewhere is left free.
-pub(super) const LIMITS: body::Limits = body::Limits { title: 240, body: 28_000 };
+pub(super) const LIMITS: body::BodyLimits = body::BodyLimits { title: 240, body: 28_000 };
 
 /// How many pull requests a page has: the most that Bitbucket takes.
 const PAGE: &str = "50";
@@ -34,8 +34,13 @@ impl Bitbucket {
     }
 
     /// Asks for the pull requests of all branches at once, by what their names have in common.
-    pub(super) async fn find(&self, line: &Line, base: &str, branches: &[String]) -> Result<Vec<Known>, ForgeError> {
-        let mut all: Vec<Known> = Vec::new();
+    pub(super) async fn find(
+        &self,
+        line: &ApiClient,
+        base: &str,
+        branches: &[String],
+    ) -> Result<Vec<ForgeProposal>, ForgeError> {
+        let mut all: Vec<ForgeProposal> = Vec::new();
         let mut missing: Vec<&String> = branches.iter().collect();
         let from = match branches {
             [one] => format!("source.branch.name = {}", quoted(one)),
@@ -60,17 +65,17 @@ impl Bitbucket {
     /// One page of pull requests, the newest first; the answer is whether it was the last.
     async fn list(
         &self,
-        line: &Line,
+        line: &ApiClient,
         base: &str,
         from: &str,
         page: usize,
-        all: &mut Vec<Known>,
+        all: &mut Vec<ForgeProposal>,
     ) -> Result<bool, ForgeError> {
         let filter = format!("{from} AND destination.branch.name = {}", quoted(base));
         let page = page.to_string();
         let mut query = vec![("q", filter.as_str()), ("sort", "-created_on"), ("pagelen", PAGE), ("page", &page)];
         query.extend(STATES.map(|state| ("state", state)));
-        let answer = line.take(Call::get(self.url(line, &[], &query))).await?;
+        let answer = line.take(ApiCall::get(self.url(line, &[], &query))).await?;
         let items = answer["values"].as_array().ok_or_else(|| line.unreadable("a list of pull requests"))?;
         for item in items.iter().filter(|item| self.is_ours(item)) {
             all.push(found(item).ok_or_else(|| line.unreadable("a pull request"))?);
@@ -80,10 +85,10 @@ impl Bitbucket {
 
     pub(super) async fn create(
         &self,
-        line: &Line,
-        wishes: &Wishes,
-        wanted: &Draft,
-    ) -> Result<(Known, Vec<String>), Lost> {
+        line: &ApiClient,
+        wishes: &ProposalOptions,
+        wanted: &ProposalDraft,
+    ) -> Result<(ForgeProposal, Vec<String>), LostAnswer> {
         let reviewers: Vec<Value> = wishes.users.iter().map(|name| account(name)).collect();
         let mut body = json!({
             "title": wanted.title,
@@ -97,47 +102,64 @@ impl Bitbucket {
         if !reviewers.is_empty() {
             body["reviewers"] = json!(reviewers);
         }
-        let reply = line.ask(Call::add(self.url(line, &[], &[]), &body)).await?;
+        let reply = line.ask(ApiCall::add(self.url(line, &[], &[]), &body)).await?;
         let is_there = matches!(reply.status.as_u16(), 400 | 409) && reply.body.to_string().contains("already");
         if is_there {
-            return Err(Lost::Exists(line.refused(&reply)));
+            return Err(LostAnswer::Exists(line.refused(&reply)));
         }
         let answer = line.accept(reply)?;
         let found = found(&answer).ok_or_else(|| line.unreadable("a pull request"))?;
         Ok((found, Vec::new()))
     }
 
-    pub(super) async fn write(&self, line: &Line, known: &Known, wanted: &Draft) -> Result<Known, ForgeError> {
+    pub(super) async fn write(
+        &self,
+        line: &ApiClient,
+        known: &ForgeProposal,
+        wanted: &ProposalDraft,
+    ) -> Result<ForgeProposal, ForgeError> {
         self.put(line, known, &wanted.title, &wanted.body).await
     }
 
-    pub(super) async fn close(&self, line: &Line, known: &Known, body: &str, comment: &str) -> Result<(), ForgeError> {
+    pub(super) async fn close(
+        &self,
+        line: &ApiClient,
+        known: &ForgeProposal,
+        body: &str,
+        comment: &str,
+    ) -> Result<(), ForgeError> {
         let number = known.number.to_string();
         let said = json!({"content": {"raw": comment}});
         line.comment(self.url(line, &[&number, "comments"], &[]), &said).await?;
         self.put(line, known, &known.title, body).await?;
         let nothing = json!({});
         let url = self.url(line, &[&number, "decline"], &[]);
-        let Err(error) = line.take(Call::set(Method::POST, url, &nothing)).await else { return Ok(()) };
+        let Err(error) = line.take(ApiCall::set(Method::POST, url, &nothing)).await else { return Ok(()) };
         // What is closed already cannot be closed again, as where an answer was lost.
-        let now = line.take(Call::get(self.url(line, &[&number], &[]))).await?;
-        if found(&now).is_some_and(|now| now.state != KnownState::Open) { Ok(()) } else { Err(error) }
+        let now = line.take(ApiCall::get(self.url(line, &[&number], &[]))).await?;
+        if found(&now).is_some_and(|now| now.state != ProposalState::Open) { Ok(()) } else { Err(error) }
     }
 
     /// Writes title and description; whoever is asked to review stays asked, as far as they are sent along. One that is
     /// not open takes neither, and is left as it is.
-    async fn put(&self, line: &Line, known: &Known, title: &str, body: &str) -> Result<Known, ForgeError> {
+    async fn put(
+        &self,
+        line: &ApiClient,
+        known: &ForgeProposal,
+        title: &str,
+        body: &str,
+    ) -> Result<ForgeProposal, ForgeError> {
         let unreadable = || line.unreadable("a pull request");
         let number = known.number.to_string();
-        let now = line.take(Call::get(self.url(line, &[&number], &[]))).await?;
+        let now = line.take(ApiCall::get(self.url(line, &[&number], &[]))).await?;
         let there = found(&now).ok_or_else(unreadable)?;
-        if there.state != KnownState::Open {
+        if there.state != ProposalState::Open {
             return Ok(there);
         }
         let reviewers = now["reviewers"].as_array().into_iter().flatten();
         let reviewers: Vec<Value> = reviewers.filter_map(|who| who["uuid"].as_str()).map(account).collect();
         let body = json!({"title": title, "description": hide(body), "reviewers": reviewers});
-        let answer = line.take(Call::set(Method::PUT, self.url(line, &[&number], &[]), &body)).await?;
+        let answer = line.take(ApiCall::set(Method::PUT, self.url(line, &[&number], &[]), &body)).await?;
         found(&answer).ok_or_else(unreadable)
     }
 
@@ -147,21 +169,21 @@ impl Bitbucket {
         name.is_some_and(|name| name.eq_ignore_ascii_case(&self.repository))
     }
 
-    fn url(&self, line: &Line, rest: &[&str], query: &[(&str, &str)]) -> Url {
+    fn url(&self, line: &ApiClient, rest: &[&str], query: &[(&str, &str)]) -> Url {
         let parts = ["repositories"].into_iter().chain(self.repository.split('/')).chain(["pullrequests"]);
         line.url(&parts.chain(rest.iter().copied()).collect::<Vec<_>>(), query)
     }
 }
 
-fn found(item: &Value) -> Option<Known> {
+fn found(item: &Value) -> Option<ForgeProposal> {
     let raw = item["summary"]["raw"].as_str().or(item["description"].as_str());
     let body = show(raw.unwrap_or_default());
     let state = match item["state"].as_str()? {
-        "OPEN" => KnownState::Open,
-        "MERGED" => KnownState::Merged,
+        "OPEN" => ProposalState::Open,
+        "MERGED" => ProposalState::Merged,
         _ => closed(&body),
     };
-    Some(Known {
+    Some(ForgeProposal {
         number: item["id"].as_u64()?,
         url: item["links"]["html"]["href"].as_str()?.to_owned(),
         branch: item["source"]["branch"]["name"].as_str()?.to_owned(),

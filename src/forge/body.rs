@@ -4,7 +4,7 @@ use crate::proposal::hidden::{hidden, marker};
 
 /// How long titles and bodies may be, in UTF-16 code units: no forge counts fewer.
 #[derive(Clone, Copy)]
-pub(super) struct Limits {
+pub(super) struct BodyLimits {
     pub(super) title: usize,
     pub(super) body: usize,
 }

@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::model::settings::publish::ForgeKind;
-use crate::registry::ImportError;
+use crate::registry::ResolveError;
 use crate::text::escape;
 
 /// Why a forge did not do what it was asked. What it said itself is only in it escaped and shortened; no token is.
@@ -111,7 +111,7 @@ impl ForgeError {
     }
 
     /// What a failure of the line means here: its way out is not the one of registries.
-    pub(super) fn of_line(error: ImportError) -> Self {
+    pub(super) fn of_line(error: ResolveError) -> Self {
         use crate::registry::FailureKind::{Refused, Tls};
         let help = match error.kind {
             Refused => "if that is meant, the operator sets `PINSTREAM_FORGE_URL` to the address of the forge",

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::pages::PAGES;
-use super::send::{Call, Line, Lost};
-use super::{Draft, ForgeError, Known, KnownState, Wishes, body, closed};
+use super::send::{ApiCall, ApiClient, LostAnswer};
+use super::{ForgeError, ForgeProposal, ProposalDraft, ProposalOptions, ProposalState, body, closed};
 
-pub(super) const LIMITS: body::Limits = body::Limits { title: 240, body: 1_000_000 };
+pub(super) const LIMITS: body::BodyLimits = body::BodyLimits { title: 240, body: 1_000_000 };
 
 /// How many pull requests or labels a page has: what an instance gives at most unless it is set up otherwise.
 const PAGE: &str = "50";
@@ -46,15 +46,20 @@ impl Gitea {
 
     /// Reads the open pull requests, then the newest of all; what is not among them is asked for by its branches, which
     /// gives any one of them.
-    pub(super) async fn find(&self, line: &Line, base: &str, branches: &[String]) -> Result<Vec<Known>, ForgeError> {
-        let mut all: Vec<Known> = Vec::new();
+    pub(super) async fn find(
+        &self,
+        line: &ApiClient,
+        base: &str,
+        branches: &[String],
+    ) -> Result<Vec<ForgeProposal>, ForgeError> {
+        let mut all: Vec<ForgeProposal> = Vec::new();
         let mut is_whole = false;
         for state in ["open", "all"] {
             let mut seen = 0;
             for page in 1..=PAGES {
                 let page = page.to_string();
                 let url = self.url(line, &["pulls"], &[("state", state), ("limit", PAGE), ("page", &page)]);
-                let reply = line.ask(Call::get(url)).await?;
+                let reply = line.ask(ApiCall::get(url)).await?;
                 let total = reply.total;
                 let answer = line.accept(reply)?;
                 let items = answer.as_array().ok_or_else(|| line.unreadable("a list of pull requests"))?;
@@ -70,7 +75,7 @@ impl Gitea {
         }
         let missing = branches.iter().filter(|branch| !is_whole && !all.iter().any(|found| found.branch == **branch));
         for branch in missing.cloned().collect::<Vec<_>>() {
-            let reply = line.ask(Call::get(self.url(line, &["pulls", base, &branch], &[]))).await?;
+            let reply = line.ask(ApiCall::get(self.url(line, &["pulls", base, &branch], &[]))).await?;
             if reply.status == StatusCode::NOT_FOUND {
                 continue;
             }
@@ -84,12 +89,12 @@ impl Gitea {
 
     pub(super) async fn create(
         &self,
-        line: &Line,
-        wishes: &Wishes,
-        wanted: &Draft,
-    ) -> Result<(Known, Vec<String>), Lost> {
+        line: &ApiClient,
+        wishes: &ProposalOptions,
+        wanted: &ProposalDraft,
+    ) -> Result<(ForgeProposal, Vec<String>), LostAnswer> {
         let (labels, notes) = self.labels(line, wishes).await?;
-        let Draft { branch, base, title: text, body } = wanted;
+        let ProposalDraft { branch, base, title: text, body } = wanted;
         let mut body = json!({"head": branch, "base": base, "title": title(text, wishes.draft), "body": body});
         if !labels.is_empty() {
             body["labels"] = json!(labels);
@@ -98,17 +103,17 @@ impl Gitea {
         if wishes.has_reviewers() {
             let mut body = body.clone();
             (body["reviewers"], body["team_reviewers"]) = (json!(wishes.users), json!(wishes.teams));
-            let first = line.ask(Call::add(self.url(line, &["pulls"], &[]), &body)).await?;
+            let first = line.ask(ApiCall::add(self.url(line, &["pulls"], &[]), &body)).await?;
             // Somebody whom it does not know must not stand in the way.
             let is_misfit = matches!(first.status, StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY);
             reply = Some(first).filter(|_| !is_misfit);
         }
         let reply = match reply {
             Some(reply) => reply,
-            None => line.ask(Call::add(self.url(line, &["pulls"], &[]), &body)).await?,
+            None => line.ask(ApiCall::add(self.url(line, &["pulls"], &[]), &body)).await?,
         };
         if reply.status == StatusCode::CONFLICT {
-            return Err(Lost::Exists(line.refused(&reply)));
+            return Err(LostAnswer::Exists(line.refused(&reply)));
         }
         let answer = line.accept(reply)?;
         let found = self.found(&answer).ok_or_else(|| line.unreadable("a pull request"))?;
@@ -121,13 +126,18 @@ impl Gitea {
 
     /// Asks reviewers, where it was not done along with creating it (before Gitea 1.23), and has it merged once its
     /// checks succeed.
-    pub(super) async fn finish(&self, line: &Line, wishes: &Wishes, found: &Known) -> Result<Vec<String>, ForgeError> {
+    pub(super) async fn finish(
+        &self,
+        line: &ApiClient,
+        wishes: &ProposalOptions,
+        found: &ForgeProposal,
+    ) -> Result<Vec<String>, ForgeError> {
         let mut notes = Vec::new();
         let number = found.number.to_string();
         if wishes.has_reviewers() && !self.told().asked.contains(&found.number) {
             let body = json!({"reviewers": wishes.users, "team_reviewers": wishes.teams});
             let url = self.url(line, &["pulls", &number, "requested_reviewers"], &[]);
-            let reply = line.ask(Call::set(Method::POST, url, &body)).await?;
+            let reply = line.ask(ApiCall::set(Method::POST, url, &body)).await?;
             if !reply.status.is_success() {
                 notes.push(format!("reviewers were not asked{}", line.said(&reply.body)));
             }
@@ -139,7 +149,7 @@ impl Gitea {
                 body["head_commit_id"] = json!(head);
             }
             let reply =
-                line.ask(Call::set(Method::POST, self.url(line, &["pulls", &number, "merge"], &[]), &body)).await?;
+                line.ask(ApiCall::set(Method::POST, self.url(line, &["pulls", &number, "merge"], &[]), &body)).await?;
             // A second try finds that the first was heard.
             let is_there = reply.status == StatusCode::CONFLICT && line.said(&reply.body).contains("already");
             if !reply.status.is_success() && !is_there {
@@ -149,26 +159,37 @@ impl Gitea {
         Ok(notes)
     }
 
-    pub(super) async fn write(&self, line: &Line, found: &Known, wanted: &Draft) -> Result<Known, ForgeError> {
+    pub(super) async fn write(
+        &self,
+        line: &ApiClient,
+        found: &ForgeProposal,
+        wanted: &ProposalDraft,
+    ) -> Result<ForgeProposal, ForgeError> {
         let body = json!({"title": title(&wanted.title, found.is_draft), "body": wanted.body});
         let answer = self.patch(line, found, &body).await?;
         self.found(&answer).ok_or_else(|| line.unreadable("a pull request"))
     }
 
-    pub(super) async fn close(&self, line: &Line, found: &Known, body: &str, comment: &str) -> Result<(), ForgeError> {
+    pub(super) async fn close(
+        &self,
+        line: &ApiClient,
+        found: &ForgeProposal,
+        body: &str,
+        comment: &str,
+    ) -> Result<(), ForgeError> {
         let said = json!({"body": comment});
         let url = self.url(line, &["issues", &found.number.to_string(), "comments"], &[]);
         line.comment(url, &said).await?;
         self.patch(line, found, &json!({"state": "closed", "body": body})).await.map(drop)
     }
 
-    async fn patch(&self, line: &Line, found: &Known, body: &Value) -> Result<Value, ForgeError> {
+    async fn patch(&self, line: &ApiClient, found: &ForgeProposal, body: &Value) -> Result<Value, ForgeError> {
         let url = self.url(line, &["pulls", &found.number.to_string()], &[]);
-        line.take(Call::set(Method::PATCH, url, body)).await
+        line.take(ApiCall::set(Method::PATCH, url, body)).await
     }
 
     /// The ids of the labels of new proposals, and a note on each that there is not.
-    async fn labels(&self, line: &Line, wishes: &Wishes) -> Result<(Vec<u64>, Vec<String>), ForgeError> {
+    async fn labels(&self, line: &ApiClient, wishes: &ProposalOptions) -> Result<(Vec<u64>, Vec<String>), ForgeError> {
         if wishes.labels.is_empty() {
             return Ok((Vec::new(), Vec::new()));
         }
@@ -198,20 +219,20 @@ impl Gitea {
         Ok((ids, notes))
     }
 
-    fn found(&self, item: &Value) -> Option<Known> {
+    fn found(&self, item: &Value) -> Option<ForgeProposal> {
         if let Some(style) = item["base"]["repo"]["default_merge_style"].as_str() {
             self.told().style = Some(style.to_owned());
         }
         let text = |key: &str| item[key].as_str().map(str::to_owned);
         let body = text("body").unwrap_or_default();
         let state = match item["state"].as_str()? {
-            _ if item["merged"] == true => KnownState::Merged,
-            "open" => KnownState::Open,
+            _ if item["merged"] == true => ProposalState::Merged,
+            "open" => ProposalState::Open,
             _ => closed(&body),
         };
         let title = text("title")?;
         let bare = title.strip_prefix(DRAFT).map(str::to_owned);
-        Some(Known {
+        Some(ForgeProposal {
             number: item["number"].as_u64()?,
             url: text("html_url")?,
             branch: branch(&item["head"])?.to_owned(),
@@ -223,7 +244,7 @@ impl Gitea {
         })
     }
 
-    fn url(&self, line: &Line, rest: &[&str], query: &[(&str, &str)]) -> Url {
+    fn url(&self, line: &ApiClient, rest: &[&str], query: &[(&str, &str)]) -> Url {
         line.url(&[&["repos", &self.owner, &self.name], rest].concat(), query)
     }
 
@@ -233,11 +254,11 @@ impl Gitea {
 }
 
 /// Reads labels; a user has none of an organization.
-async fn read_labels(line: &Line, parts: &[&str], labels: &mut BTreeMap<String, u64>) -> Result<(), ForgeError> {
+async fn read_labels(line: &ApiClient, parts: &[&str], labels: &mut BTreeMap<String, u64>) -> Result<(), ForgeError> {
     let mut seen = 0;
     for page in 1..=PAGES {
         let url = line.url(parts, &[("limit", PAGE), ("page", &page.to_string())]);
-        let reply = line.ask(Call::get(url)).await?;
+        let reply = line.ask(ApiCall::get(url)).await?;
         if reply.status == StatusCode::NOT_FOUND {
             return Ok(());
         }

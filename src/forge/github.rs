@@ -13,11 +13,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::instance::Instance;
-use super::send::{Call, Line, Lost};
-use super::{Draft, ForgeError, Known, KnownState, Wishes, body, closed};
+use super::instance::ForgeInstance;
+use super::send::{ApiCall, ApiClient, LostAnswer};
+use super::{ForgeError, ForgeProposal, ProposalDraft, ProposalOptions, ProposalState, body, closed};
 
-pub(super) const LIMITS: body::Limits = body::Limits { title: 256, body: 65_536 };
+pub(super) const LIMITS: body::BodyLimits = body::BodyLimits { title: 256, body: 65_536 };
 
 /// How many branches one question is about.
 const BRANCHES: usize = 50;
@@ -52,7 +52,7 @@ struct Ids {
 }
 
 impl GitHub {
-    pub(super) fn new(repository: &str, instance: &Instance) -> Self {
+    pub(super) fn new(repository: &str, instance: &ForgeInstance) -> Self {
         let (owner, name) = repository.split_once('/').unwrap_or((repository, ""));
         let graphql = instance.graphql.clone();
         Self { owner: owner.to_owned(), name: name.to_owned(), graphql, told: Mutex::default() }
@@ -61,11 +61,11 @@ impl GitHub {
     /// Asks for the newest proposals of all branches at once; the first time also for the ids of labels and reviewers.
     pub(super) async fn find(
         &self,
-        line: &Line,
-        wishes: &Wishes,
+        line: &ApiClient,
+        wishes: &ProposalOptions,
         base: &str,
         branches: &[String],
-    ) -> Result<Vec<Known>, ForgeError> {
+    ) -> Result<Vec<ForgeProposal>, ForgeError> {
         let mut all = Vec::new();
         for branches in branches.chunks(BRANCHES) {
             all.extend(self.ask(line, wishes, base, branches).await?);
@@ -75,26 +75,26 @@ impl GitHub {
 
     pub(super) async fn create(
         &self,
-        line: &Line,
-        wishes: &Wishes,
-        wanted: &Draft,
-    ) -> Result<(Known, Vec<String>), Lost> {
-        let Draft { branch, base, title, body } = wanted;
+        line: &ApiClient,
+        wishes: &ProposalOptions,
+        wanted: &ProposalDraft,
+    ) -> Result<(ForgeProposal, Vec<String>), LostAnswer> {
+        let ProposalDraft { branch, base, title, body } = wanted;
         let body = json!({"title": title, "head": branch, "base": base, "body": body, "draft": wishes.draft});
-        let reply = line.ask(Call::add(self.url(line, &["pulls"]), &body)).await?;
+        let reply = line.ask(ApiCall::add(self.url(line, &["pulls"]), &body)).await?;
         if reply.status.as_u16() == 422 && reply.body.to_string().contains("pull request already exists") {
-            return Err(Lost::Exists(line.refused(&reply)));
+            return Err(LostAnswer::Exists(line.refused(&reply)));
         }
         let answer = line.accept(reply)?;
         let number = answer["number"].as_u64().ok_or_else(|| line.unreadable("a pull request"))?;
         if let Some(id) = answer["node_id"].as_str() {
             self.told().proposals.insert(number, id.to_owned());
         }
-        let found = Known {
+        let found = ForgeProposal {
             number,
             url: answer["html_url"].as_str().unwrap_or_default().to_owned(),
             branch: branch.clone(),
-            state: KnownState::Open,
+            state: ProposalState::Open,
             head: answer["head"]["sha"].as_str().map(str::to_owned),
             title: title.clone(),
             body: wanted.body.clone(),
@@ -103,31 +103,42 @@ impl GitHub {
         Ok((found, Vec::new()))
     }
 
-    pub(super) async fn write(&self, line: &Line, found: &Known, wanted: &Draft) -> Result<Known, ForgeError> {
+    pub(super) async fn write(
+        &self,
+        line: &ApiClient,
+        found: &ForgeProposal,
+        wanted: &ProposalDraft,
+    ) -> Result<ForgeProposal, ForgeError> {
         let body = json!({"title": wanted.title, "body": wanted.body});
         let answer = self.patch(line, found, &body).await?;
         let state = match answer["state"].as_str() {
-            Some("open") => KnownState::Open,
-            Some(_) if answer["merged"] == true => KnownState::Merged,
-            Some(_) => KnownState::Closed,
+            Some("open") => ProposalState::Open,
+            Some(_) if answer["merged"] == true => ProposalState::Merged,
+            Some(_) => ProposalState::Closed,
             None => return Err(line.unreadable("a pull request")),
         };
-        Ok(Known { state, title: wanted.title.clone(), body: wanted.body.clone(), ..found.clone() })
+        Ok(ForgeProposal { state, title: wanted.title.clone(), body: wanted.body.clone(), ..found.clone() })
     }
 
-    pub(super) async fn close(&self, line: &Line, found: &Known, body: &str, comment: &str) -> Result<(), ForgeError> {
+    pub(super) async fn close(
+        &self,
+        line: &ApiClient,
+        found: &ForgeProposal,
+        body: &str,
+        comment: &str,
+    ) -> Result<(), ForgeError> {
         let number = found.number.to_string();
         let said = json!({"body": comment});
         line.comment(self.url(line, &["issues", &number, "comments"]), &said).await?;
         self.patch(line, found, &json!({"state": "closed", "body": body})).await.map(drop)
     }
 
-    async fn patch(&self, line: &Line, found: &Known, body: &Value) -> Result<Value, ForgeError> {
+    async fn patch(&self, line: &ApiClient, found: &ForgeProposal, body: &Value) -> Result<Value, ForgeError> {
         let url = self.url(line, &["pulls", &found.number.to_string()]);
-        line.take(Call::set(Method::PATCH, url, body)).await
+        line.take(ApiCall::set(Method::PATCH, url, body)).await
     }
 
-    fn url(&self, line: &Line, rest: &[&str]) -> Url {
+    fn url(&self, line: &ApiClient, rest: &[&str]) -> Url {
         line.url(&[&["repos", &self.owner, &self.name], rest].concat(), &[])
     }
 
@@ -137,15 +148,15 @@ impl GitHub {
 }
 
 /// A proposal as GraphQL tells it.
-fn found(node: &Value) -> Option<Known> {
+fn found(node: &Value) -> Option<ForgeProposal> {
     let text = |key: &str| node[key].as_str().map(str::to_owned);
     let body = text("body").unwrap_or_default();
     let state = match node["state"].as_str()? {
-        "OPEN" => KnownState::Open,
-        "MERGED" => KnownState::Merged,
+        "OPEN" => ProposalState::Open,
+        "MERGED" => ProposalState::Merged,
         _ => closed(&body),
     };
-    Some(Known {
+    Some(ForgeProposal {
         number: node["number"].as_u64()?,
         url: text("url")?,
         branch: text("headRefName")?,

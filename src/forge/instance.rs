@@ -11,8 +11,8 @@ use url::Url;
 
 use super::ForgeError;
 use crate::model::settings::publish::{ForgeKind, ForgePlace};
-use crate::registry::credential::Secret;
-use crate::registry::{Confided, Origin};
+use crate::registry::credential::RegistrySecret;
+use crate::registry::{Redactor, UrlOrigin};
 use crate::system::environment;
 
 /// Our own token.
@@ -40,9 +40,9 @@ const NAMES: [&str; 14] = [
 
 /// What the environment says of forges. It cannot be printed.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<&'static str, Secret>);
+pub struct ForgeEnvironment(BTreeMap<&'static str, RegistrySecret>);
 
-impl Environment {
+impl ForgeEnvironment {
     /// What the environment of the process says.
     pub fn from_environment() -> Self {
         Self::of(environment::var)
@@ -50,16 +50,16 @@ impl Environment {
 
     /// What `var` says of each variable that is known.
     pub fn of(var: impl Fn(&str) -> Option<String>) -> Self {
-        Self(NAMES.into_iter().filter_map(|name| Some((name, Secret::new(var(name)?)))).collect())
+        Self(NAMES.into_iter().filter_map(|name| Some((name, RegistrySecret::new(var(name)?)))).collect())
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(Secret::reveal)
+        self.0.get(name).map(RegistrySecret::reveal)
     }
 }
 
 /// A forge that may be spoken to.
-pub(super) struct Instance {
+pub(super) struct ForgeInstance {
     pub(super) kind: ForgeKind,
     /// The repository, as messages name it.
     pub(super) repository: String,
@@ -68,27 +68,27 @@ pub(super) struct Instance {
     /// Where GraphQL is answered, on GitHub.
     pub(super) graphql: Url,
     /// Where both are.
-    pub(super) origin: Origin,
+    pub(super) origin: UrlOrigin,
     /// Whether that may be a private address: the operator named it.
     pub(super) is_named: bool,
-    pub(super) token: Token,
+    pub(super) token: ForgeToken,
 }
 
 /// A token and the one origin that it goes to. It cannot be printed.
 #[derive(Clone)]
-pub(super) struct Token {
+pub(super) struct ForgeToken {
     header: HeaderValue,
-    origin: Origin,
+    origin: UrlOrigin,
 }
 
-impl Token {
+impl ForgeToken {
     /// Tells `confided` what is not to be repeated.
-    pub(super) fn confide(&self, confided: &Confided) {
+    pub(super) fn confide(&self, confided: &Redactor) {
         confided.header(&self.header);
     }
 
     /// The header for `origin`; none where it is not the token's.
-    pub(super) fn header(&self, origin: &Origin) -> Option<&HeaderValue> {
+    pub(super) fn header(&self, origin: &UrlOrigin) -> Option<&HeaderValue> {
         (self.origin == *origin).then_some(&self.header)
     }
 }
@@ -97,7 +97,7 @@ impl Token {
 ///
 /// # Errors
 /// Where the environment does not say so; the way out names the variable.
-pub(super) fn find(place: &ForgePlace, environment: &Environment) -> Result<Instance, ForgeError> {
+pub(super) fn find(place: &ForgePlace, environment: &ForgeEnvironment) -> Result<ForgeInstance, ForgeError> {
     let kind = place.kind;
     let operator = match environment.get(URL) {
         Some(text) => Some(address(text).ok_or_else(|| {
@@ -106,7 +106,7 @@ pub(super) fn find(place: &ForgePlace, environment: &Environment) -> Result<Inst
         None => None,
     };
     let web = match (&place.url, &operator) {
-        (Some(url), Some(own)) if Origin::of(url) != Origin::of(own) => {
+        (Some(url), Some(own)) if UrlOrigin::of(url) != UrlOrigin::of(own) => {
             let message = format!("the settings name the forge at `{}`, and `{URL}` another one", shown(url));
             return Err(setup(message, &format!("see which is right: `{URL}` says where tokens may go")));
         }
@@ -115,24 +115,24 @@ pub(super) fn find(place: &ForgePlace, environment: &Environment) -> Result<Inst
         (None, None) => public(kind)?,
     };
     let (api, graphql) = interface(kind, &web)?;
-    let origin = Origin::of(&api).ok_or_else(|| setup("the forge has no host", "see its `url` in `[publish]`"))?;
+    let origin = UrlOrigin::of(&api).ok_or_else(|| setup("the forge has no host", "see its `url` in `[publish]`"))?;
     if !origin.secure && operator.is_none() {
         let help = format!("use `https://`, or have the operator set `{URL}` to `{}`", shown(&web));
         return Err(setup(format!("`{origin}` would have a token sent in the clear"), &help));
     }
     let token = token(place, environment, &origin, &web, place.url.is_some() && operator.is_none())?;
     let repository = place.repository.clone();
-    Ok(Instance { kind, repository, api, graphql, origin, is_named: operator.is_some(), token })
+    Ok(ForgeInstance { kind, repository, api, graphql, origin, is_named: operator.is_some(), token })
 }
 
 /// The first token that the environment has for `kind`, if it may go to `origin`.
 fn token(
     place: &ForgePlace,
-    environment: &Environment,
-    origin: &Origin,
+    environment: &ForgeEnvironment,
+    origin: &UrlOrigin,
     web: &Url,
     is_own_instance: bool,
-) -> Result<Token, ForgeError> {
+) -> Result<ForgeToken, ForgeError> {
     let kind = place.kind;
     let organization = place.repository.split('/').next().unwrap_or_default();
     // The names that the forge's own CI gives a token, and what says there where the forge is.
@@ -150,7 +150,7 @@ fn token(
     if let Some(text) = environment.get(TOKEN) {
         // Without the operator's word only the public instance is sure.
         if is_own_instance
-            && public(kind).and_then(|url| interface(kind, &url)).ok().and_then(|(api, _)| Origin::of(&api)).as_ref()
+            && public(kind).and_then(|url| interface(kind, &url)).ok().and_then(|(api, _)| UrlOrigin::of(&api)).as_ref()
                 != Some(origin)
         {
             let message = format!("`{TOKEN}` is not sent to `{origin}`: only the settings name that place");
@@ -177,9 +177,9 @@ fn token(
                 }
                 _ => interface(kind, &url)?.0,
             };
-            Origin::of(&api)
+            UrlOrigin::of(&api)
         }
-        None => public(kind).and_then(|url| interface(kind, &url)).ok().and_then(|(api, _)| Origin::of(&api)),
+        None => public(kind).and_then(|url| interface(kind, &url)).ok().and_then(|(api, _)| UrlOrigin::of(&api)),
     };
     if bound.as_ref() != Some(origin) {
         let message = match bound {
@@ -192,7 +192,7 @@ fn token(
 }
 
 /// The header that `text` is sent as.
-fn bind(kind: ForgeKind, name: &str, text: &str, origin: &Origin) -> Result<Token, ForgeError> {
+fn bind(kind: ForgeKind, name: &str, text: &str, origin: &UrlOrigin) -> Result<ForgeToken, ForgeError> {
     let text = text.trim();
     let value = match kind {
         ForgeKind::Gitea => format!("token {text}"),
@@ -207,7 +207,7 @@ fn bind(kind: ForgeKind, name: &str, text: &str, origin: &Origin) -> Result<Toke
         setup(format!("`{name}` has characters that no token has"), "set it to the token alone, in one line")
     })?;
     header.set_sensitive(true);
-    Ok(Token { header, origin: origin.clone() })
+    Ok(ForgeToken { header, origin: origin.clone() })
 }
 
 /// The public instance.

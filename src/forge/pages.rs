@@ -1,13 +1,13 @@
 //! Long lists of proposals: read page by page, the newest first, and by branch where that is not enough.
 
 use super::ForgeError;
-use crate::proposal::known::Known;
+use crate::proposal::known::ForgeProposal;
 
 /// The most pages of a list that are read.
 pub(super) const PAGES: usize = 5;
 
 /// What of a list is asked for.
-pub(super) enum Part<'a> {
+pub(super) enum PagePart<'a> {
     /// A page, counted from 0.
     Page(usize),
     /// What there is of a branch.
@@ -23,13 +23,13 @@ pub(super) enum Part<'a> {
 pub(super) async fn find(
     branches: &[String],
     size: usize,
-    mut read: impl AsyncFnMut(Part<'_>, &mut Vec<Known>) -> Result<usize, ForgeError>,
-) -> Result<Vec<Known>, ForgeError> {
+    mut read: impl AsyncFnMut(PagePart<'_>, &mut Vec<ForgeProposal>) -> Result<usize, ForgeError>,
+) -> Result<Vec<ForgeProposal>, ForgeError> {
     let mut all = Vec::new();
     let mut missing: Vec<&String> = branches.iter().collect();
     let pages = if branches.len() == 1 { 0 } else { PAGES };
     for page in 0..pages {
-        let count = read(Part::Page(page), &mut all).await?;
+        let count = read(PagePart::Page(page), &mut all).await?;
         missing.retain(|branch| !all.iter().any(|found| found.branch == **branch));
         if count < size {
             return Ok(all);
@@ -39,7 +39,7 @@ pub(super) async fn find(
         }
     }
     for branch in missing {
-        read(Part::Branch(branch), &mut all).await?;
+        read(PagePart::Branch(branch), &mut all).await?;
     }
     Ok(all)
 }

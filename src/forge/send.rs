@@ -13,10 +13,12 @@ use serde_json::Value;
 use url::Url;
 
 use super::error::{permission, said};
-use super::instance::{Instance, Token};
-use super::{ForgeError, Setup};
+use super::instance::{ForgeInstance, ForgeToken};
+use super::{ForgeConfig, ForgeError};
 use crate::model::settings::publish::ForgeKind;
-use crate::registry::{Confided, Connector, Fault, Limits, Origin, Reach, TRIES, retry_after};
+use crate::registry::{
+    ClientLimits, Connector, PrivateAccess, Redactor, TRIES, TransportError, UrlOrigin, retry_after,
+};
 use crate::system::clock;
 use crate::text::escape;
 
@@ -26,19 +28,19 @@ const ANSWER_MAX: usize = 32 << 20;
 const SECONDARY: Duration = Duration::from_secs(60);
 
 /// The way to one forge.
-pub(super) struct Line {
+pub(super) struct ApiClient {
     kind: ForgeKind,
     repository: String,
     api: Url,
-    origin: Origin,
-    token: Token,
+    origin: UrlOrigin,
+    token: ForgeToken,
     connector: Connector,
-    limits: Limits,
-    confided: Confided,
+    limits: ClientLimits,
+    confided: Redactor,
 }
 
 /// A request.
-pub(super) struct Call<'a> {
+pub(super) struct ApiCall<'a> {
     method: Method,
     url: Url,
     body: Option<&'a Value>,
@@ -46,7 +48,7 @@ pub(super) struct Call<'a> {
 }
 
 /// An answer that is not about the line: its status and what it says.
-pub(super) struct Reply {
+pub(super) struct ApiReply {
     pub(super) status: StatusCode,
     pub(super) body: Value,
     /// How many there are in all of what a page of was asked for (Gitea's `x-total-count`).
@@ -54,7 +56,7 @@ pub(super) struct Reply {
 }
 
 /// Why there is no proposal.
-pub(super) enum Lost {
+pub(super) enum LostAnswer {
     /// It may have been created: the answer was lost.
     Unclear(ForgeError),
     /// There is an open one of that branch already.
@@ -63,20 +65,20 @@ pub(super) enum Lost {
     Final(ForgeError),
 }
 
-impl From<ForgeError> for Lost {
+impl From<ForgeError> for LostAnswer {
     fn from(error: ForgeError) -> Self {
         Self::Final(error)
     }
 }
 
-impl From<Lost> for ForgeError {
-    fn from(lost: Lost) -> Self {
-        let (Lost::Unclear(error) | Lost::Exists(error) | Lost::Final(error)) = lost;
+impl From<LostAnswer> for ForgeError {
+    fn from(lost: LostAnswer) -> Self {
+        let (LostAnswer::Unclear(error) | LostAnswer::Exists(error) | LostAnswer::Final(error)) = lost;
         error
     }
 }
 
-impl<'a> Call<'a> {
+impl<'a> ApiCall<'a> {
     /// Reads something.
     pub(super) fn get(url: Url) -> Self {
         Self { method: Method::GET, url, body: None, is_repeatable: true }
@@ -94,8 +96,8 @@ impl<'a> Call<'a> {
 }
 
 /// What one try came to.
-enum Tried {
-    Answer(Reply),
+enum ApiAttempt {
+    Answer(ApiReply),
     /// Nothing was done; the forge wants to be asked later.
     Later(ForgeError, Option<Duration>),
     /// Nothing was done: no connection came about.
@@ -108,19 +110,19 @@ enum Tried {
     Never(ForgeError),
 }
 
-impl Line {
+impl ApiClient {
     /// The way to `instance`; nothing is sent yet.
     ///
     /// # Errors
     /// Where a proxy cannot be read.
-    pub(super) fn new(instance: &Instance, setup: &Setup) -> Result<Self, ForgeError> {
-        let Instance { kind, repository, api, origin, is_named, token, .. } = instance;
-        let limits = Limits::default();
+    pub(super) fn new(instance: &ForgeInstance, setup: &ForgeConfig) -> Result<Self, ForgeError> {
+        let ForgeInstance { kind, repository, api, origin, is_named, token, .. } = instance;
+        let limits = ClientLimits::default();
         let named = is_named.then(|| origin.place.clone());
         let connector = Connector::to(named, &setup.proxies, limits);
         let connector = connector
             .map_err(|message| ForgeError::Setup { message, help: "see `HTTPS_PROXY` and `HTTP_PROXY`".to_owned() })?;
-        let confided = Confided::default();
+        let confided = Redactor::default();
         token.confide(&confided);
         Ok(Self {
             kind: *kind,
@@ -160,7 +162,7 @@ impl Line {
     ///
     /// # Errors
     /// Where none came, or one that is an error.
-    pub(super) async fn take(&self, call: Call<'_>) -> Result<Value, ForgeError> {
+    pub(super) async fn take(&self, call: ApiCall<'_>) -> Result<Value, ForgeError> {
         let reply = self.ask(call).await?;
         self.accept(reply)
     }
@@ -171,9 +173,9 @@ impl Line {
     /// # Errors
     /// Where the forge refuses, or cannot be asked.
     pub(super) async fn comment(&self, url: Url, said: &Value) -> Result<(), ForgeError> {
-        match self.ask(Call::add(url, said)).await {
+        match self.ask(ApiCall::add(url, said)).await {
             Ok(reply) => self.accept(reply).map(drop),
-            Err(Lost::Unclear(_)) => Ok(()),
+            Err(LostAnswer::Unclear(_)) => Ok(()),
             Err(lost) => Err(lost.into()),
         }
     }
@@ -182,12 +184,12 @@ impl Line {
     ///
     /// # Errors
     /// What another answer means.
-    pub(super) fn accept(&self, reply: Reply) -> Result<Value, ForgeError> {
+    pub(super) fn accept(&self, reply: ApiReply) -> Result<Value, ForgeError> {
         if reply.status.is_success() { Ok(reply.body) } else { Err(self.refused(&reply)) }
     }
 
     /// What an answer that is an error means.
-    pub(super) fn refused(&self, reply: &Reply) -> ForgeError {
+    pub(super) fn refused(&self, reply: &ApiReply) -> ForgeError {
         let (place, status) = (self.place(), reply.status.as_u16());
         let said = self.said(&reply.body);
         match status {
@@ -211,7 +213,7 @@ impl Line {
     ///
     /// # Errors
     /// Where no answer came.
-    pub(super) async fn ask(&self, call: Call<'_>) -> Result<Reply, Lost> {
+    pub(super) async fn ask(&self, call: ApiCall<'_>) -> Result<ApiReply, LostAnswer> {
         let mut pauses = self.limits.pauses();
         let mut left = TRIES;
         loop {
@@ -219,21 +221,23 @@ impl Line {
             let tried = tokio::time::timeout(self.limits.request, self.send(&call)).await;
             let tried = tried.unwrap_or_else(|_| {
                 let seconds = self.limits.request.as_secs_f32();
-                Tried::Late(self.unreachable(&format!("did not answer within {seconds} s")))
+                ApiAttempt::Late(self.unreachable(&format!("did not answer within {seconds} s")))
             });
             let (error, wait) = match tried {
-                Tried::Answer(reply) => return Ok(reply),
-                Tried::Never(error) => return Err(Lost::Final(error)),
-                Tried::Late(error) if call.is_repeatable => return Err(Lost::Final(error)),
-                Tried::Broken(error) | Tried::Late(error) if !call.is_repeatable => return Err(Lost::Unclear(error)),
-                Tried::Later(error, wait) if wait.is_some_and(|wait| wait > self.limits.retry_after) => {
-                    return Err(Lost::Final(error));
+                ApiAttempt::Answer(reply) => return Ok(reply),
+                ApiAttempt::Never(error) => return Err(LostAnswer::Final(error)),
+                ApiAttempt::Late(error) if call.is_repeatable => return Err(LostAnswer::Final(error)),
+                ApiAttempt::Broken(error) | ApiAttempt::Late(error) if !call.is_repeatable => {
+                    return Err(LostAnswer::Unclear(error));
                 }
-                Tried::Later(error, wait) => (error, wait),
-                Tried::NotSent(error) | Tried::Broken(error) | Tried::Late(error) => (error, None),
+                ApiAttempt::Later(error, wait) if wait.is_some_and(|wait| wait > self.limits.retry_after) => {
+                    return Err(LostAnswer::Final(error));
+                }
+                ApiAttempt::Later(error, wait) => (error, wait),
+                ApiAttempt::NotSent(error) | ApiAttempt::Broken(error) | ApiAttempt::Late(error) => (error, None),
             };
             if left == 0 {
-                return Err(Lost::Final(error));
+                return Err(LostAnswer::Final(error));
             }
             tracing::debug!("{error}; once more");
             let pause = pauses.next().unwrap_or_default();
@@ -242,17 +246,17 @@ impl Line {
     }
 
     /// Sends once.
-    async fn send(&self, call: &Call<'_>) -> Tried {
-        let Some((origin, header)) = Origin::of(&call.url).and_then(|origin| {
+    async fn send(&self, call: &ApiCall<'_>) -> ApiAttempt {
+        let Some((origin, header)) = UrlOrigin::of(&call.url).and_then(|origin| {
             let header = self.token.header(&origin)?.clone();
             Some((origin, header))
         }) else {
-            return Tried::Never(self.unreachable("is not where the token may go"));
+            return ApiAttempt::Never(self.unreachable("is not where the token may go"));
         };
-        let reach = if self.connector.is_named(&origin.place) { Reach::Named } else { Reach::Public };
+        let reach = if self.connector.is_named(&origin.place) { PrivateAccess::Named } else { PrivateAccess::Public };
         let route = match self.connector.route(&call.url, &origin, reach, None).await {
             Ok(route) => route,
-            Err(error) => return Tried::Never(ForgeError::of_line(error)),
+            Err(error) => return ApiAttempt::Never(ForgeError::of_line(error)),
         };
         let mut request = route.client.request(call.method.clone(), call.url.clone()).header(AUTHORIZATION, header);
         for (name, value) in headers(self.kind) {
@@ -265,11 +269,13 @@ impl Line {
             Ok(response) => response,
             Err(error) => {
                 let is_sent = !error.is_connect();
-                return match Fault::of(&error, &origin, &self.limits) {
-                    Fault::Passing(error) if is_sent => Tried::Broken(ForgeError::of_line(error)),
-                    Fault::Passing(error) => Tried::NotSent(ForgeError::of_line(error)),
-                    Fault::Host(error) if is_sent => Tried::Late(ForgeError::of_line(error)),
-                    Fault::Host(error) | Fault::Final(error) => Tried::Never(ForgeError::of_line(error)),
+                return match TransportError::of(&error, &origin, &self.limits) {
+                    TransportError::Passing(error) if is_sent => ApiAttempt::Broken(ForgeError::of_line(error)),
+                    TransportError::Passing(error) => ApiAttempt::NotSent(ForgeError::of_line(error)),
+                    TransportError::Host(error) if is_sent => ApiAttempt::Late(ForgeError::of_line(error)),
+                    TransportError::Host(error) | TransportError::Final(error) => {
+                        ApiAttempt::Never(ForgeError::of_line(error))
+                    }
                 };
             }
         };
@@ -281,48 +287,52 @@ impl Line {
                 Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
                 Ok(None) => break,
                 Err(error) => {
-                    return Tried::Broken(ForgeError::of_line(Fault::of(&error, &origin, &self.limits).into_error()));
+                    return ApiAttempt::Broken(ForgeError::of_line(
+                        TransportError::of(&error, &origin, &self.limits).into_error(),
+                    ));
                 }
             }
             if bytes.len() > ANSWER_MAX {
-                return Tried::Never(self.unreachable(&format!("sent more than the {ANSWER_MAX} bytes that are read")));
+                return ApiAttempt::Never(
+                    self.unreachable(&format!("sent more than the {ANSWER_MAX} bytes that are read")),
+                );
             }
         }
         self.judge(status, response.headers(), &bytes)
     }
 
     /// What an answer is.
-    fn judge(&self, status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> Tried {
+    fn judge(&self, status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> ApiAttempt {
         let read = serde_json::from_slice(bytes);
         let is_json = read.is_ok();
         let total = headers.get("x-total-count").and_then(|total| total.to_str().ok()?.parse().ok());
-        let reply = Reply { status, body: read.unwrap_or_default(), total };
+        let reply = ApiReply { status, body: read.unwrap_or_default(), total };
         let (place, code, words) = (self.place(), status.as_u16(), self.said(&reply.body));
         let wait = later(status, headers, &words);
         if let Some(wait) = wait {
             let error = ForgeError::RateLimited { place, status: code, said: words, retry_after: wait };
-            return Tried::Later(error, wait);
+            return ApiAttempt::Later(error, wait);
         }
         if status.is_redirection() || code == 203 {
             // Azure DevOps sends whoever has no good token to a page where people log in.
             if self.kind == ForgeKind::Azure {
                 let help = permission(self.kind, StatusCode::UNAUTHORIZED);
-                return Tried::Never(ForgeError::Denied { place, status: code, said: words, help });
+                return ApiAttempt::Never(ForgeError::Denied { place, status: code, said: words, help });
             }
             let to = headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes())).unwrap_or_default();
             let to = escape::terminal(to.split('?').next().unwrap_or_default());
-            return Tried::Never(ForgeError::Unreachable {
+            return ApiAttempt::Never(ForgeError::Unreachable {
                 message: format!("`{place}` redirects to `{to}`, and no token follows that"),
                 help: "the repository may have been renamed or moved: write its new name in `[publish]`".to_owned(),
             });
         }
         if status.is_server_error() {
-            return Tried::Broken(self.unreachable(&format!("is in trouble: it answered {code}{words}")));
+            return ApiAttempt::Broken(self.unreachable(&format!("is in trouble: it answered {code}{words}")));
         }
         if status.is_success() && !is_json && !bytes.is_empty() {
-            return Tried::Never(self.unreadable("JSON"));
+            return ApiAttempt::Never(self.unreadable("JSON"));
         }
-        Tried::Answer(reply)
+        ApiAttempt::Answer(reply)
     }
 
     /// The forge's own words in an answer, unless they repeat the token; empty where it has none.

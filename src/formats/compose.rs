@@ -4,22 +4,26 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::spot::{Spot, Spots};
-use super::text::Text;
-use super::tree::Tree;
-use super::way::Way;
+use super::spot::{ImageSite, ImageSites};
+use super::text::FileText;
+use super::tree::DocumentTree;
+use super::way::Selector;
 use super::yaml::{field, first_byte, write};
-use super::{Change, Unfit, Writing};
+use super::{TargetError, TextChange, WriteSpec};
 
 /// What the image of `service` becomes.
-pub(super) fn edits(service: Option<&str>, text: &Text, writing: &Writing<'_>) -> Result<Vec<Change>, Unfit> {
+pub(super) fn edits(
+    service: Option<&str>,
+    text: &FileText,
+    writing: &WriteSpec<'_>,
+) -> Result<Vec<TextChange>, TargetError> {
     let new = writing.value(text)?;
     if let Some(name) = service {
         let mut changes = Vec::new();
-        let way = Way::of(&["services", name], None);
+        let way = Selector::of(&["services", name], None);
         for service in way.alone(text, text.yaml()?)? {
             let here = service.span.start..service.span.start;
-            let wrong = |message: &str, help: &str| Unfit::Wrong(text.problem(&here, message).help(help));
+            let wrong = |message: &str, help: &str| TargetError::Wrong(text.problem(&here, message).help(help));
             if service.get("build").is_some() {
                 let message = format!("the service `{name}` is built here, and its `image` names what comes out");
                 return Err(wrong(&message, "write a target for the `FROM` of its Dockerfile"));
@@ -29,7 +33,9 @@ pub(super) fn edits(service: Option<&str>, text: &Text, writing: &Writing<'_>) -
                 image.ok_or_else(|| wrong(&format!("the service `{name}` has no `image`"), "add `image: \"\"`"))?;
             if image.text().is_some_and(|text| text.contains('$')) {
                 let problem = text.problem(&image.span, "the image is put together of variables");
-                return Err(Unfit::Wrong(problem.help("write it out, or write a target for the file that sets them")));
+                return Err(TargetError::Wrong(
+                    problem.help("write it out, or write a target for the file that sets them"),
+                ));
             }
             changes.push(write(text, &image, &new)?);
         }
@@ -40,16 +46,16 @@ pub(super) fn edits(service: Option<&str>, text: &Text, writing: &Writing<'_>) -
 }
 
 /// The images of all services that are not built here.
-pub(super) fn spots(tree: &Tree) -> Spots {
-    let mut spots = Spots::default();
+pub(super) fn spots(tree: &DocumentTree) -> ImageSites {
+    let mut spots = ImageSites::default();
     for document in &tree.documents {
         let services = document.get("services").map(|services| services.entries()).unwrap_or_default();
         for (name, service) in services.iter().filter(|(_, service)| service.get("build").is_none()) {
             let Some(image) = service.get("image") else { continue };
             let own = service.entries().iter().any(|(key, _)| key.text() == Some("image"));
             let is_shared = service.anchored || image.anchored || !own;
-            let way = || Way::of(&["services", name.text().unwrap_or_default(), "image"], None);
-            let spot = Spot::of(image, "", is_shared.then(|| (way(), name.span.clone())));
+            let way = || Selector::of(&["services", name.text().unwrap_or_default(), "image"], None);
+            let spot = ImageSite::of(image, "", is_shared.then(|| (way(), name.span.clone())));
             spot.into_iter().for_each(|spot| spots.add(Rc::new(spot)));
         }
     }
@@ -57,7 +63,7 @@ pub(super) fn spots(tree: &Tree) -> Spots {
 }
 
 /// The names of all services that have an image, each by the first byte of that, without its quotes.
-pub(super) fn names(text: &Text) -> HashMap<usize, String> {
+pub(super) fn names(text: &FileText) -> HashMap<usize, String> {
     let documents = text.yaml().map(|tree| tree.documents.as_slice()).unwrap_or_default();
     let services = documents.iter().filter_map(|document| document.get("services"));
     let mut names = HashMap::new();

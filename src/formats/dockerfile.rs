@@ -5,17 +5,17 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-use crate::formats::find::{self, Kind, Mention};
+use crate::formats::find::{self, FileKind, FoundImage};
 use crate::text::diagnostics::Problem;
 
-use super::part::Part;
-use super::spot::{Spot, Spots};
-use super::text::Text;
-use super::{Change, Unfit, Writing, list};
+use super::part::ReferencePart;
+use super::spot::{ImageSite, ImageSites};
+use super::text::FileText;
+use super::{TargetError, TextChange, WriteSpec, list};
 
 /// Which place of a Dockerfile is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum DockerfileSelector {
     /// All that name the pin's repository.
     Repository,
     /// The `FROM` of the stage of this name, or of this number from 0.
@@ -27,25 +27,25 @@ pub enum Place {
 /// What targets see of a Dockerfile.
 #[derive(Default)]
 pub(super) struct Dockerfile {
-    stages: Vec<From>,
+    stages: Vec<StageBase>,
     /// The numbers of the stages of each name, in lower case.
     named: HashMap<String, Vec<usize>>,
     /// The number of the stage whose image begins at a byte.
     at: HashMap<usize, usize>,
-    arguments: Vec<Argument>,
+    arguments: Vec<ArgWord>,
     /// The numbers of the arguments of each name.
     argued: HashMap<String, Vec<usize>>,
 }
 
 /// What a stage stands on.
-struct From {
+struct StageBase {
     /// The bytes of the image, without quotes.
     image: Range<usize>,
     name: Option<String>,
 }
 
 /// A word of an `ARG`.
-struct Argument {
+struct ArgWord {
     name: String,
     span: Range<usize>,
     /// The bytes of its default, without quotes.
@@ -53,7 +53,7 @@ struct Argument {
 }
 
 impl Dockerfile {
-    pub(super) fn read(text: &Text) -> Self {
+    pub(super) fn read(text: &FileText) -> Self {
         let mut found = Self::default();
         let word = |span: &Range<usize>| &text.text()[span.clone()];
         for words in find::instructions(text.text()) {
@@ -67,7 +67,7 @@ impl Dockerfile {
                         word(span).split_once('=').map_or((word(span), None), |(name, value)| (name, Some(value)));
                     let default = value.map(|value| find::unquoted(text.text(), span.end - value.len()..span.end));
                     found.argued.entry(name.to_owned()).or_default().push(found.arguments.len());
-                    found.arguments.push(Argument { name: name.to_owned(), span: span.clone(), default });
+                    found.arguments.push(ArgWord { name: name.to_owned(), span: span.clone(), default });
                 }
             }
         }
@@ -80,52 +80,56 @@ impl Dockerfile {
             self.named.entry(name.to_ascii_lowercase()).or_default().push(number);
         }
         self.at.insert(image.start, number);
-        self.stages.push(From { image, name: name.map(str::to_owned) });
+        self.stages.push(StageBase { image, name: name.map(str::to_owned) });
     }
 
-    fn arguments(&self, name: &str) -> impl Iterator<Item = &Argument> {
+    fn arguments(&self, name: &str) -> impl Iterator<Item = &ArgWord> {
         self.argued.get(name).into_iter().flatten().map(|number| &self.arguments[*number])
     }
 }
 
 /// What the place becomes.
-pub(super) fn edits(place: &Place, text: &Text, writing: &Writing<'_>) -> Result<Vec<Change>, Unfit> {
+pub(super) fn edits(
+    place: &DockerfileSelector,
+    text: &FileText,
+    writing: &WriteSpec<'_>,
+) -> Result<Vec<TextChange>, TargetError> {
     let new = writing.value(text)?;
-    let change = |span: Range<usize>| Change { was: text.text()[span.clone()].to_owned(), span, new: new.clone() };
+    let change = |span: Range<usize>| TextChange { was: text.text()[span.clone()].to_owned(), span, new: new.clone() };
     match place {
-        Place::Repository => {
+        DockerfileSelector::Repository => {
             let spots = text.mentions()?.ours(text, writing, "name one with `stage = \"…\"`")?;
             Ok(spots.iter().map(|spot| change(spot.span.clone())).collect())
         }
-        Place::Stage(name) => {
+        DockerfileSelector::Stage(name) => {
             let span = stage(text, name)?;
             if text.text()[span.clone()].contains('$') {
                 let problem = text.problem(&span, "the image is put together of variables");
-                return Err(Unfit::Wrong(problem.help("name the variable, as `arg = \"BASE\"`")));
+                return Err(TargetError::Wrong(problem.help("name the variable, as `arg = \"BASE\"`")));
             }
             Ok(vec![change(span)])
         }
-        Place::Arg(name) => Ok(vec![change(argument(text, name)?)]),
+        DockerfileSelector::Arg(name) => Ok(vec![change(argument(text, name)?)]),
     }
 }
 
 /// All that names an image there.
-pub(super) fn spots(text: &Text) -> Result<Spots, Problem> {
-    let mut spots = Spots::default();
-    for mention in Kind::Dockerfile.find(&text.file)? {
+pub(super) fn spots(text: &FileText) -> Result<ImageSites, Problem> {
+    let mut spots = ImageSites::default();
+    for mention in FileKind::Dockerfile.find(&text.file)? {
         let is_composed = text.text()[mention.span.clone()].contains('$');
         let image = if is_composed {
             Err("it has a variable".to_owned())
         } else {
             mention.image.map_err(|why| why.to_string())
         };
-        spots.add(Rc::new(Spot { span: mention.span, image, node: None, shared: None }));
+        spots.add(Rc::new(ImageSite { span: mention.span, image, node: None, shared: None }));
     }
     Ok(spots)
 }
 
 /// The places that may be that of `mention`, each with what is written there where it is not the whole reference.
-pub(super) fn places(text: &Text, mention: &Mention) -> Vec<(Place, Option<Part>)> {
+pub(super) fn places(text: &FileText, mention: &FoundImage) -> Vec<(DockerfileSelector, Option<ReferencePart>)> {
     let file = text.dockerfile();
     if mention.decided != mention.span {
         let named = find::last_variable(&text.text()[mention.span.clone()]);
@@ -137,28 +141,32 @@ pub(super) fn places(text: &Text, mention: &Mention) -> Vec<(Place, Option<Part>
     match file.at.get(&mention.span.start) {
         Some(number) => {
             let names = file.stages[*number].name.iter().cloned().chain([number.to_string()]);
-            names.map(Place::Stage).chain([Place::Repository]).map(|place| (place, None)).collect()
+            names
+                .map(DockerfileSelector::Stage)
+                .chain([DockerfileSelector::Repository])
+                .map(|place| (place, None))
+                .collect()
         }
         // What `COPY --from` and `RUN --mount` name has no name of its own.
-        None => vec![(Place::Repository, None)],
+        None => vec![(DockerfileSelector::Repository, None)],
     }
 }
 
 /// The `ARG` that ends an image after `before`, and what of the reference is its part.
-fn variable(file: &Dockerfile, before: &str, name: &str) -> Option<(Place, Option<Part>)> {
+fn variable(file: &Dockerfile, before: &str, name: &str) -> Option<(DockerfileSelector, Option<ReferencePart>)> {
     let part = match before.chars().last() {
         None => None,
-        Some(':') => Some(Part::TagAtDigest),
-        Some('@') => Some(Part::Digest),
+        Some(':') => Some(ReferencePart::TagAtDigest),
+        Some('@') => Some(ReferencePart::Digest),
         Some(_) => return None,
     };
     // A tag may be for more than the image, where a stage asks for it as well.
     let is_shared = file.arguments(name).count() > 1;
-    (part.is_none() || !is_shared).then(|| (Place::Arg(name.to_owned()), part))
+    (part.is_none() || !is_shared).then(|| (DockerfileSelector::Arg(name.to_owned()), part))
 }
 
 /// The bytes of the image that a stage stands on.
-fn stage(text: &Text, wanted: &str) -> Result<Range<usize>, Unfit> {
+fn stage(text: &FileText, wanted: &str) -> Result<Range<usize>, TargetError> {
     let stages = &text.dockerfile().stages;
     let mut found = text.dockerfile().named.get(&wanted.to_ascii_lowercase()).cloned().unwrap_or_default();
     let number = wanted.parse().ok().filter(|number| *number < stages.len() && !found.contains(number));
@@ -167,7 +175,7 @@ fn stage(text: &Text, wanted: &str) -> Result<Range<usize>, Unfit> {
     match found.as_slice() {
         [only] => Ok(stages[*only].image.clone()),
         [] => {
-            let shown = |(number, from): (usize, &From)| match &from.name {
+            let shown = |(number, from): (usize, &StageBase)| match &from.name {
                 Some(name) => format!("`{name}`"),
                 None => format!("`{number}`, which is `{}`", &text.text()[from.image.clone()]),
             };
@@ -177,17 +185,17 @@ fn stage(text: &Text, wanted: &str) -> Result<Range<usize>, Unfit> {
                 [] => "it has none at all".to_owned(),
                 stages => format!("there are: {}", list(stages.iter().enumerate().map(shown))),
             };
-            Err(Unfit::Nothing(problem.help(help)))
+            Err(TargetError::Nothing(problem.help(help)))
         }
         [_, second, ..] => {
             let problem = text.problem(&stages[*second].image, format!("two stages are named `{wanted}`"));
-            Err(Unfit::Wrong(problem.help("give each its own name, or say which by its number, from 0")))
+            Err(TargetError::Wrong(problem.help("give each its own name, or say which by its number, from 0")))
         }
     }
 }
 
 /// The default of an `ARG`, without quotes.
-fn argument(text: &Text, wanted: &str) -> Result<Range<usize>, Unfit> {
+fn argument(text: &FileText, wanted: &str) -> Result<Range<usize>, TargetError> {
     let file = text.dockerfile();
     let found: Vec<&Range<usize>> = file.arguments(wanted).filter_map(|one| one.default.as_ref()).collect();
     match found.as_slice() {
@@ -207,11 +215,11 @@ fn argument(text: &Text, wanted: &str) -> Result<Range<usize>, Unfit> {
                 }
             };
             let start = place.or(file.arguments.first()).map_or(0, |one| one.span.start);
-            Err(Unfit::Nothing(text.problem(&(start..start), message).help(help)))
+            Err(TargetError::Nothing(text.problem(&(start..start), message).help(help)))
         }
         [_, second, ..] => {
             let problem = text.problem(second, format!("`ARG {wanted}` has a default in several places"));
-            Err(Unfit::Wrong(problem.help("keep one: a stage sees the first with `ARG` and no default")))
+            Err(TargetError::Wrong(problem.help("keep one: a stage sees the first with `ARG` and no default")))
         }
     }
 }

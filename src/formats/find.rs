@@ -15,9 +15,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::model::image::{ImageRef, complete};
-use crate::text::diagnostics::lines::Lines;
+use crate::text::diagnostics::lines::LineIndex;
 use crate::text::diagnostics::{Problem, SourceFile};
-use crate::text::yaml::Node;
+use crate::text::yaml::YamlNode;
 pub use compose::of_service;
 pub(crate) use dockerfile::instructions;
 pub(crate) use variables::last_variable;
@@ -37,7 +37,7 @@ pub const PATTERNS: [&str; 8] = [
 
 /// What kind of file names images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileKind {
     /// A Dockerfile or Containerfile.
     Dockerfile,
     /// A compose file.
@@ -54,7 +54,7 @@ pub enum Kind {
 
 /// A place of a file that names an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mention {
+pub struct FoundImage {
     /// The bytes of what is written there, without quotes around it; of an image in parts, those of all of them.
     pub span: Range<usize>,
     /// The bytes that decide which image it is: those of `span`, or of the one `ARG` that ends it.
@@ -62,12 +62,12 @@ pub struct Mention {
     /// What is written there as one text, with its variables replaced as far as their values are known.
     pub text: String,
     /// The image, or why there is none.
-    pub image: Result<ImageRef, NoImage>,
+    pub image: Result<ImageRef, NotAnImage>,
 }
 
 /// Why what stands at a place is no image; shown, it is a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoImage {
+pub enum NotAnImage {
     /// It is meant to be none.
     None(&'static str),
     /// Which one it is, is said elsewhere.
@@ -76,7 +76,7 @@ pub enum NoImage {
     Wrong(String),
 }
 
-impl fmt::Display for NoImage {
+impl fmt::Display for NotAnImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::None(why) | Self::Open(why) => why,
@@ -85,16 +85,16 @@ impl fmt::Display for NoImage {
     }
 }
 
-impl Mention {
+impl FoundImage {
     /// The image that a value of YAML names, which means `text`.
-    fn of(file: &SourceFile, node: &Node, text: String) -> Self {
+    fn of(file: &SourceFile, node: &YamlNode, text: String) -> Self {
         let span = unquoted(&file.text, node.span.clone());
         Self { decided: span.clone(), span, image: image(&text), text }
     }
 
     /// The image that the values of a map name together: `name`, and a tag and a digest as far as it has them. `none`
     /// says what it means that there is neither.
-    fn apart(map: &Node, name: String, tag: Option<&str>, digest: Option<&str>, none: &'static str) -> Self {
+    fn apart(map: &YamlNode, name: String, tag: Option<&str>, digest: Option<&str>, none: &'static str) -> Self {
         let given = |part: Option<&str>| part.filter(|part| !part.is_empty()).map(str::to_owned);
         let (tag, digest) = (given(tag), given(digest));
         let is_whole = tag.is_some() || digest.is_some();
@@ -104,17 +104,17 @@ impl Mention {
         text.extend(
             digest.iter().filter(|_| !text.contains('@')).map(|digest| format!("@{digest}")).collect::<Vec<_>>(),
         );
-        let image = if is_whole { image(&text) } else { Err(NoImage::None(none)) };
+        let image = if is_whole { image(&text) } else { Err(NotAnImage::None(none)) };
         Self { span: map.span.clone(), decided: map.span.clone(), text, image }
     }
 
     /// The one of the file's `lines` that it begins in, from 1.
-    pub fn line(&self, lines: &Lines) -> usize {
+    pub fn line(&self, lines: &LineIndex) -> usize {
         lines.number(self.span.start)
     }
 }
 
-impl Kind {
+impl FileKind {
     /// What a file is by its name, else by what it holds; none where it names no images that are known here.
     pub fn of(file: &SourceFile) -> Option<Self> {
         let (folder, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
@@ -150,7 +150,7 @@ impl Kind {
     ///
     /// # Errors
     /// Where the file is not what it should be.
-    pub fn find(self, file: &Arc<SourceFile>) -> Result<Vec<Mention>, Problem> {
+    pub fn find(self, file: &Arc<SourceFile>) -> Result<Vec<FoundImage>, Problem> {
         let mut found = match self {
             Self::Dockerfile => dockerfile::find(&file.text),
             Self::Compose => compose::find(file)?,
@@ -179,14 +179,14 @@ fn is_values(name: &str) -> bool {
 }
 
 /// The image that `text` names once all variables with a value are replaced.
-fn image(text: &str) -> Result<ImageRef, NoImage> {
+fn image(text: &str) -> Result<ImageRef, NotAnImage> {
     if text.contains("{{") {
-        return Err(NoImage::Open("it is a template"));
+        return Err(NotAnImage::Open("it is a template"));
     }
     if text.contains('$') {
-        return Err(NoImage::Open("it has a variable without a value"));
+        return Err(NotAnImage::Open("it has a variable without a value"));
     }
-    complete(text).map_err(|error| NoImage::Wrong(error.message))
+    complete(text).map_err(|error| NotAnImage::Wrong(error.message))
 }
 
 /// `span` without the quotes around it.
@@ -204,7 +204,7 @@ mod tests {
     #[track_caller]
     pub(super) fn check(path: &str, text: &str, expected: &[&str]) {
         let file = Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
-        let kind = Kind::of(&file).unwrap();
+        let kind = FileKind::of(&file).unwrap();
         let found = match kind.find(&file) {
             Ok(found) => found,
             Err(problem) => {
@@ -213,8 +213,8 @@ mod tests {
                 return;
             }
         };
-        let lines = Lines::of(text);
-        let shown = |mention: &Mention| {
+        let lines = LineIndex::of(text);
+        let shown = |mention: &FoundImage| {
             let written = &text[mention.span.clone()];
             let line = mention.line(&lines);
             match &mention.image {
@@ -227,27 +227,27 @@ mod tests {
 
     #[test]
     fn a_file_is_told_by_its_name_and_else_by_what_it_holds() {
-        let check = |path: &str, text: &str, expected: Option<Kind>| {
-            assert_eq!(Kind::of(&SourceFile { path: path.to_owned(), text: text.to_owned() }), expected, "{path}");
+        let check = |path: &str, text: &str, expected: Option<FileKind>| {
+            assert_eq!(FileKind::of(&SourceFile { path: path.to_owned(), text: text.to_owned() }), expected, "{path}");
         };
         for path in ["Dockerfile", "a/Dockerfile.dev", "web.dockerfile", "Containerfile"] {
-            check(path, "", Some(Kind::Dockerfile));
+            check(path, "", Some(FileKind::Dockerfile));
         }
-        check("build", "# x\nFROM a\n", Some(Kind::Dockerfile));
-        check("docker-compose.prod.yml", "", Some(Kind::Compose));
-        check("stack.yaml", "services:\n  a: {}\n", Some(Kind::Compose));
-        check("a.yaml", "# x\nkind: Pod\n", Some(Kind::Kubernetes));
-        check("a.json", "{\"kind\": \"Pod\"}", Some(Kind::Kubernetes));
+        check("build", "# x\nFROM a\n", Some(FileKind::Dockerfile));
+        check("docker-compose.prod.yml", "", Some(FileKind::Compose));
+        check("stack.yaml", "services:\n  a: {}\n", Some(FileKind::Compose));
+        check("a.yaml", "# x\nkind: Pod\n", Some(FileKind::Kubernetes));
+        check("a.json", "{\"kind\": \"Pod\"}", Some(FileKind::Kubernetes));
         for path in ["values.yaml", "chart/values-prod.yml", "prod.values.yaml"] {
-            check(path, "image: a\nservices:\n", Some(Kind::Helm));
+            check(path, "image: a\nservices:\n", Some(FileKind::Helm));
         }
         check("evalues.yaml", "image: a\n", None);
         for path in ["kustomization.yaml", "base/kustomization.yml", "prod/Kustomization"] {
-            check(path, "kind: Kustomization\n", Some(Kind::Kustomize));
+            check(path, "kind: Kustomization\n", Some(FileKind::Kustomize));
         }
-        check(".github/workflows/a.yml", "", Some(Kind::Workflow));
-        check("templates/ci.yml", "on: push\njobs:\n", Some(Kind::Workflow));
-        check("setup/action.yml", "runs:\n", Some(Kind::Workflow));
+        check(".github/workflows/a.yml", "", Some(FileKind::Workflow));
+        check("templates/ci.yml", "on: push\njobs:\n", Some(FileKind::Workflow));
+        check("setup/action.yml", "runs:\n", Some(FileKind::Workflow));
         check("action.yml", "jobs:\n", None);
     }
 }

@@ -1,26 +1,26 @@
 //! `helm = { path, at }`: an image in the values of a chart, as one text, or as `registry`, `repository`, `tag` and
 //! `digest` apart.
 
-use crate::text::yaml::Value;
+use crate::text::yaml::YamlValue;
 
-use super::part::Part;
-use super::text::Text;
-use super::way::Way;
+use super::part::ReferencePart;
+use super::text::FileText;
+use super::way::Selector;
 use super::yaml::{field, write};
-use super::{Change, Unfit, Writing};
+use super::{TargetError, TextChange, WriteSpec};
 
 /// Where charts have their image where nothing else is said.
 pub(super) const AT: &str = "image";
 
 /// What the image at the end of `way` becomes. Of a map the keys that it has are written over; a tag without a `digest`
 /// beside it gets the digest as well.
-pub(super) fn edits(way: &Way, text: &Text, writing: &Writing<'_>) -> Result<Vec<Change>, Unfit> {
+pub(super) fn edits(way: &Selector, text: &FileText, writing: &WriteSpec<'_>) -> Result<Vec<TextChange>, TargetError> {
     let mut changes = Vec::new();
     let image = &writing.pin.image;
-    let part = |part: Part| part.of(writing.pin).ok_or_else(|| writing.without_tag(text));
+    let part = |part: ReferencePart| part.of(writing.pin).ok_or_else(|| writing.without_tag(text));
     for node in way.follow(text, text.yaml()?)? {
-        if !matches!(node.value, Value::Map(_)) {
-            changes.push(write(text, &node, &part(Part::Reference)?)?);
+        if !matches!(node.value, YamlValue::Map(_)) {
+            changes.push(write(text, &node, &part(ReferencePart::Reference)?)?);
             continue;
         }
         let registry = field(text, way, &node, "registry")?;
@@ -30,7 +30,7 @@ pub(super) fn edits(way: &Way, text: &Text, writing: &Writing<'_>) -> Result<Vec
             let here = node.span.start..node.span.start;
             let problem =
                 text.problem(&here, "an image in a chart's values has a `repository`, and a `tag` or a `digest`");
-            return Err(Unfit::Wrong(
+            return Err(TargetError::Wrong(
                 problem.help("let `at` lead to the map that has them, or use `yaml` for single values"),
             ));
         }
@@ -38,10 +38,11 @@ pub(super) fn edits(way: &Way, text: &Text, writing: &Writing<'_>) -> Result<Vec
             Some(_) => image.repository().path().to_owned(),
             None => image.repository().to_string(),
         };
-        let tagged = if digest.is_some() { Part::Tag } else { Part::TagAtDigest };
+        let tagged = if digest.is_some() { ReferencePart::Tag } else { ReferencePart::TagAtDigest };
         let tagged = tag.is_some().then(|| part(tagged)).transpose()?;
         let host = registry.is_some().then(|| image.repository().registry().to_string());
-        let values = [(registry, host), (repository, Some(path)), (tag, tagged), (digest, Some(part(Part::Digest)?))];
+        let values =
+            [(registry, host), (repository, Some(path)), (tag, tagged), (digest, Some(part(ReferencePart::Digest)?))];
         for (node, new) in values {
             if let (Some(node), Some(new)) = (node, new) {
                 changes.push(write(text, &node, &new)?);

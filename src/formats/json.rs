@@ -6,17 +6,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::text::diagnostics::{Problem, SourceFile};
-use crate::text::yaml::{Node, Value};
+use crate::text::yaml::{YamlNode, YamlValue};
 
-use super::text::Text;
-use super::way::Way;
-use super::{Change, Unfit, Writing, in_quotes};
+use super::text::FileText;
+use super::way::Selector;
+use super::{TargetError, TextChange, WriteSpec, in_quotes};
 
 /// How deep lists and maps may stand in each other.
 const DEPTH_MAX: usize = 64;
 
 /// What the value at the end of `way` becomes.
-pub(super) fn edits(way: &Way, text: &Text, writing: &Writing<'_>) -> Result<Vec<Change>, Unfit> {
+pub(super) fn edits(way: &Selector, text: &FileText, writing: &WriteSpec<'_>) -> Result<Vec<TextChange>, TargetError> {
     let found = way.follow(text, text.json()?)?;
     let new = writing.value(text)?;
     found.iter().map(|node| in_quotes(text, node, &new, |_| 1)).collect()
@@ -26,8 +26,8 @@ pub(super) fn edits(way: &Way, text: &Text, writing: &Writing<'_>) -> Result<Vec
 ///
 /// # Errors
 /// The first thing that is wrong with it, at its place.
-pub(super) fn documents(file: &Arc<SourceFile>) -> Result<Vec<Rc<Node>>, Problem> {
-    let mut reader = Reader { file, at: 0 };
+pub(super) fn documents(file: &Arc<SourceFile>) -> Result<Vec<Rc<YamlNode>>, Problem> {
+    let mut reader = JsonReader { file, at: 0 };
     let node = reader.value(0)?;
     reader.blank();
     match file.text.len() == reader.at {
@@ -37,14 +37,14 @@ pub(super) fn documents(file: &Arc<SourceFile>) -> Result<Vec<Rc<Node>>, Problem
 }
 
 /// A key and its value.
-type Member = (Rc<Node>, Rc<Node>);
+type JsonMember = (Rc<YamlNode>, Rc<YamlNode>);
 
-struct Reader<'a> {
+struct JsonReader<'a> {
     file: &'a Arc<SourceFile>,
     at: usize,
 }
 
-impl Reader<'_> {
+impl JsonReader<'_> {
     fn rest(&self) -> &str {
         &self.file.text[self.at..]
     }
@@ -79,16 +79,16 @@ impl Reader<'_> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Rc<Node>, Problem> {
+    fn value(&mut self, depth: usize) -> Result<Rc<YamlNode>, Problem> {
         if depth > DEPTH_MAX {
             return Err(self.wrong(&format!("lists and maps stand in each other deeper than {DEPTH_MAX} levels")));
         }
         self.blank();
         let start = self.at;
         let value = match self.peek() {
-            Some(b'{') => Value::Map(self.members(depth)?),
-            Some(b'[') => Value::List(self.items(depth)?),
-            Some(b'"') => Value::Quoted(self.string()?),
+            Some(b'{') => YamlValue::Map(self.members(depth)?),
+            Some(b'[') => YamlValue::List(self.items(depth)?),
+            Some(b'"') => YamlValue::Quoted(self.string()?),
             _ => {
                 let is_literal = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
                 let rest = self.rest();
@@ -98,13 +98,13 @@ impl Reader<'_> {
                     return Err(self.wrong("a value is missing"));
                 }
                 self.at += length;
-                Value::Plain(literal)
+                YamlValue::Plain(literal)
             }
         };
-        Ok(Rc::new(Node::plain(value, start..self.at)))
+        Ok(Rc::new(YamlNode::plain(value, start..self.at)))
     }
 
-    fn members(&mut self, depth: usize) -> Result<Vec<Member>, Problem> {
+    fn members(&mut self, depth: usize) -> Result<Vec<JsonMember>, Problem> {
         let mut members = Vec::new();
         self.at += 1;
         while self.goes_on(b'}')? {
@@ -112,7 +112,7 @@ impl Reader<'_> {
             if self.peek() != Some(b'"') {
                 return Err(self.wrong("a key in quotes is missing"));
             }
-            let key = Rc::new(Node::plain(Value::Quoted(self.string()?), start..self.at));
+            let key = Rc::new(YamlNode::plain(YamlValue::Quoted(self.string()?), start..self.at));
             self.blank();
             if self.peek() != Some(b':') {
                 return Err(self.wrong("a `:` is missing"));
@@ -124,7 +124,7 @@ impl Reader<'_> {
         Ok(members)
     }
 
-    fn items(&mut self, depth: usize) -> Result<Vec<Rc<Node>>, Problem> {
+    fn items(&mut self, depth: usize) -> Result<Vec<Rc<YamlNode>>, Problem> {
         let mut items = Vec::new();
         self.at += 1;
         while self.goes_on(b']')? {

@@ -5,21 +5,21 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::model::image::complete;
-use crate::text::yaml::Node;
+use crate::text::yaml::YamlNode;
 
-use super::text::Text;
-use super::way::Way;
+use super::text::FileText;
+use super::way::Selector;
 use super::yaml::{field, write};
-use super::{Change, Unfit, Writing};
+use super::{TargetError, TextChange, WriteSpec};
 
 /// What the entry for `name` becomes: the keys that it has are written over.
-pub(super) fn edits(name: &str, text: &Text, writing: &Writing<'_>) -> Result<Vec<Change>, Unfit> {
+pub(super) fn edits(name: &str, text: &FileText, writing: &WriteSpec<'_>) -> Result<Vec<TextChange>, TargetError> {
     let mut changes = Vec::new();
     let pin = writing.pin;
-    let way = Way::of(&["images"], Some(("name", name)));
+    let way = Selector::of(&["images"], Some(("name", name)));
     for entry in way.alone(text, text.yaml()?)? {
         let here = entry.span.start..entry.span.start;
-        let wrong = |message: String, help: &str| Unfit::Wrong(text.problem(&here, message).help(help));
+        let wrong = |message: String, help: &str| TargetError::Wrong(text.problem(&here, message).help(help));
         let repository = pin.image.repository();
         match field(text, &way, &entry, "newName")? {
             Some(node) => changes.push(write(text, &node, &repository.to_string())?),
@@ -45,10 +45,10 @@ pub(super) fn edits(name: &str, text: &Text, writing: &Writing<'_>) -> Result<Ve
 }
 
 /// The names of all entries, each by the first byte of its entry.
-pub(super) fn names(text: &Text) -> HashMap<usize, String> {
+pub(super) fn names(text: &FileText) -> HashMap<usize, String> {
     let documents = text.yaml().map(|tree| tree.documents.as_slice()).unwrap_or_default();
     let entries = documents.iter().filter_map(|document| document.get("images")).flat_map(|images| images.items());
-    let name = |entry: &Rc<Node>| Some((entry.span.start, entry.get("name")?.text()?.to_owned()));
+    let name = |entry: &Rc<YamlNode>| Some((entry.span.start, entry.get("name")?.text()?.to_owned()));
     entries.filter_map(name).collect()
 }
 

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use crate::model::image::{Digest, PinnedRef, TagId, complete};
 
-use super::part::Part;
-use super::text::Text;
-use super::{Change, Found, Pins, Unfit, list};
+use super::part::ReferencePart;
+use super::text::FileText;
+use super::{PinLookup, TargetError, TargetPin, TextChange, list};
 
 /// What every marker has.
 const WORD: &str = "pinstream:";
@@ -24,25 +24,29 @@ struct Marker<'a> {
 }
 
 /// What the places of all markers become, each with its tag.
-pub(super) fn edits(text: &Text, part: Part, pins: Pins<'_>) -> Result<Vec<(TagId, Change)>, Unfit> {
+pub(super) fn edits(
+    text: &FileText,
+    part: ReferencePart,
+    pins: PinLookup<'_>,
+) -> Result<Vec<(TagId, TextChange)>, TargetError> {
     let mut changes = Vec::new();
     let markers = markers(text.text());
     if markers.is_empty() {
         let problem = text.problem(&(0..0), format!("`{}` has no marker", text.path()));
-        return Err(Unfit::Nothing(
+        return Err(TargetError::Nothing(
             problem.help("write `# pinstream: stream:tag` behind an image, or in the line above it"),
         ));
     }
     for marker in markers {
-        let wrong = |message: String, help: String| Unfit::Wrong(text.problem(&marker.name, message).help(help));
+        let wrong = |message: String, help: String| TargetError::Wrong(text.problem(&marker.name, message).help(help));
         let id: TagId = match marker.tag.parse::<TagId>() {
             Ok(id) => id,
             Err(error) => return Err(wrong(error.message, "a marker is `# pinstream: stream:tag`".to_owned())),
         };
         match pins(&id) {
-            Found::At(pin) => changes.push((id, change(text, &marker, part, &pin)?)),
-            Found::Elsewhere => {}
-            Found::Unknown(near) => {
+            TargetPin::At(pin) => changes.push((id, change(text, &marker, part, &pin)?)),
+            TargetPin::Elsewhere => {}
+            TargetPin::Unknown(near) => {
                 let help = match near {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => "`pinstream list` shows all tags".to_owned(),
@@ -82,7 +86,12 @@ fn markers(text: &str) -> Vec<Marker<'_>> {
     found
 }
 
-fn change(text: &Text, marker: &Marker<'_>, part: Part, pin: &PinnedRef) -> Result<Change, Unfit> {
+fn change(
+    text: &FileText,
+    marker: &Marker<'_>,
+    part: ReferencePart,
+    pin: &PinnedRef,
+) -> Result<TextChange, TargetError> {
     let tokens = tokens(text.text(), marker.code.clone());
     let word = |span: &Range<usize>| &text.text()[span.clone()];
     let is_digest = |span: &Range<usize>| word(span).parse::<Digest>().is_ok();
@@ -99,20 +108,20 @@ fn change(text: &Text, marker: &Marker<'_>, part: Part, pin: &PinnedRef) -> Resu
     let line = text.line(marker.code.start);
     match choices.iter().find(|choice| !choice.is_empty()).map(Vec::as_slice) {
         Some([only]) => {
-            let part = if is_digest(only) { Part::Digest } else { part };
+            let part = if is_digest(only) { ReferencePart::Digest } else { part };
             let new = part.of(pin).ok_or_else(|| super::without_tag(text, marker.tag))?;
-            Ok(Change { span: only.clone(), new, was: word(only).to_owned() })
+            Ok(TextChange { span: only.clone(), new, was: word(only).to_owned() })
         }
         Some(several) => {
             let several: Vec<String> = several.iter().map(|span| format!("`{}`", word(span))).collect();
             let message =
                 format!("the marker `{}` is for line {line}, which has several images: {}", marker.tag, list(several));
-            Err(Unfit::Wrong(text.problem(&marker.name, message).help("write each in a line of its own")))
+            Err(TargetError::Wrong(text.problem(&marker.name, message).help("write each in a line of its own")))
         }
         None => {
             let message = format!("the marker `{}` is for line {line}, which has no image", marker.tag);
             let help = "write one there once, as `python:3.12`, with the marker behind it or in the line above";
-            Err(Unfit::Wrong(text.problem(&marker.name, message).help(help)))
+            Err(TargetError::Wrong(text.problem(&marker.name, message).help(help)))
         }
     }
 }

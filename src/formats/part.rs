@@ -7,7 +7,7 @@ use crate::text::diagnostics::nearest;
 
 /// The part of a pinned reference that is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Part {
+pub enum ReferencePart {
     /// `repository:tag@digest`
     #[default]
     Reference,
@@ -26,17 +26,17 @@ pub enum Part {
 }
 
 /// All parts by their names.
-const ALL: [(&str, Part); 7] = [
-    ("reference", Part::Reference),
-    ("repository@digest", Part::RepositoryAtDigest),
-    ("repository:tag", Part::RepositoryAndTag),
-    ("repository", Part::Repository),
-    ("tag@digest", Part::TagAtDigest),
-    ("tag", Part::Tag),
-    ("digest", Part::Digest),
+const ALL: [(&str, ReferencePart); 7] = [
+    ("reference", ReferencePart::Reference),
+    ("repository@digest", ReferencePart::RepositoryAtDigest),
+    ("repository:tag", ReferencePart::RepositoryAndTag),
+    ("repository", ReferencePart::Repository),
+    ("tag@digest", ReferencePart::TagAtDigest),
+    ("tag", ReferencePart::Tag),
+    ("digest", ReferencePart::Digest),
 ];
 
-impl Part {
+impl ReferencePart {
     /// As it is written.
     pub fn name(self) -> &'static str {
         ALL.iter().find(|(_, part)| *part == self).map_or("reference", |(name, _)| name)
@@ -63,7 +63,7 @@ impl Part {
     }
 }
 
-impl FromStr for Part {
+impl FromStr for ReferencePart {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
@@ -95,7 +95,7 @@ mod tests {
         };
         assert_eq!(parts("a.b/c:d"), "a.b/c:d@D a.b/c@D a.b/c:d a.b/c d@D d D");
         assert_eq!(parts(&format!("a.b/c@{digest}")), "a.b/c@D a.b/c@D - a.b/c - - D");
-        assert!("refrence".parse::<Part>().unwrap_err().help.unwrap().contains("`reference`"));
-        assert!("x".parse::<Part>().unwrap_err().help.unwrap().contains("`tag@digest`"));
+        assert!("refrence".parse::<ReferencePart>().unwrap_err().help.unwrap().contains("`reference`"));
+        assert!("x".parse::<ReferencePart>().unwrap_err().help.unwrap().contains("`tag@digest`"));
     }
 }

@@ -7,36 +7,36 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::formats::find::{self, Mention};
+use crate::formats::find::{self, FoundImage};
 use crate::model::image::{ImageRef, PinnedRef, TagId};
-use crate::text::diagnostics::{Place, Problem, SourceFile};
+use crate::text::diagnostics::{Problem, SourceFile, SourceLocation};
 
-use super::part::Part;
+use super::part::ReferencePart;
 use super::path::{FilePath, PATTERN};
-use super::text::Text;
-use super::tree::Tree;
-use super::way::{self, Way};
-use super::{Found, Kind, Pins, Target, Unfit, compose, dockerfile, kustomize, workflow};
+use super::text::FileText;
+use super::tree::DocumentTree;
+use super::way::{self, Selector};
+use super::{PinLookup, Target, TargetError, TargetKind, TargetPin, compose, dockerfile, kustomize, workflow};
 
 /// A file whose images shall be written by targets.
-pub struct Asked<'a> {
+pub struct TargetRequest<'a> {
     /// The file, its path counted from the root.
     pub file: &'a Arc<SourceFile>,
     /// What kind of file it is.
-    pub kind: find::Kind,
+    pub kind: find::FileKind,
     /// The images that it names.
-    pub mentions: &'a [Mention],
+    pub mentions: &'a [FoundImage],
     /// The tag whose pin shall stand in the place of each; none where it shall stay.
     pub wanted: &'a [Option<TagId>],
     /// The targets there are already.
     pub targets: &'a [Target],
     /// What is known of each tag; what none is pinned to yet may be anything.
-    pub pins: Pins<'a>,
+    pub pins: PinLookup<'a>,
 }
 
 /// What becomes of the place of an image.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Proposal {
+pub enum SuggestedTarget {
     /// It is not asked for.
     None,
     /// A target is there that writes it.
@@ -53,75 +53,75 @@ pub enum Proposal {
 
 /// A place that a target writes over, with what is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Hit {
+struct SiteHit {
     from: TagId,
     span: Range<usize>,
     new: String,
 }
 
 /// A place that may be that of an image, and what is written there where that is known.
-type Candidate = (Kind, Option<Part>);
+type SiteCandidate = (TargetKind, Option<ReferencePart>);
 
 /// A target that did well, and what it writes over.
-struct Tried {
+struct TargetTrial {
     target: Target,
     /// What it writes over, by where that begins.
-    hits: BTreeMap<usize, Hit>,
+    hits: BTreeMap<usize, SiteHit>,
 }
 
 /// What becomes of each image that a file names.
-pub fn propose(asked: &Asked<'_>) -> Vec<Proposal> {
+pub fn propose(asked: &TargetRequest<'_>) -> Vec<SuggestedTarget> {
     match begin(asked) {
         Ok(proposing) => proposing.finish(),
         Err(message) => {
             let help = "give the file another name, or write its image elsewhere";
             let problem = Problem::whole(Some(asked.file), message).help(help);
-            let unnamed = |_: &TagId| Proposal::Unnamed(problem.clone());
-            asked.wanted.iter().map(|wanted| wanted.as_ref().map_or(Proposal::None, unnamed)).collect()
+            let unnamed = |_: &TagId| SuggestedTarget::Unnamed(problem.clone());
+            asked.wanted.iter().map(|wanted| wanted.as_ref().map_or(SuggestedTarget::None, unnamed)).collect()
         }
     }
 }
 
 /// The file's text and path as targets have them, or why none can be for it.
-fn begin<'a>(asked: &'a Asked<'a>) -> Result<Proposing<'a>, String> {
+fn begin<'a>(asked: &'a TargetRequest<'a>) -> Result<TargetSuggester<'a>, String> {
     let name = &asked.file.path;
     if let Some(c) = name.chars().find(|c| PATTERN.contains(c)) {
         return Err(format!("`{name}` has `{c}`, which makes a pattern of the path of a target"));
     }
     let path = FilePath::new(name).map_err(|error| error.message)?;
-    let text = Text::new(name, asked.file.text.as_bytes());
+    let text = FileText::new(name, asked.file.text.as_bytes());
     let text = text.ok_or_else(|| format!("`{name}` has a NUL character, and targets are for text"))?;
-    Ok(Proposing::begin(asked, text, path))
+    Ok(TargetSuggester::begin(asked, text, path))
 }
 
-struct Proposing<'a> {
-    asked: &'a Asked<'a>,
-    text: Text,
+struct TargetSuggester<'a> {
+    asked: &'a TargetRequest<'a>,
+    text: FileText,
     path: FilePath,
     /// The places that may be that of each image, the best first.
-    candidates: Vec<Vec<Candidate>>,
-    decided: Decided,
+    candidates: Vec<Vec<SiteCandidate>>,
+    decided: DecidingBytes,
     /// What the targets there are write over, by where it begins.
-    there: BTreeMap<usize, Hit>,
+    there: BTreeMap<usize, SiteHit>,
     /// The targets that did well, each with the number of the first image it is for.
-    tried: BTreeMap<usize, Tried>,
+    tried: BTreeMap<usize, TargetTrial>,
     /// The numbers of those that write over what begins at a byte.
     tried_at: BTreeMap<usize, Vec<usize>>,
     unfit: BTreeMap<usize, Problem>,
 }
 
-impl<'a> Proposing<'a> {
-    fn begin(asked: &'a Asked<'a>, text: Text, path: FilePath) -> Self {
+impl<'a> TargetSuggester<'a> {
+    fn begin(asked: &'a TargetRequest<'a>, text: FileText, path: FilePath) -> Self {
         let ours = asked.targets.iter().filter(|target| target.path.matches(&asked.file.path));
         // What is wrong with a target that is there is for `check` to say.
         let hits = ours.filter_map(|target| hits(target, &text, asked.pins).ok()).flatten();
         let there = hits.map(|hit| (hit.span.start, hit)).collect();
-        let (candidates, decided) = (candidates(asked, &text), Decided::new(asked.mentions));
+        let (candidates, decided) = (candidates(asked, &text), DecidingBytes::new(asked.mentions));
         let (tried, tried_at, unfit) = Default::default();
         Self { asked, text, path, candidates, decided, there, tried, tried_at, unfit }
     }
 
-    fn finish(mut self) -> Vec<Proposal> {
+    fn finish(mut self) -> Vec<SuggestedTarget> {
         for (number, from) in self.asked.wanted.iter().enumerate() {
             if let Some(from) = from.as_ref().filter(|_| !self.is_there(number) && !self.is_tried(number)) {
                 match self.first_right(number, from) {
@@ -135,17 +135,17 @@ impl<'a> Proposing<'a> {
         numbers.map(|number| self.proposal(number)).collect()
     }
 
-    fn proposal(&self, number: usize) -> Proposal {
+    fn proposal(&self, number: usize) -> SuggestedTarget {
         if self.is_there(number) {
-            Proposal::There
+            SuggestedTarget::There
         } else if let Some(tried) = self.tried.get(&number) {
-            Proposal::New(tried.target.clone())
+            SuggestedTarget::New(tried.target.clone())
         } else if self.is_tried(number) {
-            Proposal::Shared
+            SuggestedTarget::Shared
         } else if let Some(problem) = self.unfit.get(&number) {
-            Proposal::Unfit(problem.clone())
+            SuggestedTarget::Unfit(problem.clone())
         } else {
-            Proposal::None
+            SuggestedTarget::None
         }
     }
 
@@ -162,17 +162,17 @@ impl<'a> Proposing<'a> {
     }
 
     /// The first of all targets that may do which does.
-    fn first_right(&self, number: usize, from: &TagId) -> Result<Tried, Problem> {
+    fn first_right(&self, number: usize, from: &TagId) -> Result<TargetTrial, Problem> {
         let mention = &self.asked.mentions[number];
         let mut first = None;
         for (kind, part) in self.candidates[number].iter().cloned() {
             let write = match (&kind, &mention.image) {
                 // These write what there is of an image, each part by itself.
-                (Kind::Kustomize(_) | Kind::Helm(_), _) => Part::default(),
-                (_, Ok(image)) if part.is_none() && image.tag().is_none() => Part::RepositoryAtDigest,
+                (TargetKind::Kustomize(_) | TargetKind::Helm(_), _) => ReferencePart::default(),
+                (_, Ok(image)) if part.is_none() && image.tag().is_none() => ReferencePart::RepositoryAtDigest,
                 _ => part.unwrap_or_default(),
             };
-            let place = Place { file: Arc::clone(self.asked.file), span: 0..0 };
+            let place = SourceLocation { file: Arc::clone(self.asked.file), span: 0..0 };
             let target = Target { from: Some(from.clone()), path: self.path.clone(), kind, write, place };
             match self.attempt(target, number) {
                 Ok(tried) => return Ok(tried),
@@ -186,7 +186,7 @@ impl<'a> Proposing<'a> {
     }
 
     /// `target`, if it writes over the image `number` and nothing that it should not.
-    fn attempt(&self, target: Target, number: usize) -> Result<Tried, Problem> {
+    fn attempt(&self, target: Target, number: usize) -> Result<TargetTrial, Problem> {
         let mention = &self.asked.mentions[number];
         let hits = hits(&target, &self.text, self.asked.pins)?;
         let elsewhere = || {
@@ -196,11 +196,11 @@ impl<'a> Proposing<'a> {
         let is_fine = hits.iter().all(|hit| self.may_write(hit));
         let is_it = hits.iter().any(|hit| is_within(&hit.span, &mention.decided));
         let hits = hits.into_iter().map(|hit| (hit.span.start, hit)).collect();
-        if is_fine && is_it { Ok(Tried { target, hits }) } else { Err(elsewhere()) }
+        if is_fine && is_it { Ok(TargetTrial { target, hits }) } else { Err(elsewhere()) }
     }
 
     /// Whether what `hit` writes over are images that its tag is for.
-    fn may_write(&self, hit: &Hit) -> bool {
+    fn may_write(&self, hit: &SiteHit) -> bool {
         if let Some(there) = self.there.get(&hit.span.start) {
             return there == hit;
         }
@@ -209,7 +209,7 @@ impl<'a> Proposing<'a> {
     }
 
     /// Keeps a target, in place of those that write nothing besides.
-    fn take(&mut self, number: usize, tried: Tried) {
+    fn take(&mut self, number: usize, tried: TargetTrial) {
         let others = tried.hits.keys().filter_map(|at| self.tried_at.get(at)).flatten();
         let is_less = |other: &usize| self.tried[other].hits.iter().all(|(at, hit)| tried.hits.get(at) == Some(hit));
         let less: BTreeSet<usize> = others.copied().filter(is_less).collect();
@@ -253,8 +253,8 @@ impl<'a> Proposing<'a> {
     }
 
     /// Whether the file names the pins in the place of the images that are written over, and all others as before.
-    fn names_what_it_should<'h>(&self, hits: impl Iterator<Item = &'h Hit>) -> bool {
-        let mut hits: Vec<&Hit> = hits.collect();
+    fn names_what_it_should<'h>(&self, hits: impl Iterator<Item = &'h SiteHit>) -> bool {
+        let mut hits: Vec<&SiteHit> = hits.collect();
         hits.sort_by_key(|hit| hit.span.start);
         hits.dedup();
         let (mut new, mut at) = (String::with_capacity(self.text.text().len() + hits.len() * 100), 0);
@@ -274,7 +274,7 @@ impl<'a> Proposing<'a> {
                 match hits.get(next).filter(|hit| is_within(&hit.span, &old.decided)) {
                     None => old.image == new.image,
                     Some(hit) => match ((self.asked.pins)(&hit.from), &new.image) {
-                        (Found::At(pin), Ok(image)) => is_of(image, &pin),
+                        (TargetPin::At(pin), Ok(image)) => is_of(image, &pin),
                         _ => false,
                     },
                 }
@@ -283,56 +283,56 @@ impl<'a> Proposing<'a> {
 }
 
 /// The places that may be those of the images that are asked for.
-fn candidates(asked: &Asked<'_>, text: &Text) -> Vec<Vec<Candidate>> {
-    let whole = |kind: Kind| (kind, None);
-    let each = |of: &mut dyn FnMut(usize, &Mention) -> Vec<Candidate>| {
+fn candidates(asked: &TargetRequest<'_>, text: &FileText) -> Vec<Vec<SiteCandidate>> {
+    let whole = |kind: TargetKind| (kind, None);
+    let each = |of: &mut dyn FnMut(usize, &FoundImage) -> Vec<SiteCandidate>| {
         let is_wanted = |number: usize| asked.wanted[number].is_some();
         let numbered = asked.mentions.iter().enumerate();
         numbered.map(|(number, mention)| if is_wanted(number) { of(number, mention) } else { Vec::new() }).collect()
     };
-    let named = |names: HashMap<usize, String>, kind: fn(String) -> Kind| {
+    let named = |names: HashMap<usize, String>, kind: fn(String) -> TargetKind| {
         each(&mut |_, mention| names.get(&mention.span.start).cloned().map(kind).map(whole).into_iter().collect())
     };
     let spans = || asked.mentions.iter().map(|mention| mention.span.clone()).collect::<Vec<_>>();
-    let ways = |tree: Result<&Tree, Problem>| {
+    let ways = |tree: Result<&DocumentTree, Problem>| {
         way::to(tree.map(|tree| tree.documents.as_slice()).unwrap_or_default(), &spans())
     };
-    let along = |ways: Vec<Vec<Way>>, kind: fn(Way) -> Kind| {
+    let along = |ways: Vec<Vec<Selector>>, kind: fn(Selector) -> TargetKind| {
         ways.into_iter().map(|ways| ways.into_iter().map(kind).map(whole).collect()).collect()
     };
     match asked.kind {
-        find::Kind::Dockerfile => each(&mut |_, mention| {
+        find::FileKind::Dockerfile => each(&mut |_, mention| {
             let places = dockerfile::places(text, mention).into_iter();
-            places.map(|(place, part)| (Kind::Dockerfile(place), part)).collect()
+            places.map(|(place, part)| (TargetKind::Dockerfile(place), part)).collect()
         }),
-        find::Kind::Compose => named(compose::names(text), |name| Kind::Compose(Some(name))),
-        find::Kind::Workflow => {
+        find::FileKind::Compose => named(compose::names(text), |name| TargetKind::Compose(Some(name))),
+        find::FileKind::Workflow => {
             let (places, ways) = (workflow::places(text), ways(text.yaml()));
             each(&mut |number, mention| {
                 // What a step uses is more than the image.
                 let is_used = text.text()[mention.span.clone()].starts_with(find::DOCKER);
-                let ways = ways[number].iter().filter(|_| !is_used).cloned().map(Kind::Yaml);
-                let place = places.get(&mention.span.start).cloned().map(Kind::Workflow);
+                let ways = ways[number].iter().filter(|_| !is_used).cloned().map(TargetKind::Yaml);
+                let place = places.get(&mention.span.start).cloned().map(TargetKind::Workflow);
                 place.into_iter().chain(ways).map(whole).collect()
             })
         }
-        find::Kind::Kustomize => named(kustomize::names(text), Kind::Kustomize),
-        find::Kind::Helm => along(ways(text.yaml()), Kind::Helm),
-        find::Kind::Kubernetes if text.path().ends_with(".json") => along(ways(text.json()), Kind::Json),
-        find::Kind::Kubernetes => along(ways(text.yaml()), Kind::Yaml),
+        find::FileKind::Kustomize => named(kustomize::names(text), TargetKind::Kustomize),
+        find::FileKind::Helm => along(ways(text.yaml()), TargetKind::Helm),
+        find::FileKind::Kubernetes if text.path().ends_with(".json") => along(ways(text.json()), TargetKind::Json),
+        find::FileKind::Kubernetes => along(ways(text.yaml()), TargetKind::Yaml),
     }
 }
 
 /// Which bytes decide which image is named, for all images of a file.
-struct Decided {
+struct DecidingBytes {
     /// The bytes and the number of each image, by where they begin.
     sorted: Vec<(Range<usize>, usize)>,
     /// How far those up to each of them go at most.
     ends: Vec<usize>,
 }
 
-impl Decided {
-    fn new(mentions: &[Mention]) -> Self {
+impl DecidingBytes {
+    fn new(mentions: &[FoundImage]) -> Self {
         let mut sorted: Vec<_> =
             mentions.iter().enumerate().map(|(number, mention)| (mention.decided.clone(), number)).collect();
         sorted.sort_by_key(|(decided, _)| decided.start);
@@ -362,12 +362,12 @@ fn is_of(image: &ImageRef, pin: &PinnedRef) -> bool {
 }
 
 /// What `target` writes over in a file.
-fn hits(target: &Target, text: &Text, pins: Pins<'_>) -> Result<Vec<Hit>, Problem> {
+fn hits(target: &Target, text: &FileText, pins: PinLookup<'_>) -> Result<Vec<SiteHit>, Problem> {
     match target.changes(text, pins) {
         Ok(changes) => {
-            Ok(changes.into_iter().map(|(from, change)| Hit { from, span: change.span, new: change.new }).collect())
+            Ok(changes.into_iter().map(|(from, change)| SiteHit { from, span: change.span, new: change.new }).collect())
         }
-        Err(Unfit::Nothing(problem) | Unfit::Wrong(problem)) => Err(problem),
+        Err(TargetError::Nothing(problem) | TargetError::Wrong(problem)) => Err(problem),
     }
 }
 

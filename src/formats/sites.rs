@@ -3,12 +3,12 @@
 use crate::model::image::TagId;
 use crate::text::diagnostics::Problem;
 
-use super::text::Text;
-use super::{Pins, Target, Unfit};
+use super::text::FileText;
+use super::{PinLookup, Target, TargetError};
 
 /// A place that a target means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Site {
+pub struct TargetSite {
     /// The tag whose pin is written there.
     pub from: TagId,
     /// Its line, from 1.
@@ -20,16 +20,16 @@ pub struct Site {
 }
 
 /// A file to look at: it is read once, however many targets mean it.
-pub struct Looked<'a> {
+pub struct FileSites<'a> {
     path: &'a str,
     is_there: bool,
-    text: Option<Text>,
+    text: Option<FileText>,
 }
 
-impl<'a> Looked<'a> {
+impl<'a> FileSites<'a> {
     /// The file `path`; it has no bytes where it is not there.
     pub fn new(path: &'a str, bytes: Option<&[u8]>) -> Self {
-        Self { path, is_there: bytes.is_some(), text: bytes.and_then(|bytes| Text::new(path, bytes)) }
+        Self { path, is_there: bytes.is_some(), text: bytes.and_then(|bytes| FileText::new(path, bytes)) }
     }
 }
 
@@ -38,7 +38,7 @@ impl Target {
     ///
     /// # Errors
     /// Where it has no place there, unless it is for several files, or one that cannot be written over.
-    pub fn sites(&self, file: &Looked<'_>, pins: Pins<'_>) -> Result<Vec<Site>, Problem> {
+    pub fn sites(&self, file: &FileSites<'_>, pins: PinLookup<'_>) -> Result<Vec<TargetSite>, Problem> {
         let Some(text) = &file.text else {
             return match file.is_there {
                 true if self.passes_by_binaries() => Ok(Vec::new()),
@@ -48,15 +48,15 @@ impl Target {
         };
         match self.changes(text, pins) {
             Ok(changes) => {
-                let site = |(from, change): (TagId, super::Change)| {
+                let site = |(from, change): (TagId, super::TextChange)| {
                     let line = text.line(change.span.start);
                     let is_right = text.text()[change.span] == change.new;
-                    Site { from, line, written: change.was, is_right }
+                    TargetSite { from, line, written: change.was, is_right }
                 };
                 Ok(changes.into_iter().map(site).collect())
             }
-            Err(Unfit::Nothing(_)) if self.path.is_glob() => Ok(Vec::new()),
-            Err(Unfit::Nothing(problem) | Unfit::Wrong(problem)) => Err(problem),
+            Err(TargetError::Nothing(_)) if self.path.is_glob() => Ok(Vec::new()),
+            Err(TargetError::Nothing(problem) | TargetError::Wrong(problem)) => Err(problem),
         }
     }
 }
@@ -64,14 +64,14 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{DIGEST, pins, targets};
-    use super::Looked;
+    use super::FileSites;
 
     /// The places of one target on `a.yaml` with these bytes.
     #[track_caller]
     fn check(path: &str, bytes: Option<&[u8]>, expected: &str) {
         let written =
             format!("[[target]]\nfrom = \"python:3.12\"\nyaml = {{ path = \"{path}\", at = \"a[*].image\" }}\n");
-        let found = match targets(&written)[0].sites(&Looked::new("a.yaml", bytes), &pins) {
+        let found = match targets(&written)[0].sites(&FileSites::new("a.yaml", bytes), &pins) {
             Ok(sites) => {
                 let shown = sites.iter().map(|site| {
                     let mark = if site.is_right { "=" } else { "!" };

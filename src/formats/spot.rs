@@ -5,27 +5,27 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use crate::model::image::{ImageRef, Repository, complete};
-use crate::text::yaml::Node;
+use crate::text::yaml::YamlNode;
 
-use super::text::Text;
-use super::way::Way;
-use super::{Unfit, Writing, list};
+use super::text::FileText;
+use super::way::Selector;
+use super::{TargetError, WriteSpec, list};
 
 /// A place that names an image.
-pub(super) struct Spot {
+pub(super) struct ImageSite {
     /// The bytes of the name.
     pub(super) span: Range<usize>,
     /// The image; a sentence where it is none that can be told, and none where it may be anything.
     pub(super) image: Result<ImageRef, String>,
     /// The value it stands in, in a file that is a tree.
-    pub(super) node: Option<Rc<Node>>,
+    pub(super) node: Option<Rc<YamlNode>>,
     /// The way to it and where that goes wrong, where others share the value.
-    pub(super) shared: Option<(Way, Range<usize>)>,
+    pub(super) shared: Option<(Selector, Range<usize>)>,
 }
 
-impl Spot {
+impl ImageSite {
     /// The place of a value that names an image after `prefix`.
-    pub(super) fn of(node: &Rc<Node>, prefix: &str, shared: Option<(Way, Range<usize>)>) -> Option<Self> {
+    pub(super) fn of(node: &Rc<YamlNode>, prefix: &str, shared: Option<(Selector, Range<usize>)>) -> Option<Self> {
         let written = node.text()?.strip_prefix(prefix)?;
         let image = match written.contains('$') {
             true => Err("it has a variable".to_owned()),
@@ -37,13 +37,13 @@ impl Spot {
 
 /// The places of a file, or of a part of it, in their order.
 #[derive(Default)]
-pub(super) struct Spots {
-    all: Vec<Rc<Spot>>,
-    of_repository: HashMap<Repository, Vec<Rc<Spot>>>,
+pub(super) struct ImageSites {
+    all: Vec<Rc<ImageSite>>,
+    of_repository: HashMap<Repository, Vec<Rc<ImageSite>>>,
 }
 
-impl Spots {
-    pub(super) fn add(&mut self, spot: Rc<Spot>) {
+impl ImageSites {
+    pub(super) fn add(&mut self, spot: Rc<ImageSite>) {
         if let Ok(image) = &spot.image {
             self.of_repository.entry(image.repository().clone()).or_default().push(Rc::clone(&spot));
         }
@@ -52,10 +52,15 @@ impl Spots {
 
     /// Those of the pin's own repository: a target that names no place means them all, if they are at one tag. `apart`
     /// says how one is named where they are not.
-    pub(super) fn ours(&self, text: &Text, writing: &Writing<'_>, apart: &str) -> Result<&[Rc<Spot>], Unfit> {
+    pub(super) fn ours(
+        &self,
+        text: &FileText,
+        writing: &WriteSpec<'_>,
+        apart: &str,
+    ) -> Result<&[Rc<ImageSite>], TargetError> {
         let repository = writing.pin.image.repository();
         let list =
-            |spots: &[Rc<Spot>]| {
+            |spots: &[Rc<ImageSite>]| {
                 list(spots.iter().map(|spot| {
                     format!("`{}` in line {}", &text.text()[spot.span.clone()], text.line(spot.span.start))
                 }))
@@ -68,15 +73,15 @@ impl Spots {
                 [] => "it names no image at all".to_owned(),
                 all => format!("there are: {}", list(all)),
             };
-            return Err(Unfit::Nothing(problem.help(help)));
+            return Err(TargetError::Nothing(problem.help(help)));
         };
-        let tag = |spot: &Spot| spot.image.as_ref().ok().and_then(|image| image.tag().cloned());
+        let tag = |spot: &ImageSite| spot.image.as_ref().ok().and_then(|image| image.tag().cloned());
         if let Some(other) = ours.iter().find(|spot| tag(spot) != tag(first)) {
             let message = format!("`{}` names `{repository}` at several tags: {}", text.path(), list(ours));
-            return Err(Unfit::Wrong(text.problem(&other.span, message).help(apart)));
+            return Err(TargetError::Wrong(text.problem(&other.span, message).help(apart)));
         }
         if let Some((way, shared)) = ours.iter().find_map(|spot| spot.shared.as_ref()) {
-            return Err(Unfit::Wrong(text.shared(shared, way)));
+            return Err(TargetError::Wrong(text.shared(shared, way)));
         }
         Ok(ours)
     }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::text::diagnostics::{At, Findings, Place};
+use crate::text::diagnostics::{At, Diagnostics, SourceLocation};
 
-use super::part::Part;
+use super::part::ReferencePart;
 use super::path::FilePath;
-use super::way::Way;
-use super::{Kind, Target, dockerfile, helm, workflow};
+use super::way::Selector;
+use super::{Target, TargetKind, dockerfile, helm, workflow};
 
 /// How many targets a root may have.
 const TARGETS_MAX: usize = 10_000;
@@ -132,27 +132,27 @@ struct MarkerTable {
 pub(crate) fn targets(
     written: Vec<At<TargetTable>>,
     spoiled: &HashSet<usize>,
-    findings: &mut Findings<'_>,
+    findings: &mut Diagnostics<'_>,
 ) -> Vec<Target> {
     if let Some(more) = written.get(TARGETS_MAX) {
         findings.say(&more.span, format!("more than {TARGETS_MAX} targets"), "let one target go over several files");
         return Vec::new();
     }
     let target = |At { value, span }: At<TargetTable>| {
-        let mut reading = Reading { span: &span, spoiled, findings: &mut *findings };
+        let mut reading = TargetReader { span: &span, spoiled, findings: &mut *findings };
         reading.target(value)
     };
     written.into_iter().filter_map(target).collect()
 }
 
 /// One target that is read.
-struct Reading<'a, 'b> {
+struct TargetReader<'a, 'b> {
     span: &'a Range<usize>,
     spoiled: &'a HashSet<usize>,
-    findings: &'a mut Findings<'b>,
+    findings: &'a mut Diagnostics<'b>,
 }
 
-impl Reading<'_, '_> {
+impl TargetReader<'_, '_> {
     fn target(&mut self, table: TargetTable) -> Option<Target> {
         let kinds = self.kinds(&table);
         let is_marker = table.marker.is_some();
@@ -171,16 +171,16 @@ impl Reading<'_, '_> {
         };
         let write = match &table.write {
             Some(write) => self.write(write, &table),
-            None => Some(Part::default()),
+            None => Some(ReferencePart::default()),
         };
         let [(path, kind)] = <[_; 1]>::try_from(kinds).ok()?;
         let is_whole = from.is_some() != is_marker;
-        let place = Place { file: Arc::clone(self.findings.file), span: self.span.clone() };
+        let place = SourceLocation { file: Arc::clone(self.findings.file), span: self.span.clone() };
         is_whole.then_some(Target { from, path: path?, kind: kind?, write: write?, place })
     }
 
-    fn write(&mut self, write: &At<String>, table: &TargetTable) -> Option<Part> {
-        let part: Part = self.findings.parse(write)?;
+    fn write(&mut self, write: &At<String>, table: &TargetTable) -> Option<ReferencePart> {
+        let part: ReferencePart = self.findings.parse(write)?;
         let (kind, help) = match (&table.kustomize, &table.helm, &table.marker) {
             (Some(_), ..) => {
                 ("kustomize", "take it out: `newName`, `newTag` and `digest` are written as they are there")
@@ -196,11 +196,11 @@ impl Reading<'_, '_> {
     }
 
     /// The path and the kind of each place that is written; there should be one. What is wrong in it is none.
-    fn kinds(&mut self, table: &TargetTable) -> Vec<(Option<FilePath>, Option<Kind>)> {
+    fn kinds(&mut self, table: &TargetTable) -> Vec<(Option<FilePath>, Option<TargetKind>)> {
         let TargetTable { yaml, json, toml, kustomize, helm, compose, dockerfile, workflow, marker, .. } = table;
-        let mut found: Vec<(Range<usize>, Option<FilePath>, Option<Kind>)> = Vec::new();
-        type OfWay = fn(Way) -> Kind;
-        let values = [(yaml, Kind::Yaml as OfWay), (json, Kind::Json), (toml, Kind::Toml)];
+        let mut found: Vec<(Range<usize>, Option<FilePath>, Option<TargetKind>)> = Vec::new();
+        type OfWay = fn(Selector) -> TargetKind;
+        let values = [(yaml, TargetKind::Yaml as OfWay), (json, TargetKind::Json), (toml, TargetKind::Toml)];
         for (written, kind) in values {
             if let Some(At { value: ValueTable { path, at }, span }) = written {
                 let at = self.required(at.as_ref(), span, "at", "at = \"spec.containers[name=web].image\"");
@@ -210,7 +210,7 @@ impl Reading<'_, '_> {
         }
         if let Some(At { value: KustomizeTable { path, name }, span }) = kustomize {
             let name = self.required(name.as_ref(), span, "name", "name = \"web\"");
-            let kind = name.map(|name| Kind::Kustomize(name.value.clone()));
+            let kind = name.map(|name| TargetKind::Kustomize(name.value.clone()));
             found.push((span.clone(), self.path(path.as_ref(), span), kind));
         }
         if let Some(At { value: HelmTable { path, at }, span }) = helm {
@@ -218,11 +218,11 @@ impl Reading<'_, '_> {
                 Some(at) => self.findings.parse(at),
                 None => helm::AT.parse().ok(),
             };
-            found.push((span.clone(), self.path(path.as_ref(), span), way.map(Kind::Helm)));
+            found.push((span.clone(), self.path(path.as_ref(), span), way.map(TargetKind::Helm)));
         }
         let text = |text: &Option<At<String>>| text.as_ref().map(|text| text.value.clone());
         if let Some(At { value: ComposeTable { path, service }, span }) = compose {
-            found.push((span.clone(), self.path(path.as_ref(), span), Some(Kind::Compose(text(service)))));
+            found.push((span.clone(), self.path(path.as_ref(), span), Some(TargetKind::Compose(text(service)))));
         }
         if let Some(At { value: DockerfileTable { path, stage, arg }, span }) = dockerfile {
             let place = match (stage, arg) {
@@ -230,18 +230,18 @@ impl Reading<'_, '_> {
                     self.findings.say(&arg.span, "`arg` cannot stand beside `stage`", "write a target for each");
                     None
                 }
-                (Some(stage), None) => Some(dockerfile::Place::Stage(stage.value.clone())),
-                (None, Some(arg)) => Some(dockerfile::Place::Arg(arg.value.clone())),
-                (None, None) => Some(dockerfile::Place::Repository),
+                (Some(stage), None) => Some(dockerfile::DockerfileSelector::Stage(stage.value.clone())),
+                (None, Some(arg)) => Some(dockerfile::DockerfileSelector::Arg(arg.value.clone())),
+                (None, None) => Some(dockerfile::DockerfileSelector::Repository),
             };
-            found.push((span.clone(), self.path(path.as_ref(), span), place.map(Kind::Dockerfile)));
+            found.push((span.clone(), self.path(path.as_ref(), span), place.map(TargetKind::Dockerfile)));
         }
         if let Some(At { value: WorkflowTable { path, job, service }, span }) = workflow {
-            let place = workflow::Place { job: text(job), service: text(service) };
-            found.push((span.clone(), self.path(path.as_ref(), span), Some(Kind::Workflow(place))));
+            let place = workflow::WorkflowSelector { job: text(job), service: text(service) };
+            found.push((span.clone(), self.path(path.as_ref(), span), Some(TargetKind::Workflow(place))));
         }
         if let Some(At { value: MarkerTable { path }, span }) = marker {
-            found.push((span.clone(), self.path(path.as_ref(), span), Some(Kind::Marker)));
+            found.push((span.clone(), self.path(path.as_ref(), span), Some(TargetKind::Marker)));
         }
         match found.as_slice() {
             [_] => {}
@@ -293,12 +293,12 @@ impl Reading<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::text::diagnostics::{Problems, Rendered, Style};
+    use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
 
     fn said(text: &str) -> String {
         let (_, problems) = crate::model::settings::read(text.as_bytes());
         let problems = Problems::none_or(problems).unwrap_err();
-        Rendered(&problems, Style::Plain).to_string()
+        RenderedProblems(&problems, RenderStyle::Plain).to_string()
     }
 
     #[test]

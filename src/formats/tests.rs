@@ -7,14 +7,14 @@ use crate::model::settings;
 pub(super) const DIGEST: &str = "sha256:abababababababababababababababababababababababababababababababab";
 
 /// The pin of `python:3.12`; `python:new` has none, and there is no other tag.
-pub(super) fn pins(id: &TagId) -> Found {
+pub(super) fn pins(id: &TagId) -> TargetPin {
     match id.to_string().as_str() {
         "python:3.12" => {
             let image = "docker.io/library/python:3.12".parse().unwrap();
-            Found::At(PinnedRef { image, digest: DIGEST.parse().unwrap() })
+            TargetPin::At(PinnedRef { image, digest: DIGEST.parse().unwrap() })
         }
-        "python:new" => Found::Elsewhere,
-        _ => Found::Unknown("python:3.12".parse().ok()),
+        "python:new" => TargetPin::Elsewhere,
+        _ => TargetPin::Unknown("python:3.12".parse().ok()),
     }
 }
 
@@ -29,7 +29,7 @@ pub(super) fn targets(written: &str) -> Vec<Target> {
 pub(super) fn edited(target: &str, path: &str, before: &str) -> String {
     let from = if target.starts_with("marker") { "" } else { "from = \"python:3.12\"\n" };
     let targets = targets(&format!("[[target]]\n{from}{target}\n"));
-    let mut editing = Editing::new(&targets, &pins);
+    let mut editing = TargetWriter::new(&targets, &pins);
     editing.file(path, Some(before.as_bytes()), &[0]);
     match editing.finish() {
         Ok(files) => files.into_iter().next().map_or_else(|| before.to_owned(), |file| file.new),
@@ -50,7 +50,7 @@ pub(super) fn check(target: &str, path: &str, before: &str, expected: &str) {
 #[track_caller]
 fn check_all(written: &str, files: &[(&str, &[u8])], expected: &str) {
     let targets = targets(written);
-    let mut editing = Editing::new(&targets, &pins);
+    let mut editing = TargetWriter::new(&targets, &pins);
     let listed: Vec<String> = files.iter().map(|(path, _)| (*path).to_owned()).collect();
     for (path, numbers) in editing.files(&listed) {
         let bytes = files.iter().find(|(known, _)| *known == path).map(|(_, bytes)| *bytes);

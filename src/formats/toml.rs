@@ -8,17 +8,17 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::text::diagnostics::{Problem, SourceFile};
-use crate::text::yaml::{Node, Value};
+use crate::text::yaml::{YamlNode, YamlValue};
 
-use super::text::Text;
-use super::way::Way;
-use super::{Change, Unfit, Writing, in_quotes};
+use super::text::FileText;
+use super::way::Selector;
+use super::{TargetError, TextChange, WriteSpec, in_quotes};
 
 /// How many keys and lists a file may have: each takes hundreds of bytes while it is read.
 const ENTRIES_MAX: usize = 200_000;
 
 /// What the value at the end of `way` becomes.
-pub(super) fn edits(way: &Way, text: &Text, writing: &Writing<'_>) -> Result<Vec<Change>, Unfit> {
+pub(super) fn edits(way: &Selector, text: &FileText, writing: &WriteSpec<'_>) -> Result<Vec<TextChange>, TargetError> {
     let found = way.follow(text, text.toml()?)?;
     let new = writing.value(text)?;
     found.iter().map(|node| in_quotes(text, node, &new, quotes)).collect()
@@ -34,7 +34,7 @@ fn quotes(written: &str) -> usize {
 ///
 /// # Errors
 /// The first thing that is wrong with it, at its place.
-pub(super) fn documents(file: &Arc<SourceFile>) -> Result<Vec<Rc<Node>>, Problem> {
+pub(super) fn documents(file: &Arc<SourceFile>) -> Result<Vec<Rc<YamlNode>>, Problem> {
     let help = "name a TOML file, or use a `marker` in a file of another kind";
     if file.text.bytes().filter(|b| matches!(b, b'=' | b'[')).count() > ENTRIES_MAX {
         let message = format!("`{}` has more keys and lists than the cap of {ENTRIES_MAX}", file.path);
@@ -55,28 +55,28 @@ pub(super) fn documents(file: &Arc<SourceFile>) -> Result<Vec<Rc<Node>>, Problem
     }
 }
 
-fn map(file: &SourceFile, table: &DeTable<'_>, span: Range<usize>) -> Rc<Node> {
+fn map(file: &SourceFile, table: &DeTable<'_>, span: Range<usize>) -> Rc<YamlNode> {
     let mut entries: Vec<_> = table
         .iter()
-        .map(|(key, value)| (node(Value::Quoted(key.get_ref().to_string()), key.span()), tree(file, value)))
+        .map(|(key, value)| (node(YamlValue::Quoted(key.get_ref().to_string()), key.span()), tree(file, value)))
         .collect();
     entries.sort_by_key(|(key, _)| key.span.start);
-    node(Value::Map(entries), span)
+    node(YamlValue::Map(entries), span)
 }
 
-fn tree(file: &SourceFile, value: &Spanned<DeValue<'_>>) -> Rc<Node> {
+fn tree(file: &SourceFile, value: &Spanned<DeValue<'_>>) -> Rc<YamlNode> {
     let span = value.span();
     let value = match value.get_ref() {
         DeValue::Table(table) => return map(file, table, span),
-        DeValue::Array(items) => Value::List(items.iter().map(|item| tree(file, item)).collect()),
-        DeValue::String(text) => Value::Quoted(text.to_string()),
-        _ => Value::Plain(file.text.get(span.clone()).unwrap_or_default().to_owned()),
+        DeValue::Array(items) => YamlValue::List(items.iter().map(|item| tree(file, item)).collect()),
+        DeValue::String(text) => YamlValue::Quoted(text.to_string()),
+        _ => YamlValue::Plain(file.text.get(span.clone()).unwrap_or_default().to_owned()),
     };
     node(value, span)
 }
 
-fn node(value: Value, span: Range<usize>) -> Rc<Node> {
-    Rc::new(Node::plain(value, span))
+fn node(value: YamlValue, span: Range<usize>) -> Rc<YamlNode> {
+    Rc::new(YamlNode::plain(value, span))
 }
 
 #[cfg(test)]
@@ -115,10 +115,10 @@ mod tests {
             "1 ! this is not TOML: unclosed table, expected `]`; name a TOML file, or use a `marker` in a file of another kind",
         );
         let many = "a = 1\n".repeat(200_001);
-        let text = super::super::text::Text::new("a.toml", many.as_bytes()).unwrap();
+        let text = super::super::text::FileText::new("a.toml", many.as_bytes()).unwrap();
         assert!(text.toml().err().unwrap().message.contains("200000"));
         let deep = format!("a = {}", "[".repeat(100));
-        let text = super::super::text::Text::new("a.toml", deep.as_bytes()).unwrap();
+        let text = super::super::text::FileText::new("a.toml", deep.as_bytes()).unwrap();
         assert!(text.toml().err().unwrap().message.contains("too deep"));
     }
 }

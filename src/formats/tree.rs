@@ -8,97 +8,97 @@ use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::rc::Rc;
 
-use crate::text::yaml::Node;
+use crate::text::yaml::YamlNode;
 
-use super::way::{Step, dig};
+use super::way::{SelectorStep, dig};
 
 /// How many values are remembered of one file: aliases can make more ways than there is memory.
 const REMEMBERED_MAX: usize = 1_000_000;
 
 /// The documents of a file.
-pub(super) struct Tree {
+pub(super) struct DocumentTree {
     /// The documents, in their order.
-    pub(super) documents: Vec<Rc<Node>>,
-    begun: RefCell<Begun>,
+    pub(super) documents: Vec<Rc<YamlNode>>,
+    begun: RefCell<WalkMemo>,
 }
 
 /// A value that a way leads to.
 #[derive(Clone)]
-pub(super) struct Reached {
-    pub(super) node: Rc<Node>,
+pub(super) struct SelectedNode {
+    pub(super) node: Rc<YamlNode>,
     /// What of the way stands in several places of the file, and so cannot be edited in one.
     pub(super) shared: Option<Range<usize>>,
 }
 
 /// Where a way ends too early: the number of the step that leads nowhere, and the values it was to lead on from.
-pub(super) struct Astray {
+pub(super) struct NoMatch {
     pub(super) step: usize,
-    pub(super) from: Rc<[Reached]>,
+    pub(super) from: Rc<[SelectedNode]>,
 }
 
 /// What is remembered of all ways.
-struct Begun {
-    top: Walk,
+struct WalkMemo {
+    top: SelectorWalk,
     /// How many values are remembered.
     count: usize,
 }
 
 /// The values that the first steps of ways lead to.
-struct Walk {
-    at: Rc<[Reached]>,
+struct SelectorWalk {
+    at: Rc<[SelectedNode]>,
     /// Where one more step leads.
-    next: HashMap<Step, Self>,
+    next: HashMap<SelectorStep, Self>,
     /// What steps choose from, by what they choose by; none where each has to be looked at.
-    sorted: HashMap<By, Option<HashMap<String, Vec<Reached>>>>,
+    sorted: HashMap<StepChoice, Option<HashMap<String, Vec<SelectedNode>>>>,
 }
 
 /// What a step chooses by.
 #[derive(PartialEq, Eq, Hash)]
-enum By {
+enum StepChoice {
     /// The key that a value has in its map.
     Key,
     /// The text that it has itself below these keys.
     Text(Vec<String>),
 }
 
-impl Tree {
-    pub(super) fn new(documents: Vec<Rc<Node>>) -> Self {
-        let begun = RefCell::new(Begun::new(&documents));
+impl DocumentTree {
+    pub(super) fn new(documents: Vec<Rc<YamlNode>>) -> Self {
+        let begun = RefCell::new(WalkMemo::new(&documents));
         Self { documents, begun }
     }
 
     /// The values that `steps` lead to from all documents, at least one.
-    pub(super) fn reach(&self, steps: &[Step]) -> Result<Rc<[Reached]>, Astray> {
+    pub(super) fn reach(&self, steps: &[SelectorStep]) -> Result<Rc<[SelectedNode]>, NoMatch> {
         let mut begun = self.begun.borrow_mut();
         if begun.count > REMEMBERED_MAX {
-            *begun = Begun::new(&self.documents);
+            *begun = WalkMemo::new(&self.documents);
         }
-        let Begun { top, count } = &mut *begun;
+        let WalkMemo { top, count } = &mut *begun;
         let mut here = top;
         for (number, step) in steps.iter().enumerate() {
             let from = Rc::clone(&here.at);
             here = here.step(step, count);
             if here.at.is_empty() {
-                return Err(Astray { step: number, from });
+                return Err(NoMatch { step: number, from });
             }
         }
         Ok(Rc::clone(&here.at))
     }
 }
 
-impl Begun {
-    fn new(documents: &[Rc<Node>]) -> Self {
-        let top = documents.iter().map(|node| Reached::new(Rc::clone(node), None)).collect();
-        Self { top: Walk::new(top), count: documents.len() }
+impl WalkMemo {
+    fn new(documents: &[Rc<YamlNode>]) -> Self {
+        let top = documents.iter().map(|node| SelectedNode::new(Rc::clone(node), None)).collect();
+        Self { top: SelectorWalk::new(top), count: documents.len() }
     }
 }
 
-impl Walk {
-    fn new(at: Vec<Reached>) -> Self {
+impl SelectorWalk {
+    fn new(at: Vec<SelectedNode>) -> Self {
         Self { at: at.into(), next: HashMap::new(), sorted: HashMap::new() }
     }
 
-    fn step(&mut self, step: &Step, count: &mut usize) -> &mut Self {
+    fn step(&mut self, step: &SelectorStep, count: &mut usize) -> &mut Self {
         match self.next.entry(step.clone()) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
@@ -112,15 +112,15 @@ impl Walk {
 
 /// What `step` leads to from all of `at`.
 fn take(
-    at: &[Reached],
-    sorted: &mut HashMap<By, Option<HashMap<String, Vec<Reached>>>>,
-    step: &Step,
+    at: &[SelectedNode],
+    sorted: &mut HashMap<StepChoice, Option<HashMap<String, Vec<SelectedNode>>>>,
+    step: &SelectorStep,
     count: &mut usize,
-) -> Vec<Reached> {
+) -> Vec<SelectedNode> {
     let chosen = match step {
-        Step::Key(key) => Some((By::Key, key)),
-        Step::With(keys, text) => Some((By::Text(keys.clone()), text)),
-        Step::Item(_) | Step::Each => None,
+        SelectorStep::Key(key) => Some((StepChoice::Key, key)),
+        SelectorStep::With(keys, text) => Some((StepChoice::Text(keys.clone()), text)),
+        SelectorStep::Item(_) | SelectorStep::Each => None,
     };
     let sorted = chosen.and_then(|(by, wanted)| {
         let sorted = match sorted.entry(by) {
@@ -137,10 +137,10 @@ fn take(
 }
 
 /// What steps by `by` choose from, by what they may name.
-fn sort(at: &[Reached], by: &By) -> Option<HashMap<String, Vec<Reached>>> {
-    let mut sorted: HashMap<String, Vec<Reached>> = HashMap::new();
+fn sort(at: &[SelectedNode], by: &StepChoice) -> Option<HashMap<String, Vec<SelectedNode>>> {
+    let mut sorted: HashMap<String, Vec<SelectedNode>> = HashMap::new();
     match by {
-        By::Key => {
+        StepChoice::Key => {
             let entries = || at.iter().flat_map(|from| from.node.entries());
             // What a merge brings has no entry of its own.
             let is_merged = entries().any(|(name, _)| name.text() == Some("<<"));
@@ -154,7 +154,7 @@ fn sort(at: &[Reached], by: &By) -> Option<HashMap<String, Vec<Reached>>> {
                 }
             }
         }
-        By::Text(keys) => {
+        StepChoice::Text(keys) => {
             if at.iter().map(|from| from.candidates().len()).sum::<usize>() > REMEMBERED_MAX {
                 return None;
             }
@@ -170,16 +170,16 @@ fn sort(at: &[Reached], by: &By) -> Option<HashMap<String, Vec<Reached>>> {
     Some(sorted)
 }
 
-impl Reached {
-    fn new(node: Rc<Node>, shared: Option<Range<usize>>) -> Self {
+impl SelectedNode {
+    fn new(node: Rc<YamlNode>, shared: Option<Range<usize>>) -> Self {
         let shared = shared.or_else(|| node.anchored.then(|| node.span.start..node.span.start));
         Self { node, shared }
     }
 
     /// What one step leads to from here.
-    fn take(&self, step: &Step) -> Vec<Self> {
+    fn take(&self, step: &SelectorStep) -> Vec<Self> {
         match step {
-            Step::Key(key) => {
+            SelectorStep::Key(key) => {
                 let own: Vec<Self> = (self.node.entries().iter())
                     .filter(|(name, _)| name.text() == Some(key))
                     .map(|(name, value)| self.to(value, name.span.clone()))
@@ -191,32 +191,34 @@ impl Reached {
                 let merged = self.node.get(key).map(|value| Self::new(Rc::clone(value), Some(self.node.span.clone())));
                 merged.into_iter().collect()
             }
-            Step::Item(number) => self.node.items().get(*number).map(|item| self.item(item)).into_iter().collect(),
-            Step::Each => self.node.items().iter().map(|item| self.item(item)).collect(),
-            Step::With(keys, value) => {
-                let has = |one: &&Rc<Node>| dig(one, keys).is_some_and(|node| node.text() == Some(value));
+            SelectorStep::Item(number) => {
+                self.node.items().get(*number).map(|item| self.item(item)).into_iter().collect()
+            }
+            SelectorStep::Each => self.node.items().iter().map(|item| self.item(item)).collect(),
+            SelectorStep::With(keys, value) => {
+                let has = |one: &&Rc<YamlNode>| dig(one, keys).is_some_and(|node| node.text() == Some(value));
                 self.candidates().iter().filter(has).map(|one| self.chosen(one)).collect()
             }
         }
     }
 
     /// The value of a key that stands at `name`; where it is an alias, that place is named.
-    fn to(&self, value: &Rc<Node>, name: Range<usize>) -> Self {
+    fn to(&self, value: &Rc<YamlNode>, name: Range<usize>) -> Self {
         let shared = self.shared.clone().or_else(|| value.anchored.then_some(name));
         Self { node: Rc::clone(value), shared }
     }
 
-    fn item(&self, item: &Rc<Node>) -> Self {
+    fn item(&self, item: &Rc<YamlNode>) -> Self {
         Self::new(Rc::clone(item), self.shared.clone())
     }
 
     /// What a filter chooses from: the items of a list, or the value itself.
-    pub(super) fn candidates(&self) -> &[Rc<Node>] {
+    pub(super) fn candidates(&self) -> &[Rc<YamlNode>] {
         if self.node.items().is_empty() { std::slice::from_ref(&self.node) } else { self.node.items() }
     }
 
     /// One of the candidates.
-    fn chosen(&self, one: &Rc<Node>) -> Self {
+    fn chosen(&self, one: &Rc<YamlNode>) -> Self {
         if Rc::ptr_eq(one, &self.node) { self.clone() } else { self.item(one) }
     }
 }

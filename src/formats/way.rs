@@ -9,11 +9,11 @@ use std::str::FromStr;
 
 use crate::model::image::NameError;
 use crate::text::diagnostics::{Problem, nearest};
-use crate::text::yaml::Node;
+use crate::text::yaml::YamlNode;
 
-use super::text::Text;
-use super::tree::{Astray, Tree};
-use super::{Unfit, list};
+use super::text::FileText;
+use super::tree::{DocumentTree, NoMatch};
+use super::{TargetError, list};
 
 mod to;
 
@@ -26,13 +26,13 @@ const FORM: &str = "as `spec.containers[name=web].image`; a key with a dot stand
 
 /// A way from the top of a file to a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Way {
+pub struct Selector {
     text: String,
-    steps: Vec<Step>,
+    steps: Vec<SelectorStep>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Step {
+pub(super) enum SelectorStep {
     /// Into the value of a key.
     Key(String),
     /// To an item of a list, from 0.
@@ -43,58 +43,58 @@ pub(super) enum Step {
     With(Vec<String>, String),
 }
 
-impl Way {
+impl Selector {
     /// The way over `keys`, and then to what has `value` as its `name`.
     pub(super) fn of(keys: &[&str], name: Option<(&str, &str)>) -> Self {
-        let mut steps: Vec<Step> = keys.iter().map(|key| Step::Key((*key).to_owned())).collect();
-        steps.extend(name.map(|(key, value)| Step::With(vec![key.to_owned()], value.to_owned())));
+        let mut steps: Vec<SelectorStep> = keys.iter().map(|key| SelectorStep::Key((*key).to_owned())).collect();
+        steps.extend(name.map(|(key, value)| SelectorStep::With(vec![key.to_owned()], value.to_owned())));
         Self { text: written(&steps), steps }
     }
 
     /// The way on into the value of `key`.
     pub(super) fn key(&self, key: &str) -> Self {
-        self.on(Step::Key(key.to_owned()))
+        self.on(SelectorStep::Key(key.to_owned()))
     }
 
     /// The way on to the item `number` of a list.
     pub(super) fn item(&self, number: usize) -> Self {
-        self.on(Step::Item(number))
+        self.on(SelectorStep::Item(number))
     }
 
-    fn on(&self, step: Step) -> Self {
+    fn on(&self, step: SelectorStep) -> Self {
         let steps = [self.steps.as_slice(), &[step]].concat();
         Self { text: written(&steps), steps }
     }
 
     /// The one value it leads to in a file, or each of several where it has a `[*]`.
-    pub(super) fn follow(&self, text: &Text, tree: &Tree) -> Result<Vec<Rc<Node>>, Unfit> {
+    pub(super) fn follow(&self, text: &FileText, tree: &DocumentTree) -> Result<Vec<Rc<YamlNode>>, TargetError> {
         let apart = "name one of them, as `[kind=Deployment][metadata.name=web].spec…` for one document of several, or all of \
                      them with `[*]`";
         self.reach(text, tree, apart)
     }
 
     /// The one value it leads to, where nobody wrote the way: what is there several times cannot be told apart.
-    pub(super) fn alone(&self, text: &Text, tree: &Tree) -> Result<Vec<Rc<Node>>, Unfit> {
+    pub(super) fn alone(&self, text: &FileText, tree: &DocumentTree) -> Result<Vec<Rc<YamlNode>>, TargetError> {
         self.reach(text, tree, "keep one of them, or let a target `yaml` name the one that is meant")
     }
 
     /// The value, or values; `apart` says what to do where there are several and one is meant.
-    fn reach(&self, text: &Text, tree: &Tree, apart: &str) -> Result<Vec<Rc<Node>>, Unfit> {
-        let at = tree.reach(&self.steps).map_err(|astray| Unfit::Nothing(self.miss(text, &astray)))?;
-        let names_several = self.steps.contains(&Step::Each);
+    fn reach(&self, text: &FileText, tree: &DocumentTree, apart: &str) -> Result<Vec<Rc<YamlNode>>, TargetError> {
+        let at = tree.reach(&self.steps).map_err(|astray| TargetError::Nothing(self.miss(text, &astray)))?;
+        let names_several = self.steps.contains(&SelectorStep::Each);
         if at.len() > 1 && !names_several {
             let lines = list(at.iter().map(|one| format!("line {}", text.line(one.node.span.start))));
             let message = format!("`{}` leads to {} places of `{}`: {lines}", self.text, at.len(), text.path());
-            return Err(Unfit::Wrong(text.problem(&at[1].node.span, message).help(apart)));
+            return Err(TargetError::Wrong(text.problem(&at[1].node.span, message).help(apart)));
         }
         if let Some(shared) = at.iter().find_map(|one| one.shared.clone()) {
-            return Err(Unfit::Wrong(text.shared(&shared, self)));
+            return Err(TargetError::Wrong(text.shared(&shared, self)));
         }
         Ok(at.iter().map(|one| Rc::clone(&one.node)).collect())
     }
 
     /// The problem that a step leads nowhere.
-    fn miss(&self, text: &Text, Astray { step: place, from: at }: &Astray) -> Problem {
+    fn miss(&self, text: &FileText, NoMatch { step: place, from: at }: &NoMatch) -> Problem {
         let step = &self.steps[*place];
         let span = at.first().map_or(0..0, |from| from.node.span.start..from.node.span.start);
         let keys = || at.iter().flat_map(|from| from.node.entries()).filter_map(|(key, _)| key.text());
@@ -105,21 +105,21 @@ impl Way {
             if names.len() == 0 { "nothing stands there".to_owned() } else { format!("there are: {}", list(names)) }
         };
         let (what, help) = match step {
-            Step::Key(key) => match nearest(key, keys()) {
+            SelectorStep::Key(key) => match nearest(key, keys()) {
                 Some(near) => (format!("has no `{key}`"), format!("did you mean `{near}`?")),
                 None => (format!("has no `{key}`"), there(keys().collect())),
             },
-            Step::Item(_) | Step::Each => {
+            SelectorStep::Item(_) | SelectorStep::Each => {
                 let items = at.iter().map(|from| from.node.items().len()).max().unwrap_or_default();
                 let what = match step {
-                    Step::Item(number) => format!("has no item {number}"),
+                    SelectorStep::Item(number) => format!("has no item {number}"),
                     _ => "has no items".to_owned(),
                 };
                 (what, format!("it has {items} of them, counted from 0"))
             }
-            Step::With(keys, value) => {
+            SelectorStep::With(keys, value) => {
                 let candidates = at.iter().flat_map(|from| from.candidates());
-                let texts: Vec<Rc<Node>> = candidates.filter_map(|one| dig(one, keys)).collect();
+                let texts: Vec<Rc<YamlNode>> = candidates.filter_map(|one| dig(one, keys)).collect();
                 let texts: Vec<&str> = texts.iter().filter_map(|node| node.text()).collect();
                 let what = format!("has nothing with `{}={value}`", keys.join("."));
                 match nearest(value, texts.iter().copied()) {
@@ -146,7 +146,7 @@ impl Way {
 }
 
 /// Steps as they are written.
-fn written(steps: &[Step]) -> String {
+fn written(steps: &[SelectorStep]) -> String {
     let key = |key: &String| match key.contains(['.', '[', ']', '=', '"']) {
         true => format!("\"{key}\""),
         false => key.clone(),
@@ -154,11 +154,11 @@ fn written(steps: &[Step]) -> String {
     let mut text = String::new();
     for step in steps {
         match step {
-            Step::Key(name) if text.is_empty() => text.push_str(&key(name)),
-            Step::Key(name) => text.push_str(&format!(".{}", key(name))),
-            Step::Item(number) => text.push_str(&format!("[{number}]")),
-            Step::Each => text.push_str("[*]"),
-            Step::With(keys, value) => {
+            SelectorStep::Key(name) if text.is_empty() => text.push_str(&key(name)),
+            SelectorStep::Key(name) => text.push_str(&format!(".{}", key(name))),
+            SelectorStep::Item(number) => text.push_str(&format!("[{number}]")),
+            SelectorStep::Each => text.push_str("[*]"),
+            SelectorStep::With(keys, value) => {
                 let keys = keys.iter().map(key).collect::<Vec<_>>().join(".");
                 let value =
                     if value.contains(']') || value.starts_with('"') { format!("\"{value}\"") } else { value.clone() };
@@ -169,11 +169,11 @@ fn written(steps: &[Step]) -> String {
     text
 }
 
-pub(super) fn dig(node: &Rc<Node>, keys: &[String]) -> Option<Rc<Node>> {
+pub(super) fn dig(node: &Rc<YamlNode>, keys: &[String]) -> Option<Rc<YamlNode>> {
     keys.iter().try_fold(Rc::clone(node), |node, key| node.get(key).cloned())
 }
 
-impl FromStr for Way {
+impl FromStr for Selector {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
@@ -193,7 +193,7 @@ impl FromStr for Way {
                     rest = rest.strip_prefix('.').ok_or_else(|| bad("keys are parted by `.`"))?;
                 }
                 let (name, after) = key(rest).ok_or_else(|| bad("a key is missing"))?;
-                steps.push(Step::Key(name));
+                steps.push(SelectorStep::Key(name));
                 rest = after;
             }
         }
@@ -215,15 +215,15 @@ fn key(text: &str) -> Option<(String, &str)> {
 }
 
 /// What stands in a bracket, and what comes after it.
-fn bracket(text: &str) -> Option<(Step, &str)> {
+fn bracket(text: &str) -> Option<(SelectorStep, &str)> {
     if let Some(rest) = text.strip_prefix("*]") {
-        return Some((Step::Each, rest));
+        return Some((SelectorStep::Each, rest));
     }
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     if digits > 0
         && let Some(rest) = text[digits..].strip_prefix(']')
     {
-        return Some((Step::Item(text[..digits].parse().ok()?), rest));
+        return Some((SelectorStep::Item(text[..digits].parse().ok()?), rest));
     }
     let (mut keys, mut rest) = (Vec::new(), text);
     loop {
@@ -239,10 +239,10 @@ fn bracket(text: &str) -> Option<(Step, &str)> {
     }
     if let Some(quoted) = rest.strip_prefix('"') {
         let (value, rest) = quoted.split_once("\"]")?;
-        return Some((Step::With(keys, value.to_owned()), rest));
+        return Some((SelectorStep::With(keys, value.to_owned()), rest));
     }
     let (value, rest) = rest.split_once(']')?;
-    (!value.is_empty()).then(|| (Step::With(keys, value.to_owned()), rest))
+    (!value.is_empty()).then(|| (SelectorStep::With(keys, value.to_owned()), rest))
 }
 
 #[cfg(test)]
@@ -251,10 +251,10 @@ mod tests {
 
     #[track_caller]
     fn check(way: &str, yaml: &str, expected: &str) {
-        let text = Text::new("a.yaml", yaml.as_bytes()).unwrap();
-        let found = match way.parse::<Way>().unwrap().follow(&text, text.yaml().unwrap()) {
+        let text = FileText::new("a.yaml", yaml.as_bytes()).unwrap();
+        let found = match way.parse::<Selector>().unwrap().follow(&text, text.yaml().unwrap()) {
             Ok(found) => found.iter().map(|node| yaml[node.span.clone()].to_owned()).collect::<Vec<_>>().join(" "),
-            Err(Unfit::Nothing(problem) | Unfit::Wrong(problem)) => {
+            Err(TargetError::Nothing(problem) | TargetError::Wrong(problem)) => {
                 let (line, _) = problem.position().unwrap();
                 format!("{line} ! {}; {}", problem.message, problem.help.unwrap())
             }
@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn what_is_no_way_is_refused() {
         for way in ["", ".a", "a.", "a..b", "a[", "a[]", "a[b]", "a[b=]", "a]b", "a[0]b", "\"a", "a[\"b=c]", "a[=b]"] {
-            assert!(way.parse::<Way>().is_err(), "{way}");
+            assert!(way.parse::<Selector>().is_err(), "{way}");
         }
     }
 }

@@ -6,18 +6,18 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use crate::formats::find::DOCKER;
-use crate::text::yaml::Node;
+use crate::text::yaml::YamlNode;
 
-use super::spot::{Spot, Spots};
-use super::text::Text;
-use super::tree::Tree;
-use super::way::Way;
+use super::spot::{ImageSite, ImageSites};
+use super::text::FileText;
+use super::tree::DocumentTree;
+use super::way::Selector;
 use super::yaml::{first_byte, write};
-use super::{Change, Unfit, Writing};
+use super::{TargetError, TextChange, WriteSpec};
 
 /// Which images of a workflow are meant: those of one job, and of one service, or all of the pin's repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct WorkflowSelector {
     /// The job's id.
     pub job: Option<String>,
     /// The service's id.
@@ -25,12 +25,16 @@ pub struct Place {
 }
 
 /// What the images become.
-pub(super) fn edits(place: &Place, text: &Text, writing: &Writing<'_>) -> Result<Vec<Change>, Unfit> {
+pub(super) fn edits(
+    place: &WorkflowSelector,
+    text: &FileText,
+    writing: &WriteSpec<'_>,
+) -> Result<Vec<TextChange>, TargetError> {
     let new = writing.value(text)?;
     let help = "name one with `job = \"…\"`, and `service = \"…\"` for a service of it";
-    let none = Spots::default();
+    let none = ImageSites::default();
     let spots = text.workflow()?.get(place).unwrap_or(&none).ours(text, writing, help)?;
-    let change = |spot: &Rc<Spot>| {
+    let change = |spot: &Rc<ImageSite>| {
         let node = spot.node.as_ref()?;
         let prefix = if node.text()?.starts_with(DOCKER) { DOCKER } else { "" };
         Some(write(text, node, &format!("{prefix}{new}")))
@@ -39,13 +43,15 @@ pub(super) fn edits(place: &Place, text: &Text, writing: &Writing<'_>) -> Result
 }
 
 /// The images of a workflow or an action, by each place that means them.
-pub(super) fn spots(tree: &Tree) -> HashMap<Place, Spots> {
+pub(super) fn spots(tree: &DocumentTree) -> HashMap<WorkflowSelector, ImageSites> {
     let mut spots = HashMap::new();
     each(tree, &mut |value| {
-        if let Some(spot) = Spot::of(value.node, value.prefix, value.shared.map(|shared| (value.way.clone(), shared))) {
+        if let Some(spot) =
+            ImageSite::of(value.node, value.prefix, value.shared.map(|shared| (value.way.clone(), shared)))
+        {
             let spot = Rc::new(spot);
             for place in meant_by(value.of) {
-                spots.entry(place).or_insert_with(Spots::default).add(Rc::clone(&spot));
+                spots.entry(place).or_insert_with(ImageSites::default).add(Rc::clone(&spot));
             }
         }
     });
@@ -53,19 +59,19 @@ pub(super) fn spots(tree: &Tree) -> HashMap<Place, Spots> {
 }
 
 /// The places that mean what stands at `of`: itself, and those that leave out a job or a service.
-fn meant_by(of: &Place) -> Vec<Place> {
+fn meant_by(of: &WorkflowSelector) -> Vec<WorkflowSelector> {
     let mut places = vec![of.clone()];
     if of.service.is_some() {
-        places.push(Place { service: None, ..of.clone() });
+        places.push(WorkflowSelector { service: None, ..of.clone() });
     }
     if of.job.is_some() {
-        places.extend(places.clone().into_iter().map(|place| Place { job: None, ..place }));
+        places.extend(places.clone().into_iter().map(|place| WorkflowSelector { job: None, ..place }));
     }
     places
 }
 
 /// The places of all images, each by its first byte, without its quotes.
-pub(super) fn places(text: &Text) -> HashMap<usize, Place> {
+pub(super) fn places(text: &FileText) -> HashMap<usize, WorkflowSelector> {
     let mut places = HashMap::new();
     if let Ok(tree) = text.yaml() {
         each(tree, &mut |value| {
@@ -77,44 +83,51 @@ pub(super) fn places(text: &Text) -> HashMap<usize, Place> {
 }
 
 /// A value that may name an image.
-struct Value<'a> {
-    node: &'a Rc<Node>,
+struct WorkflowImage<'a> {
+    node: &'a Rc<YamlNode>,
     /// What stands before the image.
     prefix: &'a str,
     /// The job it is in, and the service.
-    of: &'a Place,
-    way: Way,
+    of: &'a WorkflowSelector,
+    way: Selector,
     /// Where others share it.
     shared: Option<Range<usize>>,
 }
 
 /// Shows each value that may name an image to `look`.
-fn each(tree: &Tree, look: &mut dyn FnMut(Value<'_>)) {
-    let top = Way::of(&[], None);
+fn each(tree: &DocumentTree, look: &mut dyn FnMut(WorkflowImage<'_>)) {
+    let top = Selector::of(&[], None);
     for document in &tree.documents {
         for (name, job) in map(document, "jobs") {
             let id = name.text().unwrap_or_default();
             let way = top.key("jobs").key(id);
-            let place = Place { job: Some(id.to_owned()), service: None };
+            let place = WorkflowSelector { job: Some(id.to_owned()), service: None };
             let shared = job.anchored.then(|| name.span.clone());
             for (name, service) in map(job, "services") {
                 let id = name.text().unwrap_or_default();
-                let place = Place { service: Some(id.to_owned()), ..place.clone() };
+                let place = WorkflowSelector { service: Some(id.to_owned()), ..place.clone() };
                 let shared = shared.clone().or_else(|| service.anchored.then(|| name.span.clone()));
-                let mut parent = Parent { node: service, of: &place, way: &way.key("services").key(id), shared, look };
+                let mut parent =
+                    WorkflowParent { node: service, of: &place, way: &way.key("services").key(id), shared, look };
                 parent.value("image", "");
             }
-            let mut parent = Parent { node: job, of: &place, way: &way, shared: shared.clone(), look };
+            let mut parent = WorkflowParent { node: job, of: &place, way: &way, shared: shared.clone(), look };
             parent.value("container", "");
             if let Some(container) = job.get("container") {
                 let shared = shared.clone().or_else(|| container.anchored.then(|| container.span.clone()));
                 let way = &way.key("container");
-                Parent { node: container, of: &place, way, shared, look }.value("image", "");
+                WorkflowParent { node: container, of: &place, way, shared, look }.value("image", "");
             }
-            Parent { node: job, of: &place, way: &way, shared, look }.steps();
+            WorkflowParent { node: job, of: &place, way: &way, shared, look }.steps();
         }
         if let Some(runs) = document.get("runs") {
-            let mut parent = Parent { node: runs, of: &Place::default(), way: &top.key("runs"), shared: None, look };
+            let mut parent = WorkflowParent {
+                node: runs,
+                of: &WorkflowSelector::default(),
+                way: &top.key("runs"),
+                shared: None,
+                look,
+            };
             parent.steps();
             parent.value("image", DOCKER);
         }
@@ -122,20 +135,20 @@ fn each(tree: &Tree, look: &mut dyn FnMut(Value<'_>)) {
 }
 
 /// A map some of whose values may name images.
-struct Parent<'a> {
-    node: &'a Node,
-    of: &'a Place,
-    way: &'a Way,
+struct WorkflowParent<'a> {
+    node: &'a YamlNode,
+    of: &'a WorkflowSelector,
+    way: &'a Selector,
     shared: Option<Range<usize>>,
-    look: &'a mut dyn FnMut(Value<'_>),
+    look: &'a mut dyn FnMut(WorkflowImage<'_>),
 }
 
-impl Parent<'_> {
+impl WorkflowParent<'_> {
     fn steps(&mut self) {
         for (number, step) in self.node.get("steps").map(|steps| steps.items()).unwrap_or_default().iter().enumerate() {
             let shared = self.shared.clone().or_else(|| step.anchored.then(|| step.span.clone()));
             let way = &self.way.key("steps").item(number);
-            Parent { node: step, of: self.of, way, shared, look: self.look }.value("uses", DOCKER);
+            WorkflowParent { node: step, of: self.of, way, shared, look: self.look }.value("uses", DOCKER);
         }
     }
 
@@ -143,12 +156,12 @@ impl Parent<'_> {
     fn value(&mut self, key: &str, prefix: &str) {
         if let Some(node) = self.node.get(key) {
             let shared = self.shared.clone().or_else(|| node.anchored.then(|| node.span.clone()));
-            (self.look)(Value { node, prefix, of: self.of, way: self.way.key(key), shared });
+            (self.look)(WorkflowImage { node, prefix, of: self.of, way: self.way.key(key), shared });
         }
     }
 }
 
-fn map<'a>(node: &'a Node, key: &str) -> &'a [(Rc<Node>, Rc<Node>)] {
+fn map<'a>(node: &'a YamlNode, key: &str) -> &'a [(Rc<YamlNode>, Rc<YamlNode>)] {
     node.get(key).map(|map| map.entries()).unwrap_or_default()
 }
 

@@ -2,10 +2,10 @@
 
 use crate::text::escape::toml_string;
 
-use super::part::Part;
-use super::{Kind, Target, dockerfile, helm};
+use super::part::ReferencePart;
+use super::{Target, TargetKind, dockerfile, helm};
 
-impl Kind {
+impl TargetKind {
     /// The key that it has in a `[[target]]`, and the keys of its own in that, without `path`.
     pub fn keys(&self) -> (&'static str, Vec<(&'static str, &str)>) {
         match self {
@@ -18,9 +18,9 @@ impl Kind {
             Self::Compose(service) => ("compose", service.iter().map(|name| ("service", name.as_str())).collect()),
             Self::Dockerfile(place) => {
                 let key = match place {
-                    dockerfile::Place::Repository => None,
-                    dockerfile::Place::Stage(name) => Some(("stage", name.as_str())),
-                    dockerfile::Place::Arg(name) => Some(("arg", name.as_str())),
+                    dockerfile::DockerfileSelector::Repository => None,
+                    dockerfile::DockerfileSelector::Stage(name) => Some(("stage", name.as_str())),
+                    dockerfile::DockerfileSelector::Arg(name) => Some(("arg", name.as_str())),
                 };
                 ("dockerfile", key.into_iter().collect())
             }
@@ -47,7 +47,8 @@ impl Target {
     /// The whole table, each line with the end `eol`.
     pub fn written(&self, eol: &str) -> String {
         let from = self.from.iter().map(|from| format!("from = {}", toml_string(&from.to_string())));
-        let write = (self.write != Part::default()).then(|| format!("write = {}", toml_string(self.write.name())));
+        let write =
+            (self.write != ReferencePart::default()).then(|| format!("write = {}", toml_string(self.write.name())));
         let lines = std::iter::once("[[target]]".to_owned()).chain(from).chain(write).chain([self.place_written()]);
         lines.map(|line| line + eol).collect()
     }

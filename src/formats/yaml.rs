@@ -5,31 +5,32 @@ use std::rc::Rc;
 
 use crate::formats::find::unquoted;
 use crate::text::yaml::write::is_plain;
-use crate::text::yaml::{Node, Value};
+use crate::text::yaml::{YamlNode, YamlValue};
 
-use super::text::Text;
-use super::way::Way;
-use super::{Change, Unfit, Writing, no_text};
+use super::text::FileText;
+use super::way::Selector;
+use super::{TargetError, TextChange, WriteSpec, no_text};
 
 /// What the value at the end of `way` becomes.
-pub(super) fn edits(way: &Way, text: &Text, writing: &Writing<'_>) -> Result<Vec<Change>, Unfit> {
+pub(super) fn edits(way: &Selector, text: &FileText, writing: &WriteSpec<'_>) -> Result<Vec<TextChange>, TargetError> {
     let found = way.follow(text, text.yaml()?)?;
     let new = writing.value(text)?;
     found.iter().map(|node| write(text, node, &new)).collect()
 }
 
 /// `node` with the text `new`: its quotes stay, and what it has none for gets some where it would not be text.
-pub(super) fn write(text: &Text, node: &Node, new: &str) -> Result<Change, Unfit> {
+pub(super) fn write(text: &FileText, node: &YamlNode, new: &str) -> Result<TextChange, TargetError> {
     let span = scalar(text, node)?;
     let written = &text.text()[span.clone()];
-    let change = |span, new: String| Change { span, new, was: node.text().unwrap_or_default().trim_end().to_owned() };
+    let change =
+        |span, new: String| TextChange { span, new, was: node.text().unwrap_or_default().trim_end().to_owned() };
     if node.is_block {
         return Ok(change(block(text, &span)?, new.to_owned()));
     }
     match written.as_bytes().first() {
         Some(b'"' | b'\'') => {
             let inner = span.start + 1..span.end - 1;
-            let is_same = matches!(&node.value, Value::Quoted(text) if text == new);
+            let is_same = matches!(&node.value, YamlValue::Quoted(text) if text == new);
             Ok(change(inner.clone(), if is_same { text.text()[inner].to_owned() } else { new.to_owned() }))
         }
         Some(_) => Ok(change(span, if is_plain(new) { new.to_owned() } else { format!("\"{new}\"") })),
@@ -38,20 +39,20 @@ pub(super) fn write(text: &Text, node: &Node, new: &str) -> Result<Change, Unfit
 }
 
 /// The bytes of a scalar.
-fn scalar(text: &Text, node: &Node) -> Result<Range<usize>, Unfit> {
-    if matches!(node.value, Value::List(_) | Value::Map(_)) {
+fn scalar(text: &FileText, node: &YamlNode) -> Result<Range<usize>, TargetError> {
+    if matches!(node.value, YamlValue::List(_) | YamlValue::Map(_)) {
         return Err(no_text(text, &node.span));
     }
     Ok(node.span.clone())
 }
 
-fn empty(text: &Text, node: &Node) -> Unfit {
+fn empty(text: &FileText, node: &YamlNode) -> TargetError {
     let problem = text.problem(&node.span, "there is no value yet to write over");
-    Unfit::Wrong(problem.help("write `\"\"` there once; it is filled from then on"))
+    TargetError::Wrong(problem.help("write `\"\"` there once; it is filled from then on"))
 }
 
 /// The one line of text in a block.
-fn block(text: &Text, span: &Range<usize>) -> Result<Range<usize>, Unfit> {
+fn block(text: &FileText, span: &Range<usize>) -> Result<Range<usize>, TargetError> {
     let written = &text.text()[span.clone()];
     let mut at = span.start;
     let mut lines = Vec::new();
@@ -67,31 +68,36 @@ fn block(text: &Text, span: &Range<usize>) -> Result<Range<usize>, Unfit> {
         [only] => Ok(only.clone()),
         _ => {
             let problem = text.problem(&(span.start..span.start), "the value is a block of several lines");
-            Err(Unfit::Wrong(problem.help("write it in one line")))
+            Err(TargetError::Wrong(problem.help("write it in one line")))
         }
     }
 }
 
 /// The first byte of what is written in a value, without its quotes.
-pub(super) fn first_byte(text: &Text, node: &Node) -> usize {
+pub(super) fn first_byte(text: &FileText, node: &YamlNode) -> usize {
     unquoted(text.text(), node.span.clone()).start
 }
 
 /// The value of `key` in a map that `way` leads to, where it stands there once and in no other place.
-pub(super) fn field(text: &Text, way: &Way, map: &Node, key: &str) -> Result<Option<Rc<Node>>, Unfit> {
+pub(super) fn field(
+    text: &FileText,
+    way: &Selector,
+    map: &YamlNode,
+    key: &str,
+) -> Result<Option<Rc<YamlNode>>, TargetError> {
     let mut own = map.entries().iter().filter(|(name, _)| name.text() == Some(key));
     let Some((name, value)) = own.next() else {
         return match map.get(key) {
-            Some(_) => Err(Unfit::Wrong(text.shared(&map.span, &way.key(key)))),
+            Some(_) => Err(TargetError::Wrong(text.shared(&map.span, &way.key(key)))),
             None => Ok(None),
         };
     };
     if let Some((again, _)) = own.next() {
         let problem = text.problem(&again.span, format!("`{key}` stands there twice"));
-        return Err(Unfit::Wrong(problem.help("keep one of the two")));
+        return Err(TargetError::Wrong(problem.help("keep one of the two")));
     }
     if value.anchored {
-        return Err(Unfit::Wrong(text.shared(&name.span, &way.key(key))));
+        return Err(TargetError::Wrong(text.shared(&name.span, &way.key(key))));
     }
     Ok(Some(Rc::clone(value)))
 }

@@ -7,25 +7,25 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
-use super::credential::Secret;
+use super::credential::GitSecret;
 use super::message::{is_format, shown};
-use super::{GitError, Origin};
+use super::{GitError, RemoteOrigin};
 
 /// The longest address that is read.
 const URL_MAX: usize = 2048;
 
 /// How a remote is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Route {
+pub(super) enum RemoteRoute {
     /// A folder of this machine.
     Folder(PathBuf),
     /// A server.
-    Server(Scheme),
+    Server(RemoteScheme),
 }
 
 /// How a server is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scheme {
+pub(super) enum RemoteScheme {
     Https,
     /// Only on this machine.
     Http,
@@ -36,16 +36,16 @@ pub(super) enum Scheme {
 
 /// The address of a remote.
 #[derive(Clone)]
-pub(super) struct Address {
-    route: Route,
+pub(super) struct RemoteAddress {
+    route: RemoteRoute,
     url: String,
     user: Option<String>,
-    password: Option<Secret>,
+    password: Option<GitSecret>,
     host: String,
     port: Option<u16>,
 }
 
-impl Address {
+impl RemoteAddress {
     /// Reads an address as a person gives it: a folder, `file://`, `https://`, `ssh://` or `user@host:path`; on the
     /// loopback host also `http://` and `git://`.
     ///
@@ -68,10 +68,10 @@ impl Address {
         if let Some((scheme, rest)) = text.split_once("://") {
             return match scheme {
                 "file" => Self::file(text, rest),
-                "https" => Self::server(Scheme::Https, rest),
-                "http" => Self::server(Scheme::Http, rest),
-                "ssh" => Self::server(Scheme::Ssh, rest),
-                "git" => Self::server(Scheme::Git, rest),
+                "https" => Self::server(RemoteScheme::Https, rest),
+                "http" => Self::server(RemoteScheme::Http, rest),
+                "ssh" => Self::server(RemoteScheme::Ssh, rest),
+                "git" => Self::server(RemoteScheme::Git, rest),
                 _ => Err("only `https://`, `ssh://`, `user@host:path`, `file://` and folders are remotes"),
             };
         }
@@ -88,7 +88,7 @@ impl Address {
         // Its own path, so that what is remembered about it does not depend on where we stand.
         let path = path.canonicalize().ok().filter(|path| path.is_dir()).ok_or("there is no such folder")?;
         let url = path.to_str().ok_or("its path is not Unicode")?.to_owned();
-        Ok(Self { route: Route::Folder(path), url, user: None, password: None, host: String::new(), port: None })
+        Ok(Self { route: RemoteRoute::Folder(path), url, user: None, password: None, host: String::new(), port: None })
     }
 
     fn file(text: &str, rest: &str) -> Result<Self, &'static str> {
@@ -100,7 +100,7 @@ impl Address {
         Self::folder(&path)
     }
 
-    fn server(scheme: Scheme, rest: &str) -> Result<Self, &'static str> {
+    fn server(scheme: RemoteScheme, rest: &str) -> Result<Self, &'static str> {
         let (authority, path) = rest.split_at(rest.find('/').ok_or("it has no path")?);
         let (userinfo, place) = match authority.rsplit_once('@') {
             Some((userinfo, place)) => (Some(userinfo), place),
@@ -111,34 +111,36 @@ impl Address {
             Some((user, "")) => (Some(user.to_owned()), None),
             Some((user, password)) => (
                 Some(user.to_owned()),
-                Some(Secret::new(decode(password).ok_or("its password has characters that must be written as `%XX`")?)),
+                Some(GitSecret::new(
+                    decode(password).ok_or("its password has characters that must be written as `%XX`")?,
+                )),
             ),
         };
         if user.as_deref().is_some_and(|user| !is_user(user)) {
             return Err("its user name has characters that are not letters, digits, `.`, `_`, `+` or `-`");
         }
-        if password.is_some() && !matches!(scheme, Scheme::Https | Scheme::Http) {
+        if password.is_some() && !matches!(scheme, RemoteScheme::Https | RemoteScheme::Http) {
             return Err("a password is only taken for `https://`");
         }
         let (host, port) = split_port(place).ok_or("its host or port is not one")?;
-        if matches!(scheme, Scheme::Http | Scheme::Git) && !is_loopback(&host) {
+        if matches!(scheme, RemoteScheme::Http | RemoteScheme::Git) && !is_loopback(&host) {
             return Err("what is sent there could be read on the way; use `https://` or `ssh://`");
         }
         if !is_path(path) || path == "/" {
             return Err("its path has characters or parts that are not taken");
         }
         let word = match scheme {
-            Scheme::Https => "https",
-            Scheme::Http => "http",
-            Scheme::Ssh => "ssh",
-            Scheme::Git => "git",
+            RemoteScheme::Https => "https",
+            RemoteScheme::Http => "http",
+            RemoteScheme::Ssh => "ssh",
+            RemoteScheme::Git => "git",
         };
         // Over HTTP a user's name may be a token.
-        let named = user.as_ref().filter(|_| matches!(scheme, Scheme::Ssh | Scheme::Git));
+        let named = user.as_ref().filter(|_| matches!(scheme, RemoteScheme::Ssh | RemoteScheme::Git));
         let at = named.map_or_else(String::new, |user| format!("{user}@"));
         let colon = port.map_or_else(String::new, |port| format!(":{port}"));
         let url = format!("{word}://{at}{host}{colon}{path}");
-        Ok(Self { route: Route::Server(scheme), url, user, password, host, port })
+        Ok(Self { route: RemoteRoute::Server(scheme), url, user, password, host, port })
     }
 
     /// `user@host:path`; none where the text does not have that shape.
@@ -159,7 +161,7 @@ impl Address {
             return Some(Err("it is not `user@host:path`"));
         }
         Some(Ok(Self {
-            route: Route::Server(Scheme::Ssh),
+            route: RemoteRoute::Server(RemoteScheme::Ssh),
             url: text.to_owned(),
             user: Some(user.to_owned()),
             password: None,
@@ -168,7 +170,7 @@ impl Address {
         }))
     }
 
-    pub(super) fn route(&self) -> &Route {
+    pub(super) fn route(&self) -> &RemoteRoute {
         &self.route
     }
 
@@ -186,7 +188,7 @@ impl Address {
         self.user.as_deref()
     }
 
-    pub(super) fn password(&self) -> Option<&Secret> {
+    pub(super) fn password(&self) -> Option<&GitSecret> {
         self.password.as_ref()
     }
 
@@ -200,20 +202,20 @@ impl Address {
     }
 
     pub(super) fn is_ssh(&self) -> bool {
-        self.route == Route::Server(Scheme::Ssh)
+        self.route == RemoteRoute::Server(RemoteScheme::Ssh)
     }
 
     /// Where it leads.
-    pub(super) fn origin(&self) -> Origin {
+    pub(super) fn origin(&self) -> RemoteOrigin {
         let (scheme, port) = match self.route {
-            Route::Folder(_) => return Origin::Folder,
-            Route::Server(Scheme::Https) => ("https", 443),
-            Route::Server(Scheme::Http) => ("http", 80),
-            Route::Server(Scheme::Ssh) => ("ssh", 22),
-            Route::Server(Scheme::Git) => ("git", 9418),
+            RemoteRoute::Folder(_) => return RemoteOrigin::Folder,
+            RemoteRoute::Server(RemoteScheme::Https) => ("https", 443),
+            RemoteRoute::Server(RemoteScheme::Http) => ("http", 80),
+            RemoteRoute::Server(RemoteScheme::Ssh) => ("ssh", 22),
+            RemoteRoute::Server(RemoteScheme::Git) => ("git", 9418),
         };
         let host = self.host.to_ascii_lowercase();
-        Origin::Server(format!("{scheme}://{host}:{}", self.port.unwrap_or(port)))
+        RemoteOrigin::Server(format!("{scheme}://{host}:{}", self.port.unwrap_or(port)))
     }
 
     /// Whether `url`, as a server's challenge is reported, is this remote's origin: scheme, host and port.

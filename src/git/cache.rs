@@ -26,7 +26,7 @@ const PACKS_MAX: usize = 50;
 const LOOSE_MAX: usize = 4000;
 
 /// A slot, held until it is dropped.
-pub(super) struct Cache {
+pub(super) struct GitCache {
     path: PathBuf,
     alternate: Option<Alternate>,
     /// Holds the kernel's lock.
@@ -64,7 +64,7 @@ pub(super) fn name_of(url: &str) -> String {
     Sha256::digest(url.as_bytes()).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
 }
 
-impl Cache {
+impl GitCache {
     /// Takes a slot in `folder` for the remote at `url`, or a passing folder where none can be had.
     pub(super) fn open(folder: &Path, url: &str, checkout: Option<&Path>) -> Result<Self, GitError> {
         let alternate = checkout.and_then(Alternate::of);

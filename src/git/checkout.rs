@@ -7,8 +7,8 @@ use git2::{ErrorCode, Oid, Repository};
 use jiff::Timestamp;
 
 use super::message::{local, shown};
-use super::tree::{Objects, RepoPath};
-use super::{CommitId, Files, GitError, RepoFile};
+use super::tree::{ObjectStore, RepoPath};
+use super::{CommitId, GitError, RepoFile, RootFiles};
 use crate::model::image::{Digest, TagId};
 
 /// The most commits that are looked at for the history of a lock.
@@ -29,7 +29,7 @@ pub struct Checkout {
 
 /// One version of a lock, and the commit that brought it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LockVersion {
+pub struct LockRevision {
     /// The commit.
     pub commit: CommitId,
     /// Its author's name.
@@ -145,9 +145,9 @@ impl Checkout {
     ///
     /// # Errors
     /// Where there is no such revision, or it holds what is not read.
-    pub fn read_at(&self, revision: &str, root: &str) -> Result<Files, GitError> {
+    pub fn read_at(&self, revision: &str, root: &str) -> Result<RootFiles, GitError> {
         let root = RepoPath::parse(root)?;
-        Objects::of(&self.repository)?.files(self.resolve(revision)?, &root)
+        ObjectStore::of(&self.repository)?.files(self.resolve(revision)?, &root)
     }
 
     /// One file of the root at `root` at a revision; none where it is not there.
@@ -156,7 +156,7 @@ impl Checkout {
     /// Where there is no such revision, or there is no plain file at `path`.
     pub fn file_at(&self, revision: &str, root: &str, path: &str) -> Result<Option<RepoFile>, GitError> {
         let path = RepoPath::parse(root)?.join(path)?;
-        Objects::of(&self.repository)?.file(self.resolve(revision)?, &path)
+        ObjectStore::of(&self.repository)?.file(self.resolve(revision)?, &path)
     }
 
     /// The lock of the root at `root` at a revision; none where there is none.
@@ -164,7 +164,7 @@ impl Checkout {
     /// # Errors
     /// Where there is no such revision, or the lock cannot be read.
     pub fn lock_at(&self, revision: &str, root: &str) -> Result<Option<Vec<u8>>, GitError> {
-        let objects = Objects::of(&self.repository)?;
+        let objects = ObjectStore::of(&self.repository)?;
         let lock = objects.lock_id(self.resolve(revision)?, &RepoPath::parse(root)?)?;
         lock.map(|id| objects.lock(id)).transpose()
     }
@@ -202,14 +202,14 @@ impl Checkout {
         mut read: impl FnMut(&[u8]) -> BTreeMap<TagId, Digest>,
     ) -> Result<BTreeMap<(TagId, Digest), Provenance>, GitError> {
         let mut found = BTreeMap::new();
-        let mut open: BTreeMap<&TagId, Wanted> =
-            wanted.iter().map(|(tag, digests)| (tag, Wanted::of(digests))).collect();
+        let mut open: BTreeMap<&TagId, HistoryQuery> =
+            wanted.iter().map(|(tag, digests)| (tag, HistoryQuery::of(digests))).collect();
         open.retain(|_, wanted| !wanted.left.is_empty());
         for version in self.lock_history(revision, root)? {
             if open.is_empty() {
                 break;
             }
-            let LockVersion { commit, author, time, bytes, .. } = version?;
+            let LockRevision { commit, author, time, bytes, .. } = version?;
             let pins = read(&bytes);
             let brought = Provenance { commit, author, time };
             open.retain(|tag, wanted| {
@@ -227,13 +227,13 @@ impl Checkout {
 }
 
 /// Digests of one tag whose commits are looked for, while history is walked back.
-struct Wanted {
+struct HistoryQuery {
     left: Vec<Digest>,
     /// Where the tag stood in the version that came after.
     later: Option<Digest>,
 }
 
-impl Wanted {
+impl HistoryQuery {
     fn of(digests: &[Digest]) -> Self {
         Self { left: digests.to_vec(), later: None }
     }
@@ -248,7 +248,7 @@ impl Wanted {
 
 /// The versions of a lock, newest first.
 pub struct LockHistory<'r> {
-    objects: Objects<'r>,
+    objects: ObjectStore<'r>,
     root: RepoPath,
     next: Option<Oid>,
     left: usize,
@@ -257,11 +257,11 @@ pub struct LockHistory<'r> {
 impl<'r> LockHistory<'r> {
     /// The versions that the first parents of `tip` had, over at most `commits` of them.
     pub(super) fn new(repository: &'r Repository, tip: Oid, root: RepoPath, commits: usize) -> Result<Self, GitError> {
-        Ok(Self { objects: Objects::of(repository)?, root, next: Some(tip), left: commits })
+        Ok(Self { objects: ObjectStore::of(repository)?, root, next: Some(tip), left: commits })
     }
 
     /// Walks on to the commit that brought the next version.
-    fn step(&mut self) -> Result<Option<LockVersion>, GitError> {
+    fn step(&mut self) -> Result<Option<LockRevision>, GitError> {
         let Some(mut at) = self.next.take() else { return Ok(None) };
         let mut lock = self.objects.lock_id(at, &self.root)?;
         loop {
@@ -291,7 +291,7 @@ impl<'r> LockHistory<'r> {
                 continue;
             };
             let author = commit.author();
-            return Ok(Some(LockVersion {
+            return Ok(Some(LockRevision {
                 commit: CommitId(at.to_string()),
                 author: shown(&String::from_utf8_lossy(author.name_bytes())),
                 time: Timestamp::from_second(author.when().seconds()).unwrap_or_default(),
@@ -303,7 +303,7 @@ impl<'r> LockHistory<'r> {
 }
 
 impl Iterator for LockHistory<'_> {
-    type Item = Result<LockVersion, GitError>;
+    type Item = Result<LockRevision, GitError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.step().transpose()

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::model::settings::Author;
 
-use super::{CommitId, Files, GitError};
+use super::{CommitId, GitError, RootFiles};
 
 /// Makes a bare repository at `path` whose `branch` holds one commit with `files`. A file that begins with `#!` can be
 /// run.
@@ -17,7 +17,7 @@ use super::{CommitId, Files, GitError};
 pub fn bare(
     path: &Path,
     branch: &str,
-    files: &Files,
+    files: &RootFiles,
     author: &Author,
     message: &str,
     now: Timestamp,

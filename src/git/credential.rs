@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use git2::{Cred, CredentialType, ErrorClass, ErrorCode};
 
-use super::address::Address;
+use super::address::RemoteAddress;
 use super::sign::KeySource;
 use crate::system::environment;
 
@@ -22,9 +22,9 @@ const SSH_USER: &str = "git";
 
 /// A text that is never shown.
 #[derive(Clone)]
-pub struct Secret(String);
+pub struct GitSecret(String);
 
-impl Secret {
+impl GitSecret {
     /// Wraps a text.
     pub fn new(text: String) -> Self {
         Self(text)
@@ -37,15 +37,15 @@ impl Secret {
 
 /// Where credentials come from, besides Git's credential helpers.
 #[derive(Clone, Default)]
-pub struct Sources {
+pub struct GitCredentialSources {
     /// A token or password for `https://`.
-    pub token: Option<Secret>,
+    pub token: Option<GitSecret>,
     /// Whom it belongs to.
     pub username: Option<String>,
     /// A private key for SSH.
     pub ssh_key: Option<PathBuf>,
     /// What opens it.
-    pub ssh_passphrase: Option<Secret>,
+    pub ssh_passphrase: Option<GitSecret>,
     /// Whether an SSH agent is running.
     pub agent: bool,
     /// A PEM file of authorities to trust besides the machine's.
@@ -54,14 +54,14 @@ pub struct Sources {
     pub signing: KeySource,
 }
 
-impl Sources {
+impl GitCredentialSources {
     /// What the environment of the process says.
     pub fn from_environment() -> Self {
         Self {
-            token: environment::var("PINSTREAM_GIT_TOKEN").map(Secret::new),
+            token: environment::var("PINSTREAM_GIT_TOKEN").map(GitSecret::new),
             username: environment::var("PINSTREAM_GIT_USERNAME"),
             ssh_key: environment::var("PINSTREAM_GIT_SSH_KEY").map(PathBuf::from),
-            ssh_passphrase: environment::var("PINSTREAM_GIT_SSH_PASSPHRASE").map(Secret::new),
+            ssh_passphrase: environment::var("PINSTREAM_GIT_SSH_PASSPHRASE").map(GitSecret::new),
             agent: environment::var("SSH_AUTH_SOCK").is_some(),
             authorities: environment::var("GIT_SSL_CAINFO").map(PathBuf::from),
             signing: KeySource::from_environment(),
@@ -69,7 +69,7 @@ impl Sources {
     }
 }
 
-impl Sources {
+impl GitCredentialSources {
     /// The same without a token, which is for one server alone and cannot say for which.
     #[must_use]
     pub fn without_token(self) -> Self {
@@ -79,7 +79,7 @@ impl Sources {
 
 /// What is offered to a server, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Offer {
+enum CredentialOffer {
     Token,
     AddressPassword,
     Helper,
@@ -88,32 +88,32 @@ enum Offer {
 }
 
 /// Answers the questions of one connection; libgit2 asks again for as long as it is given wrong answers.
-pub(super) struct Asker {
-    address: Address,
-    sources: Sources,
+pub(super) struct CredentialAsker {
+    address: RemoteAddress,
+    sources: GitCredentialSources,
     config: Option<git2::Config>,
     time_limit: Duration,
-    left: Vec<Offer>,
+    left: Vec<CredentialOffer>,
     tried: Rc<RefCell<Vec<&'static str>>>,
 }
 
-impl Asker {
+impl CredentialAsker {
     /// For one connection to `address`; what it offers is written to `tried`.
     pub(super) fn new(
-        address: &Address,
-        sources: &Sources,
+        address: &RemoteAddress,
+        sources: &GitCredentialSources,
         config: Option<git2::Config>,
         time_limit: Duration,
         tried: &Rc<RefCell<Vec<&'static str>>>,
     ) -> Self {
         let mut left = Vec::new();
         if address.is_ssh() {
-            left.extend(sources.ssh_key.as_ref().map(|_| Offer::SshKey));
-            left.extend(sources.agent.then_some(Offer::SshAgent));
+            left.extend(sources.ssh_key.as_ref().map(|_| CredentialOffer::SshKey));
+            left.extend(sources.agent.then_some(CredentialOffer::SshAgent));
         } else {
-            left.extend(sources.token.as_ref().map(|_| Offer::Token));
-            left.extend(address.password().map(|_| Offer::AddressPassword));
-            left.push(Offer::Helper);
+            left.extend(sources.token.as_ref().map(|_| CredentialOffer::Token));
+            left.extend(address.password().map(|_| CredentialOffer::AddressPassword));
+            left.push(CredentialOffer::Helper);
         }
         left.reverse();
         let (address, sources, tried) = (address.clone(), sources.clone(), Rc::clone(tried));
@@ -137,30 +137,30 @@ impl Asker {
     }
 
     /// One credential; none where its source has nothing to offer.
-    fn make(&self, offer: Offer, url: &str, allowed: CredentialType) -> Option<Result<Cred, git2::Error>> {
+    fn make(&self, offer: CredentialOffer, url: &str, allowed: CredentialType) -> Option<Result<Cred, git2::Error>> {
         let plain = allowed.contains(CredentialType::USER_PASS_PLAINTEXT) && !self.address.is_ssh();
         let key = allowed.contains(CredentialType::SSH_KEY);
         let user = self.sources.username.as_deref().or(self.address.user()).unwrap_or(TOKEN_USER);
-        let passphrase = self.sources.ssh_passphrase.as_ref().map(Secret::reveal);
+        let passphrase = self.sources.ssh_passphrase.as_ref().map(GitSecret::reveal);
         match offer {
-            Offer::Token if plain => {
+            CredentialOffer::Token if plain => {
                 self.note("`PINSTREAM_GIT_TOKEN`");
                 Some(Cred::userpass_plaintext(user, self.sources.token.as_ref()?.reveal()))
             }
-            Offer::AddressPassword if plain => {
+            CredentialOffer::AddressPassword if plain => {
                 self.note("the password of the address");
                 Some(Cred::userpass_plaintext(self.address.user()?, self.address.password()?.reveal()))
             }
-            Offer::Helper if plain => {
+            CredentialOffer::Helper if plain => {
                 let (user, password) = self.ask_helper(url)?;
                 self.note("Git's credential helper");
                 Some(Cred::userpass_plaintext(&user, &password))
             }
-            Offer::SshKey if key => {
+            CredentialOffer::SshKey if key => {
                 self.note("the key of `PINSTREAM_GIT_SSH_KEY`");
                 Some(Cred::ssh_key(self.ssh_user(), None, self.sources.ssh_key.as_ref()?, passphrase))
             }
-            Offer::SshAgent if key => {
+            CredentialOffer::SshAgent if key => {
                 self.note("the SSH agent");
                 Some(Cred::ssh_key_from_agent(self.ssh_user()))
             }

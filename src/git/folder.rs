@@ -14,7 +14,7 @@ use git2::{ConfigLevel, ErrorClass, ErrorCode, Oid, ReferenceType, Repository};
 
 use super::address::BranchName;
 use super::message::{local, shown};
-use super::turn::{self, Stamp, Turn};
+use super::turn::{self, LockStamp, RefLock};
 use super::wire::PROPOSALS_MAX;
 use super::{GitError, PROPOSALS, Push};
 use crate::system::clock::Stopwatch;
@@ -23,7 +23,7 @@ use crate::system::clock::Stopwatch;
 const STALE_LOCK: Duration = Duration::from_secs(60);
 
 /// An open repository that is the remote.
-pub(super) struct FolderRemote {
+pub(super) struct PathRemote {
     pub(super) repository: Repository,
     url: String,
     /// A lock file that was in the way.
@@ -31,7 +31,7 @@ pub(super) struct FolderRemote {
     watch: Stopwatch,
 }
 
-impl FolderRemote {
+impl PathRemote {
     pub(super) fn open(path: &Path, url: &str) -> Result<Self, GitError> {
         let url = url.to_owned();
         match Repository::open(path) {
@@ -115,13 +115,13 @@ impl FolderRemote {
             self.hindered(reference, forbidden, error.to_string())
         };
         let folder = self.repository.commondir();
-        let mut turn = Turn::take(folder, reference).map_err(|error| hindered(&error))?;
+        let mut turn = RefLock::take(folder, reference).map_err(|error| hindered(&error))?;
         let lock = folder.join(format!("{reference}.lock"));
         let mut transaction = self.repository.transaction().map_err(|error| local(&error))?;
         match transaction.lock_ref(reference) {
             Ok(()) => {}
             Err(error) if error.code() == ErrorCode::Locked => {
-                if !self.standing.borrow_mut().is_stale(Stamp::of(&lock), self.watch.elapsed()) {
+                if !self.standing.borrow_mut().is_stale(LockStamp::of(&lock), self.watch.elapsed()) {
                     return Ok(Push::Moved);
                 }
                 let reason =
@@ -192,12 +192,12 @@ fn means_forbidden(error: &git2::Error) -> bool {
 /// A lock file of somebody else's that stood in the way, and since when, by a clock that only goes forward.
 #[derive(Debug, Default)]
 struct Standing {
-    seen: Option<(Stamp, Duration)>,
+    seen: Option<(LockStamp, Duration)>,
 }
 
 impl Standing {
     /// Whether what stands there at `now` has stood there for longer than anybody has a lock.
-    fn is_stale(&mut self, stamp: Option<Stamp>, now: Duration) -> bool {
+    fn is_stale(&mut self, stamp: Option<LockStamp>, now: Duration) -> bool {
         match (stamp, self.seen) {
             (Some(stamp), Some((known, since))) if known == stamp => now.saturating_sub(since) > STALE_LOCK,
             (stamp, _) => {
@@ -217,7 +217,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let made = Repository::init_bare(folder.path()).unwrap();
         let text = std::fs::read_to_string(folder.path().join("config")).unwrap();
-        let remote = FolderRemote::open(folder.path(), "url").unwrap();
+        let remote = PathRemote::open(folder.path(), "url").unwrap();
         assert!(remote.repository.config().unwrap().get_bool("core.fsyncObjectFiles").unwrap());
         assert!(remote.repository.config().unwrap().get_bool("core.bare").unwrap());
         assert!(made.config().unwrap().get_bool("core.fsyncObjectFiles").is_err());
@@ -231,7 +231,7 @@ mod tests {
         let make = || {
             std::fs::write(&path, "x").unwrap();
             std::fs::File::open(&path).unwrap().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
-            Stamp::of(&path)
+            LockStamp::of(&path)
         };
         let (first, seconds) = (make(), Duration::from_secs);
         let mut standing = Standing::default();

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::cache::name_of;
 use super::message::local_io;
-use super::{CommitId, Files, GitError, Push};
+use super::{CommitId, GitError, Push, RootFiles};
 
 /// The state of one remote on this machine.
 pub(super) struct LocalState {
@@ -24,7 +24,7 @@ pub(super) struct LocalState {
 
 /// The file's contents.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Contents {
+struct LocalStateContents {
     version: u32,
     /// Counts the writes, so that no two contents are the same.
     serial: u64,
@@ -35,11 +35,11 @@ struct Contents {
 }
 
 /// What is kept below one prefix.
-pub(super) struct Kept {
+pub(super) struct LocalStateFile {
     /// The commit of the state ref that it came after; none where the remote had none.
     pub(super) base: Option<String>,
     /// The files, by their paths below the prefix.
-    pub(super) files: Files,
+    pub(super) files: RootFiles,
 }
 
 impl LocalState {
@@ -53,13 +53,13 @@ impl LocalState {
     }
 
     /// What is kept below `prefix`; none where nothing is.
-    pub(super) fn below(&self, prefix: &str) -> Result<Option<Kept>, GitError> {
+    pub(super) fn below(&self, prefix: &str) -> Result<Option<LocalStateFile>, GitError> {
         let Some((contents, _)) = self.read()? else { return Ok(None) };
         let base = contents.taken.get(prefix).cloned();
         let below = |path: &str| path.strip_prefix(prefix)?.strip_prefix('/').map(str::to_owned);
         let files = contents.files.into_iter().filter_map(|(path, text)| Some((below(&path)?, text.into_bytes())));
-        let files: Files = files.collect();
-        Ok((!files.is_empty()).then_some(Kept { base, files }))
+        let files: RootFiles = files.collect();
+        Ok((!files.is_empty()).then_some(LocalStateFile { base, files }))
     }
 
     /// Replaces what is below `prefix`, if the tip is still `expected`. With nothing to be kept, nothing is known of it
@@ -68,7 +68,7 @@ impl LocalState {
         &self,
         expected: Option<&CommitId>,
         prefix: &str,
-        kept: &Kept,
+        kept: &LocalStateFile,
     ) -> Result<Push<CommitId>, GitError> {
         std::fs::create_dir_all(&self.folder).map_err(|error| local_io("make", &self.folder, &error))?;
         let lock_path = self.folder.join(format!("{}.lock", self.name));
@@ -102,7 +102,7 @@ impl LocalState {
         File::open(&self.folder)?.sync_all()
     }
 
-    fn read(&self) -> Result<Option<(Contents, CommitId)>, GitError> {
+    fn read(&self) -> Result<Option<(LocalStateContents, CommitId)>, GitError> {
         let path = self.path();
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
@@ -111,7 +111,7 @@ impl LocalState {
             }
             Err(error) => return Err(local_io("read", &path, &error)),
         };
-        let contents: Contents = serde_json::from_slice(&bytes)
+        let contents: LocalStateContents = serde_json::from_slice(&bytes)
             .map_err(|error| GitError::Local(format!("`{}` cannot be read: {error}", path.display())))?;
         if contents.version > 1 {
             return Err(GitError::Local(format!("`{}` is of a newer pinstream", path.display())));

@@ -3,7 +3,7 @@
 use git2::{ErrorClass, ErrorCode};
 
 use super::GitError;
-use super::address::Address;
+use super::address::RemoteAddress;
 
 /// The most characters of foreign text that a message holds.
 const FOREIGN_MAX: usize = 200;
@@ -42,7 +42,7 @@ pub(super) fn local_io(what: &str, path: &std::path::Path, error: &std::io::Erro
 }
 
 /// What a failed conversation with the remote at `address` means; `tried` names the credentials that were offered.
-pub(super) fn remote(error: &git2::Error, address: &Address, tried: &[&str]) -> GitError {
+pub(super) fn remote(error: &git2::Error, address: &RemoteAddress, tried: &[&str]) -> GitError {
     let url = address.shown().to_owned();
     let said = shown(&address.without_secrets(error.message()));
     let lower = said.to_ascii_lowercase();

@@ -14,21 +14,21 @@ use std::time::Duration;
 use git2::{ObjectType, Oid, Repository, Signature, Time};
 use jiff::Timestamp;
 
-use super::address::{Address, BranchName, Route};
+use super::address::{BranchName, RemoteAddress, RemoteRoute};
 use super::back;
-use super::cache::Cache;
-use super::credential::Sources;
-use super::folder::FolderRemote;
+use super::cache::GitCache;
+use super::credential::GitCredentialSources;
+use super::folder::PathRemote;
 use super::local_state::LocalState;
 use super::message::local;
 use super::sign::{KeySource, Signer};
-use super::tree::{Leaf, Objects, RepoPath};
-use super::wire::{Tips, Wanted, Wire};
-use super::{Change, CommitId, Files, GitError, Push, RepoFile, STATE_REF, Sight, TipLock, limit_process};
+use super::tree::{ObjectStore, RepoPath, TreeLeaf};
+use super::wire::{AdvertisedRefs, FetchRequest, Transport};
+use super::{CommitId, GitError, NewCommit, Push, RemoteTips, RepoFile, RootFiles, STATE_REF, TipLock, limit_process};
 use crate::formats::path::FilePath;
 use crate::model::image::{Digest, TagId};
-use crate::model::settings::{Author, KeyKind, Sign};
-use state_ref::StateAt;
+use crate::model::settings::{Author, Sign, SigningKeyKind};
+use state_ref::StateRefTip;
 
 /// Where a remote is and what may be used to reach it.
 pub struct RemoteSetup {
@@ -43,7 +43,7 @@ pub struct RemoteSetup {
     /// A checkout whose objects may be read.
     pub checkout: Option<PathBuf>,
     /// Credentials.
-    pub credentials: Sources,
+    pub credentials: GitCredentialSources,
     /// How long a server may be silent.
     pub timeout: Duration,
 }
@@ -56,7 +56,7 @@ pub struct Remote {
     local_state: LocalState,
     signing: KeySource,
     /// The key that signed last, which takes a moment to be opened.
-    signer: Option<(KeyKind, Arc<Signer>)>,
+    signer: Option<(SigningKeyKind, Arc<Signer>)>,
     /// Whether the state of the root that is worked on is kept on this machine.
     state_is_local: bool,
     /// Whether the remote refused the state ref; it is asked again by the next process.
@@ -65,8 +65,8 @@ pub struct Remote {
 
 /// What the remote is.
 enum End {
-    Folder(Box<FolderRemote>),
-    Server(Box<Wire>),
+    Folder(Box<PathRemote>),
+    Server(Box<Transport>),
 }
 
 impl Remote {
@@ -75,7 +75,7 @@ impl Remote {
     /// # Errors
     /// Where the address or the root's path is not accepted, or the cache cannot be made.
     pub fn open(setup: RemoteSetup) -> Result<Self, GitError> {
-        let address = Address::parse(&setup.url)?;
+        let address = RemoteAddress::parse(&setup.url)?;
         let root = RepoPath::parse(&setup.root)?;
         let configured = || git2::Config::open_default().ok()?.get_path("http.sslCAInfo").ok();
         let authorities = setup.credentials.authorities.clone().or_else(configured);
@@ -83,10 +83,10 @@ impl Remote {
         let local_state = LocalState::new(&setup.state, address.url());
         let signing = setup.credentials.signing.clone();
         let end = match address.route() {
-            Route::Folder(path) => End::Folder(Box::new(FolderRemote::open(path, address.shown())?)),
-            Route::Server(_) => {
-                let cache = Cache::open(&setup.cache, address.url(), setup.checkout.as_deref())?;
-                End::Server(Box::new(Wire::new(address, cache, setup.credentials, setup.timeout)))
+            RemoteRoute::Folder(path) => End::Folder(Box::new(PathRemote::open(path, address.shown())?)),
+            RemoteRoute::Server(_) => {
+                let cache = GitCache::open(&setup.cache, address.url(), setup.checkout.as_deref())?;
+                End::Server(Box::new(Transport::new(address, cache, setup.credentials, setup.timeout)))
             }
         };
         Ok(Self {
@@ -114,14 +114,15 @@ impl Remote {
     ///
     /// # Errors
     /// Where the remote cannot be reached or has no such branch.
-    pub fn look(&mut self, branch: Option<&str>) -> Result<Sight, GitError> {
+    pub fn look(&mut self, branch: Option<&str>) -> Result<RemoteTips, GitError> {
         if let End::Folder(remote) = &self.end {
             remote.mend();
         }
-        let Tips { branch, tip, state, default, proposals } = self.tips(branch, Wanted::BranchAndState)?;
-        let state = StateAt { remote: state.map(|id| id.to_string()), local: self.local_state.tip()? };
+        let AdvertisedRefs { branch, tip, state, default, proposals } =
+            self.tips(branch, FetchRequest::BranchAndState)?;
+        let state = StateRefTip { remote: state.map(|id| id.to_string()), local: self.local_state.tip()? };
         let named = |(name, tip): (BranchName, Oid)| (name.to_string(), CommitId(tip.to_string()));
-        Ok(Sight {
+        Ok(RemoteTips {
             branch: branch.to_string(),
             tip: CommitId(tip.to_string()),
             state: state.given(),
@@ -135,7 +136,7 @@ impl Remote {
     /// # Errors
     /// Where the remote cannot be reached or has no such branch, or there is no plain file at the lock's path.
     pub fn lock_at_tip(&mut self, branch: Option<&str>) -> Result<TipLock, GitError> {
-        let commit = CommitId(self.tips(branch, Wanted::Branch)?.tip.to_string());
+        let commit = CommitId(self.tips(branch, FetchRequest::Branch)?.tip.to_string());
         let root = self.root.clone();
         let bytes = self.with_commit(&commit, |objects, id| {
             let lock = objects.lock_id(id, &root)?;
@@ -145,7 +146,7 @@ impl Remote {
     }
 
     /// What the branch and the state ref stand at, with what is `wanted` of them at hand.
-    fn tips(&mut self, branch: Option<&str>, wanted: Wanted) -> Result<Tips, GitError> {
+    fn tips(&mut self, branch: Option<&str>, wanted: FetchRequest) -> Result<AdvertisedRefs, GitError> {
         let branch = branch.map(BranchName::parse).transpose()?;
         match &mut self.end {
             End::Folder(remote) => {
@@ -160,7 +161,7 @@ impl Remote {
                 let tip = remote.tip(&branch.reference())?;
                 let tip =
                     tip.ok_or_else(|| GitError::NoBranch { url: self.url().to_owned(), branch: branch.to_string() })?;
-                Ok(Tips { branch, tip, state, default, proposals })
+                Ok(AdvertisedRefs { branch, tip, state, default, proposals })
             }
             End::Server(wire) => {
                 let mut tips = wire.look(branch.as_ref(), wanted);
@@ -178,7 +179,7 @@ impl Remote {
     ///
     /// # Errors
     /// Where the commit cannot be had, or holds what is not read.
-    pub fn read(&mut self, commit: &CommitId) -> Result<Files, GitError> {
+    pub fn read(&mut self, commit: &CommitId) -> Result<RootFiles, GitError> {
         let root = self.root.clone();
         self.with_commit(commit, |objects, id| objects.files(id, &root))
     }
@@ -234,7 +235,7 @@ impl Remote {
         }
     }
 
-    fn signer(&mut self, sign: KeyKind, now: Timestamp) -> Result<Arc<Signer>, GitError> {
+    fn signer(&mut self, sign: SigningKeyKind, now: Timestamp) -> Result<Arc<Signer>, GitError> {
         if let Some((_, signer)) = self.signer.as_ref().filter(|(known, _)| *known == sign) {
             return Ok(Arc::clone(signer));
         }
@@ -248,14 +249,14 @@ impl Remote {
     ///
     /// # Errors
     /// Where the remote refuses it, there is no plain file at the path of one of them, or it cannot be signed.
-    pub fn land(&mut self, branch: &str, change: &Change, now: Timestamp) -> Result<Push<CommitId>, GitError> {
+    pub fn land(&mut self, branch: &str, change: &NewCommit, now: Timestamp) -> Result<Push<CommitId>, GitError> {
         let reference = BranchName::parse(branch)?.reference();
         let (parent, new) = self.commit_on(change, now)?;
         self.swap(&reference, Some(parent), Some(parent), new)
     }
 
     /// Writes the commit that `change` is, and gives its parent and its id; no ref names it yet.
-    fn commit_on(&mut self, change: &Change, now: Timestamp) -> Result<(Oid, Oid), GitError> {
+    fn commit_on(&mut self, change: &NewCommit, now: Timestamp) -> Result<(Oid, Oid), GitError> {
         let files = self.files_of(change)?;
         let signer = match (change.sign, &change.made) {
             (Some(Sign::Key(kind)), _) => Some(self.signer(kind, now)?),
@@ -276,10 +277,11 @@ impl Remote {
     }
 
     /// The lock and the files of `change`, by their paths from the top of the repository.
-    fn files_of<'a>(&self, change: &'a Change) -> Result<Vec<Blob<'a>>, GitError> {
-        let lock = (self.root.join(crate::model::lock::FILE_NAME)?, change.lock.as_bytes(), Leaf::File as Kind);
-        let file =
-            |(path, bytes): (&String, &'a Vec<u8>)| Ok((self.root.join(path)?, bytes.as_slice(), Leaf::Edited as Kind));
+    fn files_of<'a>(&self, change: &'a NewCommit) -> Result<Vec<Blob<'a>>, GitError> {
+        let lock = (self.root.join(crate::model::lock::FILE_NAME)?, change.lock.as_bytes(), TreeLeaf::File as Kind);
+        let file = |(path, bytes): (&String, &'a Vec<u8>)| {
+            Ok((self.root.join(path)?, bytes.as_slice(), TreeLeaf::Edited as Kind))
+        };
         std::iter::once(Ok(lock)).chain(change.files.iter().map(file)).collect()
     }
 
@@ -294,20 +296,20 @@ impl Remote {
     fn with_commit<T>(
         &mut self,
         commit: &CommitId,
-        mut act: impl FnMut(&Objects<'_>, Oid) -> Result<T, GitError>,
+        mut act: impl FnMut(&ObjectStore<'_>, Oid) -> Result<T, GitError>,
     ) -> Result<T, GitError> {
         let id = Oid::from_str(&commit.0).map_err(|error| local(&error))?;
         let fetched = match &self.end {
             End::Server(wire) if !wire.cache.has(id) => wire.fetch_commit(id),
             End::Server(_) | End::Folder(_) => Ok(()),
         };
-        let first = fetched.and_then(|()| act(&Objects::of(self.repository())?, id));
+        let first = fetched.and_then(|()| act(&ObjectStore::of(self.repository())?, id));
         match (first, &mut self.end) {
             (Err(GitError::Local(reason)), End::Server(wire)) => {
                 tracing::debug!(reason, "the cache is broken and made anew");
                 wire.cache.recreate()?;
                 wire.fetch_commit(id)?;
-                act(&Objects::of(&wire.cache.repository)?, id)
+                act(&ObjectStore::of(&wire.cache.repository)?, id)
             }
             (first, _) => first,
         }
@@ -328,7 +330,7 @@ impl Remote {
 }
 
 /// The tree of `parent` with `files` in it.
-fn tree_of(objects: &Objects<'_>, parent: Oid, files: &[Blob<'_>]) -> Result<Oid, GitError> {
+fn tree_of(objects: &ObjectStore<'_>, parent: Oid, files: &[Blob<'_>]) -> Result<Oid, GitError> {
     let mut tree = objects.top(parent)?;
     for (path, bytes, kind) in files {
         let blob = objects.write(ObjectType::Blob, bytes)?;
@@ -347,7 +349,7 @@ fn named(outcome: Push<Oid>) -> Push<CommitId> {
 }
 
 /// What a blob becomes in a tree.
-type Kind = fn(Oid) -> Leaf;
+type Kind = fn(Oid) -> TreeLeaf;
 /// A file to be written: its path from the top, its bytes, and what they become.
 type Blob<'a> = (RepoPath, &'a [u8], Kind);
 

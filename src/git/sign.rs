@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::GitError;
-use super::credential::Secret;
+use super::credential::GitSecret;
 use super::message::shown;
-use crate::model::settings::KeyKind;
+use crate::model::settings::SigningKeyKind;
 use crate::system::environment;
 
 /// The variable that holds a key.
@@ -31,25 +31,25 @@ const RSA_BITS_MIN: usize = 2_048;
 #[derive(Clone, Default)]
 pub struct KeySource {
     /// The key's text.
-    pub key: Option<Secret>,
+    pub key: Option<GitSecret>,
     /// A file that holds it.
     pub file: Option<PathBuf>,
     /// What opens it.
-    pub passphrase: Option<Secret>,
+    pub passphrase: Option<GitSecret>,
 }
 
 impl KeySource {
     /// What the environment of the process says.
     pub fn from_environment() -> Self {
         Self {
-            key: environment::var(KEY).map(Secret::new),
+            key: environment::var(KEY).map(GitSecret::new),
             file: environment::var(KEY_FILE).map(PathBuf::from),
-            passphrase: environment::var(PASSPHRASE).map(Secret::new),
+            passphrase: environment::var(PASSPHRASE).map(GitSecret::new),
         }
     }
 
     /// The key's text, and what messages call its place.
-    fn text(&self) -> Result<(Secret, String), GitError> {
+    fn text(&self) -> Result<(GitSecret, String), GitError> {
         match (&self.key, &self.file) {
             (Some(_), Some(_)) => {
                 Err(unusable(format!("both `{KEY}` and `{KEY_FILE}` are set"), "take one of the two away"))
@@ -72,11 +72,11 @@ impl KeySource {
     }
 }
 
-fn read(path: &std::path::Path) -> Result<Secret, String> {
+fn read(path: &std::path::Path) -> Result<GitSecret, String> {
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let mut text = String::new();
     file.take(KEY_MAX + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    if text.len() as u64 > KEY_MAX { Err("it is larger than 1 MiB".to_owned()) } else { Ok(Secret::new(text)) }
+    if text.len() as u64 > KEY_MAX { Err("it is larger than 1 MiB".to_owned()) } else { Ok(GitSecret::new(text)) }
 }
 
 /// Why a key cannot be used.
@@ -102,14 +102,14 @@ impl Signer {
     ///
     /// # Errors
     /// What is wrong with it, by the variable that it comes from.
-    pub(super) fn load(sign: KeyKind, source: &KeySource, now: Timestamp) -> Result<Self, GitError> {
+    pub(super) fn load(sign: SigningKeyKind, source: &KeySource, now: Timestamp) -> Result<Self, GitError> {
         let (key, place) = source.text()?;
         // Secrets of CI systems lose their last line break, or get those of another system.
-        let text = Secret::new(format!("{}\n", key.reveal().replace("\r\n", "\n").trim()));
+        let text = GitSecret::new(format!("{}\n", key.reveal().replace("\r\n", "\n").trim()));
         let passphrase = source.passphrase.as_ref();
         let signer = match sign {
-            KeyKind::Ssh => ssh::Key::read(&text, passphrase).map(|key| Self::Ssh(Box::new(key))),
-            KeyKind::OpenPgp => openpgp::Key::read(&text, passphrase, now).map(Self::OpenPgp),
+            SigningKeyKind::Ssh => ssh::Key::read(&text, passphrase).map(|key| Self::Ssh(Box::new(key))),
+            SigningKeyKind::OpenPgp => openpgp::Key::read(&text, passphrase, now).map(Self::OpenPgp),
         };
         let signer = signer.map_err(|trouble| trouble.at(&place, sign))?;
         signer.sign(b"", now)?;
@@ -132,15 +132,15 @@ impl Signer {
 
 impl Trouble {
     /// The error that the key at `place` has this trouble.
-    fn at(self, place: &str, sign: KeyKind) -> GitError {
+    fn at(self, place: &str, sign: SigningKeyKind) -> GitError {
         match self {
             Self::NoKey => match sign {
-                KeyKind::Ssh => unusable(
+                SigningKeyKind::Ssh => unusable(
                     format!("{place} holds no private key in OpenSSH's form"),
                     "it begins with `-----BEGIN OPENSSH PRIVATE KEY-----`, as of `ssh-keygen -t ed25519`; \
                      `ssh-keygen -p -f FILE` brings an older one into that form",
                 ),
-                KeyKind::OpenPgp => unusable(
+                SigningKeyKind::OpenPgp => unusable(
                     format!("{place} holds no armored OpenPGP private key"),
                     "it begins with `-----BEGIN PGP PRIVATE KEY BLOCK-----`, as of `gpg --armor --export-secret-keys`",
                 ),

@@ -8,7 +8,7 @@ mod patterns;
 use git2::{ObjectType, Odb, Oid};
 
 use super::message::{is_format, local, shown};
-use super::{Files, GitError, RepoFile};
+use super::{GitError, RepoFile, RootFiles};
 use crate::formats::path::OF_FORGES;
 
 /// The largest tree object that is read, in bytes.
@@ -73,7 +73,7 @@ fn is_plain_part(part: &str) -> bool {
 
 /// What an entry of a tree is, by its mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ObjectKind {
     Folder,
     Plain,
     Executable,
@@ -82,7 +82,7 @@ pub(super) enum Kind {
     Odd,
 }
 
-impl Kind {
+impl ObjectKind {
     fn of(mode: &[u8]) -> Self {
         match mode {
             b"40000" => Self::Folder,
@@ -108,21 +108,21 @@ impl Kind {
 
 /// One entry of a tree, as it stands there.
 #[derive(Clone, Debug)]
-struct Entry {
+struct TreeEntry {
     mode: Vec<u8>,
     name: Vec<u8>,
     id: Oid,
 }
 
-impl Entry {
-    fn kind(&self) -> Kind {
-        Kind::of(&self.mode)
+impl TreeEntry {
+    fn kind(&self) -> ObjectKind {
+        ObjectKind::of(&self.mode)
     }
 
     /// Git's order: a folder's name counts as if a slash stood behind it (git `base_name_compare`).
     fn key(&self) -> Vec<u8> {
         let mut key = self.name.clone();
-        if self.kind() == Kind::Folder {
+        if self.kind() == ObjectKind::Folder {
             key.push(b'/');
         }
         key
@@ -131,7 +131,7 @@ impl Entry {
 
 /// What is put at the end of a path.
 #[derive(Clone, Copy)]
-pub(super) enum Leaf {
+pub(super) enum TreeLeaf {
     /// A plain file, where a plain file or nothing is.
     File(Oid),
     /// A file in place of one that is there, which keeps its mode.
@@ -141,13 +141,13 @@ pub(super) enum Leaf {
 }
 
 /// What a walk through folders may still take; a few small objects can stand for millions of paths.
-struct Budget {
+struct ReadBudget {
     entries: usize,
     files: usize,
     bytes: usize,
 }
 
-impl Budget {
+impl ReadBudget {
     const fn whole() -> Self {
         Self { entries: ENTRIES_MAX, files: STREAMS_MAX, bytes: STREAMS_BYTES_MAX }
     }
@@ -169,12 +169,12 @@ impl Budget {
 }
 
 /// The objects of a repository, read with care.
-pub(super) struct Objects<'r> {
+pub(super) struct ObjectStore<'r> {
     pub(super) repository: &'r git2::Repository,
     pub(super) odb: Odb<'r>,
 }
 
-impl<'r> Objects<'r> {
+impl<'r> ObjectStore<'r> {
     pub(super) fn of(repository: &'r git2::Repository) -> Result<Self, GitError> {
         Ok(Self { repository, odb: repository.odb().map_err(|error| local(&error))? })
     }
@@ -185,8 +185,8 @@ impl<'r> Objects<'r> {
     }
 
     /// `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml` of the root at `root`.
-    pub(super) fn files(&self, commit: Oid, root: &RepoPath) -> Result<Files, GitError> {
-        let mut files = Files::new();
+    pub(super) fn files(&self, commit: Oid, root: &RepoPath) -> Result<RootFiles, GitError> {
+        let mut files = RootFiles::new();
         let Some(folder) = self.folder(self.top(commit)?, root)? else { return Ok(files) };
         for entry in self.entries(folder, &root.text())? {
             let name: &[u8] = &entry.name;
@@ -194,10 +194,10 @@ impl<'r> Objects<'r> {
                 b"pinstream.toml" => (DEFINITION_MAX, "pinstream.toml"),
                 b"pinstream.lock" => (LOCK_MAX, "pinstream.lock"),
                 b"streams" => {
-                    if entry.kind() != Kind::Folder {
+                    if entry.kind() != ObjectKind::Folder {
                         return Err(refuse(&below(&root.text(), "streams"), entry.kind().word()));
                     }
-                    self.streams(entry.id, root, "streams", &mut files, &mut Budget::whole())?;
+                    self.streams(entry.id, root, "streams", &mut files, &mut ReadBudget::whole())?;
                     continue;
                 }
                 _ => continue,
@@ -213,8 +213,8 @@ impl<'r> Objects<'r> {
         tree: Oid,
         root: &RepoPath,
         path: &str,
-        files: &mut Files,
-        budget: &mut Budget,
+        files: &mut RootFiles,
+        budget: &mut ReadBudget,
     ) -> Result<(), GitError> {
         let full = below(&root.text(), path);
         // The file's own name is one part more.
@@ -230,13 +230,13 @@ impl<'r> Objects<'r> {
             let full = below(&root.text(), &path);
             budget.entry(&full)?;
             match entry.kind() {
-                Kind::Folder => self.streams(entry.id, root, &path, files, budget)?,
-                Kind::Plain | Kind::Executable if name.ends_with(".toml") => {
+                ObjectKind::Folder => self.streams(entry.id, root, &path, files, budget)?,
+                ObjectKind::Plain | ObjectKind::Executable if name.ends_with(".toml") => {
                     let bytes = self.plain(&entry, &full, DEFINITION_MAX)?.bytes;
                     budget.file(&full, bytes.len())?;
                     files.insert(path, bytes);
                 }
-                Kind::Plain | Kind::Executable => {}
+                ObjectKind::Plain | ObjectKind::Executable => {}
                 other => return Err(refuse(&full, other.word())),
             }
         }
@@ -253,7 +253,10 @@ impl<'r> Objects<'r> {
 
     /// The lock of the root at `root` and its blob's id, for a walk over many commits.
     pub(super) fn lock_id(&self, commit: Oid, root: &RepoPath) -> Result<Option<Oid>, GitError> {
-        Ok(self.entry(commit, &root.join("pinstream.lock")?)?.filter(|entry| entry.kind() == Kind::Plain).map(|e| e.id))
+        Ok(self
+            .entry(commit, &root.join("pinstream.lock")?)?
+            .filter(|entry| entry.kind() == ObjectKind::Plain)
+            .map(|e| e.id))
     }
 
     /// The bytes of a lock's blob.
@@ -261,7 +264,7 @@ impl<'r> Objects<'r> {
         self.blob(id, "pinstream.lock", LOCK_MAX)
     }
 
-    fn entry(&self, commit: Oid, path: &RepoPath) -> Result<Option<Entry>, GitError> {
+    fn entry(&self, commit: Oid, path: &RepoPath) -> Result<Option<TreeEntry>, GitError> {
         let Some((name, parents)) = path.0.split_last() else { return Ok(None) };
         let parents = RepoPath(parents.to_vec());
         let Some(folder) = self.folder(self.top(commit)?, &parents)? else { return Ok(None) };
@@ -278,7 +281,7 @@ impl<'r> Objects<'r> {
             at = below(&at, part);
             match entries.iter().find(|entry| entry.name == part.as_bytes()) {
                 None => return Ok(None),
-                Some(entry) if entry.kind() == Kind::Folder => tree = entry.id,
+                Some(entry) if entry.kind() == ObjectKind::Folder => tree = entry.id,
                 Some(entry) => return Err(refuse(&at, entry.kind().word())),
             }
         }
@@ -286,10 +289,10 @@ impl<'r> Objects<'r> {
     }
 
     /// All files below `prefix` in the tree of `commit`, by their path from there.
-    pub(super) fn below(&self, commit: Oid, prefix: &RepoPath) -> Result<Files, GitError> {
-        let mut files = Files::new();
+    pub(super) fn below(&self, commit: Oid, prefix: &RepoPath) -> Result<RootFiles, GitError> {
+        let mut files = RootFiles::new();
         if let Some(folder) = self.folder(self.top(commit)?, prefix)? {
-            self.collect(folder, prefix, "", &mut files, &mut Budget::whole())?;
+            self.collect(folder, prefix, "", &mut files, &mut ReadBudget::whole())?;
         }
         Ok(files)
     }
@@ -299,15 +302,15 @@ impl<'r> Objects<'r> {
         tree: Oid,
         prefix: &RepoPath,
         path: &str,
-        files: &mut Files,
-        budget: &mut Budget,
+        files: &mut RootFiles,
+        budget: &mut ReadBudget,
     ) -> Result<(), GitError> {
         for entry in self.entries(tree, &below(&prefix.text(), path))? {
             let path = below(path, &String::from_utf8_lossy(&entry.name));
             let full = below(&prefix.text(), &path);
             RepoPath::parse(&path)?;
             budget.entry(&full)?;
-            if entry.kind() == Kind::Folder {
+            if entry.kind() == ObjectKind::Folder {
                 self.collect(entry.id, prefix, &path, files, budget)?;
                 continue;
             }
@@ -319,10 +322,10 @@ impl<'r> Objects<'r> {
         Ok(())
     }
 
-    fn plain(&self, entry: &Entry, path: &str, cap: usize) -> Result<RepoFile, GitError> {
+    fn plain(&self, entry: &TreeEntry, path: &str, cap: usize) -> Result<RepoFile, GitError> {
         match entry.kind() {
-            kind @ (Kind::Plain | Kind::Executable) => {
-                Ok(RepoFile { bytes: self.blob(entry.id, path, cap)?, executable: kind == Kind::Executable })
+            kind @ (ObjectKind::Plain | ObjectKind::Executable) => {
+                Ok(RepoFile { bytes: self.blob(entry.id, path, cap)?, executable: kind == ObjectKind::Executable })
             }
             other => Err(refuse(path, other.word())),
         }
@@ -340,7 +343,7 @@ impl<'r> Objects<'r> {
     }
 
     /// The entries of a tree, in the order and with the names that Git demands (git-fsck(1)).
-    fn entries(&self, id: Oid, path: &str) -> Result<Vec<Entry>, GitError> {
+    fn entries(&self, id: Oid, path: &str) -> Result<Vec<TreeEntry>, GitError> {
         let (size, kind) = self.odb.read_header(id).map_err(|error| local(&error))?;
         if kind != ObjectType::Tree || size > TREE_MAX {
             return Err(refuse(path, "its object is not a folder, or too large"));
@@ -350,38 +353,44 @@ impl<'r> Objects<'r> {
     }
 
     /// `tree` with `leaf` at `path`, every other entry as it was; none where nothing is left.
-    pub(super) fn put(&self, tree: Option<Oid>, path: &RepoPath, leaf: Leaf) -> Result<Option<Oid>, GitError> {
+    pub(super) fn put(&self, tree: Option<Oid>, path: &RepoPath, leaf: TreeLeaf) -> Result<Option<Oid>, GitError> {
         self.put_parts(tree, &path.0, leaf, "")
     }
 
-    fn put_parts(&self, tree: Option<Oid>, parts: &[String], leaf: Leaf, at: &str) -> Result<Option<Oid>, GitError> {
+    fn put_parts(
+        &self,
+        tree: Option<Oid>,
+        parts: &[String],
+        leaf: TreeLeaf,
+        at: &str,
+    ) -> Result<Option<Oid>, GitError> {
         let Some((name, rest)) = parts.split_first() else {
             return match leaf {
-                Leaf::Folder(folder) => Ok(folder),
-                Leaf::File(_) | Leaf::Edited(_) => Err(refuse(at, "a file has a name")),
+                TreeLeaf::Folder(folder) => Ok(folder),
+                TreeLeaf::File(_) | TreeLeaf::Edited(_) => Err(refuse(at, "a file has a name")),
             };
         };
         let mut entries = tree.map_or_else(|| Ok(Vec::new()), |tree| self.entries(tree, at))?;
         let path = below(at, name);
         let old = entries.iter().position(|entry| entry.name == name.as_bytes()).map(|index| entries.remove(index));
         let is_wanted = |kind| match leaf {
-            Leaf::File(_) if rest.is_empty() => kind == Kind::Plain,
-            Leaf::Edited(_) if rest.is_empty() => matches!(kind, Kind::Plain | Kind::Executable),
-            _ => kind == Kind::Folder,
+            TreeLeaf::File(_) if rest.is_empty() => kind == ObjectKind::Plain,
+            TreeLeaf::Edited(_) if rest.is_empty() => matches!(kind, ObjectKind::Plain | ObjectKind::Executable),
+            _ => kind == ObjectKind::Folder,
         };
         if let Some(old) = old.as_ref().filter(|old| !is_wanted(old.kind())) {
             return Err(refuse(&path, old.kind().word()));
         }
         let new = match leaf {
-            Leaf::Edited(blob) if rest.is_empty() => {
+            TreeLeaf::Edited(blob) if rest.is_empty() => {
                 let old = old.ok_or_else(|| refuse(&path, "it is not there"))?;
                 Some((old.mode, blob))
             }
-            Leaf::File(blob) if rest.is_empty() => Some((b"100644".to_vec(), blob)),
+            TreeLeaf::File(blob) if rest.is_empty() => Some((b"100644".to_vec(), blob)),
             _ => self.put_parts(old.map(|old| old.id), rest, leaf, &path)?.map(|id| (b"40000".to_vec(), id)),
         };
         if let Some((mode, id)) = new {
-            let entry = Entry { mode, name: name.as_bytes().to_vec(), id };
+            let entry = TreeEntry { mode, name: name.as_bytes().to_vec(), id };
             let key = entry.key();
             let place = entries.partition_point(|other| other.key() < key);
             entries.insert(place, entry);
@@ -390,9 +399,9 @@ impl<'r> Objects<'r> {
     }
 
     /// The tree that holds `files`; none where there are none.
-    pub(super) fn tree_of(&self, files: &Files) -> Result<Option<Oid>, GitError> {
+    pub(super) fn tree_of(&self, files: &RootFiles) -> Result<Option<Oid>, GitError> {
         let mut plain = Vec::new();
-        let mut folders = std::collections::BTreeMap::<&str, Files>::new();
+        let mut folders = std::collections::BTreeMap::<&str, RootFiles>::new();
         for (path, bytes) in files {
             RepoPath::parse(path)?;
             match path.split_once('/') {
@@ -401,23 +410,23 @@ impl<'r> Objects<'r> {
                 }
                 None => {
                     let id = self.write(ObjectType::Blob, bytes)?;
-                    plain.push(Entry { mode: b"100644".to_vec(), name: path.clone().into_bytes(), id });
+                    plain.push(TreeEntry { mode: b"100644".to_vec(), name: path.clone().into_bytes(), id });
                 }
             }
         }
         for (name, files) in folders {
             if let Some(id) = self.tree_of(&files)? {
-                plain.push(Entry { mode: b"40000".to_vec(), name: name.as_bytes().to_vec(), id });
+                plain.push(TreeEntry { mode: b"40000".to_vec(), name: name.as_bytes().to_vec(), id });
             }
         }
-        plain.sort_by_key(Entry::key);
+        plain.sort_by_key(TreeEntry::key);
         if plain.windows(2).any(|pair| pair[0].name == pair[1].name) {
             return Err(refuse("", "a name is both a file and a folder"));
         }
         if plain.is_empty() { Ok(None) } else { self.write_tree(&plain).map(Some) }
     }
 
-    fn write_tree(&self, entries: &[Entry]) -> Result<Oid, GitError> {
+    fn write_tree(&self, entries: &[TreeEntry]) -> Result<Oid, GitError> {
         let mut bytes = Vec::new();
         for entry in entries {
             bytes.extend_from_slice(&entry.mode);
@@ -435,9 +444,9 @@ impl<'r> Objects<'r> {
 }
 
 /// Reads a tree object: `<mode> <name>\0<20 bytes of id>`, sorted, each name once.
-fn parse(bytes: &[u8]) -> Result<Vec<Entry>, &'static str> {
+fn parse(bytes: &[u8]) -> Result<Vec<TreeEntry>, &'static str> {
     const ID: usize = 20;
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<TreeEntry> = Vec::new();
     let mut files_seen = std::collections::HashSet::new();
     let mut rest = bytes;
     let mut last_key = Vec::new();
@@ -445,7 +454,7 @@ fn parse(bytes: &[u8]) -> Result<Vec<Entry>, &'static str> {
         let space = rest.iter().take(8).position(|b| *b == b' ').ok_or("its folder is broken")?;
         let zero = rest.iter().position(|b| *b == 0).filter(|zero| *zero > space).ok_or("its folder is broken")?;
         let id = rest.get(zero + 1..zero + 1 + ID).ok_or("its folder is broken")?;
-        let entry = Entry {
+        let entry = TreeEntry {
             mode: rest[..space].to_vec(),
             name: rest[space + 1..zero].to_vec(),
             id: Oid::from_bytes(id).map_err(|_| "its folder is broken")?,

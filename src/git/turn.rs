@@ -25,11 +25,11 @@ const POLL: Duration = Duration::from_millis(20);
 const NOTE_MAX: u64 = 1 << 10;
 
 /// A turn at one ref; it ends when it is dropped, or when the process does.
-pub(super) struct Turn {
+pub(super) struct RefLock {
     file: File,
 }
 
-impl Turn {
+impl RefLock {
     /// Waits for the turn at `reference` of the repository in `folder`, and mends what the one before left behind.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl Turn {
     /// Notes which file at `lock` is ours, now that there is one: behind the ref, which stays noted all the while. A
     /// note that were emptied first would leave a lock that nobody knows of, if the process died just then.
     pub(super) fn made(&mut self, lock: &Path) -> io::Result<()> {
-        let identity = Identity::of(lock).ok_or(io::ErrorKind::NotFound)?;
+        let identity = LockIdentity::of(lock).ok_or(io::ErrorKind::NotFound)?;
         self.file.write_all(format!(" {identity}").as_bytes())
     }
 
@@ -76,7 +76,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for RefLock {
     fn drop(&mut self) {
         // A note that stays costs whoever comes next a look for a lock file that is not there.
         let _ = self.note("");
@@ -124,8 +124,8 @@ fn remove_left_behind(file: &mut File, folder: &Path) -> io::Result<()> {
     file.take(NOTE_MAX).read_to_string(&mut text)?;
     let Some((path, identity)) = noted(&text, folder) else { return Ok(()) };
     let is_ours = match identity {
-        Some(identity) if identity.born.is_some() => Identity::of(&path) == Some(identity),
-        Some(identity) => Identity::of(&path) == Some(identity) && stands_still(&path),
+        Some(identity) if identity.born.is_some() => LockIdentity::of(&path) == Some(identity),
+        Some(identity) => LockIdentity::of(&path) == Some(identity) && stands_still(&path),
         // It died between making the file and noting which one it is, so nothing had been written into it.
         None => fs::symlink_metadata(&path).is_ok_and(|meta| meta.len() == 0) && stands_still(&path),
     };
@@ -133,14 +133,14 @@ fn remove_left_behind(file: &mut File, folder: &Path) -> io::Result<()> {
 }
 
 /// The lock file of a note, and which one it was; none where the note is not one of ours.
-fn noted(text: &str, folder: &Path) -> Option<(PathBuf, Option<Identity>)> {
+fn noted(text: &str, folder: &Path) -> Option<(PathBuf, Option<LockIdentity>)> {
     let (reference, identity) = text.split_once(' ').map_or((text, None), |(name, rest)| (name, Some(rest)));
     let is_branch = |name| BranchName::parse(name).is_ok();
     if reference != STATE_REF && !reference.strip_prefix("refs/heads/").is_some_and(is_branch) {
         return None;
     }
     let identity = match identity {
-        Some(text) => Some(Identity::parse(text)?),
+        Some(text) => Some(LockIdentity::parse(text)?),
         None => None,
     };
     Some((folder.join(format!("{reference}.lock")), identity))
@@ -148,14 +148,14 @@ fn noted(text: &str, folder: &Path) -> Option<(PathBuf, Option<Identity>)> {
 
 /// What tells a file from every other one of its name, before and after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
+struct LockIdentity {
     device: u64,
     inode: u64,
     /// When it came to be, in nanoseconds; an inode's number is given again. Not every file system knows it.
     born: Option<u128>,
 }
 
-impl Identity {
+impl LockIdentity {
     fn of(path: &Path) -> Option<Self> {
         let meta = fs::symlink_metadata(path).ok()?;
         let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
@@ -171,7 +171,7 @@ impl Identity {
     }
 }
 
-impl std::fmt::Display for Identity {
+impl std::fmt::Display for LockIdentity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let born = self.born.map_or_else(|| "-".to_owned(), |born| born.to_string());
         write!(f, "{} {} {born}", self.device, self.inode)
@@ -180,11 +180,11 @@ impl std::fmt::Display for Identity {
 
 /// Whether the lock file at `path` is neither replaced nor written for a while.
 fn stands_still(path: &Path) -> bool {
-    let Some(first) = Stamp::of(path) else { return false };
+    let Some(first) = LockStamp::of(path) else { return false };
     let watch = Stopwatch::start();
     while watch.elapsed() < STILL {
         std::thread::sleep(POLL);
-        if Stamp::of(path) != Some(first) {
+        if LockStamp::of(path) != Some(first) {
             return false;
         }
     }
@@ -193,15 +193,15 @@ fn stands_still(path: &Path) -> bool {
 
 /// A lock file as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    identity: Identity,
+pub(super) struct LockStamp {
+    identity: LockIdentity,
     written: (i64, i64),
 }
 
-impl Stamp {
+impl LockStamp {
     pub(super) fn of(path: &Path) -> Option<Self> {
         let meta = fs::symlink_metadata(path).ok()?;
-        Some(Self { identity: Identity::of(path)?, written: (meta.mtime(), meta.mtime_nsec()) })
+        Some(Self { identity: LockIdentity::of(path)?, written: (meta.mtime(), meta.mtime_nsec()) })
     }
 }
 
@@ -220,7 +220,7 @@ mod tests {
         let path = folder.join(format!("refs/heads/{branch}.lock"));
         fs::write(&path, "").unwrap();
         if note {
-            let text = format!("refs/heads/{branch} {}", Identity::of(&path).unwrap());
+            let text = format!("refs/heads/{branch} {}", LockIdentity::of(&path).unwrap());
             fs::write(folder.join(FILE_NAME), text).unwrap();
         }
         path
@@ -234,9 +234,9 @@ mod tests {
     fn the_lock_of_one_that_died_is_removed_and_no_other() {
         let folder = repository();
         let (ours, theirs) = (lock(folder.path(), "ours", true), lock(folder.path(), "theirs", false));
-        drop(Turn::take(folder.path(), "refs/heads/theirs").unwrap());
+        drop(RefLock::take(folder.path(), "refs/heads/theirs").unwrap());
         assert_eq!((ours.exists(), theirs.exists()), (false, true));
-        drop(Turn::take(folder.path(), "refs/heads/ours").unwrap());
+        drop(RefLock::take(folder.path(), "refs/heads/ours").unwrap());
         assert!(theirs.exists());
         assert_eq!(note(folder.path()), "");
     }
@@ -244,13 +244,13 @@ mod tests {
     #[test]
     fn what_is_noted_of_a_lock_is_added_to_what_was_noted_before() {
         let folder = repository();
-        let mut turn = Turn::take(folder.path(), "refs/heads/ours").unwrap();
+        let mut turn = RefLock::take(folder.path(), "refs/heads/ours").unwrap();
         assert_eq!(note(folder.path()), "refs/heads/ours");
         // Other words of the same length in its place stay where they are.
         fs::write(folder.path().join(FILE_NAME), "REFS/HEADS/OURS").unwrap();
         let path = lock(folder.path(), "ours", false);
         turn.made(&path).unwrap();
-        assert_eq!(note(folder.path()), format!("REFS/HEADS/OURS {}", Identity::of(&path).unwrap()));
+        assert_eq!(note(folder.path()), format!("REFS/HEADS/OURS {}", LockIdentity::of(&path).unwrap()));
         drop(turn);
         assert_eq!(note(folder.path()), "");
     }
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn a_look_mends_too_unless_somebody_has_a_turn() {
         let folder = repository();
-        let turn = Turn::take(folder.path(), "refs/heads/x").unwrap();
+        let turn = RefLock::take(folder.path(), "refs/heads/x").unwrap();
         let ours = lock(folder.path(), "ours", true);
         mend(folder.path());
         assert!(ours.exists());
@@ -275,7 +275,7 @@ mod tests {
         let held = File::open(&path).unwrap();
         fs::remove_file(&path).unwrap();
         fs::write(&path, "").unwrap();
-        drop(Turn::take(folder.path(), "refs/heads/ours").unwrap());
+        drop(RefLock::take(folder.path(), "refs/heads/ours").unwrap());
         assert!(path.exists());
         drop(held);
     }
@@ -312,7 +312,7 @@ mod tests {
         let folder = repository();
         let target = folder.path().join("target");
         std::os::unix::fs::symlink(&target, folder.path().join(FILE_NAME)).unwrap();
-        assert!(Turn::take(folder.path(), "refs/heads/a").is_err());
+        assert!(RefLock::take(folder.path(), "refs/heads/a").is_err());
         assert!(!target.exists());
     }
 
@@ -321,7 +321,7 @@ mod tests {
         for (mode, expected) in [(0o700, 0o600), (0o775, 0o664), (0o770, 0o660)] {
             let folder = repository();
             fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
-            drop(Turn::take(folder.path(), "refs/heads/a").unwrap());
+            drop(RefLock::take(folder.path(), "refs/heads/a").unwrap());
             let found = fs::metadata(folder.path().join(FILE_NAME)).unwrap().permissions().mode() & 0o777;
             assert_eq!(found, expected, "{found:o}");
         }
@@ -330,8 +330,8 @@ mod tests {
     #[test]
     fn a_turn_is_not_waited_for_for_ever() {
         let folder = repository();
-        let _turn = Turn::take(folder.path(), "refs/heads/a").unwrap();
-        let error = Turn::take_within(Duration::ZERO, folder.path(), "refs/heads/a").err().unwrap();
+        let _turn = RefLock::take(folder.path(), "refs/heads/a").unwrap();
+        let error = RefLock::take_within(Duration::ZERO, folder.path(), "refs/heads/a").err().unwrap();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(error.to_string().contains("pinstream-turn` for 0 s; end it if it hangs"), "{error}");
     }

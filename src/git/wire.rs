@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use git2::{Direction, ErrorClass, ErrorCode, FetchOptions, Oid, ProxyOptions, PushOptions, RemoteCallbacks};
 
-use super::address::{Address, BranchName};
-use super::cache::Cache;
-use super::credential::{Asker, Sources};
+use super::address::{BranchName, RemoteAddress};
+use super::cache::GitCache;
+use super::credential::{CredentialAsker, GitCredentialSources};
 use super::message::{local, means_failed, means_moved, remote, shown};
 use super::{GitError, PROPOSALS, Push, STATE_REF};
 use crate::system::clock::Stopwatch;
@@ -31,10 +31,10 @@ const CACHED_BRANCH: &str = "refs/cache/branch";
 const CACHED_STATE: &str = "refs/cache/state";
 
 /// A server, and our cache of what it has.
-pub(super) struct Wire {
-    pub(super) address: Address,
-    pub(super) cache: Cache,
-    pub(super) sources: Sources,
+pub(super) struct Transport {
+    pub(super) address: RemoteAddress,
+    pub(super) cache: GitCache,
+    pub(super) sources: GitCredentialSources,
     pub(super) timeout: Duration,
     standoff: Standoff,
 }
@@ -48,7 +48,7 @@ struct Standoff {
 
 /// What of a server is fetched where it is not at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum FetchRequest {
     /// The branch, where nothing is to be landed.
     Branch,
     /// The branch and the state ref.
@@ -56,7 +56,7 @@ pub(super) enum Wanted {
 }
 
 /// What the server has.
-pub(super) struct Tips {
+pub(super) struct AdvertisedRefs {
     pub(super) branch: BranchName,
     pub(super) tip: Oid,
     pub(super) state: Option<Oid>,
@@ -85,13 +85,18 @@ struct Heard {
     too_long: Cell<bool>,
 }
 
-impl Wire {
-    pub(super) fn new(address: Address, cache: Cache, sources: Sources, timeout: Duration) -> Self {
+impl Transport {
+    pub(super) fn new(
+        address: RemoteAddress,
+        cache: GitCache,
+        sources: GitCredentialSources,
+        timeout: Duration,
+    ) -> Self {
         Self { address, cache, sources, timeout, standoff: Standoff::default() }
     }
 
     /// Asks for the tips, and fetches on the same connection what is not at hand.
-    pub(super) fn look(&self, branch: Option<&BranchName>, wanted: Wanted) -> Result<Tips, GitError> {
+    pub(super) fn look(&self, branch: Option<&BranchName>, wanted: FetchRequest) -> Result<AdvertisedRefs, GitError> {
         let heard = Heard::default();
         let fail = |error: git2::Error| self.failed(&error, &heard);
         let mut remote = self.cache.repository.remote_anonymous(self.address.url()).map_err(fail)?;
@@ -102,7 +107,7 @@ impl Wire {
         if !self.cache.has(tips.tip) {
             refspecs.push(format!("+{}:{CACHED_BRANCH}", tips.branch.reference()));
         }
-        if wanted == Wanted::BranchAndState && tips.state.is_some_and(|state| !self.cache.has(state)) {
+        if wanted == FetchRequest::BranchAndState && tips.state.is_some_and(|state| !self.cache.has(state)) {
             refspecs.push(format!("+{STATE_REF}:{CACHED_STATE}"));
         }
         if !refspecs.is_empty() {
@@ -111,7 +116,7 @@ impl Wire {
         Ok(tips)
     }
 
-    fn tips(&self, heads: &[git2::RemoteHead<'_>], branch: Option<&BranchName>) -> Result<Tips, GitError> {
+    fn tips(&self, heads: &[git2::RemoteHead<'_>], branch: Option<&BranchName>) -> Result<AdvertisedRefs, GitError> {
         let url = self.address.shown().to_owned();
         let find = |name: &str| heads.iter().find(|head| head.name() == name);
         let name_of = |reference: &str| BranchName::parse(reference.strip_prefix("refs/heads/")?).ok();
@@ -135,7 +140,7 @@ impl Wire {
         let of_proposal = |name: &BranchName| name.to_string().starts_with(PROPOSALS);
         let proposals = heads.iter().filter_map(|head| Some((name_of(head.name())?, head.oid())));
         let proposals = proposals.filter(|(name, _)| of_proposal(name)).take(PROPOSALS_MAX).collect();
-        Ok(Tips { branch, tip, state: find(STATE_REF).map(git2::RemoteHead::oid), default, proposals })
+        Ok(AdvertisedRefs { branch, tip, state: find(STATE_REF).map(git2::RemoteHead::oid), default, proposals })
     }
 
     /// Fetches refs without their history.
@@ -329,7 +334,7 @@ impl Wire {
 
     fn callbacks<'h>(&self, heard: &'h Heard) -> RemoteCallbacks<'h> {
         let config = self.cache.repository.config().ok();
-        let mut asker = Asker::new(&self.address, &self.sources, config, self.timeout, &heard.tried);
+        let mut asker = CredentialAsker::new(&self.address, &self.sources, config, self.timeout, &heard.tried);
         let mut callbacks = RemoteCallbacks::new();
         callbacks.credentials(move |url, _, allowed| asker.answer(url, allowed));
         let (watch, limit) = (Stopwatch::start(), self.timeout * SILENCES);

@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 use crate::formats;
 use crate::formats::path::FilePath;
 use crate::git::checkout::{self, Checkout};
-use crate::git::{CommitId, Files, GitError, Push, RepoFile};
+use crate::git::{CommitId, GitError, Push, RepoFile, RootFiles};
 use crate::model::image::Digest;
 use crate::model::lock;
 use crate::model::root::Root;
@@ -30,15 +30,15 @@ const FILE_MAX: u64 = 16 << 20;
 
 /// A root's folder.
 #[derive(Clone, Debug)]
-pub struct Folder(pub PathBuf);
+pub struct WorkTree(pub PathBuf);
 
-impl Folder {
+impl WorkTree {
     /// The root's definitions and lock.
     ///
     /// # Errors
     /// What could not be read, by its path; what is not fit to be read, together with every problem of what is.
-    pub fn read(&self) -> Result<Files, GitError> {
-        let mut found = Found::default();
+    pub fn read(&self) -> Result<RootFiles, GitError> {
+        let mut found = DefinitionFiles::default();
         for (name, most) in [("pinstream.toml", DEFINITION_READ), (lock::FILE_NAME, LOCK_READ)] {
             self.definition(name, most, &mut found)?;
         }
@@ -68,8 +68,8 @@ impl Folder {
     ///
     /// # Errors
     /// Where one is not a plain file or cannot be read.
-    pub fn authorities(&self, settings: &Settings) -> Result<Files, GitError> {
-        let mut found = Files::new();
+    pub fn authorities(&self, settings: &Settings) -> Result<RootFiles, GitError> {
+        let mut found = RootFiles::new();
         for path in settings.registries.values().filter_map(|registry| registry.ca.as_ref()) {
             found.extend(self.file(path)?.map(|file| (path.clone(), file.bytes)));
         }
@@ -102,7 +102,7 @@ impl Folder {
     /// # Errors
     /// Where it cannot be written.
     pub fn write_lock(&self, expected: &CommitId, text: &str) -> Result<Push<CommitId>, GitError> {
-        self.land(expected, text, &Files::new())
+        self.land(expected, text, &RootFiles::new())
     }
 
     /// Writes the lock and `files`, if the lock is still the one of `expected`. All of them are on the disk before the
@@ -110,7 +110,7 @@ impl Folder {
     ///
     /// # Errors
     /// Where one cannot be written; then none is.
-    pub fn land(&self, expected: &CommitId, lock: &str, files: &Files) -> Result<Push<CommitId>, GitError> {
+    pub fn land(&self, expected: &CommitId, lock: &str, files: &RootFiles) -> Result<Push<CommitId>, GitError> {
         if self.version()? != *expected {
             return Ok(Push::Moved);
         }
@@ -133,7 +133,7 @@ impl Folder {
     }
 
     /// Writes a file beside its place.
-    fn stage(&self, path: &str, bytes: &[u8]) -> Result<Staged, GitError> {
+    fn stage(&self, path: &str, bytes: &[u8]) -> Result<StagedFile, GitError> {
         let path = self.0.join(path);
         let (folder, name) = (path.parent().unwrap_or(&self.0), path.file_name().unwrap_or_default());
         let write = || -> io::Result<NamedTempFile> {
@@ -147,7 +147,7 @@ impl Folder {
             Ok(file)
         };
         match write() {
-            Ok(file) => Ok(Staged { file, path }),
+            Ok(file) => Ok(StagedFile { file, path }),
             Err(error) => Err(cannot("write", &path, &error)),
         }
     }
@@ -159,13 +159,13 @@ impl Folder {
     pub fn paths(&self, patterns: &[FilePath]) -> Result<Vec<String>, GitError> {
         // A folder need not be in a checkout, nor in one of this user.
         let checkout = checkout::discover(&self.0).ok().flatten();
-        let mut walk = Walk { folder: self, patterns, checkout, found: Vec::new() };
+        let mut walk = FileWalk { folder: self, patterns, checkout, found: Vec::new() };
         walk.folder("", 0)?;
         walk.found.sort();
         Ok(walk.found)
     }
 
-    fn read_streams(&self, folder: &str, depth: usize, found: &mut Found) -> Result<(), GitError> {
+    fn read_streams(&self, folder: &str, depth: usize, found: &mut DefinitionFiles) -> Result<(), GitError> {
         let path = self.0.join(folder);
         match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -207,7 +207,7 @@ impl Folder {
     }
 
     /// Reads a file of definitions, or the lock, at most so many bytes of it.
-    fn definition(&self, path: &str, most: u64, found: &mut Found) -> Result<(), GitError> {
+    fn definition(&self, path: &str, most: u64, found: &mut DefinitionFiles) -> Result<(), GitError> {
         match self.plain_file(path, most) {
             Ok(file) => found.files.extend(file.map(|file| (path.to_owned(), file.bytes))),
             Err(GitError::Tree { path, reason }) => found.unfit(&path, &reason),
@@ -245,12 +245,12 @@ impl Folder {
 }
 
 /// A file that is written, and not yet in its place.
-struct Staged {
+struct StagedFile {
     file: NamedTempFile,
     path: PathBuf,
 }
 
-impl Staged {
+impl StagedFile {
     fn put(self) -> Result<(), GitError> {
         let Self { file, path } = self;
         file.persist(&path).map(|_| ()).map_err(|error| cannot("write", &path, &error.error))
@@ -258,14 +258,14 @@ impl Staged {
 }
 
 /// A walk over the files that patterns of targets mean.
-struct Walk<'a> {
-    folder: &'a Folder,
+struct FileWalk<'a> {
+    folder: &'a WorkTree,
     patterns: &'a [FilePath],
     checkout: Option<Checkout>,
     found: Vec<String>,
 }
 
-impl Walk<'_> {
+impl FileWalk<'_> {
     fn folder(&mut self, below: &str, depth: usize) -> Result<(), GitError> {
         let path = self.folder.0.join(below);
         if depth > DEPTH_MAX || (depth > 0 && path.join(".git").exists()) {
@@ -302,12 +302,12 @@ const LINK: &str = "it is a symbolic link, which is never followed";
 
 /// The files of a root, and what of them is not fit to be read.
 #[derive(Default)]
-struct Found {
-    files: Files,
+struct DefinitionFiles {
+    files: RootFiles,
     problems: Vec<Problem>,
 }
 
-impl Found {
+impl DefinitionFiles {
     fn unfit(&mut self, path: &str, reason: &str) {
         let file = Arc::new(SourceFile { path: path.to_owned(), text: String::new() });
         let message = format!("`{path}` is not read: {reason}");

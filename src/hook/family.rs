@@ -20,7 +20,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 
 use crate::system::clock::Stopwatch;
-use crate::system::process::{self, Stat};
+use crate::system::process::{self, ProcessStat};
 
 /// How often somebody who must be gone is looked for.
 pub(super) const LOOK: Duration = Duration::from_millis(20);
@@ -34,7 +34,7 @@ static LEADERS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
 /// A hook's process and all that came of it. Dropped before its end it is asked to end, then ended.
 #[derive(Debug)]
-pub(super) struct Family {
+pub(super) struct ProcessTree {
     /// Not waited for before everybody is dead: until then its number is not given to another process or group.
     leader: Child,
     pid: Pid,
@@ -44,7 +44,7 @@ pub(super) struct Family {
     ended: bool,
 }
 
-impl Family {
+impl ProcessTree {
     /// Starts `command`, which must be its own process group's leader, have `marker` in its environment (`NAME=value`)
     /// and stand in `folder`.
     ///
@@ -106,11 +106,11 @@ impl Family {
     }
 
     /// The members that run.
-    fn members(&self) -> Vec<Stat> {
+    fn members(&self) -> Vec<ProcessStat> {
         let all = process::all();
         let own = std::process::id().cast_signed();
         let ours = below(&all, BTreeSet::from([own]));
-        let is_marked = |stat: &&Stat| {
+        let is_marked = |stat: &&ProcessStat| {
             stat.group == self.pid.as_raw_nonzero().get()
                 || process::was_given(stat.pid, &self.marker)
                 || process::stands_in(stat.pid, &self.folder)
@@ -120,7 +120,7 @@ impl Family {
         all.into_iter().filter(|stat| stat.pid != own && stat.is_alive() && family.contains(&stat.pid)).collect()
     }
 
-    fn signal_to(&self, members: &[Stat], signal: Signal) {
+    fn signal_to(&self, members: &[ProcessStat], signal: Signal) {
         // The group at one blow: nobody forks away meanwhile. Its number is ours until the leader is reaped.
         let _ = rustix::process::kill_process_group(self.pid, signal);
         for member in members.iter().filter(|member| member.group != self.pid.as_raw_nonzero().get()) {
@@ -165,7 +165,7 @@ impl Family {
     }
 }
 
-impl Drop for Family {
+impl Drop for ProcessTree {
     fn drop(&mut self) {
         if self.ended {
             return;
@@ -184,7 +184,7 @@ impl Drop for Family {
 }
 
 /// `roots` with all that descend from them.
-pub(super) fn below(all: &[Stat], roots: BTreeSet<i32>) -> BTreeSet<i32> {
+pub(super) fn below(all: &[ProcessStat], roots: BTreeSet<i32>) -> BTreeSet<i32> {
     let mut found = roots;
     loop {
         let before = found.len();
@@ -211,7 +211,7 @@ fn stop_adopting(leaders: &BTreeSet<i32>) {
 
 /// Signals exactly the process that was looked at, and none that has its number since.
 #[cfg(target_os = "linux")]
-pub(super) fn signal_one(member: &Stat, signal: Signal) {
+pub(super) fn signal_one(member: &ProcessStat, signal: Signal) {
     use rustix::process::{PidfdFlags, kill_process, pidfd_open, pidfd_send_signal};
     let Some(pid) = Pid::from_raw(member.pid) else { return };
     let handle = pidfd_open(pid, PidfdFlags::empty());
@@ -225,4 +225,4 @@ pub(super) fn signal_one(member: &Stat, signal: Signal) {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn signal_one(_member: &Stat, _signal: Signal) {}
+pub(super) fn signal_one(_member: &ProcessStat, _signal: Signal) {}

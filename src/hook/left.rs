@@ -12,7 +12,7 @@ use super::family::{DEATH, FAREWELL, LOOK, below, signal_one};
 use super::{folder, mark};
 use crate::model::state::Owner;
 use crate::system::clock::Stopwatch;
-use crate::system::process::{self, Stat};
+use crate::system::process::{self, ProcessStat};
 
 /// Ends what hooks of `owner` left running: asks first, kills two seconds later. `false` where something goes on all
 /// the same, as a process that the kernel itself holds up.
@@ -58,13 +58,13 @@ pub async fn sweep(own: &Owner, is_gone: impl Fn(&Owner) -> bool) {
 
 /// The processes that run and carry a mark that begins with `prefix`, stand in such a run's folder, or descend from
 /// one that does. We may descend from one ourselves; we and ours are not among them.
-fn left(prefix: &str) -> Vec<Stat> {
+fn left(prefix: &str) -> Vec<ProcessStat> {
     let folders: Vec<PathBuf> =
         folder::all().into_iter().filter(|(mark, _)| mark.starts_with(prefix)).map(|(_, path)| path).collect();
     let variable = format!("{}={prefix}", mark::VARIABLE);
     let all = process::all();
     let ours = below(&all, BTreeSet::from([std::process::id().cast_signed()]));
-    let is_marked = |stat: &&Stat| {
+    let is_marked = |stat: &&ProcessStat| {
         stat.is_alive()
             && (process::was_given_prefix(stat.pid, &variable)
                 || folders.iter().any(|folder| process::stands_in(stat.pid, folder)))

@@ -11,13 +11,13 @@ const PART: usize = 64 << 10;
 
 /// The beginning and the end of an output.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct CapturedOutput {
     head: Vec<u8>,
     tail: VecDeque<u8>,
     left_out: u64,
 }
 
-impl Kept {
+impl CapturedOutput {
     /// Takes what came next.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         let (first, rest) = bytes.split_at(bytes.len().min(PART - self.head.len()));
@@ -96,7 +96,7 @@ mod tests {
 
     #[track_caller]
     fn check(pushes: &[&[u8]], expected: &str) {
-        let mut kept = Kept::default();
+        let mut kept = CapturedOutput::default();
         pushes.iter().for_each(|bytes| kept.push(bytes));
         assert_eq!(kept.text(), expected);
     }
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn t30_of_much_the_ends_are_kept_and_no_more_memory() {
-        let mut kept = Kept::default();
+        let mut kept = CapturedOutput::default();
         kept.push(&[b'a'; PART]);
         for _ in 0..1000 {
             kept.push(&[b'b'; 100_000]);
@@ -131,13 +131,13 @@ mod tests {
 
     #[test]
     fn a_cut_goes_through_no_character() {
-        let mut kept = Kept::default();
+        let mut kept = CapturedOutput::default();
         kept.push(&[b'a'; PART - 1]);
         kept.push("\u{2713}\u{2713}".repeat(PART / 3).as_bytes());
         let text = kept.text();
         assert!(!text.contains('\u{fffd}'));
         assert!(text.starts_with(&format!("{}\n[…", "a".repeat(PART - 1))) && text.ends_with('\u{2713}'));
-        let mut whole = Kept::default();
+        let mut whole = CapturedOutput::default();
         whole.push("\u{fc}".repeat(PART / 2).as_bytes());
         whole.push(&[b'x'; PART + 1]);
         assert!(whole.text().starts_with(&format!("{}\n[… 1 bytes", "\u{fc}".repeat(PART / 2))));
@@ -169,7 +169,7 @@ mod tests {
                 0..12,
             ),
         ) {
-            let mut kept = Kept::default();
+            let mut kept = CapturedOutput::default();
             pushes.iter().for_each(|bytes| kept.push(bytes));
             let shown = escape::lines(&kept.text());
             for line in shown.split(['\n', '\r']) {

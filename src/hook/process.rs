@@ -12,11 +12,11 @@ use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
 use std::time::Duration;
 
-use super::family::Family;
+use super::family::ProcessTree;
 use super::folder::HookFolder;
 use super::mark;
 use super::output::shown;
-use super::{HookRun, Surroundings};
+use super::{HookEnv, HookRun};
 
 /// The variable that names the file with the same JSON as standard input.
 const CHANGES: &str = "PINSTREAM_CHANGES";
@@ -27,8 +27,8 @@ const PASSED: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
 const BUSY_TRIES: u32 = 50;
 
 /// A hook's process that runs.
-pub(super) struct Started {
-    pub(super) family: Family,
+pub(super) struct HookProcess {
+    pub(super) family: ProcessTree,
     pub(super) input: ChildStdin,
     /// Both its outputs, in the order in which they were written.
     pub(super) output: PipeReader,
@@ -42,8 +42,8 @@ pub(super) async fn start(
     run: &HookRun,
     mark: &str,
     folder: &HookFolder,
-    surroundings: &Surroundings,
-) -> Result<Started, String> {
+    surroundings: &HookEnv,
+) -> Result<HookProcess, String> {
     let (name, arguments) = run.argv.split_first().ok_or("the hook names no program")?;
     let program = match name.contains('/') {
         true => folder.program(name)?.into_os_string(),
@@ -64,10 +64,10 @@ pub(super) async fn start(
         }
         command.envs(run.env.iter().map(|(name, value)| (name, value)));
         command.env(CHANGES, folder.changes()).env(mark::VARIABLE, mark);
-        match Family::start(&mut command, format!("{}={mark}", mark::VARIABLE), folder.work()) {
+        match ProcessTree::start(&mut command, format!("{}={mark}", mark::VARIABLE), folder.work()) {
             Ok(mut family) => {
                 let input = family.take_input().ok_or("the hook could not be started: it has no input")?;
-                return Ok(Started { family, input, output });
+                return Ok(HookProcess { family, input, output });
             }
             Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && tries < BUSY_TRIES => {
                 tries += 1;

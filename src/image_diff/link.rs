@@ -5,7 +5,7 @@
 
 use url::Url;
 
-use crate::model::image::facts::Origin;
+use crate::model::image::facts::BuildOrigin;
 
 /// The longest name of a revision.
 const REVISION_MAX: usize = 100;
@@ -21,7 +21,7 @@ enum Form {
 }
 
 /// The address at which a person reads what changed between two origins, if they are revisions of one repository.
-pub(super) fn compare(old: &Origin, new: &Origin) -> Option<String> {
+pub(super) fn compare(old: &BuildOrigin, new: &BuildOrigin) -> Option<String> {
     let [a, b] = [old, new].map(|origin| origin.source.as_deref().and_then(repository));
     let ((form, old_at), (_, new_at)) = (a?, b?);
     let (from, to) = (revision(old)?, revision(new)?);
@@ -41,7 +41,7 @@ pub(super) fn compare(old: &Origin, new: &Origin) -> Option<String> {
 }
 
 /// A revision in the letters that names of commits, tags and branches have here.
-fn revision(origin: &Origin) -> Option<&str> {
+fn revision(origin: &BuildOrigin) -> Option<&str> {
     let text = origin.revision.as_deref()?;
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/');
     let is_good = text.len() <= REVISION_MAX && text.bytes().all(good) && !text.contains("..");
@@ -101,9 +101,9 @@ mod tests {
 
     use super::*;
 
-    fn origin(source: &str, revision: &str) -> Origin {
+    fn origin(source: &str, revision: &str) -> BuildOrigin {
         let [source, revision] = [source, revision].map(|text| Some(text.to_owned()));
-        Origin { source, revision, ..Origin::default() }
+        BuildOrigin { source, revision, ..BuildOrigin::default() }
     }
 
     #[track_caller]

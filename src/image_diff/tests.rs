@@ -1,35 +1,38 @@
 //! What is told of two images.
 
 use super::*;
-use crate::model::image::facts::{Layer, Origin};
+use crate::model::image::facts::{BuildOrigin, Layer};
 use crate::model::image::{Digest, ImageRef};
-use crate::model::lock::diff::{Change, Side};
+use crate::model::lock::diff::{ChangeKind, PinSide};
 
 fn layer(letter: char) -> Layer {
     Layer { digest: Digest::sha256(letter.to_string().as_bytes()), size: 1_000_000 }
 }
 
-fn runs() -> Runs {
+fn runs() -> RuntimeConfig {
     let environment = [("PATH", "/bin"), ("PYTHON_VERSION", "3.12.4")];
-    Runs {
+    RuntimeConfig {
         user: "app".to_owned(),
         entrypoint: vec!["python".to_owned()],
         environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         ports: BTreeSet::from(["80/tcp".to_owned()]),
-        ..Runs::default()
+        ..RuntimeConfig::default()
     }
 }
 
-fn origin(revision: &str) -> Origin {
-    Origin {
+fn origin(revision: &str) -> BuildOrigin {
+    BuildOrigin {
         source: Some("https://github.com/acme/web".to_owned()),
         revision: Some(revision.to_owned()),
-        base: Base { name: Some("docker.io/library/debian:12".to_owned()), digest: Some(format!("sha256:{revision}")) },
+        base: BaseImage {
+            name: Some("docker.io/library/debian:12".to_owned()),
+            digest: Some(format!("sha256:{revision}")),
+        },
     }
 }
 
-fn old() -> Facts {
-    Facts {
+fn old() -> ImageFacts {
+    ImageFacts {
         manifests: BTreeSet::from([layer('m').digest]),
         platforms: ["linux/amd64", "linux/arm64"].map(|platform| platform.parse().unwrap()).into(),
         layers: ['x', 'y', 'z'].map(layer).into(),
@@ -41,13 +44,13 @@ fn old() -> Facts {
     }
 }
 
-fn new() -> Facts {
+fn new() -> ImageFacts {
     let mut runs = runs();
     (runs.user, runs.command) = ("root".to_owned(), vec!["-V".to_owned(), "\u{1b}[2J".to_owned()]);
     runs.environment.insert("PYTHON_VERSION".to_owned(), "3.13.0".to_owned());
     runs.environment.remove("PATH");
     runs.ports = BTreeSet::from(["8080/tcp".to_owned()]);
-    Facts {
+    ImageFacts {
         manifests: BTreeSet::from([layer('n').digest]),
         platforms: ["linux/amd64", "linux/s390x"].map(|platform| platform.parse().unwrap()).into(),
         layers: ['x', 'v', 'w', 'u'].map(layer).into(),
@@ -59,11 +62,20 @@ fn new() -> Facts {
     }
 }
 
-fn moved(versions: [Option<&str>; 2]) -> Move {
-    let [old, new] =
-        versions.map(|version| Side { digest: layer('d').digest, version: version.map(str::to_owned), created: None });
+fn moved(versions: [Option<&str>; 2]) -> PinChange {
+    let [old, new] = versions.map(|version| PinSide {
+        digest: layer('d').digest,
+        version: version.map(str::to_owned),
+        created: None,
+    });
     let image: ImageRef = "docker.io/library/python:3.12".parse().unwrap();
-    Move { tag: "python:3.12".parse().unwrap(), follow: None, image, was: None, change: Change::Moved { old, new } }
+    PinChange {
+        tag: "python:3.12".parse().unwrap(),
+        follow: None,
+        image,
+        was: None,
+        change: ChangeKind::Moved { old, new },
+    }
 }
 
 fn told(explanation: &Explanation) -> String {
@@ -124,7 +136,7 @@ fn many_differences_are_counted() {
 
 #[test]
 fn an_image_whose_configuration_is_not_known_differs_in_nothing_there() {
-    let new = Facts { runs: None, labels: BTreeMap::new(), ..new() };
+    let new = ImageFacts { runs: None, labels: BTreeMap::new(), ..new() };
     let explained = Explanation::between(&old(), &new);
     assert_eq!((explained.differences.as_slice(), explained.to_root), (&[][..], false));
 }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Base, Difference, Explanation, Layers, Sides, What};
+use super::{BaseImage, Difference, DifferenceKind, Explanation, LayerDiff, OldNew};
 use crate::text::escape;
 
 /// How many differences are told one by one.
@@ -36,7 +36,7 @@ fn summary(explanation: &Explanation) -> String {
 }
 
 /// `built 2026-10-01, 12 days later`
-pub(crate) fn built(made: &Sides<Timestamp>) -> Option<String> {
+pub(crate) fn built(made: &OldNew<Timestamp>) -> Option<String> {
     let new = made.new?;
     // RFC 3339 up to the day.
     let day: String = new.to_string().chars().take(10).collect();
@@ -45,7 +45,7 @@ pub(crate) fn built(made: &Sides<Timestamp>) -> Option<String> {
 }
 
 /// How long after the old image the new one was built, as `12 days later`.
-pub fn age(made: &Sides<Timestamp>) -> Option<String> {
+pub fn age(made: &OldNew<Timestamp>) -> Option<String> {
     Some(match made.new?.duration_since(made.old?) {
         gap if gap.is_zero() => "at the same moment".to_owned(),
         gap if gap.is_negative() => format!("{} earlier", long(gap.abs())),
@@ -54,7 +54,7 @@ pub fn age(made: &Sides<Timestamp>) -> Option<String> {
 }
 
 /// `12.1 MB → 12.4 MB`
-pub(crate) fn size(size: &Sides<u64>) -> Option<String> {
+pub(crate) fn size(size: &OldNew<u64>) -> Option<String> {
     match (size.old.map(bytes), size.new.map(bytes)) {
         (Some(old), Some(new)) if old != new => Some(format!("{old} → {new}")),
         (_, new) => new,
@@ -62,8 +62,8 @@ pub(crate) fn size(size: &Sides<u64>) -> Option<String> {
 }
 
 /// `3 of 5 layers kept`
-pub(crate) fn layers(layers: Layers) -> String {
-    let Layers { kept, added, removed } = layers;
+pub(crate) fn layers(layers: LayerDiff) -> String {
+    let LayerDiff { kept, added, removed } = layers;
     match kept + removed {
         _ if added == 0 && removed == 0 => "same layers".to_owned(),
         before => format!("{kept} of {before} layers kept, {added} new"),
@@ -74,13 +74,13 @@ pub(crate) fn layers(layers: Layers) -> String {
 pub(crate) fn difference(difference: &Difference) -> String {
     let Difference { what, old, new } = difference;
     let name = match what {
-        What::User => "user".to_owned(),
-        What::Entrypoint => "entry point".to_owned(),
-        What::Command => "command".to_owned(),
-        What::Folder => "working folder".to_owned(),
-        What::Port => "port".to_owned(),
-        What::Variable(name) => format!("variable {}", escape::within(name, TEXT_MAX)),
-        What::Label(name) => format!("label {}", escape::within(name, TEXT_MAX)),
+        DifferenceKind::User => "user".to_owned(),
+        DifferenceKind::Entrypoint => "entry point".to_owned(),
+        DifferenceKind::Command => "command".to_owned(),
+        DifferenceKind::Folder => "working folder".to_owned(),
+        DifferenceKind::Port => "port".to_owned(),
+        DifferenceKind::Variable(name) => format!("variable {}", escape::within(name, TEXT_MAX)),
+        DifferenceKind::Label(name) => format!("label {}", escape::within(name, TEXT_MAX)),
     };
     let text = |side: &Option<String>| side.as_deref().map(|text| escape::within(text, TEXT_MAX));
     match (text(old), text(new)) {
@@ -91,7 +91,7 @@ pub(crate) fn difference(difference: &Difference) -> String {
     }
 }
 
-fn moved<T: PartialEq>(sides: &Sides<T>, show: impl Fn(&T) -> String) -> String {
+fn moved<T: PartialEq>(sides: &OldNew<T>, show: impl Fn(&T) -> String) -> String {
     match (&sides.old, &sides.new) {
         (Some(old), Some(new)) => format!("{} → {}", show(old), show(new)),
         (None, Some(new)) => format!("{}, not told before", show(new)),
@@ -100,7 +100,7 @@ fn moved<T: PartialEq>(sides: &Sides<T>, show: impl Fn(&T) -> String) -> String 
     }
 }
 
-fn of_base(base: &Base) -> String {
+fn of_base(base: &BaseImage) -> String {
     escape::within(&base.to_string(), TEXT_MAX)
 }
 

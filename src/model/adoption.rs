@@ -4,60 +4,64 @@
 
 use jiff::Timestamp;
 
-use crate::model::image::class::Class;
-use crate::model::image::{Digest, Followed, TagId};
+use crate::model::image::class::ChangeClass;
+use crate::model::image::{Digest, FollowedTag, TagId};
 use crate::model::lock::Pin;
-use crate::model::settings::adoption::{Adoption, Candidate, Kept, Verdict};
-use crate::model::state::Memory;
-use crate::model::stream::{Source, Tag};
+use crate::model::settings::adoption::{AdoptionRules, HoldReason, UpdateCandidate, Verdict};
+use crate::model::state::TagMemory;
+use crate::model::stream::{Tag, TagSource};
 
 /// What verdicts follow from beside definitions and pins.
 #[derive(Clone, Copy, Debug)]
-pub struct Judge<'a> {
+pub struct AdoptionPolicy<'a> {
     /// The time.
     pub now: Timestamp,
     /// What is remembered of tags.
-    pub memory: &'a Memory,
+    pub memory: &'a TagMemory,
 }
 
 /// What was found of a tag.
 #[derive(Clone, Copy, Debug)]
-pub struct Sight<'a> {
+pub struct Observation<'a> {
     /// What would be pinned.
     pub digest: &'a Digest,
     /// What is served under the tag: the index, where `digest` is one platform's child of it.
     pub served: &'a Digest,
     /// What the move changes, where that was found out.
-    pub class: Option<Class>,
+    pub class: Option<ChangeClass>,
 }
 
-impl Judge<'_> {
+impl AdoptionPolicy<'_> {
     /// A judge who remembers nothing and for whom no time passes: what may wait, waits. So what is said of a lock
     /// offline is the same at any time.
-    pub const STILL: Judge<'static> = Judge { now: Timestamp::MIN, memory: &Memory::EMPTY };
+    pub const OFFLINE: AdoptionPolicy<'static> = AdoptionPolicy { now: Timestamp::MIN, memory: &TagMemory::EMPTY };
 
     /// Why `id`, defined as `tag` and pinned as `old`, does not move to `sight`; none where it does.
-    pub fn keeps(&self, id: &TagId, tag: &Tag, old: Option<&Pin>, sight: &Sight<'_>) -> Option<Kept> {
-        let default = Adoption::default();
+    pub fn hold_reason(&self, id: &TagId, tag: &Tag, old: Option<&Pin>, sight: &Observation<'_>) -> Option<HoldReason> {
+        let default = AdoptionRules::default();
         let rules = match (&tag.adoption, &tag.source) {
             (Some(rules), _) => rules,
             // A follower without rules stands where the followed tag stands.
-            (None, Source::Follow(_)) => return None,
+            (None, TagSource::Follow(_)) => return None,
             (None, _) => &default,
         };
         let is_rejected = [sight.digest, sight.served].into_iter().any(|digest| rules.reject.contains(digest));
         let Some(old) = old.filter(|old| old.digest != *sight.digest) else {
             // The first pin waits for nothing: there is no earlier one to stand on meanwhile.
-            return (old.is_none() && is_rejected).then_some(Kept::Rejected);
+            return (old.is_none() && is_rejected).then_some(HoldReason::Rejected);
         };
         if !is_pin_of(tag, old) {
             // Another image was asked for. That is a person's move; only a hold stands before it.
-            return rules.holds(self.now).cloned().map(Kept::Held).or(is_rejected.then_some(Kept::Rejected));
+            return rules
+                .holds(self.now)
+                .cloned()
+                .map(HoldReason::Held)
+                .or(is_rejected.then_some(HoldReason::Rejected));
         }
         if is_rejected {
-            return Some(rules.holds(self.now).cloned().map_or(Kept::Rejected, Kept::Held));
+            return Some(rules.holds(self.now).cloned().map_or(HoldReason::Rejected, HoldReason::Held));
         }
-        let candidate = Candidate {
+        let candidate = UpdateCandidate {
             digest: sight.digest,
             class: sight.class,
             since: self.memory.since(id, sight.served),
@@ -70,7 +74,7 @@ impl Judge<'_> {
     }
 
     /// Whether the class of a move has to be known to judge it.
-    pub fn asks_class(tag: &Tag) -> bool {
+    pub fn needs_class(tag: &Tag) -> bool {
         tag.adoption.as_ref().is_some_and(|rules| rules.asks_class())
     }
 
@@ -85,9 +89,9 @@ impl Judge<'_> {
 /// Whether `pin` was made for what `tag` asks for, as far as its image and what it follows say.
 pub(crate) fn is_pin_of(tag: &Tag, pin: &Pin) -> bool {
     match &tag.source {
-        Source::Image { image, .. } => pin.follow.is_none() && pin.image == *image,
-        Source::Chosen { repository, .. } => pin.follow.is_none() && pin.image.repository() == repository,
-        Source::Follow(target) => pin.followed() == Some(target),
-        Source::Elsewhere(far) => pin.follow.as_ref().and_then(Followed::elsewhere) == Some(far),
+        TagSource::Image { image, .. } => pin.follow.is_none() && pin.image == *image,
+        TagSource::Select { repository, .. } => pin.follow.is_none() && pin.image.repository() == repository,
+        TagSource::Follow(target) => pin.followed() == Some(target),
+        TagSource::Remote(far) => pin.follow.as_ref().and_then(FollowedTag::elsewhere) == Some(far),
     }
 }

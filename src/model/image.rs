@@ -19,7 +19,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use digest::Digest;
-pub use followed::{FarTag, Followed, RemoteName};
+pub use followed::{FollowedTag, RemoteName, RemoteTag};
 pub use platform::Platform;
 pub use short::{complete, image_spellings, repository_spellings};
 

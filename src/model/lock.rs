@@ -21,7 +21,7 @@ pub(crate) mod sample;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use crate::model::image::{Digest, Followed, ImageRef, PinnedRef, Platform, TagId};
+use crate::model::image::{Digest, FollowedTag, ImageRef, PinnedRef, Platform, TagId};
 
 /// The version of the format this program writes, and the newest it reads.
 pub const VERSION: u32 = 1;
@@ -51,7 +51,7 @@ pub struct Lock {
 pub struct Pin {
     /// The tag it follows, where it follows one. One of another repository is fetched as an image is, and described
     /// here.
-    pub follow: Option<Followed>,
+    pub follow: Option<FollowedTag>,
     /// The image, as the definitions name it.
     pub image: ImageRef,
     /// The digest.
@@ -82,7 +82,7 @@ const HOPS_MAX: usize = 1_000;
 
 impl Lock {
     /// Each tag that has a pin here or in `other`, with both, in the order of the names.
-    pub fn beside<'a>(
+    pub fn zip_by_tag<'a>(
         &'a self,
         other: &'a Self,
     ) -> impl Iterator<Item = (&'a TagId, Option<&'a Pin>, Option<&'a Pin>)> {
@@ -113,7 +113,7 @@ impl Lock {
 impl Pin {
     /// The tag of the same lock that it stands where.
     pub fn followed(&self) -> Option<&TagId> {
-        self.follow.as_ref().and_then(Followed::here)
+        self.follow.as_ref().and_then(FollowedTag::here)
     }
 
     /// The reference that deployments use.

@@ -8,17 +8,17 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::git::{self, Files};
+use crate::git::{self, RootFiles};
 use crate::model::image::{ImageRef, RegistryHost, StreamName, TagId, TagName};
 use crate::model::lock::{self, Lock};
 use crate::model::settings::globs::TagGlobs;
 use crate::model::settings::policy::Policy;
 use crate::model::settings::schedule::Schedules;
-use crate::model::settings::verify::AnchorFile;
+use crate::model::settings::verify::TrustFile;
 use crate::model::settings::{self, Settings};
-use crate::model::stream::validate::{Draft, FOLDER};
-use crate::model::stream::{Definitions, Discover, Source, discover};
-use crate::text::diagnostics::{Place, Problem, Problems, SourceFile};
+use crate::model::stream::validate::{DefinitionsDraft, FOLDER};
+use crate::model::stream::{Definitions, Discovery, TagSource, discover};
+use crate::text::diagnostics::{Problem, Problems, SourceFile, SourceLocation};
 use crate::text::toml::text;
 
 /// After so many problems no further file is read.
@@ -43,11 +43,11 @@ pub struct Root {
 
 /// What all files of a root but its lock hold, as one number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seal([u8; 32]);
+pub struct Fingerprint([u8; 32]);
 
-impl Seal {
+impl Fingerprint {
     /// That of `files`.
-    pub fn of(files: &Files) -> Self {
+    pub fn of(files: &RootFiles) -> Self {
         let mut hash = Sha256::new();
         for (path, bytes) in files.iter().filter(|(path, _)| *path != lock::FILE_NAME) {
             for part in [path.as_bytes(), bytes] {
@@ -61,9 +61,9 @@ impl Seal {
 
 /// A root without its lock, and which files say so.
 #[derive(Debug)]
-pub struct Defined {
+pub struct CachedDefinitions {
     /// Of the files.
-    pub seal: Seal,
+    pub seal: Fingerprint,
     /// `pinstream.toml`
     pub settings: Settings,
     /// `streams/**/*.toml`
@@ -73,14 +73,14 @@ pub struct Defined {
 /// A word that should name tags and names none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no tag is named `{word}`")]
-pub struct NoSuchTag {
+pub struct UnknownTag {
     /// The word.
     pub word: String,
     /// The tag that was most likely meant.
     pub near: Option<TagId>,
 }
 
-impl NoSuchTag {
+impl UnknownTag {
     /// What a person can do about it.
     pub fn help(&self) -> String {
         match &self.near {
@@ -95,7 +95,7 @@ impl Root {
     ///
     /// # Errors
     /// The first that means none.
-    pub fn has(&self, patterns: &TagGlobs) -> Result<(), NoSuchTag> {
+    pub fn has(&self, patterns: &TagGlobs) -> Result<(), UnknownTag> {
         match patterns.idle(self.definitions.tags.keys()).first() {
             Some(word) => Err(self.no_such_tag(word)),
             None => Ok(()),
@@ -103,8 +103,8 @@ impl Root {
     }
 
     /// The error that no tag is named `word`.
-    pub fn no_such_tag(&self, word: &str) -> NoSuchTag {
-        NoSuchTag { word: word.to_owned(), near: self.definitions.nearest(word).cloned() }
+    pub fn no_such_tag(&self, word: &str) -> UnknownTag {
+        UnknownTag { word: word.to_owned(), near: self.definitions.nearest(word).cloned() }
     }
 
     /// Reads a root from its files: `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml`, by path from the root.
@@ -112,7 +112,7 @@ impl Root {
     ///
     /// # Errors
     /// Every problem of every file.
-    pub fn read(files: &Files) -> Result<Self, Problems> {
+    pub fn read(files: &RootFiles) -> Result<Self, Problems> {
         let mut root = Self::read_all(files)?;
         root.expand(|_, _| None);
         Ok(root)
@@ -123,9 +123,13 @@ impl Root {
     ///
     /// # Errors
     /// Every problem of every file.
-    pub fn read_again(files: &Files, seal: Seal, known: &mut Option<Defined>) -> Result<Self, Problems> {
+    pub fn read_again(
+        files: &RootFiles,
+        seal: Fingerprint,
+        known: &mut Option<CachedDefinitions>,
+    ) -> Result<Self, Problems> {
         let mut root = match known.take_if(|known| known.seal == seal) {
-            Some(Defined { settings, definitions, .. }) => {
+            Some(CachedDefinitions { settings, definitions, .. }) => {
                 let lock = read_lock(files).map_err(Problems)?;
                 Self { settings, definitions, lock }
             }
@@ -135,7 +139,7 @@ impl Root {
         Ok(root)
     }
 
-    fn read_all(files: &Files) -> Result<Self, Problems> {
+    fn read_all(files: &RootFiles) -> Result<Self, Problems> {
         let mut schedules = Schedules::default();
         let (settings, mut problems) = read_settings(files, &mut schedules);
         let whole = problems.is_empty();
@@ -154,8 +158,8 @@ impl Root {
     /// all others; where not all that fit could be taken.
     pub fn expand<'a>(
         &'a mut self,
-        listed: impl Fn(&StreamName, &Discover) -> Option<&'a [TagName]>,
-    ) -> Vec<discover::Taken> {
+        listed: impl Fn(&StreamName, &Discovery) -> Option<&'a [TagName]>,
+    ) -> Vec<discover::TruncatedDiscovery> {
         if self.definitions.discover.is_empty() {
             return Vec::new();
         }
@@ -174,7 +178,7 @@ impl Root {
     }
 
     /// The files that `verify` names anywhere, whether they are there or not.
-    pub fn anchors(&self) -> impl Iterator<Item = &AnchorFile> {
+    pub fn anchors(&self) -> impl Iterator<Item = &TrustFile> {
         self.settings.anchors.iter().chain(&self.definitions.anchors)
     }
 
@@ -183,9 +187,9 @@ impl Root {
         let mut at = id;
         for _ in 0..HOPS_MAX {
             at = match &self.definitions.tags.get(at)?.source {
-                Source::Image { image, .. } => return Some(image),
-                Source::Follow(followed) => followed,
-                Source::Chosen { .. } | Source::Elsewhere(_) => break,
+                TagSource::Image { image, .. } => return Some(image),
+                TagSource::Follow(followed) => followed,
+                TagSource::Select { .. } | TagSource::Remote(_) => break,
             };
         }
         self.lock.pins.get(at).map(|pin| &pin.image)
@@ -194,9 +198,9 @@ impl Root {
     /// The registries that its tags name, and their mirrors.
     fn registries(&self) -> std::collections::BTreeSet<&RegistryHost> {
         let images = self.definitions.tags.values().filter_map(|tag| match &tag.source {
-            Source::Image { image, .. } => Some(image.repository().registry()),
-            Source::Chosen { repository, .. } => Some(repository.registry()),
-            Source::Follow(_) | Source::Elsewhere(_) => None,
+            TagSource::Image { image, .. } => Some(image.repository().registry()),
+            TagSource::Select { repository, .. } => Some(repository.registry()),
+            TagSource::Follow(_) | TagSource::Remote(_) => None,
         });
         let discovered = self.definitions.discover.values().map(|found| found.repository.registry());
         let mirrors = self.settings.registries.values().flat_map(|registry| &registry.mirrors);
@@ -214,7 +218,7 @@ fn unknown_tags_of_targets<'a>(
         if definitions.tags.contains_key(from) || definitions.discover.contains_key(&from.stream) {
             return None;
         }
-        let Place { file, span } = &target.place;
+        let SourceLocation { file, span } = &target.place;
         let problem = Problem::at(file, span.clone(), format!("a target writes `{from}`, which no stream defines"));
         Some(problem.help(match definitions.nearest(&from.to_string()) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -223,7 +227,7 @@ fn unknown_tags_of_targets<'a>(
     })
 }
 
-fn read_settings(files: &Files, schedules: &mut Schedules) -> (Settings, Vec<Problem>) {
+fn read_settings(files: &RootFiles, schedules: &mut Schedules) -> (Settings, Vec<Problem>) {
     let Some(bytes) = files.get(settings::FILE_NAME) else {
         let problem =
             Problem::whole(None, format!("there is no `{}`, so this folder is not a root", settings::FILE_NAME));
@@ -238,12 +242,12 @@ fn read_settings(files: &Files, schedules: &mut Schedules) -> (Settings, Vec<Pro
 
 /// `whole` says that nothing of the settings was left unread.
 fn read_streams(
-    files: &Files,
+    files: &RootFiles,
     settings: &Settings,
     whole: bool,
     schedules: &mut Schedules,
 ) -> (Definitions, Vec<Problem>) {
-    let mut draft = Draft::default();
+    let mut draft = DefinitionsDraft::default();
     let mut problems = Vec::new();
     let mut names: HashMap<String, &str> = HashMap::new();
     for (path, bytes) in files {
@@ -297,7 +301,7 @@ fn stream_name(path: &str, name: &str, twin: Option<&str>) -> Result<StreamName,
     })
 }
 
-fn read_lock(files: &Files) -> Result<Lock, Vec<Problem>> {
+fn read_lock(files: &RootFiles) -> Result<Lock, Vec<Problem>> {
     files.get(lock::FILE_NAME).map_or_else(|| Ok(Lock::default()), |bytes| lock_of(bytes))
 }
 

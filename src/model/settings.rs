@@ -24,15 +24,15 @@ use jiff::tz::TimeZone;
 
 use crate::formats::Target;
 use crate::model::image::{NameError, Platform, RegistryHost, RemoteName};
-use crate::text::diagnostics::{Place, Problem};
+use crate::text::diagnostics::{Problem, SourceLocation};
 use crate::text::template::Template;
 use crate::text::toml::text;
-use adoption::Adoption;
+use adoption::AdoptionRules;
 use globs::TagGlobs;
 use publish::Publish;
 use remote::RemoteSettings;
 use schedule::{Schedule, Schedules};
-use verify::AnchorFile;
+use verify::TrustFile;
 
 /// The file's name, in its root.
 pub const FILE_NAME: &str = "pinstream.toml";
@@ -58,23 +58,23 @@ pub struct Settings {
     /// `[[target]]`, in the order of the file.
     pub targets: Vec<Target>,
     /// The further files of the root that these settings name, whether they are there or not.
-    pub files: Vec<NamedFile>,
+    pub files: Vec<ReferencedFile>,
     /// The file that `verify` of `[import]` names, whether it is there or not.
-    pub anchors: Vec<AnchorFile>,
+    pub anchors: Vec<TrustFile>,
 }
 
 /// A file of the root that the settings name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamedFile {
+pub struct ReferencedFile {
     /// Its path, from the root.
     pub path: String,
     /// By what it is named, as in "`ca` of …".
     pub by: String,
     /// Where.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
-impl NamedFile {
+impl ReferencedFile {
     /// The problem that it is not there.
     pub fn missing(&self) -> Problem {
         let help = "commit the file at that path, counted from the folder of `pinstream.toml`";
@@ -93,7 +93,7 @@ impl NamedFile {
     }
 
     fn problem(&self, what: &str) -> Problem {
-        let Place { file, span } = &self.place;
+        let SourceLocation { file, span } = &self.place;
         Problem::at(file, span.clone(), format!("{} names `{}`, {what}", self.by, self.path))
     }
 }
@@ -124,14 +124,14 @@ pub struct GitSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
     /// With a key of our own.
-    Key(KeyKind),
+    Key(SigningKeyKind),
     /// By GitHub, which makes the commits of proposals there and shows them as verified.
     GitHub,
 }
 
 /// The kinds of keys that sign commits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyKind {
+pub enum SigningKeyKind {
     /// An SSH key.
     Ssh,
     /// An OpenPGP key.
@@ -164,7 +164,7 @@ pub struct ImportSettings {
     /// Platforms an index must have.
     pub platforms: Vec<Platform>,
     /// By what rules digests are adopted; none for those that hold without any.
-    pub adoption: Option<Arc<Adoption>>,
+    pub adoption: Option<Arc<AdoptionRules>>,
 }
 
 /// `[registry."host[:port]"]`: how one registry is reached.

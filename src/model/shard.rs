@@ -20,7 +20,7 @@ const AUTO: &str = "auto";
 const TOTAL: &str = "PINSTREAM_SHARDS";
 
 /// What starts several processes at once, and how it tells each which one it is.
-struct Starter {
+struct Launcher {
     /// The variable with the number of a process.
     index: &'static str,
     /// The variable with how many there are, where there is one.
@@ -31,11 +31,11 @@ struct Starter {
 
 /// Kubernetes ("Indexed Job", `batch/v1`), GitLab (`parallel`), CircleCI (`parallelism`) and Buildkite (`parallelism`), as
 /// their documentation names the variables.
-const STARTERS: [Starter; 4] = [
-    Starter { index: "JOB_COMPLETION_INDEX", total: None, first: 0 },
-    Starter { index: "CI_NODE_INDEX", total: Some("CI_NODE_TOTAL"), first: 1 },
-    Starter { index: "CIRCLE_NODE_INDEX", total: Some("CIRCLE_NODE_TOTAL"), first: 0 },
-    Starter { index: "BUILDKITE_PARALLEL_JOB", total: Some("BUILDKITE_PARALLEL_JOB_COUNT"), first: 0 },
+const STARTERS: [Launcher; 4] = [
+    Launcher { index: "JOB_COMPLETION_INDEX", total: None, first: 0 },
+    Launcher { index: "CI_NODE_INDEX", total: Some("CI_NODE_TOTAL"), first: 1 },
+    Launcher { index: "CIRCLE_NODE_INDEX", total: Some("CIRCLE_NODE_TOTAL"), first: 0 },
+    Launcher { index: "BUILDKITE_PARALLEL_JOB", total: Some("BUILDKITE_PARALLEL_JOB_COUNT"), first: 0 },
 ];
 
 /// One of several shares, `3/8`: the third of eight.
@@ -56,7 +56,7 @@ impl Shard {
             return word.parse();
         }
         let started = STARTERS.iter().find_map(|starter| Some((starter, variable(starter.index)?)));
-        let (Starter { index: name, total, first }, index) = started.ok_or_else(unknown)?;
+        let (Launcher { index: name, total, first }, index) = started.ok_or_else(unknown)?;
         let totals = total.iter().copied().chain([TOTAL]);
         let found = totals.into_iter().find_map(|total| Some((total, variable(total)?)));
         let (total_name, total) = found.ok_or_else(|| {
@@ -131,7 +131,7 @@ fn weight(name: u64, index: u32) -> u64 {
 }
 
 fn unknown() -> NameError {
-    let known = STARTERS.map(|Starter { index, total, .. }| format!("`{index}` with `{}`", total.unwrap_or(TOTAL)));
+    let known = STARTERS.map(|Launcher { index, total, .. }| format!("`{index}` with `{}`", total.unwrap_or(TOTAL)));
     NameError::new("`--shard auto` finds nothing in the environment that says which shard this is")
         .help(format!("it reads {}; or write it out, as `--shard 1/8`", known.join(", ")))
 }

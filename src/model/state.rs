@@ -13,7 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::git::Files;
+use crate::git::RootFiles;
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::Lock;
 use crate::model::lock::encode::encode;
@@ -21,7 +21,7 @@ use crate::model::lock::read::read;
 use crate::model::shard::Shard;
 use crate::text::diagnostics::{Problems, SourceFile};
 use crate::text::escape;
-pub use memory::Memory;
+pub use memory::TagMemory;
 
 /// The folder of the locks as hooks last saw them.
 const SEEN: &str = "hook";
@@ -52,26 +52,26 @@ pub struct State {
     /// has to be told where the tag stands also when that is where it last saw it.
     pub tried: BTreeMap<String, Lock>,
     /// How many moves of each tag each hook was run for, by the hook's name.
-    pub begun: BTreeMap<String, Begun>,
+    pub begun: BTreeMap<String, RunCounts>,
     /// Who is running a hook now, by the hook's name.
-    pub claims: BTreeMap<String, Claim>,
+    pub claims: BTreeMap<String, HookClaim>,
     /// What `--due` goes by.
     pub schedule: Option<ScheduleState>,
     /// The same for shares of the root, each of which is looked at by itself. All are shares of the same whole.
     pub shards: BTreeMap<Shard, ScheduleState>,
     /// What is remembered of tags.
-    pub memory: Memory,
+    pub memory: TagMemory,
     /// Files that this version does not know, by their paths: a newer one's, not ours to drop.
-    pub unknown: Files,
+    pub unknown: RootFiles,
 }
 
 /// How many moves of each tag a hook was run for, with success or without; one that is tried again counts once. It
 /// tells the same move, made again, from the one before.
-pub type Begun = BTreeMap<TagId, u64>;
+pub type RunCounts = BTreeMap<TagId, u64>;
 
 /// That somebody is running a hook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claim {
+pub struct HookClaim {
     /// Who.
     pub owner: Owner,
     /// After when it no longer holds, whatever became of its owner.
@@ -115,7 +115,7 @@ impl State {
     }
 
     /// The state as files of the state ref, by their paths within one root's and branch's folder.
-    pub fn to_files(&self) -> Files {
+    pub fn to_files(&self) -> RootFiles {
         let mut files = self.unknown.clone();
         for (folder, locks) in [(SEEN, &self.seen), (TRIED, &self.tried)] {
             for (hook, lock) in locks {
@@ -144,7 +144,7 @@ impl State {
     ///
     /// # Errors
     /// A sentence, where one cannot be read. Going on without it could lose a move that a hook has not seen.
-    pub fn from_files(files: &Files) -> Result<Self, String> {
+    pub fn from_files(files: &RootFiles) -> Result<Self, String> {
         let mut state = Self::default();
         for (path, bytes) in files {
             let broken = |reason| format!("the state's `{}` cannot be read: {reason}", escape::terminal(path));
@@ -246,7 +246,7 @@ fn name_of(written: &str) -> Option<String> {
 }
 
 /// Adds a map as a file, where there is anything in it.
-fn put<T: Serialize>(files: &mut Files, path: &str, map: &BTreeMap<TagId, T>) {
+fn put<T: Serialize>(files: &mut RootFiles, path: &str, map: &BTreeMap<TagId, T>) {
     if !map.is_empty() {
         files.insert(path.to_owned(), json(map));
     }
@@ -278,7 +278,7 @@ mod tests {
 
     fn any_state() -> impl Strategy<Value = State> {
         let claim = (any::<String>(), any::<String>(), any_time())
-            .prop_map(|(machine, process, until)| Claim { owner: Owner { machine, process }, until });
+            .prop_map(|(machine, process, until)| HookClaim { owner: Owner { machine, process }, until });
         let retry = proptest::collection::vec(sample::any_tag(), 0..3);
         let schedule = (any_time(), retry).prop_map(|(last, retry)| ScheduleState { last, retry }).boxed();
         let shard = (1..9_u32).prop_map(|index| format!("{index}/8").parse::<Shard>().unwrap());
@@ -297,8 +297,8 @@ mod tests {
                 claims,
                 schedule,
                 shards,
-                memory: Memory::default(),
-                unknown: Files::new(),
+                memory: TagMemory::default(),
+                unknown: RootFiles::new(),
             })
     }
 
@@ -310,11 +310,11 @@ mod tests {
             seen: [("rollout".to_owned(), Lock::default())].into(),
             tried: BTreeMap::new(),
             begun: [("rollout".to_owned(), [("python:3.12".parse().unwrap(), 3)].into())].into(),
-            claims: [("Team A/x".to_owned(), Claim { owner, until: time })].into(),
-            memory: Memory::default(),
+            claims: [("Team A/x".to_owned(), HookClaim { owner, until: time })].into(),
+            memory: TagMemory::default(),
             schedule: Some(ScheduleState { last: time, retry: vec!["python:3.12".parse().unwrap()] }),
             shards: [("3/8".parse().unwrap(), ScheduleState { last: time, retry: Vec::new() })].into(),
-            unknown: Files::new(),
+            unknown: RootFiles::new(),
         };
         let files = state.to_files();
         let shown: String =
@@ -378,14 +378,14 @@ mod tests {
             ),
             ("begun/a.json", "-1", "invalid type: integer `-1`, expected a map at line 1 column 2"),
         ] {
-            let files: Files = [(path.to_owned(), text.as_bytes().to_vec())].into();
+            let files: RootFiles = [(path.to_owned(), text.as_bytes().to_vec())].into();
             assert_eq!(State::from_files(&files), Err(format!("the state's `{path}` cannot be read: {expected}")));
         }
     }
 
     #[test]
     fn what_a_newer_version_keeps_there_is_not_dropped() {
-        let files: Files = ["first-seen.json", "hook/A.lock", "soak/x/y.json"]
+        let files: RootFiles = ["first-seen.json", "hook/A.lock", "soak/x/y.json"]
             .map(|path| (path.to_owned(), b"anything".to_vec()))
             .into();
         assert_eq!(State::from_files(&files).unwrap().to_files(), files);

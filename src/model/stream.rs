@@ -16,11 +16,11 @@ pub mod write;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::image::{FarTag, Followed, ImageRef, Platform, Repository, StreamName, TagId};
+use crate::model::image::{FollowedTag, ImageRef, Platform, RemoteTag, Repository, StreamName, TagId};
 use crate::model::settings::ImportSettings;
-use crate::model::settings::adoption::Adoption;
+use crate::model::settings::adoption::AdoptionRules;
 use crate::model::settings::schedule::Schedule;
-use crate::model::settings::verify::AnchorFile;
+use crate::model::settings::verify::TrustFile;
 use select::Select;
 
 /// Every stream and tag of a root, right in themselves: no cycle, no missing target.
@@ -31,9 +31,9 @@ pub struct Definitions {
     /// The tags of all streams.
     pub tags: BTreeMap<TagId, Tag>,
     /// The streams that take tags of a repository beside those above.
-    pub discover: BTreeMap<StreamName, Discover>,
+    pub discover: BTreeMap<StreamName, Discovery>,
     /// The files that `verify` of streams and tags names, each once, whether they are there or not.
-    pub anchors: Vec<AnchorFile>,
+    pub anchors: Vec<TrustFile>,
 }
 
 /// What a stream says of itself.
@@ -49,13 +49,13 @@ pub struct Stream {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tag {
     /// Where its digest comes from.
-    pub source: Source,
+    pub source: TagSource,
     /// Platforms an index must have for it to be pinned.
     pub platforms: Vec<Platform>,
     /// When `--due` imports it; none means at every pass.
     pub schedule: Option<Schedule>,
     /// By what rules it adopts digests; none for those that hold without any.
-    pub adoption: Option<Arc<Adoption>>,
+    pub adoption: Option<Arc<AdoptionRules>>,
     /// `annotations`
     pub annotations: BTreeMap<String, String>,
     /// Whether `[discover]` found it, so that it is written down nowhere.
@@ -64,7 +64,7 @@ pub struct Tag {
 
 /// `[discover]`: every tag of a repository that fits is a tag of the stream.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Discover {
+pub struct Discovery {
     /// The repository.
     pub repository: Repository,
     /// Which of its tags, and in what order.
@@ -77,7 +77,7 @@ pub struct Discover {
 
 /// Where a tag's digest comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum TagSource {
     /// An image of a registry.
     Image {
         /// The image.
@@ -86,7 +86,7 @@ pub enum Source {
         platform: Option<Platform>,
     },
     /// The highest tag of a repository that a rule admits.
-    Chosen {
+    Select {
         /// The repository.
         repository: Repository,
         /// The rule.
@@ -97,13 +97,13 @@ pub enum Source {
     /// Another tag of the root.
     Follow(TagId),
     /// A tag of another repository, whose lock says what it is.
-    Elsewhere(FarTag),
+    Remote(RemoteTag),
 }
 
 impl Definitions {
     /// Whether `id` stands where another tag stands.
     pub fn follows(&self, id: &TagId) -> bool {
-        matches!(self.tags.get(id), Some(Tag { source: Source::Follow(_), .. }))
+        matches!(self.tags.get(id), Some(Tag { source: TagSource::Follow(_), .. }))
     }
 
     /// The tag that `word` was most likely meant to be.
@@ -114,21 +114,21 @@ impl Definitions {
     }
 }
 
-impl Source {
+impl TagSource {
     /// The one platform that is asked for.
     pub fn platform(&self) -> Option<&Platform> {
         match self {
-            Self::Image { platform, .. } | Self::Chosen { platform, .. } => platform.as_ref(),
-            Self::Follow(_) | Self::Elsewhere(_) => None,
+            Self::Image { platform, .. } | Self::Select { platform, .. } => platform.as_ref(),
+            Self::Follow(_) | Self::Remote(_) => None,
         }
     }
 
     /// What is followed.
-    pub fn followed(&self) -> Option<Followed> {
+    pub fn followed(&self) -> Option<FollowedTag> {
         match self {
-            Self::Image { .. } | Self::Chosen { .. } => None,
-            Self::Follow(tag) => Some(Followed::Here(tag.clone())),
-            Self::Elsewhere(far) => Some(Followed::from(far.clone())),
+            Self::Image { .. } | Self::Select { .. } => None,
+            Self::Follow(tag) => Some(FollowedTag::Here(tag.clone())),
+            Self::Remote(far) => Some(FollowedTag::from(far.clone())),
         }
     }
 }

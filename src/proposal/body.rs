@@ -7,13 +7,13 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use crate::image_diff::text::{DIFFERENCES_MAX, built, difference, layers, size};
-use crate::image_diff::{Explained, Explanation, Sides};
+use crate::image_diff::{Explanation, Explanations, OldNew};
 use crate::model::image::TagId;
-use crate::model::image::facts::Base;
-use crate::model::lock::diff::{Move, Side};
+use crate::model::image::facts::BaseImage;
+use crate::model::lock::diff::{PinChange, PinSide};
 use crate::text::escape::code;
 
-use super::Remembered;
+use super::ProposalFingerprint;
 use super::hidden::hidden;
 
 /// How many moves are told; a forge cuts what is too long, and nobody reads it.
@@ -23,9 +23,9 @@ pub const WITHDRAWN: &str =
     "Nothing is left to propose here: the branch stands at these digests, or the images moved on.";
 
 /// `text` as the body of a proposal of `moves`: with the line that remembers them, and no other of its kind.
-pub fn remembering(text: &str, moves: &[Move]) -> String {
+pub fn remembering(text: &str, moves: &[PinChange]) -> String {
     let lines = text.trim().lines().filter(|line| hidden(line).is_none());
-    format!("{}\n\n{}\n", lines.collect::<Vec<_>>().join("\n"), Remembered::of(moves).line())
+    format!("{}\n\n{}\n", lines.collect::<Vec<_>>().join("\n"), ProposalFingerprint::of(moves).line())
 }
 
 /// The words of a proposal without a move: of files, which `message`, that of the commit, lists, or of the lock's words.
@@ -40,7 +40,7 @@ pub fn without_moves(message: &str) -> String {
 }
 
 /// The words of a proposal of `moves`.
-pub fn words(moves: &[Move], explained: &Explained) -> String {
+pub fn words(moves: &[PinChange], explained: &Explanations) -> String {
     let mut out = String::new();
     warnings(&mut out, moves, explained);
     out.push_str("| tag | version | change | built |\n| --- | --- | --- | --- |\n");
@@ -72,9 +72,9 @@ enum First<'a> {
     Nowhere,
 }
 
-fn first<'a>(moves: &'a [Move], explained: &'a Explained, one: &Move) -> First<'a> {
+fn first<'a>(moves: &'a [PinChange], explained: &'a Explanations, one: &PinChange) -> First<'a> {
     let Some(explanation) = explained.get(&one.tag) else { return First::Nowhere };
-    let alike = |other: &&Move| explained.get(&other.tag).is_some_and(|it| Rc::ptr_eq(it, explanation));
+    let alike = |other: &&PinChange| explained.get(&other.tag).is_some_and(|it| Rc::ptr_eq(it, explanation));
     let all = || moves.iter().filter(alike);
     match all().find(|other| other.follow.is_none()).or_else(|| all().next()) {
         Some(other) if other.tag != one.tag => First::Other(&other.tag),
@@ -83,7 +83,7 @@ fn first<'a>(moves: &'a [Move], explained: &'a Explained, one: &Move) -> First<'
 }
 
 /// What must not be missed comes first.
-fn warnings(out: &mut String, moves: &[Move], explained: &Explained) {
+fn warnings(out: &mut String, moves: &[PinChange], explained: &Explanations) {
     let mut any = false;
     for one in moves {
         let First::Itself(explanation) = first(moves, explained, one) else { continue };
@@ -97,9 +97,9 @@ fn warnings(out: &mut String, moves: &[Move], explained: &Explained) {
     }
 }
 
-fn row(out: &mut String, one: &Move, first: First<'_>) {
+fn row(out: &mut String, one: &PinChange, first: First<'_>) {
     let tag = code(&one.tag.to_string());
-    let version = |side: Option<&Side>| side.and_then(|side| side.version.as_deref()).map(code);
+    let version = |side: Option<&PinSide>| side.and_then(|side| side.version.as_deref()).map(code);
     let versions = match (version(one.before()), version(one.after())) {
         (Some(old), Some(new)) if old == new => old,
         (Some(old), Some(new)) => format!("{old} → {new}"),
@@ -128,8 +128,8 @@ fn row(out: &mut String, one: &Move, first: First<'_>) {
 }
 
 /// All that is known of one image.
-fn image(out: &mut String, one: &Move, explanation: &Explanation) {
-    let digest = |side: Option<&Side>| side.map(|side| format!("`{}`", side.digest)).unwrap_or_default();
+fn image(out: &mut String, one: &PinChange, explanation: &Explanation) {
+    let digest = |side: Option<&PinSide>| side.map(|side| format!("`{}`", side.digest)).unwrap_or_default();
     let _ = writeln!(out, "\n#### {}\n", code(&one.image.to_string()));
     let _ = writeln!(out, "{} → {}\n", digest(one.before()), digest(one.after()));
     let mut line = |text: String| {
@@ -155,8 +155,8 @@ fn image(out: &mut String, one: &Move, explanation: &Explanation) {
     }
 }
 
-fn base_of(base: &Sides<Base>) -> String {
-    let text = |base: &Option<Base>| base.as_ref().map_or("not told".to_owned(), |base| code(&base.to_string()));
+fn base_of(base: &OldNew<BaseImage>) -> String {
+    let text = |base: &Option<BaseImage>| base.as_ref().map_or("not told".to_owned(), |base| code(&base.to_string()));
     format!("base {} → {}", text(&base.old), text(&base.new))
 }
 

@@ -2,7 +2,7 @@
 
 /// What a proposal should say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Draft {
+pub struct ProposalDraft {
     /// The branch that it is of.
     pub branch: String,
     /// The branch that it goes into.
@@ -15,7 +15,7 @@ pub struct Draft {
 
 /// A proposal that a forge has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct ForgeProposal {
     /// The branch that it is of.
     pub branch: String,
     /// Its number.
@@ -23,7 +23,7 @@ pub struct Known {
     /// Where people see it.
     pub url: String,
     /// What became of it.
-    pub state: KnownState,
+    pub state: ProposalState,
     /// The commit at its head, where the forge tells; it may be shortened.
     pub head: Option<String>,
     /// Its title, without the words by which some forges mark a draft.
@@ -36,7 +36,7 @@ pub struct Known {
 
 /// What became of a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KnownState {
+pub enum ProposalState {
     /// It waits for a decision.
     Open,
     /// It was merged.

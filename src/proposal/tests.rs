@@ -3,7 +3,7 @@
 use proptest::prelude::{ProptestConfig, proptest};
 
 use super::*;
-use crate::git::Files;
+use crate::git::RootFiles;
 use crate::model::lock::encode::encode;
 use crate::model::lock::sample::{any_lock, digest};
 use crate::model::lock::{Details, Pin};
@@ -43,7 +43,7 @@ fn lock(one: u8, other: u8, own: u8) -> Lock {
 fn root(lock: &Lock) -> Root {
     let text = encode(lock);
     let files = STREAMS.into_iter().chain([("pinstream.toml", ""), ("pinstream.lock", text.as_str())]);
-    let files: Files = files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec())).collect();
+    let files: RootFiles = files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec())).collect();
     Root::read(&files).unwrap()
 }
 
@@ -59,7 +59,7 @@ fn check(next: &Lock, expected: &[&str]) {
     // Whichever lands first, definitions and lock agree.
     for tags in groups.values() {
         let lock = with(&root.lock, next, tags);
-        assert_eq!(crate::model::lock::agree::agree(&root.definitions, &lock), vec![]);
+        assert_eq!(crate::model::lock::agree::find_drift(&root.definitions, &lock), vec![]);
     }
 }
 
@@ -73,16 +73,16 @@ fn what_follows_goes_along_with_what_it_follows() {
 
 #[test]
 fn a_branch_is_named_after_its_group_alone() {
-    let top = Scope { root: "", base: None };
+    let top = BranchScope { root: "", base: None };
     assert_eq!(top.branch("python"), "pinstream/python");
     assert_eq!(top.branch("team-a/python"), "pinstream/team-a+python");
     assert_eq!(top.branch("team-a/python:3.12"), "pinstream/team-a+python+3.12");
     assert_eq!(top.branch("a.lock"), "pinstream/a.lock+");
     let scopes = [
         top,
-        Scope { root: "apps/web", base: None },
-        Scope { root: "", base: Some("release/1") },
-        Scope { root: "apps/web", base: Some("release/1") },
+        BranchScope { root: "apps/web", base: None },
+        BranchScope { root: "", base: Some("release/1") },
+        BranchScope { root: "apps/web", base: Some("release/1") },
     ];
     for scope in scopes {
         let branch = scope.branch("team-a/python");
@@ -97,7 +97,7 @@ fn moves_of_an_open_proposal_are_kept_where_a_pass_says_nothing_of_them() {
     let base = lock(2, 2, 2);
     let root = root(&base);
     let carried = |next: Lock, open: &[&str]| {
-        let offer = Offer::of(&base, lock(3, 3, 2));
+        let offer = ProposedPins::of(&base, lock(3, 3, 2));
         carry(&root, next, &offer, |tag| open.contains(&tag.to_string().as_str()), |_| false)
     };
     assert_eq!(carried(base.clone(), &["a:one", "a:other"]), lock(3, 3, 2));
@@ -114,7 +114,7 @@ fn moves_of_an_open_proposal_are_kept_where_a_pass_says_nothing_of_them() {
         with(&further, &lock(4, 3, 2), &BTreeSet::from([id("a:other")]))
     );
     // A move that started elsewhere is none any more.
-    let stale = Offer::of(&base, lock(5, 2, 2));
+    let stale = ProposedPins::of(&base, lock(5, 2, 2));
     assert_eq!(carry(&root, base.clone(), &stale, |_| true, |_| false), base);
 }
 
@@ -129,7 +129,7 @@ fn check_found(stream: &str, open: &[&str], is_unread: bool, expected: &[&str]) 
     let files = [("pinstream.toml", ""), ("streams/found.toml", stream), ("pinstream.lock", &encode(&base))]
         .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
     let mut root = Root::read(&files.into()).unwrap();
-    let offer = Offer::of(&base, there);
+    let offer = ProposedPins::of(&base, there);
     let pinned = offer.pins.iter().map(|(id, pin)| (id, &pin.image));
     crate::model::stream::discover::add(&mut root.definitions, |_| is_unread, pinned);
     let is_open = |tag: &TagId| open.contains(&tag.to_string().as_str());
@@ -155,7 +155,7 @@ fn of_a_list_that_was_not_read_it_is_not_said_which_tags_come_and_go() {
 fn only_what_was_there_when_a_branch_began_was_taken_away_on_it() {
     let gone = |start: &Lock| {
         let base = lock(2, 2, 2);
-        let mut offer = Offer::of(&base, Lock::default());
+        let mut offer = ProposedPins::of(&base, Lock::default());
         offer.began(&base, start);
         offer.gone.into_iter().map(|id| id.to_string()).collect::<Vec<_>>()
     };
@@ -167,18 +167,18 @@ fn only_what_was_there_when_a_branch_began_was_taken_away_on_it() {
 #[test]
 fn a_body_remembers_its_moves() {
     let (old, new) = (lock(1, 1, 1), lock(2, 2, 2));
-    let all = moves(&old, &new);
-    let remembered = Remembered::of(&all);
+    let all = changes(&old, &new);
+    let remembered = ProposalFingerprint::of(&all);
     let body = format!("words\n{}\nmore", remembered.line());
-    let read = Remembered::read(&body).unwrap();
+    let read = ProposalFingerprint::read(&body).unwrap();
     assert_eq!(read, remembered);
-    let later = moves(&old, &lock(2, 3, 2));
-    let whole = Remembered::of(&later);
+    let later = changes(&old, &lock(2, 3, 2));
+    let whole = ProposalFingerprint::of(&later);
     let declined: Vec<String> =
         later.iter().filter(|one| read.has(one, &whole)).map(|one| one.tag.to_string()).collect();
     assert_eq!(declined, ["a:one", "a:two", "z:own", "z:prod"]);
     for text in ["", "<!-- pinstream ", "<!-- pinstream set=1 -->", "<!-- other -->"] {
-        assert_eq!(Remembered::read(text), None, "{text}");
+        assert_eq!(ProposalFingerprint::read(text), None, "{text}");
     }
 }
 
@@ -187,10 +187,10 @@ proptest! {
 
     #[test]
     fn many_moves_are_remembered_as_a_whole(old in any_lock(), new in any_lock()) {
-        let all = moves(&old, &new);
-        let remembered = Remembered::of(&all);
+        let all = changes(&old, &new);
+        let remembered = ProposalFingerprint::of(&all);
         assert!(all.iter().all(|one| remembered.has(one, &remembered)));
-        assert_eq!(Remembered::read(&remembered.line()), Some(remembered));
+        assert_eq!(ProposalFingerprint::read(&remembered.line()), Some(remembered));
     }
 
     #[test]

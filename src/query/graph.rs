@@ -11,11 +11,11 @@ mod text;
 use std::collections::BTreeMap;
 
 use crate::model::image::TagId;
-use crate::model::stream::{Definitions, Source};
+use crate::model::stream::{Definitions, TagSource};
 
 /// In which form a graph is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum GraphFormat {
     /// A tree of lines.
     Text,
     /// For Graphviz.
@@ -29,11 +29,11 @@ pub enum Format {
 /// Images and tags, each after what it comes from.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Graph {
-    nodes: Vec<Node>,
+    nodes: Vec<GraphNode>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Node {
+struct GraphNode {
     label: String,
     is_image: bool,
     /// The node that it comes from, which stands before it.
@@ -49,13 +49,13 @@ impl Graph {
         let mut followers: BTreeMap<&TagId, Vec<&TagId>> = BTreeMap::new();
         for (id, tag) in &definitions.tags {
             let source = match &tag.source {
-                Source::Follow(target) => {
+                TagSource::Follow(target) => {
                     followers.entry(target).or_default().push(id);
                     continue;
                 }
-                Source::Elsewhere(far) => far.to_string(),
-                Source::Image { image, .. } => image.to_string(),
-                Source::Chosen { repository, select, .. } => format!("{repository} {select}"),
+                TagSource::Remote(far) => far.to_string(),
+                TagSource::Image { image, .. } => image.to_string(),
+                TagSource::Select { repository, select, .. } => format!("{repository} {select}"),
             };
             let platform = tag.source.platform().map(|platform| format!(" ({platform})")).unwrap_or_default();
             imported.entry(source).or_default().push((id, format!("{id}{platform}")));
@@ -64,13 +64,13 @@ impl Graph {
         let mut wanted: Vec<bool> = Vec::with_capacity(all.capacity());
         for (image, tags) in imported {
             let root = all.len();
-            all.push(Node { label: image, is_image: true, parent: None, depth: 0 });
+            all.push(GraphNode { label: image, is_image: true, parent: None, depth: 0 });
             wanted.push(false);
             let mut next: Vec<(&TagId, String, usize)> =
                 tags.into_iter().rev().map(|(id, label)| (id, label, root)).collect();
             while let Some((id, label, parent)) = next.pop() {
                 let at = all.len();
-                all.push(Node { label, is_image: false, parent: Some(parent), depth: all[parent].depth + 1 });
+                all.push(GraphNode { label, is_image: false, parent: Some(parent), depth: all[parent].depth + 1 });
                 // Whoever asks for a tag asks for all that follows it.
                 wanted.push(asked(id) || wanted[parent]);
                 let below = followers.get(id).into_iter().flatten().rev();
@@ -81,18 +81,18 @@ impl Graph {
     }
 
     /// The graph as a text of `format`.
-    pub fn write(&self, format: Format) -> String {
+    pub fn write(&self, format: GraphFormat) -> String {
         match format {
-            Format::Text => text::text(&self.nodes),
-            Format::Dot => dot::dot(&self.nodes),
-            Format::Mermaid => mermaid::mermaid(&self.nodes),
-            Format::Svg => svg::svg(&self.nodes),
+            GraphFormat::Text => text::text(&self.nodes),
+            GraphFormat::Dot => dot::dot(&self.nodes),
+            GraphFormat::Mermaid => mermaid::mermaid(&self.nodes),
+            GraphFormat::Svg => svg::svg(&self.nodes),
         }
     }
 }
 
 /// The nodes that are wanted, and those that they come from.
-fn kept(all: Vec<Node>, mut wanted: Vec<bool>) -> Vec<Node> {
+fn kept(all: Vec<GraphNode>, mut wanted: Vec<bool>) -> Vec<GraphNode> {
     for at in (0..all.len()).rev() {
         if let (true, Some(parent)) = (wanted[at], all[at].parent) {
             wanted[parent] = true;
@@ -103,7 +103,7 @@ fn kept(all: Vec<Node>, mut wanted: Vec<bool>) -> Vec<Node> {
     for (node, is_wanted) in all.into_iter().zip(wanted) {
         places.push(nodes.len());
         if is_wanted {
-            nodes.push(Node { parent: node.parent.map(|parent| places[parent]), ..node });
+            nodes.push(GraphNode { parent: node.parent.map(|parent| places[parent]), ..node });
         }
     }
     nodes
@@ -112,7 +112,7 @@ fn kept(all: Vec<Node>, mut wanted: Vec<bool>) -> Vec<Node> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::git::Files;
+    use crate::git::RootFiles;
     use crate::model::root::Root;
 
     const STREAM: &str = "[tags]\n\"3.12\" = \"docker.io/library/python:3.12\"\nalone = \"docker.io/library/python:3\"\n\
@@ -122,7 +122,7 @@ mod tests {
     /// The graph that each format is tested with.
     pub(super) fn graph(asked: &str) -> Graph {
         let web = "[tags]\nprod = { follow = \"python:latest\" }\n";
-        let files: Files = [("pinstream.toml", ""), ("streams/python.toml", STREAM), ("streams/web.toml", web)]
+        let files: RootFiles = [("pinstream.toml", ""), ("streams/python.toml", STREAM), ("streams/web.toml", web)]
             .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
             .into();
         let definitions = Root::read(&files).unwrap().definitions;
@@ -132,7 +132,7 @@ mod tests {
     #[track_caller]
     fn check(asked: &str, expected: &[&str]) {
         let graph = graph(asked);
-        let line = |node: &Node| {
+        let line = |node: &GraphNode| {
             let parent = node.parent.map(|parent| graph.nodes[parent].label.as_str()).unwrap_or_default();
             format!("{} {} < {parent}", node.depth, node.label)
         };

@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::image::TagId;
 use crate::model::lock::Lock;
-use crate::model::root::{Defined, Root, Seal};
-use crate::model::settings::adoption::Waiting;
-use crate::model::stream::Source;
+use crate::model::root::{CachedDefinitions, Fingerprint, Root};
+use crate::model::settings::adoption::HeldUpdate;
+use crate::model::stream::TagSource;
 use crate::proposal::{changed, with};
 
 use super::pin::Failures;
 use super::plan::Plan;
-use super::resolve::{Finding, Findings};
+use super::resolve::{Resolution, Resolutions};
 
 /// What an earlier try of the same pass found out.
 pub struct Carried {
@@ -22,42 +22,42 @@ pub struct Carried {
     /// Whether it may have landed after all.
     pub doubt: bool,
     /// The files it read.
-    seal: Seal,
+    seal: Fingerprint,
     /// The definitions and settings that it went by; none once the next try has taken them, for they are the same.
-    pub known: Option<Defined>,
+    pub known: Option<CachedDefinitions>,
     /// The tags whose pins are as they should be, or could not be imported.
     settled: BTreeSet<TagId>,
     /// What was found of tags that had no pin.
-    without_pin: BTreeMap<TagId, Finding>,
+    without_pin: BTreeMap<TagId, Resolution>,
     /// What failed.
     failures: Failures,
     /// What was found and not moved to.
-    kept: BTreeMap<TagId, Waiting>,
+    kept: BTreeMap<TagId, HeldUpdate>,
 }
 
 /// What an earlier try says of tags that are not asked for again.
 #[derive(Default)]
 pub struct Told {
     /// What can be pinned.
-    pub findings: Findings,
+    pub findings: Resolutions,
     /// What failed.
     pub failures: Failures,
     /// What was found and not moved to.
-    pub kept: BTreeMap<TagId, Waiting>,
+    pub kept: BTreeMap<TagId, HeldUpdate>,
 }
 
 /// What can be pinned of `findings` at any later tip: of tags that have no pin in `root`. A pin that moves may have been
 /// somewhere else and back until then, and then what was seen is the older; one that there never was cannot.
 ///
 /// Of a tag that has to be signed nothing is kept: whom its rule trusts stands in files of the tip.
-pub fn without_pin(root: &Root, findings: &Findings) -> BTreeMap<TagId, Finding> {
-    let keep = |(id, finding): (&TagId, &Result<Finding, _>)| {
+pub fn without_pin(root: &Root, findings: &Resolutions) -> BTreeMap<TagId, Resolution> {
+    let keep = |(id, finding): (&TagId, &Result<Resolution, _>)| {
         let tag = root.definitions.tags.get(id).filter(|_| !root.lock.pins.contains_key(id))?;
         let is_signed = tag.adoption.as_ref().is_some_and(|rules| rules.verify.is_some());
         // What is followed in another repository goes by settings that are not in the definition.
-        let is_elsewhere = matches!(tag.source, Source::Elsewhere(_));
+        let is_elsewhere = matches!(tag.source, TagSource::Remote(_));
         match finding {
-            Ok(found @ Finding::Found(_)) if !is_signed && !is_elsewhere => Some((id.clone(), found.clone())),
+            Ok(found @ Resolution::Found(_)) if !is_signed && !is_elsewhere => Some((id.clone(), found.clone())),
             _ => None,
         }
     };
@@ -69,16 +69,16 @@ impl Carried {
     /// about to move is asked again, whoever else moved it or not: a pin that is what it was may have been somewhere else
     /// and back, and then what we saw is the older.
     pub fn of(
-        (root, seal): (Root, Seal),
+        (root, seal): (Root, Fingerprint),
         next: &Lock,
         asked: &BTreeSet<TagId>,
-        without_pin: BTreeMap<TagId, Finding>,
-        (failures, kept): (Failures, BTreeMap<TagId, Waiting>),
+        without_pin: BTreeMap<TagId, Resolution>,
+        (failures, kept): (Failures, BTreeMap<TagId, HeldUpdate>),
         doubt: bool,
     ) -> Self {
         let Root { lock: base, settings, definitions } = root;
         let settled = asked.iter().filter(|id| next.pins.get(*id) == base.pins.get(*id)).cloned().collect();
-        let known = Some(Defined { seal, settings, definitions });
+        let known = Some(CachedDefinitions { seal, settings, definitions });
         Self { base, doubt, seal, known, settled, without_pin, failures, kept }
     }
 
@@ -90,7 +90,7 @@ impl Carried {
     }
 
     /// Takes out of `plan` what needs not be asked again at the tip that the root is of, and says what was found of that.
-    pub fn spare<'a>(&self, (root, seal): (&Root, Seal), plan: Plan<'a>) -> (Plan<'a>, Told) {
+    pub fn spare<'a>(&self, (root, seal): (&Root, Fingerprint), plan: Plan<'a>) -> (Plan<'a>, Told) {
         let is_defined_as_before = |id: &TagId| match &self.known {
             Some(known) => known.definitions.tags.get(id) == root.definitions.tags.get(id),
             None => self.seal == seal,
@@ -149,17 +149,17 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::git::Files;
+    use crate::git::RootFiles;
     use crate::model::lock::sample::digest;
     use crate::model::lock::{Details, Pin};
-    use crate::reconcile::consult::Abroad;
-    use crate::reconcile::fetch::Found;
+    use crate::reconcile::consult::RemoteLocks;
+    use crate::reconcile::fetch::FetchedImage;
     use crate::reconcile::list::Lists;
     use crate::reconcile::plan::{Question, plan};
-    use crate::reconcile::resolve::Move;
+    use crate::reconcile::resolve::Update;
     use crate::reconcile::{Imports, pin};
-    use crate::registry::manifest::{Content, Verified};
-    use crate::registry::{FailureKind, ImportError};
+    use crate::registry::manifest::{ManifestContent, VerifiedManifest};
+    use crate::registry::{FailureKind, ResolveError};
 
     const STREAM: &str = "[tags]\na = \"x.example/a:1\"\nb = \"x.example/b:1\"\nalso-b = \"x.example/b:1\"\n\
                           signed = { image = \"x.example/c:1\", verify = { key = \"cosign.pub\" } }\n";
@@ -167,36 +167,37 @@ mod tests {
     const ONE: &str = "[tags]\na = \"x.example/a:1\"\n";
 
     fn root(stream: &str) -> Root {
-        let files: Files = [("pinstream.toml", ""), ("streams/s.toml", stream)]
+        let files: RootFiles = [("pinstream.toml", ""), ("streams/s.toml", stream)]
             .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
             .into();
         Root::read(&files).unwrap()
     }
 
-    fn found(image: &str) -> Result<Finding, ImportError> {
-        let manifest = Verified::unhashed(digest(1), Content::Index { children: Vec::new() }, BTreeMap::new());
-        let found = Rc::new(Found::of(&manifest, None, Details::default(), None));
-        Ok(Finding::Found(Move { image: image.parse().unwrap(), found, class: None, passed_over: Vec::new() }))
+    fn found(image: &str) -> Result<Resolution, ResolveError> {
+        let manifest =
+            VerifiedManifest::unhashed(digest(1), ManifestContent::Index { children: Vec::new() }, BTreeMap::new());
+        let found = Rc::new(FetchedImage::of(&manifest, None, Details::default(), None));
+        Ok(Resolution::Found(Update { image: image.parse().unwrap(), found, class: None, passed_over: Vec::new() }))
     }
 
     /// A try that was refused, of a root with one tag of `x.example/a:1`, which was asked for: what was `found` of it and what
     /// failed.
-    fn refused(seal: Seal, found: BTreeMap<TagId, Finding>, failures: Failures, doubt: bool) -> Carried {
+    fn refused(seal: Fingerprint, found: BTreeMap<TagId, Resolution>, failures: Failures, doubt: bool) -> Carried {
         let asked = ["s:a".parse().unwrap()].into();
         Carried::of((root(ONE), seal), &Lock::default(), &asked, found, (failures, BTreeMap::new()), doubt)
     }
 
     fn down() -> Failures {
-        [("s:a".parse().unwrap(), ImportError::new(FailureKind::Network, "down"))].into()
+        [("s:a".parse().unwrap(), ResolveError::new(FailureKind::Network, "down"))].into()
     }
 
-    fn found_one() -> BTreeMap<TagId, Finding> {
+    fn found_one() -> BTreeMap<TagId, Resolution> {
         [("s:a".parse().unwrap(), found("x.example/a:1").unwrap())].into()
     }
 
     /// The images that are asked for again at `tip`, and what is told of the others.
-    fn spared(carried: &Carried, tip: &Root, seal: Seal) -> (Vec<String>, Told) {
-        let (now, abroad) = (jiff::Timestamp::UNIX_EPOCH, Abroad::default());
+    fn spared(carried: &Carried, tip: &Root, seal: Fingerprint) -> (Vec<String>, Told) {
+        let (now, abroad) = (jiff::Timestamp::UNIX_EPOCH, RemoteLocks::default());
         let question = Question { imports: Imports::All, only: None, shard: None, schedule: None, now };
         let (plan, told) = carried.spare((tip, seal), plan(tip, &question, &Lists::new(), &abroad));
         (plan.imports.iter().map(|import| import.image.to_string()).collect(), told)
@@ -209,11 +210,11 @@ mod tests {
         let mut base = root(STREAM);
         let all = ["a", "b", "also-b", "signed"].map(|tag| format!("s:{tag}").parse::<TagId>().unwrap());
         let image = |id: &TagId| match &base.definitions.tags[id].source {
-            Source::Image { image, .. } => image.to_string(),
+            TagSource::Image { image, .. } => image.to_string(),
             _ => panic!("{id}"),
         };
-        let findings: Findings = all.iter().map(|id| (id.clone(), found(&image(id)))).collect();
-        let judge = &crate::model::adoption::Judge::STILL;
+        let findings: Resolutions = all.iter().map(|id| (id.clone(), found(&image(id)))).collect();
+        let judge = &crate::model::adoption::AdoptionPolicy::OFFLINE;
         let next = pin::pin(&base.definitions, &base.lock, findings.clone(), judge).lock.into_owned();
         let lock = |tags: &[&str]| Lock {
             pins: next
@@ -229,11 +230,11 @@ mod tests {
         let mut moved = next.clone();
         moved.pins.values_mut().for_each(|pin| pin.digest = digest(2));
         let none = (Failures::new(), BTreeMap::new());
-        let carried = Carried::of((base, Seal::default()), &moved, &all.into(), without_pin, none, false);
+        let carried = Carried::of((base, Fingerprint::default()), &moved, &all.into(), without_pin, none, false);
 
         let mut tip = root(stream);
         tip.lock = lock(at_tip);
-        let (again, told) = spared(&carried, &tip, Seal::default());
+        let (again, told) = spared(&carried, &tip, Fingerprint::default());
         assert_eq!(again, asked);
         assert_eq!(told.findings.keys().map(|id| id.tag.as_str()).collect::<Vec<_>>(), known);
     }
@@ -276,8 +277,14 @@ mod tests {
         let before = |base: [u8; 2], next: [u8; 2]| {
             let base = Root { lock: lock(base), ..Root::default() };
             let none = (Failures::new(), BTreeMap::new());
-            let carried =
-                Carried::of((base, Seal::default()), &Lock::default(), &BTreeSet::new(), BTreeMap::new(), none, true);
+            let carried = Carried::of(
+                (base, Fingerprint::default()),
+                &Lock::default(),
+                &BTreeSet::new(),
+                BTreeMap::new(),
+                none,
+                true,
+            );
             carried.before(&lock(next), |id| id.tag.as_str() == "ours")
         };
         assert_eq!(before([1, 1], [2, 2]), Some(lock([1, 2])));
@@ -287,9 +294,9 @@ mod tests {
 
     #[test]
     fn where_its_definitions_were_taken_the_files_are_the_same_or_nothing_is_known() {
-        let (sealed, other) = (Seal::of(&[("a".to_owned(), Vec::new())].into()), Seal::default());
+        let (sealed, other) = (Fingerprint::of(&[("a".to_owned(), Vec::new())].into()), Fingerprint::default());
         let mut carried = refused(sealed, found_one(), Failures::new(), false);
-        let asks = |carried: &Carried, seal: Seal| spared(carried, &root(ONE), seal).0.len();
+        let asks = |carried: &Carried, seal: Fingerprint| spared(carried, &root(ONE), seal).0.len();
         // As long as it has them, they are compared tag by tag.
         assert_eq!((asks(&carried, sealed), asks(&carried, other)), (0, 0));
         carried.known = None;
@@ -298,16 +305,16 @@ mod tests {
 
     #[test]
     fn without_answers_all_is_asked_again_and_a_push_still_may_have_landed() {
-        let carried = refused(Seal::default(), found_one(), down(), true).without_answers();
+        let carried = refused(Fingerprint::default(), found_one(), down(), true).without_answers();
         assert!(carried.doubt);
-        let (asked, told) = spared(&carried, &root(ONE), Seal::default());
+        let (asked, told) = spared(&carried, &root(ONE), Fingerprint::default());
         assert_eq!((asked.len(), told.findings.len(), told.failures.len()), (1, 0, 0));
     }
 
     #[test]
     fn what_failed_is_told_again_where_it_is_not_asked_again() {
-        let carried = refused(Seal::default(), BTreeMap::new(), down(), false);
-        let (plan, told) = carried.spare((&root(ONE), Seal::default()), Plan::default());
+        let carried = refused(Fingerprint::default(), BTreeMap::new(), down(), false);
+        let (plan, told) = carried.spare((&root(ONE), Fingerprint::default()), Plan::default());
         assert_eq!((plan.imports.len(), told.failures.len()), (0, 1));
     }
 }

@@ -1,15 +1,15 @@
 //! Eighth step: the commit, where there is anything to commit. Pure.
 
-use crate::effects::Change;
-use crate::formats::Edited;
-use crate::image_diff::Explained;
-use crate::model::lock::diff::Move;
+use crate::effects::NewCommit;
+use crate::formats::EditedFile;
+use crate::image_diff::Explanations;
+use crate::model::lock::diff::PinChange;
 use crate::model::lock::{Lock, encode};
 use crate::model::settings::GitSettings;
 use crate::report::message as messages;
 use crate::text::diagnostics::Problems;
 
-use super::load::Scene;
+use super::load::Snapshot;
 
 /// The commit that takes the lock of the root in the folder `root` to `next` by `moves`, and files to what their targets
 /// make of them; none where all of it already is.
@@ -17,13 +17,13 @@ use super::load::Scene;
 /// # Errors
 /// Where that lock could not be read again.
 pub fn commit(
-    scene: &Scene,
+    scene: &Snapshot,
     root: &str,
     next: &Lock,
-    moves: &[Move],
-    explained: &Explained,
-    edited: &[Edited],
-) -> Result<Option<Change>, Problems> {
+    moves: &[PinChange],
+    explained: &Explanations,
+    edited: &[EditedFile],
+) -> Result<Option<NewCommit>, Problems> {
     let is_pinned = next == &scene.root.lock;
     if is_pinned && edited.is_empty() {
         return Ok(None);
@@ -33,7 +33,7 @@ pub fn commit(
     encode::fits(text.len())?;
     let parent = scene.sight.tip.clone();
     let message = if is_pinned { messages::of_files(edited) } else { message(scene, moves, explained)? };
-    Ok(Some(Change {
+    Ok(Some(NewCommit {
         message: messages::with_trailers(&message, root, &parent, text.as_bytes()),
         parent,
         lock: text,
@@ -48,7 +48,7 @@ pub fn commit(
 ///
 /// # Errors
 /// What is wrong with the template of the settings.
-pub fn message(scene: &Scene, moves: &[Move], explained: &Explained) -> Result<String, Problems> {
+pub fn message(scene: &Snapshot, moves: &[PinChange], explained: &Explanations) -> Result<String, Problems> {
     let template = scene.root.settings.git.message.as_ref();
     messages::of(template, moves, explained).map_err(|problem| Problems(vec![problem]))
 }

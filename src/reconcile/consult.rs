@@ -9,12 +9,12 @@ use futures_util::stream::{self, StreamExt as _};
 
 use crate::effects::World;
 use crate::git::{CommitId, TipLock};
-use crate::model::image::{Digest, FarTag, ImageRef, Platform, RemoteName, TagId};
+use crate::model::image::{Digest, ImageRef, Platform, RemoteName, RemoteTag, TagId};
 use crate::model::lock::{Lock, Pin};
 use crate::model::root;
 use crate::model::settings::Settings;
 use crate::model::settings::remote::RemoteSettings;
-use crate::registry::{FailureKind, ImportError};
+use crate::registry::{FailureKind, ResolveError};
 use crate::report::RemoteRow;
 use crate::text::diagnostics::nearest;
 
@@ -23,22 +23,22 @@ const IN_FLIGHT: usize = 8;
 
 /// A lock of another repository.
 #[derive(Debug)]
-struct FarLock {
+struct RemoteLock {
     commit: CommitId,
     lock: Lock,
 }
 
 /// The locks that were read, by remote, or why one could not be.
 #[derive(Clone, Debug, Default)]
-pub struct Abroad(BTreeMap<RemoteName, Result<Rc<FarLock>, ImportError>>);
+pub struct RemoteLocks(BTreeMap<RemoteName, Result<Rc<RemoteLock>, ResolveError>>);
 
 /// What was read in earlier tries of the same pass.
 #[derive(Debug, Default)]
-pub struct Consulted(RefCell<BTreeMap<(RemoteName, String), Rc<FarLock>>>);
+pub struct Consulted(RefCell<BTreeMap<(RemoteName, String), Rc<RemoteLock>>>);
 
 /// Where a tag of another repository stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stands<'a> {
+pub struct RemotePin<'a> {
     /// The image.
     pub image: &'a ImageRef,
     /// The digest.
@@ -53,7 +53,7 @@ pub async fn consult<W: World>(
     settings: &Settings,
     remotes: BTreeSet<RemoteName>,
     consulted: &Consulted,
-) -> Abroad {
+) -> RemoteLocks {
     let ask = async |name: RemoteName| {
         let Some(remote) = settings.remotes.get(&name) else { return (name, Err(undefined())) };
         let key = (name.clone(), format!("{remote:?}"));
@@ -66,49 +66,50 @@ pub async fn consult<W: World>(
         }
         (name, read)
     };
-    Abroad(stream::iter(remotes).map(ask).buffer_unordered(IN_FLIGHT).collect().await)
+    RemoteLocks(stream::iter(remotes).map(ask).buffer_unordered(IN_FLIGHT).collect().await)
 }
 
-fn undefined() -> ImportError {
-    ImportError::new(FailureKind::NotFound, "the settings do not name its remote").help("add it to `pinstream.toml`")
+fn undefined() -> ResolveError {
+    ResolveError::new(FailureKind::NotFound, "the settings do not name its remote").help("add it to `pinstream.toml`")
 }
 
-fn read(remote: &RemoteSettings, tip: TipLock) -> Result<FarLock, ImportError> {
+fn read(remote: &RemoteSettings, tip: TipLock) -> Result<RemoteLock, ResolveError> {
     let TipLock { commit, bytes } = tip;
     let at = if remote.root.is_empty() { String::new() } else { format!("`{}` of ", remote.root) };
     let bytes = bytes.ok_or_else(|| {
         let message = format!("{at}`{}` has no `pinstream.lock` at {}", remote.url, commit.short());
-        ImportError::new(FailureKind::NotFound, message)
+        ResolveError::new(FailureKind::NotFound, message)
             .help("name the folder of its `pinstream.toml` with `root`, and its branch with `branch`")
     })?;
     let lock = root::lock_of(&bytes).map_err(|problems| {
         let first = problems.first().map(|problem| format!(": {}", problem.message)).unwrap_or_default();
         let message = format!("the lock of {at}`{}` at {} cannot be read{first}", remote.url, commit.short());
-        ImportError::new(FailureKind::Unsupported, message)
+        ResolveError::new(FailureKind::Unsupported, message)
     })?;
-    Ok(FarLock { commit, lock })
+    Ok(RemoteLock { commit, lock })
 }
 
-impl Abroad {
+impl RemoteLocks {
     /// Where `far` stands.
     ///
     /// # Errors
     /// Where its lock could not be read, or has no such tag.
-    pub fn stands(&self, far: &FarTag) -> Result<Stands<'_>, ImportError> {
-        let unread = || ImportError::new(FailureKind::Network, format!("the lock of `{}` was not read", far.remote));
-        let FarLock { lock, commit } = &**self.0.get(&far.remote).ok_or_else(unread)?.as_ref().map_err(Clone::clone)?;
+    pub fn stands(&self, far: &RemoteTag) -> Result<RemotePin<'_>, ResolveError> {
+        let unread = || ResolveError::new(FailureKind::Network, format!("the lock of `{}` was not read", far.remote));
+        let RemoteLock { lock, commit } =
+            &**self.0.get(&far.remote).ok_or_else(unread)?.as_ref().map_err(Clone::clone)?;
         let pin = lock.pins.get(&far.tag).ok_or_else(|| {
             let message = format!("`{}` has no pin of `{}` at {}", far.remote, far.tag, commit.short());
-            ImportError::new(FailureKind::NotFound, message).help(near(lock, &far.tag))
+            ResolveError::new(FailureKind::NotFound, message).help(near(lock, &far.tag))
         })?;
         // A follower leaves it to what it follows to say of which index it is a child.
         let of = lock.chain(pin).find_map(|pin| Some((pin.index.as_ref()?, one_platform(pin)?)));
-        Ok(Stands { image: &pin.image, digest: &pin.digest, of })
+        Ok(RemotePin { image: &pin.image, digest: &pin.digest, of })
     }
 
     /// What was read, as a report tells it.
     pub fn rows(&self, settings: &Settings) -> Vec<RemoteRow> {
-        let row = |(name, read): (&RemoteName, &Result<Rc<FarLock>, ImportError>)| {
+        let row = |(name, read): (&RemoteName, &Result<Rc<RemoteLock>, ResolveError>)| {
             let (commit, url) = (read.as_ref().ok()?.commit.clone(), settings.remotes.get(name)?.url.clone());
             Some(RemoteRow { name: name.clone(), url, commit })
         };

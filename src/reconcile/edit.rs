@@ -2,7 +2,7 @@
 //! from them and the lock alone, so that a place that somebody changed is put right as well.
 
 use crate::effects::World;
-use crate::formats::{Edited, Editing, Found};
+use crate::formats::{EditedFile, TargetPin, TargetWriter};
 use crate::git::CommitId;
 use crate::model::image::TagId;
 use crate::model::lock::Lock;
@@ -21,7 +21,7 @@ pub async fn edit<W: World>(
     root: &Root,
     next: &Lock,
     is_meant: &dyn Fn(&TagId) -> bool,
-) -> Result<Vec<Edited>, PassError> {
+) -> Result<Vec<EditedFile>, PassError> {
     let targets = &root.settings.targets;
     if targets.is_empty() {
         return Ok(Vec::new());
@@ -29,17 +29,17 @@ pub async fn edit<W: World>(
     let pins = |id: &TagId| match next.pins.get(id) {
         Some(pin) => {
             if is_meant(id) || root.lock.pins.get(id) != Some(pin) {
-                Found::At(pin.reference())
+                TargetPin::At(pin.reference())
             } else {
-                Found::Elsewhere
+                TargetPin::Elsewhere
             }
         }
-        None if root.definitions.tags.contains_key(id) => Found::Elsewhere,
+        None if root.definitions.tags.contains_key(id) => TargetPin::Elsewhere,
         // What a stream discovers may still come.
-        None if root.definitions.discover.contains_key(&id.stream) => Found::Elsewhere,
-        None => Found::Unknown(root.definitions.nearest(&id.to_string()).cloned()),
+        None if root.definitions.discover.contains_key(&id.stream) => TargetPin::Elsewhere,
+        None => TargetPin::Unknown(root.definitions.nearest(&id.to_string()).cloned()),
     };
-    let mut editing = Editing::new(targets, &pins);
+    let mut editing = TargetWriter::new(targets, &pins);
     let globs = editing.globs();
     let listed = if globs.is_empty() { Vec::new() } else { world.paths(tip, &globs).await? };
     for (path, numbers) in editing.files(&listed) {

@@ -8,20 +8,20 @@ use std::rc::Rc;
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::effects::World;
-use crate::image_diff::{Explained, Explanation};
-use crate::model::image::facts::Facts;
+use crate::image_diff::{Explanation, Explanations};
+use crate::model::image::facts::ImageFacts;
 use crate::model::image::{ImageRef, TagId};
-use crate::model::lock::diff::Move;
-use crate::registry::ImportError;
+use crate::model::lock::diff::PinChange;
+use crate::registry::ResolveError;
 
-use super::fetch::{Fetched, Found, compared};
+use super::fetch::{FetchedImage, ImageCache, compared};
 
 /// How many images are asked for at once.
 const IN_FLIGHT: usize = 64;
 
 /// Explains those of `moves` that lead from one digest to another. What moved alike is explained once.
-pub async fn explain<W: World>(world: &W, moves: &[Move], fetched: &Fetched) -> Explained {
-    let mut alike: BTreeMap<_, (&Move, Vec<TagId>)> = BTreeMap::new();
+pub async fn explain<W: World>(world: &W, moves: &[PinChange], fetched: &ImageCache) -> Explanations {
+    let mut alike: BTreeMap<_, (&PinChange, Vec<TagId>)> = BTreeMap::new();
     for one in moves {
         let Some((old, new)) = one.before().zip(one.after()) else { continue };
         let key = (left(one).repository(), &old.digest, one.image.repository(), &new.digest);
@@ -37,10 +37,10 @@ pub async fn explain<W: World>(world: &W, moves: &[Move], fetched: &Fetched) -> 
 }
 
 /// The image that a tag leaves.
-fn left(one: &Move) -> &ImageRef {
+fn left(one: &PinChange) -> &ImageRef {
     one.was.as_ref().unwrap_or(&one.image)
 }
 
-fn facts(found: &Result<Rc<Found>, ImportError>) -> Result<&Facts, String> {
+fn facts(found: &Result<Rc<FetchedImage>, ResolveError>) -> Result<&ImageFacts, String> {
     found.as_ref().map(|found| found.facts()).map_err(ToString::to_string)
 }

@@ -10,14 +10,14 @@ use std::rc::Rc;
 use tokio::sync::OnceCell;
 
 use crate::effects::World;
-use crate::model::image::facts::{Base, Facts, Layer, Origin};
+use crate::model::image::facts::{BaseImage, BuildOrigin, ImageFacts, Layer};
 use crate::model::image::{Digest, ImageRef, Platform, Repository};
 use crate::model::lock::Details;
-use crate::registry::manifest::{Config, Content, Descriptor, Verified, short};
-use crate::registry::{FailureKind, ImportError};
+use crate::registry::manifest::{Descriptor, ImageConfig, ManifestContent, VerifiedManifest, short};
+use crate::registry::{FailureKind, ResolveError};
 use crate::signature::Verify;
 
-pub use found::Found;
+pub use found::FetchedImage;
 
 /// How many of several images a message names.
 const NAMED: usize = 8;
@@ -33,12 +33,12 @@ const ORIGIN: &str = "org.opencontainers.image.";
 
 /// What was fetched in this pass, by where it is and which platform of it is wanted: bytes under a digest do not change.
 #[derive(Debug, Default)]
-pub struct Fetched {
+pub struct ImageCache {
     images: RefCell<BTreeMap<Fetch, Rc<Flight>>>,
     /// The same by the digest alone, whichever way it was come by: enough to compare two images.
-    by_digest: RefCell<BTreeMap<(Repository, Digest), Rc<Found>>>,
+    by_digest: RefCell<BTreeMap<(Repository, Digest), Rc<FetchedImage>>>,
     /// Whether what was fetched is signed by whom it was asked for.
-    pub(super) verdicts: RefCell<BTreeMap<Question, Result<(), ImportError>>>,
+    pub(super) verdicts: RefCell<BTreeMap<Question, Result<(), ResolveError>>>,
 }
 
 /// Whose signature is asked for, and of what: a repository, the digests that may bear it, who has to have signed, and the
@@ -49,7 +49,7 @@ pub(super) type Question = (Repository, Vec<Digest>, Verify, Digest);
 type Fetch = (Repository, Digest, Option<Platform>);
 
 /// A fetch that is under way, for all who want the same, or what came of it. What failed is nobody else's.
-type Flight = OnceCell<Result<Rc<Found>, ImportError>>;
+type Flight = OnceCell<Result<Rc<FetchedImage>, ResolveError>>;
 
 /// The same image is fetched once in a pass, also where many ask for it at once.
 pub(super) async fn fetch_once<W: World>(
@@ -57,8 +57,8 @@ pub(super) async fn fetch_once<W: World>(
     image: &ImageRef,
     hint: &Digest,
     platform: Option<&Platform>,
-    fetched: &Fetched,
-) -> Result<Rc<Found>, ImportError> {
+    fetched: &ImageCache,
+) -> Result<Rc<FetchedImage>, ResolveError> {
     let key = (image.repository().clone(), hint.clone(), platform.cloned());
     let flight = Rc::clone(fetched.images.borrow_mut().entry(key.clone()).or_default());
     let mut is_ours = false;
@@ -86,8 +86,8 @@ pub(super) async fn compared<W: World>(
     world: &W,
     image: &ImageRef,
     digest: &Digest,
-    fetched: &Fetched,
-) -> Result<Rc<Found>, ImportError> {
+    fetched: &ImageCache,
+) -> Result<Rc<FetchedImage>, ResolveError> {
     let known = fetched.by_digest.borrow().get(&(image.repository().clone(), digest.clone())).map(Rc::clone);
     match known {
         Some(found) => Ok(found),
@@ -104,8 +104,8 @@ pub async fn at_digest<W: World>(
     image: &ImageRef,
     digest: &Digest,
     platform: Option<&Platform>,
-) -> Result<Rc<Found>, ImportError> {
-    fetch_once(world, image, digest, platform, &Fetched::default()).await
+) -> Result<Rc<FetchedImage>, ResolveError> {
+    fetch_once(world, image, digest, platform, &ImageCache::default()).await
 }
 
 /// Fetches the manifest with the digest `hint` and what it takes to describe it: at most three requests.
@@ -114,10 +114,10 @@ async fn fetch<W: World>(
     image: &ImageRef,
     hint: &Digest,
     platform: Option<&Platform>,
-) -> Result<Found, ImportError> {
+) -> Result<FetchedImage, ResolveError> {
     let repository = image.repository();
     let manifest = world.manifest(repository, hint).await?;
-    let Content::Index { children } = manifest.content() else {
+    let ManifestContent::Index { children } = manifest.content() else {
         let told = describe(world, repository, &manifest, None).await?;
         return match platform {
             Some(platform) if told.details.platforms != [platform.clone()] => {
@@ -151,7 +151,7 @@ async fn fetch<W: World>(
 struct Told {
     details: Details,
     /// What it is compared by, but for its manifests and platforms.
-    facts: Facts,
+    facts: ImageFacts,
     /// What could not be found out, in a sentence.
     note: Option<String>,
 }
@@ -160,14 +160,14 @@ impl Told {
     /// What was found: `manifest`, whose platforms are told by `digests`.
     fn found<'d>(
         self,
-        manifest: &Verified,
-        index: Option<&Verified>,
+        manifest: &VerifiedManifest,
+        index: Option<&VerifiedManifest>,
         digests: impl IntoIterator<Item = &'d Digest>,
-    ) -> Found {
+    ) -> FetchedImage {
         let Self { details, facts, note } = self;
         let manifests = digests.into_iter().cloned().collect();
-        let facts = Facts { manifests, platforms: details.platforms.iter().cloned().collect(), ..facts };
-        Found::of(manifest, index, details, note).compared_by(facts)
+        let facts = ImageFacts { manifests, platforms: details.platforms.iter().cloned().collect(), ..facts };
+        FetchedImage::of(manifest, index, details, note).compared_by(facts)
     }
 }
 
@@ -178,7 +178,7 @@ fn one_child<'a>(
     platform: &Platform,
     children: impl Iterator<Item = &'a Descriptor>,
     has: &[Platform],
-) -> Result<&'a Descriptor, ImportError> {
+) -> Result<&'a Descriptor, ResolveError> {
     let mut fitting: Vec<&Descriptor> = children.filter(|child| child.platform.as_ref() == Some(platform)).collect();
     fitting.sort_by(|a, b| a.digest.cmp(&b.digest));
     fitting.dedup_by(|a, b| a.digest == b.digest);
@@ -194,7 +194,7 @@ fn one_child<'a>(
             }
             let message = format!("`{image}` has {count} images for `{platform}`, and nothing says which is meant");
             let help = format!("name one by its digest, `{}@…`: {}", image.repository(), named.join(", "));
-            Err(ImportError::new(FailureKind::Refused, message).help(help))
+            Err(ResolveError::new(FailureKind::Refused, message).help(help))
         }
     }
 }
@@ -203,9 +203,9 @@ fn one_child<'a>(
 async fn describe_child<W: World>(
     world: &W,
     repository: &Repository,
-    index: &Verified,
+    index: &VerifiedManifest,
     child: &Descriptor,
-) -> Result<Told, ImportError> {
+) -> Result<Told, ResolveError> {
     match world.manifest(repository, &child.digest).await {
         Ok(manifest) => describe(world, repository, &manifest, Some(index)).await,
         Err(error) => leave_out(repository, index, None, error),
@@ -216,14 +216,14 @@ async fn describe_child<W: World>(
 async fn describe<W: World>(
     world: &W,
     repository: &Repository,
-    manifest: &Verified,
-    index: Option<&Verified>,
-) -> Result<Told, ImportError> {
-    let Content::Image { config, .. } = manifest.content() else {
-        let error = ImportError::new(FailureKind::Unsupported, "an index within an index");
+    manifest: &VerifiedManifest,
+    index: Option<&VerifiedManifest>,
+) -> Result<Told, ResolveError> {
+    let ManifestContent::Image { config, .. } = manifest.content() else {
+        let error = ResolveError::new(FailureKind::Unsupported, "an index within an index");
         return leave_out(repository, manifest, index, error);
     };
-    let config = world.blob(repository, config).await.and_then(|bytes| Config::read(&bytes));
+    let config = world.blob(repository, config).await.and_then(|bytes| ImageConfig::read(&bytes));
     match config {
         Ok(config) => Ok(told(repository, manifest, index, Some(config))),
         Err(error) => leave_out(repository, manifest, index, error),
@@ -234,10 +234,10 @@ async fn describe<W: World>(
 /// image never gives two different pins.
 fn leave_out(
     repository: &Repository,
-    manifest: &Verified,
-    index: Option<&Verified>,
-    error: ImportError,
-) -> Result<Told, ImportError> {
+    manifest: &VerifiedManifest,
+    index: Option<&VerifiedManifest>,
+    error: ResolveError,
+) -> Result<Told, ResolveError> {
     match error.kind {
         FailureKind::NotFound | FailureKind::Unsupported => {
             let note = Some(format!("it could not be described: {error}"));
@@ -247,11 +247,16 @@ fn leave_out(
     }
 }
 
-fn told(repository: &Repository, manifest: &Verified, index: Option<&Verified>, config: Option<Config>) -> Told {
+fn told(
+    repository: &Repository,
+    manifest: &VerifiedManifest,
+    index: Option<&VerifiedManifest>,
+    config: Option<ImageConfig>,
+) -> Told {
     let is_short = |text: &String| !text.is_empty() && text.chars().count() <= LABEL_MAX;
     let said = |key: &str| {
         let key = format!("{ORIGIN}{key}");
-        let annotation = |of: &Verified| of.annotations().get(&key).cloned();
+        let annotation = |of: &VerifiedManifest| of.annotations().get(&key).cloned();
         index
             .and_then(annotation)
             .or_else(|| annotation(manifest))
@@ -262,17 +267,17 @@ fn told(repository: &Repository, manifest: &Verified, index: Option<&Verified>, 
     let named = || config.as_ref()?.runs.version(name).map(str::to_owned).filter(is_short);
     let version = said("version").or_else(named);
     let revision = said("revision");
-    let base = Base { name: said("base.name"), digest: said("base.digest") };
-    let origin = Origin { source: said("source"), revision: revision.clone(), base };
+    let base = BaseImage { name: said("base.name"), digest: said("base.digest") };
+    let origin = BuildOrigin { source: said("source"), revision: revision.clone(), base };
     let layers = match manifest.content() {
-        Content::Image { layers, .. } => {
+        ManifestContent::Image { layers, .. } => {
             layers.iter().map(|layer| Layer { digest: layer.digest.clone(), size: layer.size }).collect()
         }
-        Content::Index { .. } => Vec::new(),
+        ManifestContent::Index { .. } => Vec::new(),
     };
     let Some(config) = config else {
         let details = Details { version: version.clone(), revision, ..Details::default() };
-        return Told { details, facts: Facts { version, origin, layers, ..Facts::default() }, note: None };
+        return Told { details, facts: ImageFacts { version, origin, layers, ..ImageFacts::default() }, note: None };
     };
     let details = Details {
         version: version.clone(),
@@ -283,12 +288,16 @@ fn told(repository: &Repository, manifest: &Verified, index: Option<&Verified>, 
     let others = config.labels.iter().filter(|(key, _)| !key.starts_with(ORIGIN)).take(LABELS_MAX);
     let labels = others.map(|(key, value)| (short(key), short(value))).collect();
     let (made, runs) = (config.created, Some(config.runs));
-    Told { details, facts: Facts { layers, version, made, origin, runs, labels, ..Facts::default() }, note: None }
+    Told {
+        details,
+        facts: ImageFacts { layers, version, made, origin, runs, labels, ..ImageFacts::default() },
+        note: None,
+    }
 }
 
-pub(super) fn no_platform(image: &ImageRef, platform: &Platform, has: &[Platform]) -> ImportError {
+pub(super) fn no_platform(image: &ImageRef, platform: &Platform, has: &[Platform]) -> ResolveError {
     let has: Vec<String> = has.iter().map(|platform| format!("`{platform}`")).collect();
-    let error = ImportError::new(FailureKind::Refused, format!("`{image}` has no `{platform}`"));
+    let error = ResolveError::new(FailureKind::Refused, format!("`{image}` has no `{platform}`"));
     match has.as_slice() {
         [] => error.help("it names no platform at all"),
         _ => error.help(format!("it has {}", has.join(", "))),

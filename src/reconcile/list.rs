@@ -9,13 +9,13 @@ use futures_util::stream::{self, StreamExt as _};
 use crate::effects::World;
 use crate::model::image::{Repository, StreamName, TagName};
 use crate::model::stream::Definitions;
-use crate::registry::ImportError;
+use crate::registry::ResolveError;
 
 /// How many lists are read at once, over all registries.
 const IN_FLIGHT: usize = 32;
 
 /// The lists that were read, by repository, or why one could not be.
-pub type Lists = BTreeMap<Repository, Result<Vec<TagName>, ImportError>>;
+pub type Lists = BTreeMap<Repository, Result<Vec<TagName>, ResolveError>>;
 
 /// What was read in earlier tries of the same pass.
 #[derive(Debug, Default)]

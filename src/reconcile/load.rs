@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::effects::{Sight, World};
-use crate::git::Files;
+use crate::effects::{RemoteTips, World};
+use crate::git::RootFiles;
 use crate::model::image::{RegistryHost, RemoteName};
-use crate::model::root::{Defined, Root, Seal};
+use crate::model::root::{CachedDefinitions, Fingerprint, Root};
 use crate::model::settings::remote::RemoteSettings;
-use crate::model::settings::verify::AnchorFile;
-use crate::model::settings::{self, NamedFile, RegistrySettings, Settings};
+use crate::model::settings::verify::TrustFile;
+use crate::model::settings::{self, ReferencedFile, RegistrySettings, Settings};
 use crate::signature::Trust;
 use crate::text::diagnostics::{Problem, Problems};
 
@@ -17,9 +17,9 @@ use super::PassError;
 
 /// A root as it stood at one commit.
 #[derive(Clone, Debug)]
-pub struct Scene {
+pub struct Snapshot {
     /// The tips it was read at.
-    pub sight: Sight,
+    pub sight: RemoteTips,
     /// Settings, definitions and lock.
     pub root: Root,
     /// What `verify` trusts.
@@ -27,7 +27,7 @@ pub struct Scene {
     /// How registries and other repositories are reached.
     pub routes: Routes,
     /// Of the files that it was read from.
-    pub seal: Seal,
+    pub seal: Fingerprint,
 }
 
 /// How registries and other repositories are reached, by one commit.
@@ -36,7 +36,7 @@ pub struct Routes {
     registries: BTreeMap<RegistryHost, RegistrySettings>,
     remotes: BTreeMap<RemoteName, RemoteSettings>,
     /// The PEM files that the settings name.
-    authorities: Files,
+    authorities: RootFiles,
 }
 
 /// Reads the root in the folder `root` at the tip of `branch`; with none, of the branch that the settings at the remote's
@@ -48,8 +48,8 @@ pub async fn load<W: World>(
     world: &W,
     root: &str,
     branch: Option<&str>,
-    known: &mut Option<Defined>,
-) -> Result<Scene, PassError> {
+    known: &mut Option<CachedDefinitions>,
+) -> Result<Snapshot, PassError> {
     let scene = at(world, root, world.look(branch).await?, known).await?;
     match &scene.root.settings.git.branch {
         Some(named) if branch.is_none() && *named != scene.sight.branch => {
@@ -61,7 +61,7 @@ pub async fn load<W: World>(
 }
 
 /// What a person should know of the branch that was asked for: that it is not the one the settings name.
-pub fn note(scene: &Scene, branch: Option<&str>) -> Option<String> {
+pub fn note(scene: &Snapshot, branch: Option<&str>) -> Option<String> {
     let (named, asked) = (scene.root.settings.git.branch.as_ref()?, branch?);
     (named != asked).then(|| format!("this is the branch `{asked}`; `[git] branch` of the settings names `{named}`"))
 }
@@ -73,14 +73,14 @@ pub fn note(scene: &Scene, branch: Option<&str>) -> Option<String> {
 pub async fn at<W: World>(
     world: &W,
     root: &str,
-    sight: Sight,
-    known: &mut Option<Defined>,
-) -> Result<Scene, PassError> {
+    sight: RemoteTips,
+    known: &mut Option<CachedDefinitions>,
+) -> Result<Snapshot, PassError> {
     let files = world.read(&sight.tip).await?;
     if !files.contains_key(settings::FILE_NAME) && !sight.branch.is_empty() {
         return Err(PassError::Problems(Problems(vec![no_root(root, &sight.branch)])));
     }
-    let seal = Seal::of(&files);
+    let seal = Fingerprint::of(&files);
     let root = Root::read_again(&files, seal, known)?;
     drop(files);
     let authorities = authorities(world, &sight, &root).await?;
@@ -88,7 +88,7 @@ pub async fn at<W: World>(
     let trust = trust(world, &sight, &root).await?;
     let Settings { registries, remotes, .. } = &root.settings;
     let routes = Routes { registries: registries.clone(), remotes: remotes.clone(), authorities };
-    Ok(Scene { sight, root, trust, routes, seal })
+    Ok(Snapshot { sight, root, trust, routes, seal })
 }
 
 /// The problem that a folder of a branch is not a root.
@@ -102,15 +102,17 @@ fn no_root(folder: &str, branch: &str) -> Problem {
 }
 
 /// The PEM files that the settings name, from the same commit.
-async fn authorities<W: World>(world: &W, sight: &Sight, root: &Root) -> Result<Files, PassError> {
-    let mut found = Files::new();
+async fn authorities<W: World>(world: &W, sight: &RemoteTips, root: &Root) -> Result<RootFiles, PassError> {
+    let mut found = RootFiles::new();
     let mut problems = Vec::new();
     for path in root.settings.registries.values().filter_map(|registry| registry.ca.as_ref()) {
         match world.file(&sight.tip, path).await? {
             Some(file) => {
                 found.insert(path.clone(), file.bytes);
             }
-            None => problems.extend(root.settings.files.iter().find(|file| file.path == *path).map(NamedFile::missing)),
+            None => {
+                problems.extend(root.settings.files.iter().find(|file| file.path == *path).map(ReferencedFile::missing))
+            }
         }
     }
     Problems::none_or(problems)?;
@@ -118,10 +120,10 @@ async fn authorities<W: World>(world: &W, sight: &Sight, root: &Root) -> Result<
 }
 
 /// What `verify` of settings, streams and tags trusts, from the same commit.
-async fn trust<W: World>(world: &W, sight: &Sight, root: &Root) -> Result<Trust, PassError> {
+async fn trust<W: World>(world: &W, sight: &RemoteTips, root: &Root) -> Result<Trust, PassError> {
     let mut found = Trust::default();
     let mut problems = Vec::new();
-    for AnchorFile { kind, file: named } in root.anchors() {
+    for TrustFile { kind, file: named } in root.anchors() {
         match world.file(&sight.tip, &named.path).await? {
             Some(file) => {
                 let read = found.read(*kind, &named.path, &file.bytes);

@@ -11,22 +11,22 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::effects::{Progress, World};
 use crate::git::CommitId;
-use crate::hook::{HookEnd, HookExit, HookFile, HookRun};
-use crate::image_diff::Explained;
+use crate::hook::{HookExit, HookFile, HookResult, HookRun};
+use crate::image_diff::Explanations;
 use crate::model::image::TagId;
-use crate::model::lock::diff::{Change, Move, moves};
+use crate::model::lock::diff::{ChangeKind, PinChange, changes};
 use crate::model::lock::{Lock, Pin};
 use crate::model::root::Root;
 use crate::model::settings::Hook;
-use crate::model::state::{Claim, State};
-use crate::report::v1::{EventV1, Landed};
+use crate::model::state::{HookClaim, State};
+use crate::report::v1::{EventContext, EventV1};
 use crate::report::{HookOutcome, HookRow};
 
 use super::explain;
-use super::fetch::Fetched;
+use super::fetch::ImageCache;
 use super::load;
-use super::remember::Remembered;
-use super::tries::Tries;
+use super::remember::StateStore;
+use super::tries::Retry;
 use super::{PassError, Request};
 
 /// How often one pass runs the same hook, for moves that landed while it ran.
@@ -57,11 +57,17 @@ pub struct Told {
 /// A hook and the moves it has not seen.
 struct Pending {
     hook: Hook,
-    moves: Vec<Move>,
+    moves: Vec<PinChange>,
 }
 
 /// Runs every hook with moves that it has not seen.
-pub async fn notify<W: World>(world: &W, request: &Request, at: AtTip, memory: Remembered, fetched: &Fetched) -> Told {
+pub async fn notify<W: World>(
+    world: &W,
+    request: &Request,
+    at: AtTip,
+    memory: StateStore,
+    fetched: &ImageCache,
+) -> Told {
     let mut told = Told::default();
     if let Err(error) = run_pending(world, request, at, memory, (fetched, &mut told)).await {
         told.error = Some(error);
@@ -74,10 +80,10 @@ async fn run_pending<W: World>(
     world: &W,
     request: &Request,
     mut at: AtTip,
-    mut memory: Remembered,
-    (fetched, told): (&Fetched, &mut Told),
+    mut memory: StateStore,
+    (fetched, told): (&ImageCache, &mut Told),
 ) -> Result<(), PassError> {
-    let mut tries = Tries::default();
+    let mut tries = Retry::default();
     let mut runs: BTreeMap<String, usize> = BTreeMap::new();
     let mut ended = BTreeSet::new();
     let mut has_run = false;
@@ -151,10 +157,10 @@ fn pending(root: &Root, state: &State) -> Vec<Pending> {
     let unseen = |hook: &Hook| {
         let seen = state.seen.get(&hook.name)?;
         let mut moves = match state.tried.get(&hook.name) {
-            None => moves(seen, &root.lock),
-            Some(tried) => moves(&as_left(seen, tried, &root.lock), &root.lock),
+            None => changes(seen, &root.lock),
+            Some(tried) => changes(&as_left(seen, tried, &root.lock), &root.lock),
         };
-        moves.retain(|one| !matches!(one.change, Change::Removed { .. }) && hook.on.matches(&one.tag));
+        moves.retain(|one| !matches!(one.change, ChangeKind::Removed { .. }) && hook.on.matches(&one.tag));
         (!moves.is_empty()).then(|| Pending { hook: hook.clone(), moves })
     };
     root.settings.hooks.iter().filter_map(unseen).collect()
@@ -174,7 +180,7 @@ fn as_left(seen: &Lock, tried: &Lock, tip: &Lock) -> Lock {
 }
 
 /// Reads the state, then the branch: the order on which it rests that no hook is told of what is already past.
-async fn look_after<W: World>(world: &W, root: &str, memory: &mut Remembered, at: AtTip) -> Result<AtTip, PassError> {
+async fn look_after<W: World>(world: &W, root: &str, memory: &mut StateStore, at: AtTip) -> Result<AtTip, PassError> {
     let known = memory.at.clone();
     let mut sight = memory.refresh(world).await?;
     if memory.at != known {
@@ -207,16 +213,16 @@ async fn is_free<W: World>(world: &W, state: &State, hook: &Hook) -> bool {
 }
 
 /// A claim of ours that holds for one run of the hook.
-fn claim_of<W: World>(world: &W, hook: &Hook) -> Claim {
+fn claim_of<W: World>(world: &W, hook: &Hook) -> HookClaim {
     let run = SignedDuration::try_from(hook.timeout).unwrap_or(CLAIM_MAX);
     let until = run.checked_add(GRACE).and_then(|length| world.now().checked_add(length).ok());
-    Claim { owner: world.owner(), until: until.unwrap_or(Timestamp::MAX) }
+    HookClaim { owner: world.owner(), until: until.unwrap_or(Timestamp::MAX) }
 }
 
 /// Claims a hook and notes what it is about to be run for, in one write.
 async fn claim<W: World>(
     world: &W,
-    memory: &mut Remembered,
+    memory: &mut StateStore,
     tip: &Lock,
     Pending { hook, moves }: &Pending,
 ) -> Result<bool, PassError> {
@@ -243,18 +249,18 @@ async fn tell<W: World>(
     world: &W,
     request: &Request,
     at: &AtTip,
-    memory: &mut Remembered,
-    (Pending { hook, moves }, explained): (Pending, &Explained),
+    memory: &mut StateStore,
+    (Pending { hook, moves }, explained): (Pending, &Explanations),
     told: &mut Told,
 ) -> Result<bool, PassError> {
-    let batches: Vec<Vec<Move>> =
+    let batches: Vec<Vec<PinChange>> =
         if hook.each { moves.into_iter().map(|one| vec![one]).collect() } else { vec![moves] };
     let mut all_good = true;
     let last = batches.len() - 1;
     // As it was claimed: what others write while the hook runs changes no id.
     let begun = memory.state.begun.get(&hook.name).cloned().unwrap_or_default();
     for (number, batch) in batches.into_iter().enumerate() {
-        let landed = Landed {
+        let landed = EventContext {
             remote: request.remote.as_deref(),
             branch: &memory.branch,
             root: &request.root,
@@ -265,7 +271,7 @@ async fn tell<W: World>(
         world.progress(Progress::Hook);
         let end = match prepare(world, &at.tip, &hook, &event, &batch).await {
             Ok(run) => world.run_hook(&run).await,
-            Err(reason) => HookEnd { exit: HookExit::NotStarted(reason), output: String::new() },
+            Err(reason) => HookResult { exit: HookExit::NotStarted(reason), output: String::new() },
         };
         let good = end.exit == HookExit::Success;
         all_good &= good;
@@ -298,7 +304,7 @@ async fn tell<W: World>(
 }
 
 /// Takes what was told into what the hook has seen: each entry only where nobody told it of something else meanwhile.
-fn mark(state: &mut State, tip: &Lock, told: &[Move], hook: &Hook) {
+fn mark(state: &mut State, tip: &Lock, told: &[PinChange], hook: &Hook) {
     let Some(seen) = state.seen.get_mut(&hook.name) else { return };
     let tried = state.tried.entry(hook.name.clone()).or_default();
     for one in told {
@@ -337,7 +343,7 @@ async fn prepare<W: World>(
     tip: &CommitId,
     hook: &Hook,
     event: &EventV1,
-    moves: &[Move],
+    moves: &[PinChange],
 ) -> Result<HookRun, String> {
     let mut files = Vec::new();
     for path in hook.program_file().into_iter().chain(hook.files.iter().map(String::as_str)) {
@@ -352,7 +358,7 @@ async fn prepare<W: World>(
         ("PINSTREAM_BRANCH".to_owned(), event.branch.clone()),
     ];
     if let [one] = moves {
-        let digest = |side: Option<&crate::model::lock::diff::Side>| {
+        let digest = |side: Option<&crate::model::lock::diff::PinSide>| {
             side.map(|side| side.digest.to_string()).unwrap_or_default()
         };
         env.extend([

@@ -6,17 +6,17 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::model::adoption::{Judge, Sight};
+use crate::model::adoption::{AdoptionPolicy, Observation};
 use crate::model::image::TagId;
 use crate::model::lock::{Details, Lock, Pin};
-use crate::model::settings::adoption::Waiting;
-use crate::model::stream::{Definitions, Source, Tag, follow};
-use crate::registry::{FailureKind, ImportError};
+use crate::model::settings::adoption::HeldUpdate;
+use crate::model::stream::{Definitions, Tag, TagSource, follow};
+use crate::registry::{FailureKind, ResolveError};
 
-use super::resolve::{Finding, Findings, Move};
+use super::resolve::{Resolution, Resolutions, Update};
 
 /// The failures of tags, by tag.
-pub type Failures = BTreeMap<TagId, ImportError>;
+pub type Failures = BTreeMap<TagId, ResolveError>;
 
 /// The next lock, and what does not stand in it.
 #[derive(Debug)]
@@ -27,13 +27,18 @@ pub struct Pinned<'a> {
     /// What could not be imported.
     pub failures: Failures,
     /// What was found and not moved to.
-    pub kept: BTreeMap<TagId, Waiting>,
+    pub kept: BTreeMap<TagId, HeldUpdate>,
     /// What should be said of moves, a sentence each.
     pub notes: Vec<String>,
 }
 
 /// Builds the lock that follows `lock`.
-pub fn pin<'a>(definitions: &Definitions, lock: &'a Lock, findings: Findings, judge: &Judge<'_>) -> Pinned<'a> {
+pub fn pin<'a>(
+    definitions: &Definitions,
+    lock: &'a Lock,
+    findings: Resolutions,
+    judge: &AdoptionPolicy<'_>,
+) -> Pinned<'a> {
     let (kept, notes, failures) = (BTreeMap::new(), Vec::new(), Failures::new());
     let mut pinned = Pinned { lock: Cow::Borrowed(lock), failures, kept, notes };
     // Both are in the order of their names, so that one walk along them tells.
@@ -49,16 +54,16 @@ pub fn pin<'a>(definitions: &Definitions, lock: &'a Lock, findings: Findings, ju
         };
         let old = lock.pins.get(&id);
         let next = match &tag.source {
-            Source::Image { .. } | Source::Chosen { .. } | Source::Elsewhere(_) => {
+            TagSource::Image { .. } | TagSource::Select { .. } | TagSource::Remote(_) => {
                 pinned.imported(&id, tag, old, finding)
             }
-            Source::Follow(_) => None,
+            TagSource::Follow(_) => None,
         };
         pinned.take(id, old, next);
     }
     for id in follow::followers(definitions) {
         let Some(tag) = definitions.tags.get(id) else { continue };
-        let Source::Follow(target) = &tag.source else { continue };
+        let TagSource::Follow(target) = &tag.source else { continue };
         let old = lock.pins.get(id);
         let next = pinned.followed(id, tag, old, target, judge);
         pinned.take(id.clone(), old, next);
@@ -80,17 +85,17 @@ impl Pinned<'_> {
         id: &TagId,
         tag: &Tag,
         old: Option<&Pin>,
-        finding: Result<Finding, ImportError>,
+        finding: Result<Resolution, ResolveError>,
     ) -> Option<Pin> {
         match finding {
-            Ok(Finding::Unchanged) => None,
-            Ok(Finding::Kept { served, kept }) => {
-                self.kept.insert(id.clone(), Waiting { digest: served, kept });
+            Ok(Resolution::Unchanged) => None,
+            Ok(Resolution::Kept { served, kept }) => {
+                self.kept.insert(id.clone(), HeldUpdate { digest: served, kept });
                 None
             }
-            Ok(Finding::Found(Move { image, found, .. })) => {
+            Ok(Resolution::Found(Update { image, found, .. })) => {
                 let digest = found.digest().clone();
-                if old.is_some_and(|old| Judge::warns(tag, old, &digest)) {
+                if old.is_some_and(|old| AdoptionPolicy::warns(tag, old, &digest)) {
                     self.notes.push(format!("`{id}` goes back to {}, where it was before", digest.short()));
                 }
                 let previous = old.map(|old| old.previous_for(&digest)).unwrap_or_default();
@@ -105,7 +110,14 @@ impl Pinned<'_> {
     }
 
     /// The pin of a tag that stands where `target` stands; none for the one it has.
-    fn followed(&mut self, id: &TagId, tag: &Tag, old: Option<&Pin>, target: &TagId, judge: &Judge<'_>) -> Option<Pin> {
+    fn followed(
+        &mut self,
+        id: &TagId,
+        tag: &Tag,
+        old: Option<&Pin>,
+        target: &TagId,
+        judge: &AdoptionPolicy<'_>,
+    ) -> Option<Pin> {
         let Some(followed) = self.lock.pins.get(target) else {
             if let Some(error) = self.failures.get(target) {
                 let error = follower_failure(target, error.kind);
@@ -113,10 +125,10 @@ impl Pinned<'_> {
             }
             return None;
         };
-        let sight = Sight { digest: &followed.digest, served: &followed.digest, class: None };
-        if let Some(kept) = judge.keeps(id, tag, old, &sight) {
+        let sight = Observation { digest: &followed.digest, served: &followed.digest, class: None };
+        if let Some(kept) = judge.hold_reason(id, tag, old, &sight) {
             let digest = followed.digest.clone();
-            self.kept.insert(id.clone(), Waiting { digest, kept });
+            self.kept.insert(id.clone(), HeldUpdate { digest, kept });
             return None;
         }
         Some(Pin {
@@ -130,8 +142,8 @@ impl Pinned<'_> {
     }
 }
 
-fn follower_failure(target: &TagId, kind: FailureKind) -> ImportError {
-    ImportError::new(kind, format!("`{target}`, which it follows, has no pin"))
+fn follower_failure(target: &TagId, kind: FailureKind) -> ResolveError {
+    ResolveError::new(kind, format!("`{target}`, which it follows, has no pin"))
 }
 
 #[cfg(test)]
@@ -143,25 +155,29 @@ mod tests {
     use proptest::prelude::{ProptestConfig, any, proptest};
 
     use super::*;
-    use crate::git::Files;
+    use crate::git::RootFiles;
     use crate::model::lock::sample::digest;
     use crate::model::root::Root;
-    use crate::model::state::memory::{Memory, Seen};
-    use crate::reconcile::fetch::Found;
-    use crate::registry::manifest::{Content, Verified};
+    use crate::model::state::memory::{SoakingDigest, TagMemory};
+    use crate::reconcile::fetch::FetchedImage;
+    use crate::registry::manifest::{ManifestContent, VerifiedManifest};
 
     fn definitions(tags: &str) -> Definitions {
         let stream = format!("[tags]\n{tags}");
-        let files: Files = [("pinstream.toml", ""), ("streams/s.toml", &stream)]
+        let files: RootFiles = [("pinstream.toml", ""), ("streams/s.toml", &stream)]
             .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
             .into();
         Root::read(&files).unwrap().definitions
     }
 
-    fn found(number: u8) -> Result<Finding, ImportError> {
-        let manifest = Verified::unhashed(digest(number), Content::Index { children: Vec::new() }, BTreeMap::new());
-        let found = Rc::new(Found::of(&manifest, None, Details::default(), None));
-        Ok(Finding::Found(Move {
+    fn found(number: u8) -> Result<Resolution, ResolveError> {
+        let manifest = VerifiedManifest::unhashed(
+            digest(number),
+            ManifestContent::Index { children: Vec::new() },
+            BTreeMap::new(),
+        );
+        let found = Rc::new(FetchedImage::of(&manifest, None, Details::default(), None));
+        Ok(Resolution::Found(Update {
             image: "x.example/a:1".parse().unwrap(),
             found,
             class: None,
@@ -169,16 +185,16 @@ mod tests {
         }))
     }
 
-    fn failed() -> Result<Finding, ImportError> {
-        Err(ImportError::new(FailureKind::Network, "down"))
+    fn failed() -> Result<Resolution, ResolveError> {
+        Err(ResolveError::new(FailureKind::Network, "down"))
     }
 
-    fn findings(all: Vec<(&str, Result<Finding, ImportError>)>) -> Findings {
+    fn findings(all: Vec<(&str, Result<Resolution, ResolveError>)>) -> Resolutions {
         all.into_iter().map(|(tag, finding)| (format!("s:{tag}").parse().unwrap(), finding)).collect()
     }
 
-    fn pin(definitions: &Definitions, lock: &Lock, findings: Findings) -> (Lock, Failures) {
-        let next = super::pin(definitions, lock, findings, &Judge::STILL);
+    fn pin(definitions: &Definitions, lock: &Lock, findings: Resolutions) -> (Lock, Failures) {
+        let next = super::pin(definitions, lock, findings, &AdoptionPolicy::OFFLINE);
         (next.lock.into_owned(), next.failures)
     }
 
@@ -209,8 +225,8 @@ mod tests {
     fn a_lock_that_stays_as_it_is_is_not_copied() {
         let definitions = definitions(CHAIN);
         let first = pin(&definitions, &Lock::default(), findings(vec![("a", found(1))])).0;
-        for finding in [Ok(Finding::Unchanged), failed(), found(1)] {
-            let next = super::pin(&definitions, &first, findings(vec![("a", finding)]), &Judge::STILL);
+        for finding in [Ok(Resolution::Unchanged), failed(), found(1)] {
+            let next = super::pin(&definitions, &first, findings(vec![("a", finding)]), &AdoptionPolicy::OFFLINE);
             assert!(matches!(next.lock, Cow::Borrowed(_)));
         }
     }
@@ -234,8 +250,8 @@ mod tests {
     fn what_is_kept_is_told_and_followers_stay_where_it_stands() {
         let definitions = definitions(CHAIN);
         let first = pin(&definitions, &Lock::default(), findings(vec![("a", found(1))])).0;
-        let kept = Finding::Kept { served: digest(2), kept: crate::model::settings::adoption::Kept::Rejected };
-        let next = super::pin(&definitions, &first, findings(vec![("a", Ok(kept))]), &Judge::STILL);
+        let kept = Resolution::Kept { served: digest(2), kept: crate::model::settings::adoption::HoldReason::Rejected };
+        let next = super::pin(&definitions, &first, findings(vec![("a", Ok(kept))]), &AdoptionPolicy::OFFLINE);
         assert_eq!((&*next.lock, next.kept.len()), (&first, 1));
     }
 
@@ -247,17 +263,18 @@ mod tests {
         let definitions = definitions(&rules);
         let first = pin(&definitions, &Lock::default(), findings(vec![("a", found(1))]));
         assert_eq!(shown(&first), "a=01[] held=01[] slow=01[] y=01[] z=01[]");
-        let second = super::pin(&definitions, &first.0, findings(vec![("a", found(2))]), &Judge::STILL);
+        let second = super::pin(&definitions, &first.0, findings(vec![("a", found(2))]), &AdoptionPolicy::OFFLINE);
         assert_eq!(second.kept.keys().map(|id| id.tag.as_str()).collect::<Vec<_>>(), ["held", "slow"]);
         let second = (second.lock.into_owned(), second.failures);
         assert_eq!(shown(&second), "a=02[01] held=01[] slow=01[] y=02[01] z=02[01]");
         // A day later, the one that waited for it goes along; and back with it at once, for it did not wait for that.
-        let memory = Memory {
-            seen: [("s:slow".parse().unwrap(), Seen { digest: digest(2), since: Timestamp::UNIX_EPOCH })].into(),
-            ..Memory::EMPTY
+        let memory = TagMemory {
+            seen: [("s:slow".parse().unwrap(), SoakingDigest { digest: digest(2), since: Timestamp::UNIX_EPOCH })]
+                .into(),
+            ..TagMemory::EMPTY
         };
-        let judge = Judge { now: "1970-01-02T00:00:00Z".parse().unwrap(), memory: &memory };
-        let third = super::pin(&definitions, &second.0, Findings::new(), &judge);
+        let judge = AdoptionPolicy { now: "1970-01-02T00:00:00Z".parse().unwrap(), memory: &memory };
+        let third = super::pin(&definitions, &second.0, Resolutions::new(), &judge);
         assert_eq!(
             shown(&(third.lock.into_owned(), third.failures)),
             "a=02[01] held=01[] slow=02[01] y=02[01] z=02[01]"
@@ -268,8 +285,8 @@ mod tests {
     fn a_tag_that_is_not_asked_for_keeps_its_pin_and_one_taken_out_loses_it() {
         let two = definitions("a = \"x.example/a:1\"\nb = \"x.example/b:1\"\n");
         let first = pin(&two, &Lock::default(), findings(vec![("a", found(1)), ("b", found(2))]));
-        assert_eq!(shown(&pin(&two, &first.0, Findings::new())), "a=01[] b=02[]");
-        assert_eq!(shown(&pin(&definitions("b = \"x.example/b:1\"\n"), &first.0, Findings::new())), "b=02[]");
+        assert_eq!(shown(&pin(&two, &first.0, Resolutions::new())), "a=01[] b=02[]");
+        assert_eq!(shown(&pin(&definitions("b = \"x.example/b:1\"\n"), &first.0, Resolutions::new())), "b=02[]");
     }
 
     #[test]
@@ -300,7 +317,7 @@ mod tests {
             let all = 0..hops.len();
             let [forth, back] = [all.clone().map(line).collect::<String>(), all.clone().rev().map(line).collect()]
                 .map(|text| definitions(&text));
-            let answers = |numbers: &dyn Fn(usize) -> u8| -> Findings {
+            let answers = |numbers: &dyn Fn(usize) -> u8| -> Resolutions {
                 let images = all.clone().filter(|at| target(*at).is_none());
                 images.map(|at| (format!("s:{}", name(at)).parse().unwrap(), found(numbers(at)))).collect()
             };
@@ -321,6 +338,6 @@ mod tests {
     fn pinning_again_changes_nothing() {
         let definitions = definitions(CHAIN);
         let first = pin(&definitions, &Lock::default(), findings(vec![("a", found(1))])).0;
-        assert_eq!(pin(&definitions, &first, Findings::new()).0, first);
+        assert_eq!(pin(&definitions, &first, Resolutions::new()).0, first);
     }
 }

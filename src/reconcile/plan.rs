@@ -8,18 +8,18 @@ use jiff::Timestamp;
 
 use crate::model::image::{Digest, ImageRef, Platform, RegistryHost, RemoteName, Repository, TagId, TagName, priority};
 use crate::model::lock::Pin;
-use crate::model::lock::agree::agree;
+use crate::model::lock::agree::find_drift;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::model::settings::schedule::Schedule;
 use crate::model::shard::Shard;
 use crate::model::state::ScheduleState;
-use crate::model::stream::select::{Choice, Select};
-use crate::model::stream::{Source, Tag};
-use crate::registry::{FailureKind, ImportError};
+use crate::model::stream::select::{Select, Selection};
+use crate::model::stream::{Tag, TagSource};
+use crate::registry::{FailureKind, ResolveError};
 
 use super::Imports;
-use super::consult::{Abroad, Stands};
+use super::consult::{RemoteLocks, RemotePin};
 use super::list::Lists;
 use super::share::{self, end, origin};
 
@@ -30,29 +30,29 @@ const CANDIDATES: usize = 20;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan<'a> {
     /// Each distinct image once, registries taking turns so that a slow one does not hold up the others.
-    pub imports: Vec<Import<'a>>,
+    pub imports: Vec<ImageQuery<'a>>,
     /// Every tag that is imported or follows one that is.
     pub asked: BTreeSet<TagId>,
     /// Tags of which no image can be named, and why.
-    pub failed: Vec<(TagId, ImportError)>,
+    pub failed: Vec<(TagId, ResolveError)>,
     /// How tags were chosen where that is not plain, a sentence each.
     pub choices: Vec<String>,
 }
 
 /// One image to ask for, and what its tags need of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Import<'a> {
+pub struct ImageQuery<'a> {
     /// The image.
     pub image: Cow<'a, ImageRef>,
     /// What it is to be at, where that is known without asking for it.
     pub at: Option<&'a Digest>,
     /// The tags it is for.
-    pub wants: Vec<Want<'a>>,
+    pub wants: Vec<TagQuery<'a>>,
 }
 
 /// What one tag needs of its image.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Want<'a> {
+pub struct TagQuery<'a> {
     /// The tag.
     pub id: &'a TagId,
     /// Its definition.
@@ -60,13 +60,13 @@ pub struct Want<'a> {
     /// Its pin, where it has one.
     pub pin: Option<&'a Pin>,
     /// Where the tag stands that it follows in another repository.
-    pub stands: Option<Stands<'a>>,
+    pub stands: Option<RemotePin<'a>>,
     /// The tags below the one that was chosen, highest first: where its rules ask for a signature, the highest one that
     /// has it is what is wanted.
     pub lower: Vec<TagName>,
 }
 
-impl Want<'_> {
+impl TagQuery<'_> {
     /// The one platform that is wanted of the image.
     pub fn platform(&self) -> Option<&Platform> {
         match &self.stands {
@@ -103,13 +103,13 @@ pub struct Ahead {
 /// What has to be known before it can be said what to ask for.
 pub fn ahead(root: &Root, question: &Question<'_>) -> Ahead {
     let mut ahead = Ahead::default();
-    let is_far = |tag: &Tag| matches!(tag.source, Source::Chosen { .. } | Source::Elsewhere(_));
+    let is_far = |tag: &Tag| matches!(tag.source, TagSource::Select { .. } | TagSource::Remote(_));
     let far = if root.definitions.tags.values().any(is_far) { sources(root, question) } else { BTreeMap::new() };
     for tag in far.into_values().flatten() {
         match &tag.source {
-            Source::Chosen { repository, .. } => drop(ahead.repositories.insert(repository.clone())),
-            Source::Elsewhere(far) => drop(ahead.remotes.insert(far.remote.clone())),
-            Source::Image { .. } | Source::Follow(_) => {}
+            TagSource::Select { repository, .. } => drop(ahead.repositories.insert(repository.clone())),
+            TagSource::Remote(far) => drop(ahead.remotes.insert(far.remote.clone())),
+            TagSource::Image { .. } | TagSource::Follow(_) => {}
         }
     }
     let discovered = root.definitions.discover.iter().filter(|(stream, discover)| {
@@ -142,18 +142,18 @@ fn unmet<'a>(root: &'a Root, question: &Question<'_>) -> BTreeSet<&'a TagId> {
     if question.imports != Imports::Due {
         return BTreeSet::new();
     }
-    let wrong = agree(&root.definitions, &root.lock).into_iter();
+    let wrong = find_drift(&root.definitions, &root.lock).into_iter();
     wrong.filter_map(|wrong| Some(origin(root, root.definitions.tags.get_key_value(&wrong.tag)?.0).0)).collect()
 }
 
 /// Decides what to ask for; `lists` are the tags of repositories and `abroad` the locks of other remotes, as far as they
 /// were read.
-pub fn plan<'a>(root: &'a Root, question: &Question<'_>, lists: &Lists, abroad: &'a Abroad) -> Plan<'a> {
+pub fn plan<'a>(root: &'a Root, question: &Question<'_>, lists: &Lists, abroad: &'a RemoteLocks) -> Plan<'a> {
     let sources = sources(root, question);
     let is_asked = |(id, tag): &(&'a TagId, &'a Tag)| sources.contains_key(end(root, (id, Some(tag))).0);
     let asked = root.definitions.tags.iter().filter(is_asked).map(|(id, _)| id.clone()).collect();
     let mut plan = Plan { asked, ..Plan::default() };
-    let mut by_image: BTreeMap<(Cow<'a, ImageRef>, Option<&'a Digest>), Vec<Want<'a>>> = BTreeMap::new();
+    let mut by_image: BTreeMap<(Cow<'a, ImageRef>, Option<&'a Digest>), Vec<TagQuery<'a>>> = BTreeMap::new();
     for (id, tag) in sources {
         let Some(tag) = tag else {
             plan.failed.extend(undiscovered(root, id, lists).map(|error| (id.clone(), error)));
@@ -162,15 +162,15 @@ pub fn plan<'a>(root: &'a Root, question: &Question<'_>, lists: &Lists, abroad: 
         let asks_signature = tag.adoption.as_ref().is_some_and(|rules| rules.verify.is_some());
         let (mut stands, mut lower) = (None, Vec::new());
         let image = match &tag.source {
-            Source::Image { image, .. } => {
+            TagSource::Image { image, .. } => {
                 if let Some(error) = undiscovered(root, id, lists).filter(|_| tag.discovered) {
                     plan.failed.push((id.clone(), error));
                     continue;
                 }
                 Cow::Borrowed(image)
             }
-            Source::Chosen { repository, select, .. } => match choose(repository, select, lists) {
-                Ok(Choice { tag, ties }) => {
+            TagSource::Select { repository, select, .. } => match choose(repository, select, lists) {
+                Ok(Selection { tag, ties }) => {
                     plan.choices.extend(ties.first().map(|_| tied(id, &tag, &ties)));
                     if asks_signature {
                         lower = below(repository, select, lists);
@@ -182,46 +182,46 @@ pub fn plan<'a>(root: &'a Root, question: &Question<'_>, lists: &Lists, abroad: 
                     continue;
                 }
             },
-            Source::Elsewhere(far) => match abroad.stands(far) {
+            TagSource::Remote(far) => match abroad.stands(far) {
                 Ok(found) => Cow::Borrowed(stands.insert(found).image),
                 Err(error) => {
                     plan.failed.push((id.clone(), error));
                     continue;
                 }
             },
-            Source::Follow(_) => continue,
+            TagSource::Follow(_) => continue,
         };
         let at = stands.map(|stands| stands.of.map_or(stands.digest, |(index, _)| index));
-        by_image.entry((image, at)).or_default().push(Want { id, tag, pin: root.lock.pins.get(id), stands, lower });
+        by_image.entry((image, at)).or_default().push(TagQuery { id, tag, pin: root.lock.pins.get(id), stands, lower });
     }
-    plan.imports = take_turns(by_image.into_iter().map(|((image, at), wants)| Import { image, at, wants }));
+    plan.imports = take_turns(by_image.into_iter().map(|((image, at), wants)| ImageQuery { image, at, wants }));
     plan
 }
 
 /// Why `id`, which its stream discovers or should, could not be told from the list of its repository; none where that
 /// was not asked for, or has it.
-fn undiscovered(root: &Root, id: &TagId, lists: &Lists) -> Option<ImportError> {
+fn undiscovered(root: &Root, id: &TagId, lists: &Lists) -> Option<ResolveError> {
     let discover = root.definitions.discover.get(&id.stream)?;
     match lists.get(&discover.repository)? {
         Err(error) => Some(error.clone()),
         Ok(_) if root.definitions.tags.contains_key(id) => None,
         Ok(_) => {
             let message = format!("`{}` has no tag `{}` that `{}` takes", discover.repository, id.tag, id.stream);
-            Some(ImportError::new(FailureKind::NotFound, message))
+            Some(ResolveError::new(FailureKind::NotFound, message))
         }
     }
 }
 
 /// The tag of `repository` that `select` chooses.
-fn choose(repository: &Repository, select: &Select, lists: &Lists) -> Result<Choice, ImportError> {
-    let unread = || ImportError::new(FailureKind::Network, format!("the tags of `{repository}` were not read"));
+fn choose(repository: &Repository, select: &Select, lists: &Lists) -> Result<Selection, ResolveError> {
+    let unread = || ResolveError::new(FailureKind::Network, format!("the tags of `{repository}` were not read"));
     let tags = lists.get(repository).ok_or_else(unread)?.as_ref().map_err(Clone::clone)?;
     select.choose(tags).ok_or_else(|| {
         let error = format!("`{repository}` has no tag that fits: {select}");
         let mut some: Vec<&str> = tags.iter().map(TagName::as_str).collect();
         some.sort_by(|a, b| priority::compare(a, b));
         let some: Vec<String> = some.into_iter().take(5).map(|tag| format!("`{tag}`")).collect();
-        let error = ImportError::new(FailureKind::NotFound, error);
+        let error = ResolveError::new(FailureKind::NotFound, error);
         match some.is_empty() {
             true => error.help("it has no tags at all"),
             false => error.help(format!("it has {} tags, as {}", tags.len(), some.join(", "))),
@@ -267,8 +267,8 @@ impl Plan<'_> {
 }
 
 /// One image of each registry after the other.
-fn take_turns<'a>(imports: impl Iterator<Item = Import<'a>>) -> Vec<Import<'a>> {
-    let mut queues: BTreeMap<RegistryHost, Vec<Import<'a>>> = BTreeMap::new();
+fn take_turns<'a>(imports: impl Iterator<Item = ImageQuery<'a>>) -> Vec<ImageQuery<'a>> {
+    let mut queues: BTreeMap<RegistryHost, Vec<ImageQuery<'a>>> = BTreeMap::new();
     for import in imports {
         queues.entry(import.image.repository().registry().clone()).or_default().push(import);
     }
@@ -283,7 +283,7 @@ fn take_turns<'a>(imports: impl Iterator<Item = Import<'a>>) -> Vec<Import<'a>> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::git::Files;
+    use crate::git::RootFiles;
     use crate::model::lock::Lock;
     use crate::model::lock::sample::digest;
 
@@ -312,14 +312,14 @@ mod tests {
 
     /// A root with the stream `s`, in which each tag of [`STREAM`] is pinned.
     fn pinned(stream: &str) -> Root {
-        let files = |stream: &str| -> Files {
+        let files = |stream: &str| -> RootFiles {
             [("pinstream.toml", ""), ("streams/s.toml", stream)]
                 .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
                 .into()
         };
         let before = Root::read(&files(STREAM)).unwrap();
         let pins = before.definitions.tags.iter().map(|(id, tag)| {
-            let Source::Image { image, .. } = &before.definitions.tags[origin(&before, id).0].source else {
+            let TagSource::Image { image, .. } = &before.definitions.tags[origin(&before, id).0].source else {
                 panic!("{id} ends at no image");
             };
             (id.clone(), Pin { follow: tag.source.followed(), ..pin(&image.to_string()) })
@@ -348,9 +348,9 @@ mod tests {
         });
         let question =
             Question { imports, only: only.as_ref(), shard: None, schedule: state.as_ref(), now: now.parse().unwrap() };
-        let abroad = Abroad::default();
+        let abroad = RemoteLocks::default();
         let plan = plan(root, &question, &Lists::new(), &abroad);
-        let line = |import: &Import| {
+        let line = |import: &ImageQuery| {
             let tags: Vec<&str> = import.wants.iter().map(|want| want.id.tag.as_str()).collect();
             format!("{} for {}", import.image, tags.join(" "))
         };
@@ -383,7 +383,7 @@ mod tests {
 
     #[test]
     fn a_tag_is_chosen_from_the_list_of_its_repository() {
-        let files: Files = [("pinstream.toml", ""), ("streams/s.toml", CHOOSING)]
+        let files: RootFiles = [("pinstream.toml", ""), ("streams/s.toml", CHOOSING)]
             .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
             .into();
         let mut root = Root::read(&files).unwrap();
@@ -398,13 +398,13 @@ mod tests {
         assert_eq!(asked(all), ["one.example/a", "three.example/c", "two.example/b"]);
 
         let list = |names: &str| Ok(names.split(' ').map(|name| name.parse().unwrap()).collect());
-        let down = ImportError::new(FailureKind::Network, "down");
+        let down = ResolveError::new(FailureKind::Network, "down");
         let lists: Lists = [
             ("one.example/a".parse().unwrap(), list("1.1 latest 1.2 v1.2.0")),
             ("two.example/b".parse().unwrap(), Err(down)),
         ]
         .into();
-        let abroad = Abroad::default();
+        let abroad = RemoteLocks::default();
         let plan = plan(&root, &all, &lists, &abroad);
         let imports = plan.imports.iter().map(|import| {
             let tags: Vec<&str> = import.wants.iter().map(|want| want.id.tag.as_str()).collect();
@@ -426,7 +426,7 @@ mod tests {
 
     #[test]
     fn shards_ask_for_all_together_and_for_nothing_twice() {
-        let (root, abroad) = (pinned(STREAM), Abroad::default());
+        let (root, abroad) = (pinned(STREAM), RemoteLocks::default());
         let mut asked: Vec<TagId> = Vec::new();
         for index in 1..=5 {
             let (shard, now) = (format!("{index}/5").parse().ok(), NOON.parse().unwrap());

@@ -10,33 +10,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use crate::effects::{Change, Draft, Known, KnownState, Opened, World};
+use crate::effects::{ForgeProposal, NewCommit, Opened, ProposalDraft, ProposalState, World};
 use crate::forge::{self, ForgeError};
-use crate::git::{Proposed, Push};
-use crate::image_diff::{Explained, Explanation};
-use crate::model::image::class::Class;
+use crate::git::{ProposalBranch, Push};
+use crate::image_diff::{Explanation, Explanations};
+use crate::model::image::class::ChangeClass;
 use crate::model::image::{Digest, StreamName, TagId};
 use crate::model::lock::Lock;
-use crate::model::lock::diff::{Move, moves};
+use crate::model::lock::diff::{PinChange, changes};
 use crate::model::root::Root;
-use crate::model::settings::adoption::{Kept, Waiting};
+use crate::model::settings::adoption::{HeldUpdate, HoldReason};
 use crate::model::settings::publish::Publish;
-use crate::model::state::memory::Memory;
+use crate::model::state::memory::TagMemory;
 use crate::model::stream::discover;
 use crate::proposal::body;
 use crate::proposal::hidden::{hidden, is_same};
-use crate::proposal::{self, Offer, Remembered, Scope};
+use crate::proposal::{self, BranchScope, ProposalFingerprint, ProposedPins};
 use crate::report::exit::Exit;
 use crate::report::message as messages;
-use crate::report::{self, ProposalOutcome, ProposalRow, Row, Wrong};
+use crate::report::{self, ProposalOutcome, ProposalRow, ReportError, TagRow};
 use crate::text::diagnostics::Problems;
 use crate::text::template::Template;
 
-use super::load::Scene;
+use super::load::Snapshot;
 use super::pin::Failures;
 use super::{PassError, Request};
-use part::Part;
-pub use standing::{Drafted, Standing, drafted};
+use part::ShardBranches;
+pub use standing::{Drafted, OpenBranch, drafted};
 
 /// The group of files that are put right without a move. No stream and no set is called so.
 const FILES: &str = "-targets";
@@ -47,11 +47,11 @@ pub struct Basis<'a> {
     /// The lock as it should be.
     pub next: &'a Lock,
     /// What its moves change.
-    pub explained: &'a Explained,
+    pub explained: &'a Explanations,
     /// What stands on branches already.
     pub drafted: &'a Drafted,
     /// What is remembered of tags.
-    pub memory: &'a Memory,
+    pub memory: &'a TagMemory,
 }
 
 /// What became of the moves of a pass.
@@ -62,13 +62,13 @@ pub struct Outcome {
     /// The tags that are in one.
     pub tags: BTreeSet<TagId>,
     /// What is not proposed, and why.
-    pub kept: BTreeMap<TagId, Waiting>,
+    pub kept: BTreeMap<TagId, HeldUpdate>,
     /// What people closed a proposal of.
     pub declined: BTreeMap<TagId, Digest>,
     /// What the forge did not do along with a proposal.
     pub notes: Vec<String>,
     /// What went wrong.
-    pub errors: Vec<Wrong>,
+    pub errors: Vec<ReportError>,
     /// Why the pass is to begin again: another share of the root put a move of its own on a branch of ours.
     pub again: Option<String>,
 }
@@ -83,13 +83,13 @@ pub struct Said<'a> {
     /// What failed.
     pub failures: &'a Failures,
     /// What was found and not moved to.
-    pub kept: &'a BTreeMap<TagId, Waiting>,
+    pub kept: &'a BTreeMap<TagId, HeldUpdate>,
 }
 
 impl Said<'_> {
     /// Whether it says nothing of where a tag should stand.
     fn is_open(&self, id: &TagId) -> bool {
-        let soaks = self.kept.get(id).is_some_and(|waiting| matches!(waiting.kept, Kept::Soaking { .. }));
+        let soaks = self.kept.get(id).is_some_and(|waiting| matches!(waiting.kept, HoldReason::Soaking { .. }));
         !self.asked.contains(id) || self.failures.contains_key(id) || soaks
     }
 }
@@ -99,13 +99,13 @@ impl Said<'_> {
 /// the root by that.
 pub fn carry(
     request: &Request,
-    scene: &mut Scene,
+    scene: &mut Snapshot,
     publish: &Publish,
     next: Lock,
     drafted: &Drafted,
     said: Said<'_>,
 ) -> Lock {
-    let offers = || drafted.values().filter_map(Standing::offer);
+    let offers = || drafted.values().filter_map(OpenBranch::offer);
     let pinned = offers().flat_map(|offer| &offer.pins).filter(|(_, pin)| pin.follow.is_none());
     let pinned = pinned.map(|(id, pin)| (id, &pin.image));
     discover::add(&mut scene.root.definitions, |stream| said.unread.contains(stream), pinned);
@@ -115,7 +115,7 @@ pub fn carry(
     });
     let Some(shard) = request.shard else { return next };
     let scope = scope(request, scene);
-    let part = Part::of(shard, &scene.root, publish, &scope, drafted);
+    let part = ShardBranches::of(shard, &scene.root, publish, &scope, drafted);
     let Root { definitions, lock: base, .. } = &scene.root;
     proposal::ours(definitions, base, next, |id| publish.group.name(id), |group| part.has(&scope.branch(group)))
 }
@@ -128,23 +128,23 @@ pub fn carry(
 pub async fn propose<W: World>(
     world: &W,
     request: &Request,
-    scene: &Scene,
+    scene: &Snapshot,
     publish: &Publish,
     basis: Basis<'_>,
-    commit: impl AsyncFn(&Lock, &[Move], &dyn Fn(&TagId) -> bool) -> Result<Option<Change>, PassError>,
+    commit: impl AsyncFn(&Lock, &[PinChange], &dyn Fn(&TagId) -> bool) -> Result<Option<NewCommit>, PassError>,
 ) -> Result<Outcome, PassError> {
     let mut outcome = Outcome::default();
     let base = &scene.root.lock;
     let scope = scope(request, scene);
-    let all = moves(base, basis.next);
+    let all = changes(base, basis.next);
     let mut next = basis.next.clone();
     outcome.drop(&mut next, base, &all, |one| {
         let class = basis.explained.get(&one.tag).and_then(|explanation: &Rc<Explanation>| explanation.class);
-        let is_noise = class == Some(Class::Attestation) && !publish.attestation;
+        let is_noise = class == Some(ChangeClass::Attestation) && !publish.attestation;
         let taken = one.after().is_some_and(|side| basis.memory.is_taken_back(&one.tag, &side.digest));
         match () {
-            () if taken => Some(Kept::TakenBack),
-            () if is_noise => Some(Kept::Ignored(Class::Attestation)),
+            () if taken => Some(HoldReason::Reverted),
+            () if is_noise => Some(HoldReason::Ignored(ChangeClass::Attestation)),
             () => None,
         }
     });
@@ -152,10 +152,10 @@ pub async fn propose<W: World>(
     // What people wrote over is put right along with moves of the same tag, else by itself.
     let mut moving: BTreeSet<TagId> = names(&next).into_values().flatten().collect();
     if request.shard.is_some() {
-        let offers = basis.drafted.values().filter_map(Standing::offer);
-        moving.extend(offers.flat_map(Offer::tags).cloned());
+        let offers = basis.drafted.values().filter_map(OpenBranch::offer);
+        moving.extend(offers.flat_map(ProposedPins::tags).cloned());
     }
-    let part = request.shard.map(|shard| Part::of(shard, &scene.root, publish, &scope, basis.drafted));
+    let part = request.shard.map(|shard| ShardBranches::of(shard, &scene.root, publish, &scope, basis.drafted));
     let is_ours = |branch: &str| part.as_ref().is_none_or(|part| part.has(branch));
     // All of them stand on one branch, so that one shard sees to them.
     let files = if is_ours(&scope.branch(FILES)) { commit(base, &[], &|id| !moving.contains(id)).await? } else { None };
@@ -173,13 +173,14 @@ pub async fn propose<W: World>(
             return Ok(outcome);
         }
     };
-    for closed in known.iter().filter(|known| known.state == KnownState::Closed) {
+    for closed in known.iter().filter(|known| known.state == ProposalState::Closed) {
         let tags = names(&next).into_iter().find(|(group, _)| scope.branch(group) == closed.branch);
         let tags = tags.map(|(_, tags)| tags).unwrap_or_default();
-        let moves: Vec<Move> = all.iter().filter(|one| tags.contains(&one.tag)).cloned().collect();
+        let moves: Vec<PinChange> = all.iter().filter(|one| tags.contains(&one.tag)).cloned().collect();
         outcome.decline(closed, &mut next, base, &moves);
     }
-    let open_of = |branch: &str| known.iter().find(|known| known.branch == branch && known.state == KnownState::Open);
+    let open_of =
+        |branch: &str| known.iter().find(|known| known.branch == branch && known.state == ProposalState::Open);
     let groups = names(&next);
     for (group, tags) in &groups {
         let branch = scope.branch(group);
@@ -195,8 +196,9 @@ pub async fn propose<W: World>(
     let mut used: BTreeSet<String> = groups.keys().map(|group| scope.branch(group)).collect();
     if let (Some(branch), Some(change)) = (of_files, files) {
         let (_, body) = words(publish, &change.message, &[], basis.explained)?;
-        let is_declined =
-            |one: &Known| one.branch == branch && one.state == KnownState::Closed && is_same(&one.body, &body);
+        let is_declined = |one: &ForgeProposal| {
+            one.branch == branch && one.state == ProposalState::Closed && is_same(&one.body, &body)
+        };
         // Closed by a person, it is not proposed again until it would be something else.
         if !known.iter().any(is_declined) {
             let pass = Pass { world, request, publish, scene, outcome: &mut outcome };
@@ -226,8 +228,8 @@ pub async fn propose<W: World>(
 fn words(
     publish: &Publish,
     message: &str,
-    moves: &[Move],
-    explained: &Explained,
+    moves: &[PinChange],
+    explained: &Explanations,
 ) -> Result<(String, String), Problems> {
     let mut title = message.lines().next().unwrap_or_default().to_owned();
     if moves.is_empty() {
@@ -249,10 +251,10 @@ fn words(
 /// What is wrong with a template.
 pub fn show(
     request: &Request,
-    scene: &Scene,
+    scene: &Snapshot,
     publish: &Publish,
-    (next, explained): (&Lock, &Explained),
-    message: impl Fn(&[Move]) -> Result<String, Problems>,
+    (next, explained): (&Lock, &Explanations),
+    message: impl Fn(&[PinChange]) -> Result<String, Problems>,
 ) -> Result<String, Problems> {
     let (base, scope) = (&scene.root.lock, scope(request, scene));
     let mut out = String::new();
@@ -271,7 +273,7 @@ struct Pass<'a, W> {
     world: &'a W,
     request: &'a Request,
     publish: &'a Publish,
-    scene: &'a Scene,
+    scene: &'a Snapshot,
     outcome: &'a mut Outcome,
 }
 
@@ -280,12 +282,12 @@ impl<W: World> Pass<'_, W> {
     async fn group(
         self,
         branch: &str,
-        there: Option<&Standing>,
-        open: Option<&Known>,
-        change: Change,
-        (moves, basis): (&[Move], Basis<'_>),
+        there: Option<&OpenBranch>,
+        open: Option<&ForgeProposal>,
+        change: NewCommit,
+        (moves, basis): (&[PinChange], Basis<'_>),
     ) -> Result<ProposalRow, PassError> {
-        let row = |outcome, known: Option<&Known>| ProposalRow {
+        let row = |outcome, known: Option<&ForgeProposal>| ProposalRow {
             branch: branch.to_owned(),
             number: known.map(|known| known.number),
             url: known.map(|known| known.url.clone()),
@@ -313,22 +315,22 @@ impl<W: World> Pass<'_, W> {
                     }
                     Push::Unknown(reason) => {
                         let message = format!("the branch `{branch}` may not be in place: {reason}");
-                        self.outcome.errors.push(Wrong { exit: Exit::Error, message, help: None });
+                        self.outcome.errors.push(ReportError { exit: Exit::Error, message, help: None });
                         return Ok(row(ProposalOutcome::Failed(reason), open));
                     }
                 }
             }
         }
         let (title, body) = words(self.publish, &change.message, moves, basis.explained)?;
-        let draft = Draft { branch: branch.to_owned(), base: self.scene.sight.branch.clone(), title, body };
+        let draft = ProposalDraft { branch: branch.to_owned(), base: self.scene.sight.branch.clone(), title, body };
         match self.world.open_proposal(self.publish, &draft, open).await {
             Ok(Opened { outcome, found, notes }) => {
                 self.outcome.notes.extend(notes);
                 let outcome = match outcome {
-                    forge::Outcome::Created => ProposalOutcome::Created,
-                    forge::Outcome::Unchanged if !is_new => ProposalOutcome::Unchanged,
-                    forge::Outcome::Refreshed | forge::Outcome::Unchanged => ProposalOutcome::Refreshed,
-                    forge::Outcome::Late => ProposalOutcome::Left("somebody closed it meanwhile".to_owned()),
+                    forge::ForgeAction::Created => ProposalOutcome::Created,
+                    forge::ForgeAction::Unchanged if !is_new => ProposalOutcome::Unchanged,
+                    forge::ForgeAction::Refreshed | forge::ForgeAction::Unchanged => ProposalOutcome::Refreshed,
+                    forge::ForgeAction::Late => ProposalOutcome::Left("somebody closed it meanwhile".to_owned()),
                 };
                 Ok(row(outcome, Some(&found)))
             }
@@ -337,7 +339,7 @@ impl<W: World> Pass<'_, W> {
     }
 
     /// Whether all that `change` writes stands there already.
-    async fn holds(&self, found: &Proposed, change: &Change) -> Result<bool, PassError> {
+    async fn holds(&self, found: &ProposalBranch, change: &NewCommit) -> Result<bool, PassError> {
         if found.lock.as_deref() != Some(change.lock.as_bytes()) {
             return Ok(false);
         }
@@ -355,8 +357,8 @@ impl<W: World> Pass<'_, W> {
     async fn nothing_left(
         self,
         branch: &str,
-        standing: &Standing,
-        open: Option<&Known>,
+        standing: &OpenBranch,
+        open: Option<&ForgeProposal>,
     ) -> Result<Option<ProposalRow>, PassError> {
         let row = |outcome| ProposalRow {
             branch: branch.to_owned(),
@@ -385,27 +387,33 @@ impl<W: World> Pass<'_, W> {
 
 impl Outcome {
     /// Takes those of `moves` out of `next` that are not to be proposed.
-    fn drop(&mut self, next: &mut Lock, base: &Lock, moves: &[Move], why: impl Fn(&Move) -> Option<Kept>) {
+    fn drop(
+        &mut self,
+        next: &mut Lock,
+        base: &Lock,
+        moves: &[PinChange],
+        why: impl Fn(&PinChange) -> Option<HoldReason>,
+    ) {
         for one in moves {
             let (Some(kept), Some(side)) = (why(one), one.after()) else { continue };
             match base.pins.get(&one.tag) {
                 Some(pin) => drop(next.pins.insert(one.tag.clone(), pin.clone())),
                 None => drop(next.pins.remove(&one.tag)),
             }
-            self.kept.insert(one.tag.clone(), Waiting { digest: side.digest.clone(), kept });
+            self.kept.insert(one.tag.clone(), HeldUpdate { digest: side.digest.clone(), kept });
         }
     }
 
     /// Takes those of `moves`, a group's, out of `next` that people closed a proposal of: they are not proposed again, and
     /// a newer digest is.
-    fn decline(&mut self, closed: &Known, next: &mut Lock, base: &Lock, moves: &[Move]) {
-        let Some(remembered) = Remembered::read(&closed.body) else { return };
-        let whole = Remembered::of(moves);
-        let declined: Vec<&Move> = moves.iter().filter(|one| remembered.has(one, &whole)).collect();
+    fn decline(&mut self, closed: &ForgeProposal, next: &mut Lock, base: &Lock, moves: &[PinChange]) {
+        let Some(remembered) = ProposalFingerprint::read(&closed.body) else { return };
+        let whole = ProposalFingerprint::of(moves);
+        let declined: Vec<&PinChange> = moves.iter().filter(|one| remembered.has(one, &whole)).collect();
         let digests = declined.iter().filter_map(|one| Some((one.tag.clone(), one.after()?.digest.clone())));
         self.declined.extend(digests);
         let ids: BTreeSet<&TagId> = declined.iter().map(|one| &one.tag).collect();
-        self.drop(next, base, moves, |one| ids.contains(&one.tag).then_some(Kept::TakenBack));
+        self.drop(next, base, moves, |one| ids.contains(&one.tag).then_some(HoldReason::Reverted));
     }
 
     /// Whether anything waits for a decision, be it of files alone.
@@ -432,19 +440,19 @@ impl Outcome {
     }
 
     /// What it means for the row of a tag.
-    pub fn mark(&self, row: &mut Row) {
+    pub fn mark(&self, row: &mut TagRow) {
         if let Some(waiting) = self.kept.get(&row.tag) {
-            row.outcome = report::Outcome::Kept(waiting.clone());
+            row.outcome = report::TagOutcome::Kept(waiting.clone());
             row.new.clone_from(&row.old);
         } else if row.outcome.is_change() {
             let is_there = self.tags.contains(&row.tag);
-            row.outcome = if is_there { report::Outcome::Proposed } else { report::Outcome::Deferred };
+            row.outcome = if is_there { report::TagOutcome::Proposed } else { report::TagOutcome::Deferred };
         }
     }
 
     /// Keeps what the forge did not do, once; what that is for a proposal.
     fn fail(&mut self, error: &ForgeError) -> ProposalOutcome {
-        let wrong = Wrong { exit: Exit::Error, message: error.to_string(), help: error.help() };
+        let wrong = ReportError { exit: Exit::Error, message: error.to_string(), help: error.help() };
         if !self.errors.contains(&wrong) {
             self.errors.push(wrong);
         }
@@ -452,8 +460,8 @@ impl Outcome {
     }
 }
 
-fn scope<'a>(request: &'a Request, scene: &'a Scene) -> Scope<'a> {
+fn scope<'a>(request: &'a Request, scene: &'a Snapshot) -> BranchScope<'a> {
     let base = Some(scene.sight.branch.as_str());
     let is_default = scene.sight.default.is_none() || scene.sight.default.as_deref() == base;
-    Scope { root: &request.root, base: base.filter(|_| !is_default) }
+    BranchScope { root: &request.root, base: base.filter(|_| !is_default) }
 }

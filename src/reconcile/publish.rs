@@ -1,6 +1,6 @@
 //! Ninth step: puts the commit on the branch, if the branch is still where it was read.
 
-use crate::effects::{Change, World};
+use crate::effects::{NewCommit, World};
 use crate::git::{CommitId, GitError, Push};
 
 /// How publishing ended.
@@ -23,7 +23,7 @@ pub enum Published {
 ///
 /// # Errors
 /// What no second try would mend.
-pub async fn publish<W: World>(world: &W, branch: &str, change: Option<Change>) -> Result<Published, GitError> {
+pub async fn publish<W: World>(world: &W, branch: &str, change: Option<NewCommit>) -> Result<Published, GitError> {
     let Some(change) = change else { return Ok(Published::Nothing) };
     Ok(match world.land(branch, &change).await? {
         Push::Landed(commit) => Published::Landed(commit),

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use crate::effects::World;
 use crate::git::GitError;
 use crate::model::image::{Digest, TagId};
-use crate::model::settings::adoption::Kept;
+use crate::model::settings::adoption::HoldReason;
 
-use super::load::Scene;
-use super::resolve::{Finding, Findings, Move};
+use super::load::Snapshot;
+use super::resolve::{Resolution, Resolutions, Update};
 
 /// Keeps tags from moves that people took back. The second answer is these moves; none where the history is not at hand.
 ///
@@ -16,11 +16,11 @@ use super::resolve::{Finding, Findings, Move};
 /// Where it cannot be read.
 pub async fn recall<W: World>(
     world: &W,
-    scene: &Scene,
-    mut findings: Findings,
-) -> Result<(Findings, Option<BTreeMap<TagId, Digest>>), GitError> {
-    let candidate = |(id, finding): (&TagId, &Result<Finding, _>)| {
-        let Ok(Finding::Found(found)) = finding else { return None };
+    scene: &Snapshot,
+    mut findings: Resolutions,
+) -> Result<(Resolutions, Option<BTreeMap<TagId, Digest>>), GitError> {
+    let candidate = |(id, finding): (&TagId, &Result<Resolution, _>)| {
+        let Ok(Resolution::Found(found)) = finding else { return None };
         // Another image is a person's move, and never was one of ours before.
         let same = scene.root.lock.pins.get(id).is_some_and(|pin| pin.image.repository() == found.image.repository());
         same.then(|| (id.clone(), found.found.digest().clone()))
@@ -33,9 +33,9 @@ pub async fn recall<W: World>(
     candidates.retain(|id, _| taken.contains(id));
     for id in candidates.keys() {
         if let Some(Ok(finding)) = findings.get_mut(id)
-            && let Finding::Found(Move { found, .. }) = finding
+            && let Resolution::Found(Update { found, .. }) = finding
         {
-            *finding = Finding::Kept { served: found.digest().clone(), kept: Kept::TakenBack };
+            *finding = Resolution::Kept { served: found.digest().clone(), kept: HoldReason::Reverted };
         }
     }
     Ok((findings, Some(candidates)))

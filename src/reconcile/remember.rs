@@ -4,21 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::effects::{Sight, World};
+use crate::effects::{RemoteTips, World};
 use crate::git::{CommitId, Push};
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::Lock;
 use crate::model::root::Root;
 use crate::model::shard::Shard;
-use crate::model::state::memory::History;
+use crate::model::state::memory::HistoryAccess;
 use crate::model::state::{ScheduleState, State};
 
-use super::tries::Tries;
+use super::tries::Retry;
 use super::{Effect, PassError, Request};
 
 /// The state, and the commit of the state ref it was read at.
 #[derive(Clone, Debug)]
-pub struct Remembered {
+pub struct StateStore {
     /// The branch it is the state of.
     pub branch: String,
     /// Where it was read; none where there is none yet.
@@ -36,7 +36,7 @@ pub struct Learned<'a, F> {
     /// The lock before and after the commit of this pass.
     pub moved: Option<(&'a Lock, &'a Lock)>,
     /// Whether the history of the branch was at hand.
-    pub history: History,
+    pub history: HistoryAccess,
     /// What people took back of moves that would have been made.
     pub taken: BTreeMap<TagId, Digest>,
     /// Which tags were looked at.
@@ -67,12 +67,12 @@ impl Due {
     }
 }
 
-impl Remembered {
+impl StateStore {
     /// Reads the state at `sight`; a pass that only writes files has none.
     ///
     /// # Errors
     /// What stopped the remote.
-    pub async fn read<W: World>(world: &W, request: &Request, sight: &Sight) -> Result<Self, PassError> {
+    pub async fn read<W: World>(world: &W, request: &Request, sight: &RemoteTips) -> Result<Self, PassError> {
         let branch = sight.branch.clone();
         if request.effect != Effect::Land {
             return Ok(Self { branch, at: None, state: State::default(), is_newer: false });
@@ -108,7 +108,7 @@ impl Remembered {
     ///
     /// # Errors
     /// What stopped the remote. `false` means that the state or the branch moved and the pass begins again.
-    pub async fn look_back<W: World>(&mut self, world: &W, sight: &Sight, lock: &Lock) -> Result<bool, PassError> {
+    pub async fn look_back<W: World>(&mut self, world: &W, sight: &RemoteTips, lock: &Lock) -> Result<bool, PassError> {
         let memory = self.state.memory.after_look(lock);
         if memory == self.state.memory {
             return Ok(true);
@@ -155,7 +155,7 @@ impl Remembered {
     /// # Errors
     /// What stopped the remote, or [`PassError::Contention`].
     pub async fn change<W: World>(&mut self, world: &W, change: impl Fn(&State) -> State) -> Result<(), PassError> {
-        let mut tries = Tries::default();
+        let mut tries = Retry::default();
         loop {
             let next = change(&self.state);
             if next == self.state || self.replace(world, next).await? {
@@ -170,7 +170,7 @@ impl Remembered {
     ///
     /// # Errors
     /// What stopped the remote.
-    pub async fn refresh<W: World>(&mut self, world: &W) -> Result<Sight, PassError> {
+    pub async fn refresh<W: World>(&mut self, world: &W) -> Result<RemoteTips, PassError> {
         let sight = world.look(Some(&self.branch)).await?;
         if sight.state != self.at {
             self.state = world.read_state(&self.branch, sight.state.as_ref()).await?;

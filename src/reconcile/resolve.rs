@@ -10,17 +10,17 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::effects::{Progress, World};
-use crate::model::adoption::{Judge, Sight};
-use crate::model::image::class::{Class, Level};
+use crate::model::adoption::{AdoptionPolicy, Observation};
+use crate::model::image::class::{ChangeClass, VersionLevel};
 use crate::model::image::{Digest, ImageRef, Platform, Reference, TagId, TagName};
 use crate::model::lock::Pin;
-use crate::model::settings::adoption::Kept;
-use crate::registry::{FailureKind, ImportError};
+use crate::model::settings::adoption::HoldReason;
+use crate::registry::{FailureKind, ResolveError};
 use crate::signature::Trust;
 
-use super::consult::Stands;
-use super::fetch::{Fetched, Found, fetch_once, no_platform};
-use super::plan::{Import, Plan, Want};
+use super::consult::RemotePin;
+use super::fetch::{FetchedImage, ImageCache, fetch_once, no_platform};
+use super::plan::{ImageQuery, Plan, TagQuery};
 use verify::{Unverified, verify};
 
 /// How many images are asked for at once, over all registries; each registry has its own bound below it.
@@ -31,21 +31,21 @@ const SECOND_LOOK: Duration = Duration::from_secs(1);
 
 /// What a pass asks on the ground of, the same for all images.
 #[derive(Clone, Copy, Debug)]
-pub struct Basis<'a> {
+pub struct ResolveContext<'a> {
     /// What was fetched so far.
-    pub fetched: &'a Fetched,
+    pub fetched: &'a ImageCache,
     /// Who says what is moved to.
-    pub judge: &'a Judge<'a>,
+    pub judge: &'a AdoptionPolicy<'a>,
     /// What `verify` of the root trusts.
     pub trust: &'a Trust,
 }
 
 /// What was found out about each tag that was asked for.
-pub type Findings = BTreeMap<TagId, Result<Finding, ImportError>>;
+pub type Resolutions = BTreeMap<TagId, Result<Resolution, ResolveError>>;
 
 /// What was found out about one tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub enum Resolution {
     /// Its pin is what the registry has now.
     Unchanged,
     /// Something else, which the tag does not move to.
@@ -53,32 +53,32 @@ pub enum Finding {
         /// What the registry serves.
         served: Digest,
         /// Why.
-        kept: Kept,
+        kept: HoldReason,
     },
     /// Something else than its pin.
-    Found(Move),
+    Found(Update),
 }
 
 /// What a tag can move to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Move {
+pub struct Update {
     /// The image it was found at.
     pub image: ImageRef,
     /// What was found there.
-    pub found: Rc<Found>,
+    pub found: Rc<FetchedImage>,
     /// What the move changes, where that was to be found out and could be.
-    pub class: Option<Class>,
+    pub class: Option<ChangeClass>,
     /// Higher tags of the repository that were passed over, for nobody who is trusted has signed them.
     pub passed_over: Vec<TagName>,
 }
 
 /// Asks for every image of the plan.
-pub async fn resolve<W: World>(world: &W, plan: Plan<'_>, basis: Basis<'_>) -> Findings {
+pub async fn resolve<W: World>(world: &W, plan: Plan<'_>, basis: ResolveContext<'_>) -> Resolutions {
     let of = plan.imports.len();
     world.announce(&plan.repositories());
     let mut answers =
         stream::iter(plan.imports).map(|import| import_image(world, import, basis)).buffer_unordered(IN_FLIGHT);
-    let mut findings: Findings = plan.failed.into_iter().map(|(id, error)| (id, Err(error))).collect();
+    let mut findings: Resolutions = plan.failed.into_iter().map(|(id, error)| (id, Err(error))).collect();
     let mut done = 0;
     while let Some(answer) = answers.next().await {
         findings.extend(answer);
@@ -90,9 +90,9 @@ pub async fn resolve<W: World>(world: &W, plan: Plan<'_>, basis: Basis<'_>) -> F
 
 /// What a person should know of images that were found, a sentence each: what could not be found out about them, and
 /// what was passed over for them.
-pub fn notes(findings: &Findings) -> Vec<String> {
-    let note = |(id, finding): (&TagId, &Result<Finding, ImportError>)| {
-        let Ok(Finding::Found(Move { image, found, passed_over, .. })) = finding else { return Vec::new() };
+pub fn notes(findings: &Resolutions) -> Vec<String> {
+    let note = |(id, finding): (&TagId, &Result<Resolution, ResolveError>)| {
+        let Ok(Resolution::Found(Update { image, found, passed_over, .. })) = finding else { return Vec::new() };
         let unknown = found.note().map(|note| format!("`{id}`: {note}"));
         let names: Vec<String> = passed_over.iter().map(|tag| format!("`{tag}`")).collect();
         let over = (!names.is_empty()).then(|| {
@@ -108,10 +108,10 @@ pub fn notes(findings: &Findings) -> Vec<String> {
 
 async fn import_image<W: World>(
     world: &W,
-    import: Import<'_>,
-    basis: Basis<'_>,
-) -> Vec<(TagId, Result<Finding, ImportError>)> {
-    let Import { image, at, wants } = import;
+    import: ImageQuery<'_>,
+    basis: ResolveContext<'_>,
+) -> Vec<(TagId, Result<Resolution, ResolveError>)> {
+    let ImageQuery { image, at, wants } = import;
     let hint = match at.or(image.digest()) {
         Some(digest) => Ok(digest.clone()),
         None => served(world, &image, &wants).await,
@@ -120,7 +120,7 @@ async fn import_image<W: World>(
     for want in wants {
         let finding = match &hint {
             Err(error) => Err(error.clone()),
-            Ok(hint) if want.is_met_by(&image, hint) => Ok(Finding::Unchanged),
+            Ok(hint) if want.is_met_by(&image, hint) => Ok(Resolution::Unchanged),
             // Most tags stand where they stood; room for the rest of the way is taken only for one that does not.
             Ok(hint) => Box::pin(highest(world, &image, hint, &want, basis)).await,
         };
@@ -134,9 +134,9 @@ async fn highest<W: World>(
     world: &W,
     image: &ImageRef,
     hint: &Digest,
-    want: &Want<'_>,
-    basis: Basis<'_>,
-) -> Result<Finding, ImportError> {
+    want: &TagQuery<'_>,
+    basis: ResolveContext<'_>,
+) -> Result<Resolution, ResolveError> {
     let mut first = match look(world, image, hint, want, basis).await {
         Err(Unverified::Unsigned(error)) => error,
         other => return other.map_err(Unverified::into_error),
@@ -152,14 +152,14 @@ async fn highest<W: World>(
         let image = ImageRef::tagged(image.repository().clone(), tag.clone());
         let hint = served(world, &image, std::slice::from_ref(want)).await?;
         if want.is_met_by(&image, &hint) {
-            return Ok(Finding::Unchanged);
+            return Ok(Resolution::Unchanged);
         }
         match look(world, &image, &hint, want, basis).await {
             Err(Unverified::Unsigned(error)) => {
                 tracing::debug!("`{}` passes a tag over: {error}", want.id);
                 passed_over.push(tag.clone());
             }
-            Ok(Finding::Found(found)) => return Ok(Finding::Found(Move { passed_over, ..found })),
+            Ok(Resolution::Found(found)) => return Ok(Resolution::Found(Update { passed_over, ..found })),
             other => return other.map_err(Unverified::into_error),
         }
     }
@@ -171,9 +171,9 @@ async fn highest<W: World>(
 
 /// What the registry says that `image` is. What a pin had before is asked for once more a moment later, for it may come
 /// from a place that lags behind.
-async fn served<W: World>(world: &W, image: &ImageRef, wants: &[Want<'_>]) -> Result<Digest, ImportError> {
+async fn served<W: World>(world: &W, image: &ImageRef, wants: &[TagQuery<'_>]) -> Result<Digest, ResolveError> {
     let first = world.digest(image).await?;
-    let is_earlier = |want: &Want<'_>| want.pin.is_some_and(|pin| pin.previous.contains(&first));
+    let is_earlier = |want: &TagQuery<'_>| want.pin.is_some_and(|pin| pin.previous.contains(&first));
     if !wants.iter().any(is_earlier) {
         return Ok(first);
     }
@@ -186,19 +186,19 @@ async fn look<W: World>(
     world: &W,
     image: &ImageRef,
     hint: &Digest,
-    want: &Want<'_>,
-    basis: Basis<'_>,
-) -> Result<Finding, Unverified> {
-    let &Want { id, tag, pin, stands, .. } = want;
-    let Basis { fetched, judge, trust } = basis;
+    want: &TagQuery<'_>,
+    basis: ResolveContext<'_>,
+) -> Result<Resolution, Unverified> {
+    let &TagQuery { id, tag, pin, stands, .. } = want;
+    let ResolveContext { fetched, judge, trust } = basis;
     let platform = want.platform();
     let signed = tag.adoption.as_ref().and_then(|rules| rules.verify.as_ref());
     // What does not depend on the bytes is decided before they are fetched. What is not signed has no time to wait for,
     // though: it would stand before a lower tag that is.
-    let early = Sight { digest: stands.map_or(hint, |stands| stands.digest), served: hint, class: None };
-    match judge.keeps(id, tag, pin, &early) {
-        Some(Kept::Soaking { .. }) if signed.is_some() => {}
-        Some(kept) => return Ok(Finding::Kept { served: hint.clone(), kept }),
+    let early = Observation { digest: stands.map_or(hint, |stands| stands.digest), served: hint, class: None };
+    match judge.hold_reason(id, tag, pin, &early) {
+        Some(HoldReason::Soaking { .. }) if signed.is_some() => {}
+        Some(kept) => return Ok(Resolution::Kept { served: hint.clone(), kept }),
         None => {}
     }
     let found = fetch_once(world, image, hint, platform, fetched).await?;
@@ -209,14 +209,14 @@ async fn look<W: World>(
     if let Some(by) = signed {
         verify(world, image, &found, (by, trust), fetched).await?;
     }
-    let class = match pin.filter(|pin| Judge::asks_class(tag) && pin.digest != *found.digest()) {
+    let class = match pin.filter(|pin| AdoptionPolicy::needs_class(tag) && pin.digest != *found.digest()) {
         Some(pin) => class_of(world, image, pin, platform, &found, fetched).await,
         None => None,
     };
-    let sight = Sight { digest: found.digest(), served: hint, class };
-    match judge.keeps(id, tag, pin, &sight) {
-        Some(kept) => Ok(Finding::Kept { served: hint.clone(), kept }),
-        None => Ok(Finding::Found(Move { image: image.clone(), found, class, passed_over: Vec::new() })),
+    let sight = Observation { digest: found.digest(), served: hint, class };
+    match judge.hold_reason(id, tag, pin, &sight) {
+        Some(kept) => Ok(Resolution::Kept { served: hint.clone(), kept }),
+        None => Ok(Resolution::Found(Update { image: image.clone(), found, class, passed_over: Vec::new() })),
     }
 }
 
@@ -226,20 +226,20 @@ async fn class_of<W: World>(
     image: &ImageRef,
     pin: &Pin,
     platform: Option<&Platform>,
-    found: &Found,
-    fetched: &Fetched,
-) -> Option<Class> {
+    found: &FetchedImage,
+    fetched: &ImageCache,
+) -> Option<ChangeClass> {
     let at = pin.index.as_ref().unwrap_or(&pin.digest);
     match fetch_once(world, image, at, platform, fetched).await {
-        Ok(old) => Some(Class::between(old.facts(), found.facts())),
+        Ok(old) => Some(ChangeClass::between(old.facts(), found.facts())),
         Err(_) => {
             let (old, new) = (pin.details.version.as_deref()?, found.details().version.as_deref()?);
-            Level::between(old, new).map(Class::Version)
+            VersionLevel::between(old, new).map(ChangeClass::Version)
         }
     }
 }
 
-impl Want<'_> {
+impl TagQuery<'_> {
     /// Whether its pin is what `image` with the digest `hint` gives, so that nothing needs to be fetched.
     fn is_met_by(&self, image: &ImageRef, hint: &Digest) -> bool {
         self.pin.is_some_and(|pin| {
@@ -254,16 +254,16 @@ impl Want<'_> {
 }
 
 /// Refuses a child that is not the one that another repository says it is.
-fn confirm(image: &ImageRef, stands: &Stands<'_>, found: &Found) -> Result<(), ImportError> {
+fn confirm(image: &ImageRef, stands: &RemotePin<'_>, found: &FetchedImage) -> Result<(), ResolveError> {
     if found.digest() == stands.digest {
         return Ok(());
     }
     let message = format!("`{}` is not the child of `{image}` that its lock says it is", stands.digest);
-    Err(ImportError::new(FailureKind::Integrity, message).help("its root mends it with `pinstream update`"))
+    Err(ResolveError::new(FailureKind::Integrity, message).help("its root mends it with `pinstream update`"))
 }
 
 /// Refuses what lacks a platform that the tag requires.
-fn require(image: &ImageRef, required: &[Platform], found: &Found) -> Result<(), ImportError> {
+fn require(image: &ImageRef, required: &[Platform], found: &FetchedImage) -> Result<(), ResolveError> {
     let has = &found.details().platforms;
     match required.iter().find(|platform| !has.contains(platform)) {
         Some(missing) => Err(no_platform(image, missing, has)),

@@ -4,10 +4,10 @@
 //! All tags of one repository are in one share, so that its tokens, its list and one question an image stay shared.
 
 use crate::model::image::TagId;
-use crate::model::root::{NoSuchTag, Root};
+use crate::model::root::{Root, UnknownTag};
 use crate::model::settings::globs::TagGlobs;
 use crate::model::shard::Shard;
-use crate::model::stream::{Source, Tag};
+use crate::model::stream::{Tag, TagSource};
 
 /// A tag that follows none, with its definition; what is still to be discovered has none.
 pub type End<'a> = (&'a TagId, Option<&'a Tag>);
@@ -20,7 +20,7 @@ pub fn origin<'a>(root: &'a Root, id: &'a TagId) -> End<'a> {
 /// The tag at the end of what a tag follows that was looked up already.
 pub fn end<'a>(root: &'a Root, tag: End<'a>) -> End<'a> {
     let mut at = tag;
-    while let Some(Source::Follow(next)) = at.1.map(|tag| &tag.source) {
+    while let Some(TagSource::Follow(next)) = at.1.map(|tag| &tag.source) {
         at = (next, root.definitions.tags.get(next));
     }
     at
@@ -34,12 +34,12 @@ pub fn has(root: &Root, shard: Option<Shard>, id: &TagId) -> bool {
 /// Whether the share of `shard` has a tag that follows none.
 pub fn has_end(root: &Root, shard: Shard, (id, tag): End<'_>) -> bool {
     match tag.map(|tag| &tag.source) {
-        Some(Source::Image { image, .. }) => shard.has(image.repository()),
-        Some(Source::Chosen { repository, .. }) => shard.has(repository),
+        Some(TagSource::Image { image, .. }) => shard.has(image.repository()),
+        Some(TagSource::Select { repository, .. }) => shard.has(repository),
         // Which repository it stands for only the other lock can tell; a stream is mostly of one.
-        Some(Source::Elsewhere(far)) => shard.has(format_args!("{}//{}", far.remote, far.tag.stream)),
+        Some(TagSource::Remote(far)) => shard.has(format_args!("{}//{}", far.remote, far.tag.stream)),
         // What is still to be discovered goes with the list that would show it; what nobody defines, anybody drops.
-        Some(Source::Follow(_)) | None => {
+        Some(TagSource::Follow(_)) | None => {
             root.definitions.discover.get(&id.stream).is_none_or(|discover| shard.has(&discover.repository))
         }
     }
@@ -49,7 +49,7 @@ pub fn has_end(root: &Root, shard: Shard, (id, tag): End<'_>) -> bool {
 ///
 /// # Errors
 /// The first that means none.
-pub fn names(root: &Root, shard: Option<Shard>, only: &TagGlobs) -> Result<(), NoSuchTag> {
+pub fn names(root: &Root, shard: Option<Shard>, only: &TagGlobs) -> Result<(), UnknownTag> {
     let is_elsewhere = |shard: Shard| {
         let mut discover = root.definitions.discover.iter();
         discover.any(|(stream, discover)| only.matches_stream(stream) && !shard.has(&discover.repository))
@@ -68,7 +68,7 @@ pub fn note(root: &Root, shard: Option<Shard>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::git::Files;
+    use crate::git::RootFiles;
 
     const STREAM: &str = r#"
         [tags]
@@ -85,9 +85,10 @@ mod tests {
 
     fn root() -> Root {
         let settings = "[remote.hub]\nurl = \"https://hub.example/a.git\"\n";
-        let files: Files = [("pinstream.toml", settings), ("streams/s.toml", STREAM), ("streams/found.toml", FOUND)]
-            .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
-            .into();
+        let files: RootFiles =
+            [("pinstream.toml", settings), ("streams/s.toml", STREAM), ("streams/found.toml", FOUND)]
+                .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+                .into();
         Root::read(&files).unwrap()
     }
 

@@ -16,19 +16,19 @@ const PAUSE_OF_SHARD: Duration = Duration::from_millis(50);
 
 /// Tries made so far, and when the first of them was refused.
 #[derive(Clone, Copy, Debug)]
-pub struct Tries {
+pub struct Retry {
     made: u32,
     since: Option<Duration>,
     longest: Duration,
 }
 
-impl Default for Tries {
+impl Default for Retry {
     fn default() -> Self {
         Self { made: 0, since: None, longest: LONGEST_PAUSE }
     }
 }
 
-impl Tries {
+impl Retry {
     /// Those of a shard: it is known how many there are that land at about the same time, and that no pause needs to be
     /// longer than they all take. Who was refused most often would otherwise come last.
     pub fn of(shard: Shard) -> Self {
@@ -62,11 +62,11 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_those_of_shards_no_longer_than_it_takes_them_all() {
-        let pauses = |tries: Tries| [1, 2, 3, 6, 99].map(|made| Tries { made, ..tries }.pause().as_millis());
-        assert_eq!(pauses(Tries::default()), [100, 200, 400, 3_200, 5_000]);
-        let of = |shard: &str| pauses(Tries::of(shard.parse().unwrap()));
+        let pauses = |tries: Retry| [1, 2, 3, 6, 99].map(|made| Retry { made, ..tries }.pause().as_millis());
+        assert_eq!(pauses(Retry::default()), [100, 200, 400, 3_200, 5_000]);
+        let of = |shard: &str| pauses(Retry::of(shard.parse().unwrap()));
         assert_eq!(of("1/8"), [100, 200, 400, 400, 400]);
         assert_eq!(of("1/64"), [100, 200, 400, 3_200, 3_200]);
-        assert_eq!(of("1/1000"), pauses(Tries::default()));
+        assert_eq!(of("1/1000"), pauses(Retry::default()));
     }
 }

@@ -10,7 +10,7 @@ use url::{Host, Url};
 
 /// What kind of address it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Zone {
+pub(super) enum AddressKind {
     /// Anybody's.
     Public,
     /// Loopback, private, shared and documentation ranges: contacted where the settings name the registry.
@@ -30,7 +30,7 @@ const METADATA: [IpAddr; 6] = [
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x254)),
 ];
 
-impl Zone {
+impl AddressKind {
     /// The zone of `address`; an IPv6 address that carries an IPv4 one has that one's zone.
     pub(super) fn of(address: IpAddr) -> Self {
         if METADATA.contains(&address) {
@@ -82,7 +82,7 @@ impl Zone {
 
 /// Whether private addresses may be contacted for a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Reach {
+pub(crate) enum PrivateAccess {
     /// Public addresses only.
     Public,
     /// Private ones too: the settings name the host.
@@ -92,30 +92,30 @@ pub(crate) enum Reach {
 /// An address that may not be contacted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{address} may not be contacted")]
-pub(super) struct Forbidden {
+pub(super) struct ForbiddenAddress {
     /// The address.
     pub(super) address: IpAddr,
     /// Why.
-    pub(super) zone: Zone,
+    pub(super) zone: AddressKind,
 }
 
-impl Reach {
+impl PrivateAccess {
     /// Whether `address` may be contacted.
     ///
     /// # Errors
     /// The address with its zone, where it may not.
-    pub(super) fn check(self, address: IpAddr) -> Result<(), Forbidden> {
-        match (Zone::of(address), self) {
-            (Zone::Public, _) | (Zone::Private, Self::Named) => Ok(()),
-            (zone, _) => Err(Forbidden { address, zone }),
+    pub(super) fn check(self, address: IpAddr) -> Result<(), ForbiddenAddress> {
+        match (AddressKind::of(address), self) {
+            (AddressKind::Public, _) | (AddressKind::Private, Self::Named) => Ok(()),
+            (zone, _) => Err(ForbiddenAddress { address, zone }),
         }
     }
 
     /// How far a redirect reaches that a server at `from` sends: to a private place only from another one, and only
     /// where the settings name it.
     pub(super) fn onward(from: Option<IpAddr>, is_named: bool) -> Self {
-        match from.map(Zone::of) {
-            Some(Zone::Private) if is_named => Self::Named,
+        match from.map(AddressKind::of) {
+            Some(AddressKind::Private) if is_named => Self::Named,
             _ => Self::Public,
         }
     }
@@ -124,7 +124,7 @@ impl Reach {
     ///
     /// # Errors
     /// The address with its zone, where it may not be contacted.
-    pub(super) fn check_url(self, url: &Url) -> Result<(), Forbidden> {
+    pub(super) fn check_url(self, url: &Url) -> Result<(), ForbiddenAddress> {
         match url.host() {
             Some(Host::Ipv4(address)) => self.check(address.into()),
             Some(Host::Ipv6(address)) => self.check(address.into()),
@@ -138,16 +138,16 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(zone: Zone, addresses: &[&str]) {
+    fn check(zone: AddressKind, addresses: &[&str]) {
         for address in addresses {
-            assert_eq!(Zone::of(address.parse().unwrap()), zone, "{address}");
+            assert_eq!(AddressKind::of(address.parse().unwrap()), zone, "{address}");
         }
     }
 
     #[test]
     fn t5_link_local_and_metadata_addresses_are_never_contacted() {
         check(
-            Zone::Never,
+            AddressKind::Never,
             &[
                 "169.254.169.254",
                 "169.254.0.1",
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn t5_loopback_and_private_addresses_are_private_in_every_dress() {
         check(
-            Zone::Private,
+            AddressKind::Private,
             &[
                 "127.0.0.1",
                 "127.255.255.254",
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn public_addresses_are_public() {
         check(
-            Zone::Public,
+            AddressKind::Public,
             &["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "192.0.1.1", "2001:4860::8"],
         );
     }
@@ -216,20 +216,20 @@ mod tests {
     #[test]
     fn t11_no_redirect_leads_from_a_public_place_to_a_private_one() {
         let from = |address: &str| Some(address.parse().unwrap());
-        assert_eq!(Reach::onward(from("10.0.0.1"), true), Reach::Named);
-        assert_eq!(Reach::onward(from("10.0.0.1"), false), Reach::Public);
-        assert_eq!(Reach::onward(from("8.8.8.8"), true), Reach::Public);
-        assert_eq!(Reach::onward(None, true), Reach::Public);
+        assert_eq!(PrivateAccess::onward(from("10.0.0.1"), true), PrivateAccess::Named);
+        assert_eq!(PrivateAccess::onward(from("10.0.0.1"), false), PrivateAccess::Public);
+        assert_eq!(PrivateAccess::onward(from("8.8.8.8"), true), PrivateAccess::Public);
+        assert_eq!(PrivateAccess::onward(None, true), PrivateAccess::Public);
     }
 
     #[test]
     fn an_address_is_seen_however_the_url_spells_it() {
         for host in ["127.1", "0x7f000001", "2130706433", "0177.0.0.1", "[::ffff:7f00:1]", "127.0.0.1"] {
             let url = Url::parse(&format!("http://{host}:5000/")).unwrap();
-            assert!(Reach::Public.check_url(&url).is_err(), "{host}");
-            assert!(Reach::Named.check_url(&url).is_ok(), "{host}");
+            assert!(PrivateAccess::Public.check_url(&url).is_err(), "{host}");
+            assert!(PrivateAccess::Named.check_url(&url).is_ok(), "{host}");
         }
         let metadata = Url::parse("http://2852039166/").unwrap();
-        assert_eq!(Reach::Named.check_url(&metadata).unwrap_err().zone, Zone::Never);
+        assert_eq!(PrivateAccess::Named.check_url(&metadata).unwrap_err().zone, AddressKind::Never);
     }
 }

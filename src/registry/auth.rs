@@ -6,9 +6,9 @@
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 use url::Url;
 
-use super::origin::Origin;
+use super::origin::UrlOrigin;
 use super::text::plain;
-use super::{FailureKind, ImportError};
+use super::{FailureKind, ResolveError};
 use crate::model::image::RegistryHost;
 use crate::text::escape;
 
@@ -31,12 +31,12 @@ pub(super) enum Challenge {
     /// A user and a password with each request.
     Basic,
     /// A token.
-    Bearer(Bearer),
+    Bearer(BearerChallenge),
 }
 
 /// What a Bearer challenge says.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub(super) struct Bearer {
+pub(super) struct BearerChallenge {
     /// Where tokens are had, as it was sent: not to be trusted before [`judge`].
     pub(super) realm: String,
     /// What the token server knows the registry by.
@@ -58,7 +58,7 @@ impl Challenge {
                 if challenge.scheme.eq_ignore_ascii_case("basic") {
                     basic = Some(Self::Basic);
                 } else if challenge.scheme.eq_ignore_ascii_case("bearer") {
-                    let mut bearer = Bearer::default();
+                    let mut bearer = BearerChallenge::default();
                     for (name, value) in &challenge.params {
                         match name.to_ascii_lowercase().as_str() {
                             "realm" => bearer.realm = value.to_unescaped(),
@@ -91,12 +91,12 @@ fn repository_of(scope: &str) -> Option<String> {
 pub(super) fn judge(
     realm: &str,
     registry: &RegistryHost,
-    origin: &Origin,
-    trusted: &[Origin],
-) -> Result<Url, ImportError> {
+    origin: &UrlOrigin,
+    trusted: &[UrlOrigin],
+) -> Result<Url, ResolveError> {
     let refuse = |why: &str| {
         let shown = plain(&escape::logins(realm.split('?').next().unwrap_or_default()));
-        ImportError::new(
+        ResolveError::new(
             FailureKind::Refused,
             format!("`{registry}` sends its clients to `{shown}` for a token: {why}"),
         )
@@ -104,7 +104,7 @@ pub(super) fn judge(
     // What readers of URLs disagree about is not read at all.
     let is_plain = realm.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
     let url = Url::parse(realm).ok().filter(|_| is_plain).ok_or_else(|| refuse("that is not a plain URL"))?;
-    let Some(asked) = Origin::of(&url) else { return Err(refuse("tokens are had over https alone")) };
+    let Some(asked) = UrlOrigin::of(&url) else { return Err(refuse("tokens are had over https alone")) };
     if !url.username().is_empty() || url.password().is_some() {
         return Err(refuse("a realm has no user in it"));
     }
@@ -112,7 +112,7 @@ pub(super) fn judge(
         return Err(refuse("a registry with TLS has no token server without it"));
     }
     let pair = |(name, other): &(&str, &str)| {
-        *name == registry.as_str() && Origin::parse(other).is_some_and(|other| other == asked)
+        *name == registry.as_str() && UrlOrigin::parse(other).is_some_and(|other| other == asked)
     };
     if asked == *origin || PAIRS.iter().any(pair) || trusted.contains(&asked) {
         return Ok(url);
@@ -134,7 +134,7 @@ mod tests {
 
     fn bearer(realm: &str, service: &str, repository: Option<&str>, error: &str) -> Option<Challenge> {
         let [realm, service, error] = [realm, service, error].map(str::to_owned);
-        Some(Challenge::Bearer(Bearer { realm, service, repository: repository.map(str::to_owned), error }))
+        Some(Challenge::Bearer(BearerChallenge { realm, service, repository: repository.map(str::to_owned), error }))
     }
 
     #[test]
@@ -160,8 +160,8 @@ mod tests {
     fn t10_realms_are_the_same_origin_a_known_pair_or_listed() {
         let judged = |realm: &str, registry: &str, plain_http: bool, trusted: &[&str]| {
             let registry: RegistryHost = registry.parse().unwrap();
-            let origin = Origin::of_registry(&registry, plain_http).unwrap();
-            let trusted: Vec<Origin> = trusted.iter().filter_map(|text| Origin::parse(text)).collect();
+            let origin = UrlOrigin::of_registry(&registry, plain_http).unwrap();
+            let trusted: Vec<UrlOrigin> = trusted.iter().filter_map(|text| UrlOrigin::parse(text)).collect();
             judge(realm, &registry, &origin, &trusted).is_ok()
         };
         for (realm, registry) in [
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn a_foreign_realm_is_named_with_its_registry_and_the_way_out() {
         let registry: RegistryHost = "r.example".parse().unwrap();
-        let origin = Origin::of_registry(&registry, false).unwrap();
+        let origin = UrlOrigin::of_registry(&registry, false).unwrap();
         let error = judge("https://evil.example/t", &registry, &origin, &[]).unwrap_err();
         assert_eq!(error.kind, FailureKind::Refused);
         assert_eq!(

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::HeaderValue;
 
-use super::ImportError;
+use super::ResolveError;
 
 /// Shorter than this, a secret is taken for a word like any other.
 const LENGTH_MIN: usize = 8;
@@ -22,9 +22,9 @@ const INSTEAD: &str = "what came repeats a credential that was sent, so it is no
 
 /// The secrets that were sent so far.
 #[derive(Default)]
-pub(crate) struct Confided(Mutex<BTreeSet<String>>);
+pub(crate) struct Redactor(Mutex<BTreeSet<String>>);
 
-impl Confided {
+impl Redactor {
     /// Takes an `Authorization` header that is about to be sent: what stands in it, and the password within that.
     pub(crate) fn header(&self, header: &HeaderValue) {
         let Some((scheme, value)) = header.to_str().ok().and_then(|text| text.split_once(' ')) else { return };
@@ -51,9 +51,9 @@ impl Confided {
     }
 
     /// The same of an error.
-    pub(super) fn error(&self, error: ImportError) -> ImportError {
+    pub(super) fn error(&self, error: ResolveError) -> ResolveError {
         let is_repeated = self.is_in(&error.message) || error.help.as_ref().is_some_and(|help| self.is_in(help));
-        if is_repeated { ImportError { message: INSTEAD.to_owned(), help: None, ..error } } else { error }
+        if is_repeated { ResolveError { message: INSTEAD.to_owned(), help: None, ..error } } else { error }
     }
 
     /// Whether `text` holds a secret, or enough of one, as it is or percent-encoded.
@@ -90,17 +90,17 @@ mod tests {
     use crate::registry::FailureKind;
 
     #[track_caller]
-    fn check(confided: &Confided, text: &str, is_repeated: bool) {
+    fn check(confided: &Redactor, text: &str, is_repeated: bool) {
         let shown = confided.unless_repeated(text);
         assert_eq!(shown, if is_repeated { INSTEAD } else { text });
-        let error = confided.error(ImportError::new(FailureKind::Integrity, text).help("try again"));
+        let error = confided.error(ResolveError::new(FailureKind::Integrity, text).help("try again"));
         let expected = if is_repeated { (INSTEAD, None) } else { (text, Some("try again")) };
         assert_eq!((error.message.as_str(), error.help.as_deref()), expected);
     }
 
     #[test]
     fn t22_what_repeats_a_secret_is_not_shown() {
-        let confided = Confided::default();
+        let confided = Redactor::default();
         check(&confided, "`hunter22/%` is no type", false);
         confided.header(&HeaderValue::from_static("Basic bWU6aHVudGVyMjIvJQ=="));
         confided.header(&HeaderValue::from_static("Bearer abcdefghijklmnopqrstuvwxyz0123456789"));
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn short_secrets_are_words_like_others() {
-        let confided = Confided::default();
+        let confided = Redactor::default();
         confided.secret("docker");
         confided.header(&HeaderValue::from_static("Negotiate"));
         check(&confided, "`docker.io/library/a` is not there", false);

@@ -16,36 +16,36 @@ use reqwest::{Certificate, Client, Proxy};
 use tokio::sync::OnceCell;
 use url::{Host, Url};
 
-use super::address::Reach;
+use super::address::PrivateAccess;
 use super::fault::{forbidden, root_cause};
-use super::limit::Limits;
-use super::origin::{Origin, Place};
-use super::proxy::{Proxies, Ways};
+use super::limit::ClientLimits;
+use super::origin::{HostPort, UrlOrigin};
+use super::proxy::{Proxies, ProxyRoutes};
 use super::text::plain;
-use super::{FailureKind, ImportError};
-use crate::git::Files;
+use super::{FailureKind, ResolveError};
+use crate::git::RootFiles;
 use crate::model::image::RegistryHost;
 use crate::model::settings::RegistrySettings;
 
 /// Looks a name up in place of the system: for tests of what a hostile name server could say.
-pub type Lookup = Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>;
+pub type NameLookup = Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>;
 
 /// All that decides how a place is reached.
 pub(crate) struct Connector {
     /// The places that the settings name, which may be private.
-    named: BTreeSet<Place>,
+    named: BTreeSet<HostPort>,
     /// The authorities of places that have their own.
-    authorities: BTreeMap<Place, (String, Vec<Certificate>)>,
-    ways: Ways,
-    lookup: Option<Lookup>,
-    limits: Limits,
-    clients: Mutex<HashMap<Key, Client>>,
+    authorities: BTreeMap<HostPort, (String, Vec<Certificate>)>,
+    ways: ProxyRoutes,
+    lookup: Option<NameLookup>,
+    limits: ClientLimits,
+    clients: Mutex<HashMap<ClientKey, Client>>,
     /// What names lead to from here that a proxy connects to in our place.
     beyond: Mutex<HashMap<String, Arc<OnceCell<Vec<IpAddr>>>>>,
 }
 
 /// How a place is gone to.
-pub(crate) struct Route {
+pub(crate) struct HostRoute {
     /// Sends.
     pub(crate) client: Client,
     /// Whether a proxy connects in our place. Who answers has no address then that says anything.
@@ -54,11 +54,11 @@ pub(crate) struct Route {
 
 /// What a client is shared by.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Key {
+struct ClientKey {
     /// With TLS; without it no authority is loaded.
     is_secure: bool,
     /// To addresses as far as this goes; none where a proxy connects in our place.
-    direct: Option<Reach>,
+    direct: Option<PrivateAccess>,
     /// The file of authorities in place of those of the system.
     authority: Option<String>,
 }
@@ -70,17 +70,17 @@ impl Connector {
     /// A sentence, where a file is missing or holds no certificate, or a proxy cannot be read.
     pub(super) fn new(
         registries: &BTreeMap<RegistryHost, RegistrySettings>,
-        files: &Files,
+        files: &RootFiles,
         proxies: &Proxies,
-        lookup: Option<Lookup>,
-        limits: Limits,
+        lookup: Option<NameLookup>,
+        limits: ClientLimits,
     ) -> Result<Self, String> {
         let mut named = BTreeSet::new();
         let mut authorities = BTreeMap::new();
         for (registry, settings) in registries {
             let place = |host: &RegistryHost| {
                 let plain_http = registries.get(host).is_some_and(|settings| settings.plain_http);
-                Origin::of_registry(host, plain_http).map(|origin| origin.place)
+                UrlOrigin::of_registry(host, plain_http).map(|origin| origin.place)
             };
             named.extend(settings.mirrors.iter().filter_map(|mirror| place(&mirror.registry)));
             let Some(own) = place(registry) else { continue };
@@ -93,7 +93,7 @@ impl Connector {
         Ok(Self {
             named,
             authorities,
-            ways: Ways::read(proxies)?,
+            ways: ProxyRoutes::read(proxies)?,
             lookup,
             limits,
             clients: Mutex::default(),
@@ -105,11 +105,11 @@ impl Connector {
     ///
     /// # Errors
     /// A sentence, where a proxy cannot be read.
-    pub(crate) fn to(named: Option<Place>, proxies: &Proxies, limits: Limits) -> Result<Self, String> {
+    pub(crate) fn to(named: Option<HostPort>, proxies: &Proxies, limits: ClientLimits) -> Result<Self, String> {
         Ok(Self {
             named: named.into_iter().collect(),
             authorities: BTreeMap::new(),
-            ways: Ways::read(proxies)?,
+            ways: ProxyRoutes::read(proxies)?,
             lookup: None,
             limits,
             clients: Mutex::default(),
@@ -118,7 +118,7 @@ impl Connector {
     }
 
     /// Whether the settings name `place`.
-    pub(crate) fn is_named(&self, place: &Place) -> bool {
+    pub(crate) fn is_named(&self, place: &HostPort) -> bool {
         self.named.contains(place)
     }
 
@@ -130,10 +130,10 @@ impl Connector {
     pub(crate) async fn route(
         &self,
         url: &Url,
-        origin: &Origin,
-        reach: Reach,
-        authority: Option<&Place>,
-    ) -> Result<Route, ImportError> {
+        origin: &UrlOrigin,
+        reach: PrivateAccess,
+        authority: Option<&HostPort>,
+    ) -> Result<HostRoute, ResolveError> {
         reach.check_url(url).map_err(|error| forbidden(&error, origin))?;
         let proxy = self.ways.proxy(origin);
         if let (Some(_), Some(Host::Domain(name))) = (proxy, url.host()) {
@@ -144,22 +144,22 @@ impl Connector {
         let own = self.authorities.get(&origin.place).or_else(|| self.authorities.get(authority?));
         let own = own.filter(|_| origin.secure);
         let is_proxied = proxy.is_some();
-        let key = Key {
+        let key = ClientKey {
             is_secure: origin.secure,
             direct: (!is_proxied).then_some(reach),
             authority: own.map(|(path, _)| path.clone()),
         };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
-            return Ok(Route { client: client.clone(), is_proxied });
+            return Ok(HostRoute { client: client.clone(), is_proxied });
         }
         let certificates = own.map(|(_, certificates)| certificates.as_slice());
         let client = self.build(&key, proxy, certificates).map_err(|error| {
-            ImportError::new(FailureKind::Tls, format!("TLS cannot be set up: {}", plain(&root_cause(&error))))
+            ResolveError::new(FailureKind::Tls, format!("TLS cannot be set up: {}", plain(&root_cause(&error))))
                 .help("see whether this machine has its authorities, as the package `ca-certificates` brings them")
         })?;
         clients.insert(key, client.clone());
-        Ok(Route { client, is_proxied })
+        Ok(HostRoute { client, is_proxied })
     }
 
     /// What `name` leads to from here; nothing where only the proxy can look it up.
@@ -175,10 +175,18 @@ impl Connector {
         found.await.clone()
     }
 
-    fn build(&self, key: &Key, proxy: Option<&Url>, authority: Option<&[Certificate]>) -> reqwest::Result<Client> {
+    fn build(
+        &self,
+        key: &ClientKey,
+        proxy: Option<&Url>,
+        authority: Option<&[Certificate]>,
+    ) -> reqwest::Result<Client> {
         let proxy_host = proxy.and_then(|proxy| proxy.host_str().map(str::to_owned));
-        let guard =
-            Guard { reach: key.direct.unwrap_or(Reach::Public), proxy: proxy_host, lookup: self.lookup.clone() };
+        let guard = AddressGuard {
+            reach: key.direct.unwrap_or(PrivateAccess::Public),
+            proxy: proxy_host,
+            lookup: self.lookup.clone(),
+        };
         // Nothing is decompressed here, so nothing compressed is asked for.
         let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
         let mut builder = Client::builder()
@@ -203,7 +211,7 @@ impl Connector {
     }
 }
 
-fn read_authority(path: &str, files: &Files) -> Result<Vec<Certificate>, String> {
+fn read_authority(path: &str, files: &RootFiles) -> Result<Vec<Certificate>, String> {
     let pem = files.get(path).ok_or_else(|| format!("`{path}`, named as `ca` of a registry, is not in the root"))?;
     let certificates = Certificate::from_pem_bundle(pem).unwrap_or_default();
     if certificates.is_empty() {
@@ -212,7 +220,7 @@ fn read_authority(path: &str, files: &Files) -> Result<Vec<Certificate>, String>
     Ok(certificates)
 }
 
-async fn look_up(name: &str, lookup: Option<&Lookup>) -> io::Result<Vec<IpAddr>> {
+async fn look_up(name: &str, lookup: Option<&NameLookup>) -> io::Result<Vec<IpAddr>> {
     match lookup {
         Some(lookup) => Ok(lookup(name)),
         None => Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect()),
@@ -220,15 +228,15 @@ async fn look_up(name: &str, lookup: Option<&Lookup>) -> io::Result<Vec<IpAddr>>
 }
 
 /// Looks names up and hands out no address that may not be contacted: what was checked is what is connected to.
-struct Guard {
-    reach: Reach,
+struct AddressGuard {
+    reach: PrivateAccess,
     /// The host of the proxy that this client connects to and to nothing else; the operator named it, so it may be
     /// anywhere. A client without one knows no exception.
     proxy: Option<String>,
-    lookup: Option<Lookup>,
+    lookup: Option<NameLookup>,
 }
 
-impl Resolve for Guard {
+impl Resolve for AddressGuard {
     fn resolve(&self, name: Name) -> Resolving {
         let name = name.as_str().to_owned();
         let reach = (self.proxy.as_ref() != Some(&name)).then_some(self.reach);
@@ -253,13 +261,13 @@ mod tests {
     #[tokio::test]
     async fn t5_a_name_that_turns_private_is_not_handed_out_the_second_time() {
         let asked = Mutex::new(0);
-        let lookup: Lookup = Arc::new(move |_| {
+        let lookup: NameLookup = Arc::new(move |_| {
             let mut asked = asked.lock().unwrap();
             *asked += 1;
             let address = if *asked == 1 { "8.8.8.8" } else { "127.0.0.1" };
             vec![address.parse().unwrap()]
         });
-        let guard = Guard { reach: Reach::Public, proxy: None, lookup: Some(lookup) };
+        let guard = AddressGuard { reach: PrivateAccess::Public, proxy: None, lookup: Some(lookup) };
         let name = || "registry.example".parse::<Name>().unwrap();
         let first: Vec<SocketAddr> = guard.resolve(name()).await.unwrap().collect();
         assert_eq!(first, ["8.8.8.8:0".parse().unwrap()]);
@@ -269,9 +277,9 @@ mod tests {
 
     #[tokio::test]
     async fn t5_a_client_of_a_proxy_looks_up_nothing_else_under_a_laxer_rule() {
-        let lookup: Lookup = Arc::new(|_| vec!["127.0.0.1".parse().unwrap()]);
+        let lookup: NameLookup = Arc::new(|_| vec!["127.0.0.1".parse().unwrap()]);
         let proxy = Some("proxy.example".to_owned());
-        let guard = Guard { reach: Reach::Public, proxy, lookup: Some(lookup) };
+        let guard = AddressGuard { reach: PrivateAccess::Public, proxy, lookup: Some(lookup) };
         assert!(guard.resolve("proxy.example".parse().unwrap()).await.is_ok());
         assert!(guard.resolve("other.example".parse().unwrap()).await.is_err());
     }

@@ -19,21 +19,21 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::origin::Origin;
+use super::origin::UrlOrigin;
 use super::text::plain;
-use super::{FailureKind, ImportError};
+use super::{FailureKind, ResolveError};
 use crate::model::image::RegistryHost;
 use crate::system::environment;
-use helper::Trouble;
+use helper::HelperError;
 
 /// The largest credential file that is read, in bytes.
 const FILE_MAX: u64 = 1 << 20;
 
 /// A text that is never shown.
 #[derive(Clone)]
-pub struct Secret(String);
+pub struct RegistrySecret(String);
 
-impl Secret {
+impl RegistrySecret {
     /// Takes a text out of sight.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
@@ -52,15 +52,15 @@ pub(super) enum Credential {
         /// The user.
         user: String,
         /// The password.
-        password: Secret,
+        password: RegistrySecret,
     },
     /// A token that buys tokens (`identitytoken`).
-    Identity(Secret),
+    Identity(RegistrySecret),
 }
 
 /// Where credentials are looked for: the values of the variables that docker, podman and GitLab know.
 #[derive(Clone, Default)]
-pub struct Sources {
+pub struct CredentialSources {
     /// `HOME`
     pub home: Option<PathBuf>,
     /// `DOCKER_CONFIG`: the folder of docker's `config.json`.
@@ -70,10 +70,10 @@ pub struct Sources {
     /// `XDG_RUNTIME_DIR`: the folder above podman's `containers/auth.json`.
     pub xdg_runtime_dir: Option<PathBuf>,
     /// `DOCKER_AUTH_CONFIG`: the text of a `config.json` itself.
-    pub docker_auth_config: Option<Secret>,
+    pub docker_auth_config: Option<RegistrySecret>,
 }
 
-impl Sources {
+impl CredentialSources {
     /// The sources that the environment of the process names.
     pub fn from_environment() -> Self {
         let path = |name| environment::var(name).map(PathBuf::from);
@@ -82,7 +82,7 @@ impl Sources {
             docker_config: path("DOCKER_CONFIG"),
             registry_auth_file: path("REGISTRY_AUTH_FILE"),
             xdg_runtime_dir: path("XDG_RUNTIME_DIR"),
-            docker_auth_config: environment::var("DOCKER_AUTH_CONFIG").map(Secret),
+            docker_auth_config: environment::var("DOCKER_AUTH_CONFIG").map(RegistrySecret),
         }
     }
 
@@ -103,42 +103,42 @@ impl Sources {
 
 /// One entry that may hold the credential of a repository: a file of the store and a key of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Candidate {
+pub(super) struct CredentialCandidate {
     file: usize,
     key: String,
 }
 
 /// One credential once it is asked for: none where the entry turned out empty.
-type Found = Arc<OnceCell<Result<Option<Arc<Credential>>, ImportError>>>;
+type FoundCredential = Arc<OnceCell<Result<Option<Arc<Credential>>, ResolveError>>>;
 
 /// All credential files, read once, and what helpers said so far.
-pub(super) struct Store {
-    files: Vec<File>,
-    found: Mutex<HashMap<Candidate, Found>>,
+pub(super) struct CredentialStore {
+    files: Vec<CredentialFile>,
+    found: Mutex<HashMap<CredentialCandidate, FoundCredential>>,
     /// How long a helper may take.
     patience: Duration,
 }
 
-struct File {
+struct CredentialFile {
     /// As messages name it.
     name: String,
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, AuthEntry>,
     /// The helper that is asked for hosts that have no entry (`credsStore`).
     store: Option<String>,
 }
 
 /// What a file says under one key.
-struct Entry {
-    bound: Bound,
+struct AuthEntry {
+    bound: EntryScope,
     /// The helper that has it (`credHelpers`).
     helper: Option<String>,
     /// A `config.json` that holds this entry alone, so that no other can be taken for it.
-    alone: Option<Arc<Secret>>,
+    alone: Option<Arc<RegistrySecret>>,
 }
 
 /// What a key of a file is bound to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Bound {
+struct EntryScope {
     /// The host; `docker.io` by its one name.
     host: String,
     port: u16,
@@ -151,7 +151,7 @@ struct Bound {
 /// The keys of a `config.json`; the values of `auths` are read by `docker_credential`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Keys {
+struct ConfigKeys {
     #[serde(default)]
     auths: BTreeMap<String, serde_json::Value>,
     #[serde(default)]
@@ -159,20 +159,20 @@ struct Keys {
     creds_store: Option<String>,
 }
 
-impl Store {
+impl CredentialStore {
     /// Reads all files of `sources`; a missing one means anonymous.
     ///
     /// # Errors
     /// A sentence that names the file that cannot be read, without any of its text.
-    pub(super) fn open(sources: &Sources, patience: Duration) -> Result<Self, String> {
+    pub(super) fn open(sources: &CredentialSources, patience: Duration) -> Result<Self, String> {
         let mut files = Vec::new();
         if let Some(text) = &sources.docker_auth_config {
-            files.push(File::read("DOCKER_AUTH_CONFIG".to_owned(), text)?);
+            files.push(CredentialFile::read("DOCKER_AUTH_CONFIG".to_owned(), text)?);
         }
         for path in sources.files() {
             let name = path.display().to_string();
             if let Some(text) = read_small(&path).map_err(|error| format!("`{name}` cannot be read: {error}"))? {
-                files.push(File::read(name, &Secret(text))?);
+                files.push(CredentialFile::read(name, &RegistrySecret(text))?);
             }
         }
         Ok(Self { files, found: Mutex::default(), patience })
@@ -180,15 +180,23 @@ impl Store {
 
     /// The entries for `path` of `registry`, which is spoken to at `origin`, the best first: the longest path prefix,
     /// then the earlier file.
-    pub(super) fn candidates(&self, registry: &RegistryHost, origin: &Origin, path: &str) -> Vec<Candidate> {
-        let mut found: Vec<(usize, Candidate)> = Vec::new();
+    pub(super) fn candidates(
+        &self,
+        registry: &RegistryHost,
+        origin: &UrlOrigin,
+        path: &str,
+    ) -> Vec<CredentialCandidate> {
+        let mut found: Vec<(usize, CredentialCandidate)> = Vec::new();
         for (file, content) in self.files.iter().enumerate() {
-            let fits = |(_, entry): &(&String, &Entry)| entry.bound.is_for(origin) && covers(&entry.bound.path, path);
+            let fits =
+                |(_, entry): &(&String, &AuthEntry)| entry.bound.is_for(origin) && covers(&entry.bound.path, path);
             let before = found.len();
             let entries = content.entries.iter().filter(fits);
-            found.extend(entries.map(|(key, entry)| (entry.bound.path.len(), Candidate { file, key: key.clone() })));
+            found.extend(
+                entries.map(|(key, entry)| (entry.bound.path.len(), CredentialCandidate { file, key: key.clone() })),
+            );
             if content.store.is_some() && found.len() == before {
-                found.push((0, Candidate { file, key: store_key(registry, origin) }));
+                found.push((0, CredentialCandidate { file, key: store_key(registry, origin) }));
             }
         }
         found.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.cmp(y)));
@@ -199,7 +207,7 @@ impl Store {
     ///
     /// # Errors
     /// Where a helper fails or takes too long, or an entry cannot be decoded.
-    pub(super) async fn get(&self, candidate: &Candidate) -> Result<Option<Arc<Credential>>, ImportError> {
+    pub(super) async fn get(&self, candidate: &CredentialCandidate) -> Result<Option<Arc<Credential>>, ResolveError> {
         let cell = {
             let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(found.entry(candidate.clone()).or_default())
@@ -207,19 +215,19 @@ impl Store {
         cell.get_or_init(|| self.retrieve(candidate)).await.clone()
     }
 
-    async fn retrieve(&self, candidate: &Candidate) -> Result<Option<Arc<Credential>>, ImportError> {
+    async fn retrieve(&self, candidate: &CredentialCandidate) -> Result<Option<Arc<Credential>>, ResolveError> {
         let file = &self.files[candidate.file];
         let entry = file.entries.get(&candidate.key);
         if let Some(helper) = entry.and_then(|entry| entry.helper.as_ref()) {
             return self.ask_helper(candidate, helper).await;
         }
-        let text = entry.and_then(|entry| entry.alone.as_deref()).map_or("{}", Secret::reveal);
+        let text = entry.and_then(|entry| entry.alone.as_deref()).map_or("{}", RegistrySecret::reveal);
         let found = match docker_credential::get_credential_from_reader(text.as_bytes(), &candidate.key) {
             Ok(DockerCredential::UsernamePassword(user, password)) if user.is_empty() && password.is_empty() => None,
             Ok(DockerCredential::UsernamePassword(user, password)) => {
-                Some(Credential::Password { user, password: Secret(password) })
+                Some(Credential::Password { user, password: RegistrySecret(password) })
             }
-            Ok(DockerCredential::IdentityToken(token)) => Some(Credential::Identity(Secret(token))),
+            Ok(DockerCredential::IdentityToken(token)) => Some(Credential::Identity(RegistrySecret(token))),
             // Where a store is in use, docker leaves an empty entry in the file to remember the host by.
             Err(CredentialRetrievalError::NoCredentialConfigured) => match &file.store {
                 Some(store) => return self.ask_helper(candidate, store).await,
@@ -230,7 +238,11 @@ impl Store {
         Ok(found.map(Arc::new))
     }
 
-    async fn ask_helper(&self, candidate: &Candidate, helper: &str) -> Result<Option<Arc<Credential>>, ImportError> {
+    async fn ask_helper(
+        &self,
+        candidate: &CredentialCandidate,
+        helper: &str,
+    ) -> Result<Option<Arc<Credential>>, ResolveError> {
         let trouble = match helper::ask(helper, &candidate.key, self.patience).await {
             Ok(found) => return Ok(found.map(Arc::new)),
             Err(trouble) => trouble,
@@ -238,10 +250,10 @@ impl Store {
         let program = helper::program(&plain(helper));
         let failed = |what: &str| self.failed(candidate, &format!("was not handed out: {what}"));
         Err(match trouble {
-            Trouble::Missing => failed(&format!("`{program}` cannot be run")).help("put it on the `PATH`"),
-            Trouble::Failed => failed(&format!("`{program}` failed")),
-            Trouble::Unreadable => failed(&format!("the answer of `{program}` cannot be read")),
-            Trouble::Late => {
+            HelperError::Missing => failed(&format!("`{program}` cannot be run")).help("put it on the `PATH`"),
+            HelperError::Failed => failed(&format!("`{program}` failed")),
+            HelperError::Unreadable => failed(&format!("the answer of `{program}` cannot be read")),
+            HelperError::Late => {
                 let seconds = self.patience.as_secs_f32();
                 failed(&format!("`{program}` did not answer within {seconds} s"))
                     .help(format!("see whether `{program} get` waits for a person"))
@@ -249,20 +261,20 @@ impl Store {
         })
     }
 
-    fn failed(&self, candidate: &Candidate, what: &str) -> ImportError {
+    fn failed(&self, candidate: &CredentialCandidate, what: &str) -> ResolveError {
         let name = &self.files[candidate.file].name;
         let message = format!("the credential for `{}` in `{name}` {what}", plain(&candidate.key));
-        ImportError::new(FailureKind::Unauthorized, message)
+        ResolveError::new(FailureKind::Unauthorized, message)
     }
 
     /// Groups repositories of one registry by the credentials that they would be asked for with.
     pub(super) fn group<'a>(
         &self,
         registry: &RegistryHost,
-        origin: &Origin,
+        origin: &UrlOrigin,
         paths: impl Iterator<Item = &'a str>,
-    ) -> BTreeMap<Vec<Candidate>, BTreeSet<&'a str>> {
-        let mut groups: BTreeMap<Vec<Candidate>, BTreeSet<&str>> = BTreeMap::new();
+    ) -> BTreeMap<Vec<CredentialCandidate>, BTreeSet<&'a str>> {
+        let mut groups: BTreeMap<Vec<CredentialCandidate>, BTreeSet<&str>> = BTreeMap::new();
         for path in paths {
             groups.entry(self.candidates(registry, origin, path)).or_default().insert(path);
         }
@@ -270,26 +282,26 @@ impl Store {
     }
 }
 
-impl File {
-    fn read(name: String, text: &Secret) -> Result<Self, String> {
+impl CredentialFile {
+    fn read(name: String, text: &RegistrySecret) -> Result<Self, String> {
         // The error of the parser may quote the file, so only its place is told.
-        let Keys { mut auths, mut cred_helpers, creds_store } =
+        let ConfigKeys { mut auths, mut cred_helpers, creds_store } =
             serde_json::from_str(text.reveal()).map_err(|error| {
                 format!("`{name}` is not a docker configuration: line {}, column {}", error.line(), error.column())
             })?;
         let keys: BTreeSet<String> = auths.keys().chain(cred_helpers.keys()).cloned().collect();
         let entry = |key: String| {
-            let bound = Bound::read(&key)?;
+            let bound = EntryScope::read(&key)?;
             let helper = cred_helpers.remove(&key).filter(|helper| !helper.is_empty());
             let alone = auths.remove(&key).map(|value| serde_json::json!({"auths": {key.as_str(): value}}).to_string());
-            Some((key, Entry { bound, helper, alone: alone.map(|text| Arc::new(Secret(text))) }))
+            Some((key, AuthEntry { bound, helper, alone: alone.map(|text| Arc::new(RegistrySecret(text))) }))
         };
         let entries = keys.into_iter().filter_map(entry).collect();
         Ok(Self { name, entries, store: creds_store.filter(|store| !store.is_empty()) })
     }
 }
 
-impl Bound {
+impl EntryScope {
     /// What `key` is bound to: `host[:port][/path]`, or the URL that `docker login` writes; none where it is neither.
     fn read(key: &str) -> Option<Self> {
         let (scheme, rest) = match (key.strip_prefix("https://"), key.strip_prefix("http://")) {
@@ -299,7 +311,7 @@ impl Bound {
         };
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         let url = Url::parse(&format!("{}://{host}/", scheme.unwrap_or("https"))).ok()?;
-        let origin = Origin::of(&url)?;
+        let origin = UrlOrigin::of(&url)?;
         let path = path.trim_end_matches('/');
         let path = if scheme.is_some() && matches!(path, "v1" | "v2") { "" } else { path };
         Some(Self {
@@ -311,14 +323,14 @@ impl Bound {
         })
     }
 
-    fn is_for(&self, origin: &Origin) -> bool {
-        let Origin { secure, place } = origin;
+    fn is_for(&self, origin: &UrlOrigin) -> bool {
+        let UrlOrigin { secure, place } = origin;
         self.host == usual_host(place.host()) && self.port == place.port() && (*secure || !self.is_secure)
     }
 }
 
 /// What a store is asked for: the registry, with its port where that is not the one a store takes for granted.
-fn store_key(registry: &RegistryHost, origin: &Origin) -> String {
+fn store_key(registry: &RegistryHost, origin: &UrlOrigin) -> String {
     match (usual_host(origin.place.host()), origin.place.port(), origin.secure) {
         ("docker.io", _, true) => "https://index.docker.io/v1/".to_owned(),
         (host, port, false) if registry.port().is_none() => format!("{host}:{port}"),
@@ -369,10 +381,11 @@ mod tests {
     /// The keys that are found for `image`, whose registry is spoken to with TLS or without.
     #[track_caller]
     fn check_at(config: &str, image: &str, plain_http: bool, expected: &[&str]) {
-        let sources = Sources { docker_auth_config: Some(Secret::new(config)), ..Sources::default() };
-        let store = Store::open(&sources, Duration::from_secs(1)).unwrap();
+        let sources =
+            CredentialSources { docker_auth_config: Some(RegistrySecret::new(config)), ..CredentialSources::default() };
+        let store = CredentialStore::open(&sources, Duration::from_secs(1)).unwrap();
         let repository: Repository = image.parse().unwrap();
-        let origin = Origin::of_registry(repository.registry(), plain_http).unwrap();
+        let origin = UrlOrigin::of_registry(repository.registry(), plain_http).unwrap();
         let found = store.candidates(repository.registry(), &origin, repository.path());
         assert_eq!(found.iter().map(|found| found.key.as_str()).collect::<Vec<_>>(), expected, "{image}");
     }
@@ -441,8 +454,11 @@ mod tests {
 
     #[test]
     fn t22_a_broken_file_is_named_and_not_quoted() {
-        let sources = Sources { docker_auth_config: Some(Secret::new("{\"auths\": canary}")), ..Sources::default() };
-        let error = Store::open(&sources, Duration::from_secs(1)).err().unwrap();
+        let sources = CredentialSources {
+            docker_auth_config: Some(RegistrySecret::new("{\"auths\": canary}")),
+            ..CredentialSources::default()
+        };
+        let error = CredentialStore::open(&sources, Duration::from_secs(1)).err().unwrap();
         assert_eq!(error, "`DOCKER_AUTH_CONFIG` is not a docker configuration: line 1, column 11");
     }
 }

@@ -4,12 +4,12 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
 use super::manifest::{essence, supported};
 use super::text::plain;
-use super::{FailureKind, ImportError};
+use super::{FailureKind, ResolveError};
 use crate::model::image::Digest;
 
 /// What the headers of an answer with status 200 say.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Hint {
+pub(super) enum DigestHint {
     /// The digest.
     Digest(Digest),
     /// They do not say: the bytes have to be fetched and hashed.
@@ -20,21 +20,21 @@ pub(super) enum Hint {
 ///
 /// # Errors
 /// Where the type is none that is pinned, or the digest is none.
-pub(super) fn read(headers: &HeaderMap, registry: &str) -> Result<Hint, ImportError> {
+pub(super) fn read(headers: &HeaderMap, registry: &str) -> Result<DigestHint, ResolveError> {
     let media_type = content_type(headers);
     if let Some(media_type) = media_type {
         supported(essence(Some(media_type)))?;
     }
     let mut digests = headers.get_all("docker-content-digest").iter();
-    let Some(first) = digests.next() else { return Ok(Hint::Silent) };
+    let Some(first) = digests.next() else { return Ok(DigestHint::Silent) };
     let text = String::from_utf8_lossy(first.as_bytes());
     let digest: Option<Digest> = text.trim().parse().ok();
     match digest {
         Some(digest) if digests.all(|other| other == first) => match media_type {
-            Some(_) => Ok(Hint::Digest(digest)),
-            None => Ok(Hint::Silent),
+            Some(_) => Ok(DigestHint::Digest(digest)),
+            None => Ok(DigestHint::Silent),
         },
-        _ => Err(ImportError::new(
+        _ => Err(ResolveError::new(
             FailureKind::Integrity,
             format!("`{registry}` names `{}` as a digest, which is none", plain(&text)),
         )),
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(headers: &[(&'static str, &str)], expected: Result<Hint, FailureKind>) {
+    fn check(headers: &[(&'static str, &str)], expected: Result<DigestHint, FailureKind>) {
         let map: HeaderMap = headers
             .iter()
             .map(|(name, value)| (reqwest::header::HeaderName::from_static(name), value.parse().unwrap()))
@@ -70,11 +70,11 @@ mod tests {
         let other = format!("sha256:{}", "b".repeat(64));
         let oci = ("content-type", "application/vnd.oci.image.index.v1+json");
         let named = ("docker-content-digest", digest.as_str());
-        check(&[oci, named], Ok(Hint::Digest(digest.parse().unwrap())));
-        check(&[oci, named, named], Ok(Hint::Digest(digest.parse().unwrap())));
-        check(&[oci], Ok(Hint::Silent));
-        check(&[named], Ok(Hint::Silent));
-        check(&[oci, ("content-type", "text/html"), named], Ok(Hint::Silent));
+        check(&[oci, named], Ok(DigestHint::Digest(digest.parse().unwrap())));
+        check(&[oci, named, named], Ok(DigestHint::Digest(digest.parse().unwrap())));
+        check(&[oci], Ok(DigestHint::Silent));
+        check(&[named], Ok(DigestHint::Silent));
+        check(&[oci, ("content-type", "text/html"), named], Ok(DigestHint::Silent));
         check(&[oci, named, ("docker-content-digest", &other)], Err(FailureKind::Integrity));
         for bad in ["", "sha256:zz", "md5:00", "sha256:../../x", &digest.to_uppercase()] {
             check(&[oci, ("docker-content-digest", bad)], Err(FailureKind::Integrity));

@@ -12,18 +12,18 @@ use reqwest::{Client, StatusCode};
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::auth::{Bearer, Challenge, judge};
-use super::confided::Confided;
+use super::auth::{BearerChallenge, Challenge, judge};
+use super::confided::Redactor;
 use super::connect::Connector;
-use super::credential::{Credential, Store};
-use super::fault::Fault;
-use super::host::{Host, Names, Realm, Scheme};
-use super::limit::{Limits, TRIES, retry_after};
-use super::origin::Origin;
-use super::send::{Question, Reply, Tally};
+use super::credential::{Credential, CredentialStore};
+use super::fault::TransportError;
+use super::host::{AuthScheme, Host, Realm, RepositoryNames};
+use super::limit::{ClientLimits, TRIES, retry_after};
+use super::origin::UrlOrigin;
+use super::send::{RegistryReply, RegistryRequest, RequestTally};
 use super::text::plain;
-use super::token::{self, Issue, Slot, Ticket, Token, TokenAnswer};
-use super::{FailureKind, ImportError};
+use super::token::{self, BearerToken, TokenAnswer, TokenIssue, TokenSlot, TokenTicket};
+use super::{FailureKind, ResolveError};
 use crate::model::image::RegistryHost;
 use crate::system::clock::{self, Stopwatch};
 use crate::text::escape;
@@ -34,52 +34,52 @@ const CHALLENGES: usize = 8;
 const TOKEN_MAX: usize = 128 << 10;
 
 /// What a pass asks registries with.
-pub(super) struct Exchange {
+pub(super) struct RegistryClient {
     pub(super) connector: Connector,
-    pub(super) credentials: Store,
+    pub(super) credentials: CredentialStore,
     /// Origins that the operator lets registries name as realms.
-    pub(super) realms: Vec<Origin>,
-    pub(super) limits: Limits,
+    pub(super) realms: Vec<UrlOrigin>,
+    pub(super) limits: ClientLimits,
     pub(super) clock: Stopwatch,
-    pub(super) tally: Tally,
+    pub(super) tally: RequestTally,
     /// What was sent in confidence.
-    pub(super) confided: Confided,
+    pub(super) confided: Redactor,
     /// Tokens had without credentials for places that registries redirect to, by place and repository.
-    pub(super) guests: Mutex<HashMap<(Origin, String), Arc<Slot>>>,
+    pub(super) guests: Mutex<HashMap<(UrlOrigin, String), Arc<TokenSlot>>>,
     /// Room for bodies that are larger than those of most images, so that many of them are not held at once.
     pub(super) room: Arc<Semaphore>,
 }
 
 /// The authorization that a question goes out with.
-struct Pass<'a> {
+struct Authorization<'a> {
     header: Option<HeaderValue>,
     /// Where it came from.
-    grant: Option<(Arc<Slot>, Ticket)>,
+    grant: Option<(Arc<TokenSlot>, TokenTicket)>,
     /// Held while this question is the one that finds out how the registry wants to be asked.
     probe: Option<tokio::sync::MutexGuard<'a, ()>>,
 }
 
 /// Why there is no answer after all tries.
-enum Lost {
+enum SendFailure {
     /// The line or a rule did not let one through.
-    Line(ImportError),
+    Line(ResolveError),
     /// The last answer was that the server is in trouble.
-    Trouble(ImportError),
+    Trouble(ResolveError),
 }
 
-impl From<Lost> for ImportError {
-    fn from(lost: Lost) -> Self {
-        let (Lost::Line(error) | Lost::Trouble(error)) = lost;
+impl From<SendFailure> for ResolveError {
+    fn from(lost: SendFailure) -> Self {
+        let (SendFailure::Line(error) | SendFailure::Trouble(error)) = lost;
         error
     }
 }
 
-impl Exchange {
+impl RegistryClient {
     /// Asks, answering challenges as they come.
     ///
     /// # Errors
     /// Where no answer came, or no credential did. Any status but 401 and those that say "later" is an answer.
-    pub(super) async fn ask(&self, host: &Host, question: &Question<'_>) -> Result<Reply, ImportError> {
+    pub(super) async fn ask(&self, host: &Host, question: &RegistryRequest<'_>) -> Result<RegistryReply, ResolveError> {
         let mut has_renewed = false;
         for _ in 0..CHALLENGES {
             let pass = self.pass(host, question.path).await?;
@@ -94,7 +94,7 @@ impl Exchange {
                 Err(error) => {
                     // Whoever waits for the probe goes on without it, all at once.
                     if pass.probe.is_some() {
-                        host.learn(Scheme::Open);
+                        host.learn(AuthScheme::Open);
                     }
                     return Err(error.into());
                 }
@@ -105,7 +105,7 @@ impl Exchange {
             }
             if let Some((slot, ticket)) = &pass.grant {
                 if slot.is_shared() && is_about_token(reply.status) {
-                    host.split(question.path, slot, Names::default(), &self.credentials);
+                    host.split(question.path, slot, RepositoryNames::default(), &self.credentials);
                     continue;
                 }
                 if ticket.turn.is_some() {
@@ -113,7 +113,7 @@ impl Exchange {
                 }
             }
             if pass.probe.is_some() {
-                host.learn(Scheme::Open);
+                host.learn(AuthScheme::Open);
             }
             return Ok(reply);
         }
@@ -121,23 +121,25 @@ impl Exchange {
     }
 
     /// The authorization for `path`, as far as is known what the registry wants.
-    async fn pass<'a>(&'a self, host: &'a Host, path: &str) -> Result<Pass<'a>, ImportError> {
+    async fn pass<'a>(&'a self, host: &'a Host, path: &str) -> Result<Authorization<'a>, ResolveError> {
         let mut scheme = host.scheme();
-        if matches!(scheme, Scheme::Unknown) {
+        if matches!(scheme, AuthScheme::Unknown) {
             let probe = host.probe.lock().await;
             scheme = host.scheme();
-            if matches!(scheme, Scheme::Unknown) {
-                return Ok(Pass { header: None, grant: None, probe: Some(probe) });
+            if matches!(scheme, AuthScheme::Unknown) {
+                return Ok(Authorization { header: None, grant: None, probe: Some(probe) });
             }
         }
         loop {
             let (issue, slot) = match &scheme {
-                Scheme::Unknown | Scheme::Open => return Ok(Pass { header: None, grant: None, probe: None }),
-                Scheme::Basic => {
+                AuthScheme::Unknown | AuthScheme::Open => {
+                    return Ok(Authorization { header: None, grant: None, probe: None });
+                }
+                AuthScheme::Basic => {
                     let slot = host.slot(path, &self.credentials);
                     (slot.basic(&self.credentials, &host.name).await?, slot)
                 }
-                Scheme::Bearer(realm) => {
+                AuthScheme::Bearer(realm) => {
                     let slot = host.slot(path, &self.credentials);
                     let realm = slot.realm.as_ref().unwrap_or(realm);
                     let now = || self.clock.elapsed();
@@ -146,10 +148,10 @@ impl Exchange {
                 }
             };
             match issue {
-                Issue::Header(header, ticket) => {
-                    return Ok(Pass { header: Some(header), grant: Some((slot, ticket)), probe: None });
+                TokenIssue::Header(header, ticket) => {
+                    return Ok(Authorization { header: Some(header), grant: Some((slot, ticket)), probe: None });
                 }
-                Issue::Split => host.split(path, &slot, Names::default(), &self.credentials),
+                TokenIssue::Split => host.split(path, &slot, RepositoryNames::default(), &self.credentials),
             }
         }
     }
@@ -160,10 +162,10 @@ impl Exchange {
         &self,
         host: &Host,
         path: &str,
-        reply: &Reply,
-        pass: Pass<'_>,
+        reply: &RegistryReply,
+        pass: Authorization<'_>,
         has_renewed: &mut bool,
-    ) -> Result<(), ImportError> {
+    ) -> Result<(), ResolveError> {
         let is_probe = pass.probe.is_some();
         let judged = match Challenge::read(&reply.headers) {
             None => Err(denied(host, "answered 401 without a challenge that pinstream can answer")),
@@ -175,12 +177,12 @@ impl Exchange {
         if let Err(error) = &judged {
             host.refuse(path, error.clone());
             if is_probe {
-                host.learn(Scheme::Open);
+                host.learn(AuthScheme::Open);
             }
         }
-        let Some((url, Bearer { service, repository, error, .. })) = judged? else {
+        let Some((url, BearerChallenge { service, repository, error, .. })) = judged? else {
             let Some((slot, mut ticket)) = pass.grant.filter(|(slot, _)| slot.realm.is_none()) else {
-                host.learn(Scheme::Basic);
+                host.learn(AuthScheme::Basic);
                 return Ok(());
             };
             slot.login.refuse(ticket.at);
@@ -193,19 +195,19 @@ impl Exchange {
         };
         let realm = Arc::new(Realm { url, service });
         let Some((slot, mut ticket)) = pass.grant.filter(|(slot, _)| slot.realm.is_some()) else {
-            host.learn(Scheme::Bearer(realm));
+            host.learn(AuthScheme::Bearer(realm));
             return Ok(());
         };
         drop(ticket.turn.take());
         let is_ours = repository.as_ref().is_none_or(|name| slot.repositories.contains(name));
         if slot.realm.as_ref() != Some(&realm) {
             // The token is of another server than this repository's: that says nothing of the credential.
-            host.split(path, &slot, Names { realm: Some(realm), repository }, &self.credentials);
+            host.split(path, &slot, RepositoryNames { realm: Some(realm), repository }, &self.credentials);
         } else if error == "invalid_token" && !*has_renewed {
             *has_renewed = true;
             slot.void(&ticket).await;
         } else if slot.is_shared() || !is_ours {
-            host.split(path, &slot, Names { realm: None, repository }, &self.credentials);
+            host.split(path, &slot, RepositoryNames { realm: None, repository }, &self.credentials);
         } else if !slot.advance(&ticket).await {
             return Err(denied(host, &format!("does not grant access to `{path}`")));
         }
@@ -213,16 +215,22 @@ impl Exchange {
     }
 
     /// Asks `origin` up to three times: after failures of the line with a pause, after refusals for now when they say.
-    async fn insist<F>(&self, host: &Host, origin: &Origin, attempt: impl Fn() -> F) -> Result<Reply, Lost>
+    async fn insist<F>(
+        &self,
+        host: &Host,
+        origin: &UrlOrigin,
+        attempt: impl Fn() -> F,
+    ) -> Result<RegistryReply, SendFailure>
     where
-        F: Future<Output = Result<Reply, Fault>>,
+        F: Future<Output = Result<RegistryReply, TransportError>>,
     {
         let name = host.name.as_str();
         let mut pauses = self.limits.pauses();
         for left in (0..TRIES).rev() {
-            let permit = host.limit.enter(name, &self.limits, || self.clock.elapsed()).await.map_err(Lost::Line)?;
+            let permit =
+                host.limit.enter(name, &self.limits, || self.clock.elapsed()).await.map_err(SendFailure::Line)?;
             let answered = tokio::time::timeout(self.limits.request, attempt()).await;
-            let answered = answered.unwrap_or_else(|_| Err(Fault::late(origin, self.limits.request)));
+            let answered = answered.unwrap_or_else(|_| Err(TransportError::late(origin, self.limits.request)));
             let (lost, wait) = match answered {
                 Ok(reply) if is_later(reply.status) => {
                     let asked = retry_after(&reply.headers, clock::now());
@@ -233,9 +241,9 @@ impl Exchange {
                             true => host.limit.failed(name, &error),
                             false => host.limit.close(name, &error),
                         }
-                        return Err(Lost::Trouble(error));
+                        return Err(SendFailure::Trouble(error));
                     }
-                    (Lost::Trouble(error), asked.map(|asked| (asked, reply.is_foreign)))
+                    (SendFailure::Trouble(error), asked.map(|asked| (asked, reply.is_foreign)))
                 }
                 Ok(reply) => {
                     if !reply.is_foreign {
@@ -243,15 +251,15 @@ impl Exchange {
                     }
                     return Ok(reply);
                 }
-                Err(Fault::Final(error)) => return Err(Lost::Line(error)),
-                Err(Fault::Host(error)) => {
+                Err(TransportError::Final(error)) => return Err(SendFailure::Line(error)),
+                Err(TransportError::Host(error)) => {
                     host.limit.failed(name, &error);
-                    return Err(Lost::Line(error));
+                    return Err(SendFailure::Line(error));
                 }
-                Err(Fault::Passing(error)) => (Lost::Line(error), None),
+                Err(TransportError::Passing(error)) => (SendFailure::Line(error), None),
             };
             drop(permit);
-            let (Lost::Line(error) | Lost::Trouble(error)) = &lost;
+            let (SendFailure::Line(error) | SendFailure::Trouble(error)) = &lost;
             if left == 0 {
                 host.limit.failed(name, error);
                 return Err(lost);
@@ -266,7 +274,7 @@ impl Exchange {
                 None => tokio::time::sleep(pause).await,
             }
         }
-        Err(Lost::Line(denied(host, "was not asked")))
+        Err(SendFailure::Line(denied(host, "was not asked")))
     }
 
     /// Has a token for `repositories` of `host`. No redirect is followed.
@@ -276,8 +284,8 @@ impl Exchange {
         realm: &Realm,
         repositories: &[String],
         credential: Option<Arc<Credential>>,
-    ) -> Result<TokenAnswer, ImportError> {
-        let origin = Origin::of(&realm.url).ok_or_else(|| denied(host, "names a realm that is not HTTP"))?;
+    ) -> Result<TokenAnswer, ResolveError> {
+        let origin = UrlOrigin::of(&realm.url).ok_or_else(|| denied(host, "names a realm that is not HTTP"))?;
         let reach = if origin.place == host.origin.place { self.reach(&host.origin) } else { self.reach(&origin) };
         let client = self.connector.route(&realm.url, &origin, reach, Some(&host.origin.place)).await?.client;
         // Its quota is not the registry's, unless both are one.
@@ -285,11 +293,13 @@ impl Exchange {
         let credential = credential.as_deref();
         let asked = self.insist(host, &origin, || async {
             let reply = self.send_token(&client, &origin, realm, repositories, credential).await?;
-            Ok(Reply { is_foreign, ..reply })
+            Ok(RegistryReply { is_foreign, ..reply })
         });
         match asked.await {
             Ok(reply) => read_token(&reply, &host.name, &origin),
-            Err(Lost::Trouble(error)) if error.kind != FailureKind::RateLimited => Ok(TokenAnswer::Refused(error)),
+            Err(SendFailure::Trouble(error)) if error.kind != FailureKind::RateLimited => {
+                Ok(TokenAnswer::Refused(error))
+            }
             Err(lost) => Err(lost.into()),
         }
     }
@@ -297,11 +307,11 @@ impl Exchange {
     pub(super) async fn send_token(
         &self,
         client: &Client,
-        origin: &Origin,
+        origin: &UrlOrigin,
         realm: &Realm,
         repositories: &[String],
         credential: Option<&Credential>,
-    ) -> Result<Reply, Fault> {
+    ) -> Result<RegistryReply, TransportError> {
         let request = match credential {
             Some(Credential::Identity(identity)) => {
                 self.confided.secret(identity.reveal());
@@ -322,7 +332,7 @@ impl Exchange {
                 match other {
                     Some(Credential::Password { user, password }) => {
                         let header = token::basic_header(user, password.reveal()).ok_or_else(|| {
-                            ImportError::new(FailureKind::Unauthorized, "a user name with a colon cannot be sent")
+                            ResolveError::new(FailureKind::Unauthorized, "a user name with a colon cannot be sent")
                         })?;
                         self.confided.header(&header);
                         request.header(AUTHORIZATION, header)
@@ -332,7 +342,7 @@ impl Exchange {
             }
         };
         self.tally.token.fetch_add(1, Ordering::Relaxed);
-        let response = request.send().await.map_err(|error| Fault::of(&error, origin, &self.limits))?;
+        let response = request.send().await.map_err(|error| TransportError::of(&error, origin, &self.limits))?;
         tracing::debug!("token {origin} {}", response.status().as_u16());
         self.receive(response, TOKEN_MAX, origin, false).await
     }
@@ -342,16 +352,20 @@ impl Exchange {
 ///
 /// # Errors
 /// Where it redirects: a secret may have been on its way.
-pub(super) fn read_token(reply: &Reply, registry: &RegistryHost, origin: &Origin) -> Result<TokenAnswer, ImportError> {
+pub(super) fn read_token(
+    reply: &RegistryReply,
+    registry: &RegistryHost,
+    origin: &UrlOrigin,
+) -> Result<TokenAnswer, ResolveError> {
     let who = format!("the token server `{origin}` of `{registry}`");
     let status = reply.status.as_u16();
-    let error = |kind| ImportError::new(kind, format!("{who} answered {status}"));
+    let error = |kind| ResolveError::new(kind, format!("{who} answered {status}"));
     Ok(match status {
-        200 => match Token::read(&reply.body, clock::now()) {
+        200 => match BearerToken::read(&reply.body, clock::now()) {
             Some(token) => TokenAnswer::Token(token),
             None => {
                 let message = format!("{who} answered without a token that can be read");
-                TokenAnswer::Refused(ImportError::new(FailureKind::Unauthorized, message))
+                TokenAnswer::Refused(ResolveError::new(FailureKind::Unauthorized, message))
             }
         },
         401 => TokenAnswer::Unauthorized(
@@ -364,7 +378,7 @@ pub(super) fn read_token(reply: &Reply, registry: &RegistryHost, origin: &Origin
             let to = to.and_then(|to| to.split('?').next()).map(|to| format!("`{}`", plain(&escape::logins(to))));
             let to = to.unwrap_or_else(|| "another place".to_owned());
             let message = format!("{who} redirects to {to}, and no token request follows that");
-            return Err(ImportError::new(FailureKind::Refused, message));
+            return Err(ResolveError::new(FailureKind::Refused, message));
         }
         403 => TokenAnswer::Refused(error(FailureKind::Unauthorized)),
         _ => TokenAnswer::Refused(error(FailureKind::Network)),
@@ -381,14 +395,14 @@ fn is_later(status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT || status.is_server_error()
 }
 
-fn later(host: &Host, status: StatusCode, asked: Option<Duration>) -> ImportError {
+fn later(host: &Host, status: StatusCode, asked: Option<Duration>) -> ResolveError {
     let code = status.as_u16();
     let (kind, what) = match (code, asked) {
         (429, _) => (FailureKind::RateLimited, "wants fewer requests"),
         (503, Some(_)) => (FailureKind::RateLimited, "wants to be asked later"),
         _ => (FailureKind::Network, "is in trouble"),
     };
-    let mut error = ImportError::new(kind, format!("`{}` {what}: it answered {code}", host.name));
+    let mut error = ResolveError::new(kind, format!("`{}` {what}: it answered {code}", host.name));
     error.retry_after = asked;
     match (kind, asked) {
         (FailureKind::RateLimited, Some(asked)) => {
@@ -398,7 +412,7 @@ fn later(host: &Host, status: StatusCode, asked: Option<Duration>) -> ImportErro
     }
 }
 
-fn denied(host: &Host, what: &str) -> ImportError {
-    ImportError::new(FailureKind::Unauthorized, format!("`{}` {what}", host.name))
+fn denied(host: &Host, what: &str) -> ResolveError {
+    ResolveError::new(FailureKind::Unauthorized, format!("`{}` {what}", host.name))
         .help(format!("run `docker login {}`, or see the credentials of this environment", host.name))
 }

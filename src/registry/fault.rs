@@ -6,38 +6,38 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use super::address::{Forbidden, Zone};
-use super::limit::Limits;
-use super::origin::Origin;
+use super::address::{AddressKind, ForbiddenAddress};
+use super::limit::ClientLimits;
+use super::origin::UrlOrigin;
 use super::text::plain;
-use super::{FailureKind, ImportError};
+use super::{FailureKind, ResolveError};
 
 /// A request that failed before its answer was whole.
-pub(crate) enum Fault {
+pub(crate) enum TransportError {
     /// This question's own: it says nothing of the others of its host, and another try gives the same.
-    Final(ImportError),
+    Final(ResolveError),
     /// The host's, and another try would only take as long again.
-    Host(ImportError),
+    Host(ResolveError),
     /// The line's: another try may help.
-    Passing(ImportError),
+    Passing(ResolveError),
 }
 
-impl From<ImportError> for Fault {
-    fn from(error: ImportError) -> Self {
+impl From<ResolveError> for TransportError {
+    fn from(error: ResolveError) -> Self {
         Self::Final(error)
     }
 }
 
-impl Fault {
+impl TransportError {
     /// What happened.
-    pub(crate) fn into_error(self) -> ImportError {
+    pub(crate) fn into_error(self) -> ResolveError {
         let (Self::Final(error) | Self::Host(error) | Self::Passing(error)) = self;
         error
     }
 
     /// What `error` of a request to `origin` means.
-    pub(crate) fn of(error: &reqwest::Error, origin: &Origin, limits: &Limits) -> Self {
-        if let Some(found) = causes(error).find_map(|cause| cause.downcast_ref::<Forbidden>()) {
+    pub(crate) fn of(error: &reqwest::Error, origin: &UrlOrigin, limits: &ClientLimits) -> Self {
+        if let Some(found) = causes(error).find_map(|cause| cause.downcast_ref::<ForbiddenAddress>()) {
             return forbidden(found, origin).into();
         }
         if error.is_timeout() {
@@ -47,8 +47,10 @@ impl Fault {
         let place = origin.place.key(origin.secure);
         let root = root_cause(error);
         if origin.secure && is_about_tls(error) {
-            let error =
-                ImportError::new(FailureKind::Tls, format!("`{place}` cannot be spoken to securely: {}", plain(&root)));
+            let error = ResolveError::new(
+                FailureKind::Tls,
+                format!("`{place}` cannot be spoken to securely: {}", plain(&root)),
+            );
             return Self::Host(error.help(format!(
                 "name its authority in `pinstream.toml`: `[registry.\"{place}\"]` with `ca = \"…\"`, or `plain-http = \
                  true` where it has no TLS; a machine that knows no authority at all lacks the package \
@@ -59,27 +61,27 @@ impl Fault {
             true => format!("`{place}` cannot be reached: {}", plain(&root)),
             false => format!("`{place}` broke off its answer: {}", plain(&root)),
         };
-        Self::Passing(ImportError::new(FailureKind::Network, message))
+        Self::Passing(ResolveError::new(FailureKind::Network, message))
     }
 
     /// A question to `origin` that was not answered within its time. Asking again would take as long again.
-    pub(super) fn late(origin: &Origin, limit: Duration) -> Self {
+    pub(super) fn late(origin: &UrlOrigin, limit: Duration) -> Self {
         let seconds = limit.as_secs_f32();
         let place = origin.place.key(origin.secure);
-        Self::Host(ImportError::new(FailureKind::Network, format!("`{place}` did not answer within {seconds} s")))
+        Self::Host(ResolveError::new(FailureKind::Network, format!("`{place}` did not answer within {seconds} s")))
     }
 }
 
 /// The failure of a place whose address may not be contacted.
-pub(super) fn forbidden(error: &Forbidden, origin: &Origin) -> ImportError {
+pub(super) fn forbidden(error: &ForbiddenAddress, origin: &UrlOrigin) -> ResolveError {
     let place = origin.place.key(origin.secure);
     match error.zone {
-        Zone::Never => ImportError::new(
+        AddressKind::Never => ResolveError::new(
             FailureKind::Refused,
             format!("`{place}` is at {}, a link-local, metadata or reserved address", error.address),
         )
         .help("such addresses are never contacted"),
-        Zone::Private | Zone::Public => ImportError::new(
+        AddressKind::Private | AddressKind::Public => ResolveError::new(
             FailureKind::Refused,
             format!("`{place}` is at {}, a private or loopback address", error.address),
         )
@@ -108,9 +110,9 @@ fn is_about_tls(error: &reqwest::Error) -> bool {
             return false;
         }
         match judge_text(&cause.to_string()) {
-            Said::Cut => return false,
-            Said::Tls => found = true,
-            Said::Other => {}
+            ErrorTopic::Cut => return false,
+            ErrorTopic::Tls => found = true,
+            ErrorTopic::Other => {}
         }
     }
     found
@@ -118,7 +120,7 @@ fn is_about_tls(error: &reqwest::Error) -> bool {
 
 /// What the text of an error is about.
 #[derive(Debug, PartialEq, Eq)]
-enum Said {
+enum ErrorTopic {
     /// The connection came to an end.
     Cut,
     /// Certificates, alerts, or versions and ciphers that do not meet.
@@ -128,7 +130,7 @@ enum Said {
 }
 
 /// The TLS library's error type is no part of what reqwest shows, its text is.
-fn judge_text(text: &str) -> Said {
+fn judge_text(text: &str) -> ErrorTopic {
     const CUT: [&str; 4] = ["unexpected eof", "connection reset", "connection closed", "broken pipe"];
     const TLS: [&str; 8] = [
         "certificate",
@@ -143,9 +145,9 @@ fn judge_text(text: &str) -> Said {
     let text = text.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     match () {
-        () if has(&CUT) => Said::Cut,
-        () if has(&TLS) => Said::Tls,
-        () => Said::Other,
+        () if has(&CUT) => ErrorTopic::Cut,
+        () if has(&TLS) => ErrorTopic::Tls,
+        () => ErrorTopic::Other,
     }
 }
 
@@ -158,19 +160,25 @@ mod tests {
         for (text, expected) in [
             (
                 "error:0A000126:SSL routines:ssl3_read_n:unexpected eof while reading:ssl/record/rec_layer_s3.c:322:",
-                Said::Cut,
+                ErrorTopic::Cut,
             ),
-            ("Connection reset by peer (os error 104)", Said::Cut),
-            ("error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed", Said::Tls),
-            ("error:0A00010B:SSL routines:ssl3_get_record:wrong version number", Said::Tls),
-            ("error:0A00042E:SSL routines:ssl3_read_bytes:tlsv1 alert protocol version:SSL alert number 70", Said::Tls),
+            ("Connection reset by peer (os error 104)", ErrorTopic::Cut),
+            (
+                "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed",
+                ErrorTopic::Tls,
+            ),
+            ("error:0A00010B:SSL routines:ssl3_get_record:wrong version number", ErrorTopic::Tls),
+            (
+                "error:0A00042E:SSL routines:ssl3_read_bytes:tlsv1 alert protocol version:SSL alert number 70",
+                ErrorTopic::Tls,
+            ),
             (
                 "error:0A000410:SSL routines:ssl3_read_bytes:sslv3 alert handshake failure:SSL alert number 40",
-                Said::Tls,
+                ErrorTopic::Tls,
             ),
-            ("error:0A000119:SSL routines:ssl3_get_record:decryption failed or bad record mac", Said::Other),
-            ("client error (Connect)", Said::Other),
-            ("dns error", Said::Other),
+            ("error:0A000119:SSL routines:ssl3_get_record:decryption failed or bad record mac", ErrorTopic::Other),
+            ("client error (Connect)", ErrorTopic::Other),
+            ("dns error", ErrorTopic::Other),
         ] {
             assert_eq!(judge_text(text), expected, "{text}");
         }

@@ -5,12 +5,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::ImportError;
-use super::credential::{Candidate, Store};
-use super::limit::Limit;
-use super::login::Login;
-use super::origin::Origin;
-use super::token::Slot;
+use super::ResolveError;
+use super::credential::{CredentialCandidate, CredentialStore};
+use super::limit::HostLimiter;
+use super::login::LockoutGuard;
+use super::origin::UrlOrigin;
+use super::token::TokenSlot;
 use crate::model::image::RegistryHost;
 use crate::model::settings::RegistrySettings;
 use url::Url;
@@ -26,11 +26,11 @@ pub(super) struct Host {
     /// As the definitions name it.
     pub(super) name: RegistryHost,
     /// Where it is spoken to.
-    pub(super) origin: Origin,
+    pub(super) origin: UrlOrigin,
     /// `origin/v2/`
     pub(super) base: String,
     /// How hard it may be pressed.
-    pub(super) limit: Limit,
+    pub(super) limit: HostLimiter,
     /// Held by the one request that finds out how the registry wants to be asked.
     pub(super) probe: tokio::sync::Mutex<()>,
     known: Mutex<Known>,
@@ -38,7 +38,7 @@ pub(super) struct Host {
 
 /// How a registry wants to be asked.
 #[derive(Clone)]
-pub(super) enum Scheme {
+pub(super) enum AuthScheme {
     /// Nobody has asked yet.
     Unknown,
     /// It answered without.
@@ -60,7 +60,7 @@ pub(super) struct Realm {
 
 /// What a registry calls a repository, where that is not what we do.
 #[derive(Default)]
-pub(super) struct Names {
+pub(super) struct RepositoryNames {
     /// Where its tokens are had.
     pub(super) realm: Option<Arc<Realm>>,
     /// Its name at the token server.
@@ -68,26 +68,26 @@ pub(super) struct Names {
 }
 
 struct Known {
-    scheme: Scheme,
+    scheme: AuthScheme,
     announced: BTreeSet<String>,
-    slots: HashMap<String, Arc<Slot>>,
+    slots: HashMap<String, Arc<TokenSlot>>,
     /// Repositories that are asked for in a way that is not gone along with.
-    refused: HashMap<String, ImportError>,
-    logins: HashMap<Vec<Candidate>, Arc<Login>>,
+    refused: HashMap<String, ResolveError>,
+    logins: HashMap<Vec<CredentialCandidate>, Arc<LockoutGuard>>,
 }
 
 impl Known {
     /// The realm of a repository that was not asked for yet.
     fn realm(&self) -> Option<Arc<Realm>> {
         match &self.scheme {
-            Scheme::Bearer(realm) => Some(Arc::clone(realm)),
+            AuthScheme::Bearer(realm) => Some(Arc::clone(realm)),
             _ => None,
         }
     }
 
     /// What all repositories with these candidates have in common.
-    fn login(&mut self, candidates: Vec<Candidate>) -> Arc<Login> {
-        let new = || Arc::new(Login::new(candidates.clone()));
+    fn login(&mut self, candidates: Vec<CredentialCandidate>) -> Arc<LockoutGuard> {
+        let new = || Arc::new(LockoutGuard::new(candidates.clone()));
         Arc::clone(self.logins.entry(candidates.clone()).or_insert_with(new))
     }
 }
@@ -95,9 +95,9 @@ impl Known {
 impl Host {
     /// A registry that nobody has asked yet; none where its name is no host of a URL.
     pub(super) fn new(name: &RegistryHost, settings: &RegistrySettings) -> Option<Self> {
-        let origin = Origin::of_registry(name, settings.plain_http)?;
+        let origin = UrlOrigin::of_registry(name, settings.plain_http)?;
         let known = Known {
-            scheme: Scheme::Unknown,
+            scheme: AuthScheme::Unknown,
             announced: BTreeSet::new(),
             slots: HashMap::new(),
             refused: HashMap::new(),
@@ -107,24 +107,24 @@ impl Host {
             name: name.clone(),
             base: format!("{origin}/v2/"),
             origin,
-            limit: Limit::new(settings.requests),
+            limit: HostLimiter::new(settings.requests),
             probe: tokio::sync::Mutex::default(),
             known: Mutex::new(known),
         })
     }
 
     /// How it wants to be asked, as far as is known.
-    pub(super) fn scheme(&self) -> Scheme {
+    pub(super) fn scheme(&self) -> AuthScheme {
         self.known().scheme.clone()
     }
 
     /// Notes how it wants to be asked. The first realm is that of all repositories that do not name their own.
-    pub(super) fn learn(&self, scheme: Scheme) {
+    pub(super) fn learn(&self, scheme: AuthScheme) {
         let mut known = self.known();
         match (&known.scheme, &scheme) {
-            (Scheme::Bearer(_), Scheme::Bearer(_) | Scheme::Open)
-            | (Scheme::Basic, Scheme::Basic | Scheme::Open)
-            | (Scheme::Open, Scheme::Open) => return,
+            (AuthScheme::Bearer(_), AuthScheme::Bearer(_) | AuthScheme::Open)
+            | (AuthScheme::Basic, AuthScheme::Basic | AuthScheme::Open)
+            | (AuthScheme::Open, AuthScheme::Open) => return,
             _ => {}
         }
         known.slots.clear();
@@ -132,7 +132,7 @@ impl Host {
     }
 
     /// Notes that `path` is not to be asked for again in this pass. One odd repository says nothing of the others.
-    pub(super) fn refuse(&self, path: &str, error: ImportError) {
+    pub(super) fn refuse(&self, path: &str, error: ResolveError) {
         self.known().refused.entry(path.to_owned()).or_insert(error);
     }
 
@@ -140,7 +140,7 @@ impl Host {
     ///
     /// # Errors
     /// Why it is not asked for again.
-    pub(super) fn admit(&self, path: &str) -> Result<(), ImportError> {
+    pub(super) fn admit(&self, path: &str) -> Result<(), ResolveError> {
         self.known().refused.get(path).map_or(Ok(()), |error| Err(error.clone()))
     }
 
@@ -151,7 +151,7 @@ impl Host {
 
     /// The slot that holds the authorization for `path`, shared with other repositories where they were announced
     /// and have the same credentials.
-    pub(super) fn slot(&self, path: &str, store: &Store) -> Arc<Slot> {
+    pub(super) fn slot(&self, path: &str, store: &CredentialStore) -> Arc<TokenSlot> {
         let mut known = self.known();
         if let Some(slot) = known.slots.get(path) {
             return Arc::clone(slot);
@@ -166,7 +166,7 @@ impl Host {
         let mut made = Vec::new();
         for (candidates, paths) in groups {
             let login = known.login(candidates);
-            let slot = |batch| Arc::new(Slot::new(batch, realm.clone(), Arc::clone(&login)));
+            let slot = |batch| Arc::new(TokenSlot::new(batch, realm.clone(), Arc::clone(&login)));
             let mut batch: Vec<String> = Vec::new();
             let mut bytes = 0;
             for path in paths {
@@ -195,7 +195,7 @@ impl Host {
 
     /// Gives `path` a slot of its own in place of `old`, by the realm that the registry names for it, and asking for the
     /// repository as the registry names it.
-    pub(super) fn split(&self, path: &str, old: &Arc<Slot>, names: Names, store: &Store) {
+    pub(super) fn split(&self, path: &str, old: &Arc<TokenSlot>, names: RepositoryNames, store: &CredentialStore) {
         let mut known = self.known();
         if known.slots.get(path).is_none_or(|slot| Arc::ptr_eq(slot, old)) {
             let name = names.repository.unwrap_or_else(|| path.to_owned());
@@ -210,10 +210,10 @@ impl Host {
         path: &str,
         name: &str,
         realm: Option<Arc<Realm>>,
-        store: &Store,
-    ) -> Arc<Slot> {
+        store: &CredentialStore,
+    ) -> Arc<TokenSlot> {
         let login = known.login(store.candidates(&self.name, &self.origin, path));
-        let slot = Arc::new(Slot::new(vec![name.to_owned()], realm, login));
+        let slot = Arc::new(TokenSlot::new(vec![name.to_owned()], realm, login));
         known.slots.insert(path.to_owned(), Arc::clone(&slot));
         slot
     }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{FailureKind, ImportError};
+use super::{FailureKind, ResolveError};
 
 /// How often a request is tried in all.
 pub(crate) const TRIES: usize = 3;
@@ -20,7 +20,7 @@ const BREAKER: u32 = 5;
 
 /// Time limits and sizes of a pass. The default is what users get; tests take shorter ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ClientLimits {
     /// To connect, TLS included.
     pub connect: Duration,
     /// For one try of a question in all, redirects included, to the last byte of its answer. What takes longer is
@@ -36,7 +36,7 @@ pub struct Limits {
     pub slow: Duration,
 }
 
-impl Default for Limits {
+impl Default for ClientLimits {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
@@ -49,7 +49,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl ClientLimits {
     /// The pauses between the tries of one request, with jitter.
     pub(crate) fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
         ExponentialBuilder::new()
@@ -62,15 +62,15 @@ impl Limits {
 }
 
 /// The state of one host.
-pub(super) struct Limit {
+pub(super) struct HostLimiter {
     permits: Semaphore,
     /// How many requests may be in flight.
     requests: usize,
-    state: Mutex<State>,
+    state: Mutex<LimiterState>,
 }
 
 #[derive(Default)]
-struct State {
+struct LimiterState {
     /// Nothing is sent before this moment.
     not_before: Duration,
     /// Whether the registry's quota is nearly used up.
@@ -78,12 +78,12 @@ struct State {
     /// Failures in a row.
     failures: u32,
     /// The first of them.
-    first: Option<ImportError>,
+    first: Option<ResolveError>,
     /// What all who still ask are told, once the host is left alone for the rest of the pass.
-    closed: Option<ImportError>,
+    closed: Option<ResolveError>,
 }
 
-impl Limit {
+impl HostLimiter {
     /// A host that takes `requests` at once.
     pub(super) fn new(requests: usize) -> Self {
         let requests = requests.clamp(1, 1024);
@@ -97,10 +97,10 @@ impl Limit {
     pub(super) async fn enter(
         &self,
         host: &str,
-        limits: &Limits,
+        limits: &ClientLimits,
         now: impl Fn() -> Duration,
-    ) -> Result<SemaphorePermit<'_>, ImportError> {
-        let gone = |_| ImportError::new(FailureKind::Network, format!("`{host}` is not asked any more"));
+    ) -> Result<SemaphorePermit<'_>, ResolveError> {
+        let gone = |_| ResolveError::new(FailureKind::Network, format!("`{host}` is not asked any more"));
         let permit = self.permits.acquire().await.map_err(gone)?;
         loop {
             let wait = {
@@ -140,7 +140,7 @@ impl Limit {
     }
 
     /// Notes a request that failed after all its tries. One too many in a row closes the host.
-    pub(super) fn failed(&self, host: &str, error: &ImportError) {
+    pub(super) fn failed(&self, host: &str, error: &ResolveError) {
         let mut state = self.state();
         state.failures += 1;
         let first = state.first.get_or_insert_with(|| error.clone()).clone();
@@ -151,17 +151,17 @@ impl Limit {
 
     /// Notes that the host wants no request for longer than a pass waits. Answers that are on their way do not open
     /// it again.
-    pub(super) fn close(&self, host: &str, error: &ImportError) {
+    pub(super) fn close(&self, host: &str, error: &ResolveError) {
         self.state().closed.get_or_insert_with(|| left_alone(host, "asked for that and", error));
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LimiterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn left_alone(host: &str, why: &str, first: &ImportError) -> ImportError {
-    ImportError {
+fn left_alone(host: &str, why: &str, first: &ResolveError) -> ResolveError {
+    ResolveError {
         kind: first.kind,
         message: format!("`{host}` {why} is left alone for the rest of this pass; first: {}", first.message),
         help: first.help.clone(),
@@ -222,14 +222,14 @@ mod tests {
 
     #[test]
     fn t14_a_question_that_is_never_answered_ends_within_35_seconds() {
-        let limits = Limits::default();
+        let limits = ClientLimits::default();
         // Neither is tried again, and the first is within the second.
         assert!(limits.connect < limits.request && limits.request < Duration::from_secs(35));
     }
 
     #[test]
     fn there_are_three_tries_with_growing_pauses() {
-        let limits = Limits { backoff: Duration::from_secs(1), ..Limits::default() };
+        let limits = ClientLimits { backoff: Duration::from_secs(1), ..ClientLimits::default() };
         let pauses: Vec<u64> = limits.pauses().map(|pause| pause.as_secs()).collect();
         assert!(matches!(pauses[..], [1, 2 | 3]), "{pauses:?}");
     }

@@ -1,6 +1,6 @@
 //! Manifests and indexes: bytes that were hashed, and what they say.
 //!
-//! Nothing unhashed becomes a [`Verified`], and nothing that two readers could understand differently is read at
+//! Nothing unhashed becomes a [`VerifiedManifest`], and nothing that two readers could understand differently is read at
 //! all. Sources: OCI Image Specification 1.1 ("Image Manifest", "Image Index"), Docker Image Manifest V2 Schema 2;
 //! ambiguity rules after CVE-2021-41190.
 
@@ -12,12 +12,12 @@ use std::collections::BTreeMap;
 use oci_distribution::manifest as oci;
 
 use super::text::plain;
-use super::{FailureKind, ImportError, MANIFEST_MAX};
+use super::{FailureKind, MANIFEST_MAX, ResolveError};
 use crate::model::image::{Digest, Platform};
-use crate::signature::{Beside, PAYLOAD};
-pub use config::Config;
+use crate::signature::{PAYLOAD, PayloadAnnotations};
+pub use config::ImageConfig;
 pub(crate) use config::short;
-use json::{Json, Object};
+use json::{JsonObject, JsonValue};
 
 /// The most children of an index, or layers of an image. A machine mounts a few hundred; a manifest of 4 MiB could name
 /// tens of thousands, and many manifests are held at once.
@@ -47,7 +47,7 @@ pub struct Descriptor {
     /// What kind of artifact it is, where an index says so.
     pub artifact_type: Option<String>,
     /// The signature of the content and all that goes with it, where the content is a payload beside which that is kept.
-    pub signature: Option<Box<Beside>>,
+    pub signature: Option<Box<PayloadAnnotations>>,
 }
 
 impl Descriptor {
@@ -59,7 +59,7 @@ impl Descriptor {
 
 /// What a manifest is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
+pub enum ManifestContent {
     /// One image for one platform.
     Image {
         /// Its configuration.
@@ -91,31 +91,31 @@ pub enum Content {
 /// assert_eq!(*seen.digest(), digest);
 /// ```
 #[derive(Clone, Debug)]
-pub struct Verified {
+pub struct VerifiedManifest {
     digest: Digest,
-    content: Content,
+    content: ManifestContent,
     annotations: BTreeMap<String, String>,
 }
 
-impl Verified {
+impl VerifiedManifest {
     /// Hashes `bytes` and reads them.
     ///
     /// # Errors
     /// [`FailureKind::Integrity`] where they do not hash to `digest` or are ambiguous,
     /// [`FailureKind::Unsupported`] where they are of a kind that is not pinned.
-    pub fn hash(digest: &Digest, content_type: Option<&str>, bytes: &[u8]) -> Result<Self, ImportError> {
+    pub fn hash(digest: &Digest, content_type: Option<&str>, bytes: &[u8]) -> Result<Self, ResolveError> {
         if bytes.len() > MANIFEST_MAX {
             let message = format!("the manifest {} is larger than 4 MiB", digest.short());
-            return Err(ImportError::new(FailureKind::Integrity, message));
+            return Err(ResolveError::new(FailureKind::Integrity, message));
         }
         if !digest.matches(bytes) {
             let message = format!("what came for `{digest}` hashes to something else");
-            return Err(ImportError::new(FailureKind::Integrity, message));
+            return Err(ResolveError::new(FailureKind::Integrity, message));
         }
         let media_type = essence(content_type);
         supported(media_type)?;
         let (content, annotations) = read(media_type, bytes).map_err(|what| {
-            ImportError::new(
+            ResolveError::new(
                 FailureKind::Integrity,
                 format!("the manifest {} cannot be read in one way alone: {}", digest.short(), plain(&what)),
             )
@@ -129,7 +129,7 @@ impl Verified {
     }
 
     /// What it is.
-    pub fn content(&self) -> &Content {
+    pub fn content(&self) -> &ManifestContent {
         &self.content
     }
 
@@ -140,7 +140,7 @@ impl Verified {
 
     /// A manifest that nobody hashed: the fault that the simulator must catch.
     #[cfg(test)]
-    pub(crate) fn unhashed(digest: Digest, content: Content, annotations: BTreeMap<String, String>) -> Self {
+    pub(crate) fn unhashed(digest: Digest, content: ManifestContent, annotations: BTreeMap<String, String>) -> Self {
         Self { digest, content, annotations }
     }
 }
@@ -154,12 +154,12 @@ pub(super) fn essence(content_type: Option<&str>) -> &str {
 ///
 /// # Errors
 /// [`FailureKind::Integrity`] where it cannot be read in one way alone.
-pub(super) fn referrers(bytes: &[u8], registry: &str) -> Result<Vec<Descriptor>, ImportError> {
+pub(super) fn referrers(bytes: &[u8], registry: &str) -> Result<Vec<Descriptor>, ResolveError> {
     match read(oci::OCI_IMAGE_INDEX_MEDIA_TYPE, bytes) {
-        Ok((Content::Index { children }, _)) => Ok(children),
+        Ok((ManifestContent::Index { children }, _)) => Ok(children),
         Ok(_) | Err(_) => {
             let message = format!("`{registry}` sent a list of referrers that cannot be read");
-            Err(ImportError::new(FailureKind::Integrity, message))
+            Err(ResolveError::new(FailureKind::Integrity, message))
         }
     }
 }
@@ -168,7 +168,7 @@ pub(super) fn referrers(bytes: &[u8], registry: &str) -> Result<Vec<Descriptor>,
 ///
 /// # Errors
 /// [`FailureKind::Unsupported`], naming what it is in their place.
-pub(super) fn supported(media_type: &str) -> Result<(), ImportError> {
+pub(super) fn supported(media_type: &str) -> Result<(), ResolveError> {
     if MEDIA_TYPES.contains(&media_type) {
         return Ok(());
     }
@@ -179,11 +179,11 @@ pub(super) fn supported(media_type: &str) -> Result<(), ImportError> {
         "" => "the registry does not say of what type the manifest is".to_owned(),
         other => format!("`{}` is not a type of image that is pinned", plain(other)),
     };
-    Err(ImportError::new(FailureKind::Unsupported, message))
+    Err(ResolveError::new(FailureKind::Unsupported, message))
 }
 
-fn read(media_type: &str, bytes: &[u8]) -> Result<(Content, BTreeMap<String, String>), String> {
-    let object = Json::read_object(bytes)?;
+fn read(media_type: &str, bytes: &[u8]) -> Result<(ManifestContent, BTreeMap<String, String>), String> {
+    let object = JsonValue::read_object(bytes)?;
     object.fields(&[
         "schemaVersion",
         "mediaType",
@@ -196,7 +196,7 @@ fn read(media_type: &str, bytes: &[u8]) -> Result<(Content, BTreeMap<String, Str
         "fsLayers",
         "signatures",
     ])?;
-    if object.get("schemaVersion") != Some(&Json::Whole(2)) {
+    if object.get("schemaVersion") != Some(&JsonValue::Whole(2)) {
         return Err("`schemaVersion` is not 2".to_owned());
     }
     if object.get("fsLayers").is_some() || object.get("signatures").is_some() {
@@ -222,26 +222,26 @@ fn read(media_type: &str, bytes: &[u8]) -> Result<(Content, BTreeMap<String, Str
         objects.into_iter().map(descriptor).collect()
     };
     let content = if is_index {
-        Content::Index { children: list("manifests")? }
+        ManifestContent::Index { children: list("manifests")? }
     } else {
         let config = object.object("config")?.ok_or("it has no `config`")?;
-        Content::Image { config: descriptor(config)?, layers: list("layers")? }
+        ManifestContent::Image { config: descriptor(config)?, layers: list("layers")? }
     };
     Ok((content, object.texts("annotations")?))
 }
 
-fn descriptor(object: &Object) -> Result<Descriptor, String> {
+fn descriptor(object: &JsonObject) -> Result<Descriptor, String> {
     object.fields(&["mediaType", "digest", "size", "platform", "annotations", "urls", "data", "artifactType"])?;
     let media_type = object.text("mediaType")?.ok_or("a descriptor has no `mediaType`")?.to_owned();
     let digest = object.text("digest")?.ok_or("a descriptor has no `digest`")?;
     let digest = digest.parse().map_err(|_| "a descriptor's `digest` is none")?;
-    let Some(Json::Whole(size)) = object.get("size") else {
+    let Some(JsonValue::Whole(size)) = object.get("size") else {
         return Err("a descriptor's `size` is no whole number".to_owned());
     };
     let annotations = object.texts("annotations")?;
     let mut attestation =
         annotations.get("vnd.docker.reference.type").is_some_and(|kind| kind == "attestation-manifest");
-    let signature = (media_type == PAYLOAD).then(|| Beside::of(&annotations)).flatten().map(Box::new);
+    let signature = (media_type == PAYLOAD).then(|| PayloadAnnotations::of(&annotations)).flatten().map(Box::new);
     let artifact_type = object.text("artifactType")?.map(str::to_owned);
     let mut named = None;
     if let Some(platform_object) = object.object("platform")? {

@@ -7,7 +7,7 @@ use crate::model::settings::RegistrySettings;
 
 /// A place that may have a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct MirrorLocation {
     /// The host.
     pub(super) registry: RegistryHost,
     /// The path of the repository there.
@@ -15,16 +15,16 @@ pub(super) struct Place {
 }
 
 /// The places of `repository`, in the order in which they are asked.
-pub(super) fn places(repository: &Repository, settings: Option<&RegistrySettings>) -> Vec<Place> {
+pub(super) fn places(repository: &Repository, settings: Option<&RegistrySettings>) -> Vec<MirrorLocation> {
     let mirrors = settings.map_or(&[][..], |settings| &settings.mirrors);
-    let mirrored = mirrors.iter().map(|mirror| Place {
+    let mirrored = mirrors.iter().map(|mirror| MirrorLocation {
         registry: mirror.registry.clone(),
         path: match mirror.prefix.trim_matches('/') {
             "" => repository.path().to_owned(),
             prefix => format!("{prefix}/{}", repository.path()),
         },
     });
-    let source = Place { registry: repository.registry().clone(), path: repository.path().to_owned() };
+    let source = MirrorLocation { registry: repository.registry().clone(), path: repository.path().to_owned() };
     mirrored.chain([source]).collect()
 }
 

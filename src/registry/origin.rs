@@ -9,21 +9,21 @@ use crate::model::image::RegistryHost;
 
 /// Scheme, host and port of a URL (RFC 6454, section 4), with the port written out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Origin {
+pub(crate) struct UrlOrigin {
     /// Whether it is spoken to over TLS.
     pub(crate) secure: bool,
     /// Host and port.
-    pub(crate) place: Place,
+    pub(crate) place: HostPort,
 }
 
 /// Host and port, as the settings name a registry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Place {
+pub(crate) struct HostPort {
     host: String,
     port: u16,
 }
 
-impl Origin {
+impl UrlOrigin {
     /// The origin of `url`; none unless it is an HTTP URL with a host.
     pub(crate) fn of(url: &Url) -> Option<Self> {
         let secure = match url.scheme() {
@@ -32,7 +32,7 @@ impl Origin {
             _ => return None,
         };
         let host = url.host_str()?.to_owned();
-        Some(Self { secure, place: Place { host, port: url.port_or_known_default()? } })
+        Some(Self { secure, place: HostPort { host, port: url.port_or_known_default()? } })
     }
 
     /// The origin that `registry` is spoken to at. `docker.io` is a name that only people use.
@@ -57,7 +57,7 @@ impl Origin {
     }
 }
 
-impl Place {
+impl HostPort {
     /// The host: a name, or an address as URLs write it.
     pub(crate) fn host(&self) -> &str {
         &self.host
@@ -77,7 +77,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for UrlOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.secure { "https" } else { "http" };
         write!(f, "{scheme}://{}", self.place.key(self.secure))
@@ -90,11 +90,11 @@ mod tests {
 
     #[test]
     fn origins_have_their_port_written_out_and_are_shown_without_the_known_one() {
-        let of = |text: &str| Origin::parse(text).map(|origin| origin.to_string());
+        let of = |text: &str| UrlOrigin::parse(text).map(|origin| origin.to_string());
         assert_eq!(of("https://Auth.Example:443/").as_deref(), Some("https://auth.example"));
         assert_eq!(of("http://a.example:8080").as_deref(), Some("http://a.example:8080"));
-        assert_eq!(Origin::parse("https://a"), Origin::parse("https://a:443"));
-        assert_ne!(Origin::parse("https://a"), Origin::parse("http://a:443"));
+        assert_eq!(UrlOrigin::parse("https://a"), UrlOrigin::parse("https://a:443"));
+        assert_ne!(UrlOrigin::parse("https://a"), UrlOrigin::parse("http://a:443"));
         for bad in ["ftp://a", "https://u@a", "https://a/x", "https://a/?q", "a", ""] {
             assert_eq!(of(bad), None, "{bad}");
         }
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn docker_io_is_spoken_to_at_registry_1() {
-        let origin = Origin::of_registry(&"docker.io".parse().unwrap(), false).unwrap();
+        let origin = UrlOrigin::of_registry(&"docker.io".parse().unwrap(), false).unwrap();
         assert_eq!(origin.to_string(), "https://registry-1.docker.io");
     }
 }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use url::Url;
 
-use super::origin::{Origin, Place};
+use super::origin::{HostPort, UrlOrigin};
 use crate::system::environment;
 
 /// Proxies, as the environment names them for all programs.
@@ -35,14 +35,14 @@ impl Proxies {
 }
 
 /// The ways that requests take.
-pub(super) struct Ways {
+pub(super) struct ProxyRoutes {
     https: Option<Url>,
     http: Option<Url>,
-    except: Vec<Except>,
+    except: Vec<NoProxyRule>,
 }
 
 /// Places that are gone to directly.
-struct Except {
+struct NoProxyRule {
     what: What,
     port: Option<u16>,
 }
@@ -55,7 +55,7 @@ enum What {
     Network(IpAddr, u32),
 }
 
-impl Ways {
+impl ProxyRoutes {
     /// Reads what the environment says.
     ///
     /// # Errors
@@ -67,19 +67,19 @@ impl Ways {
             url.ok_or_else(|| "the proxy that the environment names cannot be read as a URL".to_owned())
         };
         let except = proxies.except.as_deref().unwrap_or_default();
-        let except = except.split([',', ' ']).filter(|text| !text.is_empty()).map(Except::read).collect();
+        let except = except.split([',', ' ']).filter(|text| !text.is_empty()).map(NoProxyRule::read).collect();
         let https = proxies.https.as_ref().map(read).transpose()?;
         Ok(Self { https, http: proxies.http.as_ref().map(read).transpose()?, except })
     }
 
     /// The proxy that a request to `origin` goes through, if it does.
-    pub(super) fn proxy(&self, origin: &Origin) -> Option<&Url> {
+    pub(super) fn proxy(&self, origin: &UrlOrigin) -> Option<&Url> {
         let proxy = if origin.secure { &self.https } else { &self.http };
         proxy.as_ref().filter(|_| !self.except.iter().any(|except| except.covers(&origin.place)))
     }
 }
 
-impl Except {
+impl NoProxyRule {
     fn read(text: &str) -> Self {
         let text = text.to_ascii_lowercase();
         let (text, port) = match text.rsplit_once(':') {
@@ -102,7 +102,7 @@ impl Except {
         Self { what, port }
     }
 
-    fn covers(&self, place: &Place) -> bool {
+    fn covers(&self, place: &HostPort) -> bool {
         if self.port.is_some_and(|port| port != place.port()) {
             return false;
         }
@@ -139,8 +139,8 @@ mod tests {
             http: Some("http://u:p@proxy.example:3129".to_owned()),
             except: Some(except.to_owned()),
         };
-        let ways = Ways::read(&proxies).unwrap();
-        let port = |text: &str| ways.proxy(&Origin::parse(text).unwrap()).and_then(Url::port);
+        let ways = ProxyRoutes::read(&proxies).unwrap();
+        let port = |text: &str| ways.proxy(&UrlOrigin::parse(text).unwrap()).and_then(Url::port);
         for text in direct {
             assert_eq!(port(text), None, "{except} {text}");
         }
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn a_proxy_that_is_no_url_is_said_and_not_repeated() {
         for bad in ["http://u:canary@", "http://[canary", "data:canary"] {
-            let error = Ways::read(&Proxies { https: Some(bad.to_owned()), ..Proxies::default() }).err();
+            let error = ProxyRoutes::read(&Proxies { https: Some(bad.to_owned()), ..Proxies::default() }).err();
             assert!(error.is_some_and(|error| !error.contains("canary")), "{bad}");
         }
     }

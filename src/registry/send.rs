@@ -12,17 +12,17 @@ use reqwest::{Client, Method, Response, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
-use super::address::Reach;
+use super::address::PrivateAccess;
 use super::auth::Challenge;
-use super::connect::Route;
-use super::exchange::{Exchange, read_token};
-use super::fault::Fault;
+use super::connect::HostRoute;
+use super::exchange::{RegistryClient, read_token};
+use super::fault::TransportError;
 use super::host::{Host, Realm};
-use super::login::Login;
-use super::origin::Origin;
+use super::login::LockoutGuard;
+use super::origin::UrlOrigin;
 use super::text::plain;
-use super::token::{Issue, Slot, TokenAnswer};
-use super::{Counts, FailureKind, ImportError};
+use super::token::{TokenAnswer, TokenIssue, TokenSlot};
+use super::{FailureKind, RequestCounts, ResolveError};
 
 /// The most redirects that are followed.
 const REDIRECTS: usize = 5;
@@ -35,7 +35,7 @@ pub(super) const LARGE_BODIES: usize = 4;
 
 /// Counts what was sent and received.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct RequestTally {
     pub(super) head: AtomicU64,
     pub(super) get: AtomicU64,
     pub(super) token: AtomicU64,
@@ -44,7 +44,7 @@ pub(super) struct Tally {
 }
 
 /// A question to a registry.
-pub(super) struct Question<'a> {
+pub(super) struct RegistryRequest<'a> {
     /// HEAD or GET.
     pub(super) method: Method,
     /// The repository's path at this host.
@@ -58,7 +58,7 @@ pub(super) struct Question<'a> {
 }
 
 /// An answer with its body, which is empty unless the status is 200.
-pub(super) struct Reply {
+pub(super) struct RegistryReply {
     /// The status.
     pub(super) status: StatusCode,
     /// The headers.
@@ -71,14 +71,14 @@ pub(super) struct Reply {
     pub(super) _room: Option<OwnedSemaphorePermit>,
 }
 
-impl Exchange {
+impl RegistryClient {
     /// Sends once, following redirects by hand.
     pub(super) async fn send(
         &self,
         host: &Host,
-        question: &Question<'_>,
+        question: &RegistryRequest<'_>,
         authorization: Option<&HeaderValue>,
-    ) -> Result<Reply, Fault> {
+    ) -> Result<RegistryReply, TransportError> {
         let mut url = question.url.clone();
         let mut origin = host.origin.clone();
         let mut authorization = authorization.cloned();
@@ -87,7 +87,7 @@ impl Exchange {
         let mut reach = self.reach(&origin);
         for _ in 0..=REDIRECTS {
             let authority = (!is_foreign).then_some(&host.origin.place);
-            let Route { client, is_proxied } = self.connector.route(&url, &origin, reach, authority).await?;
+            let HostRoute { client, is_proxied } = self.connector.route(&url, &origin, reach, authority).await?;
             let mut request = client.request(question.method.clone(), url.clone());
             if let Some(accept) = &question.accept {
                 request = request.header(ACCEPT, accept);
@@ -97,14 +97,14 @@ impl Exchange {
                 request = request.header(AUTHORIZATION, authorization);
             }
             self.tally.count(&question.method);
-            let response = request.send().await.map_err(|error| Fault::of(&error, &origin, &self.limits))?;
+            let response = request.send().await.map_err(|error| TransportError::of(&error, &origin, &self.limits))?;
             let status = response.status();
             // The query of a place that was redirected to may be a key to it.
             let path = self.confided.unless_repeated(url.path());
             tracing::debug!("{} {origin}{} {}", question.method, plain(&path), status.as_u16());
             if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
                 let next = redirect(&response, &url, &origin)?;
-                let next_origin = Origin::of(&next).ok_or_else(|| lost(&origin, "redirects to what is not HTTP"))?;
+                let next_origin = UrlOrigin::of(&next).ok_or_else(|| lost(&origin, "redirects to what is not HTTP"))?;
                 if next_origin != origin {
                     if origin.secure && !next_origin.secure {
                         let error = refused(&origin, &format!("redirects to `{next_origin}`, which is without TLS"));
@@ -113,7 +113,7 @@ impl Exchange {
                     // The way from a public place to a private one is closed, also to a place with a name. A place
                     // behind a proxy is public: the address that answered is the proxy's.
                     let from = response.remote_addr().filter(|_| !is_proxied).map(|address| address.ip());
-                    reach = Reach::onward(from, self.connector.is_named(&next_origin.place));
+                    reach = PrivateAccess::onward(from, self.connector.is_named(&next_origin.place));
                     authorization = None;
                     is_foreign = true;
                     is_guest = false;
@@ -141,9 +141,9 @@ impl Exchange {
         &self,
         mut response: Response,
         cap: usize,
-        origin: &Origin,
+        origin: &UrlOrigin,
         is_foreign: bool,
-    ) -> Result<Reply, Fault> {
+    ) -> Result<RegistryReply, TransportError> {
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
         let is_wanted = status == StatusCode::OK;
@@ -155,7 +155,7 @@ impl Exchange {
             let chunk = match response.chunk().await {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break,
-                Err(error) if is_wanted => return Err(Fault::of(&error, origin, &self.limits)),
+                Err(error) if is_wanted => return Err(TransportError::of(&error, origin, &self.limits)),
                 Err(_) => break,
             };
             read += chunk.len();
@@ -166,7 +166,7 @@ impl Exchange {
                 }
                 let place = origin.place.key(origin.secure);
                 let message = format!("`{place}` sent more than the {cap} bytes that are read at most");
-                return Err(ImportError::new(FailureKind::Integrity, message).into());
+                return Err(ResolveError::new(FailureKind::Integrity, message).into());
             }
             if is_wanted {
                 if read > SMALL && room.is_none() {
@@ -175,7 +175,7 @@ impl Exchange {
                 body.extend_from_slice(&chunk);
             }
         }
-        Ok(Reply { status, headers, body, is_foreign, _room: room })
+        Ok(RegistryReply { status, headers, body, is_foreign, _room: room })
     }
 
     /// A token without credentials for a place that a registry redirected to; none where it asks for more.
@@ -183,27 +183,29 @@ impl Exchange {
         &self,
         host: &Host,
         headers: &HeaderMap,
-        origin: &Origin,
-        reach: Reach,
-    ) -> Result<Option<HeaderValue>, Fault> {
+        origin: &UrlOrigin,
+        reach: PrivateAccess,
+    ) -> Result<Option<HeaderValue>, TransportError> {
         let Some(Challenge::Bearer(bearer)) = Challenge::read(headers) else { return Ok(None) };
         let (Some(repository), Ok(url)) = (bearer.repository, Url::parse(&bearer.realm)) else { return Ok(None) };
-        if Origin::of(&url).as_ref() != Some(origin) {
+        if UrlOrigin::of(&url).as_ref() != Some(origin) {
             return Ok(None);
         }
         let client = self.connector.route(&url, origin, reach, None).await?.client;
         let realm = Arc::new(Realm { url, service: bearer.service });
         let slot = {
             let mut guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
-            let new = || Slot::new(vec![repository.clone()], Some(Arc::clone(&realm)), Arc::new(Login::default()));
+            let new = || {
+                TokenSlot::new(vec![repository.clone()], Some(Arc::clone(&realm)), Arc::new(LockoutGuard::default()))
+            };
             Arc::clone(guests.entry((origin.clone(), repository.clone())).or_insert_with(|| Arc::new(new())))
         };
         let realm = slot.realm.as_ref().unwrap_or(&realm);
         let now = || self.clock.elapsed();
         let ask = |repositories, _| self.ask_as_guest(host, &client, origin, realm, repositories);
         match slot.bearer(&self.credentials, &host.name, now, ask).await? {
-            Issue::Header(header, _) => Ok(Some(header)),
-            Issue::Split => Ok(None),
+            TokenIssue::Header(header, _) => Ok(Some(header)),
+            TokenIssue::Split => Ok(None),
         }
     }
 
@@ -211,30 +213,30 @@ impl Exchange {
         &self,
         host: &Host,
         client: &Client,
-        origin: &Origin,
+        origin: &UrlOrigin,
         realm: &Realm,
         repositories: &[String],
-    ) -> Result<TokenAnswer, ImportError> {
+    ) -> Result<TokenAnswer, ResolveError> {
         let reply = self.send_token(client, origin, realm, repositories, None).await;
-        read_token(&reply.map_err(Fault::into_error)?, &host.name, origin)
+        read_token(&reply.map_err(TransportError::into_error)?, &host.name, origin)
     }
 
     /// How far a request to `origin` may reach.
-    pub(super) fn reach(&self, origin: &Origin) -> Reach {
-        if self.connector.is_named(&origin.place) { Reach::Named } else { Reach::Public }
+    pub(super) fn reach(&self, origin: &UrlOrigin) -> PrivateAccess {
+        if self.connector.is_named(&origin.place) { PrivateAccess::Named } else { PrivateAccess::Public }
     }
 }
 
-impl Tally {
+impl RequestTally {
     fn count(&self, method: &Method) {
         let counter = if *method == Method::HEAD { &self.head } else { &self.get };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The counts so far.
-    pub(super) fn counts(&self) -> Counts {
+    pub(super) fn counts(&self) -> RequestCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Counts {
+        RequestCounts {
             head: read(&self.head),
             get: read(&self.get),
             token: read(&self.token),
@@ -245,7 +247,7 @@ impl Tally {
 }
 
 /// Where a redirect leads.
-fn redirect(response: &Response, url: &Url, origin: &Origin) -> Result<Url, ImportError> {
+fn redirect(response: &Response, url: &Url, origin: &UrlOrigin) -> Result<Url, ResolveError> {
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let next = location.and_then(|text| url.join(text).ok()).ok_or_else(|| lost(origin, "redirects to nowhere"))?;
     if !next.username().is_empty() || next.password().is_some() {
@@ -254,10 +256,10 @@ fn redirect(response: &Response, url: &Url, origin: &Origin) -> Result<Url, Impo
     Ok(next)
 }
 
-fn lost(origin: &Origin, what: &str) -> ImportError {
-    ImportError::new(FailureKind::Network, format!("`{}` {what}", origin.place.key(origin.secure)))
+fn lost(origin: &UrlOrigin, what: &str) -> ResolveError {
+    ResolveError::new(FailureKind::Network, format!("`{}` {what}", origin.place.key(origin.secure)))
 }
 
-fn refused(origin: &Origin, what: &str) -> ImportError {
-    ImportError::new(FailureKind::Refused, format!("`{}` {what}", origin.place.key(origin.secure)))
+fn refused(origin: &UrlOrigin, what: &str) -> ResolveError {
+    ResolveError::new(FailureKind::Refused, format!("`{}` {what}", origin.place.key(origin.secure)))
 }

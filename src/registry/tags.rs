@@ -9,9 +9,9 @@ use reqwest::header::{HeaderMap, LINK};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use url::Url;
 
-use super::origin::Origin;
+use super::origin::UrlOrigin;
 use super::text::plain;
-use super::{FailureKind, ImportError};
+use super::{FailureKind, ResolveError};
 use crate::model::image::TagName;
 
 /// The most pages that are read.
@@ -26,21 +26,21 @@ const TAGS_MAX: usize = 100_000;
 ///
 /// # Errors
 /// Where the page cannot be read, or there are too many tags in all.
-pub(super) fn read(body: &[u8], registry: &str, found: &mut Vec<TagName>) -> Result<(), ImportError> {
+pub(super) fn read(body: &[u8], registry: &str, found: &mut Vec<TagName>) -> Result<(), ResolveError> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let read = json.deserialize_map(Page(found)).and_then(|()| json.end());
+    let read = json.deserialize_map(TagPage(found)).and_then(|()| json.end());
     let what = match read {
         Ok(()) => return Ok(()),
         Err(_) if found.len() >= TAGS_MAX => format!("a list of more than {TAGS_MAX} tags"),
         Err(_) => "a list of tags that cannot be read".to_owned(),
     };
-    Err(ImportError::new(FailureKind::Integrity, format!("`{registry}` sent {what}")))
+    Err(ResolveError::new(FailureKind::Integrity, format!("`{registry}` sent {what}")))
 }
 
 /// Reads the list under `tags`, each name once it comes: no page is held as anything but its bytes.
-struct Page<'a>(&'a mut Vec<TagName>);
+struct TagPage<'a>(&'a mut Vec<TagName>);
 
-impl<'de> Visitor<'de> for Page<'_> {
+impl<'de> Visitor<'de> for TagPage<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,7 +50,7 @@ impl<'de> Visitor<'de> for Page<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             match key.as_ref() {
-                "tags" => map.next_value_seed(Names(self.0))?,
+                "tags" => map.next_value_seed(TagNamesSeed(self.0))?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -58,9 +58,9 @@ impl<'de> Visitor<'de> for Page<'_> {
     }
 }
 
-struct Names<'a>(&'a mut Vec<TagName>);
+struct TagNamesSeed<'a>(&'a mut Vec<TagName>);
 
-impl<'de> DeserializeSeed<'de> for Names<'_> {
+impl<'de> DeserializeSeed<'de> for TagNamesSeed<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -68,7 +68,7 @@ impl<'de> DeserializeSeed<'de> for Names<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Names<'_> {
+impl<'de> Visitor<'de> for TagNamesSeed<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,7 +96,7 @@ impl<'de> Visitor<'de> for Names<'_> {
 ///
 /// # Errors
 /// Where the link leads to another origin, or cannot be read.
-pub(super) fn next(headers: &HeaderMap, page: &Url) -> Result<Option<Url>, ImportError> {
+pub(super) fn next(headers: &HeaderMap, page: &Url) -> Result<Option<Url>, ResolveError> {
     let texts = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
     let Some(target) = texts.flat_map(links).find(|(_, parameters)| is_next(parameters)).map(|(target, _)| target)
     else {
@@ -106,16 +106,16 @@ pub(super) fn next(headers: &HeaderMap, page: &Url) -> Result<Option<Url>, Impor
     // What it is may hold a key.
     let next = page
         .join(target)
-        .map_err(|_| ImportError::new(FailureKind::Integrity, format!("`{host}` names a next page that is no URL")))?;
-    let is_ours = Origin::of(&next).is_some_and(|origin| Some(origin) == Origin::of(page))
+        .map_err(|_| ResolveError::new(FailureKind::Integrity, format!("`{host}` names a next page that is no URL")))?;
+    let is_ours = UrlOrigin::of(&next).is_some_and(|origin| Some(origin) == UrlOrigin::of(page))
         && next.username().is_empty()
         && next.password().is_none();
     if !is_ours {
         // Its query may be a key, and so may a user in it.
         let to =
-            Origin::of(&next).map_or_else(|| next.scheme().to_owned(), |origin| format!("{origin}{}", next.path()));
+            UrlOrigin::of(&next).map_or_else(|| next.scheme().to_owned(), |origin| format!("{origin}{}", next.path()));
         let message = format!("`{host}` names a next page of tags at another place: `{}`", plain(&to));
-        return Err(ImportError::new(FailureKind::Refused, message));
+        return Err(ResolveError::new(FailureKind::Refused, message));
     }
     Ok(Some(next))
 }

@@ -12,10 +12,10 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::form_urlencoded::Serializer;
 
-use super::credential::{Credential, Store};
+use super::credential::{Credential, CredentialStore};
 use super::host::Realm;
-use super::login::{Login, Turn};
-use super::{FailureKind, ImportError};
+use super::login::{ExclusiveTry, LockoutGuard};
+use super::{FailureKind, ResolveError};
 use crate::model::image::RegistryHost;
 
 /// How long a token lives whose server does not say (token specification, `expires_in`).
@@ -26,18 +26,18 @@ const LONGEST_LIFE: u64 = 24 * 60 * 60;
 const FAILURE_STANDS: Duration = Duration::from_secs(5);
 
 /// The authorization of one repository, or of several that are asked for together.
-pub(super) struct Slot {
+pub(super) struct TokenSlot {
     /// What the token is for.
     pub(super) repositories: Vec<String>,
     /// Where its tokens are had; none for passwords. Some registries have a token server for each repository.
     pub(super) realm: Option<Arc<Realm>>,
     /// Where its credential may be.
-    pub(super) login: Arc<Login>,
-    state: Mutex<State>,
+    pub(super) login: Arc<LockoutGuard>,
+    state: Mutex<SlotState>,
 }
 
 #[derive(Default)]
-struct State {
+struct SlotState {
     /// The candidate that is used.
     at: usize,
     /// Whether a credential was refused for these repositories.
@@ -53,48 +53,48 @@ enum Grant {
     None,
     /// To be sent, until then.
     Header(HeaderValue, Option<Duration>),
-    Failed(ImportError, Duration),
+    Failed(ResolveError, Duration),
     /// The token server does not serve several repositories in one request.
     Split,
 }
 
 /// What a slot hands out.
-pub(super) enum Issue {
+pub(super) enum TokenIssue {
     /// To be sent.
-    Header(HeaderValue, Ticket),
+    Header(HeaderValue, TokenTicket),
     /// The repositories of this slot are to be asked for one by one.
     Split,
 }
 
 /// Where a header came from, for who has to say what became of it.
-pub(super) struct Ticket {
+pub(super) struct TokenTicket {
     /// The grant.
     stamp: u64,
     /// The candidate.
     pub(super) at: usize,
     /// Held until an answer says whether the password is right.
-    pub(super) turn: Option<Turn>,
+    pub(super) turn: Option<ExclusiveTry>,
 }
 
 /// What a token server said.
 pub(super) enum TokenAnswer {
     /// A token.
-    Token(Token),
+    Token(BearerToken),
     /// These credentials are wrong.
-    Unauthorized(ImportError),
+    Unauthorized(ResolveError),
     /// It does not like the request, or has no good answer to it; another one it may answer.
-    Refused(ImportError),
+    Refused(ResolveError),
 }
 
 /// A token, with its life.
-pub(super) struct Token {
+pub(super) struct BearerToken {
     header: HeaderValue,
     life: Duration,
 }
 
-impl Slot {
+impl TokenSlot {
     /// A slot that nothing was asked for yet.
-    pub(super) fn new(repositories: Vec<String>, realm: Option<Arc<Realm>>, login: Arc<Login>) -> Self {
+    pub(super) fn new(repositories: Vec<String>, realm: Option<Arc<Realm>>, login: Arc<LockoutGuard>) -> Self {
         Self { repositories, realm, login, state: Mutex::default() }
     }
 
@@ -107,18 +107,26 @@ impl Slot {
     ///
     /// # Errors
     /// Where there is no credential, or all were refused.
-    pub(super) async fn basic(&self, store: &Store, registry: &RegistryHost) -> Result<Issue, ImportError> {
+    pub(super) async fn basic(
+        &self,
+        store: &CredentialStore,
+        registry: &RegistryHost,
+    ) -> Result<TokenIssue, ResolveError> {
         loop {
             let (header, stamp, at) = self.password(store, registry).await?;
             // Not while the state is held: who gives the turn back may need that first.
             let turn = self.login.turn(at).await;
             if !self.login.is_refused(at) {
-                return Ok(Issue::Header(header, Ticket { stamp, at, turn }));
+                return Ok(TokenIssue::Header(header, TokenTicket { stamp, at, turn }));
             }
         }
     }
 
-    async fn password(&self, store: &Store, registry: &RegistryHost) -> Result<(HeaderValue, u64, usize), ImportError> {
+    async fn password(
+        &self,
+        store: &CredentialStore,
+        registry: &RegistryHost,
+    ) -> Result<(HeaderValue, u64, usize), ResolveError> {
         let mut state = self.state.lock().await;
         if let Grant::Header(header, _) = &state.grant
             && !self.login.is_refused(state.at)
@@ -152,17 +160,17 @@ impl Slot {
     /// Where no token was had. The failure stands for a moment, so that many who wait do not all ask again.
     pub(super) async fn bearer<'a, F>(
         &'a self,
-        store: &Store,
+        store: &CredentialStore,
         registry: &RegistryHost,
         now: impl Fn() -> Duration,
         ask: impl Fn(&'a [String], Option<Arc<Credential>>) -> F,
-    ) -> Result<Issue, ImportError>
+    ) -> Result<TokenIssue, ResolveError>
     where
-        F: Future<Output = Result<TokenAnswer, ImportError>>,
+        F: Future<Output = Result<TokenAnswer, ResolveError>>,
     {
         let mut state = self.state.lock().await;
-        let issue = |header: HeaderValue, state: &State| {
-            Issue::Header(header, Ticket { stamp: state.stamp, at: state.at, turn: None })
+        let issue = |header: HeaderValue, state: &SlotState| {
+            TokenIssue::Header(header, TokenTicket { stamp: state.stamp, at: state.at, turn: None })
         };
         match &state.grant {
             Grant::Header(header, until) if until.is_none_or(|until| now() < until) => {
@@ -171,7 +179,7 @@ impl Slot {
             Grant::Failed(error, since) if is_final(error) || now() < *since + FAILURE_STANDS => {
                 return Err(error.clone());
             }
-            Grant::Split => return Ok(Issue::Split),
+            Grant::Split => return Ok(TokenIssue::Split),
             _ => {}
         }
         let error = loop {
@@ -211,7 +219,7 @@ impl Slot {
                 // What a token server says of many, it may not say of each.
                 Ok(TokenAnswer::Unauthorized(_) | TokenAnswer::Refused(_)) if self.is_shared() => {
                     state.grant = Grant::Split;
-                    return Ok(Issue::Split);
+                    return Ok(TokenIssue::Split);
                 }
                 Ok(TokenAnswer::Unauthorized(error)) => {
                     if !has_credential {
@@ -233,7 +241,7 @@ impl Slot {
     }
 
     /// Notes that the grant of `ticket` is not accepted any more, so that the next one who asks has a new one.
-    pub(super) async fn void(&self, ticket: &Ticket) {
+    pub(super) async fn void(&self, ticket: &TokenTicket) {
         let mut state = self.state.lock().await;
         if state.stamp == ticket.stamp {
             state.grant = Grant::None;
@@ -241,7 +249,7 @@ impl Slot {
     }
 
     /// Notes that the registry refused the grant of `ticket`. Whether there is another credential to try.
-    pub(super) async fn advance(&self, ticket: &Ticket) -> bool {
+    pub(super) async fn advance(&self, ticket: &TokenTicket) -> bool {
         let mut state = self.state.lock().await;
         if state.stamp != ticket.stamp {
             return true;
@@ -255,12 +263,12 @@ impl Slot {
 }
 
 /// Whether a failure is one that asking again in this pass does not change.
-fn is_final(error: &ImportError) -> bool {
+fn is_final(error: &ResolveError) -> bool {
     matches!(error.kind, FailureKind::Unauthorized | FailureKind::Refused)
 }
 
-fn unauthorized(registry: &RegistryHost, what: &str) -> ImportError {
-    ImportError::new(FailureKind::Unauthorized, format!("`{registry}` {what}"))
+fn unauthorized(registry: &RegistryHost, what: &str) -> ResolveError {
+    ResolveError::new(FailureKind::Unauthorized, format!("`{registry}` {what}"))
         .help(format!("run `docker login {registry}`, or see the credentials of this environment"))
 }
 
@@ -327,7 +335,7 @@ struct TokenTable {
     issued_at: serde_json::Value,
 }
 
-impl Token {
+impl BearerToken {
     /// The token in the body of a token server's answer; none where there is no good one.
     pub(super) fn read(body: &[u8], now: Timestamp) -> Option<Self> {
         let table: TokenTable = serde_json::from_slice(body).ok()?;
@@ -381,7 +389,7 @@ mod tests {
     #[test]
     fn a_token_lives_as_long_as_its_server_says_less_a_margin() {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let life = |body: &str| Token::read(body.as_bytes(), now).map(|token| token.life.as_secs());
+        let life = |body: &str| BearerToken::read(body.as_bytes(), now).map(|token| token.life.as_secs());
         assert_eq!(life(r#"{"token": "a"}"#), Some(50));
         assert_eq!(life(r#"{"access_token": "a", "expires_in": 300}"#), Some(290));
         assert_eq!(life(r#"{"token": "a", "expires_in": 300, "issued_at": "2025-12-31T23:59:00Z"}"#), Some(230));
@@ -408,7 +416,8 @@ mod tests {
     fn t14_a_token_for_ever_lives_a_day() {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         for life in ["18446744073709551615", "1e300", "\"99999999999999999999999\"", "86401"] {
-            let token = Token::read(format!("{{\"token\": \"a\", \"expires_in\": {life}}}").as_bytes(), now).unwrap();
+            let token =
+                BearerToken::read(format!("{{\"token\": \"a\", \"expires_in\": {life}}}").as_bytes(), now).unwrap();
             assert_eq!(token.life.as_secs(), LONGEST_LIFE - 10, "{life}");
             assert!(Duration::from_secs(u64::from(u32::MAX)).checked_add(token.life).is_some());
         }

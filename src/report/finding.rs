@@ -8,13 +8,13 @@ mod rule;
 
 use std::collections::HashMap;
 
-use super::Format;
+use super::OutputFormat;
 use super::exit::Exit;
 use crate::model::image::TagId;
 use crate::model::{lock, settings};
 use crate::report::v1;
 use crate::text::diagnostics::Problem;
-use crate::text::diagnostics::lines::{Lines, Span};
+use crate::text::diagnostics::lines::{LineIndex, SourceSpan};
 use crate::text::escape;
 pub use rule::Rule;
 
@@ -23,7 +23,7 @@ const SENTENCE_MAX: usize = 2_000;
 
 /// What a run found, and what it looked at to find it.
 #[derive(Clone, Debug)]
-pub struct Results {
+pub struct RunResults {
     /// The command that was run, as `check`.
     pub command: &'static str,
     /// The folder of the root in its repository; empty at its top.
@@ -46,7 +46,7 @@ pub struct Finding {
     /// What kind of thing.
     pub rule: Rule,
     /// How much it matters.
-    pub level: Level,
+    pub level: Severity,
     /// What it is about.
     pub subject: Subject,
     /// What was found, a line.
@@ -56,7 +56,7 @@ pub struct Finding {
     /// What a program wrote that it is about, as it wrote it; empty where it is about none.
     pub output: String,
     /// Where.
-    pub place: Option<Place>,
+    pub place: Option<FindingLocation>,
     /// 32 hexadecimal digits: no other finding of the run has the same, and the same thing has it again in the next run,
     /// wherever its lines have moved to.
     pub fingerprint: String,
@@ -75,25 +75,25 @@ pub struct Subject {
 
 /// Where something was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct FindingLocation {
     /// The file, from the root; once it is in [`Results`], from the top of the repository.
     pub path: String,
     /// Where in it; none for all of it.
-    pub span: Option<Spot>,
+    pub span: Option<FilePosition>,
 }
 
 /// Where in a file something was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spot {
+pub enum FilePosition {
     /// On a line, from 1.
     Line(usize),
     /// There.
-    Part(Span),
+    Part(SourceSpan),
 }
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum Severity {
     /// The exit code is what it is for this.
     Error,
     /// It is to be looked at.
@@ -114,7 +114,7 @@ impl Subject {
     }
 }
 
-impl Place {
+impl FindingLocation {
     /// A whole file.
     pub fn whole(path: impl Into<String>) -> Self {
         Self { path: path.into(), span: None }
@@ -122,11 +122,11 @@ impl Place {
 
     /// A line of a file, from 1.
     pub fn line(path: impl Into<String>, line: usize) -> Self {
-        Self { path: path.into(), span: Some(Spot::Line(line)) }
+        Self { path: path.into(), span: Some(FilePosition::Line(line)) }
     }
 }
 
-impl Spot {
+impl FilePosition {
     /// The line that it begins on.
     pub fn begin(self) -> usize {
         match self {
@@ -138,7 +138,7 @@ impl Spot {
 
 impl Finding {
     /// A finding of `rule` about `subject`. What it says of itself is made one line that acts nowhere.
-    pub fn new(rule: Rule, level: Level, subject: Subject, message: &str) -> Self {
+    pub fn new(rule: Rule, level: Severity, subject: Subject, message: &str) -> Self {
         let (message, help, place) = (sentence(message), None, None);
         let (output, fingerprint, mark) = (String::new(), String::new(), String::new());
         Self { rule, level, subject, message, help, output, place, fingerprint, mark }
@@ -155,7 +155,7 @@ impl Finding {
     }
 
     /// The same with a place.
-    pub fn at(self, place: impl Into<Option<Place>>) -> Self {
+    pub fn at(self, place: impl Into<Option<FindingLocation>>) -> Self {
         Self { place: place.into(), ..self }
     }
 
@@ -170,7 +170,7 @@ impl Finding {
     pub fn of_problem(rule: Rule, problem: &Problem) -> Self {
         let Some(file) = &problem.file else {
             let subject = Subject::of(settings::FILE_NAME, "the file");
-            let finding = Self::new(rule, Level::Error, subject, &problem.message).marked(&problem.message);
+            let finding = Self::new(rule, Severity::Error, subject, &problem.message).marked(&problem.message);
             return finding.help(problem.help.as_deref());
         };
         // A policy stands outside of the repository, and is named whole.
@@ -182,9 +182,9 @@ impl Finding {
             }
             false => (Subject::of(&file.path, "the file"), problem.message.clone()),
         };
-        let span = problem.span.as_ref().and_then(|span| Lines::of(&file.text).span(&file.text, span));
-        let place = Place { path: file.path.clone(), span: span.map(Spot::Part) };
-        let finding = Self::new(rule, Level::Error, subject, &message).help(problem.help.as_deref());
+        let span = problem.span.as_ref().and_then(|span| LineIndex::of(&file.text).span(&file.text, span));
+        let place = FindingLocation { path: file.path.clone(), span: span.map(FilePosition::Part) };
+        let finding = Self::new(rule, Severity::Error, subject, &message).help(problem.help.as_deref());
         finding.marked(&problem.message).at((!is_outside).then_some(place))
     }
 
@@ -197,7 +197,7 @@ impl Finding {
     }
 
     /// The same and, on lines of their own, what a program wrote, as far as `format` has room for it.
-    pub fn all(&self, format: Format) -> String {
+    pub fn all(&self, format: OutputFormat) -> String {
         match format.output(&self.output) {
             output if output.is_empty() => self.words(),
             output => format!("{}\nit wrote: {output}", self.words()),
@@ -205,7 +205,7 @@ impl Finding {
     }
 }
 
-impl Results {
+impl RunResults {
     /// Nothing was found so far by `command`, which was run in the folder `root` of a repository and ends with `exit`.
     pub fn new(command: &'static str, root: &str, exit: Exit) -> Self {
         Self {
@@ -250,8 +250,8 @@ impl Results {
 }
 
 /// The lock, from the root.
-pub fn of_lock(line: Option<usize>) -> Place {
-    Place { path: lock::FILE_NAME.to_owned(), span: line.map(Spot::Line) }
+pub fn of_lock(line: Option<usize>) -> FindingLocation {
+    FindingLocation { path: lock::FILE_NAME.to_owned(), span: line.map(FilePosition::Line) }
 }
 
 fn from_top(root: &str, path: &str) -> String {
@@ -273,7 +273,7 @@ mod tests {
     /// The fingerprints of what is wrong in a file with this text, at `words`.
     fn prints(root: &str, text: &str, words: &[&str]) -> Vec<String> {
         let file = Arc::new(SourceFile { path: "streams/a.toml".to_owned(), text: text.to_owned() });
-        let mut results = Results::new("check", root, Exit::Error);
+        let mut results = RunResults::new("check", root, Exit::Error);
         for word in words {
             let at = text.find(word).unwrap();
             let line = text[..at].matches('\n').count() + 1;
@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn t22_no_login_of_an_address_is_in_a_finding() {
         let text = "`https://me:secret@git.example/a` is gone";
-        let finding = Finding::new(Rule::Run, Level::Error, Subject::of("run", "check"), text).help(Some(text));
+        let finding = Finding::new(Rule::Run, Severity::Error, Subject::of("run", "check"), text).help(Some(text));
         assert!(!finding.words().contains("secret"), "{}", finding.words());
     }
 }

@@ -5,27 +5,27 @@
 
 use std::fmt::Write as _;
 
-use super::Format;
-use super::finding::{Finding, Level, Place, Results, Spot};
+use super::OutputFormat;
+use super::finding::{FilePosition, Finding, FindingLocation, RunResults, Severity};
 use crate::text::escape;
 
 /// The longest path that is told, in characters: longer than a system takes one.
 const PATH_MAX: usize = 4_096;
 
 /// `results` as commands, one a line; what failed hooks wrote, for who reads the log; and a last line of words.
-pub(super) fn github(results: &Results) -> String {
+pub(super) fn github(results: &RunResults) -> String {
     let mut out = String::new();
     for finding in &results.findings {
         let word = match finding.level {
-            Level::Error => "error",
-            Level::Warning => "warning",
-            Level::Note => "notice",
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "notice",
         };
         // Writing to a `String` does not fail.
         let _ = writeln!(out, "::{word} {}::{}", properties(finding), data(&finding.words()));
     }
     for finding in &results.findings {
-        let output = Format::Github.output(&finding.output);
+        let output = OutputFormat::Github.output(&finding.output);
         if !output.is_empty() {
             let _ = writeln!(out, "the hook {} wrote:", escape::terminal(&finding.subject.one));
             for line in output.lines() {
@@ -42,11 +42,11 @@ pub(super) fn github(results: &Results) -> String {
 
 fn properties(finding: &Finding) -> String {
     let mut properties = Vec::new();
-    if let Some(Place { path, span }) = &finding.place {
+    if let Some(FindingLocation { path, span }) = &finding.place {
         properties.push(("file", escape::within(path, PATH_MAX)));
         match span {
-            Some(Spot::Line(line)) => properties.push(("line", line.to_string())),
-            Some(Spot::Part(span)) => {
+            Some(FilePosition::Line(line)) => properties.push(("line", line.to_string())),
+            Some(FilePosition::Part(span)) => {
                 properties.push(("line", span.line.to_string()));
                 properties.push(("endLine", span.end_line.to_string()));
                 // Columns are for what stands on one line; the last one is part of it.

@@ -5,25 +5,25 @@
 
 use serde_json::{Value, json};
 
-use super::Format;
-use super::finding::{Finding, Level, Results, Rule, Spot};
+use super::OutputFormat;
+use super::finding::{FilePosition, Finding, Rule, RunResults, Severity};
 use crate::report::v1;
 
 /// `results` as JSON text.
-pub(super) fn gitlab(results: &Results) -> String {
+pub(super) fn gitlab(results: &RunResults) -> String {
     // A report has issues of files; what is told of the run as a whole is none.
-    let is_issue = |finding: &&Finding| finding.place.is_some() || finding.level != Level::Note;
+    let is_issue = |finding: &&Finding| finding.place.is_some() || finding.level != Severity::Note;
     let issues = results.findings.iter().filter(is_issue).map(|finding| issue(results, finding));
     v1::text(&issues.collect::<Vec<_>>())
 }
 
-fn issue(results: &Results, finding: &Finding) -> Value {
+fn issue(results: &RunResults, finding: &Finding) -> Value {
     let (path, line) = match &finding.place {
-        Some(place) => (place.path.clone(), place.span.map_or(1, Spot::begin)),
+        Some(place) => (place.path.clone(), place.span.map_or(1, FilePosition::begin)),
         None => (results.settings(), 1),
     };
     json!({
-        "description": finding.all(Format::Gitlab).replace('\n', "; "),
+        "description": finding.all(OutputFormat::Gitlab).replace('\n', "; "),
         "check_name": finding.rule.code(),
         "fingerprint": finding.fingerprint,
         "severity": severity(finding),
@@ -34,10 +34,10 @@ fn issue(results: &Results, finding: &Finding) -> Value {
 /// One of `info`, `minor`, `major`, `critical` and `blocker`.
 fn severity(finding: &Finding) -> &'static str {
     match (finding.level, finding.rule) {
-        (Level::Note, _) => "info",
-        (Level::Warning, _) => "minor",
-        (Level::Error, Rule::Unvouched | Rule::Refused | Rule::Policy) => "critical",
-        (Level::Error, _) => "major",
+        (Severity::Note, _) => "info",
+        (Severity::Warning, _) => "minor",
+        (Severity::Error, Rule::Unvouched | Rule::Refused | Rule::Policy) => "critical",
+        (Severity::Error, _) => "major",
     }
 }
 

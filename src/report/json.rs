@@ -2,17 +2,18 @@
 
 use super::exit::Exit;
 use super::{
-    End, FileRow, Format, HookOutcome, HookRow, Outcome, ProposalOutcome, ProposalRow, RemoteRow, Report, Row, Wrong,
+    FileRow, HookOutcome, HookRow, OutputFormat, PassEnd, ProposalOutcome, ProposalRow, RemoteRow, Report, ReportError,
+    TagOutcome, TagRow,
 };
 use crate::git::CommitId;
 use crate::hook::HookExit;
-use crate::model::settings::adoption::{Kept, Waiting};
+use crate::model::settings::adoption::{HeldUpdate, HoldReason};
 use crate::registry::FailureKind;
 use crate::report::v1::explanation::ExplanationV1;
 use crate::report::v1::proposal::{ProposalOutcomeV1, ProposalV1};
 use crate::report::v1::remote::RemoteV1;
 use crate::report::v1::words::{EndV1, HookOutcomeV1, KindV1, OutcomeV1};
-use crate::report::v1::{ErrorV1, FileV1, HookV1, KeptV1, ReportSchema, ReportV1, SideV1, TagV1};
+use crate::report::v1::{ErrorV1, FileV1, HeldV1, HookV1, ReportSchema, ReportV1, SideV1, TagV1};
 
 /// The JSON text of `report`, with which the process ends as `exit` says.
 pub fn json(report: &Report, exit: Exit) -> String {
@@ -23,11 +24,11 @@ impl ReportV1 {
     /// `report`, with which the process ends as `exit` says.
     pub fn new(report: &Report, exit: Exit) -> Self {
         let (end, commit) = match &report.end {
-            End::Planned => (EndV1::Planned, None),
-            End::Written => (EndV1::Written, None),
-            End::Landed(commit) => (EndV1::Landed, Some(commit)),
-            End::Proposed => (EndV1::Proposed, None),
-            End::Unchanged => (EndV1::Unchanged, None),
+            PassEnd::Planned => (EndV1::Planned, None),
+            PassEnd::Written => (EndV1::Written, None),
+            PassEnd::Landed(commit) => (EndV1::Landed, Some(commit)),
+            PassEnd::Proposed => (EndV1::Proposed, None),
+            PassEnd::Unchanged => (EndV1::Unchanged, None),
         };
         Self {
             schema: ReportSchema::V1,
@@ -43,22 +44,22 @@ impl ReportV1 {
             files: report.files.iter().map(FileV1::from).collect(),
             hooks: report.hooks.iter().map(HookV1::from).collect(),
             notes: report.notes.clone(),
-            errors: report.errors.iter().map(Wrong::sentence).collect(),
+            errors: report.errors.iter().map(ReportError::sentence).collect(),
         }
     }
 }
 
-impl From<&Row> for TagV1 {
-    fn from(row: &Row) -> Self {
+impl From<&TagRow> for TagV1 {
+    fn from(row: &TagRow) -> Self {
         let error = match &row.outcome {
-            Outcome::Failed(error) => {
+            TagOutcome::Failed(error) => {
                 Some(ErrorV1 { kind: error.kind.into(), message: error.message.clone(), help: error.help.clone() })
             }
             _ => None,
         };
         let kept = match &row.outcome {
-            Outcome::Kept(Waiting { digest, kept }) => {
-                Some(KeptV1 { digest: digest.to_string(), reason: kept.to_string() })
+            TagOutcome::Kept(HeldUpdate { digest, kept }) => {
+                Some(HeldV1 { digest: digest.to_string(), reason: kept.to_string() })
             }
             _ => None,
         };
@@ -123,31 +124,33 @@ impl From<&HookRow> for HookV1 {
             outcome: (&row.outcome).into(),
             reason: row.outcome.reason(),
             code,
-            output: Format::Json.output(&row.output),
+            output: OutputFormat::Json.output(&row.output),
         }
     }
 }
 
-impl From<&Outcome> for OutcomeV1 {
-    fn from(outcome: &Outcome) -> Self {
+impl From<&TagOutcome> for OutcomeV1 {
+    fn from(outcome: &TagOutcome) -> Self {
         match outcome {
-            Outcome::Unchanged => Self::Unchanged,
-            Outcome::Moved => Self::Moved,
-            Outcome::Proposed => Self::Proposed,
-            Outcome::Deferred => Self::Deferred,
-            Outcome::Refreshed => Self::Refreshed,
-            Outcome::Added => Self::Added,
-            Outcome::Removed => Self::Removed,
-            Outcome::NotDue => Self::NotDue,
-            Outcome::NotAsked => Self::NotAsked,
-            Outcome::Kept(Waiting { kept, .. }) => match kept {
-                Kept::Held(_) | Kept::Rejected | Kept::TakenBack | Kept::RolledBack => Self::Held,
-                Kept::Soaking { .. } => Self::Soaking,
-                Kept::Ignored(_) => Self::Ignored,
-                Kept::TooFar(_) => Self::Refused,
+            TagOutcome::Unchanged => Self::Unchanged,
+            TagOutcome::Moved => Self::Moved,
+            TagOutcome::Proposed => Self::Proposed,
+            TagOutcome::Deferred => Self::Deferred,
+            TagOutcome::Refreshed => Self::Refreshed,
+            TagOutcome::Added => Self::Added,
+            TagOutcome::Removed => Self::Removed,
+            TagOutcome::NotDue => Self::NotDue,
+            TagOutcome::NotAsked => Self::NotAsked,
+            TagOutcome::Kept(HeldUpdate { kept, .. }) => match kept {
+                HoldReason::Held(_) | HoldReason::Rejected | HoldReason::Reverted | HoldReason::RolledBack => {
+                    Self::Held
+                }
+                HoldReason::Soaking { .. } => Self::Soaking,
+                HoldReason::Ignored(_) => Self::Ignored,
+                HoldReason::TooFar(_) => Self::Refused,
             },
-            Outcome::Failed(error) if error.kind == FailureKind::Refused => Self::Refused,
-            Outcome::Failed(_) => Self::Failed,
+            TagOutcome::Failed(error) if error.kind == FailureKind::Refused => Self::Refused,
+            TagOutcome::Failed(_) => Self::Failed,
         }
     }
 }
@@ -280,8 +283,8 @@ mod tests {
     #[test]
     fn the_words_of_a_json_are_those_of_a_text() {
         let report = sample::report();
-        let failed = |kind| Outcome::Failed(crate::registry::ImportError::new(kind, "x"));
-        let more = [Outcome::Refreshed, Outcome::NotAsked, failed(FailureKind::Refused)];
+        let failed = |kind| TagOutcome::Failed(crate::registry::ResolveError::new(kind, "x"));
+        let more = [TagOutcome::Refreshed, TagOutcome::NotAsked, failed(FailureKind::Refused)];
         for outcome in report.rows.iter().map(|row| &row.outcome).chain(&more) {
             assert_eq!(serde_json::to_value(OutcomeV1::from(outcome)).unwrap(), outcome.word());
         }

@@ -8,13 +8,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::Format;
-use super::finding::{Finding, Level, Place, Results, Spot};
+use super::OutputFormat;
+use super::finding::{FilePosition, Finding, FindingLocation, RunResults, Severity};
 use crate::text::escape::{self, xml};
 
 /// What is known of one thing that was looked at.
 #[derive(Default)]
-struct Case<'a> {
+struct TestCase<'a> {
     findings: Vec<&'a Finding>,
     /// Why nothing was to be done about it.
     skipped: Option<&'a str>,
@@ -22,7 +22,7 @@ struct Case<'a> {
 
 /// How a case ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Ending {
+enum TestEnding {
     Passed,
     Skipped,
     Failed,
@@ -30,8 +30,8 @@ enum Ending {
 }
 
 /// `results` as XML text.
-pub(super) fn junit(results: &Results) -> String {
-    let mut suites = BTreeMap::<&str, BTreeMap<&str, Case<'_>>>::new();
+pub(super) fn junit(results: &RunResults) -> String {
+    let mut suites = BTreeMap::<&str, BTreeMap<&str, TestCase<'_>>>::new();
     for (subject, skipped) in &results.seen {
         let case = suites.entry(&subject.set).or_default().entry(&subject.one).or_default();
         case.skipped = skipped.as_deref();
@@ -46,7 +46,7 @@ pub(super) fn junit(results: &Results) -> String {
     // Writing to a `String` does not fail.
     let _ = writeln!(out, "<testsuites name=\"{}\" {}>", xml(&name), counts(all()));
     for (name, cases) in &suites {
-        let skipped = cases.values().filter(|case| case.ending() == Ending::Skipped).count();
+        let skipped = cases.values().filter(|case| case.ending() == TestEnding::Skipped).count();
         let counts = counts(cases.values());
         let _ = writeln!(out, "  <testsuite name=\"{}\" {counts} skipped=\"{skipped}\">", attribute(name));
         for (one, case) in cases {
@@ -59,32 +59,32 @@ pub(super) fn junit(results: &Results) -> String {
     out
 }
 
-fn counts<'a>(cases: impl Iterator<Item = &'a Case<'a>>) -> String {
-    let endings: Vec<Ending> = cases.map(Case::ending).collect();
-    let count = |ending: Ending| endings.iter().filter(|one| **one == ending).count();
-    let [failed, errored] = [Ending::Failed, Ending::Errored].map(count);
+fn counts<'a>(cases: impl Iterator<Item = &'a TestCase<'a>>) -> String {
+    let endings: Vec<TestEnding> = cases.map(TestCase::ending).collect();
+    let count = |ending: TestEnding| endings.iter().filter(|one| **one == ending).count();
+    let [failed, errored] = [TestEnding::Failed, TestEnding::Errored].map(count);
     format!("tests=\"{}\" failures=\"{failed}\" errors=\"{errored}\"", endings.len())
 }
 
-impl Case<'_> {
-    fn ending(&self) -> Ending {
-        let mut errors = self.findings.iter().filter(|finding| finding.level == Level::Error).peekable();
+impl TestCase<'_> {
+    fn ending(&self) -> TestEnding {
+        let mut errors = self.findings.iter().filter(|finding| finding.level == Severity::Error).peekable();
         if errors.peek().is_none() {
-            return if self.skipped.is_some() { Ending::Skipped } else { Ending::Passed };
+            return if self.skipped.is_some() { TestEnding::Skipped } else { TestEnding::Passed };
         }
-        if errors.all(|finding| finding.rule.is_trouble()) { Ending::Errored } else { Ending::Failed }
+        if errors.all(|finding| finding.rule.is_trouble()) { TestEnding::Errored } else { TestEnding::Failed }
     }
 
     /// Writes what stands in the case, and its end. Readers show one failure of a case, so that all are told in it.
     fn write(&self, out: &mut String) {
         let (bad, said): (Vec<&Finding>, Vec<&Finding>) =
-            self.findings.iter().copied().partition(|finding| finding.level == Level::Error);
+            self.findings.iter().copied().partition(|finding| finding.level == Severity::Error);
         let element = match self.ending() {
-            Ending::Failed => "failure",
-            Ending::Errored => "error",
-            Ending::Skipped | Ending::Passed => "",
+            TestEnding::Failed => "failure",
+            TestEnding::Errored => "error",
+            TestEnding::Skipped | TestEnding::Passed => "",
         };
-        let said = if self.ending() == Ending::Skipped { Vec::new() } else { said };
+        let said = if self.ending() == TestEnding::Skipped { Vec::new() } else { said };
         if bad.is_empty() && said.is_empty() && self.skipped.is_none() {
             out.push_str("/>\n");
             return;
@@ -112,13 +112,13 @@ impl Case<'_> {
 
 /// A finding, with its place as compilers have it.
 fn told(finding: &Finding) -> String {
-    let words = finding.all(Format::Junit);
-    let Some(Place { path, span }) = &finding.place else { return words };
+    let words = finding.all(OutputFormat::Junit);
+    let Some(FindingLocation { path, span }) = &finding.place else { return words };
     let path = escape::terminal(path);
     match span {
         None => format!("{path}: {words}"),
-        Some(Spot::Line(line)) => format!("{path}:{line}: {words}"),
-        Some(Spot::Part(span)) => format!("{path}:{}:{}: {words}", span.line, span.column),
+        Some(FilePosition::Line(line)) => format!("{path}:{line}: {words}"),
+        Some(FilePosition::Part(span)) => format!("{path}:{}:{}: {words}", span.line, span.column),
     }
 }
 

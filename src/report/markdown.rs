@@ -4,9 +4,9 @@
 
 use std::fmt::Write as _;
 
-use super::finding::{Finding, Level, Place, Results};
-use super::{Format, HookOutcome, Outcome, ProposalRow, Report, Row, text};
-use crate::model::lock::diff::Side;
+use super::finding::{Finding, FindingLocation, RunResults, Severity};
+use super::{HookOutcome, OutputFormat, ProposalRow, Report, TagOutcome, TagRow, text};
+use crate::model::lock::diff::PinSide;
 use crate::text::escape::{self, code, markdown};
 
 /// How many rows of a table are shown; GitHub takes a summary of 1 MiB at the most.
@@ -19,7 +19,7 @@ pub fn of_pass(command: &str, report: &Report) -> String {
     let mut page = Page::new(command, &text::summary(report));
     page.warnings(&report.rows);
     let has_moved =
-        |row: &&Row| row.outcome.is_change() || matches!(row.outcome, Outcome::Proposed | Outcome::Deferred);
+        |row: &&TagRow| row.outcome.is_change() || matches!(row.outcome, TagOutcome::Proposed | TagOutcome::Deferred);
     let moves: Vec<_> = report.rows.iter().filter(has_moved).map(of_move).collect();
     page.table(["tag", "", "digest", "version", "change"], &moves);
     let stays: Vec<_> = report.rows.iter().filter_map(of_stay).collect();
@@ -36,7 +36,7 @@ pub fn of_pass(command: &str, report: &Report) -> String {
     });
     page.table(["hook", "", "moves", "why"], &hooks.collect::<Vec<_>>());
     for hook in report.hooks.iter().filter(|hook| matches!(hook.outcome, HookOutcome::Failed(_))) {
-        page.output(&hook.name, &Format::Markdown.output(&hook.output));
+        page.output(&hook.name, &OutputFormat::Markdown.output(&hook.output));
     }
     page.gap();
     for remote in &report.remotes {
@@ -52,7 +52,7 @@ pub fn of_pass(command: &str, report: &Report) -> String {
 }
 
 /// What was found, and the difference between what is and what should be.
-pub fn of_findings(results: &Results, diff: Option<&str>) -> String {
+pub fn of_findings(results: &RunResults, diff: Option<&str>) -> String {
     let mut page = Page::new(results.command, &results.summary);
     page.table(["", "where", "what", "what to do"], &results.findings.iter().map(of_finding).collect::<Vec<_>>());
     if let Some(diff) = diff {
@@ -63,11 +63,11 @@ pub fn of_findings(results: &Results, diff: Option<&str>) -> String {
 
 fn of_finding(finding: &Finding) -> [String; 4] {
     let word = match finding.level {
-        Level::Error => "error",
-        Level::Warning => "warning",
-        Level::Note => "note",
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
     };
-    let place = finding.place.as_ref().map(|Place { path, span }| match span {
+    let place = finding.place.as_ref().map(|FindingLocation { path, span }| match span {
         Some(spot) => format!("{}, line {}", code(path), spot.begin()),
         None => code(path),
     });
@@ -75,10 +75,10 @@ fn of_finding(finding: &Finding) -> [String; 4] {
     [word.to_owned(), place.unwrap_or_default(), markdown(&finding.message), help]
 }
 
-fn of_move(row: &Row) -> [String; 5] {
+fn of_move(row: &TagRow) -> [String; 5] {
     let [old, new] = [&row.old, &row.new].map(Option::as_ref);
     let digests = [old, new].map(|side| side.map(|side| format!("`{}`", side.digest.short())));
-    let versions = [old, new].map(|side: Option<&Side>| side?.version.as_deref().map(code));
+    let versions = [old, new].map(|side: Option<&PinSide>| side?.version.as_deref().map(code));
     let explanation = row.explanation.as_deref();
     let class = explanation.and_then(|one| one.class).map(|class| class.to_string());
     let follows = row.follow.as_ref().map(|followed| format!("follows {}", code(&followed.to_string())));
@@ -93,10 +93,10 @@ fn of_move(row: &Row) -> [String; 5] {
 }
 
 /// Why a tag stays where it is, if there is something to tell.
-fn of_stay(row: &Row) -> Option<[String; 4]> {
+fn of_stay(row: &TagRow) -> Option<[String; 4]> {
     let (why, help) = match &row.outcome {
-        Outcome::Failed(error) => (format!("{}: {}", error.kind.word(), error.message), error.help.as_deref()),
-        Outcome::Kept(waiting) => (format!("not `{}`: {}", waiting.digest.short(), waiting.kept), None),
+        TagOutcome::Failed(error) => (format!("{}: {}", error.kind.word(), error.message), error.help.as_deref()),
+        TagOutcome::Kept(waiting) => (format!("not `{}`: {}", waiting.digest.short(), waiting.kept), None),
         _ => return None,
     };
     let word = row.outcome.word().to_owned();
@@ -135,7 +135,7 @@ impl Page {
     }
 
     /// What must not be missed, of tags that do not move with another.
-    fn warnings(&mut self, rows: &[Row]) {
+    fn warnings(&mut self, rows: &[TagRow]) {
         self.gap();
         for row in rows.iter().filter(|row| row.follow.is_none()).take(ROWS_MAX) {
             for warning in row.explanation.iter().flat_map(|one| one.warnings()) {
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
     use crate::image_diff::Explanation;
     use crate::report::sample;
-    use crate::report::{ProposalOutcome, Wrong, exit::Exit};
+    use crate::report::{ProposalOutcome, ReportError, exit::Exit};
 
     fn report(foreign: &str) -> Report {
         let mut report = sample::report();
@@ -237,7 +237,8 @@ mod tests {
             proposal("pinstream/python", ProposalOutcome::Created),
             proposal("pinstream/web", ProposalOutcome::Failed(foreign.to_owned())),
         ];
-        report.errors = vec![Wrong { exit: Exit::Error, message: foreign.to_owned(), help: Some(foreign.to_owned()) }];
+        report.errors =
+            vec![ReportError { exit: Exit::Error, message: foreign.to_owned(), help: Some(foreign.to_owned()) }];
         report
     }
 
@@ -319,7 +320,7 @@ mod tests {
 
     #[test]
     fn where_nothing_was_found_there_is_no_table() {
-        let mut results = Results::new("check", "", Exit::Success);
+        let mut results = RunResults::new("check", "", Exit::Success);
         results.summary = "4 pins of 1 stream: lock and definitions agree".to_owned();
         let expected = "### `pinstream check`: 4 pins of 1 stream: lock and definitions agree\n";
         assert_eq!(of_findings(&results, None), expected);

@@ -9,13 +9,13 @@ mod context;
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use crate::formats::Edited;
+use crate::formats::EditedFile;
 use crate::git::CommitId;
-use crate::image_diff::{Explained, Explanation};
+use crate::image_diff::{Explanation, Explanations};
 use crate::model::image::Digest;
-use crate::model::lock::diff::{Move, Side};
+use crate::model::lock::diff::{PinChange, PinSide};
 use crate::text::diagnostics::Problem;
-use crate::text::template::context::Context;
+use crate::text::template::context::TemplateContext;
 use crate::text::template::{Template, fit};
 
 /// The longest subject that tools show whole, in characters.
@@ -27,7 +27,7 @@ const VERSION_MAX: usize = 40;
 
 /// The message for a commit whose lock has `moves` against its parent's; none where only names or details differ. What
 /// they change stands below the first of those that moved alike.
-pub fn message(moves: &[Move], explained: &Explained) -> String {
+pub fn message(moves: &[PinChange], explained: &Explanations) -> String {
     let mut out = subject(moves);
     out.push('\n');
     let mut told: Vec<&Rc<Explanation>> = Vec::new();
@@ -53,7 +53,7 @@ pub fn message(moves: &[Move], explained: &Explained) -> String {
 ///
 /// # Errors
 /// What is wrong with the template.
-pub fn of(template: Option<&Template>, moves: &[Move], explained: &Explained) -> Result<String, Problem> {
+pub fn of(template: Option<&Template>, moves: &[PinChange], explained: &Explanations) -> Result<String, Problem> {
     let default = message(moves, explained);
     let Some(template) = template else { return Ok(default) };
     let text = template.render(&context::context(moves, explained, &default))?;
@@ -66,12 +66,12 @@ pub fn of(template: Option<&Template>, moves: &[Move], explained: &Explained) ->
 /// What is wrong with the template.
 pub fn for_proposal(
     template: &Template,
-    moves: &[Move],
-    explained: &Explained,
+    moves: &[PinChange],
+    explained: &Explanations,
     (title, text): (&str, &str),
 ) -> Result<String, Problem> {
     let given = context::context(moves, explained, "");
-    let given = template.render(&Context { title: title.to_owned(), text: text.trim().to_owned(), ..given })?;
+    let given = template.render(&TemplateContext { title: title.to_owned(), text: text.trim().to_owned(), ..given })?;
     Ok(fit::words(&given))
 }
 
@@ -94,7 +94,7 @@ pub fn is_ours(message: &str, parent: &CommitId, lock: &[u8]) -> bool {
 }
 
 /// The message for a commit that only writes into files what is pinned already.
-pub fn of_files(edited: &[Edited]) -> String {
+pub fn of_files(edited: &[EditedFile]) -> String {
     let mut out = match edited {
         [_] => "chore(images): write pins into 1 file\n".to_owned(),
         several => format!("chore(images): write pins into {} files\n", several.len()),
@@ -112,7 +112,7 @@ pub fn of_files(edited: &[Edited]) -> String {
     out
 }
 
-fn subject(moves: &[Move]) -> String {
+fn subject(moves: &[PinChange]) -> String {
     let gone = moves.iter().all(|m| m.after().is_none());
     let verb = if gone { "unpin" } else { "pin" };
     match moves {
@@ -125,8 +125,8 @@ fn subject(moves: &[Move]) -> String {
     }
 }
 
-fn line(m: &Move) -> String {
-    let version = |side: &Side| side.version.as_deref().map(letters).filter(|version| !version.is_empty());
+fn line(m: &PinChange) -> String {
+    let version = |side: &PinSide| side.version.as_deref().map(letters).filter(|version| !version.is_empty());
     let [old, new] = [m.before(), m.after()].map(|side| side.and_then(version));
     let change = match (m.before(), m.after()) {
         (Some(old), Some(new)) => format!("{} → {}", old.digest.short(), new.digest.short()),
@@ -159,18 +159,18 @@ mod tests {
     use proptest::prelude::{ProptestConfig, proptest};
 
     use super::*;
-    use crate::model::lock::diff::{Change, moves};
+    use crate::model::lock::diff::{ChangeKind, changes};
     use crate::model::lock::{Lock, sample};
     use crate::report::sample::side;
 
-    fn moved(tag: &str, old: Option<Side>, new: Option<Side>) -> Move {
+    fn moved(tag: &str, old: Option<PinSide>, new: Option<PinSide>) -> PinChange {
         let change = match (old, new) {
-            (Some(old), Some(new)) => Change::Moved { old, new },
-            (None, Some(new)) => Change::Added { new },
-            (Some(old), None) => Change::Removed { old },
+            (Some(old), Some(new)) => ChangeKind::Moved { old, new },
+            (None, Some(new)) => ChangeKind::Added { new },
+            (Some(old), None) => ChangeKind::Removed { old },
             (None, None) => unreachable!(),
         };
-        Move { tag: tag.parse().unwrap(), follow: None, image: "a.b/c:d".parse().unwrap(), was: None, change }
+        PinChange { tag: tag.parse().unwrap(), follow: None, image: "a.b/c:d".parse().unwrap(), was: None, change }
     }
 
     #[test]
@@ -181,7 +181,7 @@ mod tests {
             moved("python:3.13", None, side(3, None)),
             moved("python:3.9", side(4, Some("3.9.1")), None),
         ];
-        insta::assert_snapshot!(message(&moves, &Explained::new()), @r###"
+        insta::assert_snapshot!(message(&moves, &Explanations::new()), @r###"
         chore(images): pin 4 tags
 
         - python:3.11: 010101010101 → 020202020202 (3.11.1)
@@ -194,12 +194,12 @@ mod tests {
     #[test]
     fn one_move_is_named_in_the_subject_if_it_fits() {
         let subject = |tag: &str, new| {
-            message(&[moved(tag, side(1, None), new)], &Explained::new()).lines().next().unwrap().to_owned()
+            message(&[moved(tag, side(1, None), new)], &Explanations::new()).lines().next().unwrap().to_owned()
         };
         assert_eq!(subject("python:3.12", side(2, None)), "chore(images): pin python:3.12");
         assert_eq!(subject("python:3.12", None), "chore(images): unpin python:3.12");
         assert_eq!(subject(&format!("{}:1", "a".repeat(99)), side(2, None)), "chore(images): pin 1 tag");
-        assert_eq!(message(&[], &Explained::new()), "chore(images): refresh the lock\n");
+        assert_eq!(message(&[], &Explanations::new()), "chore(images): refresh the lock\n");
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn t9_a_label_cannot_speak_in_a_message() {
         let hostile = "1\n\nSigned-off-by: @root [skip ci] fixes #1 <b>\u{202e}";
-        let text = message(&[moved("a:1", side(1, None), side(2, Some(hostile)))], &Explained::new());
+        let text = message(&[moved("a:1", side(1, None), side(2, Some(hostile)))], &Explanations::new());
         assert_eq!(
             text,
             "chore(images): pin a:1\n\n- a:1: 010101010101 → 020202020202 (1__Signed-off-by___root__skip_ci__fixes_)\n"
@@ -257,8 +257,8 @@ mod tests {
         #[test]
         fn t9_no_lock_makes_a_message_act(old in sample::any_lock(), new in sample::any_lock()) {
             for (old, new) in [(&old, &new), (&Lock::default(), &new), (&old, &Lock::default())] {
-                let moves = moves(old, new);
-                let text = message(&moves, &Explained::new());
+                let moves = changes(old, new);
+                let text = message(&moves, &Explanations::new());
                 assert!(text.chars().all(|c| c == '\n' || c == '→' || c.is_ascii_graphic() || c == ' '), "{text}");
                 assert!(!text.contains(['@', '[', '#', '<']), "{text}");
                 assert_eq!(text.lines().count(), if moves.is_empty() { 1 } else { moves.len() + 2 });

@@ -3,7 +3,7 @@
 //! The end of it is told, which says why it failed, and no line of it acts where it is told. Where in a form it stands is
 //! for that form to say.
 
-use super::Format;
+use super::OutputFormat;
 use crate::text::escape;
 
 /// How many characters are told in a form that is read as a page or a log.
@@ -11,7 +11,7 @@ const PAGE_MAX: usize = 20_000;
 /// How many are told in one message among others.
 const MESSAGE_MAX: usize = 1_000;
 
-impl Format {
+impl OutputFormat {
     /// `output` of a hook in this form.
     pub(super) fn output(self, output: &str) -> String {
         match self {
@@ -43,17 +43,17 @@ mod tests {
 
     use super::*;
     use crate::report::exit::Exit;
-    use crate::report::finding::{Place, Results, pass};
-    use crate::report::text::{Show, text};
-    use crate::report::{Report, Told, json, markdown, sample};
-    use crate::text::diagnostics::Style;
+    use crate::report::finding::{FindingLocation, RunResults, pass};
+    use crate::report::text::{RowFilter, text};
+    use crate::report::{Render, Report, json, markdown, sample};
+    use crate::text::diagnostics::RenderStyle;
 
     /// A pass whose failed hook wrote something.
     struct Passed(Report);
 
-    impl Told for Passed {
+    impl Render for Passed {
         fn text(&self) -> String {
-            text(&self.0, Show::Changes, Style::Plain)
+            text(&self.0, RowFilter::Changes, RenderStyle::Plain)
         }
 
         fn json(&self) -> String {
@@ -64,9 +64,9 @@ mod tests {
             markdown::of_pass("reconcile", &self.0)
         }
 
-        fn results(&self) -> Results {
-            let mut results = Results::new("reconcile", "", self.0.exit());
-            pass::add(&mut results, &self.0, Exit::Success, &|_| Place::whole("streams/a.toml"));
+        fn results(&self) -> RunResults {
+            let mut results = RunResults::new("reconcile", "", self.0.exit());
+            pass::add(&mut results, &self.0, Exit::Success, &|_| FindingLocation::whole("streams/a.toml"));
             results
         }
     }
@@ -76,9 +76,9 @@ mod tests {
         let mut report = sample::report();
         report.hooks[1].output = format!("{}\n````\n::error::x ##[y\nno such <room>\n", "x".repeat(30_000));
         let passed = Passed(report);
-        for format in Format::value_variants() {
+        for format in OutputFormat::value_variants() {
             let shown = format.write(&passed);
-            let reason = if *format == Format::Junit { "no such &lt;room&gt;" } else { "no such <room>" };
+            let reason = if *format == OutputFormat::Junit { "no such &lt;room&gt;" } else { "no such <room>" };
             assert!(shown.contains(reason), "{format:?}: {shown}");
             assert!(!shown.lines().any(|line| line.trim_start().starts_with("::error::x")), "{format:?}: {shown}");
             assert!(!shown.contains("##["), "{format:?}: {shown}");
@@ -99,7 +99,7 @@ mod tests {
         #[test]
         fn t9_no_output_acts_where_it_is_told(text in any::<String>(), more in "[:#\u{1b} \n\r]{0,16}", max in 0usize..20) {
             let text = format!("{text}{more}{text}");
-            let forms = Format::value_variants().iter().filter(|format| **format != Format::Json);
+            let forms = OutputFormat::value_variants().iter().filter(|format| **format != OutputFormat::Json);
             for shown in forms.map(|format| format.output(&text)).chain([end(&text, max)]) {
                 assert!(!shown.lines().any(|line| line.trim_start().starts_with("::")), "{shown:?}");
                 assert!(!shown.contains("##"), "{shown:?}");

@@ -3,24 +3,24 @@
 use std::sync::Arc;
 
 use super::exit::Exit;
-use super::finding::{Finding, Level, Place, Results, Rule, Subject, of_lock, pass};
-use super::{End, FileRow, HookOutcome, HookRow, Outcome, RemoteRow, Report, Row};
+use super::finding::{Finding, FindingLocation, Rule, RunResults, Severity, Subject, of_lock, pass};
+use super::{FileRow, HookOutcome, HookRow, PassEnd, RemoteRow, Report, TagOutcome, TagRow};
 use crate::git::CommitId;
 use crate::hook::HookExit;
-use crate::model::lock::diff::Side;
+use crate::model::lock::diff::PinSide;
 use crate::model::lock::sample::digest;
-use crate::model::settings::adoption::{Kept, Waiting};
-use crate::registry::{FailureKind, ImportError};
+use crate::model::settings::adoption::{HeldUpdate, HoldReason};
+use crate::registry::{FailureKind, ResolveError};
 use crate::text::diagnostics::{Problem, SourceFile};
 
 /// A side with and one without a version.
-pub(crate) fn side(number: u8, version: Option<&str>) -> Option<Side> {
-    Some(Side { digest: digest(number), version: version.map(str::to_owned), created: None })
+pub(crate) fn side(number: u8, version: Option<&str>) -> Option<PinSide> {
+    Some(PinSide { digest: digest(number), version: version.map(str::to_owned), created: None })
 }
 
 /// A pass in which everything happened.
 pub(crate) fn report() -> Report {
-    let row = |tag: &str, outcome, old, new| Row {
+    let row = |tag: &str, outcome, old, new| TagRow {
         tag: tag.parse().unwrap(),
         follow: None,
         image: Some(format!("docker.io/library/{tag}").parse().unwrap()),
@@ -29,11 +29,11 @@ pub(crate) fn report() -> Report {
         new,
         explanation: None,
     };
-    let failed = |kind, message: &str| Outcome::Failed(ImportError::new(kind, message));
-    let tls = ImportError::new(FailureKind::Tls, "`quay.io` has no certificate that is trusted").help("set `ca`");
-    let follower = Row {
+    let failed = |kind, message: &str| TagOutcome::Failed(ResolveError::new(kind, message));
+    let tls = ResolveError::new(FailureKind::Tls, "`quay.io` has no certificate that is trusted").help("set `ca`");
+    let follower = TagRow {
         follow: Some("python:3.12".parse().unwrap()),
-        ..row("python:latest", Outcome::Moved, side(1, None), side(2, None))
+        ..row("python:latest", TagOutcome::Moved, side(1, None), side(2, None))
     };
     let hook = |name: &str, outcome, output: &str| HookRow {
         name: name.to_owned(),
@@ -46,7 +46,7 @@ pub(crate) fn report() -> Report {
         remote: Some("https://git.example/acme/deploy".to_owned()),
         branch: Some("main".to_owned()),
         tip: Some(CommitId("0f1c2d3e4f5a6b7c8d9e0f1c2d3e4f5a6b7c8d9e".to_owned())),
-        end: End::Landed(CommitId("0f1c2d3e4f5a6b7c8d9e0f1c2d3e4f5a6b7c8d9e".to_owned())),
+        end: PassEnd::Landed(CommitId("0f1c2d3e4f5a6b7c8d9e0f1c2d3e4f5a6b7c8d9e".to_owned())),
         rows: vec![
             row(
                 "alpine:3",
@@ -54,12 +54,12 @@ pub(crate) fn report() -> Report {
                 side(5, None),
                 side(5, None),
             ),
-            row("node:22", Outcome::Failed(tls), None, None),
-            row("python:3.10", Outcome::Removed, side(4, Some("3.10.9")), None),
-            row("python:3.11", Outcome::Unchanged, side(3, Some("3.11.1")), side(3, Some("3.11.1"))),
-            row("python:3.12", Outcome::Moved, side(1, Some("3.12.4")), side(2, Some("3.12.5\u{1b}[2J"))),
-            row("python:3.13-slim-bookworm", Outcome::Added, None, side(6, Some("3.13.0"))),
-            row("python:3.9", Outcome::NotDue, side(7, None), side(7, None)),
+            row("node:22", TagOutcome::Failed(tls), None, None),
+            row("python:3.10", TagOutcome::Removed, side(4, Some("3.10.9")), None),
+            row("python:3.11", TagOutcome::Unchanged, side(3, Some("3.11.1")), side(3, Some("3.11.1"))),
+            row("python:3.12", TagOutcome::Moved, side(1, Some("3.12.4")), side(2, Some("3.12.5\u{1b}[2J"))),
+            row("python:3.13-slim-bookworm", TagOutcome::Added, None, side(6, Some("3.13.0"))),
+            row("python:3.9", TagOutcome::NotDue, side(7, None), side(7, None)),
             follower,
         ],
         proposals: Vec::new(),
@@ -81,8 +81,8 @@ pub(crate) fn report() -> Report {
 }
 
 /// What a check of a root in a sub folder found.
-pub(crate) fn results() -> Results {
-    let mut results = Results::new("check", "deploy/prod", Exit::Refused);
+pub(crate) fn results() -> RunResults {
+    let mut results = RunResults::new("check", "deploy/prod", Exit::Refused);
     let file = |path: &str, text: &str| Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
     let stream = file("streams/node.toml", "# \u{1f40d}\n[tags]\n\"\u{1f40d}\" = {\n}\n22 = 1\n");
     let problems = [
@@ -94,42 +94,45 @@ pub(crate) fn results() -> Results {
     problems.iter().for_each(|problem| results.add(Finding::of_problem(Rule::Definition, problem)));
     let tag = |id: &str| Subject::tag(&id.parse().unwrap());
     let pinned = |line| of_lock(Some(line));
-    let drift = Finding::new(Rule::Lock, Level::Error, tag("python:3.12"), "`python:3.12` is not pinned");
-    results.add(drift.at(Place::line("streams/python.toml", 4)).help(Some("pinstream update")));
+    let drift = Finding::new(Rule::Lock, Severity::Error, tag("python:3.12"), "`python:3.12` is not pinned");
+    results.add(drift.at(FindingLocation::line("streams/python.toml", 4)).help(Some("pinstream update")));
     let by_hand = "`python:3.11` is pinned to `sha256:01`, which it does not serve";
-    results.add(Finding::new(Rule::Unvouched, Level::Error, tag("python:3.11"), by_hand).at(pinned(9)));
+    results.add(Finding::new(Rule::Unvouched, Severity::Error, tag("python:3.11"), by_hand).at(pinned(9)));
     let unknown = "what `node:22` serves could not be asked: <timeout> & \"more\"";
-    results.add(Finding::new(Rule::Unverified, Level::Error, tag("node:22"), unknown).at(pinned(3)));
+    results.add(Finding::new(Rule::Unverified, Severity::Error, tag("node:22"), unknown).at(pinned(3)));
     for line in [5, 12] {
         let message = format!("`deploy/web.yaml`, line {line}: `python:3` stands there");
-        let finding = Finding::new(Rule::Target, Level::Error, Subject::of("deploy/web.yaml", "python:3.12"), &message);
-        results.add(finding.at(Place::line("deploy/web.yaml", line)));
+        let finding =
+            Finding::new(Rule::Target, Severity::Error, Subject::of("deploy/web.yaml", "python:3.12"), &message);
+        results.add(finding.at(FindingLocation::line("deploy/web.yaml", line)));
     }
     let idle = "`on` of the hook `rollout` means no tag: `x:*`";
-    results.add(Finding::new(Rule::Hook, Level::Warning, Subject::of("hooks", "rollout"), idle));
-    results.add(Finding::new(Rule::Run, Level::Error, Subject::of("run", "check"), "the remote is gone"));
+    results.add(Finding::new(Rule::Hook, Severity::Warning, Subject::of("hooks", "rollout"), idle));
+    results.add(Finding::new(Rule::Run, Severity::Error, Subject::of("run", "check"), "the remote is gone"));
     ["node:22", "python:3.11", "python:3.12", "python:latest"].iter().for_each(|id| results.saw(tag(id), None));
     results.summary = "4 pins of 2 streams: 9 findings".to_owned();
     results
 }
 
 /// What a pass did in which everything happened, and one tag waits.
-pub(crate) fn of_pass() -> Results {
+pub(crate) fn of_pass() -> RunResults {
     let mut report = report();
     let until = "2026-12-01T00:00:00Z".parse().unwrap();
-    let kept = Kept::Soaking { since: "2026-11-24T12:00:00Z".parse().unwrap(), until };
-    report.rows[3].outcome = Outcome::Kept(Waiting { digest: digest(9), kept });
-    let mut results = Results::new("reconcile", "", report.exit());
-    pass::add(&mut results, &report, Exit::Success, &|id| Place::whole(format!("streams/{}.toml", id.stream)));
+    let kept = HoldReason::Soaking { since: "2026-11-24T12:00:00Z".parse().unwrap(), until };
+    report.rows[3].outcome = TagOutcome::Kept(HeldUpdate { digest: digest(9), kept });
+    let mut results = RunResults::new("reconcile", "", report.exit());
+    pass::add(&mut results, &report, Exit::Success, &|id| {
+        FindingLocation::whole(format!("streams/{}.toml", id.stream))
+    });
     results
 }
 
 /// Errors of each shape, all of whose texts are `text`.
-pub(crate) fn hostile(text: &str) -> Results {
-    let mut results = Results::new("check", "", Exit::Error);
+pub(crate) fn hostile(text: &str) -> RunResults {
+    let mut results = RunResults::new("check", "", Exit::Error);
     for rule in [Rule::Definition, Rule::Lock] {
-        let finding = Finding::new(rule, Level::Error, Subject::of(text, text), text).help(Some(text)).marked(text);
-        results.add(finding.at(Place::line(text, 1)));
+        let finding = Finding::new(rule, Severity::Error, Subject::of(text, text), text).help(Some(text)).marked(text);
+        results.add(finding.at(FindingLocation::line(text, 1)));
     }
     results.saw(Subject::of("others", text), Some(text.to_owned()));
     results

@@ -5,9 +5,9 @@
 
 use serde_json::{Value, json};
 
-use super::Format;
+use super::OutputFormat;
 use super::exit::Exit;
-use super::finding::{Finding, Level, Place, Results, Rule, Spot};
+use super::finding::{FilePosition, Finding, FindingLocation, Rule, RunResults, Severity};
 use crate::report::v1;
 
 /// Where its schema is published.
@@ -16,7 +16,7 @@ const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os
 const TOP: &str = "%SRCROOT%";
 
 /// `results` as JSON text.
-pub(super) fn sarif(results: &Results) -> String {
+pub(super) fn sarif(results: &RunResults) -> String {
     let placed = results.findings.iter().filter_map(|finding| Some(result(finding, finding.place.as_ref()?)));
     let of_run = results.findings.iter().filter(|finding| finding.place.is_none()).map(notification);
     let folder = if results.root.is_empty() { String::new() } else { format!("{}/", results.root) };
@@ -52,12 +52,12 @@ fn rule(rule: Rule) -> Value {
     json!({ "id": rule.code(), "shortDescription": about, "fullDescription": about, "help": help })
 }
 
-fn result(finding: &Finding, place: &Place) -> Value {
+fn result(finding: &Finding, place: &FindingLocation) -> Value {
     json!({
         "ruleId": finding.rule.code(),
         "ruleIndex": Rule::ALL.iter().position(|rule| *rule == finding.rule),
         "level": level(finding.level),
-        "message": { "text": finding.all(Format::Sarif) },
+        "message": { "text": finding.all(OutputFormat::Sarif) },
         "locations": [{ "physicalLocation": {
             "artifactLocation": { "uri": uri(&place.path), "uriBaseId": TOP },
             "region": region(place.span),
@@ -69,25 +69,25 @@ fn result(finding: &Finding, place: &Place) -> Value {
 fn notification(finding: &Finding) -> Value {
     json!({
         "level": level(finding.level),
-        "message": { "text": finding.all(Format::Sarif) },
+        "message": { "text": finding.all(OutputFormat::Sarif) },
         "associatedRule": { "id": finding.rule.code() },
     })
 }
 
-fn level(level: Level) -> &'static str {
+fn level(level: Severity) -> &'static str {
     match level {
-        Level::Error => "error",
-        Level::Warning => "warning",
-        Level::Note => "note",
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
     }
 }
 
 /// A whole file is its first line: readers of SARIF ask for a line, though it need not have one.
-fn region(spot: Option<Spot>) -> Value {
+fn region(spot: Option<FilePosition>) -> Value {
     match spot {
         None => json!({ "startLine": 1 }),
-        Some(Spot::Line(line)) => json!({ "startLine": line }),
-        Some(Spot::Part(span)) => json!({
+        Some(FilePosition::Line(line)) => json!({ "startLine": line }),
+        Some(FilePosition::Part(span)) => json!({
             "startLine": span.line,
             "startColumn": span.column,
             "endLine": span.end_line,

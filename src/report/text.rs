@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use anstyle::{AnsiColor, Color};
 
-use super::{End, Format, HookOutcome, HookRow, Outcome, ProposalOutcome, ProposalRow, Report, Row};
+use super::{HookOutcome, HookRow, OutputFormat, PassEnd, ProposalOutcome, ProposalRow, Report, TagOutcome, TagRow};
 use crate::image_diff::Explanation;
 use crate::image_diff::text::lines;
 use crate::model::image::TagId;
-use crate::model::lock::diff::Side;
-use crate::model::settings::adoption::Waiting;
-use crate::text::diagnostics::Style;
+use crate::model::lock::diff::PinSide;
+use crate::model::settings::adoption::HeldUpdate;
+use crate::text::diagnostics::RenderStyle;
 use crate::text::escape;
 
 /// How many characters of a failure are shown: it may name an image, who has to have signed it, and who did.
@@ -23,20 +23,21 @@ const FILE_LINES_MAX: usize = 10;
 
 /// Which tags are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Show {
+pub enum RowFilter {
     /// Those that moved or failed, and of what moves change only what must not be missed.
     Changes,
     /// Those that moved or failed, and all that moves change.
-    Explained,
+    Explanations,
     /// All of them.
     Everything,
 }
 
 /// `report` as lines of text.
-pub fn text(report: &Report, show: Show, style: Style) -> String {
+pub fn text(report: &Report, show: RowFilter, style: RenderStyle) -> String {
     let mut out = Page { text: String::new(), style };
-    let quiet = |row: &&Row| matches!(row.outcome, Outcome::Unchanged | Outcome::NotDue | Outcome::NotAsked);
-    let rows: Vec<&Row> = report.rows.iter().filter(|row| show == Show::Everything || !quiet(row)).collect();
+    let quiet =
+        |row: &&TagRow| matches!(row.outcome, TagOutcome::Unchanged | TagOutcome::NotDue | TagOutcome::NotAsked);
+    let rows: Vec<&TagRow> = report.rows.iter().filter(|row| show == RowFilter::Everything || !quiet(row)).collect();
     let words = rows.iter().map(|row| row.outcome.word().len()).max().unwrap_or(0);
     let tags = rows.iter().map(|row| row.tag.to_string().len()).max().unwrap_or(0);
     let ends = ends(report);
@@ -49,7 +50,7 @@ pub fn text(report: &Report, show: Show, style: Style) -> String {
         out.put(format_args!("read {} at {} of {url}\n", remote.name, remote.commit.short()));
     }
     for file in &report.files {
-        let verb = if report.end == End::Planned { "would write" } else { "wrote" };
+        let verb = if report.end == PassEnd::Planned { "would write" } else { "wrote" };
         let lines: Vec<String> = file.lines.iter().take(FILE_LINES_MAX).map(ToString::to_string).collect();
         let word = if file.lines.len() == 1 { "line" } else { "lines" };
         let more = if file.lines.len() > FILE_LINES_MAX { ", …" } else { "" };
@@ -61,7 +62,7 @@ pub fn text(report: &Report, show: Show, style: Style) -> String {
     for hook in &report.hooks {
         out.hook(hook);
     }
-    if let Some(message) = report.message.as_deref().filter(|_| show == Show::Everything) {
+    if let Some(message) = report.message.as_deref().filter(|_| show == RowFilter::Everything) {
         out.put(format_args!("message:\n"));
         for line in escape::lines(message).lines() {
             out.put(format_args!("{}\n", format!("    {line}").trim_end()));
@@ -116,11 +117,11 @@ pub(super) fn summary(report: &Report) -> String {
     let counts = if counts.is_empty() { "no tags".to_owned() } else { counts.join(", ") };
     let branch = report.branch.as_deref().map_or("the branch".to_owned(), escape::terminal);
     let end = match &report.end {
-        End::Planned => "nothing was written".to_owned(),
-        End::Written => written(report),
-        End::Landed(commit) => format!("landed as {} on {branch}", commit.short()),
-        End::Proposed => format!("{branch} waits for a decision"),
-        End::Unchanged => "nothing to write".to_owned(),
+        PassEnd::Planned => "nothing was written".to_owned(),
+        PassEnd::Written => written(report),
+        PassEnd::Landed(commit) => format!("landed as {} on {branch}", commit.short()),
+        PassEnd::Proposed => format!("{branch} waits for a decision"),
+        PassEnd::Unchanged => "nothing to write".to_owned(),
     };
     format!("{counts}; {end}")
 }
@@ -142,24 +143,24 @@ fn written(report: &Report) -> String {
 
 struct Page {
     text: String,
-    style: Style,
+    style: RenderStyle,
 }
 
 impl Page {
-    fn row(&mut self, row: &Row, words: usize, tags: usize) {
+    fn row(&mut self, row: &TagRow, words: usize, tags: usize) {
         let word = row.outcome.word();
         let colour = match row.outcome {
-            Outcome::Moved | Outcome::Proposed | Outcome::Refreshed => Some(AnsiColor::Yellow),
-            Outcome::Added => Some(AnsiColor::Green),
-            Outcome::Removed => Some(AnsiColor::Magenta),
-            Outcome::Failed(_) | Outcome::Deferred => Some(AnsiColor::Red),
-            Outcome::Kept(_) => Some(AnsiColor::Cyan),
-            Outcome::Unchanged | Outcome::NotDue | Outcome::NotAsked => None,
+            TagOutcome::Moved | TagOutcome::Proposed | TagOutcome::Refreshed => Some(AnsiColor::Yellow),
+            TagOutcome::Added => Some(AnsiColor::Green),
+            TagOutcome::Removed => Some(AnsiColor::Magenta),
+            TagOutcome::Failed(_) | TagOutcome::Deferred => Some(AnsiColor::Red),
+            TagOutcome::Kept(_) => Some(AnsiColor::Cyan),
+            TagOutcome::Unchanged | TagOutcome::NotDue | TagOutcome::NotAsked => None,
         };
         let tag = row.tag.to_string();
         self.coloured(word, colour);
         self.put(format_args!("{:1$}  {tag:tags$}", "", words - word.len()));
-        if let Outcome::Failed(error) = &row.outcome {
+        if let TagOutcome::Failed(error) = &row.outcome {
             let kind = Some(error.kind.word()).filter(|kind| *kind != word);
             let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
             self.put(format_args!("  {kind}{}\n", escape::within(&error.message, FAILURE_MAX)));
@@ -171,7 +172,7 @@ impl Page {
         let [old, new] = [&row.old, &row.new].map(Option::as_ref);
         self.sides([old, new].map(|side| side.map(|side| side.digest.short().to_owned())), 12);
         self.sides([old, new].map(|side| side.and_then(version)), 0);
-        if let Outcome::Kept(Waiting { digest, kept }) = &row.outcome {
+        if let TagOutcome::Kept(HeldUpdate { digest, kept }) = &row.outcome {
             self.put(format_args!("  not {}: {}", digest.short(), escape::terminal(&kept.to_string())));
         }
         self.text.truncate(self.text.trim_end().len());
@@ -179,16 +180,22 @@ impl Page {
     }
 
     /// What a row's move changes. A tag that moved as another did which it follows refers to that one.
-    fn explanation(&mut self, row: &Row, ends: &HashMap<*const Explanation, &TagId>, show: Show, indent: usize) {
+    fn explanation(
+        &mut self,
+        row: &TagRow,
+        ends: &HashMap<*const Explanation, &TagId>,
+        show: RowFilter,
+        indent: usize,
+    ) {
         let Some(explanation) = &row.explanation else { return };
         if let (Some(_), Some(end)) = (&row.follow, ends.get(&Rc::as_ptr(explanation))) {
-            if show != Show::Changes {
+            if show != RowFilter::Changes {
                 self.put(format_args!("{:indent$}as {end}\n", ""));
             }
             return;
         }
         let is_weighty = |line: &String| line.starts_with('!');
-        for line in lines(explanation).iter().filter(|line| show != Show::Changes || is_weighty(line)) {
+        for line in lines(explanation).iter().filter(|line| show != RowFilter::Changes || is_weighty(line)) {
             self.put(format_args!("{:indent$}", ""));
             self.coloured(line, is_weighty(line).then_some(AnsiColor::Red));
             self.text.push('\n');
@@ -235,13 +242,13 @@ impl Page {
         self.coloured("hook", Some(colour));
         let reason = hook.outcome.reason().map(|reason| format!(": {}", escape::terminal(&reason)));
         self.put(format_args!(" {} {said}{}\n", escape::terminal(&hook.name), reason.unwrap_or_default()));
-        for line in Format::Text.output(&hook.output).lines() {
+        for line in OutputFormat::Text.output(&hook.output).lines() {
             self.put(format_args!("    {line}\n"));
         }
     }
 
     fn coloured(&mut self, text: &str, colour: Option<AnsiColor>) {
-        match colour.filter(|_| self.style == Style::Colour) {
+        match colour.filter(|_| self.style == RenderStyle::Colour) {
             Some(colour) => {
                 let style = anstyle::Style::new().fg_color(Some(Color::Ansi(colour)));
                 self.put(format_args!("{style}{text}{style:#}"));
@@ -256,7 +263,7 @@ impl Page {
     }
 }
 
-fn version(side: &Side) -> Option<String> {
+fn version(side: &PinSide) -> Option<String> {
     side.version.as_deref().map(escape::terminal)
 }
 
@@ -266,12 +273,12 @@ mod tests {
 
     use super::*;
     use crate::git::CommitId;
-    use crate::registry::{FailureKind, ImportError};
+    use crate::registry::{FailureKind, ResolveError};
     use crate::report::sample;
 
     #[test]
     fn a_report_shows_what_changed_and_what_failed() {
-        insta::assert_snapshot!(text(&sample::report(), Show::Changes, Style::Plain), @r"
+        insta::assert_snapshot!(text(&sample::report(), RowFilter::Changes, RenderStyle::Plain), @r"
         failed   alpine:3                   not-found: `docker.io/library/alpine:3` is not in its registry
         failed   node:22                    tls: `quay.io` has no certificate that is trusted
                                             help: set `ca`
@@ -296,9 +303,9 @@ mod tests {
 
     #[test]
     fn all_tags_are_shown_on_request() {
-        let mut report = Report { hooks: Vec::new(), notes: Vec::new(), end: End::Planned, ..sample::report() };
+        let mut report = Report { hooks: Vec::new(), notes: Vec::new(), end: PassEnd::Planned, ..sample::report() };
         report.remotes.clear();
-        insta::assert_snapshot!(text(&report, Show::Everything, Style::Plain), @r###"
+        insta::assert_snapshot!(text(&report, RowFilter::Everything, RenderStyle::Plain), @r###"
         failed     alpine:3                   not-found: `docker.io/library/alpine:3` is not in its registry
         failed     node:22                    tls: `quay.io` has no certificate that is trusted
                                               help: set `ca`
@@ -316,11 +323,11 @@ mod tests {
     #[test]
     fn the_message_of_a_commit_is_shown_with_the_details() {
         let message = Some("pin\n\n## a\n::error::x\n".to_owned());
-        let mut report = Report { message, end: End::Planned, ..sample::report() };
+        let mut report = Report { message, end: PassEnd::Planned, ..sample::report() };
         report.rows.truncate(0);
-        let shown = |show| text(&report, show, Style::Plain);
-        assert!(!shown(Show::Explained).contains("message:"));
-        insta::assert_snapshot!(shown(Show::Everything).split_once("message:").unwrap().1, @r"
+        let shown = |show| text(&report, show, RenderStyle::Plain);
+        assert!(!shown(RowFilter::Explanations).contains("message:"));
+        insta::assert_snapshot!(shown(RowFilter::Everything).split_once("message:").unwrap().1, @r"
             pin
 
             #\u{23} a
@@ -332,21 +339,21 @@ mod tests {
 
     #[test]
     fn colours_change_nothing_but_colours() {
-        let plain = text(&sample::report(), Show::Everything, Style::Plain);
-        let coloured = text(&sample::report(), Show::Everything, Style::Colour);
+        let plain = text(&sample::report(), RowFilter::Everything, RenderStyle::Plain);
+        let coloured = text(&sample::report(), RowFilter::Everything, RenderStyle::Colour);
         assert_ne!(plain, coloured);
         assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
     }
 
     #[test]
     fn the_last_line_says_how_it_ended() {
-        let end = |end: End, rows: usize| {
+        let end = |end: PassEnd, rows: usize| {
             let mut report = Report { end, files: Vec::new(), ..sample::report() };
             report.rows.truncate(rows);
             summary(&report)
         };
         let with_files = |rows: usize, files: usize| {
-            let mut report = Report { end: End::Written, ..sample::report() };
+            let mut report = Report { end: PassEnd::Written, ..sample::report() };
             report.rows.truncate(rows);
             report.files = vec![report.files[0].clone(); files];
             written(&report)
@@ -354,9 +361,12 @@ mod tests {
         assert_eq!(with_files(0, 1), "1 file was written");
         assert_eq!(with_files(0, 2), "2 files were written");
         assert_eq!(with_files(6, 1), "`pinstream.lock` and 1 file were written");
-        assert_eq!(end(End::Unchanged, 0), "no tags; nothing to write");
-        assert_eq!(end(End::Written, 1), "1 failed; `pinstream.lock` was written");
-        assert_eq!(end(End::Landed(CommitId("0123456789ab".to_owned())), 0), "no tags; landed as 012345678 on main");
+        assert_eq!(end(PassEnd::Unchanged, 0), "no tags; nothing to write");
+        assert_eq!(end(PassEnd::Written, 1), "1 failed; `pinstream.lock` was written");
+        assert_eq!(
+            end(PassEnd::Landed(CommitId("0123456789ab".to_owned())), 0),
+            "no tags; landed as 012345678 on main"
+        );
     }
 
     proptest! {
@@ -369,15 +379,15 @@ mod tests {
             for side in report.rows.iter_mut().flat_map(|row| row.old.iter_mut().chain(&mut row.new)) {
                 side.version = Some(foreign.clone());
             }
-            let error = ImportError::new(FailureKind::Network, &foreign).help(&foreign);
-            report.rows[0].outcome = Outcome::Failed(error);
+            let error = ResolveError::new(FailureKind::Network, &foreign).help(&foreign);
+            report.rows[0].outcome = TagOutcome::Failed(error);
             for hook in &mut report.hooks {
                 (hook.name, hook.output) = (foreign.clone(), foreign.clone());
             }
             report.notes = vec![foreign.clone()];
             report.message = Some(foreign.clone());
             report.branch = Some(foreign);
-            let shown = text(&report, Show::Everything, Style::Plain);
+            let shown = text(&report, RowFilter::Everything, RenderStyle::Plain);
             assert!(!shown.chars().any(|c| c != '\n' && escape::is_deceptive(c)), "{shown:?}");
             assert!(!shown.lines().any(|line| line.trim_start().starts_with("::")), "{shown:?}");
             assert!(!shown.contains("##"), "{shown:?}");

@@ -16,15 +16,15 @@ pub mod words;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::image_diff::Explained;
+use crate::image_diff::Explanations;
 use crate::model::image::Digest;
-use crate::model::lock::diff::{Change, Move, Side};
-use crate::model::state::Begun;
+use crate::model::lock::diff::{ChangeKind, PinChange, PinSide};
+use crate::model::state::RunCounts;
 use crate::text::escape::is_deceptive;
 use explanation::ExplanationV1;
 use proposal::ProposalV1;
 use remote::RemoteV1;
-use words::{ChangeV1, EndV1, HookOutcomeV1, KindV1, OutcomeV1};
+use words::{ChangeKindV1, EndV1, HookOutcomeV1, KindV1, OutcomeV1};
 
 /// The name and version of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -102,7 +102,7 @@ pub struct TagV1 {
     pub explanation: Option<ExplanationV1>,
     /// What was found and not moved to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kept: Option<KeptV1>,
+    pub kept: Option<HeldV1>,
     /// Why it could not be imported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorV1>,
@@ -110,7 +110,7 @@ pub struct TagV1 {
 
 /// A digest that a tag does not move to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct KeptV1 {
+pub struct HeldV1 {
     /// The digest.
     pub digest: String,
     /// Why, and until when.
@@ -188,12 +188,12 @@ pub struct EventV1 {
     /// The commit at which the moves are in place.
     pub commit: String,
     /// The moves, in the order of their tags.
-    pub moves: Vec<MoveV1>,
+    pub moves: Vec<ChangeV1>,
 }
 
 /// One move of an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct MoveV1 {
+pub struct ChangeV1 {
     /// The same at every retry, whatever other moves it comes with, and for no other move.
     pub id: String,
     /// The stream.
@@ -206,7 +206,7 @@ pub struct MoveV1 {
     /// The image.
     pub image: String,
     /// What happened to its digest.
-    pub change: ChangeV1,
+    pub change: ChangeKindV1,
     /// Where it stood before; null if it was added.
     pub old: Option<SideV1>,
     /// Where it stands now; null if it was removed.
@@ -220,7 +220,7 @@ pub struct MoveV1 {
 
 /// Where moves have landed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Landed<'a> {
+pub struct EventContext<'a> {
     /// The remote, without credentials.
     pub remote: Option<&'a str>,
     /// The branch.
@@ -231,17 +231,17 @@ pub struct Landed<'a> {
     pub commit: &'a str,
     /// How many moves of each tag the hook was run for, these among them: what makes the same move, made again,
     /// another one.
-    pub begun: &'a Begun,
+    pub begun: &'a RunCounts,
 }
 
 impl EventV1 {
     /// The event that tells `hook` of `moves`.
-    pub fn new(hook: &str, landed: Landed<'_>, moves: &[Move], explained: &Explained) -> Self {
-        let told = |one: &Move| {
+    pub fn new(hook: &str, landed: EventContext<'_>, moves: &[PinChange], explained: &Explanations) -> Self {
+        let told = |one: &PinChange| {
             let explanation = explained.get(&one.tag).map(|explanation| ExplanationV1::from(&**explanation));
-            MoveV1 { explanation, ..MoveV1::new(move_id(hook, landed, one), one) }
+            ChangeV1 { explanation, ..ChangeV1::new(move_id(hook, landed, one), one) }
         };
-        let moves: Vec<MoveV1> = moves.iter().map(told).collect();
+        let moves: Vec<ChangeV1> = moves.iter().map(told).collect();
         let ids = moves.iter().map(|one| one.id.as_str());
         Self {
             schema: EventSchema::V1,
@@ -268,10 +268,10 @@ impl ReportV1 {
     }
 }
 
-impl MoveV1 {
-    fn new(id: String, m: &Move) -> Self {
+impl ChangeV1 {
+    fn new(id: String, m: &PinChange) -> Self {
         let pinned =
-            |side: &Side| crate::model::image::PinnedRef { image: m.image.clone(), digest: side.digest.clone() };
+            |side: &PinSide| crate::model::image::PinnedRef { image: m.image.clone(), digest: side.digest.clone() };
         Self {
             id,
             stream: m.tag.stream.to_string(),
@@ -279,9 +279,9 @@ impl MoveV1 {
             follow: m.follow.as_ref().map(ToString::to_string),
             image: m.image.to_string(),
             change: match m.change {
-                Change::Added { .. } => ChangeV1::Added,
-                Change::Moved { .. } => ChangeV1::Moved,
-                Change::Removed { .. } => ChangeV1::Removed,
+                ChangeKind::Added { .. } => ChangeKindV1::Added,
+                ChangeKind::Moved { .. } => ChangeKindV1::Moved,
+                ChangeKind::Removed { .. } => ChangeKindV1::Removed,
             },
             old: m.before().map(SideV1::from),
             new: m.after().map(SideV1::from),
@@ -291,8 +291,8 @@ impl MoveV1 {
     }
 }
 
-impl From<&Side> for SideV1 {
-    fn from(side: &Side) -> Self {
+impl From<&PinSide> for SideV1 {
+    fn from(side: &PinSide) -> Self {
         Self { digest: side.digest.to_string(), version: side.version.clone() }
     }
 }
@@ -300,7 +300,7 @@ impl From<&Side> for SideV1 {
 /// The id of a move as `hook` is told of it.
 ///
 /// The commit is not part of it: a retry may find the same move pending at a later commit.
-fn move_id(hook: &str, landed: Landed<'_>, m: &Move) -> String {
+fn move_id(hook: &str, landed: EventContext<'_>, m: &PinChange) -> String {
     let [old, new] = [m.before(), m.after()].map(|side| side.map_or("-", |side| side.digest.as_str()));
     let number = landed.begun.get(&m.tag).copied().unwrap_or_default().to_string();
     let tag = m.tag.to_string();
@@ -352,12 +352,12 @@ mod tests {
     use super::*;
     use crate::model::lock::{Lock, diff, sample};
 
-    const LANDED: Landed<'_> = Landed {
+    const LANDED: EventContext<'_> = EventContext {
         remote: Some("https://git.example/a"),
         branch: "main",
         root: "",
         commit: "0f1c2d",
-        begun: &Begun::new(),
+        begun: &RunCounts::new(),
     };
 
     #[test]
@@ -367,7 +367,7 @@ mod tests {
         new.pins.remove(&"python:arm".parse().unwrap());
         let pin = new.pins.get_mut(&"python:3.12".parse().unwrap()).unwrap();
         (pin.digest, pin.details.version) = (sample::digest(9), Some("3.12.5".to_owned()));
-        insta::assert_snapshot!(EventV1::new("rollout", LANDED, &diff::moves(&old, &new), &Explained::new()).to_json(), @r#"
+        insta::assert_snapshot!(EventV1::new("rollout", LANDED, &diff::changes(&old, &new), &Explanations::new()).to_json(), @r#"
         {
           "schema": "pinstream.event/v1",
           "id": "62987df1a451cd48431c8930a4e2fbec",
@@ -413,12 +413,12 @@ mod tests {
 
     #[test]
     fn a_moves_id_follows_from_what_is_told_and_an_events_id_from_those_of_its_moves() {
-        let moves = diff::moves(&Lock::default(), &sample::python());
-        let id = |hook: &str, landed, moves: &[Move]| EventV1::new(hook, landed, moves, &Explained::new()).id;
+        let moves = diff::changes(&Lock::default(), &sample::python());
+        let id = |hook: &str, landed, moves: &[PinChange]| EventV1::new(hook, landed, moves, &Explanations::new()).id;
         let first = id("rollout", LANDED, &moves);
         assert_eq!(first, "b3a7fc03ae6651f26dc327e0ed896ab3");
-        let event = |moves| EventV1::new("rollout", LANDED, moves, &Explained::new());
-        let later = Landed { commit: "ffffff", remote: None, ..LANDED };
+        let event = |moves| EventV1::new("rollout", LANDED, moves, &Explanations::new());
+        let later = EventContext { commit: "ffffff", remote: None, ..LANDED };
         assert_eq!(id("rollout", later, &moves), first);
         // A move keeps its id among others.
         let (all, one) = (event(&moves), event(&moves[1..2]));
@@ -426,12 +426,12 @@ mod tests {
         assert_eq!(one.moves[0].id, "d0dd375b15cd2263953e3da3c924d627");
         let others = [
             id("rollout2", LANDED, &moves),
-            id("rollout", Landed { branch: "main2", ..LANDED }, &moves),
-            id("rollout", Landed { root: "a", ..LANDED }, &moves),
+            id("rollout", EventContext { branch: "main2", ..LANDED }, &moves),
+            id("rollout", EventContext { root: "a", ..LANDED }, &moves),
             id("rollout", LANDED, &moves[1..]),
-            id("rollout", LANDED, &diff::moves(&sample::python(), &Lock::default())),
-            id("rollout", Landed { begun: &[(moves[0].tag.clone(), 1)].into(), ..LANDED }, &moves),
-            id("rollout\n4 main", Landed { branch: "", ..LANDED }, &moves),
+            id("rollout", LANDED, &diff::changes(&sample::python(), &Lock::default())),
+            id("rollout", EventContext { begun: &[(moves[0].tag.clone(), 1)].into(), ..LANDED }, &moves),
+            id("rollout\n4 main", EventContext { branch: "", ..LANDED }, &moves),
         ];
         assert!(!others.contains(&first));
         let mut ids: Vec<&str> = all.moves.iter().map(|one| one.id.as_str()).collect();

@@ -6,7 +6,7 @@ use p256::ecdsa::{Signature, VerifyingKey};
 use p256::pkcs8::DecodePublicKey as _;
 use serde::Deserialize;
 
-use super::{Flaw, SEVERAL_MAX, Signed, approves_by_payload, approves_by_statement, decode, pem, read};
+use super::{RawSignature, SEVERAL_MAX, SignatureFlaw, approves_by_payload, approves_by_statement, decode, pem, read};
 use crate::model::image::{Digest, NameError};
 
 /// The largest file of keys, in bytes.
@@ -60,31 +60,31 @@ impl KeyFile {
     ///
     /// # Errors
     /// Why it does not.
-    pub fn vouches(&self, digest: &Digest, signed: Signed<'_>) -> Result<(), Flaw> {
+    pub fn vouches(&self, digest: &Digest, signed: RawSignature<'_>) -> Result<(), SignatureFlaw> {
         match signed {
-            Signed::Payload(payload, beside) => {
+            RawSignature::Payload(payload, beside) => {
                 self.signed(payload, &decode(&beside.signature)?)?;
                 approves_by_payload(payload, digest)
             }
-            Signed::Bundle(bundle) => self.vouches_by_bundle(digest, bundle),
+            RawSignature::Bundle(bundle) => self.vouches_by_bundle(digest, bundle),
         }
     }
 
-    fn vouches_by_bundle(&self, digest: &Digest, bundle: &[u8]) -> Result<(), Flaw> {
+    fn vouches_by_bundle(&self, digest: &Digest, bundle: &[u8]) -> Result<(), SignatureFlaw> {
         match read(bundle)? {
-            Bundle { envelope: Some(envelope), message: None } => self.vouches_by_envelope(digest, &envelope),
-            Bundle { envelope: None, message: Some(message) } => {
+            KeyBundle { envelope: Some(envelope), message: None } => self.vouches_by_envelope(digest, &envelope),
+            KeyBundle { envelope: None, message: Some(message) } => {
                 // The hash that was signed is the digest itself, whatever the bundle says beside it.
-                let hash = digest.as_str().strip_prefix("sha256:").and_then(unhex).ok_or(Flaw::Image)?;
+                let hash = digest.as_str().strip_prefix("sha256:").and_then(unhex).ok_or(SignatureFlaw::Image)?;
                 let signature = Signature::from_der(&decode(&message.signature)?).map_err(|_| NO_SIGNATURE)?;
                 let holds = |key: &VerifyingKey| key.verify_prehash(&hash, &signature).is_ok();
-                if self.keys.iter().any(holds) { Ok(()) } else { Err(Flaw::Key) }
+                if self.keys.iter().any(holds) { Ok(()) } else { Err(SignatureFlaw::Key) }
             }
-            Bundle { .. } => Err(Flaw::Unreadable("it has none or both of an envelope and a signature")),
+            KeyBundle { .. } => Err(SignatureFlaw::Unreadable("it has none or both of an envelope and a signature")),
         }
     }
 
-    fn vouches_by_envelope(&self, digest: &Digest, envelope: &Envelope) -> Result<(), Flaw> {
+    fn vouches_by_envelope(&self, digest: &Digest, envelope: &Envelope) -> Result<(), SignatureFlaw> {
         let Envelope { payload, kind, signatures } = envelope;
         let payload = decode(payload)?;
         // DSSE 1.0, "Protocol": what is signed is the type and the payload, each behind its length.
@@ -92,23 +92,23 @@ impl KeyFile {
         signed.extend(&payload);
         let holds = |one: &EnvelopeSignature| self.signed(&signed, &decode(&one.sig)?);
         if !signatures.iter().take(SEVERAL_MAX).any(|one| holds(one).is_ok()) {
-            return Err(Flaw::Key);
+            return Err(SignatureFlaw::Key);
         }
         approves_by_statement(kind, &payload, digest)
     }
 
-    fn signed(&self, message: &[u8], signature: &[u8]) -> Result<(), Flaw> {
+    fn signed(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureFlaw> {
         let signature = Signature::from_der(signature).map_err(|_| NO_SIGNATURE)?;
         let holds = |key: &VerifyingKey| key.verify(message, &signature).is_ok();
-        if self.keys.iter().any(holds) { Ok(()) } else { Err(Flaw::Key) }
+        if self.keys.iter().any(holds) { Ok(()) } else { Err(SignatureFlaw::Key) }
     }
 }
 
-const NO_SIGNATURE: Flaw = Flaw::Unreadable("it is no ECDSA signature");
+const NO_SIGNATURE: SignatureFlaw = SignatureFlaw::Unreadable("it is no ECDSA signature");
 
 /// A Sigstore bundle, as far as a key needs it.
 #[derive(Deserialize)]
-struct Bundle {
+struct KeyBundle {
     #[serde(rename = "dsseEnvelope")]
     envelope: Option<Envelope>,
     #[serde(rename = "messageSignature")]

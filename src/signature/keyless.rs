@@ -19,7 +19,10 @@ use sigstore_verify::types::{
 };
 use sigstore_verify::{CertificateError, Error, TransparencyLogError, VerificationPolicy, Verifier, crypto};
 
-use super::{Beside, Flaw, SEVERAL_MAX, Signed, Signer, approves_by_payload, approves_by_statement, pem, read};
+use super::{
+    CertificateIdentity, PayloadAnnotations, RawSignature, SEVERAL_MAX, SignatureFlaw, approves_by_payload,
+    approves_by_statement, pem, read,
+};
 use crate::model::image::{Digest, NameError};
 use crate::text::escape;
 
@@ -82,17 +85,22 @@ impl TrustedRoot {
     ///
     /// # Errors
     /// Why it does not.
-    pub(super) fn vouches(&self, signer: &Signer, digest: &Digest, signed: Signed<'_>) -> Result<(), Flaw> {
+    pub(super) fn vouches(
+        &self,
+        signer: &CertificateIdentity,
+        digest: &Digest,
+        signed: RawSignature<'_>,
+    ) -> Result<(), SignatureFlaw> {
         match signed {
-            Signed::Payload(payload, beside) => {
+            RawSignature::Payload(payload, beside) => {
                 let verified = self.verify(signer, &bundle_of(beside)?, Artifact::Blob(payload));
                 // The digest of a payload follows from its bytes, so that only the log can have another.
-                verified.map_err(|flaw| if flaw == Flaw::Image { Flaw::OtherEntry } else { flaw })?;
+                verified.map_err(|flaw| if flaw == SignatureFlaw::Image { SignatureFlaw::OtherEntry } else { flaw })?;
                 approves_by_payload(payload, digest)
             }
-            Signed::Bundle(bytes) => {
+            RawSignature::Bundle(bytes) => {
                 let bundle = bundle(bytes)?;
-                self.verify(signer, &bundle, Artifact::Digest(artifact(digest).ok_or(Flaw::Image)?))?;
+                self.verify(signer, &bundle, Artifact::Digest(artifact(digest).ok_or(SignatureFlaw::Image)?))?;
                 match &bundle.content {
                     SignatureContent::DsseEnvelope(envelope) => {
                         approves_by_statement(&envelope.payload_type, envelope.payload.as_bytes(), digest)
@@ -106,7 +114,12 @@ impl TrustedRoot {
     }
 
     /// Verifies everything but what was signed means.
-    fn verify(&self, signer: &Signer, bundle: &Bundle, artifact: Artifact<'_>) -> Result<(), Flaw> {
+    fn verify(
+        &self,
+        signer: &CertificateIdentity,
+        bundle: &Bundle,
+        artifact: Artifact<'_>,
+    ) -> Result<(), SignatureFlaw> {
         // Who it is by is compared below and not by the library, for a star, and so that the error can name both.
         let verified = self.verifier.verify(artifact, bundle, &VerificationPolicy::any_identity());
         let verified = verified.map_err(|error| flaw(error, bundle))?;
@@ -116,39 +129,41 @@ impl TrustedRoot {
             return Ok(());
         }
         let shown = |text: Option<&str>| escape::terminal(text.unwrap_or("nobody")).replace('`', "\\u{60}");
-        Err(Flaw::Identity { identity: shown(identity), issuer: shown(issuer) })
+        Err(SignatureFlaw::Identity { identity: shown(identity), issuer: shown(issuer) })
     }
 }
 
-const UNKNOWN: Flaw = Flaw::Unreadable("it is of a kind that is not known here");
+const UNKNOWN: SignatureFlaw = SignatureFlaw::Unreadable("it is of a kind that is not known here");
 
 /// What the library found, in words for whoever signed, or wrote `verify`.
-fn flaw(error: Error, bundle: &Bundle) -> Flaw {
+fn flaw(error: Error, bundle: &Bundle) -> SignatureFlaw {
     match error {
-        Error::SignatureInvalid(_) => Flaw::Changed,
-        Error::ArtifactMismatch(_) => Flaw::Image,
+        Error::SignatureInvalid(_) => SignatureFlaw::Changed,
+        Error::ArtifactMismatch(_) => SignatureFlaw::Image,
         // The library asks the time along with the chain.
-        Error::Certificate(CertificateError::ChainInvalid(_)) if is_out_of_time(bundle) => Flaw::Expired,
+        Error::Certificate(CertificateError::ChainInvalid(_)) if is_out_of_time(bundle) => SignatureFlaw::Expired,
         Error::Certificate(error) => match error {
-            CertificateError::ChainInvalid(_) | CertificateError::NoValidAuthority { .. } => Flaw::Authority,
-            CertificateError::NotYetValid { .. } | CertificateError::Expired { .. } => Flaw::Expired,
-            CertificateError::Sct(_) => Flaw::Unlogged,
-            _ => Flaw::Unreadable("its certificate is not of its format"),
+            CertificateError::ChainInvalid(_) | CertificateError::NoValidAuthority { .. } => SignatureFlaw::Authority,
+            CertificateError::NotYetValid { .. } | CertificateError::Expired { .. } => SignatureFlaw::Expired,
+            CertificateError::Sct(_) => SignatureFlaw::Unlogged,
+            _ => SignatureFlaw::Unreadable("its certificate is not of its format"),
         },
         Error::TransparencyLog(error) => match error {
-            TransparencyLogError::EntryMismatch(_) => Flaw::OtherEntry,
-            TransparencyLogError::IntegratedTime(_) => Flaw::Expired,
-            TransparencyLogError::MalformedEntry(_) => Flaw::Unreadable("its entry in the log is not of its format"),
-            _ => Flaw::Entry,
+            TransparencyLogError::EntryMismatch(_) => SignatureFlaw::OtherEntry,
+            TransparencyLogError::IntegratedTime(_) => SignatureFlaw::Expired,
+            TransparencyLogError::MalformedEntry(_) => {
+                SignatureFlaw::Unreadable("its entry in the log is not of its format")
+            }
+            _ => SignatureFlaw::Entry,
         },
-        Error::Timestamp(_) => Flaw::Time,
-        Error::Bundle(Shape::CheckpointRootMismatch | Shape::LogIndexOutOfRange { .. }) => Flaw::Entry,
+        Error::Timestamp(_) => SignatureFlaw::Time,
+        Error::Bundle(Shape::CheckpointRootMismatch | Shape::LogIndexOutOfRange { .. }) => SignatureFlaw::Entry,
         Error::Bundle(
             Shape::MissingInclusionPromise(_)
             | Shape::MissingInclusionProof(_)
             | Shape::MissingSigningTimeEvidence
             | Shape::MissingCheckpoint,
-        ) => Flaw::NoEntry,
+        ) => SignatureFlaw::NoEntry,
         _ => UNKNOWN,
     }
 }
@@ -173,7 +188,7 @@ fn artifact(digest: &Digest) -> Option<ArtifactDigest> {
 
 /// Which of its two a bundle has.
 #[derive(Deserialize)]
-struct Contents {
+struct BundleContents {
     #[serde(rename = "dsseEnvelope")]
     envelope: Option<serde::de::IgnoredAny>,
     #[serde(rename = "messageSignature")]
@@ -181,17 +196,17 @@ struct Contents {
 }
 
 /// Reads a bundle that costs a bearable number of verifications.
-fn bundle(bytes: &[u8]) -> Result<Bundle, Flaw> {
-    let Contents { envelope, message } = read(bytes)?;
+fn bundle(bytes: &[u8]) -> Result<Bundle, SignatureFlaw> {
+    let BundleContents { envelope, message } = read(bytes)?;
     if envelope.is_some() == message.is_some() {
-        return Err(Flaw::Unreadable("it has none or both of an envelope and a signature"));
+        return Err(SignatureFlaw::Unreadable("it has none or both of an envelope and a signature"));
     }
     let bundle: Bundle = read(bytes)?;
     let material = &bundle.verification_material;
     let certificates = match &material.content {
         VerificationMaterialContent::Certificate(_) => 1,
         VerificationMaterialContent::X509CertificateChain { certificates } => certificates.len(),
-        _ => return Err(Flaw::NoCertificate),
+        _ => return Err(SignatureFlaw::NoCertificate),
     };
     let signatures = |entry: &TransparencyLogEntry| {
         let checkpoint = entry.inclusion_proof.as_ref().and_then(|proof| proof.checkpoint.checkpoint());
@@ -200,7 +215,9 @@ fn bundle(bytes: &[u8]) -> Result<Bundle, Flaw> {
     let times = material.timestamp_verification_data.rfc3161_timestamps.len();
     let most = material.tlog_entries.iter().map(signatures).chain([material.tlog_entries.len(), certificates, times]);
     match most.max() {
-        Some(most) if most > SEVERAL_MAX => Err(Flaw::Unreadable("it has more than ten of what there should be one")),
+        Some(most) if most > SEVERAL_MAX => {
+            Err(SignatureFlaw::Unreadable("it has more than ten of what there should be one"))
+        }
         _ => Ok(bundle),
     }
 }
@@ -208,7 +225,7 @@ fn bundle(bytes: &[u8]) -> Result<Bundle, Flaw> {
 /// The entry of a log as `cosign` keeps it beside a payload.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Entry {
+struct LogEntry {
     signed_entry_timestamp: SignedTimestamp,
     payload: EntryPayload,
 }
@@ -225,29 +242,29 @@ struct EntryPayload {
 
 /// What an authority said of the time, as `cosign` keeps it beside a payload.
 #[derive(Deserialize)]
-struct Timestamp {
+struct CosignTimestamp {
     #[serde(rename = "SignedRFC3161Timestamp")]
     token: TimestampToken,
 }
 
 /// The bundle that says what stands beside a payload. Its version is the one in which a promise of the log is enough,
 /// for `cosign` kept no proof there.
-fn bundle_of(beside: &Beside) -> Result<Bundle, Flaw> {
-    let certificate = beside.certificate.as_deref().ok_or(Flaw::NoCertificate)?;
+fn bundle_of(beside: &PayloadAnnotations) -> Result<Bundle, SignatureFlaw> {
+    let certificate = beside.certificate.as_deref().ok_or(SignatureFlaw::NoCertificate)?;
     // A certificate of the chain must not take its place.
-    pem(certificate).next().ok_or(Flaw::NoCertificate)?;
+    pem(certificate).next().ok_or(SignatureFlaw::NoCertificate)?;
     let texts = [Some(certificate), beside.chain.as_deref()].into_iter().flatten();
     let mut certificates = Vec::new();
     for (_, block) in texts.flat_map(pem) {
         let der = block.and_then(|block| DerCertificate::from_pem(block).ok());
-        let der = der.ok_or(Flaw::Unreadable("a certificate of it is not of its format"))?;
+        let der = der.ok_or(SignatureFlaw::Unreadable("a certificate of it is not of its format"))?;
         certificates.push(X509Certificate::new(der));
         if certificates.len() > SEVERAL_MAX {
-            return Err(Flaw::Unreadable("it has more than ten certificates"));
+            return Err(SignatureFlaw::Unreadable("it has more than ten certificates"));
         }
     }
-    let entry = entry(beside.entry.as_deref().ok_or(Flaw::NoEntry)?)?;
-    let timestamp = beside.timestamp.as_deref().map(|text| read::<Timestamp>(text.as_bytes())).transpose()?;
+    let entry = entry(beside.entry.as_deref().ok_or(SignatureFlaw::NoEntry)?)?;
+    let timestamp = beside.timestamp.as_deref().map(|text| read::<CosignTimestamp>(text.as_bytes())).transpose()?;
     let timestamps = timestamp.into_iter().map(|timestamp| Rfc3161Timestamp::new(timestamp.token)).collect();
     let material = VerificationMaterial::new(VerificationMaterialContent::X509CertificateChain { certificates })
         .with_tlog_entries(vec![entry])
@@ -257,17 +274,17 @@ fn bundle_of(beside: &Beside) -> Result<Bundle, Flaw> {
     Ok(Bundle::new(MediaType::Bundle0_1, material, content))
 }
 
-fn entry(text: &str) -> Result<TransparencyLogEntry, Flaw> {
-    let unreadable = || Flaw::Unreadable("its entry in the log is not of its format");
-    let Entry { signed_entry_timestamp, payload } = read(text.as_bytes()).map_err(|_| unreadable())?;
+fn entry(text: &str) -> Result<TransparencyLogEntry, SignatureFlaw> {
+    let unreadable = || SignatureFlaw::Unreadable("its entry in the log is not of its format");
+    let LogEntry { signed_entry_timestamp, payload } = read(text.as_bytes()).map_err(|_| unreadable())?;
     let kind: KindVersion = {
         #[derive(Deserialize)]
-        struct Body {
+        struct LogEntryBody {
             #[serde(rename = "apiVersion")]
             version: String,
             kind: String,
         }
-        let Body { version, kind } = read(payload.body.as_bytes()).map_err(|_| unreadable())?;
+        let LogEntryBody { version, kind } = read(payload.body.as_bytes()).map_err(|_| unreadable())?;
         serde_json::from_value(serde_json::json!({"kind": kind, "version": version})).map_err(|_| UNKNOWN)?
     };
     let id = DigestBytes::from_hex(&payload.log_id).map_err(|_| unreadable())?;

@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// A process at the moment it was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stat {
+pub struct ProcessStat {
     /// Its process id.
     pub pid: i32,
     /// Its state, one letter: `R`, `S`, `Z`, …
@@ -24,7 +24,7 @@ pub struct Stat {
     pub started: u64,
 }
 
-impl Stat {
+impl ProcessStat {
     /// Whether it still runs. A zombie is dead, unless only its first thread has ended.
     pub fn is_alive(&self) -> bool {
         !matches!(self.state, 'Z' | 'X') || self.threads > 1
@@ -54,7 +54,7 @@ impl Stat {
 ///
 /// # Errors
 /// `NotFound` where there is none, or none that we may see.
-pub fn stat(pid: i32) -> io::Result<Stat> {
+pub fn stat(pid: i32) -> io::Result<ProcessStat> {
     let bytes = match fs::read(format!("/proc/{pid}/stat")) {
         // Between opening and reading the process may have gone.
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {
@@ -62,11 +62,11 @@ pub fn stat(pid: i32) -> io::Result<Stat> {
         }
         read => read?,
     };
-    Stat::parse(&bytes).ok_or_else(|| io::Error::other("`/proc` is not as proc(5) has it"))
+    ProcessStat::parse(&bytes).ok_or_else(|| io::Error::other("`/proc` is not as proc(5) has it"))
 }
 
 /// Every process that we may see.
-pub fn all() -> Vec<Stat> {
+pub fn all() -> Vec<ProcessStat> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pid = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
     entries.flatten().filter_map(pid).filter_map(|pid| stat(pid).ok()).collect()
@@ -100,16 +100,16 @@ mod tests {
     fn a_program_may_call_itself_anything() {
         let check = |name: &str| {
             let rest = "S 7 40 41 0 -1 4194560 1 0 0 0 1 2 0 0 20 0 3 0 98765 1000 2 18446744073709551615";
-            let stat = Stat::parse(format!("42 ({name}) {rest}\n").as_bytes());
-            let expected = Stat { pid: 42, state: 'S', parent: 7, group: 40, threads: 3, started: 98765 };
+            let stat = ProcessStat::parse(format!("42 ({name}) {rest}\n").as_bytes());
+            let expected = ProcessStat { pid: 42, state: 'S', parent: 7, group: 40, threads: 3, started: 98765 };
             assert_eq!(stat, Some(expected), "{name}");
         };
         check("sh");
         check("a b");
         check(") Z 1 1 (");
         check("");
-        assert_eq!(Stat::parse(b"42 (sh S"), None);
-        assert_eq!(Stat::parse(b""), None);
+        assert_eq!(ProcessStat::parse(b"42 (sh S"), None);
+        assert_eq!(ProcessStat::parse(b""), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::model::image::NameError;
 use crate::text::escape;
-pub use render::{Rendered, Style};
+pub use render::{RenderStyle, RenderedProblems};
 
 /// The longest sentence of a problem, in characters: the rest of a hostile name or path is left out.
 const SENTENCE_MAX: usize = 2_000;
@@ -65,7 +65,7 @@ pub struct SourceFile {
 
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct SourceLocation {
     /// The file.
     pub file: Arc<SourceFile>,
     /// The bytes.
@@ -148,14 +148,14 @@ impl Problems {
 
 /// What has been found wrong in one file so far.
 #[derive(Debug)]
-pub(crate) struct Findings<'a> {
+pub(crate) struct Diagnostics<'a> {
     /// The file.
     pub(crate) file: &'a Arc<SourceFile>,
     /// The problems.
     pub(crate) problems: Vec<Problem>,
 }
 
-impl<'a> Findings<'a> {
+impl<'a> Diagnostics<'a> {
     /// Nothing is wrong yet.
     pub(crate) fn new(file: &'a Arc<SourceFile>) -> Self {
         Self { file, problems: Vec::new() }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
-use crate::text::diagnostics::{At, Place, Problem, SourceFile, nearest};
-use context::Context;
+use crate::text::diagnostics::{At, Problem, SourceFile, SourceLocation, nearest};
+use context::TemplateContext;
 
 /// How much a template may do: some hundred thousand steps, and 64 bytes of memory for each.
 const FUEL: u64 = 300_000;
@@ -24,7 +24,7 @@ const NAME: &str = "template";
 pub struct Template {
     source: String,
     /// Where it was written.
-    place: Place,
+    place: SourceLocation,
     /// The key that it was written under.
     key: String,
 }
@@ -43,7 +43,7 @@ impl Template {
     /// # Errors
     /// The first thing that is wrong with it.
     pub(crate) fn of_proposal(key: &str, text: &At<String>, file: &Arc<SourceFile>) -> Result<Self, Problem> {
-        let body = |(of, sample)| (of, Context { text: "| tag |".to_owned(), ..sample });
+        let body = |(of, sample)| (of, TemplateContext { text: "| tag |".to_owned(), ..sample });
         Self::tried(key, text, file, context::samples().into_iter().map(body))
     }
 
@@ -51,9 +51,9 @@ impl Template {
         key: &str,
         text: &At<String>,
         file: &Arc<SourceFile>,
-        samples: impl IntoIterator<Item = (&'static str, Context)>,
+        samples: impl IntoIterator<Item = (&'static str, TemplateContext)>,
     ) -> Result<Self, Problem> {
-        let place = Place { file: Arc::clone(file), span: text.span.clone() };
+        let place = SourceLocation { file: Arc::clone(file), span: text.span.clone() };
         let template = Self { source: text.value.clone(), place, key: key.to_owned() };
         for (of, sample) in samples {
             if template.render_for(&sample, Some(of))?.trim().is_empty() {
@@ -69,11 +69,11 @@ impl Template {
     ///
     /// # Errors
     /// What is wrong with it, at its place in the file.
-    pub fn render(&self, context: &Context) -> Result<String, Problem> {
+    pub fn render(&self, context: &TemplateContext) -> Result<String, Problem> {
         self.render_for(context, None)
     }
 
-    fn render_for(&self, context: &Context, sample: Option<&str>) -> Result<String, Problem> {
+    fn render_for(&self, context: &TemplateContext, sample: Option<&str>) -> Result<String, Problem> {
         let mut engine = Environment::new();
         engine.set_undefined_behavior(UndefinedBehavior::Strict);
         engine.set_auto_escape_callback(|_| AutoEscape::None);
@@ -122,7 +122,7 @@ impl Template {
 
     /// Where `range` of the template stands in the file; all of the template where it was written with escapes.
     fn span(&self, range: Option<Range<usize>>) -> Range<usize> {
-        let Place { file, span } = &self.place;
+        let SourceLocation { file, span } = &self.place;
         let written = file.text.get(span.clone()).and_then(|text| text.find(&self.source));
         match written.zip(range) {
             Some((offset, range)) => {

@@ -17,12 +17,12 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use toml::de::DeTable;
 
-use crate::text::diagnostics::{At, Findings, Problem};
-use shape::Shape;
+use crate::text::diagnostics::{At, Diagnostics, Problem};
+use shape::SchemaShape;
 
 /// What could be read of a file.
 #[derive(Debug)]
-pub(crate) struct Read<T> {
+pub(crate) struct ParsedFile<T> {
     /// The keys and values of the right kind.
     pub(crate) table: T,
     /// Where tables begin of which something could not be read: the place of their key, or of their header in a list.
@@ -34,16 +34,16 @@ pub(crate) struct Read<T> {
 ///
 /// None means that nothing could be read of it.
 pub(crate) fn read<T: DeserializeOwned>(
-    shape: &Shape,
-    findings: &mut Findings<'_>,
-    first: impl FnOnce(&mut DeTable<'_>, &mut Findings<'_>),
-) -> Option<Read<T>> {
+    shape: &SchemaShape,
+    findings: &mut Diagnostics<'_>,
+    first: impl FnOnce(&mut DeTable<'_>, &mut Diagnostics<'_>),
+) -> Option<ParsedFile<T>> {
     let file = std::sync::Arc::clone(findings.file);
     let mut document = syntax::parse(&file.text, findings)?;
     first(document.get_mut(), findings);
     let spoiled = shape::prune(shape, document.get_mut(), findings);
     match T::deserialize(toml::de::Deserializer::from(document)) {
-        Ok(table) => Some(Read { table, spoiled }),
+        Ok(table) => Some(ParsedFile { table, spoiled }),
         Err(error) => {
             let span = error.span().unwrap_or(0..0);
             let problem = Problem::at(&file, span, error.message().to_owned());
@@ -135,36 +135,36 @@ impl<T: schemars::JsonSchema> schemars::JsonSchema for Entries<T> {
 
 /// A string, short for a table with one key, or the table.
 #[derive(Clone, Debug)]
-pub(crate) enum TextOr<T> {
+pub(crate) enum StringOr<T> {
     /// The short form.
     Text(String),
     /// The table.
     Table(Box<T>),
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for StringOr<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextOrVisitor<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for TextOrVisitor<T> {
-            type Value = TextOr<T>;
+        struct StringOrVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for StringOrVisitor<T> {
+            type Value = StringOr<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string or a table")
             }
 
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<TextOr<T>, E> {
-                Ok(TextOr::Text(text.to_owned()))
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<StringOr<T>, E> {
+                Ok(StringOr::Text(text.to_owned()))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TextOr<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(|table| TextOr::Table(Box::new(table)))
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<StringOr<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(|table| StringOr::Table(Box::new(table)))
             }
         }
-        deserializer.deserialize_any(TextOrVisitor(PhantomData))
+        deserializer.deserialize_any(StringOrVisitor(PhantomData))
     }
 }
 
-impl<T: schemars::JsonSchema> schemars::JsonSchema for TextOr<T> {
+impl<T: schemars::JsonSchema> schemars::JsonSchema for StringOr<T> {
     fn inline_schema() -> bool {
         true
     }
@@ -181,9 +181,9 @@ impl<T: schemars::JsonSchema> schemars::JsonSchema for TextOr<T> {
 
 /// A date, or a date and a time, as TOML has them without quotes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment(pub(crate) toml::value::Datetime);
+pub(crate) struct DateOrTime(pub(crate) toml::value::Datetime);
 
-impl Moment {
+impl DateOrTime {
     /// The moment it stands for: a date begins at midnight, and what names no zone is read in UTC. None for a time of
     /// day alone, and for what no calendar has.
     pub(crate) fn timestamp(&self) -> Option<jiff::Timestamp> {
@@ -196,13 +196,13 @@ impl Moment {
     }
 }
 
-impl<'de> Deserialize<'de> for Moment {
+impl<'de> Deserialize<'de> for DateOrTime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         toml::value::Datetime::deserialize(deserializer).map(Self)
     }
 }
 
-impl schemars::JsonSchema for Moment {
+impl schemars::JsonSchema for DateOrTime {
     fn inline_schema() -> bool {
         true
     }

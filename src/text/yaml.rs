@@ -25,9 +25,9 @@ const MERGES_MAX: usize = 16;
 
 /// A value and the bytes it was written in.
 #[derive(Debug)]
-pub struct Node {
+pub struct YamlNode {
     /// The value.
-    pub value: Value,
+    pub value: YamlValue,
     /// Its bytes in the text: quotes are part of them, an anchor is not.
     pub span: Range<usize>,
     /// The local tag before it, `reset` of `!reset`: what it means is for the file's own rules to say.
@@ -40,29 +40,29 @@ pub struct Node {
 
 /// What a value is.
 #[derive(Debug)]
-pub enum Value {
+pub enum YamlValue {
     /// A scalar that stands in quotes, or in a block.
     Quoted(String),
     /// A scalar without quotes: text, a number, a truth value, or nothing at all.
     Plain(String),
     /// `[…]`, or lines with `-`
-    List(Vec<Rc<Node>>),
+    List(Vec<Rc<YamlNode>>),
     /// `{…}`, or lines with `key:`
-    Map(Vec<(Rc<Node>, Rc<Node>)>),
+    Map(Vec<(Rc<YamlNode>, Rc<YamlNode>)>),
 }
 
-impl Node {
+impl YamlNode {
     /// A value of a text that is no YAML, and has neither anchors nor blocks.
-    pub fn plain(value: Value, span: Range<usize>) -> Self {
+    pub fn plain(value: YamlValue, span: Range<usize>) -> Self {
         Self { value, span, tag: None, anchored: false, is_block: false }
     }
 
     /// The text of a scalar; none where it is nothing, a list or a map.
     pub fn text(&self) -> Option<&str> {
         match &self.value {
-            Value::Quoted(text) => Some(text),
-            Value::Plain(text) => Some(text.as_str()).filter(|text| !is_null(text)),
-            Value::List(_) | Value::Map(_) => None,
+            YamlValue::Quoted(text) => Some(text),
+            YamlValue::Plain(text) => Some(text.as_str()).filter(|text| !is_null(text)),
+            YamlValue::List(_) | YamlValue::Map(_) => None,
         }
     }
 
@@ -74,7 +74,7 @@ impl Node {
     /// The values of a list; none of anything else.
     pub fn items(&self) -> &[Rc<Self>] {
         match &self.value {
-            Value::List(items) => items,
+            YamlValue::List(items) => items,
             _ => &[],
         }
     }
@@ -82,7 +82,7 @@ impl Node {
     /// The keys and values of a map; none of anything else. What is merged into it is not among them.
     pub fn entries(&self) -> &[(Rc<Self>, Rc<Self>)] {
         match &self.value {
-            Value::Map(entries) => entries,
+            YamlValue::Map(entries) => entries,
             _ => &[],
         }
     }
@@ -115,8 +115,8 @@ fn is_null(plain: &str) -> bool {
 ///
 /// # Errors
 /// The first thing that is wrong with it, at its place.
-pub fn documents(file: &Arc<SourceFile>) -> Result<Vec<Rc<Node>>, Problem> {
-    let mut builder = Builder { file, open: Vec::new(), anchors: HashMap::new(), nodes: 0, done: Vec::new() };
+pub fn documents(file: &Arc<SourceFile>) -> Result<Vec<Rc<YamlNode>>, Problem> {
+    let mut builder = TreeBuilder { file, open: Vec::new(), anchors: HashMap::new(), nodes: 0, done: Vec::new() };
     for next in Parser::new_from_str(&file.text) {
         let (event, span) = next.map_err(|error| {
             let at = error.marker().byte_offset().unwrap_or(0).min(file.text.len());
@@ -129,12 +129,12 @@ pub fn documents(file: &Arc<SourceFile>) -> Result<Vec<Rc<Node>>, Problem> {
 }
 
 /// Shows each value of trees to `look`; what several aliases name is shown once.
-pub fn each(documents: &[Rc<Node>], look: &mut impl FnMut(&Node)) {
+pub fn each(documents: &[Rc<YamlNode>], look: &mut impl FnMut(&YamlNode)) {
     let mut seen = HashSet::new();
     documents.iter().for_each(|document| each_below(document, &mut seen, look));
 }
 
-fn each_below(node: &Node, seen: &mut HashSet<*const Node>, look: &mut impl FnMut(&Node)) {
+fn each_below(node: &YamlNode, seen: &mut HashSet<*const YamlNode>, look: &mut impl FnMut(&YamlNode)) {
     if !seen.insert(std::ptr::from_ref(node)) {
         return;
     }
@@ -149,24 +149,24 @@ fn local(tag: Option<&Tag>) -> Option<Box<str>> {
 }
 
 /// The trees of a text that are still open, and what came of it so far.
-struct Builder<'a> {
+struct TreeBuilder<'a> {
     file: &'a Arc<SourceFile>,
-    open: Vec<Open>,
-    anchors: HashMap<usize, Rc<Node>>,
+    open: Vec<OpenCollection>,
+    anchors: HashMap<usize, Rc<YamlNode>>,
     nodes: usize,
-    done: Vec<Rc<Node>>,
+    done: Vec<Rc<YamlNode>>,
 }
 
 /// A list or a map whose end has not come yet.
-struct Open {
+struct OpenCollection {
     start: usize,
     anchor: usize,
     tag: Option<Box<str>>,
     is_map: bool,
-    items: Vec<Rc<Node>>,
+    items: Vec<Rc<YamlNode>>,
 }
 
-impl Builder<'_> {
+impl TreeBuilder<'_> {
     fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Problem> {
         let span = span.byte_range().unwrap_or(0..0);
         match event {
@@ -175,9 +175,9 @@ impl Builder<'_> {
             Event::Scalar(text, style, anchor, tag) => {
                 let tag = local(tag.as_deref());
                 let text = text.into_owned();
-                let value = if style == ScalarStyle::Plain { Value::Plain(text) } else { Value::Quoted(text) };
+                let value = if style == ScalarStyle::Plain { YamlValue::Plain(text) } else { YamlValue::Quoted(text) };
                 let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-                self.put(Rc::new(Node { value, span, tag, anchored: anchor > 0, is_block }), anchor)
+                self.put(Rc::new(YamlNode { value, span, tag, anchored: anchor > 0, is_block }), anchor)
             }
             Event::Alias(id) => match self.anchors.get(&id).cloned() {
                 Some(node) => self.put(node, 0),
@@ -200,29 +200,29 @@ impl Builder<'_> {
             let message = format!("lists and maps stand in each other deeper than the cap of {DEPTH_MAX} levels");
             return Err(self.wrong(start..start, &message));
         }
-        self.open.push(Open { start, anchor, tag, is_map, items: Vec::new() });
+        self.open.push(OpenCollection { start, anchor, tag, is_map, items: Vec::new() });
         Ok(())
     }
 
-    fn close(&mut self, open: Open, end: usize) -> Result<(), Problem> {
-        let Open { start, anchor, tag, is_map, items } = open;
+    fn close(&mut self, open: OpenCollection, end: usize) -> Result<(), Problem> {
+        let OpenCollection { start, anchor, tag, is_map, items } = open;
         let value = if is_map {
             let mut items = items.into_iter();
             let mut entries = Vec::with_capacity(items.len() / 2);
             while let (Some(key), Some(value)) = (items.next(), items.next()) {
                 entries.push((key, value));
             }
-            Value::Map(entries)
+            YamlValue::Map(entries)
         } else {
-            Value::List(items)
+            YamlValue::List(items)
         };
         self.put(
-            Rc::new(Node { value, span: start..end.max(start), tag, anchored: anchor > 0, is_block: false }),
+            Rc::new(YamlNode { value, span: start..end.max(start), tag, anchored: anchor > 0, is_block: false }),
             anchor,
         )
     }
 
-    fn put(&mut self, node: Rc<Node>, anchor: usize) -> Result<(), Problem> {
+    fn put(&mut self, node: Rc<YamlNode>, anchor: usize) -> Result<(), Problem> {
         self.nodes += 1;
         if self.nodes > NODES_MAX {
             let message = format!("the file holds more values than the cap of {NODES_MAX}");
@@ -247,23 +247,23 @@ impl Builder<'_> {
 ///
 /// # Errors
 /// Where aliases make it larger than any text may be.
-pub fn to_json(file: &Arc<SourceFile>, node: &Node) -> Result<serde_json::Value, Problem> {
+pub fn to_json(file: &Arc<SourceFile>, node: &YamlNode) -> Result<serde_json::Value, Problem> {
     let mut left = NODES_MAX;
     json(node, &mut left).ok_or_else(|| {
         Problem::at(file, node.span.clone(), format!("aliases make more values of this than the cap of {NODES_MAX}"))
     })
 }
 
-fn json(node: &Node, left: &mut usize) -> Option<serde_json::Value> {
+fn json(node: &YamlNode, left: &mut usize) -> Option<serde_json::Value> {
     use serde_json::Value as Json;
     *left = left.checked_sub(1)?;
     Some(match &node.value {
-        Value::Quoted(text) => Json::String(text.clone()),
-        Value::Plain(text) => plain(text),
-        Value::List(items) => Json::Array(items.iter().map(|item| json(item, left)).collect::<Option<_>>()?),
-        Value::Map(entries) => {
+        YamlValue::Quoted(text) => Json::String(text.clone()),
+        YamlValue::Plain(text) => plain(text),
+        YamlValue::List(items) => Json::Array(items.iter().map(|item| json(item, left)).collect::<Option<_>>()?),
+        YamlValue::Map(entries) => {
             let mut map = serde_json::Map::new();
-            let is_merge = |key: &Node| matches!(&key.value, Value::Plain(text) if text == "<<");
+            let is_merge = |key: &YamlNode| matches!(&key.value, YamlValue::Plain(text) if text == "<<");
             for (_, base) in entries.iter().filter(|(key, _)| is_merge(key)) {
                 let several = base.items();
                 let bases = if several.is_empty() { std::slice::from_ref(base) } else { several };

@@ -6,14 +6,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use clap::ValueEnum as _;
-use pinstream::cli::schema::Kind;
-use pinstream::formats::{Editing, Found};
-use pinstream::git::Files;
+use pinstream::cli::schema::SchemaKind;
+use pinstream::formats::{TargetPin, TargetWriter};
+use pinstream::git::RootFiles;
 use pinstream::model::image::{PinnedRef, TagId};
 use pinstream::model::root::Root;
 use pinstream::model::settings::policy::Policy;
-use pinstream::model::stream::{Source, follow};
-use pinstream::text::diagnostics::{Rendered, Style};
+use pinstream::model::stream::{TagSource, follow};
+use pinstream::text::diagnostics::{RenderStyle, RenderedProblems};
 
 use crate::support::sandbox::Sandbox;
 use crate::support::{files, worked};
@@ -43,7 +43,7 @@ fn every_example_is_read_without_a_problem() {
         let files = files(&folder);
         let root = match Root::read(&files) {
             Ok(root) => root,
-            Err(problems) => panic!("{}\n{}", folder.display(), Rendered(&problems, Style::Plain)),
+            Err(problems) => panic!("{}\n{}", folder.display(), RenderedProblems(&problems, RenderStyle::Plain)),
         };
         assert!(!root.definitions.tags.is_empty(), "{}", folder.display());
         assert_eq!(follow::order(&root.definitions).len(), root.definitions.tags.len());
@@ -59,17 +59,18 @@ fn every_example_is_read_without_a_problem() {
         let pins = |id: &TagId| {
             let digest = format!("sha256:{}", "ab".repeat(32)).parse().unwrap();
             let image = match &root.definitions.tags[id].source {
-                Source::Image { image, .. } => image.clone(),
+                TagSource::Image { image, .. } => image.clone(),
                 _ => "ghcr.io/acme/web:main".parse().unwrap(),
             };
-            Found::At(PinnedRef { image, digest })
+            TargetPin::At(PinnedRef { image, digest })
         };
-        let mut editing = Editing::new(&root.settings.targets, &pins);
+        let mut editing = TargetWriter::new(&root.settings.targets, &pins);
         let listed: Vec<String> = files.keys().cloned().collect();
         for (path, numbers) in editing.files(&listed) {
             editing.file(&path, files.get(&path).map(Vec::as_slice), &numbers);
         }
-        let written = editing.finish().unwrap_or_else(|problems| panic!("{}", Rendered(&problems, Style::Plain)));
+        let written =
+            editing.finish().unwrap_or_else(|problems| panic!("{}", RenderedProblems(&problems, RenderStyle::Plain)));
         assert_eq!(written.len(), root.settings.targets.len(), "{}", folder.display());
         if let Some(bytes) = files.get("policy.toml") {
             let policy = Policy::read("policy.toml", bytes).unwrap();
@@ -97,7 +98,7 @@ fn every_example_is_fit_to_be_run() {
 #[test]
 fn the_schemas_in_the_repository_are_those_of_the_program() {
     let folder = home().join("schema");
-    for kind in Kind::value_variants() {
+    for kind in SchemaKind::value_variants() {
         let name = kind.file_name();
         let path = folder.join(name);
         let text = format!("{}\n", serde_json::to_string_pretty(&kind.schema()).unwrap());
@@ -106,12 +107,12 @@ fn the_schemas_in_the_repository_are_those_of_the_program() {
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), text, "{name}");
     }
-    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), Kind::value_variants().len());
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), SchemaKind::value_variants().len());
 }
 
 #[test]
 fn ten_thousand_tags_in_a_hundred_files_are_read_at_once() {
-    let mut files = Files::from([(
+    let mut files = RootFiles::from([(
         "pinstream.toml".to_owned(),
         b"[import]\nschedule = '0 3 * * *'\nplatforms = ['linux/amd64']".to_vec(),
     )]);
@@ -233,12 +234,12 @@ fn t6_each_of_forty_bombs_ends_soon_with_an_error() {
     for (name, bytes) in bombs {
         let start = worked();
         for path in ["streams/x.toml", "pinstream.toml"] {
-            let mut files = Files::from([("pinstream.toml".to_owned(), Vec::new())]);
+            let mut files = RootFiles::from([("pinstream.toml".to_owned(), Vec::new())]);
             files.insert(path.to_owned(), bytes.clone());
             let problems = Root::read(&files).map(|_| ()).expect_err(name);
             let lost = problems.0.iter().find(|problem| problem.help.as_ref().is_none_or(String::is_empty));
             assert!(lost.is_none(), "{name}: no way out: {lost:?}");
-            let text = Rendered(&problems, Style::Plain).to_string();
+            let text = RenderedProblems(&problems, RenderStyle::Plain).to_string();
             assert!(text.starts_with("error: ") && text.len() < 400_000, "{name}: {} bytes", text.len());
         }
         Policy::read("policy.toml", &bytes).expect_err(name);

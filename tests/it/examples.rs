@@ -11,7 +11,7 @@ mod words;
 
 use std::path::{Path, PathBuf};
 
-use pinstream::git::Files;
+use pinstream::git::RootFiles;
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ fn is_yaml(path: &str) -> bool {
 
 /// All files of YAML below a folder of the examples, with their documents.
 fn yaml(name: &str) -> Vec<(String, Vec<Value>)> {
-    let files: Files = files(&folder(name));
+    let files: RootFiles = files(&folder(name));
     let yaml = files.into_iter().filter(|(path, _)| is_yaml(path));
     yaml.map(|(path, bytes)| (path, documents(std::str::from_utf8(&bytes).unwrap()))).collect()
 }

@@ -13,8 +13,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pinstream::git::credential::{Secret, Sources};
-use pinstream::git::{Change, CommitId, Files, Remote, RemoteSetup};
+use pinstream::git::credential::{GitCredentialSources, GitSecret};
+use pinstream::git::{CommitId, NewCommit, Remote, RemoteSetup, RootFiles};
 use pinstream::model::settings::Author;
 use tempfile::TempDir;
 
@@ -24,7 +24,7 @@ pub(crate) struct Machine {
     url: String,
     pub(crate) root: String,
     pub(crate) checkout: Option<PathBuf>,
-    pub(crate) credentials: Sources,
+    pub(crate) credentials: GitCredentialSources,
     pub(crate) timeout: Duration,
 }
 
@@ -36,13 +36,13 @@ impl Machine {
             url: url.into(),
             root: String::new(),
             checkout: None,
-            credentials: Sources::default(),
+            credentials: GitCredentialSources::default(),
             timeout: Duration::from_secs(20),
         }
     }
 
     pub(crate) fn token(mut self, user: &str, token: &str) -> Self {
-        self.credentials.token = Some(Secret::new(token.to_owned()));
+        self.credentials.token = Some(GitSecret::new(token.to_owned()));
         self.credentials.username = Some(user.to_owned());
         self
     }
@@ -73,12 +73,12 @@ pub(crate) fn now() -> Timestamp {
 }
 
 /// A change of the lock on `parent`.
-pub(crate) fn change(parent: &CommitId, lock: &str) -> Change {
+pub(crate) fn change(parent: &CommitId, lock: &str) -> NewCommit {
     let author = Author { name: "pinstream".to_owned(), email: "pinstream@localhost".to_owned() };
-    Change {
+    NewCommit {
         parent: parent.clone(),
         lock: lock.to_owned(),
-        files: Files::new(),
+        files: RootFiles::new(),
         message: format!("Pin {lock}"),
         author,
         sign: None,
@@ -87,6 +87,6 @@ pub(crate) fn change(parent: &CommitId, lock: &str) -> Change {
 }
 
 /// Files as a pass has them.
-pub(crate) fn files(list: &[(&str, &str)]) -> Files {
+pub(crate) fn files(list: &[(&str, &str)]) -> RootFiles {
     list.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect()
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use pinstream::hook::{HookEnd, HookExit, HookFile, HookRun, Surroundings};
+use pinstream::hook::{HookEnv, HookExit, HookFile, HookResult, HookRun};
 
 /// What stands between `TERM` and `KILL` in these tests.
 const GRACE: Duration = Duration::from_millis(400);
@@ -37,7 +37,7 @@ pub(crate) fn script(text: &str) -> (HookRun, String) {
 }
 
 /// The surroundings of these tests: a `PATH`, and a secret that nobody is to see.
-pub(crate) fn surroundings() -> Surroundings {
+pub(crate) fn surroundings() -> HookEnv {
     let variables = BTreeMap::from([
         ("PATH", "/usr/local/bin:/usr/bin:/bin"),
         ("HOME", "/nonexistent"),
@@ -45,7 +45,7 @@ pub(crate) fn surroundings() -> Surroundings {
         ("DEPLOY_TOKEN", "for the hook that names it"),
         ("CANARY_SECRET", "for nobody"),
     ]);
-    Surroundings::new(move |name| variables.get(name).map(ToString::to_string)).grace(GRACE)
+    HookEnv::new(move |name| variables.get(name).map(ToString::to_string)).grace(GRACE)
 }
 
 /// A runtime as the program has it.
@@ -54,7 +54,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Runs a hook to its end.
-pub(crate) fn run(run: &HookRun) -> HookEnd {
+pub(crate) fn run(run: &HookRun) -> HookResult {
     block_on(pinstream::hook::run(run, &surroundings()))
 }
 

@@ -25,8 +25,8 @@ use std::time::Duration;
 
 use pinstream::model::image::{Digest, ImageRef, Repository};
 use pinstream::model::settings::RegistrySettings;
-use pinstream::registry::credential::{Secret, Sources};
-use pinstream::registry::{FailureKind, ImportError, Limits, Registry, Setup};
+use pinstream::registry::credential::{CredentialSources, RegistrySecret};
+use pinstream::registry::{ClientLimits, FailureKind, Registry, RegistryConfig, ResolveError};
 
 /// Runs to the end on a runtime as the program has it.
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
@@ -34,8 +34,8 @@ pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Limits that no test has to wait for.
-pub(crate) fn fast() -> Limits {
-    Limits {
+pub(crate) fn fast() -> ClientLimits {
+    ClientLimits {
         connect: Duration::from_secs(5),
         request: Duration::from_secs(5),
         helper: Duration::from_secs(5),
@@ -46,22 +46,22 @@ pub(crate) fn fast() -> Limits {
 }
 
 /// A setup that knows `hosts` without TLS.
-pub(crate) fn plain(hosts: &[String]) -> Setup {
+pub(crate) fn plain(hosts: &[String]) -> RegistryConfig {
     let settings = RegistrySettings { plain_http: true, requests: 64, ..RegistrySettings::default() };
     let registries = hosts.iter().map(|host| (host.parse().unwrap(), settings.clone())).collect();
-    Setup { registries, limits: fast(), ..Setup::default() }
+    RegistryConfig { registries, limits: fast(), ..RegistryConfig::default() }
 }
 
 /// A setup that knows `hosts` with TLS by the authority `ca`.
-pub(crate) fn secure(hosts: &[String], ca: Vec<u8>) -> Setup {
+pub(crate) fn secure(hosts: &[String], ca: Vec<u8>) -> RegistryConfig {
     let settings = RegistrySettings { ca: Some("ca.pem".to_owned()), requests: 64, ..RegistrySettings::default() };
     let registries = hosts.iter().map(|host| (host.parse().unwrap(), settings.clone())).collect();
     let authorities = BTreeMap::from([("ca.pem".to_owned(), ca)]);
-    Setup { registries, authorities, limits: fast(), ..Setup::default() }
+    RegistryConfig { registries, authorities, limits: fast(), ..RegistryConfig::default() }
 }
 
 /// Credentials as a `config.json` has them, for each host or `host/path`.
-pub(crate) fn passwords(entries: &[(&str, &str, &str)]) -> Sources {
+pub(crate) fn passwords(entries: &[(&str, &str, &str)]) -> CredentialSources {
     let auths: serde_json::Map<_, _> = entries
         .iter()
         .map(|(key, user, password)| {
@@ -70,7 +70,7 @@ pub(crate) fn passwords(entries: &[(&str, &str, &str)]) -> Sources {
         })
         .collect();
     let text = serde_json::json!({"auths": auths}).to_string();
-    Sources { docker_auth_config: Some(Secret::new(text)), ..Sources::default() }
+    CredentialSources { docker_auth_config: Some(RegistrySecret::new(text)), ..CredentialSources::default() }
 }
 
 pub(crate) fn image(text: &str) -> ImageRef {
@@ -82,7 +82,7 @@ pub(crate) fn repository(text: &str) -> Repository {
 }
 
 /// What a tag's digest is and the manifest of it, as a pass asks.
-pub(crate) async fn import(registry: &Registry, image: &ImageRef) -> Result<Digest, ImportError> {
+pub(crate) async fn import(registry: &Registry, image: &ImageRef) -> Result<Digest, ResolveError> {
     let digest = registry.digest(image).await?;
     let verified = registry.manifest(image.repository(), &digest).await?;
     assert_eq!(*verified.digest(), digest);
@@ -90,7 +90,7 @@ pub(crate) async fn import(registry: &Registry, image: &ImageRef) -> Result<Dige
 }
 
 /// Imports `image` under `setup` and returns the kind of failure with all that is said about it.
-pub(crate) fn failure(setup: Setup, image: &ImageRef) -> (FailureKind, String) {
+pub(crate) fn failure(setup: RegistryConfig, image: &ImageRef) -> (FailureKind, String) {
     let registry = Registry::new(setup).unwrap();
     let error = run(import(&registry, image)).unwrap_err();
     (error.kind, format!("{} {}", error.message, error.help.unwrap_or_default()))

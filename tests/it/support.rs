@@ -13,11 +13,11 @@ pub(crate) mod smtp;
 use std::path::Path;
 use std::time::Duration;
 
-use pinstream::git::Files;
+use pinstream::git::RootFiles;
 
 /// All files below `folder`, by path from it.
-pub(crate) fn files(folder: &Path) -> Files {
-    fn collect(folder: &Path, path: &str, files: &mut Files) {
+pub(crate) fn files(folder: &Path) -> RootFiles {
+    fn collect(folder: &Path, path: &str, files: &mut RootFiles) {
         for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
             let path = format!("{path}{}", entry.file_name().to_str().unwrap());
             if entry.file_type().unwrap().is_dir() {
@@ -27,7 +27,7 @@ pub(crate) fn files(folder: &Path) -> Files {
             }
         }
     }
-    let mut files = Files::new();
+    let mut files = RootFiles::new();
     collect(folder, "", &mut files);
     files
 }

@@ -8,23 +8,23 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pinstream::formats::{Edited, Editing, Found, Target};
+use pinstream::formats::{EditedFile, Target, TargetPin, TargetWriter};
 use pinstream::model::image::{PinnedRef, TagId};
 use pinstream::model::settings;
-use pinstream::text::diagnostics::{Problems, Rendered, Style};
+use pinstream::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
 
 use crate::support::{files, worked};
 
 /// What `python:3.12` and `redis:7` are pinned to.
-fn pins(id: &TagId) -> Found {
+fn pins(id: &TagId) -> TargetPin {
     let pin = |image: &str, byte: &str| {
         let digest = format!("sha256:{}", byte.repeat(32)).parse().unwrap();
-        Found::At(PinnedRef { image: image.parse().unwrap(), digest })
+        TargetPin::At(PinnedRef { image: image.parse().unwrap(), digest })
     };
     match id.to_string().as_str() {
         "python:3.12" => pin("docker.io/library/python:3.12", "ab"),
         "redis:7" => pin("quay.io/acme/redis:7.4", "cd"),
-        _ => Found::Unknown(None),
+        _ => TargetPin::Unknown(None),
     }
 }
 
@@ -35,8 +35,8 @@ fn targets(written: &str) -> Vec<Target> {
 }
 
 /// The files that targets change.
-fn edit(targets: &[Target], files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Edited>, Problems> {
-    let mut editing = Editing::new(targets, &pins);
+fn edit(targets: &[Target], files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<EditedFile>, Problems> {
+    let mut editing = TargetWriter::new(targets, &pins);
     let listed: Vec<String> = files.keys().cloned().collect();
     for (path, numbers) in editing.files(&listed) {
         editing.file(&path, files.get(&path).map(Vec::as_slice), &numbers);
@@ -48,7 +48,7 @@ fn edit(targets: &[Target], files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Edi
 fn applied(targets: &[Target], files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
     let edited = match edit(targets, files) {
         Ok(edited) => edited,
-        Err(problems) => panic!("{}", Rendered(&problems, Style::Plain)),
+        Err(problems) => panic!("{}", RenderedProblems(&problems, RenderStyle::Plain)),
     };
     let mut files = files.clone();
     for file in edited {

@@ -2,22 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::effects::Change;
+use crate::effects::NewCommit;
 use crate::git::CommitId;
 use crate::model::image::{Digest, Repository, TagId};
-use crate::model::lock::diff::moves;
+use crate::model::lock::diff::changes;
 use crate::model::lock::encode::encode;
 use crate::model::settings::globs::TagGlobs;
 use crate::model::state::State;
-use crate::model::stream::Source;
+use crate::model::stream::TagSource;
 use crate::reconcile::PassError;
 use crate::report::exit::Exit;
-use crate::report::{End, Outcome, Report};
+use crate::report::{PassEnd, Report, TagOutcome};
 
 use super::universe::{Commit, Delivery, Inner, Shared, Start, place};
 
 /// Watches a commit that a pass puts on the branch.
-pub(super) fn at_landing(inner: &mut Inner, commit: &Commit, change: &Change) {
+pub(super) fn at_landing(inner: &mut Inner, commit: &Commit, change: &NewCommit) {
     let Some(parent) = commit.parent.map(|parent| &inner.commits[parent]) else { return };
     let (before, after) = (&parent.root.lock, &commit.root.lock);
     let mut broken = None;
@@ -27,7 +27,7 @@ pub(super) fn at_landing(inner: &mut Inner, commit: &Commit, change: &Change) {
     if before == after && change.files.is_empty() {
         say("I4: a commit without a difference".to_owned());
     }
-    for one in moves(before, after) {
+    for one in changes(before, after) {
         let Some(new) = one.after() else {
             if commit.root.definitions.tags.contains_key(&one.tag) {
                 say(format!("I23: {} lost its pin, and is defined", one.tag));
@@ -39,7 +39,7 @@ pub(super) fn at_landing(inner: &mut Inner, commit: &Commit, change: &Change) {
         }
         match commit.root.definitions.tags.get(&one.tag).map(|tag| &tag.source) {
             None => say(format!("I2: {} is not defined", one.tag)),
-            Some(Source::Image { image, .. }) if *image != one.image => {
+            Some(TagSource::Image { image, .. }) if *image != one.image => {
                 say(format!("I2: {} is not the image of {}", one.image, one.tag));
             }
             Some(_) => {}
@@ -185,12 +185,12 @@ pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, Pa
         let Some(tip) = &report.tip else { return };
         for row in &report.rows {
             // Another share's.
-            if inner.is_crowded && row.outcome == Outcome::NotAsked {
+            if inner.is_crowded && row.outcome == TagOutcome::NotAsked {
                 continue;
             }
             let defined = inner.commits[place(tip)].root.definitions.tags.get(&row.tag);
-            let Some(Source::Image { image, .. }) = defined.map(|tag| &tag.source) else { continue };
-            if let Outcome::Kept(waiting) = &row.outcome {
+            let Some(TagSource::Image { image, .. }) = defined.map(|tag| &tag.source) else { continue };
+            if let TagOutcome::Kept(waiting) = &row.outcome {
                 if !inner.was_taken_back(&row.tag, &waiting.digest) {
                     inner.break_(format!("I3: {} is kept from a digest that nobody took back", row.tag));
                 }
@@ -205,7 +205,7 @@ pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, Pa
                 inner.break_(format!("I18: success, though {} is not what {image} was seen to be", row.tag));
             }
         }
-        if let End::Landed(commit) = &report.end
+        if let PassEnd::Landed(commit) = &report.end
             && !inner.history().any(|at| at == place(commit))
         {
             inner.break_("I18: success, though the commit is not on the branch".to_owned());
@@ -231,11 +231,11 @@ pub(super) fn at_rest(universe: &Shared) -> Result<(), String> {
         for (id, tag) in &root.definitions.tags {
             let pin = root.lock.pins.get(id).ok_or_else(|| format!("I3: {id} has no pin"))?;
             let wanted = match &tag.source {
-                Source::Image { image, .. } => inner.registry.now(image),
-                Source::Chosen { .. } => None,
+                TagSource::Image { image, .. } => inner.registry.now(image),
+                TagSource::Select { .. } => None,
                 // There is no other repository in this world.
-                Source::Elsewhere(_) => None,
-                Source::Follow(target) => root.lock.pins.get(target).map(|pin| &pin.digest),
+                TagSource::Remote(_) => None,
+                TagSource::Follow(target) => root.lock.pins.get(target).map(|pin| &pin.digest),
             };
             let is_kept = wanted.is_some_and(|wanted| inner.was_taken_back(id, wanted));
             if wanted != Some(&pin.digest) && !is_kept {
@@ -250,7 +250,7 @@ pub(super) fn at_rest(universe: &Shared) -> Result<(), String> {
             let seen =
                 seen.and_then(|seen| seen.get(&hook.name)).ok_or_else(|| format!("I8: {} saw nothing", hook.name))?;
             let unseen =
-                moves(seen, &root.lock).into_iter().find(|one| one.after().is_some() && hook.on.matches(&one.tag));
+                changes(seen, &root.lock).into_iter().find(|one| one.after().is_some() && hook.on.matches(&one.tag));
             if let Some(unseen) = unseen {
                 return Err(format!("I8: {} is still to see {}", hook.name, unseen.tag));
             }

@@ -5,10 +5,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::effects::World as _;
-use crate::reconcile::tries::{PATIENCE, Tries};
+use crate::reconcile::tries::{PATIENCE, Retry};
 use crate::reconcile::{PassError, reconcile};
 use crate::report::exit::Exit;
-use crate::report::{End, Report};
+use crate::report::{PassEnd, Report};
 
 use super::request;
 use super::universe::{Shared, Stuck, Universe};
@@ -46,7 +46,7 @@ fn patience_is_for_what_keeps_moving_and_not_for_what_took_long_before() {
     let universe = calm();
     let world = world(&universe);
     universe.advance(Duration::from_secs(3600));
-    let (mut tries, before) = (Tries::default(), world.elapsed());
+    let (mut tries, before) = (Retry::default(), world.elapsed());
     let error = loop {
         if let Err(error) = drive(tries.again(&world, "it moved")) {
             break error;
@@ -78,7 +78,7 @@ fn a_state_that_keeps_moving_leaves_hooks_pending_and_is_no_failure() {
         universe.with(|inner| inner.stuck = Some(Stuck::StateAfter(times)));
         let report = pass(&universe).unwrap();
         assert_eq!(report.exit(), Exit::Contention, "{report:?}");
-        assert!(matches!(report.end, End::Landed(_)), "{report:?}");
+        assert!(matches!(report.end, PassEnd::Landed(_)), "{report:?}");
         assert!(report.errors[0].message.starts_with("hooks stay pending: gave up after"), "{report:?}");
         assert_eq!(universe.with(|inner| !inner.deliveries.is_empty()), ran);
         // Once it stands still, all is told.

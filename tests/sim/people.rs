@@ -6,15 +6,15 @@ use std::rc::Rc;
 
 use fastrand::Rng;
 
-use crate::git::Files;
+use crate::git::RootFiles;
 use crate::model::lock::encode::encode;
 use crate::model::root::Root;
 
 use super::universe::{Commit, Inner, Shared};
 
 /// The root as people first wrote it: without a lock.
-pub(super) fn first_files(rng: &mut Rng, images: &[String]) -> Files {
-    let mut files = Files::new();
+pub(super) fn first_files(rng: &mut Rng, images: &[String]) -> RootFiles {
+    let mut files = RootFiles::new();
     files.insert("pinstream.toml".to_owned(), settings(rng).into_bytes());
     files.insert("streams/app.toml".to_owned(), stream(rng, images).into_bytes());
     files
@@ -77,7 +77,7 @@ pub(super) fn commit(universe: &Shared) {
 }
 
 /// Puts an earlier digest back by hand, as a `git revert` does, with every follower.
-fn put_back(inner: &mut Inner, files: &mut Files) {
+fn put_back(inner: &mut Inner, files: &mut RootFiles) {
     let root = inner.at_tip();
     let mut lock = root.lock.clone();
     let candidates: Vec<_> = lock

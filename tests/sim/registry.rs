@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use fastrand::Rng;
 
 use crate::model::image::{Digest, ImageRef, Reference};
-use crate::registry::manifest::{Descriptor, Verified};
-use crate::registry::{FailureKind, ImportError};
+use crate::registry::manifest::{Descriptor, VerifiedManifest};
+use crate::registry::{FailureKind, ResolveError};
 
 use super::universe::Shared;
 
@@ -94,26 +94,26 @@ impl SimRegistry {
     }
 
     /// The answer to a `HEAD`; `stale` comes from an edge that is behind, `lie` from one that is broken.
-    pub(super) fn digest(&self, image: &ImageRef, stale: bool, lie: bool) -> Result<Digest, ImportError> {
+    pub(super) fn digest(&self, image: &ImageRef, stale: bool, lie: bool) -> Result<Digest, ResolveError> {
         let name = image.to_string();
         if let Some(kind) = self.failing.get(&name) {
-            return Err(ImportError::new(*kind, "the registry fails"));
+            return Err(ResolveError::new(*kind, "the registry fails"));
         }
-        let all = self.tags.get(&name).ok_or_else(|| ImportError::not_found(image))?;
+        let all = self.tags.get(&name).ok_or_else(|| ResolveError::not_found(image))?;
         let back = usize::from(stale).min(all.len() - 1);
         let digest = all[all.len() - 1 - back].clone();
         Ok(if lie { Digest::sha256(format!("{digest}, says the liar").as_bytes()) } else { digest })
     }
 
     /// The bytes under a digest; for one that it does not have, some other image's.
-    pub(super) fn manifest(&self, digest: &Digest) -> Result<Verified, ImportError> {
+    pub(super) fn manifest(&self, digest: &Digest) -> Result<VerifiedManifest, ResolveError> {
         let other = || self.tags.values().flatten().next().and_then(|digest| self.bodies.get(digest));
         let bytes = self.bodies.get(digest).or_else(other);
-        Verified::hash(digest, Some(MANIFEST), bytes.map(Vec::as_slice).unwrap_or_default())
+        VerifiedManifest::hash(digest, Some(MANIFEST), bytes.map(Vec::as_slice).unwrap_or_default())
     }
 
-    pub(super) fn blob(&self, descriptor: &Descriptor) -> Result<Vec<u8>, ImportError> {
-        let missing = || ImportError::new(FailureKind::NotFound, "no such blob");
+    pub(super) fn blob(&self, descriptor: &Descriptor) -> Result<Vec<u8>, ResolveError> {
+        let missing = || ResolveError::new(FailureKind::NotFound, "no such blob");
         self.bodies.get(&descriptor.digest).cloned().ok_or_else(missing)
     }
 }

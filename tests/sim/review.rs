@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::effects::{Change, Draft, Known, KnownState, Opened};
-use crate::forge::{ForgeError, Outcome};
-use crate::git::{CommitId, Proposed, Push};
+use crate::effects::{ForgeProposal, NewCommit, Opened, ProposalDraft, ProposalState};
+use crate::forge::{ForgeAction, ForgeError};
+use crate::git::{CommitId, ProposalBranch, Push};
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::Lock;
-use crate::model::lock::diff::{Move, moves};
+use crate::model::lock::diff::{PinChange, changes};
 use crate::model::lock::encode::encode;
 use crate::model::root::Root;
 use crate::model::settings::Author;
@@ -32,9 +32,9 @@ const SETTINGS: &str = "[import]\non-rollback = \"allow\"\n[publish.github]\nrep
 /// The branches of proposals, and the forge.
 #[derive(Default)]
 pub(super) struct Review {
-    drafts: Vec<Proposed>,
+    drafts: Vec<ProposalBranch>,
     branches: BTreeMap<String, usize>,
-    proposals: Vec<Known>,
+    proposals: Vec<ForgeProposal>,
     /// What people closed a proposal of, by its number, and what its body was then.
     declined: Vec<(u64, String, TagId, Digest)>,
     merged: usize,
@@ -47,7 +47,7 @@ impl Review {
     }
 
     /// What stands there; none where the branch went on meanwhile and the commit is no tip any more.
-    pub(super) fn proposed(&self, branches: &BTreeMap<String, CommitId>) -> BTreeMap<String, Proposed> {
+    pub(super) fn proposed(&self, branches: &BTreeMap<String, CommitId>) -> BTreeMap<String, ProposalBranch> {
         let find = |tip: &CommitId| self.drafts.iter().find(|draft| draft.tip == *tip).cloned();
         branches.iter().filter_map(|(branch, tip)| Some((branch.clone(), find(tip)?))).collect()
     }
@@ -56,19 +56,19 @@ impl Review {
         (self.drafts.len(), self.proposals.len())
     }
 
-    fn add(&mut self, branch: &str, draft: Proposed) -> CommitId {
+    fn add(&mut self, branch: &str, draft: ProposalBranch) -> CommitId {
         let tip = id(FIRST + self.drafts.len());
-        self.drafts.push(Proposed { tip: tip.clone(), ..draft });
+        self.drafts.push(ProposalBranch { tip: tip.clone(), ..draft });
         self.branches.insert(branch.to_owned(), self.drafts.len() - 1);
         tip
     }
 
-    fn tip(&self, branch: &str) -> Option<&Proposed> {
+    fn tip(&self, branch: &str) -> Option<&ProposalBranch> {
         self.branches.get(branch).map(|at| &self.drafts[*at])
     }
 
-    fn open(&mut self, branch: &str) -> Option<&mut Known> {
-        self.proposals.iter_mut().find(|known| known.branch == branch && known.state == KnownState::Open)
+    fn open(&mut self, branch: &str) -> Option<&mut ForgeProposal> {
+        self.proposals.iter_mut().find(|known| known.branch == branch && known.state == ProposalState::Open)
     }
 }
 
@@ -76,12 +76,12 @@ fn person() -> Option<Author> {
     Some(Author { name: "A Person".to_owned(), email: "person@example.com".to_owned() })
 }
 
-fn is_by_person(draft: &Proposed) -> bool {
+fn is_by_person(draft: &ProposalBranch) -> bool {
     draft.committer == person()
 }
 
-fn lock(draft: &Proposed) -> Lock {
-    crate::model::lock::history::Version::new(draft.lock.as_deref().unwrap()).read().unwrap()
+fn lock(draft: &ProposalBranch) -> Lock {
+    crate::model::lock::history::LockVersion::new(draft.lock.as_deref().unwrap()).read().unwrap()
 }
 
 /// A compare-and-swap of a branch; `change` is none where it is to go.
@@ -89,7 +89,7 @@ pub(super) fn swap(
     inner: &mut Inner,
     branch: &str,
     expected: Option<&CommitId>,
-    change: Option<&Change>,
+    change: Option<&NewCommit>,
     is_forced: bool,
 ) -> Push<CommitId> {
     let lost = inner.mishap(6);
@@ -106,7 +106,7 @@ pub(super) fn swap(
     let tip = match change {
         Some(change) => {
             let author = Some(change.author.clone());
-            let draft = Proposed {
+            let draft = ProposalBranch {
                 tip: CommitId(String::new()),
                 parents: vec![change.parent.clone()],
                 author: author.clone(),
@@ -128,14 +128,18 @@ fn cut_off() -> ForgeError {
     ForgeError::Unreachable { message: "the forge did not answer".to_owned(), help: String::new() }
 }
 
-pub(super) fn proposals(inner: &mut Inner, branches: &[String]) -> Result<Vec<Known>, ForgeError> {
+pub(super) fn proposals(inner: &mut Inner, branches: &[String]) -> Result<Vec<ForgeProposal>, ForgeError> {
     if inner.mishap(5) {
         return Err(cut_off());
     }
     Ok(inner.review.proposals.iter().filter(|known| branches.contains(&known.branch)).cloned().collect())
 }
 
-pub(super) fn open_proposal(inner: &mut Inner, draft: &Draft, open: Option<&Known>) -> Result<Opened, ForgeError> {
+pub(super) fn open_proposal(
+    inner: &mut Inner,
+    draft: &ProposalDraft,
+    open: Option<&ForgeProposal>,
+) -> Result<Opened, ForgeError> {
     let lost = inner.mishap(8);
     if lost && inner.rng.bool() || !inner.review.branches.contains_key(&draft.branch) {
         return Err(cut_off());
@@ -145,11 +149,11 @@ pub(super) fn open_proposal(inner: &mut Inner, draft: &Draft, open: Option<&Know
         (None, Some(there)) => there.number,
         (None, None) => {
             let number = inner.review.proposals.len() as u64 + 1;
-            inner.review.proposals.push(Known {
+            inner.review.proposals.push(ForgeProposal {
                 branch: draft.branch.clone(),
                 number,
                 url: format!("sim/{number}"),
-                state: KnownState::Open,
+                state: ProposalState::Open,
                 head: None,
                 title: String::new(),
                 body: String::new(),
@@ -160,25 +164,25 @@ pub(super) fn open_proposal(inner: &mut Inner, draft: &Draft, open: Option<&Know
     };
     let there = inner.review.proposals.iter_mut().find(|known| known.number == number).unwrap();
     let outcome = match (there.state, open) {
-        (KnownState::Open, None) => Outcome::Created,
-        (KnownState::Open, Some(_)) => Outcome::Refreshed,
-        _ => Outcome::Late,
+        (ProposalState::Open, None) => ForgeAction::Created,
+        (ProposalState::Open, Some(_)) => ForgeAction::Refreshed,
+        _ => ForgeAction::Late,
     };
-    if outcome != Outcome::Late {
+    if outcome != ForgeAction::Late {
         (there.title, there.body) = (draft.title.clone(), draft.body.clone());
     }
     let opened = Opened { outcome, found: there.clone(), notes: Vec::new() };
     if lost { Err(cut_off()) } else { Ok(opened) }
 }
 
-pub(super) fn close_proposal(inner: &mut Inner, open: &Known) -> Result<(), ForgeError> {
+pub(super) fn close_proposal(inner: &mut Inner, open: &ForgeProposal) -> Result<(), ForgeError> {
     let lost = inner.mishap(8);
     if lost && inner.rng.bool() {
         return Err(cut_off());
     }
     let there = inner.review.proposals.iter_mut().find(|known| known.number == open.number).unwrap();
-    if there.state == KnownState::Open {
-        there.state = KnownState::Withdrawn;
+    if there.state == ProposalState::Open {
+        there.state = ProposalState::Withdrawn;
     }
     if lost { Err(cut_off()) } else { Ok(()) }
 }
@@ -195,7 +199,7 @@ fn person_acts(universe: &Shared) {
         match inner.rng.u8(..10) {
             0 => {
                 inner.review.added += 1;
-                let added = Proposed {
+                let added = ProposalBranch {
                     parents: vec![tip.tip.clone()],
                     author: person(),
                     committer: person(),
@@ -206,7 +210,7 @@ fn person_acts(universe: &Shared) {
             }
             1 => {
                 inner.review.added += 1;
-                inner.review.add(&branch, Proposed { committer: person(), ..tip });
+                inner.review.add(&branch, ProposalBranch { committer: person(), ..tip });
             }
             2..=4 => merge(inner, &branch, &tip),
             5..=7 => close(inner, &branch),
@@ -222,24 +226,26 @@ fn person_acts(universe: &Shared) {
 
 fn close(inner: &mut Inner, branch: &str) {
     let Some(open) = inner.review.open(branch) else { return };
-    open.state = KnownState::Closed;
+    open.state = ProposalState::Closed;
     let (number, body) = (open.number, open.body.clone());
     // What the person saw is what the body says.
-    let (Some(tip), Some(seen)) = (inner.review.tip(branch).cloned(), crate::proposal::Remembered::read(&body)) else {
+    let (Some(tip), Some(seen)) =
+        (inner.review.tip(branch).cloned(), crate::proposal::ProposalFingerprint::read(&body))
+    else {
         return;
     };
-    let all = moves(&inner.at_tip().lock, &lock(&tip));
-    let whole = crate::proposal::Remembered::of(&all);
+    let all = changes(&inner.at_tip().lock, &lock(&tip));
+    let whole = crate::proposal::ProposalFingerprint::of(&all);
     let seen = all.iter().filter(|one| seen.has(one, &whole));
-    let declined = |one: &Move| Some((number, body.clone(), one.tag.clone(), one.after()?.digest.clone()));
+    let declined = |one: &PinChange| Some((number, body.clone(), one.tag.clone(), one.after()?.digest.clone()));
     let declined: Vec<_> = seen.filter_map(declined).collect();
     inner.review.declined.extend(declined);
 }
 
 /// The forge puts what the branch changes onto the main one.
-fn merge(inner: &mut Inner, branch: &str, tip: &Proposed) {
+fn merge(inner: &mut Inner, branch: &str, tip: &ProposalBranch) {
     let Some(open) = inner.review.open(branch) else { return };
-    open.state = KnownState::Merged;
+    open.state = ProposalState::Merged;
     inner.review.merged += 1;
     let mut files = (*inner.commits[inner.tip].files).clone();
     let root = inner.at_tip();
@@ -318,7 +324,7 @@ fn at_rest(universe: &Shared) -> Result<(), String> {
                 continue;
             }
             let is_open = |branch: &String| {
-                inner.review.proposals.iter().any(|known| known.branch == *branch && known.state == KnownState::Open)
+                inner.review.proposals.iter().any(|known| known.branch == *branch && known.state == ProposalState::Open)
             };
             for (branch, at) in &inner.review.branches {
                 let draft = &inner.review.drafts[*at];
@@ -331,7 +337,7 @@ fn at_rest(universe: &Shared) -> Result<(), String> {
         }
         for (id, tag) in &root.definitions.tags {
             let Some(image) = (match &tag.source {
-                crate::model::stream::Source::Image { image, .. } => Some(image),
+                crate::model::stream::TagSource::Image { image, .. } => Some(image),
                 _ => None,
             }) else {
                 continue;
@@ -344,7 +350,7 @@ fn at_rest(universe: &Shared) -> Result<(), String> {
                     .review
                     .proposals
                     .iter()
-                    .any(|known| known.branch == *branch && known.state == KnownState::Open);
+                    .any(|known| known.branch == *branch && known.state == ProposalState::Open);
                 is_by_person(draft) || has_proposal && is_there(&lock(draft))
             });
             let is_declined = state.memory.is_taken_back(id, now);

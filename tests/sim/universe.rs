@@ -8,11 +8,11 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::git::{CommitId, Files};
+use crate::git::{CommitId, RootFiles};
 use crate::model::image::{Digest, Repository, TagId};
 use crate::model::lock::Lock;
 use crate::model::root::Root;
-use crate::model::state::{Claim, State};
+use crate::model::state::{HookClaim, State};
 
 use super::registry::{self, SimRegistry};
 use super::review::Review;
@@ -29,7 +29,7 @@ pub(super) struct Universe {
 /// One commit of the branch.
 pub(super) struct Commit {
     pub(super) parent: Option<usize>,
-    pub(super) files: Rc<Files>,
+    pub(super) files: Rc<RootFiles>,
     pub(super) root: Rc<Root>,
     /// Whether a person made it.
     pub(super) by_person: bool,
@@ -269,7 +269,7 @@ impl Inner {
     /// Whether somebody who is alive, or whose hook is, has claimed a hook.
     pub(super) fn has_live_claim(&self) -> bool {
         let claims = self.state_tip.map(|at| &self.states[at].1.claims);
-        let alive = |claim: &Claim| {
+        let alive = |claim: &HookClaim| {
             let process = claim.owner.process.parse().unwrap();
             self.alive.contains(&process) || self.orphans.iter().any(|orphan| orphan.process == process)
         };

@@ -10,21 +10,21 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::effects::{Change, Draft, Known, Opened, Progress, Sight, World};
+use crate::effects::{ForgeProposal, NewCommit, Opened, Progress, ProposalDraft, RemoteTips, World};
 use crate::forge::ForgeError;
 use crate::formats::path::FilePath;
-use crate::git::{CommitId, Files, GitError, Proposed, Push, RepoFile, TipLock};
-use crate::hook::{HookEnd, HookExit, HookRun};
+use crate::git::{CommitId, GitError, ProposalBranch, Push, RepoFile, RootFiles, TipLock};
+use crate::hook::{HookExit, HookResult, HookRun};
 use crate::model::image::{Digest, ImageRef, Repository, TagId, TagName};
-use crate::model::lock::diff::moves;
+use crate::model::lock::diff::changes;
 use crate::model::lock::encode::encode;
 use crate::model::root::Root;
 use crate::model::settings::publish::Publish;
 use crate::model::settings::remote::RemoteSettings;
 use crate::model::settings::{Settings, Sign};
 use crate::model::state::{Owner, State};
-use crate::registry::manifest::{Content, Descriptor, Verified};
-use crate::registry::{FailureKind, ImportError};
+use crate::registry::manifest::{Descriptor, ManifestContent, VerifiedManifest};
+use crate::registry::{FailureKind, ResolveError};
 
 use super::invariants;
 use super::registry::is_tagged;
@@ -131,11 +131,11 @@ impl SimWorld {
         Ok(self.act(effect).await)
     }
 
-    fn commit(&self, inner: &mut Inner, parent: usize, change: &Change) -> CommitId {
+    fn commit(&self, inner: &mut Inner, parent: usize, change: &NewCommit) -> CommitId {
         let dropped = self.has(Fault::OthersDropped).then(|| {
-            let mut lock = crate::model::lock::history::Version::new(change.lock.as_bytes()).read().unwrap();
+            let mut lock = crate::model::lock::history::LockVersion::new(change.lock.as_bytes()).read().unwrap();
             lock.pins.retain(|_, pin| inner.asked_by.get(pin.image.repository()) == Some(&self.machine));
-            Change { lock: encode(&lock), ..change.clone() }
+            NewCommit { lock: encode(&lock), ..change.clone() }
         });
         let change = dropped.as_ref().unwrap_or(change);
         let mut files = (*inner.commits[parent].files).clone();
@@ -143,7 +143,7 @@ impl SimWorld {
         files.extend(change.files.clone());
         let root = Root::read(&files).unwrap();
         let mut seen_at = inner.commits[parent].seen_at.clone();
-        for one in moves(&inner.commits[parent].root.lock, &root.lock) {
+        for one in changes(&inner.commits[parent].root.lock, &root.lock) {
             let seen = inner.observed.get(&(self.process, one.image.to_string()));
             match seen {
                 Some((at, _)) if one.after().is_some() => seen_at.insert(one.tag.clone(), *at),
@@ -158,15 +158,15 @@ impl SimWorld {
 }
 
 impl World for SimWorld {
-    async fn look(&self, _: Option<&str>) -> Result<Sight, GitError> {
+    async fn look(&self, _: Option<&str>) -> Result<RemoteTips, GitError> {
         let tip = self.ask(|inner| inner.tip).await?;
         let (state, proposals) = self.ask(|inner| (inner.state_tip, inner.review.tips())).await?;
         let earlier = self.earlier_tip.replace(Some(tip)).unwrap_or(tip);
         let tip = if self.has(Fault::BranchBeforeState) { earlier } else { tip };
-        Ok(Sight { branch: "main".to_owned(), tip: id(tip), state: state.map(id), default: None, proposals })
+        Ok(RemoteTips { branch: "main".to_owned(), tip: id(tip), state: state.map(id), default: None, proposals })
     }
 
-    async fn read(&self, commit: &CommitId) -> Result<Files, GitError> {
+    async fn read(&self, commit: &CommitId) -> Result<RootFiles, GitError> {
         let at = place(commit);
         self.ask(|inner| (*inner.commits[at].files).clone()).await
     }
@@ -192,7 +192,7 @@ impl World for SimWorld {
         Ok(())
     }
 
-    async fn land(&self, _: &str, change: &Change) -> Result<Push<CommitId>, GitError> {
+    async fn land(&self, _: &str, change: &NewCommit) -> Result<Push<CommitId>, GitError> {
         self.give_way().await;
         let answer = self.universe.with(|inner| {
             let parent = place(&change.parent);
@@ -231,7 +231,10 @@ impl World for SimWorld {
         })
     }
 
-    async fn proposed(&self, branches: &BTreeMap<String, CommitId>) -> Result<BTreeMap<String, Proposed>, GitError> {
+    async fn proposed(
+        &self,
+        branches: &BTreeMap<String, CommitId>,
+    ) -> Result<BTreeMap<String, ProposalBranch>, GitError> {
         self.ask(|inner| inner.review.proposed(branches)).await
     }
 
@@ -239,7 +242,7 @@ impl World for SimWorld {
         &self,
         branch: &str,
         expected: Option<&CommitId>,
-        change: &Change,
+        change: &NewCommit,
     ) -> Result<Push<CommitId>, GitError> {
         let is_forced = self.has(Fault::ForcedDraft);
         self.ask(|inner| review::swap(inner, branch, expected, Some(change), is_forced)).await
@@ -249,15 +252,20 @@ impl World for SimWorld {
         self.ask(|inner| review::swap(inner, branch, Some(expected), None, false)).await
     }
 
-    async fn proposals(&self, _: &Publish, _: &str, branches: &[String]) -> Result<Vec<Known>, ForgeError> {
+    async fn proposals(&self, _: &Publish, _: &str, branches: &[String]) -> Result<Vec<ForgeProposal>, ForgeError> {
         self.act(|inner| review::proposals(inner, branches)).await
     }
 
-    async fn open_proposal(&self, _: &Publish, draft: &Draft, open: Option<&Known>) -> Result<Opened, ForgeError> {
+    async fn open_proposal(
+        &self,
+        _: &Publish,
+        draft: &ProposalDraft,
+        open: Option<&ForgeProposal>,
+    ) -> Result<Opened, ForgeError> {
         self.act(|inner| review::open_proposal(inner, draft, open)).await
     }
 
-    async fn close_proposal(&self, _: &Publish, open: &Known) -> Result<(), ForgeError> {
+    async fn close_proposal(&self, _: &Publish, open: &ForgeProposal) -> Result<(), ForgeError> {
         self.act(|inner| review::close_proposal(inner, open)).await
     }
 
@@ -301,21 +309,21 @@ impl World for SimWorld {
         self.ask(push).await
     }
 
-    async fn elsewhere(&self, remote: &RemoteSettings) -> Result<TipLock, ImportError> {
-        Err(ImportError::new(FailureKind::NotFound, format!("`{}` is not in this world", remote.url)))
+    async fn elsewhere(&self, remote: &RemoteSettings) -> Result<TipLock, ResolveError> {
+        Err(ResolveError::new(FailureKind::NotFound, format!("`{}` is not in this world", remote.url)))
     }
 
-    fn prepare(&self, _: &Settings, _: &Files) -> Result<(), String> {
+    fn prepare(&self, _: &Settings, _: &RootFiles) -> Result<(), String> {
         Ok(())
     }
 
     fn announce(&self, _: &[Repository]) {}
 
-    async fn tags(&self, repository: &Repository) -> Result<Vec<TagName>, ImportError> {
-        Err(ImportError::new(FailureKind::NotFound, format!("`{repository}` has no list in this world")))
+    async fn tags(&self, repository: &Repository) -> Result<Vec<TagName>, ResolveError> {
+        Err(ResolveError::new(FailureKind::NotFound, format!("`{repository}` has no list in this world")))
     }
 
-    async fn digest(&self, image: &ImageRef) -> Result<Digest, ImportError> {
+    async fn digest(&self, image: &ImageRef) -> Result<Digest, ResolveError> {
         let (process, swallow) = (self.process, self.has(Fault::FailureSwallowed));
         let machine = self.machine;
         let answer = |inner: &mut Inner| {
@@ -323,7 +331,7 @@ impl World for SimWorld {
             let (stale, lie, fails) = (inner.mishap(10), inner.mishap(3), inner.mishap(4));
             let mut answer = inner.registry.digest(image, stale, lie);
             if fails {
-                answer = Err(ImportError::new(FailureKind::Network, "the connection broke"));
+                answer = Err(ResolveError::new(FailureKind::Network, "the connection broke"));
             }
             if let Ok(digest) = &answer
                 && is_tagged(image)
@@ -343,29 +351,29 @@ impl World for SimWorld {
         self.act(answer).await
     }
 
-    async fn manifest(&self, _: &Repository, digest: &Digest) -> Result<Verified, ImportError> {
+    async fn manifest(&self, _: &Repository, digest: &Digest) -> Result<VerifiedManifest, ResolveError> {
         let trusting = self.has(Fault::HeadTrusted);
         let fetch = |inner: &mut Inner| {
             let verified = inner.registry.manifest(digest);
             if verified.is_ok() {
                 inner.hashed.insert(digest.clone());
             } else if trusting {
-                return Ok(Verified::unhashed(digest.clone(), nothing(digest), BTreeMap::new()));
+                return Ok(VerifiedManifest::unhashed(digest.clone(), nothing(digest), BTreeMap::new()));
             }
             verified
         };
         self.act(fetch).await
     }
 
-    async fn referrers(&self, repository: &Repository, _: &Digest) -> Result<Vec<Descriptor>, ImportError> {
-        Err(ImportError::new(FailureKind::NotFound, format!("nothing is signed in `{repository}`")))
+    async fn referrers(&self, repository: &Repository, _: &Digest) -> Result<Vec<Descriptor>, ResolveError> {
+        Err(ResolveError::new(FailureKind::NotFound, format!("nothing is signed in `{repository}`")))
     }
 
-    async fn blob(&self, _: &Repository, descriptor: &Descriptor) -> Result<Vec<u8>, ImportError> {
+    async fn blob(&self, _: &Repository, descriptor: &Descriptor) -> Result<Vec<u8>, ResolveError> {
         self.act(|inner| inner.registry.blob(descriptor)).await
     }
 
-    async fn run_hook(&self, run: &HookRun) -> HookEnd {
+    async fn run_hook(&self, run: &HookRun) -> HookResult {
         let event: serde_json::Value = serde_json::from_str(&run.stdin).unwrap();
         if self.has(Fault::MarkBeforeHook) {
             let mark = |inner: &mut Inner| {
@@ -408,7 +416,7 @@ impl World for SimWorld {
         });
         running.left = None;
         self.give_way().await;
-        HookEnd { exit, output: String::new() }
+        HookResult { exit, output: String::new() }
     }
 
     fn owner(&self) -> Owner {
@@ -474,7 +482,7 @@ impl Drop for Running<'_> {
 }
 
 /// What somebody makes up who pins a digest without its bytes.
-fn nothing(digest: &Digest) -> Content {
+fn nothing(digest: &Digest) -> ManifestContent {
     let config = Descriptor::of(String::new(), digest.clone(), 0);
-    Content::Image { config, layers: Vec::new() }
+    ManifestContent::Image { config, layers: Vec::new() }
 }

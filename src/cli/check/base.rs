@@ -8,22 +8,22 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::cli::context::Context;
+use crate::cli::context::CommandContext;
 use crate::cli::{CliError, pass};
 use crate::effects::World as _;
-use crate::effects::real::{Place, RealWorld};
+use crate::effects::real::{RealWorld, Repo};
 use crate::git::checkout::{self, Checkout};
-use crate::git::work_tree::Folder;
-use crate::git::{Files, GitError};
+use crate::git::work_tree::WorkTree;
+use crate::git::{GitError, RootFiles};
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::{self, Lock, Pin};
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::model::settings::{self, Settings};
-use crate::model::stream::{Definitions, Source, Tag};
-use crate::reconcile::resolve::{Finding as Answer, Move};
+use crate::model::stream::{Definitions, Tag, TagSource};
+use crate::reconcile::resolve::{Resolution as Answer, Update};
 use crate::reconcile::served;
-use crate::registry::{FailureKind, ImportError};
+use crate::registry::{FailureKind, ResolveError};
 use crate::report::exit::Exit;
 use crate::report::v1::words::FindingKindV1;
 use crate::signature::Trust;
@@ -49,8 +49,8 @@ struct Open {
 /// # Errors
 /// Where there is no such revision, or what it holds cannot be read.
 pub(super) fn by_hand(
-    context: &Context,
-    folder: &Folder,
+    context: &CommandContext,
+    folder: &WorkTree,
     (root, trust): (&Root, &Trust),
     only: &TagGlobs,
     base: &str,
@@ -70,7 +70,7 @@ pub(super) fn by_hand(
     }
     // How registries are reached is for the base to say: a proposal that names its own mirror vouches for itself.
     let (settings, authorities) = settings_at(context, &checkout, base)?;
-    let world = RealWorld::new(Place::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
+    let world = RealWorld::new(Repo::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
     let runtime = pass::runtime()?;
     // The registries first: an honest change does not pay for a long history.
     let answers = runtime.block_on(served(&world, &asked(root, &open.pins, settings), &authorities, trust))?;
@@ -170,7 +170,7 @@ fn asked(root: &Root, tags: &BTreeSet<TagId>, settings: Settings) -> Root {
 /// A tag as one of the image it is pinned for: another may be the highest by now.
 fn at_its_image(tag: &Tag, pin: &Pin) -> Tag {
     let source = match &tag.source {
-        Source::Chosen { platform, .. } => Source::Image { image: pin.image.clone(), platform: platform.clone() },
+        TagSource::Select { platform, .. } => TagSource::Image { image: pin.image.clone(), platform: platform.clone() },
         other => other.clone(),
     };
     Tag { source, ..tag.clone() }
@@ -178,8 +178,8 @@ fn at_its_image(tag: &Tag, pin: &Pin) -> Tag {
 
 /// The settings at `base`, with the authorities that they name; none where there was no root yet. What is wrong there
 /// is not for the person to mend who changes it now: what is right is used, and the rest is said.
-fn settings_at(context: &Context, checkout: &Checkout, base: &str) -> Result<(Settings, Files), CliError> {
-    let mut authorities = Files::new();
+fn settings_at(context: &CommandContext, checkout: &Checkout, base: &str) -> Result<(Settings, RootFiles), CliError> {
+    let mut authorities = RootFiles::new();
     let Some(file) = checkout.file_at(base, &checkout.prefix, settings::FILE_NAME)? else {
         return Ok((Settings::default(), authorities));
     };
@@ -208,10 +208,10 @@ fn lock_of(bytes: Vec<u8>) -> Lock {
 
 /// Whether the answer vouches for the pin. A tag that was not asked for disagrees with its definition, which was said
 /// already.
-fn is_served(answer: Option<&Result<Answer, ImportError>>, pin: &Pin) -> bool {
+fn is_served(answer: Option<&Result<Answer, ResolveError>>, pin: &Pin) -> bool {
     match answer {
         None | Some(Ok(Answer::Unchanged)) => true,
-        Some(Ok(Answer::Found(Move { found, .. }))) => {
+        Some(Ok(Answer::Found(Update { found, .. }))) => {
             (found.digest(), found.index(), found.details()) == (&pin.digest, pin.index.as_ref(), &pin.details)
         }
         Some(Ok(Answer::Kept { .. }) | Err(_)) => false,
@@ -219,7 +219,7 @@ fn is_served(answer: Option<&Result<Answer, ImportError>>, pin: &Pin) -> bool {
 }
 
 /// What is to be said of a pin that nobody vouches for.
-fn judged(id: &TagId, pin: &Pin, answer: Option<&Result<Answer, ImportError>>, base: &str) -> Finding {
+fn judged(id: &TagId, pin: &Pin, answer: Option<&Result<Answer, ResolveError>>, base: &str) -> Finding {
     let digest = &pin.digest;
     let (message, help, exit) = match answer {
         Some(Err(error)) => (
@@ -230,7 +230,7 @@ fn judged(id: &TagId, pin: &Pin, answer: Option<&Result<Answer, ImportError>>, b
                 _ => Exit::Partial,
             },
         ),
-        Some(Ok(Answer::Found(Move { found, .. })))
+        Some(Ok(Answer::Found(Update { found, .. })))
             if found.digest() == digest && found.index() == pin.index.as_ref() =>
         {
             (
@@ -243,7 +243,7 @@ fn judged(id: &TagId, pin: &Pin, answer: Option<&Result<Answer, ImportError>>, b
             let message =
                 format!("`{id}` is pinned to `{digest}`, which it does not serve, and which `{base}` never held");
             let help = match answer {
-                Some(Ok(Answer::Found(Move { found, .. }))) => {
+                Some(Ok(Answer::Found(Update { found, .. }))) => {
                     format!("it serves `{}`; to pin that: pinstream update {id}", found.digest())
                 }
                 _ => format!("to pin what it serves: pinstream update {id}"),

@@ -3,12 +3,12 @@
 use std::io::Write as _;
 
 use crate::cli::CliError;
-use crate::cli::context::Context;
+use crate::cli::context::CommandContext;
 use crate::git::GitError;
-use crate::git::work_tree::Folder;
+use crate::git::work_tree::WorkTree;
 use crate::model::root::Root;
-use crate::model::settings::NamedFile;
-use crate::model::settings::verify::AnchorFile;
+use crate::model::settings::ReferencedFile;
+use crate::model::settings::verify::TrustFile;
 use crate::signature::Trust;
 use crate::text::diagnostics::{Problem, Problems};
 
@@ -16,10 +16,10 @@ use crate::text::diagnostics::{Problem, Problems};
 ///
 /// # Errors
 /// All that are not there or not fit, each with the place where it is named.
-pub(in crate::cli) fn are_there(folder: &Folder, root: &Root) -> Result<Trust, CliError> {
+pub(in crate::cli) fn are_there(folder: &WorkTree, root: &Root) -> Result<Trust, CliError> {
     let mut problems = Vec::new();
     let mut trust = Trust::default();
-    let look = |named: &NamedFile, problems: &mut Vec<Problem>| match folder.file(&named.path) {
+    let look = |named: &ReferencedFile, problems: &mut Vec<Problem>| match folder.file(&named.path) {
         Ok(Some(file)) => Ok(Some(file.bytes)),
         Ok(None) => {
             problems.push(named.missing());
@@ -31,7 +31,7 @@ pub(in crate::cli) fn are_there(folder: &Folder, root: &Root) -> Result<Trust, C
         }
         Err(error) => Err(error),
     };
-    for AnchorFile { kind, file: named } in root.anchors() {
+    for TrustFile { kind, file: named } in root.anchors() {
         if let Some(bytes) = look(named, &mut problems)? {
             let read = trust.read(*kind, &named.path, &bytes);
             problems.extend(read.err().map(|error| named.wrong(&error)));
@@ -49,7 +49,7 @@ pub(in crate::cli) fn are_there(folder: &Folder, root: &Root) -> Result<Trust, C
 ///
 /// # Errors
 /// Where standard error cannot be written.
-pub(super) fn idle_hooks(context: &Context, root: &Root) -> Result<Vec<(String, String)>, CliError> {
+pub(super) fn idle_hooks(context: &CommandContext, root: &Root) -> Result<Vec<(String, String)>, CliError> {
     let mut err = context.stderr();
     let mut idle = Vec::new();
     for hook in &root.settings.hooks {

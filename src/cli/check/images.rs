@@ -3,29 +3,29 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use crate::formats::find::{Mention, NoImage};
-use crate::git::work_tree::Folder;
+use crate::formats::find::{FoundImage, NotAnImage};
+use crate::git::work_tree::WorkTree;
 use crate::model::root::Root;
-use crate::model::root::cover::Cover;
-use crate::report::finding::{Finding, Level, Place, Rule, Subject};
+use crate::model::root::cover::ImageCoverage;
+use crate::report::finding::{Finding, FindingLocation, Rule, Severity, Subject};
 use crate::report::v1::check::ImageV1;
-use crate::text::diagnostics::lines::Lines;
+use crate::text::diagnostics::lines::LineIndex;
 use crate::text::escape;
 
 use super::super::CliError;
-use super::super::context::Context;
+use super::super::context::CommandContext;
 use super::super::manifests::{self, Manifest};
 
 /// An image that a file names and that is not as it should be.
-pub(super) struct Image {
+pub(super) struct UncoveredImage {
     file: String,
     line: usize,
     written: String,
-    fault: Fault,
+    fault: ImageFault,
 }
 
 /// What is wrong with one.
-enum Fault {
+enum ImageFault {
     /// It is an image, but for what it lacks.
     Lacks { is_covered: bool, is_pinned: bool },
     /// It is none; why.
@@ -37,23 +37,23 @@ enum Fault {
 ///
 /// # Errors
 /// Where a folder or a file cannot be read.
-pub(super) fn look(context: &Context, folder: &Folder, root: &Root) -> Result<Vec<Image>, CliError> {
+pub(super) fn look(context: &CommandContext, folder: &WorkTree, root: &Root) -> Result<Vec<UncoveredImage>, CliError> {
     let looked = manifests::below(folder)?;
     for passed in &looked.passed {
         let line = passed.line.map(|line| format!(", line {line},")).unwrap_or_default();
         let said = format!("`{}`{line} is passed by: {}", passed.path, passed.why);
         writeln!(context.stderr(), "warning: {}", escape::terminal(&said))?;
     }
-    let cover = Cover::of(root);
+    let cover = ImageCoverage::of(root);
     let mut images = Vec::new();
     for Manifest { file, mentions, .. } in &looked.files {
-        let lines = Lines::of(&file.text);
+        let lines = LineIndex::of(&file.text);
         for mention in mentions {
             let (line, written) = (mention.line(&lines), &mention.text);
             match fault(&cover, mention) {
                 Ok(None) => {}
                 Ok(Some(fault)) => {
-                    images.push(Image { file: file.path.clone(), line, written: written.clone(), fault });
+                    images.push(UncoveredImage { file: file.path.clone(), line, written: written.clone(), fault });
                 }
                 Err(why) => {
                     let said =
@@ -67,15 +67,15 @@ pub(super) fn look(context: &Context, folder: &Folder, root: &Root) -> Result<Ve
 }
 
 /// What is wrong with what a place names, if anything is; the error is why that cannot be told.
-fn fault(cover: &Cover<'_>, mention: &Mention) -> Result<Option<Fault>, &'static str> {
+fn fault(cover: &ImageCoverage<'_>, mention: &FoundImage) -> Result<Option<ImageFault>, &'static str> {
     match &mention.image {
         Ok(image) => {
             let (is_covered, is_pinned) = (cover.has(image), image.digest().is_some());
-            Ok((!is_covered || !is_pinned).then_some(Fault::Lacks { is_covered, is_pinned }))
+            Ok((!is_covered || !is_pinned).then_some(ImageFault::Lacks { is_covered, is_pinned }))
         }
-        Err(NoImage::None(_)) => Ok(None),
-        Err(NoImage::Open(why)) => Err(why),
-        Err(NoImage::Wrong(why)) => Ok(Some(Fault::NoImage(why.clone()))),
+        Err(NotAnImage::None(_)) => Ok(None),
+        Err(NotAnImage::Open(why)) => Err(why),
+        Err(NotAnImage::Wrong(why)) => Ok(Some(ImageFault::NoImage(why.clone()))),
     }
 }
 
@@ -84,7 +84,7 @@ const MEND: &str =
     "`pinstream tag IMAGE STREAM:TAG` covers an image, and `pinstream targets add` has its digest written";
 
 /// The images for people.
-pub(super) fn text(images: &[Image]) -> String {
+pub(super) fn text(images: &[UncoveredImage]) -> String {
     let mut out = String::new();
     for image in images {
         let said = format!("`{}`, line {}: {}", image.file, image.line, image.what());
@@ -97,36 +97,36 @@ pub(super) fn text(images: &[Image]) -> String {
     out
 }
 
-impl Image {
+impl UncoveredImage {
     /// What is wrong with it.
     fn what(&self) -> String {
         let what = match &self.fault {
-            Fault::Lacks { is_covered: false, is_pinned: false } => "no stream covers it, and it has no digest",
-            Fault::Lacks { is_covered: false, .. } => "no stream covers it",
-            Fault::Lacks { .. } => "it has no digest",
-            Fault::NoImage(why) => return format!("`{}` is no image: {why}", self.written),
+            ImageFault::Lacks { is_covered: false, is_pinned: false } => "no stream covers it, and it has no digest",
+            ImageFault::Lacks { is_covered: false, .. } => "no stream covers it",
+            ImageFault::Lacks { .. } => "it has no digest",
+            ImageFault::NoImage(why) => return format!("`{}` is no image: {why}", self.written),
         };
         format!("`{}`: {what}", self.written)
     }
 
     /// What to do about it, where a command can.
     fn mend(&self) -> Option<&'static str> {
-        matches!(self.fault, Fault::Lacks { .. }).then_some(MEND)
+        matches!(self.fault, ImageFault::Lacks { .. }).then_some(MEND)
     }
 
     /// The same as a finding at its line.
     pub(super) fn finding(&self) -> Finding {
         let subject = Subject::of(&self.file, &self.written);
-        let finding = Finding::new(Rule::Image, Level::Error, subject, &self.what()).help(self.mend());
-        finding.at(Place::line(&*self.file, self.line))
+        let finding = Finding::new(Rule::Image, Severity::Error, subject, &self.what()).help(self.mend());
+        finding.at(FindingLocation::line(&*self.file, self.line))
     }
 }
 
-impl From<&Image> for ImageV1 {
-    fn from(image: &Image) -> Self {
+impl From<&UncoveredImage> for ImageV1 {
+    fn from(image: &UncoveredImage) -> Self {
         let (covered, pinned, why) = match &image.fault {
-            Fault::Lacks { is_covered, is_pinned } => (*is_covered, *is_pinned, None),
-            Fault::NoImage(why) => (false, false, Some(why.clone())),
+            ImageFault::Lacks { is_covered, is_pinned } => (*is_covered, *is_pinned, None),
+            ImageFault::NoImage(why) => (false, false, Some(why.clone())),
         };
         let (file, line, image) = (image.file.clone(), image.line, image.written.clone());
         Self { file, line, image, covered, pinned, why }

@@ -2,9 +2,9 @@
 
 use similar::TextDiff;
 
-use crate::effects::real::{Place, RealWorld};
-use crate::formats::Edited;
-use crate::git::work_tree::Folder;
+use crate::effects::real::{RealWorld, Repo};
+use crate::formats::EditedFile;
+use crate::git::work_tree::WorkTree;
 use crate::model::image::TagId;
 use crate::model::lock::Lock;
 use crate::model::root::Root;
@@ -14,9 +14,9 @@ use crate::report::exit::Exit;
 use crate::report::v1::words::FindingKindV1;
 use crate::text::escape;
 
-use super::super::context::Context;
+use super::super::context::CommandContext;
 use super::super::{CliError, pass};
-use super::{Drift, Finding, OFFLINE};
+use super::{Finding, OFFLINE, UpstreamDrift};
 
 /// How much of what stands in a file is shown, in characters.
 const SHOWN_MAX: usize = 120;
@@ -26,11 +26,11 @@ const SHOWN_MAX: usize = 120;
 /// # Errors
 /// Where a target has no place, or one that cannot be written over.
 pub(super) fn look(
-    context: &Context,
-    folder: &Folder,
+    context: &CommandContext,
+    folder: &WorkTree,
     (root, next): (&Root, &Lock),
     only: &TagGlobs,
-    drift: &mut Drift,
+    drift: &mut UpstreamDrift,
 ) -> Result<(), CliError> {
     for file in &edited(context, folder, (root, next), Some(only).filter(|only| !only.is_all()))? {
         drift.findings.extend(findings(file));
@@ -45,21 +45,21 @@ pub(super) fn look(
 /// # Errors
 /// Where a target has no place, or one that cannot be written over.
 pub(in crate::cli) fn edited(
-    context: &Context,
-    folder: &Folder,
+    context: &CommandContext,
+    folder: &WorkTree,
     (root, next): (&Root, &Lock),
     only: Option<&TagGlobs>,
-) -> Result<Vec<Edited>, CliError> {
+) -> Result<Vec<EditedFile>, CliError> {
     if root.settings.targets.is_empty() {
         return Ok(Vec::new());
     }
-    let world = RealWorld::new(Place::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
+    let world = RealWorld::new(Repo::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
     let version = folder.version()?;
     let is_meant = |id: &TagId| only.is_none_or(|only| only.matches(id));
     pass::runtime()?.block_on(pass::interruptible(edit(&world, &version, root, next, &is_meant)))
 }
 
-fn findings(file: &Edited) -> impl Iterator<Item = Finding> {
+fn findings(file: &EditedFile) -> impl Iterator<Item = Finding> {
     let (path, shown) = (&file.path, escape::one_line(&file.path));
     file.edits.iter().map(move |edit| {
         let stands = match edit.was.as_str() {
@@ -77,7 +77,7 @@ fn findings(file: &Edited) -> impl Iterator<Item = Finding> {
     })
 }
 
-fn diff(file: &Edited) -> String {
+fn diff(file: &EditedFile) -> String {
     let diff = TextDiff::from_lines(&file.old, &file.new);
     diff.unified_diff().context_radius(2).header(&escape::one_line(&file.path), "as it should be").to_string()
 }

@@ -2,41 +2,41 @@
 
 use std::fmt::Write as _;
 
-use crate::cli::pass::Passed;
-use crate::cli::site::Site;
+use crate::cli::pass::PassResult;
+use crate::cli::site::SourceMap;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::report::exit::Exit;
-use crate::report::finding::{self, Level, Place, Results, Rule, Subject, pass};
+use crate::report::finding::{self, FindingLocation, Rule, RunResults, Severity, Subject, pass};
 use crate::report::v1::ReportV1;
 use crate::report::v1::check::{CheckSchema, CheckV1, FindingV1, ImageV1};
 use crate::report::v1::words::FindingKindV1;
-use crate::report::{Report, Told, markdown};
+use crate::report::{Render, Report, markdown};
 use crate::text::escape;
 
-use super::images::{self, Image};
-use super::{Context, Drift, Finding};
+use super::images::{self, UncoveredImage};
+use super::{CommandContext, Finding, UpstreamDrift};
 
 /// What a check found.
-pub(super) struct Checked<'a> {
-    pub(super) context: &'a Context,
+pub(super) struct CheckResult<'a> {
+    pub(super) context: &'a CommandContext,
     pub(super) root: &'a Root,
     /// The tags that were meant.
     pub(super) only: &'a TagGlobs,
-    pub(super) site: Site,
+    pub(super) site: SourceMap,
     pub(super) exit: Exit,
-    pub(super) drift: Drift,
+    pub(super) drift: UpstreamDrift,
     /// What was edited by hand.
     pub(super) by_hand: Vec<Finding>,
     /// With `--all-images`, what was found of them.
-    pub(super) images: Option<Vec<Image>>,
+    pub(super) images: Option<Vec<UncoveredImage>>,
     /// With `--upstream`, what a pass would do.
     pub(super) upstream: Option<Report>,
     /// Hooks and their patterns that mean no tag.
     pub(super) idle: Vec<(String, String)>,
 }
 
-impl Checked<'_> {
+impl CheckResult<'_> {
     /// What the check is of, and how it ended where all is well.
     fn summary(&self, is_well: bool) -> String {
         let pins = count(self.root.lock.pins.len(), "pin");
@@ -49,8 +49,8 @@ impl Checked<'_> {
         format!("{pins} of {streams}: {what}")
     }
 
-    fn upstream<'r>(&'r self, report: &'r Report) -> Passed<'r> {
-        Passed {
+    fn upstream<'r>(&'r self, report: &'r Report) -> PassResult<'r> {
+        PassResult {
             context: self.context,
             command: "check",
             report,
@@ -61,7 +61,7 @@ impl Checked<'_> {
     }
 }
 
-impl Told for Checked<'_> {
+impl Render for CheckResult<'_> {
     fn text(&self) -> String {
         let mut out = String::new();
         put(&mut out, &self.drift.findings);
@@ -102,8 +102,8 @@ impl Told for Checked<'_> {
         markdown::of_findings(&self.results(), self.drift.diff.as_deref())
     }
 
-    fn results(&self) -> Results {
-        let mut results = Results::new("check", self.site.root(), self.exit);
+    fn results(&self) -> RunResults {
+        let mut results = RunResults::new("check", self.site.root(), self.exit);
         for id in self.root.definitions.tags.keys().filter(|id| self.only.matches(id)) {
             results.saw(Subject::tag(id), None);
         }
@@ -111,7 +111,7 @@ impl Told for Checked<'_> {
         for found in &self.drift.findings {
             let (rule, subject, place) = match &found.place {
                 Some((path, line)) => {
-                    (Rule::Target, Subject::of(path, &found.tag.to_string()), Place::line(&**path, *line))
+                    (Rule::Target, Subject::of(path, &found.tag.to_string()), FindingLocation::line(&**path, *line))
                 }
                 None if self.root.definitions.tags.contains_key(&found.tag) => {
                     (Rule::Lock, Subject::tag(&found.tag), self.site.defined(&found.tag))
@@ -121,12 +121,12 @@ impl Told for Checked<'_> {
             // Where it is stands beside it.
             let message = found.message.split_once(": ").filter(|_| rule == Rule::Target);
             let message = message.map_or(found.message.as_str(), |(_, message)| message);
-            let finding = finding::Finding::new(rule, Level::Error, subject, message);
+            let finding = finding::Finding::new(rule, Severity::Error, subject, message);
             results.add(finding.help(found.help.as_deref().or(mend.as_deref())).at(place));
         }
         for found in &self.by_hand {
             let rule = if found.kind == FindingKindV1::Refused { Rule::Unvouched } else { Rule::Unverified };
-            let finding = finding::Finding::new(rule, Level::Error, Subject::tag(&found.tag), &found.message);
+            let finding = finding::Finding::new(rule, Severity::Error, Subject::tag(&found.tag), &found.message);
             results.add(finding.help(found.help.as_deref()).at(self.site.digest(&found.tag)));
         }
         self.images.iter().flatten().for_each(|image| results.add(image.finding()));
@@ -135,8 +135,8 @@ impl Told for Checked<'_> {
         }
         for (hook, pattern) in &self.idle {
             let message = format!("`on` of the hook `{hook}` means no tag: `{pattern}`");
-            let finding = finding::Finding::new(Rule::Hook, Level::Warning, Subject::of("hooks", hook), &message);
-            results.add(finding.marked(pattern).at(Place::whole(crate::model::settings::FILE_NAME)));
+            let finding = finding::Finding::new(Rule::Hook, Severity::Warning, Subject::of("hooks", hook), &message);
+            results.add(finding.marked(pattern).at(FindingLocation::whole(crate::model::settings::FILE_NAME)));
         }
         results.summary = self.summary(self.exit == Exit::Success);
         results

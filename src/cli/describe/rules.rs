@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::model::settings::adoption::{Adoption, Hold, OnRollback};
-use crate::model::stream::{Source, Tag};
+use crate::model::settings::adoption::{AdoptionRules, Hold, OnRollback};
+use crate::model::stream::{Tag, TagSource};
 use crate::text::escape;
 
 /// When and by what rules it moves.
@@ -19,7 +19,7 @@ pub(super) fn source_lines(text: &mut String, tag: &Tag) {
         line(format!("needs {}", joined(&tag.platforms)));
     }
     let Some(rules) = &tag.adoption else { return };
-    let Adoption { soak, on_rollback, ignore, allow, verify, .. } = &**rules;
+    let AdoptionRules { soak, on_rollback, ignore, allow, verify, .. } = &**rules;
     if let Some(verify) = verify {
         line(format!("moves only to what {} has signed", escape::terminal(&verify.to_string())));
     }
@@ -34,8 +34,8 @@ pub(super) fn source_lines(text: &mut String, tag: &Tag) {
     }
     // A follower goes back with what it follows unless it says otherwise.
     let usual = match tag.source {
-        Source::Image { .. } | Source::Chosen { .. } => OnRollback::Hold,
-        Source::Follow(_) | Source::Elsewhere(_) => OnRollback::Allow,
+        TagSource::Image { .. } | TagSource::Select { .. } => OnRollback::Hold,
+        TagSource::Follow(_) | TagSource::Remote(_) => OnRollback::Allow,
     };
     if *on_rollback != usual {
         line(match on_rollback {

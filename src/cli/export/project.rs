@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::formats;
 use crate::formats::path::FilePath;
-use crate::git::work_tree::Folder;
+use crate::git::work_tree::WorkTree;
 use crate::text::diagnostics::{Problems, SourceFile};
 use crate::text::toml::text;
 
@@ -24,7 +24,7 @@ const HELP: &str = "name the files of one project, as `--file deploy/compose.yam
 ///
 /// # Errors
 /// Where there is no project or more than one, or a file cannot be read.
-pub(super) fn files(folder: &Folder) -> Result<Vec<Arc<SourceFile>>, CliError> {
+pub(super) fn files(folder: &WorkTree) -> Result<Vec<Arc<SourceFile>>, CliError> {
     let pattern = |name: &&str| FilePath::new(&format!("**/{name}")).ok();
     let patterns: Vec<FilePath> = NAMES.iter().chain(&OVERRIDES).filter_map(pattern).collect();
     let paths: BTreeSet<String> = folder.paths(&patterns)?.into_iter().collect();

@@ -5,18 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::git::CommitId;
-use crate::git::checkout::{self, LockVersion};
-use crate::git::work_tree::Folder;
+use crate::git::checkout::{self, LockRevision};
+use crate::git::work_tree::WorkTree;
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::encode::encode;
-use crate::model::lock::history::Version;
+use crate::model::lock::history::LockVersion;
 use crate::model::lock::{Lock, Pin};
 
 use crate::cli::CliError;
 
 /// A tag came to a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Step {
+pub(crate) struct TrailStep {
     /// The digest.
     pub(crate) digest: Digest,
     /// The pin that it came with; none where only the digest is known, from the pin that came after.
@@ -24,12 +24,12 @@ pub(crate) struct Step {
     /// What the image says its version is.
     pub(crate) version: Option<String>,
     /// The commit that brought it; none where it is not committed, or not known.
-    pub(crate) by: Option<Commit>,
+    pub(crate) by: Option<TrailCommit>,
 }
 
 /// A commit that brought a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Commit {
+pub(crate) struct TrailCommit {
     pub(crate) id: CommitId,
     pub(crate) author: String,
     pub(crate) time: Timestamp,
@@ -38,9 +38,9 @@ pub(crate) struct Commit {
 
 /// The steps of tags, newest first.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Trail {
+pub(crate) struct PinTrail {
     /// Of each tag that was asked for.
-    pub(crate) steps: BTreeMap<TagId, Vec<Step>>,
+    pub(crate) steps: BTreeMap<TagId, Vec<TrailStep>>,
     /// Whether the commits go back to the first.
     pub(crate) complete: bool,
     /// Whether the checkout is a shallow one.
@@ -49,21 +49,22 @@ pub(crate) struct Trail {
 
 /// The steps of `wanted` up to where they are `enough`; `lock` is the one in the work tree, `folder` its root.
 pub(crate) fn trail(
-    folder: &Folder,
+    folder: &WorkTree,
     lock: &Lock,
     wanted: &BTreeSet<TagId>,
-    enough: impl Fn(&BTreeMap<TagId, Vec<Step>>) -> bool,
-) -> Result<Trail, CliError> {
-    let mut trail = Trail { steps: wanted.iter().map(|id| (id.clone(), Vec::new())).collect(), ..Trail::default() };
-    let mut newer = Some((Version::new(encode(lock).as_bytes()), None));
+    enough: impl Fn(&BTreeMap<TagId, Vec<TrailStep>>) -> bool,
+) -> Result<PinTrail, CliError> {
+    let mut trail =
+        PinTrail { steps: wanted.iter().map(|id| (id.clone(), Vec::new())).collect(), ..PinTrail::default() };
+    let mut newer = Some((LockVersion::new(encode(lock).as_bytes()), None));
     if let Some(checkout) = checkout::discover(&folder.0)? {
         trail.shallow = checkout.is_shallow();
         // A repository without a commit has no history.
         if checkout.commit("HEAD").is_ok() {
             for older in checkout.lock_history("HEAD", &checkout.prefix)? {
-                let LockVersion { commit, author, time, proposal, bytes } = older?;
-                let by = Some(Commit { id: commit, author, time, proposal });
-                newer = trail.back(newer, Version::new(&bytes), by, wanted);
+                let LockRevision { commit, author, time, proposal, bytes } = older?;
+                let by = Some(TrailCommit { id: commit, author, time, proposal });
+                newer = trail.back(newer, LockVersion::new(&bytes), by, wanted);
                 if enough(&trail.steps) {
                     return Ok(trail);
                 }
@@ -79,12 +80,18 @@ pub(crate) fn trail(
     Ok(trail)
 }
 
-type At = Option<(Version, Option<Commit>)>;
+type TrailPoint = Option<(LockVersion, Option<TrailCommit>)>;
 
-impl Trail {
+impl PinTrail {
     /// Goes back by one version, and gives where the walk stands then. One that cannot be read is passed over: what
     /// changed in it is told of the one after it.
-    fn back(&mut self, newer: At, older: Version, by: Option<Commit>, wanted: &BTreeSet<TagId>) -> At {
+    fn back(
+        &mut self,
+        newer: TrailPoint,
+        older: LockVersion,
+        by: Option<TrailCommit>,
+        wanted: &BTreeSet<TagId>,
+    ) -> TrailPoint {
         let Some((version, brought_by)) = newer else { return Some((older, by)) };
         match version.brought(Some(&older), |id| wanted.contains(id)) {
             Some(brought) => {
@@ -96,10 +103,14 @@ impl Trail {
         }
     }
 
-    fn take(&mut self, version: &Version, by: Option<Commit>, brought: Vec<(TagId, Pin)>) {
+    fn take(&mut self, version: &LockVersion, by: Option<TrailCommit>, brought: Vec<(TagId, Pin)>) {
         for (id, pin) in brought {
-            let step =
-                Step { digest: pin.digest.clone(), version: version.version_of(&pin), pin: Some(pin), by: by.clone() };
+            let step = TrailStep {
+                digest: pin.digest.clone(),
+                version: version.version_of(&pin),
+                pin: Some(pin),
+                by: by.clone(),
+            };
             self.steps.entry(id).or_default().push(step);
         }
     }
@@ -114,7 +125,7 @@ impl Trail {
                 });
             for digest in previous {
                 if steps.iter().all(|step| step.digest != digest) {
-                    steps.push(Step { digest, pin: None, version: None, by: None });
+                    steps.push(TrailStep { digest, pin: None, version: None, by: None });
                 }
             }
         }

@@ -3,11 +3,11 @@
 use std::fs;
 use std::io::{self, Write};
 
-use crate::git::work_tree::Folder;
+use crate::git::work_tree::WorkTree;
 use crate::model::lock::conflict;
 
 use super::super::CliError;
-use super::super::context::Context;
+use super::super::context::CommandContext;
 
 /// The file, in the root's folder.
 const FILE_NAME: &str = ".gitattributes";
@@ -16,9 +16,9 @@ const FILE_NAME: &str = ".gitattributes";
 ///
 /// # Errors
 /// Where the file cannot be read or written.
-pub(super) fn add(context: &Context, out: &mut impl Write) -> Result<(), CliError> {
+pub(super) fn add(context: &CommandContext, out: &mut impl Write) -> Result<(), CliError> {
     let attribute = conflict::attribute();
-    let there = Folder(context.folder.clone()).file(FILE_NAME)?.map(|file| file.bytes).unwrap_or_default();
+    let there = WorkTree(context.folder.clone()).file(FILE_NAME)?.map(|file| file.bytes).unwrap_or_default();
     let there = String::from_utf8_lossy(&there);
     if !there.lines().any(|line| line.trim() == attribute) {
         let path = context.folder.join(FILE_NAME);

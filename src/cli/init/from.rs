@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::formats::find::NoImage;
-use crate::git::work_tree::Folder;
+use crate::formats::find::NotAnImage;
+use crate::git::work_tree::WorkTree;
 use crate::model::image::{ImageRef, Repository, TagName};
 use crate::model::stream::write::{NewSource, NewStream, NewTag, text};
-use crate::text::diagnostics::lines::Lines;
+use crate::text::diagnostics::lines::LineIndex;
 
-use super::super::context::Context;
+use super::super::context::CommandContext;
 use super::super::manifests::{self, Manifest};
 use super::super::naming::named;
-use super::super::write::{Existing, write};
+use super::super::write::{ExistingFile, write};
 use super::super::{CliError, list};
 
 /// What was found: images by repository and tag, and what is to be said of single places.
@@ -26,11 +26,11 @@ struct Found {
 ///
 /// # Errors
 /// Where nothing is found, or a file is there already.
-pub(super) fn run(context: &Context, words: &[PathBuf], out: &mut impl std::io::Write) -> Result<(), CliError> {
+pub(super) fn run(context: &CommandContext, words: &[PathBuf], out: &mut impl std::io::Write) -> Result<(), CliError> {
     let mut found = Found::default();
     let looked = manifests::anywhere(context, words)?;
     for Manifest { file, mentions, .. } in looked.files {
-        let lines = Lines::of(&file.text);
+        let lines = LineIndex::of(&file.text);
         for mention in mentions {
             found.take(&format!("{}:{}", file.path, mention.line(&lines)), mention.text, mention.image);
         }
@@ -51,7 +51,7 @@ pub(super) fn run(context: &Context, words: &[PathBuf], out: &mut impl std::io::
         let stream = NewStream { tags: found.tags[repository].iter().map(tag).collect(), ..NewStream::default() };
         files.push((format!("streams/{name}.toml"), text(&name, &stream)));
     }
-    write(&Folder(context.folder.clone()), &files, Existing::Refuse("this folder is a root; edit its files"))?;
+    write(&WorkTree(context.folder.clone()), &files, ExistingFile::Refuse("this folder is a root; edit its files"))?;
     for (path, _) in &files {
         writeln!(out, "wrote {path}")?;
     }
@@ -59,7 +59,7 @@ pub(super) fn run(context: &Context, words: &[PathBuf], out: &mut impl std::io::
 }
 
 impl Found {
-    fn take(&mut self, at: &str, written: String, image: Result<ImageRef, NoImage>) {
+    fn take(&mut self, at: &str, written: String, image: Result<ImageRef, NotAnImage>) {
         let image = match image {
             Ok(image) => image,
             Err(why) => return self.rows.push([at.to_owned(), written, why.to_string()]),

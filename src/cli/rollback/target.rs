@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use crate::cli::CliError;
-use crate::cli::history::trail::Step;
+use crate::cli::history::trail::TrailStep;
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::Pin;
 
@@ -15,14 +15,14 @@ const CANDIDATES: usize = 10;
 
 /// What a person asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum To {
+pub(super) enum RollbackTarget {
     /// The so many-th earlier digest.
     Nth(usize),
     /// The digest that begins so.
     Beginning(String),
 }
 
-impl FromStr for To {
+impl FromStr for RollbackTarget {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
@@ -40,9 +40,9 @@ impl FromStr for To {
     }
 }
 
-impl To {
+impl RollbackTarget {
     /// Whether what is known of `candidates`, newest first, is enough to choose: a beginning could mean older ones, too.
-    pub(super) fn is_decided(&self, candidates: &[Step]) -> bool {
+    pub(super) fn is_decided(&self, candidates: &[TrailStep]) -> bool {
         match self {
             Self::Nth(nth) => distinct(candidates).len() >= *nth,
             Self::Beginning(text) => candidates.iter().any(|step| step.digest.as_str() == text && step.pin.is_some()),
@@ -55,9 +55,9 @@ impl To {
         id: &TagId,
         now: &Pin,
         rejected: &[Digest],
-        all: &[Step],
-        candidates: &[Step],
-    ) -> Result<Step, CliError> {
+        all: &[TrailStep],
+        candidates: &[TrailStep],
+    ) -> Result<TrailStep, CliError> {
         let candidates = distinct(candidates);
         let known = || match candidates.as_slice() {
             [] => format!("`pinstream history {id}` shows where it stood"),
@@ -107,7 +107,7 @@ impl To {
 }
 
 /// The newest step to each digest that came with a pin, or else the one without.
-fn distinct(steps: &[Step]) -> Vec<&Step> {
+fn distinct(steps: &[TrailStep]) -> Vec<&TrailStep> {
     let mut seen = BTreeSet::new();
     steps.iter().filter(|step| seen.insert(&step.digest)).collect()
 }

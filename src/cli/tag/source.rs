@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use crate::model::image::{Digest, FarTag, ImageRef, NameError, Reference, StreamName, TagId};
+use crate::model::image::{Digest, ImageRef, NameError, Reference, RemoteTag, StreamName, TagId};
 use crate::model::lock::Pin;
 use crate::model::root::Root;
-use crate::model::stream::Source;
+use crate::model::stream::TagSource;
 use crate::model::stream::write::NewSource;
 
 use crate::cli::CliError;
@@ -16,18 +16,18 @@ const CANDIDATES: usize = 10;
 
 /// The first word, by its form alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum From {
+pub(super) enum TagOrigin {
     /// `registry/repository:tag`, `registry/repository@digest`
     Image(ImageRef),
     /// `stream:tag`
     Tag(TagId),
     /// `remote//stream:tag`
-    Far(FarTag),
+    Far(RemoteTag),
     /// `stream@beginning`
     Digest(StreamName, String),
 }
 
-impl FromStr for From {
+impl FromStr for TagOrigin {
     type Err = NameError;
 
     /// A registry is told by the dot, colon or `localhost` in front of the first slash, as by `oc`.
@@ -48,7 +48,7 @@ impl FromStr for From {
     }
 }
 
-impl From {
+impl TagOrigin {
     /// What a tag is then defined as.
     pub(super) fn resolve(self, root: &Root, alias: bool) -> Result<NewSource, CliError> {
         match self {
@@ -92,7 +92,7 @@ fn by_digest(root: &Root, stream: &StreamName, beginning: &str) -> Result<NewSou
     let mut found: BTreeMap<&Digest, (&Pin, bool)> = BTreeMap::new();
     for (id, pin) in pins {
         // A tag of a repository may have stood at another tag of it before.
-        let is_chosen = matches!(root.definitions.tags.get(id).map(|tag| &tag.source), Some(Source::Chosen { .. }));
+        let is_chosen = matches!(root.definitions.tags.get(id).map(|tag| &tag.source), Some(TagSource::Select { .. }));
         let all = std::iter::once(&pin.digest).chain(&pin.previous);
         for digest in all.filter(|digest| !beginning.is_empty() && digest.begins_with(beginning)) {
             found.entry(digest).or_insert((pin, !is_chosen || *digest == pin.digest));
@@ -131,11 +131,11 @@ mod tests {
 
     #[test]
     fn a_word_tells_by_its_form_what_it_is() {
-        let of = |word: &str| match word.parse::<From>() {
-            Ok(From::Image(image)) => format!("image {image}"),
-            Ok(From::Tag(id)) => format!("tag {id}"),
-            Ok(From::Far(far)) => format!("far {far}"),
-            Ok(From::Digest(stream, beginning)) => format!("digest {beginning} of {stream}"),
+        let of = |word: &str| match word.parse::<TagOrigin>() {
+            Ok(TagOrigin::Image(image)) => format!("image {image}"),
+            Ok(TagOrigin::Tag(id)) => format!("tag {id}"),
+            Ok(TagOrigin::Far(far)) => format!("far {far}"),
+            Ok(TagOrigin::Digest(stream, beginning)) => format!("digest {beginning} of {stream}"),
             Err(error) => error.to_string(),
         };
         for (word, expected) in [

@@ -6,20 +6,20 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use crate::formats::Target;
-use crate::formats::propose::{Asked, Proposal, propose};
+use crate::formats::propose::{SuggestedTarget, TargetRequest, propose};
 use crate::model::image::{ImageRef, StreamName, TagId};
 use crate::model::root::Root;
-use crate::model::root::cover::Cover;
+use crate::model::root::cover::ImageCoverage;
 use crate::model::settings;
 use crate::model::stream::edit::lines;
 use crate::report::exit::Exit;
 use crate::text::diagnostics::Problem;
-use crate::text::diagnostics::lines::Lines;
+use crate::text::diagnostics::lines::LineIndex;
 use crate::text::toml::text::FILE_MAX;
 
-use super::super::context::Context;
-use super::super::edit::Edit;
-use super::super::manifests::{self, Looked, Manifest};
+use super::super::context::CommandContext;
+use super::super::edit::DefinitionEdit;
+use super::super::manifests::{self, Manifest, SearchedFiles};
 use super::super::naming::named;
 use super::super::{CliError, list};
 
@@ -29,7 +29,7 @@ use super::super::{CliError, list};
 /// target is tried before it is written: it leads to the image and to nothing else. What has a target stays as it is; what
 /// no stream covers, and what no target can write, is told on standard error. No file but `pinstream.toml` is changed.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct TargetsAddArgs {
     /// Files or folders of the root; all of it where none is given
     #[arg(value_name = "FILE|FOLDER")]
     files: Vec<PathBuf>,
@@ -57,14 +57,14 @@ struct Found<'a> {
 ///
 /// # Errors
 /// Where the root or a file cannot be read, or the settings cannot be written.
-pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, CliError> {
-    let mut edit = Edit::begin(context)?;
+pub(super) fn run(context: &CommandContext, args: &TargetsAddArgs) -> Result<Exit, CliError> {
+    let mut edit = DefinitionEdit::begin(context)?;
     let root = edit.root()?;
     let looked = match args.files.as_slice() {
         [] => manifests::below(&edit.folder)?,
         words => manifests::within(context, &edit.folder, words)?,
     };
-    let cover = Cover::of(&root);
+    let cover = ImageCoverage::of(&root);
     let mut found = find(&root, &cover, &looked);
     found.tell_of_uncovered(&root, &cover);
     list::tell("not added", &found.rows)?;
@@ -138,7 +138,7 @@ fn too_large(count: usize) -> CliError {
     )
 }
 
-fn find<'a>(root: &Root, cover: &Cover<'a>, looked: &'a Looked) -> Found<'a> {
+fn find<'a>(root: &Root, cover: &ImageCoverage<'a>, looked: &'a SearchedFiles) -> Found<'a> {
     let mut found = Found::default();
     let pins = super::pins(root);
     for Manifest { file, kind, mentions } in &looked.files {
@@ -147,25 +147,26 @@ fn find<'a>(root: &Root, cover: &Cover<'a>, looked: &'a Looked) -> Found<'a> {
             .map(|mention| mention.image.as_ref().map(|image| cover.tags(image)).unwrap_or_default())
             .collect();
         let wanted: Vec<Option<TagId>> = tags.iter().map(|tags| tags.first().map(|id| TagId::clone(id))).collect();
-        let (targets, lines) = (&root.settings.targets, Lines::of(&file.text));
-        let asked = Asked { file, kind: *kind, mentions, wanted: &wanted, targets, pins: &pins };
+        let (targets, lines) = (&root.settings.targets, LineIndex::of(&file.text));
+        let asked = TargetRequest { file, kind: *kind, mentions, wanted: &wanted, targets, pins: &pins };
         for ((mention, tags), proposal) in mentions.iter().zip(tags).zip(propose(&asked)) {
             let at = format!("{}:{}", file.path, mention.line(&lines));
             let row = |why: &str| [at.clone(), mention.text.clone(), why.to_owned()];
-            if let (Proposal::New(_) | Proposal::Shared, Ok(image), [_, _, ..]) = (&proposal, &mention.image, &tags[..])
+            if let (SuggestedTarget::New(_) | SuggestedTarget::Shared, Ok(image), [_, _, ..]) =
+                (&proposal, &mention.image, &tags[..])
             {
                 found.several.insert(image, tags);
             }
             match (proposal, &mention.image) {
-                (Proposal::New(target), _) => found.added.push((at, target)),
-                (Proposal::There | Proposal::Shared, _) => {}
-                (Proposal::Unfit(problem), _) => {
+                (SuggestedTarget::New(target), _) => found.added.push((at, target)),
+                (SuggestedTarget::There | SuggestedTarget::Shared, _) => {}
+                (SuggestedTarget::Unfit(problem), _) => {
                     found.rows.push(row(&said(problem)));
                     found.is_unfit = true;
                 }
-                (Proposal::Unnamed(problem), _) => found.rows.push(row(&said(problem))),
-                (Proposal::None, Ok(image)) => found.uncovered.push((at, image)),
-                (Proposal::None, Err(why)) => found.rows.push(row(&why.to_string())),
+                (SuggestedTarget::Unnamed(problem), _) => found.rows.push(row(&said(problem))),
+                (SuggestedTarget::None, Ok(image)) => found.uncovered.push((at, image)),
+                (SuggestedTarget::None, Err(why)) => found.rows.push(row(&why.to_string())),
             }
         }
     }
@@ -182,7 +183,7 @@ fn said(problem: Problem) -> String {
 
 impl Found<'_> {
     /// Adds a row for each image that no stream covers, with the command that would have one cover it.
-    fn tell_of_uncovered(&mut self, root: &Root, cover: &Cover<'_>) {
+    fn tell_of_uncovered(&mut self, root: &Root, cover: &ImageCoverage<'_>) {
         let repositories: BTreeSet<_> = self.uncovered.iter().map(|(_, image)| image.repository()).collect();
         let is_taken = |name: &str| root.definitions.streams.keys().any(|stream| stream.as_str() == name);
         let names = named(repositories.iter().copied(), is_taken);

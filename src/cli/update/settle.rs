@@ -5,20 +5,20 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use crate::effects::real::{Place, RealWorld};
+use crate::effects::real::{RealWorld, Repo};
 use crate::git::Push;
 use crate::model::image::TagId;
 use crate::model::lock::join::{join, previous};
-use crate::model::lock::merge::Merged;
+use crate::model::lock::merge::MergedLock;
 use crate::model::lock::{self, Lock, Pin, conflict, encode};
 use crate::model::root::Root;
 use crate::model::stream::Definitions;
-use crate::reconcile::resolve::{Finding, Findings, Move};
+use crate::reconcile::resolve::{Resolution, Resolutions, Update};
 use crate::reconcile::served;
 use crate::text::diagnostics::SourceFile;
 
 use super::super::check::files::are_there;
-use super::super::context::Context;
+use super::super::context::CommandContext;
 use super::super::{CliError, pass};
 
 /// What a person does where nothing here helps.
@@ -28,7 +28,7 @@ const BY_HAND: &str = "take either side of the whole file, then run `pinstream u
 ///
 /// # Errors
 /// Where a side is no lock, or what both moved cannot be imported.
-pub(super) fn settle(context: &Context) -> Result<(), CliError> {
+pub(super) fn settle(context: &CommandContext) -> Result<(), CliError> {
     let folder = context.root_folder()?;
     let version = folder.version()?;
     // What cannot be read, or has no sides, is for the pass to judge, as any other lock.
@@ -38,7 +38,7 @@ pub(super) fn settle(context: &Context) -> Result<(), CliError> {
     let (ours, theirs) = (side("ours", sides.ours)?, side("theirs", sides.theirs)?);
     // Without a base, or with one that is cut apart, every pin that differs is in conflict.
     let base = sides.base.and_then(|text| side("base", text).ok()).unwrap_or_default();
-    let Merged { mut lock, conflicts } = join(&base, &ours, &theirs);
+    let MergedLock { mut lock, conflicts } = join(&base, &ours, &theirs);
     lock.pins.retain(|id, _| conflicts.binary_search(id).is_err());
 
     let mut files = folder.read()?;
@@ -47,7 +47,7 @@ pub(super) fn settle(context: &Context) -> Result<(), CliError> {
     let (authorities, trust) = (folder.authorities(&root.settings)?, are_there(&folder, &root)?);
     let tags = conflicts.iter().filter_map(|id| Some((id.clone(), root.definitions.tags.get(id)?.clone()))).collect();
     let asked = Root { definitions: Definitions { tags, ..Definitions::default() }, lock: Lock::default(), ..root };
-    let world = RealWorld::new(Place::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
+    let world = RealWorld::new(Repo::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
     let findings = pass::runtime()?.block_on(pass::interruptible(served(&world, &asked, &authorities, &trust)))?;
     for id in &conflicts {
         let pins: Vec<&Pin> = [&theirs, &ours].into_iter().filter_map(|lock| lock.pins.get(id)).collect();
@@ -75,9 +75,9 @@ fn side(name: &str, text: String) -> Result<Lock, CliError> {
 
 /// The pin of a tag that both sides moved: what its image is now. None where it has no definition any more, or follows
 /// another tag: then the pass that comes next pins it.
-fn pin(id: &TagId, pins: &[&Pin], findings: &Findings) -> Result<Option<Pin>, CliError> {
+fn pin(id: &TagId, pins: &[&Pin], findings: &Resolutions) -> Result<Option<Pin>, CliError> {
     match findings.get(id) {
-        Some(Ok(Finding::Found(Move { image, found, .. }))) => Ok(Some(Pin {
+        Some(Ok(Resolution::Found(Update { image, found, .. }))) => Ok(Some(Pin {
             follow: None,
             image: image.clone(),
             digest: found.digest().clone(),
@@ -86,8 +86,8 @@ fn pin(id: &TagId, pins: &[&Pin], findings: &Findings) -> Result<Option<Pin>, Cl
             previous: previous(found.digest(), pins),
         })),
         // What is served is rejected by the definition: our side stands until something else is.
-        Some(Ok(Finding::Kept { .. })) => Ok(pins.last().map(|pin| (*pin).clone())),
-        Some(Ok(Finding::Unchanged)) | None => Ok(None),
+        Some(Ok(Resolution::Kept { .. })) => Ok(pins.last().map(|pin| (*pin).clone())),
+        Some(Ok(Resolution::Unchanged)) | None => Ok(None),
         Some(Err(error)) => {
             let message = format!("both sides moved `{id}`, and it cannot be imported anew: {error}");
             Err(CliError::said(message).help("the lock is as it was; mend that, or take either side of the file"))

@@ -2,20 +2,20 @@
 
 use serde_json::{Map, Value};
 
-use super::note::Notes;
+use super::note::AdoptNotes;
 
 /// Why a field is left out that the cluster keeps for itself.
 pub(super) const BOOKKEEPING: &str = "the cluster's own bookkeeping; Git has its own";
 
 /// The fields of an object that are left, and where the object stands.
 #[derive(Debug)]
-pub(super) struct Fields {
+pub(super) struct ObjectFields {
     /// The path of the object from the whole, as `spec.tags`; empty for the whole.
     path: String,
     left: Map<String, Value>,
 }
 
-impl Fields {
+impl ObjectFields {
     /// All fields of `map`.
     pub(super) fn new(path: &str, map: Map<String, Value>) -> Self {
         Self { path: path.to_owned(), left: map }
@@ -87,7 +87,7 @@ impl Fields {
     }
 
     /// Names fields that the cluster keeps for itself.
-    pub(super) fn bookkeeping(&mut self, keys: &[&str], at: &str, notes: &mut Notes) {
+    pub(super) fn bookkeeping(&mut self, keys: &[&str], at: &str, notes: &mut AdoptNotes) {
         for key in keys {
             if self.take(key).is_some() {
                 notes.say(at, self.path(key), BOOKKEEPING);
@@ -96,7 +96,7 @@ impl Fields {
     }
 
     /// Names all that is left: nobody here knows what it means.
-    pub(super) fn finish(self, at: &str, notes: &mut Notes) {
+    pub(super) fn finish(self, at: &str, notes: &mut AdoptNotes) {
         for (key, value) in &self.left {
             let empty = value.is_null() || *value == Value::Object(Map::new()) || *value == Value::Array(Vec::new());
             if !empty {

@@ -6,12 +6,12 @@ use crate::model::image::{StreamName, TagId, TagName};
 use crate::model::root::Root;
 use crate::model::stream::write::{NewSource, NewTag};
 
-use super::note::Notes;
-use super::{Draft, Drafts, stream};
+use super::note::AdoptNotes;
+use super::{StreamDraft, StreamDrafts, stream};
 
 /// Takes out the tags that follow what is not there, or themselves; where the cluster had copied an image for one, as
 /// OpenShift does across streams, that image stands in.
-pub(super) fn settle(drafts: &mut Drafts, root: &Root, notes: &mut Notes) {
+pub(super) fn settle(drafts: &mut StreamDrafts, root: &Root, notes: &mut AdoptNotes) {
     let mut settled: HashSet<TagId> = HashSet::new();
     for id in ids(drafts) {
         // From each tag there is one path, to an image, to a tag that is settled or not there, or back onto itself.
@@ -39,8 +39,8 @@ pub(super) fn settle(drafts: &mut Drafts, root: &Root, notes: &mut Notes) {
     }
 }
 
-fn ids(drafts: &Drafts) -> Vec<TagId> {
-    let tags = |(stream, draft): (&StreamName, &Draft)| {
+fn ids(drafts: &StreamDrafts) -> Vec<TagId> {
+    let tags = |(stream, draft): (&StreamName, &StreamDraft)| {
         let id = |(tag, _): &(TagName, NewTag)| TagId { stream: stream.clone(), tag: tag.clone() };
         draft.stream.tags.iter().map(id).collect::<Vec<_>>()
     };
@@ -48,11 +48,11 @@ fn ids(drafts: &Drafts) -> Vec<TagId> {
 }
 
 /// The tag `id`, where it is a new one.
-pub(super) fn find<'a>(drafts: &'a Drafts, id: &TagId) -> Option<&'a NewTag> {
+pub(super) fn find<'a>(drafts: &'a StreamDrafts, id: &TagId) -> Option<&'a NewTag> {
     drafts.get(&id.stream)?.stream.tags.iter().find(|(tag, _)| *tag == id.tag).map(|(_, new)| new)
 }
 
-fn mend(drafts: &mut Drafts, id: &TagId, why: &str, notes: &mut Notes) {
+fn mend(drafts: &mut StreamDrafts, id: &TagId, why: &str, notes: &mut AdoptNotes) {
     let Some(draft) = drafts.get_mut(&id.stream) else { return };
     let Some(at) = draft.stream.tags.iter().position(|(tag, _)| *tag == id.tag) else { return };
     match draft.stand_ins.remove(&id.tag) {

@@ -9,7 +9,7 @@ const NAMED_MAX: usize = 3;
 
 /// Something that was not carried over as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Note {
+struct AdoptNote {
     /// The stream or tag.
     at: String,
     /// The field, with its value where that matters.
@@ -20,13 +20,13 @@ struct Note {
 
 /// All of them, in the order in which they were found.
 #[derive(Debug, Default)]
-pub struct Notes(Vec<Note>);
+pub struct AdoptNotes(Vec<AdoptNote>);
 
-impl Notes {
+impl AdoptNotes {
     /// Notes what became of `field` at a stream or a tag.
     pub(super) fn say(&mut self, at: &str, field: impl Into<String>, why: impl Into<String>) {
-        let note = Note { at: escape::terminal(at), field: escape::terminal(&field.into()), why: why.into() };
-        self.0.push(Note { why: escape::terminal(&note.why), ..note });
+        let note = AdoptNote { at: escape::terminal(at), field: escape::terminal(&field.into()), why: why.into() };
+        self.0.push(AdoptNote { why: escape::terminal(&note.why), ..note });
     }
 
     /// Adds those of another.
@@ -41,7 +41,7 @@ impl Notes {
 
     /// A line for each field and reason: the field, whose it is, and why.
     pub fn rows(&self) -> Vec<[String; 3]> {
-        let mut lines: Vec<(&Note, Vec<&str>)> = Vec::new();
+        let mut lines: Vec<(&AdoptNote, Vec<&str>)> = Vec::new();
         let mut places: HashMap<(&str, &str), usize> = HashMap::new();
         let mut seen: HashSet<(&str, &str, &str)> = HashSet::new();
         for note in self.0.iter().filter(|note| seen.insert((&note.at, &note.field, &note.why))) {
@@ -51,7 +51,7 @@ impl Notes {
                 None => lines.push((note, vec![&note.at])),
             }
         }
-        let row = |(note, all): (&Note, Vec<&str>)| {
+        let row = |(note, all): (&AdoptNote, Vec<&str>)| {
             let named = all.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
             let more = match all.len().saturating_sub(NAMED_MAX) {
                 0 => String::new(),

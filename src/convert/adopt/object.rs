@@ -14,7 +14,7 @@ const DEPTH_MAX: usize = 8;
 
 /// An ImageStream, as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Object {
+pub struct ImageStreamObject {
     /// The file.
     pub from: String,
     /// All it says.
@@ -23,14 +23,14 @@ pub struct Object {
 
 /// What was found in files.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct ImageStreamObjects {
     /// The ImageStreams, in their order.
-    pub objects: Vec<Object>,
+    pub objects: Vec<ImageStreamObject>,
     /// How many objects of other kinds were passed over, by kind.
     pub others: BTreeMap<String, usize>,
 }
 
-impl Found {
+impl ImageStreamObjects {
     /// Adds what is in `file`.
     ///
     /// # Errors
@@ -50,7 +50,7 @@ impl Found {
         let group = text("apiVersion").unwrap_or_default();
         let is_stream = kind == "ImageStream" && ["", "v1", "image.openshift.io/v1"].contains(&group.as_str());
         if is_stream {
-            self.objects.push(Object { from: file.path.clone(), fields });
+            self.objects.push(ImageStreamObject { from: file.path.clone(), fields });
             return;
         }
         let (key, item) = match kind.as_str() {
@@ -135,13 +135,14 @@ mod tests {
     #[track_caller]
     fn check(path: &str, text: &str, expected: &str) {
         let file = Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
-        let mut found = Found::default();
+        let mut found = ImageStreamObjects::default();
         if let Err(problem) = found.read(&file) {
             let (line, _) = problem.position().unwrap();
             assert_eq!(format!("{line}: {}", problem.message), expected);
             return;
         }
-        let name = |object: &Object| object.fields["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let name =
+            |object: &ImageStreamObject| object.fields["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let mut all: Vec<String> = found.objects.iter().map(name).collect();
         all.extend(found.others.iter().map(|(kind, count)| format!("{count} {kind}")));
         assert_eq!(all.join(", "), expected);
@@ -171,7 +172,7 @@ mod tests {
                         spec: {lookupPolicy: {local: '${{LOCAL}}'}}\n";
         check("a.yaml", template, "web-${SEALED}-x");
         let file = Arc::new(SourceFile { path: "a.yaml".to_owned(), text: template.to_owned() });
-        let mut found = Found::default();
+        let mut found = ImageStreamObjects::default();
         found.read(&file).unwrap();
         assert_eq!(found.objects[0].fields["spec"]["lookupPolicy"]["local"], Value::Bool(true));
     }

@@ -2,16 +2,16 @@
 //!
 //! A history is believed only of the repository that its tag names: a digest from elsewhere may not be there.
 
-use crate::model::image::{Digest, Followed, ImageRef, TagId};
+use crate::model::image::{Digest, FollowedTag, ImageRef, TagId};
 use crate::model::lock::{Details, Lock, PREVIOUS_MAX, Pin};
 use crate::model::root::Root;
 use crate::model::stream::write::NewSource;
 
-use super::note::Notes;
-use super::{Draft, Drafts, Item, follow, tag};
+use super::note::AdoptNotes;
+use super::{HistoryItem, StreamDraft, StreamDrafts, follow, tag};
 
 /// The pins of all new tags, as far as their histories go.
-pub(super) fn lock(drafts: &Drafts, root: &Root, notes: &mut Notes) -> Lock {
+pub(super) fn lock(drafts: &StreamDrafts, root: &Root, notes: &mut AdoptNotes) -> Lock {
     let mut lock = Lock::default();
     for (stream, draft) in drafts {
         for (tag, new) in &draft.stream.tags {
@@ -50,13 +50,13 @@ pub(super) fn lock(drafts: &Drafts, root: &Root, notes: &mut Notes) -> Lock {
 
 fn pin(follow: Option<TagId>, image: ImageRef, digest: Digest, history: &[Digest]) -> Pin {
     let previous = history.iter().filter(|known| **known != digest).take(PREVIOUS_MAX).cloned().collect();
-    Pin { follow: follow.map(Followed::from), image, digest, index: None, details: Details::default(), previous }
+    Pin { follow: follow.map(FollowedTag::from), image, digest, index: None, details: Details::default(), previous }
 }
 
 /// The digests of a tag's history, newest first, none of them twice.
-fn digests(draft: &Draft, id: &TagId) -> Vec<Digest> {
+fn digests(draft: &StreamDraft, id: &TagId) -> Vec<Digest> {
     let mut found: Vec<Digest> = Vec::new();
-    for digest in draft.histories.get(&id.tag).into_iter().flatten().filter_map(Item::digest) {
+    for digest in draft.histories.get(&id.tag).into_iter().flatten().filter_map(HistoryItem::digest) {
         if !found.contains(&digest) {
             found.push(digest);
         }
@@ -65,7 +65,7 @@ fn digests(draft: &Draft, id: &TagId) -> Vec<Digest> {
 }
 
 /// What a tag of `image` stands at.
-fn current(draft: &Draft, id: &TagId, image: &ImageRef) -> Result<Digest, &'static str> {
+fn current(draft: &StreamDraft, id: &TagId, image: &ImageRef) -> Result<Digest, &'static str> {
     if let Some(digest) = image.digest() {
         return Ok(digest.clone());
     }
@@ -76,7 +76,7 @@ fn current(draft: &Draft, id: &TagId, image: &ImageRef) -> Result<Digest, &'stat
 }
 
 /// The tag at the end of a chain, or the first one of it that was there before.
-fn last(drafts: &Drafts, id: &TagId) -> TagId {
+fn last(drafts: &StreamDrafts, id: &TagId) -> TagId {
     let mut at = id;
     while let Some(NewSource::Follow(target)) = follow::find(drafts, at).map(|new| &new.source) {
         at = target;

@@ -7,10 +7,10 @@ use crate::model::stream::write::NewStream;
 use crate::text::diagnostics::is_bidi_control;
 use crate::text::escape::toml_string;
 
-use super::fields::{BOOKKEEPING, Fields};
-use super::note::Notes;
-use super::object::Object;
-use super::{Draft, History, Item, Wishes, tag};
+use super::fields::{BOOKKEEPING, ObjectFields};
+use super::note::AdoptNotes;
+use super::object::ImageStreamObject;
+use super::{AdoptOptions, HistoryItem, StreamDraft, TagHistory, tag};
 
 /// What `metadata` has that the cluster keeps for itself.
 const METADATA: [&str; 11] = [
@@ -34,29 +34,29 @@ const INSECURE: &str = "openshift.io/image.insecureRepository";
 
 /// An ImageStream whose name and history are known.
 #[derive(Debug)]
-pub(super) struct Open {
+pub(super) struct NamedImageStream {
     pub(super) name: StreamName,
     from: String,
     namespace: Option<String>,
-    histories: BTreeMap<TagName, History>,
-    metadata: Fields,
-    rest: Fields,
+    histories: BTreeMap<TagName, TagHistory>,
+    metadata: ObjectFields,
+    rest: ObjectFields,
 }
 
 /// What tags of one stream need to know of all others.
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(super) struct StreamIndex {
     /// The namespaces of the streams, where they say one.
     namespaces: BTreeMap<StreamName, Option<String>>,
     /// All images in their histories.
-    images: BTreeMap<StreamName, Vec<Item>>,
+    images: BTreeMap<StreamName, Vec<HistoryItem>>,
 }
 
-impl Shelf {
-    pub(super) fn of(all: &[Open]) -> Self {
+impl StreamIndex {
+    pub(super) fn of(all: &[NamedImageStream]) -> Self {
         let namespaces = all.iter().map(|open| (open.name.clone(), open.namespace.clone())).collect();
-        let items = |open: &Open| open.histories.values().flatten().cloned().collect::<Vec<_>>();
-        let mut images: BTreeMap<StreamName, Vec<Item>> = BTreeMap::new();
+        let items = |open: &NamedImageStream| open.histories.values().flatten().cloned().collect::<Vec<_>>();
+        let mut images: BTreeMap<StreamName, Vec<HistoryItem>> = BTreeMap::new();
         for open in all {
             images.entry(open.name.clone()).or_default().extend(items(open));
         }
@@ -71,8 +71,8 @@ impl Shelf {
     /// The one image in the history of `stream` whose digest begins with `id`.
     pub(super) fn image(&self, stream: &StreamName, id: &str) -> Result<ImageRef, &'static str> {
         let hex = |text: &str| text.strip_prefix("sha256:").unwrap_or(text).to_owned();
-        let is_it = |item: &&Item| !id.is_empty() && hex(&item.image).starts_with(&hex(id));
-        let mut found: Vec<&Item> = self.images.get(stream).into_iter().flatten().filter(is_it).collect();
+        let is_it = |item: &&HistoryItem| !id.is_empty() && hex(&item.image).starts_with(&hex(id));
+        let mut found: Vec<&HistoryItem> = self.images.get(stream).into_iter().flatten().filter(is_it).collect();
         found.sort_by(|a, b| a.image.cmp(&b.image));
         found.dedup_by(|a, b| a.image == b.image);
         match found.as_slice() {
@@ -83,7 +83,7 @@ impl Shelf {
     }
 }
 
-impl Item {
+impl HistoryItem {
     /// The digest, where the cluster kept one.
     pub(super) fn digest(&self) -> Option<Digest> {
         self.image.parse().ok()
@@ -101,8 +101,12 @@ impl Item {
 }
 
 /// Reads the name and the history of an object; none, and a note, where it cannot be a stream.
-pub(super) fn open(object: Object, wishes: &Wishes, notes: &mut Notes) -> Option<Open> {
-    let mut rest = Fields::new("", object.fields);
+pub(super) fn open(
+    object: ImageStreamObject,
+    wishes: &AdoptOptions,
+    notes: &mut AdoptNotes,
+) -> Option<NamedImageStream> {
+    let mut rest = ObjectFields::new("", object.fields);
     let _ = (rest.take("kind"), rest.take("apiVersion"));
     let mut metadata = rest.object("metadata");
     let (name, namespace) = (metadata.text("name").unwrap_or_default(), metadata.text("namespace"));
@@ -117,7 +121,7 @@ pub(super) fn open(object: Object, wishes: &Wishes, notes: &mut Notes) -> Option
                 }
             }
             status.finish(name.as_str(), notes);
-            Some(Open { name, from: object.from, namespace, histories, metadata, rest })
+            Some(NamedImageStream { name, from: object.from, namespace, histories, metadata, rest })
         }
         Err(error) => {
             notes.say(&format!("{full} in {}", object.from), "the whole stream", error.message);
@@ -127,14 +131,19 @@ pub(super) fn open(object: Object, wishes: &Wishes, notes: &mut Notes) -> Option
 }
 
 /// The name of the stream for an ImageStream `name` of `namespace`.
-pub(super) fn stream_name(namespace: Option<&str>, name: &str, wishes: &Wishes) -> String {
+pub(super) fn stream_name(namespace: Option<&str>, name: &str, wishes: &AdoptOptions) -> String {
     match namespace.filter(|_| wishes.namespaces) {
         Some(namespace) => format!("{namespace}/{name}"),
         None => name.to_owned(),
     }
 }
 
-fn histories(at: &str, status: &mut Fields, wishes: &Wishes, notes: &mut Notes) -> BTreeMap<TagName, History> {
+fn histories(
+    at: &str,
+    status: &mut ObjectFields,
+    wishes: &AdoptOptions,
+    notes: &mut AdoptNotes,
+) -> BTreeMap<TagName, TagHistory> {
     let mut histories = BTreeMap::new();
     for mut tag in status.objects("tags") {
         let name = tag.text("tag").unwrap_or_default();
@@ -151,11 +160,11 @@ fn histories(at: &str, status: &mut Fields, wishes: &Wishes, notes: &mut Notes) 
             }
         }
         let items = tag.objects("items");
-        let item = |mut item: Fields| Item {
+        let item = |mut item: ObjectFields| HistoryItem {
             image: item.text("image").unwrap_or_default(),
             reference: item.text("dockerImageReference").unwrap_or_default(),
         };
-        let items: History = items.into_iter().map(item).collect();
+        let items: TagHistory = items.into_iter().map(item).collect();
         if !items.is_empty() && !wishes.status {
             notes.say(&here, "status.tags.items", "`--with-status` makes the first lock of it");
         }
@@ -168,8 +177,13 @@ fn histories(at: &str, status: &mut Fields, wishes: &Wishes, notes: &mut Notes) 
 }
 
 /// Makes the stream of an object.
-pub(super) fn draft(open: Open, shelf: &Shelf, wishes: &Wishes, notes: &mut Notes) -> (StreamName, Draft) {
-    let Open { name, from, namespace, histories, mut metadata, mut rest } = open;
+pub(super) fn draft(
+    open: NamedImageStream,
+    shelf: &StreamIndex,
+    wishes: &AdoptOptions,
+    notes: &mut AdoptNotes,
+) -> (StreamName, StreamDraft) {
+    let NamedImageStream { name, from, namespace, histories, mut metadata, mut rest } = open;
     let at = name.as_str();
     let mut stream = NewStream::default();
     metadata.bookkeeping(&METADATA, at, notes);
@@ -198,18 +212,18 @@ pub(super) fn draft(open: Open, shelf: &Shelf, wishes: &Wishes, notes: &mut Note
     }
     let mut stand_ins = BTreeMap::new();
     for fields in spec.objects("tags") {
-        let surroundings = tag::Surroundings { stream: &name, namespace: namespace.as_deref(), shelf, wishes };
+        let surroundings = tag::TagScope { stream: &name, namespace: namespace.as_deref(), shelf, wishes };
         match tag::tag(fields, &surroundings, notes) {
             Ok((tag, new)) => {
                 if let Some(before) = stream.tags.iter().position(|(known, _)| *known == tag) {
                     notes.say(&format!("{at}:{tag}"), "the first of two", "as OpenShift does, the last one is taken");
                     stream.tags.remove(before);
                 }
-                let stands = histories.get(&tag).and_then(|history| history.first()).and_then(Item::pinned);
+                let stands = histories.get(&tag).and_then(|history| history.first()).and_then(HistoryItem::pinned);
                 stand_ins.extend(stands.map(|image| (tag.clone(), image)));
                 stream.tags.push((tag, new));
             }
-            Err(tag::Lost { tag, why }) => lose(&mut stream, at, &tag, &why, notes),
+            Err(tag::TagNotAdopted { tag, why }) => lose(&mut stream, at, &tag, &why, notes),
         }
     }
     spec.finish(at, notes);
@@ -218,11 +232,11 @@ pub(super) fn draft(open: Open, shelf: &Shelf, wishes: &Wishes, notes: &mut Note
     for tag in pushed {
         notes.say(&format!("{at}:{tag}"), "status.tags", "no tag of the stream's `spec` is carried over for it");
     }
-    (name, Draft { from, namespace, stream, histories, stand_ins })
+    (name, StreamDraft { from, namespace, stream, histories, stand_ins })
 }
 
 /// Leaves a tag out, and says so here and in the file.
-pub(super) fn lose(stream: &mut NewStream, at: &str, tag: &str, why: &str, notes: &mut Notes) {
+pub(super) fn lose(stream: &mut NewStream, at: &str, tag: &str, why: &str, notes: &mut AdoptNotes) {
     notes.say(&format!("{at}:{tag}"), "the whole tag", why);
     stream.comments.push(format!("not carried: {tag}: {why}"));
 }
@@ -232,7 +246,7 @@ pub(super) fn annotations(
     at: &str,
     path: &str,
     texts: Vec<(String, String)>,
-    notes: &mut Notes,
+    notes: &mut AdoptNotes,
 ) -> Vec<(String, String)> {
     let odd = |c: char| (c.is_control() && !matches!(c, '\n' | '\t' | '\r')) || is_bidi_control(c);
     let mut kept = Vec::with_capacity(texts.len());
@@ -249,7 +263,7 @@ pub(super) fn annotations(
 }
 
 /// All tags of a repository: what OpenShift imported once is a `[discover]` table.
-fn discover(repository: &str, at: &str, stream: &mut NewStream, notes: &mut Notes) {
+fn discover(repository: &str, at: &str, stream: &mut NewStream, notes: &mut AdoptNotes) {
     match complete(repository) {
         Ok(image) => {
             let repository = toml_string(&image.repository().to_string());

@@ -3,10 +3,10 @@
 use crate::model::image::{ImageRef, NameError, Platform, RegistryHost, StreamName, TagId, TagName, complete};
 use crate::model::stream::write::{NewSource, NewTag};
 
-use super::Wishes;
-use super::fields::Fields;
-use super::note::Notes;
-use super::stream::{Shelf, annotations, stream_name};
+use super::AdoptOptions;
+use super::fields::ObjectFields;
+use super::note::AdoptNotes;
+use super::stream::{StreamIndex, annotations, stream_name};
 
 /// When OpenShift looks at a scheduled tag, as it is set up.
 const SCHEDULE: &str = "*/15 * * * *";
@@ -14,21 +14,21 @@ const SCHEDULE: &str = "*/15 * * * *";
 const PREFER: [&str; 2] = ["importer.image.openshift.io/prefer-os", "importer.image.openshift.io/prefer-arch"];
 
 /// Where a tag stands.
-pub(super) struct Surroundings<'a> {
+pub(super) struct TagScope<'a> {
     pub(super) stream: &'a StreamName,
     pub(super) namespace: Option<&'a str>,
-    pub(super) shelf: &'a Shelf,
-    pub(super) wishes: &'a Wishes,
+    pub(super) shelf: &'a StreamIndex,
+    pub(super) wishes: &'a AdoptOptions,
 }
 
 /// A tag that cannot be carried over.
-pub(super) struct Lost {
+pub(super) struct TagNotAdopted {
     pub(super) tag: String,
     pub(super) why: String,
 }
 
 /// What the import policy and the annotations of a tag ask for.
-struct Policy {
+struct TagImportPolicy {
     scheduled: bool,
     insecure: bool,
     mode: String,
@@ -36,18 +36,22 @@ struct Policy {
 }
 
 /// Makes a tag of `fields`.
-pub(super) fn tag(mut fields: Fields, here: &Surroundings<'_>, notes: &mut Notes) -> Result<(TagName, NewTag), Lost> {
+pub(super) fn tag(
+    mut fields: ObjectFields,
+    here: &TagScope<'_>,
+    notes: &mut AdoptNotes,
+) -> Result<(TagName, NewTag), TagNotAdopted> {
     let name = fields.text("name").unwrap_or_default();
     let at = format!("{}:{name}", here.stream);
-    let lost = |why: String| Lost { tag: name.clone(), why };
+    let lost = |why: String| TagNotAdopted { tag: name.clone(), why };
     let tag: TagName = name.parse().map_err(|error: NameError| lost(error.message))?;
-    let mut own = Notes::default();
+    let mut own = AdoptNotes::default();
     let source = source(&mut fields, here, &at, &mut own).map_err(lost)?;
 
     let texts = fields.object("annotations").texts();
     let (prefer, texts): (Vec<_>, Vec<_>) = texts.into_iter().partition(|(key, _)| PREFER.contains(&key.as_str()));
     let mut import = fields.object("importPolicy");
-    let policy = Policy {
+    let policy = TagImportPolicy {
         scheduled: import.flag("scheduled"),
         insecure: import.flag("insecure"),
         mode: import.text("importMode").unwrap_or_default(),
@@ -77,7 +81,12 @@ pub(super) fn tag(mut fields: Fields, here: &Surroundings<'_>, notes: &mut Notes
 }
 
 /// Where its image comes from.
-fn source(fields: &mut Fields, here: &Surroundings<'_>, at: &str, notes: &mut Notes) -> Result<NewSource, String> {
+fn source(
+    fields: &mut ObjectFields,
+    here: &TagScope<'_>,
+    at: &str,
+    notes: &mut AdoptNotes,
+) -> Result<NewSource, String> {
     let mut from = fields.object("from");
     let (kind, name) = (from.text("kind").unwrap_or_default(), from.text("name").unwrap_or_default());
     let namespace = from.text("namespace");
@@ -109,7 +118,7 @@ fn source(fields: &mut Fields, here: &Surroundings<'_>, at: &str, notes: &mut No
 }
 
 /// The stream that `from` names, of `namespace` where it says one.
-fn stream_of(name: Option<&str>, namespace: Option<&str>, here: &Surroundings<'_>) -> Result<StreamName, String> {
+fn stream_of(name: Option<&str>, namespace: Option<&str>, here: &TagScope<'_>) -> Result<StreamName, String> {
     let namespace = namespace.filter(|namespace| !namespace.is_empty());
     let Some(name) = name else { return Ok(here.stream.clone()) };
     let full = stream_name(namespace.or(here.namespace), name, here.wishes);
@@ -133,7 +142,7 @@ fn preferred(annotations: &[(String, String)]) -> Option<Platform> {
 }
 
 /// Carries over how the tag is imported.
-fn carry(policy: Policy, new: &mut NewTag, here: &Surroundings<'_>, at: &str, notes: &mut Notes) {
+fn carry(policy: TagImportPolicy, new: &mut NewTag, here: &TagScope<'_>, at: &str, notes: &mut AdoptNotes) {
     let NewSource::Image(image, platform) = &mut new.source else {
         if policy.scheduled {
             notes.say(at, "importPolicy.scheduled: true", "what it follows has the schedule");

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::git::Files;
+use crate::git::RootFiles;
 use crate::model::lock::encode::encode;
 use crate::model::stream::write::text;
 
@@ -12,15 +12,17 @@ fn digest(number: u8) -> String {
 }
 
 fn root(streams: &[(&str, &str)]) -> Root {
-    let mut files: Files = [("pinstream.toml".to_owned(), Vec::new())].into();
+    let mut files: RootFiles = [("pinstream.toml".to_owned(), Vec::new())].into();
     files.extend(streams.iter().map(|(name, text)| (format!("streams/{name}.toml"), text.as_bytes().to_vec())));
     Root::read(&files).unwrap()
 }
 
 /// All that comes of `objects`: files, notes, lock. It is a root without a problem, and its lock agrees with it.
-fn adopted(objects: &[serde_json::Value], root: &Root, wishes: &Wishes) -> String {
-    let object =
-        |value: &serde_json::Value| Object { from: "a.yaml".to_owned(), fields: value.as_object().unwrap().clone() };
+fn adopted(objects: &[serde_json::Value], root: &Root, wishes: &AdoptOptions) -> String {
+    let object = |value: &serde_json::Value| ImageStreamObject {
+        from: "a.yaml".to_owned(),
+        fields: value.as_object().unwrap().clone(),
+    };
     let adopted = match adopt(objects.iter().map(object).collect(), root, wishes) {
         Ok(adopted) => adopted,
         Err(problems) => {
@@ -29,7 +31,7 @@ fn adopted(objects: &[serde_json::Value], root: &Root, wishes: &Wishes) -> Strin
         }
     };
     let mut out = String::new();
-    let mut files: Files = [("pinstream.toml".to_owned(), Vec::new())].into();
+    let mut files: RootFiles = [("pinstream.toml".to_owned(), Vec::new())].into();
     for (name, stream) in &adopted.streams {
         let text = text(name, stream);
         out.push_str(&format!("--- {name}\n{text}"));
@@ -44,8 +46,8 @@ fn adopted(objects: &[serde_json::Value], root: &Root, wishes: &Wishes) -> Strin
     }
     if root.definitions.tags.is_empty() {
         let read = Root::read(&files).unwrap();
-        let wrong = crate::model::lock::agree::agree(&read.definitions, &adopted.lock);
-        let wrong = wrong.iter().filter(|one| one.what != crate::model::lock::agree::What::Missing);
+        let wrong = crate::model::lock::agree::find_drift(&read.definitions, &adopted.lock);
+        let wrong = wrong.iter().filter(|one| one.what != crate::model::lock::agree::DriftKind::Missing);
         assert_eq!(wrong.map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
     }
     out
@@ -61,7 +63,7 @@ fn preserve(name: &str, image: &str) -> serde_json::Value {
 }
 
 #[track_caller]
-fn check(objects: &[serde_json::Value], wishes: &Wishes, expected: &str) {
+fn check(objects: &[serde_json::Value], wishes: &AdoptOptions, expected: &str) {
     let found = adopted(objects, &root(&[]), wishes);
     assert_eq!(found.trim(), expected.trim(), "\n{found}");
 }
@@ -108,7 +110,7 @@ fn every_field_is_carried_over_or_named() {
     });
     check(
         &[object],
-        &Wishes::default(),
+        &AdoptOptions::default(),
         r#"
 --- web
 # not carried: pushed: it exists only by pushes to the cluster's registry
@@ -171,7 +173,7 @@ fn two_tags_of_one_name_are_the_last_one_as_in_openshift() {
     let tags = json!({ "tags": [preserve("1", "quay.io/a/b:1"), preserve("1", "quay.io/a/b:2")] });
     check(
         &[stream("web", tags, json!({}))],
-        &Wishes::default(),
+        &AdoptOptions::default(),
         r#"
 --- web
 [tags]
@@ -196,7 +198,7 @@ fn following_settles_over_streams_and_namespaces() {
     let objects = [stream("web", web, status), base];
     check(
         &objects,
-        &Wishes::default(),
+        &AdoptOptions::default(),
         r#"
 --- base
 [tags]
@@ -224,7 +226,7 @@ from | web:copied | it follows `nowhere:1`, which is not here; fixed to the imag
     );
     check(
         &objects,
-        &Wishes { namespaces: true, ..Wishes::default() },
+        &AdoptOptions { namespaces: true, ..AdoptOptions::default() },
         r#"
 --- ns/base
 [tags]
@@ -256,7 +258,7 @@ from | ns/web:copied | it follows `ns/nowhere:1`, which is not here; fixed to th
 fn a_stream_of_the_root_can_be_followed() {
     let tags = json!({ "tags": [{ "name": "1", "from": { "kind": "ImageStreamTag", "name": "base:1" } }] });
     let root = root(&[("base", "tags.\"1\" = \"quay.io/a/b:1\"")]);
-    let found = adopted(&[stream("web", tags, json!({}))], &root, &Wishes::default());
+    let found = adopted(&[stream("web", tags, json!({}))], &root, &AdoptOptions::default());
     assert_eq!(found, "--- web\n[tags]\n\"1\" = { follow = \"base:1\" }\n");
 }
 
@@ -286,7 +288,7 @@ fn histories_become_the_first_lock() {
         { "name": "many", "from": { "kind": "ImageStreamImage", "name": "web@0" } },
         { "name": "lost", "from": { "kind": "ImageStreamImage", "name": "web@sha256:aa" } },
     ] });
-    let wishes = Wishes { status: true, ..Wishes::default() };
+    let wishes = AdoptOptions { status: true, ..AdoptOptions::default() };
     check(
         &[stream("web", tags, status)],
         &wishes,
@@ -356,7 +358,7 @@ fn one_platform_is_pinned_where_it_is_asked_for() {
         preserve("2", "quay.io/a/b:2"),
         { "name": "3", "from": { "kind": "DockerImage", "name": format!("quay.io/a/b@{}", digest(1)) } },
     ] });
-    let wishes = Wishes { platform: Some("linux/s390x".parse().unwrap()), ..Wishes::default() };
+    let wishes = AdoptOptions { platform: Some("linux/s390x".parse().unwrap()), ..AdoptOptions::default() };
     check(
         &[stream("web", tags, json!({}))],
         &wishes,
@@ -376,7 +378,7 @@ fn two_objects_of_one_name_have_to_be_the_same() {
     let mut other = one.clone();
     check(
         &[one.clone(), other.clone()],
-        &Wishes::default(),
+        &AdoptOptions::default(),
         r#"
 --- web
 [tags]
@@ -387,7 +389,7 @@ fn two_objects_of_one_name_have_to_be_the_same() {
     other["spec"]["tags"][0]["from"]["name"] = json!("quay.io/a/b:2");
     check(
         &[one, other],
-        &Wishes::default(),
+        &AdoptOptions::default(),
         r#"
 `a.yaml` has two ImageStreams `web`, and they differ
 help: `--namespaces` keeps streams of several namespaces apart
@@ -399,7 +401,7 @@ help: `--namespaces` keeps streams of several namespaces apart
 fn a_name_that_no_stream_can_have_is_named() {
     check(
         &[stream("We_b-", json!({}), json!({})), json!({ "kind": "ImageStream" })],
-        &Wishes::default(),
+        &AdoptOptions::default(),
         r#"
 --- notes
 the whole stream | We_b- in a.yaml | `We_b-` is not a stream's name

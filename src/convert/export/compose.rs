@@ -14,36 +14,36 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::formats;
-use crate::formats::find::{self, Mention, NoImage};
+use crate::formats::find::{self, FoundImage, NotAnImage};
 use crate::model::image::{Digest, ImageRef, complete};
-use crate::text::diagnostics::lines::Lines;
+use crate::text::diagnostics::lines::LineIndex;
 use crate::text::diagnostics::{Problem, SourceFile};
-use crate::text::yaml::write::Tree;
-use crate::text::yaml::{self, Node};
+use crate::text::yaml::write::YamlOutput;
+use crate::text::yaml::{self, YamlNode};
 
-use super::{Exported, Pinned, named, one, problem, several};
+use super::{ExportResult, PinnedTag, named, one, problem, several};
 
 /// What a file says of the image of a service, and which file that is.
-type Said<'a> = (&'a SourceFile, Mention);
+type ServiceImage<'a> = (&'a SourceFile, FoundImage);
 
 /// A service, as all files together have it.
 #[derive(Default)]
-struct Merged<'a> {
+struct MergedService<'a> {
     is_built: bool,
     /// Its image.
-    image: Option<Said<'a>>,
+    image: Option<ServiceImage<'a>>,
     /// A digest of the repository of that, which a later file says.
-    digest: Option<Said<'a>>,
+    digest: Option<ServiceImage<'a>>,
 }
 
 /// The override file.
-pub(super) fn text(files: &[Arc<SourceFile>], pins: &[Pinned<'_>]) -> Result<Exported, Vec<Problem>> {
+pub(super) fn text(files: &[Arc<SourceFile>], pins: &[PinnedTag<'_>]) -> Result<ExportResult, Vec<Problem>> {
     let (mut services, mut notes, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     let (mut used, mut is_by_hand) = (vec![false; pins.len()], false);
     for (name, service) in merged(files)? {
-        let Merged { is_built: false, image: Some(said), digest } = service else { continue };
-        let mut left = |(file, mention): &Said<'_>, why: &str| {
-            let at = format!("`{}`, line {}", file.path, mention.line(&Lines::of(&file.text)));
+        let MergedService { is_built: false, image: Some(said), digest } = service else { continue };
+        let mut left = |(file, mention): &ServiceImage<'_>, why: &str| {
+            let at = format!("`{}`, line {}", file.path, mention.line(&LineIndex::of(&file.text)));
             notes.push(format!("{at}: the image of the service `{name}` is left as it is: {why}"));
         };
         let image = match image(&said) {
@@ -54,7 +54,7 @@ pub(super) fn text(files: &[Arc<SourceFile>], pins: &[Pinned<'_>]) -> Result<Exp
             }
         };
         let mut found = |image: &ImageRef| {
-            let is_of = |pinned: &Pinned<'_>| is_same(image, &pinned.pin.image);
+            let is_of = |pinned: &PinnedTag<'_>| is_same(image, &pinned.pin.image);
             used.iter_mut().zip(pins).for_each(|(used, pinned)| *used |= is_of(pinned));
             pins.iter().filter(|pinned| is_of(pinned)).collect::<Vec<_>>()
         };
@@ -67,7 +67,7 @@ pub(super) fn text(files: &[Arc<SourceFile>], pins: &[Pinned<'_>]) -> Result<Exp
                     continue;
                 }
             };
-            let was_pinned = |pinned: &&Pinned<'_>| later.digest().is_some_and(|digest| was_at(pinned, digest));
+            let was_pinned = |pinned: &&PinnedTag<'_>| later.digest().is_some_and(|digest| was_at(pinned, digest));
             if !of_image.iter().any(was_pinned) {
                 let of_digest = found(&later);
                 if of_digest.is_empty() && !of_image.is_empty() {
@@ -80,7 +80,7 @@ pub(super) fn text(files: &[Arc<SourceFile>], pins: &[Pinned<'_>]) -> Result<Exp
             }
         }
         match one(&of_image) {
-            Some(only) => services.push((name, Tree::map([("image", Tree::Text(only.pin.exact()))]))),
+            Some(only) => services.push((name, YamlOutput::map([("image", YamlOutput::Text(only.pin.exact()))]))),
             None if of_image.is_empty() => {}
             None => {
                 let why = format!("the service `{name}` has one image");
@@ -96,15 +96,15 @@ pub(super) fn text(files: &[Arc<SourceFile>], pins: &[Pinned<'_>]) -> Result<Exp
     if !problems.is_empty() {
         return Err(problems);
     }
-    let idle: Vec<&Pinned<'_>> = pins.iter().zip(used).filter(|(_, used)| !used).map(|(pinned, _)| pinned).collect();
+    let idle: Vec<&PinnedTag<'_>> = pins.iter().zip(used).filter(|(_, used)| !used).map(|(pinned, _)| pinned).collect();
     if !idle.is_empty() {
         notes.push(format!("no service of {shown} has the image of {}", named(idle)));
     }
-    Ok(Exported { text: Tree::map([("services", Tree::Map(services))]).document(), notes })
+    Ok(ExportResult { text: YamlOutput::map([("services", YamlOutput::Map(services))]).document(), notes })
 }
 
 /// The services of all files, by name.
-fn merged(files: &[Arc<SourceFile>]) -> Result<BTreeMap<String, Merged<'_>>, Vec<Problem>> {
+fn merged(files: &[Arc<SourceFile>]) -> Result<BTreeMap<String, MergedService<'_>>, Vec<Problem>> {
     let (mut all, mut problems) = (BTreeMap::new(), Vec::new());
     for file in files {
         if let Err(problem) = merge(&mut all, file) {
@@ -115,7 +115,7 @@ fn merged(files: &[Arc<SourceFile>]) -> Result<BTreeMap<String, Merged<'_>>, Vec
 }
 
 /// Lays the services of `file` over those of the files before it.
-fn merge<'a>(all: &mut BTreeMap<String, Merged<'a>>, file: &'a Arc<SourceFile>) -> Result<(), Problem> {
+fn merge<'a>(all: &mut BTreeMap<String, MergedService<'a>>, file: &'a Arc<SourceFile>) -> Result<(), Problem> {
     for document in yaml::documents(file)? {
         let Some(services) = document.get("services") else { continue };
         if stands_alone(services) {
@@ -151,28 +151,28 @@ fn merge<'a>(all: &mut BTreeMap<String, Merged<'a>>, file: &'a Arc<SourceFile>) 
 
 /// Whether a value takes out what earlier files say there, and its own is none (Compose file reference, "Merge", "Reset
 /// value").
-fn is_reset(node: &Rc<Node>) -> bool {
+fn is_reset(node: &Rc<YamlNode>) -> bool {
     node.tag.as_deref() == Some("reset")
 }
 
 /// Whether what earlier files say there is taken out ("Replace value" of the same page).
-fn stands_alone(node: &Rc<Node>) -> bool {
+fn stands_alone(node: &Rc<YamlNode>) -> bool {
     is_reset(node) || node.tag.as_deref() == Some("override")
 }
 
 /// Whether `image` is nothing but a digest of the repository of `before`, which has a tag.
-fn is_pin_of(image: &Mention, before: &Mention) -> bool {
+fn is_pin_of(image: &FoundImage, before: &FoundImage) -> bool {
     let (Ok(image), Ok(before)) = (&image.image, &before.image) else { return false };
     image.tag().is_none() && before.tag().is_some() && image.repository() == before.repository()
 }
 
 /// Whether a tag stands or stood at `digest`.
-fn was_at(pinned: &Pinned<'_>, digest: &Digest) -> bool {
+fn was_at(pinned: &PinnedTag<'_>, digest: &Digest) -> bool {
     pinned.pin.digest == *digest || pinned.pin.previous.contains(digest)
 }
 
 /// The image of a service that is not built, where it is written out.
-fn image<'a>((file, mention): &'a Said<'_>) -> Result<Cow<'a, ImageRef>, String> {
+fn image<'a>((file, mention): &'a ServiceImage<'_>) -> Result<Cow<'a, ImageRef>, String> {
     let has_variable = file.text.get(mention.span.clone()).is_some_and(|written| written.contains('$'));
     match &mention.image {
         Ok(_) if has_variable => {
@@ -180,7 +180,7 @@ fn image<'a>((file, mention): &'a Said<'_>) -> Result<Cow<'a, ImageRef>, String>
         }
         Ok(image) => Ok(Cow::Borrowed(image)),
         // It was the name of what is built, until a later file took that out.
-        Err(NoImage::None(_)) if !has_variable => {
+        Err(NotAnImage::None(_)) if !has_variable => {
             complete(&mention.text).map(Cow::Owned).map_err(|error| error.message)
         }
         Err(why) => Err(why.to_string()),
@@ -198,7 +198,7 @@ fn is_same(written: &ImageRef, image: &ImageRef) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::convert::export::Format;
+    use crate::convert::export::ExportFormat;
     use crate::convert::export::tests::{Image, check, exported, fails, yaml};
     use crate::model::lock::sample::digest;
 
@@ -224,9 +224,9 @@ mod tests {
             |(name, number)| serde_json::json!({ "image": format!("docker.io/library/{name}@{}", digest(number)) }),
         );
         let expected = serde_json::json!({ "services": { "1": redis, "web": python } });
-        assert_eq!(yaml(Format::Compose(&files), &IMAGES), expected);
+        assert_eq!(yaml(ExportFormat::Compose(&files), &IMAGES), expected);
         check(
-            Format::Compose(&files),
+            ExportFormat::Compose(&files),
             &IMAGES,
             "services:\n  \"1\":\n    image: docker.io/library/redis@D2\n  web:\n    image: docker.io/library/python@D1\n",
         );
@@ -238,13 +238,13 @@ mod tests {
         let base = "services:\n  a: {image: \"python:3.12\"}\n  b: {image: \"python:3.12\"}\n";
         let later = "services:\n  b: {image: \"redis:7\"}\n";
         check(
-            Format::Compose(&files([base, &pinned, later])),
+            ExportFormat::Compose(&files([base, &pinned, later])),
             &IMAGES,
             "services:\n  a:\n    image: docker.io/library/python@D1\n  b:\n    image: docker.io/library/redis@D2\n",
         );
         let built = "services:\n  a: {build: .}\n";
         check(
-            Format::Compose(&files([base, built])),
+            ExportFormat::Compose(&files([base, built])),
             &IMAGES[..1],
             "services:\n  b:\n    image: docker.io/library/python@D1\n",
         );
@@ -260,64 +260,64 @@ mod tests {
             ["a: !reset null", "a: !reset {image: \"python:3.12\"}", "a: {image: !reset null}", "a: {image: !reset x}"]
         {
             let out = format!("services:\n  {out}\n");
-            check(Format::Compose(&files([BASE, &out])), &IMAGES, B);
+            check(ExportFormat::Compose(&files([BASE, &out])), &IMAGES, B);
             let back = "services:\n  a: {image: \"python:3.12\"}\n  b: !reset\n";
-            check(Format::Compose(&files([BASE, &out, back])), &IMAGES, A);
+            check(ExportFormat::Compose(&files([BASE, &out, back])), &IMAGES, A);
         }
         let out = "services: !reset\n  b: {image: \"redis:7\"}\n";
-        check(Format::Compose(&files([BASE, out, "services:\n  a: {image: \"python:3.12\"}\n"])), &IMAGES, A);
+        check(ExportFormat::Compose(&files([BASE, out, "services:\n  a: {image: \"python:3.12\"}\n"])), &IMAGES, A);
         // In one file with two documents, too, and through an alias.
         let both = format!("{BASE}---\nx: &out !reset null\nservices:\n  b: *out\n  a: {{ports: !reset []}}\n");
-        check(Format::Compose(&files([&both])), &IMAGES, A);
+        check(ExportFormat::Compose(&files([&both])), &IMAGES, A);
     }
 
     #[test]
     fn what_overrides_stands_alone() {
-        check(Format::Compose(&files([BASE, "services: !override\n  b: {image: \"redis:7\"}\n"])), &IMAGES, B);
+        check(ExportFormat::Compose(&files([BASE, "services: !override\n  b: {image: \"redis:7\"}\n"])), &IMAGES, B);
         let own = "services:\n  a: !override {ports: []}\n  b: {ports: !override []}\n";
-        check(Format::Compose(&files([BASE, own])), &IMAGES, B);
+        check(ExportFormat::Compose(&files([BASE, own])), &IMAGES, B);
         let other = "services:\n  a: {image: !override \"redis:7\"}\n  b: !override {build: .}\n";
-        check(Format::Compose(&files([BASE, other])), &IMAGES, &B.replace("b:", "a:"));
+        check(ExportFormat::Compose(&files([BASE, other])), &IMAGES, &B.replace("b:", "a:"));
     }
 
     #[test]
     fn what_is_no_longer_built_has_its_image() {
         let base = "services:\n  a: {build: ., image: \"python:3.12\"}\n";
-        check(Format::Compose(&files([base, "services:\n  a: {build: !reset null}\n"])), &IMAGES, A);
+        check(ExportFormat::Compose(&files([base, "services:\n  a: {build: !reset null}\n"])), &IMAGES, A);
         let one = "services:\n  a: {build: .}\n---\nservices:\n  a: {build: !reset null, image: \"python:3.12\"}\n";
-        check(Format::Compose(&files([one])), &IMAGES, A);
+        check(ExportFormat::Compose(&files([one])), &IMAGES, A);
     }
 
     #[test]
     fn a_digest_that_is_no_pin_is_a_persons() {
         let later = format!("services:\n  a: {{image: \"python@{}\"}}\n", digest(9));
         let found = files([BASE, &later]);
-        check(Format::Compose(&found), &IMAGES, B);
+        check(ExportFormat::Compose(&found), &IMAGES, B);
         let left = "`1.yaml`, line 2: the image of the service `a` is left as it is: its digest is none that \
                     `python:3.12`, `python:latest` stood at";
-        assert_eq!(exported(Format::Compose(&found), &IMAGES).unwrap().notes, [left]);
+        assert_eq!(exported(ExportFormat::Compose(&found), &IMAGES).unwrap().notes, [left]);
         // Where there is nothing else, that is no error.
-        check(Format::Compose(&found), &IMAGES[..2], "services: {}\n");
+        check(ExportFormat::Compose(&found), &IMAGES[..2], "services: {}\n");
         let fixed = format!("docker.io/library/python@{}", digest(9));
         let fixed = [IMAGES[0], ("golden:1", fixed.as_str(), 9)];
-        check(Format::Compose(&found), &fixed, &format!("services:\n  a:\n    image: {}\n", fixed[1].1));
+        check(ExportFormat::Compose(&found), &fixed, &format!("services:\n  a:\n    image: {}\n", fixed[1].1));
         // What stood there goes with the image that it was of.
         let other = "services:\n  a: {image: \"redis:7\"}\n";
         check(
-            Format::Compose(&files([BASE, &later, other])),
+            ExportFormat::Compose(&files([BASE, &later, other])),
             &IMAGES,
             &format!("{}{}", B.replace("b:", "a:"), &B[10..]),
         );
         let variable = "services:\n  a: {image: \"python@${D:-sha256:x}\"}\n";
         let variable = variable.replace("sha256:x", digest(1).as_str());
-        check(Format::Compose(&files([BASE, &variable])), &IMAGES, B);
+        check(ExportFormat::Compose(&files([BASE, &variable])), &IMAGES, B);
     }
 
     #[test]
     fn what_was_pinned_before_is_pinned_again() {
         let text = format!("services:\n  a: {{image: \"python:3.12@{}\"}}\n", digest(9));
         check(
-            Format::Compose(&files([&text])),
+            ExportFormat::Compose(&files([&text])),
             &IMAGES[..1],
             "services:\n  a:\n    image: docker.io/library/python@D1\n",
         );
@@ -328,7 +328,7 @@ mod tests {
         let text =
             "services:\n  a: {image: \"python:3.12\"}\n  b: {image: \"redis:${V:-7}\"}\n  c:\n    image: ${IMAGE}\n";
         assert_eq!(
-            exported(Format::Compose(&files([text])), &IMAGES).unwrap().notes,
+            exported(ExportFormat::Compose(&files([text])), &IMAGES).unwrap().notes,
             [
                 "`0.yaml`, line 3: the image of the service `b` is left as it is: it has a variable, which may have another \
                  value than is written there",
@@ -341,7 +341,7 @@ mod tests {
     #[test]
     fn what_cannot_be_said_is_refused() {
         fails(
-            Format::Compose(&files(["services:\n  a: {image: nginx}\n", "x: 1\n"])),
+            ExportFormat::Compose(&files(["services:\n  a: {image: nginx}\n", "x: 1\n"])),
             &IMAGES,
             &[
                 "no service of `0.yaml`, `1.yaml` has the image of a tag that was asked for; `pinstream tag IMAGE STREAM:TAG` \
@@ -349,7 +349,7 @@ mod tests {
             ],
         );
         fails(
-            Format::Compose(&files(["services:\n  a: {image: \"python:3.12\"}\n"])),
+            ExportFormat::Compose(&files(["services:\n  a: {image: \"python:3.12\"}\n"])),
             &[IMAGES[0], ("python:arm", "docker.io/library/python:3.12", 3)],
             &[
                 "`python:3.12`, `python:arm` stand at different digests of `docker.io/library/python:3.12`; the service `a` has \
@@ -357,7 +357,7 @@ mod tests {
             ],
         );
         fails(
-            Format::Compose(&files(["services: [\n", "services: {\n"])),
+            ExportFormat::Compose(&files(["services: [\n", "services: {\n"])),
             &IMAGES,
             &["this is not YAML: unclosed bracket '['; ", "this is not YAML: unclosed bracket '{'; "],
         );

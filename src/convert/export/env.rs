@@ -6,10 +6,10 @@
 
 use crate::text::diagnostics::Problem;
 
-use super::{Pinned, named, places, problem};
+use super::{PinnedTag, named, places, problem};
 
 /// The lines.
-pub(super) fn text(pins: &[Pinned<'_>]) -> Result<String, Vec<Problem>> {
+pub(super) fn text(pins: &[PinnedTag<'_>]) -> Result<String, Vec<Problem>> {
     let (mut text, mut problems) = (String::new(), Vec::new());
     for (name, pins) in places(pins, |pinned| name(&pinned.id.to_string())) {
         match pins.as_slice() {
@@ -39,13 +39,13 @@ fn value(reference: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::convert::export::Format;
+    use crate::convert::export::ExportFormat;
     use crate::convert::export::tests::{check, fails};
 
     #[test]
     fn each_tag_is_a_variable() {
         check(
-            Format::Env,
+            ExportFormat::Env,
             &[
                 ("7zip:1", "quay.io/a/b:1", 1),
                 ("python:3.12", "docker.io/library/python:3.12", 2),
@@ -53,14 +53,14 @@ mod tests {
             ],
             "PYTHON_3_12=docker.io/library/python@D2\nTEAM_A_WEB_MAIN='[::1]:5000/web@D3'\n_7ZIP_1=quay.io/a/b@D1\n",
         );
-        check(Format::Env, &[], "");
+        check(ExportFormat::Env, &[], "");
     }
 
     #[test]
     fn tags_of_one_name_are_refused_wherever_they_stand() {
         let image = "quay.io/a/b:1";
         fails(
-            Format::Env,
+            ExportFormat::Env,
             &[("a-b:1", image, 1), ("a/b:1", image, 1), ("a:x.y", image, 1), ("a:X-y", image, 1), ("c:d", image, 1)],
             &[
                 "`a-b:1`, `a/b:1` would be one variable, `A_B_1`; name one of them, as `pinstream export env a-b:1`, or \

@@ -24,21 +24,21 @@
 use std::collections::BTreeMap;
 
 use crate::model::image::{StreamName, TagId};
-use crate::model::stream::{Definitions, Source};
+use crate::model::stream::{Definitions, TagSource};
 use crate::text::diagnostics::Problem;
-use crate::text::yaml::write::Tree;
+use crate::text::yaml::write::YamlOutput;
 
-use super::{Pinned, places, problem};
+use super::{PinnedTag, places, problem};
 
 /// The longest name of a namespace (RFC 1123, 2.1, as Kubernetes has it).
 const NAMESPACE_MAX: usize = 63;
 
 /// The pins that are exported, by their tags.
-type Pins<'a> = BTreeMap<&'a TagId, Pinned<'a>>;
+type ExportedPins<'a> = BTreeMap<&'a TagId, PinnedTag<'a>>;
 
 /// The object, or the list.
-pub(super) fn text(pins: &[Pinned<'_>], definitions: &Definitions) -> Result<String, Vec<Problem>> {
-    let all: Pins<'_> = pins.iter().map(|pinned| (pinned.id, *pinned)).collect();
+pub(super) fn text(pins: &[PinnedTag<'_>], definitions: &Definitions) -> Result<String, Vec<Problem>> {
+    let all: ExportedPins<'_> = pins.iter().map(|pinned| (pinned.id, *pinned)).collect();
     let (mut objects, mut problems) = (Vec::new(), Vec::new());
     let streams = places(pins, |pinned| &pinned.id.stream);
     for (stream, pins) in &streams {
@@ -55,8 +55,13 @@ pub(super) fn text(pins: &[Pinned<'_>], definitions: &Definitions) -> Result<Str
         return Err(problems);
     }
     let only = if objects.len() == 1 { objects.pop() } else { None };
-    let list =
-        || Tree::map([("apiVersion", Tree::text("v1")), ("kind", Tree::text("List")), ("items", Tree::List(objects))]);
+    let list = || {
+        YamlOutput::map([
+            ("apiVersion", YamlOutput::text("v1")),
+            ("kind", YamlOutput::text("List")),
+            ("items", YamlOutput::List(objects)),
+        ])
+    };
     Ok(only.unwrap_or_else(list).document())
 }
 
@@ -93,60 +98,60 @@ fn one_object<'a>(streams: impl Iterator<Item = &'a StreamName>) -> Vec<Problem>
 fn object(
     (namespace, name): (Option<&str>, &str),
     stream: &StreamName,
-    pins: &[&Pinned<'_>],
-    all: &Pins<'_>,
+    pins: &[&PinnedTag<'_>],
+    all: &ExportedPins<'_>,
     definitions: &Definitions,
-) -> Tree {
+) -> YamlOutput {
     let defined = definitions.streams.get(stream).cloned().unwrap_or_default();
     let mut words = defined.annotations;
     words.extend(defined.description.map(|text| ("description".to_owned(), text)));
-    let mut metadata = vec![("name".to_owned(), Tree::text(name))];
-    metadata.extend(namespace.map(|namespace| ("namespace".to_owned(), Tree::text(namespace))));
+    let mut metadata = vec![("name".to_owned(), YamlOutput::text(name))];
+    metadata.extend(namespace.map(|namespace| ("namespace".to_owned(), YamlOutput::text(namespace))));
     metadata.extend(annotations(&words));
-    let spec = Tree::map([
-        ("lookupPolicy", Tree::map([("local", Tree::Flag(false))])),
-        ("tags", Tree::List(pins.iter().map(|pinned| tag(pinned, all)).collect())),
+    let spec = YamlOutput::map([
+        ("lookupPolicy", YamlOutput::map([("local", YamlOutput::Flag(false))])),
+        ("tags", YamlOutput::List(pins.iter().map(|pinned| tag(pinned, all)).collect())),
     ]);
-    let status = Tree::map([
-        ("dockerImageRepository", Tree::text("")),
-        ("tags", Tree::List(pins.iter().map(|pinned| history(pinned)).collect())),
+    let status = YamlOutput::map([
+        ("dockerImageRepository", YamlOutput::text("")),
+        ("tags", YamlOutput::List(pins.iter().map(|pinned| history(pinned)).collect())),
     ]);
-    Tree::map([
-        ("apiVersion", Tree::text("image.openshift.io/v1")),
-        ("kind", Tree::text("ImageStream")),
-        ("metadata", Tree::Map(metadata)),
+    YamlOutput::map([
+        ("apiVersion", YamlOutput::text("image.openshift.io/v1")),
+        ("kind", YamlOutput::text("ImageStream")),
+        ("metadata", YamlOutput::Map(metadata)),
         ("spec", spec),
         ("status", status),
     ])
 }
 
-fn annotations(words: &BTreeMap<String, String>) -> Option<(String, Tree)> {
-    let texts = words.iter().map(|(key, value)| (key.clone(), Tree::text(value))).collect();
-    (!words.is_empty()).then(|| ("annotations".to_owned(), Tree::Map(texts)))
+fn annotations(words: &BTreeMap<String, String>) -> Option<(String, YamlOutput)> {
+    let texts = words.iter().map(|(key, value)| (key.clone(), YamlOutput::text(value))).collect();
+    (!words.is_empty()).then(|| ("annotations".to_owned(), YamlOutput::Map(texts)))
 }
 
-fn tag(pinned: &Pinned<'_>, all: &Pins<'_>) -> Tree {
-    let mut entries = vec![("name".to_owned(), Tree::text(&pinned.id.tag))];
+fn tag(pinned: &PinnedTag<'_>, all: &ExportedPins<'_>) -> YamlOutput {
+    let mut entries = vec![("name".to_owned(), YamlOutput::text(&pinned.id.tag))];
     entries.extend(annotations(&pinned.tag.annotations));
     let end = followed(*pinned, all);
     let (kind, name) = match end {
         Some(end) => ("ImageStreamTag", end.tag.to_string()),
         None => ("DockerImage", pinned.pin.exact()),
     };
-    let from = Tree::map([("kind", Tree::text(kind)), ("name", Tree::Text(name))]);
+    let from = YamlOutput::map([("kind", YamlOutput::text(kind)), ("name", YamlOutput::Text(name))]);
     entries.push(("from".to_owned(), from));
     if end.is_none() {
-        let policy = Tree::map([("importMode", Tree::text("PreserveOriginal"))]);
+        let policy = YamlOutput::map([("importMode", YamlOutput::text("PreserveOriginal"))]);
         entries.push(("importPolicy".to_owned(), policy));
     }
-    entries.push(("referencePolicy".to_owned(), Tree::map([("type", Tree::text("Source"))])));
-    Tree::Map(entries)
+    entries.push(("referencePolicy".to_owned(), YamlOutput::map([("type", YamlOutput::text("Source"))])));
+    YamlOutput::Map(entries)
 }
 
 /// The tag that a cluster can follow for `pinned`: the last one that it comes to within its stream.
-fn followed<'a>(pinned: Pinned<'a>, all: &Pins<'a>) -> Option<&'a TagId> {
-    let next = |at: &Pinned<'a>| match &at.tag.source {
-        Source::Follow(target) if target.stream == at.id.stream && at.tag.adoption.is_none() => {
+fn followed<'a>(pinned: PinnedTag<'a>, all: &ExportedPins<'a>) -> Option<&'a TagId> {
+    let next = |at: &PinnedTag<'a>| match &at.tag.source {
+        TagSource::Follow(target) if target.stream == at.id.stream && at.tag.adoption.is_none() => {
             all.get(target).copied()
         }
         _ => None,
@@ -154,18 +159,18 @@ fn followed<'a>(pinned: Pinned<'a>, all: &Pins<'a>) -> Option<&'a TagId> {
     std::iter::successors(Some(pinned), next).skip(1).last().map(|end| end.id)
 }
 
-fn history(pinned: &Pinned<'_>) -> Tree {
+fn history(pinned: &PinnedTag<'_>) -> YamlOutput {
     let pin = pinned.pin;
     let item = |digest| {
-        Tree::map([
-            ("created", Tree::Nothing),
-            ("dockerImageReference", Tree::text(format!("{}@{digest}", pin.image.repository()))),
-            ("image", Tree::text(digest)),
-            ("generation", Tree::Number(0)),
+        YamlOutput::map([
+            ("created", YamlOutput::Nothing),
+            ("dockerImageReference", YamlOutput::text(format!("{}@{digest}", pin.image.repository()))),
+            ("image", YamlOutput::text(digest)),
+            ("generation", YamlOutput::Number(0)),
         ])
     };
     let items = std::iter::once(&pin.digest).chain(&pin.previous).map(item).collect();
-    Tree::map([("tag", Tree::text(&pinned.id.tag)), ("items", Tree::List(items))])
+    YamlOutput::map([("tag", YamlOutput::text(&pinned.id.tag)), ("items", YamlOutput::List(items))])
 }
 
 #[cfg(test)]

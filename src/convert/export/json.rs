@@ -3,10 +3,10 @@
 use crate::model::lock::Lock;
 use crate::report::v1::export::{ExportV1, ExportedV1};
 
-use super::Pinned;
+use super::PinnedTag;
 
 /// The JSON.
-pub(super) fn text(pins: &[Pinned<'_>], lock: &Lock) -> String {
-    let exported = |Pinned { id, tag, pin }: &Pinned<'_>| ExportedV1::new(id, tag, pin, lock);
+pub(super) fn text(pins: &[PinnedTag<'_>], lock: &Lock) -> String {
+    let exported = |PinnedTag { id, tag, pin }: &PinnedTag<'_>| ExportedV1::new(id, tag, pin, lock);
     ExportV1::new(pins.iter().map(exported).collect()).to_json()
 }

@@ -6,12 +6,12 @@
 
 use crate::model::image::image_spellings;
 use crate::text::diagnostics::Problem;
-use crate::text::yaml::write::Tree;
+use crate::text::yaml::write::YamlOutput;
 
-use super::{Pinned, one, places, several};
+use super::{PinnedTag, one, places, several};
 
 /// The configuration.
-pub(super) fn text(pins: &[Pinned<'_>]) -> Result<String, Vec<Problem>> {
+pub(super) fn text(pins: &[PinnedTag<'_>]) -> Result<String, Vec<Problem>> {
     let (mut overrides, mut problems) = (Vec::new(), Vec::new());
     for (image, pins) in places(pins, |pinned| &pinned.pin.image) {
         let Some(only) = one(&pins) else {
@@ -20,27 +20,27 @@ pub(super) fn text(pins: &[Pinned<'_>]) -> Result<String, Vec<Problem>> {
             continue;
         };
         overrides.extend(image_spellings(image).into_iter().map(|name| {
-            Tree::map([
-                ("image", Tree::Text(name)),
-                ("newImage", Tree::Text(only.pin.exact())),
-                ("preresolved", Tree::Flag(true)),
+            YamlOutput::map([
+                ("image", YamlOutput::Text(name)),
+                ("newImage", YamlOutput::Text(only.pin.exact())),
+                ("preresolved", YamlOutput::Flag(true)),
             ])
         }));
     }
     if !problems.is_empty() {
         return Err(problems);
     }
-    let config = Tree::map([
-        ("apiVersion", Tree::text("kbld.k14s.io/v1alpha1")),
-        ("kind", Tree::text("Config")),
-        ("overrides", Tree::List(overrides)),
+    let config = YamlOutput::map([
+        ("apiVersion", YamlOutput::text("kbld.k14s.io/v1alpha1")),
+        ("kind", YamlOutput::text("Config")),
+        ("overrides", YamlOutput::List(overrides)),
     ]);
     Ok(config.document())
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::convert::export::Format;
+    use crate::convert::export::ExportFormat;
     use crate::convert::export::tests::{fails, yaml};
     use crate::model::lock::sample::digest;
 
@@ -52,7 +52,7 @@ mod tests {
             serde_json::json!({ "image": image, "newImage": new, "preresolved": true })
         };
         assert_eq!(
-            yaml(Format::Kbld, &images),
+            yaml(ExportFormat::Kbld, &images),
             serde_json::json!({
                 "apiVersion": "kbld.k14s.io/v1alpha1",
                 "kind": "Config",
@@ -75,12 +75,13 @@ mod tests {
     #[test]
     fn two_digests_of_an_image_are_refused_and_two_images_of_a_repository_are_not() {
         fails(
-            Format::Kbld,
+            ExportFormat::Kbld,
             &[("web:1", "quay.io/acme/web:1", 1), ("web:arm", "quay.io/acme/web:1", 2)],
             &["`web:1`, `web:arm` stand at different digests of `quay.io/acme/web:1`; an override of kbld is for one \
                image: name one of them, as `pinstream export kbld web:1`"],
         );
-        let config = yaml(Format::Kbld, &[("web:1", "quay.io/acme/web:1", 1), ("web:2", "quay.io/acme/web:2", 2)]);
+        let config =
+            yaml(ExportFormat::Kbld, &[("web:1", "quay.io/acme/web:1", 1), ("web:2", "quay.io/acme/web:2", 2)]);
         assert_eq!(config["overrides"].as_array().map(Vec::len), Some(2));
     }
 }

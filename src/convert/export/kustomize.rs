@@ -8,12 +8,12 @@
 
 use crate::model::image::repository_spellings;
 use crate::text::diagnostics::Problem;
-use crate::text::yaml::write::Tree;
+use crate::text::yaml::write::YamlOutput;
 
-use super::{Pinned, one, places, several};
+use super::{PinnedTag, one, places, several};
 
 /// The component.
-pub(super) fn text(pins: &[Pinned<'_>]) -> Result<String, Vec<Problem>> {
+pub(super) fn text(pins: &[PinnedTag<'_>]) -> Result<String, Vec<Problem>> {
     let (mut images, mut problems) = (Vec::new(), Vec::new());
     for (repository, pins) in places(pins, |pinned| pinned.pin.image.repository()) {
         let Some(only) = one(&pins) else {
@@ -23,27 +23,27 @@ pub(super) fn text(pins: &[Pinned<'_>]) -> Result<String, Vec<Problem>> {
         };
         let full = repository.to_string();
         for name in repository_spellings(repository) {
-            let new_name = (name != full).then(|| ("newName".to_owned(), Tree::text(&full)));
-            let mut entry = vec![("name".to_owned(), Tree::Text(name))];
+            let new_name = (name != full).then(|| ("newName".to_owned(), YamlOutput::text(&full)));
+            let mut entry = vec![("name".to_owned(), YamlOutput::Text(name))];
             entry.extend(new_name);
-            entry.push(("digest".to_owned(), Tree::text(&only.pin.digest)));
-            images.push(Tree::Map(entry));
+            entry.push(("digest".to_owned(), YamlOutput::text(&only.pin.digest)));
+            images.push(YamlOutput::Map(entry));
         }
     }
     if !problems.is_empty() {
         return Err(problems);
     }
-    let component = Tree::map([
-        ("apiVersion", Tree::text("kustomize.config.k8s.io/v1alpha1")),
-        ("kind", Tree::text("Component")),
-        ("images", Tree::List(images)),
+    let component = YamlOutput::map([
+        ("apiVersion", YamlOutput::text("kustomize.config.k8s.io/v1alpha1")),
+        ("kind", YamlOutput::text("Component")),
+        ("images", YamlOutput::List(images)),
     ]);
     Ok(component.document())
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::convert::export::Format;
+    use crate::convert::export::ExportFormat;
     use crate::convert::export::tests::{fails, yaml};
     use crate::model::lock::sample::digest;
 
@@ -54,7 +54,7 @@ mod tests {
         let python =
             |name: &str| serde_json::json!({ "name": name, "newName": "docker.io/library/python", "digest": one });
         assert_eq!(
-            yaml(Format::Kustomize, &images),
+            yaml(ExportFormat::Kustomize, &images),
             serde_json::json!({
                 "apiVersion": "kustomize.config.k8s.io/v1alpha1",
                 "kind": "Component",
@@ -77,14 +77,14 @@ mod tests {
     fn two_digests_of_a_repository_are_refused_and_one_of_two_tags_is_not() {
         let image = "quay.io/acme/web:1";
         fails(
-            Format::Kustomize,
+            ExportFormat::Kustomize,
             &[("web:1", image, 1), ("web:2", "quay.io/acme/web:2", 2), ("x:y", "quay.io/acme/x:y", 2)],
             &[
                 "`web:1`, `web:2` stand at different digests of `quay.io/acme/web`; an image of a kustomization is all tags \
                of its repository: name one of them, as `pinstream export kustomize web:1`",
             ],
         );
-        let images = yaml(Format::Kustomize, &[("web:1", image, 1), ("web:2", "quay.io/acme/web:2", 1)]);
+        let images = yaml(ExportFormat::Kustomize, &[("web:1", image, 1), ("web:2", "quay.io/acme/web:2", 1)]);
         assert_eq!(images["images"].as_array().map(Vec::len), Some(1));
     }
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::{ProptestConfig, proptest};
 
 use super::*;
-use crate::git::Files;
+use crate::git::RootFiles;
 use crate::model::lock::encode::encode;
 use crate::model::lock::sample::{any_pin, digest};
 use crate::model::lock::{Details, Lock};
@@ -12,11 +12,12 @@ use crate::model::lock::{Details, Lock};
 pub(super) type Image<'a> = (&'a str, &'a str, u8);
 
 /// All formats but `compose`, which needs files beside.
-const FORMATS: [Format<'static>; 5] = [Format::Kustomize, Format::Kbld, Format::Env, Format::Json, Format::ImageStream];
+const FORMATS: [ExportFormat<'static>; 5] =
+    [ExportFormat::Kustomize, ExportFormat::Kbld, ExportFormat::Env, ExportFormat::Json, ExportFormat::ImageStream];
 
 /// The root of `streams` and `lock`.
 pub(super) fn root(streams: &[(&str, &str)], lock: &str) -> Root {
-    let mut files: Files = [("pinstream.toml".to_owned(), Vec::new())].into();
+    let mut files: RootFiles = [("pinstream.toml".to_owned(), Vec::new())].into();
     if !lock.is_empty() {
         files.insert("pinstream.lock".to_owned(), lock.as_bytes().to_vec());
     }
@@ -40,7 +41,7 @@ pub(super) fn lock(images: &[Image<'_>]) -> String {
     encode(&Lock { pins: pins.collect() })
 }
 
-pub(super) fn exported(format: Format<'_>, images: &[Image<'_>]) -> Result<Exported, Problems> {
+pub(super) fn exported(format: ExportFormat<'_>, images: &[Image<'_>]) -> Result<ExportResult, Problems> {
     let mut streams: BTreeMap<&str, String> = BTreeMap::new();
     for (id, image, _) in images {
         let (stream, tag) = id.split_once(':').unwrap();
@@ -53,7 +54,7 @@ pub(super) fn exported(format: Format<'_>, images: &[Image<'_>]) -> Result<Expor
 
 /// What is exported, with `D1` in the place of the first digest.
 #[track_caller]
-pub(super) fn check(format: Format<'_>, images: &[Image<'_>], expected: &str) {
+pub(super) fn check(format: ExportFormat<'_>, images: &[Image<'_>], expected: &str) {
     let mut text = exported(format, images).unwrap().text;
     for number in 1..9 {
         text = text.replace(digest(number).as_str(), &format!("D{number}"));
@@ -63,17 +64,17 @@ pub(super) fn check(format: Format<'_>, images: &[Image<'_>], expected: &str) {
 
 /// What is exported, as another program reads it.
 #[track_caller]
-pub(super) fn yaml(format: Format<'_>, images: &[Image<'_>]) -> serde_json::Value {
+pub(super) fn yaml(format: ExportFormat<'_>, images: &[Image<'_>]) -> serde_json::Value {
     serde_yaml_ng::from_str(&exported(format, images).unwrap().text).unwrap()
 }
 
 #[track_caller]
-pub(super) fn fails(format: Format<'_>, images: &[Image<'_>], expected: &[&str]) {
+pub(super) fn fails(format: ExportFormat<'_>, images: &[Image<'_>], expected: &[&str]) {
     assert_eq!(said(exported(format, images)), expected);
 }
 
 #[track_caller]
-pub(super) fn said(exported: Result<Exported, Problems>) -> Vec<String> {
+pub(super) fn said(exported: Result<ExportResult, Problems>) -> Vec<String> {
     let problems = exported.unwrap_err();
     problems.0.iter().map(|one| format!("{}; {}", one.message, one.help.as_deref().unwrap_or_default())).collect()
 }
@@ -126,7 +127,7 @@ fn many_tags_of_one_place_are_one_error() {
     let tags: Vec<String> = (1..=12).map(|number| format!("web:{number}")).collect();
     let images: Vec<Image<'_>> =
         tags.iter().zip(1..).map(|(tag, number)| (tag.as_str(), "quay.io/a/b:c", number)).collect();
-    let said = said(exported(Format::Kbld, &images));
+    let said = said(exported(ExportFormat::Kbld, &images));
     let [said] = said.as_slice() else { panic!("{said:?}") };
     assert!(said.starts_with("`web:1`, `web:10`, ") && said.contains(", `web:7` and 2 more stand at "), "{said}");
 }
@@ -146,7 +147,7 @@ proptest! {
         let mut root = root(&[("a", &tags)], "");
         root.lock = lock;
         // Where the image is fixed, its digest has to be the pin's.
-        if let Ok(exported) = export(Format::Json, &root, &TagGlobs::all()) {
+        if let Ok(exported) = export(ExportFormat::Json, &root, &TagGlobs::all()) {
             let read: serde_json::Value = serde_json::from_str(&exported.text).unwrap();
             let read = &read["pins"][0];
             assert_eq!(read["version"].as_str(), details.version.as_deref());

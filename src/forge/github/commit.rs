@@ -7,17 +7,17 @@ use serde_json::json;
 
 use super::GitHub;
 use crate::forge::ForgeError;
-use crate::forge::send::{Call, Line};
-use crate::git::{CommitId, Made, Staged};
+use crate::forge::send::{ApiCall, ApiClient};
+use crate::git::{CommitId, SignedByForge, StagedCommit};
 
 impl GitHub {
     pub(crate) async fn commit(
         &self,
-        line: &Line,
+        line: &ApiClient,
         parent: &CommitId,
         message: &str,
-        staged: &Staged,
-    ) -> Result<Made, ForgeError> {
+        staged: &StagedCommit,
+    ) -> Result<SignedByForge, ForgeError> {
         let entry = |(path, (mode, bytes)): (&String, &(u32, Vec<u8>))| {
             let content = String::from_utf8_lossy(bytes);
             json!({"path": path, "mode": format!("{mode:06o}"), "type": "blob", "content": content})
@@ -25,12 +25,12 @@ impl GitHub {
         let entries: Vec<_> = staged.files.iter().map(entry).collect();
         let body = json!({"base_tree": staged.base, "tree": entries});
         // Both say what is to be there, and leave what nothing names to be forgotten.
-        let tree = line.take(Call::set(reqwest::Method::POST, self.url(line, &["git", "trees"]), &body)).await?;
+        let tree = line.take(ApiCall::set(reqwest::Method::POST, self.url(line, &["git", "trees"]), &body)).await?;
         if tree["sha"] != staged.tree.as_str() {
             return Err(line.unreadable(&format!("the tree {}", staged.tree)));
         }
         let body = json!({"message": message, "tree": staged.tree, "parents": [parent.0]});
-        let made = line.take(Call::set(reqwest::Method::POST, self.url(line, &["git", "commits"]), &body)).await?;
+        let made = line.take(ApiCall::set(reqwest::Method::POST, self.url(line, &["git", "commits"]), &body)).await?;
         let verification = &made["verification"];
         let text = |key: &str| verification[key].as_str().map(str::to_owned);
         let (Some(id), Some(payload), Some(signature), true) =
@@ -44,6 +44,6 @@ impl GitHub {
                     .to_owned(),
             });
         };
-        Ok(Made { id: id.to_owned(), payload, signature })
+        Ok(SignedByForge { id: id.to_owned(), payload, signature })
     }
 }

@@ -6,8 +6,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::{EACH, GitHub, Ids, found};
-use crate::forge::send::{Call, Line, Reply};
-use crate::forge::{ForgeError, Known, Wishes};
+use crate::forge::send::{ApiCall, ApiClient, ApiReply};
+use crate::forge::{ForgeError, ForgeProposal, ProposalOptions};
 use crate::text::escape;
 
 /// What is asked of each proposal.
@@ -18,11 +18,11 @@ impl GitHub {
     /// Asks for the proposals of `branches` and, where nobody did yet, for what new ones have.
     pub(super) async fn ask(
         &self,
-        line: &Line,
-        wishes: &Wishes,
+        line: &ApiClient,
+        wishes: &ProposalOptions,
         base: &str,
         branches: &[String],
-    ) -> Result<Vec<Known>, ForgeError> {
+    ) -> Result<Vec<ForgeProposal>, ForgeError> {
         let with_ids = self.told().wishes.is_none();
         let mut question = Question::of(self);
         for (at, branch) in branches.iter().enumerate() {
@@ -66,9 +66,9 @@ impl GitHub {
     /// Gives a new proposal labels, reviewers and auto-merge, in one request.
     pub(crate) async fn finish(
         &self,
-        line: &Line,
-        wishes: &Wishes,
-        proposal: &Known,
+        line: &ApiClient,
+        wishes: &ProposalOptions,
+        proposal: &ForgeProposal,
     ) -> Result<Vec<String>, ForgeError> {
         if wishes.labels.is_empty() && !wishes.has_reviewers() && !wishes.auto_merge {
             return Ok(Vec::new());
@@ -125,14 +125,14 @@ impl GitHub {
     /// Sends a document. What asks for a state that may be there already may be sent again.
     pub(super) async fn send(
         &self,
-        line: &Line,
+        line: &ApiClient,
         query: &str,
         variables: &Map<String, Value>,
         is_repeatable: bool,
     ) -> Result<Value, ForgeError> {
         let body = json!({"query": query, "variables": variables});
         let url = self.graphql.clone();
-        let call = if is_repeatable { Call::set(Method::POST, url, &body) } else { Call::add(url, &body) };
+        let call = if is_repeatable { ApiCall::set(Method::POST, url, &body) } else { ApiCall::add(url, &body) };
         line.take(call).await
     }
 
@@ -165,7 +165,7 @@ impl Question {
     }
 
     /// Asks for the ids of labels and reviewers, and for how the repository merges.
-    fn wishes(&mut self, wishes: &Wishes) {
+    fn wishes(&mut self, wishes: &ProposalOptions) {
         self.repository.push_str(" viewerDefaultMergeMethod");
         for (at, label) in wishes.labels.iter().enumerate() {
             self.declare(&format!("l{at}"), "String!", json!(label));
@@ -195,7 +195,7 @@ impl Question {
 }
 
 /// The ids that an answer has, and a note on each that it has not.
-fn ids(data: &Value, wishes: &Wishes) -> Ids {
+fn ids(data: &Value, wishes: &ProposalOptions) -> Ids {
     let mut ids = Ids::default();
     let repository = &data["repository"];
     ids.method = repository["viewerDefaultMergeMethod"].as_str().map(str::to_owned);
@@ -228,7 +228,7 @@ fn errors(answer: &Value) -> impl Iterator<Item = (&str, String)> {
 }
 
 /// What an answer means that lacks what it was asked for.
-pub(super) fn failure(line: &Line, answer: &Value, repository: &str) -> ForgeError {
+pub(super) fn failure(line: &ApiClient, answer: &Value, repository: &str) -> ForgeError {
     let kinds = answer["errors"].as_array().into_iter().flatten().filter_map(|error| error["type"].as_str());
     let said = errors(answer).map(|(_, said)| said).next().unwrap_or_default();
     let status = kinds.fold(StatusCode::UNPROCESSABLE_ENTITY, |other, kind| match kind {
@@ -240,5 +240,5 @@ pub(super) fn failure(line: &Line, answer: &Value, repository: &str) -> ForgeErr
     if said.is_empty() {
         return line.unreadable(&format!("the pull requests of `{repository}`"));
     }
-    line.refused(&Reply { status, body: json!({"message": said}), total: None })
+    line.refused(&ApiReply { status, body: json!({"message": said}), total: None })
 }

@@ -8,7 +8,7 @@ fn found(kind: ForgeKind, url: Option<&str>, variables: &[(&str, &str)]) -> Stri
     let repository = if kind == ForgeKind::Azure { "acme/images/deploy" } else { "acme/deploy" };
     let place = ForgePlace { kind, repository: repository.to_owned(), url };
     let var = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-    match find(&place, &Environment::of(var)) {
+    match find(&place, &ForgeEnvironment::of(var)) {
         Ok(instance) => {
             let header = instance.token.header(&instance.origin).unwrap().to_str().unwrap().to_owned();
             let reach = if instance.is_named { ", named" } else { "" };
@@ -155,7 +155,7 @@ fn what_is_missing_or_no_token_is_told() {
 
 #[test]
 fn t22_a_token_is_shown_to_its_own_origin_alone() {
-    let own = Origin::parse("https://api.github.com").unwrap();
+    let own = UrlOrigin::parse("https://api.github.com").unwrap();
     let token = bind(ForgeKind::GitHub, TOKEN, "t", &own).unwrap();
     for (origin, is_own) in [
         ("https://api.github.com", true),
@@ -163,7 +163,7 @@ fn t22_a_token_is_shown_to_its_own_origin_alone() {
         ("https://github.com", false),
         ("https://api.github.com:8443", false),
     ] {
-        assert_eq!(token.header(&Origin::parse(origin).unwrap()).is_some(), is_own, "{origin}");
+        assert_eq!(token.header(&UrlOrigin::parse(origin).unwrap()).is_some(), is_own, "{origin}");
     }
     assert!(token.header(&own).unwrap().is_sensitive());
 }

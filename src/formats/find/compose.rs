@@ -3,25 +3,25 @@
 use std::sync::Arc;
 
 use crate::text::diagnostics::{Problem, SourceFile};
-use crate::text::yaml::{self, Node};
+use crate::text::yaml::{self, YamlNode};
 
 use super::variables::replaced;
-use super::{Mention, NoImage};
+use super::{FoundImage, NotAnImage};
 
 /// The images of a compose file.
-pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<Mention>, Problem> {
+pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<FoundImage>, Problem> {
     let documents = yaml::documents(file)?;
     let services = documents.iter().filter_map(|document| document.get("services"));
     Ok(services.flat_map(|services| services.entries()).filter_map(|(_, service)| of_service(file, service)).collect())
 }
 
 /// The `image` of a service of a compose file.
-pub fn of_service(file: &SourceFile, service: &Node) -> Option<Mention> {
+pub fn of_service(file: &SourceFile, service: &YamlNode) -> Option<FoundImage> {
     let node = service.get("image")?;
-    let mut mention = Mention::of(file, node, replaced(node.text()?, |_| None));
+    let mut mention = FoundImage::of(file, node, replaced(node.text()?, |_| None));
     // Beside `build`, it is the name of what comes out.
     if service.get("build").is_some() {
-        mention.image = Err(NoImage::None("it is built here"));
+        mention.image = Err(NotAnImage::None("it is built here"));
     }
     Some(mention)
 }

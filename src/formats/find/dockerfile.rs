@@ -4,10 +4,10 @@
 use std::ops::Range;
 
 use super::variables::{last_variable, replaced};
-use super::{Mention, NoImage, image, unquoted};
+use super::{FoundImage, NotAnImage, image, unquoted};
 
 /// The default of an `ARG` that `FROM` sees.
-struct Argument {
+struct ArgDefault {
     name: String,
     value: String,
     /// Its bytes, without quotes.
@@ -17,9 +17,9 @@ struct Argument {
 }
 
 /// The images of a Dockerfile.
-pub(super) fn find(text: &str) -> Vec<Mention> {
+pub(super) fn find(text: &str) -> Vec<FoundImage> {
     let mut found = Vec::new();
-    let mut arguments: Vec<Argument> = Vec::new();
+    let mut arguments: Vec<ArgDefault> = Vec::new();
     let mut stages: Vec<String> = Vec::new();
     let mut has_begun = false;
     for words in instructions(text) {
@@ -76,20 +76,20 @@ fn from(text: &str, option: &Range<usize>) -> Option<Range<usize>> {
 }
 
 /// The default that a word of an `ARG` gives, where it can be told.
-fn argument(text: &str, word: &Range<usize>, known: &[Argument]) -> Option<Argument> {
+fn argument(text: &str, word: &Range<usize>, known: &[ArgDefault]) -> Option<ArgDefault> {
     let (name, given) = text[word.clone()].split_once('=')?;
     let span = unquoted(text, word.end - given.len()..word.end);
     let written = &text[span.clone()];
     let value = replaced(written, |name| value(known, name));
     let is_literal = !written.contains('$');
-    (!value.contains('$')).then(|| Argument { name: name.to_owned(), value, span, is_literal })
+    (!value.contains('$')).then(|| ArgDefault { name: name.to_owned(), value, span, is_literal })
 }
 
-fn value(known: &[Argument], name: &str) -> Option<String> {
+fn value(known: &[ArgDefault], name: &str) -> Option<String> {
     known.iter().rfind(|argument| argument.name == name).map(|argument| argument.value.clone())
 }
 
-fn mention(text: &str, span: Range<usize>, stages: &[String], arguments: &[Argument]) -> Option<Mention> {
+fn mention(text: &str, span: Range<usize>, stages: &[String], arguments: &[ArgDefault]) -> Option<FoundImage> {
     let span = unquoted(text, span);
     let written = &text[span.clone()];
     let resolved = replaced(written, |name| value(arguments, name));
@@ -101,10 +101,10 @@ fn mention(text: &str, span: Range<usize>, stages: &[String], arguments: &[Argum
         argument.is_literal.then(|| argument.span.clone())
     });
     let image = match resolved.as_str() {
-        "scratch" => Err(NoImage::None("`scratch` is no image")),
+        "scratch" => Err(NotAnImage::None("`scratch` is no image")),
         resolved => image(resolved),
     };
-    Some(Mention { decided: decided.unwrap_or_else(|| span.clone()), span, text: resolved, image })
+    Some(FoundImage { decided: decided.unwrap_or_else(|| span.clone()), span, text: resolved, image })
 }
 
 /// The instructions, each as the places of its words: comments, continued lines and here-documents are seen through.

@@ -4,18 +4,18 @@
 use std::sync::Arc;
 
 use crate::text::diagnostics::{Problem, SourceFile};
-use crate::text::yaml::{self, Node, Value};
+use crate::text::yaml::{self, YamlNode, YamlValue};
 
-use super::Mention;
+use super::FoundImage;
 
 /// The images of a chart's values.
-pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<Mention>, Problem> {
+pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<FoundImage>, Problem> {
     let mut found = Vec::new();
-    yaml::each(&yaml::documents(file)?, &mut |node: &Node| {
-        let is_image = |key: &Node| key.text().is_some_and(|key| key.to_ascii_lowercase().ends_with("image"));
+    yaml::each(&yaml::documents(file)?, &mut |node: &YamlNode| {
+        let is_image = |key: &YamlNode| key.text().is_some_and(|key| key.to_ascii_lowercase().ends_with("image"));
         for (_, value) in node.entries().iter().filter(|(key, _)| is_image(key)) {
             found.extend(match value.value {
-                Value::Map(_) => apart(value),
+                YamlValue::Map(_) => apart(value),
                 _ => together(file, value),
             });
         }
@@ -23,13 +23,13 @@ pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<Mention>, Problem> {
     Ok(found)
 }
 
-fn together(file: &SourceFile, node: &Node) -> Option<Mention> {
+fn together(file: &SourceFile, node: &YamlNode) -> Option<FoundImage> {
     // Without a tag, it may be the half of an image, or anything else; an address is a picture.
     let text = node.text().filter(|text| text.contains([':', '@']) && !text.contains("://"))?;
-    Some(Mention::of(file, node, text.to_owned()))
+    Some(FoundImage::of(file, node, text.to_owned()))
 }
 
-fn apart(map: &Node) -> Option<Mention> {
+fn apart(map: &YamlNode) -> Option<FoundImage> {
     let text = |key: &str| map.get(key).and_then(|node| node.text()).filter(|text| !text.is_empty());
     let repository = text("repository")?;
     if map.get("tag").is_none() && map.get("digest").is_none() {
@@ -40,7 +40,7 @@ fn apart(map: &Node) -> Option<Mention> {
         None => repository.to_owned(),
     };
     let none = "it has neither tag nor digest: the chart says which it is";
-    Some(Mention::apart(map, name, text("tag"), text("digest"), none))
+    Some(FoundImage::apart(map, name, text("tag"), text("digest"), none))
 }
 
 #[cfg(test)]

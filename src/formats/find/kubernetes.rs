@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::text::diagnostics::{Problem, SourceFile};
-use crate::text::yaml::{self, Node};
+use crate::text::yaml::{self, YamlNode};
 
-use super::Mention;
+use super::FoundImage;
 
 /// The lists that hold containers: those of a pod, and of templates that become one.
 const CONTAINERS: [&str; 5] = ["containers", "initContainers", "ephemeralContainers", "sidecars", "steps"];
@@ -18,17 +18,17 @@ const CONTAINER: [&str; 3] = ["container", "script", "stepTemplate"];
 const VOLUMES: &str = "volumes";
 
 /// The images of all objects of a file.
-pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<Mention>, Problem> {
+pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<FoundImage>, Problem> {
     let mut found = Vec::new();
-    yaml::each(&yaml::documents(file)?, &mut |node: &Node| {
+    yaml::each(&yaml::documents(file)?, &mut |node: &YamlNode| {
         for (key, value) in node.entries().iter().filter_map(|(key, value)| Some((key.text()?, value))) {
-            let images: Vec<&Rc<Node>> = match key {
+            let images: Vec<&Rc<YamlNode>> = match key {
                 VOLUMES => value.items().iter().filter_map(|volume| volume.get("image")?.get("reference")).collect(),
                 key if CONTAINERS.contains(&key) => value.items().iter().filter_map(|one| one.get("image")).collect(),
                 key if CONTAINER.contains(&key) => value.get("image").into_iter().collect(),
                 _ => Vec::new(),
             };
-            let mention = |node: &Rc<Node>| Some(Mention::of(file, node, node.text()?.to_owned()));
+            let mention = |node: &Rc<YamlNode>| Some(FoundImage::of(file, node, node.text()?.to_owned()));
             found.extend(images.into_iter().filter_map(mention));
         }
     });

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::yaml;
 
-use super::Mention;
+use super::FoundImage;
 
 /// The images of a kustomization.
-pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<Mention>, Problem> {
+pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<FoundImage>, Problem> {
     let mut found = Vec::new();
     for document in yaml::documents(file)? {
         for entry in document.get("images").map(|images| images.items()).unwrap_or_default() {
             let text = |key: &str| entry.get(key).and_then(|node| node.text()).filter(|text| !text.is_empty());
             let Some(name) = text("newName").or(text("name")) else { continue };
             let none = "it has neither tag nor digest: what the manifests have stays";
-            found.push(Mention::apart(entry, name.to_owned(), text("newTag"), text("digest"), none));
+            found.push(FoundImage::apart(entry, name.to_owned(), text("newTag"), text("digest"), none));
         }
     }
     Ok(found)

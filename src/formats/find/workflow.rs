@@ -4,16 +4,16 @@
 use std::sync::Arc;
 
 use crate::text::diagnostics::{Problem, SourceFile};
-use crate::text::yaml::{self, Node};
+use crate::text::yaml::{self, YamlNode};
 
-use super::Mention;
+use super::FoundImage;
 
 /// What stands before an image that a step uses.
 pub(crate) const DOCKER: &str = "docker://";
 
 /// The images of a workflow, or of an action.
-pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<Mention>, Problem> {
-    let mut found = Finding { file, found: Vec::new() };
+pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<FoundImage>, Problem> {
+    let mut found = WorkflowFinder { file, found: Vec::new() };
     for document in yaml::documents(file)? {
         for (_, job) in document.get("jobs").map(|jobs| jobs.entries()).unwrap_or_default() {
             found.container(job, "container");
@@ -30,30 +30,30 @@ pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<Mention>, Problem> {
     Ok(found.found)
 }
 
-struct Finding<'a> {
+struct WorkflowFinder<'a> {
     file: &'a SourceFile,
-    found: Vec<Mention>,
+    found: Vec<FoundImage>,
 }
 
-impl Finding<'_> {
+impl WorkflowFinder<'_> {
     /// The image of a container: a text, or the `image` of a map.
-    fn container(&mut self, parent: &Node, key: &str) {
+    fn container(&mut self, parent: &YamlNode, key: &str) {
         let Some(node) = parent.get(key) else { return };
         let node = node.get("image").unwrap_or(node);
         let text = node.text().filter(|text| !text.is_empty());
-        self.found.extend(text.map(|text| Mention::of(self.file, node, text.to_owned())));
+        self.found.extend(text.map(|text| FoundImage::of(self.file, node, text.to_owned())));
     }
 
-    fn steps(&mut self, parent: &Node) {
+    fn steps(&mut self, parent: &YamlNode) {
         for step in parent.get("steps").map(|steps| steps.items()).unwrap_or_default() {
             self.used(step, "uses");
         }
     }
 
-    fn used(&mut self, parent: &Node, key: &str) {
+    fn used(&mut self, parent: &YamlNode, key: &str) {
         let Some(node) = parent.get(key) else { return };
         let text = node.text().and_then(|text| text.strip_prefix(DOCKER));
-        self.found.extend(text.map(|text| Mention::of(self.file, node, text.to_owned())));
+        self.found.extend(text.map(|text| FoundImage::of(self.file, node, text.to_owned())));
     }
 }
 

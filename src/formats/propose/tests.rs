@@ -1,19 +1,19 @@
 //! A file's text, and the targets that are proposed for the images in it.
 
 use super::*;
-use crate::formats::Editing;
+use crate::formats::TargetWriter;
 use crate::model::settings;
-use crate::text::diagnostics::lines::Lines;
+use crate::text::diagnostics::lines::LineIndex;
 
 const DIGEST: &str = "sha256:abababababababababababababababababababababababababababababababab";
 
 /// Each official image is a tag of a stream of its name, but for those of `other`; all are pinned.
-fn pins(id: &TagId) -> Found {
+fn pins(id: &TagId) -> TargetPin {
     let image = format!("docker.io/library/{id}").parse().unwrap();
-    Found::At(PinnedRef { image, digest: DIGEST.parse().unwrap() })
+    TargetPin::At(PinnedRef { image, digest: DIGEST.parse().unwrap() })
 }
 
-fn wanted(mention: &Mention) -> Option<TagId> {
+fn wanted(mention: &FoundImage) -> Option<TagId> {
     let image = mention.image.as_ref().ok()?;
     let name = image.repository().path().strip_prefix("library/").filter(|name| *name != "other")?;
     let tag = image.tag().map_or_else(|| "latest".to_owned(), ToString::to_string);
@@ -21,13 +21,13 @@ fn wanted(mention: &Mention) -> Option<TagId> {
 }
 
 /// What is proposed for each image of a file that has `targets` already.
-fn proposed(path: &str, text: &str, targets: &[Target]) -> Vec<(usize, Proposal)> {
+fn proposed(path: &str, text: &str, targets: &[Target]) -> Vec<(usize, SuggestedTarget)> {
     let file = Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
-    let kind = find::Kind::of(&file).unwrap();
+    let kind = find::FileKind::of(&file).unwrap();
     let mentions = kind.find(&file).unwrap();
     let wanted: Vec<_> = mentions.iter().map(wanted).collect();
-    let asked = Asked { file: &file, kind, mentions: &mentions, wanted: &wanted, targets, pins: &pins };
-    let lines = Lines::of(text);
+    let asked = TargetRequest { file: &file, kind, mentions: &mentions, wanted: &wanted, targets, pins: &pins };
+    let lines = LineIndex::of(text);
     mentions.iter().map(|mention| mention.line(&lines)).zip(propose(&asked)).collect()
 }
 
@@ -37,22 +37,22 @@ fn proposed(path: &str, text: &str, targets: &[Target]) -> Vec<(usize, Proposal)
 fn check(path: &str, text: &str, expected: &[&str]) {
     let found = proposed(path, text, &[]);
     let shown = found.iter().map(|(line, proposal)| match proposal {
-        Proposal::None => format!("{line} -"),
-        Proposal::There => format!("{line} there"),
-        Proposal::Shared => format!("{line} shared"),
-        Proposal::New(target) => {
+        SuggestedTarget::None => format!("{line} -"),
+        SuggestedTarget::There => format!("{line} there"),
+        SuggestedTarget::Shared => format!("{line} shared"),
+        SuggestedTarget::New(target) => {
             let table = target.written("; ");
             let table = table.trim_start_matches("[[target]]; from = ").trim_end_matches("; ");
             format!("{line} {}", table.replace(&format!("path = \"{path}\""), "PATH"))
         }
-        Proposal::Unfit(problem) | Proposal::Unnamed(problem) => {
+        SuggestedTarget::Unfit(problem) | SuggestedTarget::Unnamed(problem) => {
             format!("{line} ! {}; {}", problem.message, problem.help.as_deref().unwrap())
         }
     });
     assert_eq!(shown.collect::<Vec<_>>(), expected);
 
     let new = found.iter().filter_map(|(_, proposal)| match proposal {
-        Proposal::New(target) => Some(target),
+        SuggestedTarget::New(target) => Some(target),
         _ => None,
     });
     let new: Vec<&Target> = new.collect();
@@ -62,14 +62,14 @@ fn check(path: &str, text: &str, expected: &[&str]) {
     for (read, target) in settings.targets.iter().zip(&new) {
         assert_eq!(*read, Target { place: read.place.clone(), ..(*target).clone() });
     }
-    let mut editing = Editing::new(&settings.targets, &pins);
+    let mut editing = TargetWriter::new(&settings.targets, &pins);
     editing.file(path, Some(text.as_bytes()), &(0..new.len()).collect::<Vec<_>>());
     let edited = editing.finish().unwrap();
     let text = edited.first().map_or(text, |file| &file.new);
     for ((_, before), (_, after)) in found.iter().zip(proposed(path, text, &settings.targets)) {
-        let is_new = matches!(before, Proposal::New(_) | Proposal::Shared);
-        assert!(!is_new || after == Proposal::There, "{before:?} {after:?}");
-        assert!(!matches!(after, Proposal::New(_) | Proposal::Shared), "{before:?} {after:?}");
+        let is_new = matches!(before, SuggestedTarget::New(_) | SuggestedTarget::Shared);
+        assert!(!is_new || after == SuggestedTarget::There, "{before:?} {after:?}");
+        assert!(!matches!(after, SuggestedTarget::New(_) | SuggestedTarget::Shared), "{before:?} {after:?}");
     }
 }
 
@@ -322,5 +322,5 @@ fn what_a_target_writes_already_is_there() {
     );
     let text = "kind: Pod\nspec:\n  containers:\n  - image: python:3 # pinstream: python:3.12\n  - image: python:3\n";
     let found: Vec<_> = proposed("a.yaml", text, &settings.targets).into_iter().map(|(_, proposal)| proposal).collect();
-    assert!(matches!(&found[..], [Proposal::There, Proposal::New(_)]), "{found:?}");
+    assert!(matches!(&found[..], [SuggestedTarget::There, SuggestedTarget::New(_)]), "{found:?}");
 }

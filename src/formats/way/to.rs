@@ -4,19 +4,19 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-use crate::text::yaml::Node;
+use crate::text::yaml::YamlNode;
 
-use super::{Step, Way, dig, written};
+use super::{Selector, SelectorStep, dig, written};
 
 /// The ways to the value at each of `spans`, which stand in the order of their first bytes. Each way may do: the shortest
 /// comes first, then those that name the document of several. Items of lists are named by what only they have, else by
 /// their number. None where no way leads there.
-pub(in crate::formats) fn to(documents: &[Rc<Node>], spans: &[Range<usize>]) -> Vec<Vec<Way>> {
-    let mut leading = Leading { spans, found: vec![None; spans.len()], steps: Vec::new() };
+pub(in crate::formats) fn to(documents: &[Rc<YamlNode>], spans: &[Range<usize>]) -> Vec<Vec<Selector>> {
+    let mut leading = SelectorSearch { spans, found: vec![None; spans.len()], steps: Vec::new() };
     for document in documents {
         leading.go(document, document, 0..spans.len());
     }
-    let ways = |found: Option<(Rc<Node>, Vec<Step>)>| {
+    let ways = |found: Option<(Rc<YamlNode>, Vec<SelectorStep>)>| {
         let Some((document, steps)) = found else { return Vec::new() };
         let filters = if documents.len() > 1 { filters(&document) } else { Vec::new() };
         let filters = std::iter::once(Vec::new()).chain(filters);
@@ -26,12 +26,12 @@ pub(in crate::formats) fn to(documents: &[Rc<Node>], spans: &[Range<usize>]) -> 
 }
 
 /// The way of these steps. What cannot be written so that it is read as the same is none.
-fn way(steps: Vec<Step>) -> Option<Way> {
-    written(&steps).parse().ok().filter(|way: &Way| way.steps == steps)
+fn way(steps: Vec<SelectorStep>) -> Option<Selector> {
+    written(&steps).parse().ok().filter(|way: &Selector| way.steps == steps)
 }
 
 /// The steps that may name one document of several.
-fn filters(document: &Rc<Node>) -> Vec<Vec<Step>> {
+fn filters(document: &Rc<YamlNode>) -> Vec<Vec<SelectorStep>> {
     let named = |keys: &[&str]| has(document, keys);
     let (kind, name) = (named(&["kind"]), named(&["metadata", "name"]));
     let both = kind.clone().zip(name.clone()).map(|(kind, name)| vec![kind, name]);
@@ -43,17 +43,17 @@ fn filters(document: &Rc<Node>) -> Vec<Vec<Step>> {
 }
 
 /// A walk over all documents that looks for the values at `spans`.
-struct Leading<'a> {
+struct SelectorSearch<'a> {
     spans: &'a [Range<usize>],
     /// The document and the steps to each that was found.
-    found: Vec<Option<(Rc<Node>, Vec<Step>)>>,
+    found: Vec<Option<(Rc<YamlNode>, Vec<SelectorStep>)>>,
     /// The steps to where the walk is.
-    steps: Vec<Step>,
+    steps: Vec<SelectorStep>,
 }
 
-impl Leading<'_> {
+impl SelectorSearch<'_> {
     /// Goes into `node`, in which some of the spans with the numbers `among` may be.
-    fn go(&mut self, document: &Rc<Node>, node: &Rc<Node>, among: Range<usize>) {
+    fn go(&mut self, document: &Rc<YamlNode>, node: &Rc<YamlNode>, among: Range<usize>) {
         let starts = |numbers: Range<usize>, before: usize| {
             numbers.start + self.spans[numbers].partition_point(|span| span.start < before)
         };
@@ -73,7 +73,7 @@ impl Leading<'_> {
         let length = self.steps.len();
         for (key, value) in node.entries() {
             let Some(key) = key.text() else { continue };
-            self.steps.push(Step::Key(key.to_owned()));
+            self.steps.push(SelectorStep::Key(key.to_owned()));
             self.go(document, value, here.clone());
             self.steps.truncate(length);
         }
@@ -88,28 +88,28 @@ impl Leading<'_> {
 }
 
 /// The steps to each of several items: by its name where no other has it.
-fn select(items: &[Rc<Node>]) -> Vec<Vec<Step>> {
-    let choices = |item: &Rc<Node>| {
+fn select(items: &[Rc<YamlNode>]) -> Vec<Vec<SelectorStep>> {
+    let choices = |item: &Rc<YamlNode>| {
         let (kind, name) = (has(item, &["kind"]), has(item, &["metadata", "name"]));
         let both = kind.zip(name.clone()).map(|(kind, name)| vec![kind, name]);
         let choices = [has(item, &["name"]).map(|name| vec![name]), name.map(|name| vec![name]), both];
         choices.into_iter().flatten().collect::<Vec<_>>()
     };
-    let choices: Vec<Vec<Vec<Step>>> = items.iter().map(choices).collect();
-    let mut count: HashMap<&[Step], usize> = HashMap::new();
+    let choices: Vec<Vec<Vec<SelectorStep>>> = items.iter().map(choices).collect();
+    let mut count: HashMap<&[SelectorStep], usize> = HashMap::new();
     for choice in choices.iter().flatten() {
         *count.entry(choice).or_default() += 1;
     }
-    let first_alone = |(number, choices): (usize, &Vec<Vec<Step>>)| {
+    let first_alone = |(number, choices): (usize, &Vec<Vec<SelectorStep>>)| {
         let alone = choices.iter().find(|choice| count.get(choice.as_slice()) == Some(&1));
-        alone.cloned().unwrap_or_else(|| vec![Step::Item(number)])
+        alone.cloned().unwrap_or_else(|| vec![SelectorStep::Item(number)])
     };
     choices.iter().enumerate().map(first_alone).collect()
 }
 
 /// The step that keeps what has the same text as `node` below `keys`.
-fn has(node: &Rc<Node>, keys: &[&str]) -> Option<Step> {
+fn has(node: &Rc<YamlNode>, keys: &[&str]) -> Option<SelectorStep> {
     let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
     let value = dig(node, &keys)?.text().filter(|text| !text.is_empty())?.to_owned();
-    Some(Step::With(keys, value))
+    Some(SelectorStep::With(keys, value))
 }

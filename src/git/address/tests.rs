@@ -1,6 +1,6 @@
 //! Addresses and branch names that are taken, and a table of hostile ones that are not.
 
-use super::{Address, BranchName};
+use super::{BranchName, RemoteAddress};
 
 #[test]
 fn addresses_that_people_use_are_taken() {
@@ -20,17 +20,17 @@ fn addresses_that_people_use_are_taken() {
         ("file:///", "/"),
     ];
     for (text, expected) in table {
-        let address = Address::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let address = RemoteAddress::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(address.url(), expected);
     }
-    let address = Address::parse("https://ci:s3cret%21@git.example/a").unwrap();
+    let address = RemoteAddress::parse("https://ci:s3cret%21@git.example/a").unwrap();
     assert_eq!(address.password().unwrap().reveal(), "s3cret!");
     assert_eq!(address.without_secrets("no s3cret! here"), "no *** here");
 }
 
 #[test]
 fn credentials_are_for_the_same_origin_alone() {
-    let address = Address::parse("https://git.example/a").unwrap();
+    let address = RemoteAddress::parse("https://git.example/a").unwrap();
     for (url, expected) in [
         ("https://git.example/a", true),
         ("https://git.example:443/b", true),
@@ -257,7 +257,7 @@ const BRANCHES: [&str; 60] = [
 fn t2_no_hostile_address_or_branch_is_taken() {
     let addresses = hostile_addresses();
     assert!(addresses.len() + BRANCHES.len() >= 200, "{}", addresses.len());
-    let taken: Vec<_> = addresses.iter().filter(|text| Address::parse(text).is_ok()).collect();
+    let taken: Vec<_> = addresses.iter().filter(|text| RemoteAddress::parse(text).is_ok()).collect();
     assert_eq!(taken, [] as [&String; 0]);
     let taken: Vec<_> = BRANCHES.iter().filter(|text| BranchName::parse(text).is_ok()).collect();
     assert_eq!(taken, [] as [&&str; 0]);
@@ -266,7 +266,7 @@ fn t2_no_hostile_address_or_branch_is_taken() {
 #[test]
 fn a_refusal_shows_no_password_and_no_control_character() {
     for text in ["https://ci:s3cret@git.example", "ssh://ci:s3cret@git.example/a", "ci:s3cret@git.example\u{1b}[2J"] {
-        let said = Address::parse(text).err().unwrap().to_string();
+        let said = RemoteAddress::parse(text).err().unwrap().to_string();
         assert!(!said.contains("s3cret") && !said.contains('\u{1b}'), "{said}");
     }
 }

@@ -10,11 +10,11 @@ use git2::{ObjectType, Oid, Repository};
 
 use super::{Remote, tree_of};
 use crate::git::message::local;
-use crate::git::{Change, GitError};
+use crate::git::{GitError, NewCommit};
 
 /// A commit that is about to be made elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Staged {
+pub struct StagedCommit {
     /// The id of the tree that it starts from.
     pub base: String,
     /// The id of the tree that it should have.
@@ -26,7 +26,7 @@ pub struct Staged {
 
 /// A commit that was made elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Made {
+pub struct SignedByForge {
     /// Its id.
     pub id: String,
     /// The commit without its signature.
@@ -40,7 +40,7 @@ impl Remote {
     ///
     /// # Errors
     /// Where there is no plain file at the path of one of its files.
-    pub fn stage(&mut self, change: &Change) -> Result<Staged, GitError> {
+    pub fn stage(&mut self, change: &NewCommit) -> Result<StagedCommit, GitError> {
         let files = self.files_of(change)?;
         self.with_commit(&change.parent, |objects, parent| {
             let tree = tree_of(objects, parent, &files)?;
@@ -52,7 +52,7 @@ impl Remote {
                 let mode = u32::try_from(entry.filemode()).unwrap_or_default();
                 staged.insert(path, (mode, bytes.to_vec()));
             }
-            Ok(Staged { base: objects.top(parent)?.to_string(), tree: tree.to_string(), files: staged })
+            Ok(StagedCommit { base: objects.top(parent)?.to_string(), tree: tree.to_string(), files: staged })
         })
     }
 }
@@ -61,7 +61,7 @@ impl Remote {
 ///
 /// # Errors
 /// Where it does not come out with the id that it was given.
-pub(super) fn write(repository: &Repository, made: &Made) -> Result<Oid, GitError> {
+pub(super) fn write(repository: &Repository, made: &SignedByForge) -> Result<Oid, GitError> {
     // Whether the last line of a signature ends is the forge's to say; the id tells.
     for signature in [made.signature.trim_end(), made.signature.as_str()] {
         let bytes = signed(&made.payload, signature);

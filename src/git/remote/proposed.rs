@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use super::{End, Remote, named};
 use crate::git::address::BranchName;
 use crate::git::message::local;
-use crate::git::tree::{Objects, RepoPath};
-use crate::git::{Change, CommitId, GitError, Push};
+use crate::git::tree::{ObjectStore, RepoPath};
+use crate::git::{CommitId, GitError, NewCommit, Push};
 use crate::model::settings::Author;
 
 /// How the branches of proposals are called.
@@ -25,7 +25,7 @@ const COMMIT_MAX: usize = 1 << 20;
 
 /// What stands at the tip of a proposal's branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proposed {
+pub struct ProposalBranch {
     /// The tip.
     pub tip: CommitId,
     /// Its parents.
@@ -45,7 +45,10 @@ impl Remote {
     ///
     /// # Errors
     /// Where one of them cannot be had or read.
-    pub fn proposed(&mut self, branches: &BTreeMap<String, CommitId>) -> Result<BTreeMap<String, Proposed>, GitError> {
+    pub fn proposed(
+        &mut self,
+        branches: &BTreeMap<String, CommitId>,
+    ) -> Result<BTreeMap<String, ProposalBranch>, GitError> {
         if let End::Server(wire) = &self.end {
             let missing = |tip: &CommitId| !Oid::from_str(&tip.0).is_ok_and(|tip| wire.cache.has(tip));
             let names = branches.iter().filter(|(_, tip)| missing(tip)).map(|(name, _)| BranchName::parse(name));
@@ -71,7 +74,7 @@ impl Remote {
         &mut self,
         branch: &str,
         expected: Option<&CommitId>,
-        change: &Change,
+        change: &NewCommit,
         now: Timestamp,
     ) -> Result<Push<CommitId>, GitError> {
         let reference = proposal_branch(branch)?;
@@ -105,7 +108,7 @@ fn proposal_branch(name: &str) -> Result<String, GitError> {
 }
 
 /// What stands at `tip`, with the lock of `root`.
-fn read(objects: &Objects<'_>, tip: Oid, root: &RepoPath) -> Result<Proposed, GitError> {
+fn read(objects: &ObjectStore<'_>, tip: Oid, root: &RepoPath) -> Result<ProposalBranch, GitError> {
     let lock = objects.lock_id(tip, root)?.map(|id| objects.lock(id)).transpose()?;
     let mut found = header(&objects.odb, tip)?;
     found.lock = lock;
@@ -113,7 +116,7 @@ fn read(objects: &Objects<'_>, tip: Oid, root: &RepoPath) -> Result<Proposed, Gi
 }
 
 /// A commit as its bytes have it (gitformat-commit: lines of a header, an empty line, the message).
-fn header(odb: &Odb<'_>, tip: Oid) -> Result<Proposed, GitError> {
+fn header(odb: &Odb<'_>, tip: Oid) -> Result<ProposalBranch, GitError> {
     let (size, _) = odb.read_header(tip).map_err(|error| local(&error))?;
     if size > COMMIT_MAX {
         return Err(GitError::Tree { path: tip.to_string(), reason: "the commit is too large".to_owned() });
@@ -124,7 +127,7 @@ fn header(odb: &Odb<'_>, tip: Oid) -> Result<Proposed, GitError> {
     let all = |key: &'static str| {
         header.lines().filter_map(move |line| line.strip_prefix(key).and_then(|rest| rest.strip_prefix(' ')))
     };
-    Ok(Proposed {
+    Ok(ProposalBranch {
         tip: CommitId(tip.to_string()),
         parents: all("parent").map(|id| CommitId(id.to_owned())).collect(),
         author: all("author").next().and_then(person),

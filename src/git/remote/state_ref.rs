@@ -4,20 +4,20 @@ use git2::{ObjectType, Oid};
 use jiff::Timestamp;
 
 use super::{Remote, Words, commit};
-use crate::git::local_state::Kept;
-use crate::git::tree::{Leaf, Objects, RepoPath};
-use crate::git::{CommitId, Files, GitError, Push, STATE_REF};
+use crate::git::local_state::LocalStateFile;
+use crate::git::tree::{ObjectStore, RepoPath, TreeLeaf};
+use crate::git::{CommitId, GitError, Push, RootFiles, STATE_REF};
 use crate::model::settings::Author;
 
 /// Where the state was read: the commit of the remote's ref, and what this machine keeps beside it because the remote
 /// did not take it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct StateAt {
+pub(super) struct StateRefTip {
     pub(super) remote: Option<String>,
     pub(super) local: Option<CommitId>,
 }
 
-impl StateAt {
+impl StateRefTip {
     /// As it is given out: a commit, `commit+hash` or `+hash`.
     pub(super) fn given(&self) -> Option<CommitId> {
         let remote = self.remote.as_deref().unwrap_or_default();
@@ -41,14 +41,14 @@ impl Remote {
     ///
     /// # Errors
     /// Where the state cannot be had or read.
-    pub fn read_state(&mut self, commit: Option<&CommitId>, prefix: &str) -> Result<Files, GitError> {
+    pub fn read_state(&mut self, commit: Option<&CommitId>, prefix: &str) -> Result<RootFiles, GitError> {
         let path = RepoPath::parse(prefix)?;
-        let at = StateAt::of(commit);
+        let at = StateRefTip::of(commit);
         let kept = if at.local.is_some() { self.local_state.below(prefix)? } else { None };
         self.state_is_local = kept.is_some();
         let theirs = match &at.remote {
             Some(remote) => self.with_commit(&CommitId(remote.clone()), |objects, id| objects.below(id, &path))?,
-            None => Files::new(),
+            None => RootFiles::new(),
         };
         Ok(match kept {
             None => theirs,
@@ -68,14 +68,14 @@ impl Remote {
         &mut self,
         expected: Option<&CommitId>,
         prefix: &str,
-        files: &Files,
+        files: &RootFiles,
         now: Timestamp,
     ) -> Result<Push<CommitId>, GitError> {
         let path = RepoPath::parse(prefix)?;
         for name in files.keys() {
             path.join(name)?;
         }
-        let at = StateAt::of(expected);
+        let at = StateRefTip::of(expected);
         if !self.refuses_state {
             if self.local_state.tip()? != at.local {
                 return Ok(Push::Moved);
@@ -88,17 +88,17 @@ impl Remote {
                 Ok(Push::Landed(remote)) => {
                     self.state_is_local = false;
                     let local = self.forget(at.local, prefix)?;
-                    let at = StateAt { remote: Some(remote.0.clone()), local };
+                    let at = StateRefTip { remote: Some(remote.0.clone()), local };
                     return Ok(Push::Landed(at.given().unwrap_or(remote)));
                 }
                 other => return other,
             }
         }
-        let kept = Kept { base: at.remote.clone(), files: files.clone() };
+        let kept = LocalStateFile { base: at.remote.clone(), files: files.clone() };
         Ok(match self.local_state.swap(at.local.as_ref(), prefix, &kept)? {
             Push::Landed(local) => {
                 self.state_is_local = true;
-                let at = StateAt { remote: at.remote, local: Some(local.clone()) };
+                let at = StateRefTip { remote: at.remote, local: Some(local.clone()) };
                 Push::Landed(at.given().unwrap_or(local))
             }
             other => other,
@@ -110,13 +110,13 @@ impl Remote {
         &mut self,
         expected: Option<&str>,
         path: &RepoPath,
-        files: &Files,
+        files: &RootFiles,
         now: Timestamp,
     ) -> Result<Push<CommitId>, GitError> {
-        let build = |objects: &Objects<'_>, parent: Option<Oid>| {
+        let build = |objects: &ObjectStore<'_>, parent: Option<Oid>| {
             let folder = objects.tree_of(files)?;
             let old = parent.map(|parent| objects.top(parent)).transpose()?;
-            let tree = match objects.put(old, path, Leaf::Folder(folder))? {
+            let tree = match objects.put(old, path, TreeLeaf::Folder(folder))? {
                 Some(tree) => tree,
                 None => objects.write(ObjectType::Tree, b"")?,
             };
@@ -129,7 +129,7 @@ impl Remote {
                 let expected = CommitId(expected.to_owned());
                 self.with_commit(&expected, |objects, id| Ok((Some(id), build(objects, Some(id))?)))?
             }
-            None => (None, build(&Objects::of(self.repository())?, None)?),
+            None => (None, build(&ObjectStore::of(self.repository())?, None)?),
         };
         self.swap(STATE_REF, parent, parent, new)
     }
@@ -140,7 +140,7 @@ impl Remote {
             return Ok(tip);
         }
         // Where somebody wrote meanwhile it stays, and is taken to the remote by whoever writes next.
-        self.local_state.swap(tip.as_ref(), prefix, &Kept { base: None, files: Files::new() })?;
+        self.local_state.swap(tip.as_ref(), prefix, &LocalStateFile { base: None, files: RootFiles::new() })?;
         self.local_state.tip()
     }
 

@@ -10,7 +10,7 @@ use rsa::traits::PublicKeyParts as _;
 use ssh_key::rand_core::OsRng;
 
 use super::{Trouble, rsa_of};
-use crate::git::credential::Secret;
+use crate::git::credential::GitSecret;
 
 /// A private key that can be opened, and the part of it that signs.
 pub(in crate::git) struct Key {
@@ -25,7 +25,7 @@ enum Part {
 }
 
 impl Key {
-    pub(super) fn read(text: &Secret, passphrase: Option<&Secret>, now: Timestamp) -> Result<Self, Trouble> {
+    pub(super) fn read(text: &GitSecret, passphrase: Option<&GitSecret>, now: Timestamp) -> Result<Self, Trouble> {
         let (key, _) = SignedSecretKey::from_string(text.reveal()).map_err(|_| Trouble::NoKey)?;
         let part = signing_part(key, seconds(now))?;
         let (params, secret) = match &part {

@@ -14,7 +14,7 @@ use rsa::traits::PublicKeyParts as _;
 use rsa::{BigUint, RsaPrivateKey};
 
 use super::{Trouble, rsa_of};
-use crate::git::credential::Secret;
+use crate::git::credential::GitSecret;
 
 /// What Git's signatures are for.
 const NAMESPACE: &str = "git";
@@ -29,8 +29,8 @@ pub(in crate::git) struct Key {
 }
 
 impl Key {
-    pub(super) fn read(text: &Secret, passphrase: Option<&Secret>) -> Result<Self, Trouble> {
-        let key = open(text.reveal(), passphrase.map(Secret::reveal))?;
+    pub(super) fn read(text: &GitSecret, passphrase: Option<&GitSecret>) -> Result<Self, Trouble> {
+        let key = open(text.reveal(), passphrase.map(GitSecret::reveal))?;
         let rsa = match key.key_data() {
             KeypairData::Rsa(pair) => Some(rsa(pair)?),
             KeypairData::Ed25519(_) | KeypairData::Ecdsa(_) => None,

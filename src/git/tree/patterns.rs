@@ -2,12 +2,12 @@
 
 use git2::Oid;
 
-use super::{Budget, Kind, Objects, RepoPath, below, refuse};
+use super::{ObjectKind, ObjectStore, ReadBudget, RepoPath, below, refuse};
 use crate::formats::FILES_MAX;
 use crate::formats::path::FilePath;
 use crate::git::GitError;
 
-impl Objects<'_> {
+impl ObjectStore<'_> {
     /// The plain files of the root at `root` that `patterns` mean. What is no plain file, or has a path that is never
     /// read, is passed by.
     pub(in crate::git) fn paths(
@@ -18,7 +18,7 @@ impl Objects<'_> {
     ) -> Result<Vec<String>, GitError> {
         let mut found = Vec::new();
         if let Some(folder) = self.folder(self.top(commit)?, root)? {
-            self.matching(folder, root, "", patterns, &mut found, &mut Budget::whole())?;
+            self.matching(folder, root, "", patterns, &mut found, &mut ReadBudget::whole())?;
         }
         Ok(found)
     }
@@ -30,7 +30,7 @@ impl Objects<'_> {
         path: &str,
         patterns: &[FilePath],
         found: &mut Vec<String>,
-        budget: &mut Budget,
+        budget: &mut ReadBudget,
     ) -> Result<(), GitError> {
         let full = below(&root.text(), path);
         for entry in self.entries(tree, &full)? {
@@ -41,10 +41,10 @@ impl Objects<'_> {
                 continue;
             }
             match entry.kind() {
-                Kind::Folder if patterns.iter().any(|pattern| pattern.may_be_below(&path)) => {
+                ObjectKind::Folder if patterns.iter().any(|pattern| pattern.may_be_below(&path)) => {
                     self.matching(entry.id, root, &path, patterns, found, budget)?;
                 }
-                Kind::Plain | Kind::Executable if patterns.iter().any(|pattern| pattern.matches(&path)) => {
+                ObjectKind::Plain | ObjectKind::Executable if patterns.iter().any(|pattern| pattern.matches(&path)) => {
                     found.push(path);
                 }
                 _ => {}

@@ -6,12 +6,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::NameError;
-use super::facts::Facts;
+use super::facts::ImageFacts;
 use super::version::TagVersion;
 
 /// How far a version is from another (Semantic Versioning 2.0.0, section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum VersionLevel {
     /// Neither the first nor the second number differs.
     Patch,
     /// The second number differs.
@@ -22,7 +22,7 @@ pub enum Level {
 
 /// What a move changes, the lightest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
+pub enum ChangeClass {
     /// What runs is the same: only attestations, signatures or annotations beside it are others.
     Attestation,
     /// The layers are the same, their configuration is another.
@@ -32,10 +32,10 @@ pub enum Class {
     /// It runs on other platforms.
     Platforms,
     /// The image says that it is another version.
-    Version(Level),
+    Version(VersionLevel),
 }
 
-impl Level {
+impl VersionLevel {
     /// How far `new` is from `old`; none where they are the same, or one is no version.
     pub fn between(old: &str, new: &str) -> Option<Self> {
         let (old, new) = (TagVersion::read(old)?.version, TagVersion::read(new)?.version);
@@ -48,13 +48,14 @@ impl Level {
     }
 }
 
-impl Class {
+impl ChangeClass {
     /// The classes that a definition can name.
     pub const WORDS: [&str; 7] = ["attestation", "config", "layers", "platforms", "patch", "minor", "major"];
 
     /// What a move from `old` to `new` changes.
-    pub fn between(old: &Facts, new: &Facts) -> Self {
-        let level = old.version.as_deref().zip(new.version.as_deref()).and_then(|(old, new)| Level::between(old, new));
+    pub fn between(old: &ImageFacts, new: &ImageFacts) -> Self {
+        let level =
+            old.version.as_deref().zip(new.version.as_deref()).and_then(|(old, new)| VersionLevel::between(old, new));
         match level {
             _ if old.manifests == new.manifests => Self::Attestation,
             Some(level) => Self::Version(level),
@@ -76,7 +77,7 @@ impl Class {
     }
 }
 
-impl Level {
+impl VersionLevel {
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {
@@ -87,11 +88,11 @@ impl Level {
     }
 }
 
-fn same_layers(old: &Facts, new: &Facts) -> bool {
+fn same_layers(old: &ImageFacts, new: &ImageFacts) -> bool {
     old.layers.iter().map(|layer| &layer.digest).eq(new.layers.iter().map(|layer| &layer.digest))
 }
 
-impl FromStr for Level {
+impl FromStr for VersionLevel {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
@@ -103,7 +104,7 @@ impl FromStr for Level {
     }
 }
 
-impl FromStr for Class {
+impl FromStr for ChangeClass {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
@@ -116,7 +117,7 @@ impl FromStr for Class {
     }
 }
 
-impl fmt::Display for Class {
+impl fmt::Display for ChangeClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }
@@ -129,21 +130,21 @@ mod tests {
     use crate::model::image::facts::Layer;
 
     /// An image: its manifests, platforms and layers by letter, and its version.
-    fn facts(manifests: &str, platforms: &str, layers: &str, version: &str) -> Facts {
+    fn facts(manifests: &str, platforms: &str, layers: &str, version: &str) -> ImageFacts {
         let digest = |letter: char| Digest::sha256(letter.to_string().as_bytes());
-        Facts {
+        ImageFacts {
             manifests: manifests.chars().map(digest).collect(),
             platforms: platforms.chars().map(|letter| format!("linux/{letter}").parse().unwrap()).collect(),
             layers: layers.chars().map(|letter| Layer { digest: digest(letter), size: 1 }).collect(),
             version: (!version.is_empty()).then(|| version.to_owned()),
-            ..Facts::default()
+            ..ImageFacts::default()
         }
     }
 
     #[track_caller]
-    fn check(old: Facts, new: Facts, expected: &str) {
-        assert_eq!(Class::between(&old, &new).word(), expected);
-        assert_eq!(expected.parse::<Class>().unwrap(), Class::between(&old, &new));
+    fn check(old: ImageFacts, new: ImageFacts, expected: &str) {
+        assert_eq!(ChangeClass::between(&old, &new).word(), expected);
+        assert_eq!(expected.parse::<ChangeClass>().unwrap(), ChangeClass::between(&old, &new));
     }
 
     #[test]
@@ -167,9 +168,9 @@ mod tests {
 
     #[test]
     fn words_that_are_no_class_are_told_the_known_ones() {
-        let error = "version".parse::<Class>().unwrap_err();
+        let error = "version".parse::<ChangeClass>().unwrap_err();
         assert_eq!(error.message, "`version` is not a class of moves");
         assert!(error.help.unwrap().contains("`attestation`"));
-        assert!("layers".parse::<Level>().is_err());
+        assert!("layers".parse::<VersionLevel>().is_err());
     }
 }

@@ -11,7 +11,7 @@ use super::{Digest, Platform};
 
 /// What is known of an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct ImageFacts {
     /// The manifests of what runs: the children of an index that are no attestations, or the image itself.
     pub manifests: BTreeSet<Digest>,
     /// The platforms it runs on.
@@ -23,9 +23,9 @@ pub struct Facts {
     /// When it was built.
     pub made: Option<Timestamp>,
     /// Where it was built from.
-    pub origin: Origin,
+    pub origin: BuildOrigin,
     /// How it runs; none where its configuration could not be read.
-    pub runs: Option<Runs>,
+    pub runs: Option<RuntimeConfig>,
     /// Its other labels.
     pub labels: BTreeMap<String, String>,
 }
@@ -41,18 +41,18 @@ pub struct Layer {
 
 /// Where an image was built from, as its labels say (OCI Image Specification 1.1, "Pre-Defined Annotation Keys").
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origin {
+pub struct BuildOrigin {
     /// The repository of its source.
     pub source: Option<String>,
     /// The revision there.
     pub revision: Option<String>,
     /// The image it was built upon.
-    pub base: Base,
+    pub base: BaseImage,
 }
 
 /// The image that another one was built upon.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Base {
+pub struct BaseImage {
     /// Its name.
     pub name: Option<String>,
     /// Its digest.
@@ -61,7 +61,7 @@ pub struct Base {
 
 /// How an image runs (OCI Image Specification 1.1, "Image Configuration", `config`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Runs {
+pub struct RuntimeConfig {
     /// As whom; empty for root.
     pub user: String,
     /// The program that is always run.
@@ -76,7 +76,7 @@ pub struct Runs {
     pub ports: BTreeSet<String>,
 }
 
-impl fmt::Display for Base {
+impl fmt::Display for BaseImage {
     /// Name and the beginning of the digest, as the labels have them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name.as_deref().unwrap_or_default())?;
@@ -86,14 +86,14 @@ impl fmt::Display for Base {
     }
 }
 
-impl Facts {
+impl ImageFacts {
     /// The size of its layers in bytes; none where they are not known.
     pub fn size(&self) -> Option<u64> {
         (!self.layers.is_empty()).then(|| self.layers.iter().map(|layer| layer.size).fold(0, u64::saturating_add))
     }
 }
 
-impl Runs {
+impl RuntimeConfig {
     /// Whether it runs as root.
     pub fn as_root(&self) -> bool {
         let user = self.user.split(':').next().unwrap_or_default().trim();
@@ -120,7 +120,11 @@ mod tests {
     #[track_caller]
     fn check(name: &str, variable: &str, expected: Option<&str>) {
         let environment = BTreeMap::from([(variable.to_owned(), "1.2.3".to_owned())]);
-        assert_eq!(Runs { environment, ..Runs::default() }.version(name), expected, "{name} {variable}");
+        assert_eq!(
+            RuntimeConfig { environment, ..RuntimeConfig::default() }.version(name),
+            expected,
+            "{name} {variable}"
+        );
     }
 
     #[test]
@@ -135,7 +139,7 @@ mod tests {
 
     #[test]
     fn root_has_many_names() {
-        let as_root = |user: &str| Runs { user: user.to_owned(), ..Runs::default() }.as_root();
+        let as_root = |user: &str| RuntimeConfig { user: user.to_owned(), ..RuntimeConfig::default() }.as_root();
         for user in ["", "root", "0", "0:0", "root:app"] {
             assert!(as_root(user), "{user}");
         }

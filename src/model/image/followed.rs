@@ -21,7 +21,7 @@ impl RemoteName {
 
 /// A tag of another repository: `platform//python:3.12`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FarTag {
+pub struct RemoteTag {
     /// The repository.
     pub remote: RemoteName,
     /// The tag of the root there.
@@ -30,14 +30,14 @@ pub struct FarTag {
 
 /// What a tag follows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Followed {
+pub enum FollowedTag {
     /// A tag of the same root.
     Here(TagId),
     /// A tag of another repository; boxed, for a lock has many pins and few of these.
-    Elsewhere(Box<FarTag>),
+    Elsewhere(Box<RemoteTag>),
 }
 
-impl Followed {
+impl FollowedTag {
     /// The tag of the same root.
     pub fn here(&self) -> Option<&TagId> {
         match self {
@@ -47,7 +47,7 @@ impl Followed {
     }
 
     /// The tag of another repository.
-    pub fn elsewhere(&self) -> Option<&FarTag> {
+    pub fn elsewhere(&self) -> Option<&RemoteTag> {
         match self {
             Self::Here(_) => None,
             Self::Elsewhere(far) => Some(far),
@@ -55,14 +55,14 @@ impl Followed {
     }
 }
 
-impl From<TagId> for Followed {
+impl From<TagId> for FollowedTag {
     fn from(tag: TagId) -> Self {
         Self::Here(tag)
     }
 }
 
-impl From<FarTag> for Followed {
-    fn from(far: FarTag) -> Self {
+impl From<RemoteTag> for FollowedTag {
+    fn from(far: RemoteTag) -> Self {
         Self::Elsewhere(Box::new(far))
     }
 }
@@ -81,7 +81,7 @@ impl FromStr for RemoteName {
     }
 }
 
-impl FromStr for FarTag {
+impl FromStr for RemoteTag {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
@@ -93,12 +93,12 @@ impl FromStr for FarTag {
     }
 }
 
-impl FromStr for Followed {
+impl FromStr for FollowedTag {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         match text.contains("//") {
-            true => text.parse::<FarTag>().map(Self::from),
+            true => text.parse::<RemoteTag>().map(Self::from),
             false => text.parse().map(Self::Here),
         }
     }
@@ -110,13 +110,13 @@ impl fmt::Display for RemoteName {
     }
 }
 
-impl fmt::Display for FarTag {
+impl fmt::Display for RemoteTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}//{}", self.remote, self.tag)
     }
 }
 
-impl fmt::Display for Followed {
+impl fmt::Display for FollowedTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Here(tag) => write!(f, "{tag}"),
@@ -132,12 +132,12 @@ mod tests {
     #[test]
     fn what_is_followed_is_read_as_it_is_written() {
         for text in ["python:3.12", "platform//python:3.12", "a-1//team/x:_y"] {
-            assert_eq!(text.parse::<Followed>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<FollowedTag>().unwrap().to_string(), text);
         }
-        assert!("python:3.12".parse::<Followed>().unwrap().here().is_some());
-        assert!("p//python:3.12".parse::<Followed>().unwrap().elsewhere().is_some());
+        assert!("python:3.12".parse::<FollowedTag>().unwrap().here().is_some());
+        assert!("p//python:3.12".parse::<FollowedTag>().unwrap().elsewhere().is_some());
         for text in ["", "//python:3.12", "P//a:b", "-p//a:b", "p//a", "p//q//a:b", "p/a//b:c", "https://a/b:c"] {
-            assert!(text.parse::<Followed>().is_err(), "{text}");
+            assert!(text.parse::<FollowedTag>().is_err(), "{text}");
         }
         assert!("x".repeat(64).parse::<RemoteName>().is_err());
     }

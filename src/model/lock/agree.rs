@@ -2,23 +2,23 @@
 
 use std::fmt;
 
-use crate::model::image::{Digest, Followed, ImageRef, Platform, Repository, TagId};
-use crate::model::stream::{Definitions, Source, Tag};
+use crate::model::image::{Digest, FollowedTag, ImageRef, Platform, Repository, TagId};
+use crate::model::stream::{Definitions, Tag, TagSource};
 
 use super::{Details, Lock, Pin};
 
 /// One way in which a lock is not what the definitions ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Disagreement {
+pub struct Drift {
     /// The tag.
     pub tag: TagId,
     /// What is wrong with it.
-    pub what: What,
+    pub what: DriftKind,
 }
 
 /// What is wrong with a tag's pin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum DriftKind {
     /// It has none.
     Missing,
     /// No definition asks for it.
@@ -52,7 +52,7 @@ pub enum What {
     /// It does not stand where the tag it follows stands.
     Follow {
         /// The tag it follows.
-        target: Followed,
+        target: FollowedTag,
     },
     /// It says that it follows a tag, and the definition does not.
     NotFollowed,
@@ -76,25 +76,25 @@ pub enum What {
 }
 
 /// Compares `lock` with `definitions`; nothing where they agree.
-pub fn agree(definitions: &Definitions, lock: &Lock) -> Vec<Disagreement> {
+pub fn find_drift(definitions: &Definitions, lock: &Lock) -> Vec<Drift> {
     let mut found = Vec::new();
     for (id, tag) in &definitions.tags {
         let what = match lock.pins.get(id) {
-            None => Some(What::Missing),
+            None => Some(DriftKind::Missing),
             Some(pin) => disagreement(tag, pin, lock),
         };
-        found.extend(what.map(|what| Disagreement { tag: id.clone(), what }));
+        found.extend(what.map(|what| Drift { tag: id.clone(), what }));
     }
     for id in lock.pins.keys().filter(|id| !definitions.tags.contains_key(*id)) {
-        found.push(Disagreement { tag: id.clone(), what: What::Undefined });
+        found.push(Drift { tag: id.clone(), what: DriftKind::Undefined });
     }
     found.sort_by(|a, b| a.tag.cmp(&b.tag));
     found
 }
 
-fn disagreement(tag: &Tag, pin: &Pin, lock: &Lock) -> Option<What> {
+fn disagreement(tag: &Tag, pin: &Pin, lock: &Lock) -> Option<DriftKind> {
     match &tag.source {
-        Source::Follow(target) => {
+        TagSource::Follow(target) => {
             let follows = pin.followed() == Some(target);
             // One with rules of its own may stand where the followed tag stood before.
             let same =
@@ -102,32 +102,32 @@ fn disagreement(tag: &Tag, pin: &Pin, lock: &Lock) -> Option<What> {
             let stands = follows && lock.pins.get(target).is_none_or(same);
             let has_own = pin.index.is_some() || pin.details != Details::default();
             match (stands, has_own) {
-                (false, _) => Some(What::Follow { target: target.clone().into() }),
-                (true, true) => Some(What::OwnDetails { target: target.clone() }),
+                (false, _) => Some(DriftKind::Follow { target: target.clone().into() }),
+                (true, true) => Some(DriftKind::OwnDetails { target: target.clone() }),
                 (true, false) => None,
             }
         }
         // What it stands at in the other repository is not known here.
-        Source::Elsewhere(far) => match &pin.follow {
-            Some(Followed::Elsewhere(pinned)) if **pinned == *far => None,
-            _ => Some(What::Follow { target: far.clone().into() }),
+        TagSource::Remote(far) => match &pin.follow {
+            Some(FollowedTag::Elsewhere(pinned)) if **pinned == *far => None,
+            _ => Some(DriftKind::Follow { target: far.clone().into() }),
         },
-        Source::Image { .. } | Source::Chosen { .. } if pin.follow.is_some() => Some(What::NotFollowed),
-        Source::Chosen { repository, .. } if pin.image.repository() != repository => {
-            Some(What::Repository { pinned: pin.image.clone(), defined: repository.clone() })
+        TagSource::Image { .. } | TagSource::Select { .. } if pin.follow.is_some() => Some(DriftKind::NotFollowed),
+        TagSource::Select { repository, .. } if pin.image.repository() != repository => {
+            Some(DriftKind::Repository { pinned: pin.image.clone(), defined: repository.clone() })
         }
-        Source::Chosen { select, .. } if pin.image.tag().is_none_or(|tag| !select.admits(tag)) => {
-            Some(What::Choice { pinned: pin.image.clone() })
+        TagSource::Select { select, .. } if pin.image.tag().is_none_or(|tag| !select.admits(tag)) => {
+            Some(DriftKind::Choice { pinned: pin.image.clone() })
         }
-        Source::Chosen { platform, .. } => unsuited(tag, pin, platform.as_ref()),
-        Source::Image { image, .. } if *image != pin.image => {
-            Some(What::Image { pinned: pin.image.clone(), defined: image.clone() })
+        TagSource::Select { platform, .. } => unsuited(tag, pin, platform.as_ref()),
+        TagSource::Image { image, .. } if *image != pin.image => {
+            Some(DriftKind::Image { pinned: pin.image.clone(), defined: image.clone() })
         }
-        Source::Image { image, platform } => {
+        TagSource::Image { image, platform } => {
             // A digest fixed to an index may stand for one platform's child; then the index is what is fixed.
             let at = pin.index.as_ref().unwrap_or(&pin.digest);
             if let Some(defined) = image.digest().filter(|digest| *digest != at) {
-                return Some(What::Fixed { pinned: at.clone(), defined: defined.clone() });
+                return Some(DriftKind::Fixed { pinned: at.clone(), defined: defined.clone() });
             }
             unsuited(tag, pin, platform.as_ref())
         }
@@ -135,50 +135,52 @@ fn disagreement(tag: &Tag, pin: &Pin, lock: &Lock) -> Option<What> {
 }
 
 /// How a pin does not stand for the platforms of its definition.
-fn unsuited(tag: &Tag, pin: &Pin, platform: Option<&Platform>) -> Option<What> {
+fn unsuited(tag: &Tag, pin: &Pin, platform: Option<&Platform>) -> Option<DriftKind> {
     if pin.suits(platform, &tag.platforms) {
         return None;
     }
     let has = &pin.details.platforms;
     let missing = tag.platforms.iter().find(|platform| !has.contains(platform));
     Some(match (platform, missing) {
-        (Some(platform), _) => What::NotReduced { platform: platform.clone() },
-        (None, Some(missing)) => What::Platform { missing: missing.clone() },
-        (None, None) => What::Reduced,
+        (Some(platform), _) => DriftKind::NotReduced { platform: platform.clone() },
+        (None, Some(missing)) => DriftKind::Platform { missing: missing.clone() },
+        (None, None) => DriftKind::Reduced,
     })
 }
 
-impl fmt::Display for Disagreement {
+impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tag = &self.tag;
         match &self.what {
-            What::Missing => write!(f, "`{tag}` is not pinned"),
-            What::Undefined => write!(f, "`{tag}` is pinned, and no definition asks for it"),
-            What::Image { pinned, defined } => {
+            DriftKind::Missing => write!(f, "`{tag}` is not pinned"),
+            DriftKind::Undefined => write!(f, "`{tag}` is pinned, and no definition asks for it"),
+            DriftKind::Image { pinned, defined } => {
                 write!(f, "`{tag}` is pinned for `{pinned}`, and its definition says `{defined}`")
             }
-            What::Repository { pinned, defined } => {
+            DriftKind::Repository { pinned, defined } => {
                 write!(f, "`{tag}` is pinned for `{pinned}`, and its definition chooses from `{defined}`")
             }
-            What::Choice { pinned } => {
+            DriftKind::Choice { pinned } => {
                 write!(f, "`{tag}` is pinned for `{pinned}`, which its definition does not admit")
             }
-            What::Fixed { pinned, defined } => {
+            DriftKind::Fixed { pinned, defined } => {
                 write!(f, "`{tag}` is pinned to `{pinned}`, and its definition says `{defined}`")
             }
-            What::Follow { target: Followed::Elsewhere(far) } => {
+            DriftKind::Follow { target: FollowedTag::Elsewhere(far) } => {
                 write!(f, "`{tag}` is not pinned as a follower of `{far}`, as its definition says")
             }
-            What::Follow { target } => write!(f, "`{tag}` does not stand where `{target}`, which it follows, stands"),
-            What::NotFollowed => write!(f, "`{tag}` is pinned as if it followed another tag"),
-            What::OwnDetails { target } => {
+            DriftKind::Follow { target } => {
+                write!(f, "`{tag}` does not stand where `{target}`, which it follows, stands")
+            }
+            DriftKind::NotFollowed => write!(f, "`{tag}` is pinned as if it followed another tag"),
+            DriftKind::OwnDetails { target } => {
                 write!(f, "`{tag}` says of its image what only `{target}`, which it follows, may say")
             }
-            What::Reduced => write!(f, "`{tag}` is pinned for one platform, and its definition names none"),
-            What::NotReduced { platform } => {
+            DriftKind::Reduced => write!(f, "`{tag}` is pinned for one platform, and its definition names none"),
+            DriftKind::NotReduced { platform } => {
                 write!(f, "`{tag}` is not pinned for `{platform}` alone, as its definition says")
             }
-            What::Platform { missing } => write!(f, "`{tag}` is pinned to an image without `{missing}`"),
+            DriftKind::Platform { missing } => write!(f, "`{tag}` is pinned to an image without `{missing}`"),
         }
     }
 }
@@ -186,7 +188,7 @@ impl fmt::Display for Disagreement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::git::Files;
+    use crate::git::RootFiles;
     use crate::model::lock::sample;
     use crate::model::root::Root;
 
@@ -194,11 +196,11 @@ mod tests {
     #[track_caller]
     fn check(tags: &str, expected: &[&str]) {
         let stream = format!("[tags]\n{tags}");
-        let files: Files = [("pinstream.toml", ""), ("streams/python.toml", &stream)]
+        let files: RootFiles = [("pinstream.toml", ""), ("streams/python.toml", &stream)]
             .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
             .into();
         let definitions = Root::read(&files).unwrap().definitions;
-        let found: Vec<String> = agree(&definitions, &lock()).iter().map(ToString::to_string).collect();
+        let found: Vec<String> = find_drift(&definitions, &lock()).iter().map(ToString::to_string).collect();
         assert_eq!(found, expected);
     }
 

@@ -7,7 +7,7 @@ use super::Lock;
 use crate::model::image::{Digest, TagId};
 
 /// What is known of one candidate so far, going back in time.
-enum Trail<'c> {
+enum CandidateTrail<'c> {
     /// It was not met yet; where the tag stood last, unless that pin itself names the candidate as an earlier one.
     Open(&'c Digest, Option<Digest>),
     /// It was met; whether it was taken back shows in where the tag stood before.
@@ -17,24 +17,24 @@ enum Trail<'c> {
 /// Of `candidates`, those that were taken back. `versions` are the versions of the lock, newest first.
 pub fn taken_back(candidates: &BTreeMap<TagId, Digest>, versions: impl Iterator<Item = Lock>) -> BTreeSet<TagId> {
     let mut taken = BTreeSet::new();
-    let mut open: BTreeMap<&TagId, Trail<'_>> =
-        candidates.iter().map(|(id, digest)| (id, Trail::Open(digest, None))).collect();
+    let mut open: BTreeMap<&TagId, CandidateTrail<'_>> =
+        candidates.iter().map(|(id, digest)| (id, CandidateTrail::Open(digest, None))).collect();
     for lock in versions {
         open.retain(|id, trail| {
             let Some(pin) = lock.pins.get(*id) else { return false };
             match trail {
-                Trail::Open(candidate, last) if pin.digest == **candidate => {
+                CandidateTrail::Open(candidate, last) if pin.digest == **candidate => {
                     let Some(last) = last.take() else { return false };
-                    *trail = Trail::Met(last);
+                    *trail = CandidateTrail::Met(last);
                     true
                 }
                 // A move of ours away from it left it in `previous`: that is no taking back.
-                Trail::Open(candidate, _) if pin.previous.contains(candidate) => false,
-                Trail::Open(_, last) => {
+                CandidateTrail::Open(candidate, _) if pin.previous.contains(candidate) => false,
+                CandidateTrail::Open(_, last) => {
                     *last = Some(pin.digest.clone());
                     true
                 }
-                Trail::Met(after) => {
+                CandidateTrail::Met(after) => {
                     if pin.digest == *after {
                         taken.insert((*id).clone());
                     }

@@ -3,12 +3,12 @@
 //! The markers are those of git-merge(1), with or without the base that `merge.conflictStyle = diff3` adds.
 
 use super::encode::{block, head};
-use super::merge::Merged;
+use super::merge::MergedLock;
 use super::{FILE_NAME, Lock};
 
 /// The texts that a text with markers was made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sides {
+pub struct ConflictSides {
     /// What both started from, where every conflict says it.
     pub base: Option<String>,
     /// The side that was there.
@@ -18,7 +18,7 @@ pub struct Sides {
 }
 
 /// The lock of `merged`, with markers around each pin that `ours` and `theirs` moved differently.
-pub fn text(merged: &Merged, ours: &Lock, theirs: &Lock) -> String {
+pub fn text(merged: &MergedLock, ours: &Lock, theirs: &Lock) -> String {
     let mut out = head();
     let mut ids: Vec<_> = merged.lock.pins.keys().chain(&merged.conflicts).collect();
     ids.sort();
@@ -42,7 +42,7 @@ pub fn marked(ours: &str, theirs: &str) -> String {
 
 /// Where a line stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum In {
+enum ConflictSection {
     Both,
     Ours,
     Base,
@@ -50,29 +50,29 @@ enum In {
 }
 
 /// The sides of `text`; none where it has no conflict, or markers that do not go together.
-pub fn sides(text: &str) -> Option<Sides> {
+pub fn sides(text: &str) -> Option<ConflictSides> {
     let (mut base, mut ours, mut theirs) = (String::new(), String::new(), String::new());
-    let mut place = In::Both;
+    let mut place = ConflictSection::Both;
     let (mut conflicts, mut bases) = (0, 0);
     for line in text.split_inclusive('\n') {
         place = match (marker(line), place) {
-            (Some('<'), In::Both) => In::Ours,
-            (Some('|'), In::Ours) => {
+            (Some('<'), ConflictSection::Both) => ConflictSection::Ours,
+            (Some('|'), ConflictSection::Ours) => {
                 bases += 1;
-                In::Base
+                ConflictSection::Base
             }
-            (Some('='), In::Ours | In::Base) => In::Theirs,
-            (Some('>'), In::Theirs) => {
+            (Some('='), ConflictSection::Ours | ConflictSection::Base) => ConflictSection::Theirs,
+            (Some('>'), ConflictSection::Theirs) => {
                 conflicts += 1;
-                In::Both
+                ConflictSection::Both
             }
             (Some('<' | '|' | '>'), _) => return None,
             _ => {
                 let into: &mut [&mut String] = match place {
-                    In::Both => &mut [&mut base, &mut ours, &mut theirs],
-                    In::Ours => &mut [&mut ours],
-                    In::Base => &mut [&mut base],
-                    In::Theirs => &mut [&mut theirs],
+                    ConflictSection::Both => &mut [&mut base, &mut ours, &mut theirs],
+                    ConflictSection::Ours => &mut [&mut ours],
+                    ConflictSection::Base => &mut [&mut base],
+                    ConflictSection::Theirs => &mut [&mut theirs],
                 };
                 into.iter_mut().for_each(|side| side.push_str(line));
                 place
@@ -80,7 +80,7 @@ pub fn sides(text: &str) -> Option<Sides> {
         };
     }
     let base = (bases == conflicts).then_some(base);
-    (conflicts > 0 && place == In::Both).then_some(Sides { base, ours, theirs })
+    (conflicts > 0 && place == ConflictSection::Both).then_some(ConflictSides { base, ours, theirs })
 }
 
 /// The character of a marker, where a line is one.

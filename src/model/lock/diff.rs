@@ -3,48 +3,48 @@
 //! Only digests count: a lock can differ in images or details without a move.
 
 use super::{Details, Lock, Pin};
-use crate::model::image::{Digest, Followed, ImageRef, TagId};
+use crate::model::image::{Digest, FollowedTag, ImageRef, TagId};
 
 /// A tag whose digest is not what it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Move {
+pub struct PinChange {
     /// The tag.
     pub tag: TagId,
     /// The tag it follows, where it follows one.
-    pub follow: Option<Followed>,
+    pub follow: Option<FollowedTag>,
     /// The image; the former one where the tag was removed.
     pub image: ImageRef,
     /// The image that it stood at before, where that is another.
     pub was: Option<ImageRef>,
     /// What happened to its digest.
-    pub change: Change,
+    pub change: ChangeKind,
 }
 
 /// What happened to a tag's digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum ChangeKind {
     /// It had no pin before.
     Added {
         /// Where it stands.
-        new: Side,
+        new: PinSide,
     },
     /// It is another one.
     Moved {
         /// Where it stood.
-        old: Side,
+        old: PinSide,
         /// Where it stands.
-        new: Side,
+        new: PinSide,
     },
     /// It has no pin any more.
     Removed {
         /// Where it stood.
-        old: Side,
+        old: PinSide,
     },
 }
 
 /// A digest, and what the image at it says of itself. These texts are the image's own and not to be trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Side {
+pub struct PinSide {
     /// The digest.
     pub digest: Digest,
     /// Its version.
@@ -53,43 +53,45 @@ pub struct Side {
     pub created: Option<String>,
 }
 
-impl Move {
+impl PinChange {
     /// Where the tag stood before, if it had a pin.
-    pub fn before(&self) -> Option<&Side> {
+    pub fn before(&self) -> Option<&PinSide> {
         match &self.change {
-            Change::Moved { old, .. } | Change::Removed { old } => Some(old),
-            Change::Added { .. } => None,
+            ChangeKind::Moved { old, .. } | ChangeKind::Removed { old } => Some(old),
+            ChangeKind::Added { .. } => None,
         }
     }
 
     /// Where the tag stands now, if it has a pin.
-    pub fn after(&self) -> Option<&Side> {
+    pub fn after(&self) -> Option<&PinSide> {
         match &self.change {
-            Change::Moved { new, .. } | Change::Added { new } => Some(new),
-            Change::Removed { .. } => None,
+            ChangeKind::Moved { new, .. } | ChangeKind::Added { new } => Some(new),
+            ChangeKind::Removed { .. } => None,
         }
     }
 }
 
 /// The tags whose digests differ, in the order of their names.
-pub fn moves(old: &Lock, new: &Lock) -> Vec<Move> {
+pub fn changes(old: &Lock, new: &Lock) -> Vec<PinChange> {
     let moved = |(tag, was, is): (&TagId, Option<&Pin>, Option<&Pin>)| {
         let (pin, change) = match (was, is) {
-            (Some(a), Some(b)) if a.digest != b.digest => (b, Change::Moved { old: side(old, a), new: side(new, b) }),
-            (None, Some(b)) => (b, Change::Added { new: side(new, b) }),
-            (Some(a), None) => (a, Change::Removed { old: side(old, a) }),
+            (Some(a), Some(b)) if a.digest != b.digest => {
+                (b, ChangeKind::Moved { old: side(old, a), new: side(new, b) })
+            }
+            (None, Some(b)) => (b, ChangeKind::Added { new: side(new, b) }),
+            (Some(a), None) => (a, ChangeKind::Removed { old: side(old, a) }),
             _ => return None,
         };
         let was = was.map(|was| &was.image).filter(|was| **was != pin.image).cloned();
-        Some(Move { tag: tag.clone(), follow: pin.follow.clone(), image: pin.image.clone(), was, change })
+        Some(PinChange { tag: tag.clone(), follow: pin.follow.clone(), image: pin.image.clone(), was, change })
     };
-    old.beside(new).filter_map(moved).collect()
+    old.zip_by_tag(new).filter_map(moved).collect()
 }
 
 /// Where `pin`, one of `lock`, stands.
-pub fn side(lock: &Lock, pin: &Pin) -> Side {
+pub fn side(lock: &Lock, pin: &Pin) -> PinSide {
     let details = details(lock, pin);
-    Side { digest: pin.digest.clone(), version: details.version.clone(), created: details.created.clone() }
+    PinSide { digest: pin.digest.clone(), version: details.version.clone(), created: details.created.clone() }
 }
 
 /// What is known of the image that `pin`, one of `lock`, stands at: a follower's pin leaves that to the pin it follows,
@@ -107,12 +109,12 @@ mod tests {
     use crate::model::lock::sample;
 
     fn check(old: &Lock, new: &Lock, expected: &[&str]) {
-        let side = |side: Option<&Side>| {
+        let side = |side: Option<&PinSide>| {
             side.map_or("-".to_owned(), |side| {
                 format!("{} {}", side.digest.short(), side.version.as_deref().unwrap_or("?"))
             })
         };
-        let found: Vec<String> = moves(old, new)
+        let found: Vec<String> = changes(old, new)
             .iter()
             .map(|m| format!("{} {}: {} → {}", m.tag, m.image, side(m.before()), side(m.after())))
             .collect();
@@ -172,7 +174,7 @@ mod tests {
                 lock.pins.iter().map(|(tag, pin)| (tag.clone(), pin.digest.clone())).collect()
             };
             let mut walked = digests(&old);
-            let moves = moves(&old, &new);
+            let moves = changes(&old, &new);
             for m in &moves {
                 assert_eq!(walked.get(&m.tag), m.before().map(|side| &side.digest));
                 match m.after() {

@@ -11,7 +11,7 @@ use crate::text::escape::is_deceptive;
 
 /// The one text of `lock`, as `pinstream.lock` holds it.
 pub fn encode(lock: &Lock) -> String {
-    let mut out = Writer(String::with_capacity(128 + lock.pins.len() * 448));
+    let mut out = LockWriter(String::with_capacity(128 + lock.pins.len() * 448));
     out.0.push_str(&head());
     for (id, pin) in &lock.pins {
         out.pin(id, pin);
@@ -39,14 +39,14 @@ pub(super) fn head() -> String {
 
 /// One entry, with the empty line before it.
 pub(super) fn block(id: &TagId, pin: &Pin) -> String {
-    let mut out = Writer(String::new());
+    let mut out = LockWriter(String::new());
     out.pin(id, pin);
     out.0
 }
 
-struct Writer(String);
+struct LockWriter(String);
 
-impl Writer {
+impl LockWriter {
     /// In the order of [`super::KEYS`].
     fn pin(&mut self, id: &TagId, pin: &Pin) {
         self.0.push_str("\n[[pin]]\n");

@@ -17,18 +17,18 @@ const HOPS_MAX: usize = 1_000;
 
 /// One version of a lock.
 #[derive(Clone, Debug)]
-pub struct Version(String);
+pub struct LockVersion(String);
 
 /// An entry, as it is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Entry<'t> {
+struct RawEntry<'t> {
     /// The lines that name its tag.
     head: &'t str,
     /// All its lines.
     text: &'t str,
 }
 
-impl Version {
+impl LockVersion {
     /// The version that `bytes` are.
     pub fn new(bytes: &[u8]) -> Self {
         Self(String::from_utf8_lossy(bytes).into_owned())
@@ -71,7 +71,7 @@ impl Version {
     /// The pin of one tag.
     fn pin(&self, id: &TagId) -> Option<Pin> {
         let head = format!("{ENTRY}stream = \"{}\"\ntag = \"{}\"\n", id.stream, id.tag);
-        let found = self.0.find(&head).and_then(|at| entry(&self.0[at + ENTRY.len()..]).and_then(Entry::read));
+        let found = self.0.find(&head).and_then(|at| entry(&self.0[at + ENTRY.len()..]).and_then(RawEntry::read));
         match found {
             Some((_, pin)) => Some(pin),
             None if is_written(&self.0) => None,
@@ -99,7 +99,7 @@ fn brought_by_entries(
             continue;
         }
         let (id, pin) = entry.read()?;
-        let old = old.map(|text| Entry { head: entry.head, text }.read()).map_or(Some(None), |old| old.map(Some))?;
+        let old = old.map(|text| RawEntry { head: entry.head, text }.read()).map_or(Some(None), |old| old.map(Some))?;
         if wanted(&id) && old.is_none_or(|(_, old)| old.digest != pin.digest) {
             found.push((id, pin));
         }
@@ -133,19 +133,19 @@ fn rfind(text: &str, same: usize) -> usize {
 }
 
 /// The entries of a part of a text that begins at one or before the first.
-fn entries(text: &str) -> Option<Vec<Entry<'_>>> {
+fn entries(text: &str) -> Option<Vec<RawEntry<'_>>> {
     text.split(ENTRY).skip(1).map(entry).collect()
 }
 
 /// The entry that `text` begins with.
-fn entry(text: &str) -> Option<Entry<'_>> {
+fn entry(text: &str) -> Option<RawEntry<'_>> {
     let text = text.find(ENTRY).map_or(text, |end| &text[..end]);
     let mut ends = text.match_indices('\n').map(|(at, _)| at + 1);
     let head = ends.nth(1)?;
-    Some(Entry { head: &text[..head], text: text.trim_end_matches('\n') })
+    Some(RawEntry { head: &text[..head], text: text.trim_end_matches('\n') })
 }
 
-impl Entry<'_> {
+impl RawEntry<'_> {
     fn read(self) -> Option<(TagId, Pin)> {
         let whole = format!("version = {VERSION}\n{ENTRY}{}\n", self.text);
         read::written(whole.as_bytes())?.pins.pop_first()
@@ -161,11 +161,11 @@ mod tests {
     use crate::model::lock::encode::encode;
     use crate::model::lock::sample::{any_lock, digest, python};
 
-    fn version(lock: &Lock) -> Version {
-        Version::new(encode(lock).as_bytes())
+    fn version(lock: &Lock) -> LockVersion {
+        LockVersion::new(encode(lock).as_bytes())
     }
 
-    fn check(newer: &Version, older: Option<&Version>, expected: &[&str]) {
+    fn check(newer: &LockVersion, older: Option<&LockVersion>, expected: &[&str]) {
         let found = newer.brought(older, |_| true).unwrap();
         let found: Vec<String> = found.iter().map(|(id, pin)| format!("{id} {}", pin.digest.short())).collect();
         assert_eq!(found, expected);
@@ -196,13 +196,13 @@ mod tests {
         let lock = python();
         let latest = &lock.pins[&"python:latest".parse().unwrap()];
         assert_eq!(version(&lock).version_of(latest).as_deref(), Some("3.12.4"));
-        assert_eq!(Version::new(b"").version_of(latest), None);
+        assert_eq!(LockVersion::new(b"").version_of(latest), None);
     }
 
     #[test]
     fn a_version_in_conflict_cannot_be_compared() {
         let text = encode(&python()).replacen("digest", "<<<<<<< HEAD\ndigest", 1);
-        let broken = Version::new(text.as_bytes());
+        let broken = LockVersion::new(text.as_bytes());
         assert!(broken.read().is_none());
         assert!(version(&python()).brought(Some(&broken), |_| true).is_none());
         assert!(broken.brought(Some(&version(&python())), |_| true).is_none());
@@ -228,13 +228,13 @@ mod tests {
             if is_crlf {
                 b = b.replace('\n', "\r\n");
             }
-            let found = Version::new(a.as_bytes()).brought(Some(&Version::new(b.as_bytes())), |_| true);
+            let found = LockVersion::new(a.as_bytes()).brought(Some(&LockVersion::new(b.as_bytes())), |_| true);
             assert_eq!(found, Some(expected));
             for (id, pin) in &newer.pins {
-                assert_eq!(Version::new(a.as_bytes()).pin(id).as_ref(), Some(pin));
+                assert_eq!(LockVersion::new(a.as_bytes()).pin(id).as_ref(), Some(pin));
                 if pin.details.version.is_none() {
                     let told = diff::side(&newer, pin).version;
-                    assert!(told.is_none() || Version::new(a.as_bytes()).version_of(pin) == told);
+                    assert!(told.is_none() || LockVersion::new(a.as_bytes()).version_of(pin) == told);
                 }
             }
         }

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use super::merge::{Merged, merge};
+use super::merge::{MergedLock, merge};
 use super::{Lock, PREVIOUS_MAX, Pin};
-use crate::model::image::{Digest, Followed, ImageRef, TagId};
+use crate::model::image::{Digest, FollowedTag, ImageRef, TagId};
 
 /// What `ours` and `theirs` both made of `base`; its conflicts are tags that both sides moved, each its own way.
-pub fn join(base: &Lock, ours: &Lock, theirs: &Lock) -> Merged {
-    let Merged { mut lock, conflicts } = merge(base, ours, theirs);
+pub fn join(base: &Lock, ours: &Lock, theirs: &Lock) -> MergedLock {
+    let MergedLock { mut lock, conflicts } = merge(base, ours, theirs);
     let mut left = Vec::new();
     for id in conflicts {
         let [was, our, their] = [base, ours, theirs].map(|lock| lock.pins.get(&id));
@@ -22,7 +22,7 @@ pub fn join(base: &Lock, ours: &Lock, theirs: &Lock) -> Merged {
         }
     }
     align(&mut lock, &left, [ours, theirs]);
-    Merged { lock, conflicts: left }
+    MergedLock { lock, conflicts: left }
 }
 
 /// One pin of two that differ, where what they differ in can be told: a side that changed where the digest comes from
@@ -40,7 +40,7 @@ fn both(was: Option<&Pin>, our: &Pin, their: &Pin) -> Option<Pin> {
 }
 
 /// Where a pin's digest comes from: a followed tag, else an image.
-fn source(pin: &Pin) -> (Option<&Followed>, Option<&ImageRef>) {
+fn source(pin: &Pin) -> (Option<&FollowedTag>, Option<&ImageRef>) {
     (pin.follow.as_ref(), pin.follow.is_none().then_some(&pin.image))
 }
 

@@ -8,7 +8,7 @@ use crate::model::image::TagId;
 
 /// Three locks as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Merged {
+pub struct MergedLock {
     /// All pins; at a conflict what `theirs` has, also if that is no pin.
     pub lock: Lock,
     /// Tags that both sides changed, not to the same.
@@ -16,9 +16,9 @@ pub struct Merged {
 }
 
 /// What `ours` and `theirs` both made of `base`.
-pub fn merge(base: &Lock, ours: &Lock, theirs: &Lock) -> Merged {
-    let mut merged = Merged { lock: Lock::default(), conflicts: Vec::new() };
-    for (tag, our, their) in ours.beside(theirs) {
+pub fn merge(base: &Lock, ours: &Lock, theirs: &Lock) -> MergedLock {
+    let mut merged = MergedLock { lock: Lock::default(), conflicts: Vec::new() };
+    for (tag, our, their) in ours.zip_by_tag(theirs) {
         let was = base.pins.get(tag);
         let pin = if their == was { our } else { their };
         if our != was && their != was && our != their {
@@ -83,7 +83,7 @@ mod tests {
         #[test]
         fn i14_merge_is_idempotent_and_has_neutral_sides(base in sample::any_lock(), x in sample::any_lock()) {
             for merged in [merge(&base, &x, &x), merge(&base, &base, &x), merge(&base, &x, &base)] {
-                assert_eq!(merged, Merged { lock: x.clone(), conflicts: Vec::new() });
+                assert_eq!(merged, MergedLock { lock: x.clone(), conflicts: Vec::new() });
             }
         }
 
@@ -99,7 +99,7 @@ mod tests {
                     None => drop(side.pins.remove(tag)),
                 }
             }
-            let expected = Merged { lock: x, conflicts: Vec::new() };
+            let expected = MergedLock { lock: x, conflicts: Vec::new() };
             assert_eq!(merge(&base, &ours, &theirs), expected);
             assert_eq!(merge(&base, &theirs, &ours), expected);
         }

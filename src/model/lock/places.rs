@@ -6,7 +6,7 @@ use crate::model::image::TagId;
 
 /// Lines of one pin, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lines {
+pub struct PinLines {
     /// Where it begins, `[[pin]]`.
     pub begin: usize,
     /// Where its digest stands.
@@ -14,7 +14,7 @@ pub struct Lines {
 }
 
 /// Each pin of a lock that is written as pinstream writes it, and its lines.
-pub fn places(text: &str) -> BTreeMap<TagId, Lines> {
+pub fn places(text: &str) -> BTreeMap<TagId, PinLines> {
     let mut found = BTreeMap::new();
     let (mut begin, mut stream, mut tag) = (1, "", "");
     for (at, line) in text.lines().enumerate() {
@@ -27,7 +27,7 @@ pub fn places(text: &str) -> BTreeMap<TagId, Lines> {
         if value("digest").is_some()
             && let (Ok(stream), Ok(tag)) = (stream.parse(), tag.parse())
         {
-            found.insert(TagId { stream, tag }, Lines { begin, digest: at + 1 });
+            found.insert(TagId { stream, tag }, PinLines { begin, digest: at + 1 });
         }
     }
     found

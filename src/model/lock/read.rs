@@ -83,7 +83,7 @@ mod tests {
     use super::*;
     use crate::model::lock::encode::encode;
     use crate::model::lock::sample;
-    use crate::text::diagnostics::{Problems, Rendered, Style};
+    use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
 
     fn file(text: &str) -> Arc<SourceFile> {
         Arc::new(SourceFile { path: "pinstream.lock".to_owned(), text: text.to_owned() })
@@ -92,7 +92,7 @@ mod tests {
     /// What people see of a text's problems.
     fn problems(text: &str) -> String {
         let found = Problems::none_or(read(&file(text)).unwrap_err()).unwrap_err();
-        Rendered(&found, Style::Plain).to_string()
+        RenderedProblems(&found, RenderStyle::Plain).to_string()
     }
 
     #[test]
@@ -295,7 +295,7 @@ mod tests {
 
     /// One change to a text, of the kinds that hands, merges and editors make.
     #[derive(Clone, Debug)]
-    enum Edit {
+    enum BlockEdit {
         Insert(Index, String),
         Delete(Index, u8),
         Swap(Index, Index),
@@ -307,7 +307,7 @@ mod tests {
         Entry(Index, Index),
     }
 
-    fn any_edit() -> impl Strategy<Value = Edit> {
+    fn any_edit() -> impl Strategy<Value = BlockEdit> {
         let piece = || {
             select(vec![
                 "\"",
@@ -345,17 +345,17 @@ mod tests {
             ])
         };
         proptest::prop_oneof![
-            (any::<Index>(), piece()).prop_map(|(at, text)| Edit::Insert(at, text.to_owned())),
-            (any::<Index>(), 1..4_u8).prop_map(|(at, count)| Edit::Delete(at, count)),
-            (any::<Index>(), any::<Index>()).prop_map(|(a, b)| Edit::Swap(a, b)),
-            any::<Index>().prop_map(Edit::Repeat),
-            any::<Index>().prop_map(Edit::Drop),
-            (any::<Index>(), piece()).prop_map(|(at, text)| Edit::Label(at, text.to_owned())),
-            (any::<Index>(), any::<Index>()).prop_map(|(a, b)| Edit::Entry(a, b)),
+            (any::<Index>(), piece()).prop_map(|(at, text)| BlockEdit::Insert(at, text.to_owned())),
+            (any::<Index>(), 1..4_u8).prop_map(|(at, count)| BlockEdit::Delete(at, count)),
+            (any::<Index>(), any::<Index>()).prop_map(|(a, b)| BlockEdit::Swap(a, b)),
+            any::<Index>().prop_map(BlockEdit::Repeat),
+            any::<Index>().prop_map(BlockEdit::Drop),
+            (any::<Index>(), piece()).prop_map(|(at, text)| BlockEdit::Label(at, text.to_owned())),
+            (any::<Index>(), any::<Index>()).prop_map(|(a, b)| BlockEdit::Entry(a, b)),
         ]
     }
 
-    fn apply(text: &str, edit: &Edit) -> String {
+    fn apply(text: &str, edit: &BlockEdit) -> String {
         let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
         let mut chars: Vec<char> = text.chars().collect();
         if lines.is_empty() {
@@ -363,25 +363,25 @@ mod tests {
         }
         let count = lines.len();
         match edit {
-            Edit::Insert(at, piece) => {
+            BlockEdit::Insert(at, piece) => {
                 let at = at.index(chars.len() + 1);
                 chars.splice(at..at, piece.chars());
                 return chars.into_iter().collect();
             }
-            Edit::Delete(at, count) => {
+            BlockEdit::Delete(at, count) => {
                 let at = at.index(chars.len());
                 chars.drain(at..(at + usize::from(*count)).min(chars.len()));
                 return chars.into_iter().collect();
             }
-            Edit::Swap(a, b) => lines.swap(a.index(count), b.index(count)),
-            Edit::Repeat(at) => lines.insert(at.index(count), lines[at.index(count)]),
-            Edit::Drop(at) => drop(lines.remove(at.index(count))),
-            Edit::Label(at, piece) => {
+            BlockEdit::Swap(a, b) => lines.swap(a.index(count), b.index(count)),
+            BlockEdit::Repeat(at) => lines.insert(at.index(count), lines[at.index(count)]),
+            BlockEdit::Drop(at) => drop(lines.remove(at.index(count))),
+            BlockEdit::Label(at, piece) => {
                 let starts: Vec<usize> = text.match_indices("version = \"").map(|(at, key)| at + key.len()).collect();
                 let Some(at) = starts.get(at.index(starts.len().max(1))) else { return text.to_owned() };
                 return format!("{}{piece}{}", &text[..*at], &text[*at..]);
             }
-            Edit::Entry(a, b) => {
+            BlockEdit::Entry(a, b) => {
                 let mut entries: Vec<&str> = text.split("[[pin]]\n").collect();
                 let count = entries.len();
                 entries[b.index(count)] = entries[a.index(count)];

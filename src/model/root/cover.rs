@@ -3,20 +3,20 @@
 use std::collections::HashMap;
 
 use crate::model::image::{Digest, ImageRef, Repository, StreamName, TagId, TagName};
-use crate::model::stream::Source;
+use crate::model::stream::TagSource;
 
 use super::Root;
 
 /// The images that the tags of a root stand for.
 #[derive(Debug)]
-pub struct Cover<'a> {
-    tags: HashMap<(&'a Repository, &'a TagName), Vec<(How, &'a TagId)>>,
-    digests: HashMap<(&'a Repository, &'a Digest), Vec<(How, &'a TagId)>>,
+pub struct ImageCoverage<'a> {
+    tags: HashMap<(&'a Repository, &'a TagName), Vec<(CoverageRank, &'a TagId)>>,
+    digests: HashMap<(&'a Repository, &'a Digest), Vec<(CoverageRank, &'a TagId)>>,
 }
 
 /// How a tag comes to stand for an image: what comes first is meant first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum How {
+enum CoverageRank {
     /// It is its image.
     Image,
     /// One platform of it is.
@@ -27,16 +27,16 @@ enum How {
     Followed,
 }
 
-impl<'a> Cover<'a> {
+impl<'a> ImageCoverage<'a> {
     /// What the tags of `root` stand for.
     pub fn of(root: &'a Root) -> Self {
         let mut cover = Self { tags: HashMap::new(), digests: HashMap::new() };
         for (id, tag) in &root.definitions.tags {
             let how = match &tag.source {
-                Source::Image { platform: None, .. } => How::Image,
-                Source::Image { .. } => How::Platform,
-                Source::Chosen { .. } => How::Chosen,
-                Source::Follow(_) | Source::Elsewhere(_) => How::Followed,
+                TagSource::Image { platform: None, .. } => CoverageRank::Image,
+                TagSource::Image { .. } => CoverageRank::Platform,
+                TagSource::Select { .. } => CoverageRank::Chosen,
+                TagSource::Follow(_) | TagSource::Remote(_) => CoverageRank::Followed,
             };
             let Some(image) = root.image(id) else { continue };
             let repository = image.repository();
@@ -73,7 +73,7 @@ impl<'a> Cover<'a> {
         };
         let mut found = found.cloned().unwrap_or_default();
         found.sort_unstable();
-        let is_followed = |(how, _): &(How, &TagId)| *how == How::Followed;
+        let is_followed = |(how, _): &(CoverageRank, &TagId)| *how == CoverageRank::Followed;
         if !found.iter().all(is_followed) {
             found.retain(|one| !is_followed(one));
         }
@@ -90,7 +90,7 @@ impl<'a> Cover<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::git::Files;
+    use crate::git::RootFiles;
 
     /// The tags that stand for each of `images`, in a root with one stream and one pin.
     #[track_caller]
@@ -104,7 +104,7 @@ mod tests {
             digest("ab"),
             digest("cd")
         );
-        let files: Files = [
+        let files: RootFiles = [
             ("pinstream.toml", "[remote.p]\nurl = \"https://git.example/p\"\n"),
             ("streams/x.toml", stream),
             ("pinstream.lock", &lock),
@@ -112,7 +112,7 @@ mod tests {
         .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
         .into();
         let root = Root::read(&files).unwrap();
-        let cover = Cover::of(&root);
+        let cover = ImageCoverage::of(&root);
         for (image, expected) in images {
             let image: ImageRef = image.replace("AB", &digest("ab")).replace("CD", &digest("cd")).parse().unwrap();
             let tags: Vec<String> = cover.tags(&image).into_iter().map(|id| id.tag.to_string()).collect();

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Root;
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::{Details, Lock, Pin};
-use crate::model::stream::{Source, follow};
+use crate::model::stream::{TagSource, follow};
 
 /// The lock of `root` in which `id` stands at `to`, and tags that stood with it where they follow it. One that a person
 /// holds, or that rejects the digest, stays where it is.
@@ -29,7 +29,7 @@ pub fn roll_back(root: &Root, committed: &Lock, id: &TagId, to: Pin, now: Timest
     let mut moved = BTreeSet::from([id.clone()]);
     for other in follow::followers(&root.definitions) {
         let Some(tag) = root.definitions.tags.get(other) else { continue };
-        let Source::Follow(target) = &tag.source else { continue };
+        let TagSource::Follow(target) = &tag.source else { continue };
         let stays =
             tag.adoption.as_ref().is_some_and(|rules| rules.holds(now).is_some() || rules.reject.contains(&digest));
         let Some(pin) = lock.pins.get_mut(other) else { continue };
@@ -55,11 +55,11 @@ mod tests {
     use proptest::prelude::{ProptestConfig, Strategy, any, prop_oneof, proptest};
 
     use super::*;
-    use crate::git::Files;
-    use crate::model::adoption::{Judge, Sight};
+    use crate::git::RootFiles;
+    use crate::model::adoption::{AdoptionPolicy, Observation};
     use crate::model::lock::encode::encode;
     use crate::model::lock::sample::digest;
-    use crate::model::state::memory::Memory;
+    use crate::model::state::memory::TagMemory;
     use crate::model::stream::edit;
 
     const STREAM: &str = "[tags]\none = \"b.c/d:1\"\ntwo = { follow = \"one\" }\nthree = { follow = \"two\" }\n\
@@ -67,7 +67,7 @@ mod tests {
 
     fn root(stream: &str, lock: &Lock) -> Root {
         let lock = encode(lock);
-        let files: Files = [("pinstream.toml", ""), ("streams/s.toml", stream), ("pinstream.lock", &lock)]
+        let files: RootFiles = [("pinstream.toml", ""), ("streams/s.toml", stream), ("pinstream.lock", &lock)]
             .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
             .into();
         Root::read(&files).unwrap()
@@ -116,16 +116,16 @@ mod tests {
     }
 
     #[derive(Clone, Debug)]
-    enum Act {
+    enum RollbackStep {
         /// The registry serves a digest, and a pass runs.
         Pass(u8),
         /// A person puts a tag back to an earlier digest.
         RollBack(&'static str, usize),
     }
 
-    fn any_act() -> impl Strategy<Value = Act> {
+    fn any_act() -> impl Strategy<Value = RollbackStep> {
         let tag = proptest::sample::select(vec!["one", "two", "three"]);
-        prop_oneof![3 => (1..6_u8).prop_map(Act::Pass), 1 => (tag, any::<usize>()).prop_map(|(t, n)| Act::RollBack(t, n))]
+        prop_oneof![3 => (1..6_u8).prop_map(RollbackStep::Pass), 1 => (tag, any::<usize>()).prop_map(|(t, n)| RollbackStep::RollBack(t, n))]
     }
 
     proptest! {
@@ -138,26 +138,26 @@ mod tests {
                 stream = format!("[import]\non-rollback = \"allow\"\n{stream}");
             }
             let mut at = lock(0);
-            let judge = Judge { now: Timestamp::UNIX_EPOCH, memory: &Memory::EMPTY };
+            let judge = AdoptionPolicy { now: Timestamp::UNIX_EPOCH, memory: &TagMemory::EMPTY };
             for act in acts {
                 let now = root(&stream, &at);
                 match act {
-                    Act::Pass(number) => {
+                    RollbackStep::Pass(number) => {
                         for id in follow::order(&now.definitions) {
                             let tag = &now.definitions.tags[&id];
                             let found = match &tag.source {
-                                Source::Follow(target) => at.pins[target].digest.clone(),
+                                TagSource::Follow(target) => at.pins[target].digest.clone(),
                                 _ => digest(number),
                             };
                             let old = at.pins[&id].clone();
-                            let sight = Sight { digest: &found, served: &found, class: None };
-                            if judge.keeps(&id, tag, Some(&old), &sight).is_none() {
+                            let sight = Observation { digest: &found, served: &found, class: None };
+                            if judge.hold_reason(&id, tag, Some(&old), &sight).is_none() {
                                 let next = Pin { previous: old.previous_for(&found), digest: found, follow: tag.source.followed(), ..old };
                                 at.pins.insert(id, next);
                             }
                         }
                     }
-                    Act::RollBack(name, nth) => {
+                    RollbackStep::RollBack(name, nth) => {
                         let (id, old) = (id(name), at.pins[&id(name)].clone());
                         let rejected = |d: &Digest| {
                             let rules = now.definitions.tags[&id].adoption.as_ref();
@@ -177,7 +177,7 @@ mod tests {
                     let rejects = tag.adoption.iter().flat_map(|rules| &rules.reject);
                     assert!(rejects.clone().all(|bad| *bad != at.pins[id].digest), "{id}: {stream}\n{}", encode(&at));
                 }
-                let broken = crate::model::lock::agree::agree(&after.definitions, &after.lock);
+                let broken = crate::model::lock::agree::find_drift(&after.definitions, &after.lock);
                 assert!(broken.is_empty(), "{broken:?}\n{stream}\n{}", encode(&at));
             }
         }

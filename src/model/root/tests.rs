@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::text::diagnostics::{Rendered, Style};
+use crate::text::diagnostics::{RenderStyle, RenderedProblems};
 
 /// A root's files, and what is said of them.
 fn said(files: &[(&str, &str)]) -> String {
-    let mut all: Files = BTreeMap::from([(settings::FILE_NAME.to_owned(), Vec::new())]);
+    let mut all: RootFiles = BTreeMap::from([(settings::FILE_NAME.to_owned(), Vec::new())]);
     all.extend(files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())));
     match Root::read(&all) {
         Ok(_) => "nothing is wrong".to_owned(),
         Err(problems) => {
             let lost = problems.0.iter().find(|problem| problem.help.as_ref().is_none_or(String::is_empty));
             assert!(lost.is_none(), "no way out: {lost:?}");
-            Rendered(&problems, Style::Plain).to_string()
+            RenderedProblems(&problems, RenderStyle::Plain).to_string()
         }
     }
 }
@@ -144,8 +144,8 @@ fn all_problems_of_all_files_are_shown_at_once() {
 
 #[test]
 fn a_folder_without_settings_is_not_a_root() {
-    let problems = Root::read(&Files::new()).unwrap_err();
-    insta::assert_snapshot!(Rendered(&problems, Style::Plain), @r"
+    let problems = Root::read(&RootFiles::new()).unwrap_err();
+    insta::assert_snapshot!(RenderedProblems(&problems, RenderStyle::Plain), @r"
     error: there is no `pinstream.toml`, so this folder is not a root
     help: name the folder that has one, or write an empty one
     ");
@@ -197,7 +197,7 @@ fn following_into_a_file_that_cannot_be_read_is_no_further_problem() {
 
 #[test]
 fn settings_of_a_root_hold_unless_a_stream_or_a_tag_says_otherwise() {
-    let files: Files = [
+    let files: RootFiles = [
         ("pinstream.toml", "[import]\nschedule = \"0 1 * * *\"\ntimezone = \"Europe/Berlin\"\nplatforms = [\"linux/amd64\"]"),
         ("streams/a.toml", "[tags]\nx = \"a.example/x:1\"\ny = { image = \"a.example/x:2\", schedule = \"never\", platform = \"linux/arm64\" }\nf = { follow = \"x\" }"),
         ("streams/b.toml", "[import]\ntimezone = \"UTC\"\nplatforms = []\n[tags]\nx = \"a.example/x:1\"\ny = { image = \"a.example/x:2\", schedule = \"0 2 * * *\", timezone = \"Asia/Tokyo\" }"),
@@ -227,7 +227,7 @@ fn settings_of_a_root_hold_unless_a_stream_or_a_tag_says_otherwise() {
 
 #[test]
 fn t6_more_tags_than_the_cap_are_refused_by_name() {
-    let files = |streams: usize, tags: usize| -> Files {
+    let files = |streams: usize, tags: usize| -> RootFiles {
         let mut text = "[tags]\n".to_owned();
         text.extend((0..tags).map(|n| format!("t{n}=\"a.b/c:d\"\n")));
         let streams = (0..streams).map(|n| (format!("streams/s{n:03}.toml"), text.clone().into_bytes()));
@@ -235,7 +235,7 @@ fn t6_more_tags_than_the_cap_are_refused_by_name() {
     };
     assert_eq!(Root::read(&files(10, 10_000)).unwrap().definitions.tags.len(), 100_000);
     let problems = Root::read(&files(11, 10_000)).unwrap_err();
-    insta::assert_snapshot!(Rendered(&problems, Style::Plain), @r"
+    insta::assert_snapshot!(RenderedProblems(&problems, RenderStyle::Plain), @r"
     error: the root has more tags than the cap of 100000
     --> streams/s010.toml
      = help: split it into several roots, each with its own `pinstream.toml`
@@ -244,7 +244,7 @@ fn t6_more_tags_than_the_cap_are_refused_by_name() {
 
 #[test]
 fn what_the_policy_forbids_is_said_of_remote_hooks_registries_and_mirrors() {
-    let files: Files = [
+    let files: RootFiles = [
         ("pinstream.toml", "[registry.\"quay.io\"]\nmirrors = [\"m.example\"]\n[[hook]]\nname = \"x\"\nrun = [\"sh\"]"),
         ("streams/a.toml", "[tags]\nx = \"quay.io/a/b:1\"\ny = \"ghcr.io/a/b:1\"\nz = { follow = \"y\" }"),
     ]
@@ -255,7 +255,7 @@ fn what_the_policy_forbids_is_said_of_remote_hooks_registries_and_mirrors() {
     let policy =
         Policy::read("/etc/p.toml", b"remotes = []\nprograms = ['kubectl']\nregistries = ['quay.io']").unwrap();
     let refused = Problems(root.refused(&policy, Some("https://u:p@git.example/x")));
-    insta::assert_snapshot!(Rendered(&refused, Style::Plain), @r"
+    insta::assert_snapshot!(RenderedProblems(&refused, RenderStyle::Plain), @r"
     error: the remote `https://git.example/x` is not among the `remotes` of the policy
     --> /etc/p.toml
      = help: whoever runs pinstream here decides what it may do
@@ -310,7 +310,7 @@ fn what_is_known_is_taken_only_where_nothing_but_the_lock_is_another() {
     let pins = format!(
         "version = 1\n\n[[pin]]\nstream = \"found\"\ntag = \"2\"\nimage = \"a.example/f:2\"\ndigest = \"{digest}\"\n"
     );
-    let files = |found: &str, lock: &str| -> Files {
+    let files = |found: &str, lock: &str| -> RootFiles {
         [("pinstream.toml", ""), ("streams/found.toml", found), ("pinstream.lock", lock)]
             .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
             .into()
@@ -318,20 +318,20 @@ fn what_is_known_is_taken_only_where_nothing_but_the_lock_is_another() {
     let first = files("[discover]\nrepository = \"a.example/f\"\n", "version = 1\n");
     let defined = || {
         let Root { settings, definitions, .. } = Root::read(&first).unwrap();
-        Defined { seal: Seal::of(&first), settings, definitions }
+        CachedDefinitions { seal: Fingerprint::of(&first), settings, definitions }
     };
     // What is discovered follows from the lock.
     let again = files("[discover]\nrepository = \"a.example/f\"\n", &pins);
     let mut known = Some(defined());
-    let root = Root::read_again(&again, Seal::of(&again), &mut known).unwrap();
+    let root = Root::read_again(&again, Fingerprint::of(&again), &mut known).unwrap();
     assert_eq!(root, Root::read(&again).unwrap());
     assert!(known.is_none() && root.definitions.tags.len() == 1);
 
     let other = files("[tags]\n2 = \"a.example/f:2\"\n", &pins);
     let mut known = Some(defined());
-    let root = Root::read_again(&other, Seal::of(&other), &mut known).unwrap();
+    let root = Root::read_again(&other, Fingerprint::of(&other), &mut known).unwrap();
     assert_eq!(root, Root::read(&other).unwrap());
     assert!(known.is_some());
     let wrong = files("[discover]\nrepository = \"a.example/f\"\n", "version = 9\n");
-    assert!(Root::read_again(&wrong, Seal::of(&wrong), &mut known).is_err());
+    assert!(Root::read_again(&wrong, Fingerprint::of(&wrong), &mut known).is_err());
 }

@@ -24,12 +24,12 @@ pub struct TagGlobs {
 #[derive(Clone, Debug)]
 struct TagGlob {
     text: String,
-    stream: Part,
-    tag: Part,
+    stream: GlobPart,
+    tag: GlobPart,
 }
 
 #[derive(Clone, Debug)]
-enum Part {
+enum GlobPart {
     Any,
     Exactly(String),
     Glob(GlobMatcher),
@@ -89,13 +89,13 @@ impl TagGlob {
         }
         let (stream, tag) = text.split_once(':').map_or((text, None), |(stream, tag)| (stream, Some(tag)));
         let stream = match part(stream, "/", |b| !b.is_ascii_uppercase())? {
-            Part::Exactly(name) => Part::Exactly(name.parse::<StreamName>()?.to_string()),
+            GlobPart::Exactly(name) => GlobPart::Exactly(name.parse::<StreamName>()?.to_string()),
             other => other,
         };
         let tag = match tag.map(|tag| part(tag, "", |_| true)).transpose()? {
-            Some(Part::Exactly(name)) => Part::Exactly(name.parse::<TagName>()?.to_string()),
+            Some(GlobPart::Exactly(name)) => GlobPart::Exactly(name.parse::<TagName>()?.to_string()),
             Some(other) => other,
-            None => Part::Any,
+            None => GlobPart::Any,
         };
         Ok(Self { text: text.to_owned(), stream, tag })
     }
@@ -105,7 +105,7 @@ impl TagGlob {
     }
 }
 
-impl Part {
+impl GlobPart {
     fn matches(&self, name: &str) -> bool {
         match self {
             Self::Any => true,
@@ -116,17 +116,17 @@ impl Part {
 }
 
 /// One side of a pattern; `more` are the further characters a name may have there.
-fn part(text: &str, more: &str, fits: impl Fn(u8) -> bool) -> Result<Part, NameError> {
+fn part(text: &str, more: &str, fits: impl Fn(u8) -> bool) -> Result<GlobPart, NameError> {
     const META: &str = "*?[]{},!^";
     if !text.contains(|c| META.contains(c)) {
-        return Ok(Part::Exactly(text.to_owned()));
+        return Ok(GlobPart::Exactly(text.to_owned()));
     }
     let known =
         |b: u8| (b.is_ascii_alphanumeric() && fits(b)) || "._-".contains(char::from(b)) || more.contains(char::from(b));
     if text.starts_with('!') || !text.bytes().all(|b| known(b) || META.contains(char::from(b))) {
         return Err(NameError::new(format!("`{text}` is not a pattern of names")).help(FORMS));
     }
-    glob(text).map(Part::Glob)
+    glob(text).map(GlobPart::Glob)
 }
 
 /// A glob whose `*` does not go over `/`.

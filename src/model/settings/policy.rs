@@ -13,11 +13,11 @@ use url::Url;
 use super::Hook;
 use super::globs::glob;
 use crate::model::image::{NameError, RegistryHost};
-use crate::text::diagnostics::{At, Findings, Problem, Problems, SourceFile};
-use crate::text::toml::shape::Shape;
-use crate::text::toml::{Read, text};
+use crate::text::diagnostics::{At, Diagnostics, Problem, Problems, SourceFile};
+use crate::text::toml::shape::SchemaShape;
+use crate::text::toml::{ParsedFile, text};
 
-static SHAPE: LazyLock<Shape> = LazyLock::new(Shape::of::<PolicyTable>);
+static SHAPE: LazyLock<SchemaShape> = LazyLock::new(SchemaShape::of::<PolicyTable>);
 
 /// What repositories may ask for on this machine; every key may be left out.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -58,8 +58,8 @@ impl Policy {
     pub fn read(path: &str, bytes: &[u8]) -> Result<Self, Problems> {
         let (file, problems) = text::definitions(path, bytes, SMALLER);
         Problems::none_or(problems)?;
-        let mut findings = Findings::new(&file);
-        let read: Option<Read<PolicyTable>> = crate::text::toml::read(&SHAPE, &mut findings, |_, _| {});
+        let mut findings = Diagnostics::new(&file);
+        let read: Option<ParsedFile<PolicyTable>> = crate::text::toml::read(&SHAPE, &mut findings, |_, _| {});
         let table = read.map(|read| read.table).unwrap_or_default();
         let policy = Self {
             file: Arc::clone(&file),
@@ -149,14 +149,14 @@ fn without_credentials(remote: &str) -> String {
 
 fn globs(
     written: Option<Vec<At<String>>>,
-    findings: &mut Findings<'_>,
+    findings: &mut Diagnostics<'_>,
     normal: impl Fn(&str) -> String,
 ) -> Option<Vec<GlobMatcher>> {
     let compile = |text: &At<String>| findings.keep(&text.span, glob(&normal(&text.value)));
     written.map(|list| list.iter().filter_map(compile).collect())
 }
 
-fn realms(written: &[At<String>], findings: &mut Findings<'_>) -> Vec<String> {
+fn realms(written: &[At<String>], findings: &mut Diagnostics<'_>) -> Vec<String> {
     written.iter().filter_map(|text| findings.keep(&text.span, realm(&text.value))).collect()
 }
 
@@ -173,7 +173,7 @@ fn realm(text: &str) -> Result<String, NameError> {
 mod tests {
     use super::*;
     use crate::model::settings::globs::TagGlobs;
-    use crate::text::diagnostics::{Rendered, Style};
+    use crate::text::diagnostics::{RenderStyle, RenderedProblems};
 
     fn hook(name: &str, run: &[&str]) -> Hook {
         Hook {
@@ -263,7 +263,7 @@ mod tests {
     fn every_mistake_of_a_policy_is_shown_at_once() {
         let problems =
             Policy::read("p.toml", b"hook = ['x']\nrealms = ['auth.example', 1]\nprograms = ['[']").unwrap_err();
-        insta::assert_snapshot!(Rendered(&problems, Style::Plain), @r#"
+        insta::assert_snapshot!(RenderedProblems(&problems, RenderStyle::Plain), @r#"
         error: unknown key `hook`
          --> p.toml:1:1
           |

@@ -13,9 +13,9 @@ use super::globs::TagGlobs;
 use super::table::{ForgeTable, PublishTable, SetsTable};
 use super::validate::template;
 use crate::model::image::{NameError, TagId};
-use crate::text::diagnostics::{At, Findings, is_bidi_control};
+use crate::text::diagnostics::{At, Diagnostics, is_bidi_control};
 use crate::text::template::Template;
-use crate::text::toml::TextOr;
+use crate::text::toml::StringOr;
 use crate::text::toml::shape::short;
 
 /// How many labels, reviewers, sets or patterns of one set there may be.
@@ -202,7 +202,7 @@ impl fmt::Display for ForgeKind {
 pub(super) fn publish(
     written: &At<PublishTable>,
     spoiled: &HashSet<usize>,
-    findings: &mut Findings<'_>,
+    findings: &mut Diagnostics<'_>,
 ) -> Option<Publish> {
     let table = &written.value;
     let place = place(written, spoiled, findings);
@@ -250,7 +250,7 @@ pub(super) fn publish(
 fn place(
     written: &At<PublishTable>,
     spoiled: &HashSet<usize>,
-    findings: &mut Findings<'_>,
+    findings: &mut Diagnostics<'_>,
 ) -> Option<(ForgeKind, Option<ForgePlace>)> {
     let PublishTable { github, gitlab, gitea, bitbucket, azure, .. } = &written.value;
     let tables = ForgeKind::ALL.into_iter().zip([github, gitlab, gitea, bitbucket, azure]);
@@ -278,7 +278,7 @@ fn forge(
     kind: ForgeKind,
     written: &At<ForgeTable>,
     spoiled: &HashSet<usize>,
-    findings: &mut Findings<'_>,
+    findings: &mut Diagnostics<'_>,
 ) -> Option<ForgePlace> {
     let At { value: table, span } = written;
     let whole = is_whole(span, spoiled, findings);
@@ -307,7 +307,7 @@ fn forge(
 }
 
 /// Whether what a table lacks should be said: nothing in it was wrong and is taken out already.
-fn is_whole(span: &Range<usize>, spoiled: &HashSet<usize>, findings: &Findings<'_>) -> bool {
+fn is_whole(span: &Range<usize>, spoiled: &HashSet<usize>, findings: &Diagnostics<'_>) -> bool {
     // The table's own place may be its header, in which the key stands somewhere.
     let is_in = |at: &usize| span.contains(at);
     let said = findings.problems.iter().filter_map(|problem| problem.span.as_ref()).any(|place| is_in(&place.start));
@@ -370,9 +370,9 @@ fn instance(text: &str) -> Result<Url, NameError> {
     Ok(url)
 }
 
-fn grouping(written: &At<TextOr<SetsTable>>, findings: &mut Findings<'_>) -> Grouping {
+fn grouping(written: &At<StringOr<SetsTable>>, findings: &mut Diagnostics<'_>) -> Grouping {
     let sets = match &written.value {
-        TextOr::Text(word) => {
+        StringOr::Text(word) => {
             return match word.as_str() {
                 "stream" => Grouping::Stream,
                 "tag" => Grouping::Tag,
@@ -385,7 +385,7 @@ fn grouping(written: &At<TextOr<SetsTable>>, findings: &mut Findings<'_>) -> Gro
                 }
             };
         }
-        TextOr::Table(sets) => &sets.0,
+        StringOr::Table(sets) => &sets.0,
     };
     if let Some((more, _)) = sets.get(LIST_MAX) {
         findings.say(&more.span, format!("more than {LIST_MAX} sets"), "group by stream, or let a set have globs");
@@ -394,7 +394,7 @@ fn grouping(written: &At<TextOr<SetsTable>>, findings: &mut Findings<'_>) -> Gro
     Grouping::Sets(sets.iter().filter_map(|(name, patterns)| set(name, patterns, findings)).collect())
 }
 
-fn set(name: &At<String>, patterns: &[At<String>], findings: &mut Findings<'_>) -> Option<GroupSet> {
+fn set(name: &At<String>, patterns: &[At<String>], findings: &mut Diagnostics<'_>) -> Option<GroupSet> {
     let fits = (1..=63).contains(&name.value.len())
         && name.value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !name.value.starts_with('-');
@@ -415,7 +415,7 @@ fn set(name: &At<String>, patterns: &[At<String>], findings: &mut Findings<'_>) 
 }
 
 /// `list`, or nothing of it and a problem where it is longer than anything sensible.
-fn bounded<'a>(list: &'a [At<String>], what: &str, findings: &mut Findings<'_>) -> &'a [At<String>] {
+fn bounded<'a>(list: &'a [At<String>], what: &str, findings: &mut Diagnostics<'_>) -> &'a [At<String>] {
     match list.get(LIST_MAX) {
         Some(more) => {
             findings.say(&more.span, format!("more than {LIST_MAX} {what}"), "a hundred is more than anybody reads");

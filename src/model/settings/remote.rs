@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::table::RemoteTable;
 use super::{path, validate};
 use crate::model::image::{NameError, RemoteName};
-use crate::text::diagnostics::{At, Findings, is_bidi_control};
+use crate::text::diagnostics::{At, Diagnostics, is_bidi_control};
 use crate::text::toml::Entries;
 use crate::text::toml::shape::short;
 
@@ -30,7 +30,7 @@ pub struct RemoteSettings {
 pub(super) fn remotes(
     written: &Entries<RemoteTable>,
     spoiled: &HashSet<usize>,
-    findings: &mut Findings<'_>,
+    findings: &mut Diagnostics<'_>,
 ) -> BTreeMap<RemoteName, RemoteSettings> {
     if let Some((more, _)) = written.0.get(REMOTES_MAX) {
         findings.say(&more.span, format!("more than {REMOTES_MAX} remotes"), "each is asked in every pass");
@@ -89,7 +89,7 @@ fn url(text: &str) -> Result<String, NameError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::diagnostics::{Problems, Rendered, Style};
+    use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
 
     #[test]
     fn other_repositories_are_read_with_branch_and_root() {
@@ -112,7 +112,7 @@ mod tests {
             b"[remote.Platform]\nurl = 'https://me:secret@git.example/a'\n[remote.a]\n[remote.b]\nurl = '../b'\n\
                      branch = 'a..b'\nroot = '../x'\n[remote.c]\nurl = 'ext::sh'\nurls = 1\n[remote.d]\nurl = 5";
         let found = Problems::none_or(crate::model::settings::read(text).1).unwrap_err();
-        let rendered = Rendered(&found, Style::Plain).to_string();
+        let rendered = RenderedProblems(&found, RenderStyle::Plain).to_string();
         assert!(!rendered.lines().any(|line| line.starts_with("error") && line.contains("secret")), "{rendered}");
         let lines = rendered.lines().filter(|line| line.starts_with("error") || line.contains("= help"));
         insta::assert_snapshot!(lines.map(str::trim).collect::<Vec<_>>().join("\n"), @r#"

@@ -106,24 +106,24 @@ impl std::fmt::Display for Schedule {
 }
 
 /// A field of an expression: its words and the numbers it may hold.
-struct Field {
+struct CronField {
     name: &'static str,
     least: u32,
     most: u32,
     names: &'static [&'static str],
 }
 
-const FIELDS: [Field; 5] = [
-    Field { name: "minute", least: 0, most: 59, names: &[] },
-    Field { name: "hour", least: 0, most: 23, names: &[] },
-    Field { name: "day of month", least: 1, most: 31, names: &[] },
-    Field {
+const FIELDS: [CronField; 5] = [
+    CronField { name: "minute", least: 0, most: 59, names: &[] },
+    CronField { name: "hour", least: 0, most: 23, names: &[] },
+    CronField { name: "day of month", least: 1, most: 31, names: &[] },
+    CronField {
         name: "month",
         least: 1,
         most: 12,
         names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
     },
-    Field { name: "day of week", least: 0, most: 7, names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] },
+    CronField { name: "day of week", least: 0, most: 7, names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] },
 ];
 
 /// Holds `text` against the grammar of crontab(5), which is smaller than that of the parser: what other programs would
@@ -151,8 +151,8 @@ fn check_fields(text: &str) -> Result<(), NameError> {
     Ok(())
 }
 
-fn check_part(field: &Field, part: &str) -> Result<(), NameError> {
-    let Field { name, least, most, .. } = *field;
+fn check_part(field: &CronField, part: &str) -> Result<(), NameError> {
+    let CronField { name, least, most, .. } = *field;
     let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
     let bad = || {
         NameError::new(format!("`{part}` is not a {name}"))
@@ -190,14 +190,14 @@ fn number(text: &str) -> Option<u32> {
     plain.then(|| text.parse().ok()).flatten()
 }
 
-fn value(field: &Field, text: &str) -> Option<u32> {
+fn value(field: &CronField, text: &str) -> Option<u32> {
     let named = field.names.iter().position(|name| name.eq_ignore_ascii_case(text));
     number(text).or_else(|| named.and_then(|at| u32::try_from(at).ok()).map(|at| at + field.least))
 }
 
 /// Whether the least of `days` is a day of any of `months`, both right in themselves.
 fn any_day_exists(days: &str, months: &str) -> bool {
-    let span = |field: &Field, part: &str| {
+    let span = |field: &CronField, part: &str| {
         let range = part.split_once('/').map_or(part, |(range, _)| range);
         let (from, to) = range.split_once('-').unwrap_or((range, range));
         Some((value(field, from)?, value(field, to)?))

@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use crate::formats::table::TargetTable;
 use crate::text::diagnostics::At;
-use crate::text::toml::shape::Shape;
-use crate::text::toml::{Entries, TextOr};
+use crate::text::toml::shape::SchemaShape;
+use crate::text::toml::{Entries, StringOr};
 
 /// What `pinstream.toml` may hold.
-pub(super) static SHAPE: LazyLock<Shape> = LazyLock::new(Shape::of::<SettingsTable>);
+pub(super) static SHAPE: LazyLock<SchemaShape> = LazyLock::new(SchemaShape::of::<SettingsTable>);
 
 /// Settings of a root; every key may be left out.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -162,7 +162,7 @@ pub(crate) struct PublishTable {
     pub(crate) azure: Option<At<ForgeTable>>,
     /// Which moves share a proposal: `stream` (the default), `tag`, `all`, or named sets of tags, as
     /// `{ base = ["python:*"] }`; what no set names is grouped by stream.
-    pub(crate) group: Option<At<TextOr<SetsTable>>>,
+    pub(crate) group: Option<At<StringOr<SetsTable>>>,
     /// A template (Jinja) for the titles of proposals, of what `pinstream help message` names; by default the first line
     /// of the commit.
     pub(crate) title: Option<At<String>>,

@@ -9,17 +9,17 @@ use super::globs::TagGlobs;
 use super::publish::ForgeKind;
 use super::schedule::Schedules;
 use super::table::{GitTable, HookTable, RegistryTable, SHAPE, SettingsTable};
-use super::written::Written;
+use super::written::ImportOverlay;
 use super::{
-    Author, GitSettings, Hook, ImportSettings, KeyKind, Mirror, NamedFile, RegistrySettings, Settings, Sign, duration,
-    path, publish, remote, verify,
+    Author, GitSettings, Hook, ImportSettings, Mirror, ReferencedFile, RegistrySettings, Settings, Sign,
+    SigningKeyKind, duration, path, publish, remote, verify,
 };
 use crate::formats;
 use crate::model::image::{NameError, RegistryHost, is_repository_path};
-use crate::text::diagnostics::{At, Findings, Place, Problem, SourceFile, is_bidi_control};
+use crate::text::diagnostics::{At, Diagnostics, Problem, SourceFile, SourceLocation, is_bidi_control};
 use crate::text::template::Template;
 use crate::text::toml::shape::short;
-use crate::text::toml::{Entries, Read};
+use crate::text::toml::{Entries, ParsedFile};
 
 /// How many hooks a root may have, and how many patterns, files, arguments or variables one of them.
 pub(super) const HOOKS_MAX: usize = 100;
@@ -28,9 +28,9 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 
 /// Reads `pinstream.toml`; what is wrong stands beside what is right.
 pub(crate) fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Settings, Vec<Problem>) {
-    let mut findings = Findings::new(file);
-    let read: Option<Read<SettingsTable>> = crate::text::toml::read(&SHAPE, &mut findings, |_, _| {});
-    let Some(Read { table, spoiled }) = read else { return (Settings::default(), findings.problems) };
+    let mut findings = Diagnostics::new(file);
+    let read: Option<ParsedFile<SettingsTable>> = crate::text::toml::read(&SHAPE, &mut findings, |_, _| {});
+    let Some(ParsedFile { table, spoiled }) = read else { return (Settings::default(), findings.problems) };
     let import = table.import;
     let mut files = files_of_registries(&table.registry, &findings);
     files.extend(table.hook.iter().flat_map(|hook| files_of_hook(&hook.value, &findings)));
@@ -44,7 +44,7 @@ pub(crate) fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Se
     }
     let settings = Settings {
         git,
-        import: Written::of(&import).over(&ImportSettings::default(), schedules, &mut findings),
+        import: ImportOverlay::of(&import).over(&ImportSettings::default(), schedules, &mut findings),
         registries: registries(&table.registry, &mut findings),
         remotes: remote::remotes(&table.remote, &spoiled, &mut findings),
         hooks: hooks(table.hook, &spoiled, &mut findings),
@@ -57,19 +57,19 @@ pub(crate) fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Se
 }
 
 /// The file that `text` names, where that is a path.
-pub(crate) fn named(text: &At<String>, by: String, findings: &Findings<'_>) -> Option<NamedFile> {
-    let place = Place { file: Arc::clone(findings.file), span: text.span.clone() };
-    path::parse(&text.value).ok().map(|path| NamedFile { path, by, place })
+pub(crate) fn named(text: &At<String>, by: String, findings: &Diagnostics<'_>) -> Option<ReferencedFile> {
+    let place = SourceLocation { file: Arc::clone(findings.file), span: text.span.clone() };
+    path::parse(&text.value).ok().map(|path| ReferencedFile { path, by, place })
 }
 
-fn files_of_registries(written: &Entries<RegistryTable>, findings: &Findings<'_>) -> Vec<NamedFile> {
+fn files_of_registries(written: &Entries<RegistryTable>, findings: &Diagnostics<'_>) -> Vec<ReferencedFile> {
     let authority = |(key, table): &(At<String>, RegistryTable)| {
         named(table.ca.as_ref()?, format!("`ca` of `[registry.\"{}\"]`", short(&key.value)), findings)
     };
     written.0.iter().filter_map(authority).collect()
 }
 
-fn files_of_hook(hook: &HookTable, findings: &Findings<'_>) -> Vec<NamedFile> {
+fn files_of_hook(hook: &HookTable, findings: &Diagnostics<'_>) -> Vec<ReferencedFile> {
     let of = |key: &str| match &hook.name {
         Some(name) => format!("`{key}` of the hook `{}`", short(&name.value)),
         None => format!("`{key}` of a hook"),
@@ -81,7 +81,7 @@ fn files_of_hook(hook: &HookTable, findings: &Findings<'_>) -> Vec<NamedFile> {
 }
 
 /// Words of the user's own, fit to be shown.
-pub(crate) fn annotations(written: Entries<At<String>>, findings: &mut Findings<'_>) -> BTreeMap<String, String> {
+pub(crate) fn annotations(written: Entries<At<String>>, findings: &mut Diagnostics<'_>) -> BTreeMap<String, String> {
     let mut annotations = BTreeMap::new();
     for (key, text) in written.0 {
         if key.value.is_empty() || key.value.contains(char::is_whitespace) {
@@ -95,7 +95,7 @@ pub(crate) fn annotations(written: Entries<At<String>>, findings: &mut Findings<
 }
 
 /// Whether `text` can be shown as it is; lines and tabs are fine.
-pub(crate) fn is_text(text: &At<String>, findings: &mut Findings<'_>) -> bool {
+pub(crate) fn is_text(text: &At<String>, findings: &mut Diagnostics<'_>) -> bool {
     let odd = text.value.chars().find(|c| (c.is_control() && !matches!(c, '\n' | '\t' | '\r')) || is_bidi_control(*c));
     if let Some(odd) = odd {
         let message = format!("the character U+{:04X} cannot be shown", u32::from(odd));
@@ -104,7 +104,7 @@ pub(crate) fn is_text(text: &At<String>, findings: &mut Findings<'_>) -> bool {
     odd.is_none()
 }
 
-fn git(table: &GitTable, findings: &mut Findings<'_>) -> GitSettings {
+fn git(table: &GitTable, findings: &mut Diagnostics<'_>) -> GitSettings {
     let branch = table.branch.as_ref().and_then(|text| findings.keep(&text.span, branch(&text.value)));
     let author = table.author.as_ref().and_then(|text| findings.keep(&text.span, author(&text.value)));
     let message = table.message.as_ref().and_then(|text| template("git.message", text, Template::read, findings));
@@ -117,7 +117,7 @@ pub(super) fn template(
     key: &str,
     text: &At<String>,
     read: impl Fn(&str, &At<String>, &Arc<SourceFile>) -> Result<Template, Problem>,
-    findings: &mut Findings<'_>,
+    findings: &mut Diagnostics<'_>,
 ) -> Option<Template> {
     if !is_text(text, findings) {
         return None;
@@ -127,8 +127,8 @@ pub(super) fn template(
 
 fn sign(text: &str) -> Result<Sign, NameError> {
     match text {
-        "ssh" => Ok(Sign::Key(KeyKind::Ssh)),
-        "openpgp" => Ok(Sign::Key(KeyKind::OpenPgp)),
+        "ssh" => Ok(Sign::Key(SigningKeyKind::Ssh)),
+        "openpgp" => Ok(Sign::Key(SigningKeyKind::OpenPgp)),
         "github" => Ok(Sign::GitHub),
         _ => Err(NameError::new(format!("`{}` is no way to sign commits", short(text))).help(
             "`ssh` or `openpgp`, the key comes from `PINSTREAM_SIGNING_KEY` or `PINSTREAM_SIGNING_KEY_FILE`; or \
@@ -173,7 +173,7 @@ fn author(text: &str) -> Result<Author, NameError> {
 
 fn registries(
     written: &Entries<RegistryTable>,
-    findings: &mut Findings<'_>,
+    findings: &mut Diagnostics<'_>,
 ) -> BTreeMap<RegistryHost, RegistrySettings> {
     let mut registries = BTreeMap::new();
     for (key, table) in &written.0 {
@@ -187,7 +187,7 @@ fn registries(
     registries
 }
 
-fn registry(table: &RegistryTable, findings: &mut Findings<'_>) -> RegistrySettings {
+fn registry(table: &RegistryTable, findings: &mut Diagnostics<'_>) -> RegistrySettings {
     let mirrors = table.mirrors.iter().filter_map(|text| findings.keep(&text.span, mirror(&text.value))).collect();
     let mut settings = RegistrySettings {
         mirrors,
@@ -224,7 +224,7 @@ fn mirror(text: &str) -> Result<Mirror, NameError> {
     Ok(Mirror { registry: host.parse()?, prefix: prefix.unwrap_or_default().to_owned() })
 }
 
-fn hooks(written: Vec<At<HookTable>>, spoiled: &HashSet<usize>, findings: &mut Findings<'_>) -> Vec<Hook> {
+fn hooks(written: Vec<At<HookTable>>, spoiled: &HashSet<usize>, findings: &mut Diagnostics<'_>) -> Vec<Hook> {
     if let Some(more) = written.get(HOOKS_MAX) {
         findings.say(&more.span, format!("more than {HOOKS_MAX} hooks"), "let one hook look at what has moved");
         return Vec::new();
@@ -258,7 +258,7 @@ fn hook_name(
     written: Option<&At<String>>,
     whole: bool,
     hook: &Range<usize>,
-    findings: &mut Findings<'_>,
+    findings: &mut Diagnostics<'_>,
 ) -> Option<String> {
     let Some(At { value, span }) = written else {
         if whole {
@@ -280,7 +280,7 @@ fn hook_run(
     written: Option<&At<Vec<At<String>>>>,
     whole: bool,
     hook: &Range<usize>,
-    findings: &mut Findings<'_>,
+    findings: &mut Diagnostics<'_>,
 ) -> Option<Vec<String>> {
     let Some(At { value: argv, span }) = written else {
         if whole {
@@ -314,7 +314,7 @@ fn hook_run(
     fits.then(|| argv.iter().map(|argument| argument.value.clone()).collect())
 }
 
-fn hook_on(written: Option<&At<Vec<At<String>>>>, findings: &mut Findings<'_>) -> TagGlobs {
+fn hook_on(written: Option<&At<Vec<At<String>>>>, findings: &mut Diagnostics<'_>) -> TagGlobs {
     let Some(At { value: patterns, span }) = written else { return TagGlobs::all() };
     if patterns.is_empty() {
         findings.say(span, "`on` is empty, so the hook never runs", "leave `on` out for all tags");
@@ -328,7 +328,7 @@ fn hook_on(written: Option<&At<Vec<At<String>>>>, findings: &mut Findings<'_>) -
 }
 
 /// `list`, or nothing of it and a problem where it is longer than anything sensible.
-fn bounded<'a>(list: &'a [At<String>], what: &str, findings: &mut Findings<'_>) -> &'a [At<String>] {
+fn bounded<'a>(list: &'a [At<String>], what: &str, findings: &mut Diagnostics<'_>) -> &'a [At<String>] {
     match list.get(HOOKS_MAX) {
         Some(more) => {
             findings.say(&more.span, format!("more than {HOOKS_MAX} {what}"), "a hook has at most a hundred");

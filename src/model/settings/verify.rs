@@ -2,23 +2,23 @@
 
 use std::ops::Range;
 
-use super::NamedFile;
+use super::ReferencedFile;
 use super::path;
 use super::table::VerifyTable;
 use super::validate::named;
-use crate::signature::{Anchor, Signer, Verify};
-use crate::text::diagnostics::{At, Findings};
+use crate::signature::{Anchor, CertificateIdentity, Verify};
+use crate::text::diagnostics::{At, Diagnostics};
 
 /// A file that `verify` names, and what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AnchorFile {
+pub struct TrustFile {
     /// What it is.
     pub kind: Anchor,
     /// Which it is.
-    pub file: NamedFile,
+    pub file: ReferencedFile,
 }
 
-impl AnchorFile {
+impl TrustFile {
     /// Whether reading one of the two is enough.
     pub(crate) fn is_the_same_as(&self, other: &Self) -> bool {
         self.kind == other.kind && self.file.path == other.file.path
@@ -26,11 +26,11 @@ impl AnchorFile {
 }
 
 /// The file that a table names, where that is a path.
-pub(crate) fn file(written: Option<&At<VerifyTable>>, findings: &Findings<'_>) -> Option<AnchorFile> {
+pub(crate) fn file(written: Option<&At<VerifyTable>>, findings: &Diagnostics<'_>) -> Option<TrustFile> {
     let VerifyTable { key, trusted_root, .. } = &written?.value;
     let of = |kind, name, text| {
         let file = named(text, format!("`{name}` of `verify`"), findings)?;
-        Some(AnchorFile { kind, file })
+        Some(TrustFile { kind, file })
     };
     match (key, trusted_root) {
         (Some(text), _) => of(Anchor::Keys, "key", text),
@@ -40,7 +40,7 @@ pub(crate) fn file(written: Option<&At<VerifyTable>>, findings: &Findings<'_>) -
 }
 
 /// Who has to have signed.
-pub(super) fn verify(written: &At<VerifyTable>, findings: &mut Findings<'_>) -> Option<Verify> {
+pub(super) fn verify(written: &At<VerifyTable>, findings: &mut Diagnostics<'_>) -> Option<Verify> {
     let At { value: VerifyTable { key, issuer, identity, trusted_root }, span } = written;
     if let Some(key) = key {
         let others = [("issuer", issuer), ("identity", identity), ("trusted-root", trusted_root)];
@@ -60,7 +60,7 @@ pub(super) fn verify(written: &At<VerifyTable>, findings: &mut Findings<'_>) -> 
             Some(path) => Some(path?),
             None => None,
         };
-        return Some(Verify::Keyless(Signer { issuer: issuer?, identity: identity?, trusted_root }));
+        return Some(Verify::Keyless(CertificateIdentity { issuer: issuer?, identity: identity?, trusted_root }));
     }
     if was_said {
         return None;

@@ -4,18 +4,18 @@
 
 use std::sync::Arc;
 
-use super::adoption::Adoption;
+use super::adoption::AdoptionRules;
 use super::schedule::Schedules;
 use super::table::{ImportTable, VerifyTable};
 use super::validate::HOOKS_MAX;
 use super::{ImportSettings, duration, verify};
 use crate::model::image::Platform;
-use crate::model::image::class::Class;
-use crate::text::diagnostics::{At, Findings};
+use crate::model::image::class::ChangeClass;
+use crate::text::diagnostics::{At, Diagnostics};
 
 /// What a table says of imports.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Written<'a> {
+pub(crate) struct ImportOverlay<'a> {
     pub(crate) schedule: Option<&'a At<String>>,
     pub(crate) timezone: Option<&'a At<String>>,
     pub(crate) platforms: Option<&'a [At<String>]>,
@@ -26,7 +26,7 @@ pub(crate) struct Written<'a> {
     pub(crate) verify: Option<&'a At<VerifyTable>>,
 }
 
-impl<'a> Written<'a> {
+impl<'a> ImportOverlay<'a> {
     /// What an `[import]` table says.
     pub(crate) fn of(table: &'a ImportTable) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl<'a> Written<'a> {
         &self,
         defaults: &ImportSettings,
         schedules: &mut Schedules,
-        findings: &mut Findings<'_>,
+        findings: &mut Diagnostics<'_>,
     ) -> ImportSettings {
         let own = self.timezone.and_then(|name| findings.keep(&name.span, schedules.zone(&name.value)));
         let timezone = own.or_else(|| defaults.timezone.clone());
@@ -67,14 +67,14 @@ impl<'a> Written<'a> {
     /// The rules of adoption that hold where this is written over `defaults`; the same ones where it says nothing.
     pub(crate) fn adoption(
         &self,
-        defaults: Option<&Arc<Adoption>>,
-        findings: &mut Findings<'_>,
-    ) -> Option<Arc<Adoption>> {
+        defaults: Option<&Arc<AdoptionRules>>,
+        findings: &mut Diagnostics<'_>,
+    ) -> Option<Arc<AdoptionRules>> {
         let Self { soak, on_rollback, ignore, allow, verify: signed, .. } = *self;
         if soak.is_none() && on_rollback.is_none() && ignore.is_none() && allow.is_none() && signed.is_none() {
             return defaults.cloned();
         }
-        let mut adoption = defaults.map(|defaults| Adoption::clone(defaults)).unwrap_or_default();
+        let mut adoption = defaults.map(|defaults| AdoptionRules::clone(defaults)).unwrap_or_default();
         if let Some(text) = soak {
             adoption.soak = findings.keep(&text.span, duration::parse(&text.value));
         }
@@ -82,7 +82,7 @@ impl<'a> Written<'a> {
             adoption.on_rollback = findings.parse(text).unwrap_or_default();
         }
         if let Some(words) = ignore {
-            adoption.ignore = words.iter().filter_map(|word| findings.parse::<Class>(word)).collect();
+            adoption.ignore = words.iter().filter_map(|word| findings.parse::<ChangeClass>(word)).collect();
         }
         if let Some(text) = allow {
             adoption.allow = findings.parse(text);
@@ -95,7 +95,7 @@ impl<'a> Written<'a> {
 }
 
 /// The platforms of a list, none of them twice.
-fn platforms(written: &[At<String>], findings: &mut Findings<'_>) -> Vec<Platform> {
+fn platforms(written: &[At<String>], findings: &mut Diagnostics<'_>) -> Vec<Platform> {
     let mut platforms: Vec<Platform> = Vec::new();
     if let Some(more) = written.get(HOOKS_MAX) {
         findings.say(&more.span, format!("more than {HOOKS_MAX} platforms"), "name those that are needed");

@@ -10,25 +10,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::Lock;
-use crate::model::lock::diff::{Change, moves};
+use crate::model::lock::diff::{ChangeKind, changes};
 
 /// How many moves that were taken back are remembered of one tag.
 const TAKEN_MAX: usize = 20;
 
 /// What is remembered of tags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Memory {
+pub struct TagMemory {
     /// What each tag was last seen at that waits to be pinned.
-    pub seen: BTreeMap<TagId, Seen>,
+    pub seen: BTreeMap<TagId, SoakingDigest>,
     /// The last move of each tag that we landed.
-    pub landed: BTreeMap<TagId, Landed>,
+    pub landed: BTreeMap<TagId, LandedChange>,
     /// Digests of moves that a person took back, newest first.
     pub taken_back: BTreeMap<TagId, Vec<Digest>>,
 }
 
 /// A digest that waits to be pinned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct SoakingDigest {
     /// What the registry serves.
     pub digest: Digest,
     /// Since when, without a pass that saw another.
@@ -37,7 +37,7 @@ pub struct Seen {
 
 /// A move that we landed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Landed {
+pub struct LandedChange {
     /// Where the tag stood before.
     pub from: Digest,
     /// Where it stood then.
@@ -46,14 +46,14 @@ pub struct Landed {
 
 /// Whether whoever looks back has the branch's history at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum History {
+pub enum HistoryAccess {
     /// It tells which moves were taken back.
     AtHand,
     /// What is remembered has to tell.
     Unknown,
 }
 
-impl Memory {
+impl TagMemory {
     /// Nothing is remembered.
     pub const EMPTY: Self = Self { seen: BTreeMap::new(), landed: BTreeMap::new(), taken_back: BTreeMap::new() };
 
@@ -73,7 +73,7 @@ impl Memory {
     pub fn after_look(&self, lock: &Lock) -> Self {
         let mut next = self.clone();
         for (id, pin) in &lock.pins {
-            if let Some(Landed { from, to }) = self.landed.get(id)
+            if let Some(LandedChange { from, to }) = self.landed.get(id)
                 && *from == pin.digest
                 && !pin.previous.contains(to)
             {
@@ -100,7 +100,7 @@ impl Memory {
         for (id, digest) in waiting {
             // A time ahead of us was written by a clock that went wrong.
             let since = self.since(id, digest).filter(|since| *since <= now).unwrap_or(now);
-            next.seen.insert(id.clone(), Seen { digest: digest.clone(), since });
+            next.seen.insert(id.clone(), SoakingDigest { digest: digest.clone(), since });
         }
         next
     }
@@ -123,20 +123,20 @@ impl Memory {
     }
 
     /// The same after the moves from `old` to `new` have landed. They are noted where no history will tell of them.
-    pub fn after_landing(&self, old: &Lock, new: &Lock, history: History) -> Self {
+    pub fn after_landing(&self, old: &Lock, new: &Lock, history: HistoryAccess) -> Self {
         let mut next = self.clone();
-        for one in moves(old, new) {
+        for one in changes(old, new) {
             match one.change {
-                Change::Moved { old, new } => {
+                ChangeKind::Moved { old, new } => {
                     // Under another definition it may have been what a person took back under the former one.
                     if let Some(taken) = next.taken_back.get_mut(&one.tag) {
                         taken.retain(|digest| *digest != new.digest);
                     }
-                    if history == History::Unknown {
-                        next.landed.insert(one.tag, Landed { from: old.digest, to: new.digest });
+                    if history == HistoryAccess::Unknown {
+                        next.landed.insert(one.tag, LandedChange { from: old.digest, to: new.digest });
                     }
                 }
-                Change::Added { .. } | Change::Removed { .. } => {
+                ChangeKind::Added { .. } | ChangeKind::Removed { .. } => {
                     next.landed.remove(&one.tag);
                     next.taken_back.remove(&one.tag);
                     next.seen.remove(&one.tag);
@@ -170,19 +170,19 @@ mod tests {
 
     #[test]
     fn a_move_that_stands_is_not_taken_back() {
-        let memory = Memory::default().after_landing(&at(11), &at(12), History::Unknown);
+        let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unknown);
         assert_eq!(memory.after_look(&at(12)), memory);
         assert!(!memory.is_taken_back(&id(), &digest(12)));
     }
 
     #[test]
     fn a_revert_takes_a_move_back_until_a_person_says_otherwise() {
-        let memory = Memory::default().after_landing(&at(11), &at(12), History::Unknown);
+        let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unknown);
         let reverted = memory.after_look(&at(11));
         assert!(reverted.is_taken_back(&id(), &digest(12)));
         assert_eq!(reverted.after_look(&at(11)), reverted);
         // A newer digest is another matter, and going on from it leaves the old one alone.
-        let newer = reverted.after_landing(&at(11), &at(13), History::Unknown);
+        let newer = reverted.after_landing(&at(11), &at(13), HistoryAccess::Unknown);
         assert!(newer.is_taken_back(&id(), &digest(12)) && !newer.is_taken_back(&id(), &digest(13)));
         assert!(!reverted.after_look(&at(12)).is_taken_back(&id(), &digest(12)));
     }
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn a_move_of_ours_that_went_back_took_nothing_back() {
         // Another pass went back, and what it noted of that was overwritten by one that came late.
-        let memory = Memory::default().after_landing(&at(11), &at(12), History::Unknown);
+        let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unknown);
         let mut back = at(11);
         back.pins.get_mut(&id()).unwrap().previous = vec![digest(12)];
         assert!(memory.after_look(&back).taken_back.is_empty());
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn what_others_moved_elsewhere_was_not_taken_back() {
-        let memory = Memory::default().after_landing(&at(11), &at(12), History::Unknown);
+        let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unknown);
         let after = memory.after_look(&at(14));
         assert!(after.taken_back.is_empty());
     }
@@ -206,14 +206,14 @@ mod tests {
     #[test]
     fn a_digest_is_seen_from_its_first_pass_on_until_another_comes() {
         let waiting = |number: u8| BTreeMap::from([(id(), digest(number))]);
-        let first = Memory::default().after_pass(|_| true, &waiting(2), time(1));
+        let first = TagMemory::default().after_pass(|_| true, &waiting(2), time(1));
         let second = first.after_pass(|_| true, &waiting(2), time(2));
         assert_eq!(second.since(&id(), &digest(2)), Some(time(1)));
         // A pass that did not ask says nothing of it.
         assert_eq!(second.after_pass(|_| false, &BTreeMap::new(), time(3)), second);
         let other = second.after_pass(|_| true, &waiting(3), time(4));
         assert_eq!((other.since(&id(), &digest(2)), other.since(&id(), &digest(3))), (None, Some(time(4))));
-        assert_eq!(other.after_pass(|_| true, &BTreeMap::new(), time(5)), Memory::default());
+        assert_eq!(other.after_pass(|_| true, &BTreeMap::new(), time(5)), TagMemory::default());
         // A clock that was ahead does not freeze it.
         assert_eq!(first.after_pass(|_| true, &waiting(2), time(0)).since(&id(), &digest(2)), Some(time(0)));
     }

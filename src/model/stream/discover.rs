@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Definitions, Discover, Source, Tag};
+use super::{Definitions, Discovery, Tag, TagSource};
 use crate::model::image::{ImageRef, StreamName, TagId, TagName};
 use crate::model::settings::ImportSettings;
 
@@ -13,7 +13,7 @@ const NAMED: usize = 5;
 
 /// What a stream took of a repository, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub struct TruncatedDiscovery {
     /// The stream.
     pub stream: StreamName,
     /// How many tags fit.
@@ -30,9 +30,9 @@ pub struct Taken {
 /// The answer is where not all that fit could be taken.
 pub fn expand<'a>(
     definitions: &mut Definitions,
-    listed: impl Fn(&StreamName, &Discover) -> Option<&'a [TagName]>,
+    listed: impl Fn(&StreamName, &Discovery) -> Option<&'a [TagName]>,
     pinned: impl Iterator<Item = (&'a TagId, &'a ImageRef)> + Clone,
-) -> Vec<Taken> {
+) -> Vec<TruncatedDiscovery> {
     let mut cut = Vec::new();
     definitions.tags.retain(|_, tag| !tag.discovered);
     for (stream, discover) in &definitions.discover {
@@ -41,7 +41,12 @@ pub fn expand<'a>(
                 let fit = discover.select.ranked(tags);
                 if let Some(left) = fit.get(discover.limit..).filter(|left| !left.is_empty()) {
                     let left = left.iter().take(NAMED).map(|tag| TagName::clone(tag)).collect();
-                    cut.push(Taken { stream: stream.clone(), fit: fit.len(), taken: discover.limit, left });
+                    cut.push(TruncatedDiscovery {
+                        stream: stream.clone(),
+                        fit: fit.len(),
+                        taken: discover.limit,
+                        left,
+                    });
                 }
                 fit.into_iter().take(discover.limit).cloned().collect()
             }
@@ -64,7 +69,7 @@ pub fn add<'a>(
     }
 }
 
-impl Discover {
+impl Discovery {
     /// Puts `tags` of the repository among those of `stream`, but for what is written down there.
     fn define(&self, stream: &StreamName, tags: Vec<TagName>, among: &mut BTreeMap<TagId, Tag>) {
         for tag in tags {
@@ -78,7 +83,7 @@ impl Discover {
     fn tag(&self, tag: &TagName) -> Tag {
         let image = ImageRef::tagged(self.repository.clone(), tag.clone());
         let ImportSettings { schedule, platforms, adoption, .. } = self.import.clone();
-        let source = Source::Image { image, platform: None };
+        let source = TagSource::Image { image, platform: None };
         Tag { source, platforms, schedule, adoption, annotations: Default::default(), discovered: true }
     }
 
@@ -103,7 +108,7 @@ impl Discover {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::git::Files;
+    use crate::git::RootFiles;
     use crate::model::root::Root;
 
     /// The tags of the stream `app` as `tag=image` after it discovered what fits.
@@ -115,7 +120,7 @@ mod tests {
         expected: &str,
         cut: &[(usize, usize, &str)],
     ) {
-        let files: Files = [("pinstream.toml", ""), ("streams/app.toml", stream)]
+        let files: RootFiles = [("pinstream.toml", ""), ("streams/app.toml", stream)]
             .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
             .into();
         let mut definitions = Root::read(&files).unwrap().definitions;
@@ -126,11 +131,11 @@ mod tests {
         let pins = pinned.iter().map(|(id, image)| (id, image));
         let found = expand(&mut definitions, |_, _| listed.as_deref(), pins);
         let shown = |(id, tag): (&TagId, &Tag)| match &tag.source {
-            Source::Image { image, .. } => format!("{}={image}", id.tag),
+            TagSource::Image { image, .. } => format!("{}={image}", id.tag),
             other => format!("{}={other:?}", id.tag),
         };
         assert_eq!(definitions.tags.iter().map(shown).collect::<Vec<_>>().join(" "), expected);
-        let left = |taken: &Taken| taken.left.iter().map(TagName::as_str).collect::<Vec<_>>().join(" ");
+        let left = |taken: &TruncatedDiscovery| taken.left.iter().map(TagName::as_str).collect::<Vec<_>>().join(" ");
         let found: Vec<_> = found.iter().map(|taken| (taken.taken, taken.fit, left(taken))).collect();
         let cut: Vec<_> = cut.iter().map(|(taken, fit, left)| (*taken, *fit, (*left).to_owned())).collect();
         assert_eq!(found, cut);

@@ -24,25 +24,25 @@ const WITH_SOURCE: [&str; 6] = ["semver", "pattern", "order", "platform", "sched
 /// A file that is no TOML, so that nothing can be found in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct NotToml(String);
+pub struct InvalidToml(String);
 
 /// A file's text with one tag of it defined as `new`. What the tag says beside its source, `hold` or `annotations` for
 /// one, stays.
 ///
 /// # Errors
 /// Where it is no TOML.
-pub fn define(text: &str, stream: &StreamName, tag: &TagName, new: &NewTag) -> Result<String, NotToml> {
+pub fn define(text: &str, stream: &StreamName, tag: &TagName, new: &NewTag) -> Result<String, InvalidToml> {
     let keys = keys(stream, new);
     let tag = tag.as_str();
-    let file = File::parse(text)?;
+    let file = EditableFile::parse(text)?;
     match file.find(tag) {
         None => file.add(tag, &keys),
-        Some(Found::Text(value)) => Ok(splice(text, value, &short(&keys))),
-        Some(Found::Keys(_)) => {
+        Some(TagLocation::Text(value)) => Ok(splice(text, value, &short(&keys))),
+        Some(TagLocation::Keys(_)) => {
             let mut text = text.to_owned();
-            let source = |keys: &Keys| keys.items.iter().find(|item| item.is_one_of(&SOURCES)).cloned();
-            let Some(anchor) = File::parse(&text)?.keys(tag).as_ref().and_then(source) else {
-                return File::parse(&remove(&text, tag)?.unwrap_or_default())?.add(tag, &keys);
+            let source = |keys: &TagKeys| keys.items.iter().find(|item| item.is_one_of(&SOURCES)).cloned();
+            let Some(anchor) = EditableFile::parse(&text)?.keys(tag).as_ref().and_then(source) else {
+                return EditableFile::parse(&remove(&text, tag)?.unwrap_or_default())?.add(tag, &keys);
             };
             let (key, value) = &keys[0];
             text = splice(&text, anchor.value, value);
@@ -64,9 +64,9 @@ pub fn define(text: &str, stream: &StreamName, tag: &TagName, new: &NewTag) -> R
 ///
 /// # Errors
 /// Where it is no TOML.
-pub fn reject(text: &str, tag: &TagName, digest: &Digest, reason: &str) -> Result<String, NotToml> {
+pub fn reject(text: &str, tag: &TagName, digest: &Digest, reason: &str) -> Result<String, InvalidToml> {
     let text = &as_table(text, tag.as_str())?;
-    let file = File::parse(text)?;
+    let file = EditableFile::parse(text)?;
     let Some(keys) = file.keys(tag.as_str()) else { return Ok(text.clone()) };
     let reason: String = reason.chars().map(|c| if is_deceptive(c) { ' ' } else { c }).collect();
     let comment = if reason.trim().is_empty() { String::new() } else { format!(" # {}", reason.trim()) };
@@ -85,11 +85,11 @@ pub fn reject(text: &str, tag: &TagName, digest: &Digest, reason: &str) -> Resul
 ///
 /// # Errors
 /// Where it is no TOML.
-pub fn hold(text: &str, tag: &TagName, reason: Option<&str>) -> Result<String, NotToml> {
+pub fn hold(text: &str, tag: &TagName, reason: Option<&str>) -> Result<String, InvalidToml> {
     let tag = tag.as_str();
     let Some(reason) = reason else { return without_key(text, tag, "hold") };
     let text = as_table(text, tag)?;
-    let is_direct = File::parse(&text)?.keys(tag).is_some_and(|keys| keys.direct("hold").is_some());
+    let is_direct = EditableFile::parse(&text)?.keys(tag).is_some_and(|keys| keys.direct("hold").is_some());
     let text = if is_direct { text } else { without_key(&text, tag, "hold")? };
     with_key(&text, tag, "hold", &toml_string(reason))
 }
@@ -99,27 +99,27 @@ pub fn hold(text: &str, tag: &TagName, reason: Option<&str>) -> Result<String, N
 ///
 /// # Errors
 /// Where it is no TOML.
-pub fn remove(text: &str, tag: &str) -> Result<Option<String>, NotToml> {
+pub fn remove(text: &str, tag: &str) -> Result<Option<String>, InvalidToml> {
     let mut text = text.to_owned();
     let mut is_changed = false;
-    while let Some(next) = File::parse(&text)?.without_first(&["tags", tag]) {
+    while let Some(next) = EditableFile::parse(&text)?.without_first(&["tags", tag]) {
         (text, is_changed) = (next, true);
     }
     Ok(is_changed.then_some(text))
 }
 
 /// The same file with a tag that is short for its image written as a table.
-fn as_table(text: &str, tag: &str) -> Result<String, NotToml> {
-    Ok(match File::parse(text)?.find(tag) {
-        Some(Found::Text(value)) => splice(text, value.clone(), &format!("{{ image = {} }}", &text[value])),
+fn as_table(text: &str, tag: &str) -> Result<String, InvalidToml> {
+    Ok(match EditableFile::parse(text)?.find(tag) {
+        Some(TagLocation::Text(value)) => splice(text, value.clone(), &format!("{{ image = {} }}", &text[value])),
         _ => text.to_owned(),
     })
 }
 
 /// The same file with `key` of a tag set to `value`, where it stands or else after the tag's source.
-fn with_key(text: &str, tag: &str, key: &str, value: &str) -> Result<String, NotToml> {
+fn with_key(text: &str, tag: &str, key: &str, value: &str) -> Result<String, InvalidToml> {
     let text = as_table(text, tag)?;
-    let Some(keys) = File::parse(&text)?.keys(tag) else { return Ok(text) };
+    let Some(keys) = EditableFile::parse(&text)?.keys(tag) else { return Ok(text) };
     if let Some(item) = keys.direct(key) {
         return Ok(splice(&text, item.value.clone(), value));
     }
@@ -131,9 +131,9 @@ fn with_key(text: &str, tag: &str, key: &str, value: &str) -> Result<String, Not
 }
 
 /// The same file without `key` of a tag, and all that is below it.
-fn without_key(text: &str, tag: &str, key: &str) -> Result<String, NotToml> {
+fn without_key(text: &str, tag: &str, key: &str) -> Result<String, InvalidToml> {
     let mut text = text.to_owned();
-    while let Some(next) = File::parse(&text)?.without_first(&["tags", tag, key]) {
+    while let Some(next) = EditableFile::parse(&text)?.without_first(&["tags", tag, key]) {
         text = next;
     }
     Ok(text)
@@ -145,73 +145,73 @@ fn splice(text: &str, range: Range<usize>, with: &str) -> String {
 
 /// A header, or a key with its value.
 #[derive(Clone, Debug)]
-struct Item {
+struct EditItem {
     /// The keys that lead to it, from the top of the file.
     path: Vec<String>,
     /// Its last key, or a whole header.
     key: Range<usize>,
     /// Its value; of a header, the header again.
     value: Range<usize>,
-    kind: Kind,
+    kind: ItemKind,
 }
 
 #[derive(Clone, Debug)]
-enum Kind {
+enum ItemKind {
     Header,
     /// A table in braces, and what is in it.
-    Inline(Vec<Item>),
+    Inline(Vec<EditItem>),
     /// A list, and where its last element ends.
     List(Option<usize>),
     Other,
 }
 
-impl Item {
+impl EditItem {
     fn is_below(&self, path: &[&str]) -> bool {
         self.path.len() >= path.len() && self.path.iter().zip(path).all(|(key, other)| key == other)
     }
 
     fn is_one_of(&self, names: &[&str]) -> bool {
         matches!(self.path.as_slice(), [_, _, name] if names.contains(&name.as_str()))
-            && !matches!(self.kind, Kind::Header)
+            && !matches!(self.kind, ItemKind::Header)
     }
 }
 
 /// A file and what it says, in the order in which it is written.
-struct File<'t> {
+struct EditableFile<'t> {
     text: &'t str,
-    items: Vec<Item>,
+    items: Vec<EditItem>,
 }
 
 /// A tag, as it is written.
-enum Found {
+enum TagLocation {
     /// Short for its image.
     Text(Range<usize>),
     /// By keys.
-    Keys(Keys),
+    Keys(TagKeys),
 }
 
 /// The keys of one tag.
-struct Keys {
-    items: Vec<Item>,
+struct TagKeys {
+    items: Vec<EditItem>,
     /// Whether they stand in braces.
     inline: bool,
 }
 
-impl Keys {
+impl TagKeys {
     /// `name` where it has a value of its own, and not by keys below it.
-    fn direct(&self, name: &str) -> Option<&Item> {
+    fn direct(&self, name: &str) -> Option<&EditItem> {
         self.items.iter().find(|item| item.is_one_of(&[name]))
     }
 
     /// What further keys are written after.
-    fn anchor(&self) -> Option<&Item> {
+    fn anchor(&self) -> Option<&EditItem> {
         self.items.iter().find(|item| item.is_one_of(&SOURCES))
     }
 }
 
-impl<'t> File<'t> {
-    fn parse(text: &'t str) -> Result<Self, NotToml> {
-        let document = DeTable::parse(text).map_err(|error| NotToml(error.message().to_owned()))?;
+impl<'t> EditableFile<'t> {
+    fn parse(text: &'t str) -> Result<Self, InvalidToml> {
+        let document = DeTable::parse(text).map_err(|error| InvalidToml(error.message().to_owned()))?;
         let mut items = Vec::new();
         walk(text, document.get_ref(), &[], &mut items);
         items.sort_by_key(|item| item.key.start);
@@ -219,51 +219,51 @@ impl<'t> File<'t> {
     }
 
     /// The items among which tags are: those of the file, or of the braces after `tags`.
-    fn scope(&self) -> (&[Item], bool) {
+    fn scope(&self) -> (&[EditItem], bool) {
         let braces = self.items.iter().find_map(|item| match &item.kind {
-            Kind::Inline(inner) if item.path == ["tags"] => Some(inner.as_slice()),
+            ItemKind::Inline(inner) if item.path == ["tags"] => Some(inner.as_slice()),
             _ => None,
         });
         braces.map_or((self.items.as_slice(), false), |inner| (inner, true))
     }
 
-    fn find(&self, tag: &str) -> Option<Found> {
+    fn find(&self, tag: &str) -> Option<TagLocation> {
         let (scope, inline) = self.scope();
-        let whole = scope.iter().find(|item| item.path == ["tags", tag] && !matches!(item.kind, Kind::Header));
+        let whole = scope.iter().find(|item| item.path == ["tags", tag] && !matches!(item.kind, ItemKind::Header));
         match whole {
-            Some(Item { kind: Kind::Inline(inner), .. }) => {
-                Some(Found::Keys(Keys { items: inner.clone(), inline: true }))
+            Some(EditItem { kind: ItemKind::Inline(inner), .. }) => {
+                Some(TagLocation::Keys(TagKeys { items: inner.clone(), inline: true }))
             }
-            Some(item) => Some(Found::Text(item.value.clone())),
+            Some(item) => Some(TagLocation::Text(item.value.clone())),
             None => {
-                let items: Vec<Item> = scope.iter().filter(|item| item.is_below(&["tags", tag])).cloned().collect();
-                (!items.is_empty()).then_some(Found::Keys(Keys { items, inline }))
+                let items: Vec<EditItem> = scope.iter().filter(|item| item.is_below(&["tags", tag])).cloned().collect();
+                (!items.is_empty()).then_some(TagLocation::Keys(TagKeys { items, inline }))
             }
         }
     }
 
-    fn keys(&self, tag: &str) -> Option<Keys> {
+    fn keys(&self, tag: &str) -> Option<TagKeys> {
         match self.find(tag)? {
-            Found::Keys(keys) => Some(keys),
-            Found::Text(_) => None,
+            TagLocation::Keys(keys) => Some(keys),
+            TagLocation::Text(_) => None,
         }
     }
 
     /// The text without the first of what is at or below `path`; none where nothing is.
     fn without_first(&self, path: &[&str]) -> Option<String> {
-        fn first<'i>(items: &'i [Item], path: &[&str], inline: bool) -> Option<(&'i Item, bool)> {
+        fn first<'i>(items: &'i [EditItem], path: &[&str], inline: bool) -> Option<(&'i EditItem, bool)> {
             items.iter().find_map(|item| match &item.kind {
                 _ if item.is_below(path) => Some((item, inline)),
-                Kind::Inline(inner) => first(inner, path, true),
+                ItemKind::Inline(inner) => first(inner, path, true),
                 _ => None,
             })
         }
         let (item, inline) = first(&self.items, path, false)?;
         let range = match (inline, &item.kind) {
             (true, _) => inside::extent(self.text, item),
-            (false, Kind::Header) => {
+            (false, ItemKind::Header) => {
                 let after = self.items.iter().filter(|other| other.key.start > item.key.start);
-                let own = after.take_while(|other| !matches!(other.kind, Kind::Header));
+                let own = after.take_while(|other| !matches!(other.kind, ItemKind::Header));
                 lines::section(self.text, item, own.last().unwrap_or(item))
             }
             (false, _) => lines::extent(self.text, item),
@@ -272,18 +272,19 @@ impl<'t> File<'t> {
     }
 
     /// The text with a tag that is not in it yet, where the others are.
-    fn add(&self, tag: &str, keys: &[(&str, String)]) -> Result<String, NotToml> {
+    fn add(&self, tag: &str, keys: &[(&str, String)]) -> Result<String, InvalidToml> {
         let entry = format!("{} = {}", key(tag), short(keys));
-        if let Some(item) = self.items.iter().find(|item| item.path == ["tags"] && matches!(item.kind, Kind::Inline(_)))
+        if let Some(item) =
+            self.items.iter().find(|item| item.path == ["tags"] && matches!(item.kind, ItemKind::Inline(_)))
         {
             return Ok(inside::into(self.text, item, &entry));
         }
         // The last that stands under `[tags]` itself, or else that header; or the last of `tags.…` at the top.
-        let header = |item: &&Item| matches!(item.kind, Kind::Header);
-        let is_tags = |item: &&Item| header(item) && item.path == ["tags"];
+        let header = |item: &&EditItem| matches!(item.kind, ItemKind::Header);
+        let is_tags = |item: &&EditItem| header(item) && item.path == ["tags"];
         let begin = self.items.iter().position(|item| is_tags(&item));
         let from = begin.unwrap_or_default();
-        let section: Vec<&Item> = match begin {
+        let section: Vec<&EditItem> = match begin {
             Some(at) => self.items[at + 1..].iter().take_while(|item| !header(item)).collect(),
             None => {
                 self.items.iter().take_while(|item| !header(item)).filter(|item| item.is_below(&["tags"])).collect()
@@ -309,7 +310,7 @@ impl<'t> File<'t> {
     }
 }
 
-fn walk(text: &str, table: &DeTable<'_>, above: &[String], items: &mut Vec<Item>) {
+fn walk(text: &str, table: &DeTable<'_>, above: &[String], items: &mut Vec<EditItem>) {
     for (name, value) in table {
         let path: Vec<String> = above.iter().cloned().chain([name.get_ref().clone().into_owned()]).collect();
         let (key, span) = (name.span(), value.span());
@@ -320,11 +321,11 @@ fn walk(text: &str, table: &DeTable<'_>, above: &[String], items: &mut Vec<Item>
                     let mut inside = Vec::new();
                     walk(text, inner, &path, &mut inside);
                     inside.sort_by_key(|item| item.key.start);
-                    Kind::Inline(inside)
+                    ItemKind::Inline(inside)
                 }
                 Some(b'[') => {
                     walk(text, inner, &path, items);
-                    items.push(Item { path, key: span.clone(), value: span, kind: Kind::Header });
+                    items.push(EditItem { path, key: span.clone(), value: span, kind: ItemKind::Header });
                     continue;
                 }
                 _ => {
@@ -332,10 +333,10 @@ fn walk(text: &str, table: &DeTable<'_>, above: &[String], items: &mut Vec<Item>
                     continue;
                 }
             },
-            DeValue::Array(elements) => Kind::List(elements.iter().last().map(|element| element.span().end)),
-            _ => Kind::Other,
+            DeValue::Array(elements) => ItemKind::List(elements.iter().last().map(|element| element.span().end)),
+            _ => ItemKind::Other,
         };
-        items.push(Item { path, key, value: span, kind });
+        items.push(EditItem { path, key, value: span, kind });
     }
 }
 

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Definitions, Source};
-use crate::model::image::{FarTag, Followed, NameError, RemoteName, StreamName, TagId, TagName};
+use super::{Definitions, TagSource};
+use crate::model::image::{FollowedTag, NameError, RemoteName, RemoteTag, StreamName, TagId, TagName};
 use crate::model::settings::remote::RemoteSettings;
 use crate::text::diagnostics::{Problem, SourceFile, nearest};
 use crate::text::toml::shape::short;
@@ -29,7 +29,7 @@ pub(crate) struct Follower {
 }
 
 /// What there is to be followed.
-pub(crate) struct Known<'a> {
+pub(crate) struct FollowTargets<'a> {
     /// Tags that are right.
     pub(crate) definitions: &'a Definitions,
     /// Tags that are there and wrong.
@@ -42,7 +42,7 @@ pub(crate) struct Known<'a> {
 
 /// All tags: those that follow none in the order of their names, then [`followers`].
 pub fn order(definitions: &Definitions) -> Vec<TagId> {
-    let others = definitions.tags.iter().filter(|(_, tag)| !matches!(tag.source, Source::Follow(_)));
+    let others = definitions.tags.iter().filter(|(_, tag)| !matches!(tag.source, TagSource::Follow(_)));
     others.map(|(id, _)| id).chain(followers(definitions)).cloned().collect()
 }
 
@@ -52,7 +52,7 @@ pub fn order(definitions: &Definitions) -> Vec<TagId> {
 pub fn followers(definitions: &Definitions) -> Vec<&TagId> {
     let mut order = Vec::new();
     let mut seen: HashSet<&TagId> = HashSet::new();
-    for (tag, _) in definitions.tags.iter().filter(|(_, tag)| matches!(tag.source, Source::Follow(_))) {
+    for (tag, _) in definitions.tags.iter().filter(|(_, tag)| matches!(tag.source, TagSource::Follow(_))) {
         let mut path = Vec::new();
         let mut next = tag;
         while let Some(target) = followed(definitions, next).filter(|_| seen.insert(next)) {
@@ -68,25 +68,25 @@ pub fn followers(definitions: &Definitions) -> Vec<&TagId> {
 
 fn followed<'a>(definitions: &'a Definitions, tag: &TagId) -> Option<&'a TagId> {
     match &definitions.tags.get(tag)?.source {
-        Source::Follow(target) => Some(target),
-        Source::Image { .. } | Source::Chosen { .. } | Source::Elsewhere(_) => None,
+        TagSource::Follow(target) => Some(target),
+        TagSource::Image { .. } | TagSource::Select { .. } | TagSource::Remote(_) => None,
     }
 }
 
 /// The tag that `text` names where it stands after `follow` in `stream`.
-pub(super) fn target(text: &str, stream: &StreamName) -> Result<Followed, NameError> {
+pub(super) fn target(text: &str, stream: &StreamName) -> Result<FollowedTag, NameError> {
     if text.contains('@') {
         return Err(NameError::new(format!("`{}` names a digest, and a tag is followed", short(text)))
             .help("an image and its digest stand after `image`"));
     }
     match text.contains(':') {
         true => text.parse(),
-        false => Ok(Followed::Here(TagId { stream: stream.clone(), tag: text.parse::<TagName>()? })),
+        false => Ok(FollowedTag::Here(TagId { stream: stream.clone(), tag: text.parse::<TagName>()? })),
     }
 }
 
 /// What is wrong between tags: those that are not there, and those that follow themselves.
-pub(super) fn check(known: &Known<'_>, followers: &[Follower]) -> Vec<Problem> {
+pub(super) fn check(known: &FollowTargets<'_>, followers: &[Follower]) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut looked_up = 0;
     for follower in followers {
@@ -109,8 +109,8 @@ pub(super) fn check(known: &Known<'_>, followers: &[Follower]) -> Vec<Problem> {
 }
 
 /// What is wrong with a tag that follows into a repository that the settings do not name.
-fn unknown_remote(known: &Known<'_>, follower: &Follower) -> Option<Problem> {
-    let Source::Elsewhere(FarTag { remote, .. }) = &known.definitions.tags.get(&follower.tag)?.source else {
+fn unknown_remote(known: &FollowTargets<'_>, follower: &Follower) -> Option<Problem> {
+    let TagSource::Remote(RemoteTag { remote, .. }) = &known.definitions.tags.get(&follower.tag)?.source else {
         return None;
     };
     let remotes = known.remotes.filter(|remotes| !remotes.contains_key(remote))?;
@@ -122,7 +122,7 @@ fn unknown_remote(known: &Known<'_>, follower: &Follower) -> Option<Problem> {
     Some(Problem::at(&follower.file, follower.place.clone(), message).help(help))
 }
 
-fn help(known: &Known<'_>, follower: &Follower, target: &TagId) -> String {
+fn help(known: &FollowTargets<'_>, follower: &Follower, target: &TagId) -> String {
     let definitions = known.definitions;
     let tags_of = |stream: &StreamName| {
         let stream = stream.clone();

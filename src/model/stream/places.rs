@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::text::diagnostics::lines::{Lines, Span};
+use crate::text::diagnostics::lines::{LineIndex, SourceSpan};
 
 /// Each tag of a stream's file and where its name stands; none of a file that is no TOML.
-pub fn places(text: &str) -> BTreeMap<String, Span> {
+pub fn places(text: &str) -> BTreeMap<String, SourceSpan> {
     let Ok(document) = DeTable::parse(text) else { return BTreeMap::new() };
     let tags = document.get_ref().iter().find(|(key, _)| key.get_ref() == "tags");
     let Some(DeValue::Table(tags)) = tags.map(|(_, value)| value.get_ref()) else { return BTreeMap::new() };
-    let lines = Lines::of(text);
+    let lines = LineIndex::of(text);
     let places = tags.keys().filter_map(|key| Some((key.get_ref().to_string(), lines.span(text, &key.span())?)));
     places.collect()
 }
@@ -30,7 +30,7 @@ mod tests {
         let shown: Vec<_> = found.iter().map(|(tag, span)| (tag.as_str(), span.line, span.column)).collect();
         assert_eq!(shown, [("3.10", 7, 7), ("3.12", 4, 1), ("b", 5, 3)]);
         let braces = places("tags = { c = \"z\" }");
-        assert_eq!(braces["c"], Span { line: 1, column: 10, end_line: 1, end_column: 11 });
+        assert_eq!(braces["c"], SourceSpan { line: 1, column: 10, end_line: 1, end_column: 11 });
         assert!(places("tags = 1\n").is_empty() && places("").is_empty());
     }
 }

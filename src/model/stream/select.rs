@@ -12,7 +12,7 @@ use semver::Version;
 
 use crate::model::image::version::TagVersion;
 use crate::model::image::{NameError, TagName, priority};
-pub use range::Range;
+pub use range::VersionRange;
 
 /// The longest pattern that is read.
 const PATTERN_MAX: usize = 512;
@@ -30,7 +30,7 @@ pub struct Select {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// By version, those in a range alone where there is one.
-    Semver(Option<Range>),
+    Semver(Option<VersionRange>),
     /// By number, as dates and counters are.
     Number,
     /// By letter, as ASCII has them.
@@ -75,39 +75,39 @@ impl PartialEq for Pattern {
 
 /// What tags are compared by.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Key<'t> {
+enum SortKey<'t> {
     Version(Version),
     /// A number as text, without zeros before it, behind its length; parts that are not there come first.
     Numbers(Vec<Option<(usize, &'t str)>>),
     Letters(Vec<Option<&'t str>>),
-    Usual(Reverse<Usual<'t>>),
+    Usual(Reverse<UsualOrder<'t>>),
 }
 
 /// A name in the order of [`priority`], which has the highest first.
 #[derive(Debug, PartialEq, Eq)]
-struct Usual<'t>(&'t str);
+struct UsualOrder<'t>(&'t str);
 
-impl Ord for Usual<'_> {
+impl Ord for UsualOrder<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         priority::compare(self.0, other.0)
     }
 }
 
-impl PartialOrd for Usual<'_> {
+impl PartialOrd for UsualOrder<'_> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 /// A tag that fits, with its place in the order.
-struct Ranked<'t> {
-    key: Key<'t>,
+struct RankedTag<'t> {
+    key: SortKey<'t>,
     /// Of tags of one key the one that says most is higher: `3.13.0` before `3.13`.
     parts: usize,
     tag: &'t TagName,
 }
 
-impl Ranked<'_> {
+impl RankedTag<'_> {
     /// Highest first.
     fn compare(&self, other: &Self) -> Ordering {
         let name = |ranked: &Self| (ranked.tag.as_str().len(), ranked.tag.as_str().to_owned());
@@ -118,7 +118,7 @@ impl Ranked<'_> {
 
 /// The tag that was chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
+pub struct Selection {
     /// The highest.
     pub tag: TagName,
     /// The others that are as high.
@@ -151,22 +151,22 @@ impl Select {
     }
 
     /// The highest tag that fits.
-    pub fn choose<'t>(&self, tags: impl IntoIterator<Item = &'t TagName>) -> Option<Choice> {
+    pub fn choose<'t>(&self, tags: impl IntoIterator<Item = &'t TagName>) -> Option<Selection> {
         let sorted = self.sorted(tags);
         let (highest, others) = sorted.split_first()?;
         let ties = others.iter().take_while(|other| other.key == highest.key).map(|other| other.tag.clone());
-        Some(Choice { tag: highest.tag.clone(), ties: ties.collect() })
+        Some(Selection { tag: highest.tag.clone(), ties: ties.collect() })
     }
 
-    fn sorted<'t>(&self, tags: impl IntoIterator<Item = &'t TagName>) -> Vec<Ranked<'t>> {
-        let mut sorted: Vec<Ranked<'t>> = tags.into_iter().filter_map(|tag| self.rank(tag)).collect();
-        sorted.sort_by(Ranked::compare);
+    fn sorted<'t>(&self, tags: impl IntoIterator<Item = &'t TagName>) -> Vec<RankedTag<'t>> {
+        let mut sorted: Vec<RankedTag<'t>> = tags.into_iter().filter_map(|tag| self.rank(tag)).collect();
+        sorted.sort_by(RankedTag::compare);
         // A registry that pages may list a tag twice.
         sorted.dedup_by(|a, b| a.tag == b.tag);
         sorted
     }
 
-    fn rank<'t>(&self, tag: &'t TagName) -> Option<Ranked<'t>> {
+    fn rank<'t>(&self, tag: &'t TagName) -> Option<RankedTag<'t>> {
         let parts = match &self.pattern {
             Some(pattern) => pattern.parts(tag.as_str())?,
             None => vec![Some(tag.as_str())],
@@ -177,13 +177,13 @@ impl Select {
                 if range.as_ref().is_some_and(|range| !range.holds(&version)) {
                     return None;
                 }
-                (Key::Version(version), parts)
+                (SortKey::Version(version), parts)
             }
-            Order::Number => (Key::Numbers(parts.into_iter().map(number).collect::<Option<_>>()?), 0),
-            Order::Alphabet => (Key::Letters(parts), 0),
-            Order::Usual => (Key::Usual(Reverse(Usual(tag.as_str()))), 0),
+            Order::Number => (SortKey::Numbers(parts.into_iter().map(number).collect::<Option<_>>()?), 0),
+            Order::Alphabet => (SortKey::Letters(parts), 0),
+            Order::Usual => (SortKey::Usual(Reverse(UsualOrder(tag.as_str()))), 0),
         };
-        Some(Ranked { key, parts, tag })
+        Some(RankedTag { key, parts, tag })
     }
 }
 

@@ -7,20 +7,20 @@ use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
 use crate::model::settings::table::{ImportTable, VerifyTable};
-use crate::text::diagnostics::{At, Findings, nearest};
-use crate::text::toml::shape::{Shape, short};
-use crate::text::toml::{Entries, Moment, TextOr};
+use crate::text::diagnostics::{At, Diagnostics, nearest};
+use crate::text::toml::shape::{SchemaShape, short};
+use crate::text::toml::{DateOrTime, Entries, StringOr};
 
 /// What a stream's file may hold.
-pub(super) static SHAPE: LazyLock<Shape> = LazyLock::new(Shape::of::<StreamTable>);
+pub(super) static SHAPE: LazyLock<SchemaShape> = LazyLock::new(SchemaShape::of::<StreamTable>);
 
 /// The keys a tag may have.
-static TAG_KEYS: LazyLock<Vec<String>> = LazyLock::new(|| match Shape::of::<TagTable>() {
-    Shape::Table(keys, _) => keys.into_iter().map(|(key, _)| key).collect(),
+static TAG_KEYS: LazyLock<Vec<String>> = LazyLock::new(|| match SchemaShape::of::<TagTable>() {
+    SchemaShape::Table(keys, _) => keys.into_iter().map(|(key, _)| key).collect(),
     _ => Vec::new(),
 });
 
-type Key<'a> = toml::Spanned<std::borrow::Cow<'a, str>>;
+type KeyPath<'a> = toml::Spanned<std::borrow::Cow<'a, str>>;
 
 /// A stream: a named set of tags.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -40,7 +40,7 @@ pub(crate) struct StreamTable {
 }
 
 /// A tag as it is written: short for `{ image = "…" }`, or a table.
-pub(crate) type TagEntry = TextOr<TagTable>;
+pub(crate) type TagEntry = StringOr<TagTable>;
 
 /// A tag. One of `image`, `follow` and `repository` says where its digest comes from.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -75,7 +75,7 @@ pub(crate) struct TagTable {
     /// What to do where the registry went back to a digest that was pinned before: `hold`, `allow` or `warn`.
     pub(crate) on_rollback: Option<At<String>>,
     /// Keeps the pin as it is: why, or a table.
-    pub(crate) hold: Option<At<TextOr<HoldTable>>>,
+    pub(crate) hold: Option<At<StringOr<HoldTable>>>,
     /// Digests that are never adopted again.
     pub(crate) reject: Vec<At<String>>,
     /// Who has to have signed an image for it to be pinned.
@@ -94,7 +94,7 @@ pub(crate) struct HoldTable {
     /// Why.
     pub(crate) reason: Option<At<String>>,
     /// Until when: a date, which begins at midnight UTC, or a date and time.
-    pub(crate) until: Option<At<Moment>>,
+    pub(crate) until: Option<At<DateOrTime>>,
 }
 
 /// Every tag of a repository that fits becomes a tag of the stream.
@@ -118,7 +118,7 @@ pub(crate) struct DiscoverTable {
 
 /// Finds tags that were meant as `"3.12"` and written as `3.12`, which TOML reads as the key `12` in a table `3`; says
 /// so and takes them out.
-pub(super) fn unquoted(document: &mut DeTable<'_>, findings: &mut Findings<'_>) {
+pub(super) fn unquoted(document: &mut DeTable<'_>, findings: &mut Diagnostics<'_>) {
     let Some((_, tags)) = document.iter_mut().find(|(key, _)| key.get_ref() == "tags") else { return };
     let DeValue::Table(tags) = tags.get_mut() else { return };
     let mut emptied = Vec::new();
@@ -142,7 +142,7 @@ pub(super) fn unquoted(document: &mut DeTable<'_>, findings: &mut Findings<'_>) 
 }
 
 /// Whether `key` of the table `tag` is the rest of a tag's name; if so, that is said.
-fn report_unquoted(tag: &Key<'_>, key: &Key<'_>, value: &DeValue<'_>, findings: &mut Findings<'_>) -> bool {
+fn report_unquoted(tag: &KeyPath<'_>, key: &KeyPath<'_>, value: &DeValue<'_>, findings: &mut Diagnostics<'_>) -> bool {
     let known = || TAG_KEYS.iter().map(String::as_str);
     let name = key.get_ref().as_ref();
     if known().any(|known| known == name) || nearest(name, known()).is_some() {

@@ -18,10 +18,10 @@ use crate::model::settings::remote::RemoteSettings;
 use crate::model::settings::schedule::Schedules;
 use crate::model::settings::validate::{annotations, is_text};
 use crate::model::settings::verify;
-use crate::model::settings::written::Written;
-use crate::text::diagnostics::{Findings, Problem, SourceFile};
-use crate::text::toml::Read;
-use tag::Tags;
+use crate::model::settings::written::ImportOverlay;
+use crate::text::diagnostics::{Diagnostics, Problem, SourceFile};
+use crate::text::toml::ParsedFile;
+use tag::TagReader;
 
 /// How many tags a root may have.
 pub(crate) const TAGS_MAX: usize = 100_000;
@@ -30,7 +30,7 @@ pub(crate) const FOLDER: &str = "streams/";
 
 /// The streams that have been read so far.
 #[derive(Debug, Default)]
-pub(crate) struct Draft {
+pub(crate) struct DefinitionsDraft {
     definitions: Definitions,
     followers: Vec<Follower>,
     /// Tags that are there and wrong, so that following them is not wrong.
@@ -41,7 +41,7 @@ pub(crate) struct Draft {
     tags: usize,
 }
 
-impl Draft {
+impl DefinitionsDraft {
     /// Reads one more stream, whose settings fall back on `defaults`; the answer is what is wrong with its file.
     pub(crate) fn stream(
         &mut self,
@@ -50,9 +50,9 @@ impl Draft {
         defaults: &ImportSettings,
         schedules: &mut Schedules,
     ) -> Vec<Problem> {
-        let mut findings = Findings::new(file);
-        let read: Option<Read<StreamTable>> = crate::text::toml::read(&SHAPE, &mut findings, unquoted);
-        let Some(Read { table, spoiled }) = read else {
+        let mut findings = Diagnostics::new(file);
+        let read: Option<ParsedFile<StreamTable>> = crate::text::toml::read(&SHAPE, &mut findings, unquoted);
+        let Some(ParsedFile { table, spoiled }) = read else {
             self.unread.insert(name);
             return findings.problems;
         };
@@ -69,10 +69,10 @@ impl Draft {
             self.unread.insert(name);
             return findings.problems;
         }
-        let written = Written::of(&table.import);
+        let written = ImportOverlay::of(&table.import);
         let anchors = verify::file(written.verify, &findings).into_iter().collect();
         let defaults = written.over(defaults, schedules, &mut findings);
-        let mut tags = Tags { stream: &name, defaults: &defaults, schedules, findings, anchors };
+        let mut tags = TagReader { stream: &name, defaults: &defaults, schedules, findings, anchors };
         for (key, entry) in table.tags.0 {
             let Some(tag) = tags.findings.parse::<TagName>(&key) else { continue };
             let id = TagId { stream: name.clone(), tag };
@@ -115,7 +115,7 @@ impl Draft {
     /// repositories, where all of them are known.
     pub(crate) fn finish(self, remotes: Option<&BTreeMap<RemoteName, RemoteSettings>>) -> (Definitions, Vec<Problem>) {
         let (broken, unread) = (&self.broken, &self.unread);
-        let known = follow::Known { definitions: &self.definitions, broken, unread, remotes };
+        let known = follow::FollowTargets { definitions: &self.definitions, broken, unread, remotes };
         let problems = follow::check(&known, &self.followers);
         (self.definitions, problems)
     }

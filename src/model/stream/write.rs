@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::image::{FarTag, ImageRef, Platform, StreamName, TagId, TagName};
+use crate::model::image::{ImageRef, Platform, RemoteTag, StreamName, TagId, TagName};
 use crate::text::escape::{is_deceptive, toml_string};
 
 /// What a new stream's file says.
@@ -43,7 +43,7 @@ pub enum NewSource {
     /// Another tag.
     Follow(TagId),
     /// A tag of another repository.
-    Elsewhere(FarTag),
+    Elsewhere(RemoteTag),
 }
 
 impl NewTag {

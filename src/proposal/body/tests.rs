@@ -5,36 +5,39 @@ use std::collections::BTreeSet;
 use proptest::prelude::{ProptestConfig, any, proptest};
 
 use super::*;
-use crate::image_diff::{Difference, Layers, What};
-use crate::model::image::class::{Class, Level};
-use crate::model::lock::diff::Change;
+use crate::image_diff::{Difference, DifferenceKind, LayerDiff};
+use crate::model::image::class::{ChangeClass, VersionLevel};
+use crate::model::lock::diff::ChangeKind;
 use crate::model::lock::sample::digest;
 
-fn side(number: u8, version: Option<&str>) -> Side {
-    Side { digest: digest(number), version: version.map(str::to_owned), created: None }
+fn side(number: u8, version: Option<&str>) -> PinSide {
+    PinSide { digest: digest(number), version: version.map(str::to_owned), created: None }
 }
 
-fn moved(tag: &str, follow: Option<&str>, versions: [Option<&str>; 2]) -> Move {
+fn moved(tag: &str, follow: Option<&str>, versions: [Option<&str>; 2]) -> PinChange {
     let [old, new] = [side(1, versions[0]), side(2, versions[1])];
     let image = "docker.io/library/python:3.12".parse().unwrap();
     let follow = follow.map(|target| target.parse::<TagId>().unwrap().into());
-    Move { tag: tag.parse().unwrap(), follow, image, was: None, change: Change::Moved { old, new } }
+    PinChange { tag: tag.parse().unwrap(), follow, image, was: None, change: ChangeKind::Moved { old, new } }
 }
 
 fn explanation(text: &str) -> Explanation {
     let own = |text: &str| Some(text.to_owned());
     Explanation {
-        class: Some(Class::Version(Level::Patch)),
+        class: Some(ChangeClass::Version(VersionLevel::Patch)),
         compare: own("https://github.com/acme/web/compare/0a...1b"),
-        made: Sides { old: "2026-10-01T08:12:44Z".parse().ok(), new: "2026-10-13T09:00:00Z".parse().ok() },
-        size: Sides { old: Some(12_100_000), new: Some(12_400_000) },
-        layers: Some(Layers { kept: 3, added: 2, removed: 2 }),
+        made: OldNew { old: "2026-10-01T08:12:44Z".parse().ok(), new: "2026-10-13T09:00:00Z".parse().ok() },
+        size: OldNew { old: Some(12_100_000), new: Some(12_400_000) },
+        layers: Some(LayerDiff { kept: 3, added: 2, removed: 2 }),
         lost: vec!["linux/arm64".parse().unwrap()],
         to_root: true,
-        base: Some(Sides { old: Some(Base { name: own(text), digest: own("sha256:0123456789abcdef") }), new: None }),
+        base: Some(OldNew {
+            old: Some(BaseImage { name: own(text), digest: own("sha256:0123456789abcdef") }),
+            new: None,
+        }),
         differences: vec![
-            Difference { what: What::User, old: own("app"), new: own("root") },
-            Difference { what: What::Variable(text.to_owned()), old: own(text), new: None },
+            Difference { what: DifferenceKind::User, old: own("app"), new: own("root") },
+            Difference { what: DifferenceKind::Variable(text.to_owned()), old: own(text), new: None },
         ],
         ..Explanation::default()
     }
@@ -44,7 +47,7 @@ fn sample(text: &str) -> String {
     let moves = [
         moved("python:3.12", None, [Some("3.12.4"), Some(text)]),
         moved("python:latest", Some("python:3.12"), [Some("3.12.4"), Some("3.12.5")]),
-        Move { change: Change::Added { new: side(3, Some("1.0")) }, ..moved("web:1", None, [None, None]) },
+        PinChange { change: ChangeKind::Added { new: side(3, Some("1.0")) }, ..moved("web:1", None, [None, None]) },
     ];
     let shared = Rc::new(explanation(text));
     let explained = [("python:3.12", &shared), ("python:latest", &shared)];
@@ -81,8 +84,8 @@ fn a_body_is_a_table_to_decide_from_and_then_each_image() {
 
 #[test]
 fn what_is_too_much_is_counted() {
-    let moves: Vec<Move> = (0..150).map(|number| moved(&format!("s:t{number:03}"), None, [None, None])).collect();
-    let text = words(&moves, &Explained::new());
+    let moves: Vec<PinChange> = (0..150).map(|number| moved(&format!("s:t{number:03}"), None, [None, None])).collect();
+    let text = words(&moves, &Explanations::new());
     assert!(text.contains("\nand 50 more tags\n"), "{text}");
     assert_eq!(text.lines().filter(|line| line.starts_with("| `s:t")).count(), 100);
     assert!(text.len() < 10_000);

@@ -1,9 +1,9 @@
 //! The graph for Graphviz.
 
-use super::Node;
+use super::GraphNode;
 
 /// The graph in the language of `dot`.
-pub(super) fn dot(nodes: &[Node]) -> String {
+pub(super) fn dot(nodes: &[GraphNode]) -> String {
     let mut out = "digraph pinstream {\n  rankdir = LR;\n  node [shape = box];\n".to_owned();
     for (at, node) in nodes.iter().enumerate() {
         let label = node.label.replace('\\', "\\\\").replace('"', "\\\"");
@@ -19,12 +19,12 @@ pub(super) fn dot(nodes: &[Node]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::query::graph::Format;
+    use crate::query::graph::GraphFormat;
     use crate::query::graph::tests::graph;
 
     #[test]
     fn the_language_of_graphviz() {
-        insta::assert_snapshot!(graph("web:prod").write(Format::Dot), @r#"
+        insta::assert_snapshot!(graph("web:prod").write(GraphFormat::Dot), @r#"
         digraph pinstream {
           rankdir = LR;
           node [shape = box];

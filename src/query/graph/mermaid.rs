@@ -1,9 +1,9 @@
 //! The graph for Mermaid, as forges draw it in Markdown.
 
-use super::Node;
+use super::GraphNode;
 
 /// The graph as a flow chart.
-pub(super) fn mermaid(nodes: &[Node]) -> String {
+pub(super) fn mermaid(nodes: &[GraphNode]) -> String {
     let mut out = "flowchart LR\n".to_owned();
     for (at, node) in nodes.iter().enumerate() {
         let label = node.label.replace('#', "#35;").replace('"', "#quot;");
@@ -18,12 +18,12 @@ pub(super) fn mermaid(nodes: &[Node]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::query::graph::Format;
+    use crate::query::graph::GraphFormat;
     use crate::query::graph::tests::graph;
 
     #[test]
     fn a_flow_chart() {
-        insta::assert_snapshot!(graph("web:prod").write(Format::Mermaid), @r#"
+        insta::assert_snapshot!(graph("web:prod").write(GraphFormat::Mermaid), @r#"
         flowchart LR
           n0(["docker.io/library/python:3.12"])
           n1["python:3.12"]

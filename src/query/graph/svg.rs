@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::Node;
+use super::GraphNode;
 use crate::text::escape;
 
 /// The width of a character of the font, and what stands beside a name within its box.
@@ -19,7 +19,7 @@ const MARGIN: usize = 16;
 
 /// Where a node stands.
 #[derive(Clone, Copy, Default)]
-struct Place {
+struct NodePosition {
     x: usize,
     /// Its middle.
     y: usize,
@@ -27,7 +27,7 @@ struct Place {
 }
 
 /// The graph as SVG.
-pub(super) fn svg(nodes: &[Node]) -> String {
+pub(super) fn svg(nodes: &[GraphNode]) -> String {
     let places = places(nodes);
     let right = places.iter().map(|place| place.x + place.width).max().unwrap_or(0);
     let bottom = places.iter().map(|place| place.y + BOX / 2).max().unwrap_or(0);
@@ -44,7 +44,7 @@ pub(super) fn svg(nodes: &[Node]) -> String {
         let _ = writeln!(out, "<path d=\"M{x} {} H{middle} V{} H{}\"/>", from.y, place.y, place.x);
     }
     out.push_str("</g>\n");
-    for (node, Place { x, y, width }) in nodes.iter().zip(&places) {
+    for (node, NodePosition { x, y, width }) in nodes.iter().zip(&places) {
         let (round, fill) = if node.is_image { (BOX / 2, "#e8eef7") } else { (3, "#f6f6f6") };
         let top = y - BOX / 2;
         let _ = writeln!(
@@ -60,7 +60,7 @@ pub(super) fn svg(nodes: &[Node]) -> String {
     out
 }
 
-fn places(nodes: &[Node]) -> Vec<Place> {
+fn places(nodes: &[GraphNode]) -> Vec<NodePosition> {
     let mut widths: Vec<usize> = Vec::new();
     let mut has_children = vec![false; nodes.len()];
     for node in nodes {
@@ -72,18 +72,18 @@ fn places(nodes: &[Node]) -> Vec<Place> {
     for width in &widths {
         columns.push(columns[columns.len() - 1] + width + GAP);
     }
-    let mut places = vec![Place::default(); nodes.len()];
+    let mut places = vec![NodePosition::default(); nodes.len()];
     let mut row = 0;
     for (at, node) in nodes.iter().enumerate() {
         let y = MARGIN + BOX / 2 + row * ROW;
-        places[at] = Place { x: columns[node.depth], y, width: width(node) };
+        places[at] = NodePosition { x: columns[node.depth], y, width: width(node) };
         row += usize::from(!has_children[at]);
     }
     // What has others below it stands in the row of the first of them, which is the one it has already.
     places
 }
 
-fn width(node: &Node) -> usize {
+fn width(node: &GraphNode) -> usize {
     node.label.chars().count() * CHARACTER + 2 * PADDING
 }
 
@@ -91,7 +91,7 @@ fn width(node: &Node) -> usize {
 mod tests {
     use super::*;
     use crate::query::graph::tests::graph;
-    use crate::query::graph::{Format, Graph};
+    use crate::query::graph::{Graph, GraphFormat};
 
     #[test]
     fn a_picture_without_overlaps() {
@@ -103,7 +103,7 @@ mod tests {
                 assert!(beside || one.y.abs_diff(other.y) >= BOX);
             }
         }
-        insta::assert_snapshot!(crate::query::graph::tests::graph("web:prod").write(Format::Svg), @r##"
+        insta::assert_snapshot!(crate::query::graph::tests::graph("web:prod").write(GraphFormat::Svg), @r##"
         <svg xmlns="http://www.w3.org/2000/svg" width="760" height="58" viewBox="0 0 760 58" font-family="monospace" font-size="13">
         <title>what follows what</title>
         <rect width="100%" height="100%" fill="#fff"/>
@@ -123,9 +123,9 @@ mod tests {
     #[test]
     fn names_are_text_and_nothing_else() {
         let label = "<script>\"&\"</script>".to_owned();
-        let graph = Graph { nodes: vec![Node { label, is_image: true, parent: None, depth: 0 }] };
-        let svg = graph.write(Format::Svg);
+        let graph = Graph { nodes: vec![GraphNode { label, is_image: true, parent: None, depth: 0 }] };
+        let svg = graph.write(GraphFormat::Svg);
         assert!(svg.contains(">&lt;script&gt;&quot;&amp;&quot;&lt;/script&gt;</text>"), "{svg}");
-        assert!(Graph::default().write(Format::Svg).ends_with("</svg>\n"));
+        assert!(Graph::default().write(GraphFormat::Svg).ends_with("</svg>\n"));
     }
 }

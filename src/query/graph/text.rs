@@ -1,12 +1,12 @@
 //! The graph as a tree of lines.
 
-use super::Node;
+use super::GraphNode;
 
 /// How many levels are drawn; what stands deeper is drawn at the last of them.
 const DEPTH_MAX: usize = 64;
 
 /// Each node on a line of its own, below what it comes from.
-pub(super) fn text(nodes: &[Node]) -> String {
+pub(super) fn text(nodes: &[GraphNode]) -> String {
     // For each node, whether another one comes from the same place after it.
     let mut goes_on = vec![false; nodes.len()];
     let mut last: Vec<Option<usize>> = vec![None; nodes.len()];
@@ -44,11 +44,11 @@ pub(super) fn text(nodes: &[Node]) -> String {
 #[cfg(test)]
 mod tests {
     use crate::query::graph::tests::graph;
-    use crate::query::graph::{Format, Graph};
+    use crate::query::graph::{Graph, GraphFormat};
 
     #[test]
     fn a_tree_of_lines() {
-        insta::assert_snapshot!(graph("").write(Format::Text), @"
+        insta::assert_snapshot!(graph("").write(GraphFormat::Text), @"
         docker.io/library/python:3
         └── python:alone
         docker.io/library/python:3.12
@@ -58,6 +58,6 @@ mod tests {
         │   └── python:same
         └── python:arm (linux/arm64)
         ");
-        assert_eq!(Graph::default().write(Format::Text), "");
+        assert_eq!(Graph::default().write(GraphFormat::Text), "");
     }
 }

@@ -3,13 +3,13 @@
 //! The fields are out of reach even of the step that fills them in, so that no shortcut through it can pin a hint.
 
 use crate::model::image::Digest;
-use crate::model::image::facts::Facts;
+use crate::model::image::facts::ImageFacts;
 use crate::model::lock::Details;
-use crate::registry::manifest::Verified;
+use crate::registry::manifest::VerifiedManifest;
 
 /// An image as it is now.
 ///
-/// There is one way to one, and it leads over a [`Verified`]:
+/// There is one way to one, and it leads over a [`VerifiedManifest`]:
 /// ```compile_fail,E0451
 /// use pinstream::reconcile::fetch::Found;
 /// let digest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
@@ -25,29 +25,34 @@ use crate::registry::manifest::Verified;
 /// assert_eq!(*Found::of(&seen, None, Default::default(), None).digest(), digest);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct FetchedImage {
     digest: Digest,
     index: Option<Digest>,
     details: Details,
-    facts: Facts,
+    facts: ImageFacts,
     note: Option<String>,
 }
 
-impl Found {
+impl FetchedImage {
     /// What is to be pinned: `manifest`, the child of `index` where one platform was asked for, with what it says of
     /// itself and a sentence about what could not be found out.
-    pub fn of(manifest: &Verified, index: Option<&Verified>, details: Details, note: Option<String>) -> Self {
+    pub fn of(
+        manifest: &VerifiedManifest,
+        index: Option<&VerifiedManifest>,
+        details: Details,
+        note: Option<String>,
+    ) -> Self {
         let (digest, index) = (manifest.digest().clone(), index.map(|index| index.digest().clone()));
-        Self { digest, index, details, facts: Facts::default(), note }
+        Self { digest, index, details, facts: ImageFacts::default(), note }
     }
 
     /// The same with what it is compared by with another image.
-    pub(super) fn compared_by(self, facts: Facts) -> Self {
+    pub(super) fn compared_by(self, facts: ImageFacts) -> Self {
         Self { facts, ..self }
     }
 
     /// What it is compared by with another image.
-    pub fn facts(&self) -> &Facts {
+    pub fn facts(&self) -> &ImageFacts {
         &self.facts
     }
 
@@ -81,11 +86,11 @@ mod tests {
         const INDEX: &str = "application/vnd.oci.image.index.v1+json";
         let [child, index] =
             [&br#"{"schemaVersion": 2, "manifests": []}"#[..], br#"{"manifests": [], "schemaVersion": 2}"#];
-        let hashed = |bytes: &[u8]| Verified::hash(&Digest::sha256(bytes), Some(INDEX), bytes).unwrap();
-        let found = Found::of(&hashed(child), Some(&hashed(index)), Details::default(), None);
+        let hashed = |bytes: &[u8]| VerifiedManifest::hash(&Digest::sha256(bytes), Some(INDEX), bytes).unwrap();
+        let found = FetchedImage::of(&hashed(child), Some(&hashed(index)), Details::default(), None);
         assert_eq!(*found.digest(), Digest::sha256(child));
         assert_eq!(found.index(), Some(&Digest::sha256(index)));
         // A hint that the bytes do not bear out makes no `Verified`, and so nothing to pin.
-        assert!(Verified::hash(&Digest::sha256(b"hint"), Some(INDEX), child).is_err());
+        assert!(VerifiedManifest::hash(&Digest::sha256(b"hint"), Some(INDEX), child).is_err());
     }
 }

@@ -7,21 +7,21 @@ use crate::model::image::TagId;
 use crate::model::root::Root;
 use crate::model::settings::publish::Publish;
 use crate::model::shard::Shard;
-use crate::proposal::Scope;
+use crate::proposal::BranchScope;
 use crate::reconcile::share;
 
 use super::Drafted;
 
 /// The branches that one shard sees to.
-pub(super) struct Part {
+pub(super) struct ShardBranches {
     shard: Shard,
     /// All branches that a tag may be proposed on or is, and whether it is a tag of the shard.
     branches: BTreeMap<String, bool>,
 }
 
-impl Part {
+impl ShardBranches {
     /// Those of `shard`, by what stands on branches already.
-    pub(super) fn of(shard: Shard, root: &Root, publish: &Publish, scope: &Scope<'_>, drafted: &Drafted) -> Self {
+    pub(super) fn of(shard: Shard, root: &Root, publish: &Publish, scope: &BranchScope<'_>, drafted: &Drafted) -> Self {
         let Root { definitions, lock, .. } = root;
         let mut branches: BTreeMap<String, bool> = BTreeMap::new();
         // What a stream discovered may be gone for the shard alone that reads the list, whose proposal that is as well.
@@ -43,11 +43,11 @@ impl Part {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::git::{CommitId, Files, Proposed};
+    use crate::git::{CommitId, ProposalBranch, RootFiles};
     use crate::model::lock::sample::digest;
     use crate::model::lock::{Lock, Pin, encode};
-    use crate::proposal::Offer;
-    use crate::reconcile::propose::Standing;
+    use crate::proposal::ProposedPins;
+    use crate::reconcile::propose::OpenBranch;
 
     const SETTINGS: &str = "[publish]\ngroup = \"tag\"\n[publish.github]\nrepository = \"acme/deploy\"\n";
 
@@ -63,7 +63,7 @@ mod tests {
     /// The shards of `of` that see to the branch of `found:TAG`, where `pinned` tags are pinned and `drafted` would be by
     /// what stands on that branch.
     fn seeing(stream: &str, tag: &str, (pinned, drafted): (&[&str], &[&str]), of: u32) -> Vec<u32> {
-        let files: Files = [
+        let files: RootFiles = [
             ("pinstream.toml", SETTINGS),
             ("streams/found.toml", stream),
             ("pinstream.lock", &encode::encode(&lock(pinned))),
@@ -73,9 +73,9 @@ mod tests {
         let mut root = Root::read(&files).unwrap();
         // To whoever read the list, nothing is there.
         root.expand(|_, _| Some(&[]));
-        let (publish, scope) = (root.settings.publish.clone().unwrap(), Scope { root: "", base: None });
+        let (publish, scope) = (root.settings.publish.clone().unwrap(), BranchScope { root: "", base: None });
         let branch = scope.branch(&format!("found:{tag}"));
-        let found = Proposed {
+        let found = ProposalBranch {
             tip: CommitId("1".to_owned()),
             parents: Vec::new(),
             author: None,
@@ -83,11 +83,11 @@ mod tests {
             message: String::new(),
             lock: None,
         };
-        let standing = Standing { found, is_ours: false, offer: Offer::of(&root.lock, lock(drafted)) };
+        let standing = OpenBranch { found, is_ours: false, offer: ProposedPins::of(&root.lock, lock(drafted)) };
         let drafted = [(branch.clone(), standing)].into();
         let has = |index: &u32| {
             let shard = format!("{index}/{of}").parse().unwrap();
-            Part::of(shard, &root, &publish, &scope, &drafted).has(&branch)
+            ShardBranches::of(shard, &root, &publish, &scope, &drafted).has(&branch)
         };
         (1..=of).filter(has).collect()
     }

@@ -3,35 +3,35 @@
 use std::collections::BTreeMap;
 
 use crate::effects::World;
-use crate::git::Proposed;
+use crate::git::ProposalBranch;
 use crate::model::image::TagId;
-use crate::model::lock::history::Version;
+use crate::model::lock::history::LockVersion;
 use crate::model::lock::{self, Lock};
 use crate::model::root::Root;
 use crate::model::settings::{Author, Settings, Sign};
-use crate::proposal::Offer;
+use crate::proposal::ProposedPins;
 use crate::report::message as messages;
 
 use super::scope;
-use crate::reconcile::load::Scene;
+use crate::reconcile::load::Snapshot;
 use crate::reconcile::{PassError, Request};
 
 /// What stands on the branches of proposals of this root.
-pub type Drafted = BTreeMap<String, Standing>;
+pub type Drafted = BTreeMap<String, OpenBranch>;
 
 /// What stands on the branch of a proposal.
 #[derive(Debug)]
-pub struct Standing {
-    pub(super) found: Proposed,
+pub struct OpenBranch {
+    pub(super) found: ProposalBranch,
     /// Whether it is one commit that we made there and nobody changed.
     pub(super) is_ours: bool,
     /// What its lock says otherwise than the root's, whoever made it.
-    pub(super) offer: Offer,
+    pub(super) offer: ProposedPins,
 }
 
-impl Standing {
+impl OpenBranch {
     /// What we proposed there.
-    pub(super) fn offer(&self) -> Option<&Offer> {
+    pub(super) fn offer(&self) -> Option<&ProposedPins> {
         self.is_ours.then_some(&self.offer)
     }
 }
@@ -40,7 +40,7 @@ impl Standing {
 ///
 /// # Errors
 /// What stopped the remote.
-pub async fn drafted<W: World>(world: &W, request: &Request, scene: &Scene) -> Result<Drafted, PassError> {
+pub async fn drafted<W: World>(world: &W, request: &Request, scene: &Snapshot) -> Result<Drafted, PassError> {
     let scope = scope(request, scene);
     let mut branches = scene.sight.proposals.clone();
     branches.retain(|branch, _| scope.has(branch));
@@ -50,16 +50,16 @@ pub async fn drafted<W: World>(world: &W, request: &Request, scene: &Scene) -> R
     let mut drafted = Drafted::new();
     for (branch, found) in world.proposed(&branches).await? {
         let (is_ours, offer) = (is_ours(&found, &scene.root.settings), offer(world, scene, &found).await);
-        drafted.insert(branch, Standing { found, is_ours, offer });
+        drafted.insert(branch, OpenBranch { found, is_ours, offer });
     }
     Ok(drafted)
 }
 
 /// What the lock of `found` says otherwise than the one of the root.
-async fn offer<W: World>(world: &W, scene: &Scene, found: &Proposed) -> Offer {
+async fn offer<W: World>(world: &W, scene: &Snapshot, found: &ProposalBranch) -> ProposedPins {
     let Root { definitions, lock: base, .. } = &scene.root;
-    let Some(there) = found.lock.as_deref().and_then(lock_of) else { return Offer::default() };
-    let mut offer = Offer::of(base, there);
+    let Some(there) = found.lock.as_deref().and_then(lock_of) else { return ProposedPins::default() };
+    let mut offer = ProposedPins::of(base, there);
     // Of other tags it is said in each pass anew whether they are to have a pin.
     let is_discovered = |id: &TagId| definitions.tags.get(id).is_some_and(|tag| tag.discovered);
     if let [parent] = found.parents.as_slice()
@@ -80,7 +80,7 @@ fn author(settings: &Settings) -> Author {
 
 /// Whether what stands on a branch is one commit that we made there and nobody changed: whoever amends it becomes its
 /// committer, and whoever changes the lock or what it stands on breaks its trailer.
-fn is_ours(found: &Proposed, settings: &Settings) -> bool {
+fn is_ours(found: &ProposalBranch, settings: &Settings) -> bool {
     let [parent] = found.parents.as_slice() else { return false };
     let author = author(settings);
     let is_by_us = found.author.as_ref() == Some(&author) && found.committer.as_ref() == Some(&author);
@@ -92,5 +92,5 @@ fn is_ours(found: &Proposed, settings: &Settings) -> bool {
 }
 
 fn lock_of(bytes: &[u8]) -> Option<Lock> {
-    Version::new(bytes).read()
+    LockVersion::new(bytes).read()
 }

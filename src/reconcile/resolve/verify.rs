@@ -6,11 +6,11 @@
 
 use crate::effects::World;
 use crate::model::image::{Digest, ImageRef, Repository};
-use crate::registry::manifest::{Content, Descriptor};
-use crate::registry::{FailureKind, ImportError};
-use crate::signature::{ARTIFACT, BUNDLE, PAYLOAD, Signed, Trust, Verifier, Verify};
+use crate::registry::manifest::{Descriptor, ManifestContent};
+use crate::registry::{FailureKind, ResolveError};
+use crate::signature::{ARTIFACT, BUNDLE, PAYLOAD, RawSignature, Trust, Verifier, Verify};
 
-use super::{Fetched, Found};
+use super::{FetchedImage, ImageCache};
 
 /// How many signatures of an image are looked at.
 const SIGNATURES_MAX: usize = 50;
@@ -23,21 +23,21 @@ const NOTHING_BESIDE: &str = "nothing stands beside what was signed";
 #[derive(Debug)]
 pub(super) enum Unverified {
     /// Nobody who is trusted has signed it.
-    Unsigned(ImportError),
+    Unsigned(ResolveError),
     /// Something else is in the way.
-    Other(ImportError),
+    Other(ResolveError),
 }
 
 impl Unverified {
-    pub(super) fn into_error(self) -> ImportError {
+    pub(super) fn into_error(self) -> ResolveError {
         match self {
             Self::Unsigned(error) | Self::Other(error) => error,
         }
     }
 }
 
-impl From<ImportError> for Unverified {
-    fn from(error: ImportError) -> Self {
+impl From<ResolveError> for Unverified {
+    fn from(error: ResolveError) -> Self {
         Self::Other(error)
     }
 }
@@ -47,13 +47,13 @@ impl From<ImportError> for Unverified {
 pub(super) async fn verify<W: World>(
     world: &W,
     image: &ImageRef,
-    found: &Found,
+    found: &FetchedImage,
     (by, trust): (&Verify, &Trust),
-    fetched: &Fetched,
+    fetched: &ImageCache,
 ) -> Result<(), Unverified> {
     let Some(verifier) = trust.verifier(by) else {
         let error = format!("what it takes to verify {by} was not read, so nothing can vouch for `{image}`");
-        return Err(Unverified::Other(ImportError::new(FailureKind::Refused, error)));
+        return Err(Unverified::Other(ResolveError::new(FailureKind::Refused, error)));
     };
     let digests: Vec<Digest> = found.index().into_iter().chain([found.digest()]).cloned().collect();
     let question = (image.repository().clone(), digests, by.clone(), verifier.id().clone());
@@ -71,12 +71,13 @@ pub(super) async fn verify<W: World>(
             verdict
         }
     };
-    verdict
-        .map_err(|error| Unverified::Unsigned(ImportError { message: format!("`{image}` {}", error.message), ..error }))
+    verdict.map_err(|error| {
+        Unverified::Unsigned(ResolveError { message: format!("`{image}` {}", error.message), ..error })
+    })
 }
 
 /// The refusal, without the name of the image.
-fn unsigned(found: &Found, by: &Verify, looked: usize, flaw: Option<String>) -> ImportError {
+fn unsigned(found: &FetchedImage, by: &Verify, looked: usize, flaw: Option<String>) -> ResolveError {
     let short = found.digest().short();
     let message = match (looked, flaw) {
         (0, None) => format!("is not signed: there is no signature of {short}"),
@@ -92,7 +93,7 @@ fn unsigned(found: &Found, by: &Verify, looked: usize, flaw: Option<String>) -> 
         Verify::Key(_) => format!("sign `…@{subject}`, or name the key that did"),
         Verify::Keyless(_) => format!("sign `…@{subject}` as that identity, or name the one that did and its issuer"),
     };
-    ImportError::new(FailureKind::Refused, message).help(help)
+    ResolveError::new(FailureKind::Refused, message).help(help)
 }
 
 /// Looks for a signature that vouches.
@@ -105,7 +106,7 @@ struct Search<'a, W> {
     /// What is wrong with the first that does not vouch.
     flaw: Option<String>,
     /// A failure that may pass, behind which one may be that vouches.
-    failure: Option<ImportError>,
+    failure: Option<ResolveError>,
 }
 
 impl<W: World> Search<'_, W> {
@@ -149,7 +150,7 @@ impl<W: World> Search<'_, W> {
         };
         let answer = self.world.manifest(self.repository, &index).await;
         match self.kept(answer).as_ref().map(|manifest| manifest.content()) {
-            Some(Content::Index { children }) => children.clone(),
+            Some(ManifestContent::Index { children }) => children.clone(),
             _ => Vec::new(),
         }
     }
@@ -162,7 +163,7 @@ impl<W: World> Search<'_, W> {
             self.looked += 1;
             return false;
         };
-        let Content::Image { layers, .. } = manifest.content() else { return false };
+        let ManifestContent::Image { layers, .. } = manifest.content() else { return false };
         let is_one = |layer: &&Descriptor| layer.media_type == PAYLOAD || layer.media_type.starts_with(BUNDLE);
         for layer in layers.iter().filter(is_one) {
             if self.looked >= SIGNATURES_MAX {
@@ -184,8 +185,8 @@ impl<W: World> Search<'_, W> {
         let answer = self.world.blob(self.repository, layer).await;
         let Some(bytes) = self.kept(answer) else { return false };
         let signed = match &layer.signature {
-            _ if layer.media_type != PAYLOAD => Signed::Bundle(&bytes),
-            Some(beside) => Signed::Payload(&bytes, beside),
+            _ if layer.media_type != PAYLOAD => RawSignature::Bundle(&bytes),
+            Some(beside) => RawSignature::Payload(&bytes, beside),
             None => {
                 self.flaw.get_or_insert_with(|| NOTHING_BESIDE.to_owned());
                 return false;
@@ -200,7 +201,7 @@ impl<W: World> Search<'_, W> {
 
     /// The answer; none for what is not there or is not what it was said to be, and for a failure that may pass, which is
     /// remembered.
-    fn kept<T>(&mut self, answer: Result<T, ImportError>) -> Option<T> {
+    fn kept<T>(&mut self, answer: Result<T, ResolveError>) -> Option<T> {
         match answer {
             Ok(answer) => return Some(answer),
             Err(error) => match error.kind {

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
-use super::{Credential, Secret};
+use super::{Credential, RegistrySecret};
 
 /// The most bytes of an answer that are read.
 const ANSWER_MAX: u64 = 64 << 10;
@@ -25,7 +25,7 @@ const TOKEN_USER: &str = "<token>";
 
 /// Why a helper gave no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum HelperError {
     /// It cannot be run.
     Missing,
     /// It ended with an error.
@@ -38,15 +38,15 @@ pub(super) enum Trouble {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Answer {
+struct HelperAnswer {
     username: String,
     secret: String,
 }
 
 /// Ends all processes of a group unless it is told that there is no need.
-struct Group(Option<Pid>);
+struct ProcessGroupGuard(Option<Pid>);
 
-impl Drop for Group {
+impl Drop for ProcessGroupGuard {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
             // Who is gone already needs no end.
@@ -64,18 +64,18 @@ pub(super) fn program(helper: &str) -> String {
 ///
 /// # Errors
 /// Where it gives no answer within `patience`.
-pub(super) async fn ask(helper: &str, key: &str, patience: Duration) -> Result<Option<Credential>, Trouble> {
+pub(super) async fn ask(helper: &str, key: &str, patience: Duration) -> Result<Option<Credential>, HelperError> {
     let asked = tokio::time::timeout(patience, run(helper, key)).await;
-    let (is_good, output) = asked.map_err(|_| Trouble::Late)?.map_err(|_| Trouble::Missing)?;
+    let (is_good, output) = asked.map_err(|_| HelperError::Late)?.map_err(|_| HelperError::Missing)?;
     if !is_good {
         let is_nothing = String::from_utf8_lossy(&output).trim() == NOTHING;
-        return if is_nothing { Ok(None) } else { Err(Trouble::Failed) };
+        return if is_nothing { Ok(None) } else { Err(HelperError::Failed) };
     }
-    let Answer { username, secret } = serde_json::from_slice(&output).map_err(|_| Trouble::Unreadable)?;
+    let HelperAnswer { username, secret } = serde_json::from_slice(&output).map_err(|_| HelperError::Unreadable)?;
     Ok(match (username.as_str(), secret.is_empty()) {
         ("", true) => None,
-        (TOKEN_USER, _) => Some(Credential::Identity(Secret::new(secret))),
-        _ => Some(Credential::Password { user: username, password: Secret::new(secret) }),
+        (TOKEN_USER, _) => Some(Credential::Identity(RegistrySecret::new(secret))),
+        _ => Some(Credential::Password { user: username, password: RegistrySecret::new(secret) }),
     })
 }
 
@@ -86,7 +86,7 @@ async fn run(helper: &str, key: &str) -> io::Result<(bool, Vec<u8>)> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn()?;
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-    let mut group = Group(pid);
+    let mut group = ProcessGroupGuard(pid);
     if let Some(mut input) = child.stdin.take() {
         // A helper that does not read what it is asked for may still answer.
         let _ = input.write_all(key.as_bytes()).await;

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::json::{Json, Object};
-use crate::model::image::facts::Runs;
+use super::json::{JsonObject, JsonValue};
+use crate::model::image::facts::RuntimeConfig;
 use crate::model::image::{Digest, Platform};
 use crate::registry::text::plain;
-use crate::registry::{FailureKind, ImportError};
+use crate::registry::{FailureKind, ResolveError};
 
 /// The most entries of an environment, or words of a command, that are kept.
 const ENTRIES_MAX: usize = 64;
@@ -21,7 +21,7 @@ const TEXT_MAX: usize = 200;
 
 /// What an image's configuration says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
+pub struct ImageConfig {
     /// What it runs on; none where it does not say both system and processor.
     pub platform: Option<Platform>,
     /// When it was built, as far as it says so in RFC 3339.
@@ -29,17 +29,17 @@ pub struct Config {
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// How it runs.
-    pub runs: Runs,
+    pub runs: RuntimeConfig,
 }
 
-impl Config {
+impl ImageConfig {
     /// Reads a configuration.
     ///
     /// # Errors
     /// [`FailureKind::Integrity`] where it is not strict JSON, or a key that is read holds the wrong kind of value.
-    pub fn read(bytes: &[u8]) -> Result<Self, ImportError> {
+    pub fn read(bytes: &[u8]) -> Result<Self, ResolveError> {
         Self::read_strictly(bytes).map_err(|what| {
-            ImportError::new(
+            ResolveError::new(
                 FailureKind::Integrity,
                 format!("the image's configuration cannot be read: {}", plain(&what)),
             )
@@ -47,7 +47,7 @@ impl Config {
     }
 
     fn read_strictly(bytes: &[u8]) -> Result<Self, String> {
-        let object = Json::read_object(bytes)?;
+        let object = JsonValue::read_object(bytes)?;
         object.fields(&["os", "architecture", "variant", "created", "config"])?;
         let platform = match (object.text("os")?, object.text("architecture")?) {
             (Some(os), Some(architecture)) if !os.is_empty() && !architecture.is_empty() => {
@@ -67,17 +67,17 @@ impl Config {
     }
 }
 
-fn runs(config: &Object) -> Runs {
+fn runs(config: &JsonObject) -> RuntimeConfig {
     let text = |key: &str| match config.get(key) {
-        Some(Json::Text(text)) => short(text),
+        Some(JsonValue::Text(text)) => short(text),
         _ => String::new(),
     };
     let ports = match config.get("ExposedPorts") {
-        Some(Json::Object(ports)) => ports.keys().take(ENTRIES_MAX).map(short).collect(),
+        Some(JsonValue::Object(ports)) => ports.keys().take(ENTRIES_MAX).map(short).collect(),
         _ => BTreeSet::new(),
     };
     let pair = |text: String| text.split_once('=').map(|(name, value)| (short(name), short(value)));
-    Runs {
+    RuntimeConfig {
         user: text("User"),
         entrypoint: words(config, "Entrypoint").map(|word| short(&word)).collect(),
         command: words(config, "Cmd").map(|word| short(&word)).collect(),
@@ -88,14 +88,14 @@ fn runs(config: &Object) -> Runs {
 }
 
 /// The texts of a list, or a text alone.
-fn words(config: &Object, key: &str) -> impl Iterator<Item = String> {
+fn words(config: &JsonObject, key: &str) -> impl Iterator<Item = String> {
     let list = match config.get(key) {
-        Some(Json::List(list)) => list.as_slice(),
+        Some(JsonValue::List(list)) => list.as_slice(),
         Some(text) => std::slice::from_ref(text),
         None => &[],
     };
-    let text = |value: &Json| match value {
-        Json::Text(text) => Some(text.clone()),
+    let text = |value: &JsonValue| match value {
+        JsonValue::Text(text) => Some(text.clone()),
         _ => None,
     };
     let words: Vec<String> = list.iter().filter_map(text).take(ENTRIES_MAX).collect();
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn platform_creation_and_labels_are_read_and_the_rest_left_alone() {
-        let config = Config::read(
+        let config = ImageConfig::read(
             br#"{"os": "linux", "architecture": "arm", "variant": "v7", "created": "2026-10-01T08:12:44.5Z",
                 "config": {"Labels": {"a": "b"}, "Env": ["x=y", "z"], "Cmd": "sh", "User": 7,
                            "Entrypoint": ["a", "b"], "ExposedPorts": {"80/tcp": {}}}, "rootfs": {"type": "layers"}, "history": null}"#,
@@ -127,12 +127,12 @@ mod tests {
         assert_eq!(config.platform.unwrap().to_string(), "linux/arm/v7");
         assert_eq!(config.created.unwrap().to_string(), "2026-10-01T08:12:44.5Z");
         assert_eq!(config.labels, BTreeMap::from([("a".to_owned(), "b".to_owned())]));
-        let expected = Runs {
+        let expected = RuntimeConfig {
             entrypoint: vec!["a".to_owned(), "b".to_owned()],
             command: vec!["sh".to_owned()],
             environment: BTreeMap::from([("x".to_owned(), "y".to_owned())]),
             ports: BTreeSet::from(["80/tcp".to_owned()]),
-            ..Runs::default()
+            ..RuntimeConfig::default()
         };
         assert_eq!(config.runs, expected);
     }
@@ -141,7 +141,7 @@ mod tests {
     fn long_texts_are_kept_short_and_told_apart() {
         let long = |end: &str| format!("{}{end}", "x".repeat(300));
         let text = |end: &str| format!(r#"{{"config": {{"Env": ["a={}"]}}}}"#, long(end));
-        let of = |end: &str| Config::read(text(end).as_bytes()).unwrap().runs.environment["a"].clone();
+        let of = |end: &str| ImageConfig::read(text(end).as_bytes()).unwrap().runs.environment["a"].clone();
         assert!(of("1").len() < TEXT_MAX && of("1") != of("2"), "{}", of("1"));
     }
 
@@ -150,8 +150,9 @@ mod tests {
         for text in
             ["{}", r#"{"os": "", "architecture": ""}"#, r#"{"config": null}"#, r#"{"config": {"Labels": null}}"#]
         {
-            let config = Config::read(text.as_bytes()).unwrap();
-            let expected = Config { platform: None, created: None, labels: BTreeMap::new(), runs: Runs::default() };
+            let config = ImageConfig::read(text.as_bytes()).unwrap();
+            let expected =
+                ImageConfig { platform: None, created: None, labels: BTreeMap::new(), runs: RuntimeConfig::default() };
             assert_eq!(config, expected, "{text}");
         }
     }
@@ -167,7 +168,7 @@ mod tests {
             r#"{"config": {"labels": {}}}"#,
             r#"{"OS": "a"}"#,
         ] {
-            assert_eq!(Config::read(text.as_bytes()).unwrap_err().kind, FailureKind::Integrity, "{text}");
+            assert_eq!(ImageConfig::read(text.as_bytes()).unwrap_err().kind, FailureKind::Integrity, "{text}");
         }
     }
 }

@@ -16,34 +16,34 @@ const VALUES: usize = 100_000;
 
 /// A JSON value; numbers other than whole positive ones keep no value, as nothing here asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Json {
+pub(super) enum JsonValue {
     Null,
     Bool,
     Whole(u64),
     OtherNumber,
     Text(String),
     List(Vec<Self>),
-    Object(Object),
+    Object(JsonObject),
 }
 
 /// A JSON object, each key once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Object(BTreeMap<String, Json>);
+pub(super) struct JsonObject(BTreeMap<String, JsonValue>);
 
 /// What of the bounds is left.
-struct Budget {
+struct JsonBudget {
     values: usize,
     depth: usize,
 }
 
-impl Json {
+impl JsonValue {
     /// Reads all of `bytes`.
     ///
     /// # Errors
     /// What is wrong, and where. The text itself is not repeated but for a key that stands twice.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-        let mut budget = Budget { values: VALUES, depth: DEPTH };
+        let mut budget = JsonBudget { values: VALUES, depth: DEPTH };
         let value = serde::de::DeserializeSeed::deserialize(Seed(&mut budget), &mut deserializer);
         let value = value.map_err(|error| error.to_string())?;
         deserializer.end().map_err(|error| error.to_string())?;
@@ -54,7 +54,7 @@ impl Json {
     ///
     /// # Errors
     /// What is wrong, and where.
-    pub(super) fn read_object(bytes: &[u8]) -> Result<Object, String> {
+    pub(super) fn read_object(bytes: &[u8]) -> Result<JsonObject, String> {
         match Self::read(bytes)? {
             Self::Object(object) => Ok(object),
             _ => Err("it is not an object".to_owned()),
@@ -62,10 +62,10 @@ impl Json {
     }
 }
 
-impl Object {
+impl JsonObject {
     /// The value of `key`; a null counts as absent, as it does for the clients that run images.
-    pub(super) fn get(&self, key: &str) -> Option<&Json> {
-        self.0.get(key).filter(|value| **value != Json::Null)
+    pub(super) fn get(&self, key: &str) -> Option<&JsonValue> {
+        self.0.get(key).filter(|value| **value != JsonValue::Null)
     }
 
     /// Its keys.
@@ -94,7 +94,7 @@ impl Object {
     pub(super) fn text(&self, key: &str) -> Result<Option<&str>, String> {
         match self.get(key) {
             None => Ok(None),
-            Some(Json::Text(text)) => Ok(Some(text)),
+            Some(JsonValue::Text(text)) => Ok(Some(text)),
             Some(_) => Err(format!("`{key}` is not a text")),
         }
     }
@@ -106,7 +106,7 @@ impl Object {
     pub(super) fn object(&self, key: &str) -> Result<Option<&Self>, String> {
         match self.get(key) {
             None => Ok(None),
-            Some(Json::Object(object)) => Ok(Some(object)),
+            Some(JsonValue::Object(object)) => Ok(Some(object)),
             Some(_) => Err(format!("`{key}` is not an object")),
         }
     }
@@ -119,10 +119,10 @@ impl Object {
         let bad = || format!("`{key}` is not a list of objects");
         match self.get(key) {
             None => Ok(None),
-            Some(Json::List(list)) => {
+            Some(JsonValue::List(list)) => {
                 let mut objects = Vec::with_capacity(list.len());
                 for value in list {
-                    let Json::Object(object) = value else { return Err(bad()) };
+                    let JsonValue::Object(object) = value else { return Err(bad()) };
                     objects.push(object);
                 }
                 Ok(Some(objects))
@@ -137,8 +137,8 @@ impl Object {
     /// Where it is something else.
     pub(super) fn texts(&self, key: &str) -> Result<BTreeMap<String, String>, String> {
         let Some(object) = self.object(key)? else { return Ok(BTreeMap::new()) };
-        let pair = |(name, value): (&String, &Json)| match value {
-            Json::Text(text) => Ok((name.clone(), text.clone())),
+        let pair = |(name, value): (&String, &JsonValue)| match value {
+            JsonValue::Text(text) => Ok((name.clone(), text.clone())),
             _ => Err(format!("`{key}` holds something other than texts")),
         };
         object.0.iter().map(pair).collect()
@@ -150,18 +150,18 @@ fn fold(text: &str) -> String {
     text.to_uppercase().to_lowercase()
 }
 
-struct Seed<'a>(&'a mut Budget);
+struct Seed<'a>(&'a mut JsonBudget);
 
 impl<'de> serde::de::DeserializeSeed<'de> for Seed<'_> {
-    type Value = Json;
+    type Value = JsonValue;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<JsonValue, D::Error> {
         self.0.values = self.0.values.checked_sub(1).ok_or_else(|| D::Error::custom("it holds too many values"))?;
         deserializer.deserialize_any(Reader(self.0))
     }
 }
 
-struct Reader<'a>(&'a mut Budget);
+struct Reader<'a>(&'a mut JsonBudget);
 
 impl Reader<'_> {
     fn descend<E: Error>(&mut self) -> Result<(), E> {
@@ -171,47 +171,47 @@ impl Reader<'_> {
 }
 
 impl<'de> Visitor<'de> for Reader<'_> {
-    type Value = Json;
+    type Value = JsonValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Json, E> {
-        Ok(Json::Null)
+    fn visit_unit<E: Error>(self) -> Result<JsonValue, E> {
+        Ok(JsonValue::Null)
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Json, E> {
-        Ok(Json::Bool)
+    fn visit_bool<E: Error>(self, _: bool) -> Result<JsonValue, E> {
+        Ok(JsonValue::Bool)
     }
 
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Json, E> {
-        Ok(Json::Whole(value))
+    fn visit_u64<E: Error>(self, value: u64) -> Result<JsonValue, E> {
+        Ok(JsonValue::Whole(value))
     }
 
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Json, E> {
-        Ok(Json::OtherNumber)
+    fn visit_i64<E: Error>(self, _: i64) -> Result<JsonValue, E> {
+        Ok(JsonValue::OtherNumber)
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Json, E> {
-        Ok(Json::OtherNumber)
+    fn visit_f64<E: Error>(self, _: f64) -> Result<JsonValue, E> {
+        Ok(JsonValue::OtherNumber)
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Json, E> {
-        Ok(Json::Text(text.to_owned()))
+    fn visit_str<E: Error>(self, text: &str) -> Result<JsonValue, E> {
+        Ok(JsonValue::Text(text.to_owned()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Json, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<JsonValue, A::Error> {
         self.descend()?;
         let mut values = Vec::new();
         while let Some(value) = list.next_element_seed(Seed(self.0))? {
             values.push(value);
         }
         self.0.depth += 1;
-        Ok(Json::List(values))
+        Ok(JsonValue::List(values))
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Json, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<JsonValue, A::Error> {
         self.descend()?;
         let mut object = BTreeMap::new();
         while let Some(key) = map.next_key::<Key>()? {
@@ -222,7 +222,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
             object.insert(key.0, value);
         }
         self.0.depth += 1;
-        Ok(Json::Object(Object(object)))
+        Ok(JsonValue::Object(JsonObject(object)))
     }
 }
 

@@ -15,9 +15,9 @@ fn body(text: &str) -> String {
 }
 
 #[track_caller]
-fn check(content_type: &str, text: &str) -> Result<Verified, ImportError> {
+fn check(content_type: &str, text: &str) -> Result<VerifiedManifest, ResolveError> {
     let text = body(text);
-    Verified::hash(&Digest::sha256(text.as_bytes()), Some(&body(content_type)), text.as_bytes())
+    VerifiedManifest::hash(&Digest::sha256(text.as_bytes()), Some(&body(content_type)), text.as_bytes())
 }
 
 const CONFIG: &str = r#""config": {"mediaType": "c", "digest": "@a", "size": 2}"#;
@@ -30,7 +30,7 @@ fn images_and_indexes_of_both_families_are_read() {
         &format!(r#"{{"schemaVersion": 2, {CONFIG}, {LAYERS}, "annotations": {{"x": "y"}}}}"#),
     )
     .unwrap();
-    let Content::Image { config, layers } = image.content() else { panic!("an image") };
+    let ManifestContent::Image { config, layers } = image.content() else { panic!("an image") };
     assert_eq!((config.size, layers[0].size, layers.len()), (2, 3, 1));
     assert_eq!(image.annotations()["x"], "y");
     check("@docker-image", &format!(r#"{{"schemaVersion": 2, "mediaType": "@docker-image", {CONFIG}, {LAYERS}}}"#))
@@ -45,7 +45,7 @@ fn images_and_indexes_of_both_families_are_read() {
             {"mediaType": "m", "digest": "@b", "size": 1}]}"#,
     )
     .unwrap();
-    let Content::Index { children } = index.content() else { panic!("an index") };
+    let ManifestContent::Index { children } = index.content() else { panic!("an index") };
     let seen: Vec<_> =
         children.iter().map(|child| (child.platform.as_ref().map(ToString::to_string), child.attestation)).collect();
     let named = |text: &str| Some(text.to_owned());
@@ -127,18 +127,18 @@ fn t12_bytes_that_hash_to_something_else_are_refused() {
     let text = body(&format!(r#"{{"schemaVersion": 2, {CONFIG}, {LAYERS}}}"#));
     let digest = Digest::sha256(text.as_bytes());
     for changed in [format!("{text} "), format!(" {text}"), text.replace("bb", "bc"), String::new()] {
-        let error = Verified::hash(&digest, Some(OCI_IMAGE), changed.as_bytes()).map(|_| ()).unwrap_err();
+        let error = VerifiedManifest::hash(&digest, Some(OCI_IMAGE), changed.as_bytes()).map(|_| ()).unwrap_err();
         assert_eq!(error.kind, FailureKind::Integrity);
     }
     for length in 0..text.len() {
-        assert!(Verified::hash(&digest, Some(OCI_IMAGE), &text.as_bytes()[..length]).is_err(), "{length}");
+        assert!(VerifiedManifest::hash(&digest, Some(OCI_IMAGE), &text.as_bytes()[..length]).is_err(), "{length}");
     }
 }
 
 #[test]
 fn t14_a_manifest_over_4_mib_is_refused() {
     let text = body(&format!(r#"{{"schemaVersion": 2, {CONFIG}, {LAYERS}, "x": "{}"}}"#, "x".repeat(MANIFEST_MAX)));
-    let error = Verified::hash(&Digest::sha256(text.as_bytes()), Some(OCI_IMAGE), text.as_bytes()).unwrap_err();
+    let error = VerifiedManifest::hash(&Digest::sha256(text.as_bytes()), Some(OCI_IMAGE), text.as_bytes()).unwrap_err();
     assert_eq!(error.kind, FailureKind::Integrity);
 }
 
@@ -155,6 +155,7 @@ fn t14_a_manifest_with_more_parts_than_any_image_has_is_refused() {
 #[test]
 fn a_manifest_that_nobody_hashed_can_be_planted_by_tests() {
     let digest = Digest::sha256(b"");
-    let planted = Verified::unhashed(digest.clone(), Content::Index { children: vec![] }, BTreeMap::new());
+    let planted =
+        VerifiedManifest::unhashed(digest.clone(), ManifestContent::Index { children: vec![] }, BTreeMap::new());
     assert_eq!(*planted.digest(), digest);
 }

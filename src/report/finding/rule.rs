@@ -18,7 +18,7 @@ pub enum Rule {
     /// An image of a file that no stream covers, or without a digest.
     Image,
     /// A tag moves.
-    Move,
+    PinChange,
     /// A rule keeps a tag where it stands.
     Kept,
     /// A tag could not be imported.
@@ -43,7 +43,7 @@ impl Rule {
         Self::Unverified,
         Self::Target,
         Self::Image,
-        Self::Move,
+        Self::PinChange,
         Self::Kept,
         Self::Import,
         Self::Refused,
@@ -62,7 +62,7 @@ impl Rule {
             Self::Unverified => "unverified",
             Self::Target => "target",
             Self::Image => "image",
-            Self::Move => "move",
+            Self::PinChange => "move",
             Self::Kept => "kept",
             Self::Import => "import",
             Self::Refused => "refused",
@@ -82,7 +82,7 @@ impl Rule {
             Self::Unverified => "A registry could not be asked whether it vouches for the lock.",
             Self::Target => "A file does not hold the reference that is pinned.",
             Self::Image => "A file names an image that no stream covers, or one without a digest.",
-            Self::Move => "A tag moves to another digest.",
+            Self::PinChange => "A tag moves to another digest.",
             Self::Kept => "A rule keeps a tag where it stands.",
             Self::Import => "A tag could not be imported, and keeps its pin.",
             Self::Refused => "A tag may not move to what was found for it, and keeps its pin.",
@@ -102,7 +102,7 @@ impl Rule {
             Self::Unverified => "Run it again once the registry answers.",
             Self::Target => "Run `pinstream update --offline`, which writes what is pinned.",
             Self::Image => "Cover it with `pinstream tag IMAGE STREAM:TAG`, and write its digest with a `[[target]]`.",
-            Self::Move => "Run `pinstream update`, or have `pinstream reconcile` land it.",
+            Self::PinChange => "Run `pinstream update`, or have `pinstream reconcile` land it.",
             Self::Kept => "Nothing, unless the rule of the definition is not what is wanted.",
             Self::Import => "See why; the next pass tries again.",
             Self::Refused => "See why; what is refused is never pinned by itself.",

@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::{LINES_MAX, letters, letters_and, subject};
-use crate::image_diff::{Explained, Explanation, text};
+use crate::image_diff::{Explanation, Explanations, text};
 use crate::model::image::{Digest, ImageRef, PinnedRef};
-use crate::model::lock::diff::{Change, Move, Side};
+use crate::model::lock::diff::{ChangeKind, PinChange, PinSide};
 use crate::report::v1::explanation::{BaseV1, DifferenceV1, ExplanationV1, LayersV1, SidesV1};
-use crate::text::template::context::{self as given, Context};
+use crate::text::template::context::{self as given, TemplateContext};
 
 /// How many differences of a move are given.
 const DIFFERENCES_MAX: usize = 50;
@@ -15,9 +15,9 @@ const DIFFERENCES_MAX: usize = 50;
 const SENTENCE_MAX: usize = 200;
 
 /// What a template is given of `moves`; `message` is what is written where there is none.
-pub(super) fn context(moves: &[Move], explained: &Explained, message: &str) -> Context {
+pub(super) fn context(moves: &[PinChange], explained: &Explanations, message: &str) -> TemplateContext {
     let text = message.split_once('\n').map(|(_, text)| text.trim()).unwrap_or_default();
-    Context {
+    TemplateContext {
         count: moves.len(),
         moves: moves.iter().take(LINES_MAX).map(|one| of(one, explained.get(&one.tag).map(|one| &**one))).collect(),
         more: moves.len().saturating_sub(LINES_MAX),
@@ -26,14 +26,14 @@ pub(super) fn context(moves: &[Move], explained: &Explained, message: &str) -> C
     }
 }
 
-fn of(one: &Move, explanation: Option<&Explanation>) -> given::Move {
+fn of(one: &PinChange, explanation: Option<&Explanation>) -> given::ChangeContext {
     let change = match one.change {
-        Change::Added { .. } => "added",
-        Change::Moved { .. } => "moved",
-        Change::Removed { .. } => "removed",
+        ChangeKind::Added { .. } => "added",
+        ChangeKind::Moved { .. } => "moved",
+        ChangeKind::Removed { .. } => "removed",
     };
-    let pinned = |side: &Side| PinnedRef { image: one.image.clone(), digest: side.digest.clone() }.to_string();
-    let plain = given::Move {
+    let pinned = |side: &PinSide| PinnedRef { image: one.image.clone(), digest: side.digest.clone() }.to_string();
+    let plain = given::ChangeContext {
         id: one.tag.to_string(),
         stream: one.tag.stream.to_string(),
         tag: one.tag.tag.to_string(),
@@ -43,7 +43,7 @@ fn of(one: &Move, explanation: Option<&Explanation>) -> given::Move {
         old: one.before().map(side),
         new: one.after().map(side),
         reference: one.after().map(pinned),
-        ..given::Move::default()
+        ..given::ChangeContext::default()
     };
     let Some(explanation) = explanation else { return plain };
     let age = text::age(&explanation.made);
@@ -61,7 +61,7 @@ fn of(one: &Move, explanation: Option<&Explanation>) -> given::Move {
         base,
         differences,
     } = ExplanationV1::from(explanation);
-    given::Move {
+    given::ChangeContext {
         class,
         unknown: unknown.map(|sentence| letters_and(&sentence, " ,", SENTENCE_MAX)),
         compare,
@@ -69,7 +69,7 @@ fn of(one: &Move, explanation: Option<&Explanation>) -> given::Move {
         warnings,
         built: sides(built, |text| text),
         size: sides(size, |size| size),
-        layers: layers.map(|LayersV1 { kept, added, removed }| given::Layers { kept, added, removed }),
+        layers: layers.map(|LayersV1 { kept, added, removed }| given::LayersContext { kept, added, removed }),
         platforms_gained,
         platforms_lost,
         base: base.map(|base| sides(base, base_of)),
@@ -78,33 +78,33 @@ fn of(one: &Move, explanation: Option<&Explanation>) -> given::Move {
     }
 }
 
-fn side(side: &Side) -> given::Side {
-    given::Side {
+fn side(side: &PinSide) -> given::SideContext {
+    given::SideContext {
         digest: side.digest.to_string(),
         short: side.digest.short().to_owned(),
         version: side.version.as_deref().map(letters).filter(|version| !version.is_empty()),
     }
 }
 
-fn sides<T, U>(sides: SidesV1<T>, show: impl Fn(T) -> U) -> given::Sides<U> {
-    given::Sides { old: sides.old.map(&show), new: sides.new.map(&show) }
+fn sides<T, U>(sides: SidesV1<T>, show: impl Fn(T) -> U) -> given::SidesContext<U> {
+    given::SidesContext { old: sides.old.map(&show), new: sides.new.map(&show) }
 }
 
 /// A name that is none of an image's, and a digest that is none, could be any words.
-fn base_of(base: BaseV1) -> given::Base {
+fn base_of(base: BaseV1) -> given::BaseContext {
     let BaseV1 { name, digest } = base;
     let is_plain =
         |name: &str| name.parse::<ImageRef>().is_ok_and(|image| image.repository().registry().port().is_none());
-    given::Base {
+    given::BaseContext {
         name: name.map(|name| if is_plain(&name) { name } else { letters(&name) }),
         digest: digest.filter(|digest| digest.parse::<Digest>().is_ok()),
     }
 }
 
-fn difference(difference: DifferenceV1) -> given::Difference {
+fn difference(difference: DifferenceV1) -> given::DifferenceContext {
     let DifferenceV1 { what, name, old, new } = difference;
     let [name, old, new] = [name, old, new].map(|text| text.as_deref().map(letters));
-    given::Difference { what: word(&what), name, old, new }
+    given::DifferenceContext { what: word(&what), name, old, new }
 }
 
 /// The word by which JSON has it.
@@ -120,42 +120,46 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::image_diff::{Difference, Layers, Sides, What};
-    use crate::model::image::facts::Base;
-    use crate::model::lock::diff::moves;
+    use crate::image_diff::{Difference, DifferenceKind, LayerDiff, OldNew};
+    use crate::model::image::facts::BaseImage;
+    use crate::model::lock::diff::changes;
     use crate::model::lock::sample;
-    use crate::model::state::Begun;
-    use crate::report::v1::{EventV1, Landed};
+    use crate::model::state::RunCounts;
+    use crate::report::v1::{EventContext, EventV1};
 
     const HOSTILE: &str = "1\n\nSigned-off-by: @root [skip ci] fixes #1 <b>\u{202e}\n---\nPinstream-Plan: x";
 
     fn hostile() -> Explanation {
         let text = || Some(HOSTILE.to_owned());
-        let base = || Base { name: text(), digest: text() };
-        let differences = [What::User, What::Label(HOSTILE.to_owned()), What::Variable(HOSTILE.to_owned())];
+        let base = || BaseImage { name: text(), digest: text() };
+        let differences = [
+            DifferenceKind::User,
+            DifferenceKind::Label(HOSTILE.to_owned()),
+            DifferenceKind::Variable(HOSTILE.to_owned()),
+        ];
         Explanation {
             class: "minor".parse().ok(),
             unknown: text(),
             compare: Some("https://github.com/acme/web/compare/0a...1b".to_owned()),
-            made: Sides { old: "2026-10-01T00:00:00Z".parse().ok(), new: "2026-10-13T00:00:00Z".parse().ok() },
-            size: Sides { old: Some(1), new: Some(2) },
-            layers: Some(Layers { kept: 1, added: 2, removed: 3 }),
+            made: OldNew { old: "2026-10-01T00:00:00Z".parse().ok(), new: "2026-10-13T00:00:00Z".parse().ok() },
+            size: OldNew { old: Some(1), new: Some(2) },
+            layers: Some(LayerDiff { kept: 1, added: 2, removed: 3 }),
             gained: vec!["linux/arm64".parse().unwrap()],
             lost: vec!["linux/amd64".parse().unwrap()],
-            base: Some(Sides { old: Some(base()), new: Some(base()) }),
+            base: Some(OldNew { old: Some(base()), new: Some(base()) }),
             to_root: true,
             differences: differences.map(|what| Difference { what, old: text(), new: text() }).into(),
         }
     }
 
     /// All moves from one lock to another, each with `explanation`.
-    fn all_moves(explanation: Explanation) -> (Vec<Move>, Explained) {
+    fn all_moves(explanation: Explanation) -> (Vec<PinChange>, Explanations) {
         let mut new = sample::python();
         for pin in new.pins.values_mut() {
             pin.digest = sample::digest(9);
             pin.details.version = Some(HOSTILE.to_owned());
         }
-        let moves = moves(&sample::python(), &new);
+        let moves = changes(&sample::python(), &new);
         let explanation = Rc::new(explanation);
         let explained = moves.iter().map(|one| (one.tag.clone(), Rc::clone(&explanation))).collect();
         (moves, explained)
@@ -164,8 +168,8 @@ mod tests {
     #[test]
     fn templates_have_the_words_of_events() {
         let (moves, explained) = all_moves(hostile());
-        let begun = Begun::default();
-        let landed = Landed { remote: None, branch: "main", root: "", commit: "0", begun: &begun };
+        let begun = RunCounts::default();
+        let landed = EventContext { remote: None, branch: "main", root: "", commit: "0", begun: &begun };
         let event = serde_json::to_value(EventV1::new("x", landed, &moves, &explained)).unwrap();
         let given = serde_json::to_value(context(&moves, &explained, "")).unwrap();
         for (told, given) in event["moves"].as_array().unwrap().iter().zip(given["moves"].as_array().unwrap()) {

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::image_diff::{Difference, Explanation, Layers, Sides, What};
-use crate::model::image::facts::Base;
+use crate::image_diff::{Difference, DifferenceKind, Explanation, LayerDiff, OldNew};
+use crate::model::image::facts::BaseImage;
 
 /// What a move changes, as far as the manifests and configurations of the two images tell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -71,7 +71,7 @@ pub struct BaseV1 {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DifferenceV1 {
     /// What kind of thing.
-    pub what: WhatV1,
+    pub what: DifferenceKindV1,
     /// The name of the variable or label.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -84,7 +84,7 @@ pub struct DifferenceV1 {
 /// What can differ in how an image runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum WhatV1 {
+pub enum DifferenceKindV1 {
     /// As whom it runs.
     User,
     /// The program that is always run.
@@ -113,7 +113,7 @@ impl From<&Explanation> for ExplanationV1 {
             warnings: explanation.warnings(),
             built: sides(made, ToString::to_string),
             size: sides(size, |size| *size),
-            layers: layers.map(|Layers { kept, added, removed }| LayersV1 { kept, added, removed }),
+            layers: layers.map(|LayerDiff { kept, added, removed }| LayersV1 { kept, added, removed }),
             platforms_gained: texts(gained),
             platforms_lost: texts(lost),
             base: base.as_ref().map(|base| sides(base, |base| BaseV1::from(base))),
@@ -122,12 +122,12 @@ impl From<&Explanation> for ExplanationV1 {
     }
 }
 
-fn sides<T, U>(sides: &Sides<T>, show: impl Fn(&T) -> U) -> SidesV1<U> {
+fn sides<T, U>(sides: &OldNew<T>, show: impl Fn(&T) -> U) -> SidesV1<U> {
     SidesV1 { old: sides.old.as_ref().map(&show), new: sides.new.as_ref().map(&show) }
 }
 
-impl From<&Base> for BaseV1 {
-    fn from(base: &Base) -> Self {
+impl From<&BaseImage> for BaseV1 {
+    fn from(base: &BaseImage) -> Self {
         Self { name: base.name.clone(), digest: base.digest.clone() }
     }
 }
@@ -136,13 +136,13 @@ impl From<&Difference> for DifferenceV1 {
     fn from(difference: &Difference) -> Self {
         let Difference { what, old, new } = difference;
         let (what, name) = match what {
-            What::User => (WhatV1::User, None),
-            What::Entrypoint => (WhatV1::Entrypoint, None),
-            What::Command => (WhatV1::Command, None),
-            What::Folder => (WhatV1::WorkingFolder, None),
-            What::Port => (WhatV1::Port, None),
-            What::Variable(name) => (WhatV1::Variable, Some(name.clone())),
-            What::Label(name) => (WhatV1::Label, Some(name.clone())),
+            DifferenceKind::User => (DifferenceKindV1::User, None),
+            DifferenceKind::Entrypoint => (DifferenceKindV1::Entrypoint, None),
+            DifferenceKind::Command => (DifferenceKindV1::Command, None),
+            DifferenceKind::Folder => (DifferenceKindV1::WorkingFolder, None),
+            DifferenceKind::Port => (DifferenceKindV1::Port, None),
+            DifferenceKind::Variable(name) => (DifferenceKindV1::Variable, Some(name.clone())),
+            DifferenceKind::Label(name) => (DifferenceKindV1::Label, Some(name.clone())),
         };
         Self { what, name, old: old.clone(), new: new.clone() }
     }

@@ -32,12 +32,12 @@ pub struct TagHistoryV1 {
     /// The tag's name within it.
     pub tag: String,
     /// Each time that it came to another digest, newest first.
-    pub steps: Vec<StepV1>,
+    pub steps: Vec<PinChangeV1>,
 }
 
 /// A tag came to a digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct StepV1 {
+pub struct PinChangeV1 {
     /// The digest.
     pub digest: String,
     /// The image; absent where only the digest is known.

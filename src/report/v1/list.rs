@@ -8,7 +8,7 @@ use super::{SideV1, text};
 use crate::model::image::TagId;
 use crate::model::lock::Lock;
 use crate::model::lock::diff::side;
-use crate::model::stream::{Source, Tag};
+use crate::model::stream::{Tag, TagSource};
 
 /// The name and version of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -73,12 +73,12 @@ impl PinV1 {
         let pin = lock.pins.get(id);
         let side = pin.map(|pin| side(lock, pin));
         let (follow, image, platform) = match &tag.source {
-            followed @ (Source::Follow(_) | Source::Elsewhere(_)) => {
+            followed @ (TagSource::Follow(_) | TagSource::Remote(_)) => {
                 let followed = followed.followed().map(|followed| followed.to_string());
                 (followed, pin.map(|pin| pin.image.to_string()), None)
             }
-            Source::Image { image, platform } => (None, Some(image.to_string()), platform.as_ref()),
-            Source::Chosen { platform, .. } => (None, pin.map(|pin| pin.image.to_string()), platform.as_ref()),
+            TagSource::Image { image, platform } => (None, Some(image.to_string()), platform.as_ref()),
+            TagSource::Select { platform, .. } => (None, pin.map(|pin| pin.image.to_string()), platform.as_ref()),
         };
         Self {
             stream: id.stream.to_string(),

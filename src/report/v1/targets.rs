@@ -20,12 +20,12 @@ pub struct TargetsV1 {
     /// Always `pinstream.targets/v1`.
     pub schema: TargetsSchema,
     /// The places: of each target in the order of the settings, in that of its files.
-    pub places: Vec<PlaceV1>,
+    pub places: Vec<TargetSiteV1>,
 }
 
 /// One place of a target; or a target without any.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct PlaceV1 {
+pub struct TargetSiteV1 {
     /// The file, or the pattern of a target that has no place.
     pub file: String,
     /// The line, from 1; absent where there is no place.
@@ -50,7 +50,7 @@ pub struct PlaceV1 {
 
 impl TargetsV1 {
     /// The list of `places`.
-    pub fn new(places: Vec<PlaceV1>) -> Self {
+    pub fn new(places: Vec<TargetSiteV1>) -> Self {
         Self { schema: TargetsSchema::V1, places }
     }
 

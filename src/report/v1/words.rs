@@ -94,7 +94,7 @@ pub enum HookOutcomeV1 {
 /// What happened to a tag's digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum ChangeV1 {
+pub enum ChangeKindV1 {
     /// It had no pin before.
     Added,
     /// It is another one.

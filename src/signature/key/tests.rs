@@ -9,7 +9,7 @@ use openssl::sign::Signer;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::signature::{Beside, ENVELOPE_TYPE, STANDARD};
+use crate::signature::{ENVELOPE_TYPE, PayloadAnnotations, STANDARD};
 
 /// A key made by a program that is not ours.
 fn key(curve: Nid) -> PKey<Private> {
@@ -26,8 +26,8 @@ fn sign(key: &PKey<Private>, bytes: &[u8]) -> String {
     STANDARD.encode(signer.sign_to_vec().unwrap())
 }
 
-fn beside(signature: &str) -> Beside {
-    Beside::of(&[("dev.cosignproject.cosign/signature".to_owned(), signature.to_owned())].into()).unwrap()
+fn beside(signature: &str) -> PayloadAnnotations {
+    PayloadAnnotations::of(&[("dev.cosignproject.cosign/signature".to_owned(), signature.to_owned())].into()).unwrap()
 }
 
 fn payload(digest: &Digest) -> Value {
@@ -71,26 +71,26 @@ fn a_payload_vouches_for_the_digest_it_names_and_no_other() {
     let bytes = payload(&one).to_string();
     let good = sign(&ours, bytes.as_bytes());
     let check = |digest, payload: &str, signature: &str| {
-        file.vouches(digest, Signed::Payload(payload.as_bytes(), &beside(signature)))
+        file.vouches(digest, RawSignature::Payload(payload.as_bytes(), &beside(signature)))
     };
     assert_eq!(check(&one, &bytes, &good), Ok(()));
-    assert_eq!(check(&two, &bytes, &good), Err(Flaw::Image));
-    assert_eq!(check(&two, &payload(&two).to_string(), &good), Err(Flaw::Key), "a payload swapped");
-    assert_eq!(check(&one, &bytes, &sign(&theirs, bytes.as_bytes())), Err(Flaw::Key));
-    assert_eq!(check(&one, &format!("{bytes} "), &good), Err(Flaw::Key), "a payload changed");
-    assert_eq!(check(&one, &bytes, "?"), Err(Flaw::Unreadable("it is not in Base64")));
+    assert_eq!(check(&two, &bytes, &good), Err(SignatureFlaw::Image));
+    assert_eq!(check(&two, &payload(&two).to_string(), &good), Err(SignatureFlaw::Key), "a payload swapped");
+    assert_eq!(check(&one, &bytes, &sign(&theirs, bytes.as_bytes())), Err(SignatureFlaw::Key));
+    assert_eq!(check(&one, &format!("{bytes} "), &good), Err(SignatureFlaw::Key), "a payload changed");
+    assert_eq!(check(&one, &bytes, "?"), Err(SignatureFlaw::Unreadable("it is not in Base64")));
     assert_eq!(check(&one, &bytes, "AAAA"), Err(NO_SIGNATURE));
     assert_eq!(check(&one, &bytes, ""), Err(NO_SIGNATURE));
 
     // Signed by the right key, and nevertheless no approval, or not to be read in one way alone.
     let signed = |text: &str| check(&one, text, &sign(&ours, text.as_bytes()));
     let other = bytes.replace("cosign container image signature", "atomic container signature");
-    assert_eq!(signed(&other), Err(Flaw::Meaning));
+    assert_eq!(signed(&other), Err(SignatureFlaw::Meaning));
     let named = format!("\"docker-manifest-digest\":\"{one}\"");
     let twice = bytes.replace(&named, &format!("\"docker-manifest-digest\":\"{two}\",{named}"));
     assert_ne!(twice, bytes);
-    assert_eq!(signed(&twice), Err(Flaw::Unreadable("it is not of its format")));
-    assert_eq!(signed("[]"), Err(Flaw::Unreadable("it is not of its format")));
+    assert_eq!(signed(&twice), Err(SignatureFlaw::Unreadable("it is not of its format")));
+    assert_eq!(signed("[]"), Err(SignatureFlaw::Unreadable("it is not of its format")));
 }
 
 #[test]
@@ -98,32 +98,32 @@ fn a_bundle_vouches_by_a_statement_that_approves() {
     let (ours, theirs) = (key(Nid::X9_62_PRIME256V1), key(Nid::X9_62_PRIME256V1));
     let file = KeyFile::read(&pem(&ours)).unwrap();
     let (one, two) = (Digest::sha256(b"1"), Digest::sha256(b"2"));
-    let check = |digest, bundle: &Value| file.vouches(digest, Signed::Bundle(bundle.to_string().as_bytes()));
+    let check = |digest, bundle: &Value| file.vouches(digest, RawSignature::Bundle(bundle.to_string().as_bytes()));
     let text = statement(&one).to_string();
     let good = bundle(&ours, ENVELOPE_TYPE, text.as_bytes());
     assert_eq!(check(&one, &good), Ok(()));
-    assert_eq!(check(&two, &good), Err(Flaw::Image));
-    assert_eq!(check(&one, &bundle(&theirs, ENVELOPE_TYPE, text.as_bytes())), Err(Flaw::Key));
-    assert_eq!(check(&one, &bundle(&ours, "text/plain", text.as_bytes())), Err(Flaw::Meaning));
+    assert_eq!(check(&two, &good), Err(SignatureFlaw::Image));
+    assert_eq!(check(&one, &bundle(&theirs, ENVELOPE_TYPE, text.as_bytes())), Err(SignatureFlaw::Key));
+    assert_eq!(check(&one, &bundle(&ours, "text/plain", text.as_bytes())), Err(SignatureFlaw::Meaning));
 
     let mut swapped = good.clone();
     swapped["dsseEnvelope"]["payload"] = json!(STANDARD.encode(statement(&two).to_string()));
-    assert_eq!(check(&two, &swapped), Err(Flaw::Key));
+    assert_eq!(check(&two, &swapped), Err(SignatureFlaw::Key));
     let mut retyped = good.clone();
     retyped["dsseEnvelope"]["payloadType"] = json!("application/vnd.in-toto+jso");
-    assert_eq!(check(&one, &retyped), Err(Flaw::Key));
+    assert_eq!(check(&one, &retyped), Err(SignatureFlaw::Key));
     let mut many = good.clone();
     let signatures = many["dsseEnvelope"]["signatures"].as_array_mut().unwrap();
     signatures.insert(0, json!({"sig": "AAAA"}));
     assert_eq!(check(&one, &many), Ok(()));
     let mut none = good.clone();
     none["dsseEnvelope"]["signatures"] = json!([]);
-    assert_eq!(check(&one, &none), Err(Flaw::Key));
+    assert_eq!(check(&one, &none), Err(SignatureFlaw::Key));
 
     // What the same key attests approves of nothing.
     let mut scan = statement(&one);
     scan["predicateType"] = json!("https://cosign.sigstore.dev/attestation/vuln/v1");
-    assert_eq!(check(&one, &bundle(&ours, ENVELOPE_TYPE, scan.to_string().as_bytes())), Err(Flaw::Meaning));
+    assert_eq!(check(&one, &bundle(&ours, ENVELOPE_TYPE, scan.to_string().as_bytes())), Err(SignatureFlaw::Meaning));
 }
 
 #[test]
@@ -131,12 +131,12 @@ fn a_bundle_vouches_by_a_signature_of_the_manifest_itself() {
     let (ours, manifest) = (key(Nid::X9_62_PRIME256V1), b"{}");
     let file = KeyFile::read(&pem(&ours)).unwrap();
     let bundle = json!({"messageSignature": {"messageDigest": {}, "signature": sign(&ours, manifest)}}).to_string();
-    let check = |digest: &Digest| file.vouches(digest, Signed::Bundle(bundle.as_bytes()));
+    let check = |digest: &Digest| file.vouches(digest, RawSignature::Bundle(bundle.as_bytes()));
     assert_eq!(check(&Digest::sha256(manifest)), Ok(()));
-    assert_eq!(check(&Digest::sha256(b"[]")), Err(Flaw::Key));
-    assert_eq!(check(&format!("sha512:{}", "0".repeat(128)).parse().unwrap()), Err(Flaw::Image));
-    let neither = Flaw::Unreadable("it has none or both of an envelope and a signature");
-    assert_eq!(file.vouches(&Digest::sha256(manifest), Signed::Bundle(b"{}")), Err(neither));
+    assert_eq!(check(&Digest::sha256(b"[]")), Err(SignatureFlaw::Key));
+    assert_eq!(check(&format!("sha512:{}", "0".repeat(128)).parse().unwrap()), Err(SignatureFlaw::Image));
+    let neither = SignatureFlaw::Unreadable("it has none or both of an envelope and a signature");
+    assert_eq!(file.vouches(&Digest::sha256(manifest), RawSignature::Bundle(b"{}")), Err(neither));
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_file_holds_one_key_or_several() {
     let bytes = payload(&digest).to_string();
     for key in [old, new] {
         let beside = beside(&sign(&key, bytes.as_bytes()));
-        assert_eq!(file.vouches(&digest, Signed::Payload(bytes.as_bytes(), &beside)), Ok(()));
+        assert_eq!(file.vouches(&digest, RawSignature::Payload(bytes.as_bytes(), &beside)), Ok(()));
     }
 }
 

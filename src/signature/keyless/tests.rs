@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn beside(entry: &Value, more: &[(&str, String)]) -> Beside {
+fn beside(entry: &Value, more: &[(&str, String)]) -> PayloadAnnotations {
     let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned();
     let texts = [
         ("dev.cosignproject.cosign/signature", "AAAA".to_owned()),
@@ -13,7 +13,7 @@ fn beside(entry: &Value, more: &[(&str, String)]) -> Beside {
         ("dev.sigstore.cosign/bundle", entry.to_string()),
     ];
     let texts = texts.into_iter().chain(more.iter().map(|(key, text)| (*key, text.clone())));
-    Beside::of(&texts.map(|(key, text)| (key.to_owned(), text)).collect()).unwrap()
+    PayloadAnnotations::of(&texts.map(|(key, text)| (key.to_owned(), text)).collect()).unwrap()
 }
 
 fn log_entry(kind: &str, version: &str) -> Value {
@@ -62,7 +62,7 @@ fn a_chain_and_a_time_go_along_and_too_much_of_either_does_not() {
     };
     assert_eq!(certificates.len(), 10);
     assert_eq!(bundle.verification_material.timestamp_verification_data.rfc3161_timestamps.len(), 1);
-    assert_eq!(with(10).unwrap_err(), Flaw::Unreadable("it has more than ten certificates"));
+    assert_eq!(with(10).unwrap_err(), SignatureFlaw::Unreadable("it has more than ten certificates"));
 }
 
 #[test]
@@ -70,5 +70,5 @@ fn an_entry_of_a_kind_that_nobody_knows_is_told() {
     let said = |entry: &Value| bundle_of(&beside(entry, &[])).unwrap_err();
     assert_eq!(said(&log_entry("rekord", "0.0.1")), UNKNOWN);
     assert_eq!(said(&log_entry("hashedrekord", "9")), UNKNOWN);
-    assert_eq!(said(&json!({})), Flaw::Unreadable("its entry in the log is not of its format"));
+    assert_eq!(said(&json!({})), SignatureFlaw::Unreadable("its entry in the log is not of its format"));
 }

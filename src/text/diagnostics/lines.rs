@@ -4,11 +4,11 @@ use std::ops::Range;
 
 /// Where the lines of a text begin.
 #[derive(Debug)]
-pub struct Lines(pub(crate) Vec<usize>);
+pub struct LineIndex(pub(crate) Vec<usize>);
 
 /// A part of a text as programs name it that show lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
+pub struct SourceSpan {
     /// Its first line, from 1.
     pub line: usize,
     /// The column in that line that it begins with, from 1, in UTF-16 code units, as editors and forges count.
@@ -19,7 +19,7 @@ pub struct Span {
     pub end_column: usize,
 }
 
-impl Lines {
+impl LineIndex {
     /// Finds them.
     pub fn of(text: &str) -> Self {
         Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
@@ -31,7 +31,7 @@ impl Lines {
     }
 
     /// Where the bytes `range` of the same text are; none where they are no part of it.
-    pub(crate) fn span(&self, text: &str, range: &Range<usize>) -> Option<Span> {
+    pub(crate) fn span(&self, text: &str, range: &Range<usize>) -> Option<SourceSpan> {
         let place = |at: usize| {
             let line = self.number(at);
             let before = text.get(self.0[line - 1]..at)?;
@@ -39,7 +39,7 @@ impl Lines {
         };
         let (line, column) = place(range.start)?;
         let (end_line, end_column) = place(range.end.max(range.start))?;
-        Some(Span { line, column, end_line, end_column })
+        Some(SourceSpan { line, column, end_line, end_column })
     }
 }
 
@@ -50,7 +50,7 @@ mod tests {
     #[track_caller]
     fn check(range: Range<usize>, expected: Option<[usize; 4]>) {
         let text = "a\n\u{1f40d} = é\r\n";
-        let found = Lines::of(text).span(text, &range);
+        let found = LineIndex::of(text).span(text, &range);
         assert_eq!(found.map(|span| [span.line, span.column, span.end_line, span.end_column]), expected, "{range:?}");
     }
 

@@ -17,7 +17,7 @@ const LINE_MAX: usize = 1_000;
 
 /// How a set of problems is shown to people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
+pub enum RenderStyle {
     /// With colours, for a terminal.
     Colour,
     /// As plain text.
@@ -25,13 +25,13 @@ pub enum Style {
 }
 
 /// `problems` as text for a person: each with its place underlined.
-pub struct Rendered<'a>(pub &'a Problems, pub Style);
+pub struct RenderedProblems<'a>(pub &'a Problems, pub RenderStyle);
 
-impl fmt::Display for Rendered<'_> {
+impl fmt::Display for RenderedProblems<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let renderer = match self.1 {
-            Style::Colour => Renderer::styled(),
-            Style::Plain => Renderer::plain(),
+            RenderStyle::Colour => Renderer::styled(),
+            RenderStyle::Plain => Renderer::plain(),
         };
         let renderer = renderer.decor_style(DecorStyle::Ascii);
         let problems = &self.0.0;
@@ -111,8 +111,8 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(problems: Vec<Problem>, style: Style, expected: &str) {
-        assert_eq!(Rendered(&Problems(problems), style).to_string(), expected);
+    fn check(problems: Vec<Problem>, style: RenderStyle, expected: &str) {
+        assert_eq!(RenderedProblems(&Problems(problems), style).to_string(), expected);
     }
 
     #[test]
@@ -120,7 +120,7 @@ mod tests {
         let file = file("a = 1\r\nö = \"x\"\r\n");
         check(
             vec![Problem::at(&file, 12..15, "`x` is wrong").help("write `y`")],
-            Style::Plain,
+            RenderStyle::Plain,
             "error: `x` is wrong\n --> a.toml:2:5\n  |\n2 | ö = \"x\"\n  |     ^^^\n  |\n  = help: write `y`\n",
         );
     }
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_terminal_gets_colours() {
         let problem = Problem::at(&file("a = 1"), 4..5, "wrong");
-        let text = Rendered(&Problems(vec![problem]), Style::Colour).to_string();
+        let text = RenderedProblems(&Problems(vec![problem]), RenderStyle::Colour).to_string();
         assert!(text.contains("\u{1b}["), "{text}");
     }
 
@@ -136,7 +136,7 @@ mod tests {
     fn a_problem_of_a_whole_file_or_of_none_has_no_line() {
         check(
             vec![Problem::whole(Some(&file("")), "too large"), Problem::whole(None, "nothing there").help("look")],
-            Style::Plain,
+            RenderStyle::Plain,
             "error: too large\n--> a.toml\n\nerror: nothing there\nhelp: look\n",
         );
     }
@@ -145,7 +145,7 @@ mod tests {
     fn what_a_terminal_would_act_on_is_escaped() {
         let file = file("a = \"\u{1b}[31m\u{202e}\"");
         let problem = Problem::at(&file, 4..5, "`\u{1b}[31m\u{202e}` is wrong").help("\u{7}");
-        let text = Rendered(&Problems(vec![problem]), Style::Plain).to_string();
+        let text = RenderedProblems(&Problems(vec![problem]), RenderStyle::Plain).to_string();
         assert!(text.contains("`\\u{1b}[31m\\u{202e}` is wrong"), "{text}");
         assert!(!text.contains(['\u{1b}', '\u{202e}', '\u{7}']), "{text}");
     }
@@ -155,7 +155,7 @@ mod tests {
         let file = Arc::new(SourceFile { path: "##vso[a].toml".to_owned(), text: "::a = ##vso[b] \"x\"".to_owned() });
         check(
             vec![Problem::at(&file, 15..18, "##[error]`\u{200b}\u{e0041}` is wrong").help("##[c]")],
-            Style::Plain,
+            RenderStyle::Plain,
             "error: #\\u{23}[error]`\\u{200b}\\u{e0041}` is wrong\n --> #\\u{23}vso[a].toml:1:16\n  |\n\
              1 | ::a = #\u{fffd}vso[b] \"x\"\n  |                ^^^\n  |\n  = help: #\\u{23}[c]\n",
         );
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn a_line_too_long_to_show_is_named_by_its_place() {
         let file = file(&format!("a = 1\nb = \"{}\"", "x".repeat(5_000)));
-        check(vec![Problem::at(&file, 10..20, "wrong")], Style::Plain, "error: wrong\n--> a.toml:2:5\n");
+        check(vec![Problem::at(&file, 10..20, "wrong")], RenderStyle::Plain, "error: wrong\n--> a.toml:2:5\n");
     }
 
     #[test]
@@ -172,7 +172,7 @@ mod tests {
         let file = file("a = [\n1,\n");
         check(
             vec![Problem::at(&file, 4..8, "several"), Problem::at(&file, 9..9, "the end")],
-            Style::Plain,
+            RenderStyle::Plain,
             "error: several\n --> a.toml:1:5\n  |\n1 | a = [\n  |     ^\n\n\
              error: the end\n --> a.toml:3:1\n  |\n3 |\n  | ^\n",
         );
@@ -182,7 +182,7 @@ mod tests {
     fn of_thousands_a_hundred_are_shown_and_the_rest_is_counted() {
         let file = file("a = 1");
         let problems = (0..3_000).map(|_| Problem::at(&file, 0..1, "wrong")).collect();
-        let text = Rendered(&Problems(problems), Style::Plain).to_string();
+        let text = RenderedProblems(&Problems(problems), RenderStyle::Plain).to_string();
         assert_eq!(text.matches("error: wrong").count(), 100);
         assert!(text.ends_with("\n… and 2900 more problems\n"), "{text}");
     }

@@ -6,11 +6,11 @@ use serde::Serialize;
 
 /// What a template is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Context {
+pub struct TemplateContext {
     /// How many tags move.
     pub count: usize,
     /// The moves, in the order of their tags, a hundred at most.
-    pub moves: Vec<Move>,
+    pub moves: Vec<ChangeContext>,
     /// How many more there are.
     pub more: usize,
     /// The first line that is written where there is no template.
@@ -21,7 +21,7 @@ pub struct Context {
 
 /// One move. What is not known, or not there, is none, and is written as nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Move {
+pub struct ChangeContext {
     /// `stream:tag`
     pub id: String,
     /// The stream.
@@ -35,9 +35,9 @@ pub struct Move {
     /// `added`, `moved` or `removed`.
     pub change: String,
     /// Where it stood before; none if it was added.
-    pub old: Option<Side>,
+    pub old: Option<SideContext>,
     /// Where it stands now; none if it was removed.
-    pub new: Option<Side>,
+    pub new: Option<SideContext>,
     /// The reference to deploy, `registry/repository:tag@sha256:…`; none if it was removed.
     pub reference: Option<String>,
     /// `attestation`, `config`, `layers`, `platforms`, `patch`, `minor` or `major`.
@@ -51,24 +51,24 @@ pub struct Move {
     /// What a reviewer must not miss, a sentence each.
     pub warnings: Vec<String>,
     /// When the images were built, RFC 3339.
-    pub built: Sides<String>,
+    pub built: SidesContext<String>,
     /// The sizes of their layers in a registry, in bytes.
-    pub size: Sides<u64>,
+    pub size: SidesContext<u64>,
     /// What became of the layers.
-    pub layers: Option<Layers>,
+    pub layers: Option<LayersContext>,
     /// The platforms that only the new image runs on.
     pub platforms_gained: Vec<String>,
     /// The platforms that only the old image runs on.
     pub platforms_lost: Vec<String>,
     /// What the images were built upon; none where it is the same.
-    pub base: Option<Sides<Base>>,
+    pub base: Option<SidesContext<BaseContext>>,
     /// What else differs in how they run, and in their labels, fifty at most.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<DifferenceContext>,
 }
 
 /// A digest, and what the image at it says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Side {
+pub struct SideContext {
     /// The digest.
     pub digest: String,
     /// Its first twelve digits.
@@ -79,7 +79,7 @@ pub struct Side {
 
 /// What there is of the old image and of the new one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Sides<T> {
+pub struct SidesContext<T> {
     /// Of the old one.
     pub old: Option<T>,
     /// Of the new one.
@@ -88,7 +88,7 @@ pub struct Sides<T> {
 
 /// What became of layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Layers {
+pub struct LayersContext {
     /// How many both have.
     pub kept: usize,
     /// How many only the new one has.
@@ -99,7 +99,7 @@ pub struct Layers {
 
 /// The image that another one was built upon, as its labels say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Base {
+pub struct BaseContext {
     /// Its name.
     pub name: Option<String>,
     /// Its digest.
@@ -108,7 +108,7 @@ pub struct Base {
 
 /// Something that differs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Difference {
+pub struct DifferenceContext {
     /// `user`, `entrypoint`, `command`, `working-folder`, `port`, `variable` or `label`.
     pub what: String,
     /// The name of the variable or label.
@@ -121,7 +121,7 @@ pub struct Difference {
 
 /// The keys there are, by what has them.
 pub(crate) fn keys() -> Vec<(&'static str, Vec<String>)> {
-    let context = Context { moves: vec![explained()], ..Context::default() };
+    let context = TemplateContext { moves: vec![explained()], ..TemplateContext::default() };
     // Such a value has no map with other keys than strings, and no `Serialize` of its own that fails.
     let context = serde_json::to_value(context).unwrap_or_default();
     let of = |(what, at): (&'static str, &str)| {
@@ -140,11 +140,12 @@ pub(crate) fn keys() -> Vec<(&'static str, Vec<String>)> {
 }
 
 /// What templates are tried on, each with a word for it: all that a pass can come to.
-pub(super) fn samples() -> Vec<(&'static str, Context)> {
-    let (added, removed) = (Move { old: None, ..plain() }, Move { new: None, reference: None, ..plain() });
-    let added = Move { change: "added".to_owned(), ..added };
-    let removed = Move { change: "removed".to_owned(), ..removed };
-    let one = |one: Move| Context {
+pub(super) fn samples() -> Vec<(&'static str, TemplateContext)> {
+    let (added, removed) =
+        (ChangeContext { old: None, ..plain() }, ChangeContext { new: None, reference: None, ..plain() });
+    let added = ChangeContext { change: "added".to_owned(), ..added };
+    let removed = ChangeContext { change: "removed".to_owned(), ..removed };
+    let one = |one: ChangeContext| TemplateContext {
         count: 1,
         moves: vec![one],
         more: 0,
@@ -157,23 +158,26 @@ pub(super) fn samples() -> Vec<(&'static str, Context)> {
         ("a tag that is new", one(added)),
         ("a tag that is gone", one(removed)),
         ("a move of which little is known", one(plain())),
-        ("several moves", Context { count: 4, moves: several, ..one(plain()) }),
-        ("more moves than are listed", Context { count: 150, moves: vec![explained(); 100], more: 50, ..one(plain()) }),
+        ("several moves", TemplateContext { count: 4, moves: several, ..one(plain()) }),
+        (
+            "more moves than are listed",
+            TemplateContext { count: 150, moves: vec![explained(); 100], more: 50, ..one(plain()) },
+        ),
         (
             "a lock that changes without a move",
-            Context { count: 0, moves: Vec::new(), text: String::new(), ..one(plain()) },
+            TemplateContext { count: 0, moves: Vec::new(), text: String::new(), ..one(plain()) },
         ),
     ]
 }
 
 /// A move of which nothing is known but where it leads.
-fn plain() -> Move {
-    let side = |digit: &str, version: Option<&str>| Side {
+fn plain() -> ChangeContext {
+    let side = |digit: &str, version: Option<&str>| SideContext {
         digest: format!("sha256:{}", digit.repeat(32)),
         short: digit.repeat(6),
         version: version.map(str::to_owned),
     };
-    Move {
+    ChangeContext {
         id: "python:3.12".to_owned(),
         stream: "python".to_owned(),
         tag: "3.12".to_owned(),
@@ -182,26 +186,26 @@ fn plain() -> Move {
         old: Some(side("01", None)),
         new: Some(side("02", None)),
         reference: Some(format!("docker.io/library/python:3.12@sha256:{}", "02".repeat(32))),
-        ..Move::default()
+        ..ChangeContext::default()
     }
 }
 
 /// A move of which all is known.
-fn explained() -> Move {
+fn explained() -> ChangeContext {
     let some = |text: &str| Some(text.to_owned());
-    let version = |side: Option<Side>, text: &str| side.map(|side| Side { version: some(text), ..side });
-    let base = |digit: &str| Base {
+    let version = |side: Option<SideContext>, text: &str| side.map(|side| SideContext { version: some(text), ..side });
+    let base = |digit: &str| BaseContext {
         name: some("docker.io/library/debian:12"),
         digest: Some(format!("sha256:{}", digit.repeat(32))),
     };
-    let difference = |what: &str, name: Option<&str>| Difference {
+    let difference = |what: &str, name: Option<&str>| DifferenceContext {
         what: what.to_owned(),
         name: name.map(str::to_owned),
         old: some("app"),
         new: some("root"),
     };
-    let Move { old, new, .. } = plain();
-    Move {
+    let ChangeContext { old, new, .. } = plain();
+    ChangeContext {
         follow: some("python:3"),
         old: version(old, "3.12.4"),
         new: version(new, "3.12.5"),
@@ -210,12 +214,12 @@ fn explained() -> Move {
         compare: some("https://github.com/acme/python/compare/0a...1b"),
         age: some("12 days later"),
         warnings: vec!["it runs as root, and did not before".to_owned()],
-        built: Sides { old: some("2026-10-01T00:00:00Z"), new: some("2026-10-13T00:00:00Z") },
-        size: Sides { old: Some(12_000_000), new: Some(12_400_000) },
-        layers: Some(Layers { kept: 3, added: 2, removed: 2 }),
+        built: SidesContext { old: some("2026-10-01T00:00:00Z"), new: some("2026-10-13T00:00:00Z") },
+        size: SidesContext { old: Some(12_000_000), new: Some(12_400_000) },
+        layers: Some(LayersContext { kept: 3, added: 2, removed: 2 }),
         platforms_gained: vec!["linux/arm64".to_owned()],
         platforms_lost: vec!["linux/386".to_owned()],
-        base: Some(Sides { old: Some(base("03")), new: Some(base("04")) }),
+        base: Some(SidesContext { old: Some(base("03")), new: Some(base("04")) }),
         differences: vec![difference("user", None), difference("label", Some("maintainer"))],
         ..plain()
     }

@@ -1,7 +1,7 @@
 //! What is said of templates that are wrong, and what those make that are right.
 
 use super::*;
-use crate::text::diagnostics::{Problems, Rendered, Style};
+use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
 
 fn read(toml: &str) -> Result<Template, Problem> {
     let file = Arc::new(SourceFile { path: "pinstream.toml".to_owned(), text: toml.to_owned() });
@@ -12,7 +12,7 @@ fn read(toml: &str) -> Result<Template, Problem> {
 fn said(toml: &str) -> String {
     let problem = read(toml).unwrap_err();
     assert!(problem.help.as_ref().is_some_and(|help| !help.is_empty()));
-    Rendered(&Problems(vec![problem]), Style::Plain).to_string()
+    RenderedProblems(&Problems(vec![problem]), RenderStyle::Plain).to_string()
 }
 
 fn made(template: &str) -> String {

@@ -11,11 +11,11 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use crate::text::diagnostics::{Findings, nearest};
+use crate::text::diagnostics::{Diagnostics, nearest};
 
 /// What may stand at a place.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Shape {
+pub(crate) enum SchemaShape {
     /// A string.
     Text,
     /// A whole number.
@@ -32,7 +32,7 @@ pub(crate) enum Shape {
     TextOr(Box<Self>),
 }
 
-impl Shape {
+impl SchemaShape {
     /// The shape of what `T` is read from.
     ///
     /// # Panics
@@ -87,22 +87,28 @@ impl Shape {
 
 /// Takes out of `table` what does not fit `shape`, which is a table's, and says so. The answer is where the tables
 /// begin that something was taken out of.
-pub(crate) fn prune(shape: &Shape, table: &mut DeTable<'_>, findings: &mut Findings<'_>) -> HashSet<usize> {
-    let mut pruning = Pruning { findings, spoiled: HashSet::new() };
-    if let Shape::Table(keys, rest) = shape {
+pub(crate) fn prune(shape: &SchemaShape, table: &mut DeTable<'_>, findings: &mut Diagnostics<'_>) -> HashSet<usize> {
+    let mut pruning = Pruner { findings, spoiled: HashSet::new() };
+    if let SchemaShape::Table(keys, rest) = shape {
         pruning.table(keys, rest.as_deref(), table, 0);
     }
     pruning.spoiled
 }
 
-struct Pruning<'a, 'b> {
-    findings: &'a mut Findings<'b>,
+struct Pruner<'a, 'b> {
+    findings: &'a mut Diagnostics<'b>,
     spoiled: HashSet<usize>,
 }
 
-impl Pruning<'_, '_> {
+impl Pruner<'_, '_> {
     /// `begin` is where the table's key stands.
-    fn table(&mut self, keys: &[(String, Shape)], rest: Option<&Shape>, table: &mut DeTable<'_>, begin: usize) {
+    fn table(
+        &mut self,
+        keys: &[(String, SchemaShape)],
+        rest: Option<&SchemaShape>,
+        table: &mut DeTable<'_>,
+        begin: usize,
+    ) {
         let mut misfits = Vec::new();
         for (key, value) in table.iter_mut() {
             let name = key.get_ref().as_ref();
@@ -127,27 +133,28 @@ impl Pruning<'_, '_> {
     }
 
     /// `key` is the place of the value's key, or of the value itself in a list.
-    fn value(&mut self, shape: &Shape, value: &mut Spanned<DeValue<'_>>, key: Range<usize>) -> bool {
+    fn value(&mut self, shape: &SchemaShape, value: &mut Spanned<DeValue<'_>>, key: Range<usize>) -> bool {
         let span = value.span();
         let shape = match shape {
-            Shape::TextOr(other) if value.get_ref().is_table() => other,
+            SchemaShape::TextOr(other) if value.get_ref().is_table() => other,
             _ => shape,
         };
         match (shape, value.get_mut()) {
-            (Shape::Text | Shape::TextOr(_), DeValue::String(_)) | (Shape::Boolean, DeValue::Boolean(_)) => true,
-            (Shape::Date, DeValue::Datetime(date)) if date.date.is_some() => true,
-            (Shape::Integer, DeValue::Integer(number)) => {
+            (SchemaShape::Text | SchemaShape::TextOr(_), DeValue::String(_))
+            | (SchemaShape::Boolean, DeValue::Boolean(_)) => true,
+            (SchemaShape::Date, DeValue::Datetime(date)) if date.date.is_some() => true,
+            (SchemaShape::Integer, DeValue::Integer(number)) => {
                 let fits = i64::from_str_radix(number.as_str(), number.radix()).is_ok();
                 if !fits {
                     self.findings.say(&span, "a number out of all range", "write a smaller one");
                 }
                 fits
             }
-            (Shape::Table(keys, rest), DeValue::Table(table)) => {
+            (SchemaShape::Table(keys, rest), DeValue::Table(table)) => {
                 self.table(keys, rest.as_deref(), table, key.start);
                 true
             }
-            (Shape::List(item), DeValue::Array(items)) => {
+            (SchemaShape::List(item), DeValue::Array(items)) => {
                 // Every element is looked at, and those that fit are kept.
                 let fits: Vec<bool> = items
                     .iter_mut()
@@ -179,15 +186,15 @@ impl Pruning<'_, '_> {
                 let written = self.findings.file.text.get(span.clone()).unwrap_or_default();
                 let help = match (shape, other) {
                     (
-                        Shape::Text | Shape::TextOr(_),
+                        SchemaShape::Text | SchemaShape::TextOr(_),
                         DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_),
                     ) => format!("put it in quotes: `\"{}\"`", short(written)),
-                    (Shape::List(_), DeValue::Array(_) | DeValue::Table(_)) => "write a list".to_owned(),
-                    (Shape::List(_), _) => format!("put it in brackets: `[{}]`", short(written)),
-                    (Shape::Integer, DeValue::String(text)) if text.parse::<i64>().is_ok() => {
+                    (SchemaShape::List(_), DeValue::Array(_) | DeValue::Table(_)) => "write a list".to_owned(),
+                    (SchemaShape::List(_), _) => format!("put it in brackets: `[{}]`", short(written)),
+                    (SchemaShape::Integer, DeValue::String(text)) if text.parse::<i64>().is_ok() => {
                         format!("take the quotes away: `{text}`")
                     }
-                    (Shape::Date, _) => "as `2026-12-01` or `2026-12-01T08:00:00Z`, without quotes".to_owned(),
+                    (SchemaShape::Date, _) => "as `2026-12-01` or `2026-12-01T08:00:00Z`, without quotes".to_owned(),
                     _ => format!("write {}", shape.words()),
                 };
                 self.findings.say(&span, message, help);
@@ -198,7 +205,7 @@ impl Pruning<'_, '_> {
 }
 
 /// What may be written in place of the unknown key `name`.
-pub(crate) fn key_help(name: &str, keys: &[(String, Shape)]) -> String {
+pub(crate) fn key_help(name: &str, keys: &[(String, SchemaShape)]) -> String {
     let known = || keys.iter().map(|(key, _)| key.as_str());
     match nearest(name, known()) {
         Some(near) => format!("did you mean `{near}`?"),

@@ -6,15 +6,15 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::shape::short;
-use crate::text::diagnostics::lines::Lines;
-use crate::text::diagnostics::{Findings, Problem};
+use crate::text::diagnostics::lines::LineIndex;
+use crate::text::diagnostics::{Diagnostics, Problem};
 
 /// How many mistakes of one file are said.
 const MISTAKES_MAX: usize = 100;
 
 /// The document, or none where the mistakes leave nothing to be read with certainty. Of keys defined twice the first
 /// definition is taken.
-pub(super) fn parse<'a>(text: &'a str, findings: &mut Findings<'_>) -> Option<Spanned<DeTable<'a>>> {
+pub(super) fn parse<'a>(text: &'a str, findings: &mut Diagnostics<'_>) -> Option<Spanned<DeTable<'a>>> {
     let (document, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         return Some(document);
@@ -22,7 +22,7 @@ pub(super) fn parse<'a>(text: &'a str, findings: &mut Findings<'_>) -> Option<Sp
     let (duplicates, mistakes): (Vec<_>, Vec<_>) =
         errors.into_iter().partition(|error| error.message() == "duplicate key" && error.span().is_some());
     let first = if duplicates.is_empty() { HashMap::new() } else { places(document.get_ref()) };
-    let lines = Lines::of(text);
+    let lines = LineIndex::of(text);
     // The keys of a table that stands there twice are not said once more.
     let mut muted = 0..0;
     for error in duplicates.iter().take(MISTAKES_MAX) {
@@ -90,7 +90,7 @@ fn places<'a>(table: &'a DeTable<'_>) -> HashMap<&'a str, Vec<usize>> {
     all
 }
 
-impl Lines {
+impl LineIndex {
     /// What stands below the header that `at` is in, if it is in one.
     fn table(&self, text: &str, at: usize) -> Option<std::ops::Range<usize>> {
         let here = self.number(at);

@@ -160,14 +160,14 @@ fn end_of_string(bytes: &[u8], start: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::diagnostics::{Problems, Rendered, Style};
+    use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
 
     #[track_caller]
     fn check(bytes: &[u8], expected: &str) {
         let (_, problems) = definitions("streams/a.toml", bytes, "take half of it out");
         let text = match Problems::none_or(problems) {
             Ok(()) => String::new(),
-            Err(problems) => Rendered(&problems, Style::Plain).to_string(),
+            Err(problems) => RenderedProblems(&problems, RenderStyle::Plain).to_string(),
         };
         assert_eq!(text, expected);
     }

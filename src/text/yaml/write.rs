@@ -12,7 +12,7 @@ const KEY_MAX: usize = 1_024;
 
 /// What is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tree {
+pub enum YamlOutput {
     /// A text.
     Text(String),
     /// A truth value.
@@ -27,7 +27,7 @@ pub enum Tree {
     Map(Vec<(String, Self)>),
 }
 
-impl Tree {
+impl YamlOutput {
     /// A text.
     pub fn text(text: impl ToString) -> Self {
         Self::Text(text.to_string())
@@ -51,7 +51,7 @@ impl Tree {
 }
 
 /// Writes the lines of a map; the indentation of the first is there already where it `is_begun`.
-fn map(out: &mut String, entries: &[(String, Tree)], depth: usize, is_begun: bool) {
+fn map(out: &mut String, entries: &[(String, YamlOutput)], depth: usize, is_begun: bool) {
     for (at, (key, value)) in entries.iter().enumerate() {
         if at > 0 || !is_begun {
             indent(out, depth);
@@ -65,11 +65,11 @@ fn map(out: &mut String, entries: &[(String, Tree)], depth: usize, is_begun: boo
         }
         out.push(':');
         match value {
-            Tree::Map(entries) if !entries.is_empty() => {
+            YamlOutput::Map(entries) if !entries.is_empty() => {
                 out.push('\n');
                 map(out, entries, depth + 1, false);
             }
-            Tree::List(items) if !items.is_empty() => {
+            YamlOutput::List(items) if !items.is_empty() => {
                 out.push('\n');
                 list(out, items, depth);
             }
@@ -81,15 +81,15 @@ fn map(out: &mut String, entries: &[(String, Tree)], depth: usize, is_begun: boo
     }
 }
 
-fn list(out: &mut String, items: &[Tree], depth: usize) {
+fn list(out: &mut String, items: &[YamlOutput], depth: usize) {
     for item in items {
         indent(out, depth);
         match item {
-            Tree::Map(entries) if !entries.is_empty() => {
+            YamlOutput::Map(entries) if !entries.is_empty() => {
                 out.push_str("- ");
                 map(out, entries, depth + 1, true);
             }
-            Tree::List(items) if !items.is_empty() => {
+            YamlOutput::List(items) if !items.is_empty() => {
                 out.push_str("-\n");
                 list(out, items, depth + 1);
             }
@@ -106,14 +106,14 @@ fn indent(out: &mut String, depth: usize) {
 }
 
 /// Writes what takes no lines of its own, and ends the line.
-fn inline(out: &mut String, tree: &Tree) {
+fn inline(out: &mut String, tree: &YamlOutput) {
     match tree {
-        Tree::Text(text) => out.push_str(&scalar(text)),
-        Tree::Flag(flag) => out.push_str(if *flag { "true" } else { "false" }),
-        Tree::Number(number) => out.push_str(&number.to_string()),
-        Tree::Nothing => out.push_str("null"),
-        Tree::List(_) => out.push_str("[]"),
-        Tree::Map(_) => out.push_str("{}"),
+        YamlOutput::Text(text) => out.push_str(&scalar(text)),
+        YamlOutput::Flag(flag) => out.push_str(if *flag { "true" } else { "false" }),
+        YamlOutput::Number(number) => out.push_str(&number.to_string()),
+        YamlOutput::Nothing => out.push_str("null"),
+        YamlOutput::List(_) => out.push_str("[]"),
+        YamlOutput::Map(_) => out.push_str("{}"),
     }
     out.push('\n');
 }
@@ -170,14 +170,14 @@ mod tests {
     use crate::text::diagnostics::SourceFile;
     use crate::text::yaml;
 
-    fn value(tree: &Tree) -> Value {
+    fn value(tree: &YamlOutput) -> Value {
         match tree {
-            Tree::Text(text) => Value::from(text.as_str()),
-            Tree::Flag(flag) => Value::from(*flag),
-            Tree::Number(number) => Value::from(*number),
-            Tree::Nothing => Value::Null,
-            Tree::List(items) => Value::Sequence(items.iter().map(value).collect()),
-            Tree::Map(entries) => {
+            YamlOutput::Text(text) => Value::from(text.as_str()),
+            YamlOutput::Flag(flag) => Value::from(*flag),
+            YamlOutput::Number(number) => Value::from(*number),
+            YamlOutput::Nothing => Value::Null,
+            YamlOutput::List(items) => Value::Sequence(items.iter().map(value).collect()),
+            YamlOutput::Map(entries) => {
                 Value::Mapping(entries.iter().map(|(key, tree)| (Value::from(key.as_str()), value(tree))).collect())
             }
         }
@@ -185,7 +185,7 @@ mod tests {
 
     /// Two parsers read back what was put in, and nothing of it acts on who looks at it.
     #[track_caller]
-    fn comes_back(tree: &Tree) -> String {
+    fn comes_back(tree: &YamlOutput) -> String {
         let text = tree.document();
         let read: Value = serde_yaml_ng::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         assert_eq!(read, value(tree), "\n{text}");
@@ -199,7 +199,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
-        assert_eq!(comes_back(&Tree::map([("a", Tree::text(text))])), format!("a: {expected}\n"));
+        assert_eq!(comes_back(&YamlOutput::map([("a", YamlOutput::text(text))])), format!("a: {expected}\n"));
     }
 
     #[test]
@@ -291,17 +291,20 @@ mod tests {
 
     #[test]
     fn maps_and_lists_stand_in_blocks() {
-        let tree = Tree::map([
-            ("yes", Tree::Flag(true)),
-            ("none", Tree::Nothing),
-            ("zero", Tree::Number(0)),
-            ("empty", Tree::map([("list", Tree::List(Vec::new())), ("map", Tree::Map(Vec::new()))])),
+        let tree = YamlOutput::map([
+            ("yes", YamlOutput::Flag(true)),
+            ("none", YamlOutput::Nothing),
+            ("zero", YamlOutput::Number(0)),
+            ("empty", YamlOutput::map([("list", YamlOutput::List(Vec::new())), ("map", YamlOutput::Map(Vec::new()))])),
             (
                 "list",
-                Tree::List(vec![
-                    Tree::map([("a", Tree::text("b")), ("c", Tree::List(vec![Tree::text("1")]))]),
-                    Tree::text("x"),
-                    Tree::List(vec![Tree::text("y"), Tree::Map(Vec::new())]),
+                YamlOutput::List(vec![
+                    YamlOutput::map([
+                        ("a", YamlOutput::text("b")),
+                        ("c", YamlOutput::List(vec![YamlOutput::text("1")])),
+                    ]),
+                    YamlOutput::text("x"),
+                    YamlOutput::List(vec![YamlOutput::text("y"), YamlOutput::Map(Vec::new())]),
                 ]),
             ),
         ]);
@@ -321,7 +324,12 @@ mod tests {
           - "y"
           - {}
         "#);
-        for tree in [Tree::text("a"), Tree::List(Vec::new()), Tree::Map(Vec::new()), Tree::List(vec![Tree::Nothing])] {
+        for tree in [
+            YamlOutput::text("a"),
+            YamlOutput::List(Vec::new()),
+            YamlOutput::Map(Vec::new()),
+            YamlOutput::List(vec![YamlOutput::Nothing]),
+        ] {
             comes_back(&tree);
         }
     }
@@ -329,9 +337,14 @@ mod tests {
     #[test]
     fn a_long_key_has_a_line_of_its_own() {
         let long = "k".repeat(KEY_MAX + 1);
-        let values = [Tree::text("b"), Tree::map([("c", Tree::Nothing)]), Tree::List(vec![Tree::text("d")])];
+        let values = [
+            YamlOutput::text("b"),
+            YamlOutput::map([("c", YamlOutput::Nothing)]),
+            YamlOutput::List(vec![YamlOutput::text("d")]),
+        ];
         for value in values {
-            let text = comes_back(&Tree::Map(vec![(long.clone(), value), ("z".to_owned(), Tree::Flag(false))]));
+            let text =
+                comes_back(&YamlOutput::Map(vec![(long.clone(), value), ("z".to_owned(), YamlOutput::Flag(false))]));
             assert!(text.starts_with(&format!("? {long}\n:")), "{text}");
         }
     }
@@ -344,17 +357,17 @@ mod tests {
         ]
     }
 
-    fn any_tree() -> impl Strategy<Value = Tree> {
+    fn any_tree() -> impl Strategy<Value = YamlOutput> {
         let leaf = prop_oneof![
-            6 => any_text().prop_map(Tree::Text),
-            1 => any::<bool>().prop_map(Tree::Flag),
-            1 => any::<i64>().prop_map(Tree::Number),
-            1 => Just(Tree::Nothing),
+            6 => any_text().prop_map(YamlOutput::Text),
+            1 => any::<bool>().prop_map(YamlOutput::Flag),
+            1 => any::<i64>().prop_map(YamlOutput::Number),
+            1 => Just(YamlOutput::Nothing),
         ];
         leaf.prop_recursive(4, 24, 4, |inner| {
             prop_oneof![
-                vec(inner.clone(), 0..4).prop_map(Tree::List),
-                btree_map(any_text(), inner, 0..4).prop_map(|map| Tree::Map(map.into_iter().collect())),
+                vec(inner.clone(), 0..4).prop_map(YamlOutput::List),
+                btree_map(any_text(), inner, 0..4).prop_map(|map| YamlOutput::Map(map.into_iter().collect())),
             ]
         })
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pinstream::formats::find::Kind;
+use pinstream::formats::find::FileKind;
 use pinstream::text::diagnostics::SourceFile;
 
 use super::{home, text};
@@ -66,7 +66,7 @@ fn faults(text: &str) -> Vec<String> {
         }
     }
     let file = Arc::new(SourceFile { path: "Dockerfile".to_owned(), text: text.to_owned() });
-    for mention in Kind::Dockerfile.find(&file).unwrap() {
+    for mention in FileKind::Dockerfile.find(&file).unwrap() {
         let image = mention.image.unwrap();
         if image.digest().is_none() || image.tag().is_none() {
             wrong.push(format!("`{image}` is not a tag at a digest"));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pinstream::git::credential::Secret;
+use pinstream::git::credential::GitSecret;
 use pinstream::git::{CommitId, GitError, Remote, RemoteSetup};
 
 use super::{Machine, change, now};
@@ -167,8 +167,8 @@ fn open_at(repo: &BareRepo, root: &str) -> Result<Remote, GitError> {
         cache: folder.path().join("cache"),
         state: folder.path().join("state"),
         checkout: None,
-        credentials: pinstream::git::credential::Sources {
-            token: Some(Secret::new("t".to_owned())),
+        credentials: pinstream::git::credential::GitCredentialSources {
+            token: Some(GitSecret::new("t".to_owned())),
             ..Default::default()
         },
         timeout: std::time::Duration::from_secs(5),

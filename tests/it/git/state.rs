@@ -1,6 +1,6 @@
 //! The state where the remote does not take it: what makes it this machine's, and how it comes back.
 
-use pinstream::git::{CommitId, Files, GitError, Push, Remote, STATE_REF};
+use pinstream::git::{CommitId, GitError, Push, Remote, RootFiles, STATE_REF};
 
 use super::story::repository;
 use super::{Machine, files, now};
@@ -26,7 +26,7 @@ fn write(remote: &mut Remote, expected: Option<&CommitId>, list: &[(&str, &str)]
 }
 
 /// The state as a process that begins now sees it.
-fn seen(remote: &mut Remote) -> (Option<CommitId>, Files) {
+fn seen(remote: &mut Remote) -> (Option<CommitId>, RootFiles) {
     let sight = remote.look(None).unwrap();
     let files = remote.read_state(sight.state.as_ref(), "main").unwrap();
     (sight.state, files)

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use pinstream::hook::{HookEnd, HookExit, HookRun};
+use pinstream::hook::{HookExit, HookResult, HookRun};
 
 use super::{block_on, hook, run, script, surroundings, survivors};
 
@@ -12,7 +12,7 @@ const SLACK: Duration = Duration::from_secs(5);
 
 /// Runs a shape to its end, within `limit`, and looks for survivors.
 #[track_caller]
-fn check((hook, canary): (HookRun, String), limit: Duration, expected: HookExit) -> HookEnd {
+fn check((hook, canary): (HookRun, String), limit: Duration, expected: HookExit) -> HookResult {
     let begin = Instant::now();
     let end = run(&hook);
     let took = begin.elapsed();

@@ -54,11 +54,15 @@ fn a_moved_tag_costs_one_get_more_and_a_blob_another() {
         let image = image(&format!("{}/a:t", fake.host()));
         assert_eq!(registry.digest(&image).await.unwrap(), digest);
         let index = registry.manifest(image.repository(), &digest).await.unwrap();
-        let pinstream::registry::manifest::Content::Index { children } = index.content() else { panic!("an index") };
+        let pinstream::registry::manifest::ManifestContent::Index { children } = index.content() else {
+            panic!("an index")
+        };
         let child = registry.manifest(image.repository(), &children[1].digest).await.unwrap();
-        let pinstream::registry::manifest::Content::Image { config, .. } = child.content() else { panic!("an image") };
+        let pinstream::registry::manifest::ManifestContent::Image { config, .. } = child.content() else {
+            panic!("an image")
+        };
         let config = registry.blob(image.repository(), config).await.unwrap();
-        let config = pinstream::registry::manifest::Config::read(&config).unwrap();
+        let config = pinstream::registry::manifest::ImageConfig::read(&config).unwrap();
         assert_eq!(config.platform.unwrap().to_string(), "linux/arm64");
         assert_eq!(config.labels["org.opencontainers.image.version"], "1.2");
     });

@@ -1,6 +1,6 @@
 //! Credentials as docker keeps them, tried in order.
 
-use pinstream::registry::credential::{Secret, Sources};
+use pinstream::registry::credential::{CredentialSources, RegistrySecret};
 use pinstream::registry::{FailureKind, Registry};
 
 use super::{failure, image, passwords, plain, run};
@@ -68,7 +68,8 @@ fn an_identity_token_buys_tokens_by_post() {
     let fake = protected(Access::Token(TokenRules { identity: Some("refresh".into()), ..TokenRules::default() }));
     let text = serde_json::json!({"auths": {fake.host(): {"identitytoken": "refresh"}}}).to_string();
     let mut setup = plain(&[fake.host()]);
-    setup.credentials = Sources { docker_auth_config: Some(Secret::new(text)), ..Sources::default() };
+    setup.credentials =
+        CredentialSources { docker_auth_config: Some(RegistrySecret::new(text)), ..CredentialSources::default() };
     run(Registry::new(setup).unwrap().digest(&image(&format!("{}/acme/web:t", fake.host())))).unwrap();
     let posts = fake.requests().into_iter().filter(|request| request.method == "POST").count();
     assert_eq!(posts, 1);
@@ -81,19 +82,21 @@ fn files_are_found_where_docker_and_podman_keep_them() {
     let text = serde_json::json!({"auths": {fake.host(): {"auth": auth}}}).to_string();
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().to_owned();
-    let none = Sources::default;
+    let none = CredentialSources::default;
     for (path, sources) in [
-        ("home/.docker/config.json", Sources { home: Some(home.join("home")), ..none() }),
-        ("docker/config.json", Sources { docker_config: Some(home.join("docker")), ..none() }),
-        ("auth.json", Sources { registry_auth_file: Some(home.join("auth.json")), ..none() }),
-        ("run/containers/auth.json", Sources { xdg_runtime_dir: Some(home.join("run")), ..none() }),
-        ("home2/.config/containers/auth.json", Sources { home: Some(home.join("home2")), ..none() }),
+        ("home/.docker/config.json", CredentialSources { home: Some(home.join("home")), ..none() }),
+        ("docker/config.json", CredentialSources { docker_config: Some(home.join("docker")), ..none() }),
+        ("auth.json", CredentialSources { registry_auth_file: Some(home.join("auth.json")), ..none() }),
+        ("run/containers/auth.json", CredentialSources { xdg_runtime_dir: Some(home.join("run")), ..none() }),
+        ("home2/.config/containers/auth.json", CredentialSources { home: Some(home.join("home2")), ..none() }),
     ] {
         let file = home.join(path);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         let asked = image(&format!("{}/acme/web:t", fake.host()));
-        let setup =
-            |sources: &Sources| pinstream::registry::Setup { credentials: sources.clone(), ..plain(&[fake.host()]) };
+        let setup = |sources: &CredentialSources| pinstream::registry::RegistryConfig {
+            credentials: sources.clone(),
+            ..plain(&[fake.host()])
+        };
         assert_eq!(failure(setup(&sources), &asked).0, FailureKind::Unauthorized, "{path}");
         std::fs::write(&file, &text).unwrap();
         run(Registry::new(setup(&sources)).unwrap().digest(&asked)).unwrap();
@@ -113,7 +116,8 @@ fn a_refused_credential_never_gives_way_to_none() {
     let path = format!("{}/acme", fake.host());
     let text = serde_json::json!({"auths": {path: {"auth": auth}, fake.host(): {}}}).to_string();
     let mut setup = plain(&[fake.host()]);
-    setup.credentials = Sources { docker_auth_config: Some(Secret::new(text)), ..Sources::default() };
+    setup.credentials =
+        CredentialSources { docker_auth_config: Some(RegistrySecret::new(text)), ..CredentialSources::default() };
     let (kind, text) = failure(setup, &image(&format!("{}/acme/web:t", fake.host())));
     assert_eq!((kind, fake.counts().token), (FailureKind::Unauthorized, 1), "{text}");
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use pinstream::registry::credential::{Secret, Sources};
+use pinstream::registry::credential::{CredentialSources, RegistrySecret};
 use pinstream::registry::{FailureKind, Registry};
 use pinstream::system::process;
 
@@ -33,10 +33,11 @@ fn with_helper(script: &str, test: &str) {
     assert!(ended.status.success() && text.contains("1 passed"), "{text}");
 }
 
-fn helped(fake: &FakeRegistry) -> pinstream::registry::Setup {
+fn helped(fake: &FakeRegistry) -> pinstream::registry::RegistryConfig {
     let text = serde_json::json!({"credHelpers": {fake.host(): "test"}}).to_string();
-    let credentials = Sources { docker_auth_config: Some(Secret::new(text)), ..Sources::default() };
-    pinstream::registry::Setup { credentials, ..plain(&[fake.host()]) }
+    let credentials =
+        CredentialSources { docker_auth_config: Some(RegistrySecret::new(text)), ..CredentialSources::default() };
+    pinstream::registry::RegistryConfig { credentials, ..plain(&[fake.host()]) }
 }
 
 /// A file of the folder that the helper knows too.

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use super::{image, passwords, run, secure};
 use crate::support::registry::docker::USER;
 use crate::support::registry::{DockerRegistry, Image};
-use pinstream::registry::{Registry, Setup};
+use pinstream::registry::{Registry, RegistryConfig};
 
 #[test]
 fn http2_is_spoken_where_it_is_offered() {
@@ -15,7 +15,7 @@ fn http2_is_spoken_where_it_is_offered() {
     for (number, image) in images.iter().enumerate() {
         docker.push("acme/app", image.tag().unwrap().as_str(), &Image::new(number as u64));
     }
-    let setup = Setup {
+    let setup = RegistryConfig {
         credentials: passwords(&[(&host, USER.0, USER.1)]),
         ..secure(std::slice::from_ref(&host), docker.ca())
     };

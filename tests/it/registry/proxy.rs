@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use pinstream::model::settings::RegistrySettings;
-use pinstream::registry::{FailureKind, Lookup, Registry, Setup};
+use pinstream::registry::{FailureKind, NameLookup, Registry, RegistryConfig};
 
 use super::{failure, fast, image, plain, run};
 use crate::support::registry::http::{Answer, Server};
@@ -33,7 +33,7 @@ impl Proxy {
 }
 
 /// A name server that knows these names alone.
-fn names(known: &[(&str, &str)]) -> Lookup {
+fn names(known: &[(&str, &str)]) -> NameLookup {
     let known: Vec<(String, IpAddr)> =
         known.iter().map(|(name, address)| ((*name).to_owned(), address.parse().unwrap())).collect();
     Arc::new(move |name| known.iter().filter(|(known, _)| known == name).map(|(_, address)| *address).collect())
@@ -53,7 +53,7 @@ fn a_proxy_of_the_environment_is_gone_through_but_for_what_it_excepts() {
     assert_eq!(run(registry.digest(&image("r.example/a:t"))).unwrap_err().kind, FailureKind::NotFound);
     assert_eq!(proxy.heard(), ["http://r.example/v2/a/manifests/t"]);
     // A connection over TLS is a tunnel, so the proxy never sees what is asked.
-    let mut setup = Setup { limits: fast(), lookup: Some(names(&[])), ..Setup::default() };
+    let mut setup = RegistryConfig { limits: fast(), lookup: Some(names(&[])), ..RegistryConfig::default() };
     setup.proxies.https = Some(proxy.server.host());
     failure(setup, &image("s.example/a:t"));
     assert_eq!(proxy.heard().last().unwrap(), "s.example:443");
@@ -63,7 +63,7 @@ fn a_proxy_of_the_environment_is_gone_through_but_for_what_it_excepts() {
 fn t5_names_that_a_proxy_would_connect_to_are_looked_up_here_too() {
     let proxy = Proxy::start(Answer::new(404));
     let setup = || {
-        let mut setup = Setup { limits: fast(), ..Setup::default() };
+        let mut setup = RegistryConfig { limits: fast(), ..RegistryConfig::default() };
         setup.registries.insert("named.example".parse().unwrap(), RegistrySettings::default());
         setup.registries.insert("named-metadata.example".parse().unwrap(), RegistrySettings::default());
         setup.lookup = Some(names(&[
@@ -101,8 +101,11 @@ fn t5_the_name_of_a_proxy_is_no_way_around_the_rule() {
         image(&format!("proxy.example:{port}/a:t"))
     };
     for except in [None, Some("proxy.example".to_owned())] {
-        let mut setup =
-            Setup { limits: fast(), lookup: Some(names(&[("proxy.example", "127.0.0.1")])), ..Setup::default() };
+        let mut setup = RegistryConfig {
+            limits: fast(),
+            lookup: Some(names(&[("proxy.example", "127.0.0.1")])),
+            ..RegistryConfig::default()
+        };
         let port = proxy.server.port();
         setup.proxies.https = Some(format!("http://proxy.example:{port}"));
         setup.proxies.except = except;
@@ -117,8 +120,11 @@ fn t5_the_name_of_a_proxy_is_no_way_around_the_rule() {
 #[test]
 fn a_proxy_may_have_a_private_name_of_its_own() {
     let proxy = Proxy::start(Answer::new(404));
-    let mut setup =
-        Setup { limits: fast(), lookup: Some(names(&[("proxy.example", "127.0.0.1")])), ..Setup::default() };
+    let mut setup = RegistryConfig {
+        limits: fast(),
+        lookup: Some(names(&[("proxy.example", "127.0.0.1")])),
+        ..RegistryConfig::default()
+    };
     setup.proxies.https = Some(format!("http://proxy.example:{}", proxy.server.port()));
     failure(setup, &image("beyond.example/a:t"));
     assert_eq!(proxy.heard()[0], "beyond.example:443");

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use pinstream::model::settings::Mirror;
-use pinstream::registry::{FailureKind, Registry, Setup};
+use pinstream::registry::{FailureKind, Registry, RegistryConfig};
 
 use super::{failure, fast, image, passwords, plain, run, secure};
 use crate::support::registry::fake::Access;
@@ -17,7 +17,7 @@ fn t5_a_private_address_is_contacted_only_if_it_is_named() {
     let fake = FakeRegistry::start();
     let digest = fake.push("a", "t", &Image::new(1));
     let asked = image(&format!("{}/a:t", fake.host()));
-    let (kind, text) = failure(Setup { limits: fast(), ..Setup::default() }, &asked);
+    let (kind, text) = failure(RegistryConfig { limits: fast(), ..RegistryConfig::default() }, &asked);
     assert_eq!(kind, FailureKind::Refused);
     assert!(text.contains(&format!("`[registry.\"{}\"]`", fake.host())), "{text}");
     // Another port that is named does not do.
@@ -42,7 +42,11 @@ fn t5_names_that_lead_to_private_addresses_are_not_connected_to() {
         vec!["0.0.0.0"],
     ] {
         let addresses: Vec<IpAddr> = answers.iter().map(|text| text.parse().unwrap()).collect();
-        let setup = Setup { limits: fast(), lookup: Some(Arc::new(move |_| addresses.clone())), ..Setup::default() };
+        let setup = RegistryConfig {
+            limits: fast(),
+            lookup: Some(Arc::new(move |_| addresses.clone())),
+            ..RegistryConfig::default()
+        };
         let (kind, text) = failure(setup, &image(&format!("registry.example:{port}/a:t")));
         assert_eq!(kind, FailureKind::Refused, "{answers:?} {text}");
     }
@@ -108,7 +112,7 @@ fn t18_a_wrong_authority_is_a_tls_failure_before_any_secret_is_sent() {
     let digest = fake.push("a", "t", &Image::new(1));
     fake.require(Access::Basic("user".into(), "canary".into()));
     let asked = image(&format!("{}/a:t", fake.host()));
-    let with = |mut setup: Setup| {
+    let with = |mut setup: RegistryConfig| {
         setup.credentials = passwords(&[(&fake.host(), "user", "canary")]);
         setup
     };
@@ -185,8 +189,8 @@ fn a_machine_without_authorities_is_told_the_package() {
 
 #[test]
 fn authorities_that_cannot_be_read_are_named_at_once() {
-    let message = |setup: Setup| Registry::new(setup).err().unwrap();
-    let missing = Setup { authorities: [].into(), ..secure(&["r.example".to_owned()], Vec::new()) };
+    let message = |setup: RegistryConfig| Registry::new(setup).err().unwrap();
+    let missing = RegistryConfig { authorities: [].into(), ..secure(&["r.example".to_owned()], Vec::new()) };
     assert_eq!(message(missing), "`ca.pem`, named as `ca` of a registry, is not in the root");
     let empty = secure(&["r.example".to_owned()], b"no certificate".to_vec());
     assert_eq!(message(empty), "`ca.pem`, named as `ca` of a registry, holds no certificate in PEM form");

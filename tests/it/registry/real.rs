@@ -5,8 +5,8 @@ use std::process::Command;
 use futures_util::future::join_all;
 use pinstream::model::image::{Digest, ImageRef};
 use pinstream::model::settings::RegistrySettings;
-use pinstream::registry::manifest::Content;
-use pinstream::registry::{FailureKind, Registry, Setup};
+use pinstream::registry::manifest::ManifestContent;
+use pinstream::registry::{FailureKind, Registry, RegistryConfig};
 
 use super::{failure, image, import, passwords, plain, repository, run, secure};
 use crate::support::registry::docker::USER;
@@ -25,7 +25,7 @@ fn witness(image: &ImageRef, login: Option<(&str, &str)>) -> Digest {
 }
 
 /// Pushes one image of each kind, imports it and asks the witness.
-fn check(docker: &DockerRegistry, setup: &Setup, login: Option<(&str, &str)>) {
+fn check(docker: &DockerRegistry, setup: &RegistryConfig, login: Option<(&str, &str)>) {
     let kinds = [
         ("oci", Image::new(1).version("1.0").revision("abc").created("2026-10-01T08:12:44Z")),
         ("docker", Image::new(2).docker()),
@@ -59,7 +59,7 @@ fn an_open_registry_is_read() {
     run(async {
         let digest = registry.digest(&asked).await.unwrap();
         let index = registry.manifest(asked.repository(), &digest).await.unwrap();
-        let Content::Index { children } = index.content() else { panic!("an index") };
+        let ManifestContent::Index { children } = index.content() else { panic!("an index") };
         let platforms: Vec<_> =
             children.iter().filter(|child| !child.attestation).filter_map(|child| child.platform.as_ref()).collect();
         assert_eq!(

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use pinstream::model::settings::RegistrySettings;
 use pinstream::registry::manifest::Descriptor;
-use pinstream::registry::{FailureKind, ImportError, Registry};
+use pinstream::registry::{FailureKind, Registry, ResolveError};
 
 use super::{image, passwords, plain, run, secure};
 use crate::support::registry::fake::{Access, TokenRules};
@@ -79,7 +79,7 @@ fn redirected(ask: Ask, to: To, status: u16) {
     setup.credentials = passwords(&[(&fake.host(), "user", CANARY)]);
     let registry = Registry::new(setup).unwrap();
     let asked = image(&format!("{}/a:t", fake.host()));
-    let found: Result<(), ImportError> = run(async {
+    let found: Result<(), ResolveError> = run(async {
         match ask {
             Ask::Head => registry.digest(&asked).await.map(drop),
             Ask::Manifest => registry.manifest(asked.repository(), &made.digest()).await.map(drop),

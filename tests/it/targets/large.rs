@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pinstream::formats::find::Kind;
-use pinstream::formats::propose::{Asked, Proposal, propose};
-use pinstream::formats::sites::Looked;
-use pinstream::formats::{Editing, Found, Target};
+use pinstream::formats::find::FileKind;
+use pinstream::formats::propose::{SuggestedTarget, TargetRequest, propose};
+use pinstream::formats::sites::FileSites;
+use pinstream::formats::{Target, TargetPin, TargetWriter};
 use pinstream::model::image::{PinnedRef, TagId};
 use pinstream::text::diagnostics::SourceFile;
-use pinstream::text::diagnostics::lines::Lines;
+use pinstream::text::diagnostics::lines::LineIndex;
 
 use super::targets;
 use crate::support::worked;
@@ -21,9 +21,9 @@ const DIGEST: &str = "sha256:abababababababababababababababababababababababababa
 const MOST: Duration = Duration::from_secs(10);
 
 /// Each tag is pinned to the official image of its name.
-fn pins(id: &TagId) -> Found {
+fn pins(id: &TagId) -> TargetPin {
     let image = format!("docker.io/library/{id}").parse().unwrap();
-    Found::At(PinnedRef { image, digest: DIGEST.parse().unwrap() })
+    TargetPin::At(PinnedRef { image, digest: DIGEST.parse().unwrap() })
 }
 
 /// A file that begins with `top` and has a part for each image.
@@ -33,24 +33,24 @@ fn file(path: &str, top: &str, part: impl Fn(usize) -> String) -> Arc<SourceFile
 }
 
 /// What is proposed for each image of a file, and in which line it is.
-fn proposed(file: &Arc<SourceFile>) -> Vec<(usize, Proposal)> {
-    let (kind, lines) = (Kind::of(file).unwrap(), Lines::of(&file.text));
+fn proposed(file: &Arc<SourceFile>) -> Vec<(usize, SuggestedTarget)> {
+    let (kind, lines) = (FileKind::of(file).unwrap(), LineIndex::of(&file.text));
     let mentions = kind.find(file).unwrap();
     let tag = |image: &pinstream::model::image::ImageRef| {
         let name = image.repository().path().trim_start_matches("library/");
         format!("{name}:{}", image.tag()?).parse().ok()
     };
     let wanted: Vec<_> = mentions.iter().map(|mention| mention.image.as_ref().ok().and_then(tag)).collect();
-    let found = propose(&Asked { file, kind, mentions: &mentions, wanted: &wanted, targets: &[], pins: &pins });
+    let found = propose(&TargetRequest { file, kind, mentions: &mentions, wanted: &wanted, targets: &[], pins: &pins });
     mentions.iter().map(|mention| mention.line(&lines)).zip(found).collect()
 }
 
 /// Looks at all targets, and writes them: each holds its place, which then is right.
 fn written(file: &SourceFile, targets: &[Target], places: usize) {
-    let looked = Looked::new(&file.path, Some(file.text.as_bytes()));
+    let looked = FileSites::new(&file.path, Some(file.text.as_bytes()));
     let sites = targets.iter().flat_map(|target| target.sites(&looked, &pins).unwrap());
     assert_eq!(sites.filter(|site| !site.is_right).count(), places);
-    let mut editing = Editing::new(targets, &pins);
+    let mut editing = TargetWriter::new(targets, &pins);
     editing.file(&file.path, Some(file.text.as_bytes()), &(0..targets.len()).collect::<Vec<_>>());
     let edited = editing.finish().unwrap();
     assert_eq!(edited[0].edits.len(), places);
@@ -63,9 +63,9 @@ fn check(places: usize, file: &Arc<SourceFile>) {
     let start = worked();
     let found = proposed(file);
     let targets = found.into_iter().filter_map(|(line, proposal)| match proposal {
-        Proposal::New(target) => Some(target),
+        SuggestedTarget::New(target) => Some(target),
         // `scratch` is no image.
-        Proposal::None => None,
+        SuggestedTarget::None => None,
         other => panic!("line {line}: {other:?}"),
     });
     let targets: Vec<Target> = targets.collect();
@@ -143,7 +143,7 @@ fn objects_that_nothing_tells_apart() {
     let start = worked();
     let pod = "---\nkind: Pod\nmetadata: {name: n}\nspec: {containers: [{image: 'a:1'}]}\n";
     let found = proposed(&file("a.yaml", "", |_| pod.to_owned()));
-    assert!(found.iter().all(|(_, proposal)| matches!(proposal, Proposal::Unfit(_))));
+    assert!(found.iter().all(|(_, proposal)| matches!(proposal, SuggestedTarget::Unfit(_))));
     let took = worked() - start;
     assert!(took < MOST, "{took:?}");
 }
@@ -153,7 +153,7 @@ fn an_argument_that_cannot_be_written_among_others() {
     let start = worked();
     let top = "ARG BASE=a:1\nARG SLIM=${BASE}-slim\nFROM $BASE\nFROM $SLIM\n";
     let found = proposed(&file("Dockerfile", top, |at| format!("FROM a:{at}\n")));
-    assert_eq!(found.iter().filter(|(_, proposal)| matches!(proposal, Proposal::New(_))).count(), IMAGES);
+    assert_eq!(found.iter().filter(|(_, proposal)| matches!(proposal, SuggestedTarget::New(_))).count(), IMAGES);
     let took = worked() - start;
     assert!(took < MOST, "{took:?}");
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use pinstream::formats::Found;
-use pinstream::formats::find::Kind;
-use pinstream::formats::propose::{Asked, Proposal, propose};
+use pinstream::formats::TargetPin;
+use pinstream::formats::find::FileKind;
+use pinstream::formats::propose::{SuggestedTarget, TargetRequest, propose};
 use pinstream::model::image::{ImageRef, PinnedRef, TagId};
 use pinstream::text::diagnostics::SourceFile;
 use proptest::collection::vec;
@@ -53,7 +53,7 @@ impl Image {
 
     fn pin(self) -> Option<PinnedRef> {
         match pins(&self.tag()?) {
-            Found::At(pin) => Some(pin),
+            TargetPin::At(pin) => Some(pin),
             _ => None,
         }
     }
@@ -66,7 +66,7 @@ fn any_image() -> impl Strategy<Value = Image> {
 /// The tables of the targets that are proposed for a file, and how many images of tags no target can write.
 fn proposed(path: &str, text: &str) -> (String, usize) {
     let file = Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
-    let kind = Kind::of(&file).unwrap();
+    let kind = FileKind::of(&file).unwrap();
     let mentions = kind.find(&file).unwrap();
     let of = |image: &ImageRef| {
         let all = [Image::Python, Image::Redis];
@@ -76,12 +76,13 @@ fn proposed(path: &str, text: &str) -> (String, usize) {
         all.into_iter().find(is_it).and_then(Image::tag)
     };
     let wanted: Vec<_> = mentions.iter().map(|mention| mention.image.as_ref().ok().and_then(of)).collect();
-    let found = propose(&Asked { file: &file, kind, mentions: &mentions, wanted: &wanted, targets: &[], pins: &pins });
+    let found =
+        propose(&TargetRequest { file: &file, kind, mentions: &mentions, wanted: &wanted, targets: &[], pins: &pins });
     let tables = found.iter().filter_map(|proposal| match proposal {
-        Proposal::New(target) => Some(target.written("\n")),
+        SuggestedTarget::New(target) => Some(target.written("\n")),
         _ => None,
     });
-    (tables.collect(), found.iter().filter(|proposal| matches!(proposal, Proposal::Unfit(_))).count())
+    (tables.collect(), found.iter().filter(|proposal| matches!(proposal, SuggestedTarget::Unfit(_))).count())
 }
 
 /// What the targets that are proposed for `before` make of it is `after`.

@@ -4,10 +4,10 @@ use proptest::prelude::{ProptestConfig, any, proptest};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::convert::adopt::object::Found;
-use crate::convert::adopt::{Wishes, adopt};
+use crate::convert::adopt::object::ImageStreamObjects;
+use crate::convert::adopt::{AdoptOptions, adopt};
 use crate::convert::export::tests::{Image, exported, fails, lock, root, yaml};
-use crate::convert::export::{Format, export};
+use crate::convert::export::{ExportFormat, export};
 use crate::model::lock::sample::{self, digest};
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
@@ -18,16 +18,16 @@ use crate::text::escape::toml_string;
 const PYTHON: &str = "docker.io/library/python:3.12";
 
 fn export_of(root: &Root) -> Value {
-    let text = export(Format::ImageStream, root, &TagGlobs::all()).unwrap().text;
+    let text = export(ExportFormat::ImageStream, root, &TagGlobs::all()).unwrap().text;
     serde_yaml_ng::from_str(&text).unwrap()
 }
 
 /// The streams and the lock that `adopt` makes of an export of `root`.
 fn adopted(exported: &Root) -> Root {
-    let text = export(Format::ImageStream, exported, &TagGlobs::all()).unwrap().text;
-    let mut found = Found::default();
+    let text = export(ExportFormat::ImageStream, exported, &TagGlobs::all()).unwrap().text;
+    let mut found = ImageStreamObjects::default();
     found.read(&SourceFile { path: "is.yaml".to_owned(), text }.into()).unwrap();
-    let wishes = Wishes { namespaces: true, status: true, platform: None };
+    let wishes = AdoptOptions { namespaces: true, status: true, platform: None };
     let adopted = adopt(found.objects, &root(&[], ""), &wishes).unwrap();
     assert_eq!(adopted.notes.rows(), Vec::<[String; 3]>::new());
     let streams: Vec<_> =
@@ -144,7 +144,7 @@ fn a_tag_follows_where_a_cluster_would() {
     );
     // What it follows has to be there.
     let only = TagGlobs::new(["python:prod", "python:latest"]).unwrap();
-    let text = export(Format::ImageStream, &followers(), &only).unwrap().text;
+    let text = export(ExportFormat::ImageStream, &followers(), &only).unwrap().text;
     let object: Value = serde_yaml_ng::from_str(&text).unwrap();
     assert_eq!(object["spec"]["tags"][0]["from"]["kind"], "DockerImage");
     assert_eq!(object["spec"]["tags"][1]["from"], json!({ "kind": "ImageStreamTag", "name": "latest" }));
@@ -189,7 +189,7 @@ fn names_that_a_cluster_does_not_take_are_refused() {
     let image = "quay.io/a/b:c";
     let long = format!("{}/web:1", "a".repeat(64));
     fails(
-        Format::ImageStream,
+        ExportFormat::ImageStream,
         &[
             ("a/b/web:1", image, 1),
             ("a.b/web:1", image, 1),
@@ -218,7 +218,7 @@ fn names_that_a_cluster_does_not_take_are_refused() {
 fn streams_that_could_be_one_object_are_refused() {
     let image = "quay.io/a/b:c";
     fails(
-        Format::ImageStream,
+        ExportFormat::ImageStream,
         &[("web:1", image, 1), ("a/web:1", image, 1), ("b/web:1", image, 1), ("b/x:1", image, 1), ("x:1", image, 1)],
         &[
             "`web` and `a/web` would be one ImageStream where they are applied to `a`; name one of them, as `pinstream export \
@@ -227,9 +227,9 @@ fn streams_that_could_be_one_object_are_refused() {
              imagestream x`",
         ],
     );
-    let list = yaml(Format::ImageStream, &[("a/web:1", image, 1), ("b/web:1", image, 1), ("a-b:1", image, 1)]);
+    let list = yaml(ExportFormat::ImageStream, &[("a/web:1", image, 1), ("b/web:1", image, 1), ("a-b:1", image, 1)]);
     assert_eq!(list["items"].as_array().map(Vec::len), Some(3));
-    assert_eq!(exported(Format::ImageStream, &[]).unwrap().text, "apiVersion: v1\nkind: List\nitems: []\n");
+    assert_eq!(exported(ExportFormat::ImageStream, &[]).unwrap().text, "apiVersion: v1\nkind: List\nitems: []\n");
 }
 
 proptest! {

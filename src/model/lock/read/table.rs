@@ -24,19 +24,19 @@ pub(super) fn read(file: &Arc<SourceFile>) -> Result<Lock, Vec<Problem>> {
         let span = error.span().map_or(0..0, |span| span.start.min(end)..span.end.min(end));
         vec![Problem::at(file, span, escape::terminal(error.message())).help(RESTORE)]
     })?;
-    let mut reader = Reader { file, problems: Vec::new() };
+    let mut reader = LockTableReader { file, problems: Vec::new() };
     let lock = reader.lock(table.get_ref());
     if reader.problems.is_empty() { Ok(lock) } else { Err(reader.problems) }
 }
 
-type Value<'a> = Spanned<DeValue<'a>>;
+type TableValue<'a> = Spanned<DeValue<'a>>;
 
-struct Reader<'a> {
+struct LockTableReader<'a> {
     file: &'a Arc<SourceFile>,
     problems: Vec<Problem>,
 }
 
-impl Reader<'_> {
+impl LockTableReader<'_> {
     fn lock(&mut self, table: &DeTable<'_>) -> Lock {
         let [version, pin] = self.fields(table, ["version", "pin"]);
         if self.is_newer(version) {
@@ -67,7 +67,7 @@ impl Reader<'_> {
     }
 
     /// Whether a newer program wrote the file; says so, and says if there is no version at all.
-    fn is_newer(&mut self, version: Option<&Value<'_>>) -> bool {
+    fn is_newer(&mut self, version: Option<&TableValue<'_>>) -> bool {
         let Some(version) = version else {
             self.say(0..0, format!("the lock has no `version = {VERSION}`"));
             return false;
@@ -113,7 +113,7 @@ impl Reader<'_> {
         Some((id, place, Pin { follow, image: image?, digest: digest?, index, details, previous }))
     }
 
-    fn previous(&mut self, field: Option<&Value<'_>>) -> Vec<Digest> {
+    fn previous(&mut self, field: Option<&TableValue<'_>>) -> Vec<Digest> {
         let found: Vec<Digest> = self.names(field);
         let span = field.map_or(0..0, Spanned::span);
         if found.len() > PREVIOUS_MAX {
@@ -133,7 +133,7 @@ impl Reader<'_> {
         &mut self,
         table: &'t DeTable<'i>,
         keys: [&str; N],
-    ) -> [Option<&'t Value<'i>>; N] {
+    ) -> [Option<&'t TableValue<'i>>; N] {
         let mut found = [None; N];
         for (key, value) in table.iter() {
             if let Some(at) = keys.iter().position(|known| known == key.get_ref()) {
@@ -151,7 +151,7 @@ impl Reader<'_> {
         found
     }
 
-    fn text<'t>(&mut self, field: Option<&'t Value<'_>>) -> Option<&'t str> {
+    fn text<'t>(&mut self, field: Option<&'t TableValue<'_>>) -> Option<&'t str> {
         let field = field?;
         match field.get_ref() {
             DeValue::String(text) => Some(text),
@@ -162,7 +162,7 @@ impl Reader<'_> {
         }
     }
 
-    fn name<T: FromStr<Err = NameError>>(&mut self, field: Option<&Value<'_>>) -> Option<T> {
+    fn name<T: FromStr<Err = NameError>>(&mut self, field: Option<&TableValue<'_>>) -> Option<T> {
         let error: NameError = match self.text(field)?.parse() {
             Ok(value) => return Some(value),
             Err(error) => error,
@@ -173,7 +173,7 @@ impl Reader<'_> {
         None
     }
 
-    fn names<T: FromStr<Err = NameError>>(&mut self, field: Option<&Value<'_>>) -> Vec<T> {
+    fn names<T: FromStr<Err = NameError>>(&mut self, field: Option<&TableValue<'_>>) -> Vec<T> {
         let Some(field) = field else { return Vec::new() };
         match field.get_ref() {
             DeValue::Array(values) => values.iter().filter_map(|value| self.name(Some(value))).collect(),

@@ -1,7 +1,7 @@
 //! What is read of `[publish]`, and what is said of one that is wrong.
 
 use super::*;
-use crate::text::diagnostics::{Problems, Rendered, Style};
+use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
 
 fn read(text: &str) -> Publish {
     let (settings, problems) = crate::model::settings::read(text.as_bytes());
@@ -15,7 +15,7 @@ fn said(text: &str) -> String {
     let Err(problems) = Problems::none_or(problems) else { return "nothing is wrong".to_owned() };
     assert!(problems.0.iter().all(|problem| problem.span.is_some() && problem.help.is_some()), "{problems:?}");
     drop(settings);
-    let rendered = Rendered(&problems, Style::Plain).to_string();
+    let rendered = RenderedProblems(&problems, RenderStyle::Plain).to_string();
     let is_told = |line: &&str| ["error", "= help", "-->"].iter().any(|word| line.trim_start().starts_with(word));
     rendered.lines().filter(is_told).map(str::trim).collect::<Vec<_>>().join("\n")
 }

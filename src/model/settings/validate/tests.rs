@@ -1,7 +1,7 @@
 //! What is said of settings that are wrong.
 
 use super::*;
-use crate::text::diagnostics::{Problems, Rendered, Style};
+use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
 
 fn said(text: &str) -> String {
     let file = Arc::new(SourceFile { path: "pinstream.toml".to_owned(), text: text.to_owned() });
@@ -10,7 +10,7 @@ fn said(text: &str) -> String {
         Err(problems) => {
             let lost = problems.0.iter().find(|problem| problem.help.as_ref().is_none_or(String::is_empty));
             assert!(lost.is_none(), "no way out: {lost:?}");
-            Rendered(&problems, Style::Plain).to_string()
+            RenderedProblems(&problems, RenderStyle::Plain).to_string()
         }
     }
 }

@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-use super::{Item, Kind, splice};
+use super::{EditItem, ItemKind, splice};
 
 /// Where an item begins, just behind the brace, comma or end of line before it.
-fn start(text: &str, item: &Item) -> usize {
+fn start(text: &str, item: &EditItem) -> usize {
     text[..item.key.start].rfind(['{', ',', '\n']).map_or(0, |before| before + 1)
 }
 
 /// An item with the comma that is no longer needed without it.
-pub(super) fn extent(text: &str, item: &Item) -> Range<usize> {
+pub(super) fn extent(text: &str, item: &EditItem) -> Range<usize> {
     let begin = start(text, item);
     let rest = &text[item.value.end..];
     let blanks = rest.len() - rest.trim_start().len();
@@ -22,16 +22,16 @@ pub(super) fn extent(text: &str, item: &Item) -> Range<usize> {
 }
 
 /// `text` with `key = value` behind `item`, as a key of the same table.
-pub(super) fn after(text: &str, item: &Item, pair: &str) -> String {
+pub(super) fn after(text: &str, item: &EditItem, pair: &str) -> String {
     // Where the table is part of dotted keys in braces, these stand before the item's last key.
     let before = text[start(text, item)..item.key.start].trim_start();
     splice(text, item.value.end..item.value.end, &format!(", {before}{pair}"))
 }
 
 /// `text` with `pair` at the end of what the braces of `table` hold.
-pub(super) fn into(text: &str, table: &Item, pair: &str) -> String {
+pub(super) fn into(text: &str, table: &EditItem, pair: &str) -> String {
     let last = match &table.kind {
-        Kind::Inline(inner) => inner.iter().map(|item| item.value.end).max(),
+        ItemKind::Inline(inner) => inner.iter().map(|item| item.value.end).max(),
         _ => None,
     };
     match last {

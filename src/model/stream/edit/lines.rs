@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Item, Kind, splice};
+use super::{EditItem, ItemKind, splice};
 
 /// How lines of `text` end.
 pub(crate) fn eol(text: &str) -> &'static str {
@@ -29,12 +29,12 @@ pub(super) fn indent(text: &str, at: usize) -> &str {
 }
 
 /// The lines of an item.
-pub(super) fn extent(text: &str, item: &Item) -> Range<usize> {
+pub(super) fn extent(text: &str, item: &EditItem) -> Range<usize> {
     start(text, item.key.start)..end(text, item.value.end)
 }
 
 /// The lines from a header to `last` of what is under it, and the empty lines that part it from what comes then.
-pub(super) fn section(text: &str, header: &Item, last: &Item) -> Range<usize> {
+pub(super) fn section(text: &str, header: &EditItem, last: &EditItem) -> Range<usize> {
     let (mut begin, mut finish) = (start(text, header.key.start), end(text, last.value.end));
     let is_blank = |line: &str| line.trim().is_empty();
     while finish < text.len() && is_blank(&text[finish..end(text, finish)]) {
@@ -47,7 +47,7 @@ pub(super) fn section(text: &str, header: &Item, last: &Item) -> Range<usize> {
 }
 
 /// `text` with `line` below the lines of `item`.
-pub(super) fn below(text: &str, item: &Item, line: &str) -> String {
+pub(super) fn below(text: &str, item: &EditItem, line: &str) -> String {
     let at = end(text, item.value.end);
     let eol = eol(text);
     match text[..at].ends_with('\n') {
@@ -59,7 +59,7 @@ pub(super) fn below(text: &str, item: &Item, line: &str) -> String {
 
 /// `text` with `key = value` below `item`, as a key of the same table: what stands before the item's last key, blanks
 /// and the keys above it, stands before this one, too.
-pub(super) fn after(text: &str, item: &Item, pair: &str) -> String {
+pub(super) fn after(text: &str, item: &EditItem, pair: &str) -> String {
     let before = &text[start(text, item.key.start)..item.key.start];
     below(text, item, &format!("{before}{pair}"))
 }
@@ -76,11 +76,11 @@ pub(crate) fn at_end(text: &str, block: &str) -> String {
 }
 
 /// `text` with one more `element` on a line of its own at the end of the list `item`.
-pub(super) fn with_element(text: &str, item: &Item, element: &str) -> String {
+pub(super) fn with_element(text: &str, item: &EditItem, element: &str) -> String {
     let close = item.value.end.saturating_sub(1);
     let base = indent(text, item.key.start);
     let eol = eol(text);
-    let Kind::List(Some(last)) = item.kind else {
+    let ItemKind::List(Some(last)) = item.kind else {
         let open = item.value.start + 1;
         return splice(text, open..open, &format!("{eol}{base}  {element}{eol}{base}"));
     };

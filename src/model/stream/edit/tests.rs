@@ -9,9 +9,9 @@ use super::*;
 use crate::model::image::TagId;
 use crate::model::settings::ImportSettings;
 use crate::model::settings::schedule::Schedules;
-use crate::model::stream::validate::Draft;
+use crate::model::stream::validate::DefinitionsDraft;
 use crate::model::stream::write::NewSource;
-use crate::model::stream::{Definitions, Source, Tag};
+use crate::model::stream::{Definitions, Tag, TagSource};
 use crate::text::diagnostics::SourceFile;
 
 const STREAM: &str = "python";
@@ -60,7 +60,7 @@ fn digest(number: u8) -> Digest {
 /// What a text says, or what is wrong with it.
 fn read(text: &str) -> Result<Definitions, String> {
     let file = Arc::new(SourceFile { path: "streams/python.toml".to_owned(), text: text.to_owned() });
-    let (mut draft, mut schedules) = (Draft::default(), Schedules::default());
+    let (mut draft, mut schedules) = (DefinitionsDraft::default(), Schedules::default());
     let mut problems = draft.stream(&file, STREAM.parse().unwrap(), &ImportSettings::default(), &mut schedules);
     let (definitions, between) = draft.finish(None);
     problems.extend(between);
@@ -278,11 +278,11 @@ proptest! {
             (Act::Remove, now) => assert_eq!(now, None),
             (_, None) => panic!("it is gone: {new}"),
             (Act::Image, Some(now)) => {
-                assert!(matches!(&now.source, Source::Image { image, .. } if image.to_string() == "b.c/d:new"));
+                assert!(matches!(&now.source, TagSource::Image { image, .. } if image.to_string() == "b.c/d:new"));
                 assert!(now.schedule.is_some());
                 assert_eq!((&now.annotations, rules(&now).hold), (&old.annotations, rules(old).hold));
             }
-            (Act::Follow, Some(now)) => assert_eq!(now.source, Source::Follow("python:q".parse().unwrap())),
+            (Act::Follow, Some(now)) => assert_eq!(now.source, TagSource::Follow("python:q".parse().unwrap())),
             (Act::Reject, Some(now)) => assert_eq!(rules(&now).reject, [digest(7)]),
             (Act::Hold, Some(now)) => assert_eq!(rules(&now).hold.unwrap().reason.as_deref(), Some("why")),
             (Act::Unhold, Some(now)) => assert_eq!((rules(&now).hold, &now.source), (None, &old.source)),

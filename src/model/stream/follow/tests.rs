@@ -3,12 +3,12 @@
 use super::*;
 use crate::model::settings::ImportSettings;
 use crate::model::settings::schedule::Schedules;
-use crate::model::stream::validate::Draft;
-use crate::text::diagnostics::{Problems, Rendered, Style};
+use crate::model::stream::validate::DefinitionsDraft;
+use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
 
 /// Streams, one a line: `stream tag>target tag …`; a tag without a target has an image.
 fn read(streams: &str) -> (Definitions, String) {
-    let (mut draft, mut schedules) = (Draft::default(), Schedules::default());
+    let (mut draft, mut schedules) = (DefinitionsDraft::default(), Schedules::default());
     let mut problems = Vec::new();
     for line in streams.lines() {
         let (name, tags) = line.split_once(' ').unwrap_or((line, ""));
@@ -26,7 +26,7 @@ fn read(streams: &str) -> (Definitions, String) {
     problems.extend(more);
     let said = match Problems::none_or(problems) {
         Ok(()) => "nothing is wrong".to_owned(),
-        Err(problems) => Rendered(&problems, Style::Plain).to_string(),
+        Err(problems) => RenderedProblems(&problems, RenderStyle::Plain).to_string(),
     };
     (definitions, said)
 }
@@ -48,7 +48,7 @@ fn a_tag_comes_after_what_it_follows_over_any_number_of_hops() {
 fn a_cycle_is_in_no_order_and_does_not_hang_it() {
     let (mut definitions, _) = read("a x y z");
     for (tag, target) in [("a:x", "a:y"), ("a:y", "a:x")] {
-        let source = Source::Follow(target.parse().unwrap());
+        let source = TagSource::Follow(target.parse().unwrap());
         definitions.tags.get_mut(&tag.parse::<TagId>().unwrap()).unwrap().source = source;
     }
     assert_eq!(order(&definitions).iter().map(ToString::to_string).collect::<Vec<_>>(), ["a:z"]);

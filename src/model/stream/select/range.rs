@@ -16,21 +16,21 @@ const TEXT_MAX: usize = 256;
 
 /// A range of versions: `>=3.13, <4`, `^1.2 || ~2.0.3`, `1.x`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Range {
+pub struct VersionRange {
     text: String,
     /// One of these has to hold whole.
-    alternatives: Vec<Vec<Bound>>,
+    alternatives: Vec<Vec<RangeBound>>,
 }
 
 /// One side of a range.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Bound {
-    side: Side,
+struct RangeBound {
+    side: BoundSide,
     version: Version,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
+enum BoundSide {
     AtLeast,
     Above,
     AtMost,
@@ -38,7 +38,7 @@ enum Side {
     Not,
 }
 
-impl Range {
+impl VersionRange {
     /// Whether `version` is in it. A prerelease is, only where the alternative itself names a prerelease.
     pub(crate) fn holds(&self, version: &Version) -> bool {
         self.alternatives.iter().any(|bounds| {
@@ -53,26 +53,26 @@ fn is_named(version: &Version) -> bool {
     !version.pre.is_empty() && version.build.is_empty()
 }
 
-impl Bound {
+impl RangeBound {
     fn holds(&self, version: &Version) -> bool {
         let order = version.cmp_precedence(&self.version);
         match self.side {
-            Side::AtLeast => order != Ordering::Less,
-            Side::Above => order == Ordering::Greater,
-            Side::AtMost => order != Ordering::Greater,
-            Side::Below => order == Ordering::Less,
-            Side::Not => order != Ordering::Equal,
+            BoundSide::AtLeast => order != Ordering::Less,
+            BoundSide::Above => order == Ordering::Greater,
+            BoundSide::AtMost => order != Ordering::Greater,
+            BoundSide::Below => order == Ordering::Less,
+            BoundSide::Not => order != Ordering::Equal,
         }
     }
 }
 
-impl fmt::Display for Range {
+impl fmt::Display for VersionRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl FromStr for Range {
+impl FromStr for VersionRange {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
@@ -85,7 +85,7 @@ impl FromStr for Range {
 }
 
 /// Comparisons that have to hold together, parted by commas or blanks.
-fn alternative(text: &str) -> Result<Vec<Bound>, NameError> {
+fn alternative(text: &str) -> Result<Vec<RangeBound>, NameError> {
     let mut bounds = Vec::new();
     let mut words = text.split([',', ' ', '\t']).filter(|word| !word.is_empty()).peekable();
     if words.peek().is_none() {
@@ -110,8 +110,8 @@ fn bad(word: &str) -> NameError {
 }
 
 /// Adds what `operator version` says. A version that is not whole stands for all that begin with it.
-fn compare(operator: &str, text: &str, bounds: &mut Vec<Bound>) -> Result<(), NameError> {
-    let Partial { numbers, pre, is_open } = Partial::read(text).ok_or_else(|| bad(text))?;
+fn compare(operator: &str, text: &str, bounds: &mut Vec<RangeBound>) -> Result<(), NameError> {
+    let PartialVersion { numbers, pre, is_open } = PartialVersion::read(text).ok_or_else(|| bad(text))?;
     let given = numbers.len();
     let [major, minor, patch] = [0, 1, 2].map(|at| numbers.get(at).copied().unwrap_or(0));
     let low = Version { major, minor, patch, pre: pre.clone(), build: BuildMetadata::EMPTY };
@@ -125,42 +125,42 @@ fn compare(operator: &str, text: &str, bounds: &mut Vec<Bound>) -> Result<(), Na
         };
         lowest(Version::new(major, minor, patch))
     };
-    let mut add = |side, version| bounds.push(Bound { side, version });
+    let mut add = |side, version| bounds.push(RangeBound { side, version });
     let is_whole = given == 3 && !is_open;
     match operator {
         "" if is_open => {
-            add(Side::AtLeast, low);
-            past(given).into_iter().for_each(|past| add(Side::Below, past));
+            add(BoundSide::AtLeast, low);
+            past(given).into_iter().for_each(|past| add(BoundSide::Below, past));
         }
         "" => {
             let help = format!("say which: `={text}` for that one, `^{text}` for all that are compatible");
             return Err(NameError::new(format!("`{text}` alone does not say which versions are meant")).help(help));
         }
         "=" | "==" if is_whole => {
-            add(Side::AtLeast, low.clone());
-            add(Side::AtMost, low);
+            add(BoundSide::AtLeast, low.clone());
+            add(BoundSide::AtMost, low);
         }
         "=" | "==" => {
-            add(Side::AtLeast, low);
-            past(given).into_iter().for_each(|past| add(Side::Below, past));
+            add(BoundSide::AtLeast, low);
+            past(given).into_iter().for_each(|past| add(BoundSide::Below, past));
         }
-        "!=" if is_whole => add(Side::Not, low),
-        ">=" => add(Side::AtLeast, low),
-        ">" if is_whole => add(Side::Above, low),
-        ">" => add(Side::AtLeast, past(given).ok_or_else(|| bad(text))?),
-        "<=" if is_whole => add(Side::AtMost, low),
-        "<=" => past(given).into_iter().for_each(|past| add(Side::Below, past)),
-        "<" if pre.is_empty() => add(Side::Below, lowest(low).ok_or_else(|| bad(text))?),
-        "<" => add(Side::Below, low),
+        "!=" if is_whole => add(BoundSide::Not, low),
+        ">=" => add(BoundSide::AtLeast, low),
+        ">" if is_whole => add(BoundSide::Above, low),
+        ">" => add(BoundSide::AtLeast, past(given).ok_or_else(|| bad(text))?),
+        "<=" if is_whole => add(BoundSide::AtMost, low),
+        "<=" => past(given).into_iter().for_each(|past| add(BoundSide::Below, past)),
+        "<" if pre.is_empty() => add(BoundSide::Below, lowest(low).ok_or_else(|| bad(text))?),
+        "<" => add(BoundSide::Below, low),
         "~" | "~>" => {
-            add(Side::AtLeast, low);
-            past(given.min(2)).into_iter().for_each(|past| add(Side::Below, past));
+            add(BoundSide::AtLeast, low);
+            past(given.min(2)).into_iter().for_each(|past| add(BoundSide::Below, past));
         }
         "^" => {
             // The first number that is not zero stays; of zeros the last one that was written.
             let fixed = numbers.iter().position(|number| *number != 0).map_or(given, |at| at + 1);
-            add(Side::AtLeast, low);
-            past(fixed).into_iter().for_each(|past| add(Side::Below, past));
+            add(BoundSide::AtLeast, low);
+            past(fixed).into_iter().for_each(|past| add(BoundSide::Below, past));
         }
         _ => return Err(bad(&format!("{operator}{text}"))),
     }
@@ -175,14 +175,14 @@ fn lowest(mut version: Version) -> Option<Version> {
 }
 
 /// The version of a comparison, which need not be whole.
-struct Partial {
+struct PartialVersion {
     numbers: Vec<u64>,
     pre: Prerelease,
     /// Whether it ends with `x` or `*`.
     is_open: bool,
 }
 
-impl Partial {
+impl PartialVersion {
     fn read(text: &str) -> Option<Self> {
         let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
         let (core, pre) = text.split_once('-').map_or((text, None), |(core, pre)| (core, Some(pre)));
@@ -212,7 +212,7 @@ mod tests {
     /// Which of the versions a range holds.
     #[track_caller]
     fn check(range: &str, versions: &str, expected: &str) {
-        let range: Range = range.parse().unwrap();
+        let range: VersionRange = range.parse().unwrap();
         let holds = |text: &&str| range.holds(&TagVersion::read(text).unwrap().version);
         let found: Vec<&str> = versions.split(' ').filter(holds).collect();
         assert_eq!(found.join(" "), expected, "{range}");
@@ -272,9 +272,9 @@ mod tests {
             ("^^1", format!("`^^1` {part}")),
             ("!=1", format!("`!=1` {part}")),
         ] {
-            let error = text.parse::<Range>().unwrap_err();
+            let error = text.parse::<VersionRange>().unwrap_err();
             assert_eq!(format!("{}; {}", error.message, error.help.unwrap_or_default()), expected);
         }
-        assert!("*".repeat(300).parse::<Range>().is_err());
+        assert!("*".repeat(300).parse::<VersionRange>().is_err());
     }
 }

@@ -4,23 +4,23 @@ use std::ops::Range;
 
 use crate::model::image::Repository;
 use crate::model::settings::ImportSettings;
-use crate::model::stream::Discover;
+use crate::model::stream::Discovery;
 use crate::model::stream::select::{Order, Pattern, Select};
 use crate::model::stream::table::DiscoverTable;
-use crate::text::diagnostics::{At, Findings};
+use crate::text::diagnostics::{At, Diagnostics};
 use crate::text::toml::shape::short;
 
 /// How many tags `[discover]` takes where it does not say, and the most it may say.
 const LIMIT: (usize, i64) = (50, 10_000);
 
 /// A rule as it is written.
-pub(super) struct WrittenChoice<'a> {
+pub(super) struct SelectKeys<'a> {
     pub(super) semver: Option<&'a At<String>>,
     pub(super) pattern: Option<&'a At<String>>,
     pub(super) order: Option<&'a At<String>>,
 }
 
-impl WrittenChoice<'_> {
+impl SelectKeys<'_> {
     /// The place and name of its first key, where it has any.
     pub(super) fn first(&self) -> Option<(&'static str, &Range<usize>)> {
         let keys = [("semver", self.semver), ("pattern", self.pattern), ("order", self.order)];
@@ -28,7 +28,7 @@ impl WrittenChoice<'_> {
     }
 
     /// The rule, none where it is wrong or where nothing is written.
-    pub(super) fn read(&self, findings: &mut Findings<'_>) -> Option<Select> {
+    pub(super) fn read(&self, findings: &mut Diagnostics<'_>) -> Option<Select> {
         let pattern = self.pattern.map(|text| findings.keep(&text.span, Pattern::new(&text.value)));
         let range = self.semver.map(|text| findings.parse(text));
         let order = match (self.order.map(|order| (order, order.value.as_str())), range) {
@@ -67,12 +67,12 @@ pub(super) fn discover(
     table: At<DiscoverTable>,
     import: &ImportSettings,
     whole: bool,
-    findings: &mut Findings<'_>,
-) -> Option<Discover> {
+    findings: &mut Diagnostics<'_>,
+) -> Option<Discovery> {
     let before = findings.problems.len();
     let At { value: table, span } = table;
     let written =
-        WrittenChoice { semver: table.semver.as_ref(), pattern: table.pattern.as_ref(), order: table.order.as_ref() };
+        SelectKeys { semver: table.semver.as_ref(), pattern: table.pattern.as_ref(), order: table.order.as_ref() };
     let select = match written.first() {
         Some(_) => written.read(findings),
         None => Some(Select { pattern: None, order: Order::Usual }),
@@ -99,5 +99,5 @@ pub(super) fn discover(
     };
     let import = import.clone();
     let right = findings.problems.len() == before && whole;
-    right.then_some(Discover { repository: repository?, select: select?, limit, import })
+    right.then_some(Discovery { repository: repository?, select: select?, limit, import })
 }

@@ -4,42 +4,42 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::choice::WrittenChoice;
-use crate::model::image::{Digest, Followed, ImageRef, Platform, Repository, StreamName};
+use super::choice::SelectKeys;
+use crate::model::image::{Digest, FollowedTag, ImageRef, Platform, Repository, StreamName};
 use crate::model::settings::ImportSettings;
-use crate::model::settings::adoption::{Adoption, Hold, OnRollback};
+use crate::model::settings::adoption::{AdoptionRules, Hold, OnRollback};
 use crate::model::settings::schedule::Schedules;
 use crate::model::settings::validate::{annotations, is_text};
-use crate::model::settings::verify::{self, AnchorFile};
-use crate::model::settings::written::Written;
+use crate::model::settings::verify::{self, TrustFile};
+use crate::model::settings::written::ImportOverlay;
 use crate::model::stream::table::{HoldTable, TagEntry, TagTable};
-use crate::model::stream::{Source, Tag, follow};
-use crate::text::diagnostics::{At, Findings};
-use crate::text::toml::TextOr;
+use crate::model::stream::{Tag, TagSource, follow};
+use crate::text::diagnostics::{At, Diagnostics};
+use crate::text::toml::StringOr;
 use crate::text::toml::shape::short;
 
 /// The most digests that a tag may reject.
 const REJECT_MAX: usize = 1_000;
 
 /// The tags of one stream while they are read.
-pub(super) struct Tags<'a, 'b> {
+pub(super) struct TagReader<'a, 'b> {
     pub(super) stream: &'a StreamName,
     pub(super) defaults: &'a ImportSettings,
     pub(super) schedules: &'a mut Schedules,
-    pub(super) findings: Findings<'b>,
+    pub(super) findings: Diagnostics<'b>,
     /// The files that `verify` of the stream and its tags names, one after the other.
-    pub(super) anchors: Vec<AnchorFile>,
+    pub(super) anchors: Vec<TrustFile>,
 }
 
 /// What a tag that is imported says beside its source.
-struct Imported {
+struct ImportKeys {
     platform: Option<Platform>,
     platforms: Vec<Platform>,
     import: ImportSettings,
     annotations: BTreeMap<String, String>,
 }
 
-impl Tags<'_, '_> {
+impl TagReader<'_, '_> {
     /// A tag, and for one that follows where that is written. None where it is wrong; `whole` says that nothing of it
     /// was left unread.
     pub(super) fn tag(
@@ -49,11 +49,11 @@ impl Tags<'_, '_> {
         whole: bool,
     ) -> Option<(Tag, Option<Range<usize>>)> {
         let table = match entry.value {
-            TextOr::Text(value) => {
+            StringOr::Text(value) => {
                 let image = self.findings.parse(&At { value, span: entry.span })?;
                 return Some((self.plain(image), None));
             }
-            TextOr::Table(table) => *table,
+            StringOr::Table(table) => *table,
         };
         let before = self.findings.problems.len();
         let sources = [("image", &table.image), ("follow", &table.follow), ("repository", &table.repository)];
@@ -87,7 +87,7 @@ impl Tags<'_, '_> {
 
     /// A tag of an image and nothing else.
     fn plain(&self, image: ImageRef) -> Tag {
-        let source = Source::Image { image, platform: None };
+        let source = TagSource::Image { image, platform: None };
         let ImportSettings { schedule, platforms, adoption, .. } = self.defaults.clone();
         Tag { source, platforms, schedule, adoption, annotations: Default::default(), discovered: false }
     }
@@ -103,8 +103,8 @@ impl Tags<'_, '_> {
                 help,
             );
         }
-        let Imported { platform, platforms, import, annotations } = self.imported(table);
-        let source = Source::Image { image: image?, platform };
+        let ImportKeys { platform, platforms, import, annotations } = self.imported(table);
+        let source = TagSource::Image { image: image?, platform };
         Some(Tag {
             source,
             platforms,
@@ -123,8 +123,8 @@ impl Tags<'_, '_> {
             self.findings.say(&written.span, "a repository alone does not say which of its tags is chosen", help);
         }
         let select = rule.read(&mut self.findings);
-        let Imported { platform, platforms, import, annotations } = self.imported(table);
-        let source = Source::Chosen { repository: repository?, select: Arc::new(select?), platform };
+        let ImportKeys { platform, platforms, import, annotations } = self.imported(table);
+        let source = TagSource::Select { repository: repository?, select: Arc::new(select?), platform };
         Some(Tag {
             source,
             platforms,
@@ -136,7 +136,7 @@ impl Tags<'_, '_> {
     }
 
     /// What a tag says of its imports.
-    fn imported(&mut self, table: TagTable) -> Imported {
+    fn imported(&mut self, table: TagTable) -> ImportKeys {
         let findings = &mut self.findings;
         let platform: Option<Platform> = table.platform.as_ref().and_then(|text| findings.parse(text));
         if let (Some(_), Some(platforms)) = (&table.platform, &table.platforms) {
@@ -154,7 +154,7 @@ impl Tags<'_, '_> {
         import.adoption = own_rules(&table, import.adoption, findings);
         let annotations = annotations(table.annotations, findings);
         let platforms = if platform.is_some() { Vec::new() } else { std::mem::take(&mut import.platforms) };
-        Imported { platform, platforms, import, annotations }
+        ImportKeys { platform, platforms, import, annotations }
     }
 
     fn follow(&mut self, written: &At<String>, table: TagTable) -> Option<Tag> {
@@ -172,15 +172,15 @@ impl Tags<'_, '_> {
             findings.say(span, message, format!("write it at `{}`", short(&written.value)));
         }
         // What is followed has been through the rules of imports already; a follower goes along with it, also back.
-        let along = Arc::new(Adoption { on_rollback: OnRollback::Allow, ..Adoption::default() });
-        let rules = Written { verify: None, ..written_of(&table) };
+        let along = Arc::new(AdoptionRules { on_rollback: OnRollback::Allow, ..AdoptionRules::default() });
+        let rules = ImportOverlay { verify: None, ..written_of(&table) };
         let adoption = rules.adoption(Some(&along), findings);
         let adoption = own_rules(&table, adoption, findings);
         let annotations = annotations(table.annotations, findings);
         let (source, adoption) = match findings.keep(&written.span, follow::target(&written.value, self.stream))? {
-            Followed::Here(tag) => (Source::Follow(tag), adoption.filter(|rules| *rules != along)),
+            FollowedTag::Here(tag) => (TagSource::Follow(tag), adoption.filter(|rules| *rules != along)),
             // What is followed elsewhere is an import of ours, so that a person can take a move to it back.
-            Followed::Elsewhere(far) => (Source::Elsewhere(*far), adoption),
+            FollowedTag::Elsewhere(far) => (TagSource::Remote(*far), adoption),
         };
         Some(Tag { source, platforms: Vec::new(), schedule: None, adoption, annotations, discovered: false })
     }
@@ -194,12 +194,12 @@ impl Tags<'_, '_> {
     }
 }
 
-fn choice_of(table: &TagTable) -> WrittenChoice<'_> {
-    WrittenChoice { semver: table.semver.as_ref(), pattern: table.pattern.as_ref(), order: table.order.as_ref() }
+fn choice_of(table: &TagTable) -> SelectKeys<'_> {
+    SelectKeys { semver: table.semver.as_ref(), pattern: table.pattern.as_ref(), order: table.order.as_ref() }
 }
 
-fn written_of(table: &TagTable) -> Written<'_> {
-    Written {
+fn written_of(table: &TagTable) -> ImportOverlay<'_> {
+    ImportOverlay {
         schedule: table.schedule.as_ref(),
         timezone: table.timezone.as_ref(),
         platforms: table.platforms.as_ref().map(|list| list.value.as_slice()),
@@ -212,7 +212,11 @@ fn written_of(table: &TagTable) -> Written<'_> {
 }
 
 /// `rules` with what only a tag can say: `hold` and `reject`.
-fn own_rules(table: &TagTable, rules: Option<Arc<Adoption>>, findings: &mut Findings<'_>) -> Option<Arc<Adoption>> {
+fn own_rules(
+    table: &TagTable,
+    rules: Option<Arc<AdoptionRules>>,
+    findings: &mut Diagnostics<'_>,
+) -> Option<Arc<AdoptionRules>> {
     if table.hold.is_none() && table.reject.is_empty() {
         return rules;
     }
@@ -232,13 +236,13 @@ fn own_rules(table: &TagTable, rules: Option<Arc<Adoption>>, findings: &mut Find
     Some(Arc::new(rules))
 }
 
-fn read_hold(written: &At<TextOr<HoldTable>>, findings: &mut Findings<'_>) -> Hold {
+fn read_hold(written: &At<StringOr<HoldTable>>, findings: &mut Diagnostics<'_>) -> Hold {
     match &written.value {
-        TextOr::Text(reason) => {
+        StringOr::Text(reason) => {
             let reason = At { value: reason.clone(), span: written.span.clone() };
             Hold { reason: is_text(&reason, findings).then_some(reason.value), until: None }
         }
-        TextOr::Table(table) => {
+        StringOr::Table(table) => {
             let reason = table.reason.as_ref().filter(|reason| is_text(reason, findings));
             let until = table.until.as_ref().and_then(|until| {
                 let moment = until.value.timestamp();

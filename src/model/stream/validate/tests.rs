@@ -4,12 +4,12 @@ mod rules;
 mod values;
 
 use super::*;
-use crate::text::diagnostics::{Problems, Rendered, Style};
+use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
 
 /// What is said of one stream, `python`, beside one that has the tag `base:1`.
 fn said(text: &str) -> String {
     let file = |path: &str, text: &str| Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
-    let (mut draft, mut schedules) = (Draft::default(), Schedules::default());
+    let (mut draft, mut schedules) = (DefinitionsDraft::default(), Schedules::default());
     let mut problems = Vec::new();
     for (name, text) in [("base", "[tags]\n1 = \"a.example/base:1\""), ("python", text)] {
         let file = file(&format!("streams/{name}.toml"), text);
@@ -21,7 +21,7 @@ fn said(text: &str) -> String {
         Err(problems) => {
             let lost = problems.0.iter().find(|problem| problem.help.as_ref().is_none_or(String::is_empty));
             assert!(lost.is_none(), "no way out: {lost:?}");
-            Rendered(&problems, Style::Plain).to_string()
+            RenderedProblems(&problems, RenderStyle::Plain).to_string()
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::said;
-use crate::git::Files;
+use crate::git::RootFiles;
 use crate::model::root::Root;
 use crate::model::settings::adoption::{Hold, OnRollback};
 
@@ -243,7 +243,7 @@ slow = { follow = "plain", soak = "2d" }
 held = { image = "a.example/x:1", hold = "CVE" }
 late = { image = "a.example/x:1", hold = { until = 2026-12-01T08:00:00+02:00 } }
 "#;
-    let files: Files = [
+    let files: RootFiles = [
         ("pinstream.toml", "[import]\nsoak = \"3d\"\nignore = [\"layers\", \"config\"]\n"),
         ("streams/python.toml", stream),
     ]
