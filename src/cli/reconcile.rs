@@ -9,7 +9,7 @@ use crate::git::checkout::{self, Checkout};
 use crate::git::{self, GitError, Remote, RemoteSetup};
 use crate::model::settings::{self, path};
 use crate::model::shard::Shard;
-use crate::reconcile::{Effect, Imports, Request};
+use crate::reconcile::{Effect, Request, Resolve};
 use crate::report::OutputFormat;
 use crate::report::exit::Exit;
 use crate::system::environment;
@@ -104,7 +104,7 @@ fn prepare(
         remote: Some(shown),
         only,
         shard,
-        imports: if args.due { Imports::Due } else { Imports::All },
+        resolve: if args.due { Resolve::Due } else { Resolve::All },
         effect: Effect::Land,
         policy: context.policy.clone(),
     };

@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::effects::World as _;
-use crate::reconcile::tries::{PATIENCE, Retry};
+use crate::effects::Clock as _;
+use crate::reconcile::retry::{PATIENCE, Retry};
 use crate::reconcile::{PassError, reconcile};
 use crate::report::exit::Exit;
 use crate::report::{PassEnd, Report};
@@ -48,13 +48,13 @@ fn patience_is_for_what_keeps_moving_and_not_for_what_took_long_before() {
     universe.advance(Duration::from_secs(3600));
     let (mut tries, before) = (Retry::default(), world.elapsed());
     let error = loop {
-        if let Err(error) = drive(tries.again(&world, "it moved")) {
+        if let Err(error) = drive(tries.back_off(&world, "it moved")) {
             break error;
         }
     };
     let took = world.elapsed() - before;
     assert!(took >= PATIENCE && took < PATIENCE + Duration::from_secs(10), "{took:?}");
-    let PassError::Contention { tries, last } = error else { panic!("{error}") };
+    let PassError::Contention { attempts: tries, last } = error else { panic!("{error}") };
     // Pauses grow: a branch that keeps moving is not asked for without end.
     assert!((60..400).contains(&tries), "{tries}");
     assert_eq!(last, "it moved");

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::effects::{ForgeProposal, NewCommit, Opened, ProposalDraft, ProposalState};
+use crate::effects::{ForgeProposal, NewCommit, ProposalDraft, ProposalState, ProposeResult};
 use crate::forge::{ForgeAction, ForgeError};
 use crate::git::{CommitId, ProposalBranch, Push};
 use crate::model::image::{Digest, TagId};
@@ -139,7 +139,7 @@ pub(super) fn open_proposal(
     inner: &mut Inner,
     draft: &ProposalDraft,
     open: Option<&ForgeProposal>,
-) -> Result<Opened, ForgeError> {
+) -> Result<ProposeResult, ForgeError> {
     let lost = inner.mishap(8);
     if lost && inner.rng.bool() || !inner.review.branches.contains_key(&draft.branch) {
         return Err(cut_off());
@@ -171,7 +171,7 @@ pub(super) fn open_proposal(
     if outcome != ForgeAction::Late {
         (there.title, there.body) = (draft.title.clone(), draft.body.clone());
     }
-    let opened = Opened { outcome, found: there.clone(), notes: Vec::new() };
+    let opened = ProposeResult { outcome, found: there.clone(), notes: Vec::new() };
     if lost { Err(cut_off()) } else { Ok(opened) }
 }
 

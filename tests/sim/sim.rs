@@ -21,7 +21,7 @@ use std::task::{Context, Poll, Waker};
 
 use jiff::SignedDuration;
 
-use crate::reconcile::{Effect, Imports, PassError, Request, reconcile};
+use crate::reconcile::{Effect, PassError, Request, Resolve, reconcile};
 use crate::report::Report;
 
 use universe::{Shared, Universe};
@@ -111,7 +111,7 @@ fn request() -> Request {
         remote: None,
         only: None,
         shard: None,
-        imports: Imports::All,
+        resolve: Resolve::All,
         effect: Effect::Land,
         policy: None,
     }

@@ -9,7 +9,8 @@ use crate::model::image::TagId;
 use crate::model::lock::Lock;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
-use crate::reconcile::edit::edit;
+use crate::reconcile::decide::target_edits;
+use crate::reconcile::gather::target_files;
 use crate::report::exit::Exit;
 use crate::report::v1::words::FindingKindV1;
 use crate::text::escape;
@@ -53,10 +54,14 @@ pub(in crate::cli) fn edited(
     if root.settings.targets.is_empty() {
         return Ok(Vec::new());
     }
-    let world = RealWorld::new(Repo::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
+    let world = RealWorld::new(Repo::WorkTree(folder.clone()), context.policy.clone(), Box::new(|_| {}));
     let version = folder.version()?;
     let is_meant = |id: &TagId| only.is_none_or(|only| only.matches(id));
-    pass::runtime()?.block_on(pass::interruptible(edit(&world, &version, root, next, &is_meant)))
+    let edits = async {
+        let files = target_files::read(&world, &version, &root.settings.targets).await;
+        target_edits::edit(root, next, &files, &is_meant)
+    };
+    pass::runtime()?.block_on(pass::interruptible(edits))
 }
 
 fn findings(file: &EditedFile) -> impl Iterator<Item = Finding> {

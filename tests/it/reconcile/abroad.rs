@@ -197,7 +197,7 @@ fn a_remote_that_cannot_be_read_fails_its_tags_and_no_others() {
     let ours = HttpBackend::start(two.stage.repo.base());
     let ran = two.stage.sandbox.run(&["reconcile", "--remote", &ours.url()]);
     assert_eq!(ran.code, Some(4), "{}{}", ran.stdout, ran.stderr);
-    assert!(ran.stdout.contains("is a folder of this machine"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("is a local path"), "{}", ran.stdout);
 }
 
 #[test]
@@ -206,13 +206,13 @@ fn a_tag_that_is_not_there_is_told_the_nearest() {
     two.stage.commit("streams/web.toml", "[tags]\nbase = { follow = \"platform//python:3.13\" }\n");
     let said = two.stage.ends(3, &[]);
     let tip = two.their_tip();
-    let expected = format!("not-found: `platform` has no pin of `python:3.13` at {}", &tip[..9]);
+    let expected = format!("not-found: `platform` has no pin for `python:3.13` at {}", &tip[..9]);
     assert!(said.contains(&expected) && said.contains("help: did you mean `python:3.12`?"), "{said}");
     two.theirs("pinstream.lock", "version = 1\n<<<<<<< x\n");
     let said = two.stage.ends(3, &[]);
     assert!(said.contains("cannot be read: line 2 is a conflict marker"), "{said}");
     two.platform.commit_as("main", "no lock", &[], &["pinstream.lock"]);
-    assert!(two.stage.ends(3, &[]).contains("has no `pinstream.lock` at"));
+    assert!(two.stage.ends(3, &[]).contains("no `pinstream.lock` in"));
     two.stage.settings("");
     let said = two.stage.ends(1, &[]);
     assert!(said.contains("`web:base` follows a tag of the remote `platform`, which is not defined"), "{said}");

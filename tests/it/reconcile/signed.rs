@@ -196,9 +196,9 @@ fn refused(stage: &Stage, part: &str) {
 fn a_signature_behind_its_tag_lets_an_image_through() {
     let (ours, theirs) = (Signatory::new(), Signatory::new());
     let (stage, digest) = stage(&ours);
-    refused(&stage, "`[REGISTRY]/web:1` is not signed: there is no signature of");
+    refused(&stage, "`[REGISTRY]/web:1` is not signed: no signature for");
     put_payloads(&stage, &digest, vec![theirs.payload(&digest)]);
-    refused(&stage, "there is one signature, and it is by another key");
+    refused(&stage, "is invalid: it is by another key");
     // Many, with a good one among them.
     let swapped = (ours.payload(&digest).0, ours.payload(&Digest::sha256(b"other")).1);
     put_payloads(&stage, &digest, vec![theirs.payload(&digest), swapped, ours.payload(&digest)]);
@@ -228,12 +228,12 @@ fn a_bundle_is_found_by_the_list_of_referrers() {
         });
     };
     answer_with(list(&[]));
-    refused(&stage, "there is no signature");
+    refused(&stage, "no signature for");
     let (bad, moved) = (theirs.bundle(&digest), ours.bundle(&Digest::sha256(b"other")));
     answer_with(list(&[&bad, &moved]));
     put(&stage, None, bad);
     put(&stage, None, moved);
-    refused(&stage, "there are 2 signatures, none of which holds");
+    refused(&stage, "none of 2 signatures for");
     let good = ours.bundle(&digest);
     // What is listed and not there stands in nobody's way.
     answer_with(list(&[&theirs.bundle(&digest), &good]));
@@ -285,7 +285,7 @@ fn no_more_than_fifty_signatures_are_looked_at_and_none_that_is_huge() {
         put_payloads(&stage, &digest, all);
     };
     behind(50);
-    refused(&stage, "there are 50 signatures, none of which holds");
+    refused(&stage, "none of 50 signatures for");
     let (mut payload, _) = ours.payload(&digest);
     payload.bytes.resize((1 << 20) + 1, b' ');
     let payload = Content::new(PAYLOAD, payload.bytes);
@@ -319,7 +319,7 @@ fn a_child_is_vouched_for_by_its_own_signature_or_by_its_indexs() {
         let built = image.build();
         let sibling = built.children[0].digest.clone();
         put_payloads(&stage, &sibling, vec![ours.payload(&sibling)]);
-        refused(&stage, "there is no signature");
+        refused(&stage, "no signature for");
         let signed = [index, built.children[1].digest.clone()][at].clone();
         put_payloads(&stage, &signed, vec![ours.payload(&signed)]);
         assert_eq!(pass(&stage, 0), "added", "{bytes}");
@@ -332,13 +332,12 @@ fn of_a_repository_the_highest_signed_tag_is_chosen() {
     let ours = Signatory::new();
     let (stage, _) = stage_of(&ours, "repository = \"REGISTRY/web\"\nsemver = \"^1\"\nsoak = \"2d\"");
     let digests: Vec<Digest> = (1..=3).map(|seed| stage.push(&format!("web:1.{seed}.0"), seed)).collect();
-    refused(&stage, "nor is any of the 3 tags below it that were tried");
+    refused(&stage, "neither is any of the next 3 lower tags");
     put_payloads(&stage, &digests[0], vec![ours.payload(&digests[0])]);
     put_payloads(&stage, &digests[1], vec![ours.payload(&digests[1])]);
     let report = stage.report(0, &[]);
     let notes = stage.sandbox.scrubbed(&report["notes"].to_string());
-    let note =
-        "`web:one` is `[REGISTRY]/web:1.2.0`: passed over for want of a signature that `verify` accepts: `1.3.0`";
+    let note = "`web:one` uses `[REGISTRY]/web:1.2.0`; passed over without a valid signature: `1.3.0`";
     assert!(notes.contains(note), "{notes}");
     assert_eq!(stage.pin("web:one").as_deref(), Some(digests[1].as_str()));
     assert_eq!(pass(&stage, 0), "unchanged");

@@ -74,9 +74,9 @@ fn without(bundle: &Value, path: &str, key: &str) -> Value {
 fn a_signature_behind_its_tag_lets_an_image_through_by_its_certificate() {
     let instance = Instance::new();
     let (stage, digest) = stage(&instance);
-    refused(&stage, "`[REGISTRY]/web:1` is not signed: there is no signature of");
+    refused(&stage, "`[REGISTRY]/web:1` is not signed: no signature for");
     put_payloads(&stage, &digest, vec![Signatory::new().payload(&digest)]);
-    refused(&stage, "there is one signature, and it has no certificate, as none by a key has");
+    refused(&stage, "is invalid: it has no certificate, as none by a key has");
     let session = instance.session(&person());
     put_beside(&stage, &digest, &[beside(&session, &digest)]);
     assert_eq!(pass(&stage, 0), "added");
@@ -102,8 +102,8 @@ fn t9_what_a_person_reads_names_who_has_to_sign_and_who_did() {
     stage.check(
         &[],
         r#"--- out
-refused  web:one  `[REGISTRY]/web:1` is not signed by `me@a.example` of `https://token.actions.githubusercontent.com`: of 5ba3d1f9b164 there is one signature, and it is by `you@a.example` of `https://accounts.example/\u{60}x\u{60}\u{202e}\u{1b}[31m`
-                  help: sign `…@sha256:5ba3d1f9b164ea2759c425818802b3ba5d8ed8842732d981c5a6abf6b107e66e` as that identity, or name the one that did and its issuer
+refused  web:one  `[REGISTRY]/web:1` is not signed by `me@a.example` of `https://token.actions.githubusercontent.com`: the only signature for 5ba3d1f9b164 is invalid: it is by `you@a.example` of `https://accounts.example/\u{60}x\u{60}\u{202e}\u{1b}[31m`
+                  help: sign `…@sha256:5ba3d1f9b164ea2759c425818802b3ba5d8ed8842732d981c5a6abf6b107e66e` as that identity, or set `identity` and `issuer` to those of the signer
 1 refused; nothing to write
 --- exit 4
 "#,
@@ -374,8 +374,7 @@ fn of_a_repository_the_highest_tag_with_the_right_identity_is_chosen() {
     put_beside(&stage, &digests[0], &[beside(&session, &digests[0])]);
     let report = stage.report(0, &[]);
     let notes = stage.sandbox.scrubbed(&report["notes"].to_string());
-    let note =
-        "`web:one` is `[REGISTRY]/web:1.2.0`: passed over for want of a signature that `verify` accepts: `1.3.0`";
+    let note = "`web:one` uses `[REGISTRY]/web:1.2.0`; passed over without a valid signature: `1.3.0`";
     assert!(notes.contains(note), "{notes}");
     assert_eq!(stage.pin("web:one").as_deref(), Some(digests[1].as_str()));
 }
