@@ -68,7 +68,7 @@
 //! | TestTagVerifier | `a_remote_that_cannot_be_read_fails_its_tags_and_no_others` | who may read a repository may follow its tags |
 //! | TestLimitVerifier | `t6_more_tags_than_the_cap_are_refused_by_name` | a cap of the root |
 //! | ADD (no upstream test), three hops in one run | `test_three_hops_move_in_one_run` | |
-//! | ADD (no upstream test), three hops in one run | `followers_of_followers_stand_where_the_first_stands_in_one_go` | |
+//! | ADD (no upstream test), three hops in one run | `followers_over_several_hops_are_pinned_in_one_pass` | |
 //! | ADD (no upstream test), five hops across streams | `a_chain_of_five_hops_across_streams_moves_in_one_pass` | |
 //! | ADD (no upstream test), an ambiguous prefix always errors | `a_beginning_of_several_digests_names_them` | |
 //! | ADD (no upstream test), an ambiguous prefix always errors | `a_digest_of_a_stream_is_named_by_its_beginning` | |

@@ -53,7 +53,7 @@ fn test_import_insecure_import_policy() {
     assert!(["tls", "network"].contains(&kind), "{kind}");
     let help = report["tags"][2]["error"]["help"].as_str().unwrap();
     assert!(help.contains(&format!("`[registry.\"{unnamed_host}\"]`")), "{help}");
-    assert!(report["errors"].to_string().contains("`all` could not discover its tags"), "{}", report["errors"]);
+    assert!(report["errors"].to_string().contains("cannot discover the tags of `all`"), "{}", report["errors"]);
     // Nothing was said in the clear to a registry that is not listed for it.
     assert_eq!((strict.requests().len(), unnamed.connections()), (0, 0));
 }
@@ -176,7 +176,7 @@ added  app:3.1    1349342e4184                 1.0.5
 added  app:abc    2197051ab27a                 1.0.6
 added  app:other  8085abc7215c                 1.0.2
 added  app:v1     5ba3d1f9b164                 1.0.1
-note: `app` takes the first 5 of 6 tags that fit, without `v2`; `limit` of its `[discover]` is in the way
+note: `app` discovers 5 of 6 matching tags, without `v2`; raise `limit` in `[discover]`
 5 added; landed as [COMMIT 3] on main
 --- exit 0
 ",
@@ -189,7 +189,7 @@ removed  app:3      cd756169f282                 1.0.4
 removed  app:abc    2197051ab27a                 1.0.6
 removed  app:other  8085abc7215c                 1.0.2
 removed  app:v1     5ba3d1f9b164                 1.0.1
-note: `app` takes the first 1 of 7 tags that fit, without `3`, `abc`, `other`, `v1`, `v2`, and 1 more; `limit` of its `[discover]` is in the way
+note: `app` discovers 1 of 7 matching tags, without `3`, `abc`, `other`, `v1`, `v2`, and 1 more; raise `limit` in `[discover]`
 4 removed, 1 unchanged; landed as [COMMIT 5] on main
 --- exit 0
 ");

@@ -53,9 +53,9 @@ fn a_tie_is_explained_on_request() {
     stage.commit("streams/app.toml", CHOOSING);
     fill(&stage, &["3.13.0", "3.13", "v3.13.0", "3.14.0-rc1", "night-20261123"]);
     stage.ends(0, &[]);
-    assert!(!stage.ends(0, &[]).contains("as high as"));
+    assert!(!stage.ends(0, &[]).contains("ranks equal to"));
     let told = stage.ends(0, &["-v"]);
-    assert!(told.contains("`app:edge` is `3.13.0`, as high as `v3.13.0`, `3.13`: the one that says"), "{told}");
+    assert!(told.contains("`app:edge` selects `3.13.0`, which ranks equal to `v3.13.0`, `3.13`: the most specific tag wins"), "{told}");
 }
 
 #[test]
@@ -70,8 +70,8 @@ fn a_tag_with_nothing_to_choose_keeps_its_pin_and_says_what_there_is() {
         &[],
         "
 --- out
-failed  app:edge  not-found: `[REGISTRY]/app` has no tag that fits: in ^3
-                  help: it has 2 tags, as `latest`, `2.0.0`
+failed  app:edge  not-found: `[REGISTRY]/app` has no matching tag: in ^3
+                  help: the repository has 2 tags, e.g. `latest`, `2.0.0`
 1 failed; nothing to write
 --- exit 3
 ",
@@ -128,7 +128,7 @@ fn a_stream_takes_what_it_discovers_and_drops_what_is_gone() {
     assert!(told.contains("ahead:next  not-found: `app:3.0.0`, which it follows, has no pin"), "{told}");
     stage.commit("streams/ahead.toml", "");
     let told = stage.ends(0, &[]);
-    assert!(told.contains("`app` takes the first 2 of 3 tags that fit"), "{told}");
+    assert!(told.contains("`app` discovers 2 of 3 matching tags"), "{told}");
     assert_eq!(pins(&stage), "2.0.0 app:old\n2.1.0 app:2.1.0\n2.2.0 app:2.2.0\nlatest app:2.1.0\n");
     stage.registry.remove("app", "2.2.0");
     stage.ends(0, &[]);
@@ -140,7 +140,7 @@ fn a_stream_that_discovers_nothing_for_the_first_time_is_no_success() {
     let stage = Stage::new("");
     stage.commit("streams/app.toml", "[discover]\nrepository = \"REGISTRY/app\"\n");
     let told = stage.ends(3, &[]);
-    assert!(told.contains("`app` could not discover its tags"), "{told}");
+    assert!(told.contains("cannot discover the tags of `app`"), "{told}");
 }
 
 #[test]

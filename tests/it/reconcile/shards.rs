@@ -42,7 +42,7 @@ fn a_share_is_imported_and_the_rest_is_left_as_it_is() {
     let images = pair(&stage);
     let first = stage.report(0, &["--shard", "1/2"]);
     assert_eq!(outcomes(&first), "a added, after-a added, after-b not-asked, b not-asked");
-    assert_eq!(first["notes"], serde_json::json!(["this is shard 1/2, which has 2 of 4 tags"]));
+    assert_eq!(first["notes"], serde_json::json!(["shard 1/2 has 2 of 4 tags"]));
     let asked = |image: &str| {
         let repository = image.split(':').next().unwrap();
         stage.registry.requests().iter().filter(|asked| asked.path().contains(&format!("/{repository}/"))).count()

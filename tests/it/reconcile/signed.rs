@@ -292,7 +292,7 @@ fn no_more_than_fifty_signatures_are_looked_at_and_none_that_is_huge() {
     let signature = ours.sign(&payload.bytes);
     stage.registry.forget();
     put_payloads(&stage, &digest, vec![(payload, signature)]);
-    refused(&stage, "it is larger than 1 MiB");
+    refused(&stage, "larger than 1 MiB");
     behind(49);
     assert_eq!(pass(&stage, 0), "added");
 }

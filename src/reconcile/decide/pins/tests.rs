@@ -157,7 +157,7 @@ fn an_unresolved_tag_keeps_its_pin_and_an_undefined_one_loses_it() {
 
 #[test]
 fn previous_has_five_distinct_digests() {
-    let one = definitions("a = \"x.example/a:1\"\n");
+    let one = definitions("a = { image = \"x.example/a:1\", on-rollback = \"allow\" }\n");
     let mut lock = Lock::default();
     for number in [1, 2, 3, 2, 4, 5, 6, 7, 8] {
         lock = pin(&one, &lock, resolutions(vec![("a", found(number))])).0;

@@ -122,7 +122,7 @@ fn an_identity_counts_by_its_issuer_and_to_its_last_letter() {
         (tagged, "https://token.actions.githubusercontent.com.evil.example"),
     ] {
         put_beside(&stage, &digest, &[beside(&instance.session(&Person::new(identity, issuer)), &digest)]);
-        refused(&stage, &format!("and it is by `{identity}` of `{issuer}`"));
+        refused(&stage, &format!("it is by `{identity}` of `{issuer}`"));
     }
     put_beside(&stage, &digest, &[beside(&instance.session(&Person::new(tagged, ISSUER)), &digest)]);
     assert_eq!(pass(&stage, 0), "added");
@@ -171,9 +171,9 @@ fn a_payload_counts_with_its_entry_in_the_log() {
         refused(&stage, part);
     };
     let (entry_key, certificate) = ("dev.sigstore.cosign/bundle", "dev.sigstore.cosign/certificate");
-    bad(without(&good, "", entry_key), "and it has no entry of a log");
-    bad(without(&good, "", certificate), "and it has no certificate");
-    bad(with(&good, "/dev.sigstore.cosign~1certificate", json!("?")), "and it has no certificate");
+    bad(without(&good, "", entry_key), "it has no entry of a log");
+    bad(without(&good, "", certificate), "it has no certificate");
+    bad(with(&good, "/dev.sigstore.cosign~1certificate", json!("?")), "it has no certificate");
     bad(
         with(
             &good,
