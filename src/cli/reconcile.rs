@@ -90,8 +90,8 @@ fn prepare(
     let setup = RemoteSetup {
         url,
         root: root.clone(),
-        cache: environment::cache_folder(),
-        state: environment::state_folder(),
+        cache: environment::cache_directory(),
+        state: environment::state_directory(),
         checkout: checkout.map(|checkout| checkout.folder.clone()),
         credentials: git::credential::GitCredentialSources::from_environment(),
         timeout: git::SILENCE,

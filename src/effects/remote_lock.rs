@@ -34,8 +34,8 @@ pub(super) async fn read(
     let setup = RemoteSetup {
         url: remote.url.clone(),
         root: remote.root.clone(),
-        cache: environment::cache_folder(),
-        state: environment::state_folder(),
+        cache: environment::cache_directory(),
+        state: environment::state_directory(),
         checkout: None,
         credentials,
         timeout: git::SILENCE,

@@ -4,8 +4,6 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use criterion::Criterion;
-
 use super::figures::{Figures, sample, sample_beside};
 use super::program::{peak_memory, pinstream, time};
 use super::support::registry::{FakeRegistry, Image};
@@ -17,7 +15,7 @@ const FILES: usize = 100;
 const COMMITS: usize = 2_000;
 
 /// A pass over one tag, which has moved each time, on 20 000 files and 2 000 commits.
-pub(crate) fn land(criterion: &mut Criterion, figures: &mut Figures) {
+pub(crate) fn land(figures: &mut Figures) {
     let registry = FakeRegistry::start();
     let repository = BareRepo::new();
     fill(&repository, &registry.host());
@@ -36,7 +34,6 @@ pub(crate) fn land(criterion: &mut Criterion, figures: &mut Figures) {
     let nowhere = tempfile::tempdir().unwrap();
     let mut fetched = 0;
     let (git, cold) = sample_beside(
-        criterion,
         "land/cold",
         || with_git(&backend.url()),
         || {
@@ -57,7 +54,7 @@ pub(crate) fn land(criterion: &mut Criterion, figures: &mut Figures) {
     figures.note("  peak memory", peak, "MiB", String::new());
 
     let mut fetches = 0;
-    let warm = sample(criterion, "land/warm", || {
+    let warm = sample("land/warm", || {
         moved();
         backend.take_asked();
         let time = time(reconcile(nowhere.path(), cache.path()));
@@ -73,7 +70,7 @@ pub(crate) fn land(criterion: &mut Criterion, figures: &mut Figures) {
     let clone = checkout.path().join("clone");
     run(git_in(checkout.path()).args(["clone", "--quiet", &backend.url(), "clone"]), b"");
     let mut fetches = 0;
-    let inside = sample(criterion, "land/checkout", || {
+    let inside = sample("land/checkout", || {
         moved();
         run(git_in(&clone).args(["pull", "--quiet"]), b"");
         backend.take_asked();

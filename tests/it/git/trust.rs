@@ -15,7 +15,7 @@ use openssl::ssl::{SslAcceptor, SslMethod};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509Name};
 use pinstream::git::GitError;
-use pinstream::git::credential::GitSecret;
+use pinstream::git::secret::GitSecret;
 
 use super::Machine;
 use super::story::{repository, tell};

@@ -1,7 +1,7 @@
 //! Enough of a GraphQL server: documents are validated against the published schema by a library of others, variables
 //! here, and then run.
 
-use graphql_tools::parser::{parse_query, parse_schema};
+use graphql_parser::{parse_query, parse_schema};
 use graphql_tools::static_graphql::{query, schema};
 use graphql_tools::validation::rules::default_rules_validation_plan;
 use graphql_tools::validation::validate::validate;
@@ -74,7 +74,7 @@ impl Schema {
 
     /// Whether `value` is of a type of the schema (GraphQL October 2021, "Input Coercion").
     fn fits(&self, kind: &query::Type, value: &Value, at: &str, wrong: &mut Vec<String>) {
-        use graphql_tools::parser::query::Type;
+        use graphql_parser::query::Type;
         match kind {
             Type::NonNullType(_) if value.is_null() => wrong.push(format!("{at} is missing")),
             Type::NonNullType(kind) => self.fits(kind, value, at, wrong),
@@ -88,7 +88,7 @@ impl Schema {
     }
 
     fn named(&self, name: &str, value: &Value, at: &str, wrong: &mut Vec<String>) {
-        use graphql_tools::parser::schema::{Definition, TypeDefinition};
+        use graphql_parser::schema::{Definition, TypeDefinition};
         let fits = match name {
             "Int" => value.is_i64(),
             "Boolean" => value.is_boolean(),
@@ -127,7 +127,7 @@ impl Schema {
 
 /// Whether an operation is a mutation, what it declares, and what it selects.
 fn operation(definition: &query::Definition) -> Option<(bool, &[query::VariableDefinition], &query::SelectionSet)> {
-    use graphql_tools::parser::query::{Definition, OperationDefinition};
+    use graphql_parser::query::{Definition, OperationDefinition};
     match definition {
         Definition::Operation(OperationDefinition::Query(one)) => {
             Some((false, &one.variable_definitions, &one.selection_set))
@@ -144,7 +144,7 @@ impl<F> Run<'_, F> {
     where
         F: FnMut(&N, &str, &Value) -> Given<N>,
     {
-        use graphql_tools::parser::query::{Definition, Selection};
+        use graphql_parser::query::{Definition, Selection};
         let mut out = Map::new();
         for item in &selected.items {
             match item {
@@ -185,7 +185,7 @@ impl<F> Run<'_, F> {
     }
 
     fn value(&self, value: &query::Value) -> Value {
-        use graphql_tools::parser::query::Value as Written;
+        use graphql_parser::query::Value as Written;
         match value {
             Written::Variable(name) => self.variables[name].clone(),
             Written::Int(number) => number.as_i64().into(),
