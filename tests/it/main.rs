@@ -4,12 +4,12 @@
 
 mod canary;
 mod cli;
+mod conventions;
 mod definitions;
 mod demo;
 mod examples;
 mod git;
 mod hooks;
-mod house;
 mod openshift;
 mod owner;
 mod reconcile;

@@ -184,7 +184,7 @@ use std::collections::BTreeSet;
 
 use toml::{Table, Value};
 
-use crate::house::files;
+use crate::support::source::files;
 use crate::reconcile::stage::Stage;
 use crate::support::registry::Image;
 

@@ -9,6 +9,7 @@ pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod sigstore;
 pub(crate) mod smtp;
+pub(crate) mod source;
 
 use std::path::Path;
 use std::time::Duration;

@@ -101,7 +101,7 @@ pub(super) fn swap(
         return Push::Moved;
     }
     if stands.as_ref().is_some_and(is_by_person) {
-        inner.break_(format!("I20: a person's commit on `{branch}` was lost"));
+        inner.break_(format!("I7: a person's commit on `{branch}` was lost"));
     }
     let tip = match change {
         Some(change) => {
@@ -355,7 +355,7 @@ fn at_rest(universe: &Shared) -> Result<(), String> {
             });
             let is_declined = state.memory.is_taken_back(id, now);
             if !is_there(&root.lock) && !is_proposed && !is_declined {
-                return Err(format!("I22: {id} at {} is not proposed", now.short()));
+                return Err(format!("I3: {id} at {} is not proposed", now.short()));
             }
         }
         Ok(())
@@ -376,5 +376,5 @@ fn t25_no_persons_commit_on_a_proposal_is_ever_lost() {
 #[test]
 fn t25_a_branch_that_is_forced_is_caught() {
     let broken = (0..SCHEDULES).find_map(|seed| run(seed, Some(Fault::ForcedDraft)).err());
-    assert!(broken.as_ref().is_some_and(|broken| broken.starts_with("I20")), "{broken:?}");
+    assert!(broken.as_ref().is_some_and(|broken| broken.starts_with("I7:")), "{broken:?}");
 }

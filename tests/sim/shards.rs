@@ -131,11 +131,11 @@ fn a_first_import_by_sixty_four_shards_is_at_most_so_many_commits() {
 #[test]
 fn a_split_by_tag_is_caught() {
     let broken = run(0, 10, by_tag, None).err().unwrap();
-    assert!(broken.starts_with("I24"), "{broken}");
+    assert!(broken.starts_with("I24:"), "{broken}");
 }
 
 #[test]
 fn a_shard_that_drops_the_pins_of_others_is_caught() {
     let broken = run_all(SCHEDULES_FOR_A_FAULT, shard, Some(Fault::OthersDropped)).err().unwrap();
-    assert!(broken.starts_with("I23"), "{broken}");
+    assert!(broken.starts_with("I23:"), "{broken}");
 }

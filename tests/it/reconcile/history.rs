@@ -16,7 +16,7 @@ pub(super) fn check(stage: &Stage, people: &[String]) {
         if author == "pinstream" {
             assert!(!parents.is_empty(), "{line}");
             let changed = stage.repo.git(&["diff", "--name-only", parents, commit]);
-            assert_eq!(changed, "pinstream.lock", "{line}");
+            assert_eq!(changed, "pinstream.lock", "I6: {line}");
         }
     }
     for commit in people {
