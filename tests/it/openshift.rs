@@ -184,9 +184,9 @@ use std::collections::BTreeSet;
 
 use toml::{Table, Value};
 
-use crate::support::source::files;
 use crate::reconcile::stage::Stage;
 use crate::support::registry::Image;
+use crate::support::source::files;
 
 /// The digest of what [`Stage::push`] makes of a seed.
 fn digest(seed: u64) -> String {

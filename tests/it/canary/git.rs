@@ -3,6 +3,7 @@
 use super::{TALK, talk};
 use crate::reconcile::stage::{Stage, TELL};
 use crate::support::canary::{CANARY, IN_ADDRESS};
+use crate::support::programs::needs;
 use crate::support::remote::http::{Fault, HttpBackend};
 use crate::support::sandbox::Sandbox;
 
@@ -142,6 +143,7 @@ fn t22_a_token_that_is_not_taken_is_not_shown() {
 
 #[test]
 fn t22_a_passphrase_that_opens_nothing_is_not_shown() {
+    needs!("sshd", "ssh-keygen");
     let mut stage = stage();
     let server = crate::support::remote::ssh::Sshd::start(stage.repo.base(), &stage.sandbox.home());
     stage.remote = server.url();

@@ -11,7 +11,10 @@ fn rows() -> BTreeMap<String, String> {
     for line in text.lines().filter(|line| line.starts_with("| ")) {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
         if is_id(cells[0]) {
-            assert!(rows.insert(cells[0].to_owned(), cells[cells.len() - 1].to_owned()).is_none(), "{line} occurs twice");
+            assert!(
+                rows.insert(cells[0].to_owned(), cells[cells.len() - 1].to_owned()).is_none(),
+                "{line} occurs twice"
+            );
         }
     }
     rows

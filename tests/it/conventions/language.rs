@@ -9,9 +9,30 @@ const DIALECT_LEFT: usize = 285;
 
 /// Phrases to avoid, in lower case with single spaces; `^` is the start of a text.
 const AVOIDED: [&str; 24] = [
-    "mend", "mends", "told", "at hand", "stands", "stand there", "holds", "shall", "whoever", "is no", "are no",
-    "in which form", "so many", "asked for", "takes", "take no", "took none", "a word", "^what", "in the way",
-    "in trouble", "as it should be", "folder", "folders",
+    "mend",
+    "mends",
+    "told",
+    "at hand",
+    "stands",
+    "stand there",
+    "holds",
+    "shall",
+    "whoever",
+    "is no",
+    "are no",
+    "in which form",
+    "so many",
+    "asked for",
+    "takes",
+    "take no",
+    "took none",
+    "a word",
+    "^what",
+    "in the way",
+    "in trouble",
+    "as it should be",
+    "folder",
+    "folders",
 ];
 
 /// Phrases that are right in a certain text: phrase, part of the text, reason.
@@ -37,7 +58,8 @@ fn user_texts(source: &Source) -> Vec<UserText> {
         if tokens[at].is("derive") && tokens.get(at + 1).is_some_and(|next| next.is("(")) {
             let end = close(tokens, at + 1);
             if tokens[at..end].iter().any(|token| HELP.iter().any(|name| token.is(name))) {
-                let start = (0..at).rev().find(|before| is_end_of_item(&tokens[*before])).map_or(0, |before| before + 1);
+                let start =
+                    (0..at).rev().find(|before| is_end_of_item(&tokens[*before])).map_or(0, |before| before + 1);
                 found.extend(comments(source, &tokens[start..item_end(tokens, end + 1)]));
             }
         }

@@ -20,9 +20,8 @@ const LATER_PARTS: [(&str, &str); 4] = [
 ];
 
 /// Steps of a pass: `src/reconcile/<step>.rs` and the files below `src/reconcile/<step>/`.
-const STEPS: [&str; 12] = [
-    "load", "list", "consult", "plan", "resolve", "recall", "pin", "explain", "edit", "commit", "publish", "notify",
-];
+const STEPS: [&str; 12] =
+    ["load", "list", "consult", "plan", "resolve", "recall", "pin", "explain", "edit", "commit", "publish", "notify"];
 
 /// Functions of a step that another step may call, with the reason.
 const STEP_CALLS: [(&str, &str, &str); 2] = [
@@ -111,7 +110,10 @@ fn files_do_not_import_each_other_in_a_circle() {
         .map(|group| {
             let edges = group.iter().flat_map(|file| {
                 let theirs = imports.others(file);
-                group.iter().filter(move |other| theirs.contains(*other)).map(move |other| format!("  {file} -> {other}"))
+                group
+                    .iter()
+                    .filter(move |other| theirs.contains(*other))
+                    .map(move |other| format!("  {file} -> {other}"))
             });
             format!("cycle:\n{}", edges.collect::<Vec<_>>().join("\n"))
         })
@@ -126,7 +128,8 @@ fn steps_of_a_pass_do_not_call_each_other() {
     let mut named = Vec::new();
     for step in STEPS {
         let is_of_step = |source: &&Source| {
-            source.path == format!("src/reconcile/{step}.rs") || source.path.starts_with(&format!("src/reconcile/{step}/"))
+            source.path == format!("src/reconcile/{step}.rs")
+                || source.path.starts_with(&format!("src/reconcile/{step}/"))
         };
         let own: Vec<&Source> = library.iter().filter(is_of_step).collect();
         assert!(!own.is_empty(), "there is no step `{step}`");
@@ -136,9 +139,8 @@ fn steps_of_a_pass_do_not_call_each_other() {
                     continue;
                 };
                 let is_type = name.starts_with(char::is_uppercase);
-                let is_allowed = STEP_CALLS.iter().any(|(from, call, _)| {
-                    *from == step && *call == path[1..].join("::")
-                });
+                let is_allowed =
+                    STEP_CALLS.iter().any(|(from, call, _)| *from == step && *call == path[1..].join("::"));
                 if STEPS.contains(&other) && other != step && !is_type && !is_allowed {
                     named.push(format!("{} calls {}", source.path, path[1..].join("::")));
                 }
@@ -153,7 +155,10 @@ fn the_checks_see_imports_calls_and_re_exports() {
     let source = |path: &str, text: &str| Source::new(path.to_owned(), text.to_owned());
     let library = [
         source("src/a.rs", "mod b;\npub use b::Thing;\nfn f() { b::g() }"),
-        source("src/a/b.rs", "use crate::c::{self, d::{E, F as G}};\npub struct Thing;\n#[cfg(test)]\nmod tests { use crate::z::Z; }"),
+        source(
+            "src/a/b.rs",
+            "use crate::c::{self, d::{E, F as G}};\npub struct Thing;\n#[cfg(test)]\nmod tests { use crate::z::Z; }",
+        ),
         source("src/c.rs", "pub mod d;\nuse super::a::Thing;\n// use crate::z::Z;\nconst S: &str = \"crate::z::Z\";"),
         source("src/c/d.rs", "pub struct E;\npub fn f<'a>(c: char) -> bool { c == '\"' || super::other() }"),
     ];

@@ -40,7 +40,8 @@ fn no_two_public_types_share_a_name() {
 
 #[test]
 fn the_check_of_types_sees_every_visibility() {
-    let text = "pub struct A;\npub(crate) enum B {}\nstruct C;\npub fn d() {}\npub(in crate::x) struct E;\n// pub struct F;\n";
+    let text =
+        "pub struct A;\npub(crate) enum B {}\nstruct C;\npub fn d() {}\npub(in crate::x) struct E;\n// pub struct F;\n";
     let source = Source::new("src/x.rs".to_owned(), text.to_owned() + "pub type G = u8; fn h() {}");
     let names: Vec<String> = public_types(&source).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["A", "B", "G"]);

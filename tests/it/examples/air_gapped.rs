@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::sandbox;
+use crate::support::programs::needs;
 use crate::support::registry::{DockerRegistry, Image};
 use crate::support::sandbox::{Ran, Sandbox};
 
@@ -64,6 +65,7 @@ fn succeeds(ran: &Ran) {
 
 #[test]
 fn what_was_pinned_outside_is_pinned_inside_from_the_mirror_alone() {
+    needs!("docker-registry", "skopeo", "jq");
     let (hub, quay, mirror) = (DockerRegistry::start(), DockerRegistry::start(), DockerRegistry::start_htpasswd());
     let python = Image::new(1).version("3.12.4").platforms(&["linux/amd64", "linux/arm64"]).attestation(1);
     hub.push("library/python", "3.12", &python);

@@ -19,6 +19,7 @@ use pinstream::git::credential::GitSecret;
 
 use super::Machine;
 use super::story::{repository, tell};
+use crate::support::programs::needs;
 use crate::support::remote::http::HttpBackend;
 use crate::support::remote::ssh::Sshd;
 use crate::support::remote::{bare_environment, run};
@@ -56,6 +57,7 @@ fn with_key(server: &Sshd, name: &str) -> Machine {
 
 #[test]
 fn ssh_with_a_key_file_is_a_remote() {
+    needs!("sshd", "ssh-keygen");
     in_a_home("inside_ssh_with_a_key_file");
 }
 
@@ -81,6 +83,7 @@ fn inside_ssh_with_a_key_file() {
 
 #[test]
 fn ssh_with_an_agent_is_a_remote() {
+    needs!("sshd", "ssh-keygen", "ssh-agent");
     in_a_home("inside_ssh_with_an_agent");
 }
 
@@ -152,6 +155,7 @@ fn inside_credential_helper() {
 
 #[test]
 fn t18_an_unknown_or_changed_host_key_ends_it_before_any_credential() {
+    needs!("sshd", "ssh-keygen");
     in_a_home("inside_unknown_host_key");
 }
 

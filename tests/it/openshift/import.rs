@@ -2,6 +2,7 @@
 
 use super::at;
 use crate::reconcile::stage::Stage;
+use crate::support::programs::needs;
 use crate::support::registry::{DockerRegistry, FakeRegistry, Image};
 use crate::support::sandbox::same;
 
@@ -109,6 +110,7 @@ error: `#$` is not a digest
 
 #[test]
 fn test_import_successful_import_by_tag_and_digest() {
+    needs!("docker-registry");
     let docker = DockerRegistry::start();
     let image = Image::new(1).version("1.0");
     let digest = docker.push("test/image", "tag", &image);
@@ -197,6 +199,7 @@ note: `app` takes the first 1 of 7 tags that fit, without `3`, `abc`, `other`, `
 
 #[test]
 fn test_image_stream_import_of_multi_segment_docker_reference() {
+    needs!("docker-registry");
     let docker = DockerRegistry::start();
     let digest = docker.push("test/foo/bar/image", "1", &Image::new(1).docker());
     let stage = Stage::new(&format!("[registry.\"{}\"]\nplain-http = true\n", docker.host()));

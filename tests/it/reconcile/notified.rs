@@ -11,6 +11,7 @@ use openssl::base64::{decode_block, encode_block};
 use serde_json::{Value, json};
 
 use crate::support::canary::{CANARY, IN_ADDRESS};
+use crate::support::programs::needs;
 use crate::support::registry::http::{Answer, Request, Server};
 use crate::support::registry::{DockerRegistry, Image};
 use crate::support::remote::BareRepo;
@@ -161,6 +162,7 @@ fn shown(request: &Request) -> String {
 
 #[test]
 fn slack_is_told() {
+    needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     assert_eq!(audience.pass(), Some(0));
     assert_snapshot!(shown(&audience.told("/services/")), @r#"
@@ -176,6 +178,7 @@ fn slack_is_told() {
 
 #[test]
 fn a_matrix_room_is_told() {
+    needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     assert_eq!(audience.pass(), Some(0));
     let request = audience.told("/_matrix/");
@@ -199,6 +202,7 @@ fn a_matrix_room_is_told() {
 
 #[test]
 fn an_issue_is_commented_on() {
+    needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     assert_eq!(audience.pass(), Some(0));
     let request = audience.told("/issues/");
@@ -239,6 +243,7 @@ fn mail(audience: &Audience) -> (String, String) {
 
 #[test]
 fn a_mail_is_sent() {
+    needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     assert_eq!(audience.pass(), Some(0));
     let (sent, text) = mail(&audience);
@@ -276,6 +281,7 @@ fn a_mail_is_sent() {
 
 #[test]
 fn what_nobody_took_is_told_again_with_the_same_ids() {
+    needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     audience.web.status.store(500, Ordering::SeqCst);
     audience.mail.be_full(true);
@@ -306,6 +312,7 @@ fn what_nobody_took_is_told_again_with_the_same_ids() {
 
 #[test]
 fn what_one_did_not_take_is_told_to_that_one_alone() {
+    needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     audience.mail.be_full(true);
     assert_eq!(audience.pass(), Some(6));

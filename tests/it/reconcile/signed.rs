@@ -12,6 +12,7 @@ use pinstream::model::image::Digest;
 use serde_json::{Value, json};
 
 use super::stage::Stage;
+use crate::support::programs::needs;
 use crate::support::registry::http::Answer;
 use crate::support::registry::image::Content;
 use crate::support::registry::{DockerRegistry, Image};
@@ -401,6 +402,7 @@ error: `key` of `verify` names `keys/b.pub`, which cannot be used: it holds a pr
 
 #[test]
 fn a_signature_in_a_real_registry_is_found() {
+    needs!("docker-registry");
     let (docker, ours) = (DockerRegistry::start(), Signatory::new());
     let image = Image::new(1);
     let digest = docker.push("web", "1", &image);

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use super::stage::{Stage, TELL};
+use crate::support::programs::needs;
 use crate::support::remote::http::HttpBackend;
 
 /// What opens the keys of these tests, and must be seen nowhere.
@@ -92,12 +93,14 @@ fn signs_with_ssh(kind: &str, bits: &str, passphrase: &str, as_text: bool) {
 
 #[test]
 fn an_ed25519_key_of_ssh_signs() {
+    needs!("ssh-keygen");
     signs_with_ssh("ed25519", "256", "", true);
     signs_with_ssh("ed25519", "256", PASSPHRASE, false);
 }
 
 #[test]
 fn an_ecdsa_key_of_ssh_signs() {
+    needs!("ssh-keygen");
     for bits in ["256", "384"] {
         signs_with_ssh("ecdsa", bits, "", false);
     }
@@ -109,6 +112,7 @@ fn an_ecdsa_key_of_ssh_signs() {
 
 #[test]
 fn an_rsa_key_of_ssh_signs() {
+    needs!("ssh-keygen");
     signs_with_ssh("rsa", "2048", "", false);
     signs_with_ssh("rsa", "3072", PASSPHRASE, true);
 }
@@ -183,6 +187,7 @@ fn signs_with_openpgp(passphrase: &str, make: impl Fn(&Gnupg, &Stage) -> String)
 
 #[test]
 fn keys_of_gnupg_sign() {
+    needs!("gpg");
     signs_with_openpgp("", |gnupg, stage| {
         gnupg.key(stage, "", "ed25519", "sign", "never");
         gnupg.secret(stage, "")
@@ -199,6 +204,7 @@ fn keys_of_gnupg_sign() {
 
 #[test]
 fn a_subkey_signs_where_the_primary_key_stays_at_home() {
+    needs!("gpg");
     signs_with_openpgp(PASSPHRASE, |gnupg, stage| {
         let key = gnupg.key(stage, PASSPHRASE, "ed25519", "cert", "never");
         gnupg.run(stage, &[PASSPHRASE, "--quick-add-key", &key, "cv25519", "encr", "never"]);
@@ -229,6 +235,7 @@ fn refuses(stage: &mut Stage, variables: &[(&str, &str)]) -> String {
 
 #[test]
 fn t22_an_ssh_key_that_cannot_be_used_stops_a_pass_before_anything_is_sent() {
+    needs!("ssh-keygen");
     let (mut stage, _server) = stage("ssh");
     let key =
         |stage: &Stage, kind, bits, passphrase| fs::read_to_string(ssh_key(stage, kind, bits, passphrase)).unwrap();
@@ -272,6 +279,7 @@ fn t22_an_ssh_key_that_cannot_be_used_stops_a_pass_before_anything_is_sent() {
 
 #[test]
 fn t22_an_openpgp_key_that_cannot_be_used_stops_a_pass_before_anything_is_sent() {
+    needs!("gpg");
     let (mut stage, _server) = stage("openpgp");
     let made = |stage: &mut Stage, passphrase: &str, kind: &str, usage: &str, expires: &str| {
         let gnupg = Gnupg::new(stage);

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::stage::{TELL, in_short, pin};
 use crate::support::canary::CANARY;
+use crate::support::programs::needs;
 use crate::support::registry::docker::USER;
 use crate::support::registry::{DockerRegistry, Image};
 use crate::support::remote::BareRepo;
@@ -114,12 +115,14 @@ fn login(host: &str) -> String {
 
 #[test]
 fn an_open_registry_tells_the_story() {
+    needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
     Cast::open(&docker, &repo).tell();
 }
 
 #[test]
 fn a_registry_with_passwords_over_tls_tells_the_story() {
+    needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start_htpasswd(), BareRepo::new());
     let mut cast = Cast::secure(&docker, &repo, &[docker.host()]);
     cast.sandbox.env("DOCKER_AUTH_CONFIG", login(&docker.host()));
@@ -128,6 +131,7 @@ fn a_registry_with_passwords_over_tls_tells_the_story() {
 
 #[test]
 fn a_registry_with_tokens_over_tls_tells_the_story() {
+    needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start_token(), BareRepo::new());
     let tokens = docker.tokens();
     let mut cast = Cast::secure(&docker, &repo, &[docker.host(), tokens.host()]);
@@ -144,6 +148,7 @@ const WITNESS_TOKENS: usize = 4;
 
 #[test]
 fn a_remote_over_http_tells_the_story() {
+    needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
     let server = HttpBackend::with_password(repo.base(), "someone", CANARY);
     let mut cast = Cast { remote: server.url(), ..Cast::open(&docker, &repo) };
@@ -154,6 +159,7 @@ fn a_remote_over_http_tells_the_story() {
 
 #[test]
 fn a_git_daemon_tells_the_story() {
+    needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
     let server = GitDaemon::start(repo.base());
     Cast { remote: server.url(), ..Cast::open(&docker, &repo) }.tell();
@@ -161,6 +167,7 @@ fn a_git_daemon_tells_the_story() {
 
 #[test]
 fn a_remote_over_ssh_tells_the_story() {
+    needs!("docker-registry", "skopeo", "sshd", "ssh-keygen");
     let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
     let mut cast = Cast::open(&docker, &repo);
     let server = Sshd::start(repo.base(), &cast.sandbox.home());

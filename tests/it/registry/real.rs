@@ -9,6 +9,7 @@ use pinstream::registry::manifest::ManifestContent;
 use pinstream::registry::{FailureKind, Registry, RegistryConfig};
 
 use super::{failure, image, import, passwords, plain, repository, run, secure};
+use crate::support::programs::needs;
 use crate::support::registry::docker::USER;
 use crate::support::registry::{DockerRegistry, Image};
 
@@ -52,6 +53,7 @@ fn check(docker: &DockerRegistry, setup: &RegistryConfig, login: Option<(&str, &
 
 #[test]
 fn an_open_registry_is_read() {
+    needs!("docker-registry", "skopeo");
     let docker = DockerRegistry::start();
     check(&docker, &plain(&[docker.host()]), None);
     let asked = image(&format!("{}/team/app:index", docker.host()));
@@ -72,6 +74,7 @@ fn an_open_registry_is_read() {
 
 #[test]
 fn a_registry_with_passwords_over_tls_is_read() {
+    needs!("docker-registry", "skopeo");
     let docker = DockerRegistry::start_htpasswd();
     let mut setup = secure(&[docker.host()], docker.ca());
     setup.credentials = passwords(&[(&docker.host(), USER.0, USER.1)]);
@@ -85,6 +88,7 @@ fn a_registry_with_passwords_over_tls_is_read() {
 
 #[test]
 fn a_registry_with_tokens_over_tls_is_read() {
+    needs!("docker-registry", "skopeo");
     let docker = DockerRegistry::start_token();
     let mut setup = secure(&[docker.host()], docker.ca());
     setup.credentials = passwords(&[(&docker.host(), USER.0, USER.1)]);
@@ -104,6 +108,7 @@ fn a_registry_with_tokens_over_tls_is_read() {
 
 #[test]
 fn sixty_tags_of_twenty_repositories_cost_one_token() {
+    needs!("docker-registry");
     let docker = DockerRegistry::start_token();
     let made = Image::new(1);
     let mut images = Vec::new();

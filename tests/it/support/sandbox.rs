@@ -55,7 +55,8 @@ impl Sandbox {
         for name in WITNESSED {
             let mut places = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect::<Vec<_>>();
             places.retain(|place| place.join(name).is_file());
-            symlink(places[0].join(name), folder.path().join("bin/real").join(name)).unwrap();
+            let Some(place) = places.first() else { continue };
+            symlink(place.join(name), folder.path().join("bin/real").join(name)).unwrap();
             symlink(canary::WITNESS, folder.path().join("bin").join(name)).unwrap();
         }
         let home = folder.path().join("home");

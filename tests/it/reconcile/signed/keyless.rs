@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{INDEX, Signatory, Signed, dashed, list, pass, payload, put, put_payloads, refused, statement};
 use crate::reconcile::stage::Stage;
+use crate::support::programs::needs;
 use crate::support::registry::http::Answer;
 use crate::support::registry::{DockerRegistry, Image};
 use crate::support::remote::{git_in, run};
@@ -444,6 +445,7 @@ error: `trusted-root` of `verify` names `keys/b.json`, which cannot be used: it 
 
 #[test]
 fn a_keyless_signature_in_a_real_registry_is_found() {
+    needs!("docker-registry");
     let (docker, instance) = (DockerRegistry::start(), Instance::new());
     let digest = docker.push("web", "1", &Image::new(1));
     let sandbox = Sandbox::new();
