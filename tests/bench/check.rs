@@ -1,4 +1,4 @@
-//! What needs no network: starting, and the gate for continuous integration on a large root.
+//! Benchmarks without network: startup, and `check` on a large root.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -15,7 +15,7 @@ use super::program::{peak_memory, pinstream, time};
 const STREAMS: usize = 100;
 const TAGS: usize = 100;
 
-/// How long the program takes to say its version, and the demo to tell its story.
+/// Time of `--version` and of the demo.
 pub(crate) fn start(criterion: &mut Criterion, figures: &mut Figures) {
     let folder = tempfile::tempdir().unwrap();
     let version = || time(pinstream(folder.path(), &["--version"]));
@@ -40,7 +40,7 @@ pub(crate) fn check(criterion: &mut Criterion, figures: &mut Figures) {
     figures.at_most("  peak memory", peak_memory(run()), "MiB", 48.0, String::new());
 }
 
-/// A root whose lock has a pin with all that a pin can have for each tag, every tenth one a follower.
+/// A root whose lock has every optional key in each pin; every tenth tag is a follower.
 pub(crate) fn write_root(folder: &Path) {
     fs::create_dir(folder.join("streams")).unwrap();
     fs::write(folder.join("pinstream.toml"), "[import]\nplatforms = [\"linux/amd64\"]\n").unwrap();

@@ -1,4 +1,4 @@
-//! Resolving many tags of a registry that is far: 80 ms to every answer, and tokens.
+//! Resolving many tags of a distant registry: 80 ms round-trip time, and tokens.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use super::resolve::write_root;
 use super::support::registry::fake::{Access, TokenRules};
 use super::support::registry::{FakeRegistry, Image};
 
-/// How long an answer is on its way.
+/// Round-trip time.
 const ROUND_TRIP: Duration = Duration::from_millis(80);
 const REPOSITORIES: usize = 20;
 const TAGS: usize = 50;
 
-/// 1 000 tags of 20 repositories that are pinned and have not moved.
+/// 1 000 tags of 20 repositories that are pinned and unchanged.
 pub(crate) fn far(criterion: &mut Criterion, figures: &mut Figures) {
     let registry = FakeRegistry::start();
     for number in 0..REPOSITORIES {
@@ -46,7 +46,8 @@ pub(crate) fn far(criterion: &mut Criterion, figures: &mut Figures) {
     figures.at_most("  peak memory", peak_memory(plan()), "MiB", 48.0, String::new());
 }
 
-/// Stands before `near` and delays: a connection by a round trip, then each byte either way by half of one. It goes on
+/// Proxies `near` with a delay: one round trip per connection, then half of one for each byte in either direction.
+/// Runs until the process ends.
 /// to the end of the process.
 pub(crate) fn start_far_side(near: SocketAddr) -> SocketAddr {
     let (send, receive) = std::sync::mpsc::channel();
@@ -58,7 +59,7 @@ pub(crate) fn start_far_side(near: SocketAddr) -> SocketAddr {
             loop {
                 let (there, _) = listener.accept().await.unwrap();
                 tokio::spawn(async move {
-                    // The system says yes at once; over a line it would take a round trip to know.
+                    // The kernel accepts at once; a distant server would need a round trip.
                     tokio::time::sleep(ROUND_TRIP).await;
                     let here = TcpStream::connect(near).await.unwrap();
                     there.set_nodelay(true).unwrap();
@@ -72,7 +73,7 @@ pub(crate) fn start_far_side(near: SocketAddr) -> SocketAddr {
     receive.recv().unwrap()
 }
 
-/// Carries bytes on, each when it has been on its way for half a round trip.
+/// Forwards bytes after half a round trip.
 async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
     let (send, mut receive) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
     let take = async move {

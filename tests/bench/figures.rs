@@ -1,14 +1,14 @@
-//! What was measured, beside what it is to be, as a table.
+//! Table of measurements and their limits.
 
 use std::io::Write as _;
 use std::time::Duration;
 
 use criterion::{Criterion, SamplingMode};
 
-/// How often each thing is measured.
+/// Number of samples.
 pub(crate) const SAMPLES: usize = 10;
 
-/// All figures.
+/// All measurements.
 #[derive(Default)]
 pub(crate) struct Figures(Vec<Figure>);
 
@@ -16,23 +16,23 @@ struct Figure {
     name: String,
     measured: f64,
     unit: &'static str,
-    /// The most it may be.
+    /// Upper limit.
     most: Option<f64>,
     note: String,
 }
 
 impl Figures {
-    /// Notes a figure that is to be at most `most`.
+    /// Records a figure with its upper limit.
     pub(crate) fn at_most(&mut self, name: &str, measured: f64, unit: &'static str, most: f64, note: String) {
         self.0.push(Figure { name: name.to_owned(), measured, unit, most: Some(most), note });
     }
 
-    /// Notes a figure.
+    /// Records a figure.
     pub(crate) fn note(&mut self, name: &str, measured: f64, unit: &'static str, note: String) {
         self.0.push(Figure { name: name.to_owned(), measured, unit, most: None, note });
     }
 
-    /// Writes the table; whether every figure is what it is to be.
+    /// Prints the table, and reports whether every figure is within its limit.
     pub(crate) fn print(&self) -> bool {
         let mut out = std::io::stdout().lock();
         writeln!(out, "\n{:<46} {:>12} {:>12}       notes", "figure", "measured", "at most").unwrap();
@@ -50,16 +50,16 @@ impl Figures {
     }
 }
 
-/// Times of the same thing.
+/// Times of repeated runs.
 pub(crate) struct Times(Vec<Duration>);
 
 impl Times {
-    /// The middle one, in seconds.
+    /// Median in seconds.
     pub(crate) fn median(&self) -> f64 {
         self.sorted()[self.0.len() / 2].as_secs_f64()
     }
 
-    /// The middle one in milliseconds, with the least and the most.
+    /// Median, minimum and maximum in milliseconds.
     pub(crate) fn spread(&self) -> String {
         let ms = |time: &Duration| time.as_secs_f64() * 1e3;
         let sorted = self.sorted();
@@ -73,10 +73,10 @@ impl Times {
     }
 }
 
-/// Has criterion take samples of `one`, which times itself.
+/// Takes samples of `one`, which measures itself.
 pub(crate) fn sample(criterion: &mut Criterion, name: &str, mut one: impl FnMut() -> Duration) -> Times {
     let mut times = Vec::new();
-    // The first finds nothing in the caches of the machine, and tells how long one takes.
+    // The first run warms the caches and shows how long one takes.
     let first = one();
     let mut group = criterion.benchmark_group("pass");
     group.sample_size(SAMPLES).sampling_mode(SamplingMode::Flat).warm_up_time(Duration::from_nanos(1));
@@ -96,7 +96,7 @@ pub(crate) fn sample(criterion: &mut Criterion, name: &str, mut one: impl FnMut(
     Times(times)
 }
 
-/// The same for two things in turn: criterion is told of `ours`.
+/// Takes samples of two programs in turn; criterion records `ours`.
 pub(crate) fn sample_beside(
     criterion: &mut Criterion,
     name: &str,

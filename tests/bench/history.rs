@@ -1,4 +1,4 @@
-//! Where a tag stood, from a long history of a large lock.
+//! History of a tag in a long history of a large lock.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,10 +11,10 @@ use super::program::{peak_memory, pinstream, time};
 use super::support::remote::BareRepo;
 
 const COMMITS: usize = 10_000;
-/// Every so many commits one moves a pin; the others are other people's.
+/// One commit in this many changes a pin; the others are unrelated.
 const MOVES_EVERY: usize = 50;
 
-/// `history` and `describe` over 10 000 commits, 200 of which move one of 10 000 pins.
+/// `history` and `describe` over 10 000 commits, 200 of which change one of 10 000 pins.
 pub(crate) fn history(criterion: &mut Criterion, figures: &mut Figures) {
     let repository = BareRepo::new();
     let folder = tempfile::tempdir().unwrap();
@@ -36,7 +36,7 @@ pub(crate) fn history(criterion: &mut Criterion, figures: &mut Figures) {
     }
 }
 
-/// The commits for `git fast-import`: the files of `root`, then moves among other people's commits.
+/// Input of `git fast-import`: the files of `root`, then changes among unrelated commits.
 fn commits(root: &std::path::Path) -> String {
     let mut stream = String::new();
     let mut lock = fs::read_to_string(root.join("pinstream.lock")).unwrap();
@@ -58,7 +58,7 @@ fn commits(root: &std::path::Path) -> String {
     for number in 1..COMMITS {
         head(&mut stream, number);
         if number % MOVES_EVERY == 0 {
-            // Now the tag that is asked for, now another.
+            // Alternates between the tag in question and others.
             let at = if number % (MOVES_EVERY * 2) == 0 { places[0] } else { places[number % places.len()] };
             lock.replace_range(at..at + 12, &format!("{number:012x}"));
             file(&mut stream, "pinstream.lock", &lock);

@@ -1,4 +1,4 @@
-//! A pass that lands a commit on a large repository over HTTP, beside what the `git` program takes for that.
+//! A pass that lands a commit on a large repository over HTTP, compared with the `git` program.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -16,7 +16,7 @@ const FOLDERS: usize = 200;
 const FILES: usize = 100;
 const COMMITS: usize = 2_000;
 
-/// A pass over one tag, which has moved each time, on 20 000 files and 2 000 commits.
+/// A pass over one tag that changed, on 20 000 files and 2 000 commits.
 pub(crate) fn land(criterion: &mut Criterion, figures: &mut Figures) {
     let registry = FakeRegistry::start();
     let repository = BareRepo::new();
@@ -67,7 +67,7 @@ pub(crate) fn land(criterion: &mut Criterion, figures: &mut Figures) {
     figures.at_most("landing with a warm cache / git", warm.median() / git.median(), "x", 0.5, against(&warm));
     figures.at_most("  fetches", fetches as f64, "", 0.0, String::new());
 
-    // A job that runs in a checkout keeps no state there but what hooks and soaking tags need, and this root has neither.
+    // A job in a checkout stores only state that hooks and soaking tags need, and this root has neither.
     repository.git(&["update-ref", "-d", "refs/pinstream/state"]);
     let checkout = tempfile::tempdir().unwrap();
     let clone = checkout.path().join("clone");
@@ -88,7 +88,7 @@ pub(crate) fn land(criterion: &mut Criterion, figures: &mut Figures) {
     figures.at_most("  fetches", fetches as f64, "", 0.0, String::new());
 }
 
-/// What a person's script would do: clone as little as can be, one commit without a work tree, push.
+/// The equivalent script: the smallest possible clone, one commit without a work tree, push.
 fn with_git(url: &str) -> Duration {
     let folder = tempfile::tempdir().unwrap();
     let begin = Instant::now();
@@ -114,16 +114,16 @@ fn with_git(url: &str) -> Duration {
     begin.elapsed()
 }
 
-/// How many fetches there were, and the bytes of their answers.
+/// Number of fetches, and the size of their answers in bytes.
 fn bytes_fetched(backend: &HttpBackend) -> (usize, usize) {
     let asked = backend.take_asked();
-    // The list of refs, which protocol 2 asks for in the same way, is short.
+    // The list of refs, which protocol 2 requests in the same way, is short.
     let packs = asked.iter().filter(|asked| asked.line.starts_with("POST") && asked.line.ends_with("git-upload-pack"));
     let packs: Vec<usize> = packs.map(|asked| asked.sent).collect();
     (packs.len(), packs.iter().sum())
 }
 
-/// 20 000 files in the first commit; each other one changes ten of them, and the last one adds the root.
+/// 20 000 files in the first commit; each other commit changes ten of them, and the last one adds the root.
 fn fill(repository: &BareRepo, host: &str) {
     let mut stream = String::new();
     let file = |stream: &mut String, at: usize, age: usize| {

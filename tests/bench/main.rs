@@ -1,7 +1,7 @@
-//! What a pass costs: time, peak memory and requests of the program itself, beside the simplest program that does the
-//! same. Run by `cargo bench`; a word after `--` picks the parts whose name holds it.
+//! Benchmarks of a pass: time, peak memory and requests of the program, compared with the simplest program that does
+//! the same. Run by `cargo bench`; arguments after `--` select parts by name.
 //!
-//! Each sample of ours is taken right after one of what it is compared with, so that a busy machine slows both down.
+//! Samples of the two programs alternate, so that a busy machine slows both down.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,7 +20,7 @@ mod resolve;
 mod shard;
 mod yardstick;
 
-// What tests stand on, of which a benchmark needs a part.
+// The part of the test support that benchmarks need.
 #[path = "../it/support"]
 #[expect(dead_code, reason = "a benchmark needs only a part of what tests stand on")]
 mod support {
@@ -35,10 +35,10 @@ use criterion::Criterion;
 
 use figures::Figures;
 
-/// Measures something and notes its figures.
+/// Measures something and records its figures.
 type Part = fn(&mut Criterion, &mut Figures);
 
-/// The parts by name, in the order in which they run.
+/// Parts by name, in the order in which they run.
 const PARTS: [(&str, Part); 7] = [
     ("start", check::start),
     ("check", check::check),
@@ -51,7 +51,7 @@ const PARTS: [(&str, Part); 7] = [
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // `cargo test --all-targets` runs this as well, to see that it compiles.
+    // `cargo test --all-targets` runs this too, to check that it compiles.
     if !arguments.iter().any(|argument| argument == "--bench") {
         return ExitCode::SUCCESS;
     }

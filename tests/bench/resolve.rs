@@ -1,4 +1,4 @@
-//! Resolving many tags of a registry that is near: Debian's `docker-registry`, beside a bare loop of HEADs.
+//! Resolving many tags of a nearby registry, Debian's `docker-registry`, compared with a bare loop of HEADs.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,11 +11,11 @@ use super::program::{asked, peak_memory, pinstream, time};
 use super::support::registry::{DockerRegistry, Image};
 use super::yardstick::heads;
 
-/// How many requests are in flight.
+/// Concurrent requests.
 const REQUESTS: usize = 64;
 const TAGS: usize = 100;
 
-/// 1 000 and 10 000 tags that are pinned and have not moved.
+/// 1 000 and 10 000 tags that are pinned and unchanged.
 pub(crate) fn resolve(criterion: &mut Criterion, figures: &mut Figures) {
     let docker = DockerRegistry::start();
     push(&docker, 100);
@@ -42,7 +42,7 @@ pub(crate) fn resolve(criterion: &mut Criterion, figures: &mut Figures) {
     }
 }
 
-/// Fills the registry: an image a repository, which all its tags name.
+/// Fills the registry with one image per repository, which all its tags name.
 fn push(docker: &DockerRegistry, repositories: usize) {
     std::thread::scope(|scope| {
         for worker in 0..8 {
@@ -60,7 +60,7 @@ fn push(docker: &DockerRegistry, repositories: usize) {
     });
 }
 
-/// A root with a stream for each repository of `host`.
+/// Writes a root with a stream for each repository of `host`.
 pub(crate) fn write_root(folder: &Path, host: &str, repositories: usize, tags: usize) {
     fs::create_dir(folder.join("streams")).unwrap();
     let settings = format!("[registry.\"{host}\"]\nplain-http = true\nrequests = {REQUESTS}\n");

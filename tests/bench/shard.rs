@@ -1,4 +1,4 @@
-//! A first import of many tags from a registry that is far, by one process and by eight that share the root.
+//! A first import of many tags from a distant registry, by one process and by eight shards.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,12 +17,12 @@ use super::support::remote::http::HttpBackend;
 const REPOSITORIES: usize = 2_000;
 const TAGS: usize = 10;
 const PROCESSES: usize = 8;
-/// How much of the time of one process eight may take: of the time that is waited for the registry it is an eighth, and
-/// the rest is for landing one after the other.
+/// Limit of the time of eight processes, as a share of the time of one: an eighth of the waiting for the registry,
+/// plus landing one after the other.
 const SHARE: f64 = 1.0 / 6.0;
 
-/// 20 000 tags of 2 000 repositories, none of which is pinned, with an image a repository. It takes minutes, and one
-/// process spends them waiting, so that it is measured once.
+/// 20 000 tags of 2 000 repositories without pins, one image per repository. It takes minutes, most of which one
+/// process spends waiting, so it is measured once.
 pub(crate) fn shard(_: &mut Criterion, figures: &mut Figures) {
     let registry = FakeRegistry::start();
     let far = start_far_side(registry.host().parse().unwrap()).to_string();
@@ -55,18 +55,18 @@ pub(crate) fn shard(_: &mut Criterion, figures: &mut Figures) {
     figures.at_most("  requests", requests as f64, "", (REPOSITORIES * (TAGS + 2)) as f64, format!("{asked:?}"));
 }
 
-/// What a fleet came to.
+/// Result of a fleet.
 struct Came {
     time: Duration,
     commits: usize,
     wrong: usize,
 }
 
-/// Has so many processes, each with a cache of its own, import a root of `files` that has no lock.
+/// Runs `processes` processes with separate caches over a root of `files` that has no lock.
 fn measure(files: &[(&str, &str)], digests: &BTreeMap<String, String>, processes: usize) -> Came {
     let repository = BareRepo::with(files);
     let first = repository.tip("refs/heads/main").unwrap();
-    // As whoever serves it keeps it: otherwise its first readers wait for Git to pack it.
+    // A server packs its repositories; otherwise the first readers wait for Git to do it.
     repository.git(&["repack", "-a", "-d", "-q"]);
     let backend = HttpBackend::start(repository.base());
     let folders: Vec<_> = (0..processes).map(|_| tempfile::tempdir().unwrap()).collect();

@@ -1,4 +1,4 @@
-//! Who a process is, and when it is gone.
+//! Identity of processes: whether an owner is still running.
 
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What must hold, by the numbers of the threat model: watched at each landing, delivery and end, and at rest.
+//! Invariants of `tests/THREATS.md`, checked at each landing, delivery and end of a pass, and at rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use crate::report::{PassEnd, Report, TagOutcome};
 
 use super::universe::{Commit, Delivery, Inner, Shared, Start, place};
 
-/// Watches a commit that a pass puts on the branch.
+/// Checks a commit that a pass puts on the branch.
 pub(super) fn at_landing(inner: &mut Inner, commit: &Commit, change: &NewCommit) {
     let Some(parent) = commit.parent.map(|parent| &inner.commits[parent]) else { return };
     let (before, after) = (&parent.root.lock, &commit.root.lock);
@@ -66,7 +66,7 @@ pub(super) fn at_landing(inner: &mut Inner, commit: &Commit, change: &NewCommit)
     }
 }
 
-/// Watches who asks for a repository: of a crowd each has its own.
+/// Checks that only one machine resolves a repository, in a universe with shards.
 pub(super) fn at_question(inner: &mut Inner, repository: &Repository, machine: u32) {
     if !inner.is_crowded {
         return;
@@ -77,7 +77,7 @@ pub(super) fn at_question(inner: &mut Inner, repository: &Repository, machine: u
     }
 }
 
-/// Watches what a hook is about to be told.
+/// Checks the event that a hook is about to receive.
 pub(super) fn at_hook_start(inner: &mut Inner, hook: &str, event: &serde_json::Value) {
     let at = commit_of(event);
     let on_branch: BTreeSet<usize> = inner.history().collect();
@@ -91,7 +91,7 @@ pub(super) fn at_hook_start(inner: &mut Inner, hook: &str, event: &serde_json::V
     }
 }
 
-/// Watches that a move has one id, and an id one move.
+/// Checks that a change has one id, and that an id belongs to one change.
 fn at_id(inner: &mut Inner, hook: &str, at: usize, one: Told) {
     let Told { id, tag, old, new } = one;
     let place = (hook.to_owned(), tag.clone());
@@ -115,14 +115,14 @@ fn at_id(inner: &mut Inner, hook: &str, at: usize, one: Told) {
     inner.starts.insert(place, Start { id, old, new, commit: at });
 }
 
-/// Watches what a hook was told with success.
+/// Checks a successful delivery.
 pub(super) fn at_delivery(inner: &mut Inner, hook: &str, event: &serde_json::Value, process: u32) {
     let commit = commit_of(event);
     for Told { id, tag, new: digest, .. } in told(event) {
         let before = inner.deliveries.iter().rev().find(|one| one.hook == hook && one.tag == tag);
         if let Some(before) = before {
             let is_same = before.digest == digest && !was_away(inner, before.commit, commit, &tag, &digest);
-            // Whoever told it may still say so, as long as the claims of both hold.
+            // An orphan and its successor may both deliver while both have a claim.
             let is_over = |process| inner.overtaken.contains(&(hook.to_owned(), process));
             let is_at_it = inner.alive.contains(&before.process)
                 && before.process != process
@@ -142,7 +142,7 @@ pub(super) fn at_delivery(inner: &mut Inner, hook: &str, event: &serde_json::Val
     }
 }
 
-/// Watches a state as it is written.
+/// Checks a state that is being written.
 pub(super) fn at_state(inner: &mut Inner, state: &State) {
     for one in inner.deliveries.iter_mut().filter(|one| !one.marked) {
         let seen = state.seen.get(&one.hook).and_then(|seen| seen.pins.get(&one.tag));
@@ -156,7 +156,7 @@ pub(super) fn at_state(inner: &mut Inner, state: &State) {
     }
 }
 
-/// Whether the branch held something else than `digest` for `tag` between two commits.
+/// Reports whether the branch had another digest than `digest` for `tag` between two commits.
 fn was_away(inner: &Inner, from: usize, to: usize, tag: &TagId, digest: &Digest) -> bool {
     (from..=to).any(|commit| {
         let pin = inner.commits[commit].root.lock.pins.get(tag);
@@ -164,7 +164,7 @@ fn was_away(inner: &Inner, from: usize, to: usize, tag: &TagId, digest: &Digest)
     })
 }
 
-/// Watches how a pass says it ended.
+/// Checks the result of a pass.
 pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, PassError>) {
     universe.with(|inner| {
         if let Some(reports) = &mut inner.reports {
@@ -178,13 +178,13 @@ pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, Pa
         Err(error) => return universe.with(|inner| inner.break_(format!("I3: a pass stopped: {error}"))),
     };
     universe.with(|inner| {
-        // What is only proposed stands nowhere yet.
+        // Proposed changes are not on the branch yet.
         if report.exit() != Exit::Success || inner.at_tip().settings.publish.is_some() {
             return;
         }
         let Some(tip) = &report.tip else { return };
         for row in &report.rows {
-            // Another share's.
+            // The tag belongs to another shard.
             if inner.is_crowded && row.outcome == TagOutcome::NotAsked {
                 continue;
             }
@@ -200,7 +200,7 @@ pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, Pa
                 inner.break_(format!("I18: success, though {image} was never answered for"));
                 continue;
             };
-            // What the pass saw last is what its lock holds.
+            // The lock must have what the pass saw last.
             if inner.commits[place(tip)].root.lock.pins.get(&row.tag).is_none_or(|pin| pin.digest != *digest) {
                 inner.break_(format!("I18: success, though {} is not what {image} was seen to be", row.tag));
             }
@@ -214,7 +214,7 @@ pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, Pa
 }
 
 impl Inner {
-    /// Whether a person put `id` from `digest` to another one.
+    /// Reports whether a person replaced `digest` as the pin of `id`.
     fn was_taken_back(&self, id: &TagId, digest: &Digest) -> bool {
         let at = |commit: usize| self.commits[commit].root.lock.pins.get(id).map(|pin| &pin.digest);
         self.history().any(|commit| {
@@ -224,7 +224,7 @@ impl Inner {
     }
 }
 
-/// What must hold once all has come to rest.
+/// Checks the world at rest.
 pub(super) fn at_rest(universe: &Shared) -> Result<(), String> {
     universe.with(|inner| {
         let root = inner.at_tip();
@@ -260,8 +260,8 @@ pub(super) fn at_rest(universe: &Shared) -> Result<(), String> {
     })
 }
 
-/// Whether the last thing a hook was told of each tag is what stands on the branch; of a tag that it was never told of,
-/// what it adopted.
+/// Checks that the last delivery of each tag is the pin on the branch; a tag that was never delivered must have the
+/// pin that the hook adopted.
 fn last_told(inner: &Inner, hook: &str, on: &TagGlobs) -> Result<(), String> {
     let Some((adopted, from)) = inner.adopted.get(hook) else { return Err(format!("I8: {hook} adopted nothing")) };
     let told: BTreeMap<&TagId, &Digest> =
@@ -279,7 +279,7 @@ fn commit_of(event: &serde_json::Value) -> usize {
     place(&CommitId(event["commit"].as_str().unwrap().to_owned()))
 }
 
-/// A move of an event.
+/// A change in an event.
 struct Told {
     id: String,
     tag: TagId,

@@ -1,5 +1,5 @@
-//! Up to sixty-four shards on one root: they crash, lose answers and meet people's commits, and come to the same lock as
-//! one pass would. Nothing but Git knows of all of them.
+//! Up to 64 shards on one root: they crash, lose answers and meet people's commits, and reach the same lock as a
+//! single pass. Only Git connects them.
 
 use crate::model::settings::globs::TagGlobs;
 use crate::reconcile::Request;
@@ -18,11 +18,11 @@ const SCHEDULES_FOR_A_FAULT: u64 = 6;
 /// Steps with faults for each shard, before the world comes to rest.
 const STEPS: usize = 120;
 
-/// What a schedule came to.
+/// Result of a schedule.
 #[derive(Default)]
 struct Came {
     shards: usize,
-    /// Commits of the last pass of each, when nothing moved any more.
+    /// Commits of the last pass of each shard, after the last change.
     last: usize,
     commits: usize,
     rejected: usize,
@@ -30,14 +30,14 @@ struct Came {
     deliveries: usize,
 }
 
-/// The part of each of `count` machines.
+/// Request of machine `index` of `count`.
 type Part = fn(u32, u32) -> Request;
 
 fn shard(index: u32, count: u32) -> Request {
     Request { shard: Some(format!("{}/{count}", index + 1).parse().unwrap()), ..request() }
 }
 
-/// What somebody would do who has no shards: each machine takes the tags whose names end in its digit.
+/// A wrong split without shards: each machine resolves the tags whose names end in its digit.
 fn by_tag(index: u32, _: u32) -> Request {
     Request { only: Some(TagGlobs::new([format!("app:*{index}").as_str()]).unwrap()), ..request() }
 }
@@ -61,8 +61,8 @@ fn run(seed: u64, count: u32, part: Part, fault: Option<Fault>) -> Result<Came, 
     come_to_rest(&universe, &mut shards, fault)
 }
 
-/// Nothing goes wrong or moves any more. What is running ends; then a pass of each, all at once, is enough, and one more
-/// has nothing to do.
+/// Stops all faults and changes. Running passes end; then one pass of each shard, all at once, is sufficient, and one
+/// more has nothing to do.
 fn come_to_rest(universe: &Shared, shards: &mut [Reconciler], fault: Option<Fault>) -> Result<Came, String> {
     universe.calm();
     finish(universe, shards, fault)?;
@@ -70,7 +70,7 @@ fn come_to_rest(universe: &Shared, shards: &mut [Reconciler], fault: Option<Faul
         end_orphan(universe);
     }
     universe.broken()?;
-    // Claims of the dead are over by then.
+    // Claims of dead processes have expired by then.
     universe.with(|inner| inner.jump(jiff::SignedDuration::from_hours(2)));
     let before = universe.outcome().commits;
     shards.iter_mut().for_each(|shard| step(universe, shard, fault));
@@ -115,7 +115,7 @@ fn run_all(schedules: u64, part: Part, fault: Option<Fault>) -> Result<Vec<Came>
 fn many_shards_keep_every_invariant() {
     let all = run_all(share(SCHEDULES, SAMPLE), shard, None).unwrap();
     assert!(all.iter().all(|came| came.last <= came.shards));
-    // A run in which nothing happens proves nothing.
+    // A run without events would prove nothing.
     let sum = |of: fn(&Came) -> usize| all.iter().map(of).sum::<usize>();
     let sums =
         [sum(|came| came.commits), sum(|came| came.rejected), sum(|came| came.crashes), sum(|came| came.deliveries)];

@@ -1,4 +1,4 @@
-//! Passwords of Git remotes: in their address, from the environment, from helpers; right and wrong.
+//! Passwords of Git remotes: in URLs, from the environment, from helpers; correct and wrong ones.
 
 use super::{TALK, talk};
 use crate::reconcile::stage::{Stage, TELL};
@@ -13,7 +13,7 @@ fn stage() -> Stage {
     stage
 }
 
-/// `server`'s address with the secret for somebody's password.
+/// URL of `server` with the secret as password.
 fn with_user(server: &HttpBackend) -> String {
     server.url().replace("://", &format!("://someone:{IN_ADDRESS}@"))
 }
@@ -101,7 +101,7 @@ fn t22_a_checkout_whose_remote_has_a_password_shows_it_nowhere() {
     ] {
         run(args);
     }
-    // The remote is named, so that its absence above says something.
+    // The output does name the remote, so the absence of the secret means something.
     let ran = run(&["reconcile", "--format", "json"]);
     assert!(ran.stdout.contains(&server.url()), "{}{}", ran.stdout, ran.stderr);
 }
@@ -161,7 +161,7 @@ fn t22_a_server_that_repeats_the_password_as_it_refuses_a_push_is_not_repeated()
     let mut stage = stage();
     let server = HttpBackend::with_password(stage.repo.base(), "x-access-token", CANARY);
     stage.remote = server.url();
-    // A server whose own hook knows the token, and says it on the way on which it talks to people.
+    // The server hook has the token and prints it to the client.
     stage.repo.hook("pre-receive", &format!("echo 'denied for x-access-token:{CANARY}' >&2; exit 1"));
     for args in TALK {
         assert!([1, 5].contains(&stage.pass(args).code.unwrap()));

@@ -1,9 +1,9 @@
-//! Hooks: what they are given, and what is seen of them.
+//! Hooks: their environment, and what is visible of them.
 
 use crate::reconcile::stage::Stage;
 use crate::support::canary::CANARY;
 
-/// A stage with a hook that runs `script`, and one move for it.
+/// A stage with a hook that runs `script`, and one change for it.
 fn stage(script: &str) -> Stage {
     let stage =
         Stage::new(&format!("[[hook]]\nname = \"show\"\nenv = [\"SHOWN\"]\nrun = [\"sh\", \"-c\", '''{script}''']\n"));

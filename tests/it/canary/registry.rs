@@ -1,4 +1,4 @@
-//! Registries and token servers that repeat what they were sent, and whatever else knows their secrets.
+//! Registries and token servers that repeat the secrets they receive, and other places that contain them.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -10,19 +10,19 @@ use crate::support::registry::docker::USER;
 use crate::support::registry::fake::{Access, TokenRules};
 use crate::support::registry::http::{Answer, Request};
 
-/// The `Authorization` of a request, with the password as it is beside it.
+/// The `Authorization` of a request, with the plain password next to it.
 fn known(request: &Request) -> Option<String> {
     request.header("authorization").map(|value| format!("{value} {CANARY}"))
 }
 
-/// A registry that asks for the password.
+/// A registry that requires the password.
 fn basic() -> FakeRegistry {
     let registry = FakeRegistry::start();
     registry.require(Access::Basic(USER.0.into(), USER.1.into()));
     registry
 }
 
-/// A registry that asks for tokens, which the password buys.
+/// A registry that requires tokens, which are issued for the password.
 fn token() -> FakeRegistry {
     let registry = FakeRegistry::start();
     let user = Some((USER.0.to_owned(), USER.1.to_owned()));
@@ -123,7 +123,7 @@ fn t22_tags_and_links_that_repeat_the_password_are_not_repeated() {
     }
 }
 
-/// Has the token server answer as `lie` says, where it is shown the password.
+/// Replaces the token server's answer by that of `lie` when a request has the password.
 fn lying(lie: fn(&str) -> Answer) -> Stage {
     let registry = token();
     registry.lie(move |request| known(request).filter(|_| request.path() == "/token").map(|known| lie(&known)));
@@ -205,12 +205,12 @@ fn t22_a_helper_that_says_the_secret_is_not_quoted() {
     let mut stage = stage(basic());
     let bin = stage.sandbox.home().join("helpers");
     std::fs::create_dir(&bin).unwrap();
-    // Linked to, as no file may run that is open for writing in a process being started elsewhere.
+    // A link, because no file can run that another process being started has open for writing.
     std::os::unix::fs::symlink("/bin/sh", bin.join("docker-credential-x")).unwrap();
     stage.sandbox.env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
     let config = serde_json::json!({"credHelpers": {stage.registry.host(): "x"}}).to_string();
     std::fs::write(stage.sandbox.home().join(".docker/config.json"), config).unwrap();
-    // The shell that stands for the helper reads `get`, a file where it is started.
+    // The shell that plays the helper reads the script `get` in its working directory.
     for script in [
         format!("echo '{CANARY}'"),
         format!("echo '{CANARY}' >&2; exit 3"),
@@ -232,7 +232,7 @@ fn t22_a_helper_that_says_the_secret_is_not_quoted() {
 
 #[test]
 fn t22_the_password_of_a_proxy_stays_with_it() {
-    // It answers everything with what it was sent, as a proxy in a bad mood.
+    // Answers every request with what it received, as a broken proxy might.
     let proxy = FakeRegistry::start();
     proxy.lie(|request| {
         let known = request.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect::<String>();
@@ -245,7 +245,7 @@ fn t22_the_password_of_a_proxy_stays_with_it() {
     stage.commit("streams/far.toml", "[tags]\na = \"registry.example/a:1\"\n");
     let said = talk(&stage, 3);
     assert!(said.contains("far:a"), "{said}");
-    // One that cannot be read is named without it.
+    // A proxy URL that cannot be parsed is named without its password.
     stage.sandbox.env("http_proxy", format!("http://user:{IN_ADDRESS}@[::"));
     for args in super::TALK {
         let code = stage.pass(args).code;

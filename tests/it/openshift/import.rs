@@ -1,4 +1,4 @@
-//! What OpenShift's importer is asked for (openshift/openshift-apiserver, `importer_test.go`).
+//! The cases of OpenShift's importer (openshift/openshift-apiserver, `importer_test.go`).
 
 use super::at;
 use crate::reconcile::stage::Stage;
@@ -55,7 +55,7 @@ fn test_import_insecure_import_policy() {
     let help = report["tags"][2]["error"]["help"].as_str().unwrap();
     assert!(help.contains(&format!("`[registry.\"{unnamed_host}\"]`")), "{help}");
     assert!(report["errors"].to_string().contains("`all` could not discover its tags"), "{}", report["errors"]);
-    // Nothing was said in the clear to a registry that is not listed for it.
+    // A registry without `plain-http` receives nothing in plain text.
     assert_eq!((strict.requests().len(), unnamed.connections()), (0, 0));
 }
 
@@ -79,7 +79,7 @@ failed  web:other           not-found: `[REGISTRY]/other:1` is not at `[REGISTRY
 1 added, 3 failed; landed as [COMMIT 3] on main
 --- exit 3
 ");
-    // What is no reference at all is a mistake of the commit, told with all others before anything is asked.
+    // An invalid reference is an error in the commit, reported with all others before any request.
     stage.commit("streams/web.toml", &format!("{good}bad = \"a.example/Web:1\"\nworse = \"!@#$\"\n"));
     stage.registry.forget();
     let lock = stage.lock();

@@ -1,9 +1,9 @@
-//! Triggers, which are hooks here (openshift/library-go, `trigger/annotations_test.go`;
+//! Triggers, which correspond to hooks (openshift/library-go, `trigger/annotations_test.go`;
 //! openshift/openshift-controller-manager, `buildconfigs_test.go` and `deploymentconfigs_test.go`).
 
 use crate::reconcile::stage::{Stage, TELL};
 
-/// A hook like [`TELL`] for some tags alone.
+/// A hook like [`TELL`] for some tags only.
 fn tell(on: &str) -> String {
     TELL.replace("run =", &format!("on = [{on}]\nrun ="))
 }
@@ -14,7 +14,7 @@ fn test_build_config_reactor_same_image_does_not_fire() {
     stage.stream("web", &[("1", 1)]);
     stage.ends(0, &[]);
     assert_eq!(stage.told().len(), 1);
-    // Nothing moved; the same image under another name; a definition written anew.
+    // No change; the same image under another name; a definition written anew.
     stage.ends(0, &[]);
     stage.push("copy:1", 1);
     for text in ["[tags]\n\"1\" = \"REGISTRY/copy:1\"\n", "[tags.1]\nimage = \"REGISTRY/copy:1\"\n"] {
@@ -41,12 +41,12 @@ fn test_build_config_reactor_paused() {
     let stage = Stage::new(&format!("{TELL}{other}"));
     stage.stream("web", &[("1", 1), ("2", 2)]);
     stage.ends(0, &[]);
-    // A hook that is taken out does not run, and the others do.
+    // A hook that is removed does not run, and the others do.
     stage.settings(other);
     stage.push("web:1", 3);
     stage.ends(0, &[]);
     assert_eq!((stage.told().len(), stage.home("other").as_str()), (1, "ran\nran\n"));
-    // Back again, it is told of what moved.
+    // When it is added again, it receives the changes that it missed.
     stage.settings(&format!("{TELL}{other}"));
     stage.ends(0, &[]);
     stage.push("web:2", 4);

@@ -1,4 +1,4 @@
-//! Tags that follow tags of another repository: what its lock says lands here too, checked and by our own rules.
+//! Tags that follow tags of another repository: its pins are verified and land here under our own rules.
 
 use super::stage::{Stage, pin};
 use crate::support::canary::CANARY;
@@ -9,7 +9,7 @@ use crate::support::sandbox::Ran;
 const PLATFORM: &str = "[tags]\n\"3.12\" = \"REGISTRY/python:3.12\"\nlatest = { follow = \"3.12\" }\n";
 const WEB: &str = "[tags]\nbase = { follow = \"platform//python:latest\" }\nprod = { follow = \"base\" }\n";
 
-/// A root that follows tags of another team's, which has been pinned; both are folders.
+/// A root that follows tags of another team's root, which is pinned; both remotes are directories.
 struct Two {
     stage: Stage,
     platform: BareRepo,
@@ -27,7 +27,7 @@ impl Two {
         two
     }
 
-    /// Names the address of the other repository.
+    /// Sets the URL of the other repository.
     fn follow(&self, url: &str) {
         self.stage.settings(&format!("[remote.platform]\nurl = \"{url}\"\n"));
     }
@@ -65,7 +65,7 @@ fn what_moves_in_one_repository_moves_in_the_next_with_one_pass_each() {
     assert!(lock.contains("tag = \"base\"\nfollow = \"platform//python:latest\"\nimage = "), "{lock}");
     assert!(lock.contains("version = \"1.0.1\"\n"), "{lock}");
 
-    // What has not moved costs no request of a registry.
+    // Unchanged pins cost no registry request.
     two.stage.registry.forget();
     two.stage.ends(0, &[]);
     assert_eq!(two.stage.registry.requests().len(), 0);
@@ -80,7 +80,7 @@ fn what_moves_in_one_repository_moves_in_the_next_with_one_pass_each() {
     for tag in ["web:base", "web:prod"] {
         assert_eq!(two.stage.pin(tag).as_deref(), Some(moved.as_str()), "{tag}");
     }
-    // Nothing but two commits of a person and two passes of its own is over there.
+    // The other repository received only two commits of a person and two passes of its own.
     assert_eq!(two.platform.log("main").len(), 4);
 }
 
@@ -97,7 +97,7 @@ fn a_work_tree_follows_as_a_remote_does() {
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(pin(&sandbox.read("clone/pinstream.lock"), "web:prod"), two.their_pin("python:3.12"));
     assert_eq!(run(&["check"]).0, Some(0));
-    // Whoever reviews a proposal is told whether the other repository vouches for it.
+    // Reviewers see whether the other repository vouches for the digest.
     sandbox.git(&["-C", "clone", "add", "-A"]);
     let (code, said) = run(&["check", "--base", "HEAD"]);
     assert_eq!(code, Some(0), "{said}");
@@ -107,7 +107,7 @@ fn a_work_tree_follows_as_a_remote_does() {
     sandbox.write("clone/pinstream.lock", &lock);
     let (code, said) = run(&["check", "--base", "HEAD"]);
     assert_eq!(code, Some(4), "{said}");
-    // A definition that follows elsewhere does not agree with the lock.
+    // A definition that follows another repository differs from the lock.
     let text = sandbox.read("clone/streams/web.toml").replace("python:latest", "python:3.12");
     sandbox.write("clone/streams/web.toml", &text);
     let (code, said) = run(&["check"]);
@@ -144,7 +144,7 @@ fn over_http_a_pass_reads_each_remote_once_and_without_its_history() {
     );
     assert!(first.iter().map(|asked| asked.sent).sum::<usize>() < 20_000, "{first:?}");
     assert_eq!(two.stage.pin("more:a"), two.their_pin("python:3.12"));
-    // What stands where it stood is not fetched again.
+    // Unchanged remotes are not fetched again.
     assert_eq!(pass().len(), 1);
 }
 
@@ -162,7 +162,7 @@ fn a_token_goes_to_no_other_server_than_our_own() {
     assert!(ran.stdout.contains("failed  web:base  unauthorized: "), "{}", ran.stdout);
     let asked = theirs.take_asked();
     assert!(!asked.is_empty() && asked.iter().all(|asked| asked.authorization.is_none()), "{asked:?}");
-    // A helper of Git's own configuration knows for which server it is.
+    // A helper in Git's own configuration is bound to its server.
     let helper = format!("[credential \"{}\"]\nhelper = \"!f() {{ cat $HOME/login; }}; f\"\n", theirs.url());
     let home = two.stage.sandbox.home();
     std::fs::write(home.join("login"), format!("username=me\npassword={their_secret}\n")).unwrap();
@@ -192,7 +192,7 @@ fn a_remote_that_cannot_be_read_fails_its_tags_and_no_others() {
         said.contains("failed  web:base  network: the remote `http://127.0.0.1:9/repo.git` could not be"),
         "{said}"
     );
-    // A folder of the machine is none that a repository on a server may name.
+    // A repository on a server may not follow a directory of this machine.
     two.follow(&two.platform.url());
     let ours = HttpBackend::start(two.stage.repo.base());
     let ran = two.stage.sandbox.run(&["reconcile", "--remote", &ours.url()]);
@@ -232,7 +232,7 @@ fn rules_of_adoption_hold_for_what_is_followed_elsewhere() {
     assert_eq!(two.stage.registry.requests().len(), 0);
     two.stage.sandbox.env("PINSTREAM_NOW", "2026-11-25T12:00:00Z");
     assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "moved");
-    // The other team goes back, and this root goes back with it: that was decided by people.
+    // The other team rolls back and this root follows: people decided that.
     two.theirs("streams/python.toml", &PLATFORM.replace("python:3.12", "python:old"));
     two.stage.push("python:old", 1);
     two.their_pass();
@@ -295,7 +295,7 @@ fn what_another_lock_says_is_believed_of_nothing_that_was_not_hashed() {
     two.stage.commit("streams/web.toml", "[tags]\nbase = { follow = \"platform//python:arm\" }\n");
     let honest = two.platform.read("main", "pinstream.lock").unwrap();
     let child = two.their_pin("python:arm").unwrap();
-    // A digest that no registry has, and one that is no child of the index that it is said to be of.
+    // A digest that no registry has, and one that is not a child of its alleged index.
     let nowhere = format!("sha256:{}", "0".repeat(64));
     let other = two.stage.push("python:other", 9);
     for (lock, code, kind) in [
@@ -307,7 +307,7 @@ fn what_another_lock_says_is_believed_of_nothing_that_was_not_hashed() {
         assert_eq!(report["tags"][0]["error"]["kind"], kind);
         assert_eq!(two.stage.pin("web:base"), None);
     }
-    // What it says of the image itself is not taken over: that comes from the bytes.
+    // Image data comes from the image itself, not from the other lock.
     two.theirs("pinstream.lock", &honest.replace("version = \"3\"", "version = \"4\""));
     two.stage.ends(0, &[]);
     assert_eq!(two.stage.pin("web:base"), Some(child));

@@ -1,4 +1,4 @@
-//! When a digest is adopted, and when a tag keeps what it has.
+//! Adoption rules: when a digest is adopted, and when a tag keeps its pin.
 
 use super::stage::Stage;
 use crate::support::registry::Image;
@@ -16,7 +16,7 @@ fn stage(rules: &str) -> Stage {
     stage
 }
 
-/// A pass at `now`: how it ended for the tag, with the reason where it has one.
+/// Runs a pass at `now` and returns the outcome of the tag, with the reason if there is one.
 #[track_caller]
 fn pass(stage: &mut Stage, now: &str, code: i32) -> String {
     stage.sandbox.env("PINSTREAM_NOW", format!("2026-11-{now}Z"));
@@ -33,11 +33,11 @@ fn a_digest_soaks_from_our_first_sight_of_it_on_any_machine() {
         |since: &str, until: &str| format!("soaking: seen since 2026-11-{since}Z, adopted from 2026-11-{until}Z on");
     stage.push("web:1", 2);
     assert_eq!(pass(&mut stage, "24T10:00:00", 0), waits("24T10:00:00", "26T10:00:00"));
-    // What waits is looked at with one request and no more.
+    // A soaking update costs one request.
     stage.registry.forget();
     assert_eq!(pass(&mut stage, "25T10:00:00", 0), waits("24T10:00:00", "26T10:00:00"));
     assert_eq!((stage.registry.counts().head, stage.registry.counts().get), (1, 0));
-    // Another machine knows it too; one that moves begins again.
+    // Another machine reads the first sight from the state; another digest starts again.
     std::fs::remove_dir_all(stage.sandbox.home()).unwrap();
     std::fs::create_dir(stage.sandbox.home()).unwrap();
     assert_eq!(pass(&mut stage, "26T09:59:59", 0), waits("24T10:00:00", "26T10:00:00"));
@@ -156,7 +156,7 @@ fn a_move_that_a_person_reverts_is_not_made_again() {
     let newer = stage.push("web:1", 3);
     assert_eq!(pass(&mut stage, "24T13:00:00", 0), "moved");
     assert_eq!(stage.pin("web:one").as_deref(), Some(newer.as_str()));
-    // The bad one is remembered still.
+    // The reverted digest is still remembered.
     stage.push("web:1", 2);
     assert_eq!(pass(&mut stage, "24T14:00:00", 0), held);
     assert_ne!(stage.pin("web:one").as_deref(), Some(bad.as_str()));
@@ -194,7 +194,7 @@ fn in_a_checkout_a_revert_is_known_without_a_state_until_there_is_one() {
     stage.sandbox.git(&["push", "--quiet"]);
     let told = stage.ends(0, &["-v"]);
     assert!(told.contains("a person took a move to it back"), "{told} {}", stage.repo.git(&["log", "--stat", "main"]));
-    // It was noted: whoever has no history knows it too.
+    // The state contains the revert, so a clone without history respects it too.
     std::fs::remove_dir_all(stage.sandbox.work()).unwrap();
     std::fs::create_dir(stage.sandbox.work()).unwrap();
     std::fs::remove_dir_all(stage.sandbox.home().join(".cache")).unwrap();

@@ -1,4 +1,4 @@
-//! Repositories that are small on the wire and large in memory, over HTTP: they cost a pass little, or end it.
+//! Repositories that are small on the wire and large in memory: a pass needs little memory or stops.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -7,12 +7,12 @@ use super::stage::Stage;
 use crate::support::remote::http::HttpBackend;
 use crate::support::sandbox::Ran;
 
-/// What git packs into a thousandth of it, in bytes.
+/// Size in bytes that git compresses to a thousandth.
 const BOMB: usize = 400 << 20;
-/// What a pass may have in memory beside it all, in MiB.
+/// Memory that a pass may use besides it, in MiB.
 const MOST: u64 = 150;
 
-/// Puts a file of zeros beside the root's files, or in place of one of them.
+/// Adds a file of zeros next to the root's files, or in place of one of them.
 fn plant(stage: &Stage, path: &str) {
     let repo = stage.repo.path();
     let mut git = stage.sandbox.command("git");
@@ -34,7 +34,7 @@ fn plant(stage: &Stage, path: &str) {
     run(&["update-ref", "refs/heads/main", &commit]);
 }
 
-/// Runs a pass; how it ended, and the most memory it had, in MiB.
+/// Runs a pass and returns its exit code and peak memory in MiB.
 fn measured(stage: &Stage) -> (Ran, u64) {
     let mut child = stage.sandbox.start(&["reconcile", "--remote", &stage.remote]);
     let mut peak = 0;

@@ -1,15 +1,15 @@
-//! Tags that are chosen from a repository, and streams that take many of them.
+//! Tags that are selected from a repository, and streams that discover many.
 
 use super::stage::Stage;
 
-/// Puts an image for each tag into the repository `app`.
+/// Pushes an image for each tag to the repository `app`.
 fn fill(stage: &Stage, tags: &[&str]) {
     for tag in tags {
         stage.push(&format!("app:{tag}"), u64::from_le_bytes(format!("{tag:_<8.8}").into_bytes().try_into().unwrap()));
     }
 }
 
-/// The lock as `tag repository-tag`, a pin a line.
+/// The lock as `tag repository-tag`, one pin per line.
 fn pins(stage: &Stage) -> String {
     let lock: toml::Table = stage.lock().parse().unwrap();
     let pin = |pin: &toml::Value| {
@@ -34,7 +34,7 @@ fn the_highest_tag_is_chosen_and_one_list_serves_all_tags_of_a_repository() {
     let first = "beta app:3.14.0-rc1\nedge app:3.13.0\nnight app:night-20261123\nstable app:3.13.0\n";
     assert_eq!(pins(&stage), first);
 
-    // Nothing new costs one list and one HEAD for each tag that was chosen.
+    // Without changes: one list, and one HEAD per selected tag.
     stage.registry.forget();
     stage.ends(0, &[]);
     let asked = stage.registry.requests();

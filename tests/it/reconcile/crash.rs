@@ -1,4 +1,4 @@
-//! Passes that are killed at any moment, and one more that is not: everything is as it should be.
+//! Passes that are killed at random moments: one more pass repairs everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -10,7 +10,7 @@ use super::people::Person;
 use super::stage::Stage;
 use crate::support::remote::http::HttpBackend;
 
-/// A hook that takes its time, and keeps every event in a file of its own.
+/// A slow hook that keeps every event in a file of its own.
 const KEEP: &str = r#"
 [[hook]]
 name = "keep"
@@ -19,7 +19,7 @@ run = ["sh", "-c", "touch $(mktemp $HOME/begun/XXXXXXXXXX); sleep 0.05; cp $PINS
 
 const TAGS: [&str; 4] = ["a", "b", "c", "d"];
 
-/// Where kills fell.
+/// Stages at which passes were killed.
 #[derive(Debug, Default)]
 struct Fell {
     before_landing: usize,
@@ -27,7 +27,7 @@ struct Fell {
     after_landing: usize,
 }
 
-/// Kills `times` passes, each within the time that one takes, while tags move and people commit.
+/// Kills `times` passes at random moments while tags change and people commit.
 fn kill(mut stage: Stage, times: u64) {
     let tmp = stage.sandbox.work().join("tmp");
     stage.sandbox.env("TMPDIR", tmp.to_str().unwrap());
@@ -60,7 +60,7 @@ fn kill(mut stage: Stage, times: u64) {
             fell.after_landing += usize::from(landed);
             fell.within_hook += usize::from(count(stage, "begun") - begun > count(stage, "told") - told);
         }
-        // A pass that died with Git's lock on the branch keeps people off until the next one looks.
+        // A lock file of Git that a killed pass left on the branch blocks people until the next pass.
         if number % 20 == 0 {
             stage.pass(&[]);
             people.push(person.commit());
@@ -74,7 +74,8 @@ fn kill(mut stage: Stage, times: u64) {
         let is_told = |one: &&Value| one["tag"] == *tag && one["new"]["digest"] == digest.as_str();
         assert!(moves(&told).any(|one| is_told(&one)), "the hook was never told of {tag} at {digest}");
     }
-    // No tag comes to a digest twice, so whatever is told twice of one has one id; and no id is of two moves.
+    // No tag gets the same digest twice, so repeated deliveries of a change have one id, and no id belongs to two
+    // changes.
     let (mut ids, mut meanings) = (BTreeMap::new(), BTreeMap::new());
     for one in moves(&told) {
         let meaning = format!("{} {} {}", one["tag"], one["old"]["digest"], one["new"]["digest"]);
@@ -85,7 +86,7 @@ fn kill(mut stage: Stage, times: u64) {
     }
     assert!(ids.values().chain(meanings.values()).all(|all| all.len() == 1), "{ids:#?} {meanings:#?}");
     history::check(stage, &people);
-    // There is nothing left to do, and nothing lies about.
+    // Another pass does nothing, and no files are left over.
     stage.ends(0, &[]);
     assert_eq!((stage.repo.git(&["for-each-ref"]), events(stage).len()), (tip, told.len()));
     stage.push("web:a", times + 1);
@@ -94,7 +95,7 @@ fn kill(mut stage: Stage, times: u64) {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// How many files a folder of the home holds.
+/// Counts the files in a directory of the home.
 fn count(stage: &Stage, folder: &str) -> usize {
     std::fs::read_dir(stage.sandbox.home().join(folder)).unwrap().count()
 }
@@ -103,7 +104,7 @@ fn moves(events: &[Value]) -> impl Iterator<Item = &Value> {
     events.iter().flat_map(|event| event["moves"].as_array().unwrap())
 }
 
-/// What the hook was told; a hook that was killed while it wrote has left half of it.
+/// Events that the hook received; a hook that was killed while writing left half of one.
 fn events(stage: &Stage) -> Vec<Value> {
     let files = std::fs::read_dir(stage.sandbox.home().join("told")).unwrap();
     files.filter_map(|file| serde_json::from_slice(&std::fs::read(file.unwrap().path()).unwrap()).ok()).collect()

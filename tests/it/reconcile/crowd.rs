@@ -1,4 +1,4 @@
-//! Many passes at once on one branch: no pin is lost, nothing is forced, no commit is empty.
+//! Many concurrent passes on one branch: no pin is lost, nothing is forced, no commit is empty.
 
 use std::process::{Child, Stdio};
 
@@ -7,7 +7,7 @@ use super::people::Person;
 use super::stage::{Stage, TELL};
 use crate::support::remote::http::HttpBackend;
 
-/// Streams `s0`, `s1`, … of so many tags each.
+/// Creates `streams` streams `s0`, `s1`, … of `tags` tags each.
 fn streams(stage: &Stage, streams: u64, tags: u64) {
     for stream in 0..streams {
         let names: Vec<String> = (0..tags).map(|tag| format!("t{tag}")).collect();
@@ -16,7 +16,7 @@ fn streams(stage: &Stage, streams: u64, tags: u64) {
     }
 }
 
-/// Starts a pass for each stream at once.
+/// Starts one pass per stream.
 fn start(stage: &Stage, streams: u64) -> Vec<Child> {
     let one = |stream: u64| {
         let mut command = stage.command(&[&format!("s{stream}")]);
@@ -66,7 +66,7 @@ fn t26_thirty_two_passes_of_ten_tags_lose_nothing() {
     let lock: toml::Table = stage.lock().parse().unwrap();
     assert_eq!(lock["pin"].as_array().unwrap().len(), 320);
     history::check(&stage, &[]);
-    // Every pin was told.
+    // Hooks received every pin.
     let told: std::collections::BTreeSet<String> = stage.told_in_short().lines().map(str::to_owned).collect();
     assert_eq!(told.len(), 320, "{told:?}");
 }

@@ -1,4 +1,4 @@
-//! What a move changes, as it reaches a person: in the plan, in the report, and at the hook.
+//! Explanations of changes in the plan, in the report and in hook events.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn new() -> Image {
         .runs("ExposedPorts", json!({"8080/tcp": {}}))
 }
 
-/// A tag and one that follows it, which are about to move.
+/// A tag and a follower that are about to change.
 fn stage() -> Stage {
     let stage = Stage::new(TELL);
     stage.registry.push("web", "1", &old());
@@ -137,7 +137,7 @@ fn a_move_of_one_platform_is_explained_by_its_own_image() {
     let report = stage.report(0, &[]);
     let explanation = of(&report, "tags", "arm");
     assert_eq!((&explanation["class"], &explanation["warnings"]), (&json!("patch"), &json!([])));
-    // The index, the child and its configuration; of the old image, the child and its configuration.
+    // Requests: the index, the child and its configuration; of the old image, the child and its configuration.
     assert_eq!((stage.registry.counts().head, stage.registry.counts().get), (1, 5));
 }
 

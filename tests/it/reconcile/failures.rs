@@ -1,4 +1,4 @@
-//! A tag that cannot be imported keeps its pin and is a row of the report; all others land.
+//! A tag that fails to resolve keeps its pin and is a row of the report; all others land.
 
 use serde_json::Value;
 
@@ -6,8 +6,8 @@ use super::stage::Stage;
 use crate::support::registry::http::{Answer, Body};
 use crate::support::registry::{FakeRegistry, Image};
 
-/// A good tag in one registry and a bad one in another, both pinned and both moved; `spoil` makes the bad one bad.
-/// `settings` is what the bad one's registry is given after that.
+/// A good tag in one registry and a bad one in another, both pinned and both changed upstream; `spoil` breaks the bad
+/// one's registry. `settings` are added for that registry.
 #[track_caller]
 fn check(bad: FakeRegistry, outcome: (&str, &str), code: i32, settings: &str, spoil: impl FnOnce(&FakeRegistry)) {
     let stage = Stage::new("");

@@ -1,10 +1,10 @@
-//! What a hook is given: its environment, its input, its program.
+//! Environment, input and program of a hook.
 
 use std::collections::BTreeMap;
 
 use super::stage::{Stage, TELL};
 
-/// A hook that keeps all it is given in its home, in a folder named after the number of its process.
+/// A hook that stores everything it receives in its home, in a directory named after its process id.
 const KEEP: &str = r#"
 [[hook]]
 name = "keep"
@@ -12,7 +12,7 @@ env = ["DEPLOY_TOKEN", "NOT_SET"]
 run = ["sh", "-c", "d=$HOME/kept/$$; mkdir -p $d; env > $d/env; cat > $d/stdin; cat $PINSTREAM_CHANGES > $d/changes; ls -A > $d/files"]
 "#;
 
-/// A stage whose hook is `settings`, with two tags pinned at first.
+/// A stage whose hook is `settings`, with two tags already pinned.
 fn stage(settings: &str) -> Stage {
     let mut stage = Stage::new(settings);
     stage.sandbox.env("DEPLOY_TOKEN", "for the hook that names it");
@@ -22,7 +22,7 @@ fn stage(settings: &str) -> Stage {
     stage
 }
 
-/// A file of each run of the hook, in the order in which they were made.
+/// One file of each run of the hook, oldest first.
 fn kept(stage: &Stage, name: &str) -> Vec<String> {
     let runs = std::fs::read_dir(stage.sandbox.home().join("kept")).unwrap();
     let mut runs: Vec<_> = runs.map(|run| run.unwrap().path().join(name)).collect();
@@ -45,7 +45,7 @@ const ALWAYS: [&str; 11] = [
     "PINSTREAM_EVENT_ID",
     "PINSTREAM_HOOK",
     "PINSTREAM_RUN",
-    // The shell's own.
+    // Set by the shell itself.
     "PWD",
 ];
 
@@ -67,7 +67,7 @@ fn a_hook_sees_what_is_promised_and_nothing_else() {
     assert_eq!(event["id"], found["PINSTREAM_EVENT_ID"]);
     assert_eq!(kept(&stage, "files"), [""]);
 
-    // With exactly one move it is told in variables too.
+    // A single change is also described in variables.
     let digest = stage.push("web:2", 3);
     let old = stage.pin("web:2").unwrap();
     stage.ends(0, &[]);
@@ -107,7 +107,7 @@ fn the_script_is_that_of_the_landed_commit() {
         );
         stage.repo.git_with(&["fast-import", "--quiet"], stream.as_bytes());
     };
-    // A file of the same name where we stand is not it.
+    // A file of the same name in the working directory is ignored.
     stage.sandbox.write("run.sh", &script("not this"));
     put("first");
     stage.ends(0, &[]);
@@ -126,7 +126,7 @@ fn a_script_that_is_not_in_the_commit_fails_and_stays_pending() {
     assert_eq!(stage.home("ran"), "");
 }
 
-/// Runs `command` in a clone where a tag has moved upstream; no hook may run.
+/// Runs `command` in a clone after a tag changed upstream; no hook may run.
 fn check_no_hook(command: &str) {
     let stage = Stage::new(TELL);
     stage.stream("web", &[("1", 1)]);

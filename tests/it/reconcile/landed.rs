@@ -1,9 +1,9 @@
-//! Hooks run for what landed, whoever put it there, until they succeed.
+//! Hooks run for everything that landed, no matter who landed it, until they succeed.
 
 use super::stage::{Stage, TELL};
 use crate::support::remote::http::HttpBackend;
 
-/// A hook that fails until there is a file `fixed` in its home.
+/// A hook that fails until the file `fixed` exists in its home.
 const FLAKY: &str = "[[hook]]\nname = \"flaky\"\nrun = [\"sh\", \"-c\", \"cat >> $HOME/flaky; test -e $HOME/fixed\"]\n";
 
 fn ids(text: &str) -> Vec<String> {
@@ -81,7 +81,7 @@ fn a_removed_tag_is_not_told() {
     let said = stage.ends(0, &[]);
     assert!(said.contains("removed  web:2"), "{said}");
     assert_eq!((stage.pin("web:2"), stage.told().len()), (None, 1));
-    // Where it comes back as it was there is nothing new; where it is another, there is.
+    // A tag that returns unchanged is not an event; a different digest is.
     stage.stream("web", &[("1", 1), ("2", 2)]);
     stage.ends(0, &[]);
     assert_eq!(stage.told().len(), 1);

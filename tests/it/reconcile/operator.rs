@@ -1,10 +1,10 @@
-//! What the operator's policy forbids is not done, and ends with 4.
+//! Actions that the operator's policy forbids are refused with exit code 4.
 
 use super::stage::{Stage, TELL};
 
 const POLICY: [&str; 2] = ["--policy", "policy.toml"];
 
-/// A stage with a pinned tag that has moved since, and a policy.
+/// A stage with a pinned tag that has changed upstream, and a policy.
 fn stage(policy: &str) -> Stage {
     let stage = Stage::new(TELL);
     stage.stream("web", &[("1", 1)]);
@@ -54,7 +54,7 @@ fn a_forbidden_hook_does_not_run_and_stays_pending() {
         "{said}"
     );
     assert_eq!(stage.told().len(), 1);
-    // What it waits for landed all the same, and it runs once it may.
+    // The change landed, and the hook runs once the policy allows it.
     stage.ends(4, &POLICY);
     stage.sandbox.write("policy.toml", "hooks = [\"tell\"]\nprograms = [\"sh\"]\n");
     stage.ends(0, &POLICY);

@@ -1,4 +1,4 @@
-//! A person who commits to the branch while passes run, with the `git` program.
+//! A person who commits to the branch with the `git` program while passes run.
 
 use std::time::{Duration, Instant};
 
@@ -12,13 +12,13 @@ pub(super) struct Person<'a> {
 }
 
 impl<'a> Person<'a> {
-    /// Clones into the folder `clone`.
+    /// Clones into the directory `clone`.
     pub(super) fn new(stage: &'a Stage, clone: &str) -> Self {
         stage.sandbox.git(&["clone", "--quiet", &stage.remote, clone]);
         Self { stage, clone: clone.to_owned() }
     }
 
-    /// Commits a note and pushes it, again and again until it is in; its id.
+    /// Commits a note, pushes it until the push succeeds, and returns the commit id.
     pub(super) fn commit(&self) -> String {
         let note = format!("{}/notes/{}", self.clone, fastrand::u64(..));
         self.stage.sandbox.write(&note, "a note\n");

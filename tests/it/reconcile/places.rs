@@ -1,4 +1,4 @@
-//! Which remote, branch and root a pass is for: said, or taken from the checkout one stands in.
+//! Remote, branch and root of a pass: from arguments, or from the current checkout.
 
 use super::stage::{Stage, TELL, pin};
 use crate::support::sandbox::Ran;
@@ -16,7 +16,7 @@ fn roots() -> Stage {
     stage
 }
 
-/// The files that the tip of a branch changed.
+/// Files that the tip of a branch changed.
 fn changed(stage: &Stage, branch: &str) -> String {
     stage.repo.git(&["diff", "--name-only", &format!("{branch}^"), branch])
 }
@@ -81,12 +81,12 @@ fn the_checkout_one_stands_in_says_the_rest() {
     assert_eq!(changed(&stage, "stage"), "deep/b/pinstream.lock");
     let lock = stage.repo.read("stage", "deep/b/pinstream.lock").unwrap();
     assert!(pin(&lock, "web:1").is_some());
-    // The work tree and the branch of the checkout are left alone.
+    // The work tree and the branch of the checkout are unchanged.
     assert_eq!(stage.sandbox.git(&["-C", "clone", "status", "--porcelain", "--branch"]), "## stage...origin/stage\n");
     assert_eq!(here("clone", &["-C", "a"]).code, Some(0));
     assert_eq!(changed(&stage, "stage"), "a/pinstream.lock");
     assert_eq!(stage.repo.tip("refs/heads/main"), main);
-    // Where one stands in none, the remote has to be said.
+    // Outside of a checkout, `--remote` is required.
     stage.sandbox.check(
         &["reconcile"],
         "--- err\n\

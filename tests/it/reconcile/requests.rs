@@ -1,4 +1,4 @@
-//! How little a pass asks for: one HEAD for each distinct image, and nothing else where nothing moved.
+//! Requests of a pass: one HEAD for each distinct image, and no others without changes.
 
 use super::stage::{Stage, TELL};
 use crate::support::registry::fake::{Access, TokenRules};
@@ -38,7 +38,7 @@ fn unchanged_tags_cost_one_head_an_image() {
     assert!(asked.challenged <= 1, "{asked:?}");
     let lines: Vec<String> = server.take_asked().into_iter().map(|asked| asked.line).collect();
     assert!(!lines.is_empty() && lines.iter().all(|line| !line.contains("receive-pack")), "{lines:?}");
-    // Nothing is fetched either: the cache has it all.
+    // Nothing is fetched from Git either: the cache has everything.
     assert!(lines.iter().all(|line| !line.starts_with("POST") || line.ends_with("git-upload-pack")), "{lines:?}");
     assert_eq!(stage.repo.git(&["for-each-ref"]), refs);
     assert_eq!(stage.told(), told);
@@ -82,7 +82,7 @@ fn a_refused_push_asks_for_nothing_again_that_had_no_pin() {
     stage.stream("web", &[("1", 1), ("2", 2), ("3", 3)]);
     stage.repo.git(&["branch", "next", "main"]);
     let next = stage.repo.commit("next", &[("README", "hello\n")]);
-    // While a pass asks, somebody commits.
+    // Somebody commits while the pass resolves.
     let (repository, mut is_done) = (stage.repo.path(), false);
     stage.registry.lie(move |request| {
         if request.path().contains("/blobs/") && !std::mem::replace(&mut is_done, true) {
@@ -135,7 +135,7 @@ fn ten_tags_of_one_digest_are_fetched_once() {
     assert_eq!((asked.head, asked.get), (10, 2), "{asked:?}");
     assert_eq!(stage.pin("web:t9"), stage.pin("web:t0"));
 
-    // What fails is told of each, in its own words.
+    // Each failing tag has an error of its own.
     let text: String = text
         .lines()
         .map(|line| line.replace(" = \"", " = { image = \"") + ", platform = \"linux/arm64\" }\n")

@@ -1,4 +1,4 @@
-//! Images that have to be signed, in the formats that `cosign` writes, by keys made here.
+//! Images that must be signed by a key, in the formats of `cosign`.
 
 mod keyless;
 
@@ -24,10 +24,10 @@ const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const ENVELOPE: &str = "application/vnd.in-toto+json";
 
-/// Somebody who signs.
+/// A signer with a key.
 struct Signatory(PKey<Private>);
 
-/// A manifest of signatures, and all that it names.
+/// A manifest of signatures and everything that it references.
 struct Signed {
     manifest: Content,
     blobs: Vec<Content>,
@@ -56,7 +56,7 @@ impl Signatory {
         (payload, signature)
     }
 
-    /// What refers to an image as a bundle.
+    /// A bundle as a referrer of an image.
     fn bundle(&self, digest: &Digest) -> Signed {
         let statement = statement(digest).to_string();
         let signed = format!("DSSEv1 {} {ENVELOPE} {} {statement}", ENVELOPE.len(), statement.len());
@@ -73,7 +73,7 @@ impl Signatory {
     }
 }
 
-/// What is signed of an image, in the one format.
+/// The signed payload of an image in the simple signing format.
 fn payload(digest: &Digest) -> Content {
     let payload = json!({
         "critical": {
@@ -86,7 +86,7 @@ fn payload(digest: &Digest) -> Content {
     Content::new(PAYLOAD, payload.to_string().into_bytes())
 }
 
-/// What is signed of an image, in the other.
+/// The signed statement of an image in the bundle format.
 fn statement(digest: &Digest) -> Value {
     json!({
         "_type": "https://in-toto.io/Statement/v1",
@@ -106,19 +106,19 @@ impl Signed {
         Self { manifest, blobs: blobs.into_iter().chain([config]).collect() }
     }
 
-    /// What refers to an image as a bundle.
+    /// A bundle as a referrer of an image.
     fn bundle(bundle: &Value) -> Self {
         let blob = Content::new(BUNDLE, bundle.to_string().into_bytes());
         Self::of(vec![descriptor(&blob)], vec![blob], &json!({"artifactType": BUNDLE}))
     }
 
-    /// What stands behind a `.sig` tag.
+    /// Manifest of a `.sig` tag.
     fn payloads(payloads: Vec<(Content, String)>) -> Self {
         let beside = |signature| json!({"dev.cosignproject.cosign/signature": signature});
         Self::annotated(payloads.into_iter().map(|(payload, signature)| (payload, beside(signature))).collect())
     }
 
-    /// The same with all that stands beside each payload.
+    /// Builds it with annotations next to each payload.
     fn annotated(payloads: Vec<(Content, Value)>) -> Self {
         let layer = |(payload, beside): &(Content, Value)| {
             let mut layer = descriptor(payload);
@@ -134,7 +134,7 @@ fn descriptor(content: &Content) -> Value {
     json!({"mediaType": content.media_type, "digest": content.digest.as_str(), "size": content.bytes.len()})
 }
 
-/// The list of what refers to an image, as a registry or a tag has it.
+/// List of referrers, as an API or a tag serves it.
 fn list(signed: &[&Signed]) -> Content {
     let entry = |signed: &&Signed| {
         let mut entry = descriptor(&signed.manifest);
@@ -146,7 +146,7 @@ fn list(signed: &[&Signed]) -> Content {
     Content::new(INDEX, index.to_string().into_bytes())
 }
 
-/// A root whose one tag, `web:one`, has to be signed, at an image of seed 1.
+/// A root whose only tag, `web:one`, requires a signature, at an image of seed 1.
 fn stage(key: &Signatory) -> (Stage, Digest) {
     stage_of(key, "image = \"REGISTRY/web:1\"")
 }
@@ -159,7 +159,7 @@ fn stage_of(key: &Signatory, source: &str) -> (Stage, Digest) {
     (stage, digest)
 }
 
-/// Puts signatures into the repository `web`, behind a tag where one is named.
+/// Pushes signatures to the repository `web`, under a tag if one is given.
 fn put(stage: &Stage, tag: Option<&str>, signed: Signed) {
     for blob in signed.blobs {
         stage.registry.put("web", None, blob);
@@ -171,12 +171,12 @@ fn dashed(digest: &Digest, end: &str) -> String {
     format!("{}{end}", digest.as_str().replace(':', "-"))
 }
 
-/// Puts payloads behind the `.sig` tag of `digest`.
+/// Pushes payloads under the `.sig` tag of `digest`.
 fn put_payloads(stage: &Stage, digest: &Digest, payloads: Vec<(Content, String)>) {
     put(stage, Some(&dashed(digest, ".sig")), Signed::payloads(payloads));
 }
 
-/// A pass: how it ended for `web:one`, and what it said of a failure.
+/// Runs a pass and returns the outcome of `web:one`, with the message of a failure.
 #[track_caller]
 fn pass(stage: &Stage, code: i32) -> String {
     let report = stage.report(code, &[]);
@@ -200,16 +200,16 @@ fn a_signature_behind_its_tag_lets_an_image_through() {
     refused(&stage, "`[REGISTRY]/web:1` is not signed: there is no signature of");
     put_payloads(&stage, &digest, vec![theirs.payload(&digest)]);
     refused(&stage, "there is one signature, and it is by another key");
-    // Many, with a good one among them.
+    // Many signatures, one of them valid.
     let swapped = (ours.payload(&digest).0, ours.payload(&Digest::sha256(b"other")).1);
     put_payloads(&stage, &digest, vec![theirs.payload(&digest), swapped, ours.payload(&digest)]);
     assert_eq!(pass(&stage, 0), "added");
 
-    // What is pinned is not verified again, and costs one request.
+    // A pinned digest is not verified again and costs one request.
     stage.registry.forget();
     assert_eq!(pass(&stage, 0), "unchanged");
     assert_eq!((stage.registry.counts().head, stage.registry.counts().get), (1, 0));
-    // What it moves to is, and keeps its pin where that is not signed.
+    // The next digest is verified, and the tag keeps its pin if that fails.
     let next = stage.push("web:1", 2);
     put_payloads(&stage, &next, vec![ours.payload(&digest)]);
     refused(&stage, "what was signed names another image");
@@ -236,7 +236,7 @@ fn a_bundle_is_found_by_the_list_of_referrers() {
     put(&stage, None, moved);
     refused(&stage, "there are 2 signatures, none of which holds");
     let good = ours.bundle(&digest);
-    // What is listed and not there stands in nobody's way.
+    // A listed referrer that is missing does not block others.
     answer_with(list(&[&theirs.bundle(&digest), &good]));
     put(&stage, None, good);
     assert_eq!(pass(&stage, 0), "added");
@@ -267,7 +267,7 @@ fn a_signature_that_cannot_be_fetched_is_no_missing_one() {
         stage.registry.be_honest();
         put_payloads(&stage, &digest, vec![ours.payload(&digest)]);
     }
-    // Bytes that are not those of their digest are no signature.
+    // Bytes that do not match their digest do not count as a signature.
     let payload = ours.payload(&digest).0;
     let path = format!("/blobs/{}", payload.digest);
     stage.registry.lie(move |request| {
@@ -343,7 +343,7 @@ fn of_a_repository_the_highest_signed_tag_is_chosen() {
     assert!(notes.contains(note), "{notes}");
     assert_eq!(stage.pin("web:one").as_deref(), Some(digests[1].as_str()));
     assert_eq!(pass(&stage, 0), "unchanged");
-    // An unsigned one does not begin to wait in the place of a signed one.
+    // An unsigned digest does not replace a signed one that is soaking.
     let mut stage = stage;
     let next = stage.push("web:1.2.0", 9);
     put_payloads(&stage, &next, vec![ours.payload(&next)]);
@@ -396,7 +396,7 @@ error: `key` of `verify` names `keys/b.pub`, which cannot be used: it holds a pr
   = help: take it out of the repository and of its history, and commit the public key in its place
 --- exit 1"#;
     sandbox.check(&["check"], said);
-    // A pass says the same before any registry is asked.
+    // A pass reports the same before any registry request.
     sandbox.check(&["update"], said);
 }
 

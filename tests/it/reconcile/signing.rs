@@ -1,4 +1,4 @@
-//! Signed commits, from a pass to a person's clone, with `git verify-commit` as the witness.
+//! Signed commits, from a pass to a person's clone, verified with `git verify-commit`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,12 +8,12 @@ use super::stage::{Stage, TELL};
 use crate::support::programs::needs;
 use crate::support::remote::http::HttpBackend;
 
-/// What opens the keys of these tests, and must be seen nowhere.
+/// Passphrase of the keys, which must not occur in any output.
 const PASSPHRASE: &str = "canary-of-a-passphrase";
-/// Who the keys are of.
+/// Identity of the keys.
 const PERSON: &str = "pinstream <pinstream@localhost>";
 
-/// A stage whose settings ask for signatures of `format`, with a tag that is to be pinned; and the server of its remote.
+/// A stage whose settings require signatures of `format`, with a tag to pin; and the server of its remote.
 fn stage(format: &str) -> (Stage, HttpBackend) {
     let mut stage = Stage::new(&format!("[git]\nsign = \"{format}\"\n{TELL}"));
     stage.stream("web", &[("1", 1)]);
@@ -22,7 +22,7 @@ fn stage(format: &str) -> (Stage, HttpBackend) {
     (stage, server)
 }
 
-/// Runs a program in the stage's work folder; what it wrote.
+/// Runs a program in the working directory and returns its output.
 #[track_caller]
 fn run(stage: &Stage, program: &str, args: &[&str]) -> String {
     let mut command = stage.sandbox.command(program);
@@ -32,7 +32,7 @@ fn run(stage: &Stage, program: &str, args: &[&str]) -> String {
     ran.stdout
 }
 
-/// What `git verify-commit` says in a person's clone of the remote, which is made with `config`.
+/// Output of `git verify-commit` in a person's clone of the remote, which has `config`.
 #[track_caller]
 fn verified(stage: &Stage, config: &[String]) -> String {
     let folder = stage.sandbox.work().join("clone");
@@ -50,7 +50,7 @@ fn verified(stage: &Stage, config: &[String]) -> String {
     format!("{}{}", ran.stdout, ran.stderr)
 }
 
-/// A new SSH key of so many bits, and its file; those who may sign are written down beside it.
+/// Generates an SSH key of `bits` bits and returns its file; lists it as an allowed signer.
 fn ssh_key(stage: &Stage, kind: &str, bits: &str, passphrase: &str) -> PathBuf {
     let path = stage.sandbox.home().join("key");
     let file = path.display().to_string();
@@ -67,13 +67,13 @@ fn with_signers(stage: &Stage) -> Vec<String> {
     vec!["gpg.format=ssh".to_owned(), format!("gpg.ssh.allowedSignersFile={signers}")]
 }
 
-/// A pass lands a commit over HTTP that a person's clone verifies.
+/// Lands a commit over HTTP and verifies it in a person's clone.
 #[track_caller]
 fn signs_with_ssh(kind: &str, bits: &str, passphrase: &str, as_text: bool) {
     let (mut stage, _server) = stage("ssh");
     let path = ssh_key(&stage, kind, bits, passphrase);
     if as_text {
-        // As CI systems hand it out.
+        // The form in which CI systems provide keys.
         stage.sandbox.env("PINSTREAM_SIGNING_KEY", fs::read_to_string(&path).unwrap().trim_end().replace('\n', "\r\n"));
     } else {
         stage.sandbox.env("PINSTREAM_SIGNING_KEY_FILE", path.display().to_string());
@@ -84,7 +84,7 @@ fn signs_with_ssh(kind: &str, bits: &str, passphrase: &str, as_text: bool) {
     stage.ends(0, &[]);
     let said = verified(&stage, &with_signers(&stage));
     assert!(said.starts_with("Good \"git\" signature for pinstream@localhost with "), "{said}");
-    // A move that comes later is signed as well, and so is the author still the same.
+    // A later change is signed as well, with the same author.
     stage.push("web:1", 2);
     stage.ends(0, &[]);
     verified(&stage, &with_signers(&stage));
@@ -104,7 +104,7 @@ fn an_ecdsa_key_of_ssh_signs() {
     for bits in ["256", "384"] {
         signs_with_ssh("ecdsa", bits, "", false);
     }
-    // The secret number of every other key is written without the zeros that it begins with.
+    // Half of the keys have a private number with leading zeros, which are not written.
     for passphrase in ["", PASSPHRASE].repeat(4) {
         signs_with_ssh("ecdsa", "521", passphrase, false);
     }
@@ -117,7 +117,7 @@ fn an_rsa_key_of_ssh_signs() {
     signs_with_ssh("rsa", "3072", PASSPHRASE, true);
 }
 
-/// GnuPG with a home of its own, at a time that the tests know.
+/// GnuPG with a home of its own and a fixed time.
 struct Gnupg {
     program: String,
 }
@@ -149,7 +149,7 @@ impl Gnupg {
         ran.stdout
     }
 
-    /// The fingerprint of a new key.
+    /// Generates a key and returns its fingerprint.
     fn key(&self, stage: &Stage, passphrase: &str, kind: &str, usage: &str, expires: &str) -> String {
         self.run(stage, &[passphrase, "--quick-generate-key", PERSON, kind, usage, expires]);
         let list = self.run(stage, &["", "--with-colons", "--list-keys"]);
@@ -161,13 +161,13 @@ impl Gnupg {
         self.run(stage, &[passphrase, "--armor", "--export-secret-keys"])
     }
 
-    /// Ends the agent that a run of it has left.
+    /// Ends the agent that a run left behind.
     fn end(&self, stage: &Stage) {
         run(stage, "gpgconf", &["--kill", "gpg-agent"]);
     }
 }
 
-/// A pass lands a commit over HTTP with the key that `make` gives, and a person's clone verifies it.
+/// Lands a commit over HTTP with the key that `make` returns, and verifies it in a person's clone.
 #[track_caller]
 fn signs_with_openpgp(passphrase: &str, make: impl Fn(&Gnupg, &Stage) -> String) {
     let (mut stage, _server) = stage("openpgp");
@@ -214,7 +214,7 @@ fn a_subkey_signs_where_the_primary_key_stays_at_home() {
     });
 }
 
-/// A pass with these variables ends with 1 and these words, and has sent nothing.
+/// Checks that a pass with these variables ends with 1 and this message, and sent nothing.
 #[track_caller]
 fn refuses(stage: &mut Stage, variables: &[(&str, &str)]) -> String {
     let before = stage.repo.git(&["for-each-ref"]);
@@ -225,7 +225,7 @@ fn refuses(stage: &mut Stage, variables: &[(&str, &str)]) -> String {
     assert_eq!(ran.code, Some(1), "{said}");
     assert_eq!(stage.repo.git(&["for-each-ref"]), before);
     assert!(!said.contains("canary"), "{said}");
-    // A line from the middle of a key, or all of what is none.
+    // A line from the middle of a key, or the whole text if it is not a key.
     let key = variables.iter().find(|(name, value)| *name == "PINSTREAM_SIGNING_KEY" && !value.is_empty());
     assert!(key.is_none_or(|(_, key)| !said.contains(key.lines().nth(2).unwrap_or(key))), "{said}");
     let said: Vec<&str> =

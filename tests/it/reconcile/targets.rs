@@ -1,4 +1,4 @@
-//! Targets on the branch: in the same commit as the lock, and put right where somebody changed them.
+//! Targets on the branch: in the same commit as the lock, and restored if somebody changed them.
 
 use super::stage::{Stage, TELL};
 use crate::support::sandbox::same;
@@ -21,7 +21,7 @@ const WEB: &str = "\u{feff}image: \"python:3\"\r\n# no end";
 const DOCKERFILE: &str = "FROM golang:1 AS go\nFROM REGISTRY/python:old\n";
 const WORKFLOW: &str = "jobs: {test: {container: REGISTRY/python}}\n";
 
-/// A stream and three files of targets on the branch, and nothing pinned.
+/// Commits a stream and three files with targets; nothing is pinned yet.
 fn stage() -> Stage {
     let stage = Stage::new(&format!("{TELL}{TARGETS}"));
     stage.stream("python", &[("3.12", 12)]);
@@ -41,7 +41,7 @@ fn is_written(stage: &Stage) {
     same(&read(".github/workflows/ci.yml"), &WORKFLOW.replace("REGISTRY/python", &new));
 }
 
-/// The files that the commit at the tip touches, and its message.
+/// Files that the tip's commit changes, and its message.
 fn tip(stage: &Stage) -> String {
     stage.shown(&stage.repo.git(&["show", "--format=%B", "--name-only", "main"]))
 }
