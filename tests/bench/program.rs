@@ -51,7 +51,7 @@ fn peak_so_far(child: &Child) -> Option<u64> {
 }
 
 /// Registry requests of a run.
-pub(crate) struct Asked {
+pub(crate) struct RequestLog {
     head: u64,
     get: u64,
     pub(crate) token: u64,
@@ -59,14 +59,14 @@ pub(crate) struct Asked {
     bytes: u64,
 }
 
-impl Asked {
+impl RequestLog {
     /// Number of all requests.
     pub(crate) fn requests(&self) -> u64 {
         self.head + self.get + self.token
     }
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for RequestLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { head, get, token, bytes } = self;
         write!(f, "{head} HEAD, {get} GET, {token} token, {bytes} bytes of bodies")
@@ -74,7 +74,7 @@ impl fmt::Display for Asked {
 }
 
 /// Runs `command` with `-v` and reads its requests from the log.
-pub(crate) fn asked(mut command: Command) -> Asked {
+pub(crate) fn asked(mut command: Command) -> RequestLog {
     let output = command.arg("-v").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");
@@ -83,5 +83,5 @@ pub(crate) fn asked(mut command: Command) -> Asked {
         let (before, _) = line.split_once(&format!(" {what}")).unwrap();
         before.rsplit(' ').next().unwrap().parse().unwrap()
     };
-    Asked { head: count("HEAD"), get: count("GET"), token: count("for tokens"), bytes: count("bytes came") }
+    RequestLog { head: count("HEAD"), get: count("GET"), token: count("for tokens"), bytes: count("bytes came") }
 }

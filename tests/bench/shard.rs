@@ -56,14 +56,14 @@ pub(crate) fn shard(_: &mut Criterion, figures: &mut Figures) {
 }
 
 /// Result of a fleet.
-struct Came {
+struct FleetResult {
     time: Duration,
     commits: usize,
     wrong: usize,
 }
 
 /// Runs `processes` processes with separate caches over a root of `files` that has no lock.
-fn measure(files: &[(&str, &str)], digests: &BTreeMap<String, String>, processes: usize) -> Came {
+fn measure(files: &[(&str, &str)], digests: &BTreeMap<String, String>, processes: usize) -> FleetResult {
     let repository = BareRepo::with(files);
     let first = repository.tip("refs/heads/main").unwrap();
     // A server packs its repositories; otherwise the first readers wait for Git to do it.
@@ -90,5 +90,5 @@ fn measure(files: &[(&str, &str)], digests: &BTreeMap<String, String>, processes
         pins.filter_map(|pin| Some((pin["tag"].as_str()?, pin["digest"].as_str()?))).collect();
     let wrong = digests.iter().filter(|(tag, digest)| pins.get(tag.as_str()) != Some(&digest.as_str())).count();
     let commits = repository.git(&["rev-list", "--count", &format!("{first}..main")]).parse().unwrap();
-    Came { time, commits, wrong }
+    FleetResult { time, commits, wrong }
 }

@@ -1,4 +1,4 @@
-//! One binary of tests: real processes, real HTTP on loopback, real Git remotes. A module a feature.
+//! Integration tests in one binary: real processes, real HTTP on loopback, real Git remotes. One module per feature.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "tests start servers and read clocks")]
 

@@ -11,15 +11,15 @@
 //! | TestImport, insecure import policy | `test_import_insecure_import_policy` | set per host, not per tag |
 //! | TestImport, missing tag, digest, and invalid reference | `test_import_missing_tag_digest_and_invalid_image_reference` | an invalid reference is an error in the commit, reported before any request |
 //! | TestImport, other kinds are no-ops | `every_field_is_carried_over_or_named` | a tag has an image, a repository or a followed tag; `adopt` names the others |
-//! | TestImport, failed repository import | `a_list_that_cannot_be_read_fails_its_tags_and_no_other` | |
+//! | TestImport, failed repository import | `a_failing_tag_list_fails_only_its_tags` | |
 //! | TestImport, successful import by tag and digest | `test_import_successful_import_by_tag_and_digest` | |
-//! | TestImport, successful import by tag | `an_open_registry_tells_the_story` | the size is not stored |
+//! | TestImport, successful import by tag | `the_story_works_with_an_open_registry` | the size is not stored |
 //! | TestImport, repository with additional tags | `test_import_repository_with_additional_tags` | the stream sets the limit |
 //! | TestImport, repository with additional tags | `without_a_rule_all_tags_fit_in_their_usual_order` | |
 //! | TestImportFromMirror, by digest from mirrored repo | `test_import_from_mirror_by_digest_from_mirrored_repo` | a mirror serves tags too |
 //! | TestImportFromMirror, by digest from another repo | `test_import_from_mirror_by_digest_from_another_repo` | |
 //! | TestImportFromMirror, source blocked | `test_import_from_mirror_source_blocked` | an image that the policy forbids is not fetched from a mirror either |
-//! | TestSchema1ToImage | `a_tag_in_a_form_that_is_not_supported_keeps_its_pin` | schema 1 is refused and named |
+//! | TestSchema1ToImage | `a_tag_with_an_unsupported_manifest_keeps_its_pin` | schema 1 is refused and named |
 //! | TestImageStreamImportQuayIO, RedHatRegistry | `a_failure_that_passes_is_not_seen` | tests use no other machine |
 //!
 //! openshift/openshift-apiserver, `importer_manifestlist_test.go`:
@@ -65,11 +65,11 @@
 //! | TestTagRefChanged | `test_tag_ref_changed` | |
 //! | TestLatestTaggedImage, TestResolveLatestTaggedImage | `a_bare_name_is_told_its_full_name` | a tag is never implied |
 //! | TestLatestTaggedImage, TestResolveLatestTaggedImage | `a_tag_that_is_not_there_or_not_pinned_prints_nothing_to_standard_output` | |
-//! | TestTagVerifier | `a_remote_that_cannot_be_read_fails_its_tags_and_no_others` | read access to a repository is sufficient |
+//! | TestTagVerifier | `an_unreadable_remote_fails_only_its_tags` | read access to a repository is sufficient |
 //! | TestLimitVerifier | `t6_more_tags_than_the_cap_are_refused_by_name` | a limit of the root |
-//! | ADD (no upstream test), three hops in one run | `test_three_hops_move_in_one_run` | |
+//! | ADD (no upstream test), three hops in one run | `test_three_hops_change_in_one_run` | |
 //! | ADD (no upstream test), three hops in one run | `followers_of_followers_stand_where_the_first_stands_in_one_go` | |
-//! | ADD (no upstream test), five hops across streams | `a_chain_of_five_hops_across_streams_moves_in_one_pass` | |
+//! | ADD (no upstream test), five hops across streams | `a_chain_of_five_hops_across_streams_changes_in_one_pass` | |
 //! | ADD (no upstream test), an ambiguous prefix always errors | `a_beginning_of_several_digests_names_them` | |
 //! | ADD (no upstream test), an ambiguous prefix always errors | `a_digest_of_a_stream_is_named_by_its_beginning` | |
 //! | ADD (no upstream test), a re-run does not change the import mode | `test_a_run_again_keeps_the_import_mode` | |
@@ -97,7 +97,7 @@
 //! | TestValidateImageStream, IDs, ImageStreamImages scheduled | `platforms_and_schedules_that_make_no_sense_are_refused` | |
 //! | TestValidateImageStream, importMode | `platforms_and_schedules_that_make_no_sense_are_refused` | `platform` replaces it |
 //! | Whitelister | `registries_are_held_against_host_and_port` | no pin is an exception |
-//! | Whitelister | `a_forbidden_registry_is_not_asked` | |
+//! | Whitelister | `a_forbidden_registry_receives_no_request` | |
 //!
 //! openshift/openshift-controller-manager, `controller/*_test.go`:
 //!
@@ -106,7 +106,7 @@
 //! | TestHandleImageStream | `test_handle_image_stream` | |
 //! | TestHandleImageStream, references, unknown kind | `every_field_is_carried_over_or_named` | `adopt` names them |
 //! | TestHandleImageStream, failed, equal generation | `a_tag_that_failed_stays_due` | each pass tries again |
-//! | TestScheduledImport | `what_is_due_follows_from_the_schedules_and_the_last_pass` | |
+//! | TestScheduledImport | `due_tags_follow_from_schedules_and_the_last_pass` | |
 //! | TestSchedulingChecks | `test_scheduling_checks` | |
 //! | TestScheduler | `test_scheduler` | |
 //! | TestScheduler, AddAndDelay | `test_scheduler_add_and_delay` | a manual import does not delay scheduled ones |
@@ -125,7 +125,7 @@
 //! | OfMultiSegmentDockerReference | `test_image_stream_import_of_multi_segment_docker_reference` | |
 //! | imagestreamimport.go, insecure registry | `test_import_insecure_import_policy` | |
 //! | imagestreamimport.go, insecure registry | `t18_a_wrong_authority_is_a_tls_failure_before_any_secret_is_sent` | |
-//! | imagestreamimport.go, blocked registry | `a_forbidden_registry_is_not_asked` | |
+//! | imagestreamimport.go, blocked registry | `a_forbidden_registry_receives_no_request` | |
 //! | oc_tag.go, external reference preserved | `a_tag_is_copied_as_it_is_pinned_now_or_followed_with_alias` | |
 //!
 //! openshift/library-go, `trigger/annotations_test.go`; openshift/openshift-controller-manager, `trigger`:
@@ -133,16 +133,16 @@
 //! | case | test | here |
 //! | --- | --- | --- |
 //! | TestAnnotationsReactor, paths and containers | – | hooks name tags, not places in objects |
-//! | TestAnnotationsReactor, unresolved, one of two resolves | `test_deployment_config_reactor_what_cannot_be_resolved_holds_up_no_other` | |
-//! | TestAnnotationsReactor, already resolved stays | `test_build_config_reactor_same_image_does_not_fire` | |
+//! | TestAnnotationsReactor, unresolved, one of two resolves | `test_deployment_config_reactor_a_failing_tag_delays_no_other` | |
+//! | TestAnnotationsReactor, already resolved stays | `test_build_config_reactor_the_same_image_does_not_fire` | |
 //! | TestAnnotationsReactor, two triggers of one source | `test_build_config_reactor_two_triggers_of_one_image_fire_once` | |
 //! | TestAnnotationsReactor, paused | `test_build_config_reactor_paused` | a hook is removed; added again, it receives what it missed |
 //! | TestBuildConfigReactor, paused | `test_build_config_reactor_paused` | |
 //! | TestBuildConfigReactor, paused | `a_forbidden_hook_does_not_run_and_stays_pending` | |
-//! | TestBuildConfigReactor, same image | `test_build_config_reactor_same_image_does_not_fire` | |
+//! | TestBuildConfigReactor, same image | `test_build_config_reactor_the_same_image_does_not_fire` | |
 //! | TestBuildConfigReactor, two identical triggers | `test_build_config_reactor_two_triggers_of_one_image_fire_once` | |
-//! | TestDeploymentConfigReactor, one batch | `test_deployment_config_reactor_all_moves_are_one_batch` | |
-//! | TestDeploymentConfigReactor, all or nothing | `test_deployment_config_reactor_what_cannot_be_resolved_holds_up_no_other` | hooks receive what landed |
+//! | TestDeploymentConfigReactor, one batch | `test_deployment_config_reactor_all_changes_are_one_batch` | |
+//! | TestDeploymentConfigReactor, all or nothing | `test_deployment_config_reactor_a_failing_tag_delays_no_other` | hooks receive what landed |
 //!
 //! openshift/oc, command line; openshift/library-go:
 //!

@@ -3,7 +3,7 @@
 pub(crate) mod canary;
 pub(crate) mod ci;
 pub(crate) mod forge;
-pub(crate) mod programs;
+pub(crate) mod lane;
 pub(crate) mod registry;
 pub(crate) mod remote;
 pub(crate) mod sandbox;

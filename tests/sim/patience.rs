@@ -42,7 +42,7 @@ fn calm() -> Shared {
 }
 
 #[test]
-fn patience_is_for_what_keeps_moving_and_not_for_what_took_long_before() {
+fn the_time_limit_starts_with_the_first_retry() {
     let universe = calm();
     let world = world(&universe);
     universe.advance(Duration::from_secs(3600));
@@ -70,7 +70,7 @@ fn a_pass_gives_up_on_a_branch_that_keeps_moving() {
 }
 
 #[test]
-fn a_state_that_keeps_moving_leaves_hooks_pending_and_is_no_failure() {
+fn a_state_ref_that_keeps_moving_leaves_hooks_pending() {
     let universe = calm();
     // Adopting the tip is the first write, a claim the second, and the mark after the hook the third.
     for (times, ran) in [(1, false), (2, true)] {

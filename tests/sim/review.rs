@@ -310,7 +310,7 @@ fn run(seed: u64, fault: Option<Fault>) -> Result<(usize, usize, usize), String>
     step(&universe, &mut reconcilers[0], fault);
     finish(&universe, &mut reconcilers, fault)?;
     if universe.with(|inner| inner.review.traces()) != before {
-        return Err("I3: there was something left to do".to_owned());
+        return Err("I3: another pass changed something".to_owned());
     }
     Ok(universe.with(|inner| (inner.review.proposals.len(), inner.review.merged, inner.review.added)))
 }
@@ -366,7 +366,7 @@ fn at_rest(universe: &Shared) -> Result<(), String> {
 }
 
 #[test]
-fn t25_no_persons_commit_on_a_proposal_is_ever_lost() {
+fn t25_no_commit_of_a_person_on_a_proposal_is_lost() {
     let (mut proposals, mut merged, mut added) = (0, 0, 0);
     for seed in 0..share(SCHEDULES, SAMPLE) {
         let (one, two, three) = run(seed, None).unwrap_or_else(|broken| panic!("seed {seed}: {broken}"));
@@ -381,7 +381,7 @@ fn t25_no_persons_commit_on_a_proposal_is_ever_lost() {
 }
 
 #[test]
-fn t25_a_branch_that_is_forced_is_caught() {
+fn t25_a_forced_proposal_branch_breaks_an_invariant() {
     let broken = (0..SCHEDULES).find_map(|seed| run(seed, Some(Fault::ForcedDraft)).err());
     assert!(broken.as_ref().is_some_and(|broken| broken.starts_with("I7:")), "{broken:?}");
 }

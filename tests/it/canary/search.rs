@@ -9,7 +9,7 @@ use crate::support::remote::BareRepo;
 use crate::support::sandbox::Sandbox;
 
 #[test]
-fn t22_the_secret_is_found_in_each_of_its_forms() {
+fn t22_the_search_finds_each_encoding_of_the_secret() {
     let base64 = |text: String| encode_block(text.as_bytes());
     let hex = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
     for found in [
@@ -58,7 +58,7 @@ fn shell(sandbox: &Sandbox, script: &str) {
 }
 
 #[test]
-fn t22_a_program_that_lets_the_secret_out_is_found_out() {
+fn t22_the_search_catches_a_program_that_leaks() {
     for (script, leaks) in [
         ("echo $GITHUB_TOKEN", true),
         ("echo $PINSTREAM_GIT_TOKEN >&2", true),
@@ -76,7 +76,7 @@ fn t22_a_program_that_lets_the_secret_out_is_found_out() {
 }
 
 #[test]
-fn t22_a_remote_that_is_told_the_secret_is_found_out() {
+fn t22_the_search_catches_a_secret_pushed_to_a_remote() {
     let is_found = |text: &str| catch_unwind(|| drop(BareRepo::with(&[("a/b", text)]))).is_err();
     assert!(is_found(&format!("x = \"{CANARY}\"\n")));
     assert!(!is_found("x\n"));

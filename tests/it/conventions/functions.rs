@@ -4,8 +4,8 @@ use super::at_most;
 use crate::support::source::{Kind, Source, Token, close, item_end, sources};
 
 const LONG_FUNCTIONS_LEFT: usize = 4;
-const MANY_PARAMETERS_LEFT: usize = 13;
-const TUPLE_PARAMETERS_LEFT: usize = 22;
+const MANY_PARAMETERS_LEFT: usize = 12;
+const TUPLE_PARAMETERS_LEFT: usize = 19;
 
 const LINES: usize = 80;
 const PARAMETERS: usize = 5;

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::{documents, folder, home, text, yaml};
-use crate::support::programs::{actionlint, needs};
+use crate::support::lane::{actionlint, needs};
 use crate::support::schema;
 
 const WORKFLOWS: &str = "ci/github/.github/workflows";

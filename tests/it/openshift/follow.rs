@@ -277,7 +277,7 @@ error: `ruby:a` follows itself: ruby:a → ruby:b → ruby:a
 }
 
 #[test]
-fn test_three_hops_move_in_one_run() {
+fn test_three_hops_change_in_one_run() {
     // In any order of definition: the end of the chain first, last and in between.
     for names in ["abcd", "dcba", "bdac"] {
         let names: Vec<char> = names.chars().collect();
@@ -317,7 +317,7 @@ fn test_a_run_again_keeps_the_import_mode() {
 }
 
 #[test]
-fn a_chain_of_five_hops_across_streams_moves_in_one_pass() {
+fn a_chain_of_five_hops_across_streams_changes_in_one_pass() {
     let stage = ruby("a = { follow = \"2.0\" }\n");
     for (stream, followed) in [("s1", "ruby:a"), ("s2", "s1:x"), ("s3", "s2:x"), ("a0", "s3:x")] {
         stage.commit(&format!("streams/{stream}.toml"), &format!("[tags]\nx = {{ follow = \"{followed}\" }}\n"));

@@ -2,7 +2,7 @@
 
 use super::at;
 use crate::reconcile::stage::Stage;
-use crate::support::programs::needs;
+use crate::support::lane::{needs, slow};
 use crate::support::registry::{DockerRegistry, FakeRegistry, Image};
 use crate::support::sandbox::same;
 
@@ -30,6 +30,7 @@ no tags; nothing to write
 
 #[test]
 fn test_import_insecure_import_policy() {
+    slow!();
     let (strict, unnamed) = (FakeRegistry::start(), FakeRegistry::start());
     let stage = Stage::new(&format!("[registry.\"{}\"]\nrequests = 2\n", strict.host()));
     stage.push("web:1", 1);

@@ -4,8 +4,9 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use super::stage::Stage;
+use crate::support::lane::slow;
 use crate::support::remote::http::HttpBackend;
-use crate::support::sandbox::Ran;
+use crate::support::sandbox::RunResult;
 
 /// Size in bytes that git compresses to a thousandth.
 const BOMB: usize = 400 << 20;
@@ -35,7 +36,7 @@ fn plant(stage: &Stage, path: &str) {
 }
 
 /// Runs a pass and returns its exit code and peak memory in MiB.
-fn measured(stage: &Stage) -> (Ran, u64) {
+fn measured(stage: &Stage) -> (RunResult, u64) {
     let mut child = stage.sandbox.start(&["reconcile", "--remote", &stage.remote]);
     let mut peak = 0;
     while child.try_wait().unwrap().is_none() {
@@ -48,7 +49,8 @@ fn measured(stage: &Stage) -> (Ran, u64) {
 }
 
 #[test]
-fn t7_a_file_that_unpacks_to_much_more_costs_no_memory() {
+fn t7_a_compressed_file_costs_no_memory() {
+    slow!();
     let mut stage = Stage::new("");
     stage.stream("web", &[("1", 1)]);
     let server = HttpBackend::start(stage.repo.base());
@@ -61,7 +63,8 @@ fn t7_a_file_that_unpacks_to_much_more_costs_no_memory() {
 }
 
 #[test]
-fn t7_a_definition_that_unpacks_to_much_more_is_refused_unread() {
+fn t7_a_compressed_definition_is_refused_unread() {
+    slow!();
     let mut stage = Stage::new("");
     stage.stream("web", &[("1", 1)]);
     let server = HttpBackend::start(stage.repo.base());

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::history;
 use super::people::Person;
 use super::stage::Stage;
+use crate::support::lane::{is_full, share};
 use crate::support::remote::http::HttpBackend;
 
 /// A slow hook that keeps every event in a file of its own.
@@ -21,7 +22,7 @@ const TAGS: [&str; 4] = ["a", "b", "c", "d"];
 
 /// Stages at which passes were killed.
 #[derive(Debug, Default)]
-struct Fell {
+struct KillCounts {
     before_landing: usize,
     within_hook: usize,
     after_landing: usize,
@@ -44,7 +45,7 @@ fn kill(mut stage: Stage, times: u64) {
     let begin = Instant::now();
     stage.ends(0, &[]);
     let reach = begin.elapsed().mul_f64(1.1);
-    let mut fell = Fell::default();
+    let mut fell = KillCounts::default();
     for number in 1..=times {
         let at = random.usize(..TAGS.len());
         digests[at] = stage.push(&format!("web:{}", TAGS[at]), number);
@@ -67,12 +68,13 @@ fn kill(mut stage: Stage, times: u64) {
         }
     }
     stage.ends(0, &[]);
-    assert!(fell.before_landing > 2 && fell.within_hook > 2 && fell.after_landing > 2, "{fell:?}");
+    let is_spread = fell.before_landing > 2 && fell.within_hook > 2 && fell.after_landing > 2;
+    assert!(is_spread || !is_full(), "{fell:?}");
     let (tip, told) = (stage.repo.git(&["for-each-ref"]), events(stage));
     for (tag, digest) in TAGS.iter().zip(&digests) {
         assert_eq!(stage.pin(&format!("web:{tag}")).as_deref(), Some(digest.as_str()), "{tag}");
         let is_told = |one: &&Value| one["tag"] == *tag && one["new"]["digest"] == digest.as_str();
-        assert!(moves(&told).any(|one| is_told(&one)), "the hook was never told of {tag} at {digest}");
+        assert!(moves(&told).any(|one| is_told(&one)), "the hook did not receive {tag} at {digest}");
     }
     // No tag gets the same digest twice, so repeated deliveries of a change have one id, and no id belongs to two
     // changes.
@@ -111,14 +113,14 @@ fn events(stage: &Stage) -> Vec<Value> {
 }
 
 #[test]
-fn t27_two_hundred_passes_are_killed_over_a_folder() {
-    kill(Stage::new(KEEP), 200);
+fn t27_killed_passes_over_a_directory_lose_nothing() {
+    kill(Stage::new(KEEP), share(200, 10));
 }
 
 #[test]
-fn t27_sixty_passes_are_killed_over_http() {
+fn t27_killed_passes_over_http_lose_nothing() {
     let mut stage = Stage::new(KEEP);
     let server = HttpBackend::start(stage.repo.base());
     stage.remote = server.url();
-    kill(stage, 60);
+    kill(stage, share(60, 10));
 }

@@ -33,7 +33,7 @@ fn due(stage: &mut Stage, now: &str, code: i32, args: &[&str]) -> String {
 }
 
 #[test]
-fn what_is_due_follows_from_the_schedules_and_the_last_pass() {
+fn due_tags_follow_from_schedules_and_the_last_pass() {
     let mut stage = stage();
     // A Tuesday. Tags that were never resolved are due.
     assert_eq!(due(&mut stage, "2026-11-24T02:00:00Z", 0, &["--due"]), "after added, day added, week added");
@@ -64,13 +64,13 @@ fn a_tag_that_failed_stays_due() {
     stage.registry.fail("/web/manifests/day", 404);
     assert_eq!(due(&mut stage, "2026-11-24T03:00:00Z", 3, &["--due"]), "after unchanged, day failed");
     assert_eq!(due(&mut stage, "2026-11-24T03:10:00Z", 3, &["--due"]), "after unchanged, day failed");
-    stage.registry.be_honest();
+    stage.registry.clear_lies();
     assert_eq!(due(&mut stage, "2026-11-24T03:20:00Z", 0, &["--due"]), "after unchanged, day unchanged");
     assert_eq!(due(&mut stage, "2026-11-24T03:30:00Z", 0, &["--due"]), "");
 }
 
 #[test]
-fn only_the_tags_that_are_named_are_due() {
+fn due_is_limited_to_the_named_tags() {
     let mut stage = stage();
     assert_eq!(due(&mut stage, "2026-11-24T02:00:00Z", 0, &["--due", "web:week"]), "week added");
     // The others were not resolved, so they are still due.
@@ -79,7 +79,7 @@ fn only_the_tags_that_are_named_are_due() {
 }
 
 #[test]
-fn t29_a_clock_that_went_wrong_freezes_nothing() {
+fn t29_a_wrong_clock_freezes_no_tag() {
     let mut stage = stage();
     due(&mut stage, "2036-11-24T02:00:00Z", 0, &["--due"]);
     assert_eq!(

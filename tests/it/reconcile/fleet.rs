@@ -9,6 +9,7 @@ use openssl::base64::encode_block;
 
 use super::history;
 use super::stage::Stage;
+use crate::support::lane::slow;
 use crate::support::registry::Image;
 use crate::support::registry::http::Answer;
 use crate::support::remote::http::HttpBackend;
@@ -104,6 +105,7 @@ fn run(repositories: usize) {
 
 #[test]
 fn eight_processes_share_two_thousand_tags() {
+    slow!();
     run(200);
 }
 

@@ -50,7 +50,7 @@ const ALWAYS: [&str; 11] = [
 ];
 
 #[test]
-fn a_hook_sees_what_is_promised_and_nothing_else() {
+fn a_hook_sees_what_is_documented_and_nothing_else() {
     let stage = stage(KEEP);
     stage.ends(0, &[]);
     let [env] = &kept(&stage, "env")[..] else { panic!("one run") };
@@ -80,7 +80,7 @@ fn a_hook_sees_what_is_promised_and_nothing_else() {
 }
 
 #[test]
-fn each_runs_once_for_each_move() {
+fn each_runs_the_hook_once_per_change() {
     let stage = stage(&format!("{KEEP}each = true\n"));
     stage.ends(0, &[]);
     let (one, two) = (stage.push("web:1", 11), stage.push("web:2", 12));
@@ -94,7 +94,7 @@ fn each_runs_once_for_each_move() {
 }
 
 #[test]
-fn the_script_is_that_of_the_landed_commit() {
+fn the_script_is_read_from_the_landed_commit() {
     let stage = stage("[[hook]]\nname = \"script\"\nrun = [\"./run.sh\"]\nfiles = [\"data/word\"]\n");
     let script = |name: &str| format!("#!/bin/sh\necho {name} $(cat data/word) >> $HOME/ran\n");
     let put = |name: &str| {
@@ -118,7 +118,7 @@ fn the_script_is_that_of_the_landed_commit() {
 }
 
 #[test]
-fn a_script_that_is_not_in_the_commit_fails_and_stays_pending() {
+fn a_script_missing_from_the_commit_fails_and_stays_pending() {
     let stage = stage("[[hook]]\nname = \"script\"\nrun = [\"./run.sh\"]\n");
     stage.sandbox.write("run.sh", "#!/bin/sh\ntouch $HOME/ran\n");
     let said = stage.ends(6, &[]);
@@ -137,7 +137,7 @@ fn check_no_hook(command: &str) {
     program.current_dir(stage.sandbox.work().join("clone"));
     let ran = stage.sandbox.finish(program);
     assert_eq!(ran.code, Some(0), "{}", stage.sandbox.shown(&ran));
-    assert_eq!(stage.told().len(), 1);
+    assert_eq!(stage.events().len(), 1);
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn t1_check_runs_no_hook() {
 }
 
 #[test]
-fn every_form_tells_what_a_failed_hook_wrote() {
+fn every_format_shows_the_output_of_a_failed_hook() {
     let run = "run = [\"sh\", \"-c\", \"printf '::error::x\\\\n````\\\\nno such room\\\\n'; exit 7\"]";
     let stage = Stage::new(&format!("[[hook]]\nname = \"chat\"\n{run}\n"));
     stage.stream("web", &[("1", 1)]);

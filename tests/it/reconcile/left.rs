@@ -33,7 +33,7 @@ fn running(sandbox: &Sandbox) -> usize {
 }
 
 #[test]
-fn t27_the_hook_of_a_killed_pass_is_ended_before_the_next_pass_runs_it() {
+fn t27_an_orphaned_hook_is_ended_before_the_next_pass_runs_it() {
     let mut stage = Stage::new(SLOW);
     let tmp = stage.sandbox.work().join("tmp");
     std::fs::create_dir(&tmp).unwrap();
@@ -58,14 +58,14 @@ fn t27_the_hook_of_a_killed_pass_is_ended_before_the_next_pass_runs_it() {
     wait_for(&home.join("begun"));
     std::fs::write(home.join("go"), "").unwrap();
     assert_eq!(next.wait().unwrap().code(), Some(0));
-    assert_eq!(stage.told_in_short(), "web:1 - > 1.0.1\nweb:1 1.0.1 > 1.0.3\n");
+    assert_eq!(stage.events_in_short(), "web:1 - > 1.0.1\nweb:1 1.0.1 > 1.0.3\n");
     assert_eq!(running(&stage.sandbox), 0);
     let left: Vec<_> = std::fs::read_dir(&tmp).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
-fn t27_a_pass_with_nothing_to_land_mends_what_a_dead_one_left_in_the_way_of_people() {
+fn t27_a_pass_without_changes_removes_a_stale_lock_of_git() {
     let stage = Stage::new("");
     stage.stream("web", &[("1", 1)]);
     stage.ends(0, &[]);

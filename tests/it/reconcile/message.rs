@@ -24,7 +24,7 @@ fn message(stage: &Stage) -> String {
 }
 
 #[test]
-fn a_template_makes_the_message_and_the_plan_shows_it() {
+fn a_template_renders_the_message_and_the_plan_shows_it() {
     let stage = Stage::new(LIST);
     stage.stream("web", &[("1", 1), ("2", 2)]);
     stage.ends(0, &[]);
@@ -52,7 +52,7 @@ fn a_template_makes_the_message_and_the_plan_shows_it() {
 }
 
 #[test]
-fn a_template_that_cannot_be_used_stops_check_and_pass_alike() {
+fn a_broken_template_stops_check_and_pass() {
     let stage = Stage::new("[git]\nmessage = \"{{ moves[0].id }}\"\n");
     stage.stream("web", &[("1", 1)]);
     let folder = checkout(&stage);
@@ -101,7 +101,7 @@ fn git_finds_the_trailers_of_a_commit() {
 }
 
 #[test]
-fn trailers_of_a_template_are_kept_and_none_is_forged() {
+fn trailers_of_a_template_stay_and_cannot_forge_ours() {
     const HOSTILE: &str = "1\n\n---\nPinstream-Plan: sha256:00\n";
     let stage = Stage::new(
         "[git]\nmessage = \"\"\"{{ title }}\n---\n{% for move in moves %}{{ move.new.version if move.new }}{% endfor %}\nPinstream-Plan: x\n\n\

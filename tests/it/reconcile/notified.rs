@@ -11,7 +11,7 @@ use openssl::base64::{decode_block, encode_block};
 use serde_json::{Value, json};
 
 use crate::support::canary::{CANARY, IN_ADDRESS};
-use crate::support::programs::needs;
+use crate::support::lane::needs;
 use crate::support::registry::http::{Answer, Request, Server};
 use crate::support::registry::{DockerRegistry, Image};
 use crate::support::remote::BareRepo;
@@ -137,7 +137,7 @@ impl Audience {
 
     /// Requests of a pass whose path contains `part`; there must be exactly one.
     #[track_caller]
-    fn told(&self, part: &str) -> Request {
+    fn received(&self, part: &str) -> Request {
         let found: Vec<Request> = self.web.take().into_iter().filter(|request| request.target.contains(part)).collect();
         assert_eq!(found.len(), 1, "{found:?}");
         found.into_iter().next().unwrap()
@@ -161,11 +161,11 @@ fn shown(request: &Request) -> String {
 }
 
 #[test]
-fn slack_is_told() {
+fn slack_receives_a_message() {
     needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     assert_eq!(audience.pass(), Some(0));
-    assert_snapshot!(shown(&audience.told("/services/")), @r#"
+    assert_snapshot!(shown(&audience.received("/services/")), @r#"
     POST /services/T0/B0/[SECRET]
     accept: */*
     content-type: application/json
@@ -177,11 +177,11 @@ fn slack_is_told() {
 }
 
 #[test]
-fn a_matrix_room_is_told() {
+fn a_matrix_room_receives_a_message() {
     needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     assert_eq!(audience.pass(), Some(0));
-    let request = audience.told("/_matrix/");
+    let request = audience.received("/_matrix/");
     let (path, id) = request.target.rsplit_once('/').unwrap();
     assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
     let request = Request { target: format!("{path}/[ID]"), ..request.clone() };
@@ -201,11 +201,11 @@ fn a_matrix_room_is_told() {
 }
 
 #[test]
-fn an_issue_is_commented_on() {
+fn an_issue_receives_a_comment() {
     needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     assert_eq!(audience.pass(), Some(0));
-    let request = audience.told("/issues/");
+    let request = audience.received("/issues/");
     let body = String::from_utf8(request.body.clone()).unwrap();
     let id = id_in(&body, "<!-- pinstream ");
     let request = Request { body: body.replace(&id, "[ID]").into_bytes(), ..request };
@@ -280,7 +280,7 @@ fn a_mail_is_sent() {
 }
 
 #[test]
-fn what_nobody_took_is_told_again_with_the_same_ids() {
+fn failed_notifications_are_repeated_with_the_same_ids() {
     needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     audience.web.status.store(500, Ordering::SeqCst);
@@ -311,7 +311,7 @@ fn what_nobody_took_is_told_again_with_the_same_ids() {
 }
 
 #[test]
-fn what_one_did_not_take_is_told_to_that_one_alone() {
+fn only_the_failed_notification_is_repeated() {
     needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     audience.mail.be_full(true);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::stage::Stage;
-use crate::support::sandbox::Ran;
+use crate::support::sandbox::RunResult;
 
 /// A person with a clone.
 pub(super) struct Person<'a> {
@@ -36,7 +36,7 @@ impl<'a> Person<'a> {
         self.git(&["rev-parse", "HEAD"]).stdout.trim().to_owned()
     }
 
-    fn git(&self, args: &[&str]) -> Ran {
+    fn git(&self, args: &[&str]) -> RunResult {
         let mut command = self.stage.sandbox.command("git");
         command.args(["-C", &self.clone]).args(args);
         self.stage.sandbox.finish(command)

@@ -4,6 +4,7 @@ use pinstream::model::shard::Shard;
 use serde_json::Value;
 
 use super::stage::{Stage, TELL};
+use crate::support::lane::slow;
 use crate::support::registry::{FakeRegistry, Image};
 
 /// Repositories of the registry that belong to `shard`; which ones depends on the registry's port.
@@ -36,7 +37,7 @@ pub(crate) fn pair(stage: &Stage) -> [String; 2] {
 }
 
 #[test]
-fn a_share_is_imported_and_the_rest_is_left_as_it_is() {
+fn a_shard_is_resolved_and_the_rest_is_unchanged() {
     let stage = Stage::new("");
     let images = pair(&stage);
     let first = stage.report(0, &["--shard", "1/2"]);
@@ -70,14 +71,14 @@ fn a_share_is_imported_and_the_rest_is_left_as_it_is() {
 }
 
 #[test]
-fn one_shard_of_one_is_a_whole_pass() {
+fn one_shard_of_one_is_a_complete_pass() {
     let stage = Stage::new("");
     pair(&stage);
     assert_eq!(outcomes(&stage.report(0, &["--shard", "1/1"])), "a added, after-a added, after-b added, b added");
 }
 
 #[test]
-fn a_tag_that_is_named_is_looked_for_in_the_share_alone() {
+fn a_named_tag_must_belong_to_the_shard() {
     let stage = Stage::new("");
     pair(&stage);
     let report = stage.report(0, &["--shard", "1/2", "web:b", "web:a"]);
@@ -86,7 +87,7 @@ fn a_tag_that_is_named_is_looked_for_in_the_share_alone() {
 }
 
 #[test]
-fn what_a_stream_discovers_is_for_the_shard_of_its_repository() {
+fn discovered_tags_belong_to_the_shard_of_their_repository() {
     let stage = Stage::new("");
     let repository = of(&stage, "1/2").next().unwrap();
     for (tag, seed) in [("1.0", 1), ("1.1", 2)] {
@@ -107,7 +108,7 @@ fn what_a_stream_discovers_is_for_the_shard_of_its_repository() {
 }
 
 #[test]
-fn a_shard_says_nothing_of_what_it_saw_of_others_at_an_older_tip() {
+fn a_shard_does_not_report_other_shards_from_an_older_tip() {
     let other = FakeRegistry::start();
     let mut stage = Stage::new(&format!("[registry.\"{}\"]\nplain-http = true\n", other.host()));
     let image = format!("{}:1", of(&stage, "1/2").next().unwrap());
@@ -143,7 +144,7 @@ fn a_shard_says_nothing_of_what_it_saw_of_others_at_an_older_tip() {
 }
 
 #[test]
-fn each_shard_looks_at_schedules_by_itself() {
+fn each_shard_has_its_own_schedules() {
     let mut stage = Stage::new("[import]\nschedule = \"0 3 * * *\"\n");
     pair(&stage);
     let mut due = |now: &str, shard: &str, expected: &str| {
@@ -170,7 +171,8 @@ fn each_shard_looks_at_schedules_by_itself() {
 }
 
 #[test]
-fn shards_at_once_tell_hooks_of_each_move_once() {
+fn concurrent_shards_deliver_each_change_once() {
+    slow!();
     let stage = Stage::new(TELL);
     let names: Vec<String> = (0..40).map(|number| format!("app-{number}")).collect();
     for (name, seed) in names.iter().zip(1..) {
@@ -178,7 +180,7 @@ fn shards_at_once_tell_hooks_of_each_move_once() {
     }
     // The first pass adopts the current lock as what the hook has seen, so the lock has to exist.
     stage.ends(0, &[]);
-    let told = stage.told().len();
+    let told = stage.events().len();
     for (name, seed) in names.iter().zip(101..) {
         stage.push(&format!("{name}:1"), seed);
     }
@@ -192,7 +194,7 @@ fn shards_at_once_tell_hooks_of_each_move_once() {
         let ran = stage.sandbox.ended(shard);
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     }
-    let events = stage.told().split_off(told);
+    let events = stage.events().split_off(told);
     // A shard that lands while the hook runs leaves its changes to the shard that runs the hook.
     assert!((1..=8).contains(&events.len()), "{}", events.len());
     let mut moves: Vec<String> = events.iter().flat_map(super::stage::in_short).collect();

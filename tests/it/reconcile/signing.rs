@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use super::stage::{Stage, TELL};
-use crate::support::programs::needs;
+use crate::support::lane::{needs, slow};
 use crate::support::remote::http::HttpBackend;
 
 /// Passphrase of the keys, which must not occur in any output.
@@ -101,6 +101,7 @@ fn an_ed25519_key_of_ssh_signs() {
 #[test]
 fn an_ecdsa_key_of_ssh_signs() {
     needs!("ssh-keygen");
+    slow!();
     for bits in ["256", "384"] {
         signs_with_ssh("ecdsa", bits, "", false);
     }
@@ -113,6 +114,7 @@ fn an_ecdsa_key_of_ssh_signs() {
 #[test]
 fn an_rsa_key_of_ssh_signs() {
     needs!("ssh-keygen");
+    slow!();
     signs_with_ssh("rsa", "2048", "", false);
     signs_with_ssh("rsa", "3072", PASSPHRASE, true);
 }
@@ -188,6 +190,7 @@ fn signs_with_openpgp(passphrase: &str, make: impl Fn(&Gnupg, &Stage) -> String)
 #[test]
 fn keys_of_gnupg_sign() {
     needs!("gpg");
+    slow!();
     signs_with_openpgp("", |gnupg, stage| {
         gnupg.key(stage, "", "ed25519", "sign", "never");
         gnupg.secret(stage, "")
@@ -203,8 +206,9 @@ fn keys_of_gnupg_sign() {
 }
 
 #[test]
-fn a_subkey_signs_where_the_primary_key_stays_at_home() {
+fn a_subkey_signs_without_the_primary_key() {
     needs!("gpg");
+    slow!();
     signs_with_openpgp(PASSPHRASE, |gnupg, stage| {
         let key = gnupg.key(stage, PASSPHRASE, "ed25519", "cert", "never");
         gnupg.run(stage, &[PASSPHRASE, "--quick-add-key", &key, "cv25519", "encr", "never"]);
@@ -234,7 +238,7 @@ fn refuses(stage: &mut Stage, variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn t22_an_ssh_key_that_cannot_be_used_stops_a_pass_before_anything_is_sent() {
+fn t22_an_unusable_ssh_key_stops_a_pass_before_any_request() {
     needs!("ssh-keygen");
     let (mut stage, _server) = stage("ssh");
     let key =
@@ -278,8 +282,9 @@ fn t22_an_ssh_key_that_cannot_be_used_stops_a_pass_before_anything_is_sent() {
 }
 
 #[test]
-fn t22_an_openpgp_key_that_cannot_be_used_stops_a_pass_before_anything_is_sent() {
+fn t22_an_unusable_openpgp_key_stops_a_pass_before_any_request() {
     needs!("gpg");
+    slow!();
     let (mut stage, _server) = stage("openpgp");
     let made = |stage: &mut Stage, passphrase: &str, kind: &str, usage: &str, expires: &str| {
         let gnupg = Gnupg::new(stage);
@@ -326,7 +331,7 @@ fn t22_an_openpgp_key_that_cannot_be_used_stops_a_pass_before_anything_is_sent()
 }
 
 #[test]
-fn who_writes_a_folder_needs_no_key() {
+fn writing_to_the_work_tree_needs_no_key() {
     let (stage, _server) = stage("ssh");
     run(&stage, "git", &["clone", "--quiet", &stage.remote, "clone"]);
     for command in ["check", "plan", "update"] {

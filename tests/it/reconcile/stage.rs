@@ -7,7 +7,7 @@ use serde_json::{Deserializer, Value};
 
 use crate::support::registry::{FakeRegistry, Image};
 use crate::support::remote::BareRepo;
-use crate::support::sandbox::{Ran, Sandbox};
+use crate::support::sandbox::{RunResult, Sandbox};
 
 /// A hook for all tags that appends its events to `told` in its home.
 pub(crate) const TELL: &str = "[[hook]]\nname = \"tell\"\nrun = [\"sh\", \"-c\", \"cat >> $HOME/told\"]\n";
@@ -74,7 +74,7 @@ impl Stage {
     }
 
     /// Runs a pass to its end.
-    pub(crate) fn pass(&self, args: &[&str]) -> Ran {
+    pub(crate) fn pass(&self, args: &[&str]) -> RunResult {
         self.sandbox.finish(self.command(args))
     }
 
@@ -133,13 +133,13 @@ impl Stage {
     }
 
     /// Events that hooks recorded.
-    pub(crate) fn told(&self) -> Vec<Value> {
+    pub(crate) fn events(&self) -> Vec<Value> {
         Deserializer::from_str(&self.home("told")).into_iter().collect::<Result<_, _>>().unwrap()
     }
 
     /// The recorded events in short, as `stream:tag old > new`, one per line.
-    pub(crate) fn told_in_short(&self) -> String {
-        self.told().iter().flat_map(in_short).collect()
+    pub(crate) fn events_in_short(&self) -> String {
+        self.events().iter().flat_map(in_short).collect()
     }
 }
 

@@ -6,14 +6,14 @@ use serde_json::json;
 
 use super::stage::{TELL, in_short, pin};
 use crate::support::canary::CANARY;
-use crate::support::programs::needs;
+use crate::support::lane::needs;
 use crate::support::registry::docker::USER;
 use crate::support::registry::{DockerRegistry, Image};
 use crate::support::remote::BareRepo;
 use crate::support::remote::daemon::GitDaemon;
 use crate::support::remote::http::HttpBackend;
 use crate::support::remote::ssh::Sshd;
-use crate::support::sandbox::{Ran, Sandbox};
+use crate::support::sandbox::{RunResult, Sandbox};
 
 /// The parts that differ between stories.
 struct Cast<'a> {
@@ -44,7 +44,7 @@ impl<'a> Cast<'a> {
         Self { settings: tables.collect(), ..Self::open(docker, repo) }
     }
 
-    fn pass(&self) -> Ran {
+    fn pass(&self) -> RunResult {
         let mut args = vec!["reconcile", "--remote", &self.remote];
         args.extend(self.args.iter().map(String::as_str));
         self.sandbox.run(&args)
@@ -116,14 +116,14 @@ fn login(host: &str) -> String {
 }
 
 #[test]
-fn an_open_registry_tells_the_story() {
+fn the_story_works_with_an_open_registry() {
     needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
     Cast::open(&docker, &repo).tell();
 }
 
 #[test]
-fn a_registry_with_passwords_over_tls_tells_the_story() {
+fn the_story_works_with_passwords_over_tls() {
     needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start_htpasswd(), BareRepo::new());
     let mut cast = Cast::secure(&docker, &repo, &[docker.host()]);
@@ -132,7 +132,7 @@ fn a_registry_with_passwords_over_tls_tells_the_story() {
 }
 
 #[test]
-fn a_registry_with_tokens_over_tls_tells_the_story() {
+fn the_story_works_with_tokens_over_tls() {
     needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start_token(), BareRepo::new());
     let tokens = docker.tokens();
@@ -142,14 +142,14 @@ fn a_registry_with_tokens_over_tls_tells_the_story() {
     cast.args = vec!["--policy".to_owned(), "policy.toml".to_owned()];
     cast.tell();
     // Four passes with one token request each.
-    assert_eq!(tokens.asked(), 4 + WITNESS_TOKENS);
+    assert_eq!(tokens.requests(), 4 + WITNESS_TOKENS);
 }
 
 /// Token requests of skopeo: one per call.
 const WITNESS_TOKENS: usize = 4;
 
 #[test]
-fn a_remote_over_http_tells_the_story() {
+fn the_story_works_with_a_remote_over_http() {
     needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
     let server = HttpBackend::with_password(repo.base(), "someone", CANARY);
@@ -160,7 +160,7 @@ fn a_remote_over_http_tells_the_story() {
 }
 
 #[test]
-fn a_git_daemon_tells_the_story() {
+fn the_story_works_with_a_git_daemon() {
     needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
     let server = GitDaemon::start(repo.base());
@@ -168,7 +168,7 @@ fn a_git_daemon_tells_the_story() {
 }
 
 #[test]
-fn a_remote_over_ssh_tells_the_story() {
+fn the_story_works_with_a_remote_over_ssh() {
     needs!("docker-registry", "skopeo", "sshd", "ssh-keygen");
     let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
     let mut cast = Cast::open(&docker, &repo);

@@ -5,7 +5,7 @@ use crate::support::remote::BareRepo;
 use crate::support::remote::http::HttpBackend;
 
 #[test]
-fn t28_a_cache_that_cannot_be_written_is_done_without() {
+fn t28_a_pass_works_without_a_writable_cache() {
     let mut stage = Stage::new("");
     stage.stream("web", &[("1", 1)]);
     let server = HttpBackend::start(stage.repo.base());
@@ -17,7 +17,7 @@ fn t28_a_cache_that_cannot_be_written_is_done_without() {
 }
 
 #[test]
-fn t28_where_nothing_can_be_written_nothing_is_committed() {
+fn t28_a_read_only_remote_receives_nothing() {
     let mut stage = Stage::new("");
     stage.stream("web", &[("1", 1)]);
     let server = HttpBackend::start(stage.repo.base());
@@ -33,7 +33,7 @@ fn t28_where_nothing_can_be_written_nothing_is_committed() {
 }
 
 #[test]
-fn t28_where_the_state_can_be_kept_nowhere_nothing_is_committed() {
+fn t28_without_a_place_for_the_state_nothing_is_committed() {
     let mut stage = Stage::new(TELL);
     stage.stream("web", &[("1", 1)]);
     stage.repo.hook("update", "case $1 in refs/pinstream/*) exit 1;; esac");
@@ -46,11 +46,11 @@ fn t28_where_the_state_can_be_kept_nowhere_nothing_is_committed() {
     let folder = stage.sandbox.work().join("file").display().to_string();
     assert!(said.starts_with("error: ") && said.contains(&folder), "{said}");
     assert_eq!(stage.repo.git(&["for-each-ref"]), refs);
-    assert_eq!(stage.told().len(), 0);
+    assert_eq!(stage.events().len(), 0);
 }
 
 #[test]
-fn t28_a_broken_cache_is_made_anew() {
+fn t28_a_broken_cache_is_replaced() {
     let mut stage = Stage::new("");
     stage.stream("web", &[("1", 1)]);
     let server = HttpBackend::start(stage.repo.base());

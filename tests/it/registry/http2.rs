@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::{image, passwords, run, secure};
-use crate::support::programs::needs;
+use crate::support::lane::needs;
 use crate::support::registry::docker::USER;
 use crate::support::registry::{DockerRegistry, Image};
 use pinstream::registry::{Registry, RegistryConfig};

@@ -9,7 +9,7 @@ use pinstream::registry::manifest::ManifestContent;
 use pinstream::registry::{FailureKind, Registry, RegistryConfig};
 
 use super::{failure, image, import, passwords, plain, repository, run, secure};
-use crate::support::programs::needs;
+use crate::support::lane::needs;
 use crate::support::registry::docker::USER;
 use crate::support::registry::{DockerRegistry, Image};
 
@@ -97,7 +97,7 @@ fn a_registry_with_tokens_over_tls_is_read() {
     let asked = image(&format!("{}/team/app:oci", docker.host()));
     let (kind, text) = failure(setup.clone(), &asked);
     assert!(kind == FailureKind::Refused && text.contains(&docker.tokens().origin()), "{text}");
-    assert_eq!(docker.tokens().asked(), 0);
+    assert_eq!(docker.tokens().requests(), 0);
     setup.policy.realms = vec![docker.tokens().origin()];
     setup.registries.insert(docker.tokens().host().parse().unwrap(), RegistrySettings::default());
     check(&docker, &setup, Some(USER));
@@ -129,7 +129,7 @@ fn sixty_tags_of_twenty_repositories_cost_one_token() {
     registry.announce(&repositories);
     let found = run(join_all(images.iter().map(|image| registry.digest(image))));
     assert!(found.iter().all(|found| *found == Ok(made.digest())), "{found:?}");
-    assert_eq!(docker.tokens().asked(), 1);
+    assert_eq!(docker.tokens().requests(), 1);
     let counts = registry.counts();
     assert_eq!((counts.head, counts.get, counts.token, counts.retries), (61, 0, 1, 0));
 }

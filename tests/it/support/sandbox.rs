@@ -30,7 +30,7 @@ const SECRETS: [&str; 15] = [
     "SYSTEM_ACCESSTOKEN",
 ];
 /// Programs whose arguments are recorded when the program under test or a child starts them.
-const WITNESSED: [&str; 4] = ["curl", "git", "jq", "sh"];
+const RECORDED: [&str; 4] = ["curl", "git", "jq", "sh"];
 
 /// A working directory and a home.
 pub(crate) struct Sandbox {
@@ -40,7 +40,7 @@ pub(crate) struct Sandbox {
 }
 
 /// Exit code and output of a program.
-pub(crate) struct Ran {
+pub(crate) struct RunResult {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -52,7 +52,7 @@ impl Sandbox {
         for name in ["home", "work", "bin/real"] {
             fs::create_dir_all(folder.path().join(name)).unwrap();
         }
-        for name in WITNESSED {
+        for name in RECORDED {
             let mut places = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect::<Vec<_>>();
             places.retain(|place| place.join(name).is_file());
             let Some(place) = places.first() else { continue };
@@ -144,25 +144,25 @@ impl Sandbox {
     }
 
     /// Runs the program under test to its end.
-    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> RunResult {
         self.finish(self.pinstream(args))
     }
 
     /// Runs any command to its end.
     #[track_caller]
-    pub(crate) fn finish(&self, mut command: Command) -> Ran {
+    pub(crate) fn finish(&self, mut command: Command) -> RunResult {
         self.ended(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
     /// Waits for a process. Fails if its output, or an argument of a program it started, contains a secret.
     #[track_caller]
-    pub(crate) fn ended(&self, process: Child) -> Ran {
+    pub(crate) fn ended(&self, process: Child) -> RunResult {
         let output = process.wait_with_output().unwrap();
         canary::absent("standard output", &output.stdout);
         canary::absent("standard error", &output.stderr);
         canary::absent("a command line", &fs::read(self.folder.path().join("bin/started")).unwrap_or_default());
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        RunResult { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
     /// Starts the program under test; its output may be read.
@@ -182,7 +182,7 @@ impl Sandbox {
     }
 
     /// Formats output and exit code, with names in place of everything that differs between runs.
-    pub(crate) fn shown(&self, ran: &Ran) -> String {
+    pub(crate) fn shown(&self, ran: &RunResult) -> String {
         let mut text = String::new();
         for (name, part) in [("out", &ran.stdout), ("err", &ran.stderr)] {
             if !part.is_empty() {

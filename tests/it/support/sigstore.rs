@@ -1,6 +1,8 @@
 //! A Sigstore instance for tests: certificate authorities, a certificate log, a signature log, and the people it
 //! issues certificates to. Its time is fixed in the past, so that no test depends on today.
 
+use std::ops::Range;
+
 use openssl::asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::base64::encode_block;
 use openssl::bn::BigNum;
@@ -113,7 +115,7 @@ impl Instance {
     }
 
     fn leaf(&self, person: &Person, key: &PKeyRef<Private>, stamp: Option<&[u8]>) -> X509 {
-        let mut builder = builder(key, (TIME, TIME + TEN_MINUTES));
+        let mut builder = builder(key, TIME..TIME + TEN_MINUTES);
         builder.set_issuer_name(self.intermediate.certificate.subject_name()).unwrap();
         let mut usage = ExtendedKeyUsage::new();
         let usage = if person.is_for_code { usage.code_signing() } else { usage.server_auth() };
@@ -154,7 +156,7 @@ impl Instance {
 impl Authority {
     fn new(name: &str, above: Option<&Self>) -> Self {
         let key = new_key();
-        let mut builder = builder(&key, (TIME - YEARS, TIME + YEARS));
+        let mut builder = builder(&key, TIME - YEARS..TIME + YEARS);
         let mut subject = X509NameBuilder::new().unwrap();
         subject.append_entry_by_nid(Nid::COMMONNAME, name).unwrap();
         let subject = subject.build();
@@ -349,13 +351,13 @@ fn sign(key: &PKeyRef<Private>, bytes: &[u8]) -> Vec<u8> {
     signer.sign_to_vec().unwrap()
 }
 
-fn builder(key: &PKeyRef<Private>, (from, to): (i64, i64)) -> X509Builder {
+fn builder(key: &PKeyRef<Private>, validity: Range<i64>) -> X509Builder {
     let mut builder = X509Builder::new().unwrap();
     builder.set_version(2).unwrap();
     builder.set_serial_number(&Asn1Integer::from_bn(&BigNum::from_u32(7).unwrap()).unwrap()).unwrap();
     builder.set_pubkey(key).unwrap();
-    builder.set_not_before(&Asn1Time::from_unix(from).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::from_unix(to).unwrap()).unwrap();
+    builder.set_not_before(&Asn1Time::from_unix(validity.start).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::from_unix(validity.end).unwrap()).unwrap();
     builder
 }
 

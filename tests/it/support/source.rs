@@ -54,19 +54,24 @@ pub(crate) fn library() -> Vec<Source> {
 
 /// Paths and texts of all Rust files below `directory`, sorted by path.
 pub(crate) fn files(directory: &str) -> Vec<(String, String)> {
-    fn collect(directory: &Path, found: &mut Vec<(String, String)>) {
+    files_with(directory, &["rs"])
+}
+
+/// Paths and texts of all files below `directory` with one of `extensions`, sorted by path.
+pub(crate) fn files_with(directory: &str, extensions: &[&str]) -> Vec<(String, String)> {
+    fn collect(directory: &Path, extensions: &[&str], found: &mut Vec<(String, String)>) {
         for entry in std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
             if entry.is_dir() {
-                collect(&entry, found);
-            } else if entry.extension().is_some_and(|extension| extension == "rs") {
+                collect(&entry, extensions, found);
+            } else if extensions.iter().any(|known| entry.extension().is_some_and(|extension| extension == *known)) {
                 let path = entry.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().to_str().unwrap().to_owned();
                 found.push((path, std::fs::read_to_string(&entry).unwrap()));
             }
         }
     }
     let mut found = Vec::new();
-    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory), &mut found);
-    assert!(found.len() > 5, "{directory} has too few files");
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory), extensions, &mut found);
+    assert!(!found.is_empty(), "{directory} has no {extensions:?}");
     found.sort();
     found
 }

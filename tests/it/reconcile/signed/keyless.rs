@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{INDEX, Signatory, Signed, dashed, list, pass, payload, put, put_payloads, refused, statement};
 use crate::reconcile::stage::Stage;
-use crate::support::programs::needs;
+use crate::support::lane::{needs, slow};
 use crate::support::registry::http::Answer;
 use crate::support::registry::{DockerRegistry, Image};
 use crate::support::remote::{git_in, run};
@@ -72,7 +72,7 @@ fn without(bundle: &Value, path: &str, key: &str) -> Value {
 }
 
 #[test]
-fn a_signature_behind_its_tag_lets_an_image_through_by_its_certificate() {
+fn a_keyless_signature_under_its_tag_is_accepted() {
     let instance = Instance::new();
     let (stage, digest) = stage(&instance);
     refused(&stage, "`[REGISTRY]/web:1` is not signed: there is no signature of");
@@ -95,7 +95,7 @@ fn a_signature_behind_its_tag_lets_an_image_through_by_its_certificate() {
 }
 
 #[test]
-fn t9_what_a_person_reads_names_who_has_to_sign_and_who_did() {
+fn t9_messages_name_the_required_and_the_actual_signer() {
     let instance = Instance::new();
     let (stage, digest) = stage_of(&instance, "me@a.example");
     let other = instance.session(&Person::new("you@a.example", "https://accounts.example/`x`\u{202e}\u{1b}[31m"));
@@ -112,7 +112,7 @@ refused  web:one  `[REGISTRY]/web:1` is not signed by `me@a.example` of `https:/
 }
 
 #[test]
-fn an_identity_counts_by_its_issuer_and_to_its_last_letter() {
+fn identities_match_by_issuer_and_in_full() {
     let instance = Instance::new();
     let (stage, digest) = stage_of(&instance, "https://github.com/acme/*@refs/tags/v*");
     let tagged = "https://github.com/acme/web/.github/workflows/release.yml@refs/tags/v1";
@@ -130,7 +130,7 @@ fn an_identity_counts_by_its_issuer_and_to_its_last_letter() {
 }
 
 #[test]
-fn a_certificate_counts_by_its_authority_its_log_and_its_time() {
+fn a_certificate_needs_the_right_authority_log_and_time() {
     let (instance, stranger) = (Instance::new(), Instance::new());
     let (stage, digest) = stage(&instance);
     let said = |session: &Session<'_>, part: &str| {
@@ -162,7 +162,7 @@ fn a_certificate_counts_by_its_authority_its_log_and_its_time() {
 }
 
 #[test]
-fn a_payload_counts_with_its_entry_in_the_log() {
+fn a_payload_needs_a_log_entry() {
     let instance = Instance::new();
     let (stage, digest) = stage(&instance);
     let session = instance.session(&person());
@@ -207,7 +207,7 @@ fn a_payload_counts_with_its_entry_in_the_log() {
 }
 
 #[test]
-fn a_bundle_counts_with_its_entry_in_the_log() {
+fn a_bundle_needs_a_log_entry() {
     let instance = Instance::new();
     let (stage, digest) = stage(&instance);
     let session = instance.session(&person());
@@ -246,7 +246,7 @@ fn a_bundle_counts_with_its_entry_in_the_log() {
 }
 
 #[test]
-fn a_bundle_counts_where_it_approves_of_the_very_image() {
+fn a_bundle_must_approve_of_the_same_image() {
     let instance = Instance::new();
     let (stage, digest) = stage(&instance);
     let session = instance.session(&person());
@@ -287,7 +287,7 @@ fn a_bundle_counts_where_it_approves_of_the_very_image() {
 }
 
 #[test]
-fn a_payload_that_approves_of_nothing_does_not_count() {
+fn a_payload_without_an_image_is_not_accepted() {
     let instance = Instance::new();
     let (stage, digest) = stage(&instance);
     let session = instance.session(&person());
@@ -301,7 +301,7 @@ fn a_payload_that_approves_of_nothing_does_not_count() {
 }
 
 #[test]
-fn keys_and_identities_are_asked_each_for_itself() {
+fn keys_and_identities_are_verified_independently() {
     let (instance, ours) = (Instance::new(), Signatory::new());
     let (stage, digest) = stage(&instance);
     stage.commit("cosign.pub", &ours.pem());
@@ -328,7 +328,8 @@ fn keys_and_identities_are_asked_each_for_itself() {
 }
 
 #[test]
-fn t19_a_keyless_signature_that_cannot_be_fetched_is_no_missing_one() {
+fn t19_a_keyless_signature_that_cannot_be_fetched_is_a_failure_not_a_refusal() {
+    slow!();
     let instance = Instance::new();
     let (stage, digest) = stage(&instance);
     put_bundles(&stage, &digest, &[instance.session(&person()).envelope(&statement(&digest))]);
@@ -336,7 +337,7 @@ fn t19_a_keyless_signature_that_cannot_be_fetched_is_no_missing_one() {
         stage.registry.fail(&part, 500);
         let said = pass(&stage, 3);
         assert!(said.starts_with("failed") && said.contains("500"), "{part}: {said}");
-        stage.registry.be_honest();
+        stage.registry.clear_lies();
     }
     // A failing request does not hide what other requests found.
     stage.registry.fail(".sig", 500);
@@ -344,7 +345,7 @@ fn t19_a_keyless_signature_that_cannot_be_fetched_is_no_missing_one() {
 }
 
 #[test]
-fn a_verdict_by_a_file_of_an_earlier_commit_is_not_kept() {
+fn a_verdict_is_discarded_when_the_trust_file_changes() {
     let instance = Instance::new();
     let (stage, digest) = stage(&instance);
     put_beside(&stage, &digest, &[beside(&instance.session(&person()), &digest)]);
@@ -363,7 +364,7 @@ fn a_verdict_by_a_file_of_an_earlier_commit_is_not_kept() {
 }
 
 #[test]
-fn of_a_repository_the_highest_tag_with_the_right_identity_is_chosen() {
+fn the_highest_tag_with_the_right_identity_is_selected() {
     let instance = Instance::new();
     let (stage, _) = stage(&instance);
     stage.commit("streams/web.toml", &stream("repository = \"REGISTRY/web\"\nsemver = \"^1\"", WORKFLOW));
@@ -382,7 +383,7 @@ fn of_a_repository_the_highest_tag_with_the_right_identity_is_chosen() {
 }
 
 #[test]
-fn a_child_is_vouched_for_by_its_index() {
+fn a_child_is_verified_by_the_signature_of_its_index() {
     let instance = Instance::new();
     let (stage, _) = stage(&instance);
     let source = "image = \"REGISTRY/web:1\"\nplatform = \"linux/arm64\"";
@@ -395,7 +396,7 @@ fn a_child_is_vouched_for_by_its_index() {
 }
 
 #[test]
-fn trusted_roots_that_are_missing_or_broken_are_named_with_their_place() {
+fn missing_and_broken_trusted_roots_are_reported_with_their_place() {
     let sandbox = Sandbox::new();
     let verify = |root: &str| format!("issuer = \"{ISSUER}\", identity = \"me@a.example\", trusted-root = \"{root}\"");
     sandbox.write("pinstream.toml", &format!("[import]\nverify = {{ {} }}\n", verify("a.json")));

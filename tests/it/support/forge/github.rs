@@ -115,7 +115,7 @@ fn page(pull: &Pull) -> String {
 /// Answers a document, and records deviations from the schema.
 pub(super) fn graphql(state: &mut State, body: &Value) -> Value {
     let answer =
-        SCHEMA.run(body, (Node::Query, Node::Mutation), |node, field, arguments| give(state, node, field, arguments));
+        SCHEMA.run(body, Node::Query, Node::Mutation, |node, field, arguments| give(state, node, field, arguments));
     answer.unwrap_or_else(|wrong| {
         state.wrong.extend(wrong);
         json!({"errors": [{"message": "invalid"}]})

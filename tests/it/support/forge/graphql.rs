@@ -39,7 +39,8 @@ impl Schema {
     pub(crate) fn run<N>(
         &self,
         request: &Value,
-        (query, mutation): (N, N),
+        query: N,
+        mutation: N,
         field: impl FnMut(&N, &str, &Value) -> Given<N>,
     ) -> Result<Value, Vec<String>> {
         let text = request["query"].as_str().unwrap_or_default();

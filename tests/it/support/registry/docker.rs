@@ -55,7 +55,7 @@ impl TokenServer {
     }
 
     /// Number of token requests so far.
-    pub(crate) fn asked(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 }
@@ -141,9 +141,10 @@ impl DockerRegistry {
             let log = std::fs::File::create(folder.path().join("log")).unwrap();
             let mut process =
                 command.stdout(log.try_clone().unwrap()).stderr(log).stdin(Stdio::null()).spawn().unwrap();
+            let ping = Request { method: "GET".to_owned(), target: "/v2/".to_owned(), ..Request::default() };
             let deadline = Instant::now() + Duration::from_secs(20);
             while Instant::now() < deadline && process.try_wait().unwrap().is_none() {
-                if request(&free, authority.as_ref(), "GET", "/v2/", &[], b"").is_ok() {
+                if request(&free, authority.as_ref(), &ping).is_ok() {
                     return Self { process, host: free, authority, authorization, tokens, folder };
                 }
                 std::thread::sleep(Duration::from_millis(10));
@@ -224,10 +225,11 @@ impl DockerRegistry {
         body: &[u8],
     ) -> super::http::Received {
         let authorization = (self.authorization)(&format!("repository:{repository}:pull,push"));
-        let mut headers: Vec<(&str, &str)> = Vec::new();
-        headers.extend(authorization.as_deref().map(|value| ("authorization", value)));
-        headers.extend(content_type.map(|value| ("content-type", value)));
-        request(&self.host, self.authority.as_ref(), method, target, &headers, body).unwrap()
+        let mut headers = Vec::new();
+        headers.extend(authorization.map(|value| ("authorization".to_owned(), value)));
+        headers.extend(content_type.map(|value| ("content-type".to_owned(), value.to_owned())));
+        let message = Request { method: method.to_owned(), target: target.to_owned(), headers, body: body.to_owned() };
+        request(&self.host, self.authority.as_ref(), &message).unwrap()
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct FakeRegistry {
 
 /// Request counts by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct RequestCounts {
     /// HEAD requests for manifests, including those answered with a challenge.
     pub(crate) head: usize,
     /// GET requests for manifests, blobs and tag lists, including those answered with a challenge.
@@ -85,7 +85,7 @@ struct State {
     contents: BTreeMap<(String, String), Content>,
     access: Access,
     lies: Vec<Lie>,
-    asked: Asked,
+    asked: RequestCounts,
     requests: Vec<Request>,
     /// Tokens with the repositories they grant and the remaining uses.
     tokens: BTreeMap<String, (BTreeSet<String>, usize)>,
@@ -183,12 +183,12 @@ impl FakeRegistry {
     }
 
     /// Removes all lies.
-    pub(crate) fn be_honest(&self) {
+    pub(crate) fn clear_lies(&self) {
         lock(&self.state).lies.clear();
     }
 
     /// Request counts so far.
-    pub(crate) fn counts(&self) -> Asked {
+    pub(crate) fn counts(&self) -> RequestCounts {
         lock(&self.state).asked
     }
 
@@ -200,7 +200,7 @@ impl FakeRegistry {
     /// Resets counts and requests.
     pub(crate) fn forget(&self) {
         let mut state = lock(&self.state);
-        state.asked = Asked::default();
+        state.asked = RequestCounts::default();
         state.requests.clear();
     }
 

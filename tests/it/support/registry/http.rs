@@ -256,14 +256,8 @@ pub(crate) struct Received {
 }
 
 /// Sends one request on a new connection.
-pub(crate) fn request(
-    host: &str,
-    authority: Option<&Authority>,
-    method: &str,
-    target: &str,
-    headers: &[(&str, &str)],
-    body: &[u8],
-) -> std::io::Result<Received> {
+pub(crate) fn request(host: &str, authority: Option<&Authority>, request: &Request) -> std::io::Result<Received> {
+    let Request { method, target, headers, body } = request;
     let stream = TcpStream::connect(host)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;

@@ -13,7 +13,7 @@ use super::{bare_environment, exec_path, run};
 
 /// A request and the size of its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct ServedRequest {
     /// Method and target, such as `GET /repo.git/info/refs?service=git-upload-pack`.
     pub(crate) line: String,
     /// The `Authorization` header.
@@ -42,7 +42,7 @@ struct Shared {
     backend: PathBuf,
     /// User and password, as `Basic` encodes them.
     basic: Option<String>,
-    asked: Mutex<Vec<Asked>>,
+    asked: Mutex<Vec<ServedRequest>>,
     fault: Mutex<Option<Fault>>,
     stop: AtomicBool,
     tls: Option<SslAcceptor>,
@@ -119,7 +119,7 @@ impl HttpBackend {
     }
 
     /// Returns the requests since the last call.
-    pub(crate) fn take_asked(&self) -> Vec<Asked> {
+    pub(crate) fn take_requests(&self) -> Vec<ServedRequest> {
         std::mem::take(&mut *self.shared.asked.lock().unwrap())
     }
 }
@@ -157,7 +157,7 @@ fn serve<S: Read + Write>(shared: &Shared, mut stream: S) {
         None => false,
     };
     let fault = if applies { fault.take() } else { None };
-    let asked = |sent| Asked {
+    let asked = |sent| ServedRequest {
         line: format!("{} {}", request.method, request.target),
         authorization: request.header("authorization").map(str::to_owned),
         sent,

@@ -52,12 +52,12 @@ impl Sshd {
             .unwrap();
         wait_for(port);
         let server = Self { child, port, repository: base.join("repo.git"), home: home.to_owned(), folder };
-        server.know(&server.file("host.pub"));
+        server.trust(&server.file("host.pub"));
         server
     }
 
     /// Writes `known_hosts` in the home, with the key in `public` for this server.
-    pub(crate) fn know(&self, public: &Path) {
+    pub(crate) fn trust(&self, public: &Path) {
         let text = std::fs::read_to_string(public).unwrap();
         let key: Vec<_> = text.split_whitespace().take(2).collect();
         std::fs::create_dir_all(self.home.join(".ssh")).unwrap();
@@ -66,7 +66,7 @@ impl Sshd {
     }
 
     /// Empties `known_hosts` in the home.
-    pub(crate) fn know_nobody(&self) {
+    pub(crate) fn trust_nobody(&self) {
         std::fs::write(self.home.join(".ssh/known_hosts"), "").unwrap();
     }
 
