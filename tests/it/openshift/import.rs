@@ -1,7 +1,8 @@
-//! What OpenShift's importer is asked for (openshift/openshift-apiserver, `importer_test.go`).
+//! The cases of OpenShift's importer (openshift/openshift-apiserver, `importer_test.go`).
 
 use super::at;
 use crate::reconcile::stage::Stage;
+use crate::support::lane::{needs, slow};
 use crate::support::registry::{DockerRegistry, FakeRegistry, Image};
 use crate::support::sandbox::same;
 
@@ -29,6 +30,7 @@ no tags; nothing to write
 
 #[test]
 fn test_import_insecure_import_policy() {
+    slow!();
     let (strict, unnamed) = (FakeRegistry::start(), FakeRegistry::start());
     let stage = Stage::new(&format!("[registry.\"{}\"]\nrequests = 2\n", strict.host()));
     stage.push("web:1", 1);
@@ -78,7 +80,7 @@ failed  web:other           not-found: `[REGISTRY]/other:1` is not at `[REGISTRY
 1 added, 3 failed; landed as [COMMIT 3] on main
 --- exit 3
 ");
-    // What is no reference at all is a mistake of the commit, told with all others before anything is asked.
+    // An invalid reference is an error in the commit, reported with all others before any request.
     stage.commit("streams/web.toml", &format!("{good}bad = \"a.example/Web:1\"\nworse = \"!@#$\"\n"));
     stage.registry.forget();
     let lock = stage.lock();
@@ -109,6 +111,7 @@ error: `#$` is not a digest
 
 #[test]
 fn test_import_successful_import_by_tag_and_digest() {
+    needs!("docker-registry");
     let docker = DockerRegistry::start();
     let image = Image::new(1).version("1.0");
     let digest = docker.push("test/image", "tag", &image);
@@ -197,6 +200,7 @@ note: `app` discovers 1 of 7 matching tags, without `3`, `abc`, `other`, `v1`, `
 
 #[test]
 fn test_image_stream_import_of_multi_segment_docker_reference() {
+    needs!("docker-registry");
     let docker = DockerRegistry::start();
     let digest = docker.push("test/foo/bar/image", "1", &Image::new(1).docker());
     let stage = Stage::new(&format!("[registry.\"{}\"]\nplain-http = true\n", docker.host()));

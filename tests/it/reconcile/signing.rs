@@ -1,10 +1,11 @@
-//! Signed commits, from a pass to a person's clone, with `git verify-commit` as the witness.
+//! Signed commits, from a pass to a person's clone, verified with `git verify-commit`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use super::stage::{Stage, TELL};
+use crate::support::lane::{needs, slow};
 use crate::support::remote::http::HttpBackend;
 
 /// The passphrase of the keys of these tests; nothing may print it.
@@ -92,12 +93,15 @@ fn signs_with_ssh(kind: &str, bits: &str, passphrase: &str, as_text: bool) {
 
 #[test]
 fn an_ed25519_ssh_key_signs() {
+    needs!("ssh-keygen");
     signs_with_ssh("ed25519", "256", "", true);
     signs_with_ssh("ed25519", "256", PASSPHRASE, false);
 }
 
 #[test]
 fn an_ecdsa_ssh_key_signs() {
+    needs!("ssh-keygen");
+    slow!();
     for bits in ["256", "384"] {
         signs_with_ssh("ecdsa", bits, "", false);
     }
@@ -108,6 +112,8 @@ fn an_ecdsa_ssh_key_signs() {
 
 #[test]
 fn an_rsa_ssh_key_signs() {
+    needs!("ssh-keygen");
+    slow!();
     signs_with_ssh("rsa", "2048", "", false);
     signs_with_ssh("rsa", "3072", PASSPHRASE, true);
 }
@@ -182,6 +188,8 @@ fn signs_with_openpgp(passphrase: &str, make: impl Fn(&Gnupg, &Stage) -> String)
 
 #[test]
 fn an_exported_openpgp_key_signs() {
+    needs!("gpg");
+    slow!();
     signs_with_openpgp("", |gnupg, stage| {
         gnupg.key(stage, "", "ed25519", "sign", "never");
         gnupg.secret(stage, "")
@@ -198,6 +206,7 @@ fn an_exported_openpgp_key_signs() {
 
 #[test]
 fn a_subkey_signs_without_its_primary_key() {
+    needs!("gpg");
     signs_with_openpgp(PASSPHRASE, |gnupg, stage| {
         let key = gnupg.key(stage, PASSPHRASE, "ed25519", "cert", "never");
         gnupg.run(stage, &[PASSPHRASE, "--quick-add-key", &key, "cv25519", "encr", "never"]);
@@ -228,6 +237,7 @@ fn refuses(stage: &mut Stage, variables: &[(&str, &str)]) -> String {
 
 #[test]
 fn t22_an_unusable_ssh_key_stops_a_pass_before_anything_is_sent() {
+    needs!("ssh-keygen");
     let (mut stage, _server) = stage("ssh");
     let key =
         |stage: &Stage, kind, bits, passphrase| fs::read_to_string(ssh_key(stage, kind, bits, passphrase)).unwrap();
@@ -271,6 +281,7 @@ fn t22_an_unusable_ssh_key_stops_a_pass_before_anything_is_sent() {
 
 #[test]
 fn t22_an_unusable_openpgp_key_stops_a_pass_before_anything_is_sent() {
+    needs!("gpg");
     let (mut stage, _server) = stage("openpgp");
     let made = |stage: &mut Stage, passphrase: &str, kind: &str, usage: &str, expires: &str| {
         let gnupg = Gnupg::new(stage);
@@ -344,6 +355,7 @@ fn signs_as_configured(stage: &mut Stage, config: &[(&str, &str)], clone: &[Stri
 
 #[test]
 fn the_ssh_key_of_the_user_s_git_configuration_signs() {
+    needs!("ssh-keygen");
     let (mut stage, _server) = stage("ssh");
     let path = ssh_key(&stage, "ed25519", "256", PASSPHRASE).display().to_string();
     stage.sandbox.env("PINSTREAM_SIGNING_PASSPHRASE", PASSPHRASE);
@@ -353,6 +365,7 @@ fn the_ssh_key_of_the_user_s_git_configuration_signs() {
 
 #[test]
 fn a_key_in_an_ssh_agent_signs() {
+    needs!("ssh-keygen");
     let (mut stage, _server) = stage("ssh");
     let path = ssh_key(&stage, "ed25519", "256", "");
     let public = fs::read_to_string(path.with_extension("pub")).unwrap();
@@ -370,6 +383,7 @@ fn a_key_in_an_ssh_agent_signs() {
 
 #[test]
 fn the_openpgp_key_of_the_user_s_key_ring_signs() {
+    needs!("gpg");
     let (mut stage, _server) = stage("openpgp");
     let gnupg = Gnupg::new(&mut stage);
     let key = gnupg.key(&stage, PASSPHRASE, "ed25519", "sign", "never");
@@ -381,6 +395,7 @@ fn the_openpgp_key_of_the_user_s_key_ring_signs() {
 
 #[test]
 fn a_configured_key_or_program_that_does_not_fit_is_named() {
+    needs!("ssh-keygen");
     let (mut stage, _server) = stage("ssh");
     let path = ssh_key(&stage, "ed25519", "256", "").display().to_string();
     run(&stage, "git", &["config", "--global", "user.signingkey", &path]);
