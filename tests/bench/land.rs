@@ -38,7 +38,7 @@ pub(crate) fn land(figures: &mut Figures) {
         || with_git(&backend.url()),
         || {
             moved();
-            backend.take_asked();
+            backend.take_requests();
             let cache = tempfile::tempdir().unwrap();
             let time = time(reconcile(nowhere.path(), cache.path()));
             fetched = bytes_fetched(&backend).1;
@@ -56,7 +56,7 @@ pub(crate) fn land(figures: &mut Figures) {
     let mut fetches = 0;
     let warm = sample("land/warm", || {
         moved();
-        backend.take_asked();
+        backend.take_requests();
         let time = time(reconcile(nowhere.path(), cache.path()));
         fetches += bytes_fetched(&backend).0;
         time
@@ -73,7 +73,7 @@ pub(crate) fn land(figures: &mut Figures) {
     let inside = sample("land/checkout", || {
         moved();
         run(git_in(&clone).args(["pull", "--quiet"]), b"");
-        backend.take_asked();
+        backend.take_requests();
         let cache = tempfile::tempdir().unwrap();
         let mut command = pinstream(&clone, &["reconcile"]);
         command.env("PINSTREAM_CACHE", cache.path()).env("PINSTREAM_STATE", cache.path());
@@ -113,7 +113,7 @@ fn with_git(url: &str) -> Duration {
 
 /// How many fetches there were, and the bytes of their answers.
 fn bytes_fetched(backend: &HttpBackend) -> (usize, usize) {
-    let asked = backend.take_asked();
+    let asked = backend.take_requests();
     // The list of refs, which protocol 2 asks for in the same way, is short.
     let packs = asked.iter().filter(|asked| asked.line.starts_with("POST") && asked.line.ends_with("git-upload-pack"));
     let packs: Vec<usize> = packs.map(|asked| asked.sent).collect();

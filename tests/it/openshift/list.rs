@@ -149,7 +149,9 @@ note: `app:by-digest`: no metadata: `[REGISTRY]/app@sha256:AMD64` is not at `[RE
 #[test]
 fn test_import_manifest_list_with_error_missing_config_blob_error_by_digest() {
     let stage = stage(&["CONFIG-AMD64"], EACH);
-    stage.check(&[], "
+    stage.check(
+        &[],
+        "
 --- out
 added  app:all        LIST
 added  app:amd64      AMD64
@@ -160,6 +162,7 @@ note: `app:amd64`: no metadata: `[REGISTRY]/app@sha256:CONFIG-AMD64` is not at `
 note: `app:by-digest`: no metadata: `[REGISTRY]/app@sha256:CONFIG-AMD64` is not at `[REGISTRY]`: it answered 404
 4 added; landed as [COMMIT 3] on main
 --- exit 0
-");
+",
+    );
     super::settles(&stage);
 }

@@ -55,7 +55,12 @@ fn a_tie_is_explained_on_request() {
     stage.ends(0, &[]);
     assert!(!stage.ends(0, &[]).contains("ranks equal to"));
     let told = stage.ends(0, &["-v"]);
-    assert!(told.contains("`app:edge` selects `3.13.0`, which ranks equal to `v3.13.0`, `3.13`: the most specific tag wins"), "{told}");
+    assert!(
+        told.contains(
+            "`app:edge` selects `3.13.0`, which ranks equal to `v3.13.0`, `3.13`: the most specific tag wins"
+        ),
+        "{told}"
+    );
 }
 
 #[test]
