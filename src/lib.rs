@@ -1,41 +1,43 @@
-//! pinstream: image streams, kept in Git.
+//! pinstream: image streams for plain Git.
 //!
-//! A *stream* is a named set of tags; each tag follows an image of a registry, or another tag. A pass asks the
-//! registries what those images are now, writes the digests into `pinstream.lock`, commits that to the branch the
-//! definitions came from, and runs hooks for what changed there.
+//! A *stream* is a named set of tags; each tag tracks an image in a registry or follows another tag. A pass resolves every
+//! tag to a digest, commits the digests to the lockfile on the branch that the definitions come from (directly or as a
+//! proposal), and runs hooks for the changes that landed.
 //!
-//! # Words
-//! | word | means |
+//! # Glossary
+//! | term | meaning |
 //! | --- | --- |
-//! | stream | `streams/<name>.toml`; the path below `streams/`, less `.toml`, is its name |
-//! | tag | a named pointer of a stream, `python:3.12` |
-//! | image | `registry/repository:tag`; it moves |
-//! | digest | `sha256:…` of a manifest or index; it never moves |
-//! | pin | one entry of the lock: tag → image and digest |
+//! | definitions | `pinstream.toml` (the settings) and the stream files |
+//! | stream | `streams/<name>.toml`; its name is the path below `streams/` without `.toml` |
+//! | tag | a named pointer in a stream, `python:3.12` |
+//! | image | `registry/repository:tag`; mutable |
+//! | digest | `sha256:…` of a manifest or index; immutable |
+//! | pin | one lockfile entry: tag → image and digest |
 //! | lock | `pinstream.lock` |
-//! | import | to ask a registry for a tag's digest now |
-//! | pass | one run of load → plan → resolve → lock → commit → publish → notify |
-//! | move | a pin whose digest changes |
-//! | hook | a command run for moves that have landed on the branch |
+//! | resolve | query a registry for the current digest of a tag |
+//! | pass | one run of load → gather → decide → land → record → notify |
+//! | attempt | one try within a pass; a rejected push starts the next |
+//! | change | one pin that differs between two locks |
+//! | hook | a command that runs for changes that landed on the branch |
+//! | target | a place in a file of the repository that receives a pinned reference in the same commit |
 //! | proposal | a pull or merge request on a forge |
-//! | target | a place in a file of the repository into which a pinned reference is written, in the commit of the lock |
-//! | shard | which share of a root one of several processes imports |
-//! | root | a folder with a `pinstream.toml` |
+//! | root | a directory with a `pinstream.toml` |
+//! | shard | the tags of a root that one of several processes handles |
+//! | policy | the operator's file outside the repository that restricts what a repository may use |
 //!
-//! Whoever knows OpenShift's image streams finds each thing again in [`cli::help::STREAMS`].
+//! Users of OpenShift find the equivalent of each feature of its image streams in [`cli::help::STREAMS`].
 //!
-//! # Map
-//! Nouns stand at the top, each naming only those above it; verbs stand in [`reconcile`], in the order in which they
-//! run. Only `reconcile.rs` knows that order: a step never names another step.
+//! # Layout
+//! Modules are listed from the lowest to the highest; each may use only those above it in the list, which a test checks.
+//! [`reconcile`] has the steps of a pass in files of their own; only `reconcile.rs` knows their order.
 //!
 //! # Invariants
-//! - Nothing is pinned that was not fetched by its digest and hashed ([`registry::manifest::VerifiedManifest`]).
-//! - Nothing is forced: branch and state move by compare-and-swap alone.
-//! - No commit without a difference, and none that touches anything but the lock and the places of targets.
-//! - Moves are found by comparing two locks, never collected along the way.
-//! - No secret is in any message: secrets have no `Debug`, `Display` or `Serialize`.
+//! - Nothing is pinned unless its bytes were fetched by digest and hashed ([`registry::manifest::VerifiedManifest`]).
+//! - Nothing is forced: branch, proposal branches and state change by compare-and-swap only.
+//! - There are no empty commits, and a commit touches only the lock and the places of targets.
+//! - Changes are found by comparing two locks, never collected along the way.
+//! - No secret appears in any message: secrets implement neither `Debug` nor `Display` nor `Serialize`.
 
-// Each may name those above it; `world::{clock, environment, proc}` may be named by all. A test holds this order.
 pub mod system;
 pub mod text;
 pub mod model;

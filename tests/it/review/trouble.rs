@@ -21,6 +21,35 @@ fn a_creation_whose_answer_or_request_is_lost_makes_one_proposal() {
 }
 
 #[test]
+fn l03_a_branch_that_the_remote_refuses_fails_its_own_proposal_only() {
+    let review = Review::bare(Kind::GitHub);
+    for stream in ["api", "web"] {
+        review.stage.stream(stream, &[("1", 1)]);
+    }
+    review.stage.ends(0, &[]);
+    review.publish("");
+    for (image, seed) in [("api:1", 3), ("web:1", 4)] {
+        review.stage.push(image, seed);
+    }
+    let hook = review.stage.repo.path().join("hooks/update");
+    let script = "#!/bin/sh\ncase $1 in */pinstream/api) echo 'commit message does not match' >&2; exit 1;; esac\n";
+    std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    std::fs::write(&hook, script).unwrap();
+    std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+
+    let report = review.stage.report(1, &[]);
+    assert_eq!(Review::proposals(&report), [("failed".to_owned(), 0), ("created".to_owned(), 1)]);
+    assert!(review.tip("pinstream/api").is_none() && review.tip("pinstream/web").is_some());
+    let errors = report["errors"].to_string();
+    assert!(errors.contains("cannot push the branch `pinstream/api`"), "{errors}");
+
+    // Once the remote accepts the branch, the next pass proposes the rest.
+    std::fs::remove_file(hook).unwrap();
+    let report = review.stage.report(0, &[]);
+    assert_eq!(Review::proposals(&report), [("created".to_owned(), 2), ("unchanged".to_owned(), 1)]);
+}
+
+#[test]
 fn a_pass_that_got_no_further_than_the_branch_is_gone_on_from() {
     slow!();
     for kind in Kind::ALL {
