@@ -1,7 +1,7 @@
 //! Targets on whole files: a folder before and after for each kind, and files nobody thought of.
 
 mod large;
-mod propose;
+mod suggest;
 mod random;
 
 use std::collections::BTreeMap;

@@ -45,19 +45,19 @@ fn a_stream_of_openshift_is_a_stream_here_and_its_history_the_first_lock() {
 wrote pinstream.toml
 wrote streams/web.toml
 wrote pinstream.lock
-next: read what was written, run `pinstream update`, and commit all of it
+next: review the files, run `pinstream update`, then commit
 --- err
-not carried over as it was:
-FIELD           OF           IN ITS PLACE, OR WHY NOT
-the whole tag   web:pushed   it exists only by pushes to the cluster's registry
-passed over, for they are no ImageStreams: 1 Route
+not converted unchanged:
+FIELD       OF           REASON OR REPLACEMENT
+whole tag   web:pushed   exists only through pushes to the cluster's registry
+skipped other objects: 1 Route
 --- exit 0
 "#,
     );
     same(
         &sandbox.read("streams/web.toml"),
         r#"
-# not carried: pushed: it exists only by pushes to the cluster's registry
+# not converted: pushed: exists only through pushes to the cluster's registry
 description = "The web"
 
 [tags]
@@ -96,7 +96,7 @@ fn nothing_is_written_where_a_file_is_in_the_way_unless_it_is_asked_for() {
         r#"
 --- err
 error: `streams/web.toml` is already there; nothing was written
-help: `--force` writes over what is there
+help: use `--force` to overwrite it
 --- exit 1
 "#,
     );
@@ -130,7 +130,7 @@ fn what_would_be_written_is_printed_and_standard_input_is_read() {
     let Ran { code, stdout, .. } = sandbox.ended(child);
     let (settings, stream) = stdout.split_once("\n# streams/web.toml\n").unwrap();
     assert!(code == Some(0) && settings.starts_with("# pinstream.toml\n"), "{stdout}");
-    assert!(stream.starts_with("# not carried: pushed"), "{stdout}");
+    assert!(stream.starts_with("# not converted: pushed"), "{stdout}");
     assert_eq!(std::fs::read_dir(sandbox.work()).unwrap().count(), 0);
 }
 
@@ -144,8 +144,8 @@ fn what_is_no_image_stream_is_an_error_with_a_way_out() {
         &["adopt", "a"],
         r#"
 --- err
-error: there is no ImageStream in what was named
-help: `oc get imagestreams -o yaml` prints some
+error: no ImageStream found
+help: export them with `oc get imagestreams -o yaml`
 --- exit 1
 "#,
     );
@@ -153,7 +153,7 @@ help: `oc get imagestreams -o yaml` prints some
         &["adopt", "nowhere.yaml"],
         r#"
 --- err
-error: `nowhere.yaml` cannot be read: No such file or directory (os error 2)
+error: cannot read `nowhere.yaml`: No such file or directory (os error 2)
 --- exit 1
 "#,
     );

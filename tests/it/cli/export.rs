@@ -51,8 +51,8 @@ images:
     );
     stage.check(&["export", "kustomize"], "
 --- err
-error: `python:3.11`, `python:3.12`, `python:arm`, `python:latest` stand at different digests of `REGISTRY/python`
-help: an image of a kustomization is all tags of its repository: name one of them, as `pinstream export kustomize python:3.11`
+error: `python:3.11`, `python:3.12`, `python:arm`, `python:latest` are pinned to different digests of `REGISTRY/python`
+help: an entry of `images` covers all tags of a repository; select one tag, e.g. `pinstream export kustomize python:3.11`
 --- exit 1
 ");
 }
@@ -80,8 +80,8 @@ overrides:
         &["export", "kbld"],
         "
 --- err
-error: `python:3.12`, `python:arm`, `python:latest` stand at different digests of `REGISTRY/python:3.12`
-help: an override of kbld is for one image: name one of them, as `pinstream export kbld python:3.12`
+error: `python:3.12`, `python:arm`, `python:latest` are pinned to different digests of `REGISTRY/python:3.12`
+help: an override covers one image; select one tag, e.g. `pinstream export kbld python:3.12`
 --- exit 1
 ",
     );
@@ -112,8 +112,8 @@ PYTHON_LATEST=REGISTRY/python@[3.12]
         &["export", "env"],
         "
 --- err
-error: `python:3-12`, `python:3.12` would be one variable, `PYTHON_3_12`
-help: name one of them, as `pinstream export env python:3-12`, or rename the others
+error: `python:3-12`, `python:3.12` would share the variable `PYTHON_3_12`
+help: select one tag, e.g. `pinstream export env python:3-12`, or rename the others
 --- exit 1
 ",
     );
@@ -306,8 +306,8 @@ help: a stream is `name` or `namespace/name` there; name the others
 error: the stream `a_b/c` cannot be an ImageStream: `a_b` is not the name of a namespace
 help: a stream is `name` or `namespace/name` there; name the others
 
-error: `python` and `a/python` would be one ImageStream where they are applied to `a`
-help: name one of them, as `pinstream export imagestream python`
+error: `python` and `a/python` would be the same ImageStream when applied to `a`
+help: select one of them, e.g. `pinstream export imagestream python`
 --- exit 1
 ",
     );
@@ -342,7 +342,7 @@ help: run `pinstream update python:new`
 --- out
 PYTHON_3_11=REGISTRY/python@[3.11]
 --- err
-note: `python:arm` is pinned, and no definition asks for it; it is left out
+note: `python:arm` is pinned, and no definition asks for it; omitted
 --- exit 0
 ",
     );

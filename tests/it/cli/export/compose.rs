@@ -24,7 +24,7 @@ services:
   web:
     image: REGISTRY/python@[3.12]
 --- err
-note: `compose.yml`, line 6: the image of the service `db` is left as it is: it has a variable, which may have another value than is written there
+note: `compose.yml`, line 6: image of service `db` unchanged: contains a variable whose value may differ
 --- exit 0
 ");
     stage.check(&["export", "compose", "-f", "deploy/stack.yaml", "python:3.11", "python:arm"], "
@@ -35,15 +35,15 @@ services:
   old:
     image: REGISTRY/python@[3.11]
 --- err
-note: `deploy/stack.yaml`, line 6: the image of the service `db` is left as it is: it has a variable, which may have another value than is written there
+note: `deploy/stack.yaml`, line 6: image of service `db` unchanged: contains a variable whose value may differ
 --- exit 0
 ");
     stage.check(
         &["export", "compose"],
         "
 --- err
-error: `python:3.12`, `python:arm`, `python:latest` stand at different digests of `REGISTRY/python:3.12`
-help: the service `web` has one image: name one of them, as `pinstream export compose python:3.12`
+error: `python:3.12`, `python:arm`, `python:latest` are pinned to different digests of `REGISTRY/python:3.12`
+help: service `web` has one image; select one tag, e.g. `pinstream export compose python:3.12`
 --- exit 1
 ",
     );
@@ -65,8 +65,8 @@ fn compose_files_that_are_not_one_project_have_to_be_named() {
         &["export", "compose"],
         "
 --- err
-error: no compose file was found in the root
-help: name the files of one project, as `--file deploy/compose.yaml`
+error: no compose file found in the root
+help: name the files of one project, e.g. `--file deploy/compose.yaml`
 --- exit 1
 ",
     );
@@ -80,8 +80,8 @@ help: name the files of one project, as `--file deploy/compose.yaml`
         &["export", "compose"],
         "
 --- err
-error: there are compose files in `a`, `b`
-help: name the files of one project, as `--file deploy/compose.yaml`
+error: several compose projects: `a`, `b`
+help: name the files of one project, e.g. `--file deploy/compose.yaml`
 --- exit 1
 ",
     );
@@ -89,8 +89,8 @@ help: name the files of one project, as `--file deploy/compose.yaml`
         &["export", "compose", "--file", "b/compose.yaml", "python:3.11"],
         "
 --- err
-error: no service of `b/compose.yaml` has the image of a tag that was asked for
-help: `pinstream tag IMAGE STREAM:TAG` makes a tag of an image
+error: no service in `b/compose.yaml` uses the image of a selected tag
+help: add a tag for an image with `pinstream tag IMAGE STREAM:TAG`
 --- exit 1
 ",
     );
@@ -98,7 +98,7 @@ help: `pinstream tag IMAGE STREAM:TAG` makes a tag of an image
         &["export", "compose", "--file", "c/compose.yaml"],
         "
 --- err
-error: `c/compose.yaml` cannot be read: No such file or directory (os error 2)
+error: cannot read `c/compose.yaml`: No such file or directory (os error 2)
 --- exit 1
 ",
     );
@@ -106,8 +106,8 @@ error: `c/compose.yaml` cannot be read: No such file or directory (os error 2)
         &["export", "kbld", "--file", "b/compose.yaml"],
         "
 --- err
-error: `--file` is for `compose` alone
-help: leave it out
+error: `--file` is only supported with `compose`
+help: remove it
 --- exit 64
 ",
     );
@@ -137,7 +137,7 @@ services:
   old:
     image: REGISTRY/python@[3.11]
 --- err
-note: no service of `base.yaml`, `out.yaml` has the image of `python:3.12`
+note: no service in `base.yaml`, `out.yaml` uses the image of `python:3.12`
 --- exit 0
 ",
     );
@@ -154,7 +154,7 @@ services:
   web:
     image: REGISTRY/python@[3.12]
 --- err
-note: `by-hand.yaml`, line 3: the image of the service `cron` is left as it is: its digest is none that `python:3.12` stood at
+note: `by-hand.yaml`, line 3: image of service `cron` unchanged: its digest was never pinned for `python:3.12`
 --- exit 0
 ");
 }
