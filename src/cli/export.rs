@@ -17,7 +17,7 @@ use super::{CliError, input};
 /// Maximum length of a note, in characters; it names up to ten tags.
 const NOTE_MAX: usize = 2_000;
 
-/// Write pins in the format of another tool: kustomize, compose, kbld, shell variables, OpenShift
+/// Write pins for other tools: kustomize, compose, kbld, shells, OpenShift
 ///
 /// Reads only the files of the root; equal pins give equal bytes. A tag with a missing or stale pin is an error, and so is
 /// anything that the format cannot express. Each tag becomes `registry/repository@digest`.

@@ -1,10 +1,10 @@
-//! `targets` and `targets add`: targets for the images of all kinds of files, and what they hold.
+//! `targets` and `targets add`: targets for images in all kinds of files.
 
-mod wishes;
+mod options;
 
 use super::Stage;
 
-/// One file of each kind; `REGISTRY` stands for the registry.
+/// One file of each kind; `REGISTRY` is replaced by the registry.
 const FILES: [(&str, &str); 9] = [
     (
         "Dockerfile",
@@ -43,7 +43,7 @@ const FILES: [(&str, &str); 9] = [
     ),
 ];
 
-/// All is pinned, and there are files of all kinds.
+/// Sets up files of all kinds; all tags are pinned.
 fn stage() -> Stage {
     let stage = Stage::pinned();
     stage.settings("\n# Who is told.\n[git]\nbranch = \"main\" # ours");
@@ -54,7 +54,7 @@ fn stage() -> Stage {
     stage
 }
 
-/// What the program says to each of `commands`, one after the other.
+/// Returns the output of several commands.
 fn said(stage: &Stage, commands: &[&str]) -> String {
     let one = |command: &&str| {
         let args: Vec<&str> = command.split(' ').collect();
@@ -63,7 +63,7 @@ fn said(stage: &Stage, commands: &[&str]) -> String {
     commands.iter().map(one).collect()
 }
 
-/// What differs from the last commit, without what surrounds it.
+/// Returns the changes since the last commit, without context.
 fn differs(stage: &Stage) -> String {
     let diff = stage.sandbox.scrubbed(&stage.sandbox.git(&["diff", "-U0", "--no-color"]));
     let is_shown =
@@ -72,7 +72,7 @@ fn differs(stage: &Stage) -> String {
 }
 
 #[test]
-fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
+fn targets_for_all_kinds_of_files_are_added_and_written() {
     let stage = stage();
     insta::assert_snapshot!(said(&stage, &["targets", "targets add"]), @r#"
         $ pinstream targets

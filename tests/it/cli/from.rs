@@ -1,4 +1,4 @@
-//! `init --from`: streams for the images that other files name.
+//! `init --from`: streams for the images in files.
 
 use crate::support::sandbox::{Sandbox, same};
 
@@ -19,7 +19,7 @@ fn files(sandbox: &Sandbox) {
 }
 
 #[test]
-fn images_of_other_files_become_streams() {
+fn images_in_files_become_streams() {
     let sandbox = Sandbox::new();
     files(&sandbox);
     sandbox.check(
@@ -67,7 +67,7 @@ redis:7               docker.io/library/redis:7                                 
 }
 
 #[test]
-fn a_root_that_is_there_is_left_alone() {
+fn an_existing_root_remains_unchanged() {
     let sandbox = Sandbox::new();
     files(&sandbox);
     sandbox.write("pinstream.toml", "# mine\n");
@@ -88,7 +88,7 @@ help: this directory is already a root; edit its files
 }
 
 #[test]
-fn nothing_to_adopt_is_an_error_with_a_way_out() {
+fn no_image_is_an_error_with_help() {
     let sandbox = Sandbox::new();
     sandbox.write("Dockerfile", "FROM scratch\n");
     sandbox.check(
@@ -107,7 +107,7 @@ help: name Dockerfiles, compose files, workflows, Kubernetes objects or Helm val
 }
 
 #[test]
-fn repositories_that_would_share_a_file_get_numbers() {
+fn repositories_with_the_same_name_get_numbers() {
     let sandbox = Sandbox::new();
     let text = "services:\n  a: {image: 'h.x:5000/b/web:1'}\n  b: {image: 'h.x-5000/b/web:1'}\n";
     sandbox.write("src/compose.yaml", text);

@@ -1,4 +1,4 @@
-//! Targets in the work tree: `update` writes them, `plan` shows them, and `check` is red where they and the lock differ.
+//! Targets in the work tree: `update` writes them, `plan` shows them, and `check` fails if they differ from the lock.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -17,7 +17,7 @@ marker = { path = "scripts/**" }
 const WEB: &str = "kind: Deployment\r\nspec:\r\n  containers:\r\n  - name: web\r\n    image: 'python:3' # app\r\n";
 const RUN: &str = "#!/bin/sh\n# pinstream: python:3.11\nexec docker run REGISTRY/python:3.11\n";
 
-/// Two files of targets beside a stream, and nothing pinned.
+/// Sets up two files with targets; nothing is pinned.
 fn stage() -> Stage {
     let stage = Stage::new();
     stage.settings(SETTINGS);
@@ -109,7 +109,7 @@ wrote deploy/web.yaml, line 5
 }
 
 #[test]
-fn a_place_that_somebody_changed_is_drift_and_is_put_right_offline() {
+fn a_changed_place_is_drift_that_an_offline_update_removes() {
     let stage = stage();
     stage.update();
     stage.sandbox.write("deploy/web.yaml", WEB);
@@ -190,7 +190,7 @@ wrote deploy/web.yaml, line 5
 }
 
 #[test]
-fn a_target_that_cannot_be_written_stops_all_of_it_and_says_where() {
+fn an_invalid_target_is_reported_and_nothing_is_written() {
     let stage = stage();
     stage.sandbox.write("deploy/web.yaml", &WEB.replace("name: web", "name: wbe"));
     stage.sandbox.write("scripts/run.sh", "# pinstream: python:3.13\npython:3\n");
@@ -259,7 +259,7 @@ error: target file `latin.yaml` is not UTF-8 text
 }
 
 #[test]
-fn a_pattern_passes_by_links_ignored_files_and_other_repositories() {
+fn a_glob_skips_links_ignored_files_and_other_repositories() {
     let stage = stage();
     stage.settings("[[target]]\nfrom = \"python:3.12\"\nyaml = { path = \"**/*.yaml\", at = \"image\" }\n");
     stage.sandbox.git(&["init", "-q"]);
@@ -302,7 +302,7 @@ fn a_rollback_writes_targets_as_well() {
 }
 
 #[test]
-fn images_that_no_stream_covers_or_without_a_digest_are_listed_on_request() {
+fn uncovered_and_unpinned_images_are_listed_on_request() {
     let stage = stage();
     stage.update();
     stage.check(

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{stage, yaml};
 
 #[test]
-fn services_of_compose_files_get_their_pins() {
+fn services_receive_their_pins() {
     let stage = stage();
     let host = stage.registry.host();
     let text = format!(
@@ -13,7 +13,7 @@ fn services_of_compose_files_get_their_pins() {
          db: {{ image: \"postgres:${{V:-16}}\" }}\n"
     );
     stage.sandbox.write("compose.yml", &text);
-    // Only the root's own are its project's.
+    // Only files at the top belong to the project.
     stage.sandbox.write("other/compose.yaml", &text.replace("web", "other"));
     stage.sandbox.write("deploy/stack.yaml", &text.replace("web", "front"));
     stage.check(&["export", "compose", "python:3.11", "python:latest"], "
@@ -47,7 +47,7 @@ help: service `web` has one image; select one tag, e.g. `pinstream export compos
 --- exit 1
 ",
     );
-    // What was exported stands beside, and nothing changes.
+    // With the export among the files, nothing changes.
     let args = ["export", "compose", "python:3.*"];
     let pins = stage.sandbox.run(&args).stdout;
     stage.sandbox.write("compose.override.yaml", &pins);
@@ -58,7 +58,7 @@ help: service `web` has one image; select one tag, e.g. `pinstream export compos
 }
 
 #[test]
-fn compose_files_that_are_not_one_project_have_to_be_named() {
+fn files_of_several_projects_must_be_named() {
     let stage = stage();
     let text = format!("services:\n  web:\n    image: \"{}/python:3.12\"\n", stage.registry.host());
     stage.check(
@@ -71,7 +71,7 @@ help: name the files of one project, e.g. `--file deploy/compose.yaml`
 ",
     );
     stage.sandbox.write("a/docker-compose.yml", &text);
-    // What Git ignores is not found: another checkout does not have it.
+    // Ignored files are skipped, since other checkouts do not have them.
     stage.sandbox.write(".gitignore", "/vendor/\n");
     stage.sandbox.write("vendor/compose.yaml", &text);
     assert_eq!(yaml(&stage, &["compose", "python:3.12"])["services"]["web"]["image"], "REGISTRY/python@[3.12]");
@@ -114,7 +114,7 @@ help: remove it
 }
 
 #[test]
-fn what_a_later_file_takes_out_or_fixes_by_hand_stays_so() {
+fn values_of_later_files_have_precedence() {
     let stage = stage();
     let host = stage.registry.host();
     let lock: toml::Table = stage.sandbox.read("pinstream.lock").parse().unwrap();

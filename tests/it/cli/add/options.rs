@@ -1,11 +1,11 @@
-//! What can be asked of `targets` and `targets add`, and files that are not as others.
+//! Options of `targets` and `targets add`, and unusual files.
 
 use super::super::Stage;
 use super::{differs, said, stage};
 use crate::support::schema;
 
 #[test]
-fn files_and_folders_can_be_named_and_nothing_need_be_written() {
+fn files_and_directories_can_be_named_and_a_dry_run_writes_nothing() {
     let stage = stage();
     insta::assert_snapshot!(said(&stage, &[
         "targets add --dry-run deploy/kustomization.yaml compose.yaml",
@@ -97,14 +97,14 @@ fn files_and_folders_can_be_named_and_nothing_need_be_written() {
 }
 
 #[test]
-fn one_of_several_tags_is_taken_and_the_others_are_named() {
+fn one_of_several_tags_is_used_and_the_others_are_listed() {
     let stage = Stage::new();
     stage.stream(
         "[tags]\nb = \"REGISTRY/python:3.12\"\na = { image = \"REGISTRY/python:3.12\", platform = \"linux/arm64\" }\n\
                   c = \"REGISTRY/python:3.12\"\nlatest = { follow = \"b\" }\n",
     );
     stage.sandbox.write("Dockerfile", &format!("FROM {0}/python:3.12\nFROM {0}/python:3.12\n", stage.registry.host()));
-    // Windows wrote these, and the last line has no end.
+    // CRLF line endings, and none at the end.
     let settings = stage.sandbox.read("pinstream.toml").trim_end().replace('\n', "\r\n");
     stage.sandbox.write("pinstream.toml", &format!("\u{feff}{settings}"));
     insta::assert_snapshot!(said(&stage, &["targets add", "targets", "update", "targets"]), @r#"
@@ -149,7 +149,7 @@ fn one_of_several_tags_is_taken_and_the_others_are_named() {
 }
 
 #[test]
-fn targets_in_json_are_what_their_schema_says() {
+fn targets_in_json_match_their_schema() {
     let stage = stage();
     stage.sandbox.run(&["targets", "add", "compose.yaml", "deploy/kustomization.yaml"]);
     let settings = stage.sandbox.read("pinstream.toml");
@@ -236,7 +236,7 @@ fn targets_in_json_are_what_their_schema_says() {
 }
 
 #[test]
-fn a_file_that_is_too_large_is_passed_by() {
+fn a_file_that_is_too_large_is_skipped() {
     let stage = Stage::new();
     let text = format!("kind: Pod\n{}", "# a comment\n".repeat((17 << 20) / 12));
     stage.sandbox.write("large.yaml", &text);
@@ -253,7 +253,7 @@ fn a_file_that_is_too_large_is_passed_by() {
 }
 
 #[test]
-fn settings_with_targets_in_a_list_are_left_as_they_are() {
+fn settings_with_targets_in_a_list_are_not_edited() {
     let stage = stage();
     let settings = format!("target = []\n{}", stage.sandbox.read("pinstream.toml"));
     stage.sandbox.write("pinstream.toml", &settings);
@@ -277,7 +277,7 @@ fn settings_with_targets_in_a_list_are_left_as_they_are() {
 }
 
 #[test]
-fn more_targets_than_the_settings_have_room_for_are_shown_and_not_written() {
+fn targets_that_exceed_the_size_limit_are_printed_but_not_written() {
     let stage = Stage::pinned();
     let service = |at: usize| format!("  s{at}:\n    image: {}/python:3.12\n", stage.registry.host());
     let services: String = (0..4_000).map(service).collect();
@@ -297,7 +297,7 @@ fn more_targets_than_the_settings_have_room_for_are_shown_and_not_written() {
 }
 
 #[test]
-fn a_comment_is_no_way_out_for_a_file_that_no_target_can_be_for() {
+fn a_marker_is_not_suggested_for_a_file_that_no_target_can_name() {
     let stage = Stage::pinned();
     stage.sandbox.write("é/Dockerfile", &format!("FROM {}/python:3.12\n", stage.registry.host()));
     insta::assert_snapshot!(said(&stage, &["targets add"]), @r#"
