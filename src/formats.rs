@@ -84,8 +84,8 @@ trait FileFormat: Sized {
     }
 
     /// Returns, for each of `sites`, the targets that might write it, best first.
-    fn suggest(_: &FileText, sites: &[ImageSite]) -> Vec<Vec<SiteCandidate>> {
-        vec![Vec::new(); sites.len()]
+    fn suggest(_: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
+        Ok(vec![Vec::new(); sites.len()])
     }
 }
 
@@ -109,7 +109,7 @@ macro_rules! kinds {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum FileKind { $($(#[doc = $doc])+ $Kind,)+ }
 
-        /// What a target selects in its files, per kind of file.
+        /// Selection of a target in its files, per kind of file.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum TargetKind { $($(#[doc = $doc])+ $Kind($module::$Place),)+ }
 
@@ -140,6 +140,14 @@ macro_rules! kinds {
                 match self { $(Self::$Kind => $module::$Place::PATTERNS,)+ }
             }
 
+            fn names_tags(self) -> bool {
+                match self { $(Self::$Kind => $module::$Place::NAMES_TAGS,)+ }
+            }
+
+            fn refuse_part(self, part: ReferencePart) -> Option<&'static str> {
+                match self { $(Self::$Kind => $module::$Place::refuse_part(part),)+ }
+            }
+
             fn recognize(self, file: &SourceFile) -> Option<Evidence> {
                 match self { $(Self::$Kind => $module::$Place::recognize(file),)+ }
             }
@@ -148,7 +156,7 @@ macro_rules! kinds {
                 match self { $(Self::$Kind => $module::$Place::find(text),)+ }
             }
 
-            fn suggest(self, text: &FileText, sites: &[ImageSite]) -> Vec<Vec<SiteCandidate>> {
+            fn suggest(self, text: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
                 match self { $(Self::$Kind => $module::$Place::suggest(text, sites),)+ }
             }
         }
@@ -164,38 +172,20 @@ macro_rules! kinds {
                 match self { $(Self::$Kind(place) => place.keys(),)+ }
             }
 
-            fn names_tags(&self) -> bool {
-                match self { $(Self::$Kind(_) => $module::$Place::NAMES_TAGS,)+ }
-            }
-
-            fn refuse_part(&self, part: ReferencePart) -> Option<&'static str> {
-                match self { $(Self::$Kind(_) => $module::$Place::refuse_part(part),)+ }
-            }
-
             fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
                 match self { $(Self::$Kind(place) => place.edits(text, request),)+ }
             }
         }
 
         impl TargetTable {
-            fn names_tags(&self) -> bool {
-                false $(|| $module::$Place::NAMES_TAGS && self.$module.is_some())+
-            }
-
-            fn refuse_part(&self, part: ReferencePart) -> Option<(&'static str, &'static str)> {
-                $(if self.$module.is_some() && let Some(help) = $module::$Place::refuse_part(part) {
-                    return Some((stringify!($module), help));
-                })+
-                None
-            }
-
             /// Reads the table of each kind; a valid target has one.
             fn places(&self, reader: &mut TargetReader<'_, '_>) -> Vec<PlaceDraft> {
                 let mut found = Vec::new();
                 $(if let Some(At { value, span }) = &self.$module {
                     let mut reader = reader.within(span);
-                    let kind = $module::$Place::read(value, &mut reader).map(TargetKind::$Kind);
-                    found.push(PlaceDraft { span: span.clone(), path: reader.path(value.path.as_ref()), kind });
+                    let place = $module::$Place::read(value, &mut reader).map(TargetKind::$Kind);
+                    let path = reader.path(value.path.as_ref());
+                    found.push(PlaceDraft { kind: FileKind::$Kind, span: span.clone(), path, place });
                 })+
                 found
             }

@@ -94,8 +94,8 @@ impl FileFormat for ComposePlace {
         Ok(services(&*tree(text)?).filter_map(|(_, service)| service_image(&text.file, service)).collect())
     }
 
-    fn suggest(text: &FileText, sites: &[ImageSite]) -> Vec<Vec<SiteCandidate>> {
-        let Ok(tree) = tree(text) else { return vec![Vec::new(); sites.len()] };
+    fn suggest(text: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
+        let tree = tree(text)?;
         let mut names = HashMap::new();
         for (name, service) in services(&tree) {
             if let (Some(name), Some(image)) = (name.text(), service.get("image")) {
@@ -103,7 +103,7 @@ impl FileFormat for ComposePlace {
                 names.entry(first_byte(text, image)).or_insert_with(|| name.to_owned());
             }
         }
-        by_start(sites, &names, |name| TargetKind::Compose(Self { service: Some(name.clone()) }))
+        Ok(by_start(sites, &names, |name| TargetKind::Compose(Self { service: Some(name.clone()) })))
     }
 }
 

@@ -107,11 +107,9 @@ impl FileFormat for DockerfilePlace {
         Ok(dockerfile(text)?.images.clone())
     }
 
-    fn suggest(text: &FileText, sites: &[ImageSite]) -> Vec<Vec<SiteCandidate>> {
-        match dockerfile(text) {
-            Ok(file) => sites.iter().map(|site| candidates(text, &file, site)).collect(),
-            Err(_) => vec![Vec::new(); sites.len()],
-        }
+    fn suggest(text: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
+        let file = dockerfile(text)?;
+        Ok(sites.iter().map(|site| candidates(text, &file, site)).collect())
     }
 }
 

@@ -54,7 +54,7 @@ pub struct TargetEdit {
     pub new: String,
 }
 
-/// Why a target cannot be written into a file.
+/// Reason why a target cannot be written into a file.
 pub(super) enum TargetError {
     /// The file has no such place.
     NotFound(Problem),
@@ -76,7 +76,7 @@ impl TargetError {
     }
 }
 
-/// What a target writes, before the pin is looked up.
+/// Request of a target, before its pin is looked up.
 pub(super) struct EditRequest<'a> {
     pub(super) from: Option<&'a TagId>,
     pub(super) part: ReferencePart,
@@ -177,7 +177,7 @@ impl Target {
                 Err(self.problem(format!("target file `{path}` does not exist")).help(help).into())
             }
             // A glob for markers may cover every file.
-            TargetContent::Binary if self.kind.names_tags() && self.path.is_glob() => Ok(Vec::new()),
+            TargetContent::Binary if self.kind.kind().names_tags() && self.path.is_glob() => Ok(Vec::new()),
             TargetContent::Binary => {
                 let message = format!("target file `{path}` is not UTF-8 text");
                 Err(self.problem(message).help("name a text file").into())

@@ -113,8 +113,8 @@ impl FileFormat for HelmPlace {
         Ok(found)
     }
 
-    fn suggest(text: &FileText, sites: &[ImageSite]) -> Vec<Vec<SiteCandidate>> {
-        by_selector(tree(text), sites, |selector| TargetKind::Helm(Self(selector)))
+    fn suggest(text: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
+        Ok(by_selector(&*tree(text)?, sites, |selector| TargetKind::Helm(Self(selector))))
     }
 }
 

@@ -32,7 +32,7 @@ pub struct ImageSite {
     pub(super) shared: Option<SharedValue>,
 }
 
-/// Why a place names no image. `Display` gives the reason.
+/// Reason why a place names no image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotAnImage {
     /// Intentionally none.
@@ -57,7 +57,7 @@ pub(super) struct ImageParts<'a> {
     pub(super) name: String,
     pub(super) tag: Option<&'a str>,
     pub(super) digest: Option<&'a str>,
-    /// What it means if neither tag nor digest is given.
+    /// Reason to report if neither tag nor digest is given.
     pub(super) open: &'static str,
 }
 

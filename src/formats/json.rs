@@ -48,8 +48,8 @@ impl FileFormat for JsonPlace {
         Ok(yaml::kubernetes_images(text, &*tree(text)?))
     }
 
-    fn suggest(text: &FileText, sites: &[ImageSite]) -> Vec<Vec<SiteCandidate>> {
-        by_selector(tree(text), sites, |selector| TargetKind::Json(Self(selector)))
+    fn suggest(text: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
+        Ok(by_selector(&*tree(text)?, sites, |selector| TargetKind::Json(Self(selector))))
     }
 }
 

@@ -97,11 +97,11 @@ impl FileFormat for KustomizePlace {
         Ok(entries(&*tree(text)?).filter_map(site).collect())
     }
 
-    fn suggest(text: &FileText, sites: &[ImageSite]) -> Vec<Vec<SiteCandidate>> {
-        let Ok(tree) = tree(text) else { return vec![Vec::new(); sites.len()] };
+    fn suggest(text: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
+        let tree = tree(text)?;
         let name = |entry: &YamlNode| Some((entry.span.start, entry.get("name")?.text()?.to_owned()));
         let names: HashMap<usize, String> = entries(&tree).filter_map(name).collect();
-        by_start(sites, &names, |name| TargetKind::Kustomize(Self(name.clone())))
+        Ok(by_start(sites, &names, |name| TargetKind::Kustomize(Self(name.clone()))))
     }
 }
 

@@ -59,12 +59,12 @@ pub(super) struct SiteCandidate {
 
 /// Returns candidates that select each site in a tree by a selector.
 pub(super) fn by_selector(
-    tree: Result<Arc<DocumentTree>, Problem>,
+    tree: &DocumentTree,
     sites: &[ImageSite],
     kind: impl Fn(Selector) -> TargetKind,
 ) -> Vec<Vec<SiteCandidate>> {
     let spans: Vec<Range<usize>> = sites.iter().map(|site| site.span.clone()).collect();
-    let found = selectors(tree.as_ref().map(|tree| tree.documents.as_slice()).unwrap_or_default(), &spans);
+    let found = selectors(&tree.documents, &spans);
     let candidate = |selector| SiteCandidate { kind: kind(selector), part: None };
     found.into_iter().map(|selectors| selectors.into_iter().map(candidate).collect()).collect()
 }
@@ -128,7 +128,8 @@ impl<'a> TargetSuggester<'a> {
         // `check` reports what is wrong with existing targets.
         let edits = targets.filter_map(|target| target.edits_in(&text, request.pins).ok()).flatten();
         let existing = edits.map(|edit| (edit.span.start, edit)).collect();
-        let candidates = request.kind.suggest(&text, request.sites);
+        let candidates =
+            request.kind.suggest(&text, request.sites).unwrap_or_else(|_| vec![Vec::new(); request.sites.len()]);
         let deciding = DecidingBytes::new(request.sites);
         let (trials, trials_at, unsupported) = Default::default();
         Ok(Self { request, text, path, candidates, deciding, existing, trials, trials_at, unsupported })
@@ -182,7 +183,7 @@ impl<'a> TargetSuggester<'a> {
         for SiteCandidate { kind, part } in self.candidates[number].iter().cloned() {
             let write = match (part, &site.image) {
                 // The kind writes each part by itself.
-                _ if kind.refuse_part(ReferencePart::default()).is_some() => ReferencePart::default(),
+                _ if kind.kind().refuse_part(ReferencePart::default()).is_some() => ReferencePart::default(),
                 (None, Ok(image)) if image.tag().is_none() => ReferencePart::RepositoryAtDigest,
                 _ => part.unwrap_or_default(),
             };

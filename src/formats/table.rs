@@ -31,9 +31,10 @@ pub(super) struct ValueTable {
 
 /// The table of one kind of file, as far as it is valid.
 pub(super) struct PlaceDraft {
+    pub(super) kind: FileKind,
     pub(super) span: Range<usize>,
     pub(super) path: Option<FilePath>,
-    pub(super) kind: Option<TargetKind>,
+    pub(super) place: Option<TargetKind>,
 }
 
 /// Reads the valid targets; `incomplete` has the positions of keys that could not be read.
@@ -66,7 +67,7 @@ impl<'b> TargetReader<'_, 'b> {
         let mut drafts = table.places(self);
         drafts.sort_by_key(|draft| draft.span.start);
         self.require_one(&drafts);
-        let names_tags = table.names_tags();
+        let names_tags = drafts.iter().any(|draft| draft.kind.names_tags());
         let from = match &table.from {
             Some(from) if names_tags => {
                 let help = "remove `from`; each comment names its tag: `# pinstream: python:3.12`";
@@ -81,18 +82,19 @@ impl<'b> TargetReader<'_, 'b> {
             }
         };
         let write = match &table.write {
-            Some(write) => self.write(write, table),
+            Some(write) => self.write(write, &drafts),
             None => Some(ReferencePart::default()),
         };
-        let [PlaceDraft { path, kind, .. }] = <[_; 1]>::try_from(drafts).ok()?;
+        let [PlaceDraft { path, place: kind, .. }] = <[_; 1]>::try_from(drafts).ok()?;
         let is_complete = from.is_some() != names_tags;
         let place = SourceLocation { file: Arc::clone(self.findings.file), span: self.span.clone() };
         is_complete.then_some(Target { from, path: path?, kind: kind?, write: write?, place })
     }
 
-    fn write(&mut self, write: &At<String>, table: &TargetTable) -> Option<ReferencePart> {
+    fn write(&mut self, write: &At<String>, drafts: &[PlaceDraft]) -> Option<ReferencePart> {
         let part: ReferencePart = self.parse(write)?;
-        let Some((kind, help)) = table.refuse_part(part) else { return Some(part) };
+        let refused = drafts.iter().find_map(|draft| Some((draft.kind.key(), draft.kind.refuse_part(part)?)));
+        let Some((kind, help)) = refused else { return Some(part) };
         self.reject(write, &format!("`write = \"{}\"` is not supported with `{kind}`", write.value), help);
         None
     }

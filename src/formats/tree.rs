@@ -62,7 +62,7 @@ struct SelectorPrefix {
     index: HashMap<StepIndex, Option<HashMap<String, Vec<SelectedNode>>>>,
 }
 
-/// What a step selects by.
+/// Key by which a step selects.
 #[derive(PartialEq, Eq, Hash)]
 enum StepIndex {
     /// The key of the value.

@@ -85,22 +85,22 @@ impl FileFormat for WorkflowPlace {
         Ok(images(text, &*tree(text)?).into_iter().map(|(_, site)| site).collect())
     }
 
-    fn suggest(text: &FileText, sites: &[ImageSite]) -> Vec<Vec<SiteCandidate>> {
-        let Ok(tree) = tree(text) else { return vec![Vec::new(); sites.len()] };
+    fn suggest(text: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
+        let tree = tree(text)?;
         let mut places = HashMap::new();
         for (place, site) in images(text, &tree) {
             // A shared value belongs to its first use.
             places.entry(site.span.start).or_insert(place);
         }
         let mut candidates = by_start(sites, &places, |place| TargetKind::Workflow(place.clone()));
-        let values = by_selector(Ok(tree), sites, |selector| TargetKind::Yaml(YamlPlace(selector)));
+        let values = by_selector(&tree, sites, |selector| TargetKind::Yaml(YamlPlace(selector)));
         for ((all, values), site) in candidates.iter_mut().zip(values).zip(sites) {
             // The value of a step is more than the image.
             if !text.text()[site.span.clone()].starts_with(DOCKER) {
                 all.extend(values);
             }
         }
-        candidates
+        Ok(candidates)
     }
 }
 

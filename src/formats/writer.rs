@@ -36,7 +36,7 @@ pub struct TargetWriter<'a> {
 struct TargetCoverage {
     files: usize,
     is_found: bool,
-    /// Why the place is missing: of several files, the first with a similar place.
+    /// Problem of the first file without the place, or with a similar one.
     miss: Option<Problem>,
 }
 
@@ -85,7 +85,10 @@ impl<'a> TargetWriter<'a> {
                     edits.extend(found);
                 }
                 Err(TargetError::NotFound(problem)) if target.path.is_glob() => coverage.record_miss(problem),
-                Err(error) => self.problems.push(error.into_problem()),
+                Err(error) => {
+                    coverage.is_found = true;
+                    self.problems.push(error.into_problem());
+                }
             }
         }
         if let Some(text) = file.text() {

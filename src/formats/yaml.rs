@@ -58,8 +58,8 @@ impl FileFormat for YamlPlace {
         Ok(kubernetes_images(text, &*tree(text)?))
     }
 
-    fn suggest(text: &FileText, sites: &[ImageSite]) -> Vec<Vec<SiteCandidate>> {
-        by_selector(tree(text), sites, |selector| TargetKind::Yaml(Self(selector)))
+    fn suggest(text: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
+        Ok(by_selector(&*tree(text)?, sites, |selector| TargetKind::Yaml(Self(selector))))
     }
 }
 

@@ -36,7 +36,11 @@ enum ImageFault {
 ///
 /// # Errors
 /// A directory or a file cannot be read.
-pub(super) fn find(context: &CommandContext, work_tree: &WorkTree, root: &Root) -> Result<Vec<UncoveredImage>, CliError> {
+pub(super) fn find(
+    context: &CommandContext,
+    work_tree: &WorkTree,
+    root: &Root,
+) -> Result<Vec<UncoveredImage>, CliError> {
     let searched = manifests::below(work_tree)?;
     for skipped in &searched.skipped {
         let line = skipped.line.map(|line| format!(", line {line}")).unwrap_or_default();

@@ -68,9 +68,9 @@ fn check(objects: &[serde_json::Value], options: &AdoptOptions, expected: &str) 
     assert_eq!(found.trim(), expected.trim(), "\n{found}");
 }
 
-#[test]
-fn every_field_is_converted_or_noted() {
-    let object = json!({
+/// An object with fields of all sorts.
+fn object_with_all_fields() -> serde_json::Value {
+    json!({
         "kind": "ImageStream",
         "apiVersion": "image.openshift.io/v1",
         "metadata": {
@@ -107,9 +107,13 @@ fn every_field_is_converted_or_noted() {
         },
         "status": { "dockerImageRepository": "image-registry.example:5000/ns/web" },
         "extra": {},
-    });
+    })
+}
+
+#[test]
+fn every_field_is_converted_or_noted() {
     check(
-        &[object],
+        &[object_with_all_fields()],
         &AdoptOptions::default(),
         r#"
 --- web
@@ -262,8 +266,8 @@ fn a_stream_of_the_root_can_be_followed() {
     assert_eq!(found, "--- web\n[tags]\n\"1\" = { follow = \"base:1\" }\n");
 }
 
-#[test]
-fn histories_become_the_first_lock() {
+/// A stream with the histories of its tags.
+fn stream_with_histories() -> serde_json::Value {
     let item = |number: u8, repository: &str| {
         json!({ "created": "2026-01-01T00:00:00Z", "generation": 2, "image": digest(number),
                 "dockerImageReference": format!("{repository}@{}", digest(number)) })
@@ -288,9 +292,14 @@ fn histories_become_the_first_lock() {
         { "name": "many", "from": { "kind": "ImageStreamImage", "name": "web@0" } },
         { "name": "lost", "from": { "kind": "ImageStreamImage", "name": "web@sha256:aa" } },
     ] });
+    stream("web", tags, status)
+}
+
+#[test]
+fn histories_become_the_first_lock() {
     let options = AdoptOptions { status: true, ..AdoptOptions::default() };
     check(
-        &[stream("web", tags, status)],
+        &[stream_with_histories()],
         &options,
         r#"
 --- web

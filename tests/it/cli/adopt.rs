@@ -153,7 +153,7 @@ help: export them with `oc get imagestreams -o yaml`
         &["adopt", "nowhere.yaml"],
         r#"
 --- err
-error: cannot read `nowhere.yaml`: No such file or directory (os error 2)
+error: `nowhere.yaml` cannot be read: No such file or directory (os error 2)
 --- exit 1
 "#,
     );
@@ -211,8 +211,8 @@ fn two_streams_with_one_name_must_be_equal() {
         &["adopt", "a.yaml", "b.yaml"],
         r#"
 --- err
-error: the ImageStream `web` of `b.yaml` is not that of `a.yaml`
-help: adopt one of them
+error: ImageStream `web` in `b.yaml` differs from the one in `a.yaml`
+help: adopt only one of them
 --- exit 1
 "#,
     );

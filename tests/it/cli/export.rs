@@ -300,11 +300,11 @@ fn streams_without_a_valid_cluster_name_are_refused() {
         &["export", "imagestream"],
         "
 --- err
-error: the stream `a/b/c` cannot be an ImageStream: its name has more than two parts
-help: a stream is `name` or `namespace/name` there; name the others
+error: cannot export stream `a/b/c` as an ImageStream: its name has more than two parts
+help: select streams named `name` or `namespace/name`
 
-error: the stream `a_b/c` cannot be an ImageStream: `a_b` is not the name of a namespace
-help: a stream is `name` or `namespace/name` there; name the others
+error: cannot export stream `a_b/c` as an ImageStream: `a_b` is not a valid namespace
+help: select streams named `name` or `namespace/name`
 
 error: `python` and `a/python` would be the same ImageStream when applied to `a`
 help: select one of them, e.g. `pinstream export imagestream python`

@@ -165,7 +165,7 @@ fn targets_in_json_match_their_schema() {
         deploy/kustomization.yaml:5   kustomize name=web    python:3.12                                 differs
         gone/*.yaml                   yaml image            python:3.12                                 not found
         --- err
-        warning: no file of `gone/*.yaml` has the target's place
+        warning: target not found in `gone/*.yaml`
         --- exit 0
         $ pinstream targets --format json
         --- out
@@ -224,7 +224,7 @@ fn targets_in_json_match_their_schema() {
               },
               "from": "python:3.12",
               "status": "no-place",
-              "message": "no file of `gone/*.yaml` has the target's place"
+              "message": "target not found in `gone/*.yaml`"
             }
           ]
         }

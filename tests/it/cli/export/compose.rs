@@ -16,7 +16,9 @@ fn services_receive_their_pins() {
     // Only files at the top belong to the project.
     stage.sandbox.write("other/compose.yaml", &text.replace("web", "other"));
     stage.sandbox.write("deploy/stack.yaml", &text.replace("web", "front"));
-    stage.check(&["export", "compose", "python:3.11", "python:latest"], "
+    stage.check(
+        &["export", "compose", "python:3.11", "python:latest"],
+        "
 --- out
 services:
   old:
@@ -26,8 +28,11 @@ services:
 --- err
 note: `compose.yml`, line 6: image of service `db` unchanged: contains a variable whose value may differ
 --- exit 0
-");
-    stage.check(&["export", "compose", "-f", "deploy/stack.yaml", "python:3.11", "python:arm"], "
+",
+    );
+    stage.check(
+        &["export", "compose", "-f", "deploy/stack.yaml", "python:3.11", "python:arm"],
+        "
 --- out
 services:
   front:
@@ -37,7 +42,8 @@ services:
 --- err
 note: `deploy/stack.yaml`, line 6: image of service `db` unchanged: contains a variable whose value may differ
 --- exit 0
-");
+",
+    );
     stage.check(
         &["export", "compose"],
         "
@@ -98,7 +104,7 @@ help: add a tag for an image with `pinstream tag IMAGE STREAM:TAG`
         &["export", "compose", "--file", "c/compose.yaml"],
         "
 --- err
-error: cannot read `c/compose.yaml`: No such file or directory (os error 2)
+error: `c/compose.yaml` cannot be read: No such file or directory (os error 2)
 --- exit 1
 ",
     );
@@ -146,7 +152,9 @@ note: no service in `base.yaml`, `out.yaml` uses the image of `python:3.12`
     );
     stage.sandbox.write("by-hand.yaml", &by_hand);
     let args = ["export", "compose", "-f", "base.yaml", "-f", "by-hand.yaml", "python:3.11", "python:3.12"];
-    stage.check(&args, "
+    stage.check(
+        &args,
+        "
 --- out
 services:
   old:
@@ -156,5 +164,6 @@ services:
 --- err
 note: `by-hand.yaml`, line 3: image of service `cron` unchanged: its digest was never pinned for `python:3.12`
 --- exit 0
-");
+",
+    );
 }
