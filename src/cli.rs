@@ -166,7 +166,7 @@ impl CliError {
     fn way_out(&self) -> Option<String> {
         match self {
             Self::Pass(PassError::Git(error)) => error.help(),
-            Self::Pass(PassError::NoSuchTag(error)) => Some(error.help()),
+            Self::Pass(PassError::UnknownTag(error)) => Some(error.help()),
             Self::Pass(PassError::Contention { .. }) => Some("run it again; what was found is not lost".to_owned()),
             Self::Said { help, .. } => help.clone(),
             _ => None,
@@ -190,7 +190,7 @@ impl From<Problems> for CliError {
 
 impl From<UnknownTag> for CliError {
     fn from(error: UnknownTag) -> Self {
-        Self::Pass(PassError::NoSuchTag(error))
+        Self::Pass(PassError::UnknownTag(error))
     }
 }
 
@@ -345,11 +345,11 @@ mod tests {
 
     #[test]
     fn what_stops_a_pass_has_its_exit_code() {
-        let contention = PassError::Contention { tries: 9, last: "the branch moved".to_owned() };
+        let contention = PassError::Contention { attempts: 9, last: "the branch moved".to_owned() };
         let no_tag = UnknownTag { word: "x".to_owned(), near: None };
         for (error, exit) in [
             (contention, Exit::Contention),
-            (PassError::NoSuchTag(no_tag), Exit::Usage),
+            (PassError::UnknownTag(no_tag), Exit::Usage),
             (PassError::Forbidden(Problems(Vec::new())), Exit::Refused),
             (PassError::Problems(Problems(Vec::new())), Exit::Error),
             (PassError::Registries(String::new()), Exit::Error),

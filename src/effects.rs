@@ -1,10 +1,10 @@
-//! The edges of a pass, as one trait: the real world, and the simulator's.
+//! The effects of a pass, as five traits: implemented by the real world and by the simulator.
 //!
-//! Everything a pass does outside its own memory goes through [`World`]. An implementation answers truthfully or
-//! with an error; it decides nothing. All methods may be dropped at any await, as a killed process would.
+//! Everything that a pass does outside its own memory goes through them. An implementation reports results and errors
+//! as they are and decides nothing. Every future may be dropped at any await, as when the process is killed.
 
-mod elsewhere;
 pub mod real;
+mod remote_lock;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::forge::ForgeError;
-pub use crate::forge::ProposeResult as Opened;
+pub use crate::forge::ProposeResult;
 use crate::formats::path::FilePath;
 use crate::git::{CommitId, GitError, ProposalBranch, Push, RepoFile, RootFiles, TipLock};
 pub use crate::git::{NewCommit, RemoteTips};
@@ -27,65 +27,133 @@ pub use crate::proposal::known::{ForgeProposal, ProposalDraft, ProposalState};
 use crate::registry::ResolveError;
 use crate::registry::manifest::{Descriptor, VerifiedManifest};
 
-/// What is going on, for somebody who waits.
+/// Progress of a pass, for a person who waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// So many of so many images were asked for.
-    Imports {
-        /// Answered.
+    /// Images resolved so far.
+    Resolving {
+        /// Completed queries.
         done: usize,
-        /// To be asked in all.
+        /// All queries of the pass.
         of: usize,
     },
-    /// A hook has begun.
+    /// A hook started.
     Hook,
 }
 
-/// Everything a pass touches outside its own memory.
-pub trait World {
-    /// Asks the remote for the tips of the branch and of the state ref. `branch` is none for the remote's `HEAD`.
-    fn look(&self, branch: Option<&str>) -> impl Future<Output = Result<RemoteTips, GitError>>;
+/// One compare-and-swap on the remote.
+#[derive(Clone, Copy, Debug)]
+pub enum RefUpdate<'a> {
+    /// Adds a commit to a branch whose tip is still the commit's parent.
+    Branch {
+        /// Short name of the branch.
+        branch: &'a str,
+        /// The commit to add.
+        commit: &'a NewCommit,
+    },
+    /// Replaces the branch of a proposal.
+    Proposal {
+        /// Short name of the branch.
+        branch: &'a str,
+        /// Tip that the branch must still have; `None` if it must not exist.
+        expected: Option<&'a CommitId>,
+        /// The commit that replaces it; `None` deletes the branch.
+        commit: Option<&'a NewCommit>,
+    },
+    /// Replaces the state of this root and branch.
+    State {
+        /// Branch that the state belongs to.
+        branch: &'a str,
+        /// Commit that the state ref must still have; `None` if it must not exist.
+        expected: Option<&'a CommitId>,
+        /// The new state.
+        state: &'a State,
+    },
+}
 
-    /// The settings, streams and lock of the root at `commit`: `pinstream.toml`, `pinstream.lock`, `streams/**/*.toml`.
-    fn read(&self, commit: &CommitId) -> impl Future<Output = Result<RootFiles, GitError>>;
+/// The Git remote of a root, or its work tree.
+pub trait Git {
+    /// Reads the tips of the branch, the state ref and the proposal branches. Without `branch`: of the remote's `HEAD`.
+    fn tips(&self, branch: Option<&str>) -> impl Future<Output = Result<RemoteTips, GitError>>;
 
-    /// One further file of the root at `commit`; none where it is not there.
+    /// Reads `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml` of the root at `commit`.
+    fn root_files(&self, commit: &CommitId) -> impl Future<Output = Result<RootFiles, GitError>>;
+
+    /// Reads one further file of the root at `commit`; `None` if it does not exist.
     fn file(&self, commit: &CommitId, path: &str) -> impl Future<Output = Result<Option<RepoFile>, GitError>>;
 
-    /// The plain files of the root at `commit` that `patterns` mean.
+    /// Lists the regular files of the root at `commit` that match one of `patterns`.
     fn paths(&self, commit: &CommitId, patterns: &[FilePath]) -> impl Future<Output = Result<Vec<String>, GitError>>;
 
-    /// Of moves to `candidates`, those that people took back in the history of `tip`; none where that is not at hand.
-    fn taken_back(
+    /// Returns the tags whose update to the candidate was reverted in the history of `tip`; `None` without history.
+    fn reverted(
         &self,
         tip: &CommitId,
         candidates: &BTreeMap<TagId, Digest>,
     ) -> impl Future<Output = Result<Option<BTreeSet<TagId>>, GitError>>;
 
-    /// Whether commits can be signed so, before anything is sent.
-    fn can_sign(&self, sign: Sign) -> impl Future<Output = Result<(), GitError>>;
-
-    /// Puts one commit on the branch, if its tip is still `change.parent`.
-    fn land(&self, branch: &str, change: &NewCommit) -> impl Future<Output = Result<Push<CommitId>, GitError>>;
-
-    /// What stands on the branches of proposals, by their names and tips.
-    fn proposed(
+    /// Reads the commits at the tips of proposal branches.
+    fn proposal_branches(
         &self,
         branches: &BTreeMap<String, CommitId>,
     ) -> impl Future<Output = Result<BTreeMap<String, ProposalBranch>, GitError>>;
 
-    /// Puts one commit on the branch of a proposal in place of what stands there, if that is still `expected`.
-    fn propose(
+    /// Reads the state of this root and branch at `commit` of the state ref.
+    fn read_state(&self, branch: &str, commit: Option<&CommitId>) -> impl Future<Output = Result<State, GitError>>;
+
+    /// Pushes one update by compare-and-swap, never forced.
+    fn push(&self, update: RefUpdate<'_>) -> impl Future<Output = Result<Push<CommitId>, GitError>>;
+}
+
+/// Registries, and the locks of other repositories.
+pub trait Registries {
+    /// Configures the registries; `authorities` holds the PEM files that the settings name.
+    ///
+    /// # Errors
+    /// A certificate cannot be read, or a setting cannot be applied.
+    fn prepare(&self, settings: &Settings, authorities: &RootFiles) -> Result<(), String>;
+
+    /// Announces the repositories that will be queried, so that one token request covers many.
+    fn announce(&self, repositories: &[Repository]);
+
+    /// Lists the tags of a repository.
+    fn tags(&self, repository: &Repository) -> impl Future<Output = Result<Vec<TagName>, ResolveError>>;
+
+    /// Resolves a tag with one HEAD. The digest is a hint and is never pinned by itself.
+    fn digest(&self, image: &ImageRef) -> impl Future<Output = Result<Digest, ResolveError>>;
+
+    /// Fetches a manifest by digest, hashes and parses it.
+    fn manifest(
         &self,
-        branch: &str,
-        expected: Option<&CommitId>,
-        change: &NewCommit,
-    ) -> impl Future<Output = Result<Push<CommitId>, GitError>>;
+        repository: &Repository,
+        digest: &Digest,
+    ) -> impl Future<Output = Result<VerifiedManifest, ResolveError>>;
 
-    /// Takes the branch of a proposal away, if it still stands at `expected`.
-    fn withdraw(&self, branch: &str, expected: &CommitId) -> impl Future<Output = Result<Push<CommitId>, GitError>>;
+    /// Lists the referrers of a manifest: hints, to be fetched by digest. `NotFound` means that the registry does not
+    /// implement the referrers API (OCI Distribution 1.1).
+    fn referrers(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> impl Future<Output = Result<Vec<Descriptor>, ResolveError>>;
 
-    /// The proposals from `branches` into `base` that the forge has, open and closed.
+    /// Fetches a small blob, such as an image configuration, by digest and hashes it.
+    fn blob(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+    ) -> impl Future<Output = Result<Vec<u8>, ResolveError>>;
+
+    /// Reads the lock at the branch tip of another repository.
+    fn remote_lock(&self, remote: &RemoteSettings) -> impl Future<Output = Result<TipLock, ResolveError>>;
+}
+
+/// The forge that hosts the proposals.
+pub trait Forge {
+    /// Checks, before anything is pushed, that commits can be signed as the settings require.
+    fn can_sign(&self, sign: Sign) -> impl Future<Output = Result<(), GitError>>;
+
+    /// Lists the open and closed proposals from `branches` into `base`.
     fn proposals(
         &self,
         publish: &Publish,
@@ -93,95 +161,55 @@ pub trait World {
         branches: &[String],
     ) -> impl Future<Output = Result<Vec<ForgeProposal>, ForgeError>>;
 
-    /// Makes a proposal, or writes the words of an open one anew.
+    /// Opens a proposal, or updates title and body of an `open` one.
     fn open_proposal(
         &self,
         publish: &Publish,
         draft: &ProposalDraft,
         open: Option<&ForgeProposal>,
-    ) -> impl Future<Output = Result<Opened, ForgeError>>;
+    ) -> impl Future<Output = Result<ProposeResult, ForgeError>>;
 
     /// Closes a proposal that has nothing left to propose.
     fn close_proposal(&self, publish: &Publish, open: &ForgeProposal) -> impl Future<Output = Result<(), ForgeError>>;
+}
 
-    /// The state of this root and branch at `commit` of the state ref.
-    fn read_state(&self, branch: &str, commit: Option<&CommitId>) -> impl Future<Output = Result<State, GitError>>;
-
-    /// Replaces the state of this root and branch, if the state ref is still at `expected`.
-    fn write_state(
-        &self,
-        branch: &str,
-        expected: Option<&CommitId>,
-        state: &State,
-    ) -> impl Future<Output = Result<Push<CommitId>, GitError>>;
-
-    /// The lock of another repository at the tip of its branch, as its server or folder has it now.
-    fn elsewhere(&self, remote: &RemoteSettings) -> impl Future<Output = Result<TipLock, ResolveError>>;
-
-    /// Makes registries known with their settings; `authorities` holds the PEM files that the settings name.
-    ///
-    /// # Errors
-    /// A sentence, where an authority cannot be read.
-    fn prepare(&self, settings: &Settings, authorities: &RootFiles) -> Result<(), String>;
-
-    /// Says which repositories the pass will ask for, so that one token serves many.
-    fn announce(&self, repositories: &[Repository]);
-
-    /// The tags of a repository, as its registry lists them.
-    fn tags(&self, repository: &Repository) -> impl Future<Output = Result<Vec<TagName>, ResolveError>>;
-
-    /// What the image's registry says its digest is: a hint, never to be pinned by itself.
-    fn digest(&self, image: &ImageRef) -> impl Future<Output = Result<Digest, ResolveError>>;
-
-    /// A manifest fetched by its digest, hashed and read.
-    fn manifest(
-        &self,
-        repository: &Repository,
-        digest: &Digest,
-    ) -> impl Future<Output = Result<VerifiedManifest, ResolveError>>;
-
-    /// What refers to a manifest, as its registry lists it: hints, to be fetched by digest. A failure of the kind
-    /// "not found" means that the registry has no such lists.
-    fn referrers(
-        &self,
-        repository: &Repository,
-        digest: &Digest,
-    ) -> impl Future<Output = Result<Vec<Descriptor>, ResolveError>>;
-
-    /// A small blob, an image's configuration, fetched by its digest and hashed.
-    fn blob(
-        &self,
-        repository: &Repository,
-        descriptor: &Descriptor,
-    ) -> impl Future<Output = Result<Vec<u8>, ResolveError>>;
-
+/// Hook processes, and the process that runs the pass.
+pub trait Hooks {
     /// Runs a hook to its end.
     fn run_hook(&self, run: &HookRun) -> impl Future<Output = HookResult>;
 
-    /// Who runs this pass.
+    /// Returns the identity of this process.
     fn owner(&self) -> Owner;
 
-    /// Whether `owner` can no longer be running: known only on its own machine.
+    /// Returns whether `owner` has certainly ended; decidable only on the machine it ran on.
     fn is_gone(&self, owner: &Owner) -> bool;
 
-    /// Ends what hooks of `owner`, which is gone, left running. `false` where something of it still runs.
-    fn end_left_by(&self, owner: &Owner) -> impl Future<Output = bool>;
+    /// Ends the orphan processes of hooks that `owner` ran; `false` if one of them is still alive.
+    fn end_orphans(&self, owner: &Owner) -> impl Future<Output = bool>;
 
-    /// The time.
+    /// Returns notes about the hook state, e.g. that the remote refuses the state ref.
+    fn notes(&self) -> Vec<String>;
+}
+
+/// Time, randomness and the progress display.
+pub trait Clock {
+    /// Reads the wall clock.
     fn now(&self) -> Timestamp;
 
-    /// How long this pass has been running, by a clock that only goes forward.
+    /// Returns the monotonic time since the pass started.
     fn elapsed(&self) -> Duration;
 
-    /// Waits.
-    fn pause(&self, duration: Duration) -> impl Future<Output = ()>;
+    /// Sleeps.
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()>;
 
-    /// A number from 0 up to 1, for jitter.
+    /// Returns a random number in `0.0..1.0`, for jitter.
     fn random(&self) -> f64;
 
-    /// What a person should know of the edges themselves, as that the remote takes no state ref.
-    fn notes(&self) -> Vec<String>;
-
-    /// Tells somebody who waits.
+    /// Shows progress.
     fn progress(&self, progress: Progress);
 }
+
+/// All effects of a pass.
+pub trait World: Git + Registries + Forge + Hooks + Clock {}
+
+impl<W: Git + Registries + Forge + Hooks + Clock> World for W {}

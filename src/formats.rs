@@ -127,7 +127,7 @@ macro_rules! kinds {
         }
 
         impl FileKind {
-            /// All kinds.
+            /// All kinds, in order of precedence.
             pub const ALL: &'static [Self] = &[$(Self::$Kind),+];
 
             /// Returns the key of the kind in `[[target]]`.

@@ -14,6 +14,7 @@ mod local_state;
 mod message;
 mod proposal;
 mod remote;
+pub mod secret;
 pub mod sign;
 mod tree;
 mod turn;

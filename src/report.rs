@@ -17,7 +17,7 @@ mod sarif;
 pub mod text;
 pub mod v1;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::formats::EditedFile;
 use crate::git::CommitId;
@@ -160,7 +160,7 @@ pub struct TagRow {
     /// Where it stands after it; what it stood at, where it could not be imported.
     pub new: Option<PinSide>,
     /// What its move changes.
-    pub explanation: Option<Rc<Explanation>>,
+    pub explanation: Option<Arc<Explanation>>,
 }
 
 /// A proposal.

@@ -6,6 +6,7 @@
 //! key that a person has, or keyless: by one that a certificate binds to an identity and that is used once. A signature
 //! counts only where what was signed names the very digest, so that one cannot be moved to another image.
 
+mod crypto;
 mod identity;
 mod key;
 mod keyless;

@@ -3,4 +3,6 @@
 pub mod clock;
 pub mod environment;
 pub mod owner;
+pub mod private_directory;
 pub mod process;
+pub mod program;

@@ -13,16 +13,14 @@ use similar::TextDiff;
 
 use crate::effects::real::Repo;
 use crate::git::work_tree::WorkTree;
-use crate::model::adoption::AdoptionPolicy;
 use crate::model::image::TagId;
 use crate::model::lock::Lock;
 use crate::model::lock::agree::{DriftKind, find_drift};
 use crate::model::lock::encode::encode;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
-use crate::reconcile::pin::pin;
-use crate::reconcile::resolve::Resolutions;
-use crate::reconcile::{Effect, Imports, PassError, Request};
+use crate::reconcile::decide::decide_offline;
+use crate::reconcile::{Effect, PassError, Request, Resolve};
 use crate::report::exit::Exit;
 use crate::report::v1::words::FindingKindV1;
 use crate::report::{OutputFormat, Report};
@@ -147,14 +145,13 @@ fn offline(root: &Root, only: &TagGlobs) -> UpstreamDrift {
 
 /// The lock as it follows from itself and the definitions, for the tags that are meant.
 fn next<'a>(root: &'a Root, only: &TagGlobs) -> Cow<'a, Lock> {
-    let mut next = pin(&root.definitions, &root.lock, Resolutions::new(), &AdoptionPolicy::OFFLINE).lock;
-    if next.pins != root.lock.pins && !only.is_all() {
-        let next = next.to_mut();
+    let Some(mut next) = decide_offline(root) else { return Cow::Borrowed(&root.lock) };
+    if !only.is_all() {
         next.pins.retain(|id, _| only.matches(id));
         let others = root.lock.pins.iter().filter(|(id, _)| !only.matches(id));
         next.pins.extend(others.map(|(id, pin)| (id.clone(), pin.clone())));
     }
-    next
+    Cow::Owned(next)
 }
 
 /// What a pass would do.
@@ -165,11 +162,11 @@ fn upstream(context: &CommandContext, folder: &WorkTree, only: &TagGlobs) -> Res
         remote: None,
         only: Some(only.clone()).filter(|only| !only.is_all()),
         shard: None,
-        imports: Imports::All,
+        resolve: Resolve::All,
         effect: Effect::Show,
         policy: context.policy.clone(),
     };
-    pass::report(context, Repo::Folder(folder.clone()), &request)
+    pass::report(context, Repo::WorkTree(folder.clone()), &request)
 }
 
 #[cfg(test)]

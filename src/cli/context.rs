@@ -41,7 +41,7 @@ impl CommandContext {
     /// # Errors
     /// Where the folder or the policy cannot be read.
     pub fn new(global: &Global) -> Result<Self, CliError> {
-        let current = environment::current_folder()
+        let current = environment::current_directory()
             .map_err(|error| CliError::said(format!("the current folder cannot be read: {error}")))?;
         let named = global.directory.as_ref().map_or_else(|| current.clone(), |folder| current.join(folder));
         // Without `..` and links: what is above a folder is looked for by its name.

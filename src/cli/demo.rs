@@ -17,7 +17,7 @@ use crate::effects::real::{RealWorld, Repo};
 use crate::git::{self, CommitId, Remote, RemoteSetup, RootFiles};
 use crate::model::lock;
 use crate::model::settings::Author;
-use crate::reconcile::{Effect, Imports, PassError, Request, reconcile};
+use crate::reconcile::{Effect, PassError, Request, Resolve, reconcile};
 use crate::report::Report;
 use crate::report::exit::Exit;
 use crate::report::text::{RowFilter, text};
@@ -128,7 +128,7 @@ async fn one_pass(folder: &Path, remote: &Path) -> Result<Report, PassError> {
         remote: Some(remote.url().to_owned()),
         only: None,
         shard: None,
-        imports: Imports::All,
+        resolve: Resolve::All,
         effect: Effect::Land,
         policy: None,
     };

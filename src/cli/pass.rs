@@ -1,6 +1,6 @@
 //! Runs a pass and shows what it did: what `plan`, `update` and `reconcile` have in common.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -41,8 +41,8 @@ pub fn run(
 /// # Errors
 /// What stopped it.
 pub fn report(context: &CommandContext, place: Repo, request: &Request) -> Result<Report, CliError> {
-    let bar = Rc::new(bar(context));
-    let drawn = Rc::clone(&bar);
+    let bar = Arc::new(bar(context));
+    let drawn = Arc::clone(&bar);
     let world = RealWorld::new(place, context.policy.clone(), Box::new(move |progress| draw(&drawn, progress)));
     let runtime = runtime()?;
     let result = runtime.block_on(async { interruptible(reconcile(&world, request)).await });
@@ -140,13 +140,13 @@ fn bar(context: &CommandContext) -> ProgressBar {
 
 fn draw(bar: &ProgressBar, progress: Progress) {
     match progress {
-        Progress::Imports { done, of } if of >= SHORT => {
+        Progress::Resolving { done, of } if of >= SHORT => {
             // What is shown first has its numbers already.
             bar.set_length(of as u64);
             bar.set_position(done as u64);
             bar.set_message("importing");
         }
-        Progress::Imports { .. } => {}
+        Progress::Resolving { .. } => {}
         Progress::Hook => bar.finish_and_clear(),
     }
 }

@@ -1,7 +1,7 @@
 //! `plan`: what a pass would do, and why. Writes nothing.
 
 use crate::effects::real::Repo;
-use crate::reconcile::{Effect, Imports, Request};
+use crate::reconcile::{Effect, Request, Resolve};
 use crate::report::OutputFormat;
 use crate::report::exit::Exit;
 
@@ -36,12 +36,12 @@ pub fn run(context: &CommandContext, args: &PlanArgs) -> Result<Exit, CliError> 
         remote: None,
         only: patterns(&args.tags)?,
         shard: None,
-        imports: Imports::All,
+        resolve: Resolve::All,
         effect: Effect::Show,
         policy: context.policy.clone(),
     };
     let site = SourceMap::of_folder(folder.clone());
-    let report = &pass::report(context, Repo::Folder(folder), &request)?;
+    let report = &pass::report(context, Repo::WorkTree(folder), &request)?;
     let drift = if args.exit_code && report.changes() { Exit::Drift } else { Exit::Success };
     let exit = report.exit().worst(drift);
     output::write(args.format, &PassResult { context, command: "plan", report, exit, drift, site: &site })?;

@@ -9,7 +9,7 @@ use crate::git::checkout::{self, Checkout};
 use crate::git::{self, GitError, Remote, RemoteSetup};
 use crate::model::settings::{self, path};
 use crate::model::shard::Shard;
-use crate::reconcile::{Effect, Imports, Request};
+use crate::reconcile::{Effect, Request, Resolve};
 use crate::report::OutputFormat;
 use crate::report::exit::Exit;
 use crate::system::environment;
@@ -90,8 +90,8 @@ fn prepare(
     let setup = RemoteSetup {
         url,
         root: root.clone(),
-        cache: environment::cache_folder(),
-        state: environment::state_folder(),
+        cache: environment::cache_directory(),
+        state: environment::state_directory(),
         checkout: checkout.map(|checkout| checkout.folder.clone()),
         credentials: git::credential::GitCredentialSources::from_environment(),
         timeout: git::SILENCE,
@@ -104,7 +104,7 @@ fn prepare(
         remote: Some(shown),
         only,
         shard,
-        imports: if args.due { Imports::Due } else { Imports::All },
+        resolve: if args.due { Resolve::Due } else { Resolve::All },
         effect: Effect::Land,
         policy: context.policy.clone(),
     };

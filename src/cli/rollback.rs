@@ -6,7 +6,7 @@ mod target;
 use std::collections::BTreeSet;
 use std::io::Write as _;
 
-use crate::effects::World as _;
+use crate::effects::Registries as _;
 use crate::effects::real::{RealWorld, Repo};
 use crate::git::checkout;
 use crate::git::work_tree::WorkTree;
@@ -20,7 +20,7 @@ use crate::model::stream::edit as text;
 use crate::model::stream::write::{NewSource, NewTag};
 use crate::model::stream::{Tag, TagSource};
 use crate::reconcile::PassError;
-use crate::reconcile::fetch::at_digest;
+use crate::reconcile::gather::images::at_digest;
 use crate::report::exit::Exit;
 use crate::system::clock;
 use crate::text::escape;
@@ -145,7 +145,7 @@ fn earlier(
                 .help("`git fetch --unshallow` brings the rest of the history"))
         }
         (None, TagSource::Image { .. } | TagSource::Remote(_)) => {
-            let world = RealWorld::new(Repo::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
+            let world = RealWorld::new(Repo::WorkTree(folder.clone()), context.policy.clone(), Box::new(|_| {}));
             world.prepare(&root.settings, &folder.authorities(&root.settings)?).map_err(PassError::Registries)?;
             let asked = at_digest(&world, &bad.image, &digest, tag.source.platform());
             let found = pass::runtime()?.block_on(asked).map_err(|error| {

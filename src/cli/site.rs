@@ -39,7 +39,7 @@ impl SourceMap {
     /// The site of the root of a pass.
     pub fn of_place(place: &Repo) -> Self {
         match place {
-            Repo::Folder(folder) => Self::of_folder(folder.clone()),
+            Repo::WorkTree(folder) => Self::of_folder(folder.clone()),
             Repo::Remote { root, .. } => Self::of_root(root),
         }
     }

@@ -3,7 +3,7 @@
 mod settle;
 
 use crate::effects::real::Repo;
-use crate::reconcile::{Effect, Imports, Request};
+use crate::reconcile::{Effect, Request, Resolve};
 use crate::report::OutputFormat;
 use crate::report::exit::Exit;
 
@@ -39,9 +39,9 @@ pub fn run(context: &CommandContext, args: &UpdateArgs) -> Result<Exit, CliError
         remote: None,
         only: patterns(&args.tags)?,
         shard: None,
-        imports: if args.offline { Imports::None } else { Imports::All },
+        resolve: if args.offline { Resolve::Nothing } else { Resolve::All },
         effect: Effect::Write,
         policy: context.policy.clone(),
     };
-    pass::run(context, Repo::Folder(folder), &request, ("update", args.format))
+    pass::run(context, Repo::WorkTree(folder), &request, ("update", args.format))
 }

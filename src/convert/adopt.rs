@@ -25,7 +25,7 @@ use index::StreamIndex;
 use note::AdoptNotes;
 use object::ImageStreamObject;
 
-/// Options of `adopt`.
+/// Options of the conversion from ImageStreams.
 #[derive(Clone, Debug, Default)]
 pub struct AdoptOptions {
     /// Name streams `namespace/name`.
@@ -36,7 +36,7 @@ pub struct AdoptOptions {
     pub platform: Option<Platform>,
 }
 
-/// Converted ImageStreams.
+/// Streams, pins and notes that the conversion gives.
 #[derive(Debug, Default)]
 pub struct AdoptResult {
     /// The streams, by name.

@@ -40,7 +40,7 @@ pub enum ExportFormat<'a> {
     ImageStream,
 }
 
-/// Exported pins.
+/// An export with its remarks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExportResult {
     /// The exported file.

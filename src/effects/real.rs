@@ -1,17 +1,15 @@
-//! The real world: registries over the network, a Git remote or a folder, hooks as processes.
+//! The real world: registries over the network, a Git remote or a work tree, a forge, and hooks as processes.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::forge::{self, Forge, ForgeError};
+use crate::forge::{self, ForgeError};
 use crate::formats::path::FilePath;
-use crate::git::checkout;
-use crate::git::{CommitId, GitError, ProposalBranch, Push, Remote, RepoFile, RootFiles, TipLock};
+use crate::git::work_tree::WorkTree;
+use crate::git::{CommitId, GitError, ProposalBranch, Push, Remote, RepoFile, RootFiles, TipLock, checkout};
 use crate::hook::{self, HookEnv, HookResult, HookRun};
 use crate::model::image::{Digest, ImageRef, RegistryHost, Repository, TagId, TagName};
 use crate::model::settings::policy::Policy;
@@ -22,130 +20,130 @@ use crate::model::state::{self, Owner, State};
 use crate::proposal::body::WITHDRAWN;
 use crate::registry::manifest::{Descriptor, VerifiedManifest};
 use crate::registry::{self, FailureKind, Registry, ResolveError};
-
-use crate::git::work_tree::WorkTree;
 use crate::system::clock::{self, Stopwatch};
 use crate::system::owner;
 
-use super::{ForgeProposal, NewCommit, Opened, Progress, ProposalDraft, RemoteTips, World, elsewhere};
+use super::{
+    Clock, Forge, ForgeProposal, Git, Hooks, NewCommit, Progress, ProposalDraft, ProposeResult, RefUpdate, Registries,
+    RemoteTips, remote_lock,
+};
 
-/// Where definitions come from and the lock goes to.
+/// Source of the definitions and destination of the lock.
+#[derive(Clone)]
 pub enum Repo {
-    /// A branch of a Git remote. Its calls block, so they run on a thread of their own, one after the other.
+    /// A branch of a Git remote. Its calls block, so they run one at a time on a thread for blocking work.
     Remote {
         /// The remote.
         remote: Arc<Mutex<Remote>>,
-        /// The root's folder in it.
+        /// Directory of the root in the repository.
         root: String,
     },
-    /// A folder on this machine.
-    Folder(WorkTree),
+    /// A directory on this machine.
+    WorkTree(WorkTree),
 }
 
-/// The settings of registries and the authorities that they name, by which a client was made.
-type Prepared = (BTreeMap<RegistryHost, RegistrySettings>, RootFiles);
+/// Registry settings and PEM files from which a client was built.
+type RegistrySetup = (BTreeMap<RegistryHost, RegistrySettings>, RootFiles);
 
-/// The world as it is.
+/// The world outside the process.
 pub struct RealWorld {
-    place: Repo,
+    repo: Repo,
     policy: Option<Policy>,
     proxies: registry::Proxies,
-    registry: RefCell<Option<(Prepared, Rc<Registry>)>>,
-    forge: RefCell<Option<(Publish, Rc<Forge>)>>,
-    surroundings: HookEnv,
+    registry: Mutex<Option<(RegistrySetup, Arc<Registry>)>>,
+    forge: Mutex<Option<(Publish, Arc<forge::Forge>)>>,
+    hook_env: HookEnv,
     started: Stopwatch,
     owner: Owner,
-    on_progress: Box<dyn Fn(Progress)>,
+    on_progress: Box<dyn Fn(Progress) + Send + Sync>,
 }
 
 impl RealWorld {
-    /// A world around `place`, as far as `policy` allows; `on_progress` is told what is going on.
-    pub fn new(place: Repo, policy: Option<Policy>, on_progress: Box<dyn Fn(Progress)>) -> Self {
+    /// Builds the effects on `repo`, restricted by `policy`; progress goes to `on_progress`.
+    pub fn new(repo: Repo, policy: Option<Policy>, on_progress: Box<dyn Fn(Progress) + Send + Sync>) -> Self {
         Self {
-            place,
+            repo,
             policy,
             proxies: registry::Proxies::from_environment(),
-            registry: RefCell::new(None),
-            forge: RefCell::new(None),
-            surroundings: HookEnv::from_environment(),
+            registry: Mutex::new(None),
+            forge: Mutex::new(None),
+            hook_env: HookEnv::from_environment(),
             started: Stopwatch::start(),
             owner: owner::this_process(),
             on_progress,
         }
     }
 
-    /// The same without the proxies of the environment, for registries of this machine alone.
+    /// Ignores the proxies of the environment, for registries on this machine.
     #[must_use]
     pub fn without_proxies(self) -> Self {
         Self { proxies: registry::Proxies::default(), ..self }
     }
 
-    /// What was asked of registries so far.
+    /// Returns the number of registry requests so far.
     pub fn counts(&self) -> registry::RequestCounts {
-        self.registry.borrow().as_ref().map(|(_, registry)| registry.counts()).unwrap_or_default()
+        lock(&self.registry).as_ref().map(|(_, registry)| registry.counts()).unwrap_or_default()
     }
 
-    fn registry(&self) -> Result<Rc<Registry>, ResolveError> {
-        let registry = self.registry.borrow();
-        let registry = registry.as_ref().map(|(_, registry)| Rc::clone(registry));
-        registry.ok_or_else(|| ResolveError::new(FailureKind::Network, "no registry is known yet"))
+    fn registry(&self) -> Result<Arc<Registry>, ResolveError> {
+        let registry = lock(&self.registry).as_ref().map(|(_, registry)| Arc::clone(registry));
+        registry.ok_or_else(|| ResolveError::new(FailureKind::Network, "no registry is configured yet"))
     }
 
-    /// The forge of `publish`; what it told lasts as long as the pass.
-    fn forge(&self, publish: &Publish) -> Result<Rc<Forge>, ForgeError> {
-        let mut known = self.forge.borrow_mut();
-        if let Some((_, forge)) = known.as_ref().filter(|(same, _)| same == publish) {
-            return Ok(Rc::clone(forge));
+    /// Returns the client for `publish`; it is reused for the whole pass.
+    fn forge(&self, publish: &Publish) -> Result<Arc<forge::Forge>, ForgeError> {
+        let mut cached = lock(&self.forge);
+        if let Some((_, forge)) = cached.as_ref().filter(|(same, _)| same == publish) {
+            return Ok(Arc::clone(forge));
         }
-        let forge = Rc::new(Forge::new(publish, &forge::ForgeConfig::from_environment())?);
-        *known = Some((publish.clone(), Rc::clone(&forge)));
+        let forge = Arc::new(forge::Forge::new(publish, &forge::ForgeConfig::from_environment())?);
+        *cached = Some((publish.clone(), Arc::clone(&forge)));
         Ok(forge)
     }
 
-    /// `change` as the forge made it, where that signs it.
-    async fn made(&self, remote: &Arc<Mutex<Remote>>, change: &NewCommit) -> Result<NewCommit, GitError> {
-        let forge = self.forge.borrow().as_ref().map(|(_, forge)| Rc::clone(forge));
-        let (Some(Sign::GitHub), Some(forge)) = (change.sign, forge) else { return Ok(change.clone()) };
-        let staged = {
-            let change = change.clone();
-            self.remote(remote, move |remote| remote.stage(&change)).await?
-        };
+    /// Has the forge create and sign `commit`, if `git.sign = "github"`.
+    async fn signed_by_forge(&self, remote: &Arc<Mutex<Remote>>, commit: &NewCommit) -> Result<NewCommit, GitError> {
+        let forge = lock(&self.forge).as_ref().map(|(_, forge)| Arc::clone(forge));
+        let (Some(Sign::GitHub), Some(forge)) = (commit.sign, forge) else { return Ok(commit.clone()) };
+        let to_stage = commit.clone();
+        let staged = blocking(remote, move |remote| remote.stage(&to_stage)).await?;
         let failed = |error: ForgeError| GitError::Signing {
             message: error.to_string(),
             help: error.help().unwrap_or_default(),
         };
-        let made = forge.commit(&change.parent, &change.message, &staged).await.map_err(failed)?;
-        Ok(NewCommit { made: Some(made), ..change.clone() })
-    }
-
-    /// Works with the remote on a thread that may block.
-    async fn remote<T: Send + 'static>(
-        &self,
-        remote: &Arc<Mutex<Remote>>,
-        work: impl FnOnce(&mut Remote) -> Result<T, GitError> + Send + 'static,
-    ) -> Result<T, GitError> {
-        let remote = Arc::clone(remote);
-        let work = move || work(&mut remote.lock().unwrap_or_else(PoisonError::into_inner));
-        let done = tokio::task::spawn_blocking(work).await;
-        done.unwrap_or_else(|error| Err(GitError::Local(error.to_string())))
+        let made = forge.commit(&commit.parent, &commit.message, &staged).await.map_err(failed)?;
+        Ok(NewCommit { made: Some(made), ..commit.clone() })
     }
 }
 
-/// Says that a folder was asked for what only a remote has.
-fn no_state<T>() -> Result<T, GitError> {
-    Err(GitError::Local("a folder has no state ref".to_owned()))
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl World for RealWorld {
-    async fn look(&self, branch: Option<&str>) -> Result<RemoteTips, GitError> {
-        match &self.place {
+/// Runs `work` on a thread for blocking calls.
+async fn blocking<T: Send + 'static>(
+    remote: &Arc<Mutex<Remote>>,
+    work: impl FnOnce(&mut Remote) -> Result<T, GitError> + Send + 'static,
+) -> Result<T, GitError> {
+    let remote = Arc::clone(remote);
+    let done = tokio::task::spawn_blocking(move || work(&mut lock(&remote))).await;
+    done.unwrap_or_else(|error| Err(GitError::Local(error.to_string())))
+}
+
+fn no_remote<T>() -> Result<T, GitError> {
+    Err(GitError::Local("a work tree has neither a state ref nor proposal branches".to_owned()))
+}
+
+impl Git for RealWorld {
+    async fn tips(&self, branch: Option<&str>) -> Result<RemoteTips, GitError> {
+        match &self.repo {
             Repo::Remote { remote, .. } => {
                 let branch = branch.map(str::to_owned);
-                self.remote(remote, move |remote| remote.look(branch.as_deref())).await
+                blocking(remote, move |remote| remote.look(branch.as_deref())).await
             }
-            Repo::Folder(folder) => Ok(RemoteTips {
+            Repo::WorkTree(tree) => Ok(RemoteTips {
                 branch: String::new(),
-                tip: folder.version()?,
+                tip: tree.version()?,
                 state: None,
                 default: None,
                 proposals: BTreeMap::new(),
@@ -153,159 +151,115 @@ impl World for RealWorld {
         }
     }
 
-    async fn read(&self, commit: &CommitId) -> Result<RootFiles, GitError> {
-        match &self.place {
+    async fn root_files(&self, commit: &CommitId) -> Result<RootFiles, GitError> {
+        match &self.repo {
             Repo::Remote { remote, .. } => {
                 let commit = commit.clone();
-                self.remote(remote, move |remote| remote.read(&commit)).await
+                blocking(remote, move |remote| remote.read(&commit)).await
             }
-            Repo::Folder(folder) => folder.read(),
+            Repo::WorkTree(tree) => tree.read(),
         }
     }
 
     async fn file(&self, commit: &CommitId, path: &str) -> Result<Option<RepoFile>, GitError> {
-        match &self.place {
+        match &self.repo {
             Repo::Remote { remote, .. } => {
                 let (commit, path) = (commit.clone(), path.to_owned());
-                self.remote(remote, move |remote| remote.file(&commit, &path)).await
+                blocking(remote, move |remote| remote.file(&commit, &path)).await
             }
-            Repo::Folder(folder) => folder.file(path),
+            Repo::WorkTree(tree) => tree.file(path),
         }
     }
 
     async fn paths(&self, commit: &CommitId, patterns: &[FilePath]) -> Result<Vec<String>, GitError> {
-        match &self.place {
+        match &self.repo {
             Repo::Remote { remote, .. } => {
                 let (commit, patterns) = (commit.clone(), patterns.to_vec());
-                self.remote(remote, move |remote| remote.paths(&commit, &patterns)).await
+                blocking(remote, move |remote| remote.paths(&commit, &patterns)).await
             }
-            Repo::Folder(folder) => folder.paths(patterns),
+            Repo::WorkTree(tree) => tree.paths(patterns),
         }
     }
 
-    async fn taken_back(
+    async fn reverted(
         &self,
         tip: &CommitId,
         candidates: &BTreeMap<TagId, Digest>,
     ) -> Result<Option<BTreeSet<TagId>>, GitError> {
-        match &self.place {
+        match &self.repo {
             Repo::Remote { remote, .. } => {
                 let (tip, candidates) = (tip.clone(), candidates.clone());
-                self.remote(remote, move |remote| remote.taken_back(&tip, &candidates)).await
+                blocking(remote, move |remote| remote.taken_back(&tip, &candidates)).await
             }
-            Repo::Folder(folder) => match checkout::discover(&folder.0) {
+            Repo::WorkTree(tree) => match checkout::discover(&tree.0) {
                 Ok(Some(checkout)) => checkout.taken_back(candidates),
-                // A folder need not be in a checkout, nor in one of this user.
+                // The directory is in no checkout, or in another user's.
                 Ok(None) | Err(_) => Ok(None),
             },
         }
     }
 
-    async fn can_sign(&self, sign: Sign) -> Result<(), GitError> {
-        match &self.place {
-            Repo::Remote { remote, .. } => {
-                let now = self.now();
-                self.remote(remote, move |remote| remote.can_sign(sign, now)).await
-            }
-            // What is written into a folder is for a person to commit.
-            Repo::Folder(_) => Ok(()),
-        }
-    }
-
-    async fn land(&self, branch: &str, change: &NewCommit) -> Result<Push<CommitId>, GitError> {
-        match &self.place {
-            Repo::Remote { remote, .. } => {
-                let (branch, change, now) = (branch.to_owned(), change.clone(), self.now());
-                self.remote(remote, move |remote| remote.land(&branch, &change, now)).await
-            }
-            Repo::Folder(folder) => folder.land(&change.parent, &change.lock, &change.files),
-        }
-    }
-
-    async fn proposed(
+    async fn proposal_branches(
         &self,
         branches: &BTreeMap<String, CommitId>,
     ) -> Result<BTreeMap<String, ProposalBranch>, GitError> {
-        let Repo::Remote { remote, .. } = &self.place else { return no_state() };
+        let Repo::Remote { remote, .. } = &self.repo else { return no_remote() };
         let branches = branches.clone();
-        self.remote(remote, move |remote| remote.proposed(&branches)).await
-    }
-
-    async fn propose(
-        &self,
-        branch: &str,
-        expected: Option<&CommitId>,
-        change: &NewCommit,
-    ) -> Result<Push<CommitId>, GitError> {
-        let Repo::Remote { remote, .. } = &self.place else { return no_state() };
-        let change = self.made(remote, change).await?;
-        let (branch, expected, now) = (branch.to_owned(), expected.cloned(), self.now());
-        self.remote(remote, move |remote| remote.propose(&branch, expected.as_ref(), &change, now)).await
-    }
-
-    async fn withdraw(&self, branch: &str, expected: &CommitId) -> Result<Push<CommitId>, GitError> {
-        let Repo::Remote { remote, .. } = &self.place else { return no_state() };
-        let (branch, expected) = (branch.to_owned(), expected.clone());
-        self.remote(remote, move |remote| remote.withdraw(&branch, &expected)).await
-    }
-
-    async fn proposals(
-        &self,
-        publish: &Publish,
-        base: &str,
-        branches: &[String],
-    ) -> Result<Vec<ForgeProposal>, ForgeError> {
-        self.forge(publish)?.find(base, branches).await
-    }
-
-    async fn open_proposal(
-        &self,
-        publish: &Publish,
-        draft: &ProposalDraft,
-        open: Option<&ForgeProposal>,
-    ) -> Result<Opened, ForgeError> {
-        self.forge(publish)?.propose(draft, open).await
-    }
-
-    async fn close_proposal(&self, publish: &Publish, open: &ForgeProposal) -> Result<(), ForgeError> {
-        self.forge(publish)?.close(open, WITHDRAWN).await
+        blocking(remote, move |remote| remote.proposed(&branches)).await
     }
 
     async fn read_state(&self, branch: &str, commit: Option<&CommitId>) -> Result<State, GitError> {
-        let Repo::Remote { remote, root } = &self.place else { return no_state() };
+        let Repo::Remote { remote, root } = &self.repo else { return no_remote() };
         let (prefix, commit) = (state::prefix(branch, root), commit.cloned());
-        let files = self.remote(remote, move |remote| remote.read_state(commit.as_ref(), &prefix)).await?;
+        let files = blocking(remote, move |remote| remote.read_state(commit.as_ref(), &prefix)).await?;
         State::from_files(&files).map_err(GitError::State)
     }
 
-    async fn write_state(
-        &self,
-        branch: &str,
-        expected: Option<&CommitId>,
-        state: &State,
-    ) -> Result<Push<CommitId>, GitError> {
-        let Repo::Remote { remote, root } = &self.place else { return no_state() };
-        let (prefix, files) = (state::prefix(branch, root), state.to_files());
-        let (expected, now) = (expected.cloned(), self.now());
-        self.remote(remote, move |remote| remote.write_state(expected.as_ref(), &prefix, &files, now)).await
+    async fn push(&self, update: RefUpdate<'_>) -> Result<Push<CommitId>, GitError> {
+        let (remote, root) = match (&self.repo, update) {
+            (Repo::Remote { remote, root }, _) => (remote, root),
+            (Repo::WorkTree(tree), RefUpdate::Branch { commit, .. }) => {
+                return tree.land(&commit.parent, &commit.lock, &commit.files);
+            }
+            (Repo::WorkTree(_), _) => return no_remote(),
+        };
+        let now = clock::now();
+        match update {
+            RefUpdate::Branch { branch, commit } => {
+                let (branch, commit) = (branch.to_owned(), commit.clone());
+                blocking(remote, move |remote| remote.land(&branch, &commit, now)).await
+            }
+            RefUpdate::Proposal { branch, expected, commit: Some(commit) } => {
+                let commit = self.signed_by_forge(remote, commit).await?;
+                let (branch, expected) = (branch.to_owned(), expected.cloned());
+                blocking(remote, move |remote| remote.propose(&branch, expected.as_ref(), &commit, now)).await
+            }
+            RefUpdate::Proposal { expected: None, commit: None, .. } => Ok(Push::Moved),
+            RefUpdate::Proposal { branch, expected: Some(expected), commit: None } => {
+                let (branch, expected) = (branch.to_owned(), expected.clone());
+                blocking(remote, move |remote| remote.withdraw(&branch, &expected)).await
+            }
+            RefUpdate::State { branch, expected, state } => {
+                let (prefix, files, expected) = (state::prefix(branch, root), state.to_files(), expected.cloned());
+                blocking(remote, move |remote| remote.write_state(expected.as_ref(), &prefix, &files, now)).await
+            }
+        }
     }
+}
 
-    async fn elsewhere(&self, remote: &RemoteSettings) -> Result<TipLock, ResolveError> {
-        elsewhere::lock(&self.place, self.policy.as_ref(), remote).await
-    }
-
+impl Registries for RealWorld {
     fn prepare(&self, settings: &Settings, authorities: &RootFiles) -> Result<(), String> {
-        let mut registry = self.registry.borrow_mut();
-        // Connections, tokens and what is known of failing hosts outlive a new try with the same settings.
-        let known = (settings.registries.clone(), authorities.clone());
-        if registry.as_ref().is_some_and(|(same, _)| *same == known) {
+        let mut current = lock(&self.registry);
+        // Connections, tokens and what is known about failing hosts outlive a new attempt with the same settings.
+        let setup = (settings.registries.clone(), authorities.clone());
+        if current.as_ref().is_some_and(|(same, _)| *same == setup) {
             return Ok(());
         }
         let rules = |policy: &Policy| registry::RegistryPolicy {
             allowed: policy.registries(),
             realms: policy.realms().to_vec(),
         };
-        let setup = registry::RegistryConfig {
+        let config = registry::RegistryConfig {
             registries: settings.registries.clone(),
             authorities: authorities.clone(),
             policy: self.policy.as_ref().map(rules).unwrap_or_default(),
@@ -313,7 +267,7 @@ impl World for RealWorld {
             proxies: self.proxies.clone(),
             ..registry::RegistryConfig::default()
         };
-        *registry = Some((known, Rc::new(Registry::new(setup)?)));
+        *current = Some((setup, Arc::new(Registry::new(config)?)));
         Ok(())
     }
 
@@ -343,9 +297,50 @@ impl World for RealWorld {
         self.registry()?.blob(repository, descriptor).await
     }
 
+    async fn remote_lock(&self, remote: &RemoteSettings) -> Result<TipLock, ResolveError> {
+        remote_lock::read(&self.repo, self.policy.as_ref(), remote).await
+    }
+}
+
+impl Forge for RealWorld {
+    async fn can_sign(&self, sign: Sign) -> Result<(), GitError> {
+        match &self.repo {
+            Repo::Remote { remote, .. } => {
+                let now = clock::now();
+                blocking(remote, move |remote| remote.can_sign(sign, now)).await
+            }
+            // A person commits the files of a work tree.
+            Repo::WorkTree(_) => Ok(()),
+        }
+    }
+
+    async fn proposals(
+        &self,
+        publish: &Publish,
+        base: &str,
+        branches: &[String],
+    ) -> Result<Vec<ForgeProposal>, ForgeError> {
+        self.forge(publish)?.find(base, branches).await
+    }
+
+    async fn open_proposal(
+        &self,
+        publish: &Publish,
+        draft: &ProposalDraft,
+        open: Option<&ForgeProposal>,
+    ) -> Result<ProposeResult, ForgeError> {
+        self.forge(publish)?.propose(draft, open).await
+    }
+
+    async fn close_proposal(&self, publish: &Publish, open: &ForgeProposal) -> Result<(), ForgeError> {
+        self.forge(publish)?.close(open, WITHDRAWN).await
+    }
+}
+
+impl Hooks for RealWorld {
     async fn run_hook(&self, run: &HookRun) -> HookResult {
         hook::sweep(&self.owner, owner::is_gone).await;
-        hook::run(run, &self.surroundings).await
+        hook::run(run, &self.hook_env).await
     }
 
     fn owner(&self) -> Owner {
@@ -356,10 +351,21 @@ impl World for RealWorld {
         owner::is_gone(owner)
     }
 
-    async fn end_left_by(&self, owner: &Owner) -> bool {
+    async fn end_orphans(&self, owner: &Owner) -> bool {
         hook::end_left_by(owner).await
     }
 
+    fn notes(&self) -> Vec<String> {
+        match &self.repo {
+            Repo::Remote { remote, .. } if lock(remote).state_is_local() => {
+                vec!["the remote refuses `refs/pinstream/state`; hook state is kept on this machine".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Clock for RealWorld {
     fn now(&self) -> Timestamp {
         clock::now()
     }
@@ -368,24 +374,12 @@ impl World for RealWorld {
         self.started.elapsed()
     }
 
-    async fn pause(&self, duration: Duration) {
+    async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }
 
     fn random(&self) -> f64 {
         fastrand::f64()
-    }
-
-    fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
-        if let Repo::Remote { remote, .. } = &self.place
-            && remote.lock().unwrap_or_else(PoisonError::into_inner).state_is_local()
-        {
-            notes.push(
-                "the remote takes no `refs/pinstream/state`, so what hooks saw is kept on this machine".to_owned(),
-            );
-        }
-        notes
     }
 
     fn progress(&self, progress: Progress) {

@@ -7,8 +7,8 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
-use super::credential::GitSecret;
 use super::message::{is_format, shown};
+use super::secret::GitSecret;
 use super::{GitError, RemoteOrigin};
 
 /// The longest address that is read.

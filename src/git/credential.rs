@@ -12,28 +12,14 @@ use std::time::Duration;
 use git2::{Cred, CredentialType, ErrorClass, ErrorCode};
 
 use super::address::RemoteAddress;
-use super::sign::KeySource;
+use super::secret::GitSecret;
+use super::sign::SigningKeySource;
 use crate::system::environment;
 
 /// Whom a token belongs to where nobody says: what GitHub documents, and what other forges take.
 const TOKEN_USER: &str = "x-access-token";
 /// Who logs in over SSH where nobody says.
 const SSH_USER: &str = "git";
-
-/// A text that is never shown.
-#[derive(Clone)]
-pub struct GitSecret(String);
-
-impl GitSecret {
-    /// Wraps a text.
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
 
 /// Where credentials come from, besides Git's credential helpers.
 #[derive(Clone, Default)]
@@ -51,7 +37,7 @@ pub struct GitCredentialSources {
     /// A PEM file of authorities to trust besides the machine's.
     pub authorities: Option<PathBuf>,
     /// The key that signs commits.
-    pub signing: KeySource,
+    pub signing: SigningKeySource,
 }
 
 impl GitCredentialSources {
@@ -64,7 +50,7 @@ impl GitCredentialSources {
             ssh_passphrase: environment::var("PINSTREAM_GIT_SSH_PASSPHRASE").map(GitSecret::new),
             agent: environment::var("SSH_AUTH_SOCK").is_some(),
             authorities: environment::var("GIT_SSL_CAINFO").map(PathBuf::from),
-            signing: KeySource::from_environment(),
+            signing: SigningKeySource::from_environment(),
         }
     }
 }

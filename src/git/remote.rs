@@ -21,7 +21,7 @@ use super::credential::GitCredentialSources;
 use super::folder::PathRemote;
 use super::local_state::LocalState;
 use super::message::local;
-use super::sign::{KeySource, Signer};
+use super::sign::{Signer, SigningKeySource};
 use super::tree::{ObjectStore, RepoPath, TreeLeaf};
 use super::wire::{AdvertisedRefs, FetchRequest, Transport};
 use super::{CommitId, GitError, NewCommit, Push, RemoteTips, RepoFile, RootFiles, STATE_REF, TipLock, limit_process};
@@ -54,7 +54,7 @@ pub struct Remote {
     root: RepoPath,
     checkout: Option<PathBuf>,
     local_state: LocalState,
-    signing: KeySource,
+    signing: SigningKeySource,
     /// The key that signed last, which takes a moment to be opened.
     signer: Option<(SigningKeyKind, Arc<Signer>)>,
     /// Whether the state of the root that is worked on is kept on this machine.
@@ -239,9 +239,15 @@ impl Remote {
         if let Some((_, signer)) = self.signer.as_ref().filter(|(known, _)| *known == sign) {
             return Ok(Arc::clone(signer));
         }
-        let signer = Arc::new(Signer::load(sign, &self.signing, now)?);
+        let signer = Arc::new(Signer::load(sign, &self.signing, self.git_config(), now)?);
         self.signer = Some((sign, Arc::clone(&signer)));
         Ok(signer)
+    }
+
+    /// Reads git's configuration: that of the checkout if there is one, else the user's and the machine's.
+    fn git_config(&self) -> Option<git2::Config> {
+        let checkout = self.checkout.as_ref().and_then(|path| Repository::open(path).ok());
+        checkout.and_then(|repository| repository.config().ok()).or_else(|| git2::Config::open_default().ok())
     }
 
     /// Puts one commit with the new lock, and files that are written over, on the branch, if its tip is still

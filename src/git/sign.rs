@@ -1,45 +1,53 @@
-//! Signs commits, with a key that comes from the environment alone: no file of a repository names one.
+//! Signs commits with `ssh-keygen` or `gpg`, as git does: with a key from the environment, or with the key that git's
+//! configuration names, which an agent or a security key may hold. No file of a repository names a key.
 //!
-//! A key that cannot be used is an error before anything is sent. Nothing here has a `Debug`, `Display` or `Serialize`.
+//! A key proves that it can sign before anything is sent. Nothing here has a `Debug`, `Display` or `Serialize`.
 
 mod openpgp;
 mod ssh;
 
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use git2::Config;
 use jiff::Timestamp;
 
 use super::GitError;
-use super::credential::GitSecret;
-use super::message::shown;
+use super::secret::GitSecret;
 use crate::model::settings::SigningKeyKind;
 use crate::system::environment;
+use crate::system::program::{ProgramError, ProgramOutput};
+use crate::text::escape;
 
-/// The variable that holds a key.
+/// The variable with a key's text.
 const KEY: &str = "PINSTREAM_SIGNING_KEY";
-/// The variable that names the file of a key.
+/// The variable with the path of a key.
 const KEY_FILE: &str = "PINSTREAM_SIGNING_KEY_FILE";
-/// The variable that holds what opens a key.
+/// The variable with a key's passphrase.
 const PASSPHRASE: &str = "PINSTREAM_SIGNING_PASSPHRASE";
 /// The largest key, in bytes.
 const KEY_MAX: u64 = 1 << 20;
 /// The fewest bits of an RSA key (NIST SP 800-131A, revision 2, section 3).
-const RSA_BITS_MIN: usize = 2_048;
+const RSA_BITS_MIN: u32 = 2_048;
+/// The time limit of one run of a signing program: a person may have to enter a PIN or touch a security key.
+const LIMIT: Duration = Duration::from_secs(60);
+/// The prefix of directories that hold a key while it is used.
+const DIRECTORY: &str = "pinstream-sign-";
 
-/// Where the key is.
+/// The signing key that the environment provides.
 #[derive(Clone, Default)]
-pub struct KeySource {
+pub struct SigningKeySource {
     /// The key's text.
     pub key: Option<GitSecret>,
-    /// A file that holds it.
+    /// A file that holds the key.
     pub file: Option<PathBuf>,
-    /// What opens it.
+    /// The key's passphrase.
     pub passphrase: Option<GitSecret>,
 }
 
-impl KeySource {
-    /// What the environment of the process says.
+impl SigningKeySource {
+    /// Reads the variables of this process.
     pub fn from_environment() -> Self {
         Self {
             key: environment::var(KEY).map(GitSecret::new),
@@ -48,111 +56,134 @@ impl KeySource {
         }
     }
 
-    /// The key's text, and what messages call its place.
-    fn text(&self) -> Result<(GitSecret, String), GitError> {
-        match (&self.key, &self.file) {
+    /// Reads the key's text, and names its origin for messages; none if neither variable is set.
+    fn text(&self) -> Result<Option<(GitSecret, String)>, GitError> {
+        let (key, origin) = match (&self.key, &self.file) {
             (Some(_), Some(_)) => {
-                Err(unusable(format!("both `{KEY}` and `{KEY_FILE}` are set"), "take one of the two away"))
+                return Err(unusable(format!("`{KEY}` and `{KEY_FILE}` are both set"), "unset one of them"));
             }
-            (Some(key), None) => Ok((key.clone(), format!("`{KEY}`"))),
+            (Some(key), None) => (key.clone(), format!("`{KEY}`")),
             (None, Some(path)) => {
-                let name = format!("the file `{}` of `{KEY_FILE}`", shown(&path.display().to_string()));
-                let help = "name a file that this user may read, and that holds the key alone";
-                read(path)
-                    .map(|key| (key, name.clone()))
-                    .map_err(|why| unusable(format!("{name} cannot be read: {why}"), help))
+                let name = format!("file `{}` (`{KEY_FILE}`)", escape::terminal(&path.display().to_string()));
+                let key = read(path).map_err(|reason| {
+                    unusable(
+                        format!("cannot read the signing key in {name}: {reason}"),
+                        format!("set `{KEY_FILE}` to a key that this user can read"),
+                    )
+                })?;
+                (key, name)
             }
-            (None, None) => Err(unusable(
-                "commits are to be signed, and there is no key",
+            (None, None) => return Ok(None),
+        };
+        // CI systems strip the last line break of a secret, or convert line breaks.
+        let text = format!("{}\n", key.reveal().replace("\r\n", "\n").trim());
+        Ok(Some((GitSecret::new(text), origin)))
+    }
+}
+
+fn read(path: &Path) -> std::io::Result<GitSecret> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(KEY_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > KEY_MAX {
+        return Err(std::io::Error::other("larger than 1 MiB"));
+    }
+    Ok(GitSecret::new(text))
+}
+
+/// The part of git's configuration that concerns signing (git-config(1), `user.signingKey` and `gpg.*`).
+struct SigningConfig {
+    /// `gpg.format`; git's default is `openpgp`.
+    format: String,
+    /// `user.signingKey`.
+    key: Option<String>,
+    /// `gpg.ssh.program` or `gpg.program`.
+    program: Option<PathBuf>,
+}
+
+impl SigningConfig {
+    fn of(config: Option<Config>, kind: SigningKeyKind) -> Self {
+        let config = config.and_then(|mut config| config.snapshot().ok());
+        let text = |name: &str| config.as_ref()?.get_string(name).ok().filter(|value| !value.is_empty());
+        let path = |name: &str| config.as_ref()?.get_path(name).ok().filter(|value| !value.as_os_str().is_empty());
+        let is_path = |key: &str| key.starts_with(['~', '/', '.']);
+        let key = text("user.signingkey").map(|key| match is_path(&key) {
+            true => path("user.signingkey").and_then(|path| path.to_str().map(str::to_owned)).unwrap_or(key),
+            false => key,
+        });
+        let program = match kind {
+            SigningKeyKind::Ssh => path("gpg.ssh.program"),
+            SigningKeyKind::OpenPgp => path("gpg.openpgp.program").or_else(|| path("gpg.program")),
+        };
+        Self { format: text("gpg.format").unwrap_or_else(|| "openpgp".to_owned()), key, program }
+    }
+
+    /// Returns `user.signingKey` if it is a key of this kind.
+    fn key(&self, kind: SigningKeyKind) -> Result<&str, GitError> {
+        let format = match kind {
+            SigningKeyKind::Ssh => "ssh",
+            SigningKeyKind::OpenPgp => "openpgp",
+        };
+        match &self.key {
+            Some(key) if self.format == format => Ok(key),
+            Some(_) => Err(unusable(
                 format!(
-                    "set `{KEY}` to the key's text or `{KEY_FILE}` to its path, or take `sign` out of `pinstream.toml`"
+                    "git's `user.signingKey` is not a key for `sign = \"{format}\"`: `gpg.format` is `{}`",
+                    escape::terminal(&self.format)
+                ),
+                format!("set git's `gpg.format` to `{format}` if the key is one, or set `{KEY}`"),
+            )),
+            None => Err(unusable(
+                "no key to sign commits with",
+                format!(
+                    "set `{KEY}` (the key's text), `{KEY_FILE}` (its path) or git's `user.signingKey`, or remove `sign` \
+                     from `pinstream.toml`"
                 ),
             )),
         }
     }
 }
 
-fn read(path: &std::path::Path) -> Result<GitSecret, String> {
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    let mut text = String::new();
-    file.take(KEY_MAX + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    if text.len() as u64 > KEY_MAX { Err("it is larger than 1 MiB".to_owned()) } else { Ok(GitSecret::new(text)) }
-}
-
-/// Why a key cannot be used.
-enum Trouble {
-    /// It is no private key of the kind that is asked for.
-    NoKey,
-    /// It is locked, and there is no passphrase.
-    Locked,
-    /// The passphrase does not open it.
-    WrongPassphrase,
-    /// It can be read and must not, or cannot, sign; a sentence and a way out.
-    Unfit(String, &'static str),
-}
-
 /// A key that has proved that it can sign.
 pub(super) enum Signer {
-    Ssh(Box<ssh::Key>),
-    OpenPgp(openpgp::Key),
+    Ssh(ssh::SshSigner),
+    OpenPgp(openpgp::OpenPgpSigner),
 }
 
 impl Signer {
-    /// Reads the key of `source`, opens it, and signs something with it to see that it can.
+    /// Finds the key: in the environment, else in git's configuration. Signs an empty text to prove that it works.
     ///
     /// # Errors
-    /// What is wrong with it, by the variable that it comes from.
-    pub(super) fn load(sign: SigningKeyKind, source: &KeySource, now: Timestamp) -> Result<Self, GitError> {
-        let (key, place) = source.text()?;
-        // Secrets of CI systems lose their last line break, or get those of another system.
-        let text = GitSecret::new(format!("{}\n", key.reveal().replace("\r\n", "\n").trim()));
-        let passphrase = source.passphrase.as_ref();
-        let signer = match sign {
-            SigningKeyKind::Ssh => ssh::Key::read(&text, passphrase).map(|key| Self::Ssh(Box::new(key))),
-            SigningKeyKind::OpenPgp => openpgp::Key::read(&text, passphrase, now).map(Self::OpenPgp),
+    /// If there is no key, or it cannot sign; names where the key comes from.
+    pub(super) fn load(
+        kind: SigningKeyKind,
+        source: &SigningKeySource,
+        config: Option<Config>,
+        now: Timestamp,
+    ) -> Result<Self, GitError> {
+        let config = SigningConfig::of(config, kind);
+        let passphrase = source.passphrase.clone();
+        let signer = match (kind, source.text()?) {
+            (SigningKeyKind::Ssh, Some((key, origin))) => {
+                Self::Ssh(ssh::SshSigner::with_key(&config, &key, passphrase, origin)?)
+            }
+            (SigningKeyKind::Ssh, None) => Self::Ssh(ssh::SshSigner::configured(&config, passphrase)?),
+            (SigningKeyKind::OpenPgp, Some((key, origin))) => {
+                Self::OpenPgp(openpgp::OpenPgpSigner::with_key(&config, &key, passphrase, origin, now)?)
+            }
+            (SigningKeyKind::OpenPgp, None) => Self::OpenPgp(openpgp::OpenPgpSigner::configured(&config, passphrase)?),
         };
-        let signer = signer.map_err(|trouble| trouble.at(&place, sign))?;
         signer.sign(b"", now)?;
         Ok(signer)
     }
 
-    /// The armored signature of `commit`, the bytes of a commit object.
+    /// Returns the armored signature of `commit`, the bytes of a commit object.
     ///
     /// # Errors
-    /// Where the key cannot sign.
+    /// If the program fails.
     pub(super) fn sign(&self, commit: &[u8], now: Timestamp) -> Result<String, GitError> {
-        let signed = match self {
-            Self::Ssh(key) => key.sign(commit),
-            Self::OpenPgp(key) => key.sign(commit, now),
-        };
-        let help = "use a key that signs commits elsewhere, as with `git commit -S`";
-        signed.map_err(|why| unusable(format!("the signing key cannot sign: {}", shown(&why)), help))
-    }
-}
-
-impl Trouble {
-    /// The error that the key at `place` has this trouble.
-    fn at(self, place: &str, sign: SigningKeyKind) -> GitError {
         match self {
-            Self::NoKey => match sign {
-                SigningKeyKind::Ssh => unusable(
-                    format!("{place} holds no private key in OpenSSH's form"),
-                    "it begins with `-----BEGIN OPENSSH PRIVATE KEY-----`, as of `ssh-keygen -t ed25519`; \
-                     `ssh-keygen -p -f FILE` brings an older one into that form",
-                ),
-                SigningKeyKind::OpenPgp => unusable(
-                    format!("{place} holds no armored OpenPGP private key"),
-                    "it begins with `-----BEGIN PGP PRIVATE KEY BLOCK-----`, as of `gpg --armor --export-secret-keys`",
-                ),
-            },
-            Self::Locked => {
-                unusable(format!("the key in {place} is locked by a passphrase"), format!("set `{PASSPHRASE}` to it"))
-            }
-            Self::WrongPassphrase => unusable(
-                format!("`{PASSPHRASE}` does not open the key in {place}"),
-                "set it to the passphrase of that key",
-            ),
-            Self::Unfit(why, help) => unusable(format!("the key in {place} cannot be used: {why}"), help),
+            Self::Ssh(signer) => signer.sign(commit),
+            Self::OpenPgp(signer) => signer.sign(commit, now),
         }
     }
 }
@@ -161,11 +192,53 @@ fn unusable(message: impl Into<String>, help: impl Into<String>) -> GitError {
     GitError::Signing { message: message.into(), help: help.into() }
 }
 
-/// The trouble of an RSA key of so many bits, if it is too weak.
-fn rsa_of(bits: usize) -> Result<(), Trouble> {
+/// Reports that a signing program did not run to its end; `setting` is the git setting with its path.
+fn not_run(error: &ProgramError, setting: &str) -> GitError {
+    let help = match error {
+        ProgramError::Missing { .. } => format!("install it, or set git's `{setting}` to its path"),
+        ProgramError::Start { .. } => format!("check git's `{setting}`"),
+        ProgramError::TimedOut { .. } => "check that the key's agent or security key works without a person".to_owned(),
+    };
+    unusable(format!("cannot sign commits: {error}"), help)
+}
+
+/// Reports that a signing program failed; quotes the last line that it printed.
+fn failed(program: &str, output: &ProgramOutput) -> GitError {
+    let lines = output.stderr.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("[GNUPG:]"));
+    let reason = lines.last().map_or_else(|| "no signature was printed".to_owned(), escape::terminal);
+    unusable(
+        format!("cannot sign commits: `{program}` failed: {reason}"),
+        "check that `git commit -S` works for this user with the same key",
+    )
+}
+
+fn not_written(error: &std::io::Error) -> GitError {
+    unusable(
+        format!("cannot write the signing key to a private directory: {error}"),
+        "set `XDG_RUNTIME_DIR` or `TMPDIR` to a directory that this user can write",
+    )
+}
+
+/// Reports that the key of `origin` has a passphrase and none is set.
+fn locked(origin: &str) -> GitError {
+    unusable(format!("the key in {origin} is protected by a passphrase"), format!("set `{PASSPHRASE}` to it"))
+}
+
+/// Reports that the passphrase does not fit the key of `origin`.
+fn wrong_passphrase(origin: &str) -> GitError {
+    unusable(
+        format!("`{PASSPHRASE}` is not the passphrase of the key in {origin}"),
+        "set it to the passphrase of that key",
+    )
+}
+
+/// Reports that the RSA key of `origin` is too short, if it is.
+fn check_rsa(origin: &str, bits: u32) -> Result<(), GitError> {
     if bits >= RSA_BITS_MIN {
         return Ok(());
     }
-    let why = format!("an RSA key of {bits} bits is too weak");
-    Err(Trouble::Unfit(why, "use one of at least 2048 bits, or an Ed25519 key"))
+    Err(unusable(
+        format!("the key in {origin} is too weak: RSA with {bits} bits"),
+        "use an Ed25519 key, or RSA with at least 2048 bits",
+    ))
 }

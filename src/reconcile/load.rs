@@ -1,5 +1,5 @@
-//! First step: what stands at the branch's tip. Reads the root, its lock, and the authorities, keys and trusted roots
-//! that it names.
+//! First step: reads the root, its lock, certificates and verification keys at the branch tip, and the state of the
+//! branch.
 
 use std::collections::BTreeMap;
 
@@ -13,24 +13,25 @@ use crate::model::settings::{self, ReferencedFile, RegistrySettings, Settings};
 use crate::signature::Trust;
 use crate::text::diagnostics::{Problem, Problems};
 
-use super::PassError;
+use super::state_store::StateStore;
+use super::{Effect, PassError, Request};
 
-/// A root as it stood at one commit.
+/// A root at one commit.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// The tips it was read at.
-    pub sight: RemoteTips,
+    /// The remote's tips at that time.
+    pub tips: RemoteTips,
     /// Settings, definitions and lock.
     pub root: Root,
-    /// What `verify` trusts.
+    /// Keys and trusted roots for `verify`.
     pub trust: Trust,
     /// How registries and other repositories are reached.
     pub routes: Routes,
-    /// Of the files that it was read from.
-    pub seal: Fingerprint,
+    /// Fingerprint of all files but the lock.
+    pub fingerprint: Fingerprint,
 }
 
-/// How registries and other repositories are reached, by one commit.
+/// How registries and other repositories are reached, according to one commit.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Routes {
     registries: BTreeMap<RegistryHost, RegistrySettings>,
@@ -39,99 +40,128 @@ pub struct Routes {
     authorities: RootFiles,
 }
 
-/// Reads the root in the folder `root` at the tip of `branch`; with none, of the branch that the settings at the remote's
-/// `HEAD` name. What is `known` from an earlier try is taken, where that has not changed.
-///
-/// # Errors
-/// Every problem of its files, or what stopped the remote.
-pub async fn load<W: World>(
-    world: &W,
-    root: &str,
-    branch: Option<&str>,
-    known: &mut Option<CachedDefinitions>,
-) -> Result<Snapshot, PassError> {
-    let scene = at(world, root, world.look(branch).await?, known).await?;
-    match &scene.root.settings.git.branch {
-        Some(named) if branch.is_none() && *named != scene.sight.branch => {
-            let sight = world.look(Some(named)).await?;
-            at(world, root, sight, known).await
-        }
-        _ => Ok(scene),
+#[cfg(test)]
+impl Routes {
+    /// Returns routes with one certificate.
+    pub(super) fn with_certificate(path: &str) -> Self {
+        Self { authorities: [(path.to_owned(), Vec::new())].into(), ..Self::default() }
     }
 }
 
-/// What a person should know of the branch that was asked for: that it is not the one the settings name.
-pub fn note(scene: &Snapshot, branch: Option<&str>) -> Option<String> {
-    let (named, asked) = (scene.root.settings.git.branch.as_ref()?, branch?);
-    (named != asked).then(|| format!("this is the branch `{asked}`; `[git] branch` of the settings names `{named}`"))
-}
-
-/// Reads the root in the folder `root` at the tip of `sight` and makes its registries known to the world.
+/// Loads the root and its state for a pass; `None` if branch or state moved meanwhile, so that the pass must start over.
+/// `cached` definitions of the previous attempt are reused if the files are the same.
 ///
 /// # Errors
-/// Every problem of its files, or what stopped the remote.
+/// All problems of the definitions, or a Git failure.
+pub async fn load<W: World>(
+    world: &W,
+    request: &Request,
+    cached: &mut Option<CachedDefinitions>,
+) -> Result<Option<(Snapshot, StateStore)>, PassError> {
+    let snapshot = at_branch(world, request, cached).await?;
+    if request.effect != Effect::Land {
+        let state = StateStore::none(&snapshot.tips);
+        return Ok(Some((snapshot, state)));
+    }
+    if let Some(sign) = snapshot.root.settings.git.sign {
+        world.can_sign(sign).await?;
+    }
+    let mut state = StateStore::read(world, &snapshot.tips).await?;
+    let is_current = state.adopt_hooks(world, &snapshot.root).await?
+        && state.record_reverts(world, &snapshot.tips, &snapshot.root.lock).await?;
+    Ok(is_current.then_some((snapshot, state)))
+}
+
+/// Reads the root at the tip of the requested branch; without one, of the branch that the settings at the remote's `HEAD`
+/// name.
+async fn at_branch<W: World>(
+    world: &W,
+    request: &Request,
+    cached: &mut Option<CachedDefinitions>,
+) -> Result<Snapshot, PassError> {
+    let (root, branch) = (&request.root, request.branch.as_deref());
+    let snapshot = at(world, root, world.tips(branch).await?, cached).await?;
+    match &snapshot.root.settings.git.branch {
+        Some(named) if branch.is_none() && *named != snapshot.tips.branch => {
+            let tips = world.tips(Some(named)).await?;
+            at(world, root, tips, cached).await
+        }
+        _ => Ok(snapshot),
+    }
+}
+
+/// Returns a note if the requested branch is not the one that the settings name.
+pub fn branch_note(snapshot: &Snapshot, branch: Option<&str>) -> Option<String> {
+    let (named, requested) = (snapshot.root.settings.git.branch.as_ref()?, branch?);
+    (named != requested).then(|| format!("using branch `{requested}`; `[git] branch` in the settings is `{named}`"))
+}
+
+/// Reads the root in the directory `root` at `tips` and configures its registries.
+///
+/// # Errors
+/// All problems of the definitions, or a Git failure.
 pub async fn at<W: World>(
     world: &W,
     root: &str,
-    sight: RemoteTips,
-    known: &mut Option<CachedDefinitions>,
+    tips: RemoteTips,
+    cached: &mut Option<CachedDefinitions>,
 ) -> Result<Snapshot, PassError> {
-    let files = world.read(&sight.tip).await?;
-    if !files.contains_key(settings::FILE_NAME) && !sight.branch.is_empty() {
-        return Err(PassError::Problems(Problems(vec![no_root(root, &sight.branch)])));
+    let files = world.root_files(&tips.tip).await?;
+    if !files.contains_key(settings::FILE_NAME) && !tips.branch.is_empty() {
+        return Err(PassError::Problems(Problems(vec![no_root(root, &tips.branch)])));
     }
-    let seal = Fingerprint::of(&files);
-    let root = Root::read_again(&files, seal, known)?;
+    let fingerprint = Fingerprint::of(&files);
+    let root = Root::read_again(&files, fingerprint, cached)?;
     drop(files);
-    let authorities = authorities(world, &sight, &root).await?;
+    let authorities = authorities(world, &tips, &root).await?;
     world.prepare(&root.settings, &authorities).map_err(PassError::Registries)?;
-    let trust = trust(world, &sight, &root).await?;
+    let trust = trust(world, &tips, &root).await?;
     let Settings { registries, remotes, .. } = &root.settings;
     let routes = Routes { registries: registries.clone(), remotes: remotes.clone(), authorities };
-    Ok(Snapshot { sight, root, trust, routes, seal })
+    Ok(Snapshot { tips, root, trust, routes, fingerprint })
 }
 
-/// The problem that a folder of a branch is not a root.
-fn no_root(folder: &str, branch: &str) -> Problem {
+fn no_root(directory: &str, branch: &str) -> Problem {
     let name = settings::FILE_NAME;
-    let message = match folder {
-        "" => format!("there is no `{name}` at the top of the branch `{branch}`, so it is not a root"),
-        _ => format!("there is no `{folder}/{name}` on the branch `{branch}`, so the folder `{folder}` is not a root"),
+    let message = match directory {
+        "" => format!("no `{name}` at the top of branch `{branch}`"),
+        _ => format!("no `{directory}/{name}` on branch `{branch}`"),
     };
-    Problem::whole(None, message).help("name the folder that has one with `--root`, or commit an empty one")
+    Problem::whole(None, message).help(format!("set `--root` to the directory of `{name}`, or commit an empty one"))
 }
 
-/// The PEM files that the settings name, from the same commit.
-async fn authorities<W: World>(world: &W, sight: &RemoteTips, root: &Root) -> Result<RootFiles, PassError> {
-    let mut found = RootFiles::new();
+/// Reads the PEM files that the settings name, at the same commit.
+async fn authorities<W: World>(world: &W, tips: &RemoteTips, root: &Root) -> Result<RootFiles, PassError> {
+    let mut files = RootFiles::new();
     let mut problems = Vec::new();
     for path in root.settings.registries.values().filter_map(|registry| registry.ca.as_ref()) {
-        match world.file(&sight.tip, path).await? {
+        match world.file(&tips.tip, path).await? {
             Some(file) => {
-                found.insert(path.clone(), file.bytes);
+                files.insert(path.clone(), file.bytes);
             }
             None => {
-                problems.extend(root.settings.files.iter().find(|file| file.path == *path).map(ReferencedFile::missing))
+                let reference = root.settings.files.iter().find(|file| file.path == *path);
+                problems.extend(reference.map(ReferencedFile::missing));
             }
         }
     }
     Problems::none_or(problems)?;
-    Ok(found)
+    Ok(files)
 }
 
-/// What `verify` of settings, streams and tags trusts, from the same commit.
-async fn trust<W: World>(world: &W, sight: &RemoteTips, root: &Root) -> Result<Trust, PassError> {
-    let mut found = Trust::default();
+/// Reads the keys and trusted roots of all `verify` rules, at the same commit.
+async fn trust<W: World>(world: &W, tips: &RemoteTips, root: &Root) -> Result<Trust, PassError> {
+    let mut trust = Trust::default();
     let mut problems = Vec::new();
-    for TrustFile { kind, file: named } in root.anchors() {
-        match world.file(&sight.tip, &named.path).await? {
+    for TrustFile { kind, file: reference } in root.anchors() {
+        match world.file(&tips.tip, &reference.path).await? {
             Some(file) => {
-                let read = found.read(*kind, &named.path, &file.bytes);
-                problems.extend(read.err().map(|error| named.wrong(&error)));
+                let read = trust.read(*kind, &reference.path, &file.bytes);
+                problems.extend(read.err().map(|error| reference.wrong(&error)));
             }
-            None => problems.push(named.missing()),
+            None => problems.push(reference.missing()),
         }
     }
     Problems::none_or(problems)?;
-    Ok(found)
+    Ok(trust)
 }

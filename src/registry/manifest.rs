@@ -78,16 +78,16 @@ pub enum ManifestContent {
 ///
 /// It cannot be written down, only hashed:
 /// ```compile_fail,E0451
-/// use pinstream::registry::manifest::{Content, Verified};
+/// use pinstream::registry::manifest::{ManifestContent, VerifiedManifest};
 /// let digest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
-/// let unseen = Verified { digest, content: Content::Index { children: vec![] }, annotations: Default::default() };
+/// let unseen = VerifiedManifest { digest, content: ManifestContent::Index { children: vec![] }, annotations: Default::default() };
 /// ```
 /// ```
 /// use pinstream::model::image::Digest;
-/// use pinstream::registry::manifest::Verified;
+/// use pinstream::registry::manifest::VerifiedManifest;
 /// let bytes = br#"{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []}"#;
 /// let digest = Digest::sha256(bytes);
-/// let seen = Verified::hash(&digest, Some("application/vnd.oci.image.index.v1+json"), bytes).unwrap();
+/// let seen = VerifiedManifest::hash(&digest, Some("application/vnd.oci.image.index.v1+json"), bytes).unwrap();
 /// assert_eq!(*seen.digest(), digest);
 /// ```
 #[derive(Clone, Debug)]

@@ -208,7 +208,7 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
+    use std::sync::Arc;
 
     use proptest::prelude::{ProptestConfig, any, proptest};
     use pulldown_cmark::{Event, Options, Parser, Tag};
@@ -220,7 +220,7 @@ mod tests {
 
     fn report(foreign: &str) -> Report {
         let mut report = sample::report();
-        report.rows[4].explanation = Some(Rc::new(Explanation {
+        report.rows[4].explanation = Some(Arc::new(Explanation {
             class: "patch".parse().ok(),
             compare: Some("https://github.com/acme/web/compare/0a...1b".to_owned()),
             to_root: true,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use anstyle::{AnsiColor, Color};
 
@@ -86,7 +86,7 @@ fn ends(report: &Report) -> HashMap<*const Explanation, &TagId> {
     let mut ends = HashMap::new();
     for row in report.rows.iter().filter(|row| row.follow.is_none()) {
         if let Some(explanation) = &row.explanation {
-            ends.entry(Rc::as_ptr(explanation)).or_insert(&row.tag);
+            ends.entry(Arc::as_ptr(explanation)).or_insert(&row.tag);
         }
     }
     ends
@@ -188,7 +188,7 @@ impl Page {
         indent: usize,
     ) {
         let Some(explanation) = &row.explanation else { return };
-        if let (Some(_), Some(end)) = (&row.follow, ends.get(&Rc::as_ptr(explanation))) {
+        if let (Some(_), Some(end)) = (&row.follow, ends.get(&Arc::as_ptr(explanation))) {
             if show != RowFilter::Changes {
                 self.put(format_args!("{:indent$}as {end}\n", ""));
             }

@@ -1,11 +1,8 @@
 //! Signatures by a key: whether one of the public keys in a file vouches for a digest.
 
-use p256::ecdsa::signature::Verifier as _;
-use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
-use p256::ecdsa::{Signature, VerifyingKey};
-use p256::pkcs8::DecodePublicKey as _;
 use serde::Deserialize;
 
+use super::crypto::{EcdsaSignature, P256Key};
 use super::{RawSignature, SEVERAL_MAX, SignatureFlaw, approves_by_payload, approves_by_statement, decode, pem, read};
 use crate::model::image::{Digest, NameError};
 
@@ -15,7 +12,7 @@ const FILE_MAX: usize = 64 << 10;
 /// The public keys of one file. Each vouches by itself, so that an old one and a new one can stand side by side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyFile {
-    keys: Vec<VerifyingKey>,
+    keys: Vec<P256Key>,
     id: Digest,
 }
 
@@ -39,8 +36,8 @@ impl KeyFile {
                 return Err(refuse("it holds something else than public keys"));
             }
             let block = block.ok_or_else(|| refuse("a key in it has no end"))?;
-            let key = VerifyingKey::from_public_key_pem(&block.replace("\r\n", "\n"));
-            keys.push(key.map_err(|_| refuse("a key in it is none of ECDSA P-256"))?);
+            let key = P256Key::from_pem(&block.replace("\r\n", "\n"));
+            keys.push(key.ok_or_else(|| refuse("a key in it is none of ECDSA P-256"))?);
             if keys.len() > SEVERAL_MAX {
                 return Err(refuse("it holds more than ten keys"));
             }
@@ -76,8 +73,8 @@ impl KeyFile {
             KeyBundle { envelope: None, message: Some(message) } => {
                 // The hash that was signed is the digest itself, whatever the bundle says beside it.
                 let hash = digest.as_str().strip_prefix("sha256:").and_then(unhex).ok_or(SignatureFlaw::Image)?;
-                let signature = Signature::from_der(&decode(&message.signature)?).map_err(|_| NO_SIGNATURE)?;
-                let holds = |key: &VerifyingKey| key.verify_prehash(&hash, &signature).is_ok();
+                let signature = EcdsaSignature::from_der(&decode(&message.signature)?).ok_or(NO_SIGNATURE)?;
+                let holds = |key: &P256Key| key.verify_hash(&hash, &signature);
                 if self.keys.iter().any(holds) { Ok(()) } else { Err(SignatureFlaw::Key) }
             }
             KeyBundle { .. } => Err(SignatureFlaw::Unreadable("it has none or both of an envelope and a signature")),
@@ -98,8 +95,8 @@ impl KeyFile {
     }
 
     fn signed(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureFlaw> {
-        let signature = Signature::from_der(signature).map_err(|_| NO_SIGNATURE)?;
-        let holds = |key: &VerifyingKey| key.verify(message, &signature).is_ok();
+        let signature = EcdsaSignature::from_der(signature).ok_or(NO_SIGNATURE)?;
+        let holds = |key: &P256Key| key.verify(message, &signature);
         if self.keys.iter().any(holds) { Ok(()) } else { Err(SignatureFlaw::Key) }
     }
 }

@@ -19,6 +19,7 @@ use sigstore_verify::types::{
 };
 use sigstore_verify::{CertificateError, Error, TransparencyLogError, VerificationPolicy, Verifier, crypto};
 
+use super::crypto::install;
 use super::{
     CertificateIdentity, PayloadAnnotations, RawSignature, SEVERAL_MAX, SignatureFlaw, approves_by_payload,
     approves_by_statement, pem, read,
@@ -49,6 +50,7 @@ impl TrustedRoot {
     /// # Errors
     /// A sentence and a way out.
     pub fn read(bytes: &[u8]) -> Result<Self, NameError> {
+        install();
         let help = "put a trusted root of Sigstore there, as `cosign trusted-root create` writes it";
         let refuse = |what: &str| NameError::new(what).help(help);
         let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= FILE_MAX);

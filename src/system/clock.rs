@@ -11,6 +11,11 @@ use super::environment;
 /// The variable that stops the wall clock at an RFC 3339 time, for runs that must come out the same twice.
 pub const FROZEN: &str = "PINSTREAM_NOW";
 
+/// Tells whether the wall clock is stopped.
+pub fn is_frozen() -> bool {
+    environment::var(FROZEN).is_some()
+}
+
 /// The wall clock: for commits and schedules, never for decisions between two versions of something.
 pub fn now() -> Timestamp {
     environment::var(FROZEN).and_then(|text| text.parse().ok()).unwrap_or_else(Timestamp::now)

@@ -11,7 +11,7 @@ pub fn var(name: &str) -> Option<String> {
 }
 
 /// Where the machine keeps what may be gone tomorrow.
-pub fn temporary_folder() -> PathBuf {
+pub fn temporary_directory() -> PathBuf {
     std::env::temp_dir()
 }
 
@@ -19,17 +19,17 @@ pub fn temporary_folder() -> PathBuf {
 ///
 /// # Errors
 /// Where it is gone or cannot be read.
-pub fn current_folder() -> io::Result<PathBuf> {
+pub fn current_directory() -> io::Result<PathBuf> {
     std::env::current_dir()
 }
 
 /// Where copies of remotes are kept: disposable.
-pub fn cache_folder() -> PathBuf {
+pub fn cache_directory() -> PathBuf {
     folder_of("PINSTREAM_CACHE", "XDG_CACHE_HOME", ".cache")
 }
 
 /// Where the state is kept that a remote does not take.
-pub fn state_folder() -> PathBuf {
+pub fn state_directory() -> PathBuf {
     folder_of("PINSTREAM_STATE", "XDG_STATE_HOME", ".local/state")
 }
 
@@ -40,5 +40,5 @@ fn folder_of(own: &str, desktop: &str, below_home: &str) -> PathBuf {
     }
     let base = var(desktop).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || var("HOME").map(|home| PathBuf::from(home).join(below_home));
-    base.or_else(home).unwrap_or_else(temporary_folder).join("pinstream")
+    base.or_else(home).unwrap_or_else(temporary_directory).join("pinstream")
 }

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use criterion::Criterion;
 use pinstream::model::image::{Digest, TagId};
 use pinstream::model::lock::encode::encode;
 use pinstream::model::lock::{Details, Lock, Pin};
@@ -16,14 +15,14 @@ const STREAMS: usize = 100;
 const TAGS: usize = 100;
 
 /// How long the program takes to say its version, and the demo to tell its story.
-pub(crate) fn start(criterion: &mut Criterion, figures: &mut Figures) {
+pub(crate) fn start(figures: &mut Figures) {
     let folder = tempfile::tempdir().unwrap();
     let version = || time(pinstream(folder.path(), &["--version"]));
-    let times = sample(criterion, "start/version", version);
+    let times = sample("start/version", version);
     figures.note("`--version`", times.median() * 1e3, "ms", times.spread());
     let size = fs::metadata(env!("CARGO_BIN_EXE_pinstream")).unwrap().len();
     figures.note("size of the program", size as f64 / f64::from(1 << 20), "MiB", String::new());
-    let times = sample(criterion, "start/demo", || {
+    let times = sample("start/demo", || {
         let folder = tempfile::tempdir().unwrap();
         time(pinstream(folder.path(), &["demo"]))
     });
@@ -31,11 +30,11 @@ pub(crate) fn start(criterion: &mut Criterion, figures: &mut Figures) {
 }
 
 /// `check` of 10 000 tags in 100 files.
-pub(crate) fn check(criterion: &mut Criterion, figures: &mut Figures) {
+pub(crate) fn check(figures: &mut Figures) {
     let folder = tempfile::tempdir().unwrap();
     write_root(folder.path());
     let run = || pinstream(folder.path(), &["check"]);
-    let times = sample(criterion, "check/10000", || time(run()));
+    let times = sample("check/10000", || time(run()));
     figures.at_most("offline `check` of 10 000 tags", times.median() * 1e3, "ms", 50.0, times.spread());
     figures.at_most("  peak memory", peak_memory(run()), "MiB", 48.0, String::new());
 }

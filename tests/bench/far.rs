@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use criterion::Criterion;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,7 +21,7 @@ const REPOSITORIES: usize = 20;
 const TAGS: usize = 50;
 
 /// 1 000 tags of 20 repositories that are pinned and have not moved.
-pub(crate) fn far(criterion: &mut Criterion, figures: &mut Figures) {
+pub(crate) fn far(figures: &mut Figures) {
     let registry = FakeRegistry::start();
     for number in 0..REPOSITORIES {
         for tag in 0..TAGS {
@@ -36,7 +35,7 @@ pub(crate) fn far(criterion: &mut Criterion, figures: &mut Figures) {
     write_root(folder.path(), &far.to_string(), REPOSITORIES, TAGS);
     time(pinstream(folder.path(), &["update"]));
     let plan = || pinstream(folder.path(), &["plan", "--exit-code"]);
-    let times = sample(criterion, "far/1000", || time(plan()));
+    let times = sample("far/1000", || time(plan()));
     figures.at_most("1 000 tags at 80 ms, with tokens", times.median(), "s", 2.2, times.spread());
     let connections = registry.connections();
     let asked = asked(plan());

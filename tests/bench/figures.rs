@@ -3,8 +3,6 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use criterion::{Criterion, SamplingMode};
-
 /// How often each thing is measured.
 pub(crate) const SAMPLES: usize = 10;
 
@@ -73,32 +71,16 @@ impl Times {
     }
 }
 
-/// Has criterion take samples of `one`, which times itself.
-pub(crate) fn sample(criterion: &mut Criterion, name: &str, mut one: impl FnMut() -> Duration) -> Times {
-    let mut times = Vec::new();
-    // The first finds nothing in the caches of the machine, and tells how long one takes.
-    let first = one();
-    let mut group = criterion.benchmark_group("pass");
-    group.sample_size(SAMPLES).sampling_mode(SamplingMode::Flat).warm_up_time(Duration::from_nanos(1));
-    group.measurement_time(first.mul_f64(SAMPLES as f64 * 0.9));
-    group.bench_function(name, |bencher| {
-        bencher.iter_custom(|count| {
-            (0..count)
-                .map(|_| {
-                    let time = one();
-                    times.push(time);
-                    time
-                })
-                .sum()
-        });
-    });
-    group.finish();
-    Times(times)
+/// Takes samples of `one`, which measures its own time, after one run that fills the caches of the machine.
+pub(crate) fn sample(name: &str, mut one: impl FnMut() -> Duration) -> Times {
+    one();
+    let times = Times((0..SAMPLES).map(|_| one()).collect());
+    println!("{name:<46} {}", times.spread());
+    times
 }
 
-/// The same for two things in turn: criterion is told of `ours`.
+/// Takes samples of two things in turn.
 pub(crate) fn sample_beside(
-    criterion: &mut Criterion,
     name: &str,
     mut theirs: impl FnMut() -> Duration,
     mut ours: impl FnMut() -> Duration,
@@ -108,7 +90,7 @@ pub(crate) fn sample_beside(
         times.push(theirs());
         ours()
     };
-    let ours = sample(criterion, name, both);
+    let ours = sample(name, both);
     times.remove(0);
     (Times(times), ours)
 }

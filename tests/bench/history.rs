@@ -3,8 +3,6 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use criterion::Criterion;
-
 use super::check::write_root;
 use super::figures::{Figures, sample};
 use super::program::{peak_memory, pinstream, time};
@@ -15,7 +13,7 @@ const COMMITS: usize = 10_000;
 const MOVES_EVERY: usize = 50;
 
 /// `history` and `describe` over 10 000 commits, 200 of which move one of 10 000 pins.
-pub(crate) fn history(criterion: &mut Criterion, figures: &mut Figures) {
+pub(crate) fn history(figures: &mut Figures) {
     let repository = BareRepo::new();
     let folder = tempfile::tempdir().unwrap();
     write_root(folder.path());
@@ -28,9 +26,8 @@ pub(crate) fn history(criterion: &mut Criterion, figures: &mut Figures) {
         ("`history` of one tag over 10 000 commits", &["history", "stream-000:1.0"][..]),
         ("`history` of all tags", &["history", "**"]),
     ] {
-        let times = sample(criterion, &format!("history/{}", arguments[1].replace('*', "all")), || {
-            time(pinstream(&at, arguments))
-        });
+        let times =
+            sample(&format!("history/{}", arguments[1].replace('*', "all")), || time(pinstream(&at, arguments)));
         figures.at_most(name, times.median(), "s", 10.0, times.spread());
         figures.note("  peak memory", peak_memory(pinstream(&at, arguments)), "MiB", String::new());
     }

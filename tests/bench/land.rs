@@ -4,8 +4,6 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use criterion::Criterion;
-
 use super::figures::{Figures, sample, sample_beside};
 use super::program::{peak_memory, pinstream, time};
 use super::support::registry::{FakeRegistry, Image};
@@ -17,7 +15,7 @@ const FILES: usize = 100;
 const COMMITS: usize = 2_000;
 
 /// A pass over one tag, which has moved each time, on 20 000 files and 2 000 commits.
-pub(crate) fn land(criterion: &mut Criterion, figures: &mut Figures) {
+pub(crate) fn land(figures: &mut Figures) {
     let registry = FakeRegistry::start();
     let repository = BareRepo::new();
     fill(&repository, &registry.host());
@@ -36,12 +34,11 @@ pub(crate) fn land(criterion: &mut Criterion, figures: &mut Figures) {
     let nowhere = tempfile::tempdir().unwrap();
     let mut fetched = 0;
     let (git, cold) = sample_beside(
-        criterion,
         "land/cold",
         || with_git(&backend.url()),
         || {
             moved();
-            backend.take_asked();
+            backend.take_requests();
             let cache = tempfile::tempdir().unwrap();
             let time = time(reconcile(nowhere.path(), cache.path()));
             fetched = bytes_fetched(&backend).1;
@@ -57,9 +54,9 @@ pub(crate) fn land(criterion: &mut Criterion, figures: &mut Figures) {
     figures.note("  peak memory", peak, "MiB", String::new());
 
     let mut fetches = 0;
-    let warm = sample(criterion, "land/warm", || {
+    let warm = sample("land/warm", || {
         moved();
-        backend.take_asked();
+        backend.take_requests();
         let time = time(reconcile(nowhere.path(), cache.path()));
         fetches += bytes_fetched(&backend).0;
         time
@@ -73,10 +70,10 @@ pub(crate) fn land(criterion: &mut Criterion, figures: &mut Figures) {
     let clone = checkout.path().join("clone");
     run(git_in(checkout.path()).args(["clone", "--quiet", &backend.url(), "clone"]), b"");
     let mut fetches = 0;
-    let inside = sample(criterion, "land/checkout", || {
+    let inside = sample("land/checkout", || {
         moved();
         run(git_in(&clone).args(["pull", "--quiet"]), b"");
-        backend.take_asked();
+        backend.take_requests();
         let cache = tempfile::tempdir().unwrap();
         let mut command = pinstream(&clone, &["reconcile"]);
         command.env("PINSTREAM_CACHE", cache.path()).env("PINSTREAM_STATE", cache.path());
@@ -116,7 +113,7 @@ fn with_git(url: &str) -> Duration {
 
 /// How many fetches there were, and the bytes of their answers.
 fn bytes_fetched(backend: &HttpBackend) -> (usize, usize) {
-    let asked = backend.take_asked();
+    let asked = backend.take_requests();
     // The list of refs, which protocol 2 asks for in the same way, is short.
     let packs = asked.iter().filter(|asked| asked.line.starts_with("POST") && asked.line.ends_with("git-upload-pack"));
     let packs: Vec<usize> = packs.map(|asked| asked.sent).collect();

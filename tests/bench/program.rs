@@ -1,4 +1,4 @@
-//! The program under measurement, as a process of its own: how long it took, how much memory, what it asked.
+//! The program as a process: time, memory, requests.
 
 use std::fmt;
 use std::fs;
@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How often a running process is looked at.
+/// Interval between looks at a running process.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// `pinstream` in `folder`, with nothing of our own environment but `PATH`.
+/// Prepares `pinstream` in `folder` with `PATH` as the only inherited variable.
 pub(crate) fn pinstream(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pinstream"));
     command.current_dir(folder).args(arguments).env_clear().env("HOME", folder);
@@ -18,7 +18,7 @@ pub(crate) fn pinstream(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs `command` to its end, which is to be a good one; how long it took.
+/// Runs `command`, which must succeed, and returns the time it took.
 pub(crate) fn time(mut command: Command) -> Duration {
     let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let begin = Instant::now();
@@ -29,9 +29,9 @@ pub(crate) fn time(mut command: Command) -> Duration {
     time
 }
 
-/// Runs `command` to its end; the most memory it had, in MiB.
+/// Runs `command` and returns its peak memory in MiB.
 ///
-/// The system keeps the peak; it is read again and again because it is gone with the process.
+/// The kernel records the peak, which is read repeatedly because it disappears with the process.
 pub(crate) fn peak_memory(mut command: Command) -> f64 {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut peak = 0;
@@ -43,38 +43,38 @@ pub(crate) fn peak_memory(mut command: Command) -> f64 {
     peak as f64 / 1024.0
 }
 
-/// The peak of a process's memory so far in KiB (proc(5), `VmHWM`).
+/// Peak memory of a process so far in KiB (proc(5), `VmHWM`).
 fn peak_so_far(child: &Child) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// What a run asked of registries.
-pub(crate) struct Asked {
+/// Registry requests of a run.
+pub(crate) struct RequestLog {
     head: u64,
     get: u64,
     pub(crate) token: u64,
-    /// Bytes of bodies.
+    /// Size of the bodies in bytes.
     bytes: u64,
 }
 
-impl Asked {
-    /// All requests.
+impl RequestLog {
+    /// Number of all requests.
     pub(crate) fn requests(&self) -> u64 {
         self.head + self.get + self.token
     }
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for RequestLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { head, get, token, bytes } = self;
         write!(f, "{head} HEAD, {get} GET, {token} token, {bytes} bytes of bodies")
     }
 }
 
-/// Runs `command` with `-v` and reads what it says it asked.
-pub(crate) fn asked(mut command: Command) -> Asked {
+/// Runs `command` with `-v` and reads its requests from the log.
+pub(crate) fn asked(mut command: Command) -> RequestLog {
     let output = command.arg("-v").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");
@@ -83,5 +83,5 @@ pub(crate) fn asked(mut command: Command) -> Asked {
         let (before, _) = line.split_once(&format!(" {what}")).unwrap();
         before.rsplit(' ').next().unwrap().parse().unwrap()
     };
-    Asked { head: count("HEAD"), get: count("GET"), token: count("for tokens"), bytes: count("bytes came") }
+    RequestLog { head: count("HEAD"), get: count("GET"), token: count("for tokens"), bytes: count("bytes came") }
 }

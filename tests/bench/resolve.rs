@@ -4,8 +4,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use criterion::Criterion;
-
 use super::figures::{Figures, sample_beside};
 use super::program::{asked, peak_memory, pinstream, time};
 use super::support::registry::{DockerRegistry, Image};
@@ -16,7 +14,7 @@ const REQUESTS: usize = 64;
 const TAGS: usize = 100;
 
 /// 1 000 and 10 000 tags that are pinned and have not moved.
-pub(crate) fn resolve(criterion: &mut Criterion, figures: &mut Figures) {
+pub(crate) fn resolve(figures: &mut Figures) {
     let docker = DockerRegistry::start();
     push(&docker, 100);
     for repositories in [10, 100] {
@@ -26,7 +24,6 @@ pub(crate) fn resolve(criterion: &mut Criterion, figures: &mut Figures) {
         let first = time(pinstream(folder.path(), &["update"]));
         let tags: Vec<String> = (0..count).map(|at| format!("team/app-{}:{}", at / TAGS, at % TAGS)).collect();
         let (loops, passes) = sample_beside(
-            criterion,
             &format!("resolve/{count}"),
             || heads(&docker.host(), &tags, REQUESTS),
             || time(pinstream(folder.path(), &["plan", "--exit-code"])),

@@ -5,8 +5,6 @@ use std::fmt::Write as _;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use criterion::Criterion;
-
 use super::far::start_far_side;
 use super::figures::Figures;
 use super::program::pinstream;
@@ -23,7 +21,7 @@ const SHARE: f64 = 1.0 / 6.0;
 
 /// 20 000 tags of 2 000 repositories, none of which is pinned, with an image a repository. It takes minutes, and one
 /// process spends them waiting, so that it is measured once.
-pub(crate) fn shard(_: &mut Criterion, figures: &mut Figures) {
+pub(crate) fn shard(figures: &mut Figures) {
     let registry = FakeRegistry::start();
     let far = start_far_side(registry.host().parse().unwrap()).to_string();
     let mut digests = BTreeMap::new();

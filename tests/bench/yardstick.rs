@@ -1,5 +1,5 @@
-//! The least that asking for many tags can take: connections that are kept, a HEAD after the other on each, and
-//! nothing else done with the answers than to see that there is a digest.
+//! Lower limit for resolving many tags: kept connections with one HEAD after the other, and nothing done with the
+//! answers except checking that they have a digest.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// The media types that pinstream asks for.
+/// Media types that pinstream accepts.
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
 
-/// Asks `host` for each of `tags`, `repository:tag`, on so many connections; how long it took.
+/// Sends a HEAD for each of `tags`, such as `repository:tag`, on parallel connections to `host`, and returns the time
+/// it took.
 pub(crate) fn heads(host: &str, tags: &[String], connections: usize) -> Duration {
     let requests: Vec<String> = tags
         .iter()
@@ -35,7 +36,7 @@ pub(crate) fn heads(host: &str, tags: &[String], connections: usize) -> Duration
     begin.elapsed()
 }
 
-/// One connection: the next request, its answer, and so on.
+/// One connection: sends a request, reads its answer, and so on.
 async fn line(host: String, requests: Arc<Vec<String>>, next: Arc<AtomicUsize>) {
     let mut stream = TcpStream::connect(host).await.unwrap();
     stream.set_nodelay(true).unwrap();

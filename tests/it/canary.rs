@@ -1,5 +1,5 @@
-//! T22: no secret comes out of the program. Each run of it is searched for one, in every test; here are the ways on
-//! which one would come out first, and that the search sees it.
+//! T22: no secret leaves the program. Every test searches the output of every run; the tests here cover the likely
+//! leaks, and that the search works.
 
 mod git;
 mod hooks;
@@ -9,10 +9,10 @@ mod search;
 use crate::reconcile::stage::Stage;
 use crate::support::registry::FakeRegistry;
 
-/// How the program is asked to talk, from little to all.
+/// Options that set the amount of output, from least to most.
 const TALK: [&[&str]; 4] = [&[], &["-v"], &["-vv"], &["--format", "json"]];
 
-/// Runs a pass with each kind of talk; all must end with `code`. What they said.
+/// Runs a pass with each of these options and returns all output; each run must end with `code`.
 #[track_caller]
 fn talk(stage: &Stage, code: i32) -> String {
     TALK.map(|args| stage.ends(code, args)).concat()

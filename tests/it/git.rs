@@ -13,7 +13,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pinstream::git::credential::{GitCredentialSources, GitSecret};
+use pinstream::git::credential::GitCredentialSources;
+use pinstream::git::secret::GitSecret;
 use pinstream::git::{CommitId, NewCommit, Remote, RemoteSetup, RootFiles};
 use pinstream::model::settings::Author;
 use tempfile::TempDir;

@@ -1,34 +1,34 @@
-//! The cases of OpenShift's own tests, under the names that they have there.
+//! Cases of OpenShift's own tests, under the names that they have there.
 //!
-//! A reader who looks for one finds its test in the second column: here where it begins with `test_`, else under its own
-//! name elsewhere. The third says where pinstream does something else on purpose.
+//! The second column names the test: it is in this module if it starts with `test_`. The third column says where
+//! pinstream deliberately behaves differently.
 //!
 //! openshift/openshift-apiserver, `importer_test.go`, `image_test.go`:
 //!
 //! | case | test | here |
 //! | --- | --- | --- |
 //! | TestImportNothing | `test_import_nothing` | |
-//! | TestImport, insecure import policy | `test_import_insecure_import_policy` | a host is listed, no tag is |
-//! | TestImport, missing tag, digest, and invalid reference | `test_import_missing_tag_digest_and_invalid_image_reference` | an invalid reference is a mistake of the commit, told before anything is asked |
-//! | TestImport, other kinds are no-ops | `every_field_is_carried_over_or_named` | a tag has an image, a repository or a tag to follow; `adopt` names what has not |
-//! | TestImport, failed repository import | `a_list_that_cannot_be_read_fails_its_tags_and_no_other` | |
+//! | TestImport, insecure import policy | `test_import_insecure_import_policy` | set per host, not per tag |
+//! | TestImport, missing tag, digest, and invalid reference | `test_import_missing_tag_digest_and_invalid_image_reference` | an invalid reference is an error in the commit, reported before any request |
+//! | TestImport, other kinds are no-ops | `every_field_is_carried_over_or_named` | a tag has an image, a repository or a followed tag; `adopt` names the others |
+//! | TestImport, failed repository import | `a_failing_tag_list_fails_only_its_tags` | |
 //! | TestImport, successful import by tag and digest | `test_import_successful_import_by_tag_and_digest` | |
-//! | TestImport, successful import by tag | `an_open_registry_tells_the_story` | no size is kept |
-//! | TestImport, repository with additional tags | `test_import_repository_with_additional_tags` | the limit is the stream's own |
+//! | TestImport, successful import by tag | `the_story_works_with_an_open_registry` | the size is not stored |
+//! | TestImport, repository with additional tags | `test_import_repository_with_additional_tags` | the stream sets the limit |
 //! | TestImport, repository with additional tags | `without_a_rule_all_tags_fit_in_their_usual_order` | |
-//! | TestImportFromMirror, by digest from mirrored repo | `test_import_from_mirror_by_digest_from_mirrored_repo` | a mirror serves tags as well |
+//! | TestImportFromMirror, by digest from mirrored repo | `test_import_from_mirror_by_digest_from_mirrored_repo` | a mirror serves tags too |
 //! | TestImportFromMirror, by digest from another repo | `test_import_from_mirror_by_digest_from_another_repo` | |
-//! | TestImportFromMirror, source blocked | `test_import_from_mirror_source_blocked` | what the policy forbids is not had from a mirror either |
-//! | TestSchema1ToImage | `a_tag_in_a_form_that_is_not_supported_keeps_its_pin` | schema 1 is refused by its name |
-//! | TestImageStreamImportQuayIO, RedHatRegistry | `a_failure_that_passes_is_not_seen` | no test goes beyond this machine |
+//! | TestImportFromMirror, source blocked | `test_import_from_mirror_source_blocked` | an image that the policy forbids is not fetched from a mirror either |
+//! | TestSchema1ToImage | `a_tag_with_an_unsupported_manifest_keeps_its_pin` | schema 1 is refused and named |
+//! | TestImageStreamImportQuayIO, RedHatRegistry | `a_failure_that_passes_is_not_seen` | tests use no other machine |
 //!
 //! openshift/openshift-apiserver, `importer_manifestlist_test.go`:
 //!
 //! | case | test | here |
 //! | --- | --- | --- |
-//! | TestImportManifestListWithError, missingManifestErrorByDigest | `test_import_manifest_list_with_error_missing_manifest_error_by_digest` | of an index one child is looked at |
-//! | TestImportManifestListWithError, missingConfigBlobErrorByDigest | `test_import_manifest_list_with_error_missing_config_blob_error_by_digest` | what has its manifest is pinned, with a note |
-//! | TestImportManifestList, ImportRepository | `test_import_manifest_list_import_repository` | one child is looked at, not each |
+//! | TestImportManifestListWithError, missingManifestErrorByDigest | `test_import_manifest_list_with_error_missing_manifest_error_by_digest` | one child of an index is read |
+//! | TestImportManifestListWithError, missingConfigBlobErrorByDigest | `test_import_manifest_list_with_error_missing_config_blob_error_by_digest` | an image with a manifest is pinned, with a note |
+//! | TestImportManifestList, ImportRepository | `test_import_manifest_list_import_repository` | one child is read, not each |
 //! | TestImportManifestList, ImportByTag | `test_import_manifest_list_import_by_tag` | HEAD first |
 //! | TestImportManifestList, ImportByDigest | `test_import_manifest_list_import_by_digest` | |
 //! | TestImportManifestList, ImportTwoImagesBySameDigest | `test_import_manifest_list_import_two_images_by_same_digest` | |
@@ -51,7 +51,7 @@
 //!
 //! | case | test | here |
 //! | --- | --- | --- |
-//! | TestAddTagEventToImageStream | `test_add_tag_event_to_image_stream` | another image never overwrites the former |
+//! | TestAddTagEventToImageStream | `test_add_tag_event_to_image_stream` | another image never replaces the previous one |
 //! | TestUpdateTrackingTags | `test_update_tracking_tags` | tags of other streams are followed too |
 //! | TestResolveImageID | `test_resolve_image_id` | |
 //! | TestResolveImageID, multiple match | `a_digest_of_a_stream_is_named_by_its_beginning` | |
@@ -63,13 +63,13 @@
 //! | TestTagsChanged, new tag, istag of this and another stream | `a_tag_is_copied_as_it_is_pinned_now_or_followed_with_alias` | the copy has no history |
 //! | TestTagsChanged, isimage, bad digest | `a_digest_of_a_stream_is_named_by_its_beginning` | |
 //! | TestTagRefChanged | `test_tag_ref_changed` | |
-//! | TestLatestTaggedImage, TestResolveLatestTaggedImage | `a_bare_name_is_told_its_full_name` | a tag is never left out |
+//! | TestLatestTaggedImage, TestResolveLatestTaggedImage | `a_bare_name_is_told_its_full_name` | a tag is never implied |
 //! | TestLatestTaggedImage, TestResolveLatestTaggedImage | `a_tag_that_is_not_there_or_not_pinned_prints_nothing_to_standard_output` | |
-//! | TestTagVerifier | `a_remote_that_cannot_be_read_fails_its_tags_and_no_others` | who may read a repository may follow its tags |
-//! | TestLimitVerifier | `t6_more_tags_than_the_cap_are_refused_by_name` | a cap of the root |
-//! | ADD (no upstream test), three hops in one run | `test_three_hops_move_in_one_run` | |
-//! | ADD (no upstream test), three hops in one run | `followers_of_followers_stand_where_the_first_stands_in_one_go` | |
-//! | ADD (no upstream test), five hops across streams | `a_chain_of_five_hops_across_streams_moves_in_one_pass` | |
+//! | TestTagVerifier | `an_unreadable_remote_fails_only_its_tags` | read access to a repository is sufficient |
+//! | TestLimitVerifier | `t6_more_tags_than_the_cap_are_refused_by_name` | a limit of the root |
+//! | ADD (no upstream test), three hops in one run | `test_three_hops_change_in_one_run` | |
+//! | ADD (no upstream test), three hops in one run | `followers_over_several_hops_are_pinned_in_one_pass` | |
+//! | ADD (no upstream test), five hops across streams | `a_chain_of_five_hops_across_streams_changes_in_one_pass` | |
 //! | ADD (no upstream test), an ambiguous prefix always errors | `a_beginning_of_several_digests_names_them` | |
 //! | ADD (no upstream test), an ambiguous prefix always errors | `a_digest_of_a_stream_is_named_by_its_beginning` | |
 //! | ADD (no upstream test), a re-run does not change the import mode | `test_a_run_again_keeps_the_import_mode` | |
@@ -81,7 +81,7 @@
 //! | TestFollowTagReference, follow | `test_follow_tag_reference_follow` | |
 //! | TestFollowTagReference, `is:tag` form | `test_follow_tag_reference_image_stream_tag_form` | |
 //! | TestFollowTagReference, missing | `test_follow_tag_reference_missing` | |
-//! | TestFollowTagReference, cross stream | `test_follow_tag_reference_cross_stream` | followed for real; an error where it is not defined |
+//! | TestFollowTagReference, cross stream | `test_follow_tag_reference_cross_stream` | follows it; an error if it is not defined |
 //! | TestFollowTagReference, cross namespace | `test_follow_tag_reference_cross_namespace` | the same |
 //! | TestFollowTagReference, circular | `test_follow_tag_reference_circular` | |
 //!
@@ -92,12 +92,12 @@
 //! | TestValidateImageStream, names | `test_validate_image_stream` | |
 //! | TestValidateImageStream, missing and invalid name | `a_file_whose_name_is_no_streams_is_told_a_better_one` | |
 //! | TestValidateImageStream, repository with tag or ID | `what_chooses_a_tag_is_checked` | |
-//! | TestValidateImageStream, bad referencePolicy | `options_of_oc_are_told_what_stands_for_them` | there is none: a pin names the source |
+//! | TestValidateImageStream, bad referencePolicy | `options_of_oc_are_told_what_stands_for_them` | there is no such setting: a pin names the source |
 //! | TestValidateImageStream, ImageStreamTags scheduled | `what_belongs_to_the_followed_tag_cannot_stand_at_the_follower` | |
 //! | TestValidateImageStream, IDs, ImageStreamImages scheduled | `platforms_and_schedules_that_make_no_sense_are_refused` | |
-//! | TestValidateImageStream, importMode | `platforms_and_schedules_that_make_no_sense_are_refused` | `platform` stands for it |
+//! | TestValidateImageStream, importMode | `platforms_and_schedules_that_make_no_sense_are_refused` | `platform` replaces it |
 //! | Whitelister | `registries_are_held_against_host_and_port` | no pin is an exception |
-//! | Whitelister | `a_forbidden_registry_is_not_asked` | |
+//! | Whitelister | `a_forbidden_registry_receives_no_request` | |
 //!
 //! openshift/openshift-controller-manager, `controller/*_test.go`:
 //!
@@ -106,10 +106,10 @@
 //! | TestHandleImageStream | `test_handle_image_stream` | |
 //! | TestHandleImageStream, references, unknown kind | `every_field_is_carried_over_or_named` | `adopt` names them |
 //! | TestHandleImageStream, failed, equal generation | `a_tag_that_failed_stays_due` | each pass tries again |
-//! | TestScheduledImport | `what_is_due_follows_from_the_schedules_and_the_last_pass` | |
+//! | TestScheduledImport | `due_tags_follow_from_schedules_and_the_last_pass` | |
 //! | TestSchedulingChecks | `test_scheduling_checks` | |
 //! | TestScheduler | `test_scheduler` | |
-//! | TestScheduler, AddAndDelay | `test_scheduler_add_and_delay` | an import by hand delays none by schedule |
+//! | TestScheduler, AddAndDelay | `test_scheduler_add_and_delay` | a manual import does not delay scheduled ones |
 //! | TestScheduler, Remove | `test_scheduler_remove` | |
 //! | TestScheduler, Sanity | `test_scheduler_sanity` | |
 //!
@@ -125,35 +125,35 @@
 //! | OfMultiSegmentDockerReference | `test_image_stream_import_of_multi_segment_docker_reference` | |
 //! | imagestreamimport.go, insecure registry | `test_import_insecure_import_policy` | |
 //! | imagestreamimport.go, insecure registry | `t18_a_wrong_authority_is_a_tls_failure_before_any_secret_is_sent` | |
-//! | imagestreamimport.go, blocked registry | `a_forbidden_registry_is_not_asked` | |
+//! | imagestreamimport.go, blocked registry | `a_forbidden_registry_receives_no_request` | |
 //! | oc_tag.go, external reference preserved | `a_tag_is_copied_as_it_is_pinned_now_or_followed_with_alias` | |
 //!
 //! openshift/library-go, `trigger/annotations_test.go`; openshift/openshift-controller-manager, `trigger`:
 //!
 //! | case | test | here |
 //! | --- | --- | --- |
-//! | TestAnnotationsReactor, paths and containers | – | a hook names tags, and no place in an object |
-//! | TestAnnotationsReactor, unresolved, one of two resolves | `test_deployment_config_reactor_what_cannot_be_resolved_holds_up_no_other` | |
-//! | TestAnnotationsReactor, already resolved stays | `test_build_config_reactor_same_image_does_not_fire` | |
+//! | TestAnnotationsReactor, paths and containers | – | hooks name tags, not places in objects |
+//! | TestAnnotationsReactor, unresolved, one of two resolves | `test_deployment_config_reactor_a_failing_tag_delays_no_other` | |
+//! | TestAnnotationsReactor, already resolved stays | `test_build_config_reactor_the_same_image_does_not_fire` | |
 //! | TestAnnotationsReactor, two triggers of one source | `test_build_config_reactor_two_triggers_of_one_image_fire_once` | |
-//! | TestAnnotationsReactor, paused | `test_build_config_reactor_paused` | a hook is taken out; back again, it hears of what it missed |
+//! | TestAnnotationsReactor, paused | `test_build_config_reactor_paused` | a hook is removed; added again, it receives what it missed |
 //! | TestBuildConfigReactor, paused | `test_build_config_reactor_paused` | |
 //! | TestBuildConfigReactor, paused | `a_forbidden_hook_does_not_run_and_stays_pending` | |
-//! | TestBuildConfigReactor, same image | `test_build_config_reactor_same_image_does_not_fire` | |
+//! | TestBuildConfigReactor, same image | `test_build_config_reactor_the_same_image_does_not_fire` | |
 //! | TestBuildConfigReactor, two identical triggers | `test_build_config_reactor_two_triggers_of_one_image_fire_once` | |
-//! | TestDeploymentConfigReactor, one batch | `test_deployment_config_reactor_all_moves_are_one_batch` | |
-//! | TestDeploymentConfigReactor, all or nothing | `test_deployment_config_reactor_what_cannot_be_resolved_holds_up_no_other` | what landed is told |
+//! | TestDeploymentConfigReactor, one batch | `test_deployment_config_reactor_all_changes_are_one_batch` | |
+//! | TestDeploymentConfigReactor, all or nothing | `test_deployment_config_reactor_a_failing_tag_delays_no_other` | hooks receive what landed |
 //!
 //! openshift/oc, command line; openshift/library-go:
 //!
 //! | case | test | here |
 //! | --- | --- | --- |
-//! | TestTag, across namespaces and streams | `a_tag_is_copied_as_it_is_pinned_now_or_followed_with_alias` | an alias over streams follows |
+//! | TestTag, across namespaces and streams | `a_tag_is_copied_as_it_is_pinned_now_or_followed_with_alias` | an alias to another stream follows it |
 //! | TestTag, TestRunTag, refusals | `what_the_definitions_would_not_bear_is_not_written` | |
 //! | TestTag, can delete invalid name | `tags_are_taken_out_also_those_with_names_that_are_not_right` | |
-//! | TestRunTag_AddImportMode | `an_image_is_followed_and_pinned_by_an_update` | `--platform` stands for it |
+//! | TestRunTag_AddImportMode | `an_image_is_followed_and_pinned_by_an_update` | `--platform` replaces it |
 //! | TestRunTag_AddImportMode | `options_of_oc_are_told_what_stands_for_them` | |
-//! | TestCreateImageImport, `--confirm`, different `--from` | `an_image_is_followed_and_pinned_by_an_update` | `tag` defines, `update` imports; neither guesses |
+//! | TestCreateImageImport, `--confirm`, different `--from` | `an_image_is_followed_and_pinned_by_an_update` | `tag` defines, `update` resolves; neither guesses |
 //! | TestCreateImageImport, aliases | `a_follower_that_is_named_asks_for_the_image_at_the_end` | |
 //! | TestCreateImageImport, unknown stream or tag | `a_name_that_is_no_tag_does_nothing_and_is_told_the_nearest` | |
 //! | TestCreateImageImport, one tag | `only_what_is_named_moves` | |
@@ -163,11 +163,11 @@
 //! | TestPrioritizeTags | `tags_stand_in_the_order_of_openshift` | |
 //! | TestParse | `what_is_left_out_is_what_docker_and_openshift_take_it_for` | |
 //! | TestParse | `images_are_read_as_written` | |
-//! | TestResolvePullSpecForTag | `one_reference_is_printed_for_scripts` | nobody pushes into a stream |
+//! | TestResolvePullSpecForTag | `one_reference_is_printed_for_scripts` | nothing is pushed to a stream |
 //! | TestPing | `an_open_registry_costs_one_request_a_tag_and_no_ping` | |
 //! | TestShouldRetry, TestRetryFailure | `t19_status_matrix` | |
 //! | TestShouldRetry, TestRetryFailure | `retry_after_is_waited_for_by_all` | |
-//! | TestMirroredRegistry_* | `mirrors_are_asked_in_order_and_then_the_source` | the source's failure is told, those of mirrors with `-v` |
+//! | TestMirroredRegistry_* | `mirrors_are_asked_in_order_and_then_the_source` | the source's failure is reported, those of mirrors with `-v` |
 //! | TestMirroredRegistry_*, invalid manifest | `test_mirrored_registry_invalid_manifest` | |
 
 mod follow;
@@ -184,16 +184,16 @@ use std::collections::BTreeSet;
 
 use toml::{Table, Value};
 
-use crate::house::files;
 use crate::reconcile::stage::Stage;
 use crate::support::registry::Image;
+use crate::support::source::files;
 
-/// The digest of what [`Stage::push`] makes of a seed.
+/// Digest of the image that [`Stage::push`] makes from a seed.
 fn digest(seed: u64) -> String {
     Image::new(seed).version(&format!("1.0.{seed}")).digest().to_string()
 }
 
-/// A pin of the lock, read without any code of the program.
+/// Reads a pin of the lock without code of the program.
 #[track_caller]
 fn pin(stage: &Stage, name: &str) -> Table {
     let lock: Table = stage.lock().parse().unwrap();
@@ -202,13 +202,13 @@ fn pin(stage: &Stage, name: &str) -> Table {
     pins.find(|pin| pin["stream"].as_str() == Some(stream) && pin["tag"].as_str() == Some(tag)).unwrap().clone()
 }
 
-/// The image that a tag is pinned for.
+/// Image that a tag is pinned for.
 #[track_caller]
 fn at(stage: &Stage, name: &str) -> String {
     pin(stage, name)["image"].as_str().unwrap().to_owned()
 }
 
-/// The seeds of the digests that a tag stands at and stood at, newest first.
+/// Seeds of the current and previous digests of a tag, newest first.
 #[track_caller]
 fn history(stage: &Stage, name: &str) -> String {
     let pin = pin(stage, name);
@@ -217,7 +217,7 @@ fn history(stage: &Stage, name: &str) -> String {
     std::iter::once(&pin["digest"]).chain(earlier).map(seed).collect::<Vec<_>>().join(" ")
 }
 
-/// A pass over a world that stayed the same succeeds and writes nothing.
+/// Checks that a pass without upstream changes succeeds and writes nothing.
 #[track_caller]
 fn settles(stage: &Stage) {
     let refs = stage.repo.git(&["for-each-ref"]);
@@ -235,7 +235,7 @@ fn table() -> Vec<[&'static str; 3]> {
     rows.map(cells).filter(|cells| *cells != ["case", "test", "here"] && !cells[0].starts_with("---")).collect()
 }
 
-/// The names of all tests in `text`.
+/// Names of all tests in `text`.
 fn tests(text: &str) -> Vec<&str> {
     let after = |(at, _): (usize, _)| {
         text[at..].lines().find_map(|line| line.trim_start().strip_prefix("fn ")?.split('(').next())
@@ -260,6 +260,6 @@ fn the_table_names_tests_that_there_are_and_all_that_are_here() {
     let here = sources.iter().filter(|(path, _)| path.starts_with("tests/it/openshift/"));
     let unnamed: Vec<&str> = here.flat_map(|(_, text)| tests(text)).filter(|name| !named.contains(name)).collect();
     assert!(unnamed.is_empty(), "{unnamed:?}");
-    // A name that is no test is found out.
+    // A name that is not a test is caught.
     assert_eq!((count("no_test_has_this_name"), count("table"), count("test_import_nothing")), (0, 0, 1));
 }

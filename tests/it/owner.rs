@@ -1,4 +1,4 @@
-//! Who a process is, and when it is gone.
+//! Identity of processes: whether an owner is still running.
 
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ impl Drop for Sleeper {
 }
 
 #[test]
-fn we_are_not_gone() {
+fn the_current_process_is_running() {
     assert!(!is_gone(&this_process()));
     assert_eq!(this_process(), this_process());
 }
@@ -59,7 +59,7 @@ fn a_zombie_is_gone() {
 }
 
 #[test]
-fn a_process_with_the_same_number_and_another_start_is_not_the_same() {
+fn a_reused_process_id_is_another_process() {
     let sleeper = Sleeper::start();
     let mut owner = sleeper.owner();
     assert!(!is_gone(&owner));
@@ -68,7 +68,7 @@ fn a_process_with_the_same_number_and_another_start_is_not_the_same() {
 }
 
 #[test]
-fn on_another_machine_nobody_is_known_to_be_gone() {
+fn a_process_of_another_machine_is_not_gone() {
     let mut owner = this_process();
     owner.process = "2000000000:1".to_owned();
     assert!(is_gone(&owner));
@@ -77,7 +77,7 @@ fn on_another_machine_nobody_is_known_to_be_gone() {
 }
 
 #[test]
-fn words_that_name_no_process_name_nobody_gone() {
+fn an_invalid_process_id_is_not_gone() {
     for process in ["", ":", "1", "x:1", "1:x", "-1:5", "0:5", "99999999999:1"] {
         assert!(!is_gone(&Owner { process: process.to_owned(), ..this_process() }), "{process}");
     }

@@ -1,21 +1,23 @@
-//! What tests stand on: a private sandbox, remotes, registries. No test names a program or a port by itself.
+//! Support for tests: a private sandbox, remotes, registries, forges. Tests use these instead of programs and ports.
 
 pub(crate) mod canary;
 pub(crate) mod ci;
 pub(crate) mod forge;
+pub(crate) mod lane;
 pub(crate) mod registry;
 pub(crate) mod remote;
 pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod sigstore;
 pub(crate) mod smtp;
+pub(crate) mod source;
 
 use std::path::Path;
 use std::time::Duration;
 
 use pinstream::git::RootFiles;
 
-/// All files below `folder`, by path from it.
+/// Reads all files below `folder`; keys are paths relative to it.
 pub(crate) fn files(folder: &Path) -> RootFiles {
     fn collect(folder: &Path, path: &str, files: &mut RootFiles) {
         for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -32,7 +34,7 @@ pub(crate) fn files(folder: &Path) -> RootFiles {
     files
 }
 
-/// How long this thread has been at work: not the time that a busy machine let it wait for.
+/// CPU time of this thread, which does not grow while a busy machine lets it wait.
 pub(crate) fn worked() -> Duration {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())

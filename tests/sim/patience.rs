@@ -1,11 +1,11 @@
-//! A branch, or a state ref, that never stands still: a pass gives up after its patience, and says so with 5.
+//! A branch or a state ref that never stops moving: a pass gives up after its time limit and exits with 5.
 
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::effects::World as _;
-use crate::reconcile::tries::{PATIENCE, Retry};
+use crate::effects::Clock as _;
+use crate::reconcile::retry::{PATIENCE, Retry};
 use crate::reconcile::{PassError, reconcile};
 use crate::report::exit::Exit;
 use crate::report::{PassEnd, Report};
@@ -14,7 +14,7 @@ use super::request;
 use super::universe::{Shared, Stuck, Universe};
 use super::world::SimWorld;
 
-/// Drives a future to its end; nobody else does anything meanwhile.
+/// Polls a future until it completes; nothing else happens meanwhile.
 fn drive<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     loop {
@@ -28,12 +28,12 @@ fn world(universe: &Shared) -> SimWorld {
     SimWorld::new(Rc::clone(universe), universe.begin(), 0, None)
 }
 
-/// One pass with nobody else about.
+/// Runs one pass without any others.
 fn pass(universe: &Shared) -> Result<Report, PassError> {
     drive(reconcile(&world(universe), &request()))
 }
 
-/// A universe in which nothing goes wrong but what the test makes go wrong, with a hook.
+/// A universe with a hook and without faults, except those that the test causes.
 fn calm() -> Shared {
     let universe = Universe::new(7);
     universe.calm();
@@ -42,19 +42,19 @@ fn calm() -> Shared {
 }
 
 #[test]
-fn patience_is_for_what_keeps_moving_and_not_for_what_took_long_before() {
+fn the_time_limit_starts_with_the_first_retry() {
     let universe = calm();
     let world = world(&universe);
     universe.advance(Duration::from_secs(3600));
     let (mut tries, before) = (Retry::default(), world.elapsed());
     let error = loop {
-        if let Err(error) = drive(tries.again(&world, "it moved")) {
+        if let Err(error) = drive(tries.back_off(&world, "it moved")) {
             break error;
         }
     };
     let took = world.elapsed() - before;
     assert!(took >= PATIENCE && took < PATIENCE + Duration::from_secs(10), "{took:?}");
-    let PassError::Contention { tries, last } = error else { panic!("{error}") };
+    let PassError::Contention { attempts: tries, last } = error else { panic!("{error}") };
     // Pauses grow: a branch that keeps moving is not asked for without end.
     assert!((60..400).contains(&tries), "{tries}");
     assert_eq!(last, "it moved");
@@ -70,7 +70,7 @@ fn a_pass_gives_up_on_a_branch_that_keeps_moving() {
 }
 
 #[test]
-fn a_state_that_keeps_moving_leaves_hooks_pending_and_is_no_failure() {
+fn a_state_ref_that_keeps_moving_leaves_hooks_pending() {
     let universe = calm();
     // Adopting the tip is the first write, a claim the second, and the mark after the hook the third.
     for (times, ran) in [(1, false), (2, true)] {
@@ -81,7 +81,7 @@ fn a_state_that_keeps_moving_leaves_hooks_pending_and_is_no_failure() {
         assert!(matches!(report.end, PassEnd::Landed(_)), "{report:?}");
         assert!(report.errors[0].message.starts_with("hooks stay pending: gave up after"), "{report:?}");
         assert_eq!(universe.with(|inner| !inner.deliveries.is_empty()), ran);
-        // Once it stands still, all is told.
+        // Once the state ref stops moving, everything is delivered.
         universe.with(|inner| inner.stuck = None);
         assert_eq!(pass(&universe).unwrap().exit(), Exit::Success);
         assert!(universe.with(|inner| !inner.deliveries.is_empty()));

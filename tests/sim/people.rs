@@ -1,4 +1,4 @@
-//! People: they write definitions, change and remove tags, add hooks, and edit the lock by hand.
+//! People who write definitions, change and remove tags, add hooks, and edit the lock by hand.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use crate::model::root::Root;
 
 use super::universe::{Commit, Inner, Shared};
 
-/// The root as people first wrote it: without a lock.
+/// Files of a new root, without a lock.
 pub(super) fn first_files(rng: &mut Rng, images: &[String]) -> RootFiles {
     let mut files = RootFiles::new();
     files.insert("pinstream.toml".to_owned(), settings(rng).into_bytes());
@@ -21,7 +21,7 @@ pub(super) fn first_files(rng: &mut Rng, images: &[String]) -> RootFiles {
 }
 
 fn settings(rng: &mut Rng) -> String {
-    // A stale answer may be one of which no pin ever knew; what is held then, a person has to settle.
+    // A stale answer may be a digest that no pin ever had; holding it would need a person.
     let mut text = "[import]\non-rollback = \"allow\"\n".to_owned();
     for (name, on) in [("all", "[\"app:*\"]"), ("some", "[\"app:t0\", \"app:follower\"]")] {
         if rng.u8(..5) > 0 {
@@ -34,7 +34,7 @@ fn settings(rng: &mut Rng) -> String {
 
 fn stream(rng: &mut Rng, images: &[String]) -> String {
     let mut text = "[tags]\n".to_owned();
-    // Of many images most are there at any time.
+    // With many images, most of them have tags at any time.
     let tags = rng.usize(if images.len() < 10 { 1 } else { images.len() - 10 }..images.len());
     for tag in 0..tags {
         let _ = writeln!(text, "t{tag} = \"{}\"", images[tag + rng.usize(..2)]);
@@ -52,7 +52,7 @@ fn stream(rng: &mut Rng, images: &[String]) -> String {
     text
 }
 
-/// A person commits something.
+/// Commits a random edit.
 pub(super) fn commit(universe: &Shared) {
     universe.with(|inner| {
         let mut files = (*inner.commits[inner.tip].files).clone();
@@ -76,7 +76,7 @@ pub(super) fn commit(universe: &Shared) {
     });
 }
 
-/// Puts an earlier digest back by hand, as a `git revert` does, with every follower.
+/// Restores an earlier digest by hand, as `git revert` does, with every follower.
 fn put_back(inner: &mut Inner, files: &mut RootFiles) {
     let root = inner.at_tip();
     let mut lock = root.lock.clone();

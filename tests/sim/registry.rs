@@ -1,4 +1,4 @@
-//! A registry whose tags move, whose edges are stale, and which now and then fails or lies.
+//! A registry with changing tags, stale edges, failures and lies.
 
 use std::collections::BTreeMap;
 
@@ -14,24 +14,24 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const TAGS: usize = 5;
 const CROWD: usize = 120;
 
-/// All tags of one registry, with everything they ever were.
+/// Tags of one registry with their whole history.
 pub(super) struct SimRegistry {
-    /// By `image:tag`, oldest first.
+    /// Digests by `image:tag`, oldest first.
     tags: BTreeMap<String, Vec<Digest>>,
     bodies: BTreeMap<Digest, Vec<u8>>,
-    /// Tags that fail just now, and how.
+    /// Failing tags with the kind of failure.
     failing: BTreeMap<String, FailureKind>,
     pushes: u32,
-    /// The images that there are.
+    /// Images that exist.
     images: Vec<String>,
 }
 
-/// The images that one reconciler does all by itself: of one repository.
+/// Images for one reconciler: tags of one repository.
 pub(super) fn few() -> Vec<String> {
     (0..TAGS).map(|number| format!("registry.example/acme/app:{number}")).collect()
 }
 
-/// The images that many share: two of each repository.
+/// Images for many shards: two tags in each repository.
 pub(super) fn many() -> Vec<String> {
     (0..CROWD).map(|number| format!("registry.example/acme/app-{}:{}", number / 2, number % 2)).collect()
 }
@@ -58,7 +58,7 @@ impl SimRegistry {
         self.images[rng.usize(..self.images.len())].clone()
     }
 
-    /// A tag moves to an image that never was before.
+    /// Points a tag at a new image.
     fn push(&mut self, image: &str) {
         self.pushes += 1;
         let config = format!(
@@ -76,7 +76,7 @@ impl SimRegistry {
         self.tags.entry(image.to_owned()).or_default().push(digest);
     }
 
-    /// A tag moves back to what it was before.
+    /// Points a tag at its previous image.
     fn move_back(&mut self, image: &str) {
         let all = self.tags.entry(image.to_owned()).or_default();
         if let [.., before, _] = &all[..] {
@@ -84,7 +84,7 @@ impl SimRegistry {
         }
     }
 
-    /// What `image` is, seen from the newest edge.
+    /// Current digest of `image` at the newest edge.
     pub(super) fn now(&self, image: &ImageRef) -> Option<&Digest> {
         self.tags.get(&image.to_string())?.last()
     }
@@ -93,7 +93,7 @@ impl SimRegistry {
         self.failing.clear();
     }
 
-    /// The answer to a `HEAD`; `stale` comes from an edge that is behind, `lie` from one that is broken.
+    /// Answers a `HEAD`; a `stale` answer is from an edge that is behind, a `lie` from a broken one.
     pub(super) fn digest(&self, image: &ImageRef, stale: bool, lie: bool) -> Result<Digest, ResolveError> {
         let name = image.to_string();
         if let Some(kind) = self.failing.get(&name) {
@@ -105,7 +105,7 @@ impl SimRegistry {
         Ok(if lie { Digest::sha256(format!("{digest}, says the liar").as_bytes()) } else { digest })
     }
 
-    /// The bytes under a digest; for one that it does not have, some other image's.
+    /// Bytes of a digest; for an unknown digest, those of some other image.
     pub(super) fn manifest(&self, digest: &Digest) -> Result<VerifiedManifest, ResolveError> {
         let other = || self.tags.values().flatten().next().and_then(|digest| self.bodies.get(digest));
         let bytes = self.bodies.get(digest).or_else(other);
@@ -118,7 +118,7 @@ impl SimRegistry {
     }
 }
 
-/// Something happens at the registry: a tag moves, or begins or stops to fail.
+/// Changes something at random: a tag moves, or starts or stops failing.
 pub(super) fn move_one(universe: &Shared) {
     universe.with(|inner| {
         let name = inner.registry.any(&mut inner.rng);
@@ -135,7 +135,7 @@ pub(super) fn move_one(universe: &Shared) {
     });
 }
 
-/// A tag moves to what it never was.
+/// Points a random tag at a new image.
 pub(super) fn move_on(universe: &Shared) {
     universe.with(|inner| {
         let name = inner.registry.any(&mut inner.rng);
@@ -143,7 +143,7 @@ pub(super) fn move_on(universe: &Shared) {
     });
 }
 
-/// Whether `image` names a tag, which can be seen to move.
+/// Reports whether `image` names a tag, which can change.
 pub(super) fn is_tagged(image: &ImageRef) -> bool {
     matches!(image.reference(), Reference::Tag(_))
 }

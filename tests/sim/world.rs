@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::effects::{ForgeProposal, NewCommit, Opened, Progress, ProposalDraft, RemoteTips, World};
+use crate::effects::{
+    Clock, Forge, ForgeProposal, Git, Hooks, NewCommit, Progress, ProposalDraft, ProposeResult, RefUpdate, Registries,
+    RemoteTips,
+};
 use crate::forge::ForgeError;
 use crate::formats::path::FilePath;
 use crate::git::{CommitId, GitError, ProposalBranch, Push, RepoFile, RootFiles, TipLock};
@@ -157,42 +160,8 @@ impl SimWorld {
     }
 }
 
-impl World for SimWorld {
-    async fn look(&self, _: Option<&str>) -> Result<RemoteTips, GitError> {
-        let tip = self.ask(|inner| inner.tip).await?;
-        let (state, proposals) = self.ask(|inner| (inner.state_tip, inner.review.tips())).await?;
-        let earlier = self.earlier_tip.replace(Some(tip)).unwrap_or(tip);
-        let tip = if self.has(Fault::BranchBeforeState) { earlier } else { tip };
-        Ok(RemoteTips { branch: "main".to_owned(), tip: id(tip), state: state.map(id), default: None, proposals })
-    }
-
-    async fn read(&self, commit: &CommitId) -> Result<RootFiles, GitError> {
-        let at = place(commit);
-        self.ask(|inner| (*inner.commits[at].files).clone()).await
-    }
-
-    async fn file(&self, commit: &CommitId, path: &str) -> Result<Option<RepoFile>, GitError> {
-        let at = place(commit);
-        let bytes = self.ask(|inner| inner.commits[at].files.get(path).cloned()).await?;
-        Ok(bytes.map(|bytes| RepoFile { bytes, executable: true }))
-    }
-
-    async fn paths(&self, commit: &CommitId, patterns: &[FilePath]) -> Result<Vec<String>, GitError> {
-        let at = place(commit);
-        let is_meant = |path: &&String| patterns.iter().any(|pattern| pattern.matches(path));
-        self.ask(|inner| inner.commits[at].files.keys().filter(is_meant).cloned().collect()).await
-    }
-
-    async fn taken_back(&self, _: &CommitId, _: &BTreeMap<TagId, Digest>) -> Result<Option<BTreeSet<TagId>>, GitError> {
-        // What is remembered has to do.
-        Ok(None)
-    }
-
-    async fn can_sign(&self, _: Sign) -> Result<(), GitError> {
-        Ok(())
-    }
-
-    async fn land(&self, _: &str, change: &NewCommit) -> Result<Push<CommitId>, GitError> {
+impl SimWorld {
+    async fn land(&self, change: &NewCommit) -> Result<Push<CommitId>, GitError> {
         self.give_way().await;
         let answer = self.universe.with(|inner| {
             let parent = place(&change.parent);
@@ -231,55 +200,7 @@ impl World for SimWorld {
         })
     }
 
-    async fn proposed(
-        &self,
-        branches: &BTreeMap<String, CommitId>,
-    ) -> Result<BTreeMap<String, ProposalBranch>, GitError> {
-        self.ask(|inner| inner.review.proposed(branches)).await
-    }
-
-    async fn propose(
-        &self,
-        branch: &str,
-        expected: Option<&CommitId>,
-        change: &NewCommit,
-    ) -> Result<Push<CommitId>, GitError> {
-        let is_forced = self.has(Fault::ForcedDraft);
-        self.ask(|inner| review::swap(inner, branch, expected, Some(change), is_forced)).await
-    }
-
-    async fn withdraw(&self, branch: &str, expected: &CommitId) -> Result<Push<CommitId>, GitError> {
-        self.ask(|inner| review::swap(inner, branch, Some(expected), None, false)).await
-    }
-
-    async fn proposals(&self, _: &Publish, _: &str, branches: &[String]) -> Result<Vec<ForgeProposal>, ForgeError> {
-        self.act(|inner| review::proposals(inner, branches)).await
-    }
-
-    async fn open_proposal(
-        &self,
-        _: &Publish,
-        draft: &ProposalDraft,
-        open: Option<&ForgeProposal>,
-    ) -> Result<Opened, ForgeError> {
-        self.act(|inner| review::open_proposal(inner, draft, open)).await
-    }
-
-    async fn close_proposal(&self, _: &Publish, open: &ForgeProposal) -> Result<(), ForgeError> {
-        self.act(|inner| review::close_proposal(inner, open)).await
-    }
-
-    async fn read_state(&self, _: &str, commit: Option<&CommitId>) -> Result<State, GitError> {
-        let at = commit.map(place);
-        self.ask(|inner| at.map(|at| inner.states[at].1.clone()).unwrap_or_default()).await
-    }
-
-    async fn write_state(
-        &self,
-        _: &str,
-        expected: Option<&CommitId>,
-        state: &State,
-    ) -> Result<Push<CommitId>, GitError> {
+    async fn write_state(&self, expected: Option<&CommitId>, state: &State) -> Result<Push<CommitId>, GitError> {
         let expected = expected.map(place);
         let forced = self.has(Fault::ForcedState);
         let push = |inner: &mut Inner| {
@@ -308,11 +229,64 @@ impl World for SimWorld {
         };
         self.ask(push).await
     }
+}
 
-    async fn elsewhere(&self, remote: &RemoteSettings) -> Result<TipLock, ResolveError> {
-        Err(ResolveError::new(FailureKind::NotFound, format!("`{}` is not in this world", remote.url)))
+impl Git for SimWorld {
+    async fn tips(&self, _: Option<&str>) -> Result<RemoteTips, GitError> {
+        let tip = self.ask(|inner| inner.tip).await?;
+        let (state, proposals) = self.ask(|inner| (inner.state_tip, inner.review.tips())).await?;
+        let earlier = self.earlier_tip.replace(Some(tip)).unwrap_or(tip);
+        let tip = if self.has(Fault::BranchBeforeState) { earlier } else { tip };
+        Ok(RemoteTips { branch: "main".to_owned(), tip: id(tip), state: state.map(id), default: None, proposals })
     }
 
+    async fn root_files(&self, commit: &CommitId) -> Result<RootFiles, GitError> {
+        let at = place(commit);
+        self.ask(|inner| (*inner.commits[at].files).clone()).await
+    }
+
+    async fn file(&self, commit: &CommitId, path: &str) -> Result<Option<RepoFile>, GitError> {
+        let at = place(commit);
+        let bytes = self.ask(|inner| inner.commits[at].files.get(path).cloned()).await?;
+        Ok(bytes.map(|bytes| RepoFile { bytes, executable: true }))
+    }
+
+    async fn paths(&self, commit: &CommitId, patterns: &[FilePath]) -> Result<Vec<String>, GitError> {
+        let at = place(commit);
+        let is_meant = |path: &&String| patterns.iter().any(|pattern| pattern.matches(path));
+        self.ask(|inner| inner.commits[at].files.keys().filter(is_meant).cloned().collect()).await
+    }
+
+    async fn reverted(&self, _: &CommitId, _: &BTreeMap<TagId, Digest>) -> Result<Option<BTreeSet<TagId>>, GitError> {
+        // There is no history; the state has to suffice.
+        Ok(None)
+    }
+
+    async fn proposal_branches(
+        &self,
+        branches: &BTreeMap<String, CommitId>,
+    ) -> Result<BTreeMap<String, ProposalBranch>, GitError> {
+        self.ask(|inner| inner.review.proposed(branches)).await
+    }
+
+    async fn read_state(&self, _: &str, commit: Option<&CommitId>) -> Result<State, GitError> {
+        let at = commit.map(place);
+        self.ask(|inner| at.map(|at| inner.states[at].1.clone()).unwrap_or_default()).await
+    }
+
+    async fn push(&self, update: RefUpdate<'_>) -> Result<Push<CommitId>, GitError> {
+        match update {
+            RefUpdate::Branch { commit, .. } => self.land(commit).await,
+            RefUpdate::Proposal { branch, expected, commit } => {
+                let is_forced = commit.is_some() && self.has(Fault::ForcedDraft);
+                self.ask(|inner| review::swap(inner, branch, expected, commit, is_forced)).await
+            }
+            RefUpdate::State { expected, state, .. } => self.write_state(expected, state).await,
+        }
+    }
+}
+
+impl Registries for SimWorld {
     fn prepare(&self, _: &Settings, _: &RootFiles) -> Result<(), String> {
         Ok(())
     }
@@ -373,6 +347,35 @@ impl World for SimWorld {
         self.act(|inner| inner.registry.blob(descriptor)).await
     }
 
+    async fn remote_lock(&self, remote: &RemoteSettings) -> Result<TipLock, ResolveError> {
+        Err(ResolveError::new(FailureKind::NotFound, format!("`{}` does not exist in the simulator", remote.url)))
+    }
+}
+
+impl Forge for SimWorld {
+    async fn can_sign(&self, _: Sign) -> Result<(), GitError> {
+        Ok(())
+    }
+
+    async fn proposals(&self, _: &Publish, _: &str, branches: &[String]) -> Result<Vec<ForgeProposal>, ForgeError> {
+        self.act(|inner| review::proposals(inner, branches)).await
+    }
+
+    async fn open_proposal(
+        &self,
+        _: &Publish,
+        draft: &ProposalDraft,
+        open: Option<&ForgeProposal>,
+    ) -> Result<ProposeResult, ForgeError> {
+        self.act(|inner| review::open_proposal(inner, draft, open)).await
+    }
+
+    async fn close_proposal(&self, _: &Publish, open: &ForgeProposal) -> Result<(), ForgeError> {
+        self.act(|inner| review::close_proposal(inner, open)).await
+    }
+}
+
+impl Hooks for SimWorld {
     async fn run_hook(&self, run: &HookRun) -> HookResult {
         let event: serde_json::Value = serde_json::from_str(&run.stdin).unwrap();
         if self.has(Fault::MarkBeforeHook) {
@@ -400,7 +403,7 @@ impl World for SimWorld {
         let started = self.elapsed();
         let is_crowded = self.universe.with(|inner| inner.is_crowded);
         for _ in 0..self.universe.rng(|rng| rng.u8(0..8)) {
-            self.pause(if is_crowded { Duration::from_millis(50) } else { Duration::from_secs(5) }).await;
+            self.sleep(if is_crowded { Duration::from_millis(50) } else { Duration::from_secs(5) }).await;
         }
         let fails = self.act(|inner| inner.mishap(15)).await;
         let late = self.elapsed() - started > run.timeout;
@@ -428,12 +431,18 @@ impl World for SimWorld {
         self.has(Fault::ClaimIgnored) || owner.machine == self.machine.to_string() && !alive()
     }
 
-    async fn end_left_by(&self, owner: &Owner) -> bool {
+    async fn end_orphans(&self, owner: &Owner) -> bool {
         let (process, ignored): (u32, _) = (owner.process.parse().unwrap(), self.has(Fault::OrphanIgnored));
         self.act(|inner| inner.orphans.retain(|orphan| ignored || orphan.process != process)).await;
         true
     }
 
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+impl Clock for SimWorld {
     fn now(&self) -> Timestamp {
         self.universe.with(|inner| inner.now)
     }
@@ -442,7 +451,7 @@ impl World for SimWorld {
         self.universe.with(|inner| inner.elapsed) - self.started
     }
 
-    async fn pause(&self, duration: Duration) {
+    async fn sleep(&self, duration: Duration) {
         if self.universe.with(|inner| inner.is_crowded) {
             // The others go on meanwhile, and it is they who make the time pass.
             let until = self.elapsed() + duration;
@@ -457,10 +466,6 @@ impl World for SimWorld {
 
     fn random(&self) -> f64 {
         self.universe.rng(fastrand::Rng::f64)
-    }
-
-    fn notes(&self) -> Vec<String> {
-        Vec::new()
     }
 
     fn progress(&self, _: Progress) {}

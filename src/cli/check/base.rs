@@ -10,7 +10,7 @@ use futures_util::stream::{self, StreamExt as _};
 
 use crate::cli::context::CommandContext;
 use crate::cli::{CliError, pass};
-use crate::effects::World as _;
+use crate::effects::Registries as _;
 use crate::effects::real::{RealWorld, Repo};
 use crate::git::checkout::{self, Checkout};
 use crate::git::work_tree::WorkTree;
@@ -21,8 +21,8 @@ use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::model::settings::{self, Settings};
 use crate::model::stream::{Definitions, Tag, TagSource};
-use crate::reconcile::resolve::{Resolution as Answer, Update};
-use crate::reconcile::served;
+use crate::reconcile::gather::resolve::{Candidate, Resolution as Answer};
+use crate::reconcile::gather::resolve_all;
 use crate::registry::{FailureKind, ResolveError};
 use crate::report::exit::Exit;
 use crate::report::v1::words::FindingKindV1;
@@ -70,10 +70,10 @@ pub(super) fn by_hand(
     }
     // How registries are reached is for the base to say: a proposal that names its own mirror vouches for itself.
     let (settings, authorities) = settings_at(context, &checkout, base)?;
-    let world = RealWorld::new(Repo::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
+    let world = RealWorld::new(Repo::WorkTree(folder.clone()), context.policy.clone(), Box::new(|_| {}));
     let runtime = pass::runtime()?;
     // The registries first: an honest change does not pay for a long history.
-    let answers = runtime.block_on(served(&world, &asked(root, &open.pins, settings), &authorities, trust))?;
+    let answers = runtime.block_on(resolve_all(&world, &asked(root, &open.pins, settings), &authorities, trust))?;
     // A follower is asked for nowhere: where it stands, something stood before.
     open.pins.retain(|id| root.lock.pins[id].followed().is_some() || !is_served(answers.get(id), &root.lock.pins[id]));
     if !open.is_empty() {
@@ -211,10 +211,10 @@ fn lock_of(bytes: Vec<u8>) -> Lock {
 fn is_served(answer: Option<&Result<Answer, ResolveError>>, pin: &Pin) -> bool {
     match answer {
         None | Some(Ok(Answer::Unchanged)) => true,
-        Some(Ok(Answer::Found(Update { found, .. }))) => {
+        Some(Ok(Answer::Candidate(Candidate { content: Some(found), .. }))) => {
             (found.digest(), found.index(), found.details()) == (&pin.digest, pin.index.as_ref(), &pin.details)
         }
-        Some(Ok(Answer::Kept { .. }) | Err(_)) => false,
+        Some(Ok(Answer::Candidate(_)) | Err(_)) => false,
     }
 }
 
@@ -230,7 +230,7 @@ fn judged(id: &TagId, pin: &Pin, answer: Option<&Result<Answer, ResolveError>>, 
                 _ => Exit::Partial,
             },
         ),
-        Some(Ok(Answer::Found(Update { found, .. })))
+        Some(Ok(Answer::Candidate(Candidate { content: Some(found), .. })))
             if found.digest() == digest && found.index() == pin.index.as_ref() =>
         {
             (
@@ -243,7 +243,7 @@ fn judged(id: &TagId, pin: &Pin, answer: Option<&Result<Answer, ResolveError>>, 
             let message =
                 format!("`{id}` is pinned to `{digest}`, which it does not serve, and which `{base}` never held");
             let help = match answer {
-                Some(Ok(Answer::Found(Update { found, .. }))) => {
+                Some(Ok(Answer::Candidate(Candidate { content: Some(found), .. }))) => {
                     format!("it serves `{}`; to pin that: pinstream update {id}", found.digest())
                 }
                 _ => format!("to pin what it serves: pinstream update {id}"),

@@ -9,7 +9,8 @@ use crate::model::image::TagId;
 use crate::model::lock::Lock;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
-use crate::reconcile::edit::edit;
+use crate::reconcile::decide::target_edits;
+use crate::reconcile::gather::target_files;
 use crate::report::exit::Exit;
 use crate::report::v1::words::FindingKindV1;
 use crate::text::escape;
@@ -42,10 +43,14 @@ pub(in crate::cli) fn edited(
     if root.settings.targets.is_empty() {
         return Ok(Vec::new());
     }
-    let world = RealWorld::new(Repo::Folder(work_tree.clone()), context.policy.clone(), Box::new(|_| {}));
+    let world = RealWorld::new(Repo::WorkTree(work_tree.clone()), context.policy.clone(), Box::new(|_| {}));
     let version = work_tree.version()?;
     let is_selected = |id: &TagId| only.is_none_or(|only| only.matches(id));
-    pass::runtime()?.block_on(pass::interruptible(edit(&world, &version, root, next, &is_selected)))
+    let edits = async {
+        let files = target_files::read(&world, &version, &root.settings.targets).await;
+        target_edits::edit(root, next, &files, &is_selected)
+    };
+    pass::runtime()?.block_on(pass::interruptible(edits))
 }
 
 fn findings(file: &EditedFile) -> impl Iterator<Item = Finding> {

@@ -13,8 +13,8 @@ use crate::model::lock::merge::MergedLock;
 use crate::model::lock::{self, Lock, Pin, conflict, encode};
 use crate::model::root::Root;
 use crate::model::stream::Definitions;
-use crate::reconcile::resolve::{Resolution, Resolutions, Update};
-use crate::reconcile::served;
+use crate::reconcile::gather::resolve::{Candidate, Resolution, Resolutions};
+use crate::reconcile::gather::resolve_all;
 use crate::text::diagnostics::SourceFile;
 
 use super::super::check::files::are_there;
@@ -47,8 +47,8 @@ pub(super) fn settle(context: &CommandContext) -> Result<(), CliError> {
     let (authorities, trust) = (folder.authorities(&root.settings)?, are_there(&folder, &root)?);
     let tags = conflicts.iter().filter_map(|id| Some((id.clone(), root.definitions.tags.get(id)?.clone()))).collect();
     let asked = Root { definitions: Definitions { tags, ..Definitions::default() }, lock: Lock::default(), ..root };
-    let world = RealWorld::new(Repo::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
-    let findings = pass::runtime()?.block_on(pass::interruptible(served(&world, &asked, &authorities, &trust)))?;
+    let world = RealWorld::new(Repo::WorkTree(folder.clone()), context.policy.clone(), Box::new(|_| {}));
+    let findings = pass::runtime()?.block_on(pass::interruptible(resolve_all(&world, &asked, &authorities, &trust)))?;
     for id in &conflicts {
         let pins: Vec<&Pin> = [&theirs, &ours].into_iter().filter_map(|lock| lock.pins.get(id)).collect();
         let pin = pin(id, &pins, &findings)?;
@@ -77,7 +77,7 @@ fn side(name: &str, text: String) -> Result<Lock, CliError> {
 /// another tag: then the pass that comes next pins it.
 fn pin(id: &TagId, pins: &[&Pin], findings: &Resolutions) -> Result<Option<Pin>, CliError> {
     match findings.get(id) {
-        Some(Ok(Resolution::Found(Update { image, found, .. }))) => Ok(Some(Pin {
+        Some(Ok(Resolution::Candidate(Candidate { image, content: Some(found), .. }))) => Ok(Some(Pin {
             follow: None,
             image: image.clone(),
             digest: found.digest().clone(),
@@ -86,7 +86,7 @@ fn pin(id: &TagId, pins: &[&Pin], findings: &Resolutions) -> Result<Option<Pin>,
             previous: previous(found.digest(), pins),
         })),
         // What is served is rejected by the definition: our side stands until something else is.
-        Some(Ok(Resolution::Kept { .. })) => Ok(pins.last().map(|pin| (*pin).clone())),
+        Some(Ok(Resolution::Candidate(_))) => Ok(pins.last().map(|pin| (*pin).clone())),
         Some(Ok(Resolution::Unchanged)) | None => Ok(None),
         Some(Err(error)) => {
             let message = format!("both sides moved `{id}`, and it cannot be imported anew: {error}");

@@ -29,7 +29,7 @@ impl AdoptNotes {
         self.0.push(AdoptNote { why: escape::terminal(&note.why), ..note });
     }
 
-    /// Appends other notes.
+    /// Appends all notes of `other`.
     pub(super) fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }

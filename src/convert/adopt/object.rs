@@ -21,7 +21,7 @@ pub struct ImageStreamObject {
     pub fields: Map<String, Value>,
 }
 
-/// Objects in files.
+/// The ImageStreams that files contain.
 #[derive(Debug, Default)]
 pub struct ImageStreamObjects {
     /// The ImageStreams, in file order.

@@ -108,7 +108,7 @@ fn histories(
     histories
 }
 
-/// Converts an object.
+/// Converts an object to a stream.
 pub(super) fn convert(
     object: NamedImageStream,
     index: &StreamIndex,

@@ -8,7 +8,7 @@ use crate::text::diagnostics::Problem;
 
 use super::{PinnedTag, group, named, problem};
 
-/// Formats the lines.
+/// Formats a line per tag.
 pub(super) fn text(pins: &[PinnedTag<'_>]) -> Result<String, Vec<Problem>> {
     let (mut text, mut problems) = (String::new(), Vec::new());
     for (name, pins) in group(pins, |pinned| name(&pinned.id.to_string())) {

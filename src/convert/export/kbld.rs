@@ -10,7 +10,7 @@ use crate::text::yaml::write::YamlOutput;
 
 use super::{PinnedTag, conflict, group, one};
 
-/// Formats the configuration.
+/// Formats the kbld configuration.
 pub(super) fn text(pins: &[PinnedTag<'_>]) -> Result<String, Vec<Problem>> {
     let (mut overrides, mut problems) = (Vec::new(), Vec::new());
     for (image, pins) in group(pins, |pinned| &pinned.pin.image) {

@@ -11,7 +11,7 @@ use crate::text::yaml::write::YamlOutput;
 
 use super::{PinnedTag, conflict, group, one};
 
-/// Formats the component.
+/// Formats the kustomize component.
 pub(super) fn text(pins: &[PinnedTag<'_>]) -> Result<String, Vec<Problem>> {
     let (mut images, mut problems) = (Vec::new(), Vec::new());
     for (repository, pins) in group(pins, |pinned| pinned.pin.image.repository()) {

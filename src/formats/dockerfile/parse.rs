@@ -24,7 +24,7 @@ pub(super) struct Dockerfile {
     globals: Vec<(usize, String)>,
 }
 
-/// A build stage.
+/// A stage and its base image.
 pub(super) struct Stage {
     /// Bytes of its base image, without quotes.
     pub(super) image: Range<usize>,

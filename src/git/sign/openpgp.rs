@@ -1,153 +1,169 @@
-//! Signatures with OpenPGP keys (RFC 9580): detached and armored, as of git-commit(1) where `gpg.format` is `openpgp`.
+//! Signatures with OpenPGP keys: `gpg --detach-sign --armor` (RFC 9580).
+//!
+//! A key from the environment is imported into a private `GNUPGHOME`, whose agent is ended with it.
+
+use std::path::PathBuf;
 
 use jiff::Timestamp;
-use pgp::composed::{
-    ArmorOptions, Deserializable as _, DetachedSignature, SignedSecretKey, SignedSecretSubKey, SubpacketConfig,
+
+use super::{
+    DIRECTORY, LIMIT, SigningConfig, check_rsa, failed, locked, not_run, not_written, unusable, wrong_passphrase,
 };
-use pgp::packet::{SecretKey, SecretSubkey, Signature, SignatureType, Subpacket, SubpacketData};
-use pgp::types::{KeyDetails, KeyVersion, Password, PublicParams, S2kParams, SecretParams, SigningKey, StringToKey};
-use rsa::traits::PublicKeyParts as _;
-use ssh_key::rand_core::OsRng;
+use crate::git::GitError;
+use crate::git::secret::GitSecret;
+use crate::model::settings::SigningKeyKind;
+use crate::system::clock;
+use crate::system::private_directory::PrivateDirectory;
+use crate::system::program::{Program, ProgramOutput};
 
-use super::{Trouble, rsa_of};
-use crate::git::credential::GitSecret;
+/// The git setting with the program's path.
+const SETTING: &str = "gpg.program";
+const EXPORT: &str = "export a key with a signing subkey that is not revoked, expired or on a smart card";
 
-/// A private key that can be opened, and the part of it that signs.
-pub(in crate::git) struct Key {
-    part: Part,
-    passphrase: Password,
+/// An OpenPGP key, and the program that signs with it.
+pub(in crate::git) struct OpenPgpSigner {
+    program: PathBuf,
+    /// A fingerprint, or whatever git's configuration names.
+    key: String,
+    passphrase: Option<GitSecret>,
+    origin: String,
+    /// The key ring of a key from the environment; none for the user's own.
+    home: Option<PrivateDirectory>,
 }
 
-/// The part of a key that signs.
-enum Part {
-    Primary(Box<SecretKey>),
-    Sub(Box<SecretSubkey>),
-}
-
-impl Key {
-    pub(super) fn read(text: &GitSecret, passphrase: Option<&GitSecret>, now: Timestamp) -> Result<Self, Trouble> {
-        let (key, _) = SignedSecretKey::from_string(text.reveal()).map_err(|_| Trouble::NoKey)?;
-        let part = signing_part(key, seconds(now))?;
-        let (params, secret) = match &part {
-            Part::Primary(key) => (key.public_params(), key.secret_params()),
-            Part::Sub(key) => (key.public_params(), key.secret_params()),
-        };
-        is_strong(params)?;
-        let passphrase = match (secret.is_encrypted(), passphrase) {
-            (false, _) => Password::empty(),
-            (true, None) => return Err(Trouble::Locked),
-            (true, Some(passphrase)) => Password::from(passphrase.reveal()),
-        };
-        let opened = match &part {
-            Part::Primary(key) => key.unlock(&passphrase, |_, _| Ok(())),
-            Part::Sub(key) => key.unlock(&passphrase, |_, _| Ok(())),
-        };
-        opened.and_then(|inner| inner).map_err(|_| Trouble::WrongPassphrase)?;
-        Ok(Self { part, passphrase })
+impl OpenPgpSigner {
+    /// Signs with the armored private key `text`.
+    pub(super) fn with_key(
+        config: &SigningConfig,
+        text: &GitSecret,
+        passphrase: Option<GitSecret>,
+        origin: String,
+        now: Timestamp,
+    ) -> Result<Self, GitError> {
+        let home = PrivateDirectory::create(DIRECTORY).map_err(|error| not_written(&error))?;
+        let mut signer = Self::new(config, String::new(), passphrase, origin);
+        signer.home = Some(home);
+        // The import of a public key succeeds too; the list of private keys tells.
+        signer.run(signer.command(now).args(["--import"]).input(text.reveal().as_bytes()))?;
+        let listed = signer.run(signer.command(now).args(["--with-colons", "--list-secret-keys"]))?;
+        signer.key = usable_key(&listed.stdout, &signer.origin)?;
+        Ok(signer)
     }
 
-    pub(super) fn sign(&self, commit: &[u8], now: Timestamp) -> Result<String, String> {
-        let signed = match &self.part {
-            Part::Primary(key) => sign_with(&**key, &self.passphrase, commit, now),
-            Part::Sub(key) => sign_with(&**key, &self.passphrase, commit, now),
-        };
-        signed.map_err(|error| error.to_string())
+    /// Signs with the user's key that git's configuration names.
+    pub(super) fn configured(config: &SigningConfig, passphrase: Option<GitSecret>) -> Result<Self, GitError> {
+        let key = config.key(SigningKeyKind::OpenPgp)?.to_owned();
+        Ok(Self::new(config, key, passphrase, "git's `user.signingKey`".to_owned()))
     }
-}
 
-fn sign_with(
-    key: &impl SigningKey,
-    passphrase: &Password,
-    commit: &[u8],
-    now: Timestamp,
-) -> pgp::errors::Result<String> {
-    let time = pgp::types::Timestamp::from_secs(seconds(now));
-    let hashed = vec![
-        Subpacket::regular(SubpacketData::IssuerFingerprint(key.fingerprint()))?,
-        Subpacket::regular(SubpacketData::SignatureCreationTime(time))?,
-    ];
-    // Older programs find the key of a version 4 signature by this alone (RFC 9580, section 5.2.3.12).
-    let unhashed = match key.version() {
-        KeyVersion::V4 => vec![Subpacket::regular(SubpacketData::IssuerKeyId(key.legacy_key_id()))?],
-        _ => Vec::new(),
-    };
-    let config = SubpacketConfig::UserDefined { hashed, unhashed };
-    let signature =
-        DetachedSignature::sign_binary_data_with_subpackets(OsRng, key, passphrase, key.hash_alg(), commit, config)?;
-    signature.to_armored_string(ArmorOptions::default())
-}
-
-/// Of the parts that may sign, are not revoked or expired, and are here with their secret: the newest subkey, or else
-/// the primary key.
-fn signing_part(key: SignedSecretKey, now: u32) -> Result<Part, Trouble> {
-    let SignedSecretKey { primary_key, details, secret_subkeys, .. } = key;
-    if !details.revocation_signatures.is_empty() {
-        return Err(Trouble::Unfit("it is revoked".to_owned(), "use the key that came in its place"));
+    fn new(config: &SigningConfig, key: String, passphrase: Option<GitSecret>, origin: String) -> Self {
+        let program = config.program.clone().unwrap_or_else(|| PathBuf::from("gpg"));
+        Self { program, key, passphrase, origin, home: None }
     }
-    let certified = || details.users.iter().flat_map(|user| &user.signatures).chain(&details.direct_signatures);
-    if let Some(newest) = newest(certified())
-        && is_over(newest, &primary_key, now)
-    {
-        return Err(Trouble::Unfit(
-            "it has expired".to_owned(),
-            "extend it, as with `gpg --quick-set-expire`, and export it anew",
-        ));
-    }
-    let may_sign = |sub: &SignedSecretSubKey| {
-        let SignedSecretSubKey { key, signatures } = sub;
-        let is_revoked = signatures.iter().any(|one| one.typ() == Some(SignatureType::SubkeyRevocation));
-        let bound = newest(signatures.iter());
-        let fits = bound.is_some_and(|bound| bound.key_flags().sign() && !is_over(bound, key, now));
-        fits && !is_revoked && is_here(key.secret_params())
-    };
-    let subkeys = secret_subkeys.into_iter().filter(may_sign).map(|sub| sub.key);
-    if let Some(newest) = subkeys.max_by_key(KeyDetails::created_at) {
-        return Ok(Part::Sub(Box::new(newest)));
-    }
-    let signs = newest(certified()).is_some_and(|newest| newest.key_flags().sign());
-    if signs && is_here(primary_key.secret_params()) {
-        return Ok(Part::Primary(Box::new(primary_key)));
-    }
-    let why = "none of its parts may sign and is there with its secret".to_owned();
-    Err(Trouble::Unfit(why, "export a key with a part for signing that is neither revoked nor expired, nor on a card"))
-}
 
-/// The last of what a key says of itself.
-fn newest<'a>(signatures: impl Iterator<Item = &'a Signature>) -> Option<&'a Signature> {
-    signatures.filter(|one| one.typ() != Some(SignatureType::SubkeyRevocation)).max_by_key(|one| one.created())
-}
-
-/// Whether `key` has expired, as `signature` says.
-fn is_over(signature: &Signature, key: &impl KeyDetails, now: u32) -> bool {
-    let time = signature.key_expiration_time().map_or(0, pgp::types::Duration::as_secs);
-    time > 0 && key.created_at().as_secs().saturating_add(time) <= now
-}
-
-/// Whether the secret is there: GnuPG leaves a mark where it is elsewhere, as on a card (RFC 9580, section 3.7.1, for
-/// private and experimental use).
-fn is_here(secret: &SecretParams) -> bool {
-    let SecretParams::Encrypted(secret) = secret else { return true };
-    let s2k = match secret.string_to_key_params() {
-        S2kParams::Aead { s2k, .. } | S2kParams::Cfb { s2k, .. } | S2kParams::MalleableCfb { s2k, .. } => s2k,
-        S2kParams::Unprotected | S2kParams::LegacyCfb { .. } => return true,
-    };
-    !matches!(s2k, StringToKey::Private { .. })
-}
-
-fn is_strong(params: &PublicParams) -> Result<(), Trouble> {
-    match params {
-        PublicParams::RSA(params) => rsa_of(params.key.n().bits()),
-        PublicParams::ECDSA(_) | PublicParams::EdDSALegacy(_) | PublicParams::Ed25519(_) | PublicParams::Ed448(_) => {
-            Ok(())
+    pub(super) fn sign(&self, commit: &[u8], now: Timestamp) -> Result<String, GitError> {
+        let mut command = self.command(now);
+        let passphrase = self.passphrase.as_ref().map(GitSecret::reveal);
+        // A key of our own must not wait for a person; the user's agent may ask for a PIN.
+        if let Some(passphrase) = passphrase.or(self.home.as_ref().map(|_| "")) {
+            command = command.args(["--pinentry-mode", "loopback", "--passphrase-fd", "0"]);
+            command = command.input(passphrase.as_bytes()).input(b"\n");
         }
-        _ => Err(Trouble::Unfit(
-            "its algorithm is too weak, or not known".to_owned(),
-            "use an Ed25519, ECDSA or RSA key",
-        )),
+        command = command.args(["--detach-sign", "--armor", "--local-user", &self.key]);
+        let output = self.run(command.input(commit))?;
+        if output.success && output.stdout.starts_with("-----BEGIN PGP SIGNATURE-----") {
+            return Ok(output.stdout);
+        }
+        let says = |text: &str| output.stderr.contains(text);
+        Err(match says("Bad passphrase") || says("No passphrase given") {
+            true if self.passphrase.is_some() => wrong_passphrase(&self.origin),
+            true => locked(&self.origin),
+            false if says("No secret key") || says("Unusable secret key") => {
+                unusable(format!("the key in {} cannot sign: gpg finds no usable private key", self.origin), EXPORT)
+            }
+            false => failed("gpg", &output),
+        })
+    }
+
+    fn command(&self, now: Timestamp) -> Program {
+        let command = Program::new(&self.program).args(["--batch", "--no-tty"]);
+        let command = match clock::is_frozen() {
+            true => command.args(["--faked-system-time", &format!("{}!", now.as_second())]),
+            false => command,
+        };
+        match &self.home {
+            Some(home) => command.env("GNUPGHOME", home.path()),
+            None => command,
+        }
+    }
+
+    fn run(&self, command: Program) -> Result<ProgramOutput, GitError> {
+        command.run(LIMIT).map_err(|error| not_run(&error, SETTING))
     }
 }
 
-/// Seconds since 1970, as OpenPGP counts.
-fn seconds(time: Timestamp) -> u32 {
-    u32::try_from(time.as_second()).unwrap_or(u32::MAX)
+impl Drop for OpenPgpSigner {
+    fn drop(&mut self) {
+        if let Some(home) = &self.home {
+            // The agent also ends by itself some time after its directory is gone.
+            let _ = Program::new("gpgconf").args(["--kill", "gpg-agent"]).env("GNUPGHOME", home.path()).run(LIMIT);
+        }
+    }
+}
+
+/// Finds the fingerprint of the first private key that can sign (GnuPG, doc/DETAILS, "Format of the colon listings").
+fn usable_key(list: &str, origin: &str) -> Result<String, GitError> {
+    let field = |line: &str, number: usize| line.split(':').nth(number - 1).unwrap_or_default().to_owned();
+    let mut lines = list.lines().skip_while(|line| !line.starts_with("sec:"));
+    let Some(key) = lines.next() else {
+        return Err(unusable(
+            format!("{origin} does not contain an armored OpenPGP private key"),
+            "it starts with `-----BEGIN PGP PRIVATE KEY BLOCK-----`; print it with `gpg --armor --export-secret-keys`",
+        ));
+    };
+    match field(key, 2).as_str() {
+        "e" => {
+            let help = "extend it with `gpg --quick-set-expire`, and export it again";
+            return Err(unusable(format!("the key in {origin} has expired"), help));
+        }
+        "r" => return Err(unusable(format!("the key in {origin} is revoked"), "use the key that replaced it")),
+        _ => {}
+    }
+    // Public-key algorithms 1 to 3 are RSA (RFC 9580, section 9.1).
+    if matches!(field(key, 4).as_str(), "1" | "2" | "3") {
+        check_rsa(origin, field(key, 3).parse().unwrap_or_default())?;
+    }
+    // An upper-case letter is a capability of the key with its valid subkeys.
+    if !field(key, 12).contains('S') {
+        return Err(unusable(format!("the key in {origin} cannot sign: it has no usable signing key"), EXPORT));
+    }
+    Ok(lines.find(|line| line.starts_with("fpr:")).map(|line| field(line, 10)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_key_that_can_sign_is_used() {
+        let check = |validity: &str, bits: &str, algorithm: &str, usage: &str| {
+            let list = format!("tru::1\nsec:{validity}:{bits}:{algorithm}:AB:1:::u:::{usage}:::+\nfpr:::::::::CDEF:\n");
+            usable_key(&list, "X").map_err(|error| error.to_string())
+        };
+        assert_eq!(check("u", "255", "22", "scSC"), Ok("CDEF".to_owned()));
+        assert_eq!(check("-", "2048", "1", "cCS"), Ok("CDEF".to_owned()));
+        let errors = [
+            (check("e", "255", "22", "sc"), "the key in X has expired"),
+            (check("r", "255", "22", "scSC"), "the key in X is revoked"),
+            (check("u", "1024", "1", "scSC"), "the key in X is too weak: RSA with 1024 bits"),
+            (check("u", "255", "22", "cC"), "the key in X cannot sign: it has no usable signing key"),
+            (
+                usable_key("", "X").map_err(|error| error.to_string()),
+                "X does not contain an armored OpenPGP private key",
+            ),
+        ];
+        for (found, expected) in errors {
+            assert_eq!(found, Err(expected.to_owned()));
+        }
+    }
 }

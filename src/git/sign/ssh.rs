@@ -1,88 +1,146 @@
-//! Signatures with SSH keys: SSHSIG (OpenSSH's PROTOCOL.sshsig) with the namespace `git`, as of git-commit(1) where
-//! `gpg.format` is `ssh`.
+//! Signatures with SSH keys: `ssh-keygen -Y sign` with the namespace `git` (OpenSSH's PROTOCOL.sshsig).
 
-mod short;
+use std::path::{Path, PathBuf};
 
-use ssh_key::private::{KeypairData, RsaKeypair};
-use ssh_key::rand_core::OsRng;
-use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, Signature, SshSig};
+use super::{
+    DIRECTORY, LIMIT, SigningConfig, check_rsa, failed, locked, not_run, not_written, unusable, wrong_passphrase,
+};
+use crate::git::GitError;
+use crate::git::secret::GitSecret;
+use crate::model::settings::SigningKeyKind;
+use crate::system::private_directory::PrivateDirectory;
+use crate::system::program::{Program, ProgramOutput};
 
-use rsa::pkcs1v15::SigningKey;
-use rsa::sha2::Sha512;
-use rsa::signature::{RandomizedSigner as _, SignatureEncoding as _};
-use rsa::traits::PublicKeyParts as _;
-use rsa::{BigUint, RsaPrivateKey};
+/// The git setting with the program's path.
+const SETTING: &str = "gpg.ssh.program";
+/// The variable that hands the passphrase to [`ASKPASS`].
+const ASKPASS_VARIABLE: &str = "PINSTREAM_ASKPASS";
+/// A program that prints the passphrase (ssh-keygen(1), `SSH_ASKPASS`).
+const ASKPASS: &str = "#!/bin/sh\nprintf '%s\\n' \"$PINSTREAM_ASKPASS\"\n";
+/// The beginnings of public keys.
+const PUBLIC: [&str; 3] = ["ssh-", "ecdsa-", "sk-"];
 
-use super::{Trouble, rsa_of};
-use crate::git::credential::GitSecret;
-
-/// What Git's signatures are for.
-const NAMESPACE: &str = "git";
-/// The hash of what is signed: the default of `ssh-keygen -Y sign`.
-const HASH: HashAlg = HashAlg::Sha512;
-
-/// A private key that is open.
-pub(in crate::git) struct Key {
-    key: PrivateKey,
-    /// The same for RSA.
-    rsa: Option<SigningKey<Sha512>>,
+/// An SSH key, and the program that signs with it.
+pub(in crate::git) struct SshSigner {
+    program: PathBuf,
+    key: PathBuf,
+    /// The key is public; an agent holds the private part.
+    in_agent: bool,
+    passphrase: Option<(GitSecret, PathBuf)>,
+    origin: String,
+    _directory: Option<PrivateDirectory>,
 }
 
-impl Key {
-    pub(super) fn read(text: &GitSecret, passphrase: Option<&GitSecret>) -> Result<Self, Trouble> {
-        let key = open(text.reveal(), passphrase.map(GitSecret::reveal))?;
-        let rsa = match key.key_data() {
-            KeypairData::Rsa(pair) => Some(rsa(pair)?),
-            KeypairData::Ed25519(_) | KeypairData::Ecdsa(_) => None,
-            _ => {
-                let why =
-                    format!("keys of the kind `{}` cannot sign without their device, or are too weak", key.algorithm());
-                return Err(Trouble::Unfit(why, "use an Ed25519, ECDSA or RSA key"));
+impl SshSigner {
+    /// Signs with the private key `text`, or with the agent's key if `text` is a public key.
+    pub(super) fn with_key(
+        config: &SigningConfig,
+        text: &GitSecret,
+        passphrase: Option<GitSecret>,
+        origin: String,
+    ) -> Result<Self, GitError> {
+        let directory = PrivateDirectory::create(DIRECTORY).map_err(|error| not_written(&error))?;
+        let key = directory.write("key", text.reveal()).map_err(|error| not_written(&error))?;
+        let in_agent = PUBLIC.iter().any(|start| text.reveal().starts_with(start));
+        let signer = Self { in_agent, ..Self::new(config, key, passphrase, origin, Some(directory))? };
+        signer.check()?;
+        Ok(signer)
+    }
+
+    /// Signs with the key that git's configuration names: a path, or a public key after `key::`.
+    pub(super) fn configured(config: &SigningConfig, passphrase: Option<GitSecret>) -> Result<Self, GitError> {
+        let key = config.key(SigningKeyKind::Ssh)?;
+        let origin = "git's `user.signingKey`".to_owned();
+        match key.strip_prefix("key::").or_else(|| key.starts_with("ssh-").then_some(key)) {
+            Some(public) => Self::with_key(config, &GitSecret::new(format!("{}\n", public.trim())), passphrase, origin),
+            None => {
+                let directory = passphrase.is_some().then(|| PrivateDirectory::create(DIRECTORY)).transpose();
+                let directory = directory.map_err(|error| not_written(&error))?;
+                Self::new(config, PathBuf::from(key), passphrase, origin, directory)
             }
-        };
-        Ok(Self { key, rsa })
-    }
-
-    pub(super) fn sign(&self, commit: &[u8]) -> Result<String, String> {
-        let signed = match &self.rsa {
-            None => self.key.sign(NAMESPACE, HASH, commit),
-            Some(rsa) => self.sign_with(rsa, commit),
-        };
-        let pem = signed.and_then(|signature| signature.to_pem(LineEnding::LF));
-        pem.map_err(|error| error.to_string())
-    }
-
-    /// RSA signs with SHA-512 (RFC 8332), and blinded, so that its time tells nothing of the key.
-    fn sign_with(&self, rsa: &SigningKey<Sha512>, commit: &[u8]) -> ssh_key::Result<SshSig> {
-        let data = SshSig::signed_data(NAMESPACE, HASH, commit)?;
-        let signature = rsa.try_sign_with_rng(&mut OsRng, &data).map_err(|_| ssh_key::Error::Crypto)?;
-        let signature = Signature::new(Algorithm::Rsa { hash: Some(HashAlg::Sha512) }, signature.to_vec())?;
-        SshSig::new(self.key.public_key().key_data().clone(), NAMESPACE, HASH, signature)
-    }
-}
-
-fn open(text: &str, passphrase: Option<&str>) -> Result<PrivateKey, Trouble> {
-    let Ok(key) = PrivateKey::from_openssh(text) else { return short::open(text).ok_or(Trouble::NoKey) };
-    match (key.is_encrypted(), passphrase) {
-        (false, _) => Ok(key),
-        (true, None) => Err(Trouble::Locked),
-        (true, Some(passphrase)) => {
-            let opened = key.decrypt(passphrase).ok().or_else(|| short::opened(text, &key, passphrase));
-            opened.ok_or(Trouble::WrongPassphrase)
         }
     }
-}
 
-/// The key of `pair`, made here: that of `ssh-key` 0.6 takes one of the two primes twice.
-fn rsa(pair: &RsaKeypair) -> Result<SigningKey<Sha512>, Trouble> {
-    let number = |number: &ssh_key::Mpint| {
-        let bytes = number.as_positive_bytes().ok_or(Trouble::NoKey)?;
-        Ok(BigUint::from_bytes_be(bytes))
-    };
-    let (n, e, d) = (number(&pair.public.n)?, number(&pair.public.e)?, number(&pair.private.d)?);
-    let primes = vec![number(&pair.private.p)?, number(&pair.private.q)?];
-    rsa_of(n.bits())?;
-    let key = RsaPrivateKey::from_components(n, e, d, primes).map_err(|_| Trouble::NoKey)?;
-    rsa_of(key.size() * 8)?;
-    Ok(SigningKey::new(key))
+    fn new(
+        config: &SigningConfig,
+        key: PathBuf,
+        passphrase: Option<GitSecret>,
+        origin: String,
+        directory: Option<PrivateDirectory>,
+    ) -> Result<Self, GitError> {
+        let askpass = |directory: &PrivateDirectory| directory.write_program("askpass", ASKPASS);
+        let askpass = passphrase.as_ref().and(directory.as_ref()).map(askpass);
+        let askpass = askpass.transpose().map_err(|error| not_written(&error))?;
+        let program = config.program.clone().unwrap_or_else(|| PathBuf::from("ssh-keygen"));
+        Ok(Self { program, key, in_agent: false, passphrase: passphrase.zip(askpass), origin, _directory: directory })
+    }
+
+    /// Checks that the key can be read, is strong and is not locked, for messages better than the program's.
+    fn check(&self) -> Result<(), GitError> {
+        let not_a_key = || {
+            unusable(
+                format!("{} does not contain an SSH private key", self.origin),
+                "it starts with `-----BEGIN OPENSSH PRIVATE KEY-----`; create one with `ssh-keygen -t ed25519`, or convert \
+                 an older one with `ssh-keygen -p -f FILE`",
+            )
+        };
+        let listed = self.run(self.command(["-l", "-f"]))?;
+        let bits = listed.stdout.split(' ').next().and_then(|bits| bits.parse().ok());
+        let bits = bits.filter(|_| listed.success).ok_or_else(not_a_key)?;
+        let kind = listed.stdout.trim_end().rsplit(' ').next().unwrap_or_default();
+        match kind {
+            "(RSA)" => check_rsa(&self.origin, bits)?,
+            "(DSA)" => {
+                let message = format!("the key in {} is too weak: DSA", self.origin);
+                return Err(unusable(message, "use an Ed25519 key, or RSA with at least 2048 bits"));
+            }
+            _ => {}
+        }
+        if self.in_agent || self.passphrase.is_some() {
+            return Ok(());
+        }
+        // `-P ""` opens a key that has no passphrase, and no other.
+        let opened = self.run(self.command(["-y", "-P", "", "-f"]))?;
+        match opened.success {
+            true => Ok(()),
+            false if opened.stderr.contains("incorrect passphrase") => Err(locked(&self.origin)),
+            false => Err(not_a_key()),
+        }
+    }
+
+    pub(super) fn sign(&self, commit: &[u8]) -> Result<String, GitError> {
+        let mut command = match self.in_agent {
+            true => self.command(["-Y", "sign", "-n", "git", "-U", "-f"]),
+            false => self.command(["-Y", "sign", "-n", "git", "-f"]),
+        };
+        command = match &self.passphrase {
+            Some((passphrase, askpass)) => command
+                .env(ASKPASS_VARIABLE, passphrase.reveal())
+                .env("SSH_ASKPASS", askpass)
+                .env("SSH_ASKPASS_REQUIRE", "force"),
+            None => command,
+        };
+        let output = self.run(command.input(commit))?;
+        if output.success && output.stdout.starts_with("-----BEGIN SSH SIGNATURE-----") {
+            return Ok(output.stdout);
+        }
+        Err(match output.stderr.contains("incorrect passphrase") {
+            true if self.passphrase.is_some() => wrong_passphrase(&self.origin),
+            true => locked(&self.origin),
+            false if self.in_agent => unusable(
+                format!("the SSH agent cannot sign with the public key in {}", self.origin),
+                "run `ssh-add` for that key, and check that `SSH_AUTH_SOCK` is set",
+            ),
+            false => failed("ssh-keygen", &output),
+        })
+    }
+
+    /// The program with these arguments, and the key as the last one.
+    fn command<const N: usize>(&self, arguments: [&str; N]) -> Program {
+        Program::new(&self.program).args(arguments).args([self.key.as_path()].map(Path::as_os_str))
+    }
+
+    fn run(&self, command: Program) -> Result<ProgramOutput, GitError> {
+        command.run(LIMIT).map_err(|error| not_run(&error, SETTING))
+    }
 }

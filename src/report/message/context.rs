@@ -115,7 +115,7 @@ fn word(what: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
+    use std::sync::Arc;
 
     use serde_json::Value;
 
@@ -160,8 +160,8 @@ mod tests {
             pin.details.version = Some(HOSTILE.to_owned());
         }
         let moves = changes(&sample::python(), &new);
-        let explanation = Rc::new(explanation);
-        let explained = moves.iter().map(|one| (one.tag.clone(), Rc::clone(&explanation))).collect();
+        let explanation = Arc::new(explanation);
+        let explained = moves.iter().map(|one| (one.tag.clone(), Arc::clone(&explanation))).collect();
         (moves, explained)
     }
 

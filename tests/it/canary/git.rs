@@ -1,8 +1,9 @@
-//! Passwords of Git remotes: in their address, from the environment, from helpers; right and wrong.
+//! Passwords of Git remotes: in URLs, from the environment, from helpers; correct and wrong ones.
 
 use super::{TALK, talk};
 use crate::reconcile::stage::{Stage, TELL};
 use crate::support::canary::{CANARY, IN_ADDRESS};
+use crate::support::lane::needs;
 use crate::support::remote::http::{Fault, HttpBackend};
 use crate::support::sandbox::Sandbox;
 
@@ -12,24 +13,24 @@ fn stage() -> Stage {
     stage
 }
 
-/// `server`'s address with the secret for somebody's password.
+/// URL of `server` with the secret as password.
 fn with_user(server: &HttpBackend) -> String {
     server.url().replace("://", &format!("://someone:{IN_ADDRESS}@"))
 }
 
 #[test]
-fn t22_a_right_password_in_an_address_stays_in_it() {
+fn t22_a_correct_password_in_a_url_is_not_shown() {
     let mut stage = stage();
     stage.sandbox.env("PINSTREAM_GIT_TOKEN", "");
     let server = HttpBackend::with_password(stage.repo.base(), "someone", CANARY);
     stage.remote = with_user(&server);
     talk(&stage, 0);
-    let told = stage.told();
+    let told = stage.events();
     assert_eq!(told[0]["remote"], server.url());
 }
 
 #[test]
-fn t22_a_wrong_password_in_an_address_is_not_shown() {
+fn t22_a_wrong_password_in_a_url_is_not_shown() {
     let mut stage = stage();
     let server = HttpBackend::with_password(stage.repo.base(), "someone", "another");
     stage.remote = with_user(&server);
@@ -48,7 +49,7 @@ fn t22_a_wrong_password_in_an_address_is_not_shown() {
 }
 
 #[test]
-fn t22_an_address_that_cannot_be_read_is_not_shown_with_its_password() {
+fn t22_an_invalid_url_is_shown_without_its_password() {
     let mut stage = stage();
     for remote in [
         format!("http://someone:{IN_ADDRESS}@127.0.0.1:port/repo.git"),
@@ -70,7 +71,7 @@ fn t22_an_address_that_cannot_be_read_is_not_shown_with_its_password() {
 }
 
 #[test]
-fn t22_a_checkout_whose_remote_has_a_password_shows_it_nowhere() {
+fn t22_the_password_of_a_checkouts_remote_is_not_shown() {
     let mut stage = stage();
     stage.sandbox.env("PINSTREAM_GIT_TOKEN", "");
     let server = HttpBackend::with_password(stage.repo.base(), "someone", CANARY);
@@ -100,13 +101,13 @@ fn t22_a_checkout_whose_remote_has_a_password_shows_it_nowhere() {
     ] {
         run(args);
     }
-    // The remote is named, so that its absence above says something.
+    // The output does name the remote, so the absence of the secret means something.
     let ran = run(&["reconcile", "--format", "json"]);
     assert!(ran.stdout.contains(&server.url()), "{}{}", ran.stdout, ran.stderr);
 }
 
 #[test]
-fn t22_a_password_in_the_settings_is_refused_and_not_quoted() {
+fn t22_a_password_in_the_settings_is_an_error_that_does_not_quote_it() {
     let sandbox = Sandbox::new();
     let (settings, stream) = (
         format!("[remote.platform]\nurl = \"https://someone:{IN_ADDRESS}@git.example/x.git\"\n"),
@@ -127,7 +128,7 @@ fn t22_a_password_in_the_settings_is_refused_and_not_quoted() {
 }
 
 #[test]
-fn t22_a_token_that_is_not_taken_is_not_shown() {
+fn t22_a_rejected_token_is_not_shown() {
     let mut stage = stage();
     let server = HttpBackend::with_password(stage.repo.base(), "someone", "another");
     stage.remote = server.url();
@@ -141,7 +142,8 @@ fn t22_a_token_that_is_not_taken_is_not_shown() {
 }
 
 #[test]
-fn t22_a_passphrase_that_opens_nothing_is_not_shown() {
+fn t22_a_wrong_passphrase_is_not_shown() {
+    needs!("sshd", "ssh-keygen");
     let mut stage = stage();
     let server = crate::support::remote::ssh::Sshd::start(stage.repo.base(), &stage.sandbox.home());
     stage.remote = server.url();
@@ -155,11 +157,11 @@ fn t22_a_passphrase_that_opens_nothing_is_not_shown() {
 }
 
 #[test]
-fn t22_a_server_that_repeats_the_password_as_it_refuses_a_push_is_not_repeated() {
+fn t22_a_password_in_the_message_of_a_refused_push_is_redacted() {
     let mut stage = stage();
     let server = HttpBackend::with_password(stage.repo.base(), "x-access-token", CANARY);
     stage.remote = server.url();
-    // A server whose own hook knows the token, and says it on the way on which it talks to people.
+    // The server hook has the token and prints it to the client.
     stage.repo.hook("pre-receive", &format!("echo 'denied for x-access-token:{CANARY}' >&2; exit 1"));
     for args in TALK {
         assert!([1, 5].contains(&stage.pass(args).code.unwrap()));

@@ -1,9 +1,9 @@
-//! Hooks: what they are given, and what is seen of them.
+//! Hooks: their environment, and what is visible of them.
 
 use crate::reconcile::stage::Stage;
 use crate::support::canary::CANARY;
 
-/// A stage with a hook that runs `script`, and one move for it.
+/// A stage with a hook that runs `script`, and one change for it.
 fn stage(script: &str) -> Stage {
     let stage =
         Stage::new(&format!("[[hook]]\nname = \"show\"\nenv = [\"SHOWN\"]\nrun = [\"sh\", \"-c\", '''{script}''']\n"));
@@ -12,7 +12,7 @@ fn stage(script: &str) -> Stage {
 }
 
 #[test]
-fn t22_a_hook_that_prints_its_environment_prints_what_is_listed() {
+fn t22_a_hook_sees_only_the_variables_it_lists() {
     let mut stage = stage("env; tr '\\0' '\\n' < /proc/self/environ; tr '\\0' '\\n' < /proc/$$/environ");
     stage.sandbox.env("SHOWN", "as listed");
     let report = stage.report(0, &[]);
@@ -22,7 +22,7 @@ fn t22_a_hook_that_prints_its_environment_prints_what_is_listed() {
 }
 
 #[test]
-fn t22_no_command_line_of_ours_or_of_what_we_start_has_a_secret() {
+fn t22_no_secret_is_in_a_command_line() {
     let mut stage = stage("for of in self $$ $PPID; do tr '\\0' ' ' < /proc/$of/cmdline; echo; done");
     let server = crate::support::remote::http::HttpBackend::with_password(stage.repo.base(), "x-access-token", CANARY);
     stage.remote = server.url();

@@ -1,28 +1,29 @@
-//! Registries and token servers that repeat what they were sent, and whatever else knows their secrets.
+//! Registries and token servers that repeat the secrets they receive, and other places that contain them.
 
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::{stage, talk};
 use crate::reconcile::stage::Stage;
 use crate::support::canary::{CANARY, IN_ADDRESS};
+use crate::support::lane::slow;
 use crate::support::registry::FakeRegistry;
 use crate::support::registry::docker::USER;
 use crate::support::registry::fake::{Access, TokenRules};
 use crate::support::registry::http::{Answer, Request};
 
-/// The `Authorization` of a request, with the password as it is beside it.
+/// The `Authorization` of a request, with the plain password next to it.
 fn known(request: &Request) -> Option<String> {
     request.header("authorization").map(|value| format!("{value} {CANARY}"))
 }
 
-/// A registry that asks for the password.
+/// A registry that requires the password.
 fn basic() -> FakeRegistry {
     let registry = FakeRegistry::start();
     registry.require(Access::Basic(USER.0.into(), USER.1.into()));
     registry
 }
 
-/// A registry that asks for tokens, which the password buys.
+/// A registry that requires tokens, which are issued for the password.
 fn token() -> FakeRegistry {
     let registry = FakeRegistry::start();
     let user = Some((USER.0.to_owned(), USER.1.to_owned()));
@@ -31,7 +32,7 @@ fn token() -> FakeRegistry {
 }
 
 #[test]
-fn t22_talk_of_what_goes_well_holds_no_secret() {
+fn t22_a_successful_pass_shows_no_secret() {
     for registry in [basic(), token()] {
         let said = talk(&stage(registry), 0);
         assert!(said.contains("HEAD http://"), "{said}");
@@ -39,7 +40,8 @@ fn t22_talk_of_what_goes_well_holds_no_secret() {
 }
 
 #[test]
-fn t22_a_refusal_that_repeats_the_password_is_not_repeated() {
+fn t22_a_password_in_an_error_body_is_redacted() {
+    slow!();
     for status in [401, 403, 404, 429, 500] {
         let registry = basic();
         registry.lie(move |request| {
@@ -57,7 +59,7 @@ fn t22_a_refusal_that_repeats_the_password_is_not_repeated() {
 }
 
 #[test]
-fn t22_a_header_that_repeats_the_password_is_not_repeated() {
+fn t22_a_password_in_a_header_is_redacted() {
     let lies: [fn(&str, &str) -> Answer; 9] = [
         |known, _| Answer::new(200).header("content-type", known),
         |known, oci| Answer::new(200).header("content-type", oci).header("docker-content-digest", known),
@@ -84,7 +86,7 @@ fn t22_a_header_that_repeats_the_password_is_not_repeated() {
 }
 
 #[test]
-fn t22_a_manifest_that_repeats_the_password_is_not_repeated() {
+fn t22_a_password_in_a_manifest_is_redacted() {
     for text in [r#"{"schemaVersion": 2, "mediaType": "KNOWN"}"#, r#"{"schemaVersion": 2, "KNOWN": 1, "KNOWN": 2}"#] {
         let registry = basic();
         registry.lie(move |request| {
@@ -103,7 +105,7 @@ fn t22_a_manifest_that_repeats_the_password_is_not_repeated() {
 }
 
 #[test]
-fn t22_tags_and_links_that_repeat_the_password_are_not_repeated() {
+fn t22_a_password_in_tags_and_links_is_redacted() {
     for link in
         ["<http://127.0.0.1:9/KNOWN>; rel=next", "<http://u:KNOWN@127.0.0.1:9/>; rel=next", "<http://[KNOWN>; rel=next"]
     {
@@ -123,7 +125,7 @@ fn t22_tags_and_links_that_repeat_the_password_are_not_repeated() {
     }
 }
 
-/// Has the token server answer as `lie` says, where it is shown the password.
+/// Replaces the token server's answer by that of `lie` when a request has the password.
 fn lying(lie: fn(&str) -> Answer) -> Stage {
     let registry = token();
     registry.lie(move |request| known(request).filter(|_| request.path() == "/token").map(|known| lie(&known)));
@@ -131,7 +133,8 @@ fn lying(lie: fn(&str) -> Answer) -> Stage {
 }
 
 #[test]
-fn t22_a_token_server_that_repeats_the_password_is_not_repeated() {
+fn t22_a_password_in_the_answer_of_a_token_server_is_redacted() {
+    slow!();
     let lies: [fn(&str) -> Answer; 6] = [
         |known| Answer::new(401).header("www-authenticate", known).body(known),
         |known| Answer::new(403).body(serde_json::json!({"error": known, "details": known}).to_string()),
@@ -146,7 +149,7 @@ fn t22_a_token_server_that_repeats_the_password_is_not_repeated() {
 }
 
 #[test]
-fn t22_a_token_server_that_redirects_says_nothing_of_users_and_keys() {
+fn t22_a_redirect_of_a_token_server_shows_no_user_and_no_key() {
     type Lie = fn(&str) -> Answer;
     let lies: [(Lie, &str); 4] = [
         (
@@ -167,7 +170,7 @@ fn t22_a_token_server_that_redirects_says_nothing_of_users_and_keys() {
 }
 
 #[test]
-fn t22_a_token_is_as_secret_as_the_password() {
+fn t22_a_token_is_redacted_like_a_password() {
     let registry = token();
     registry.lie(|request| {
         let token = serde_json::json!({"token": CANARY}).to_string();
@@ -182,7 +185,7 @@ fn t22_a_token_is_as_secret_as_the_password() {
 }
 
 #[test]
-fn t22_credential_files_and_helpers_that_are_broken_are_named_and_not_quoted() {
+fn t22_broken_credential_files_and_helpers_are_named_but_not_quoted() {
     let stage = stage(basic());
     let config = stage.sandbox.home().join(".docker/config.json");
     let host = stage.registry.host();
@@ -201,16 +204,16 @@ fn t22_credential_files_and_helpers_that_are_broken_are_named_and_not_quoted() {
 }
 
 #[test]
-fn t22_a_helper_that_says_the_secret_is_not_quoted() {
+fn t22_a_secret_in_the_error_of_a_helper_is_redacted() {
     let mut stage = stage(basic());
     let bin = stage.sandbox.home().join("helpers");
     std::fs::create_dir(&bin).unwrap();
-    // Linked to, as no file may run that is open for writing in a process being started elsewhere.
+    // A link, because no file can run that another process being started has open for writing.
     std::os::unix::fs::symlink("/bin/sh", bin.join("docker-credential-x")).unwrap();
     stage.sandbox.env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
     let config = serde_json::json!({"credHelpers": {stage.registry.host(): "x"}}).to_string();
     std::fs::write(stage.sandbox.home().join(".docker/config.json"), config).unwrap();
-    // The shell that stands for the helper reads `get`, a file where it is started.
+    // The shell that plays the helper reads the script `get` in its working directory.
     for script in [
         format!("echo '{CANARY}'"),
         format!("echo '{CANARY}' >&2; exit 3"),
@@ -231,8 +234,9 @@ fn t22_a_helper_that_says_the_secret_is_not_quoted() {
 }
 
 #[test]
-fn t22_the_password_of_a_proxy_stays_with_it() {
-    // It answers everything with what it was sent, as a proxy in a bad mood.
+fn t22_the_password_of_a_proxy_is_not_shown() {
+    slow!();
+    // Answers every request with what it received, as a broken proxy might.
     let proxy = FakeRegistry::start();
     proxy.lie(|request| {
         let known = request.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect::<String>();
@@ -245,7 +249,7 @@ fn t22_the_password_of_a_proxy_stays_with_it() {
     stage.commit("streams/far.toml", "[tags]\na = \"registry.example/a:1\"\n");
     let said = talk(&stage, 3);
     assert!(said.contains("far:a"), "{said}");
-    // One that cannot be read is named without it.
+    // A proxy URL that cannot be parsed is named without its password.
     stage.sandbox.env("http_proxy", format!("http://user:{IN_ADDRESS}@[::"));
     for args in super::TALK {
         let code = stage.pass(args).code;

@@ -1,4 +1,4 @@
-//! That a secret would be seen if it came out.
+//! The search for the secret finds leaks.
 
 use std::panic::catch_unwind;
 
@@ -9,7 +9,7 @@ use crate::support::remote::BareRepo;
 use crate::support::sandbox::Sandbox;
 
 #[test]
-fn t22_the_secret_is_found_in_each_of_its_forms() {
+fn t22_the_search_finds_each_encoding_of_the_secret() {
     let base64 = |text: String| encode_block(text.as_bytes());
     let hex = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
     for found in [
@@ -39,7 +39,7 @@ fn t22_the_secret_is_found_in_each_of_its_forms() {
     assert_eq!(decoded(IN_ADDRESS), CANARY);
 }
 
-/// Whether a sandbox whose program does as `act` says is found out, at once or as it is given back.
+/// Reports whether the search catches a program that behaves like `act`, at once or when the sandbox is dropped.
 fn is_found(act: impl Fn(&Sandbox) + std::panic::RefUnwindSafe) -> bool {
     catch_unwind(|| {
         let sandbox = Sandbox::new();
@@ -48,7 +48,7 @@ fn is_found(act: impl Fn(&Sandbox) + std::panic::RefUnwindSafe) -> bool {
     .is_err()
 }
 
-/// Runs a shell as if it were the program.
+/// Runs a shell in place of the program.
 fn shell(sandbox: &Sandbox, script: &str) {
     let mut command = sandbox.as_program("/bin/sh");
     sandbox.finish({
@@ -58,7 +58,7 @@ fn shell(sandbox: &Sandbox, script: &str) {
 }
 
 #[test]
-fn t22_a_program_that_lets_the_secret_out_is_found_out() {
+fn t22_the_search_catches_a_program_that_leaks() {
     for (script, leaks) in [
         ("echo $GITHUB_TOKEN", true),
         ("echo $PINSTREAM_GIT_TOKEN >&2", true),
@@ -76,11 +76,11 @@ fn t22_a_program_that_lets_the_secret_out_is_found_out() {
 }
 
 #[test]
-fn t22_a_remote_that_is_told_the_secret_is_found_out() {
+fn t22_the_search_catches_a_secret_pushed_to_a_remote() {
     let is_found = |text: &str| catch_unwind(|| drop(BareRepo::with(&[("a/b", text)]))).is_err();
     assert!(is_found(&format!("x = \"{CANARY}\"\n")));
     assert!(!is_found("x\n"));
-    // A commit that no branch has any more was pushed all the same.
+    // A commit that no branch contains any more was pushed nevertheless.
     let is_found = catch_unwind(|| {
         let repo = BareRepo::with(&[("a", "b")]);
         repo.commit_as("gone", CANARY, &[], &[]);

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::support::sandbox::{Ran, Sandbox, same};
+use crate::support::sandbox::{RunResult, Sandbox, same};
 
 const WEB: &str = r#"
 apiVersion: image.openshift.io/v1
@@ -127,7 +127,7 @@ fn a_dry_run_prints_the_files_and_standard_input_is_read() {
     let mut command = sandbox.pinstream(&["adopt", "--dry-run", "-"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(WEB.as_bytes()).unwrap();
-    let Ran { code, stdout, .. } = sandbox.ended(child);
+    let RunResult { code, stdout, .. } = sandbox.ended(child);
     let (settings, stream) = stdout.split_once("\n# streams/web.toml\n").unwrap();
     assert!(code == Some(0) && settings.starts_with("# pinstream.toml\n"), "{stdout}");
     assert!(stream.starts_with("# not converted: pushed"), "{stdout}");

@@ -203,7 +203,7 @@ to mend it: pinstream update
         r#"
 --- out
 refused  python:3.11  `REGISTRY/python:3.11` has no `linux/s390x`
-                      help: it has `linux/amd64`, `linux/arm64`
+                      help: available: `linux/amd64`, `linux/arm64`
 1 refused; nothing to write
 --- exit 4
 "#,

@@ -55,8 +55,8 @@ fn roots_and_branches_are_read_before_anything_is_done() {
     door.says(
         1,
         &["--root", "nope"],
-        "error: there is no `nope/pinstream.toml` on the branch `main`, so the folder `nope` is not a root\nhelp: name the \
-         folder that has one with `--root`, or commit an empty one\n",
+        "error: no `nope/pinstream.toml` on branch `main`\nhelp: set `--root` to the directory of `pinstream.toml`, or commit an \
+         empty one\n",
     );
     door.says(0, &["--root", ".", "--branch", "main"], "1 added; landed as ");
     for root in ["./", ""] {
@@ -69,7 +69,7 @@ fn that_the_settings_name_another_branch_is_noted() {
     let door = Door::new("[git]\nbranch = \"main\"\n");
     door.repo.git(&["branch", "feature", "main"]);
     door.sandbox.git(&["clone", "-q", "--branch", "feature", &door.repo.url(), "clone"]);
-    let note = "note: this is the branch `feature`; `[git] branch` of the settings names `main`\n";
+    let note = "note: using branch `feature`; `[git] branch` in the settings is `main`\n";
     let ran = door.sandbox.run(&["-C", "clone", "reconcile"]);
     assert!(ran.code == Some(0) && ran.stdout.contains(note), "{}", door.sandbox.shown(&ran));
     door.says(0, &["--branch", "feature"], note);

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::reconcile::stage::Stage;
+use crate::support::lane::slow;
 use crate::support::registry::Image;
 
 /// Commands of GitHub, now and of old, of Azure and of TeamCity, each with something before it.
@@ -62,6 +63,7 @@ fn t9_a_hook_cannot_talk_to_who_reads_the_log() {
 
 #[test]
 fn t9_neither_images_nor_commits_nor_servers_can() {
+    slow!();
     for (seed, hostile) in (10..).zip(HOSTILE) {
         let mut stage = Stage::new("");
         stage.sandbox.env("GITHUB_ACTIONS", "true");

@@ -31,7 +31,7 @@ fn drive(stage: &Stage) {
 }
 
 /// Runs Git, which may fail.
-fn git(stage: &Stage, args: &[&str]) -> crate::support::sandbox::Ran {
+fn git(stage: &Stage, args: &[&str]) -> crate::support::sandbox::RunResult {
     let mut command = stage.sandbox.command("git");
     command.args(args);
     stage.sandbox.finish(command)

@@ -254,7 +254,7 @@ fn what_a_hook_has_to_have_is_in_the_schema_and_so_are_all_words() {
         ("report", "EndV1", "planned"),
         ("report", "KindV1", "rate-limited"),
         ("report", "HookOutcomeV1", "pending"),
-        ("event", "ChangeV1", "moved"),
+        ("event", "ChangeKindV1", "moved"),
         ("list", "StatusV1", "out-of-step"),
     ] {
         let of = schema(kind)["$defs"][name]["oneOf"].clone();

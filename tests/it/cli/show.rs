@@ -151,7 +151,7 @@ failed   python:nowhere   network: `registry.invalid` cannot be reached: failed 
 failed   python:private   unauthorized: `REGISTRY` answered 401 without a challenge that pinstream can answer
                           help: run `docker login REGISTRY`, or see the credentials of this environment
 refused  python:s390x     `REGISTRY/python:3.12` has no `linux/s390x`
-                          help: it has `linux/amd64`, `linux/arm64`
+                          help: available: `linux/amd64`, `linux/arm64`
 refused  python:unnamed   `127.0.0.1:9` is at 127.0.0.1, a private or loopback address
                           help: if that is meant, add a line to `pinstream.toml`: `[registry."127.0.0.1:9"]`
 3 removed, 1 unchanged, 2 refused, 4 failed; nothing was written

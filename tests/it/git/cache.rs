@@ -24,7 +24,7 @@ fn noise(bytes: usize) -> String {
 }
 
 fn lines(server: &HttpBackend) -> Vec<String> {
-    server.take_asked().into_iter().map(|asked| asked.line).collect()
+    server.take_requests().into_iter().map(|asked| asked.line).collect()
 }
 
 const LOOK: &str = "GET /repo.git/info/refs?service=git-upload-pack";
@@ -69,7 +69,7 @@ fn a_moved_tip_is_fetched_without_what_is_there_and_without_history() {
     let machine = Machine::new(server.url());
     let mut remote = machine.open();
     remote.look(None).unwrap();
-    let cold: usize = server.take_asked().iter().map(|asked| asked.sent).sum();
+    let cold: usize = server.take_requests().iter().map(|asked| asked.sent).sum();
     assert!((500_000..1_000_000).contains(&cold), "{cold}");
     for round in 0..3 {
         repo.commit("main", &[("pinstream.toml", &format!("# {round}\n"))]);
@@ -80,7 +80,7 @@ fn a_moved_tip_is_fetched_without_what_is_there_and_without_history() {
             remote.land("main", &change(&sight.tip, &format!("{round}")), now()).unwrap(),
             Push::Landed(_)
         ));
-        let asked = server.take_asked();
+        let asked = server.take_requests();
         let (sent, received): (usize, usize) =
             (asked.iter().map(|a| a.sent).sum(), asked.iter().map(|a| a.received).sum());
         assert!(sent < 10_000, "{sent} bytes came for a commit of one small file");
@@ -102,7 +102,7 @@ fn from_a_checkout(options: &[&str], fetches: bool) {
         git_in(folder.path()).args(["clone", "--quiet"]).args(options).args([&server.url(), clone.to_str().unwrap()]),
         b"",
     );
-    server.take_asked();
+    server.take_requests();
     let before = all_files(&clone);
 
     let mut machine = Machine::new(server.url());
@@ -110,10 +110,10 @@ fn from_a_checkout(options: &[&str], fetches: bool) {
     let mut remote = machine.open();
     let sight = remote.look(None).unwrap();
     assert_eq!(remote.read(&sight.tip).unwrap().len(), 1);
-    let asked = server.take_asked();
+    let asked = server.take_requests();
     assert_eq!(asked.iter().any(|asked| asked.line == FETCH), fetches, "{asked:?}");
     assert!(matches!(remote.land("main", &change(&sight.tip, "one"), now()).unwrap(), Push::Landed(_)));
-    let pushed: usize = server.take_asked().iter().map(|asked| asked.received).sum();
+    let pushed: usize = server.take_requests().iter().map(|asked| asked.received).sum();
     assert!(pushed < 5_000, "{pushed} bytes went for a commit of one small file");
 
     // Somebody else moves on; the checkout is behind.
@@ -183,7 +183,7 @@ fn t27_processes_at_the_same_time_have_a_cache_each_and_leave_them_usable() {
     let mut first = machine.open();
     let mut second = machine.open();
     assert_eq!(first.look(None).unwrap(), second.look(None).unwrap());
-    server.take_asked();
+    server.take_requests();
     drop((first, second));
     let (mut first, mut second) = (machine.open(), machine.open());
     assert_eq!(first.look(None).unwrap(), second.look(None).unwrap());
@@ -240,6 +240,6 @@ fn t11_a_slot_that_does_not_say_so_follows_no_redirect_either() {
         server.fail_once(Fault::Redirect(elsewhere.port()));
         let error = machine.open().look(None).unwrap_err();
         assert!(matches!(error, GitError::Unreachable { .. }), "{error}");
-        assert_eq!(elsewhere.take_asked(), []);
+        assert_eq!(elsewhere.take_requests(), []);
     }
 }

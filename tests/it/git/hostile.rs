@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pinstream::git::credential::GitSecret;
+use pinstream::git::secret::GitSecret;
 use pinstream::git::{CommitId, GitError, Remote, RemoteSetup};
 
 use super::{Machine, change, now};

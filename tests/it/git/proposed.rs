@@ -93,14 +93,14 @@ fn many_branches_are_read_on_one_connection() {
     }
     let mut two = Machine::new(server.url()).open();
     let proposals = two.look(None).unwrap().proposals;
-    server.take_asked();
+    server.take_requests();
     let found = two.proposed(&proposals).unwrap();
     assert_eq!(found.len(), 20);
-    let asked = server.take_asked().len();
+    let asked = server.take_requests().len();
     assert!(asked <= 3, "{asked}");
     assert_eq!(found["pinstream/7"].lock.as_deref(), Some(&b"7"[..]));
     two.proposed(&proposals).unwrap();
-    assert_eq!(server.take_asked().len(), 0);
+    assert_eq!(server.take_requests().len(), 0);
 }
 
 #[test]

@@ -154,12 +154,12 @@ fn a_wrong_token_is_offered_once_and_never_shown() {
     let GitError::Unauthorized { reason, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("tried: `PINSTREAM_GIT_TOKEN`"), "{reason}");
     assert!(!error.to_string().contains("wr0ng"));
-    assert_eq!(server.take_asked().iter().filter(|asked| asked.authorization.is_some()).count(), 1);
+    assert_eq!(server.take_requests().iter().filter(|asked| asked.authorization.is_some()).count(), 1);
 
     // Nothing at all to offer.
     let error = Machine::new(server.url()).open().look(None).unwrap_err();
     assert!(matches!(error, GitError::Unauthorized { .. }), "{error}");
-    assert!(server.take_asked().len() <= 2);
+    assert!(server.take_requests().len() <= 2);
 
     // A password within the address serves, and is not shown.
     let url = server.url().replace("http://", "http://someone:right@");
@@ -176,7 +176,7 @@ fn a_redirect_to_another_host_is_not_followed() {
     server.fail_once(Fault::Redirect(elsewhere.port()));
     let error = Machine::new(server.url()).token("someone", "token").open().look(None).unwrap_err();
     assert!(matches!(error, GitError::Unreachable { .. }), "{error}");
-    assert_eq!(elsewhere.take_asked(), []);
+    assert_eq!(elsewhere.take_requests(), []);
 }
 
 #[test]

@@ -15,10 +15,11 @@ use openssl::ssl::{SslAcceptor, SslMethod};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509Name};
 use pinstream::git::GitError;
-use pinstream::git::credential::GitSecret;
+use pinstream::git::secret::GitSecret;
 
 use super::Machine;
 use super::story::{repository, tell};
+use crate::support::lane::needs;
 use crate::support::remote::http::HttpBackend;
 use crate::support::remote::ssh::Sshd;
 use crate::support::remote::{bare_environment, run};
@@ -56,6 +57,7 @@ fn with_key(server: &Sshd, name: &str) -> Machine {
 
 #[test]
 fn ssh_with_a_key_file_is_a_remote() {
+    needs!("sshd", "ssh-keygen");
     in_a_home("inside_ssh_with_a_key_file");
 }
 
@@ -81,6 +83,7 @@ fn inside_ssh_with_a_key_file() {
 
 #[test]
 fn ssh_with_an_agent_is_a_remote() {
+    needs!("sshd", "ssh-keygen", "ssh-agent");
     in_a_home("inside_ssh_with_an_agent");
 }
 
@@ -133,13 +136,13 @@ fn inside_credential_helper() {
     };
     helper("echo username=someone; echo password=token");
     tell(&repo, &Machine::new(server.url()));
-    server.take_asked();
+    server.take_requests();
 
     helper("echo username=someone; echo password=wrong");
     let error = Machine::new(server.url()).open().look(None).unwrap_err();
     let GitError::Unauthorized { reason, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("credential helper") && !reason.contains("wrong"), "{reason}");
-    assert_eq!(server.take_asked().iter().filter(|asked| asked.authorization.is_some()).count(), 1);
+    assert_eq!(server.take_requests().iter().filter(|asked| asked.authorization.is_some()).count(), 1);
 
     helper("exec sleep 30");
     let mut machine = Machine::new(server.url());
@@ -152,6 +155,7 @@ fn inside_credential_helper() {
 
 #[test]
 fn t18_an_unknown_or_changed_host_key_ends_it_before_any_credential() {
+    needs!("sshd", "ssh-keygen");
     in_a_home("inside_unknown_host_key");
 }
 
@@ -162,16 +166,16 @@ fn inside_unknown_host_key() {
     let repo = repository();
     let server = Sshd::start(repo.base(), &home);
     let machine = with_key(&server, "user");
-    server.know_nobody();
+    server.trust_nobody();
     let unknown = machine.open().look(None).unwrap_err();
-    server.know(&server.file("stranger.pub"));
+    server.trust(&server.file("stranger.pub"));
     let changed = machine.open().look(None).unwrap_err();
     for error in [unknown, changed] {
         let GitError::Untrusted { reason, .. } = &error else { panic!("{error}") };
         assert!(reason.contains("known_hosts") && reason.contains("ssh-keyscan"), "{reason}");
     }
     assert!(!server.log().contains("userauth-request"), "{}", server.log());
-    server.know(&server.file("host.pub"));
+    server.trust(&server.file("host.pub"));
     machine.open().look(None).unwrap();
     assert!(server.log().contains("userauth-request"));
 }
@@ -251,7 +255,7 @@ fn t18_a_certificate_of_nobody_known_ends_it_before_any_credential() {
     let error = Machine::new(server.url()).token("someone", "token").open().look(None).unwrap_err();
     let GitError::Untrusted { reason, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("GIT_SSL_CAINFO"), "{reason}");
-    assert_eq!(server.take_asked(), []);
+    assert_eq!(server.take_requests(), []);
 }
 
 #[test]

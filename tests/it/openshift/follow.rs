@@ -1,4 +1,4 @@
-//! Tags that follow tags, and what their history holds (openshift/openshift-apiserver, `imageutil/helpers_test.go` and
+//! Tags that follow tags, and their history (openshift/openshift-apiserver, `imageutil/helpers_test.go` and
 //! `imagestream/strategy_test.go`; openshift/oc, `helpers/image`).
 
 use super::{at, digest, history, settles};
@@ -73,7 +73,7 @@ hook tell succeeded for 4 moves
 fn test_tag_ref_changed() {
     let stage = ruby("latest = { follow = \"2.0\" }\n");
     let lock = stage.lock();
-    // The stream's own name left out or written out is the same reference.
+    // The name of the stream itself may be left out.
     for same in ["latest = { follow = \"ruby:2.0\" }\n", "[tags.latest]\nfollow = \"2.0\"\n"] {
         stage.commit("streams/ruby.toml", &format!("{ALL}{same}"));
         settles(&stage);
@@ -136,7 +136,7 @@ fn test_resolve_image_id() {
         stage.sandbox.git(&["checkout", "--quiet", "."]);
         stage.sandbox.run(args)
     };
-    // The first and the last that each tag stood at: whole, or by its beginning, with or without its algorithm.
+    // The current and the oldest digest of each tag: complete, or a prefix, with or without the algorithm.
     for seed in [1, 3, 7, 9] {
         let whole = digest(seed);
         let hex = &whole["sha256:".len()..];
@@ -150,7 +150,7 @@ fn test_resolve_image_id() {
                 assert!(stage.sandbox.read("pinstream.lock").contains(&format!("digest = \"{whole}\"")), "{id}");
             }
         }
-        // What is known is one character short of what is asked for.
+        // A prefix one character longer than the known digest.
         for longer in [format!("{whole}0"), format!("{hex}0")] {
             let ran = run(&["tag", &format!("ruby@{longer}"), "ruby:old"]);
             assert_eq!(ran.code, Some(64), "{longer}");
@@ -176,7 +176,7 @@ fn test_follow_tag_reference_image_stream_tag_form() {
     assert_eq!((history(&stage, "ruby:latest").as_str(), at(&stage, "ruby:latest")), ("1", at(&stage, "ruby:2.0")));
 }
 
-/// What a pass says of the stream `ruby` with `more`, which cannot be loaded: nothing is asked and nothing written.
+/// Output of a pass over the stream `ruby` with `more`, which cannot be loaded: nothing is requested or written.
 #[track_caller]
 fn check(more: &str, expected: &str) {
     let stage = ruby("");
@@ -277,8 +277,8 @@ error: `ruby:a` follows itself: ruby:a → ruby:b → ruby:a
 }
 
 #[test]
-fn test_three_hops_move_in_one_run() {
-    // In whichever order they are named: the far end first, last and in between.
+fn test_three_hops_change_in_one_run() {
+    // In any order of definition: the end of the chain first, last and in between.
     for names in ["abcd", "dcba", "bdac"] {
         let names: Vec<char> = names.chars().collect();
         let hops: String =
@@ -317,7 +317,7 @@ fn test_a_run_again_keeps_the_import_mode() {
 }
 
 #[test]
-fn a_chain_of_five_hops_across_streams_moves_in_one_pass() {
+fn a_chain_of_five_hops_across_streams_changes_in_one_pass() {
     let stage = ruby("a = { follow = \"2.0\" }\n");
     for (stream, followed) in [("s1", "ruby:a"), ("s2", "s1:x"), ("s3", "s2:x"), ("a0", "s3:x")] {
         stage.commit(&format!("streams/{stream}.toml"), &format!("[tags]\nx = {{ follow = \"{followed}\" }}\n"));

@@ -1,7 +1,8 @@
-//! What OpenShift's importer is asked for (openshift/openshift-apiserver, `importer_test.go`).
+//! The cases of OpenShift's importer (openshift/openshift-apiserver, `importer_test.go`).
 
 use super::at;
 use crate::reconcile::stage::Stage;
+use crate::support::lane::{needs, slow};
 use crate::support::registry::{DockerRegistry, FakeRegistry, Image};
 use crate::support::sandbox::same;
 
@@ -29,6 +30,7 @@ no tags; nothing to write
 
 #[test]
 fn test_import_insecure_import_policy() {
+    slow!();
     let (strict, unnamed) = (FakeRegistry::start(), FakeRegistry::start());
     let stage = Stage::new(&format!("[registry.\"{}\"]\nrequests = 2\n", strict.host()));
     stage.push("web:1", 1);
@@ -53,7 +55,7 @@ fn test_import_insecure_import_policy() {
     assert!(["tls", "network"].contains(&kind), "{kind}");
     let help = report["tags"][2]["error"]["help"].as_str().unwrap();
     assert!(help.contains(&format!("`[registry.\"{unnamed_host}\"]`")), "{help}");
-    assert!(report["errors"].to_string().contains("`all` could not discover its tags"), "{}", report["errors"]);
+    assert!(report["errors"].to_string().contains("cannot discover the tags of `all`"), "{}", report["errors"]);
     // Nothing was said in the clear to a registry that is not listed for it.
     assert_eq!((strict.requests().len(), unnamed.connections()), (0, 0));
 }
@@ -78,7 +80,7 @@ failed  web:other           not-found: `[REGISTRY]/other:1` is not at `[REGISTRY
 1 added, 3 failed; landed as [COMMIT 3] on main
 --- exit 3
 ");
-    // What is no reference at all is a mistake of the commit, told with all others before anything is asked.
+    // An invalid reference is an error in the commit, reported with all others before any request.
     stage.commit("streams/web.toml", &format!("{good}bad = \"a.example/Web:1\"\nworse = \"!@#$\"\n"));
     stage.registry.forget();
     let lock = stage.lock();
@@ -109,6 +111,7 @@ error: `#$` is not a digest
 
 #[test]
 fn test_import_successful_import_by_tag_and_digest() {
+    needs!("docker-registry");
     let docker = DockerRegistry::start();
     let image = Image::new(1).version("1.0");
     let digest = docker.push("test/image", "tag", &image);
@@ -176,7 +179,7 @@ added  app:3.1    1349342e4184                 1.0.5
 added  app:abc    2197051ab27a                 1.0.6
 added  app:other  8085abc7215c                 1.0.2
 added  app:v1     5ba3d1f9b164                 1.0.1
-note: `app` takes the first 5 of 6 tags that fit, without `v2`; `limit` of its `[discover]` is in the way
+note: `app` discovers 5 of 6 matching tags, without `v2`; raise `limit` in `[discover]`
 5 added; landed as [COMMIT 3] on main
 --- exit 0
 ",
@@ -189,7 +192,7 @@ removed  app:3      cd756169f282                 1.0.4
 removed  app:abc    2197051ab27a                 1.0.6
 removed  app:other  8085abc7215c                 1.0.2
 removed  app:v1     5ba3d1f9b164                 1.0.1
-note: `app` takes the first 1 of 7 tags that fit, without `3`, `abc`, `other`, `v1`, `v2`, and 1 more; `limit` of its `[discover]` is in the way
+note: `app` discovers 1 of 7 matching tags, without `3`, `abc`, `other`, `v1`, `v2`, and 1 more; raise `limit` in `[discover]`
 4 removed, 1 unchanged; landed as [COMMIT 5] on main
 --- exit 0
 ");
@@ -197,6 +200,7 @@ note: `app` takes the first 1 of 7 tags that fit, without `3`, `abc`, `other`, `
 
 #[test]
 fn test_image_stream_import_of_multi_segment_docker_reference() {
+    needs!("docker-registry");
     let docker = DockerRegistry::start();
     let digest = docker.push("test/foo/bar/image", "1", &Image::new(1).docker());
     let stage = Stage::new(&format!("[registry.\"{}\"]\nplain-http = true\n", docker.host()));

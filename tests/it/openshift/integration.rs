@@ -2,6 +2,7 @@
 
 use super::{digest, history};
 use crate::reconcile::stage::Stage;
+use crate::support::lane::slow;
 use crate::support::registry::fake::{Access, TokenRules};
 use crate::support::registry::{FakeRegistry, Image};
 
@@ -14,7 +15,7 @@ fn test_image_stream_import() {
     let nothing = |stage: &Stage, refs: &str| {
         assert_eq!((stage.repo.git(&["for-each-ref"]).as_str(), stage.lock().as_str()), (refs, ""));
     };
-    // What is not right creates nothing.
+    // Invalid definitions create nothing.
     stage.commit("streams/web.toml", "[tags]\n\"1\" = \"REGISTRY/web:1\"\n\"2\" = { kind = \"DockerImage\" }\n");
     let refs = stage.repo.git(&["for-each-ref"]);
     stage.check(&[], r#"
@@ -30,7 +31,7 @@ error: unknown key `kind`
 "#);
     nothing(&stage, &refs);
     assert_eq!(stage.registry.connections(), 0);
-    // A plan creates nothing either, and shows it all.
+    // A plan creates nothing either, and shows everything.
     stage.commit("streams/web.toml", "[tags]\n\"1\" = \"REGISTRY/web:1\"\n\"2\" = \"REGISTRY/web:2\"\n");
     let refs = stage.repo.git(&["for-each-ref"]);
     stage.sandbox.git(&["clone", "--quiet", &stage.remote, "."]);
@@ -46,7 +47,7 @@ added  web:2  8085abc7215c                 1.0.2
     );
     nothing(&stage, &refs);
     assert_eq!(stage.sandbox.git(&["status", "--porcelain"]), "");
-    // A pass pins all of it in one commit.
+    // A pass pins everything in one commit.
     let commits = stage.commits().len();
     stage.ends(0, &[]);
     assert_eq!(stage.commits().len(), commits + 1);
@@ -89,10 +90,10 @@ fn test_image_stream_import_authenticated() {
             })
             .collect::<Vec<_>>()
         };
-        // 401 for all.
+        // Everything is answered with 401.
         assert_eq!(outcomes(&stage, 3), ["failed unauthorized", "failed unauthorized"], "{secured}");
         assert_eq!(stage.lock(), "");
-        // A secret of one path mends that repository and no other.
+        // A secret for one path helps that repository and no other.
         stage.sandbox.env("DOCKER_AUTH_CONFIG", secret(&format!("{host}/test/two")));
         assert_eq!(outcomes(&stage, 3), ["failed unauthorized", "added -"], "{secured}");
         assert_eq!((stage.pin("web:one"), stage.pin("web:two").is_some()), (None, true));
@@ -103,7 +104,7 @@ fn test_image_stream_import_authenticated() {
         let basic: Vec<_> =
             sent.iter().filter(|request| request.header("authorization").unwrap().starts_with("Basic")).collect();
         assert!(basic.is_empty(), "{basic:?}");
-        // One for the whole host mends the rest; 403 is told as 401 is.
+        // A secret for the whole host helps the rest; 403 is reported as 401 is.
         stage.sandbox.env("DOCKER_AUTH_CONFIG", secret(&host));
         assert_eq!(outcomes(&stage, 0), ["added -", "unchanged -"], "{secured}");
         private.fail("/test/one/", 403);
@@ -138,6 +139,7 @@ failed  app:c  not-found: `[REGISTRY]/app:c` is not at `[REGISTRY]`: it answered
 
 #[test]
 fn test_image_stream_import_scheduled() {
+    slow!();
     let mut stage = Stage::new("[import]\nschedule = \"*/15 * * * *\"\n");
     stage.stream("web", &[("1", 1)]);
     let mut pass = |minute: u32, code: i32, before: &dyn Fn(&Stage)| {
@@ -155,11 +157,11 @@ fn test_image_stream_import_scheduled() {
     assert_eq!(pass(15, 0, &|_| {}), is("1", 0, true, 0));
     // Changed: one item more.
     assert_eq!(pass(30, 0, &|stage| drop(stage.push("web:1", 2))), is("2 1", 1, true, 0));
-    // The registry fails: it is told each time, the branch has nothing of it, and the old digest stays.
+    // The registry fails: each pass reports it, nothing is committed, and the old digest stays.
     assert_eq!(pass(45, 3, &|stage| stage.registry.fail("/v2/web/", 500)), is("2 1", 0, true, 1));
     assert_eq!(pass(46, 3, &|_| {}), is("2 1", 0, true, 1));
-    // Once it is over the tag is asked for before its time.
-    assert_eq!(pass(47, 0, &|stage| stage.registry.be_honest()), is("2 1", 0, true, 0));
+    // After the failure, the tag is resolved before its schedule.
+    assert_eq!(pass(47, 0, &|stage| stage.registry.clear_lies()), is("2 1", 0, true, 0));
     assert_eq!(pass(48, 0, &|_| {}), is("2 1", 0, false, 0));
     assert_eq!(stage.pin("web:1"), Some(digest(2)));
 }

@@ -1,5 +1,4 @@
-//! Manifest lists: what is asked for, what is pinned of them, and what is missing (openshift/openshift-apiserver,
-//! `importer_manifestlist_test.go`).
+//! Manifest lists: requests, pins, and missing parts (openshift/openshift-apiserver, `importer_manifestlist_test.go`).
 
 use crate::reconcile::stage::Stage;
 use crate::support::registry::Image;
@@ -10,8 +9,8 @@ fn built() -> Built {
     Image::new(5).docker().version("5").platforms(&["linux/arm64", "linux/amd64"]).build()
 }
 
-/// A stage with `built` at `app:latest` but for what bears a digest of `without`, and `stream` with the digest of the
-/// list in place of `LIST`.
+/// A stage with `built` at `app:latest`, except content whose digest is in `without`, and `stream` with the list's
+/// digest in place of `LIST`.
 fn stage(without: &[&str], stream: &str) -> Stage {
     let mut stage = Stage::new("");
     let Built { top, children, blobs } = built();
@@ -34,7 +33,7 @@ fn stage(without: &[&str], stream: &str) -> Stage {
     stage
 }
 
-/// What a first pass over `stream` asks, a request a line, and that the next one writes nothing.
+/// Requests of a first pass over `stream`, one per line; checks that the next pass writes nothing.
 #[track_caller]
 fn check(stream: &str, expected: &str) {
     let stage = stage(&[], stream);
@@ -89,7 +88,7 @@ GET blobs/sha256:CONFIG-AMD64
 
 #[test]
 fn test_import_manifest_list_import_two_images_by_same_digest() {
-    // The list itself and one platform of it are two things to find out, and their list is one image.
+    // The list and one of its platforms are two images to resolve with one manifest list.
     check(
         "[tags]\nall = \"REGISTRY/app@LIST\"\nagain = \"REGISTRY/app@LIST\"\n\
          one = { image = \"REGISTRY/app@LIST\", platform = \"linux/arm64\" }\n",
@@ -113,7 +112,7 @@ fn test_import_manifest_list_single_manifest() {
             let stage = stage(&[], &format!("[tags]\napp = {{ image = \"{image}\"{mode} }}\n"));
             stage.ends(0, &[]);
             assert_eq!(stage.pin("app:app").as_ref(), Some(pinned), "{image}{mode}");
-            // The list is fetched first, and then the child for amd64.
+            // The list is fetched first, then the child for amd64.
             let fetched: Vec<_> = stage.registry.requests().into_iter().filter(|asked| asked.method == "GET").collect();
             let manifests: Vec<_> =
                 fetched.iter().filter_map(|asked| asked.path().strip_prefix("/v2/app/manifests/")).collect();
@@ -139,8 +138,8 @@ added   app:all        LIST
 failed  app:amd64      not-found: `[REGISTRY]/app@sha256:AMD64` is not at `[REGISTRY]`: it answered 404
 added   app:arm64      ARM64                 5
 added   app:by-digest  LIST
-note: `app:all`: it could not be described: `[REGISTRY]/app@sha256:AMD64` is not at `[REGISTRY]`: it answered 404
-note: `app:by-digest`: it could not be described: `[REGISTRY]/app@sha256:AMD64` is not at `[REGISTRY]`: it answered 404
+note: `app:all`: no metadata: `[REGISTRY]/app@sha256:AMD64` is not at `[REGISTRY]`: it answered 404
+note: `app:by-digest`: no metadata: `[REGISTRY]/app@sha256:AMD64` is not at `[REGISTRY]`: it answered 404
 3 added, 1 failed; landed as [COMMIT 3] on main
 --- exit 3
 ",
@@ -150,17 +149,20 @@ note: `app:by-digest`: it could not be described: `[REGISTRY]/app@sha256:AMD64` 
 #[test]
 fn test_import_manifest_list_with_error_missing_config_blob_error_by_digest() {
     let stage = stage(&["CONFIG-AMD64"], EACH);
-    stage.check(&[], "
+    stage.check(
+        &[],
+        "
 --- out
 added  app:all        LIST
 added  app:amd64      AMD64
 added  app:arm64      ARM64                 5
 added  app:by-digest  LIST
-note: `app:all`: it could not be described: `[REGISTRY]/app@sha256:CONFIG-AMD64` is not at `[REGISTRY]`: it answered 404
-note: `app:amd64`: it could not be described: `[REGISTRY]/app@sha256:CONFIG-AMD64` is not at `[REGISTRY]`: it answered 404
-note: `app:by-digest`: it could not be described: `[REGISTRY]/app@sha256:CONFIG-AMD64` is not at `[REGISTRY]`: it answered 404
+note: `app:all`: no metadata: `[REGISTRY]/app@sha256:CONFIG-AMD64` is not at `[REGISTRY]`: it answered 404
+note: `app:amd64`: no metadata: `[REGISTRY]/app@sha256:CONFIG-AMD64` is not at `[REGISTRY]`: it answered 404
+note: `app:by-digest`: no metadata: `[REGISTRY]/app@sha256:CONFIG-AMD64` is not at `[REGISTRY]`: it answered 404
 4 added; landed as [COMMIT 3] on main
 --- exit 0
-");
+",
+    );
     super::settles(&stage);
 }

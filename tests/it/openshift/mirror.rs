@@ -1,4 +1,4 @@
-//! Images that are had from a mirror (openshift/openshift-apiserver, `importer_test.go`; openshift/library-go,
+//! Images from a mirror (openshift/openshift-apiserver, `importer_test.go`; openshift/library-go,
 //! `registryclient/client_test.go`).
 
 use pinstream::model::image::Digest;
@@ -8,7 +8,7 @@ use crate::support::registry::http::Answer;
 use crate::support::registry::{FakeRegistry, Image};
 use crate::support::sandbox::same;
 
-/// A stage whose registry has a mirror that copied `web:1` below `copy`, and the digest of it.
+/// A stage whose registry has a mirror with a copy of `web:1` below `copy`, and the image's digest.
 fn mirrored() -> (Stage, FakeRegistry, Digest) {
     let mirror = FakeRegistry::start();
     let digest = mirror.push("copy/web", "1", &Image::new(1).version("1"));
@@ -88,7 +88,7 @@ added   web:tag      0c0b052f7a9b                 1
 --- exit 3
 ",
     );
-    // A source that the operator's policy forbids stays forbidden, whoever copied it.
+    // A source that the policy forbids stays forbidden, no matter who has a copy.
     stage.sandbox.write("policy.toml", &format!("registries = [\"{}\"]\n", mirror.host()));
     stage.commit("streams/web.toml", "[tags]\nnew = \"REGISTRY/web:1\"\n");
     mirror.forget();
@@ -118,11 +118,11 @@ fn test_mirrored_registry_invalid_manifest() {
     });
     stage.commit("streams/web.toml", "[tags]\ntag = \"REGISTRY/web:1\"\n");
     stage.ends(0, &[]);
-    // What is not what its digest says is had from the source.
+    // Bytes that do not match their digest are fetched from the source instead.
     assert_eq!(stage.pin("web:tag").as_deref(), Some(digest.as_str()));
     let had = |registry: &FakeRegistry| registry.requests().iter().any(|asked| asked.path().ends_with(digest.as_str()));
     assert!(had(&mirror) && had(&stage.registry));
-    // Where that has nothing else either it is not pinned.
+    // If the source has no others, the image is not pinned.
     stage.registry.fail("/v2/web/", 404);
     stage.commit("streams/web.toml", "[tags]\nnew = \"REGISTRY/web:1\"\n");
     stage.ends(3, &[]);

@@ -1,5 +1,5 @@
-//! What an import leaves behind, and that a second one over the same world leaves nothing more
-//! (openshift/openshift-apiserver, `imagestreamimport/rest_test.go`).
+//! Result of an import, and that a second one without upstream changes does nothing (openshift/openshift-apiserver,
+//! `imagestreamimport/rest_test.go`).
 
 use super::{history, settles};
 use crate::reconcile::stage::{Stage, TELL};
@@ -53,8 +53,8 @@ refreshed  web:1  5ba3d1f9b164                 1.0.1
 +image = "[REGISTRY]/copy:1"
 "#,
     );
-    // It is no move, so that no hook is told.
-    assert_eq!((history(&stage, "web:1").as_str(), stage.told().len()), ("1", 1));
+    // The digest is the same, so no hook runs.
+    assert_eq!((history(&stage, "web:1").as_str(), stage.events().len()), ("1", 1));
     settles(&stage);
 }
 
@@ -83,7 +83,7 @@ fn test_import_successful_with_submanifests() {
         settles(&stage);
     };
     let all = "all = \"REGISTRY/web:1\"\n";
-    // The first import; then a child of it is pinned beside it; then the list itself by its digest.
+    // The first import; then a child is pinned next to it; then the list itself by digest.
     pinned(all, &[&list]);
     let one = format!("{all}arm64 = {{ image = \"REGISTRY/web:1\", platform = \"linux/arm64\" }}\n");
     pinned(&one, &[&list, &child]);

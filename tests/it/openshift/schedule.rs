@@ -1,9 +1,9 @@
-//! What is imported when (openshift/openshift-controller-manager, `scheduler_test.go`,
+//! Schedules of imports (openshift/openshift-controller-manager, `scheduler_test.go`,
 //! `scheduled_image_controller_test.go`).
 
 use crate::reconcile::stage::Stage;
 
-/// Tags of the stream `web`, each with an image of its own, imported each quarter of an hour unless they say otherwise.
+/// Tags of the stream `web`, each with an image of its own, resolved every 15 minutes unless they say otherwise.
 fn stage(tags: &[(&str, &str)]) -> Stage {
     let stage = Stage::new("[import]\nschedule = \"*/15 * * * *\"\n");
     for (seed, (tag, _)) in (1..).zip(tags) {
@@ -18,7 +18,7 @@ fn write(stage: &Stage, tags: &[(&str, &str)]) {
     stage.commit("streams/web.toml", &format!("[tags]\n{}", tags.iter().map(line).collect::<String>()));
 }
 
-/// The tags that a pass at `now` asked the registry for, once for each request.
+/// Tags that a pass at `now` requested, once for each request.
 #[track_caller]
 fn asked(stage: &mut Stage, now: &str, args: &[&str]) -> Vec<String> {
     stage.sandbox.env("PINSTREAM_NOW", format!("2026-11-24T{now}Z"));
@@ -44,12 +44,12 @@ fn test_scheduler() {
 fn test_scheduler_add_and_delay() {
     let mut stage = stage(&[("first", "")]);
     assert_eq!(asked(&mut stage, "12:00:00", &["--due"]), ["first"]);
-    // What is new is due at once, and from then on with the others.
+    // A new tag is due at once, and then together with the others.
     stage.push("web:second", 2);
     write(&stage, &[("first", ""), ("second", "")]);
     assert_eq!(asked(&mut stage, "12:05:00", &["--due"]), ["second"]);
     assert!(asked(&mut stage, "12:10:00", &["--due"]).is_empty());
-    // An import by hand is no reason to leave out one by schedule.
+    // A pass without `--due` does not delay a scheduled one.
     assert_eq!(asked(&mut stage, "12:14:00", &["web:first"]), ["first"]);
     assert_eq!(asked(&mut stage, "12:15:00", &["--due"]), ["first", "second"]);
 }
@@ -71,7 +71,7 @@ fn test_scheduler_sanity() {
     let tags: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
     let mut stage = stage(&tags);
     assert_eq!(asked(&mut stage, "12:00:00", &["--due"]), names);
-    // A pass each five minutes over two rounds: each tag is asked for twice.
+    // A pass every five minutes over two rounds: each tag is resolved twice.
     let mut seen: Vec<String> = Vec::new();
     for minute in ["05", "10", "15", "20", "25", "30", "35", "40"] {
         seen.extend(asked(&mut stage, &format!("12:{minute}:00"), &["--due"]));
@@ -96,7 +96,7 @@ fn test_scheduling_checks() {
         stage.registry.forget();
         let report = stage.report(code, &["--due"]);
         if code == 3 {
-            // From now on it is there.
+            // The image exists from now on.
             stage.push("web:late", 5);
         }
         let rows = report["tags"].as_array().unwrap().iter();
@@ -105,7 +105,7 @@ fn test_scheduling_checks() {
         let asked = stage.registry.requests();
         (rows.join(", "), asked.iter().filter(|request| request.path().ends_with(&digest)).count())
     };
-    // A digest that is not there is due again before its time; once it is pinned it is not asked for any more.
+    // A missing digest is due again early; once it is pinned, it is not resolved any more.
     assert_eq!(due("12:01:00", 3), ("fixed failed, normal added".to_owned(), 1));
     assert_eq!(due("12:02:00", 0), ("fixed added, normal not-due".to_owned(), 1));
     assert_eq!(due("12:03:00", 0), ("fixed not-due, normal not-due".to_owned(), 0));
@@ -118,7 +118,7 @@ fn test_handle_image_stream() {
     assert_eq!(asked(&mut stage, "12:00:00", &["--due"]), ["first", "second"]);
     // Nothing to do.
     assert!(asked(&mut stage, "12:01:00", &["--due"]).is_empty());
-    // A definition that is newer than its pin is imported at once, and no other.
+    // A definition that is newer than its pin is resolved at once, and no other.
     stage.push("web:other", 3);
     let stream = "[tags]\nfirst = \"REGISTRY/web:first\"\nsecond = \"REGISTRY/web:other\"\n";
     stage.commit("streams/web.toml", stream);

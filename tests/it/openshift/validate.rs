@@ -9,7 +9,7 @@ fn test_validate_image_stream() {
     stage.push("web:1", 1);
     let half = "n".repeat(127);
     let (longest, tag) = (format!("{half}/{half}"), "T".repeat(128));
-    // The shortest name, one with all characters, and the longest.
+    // The shortest name, one with all allowed characters, and the longest.
     let all = "abcdefghijklmnopqrstuvwxyz.0123456789_a-b__c";
     for name in ["a", all, &longest] {
         stage.commit(&format!("streams/{name}.toml"), &format!("[tags]\n{tag} = \"REGISTRY/web:1\"\n"));
@@ -18,14 +18,14 @@ fn test_validate_image_stream() {
     for name in ["a", all, &longest] {
         assert!(stage.pin(&format!("{name}:{tag}")).is_some(), "{name}");
     }
-    // One character more, and names that none can have.
+    // One character too many, and invalid names.
     let wrong = [format!("{longest}n"), "Web".to_owned(), "-web".to_owned(), "a..b".to_owned()];
     for name in &wrong {
         stage.commit(&format!("streams/{name}.toml"), "");
     }
     stage.commit("streams/a.toml", &format!("[tags]\n{tag}T = \"REGISTRY/web:1\"\n"));
     stage.registry.forget();
-    // A name that is too long is shown by its beginning.
+    // A name that is too long is truncated in the message.
     let said = stage.ends(1, &[]).replace(&half[..80], "[80 n]").replace(&tag[..80], "[80 T]");
     let said: Vec<&str> = said.lines().filter(|line| line.starts_with("error: ")).collect();
     same(

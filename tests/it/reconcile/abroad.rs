@@ -1,15 +1,15 @@
-//! Tags that follow tags of another repository: what its lock says lands here too, checked and by our own rules.
+//! Tags that follow tags of another repository: its pins are verified and land here under our own rules.
 
 use super::stage::{Stage, pin};
 use crate::support::canary::CANARY;
 use crate::support::remote::BareRepo;
 use crate::support::remote::http::HttpBackend;
-use crate::support::sandbox::Ran;
+use crate::support::sandbox::RunResult;
 
 const PLATFORM: &str = "[tags]\n\"3.12\" = \"REGISTRY/python:3.12\"\nlatest = { follow = \"3.12\" }\n";
 const WEB: &str = "[tags]\nbase = { follow = \"platform//python:latest\" }\nprod = { follow = \"base\" }\n";
 
-/// A root that follows tags of another team's, which has been pinned; both are folders.
+/// A root that follows tags of another team's root, which is pinned; both remotes are directories.
 struct Two {
     stage: Stage,
     platform: BareRepo,
@@ -27,7 +27,7 @@ impl Two {
         two
     }
 
-    /// Names the address of the other repository.
+    /// Sets the URL of the other repository.
     fn follow(&self, url: &str) {
         self.stage.settings(&format!("[remote.platform]\nurl = \"{url}\"\n"));
     }
@@ -36,7 +36,7 @@ impl Two {
         self.platform.commit("main", &[(path, &text.replace("REGISTRY", &self.stage.registry.host()))])
     }
 
-    fn their_pass(&self) -> Ran {
+    fn their_pass(&self) -> RunResult {
         let ran = self.stage.sandbox.run(&["reconcile", "--remote", &self.platform.url()]);
         assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
         ran
@@ -52,7 +52,7 @@ impl Two {
 }
 
 #[test]
-fn what_moves_in_one_repository_moves_in_the_next_with_one_pass_each() {
+fn a_change_reaches_the_next_repository_with_one_pass_each() {
     let two = Two::new();
     let report = two.stage.report(0, &[]);
     assert_eq!(report["remotes"][0]["commit"], two.their_tip());
@@ -65,7 +65,7 @@ fn what_moves_in_one_repository_moves_in_the_next_with_one_pass_each() {
     assert!(lock.contains("tag = \"base\"\nfollow = \"platform//python:latest\"\nimage = "), "{lock}");
     assert!(lock.contains("version = \"1.0.1\"\n"), "{lock}");
 
-    // What has not moved costs no request of a registry.
+    // Unchanged pins cost no registry request.
     two.stage.registry.forget();
     two.stage.ends(0, &[]);
     assert_eq!(two.stage.registry.requests().len(), 0);
@@ -80,12 +80,12 @@ fn what_moves_in_one_repository_moves_in_the_next_with_one_pass_each() {
     for tag in ["web:base", "web:prod"] {
         assert_eq!(two.stage.pin(tag).as_deref(), Some(moved.as_str()), "{tag}");
     }
-    // Nothing but two commits of a person and two passes of its own is over there.
+    // The other repository received only two commits of a person and two passes of its own.
     assert_eq!(two.platform.log("main").len(), 4);
 }
 
 #[test]
-fn a_work_tree_follows_as_a_remote_does() {
+fn update_in_a_work_tree_follows_like_a_pass_on_a_remote() {
     let two = Two::new();
     let sandbox = &two.stage.sandbox;
     sandbox.git(&["clone", "--quiet", &two.stage.remote, "clone"]);
@@ -97,7 +97,7 @@ fn a_work_tree_follows_as_a_remote_does() {
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(pin(&sandbox.read("clone/pinstream.lock"), "web:prod"), two.their_pin("python:3.12"));
     assert_eq!(run(&["check"]).0, Some(0));
-    // Whoever reviews a proposal is told whether the other repository vouches for it.
+    // Reviewers see whether the other repository vouches for the digest.
     sandbox.git(&["-C", "clone", "add", "-A"]);
     let (code, said) = run(&["check", "--base", "HEAD"]);
     assert_eq!(code, Some(0), "{said}");
@@ -107,7 +107,7 @@ fn a_work_tree_follows_as_a_remote_does() {
     sandbox.write("clone/pinstream.lock", &lock);
     let (code, said) = run(&["check", "--base", "HEAD"]);
     assert_eq!(code, Some(4), "{said}");
-    // A definition that follows elsewhere does not agree with the lock.
+    // A definition that follows another repository differs from the lock.
     let text = sandbox.read("clone/streams/web.toml").replace("python:latest", "python:3.12");
     sandbox.write("clone/streams/web.toml", &text);
     let (code, said) = run(&["check"]);
@@ -117,7 +117,7 @@ fn a_work_tree_follows_as_a_remote_does() {
 }
 
 #[test]
-fn over_http_a_pass_reads_each_remote_once_and_without_its_history() {
+fn a_pass_reads_each_remote_once_without_history_over_http() {
     let two = Two::new();
     let (ours, theirs) = (HttpBackend::start(two.stage.repo.base()), HttpBackend::start(two.platform.base()));
     two.theirs("large", &"x".repeat(100_000));
@@ -130,7 +130,7 @@ fn over_http_a_pass_reads_each_remote_once_and_without_its_history() {
     let pass = || {
         let ran = two.stage.sandbox.run(&["reconcile", "--remote", &ours.url()]);
         assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
-        theirs.take_asked()
+        theirs.take_requests()
     };
     let first = pass();
     let lines: Vec<&str> = first.iter().map(|asked| asked.line.as_str()).collect();
@@ -144,12 +144,12 @@ fn over_http_a_pass_reads_each_remote_once_and_without_its_history() {
     );
     assert!(first.iter().map(|asked| asked.sent).sum::<usize>() < 20_000, "{first:?}");
     assert_eq!(two.stage.pin("more:a"), two.their_pin("python:3.12"));
-    // What stands where it stood is not fetched again.
+    // Unchanged remotes are not fetched again.
     assert_eq!(pass().len(), 1);
 }
 
 #[test]
-fn a_token_goes_to_no_other_server_than_our_own() {
+fn a_token_is_sent_only_to_its_own_server() {
     let mut two = Two::new();
     let [our_secret, their_secret] = ["ours", "theirs"].map(|whose| format!("{whose}-{CANARY}"));
     let ours = HttpBackend::with_password(two.stage.repo.base(), "x-access-token", &our_secret);
@@ -160,9 +160,9 @@ fn a_token_goes_to_no_other_server_than_our_own() {
     let ran = two.stage.sandbox.run(&args);
     assert_eq!(ran.code, Some(3), "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("failed  web:base  unauthorized: "), "{}", ran.stdout);
-    let asked = theirs.take_asked();
+    let asked = theirs.take_requests();
     assert!(!asked.is_empty() && asked.iter().all(|asked| asked.authorization.is_none()), "{asked:?}");
-    // A helper of Git's own configuration knows for which server it is.
+    // A helper in Git's own configuration is bound to its server.
     let helper = format!("[credential \"{}\"]\nhelper = \"!f() {{ cat $HOME/login; }}; f\"\n", theirs.url());
     let home = two.stage.sandbox.home();
     std::fs::write(home.join("login"), format!("username=me\npassword={their_secret}\n")).unwrap();
@@ -173,7 +173,7 @@ fn a_token_goes_to_no_other_server_than_our_own() {
 }
 
 #[test]
-fn a_remote_that_cannot_be_read_fails_its_tags_and_no_others() {
+fn an_unreadable_remote_fails_only_its_tags() {
     let two = Two::new();
     two.stage.stream("own", &[("1", 5)]);
     two.stage.ends(0, &[]);
@@ -192,34 +192,34 @@ fn a_remote_that_cannot_be_read_fails_its_tags_and_no_others() {
         said.contains("failed  web:base  network: the remote `http://127.0.0.1:9/repo.git` could not be"),
         "{said}"
     );
-    // A folder of the machine is none that a repository on a server may name.
+    // A repository on a server may not follow a directory of this machine.
     two.follow(&two.platform.url());
     let ours = HttpBackend::start(two.stage.repo.base());
     let ran = two.stage.sandbox.run(&["reconcile", "--remote", &ours.url()]);
     assert_eq!(ran.code, Some(4), "{}{}", ran.stdout, ran.stderr);
-    assert!(ran.stdout.contains("is a folder of this machine"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("is a local path"), "{}", ran.stdout);
 }
 
 #[test]
-fn a_tag_that_is_not_there_is_told_the_nearest() {
+fn a_missing_remote_tag_suggests_the_nearest() {
     let two = Two::new();
     two.stage.commit("streams/web.toml", "[tags]\nbase = { follow = \"platform//python:3.13\" }\n");
     let said = two.stage.ends(3, &[]);
     let tip = two.their_tip();
-    let expected = format!("not-found: `platform` has no pin of `python:3.13` at {}", &tip[..9]);
+    let expected = format!("not-found: `platform` has no pin for `python:3.13` at {}", &tip[..9]);
     assert!(said.contains(&expected) && said.contains("help: did you mean `python:3.12`?"), "{said}");
     two.theirs("pinstream.lock", "version = 1\n<<<<<<< x\n");
     let said = two.stage.ends(3, &[]);
-    assert!(said.contains("cannot be read: line 2 is a conflict marker"), "{said}");
+    assert!(said.contains(": line 2 is a conflict marker"), "{said}");
     two.platform.commit_as("main", "no lock", &[], &["pinstream.lock"]);
-    assert!(two.stage.ends(3, &[]).contains("has no `pinstream.lock` at"));
+    assert!(two.stage.ends(3, &[]).contains("no `pinstream.lock` in"));
     two.stage.settings("");
     let said = two.stage.ends(1, &[]);
     assert!(said.contains("`web:base` follows a tag of the remote `platform`, which is not defined"), "{said}");
 }
 
 #[test]
-fn rules_of_adoption_hold_for_what_is_followed_elsewhere() {
+fn adoption_rules_apply_to_remote_tags() {
     let mut two = Two::new();
     let definition = |rules: &str| format!("[tags]\nbase = {{ follow = \"platform//python:3.12\", {rules} }}\n");
     two.stage.commit("streams/web.toml", &definition("soak = \"1d\""));
@@ -232,7 +232,7 @@ fn rules_of_adoption_hold_for_what_is_followed_elsewhere() {
     assert_eq!(two.stage.registry.requests().len(), 0);
     two.stage.sandbox.env("PINSTREAM_NOW", "2026-11-25T12:00:00Z");
     assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "moved");
-    // The other team goes back, and this root goes back with it: that was decided by people.
+    // The other team rolls back and this root follows: people decided that.
     two.theirs("streams/python.toml", &PLATFORM.replace("python:3.12", "python:old"));
     two.stage.push("python:old", 1);
     two.their_pass();
@@ -246,7 +246,7 @@ fn rules_of_adoption_hold_for_what_is_followed_elsewhere() {
 }
 
 #[test]
-fn a_move_from_elsewhere_that_a_person_reverts_is_not_made_again() {
+fn a_reverted_change_of_a_remote_tag_is_not_made_again() {
     let two = Two::new();
     two.stage.ends(0, &[]);
     let first = two.stage.pin("web:base");
@@ -263,7 +263,7 @@ fn a_move_from_elsewhere_that_a_person_reverts_is_not_made_again() {
 }
 
 #[test]
-fn one_platform_of_an_index_comes_over_with_its_index() {
+fn one_platform_of_a_remote_index_is_pinned_with_its_index() {
     let two = Two::new();
     let image = crate::support::registry::Image::new(3).version("3").platforms(&["linux/amd64", "linux/arm64"]);
     let index = two.stage.registry.push("python", "multi", &image);
@@ -283,7 +283,7 @@ fn one_platform_of_an_index_comes_over_with_its_index() {
 }
 
 #[test]
-fn what_another_lock_says_is_believed_of_nothing_that_was_not_hashed() {
+fn digests_of_another_lock_are_hashed_before_they_are_pinned() {
     let two = Two::new();
     let image = crate::support::registry::Image::new(3).version("3").platforms(&["linux/amd64", "linux/arm64"]);
     let index = two.stage.registry.push("python", "multi", &image);
@@ -295,7 +295,7 @@ fn what_another_lock_says_is_believed_of_nothing_that_was_not_hashed() {
     two.stage.commit("streams/web.toml", "[tags]\nbase = { follow = \"platform//python:arm\" }\n");
     let honest = two.platform.read("main", "pinstream.lock").unwrap();
     let child = two.their_pin("python:arm").unwrap();
-    // A digest that no registry has, and one that is no child of the index that it is said to be of.
+    // A digest that no registry has, and one that is not a child of its alleged index.
     let nowhere = format!("sha256:{}", "0".repeat(64));
     let other = two.stage.push("python:other", 9);
     for (lock, code, kind) in [
@@ -307,7 +307,7 @@ fn what_another_lock_says_is_believed_of_nothing_that_was_not_hashed() {
         assert_eq!(report["tags"][0]["error"]["kind"], kind);
         assert_eq!(two.stage.pin("web:base"), None);
     }
-    // What it says of the image itself is not taken over: that comes from the bytes.
+    // Image data comes from the image itself, not from the other lock.
     two.theirs("pinstream.lock", &honest.replace("version = \"3\"", "version = \"4\""));
     two.stage.ends(0, &[]);
     assert_eq!(two.stage.pin("web:base"), Some(child));
@@ -315,7 +315,7 @@ fn what_another_lock_says_is_believed_of_nothing_that_was_not_hashed() {
 }
 
 #[test]
-fn the_policy_says_which_remotes_may_be_followed() {
+fn the_policy_restricts_remotes() {
     let two = Two::new();
     let (ours, theirs) = (two.stage.repo.path().display().to_string(), two.platform.path().display().to_string());
     two.stage.sandbox.write("policy.toml", &format!("remotes = [\"{ours}\"]\n"));

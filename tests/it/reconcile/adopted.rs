@@ -1,4 +1,4 @@
-//! When a digest is adopted, and when a tag keeps what it has.
+//! Adoption rules: when a digest is adopted, and when a tag keeps its pin.
 
 use super::stage::Stage;
 use crate::support::registry::Image;
@@ -16,7 +16,7 @@ fn stage(rules: &str) -> Stage {
     stage
 }
 
-/// A pass at `now`: how it ended for the tag, with the reason where it has one.
+/// Runs a pass at `now` and returns the outcome of the tag, with the reason if there is one.
 #[track_caller]
 fn pass(stage: &mut Stage, now: &str, code: i32) -> String {
     stage.sandbox.env("PINSTREAM_NOW", format!("2026-11-{now}Z"));
@@ -27,17 +27,17 @@ fn pass(stage: &mut Stage, now: &str, code: i32) -> String {
 }
 
 #[test]
-fn a_digest_soaks_from_our_first_sight_of_it_on_any_machine() {
+fn a_digest_soaks_from_its_first_sight_on_any_machine() {
     let mut stage = stage("soak = \"2d\"");
     let waits =
         |since: &str, until: &str| format!("soaking: seen since 2026-11-{since}Z, adopted from 2026-11-{until}Z on");
     stage.push("web:1", 2);
     assert_eq!(pass(&mut stage, "24T10:00:00", 0), waits("24T10:00:00", "26T10:00:00"));
-    // What waits is looked at with one request and no more.
+    // A soaking update costs one request.
     stage.registry.forget();
     assert_eq!(pass(&mut stage, "25T10:00:00", 0), waits("24T10:00:00", "26T10:00:00"));
     assert_eq!((stage.registry.counts().head, stage.registry.counts().get), (1, 0));
-    // Another machine knows it too; one that moves begins again.
+    // Another machine reads the first sight from the state; another digest starts again.
     std::fs::remove_dir_all(stage.sandbox.home()).unwrap();
     std::fs::create_dir(stage.sandbox.home()).unwrap();
     assert_eq!(pass(&mut stage, "26T09:59:59", 0), waits("24T10:00:00", "26T10:00:00"));
@@ -48,7 +48,7 @@ fn a_digest_soaks_from_our_first_sight_of_it_on_any_machine() {
 }
 
 #[test]
-fn a_pass_over_other_tags_does_not_forget_what_waits() {
+fn a_pass_over_other_tags_remembers_soaking_digests() {
     let mut stage = stage("soak = \"2d\"");
     stage.stream("other", &[("x", 9)]);
     stage.push("web:1", 2);
@@ -68,7 +68,7 @@ fn a_hold_keeps_the_pin_until_it_ends() {
 }
 
 #[test]
-fn what_is_rejected_is_not_adopted_and_the_next_one_is() {
+fn a_rejected_digest_is_skipped_and_the_next_one_is_adopted() {
     let bad = Image::new(2).version("1.0.2").build().top.digest;
     let mut stage = stage(&format!("reject = [\"{bad}\"]"));
     assert_eq!(stage.push("web:1", 2), bad);
@@ -78,7 +78,7 @@ fn what_is_rejected_is_not_adopted_and_the_next_one_is() {
 }
 
 #[test]
-fn a_registry_that_goes_back_is_asked_twice_and_then_handled_by_the_rule() {
+fn a_rollback_upstream_is_confirmed_and_then_follows_on_rollback() {
     for (rule, expected) in [
         ("", "held: the registry went back to a digest it had before; `on-rollback` says hold"),
         ("on-rollback = \"hold\"", "held: the registry went back to a digest it had before; `on-rollback` says hold"),
@@ -97,7 +97,7 @@ fn a_registry_that_goes_back_is_asked_twice_and_then_handled_by_the_rule() {
 }
 
 #[test]
-fn a_stale_answer_is_forgiven_by_a_second_look() {
+fn a_stale_answer_is_corrected_by_a_second_request() {
     let mut stage = stage("");
     let old = stage.pin("web:one").unwrap();
     stage.push("web:1", 2);
@@ -112,7 +112,7 @@ fn a_stale_answer_is_forgiven_by_a_second_look() {
 }
 
 #[test]
-fn moves_are_ignored_or_refused_by_their_class() {
+fn changes_are_ignored_or_held_by_their_class() {
     let image = |seed: u64, version: &str, attestation: u64| {
         Image::new(seed).version(version).platforms(&["linux/amd64"]).attestation(attestation)
     };
@@ -140,7 +140,7 @@ fn moves_are_ignored_or_refused_by_their_class() {
 }
 
 #[test]
-fn a_move_that_a_person_reverts_is_not_made_again() {
+fn a_reverted_change_is_not_made_again() {
     let mut stage = stage("");
     let first = stage.pin("web:one").unwrap();
     let bad = stage.push("web:1", 2);
@@ -156,14 +156,14 @@ fn a_move_that_a_person_reverts_is_not_made_again() {
     let newer = stage.push("web:1", 3);
     assert_eq!(pass(&mut stage, "24T13:00:00", 0), "moved");
     assert_eq!(stage.pin("web:one").as_deref(), Some(newer.as_str()));
-    // The bad one is remembered still.
+    // The reverted digest is still remembered.
     stage.push("web:1", 2);
     assert_eq!(pass(&mut stage, "24T14:00:00", 0), held);
     assert_ne!(stage.pin("web:one").as_deref(), Some(bad.as_str()));
 }
 
 #[test]
-fn a_plan_in_a_checkout_knows_of_a_revert_from_the_history_alone() {
+fn a_plan_in_a_checkout_reads_reverts_from_the_history() {
     let stage = stage("");
     stage.push("web:1", 2);
     stage.sandbox.git(&["clone", "--quiet", &stage.remote, "."]);
@@ -181,7 +181,7 @@ fn a_plan_in_a_checkout_knows_of_a_revert_from_the_history_alone() {
 }
 
 #[test]
-fn in_a_checkout_a_revert_is_known_without_a_state_until_there_is_one() {
+fn a_checkout_without_state_reads_reverts_from_the_history() {
     let mut stage = stage("");
     let server = HttpBackend::start(stage.repo.base());
     stage.remote = server.url();
@@ -194,7 +194,7 @@ fn in_a_checkout_a_revert_is_known_without_a_state_until_there_is_one() {
     stage.sandbox.git(&["push", "--quiet"]);
     let told = stage.ends(0, &["-v"]);
     assert!(told.contains("a person took a move to it back"), "{told} {}", stage.repo.git(&["log", "--stat", "main"]));
-    // It was noted: whoever has no history knows it too.
+    // The state contains the revert, so a clone without history respects it too.
     std::fs::remove_dir_all(stage.sandbox.work()).unwrap();
     std::fs::create_dir(stage.sandbox.work()).unwrap();
     std::fs::remove_dir_all(stage.sandbox.home().join(".cache")).unwrap();

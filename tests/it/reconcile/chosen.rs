@@ -1,15 +1,15 @@
-//! Tags that are chosen from a repository, and streams that take many of them.
+//! Tags that are selected from a repository, and streams that discover many.
 
 use super::stage::Stage;
 
-/// Puts an image for each tag into the repository `app`.
+/// Pushes an image for each tag to the repository `app`.
 fn fill(stage: &Stage, tags: &[&str]) {
     for tag in tags {
         stage.push(&format!("app:{tag}"), u64::from_le_bytes(format!("{tag:_<8.8}").into_bytes().try_into().unwrap()));
     }
 }
 
-/// The lock as `tag repository-tag`, a pin a line.
+/// The lock as `tag repository-tag`, one pin per line.
 fn pins(stage: &Stage) -> String {
     let lock: toml::Table = stage.lock().parse().unwrap();
     let pin = |pin: &toml::Value| {
@@ -26,7 +26,7 @@ const CHOOSING: &str = "[tags]\n\
     stable = { follow = \"edge\" }\n";
 
 #[test]
-fn the_highest_tag_is_chosen_and_one_list_serves_all_tags_of_a_repository() {
+fn the_highest_tag_is_selected_with_one_list_per_repository() {
     let stage = Stage::new("");
     stage.commit("streams/app.toml", CHOOSING);
     fill(&stage, &["latest", "3.12.9", "3.13.0", "3.13", "3.14.0-rc1", "night-20261123", "night-20261122"]);
@@ -34,7 +34,7 @@ fn the_highest_tag_is_chosen_and_one_list_serves_all_tags_of_a_repository() {
     let first = "beta app:3.14.0-rc1\nedge app:3.13.0\nnight app:night-20261123\nstable app:3.13.0\n";
     assert_eq!(pins(&stage), first);
 
-    // Nothing new costs one list and one HEAD for each tag that was chosen.
+    // Without changes: one list, and one HEAD per selected tag.
     stage.registry.forget();
     stage.ends(0, &[]);
     let asked = stage.registry.requests();
@@ -53,13 +53,18 @@ fn a_tie_is_explained_on_request() {
     stage.commit("streams/app.toml", CHOOSING);
     fill(&stage, &["3.13.0", "3.13", "v3.13.0", "3.14.0-rc1", "night-20261123"]);
     stage.ends(0, &[]);
-    assert!(!stage.ends(0, &[]).contains("as high as"));
+    assert!(!stage.ends(0, &[]).contains("ranks equal to"));
     let told = stage.ends(0, &["-v"]);
-    assert!(told.contains("`app:edge` is `3.13.0`, as high as `v3.13.0`, `3.13`: the one that says"), "{told}");
+    assert!(
+        told.contains(
+            "`app:edge` selects `3.13.0`, which ranks equal to `v3.13.0`, `3.13`: the most specific tag wins"
+        ),
+        "{told}"
+    );
 }
 
 #[test]
-fn a_tag_with_nothing_to_choose_keeps_its_pin_and_says_what_there_is() {
+fn a_selector_without_a_match_keeps_its_pin_and_lists_candidates() {
     let stage = Stage::new("");
     stage.commit("streams/app.toml", "[tags]\nedge = { repository = \"REGISTRY/app\", semver = \"^3\" }\n");
     fill(&stage, &["3.0.0"]);
@@ -70,8 +75,8 @@ fn a_tag_with_nothing_to_choose_keeps_its_pin_and_says_what_there_is() {
         &[],
         "
 --- out
-failed  app:edge  not-found: `[REGISTRY]/app` has no tag that fits: in ^3
-                  help: it has 2 tags, as `latest`, `2.0.0`
+failed  app:edge  not-found: `[REGISTRY]/app` has no matching tag: in ^3
+                  help: the repository has 2 tags, e.g. `latest`, `2.0.0`
 1 failed; nothing to write
 --- exit 3
 ",
@@ -80,7 +85,7 @@ failed  app:edge  not-found: `[REGISTRY]/app` has no tag that fits: in ^3
 }
 
 #[test]
-fn a_list_that_cannot_be_read_fails_its_tags_and_no_other() {
+fn a_failing_tag_list_fails_only_its_tags() {
     let stage = Stage::new("");
     stage.commit("streams/app.toml", &format!("{CHOOSING}[discover]\nrepository = \"REGISTRY/app\"\nsemver = \"*\"\n"));
     stage.stream("web", &[("1", 1)]);
@@ -114,7 +119,7 @@ fn a_list_that_cannot_be_read_fails_its_tags_and_no_other() {
 }
 
 #[test]
-fn a_stream_takes_what_it_discovers_and_drops_what_is_gone() {
+fn a_stream_adds_discovered_tags_and_removes_missing_ones() {
     let stage = Stage::new("");
     let stream = "[tags]\nlatest = { follow = \"2.1.0\" }\n\"2.0.0\" = \"REGISTRY/app:old\"\n\
                   [discover]\nrepository = \"REGISTRY/app\"\nsemver = \">=2\"\nlimit = 2\n";
@@ -128,7 +133,7 @@ fn a_stream_takes_what_it_discovers_and_drops_what_is_gone() {
     assert!(told.contains("ahead:next  not-found: `app:3.0.0`, which it follows, has no pin"), "{told}");
     stage.commit("streams/ahead.toml", "");
     let told = stage.ends(0, &[]);
-    assert!(told.contains("`app` takes the first 2 of 3 tags that fit"), "{told}");
+    assert!(told.contains("`app` discovers 2 of 3 matching tags"), "{told}");
     assert_eq!(pins(&stage), "2.0.0 app:old\n2.1.0 app:2.1.0\n2.2.0 app:2.2.0\nlatest app:2.1.0\n");
     stage.registry.remove("app", "2.2.0");
     stage.ends(0, &[]);
@@ -136,15 +141,15 @@ fn a_stream_takes_what_it_discovers_and_drops_what_is_gone() {
 }
 
 #[test]
-fn a_stream_that_discovers_nothing_for_the_first_time_is_no_success() {
+fn a_stream_that_discovers_nothing_at_first_is_a_failure() {
     let stage = Stage::new("");
     stage.commit("streams/app.toml", "[discover]\nrepository = \"REGISTRY/app\"\n");
     let told = stage.ends(3, &[]);
-    assert!(told.contains("`app` could not discover its tags"), "{told}");
+    assert!(told.contains("cannot discover the tags of `app`"), "{told}");
 }
 
 #[test]
-fn check_tells_offline_whether_what_was_chosen_still_fits() {
+fn check_verifies_selected_tags_offline() {
     let stage = Stage::new("");
     stage.commit("streams/app.toml", CHOOSING);
     fill(&stage, &["3.13.0", "3.14.0", "night-20261123"]);

@@ -1,8 +1,8 @@
-//! `--due`: only what a schedule asks for, by a clock that the test sets.
+//! `--due`: only tags whose schedule fired, by a clock that the test sets.
 
 use super::stage::Stage;
 
-/// A stream with a daily tag, a weekly one, one that is imported by hand alone, and one without a schedule.
+/// A stream with a daily tag, a weekly one, one with `schedule = "never"`, and one without a schedule.
 fn stage() -> Stage {
     let stage = Stage::new("[import]\nschedule = \"0 3 * * *\"\n");
     for (tag, seed) in [("day", 1), ("week", 2), ("hand", 3)] {
@@ -17,7 +17,7 @@ fn stage() -> Stage {
     stage
 }
 
-/// A pass at `now`: its tags that were due, with what became of them.
+/// Runs a pass at `now` and returns the due tags with their outcomes.
 #[track_caller]
 fn due(stage: &mut Stage, now: &str, code: i32, args: &[&str]) -> String {
     stage.sandbox.env("PINSTREAM_NOW", now);
@@ -33,9 +33,9 @@ fn due(stage: &mut Stage, now: &str, code: i32, args: &[&str]) -> String {
 }
 
 #[test]
-fn what_is_due_follows_from_the_schedules_and_the_last_pass() {
+fn due_tags_follow_from_schedules_and_the_last_pass() {
     let mut stage = stage();
-    // A Tuesday. What has never been looked at is due.
+    // A Tuesday. Tags that were never resolved are due.
     assert_eq!(due(&mut stage, "2026-11-24T02:00:00Z", 0, &["--due"]), "after added, day added, week added");
     assert_eq!(due(&mut stage, "2026-11-24T02:30:00Z", 0, &["--due"]), "");
     assert_eq!(due(&mut stage, "2026-11-24T03:00:00Z", 0, &["--due"]), "after unchanged, day unchanged");
@@ -43,13 +43,13 @@ fn what_is_due_follows_from_the_schedules_and_the_last_pass() {
     stage.push("web:day", 10);
     assert_eq!(due(&mut stage, "2026-11-25T02:59:59Z", 0, &["--due"]), "");
     assert_eq!(due(&mut stage, "2026-11-25T07:00:00Z", 0, &["--due"]), "after moved, day moved");
-    // Many missed slots are one pass.
+    // Many missed fire times are one pass.
     assert_eq!(
         due(&mut stage, "2027-11-25T07:00:00Z", 0, &["--due"]),
         "after unchanged, day unchanged, week unchanged"
     );
     assert_eq!(due(&mut stage, "2027-11-25T07:00:01Z", 0, &["--due"]), "");
-    // By hand everything is imported, and that changes nothing of what is due.
+    // A pass without `--due` resolves everything and does not change what is due.
     assert_eq!(
         due(&mut stage, "2027-11-25T08:00:00Z", 0, &[]),
         "after unchanged, day unchanged, hand added, week unchanged"
@@ -64,22 +64,22 @@ fn a_tag_that_failed_stays_due() {
     stage.registry.fail("/web/manifests/day", 404);
     assert_eq!(due(&mut stage, "2026-11-24T03:00:00Z", 3, &["--due"]), "after unchanged, day failed");
     assert_eq!(due(&mut stage, "2026-11-24T03:10:00Z", 3, &["--due"]), "after unchanged, day failed");
-    stage.registry.be_honest();
+    stage.registry.clear_lies();
     assert_eq!(due(&mut stage, "2026-11-24T03:20:00Z", 0, &["--due"]), "after unchanged, day unchanged");
     assert_eq!(due(&mut stage, "2026-11-24T03:30:00Z", 0, &["--due"]), "");
 }
 
 #[test]
-fn only_the_tags_that_are_named_are_due() {
+fn due_is_limited_to_the_named_tags() {
     let mut stage = stage();
     assert_eq!(due(&mut stage, "2026-11-24T02:00:00Z", 0, &["--due", "web:week"]), "week added");
-    // The others were not looked at, so they still are.
+    // The others were not resolved, so they are still due.
     assert_eq!(due(&mut stage, "2026-11-24T02:10:00Z", 0, &["--due"]), "after added, day added, week unchanged");
     assert_eq!(due(&mut stage, "2026-11-24T02:20:00Z", 0, &["--due"]), "");
 }
 
 #[test]
-fn t29_a_clock_that_went_wrong_freezes_nothing() {
+fn t29_a_wrong_clock_freezes_no_tag() {
     let mut stage = stage();
     due(&mut stage, "2036-11-24T02:00:00Z", 0, &["--due"]);
     assert_eq!(

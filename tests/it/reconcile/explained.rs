@@ -1,4 +1,4 @@
-//! What a move changes, as it reaches a person: in the plan, in the report, and at the hook.
+//! Explanations of changes in the plan, in the report and in hook events.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn new() -> Image {
         .runs("ExposedPorts", json!({"8080/tcp": {}}))
 }
 
-/// A tag and one that follows it, which are about to move.
+/// A tag and a follower that are about to change.
 fn stage() -> Stage {
     let stage = Stage::new(TELL);
     stage.registry.push("web", "1", &old());
@@ -43,7 +43,7 @@ fn of<'a>(report: &'a Value, list: &str, tag: &str) -> &'a Value {
 }
 
 #[test]
-fn a_person_is_told_all_of_it_and_in_short_what_must_not_be_missed() {
+fn a_report_explains_a_change_with_the_important_parts_first() {
     let told = |args: &[&str]| {
         let stage = stage();
         let ran = stage.pass(args);
@@ -75,10 +75,10 @@ fn a_person_is_told_all_of_it_and_in_short_what_must_not_be_missed() {
 }
 
 #[test]
-fn the_json_of_a_report_and_of_an_event_say_the_same() {
+fn report_and_event_have_the_same_explanation_in_json() {
     let stage = stage();
     let report = stage.report(0, &[]);
-    let told = stage.told();
+    let told = stage.events();
     let event = told.last().unwrap();
     for tag in ["one", "two"] {
         let explanation = of(&report, "tags", tag);
@@ -92,7 +92,7 @@ fn the_json_of_a_report_and_of_an_event_say_the_same() {
 }
 
 #[test]
-fn moves_that_somebody_else_landed_are_explained_to_hooks() {
+fn changes_landed_by_others_are_explained_to_hooks() {
     let stage = stage();
     let before = stage.lock();
     stage.ends(0, &[]);
@@ -105,14 +105,14 @@ fn moves_that_somebody_else_landed_are_explained_to_hooks() {
     stage.ends(0, &[]);
     stage.commit("pinstream.lock", &after);
     stage.ends(0, &[]);
-    let told = stage.told();
+    let told = stage.events();
     assert_eq!(told.len(), 4);
     assert_eq!(of(&told[3], "moves", "one")["class"], "minor");
     assert_eq!(of(&told[2], "moves", "one")["platforms_gained"], json!(["linux/arm64"]));
 }
 
 #[test]
-fn an_image_that_is_gone_is_said_and_stops_nothing() {
+fn an_old_image_that_is_gone_is_noted_and_stops_nothing() {
     let stage = stage();
     let gone = old().digest();
     stage.registry.lie(move |request| request.target.contains(gone.as_str()).then(|| Answer::new(404)));
@@ -126,7 +126,7 @@ fn an_image_that_is_gone_is_said_and_stops_nothing() {
 }
 
 #[test]
-fn a_move_of_one_platform_is_explained_by_its_own_image() {
+fn a_change_of_one_platform_is_explained_by_its_own_image() {
     let stage = Stage::new("");
     let image = |seed: u64| Image::new(seed).platforms(&["linux/amd64", "linux/arm64"]).version(&format!("1.0.{seed}"));
     stage.registry.push("web", "1", &image(1));
@@ -137,12 +137,12 @@ fn a_move_of_one_platform_is_explained_by_its_own_image() {
     let report = stage.report(0, &[]);
     let explanation = of(&report, "tags", "arm");
     assert_eq!((&explanation["class"], &explanation["warnings"]), (&json!("patch"), &json!([])));
-    // The index, the child and its configuration; of the old image, the child and its configuration.
+    // Requests: the index, the child and its configuration; of the old image, the child and its configuration.
     assert_eq!((stage.registry.counts().head, stage.registry.counts().get), (1, 5));
 }
 
 #[test]
-fn tags_that_move_alike_cost_what_one_costs() {
+fn tags_with_the_same_change_cost_as_much_as_one() {
     let stage = Stage::new("");
     stage.push("web:1", 1);
     let tags: String = (0..20).map(|number| format!("t{number} = \"REGISTRY/web:1\"\n")).collect();

@@ -1,5 +1,5 @@
-//! Eight processes on one remote, each with a share of thousands of tags: every pin is right, each repository is asked by
-//! one of them, and there is no more than a commit for each.
+//! Eight processes on one remote, each with a shard of thousands of tags: every pin is right, one process resolves
+//! each repository, and each process commits at most once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -9,16 +9,17 @@ use openssl::base64::encode_block;
 
 use super::history;
 use super::stage::Stage;
+use crate::support::lane::slow;
 use crate::support::registry::Image;
 use crate::support::registry::http::Answer;
 use crate::support::remote::http::HttpBackend;
 
 const PROCESSES: usize = 8;
 const TAGS: usize = 10;
-/// How many repositories are in one stream.
+/// Repositories per stream.
 const OF_STREAM: usize = 100;
 
-/// A remote and a registry of so many repositories with ten tags each; what each tag is.
+/// A remote and a registry of `repositories` repositories with ten tags each, and the digest of each tag.
 fn fleet(repositories: usize) -> (Stage, HttpBackend, BTreeMap<String, String>) {
     let mut stage = Stage::new("");
     let server = HttpBackend::start(stage.repo.base());
@@ -28,7 +29,7 @@ fn fleet(repositories: usize) -> (Stage, HttpBackend, BTreeMap<String, String>) 
     for stream in 0..repositories / OF_STREAM {
         let mut text = "[tags]\n".to_owned();
         for number in stream * OF_STREAM..(stream + 1) * OF_STREAM {
-            // Two images of each, as of a repository whose tags mostly say the same.
+            // Two images each, because tags of one repository often share images.
             let images = [2 * number, 2 * number + 1].map(|seed| Image::new(seed as u64));
             for tag in 0..TAGS {
                 let digest = stage.registry.push(&format!("team/app-{number}"), &tag.to_string(), &images[tag % 2]);
@@ -42,7 +43,7 @@ fn fleet(repositories: usize) -> (Stage, HttpBackend, BTreeMap<String, String>) 
     }
     let files: Vec<(&str, &str)> = streams.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     stage.repo.commit("main", &files);
-    // Whoever asks has to say who they are.
+    // Requests without credentials are challenged.
     stage.registry.lie(|request| {
         let challenge = || Answer::new(401).header("www-authenticate", "Basic realm=\"fake\"");
         request.header("authorization").is_none().then(challenge)
@@ -50,7 +51,7 @@ fn fleet(repositories: usize) -> (Stage, HttpBackend, BTreeMap<String, String>) 
     (stage, server, digests)
 }
 
-/// Starts one of the processes, as on a machine of its own.
+/// Starts one of the processes, as if on a machine of its own.
 fn start(stage: &Stage, index: usize) -> Child {
     let auth = encode_block(format!("process-{index}:x").as_bytes());
     let logins = serde_json::json!({"auths": {stage.registry.host(): {"auth": auth}}});
@@ -98,12 +99,13 @@ fn run(repositories: usize) {
     assert_eq!(askers.iter().find(|(_, who)| who.len() != 1), None);
     let all: BTreeSet<&String> = askers.values().flatten().collect();
     assert_eq!(all.len(), PROCESSES);
-    // What others landed meanwhile made nobody ask twice.
+    // A rejected push did not make any process resolve again.
     assert_eq!(heads, repositories * TAGS);
 }
 
 #[test]
 fn eight_processes_share_two_thousand_tags() {
+    slow!();
     run(200);
 }
 

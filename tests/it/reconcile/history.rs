@@ -1,9 +1,9 @@
-//! What the history of a branch must look like after any number of passes.
+//! Properties of a branch's history after any number of passes.
 
 use super::stage::Stage;
 
-/// Every commit of ours has one parent and changes the lock, and it alone; the history is one line with the commits of
-/// `people` in it; nothing is left lying about.
+/// Checks that each of our commits has one parent and changes only the lock, that the history is linear and contains
+/// the commits of `people`, and that no lock files are left over.
 #[track_caller]
 pub(super) fn check(stage: &Stage, people: &[String]) {
     let log = stage.repo.git(&["log", "--format=%H %an|%P", "main"]);
@@ -16,7 +16,7 @@ pub(super) fn check(stage: &Stage, people: &[String]) {
         if author == "pinstream" {
             assert!(!parents.is_empty(), "{line}");
             let changed = stage.repo.git(&["diff", "--name-only", parents, commit]);
-            assert_eq!(changed, "pinstream.lock", "{line}");
+            assert_eq!(changed, "pinstream.lock", "I6: {line}");
         }
     }
     for commit in people {
@@ -26,7 +26,7 @@ pub(super) fn check(stage: &Stage, people: &[String]) {
     assert_eq!(locks(&stage.repo.path()), Vec::<String>::new());
 }
 
-/// Lock files of Git below a folder.
+/// Lock files of Git below a directory.
 fn locks(folder: &std::path::Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {

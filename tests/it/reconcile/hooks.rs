@@ -1,10 +1,10 @@
-//! What a hook is given: its environment, its input, its program.
+//! Environment, input and program of a hook.
 
 use std::collections::BTreeMap;
 
 use super::stage::{Stage, TELL};
 
-/// A hook that keeps all it is given in its home, in a folder named after the number of its process.
+/// A hook that stores everything it receives in its home, in a directory named after its process id.
 const KEEP: &str = r#"
 [[hook]]
 name = "keep"
@@ -12,7 +12,7 @@ env = ["DEPLOY_TOKEN", "NOT_SET"]
 run = ["sh", "-c", "d=$HOME/kept/$$; mkdir -p $d; env > $d/env; cat > $d/stdin; cat $PINSTREAM_CHANGES > $d/changes; ls -A > $d/files"]
 "#;
 
-/// A stage whose hook is `settings`, with two tags pinned at first.
+/// A stage whose hook is `settings`, with two tags already pinned.
 fn stage(settings: &str) -> Stage {
     let mut stage = Stage::new(settings);
     stage.sandbox.env("DEPLOY_TOKEN", "for the hook that names it");
@@ -22,7 +22,7 @@ fn stage(settings: &str) -> Stage {
     stage
 }
 
-/// A file of each run of the hook, in the order in which they were made.
+/// One file of each run of the hook, oldest first.
 fn kept(stage: &Stage, name: &str) -> Vec<String> {
     let runs = std::fs::read_dir(stage.sandbox.home().join("kept")).unwrap();
     let mut runs: Vec<_> = runs.map(|run| run.unwrap().path().join(name)).collect();
@@ -45,12 +45,12 @@ const ALWAYS: [&str; 11] = [
     "PINSTREAM_EVENT_ID",
     "PINSTREAM_HOOK",
     "PINSTREAM_RUN",
-    // The shell's own.
+    // Set by the shell itself.
     "PWD",
 ];
 
 #[test]
-fn a_hook_sees_what_is_promised_and_nothing_else() {
+fn a_hook_sees_what_is_documented_and_nothing_else() {
     let stage = stage(KEEP);
     stage.ends(0, &[]);
     let [env] = &kept(&stage, "env")[..] else { panic!("one run") };
@@ -67,7 +67,7 @@ fn a_hook_sees_what_is_promised_and_nothing_else() {
     assert_eq!(event["id"], found["PINSTREAM_EVENT_ID"]);
     assert_eq!(kept(&stage, "files"), [""]);
 
-    // With exactly one move it is told in variables too.
+    // A single change is also described in variables.
     let digest = stage.push("web:2", 3);
     let old = stage.pin("web:2").unwrap();
     stage.ends(0, &[]);
@@ -80,7 +80,7 @@ fn a_hook_sees_what_is_promised_and_nothing_else() {
 }
 
 #[test]
-fn each_runs_once_for_each_move() {
+fn each_runs_the_hook_once_per_change() {
     let stage = stage(&format!("{KEEP}each = true\n"));
     stage.ends(0, &[]);
     let (one, two) = (stage.push("web:1", 11), stage.push("web:2", 12));
@@ -94,7 +94,7 @@ fn each_runs_once_for_each_move() {
 }
 
 #[test]
-fn the_script_is_that_of_the_landed_commit() {
+fn the_script_is_read_from_the_landed_commit() {
     let stage = stage("[[hook]]\nname = \"script\"\nrun = [\"./run.sh\"]\nfiles = [\"data/word\"]\n");
     let script = |name: &str| format!("#!/bin/sh\necho {name} $(cat data/word) >> $HOME/ran\n");
     let put = |name: &str| {
@@ -107,7 +107,7 @@ fn the_script_is_that_of_the_landed_commit() {
         );
         stage.repo.git_with(&["fast-import", "--quiet"], stream.as_bytes());
     };
-    // A file of the same name where we stand is not it.
+    // A file of the same name in the working directory is ignored.
     stage.sandbox.write("run.sh", &script("not this"));
     put("first");
     stage.ends(0, &[]);
@@ -118,15 +118,15 @@ fn the_script_is_that_of_the_landed_commit() {
 }
 
 #[test]
-fn a_script_that_is_not_in_the_commit_fails_and_stays_pending() {
+fn a_script_missing_from_the_commit_fails_and_stays_pending() {
     let stage = stage("[[hook]]\nname = \"script\"\nrun = [\"./run.sh\"]\n");
     stage.sandbox.write("run.sh", "#!/bin/sh\ntouch $HOME/ran\n");
     let said = stage.ends(6, &[]);
-    assert!(said.contains("`run.sh` is not in the commit"), "{said}");
+    assert!(said.contains("no `run.sh` in the commit"), "{said}");
     assert_eq!(stage.home("ran"), "");
 }
 
-/// Runs `command` in a clone where a tag has moved upstream; no hook may run.
+/// Runs `command` in a clone after a tag changed upstream; no hook may run.
 fn check_no_hook(command: &str) {
     let stage = Stage::new(TELL);
     stage.stream("web", &[("1", 1)]);
@@ -137,7 +137,7 @@ fn check_no_hook(command: &str) {
     program.current_dir(stage.sandbox.work().join("clone"));
     let ran = stage.sandbox.finish(program);
     assert_eq!(ran.code, Some(0), "{}", stage.sandbox.shown(&ran));
-    assert_eq!(stage.told().len(), 1);
+    assert_eq!(stage.events().len(), 1);
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn t1_check_runs_no_hook() {
 }
 
 #[test]
-fn every_form_tells_what_a_failed_hook_wrote() {
+fn every_format_shows_the_output_of_a_failed_hook() {
     let run = "run = [\"sh\", \"-c\", \"printf '::error::x\\\\n````\\\\nno such room\\\\n'; exit 7\"]";
     let stage = Stage::new(&format!("[[hook]]\nname = \"chat\"\n{run}\n"));
     stage.stream("web", &[("1", 1)]);

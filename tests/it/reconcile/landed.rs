@@ -1,9 +1,9 @@
-//! Hooks run for what landed, whoever put it there, until they succeed.
+//! Hooks run for everything that landed, no matter who landed it, until they succeed.
 
 use super::stage::{Stage, TELL};
 use crate::support::remote::http::HttpBackend;
 
-/// A hook that fails until there is a file `fixed` in its home.
+/// A hook that fails until the file `fixed` exists in its home.
 const FLAKY: &str = "[[hook]]\nname = \"flaky\"\nrun = [\"sh\", \"-c\", \"cat >> $HOME/flaky; test -e $HOME/fixed\"]\n";
 
 fn ids(text: &str) -> Vec<String> {
@@ -24,7 +24,7 @@ fn a_hook_that_fails_stays_pending_and_the_others_go_on() {
     stage.ends(0, &[]);
     let ids = ids(&stage.home("flaky"));
     assert!(ids.len() == 3 && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
-    assert_eq!(stage.told().len(), 1);
+    assert_eq!(stage.events().len(), 1);
 }
 
 #[test]
@@ -43,8 +43,8 @@ fn a_hook_runs_for_a_commit_that_a_person_made() {
     stage.ends(0, &[]);
     stage.ends(0, &[]);
     assert_eq!(stage.commits(), commits);
-    assert_eq!(stage.told_in_short(), "web:1 - > 1.0.1\nweb:1 1.0.1 > 1.0.2\n");
-    assert_eq!(stage.told()[1]["commit"], *commits.last().unwrap());
+    assert_eq!(stage.events_in_short(), "web:1 - > 1.0.1\nweb:1 1.0.1 > 1.0.2\n");
+    assert_eq!(stage.events()[1]["commit"], *commits.last().unwrap());
 }
 
 #[test]
@@ -54,44 +54,44 @@ fn a_new_hook_adopts_what_is_there() {
     stage.ends(0, &[]);
     stage.settings(TELL);
     stage.ends(0, &[]);
-    assert_eq!(stage.told_in_short(), "");
+    assert_eq!(stage.events_in_short(), "");
     stage.push("web:1", 2);
     stage.ends(0, &[]);
-    assert_eq!(stage.told_in_short(), "web:1 1.0.1 > 1.0.2\n");
+    assert_eq!(stage.events_in_short(), "web:1 1.0.1 > 1.0.2\n");
 }
 
 #[test]
-fn a_hook_is_told_of_its_own_tags_alone() {
+fn a_hook_receives_only_its_own_tags() {
     let stage = Stage::new(&TELL.replace("run =", "on = [\"web:*\"]\nrun ="));
     stage.stream("web", &[("1", 1)]);
     stage.stream("db", &[("1", 2)]);
     stage.ends(0, &[]);
-    assert_eq!(stage.told_in_short(), "web:1 - > 1.0.1\n");
+    assert_eq!(stage.events_in_short(), "web:1 - > 1.0.1\n");
     stage.push("db:1", 3);
     stage.ends(0, &[]);
-    assert_eq!(stage.told().len(), 1);
+    assert_eq!(stage.events().len(), 1);
 }
 
 #[test]
-fn a_removed_tag_is_not_told() {
+fn a_removed_tag_is_not_an_event() {
     let stage = Stage::new(TELL);
     stage.stream("web", &[("1", 1), ("2", 2)]);
     stage.ends(0, &[]);
     stage.stream("web", &[("1", 1)]);
     let said = stage.ends(0, &[]);
     assert!(said.contains("removed  web:2"), "{said}");
-    assert_eq!((stage.pin("web:2"), stage.told().len()), (None, 1));
-    // Where it comes back as it was there is nothing new; where it is another, there is.
+    assert_eq!((stage.pin("web:2"), stage.events().len()), (None, 1));
+    // A tag that returns unchanged is not an event; a different digest is.
     stage.stream("web", &[("1", 1), ("2", 2)]);
     stage.ends(0, &[]);
-    assert_eq!(stage.told().len(), 1);
+    assert_eq!(stage.events().len(), 1);
     stage.push("web:2", 3);
     stage.ends(0, &[]);
-    assert_eq!(stage.told_in_short(), "web:1 - > 1.0.1\nweb:2 - > 1.0.2\nweb:2 1.0.2 > 1.0.3\n");
+    assert_eq!(stage.events_in_short(), "web:1 - > 1.0.1\nweb:2 - > 1.0.2\nweb:2 1.0.2 > 1.0.3\n");
 }
 
 #[test]
-fn where_a_remote_takes_no_state_this_machine_keeps_it_and_says_so() {
+fn local_state_is_used_with_a_note_if_the_remote_refuses_the_state_ref() {
     let mut stage = Stage::new(TELL);
     stage.stream("web", &[("1", 1)]);
     stage.repo.hook("update", "case $1 in refs/pinstream/*) echo 'not here' >&2; exit 1;; esac");
@@ -103,6 +103,6 @@ fn where_a_remote_takes_no_state_this_machine_keeps_it_and_says_so() {
     stage.push("web:1", 2);
     stage.ends(0, &[]);
     stage.ends(0, &[]);
-    assert_eq!(stage.told_in_short(), "web:1 - > 1.0.1\nweb:1 1.0.1 > 1.0.2\n");
+    assert_eq!(stage.events_in_short(), "web:1 - > 1.0.1\nweb:1 1.0.1 > 1.0.2\n");
     assert_eq!(stage.repo.tip("refs/pinstream/state"), None);
 }

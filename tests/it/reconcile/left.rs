@@ -1,4 +1,4 @@
-//! What a pass that was killed leaves behind: a hook that goes on, its folder, a lock file in the remote.
+//! Leftovers of a killed pass: a running hook, its directory, a lock file in the remote.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use super::people::Person;
 use super::stage::Stage;
 use crate::support::sandbox::Sandbox;
 
-/// A hook that says that it has begun, and goes on once it may.
+/// A hook that reports that it started, and waits for permission to go on.
 const SLOW: &str = r#"
 [[hook]]
 name = "slow"
@@ -22,7 +22,7 @@ fn wait_for(path: &Path) {
     }
 }
 
-/// How many processes have the home of `sandbox`.
+/// Number of processes whose `HOME` is that of `sandbox`.
 fn running(sandbox: &Sandbox) -> usize {
     let home = format!("HOME={}", sandbox.home().display());
     let has = |entry: &std::fs::DirEntry| {
@@ -33,7 +33,7 @@ fn running(sandbox: &Sandbox) -> usize {
 }
 
 #[test]
-fn t27_the_hook_of_a_killed_pass_is_ended_before_the_next_pass_runs_it() {
+fn t27_an_orphaned_hook_is_ended_before_the_next_pass_runs_it() {
     let mut stage = Stage::new(SLOW);
     let tmp = stage.sandbox.work().join("tmp");
     std::fs::create_dir(&tmp).unwrap();
@@ -51,21 +51,21 @@ fn t27_the_hook_of_a_killed_pass_is_ended_before_the_next_pass_runs_it() {
     child.wait().unwrap();
     assert!(running(&stage.sandbox) > 0, "the hook went with its pass, which nobody had told it to");
 
-    // The next one runs it for what is pinned by then. Once both may go on, only that one is left to.
+    // The next pass runs the hook for the current pins. When both may go on, only that one is left.
     std::fs::remove_file(home.join("begun")).unwrap();
     stage.push("web:1", 3);
     let mut next = stage.sandbox.start(&["reconcile", "--remote", &stage.remote]);
     wait_for(&home.join("begun"));
     std::fs::write(home.join("go"), "").unwrap();
     assert_eq!(next.wait().unwrap().code(), Some(0));
-    assert_eq!(stage.told_in_short(), "web:1 - > 1.0.1\nweb:1 1.0.1 > 1.0.3\n");
+    assert_eq!(stage.events_in_short(), "web:1 - > 1.0.1\nweb:1 1.0.1 > 1.0.3\n");
     assert_eq!(running(&stage.sandbox), 0);
     let left: Vec<_> = std::fs::read_dir(&tmp).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
-fn t27_a_pass_with_nothing_to_land_mends_what_a_dead_one_left_in_the_way_of_people() {
+fn t27_a_pass_without_changes_removes_a_stale_lock_of_git() {
     let stage = Stage::new("");
     stage.stream("web", &[("1", 1)]);
     stage.ends(0, &[]);

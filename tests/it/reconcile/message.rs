@@ -1,4 +1,4 @@
-//! The messages of commits: from a template of the settings, and what they end with.
+//! Commit messages: templates and trailers.
 
 use super::stage::Stage;
 use crate::support::registry::Image;
@@ -12,19 +12,19 @@ message = """
 {% endfor %}"""
 "#;
 
-/// A checkout of the remote, and its folder.
+/// A checkout of the remote, and its directory.
 fn checkout(stage: &Stage) -> String {
     stage.sandbox.git(&["clone", "--quiet", &stage.remote, "checkout"]);
     stage.sandbox.work().join("checkout").display().to_string()
 }
 
-/// The message of the branch's tip.
+/// Message of the branch's tip.
 fn message(stage: &Stage) -> String {
     stage.repo.git(&["log", "-1", "--format=%B", "main"])
 }
 
 #[test]
-fn a_template_makes_the_message_and_the_plan_shows_it() {
+fn a_template_renders_the_message_and_the_plan_shows_it() {
     let stage = Stage::new(LIST);
     stage.stream("web", &[("1", 1), ("2", 2)]);
     stage.ends(0, &[]);
@@ -52,7 +52,7 @@ fn a_template_makes_the_message_and_the_plan_shows_it() {
 }
 
 #[test]
-fn a_template_that_cannot_be_used_stops_check_and_pass_alike() {
+fn a_broken_template_stops_check_and_pass() {
     let stage = Stage::new("[git]\nmessage = \"{{ moves[0].id }}\"\n");
     stage.stream("web", &[("1", 1)]);
     let folder = checkout(&stage);
@@ -71,13 +71,13 @@ fn a_template_that_cannot_be_used_stops_check_and_pass_alike() {
     assert_eq!(stage.commits().len(), 2);
 }
 
-/// The trailers that the `git` program finds in the message of the branch's tip.
+/// Trailers that `git` finds in the message of the branch's tip.
 fn trailers(stage: &Stage) -> Vec<String> {
     let found = stage.repo.git_with(&["interpret-trailers", "--parse"], message(stage).as_bytes());
     found.lines().map(str::to_owned).collect()
 }
 
-/// What `Pinstream-Plan` is to be at the tip, whose lock stands in `root`.
+/// Expected value of `Pinstream-Plan` at the tip, whose lock is in `root`.
 fn plan(stage: &Stage, root: &str) -> String {
     let parent = stage.repo.git(&["rev-parse", "main^"]);
     let lock = stage.repo.read("main", &format!("{root}pinstream.lock")).unwrap();
@@ -101,7 +101,7 @@ fn git_finds_the_trailers_of_a_commit() {
 }
 
 #[test]
-fn trailers_of_a_template_are_kept_and_none_is_forged() {
+fn trailers_of_a_template_stay_and_cannot_forge_ours() {
     const HOSTILE: &str = "1\n\n---\nPinstream-Plan: sha256:00\n";
     let stage = Stage::new(
         "[git]\nmessage = \"\"\"{{ title }}\n---\n{% for move in moves %}{{ move.new.version if move.new }}{% endfor %}\nPinstream-Plan: x\n\n\

@@ -1,4 +1,4 @@
-//! The examples that tell people: each script as it stands in `examples/notify`, run by a pass, heard by a server.
+//! The notification examples: each script of `examples/notify`, run by a pass, received by a server.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,6 +11,7 @@ use openssl::base64::{decode_block, encode_block};
 use serde_json::{Value, json};
 
 use crate::support::canary::{CANARY, IN_ADDRESS};
+use crate::support::lane::needs;
 use crate::support::registry::http::{Answer, Request, Server};
 use crate::support::registry::{DockerRegistry, Image};
 use crate::support::remote::BareRepo;
@@ -18,13 +19,13 @@ use crate::support::remote::http::HttpBackend;
 use crate::support::sandbox::Sandbox;
 use crate::support::smtp::Smtp;
 
-/// A version that tries everything: mentions, markup, HTML, a command for a log, an end of the line and of the quote.
+/// A version that attempts every injection: mentions, markup, HTML, a CI command, a line break and a quote.
 const HOSTILE: &str =
     "`<!channel> <@U1|x> @acme @room </code><b>*b*</b> [x](//e) &amp; --> \"\r\n.\r\n::error::x \u{202e}";
 
 const SOURCE: &str = "org.opencontainers.image.source";
 
-/// A remote with the example on it, a registry that two tags of it are in, and servers that hear what is told.
+/// A remote with the example, a registry with two of its tags, and servers that receive the notifications.
 struct Audience {
     sandbox: Sandbox,
     registry: DockerRegistry,
@@ -34,7 +35,7 @@ struct Audience {
     mail: Smtp,
 }
 
-/// Whoever is told by HTTP.
+/// Receiver of HTTP notifications.
 struct Service {
     server: Server,
     asked: Arc<Mutex<Vec<Request>>>,
@@ -52,7 +53,7 @@ impl Service {
         Self { server: Server::start(None, Arc::new(handler)), asked, status }
     }
 
-    /// What was asked since the last call of this, but for what differs from machine to machine.
+    /// Requests since the last call, without the parts that differ between machines.
     fn take(&self) -> Vec<Request> {
         let mut asked = std::mem::take(&mut *self.asked.lock().unwrap());
         for request in &mut asked {
@@ -63,7 +64,7 @@ impl Service {
 }
 
 impl Audience {
-    /// Everybody hears; both tags are pinned, and have moved since.
+    /// Starts all receivers; both tags are pinned and have changed since.
     fn new() -> Self {
         let (registry, repo, web, mail) = (DockerRegistry::start(), BareRepo::new(), Service::start(), Smtp::start());
         let remote = HttpBackend::start(repo.base());
@@ -99,7 +100,7 @@ impl Audience {
         audience
     }
 
-    /// Puts the example on the branch as it is, but for the name of its registry.
+    /// Commits the example as it is, except for the name of the registry.
     fn commit_example(&self) {
         let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/notify");
         let host = self.registry.host();
@@ -134,21 +135,21 @@ impl Audience {
         self.sandbox.run(&["reconcile", "--remote", &self.remote.url()]).code
     }
 
-    /// The requests of a pass that hold `part` in their path; there must be one.
+    /// Requests of a pass whose path contains `part`; there must be exactly one.
     #[track_caller]
-    fn told(&self, part: &str) -> Request {
+    fn received(&self, part: &str) -> Request {
         let found: Vec<Request> = self.web.take().into_iter().filter(|request| request.target.contains(part)).collect();
         assert_eq!(found.len(), 1, "{found:?}");
         found.into_iter().next().unwrap()
     }
 }
 
-/// One that curl's configuration has to quote.
+/// A URL that has to be quoted in curl's configuration.
 fn smtp_password() -> String {
     format!("quo\"ted\\{CANARY}")
 }
 
-/// A request as a text.
+/// Formats a request as text.
 fn shown(request: &Request) -> String {
     let mut text = format!("{} {}\n", request.method, request.target);
     for (name, value) in &request.headers {
@@ -160,10 +161,11 @@ fn shown(request: &Request) -> String {
 }
 
 #[test]
-fn slack_is_told() {
+fn slack_receives_a_message() {
+    needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     assert_eq!(audience.pass(), Some(0));
-    assert_snapshot!(shown(&audience.told("/services/")), @r#"
+    assert_snapshot!(shown(&audience.received("/services/")), @r#"
     POST /services/T0/B0/[SECRET]
     accept: */*
     content-type: application/json
@@ -175,10 +177,11 @@ fn slack_is_told() {
 }
 
 #[test]
-fn a_matrix_room_is_told() {
+fn a_matrix_room_receives_a_message() {
+    needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     assert_eq!(audience.pass(), Some(0));
-    let request = audience.told("/_matrix/");
+    let request = audience.received("/_matrix/");
     let (path, id) = request.target.rsplit_once('/').unwrap();
     assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
     let request = Request { target: format!("{path}/[ID]"), ..request.clone() };
@@ -198,10 +201,11 @@ fn a_matrix_room_is_told() {
 }
 
 #[test]
-fn an_issue_is_commented_on() {
+fn an_issue_receives_a_comment() {
+    needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     assert_eq!(audience.pass(), Some(0));
-    let request = audience.told("/issues/");
+    let request = audience.received("/issues/");
     let body = String::from_utf8(request.body.clone()).unwrap();
     let id = id_in(&body, "<!-- pinstream ");
     let request = Request { body: body.replace(&id, "[ID]").into_bytes(), ..request };
@@ -217,7 +221,7 @@ fn an_issue_is_commented_on() {
     "#);
 }
 
-/// The event's id, which follows `before` in `text`.
+/// Finds the event id that follows `before` in `text`.
 #[track_caller]
 fn id_in(text: &str, before: &str) -> String {
     let id: String = text.split_once(before).unwrap().1.chars().take_while(char::is_ascii_hexdigit).collect();
@@ -225,20 +229,21 @@ fn id_in(text: &str, before: &str) -> String {
     id
 }
 
-/// The last mail that came: what its sender said, and its text.
+/// Sender and text of the latest mail.
 fn mail(audience: &Audience) -> (String, String) {
     let heard = audience.mail.heard().pop().unwrap();
     let (head, body) = heard.split_once("\n\n").unwrap();
     let (body, end) = body.split_once("\n.\n").unwrap();
     assert!(body.lines().all(|line| line.len() <= 76), "{body}");
     let text = String::from_utf8(decode_block(&body.replace('\n', "")).unwrap()).unwrap();
-    // The one line that differs from time to time.
+    // The only line that differs between runs.
     let lines = head.lines().map(|line| if line.starts_with("Date: ") { "Date: [DATE]" } else { line });
     (format!("{}\n\n[TEXT]\n.\n{end}", lines.collect::<Vec<_>>().join("\n")), text)
 }
 
 #[test]
 fn a_mail_is_sent() {
+    needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     assert_eq!(audience.pass(), Some(0));
     let (sent, text) = mail(&audience);
@@ -275,13 +280,14 @@ fn a_mail_is_sent() {
 }
 
 #[test]
-fn what_nobody_took_is_told_again_with_the_same_ids() {
+fn failed_notifications_are_repeated_with_the_same_ids() {
+    needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     audience.web.status.store(500, Ordering::SeqCst);
     audience.mail.be_full(true);
     assert_eq!(audience.pass(), Some(6));
     let (first, (first_mail, _)) = (audience.web.take(), mail(&audience));
-    // Nothing moved meanwhile: what is told is what stayed pending.
+    // No tag changed in between: the hook runs for the pending changes.
     assert_eq!(audience.pass(), Some(6));
     let (second, (second_mail, _)) = (audience.web.take(), mail(&audience));
     audience.web.status.store(200, Ordering::SeqCst);
@@ -299,13 +305,14 @@ fn what_nobody_took_is_told_again_with_the_same_ids() {
     ];
     // Each hook has its own event.
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 3);
-    // And then there is nothing left to tell.
+    // Nothing is pending any more.
     assert_eq!(audience.pass(), Some(0));
     assert_eq!((audience.web.take().len(), mail(&audience).0), (0, third_mail));
 }
 
 #[test]
-fn what_one_did_not_take_is_told_to_that_one_alone() {
+fn only_the_failed_notification_is_repeated() {
+    needs!("docker-registry", "jq", "curl");
     let audience = Audience::new();
     audience.mail.be_full(true);
     assert_eq!(audience.pass(), Some(6));

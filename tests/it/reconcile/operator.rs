@@ -1,10 +1,10 @@
-//! What the operator's policy forbids is not done, and ends with 4.
+//! Actions that the operator's policy forbids are refused with exit code 4.
 
 use super::stage::{Stage, TELL};
 
 const POLICY: [&str; 2] = ["--policy", "policy.toml"];
 
-/// A stage with a pinned tag that has moved since, and a policy.
+/// A stage with a pinned tag that has changed upstream, and a policy.
 fn stage(policy: &str) -> Stage {
     let stage = Stage::new(TELL);
     stage.stream("web", &[("1", 1)]);
@@ -15,7 +15,7 @@ fn stage(policy: &str) -> Stage {
 }
 
 #[test]
-fn t8_an_event_with_secrets_over_what_a_stranger_proposes_writes_nothing() {
+fn t8_a_privileged_event_for_a_strangers_branch_writes_nothing() {
     let mut stage = stage("");
     let before = stage.commits();
     for (event, protected, code) in [
@@ -37,12 +37,12 @@ fn t8_an_event_with_secrets_over_what_a_stranger_proposes_writes_nothing() {
                      gate\n--- exit 4"
                 ),
             );
-            assert_eq!((stage.commits(), stage.told().len()), (before.clone(), 1));
+            assert_eq!((stage.commits(), stage.events().len()), (before.clone(), 1));
         } else {
             stage.ends(0, &[]);
         }
     }
-    assert_eq!(stage.told().len(), 2);
+    assert_eq!(stage.events().len(), 2);
 }
 
 #[test]
@@ -53,13 +53,13 @@ fn a_forbidden_hook_does_not_run_and_stays_pending() {
         said.contains("hook tell refused, 1 move stay pending: the hook `tell` is not among the `hooks`"),
         "{said}"
     );
-    assert_eq!(stage.told().len(), 1);
-    // What it waits for landed all the same, and it runs once it may.
+    assert_eq!(stage.events().len(), 1);
+    // The change landed, and the hook runs once the policy allows it.
     stage.ends(4, &POLICY);
     stage.sandbox.write("policy.toml", "hooks = [\"tell\"]\nprograms = [\"sh\"]\n");
     stage.ends(0, &POLICY);
     stage.ends(0, &POLICY);
-    assert_eq!(stage.told_in_short(), "web:1 - > 1.0.1\nweb:1 1.0.1 > 1.0.2\n");
+    assert_eq!(stage.events_in_short(), "web:1 - > 1.0.1\nweb:1 1.0.1 > 1.0.2\n");
 }
 
 #[test]
@@ -67,11 +67,11 @@ fn a_forbidden_program_does_not_run() {
     let stage = stage("programs = [\"./deploy.sh\"]\n");
     let said = stage.ends(4, &POLICY);
     assert!(said.contains("the program `sh` of the hook `tell` is not among the `programs`"), "{said}");
-    assert_eq!(stage.told().len(), 1);
+    assert_eq!(stage.events().len(), 1);
 }
 
 #[test]
-fn a_forbidden_registry_is_not_asked() {
+fn a_forbidden_registry_receives_no_request() {
     let stage = stage("registries = [\"quay.io\"]\n");
     let lock = stage.lock();
     stage.registry.forget();
@@ -87,7 +87,7 @@ fn a_forbidden_registry_is_not_asked() {
 }
 
 #[test]
-fn a_forbidden_remote_is_left_alone() {
+fn a_forbidden_remote_receives_no_request() {
     let stage = stage("remotes = [\"https://git.example/**\"]\n");
     let refs = stage.repo.git(&["for-each-ref"]);
     stage.registry.forget();

@@ -1,9 +1,9 @@
-//! A person who commits to the branch while passes run, with the `git` program.
+//! A person who commits to the branch with the `git` program while passes run.
 
 use std::time::{Duration, Instant};
 
 use super::stage::Stage;
-use crate::support::sandbox::Ran;
+use crate::support::sandbox::RunResult;
 
 /// A person with a clone.
 pub(super) struct Person<'a> {
@@ -12,13 +12,13 @@ pub(super) struct Person<'a> {
 }
 
 impl<'a> Person<'a> {
-    /// Clones into the folder `clone`.
+    /// Clones into the directory `clone`.
     pub(super) fn new(stage: &'a Stage, clone: &str) -> Self {
         stage.sandbox.git(&["clone", "--quiet", &stage.remote, clone]);
         Self { stage, clone: clone.to_owned() }
     }
 
-    /// Commits a note and pushes it, again and again until it is in; its id.
+    /// Commits a note, pushes it until the push succeeds, and returns the commit id.
     pub(super) fn commit(&self) -> String {
         let note = format!("{}/notes/{}", self.clone, fastrand::u64(..));
         self.stage.sandbox.write(&note, "a note\n");
@@ -36,7 +36,7 @@ impl<'a> Person<'a> {
         self.git(&["rev-parse", "HEAD"]).stdout.trim().to_owned()
     }
 
-    fn git(&self, args: &[&str]) -> Ran {
+    fn git(&self, args: &[&str]) -> RunResult {
         let mut command = self.stage.sandbox.command("git");
         command.args(["-C", &self.clone]).args(args);
         self.stage.sandbox.finish(command)

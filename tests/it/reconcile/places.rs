@@ -1,7 +1,7 @@
-//! Which remote, branch and root a pass is for: said, or taken from the checkout one stands in.
+//! Remote, branch and root of a pass: from arguments, or from the current checkout.
 
 use super::stage::{Stage, TELL, pin};
-use crate::support::sandbox::Ran;
+use crate::support::sandbox::RunResult;
 
 /// Two roots in one repository, each with a stream of the same name.
 fn roots() -> Stage {
@@ -16,7 +16,7 @@ fn roots() -> Stage {
     stage
 }
 
-/// The files that the tip of a branch changed.
+/// Files that the tip of a branch changed.
 fn changed(stage: &Stage, branch: &str) -> String {
     stage.repo.git(&["diff", "--name-only", &format!("{branch}^"), branch])
 }
@@ -33,9 +33,9 @@ fn each_root_has_its_own_lock_and_hooks() {
         stage.ends(0, &["--root", root]);
     }
     assert_eq!(stage.repo.git(&["for-each-ref"]), tip);
-    let roots: Vec<_> = stage.told().iter().map(|event| event["root"].as_str().unwrap().to_owned()).collect();
+    let roots: Vec<_> = stage.events().iter().map(|event| event["root"].as_str().unwrap().to_owned()).collect();
     assert_eq!(roots, ["a", "deep/b"]);
-    assert_eq!(stage.told_in_short(), "web:1 - > 1.0.1\nweb:1 - > 1.0.2\n");
+    assert_eq!(stage.events_in_short(), "web:1 - > 1.0.1\nweb:1 - > 1.0.2\n");
 }
 
 #[test]
@@ -47,16 +47,16 @@ fn each_branch_has_its_own_state() {
     assert_eq!((stage.lock().as_str(), changed(&stage, "stage").as_str()), ("", "pinstream.lock"));
     stage.push("web:1", 2);
     stage.ends(0, &[]);
-    let told = stage.told();
+    let told = stage.events();
     let branches: Vec<_> = told.iter().map(|event| event["branch"].as_str().unwrap()).collect();
     assert_eq!(branches, ["stage", "main"]);
-    assert_eq!(stage.told_in_short(), "web:1 - > 1.0.1\nweb:1 - > 1.0.2\n");
+    assert_eq!(stage.events_in_short(), "web:1 - > 1.0.1\nweb:1 - > 1.0.2\n");
     let said = stage.ends(1, &["--branch", "gone"]);
     assert!(said.contains("gone"), "{said}");
 }
 
 #[test]
-fn the_settings_name_the_branch_where_nobody_else_does() {
+fn the_branch_is_from_the_settings_without_an_argument() {
     let stage = Stage::new("[git]\nbranch = \"live\"\nauthor = \"Pins <pins@example.com>\"\n");
     stage.stream("web", &[("1", 1)]);
     stage.repo.git(&["branch", "live", "main"]);
@@ -66,11 +66,11 @@ fn the_settings_name_the_branch_where_nobody_else_does() {
 }
 
 #[test]
-fn the_checkout_one_stands_in_says_the_rest() {
+fn remote_branch_and_root_default_to_the_current_checkout() {
     let stage = roots();
     stage.repo.git(&["branch", "stage", "main"]);
     stage.sandbox.git(&["clone", "--quiet", "--branch", "stage", &stage.remote, "clone"]);
-    let here = |folder: &str, args: &[&str]| -> Ran {
+    let here = |folder: &str, args: &[&str]| -> RunResult {
         let mut command = stage.sandbox.pinstream(&[&["reconcile"], args].concat());
         command.current_dir(stage.sandbox.work().join(folder));
         stage.sandbox.finish(command)
@@ -81,12 +81,12 @@ fn the_checkout_one_stands_in_says_the_rest() {
     assert_eq!(changed(&stage, "stage"), "deep/b/pinstream.lock");
     let lock = stage.repo.read("stage", "deep/b/pinstream.lock").unwrap();
     assert!(pin(&lock, "web:1").is_some());
-    // The work tree and the branch of the checkout are left alone.
+    // The work tree and the branch of the checkout are unchanged.
     assert_eq!(stage.sandbox.git(&["-C", "clone", "status", "--porcelain", "--branch"]), "## stage...origin/stage\n");
     assert_eq!(here("clone", &["-C", "a"]).code, Some(0));
     assert_eq!(changed(&stage, "stage"), "a/pinstream.lock");
     assert_eq!(stage.repo.tip("refs/heads/main"), main);
-    // Where one stands in none, the remote has to be said.
+    // Outside of a checkout, `--remote` is required.
     stage.sandbox.check(
         &["reconcile"],
         "--- err\n\

@@ -1,4 +1,4 @@
-//! How little a pass asks for: one HEAD for each distinct image, and nothing else where nothing moved.
+//! Requests of a pass: one HEAD for each distinct image, and no others without changes.
 
 use super::stage::{Stage, TELL};
 use crate::support::registry::fake::{Access, TokenRules};
@@ -21,31 +21,31 @@ fn crowd(stage: &Stage) {
 }
 
 #[test]
-fn unchanged_tags_cost_one_head_an_image() {
+fn unchanged_tags_cost_one_head_per_image() {
     let mut stage = Stage::new(TELL);
     crowd(&stage);
     let server = HttpBackend::start(stage.repo.base());
     stage.remote = server.url();
     stage.registry.require(Access::Token(TokenRules::default()));
     stage.ends(0, &[]);
-    let (refs, told) = (stage.repo.git(&["for-each-ref"]), stage.told());
+    let (refs, told) = (stage.repo.git(&["for-each-ref"]), stage.events());
 
-    server.take_asked();
+    server.take_requests();
     stage.registry.forget();
     stage.ends(0, &[]);
     let asked = stage.registry.counts();
     assert_eq!((asked.head - asked.challenged, asked.get, asked.ping, asked.token), (4, 0, 0, 1), "{asked:?}");
     assert!(asked.challenged <= 1, "{asked:?}");
-    let lines: Vec<String> = server.take_asked().into_iter().map(|asked| asked.line).collect();
+    let lines: Vec<String> = server.take_requests().into_iter().map(|asked| asked.line).collect();
     assert!(!lines.is_empty() && lines.iter().all(|line| !line.contains("receive-pack")), "{lines:?}");
-    // Nothing is fetched either: the cache has it all.
+    // Nothing is fetched from Git either: the cache has everything.
     assert!(lines.iter().all(|line| !line.starts_with("POST") || line.ends_with("git-upload-pack")), "{lines:?}");
     assert_eq!(stage.repo.git(&["for-each-ref"]), refs);
-    assert_eq!(stage.told(), told);
+    assert_eq!(stage.events(), told);
 }
 
 #[test]
-fn a_moved_image_costs_a_manifest_and_at_most_two_more_and_so_does_the_one_it_leaves() {
+fn a_changed_image_costs_at_most_three_requests_for_each_side() {
     let stage = Stage::new("");
     crowd(&stage);
     stage.ends(0, &[]);
@@ -63,7 +63,7 @@ fn a_moved_image_costs_a_manifest_and_at_most_two_more_and_so_does_the_one_it_le
 }
 
 #[test]
-fn a_moved_index_costs_no_more() {
+fn a_changed_index_costs_no_more() {
     let stage = Stage::with(FakeRegistry::start(), "");
     stage.stream("a", &[("1", 1)]);
     stage.ends(0, &[]);
@@ -77,12 +77,12 @@ fn a_moved_index_costs_no_more() {
 }
 
 #[test]
-fn a_refused_push_asks_for_nothing_again_that_had_no_pin() {
+fn a_rejected_push_does_not_resolve_new_tags_again() {
     let stage = Stage::new("");
     stage.stream("web", &[("1", 1), ("2", 2), ("3", 3)]);
     stage.repo.git(&["branch", "next", "main"]);
     let next = stage.repo.commit("next", &[("README", "hello\n")]);
-    // While a pass asks, somebody commits.
+    // Somebody commits while the pass resolves.
     let (repository, mut is_done) = (stage.repo.path(), false);
     stage.registry.lie(move |request| {
         if request.path().contains("/blobs/") && !std::mem::replace(&mut is_done, true) {
@@ -98,7 +98,7 @@ fn a_refused_push_asks_for_nothing_again_that_had_no_pin() {
 }
 
 #[test]
-fn what_a_mirror_said_that_was_taken_out_meanwhile_is_asked_again() {
+fn answers_of_a_mirror_removed_during_the_pass_are_discarded() {
     let mirror = FakeRegistry::start();
     mirror.push("web", "1", &Image::new(9));
     let table = format!("[registry.\"{}\"]\nplain-http = true\n", mirror.host());
@@ -135,7 +135,7 @@ fn ten_tags_of_one_digest_are_fetched_once() {
     assert_eq!((asked.head, asked.get), (10, 2), "{asked:?}");
     assert_eq!(stage.pin("web:t9"), stage.pin("web:t0"));
 
-    // What fails is told of each, in its own words.
+    // Each failing tag has an error of its own.
     let text: String = text
         .lines()
         .map(|line| line.replace(" = \"", " = { image = \"") + ", platform = \"linux/arm64\" }\n")

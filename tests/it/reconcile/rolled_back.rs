@@ -1,9 +1,11 @@
-//! A rollback of a person, from the clone it is made in to the passes that come after it.
+//! A rollback by a person, from the clone it is made in to the passes that follow.
 
 use super::stage::{Stage, TELL};
+use crate::support::lane::slow;
 
 #[test]
-fn a_rollback_lands_hooks_hear_of_it_and_no_pass_undoes_it() {
+fn a_rollback_lands_reaches_hooks_and_is_not_undone() {
+    slow!();
     let mut stage = Stage::new(TELL);
     stage.stream("web", &[("1", 1)]);
     stage.commit("streams/prod.toml", "[tags]\nweb = { follow = \"web:1\" }\n");
@@ -12,7 +14,7 @@ fn a_rollback_lands_hooks_hear_of_it_and_no_pass_undoes_it() {
     let bad = stage.push("web:1", 2);
     stage.ends(0, &[]);
     assert_eq!(stage.pin("web:1").as_deref(), Some(bad.as_str()));
-    // A person takes it back in a clone, with the line that the command shows.
+    // A person rolls back in a clone, with the command that the program suggests.
     stage.sandbox.git(&["clone", "-q", &stage.remote, "clone"]);
     let clone = stage.sandbox.work().join("clone");
     let git = |args: &[&str]| stage.sandbox.git(&[&["-C", "clone"], args].concat());
@@ -27,7 +29,7 @@ fn a_rollback_lands_hooks_hear_of_it_and_no_pass_undoes_it() {
     for name in ["web:1", "prod:web"] {
         assert_eq!(stage.pin(name), good, "{name}");
     }
-    // Passes on any machine, with or without what they remember: the registry serves the bad one still.
+    // The registry still serves the bad digest; passes on any machine, with or without state, respect the rollback.
     stage.ends(0, &[]);
     std::fs::remove_dir_all(stage.sandbox.home().join(".cache")).ok();
     stage.sandbox.env("PINSTREAM_NOW", "2027-11-24T12:00:00Z");
@@ -38,7 +40,7 @@ fn a_rollback_lands_hooks_hear_of_it_and_no_pass_undoes_it() {
     for name in ["web:1", "prod:web"] {
         assert_eq!(stage.pin(name).as_deref(), Some(newer.as_str()), "{name}");
     }
-    let told = stage.told_in_short();
+    let told = stage.events_in_short();
     let moves: Vec<&str> = told.lines().filter(|line| line.starts_with("web:1")).collect();
     assert_eq!(moves, ["web:1 - > 1.0.1", "web:1 1.0.1 > 1.0.2", "web:1 1.0.2 > 1.0.1", "web:1 1.0.1 > 1.0.3"]);
 }

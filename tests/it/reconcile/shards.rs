@@ -1,27 +1,27 @@
-//! `--shard`: what a pass over a share of the root does, and what it leaves to the others.
+//! `--shard`: what a pass over a shard of the root does, and what it leaves to the others.
 
 use pinstream::model::shard::Shard;
 use serde_json::Value;
 
 use super::stage::{Stage, TELL};
+use crate::support::lane::slow;
 use crate::support::registry::{FakeRegistry, Image};
 
-/// Repositories of the registry that are in `shard`, of which each test takes as many as it needs. Which are depends on
-/// the registry's port.
+/// Repositories of the registry that belong to `shard`; which ones depends on the registry's port.
 pub(crate) fn of<'a>(stage: &'a Stage, shard: &str) -> impl Iterator<Item = String> + 'a {
     let shard: Shard = shard.parse().unwrap();
     let name = |number: usize| format!("app-{number}");
     (0..).map(name).filter(move |name| shard.has(format!("{}/{name}", stage.registry.host())))
 }
 
-/// The outcomes of a report as `tag outcome`, in the order of the tags.
+/// Outcomes of a report as `tag outcome`, sorted by tag.
 fn outcomes(report: &Value) -> String {
     let rows = report["tags"].as_array().unwrap().iter();
     let row = |row: &Value| format!("{} {}", row["tag"].as_str().unwrap(), row["outcome"].as_str().unwrap());
     rows.map(row).collect::<Vec<_>>().join(", ")
 }
 
-/// A stream of an image of either of two shards, and one that follows each; the images.
+/// A stream with one image in each of two shards and a follower for each; returns the images.
 pub(crate) fn pair(stage: &Stage) -> [String; 2] {
     let images = ["1/2", "2/2"].map(|shard| format!("{}:1", of(stage, shard).next().unwrap()));
     for (image, seed) in images.iter().zip(1..) {
@@ -37,12 +37,12 @@ pub(crate) fn pair(stage: &Stage) -> [String; 2] {
 }
 
 #[test]
-fn a_share_is_imported_and_the_rest_is_left_as_it_is() {
+fn a_shard_is_resolved_and_the_rest_is_unchanged() {
     let stage = Stage::new("");
     let images = pair(&stage);
     let first = stage.report(0, &["--shard", "1/2"]);
     assert_eq!(outcomes(&first), "a added, after-a added, after-b not-asked, b not-asked");
-    assert_eq!(first["notes"], serde_json::json!(["this is shard 1/2, which has 2 of 4 tags"]));
+    assert_eq!(first["notes"], serde_json::json!(["shard 1/2 has 2 of 4 tags"]));
     let asked = |image: &str| {
         let repository = image.split(':').next().unwrap();
         stage.registry.requests().iter().filter(|asked| asked.path().contains(&format!("/{repository}/"))).count()
@@ -51,7 +51,7 @@ fn a_share_is_imported_and_the_rest_is_left_as_it_is() {
     let second = stage.report(0, &["--shard", "2/2"]);
     assert_eq!(outcomes(&second), "a not-asked, after-a not-asked, after-b added, b added");
 
-    // What another share has moved stays where it was for this one.
+    // A change in another shard is left alone.
     let moved = images.each_ref().map(|image| stage.push(image, 9));
     assert_eq!(
         outcomes(&stage.report(0, &["--shard", "2/2"])),
@@ -61,7 +61,7 @@ fn a_share_is_imported_and_the_rest_is_left_as_it_is() {
     assert_eq!(pins()[2..], [moved[1].as_str(), moved[1].as_str()]);
     assert_ne!(pins()[0], moved[0].as_str());
 
-    // A tag that is gone loses its pin whoever comes first.
+    // Any shard removes the pin of a removed tag.
     stage.commit("streams/web.toml", &format!("[tags]\na = \"REGISTRY/{}\"\n", images[0]));
     assert_eq!(
         outcomes(&stage.report(0, &["--shard", "2/2"])),
@@ -71,14 +71,14 @@ fn a_share_is_imported_and_the_rest_is_left_as_it_is() {
 }
 
 #[test]
-fn one_shard_of_one_is_a_whole_pass() {
+fn one_shard_of_one_is_a_complete_pass() {
     let stage = Stage::new("");
     pair(&stage);
     assert_eq!(outcomes(&stage.report(0, &["--shard", "1/1"])), "a added, after-a added, after-b added, b added");
 }
 
 #[test]
-fn a_tag_that_is_named_is_looked_for_in_the_share_alone() {
+fn a_named_tag_must_belong_to_the_shard() {
     let stage = Stage::new("");
     pair(&stage);
     let report = stage.report(0, &["--shard", "1/2", "web:b", "web:a"]);
@@ -87,7 +87,7 @@ fn a_tag_that_is_named_is_looked_for_in_the_share_alone() {
 }
 
 #[test]
-fn what_a_stream_discovers_is_for_the_shard_of_its_repository() {
+fn discovered_tags_belong_to_the_shard_of_their_repository() {
     let stage = Stage::new("");
     let repository = of(&stage, "1/2").next().unwrap();
     for (tag, seed) in [("1.0", 1), ("1.1", 2)] {
@@ -96,7 +96,7 @@ fn what_a_stream_discovers_is_for_the_shard_of_its_repository() {
     stage.commit("streams/app.toml", &format!("[discover]\nrepository = \"REGISTRY/{repository}\"\n"));
     stage.commit("streams/web.toml", "[tags]\nnewest = { follow = \"app:1.1\" }\n");
     assert_eq!(outcomes(&stage.report(0, &["--shard", "2/2"])), "newest not-asked");
-    // One of its tags may be named before anybody knows of it.
+    // A discovered tag may be named before it is known.
     assert_eq!(outcomes(&stage.report(0, &["--shard", "2/2", "app:1.1"])), "newest not-asked");
     assert_eq!(stage.registry.requests().len(), 0);
     assert_eq!(outcomes(&stage.report(0, &["--shard", "1/2"])), "1.0 added, 1.1 added, newest added");
@@ -108,7 +108,7 @@ fn what_a_stream_discovers_is_for_the_shard_of_its_repository() {
 }
 
 #[test]
-fn a_shard_says_nothing_of_what_it_saw_of_others_at_an_older_tip() {
+fn a_shard_does_not_report_other_shards_from_an_older_tip() {
     let other = FakeRegistry::start();
     let mut stage = Stage::new(&format!("[registry.\"{}\"]\nplain-http = true\n", other.host()));
     let image = format!("{}:1", of(&stage, "1/2").next().unwrap());
@@ -127,7 +127,7 @@ fn a_shard_says_nothing_of_what_it_saw_of_others_at_an_older_tip() {
     stage.sandbox.env("PINSTREAM_NOW", "2026-11-24T10:00:00Z");
     move_to(2);
     stage.ends(0, &["--shard", "2/2"]);
-    // While the first shard waits for its registry, the second one lands something newer.
+    // The second shard lands something newer while the first waits for its registry.
     move_to(3);
     stage.sandbox.env("PINSTREAM_NOW", "2026-11-24T11:00:00Z");
     let mut late = Some(stage.command(&["--shard", "2/2"]));
@@ -144,7 +144,7 @@ fn a_shard_says_nothing_of_what_it_saw_of_others_at_an_older_tip() {
 }
 
 #[test]
-fn each_shard_looks_at_schedules_by_itself() {
+fn each_shard_has_its_own_schedules() {
     let mut stage = Stage::new("[import]\nschedule = \"0 3 * * *\"\n");
     pair(&stage);
     let mut due = |now: &str, shard: &str, expected: &str| {
@@ -157,29 +157,30 @@ fn each_shard_looks_at_schedules_by_itself() {
     due("2026-11-24T02:00:01Z", two, "a not-asked, after-a not-asked, after-b added, b added");
     due("2026-11-24T03:00:00Z", one, "a unchanged, after-a unchanged, after-b not-asked, b not-asked");
     due("2026-11-24T03:00:01Z", one, "a not-due, after-a not-due, after-b not-asked, b not-asked");
-    // That one has looked says nothing of what is due for the other.
+    // A pass of one shard does not change what is due for the other.
     due("2026-11-24T03:00:02Z", two, "a not-asked, after-a not-asked, after-b unchanged, b unchanged");
     due("2026-11-24T03:00:03Z", two, "a not-asked, after-a not-asked, after-b not-due, b not-due");
-    // Of another whole nobody has looked at anything.
+    // Shards of another total have no history.
     due("2026-11-24T03:00:04Z", "1/1", "a unchanged, after-a unchanged, after-b unchanged, b unchanged");
     due("2026-11-24T03:00:05Z", "1/1", "a not-due, after-a not-due, after-b not-due, b not-due");
     due("2026-11-24T03:00:06Z", "", "a unchanged, after-a unchanged, after-b unchanged, b unchanged");
-    // Where all was looked at, a shard has nothing to catch up on.
+    // After a complete pass, no shard has anything to catch up on.
     due("2026-11-24T03:00:07Z", one, "a not-due, after-a not-due, after-b not-asked, b not-asked");
     let files = stage.repo.git(&["ls-tree", "-r", "--name-only", "refs/pinstream/state"]);
     assert_eq!(files, "main/@/schedule.json");
 }
 
 #[test]
-fn shards_at_once_tell_hooks_of_each_move_once() {
+fn concurrent_shards_deliver_each_change_once() {
+    slow!();
     let stage = Stage::new(TELL);
     let names: Vec<String> = (0..40).map(|number| format!("app-{number}")).collect();
     for (name, seed) in names.iter().zip(1..) {
         stage.stream(name, &[("1", seed)]);
     }
-    // Whoever comes first adopts the lock as it is then, so that it has to be there.
+    // The first pass adopts the current lock as what the hook has seen, so the lock has to exist.
     stage.ends(0, &[]);
-    let told = stage.told().len();
+    let told = stage.events().len();
     for (name, seed) in names.iter().zip(101..) {
         stage.push(&format!("{name}:1"), seed);
     }
@@ -193,8 +194,8 @@ fn shards_at_once_tell_hooks_of_each_move_once() {
         let ran = stage.sandbox.ended(shard);
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     }
-    let events = stage.told().split_off(told);
-    // One that lands while the hook runs leaves its moves to who runs it.
+    let events = stage.events().split_off(told);
+    // A shard that lands while the hook runs leaves its changes to the shard that runs the hook.
     assert!((1..=8).contains(&events.len()), "{}", events.len());
     let mut moves: Vec<String> = events.iter().flat_map(super::stage::in_short).collect();
     moves.sort();

@@ -1,4 +1,4 @@
-//! What a pass needs: a registry, a remote, and a home whose hooks write down what they are told.
+//! Fixture of a pass: a registry, a remote, and a home in which hooks record their events.
 
 use std::process::Command;
 
@@ -7,9 +7,9 @@ use serde_json::{Deserializer, Value};
 
 use crate::support::registry::{FakeRegistry, Image};
 use crate::support::remote::BareRepo;
-use crate::support::sandbox::{Ran, Sandbox};
+use crate::support::sandbox::{RunResult, Sandbox};
 
-/// A hook for all tags that appends what it is told to `told` in its home.
+/// A hook for all tags that appends its events to `told` in its home.
 pub(crate) const TELL: &str = "[[hook]]\nname = \"tell\"\nrun = [\"sh\", \"-c\", \"cat >> $HOME/told\"]\n";
 
 /// A registry, a remote and a home.
@@ -17,7 +17,7 @@ pub(crate) struct Stage {
     pub(crate) sandbox: Sandbox,
     pub(crate) registry: FakeRegistry,
     pub(crate) repo: BareRepo,
-    /// How the remote is reached.
+    /// URL of the remote.
     pub(crate) remote: String,
 }
 
@@ -27,7 +27,7 @@ impl Stage {
         Self::with(FakeRegistry::start(), settings)
     }
 
-    /// The same with a registry of one's own, over HTTP.
+    /// A root whose registry is `registry`, over HTTP.
     pub(crate) fn with(registry: FakeRegistry, settings: &str) -> Self {
         let (sandbox, repo) = (Sandbox::new(), BareRepo::new());
         let remote = repo.url();
@@ -40,7 +40,7 @@ impl Stage {
         stage
     }
 
-    /// Puts images into the registry, and a stream of them onto the branch: `tags` are tag and seed.
+    /// Pushes images and commits a stream of them; `tags` are pairs of tag and seed.
     pub(crate) fn stream(&self, name: &str, tags: &[(&str, u64)]) {
         let mut text = "[tags]\n".to_owned();
         for (tag, seed) in tags {
@@ -55,18 +55,18 @@ impl Stage {
         self.commit("pinstream.toml", &format!("[registry.\"REGISTRY\"]\nplain-http = true\n\n{settings}"));
     }
 
-    /// A person's commit of one file on `main`; `REGISTRY` stands for the registry's address.
+    /// Commits one file to `main` as a person; `REGISTRY` is replaced by the registry's address.
     pub(crate) fn commit(&self, path: &str, text: &str) -> String {
         self.repo.commit("main", &[(path, &text.replace("REGISTRY", &self.registry.host()))])
     }
 
-    /// Puts the image of `seed` into the registry as `repository:tag`.
+    /// Pushes the image of `seed` as `repository:tag`.
     pub(crate) fn push(&self, name: &str, seed: u64) -> Digest {
         let (repository, tag) = name.split_once(':').unwrap();
         self.registry.push(repository, tag, &Image::new(seed).version(&format!("1.0.{seed}")))
     }
 
-    /// A pass, not yet running.
+    /// Prepares a pass.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut all = vec!["reconcile", "--remote", &self.remote];
         all.extend(args);
@@ -74,11 +74,11 @@ impl Stage {
     }
 
     /// Runs a pass to its end.
-    pub(crate) fn pass(&self, args: &[&str]) -> Ran {
+    pub(crate) fn pass(&self, args: &[&str]) -> RunResult {
         self.sandbox.finish(self.command(args))
     }
 
-    /// Runs a pass that must end with `code`; what it said.
+    /// Runs a pass that must end with `code`, and returns its output.
     #[track_caller]
     pub(crate) fn ends(&self, code: i32, args: &[&str]) -> String {
         let ran = self.pass(args);
@@ -86,7 +86,7 @@ impl Stage {
         format!("{}{}", ran.stdout, ran.stderr)
     }
 
-    /// Runs a pass that must end with `code`; its report.
+    /// Runs a pass that must end with `code`, and returns its report.
     #[track_caller]
     pub(crate) fn report(&self, code: i32, args: &[&str]) -> Value {
         let ran = self.pass(&[args, &["--format", "json"]].concat());
@@ -94,7 +94,7 @@ impl Stage {
         serde_json::from_str(&ran.stdout).unwrap()
     }
 
-    /// Runs a pass and compares what it says, with commits of the branch under their numbers.
+    /// Runs a pass and compares its output; commits of the branch are replaced by their numbers.
     #[track_caller]
     pub(crate) fn check(&self, args: &[&str], expected: &str) {
         let ran = self.pass(args);
@@ -102,7 +102,7 @@ impl Stage {
         assert_eq!(found.trim(), expected.trim(), "\n{found}\n");
     }
 
-    /// `text` with commits of the branch under their numbers, the first being 1.
+    /// Replaces commits of the branch in `text` by their numbers, from 1.
     pub(crate) fn shown(&self, text: &str) -> String {
         let mut text = self.sandbox.scrubbed(text);
         for (number, commit) in self.commits().iter().enumerate() {
@@ -112,7 +112,7 @@ impl Stage {
         text
     }
 
-    /// All commits of the branch, the first one first.
+    /// All commits of the branch, oldest first.
     pub(crate) fn commits(&self) -> Vec<String> {
         self.repo.git(&["rev-list", "--reverse", "main"]).lines().map(str::to_owned).collect()
     }
@@ -122,28 +122,28 @@ impl Stage {
         self.repo.read("main", "pinstream.lock").unwrap_or_default()
     }
 
-    /// The digest that the lock has for `stream:tag`.
+    /// Digest of `stream:tag` in the lock.
     pub(crate) fn pin(&self, name: &str) -> Option<String> {
         pin(&self.lock(), name)
     }
 
-    /// What a file of the home holds.
+    /// Content of a file in the home.
     pub(crate) fn home(&self, name: &str) -> String {
         std::fs::read_to_string(self.sandbox.home().join(name)).unwrap_or_default()
     }
 
-    /// The events that hooks wrote into `told`.
-    pub(crate) fn told(&self) -> Vec<Value> {
+    /// Events that hooks recorded.
+    pub(crate) fn events(&self) -> Vec<Value> {
         Deserializer::from_str(&self.home("told")).into_iter().collect::<Result<_, _>>().unwrap()
     }
 
-    /// The same events as `stream:tag old new` in short, one a line.
-    pub(crate) fn told_in_short(&self) -> String {
-        self.told().iter().flat_map(in_short).collect()
+    /// The recorded events in short, as `stream:tag old > new`, one per line.
+    pub(crate) fn events_in_short(&self) -> String {
+        self.events().iter().flat_map(in_short).collect()
     }
 }
 
-/// The moves of an event, one a line.
+/// Changes of an event, one per line.
 pub(crate) fn in_short(event: &Value) -> Vec<String> {
     let side = |side: &Value| side["version"].as_str().map_or("-".to_owned(), str::to_owned);
     let line = |one: &Value| {
@@ -153,7 +153,7 @@ pub(crate) fn in_short(event: &Value) -> Vec<String> {
     event["moves"].as_array().unwrap().iter().map(line).collect()
 }
 
-/// The digest that a lock's text has for `stream:tag`, read without any code of the program.
+/// Reads the digest of `stream:tag` from a lock without code of the program.
 pub(crate) fn pin(lock: &str, name: &str) -> Option<String> {
     let table: toml::Table = lock.parse().unwrap();
     let (stream, tag) = name.split_once(':').unwrap();

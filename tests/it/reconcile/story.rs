@@ -1,4 +1,4 @@
-//! The whole story, word for word: pins, quiet, a move, and the hook that is told of exactly that.
+//! The whole story, word for word: first pins, an unchanged pass, a change, and the hook that receives exactly that.
 
 use super::stage::{Stage, TELL};
 
@@ -166,30 +166,30 @@ Pinstream-Plan: sha256:[PLAN]
 [COMMIT 3]";
 
 #[test]
-fn a_story_word_for_word() {
+fn the_story_word_for_word() {
     let stage = Stage::new(TELL);
     stage.push("python:3.11", 11);
     stage.push("python:3.12", 12);
     stage.commit("streams/python.toml", PYTHON);
 
-    // The first pass pins everything: one commit, and the hook is told of what it landed.
+    // The first pass pins everything: one commit, and the hook receives what landed.
     stage.check(&[], FIRST);
     check(&stage.shown(&stage.lock()), FIRST_LOCK);
-    assert_eq!(stage.told_in_short(), "python:3.11 - > 1.0.11\npython:3.12 - > 1.0.12\npython:latest - > 1.0.12\n");
+    assert_eq!(stage.events_in_short(), "python:3.11 - > 1.0.11\npython:3.12 - > 1.0.12\npython:latest - > 1.0.12\n");
 
-    // Nothing moved: no commit, no state, no hook.
+    // Nothing changed: no commit, no state, no hook.
     let before = stage.repo.git(&["for-each-ref"]);
     stage.check(&[], QUIET);
     assert_eq!(stage.repo.git(&["for-each-ref"]), before);
-    assert_eq!(stage.told().len(), 1);
+    assert_eq!(stage.events().len(), 1);
 
-    // A tag moves, and its follower with it: one commit, and the hook is told of exactly that.
+    // A tag and its follower change: one commit, and the hook receives exactly that.
     stage.push("python:3.12", 13);
     stage.check(&[], MOVED);
     let diff = stage.repo.git(&["diff", "-U0", "main^", "main"]);
     let diff: Vec<&str> = diff.lines().filter(|line| line.starts_with(['+', '-'])).collect();
     check(&diff.join("\n"), MOVED_DIFF);
-    let (text, events) = (stage.home("told"), stage.told());
+    let (text, events) = (stage.home("told"), stage.events());
     let mut last = text[text.rfind("\n{").unwrap()..].replace(events[1]["id"].as_str().unwrap(), "[ID]");
     for (number, one) in events[1]["moves"].as_array().unwrap().iter().enumerate() {
         last = last.replace(one["id"].as_str().unwrap(), &format!("[MOVE {}]", number + 1));

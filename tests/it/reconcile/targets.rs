@@ -1,4 +1,4 @@
-//! Targets on the branch: in the same commit as the lock, and put right where somebody changed them.
+//! Targets on the branch: in the same commit as the lock, and restored if somebody changed them.
 
 use super::stage::{Stage, TELL};
 use crate::support::sandbox::same;
@@ -21,7 +21,7 @@ const WEB: &str = "\u{feff}image: \"python:3\"\r\n# no end";
 const DOCKERFILE: &str = "FROM golang:1 AS go\nFROM REGISTRY/python:old\n";
 const WORKFLOW: &str = "jobs: {test: {container: REGISTRY/python}}\n";
 
-/// A stream and three files of targets on the branch, and nothing pinned.
+/// Commits a stream and three files with targets; nothing is pinned yet.
 fn stage() -> Stage {
     let stage = Stage::new(&format!("{TELL}{TARGETS}"));
     stage.stream("python", &[("3.12", 12)]);
@@ -41,13 +41,13 @@ fn is_written(stage: &Stage) {
     same(&read(".github/workflows/ci.yml"), &WORKFLOW.replace("REGISTRY/python", &new));
 }
 
-/// The files that the commit at the tip touches, and its message.
+/// Files that the tip's commit changes, and its message.
 fn tip(stage: &Stage) -> String {
     stage.shown(&stage.repo.git(&["show", "--format=%B", "--name-only", "main"]))
 }
 
 #[test]
-fn a_move_lands_with_its_targets_in_one_commit() {
+fn a_change_lands_with_its_targets_in_one_commit() {
     let stage = stage();
     stage.check(
         &[],
@@ -91,11 +91,11 @@ hook tell succeeded for 1 move
 }
 
 #[test]
-fn a_place_that_somebody_changed_is_put_right_without_any_move() {
+fn a_target_changed_by_hand_is_restored_without_a_change() {
     let stage = stage();
     stage.ends(0, &[]);
     stage.commit("app/Dockerfile", DOCKERFILE);
-    let told = stage.told().len();
+    let told = stage.events().len();
     stage.check(
         &[],
         "
@@ -119,7 +119,7 @@ Pinstream-Plan: sha256:[PLAN]
 app/Dockerfile
 ",
     );
-    assert_eq!(stage.told().len(), told);
+    assert_eq!(stage.events().len(), told);
     let report = stage.report(0, &[]);
     assert_eq!((&report["end"], &report["files"]), (&"unchanged".into(), &serde_json::json!([])));
     stage.commit("deploy/web.yaml", WEB);
@@ -129,7 +129,7 @@ app/Dockerfile
 }
 
 #[test]
-fn an_executable_file_stays_one() {
+fn an_executable_file_stays_executable() {
     let stage = stage();
     stage.settings("[[target]]\nmarker = { path = \"run.sh\" }\n");
     let parent = stage.commit("run.sh", "#!/bin/sh\nrun python:3 # pinstream: python:3.12\n");
@@ -168,7 +168,7 @@ error: `deploy/web.yaml` has no `image`
 }
 
 #[test]
-fn links_and_submodules_are_refused_by_name_and_passed_by_in_patterns() {
+fn links_and_submodules_are_refused_by_name_and_skipped_in_patterns() {
     let stage = stage();
     let parent = stage.commit("deploy/web.yaml", WEB);
     let link = stage.repo.git_with(&["hash-object", "-w", "--stdin"], b"/etc/passwd");

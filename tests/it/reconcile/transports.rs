@@ -1,23 +1,25 @@
-//! The same story against Debian's registry and over each way to a remote, with `skopeo` as a witness of every digest.
+//! One story over each registry authentication and each Git transport, with `skopeo` as an independent witness of
+//! every digest.
 
 use pinstream::model::image::Digest;
 use serde_json::json;
 
 use super::stage::{TELL, in_short, pin};
 use crate::support::canary::CANARY;
+use crate::support::lane::needs;
 use crate::support::registry::docker::USER;
 use crate::support::registry::{DockerRegistry, Image};
 use crate::support::remote::BareRepo;
 use crate::support::remote::daemon::GitDaemon;
 use crate::support::remote::http::HttpBackend;
 use crate::support::remote::ssh::Sshd;
-use crate::support::sandbox::{Ran, Sandbox};
+use crate::support::sandbox::{RunResult, Sandbox};
 
-/// What differs from story to story.
+/// The parts that differ between stories.
 struct Cast<'a> {
     sandbox: Sandbox,
     docker: &'a DockerRegistry,
-    /// The tables of the registry and its token server.
+    /// Settings of the registry and its token server.
     settings: String,
     repo: &'a BareRepo,
     remote: String,
@@ -26,7 +28,7 @@ struct Cast<'a> {
 }
 
 impl<'a> Cast<'a> {
-    /// An open registry and a folder.
+    /// An open registry and a directory as remote.
     fn open(docker: &'a DockerRegistry, repo: &'a BareRepo) -> Self {
         // Commits that a shallow fetch leaves behind.
         repo.commit("main", &[("README.md", "read me\n")]);
@@ -35,14 +37,14 @@ impl<'a> Cast<'a> {
         Self { sandbox: Sandbox::new(), docker, settings, repo, remote: repo.url(), args: Vec::new() }
     }
 
-    /// A registry with TLS, whose authority the repository names for `hosts`.
+    /// A registry with TLS; the repository configures its CA for `hosts`.
     fn secure(docker: &'a DockerRegistry, repo: &'a BareRepo, hosts: &[String]) -> Self {
         repo.commit("main", &[("certs/ca.pem", &String::from_utf8(docker.ca()).unwrap())]);
         let tables = hosts.iter().map(|host| format!("[registry.\"{host}\"]\nca = \"certs/ca.pem\"\n"));
         Self { settings: tables.collect(), ..Self::open(docker, repo) }
     }
 
-    fn pass(&self) -> Ran {
+    fn pass(&self) -> RunResult {
         let mut args = vec!["reconcile", "--remote", &self.remote];
         args.extend(self.args.iter().map(String::as_str));
         self.sandbox.run(&args)
@@ -54,7 +56,7 @@ impl<'a> Cast<'a> {
         assert_eq!(ran.code, Some(0), "\n{}", self.sandbox.shown(&ran));
     }
 
-    /// Tells the story: pins, quiet, a move.
+    /// Runs the story: first pins, an unchanged pass, a change.
     fn tell(&self) {
         let host = self.docker.host();
         let stream = format!("[tags]\none = \"{host}/team/app:one\"\ntwo = \"{host}/team/app:two\"\n");
@@ -72,14 +74,15 @@ impl<'a> Cast<'a> {
         self.succeeds();
         self.pinned(&three, &two, "app:one - > 1\napp:two - > 2\napp:one 1 > 3\n");
         self.repo.git(&["fsck", "--strict", "--no-dangling"]);
-        // All that the libraries say of it is searched for secrets.
+        // The library logs are searched for secrets.
         let mut args = vec!["reconcile", "--remote", &self.remote, "-vv"];
         args.extend(self.args.iter().map(String::as_str));
         let ran = self.sandbox.run(&args);
         assert!(ran.code == Some(0) && ran.stderr.contains("TRACE"), "{}", ran.stderr);
     }
 
-    /// The last commit changed the lock alone, pins both, the witness agrees, and the hook was told so.
+    /// Checks that the last commit changed only the lock, pins both tags, agrees with the witness, and reached the
+    /// hook.
     #[track_caller]
     fn pinned(&self, one: &Digest, two: &Digest, told: &str) {
         assert_eq!(self.repo.git(&["diff", "--name-only", "main^", "main"]), "pinstream.lock");
@@ -94,7 +97,7 @@ impl<'a> Cast<'a> {
         assert_eq!(events.flat_map(|event| in_short(&event.unwrap())).collect::<String>(), told);
     }
 
-    /// What skopeo says the digest of a tag is.
+    /// Digest of a tag according to skopeo.
     fn witness(&self, tag: &str) -> String {
         let mut command = self.sandbox.command("skopeo");
         command.args(["inspect", "--no-tags", "--tls-verify=false", "--format", "{{.Digest}}"]);
@@ -106,20 +109,22 @@ impl<'a> Cast<'a> {
     }
 }
 
-/// What `docker login` leaves behind.
+/// Credentials as `docker login` stores them.
 fn login(host: &str) -> String {
     let auth = openssl::base64::encode_block(format!("{}:{}", USER.0, USER.1).as_bytes());
     json!({"auths": {host: {"auth": auth}}}).to_string()
 }
 
 #[test]
-fn an_open_registry_tells_the_story() {
+fn the_story_works_with_an_open_registry() {
+    needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
     Cast::open(&docker, &repo).tell();
 }
 
 #[test]
-fn a_registry_with_passwords_over_tls_tells_the_story() {
+fn the_story_works_with_passwords_over_tls() {
+    needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start_htpasswd(), BareRepo::new());
     let mut cast = Cast::secure(&docker, &repo, &[docker.host()]);
     cast.sandbox.env("DOCKER_AUTH_CONFIG", login(&docker.host()));
@@ -127,7 +132,8 @@ fn a_registry_with_passwords_over_tls_tells_the_story() {
 }
 
 #[test]
-fn a_registry_with_tokens_over_tls_tells_the_story() {
+fn the_story_works_with_tokens_over_tls() {
+    needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start_token(), BareRepo::new());
     let tokens = docker.tokens();
     let mut cast = Cast::secure(&docker, &repo, &[docker.host(), tokens.host()]);
@@ -135,15 +141,16 @@ fn a_registry_with_tokens_over_tls_tells_the_story() {
     cast.sandbox.write("policy.toml", &format!("realms = [\"{}\"]\n", tokens.origin()));
     cast.args = vec!["--policy".to_owned(), "policy.toml".to_owned()];
     cast.tell();
-    // Four passes, and each asked for one token.
-    assert_eq!(tokens.asked(), 4 + WITNESS_TOKENS);
+    // Four passes with one token request each.
+    assert_eq!(tokens.requests(), 4 + WITNESS_TOKENS);
 }
 
-/// What skopeo asks for: a token each time.
+/// Token requests of skopeo: one per call.
 const WITNESS_TOKENS: usize = 4;
 
 #[test]
-fn a_remote_over_http_tells_the_story() {
+fn the_story_works_with_a_remote_over_http() {
+    needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
     let server = HttpBackend::with_password(repo.base(), "someone", CANARY);
     let mut cast = Cast { remote: server.url(), ..Cast::open(&docker, &repo) };
@@ -153,14 +160,16 @@ fn a_remote_over_http_tells_the_story() {
 }
 
 #[test]
-fn a_git_daemon_tells_the_story() {
+fn the_story_works_with_a_git_daemon() {
+    needs!("docker-registry", "skopeo");
     let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
     let server = GitDaemon::start(repo.base());
     Cast { remote: server.url(), ..Cast::open(&docker, &repo) }.tell();
 }
 
 #[test]
-fn a_remote_over_ssh_tells_the_story() {
+fn the_story_works_with_a_remote_over_ssh() {
+    needs!("docker-registry", "skopeo", "sshd", "ssh-keygen");
     let (docker, repo) = (DockerRegistry::start(), BareRepo::new());
     let mut cast = Cast::open(&docker, &repo);
     let server = Sshd::start(repo.base(), &cast.sandbox.home());

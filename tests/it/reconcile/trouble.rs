@@ -1,12 +1,11 @@
-//! A machine in trouble: disks that take nothing, clocks that jump. Nothing is committed by halves, and no pin depends
-//! on the time.
+//! Faults of the machine: full disks and wrong clocks. Nothing is committed in part, and no pin depends on the time.
 
 use super::stage::{Stage, TELL};
 use crate::support::remote::BareRepo;
 use crate::support::remote::http::HttpBackend;
 
 #[test]
-fn t28_a_cache_that_cannot_be_written_is_done_without() {
+fn t28_a_pass_works_without_a_writable_cache() {
     let mut stage = Stage::new("");
     stage.stream("web", &[("1", 1)]);
     let server = HttpBackend::start(stage.repo.base());
@@ -18,7 +17,7 @@ fn t28_a_cache_that_cannot_be_written_is_done_without() {
 }
 
 #[test]
-fn t28_where_nothing_can_be_written_nothing_is_committed() {
+fn t28_a_read_only_remote_receives_nothing() {
     let mut stage = Stage::new("");
     stage.stream("web", &[("1", 1)]);
     let server = HttpBackend::start(stage.repo.base());
@@ -34,7 +33,7 @@ fn t28_where_nothing_can_be_written_nothing_is_committed() {
 }
 
 #[test]
-fn t28_where_the_state_can_be_kept_nowhere_nothing_is_committed() {
+fn t28_without_a_place_for_the_state_nothing_is_committed() {
     let mut stage = Stage::new(TELL);
     stage.stream("web", &[("1", 1)]);
     stage.repo.hook("update", "case $1 in refs/pinstream/*) exit 1;; esac");
@@ -47,11 +46,11 @@ fn t28_where_the_state_can_be_kept_nowhere_nothing_is_committed() {
     let folder = stage.sandbox.work().join("file").display().to_string();
     assert!(said.starts_with("error: ") && said.contains(&folder), "{said}");
     assert_eq!(stage.repo.git(&["for-each-ref"]), refs);
-    assert_eq!(stage.told().len(), 0);
+    assert_eq!(stage.events().len(), 0);
 }
 
 #[test]
-fn t28_a_broken_cache_is_made_anew() {
+fn t28_a_broken_cache_is_replaced() {
     let mut stage = Stage::new("");
     stage.stream("web", &[("1", 1)]);
     let server = HttpBackend::start(stage.repo.base());
@@ -62,7 +61,7 @@ fn t28_a_broken_cache_is_made_anew() {
         std::fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
     std::fs::write(slot.join("HEAD"), "").unwrap();
     for pack in std::fs::read_dir(slot.join("objects/pack")).unwrap() {
-        // libgit2 makes its packs read-only.
+        // libgit2 writes read-only packs.
         let path = pack.unwrap().path();
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, "broken").unwrap();
@@ -80,13 +79,13 @@ fn t29_no_pin_depends_on_the_time() {
     let mut locks = Vec::new();
     for now in ["2016-11-24T12:00:00Z", "2026-11-24T12:00:00Z", "2036-11-24T12:00:00Z"] {
         stage.sandbox.env("PINSTREAM_NOW", now);
-        // The same definitions in a repository that nobody has seen.
+        // The same definitions in a repository without state.
         let fresh = BareRepo::new();
         fresh.git(&["fetch", "--quiet", &stage.repo.url(), &format!("{definitions}:refs/heads/main")]);
         stage.remote = fresh.url();
         stage.ends(0, &[]);
         locks.push(fresh.read("main", "pinstream.lock").unwrap());
-        // And in one that has been looked at in all these years.
+        // The same in a repository that was resolved over all these years.
         stage.remote = stage.repo.url();
         stage.ends(0, &["--due"]);
         locks.push(stage.lock());

@@ -7,12 +7,12 @@ use futures_util::future::join_all;
 use pinstream::registry::{FailureKind, Registry};
 
 use super::{image, plain, run};
-use crate::support::registry::fake::{Access, Asked, TokenRules};
+use crate::support::registry::fake::{Access, RequestCounts, TokenRules};
 use crate::support::registry::http::{Answer, Server};
 use crate::support::registry::{FakeRegistry, Image};
 
-pub(super) fn asked(head: usize, get: usize, token: usize, challenged: usize) -> Asked {
-    Asked { head, get, token, ping: 0, challenged }
+pub(super) fn asked(head: usize, get: usize, token: usize, challenged: usize) -> RequestCounts {
+    RequestCounts { head, get, token, ping: 0, challenged }
 }
 
 #[test]

@@ -3,12 +3,14 @@
 use futures_util::future::join_all;
 
 use super::{image, passwords, run, secure};
+use crate::support::lane::needs;
 use crate::support::registry::docker::USER;
 use crate::support::registry::{DockerRegistry, Image};
 use pinstream::registry::{Registry, RegistryConfig};
 
 #[test]
 fn http2_is_spoken_where_it_is_offered() {
+    needs!("docker-registry");
     let docker = DockerRegistry::start_htpasswd();
     let host = docker.host();
     let images: Vec<_> = (0..30).map(|number| image(&format!("{host}/acme/app:{number}"))).collect();

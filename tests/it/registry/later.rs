@@ -32,7 +32,7 @@ fn retry_after_is_waited_for_by_all() {
 fn a_long_retry_after_fails_the_import_and_is_told() {
     let fake = FakeRegistry::start();
     for (status, value, least) in [(429, "3600", 3600), (503, "Fri, 31 Dec 2100 23:59:59 GMT", 1_000_000)] {
-        fake.be_honest();
+        fake.clear_lies();
         fake.forget();
         fake.lie(move |_| Some(Answer::new(status).header("retry-after", value)));
         let registry = Registry::new(plain(&[fake.host()])).unwrap();

@@ -97,14 +97,14 @@ fn t12_every_truncation_of_a_manifest_is_refused() {
     let registry = Registry::new(plain(&[fake.host()])).unwrap();
     let repository = super::repository(&format!("{}/a", fake.host()));
     for length in 0..made.bytes.len() {
-        fake.be_honest();
+        fake.clear_lies();
         let part = made.bytes[..length].to_vec();
         fake.lie(move |_| Some(Answer::new(200).header("content-type", OCI).body(part.clone())));
         let error = run(registry.manifest(&repository, &made.digest)).unwrap_err();
         assert_eq!(error.kind, FailureKind::Integrity, "{length}");
     }
     // Cut off within a length that was promised.
-    fake.be_honest();
+    fake.clear_lies();
     let (whole, part) = (made.bytes.len(), made.bytes[..100].to_vec());
     fake.lie(move |_| Some(Answer::new(200).header("content-type", OCI).sent(Body::Claiming(whole, part.clone()))));
     assert_eq!(run(registry.manifest(&repository, &made.digest)).unwrap_err().kind, FailureKind::Network);

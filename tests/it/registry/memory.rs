@@ -8,6 +8,7 @@ use pinstream::model::settings::RegistrySettings;
 use pinstream::registry::Registry;
 
 use super::{plain, repository, run};
+use crate::support::lane::slow;
 use crate::support::registry::FakeRegistry;
 use crate::support::registry::http::Answer;
 
@@ -30,6 +31,7 @@ fn peak() -> u64 {
 
 #[test]
 fn t14_sixty_four_manifests_of_4_mib_take_less_than_64_mib() {
+    slow!();
     let fake = FakeRegistry::start();
     let numbers: Vec<(Digest, usize)> = (0..MANIFESTS).map(|number| (Digest::sha256(&large(number)), number)).collect();
     fake.lie(move |request| {

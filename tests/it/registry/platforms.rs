@@ -4,10 +4,10 @@ use pinstream::model::image::Digest;
 
 use crate::support::registry::http::Answer;
 use crate::support::registry::{FakeRegistry, Image};
-use crate::support::sandbox::{Ran, Sandbox};
+use crate::support::sandbox::{RunResult, Sandbox};
 
 /// Updates a lock with `tag`, a line of a stream in which `IMAGE` stands for the image.
-fn update(fake: &FakeRegistry, tag: &str) -> (Sandbox, Ran) {
+fn update(fake: &FakeRegistry, tag: &str) -> (Sandbox, RunResult) {
     let sandbox = Sandbox::new();
     sandbox.write("pinstream.toml", &format!("[registry.\"{}\"]\nplain-http = true\n", fake.host()));
     let tag = tag.replace("IMAGE", &format!("{}/a:t", fake.host()));

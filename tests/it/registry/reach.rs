@@ -155,14 +155,14 @@ fn a_connection_that_is_cut_is_the_lines_fault_and_tried_again() {
     fake.lie(|_| Some(Answer::new(200).sent(Body::Hangup)));
     let (kind, text) = failure(secured(), &asked);
     assert_eq!((kind, fake.counts().head), (FailureKind::Network, 3), "{text}");
-    fake.be_honest();
+    fake.clear_lies();
     fake.lie(|request| {
         let cut = Answer::new(200).header("content-type", "application/vnd.oci.image.manifest.v1+json");
         (request.method == "GET").then(|| cut.sent(Body::Claiming(1000, b"{".to_vec())))
     });
     let (kind, text) = failure(secured(), &asked);
     assert_eq!((kind, fake.counts().get), (FailureKind::Network, 3), "{text}");
-    fake.be_honest();
+    fake.clear_lies();
     fake.forget();
     let mut left = 2;
     fake.lie(move |_| {

@@ -9,6 +9,7 @@ use pinstream::registry::manifest::ManifestContent;
 use pinstream::registry::{FailureKind, Registry, RegistryConfig};
 
 use super::{failure, image, import, passwords, plain, repository, run, secure};
+use crate::support::lane::needs;
 use crate::support::registry::docker::USER;
 use crate::support::registry::{DockerRegistry, Image};
 
@@ -52,6 +53,7 @@ fn check(docker: &DockerRegistry, setup: &RegistryConfig, login: Option<(&str, &
 
 #[test]
 fn an_open_registry_is_read() {
+    needs!("docker-registry", "skopeo");
     let docker = DockerRegistry::start();
     check(&docker, &plain(&[docker.host()]), None);
     let asked = image(&format!("{}/team/app:index", docker.host()));
@@ -72,6 +74,7 @@ fn an_open_registry_is_read() {
 
 #[test]
 fn a_registry_with_passwords_over_tls_is_read() {
+    needs!("docker-registry", "skopeo");
     let docker = DockerRegistry::start_htpasswd();
     let mut setup = secure(&[docker.host()], docker.ca());
     setup.credentials = passwords(&[(&docker.host(), USER.0, USER.1)]);
@@ -85,6 +88,7 @@ fn a_registry_with_passwords_over_tls_is_read() {
 
 #[test]
 fn a_registry_with_tokens_over_tls_is_read() {
+    needs!("docker-registry", "skopeo");
     let docker = DockerRegistry::start_token();
     let mut setup = secure(&[docker.host()], docker.ca());
     setup.credentials = passwords(&[(&docker.host(), USER.0, USER.1)]);
@@ -93,7 +97,7 @@ fn a_registry_with_tokens_over_tls_is_read() {
     let asked = image(&format!("{}/team/app:oci", docker.host()));
     let (kind, text) = failure(setup.clone(), &asked);
     assert!(kind == FailureKind::Refused && text.contains(&docker.tokens().origin()), "{text}");
-    assert_eq!(docker.tokens().asked(), 0);
+    assert_eq!(docker.tokens().requests(), 0);
     setup.policy.realms = vec![docker.tokens().origin()];
     setup.registries.insert(docker.tokens().host().parse().unwrap(), RegistrySettings::default());
     check(&docker, &setup, Some(USER));
@@ -104,6 +108,7 @@ fn a_registry_with_tokens_over_tls_is_read() {
 
 #[test]
 fn sixty_tags_of_twenty_repositories_cost_one_token() {
+    needs!("docker-registry");
     let docker = DockerRegistry::start_token();
     let made = Image::new(1);
     let mut images = Vec::new();
@@ -124,7 +129,7 @@ fn sixty_tags_of_twenty_repositories_cost_one_token() {
     registry.announce(&repositories);
     let found = run(join_all(images.iter().map(|image| registry.digest(image))));
     assert!(found.iter().all(|found| *found == Ok(made.digest())), "{found:?}");
-    assert_eq!(docker.tokens().asked(), 1);
+    assert_eq!(docker.tokens().requests(), 1);
     let counts = registry.counts();
     assert_eq!((counts.head, counts.get, counts.token, counts.retries), (61, 0, 1, 0));
 }

@@ -8,6 +8,7 @@ use pinstream::registry::manifest::Descriptor;
 use pinstream::registry::{FailureKind, Registry, ResolveError};
 
 use super::{image, passwords, plain, run, secure};
+use crate::support::lane::slow;
 use crate::support::registry::fake::{Access, TokenRules};
 use crate::support::registry::http::{Answer, Body};
 use crate::support::registry::{FakeRegistry, Image};
@@ -150,6 +151,7 @@ fn a_token_server_of_a_redirect_that_fails_is_asked_once() {
 
 #[test]
 fn t14_a_token_server_of_a_redirect_holds_up_no_other() {
+    slow!();
     let (slow, quick) = (FakeRegistry::start(), FakeRegistry::start());
     let digest = quick.push("a", "t", &Image::new(1));
     for other in [&slow, &quick] {

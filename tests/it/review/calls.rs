@@ -2,6 +2,7 @@
 
 use super::Review;
 use crate::support::forge::Kind;
+use crate::support::lane::slow;
 
 /// Who is asked on each forge, in the way it knows people.
 fn reviewers(kind: Kind) -> (&'static str, &'static [&'static str]) {
@@ -56,6 +57,7 @@ fn check_draft(kind: Kind) {
 
 /// 500 moves in 40 groups.
 fn check_calls(kind: Kind) {
+    slow!();
     const GROUPS: usize = 40;
     let review = Review::bare(kind);
     let names: Vec<(String, usize)> =

@@ -4,6 +4,7 @@
 use super::Review;
 use crate::reconcile::shards::of;
 use crate::support::forge::Kind;
+use crate::support::lane::slow;
 
 /// Either of two shards, the one that reads the list of the stream first. For which of them a branch is of which no tag
 /// is known depends on its name.
@@ -117,6 +118,7 @@ fn a_tag_that_another_shard_discovered_stays_proposed_until_that_finds_it_gone()
 
 #[test]
 fn what_two_shards_propose_together_is_of_both() {
+    slow!();
     for group in ["\"all\"", "{ all = [\"*\"] }"] {
         for shards @ [reader, other] in SHARDS {
             let root = Discovering::new("", group, shards);
@@ -213,7 +215,7 @@ fn a_list_that_cannot_be_read_closes_no_proposal() {
     root.review.stage.registry.fail("/tags/list", 500);
     root.pass(3, &[], &[("unchanged", 1), ("unchanged", 2)]);
     assert_eq!(root.open(), open);
-    root.review.stage.registry.be_honest();
+    root.review.stage.registry.clear_lies();
     root.push(&["2.0"]);
     root.remove("2.1");
     root.pass(0, &[], &[("closed", 1), ("closed", 2)]);

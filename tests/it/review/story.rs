@@ -29,7 +29,7 @@ fn tell(kind: Kind) {
         assert!(first.body.contains(text), "{}", first.body);
     }
     assert_eq!((review.commits(BRANCH), stage.repo.tip("refs/heads/main"), stage.lock()), (1, base, lock));
-    assert_eq!(stage.told_in_short(), "");
+    assert_eq!(stage.events_in_short(), "");
 
     // Nothing new: nothing is written, neither there nor here.
     let tip = review.tip(BRANCH);
@@ -64,7 +64,7 @@ fn tell(kind: Kind) {
     // They merge it: hooks run for what landed, and what moved since is proposed anew.
     review.forge.merge(1);
     let report = stage.report(0, &[]);
-    assert_eq!(stage.told_in_short(), "web:1 1.0.1 > 1.0.5\nweb:2 1.0.2 > 1.0.4\n");
+    assert_eq!(stage.events_in_short(), "web:1 1.0.1 > 1.0.5\nweb:2 1.0.2 > 1.0.4\n");
     assert_eq!(
         (stage.pin("web:1"), stage.repo.read("main", "deploy.yaml").is_some()),
         (Some(newest.to_string()), true)
@@ -97,7 +97,7 @@ fn tell(kind: Kind) {
     // Closed by us, it is no rejection.
     stage.push("web:1", 7);
     assert_eq!(Review::proposals(&stage.report(0, &[])), outcomes(&[("created", 4)]));
-    assert_eq!(stage.told_in_short(), "web:1 1.0.1 > 1.0.5\nweb:2 1.0.2 > 1.0.4\n");
+    assert_eq!(stage.events_in_short(), "web:1 1.0.1 > 1.0.5\nweb:2 1.0.2 > 1.0.4\n");
 }
 
 #[test]

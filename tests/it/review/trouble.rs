@@ -2,10 +2,12 @@
 
 use super::Review;
 use crate::support::forge::{Fault, Kind, TOKEN};
+use crate::support::lane::slow;
 use crate::support::registry::Image;
 
 #[test]
 fn a_creation_whose_answer_or_request_is_lost_makes_one_proposal() {
+    slow!();
     for kind in Kind::ALL {
         for fault in [Fault::LoseAnswer, Fault::LoseRequest] {
             let review = Review::new(kind, "");
@@ -20,6 +22,7 @@ fn a_creation_whose_answer_or_request_is_lost_makes_one_proposal() {
 
 #[test]
 fn a_pass_that_got_no_further_than_the_branch_is_gone_on_from() {
+    slow!();
     for kind in Kind::ALL {
         let review = Review::new(kind, "");
         review.stage.push("web:1", 3);
@@ -38,6 +41,7 @@ fn a_pass_that_got_no_further_than_the_branch_is_gone_on_from() {
 
 #[test]
 fn what_a_forge_says_is_told_with_a_way_out_and_nothing_is_pushed() {
+    slow!();
     let said = |status: u16, body: &str| {
         let review = Review::new(Kind::GitHub, "");
         review.stage.push("web:1", 3);
@@ -156,7 +160,7 @@ fn once_one_is_merged_the_others_are_built_anew_on_it() {
     assert_eq!(review.commits("pinstream/web+2"), 1);
     review.forge.merge(other.number);
     review.stage.ends(0, &[]);
-    assert_eq!((review.forge.open(), review.stage.told_in_short().lines().count()), (Vec::new(), 2));
+    assert_eq!((review.forge.open(), review.stage.events_in_short().lines().count()), (Vec::new(), 2));
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn a_token_for_which_github_does_not_sign_is_an_error_and_nothing_is_pushed() {
     review.forge.never_signs();
     review.stage.push("web:1", 3);
     let said = review.stage.ends(1, &[]);
-    assert!(said.contains("error: GitHub did not sign the commit: unsigned\n"), "{said}");
+    assert!(said.contains("GitHub did not sign the commit: unsigned\n"), "{said}");
     assert!(said.contains("use the `GITHUB_TOKEN` of Actions or a token of a GitHub App"), "{said}");
     assert_eq!((review.tip("pinstream/web"), review.forge.pulls()), (None, Vec::new()));
 }

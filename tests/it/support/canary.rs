@@ -1,33 +1,33 @@
-//! T22: one secret for every slot that a secret has, and the search for it wherever the program leaves something.
+//! T22: one secret that every credential slot contains, and the search for it in everything the program leaves behind.
 //!
-//! It is found as it is, percent-encoded to any depth, and within base64 of either alphabet at each of the three places
-//! where it can begin; its halves are found, too, since messages are cut.
+//! The search finds it in plain text, percent-encoded to any depth, and in base64 of either alphabet at each of the
+//! three possible offsets. It also finds each half, because messages are truncated.
 
 use std::path::Path;
 use std::sync::OnceLock;
 
 use openssl::base64::encode_block;
 
-/// The secret. Percent-encoding changes it, and its base64 differs between the alphabets.
+/// The secret. Percent-encoding changes it, and its base64 differs between the two alphabets.
 pub(crate) const CANARY: &str = "Canary/7f+3e?91~b>~~?d0@2c";
-/// The same as it stands in an address.
+/// The secret as it is written in a URL.
 pub(crate) const IN_ADDRESS: &str = "Canary%2F7f%2B3e%3F91~b%3E~~%3Fd0%402c";
-/// How large a file or object is searched at most.
+/// Largest file or object that is searched, in bytes.
 const SIZE_MAX: u64 = 16 << 20;
 
-/// The script that notes with which words programs are started. It stands beside this file, not in a sandbox: the
-/// kernel runs no file that another test's process, about to be another program, still has open for writing.
+/// Script that records the arguments of started programs. It lies next to this file and not in a sandbox: the kernel
+/// refuses to run a file that another test's process still has open for writing.
 pub(crate) const WITNESS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/witness.sh");
 
-/// Panics where `text`, which is what `place` says, holds the secret.
+/// Panics if `text` contains the secret; `place` names it in the message.
 #[track_caller]
 pub(crate) fn absent(place: &str, text: &[u8]) {
     let text = String::from_utf8_lossy(text);
     assert!(!is_in(&text), "{place} holds the secret:\n{text}");
 }
 
-/// Panics where a file below `folder`, or an object of a repository there, holds the secret; `.git` and what is not
-/// there are passed over.
+/// Panics if a file below `folder`, or an object of a repository there, contains the secret. Skips `.git` and
+/// directories that do not exist.
 #[track_caller]
 pub(crate) fn absent_below(folder: &Path) {
     if folder.join("HEAD").is_file() && folder.join("objects").is_dir() {
@@ -45,7 +45,7 @@ pub(crate) fn absent_below(folder: &Path) {
     }
 }
 
-/// Panics where an object of a repository or the name of a ref holds the secret.
+/// Panics if an object or a ref name of a repository contains the secret.
 #[track_caller]
 pub(crate) fn absent_in_repository(path: &Path) {
     let Ok(repository) = git2::Repository::open_bare(path) else { return };
@@ -61,7 +61,7 @@ pub(crate) fn absent_in_repository(path: &Path) {
         })
         .unwrap();
     for id in ids {
-        // What a test has broken, or unpacks to more than a commit of ours ever holds, is not read.
+        // Objects that a test broke or that unpack to more than any commit of ours are not read.
         let is_small = objects.read_header(id).is_ok_and(|(size, _)| (size as u64) < SIZE_MAX);
         if let Some(object) = is_small.then(|| objects.read(id).ok()).flatten() {
             absent(&format!("{id} of {}", path.display()), object.data());
@@ -69,7 +69,7 @@ pub(crate) fn absent_in_repository(path: &Path) {
     }
 }
 
-/// Whether `text` holds the secret.
+/// Reports whether `text` contains the secret.
 pub(crate) fn is_in(text: &str) -> bool {
     let [plain, base64] = needles();
     let mut text = text.to_owned();
@@ -89,8 +89,8 @@ pub(crate) fn is_in(text: &str) -> bool {
     }
 }
 
-/// What is searched for: the secret's halves, and those of each base64 of it, without the digits that what stands
-/// around it has a part in.
+/// Search terms: the halves of the secret and of each of its base64 forms, without the digits that depend on the
+/// surrounding bytes.
 fn needles() -> &'static [Vec<String>; 2] {
     static NEEDLES: OnceLock<[Vec<String>; 2]> = OnceLock::new();
     let halves = |text: &str| {
@@ -106,7 +106,7 @@ fn needles() -> &'static [Vec<String>; 2] {
     })
 }
 
-/// `text` with each `%2F` as what it stands for.
+/// Replaces each `%2F`-style escape in `text` by its byte.
 pub(crate) fn decoded(text: &str) -> String {
     let mut parts = text.split('%');
     let mut out = parts.next().unwrap_or_default().as_bytes().to_vec();

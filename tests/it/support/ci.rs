@@ -1,4 +1,4 @@
-//! The forms for CI systems, held against what is published of them.
+//! Output formats for CI systems, checked against their published descriptions.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::schema;
 
-/// All of those forms.
+/// Output formats that a CI system reads.
 pub(crate) const FORMATS: [&str; 5] = ["markdown", "github", "sarif", "junit", "gitlab"];
 
-/// Panics where `text` is not a whole document of `format`.
+/// Panics if `text` is not a complete document of `format`.
 #[track_caller]
 pub(crate) fn holds(format: &str, text: &str) {
     match format {
@@ -24,7 +24,7 @@ pub(crate) fn holds(format: &str, text: &str) {
     }
 }
 
-/// One heading, and no HTML.
+/// Checks that there is one heading and no HTML.
 #[track_caller]
 fn markdown(text: &str) {
     let mut shown = String::new();
@@ -32,7 +32,7 @@ fn markdown(text: &str) {
     assert!(shown.starts_with("<h3><code>pinstream ") && shown.matches("<h3>").count() == 1, "{shown}");
 }
 
-/// Lines of `::word key=value,…::text`, and a last one of words at the most.
+/// Checks that all lines are `::word key=value,…::text`, except a summary at the end.
 #[track_caller]
 fn github(text: &str) {
     let lines: Vec<&str> = text.lines().collect();
@@ -52,7 +52,7 @@ fn github(text: &str) {
     }
 }
 
-/// By the schema, and by what it cannot say: what is an index is one.
+/// Checks the schema, and that indexes point to existing elements, which the schema cannot express.
 #[track_caller]
 fn sarif(text: &str) {
     let schema: Value = serde_json::from_str(include_str!("ci/sarif.json")).unwrap();
@@ -66,7 +66,7 @@ fn sarif(text: &str) {
         assert!(fingerprints.insert(result["partialFingerprints"].to_string()), "{text}");
         let place = &result["locations"][0]["physicalLocation"]["artifactLocation"];
         assert!(run["originalUriBaseIds"][place["uriBaseId"].as_str().unwrap()].is_object(), "{text}");
-        // A base of one's own has to be there for it to be one (RFC 3986, section 5.2).
+        // A relative base needs a base of its own (RFC 3986, section 5.2).
         let top = url::Url::parse("https://top.example/repository/").unwrap();
         let uri = top.join(place["uri"].as_str().unwrap()).unwrap();
         assert!(uri.as_str().starts_with(top.as_str()), "{text}");
@@ -83,10 +83,10 @@ fn gitlab(text: &str) {
     assert_eq!(fingerprints.len(), issues.len(), "{text}");
 }
 
-/// An element that a report may hold: its name, the attributes it has to have, those it may have, and its children.
+/// An element that a report may contain: name, required attributes, optional attributes, children.
 type Element = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
 
-/// What Jenkins' xUnit plugin takes (`junit-10.xsd`), less what no other reader knows.
+/// Elements that the xUnit plugin of Jenkins reads (`junit-10.xsd`), without those that no other reader supports.
 const JUNIT: [Element; 7] = [
     ("testsuites", &[], &["name", "time", "tests", "failures", "errors"], &["testsuite"]),
     (
@@ -102,7 +102,7 @@ const JUNIT: [Element; 7] = [
     ("system-out", &[], &[], &[]),
 ];
 
-/// By the elements above, and by its own numbers.
+/// Checks the elements above, and that the totals match.
 #[track_caller]
 fn junit(text: &str) {
     let document = Document::parse(text).unwrap();

@@ -1,7 +1,8 @@
-//! A forge: one that knows its proposals, answers over HTTP in the dialect of each of the five, and holds every request
-//! and every answer against what that forge publishes of its interface.
+//! A fake forge: keeps proposals, answers over HTTP in the dialect of each of the five forges, and checks every
+//! request and answer against the published API description.
 //!
-//! What people do there are methods: they merge, close and look. The repository is a bare one, served by others.
+//! Things that people do there, such as merging and closing, are methods. The repository is a bare one that another
+//! server serves.
 
 mod azure;
 mod bitbucket;
@@ -21,10 +22,10 @@ use super::registry::http::{Answer, Body, Request, Server};
 use super::remote::{git_in, run};
 use contract::{Contract, Operation};
 
-/// The token that every forge here knows: a secret that is looked for in all that comes of a test.
+/// The token that every forge here accepts: a secret that tests search for in all output.
 pub(crate) const TOKEN: &str = canary::CANARY;
 
-/// Which forge it is.
+/// The five forges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     GitHub,
@@ -37,7 +38,7 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) const ALL: [Self; 5] = [Self::GitHub, Self::GitLab, Self::Gitea, Self::Bitbucket, Self::Azure];
 
-    /// The table of `[publish]` for the repository that it has.
+    /// Settings table under `[publish]` for this forge's repository.
     pub(crate) fn table(self) -> &'static str {
         match self {
             Self::GitHub => "[publish.github]\nrepository = \"acme/deploy\"\n",
@@ -58,7 +59,7 @@ impl Kind {
         })
     }
 
-    /// What stands before the paths of its description.
+    /// Prefix of the paths in the API description.
     fn prefix(self) -> &'static str {
         match self {
             Self::GitHub => "/api/v3",
@@ -77,7 +78,7 @@ impl Kind {
         }
     }
 
-    /// The operation that makes a proposal.
+    /// Name of the operation that creates a proposal.
     fn creation(self) -> &'static str {
         match self {
             Self::GitHub => "pulls/create",
@@ -89,20 +90,20 @@ impl Kind {
     }
 }
 
-/// What goes wrong, once.
+/// A fault that happens once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The next proposal is made, and its answer never comes.
+    /// Creates the next proposal, but never answers.
     LoseAnswer,
-    /// The next proposal is not made, and its answer never comes.
+    /// Does not create the next proposal, and never answers.
     LoseRequest,
-    /// The next request is answered so.
+    /// Answers the next request with this status.
     Status(u16, String),
-    /// The next proposal is not made, and the answer is this.
+    /// Answers the next creation with this, and creates nothing.
     Refuse(u16, String),
 }
 
-/// A proposal.
+/// A proposal as the forge stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pull {
     pub(crate) number: u64,
@@ -125,20 +126,20 @@ pub(crate) enum PullState {
     Closed,
 }
 
-/// What the forge knows.
+/// State of the forge.
 pub(crate) struct State {
     repo: PathBuf,
     pub(crate) pulls: Vec<Pull>,
-    /// The operations that were asked for, in their order.
+    /// Operations in the order in which they were requested.
     calls: Vec<String>,
-    /// What was not as it is published.
+    /// Deviations from the published description.
     wrong: Vec<String>,
     fault: Option<Fault>,
-    /// Whether it signs the commits that it makes.
+    /// Whether the forge signs the commits that it creates.
     signs: bool,
 }
 
-/// A running forge. It ends with its value, and fails the test if anything was not as it is published.
+/// A running forge. Dropping it stops it, and fails the test if anything deviated from the published description.
 pub(crate) struct FakeForge {
     pub(crate) kind: Kind,
     server: Server,
@@ -146,7 +147,7 @@ pub(crate) struct FakeForge {
 }
 
 impl FakeForge {
-    /// A forge of the repository at `repo`, without any proposal.
+    /// Starts a forge for the repository at `repo`, without proposals.
     pub(crate) fn start(kind: Kind, repo: &Path) -> Self {
         let state = State {
             signs: true,
@@ -162,7 +163,7 @@ impl FakeForge {
         Self { kind, server: Server::start(None, Arc::new(handler)), state }
     }
 
-    /// Its address.
+    /// Base URL of the forge.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.server.host())
     }
@@ -175,17 +176,17 @@ impl FakeForge {
         self.state().pulls.clone()
     }
 
-    /// The open proposals.
+    /// Lists the open proposals.
     pub(crate) fn open(&self) -> Vec<Pull> {
         self.pulls().into_iter().filter(|pull| pull.state == PullState::Open).collect()
     }
 
-    /// The operations that were asked for since the last time.
+    /// Returns the operations requested since the last call.
     pub(crate) fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.state().calls)
     }
 
-    /// The token is a person's: what it makes is not signed.
+    /// Treats the token as a person's: the forge does not sign what it creates.
     pub(crate) fn never_signs(&self) {
         self.state().signs = false;
     }
@@ -194,12 +195,12 @@ impl FakeForge {
         self.state().fault = Some(fault);
     }
 
-    /// A person closes a proposal.
+    /// Closes a proposal, as a person would.
     pub(crate) fn close(&self, number: u64) {
         self.state().pull(number).state = PullState::Closed;
     }
 
-    /// A person merges a proposal, squashed into one commit, and the forge takes its branch away.
+    /// Merges a proposal as a person would, squashed into one commit, and deletes its branch.
     pub(crate) fn merge(&self, number: u64) {
         let mut state = self.state();
         let repo = state.repo.clone();
@@ -229,12 +230,12 @@ impl State {
         self.pulls.iter_mut().find(|pull| pull.number == number).unwrap()
     }
 
-    /// The proposal of a number in a path.
+    /// Finds the proposal whose number is in the path.
     fn of(&mut self, number: &str) -> Option<&mut Pull> {
         self.pulls.iter_mut().find(|pull| pull.number.to_string() == number)
     }
 
-    /// Makes a proposal; none where there is an open one.
+    /// Creates a proposal; `None` if one is already open.
     fn open(&mut self, branch: &str, base: &str, title: &str, body: &str) -> Option<&mut Pull> {
         let is_same = |pull: &Pull| pull.branch == branch && pull.base == base && pull.state == PullState::Open;
         if self.pulls.iter().any(is_same) {
@@ -256,7 +257,7 @@ impl State {
         self.pulls.last_mut()
     }
 
-    /// The commit that a branch stands at.
+    /// Returns the commit at the tip of a branch.
     fn tip(&self, branch: &str) -> Option<String> {
         let output = git_in(&self.repo).args(["rev-parse", "--verify", "-q", branch]).output().unwrap();
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
@@ -267,7 +268,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A status and what of the answer matters.
+/// A status and the relevant part of an answer.
 type Part = (u16, Value);
 
 fn answer(kind: Kind, contract: &Contract, state: &mut State, request: &Request) -> Answer {
@@ -316,12 +317,12 @@ fn act(kind: Kind, state: &mut State, operation: &Operation<'_>, request: &Reque
     }
 }
 
-/// A text of a request.
+/// Reads a string from a request body.
 fn text<'a>(body: &'a Value, key: &str) -> &'a str {
     body[key].as_str().unwrap_or_default()
 }
 
-/// The items of a page, by the query's number of it (from 1) and its size.
+/// Returns one page of the items; the query has its number, from 1, and its size.
 fn page<T: Clone>(items: &[T], request: &Request, size: &str) -> Vec<T> {
     let number = |key: &str, other: usize| request.query(key).first().map_or(other, |text| text.parse().unwrap());
     let (page, size) = (number("page", 1), number(size, 30));

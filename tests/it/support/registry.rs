@@ -1,4 +1,4 @@
-//! Registries for tests: Debian's own, one that lies on request, and images to put into them.
+//! Registries for tests: Debian's `docker-registry`, a fake one that lies on request, and images to push to them.
 
 pub(crate) mod docker;
 pub(crate) mod fake;

@@ -1,7 +1,7 @@
-//! Git remotes to test against: bare repositories made with the `git` program, and the real servers that serve them.
+//! Git remotes for tests: bare repositories created with the `git` program, and the real servers that serve them.
 //!
-//! Everything lives in a folder of its own that goes with the test; every server listens on a free port of 127.0.0.1
-//! and ends with the value that stands for it. No configuration of the machine or its user is read.
+//! Everything is in a temporary directory that is removed with the test; each server listens on a free port of
+//! 127.0.0.1 and stops when its value is dropped. No configuration of the machine or the user is read.
 
 pub(crate) mod daemon;
 pub(crate) mod http;
@@ -18,13 +18,13 @@ use tempfile::TempDir;
 
 use super::canary;
 
-/// A bare repository `repo.git` in a folder of its own; its `HEAD` is `main`.
+/// A bare repository `repo.git` in a temporary directory; its `HEAD` is `main`.
 pub(crate) struct BareRepo {
     folder: TempDir,
 }
 
 impl BareRepo {
-    /// An empty repository.
+    /// Creates an empty repository.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let repo = Self { folder };
@@ -35,45 +35,45 @@ impl BareRepo {
         repo
     }
 
-    /// A repository with one commit on `main` that holds `files`.
+    /// Creates a repository with one commit on `main` that contains `files`.
     pub(crate) fn with(files: &[(&str, &str)]) -> Self {
         let repo = Self::new();
         repo.commit("main", files);
         repo
     }
 
-    /// The repository's folder.
+    /// Path of the repository.
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("repo.git")
     }
 
-    /// The folder that holds `repo.git` alone: what a server serves.
+    /// Directory that contains only `repo.git`, to be served.
     pub(crate) fn base(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Its `file://` address.
+    /// Its `file://` URL.
     pub(crate) fn url(&self) -> String {
         format!("file://{}", self.path().display())
     }
 
-    /// Runs `git` in the repository; its standard output, trimmed.
+    /// Runs `git` in the repository and returns its trimmed standard output.
     pub(crate) fn git(&self, args: &[&str]) -> String {
         self.git_with(args, b"")
     }
 
-    /// The same with `input` for its standard input.
+    /// Runs `git` in the repository with `input` on standard input.
     pub(crate) fn git_with(&self, args: &[&str], input: &[u8]) -> String {
         let output = run(git_in(&self.path()).args(args), input);
         String::from_utf8_lossy(&output).trim().to_owned()
     }
 
-    /// Puts one commit on `branch`, made if need be, that sets `files` and keeps all others; its id.
+    /// Commits `files` on `branch`, which is created if necessary, keeps all other files, and returns the commit id.
     pub(crate) fn commit(&self, branch: &str, files: &[(&str, &str)]) -> String {
         self.commit_as(branch, "a commit of the test", files, &[])
     }
 
-    /// Puts one commit on `branch` that sets `files` and removes `gone`; its id.
+    /// Commits to `branch`: writes `files`, removes `gone`, and returns the commit id.
     pub(crate) fn commit_as(&self, branch: &str, message: &str, files: &[(&str, &str)], gone: &[&str]) -> String {
         let reference = format!("refs/heads/{branch}");
         let parent = self.tip(&reference);
@@ -96,24 +96,24 @@ impl BareRepo {
         self.tip(&reference).unwrap()
     }
 
-    /// What a ref (`refs/heads/main`, `refs/pinstream/state`) stands at.
+    /// Commit that a ref, such as `refs/heads/main` or `refs/pinstream/state`, points to.
     pub(crate) fn tip(&self, reference: &str) -> Option<String> {
         let list = self.git(&["for-each-ref", "--format=%(objectname)", reference]);
         list.lines().next().map(str::to_owned)
     }
 
-    /// A file's text at the tip of `branch`, or at any other revision.
+    /// Content of a file at the tip of `branch` or at any other revision.
     pub(crate) fn read(&self, branch: &str, path: &str) -> Option<String> {
         let output = git_in(&self.path()).args(["cat-file", "blob", &format!("{branch}:{path}")]).output().unwrap();
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
     }
 
-    /// The subjects of a branch's commits, newest first.
+    /// Subjects of a branch's commits, newest first.
     pub(crate) fn log(&self, branch: &str) -> Vec<String> {
         self.git(&["log", "--format=%s", branch]).lines().map(str::to_owned).collect()
     }
 
-    /// Writes a server hook (`pre-receive`, `update`): a shell script.
+    /// Installs a server hook (`pre-receive`, `update`) with this shell script.
     pub(crate) fn hook(&self, name: &str, script: &str) {
         let path = self.path().join("hooks").join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -123,7 +123,7 @@ impl BareRepo {
 }
 
 impl Drop for BareRepo {
-    /// Whatever was pushed to it holds no secret.
+    /// Checks that nothing that was pushed contains the secret.
     fn drop(&mut self) {
         if !std::thread::panicking() {
             canary::absent_in_repository(&self.path());
@@ -131,14 +131,14 @@ impl Drop for BareRepo {
     }
 }
 
-/// The `git` program in `folder`, with nothing of the machine's or the user's configuration.
+/// The `git` program in `folder`, without any configuration of the machine or the user.
 pub(crate) fn git_in(folder: &Path) -> Command {
     let mut command = Command::new("git");
     command.current_dir(folder).env_clear().envs(bare_environment(folder));
     command
 }
 
-/// The environment that programs of the tests get: a path, a home without anything in it, a fixed person and zone.
+/// Environment of programs in tests: the path, an empty home, a fixed identity and time zone.
 pub(crate) fn bare_environment(home: &Path) -> Vec<(&'static str, String)> {
     vec![
         ("PATH", std::env::var("PATH").unwrap()),
@@ -154,13 +154,13 @@ pub(crate) fn bare_environment(home: &Path) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Runs `command` with `input`; its standard output. Its failure fails the test, with what it said.
+/// Runs `command` with `input` and returns its standard output. Panics if it fails, with its standard error.
 pub(crate) fn run(command: &mut Command, input: &[u8]) -> Vec<u8> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let output = std::thread::scope(|scope| {
         scope.spawn(move || {
-            // A program may end without reading all of it; its exit code tells.
+            // A program may exit without reading all of its input; its exit code decides.
             let _ = stdin.write_all(input);
         });
         child.wait_with_output().unwrap()
@@ -169,18 +169,18 @@ pub(crate) fn run(command: &mut Command, input: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-/// A folder of Git's own programs (`git --exec-path`).
+/// Directory of Git's own programs (`git --exec-path`).
 pub(crate) fn exec_path() -> PathBuf {
     let output = run(Command::new("git").arg("--exec-path"), b"");
     PathBuf::from(String::from_utf8(output).unwrap().trim())
 }
 
-/// A port that nobody listened on a moment ago.
+/// Returns a port that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
-/// Waits until somebody listens on `port`.
+/// Waits until something listens on `port`.
 pub(crate) fn wait_for(port: u16) {
     let begin = Instant::now();
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {

@@ -1,4 +1,4 @@
-//! A private world for the program: its own home, its own clock, no variable of ours; and its output made comparable.
+//! A sandbox for the program: a home and a clock of its own, no inherited variables, and output that can be compared.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::canary::{self, CANARY};
 use super::registry::docker::USER;
 
-/// Variables that hold secrets, ours and those of CI systems. None of them is for what a test talks about.
+/// Variables that contain secrets, ours and those of CI systems. No test depends on their values.
 const SECRETS: [&str; 15] = [
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "ACTIONS_RUNTIME_TOKEN",
@@ -29,18 +29,18 @@ const SECRETS: [&str; 15] = [
     "PINSTREAM_GIT_TOKEN",
     "SYSTEM_ACCESSTOKEN",
 ];
-/// Programs whose words are noted when the program under test, or what it started, starts them.
-const WITNESSED: [&str; 4] = ["curl", "git", "jq", "sh"];
+/// Programs whose arguments are recorded when the program under test or a child starts them.
+const RECORDED: [&str; 4] = ["curl", "git", "jq", "sh"];
 
-/// A folder to work in, and a home of its own.
+/// A working directory and a home.
 pub(crate) struct Sandbox {
     folder: TempDir,
     env: Vec<(String, String)>,
     scrub: Vec<(String, String)>,
 }
 
-/// How the program ended and what it said.
-pub(crate) struct Ran {
+/// Exit code and output of a program.
+pub(crate) struct RunResult {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -52,10 +52,11 @@ impl Sandbox {
         for name in ["home", "work", "bin/real"] {
             fs::create_dir_all(folder.path().join(name)).unwrap();
         }
-        for name in WITNESSED {
+        for name in RECORDED {
             let mut places = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect::<Vec<_>>();
             places.retain(|place| place.join(name).is_file());
-            symlink(places[0].join(name), folder.path().join("bin/real").join(name)).unwrap();
+            let Some(place) = places.first() else { continue };
+            symlink(place.join(name), folder.path().join("bin/real").join(name)).unwrap();
             symlink(canary::WITNESS, folder.path().join("bin").join(name)).unwrap();
         }
         let home = folder.path().join("home");
@@ -73,12 +74,12 @@ impl Sandbox {
         sandbox
     }
 
-    /// Has a secret for a registry where docker keeps it.
+    /// Stores a secret for a registry, as `docker login` does.
     pub(crate) fn log_in(&self, host: &str) {
         fs::write(self.home().join(".docker/config.json"), logins(host)).unwrap();
     }
 
-    /// The folder that commands run in.
+    /// Directory that commands run in.
     pub(crate) fn work(&self) -> PathBuf {
         self.folder.path().join("work")
     }
@@ -87,29 +88,29 @@ impl Sandbox {
         self.folder.path().join("home")
     }
 
-    /// Sets a variable for every command that follows.
+    /// Sets a variable for all further commands.
     pub(crate) fn env(&mut self, name: &str, value: impl Into<String>) {
         self.env.push((name.to_owned(), value.into()));
     }
 
-    /// Shows `text` as `name` in what is compared.
+    /// Replaces `text` by `name` in compared output.
     pub(crate) fn scrub(&mut self, text: impl Into<String>, name: &str) {
         self.scrub.push((text.into(), name.to_owned()));
     }
 
-    /// Writes a file of the work folder.
+    /// Writes a file of the working directory.
     pub(crate) fn write(&self, path: &str, text: &str) {
         let whole = self.work().join(path);
         fs::create_dir_all(whole.parent().unwrap()).unwrap();
         fs::write(whole, text).unwrap();
     }
 
-    /// A file of the work folder.
+    /// Reads a file of the working directory.
     pub(crate) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.work().join(path)).unwrap()
     }
 
-    /// `program` with nothing of our own environment but `PATH`.
+    /// Prepares `program` with `PATH` as the only inherited variable.
     pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         command.current_dir(self.work()).env_clear().stdin(Stdio::null());
@@ -122,20 +123,20 @@ impl Sandbox {
         command
     }
 
-    /// The program under test, not yet running.
+    /// Prepares the program under test.
     pub(crate) fn pinstream(&self, args: &[&str]) -> Command {
         let mut command = self.as_program(env!("CARGO_BIN_EXE_pinstream"));
         command.args(args);
         command
     }
 
-    /// `program` as if it were the one under test: what it starts is noted.
+    /// Prepares `program` like the program under test: programs that it starts are recorded.
     pub(crate) fn as_program(&self, program: impl AsRef<Path>) -> Command {
         let mut command = self.command(program);
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path =
             std::env::join_paths([self.folder.path().join("bin")].into_iter().chain(std::env::split_paths(&path)));
-        // One that a test has set has the last word.
+        // A `PATH` set by the test has precedence.
         if self.env.iter().all(|(name, _)| name != "PATH") {
             command.env("PATH", path.unwrap());
         }
@@ -143,34 +144,34 @@ impl Sandbox {
     }
 
     /// Runs the program under test to its end.
-    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> RunResult {
         self.finish(self.pinstream(args))
     }
 
     /// Runs any command to its end.
     #[track_caller]
-    pub(crate) fn finish(&self, mut command: Command) -> Ran {
+    pub(crate) fn finish(&self, mut command: Command) -> RunResult {
         self.ended(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    /// What a process said and how it ended. No secret may be in that, nor in the words that it started others with.
+    /// Waits for a process. Fails if its output, or an argument of a program it started, contains a secret.
     #[track_caller]
-    pub(crate) fn ended(&self, process: Child) -> Ran {
+    pub(crate) fn ended(&self, process: Child) -> RunResult {
         let output = process.wait_with_output().unwrap();
         canary::absent("standard output", &output.stdout);
         canary::absent("standard error", &output.stderr);
         canary::absent("a command line", &fs::read(self.folder.path().join("bin/started")).unwrap_or_default());
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        RunResult { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// Starts the program under test; its talk may be read.
+    /// Starts the program under test; its output may be read.
     pub(crate) fn start(&self, args: &[&str]) -> Child {
         let said = fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("bin/said")).unwrap();
         self.pinstream(args).stdout(said).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    /// Runs `git` in the work folder; its output.
+    /// Runs `git` in the working directory and returns its output.
     #[track_caller]
     pub(crate) fn git(&self, args: &[&str]) -> String {
         let mut command = self.command("git");
@@ -180,8 +181,8 @@ impl Sandbox {
         ran.stdout
     }
 
-    /// What the program said and how it ended, with everything that differs from run to run under a name.
-    pub(crate) fn shown(&self, ran: &Ran) -> String {
+    /// Formats output and exit code, with names in place of everything that differs between runs.
+    pub(crate) fn shown(&self, ran: &RunResult) -> String {
         let mut text = String::new();
         for (name, part) in [("out", &ran.stdout), ("err", &ran.stderr)] {
             if !part.is_empty() {
@@ -192,7 +193,7 @@ impl Sandbox {
         self.scrubbed(&text)
     }
 
-    /// `text` with everything that differs from run to run under a name.
+    /// Replaces everything in `text` that differs between runs by names.
     pub(crate) fn scrubbed(&self, text: &str) -> String {
         let mut text = text.replace(self.folder.path().to_str().unwrap(), "[SANDBOX]");
         for (from, to) in &self.scrub {
@@ -201,14 +202,14 @@ impl Sandbox {
         text.lines().map(|line| without_plan(line).trim_end().to_owned()).collect::<Vec<_>>().join("\n")
     }
 
-    /// Runs the program and compares what it said and how it ended.
+    /// Runs the program and compares its output and exit code.
     #[track_caller]
     pub(crate) fn check(&self, args: &[&str], expected: &str) {
         same(&self.shown(&self.run(args)), expected);
     }
 }
 
-/// `line` without the hash of a plan: it differs with the ports of a lock's registries.
+/// Removes the plan's hash from `line`; it depends on the ports of the registries.
 fn without_plan(line: &str) -> String {
     let name = "Pinstream-Plan: sha256:";
     match line.find(name) {
@@ -218,7 +219,7 @@ fn without_plan(line: &str) -> String {
 }
 
 impl Drop for Sandbox {
-    /// What the program left behind holds no secret either.
+    /// Checks that the files left behind contain no secret.
     fn drop(&mut self) {
         if !std::thread::panicking() {
             for folder in ["work", "home/.cache", "home/.local", "bin"] {
@@ -228,13 +229,13 @@ impl Drop for Sandbox {
     }
 }
 
-/// A `config.json` with a secret for `host`.
+/// Builds a `config.json` with a secret for `host`.
 fn logins(host: &str) -> String {
     let auth = encode_block(format!("{}:{}", USER.0, USER.1).as_bytes());
     serde_json::json!({"auths": {host: {"auth": auth}, "https://index.docker.io/v1/": {"auth": auth}}}).to_string()
 }
 
-/// Compares two texts but for the blanks around them.
+/// Compares two texts without leading and trailing whitespace.
 #[track_caller]
 pub(crate) fn same(found: &str, expected: &str) {
     assert_eq!(found.trim(), expected.trim(), "\n{found}\n");

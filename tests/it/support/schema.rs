@@ -1,17 +1,16 @@
-//! Enough of JSON Schema to hold what the program writes against what it says of it: types, keys, lists, constants,
-//! least numbers.
-//! A key that the schema does not name is a mistake here, though schemas allow it, unless they say what such keys hold.
+//! A small JSON Schema validator for our own schemas: types, keys, lists, constants, minimums. Unlike JSON Schema, it
+//! rejects keys that the schema does not name, unless the schema describes such keys.
 
 use serde_json::Value;
 
-/// Panics where `value` is not what `schema` says.
+/// Panics if `value` does not match `schema`.
 #[track_caller]
 pub(crate) fn holds(schema: &Value, value: &Value) {
     let wrong = faults(schema, schema, value);
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// What of `value` is not as `schema` says, whose references are to places in `whole`.
+/// Lists the mismatches of `value` with `schema`, whose references point into `whole`.
 pub(crate) fn faults(whole: &Value, schema: &Value, value: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
     walk(whole, schema, value, "$", &mut wrong);

@@ -1,5 +1,7 @@
-//! An instance of Sigstore made in the test: authorities, a log of certificates, a log of signatures, and the people that
-//! it gives certificates to. All of it happens at one time in the past, so that no test depends on today.
+//! A Sigstore instance for tests: certificate authorities, a certificate log, a signature log, and the people it
+//! issues certificates to. Its time is fixed in the past, so that no test depends on today.
+
+use std::ops::Range;
 
 use openssl::asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::base64::encode_block;
@@ -13,16 +15,16 @@ use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage, Sub
 use openssl::x509::{X509, X509Builder, X509Extension, X509NameBuilder};
 use serde_json::{Value, json};
 
-/// When certificates are given out and used: 2023-11-14T22:13:20Z.
+/// Time of issuing and signing: 2023-11-14T22:13:20Z.
 pub(crate) const TIME: i64 = 1_700_000_000;
-/// How long a certificate counts, as Fulcio has it.
+/// Validity of a certificate, as with Fulcio.
 const TEN_MINUTES: i64 = 600;
 const YEARS: i64 = 300_000_000;
 const START: &str = "2021-01-01T00:00:00Z";
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const ENVELOPE: &str = "application/vnd.in-toto+json";
 
-/// Authorities and logs that belong together.
+/// Authorities and logs of one instance.
 pub(crate) struct Instance {
     root: Authority,
     intermediate: Authority,
@@ -37,28 +39,28 @@ struct Authority {
 
 struct Log(PKey<Private>);
 
-/// Who a certificate is for, and what is wrong with it.
+/// Subject of a certificate, and what is wrong with the certificate.
 #[derive(Clone)]
 pub(crate) struct Person {
     pub(crate) identity: String,
     pub(crate) issuer: String,
-    /// Whether the log of certificates has it.
+    /// Whether the certificate log contains it.
     pub(crate) is_logged: bool,
-    /// Whether it is for signing code.
+    /// Whether it is for code signing.
     pub(crate) is_for_code: bool,
 }
 
-/// A certificate, its key, and how what is signed with it is logged.
+/// A certificate, its key, and how signatures with it are logged.
 #[derive(Clone)]
 pub(crate) struct Session<'a> {
     instance: &'a Instance,
     certificate: X509,
     key: PKey<Private>,
-    /// When the log took in what was signed.
+    /// Time at which the signature was logged.
     logged: i64,
-    /// Whether the log promised to keep it.
+    /// Whether the log signed a promise of inclusion.
     has_promise: bool,
-    /// Whether the log proved that it keeps it.
+    /// Whether the log gives a proof of inclusion.
     has_proof: bool,
 }
 
@@ -75,7 +77,7 @@ impl Instance {
         Self { root, intermediate, certificates: Log(new_key()), signatures: Log(new_key()) }
     }
 
-    /// What a `trusted-root` file holds.
+    /// Content of a `trusted-root` file.
     pub(crate) fn trusted_root(&self) -> Value {
         let log = |log: &Log| {
             json!({
@@ -102,10 +104,10 @@ impl Instance {
         })
     }
 
-    /// A certificate for somebody.
+    /// Issues a certificate.
     pub(crate) fn session(&self, person: &Person) -> Session<'_> {
         let key = new_key();
-        // RFC 6962, section 3.2: what the log signs is the certificate without the log's own answer.
+        // The log signs the certificate without the log's own answer (RFC 6962, section 3.2).
         let bare = self.leaf(person, &key, None);
         let stamp = person.is_logged.then(|| self.stamp(&bare));
         let certificate = self.leaf(person, &key, stamp.as_deref());
@@ -113,7 +115,7 @@ impl Instance {
     }
 
     fn leaf(&self, person: &Person, key: &PKeyRef<Private>, stamp: Option<&[u8]>) -> X509 {
-        let mut builder = builder(key, (TIME, TIME + TEN_MINUTES));
+        let mut builder = builder(key, TIME..TIME + TEN_MINUTES);
         builder.set_issuer_name(self.intermediate.certificate.subject_name()).unwrap();
         let mut usage = ExtendedKeyUsage::new();
         let usage = if person.is_for_code { usage.code_signing() } else { usage.server_auth() };
@@ -126,7 +128,7 @@ impl Instance {
         };
         let names = names.build(&builder.x509v3_context(Some(&self.intermediate.certificate), None)).unwrap();
         builder.append_extension(names).unwrap();
-        // Fulcio, "OID information": the issuer bare, and once more as a UTF8String.
+        // Fulcio, "OID information": the issuer as raw bytes, and again as a UTF8String.
         let issuer = person.issuer.as_bytes();
         builder.append_extension(extension("1.3.6.1.4.1.57264.1.1", issuer)).unwrap();
         builder.append_extension(extension("1.3.6.1.4.1.57264.1.8", &der(0x0c, issuer))).unwrap();
@@ -137,7 +139,7 @@ impl Instance {
         builder.build()
     }
 
-    /// The list of one timestamp of the log of certificates (RFC 6962, sections 3.2 and 3.3).
+    /// List of one signed certificate timestamp (RFC 6962, sections 3.2 and 3.3).
     fn stamp(&self, bare: &X509) -> Vec<u8> {
         let at = u64::try_from(TIME * 1_000).unwrap().to_be_bytes();
         let issuer = sha256(&self.intermediate.key.public_key_to_der().unwrap());
@@ -154,7 +156,7 @@ impl Instance {
 impl Authority {
     fn new(name: &str, above: Option<&Self>) -> Self {
         let key = new_key();
-        let mut builder = builder(&key, (TIME - YEARS, TIME + YEARS));
+        let mut builder = builder(&key, TIME - YEARS..TIME + YEARS);
         let mut subject = X509NameBuilder::new().unwrap();
         subject.append_entry_by_nid(Nid::COMMONNAME, name).unwrap();
         let subject = subject.build();
@@ -168,7 +170,7 @@ impl Authority {
 }
 
 impl Log {
-    /// What it is called by: the hash of its key (RFC 6962, section 3.2).
+    /// Log id: the hash of its key (RFC 6962, section 3.2).
     fn id(&self) -> Vec<u8> {
         sha256(&self.0.public_key_to_der().unwrap())
     }
@@ -179,27 +181,27 @@ impl Log {
 }
 
 impl<'a> Session<'a> {
-    /// The same with its signatures in the logs of another instance.
+    /// Logs signatures in another instance.
     pub(crate) fn logged_by(self, instance: &'a Instance) -> Self {
         Self { instance, ..self }
     }
 
-    /// The same with its signatures logged at another time.
+    /// Logs signatures at another time.
     pub(crate) fn logged_at(self, logged: i64) -> Self {
         Self { logged, ..self }
     }
 
-    /// The same where the log promises nothing.
+    /// Leaves out the promise of inclusion.
     pub(crate) fn without_promise(self) -> Self {
         Self { has_promise: false, ..self }
     }
 
-    /// The same where the log proves nothing.
+    /// Leaves out the proof of inclusion.
     pub(crate) fn without_proof(self) -> Self {
         Self { has_proof: false, ..self }
     }
 
-    /// What stands beside a payload, as `cosign` writes it.
+    /// Annotations next to a payload, as `cosign` writes them.
     pub(crate) fn beside(&self, payload: &[u8]) -> Value {
         let signature = base64(&sign(&self.key, payload));
         let body = self.record(payload, &signature);
@@ -220,7 +222,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// A bundle around a statement.
+    /// Builds a bundle around a statement.
     pub(crate) fn envelope(&self, statement: &Value) -> Value {
         let payload = statement.to_string();
         let signed = format!("DSSEv1 {} {ENVELOPE} {} {payload}", ENVELOPE.len(), payload.len());
@@ -243,7 +245,7 @@ impl<'a> Session<'a> {
         bundle
     }
 
-    /// A bundle around a signature of `manifest` itself.
+    /// Builds a bundle around a signature of `manifest` itself.
     pub(crate) fn message(&self, manifest: &[u8]) -> Value {
         let signature = base64(&sign(&self.key, manifest));
         let mut bundle = self.bundle("hashedrekord", &self.record(manifest, &signature));
@@ -254,7 +256,7 @@ impl<'a> Session<'a> {
         bundle
     }
 
-    /// What the log has of a signature of `bytes`.
+    /// Log entry of a signature of `bytes`.
     fn record(&self, bytes: &[u8], signature: &str) -> String {
         let body = json!({
             "apiVersion": "0.0.1",
@@ -290,14 +292,14 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// The log's signature of an entry and its time; its keys are in the order of RFC 8785.
+    /// The log's signature of an entry and its time; keys are in the order of RFC 8785.
     fn promise(&self, body: &str) -> String {
         let (body, id) = (base64(body.as_bytes()), hex(&self.instance.signatures.id()));
         let signed = format!(r#"{{"body":"{body}","integratedTime":{},"logID":"{id}","logIndex":7}}"#, self.logged);
         base64(&self.instance.signatures.sign(signed.as_bytes()))
     }
 
-    /// The way from an entry, the second of two, to a root that the log signed (RFC 6962, section 2.1.1; C2SP,
+    /// Proof from an entry, the second of two, to a root that the log signed (RFC 6962, section 2.1.1; C2SP,
     /// "signed-note").
     fn proof(&self, body: &str) -> Value {
         let sibling = sha256(b"another entry");
@@ -349,13 +351,13 @@ fn sign(key: &PKeyRef<Private>, bytes: &[u8]) -> Vec<u8> {
     signer.sign_to_vec().unwrap()
 }
 
-fn builder(key: &PKeyRef<Private>, (from, to): (i64, i64)) -> X509Builder {
+fn builder(key: &PKeyRef<Private>, validity: Range<i64>) -> X509Builder {
     let mut builder = X509Builder::new().unwrap();
     builder.set_version(2).unwrap();
     builder.set_serial_number(&Asn1Integer::from_bn(&BigNum::from_u32(7).unwrap()).unwrap()).unwrap();
     builder.set_pubkey(key).unwrap();
-    builder.set_not_before(&Asn1Time::from_unix(from).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::from_unix(to).unwrap()).unwrap();
+    builder.set_not_before(&Asn1Time::from_unix(validity.start).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::from_unix(validity.end).unwrap()).unwrap();
     builder
 }
 
@@ -364,20 +366,20 @@ fn extension(name: &str, value: &[u8]) -> X509Extension {
     X509Extension::new_from_der(&name, false, &value).unwrap()
 }
 
-/// `bytes` behind a tag of DER and their length.
+/// Prefixes `bytes` with a DER tag and their length.
 fn der(tag: u8, bytes: &[u8]) -> Vec<u8> {
     let length = u8::try_from(bytes.len()).unwrap();
     let head = if length < 0x80 { vec![tag, length] } else { vec![tag, 0x81, length] };
     [&head, bytes].concat()
 }
 
-/// The first value within a value of DER, which is longer than 255 bytes as the one around it is.
+/// Returns the first value within a DER value; both are longer than 255 bytes.
 fn first_inside(bytes: &[u8]) -> &[u8] {
     assert!(bytes[1] == 0x82 && bytes[5] == 0x82);
     &bytes[4..8 + usize::from(u16::from_be_bytes([bytes[6], bytes[7]]))]
 }
 
-/// The length of `bytes` in so many bytes.
+/// Encodes the length of `bytes` in `size` bytes.
 fn length(bytes: &[u8], size: usize) -> Vec<u8> {
     bytes.len().to_be_bytes()[size_of::<usize>() - size..].to_vec()
 }

@@ -1,11 +1,11 @@
-//! A mail server that takes every mail of one user, or none (RFC 5321; RFC 4954 for `AUTH PLAIN`).
+//! A mail server that accepts all mail of one user, or none (RFC 5321; RFC 4954 for `AUTH PLAIN`).
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// The server; it ends with its value.
+/// A running server; dropping it stops it.
 pub(crate) struct Smtp {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -13,7 +13,7 @@ pub(crate) struct Smtp {
 
 #[derive(Default)]
 struct Shared {
-    /// All that clients said, one conversation after the other.
+    /// Everything that clients sent, one conversation after the other.
     heard: Mutex<Vec<String>>,
     is_full: AtomicBool,
     is_done: AtomicBool,
@@ -30,7 +30,7 @@ impl Smtp {
                 if server.is_done.load(Ordering::SeqCst) {
                     return;
                 }
-                // One client after the other: nobody has more than one mail to send.
+                // One client at a time: no client sends more than one mail.
                 let _ = converse(&server, stream);
             }
         });
@@ -42,12 +42,12 @@ impl Smtp {
         format!("smtp://{}", self.address)
     }
 
-    /// Refuses mails from now on, or takes them.
+    /// Rejects or accepts mail from now on.
     pub(crate) fn be_full(&self, is_full: bool) {
         self.shared.is_full.store(is_full, Ordering::SeqCst);
     }
 
-    /// What each client said.
+    /// Conversation of each client.
     pub(crate) fn heard(&self) -> Vec<String> {
         self.shared.heard.lock().unwrap().clone()
     }
@@ -83,7 +83,7 @@ fn converse(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
                 if shared.is_full.load(Ordering::SeqCst) { "452 no room" } else { "250 ok" }
             }
             "QUIT" => "221 bye",
-            // The answer to `334`, as nothing else is asked.
+            // The answer to `334`, the only challenge.
             _ => "235 welcome",
         };
         out.write_all(format!("{answer}\r\n").as_bytes())?;

@@ -11,6 +11,7 @@ use pinstream::text::diagnostics::SourceFile;
 use pinstream::text::diagnostics::lines::LineIndex;
 
 use super::targets;
+use crate::support::lane::slow;
 use crate::support::worked;
 
 const IMAGES: usize = 3_000;
@@ -88,6 +89,7 @@ fn a_compose_file() {
 
 #[test]
 fn kubernetes_objects_in_documents() {
+    slow!();
     let pod = |kind: &str, at: usize, container: &str| {
         format!(
             "---\nkind: {kind}\nmetadata: {{name: n{at}}}\nspec: {{containers: [{{name: {container}, image: 'a:{at}'}}]}}\n"

@@ -1,4 +1,4 @@
-//! Bitbucket Cloud as it answers.
+//! Bitbucket Cloud dialect.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ pub(super) fn act(state: &mut State, operation: &Operation<'_>, request: &Reques
     match operation.name {
         "listPullRequests" => {
             let query = &request.query("q")[0];
-            // `source.branch.name = "x" AND destination.branch.name = "main"`, or `~` in place of `=`.
+            // Such as `source.branch.name = "x" AND destination.branch.name = "main"`, or with `~` instead of `=`.
             let (source, base) = query.split_once(" AND destination.branch.name = ").unwrap();
             let plain = |text: &str| text.trim_matches('"').to_owned();
             let base = plain(base);
@@ -58,7 +58,7 @@ pub(super) fn act(state: &mut State, operation: &Operation<'_>, request: &Reques
             }
             pull.title = text(body, "title").to_owned();
             pull.body = text(body, "description").to_owned();
-            // Whoever is not named any more is not asked any more.
+            // Reviewers who are missing from the list are removed.
             pull.reviewers = reviewers(body);
             (200, shown(pull))
         }

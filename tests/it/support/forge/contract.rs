@@ -1,17 +1,17 @@
-//! What a forge publishes of its interface, and what is said to it and by it held against that.
+//! Published API descriptions, and checks of requests and answers against them.
 
 use serde_json::{Map, Value};
 
 use crate::support::registry::http::Request;
 use crate::support::schema;
 
-/// The published description of one forge, or the part of it that is used.
+/// Published description of one forge, reduced to the operations in use.
 pub(crate) struct Contract(Value);
 
-/// An operation that a request is of.
+/// The operation that a request matches.
 pub(crate) struct Operation<'a> {
     pub(crate) name: &'a str,
-    /// What stands in the path where the description has a name, in its order.
+    /// Values of the path parameters, in order.
     pub(crate) parameters: Vec<String>,
     description: &'a Value,
 }
@@ -21,7 +21,7 @@ impl Contract {
         Self(serde_json::from_str(text).unwrap())
     }
 
-    /// The operation of a request to `path`, decoded as far as its parts go.
+    /// Finds the operation for a request to `path`, and decodes the path parameters.
     pub(crate) fn find(&self, method: &str, path: &str) -> Option<Operation<'_>> {
         let operations = self.0["operations"].as_object().unwrap();
         operations.iter().find_map(|(name, description)| {
@@ -30,7 +30,7 @@ impl Contract {
         })
     }
 
-    /// What is wrong with a request.
+    /// Lists deviations of a request from the description.
     pub(crate) fn asked(&self, operation: &Operation<'_>, request: &Request, body: &Value) -> Vec<String> {
         let mut wrong = Vec::new();
         let query = request.target.split_once('?').map_or("", |(_, query)| query);
@@ -49,7 +49,7 @@ impl Contract {
         wrong.into_iter().map(|fault| format!("{}: {fault}", operation.name)).collect()
     }
 
-    /// Whether a text of a query is of `schema`, alone or as one of several.
+    /// Reports whether a query value matches `schema`, alone or as one item of a list.
     fn takes(&self, schema: &Value, text: &str) -> bool {
         let words = [Value::from(text), text.parse::<i64>().map_or(Value::Null, Value::from)];
         let truth = text.parse::<bool>().map_or(Value::Null, Value::from);
@@ -57,7 +57,7 @@ impl Contract {
         words.iter().chain([&truth]).chain(&lists).any(|value| schema::faults(&self.0, schema, value).is_empty())
     }
 
-    /// The whole answer that has `part` in it, and what is wrong with it.
+    /// Completes `part` to a full answer, and lists deviations from the description.
     pub(crate) fn answered(&self, operation: &Operation<'_>, status: u16, part: &Value) -> (Value, Vec<String>) {
         let Some(schema) = operation.description["answers"].get(status.to_string()) else {
             return (part.clone(), vec![format!("{}: it does not answer {status}", operation.name)]);
@@ -70,7 +70,7 @@ impl Contract {
         (whole, wrong.into_iter().map(|fault| format!("{} {status}: {fault}", operation.name)).collect())
     }
 
-    /// `part` with all that `schema` asks for besides.
+    /// Adds everything that `schema` requires and `part` lacks.
     fn fill(&self, schema: &Value, part: Option<&Value>) -> Value {
         if let Some(name) = schema["$ref"].as_str() {
             return self.fill(self.0.pointer(name.trim_start_matches('#')).unwrap(), part);
@@ -115,7 +115,7 @@ impl Contract {
     }
 }
 
-/// What stands in `path` where `template` has a name in braces.
+/// Extracts the values at the places where `template` has a name in braces.
 fn matches(template: &str, path: &str) -> Option<Vec<String>> {
     let (template, path): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
     let mut parameters = Vec::new();

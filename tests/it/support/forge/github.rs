@@ -1,4 +1,4 @@
-//! GitHub as it answers: REST for one proposal, GraphQL for many.
+//! GitHub dialect: REST for one proposal, GraphQL for many.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use crate::support::remote::{git_in, run};
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::new(include_str!("contract/github.graphql")));
 
-/// The labels, people and teams that there are.
+/// Labels, people and teams that exist.
 const LABELS: [&str; 2] = ["images", "bot"];
 const USERS: [&str; 2] = ["alice", "bob"];
 const TEAMS: [&str; 1] = ["platform"];
@@ -112,10 +112,10 @@ fn page(pull: &Pull) -> String {
     format!("https://github.com/acme/deploy/pull/{}", pull.number)
 }
 
-/// The answer to a document; what does not fit the schema is noted.
+/// Answers a document, and records deviations from the schema.
 pub(super) fn graphql(state: &mut State, body: &Value) -> Value {
     let answer =
-        SCHEMA.run(body, (Node::Query, Node::Mutation), |node, field, arguments| give(state, node, field, arguments));
+        SCHEMA.run(body, Node::Query, Node::Mutation, |node, field, arguments| give(state, node, field, arguments));
     answer.unwrap_or_else(|wrong| {
         state.wrong.extend(wrong);
         json!({"errors": [{"message": "invalid"}]})
@@ -130,9 +130,9 @@ enum Node {
     Pulls(Vec<Pull>),
     Pull(Pull),
     Organization,
-    /// Of a type that has an id and no more.
+    /// An object that has only an id.
     Id(String),
-    /// What a mutation gives.
+    /// The result of a mutation.
     Payload,
 }
 
@@ -178,7 +178,7 @@ fn give(state: &mut State, node: &Node, field: &str, arguments: &Value) -> Given
             }
             .into(),
             "title" => pull.title.as_str().into(),
-            // Its editor ends lines so.
+            // The web editor of GitHub ends lines with CRLF.
             "body" => pull.body.replace('\n', "\r\n").into(),
             "isDraft" => pull.is_draft.into(),
             "isCrossRepository" => false.into(),

@@ -1,7 +1,7 @@
-//! Enough of a GraphQL server: documents are validated against the published schema by a library of others, variables
-//! here, and then run.
+//! A small GraphQL server: a library validates documents against the published schema; variables and execution are
+//! implemented here.
 
-use graphql_tools::parser::{parse_query, parse_schema};
+use graphql_parser::{parse_query, parse_schema};
 use graphql_tools::static_graphql::{query, schema};
 use graphql_tools::validation::rules::default_rules_validation_plan;
 use graphql_tools::validation::validate::validate;
@@ -10,17 +10,17 @@ use serde_json::{Map, Value, json};
 /// A published schema.
 pub(crate) struct Schema(schema::Document);
 
-/// What a field gives.
+/// Value of a field.
 pub(crate) enum Given<N> {
     Leaf(Value),
     Node(N),
     Nodes(Vec<N>),
     Nothing,
-    /// It could not be done: the type of the error and its words.
+    /// Failure with the type and the message of the error.
     Error(&'static str, String),
 }
 
-/// An answer as it is put together.
+/// An answer under construction.
 struct Run<'a, F> {
     document: &'a query::Document,
     variables: &'a Value,
@@ -29,17 +29,18 @@ struct Run<'a, F> {
 }
 
 impl Schema {
-    /// `text` without the scalars that each schema has.
+    /// Returns `text` without the scalars that every schema has.
     pub(crate) fn new(text: &str) -> Self {
         let text = format!("scalar Boolean\nscalar ID\nscalar Int\nscalar String\n{text}");
         Self(parse_schema::<String>(&text).unwrap().into_static())
     }
 
-    /// Runs a request from `query` or `mutation` on; `field` gives what a field of a node has. Or what is wrong with it.
+    /// Executes a request; `field` resolves a field of a node. Fails with the deviation from the schema.
     pub(crate) fn run<N>(
         &self,
         request: &Value,
-        (query, mutation): (N, N),
+        query: N,
+        mutation: N,
         field: impl FnMut(&N, &str, &Value) -> Given<N>,
     ) -> Result<Value, Vec<String>> {
         let text = request["query"].as_str().unwrap_or_default();
@@ -72,9 +73,9 @@ impl Schema {
         Ok(if run.errors.is_empty() { json!({"data": data}) } else { json!({"data": data, "errors": run.errors}) })
     }
 
-    /// Whether `value` is of a type of the schema (GraphQL October 2021, "Input Coercion").
+    /// Reports whether `value` matches a type of the schema (GraphQL October 2021, "Input Coercion").
     fn fits(&self, kind: &query::Type, value: &Value, at: &str, wrong: &mut Vec<String>) {
-        use graphql_tools::parser::query::Type;
+        use graphql_parser::query::Type;
         match kind {
             Type::NonNullType(_) if value.is_null() => wrong.push(format!("{at} is missing")),
             Type::NonNullType(kind) => self.fits(kind, value, at, wrong),
@@ -88,7 +89,7 @@ impl Schema {
     }
 
     fn named(&self, name: &str, value: &Value, at: &str, wrong: &mut Vec<String>) {
-        use graphql_tools::parser::schema::{Definition, TypeDefinition};
+        use graphql_parser::schema::{Definition, TypeDefinition};
         let fits = match name {
             "Int" => value.is_i64(),
             "Boolean" => value.is_boolean(),
@@ -114,7 +115,7 @@ impl Schema {
                     }
                     (Some(Ok(_)), None) => false,
                     (Some(Err(words)), _) => words.values.iter().any(|word| value == word.name.as_str()),
-                    // Scalars of its own are texts.
+                    // Custom scalars are strings.
                     (None, _) => value.is_string(),
                 }
             }
@@ -125,9 +126,9 @@ impl Schema {
     }
 }
 
-/// Whether an operation is a mutation, what it declares, and what it selects.
+/// Whether an operation is a mutation, its declared variables, and its selections.
 fn operation(definition: &query::Definition) -> Option<(bool, &[query::VariableDefinition], &query::SelectionSet)> {
-    use graphql_tools::parser::query::{Definition, OperationDefinition};
+    use graphql_parser::query::{Definition, OperationDefinition};
     match definition {
         Definition::Operation(OperationDefinition::Query(one)) => {
             Some((false, &one.variable_definitions, &one.selection_set))
@@ -144,7 +145,7 @@ impl<F> Run<'_, F> {
     where
         F: FnMut(&N, &str, &Value) -> Given<N>,
     {
-        use graphql_tools::parser::query::{Definition, Selection};
+        use graphql_parser::query::{Definition, Selection};
         let mut out = Map::new();
         for item in &selected.items {
             match item {
@@ -185,7 +186,7 @@ impl<F> Run<'_, F> {
     }
 
     fn value(&self, value: &query::Value) -> Value {
-        use graphql_tools::parser::query::Value as Written;
+        use graphql_parser::query::Value as Written;
         match value {
             Written::Variable(name) => self.variables[name].clone(),
             Written::Int(number) => number.as_i64().into(),

@@ -1,4 +1,4 @@
-//! A registry that speaks real HTTP, counts what it is asked, and lies on request.
+//! A fake registry: real HTTP, request counts, and wrong answers on request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,56 +9,56 @@ use super::http::{Answer, Request, Server};
 use super::image::{Content, Image};
 use super::tls::{Authority, Identity};
 
-/// The registry; it ends with its value.
+/// A running fake registry; dropping it stops it.
 pub(crate) struct FakeRegistry {
     server: Server,
     state: Arc<Mutex<State>>,
     authority: Option<Authority>,
 }
 
-/// How often it was asked, by kind.
+/// Request counts by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Asked {
-    /// HEAD of manifests, challenged ones included.
+pub(crate) struct RequestCounts {
+    /// HEAD requests for manifests, including those answered with a challenge.
     pub(crate) head: usize,
-    /// GET of manifests, blobs and tag lists, challenged ones included.
+    /// GET requests for manifests, blobs and tag lists, including those answered with a challenge.
     pub(crate) get: usize,
-    /// Requests to its token server.
+    /// Requests to the token server.
     pub(crate) token: usize,
-    /// `/v2/` itself.
+    /// Requests for `/v2/`.
     pub(crate) ping: usize,
-    /// Answers with 401.
+    /// Answers with status 401.
     pub(crate) challenged: usize,
 }
 
-/// Who may read.
+/// Access rule for reading.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Access {
-    /// Anybody.
+    /// Anybody may read.
     #[default]
     Open,
-    /// Who knows the password.
+    /// Requires a user and password.
     Basic(String, String),
-    /// Who has a token; who has the password, where there is one, gets it.
+    /// Requires a token, which the token server issues for a password, if one is set.
     Token(TokenRules),
 }
 
-/// What the token server does.
+/// Behaviour of the token server.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenRules {
-    /// The user and password it asks for; none gives tokens to all.
+    /// Required user and password; `None` issues tokens to everybody.
     pub(crate) user: Option<(String, String)>,
-    /// The identity token it takes by POST.
+    /// Identity token that POST requests may present.
     pub(crate) identity: Option<String>,
-    /// The most scopes a request may have; more are answered with 400.
+    /// Largest number of scopes in a request; more are answered with 400.
     pub(crate) scopes: usize,
-    /// Grants no more than the first scope of a request, with 200 all the same.
+    /// Grants only the first scope of a request, with status 200.
     pub(crate) grants_first_only: bool,
-    /// How many requests one token is good for.
+    /// Number of requests that a token is valid for.
     pub(crate) uses: usize,
     /// `expires_in`
     pub(crate) expires_in: Option<u64>,
-    /// The realm it names in place of its own.
+    /// Realm in the challenge instead of the server's own.
     pub(crate) realm: Option<String>,
 }
 
@@ -76,7 +76,7 @@ impl Default for TokenRules {
     }
 }
 
-/// Answers in place of the registry, where it answers at all.
+/// Replaces the registry's answer when it returns one.
 pub(crate) type Lie = Box<dyn FnMut(&Request) -> Option<Answer> + Send>;
 
 #[derive(Default)]
@@ -85,20 +85,20 @@ struct State {
     contents: BTreeMap<(String, String), Content>,
     access: Access,
     lies: Vec<Lie>,
-    asked: Asked,
+    asked: RequestCounts,
     requests: Vec<Request>,
-    /// Token to the repositories it grants and the uses that are left.
+    /// Tokens with the repositories they grant and the remaining uses.
     tokens: BTreeMap<String, (BTreeSet<String>, usize)>,
     base: String,
 }
 
 impl FakeRegistry {
-    /// Begins without TLS.
+    /// Starts without TLS.
     pub(crate) fn start() -> Self {
         Self::begin(None)
     }
 
-    /// Begins with TLS, by an authority of its own.
+    /// Starts with TLS and a CA of its own.
     pub(crate) fn start_tls() -> Self {
         Self::begin(Some(Authority::new("fake registry")))
     }
@@ -123,12 +123,12 @@ impl FakeRegistry {
         lock(&self.state).base.clone()
     }
 
-    /// What vouches for it, in PEM.
+    /// CA certificate in PEM.
     pub(crate) fn ca(&self) -> Vec<u8> {
         self.authority.as_ref().unwrap().pem()
     }
 
-    /// Puts an image in; the digest is what the tag now resolves to.
+    /// Stores an image and returns the digest that the tag now has.
     pub(crate) fn push(&self, repository: &str, tag: &str, image: &Image) -> Digest {
         let built = image.build();
         let mut state = lock(&self.state);
@@ -140,7 +140,7 @@ impl FakeRegistry {
         digest
     }
 
-    /// Puts content in as it is, and points a tag at it where one is named.
+    /// Stores content unchanged, and points `tag` at it if there is one.
     pub(crate) fn put(&self, repository: &str, tag: Option<&str>, content: Content) {
         let mut state = lock(&self.state);
         if let Some(tag) = tag {
@@ -150,22 +150,22 @@ impl FakeRegistry {
         state.contents.insert((repository.to_owned(), content.digest.to_string()), content);
     }
 
-    /// Takes a tag away.
+    /// Removes a tag.
     pub(crate) fn remove(&self, repository: &str, tag: &str) {
         lock(&self.state).tags.entry(repository.to_owned()).or_default().remove(tag);
     }
 
-    /// Says who may read.
+    /// Sets the access rule.
     pub(crate) fn require(&self, access: Access) {
         lock(&self.state).access = access;
     }
 
-    /// Answers `status` to every request whose path and query hold `part`.
+    /// Answers `status` to every request whose target contains `part`.
     pub(crate) fn fail(&self, part: &str, status: u16) {
         self.fail_times(part, status, usize::MAX);
     }
 
-    /// The same so many times, and then the truth.
+    /// Does so `times` times, then answers normally.
     pub(crate) fn fail_times(&self, part: &str, status: u16, times: usize) {
         let part = part.to_owned();
         let mut left = times;
@@ -177,18 +177,18 @@ impl FakeRegistry {
         });
     }
 
-    /// Answers in place of the registry, where `lie` does. The latest has the first word.
+    /// Replaces answers by those of `lie`. The latest one has precedence.
     pub(crate) fn lie(&self, lie: impl FnMut(&Request) -> Option<Answer> + Send + 'static) {
         lock(&self.state).lies.insert(0, Box::new(lie));
     }
 
-    /// Tells the truth again.
-    pub(crate) fn be_honest(&self) {
+    /// Removes all lies.
+    pub(crate) fn clear_lies(&self) {
         lock(&self.state).lies.clear();
     }
 
-    /// How often it was asked so far.
-    pub(crate) fn counts(&self) -> Asked {
+    /// Request counts so far.
+    pub(crate) fn counts(&self) -> RequestCounts {
         lock(&self.state).asked
     }
 
@@ -197,14 +197,14 @@ impl FakeRegistry {
         lock(&self.state).requests.clone()
     }
 
-    /// Forgets what it was asked.
+    /// Resets counts and requests.
     pub(crate) fn forget(&self) {
         let mut state = lock(&self.state);
-        state.asked = Asked::default();
+        state.asked = RequestCounts::default();
         state.requests.clear();
     }
 
-    /// How many connections came.
+    /// Number of connections so far.
     pub(crate) fn connections(&self) -> usize {
         self.server.connections()
     }
@@ -263,7 +263,7 @@ impl State {
         Answer::new(if path.is_empty() { 200 } else { 404 })
     }
 
-    /// The answer to who may not read `repository`.
+    /// Returns the challenge for a request that may not read `repository`.
     fn challenge(&mut self, repository: &str, request: &Request) -> Option<Answer> {
         let authorization = request.header("authorization").unwrap_or_default();
         match &self.access {
@@ -320,7 +320,7 @@ impl State {
     }
 }
 
-/// The header of a password.
+/// Builds the header for a user and password.
 pub(crate) fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", openssl::base64::encode_block(format!("{user}:{password}").as_bytes()))
 }

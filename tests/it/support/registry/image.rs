@@ -1,4 +1,4 @@
-//! Images whose bytes follow from a seed alone, so that a digest is known before anything is pushed.
+//! Images that are generated from a seed, so that their digests are known before they are pushed.
 
 use pinstream::model::image::Digest;
 use serde_json::{Map, Value, json};
@@ -12,18 +12,18 @@ const DOCKER_IMAGE: &str = "application/vnd.docker.distribution.manifest.v2+json
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
-/// An image to be made: by default one for linux/amd64 in the OCI family.
+/// Builder of an image; by default one for linux/amd64 with OCI media types.
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
     seed: u64,
     labels: Map<String, Value>,
-    /// What else its configuration says of how it runs.
+    /// Further keys of `config` in the image configuration.
     runs: Map<String, Value>,
     created: Option<String>,
     platforms: Vec<String>,
     is_index: bool,
     is_docker: bool,
-    /// The seed of an attestation beside the runnable children.
+    /// Seed of an attestation next to the runnable children.
     attestation: Option<u64>,
 }
 
@@ -35,12 +35,12 @@ pub(crate) struct Content {
     pub(crate) digest: Digest,
 }
 
-/// All that is pushed for an image.
+/// Everything that is pushed for an image.
 #[derive(Clone, Debug)]
 pub(crate) struct Built {
-    /// What the tag names.
+    /// Manifest or index that the tag names.
     pub(crate) top: Content,
-    /// Manifests of an index.
+    /// Child manifests of an index.
     pub(crate) children: Vec<Content>,
     /// Configurations and layers.
     pub(crate) blobs: Vec<Content>,
@@ -60,12 +60,12 @@ impl Image {
         }
     }
 
-    /// The label that says its version.
+    /// Sets the version label.
     pub(crate) fn version(self, version: &str) -> Self {
         self.label("org.opencontainers.image.version", version)
     }
 
-    /// The label that says its commit.
+    /// Sets the revision label.
     pub(crate) fn revision(self, revision: &str) -> Self {
         self.label("org.opencontainers.image.revision", revision)
     }
@@ -75,39 +75,39 @@ impl Image {
         self
     }
 
-    /// A key of its configuration's `config`, as `User` or `Env`.
+    /// Sets a key of `config` in the image configuration, such as `User` or `Env`.
     pub(crate) fn runs(mut self, key: &str, value: Value) -> Self {
         self.runs.insert(key.to_owned(), value);
         self
     }
 
-    /// The time of its configuration, in RFC 3339.
+    /// Sets the creation time, in RFC 3339.
     pub(crate) fn created(mut self, created: &str) -> Self {
         self.created = Some(created.to_owned());
         self
     }
 
-    /// Makes it an index with one child for each.
+    /// Makes it an index with one child per platform.
     pub(crate) fn platforms(mut self, platforms: &[&str]) -> Self {
         self.platforms = platforms.iter().map(|platform| (*platform).to_owned()).collect();
         self.is_index = true;
         self
     }
 
-    /// Adds BuildKit's attestation to an index; another seed changes it alone.
+    /// Adds BuildKit's attestation to an index; another seed changes only the attestation.
     pub(crate) fn attestation(mut self, seed: u64) -> Self {
         self.attestation = Some(seed);
         self.is_index = true;
         self
     }
 
-    /// Makes it of Docker's family of media types.
+    /// Uses Docker's media types.
     pub(crate) fn docker(mut self) -> Self {
         self.is_docker = true;
         self
     }
 
-    /// What its tag resolves to.
+    /// Digest that its tag resolves to.
     pub(crate) fn digest(&self) -> Digest {
         self.build().top.digest
     }

@@ -1,4 +1,4 @@
-//! Certificates made in the test: an authority, and servers on loopback that it vouches for.
+//! Certificates for tests: a CA, and servers on loopback that it vouches for.
 
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
@@ -10,7 +10,7 @@ use openssl::ssl::{SslAcceptor, SslMethod};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509Builder, X509NameBuilder};
 
-/// An authority of our own.
+/// A certificate authority.
 pub(crate) struct Authority {
     certificate: X509,
     key: PKey<Private>,
@@ -34,7 +34,7 @@ impl Authority {
         Self { certificate: builder.build(), key }
     }
 
-    /// What a `ca` file holds.
+    /// CA certificate in PEM, the content of a `ca` file.
     pub(crate) fn pem(&self) -> Vec<u8> {
         self.certificate.to_pem().unwrap()
     }
@@ -43,7 +43,7 @@ impl Authority {
         &self.certificate
     }
 
-    /// An identity for `127.0.0.1`, `localhost` and `names`.
+    /// Issues a certificate for `127.0.0.1`, `localhost` and `names`.
     pub(crate) fn identity(&self, names: &[&str]) -> Identity {
         let key = new_key();
         let mut builder = builder("server", &key);

@@ -1,4 +1,4 @@
-//! `git daemon`: the `git://` protocol, for pushes too.
+//! `git daemon`: the `git://` protocol, including pushes.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -12,7 +12,7 @@ pub(crate) struct GitDaemon {
 }
 
 impl GitDaemon {
-    /// Serves every repository below `base`.
+    /// Serves all repositories below `base`.
     pub(crate) fn start(base: &Path) -> Self {
         let port = free_port();
         let child = Command::new(exec_path().join("git-daemon"))
@@ -28,7 +28,7 @@ impl GitDaemon {
         Self { child, port }
     }
 
-    /// The address of `repo.git`.
+    /// URL of `repo.git`.
     pub(crate) fn url(&self) -> String {
         format!("git://127.0.0.1:{}/repo.git", self.port)
     }

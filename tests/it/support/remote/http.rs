@@ -1,5 +1,4 @@
-//! `git http-backend` behind a small HTTP server: Basic authentication, counts of what was asked and sent, and
-//! failures on request.
+//! `git http-backend` behind a small HTTP server, with Basic authentication, request counts, and faults on request.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -12,29 +11,29 @@ use openssl::ssl::SslAcceptor;
 
 use super::{bare_environment, exec_path, run};
 
-/// One request and the size of its answer.
+/// A request and the size of its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Asked {
-    /// Method and path with query: `GET /repo.git/info/refs?service=git-upload-pack`.
+pub(crate) struct ServedRequest {
+    /// Method and target, such as `GET /repo.git/info/refs?service=git-upload-pack`.
     pub(crate) line: String,
     /// The `Authorization` header.
     pub(crate) authorization: Option<String>,
-    /// Bytes of the answer's body.
+    /// Size of the answer's body in bytes.
     pub(crate) sent: usize,
-    /// Bytes of the request's body.
+    /// Size of the request's body in bytes.
     pub(crate) received: usize,
 }
 
-/// What goes wrong, once.
+/// A fault that happens once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// A push is done, and its answer is never sent.
+    /// Executes a push, but never answers.
     LoseAnswerOfPush,
-    /// A push is not done, and its connection closed.
+    /// Closes the connection of a push without executing it.
     LosePush,
-    /// The next request is redirected to another origin.
+    /// Redirects the next request to another origin.
     Redirect(u16),
-    /// The next request is answered with this status.
+    /// Answers the next request with this status.
     Status(u16),
 }
 
@@ -43,7 +42,7 @@ struct Shared {
     backend: PathBuf,
     /// User and password, as `Basic` encodes them.
     basic: Option<String>,
-    asked: Mutex<Vec<Asked>>,
+    asked: Mutex<Vec<ServedRequest>>,
     fault: Mutex<Option<Fault>>,
     stop: AtomicBool,
     tls: Option<SslAcceptor>,
@@ -56,17 +55,17 @@ pub(crate) struct HttpBackend {
 }
 
 impl HttpBackend {
-    /// Serves every repository below `base` to everybody.
+    /// Serves all repositories below `base` to everybody.
     pub(crate) fn start(base: &Path) -> Self {
         Self::serve(base, None, None)
     }
 
-    /// Serves them to one user with Basic authentication alone.
+    /// Serves them to one user with Basic authentication.
     pub(crate) fn with_password(base: &Path, user: &str, password: &str) -> Self {
         Self::serve(base, Some(basic(user, password)), None)
     }
 
-    /// Serves them over TLS, to one user.
+    /// Serves them to one user over TLS.
     pub(crate) fn with_tls(base: &Path, user: &str, password: &str, tls: SslAcceptor) -> Self {
         Self::serve(base, Some(basic(user, password)), Some(tls))
     }
@@ -103,13 +102,13 @@ impl HttpBackend {
         Self { shared, port }
     }
 
-    /// The address of `repo.git`.
+    /// URL of `repo.git`.
     pub(crate) fn url(&self) -> String {
         let scheme = if self.shared.tls.is_some() { "https://localhost" } else { "http://127.0.0.1" };
         format!("{scheme}:{}/repo.git", self.port)
     }
 
-    /// The port it listens on.
+    /// Port that it listens on.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
@@ -119,8 +118,8 @@ impl HttpBackend {
         *self.shared.fault.lock().unwrap() = Some(fault);
     }
 
-    /// What was asked since the last call of this.
-    pub(crate) fn take_asked(&self) -> Vec<Asked> {
+    /// Returns the requests since the last call.
+    pub(crate) fn take_requests(&self) -> Vec<ServedRequest> {
         std::mem::take(&mut *self.shared.asked.lock().unwrap())
     }
 }
@@ -128,12 +127,12 @@ impl HttpBackend {
 impl Drop for HttpBackend {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
-        // The accept that the listener waits in returns, and sees that it is over.
+        // This connection makes the blocked `accept` return, so that the thread sees the end.
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
     }
 }
 
-/// A request as far as it matters here.
+/// The parts of a request that matter here.
 struct Request {
     method: String,
     target: String,
@@ -147,7 +146,7 @@ impl Request {
     }
 }
 
-/// Answers one request and closes.
+/// Answers one request and closes the connection.
 fn serve<S: Read + Write>(shared: &Shared, mut stream: S) {
     let Some(request) = read_request(&mut stream) else { return };
     let is_push = request.method == "POST" && request.target.ends_with("git-receive-pack");
@@ -158,7 +157,7 @@ fn serve<S: Read + Write>(shared: &Shared, mut stream: S) {
         None => false,
     };
     let fault = if applies { fault.take() } else { None };
-    let asked = |sent| Asked {
+    let asked = |sent| ServedRequest {
         line: format!("{} {}", request.method, request.target),
         authorization: request.header("authorization").map(str::to_owned),
         sent,
@@ -231,7 +230,7 @@ fn read_chunks(reader: &mut impl std::io::BufRead) -> Option<Vec<u8>> {
     }
 }
 
-/// Runs the CGI program (git-http-backend(1)) and makes an HTTP answer of what it says.
+/// Runs the CGI program (git-http-backend(1)) and converts its output to an HTTP answer.
 fn backend(shared: &Shared, request: &Request) -> Vec<u8> {
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
     let mut command = Command::new(&shared.backend);

@@ -1,0 +1,121 @@
+//! Second step: queries registries, other repositories, the history, proposal branches and target files. Decides nothing.
+
+pub mod image_diffs;
+pub mod images;
+pub mod open_branches;
+pub mod queries;
+pub mod remote_locks;
+pub mod resolve;
+pub mod reverted;
+mod signatures;
+pub mod tag_lists;
+pub mod target_files;
+
+use crate::effects::World;
+use crate::git::RootFiles;
+use crate::model::adoption::AdoptionPolicy;
+use crate::model::root::Root;
+use crate::model::stream::{Discovery, discover};
+use crate::signature::Trust;
+
+use super::facts::Facts;
+use super::load::Snapshot;
+use super::state_store::StateStore;
+use super::{PassError, Request, Resolve, shard_filter};
+use images::ImageCache;
+use queries::{Prerequisites, TagFilter};
+use remote_locks::RemoteLocks;
+use resolve::{Resolution, Resolutions, Resolver};
+use tag_lists::TagLists;
+
+/// Gathers everything that the decision depends on; answers of the previous attempt in `facts` that are still valid are
+/// reused. Tags that the lists show replace the discovered tags of the snapshot.
+///
+/// # Errors
+/// A pattern of the request matches no tag, or a Git failure. Failures of single tags are facts.
+pub async fn gather<W: World>(
+    world: &W,
+    request: &Request,
+    snapshot: &mut Snapshot,
+    state: &StateStore,
+    facts: Facts,
+) -> Result<Facts, PassError> {
+    let mut facts = facts.for_routes(&snapshot.routes);
+    facts.now = world.now();
+    facts.memory = state.state.memory.clone();
+    let filter = TagFilter {
+        resolve: request.resolve,
+        only: request.only.as_ref(),
+        shard: request.shard,
+        schedule: state.state.schedule_of(request.shard),
+        now: facts.now,
+    };
+    let Prerequisites { repositories, remotes } = queries::prerequisites(&snapshot.root, &filter);
+    facts.tag_lists = tag_lists::read(world, repositories, std::mem::take(&mut facts.tag_lists)).await;
+    facts.remote_locks = remote_locks::read(world, &snapshot.root.settings, remotes, &facts.remote_locks).await;
+    facts.truncated = expand(&mut snapshot.root, &facts.tag_lists);
+    if let Some(only) = &request.only {
+        shard_filter::check_patterns(&snapshot.root, request.shard, only)?;
+    }
+
+    let mut plan = queries::plan(&snapshot.root, &filter, &facts.tag_lists, &facts.remote_locks);
+    facts.selected = std::mem::take(&mut plan.selected);
+    plan.ties.iter().for_each(|tie| tracing::debug!("{tie}"));
+    let (plan, known) = facts.skip_known(snapshot, plan);
+    let policy = AdoptionPolicy { now: facts.now, memory: &facts.memory };
+    let resolver = Resolver { images: &facts.images, policy: &policy, trust: &snapshot.trust };
+    let mut resolutions = resolver.resolve(world, plan).await;
+    resolutions.extend(known.resolutions);
+    facts.reverted = reverted::find(world, snapshot, &resolutions, &policy).await?;
+    facts.resolutions = resolutions;
+    facts.known_held = known.held;
+
+    if request.proposes_to(&snapshot.root).is_some() {
+        facts.open_branches = open_branches::read(world, request, snapshot).await?;
+        add_proposed_tags(snapshot, &facts);
+    }
+    facts.target_files = target_files::read(world, &snapshot.tips.tip, &snapshot.root.settings.targets).await;
+    Ok(facts)
+}
+
+/// Replaces the tags that streams discovered earlier by those of the lists; returns the lists that `limit` truncated.
+fn expand(root: &mut Root, lists: &TagLists) -> Vec<discover::TruncatedDiscovery> {
+    root.expand(|_, discovery: &Discovery| lists.get(&discovery.repository)?.as_deref().ok())
+}
+
+/// Adds discovered tags that exist only in open proposals, as far as their lists were not read.
+fn add_proposed_tags(snapshot: &mut Snapshot, facts: &Facts) {
+    let unread = tag_lists::unread(&snapshot.root.definitions, &facts.tag_lists);
+    let proposed = facts.open_branches.values().filter_map(|branch| branch.proposed()).flat_map(|pins| &pins.pins);
+    let proposed = proposed.filter(|(_, pin)| pin.follow.is_none()).map(|(id, pin)| (id, &pin.image));
+    discover::add(&mut snapshot.root.definitions, |stream| unread.contains(stream), proposed);
+}
+
+/// Resolves the images that `root` names, each from bytes that were hashed; a rejected digest leaves its candidate without
+/// content. The lock should be empty, because a pinned digest needs no fetch. `authorities` holds the PEM files of its settings.
+///
+/// # Errors
+/// The registries cannot be configured.
+pub async fn resolve_all<W: World>(
+    world: &W,
+    root: &Root,
+    authorities: &RootFiles,
+    trust: &Trust,
+) -> Result<Resolutions, PassError> {
+    world.prepare(&root.settings, authorities).map_err(PassError::Registries)?;
+    let filter = TagFilter { resolve: Resolve::All, only: None, shard: None, schedule: None, now: world.now() };
+    let Prerequisites { repositories, remotes } = queries::prerequisites(root, &filter);
+    let lists = tag_lists::read(world, repositories, TagLists::new()).await;
+    let locks = remote_locks::read(world, &root.settings, remotes, &RemoteLocks::default()).await;
+    let plan = queries::plan(root, &filter, &lists, &locks);
+    let resolver = Resolver { images: &ImageCache::default(), policy: &AdoptionPolicy::OFFLINE, trust };
+    let mut resolutions = resolver.resolve(world, plan).await;
+    for (id, resolution) in &mut resolutions {
+        if let (Ok(Resolution::Candidate(candidate)), Some(tag)) = (resolution, root.definitions.tags.get(id))
+            && candidate.hold_reason(&AdoptionPolicy::OFFLINE, id, tag, None).is_some()
+        {
+            candidate.content = None;
+        }
+    }
+    Ok(resolutions)
+}

@@ -1,0 +1,59 @@
+//! Compares the old and the new image of every change. Fetches the old images, which no other step needs.
+//!
+//! It never fails: if an image is gone or cannot be fetched, the comparison says so.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt as _};
+
+use crate::effects::Registries;
+use crate::image_diff::{Explanation, Explanations};
+use crate::model::image::facts::ImageFacts;
+use crate::model::image::{ImageRef, TagId};
+use crate::model::lock::diff::PinChange;
+use crate::reconcile::Resolve;
+use crate::registry::ResolveError;
+
+use super::images::{FetchedImage, ImageCache};
+
+/// How many images are fetched concurrently.
+const IN_FLIGHT: usize = 64;
+
+/// Compares the images of all updates; equal updates of several tags are compared once.
+pub async fn compare<R: Registries>(registries: &R, changes: &[PinChange], images: &ImageCache) -> Explanations {
+    let mut distinct: BTreeMap<_, (&PinChange, Vec<TagId>)> = BTreeMap::new();
+    for change in changes {
+        let Some((old, new)) = change.before().zip(change.after()) else { continue };
+        let key = (old_image(change).repository(), &old.digest, change.image.repository(), &new.digest);
+        distinct.entry(key).or_insert((change, Vec::new())).1.push(change.tag.clone());
+    }
+    let compared = stream::iter(distinct).map(|((_, old, _, new), (change, tags))| async move {
+        let old = images.by_digest(registries, old_image(change), old).await;
+        let new = images.by_digest(registries, &change.image, new).await;
+        let diff = Arc::new(Explanation::of(change, facts(&old), facts(&new)));
+        tags.into_iter().map(move |tag| (tag, Arc::clone(&diff)))
+    });
+    compared.buffer_unordered(IN_FLIGHT).flat_map(stream::iter).collect().await
+}
+
+/// Compares the images of all updates, unless the pass works offline.
+pub async fn compare_changes<R: Registries>(
+    registries: &R,
+    resolve: Resolve,
+    changes: &[PinChange],
+    images: &ImageCache,
+) -> Explanations {
+    match resolve {
+        Resolve::All | Resolve::Due => compare(registries, changes, images).await,
+        Resolve::Nothing => Explanations::new(),
+    }
+}
+
+fn old_image(change: &PinChange) -> &ImageRef {
+    change.was.as_ref().unwrap_or(&change.image)
+}
+
+fn facts(image: &Result<Arc<FetchedImage>, ResolveError>) -> Result<&ImageFacts, String> {
+    image.as_ref().map(|image| image.facts()).map_err(ToString::to_string)
+}

@@ -1,0 +1,201 @@
+//! Tests of the query plan.
+
+use super::*;
+use crate::git::RootFiles;
+use crate::model::lock::Lock;
+use crate::model::lock::sample::digest;
+
+const STREAM: &str = r#"
+    [tags]
+    always = "one.example/a:1"
+    same = "one.example/a:1"
+    night = { image = "two.example/b:1", schedule = "0 3 * * *" }
+    hand = { image = "one.example/c:1", schedule = "never" }
+    follower = { follow = "night" }
+    last = { follow = "follower" }
+"#;
+
+/// Compares the planned images, with their tags, and all selected tags.
+#[track_caller]
+fn check(resolve: Resolve, only: &[&str], state: Option<(&str, &[&str])>, now: &str, expected: &[&str], asked: &str) {
+    check_root(&pinned(STREAM), resolve, only, state, now, (expected, asked));
+}
+
+/// Returns a root with the stream `s` in which each tag of [`STREAM`] is pinned.
+fn pinned(stream: &str) -> Root {
+    let files = |stream: &str| -> RootFiles {
+        [("pinstream.toml", ""), ("streams/s.toml", stream)]
+            .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+            .into()
+    };
+    let before = Root::read(&files(STREAM)).unwrap();
+    let pins = before.definitions.tags.iter().map(|(id, tag)| {
+        let TagSource::Image { image, .. } = &before.definitions.tags[origin(&before, id).0].source else {
+            panic!("{id} ends at no image");
+        };
+        (id.clone(), Pin { follow: tag.source.followed(), ..pin(&image.to_string()) })
+    });
+    Root { lock: Lock { pins: pins.collect() }, ..Root::read(&files(stream)).unwrap() }
+}
+
+fn pin(image: &str) -> Pin {
+    let (image, digest) = (image.parse().unwrap(), digest(1));
+    Pin { follow: None, image, digest, index: None, details: Default::default(), previous: Vec::new() }
+}
+
+#[track_caller]
+fn check_root(
+    root: &Root,
+    resolve: Resolve,
+    only: &[&str],
+    state: Option<(&str, &[&str])>,
+    now: &str,
+    (expected, asked): (&[&str], &str),
+) {
+    let only = (!only.is_empty()).then(|| TagGlobs::new(only.iter().copied()).unwrap());
+    let state = state.map(|(last, retry)| ScheduleState {
+        last: last.parse().unwrap(),
+        retry: retry.iter().map(|tag| tag.parse().unwrap()).collect(),
+    });
+    let filter =
+        TagFilter { resolve, only: only.as_ref(), shard: None, schedule: state.as_ref(), now: now.parse().unwrap() };
+    let locks = RemoteLocks::default();
+    let plan = plan(root, &filter, &TagLists::new(), &locks);
+    let line = |query: &ImageQuery| {
+        let tags: Vec<&str> = query.tags.iter().map(|tag| tag.id.tag.as_str()).collect();
+        format!("{} for {}", query.image, tags.join(" "))
+    };
+    assert_eq!(plan.images.iter().map(line).collect::<Vec<_>>(), expected);
+    assert_eq!(plan.selected.iter().map(|id| id.tag.as_str()).collect::<Vec<_>>().join(" "), asked);
+}
+
+const NOON: &str = "2026-11-24T12:00:00Z";
+
+#[test]
+fn each_image_is_resolved_once_and_registries_alternate() {
+    let all = ["one.example/a:1 for always same", "two.example/b:1 for night", "one.example/c:1 for hand"];
+    check(Resolve::All, &[], None, NOON, &all, "always follower hand last night same");
+}
+
+#[test]
+fn a_named_follower_resolves_the_image_at_the_end_of_its_chain() {
+    check(Resolve::All, &["s:last"], None, NOON, &["two.example/b:1 for night"], "follower last night");
+}
+
+const CHOOSING: &str = r#"
+    [tags]
+    edge = { repository = "one.example/a", semver = ">=1, <2" }
+    beta = { repository = "one.example/a", semver = ">=3" }
+    same = "one.example/a:1.2"
+    next = { repository = "two.example/b", semver = "*", schedule = "0 3 * * *" }
+    [discover]
+    repository = "three.example/c"
+"#;
+
+#[test]
+fn a_tag_is_selected_from_the_list_of_its_repository() {
+    let files: RootFiles = [("pinstream.toml", ""), ("streams/s.toml", CHOOSING)]
+        .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+        .into();
+    let mut root = Root::read(&files).unwrap();
+    root.lock.pins.insert("s:next".parse().unwrap(), pin("two.example/b:1"));
+    let schedule = ScheduleState { last: NOON.parse().unwrap(), retry: Vec::new() };
+    let now = NOON.parse().unwrap();
+    let due = TagFilter { resolve: Resolve::Due, only: None, shard: None, schedule: Some(&schedule), now };
+    let asked = |filter| prerequisites(&root, &filter).repositories.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(asked(due), ["one.example/a", "three.example/c"]);
+    assert_eq!(asked(TagFilter { resolve: Resolve::Nothing, ..due }), Vec::<String>::new());
+    let all = TagFilter { resolve: Resolve::All, ..due };
+    assert_eq!(asked(all), ["one.example/a", "three.example/c", "two.example/b"]);
+
+    let list = |names: &str| Ok(names.split(' ').map(|name| name.parse().unwrap()).collect());
+    let down = ResolveError::new(FailureKind::Network, "down");
+    let lists: TagLists = [
+        ("one.example/a".parse().unwrap(), list("1.1 latest 1.2 v1.2.0")),
+        ("two.example/b".parse().unwrap(), Err(down)),
+    ]
+    .into();
+    let locks = RemoteLocks::default();
+    let plan = plan(&root, &all, &lists, &locks);
+    let images = plan.images.iter().map(|query| {
+        let tags: Vec<&str> = query.tags.iter().map(|tag| tag.id.tag.as_str()).collect();
+        format!("{} for {}", query.image, tags.join(" "))
+    });
+    assert_eq!(images.collect::<Vec<_>>(), ["one.example/a:1.2 for same", "one.example/a:v1.2.0 for edge"]);
+    let failed =
+        plan.failed.iter().map(|(id, error)| format!("{id}: {error}; {}", error.help.clone().unwrap_or_default()));
+    assert_eq!(
+        failed.collect::<Vec<_>>(),
+        [
+            "s:beta: `one.example/a` has no matching tag: in >=3; the repository has 4 tags, e.g. `latest`, `1.2`, `1.1`, `v1.2.0`",
+            "s:next: down; ",
+        ]
+    );
+    assert_eq!(plan.ties.len(), 1, "{:?}", plan.ties);
+    assert!(plan.ties[0].starts_with("`s:edge` selects `v1.2.0`, which ranks equal to `1.2`: "), "{:?}", plan.ties);
+}
+
+#[test]
+fn shards_together_resolve_every_tag_once() {
+    let (root, locks) = (pinned(STREAM), RemoteLocks::default());
+    let mut asked: Vec<TagId> = Vec::new();
+    for index in 1..=5 {
+        let (shard, now) = (format!("{index}/5").parse().ok(), NOON.parse().unwrap());
+        let filter = TagFilter { resolve: Resolve::All, only: None, shard, schedule: None, now };
+        let plan = plan(&root, &filter, &TagLists::new(), &locks);
+        assert!(plan.selected.len() < root.definitions.tags.len(), "{index}");
+        asked.extend(plan.selected);
+    }
+    asked.sort();
+    assert_eq!(asked.iter().collect::<Vec<_>>(), root.definitions.tags.keys().collect::<Vec<_>>());
+}
+
+#[test]
+fn nothing_is_resolved_offline() {
+    check(Resolve::Nothing, &[], None, NOON, &[], "");
+}
+
+#[test]
+fn a_tag_is_due_if_its_schedule_fired_since_the_last_pass() {
+    let always = "one.example/a:1 for always same";
+    let due = [always, "two.example/b:1 for night"];
+    check(Resolve::Due, &[], None, NOON, &due, "always follower last night same");
+    let before = Some(("2026-11-24T02:59:59Z", &[][..]));
+    check(Resolve::Due, &[], before, "2026-11-24T03:00:00Z", &due, "always follower last night same");
+    let after = Some(("2026-11-24T03:00:00Z", &[][..]));
+    check(Resolve::Due, &[], after, NOON, &[always], "always same");
+}
+
+#[test]
+fn a_drifted_tag_is_due_before_its_schedule() {
+    let after = Some(("2026-11-24T03:00:00Z", &[][..]));
+    let always = "one.example/a:1 for always same";
+    for (stream, due) in [
+        ("new = { image = \"two.example/n:1\", schedule = \"0 3 * * *\" }\n", "two.example/n:1 for new"),
+        ("new = { follow = \"night\" }\n", "two.example/b:1 for night"),
+    ] {
+        let root = pinned(&format!("{STREAM}{stream}"));
+        let asked = if due.ends_with("new") { "always new same" } else { "always follower last new night same" };
+        check_root(&root, Resolve::Due, &[], after, NOON, (&[always, due], asked));
+    }
+    let root = pinned(&STREAM.replace("b:1", "b:2"));
+    let due = [always, "two.example/b:2 for night"];
+    check_root(&root, Resolve::Due, &[], after, NOON, (&due, "always follower last night same"));
+    // A tag with `schedule = "never"` is not due.
+    let root = pinned(&STREAM.replace("c:1", "c:2"));
+    check_root(&root, Resolve::Due, &[], after, NOON, (&[always], "always same"));
+}
+
+#[test]
+fn a_tag_that_failed_stays_due() {
+    let failed = Some(("2026-11-24T11:00:00Z", &["s:night", "s:hand"][..]));
+    let due = ["one.example/a:1 for always same", "two.example/b:1 for night"];
+    check(Resolve::Due, &[], failed, NOON, &due, "always follower last night same");
+}
+
+#[test]
+fn t29_a_time_in_the_future_freezes_no_tag() {
+    let ahead = Some(("2036-11-24T12:00:00Z", &[][..]));
+    let due = ["one.example/a:1 for always same", "two.example/b:1 for night"];
+    check(Resolve::Due, &[], ahead, NOON, &due, "always follower last night same");
+}

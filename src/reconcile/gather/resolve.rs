@@ -1,0 +1,277 @@
+//! Resolves images: one request per distinct image; the bytes of a new digest are fetched by digest and hashed.
+//!
+//! A failure is the result of one tag and affects no other.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _};
+
+use crate::effects::{Clock, Progress, Registries};
+use crate::model::adoption::{AdoptionPolicy, Observation};
+use crate::model::image::class::{ChangeClass, VersionLevel};
+use crate::model::image::{Digest, ImageRef, Platform, Reference, TagId, TagName};
+use crate::model::lock::Pin;
+use crate::model::settings::adoption::HoldReason;
+use crate::model::stream::Tag;
+use crate::registry::{FailureKind, ResolveError};
+use crate::signature::Trust;
+
+use super::images::{FetchedImage, ImageCache, no_platform};
+use super::queries::{ImageQuery, QueryPlan, TagQuery};
+use super::remote_locks::RemotePin;
+use super::signatures::{SignatureCheck, Unverified};
+
+/// How many images are resolved concurrently, over all registries; each registry has its own limit below that.
+const IN_FLIGHT: usize = 256;
+
+/// Delay before a digest that was pinned earlier is confirmed by a second request.
+const ROLLBACK_CONFIRMATION: Duration = Duration::from_secs(1);
+
+/// Results by tag.
+pub type Resolutions = BTreeMap<TagId, Result<Resolution, ResolveError>>;
+
+/// Result of resolving one tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// The registry serves the pinned digest.
+    Unchanged,
+    /// The registry serves another digest.
+    Candidate(Candidate),
+}
+
+/// A digest that a tag may be updated to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The image that was resolved.
+    pub image: ImageRef,
+    /// The digest behind the image's tag: of the index, if `digest` is one of its children.
+    pub served: Digest,
+    /// The digest to pin.
+    pub digest: Digest,
+    /// The image at that digest; `None` if a rule holds the tag regardless of the content.
+    pub content: Option<Arc<FetchedImage>>,
+    /// Class of the change, if a rule needs it and it could be determined.
+    pub class: Option<ChangeClass>,
+    /// Higher tags of the selection that lack a valid signature.
+    pub passed_over: Vec<TagName>,
+}
+
+impl Candidate {
+    /// Returns why `tag`, pinned as `pin`, is not updated to this candidate; `None` if it is.
+    pub fn hold_reason(
+        &self,
+        policy: &AdoptionPolicy<'_>,
+        id: &TagId,
+        tag: &Tag,
+        pin: Option<&Pin>,
+    ) -> Option<HoldReason> {
+        let observed = Observation { digest: &self.digest, served: &self.served, class: self.class };
+        policy.hold_reason(id, tag, pin, &observed)
+    }
+}
+
+/// Context of all resolutions of a pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Resolver<'a> {
+    /// Images fetched so far.
+    pub images: &'a ImageCache,
+    /// Adoption policy, to avoid fetching images that it holds anyway.
+    pub policy: &'a AdoptionPolicy<'a>,
+    /// Keys and trusted roots of the root.
+    pub trust: &'a Trust,
+}
+
+impl Resolver<'_> {
+    /// Resolves all images of the plan.
+    pub async fn resolve<W: Registries + Clock>(&self, world: &W, plan: QueryPlan<'_>) -> Resolutions {
+        let of = plan.images.len();
+        world.announce(&plan.repositories());
+        let mut answers =
+            stream::iter(plan.images).map(|query| self.resolve_image(world, query)).buffer_unordered(IN_FLIGHT);
+        let mut resolutions: Resolutions = plan.failed.into_iter().map(|(id, error)| (id, Err(error))).collect();
+        let mut done = 0;
+        while let Some(answer) = answers.next().await {
+            resolutions.extend(answer);
+            done += 1;
+            world.progress(Progress::Resolving { done, of });
+        }
+        resolutions
+    }
+
+    async fn resolve_image<W: Registries + Clock>(
+        &self,
+        world: &W,
+        query: ImageQuery<'_>,
+    ) -> Vec<(TagId, Result<Resolution, ResolveError>)> {
+        let ImageQuery { image, at, tags } = query;
+        let served = match at.or(image.digest()) {
+            Some(digest) => Ok(digest.clone()),
+            None => head(world, &image, &tags).await,
+        };
+        let mut answers = Vec::with_capacity(tags.len());
+        for query in tags {
+            let resolution = match &served {
+                Err(error) => Err(error.clone()),
+                Ok(served) if query.is_unchanged(&image, served) => Ok(Resolution::Unchanged),
+                // Most tags are unchanged; only the others need the memory of the larger future.
+                Ok(served) => Box::pin(self.highest_signed(world, &image, served, &query)).await,
+            };
+            answers.push((query.id.clone(), resolution));
+        }
+        answers
+    }
+
+    /// Returns the candidate for one tag: `image`, or the highest tag below it that has the required signature.
+    async fn highest_signed<W: Registries + Clock>(
+        &self,
+        world: &W,
+        image: &ImageRef,
+        served: &Digest,
+        query: &TagQuery<'_>,
+    ) -> Result<Resolution, ResolveError> {
+        let mut first = match self.candidate(world, image, served, query).await {
+            Err(Unverified::Unsigned(error)) => error,
+            other => return other.map(Resolution::Candidate).map_err(Unverified::into_error),
+        };
+        if query.lower.is_empty() {
+            return Err(first);
+        }
+        tracing::debug!("`{}` passes over a tag: {first}", query.id);
+        let mut passed_over: Vec<TagName> = match image.reference() {
+            Reference::Tag(tag) => vec![tag.clone()],
+            Reference::Digest(_) => Vec::new(),
+        };
+        for tag in &query.lower {
+            let image = ImageRef::tagged(image.repository().clone(), tag.clone());
+            let served = head(world, &image, std::slice::from_ref(query)).await?;
+            if query.is_unchanged(&image, &served) {
+                return Ok(Resolution::Unchanged);
+            }
+            match self.candidate(world, &image, &served, query).await {
+                Err(Unverified::Unsigned(error)) => {
+                    tracing::debug!("`{}` passes over a tag: {error}", query.id);
+                    passed_over.push(tag.clone());
+                }
+                Ok(found) if found.content.is_some() => {
+                    return Ok(Resolution::Candidate(Candidate { passed_over, ..found }));
+                }
+                other => return other.map(Resolution::Candidate).map_err(Unverified::into_error),
+            }
+        }
+        first.message += &format!("; neither is any of the next {} lower tags", query.lower.len());
+        Err(first)
+    }
+
+    /// Builds the candidate for one tag; fetches no more than its rules need.
+    async fn candidate<W: Registries>(
+        &self,
+        world: &W,
+        image: &ImageRef,
+        served: &Digest,
+        query: &TagQuery<'_>,
+    ) -> Result<Candidate, Unverified> {
+        let &TagQuery { id, tag, pin, remote, .. } = query;
+        let platform = query.platform();
+        let signer = tag.adoption.as_ref().and_then(|rules| rules.verify.as_ref());
+        let digest = remote.map_or(served, |pin| pin.digest).clone();
+        let mut candidate = Candidate {
+            image: image.clone(),
+            served: served.clone(),
+            digest,
+            content: None,
+            class: None,
+            passed_over: Vec::new(),
+        };
+        // A soaking digest is verified first: an unsigned one must not block a lower tag that is signed.
+        match candidate.hold_reason(self.policy, id, tag, pin) {
+            Some(HoldReason::Soaking { .. }) if signer.is_some() => {}
+            Some(_) => return Ok(candidate),
+            None => {}
+        }
+        let found = self.images.fetch(world, image, served, platform).await?;
+        if let Some(remote) = remote {
+            confirm_child(image, &remote, &found)?;
+        }
+        require_platforms(image, &tag.platforms, &found)?;
+        if let Some(signer) = signer {
+            let check = SignatureCheck { trust: self.trust, images: self.images };
+            check.verify(world, image, &found, signer).await?;
+        }
+        if let Some(pin) = pin.filter(|pin| AdoptionPolicy::needs_class(tag) && pin.digest != *found.digest()) {
+            candidate.class = self.class(world, image, pin, platform, &found).await;
+        }
+        candidate.digest = found.digest().clone();
+        candidate.content = Some(found);
+        Ok(candidate)
+    }
+
+    /// Classifies the change from `pin` to `found`. If the old image is gone, by the versions alone.
+    async fn class<W: Registries>(
+        &self,
+        world: &W,
+        image: &ImageRef,
+        pin: &Pin,
+        platform: Option<&Platform>,
+        found: &FetchedImage,
+    ) -> Option<ChangeClass> {
+        let at = pin.index.as_ref().unwrap_or(&pin.digest);
+        match self.images.fetch(world, image, at, platform).await {
+            Ok(old) => Some(ChangeClass::between(old.facts(), found.facts())),
+            Err(_) => {
+                let (old, new) = (pin.details.version.as_deref()?, found.details().version.as_deref()?);
+                VersionLevel::between(old, new).map(ChangeClass::Version)
+            }
+        }
+    }
+}
+
+/// Resolves `image` with one HEAD. A digest that was pinned earlier is confirmed by a second request, because a replica
+/// may lag behind.
+async fn head<W: Registries + Clock>(
+    world: &W,
+    image: &ImageRef,
+    tags: &[TagQuery<'_>],
+) -> Result<Digest, ResolveError> {
+    let first = world.digest(image).await?;
+    let is_earlier = |query: &TagQuery<'_>| query.pin.is_some_and(|pin| pin.previous.contains(&first));
+    if !tags.iter().any(is_earlier) {
+        return Ok(first);
+    }
+    world.sleep(ROLLBACK_CONFIRMATION).await;
+    world.digest(image).await
+}
+
+impl TagQuery<'_> {
+    /// Returns whether the pin is up to date with `image` at `served`, so that nothing needs to be fetched.
+    fn is_unchanged(&self, image: &ImageRef, served: &Digest) -> bool {
+        self.pin.is_some_and(|pin| {
+            let at = pin.index.as_ref().unwrap_or(&pin.digest);
+            let is_complete = match &self.remote {
+                None => pin.suits(self.platform(), &self.tag.platforms),
+                Some(remote) => pin.digest == *remote.digest && pin.index.as_ref() == remote.of.map(|(index, _)| index),
+            };
+            pin.follow == self.tag.source.followed() && pin.image == *image && at == served && is_complete
+        })
+    }
+}
+
+/// Refuses a child that differs from the one in the other repository's lock.
+fn confirm_child(image: &ImageRef, remote: &RemotePin<'_>, found: &FetchedImage) -> Result<(), ResolveError> {
+    if found.digest() == remote.digest {
+        return Ok(());
+    }
+    let message = format!("`{}` is not a child of `{image}`, contrary to the lock that is followed", remote.digest);
+    Err(ResolveError::new(FailureKind::Integrity, message)
+        .help("run `pinstream update` in the repository that is followed"))
+}
+
+/// Refuses an image that lacks a required platform.
+fn require_platforms(image: &ImageRef, required: &[Platform], found: &FetchedImage) -> Result<(), ResolveError> {
+    let available = &found.details().platforms;
+    match required.iter().find(|platform| !available.contains(platform)) {
+        Some(missing) => Err(no_platform(image, missing, available)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,244 @@
+//! Proposes changes instead of pushing them: each group on a branch of its own.
+//!
+//! The branch is pushed before the proposal is opened, so that the next pass can continue after a crash in between. A branch
+//! with a commit that is not ours is left alone and reported. A proposal that fails is a row; the others proceed.
+
+mod branch;
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use crate::effects::{ForgeProposal, NewCommit, ProposalState, World};
+use crate::model::image::class::ChangeClass;
+use crate::model::image::{Digest, TagId};
+use crate::model::lock::Lock;
+use crate::model::lock::diff::{PinChange, changes};
+use crate::model::settings::adoption::{HeldUpdate, HoldReason};
+use crate::model::settings::publish::Publish;
+use crate::proposal::body;
+use crate::proposal::hidden::{hidden, is_same};
+use crate::proposal::{self, BranchScope, ProposedPins};
+use crate::reconcile::decide::target_edits;
+use crate::reconcile::gather::open_branches::OpenBranch;
+use crate::reconcile::shard_branches::ShardBranches;
+use crate::reconcile::{Attempt, PassError, branch_scope};
+use crate::report::message as messages;
+use crate::report::{ProposalRow, ReportError};
+use crate::text::diagnostics::Problems;
+use crate::text::template::Template;
+
+use super::commit;
+use branch::Proposer;
+
+/// Group of target files that are corrected without a change of a pin. No stream and no set has this name.
+const TARGETS_GROUP: &str = "-targets";
+
+/// Result of proposing.
+#[derive(Debug, Default)]
+pub struct Proposals {
+    /// The proposals.
+    pub rows: Vec<ProposalRow>,
+    /// The tags that are in one.
+    pub tags: BTreeSet<TagId>,
+    /// Changes that are not proposed.
+    pub held: BTreeMap<TagId, HeldUpdate>,
+    /// Digests whose proposal people closed.
+    pub declined: BTreeMap<TagId, Digest>,
+    /// Notes, e.g. on labels that the forge refused.
+    pub notes: Vec<String>,
+    /// Failures.
+    pub errors: Vec<ReportError>,
+    /// Reason to start over: another shard pushed to one of our branches.
+    pub restart: Option<String>,
+}
+
+/// Everything that stays the same while proposals are made.
+struct Context<'a> {
+    attempt: Attempt<'a>,
+    publish: &'a Publish,
+    scope: BranchScope<'a>,
+    shard: Option<ShardBranches>,
+}
+
+impl Context<'_> {
+    fn base(&self) -> &Lock {
+        &self.attempt.snapshot.root.lock
+    }
+
+    /// Returns the tags with changes by group.
+    fn groups(&self, next: &Lock) -> BTreeMap<String, BTreeSet<TagId>> {
+        let definitions = &self.attempt.snapshot.root.definitions;
+        proposal::groups(definitions, self.base(), next, |id| self.publish.group.name(id))
+    }
+
+    fn is_ours(&self, branch: &str) -> bool {
+        self.shard.as_ref().is_none_or(|shard| shard.contains(branch))
+    }
+
+    fn open_branch(&self, branch: &str) -> Option<&OpenBranch> {
+        self.attempt.facts.open_branches.get(branch)
+    }
+
+    /// Builds the commit of `lock`, with the targets of changed tags and of those that are `selected`.
+    fn commit(
+        &self,
+        lock: &Lock,
+        changes: &[PinChange],
+        is_selected: &dyn Fn(&TagId) -> bool,
+    ) -> Result<Option<NewCommit>, PassError> {
+        let Attempt { snapshot, facts, .. } = self.attempt;
+        let edits = target_edits::edit(&snapshot.root, lock, &facts.target_files, is_selected)?;
+        Ok(commit::commit(self.attempt, lock, changes, &edits)?)
+    }
+
+    /// Builds the commit that corrects target files without a change of a pin. All of them share a branch, so one shard is
+    /// responsible.
+    fn targets_commit(&self, next: &Lock) -> Result<Option<NewCommit>, PassError> {
+        if !self.is_ours(&self.scope.branch(TARGETS_GROUP)) {
+            return Ok(None);
+        }
+        // A file of a tag that changes is corrected along with it.
+        let mut changing: BTreeSet<TagId> = self.groups(next).into_values().flatten().collect();
+        if self.attempt.request.shard.is_some() {
+            let proposed = self.attempt.facts.open_branches.values().filter_map(OpenBranch::proposed);
+            changing.extend(proposed.flat_map(ProposedPins::tags).cloned());
+        }
+        self.commit(self.base(), &[], &|id| !changing.contains(id))
+    }
+}
+
+/// Proposes the changes of the attempt, and corrections of target files.
+///
+/// # Errors
+/// A template or a target fails, or the remote cannot be reached. Failures of the forge and of single branches are rows.
+pub async fn propose<W: World>(world: &W, attempt: Attempt<'_>, publish: &Publish) -> Result<Proposals, PassError> {
+    let Attempt { request, snapshot, facts, decision, .. } = attempt;
+    let (root, scope) = (&snapshot.root, branch_scope(request, snapshot));
+    let shard = request.shard.map(|shard| ShardBranches::of(shard, root, publish, &scope, &facts.open_branches));
+    let context = Context { attempt, publish, scope, shard };
+    let mut proposals = Proposals::default();
+    let all = changes(&root.lock, decision.lock(&root.lock));
+    let mut next = decision.lock(&root.lock).clone();
+    proposals.hold(&mut next, &root.lock, &all, |change| reason_to_hold(&context, change));
+
+    let targets = context.targets_commit(&next)?;
+    let targets_branch = targets.as_ref().map(|_| context.scope.branch(TARGETS_GROUP));
+    let wanted = context.groups(&next).into_keys().map(|group| context.scope.branch(&group)).chain(targets_branch);
+    let branches: BTreeSet<String> = wanted.chain(facts.open_branches.keys().cloned()).collect();
+    let branches: Vec<String> = branches.into_iter().collect();
+    if branches.is_empty() {
+        return Ok(proposals);
+    }
+    let known = match world.proposals(publish, &snapshot.tips.branch, &branches).await {
+        Ok(known) => known,
+        Err(error) => {
+            proposals.fail_forge(&error);
+            return Ok(proposals);
+        }
+    };
+    decline_closed(&context, &known, &all, &mut next, &mut proposals);
+    let mut proposer = Proposer { world, context: &context, known: &known, proposals: &mut proposals };
+    let mut used = propose_groups(&mut proposer, &next).await?;
+    if let Some(commit) = targets {
+        used.extend(propose_targets(&mut proposer, commit).await?);
+    }
+    proposer.close_unused(&used).await?;
+    proposals.rows.sort_by(|a, b| a.branch.cmp(&b.branch));
+    Ok(proposals)
+}
+
+/// Returns why a change is not proposed at all.
+fn reason_to_hold(context: &Context<'_>, change: &PinChange) -> Option<HoldReason> {
+    let Attempt { facts, diffs, .. } = context.attempt;
+    let class = diffs.get(&change.tag).and_then(|diff| diff.class);
+    if change.after().is_some_and(|side| facts.memory.is_taken_back(&change.tag, &side.digest)) {
+        return Some(HoldReason::Reverted);
+    }
+    let is_noise = class == Some(ChangeClass::Attestation) && !context.publish.attestation;
+    is_noise.then_some(HoldReason::Ignored(ChangeClass::Attestation))
+}
+
+/// Holds the changes whose proposal people closed; newer digests are proposed again.
+fn decline_closed(
+    context: &Context<'_>,
+    known: &[ForgeProposal],
+    all: &[PinChange],
+    next: &mut Lock,
+    proposals: &mut Proposals,
+) {
+    for closed in known.iter().filter(|known| known.state == ProposalState::Closed) {
+        let group = context.groups(next).into_iter().find(|(group, _)| context.scope.branch(group) == closed.branch);
+        let tags = group.map(|(_, tags)| tags).unwrap_or_default();
+        let changes: Vec<PinChange> = all.iter().filter(|change| tags.contains(&change.tag)).cloned().collect();
+        proposals.decline(closed, next, context.base(), &changes);
+    }
+}
+
+/// Proposes every group; returns the branches in use.
+async fn propose_groups<W: World>(proposer: &mut Proposer<'_, W>, next: &Lock) -> Result<BTreeSet<String>, PassError> {
+    let context = proposer.context;
+    let mut used = BTreeSet::new();
+    for (group, tags) in context.groups(next) {
+        let branch = context.scope.branch(&group);
+        used.insert(branch.clone());
+        let (lock, changes) = proposal::moves_of(context.base(), next, &tags);
+        if let Some(commit) = context.commit(&lock, &changes, &|_| false)? {
+            proposer.group(branch, commit, &changes, &tags).await?;
+        }
+    }
+    Ok(used)
+}
+
+/// Proposes the corrections of target files, unless a person closed the same proposal; returns the branch in use.
+async fn propose_targets<W: World>(
+    proposer: &mut Proposer<'_, W>,
+    commit: NewCommit,
+) -> Result<Option<String>, PassError> {
+    let branch = proposer.context.scope.branch(TARGETS_GROUP);
+    let (_, body) = texts(proposer.context, &commit.message, &[])?;
+    let is_declined = |known: &ForgeProposal| {
+        known.branch == branch && known.state == ProposalState::Closed && is_same(&known.body, &body)
+    };
+    if proposer.known.iter().any(is_declined) {
+        return Ok(None);
+    }
+    proposer.group(branch.clone(), commit, &[], &BTreeSet::new()).await?;
+    Ok(Some(branch))
+}
+
+/// Renders title and body of a proposal whose commit has `message`.
+fn texts(context: &Context<'_>, message: &str, changes: &[PinChange]) -> Result<(String, String), Problems> {
+    let (publish, diffs) = (context.publish, context.attempt.diffs);
+    let mut title = message.lines().next().unwrap_or_default().to_owned();
+    if changes.is_empty() {
+        return Ok((title, body::remembering(&body::without_moves(message), changes)));
+    }
+    let mut text = body::words(changes, diffs);
+    let render = |template: &Template, title: &str, text: &str| {
+        messages::for_proposal(template, changes, diffs, (title, text)).map_err(|problem| Problems(vec![problem]))
+    };
+    let titled = publish.title.as_ref().map(|template| render(template, &title, &text)).transpose()?;
+    text = publish.body.as_ref().map(|template| render(template, &title, &text)).transpose()?.unwrap_or(text);
+    title = titled.and_then(|title| title.lines().next().map(str::to_owned)).unwrap_or(title);
+    Ok((title, body::remembering(&text, changes)))
+}
+
+/// Renders branch, title and body of everything that would be proposed.
+///
+/// # Errors
+/// A template fails.
+pub(super) fn show(attempt: Attempt<'_>, publish: &Publish) -> Result<String, Problems> {
+    let Attempt { request, snapshot, decision, .. } = attempt;
+    let context = Context { attempt, publish, scope: branch_scope(request, snapshot), shard: None };
+    let next = decision.lock(context.base());
+    let mut out = String::new();
+    for (group, tags) in context.groups(next) {
+        let (_, changes) = proposal::moves_of(context.base(), next, &tags);
+        let (title, body) = texts(&context, &commit::message(attempt, &changes)?, &changes)?;
+        let body = body.lines().filter(|line| hidden(line).is_none()).collect::<Vec<_>>().join("\n");
+        // Writing to a `String` never fails.
+        let _ = writeln!(out, "{}\n{title}\n\n{}\n", context.scope.branch(&group), body.trim());
+    }
+    Ok(out.trim_end().to_owned())
+}

@@ -1,0 +1,77 @@
+//! Pending changes of hooks, and what they have seen. Pure.
+
+use std::collections::BTreeSet;
+
+use crate::model::image::TagId;
+use crate::model::lock::diff::{self, ChangeKind, PinChange};
+use crate::model::lock::{Lock, Pin};
+use crate::model::root::Root;
+use crate::model::settings::Hook;
+use crate::model::state::State;
+
+/// A hook and the changes that it has not seen.
+pub(super) struct Pending {
+    pub(super) hook: Hook,
+    pub(super) changes: Vec<PinChange>,
+}
+
+/// Returns the hooks with pending changes, in the order of the settings.
+pub(super) fn pending(root: &Root, state: &State) -> Vec<Pending> {
+    let unseen = |hook: &Hook| {
+        let seen = state.seen.get(&hook.name)?;
+        let mut changes = match state.tried.get(&hook.name) {
+            None => diff::changes(seen, &root.lock),
+            Some(tried) => diff::changes(&effectively_seen(seen, tried, &root.lock), &root.lock),
+        };
+        changes.retain(|change| !matches!(change.change, ChangeKind::Removed { .. }) && hook.on.matches(&change.tag));
+        (!changes.is_empty()).then(|| Pending { hook: hook.clone(), changes })
+    };
+    root.settings.hooks.iter().filter_map(unseen).collect()
+}
+
+/// Returns what a hook may have acted on: what it has seen, and where the tip is back at that, what it was last run for
+/// without success. A hook that failed, or was killed, for a change that was reverted since is told of the revert.
+pub(super) fn effectively_seen(seen: &Lock, tried: &Lock, tip: &Lock) -> Lock {
+    let mut effective = seen.clone();
+    for (id, pin) in &tried.pins {
+        let digest = |lock: &Lock| lock.pins.get(id).map(|pin: &Pin| pin.digest.clone());
+        if digest(tip).is_some() && digest(seen) == digest(tip) {
+            effective.pins.insert(id.clone(), pin.clone());
+        }
+    }
+    effective
+}
+
+/// Records that a hook ran successfully for `changes`: each one only if no other run for that tag started meanwhile.
+pub(super) fn mark_seen(state: &mut State, tip: &Lock, changes: &[PinChange], hook: &Hook) {
+    let Some(seen) = state.seen.get_mut(&hook.name) else { return };
+    let tried = state.tried.entry(hook.name.clone()).or_default();
+    for change in changes {
+        let Some(pin) = tip.pins.get(&change.tag) else { continue };
+        if tried.pins.get(&change.tag).is_some_and(|tried| tried.digest == pin.digest) {
+            tried.pins.remove(&change.tag);
+            seen.pins.insert(change.tag.clone(), pin.clone());
+        }
+    }
+    tried.pins.retain(|id, _| tip.pins.contains_key(id));
+    if tried.pins.is_empty() {
+        state.tried.remove(&hook.name);
+    }
+    // Tags that the hook never sees are kept current, so that a wider `on` starts from here.
+    let is_same = |id: &TagId, seen: &Lock| {
+        let digest = |lock: &Lock| lock.pins.get(id).map(|pin| pin.digest.clone());
+        digest(seen) == digest(tip)
+    };
+    let all: BTreeSet<TagId> = seen.pins.keys().chain(tip.pins.keys()).cloned().collect();
+    for id in all {
+        match tip.pins.get(&id) {
+            None => {
+                seen.pins.remove(&id);
+            }
+            Some(pin) if !hook.on.matches(&id) || is_same(&id, seen) => {
+                seen.pins.insert(id, pin.clone());
+            }
+            Some(_) => {}
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Runs a claimed hook.
+
+use crate::effects::{Progress, World};
+use crate::hook::{HookExit, HookFile, HookResult, HookRun};
+use crate::image_diff::Explanations;
+use crate::model::lock::diff::{PinChange, PinSide};
+use crate::model::settings::Hook;
+use crate::model::state::State;
+use crate::reconcile::PassError;
+use crate::report::v1::{EventContext, EventV1};
+use crate::report::{HookOutcome, HookRow};
+
+use super::Notifier;
+use super::claim::claim_for;
+use super::pending::{Pending, mark_seen};
+
+impl<W: World> Notifier<'_, W> {
+    /// Runs one claimed hook and records what it saw; `false` if changes stay pending.
+    pub(super) async fn run(
+        &mut self,
+        Pending { hook, changes }: Pending,
+        diffs: &Explanations,
+    ) -> Result<bool, PassError> {
+        let batches: Vec<Vec<PinChange>> =
+            if hook.each { changes.into_iter().map(|change| vec![change]).collect() } else { vec![changes] };
+        let mut all_succeeded = true;
+        let last = batches.len() - 1;
+        // Counts as of the claim: writes of others during the run must not change event ids.
+        let begun = self.state.state.begun.get(&hook.name).cloned().unwrap_or_default();
+        for (number, batch) in batches.into_iter().enumerate() {
+            let context = EventContext {
+                remote: self.request.remote.as_deref(),
+                branch: &self.state.branch,
+                root: &self.request.root,
+                commit: &self.at.tip.0,
+                begun: &begun,
+            };
+            let event = EventV1::new(&hook.name, context, &batch, diffs);
+            self.world.progress(Progress::Hook);
+            let result = match self.prepare(&hook, &event, &batch).await {
+                Ok(run) => self.world.run_hook(&run).await,
+                Err(reason) => HookResult { exit: HookExit::NotStarted(reason), output: String::new() },
+            };
+            let is_success = result.exit == HookExit::Success;
+            all_succeeded &= is_success;
+            let outcome = if is_success { HookOutcome::Succeeded } else { HookOutcome::Failed(result.exit) };
+            let (name, changes) = (hook.name.clone(), batch.len());
+            self.rows.push(HookRow { name, event: Some(event.id), moves: changes, outcome, output: result.output });
+            self.record(&hook, &batch, is_success, number < last).await?;
+        }
+        Ok(all_succeeded)
+    }
+
+    /// Records the end of a run, and renews the claim if another batch follows.
+    async fn record(
+        &mut self,
+        hook: &Hook,
+        batch: &[PinChange],
+        is_success: bool,
+        is_followed: bool,
+    ) -> Result<(), PassError> {
+        let next_claim = is_followed.then(|| claim_for(self.world, hook));
+        let owner = self.world.owner();
+        let lock = &self.at.root.lock;
+        let recorded = |state: &State| {
+            let mut state = state.clone();
+            if is_success {
+                mark_seen(&mut state, lock, batch, hook);
+            }
+            if state.claims.get(&hook.name).is_some_and(|claim| claim.owner == owner) {
+                match &next_claim {
+                    Some(claim) => state.claims.insert(hook.name.clone(), claim.clone()),
+                    None => state.claims.remove(&hook.name),
+                };
+            }
+            state
+        };
+        self.state.change(self.world, recorded).await
+    }
+
+    /// Collects files and environment of a run.
+    ///
+    /// # Errors
+    /// The reason why the hook cannot be started.
+    async fn prepare(&self, hook: &Hook, event: &EventV1, changes: &[PinChange]) -> Result<HookRun, String> {
+        let tip = &self.at.tip;
+        let mut files = Vec::new();
+        for path in hook.program_file().into_iter().chain(hook.files.iter().map(String::as_str)) {
+            let file = self.world.file(tip, path).await.map_err(|error| error.to_string())?;
+            let file = file.ok_or_else(|| format!("no `{path}` in the commit {}", tip.short()))?;
+            files.push(HookFile { path: path.to_owned(), bytes: file.bytes, executable: file.executable });
+        }
+        Ok(HookRun {
+            name: hook.name.clone(),
+            owner: self.world.owner(),
+            argv: hook.run.clone(),
+            files,
+            pass_env: hook.env.clone(),
+            env: environment(hook, event, changes),
+            stdin: event.to_json(),
+            timeout: hook.timeout,
+        })
+    }
+}
+
+/// Returns the `PINSTREAM_*` variables of a run; those of a single change only if there is exactly one.
+fn environment(hook: &Hook, event: &EventV1, changes: &[PinChange]) -> Vec<(String, String)> {
+    let mut env = vec![
+        ("PINSTREAM_HOOK".to_owned(), hook.name.clone()),
+        ("PINSTREAM_EVENT_ID".to_owned(), event.id.clone()),
+        ("PINSTREAM_COMMIT".to_owned(), event.commit.clone()),
+        ("PINSTREAM_BRANCH".to_owned(), event.branch.clone()),
+    ];
+    if let [change] = changes {
+        let digest = |side: Option<&PinSide>| side.map(|side| side.digest.to_string()).unwrap_or_default();
+        env.extend([
+            ("PINSTREAM_STREAM".to_owned(), change.tag.stream.to_string()),
+            ("PINSTREAM_TAG".to_owned(), change.tag.tag.to_string()),
+            ("PINSTREAM_IMAGE".to_owned(), change.image.to_string()),
+            ("PINSTREAM_OLD_DIGEST".to_owned(), digest(change.before())),
+            ("PINSTREAM_NEW_DIGEST".to_owned(), digest(change.after())),
+        ]);
+    }
+    env
+}

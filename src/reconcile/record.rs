@@ -1,0 +1,168 @@
+//! Fifth step: builds the report, and records in the state what the next pass needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::effects::World;
+use crate::model::image::{Digest, StreamName, TagId};
+use crate::model::lock::Lock;
+use crate::model::lock::diff::PinChange;
+use crate::model::settings::adoption::{HeldUpdate, HoldReason};
+use crate::model::state::memory::HistoryAccess;
+use crate::model::stream::Discovery;
+use crate::model::stream::discover::TruncatedDiscovery;
+use crate::report::exit::Exit;
+use crate::report::{FileRow, PassEnd, Report, ReportError, TagOutcome, TagRow};
+
+use super::land::Landed;
+use super::state_store::{DueRecord, PassRecord, StateStore};
+use super::{Attempt, Effect, Resolve, load, shard_filter};
+
+/// Builds the report of a pass, without hooks.
+pub fn report(attempt: Attempt<'_>, landed: &Landed) -> Report {
+    let Attempt { request, snapshot, facts, decision, .. } = attempt;
+    let (root, proposals) = (&snapshot.root, &landed.proposals);
+    let tip = landed.tip(snapshot);
+    let end = match request.effect {
+        Effect::Show => PassEnd::Planned,
+        Effect::Land if proposals.is_any_open() => PassEnd::Proposed,
+        _ if !landed.is_ours() => PassEnd::Unchanged,
+        Effect::Write => PassEnd::Written,
+        Effect::Land => PassEnd::Landed(tip.clone()),
+    };
+    let branch = Some(snapshot.tips.branch.clone()).filter(|branch| !branch.is_empty());
+    let truncated = facts.truncated.iter().map(truncation_note);
+    let notes = truncated
+        .chain(load::branch_note(snapshot, request.branch.as_deref()))
+        .chain(decision.notes.iter().cloned())
+        .chain(proposals.notes.iter().cloned())
+        .chain(shard_filter::note(root, request.shard));
+    Report {
+        remote: request.remote.clone(),
+        tip: branch.is_some().then_some(tip),
+        branch,
+        end,
+        rows: rows(attempt, landed),
+        remotes: facts.remote_locks.rows(&root.settings),
+        files: decision.edits.iter().cloned().map(FileRow::of).collect(),
+        hooks: Vec::new(),
+        message: landed.message.clone(),
+        notes: notes.collect(),
+        proposals: proposals.rows.clone(),
+        errors: failed_discoveries(attempt).chain(proposals.errors.iter().cloned()).collect(),
+    }
+}
+
+/// Records in the state what the next pass needs. Returns a row if that fails.
+pub async fn record<W: World>(
+    world: &W,
+    attempt: Attempt<'_>,
+    landed: &Landed,
+    state: &mut StateStore,
+) -> Option<ReportError> {
+    let Attempt { request, snapshot, facts, decision, .. } = attempt;
+    let root = &snapshot.root;
+    // Our own commit is newer than the state.
+    state.is_newer &= landed.commit.is_none();
+    // A pass over some tags makes no statement about the others, so it leaves the schedule times alone.
+    let is_whole = request.resolve == Resolve::Due && request.only.is_none() && !facts.selected.is_empty();
+    let due = is_whole.then(|| DueRecord {
+        shard: request.shard,
+        now: facts.now,
+        failed: decision.failures.keys().cloned().collect(),
+    });
+    let is_ours = |id: &TagId| shard_filter::contains(root, request.shard, id);
+    // A follower of another shard's tag may have been soaking for other shards meanwhile.
+    let is_resolved = |id: &TagId| facts.selected.contains(id) || root.definitions.follows(id) && is_ours(id);
+    let base = landed.late_base.as_ref().unwrap_or(&root.lock);
+    let reverted = facts.reverted.iter().flatten().chain(&landed.proposals.declined);
+    let record = PassRecord {
+        due,
+        landed: landed.is_ours().then(|| (base, decision.lock(&root.lock))),
+        // With a history, reverts are found there and landed changes need not be recorded.
+        history: if facts.reverted.is_some() { HistoryAccess::AtHand } else { HistoryAccess::Unknown },
+        reverted: reverted.map(|(id, digest)| (id.clone(), digest.clone())).collect(),
+        is_resolved: &is_resolved,
+        soaking: soaking(&decision.held, is_ours),
+        now: facts.now,
+    };
+    let error = state.record(world, &record).await.err()?;
+    Some(error.into_row("the state for the next pass could not be written"))
+}
+
+/// Returns the soaking digests of our tags.
+fn soaking(held: &BTreeMap<TagId, HeldUpdate>, is_ours: impl Fn(&TagId) -> bool) -> BTreeMap<TagId, Digest> {
+    let soaking = held.iter().filter(|(id, held)| matches!(held.kept, HoldReason::Soaking { .. }) && is_ours(id));
+    soaking.map(|(id, held)| (id.clone(), held.digest.clone())).collect()
+}
+
+/// Builds a row for every tag, and for every pin that is removed.
+fn rows(attempt: Attempt<'_>, landed: &Landed) -> Vec<TagRow> {
+    let Attempt { request, snapshot, facts, decision, .. } = attempt;
+    let root = &snapshot.root;
+    let old = landed.late_base.as_ref().unwrap_or(&root.lock);
+    let new = decision.lock(&root.lock);
+    let mut changes: BTreeMap<TagId, PinChange> =
+        landed.changes.iter().map(|change| (change.tag.clone(), change.clone())).collect();
+    let mut rows = Vec::with_capacity(root.definitions.tags.len() + changes.len());
+    for (id, tag) in &root.definitions.tags {
+        let (failure, held) = (decision.failures.get(id).cloned(), decision.held.get(id));
+        let is_selected = facts.selected.contains(id);
+        let mut row = TagRow::of(id, tag, new, changes.remove(id), is_selected, failure, held);
+        if is_refreshed(&row, old, new) {
+            row.outcome = TagOutcome::Refreshed;
+        }
+        rows.push(row);
+    }
+    rows.extend(changes.into_values().map(TagRow::removed));
+    let is_proposing = request.proposes_to(root).is_some();
+    for row in &mut rows {
+        row.explanation = landed.diffs.get(&row.tag).cloned();
+        if is_proposing {
+            landed.proposals.mark(row);
+        }
+        let is_due_pass = request.resolve == Resolve::Due && shard_filter::contains(root, request.shard, &row.tag);
+        if row.outcome == TagOutcome::NotDue && !is_due_pass {
+            row.outcome = TagOutcome::NotAsked;
+        }
+    }
+    // No tag occurs twice, so a stable sort, which needs memory, is not necessary.
+    rows.sort_unstable_by(|a, b| a.tag.cmp(&b.tag));
+    rows
+}
+
+/// Returns whether fields of the pin other than its digest changed.
+fn is_refreshed(row: &TagRow, old: &Lock, new: &Lock) -> bool {
+    let has_no_change = matches!(row.outcome, TagOutcome::Unchanged | TagOutcome::NotDue);
+    has_no_change && old.pins.get(&row.tag) != new.pins.get(&row.tag)
+}
+
+fn truncation_note(truncated: &TruncatedDiscovery) -> String {
+    let TruncatedDiscovery { stream, fit, taken, left } = truncated;
+    let mut names: Vec<String> = left.iter().map(|tag| format!("`{tag}`")).collect();
+    if fit - taken > left.len() {
+        names.push(format!("and {} more", fit - taken - left.len()));
+    }
+    format!(
+        "`{stream}` discovers {taken} of {fit} matching tags, without {}; raise `limit` in `[discover]`",
+        names.join(", ")
+    )
+}
+
+/// Returns the discoveries that failed and have no tag whose row would show it.
+fn failed_discoveries<'a>(attempt: Attempt<'a>) -> impl Iterator<Item = ReportError> + 'a {
+    let Attempt { snapshot, facts, .. } = attempt;
+    let definitions = &snapshot.root.definitions;
+    let with_tags: BTreeSet<&StreamName> = match definitions.discover.is_empty() {
+        true => BTreeSet::new(),
+        false => definitions.tags.iter().filter(|(_, tag)| tag.discovered).map(|(id, _)| &id.stream).collect(),
+    };
+    let failed = move |(stream, discovery): (&StreamName, &Discovery)| {
+        let error = facts.tag_lists.get(&discovery.repository)?.as_ref().err()?;
+        (!with_tags.contains(stream)).then(|| ReportError {
+            exit: Exit::Partial,
+            message: format!("cannot discover the tags of `{stream}`: {error}"),
+            help: None,
+        })
+    };
+    definitions.discover.iter().filter_map(failed)
+}

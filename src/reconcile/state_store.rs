@@ -1,0 +1,200 @@
+//! The state of the branch during one pass: read once, changed by compare-and-swap.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::effects::{RefUpdate, RemoteTips, World};
+use crate::git::{CommitId, Push};
+use crate::model::image::{Digest, TagId};
+use crate::model::lock::Lock;
+use crate::model::root::Root;
+use crate::model::shard::Shard;
+use crate::model::state::memory::HistoryAccess;
+use crate::model::state::{ScheduleState, State};
+
+use super::PassError;
+use super::retry::Retry;
+
+/// The state, and the commit of the state ref it was read from.
+#[derive(Clone, Debug)]
+pub struct StateStore {
+    /// The branch that the state belongs to.
+    pub branch: String,
+    /// The commit it was read from; `None` if there is no state yet.
+    pub commit: Option<CommitId>,
+    /// The state as last read or written.
+    pub state: State,
+    /// Whether the state may be newer than the branch tip in use.
+    pub is_newer: bool,
+}
+
+/// Results of a pass that the next one needs.
+pub struct PassRecord<'a> {
+    /// Times of the schedules, if this was a scheduled pass over the whole root or shard.
+    pub due: Option<DueRecord>,
+    /// The lock before and after the commit of this pass.
+    pub landed: Option<(&'a Lock, &'a Lock)>,
+    /// Whether the history of the branch was available.
+    pub history: HistoryAccess,
+    /// Digests that people reverted or declined.
+    pub reverted: BTreeMap<TagId, Digest>,
+    /// Tells the tags that were resolved, or follow one that was.
+    pub is_resolved: &'a dyn Fn(&TagId) -> bool,
+    /// The digests that are soaking.
+    pub soaking: BTreeMap<TagId, Digest>,
+    /// Time of the pass.
+    pub now: Timestamp,
+}
+
+/// Results of a scheduled pass that the next one needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueRecord {
+    /// The shard of the pass; `None` for the whole root.
+    pub shard: Option<Shard>,
+    /// Time at which the schedules were evaluated.
+    pub now: Timestamp,
+    /// The tags that failed, which stay due.
+    pub failed: BTreeSet<TagId>,
+}
+
+impl DueRecord {
+    fn next(&self, before: Option<&ScheduleState>) -> ScheduleState {
+        // A time in the future was written while a clock was wrong.
+        let last = before.map(|schedule| schedule.last).filter(|last| *last <= self.now);
+        let last = last.map_or(self.now, |last| last.max(self.now));
+        ScheduleState { last, retry: self.failed.iter().cloned().collect() }
+    }
+}
+
+impl StateStore {
+    /// Returns the empty state of a pass that lands nothing on a remote.
+    pub fn none(tips: &RemoteTips) -> Self {
+        Self { branch: tips.branch.clone(), commit: None, state: State::default(), is_newer: false }
+    }
+
+    /// Reads the state at `tips`.
+    ///
+    /// # Errors
+    /// A Git failure.
+    pub async fn read<W: World>(world: &W, tips: &RemoteTips) -> Result<Self, PassError> {
+        let state = world.read_state(&tips.branch, tips.state.as_ref()).await?;
+        // Remotes list branches before the state ref, so the state can be newer.
+        Ok(Self { branch: tips.branch.clone(), commit: tips.state.clone(), state, is_newer: true })
+    }
+
+    /// Initialises new hooks with the lock at the tip: they run for what lands from now on. This happens before anything
+    /// lands; otherwise a process killed in between would leave changes that no hook ever sees. Returns `false` if the
+    /// state moved and the pass must start over.
+    ///
+    /// # Errors
+    /// A Git failure.
+    pub async fn adopt_hooks<W: World>(&mut self, world: &W, root: &Root) -> Result<bool, PassError> {
+        let hooks = &root.settings.hooks;
+        if hooks.iter().all(|hook| self.state.seen.contains_key(&hook.name)) {
+            return Ok(true);
+        }
+        let mut state = self.state.clone();
+        let is_defined = |name: &String| hooks.iter().any(|hook| hook.name == *name);
+        state.seen.retain(|name, _| is_defined(name));
+        state.tried.retain(|name, _| is_defined(name));
+        // Run counts of removed hooks stay: if a hook comes back, its new events must not reuse old ids.
+        for hook in hooks {
+            state.seen.entry(hook.name.clone()).or_insert_with(|| root.lock.clone());
+        }
+        self.replace(world, state).await
+    }
+
+    /// Records which of our changes people reverted, according to the lock at `tips`, before anything is decided. Returns
+    /// `false` if state or branch moved and the pass must start over.
+    ///
+    /// # Errors
+    /// A Git failure.
+    pub async fn record_reverts<W: World>(
+        &mut self,
+        world: &W,
+        tips: &RemoteTips,
+        lock: &Lock,
+    ) -> Result<bool, PassError> {
+        let memory = self.state.memory.after_look(lock);
+        if memory == self.state.memory {
+            return Ok(true);
+        }
+        // The writer of the state may have landed after the branch was read: then nothing was reverted.
+        if world.tips(Some(&self.branch)).await?.tip != tips.tip {
+            return Ok(false);
+        }
+        self.replace(world, State { memory, ..self.state.clone() }).await
+    }
+
+    /// Writes the results of a pass: schedule times and failed tags, soaking digests, landed and reverted changes.
+    ///
+    /// # Errors
+    /// A Git failure, or [`PassError::Contention`].
+    pub async fn record<W: World>(&mut self, world: &W, record: &PassRecord<'_>) -> Result<(), PassError> {
+        let PassRecord { due, landed, history, reverted, is_resolved, soaking, now } = record;
+        let has_news = due.is_some() || landed.is_some() || !reverted.is_empty() || !soaking.is_empty();
+        if !has_news && self.state.memory.seen.is_empty() {
+            return Ok(());
+        }
+        let next = |state: &State| {
+            let mut memory = state.memory.after_pass(is_resolved, soaking, *now).after_taking(reverted);
+            if let Some((old, new)) = landed {
+                memory = memory.after_landing(old, new, *history);
+            }
+            let next = State { memory, ..state.clone() };
+            match due {
+                Some(due) => next.after_looking(due.shard, due.next(state.schedule_of(due.shard))),
+                None => next,
+            }
+        };
+        self.change(world, next).await
+    }
+
+    /// Applies `change` to the state, and again to newer states until the write succeeds. `change` must be idempotent,
+    /// because the answer to a write can be lost.
+    ///
+    /// # Errors
+    /// A Git failure, or [`PassError::Contention`].
+    pub async fn change<W: World>(&mut self, world: &W, change: impl Fn(&State) -> State) -> Result<(), PassError> {
+        let mut retry = Retry::default();
+        loop {
+            let next = change(&self.state);
+            if next == self.state || self.replace(world, next).await? {
+                return Ok(());
+            }
+            retry.back_off(world, "the state ref moved").await?;
+            self.refresh(world).await?;
+        }
+    }
+
+    /// Reads the state again if its ref moved.
+    ///
+    /// # Errors
+    /// A Git failure.
+    pub async fn refresh<W: World>(&mut self, world: &W) -> Result<RemoteTips, PassError> {
+        let tips = world.tips(Some(&self.branch)).await?;
+        if tips.state != self.commit {
+            self.state = world.read_state(&self.branch, tips.state.as_ref()).await?;
+            self.commit.clone_from(&tips.state);
+            self.is_newer = true;
+        }
+        Ok(tips)
+    }
+
+    /// Replaces the state by one compare-and-swap; `false` unless it is known to have succeeded.
+    ///
+    /// # Errors
+    /// A Git failure.
+    pub async fn replace<W: World>(&mut self, world: &W, state: State) -> Result<bool, PassError> {
+        let update = RefUpdate::State { branch: &self.branch, expected: self.commit.as_ref(), state: &state };
+        match world.push(update).await? {
+            Push::Landed(commit) => {
+                self.commit = Some(commit);
+                self.state = state;
+                Ok(true)
+            }
+            Push::Moved | Push::Unknown(_) => Ok(false),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Runs a helper program, e.g. `ssh-keygen` or `gpg`, to its end.
+//!
+//! The program gets its own process group, a minimal environment, bounded time and bounded output. A secret is passed
+//! through standard input or the environment, never as an argument.
+
+#![allow(clippy::disallowed_methods, reason = "this is the file the rule names")]
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::clock::Stopwatch;
+use super::environment;
+
+/// The most bytes that are kept of each output.
+const OUTPUT_MAX: u64 = 1 << 20;
+/// The interval between two looks at whether the program has ended.
+const POLL: Duration = Duration::from_millis(2);
+/// The time an output may stay open after the program's end, e.g. in a daemon that it started.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
+/// Variables of our own environment that every program gets: where programs, agents and terminals are found.
+const INHERITED: [&str; 17] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TERM",
+    "TMPDIR",
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "XAUTHORITY",
+    "XDG_RUNTIME_DIR",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "SSH_AUTH_SOCK",
+    "SSH_ASKPASS",
+    "SSH_SK_PROVIDER",
+    "SSH_SK_HELPER",
+    "GNUPGHOME",
+    "GPG_TTY",
+];
+
+/// A program with everything it gets.
+pub struct Program {
+    name: PathBuf,
+    arguments: Vec<OsString>,
+    variables: Vec<(&'static str, OsString)>,
+    input: Vec<u8>,
+}
+
+/// The result of a program that ran to its end.
+pub struct ProgramOutput {
+    /// Whether it exited with 0.
+    pub success: bool,
+    /// Standard output, at most 1 MiB.
+    pub stdout: String,
+    /// Standard error, at most 1 MiB; not escaped.
+    pub stderr: String,
+}
+
+/// The reason why a program did not run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// No such program on this machine.
+    #[error("`{}` is not installed", .program.display())]
+    Missing {
+        /// Name or path.
+        program: PathBuf,
+    },
+    /// The kernel refused to start it.
+    #[error("cannot run `{}`: {source}", .program.display())]
+    Start {
+        /// Name or path.
+        program: PathBuf,
+        /// The kernel's error.
+        source: io::Error,
+    },
+    /// The time limit; the program was killed.
+    #[error("`{}` did not finish within {} s", .program.display(), .limit.as_secs())]
+    TimedOut {
+        /// Name or path.
+        program: PathBuf,
+        /// The time limit.
+        limit: Duration,
+    },
+}
+
+impl Program {
+    /// Prepares a run of the program at `name`: a path, or a name that is looked up in `PATH`.
+    pub fn new(name: impl Into<PathBuf>) -> Self {
+        Self { name: name.into(), arguments: Vec::new(), variables: Vec::new(), input: Vec::new() }
+    }
+
+    /// Adds arguments. They are visible to every user of the machine.
+    #[must_use]
+    pub fn args<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable of its environment.
+    #[must_use]
+    pub fn env(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name, value.into()));
+        self
+    }
+
+    /// Appends to its standard input.
+    #[must_use]
+    pub fn input(mut self, bytes: &[u8]) -> Self {
+        self.input.extend_from_slice(bytes);
+        self
+    }
+
+    /// Runs the program; kills it and everything in its process group after `limit`.
+    ///
+    /// # Errors
+    /// If it cannot be started or reaches the limit. An exit code other than 0 is not an error.
+    pub fn run(self, limit: Duration) -> Result<ProgramOutput, ProgramError> {
+        let Self { name, arguments, variables, input } = self;
+        let mut command = Command::new(&name);
+        command.args(arguments).process_group(0).env_clear();
+        command.envs(INHERITED.iter().filter_map(|name| Some((name, environment::var(name)?))));
+        // Messages are compared with what the program prints in English.
+        command.env("LC_ALL", "C").envs(variables);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = ProcessGroup(command.spawn().map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => ProgramError::Missing { program: name.clone() },
+            _ => ProgramError::Start { program: name.clone(), source },
+        })?);
+        if let Some(mut stdin) = child.0.stdin.take() {
+            // A program may end without reading its input; its exit code counts.
+            std::thread::spawn(move || stdin.write_all(&input).ok());
+        }
+        let (stdout, stderr) = (drain(child.0.stdout.take()), drain(child.0.stderr.take()));
+        let status = child.wait(limit).ok_or(ProgramError::TimedOut { program: name, limit })?;
+        let text = |output: Receiver<String>| output.recv_timeout(CLOSE_MAX).unwrap_or_default();
+        Ok(ProgramOutput { success: status.success(), stdout: text(stdout), stderr: text(stderr) })
+    }
+}
+
+/// A child process that leads its own group; the group is killed if this is dropped before the child's end.
+struct ProcessGroup(Child);
+
+impl ProcessGroup {
+    /// Waits for the child's end; none at the limit.
+    fn wait(mut self, limit: Duration) -> Option<ExitStatus> {
+        let watch = Stopwatch::start();
+        loop {
+            match self.0.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                Ok(None) if watch.elapsed() < limit => std::thread::sleep(POLL),
+                Ok(None) | Err(_) => return None,
+            }
+        }
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        if let Ok(None) = self.0.try_wait() {
+            // Not reaped yet, so the number of the group is still the child's.
+            let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
+            let _ = self.0.wait();
+        }
+    }
+}
+
+/// Reads an output to its end on a thread of its own, and sends the first part of it.
+fn drain(output: Option<impl Read + Send + 'static>) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let Some(mut output) = output else { return };
+        let mut bytes = Vec::new();
+        let _ = output.by_ref().take(OUTPUT_MAX).read_to_end(&mut bytes);
+        let _ = io::copy(&mut output, &mut io::sink());
+        let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    fn shell(script: &str) -> Program {
+        Program::new("sh").args(["-c", script])
+    }
+
+    #[test]
+    fn a_program_gets_its_input_and_variables_and_nothing_else_of_ours() {
+        let run = shell("cat; echo $A >&2; env | grep -c CARGO; exit 3").env("A", "b").input(b"in").input(b"put\n");
+        let output = run.run(LIMIT).unwrap();
+        assert_eq!((output.success, output.stdout.as_str(), output.stderr.as_str()), (false, "input\n0\n", "b\n"));
+    }
+
+    #[test]
+    fn an_output_is_bounded_and_an_unread_input_is_no_failure() {
+        let output = shell("head -c 3000000 /dev/zero").input(&vec![0; 1 << 20]).run(LIMIT).unwrap();
+        assert!(output.success);
+        assert_eq!(output.stdout.len() as u64, OUTPUT_MAX);
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_killed_with_what_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("late");
+        let script = format!("(sleep 1; echo > '{}') & sleep 60", file.display());
+        let error = shell(&script).run(Duration::from_millis(200)).err().unwrap();
+        assert_eq!(error.to_string(), "`sh` did not finish within 0 s");
+        std::thread::sleep(Duration::from_millis(1200));
+        assert!(!file.exists());
+    }
+
+    #[test]
+    fn a_daemon_that_keeps_the_output_open_does_not_hold_up_the_run() {
+        let watch = Stopwatch::start();
+        let output = shell("sleep 30 & echo done").run(LIMIT).unwrap();
+        assert!(output.success && watch.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_missing_program_is_an_error_that_names_it() {
+        let error = Program::new("pinstream-no-such-program").run(LIMIT).err().unwrap();
+        assert_eq!(error.to_string(), "`pinstream-no-such-program` is not installed");
+    }
+}
