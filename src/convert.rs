@@ -1,4 +1,4 @@
-//! Conversion from and to the formats of other tools.
+//! Converts from and to the formats of other tools.
 
 pub mod adopt;
 pub mod export;

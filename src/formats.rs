@@ -1,248 +1,296 @@
-//! `[[target]]`: places in files of the repository into which pinned references are written.
+//! File formats: finds the images in a file of each kind, and edits the places that a `[[target]]` selects.
 //!
-//! Pure: a file's text and pins make edits of bytes, and nothing else of the file is rendered anew. A kind of place is a
-//! member of [`Kind`], with one verb; its file owns what it reads and how it is found. All targets of a file are found in
-//! the text as it stands, and written at once.
+//! Pure: a file's text and pins become edits of bytes; nothing else in the file is rendered again. All targets of a file
+//! are located in its original text and written at once. A kind of file is one line of [`kinds!`] and a module of its own,
+//! which implements [`FileFormat`].
 
-mod compose;
+pub mod compose;
 mod dockerfile;
-pub mod find;
+mod edit;
+mod file_text;
 mod helm;
+mod image_site;
 mod json;
 mod kustomize;
 mod marker;
 pub mod part;
 pub mod path;
-pub mod propose;
-pub mod sites;
-mod spot;
+mod selector;
+pub mod suggest;
 pub(crate) mod table;
-mod text;
 mod toml;
 mod tree;
-mod way;
+mod variables;
 mod workflow;
-mod write;
+mod writer;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
-use std::ops::Range;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::model::image::{PinnedRef, TagId};
-use crate::text::diagnostics::{Problem, Problems, SourceLocation};
-use crate::text::yaml::{YamlNode, YamlValue};
+use crate::text::diagnostics::{At, Problem, SourceFile, SourceLocation};
+use crate::text::escape::toml_string;
 
+pub use edit::{TargetEdit, TargetFile};
+pub use image_site::{ImageSite, NotAnImage};
+pub use writer::{EditedFile, TargetWriter};
+
+use edit::{EditRequest, TargetError};
+use file_text::FileText;
 use part::ReferencePart;
 use path::FilePath;
-use text::FileText;
-use way::Selector;
+use suggest::SiteCandidate;
+use table::{PlaceDraft, TargetReader};
 
-/// How many files the patterns of all targets may mean.
+/// Maximum number of files that the globs of all targets may match.
 pub const FILES_MAX: usize = 5_000;
 
-/// A place, or several, into which a pinned reference is written.
+/// One kind of file. The implementing type is what a target selects in such a file.
+trait FileFormat: Sized {
+    /// The kind's table in `[[target]]`; it has a field `path`.
+    type Table;
+    /// Globs over the paths of such files.
+    const PATTERNS: &'static [&'static str] = &[];
+    /// True if the file itself names the tags, so that its target has no `from`.
+    const NAMES_TAGS: bool = false;
+
+    /// Reads the table at `reader.span`, without `path`; reports what is invalid.
+    fn read(table: &Self::Table, reader: &mut TargetReader<'_, '_>) -> Option<Self>;
+
+    /// Returns the advice for a target with `write = "…"`, if the kind does not support this part.
+    fn refuse_part(_: ReferencePart) -> Option<&'static str> {
+        None
+    }
+
+    /// Returns the keys of the table and their values, without `path`.
+    fn keys(&self) -> Vec<(&'static str, &str)>;
+
+    /// Returns the edits of all selected places, including those that already have the requested text.
+    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError>;
+
+    /// Returns the evidence that `file` is of this kind and may name images.
+    fn recognize(_: &SourceFile) -> Option<Evidence> {
+        None
+    }
+
+    /// Returns the images in the file, in any order; a shared value appears once per use.
+    fn find(_: &FileText) -> Result<Vec<ImageSite>, Problem> {
+        Ok(Vec::new())
+    }
+
+    /// Returns, for each of `sites`, the targets that might write it, best first.
+    fn suggest(_: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
+        Ok(vec![Vec::new(); sites.len()])
+    }
+}
+
+/// Evidence that a file is of a kind, weakest first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Evidence {
+    /// A line that other files have as well.
+    Guess,
+    /// A common name or a typical key.
+    Hint,
+    /// Content that only such files have.
+    Content,
+    /// The name that the tool requires.
+    Name,
+}
+
+/// Defines everything that lists all kinds. Of two kinds with equal evidence for a file, the first one wins.
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $Kind:ident = $module:ident::$Place:ident;)+) => {
+        /// The kinds of files.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum FileKind { $($(#[doc = $doc])+ $Kind,)+ }
+
+        /// Selection of a target in its files, per kind of file.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum TargetKind { $($(#[doc = $doc])+ $Kind($module::$Place),)+ }
+
+        /// A place in files of the repository that receives a pinned reference, in the commit of the lock.
+        #[derive(Debug, Default, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+        #[schemars(rename = "Target")]
+        pub(crate) struct TargetTable {
+            /// The tag whose pin is written, e.g. `python:3.12`. Not with `marker`: each comment names its tag.
+            from: Option<At<String>>,
+            /// The part to write: `reference` (default, `repository:tag@digest`), `repository@digest`, `repository:tag`,
+            /// `repository`, `tag@digest`, `tag` or `digest`.
+            write: Option<At<String>>,
+            $($(#[doc = $doc])+ $module: Option<At<<$module::$Place as FileFormat>::Table>>,)+
+        }
+
+        impl FileKind {
+            /// All kinds, in order of precedence.
+            pub const ALL: &'static [Self] = &[$(Self::$Kind),+];
+
+            /// Returns the key of the kind in `[[target]]`.
+            pub fn key(self) -> &'static str {
+                match self { $(Self::$Kind => stringify!($module),)+ }
+            }
+
+            /// Returns globs over the paths of such files.
+            pub fn patterns(self) -> &'static [&'static str] {
+                match self { $(Self::$Kind => $module::$Place::PATTERNS,)+ }
+            }
+
+            fn names_tags(self) -> bool {
+                match self { $(Self::$Kind => $module::$Place::NAMES_TAGS,)+ }
+            }
+
+            fn refuse_part(self, part: ReferencePart) -> Option<&'static str> {
+                match self { $(Self::$Kind => $module::$Place::refuse_part(part),)+ }
+            }
+
+            fn recognize(self, file: &SourceFile) -> Option<Evidence> {
+                match self { $(Self::$Kind => $module::$Place::recognize(file),)+ }
+            }
+
+            fn sites(self, text: &FileText) -> Result<Vec<ImageSite>, Problem> {
+                match self { $(Self::$Kind => $module::$Place::find(text),)+ }
+            }
+
+            fn suggest(self, text: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
+                match self { $(Self::$Kind => $module::$Place::suggest(text, sites),)+ }
+            }
+        }
+
+        impl TargetKind {
+            /// Returns the kind of file.
+            pub fn kind(&self) -> FileKind {
+                match self { $(Self::$Kind(_) => FileKind::$Kind,)+ }
+            }
+
+            /// Returns the keys of the kind's table and their values, without `path`.
+            pub fn keys(&self) -> Vec<(&'static str, &str)> {
+                match self { $(Self::$Kind(place) => place.keys(),)+ }
+            }
+
+            fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+                match self { $(Self::$Kind(place) => place.edits(text, request),)+ }
+            }
+        }
+
+        impl TargetTable {
+            /// Reads the table of each kind; a valid target has one.
+            fn places(&self, reader: &mut TargetReader<'_, '_>) -> Vec<PlaceDraft> {
+                let mut found = Vec::new();
+                $(if let Some(At { value, span }) = &self.$module {
+                    let mut reader = reader.within(span);
+                    let place = $module::$Place::read(value, &mut reader).map(TargetKind::$Kind);
+                    let path = reader.path(value.path.as_ref());
+                    found.push(PlaceDraft { kind: FileKind::$Kind, span: span.clone(), path, place });
+                })+
+                found
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Images of a Dockerfile or Containerfile.
+    Dockerfile = dockerfile::DockerfilePlace;
+    /// An entry of `images` in a kustomization.
+    Kustomize = kustomize::KustomizePlace;
+    /// Images of a workflow or an action of GitHub, Gitea or Forgejo.
+    Workflow = workflow::WorkflowPlace;
+    /// An image in the values of a Helm chart.
+    Helm = helm::HelmPlace;
+    /// Images of services in a compose file.
+    Compose = compose::ComposePlace;
+    /// A value in a JSON file; comments are allowed.
+    Json = json::JsonPlace;
+    /// A value in a YAML file, e.g. a Kubernetes object.
+    Yaml = yaml::YamlPlace;
+    /// A value in a TOML file.
+    Toml = toml::TomlPlace;
+    /// Lines with a comment `# pinstream: python:3.12`, in any text file.
+    Marker = marker::MarkerPlace;
+}
+
+impl FileKind {
+    /// Recognizes a file by its name or content; none for files in which no images can be found.
+    pub fn of(file: &SourceFile) -> Option<Self> {
+        let known = Self::ALL.iter().rev().filter_map(|kind| Some((kind.recognize(file)?, *kind)));
+        known.max_by_key(|(evidence, _)| *evidence).map(|(_, kind)| kind)
+    }
+
+    /// Returns the images that a file names, in file order.
+    ///
+    /// # Errors
+    /// The file is not valid.
+    pub fn find(self, file: &Arc<SourceFile>) -> Result<Vec<ImageSite>, Problem> {
+        let mut found = self.sites(&FileText::of(Arc::clone(file)))?;
+        found.sort_by_key(|site| site.span.start);
+        // An aliased value is one place.
+        found.dedup_by_key(|site| site.span.start);
+        Ok(found)
+    }
+}
+
+/// One `[[target]]`: the places that receive the pin of a tag.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
-    /// The tag whose pin is written; none where each marker names its own.
+    /// The tag whose pin is written; none if markers name the tags.
     pub from: Option<TagId>,
-    /// The files it is in.
+    /// A file or a glob.
     pub path: FilePath,
-    /// Where in them.
+    /// The selected places.
     pub kind: TargetKind,
-    /// Which part is written.
+    /// The part of the reference to write.
     pub write: ReferencePart,
-    /// Where it is defined.
+    /// Position of the definition.
     pub place: SourceLocation,
 }
 
-/// The kinds of places.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TargetKind {
-    /// A value of a YAML file.
-    Yaml(Selector),
-    /// A value of a JSON file.
-    Json(Selector),
-    /// A value of a TOML file.
-    Toml(Selector),
-    /// The entry of this name in the `images` of a kustomization.
-    Kustomize(String),
-    /// An image in the values of a chart.
-    Helm(Selector),
-    /// The image of this service of a compose file, or of all of the pin's repository.
-    Compose(Option<String>),
-    /// What a Dockerfile builds on.
-    Dockerfile(dockerfile::DockerfileSelector),
-    /// Images of a GitHub workflow.
-    Workflow(workflow::WorkflowSelector),
-    /// Lines with a comment `# pinstream: stream:tag`.
-    Marker,
-}
-
-/// What is known of a tag.
+/// Result of looking up the pin of a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetPin {
-    /// Its pin.
+    /// The pin to write.
     At(PinnedRef),
-    /// Its places are left as they are: it has no pin yet, or was not asked for.
+    /// The tag has no pin yet, or was not selected: its places remain unchanged.
     Elsewhere,
-    /// There is none; the one that was most likely meant.
+    /// No such tag; the nearest existing one.
     Unknown(Option<TagId>),
 }
 
-/// What is known of each tag.
+/// Looks up the pin of a tag.
 pub type PinLookup<'a> = &'a dyn Fn(&TagId) -> TargetPin;
 
-/// A file that targets change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EditedFile {
-    /// Its path, from the root.
-    pub path: String,
-    /// Its text as it stands.
-    pub old: String,
-    /// Its text as it should be.
-    pub new: String,
-    /// What is written, in the order of its places.
-    pub edits: Vec<SiteEdit>,
-}
-
-/// One place of a file that is written over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SiteEdit {
-    /// The tag whose pin is written.
-    pub from: TagId,
-    /// Its line, from 1.
-    pub line: usize,
-    /// What stood there.
-    pub was: String,
-    /// The bytes that are written over, without a byte order mark.
-    span: Range<usize>,
-    new: String,
-}
-
-/// Bytes of a text and what they become.
-struct TextChange {
-    span: Range<usize>,
-    new: String,
-    /// The text that the bytes stand for.
-    was: String,
-}
-
-/// Why a target cannot be written into a file.
-enum TargetError {
-    /// The file has no such place.
-    Nothing(Problem),
-    /// It has, and it cannot be written over.
-    Wrong(Problem),
-}
-
-impl From<Problem> for TargetError {
-    fn from(problem: Problem) -> Self {
-        Self::Wrong(problem)
-    }
-}
-
-/// What a target writes.
-struct WriteSpec<'a> {
-    from: &'a TagId,
-    pin: &'a PinnedRef,
-    part: ReferencePart,
-}
-
-impl WriteSpec<'_> {
-    fn value(&self, text: &FileText) -> Result<String, TargetError> {
-        self.part.of(self.pin).ok_or_else(|| self.without_tag(text))
-    }
-
-    fn without_tag(&self, text: &FileText) -> TargetError {
-        without_tag(text, &self.from.to_string())
-    }
-}
-
-fn without_tag(text: &FileText, from: &str) -> TargetError {
-    let message = format!("`{from}` is an image without a tag, and a tag is to be written into `{}`", text.path());
-    TargetError::Wrong(
-        text.problem(&(0..0), message).help("write `write = \"repository@digest\"` or `write = \"digest\"`"),
-    )
-}
-
-fn no_text(text: &FileText, span: &Range<usize>) -> TargetError {
-    let problem = text.problem(&(span.start..span.start), "a list or map stands where a text is to be written");
-    TargetError::Wrong(problem.help("let the way lead on to a text in it"))
-}
-
-/// Writes `new` over a value of a format that quotes its texts, with `quotes` quotes at each end of one that is written so.
-fn in_quotes(
-    text: &FileText,
-    node: &YamlNode,
-    new: &str,
-    quotes: impl Fn(&str) -> usize,
-) -> Result<TextChange, TargetError> {
-    let span = node.span.clone();
-    match &node.value {
-        YamlValue::Quoted(was) => {
-            let quotes = quotes(&text.text()[span.clone()]);
-            let inner = span.start + quotes..span.end - quotes;
-            let new = if was == new { text.text()[inner.clone()].to_owned() } else { new.to_owned() };
-            Ok(TextChange { span: inner, new, was: was.clone() })
-        }
-        YamlValue::Plain(was) => Ok(TextChange { span, new: format!("\"{new}\""), was: was.clone() }),
-        YamlValue::List(_) | YamlValue::Map(_) => Err(no_text(text, &span)),
-    }
-}
-
-/// At most ten of `words`.
-pub(crate) fn list<Words>(words: Words) -> String
-where
-    Words: IntoIterator<IntoIter: ExactSizeIterator, Item: Display>,
-{
-    const SHOWN: usize = 10;
-    let words = words.into_iter();
-    let more = words.len().saturating_sub(SHOWN);
-    let some: Vec<String> = words.take(SHOWN).map(|word| word.to_string()).collect();
-    if more == 0 { some.join(", ") } else { format!("{} and {more} more", some.join(", ")) }
-}
-
 impl Target {
-    /// What the file `text` becomes by this target: changes with the tag they are of, also of what is right already.
-    fn changes(&self, text: &FileText, pins: PinLookup<'_>) -> Result<Vec<(TagId, TextChange)>, TargetError> {
-        let Some(from) = &self.from else { return marker::edits(text, self.write, pins) };
-        let TargetPin::At(pin) = pins(from) else { return Ok(Vec::new()) };
-        let writing = WriteSpec { from, pin: &pin, part: self.write };
-        let changes = match &self.kind {
-            TargetKind::Yaml(way) => yaml::edits(way, text, &writing),
-            TargetKind::Json(way) => json::edits(way, text, &writing),
-            TargetKind::Toml(way) => toml::edits(way, text, &writing),
-            TargetKind::Kustomize(name) => kustomize::edits(name, text, &writing),
-            TargetKind::Helm(way) => helm::edits(way, text, &writing),
-            TargetKind::Compose(service) => compose::edits(service.as_deref(), text, &writing),
-            TargetKind::Dockerfile(place) => dockerfile::edits(place, text, &writing),
-            TargetKind::Workflow(place) => workflow::edits(place, text, &writing),
-            TargetKind::Marker => return marker::edits(text, self.write, pins),
-        }?;
-        Ok(changes.into_iter().map(|change| (from.clone(), change)).collect())
+    /// Returns the kind's table as TOML, e.g. `yaml = { path = "a.yaml", at = "image" }`.
+    pub fn place_toml(&self) -> String {
+        let path = [("path", self.path.as_str())];
+        let pairs: Vec<String> = path
+            .into_iter()
+            .chain(self.kind.keys())
+            .map(|(key, value)| format!("{key} = {}", toml_string(value)))
+            .collect();
+        format!("{} = {{ {} }}", self.kind.kind().key(), pairs.join(", "))
     }
 
-    fn problem(&self, message: String) -> Problem {
-        Problem::at(&self.place.file, self.place.span.clone(), message)
-    }
-
-    fn not_there(&self, path: &str) -> Problem {
-        self.problem(format!("the target names `{path}`, which is not there"))
-            .help("commit the file at that path, counted from the folder of `pinstream.toml`")
-    }
-
-    fn no_text(&self, path: &str) -> Problem {
-        self.problem(format!("the target names `{path}`, which is no text in UTF-8")).help("name a text file")
-    }
-
-    /// Whether files that are no text are no matter: a pattern of markers may go over everything there is.
-    fn passes_by_binaries(&self) -> bool {
-        self.kind == TargetKind::Marker && self.path.is_glob()
+    /// Returns the whole `[[target]]` table as TOML with the line ending `eol`.
+    pub fn to_toml(&self, eol: &str) -> String {
+        let from = self.from.iter().map(|from| format!("from = {}", toml_string(&from.to_string())));
+        let write =
+            (self.write != ReferencePart::default()).then(|| format!("write = {}", toml_string(self.write.name())));
+        let lines = std::iter::once("[[target]]".to_owned()).chain(from).chain(write).chain([self.place_toml()]);
+        lines.map(|line| line + eol).collect()
     }
 }
 
-/// The files that some targets mean, each with the numbers of its targets; `listed` are those that patterns may mean.
+/// Returns the files that `targets` name, whatever their pins; globs select from `listed`.
+pub fn target_files(targets: &[Target], listed: &[String]) -> BTreeSet<String> {
+    files(targets.iter().enumerate(), listed).into_keys().collect()
+}
+
+/// Returns the files that numbered targets name, each with the numbers of its targets; globs select from `listed`.
 pub fn files<'a>(
     targets: impl Iterator<Item = (usize, &'a Target)>,
     listed: &[String],
@@ -260,147 +308,16 @@ pub fn files<'a>(
     files
 }
 
-/// Targets being written into files, one file after the other.
-pub struct TargetWriter<'a> {
-    targets: &'a [Target],
-    pins: PinLookup<'a>,
-    /// In how many files each target was looked for, and whether it was found.
-    looked: Vec<(usize, bool)>,
-    /// Where each target found nothing the first time, and that this was not needed.
-    missed: BTreeMap<usize, Problem>,
-    problems: Vec<Problem>,
-    edited: Vec<EditedFile>,
-}
-
-impl<'a> TargetWriter<'a> {
-    /// Nothing is written yet.
-    pub fn new(targets: &'a [Target], pins: PinLookup<'a>) -> Self {
-        let looked = vec![(0, false); targets.len()];
-        Self { targets, pins, looked, missed: BTreeMap::new(), problems: Vec::new(), edited: Vec::new() }
-    }
-
-    /// The files to look at, each with the numbers of its targets; `listed` are those that patterns may mean.
-    pub fn files(&self, listed: &[String]) -> BTreeMap<String, Vec<usize>> {
-        let numbered = self.targets.iter().enumerate();
-        files(numbered.filter(|(_, target)| self.is_asked_for(target)), listed)
-    }
-
-    /// The patterns of targets that are asked for.
-    pub fn globs(&self) -> Vec<FilePath> {
-        let asked = self.targets.iter().filter(|target| target.path.is_glob() && self.is_asked_for(target));
-        asked.map(|target| target.path.clone()).collect()
-    }
-
-    fn is_asked_for(&self, target: &Target) -> bool {
-        target.from.as_ref().is_none_or(|from| matches!((self.pins)(from), TargetPin::At(_)))
-    }
-
-    /// Looks at one file; it has no bytes where it is not there.
-    pub fn file(&mut self, path: &str, bytes: Option<&[u8]>, targets: &[usize]) {
-        let text = bytes.and_then(|bytes| FileText::new(path, bytes));
-        let mut edits: Vec<(usize, SiteEdit)> = Vec::new();
-        for &number in targets {
-            let target = &self.targets[number];
-            self.looked[number].0 += 1;
-            let Some(text) = &text else {
-                let problem = match bytes {
-                    None => target.not_there(path),
-                    Some(_) if target.passes_by_binaries() => continue,
-                    Some(_) => target.no_text(path),
-                };
-                self.problems.push(problem);
-                continue;
-            };
-            match target.changes(text, self.pins) {
-                Ok(changes) => {
-                    self.looked[number].1 = true;
-                    for (from, TextChange { span, new, was }) in changes {
-                        let line = text.line(span.start);
-                        edits.push((number, SiteEdit { from, line, was, span, new }));
-                    }
-                }
-                Err(TargetError::Nothing(problem)) if target.path.is_glob() => self.miss(number, problem),
-                Err(TargetError::Nothing(problem) | TargetError::Wrong(problem)) => {
-                    self.looked[number].1 = true;
-                    self.problems.push(problem);
-                }
-            }
-        }
-        if let Some(text) = text {
-            self.write(&text, edits);
-        }
-    }
-
-    /// Keeps that a file has no place of a target: of several, the first that has a near one.
-    fn miss(&mut self, number: usize, problem: Problem) {
-        let is_near = |problem: &Problem| problem.help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
-        let kept = self.missed.entry(number).or_insert_with(|| problem.clone());
-        if is_near(&problem) && !is_near(kept) {
-            *kept = problem;
-        }
-    }
-
-    /// Writes the edits of one file; a place that two targets mean is theirs only if they write the same.
-    fn write(&mut self, text: &FileText, mut edits: Vec<(usize, SiteEdit)>) {
-        edits.sort_by_key(|(_, edit)| (edit.span.start, edit.span.end));
-        let mut kept: Vec<(usize, SiteEdit)> = Vec::with_capacity(edits.len());
-        for (number, edit) in edits {
-            match kept.last() {
-                Some((_, last)) if last.span == edit.span && last.new == edit.new => {}
-                Some((_, last)) if edit.span.start < last.span.end || edit.span == last.span => {
-                    let message = format!("`{}` and `{}` are both to be written into this place", last.from, edit.from);
-                    let help = "take one of the two targets out, or let it lead elsewhere";
-                    self.problems.push(text.problem(&edit.span, message).help(help));
-                }
-                _ => kept.push((number, edit)),
-            }
-        }
-        let old = text.text();
-        let edits: Vec<SiteEdit> =
-            kept.into_iter().map(|(_, edit)| edit).filter(|edit| old[edit.span.clone()] != edit.new).collect();
-        if edits.is_empty() {
-            return;
-        }
-        let mark = if text.has_mark { "\u{feff}" } else { "" };
-        let mut new = String::with_capacity(old.len() + mark.len() + edits.len() * 80);
-        new.push_str(mark);
-        let mut at = 0;
-        for edit in &edits {
-            new.push_str(&old[at..edit.span.start]);
-            new.push_str(&edit.new);
-            at = edit.span.end;
-        }
-        new.push_str(&old[at..]);
-        self.edited.push(EditedFile { path: text.path().to_owned(), old: format!("{mark}{old}"), new, edits });
-    }
-
-    /// The files that are not as they should be.
-    ///
-    /// # Errors
-    /// Every target that has no place, or one that cannot be written over.
-    pub fn finish(mut self) -> Result<Vec<EditedFile>, Problems> {
-        for (number, target) in self.targets.iter().enumerate() {
-            let (files, is_found) = self.looked[number];
-            if !target.path.is_glob() || is_found || !self.is_asked_for(target) {
-                continue;
-            }
-            let glob = target.path.as_str();
-            self.problems.push(match self.missed.remove(&number) {
-                Some(problem) => {
-                    let files =
-                        if files == 1 { "the one file".to_owned() } else { format!("none of the {files} files") };
-                    let has = if files.starts_with("none") { "has" } else { "has not" };
-                    let message = format!("{files} of `{glob}` {has} the target's place: {}", problem.message);
-                    target.problem(message).help(problem.help.unwrap_or_default())
-                }
-                None => target
-                    .problem(format!("the target's pattern `{glob}` means no file"))
-                    .help("it is matched against paths from the folder of `pinstream.toml`; `**` goes over folders"),
-            });
-        }
-        Problems::none_or(self.problems)?;
-        Ok(self.edited)
-    }
+/// Joins up to ten items with commas and counts the rest.
+pub(crate) fn list<Items>(items: Items) -> String
+where
+    Items: IntoIterator<IntoIter: ExactSizeIterator, Item: Display>,
+{
+    const SHOWN: usize = 10;
+    let items = items.into_iter();
+    let more = items.len().saturating_sub(SHOWN);
+    let shown: Vec<String> = items.take(SHOWN).map(|item| item.to_string()).collect();
+    if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
 }
 
 #[cfg(test)]

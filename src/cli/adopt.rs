@@ -1,4 +1,4 @@
-//! `adopt`: OpenShift's ImageStreams become streams.
+//! `adopt`: converts OpenShift ImageStreams to streams.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -19,28 +19,28 @@ use super::context::CommandContext;
 use super::write::{ExistingFile, write as write_files};
 use super::{CliError, input, list};
 
-/// Make streams of OpenShift ImageStreams, and say what is not carried over
+/// Convert OpenShift ImageStreams to streams
 ///
-/// Takes ImageStream objects, Lists of them and Templates that hold some, in JSON or YAML. What each field becomes is
-/// in the stream's file; what does not become anything, or something else, is told on standard error.
+/// Reads ImageStream objects, Lists and Templates in JSON or YAML. Fields that are not converted unchanged are reported on
+/// standard error.
 #[derive(Debug, clap::Args)]
 pub struct AdoptArgs {
-    /// Files, folders with `.json`, `.yaml` and `.yml` files, or `-` for standard input
-    #[arg(value_name = "FILE|FOLDER", required = true)]
+    /// Files, directories with `.json`, `.yaml` and `.yml` files, or `-` for standard input
+    #[arg(value_name = "FILE|DIR", required = true)]
     files: Vec<PathBuf>,
     /// Name streams `namespace/name`
     #[arg(long)]
     namespaces: bool,
-    /// Make the first lock of what the tags stand at in the cluster
+    /// Create the first lock from the current images in the cluster
     #[arg(long)]
     with_status: bool,
-    /// Pin this platform's image, as OpenShift does unless told otherwise, in place of the whole index
+    /// Pin the image of one platform, as OpenShift does by default, instead of the index
     #[arg(long, value_name = "OS/ARCH", value_parser = platform)]
     platform: Option<Platform>,
-    /// Print what would be written, and write nothing
+    /// Print the files without writing them
     #[arg(long)]
     dry_run: bool,
-    /// Write over stream files that are there
+    /// Overwrite existing stream files
     #[arg(long)]
     force: bool,
 }
@@ -49,10 +49,10 @@ fn platform(text: &str) -> Result<Platform, NameError> {
     text.parse()
 }
 
-/// Runs it.
+/// Runs `adopt`.
 ///
 /// # Errors
-/// Where something cannot be read, is no ImageStream, is there already, or would not be a right root.
+/// A file cannot be read or already exists, there is no ImageStream, or the result would not be a valid root.
 pub fn run(context: &CommandContext, args: &AdoptArgs) -> Result<Exit, CliError> {
     let mut found = ImageStreamObjects::default();
     let mut problems = Vec::new();
@@ -62,24 +62,24 @@ pub fn run(context: &CommandContext, args: &AdoptArgs) -> Result<Exit, CliError>
     }
     Problems::none_or(problems)?;
     if found.objects.is_empty() {
-        let error = CliError::said("there is no ImageStream in what was named");
-        return Err(error.help("`oc get imagestreams -o yaml` prints some"));
+        let error = CliError::said("no ImageStream found");
+        return Err(error.help("export them with `oc get imagestreams -o yaml`"));
     }
 
     let place = Place::find(context)?;
     let root = Root::read(&place.files)?;
-    let wishes =
+    let options =
         AdoptOptions { namespaces: args.namespaces, status: args.with_status, platform: args.platform.clone() };
-    let adopted = adopt(found.objects, &root, &wishes)?;
+    let adopted = adopt(found.objects, &root, &options)?;
     let existing =
-        if args.force { ExistingFile::Replace } else { ExistingFile::Refuse("`--force` writes over what is there") };
+        if args.force { ExistingFile::Replace } else { ExistingFile::Refuse("use `--force` to overwrite it") };
     let lock = args.with_status.then(|| joined(&root.lock, &adopted.lock, existing));
 
     let mut files = place.new_files();
     let text = |(name, stream)| (format!("streams/{name}.toml"), write::text(name, stream));
     files.extend(adopted.streams.iter().map(text));
     let lock = lock.filter(|lock| *lock != root.lock).map(|lock| encode::encode(&lock));
-    place.would_be_right(&files, lock.as_deref())?;
+    place.check(&files, lock.as_deref())?;
 
     if args.dry_run {
         let mut out = context.stdout();
@@ -88,7 +88,7 @@ pub fn run(context: &CommandContext, args: &AdoptArgs) -> Result<Exit, CliError>
             writeln!(out, "{}# {path}\n{text}", if at == 0 { "" } else { "\n" })?;
         }
     } else {
-        write_files(&place.folder, &files, existing)?;
+        write_files(&place.work_tree, &files, existing)?;
         let mut out = context.stdout();
         for (path, _) in &files {
             writeln!(out, "wrote {path}")?;
@@ -97,40 +97,40 @@ pub fn run(context: &CommandContext, args: &AdoptArgs) -> Result<Exit, CliError>
             place.write_lock(lock)?;
             writeln!(out, "wrote {}", lock::FILE_NAME)?;
         }
-        writeln!(out, "next: read what was written, run `pinstream update`, and commit all of it")?;
+        writeln!(out, "next: review the files, run `pinstream update`, then commit")?;
     }
-    tell(&adopted, &found.others)?;
+    report(&adopted, &found.skipped)?;
     Ok(Exit::Success)
 }
 
-/// The root that the streams go to: the one that the folder is in, else a new one in the folder.
+/// The root for the streams: the current one, or a new one in the current directory.
 struct Place {
-    folder: WorkTree,
+    work_tree: WorkTree,
     files: crate::git::RootFiles,
     is_new: bool,
 }
 
 impl Place {
     fn find(context: &CommandContext) -> Result<Self, CliError> {
-        let (folder, is_new) = match context.root_folder() {
-            Ok(folder) => (folder, false),
+        let (work_tree, is_new) = match context.root_folder() {
+            Ok(work_tree) => (work_tree, false),
             Err(_) => (WorkTree(context.folder.clone()), true),
         };
-        let mut files = folder.read()?;
+        let mut files = work_tree.read()?;
         if is_new {
             files.insert(settings::FILE_NAME.to_owned(), Vec::new());
         }
-        Ok(Self { folder, files, is_new })
+        Ok(Self { work_tree, files, is_new })
     }
 
-    /// The files that make a new root one.
+    /// Returns the files of a new root.
     fn new_files(&self) -> Vec<(String, String)> {
         let settings = (settings::FILE_NAME.to_owned(), super::init::SETTINGS.to_owned());
         self.is_new.then_some(settings).into_iter().collect()
     }
 
-    /// Reads the root as it would be with `files` and `lock`, so that nothing is written that no command could read.
-    fn would_be_right(&self, files: &[(String, String)], lock: Option<&str>) -> Result<(), CliError> {
+    /// Checks that the root would be valid with `files` and `lock`.
+    fn check(&self, files: &[(String, String)], lock: Option<&str>) -> Result<(), CliError> {
         let mut all = self.files.clone();
         all.extend(files.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())));
         all.extend(lock.map(|lock| (lock::FILE_NAME.to_owned(), lock.as_bytes().to_vec())));
@@ -139,14 +139,14 @@ impl Place {
     }
 
     fn write_lock(&self, text: &str) -> Result<(), CliError> {
-        match self.folder.write_lock(&self.folder.version()?, text)? {
+        match self.work_tree.write_lock(&self.work_tree.version()?, text)? {
             Push::Landed(_) => Ok(()),
-            _ => Err(CliError::said("the lock changed while it was written").help("run it again with `--force`")),
+            _ => Err(CliError::said("the lock changed during the conversion").help("run again with `--force`")),
         }
     }
 }
 
-/// The lock with the new pins in it; a pin that is there stands, unless all is written over.
+/// Merges the new pins into the lock; existing pins remain unless `existing` replaces them.
 fn joined(old: &Lock, new: &Lock, existing: ExistingFile) -> Lock {
     let mut lock = old.clone();
     for (id, pin) in &new.pins {
@@ -158,17 +158,17 @@ fn joined(old: &Lock, new: &Lock, existing: ExistingFile) -> Lock {
     lock
 }
 
-/// Tells what is not as it was.
-fn tell(adopted: &AdoptResult, others: &std::collections::BTreeMap<String, usize>) -> Result<(), CliError> {
-    let mut talk = anstream::stderr().lock();
+/// Reports what was not converted unchanged.
+fn report(adopted: &AdoptResult, skipped: &std::collections::BTreeMap<String, usize>) -> Result<(), CliError> {
+    let mut err = anstream::stderr().lock();
     if !adopted.notes.is_empty() {
-        let mut rows = vec![["FIELD", "OF", "IN ITS PLACE, OR WHY NOT"].map(str::to_owned)];
+        let mut rows = vec![["FIELD", "OF", "REASON OR REPLACEMENT"].map(str::to_owned)];
         rows.extend(adopted.notes.rows());
-        write!(talk, "not carried over as it was:\n{}", list::table(&rows))?;
+        write!(err, "not converted unchanged:\n{}", list::table(&rows))?;
     }
-    if !others.is_empty() {
-        let kinds: Vec<String> = others.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-        writeln!(talk, "passed over, for they are no ImageStreams: {}", kinds.join(", "))?;
+    if !skipped.is_empty() {
+        let kinds: Vec<String> = skipped.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        writeln!(err, "skipped other objects: {}", kinds.join(", "))?;
     }
     Ok(())
 }

@@ -92,13 +92,14 @@ pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError>
 
     let mut drift = offline(&root, &only);
     if !root.settings.targets.is_empty() {
-        targets::look(context, &folder, (&root, &next(&root, &only)), &only, &mut drift)?;
+        let selected = Some(&only).filter(|only| !only.is_all());
+        targets::add(&targets::edited(context, &folder, &root, &next(&root, &only), selected)?, &mut drift);
     }
     let by_hand = match &args.base {
         Some(base) => base::by_hand(context, &folder, (&root, &trust), &only, base)?,
         None => Vec::new(),
     };
-    let images = if args.all_images { Some(images::look(context, &folder, &root)?) } else { None };
+    let images = if args.all_images { Some(images::find(context, &folder, &root)?) } else { None };
     let upstream = if args.upstream { Some(upstream(context, &folder, &only)?) } else { None };
 
     let exits = drift.findings.iter().chain(&by_hand).map(|finding| finding.exit);

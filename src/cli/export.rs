@@ -1,4 +1,4 @@
-//! `export`: pins in the form that another tool reads.
+//! `export`: writes pins in the formats of other tools.
 
 mod project;
 
@@ -14,68 +14,68 @@ use crate::text::escape;
 use super::context::{CommandContext, patterns};
 use super::{CliError, input};
 
-/// How long a note may be, in characters: it names up to ten tags.
+/// Maximum length of a note, in characters; it names up to ten tags.
 const NOTE_MAX: usize = 2_000;
 
-/// Write pins in the form that another tool reads: kustomize, compose, kbld, a shell, OpenShift
+/// Write pins for other tools: kustomize, compose, kbld, shells, OpenShift
 ///
-/// From the files of the root alone: no registry is asked, and the same pins make the same bytes. A tag that is not pinned
-/// as it is defined is an error, and so is what the form cannot say. Each tag is `registry/repository@digest`.
+/// Reads only the files of the root; equal pins give equal bytes. A tag with a missing or stale pin is an error, and so is
+/// anything that the format cannot express. Each tag becomes `registry/repository@digest`.
 ///
-/// `kustomize` is a component, to be named in the `components` of a kustomization. One entry of `images` is all tags of a
-/// repository, so the tags that are exported may not stand at two digests of one: name those that you deploy.
+/// `kustomize` writes a component for the `components` of a kustomization. One entry of `images` covers all tags of a
+/// repository, so select tags whose digests agree.
 ///
-/// `compose` gives each service that has the image of a tag its pin, to be used as `docker compose -f compose.yaml -f
-/// pins.yaml up`. The services are those of the files of `--file`, else of the one project in the root. `env` is for files
-/// that have `${PYTHON_3_12}` in place of an image, and for `. ./pins.env` in a shell.
+/// `compose` writes an override file with the pin of each service that uses the image of a tag: `docker compose -f
+/// compose.yaml -f pins.yaml up`. Services come from the files of `--file`, or from the only compose project in the root.
+/// `env` writes variables for files with `${PYTHON_3_12}` instead of an image, or for `. ./pins.env` in a shell.
 ///
-/// `imagestream` is for `oc apply -f -`: a stream `team-a/web` goes to the namespace `team-a`, `web` to the current one.
-/// The history in `status` is for programs that read the objects, as `pinstream adopt --with-status`. A cluster does not
-/// take it: it keeps the `status` that it has, and adds an item of its own whenever an applied digest was imported.
+/// `imagestream` writes objects for `oc apply -f -`: stream `team-a/web` belongs to namespace `team-a`, `web` to the current
+/// one. The history in `status` is for programs that read the objects, such as `pinstream adopt --with-status`; a cluster
+/// ignores it and adds an item of its own whenever it imports an applied digest.
 #[derive(Debug, clap::Args)]
 pub struct ExportArgs {
-    /// In which form
+    /// Output format
     #[arg(value_name = "FORMAT")]
     format: Form,
-    /// Tags: a stream, `stream:tag`, or a glob; all where none is given
+    /// Tags: `stream`, `stream:tag` or a glob (default: all)
     #[arg(value_name = "TAG")]
     tags: Vec<String>,
-    /// For `compose`: a compose file, or several in the order in which `docker compose` is given them
+    /// Compose files, in the order in which `docker compose` reads them (`compose` only)
     #[arg(short, long = "file", value_name = "FILE")]
     files: Vec<PathBuf>,
 }
 
-/// In which form pins are written.
+/// Formats of `export`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Form {
-    /// A component with `images`
+    /// Component with `images`
     Kustomize,
-    /// An override file with the images of services
+    /// Override file with the images of services
     Compose,
-    /// A configuration with `overrides`
+    /// Configuration with `overrides`
     Kbld,
     /// Lines `NAME=repository@digest`
     Env,
     /// `pinstream.export/v1`
     Json,
-    /// An ImageStream a stream
+    /// One ImageStream per stream
     #[value(name = "imagestream")]
     ImageStream,
 }
 
-/// Runs it.
+/// Runs `export`.
 ///
 /// # Errors
-/// Where the root cannot be read, a tag is not pinned as it is defined, or the form cannot say what is pinned.
+/// The root cannot be read, a pin is missing or stale, or the format cannot express it.
 pub fn run(context: &CommandContext, args: &ExportArgs) -> Result<Exit, CliError> {
     if args.format != Form::Compose && !args.files.is_empty() {
-        return Err(CliError::usage("`--file` is for `compose` alone").help("leave it out"));
+        return Err(CliError::usage("`--file` is only supported with `compose`").help("remove it"));
     }
-    let (folder, root) = context.root()?;
+    let (work_tree, root) = context.root()?;
     let only = patterns(&args.tags)?.unwrap_or_default();
     root.has(&only)?;
     let files = match args.format {
-        Form::Compose if args.files.is_empty() => project::files(&folder)?,
+        Form::Compose if args.files.is_empty() => project::files(&work_tree)?,
         _ => input::read(context, &args.files, |name| name.ends_with(".yaml") || name.ends_with(".yml"))?,
     };
     let format = match args.format {

@@ -1,13 +1,12 @@
-//! The files that may name images, and what each names: for `check --all-images`, `init --from` and `targets add`.
+//! Finds the images in files for `check --all-images`, `init --from` and `targets add`.
 //!
-//! In a folder nothing hidden is looked at but the workflows of forges, nothing that Git ignores, and no symbolic link is
-//! followed.
+//! In a directory, hidden files other than the workflows of forges, files that Git ignores, and symbolic links are skipped.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::formats::find::{FileKind, FoundImage, PATTERNS};
 use crate::formats::path::FilePath;
+use crate::formats::{FileKind, ImageSite};
 use crate::git::GitError;
 use crate::git::work_tree::WorkTree;
 use crate::model::image::{ImageRef, TagName};
@@ -17,155 +16,158 @@ use crate::text::toml::text;
 use super::context::CommandContext;
 use super::{CliError, input};
 
-/// Why an image by its digest alone has no tag.
-const NO_TAG: &str = "it names a digest and no tag, so there is nothing to follow";
+/// Reason why an image without a tag cannot be tracked.
+const NO_TAG: &str = "has a digest but no tag, so there is nothing to track";
 
-/// What files name.
+/// The images in several files.
 #[derive(Default)]
 pub struct SearchedFiles {
-    /// The files that name images, in the order in which they were looked at.
+    /// The files that name images, in search order.
     pub files: Vec<Manifest>,
-    /// Those in which none can be found.
-    pub passed: Vec<PassedFiles>,
+    /// The files that could not be searched.
+    pub skipped: Vec<SkippedFile>,
 }
 
 /// A file that names images.
 pub struct Manifest {
     /// The file.
     pub file: Arc<SourceFile>,
-    /// What kind of file it is.
+    /// Kind of the file.
     pub kind: FileKind,
-    /// The images, in the order of their places.
-    pub mentions: Vec<FoundImage>,
+    /// The images, in file order.
+    pub sites: Vec<ImageSite>,
 }
 
-/// A file in which no images can be found.
-pub struct PassedFiles {
-    /// Its path.
+/// A file that could not be searched.
+pub struct SkippedFile {
+    /// Path of the file.
     pub path: String,
-    /// The line in which it goes wrong, from 1.
+    /// Line of the problem, from 1.
     pub line: Option<usize>,
-    /// Why.
+    /// Reason for a person.
     pub why: String,
 }
 
-impl PassedFiles {
-    /// Its path, and the line.
+impl SkippedFile {
+    /// Returns the path with the line.
     pub fn at(&self) -> String {
         self.line.map_or_else(|| self.path.clone(), |line| format!("{}:{line}", self.path))
     }
 }
 
-/// What the files of a folder name.
+/// Searches all files below a directory.
 ///
 /// # Errors
-/// Where a folder or a file cannot be read.
-pub fn below(folder: &WorkTree) -> Result<SearchedFiles, CliError> {
-    let mut looked = SearchedFiles::default();
-    for path in paths(folder)? {
-        looked.read(folder, path, false)?;
+/// A directory or a file cannot be read.
+pub fn below(work_tree: &WorkTree) -> Result<SearchedFiles, CliError> {
+    let mut searched = SearchedFiles::default();
+    for path in paths(work_tree)? {
+        searched.read(work_tree, path, false)?;
     }
-    Ok(looked)
+    Ok(searched)
 }
 
-/// What those files of a root name that are `words`, or in folders that are.
+/// Searches the files `paths` of a root, and all files in the directories among them.
 ///
 /// # Errors
-/// Where one is not there, not in the root, or cannot be read.
-pub fn within(context: &CommandContext, root: &WorkTree, words: &[PathBuf]) -> Result<SearchedFiles, CliError> {
-    let mut looked = SearchedFiles::default();
+/// A path does not exist, is outside the root, or cannot be read.
+pub fn within(context: &CommandContext, root: &WorkTree, named: &[PathBuf]) -> Result<SearchedFiles, CliError> {
+    let mut searched = SearchedFiles::default();
     let all = paths(root)?;
-    let mut named = Vec::new();
-    for word in words {
-        let shown = word.display();
-        let whole = context.folder.join(word).canonicalize();
-        let whole = whole.map_err(|error| CliError::said(format!("`{shown}` cannot be read: {error}")))?;
+    let mut chosen = Vec::new();
+    for path in named {
+        let shown = path.display();
+        let whole = context.folder.join(path).canonicalize();
+        let whole = whole.map_err(|error| CliError::said(format!("cannot read `{shown}`: {error}")))?;
         let top = root.0.canonicalize().unwrap_or_else(|_| root.0.clone());
         let inside = whole.strip_prefix(&top).ok().and_then(Path::to_str);
         let inside = inside.ok_or_else(|| {
-            CliError::usage(format!("`{shown}` is not in the root"))
-                .help("name files below the folder of `pinstream.toml`")
+            CliError::usage(format!("`{shown}` is outside the root"))
+                .help("name files below the directory of `pinstream.toml`")
         })?;
         let below = if inside.is_empty() { String::new() } else { format!("{inside}/") };
         match whole.is_dir() {
-            true => named.extend(all.iter().filter(|path| path.starts_with(&below)).map(|path| (path.clone(), false))),
-            false => named.push((inside.to_owned(), true)),
+            true => chosen.extend(all.iter().filter(|path| path.starts_with(&below)).map(|path| (path.clone(), false))),
+            false => chosen.push((inside.to_owned(), true)),
         }
     }
-    named.sort();
-    named.dedup_by(|again, first| again.0 == first.0);
-    for (path, is_named) in named {
-        looked.read(root, path, is_named)?;
+    chosen.sort();
+    chosen.dedup_by(|again, first| again.0 == first.0);
+    for (path, is_named) in chosen {
+        searched.read(root, path, is_named)?;
     }
-    Ok(looked)
+    Ok(searched)
 }
 
-/// What files anywhere name that a person names, or whose folders.
+/// Searches files and directories anywhere on disk.
 ///
 /// # Errors
-/// What cannot be read, or is no text.
-pub fn anywhere(context: &CommandContext, words: &[PathBuf]) -> Result<SearchedFiles, CliError> {
+/// A file cannot be read, or is not text.
+pub fn anywhere(context: &CommandContext, named: &[PathBuf]) -> Result<SearchedFiles, CliError> {
     let mut files = Vec::new();
-    for word in words {
-        let folder = WorkTree(context.folder.join(word));
-        if *word != *"-" && folder.0.is_dir() {
-            files.extend(paths(&folder)?.iter().map(|path| word.join(path)));
+    for path in named {
+        let directory = WorkTree(context.folder.join(path));
+        if *path != *"-" && directory.0.is_dir() {
+            files.extend(paths(&directory)?.iter().map(|file| path.join(file)));
         } else {
-            files.push(word.clone());
+            files.push(path.clone());
         }
     }
-    let mut looked = SearchedFiles::default();
+    let mut searched = SearchedFiles::default();
     for file in input::read(context, &files, |_| true)? {
-        looked.look(file, false);
+        searched.search(file, false);
     }
-    Ok(looked)
+    Ok(searched)
 }
 
-/// The tag that can be followed.
+/// Returns the tag of an image.
 ///
 /// # Errors
-/// Why there is none.
-pub fn followed(image: &ImageRef) -> Result<&TagName, &'static str> {
+/// The reason why the image cannot be tracked.
+pub fn tracked_tag(image: &ImageRef) -> Result<&TagName, &'static str> {
     image.tag().ok_or(NO_TAG)
 }
 
-fn paths(folder: &WorkTree) -> Result<Vec<String>, CliError> {
-    let patterns = PATTERNS.iter().filter_map(|pattern| FilePath::new(pattern).ok()).collect::<Vec<_>>();
-    Ok(folder.paths(&patterns)?)
+fn paths(work_tree: &WorkTree) -> Result<Vec<String>, CliError> {
+    let patterns =
+        FileKind::ALL.iter().flat_map(|kind| kind.patterns()).filter_map(|pattern| FilePath::new(pattern).ok());
+    let patterns = patterns.collect::<Vec<_>>();
+    Ok(work_tree.paths(&patterns)?)
 }
 
 impl SearchedFiles {
-    /// Reads a file of a folder; one that a person named has to be one that names images.
-    fn read(&mut self, folder: &WorkTree, path: String, is_named: bool) -> Result<(), CliError> {
-        let bytes = match folder.file(&path) {
+    /// Searches a file of a directory; a file of unknown kind is reported only if a person named it.
+    fn read(&mut self, work_tree: &WorkTree, path: String, is_named: bool) -> Result<(), CliError> {
+        let bytes = match work_tree.file(&path) {
             Ok(file) => file.map(|file| file.bytes).unwrap_or_default(),
             Err(GitError::Tree { path, reason }) => {
-                self.passed.push(PassedFiles { path, line: None, why: reason });
+                self.skipped.push(SkippedFile { path, line: None, why: reason });
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
         };
         match text::source(&path, &bytes) {
-            (file, problems) if problems.is_empty() => self.look(file, is_named),
+            (file, problems) if problems.is_empty() => self.search(file, is_named),
             (_, problems) => {
-                let passed = |problem: Problem| PassedFiles { path: path.clone(), line: None, why: problem.message };
-                self.passed.extend(problems.into_iter().map(passed));
+                let skipped = |problem: Problem| SkippedFile { path: path.clone(), line: None, why: problem.message };
+                self.skipped.extend(problems.into_iter().map(skipped));
             }
         }
         Ok(())
     }
 
-    fn look(&mut self, file: Arc<SourceFile>, is_named: bool) {
+    fn search(&mut self, file: Arc<SourceFile>, is_named: bool) {
         let path = file.path.clone();
         match FileKind::of(&file).map(|kind| (kind, kind.find(&file))) {
-            Some((kind, Ok(mentions))) => self.files.push(Manifest { file, kind, mentions }),
+            Some((kind, Ok(sites))) => self.files.push(Manifest { file, kind, sites }),
             Some((_, Err(problem))) => {
                 let line = problem.position().map(|(line, _)| line);
-                self.passed.push(PassedFiles { path, line, why: problem.message });
+                self.skipped.push(SkippedFile { path, line, why: problem.message });
             }
             None if is_named => {
-                let why = "it is of no kind in which images are known to be; a comment can name their tag".to_owned();
-                self.passed.push(PassedFiles { path, line: None, why });
+                let why =
+                    "not a known kind of file; add `# pinstream: stream:tag` comments and a `marker` target".to_owned();
+                self.skipped.push(SkippedFile { path, line: None, why });
             }
             None => {}
         }
@@ -177,8 +179,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_pattern_over_files_is_one() {
-        for pattern in PATTERNS {
+    fn all_patterns_are_valid() {
+        for pattern in FileKind::ALL.iter().flat_map(|kind| kind.patterns()) {
             assert!(
                 FilePath::new(pattern).is_ok_and(|path| path.is_glob() || pattern.ends_with("Kustomization")),
                 "{pattern}"

@@ -104,7 +104,7 @@ pub fn run(context: &CommandContext, args: &RollbackArgs) -> Result<Exit, CliErr
     let after = edit.root()?;
     agrees(&root, &after)?;
     let folder = edit.folder.clone();
-    for file in targets::edited(context, &folder, (&after, &after.lock), None)? {
+    for file in targets::edited(context, &folder, &after, &after.lock, None)? {
         edit.target(file);
     }
     let written = edit.write()?;

@@ -1,10 +1,11 @@
-//! OpenShift's ImageStreams as streams: what each of their fields becomes, and what it does not become.
+//! Converts OpenShift ImageStreams to streams.
 //!
-//! Objects come in as JSON, [`NewStream`]s go out, with a [`note`] for every field that means something and is not
-//! carried over as it was. Nothing here reads or writes a file.
+//! JSON objects become [`NewStream`]s, with a [`note`] for every meaningful field that is not converted unchanged. Nothing
+//! here reads or writes a file.
 
 mod fields;
 mod follow;
+mod index;
 pub mod note;
 pub mod object;
 mod status;
@@ -20,86 +21,88 @@ use crate::model::root::Root;
 use crate::model::stream::write::NewStream;
 use crate::text::diagnostics::{Problem, Problems};
 
+use index::StreamIndex;
 use note::AdoptNotes;
 use object::ImageStreamObject;
 
-/// How objects are adopted.
+/// Options of the conversion from ImageStreams.
 #[derive(Clone, Debug, Default)]
 pub struct AdoptOptions {
-    /// Streams are named `namespace/name`.
+    /// Name streams `namespace/name`.
     pub namespaces: bool,
-    /// Histories become the first lock.
+    /// Create the first lock from the histories.
     pub status: bool,
-    /// The platform whose image is pinned where OpenShift kept one image of an index.
+    /// The platform to pin if OpenShift imported a single image of an index.
     pub platform: Option<Platform>,
 }
 
-/// What became of them.
+/// Streams, pins and notes that the conversion gives.
 #[derive(Debug, Default)]
 pub struct AdoptResult {
     /// The streams, by name.
     pub streams: BTreeMap<StreamName, NewStream>,
-    /// The pins that their histories make; empty where those were not asked for.
+    /// Pins from their histories; empty unless requested.
     pub lock: Lock,
-    /// What is not as it was.
+    /// Fields that were not converted unchanged.
     pub notes: AdoptNotes,
 }
 
-/// One image of a tag's history.
+/// One image in the history of a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct HistoryItem {
-    /// Its digest, as text; empty where the cluster kept none.
+    /// Its digest; empty if the cluster recorded none.
     image: String,
-    /// Where it was found.
+    /// Its reference.
     reference: String,
 }
 
-/// A tag's history, newest first.
+/// History of a tag, newest first.
 type TagHistory = Vec<HistoryItem>;
 
-/// An object on its way to a stream.
+/// A stream that is being converted.
 #[derive(Debug)]
 struct StreamDraft {
-    /// The file it came from.
+    /// File of the object.
     from: String,
-    /// The namespace, where it says one.
+    /// Namespace of the object, if given.
     namespace: Option<String>,
-    /// What is written.
+    /// Content of the stream file.
     stream: NewStream,
-    /// What each tag stood at.
+    /// History of each tag.
     histories: BTreeMap<TagName, TagHistory>,
-    /// For tags that follow: the image that stands in where what they follow is not there.
-    stand_ins: BTreeMap<TagName, ImageRef>,
+    /// Image that the cluster copied for each tag, used if the followed tag does not exist.
+    copies: BTreeMap<TagName, ImageRef>,
 }
 
-/// The streams by name, while they are made.
+/// The streams that are being converted, by name.
 type StreamDrafts = BTreeMap<StreamName, StreamDraft>;
 
-/// Makes streams of `objects`, to stand in `root`.
+/// Converts `objects` to new streams of `root`.
 ///
 /// # Errors
-/// Where two objects that differ make the same stream.
-pub fn adopt(objects: Vec<ImageStreamObject>, root: &Root, wishes: &AdoptOptions) -> Result<AdoptResult, Problems> {
+/// Two different objects give the same stream.
+pub fn adopt(objects: Vec<ImageStreamObject>, root: &Root, options: &AdoptOptions) -> Result<AdoptResult, Problems> {
     let mut notes = AdoptNotes::default();
-    let opened: Vec<_> = objects.into_iter().filter_map(|object| stream::open(object, wishes, &mut notes)).collect();
-    let shelf = stream::StreamIndex::of(&opened);
+    let named: Vec<_> = objects.into_iter().filter_map(|object| stream::read(object, options, &mut notes)).collect();
+    let index =
+        StreamIndex::of(named.iter().map(|stream| (&stream.name, stream.namespace.as_deref(), &stream.histories)));
     let mut drafts = StreamDrafts::new();
     let mut problems = Vec::new();
-    for open in opened {
+    for object in named {
         let mut own = AdoptNotes::default();
-        let (name, draft) = stream::draft(open, &shelf, wishes, &mut own);
+        let (name, draft) = stream::convert(object, &index, options, &mut own);
         match drafts.entry(name) {
             Entry::Vacant(entry) => {
                 entry.insert(draft);
                 notes.extend(own);
             }
             Entry::Occupied(entry) if is_same(entry.get(), &draft) => {}
-            Entry::Occupied(entry) => problems.push(twice(entry.key(), entry.get(), &draft)),
+            Entry::Occupied(entry) => problems.push(duplicate(entry.key(), entry.get(), &draft)),
         }
     }
     Problems::none_or(problems)?;
-    follow::settle(&mut drafts, root, &mut notes);
-    let lock = if wishes.status { status::lock(&drafts, root, &mut notes) } else { Lock::default() };
+    follow::replace_broken(&mut drafts, root, &mut notes);
+    let lock = if options.status { status::lock(&drafts, root, &mut notes) } else { Lock::default() };
     let streams = drafts.into_iter().map(|(name, draft)| (name, draft.stream)).collect();
     Ok(AdoptResult { streams, lock, notes })
 }
@@ -108,17 +111,15 @@ fn is_same(one: &StreamDraft, other: &StreamDraft) -> bool {
     one.stream == other.stream && one.histories == other.histories
 }
 
-fn twice(name: &StreamName, first: &StreamDraft, second: &StreamDraft) -> Problem {
+fn duplicate(name: &StreamName, first: &StreamDraft, second: &StreamDraft) -> Problem {
     let help = match (&first.namespace, &second.namespace) {
-        (Some(one), Some(other)) if one != other => {
-            "`--namespaces` keeps streams of several namespaces apart".to_owned()
-        }
-        _ => "adopt one of them".to_owned(),
+        (Some(one), Some(other)) if one != other => "use `--namespaces` to keep streams of different namespaces apart",
+        _ => "adopt only one of them",
     };
     let message = if first.from == second.from {
-        format!("`{}` has two ImageStreams `{name}`, and they differ", first.from)
+        format!("`{}` contains two different ImageStreams named `{name}`", first.from)
     } else {
-        format!("the ImageStream `{name}` of `{}` is not that of `{}`", second.from, first.from)
+        format!("ImageStream `{name}` in `{}` differs from the one in `{}`", second.from, first.from)
     };
     Problem::whole(None, message).help(help)
 }

@@ -1,8 +1,8 @@
-//! Pins in the forms that other tools read.
+//! Exports pins in formats that other tools read.
 //!
-//! A format is a member of [`Format`], with one verb: definitions, lock and selection → text. The same pins make the same
-//! bytes, in whatever order they were defined. What is not pinned as it is defined is never exported, and what a form
-//! cannot say is an error: no digest is left out or chosen silently. Nothing here reads or writes a file.
+//! A format is a variant of [`ExportFormat`]: definitions, lock and selection become text. Equal pins give equal bytes,
+//! whatever the order of their definitions. Stale pins are never exported, and what a format cannot express is an error: no
+//! digest is omitted or chosen silently. Nothing here reads or writes a file.
 
 mod compose;
 mod env;
@@ -23,29 +23,29 @@ use crate::model::settings::globs::TagGlobs;
 use crate::model::stream::Tag;
 use crate::text::diagnostics::{Problem, Problems, SourceFile};
 
-/// In which form pins are written.
+/// Formats of other tools.
 #[derive(Clone, Copy, Debug)]
 pub enum ExportFormat<'a> {
-    /// A component of kustomize.
+    /// A kustomize component.
     Kustomize,
-    /// An override file for the services of these compose files, each of which is merged over those before it.
+    /// An override file for the services of these compose files, of which later ones have precedence.
     Compose(&'a [Arc<SourceFile>]),
-    /// A configuration of kbld.
+    /// A kbld configuration.
     Kbld,
-    /// Variables for shells and `docker compose --env-file`.
+    /// Variables for a shell or `docker compose --env-file`.
     Env,
     /// `pinstream.export/v1`
     Json,
-    /// ImageStreams of OpenShift.
+    /// OpenShift ImageStreams.
     ImageStream,
 }
 
-/// What came of it.
+/// An export with its remarks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExportResult {
-    /// The text.
+    /// The exported file.
     pub text: String,
-    /// What people should know beside it.
+    /// Remarks for a person.
     pub notes: Vec<String>,
 }
 
@@ -55,7 +55,7 @@ impl From<String> for ExportResult {
     }
 }
 
-/// A tag that is asked for, pinned as it is defined.
+/// A selected tag whose pin matches its definition.
 #[derive(Clone, Copy, Debug)]
 struct PinnedTag<'a> {
     id: &'a TagId,
@@ -63,15 +63,15 @@ struct PinnedTag<'a> {
     pin: &'a Pin,
 }
 
-/// The pins of the tags that `only` means, as a text of `format`.
+/// Exports the pins of the tags that `only` matches.
 ///
 /// # Errors
-/// Every tag that is not pinned as it is defined; else all that the form cannot say.
+/// Every tag whose pin is missing or stale; else everything that the format cannot express.
 pub fn export(format: ExportFormat<'_>, root: &Root, only: &TagGlobs) -> Result<ExportResult, Problems> {
     let (mut notes, mut problems) = (Vec::new(), Vec::new());
     for one in find_drift(&root.definitions, &root.lock).iter().filter(|one| only.matches(&one.tag)) {
         match one.what {
-            DriftKind::Undefined => notes.push(format!("{one}; it is left out")),
+            DriftKind::Undefined => notes.push(format!("{one}; omitted")),
             _ => problems.push(problem(one.to_string(), format!("run `pinstream update {}`", one.tag))),
         }
     }
@@ -96,34 +96,34 @@ fn problem(message: String, help: impl Into<String>) -> Problem {
     Problem::whole(None, message).help(help)
 }
 
-/// The pins that have one place in a form, by that place.
-fn places<'p, 'a, K: Ord>(
+/// Groups pins by their place in a format.
+fn group<'p, 'a, K: Ord>(
     pins: &'p [PinnedTag<'a>],
     place: impl Fn(&'p PinnedTag<'a>) -> K,
 ) -> BTreeMap<K, Vec<&'p PinnedTag<'a>>> {
-    let mut places: BTreeMap<K, Vec<&PinnedTag<'_>>> = BTreeMap::new();
+    let mut groups: BTreeMap<K, Vec<&PinnedTag<'_>>> = BTreeMap::new();
     for pin in pins {
-        places.entry(place(pin)).or_default().push(pin);
+        groups.entry(place(pin)).or_default().push(pin);
     }
-    places
+    groups
 }
 
-/// The pin that stands for all of `pins`, which have one place; none where their digests are not the same.
+/// Returns the pin for a place that several tags share; none if their digests differ.
 fn one<'p, 'a>(pins: &[&'p PinnedTag<'a>]) -> Option<&'p PinnedTag<'a>> {
     let (first, rest) = pins.split_first()?;
     rest.iter().all(|other| other.pin.digest == first.pin.digest).then_some(*first)
 }
 
-/// The tags of `pins` for a message.
+/// Lists the tags of `pins` in a message.
 fn named<'p, 'a: 'p>(pins: impl IntoIterator<Item = &'p PinnedTag<'a>>) -> String {
     formats::list(pins.into_iter().map(|pinned| format!("`{}`", pinned.id)).collect::<Vec<_>>())
 }
 
-/// That `pins` are at several digests of `what`, where `why` there is room for one.
-fn several(pins: &[&PinnedTag<'_>], what: &str, why: &str, format: &str) -> Problem {
-    let example = pins.first().map(|pinned| format!(", as `pinstream export {format} {}`", pinned.id));
-    let message = format!("{} stand at different digests of `{what}`", named(pins.iter().copied()));
-    problem(message, format!("{why}: name one of them{}", example.unwrap_or_default()))
+/// Reports pins with different digests of `what`; `why` there can be only one.
+fn conflict(pins: &[&PinnedTag<'_>], what: &str, why: &str, format: &str) -> Problem {
+    let example = pins.first().map(|pinned| format!(", e.g. `pinstream export {format} {}`", pinned.id));
+    let message = format!("{} are pinned to different digests of `{what}`", named(pins.iter().copied()));
+    problem(message, format!("{why}; select one tag{}", example.unwrap_or_default()))
 }
 
 #[cfg(test)]

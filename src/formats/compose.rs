@@ -1,84 +1,144 @@
-//! `compose = { path, service }`: the `image` of a service in a compose file; without `service`, of all that name the
-//! pin's repository.
+//! `compose = { path, service }`: the `image` of a service in a compose file; without `service`, of all services whose
+//! image is from the pin's repository. [`merge`] combines files as `docker compose -f a -f b` does.
+
+mod merge;
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
-use super::spot::{ImageSite, ImageSites};
-use super::text::FileText;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::text::diagnostics::{At, Problem, SourceFile};
+use crate::text::yaml::YamlNode;
+
+use super::edit::{EditRequest, TargetEdit, TargetError};
+use super::file_text::FileText;
+use super::image_site::ImageSites;
+use super::selector::{Selector, SharedValue};
+use super::suggest::{SiteCandidate, by_start};
+use super::table::{TargetReader, optional};
 use super::tree::DocumentTree;
-use super::way::Selector;
-use super::yaml::{field, first_byte, write};
-use super::{TargetError, TextChange, WriteSpec};
+use super::variables::expand;
+use super::yaml::{field, first_byte, has_line, tree, write};
+use super::{Evidence, FileFormat, ImageSite, NotAnImage, TargetKind};
 
-/// What the image of `service` becomes.
-pub(super) fn edits(
-    service: Option<&str>,
-    text: &FileText,
-    writing: &WriteSpec<'_>,
-) -> Result<Vec<TextChange>, TargetError> {
-    let new = writing.value(text)?;
-    if let Some(name) = service {
-        let mut changes = Vec::new();
-        let way = Selector::of(&["services", name], None);
-        for service in way.alone(text, text.yaml()?)? {
-            let here = service.span.start..service.span.start;
-            let wrong = |message: &str, help: &str| TargetError::Wrong(text.problem(&here, message).help(help));
+pub use merge::{MergedImage, MergedService, merge};
+
+/// The image of this service, or all images from the pin's repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComposePlace {
+    service: Option<String>,
+}
+
+/// Images of services in a compose file.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(rename = "TargetCompose", extend("required" = ["path"]))]
+pub(super) struct ComposeTable {
+    /// A file below the root, or a glob.
+    pub(super) path: Option<At<String>>,
+    /// The service; by default all whose image is from the tag's repository.
+    service: Option<At<String>>,
+}
+
+impl FileFormat for ComposePlace {
+    type Table = ComposeTable;
+
+    fn read(table: &ComposeTable, _: &mut TargetReader<'_, '_>) -> Option<Self> {
+        Some(Self { service: optional(table.service.as_ref()) })
+    }
+
+    fn keys(&self) -> Vec<(&'static str, &str)> {
+        self.service.iter().map(|name| ("service", name.as_str())).collect()
+    }
+
+    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let Some(spec) = request.spec() else { return Ok(Vec::new()) };
+        let new = spec.value(text)?;
+        let Some(name) = &self.service else {
+            let sites = text.parsed("compose", || Ok(ImageSites::new(text, unbuilt_images(text, &*tree(text)?))))?;
+            let sites = sites.of_pin(text, &spec, "select one with `service = \"…\"`")?;
+            let nodes = sites.iter().filter_map(|site| site.node.as_ref());
+            return nodes.map(|node| write(text, &spec, node, &new)).collect();
+        };
+        let mut edits = Vec::new();
+        let selector = Selector::of(&["services", name], None);
+        for service in selector.select_implied(text, &*tree(text)?)? {
+            let start = service.span.start;
+            let invalid = |message: String, help: &str| text.problem(&(start..start), message).help(help);
             if service.get("build").is_some() {
-                let message = format!("the service `{name}` is built here, and its `image` names what comes out");
-                return Err(wrong(&message, "write a target for the `FROM` of its Dockerfile"));
+                let message = format!("service `{name}` is built here; its `image` names the result");
+                return Err(invalid(message, "add a target for the `FROM` of its Dockerfile").into());
             }
-            let image = field(text, &way, &service, "image")?;
-            let image =
-                image.ok_or_else(|| wrong(&format!("the service `{name}` has no `image`"), "add `image: \"\"`"))?;
+            let Some(image) = field(text, &selector, &service, "image")? else {
+                return Err(invalid(format!("service `{name}` has no `image`"), "add `image: \"\"`").into());
+            };
             if image.text().is_some_and(|text| text.contains('$')) {
-                let problem = text.problem(&image.span, "the image is put together of variables");
-                return Err(TargetError::Wrong(
-                    problem.help("write it out, or write a target for the file that sets them"),
-                ));
+                let problem = text.problem(&image.span, "the image contains variables");
+                return Err(problem.help("write the image out, or add a target for the file that sets them").into());
             }
-            changes.push(write(text, &image, &new)?);
+            edits.push(write(text, &spec, &image, &new)?);
         }
-        return Ok(changes);
+        Ok(edits)
     }
-    let spots = text.compose()?.ours(text, writing, "name one with `service = \"…\"`")?;
-    spots.iter().filter_map(|spot| spot.node.as_ref()).map(|node| write(text, node, &new)).collect()
+
+    fn recognize(file: &SourceFile) -> Option<Evidence> {
+        let name = file.path.rsplit('/').next().unwrap_or_default();
+        let is_named = ["compose.", "docker-compose."].iter().any(|start| name.starts_with(start));
+        let has_services = || has_line(file, &["services:"]).then_some(Evidence::Hint);
+        if is_named { Some(Evidence::Name) } else { has_services() }
+    }
+
+    fn find(text: &FileText) -> Result<Vec<ImageSite>, Problem> {
+        Ok(services(&*tree(text)?).filter_map(|(_, service)| service_image(&text.file, service)).collect())
+    }
+
+    fn suggest(text: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
+        let tree = tree(text)?;
+        let mut names = HashMap::new();
+        for (name, service) in services(&tree) {
+            if let (Some(name), Some(image)) = (name.text(), service.get("image")) {
+                // A shared value belongs to its first use.
+                names.entry(first_byte(text, image)).or_insert_with(|| name.to_owned());
+            }
+        }
+        Ok(by_start(sites, &names, |name| TargetKind::Compose(Self { service: Some(name.clone()) })))
+    }
 }
 
-/// The images of all services that are not built here.
-pub(super) fn spots(tree: &DocumentTree) -> ImageSites {
-    let mut spots = ImageSites::default();
-    for document in &tree.documents {
-        let services = document.get("services").map(|services| services.entries()).unwrap_or_default();
-        for (name, service) in services.iter().filter(|(_, service)| service.get("build").is_none()) {
-            let Some(image) = service.get("image") else { continue };
-            let own = service.entries().iter().any(|(key, _)| key.text() == Some("image"));
-            let is_shared = service.anchored || image.anchored || !own;
-            let way = || Selector::of(&["services", name.text().unwrap_or_default(), "image"], None);
-            let spot = ImageSite::of(image, "", is_shared.then(|| (way(), name.span.clone())));
-            spot.into_iter().for_each(|spot| spots.add(Rc::new(spot)));
-        }
-    }
-    spots
+/// Returns the services of all documents, each with the node of its name.
+fn services(tree: &DocumentTree) -> impl Iterator<Item = &(Arc<YamlNode>, Arc<YamlNode>)> {
+    let maps = tree.documents.iter().filter_map(|document| document.get("services"));
+    maps.flat_map(|services| services.entries())
 }
 
-/// The names of all services that have an image, each by the first byte of that, without its quotes.
-pub(super) fn names(text: &FileText) -> HashMap<usize, String> {
-    let documents = text.yaml().map(|tree| tree.documents.as_slice()).unwrap_or_default();
-    let services = documents.iter().filter_map(|document| document.get("services"));
-    let mut names = HashMap::new();
-    for (name, service) in services.flat_map(|services| services.entries()) {
-        if let (Some(name), Some(image)) = (name.text(), service.get("image")) {
-            // What several share, the first has.
-            names.entry(first_byte(text, image)).or_insert_with(|| name.to_owned());
-        }
+/// Returns the image of a service, with the defaults of its variables.
+fn service_image(file: &SourceFile, service: &YamlNode) -> Option<ImageSite> {
+    let node = service.get("image")?;
+    let mut site = ImageSite::scalar(file, node, expand(node.text()?, |_| None));
+    if service.get("build").is_some() {
+        site.image = Err(NotAnImage::None("names the result of `build`"));
     }
-    names
+    Some(site)
+}
+
+/// Returns the images of all services that are not built here, each with what shares it.
+fn unbuilt_images(text: &FileText, tree: &DocumentTree) -> Vec<ImageSite> {
+    let image = |(name, service): &(Arc<YamlNode>, Arc<YamlNode>)| {
+        let site = service_image(&text.file, service).filter(|_| service.get("build").is_none())?;
+        let is_own = service.entries().iter().any(|(key, _)| key.text() == Some("image"));
+        let is_shared = service.anchored || !is_own || site.node.as_ref().is_some_and(|node| node.anchored);
+        let selector = || Selector::of(&["services", name.text().unwrap_or_default(), "image"], None);
+        let shared = is_shared.then(|| SharedValue { selector: selector(), span: name.span.clone() });
+        Some(ImageSite { shared, ..site })
+    };
+    services(tree).filter_map(image).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{DIGEST, check};
+    use super::super::tests::{DIGEST, check, check_find};
 
     #[track_caller]
     fn at(service: &str, yaml: &str, expected: &str) {
@@ -87,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_image_of_a_service_is_written_over() {
+    fn the_image_of_a_service_is_replaced() {
         let yaml = "services:\n  web: { image: \"python:3\", ports: [] }\n  db:\n    image: postgres:16 # db\n  own:\n    \
                     build: .\n    image: python\n";
         at(", service = \"web\"", yaml, &yaml.replace("python:3", "NEW"));
@@ -96,48 +156,66 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_services_own_image_is_refused() {
+    fn images_that_a_service_does_not_own_are_refused() {
         let yaml = "x: &x\n  image: python:2\nservices:\n  own: {build: ., image: a}\n  var:\n    image: a:${V}\n  none: {}\n  \
                     base: *x\n  py:\n    <<: *x\n";
-        at(", service = \"owm\"", yaml, "4 ! `services` of `compose.yaml` has no `owm`; did you mean `own`?");
+        at(", service = \"owm\"", yaml, "4 ! `services` in `compose.yaml` has no `owm`; did you mean `own`?");
         at(
             ", service = \"own\"",
             yaml,
-            "4 ! the service `own` is built here, and its `image` names what comes out; write a target for the `FROM` of its \
-             Dockerfile",
+            "4 ! service `own` is built here; its `image` names the result; add a target for the `FROM` of its Dockerfile",
         );
         at(
             ", service = \"var\"",
             yaml,
-            "6 ! the image is put together of variables; write it out, or write a target for the file that sets them",
+            "6 ! the image contains variables; write the image out, or add a target for the file that sets them",
         );
-        at(", service = \"none\"", yaml, "7 ! the service `none` has no `image`; add `image: \"\"`");
-        for (service, way, line) in [("base", "services.base", 8), ("py", "services.py.image", 10)] {
+        at(", service = \"none\"", yaml, "7 ! service `none` has no `image`; add `image: \"\"`");
+        for (service, selector, line) in [("base", "services.base", 8), ("py", "services.py.image", 10)] {
             at(
                 &format!(", service = \"{service}\""),
                 yaml,
                 &format!(
-                    "{line} ! the way `{way}` leads over an anchor, an alias or a merge of `compose.yaml`; write the value out \
-                     in full there, without `&`, `*` or `<<`: others share it"
+                    "{line} ! cannot edit `{selector}` in `compose.yaml`: an anchor, an alias or a merge key shares it; write \
+                     the value out there, without `&`, `*` or `<<`"
                 ),
             );
         }
         at(
             "",
             "services: {a: {image: python:3}, b: {image: python:2}, c: {image: x}}\n",
-            "1 ! `compose.yaml` names `docker.io/library/python` at several tags: `python:3` in line 1, `python:2` in line 1; \
-             name one with `service = \"…\"`",
+            "1 ! `compose.yaml` has images from `docker.io/library/python` with different tags: `python:3` (line 1), \
+             `python:2` (line 1); select one with `service = \"…\"`",
         );
         at(
             "",
             "x: &x {image: python:3}\nservices: {a: {<<: *x}}\n",
-            "2 ! the way `services.a.image` leads over an anchor, an alias or a merge of `compose.yaml`; write the value out in \
-             full there, without `&`, `*` or `<<`: others share it",
+            "2 ! cannot edit `services.a.image` in `compose.yaml`: an anchor, an alias or a merge key shares it; write the value \
+             out there, without `&`, `*` or `<<`",
         );
         at(
             "",
             "services:\n  a: {image: pyton:3}\n",
-            "2 ! `compose.yaml` names no image of `docker.io/library/python`; there are: `pyton:3` in line 2",
+            "2 ! `compose.yaml` has no image from `docker.io/library/python`; it has: `pyton:3` (line 2)",
         );
+    }
+
+    #[test]
+    fn services_name_images() {
+        check_find(
+            "compose.yaml",
+            "x-base: &base\n  image: redis:7\nservices:\n  web: { image: \"nginx:1\", ports: [] }\n  cache:\n    <<: *base\n  \
+             second: *base\n  own:\n    build: .\n    image: acme/own\n  db:\n    image: postgres:${VERSION:-16}\n  bad:\n    \
+             image: ${IMAGE}\n  none: {}\n",
+            &[
+                "2 redis:7 = docker.io/library/redis:7",
+                "4 nginx:1 = docker.io/library/nginx:1",
+                "10 acme/own ! names the result of `build`",
+                "12 postgres:${VERSION:-16} = docker.io/library/postgres:16",
+                "14 ${IMAGE} ! contains a variable without a value",
+            ],
+        );
+        check_find("compose.yml", "version: '3'\n", &[]);
+        check_find("compose.yml", "services: [\n", &["1 ! this is not YAML: unclosed bracket '['"]);
     }
 }

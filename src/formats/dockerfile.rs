@@ -1,204 +1,181 @@
-//! `dockerfile = { path, stage | arg }`: what `FROM` names, or the default of an `ARG`; with neither, all that `FROM`,
-//! `COPY --from` and `RUN --mount` name of the pin's repository.
+//! `dockerfile = { path, stage | arg }`: the image of a `FROM`, or the default of an `ARG`; with neither, all images from the
+//! pin's repository in `FROM`, `COPY --from` and `RUN --mount`.
 
-use std::collections::HashMap;
+mod parse;
+
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::formats::find::{self, FileKind, FoundImage};
-use crate::text::diagnostics::Problem;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
+use crate::text::diagnostics::{At, Problem, SourceFile};
+
+use super::edit::{EditRequest, TargetEdit, TargetError};
+use super::file_text::FileText;
+use super::image_site::ImageSites;
 use super::part::ReferencePart;
-use super::spot::{ImageSite, ImageSites};
-use super::text::FileText;
-use super::{TargetError, TextChange, WriteSpec, list};
+use super::suggest::SiteCandidate;
+use super::table::TargetReader;
+use super::variables::trailing_variable;
+use super::yaml::has_line;
+use super::{Evidence, FileFormat, ImageSite, TargetKind, list};
 
-/// Which place of a Dockerfile is meant.
+use parse::{Dockerfile, Stage};
+
+/// Images of a Dockerfile.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DockerfileSelector {
-    /// All that name the pin's repository.
+pub enum DockerfilePlace {
+    /// All images from the pin's repository.
     Repository,
-    /// The `FROM` of the stage of this name, or of this number from 0.
+    /// The `FROM` of the stage with this name, or this number from 0.
     Stage(String),
     /// The default of this `ARG`.
     Arg(String),
 }
 
-/// What targets see of a Dockerfile.
-#[derive(Default)]
-pub(super) struct Dockerfile {
-    stages: Vec<StageBase>,
-    /// The numbers of the stages of each name, in lower case.
-    named: HashMap<String, Vec<usize>>,
-    /// The number of the stage whose image begins at a byte.
-    at: HashMap<usize, usize>,
-    arguments: Vec<ArgWord>,
-    /// The numbers of the arguments of each name.
-    argued: HashMap<String, Vec<usize>>,
+/// Images of a Dockerfile.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(rename = "TargetDockerfile", extend("required" = ["path"]))]
+pub(super) struct DockerfileTable {
+    /// A file below the root, or a glob.
+    pub(super) path: Option<At<String>>,
+    /// The stage whose `FROM` is written, by name or by number from 0; by default all images from the tag's repository.
+    stage: Option<At<String>>,
+    /// The `ARG` whose default is written.
+    arg: Option<At<String>>,
 }
 
-/// What a stage stands on.
-struct StageBase {
-    /// The bytes of the image, without quotes.
-    image: Range<usize>,
-    name: Option<String>,
-}
+impl FileFormat for DockerfilePlace {
+    type Table = DockerfileTable;
+    const PATTERNS: &'static [&'static str] = &["**/*[Dd]ockerfile*", "**/*[Cc]ontainerfile*"];
 
-/// A word of an `ARG`.
-struct ArgWord {
-    name: String,
-    span: Range<usize>,
-    /// The bytes of its default, without quotes.
-    default: Option<Range<usize>>,
-}
+    fn read(table: &DockerfileTable, reader: &mut TargetReader<'_, '_>) -> Option<Self> {
+        match (&table.stage, &table.arg) {
+            (Some(_), Some(arg)) => {
+                reader.reject(arg, "`arg` and `stage` exclude each other", "write a target for each");
+                None
+            }
+            (Some(stage), None) => Some(Self::Stage(stage.value.clone())),
+            (None, Some(arg)) => Some(Self::Arg(arg.value.clone())),
+            (None, None) => Some(Self::Repository),
+        }
+    }
 
-impl Dockerfile {
-    pub(super) fn read(text: &FileText) -> Self {
-        let mut found = Self::default();
-        let word = |span: &Range<usize>| &text.text()[span.clone()];
-        for words in find::instructions(text.text()) {
-            if word(&words[0]).eq_ignore_ascii_case("FROM") {
-                let mut rest = words[1..].iter().filter(|span| !word(span).starts_with("--"));
-                let Some(image) = rest.next() else { continue };
-                found.stage(find::unquoted(text.text(), image.clone()), rest.nth(1).map(word));
-            } else if word(&words[0]).eq_ignore_ascii_case("ARG") {
-                for span in &words[1..] {
-                    let (name, value) =
-                        word(span).split_once('=').map_or((word(span), None), |(name, value)| (name, Some(value)));
-                    let default = value.map(|value| find::unquoted(text.text(), span.end - value.len()..span.end));
-                    found.argued.entry(name.to_owned()).or_default().push(found.arguments.len());
-                    found.arguments.push(ArgWord { name: name.to_owned(), span: span.clone(), default });
+    fn keys(&self) -> Vec<(&'static str, &str)> {
+        match self {
+            Self::Repository => Vec::new(),
+            Self::Stage(name) => vec![("stage", name)],
+            Self::Arg(name) => vec![("arg", name)],
+        }
+    }
+
+    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let Some(spec) = request.spec() else { return Ok(Vec::new()) };
+        let new = spec.value(text)?;
+        let edit = |span: Range<usize>| spec.replace(text, span.clone(), &text.text()[span], &new);
+        match self {
+            Self::Repository => {
+                let parse = || Ok(ImageSites::new(text, dockerfile(text)?.images.iter().cloned()));
+                let sites = text.parsed("dockerfile images", parse)?;
+                let sites = sites.of_pin(text, &spec, "select one with `stage = \"…\"`")?;
+                Ok(sites.iter().map(|site| edit(site.span.clone())).collect())
+            }
+            Self::Stage(name) => {
+                let span = stage(text, &*dockerfile(text)?, name)?;
+                if text.text()[span.clone()].contains('$') {
+                    let problem = text.problem(&span, "the image contains variables");
+                    return Err(problem.help("select the variable, e.g. `arg = \"BASE\"`").into());
                 }
+                Ok(vec![edit(span)])
             }
+            Self::Arg(name) => Ok(vec![edit(argument(text, &*dockerfile(text)?, name)?)]),
         }
-        found
     }
 
-    fn stage(&mut self, image: Range<usize>, name: Option<&str>) {
-        let number = self.stages.len();
-        if let Some(name) = name {
-            self.named.entry(name.to_ascii_lowercase()).or_default().push(number);
-        }
-        self.at.insert(image.start, number);
-        self.stages.push(StageBase { image, name: name.map(str::to_owned) });
+    fn recognize(file: &SourceFile) -> Option<Evidence> {
+        let name = file.path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        let is_named = ["dockerfile", "containerfile"]
+            .iter()
+            .any(|word| name == *word || name.starts_with(&format!("{word}.")) || name.ends_with(&format!(".{word}")));
+        let has_from = || has_line(file, &["FROM ", "from "]).then_some(Evidence::Guess);
+        if is_named { Some(Evidence::Name) } else { has_from() }
     }
 
-    fn arguments(&self, name: &str) -> impl Iterator<Item = &ArgWord> {
-        self.argued.get(name).into_iter().flatten().map(|number| &self.arguments[*number])
+    fn find(text: &FileText) -> Result<Vec<ImageSite>, Problem> {
+        Ok(dockerfile(text)?.images.clone())
+    }
+
+    fn suggest(text: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
+        let file = dockerfile(text)?;
+        Ok(sites.iter().map(|site| candidates(text, &file, site)).collect())
     }
 }
 
-/// What the place becomes.
-pub(super) fn edits(
-    place: &DockerfileSelector,
-    text: &FileText,
-    writing: &WriteSpec<'_>,
-) -> Result<Vec<TextChange>, TargetError> {
-    let new = writing.value(text)?;
-    let change = |span: Range<usize>| TextChange { was: text.text()[span.clone()].to_owned(), span, new: new.clone() };
-    match place {
-        DockerfileSelector::Repository => {
-            let spots = text.mentions()?.ours(text, writing, "name one with `stage = \"…\"`")?;
-            Ok(spots.iter().map(|spot| change(spot.span.clone())).collect())
-        }
-        DockerfileSelector::Stage(name) => {
-            let span = stage(text, name)?;
-            if text.text()[span.clone()].contains('$') {
-                let problem = text.problem(&span, "the image is put together of variables");
-                return Err(TargetError::Wrong(problem.help("name the variable, as `arg = \"BASE\"`")));
-            }
-            Ok(vec![change(span)])
-        }
-        DockerfileSelector::Arg(name) => Ok(vec![change(argument(text, name)?)]),
-    }
+fn dockerfile(text: &FileText) -> Result<Arc<Dockerfile>, Problem> {
+    text.parsed("dockerfile", || Ok(Dockerfile::parse(text.text())))
 }
 
-/// All that names an image there.
-pub(super) fn spots(text: &FileText) -> Result<ImageSites, Problem> {
-    let mut spots = ImageSites::default();
-    for mention in FileKind::Dockerfile.find(&text.file)? {
-        let is_composed = text.text()[mention.span.clone()].contains('$');
-        let image = if is_composed {
-            Err("it has a variable".to_owned())
-        } else {
-            mention.image.map_err(|why| why.to_string())
+/// Returns the targets that might write an image.
+fn candidates(text: &FileText, file: &Dockerfile, site: &ImageSite) -> Vec<SiteCandidate> {
+    let candidate = |place, part| SiteCandidate { kind: TargetKind::Dockerfile(place), part };
+    let written = &text.text()[site.span.clone()];
+    if site.decided != site.span {
+        let Some((before, name)) = trailing_variable(written) else { return Vec::new() };
+        let part = match before.chars().last() {
+            None => None,
+            Some(':') => Some(ReferencePart::TagAtDigest),
+            Some('@') => Some(ReferencePart::Digest),
+            Some(_) => return Vec::new(),
         };
-        spots.add(Rc::new(ImageSite { span: mention.span, image, node: None, shared: None }));
+        // A tag may serve another purpose as well, if a stage uses it too.
+        let is_shared = file.arguments(name).count() > 1;
+        return match part.is_some() && is_shared {
+            true => Vec::new(),
+            false => vec![candidate(DockerfilePlace::Arg(name.to_owned()), part)],
+        };
     }
-    Ok(spots)
-}
-
-/// The places that may be that of `mention`, each with what is written there where it is not the whole reference.
-pub(super) fn places(text: &FileText, mention: &FoundImage) -> Vec<(DockerfileSelector, Option<ReferencePart>)> {
-    let file = text.dockerfile();
-    if mention.decided != mention.span {
-        let named = find::last_variable(&text.text()[mention.span.clone()]);
-        return named.and_then(|(before, name)| variable(file, before, name)).into_iter().collect();
-    }
-    if text.text()[mention.span.clone()].contains('$') {
+    if written.contains('$') {
         return Vec::new();
     }
-    match file.at.get(&mention.span.start) {
-        Some(number) => {
-            let names = file.stages[*number].name.iter().cloned().chain([number.to_string()]);
-            names
-                .map(DockerfileSelector::Stage)
-                .chain([DockerfileSelector::Repository])
-                .map(|place| (place, None))
-                .collect()
-        }
-        // What `COPY --from` and `RUN --mount` name has no name of its own.
-        None => vec![(DockerfileSelector::Repository, None)],
-    }
+    let stage = file
+        .stage_at(site.span.start)
+        .into_iter()
+        .flat_map(|(number, stage)| stage.name.iter().cloned().chain([number.to_string()]).map(DockerfilePlace::Stage));
+    // Images of `COPY --from` and `RUN --mount` have no name.
+    stage.chain([DockerfilePlace::Repository]).map(|place| candidate(place, None)).collect()
 }
 
-/// The `ARG` that ends an image after `before`, and what of the reference is its part.
-fn variable(file: &Dockerfile, before: &str, name: &str) -> Option<(DockerfileSelector, Option<ReferencePart>)> {
-    let part = match before.chars().last() {
-        None => None,
-        Some(':') => Some(ReferencePart::TagAtDigest),
-        Some('@') => Some(ReferencePart::Digest),
-        Some(_) => return None,
-    };
-    // A tag may be for more than the image, where a stage asks for it as well.
-    let is_shared = file.arguments(name).count() > 1;
-    (part.is_none() || !is_shared).then(|| (DockerfileSelector::Arg(name.to_owned()), part))
-}
-
-/// The bytes of the image that a stage stands on.
-fn stage(text: &FileText, wanted: &str) -> Result<Range<usize>, TargetError> {
-    let stages = &text.dockerfile().stages;
-    let mut found = text.dockerfile().named.get(&wanted.to_ascii_lowercase()).cloned().unwrap_or_default();
-    let number = wanted.parse().ok().filter(|number| *number < stages.len() && !found.contains(number));
-    found.extend(number);
-    found.sort_unstable();
-    match found.as_slice() {
+/// Returns the bytes of the image of a stage.
+fn stage(text: &FileText, file: &Dockerfile, wanted: &str) -> Result<Range<usize>, TargetError> {
+    let stages = &file.stages;
+    match file.stages_named(wanted).as_slice() {
         [only] => Ok(stages[*only].image.clone()),
         [] => {
-            let shown = |(number, from): (usize, &StageBase)| match &from.name {
+            let show = |(number, stage): (usize, &Stage)| match &stage.name {
                 Some(name) => format!("`{name}`"),
-                None => format!("`{number}`, which is `{}`", &text.text()[from.image.clone()]),
+                None => format!("`{number}` (`{}`)", &text.text()[stage.image.clone()]),
             };
-            let start = stages.first().map_or(0, |from| from.image.start);
+            let start = stages.first().map_or(0, |stage| stage.image.start);
             let problem = text.problem(&(start..start), format!("`{}` has no stage `{wanted}`", text.path()));
             let help = match stages.as_slice() {
-                [] => "it has none at all".to_owned(),
-                stages => format!("there are: {}", list(stages.iter().enumerate().map(shown))),
+                [] => "it has no stages".to_owned(),
+                stages => format!("it has: {}", list(stages.iter().enumerate().map(show))),
             };
-            Err(TargetError::Nothing(problem.help(help)))
+            Err(TargetError::NotFound(problem.help(help)))
         }
         [_, second, ..] => {
             let problem = text.problem(&stages[*second].image, format!("two stages are named `{wanted}`"));
-            Err(TargetError::Wrong(problem.help("give each its own name, or say which by its number, from 0")))
+            Err(problem.help("rename one of them, or select one by its number, from 0").into())
         }
     }
 }
 
-/// The default of an `ARG`, without quotes.
-fn argument(text: &FileText, wanted: &str) -> Result<Range<usize>, TargetError> {
-    let file = text.dockerfile();
-    let found: Vec<&Range<usize>> = file.arguments(wanted).filter_map(|one| one.default.as_ref()).collect();
-    match found.as_slice() {
+/// Returns the bytes of the default of an `ARG`, without quotes.
+fn argument(text: &FileText, file: &Dockerfile, wanted: &str) -> Result<Range<usize>, TargetError> {
+    let defaults: Vec<&Range<usize>> = file.arguments(wanted).filter_map(|one| one.default.as_ref()).collect();
+    match defaults.as_slice() {
         [only] => Ok(Range::clone(only)),
         [] => {
             let place = file.arguments(wanted).next();
@@ -208,80 +185,21 @@ fn argument(text: &FileText, wanted: &str) -> Result<Range<usize>, TargetError> 
                     let mut known: Vec<String> = file.arguments.iter().map(|one| format!("`{}`", one.name)).collect();
                     known.dedup();
                     let help = match known.as_slice() {
-                        [] => "it has none at all".to_owned(),
-                        known => format!("there are: {}", list(known)),
+                        [] => "it has no `ARG`".to_owned(),
+                        known => format!("it has: {}", list(known)),
                     };
                     (format!("`{}` has no `ARG {wanted}`", text.path()), help)
                 }
             };
             let start = place.or(file.arguments.first()).map_or(0, |one| one.span.start);
-            Err(TargetError::Nothing(text.problem(&(start..start), message).help(help)))
+            Err(TargetError::NotFound(text.problem(&(start..start), message).help(help)))
         }
         [_, second, ..] => {
-            let problem = text.problem(second, format!("`ARG {wanted}` has a default in several places"));
-            Err(TargetError::Wrong(problem.help("keep one: a stage sees the first with `ARG` and no default")))
+            let problem = text.problem(second, format!("`ARG {wanted}` has several defaults"));
+            Err(problem.help("keep one: `ARG` without a default in a stage takes the first").into())
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::tests::{DIGEST, check};
-
-    #[track_caller]
-    fn at(place: &str, text: &str, expected: &str) {
-        let expected =
-            expected.replace("NEW", &format!("docker.io/library/python:3.12@{DIGEST}")).replace("DIGEST", DIGEST);
-        check(&format!("dockerfile = {{ path = \"Dockerfile\"{place} }}"), "Dockerfile", text, &expected);
-    }
-
-    #[test]
-    fn images_of_the_repository_are_written_over() {
-        at(
-            "",
-            "# syntax=docker/dockerfile:1\r\nFROM --platform=$BUILDPLATFORM python:3 AS build\r\nFROM golang:1\r\nCOPY \
-             --from=python:3 /a /a\r\nFROM build\r\n",
-            "# syntax=docker/dockerfile:1\r\nFROM --platform=$BUILDPLATFORM NEW AS build\r\nFROM golang:1\r\nCOPY --from=NEW \
-             /a /a\r\nFROM build\r\n",
-        );
-        at(
-            "",
-            "from \\\n  \"docker.io/python:3@sha256:00\" \\\n  as x",
-            "2 ! `Dockerfile` names no image of `docker.io/library/python`; there are: `docker.io/python:3@sha256:00` in line 2",
-        );
-        at("", "from \\\n  \"docker.io/python:3\" \\\n  as x", "from \\\n  \"NEW\" \\\n  as x");
-    }
-
-    #[test]
-    fn a_stage_or_an_argument_is_named() {
-        let text = "ARG TAG=3 BASE=\"python:3\"\nFROM python:3 AS a\nFROM python:2\nFROM ${BASE} AS c\nARG TAG\n";
-        at(", stage = \"A\"", text, &text.replace("FROM python:3", "FROM NEW"));
-        at(", stage = \"1\"", text, &text.replace("python:2", "NEW"));
-        at(", arg = \"BASE\"", text, &text.replace("\"python:3\"", "\"NEW\""));
-        at(", arg = \"TAG\" }\nwrite = \"tag@digest\" #", text, &text.replace("TAG=3", "TAG=3.12@DIGEST"));
-        at(
-            "",
-            text,
-            "3 ! `Dockerfile` names `docker.io/library/python` at several tags: `python:3` in line 2, `python:2` in line 3; name one with `stage = \"…\"`",
-        );
-        at(
-            ", stage = \"c\"",
-            text,
-            "4 ! the image is put together of variables; name the variable, as `arg = \"BASE\"`",
-        );
-        at(", stage = \"d\"", text, "2 ! `Dockerfile` has no stage `d`; there are: `a`, `1`, which is `python:2`, `c`");
-        at(", arg = \"BAS\"", text, "1 ! `Dockerfile` has no `ARG BAS`; there are: `TAG`, `BASE`, `TAG`");
-        at(", arg = \"X\"", "ARG X\nFROM a\n", "1 ! `ARG X` has no default; write `ARG X=\"\"`");
-        at(
-            ", arg = \"X\"",
-            "FROM a\nARG X=1\nARG X=2\n",
-            "3 ! `ARG X` has a default in several places; keep one: a stage sees the first with `ARG` and no default",
-        );
-        at(
-            ", stage = \"a\"",
-            "FROM x AS a\nFROM y AS a\n",
-            "2 ! two stages are named `a`; give each its own name, or say which by its number, from 0",
-        );
-        at(", stage = \"a\"", "", "1 ! `Dockerfile` has no stage `a`; it has none at all");
-    }
-}
+mod tests;

@@ -1,69 +1,155 @@
-//! `helm = { path, at }`: an image in the values of a chart, as one text, or as `registry`, `repository`, `tag` and
-//! `digest` apart.
+//! `helm = { path, at }`: an image in the values of a chart, either one string, or `registry`, `repository`, `tag` and
+//! `digest` in a map (helm.sh, "Chart Best Practices Guide", "Values").
 
-use crate::text::yaml::YamlValue;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
+use crate::text::diagnostics::{At, Problem, SourceFile};
+use crate::text::yaml::{self, YamlNode, YamlValue};
+
+use super::edit::{EditRequest, TargetEdit, TargetError};
+use super::file_text::FileText;
+use super::image_site::ImageParts;
 use super::part::ReferencePart;
-use super::text::FileText;
-use super::way::Selector;
-use super::yaml::{field, write};
-use super::{TargetError, TextChange, WriteSpec};
+use super::selector::Selector;
+use super::suggest::{SiteCandidate, by_selector};
+use super::table::TargetReader;
+use super::yaml::{field, tree, write};
+use super::{Evidence, FileFormat, ImageSite, TargetKind};
 
-/// Where charts have their image where nothing else is said.
-pub(super) const AT: &str = "image";
+/// Default of `at`.
+const AT: &str = "image";
 
-/// What the image at the end of `way` becomes. Of a map the keys that it has are written over; a tag without a `digest`
-/// beside it gets the digest as well.
-pub(super) fn edits(way: &Selector, text: &FileText, writing: &WriteSpec<'_>) -> Result<Vec<TextChange>, TargetError> {
-    let mut changes = Vec::new();
-    let image = &writing.pin.image;
-    let part = |part: ReferencePart| part.of(writing.pin).ok_or_else(|| writing.without_tag(text));
-    for node in way.follow(text, text.yaml()?)? {
-        if !matches!(node.value, YamlValue::Map(_)) {
-            changes.push(write(text, &node, &part(ReferencePart::Reference)?)?);
-            continue;
-        }
-        let registry = field(text, way, &node, "registry")?;
-        let repository = field(text, way, &node, "repository")?;
-        let (tag, digest) = (field(text, way, &node, "tag")?, field(text, way, &node, "digest")?);
-        if repository.is_none() || (tag.is_none() && digest.is_none()) {
-            let here = node.span.start..node.span.start;
-            let problem =
-                text.problem(&here, "an image in a chart's values has a `repository`, and a `tag` or a `digest`");
-            return Err(TargetError::Wrong(
-                problem.help("let `at` lead to the map that has them, or use `yaml` for single values"),
-            ));
-        }
-        let path = match registry {
-            Some(_) => image.repository().path().to_owned(),
-            None => image.repository().to_string(),
+/// An image in the values of a chart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HelmPlace(Selector);
+
+/// An image in the values of a Helm chart.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(rename = "TargetHelm", extend("required" = ["path"]))]
+pub(super) struct HelmTable {
+    /// A file below the root, or a glob.
+    pub(super) path: Option<At<String>>,
+    /// Selector of the image, or of the map with its `repository`, `tag` and `digest`; default `image`.
+    at: Option<At<String>>,
+}
+
+impl FileFormat for HelmPlace {
+    type Table = HelmTable;
+
+    fn read(table: &HelmTable, reader: &mut TargetReader<'_, '_>) -> Option<Self> {
+        let selector = match &table.at {
+            Some(at) => reader.parse(at),
+            None => AT.parse().ok(),
         };
-        let tagged = if digest.is_some() { ReferencePart::Tag } else { ReferencePart::TagAtDigest };
-        let tagged = tag.is_some().then(|| part(tagged)).transpose()?;
-        let host = registry.is_some().then(|| image.repository().registry().to_string());
-        let values =
-            [(registry, host), (repository, Some(path)), (tag, tagged), (digest, Some(part(ReferencePart::Digest)?))];
-        for (node, new) in values {
-            if let (Some(node), Some(new)) = (node, new) {
-                changes.push(write(text, &node, &new)?);
+        selector.map(Self)
+    }
+
+    fn refuse_part(_: ReferencePart) -> Option<&'static str> {
+        Some("remove it, or use `yaml` for a single value")
+    }
+
+    fn keys(&self) -> Vec<(&'static str, &str)> {
+        let at = self.0.as_str();
+        if at == AT { Vec::new() } else { vec![("at", at)] }
+    }
+
+    /// Writes the keys that the map has; a `tag` without a `digest` beside it receives both.
+    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let Some(spec) = request.spec() else { return Ok(Vec::new()) };
+        let (selector, repository_name) = (&self.0, spec.pin.image.repository());
+        let mut edits = Vec::new();
+        for node in selector.select(text, &*tree(text)?)? {
+            if !matches!(node.value, YamlValue::Map(_)) {
+                edits.push(write(text, &spec, &node, &spec.part_of(ReferencePart::Reference, text)?)?);
+                continue;
+            }
+            let field = |key: &str| field(text, selector, &node, key);
+            let (registry, repository, tag, digest) =
+                (field("registry")?, field("repository")?, field("tag")?, field("digest")?);
+            if repository.is_none() || (tag.is_none() && digest.is_none()) {
+                let start = node.span.start;
+                let problem = text.problem(&(start..start), "expected a map with `repository`, and `tag` or `digest`");
+                let help = "set `at` to the selector of such a map, or use `yaml` for single values";
+                return Err(problem.help(help).into());
+            }
+            let path = match registry {
+                Some(_) => repository_name.path().to_owned(),
+                None => repository_name.to_string(),
+            };
+            let tag_part = if digest.is_some() { ReferencePart::Tag } else { ReferencePart::TagAtDigest };
+            let new_tag = tag.is_some().then(|| spec.part_of(tag_part, text)).transpose()?;
+            let host = registry.is_some().then(|| repository_name.registry().to_string());
+            let new_digest = spec.part_of(ReferencePart::Digest, text)?;
+            for (node, new) in [(registry, host), (repository, Some(path)), (tag, new_tag), (digest, Some(new_digest))]
+            {
+                if let (Some(node), Some(new)) = (node, new) {
+                    edits.push(write(text, &spec, &node, &new)?);
+                }
             }
         }
+        Ok(edits)
     }
-    Ok(changes)
+
+    fn recognize(file: &SourceFile) -> Option<Evidence> {
+        is_values_file(file.path.rsplit('/').next().unwrap_or_default()).then_some(Evidence::Hint)
+    }
+
+    /// Finds maps and strings at keys that end in `image`.
+    fn find(text: &FileText) -> Result<Vec<ImageSite>, Problem> {
+        let mut found = Vec::new();
+        yaml::each(&tree(text)?.documents, &mut |node: &YamlNode| {
+            let is_image = |key: &YamlNode| key.text().is_some_and(|key| key.to_ascii_lowercase().ends_with("image"));
+            for (_, value) in node.entries().iter().filter(|(key, _)| is_image(key)) {
+                found.extend(match value.value {
+                    YamlValue::Map(_) => map_site(value),
+                    // Without a tag it may be part of an image, or anything else; a URL is a picture.
+                    _ => (value.text().filter(|text| text.contains([':', '@']) && !text.contains("://")))
+                        .map(|value_text| ImageSite::scalar(&text.file, value, value_text.to_owned())),
+                });
+            }
+        });
+        Ok(found)
+    }
+
+    fn suggest(text: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
+        Ok(by_selector(&*tree(text)?, sites, |selector| TargetKind::Helm(Self(selector))))
+    }
+}
+
+/// Recognizes names such as `values.yaml`, `values-prod.yaml` and `prod.values.yml`.
+fn is_values_file(name: &str) -> bool {
+    let Some(stem) = [".yaml", ".yml"].iter().find_map(|end| name.strip_suffix(end)) else { return false };
+    stem.split(['.', '-', '_']).any(|word| word == "values")
+}
+
+fn map_site(map: &YamlNode) -> Option<ImageSite> {
+    let text = |key: &str| map.get(key).and_then(|node| node.text()).filter(|text| !text.is_empty());
+    let repository = text("repository")?;
+    if map.get("tag").is_none() && map.get("digest").is_none() {
+        return None;
+    }
+    let name = match text("registry") {
+        Some(registry) => format!("{registry}/{repository}"),
+        None => repository.to_owned(),
+    };
+    let open = "has neither tag nor digest; the chart sets the tag";
+    Some(ImageSite::map(map, ImageParts { name, tag: text("tag"), digest: text("digest"), open }))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{DIGEST, check};
+    use super::super::tests::{DIGEST, check, check_find};
 
     #[track_caller]
-    fn at(way: &str, yaml: &str, expected: &str) {
+    fn at(at: &str, yaml: &str, expected: &str) {
         let expected = expected.replace("DIGEST", DIGEST);
-        check(&format!("helm = {{ path = \"values.yaml\"{way} }}"), "values.yaml", yaml, &expected);
+        check(&format!("helm = {{ path = \"values.yaml\"{at} }}"), "values.yaml", yaml, &expected);
     }
 
     #[test]
-    fn an_image_is_written_together_or_apart() {
+    fn an_image_is_written_as_one_string_or_in_parts() {
         at("", "image: python:3\n", "image: docker.io/library/python:3.12@DIGEST\n");
         at(
             "",
@@ -84,11 +170,34 @@ mod tests {
     }
 
     #[test]
-    fn a_map_that_is_no_image_is_refused() {
-        const NONE: &str = "1 ! an image in a chart's values has a `repository`, and a `tag` or a `digest`; let `at` lead to \
-                            the map that has them, or use `yaml` for single values";
+    fn a_map_without_an_image_is_refused() {
+        const NONE: &str = "1 ! expected a map with `repository`, and `tag` or `digest`; set `at` to the selector of such a \
+                            map, or use `yaml` for single values";
         at("", "image: {repository: x}\n", NONE);
         at("", "image: {tag: x}\n", NONE);
         at("", "imag: x\n", "1 ! `values.yaml` has no `image`; did you mean `imag`?");
+    }
+
+    #[test]
+    fn strings_and_maps_name_images() {
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        check_find(
+            "values.yaml",
+            &format!(
+                "image: {{repository: python, tag: 3}}\nweb:\n  initImage: {{registry: quay.io, repository: a/b, tag: '1', \
+                 digest: {digest}}}\n  sidecar: {{image: 'redis:7'}}\ncopy:\n  image: {{repository: c, tag: '2@{digest}', \
+                 digest: x}}\nown: {{image: {{repository: d, tag: ''}}}}\nname: {{image: nginx}}\nbackgroundImage: https://x.y/z.png\ngit: {{repository: x, tag: y}}\nno: {{image: \
+                 {{repository: x}}}}\n"
+            ),
+            &[
+                "1 {repository: python, tag: 3} = docker.io/library/python:3",
+                &format!(
+                    "3 {{registry: quay.io, repository: a/b, tag: '1', digest: {digest}}} = quay.io/a/b:1@{digest}"
+                ),
+                "4 redis:7 = docker.io/library/redis:7",
+                &format!("6 {{repository: c, tag: '2@{digest}', digest: x}} = docker.io/library/c:2@{digest}"),
+                "7 {repository: d, tag: ''} ! has neither tag nor digest; the chart sets the tag",
+            ],
+        );
     }
 }

@@ -1,43 +1,75 @@
-//! `json = { path, at }`: a value of a JSON file. Comments and commas at ends are taken as they are, for many tools do.
+//! `json = { path, at }`: a value in a JSON file; also finds the images of Kubernetes objects. Comments and trailing
+//! commas are accepted, as many tools do.
 //!
-//! The grammar is that of RFC 8259; a value knows its bytes.
+//! The grammar is RFC 8259.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::yaml::{YamlNode, YamlValue};
 
-use super::text::FileText;
-use super::way::Selector;
-use super::{TargetError, TextChange, WriteSpec, in_quotes};
+use super::edit::{EditRequest, TargetEdit, TargetError};
+use super::file_text::FileText;
+use super::selector::Selector;
+use super::suggest::{SiteCandidate, by_selector};
+use super::table::{TargetReader, ValueTable};
+use super::tree::DocumentTree;
+use super::{Evidence, FileFormat, ImageSite, TargetKind, yaml};
 
-/// How deep lists and maps may stand in each other.
+/// Maximum nesting depth of lists and maps.
 const DEPTH_MAX: usize = 64;
 
-/// What the value at the end of `way` becomes.
-pub(super) fn edits(way: &Selector, text: &FileText, writing: &WriteSpec<'_>) -> Result<Vec<TextChange>, TargetError> {
-    let found = way.follow(text, text.json()?)?;
-    let new = writing.value(text)?;
-    found.iter().map(|node| in_quotes(text, node, &new, |_| 1)).collect()
+/// A value in a JSON file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonPlace(Selector);
+
+impl FileFormat for JsonPlace {
+    type Table = ValueTable;
+
+    fn read(table: &ValueTable, reader: &mut TargetReader<'_, '_>) -> Option<Self> {
+        reader.selector(table).map(Self)
+    }
+
+    fn keys(&self) -> Vec<(&'static str, &str)> {
+        vec![("at", self.0.as_str())]
+    }
+
+    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let Some(spec) = request.spec() else { return Ok(Vec::new()) };
+        let found = self.0.select(text, &*tree(text)?)?;
+        found.iter().map(|node| spec.replace_quoted(text, node, |_| 1)).collect()
+    }
+
+    fn recognize(file: &SourceFile) -> Option<Evidence> {
+        (file.path.ends_with(".json") && yaml::is_json_object(file)).then_some(Evidence::Content)
+    }
+
+    fn find(text: &FileText) -> Result<Vec<ImageSite>, Problem> {
+        Ok(yaml::kubernetes_images(text, &*tree(text)?))
+    }
+
+    fn suggest(text: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
+        Ok(by_selector(&*tree(text)?, sites, |selector| TargetKind::Json(Self(selector))))
+    }
 }
 
-/// The one document of a JSON file as a tree.
-///
-/// # Errors
-/// The first thing that is wrong with it, at its place.
-pub(super) fn documents(file: &Arc<SourceFile>) -> Result<Vec<Rc<YamlNode>>, Problem> {
+fn tree(text: &FileText) -> Result<Arc<DocumentTree>, Problem> {
+    text.parsed("json", || documents(&text.file).map(DocumentTree::new))
+}
+
+/// Parses a JSON file into its only document.
+fn documents(file: &Arc<SourceFile>) -> Result<Vec<Arc<YamlNode>>, Problem> {
     let mut reader = JsonReader { file, at: 0 };
     let node = reader.value(0)?;
-    reader.blank();
+    reader.skip_blanks();
     match file.text.len() == reader.at {
         true => Ok(vec![node]),
-        false => Err(reader.wrong("more stands behind its end")),
+        false => Err(reader.invalid("expected the end of the file")),
     }
 }
 
 /// A key and its value.
-type JsonMember = (Rc<YamlNode>, Rc<YamlNode>);
+type JsonMember = (Arc<YamlNode>, Arc<YamlNode>);
 
 struct JsonReader<'a> {
     file: &'a Arc<SourceFile>,
@@ -53,14 +85,14 @@ impl JsonReader<'_> {
         self.file.text.as_bytes().get(self.at).copied()
     }
 
-    fn wrong(&self, what: &str) -> Problem {
+    fn invalid(&self, what: &str) -> Problem {
         let at = self.at.min(self.file.text.len());
-        let problem = Problem::at(self.file, at..at, format!("this is not JSON: {what}"));
-        problem.help("name a JSON file, or use a `marker` in a file of another kind")
+        let problem = Problem::at(self.file, at..at, format!("invalid JSON: {what}"));
+        problem.help("name a JSON file, or use `marker` for another kind of file")
     }
 
-    /// Passes over blanks and comments.
-    fn blank(&mut self) {
+    /// Skips blanks and comments.
+    fn skip_blanks(&mut self) {
         loop {
             let rest = self.rest();
             let blanks = rest.len() - rest.trim_start_matches([' ', '\t', '\r', '\n']).len();
@@ -79,11 +111,11 @@ impl JsonReader<'_> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Rc<YamlNode>, Problem> {
+    fn value(&mut self, depth: usize) -> Result<Arc<YamlNode>, Problem> {
         if depth > DEPTH_MAX {
-            return Err(self.wrong(&format!("lists and maps stand in each other deeper than {DEPTH_MAX} levels")));
+            return Err(self.invalid(&format!("nested deeper than {DEPTH_MAX} levels")));
         }
-        self.blank();
+        self.skip_blanks();
         let start = self.at;
         let value = match self.peek() {
             Some(b'{') => YamlValue::Map(self.members(depth)?),
@@ -95,27 +127,27 @@ impl JsonReader<'_> {
                 let length = rest.find(|c| !is_literal(c)).unwrap_or(rest.len());
                 let literal = rest[..length].to_owned();
                 if serde_json::from_str::<serde_json::Value>(&literal).is_err() {
-                    return Err(self.wrong("a value is missing"));
+                    return Err(self.invalid("expected a value"));
                 }
                 self.at += length;
                 YamlValue::Plain(literal)
             }
         };
-        Ok(Rc::new(YamlNode::plain(value, start..self.at)))
+        Ok(Arc::new(YamlNode::plain(value, start..self.at)))
     }
 
     fn members(&mut self, depth: usize) -> Result<Vec<JsonMember>, Problem> {
         let mut members = Vec::new();
         self.at += 1;
-        while self.goes_on(b'}')? {
+        while self.has_more(b'}')? {
             let start = self.at;
             if self.peek() != Some(b'"') {
-                return Err(self.wrong("a key in quotes is missing"));
+                return Err(self.invalid("expected a quoted key"));
             }
-            let key = Rc::new(YamlNode::plain(YamlValue::Quoted(self.string()?), start..self.at));
-            self.blank();
+            let key = Arc::new(YamlNode::plain(YamlValue::Quoted(self.string()?), start..self.at));
+            self.skip_blanks();
             if self.peek() != Some(b':') {
-                return Err(self.wrong("a `:` is missing"));
+                return Err(self.invalid("expected `:`"));
             }
             self.at += 1;
             members.push((key, self.value(depth + 1)?));
@@ -124,39 +156,39 @@ impl JsonReader<'_> {
         Ok(members)
     }
 
-    fn items(&mut self, depth: usize) -> Result<Vec<Rc<YamlNode>>, Problem> {
+    fn items(&mut self, depth: usize) -> Result<Vec<Arc<YamlNode>>, Problem> {
         let mut items = Vec::new();
         self.at += 1;
-        while self.goes_on(b']')? {
+        while self.has_more(b']')? {
             items.push(self.value(depth + 1)?);
             self.comma(b']')?;
         }
         Ok(items)
     }
 
-    /// Whether something comes before `end`, which is passed over otherwise.
-    fn goes_on(&mut self, end: u8) -> Result<bool, Problem> {
-        self.blank();
+    /// Returns whether there is more before `end`; skips `end` otherwise.
+    fn has_more(&mut self, end: u8) -> Result<bool, Problem> {
+        self.skip_blanks();
         match self.peek() {
             Some(b) if b == end => {
                 self.at += 1;
                 Ok(false)
             }
             Some(_) => Ok(true),
-            None => Err(self.wrong("it ends too early")),
+            None => Err(self.invalid("unexpected end of the file")),
         }
     }
 
-    /// Passes over a comma; none is needed before `end`.
+    /// Skips a comma, which is optional before `end`.
     fn comma(&mut self, end: u8) -> Result<(), Problem> {
-        self.blank();
+        self.skip_blanks();
         match self.peek() {
             Some(b',') => {
                 self.at += 1;
                 Ok(())
             }
             Some(b) if b == end => Ok(()),
-            _ => Err(self.wrong("a `,` is missing")),
+            _ => Err(self.invalid("expected `,`")),
         }
     }
 
@@ -167,7 +199,7 @@ impl JsonReader<'_> {
             match byte {
                 b'"' => {
                     let written = &self.file.text[self.at..=end];
-                    let text = serde_json::from_str(written).map_err(|_| self.wrong("a string is broken"))?;
+                    let text = serde_json::from_str(written).map_err(|_| self.invalid("invalid string"))?;
                     self.at = end + 1;
                     return Ok(text);
                 }
@@ -175,7 +207,7 @@ impl JsonReader<'_> {
                 _ => end += 1,
             }
         }
-        Err(self.wrong("a string has no end"))
+        Err(self.invalid("unterminated string"))
     }
 }
 
@@ -206,34 +238,34 @@ mod tests {
         }
         at_image(
             "{\"image\": {}}",
-            "1 ! a list or map stands where a text is to be written; let the way lead on to a text in it",
+            "1 ! expected a string, found a list or a map; extend the selector to a string in it",
         );
         at_image("{\"imag\": 1}", "1 ! `a.json` has no `image`; did you mean `imag`?");
     }
 
     #[test]
-    fn what_is_not_json_is_named_by_its_place() {
-        let wrong = |text: &str| {
+    fn invalid_json_is_reported_at_its_position() {
+        let problem = |text: &str| {
             let file = Arc::new(SourceFile { path: "a.json".to_owned(), text: text.to_owned() });
             let problem = documents(&file).unwrap_err();
             let (line, column) = problem.position().unwrap();
-            format!("{line}:{column} {}", problem.message.trim_start_matches("this is not JSON: "))
+            format!("{line}:{column} {}", problem.message.trim_start_matches("invalid JSON: "))
         };
         for (text, expected) in [
-            ("", "1:1 a value is missing"),
-            ("{\n\"a\" 1}", "2:5 a `:` is missing"),
-            ("{a: 1}", "1:2 a key in quotes is missing"),
-            ("[1 2]", "1:4 a `,` is missing"),
-            ("[1", "1:3 a `,` is missing"),
-            ("[1,", "1:4 it ends too early"),
-            ("\"a", "1:1 a string has no end"),
-            ("\"\\x\"", "1:1 a string is broken"),
-            ("{} {}", "1:4 more stands behind its end"),
-            ("nul", "1:1 a value is missing"),
+            ("", "1:1 expected a value"),
+            ("{\n\"a\" 1}", "2:5 expected `:`"),
+            ("{a: 1}", "1:2 expected a quoted key"),
+            ("[1 2]", "1:4 expected `,`"),
+            ("[1", "1:3 expected `,`"),
+            ("[1,", "1:4 unexpected end of the file"),
+            ("\"a", "1:1 unterminated string"),
+            ("\"\\x\"", "1:1 invalid string"),
+            ("{} {}", "1:4 expected the end of the file"),
+            ("nul", "1:1 expected a value"),
         ] {
-            assert_eq!(wrong(text), expected, "{text}");
+            assert_eq!(problem(text), expected, "{text}");
         }
         let deep = format!("{}{}", "[".repeat(66), "]".repeat(66));
-        assert!(wrong(&deep).contains("deeper than 64 levels"));
+        assert!(problem(&deep).contains("deeper than 64 levels"));
     }
 }

@@ -1,60 +1,119 @@
-//! `kustomize = { path, name }`: an entry of `images` in a kustomization, as the Kustomize reference has it: `newName`,
-//! `newTag` and `digest`, of which a digest rules.
+//! `kustomize = { path, name }`: an entry of `images` in a kustomization: `newName`, `newTag` and `digest`, which has
+//! precedence (the Kustomize reference, "images").
 
 use std::collections::HashMap;
-use std::rc::Rc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::model::image::complete;
+use crate::text::diagnostics::{At, Problem, SourceFile};
 use crate::text::yaml::YamlNode;
 
-use super::text::FileText;
-use super::way::Selector;
-use super::yaml::{field, write};
-use super::{TargetError, TextChange, WriteSpec};
+use super::edit::{EditRequest, TargetEdit, TargetError};
+use super::file_text::FileText;
+use super::image_site::ImageParts;
+use super::part::ReferencePart;
+use super::selector::Selector;
+use super::suggest::{SiteCandidate, by_start};
+use super::table::TargetReader;
+use super::tree::DocumentTree;
+use super::yaml::{field, tree, write};
+use super::{Evidence, FileFormat, ImageSite, TargetKind};
 
-/// What the entry for `name` becomes: the keys that it has are written over.
-pub(super) fn edits(name: &str, text: &FileText, writing: &WriteSpec<'_>) -> Result<Vec<TextChange>, TargetError> {
-    let mut changes = Vec::new();
-    let pin = writing.pin;
-    let way = Selector::of(&["images"], Some(("name", name)));
-    for entry in way.alone(text, text.yaml()?)? {
-        let here = entry.span.start..entry.span.start;
-        let wrong = |message: String, help: &str| TargetError::Wrong(text.problem(&here, message).help(help));
-        let repository = pin.image.repository();
-        match field(text, &way, &entry, "newName")? {
-            Some(node) => changes.push(write(text, &node, &repository.to_string())?),
-            None if complete(name).is_ok_and(|image| image.repository() == repository) => {}
-            None => {
-                let message = format!("the image `{name}` would stay `{name}`, and the pin is of `{repository}`");
-                return Err(wrong(message, "add a line `newName: \"\"` to the entry"));
-            }
-        }
-        if let Some(node) = field(text, &way, &entry, "newTag")? {
-            let tag = pin.image.tag().ok_or_else(|| writing.without_tag(text))?;
-            changes.push(write(text, &node, tag.as_str())?);
-        }
-        match field(text, &way, &entry, "digest")? {
-            Some(node) => changes.push(write(text, &node, pin.digest.as_str())?),
-            None => {
-                let message = format!("the image `{name}` has no `digest` to write over");
-                return Err(wrong(message, "add a line `digest: \"\"` to the entry"));
-            }
-        }
-    }
-    Ok(changes)
+/// The entry of `images` with this `name`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KustomizePlace(String);
+
+/// An entry of `images` in a kustomization.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(rename = "TargetKustomize", extend("required" = ["path", "name"]))]
+pub(super) struct KustomizeTable {
+    /// A file below the root, or a glob.
+    pub(super) path: Option<At<String>>,
+    /// The `name` of the entry.
+    name: Option<At<String>>,
 }
 
-/// The names of all entries, each by the first byte of its entry.
-pub(super) fn names(text: &FileText) -> HashMap<usize, String> {
-    let documents = text.yaml().map(|tree| tree.documents.as_slice()).unwrap_or_default();
-    let entries = documents.iter().filter_map(|document| document.get("images")).flat_map(|images| images.items());
-    let name = |entry: &Rc<YamlNode>| Some((entry.span.start, entry.get("name")?.text()?.to_owned()));
-    entries.filter_map(name).collect()
+impl FileFormat for KustomizePlace {
+    type Table = KustomizeTable;
+    const PATTERNS: &'static [&'static str] = &["**/Kustomization"];
+
+    fn read(table: &KustomizeTable, reader: &mut TargetReader<'_, '_>) -> Option<Self> {
+        let name = reader.required(table.name.as_ref(), "name", "name = \"web\"")?;
+        Some(Self(name.value.clone()))
+    }
+
+    fn refuse_part(_: ReferencePart) -> Option<&'static str> {
+        Some("remove it; the keys `newName`, `newTag` and `digest` are written if they exist")
+    }
+
+    fn keys(&self) -> Vec<(&'static str, &str)> {
+        vec![("name", &self.0)]
+    }
+
+    /// Writes the keys that the entry has.
+    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let Some(spec) = request.spec() else { return Ok(Vec::new()) };
+        let (name, repository) = (&self.0, spec.pin.image.repository());
+        let selector = Selector::of(&["images"], Some(("name", name)));
+        let mut edits = Vec::new();
+        for entry in selector.select_implied(text, &*tree(text)?)? {
+            let start = entry.span.start;
+            let invalid = |message: String, help: &str| text.problem(&(start..start), message).help(help);
+            match field(text, &selector, &entry, "newName")? {
+                Some(node) => edits.push(write(text, &spec, &node, &repository.to_string())?),
+                None if complete(name).is_ok_and(|image| image.repository() == repository) => {}
+                None => {
+                    let message = format!("image `{name}` would remain `{name}`, but the pin is from `{repository}`");
+                    return Err(invalid(message, "add a line `newName: \"\"` to the entry").into());
+                }
+            }
+            if let Some(node) = field(text, &selector, &entry, "newTag")? {
+                edits.push(write(text, &spec, &node, &spec.part_of(ReferencePart::Tag, text)?)?);
+            }
+            let Some(digest) = field(text, &selector, &entry, "digest")? else {
+                let message = format!("image `{name}` has no `digest`");
+                return Err(invalid(message, "add a line `digest: \"\"` to the entry").into());
+            };
+            edits.push(write(text, &spec, &digest, spec.pin.digest.as_str())?);
+        }
+        Ok(edits)
+    }
+
+    fn recognize(file: &SourceFile) -> Option<Evidence> {
+        let name = file.path.rsplit('/').next().unwrap_or_default();
+        ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&name).then_some(Evidence::Name)
+    }
+
+    fn find(text: &FileText) -> Result<Vec<ImageSite>, Problem> {
+        let site = |entry: &YamlNode| {
+            let text = |key: &str| entry.get(key).and_then(|node| node.text()).filter(|text| !text.is_empty());
+            let name = text("newName").or(text("name"))?.to_owned();
+            let open = "has neither tag nor digest; the manifests set the tag";
+            Some(ImageSite::map(entry, ImageParts { name, tag: text("newTag"), digest: text("digest"), open }))
+        };
+        Ok(entries(&*tree(text)?).filter_map(site).collect())
+    }
+
+    fn suggest(text: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
+        let tree = tree(text)?;
+        let name = |entry: &YamlNode| Some((entry.span.start, entry.get("name")?.text()?.to_owned()));
+        let names: HashMap<usize, String> = entries(&tree).filter_map(name).collect();
+        Ok(by_start(sites, &names, |name| TargetKind::Kustomize(Self(name.clone()))))
+    }
+}
+
+/// Returns the entries of `images` in all documents.
+fn entries(tree: &DocumentTree) -> impl Iterator<Item = &YamlNode> {
+    let lists = tree.documents.iter().filter_map(|document| document.get("images"));
+    lists.flat_map(|images| images.items()).map(AsRef::as_ref)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{DIGEST, check};
+    use super::super::tests::{DIGEST, check, check_find};
 
     #[track_caller]
     fn python(yaml: &str, expected: &str) {
@@ -62,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_that_are_there_are_written_over() {
+    fn existing_keys_are_written() {
         python(
             "images:\n- name: web\n  newTag: '1'\n- name: python\n  newName: x\n  newTag: \"3\"\n  digest: ''\n",
             &format!(
@@ -77,23 +136,42 @@ mod tests {
     fn an_entry_that_would_not_deploy_the_pin_is_refused() {
         python(
             "images:\n- name: pyton\n",
-            "2 ! `images` of `k.yaml` has nothing with `name=python`; did you mean `pyton`?",
+            "2 ! `images` in `k.yaml` has no entry with `name=python`; did you mean `pyton`?",
         );
         python(
             "images:\n- name: python\n  newTag: '3'\n",
-            "2 ! the image `python` has no `digest` to write over; add a line `digest: \"\"` to the entry",
+            "2 ! image `python` has no `digest`; add a line `digest: \"\"` to the entry",
         );
         python(
             "images:\n- name: python\n- name: python\n",
-            "3 ! `images[name=python]` leads to 2 places of `k.yaml`: line 2, line 3; keep one of them, or let a target `yaml` \
-             name the one that is meant",
+            "3 ! `images[name=python]` matches 2 values in `k.yaml`: line 2, line 3; remove one of them, or select one with a \
+             `yaml` target",
         );
         check(
             "kustomize = { path = \"k.yaml\", name = \"web\" }",
             "k.yaml",
             "images:\n- name: web\n  digest: ''\n",
-            "2 ! the image `web` would stay `web`, and the pin is of `docker.io/library/python`; add a line `newName: \"\"` to \
+            "2 ! image `web` would remain `web`, but the pin is from `docker.io/library/python`; add a line `newName: \"\"` to \
              the entry",
         );
+    }
+
+    #[test]
+    fn entries_name_images_in_parts() {
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        check_find(
+            "kustomization.yaml",
+            &format!(
+                "images:\n- {{name: web, newName: quay.io/a/web, newTag: '1'}}\n- {{name: redis, digest: '{digest}'}}\n- \
+                 {{name: a, newTag: 2, digest: '{digest}'}}\n- {{name: b, newTag: ''}}\n- {{newTag: x}}\n"
+            ),
+            &[
+                "2 {name: web, newName: quay.io/a/web, newTag: '1'} = quay.io/a/web:1",
+                &format!("3 {{name: redis, digest: '{digest}'}} = docker.io/library/redis@{digest}"),
+                &format!("4 {{name: a, newTag: 2, digest: '{digest}'}} = docker.io/library/a:2@{digest}"),
+                "5 {name: b, newTag: ''} ! has neither tag nor digest; the manifests set the tag",
+            ],
+        );
+        check_find("kustomization.yaml", "resources: []\n", &[]);
     }
 }

@@ -1,63 +1,138 @@
-//! `marker = { path }`: comments `# pinstream: python:3.12` in files of any kind. The reference in the line of the comment
-//! is written over, or the one in the next line where the comment stands alone.
+//! `marker = { path }`: comments `# pinstream: python:3.12` in any text file. A marker applies to the reference on its own
+//! line, or on the next line if the comment is alone.
 
 use std::ops::Range;
 
-use crate::model::image::{Digest, PinnedRef, TagId, complete};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
+use crate::model::image::{Digest, TagId, complete};
+use crate::text::diagnostics::At;
+
+use super::edit::{EditRequest, TargetEdit, TargetError, WriteSpec, without_tag};
+use super::file_text::FileText;
 use super::part::ReferencePart;
-use super::text::FileText;
-use super::{PinLookup, TargetError, TargetPin, TextChange, list};
+use super::table::TargetReader;
+use super::{FileFormat, TargetPin, list};
 
-/// What every marker has.
+/// Prefix of every marker.
 const WORD: &str = "pinstream:";
-/// What comments begin with, in the languages there are.
+/// Starts of comments in common languages.
 const COMMENTS: [&str; 8] = ["<!--", "{{/*", "/*", "//", "--", "#", ";", "%"];
 
-/// A marker, and the line it is for.
+/// All markers of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MarkerPlace;
+
+/// Lines with a comment `# pinstream: python:3.12`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(rename = "TargetMarker", extend("required" = ["path"]))]
+pub(super) struct MarkerTable {
+    /// A file below the root, or a glob, e.g. `**/*.sh`.
+    pub(super) path: Option<At<String>>,
+}
+
+impl FileFormat for MarkerPlace {
+    type Table = MarkerTable;
+    const NAMES_TAGS: bool = true;
+
+    fn read(_: &MarkerTable, _: &mut TargetReader<'_, '_>) -> Option<Self> {
+        Some(Self)
+    }
+
+    fn refuse_part(part: ReferencePart) -> Option<&'static str> {
+        (!part.is_reference()).then_some("remove it; digests without a reference are recognized")
+    }
+
+    fn keys(&self) -> Vec<(&'static str, &str)> {
+        Vec::new()
+    }
+
+    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let markers = markers(text.text());
+        if markers.is_empty() {
+            let problem = text.problem(&(0..0), format!("`{}` has no marker", text.path()));
+            let help = "write `# pinstream: stream:tag` after an image, or on the line above it";
+            return Err(TargetError::NotFound(problem.help(help)));
+        }
+        let mut edits = Vec::new();
+        for marker in markers {
+            let invalid = |message: String, help: String| text.problem(&marker.name, message).help(help);
+            let id: TagId = match marker.tag.parse::<TagId>() {
+                Ok(id) => id,
+                Err(error) => {
+                    let help = "a marker has the form `# pinstream: stream:tag`".to_owned();
+                    return Err(invalid(error.message, help).into());
+                }
+            };
+            match (request.pins)(&id) {
+                TargetPin::At(pin) => {
+                    edits.push(marker.edit(text, &WriteSpec { from: &id, pin, part: request.part })?);
+                }
+                TargetPin::Elsewhere => {}
+                TargetPin::Unknown(near) => {
+                    let help = match near {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => "run `pinstream list` to see all tags".to_owned(),
+                    };
+                    return Err(invalid(format!("unknown tag `{id}`"), help).into());
+                }
+            }
+        }
+        Ok(edits)
+    }
+}
+
+/// A marker and the line it applies to.
 struct Marker<'a> {
-    /// The bytes of what it names.
+    /// Bytes of the tag's name.
     name: Range<usize>,
     tag: &'a str,
-    /// The bytes of the line it is for, as far as they are no marker.
+    /// Bytes of the line it applies to, without the marker.
     code: Range<usize>,
 }
 
-/// What the places of all markers become, each with its tag.
-pub(super) fn edits(
-    text: &FileText,
-    part: ReferencePart,
-    pins: PinLookup<'_>,
-) -> Result<Vec<(TagId, TextChange)>, TargetError> {
-    let mut changes = Vec::new();
-    let markers = markers(text.text());
-    if markers.is_empty() {
-        let problem = text.problem(&(0..0), format!("`{}` has no marker", text.path()));
-        return Err(TargetError::Nothing(
-            problem.help("write `# pinstream: stream:tag` behind an image, or in the line above it"),
-        ));
-    }
-    for marker in markers {
-        let wrong = |message: String, help: String| TargetError::Wrong(text.problem(&marker.name, message).help(help));
-        let id: TagId = match marker.tag.parse::<TagId>() {
-            Ok(id) => id,
-            Err(error) => return Err(wrong(error.message, "a marker is `# pinstream: stream:tag`".to_owned())),
-        };
-        match pins(&id) {
-            TargetPin::At(pin) => changes.push((id, change(text, &marker, part, &pin)?)),
-            TargetPin::Elsewhere => {}
-            TargetPin::Unknown(near) => {
-                let help = match near {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "`pinstream list` shows all tags".to_owned(),
-                };
-                return Err(wrong(format!("no tag is named `{id}`"), help));
+impl Marker<'_> {
+    fn edit(&self, text: &FileText, spec: &WriteSpec<'_>) -> Result<TargetEdit, TargetError> {
+        let tokens = tokens(text.text(), self.code.clone());
+        let token = |span: &Range<usize>| &text.text()[span.clone()];
+        let is_digest = |span: &Range<usize>| token(span).parse::<Digest>().is_ok();
+        let image = |span: &Range<usize>| complete(token(span)).ok();
+        let is_explicit = |span: &Range<usize>| token(span).contains([':', '@']);
+        let repository = spec.pin.image.repository();
+        let is_ours = |span: &Range<usize>| image(span).is_some_and(|image| image.repository() == repository);
+        let all =
+            |is: &dyn Fn(&Range<usize>) -> bool| tokens.iter().filter(|span| is(span)).cloned().collect::<Vec<_>>();
+        let choices = [
+            all(&|span| is_ours(span) && is_explicit(span)),
+            all(&is_ours),
+            all(&is_digest),
+            all(&|span| image(span).is_some() && is_explicit(span)),
+        ];
+        let (tag, line) = (self.tag, text.line(self.code.start));
+        match choices.iter().find(|choice| !choice.is_empty()).map(Vec::as_slice) {
+            Some([only]) => {
+                let part = if is_digest(only) { ReferencePart::Digest } else { spec.part };
+                let new = part.of(&spec.pin).ok_or_else(|| without_tag(text, tag))?;
+                Ok(spec.replace(text, only.clone(), token(only), &new))
+            }
+            Some(several) => {
+                let several = list(several.iter().map(|span| format!("`{}`", token(span))));
+                let message = format!("marker `{tag}` applies to line {line}, which has several images: {several}");
+                Err(text.problem(&self.name, message).help("put each image on its own line").into())
+            }
+            None => {
+                let message = format!("marker `{tag}` applies to line {line}, which has no image");
+                let help =
+                    "write an image there once, e.g. `python:3.12`; the marker goes after it or on the line above";
+                Err(text.problem(&self.name, message).help(help).into())
             }
         }
     }
-    Ok(changes)
 }
 
+/// Finds all markers.
 fn markers(text: &str) -> Vec<Marker<'_>> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices(WORD) {
@@ -69,7 +144,7 @@ fn markers(text: &str) -> Vec<Marker<'_>> {
         let mut words = behind.split_whitespace();
         let Some(tag) = words.next() else { continue };
         let rest = words.next().unwrap_or_default();
-        // Where it is a sentence, and none about a tag, it is no marker.
+        // A sentence that names no tag is not a marker.
         let is_alone = rest.is_empty() || ["-->", "*/", "*/}}"].contains(&rest);
         if !is_alone && tag.parse::<TagId>().is_err() {
             continue;
@@ -86,47 +161,7 @@ fn markers(text: &str) -> Vec<Marker<'_>> {
     found
 }
 
-fn change(
-    text: &FileText,
-    marker: &Marker<'_>,
-    part: ReferencePart,
-    pin: &PinnedRef,
-) -> Result<TextChange, TargetError> {
-    let tokens = tokens(text.text(), marker.code.clone());
-    let word = |span: &Range<usize>| &text.text()[span.clone()];
-    let is_digest = |span: &Range<usize>| word(span).parse::<Digest>().is_ok();
-    let image = |span: &Range<usize>| complete(word(span)).ok();
-    let is_explicit = |span: &Range<usize>| word(span).contains([':', '@']);
-    let is_ours = |span: &Range<usize>| image(span).is_some_and(|image| image.repository() == pin.image.repository());
-    let of = |is: &dyn Fn(&Range<usize>) -> bool| tokens.iter().filter(|span| is(span)).cloned().collect::<Vec<_>>();
-    let choices = [
-        of(&|span| is_ours(span) && is_explicit(span)),
-        of(&is_ours),
-        of(&is_digest),
-        of(&|span| image(span).is_some() && is_explicit(span)),
-    ];
-    let line = text.line(marker.code.start);
-    match choices.iter().find(|choice| !choice.is_empty()).map(Vec::as_slice) {
-        Some([only]) => {
-            let part = if is_digest(only) { ReferencePart::Digest } else { part };
-            let new = part.of(pin).ok_or_else(|| super::without_tag(text, marker.tag))?;
-            Ok(TextChange { span: only.clone(), new, was: word(only).to_owned() })
-        }
-        Some(several) => {
-            let several: Vec<String> = several.iter().map(|span| format!("`{}`", word(span))).collect();
-            let message =
-                format!("the marker `{}` is for line {line}, which has several images: {}", marker.tag, list(several));
-            Err(TargetError::Wrong(text.problem(&marker.name, message).help("write each in a line of its own")))
-        }
-        None => {
-            let message = format!("the marker `{}` is for line {line}, which has no image", marker.tag);
-            let help = "write one there once, as `python:3.12`, with the marker behind it or in the line above";
-            Err(TargetError::Wrong(text.problem(&marker.name, message).help(help)))
-        }
-    }
-}
-
-/// The words of a line that may be references.
+/// Returns the words of a line that may be references.
 fn tokens(text: &str, line: Range<usize>) -> Vec<Range<usize>> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "._-/:@+".contains(c);
     let mut found = Vec::new();
@@ -135,7 +170,7 @@ fn tokens(text: &str, line: Range<usize>) -> Vec<Range<usize>> {
         let mut start = at;
         at += word.len();
         let end = at;
-        // What parts words is one character, of as many bytes as it has.
+        // Words are separated by one character of any length.
         at += text[at..].chars().next().map_or(0, char::len_utf8);
         if word.starts_with("http://") || word.starts_with("https://") {
             continue;
@@ -165,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reference_in_the_line_or_in_the_next_is_written_over() {
+    fn the_reference_on_the_line_or_the_next_is_replaced() {
         for (before, after) in [
             ("image: \"python:3\" # pinstream: python:3.12\n", "image: \"NEW\" # pinstream: python:3.12\n"),
             ("# pinstream: python:3.12\r\nFROM python AS ü\r\n", "# pinstream: python:3.12\r\nFROM NEW AS ü\r\n"),
@@ -183,7 +218,7 @@ mod tests {
             if after == "2 ?" {
                 at(
                     before,
-                    "1 ! the marker `python:3.12` is for line 1, which has no image; write one there once, as `python:3.12`, with the marker behind it or in the line above",
+                    "1 ! marker `python:3.12` applies to line 1, which has no image; write an image there once, e.g. `python:3.12`; the marker goes after it or on the line above",
                 );
                 continue;
             }
@@ -196,24 +231,27 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_that_leads_nowhere_says_so() {
+    fn a_marker_without_an_image_or_a_tag_is_reported() {
         at(
             "x: python:3\n",
-            "1 ! `x` has no marker; write `# pinstream: stream:tag` behind an image, or in the line above it",
+            "1 ! `x` has no marker; write `# pinstream: stream:tag` after an image, or on the line above it",
         );
         at(
             "# pinstream: pins images, as you see\n",
-            "1 ! `x` has no marker; write `# pinstream: stream:tag` behind an image, or in the line above it",
+            "1 ! `x` has no marker; write `# pinstream: stream:tag` after an image, or on the line above it",
         );
-        at("a:1 # pinstream: python\n", "1 ! `python` does not name a tag; a marker is `# pinstream: stream:tag`");
-        at("\na:1 # pinstream: python:3.13\n", "2 ! no tag is named `python:3.13`; did you mean `python:3.12`?");
+        at(
+            "a:1 # pinstream: python\n",
+            "1 ! `python` does not name a tag; a marker has the form `# pinstream: stream:tag`",
+        );
+        at("\na:1 # pinstream: python:3.13\n", "2 ! unknown tag `python:3.13`; did you mean `python:3.12`?");
         at(
             "a:1 b:2 # pinstream: python:3.12\n",
-            "1 ! the marker `python:3.12` is for line 1, which has several images: `a:1`, `b:2`; write each in a line of its own",
+            "1 ! marker `python:3.12` applies to line 1, which has several images: `a:1`, `b:2`; put each image on its own line",
         );
         at(
             "# pinstream: python:3.12\n",
-            "1 ! the marker `python:3.12` is for line 2, which has no image; write one there once, as `python:3.12`, with the marker behind it or in the line above",
+            "1 ! marker `python:3.12` applies to line 2, which has no image; write an image there once, e.g. `python:3.12`; the marker goes after it or on the line above",
         );
         at("# pinstream: python:new\nx\n", "# pinstream: python:new\nx\n");
     }

@@ -1,11 +1,11 @@
-//! Which part of a pinned reference is written.
+//! Parts of a pinned reference that a target can write.
 
 use std::str::FromStr;
 
 use crate::model::image::{NameError, PinnedRef};
 use crate::text::diagnostics::nearest;
 
-/// The part of a pinned reference that is written.
+/// A part of a pinned reference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReferencePart {
     /// `repository:tag@digest`
@@ -25,7 +25,7 @@ pub enum ReferencePart {
     Digest,
 }
 
-/// All parts by their names.
+/// All parts with their names in `write`.
 const ALL: [(&str, ReferencePart); 7] = [
     ("reference", ReferencePart::Reference),
     ("repository@digest", ReferencePart::RepositoryAtDigest),
@@ -37,12 +37,12 @@ const ALL: [(&str, ReferencePart); 7] = [
 ];
 
 impl ReferencePart {
-    /// As it is written.
+    /// Returns the name in `write`.
     pub fn name(self) -> &'static str {
         ALL.iter().find(|(_, part)| *part == self).map_or("reference", |(name, _)| name)
     }
 
-    /// This part of `pin`; none where it has no tag, and one is to be written.
+    /// Returns this part of `pin`; none if it includes a tag and the pin has none.
     pub fn of(self, pin: &PinnedRef) -> Option<String> {
         let (repository, digest) = (pin.image.repository(), &pin.digest);
         let tag = || pin.image.tag();
@@ -57,7 +57,7 @@ impl ReferencePart {
         })
     }
 
-    /// Whether it begins with the repository and has what is needed to find it again in a line of text.
+    /// Returns whether the part can be recognized in a line of text: it starts with the repository and is more than that.
     pub(super) fn is_reference(self) -> bool {
         matches!(self, Self::Reference | Self::RepositoryAtDigest | Self::RepositoryAndTag)
     }
@@ -70,12 +70,12 @@ impl FromStr for ReferencePart {
         if let Some((_, part)) = ALL.iter().find(|(name, _)| *name == text) {
             return Ok(*part);
         }
-        let error = NameError::new(format!("`{text}` is not a part of a reference"));
+        let error = NameError::new(format!("invalid value `{text}` for `write`"));
         Err(match nearest(text, ALL.iter().map(|(name, _)| *name)) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
             None => {
                 let names: Vec<String> = ALL.iter().map(|(name, _)| format!("`{name}`")).collect();
-                error.help(format!("one of {}", names.join(", ")))
+                error.help(format!("expected one of {}", names.join(", ")))
             }
         })
     }
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_part_is_written_and_a_missing_tag_is_none() {
+    fn each_part_is_formatted_unless_it_needs_a_missing_tag() {
         let digest = format!("sha256:{}", "ab".repeat(32));
         let pin = |image: &str| PinnedRef { image: image.parse().unwrap(), digest: digest.parse().unwrap() };
         let parts = |image: &str| {

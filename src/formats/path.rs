@@ -1,19 +1,19 @@
-//! Which files a target is in: a path from the root, or a pattern over such paths.
+//! Paths of targets: a file below the root, or a glob over such files.
 
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::model::image::NameError;
 
-/// How many parts a path may have, as Git's trees are read.
-const PARTS_MAX: usize = 8;
-/// The names that begin with `.git` and are a forge's, not Git's own.
-pub(crate) const OF_FORGES: [&str; 4] = [".github", ".gitea", ".gitlab", ".gitlab-ci.yml"];
-/// The characters that make a pattern of a path.
-pub(super) const PATTERN: [char; 4] = ['*', '?', '[', '{'];
-/// What a path of a target is.
-const FORM: &str = "name a file of this root, as `deploy/web.yaml`, or a pattern, as `deploy/**/*.yaml`";
+/// Maximum number of components of a path.
+const COMPONENTS_MAX: usize = 8;
+/// Names that start with `.git` but belong to a forge, not to Git.
+pub(crate) const FORGE_NAMES: [&str; 4] = [".github", ".gitea", ".gitlab", ".gitlab-ci.yml"];
+/// Characters that make a path a glob.
+pub(super) const GLOB_CHARS: [char; 4] = ['*', '?', '[', '{'];
+/// Advice on the form of a path.
+const FORM: &str = "name a file below the root, e.g. `deploy/web.yaml`, or use a glob, e.g. `deploy/**/*.yaml`";
 
-/// A file of the root, or a pattern over its files.
+/// A file below the root, or a glob over such files.
 #[derive(Clone, Debug)]
 pub struct FilePath {
     text: String,
@@ -27,10 +27,10 @@ impl PartialEq for FilePath {
 }
 
 impl FilePath {
-    /// Reads a path. A leading `./` is left out.
+    /// Parses a path; a leading `./` is dropped.
     ///
     /// # Errors
-    /// Where it leads out of the root or into what is Git's or pinstream's own, or is not a pattern.
+    /// It leaves the root, names files of Git or pinstream, or is not a valid glob.
     pub fn new(text: &str) -> Result<Self, NameError> {
         let path = text.strip_prefix("./").unwrap_or(text);
         let refuse = |why: &str| {
@@ -42,53 +42,53 @@ impl FilePath {
         }
         if let Some(c) = path.chars().find(|c| !c.is_ascii() || c.is_control() || matches!(c, '\\' | ':')) {
             let shown = if c.is_ascii_graphic() { format!("`{c}`") } else { format!("`{c}` (U+{:04X})", u32::from(c)) };
-            return refuse(&format!("has {shown}, which the path of a target cannot have"));
+            return refuse(&format!("contains {shown}, which is not allowed in the path of a target"));
         }
         let parts: Vec<&str> = path.split('/').collect();
-        if parts.len() > PARTS_MAX {
-            return refuse("has more than eight parts");
+        if parts.len() > COMPONENTS_MAX {
+            return refuse("has more than eight components");
         }
         if parts.iter().any(|part| matches!(*part, "" | "." | "..")) {
-            return refuse("has a part that is empty, `.` or `..`");
+            return refuse("has a component that is empty, `.` or `..`");
         }
-        if parts.iter().any(|part| is_of_git(part)) {
-            return refuse("leads into what is Git's own");
+        if parts.iter().any(|part| is_git_name(part)) {
+            return refuse("belongs to Git");
         }
         if is_own(path) {
-            return refuse("is pinstream's own, and no target");
+            return refuse("belongs to pinstream and cannot be a target");
         }
-        let is_glob = path.contains(PATTERN);
+        let is_glob = path.contains(GLOB_CHARS);
         let glob = is_glob.then(|| GlobBuilder::new(path).literal_separator(true).backslash_escape(false).build());
         match glob.transpose() {
             Ok(glob) => Ok(Self { text: path.to_owned(), glob: glob.map(|glob| glob.compile_matcher()) }),
-            Err(error) => refuse(&format!("is not a pattern: {}", error.kind())),
+            Err(error) => refuse(&format!("is not a valid glob: {}", error.kind())),
         }
     }
 
-    /// As written.
+    /// Returns the path as written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether it is a pattern.
+    /// Returns whether the path is a glob.
     pub fn is_glob(&self) -> bool {
         self.glob.is_some()
     }
 
-    /// Whether it means the file `path`. As in a shell, no pattern means a hidden file unless it has a part that begins
-    /// with a dot itself.
+    /// Returns whether the file `path` matches. As in a shell, a glob matches hidden files only if one of its own components
+    /// starts with a dot.
     pub fn matches(&self, path: &str) -> bool {
         let Some(glob) = &self.glob else { return self.text == path };
         let is_hidden = |path: &str| path.split('/').any(|part| part.starts_with('.'));
         glob.is_match(path) && !is_own(path) && (!is_hidden(path) || is_hidden(&self.text))
     }
 
-    /// Whether a file below `folder` may be meant.
-    pub fn may_be_below(&self, folder: &str) -> bool {
-        let mut here = folder.split('/').filter(|part| !part.is_empty());
+    /// Returns whether a file below `directory` may match.
+    pub fn may_match_below(&self, directory: &str) -> bool {
+        let mut here = directory.split('/').filter(|part| !part.is_empty());
         for part in self.text.split('/') {
             let Some(name) = here.next() else { return true };
-            if part.contains(PATTERN) {
+            if part.contains(GLOB_CHARS) {
                 return !name.starts_with('.') || self.text.split('/').any(|part| part.starts_with('.'));
             }
             if part != name {
@@ -99,13 +99,13 @@ impl FilePath {
     }
 }
 
-/// Whether a name is one that Git gives a meaning to. On some file systems `git~1` is `.git`.
-fn is_of_git(part: &str) -> bool {
+/// Returns whether a name has a meaning for Git. On some file systems `git~1` is `.git`.
+fn is_git_name(part: &str) -> bool {
     let lower = part.to_ascii_lowercase();
-    (lower.starts_with(".git") && !OF_FORGES.contains(&part)) || lower.starts_with("git~")
+    (lower.starts_with(".git") && !FORGE_NAMES.contains(&part)) || lower.starts_with("git~")
 }
 
-/// Whether a file is read by pinstream itself: definitions are edited by people alone.
+/// Returns whether pinstream itself reads the file: definitions are edited by people only.
 fn is_own(path: &str) -> bool {
     matches!(path, "pinstream.toml" | "pinstream.lock") || (path.starts_with("streams/") && path.ends_with(".toml"))
 }
@@ -120,13 +120,13 @@ mod tests {
         assert_eq!(yes.iter().find(|one| !path.matches(one)), None, "{path:?} should match");
         assert_eq!(no.iter().find(|one| path.matches(one)), None, "{path:?} should not match");
         for one in yes {
-            let folders = one.match_indices('/').map(|(at, _)| &one[..at]).chain([""]);
-            assert_eq!(folders.clone().find(|folder| !path.may_be_below(folder)), None, "{path:?} below");
+            let directories = one.match_indices('/').map(|(at, _)| &one[..at]).chain([""]);
+            assert_eq!(directories.clone().find(|directory| !path.may_match_below(directory)), None, "{path:?} below");
         }
     }
 
     #[test]
-    fn a_path_is_one_file_and_a_pattern_several() {
+    fn a_path_matches_one_file_and_a_glob_several() {
         check("./deploy/a.yaml", &["deploy/a.yaml"], &["deploy/b.yaml", "a.yaml"]);
         check(
             "deploy/**/*.yaml",
@@ -139,14 +139,14 @@ mod tests {
     }
 
     #[test]
-    fn folders_that_hold_nothing_that_is_meant_are_passed_by() {
+    fn directories_without_possible_matches_are_skipped() {
         let path = FilePath::new("deploy/*/a.yaml").unwrap();
-        assert!(path.may_be_below("") && path.may_be_below("deploy") && path.may_be_below("deploy/x"));
-        assert!(!path.may_be_below("other") && !path.may_be_below("deploy/.x"));
+        assert!(path.may_match_below("") && path.may_match_below("deploy") && path.may_match_below("deploy/x"));
+        assert!(!path.may_match_below("other") && !path.may_match_below("deploy/.x"));
     }
 
     #[test]
-    fn what_is_outside_or_not_for_targets_is_refused() {
+    fn paths_outside_the_root_or_reserved_are_refused() {
         for path in [
             "",
             "/a",

@@ -1,469 +1,176 @@
-//! `[[target]]` as it is written, and the [`Target`]s that are true, or what is wrong with them.
+//! Reads `[[target]]` tables, and reports everything that is invalid in them.
 
 use std::collections::HashSet;
 use std::ops::Range;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::model::image::NameError;
 use crate::text::diagnostics::{At, Diagnostics, SourceLocation};
 
 use super::part::ReferencePart;
 use super::path::FilePath;
-use super::way::Selector;
-use super::{Target, TargetKind, dockerfile, helm, workflow};
+use super::{FileKind, Target, TargetKind, TargetTable};
 
-/// How many targets a root may have.
+/// Maximum number of targets in a root.
 const TARGETS_MAX: usize = 10_000;
-/// The kinds there are.
-const KINDS: &str = "`yaml`, `json`, `toml`, `kustomize`, `helm`, `compose`, `dockerfile`, `workflow` or `marker`";
 
-/// A place in files of the repository into which a pinned reference is written, in the commit of the lock.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-#[schemars(rename = "Target")]
-pub(crate) struct TargetTable {
-    /// The tag whose pin is written, as `python:3.12`. Markers name theirs themselves.
-    from: Option<At<String>>,
-    /// What is written: `reference` (`repository:tag@digest`, by default), `repository@digest`, `repository:tag`,
-    /// `repository`, `tag@digest`, `tag` or `digest`.
-    write: Option<At<String>>,
-    /// A value of a YAML file.
-    yaml: Option<At<ValueTable>>,
-    /// A value of a JSON file; comments are fine.
-    json: Option<At<ValueTable>>,
-    /// A value of a TOML file.
-    toml: Option<At<ValueTable>>,
-    /// An entry of `images` of a kustomization.
-    kustomize: Option<At<KustomizeTable>>,
-    /// An image in the values of a Helm chart.
-    helm: Option<At<HelmTable>>,
-    /// The image of a service of a compose file.
-    compose: Option<At<ComposeTable>>,
-    /// What a Dockerfile builds on.
-    dockerfile: Option<At<DockerfileTable>>,
-    /// Images of a GitHub workflow.
-    workflow: Option<At<WorkflowTable>>,
-    /// Lines with a comment `# pinstream: python:3.12`, of any text file.
-    marker: Option<At<MarkerTable>>,
-}
-
-/// A value of a file.
+/// A value in a file.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "TargetValue", extend("required" = ["path", "at"]))]
-struct ValueTable {
-    /// The file from this root, or a pattern, as `deploy/**/*.yaml`.
-    path: Option<At<String>>,
-    /// The way to the value, as `spec.template.spec.containers[name=web].image`.
-    at: Option<At<String>>,
+pub(super) struct ValueTable {
+    /// A file below the root, or a glob, e.g. `deploy/**/*.yaml`.
+    pub(super) path: Option<At<String>>,
+    /// Selector of the value, e.g. `spec.template.spec.containers[name=web].image`.
+    pub(super) at: Option<At<String>>,
 }
 
-/// An entry of `images` of a kustomization.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-#[schemars(rename = "TargetKustomize", extend("required" = ["path", "name"]))]
-struct KustomizeTable {
-    /// The file from this root, or a pattern.
-    path: Option<At<String>>,
-    /// The `name` of the entry.
-    name: Option<At<String>>,
+/// The table of one kind of file, as far as it is valid.
+pub(super) struct PlaceDraft {
+    pub(super) kind: FileKind,
+    pub(super) span: Range<usize>,
+    pub(super) path: Option<FilePath>,
+    pub(super) place: Option<TargetKind>,
 }
 
-/// An image in the values of a Helm chart.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-#[schemars(rename = "TargetHelm", extend("required" = ["path"]))]
-struct HelmTable {
-    /// The file from this root, or a pattern.
-    path: Option<At<String>>,
-    /// The way to the image, or to the map of its `repository`, `tag` and `digest`; by default `image`.
-    at: Option<At<String>>,
-}
-
-/// The image of a service of a compose file.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-#[schemars(rename = "TargetCompose", extend("required" = ["path"]))]
-struct ComposeTable {
-    /// The file from this root, or a pattern.
-    path: Option<At<String>>,
-    /// The service; by default all whose image is of the tag's repository.
-    service: Option<At<String>>,
-}
-
-/// What a Dockerfile builds on.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-#[schemars(rename = "TargetDockerfile", extend("required" = ["path"]))]
-struct DockerfileTable {
-    /// The file from this root, or a pattern.
-    path: Option<At<String>>,
-    /// The stage whose `FROM` is meant, by its name or its number from 0; by default all of the tag's repository.
-    stage: Option<At<String>>,
-    /// The `ARG` whose default is meant.
-    arg: Option<At<String>>,
-}
-
-/// Images of a GitHub workflow.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-#[schemars(rename = "TargetWorkflow", extend("required" = ["path"]))]
-struct WorkflowTable {
-    /// The file from this root, or a pattern, as `.github/workflows/*.yml`.
-    path: Option<At<String>>,
-    /// The job; by default all. What is not of the tag's repository is left alone.
-    job: Option<At<String>>,
-    /// The service; by default all, and the jobs' containers and steps.
-    service: Option<At<String>>,
-}
-
-/// Lines with a comment `# pinstream: python:3.12`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-#[schemars(rename = "TargetMarker", extend("required" = ["path"]))]
-struct MarkerTable {
-    /// The file from this root, or a pattern, as `**/*.sh`.
-    path: Option<At<String>>,
-}
-
-/// The targets that are written down right.
+/// Reads the valid targets; `incomplete` has the positions of keys that could not be read.
 pub(crate) fn targets(
-    written: Vec<At<TargetTable>>,
-    spoiled: &HashSet<usize>,
+    tables: Vec<At<TargetTable>>,
+    incomplete: &HashSet<usize>,
     findings: &mut Diagnostics<'_>,
 ) -> Vec<Target> {
-    if let Some(more) = written.get(TARGETS_MAX) {
-        findings.say(&more.span, format!("more than {TARGETS_MAX} targets"), "let one target go over several files");
+    if let Some(more) = tables.get(TARGETS_MAX) {
+        let help = "use a glob to cover several files with one target";
+        findings.say(&more.span, format!("more than {TARGETS_MAX} targets"), help);
         return Vec::new();
     }
     let target = |At { value, span }: At<TargetTable>| {
-        let mut reading = TargetReader { span: &span, spoiled, findings: &mut *findings };
-        reading.target(value)
+        let mut reader = TargetReader { span: &span, incomplete, findings: &mut *findings };
+        reader.target(&value)
     };
-    written.into_iter().filter_map(target).collect()
+    tables.into_iter().filter_map(target).collect()
 }
 
-/// One target that is read.
-struct TargetReader<'a, 'b> {
+/// Reads the table at `span`.
+pub(super) struct TargetReader<'a, 'b> {
     span: &'a Range<usize>,
-    spoiled: &'a HashSet<usize>,
+    incomplete: &'a HashSet<usize>,
     findings: &'a mut Diagnostics<'b>,
 }
 
-impl TargetReader<'_, '_> {
-    fn target(&mut self, table: TargetTable) -> Option<Target> {
-        let kinds = self.kinds(&table);
-        let is_marker = table.marker.is_some();
-        let from = match (&table.from, is_marker) {
-            (Some(from), true) => {
-                let help = "take `from` out, and write the tag into the comments: `# pinstream: python:3.12`";
-                self.findings.say(&from.span, "a marker names its tag itself", help);
+impl<'b> TargetReader<'_, 'b> {
+    fn target(&mut self, table: &TargetTable) -> Option<Target> {
+        let mut drafts = table.places(self);
+        drafts.sort_by_key(|draft| draft.span.start);
+        self.require_one(&drafts);
+        let names_tags = drafts.iter().any(|draft| draft.kind.names_tags());
+        let from = match &table.from {
+            Some(from) if names_tags => {
+                let help = "remove `from`; each comment names its tag: `# pinstream: python:3.12`";
+                self.reject(from, "`from` is not allowed with `marker`", help);
                 None
             }
-            (Some(from), false) => Some(self.findings.parse(from)?),
-            (None, true) => None,
-            (None, false) => {
-                self.missing(self.span.clone(), "from", "from = \"python:3.12\"");
+            Some(from) => Some(self.parse(from)?),
+            None if names_tags => None,
+            None => {
+                self.missing("from", "from = \"python:3.12\"");
                 None
             }
         };
         let write = match &table.write {
-            Some(write) => self.write(write, &table),
+            Some(write) => self.write(write, &drafts),
             None => Some(ReferencePart::default()),
         };
-        let [(path, kind)] = <[_; 1]>::try_from(kinds).ok()?;
-        let is_whole = from.is_some() != is_marker;
+        let [PlaceDraft { path, place: kind, .. }] = <[_; 1]>::try_from(drafts).ok()?;
+        let is_complete = from.is_some() != names_tags;
         let place = SourceLocation { file: Arc::clone(self.findings.file), span: self.span.clone() };
-        is_whole.then_some(Target { from, path: path?, kind: kind?, write: write?, place })
+        is_complete.then_some(Target { from, path: path?, kind: kind?, write: write?, place })
     }
 
-    fn write(&mut self, write: &At<String>, table: &TargetTable) -> Option<ReferencePart> {
-        let part: ReferencePart = self.findings.parse(write)?;
-        let (kind, help) = match (&table.kustomize, &table.helm, &table.marker) {
-            (Some(_), ..) => {
-                ("kustomize", "take it out: `newName`, `newTag` and `digest` are written as they are there")
-            }
-            (_, Some(_), _) => ("helm", "take it out, or use `yaml` for a single value"),
-            (.., Some(_)) if !part.is_reference() => {
-                ("marker", "a marker finds whole references, and digests by themselves")
-            }
-            _ => return Some(part),
-        };
-        self.findings.say(&write.span, format!("`write = \"{}\"` says nothing beside `{kind}`", write.value), help);
+    fn write(&mut self, write: &At<String>, drafts: &[PlaceDraft]) -> Option<ReferencePart> {
+        let part: ReferencePart = self.parse(write)?;
+        let refused = drafts.iter().find_map(|draft| Some((draft.kind.key(), draft.kind.refuse_part(part)?)));
+        let Some((kind, help)) = refused else { return Some(part) };
+        self.reject(write, &format!("`write = \"{}\"` is not supported with `{kind}`", write.value), help);
         None
     }
 
-    /// The path and the kind of each place that is written; there should be one. What is wrong in it is none.
-    fn kinds(&mut self, table: &TargetTable) -> Vec<(Option<FilePath>, Option<TargetKind>)> {
-        let TargetTable { yaml, json, toml, kustomize, helm, compose, dockerfile, workflow, marker, .. } = table;
-        let mut found: Vec<(Range<usize>, Option<FilePath>, Option<TargetKind>)> = Vec::new();
-        type OfWay = fn(Selector) -> TargetKind;
-        let values = [(yaml, TargetKind::Yaml as OfWay), (json, TargetKind::Json), (toml, TargetKind::Toml)];
-        for (written, kind) in values {
-            if let Some(At { value: ValueTable { path, at }, span }) = written {
-                let at = self.required(at.as_ref(), span, "at", "at = \"spec.containers[name=web].image\"");
-                let way = at.and_then(|at| self.findings.parse(at));
-                found.push((span.clone(), self.path(path.as_ref(), span), way.map(kind)));
-            }
-        }
-        if let Some(At { value: KustomizeTable { path, name }, span }) = kustomize {
-            let name = self.required(name.as_ref(), span, "name", "name = \"web\"");
-            let kind = name.map(|name| TargetKind::Kustomize(name.value.clone()));
-            found.push((span.clone(), self.path(path.as_ref(), span), kind));
-        }
-        if let Some(At { value: HelmTable { path, at }, span }) = helm {
-            let way = match at {
-                Some(at) => self.findings.parse(at),
-                None => helm::AT.parse().ok(),
-            };
-            found.push((span.clone(), self.path(path.as_ref(), span), way.map(TargetKind::Helm)));
-        }
-        let text = |text: &Option<At<String>>| text.as_ref().map(|text| text.value.clone());
-        if let Some(At { value: ComposeTable { path, service }, span }) = compose {
-            found.push((span.clone(), self.path(path.as_ref(), span), Some(TargetKind::Compose(text(service)))));
-        }
-        if let Some(At { value: DockerfileTable { path, stage, arg }, span }) = dockerfile {
-            let place = match (stage, arg) {
-                (Some(_), Some(arg)) => {
-                    self.findings.say(&arg.span, "`arg` cannot stand beside `stage`", "write a target for each");
-                    None
-                }
-                (Some(stage), None) => Some(dockerfile::DockerfileSelector::Stage(stage.value.clone())),
-                (None, Some(arg)) => Some(dockerfile::DockerfileSelector::Arg(arg.value.clone())),
-                (None, None) => Some(dockerfile::DockerfileSelector::Repository),
-            };
-            found.push((span.clone(), self.path(path.as_ref(), span), place.map(TargetKind::Dockerfile)));
-        }
-        if let Some(At { value: WorkflowTable { path, job, service }, span }) = workflow {
-            let place = workflow::WorkflowSelector { job: text(job), service: text(service) };
-            found.push((span.clone(), self.path(path.as_ref(), span), Some(TargetKind::Workflow(place))));
-        }
-        if let Some(At { value: MarkerTable { path }, span }) = marker {
-            found.push((span.clone(), self.path(path.as_ref(), span), Some(TargetKind::Marker)));
-        }
-        match found.as_slice() {
+    fn require_one(&mut self, drafts: &[PlaceDraft]) {
+        match drafts {
             [_] => {}
-            [] if self.is_whole(self.span) => {
-                let help = format!("add one of {KINDS}");
-                self.findings.say(self.span, "a target without a place", help);
+            [] if self.is_read() => {
+                let keys: Vec<String> = FileKind::ALL.iter().map(|kind| format!("`{}`", kind.key())).collect();
+                let help = format!("add one of {}", keys.join(", "));
+                self.findings.say(self.span, "the target has no kind of file", help);
             }
             [] => {}
-            [_, (second, ..), ..] => {
+            [_, second, ..] => {
                 let help = "write a `[[target]]` for each";
-                self.findings.say(second, "a target has one place, and this is another", help);
+                self.findings.say(&second.span, "a target has one kind of file; this is a second", help);
             }
         }
-        found.into_iter().map(|(_, path, kind)| (path, kind)).collect()
     }
 
-    fn path(&mut self, written: Option<&At<String>>, table: &Range<usize>) -> Option<FilePath> {
-        let written = self.required(written, table, "path", "path = \"deploy/web.yaml\"")?;
-        self.findings.keep(&written.span, FilePath::new(&written.value))
+    /// Returns a reader of a table in this one.
+    pub(super) fn within<'c>(&'c mut self, span: &'c Range<usize>) -> TargetReader<'c, 'b> {
+        TargetReader { span, incomplete: self.incomplete, findings: &mut *self.findings }
     }
 
-    fn required<'t>(
+    pub(super) fn path(&mut self, path: Option<&At<String>>) -> Option<FilePath> {
+        let path = self.required(path, "path", "path = \"deploy/web.yaml\"")?;
+        self.findings.keep(&path.span, FilePath::new(&path.value))
+    }
+
+    pub(super) fn parse<T: FromStr<Err = NameError>>(&mut self, value: &At<String>) -> Option<T> {
+        self.findings.parse(value)
+    }
+
+    /// Parses the `at` of a value.
+    pub(super) fn selector<T: FromStr<Err = NameError>>(&mut self, table: &ValueTable) -> Option<T> {
+        let at = self.required(table.at.as_ref(), "at", "at = \"spec.containers[name=web].image\"")?;
+        self.parse(at)
+    }
+
+    /// Returns the value of a required key, and reports it if it is missing.
+    pub(super) fn required<'t>(
         &mut self,
-        written: Option<&'t At<String>>,
-        table: &Range<usize>,
+        value: Option<&'t At<String>>,
         key: &str,
         example: &str,
     ) -> Option<&'t At<String>> {
-        if written.is_none() {
-            self.missing(table.clone(), key, example);
+        if value.is_none() {
+            self.missing(key, example);
         }
-        written
+        value
     }
 
-    fn missing(&mut self, table: Range<usize>, key: &str, example: &str) {
-        if self.is_whole(&table) {
-            self.findings.say(&table, format!("a target without `{key}`"), format!("add `{example}`"));
+    pub(super) fn reject(&mut self, value: &At<String>, message: &str, help: &str) {
+        self.findings.say(&value.span, message, help);
+    }
+
+    fn missing(&mut self, key: &str, example: &str) {
+        if self.is_read() {
+            self.findings.say(self.span, format!("missing `{key}` in the target"), format!("add `{example}`"));
         }
     }
 
-    /// Whether nothing was left unread of the table at `span`, whose key stands in the same line.
-    fn is_whole(&self, span: &Range<usize>) -> bool {
-        let text = &self.findings.file.text;
+    /// Returns whether all keys on the lines of the table could be read.
+    fn is_read(&self) -> bool {
+        let (text, span) = (&self.findings.file.text, self.span);
         let start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
         let end = text[span.start..].find('\n').map_or(text.len(), |length| span.start + length);
-        !self.spoiled.iter().any(|key| (start..=end).contains(key))
+        !self.incomplete.iter().any(|key| (start..=end).contains(key))
     }
+}
+
+/// Copies the value of an optional key.
+pub(super) fn optional(value: Option<&At<String>>) -> Option<String> {
+    value.map(|value| value.value.clone())
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
-
-    fn said(text: &str) -> String {
-        let (_, problems) = crate::model::settings::read(text.as_bytes());
-        let problems = Problems::none_or(problems).unwrap_err();
-        RenderedProblems(&problems, RenderStyle::Plain).to_string()
-    }
-
-    #[test]
-    fn mistakes_in_targets_are_said_all_at_once() {
-        insta::assert_snapshot!(said(r#"[[target]]
-from = "python"
-yaml = { path = "../a.yaml", at = "a..b" }
-[[target]]
-form = "python:3.12"
-yaml = { pth = "a.yaml", at = "a" }
-[[target]]
-from = "python:3.12"
-write = "diges"
-[[target]]
-yaml = { path = "a.yaml" }
-json = { path = "a.json", at = "a" }
-[[target]]
-from = "python:3.12"
-marker = { path = ".git/x" }
-[[target]]
-from = "python:3.12"
-write = "digest"
-kustomize = { path = "kustomization.yaml" }
-[[target]]
-from = "python:3.12"
-dockerfile = { path = "pinstream.lock", stage = "a", arg = "B" }
-[[target]]
-write = "tag"
-marker = { path = "**" }
-"#), @r#"
-        error: `python` does not name a tag
-         --> pinstream.toml:2:8
-          |
-        2 | from = "python"
-          |        ^^^^^^^^
-          |
-          = help: a tag is `stream:tag`
-
-        error: `../a.yaml` has a part that is empty, `.` or `..`
-         --> pinstream.toml:3:17
-          |
-        3 | yaml = { path = "../a.yaml", at = "a..b" }
-          |                 ^^^^^^^^^^^
-          |
-          = help: name a file of this root, as `deploy/web.yaml`, or a pattern, as `deploy/**/*.yaml`
-
-        error: `a..b` is not a way to a value: a key is missing
-         --> pinstream.toml:3:35
-          |
-        3 | yaml = { path = "../a.yaml", at = "a..b" }
-          |                                   ^^^^^^
-          |
-          = help: as `spec.containers[name=web].image`; a key with a dot stands in quotes, as `metadata."a.b"`
-
-        error: unknown key `form`
-         --> pinstream.toml:5:1
-          |
-        5 | form = "python:3.12"
-          | ^^^^
-          |
-          = help: did you mean `from`?
-
-        error: unknown key `pth`
-         --> pinstream.toml:6:10
-          |
-        6 | yaml = { pth = "a.yaml", at = "a" }
-          |          ^^^
-          |
-          = help: did you mean `path`?
-
-        error: a target without a place
-         --> pinstream.toml:7:1
-          |
-        7 | [[target]]
-          | ^^^^^^^^^^
-          |
-          = help: add one of `yaml`, `json`, `toml`, `kustomize`, `helm`, `compose`, `dockerfile`, `workflow` or `marker`
-
-        error: `diges` is not a part of a reference
-         --> pinstream.toml:9:9
-          |
-        9 | write = "diges"
-          |         ^^^^^^^
-          |
-          = help: did you mean `digest`?
-
-        error: a target without `from`
-          --> pinstream.toml:10:1
-           |
-        10 | [[target]]
-           | ^^^^^^^^^^
-           |
-           = help: add `from = "python:3.12"`
-
-        error: a target without `at`
-          --> pinstream.toml:11:8
-           |
-        11 | yaml = { path = "a.yaml" }
-           |        ^^^^^^^^^^^^^^^^^^^
-           |
-           = help: add `at = "spec.containers[name=web].image"`
-
-        error: a target has one place, and this is another
-          --> pinstream.toml:12:8
-           |
-        12 | json = { path = "a.json", at = "a" }
-           |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-           |
-           = help: write a `[[target]]` for each
-
-        error: a marker names its tag itself
-          --> pinstream.toml:14:8
-           |
-        14 | from = "python:3.12"
-           |        ^^^^^^^^^^^^^
-           |
-           = help: take `from` out, and write the tag into the comments: `# pinstream: python:3.12`
-
-        error: `.git/x` leads into what is Git's own
-          --> pinstream.toml:15:19
-           |
-        15 | marker = { path = ".git/x" }
-           |                   ^^^^^^^^
-           |
-           = help: name a file of this root, as `deploy/web.yaml`, or a pattern, as `deploy/**/*.yaml`
-
-        error: `write = "digest"` says nothing beside `kustomize`
-          --> pinstream.toml:18:9
-           |
-        18 | write = "digest"
-           |         ^^^^^^^^
-           |
-           = help: take it out: `newName`, `newTag` and `digest` are written as they are there
-
-        error: a target without `name`
-          --> pinstream.toml:19:13
-           |
-        19 | kustomize = { path = "kustomization.yaml" }
-           |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-           |
-           = help: add `name = "web"`
-
-        error: `pinstream.lock` is pinstream's own, and no target
-          --> pinstream.toml:22:23
-           |
-        22 | dockerfile = { path = "pinstream.lock", stage = "a", arg = "B" }
-           |                       ^^^^^^^^^^^^^^^^
-           |
-           = help: name a file of this root, as `deploy/web.yaml`, or a pattern, as `deploy/**/*.yaml`
-
-        error: `arg` cannot stand beside `stage`
-          --> pinstream.toml:22:60
-           |
-        22 | dockerfile = { path = "pinstream.lock", stage = "a", arg = "B" }
-           |                                                            ^^^
-           |
-           = help: write a target for each
-
-        error: `write = "tag"` says nothing beside `marker`
-          --> pinstream.toml:24:9
-           |
-        24 | write = "tag"
-           |         ^^^^^
-           |
-           = help: a marker finds whole references, and digests by themselves
-        "#);
-    }
-}
+mod tests;

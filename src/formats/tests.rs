@@ -1,12 +1,15 @@
-//! Targets as they are written in `pinstream.toml`, on one file: how all kinds are tested.
+//! Targets as written in `pinstream.toml`, applied to files; helpers for the tests of all kinds.
+
+use std::path::Path;
 
 use super::*;
 use crate::model::settings;
+use crate::text::diagnostics::lines::LineIndex;
 
-/// The digest that `python:3.12` is pinned to.
+/// Pinned digest of `python:3.12`.
 pub(super) const DIGEST: &str = "sha256:abababababababababababababababababababababababababababababababab";
 
-/// The pin of `python:3.12`; `python:new` has none, and there is no other tag.
+/// Looks up `python:3.12`; `python:new` has no pin, and other tags do not exist.
 pub(super) fn pins(id: &TagId) -> TargetPin {
     match id.to_string().as_str() {
         "python:3.12" => {
@@ -18,20 +21,20 @@ pub(super) fn pins(id: &TagId) -> TargetPin {
     }
 }
 
-/// The targets of some settings.
-pub(super) fn targets(written: &str) -> Vec<Target> {
-    let (settings, problems) = settings::read(written.as_bytes());
+/// Reads the targets of settings.
+pub(super) fn targets(toml: &str) -> Vec<Target> {
+    let (settings, problems) = settings::read(toml.as_bytes());
     assert_eq!(problems, []);
     settings.targets
 }
 
-/// What a file with these bytes becomes by one target, or what is wrong with it and where.
+/// Applies one target to a file; returns its new text, or the first problem with its line.
 pub(super) fn edited(target: &str, path: &str, before: &str) -> String {
     let from = if target.starts_with("marker") { "" } else { "from = \"python:3.12\"\n" };
     let targets = targets(&format!("[[target]]\n{from}{target}\n"));
-    let mut editing = TargetWriter::new(&targets, &pins);
-    editing.file(path, Some(before.as_bytes()), &[0]);
-    match editing.finish() {
+    let mut writer = TargetWriter::new(&targets, &pins);
+    writer.file(path, Some(before.as_bytes()), &[0]);
+    match writer.finish() {
         Ok(files) => files.into_iter().next().map_or_else(|| before.to_owned(), |file| file.new),
         Err(problems) => {
             let problem = &problems.0[0];
@@ -41,50 +44,74 @@ pub(super) fn edited(target: &str, path: &str, before: &str) -> String {
     }
 }
 
+/// Checks the text of a file after one target was applied.
 #[track_caller]
 pub(super) fn check(target: &str, path: &str, before: &str, expected: &str) {
     assert_eq!(edited(target, path, before), expected, "{target}");
 }
 
-/// Several targets on several files: what each becomes, or what is wrong.
+/// Checks several targets on several files: the new texts, or the problems.
 #[track_caller]
-fn check_all(written: &str, files: &[(&str, &[u8])], expected: &str) {
-    let targets = targets(written);
-    let mut editing = TargetWriter::new(&targets, &pins);
+fn check_all(toml: &str, files: &[(&str, &[u8])], expected: &str) {
+    let targets = targets(toml);
+    let mut writer = TargetWriter::new(&targets, &pins);
     let listed: Vec<String> = files.iter().map(|(path, _)| (*path).to_owned()).collect();
-    for (path, numbers) in editing.files(&listed) {
+    for (path, numbers) in writer.files(&listed) {
         let bytes = files.iter().find(|(known, _)| *known == path).map(|(_, bytes)| *bytes);
-        editing.file(&path, bytes, &numbers);
+        writer.file(&path, bytes, &numbers);
     }
-    let found = match editing.finish() {
+    let found = match writer.finish() {
         Ok(files) => files.iter().map(|file| format!("{}: {}", file.path, file.new.trim_end())).collect::<Vec<_>>(),
         Err(problems) => problems.0.iter().map(|one| format!("! {}", one.message)).collect(),
     };
     assert_eq!(found.join("\n").replace(DIGEST, "DIGEST"), expected);
 }
 
+/// Checks the images in a file, each as `line text = image`.
+#[track_caller]
+pub(super) fn check_find(path: &str, text: &str, expected: &[&str]) {
+    let file = Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
+    let found = match FileKind::of(&file).unwrap().find(&file) {
+        Ok(found) => found,
+        Err(problem) => {
+            let (line, _) = problem.position().unwrap();
+            assert_eq!([format!("{line} ! {}", problem.message)].as_slice(), expected);
+            return;
+        }
+    };
+    let lines = LineIndex::of(text);
+    let show = |site: &ImageSite| {
+        let (line, written) = (site.line(&lines), &text[site.span.clone()]);
+        match &site.image {
+            Ok(image) => format!("{line} {written} = {image}"),
+            Err(why) => format!("{line} {written} ! {why}"),
+        }
+    };
+    assert_eq!(found.iter().map(show).collect::<Vec<_>>(), expected);
+}
+
 const TAG: &str = "[[target]]\nfrom = \"python:3.12\"\nwrite = \"tag\"\n";
 
 #[test]
-fn a_pattern_passes_by_files_without_the_place_but_not_all_of_them() {
+fn a_glob_skips_files_without_the_place_but_not_all_of_them() {
     let written = format!("{TAG}yaml = {{ path = \"**/*.yaml\", at = \"tag\" }}\n");
     let files: [(&str, &[u8]); 3] = [("a.yaml", b"tag: x"), ("b/c.yaml", b"tag: y"), ("d.yaml", b"other: z")];
     check_all(&written, &files, "a.yaml: tag: \"3.12\"\nb/c.yaml: tag: \"3.12\"");
-    check_all(&written, &files[2..], "! the one file of `**/*.yaml` has not the target's place: `d.yaml` has no `tag`");
+    check_all(&written, &files[2..], "! target not found in 1 file matching `**/*.yaml`, e.g. `d.yaml` has no `tag`");
     check_all(
         &written,
         &[("d.yaml", b"tags: z"), ("e.yaml", b"")],
-        "! none of the 2 files of `**/*.yaml` has the target's place: `d.yaml` has no `tag`",
+        "! target not found in 2 files matching `**/*.yaml`, e.g. `d.yaml` has no `tag`",
     );
-    check_all(&written, &[], "! the target's pattern `**/*.yaml` means no file");
+    check_all(&written, &[], "! no file matches the target's glob `**/*.yaml`");
 }
 
 #[test]
-fn a_file_that_is_not_there_or_no_text_is_an_error() {
+fn a_missing_or_binary_file_is_an_error() {
     let written = format!("{TAG}yaml = {{ path = \"a.yaml\", at = \"tag\" }}\n");
-    check_all(&written, &[], "! the target names `a.yaml`, which is not there");
-    check_all(&written, &[("a.yaml", b"tag: \xff")], "! the target names `a.yaml`, which is no text in UTF-8");
-    check_all(&written, &[("a.yaml", b"tag: \0")], "! the target names `a.yaml`, which is no text in UTF-8");
+    check_all(&written, &[], "! target file `a.yaml` does not exist");
+    check_all(&written, &[("a.yaml", b"tag: \xff")], "! target file `a.yaml` is not UTF-8 text");
+    check_all(&written, &[("a.yaml", b"tag: \0")], "! target file `a.yaml` is not UTF-8 text");
     let markers = "[[target]]\nmarker = { path = \"**\" }\n";
     check_all(
         markers,
@@ -94,7 +121,7 @@ fn a_file_that_is_not_there_or_no_text_is_an_error() {
 }
 
 #[test]
-fn a_place_is_written_by_one_target_or_by_several_that_agree() {
+fn targets_of_the_same_place_must_write_the_same_text() {
     let written = format!("{TAG}yaml = {{ path = \"a.yaml\", at = \"tag\" }}\n");
     let twice = format!("{written}{}", written.replace("a.yaml", "*.yaml"));
     check_all(&twice, &[("a.yaml", b"tag: x")], "a.yaml: tag: \"3.12\"");
@@ -102,18 +129,18 @@ fn a_place_is_written_by_one_target_or_by_several_that_agree() {
     check_all(
         &apart,
         &[("a.yaml", b"tag: x")],
-        "! `python:3.12` and `python:3.12` are both to be written into this place",
+        "! targets of `python:3.12` and `python:3.12` write different text here",
     );
 }
 
 #[test]
-fn a_tag_without_a_pin_leaves_its_places_alone() {
+fn a_tag_without_a_pin_leaves_its_places_unchanged() {
     let written = "[[target]]\nfrom = \"python:new\"\nyaml = { path = \"*.yaml\", at = \"tag\" }\n";
     check_all(written, &[("a.yaml", b"tag: x")], "");
 }
 
 #[test]
-fn ten_megabytes_are_kept_but_for_the_value() {
+fn only_the_value_in_ten_megabytes_changes() {
     let line = "# a comment that says nothing at all, over and over again\r\n";
     let filler = line.repeat(10_000_000 / line.len());
     let before = format!("{filler}image: python:3\r\n{filler}");
@@ -122,4 +149,92 @@ fn ten_megabytes_are_kept_but_for_the_value() {
         edited("yaml = { path = \"a.yaml\", at = \"image\" }", "a.yaml", &before),
         before.replace("python:3", &new)
     );
+}
+
+#[test]
+fn a_file_is_recognized_by_its_name_or_its_content() {
+    let check = |path: &str, text: &str, expected: Option<FileKind>| {
+        assert_eq!(FileKind::of(&SourceFile { path: path.to_owned(), text: text.to_owned() }), expected, "{path}");
+    };
+    for path in ["Dockerfile", "a/Dockerfile.dev", "web.dockerfile", "Containerfile"] {
+        check(path, "", Some(FileKind::Dockerfile));
+    }
+    check("build", "# x\nFROM a\n", Some(FileKind::Dockerfile));
+    check("docker-compose.prod.yml", "", Some(FileKind::Compose));
+    check("stack.yaml", "services:\n  a: {}\n", Some(FileKind::Compose));
+    check("a.yaml", "# x\nkind: Pod\n", Some(FileKind::Yaml));
+    check("a.json", "{\"kind\": \"Pod\"}", Some(FileKind::Json));
+    for path in ["values.yaml", "chart/values-prod.yml", "prod.values.yaml"] {
+        check(path, "image: a\nservices:\n", Some(FileKind::Helm));
+    }
+    check("evalues.yaml", "image: a\n", None);
+    for path in ["kustomization.yaml", "base/kustomization.yml", "prod/Kustomization"] {
+        check(path, "kind: Kustomization\n", Some(FileKind::Kustomize));
+    }
+    check(".github/workflows/a.yml", "", Some(FileKind::Workflow));
+    check("templates/ci.yml", "on: push\njobs:\n", Some(FileKind::Workflow));
+    check("setup/action.yml", "runs:\n", Some(FileKind::Workflow));
+    check("action.yml", "jobs:\n", None);
+}
+
+/// Checks the edits of one target in `a.yaml` with these bytes.
+#[track_caller]
+fn check_edits(path: &str, bytes: Option<&[u8]>, expected: &str) {
+    let toml = format!("[[target]]\nfrom = \"python:3.12\"\nyaml = {{ path = \"{path}\", at = \"a[*].image\" }}\n");
+    let found = match targets(&toml)[0].edits(&TargetFile::new("a.yaml", bytes), &pins) {
+        Ok(edits) => {
+            let show = |edit: &TargetEdit| {
+                let mark = if edit.is_current { "=" } else { "!" };
+                format!("{} {mark} {}", edit.line, edit.was)
+            };
+            edits.iter().map(show).collect::<Vec<_>>().join("; ")
+        }
+        Err(problem) => problem.message,
+    };
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn an_edit_has_the_current_value_and_is_current_if_that_is_the_pin() {
+    let pinned = format!("docker.io/library/python:3.12@{DIGEST}");
+    let text = format!("a:\n- image: \"{pinned}\"\n- image: python:3\n");
+    check_edits("a.yaml", Some(text.as_bytes()), &format!("2 = {pinned}; 3 ! python:3"));
+}
+
+#[test]
+fn a_missing_place_is_an_error_unless_the_path_is_a_glob() {
+    check_edits("a.yaml", Some(b"b: 1"), "`a.yaml` has no `a`");
+    check_edits("*.yaml", Some(b"b: 1"), "");
+    check_edits("*.yaml", Some(b"a: [{image: {}}]"), "expected a string, found a list or a map");
+    check_edits("a.yaml", None, "target file `a.yaml` does not exist");
+    check_edits("a.yaml", Some(b"\xff"), "target file `a.yaml` is not UTF-8 text");
+}
+
+#[test]
+fn a_kind_is_named_in_its_own_file_and_in_the_list_of_kinds() {
+    /// Returns the files below `path` with their code before any tests.
+    fn files(path: &Path, found: &mut Vec<(String, String)>) {
+        for entry in std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                files(&entry, found);
+            } else if entry.file_name().is_some_and(|name| name != "tests.rs") {
+                let text = std::fs::read_to_string(&entry).unwrap();
+                let code = text.split("#[cfg(test)]").next().unwrap().to_owned();
+                found.push((entry.to_str().unwrap().to_owned(), code));
+            }
+        }
+    }
+    let mut sources = Vec::new();
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut sources);
+    for kind in FileKind::ALL {
+        let (key, name) = (kind.key(), format!("{kind:?}"));
+        let own = format!("/src/formats/{key}");
+        let names = [format!("{name}Place"), format!("FileKind::{name}"), format!("TargetKind::{name}")];
+        let is_named = |code: &str| names.iter().any(|name| code.contains(name));
+        let others = sources.iter().filter(|(path, code)| is_named(code) && !path.contains(&own));
+        let others: Vec<&str> = others.map(|(path, _)| path.rsplit_once("/src/").unwrap().1).collect();
+        // A workflow's images are also values of a YAML file.
+        let expected: &[&str] = if key == "yaml" { &["formats/workflow.rs", "formats.rs"] } else { &["formats.rs"] };
+        assert_eq!(BTreeSet::from_iter(others), BTreeSet::from_iter(expected.iter().copied()), "{name}");
+    }
 }

@@ -1,7 +1,6 @@
-//! `toml = { path, at }`: a value of a TOML file.
+//! `toml = { path, at }`: a value in a TOML file.
 
 use std::ops::Range;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -10,38 +9,57 @@ use toml::de::{DeTable, DeValue};
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::yaml::{YamlNode, YamlValue};
 
-use super::text::FileText;
-use super::way::Selector;
-use super::{TargetError, TextChange, WriteSpec, in_quotes};
+use super::FileFormat;
+use super::edit::{EditRequest, TargetEdit, TargetError};
+use super::file_text::FileText;
+use super::selector::Selector;
+use super::table::{TargetReader, ValueTable};
+use super::tree::DocumentTree;
 
-/// How many keys and lists a file may have: each takes hundreds of bytes while it is read.
+/// Maximum number of keys and lists in a file: each costs hundreds of bytes during parsing.
 const ENTRIES_MAX: usize = 200_000;
 
-/// What the value at the end of `way` becomes.
-pub(super) fn edits(way: &Selector, text: &FileText, writing: &WriteSpec<'_>) -> Result<Vec<TextChange>, TargetError> {
-    let found = way.follow(text, text.toml()?)?;
-    let new = writing.value(text)?;
-    found.iter().map(|node| in_quotes(text, node, &new, quotes)).collect()
+/// A value in a TOML file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TomlPlace(Selector);
+
+impl FileFormat for TomlPlace {
+    type Table = ValueTable;
+
+    fn read(table: &ValueTable, reader: &mut TargetReader<'_, '_>) -> Option<Self> {
+        reader.selector(table).map(Self)
+    }
+
+    fn keys(&self) -> Vec<(&'static str, &str)> {
+        vec![("at", self.0.as_str())]
+    }
+
+    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let Some(spec) = request.spec() else { return Ok(Vec::new()) };
+        let found = self.0.select(text, &*tree(text)?)?;
+        found.iter().map(|node| spec.replace_quoted(text, node, quotes)).collect()
+    }
 }
 
-/// How many quotes stand at each end of a string as it is `written`.
+/// Counts the quotes at each end of a string.
 fn quotes(written: &str) -> usize {
     let is_long = written.len() >= 6 && ["\"\"\"", "'''"].iter().any(|long| written.starts_with(long));
     if is_long { 3 } else { 1 }
 }
 
-/// A TOML file as a tree, the only document of it.
-///
-/// # Errors
-/// The first thing that is wrong with it, at its place.
-pub(super) fn documents(file: &Arc<SourceFile>) -> Result<Vec<Rc<YamlNode>>, Problem> {
-    let help = "name a TOML file, or use a `marker` in a file of another kind";
+fn tree(text: &FileText) -> Result<Arc<DocumentTree>, Problem> {
+    text.parsed("toml", || documents(&text.file).map(DocumentTree::new))
+}
+
+/// Parses a TOML file into its only document.
+fn documents(file: &Arc<SourceFile>) -> Result<Vec<Arc<YamlNode>>, Problem> {
+    let help = "name a TOML file, or use `marker` for another kind of file";
     if file.text.bytes().filter(|b| matches!(b, b'=' | b'[')).count() > ENTRIES_MAX {
-        let message = format!("`{}` has more keys and lists than the cap of {ENTRIES_MAX}", file.path);
+        let message = format!("`{}` has more than {ENTRIES_MAX} keys and lists", file.path);
         return Err(Problem::whole(Some(file), message).help(help));
     }
     if let Some(span) = crate::text::toml::text::too_deep(&file.text) {
-        return Err(Problem::at(file, span, "tables stand in each other too deep").help(help));
+        return Err(Problem::at(file, span, "tables are nested too deeply").help(help));
     }
     match DeTable::parse(&file.text) {
         Ok(table) => {
@@ -50,33 +68,33 @@ pub(super) fn documents(file: &Arc<SourceFile>) -> Result<Vec<Rc<YamlNode>>, Pro
         }
         Err(error) => {
             let span = error.span().unwrap_or(0..0);
-            Err(Problem::at(file, span, format!("this is not TOML: {}", error.message())).help(help))
+            Err(Problem::at(file, span, format!("invalid TOML: {}", error.message())).help(help))
         }
     }
 }
 
-fn map(file: &SourceFile, table: &DeTable<'_>, span: Range<usize>) -> Rc<YamlNode> {
+fn map(file: &SourceFile, table: &DeTable<'_>, span: Range<usize>) -> Arc<YamlNode> {
     let mut entries: Vec<_> = table
         .iter()
-        .map(|(key, value)| (node(YamlValue::Quoted(key.get_ref().to_string()), key.span()), tree(file, value)))
+        .map(|(key, value)| (node(YamlValue::Quoted(key.get_ref().to_string()), key.span()), value_node(file, value)))
         .collect();
     entries.sort_by_key(|(key, _)| key.span.start);
     node(YamlValue::Map(entries), span)
 }
 
-fn tree(file: &SourceFile, value: &Spanned<DeValue<'_>>) -> Rc<YamlNode> {
+fn value_node(file: &SourceFile, value: &Spanned<DeValue<'_>>) -> Arc<YamlNode> {
     let span = value.span();
     let value = match value.get_ref() {
         DeValue::Table(table) => return map(file, table, span),
-        DeValue::Array(items) => YamlValue::List(items.iter().map(|item| tree(file, item)).collect()),
+        DeValue::Array(items) => YamlValue::List(items.iter().map(|item| value_node(file, item)).collect()),
         DeValue::String(text) => YamlValue::Quoted(text.to_string()),
         _ => YamlValue::Plain(file.text.get(span.clone()).unwrap_or_default().to_owned()),
     };
     node(value, span)
 }
 
-fn node(value: YamlValue, span: Range<usize>) -> Rc<YamlNode> {
-    Rc::new(YamlNode::plain(value, span))
+fn node(value: YamlValue, span: Range<usize>) -> Arc<YamlNode> {
+    Arc::new(YamlNode::plain(value, span))
 }
 
 #[cfg(test)]
@@ -108,17 +126,17 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_over_says_so() {
-        at_image("[app]\nimages = 1\n", "1 ! `app` of `a.toml` has no `image`; did you mean `images`?");
+    fn a_value_that_cannot_be_edited_is_reported() {
+        at_image("[app]\nimages = 1\n", "1 ! `app` in `a.toml` has no `image`; did you mean `images`?");
         at_image(
             "[app\n",
-            "1 ! this is not TOML: unclosed table, expected `]`; name a TOML file, or use a `marker` in a file of another kind",
+            "1 ! invalid TOML: unclosed table, expected `]`; name a TOML file, or use `marker` for another kind of file",
         );
         let many = "a = 1\n".repeat(200_001);
-        let text = super::super::text::FileText::new("a.toml", many.as_bytes()).unwrap();
-        assert!(text.toml().err().unwrap().message.contains("200000"));
+        let text = super::super::file_text::FileText::from_bytes("a.toml", many.as_bytes()).unwrap();
+        assert!(super::tree(&text).err().unwrap().message.contains("200000"));
         let deep = format!("a = {}", "[".repeat(100));
-        let text = super::super::text::FileText::new("a.toml", deep.as_bytes()).unwrap();
-        assert!(text.toml().err().unwrap().message.contains("too deep"));
+        let text = super::super::file_text::FileText::from_bytes("a.toml", deep.as_bytes()).unwrap();
+        assert!(super::tree(&text).err().unwrap().message.contains("too deeply"));
     }
 }

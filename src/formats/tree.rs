@@ -1,108 +1,123 @@
-//! A file as a tree, and what the ways of many targets lead to in it. Most ways of one file begin alike: where a beginning
-//! leads to is found once, and what a step chooses from is sorted once, so that as many targets as a file has images do
-//! not look through it anew each.
+//! The documents of a file, and what the selectors of many targets match in them.
+//!
+//! Most selectors in a file share a prefix. Each prefix is resolved once and each filter's candidates are indexed once, so
+//! that the cost does not grow with targets times values.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::text::yaml::YamlNode;
 
-use super::way::{SelectorStep, dig};
-
-/// How many values are remembered of one file: aliases can make more ways than there is memory.
-const REMEMBERED_MAX: usize = 1_000_000;
+/// Maximum number of values that are cached per file: aliases can multiply them.
+const CACHED_MAX: usize = 1_000_000;
 
 /// The documents of a file.
 pub(super) struct DocumentTree {
-    /// The documents, in their order.
-    pub(super) documents: Vec<Rc<YamlNode>>,
-    begun: RefCell<WalkMemo>,
+    pub(super) documents: Vec<Arc<YamlNode>>,
+    cache: Mutex<SelectorCache>,
 }
 
-/// A value that a way leads to.
+/// One step of a selector.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum SelectorStep {
+    /// The value of a key.
+    Key(String),
+    /// An item of a list, from 0.
+    Item(usize),
+    /// Every item of a list.
+    Each,
+    /// The candidates that have this string below these keys.
+    With(Vec<String>, String),
+}
+
+/// A value that a selector matches.
 #[derive(Clone)]
 pub(super) struct SelectedNode {
-    pub(super) node: Rc<YamlNode>,
-    /// What of the way stands in several places of the file, and so cannot be edited in one.
+    pub(super) node: Arc<YamlNode>,
+    /// Bytes of the anchor, alias or merge key that shares the value, which therefore cannot be edited here.
     pub(super) shared: Option<Range<usize>>,
 }
 
-/// Where a way ends too early: the number of the step that leads nowhere, and the values it was to lead on from.
+/// A selector without a match: the number of the failing step and the values it was applied to.
 pub(super) struct NoMatch {
     pub(super) step: usize,
-    pub(super) from: Rc<[SelectedNode]>,
+    pub(super) from: Arc<[SelectedNode]>,
 }
 
-/// What is remembered of all ways.
-struct WalkMemo {
-    top: SelectorWalk,
-    /// How many values are remembered.
+/// Cached matches of all selectors.
+struct SelectorCache {
+    top: SelectorPrefix,
+    /// Number of cached values.
     count: usize,
 }
 
-/// The values that the first steps of ways lead to.
-struct SelectorWalk {
-    at: Rc<[SelectedNode]>,
-    /// Where one more step leads.
+/// Matches of the first steps of selectors.
+struct SelectorPrefix {
+    matches: Arc<[SelectedNode]>,
+    /// The prefixes with one more step.
     next: HashMap<SelectorStep, Self>,
-    /// What steps choose from, by what they choose by; none where each has to be looked at.
-    sorted: HashMap<StepChoice, Option<HashMap<String, Vec<SelectedNode>>>>,
+    /// Candidates of steps by what they are selected by; none if each must be tested.
+    index: HashMap<StepIndex, Option<HashMap<String, Vec<SelectedNode>>>>,
 }
 
-/// What a step chooses by.
+/// Key by which a step selects.
 #[derive(PartialEq, Eq, Hash)]
-enum StepChoice {
-    /// The key that a value has in its map.
+enum StepIndex {
+    /// The key of the value.
     Key,
-    /// The text that it has itself below these keys.
+    /// The string below these keys of the value.
     Text(Vec<String>),
 }
 
+/// Returns the value below nested keys.
+pub(super) fn dig(node: &Arc<YamlNode>, keys: &[String]) -> Option<Arc<YamlNode>> {
+    keys.iter().try_fold(Arc::clone(node), |node, key| node.get(key).cloned())
+}
+
 impl DocumentTree {
-    pub(super) fn new(documents: Vec<Rc<YamlNode>>) -> Self {
-        let begun = RefCell::new(WalkMemo::new(&documents));
-        Self { documents, begun }
+    pub(super) fn new(documents: Vec<Arc<YamlNode>>) -> Self {
+        let cache = Mutex::new(SelectorCache::new(&documents));
+        Self { documents, cache }
     }
 
-    /// The values that `steps` lead to from all documents, at least one.
-    pub(super) fn reach(&self, steps: &[SelectorStep]) -> Result<Rc<[SelectedNode]>, NoMatch> {
-        let mut begun = self.begun.borrow_mut();
-        if begun.count > REMEMBERED_MAX {
-            *begun = WalkMemo::new(&self.documents);
+    /// Returns the values that `steps` match in all documents, at least one.
+    pub(super) fn select(&self, steps: &[SelectorStep]) -> Result<Arc<[SelectedNode]>, NoMatch> {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.count > CACHED_MAX {
+            *cache = SelectorCache::new(&self.documents);
         }
-        let WalkMemo { top, count } = &mut *begun;
-        let mut here = top;
+        let SelectorCache { top, count } = &mut *cache;
+        let mut prefix = top;
         for (number, step) in steps.iter().enumerate() {
-            let from = Rc::clone(&here.at);
-            here = here.step(step, count);
-            if here.at.is_empty() {
+            let from = Arc::clone(&prefix.matches);
+            prefix = prefix.step(step, count);
+            if prefix.matches.is_empty() {
                 return Err(NoMatch { step: number, from });
             }
         }
-        Ok(Rc::clone(&here.at))
+        Ok(Arc::clone(&prefix.matches))
     }
 }
 
-impl WalkMemo {
-    fn new(documents: &[Rc<YamlNode>]) -> Self {
-        let top = documents.iter().map(|node| SelectedNode::new(Rc::clone(node), None)).collect();
-        Self { top: SelectorWalk::new(top), count: documents.len() }
+impl SelectorCache {
+    fn new(documents: &[Arc<YamlNode>]) -> Self {
+        let top = documents.iter().map(|node| SelectedNode::new(Arc::clone(node), None)).collect();
+        Self { top: SelectorPrefix::new(top), count: documents.len() }
     }
 }
 
-impl SelectorWalk {
-    fn new(at: Vec<SelectedNode>) -> Self {
-        Self { at: at.into(), next: HashMap::new(), sorted: HashMap::new() }
+impl SelectorPrefix {
+    fn new(matches: Vec<SelectedNode>) -> Self {
+        Self { matches: matches.into(), next: HashMap::new(), index: HashMap::new() }
     }
 
     fn step(&mut self, step: &SelectorStep, count: &mut usize) -> &mut Self {
         match self.next.entry(step.clone()) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
-                let found = take(&self.at, &mut self.sorted, step, count);
+                let found = matches(&self.matches, &mut self.index, step, count);
                 *count += found.len();
                 new.insert(Self::new(found))
             }
@@ -110,85 +125,85 @@ impl SelectorWalk {
     }
 }
 
-/// What `step` leads to from all of `at`.
-fn take(
-    at: &[SelectedNode],
-    sorted: &mut HashMap<StepChoice, Option<HashMap<String, Vec<SelectedNode>>>>,
+/// Returns the matches of `step` from all of `from`.
+fn matches(
+    from: &[SelectedNode],
+    index: &mut HashMap<StepIndex, Option<HashMap<String, Vec<SelectedNode>>>>,
     step: &SelectorStep,
     count: &mut usize,
 ) -> Vec<SelectedNode> {
-    let chosen = match step {
-        SelectorStep::Key(key) => Some((StepChoice::Key, key)),
-        SelectorStep::With(keys, text) => Some((StepChoice::Text(keys.clone()), text)),
+    let wanted = match step {
+        SelectorStep::Key(key) => Some((StepIndex::Key, key)),
+        SelectorStep::With(keys, text) => Some((StepIndex::Text(keys.clone()), text)),
         SelectorStep::Item(_) | SelectorStep::Each => None,
     };
-    let sorted = chosen.and_then(|(by, wanted)| {
-        let sorted = match sorted.entry(by) {
+    let indexed = wanted.and_then(|(by, wanted)| {
+        let index = match index.entry(by) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
-                let found = sort(at, new.key());
+                let found = index_by(new.key(), from);
                 *count += found.iter().flat_map(HashMap::values).map(Vec::len).sum::<usize>();
                 new.insert(found)
             }
         };
-        Some(sorted.as_ref()?.get(wanted).cloned().unwrap_or_default())
+        Some(index.as_ref()?.get(wanted).cloned().unwrap_or_default())
     });
-    sorted.unwrap_or_else(|| at.iter().flat_map(|from| from.take(step)).collect())
+    indexed.unwrap_or_else(|| from.iter().flat_map(|from| from.matches(step)).collect())
 }
 
-/// What steps by `by` choose from, by what they may name.
-fn sort(at: &[SelectedNode], by: &StepChoice) -> Option<HashMap<String, Vec<SelectedNode>>> {
-    let mut sorted: HashMap<String, Vec<SelectedNode>> = HashMap::new();
+/// Indexes the candidates of steps that select by `by`.
+fn index_by(by: &StepIndex, from: &[SelectedNode]) -> Option<HashMap<String, Vec<SelectedNode>>> {
+    let mut index: HashMap<String, Vec<SelectedNode>> = HashMap::new();
     match by {
-        StepChoice::Key => {
-            let entries = || at.iter().flat_map(|from| from.node.entries());
-            // What a merge brings has no entry of its own.
+        StepIndex::Key => {
+            let entries = || from.iter().flat_map(|from| from.node.entries());
+            // Merged keys have no entry of their own.
             let is_merged = entries().any(|(name, _)| name.text() == Some("<<"));
-            if is_merged || entries().count() > REMEMBERED_MAX {
+            if is_merged || entries().count() > CACHED_MAX {
                 return None;
             }
-            for from in at {
+            for from in from {
                 for (name, value) in from.node.entries() {
                     let Some(key) = name.text() else { continue };
-                    sorted.entry(key.to_owned()).or_default().push(from.to(value, name.span.clone()));
+                    index.entry(key.to_owned()).or_default().push(from.entry(value, name.span.clone()));
                 }
             }
         }
-        StepChoice::Text(keys) => {
-            if at.iter().map(|from| from.candidates().len()).sum::<usize>() > REMEMBERED_MAX {
+        StepIndex::Text(keys) => {
+            if from.iter().map(|from| from.candidates().len()).sum::<usize>() > CACHED_MAX {
                 return None;
             }
-            for from in at {
+            for from in from {
                 for one in from.candidates() {
                     let Some(node) = dig(one, keys) else { continue };
                     let Some(text) = node.text() else { continue };
-                    sorted.entry(text.to_owned()).or_default().push(from.chosen(one));
+                    index.entry(text.to_owned()).or_default().push(from.candidate(one));
                 }
             }
         }
     }
-    Some(sorted)
+    Some(index)
 }
 
 impl SelectedNode {
-    fn new(node: Rc<YamlNode>, shared: Option<Range<usize>>) -> Self {
+    fn new(node: Arc<YamlNode>, shared: Option<Range<usize>>) -> Self {
         let shared = shared.or_else(|| node.anchored.then(|| node.span.start..node.span.start));
         Self { node, shared }
     }
 
-    /// What one step leads to from here.
-    fn take(&self, step: &SelectorStep) -> Vec<Self> {
+    /// Returns the matches of one step from this value.
+    fn matches(&self, step: &SelectorStep) -> Vec<Self> {
         match step {
             SelectorStep::Key(key) => {
                 let own: Vec<Self> = (self.node.entries().iter())
                     .filter(|(name, _)| name.text() == Some(key))
-                    .map(|(name, value)| self.to(value, name.span.clone()))
+                    .map(|(name, value)| self.entry(value, name.span.clone()))
                     .collect();
                 if !own.is_empty() {
                     return own;
                 }
-                // What a merge brings stands elsewhere.
-                let merged = self.node.get(key).map(|value| Self::new(Rc::clone(value), Some(self.node.span.clone())));
+                // A merged value is defined elsewhere.
+                let merged = self.node.get(key).map(|value| Self::new(Arc::clone(value), Some(self.node.span.clone())));
                 merged.into_iter().collect()
             }
             SelectorStep::Item(number) => {
@@ -196,29 +211,29 @@ impl SelectedNode {
             }
             SelectorStep::Each => self.node.items().iter().map(|item| self.item(item)).collect(),
             SelectorStep::With(keys, value) => {
-                let has = |one: &&Rc<YamlNode>| dig(one, keys).is_some_and(|node| node.text() == Some(value));
-                self.candidates().iter().filter(has).map(|one| self.chosen(one)).collect()
+                let has = |one: &&Arc<YamlNode>| dig(one, keys).is_some_and(|node| node.text() == Some(value));
+                self.candidates().iter().filter(has).map(|one| self.candidate(one)).collect()
             }
         }
     }
 
-    /// The value of a key that stands at `name`; where it is an alias, that place is named.
-    fn to(&self, value: &Rc<YamlNode>, name: Range<usize>) -> Self {
+    /// Returns the value of the key at `name`, which is where a shared value is reported.
+    fn entry(&self, value: &Arc<YamlNode>, name: Range<usize>) -> Self {
         let shared = self.shared.clone().or_else(|| value.anchored.then_some(name));
-        Self { node: Rc::clone(value), shared }
+        Self { node: Arc::clone(value), shared }
     }
 
-    fn item(&self, item: &Rc<YamlNode>) -> Self {
-        Self::new(Rc::clone(item), self.shared.clone())
+    fn item(&self, item: &Arc<YamlNode>) -> Self {
+        Self::new(Arc::clone(item), self.shared.clone())
     }
 
-    /// What a filter chooses from: the items of a list, or the value itself.
-    pub(super) fn candidates(&self) -> &[Rc<YamlNode>] {
+    /// Returns what a filter selects from: the items of a list, or the value itself.
+    pub(super) fn candidates(&self) -> &[Arc<YamlNode>] {
         if self.node.items().is_empty() { std::slice::from_ref(&self.node) } else { self.node.items() }
     }
 
-    /// One of the candidates.
-    fn chosen(&self, one: &Rc<YamlNode>) -> Self {
-        if Rc::ptr_eq(one, &self.node) { self.clone() } else { self.item(one) }
+    /// Selects one of the candidates.
+    fn candidate(&self, one: &Arc<YamlNode>) -> Self {
+        if Arc::ptr_eq(one, &self.node) { self.clone() } else { self.item(one) }
     }
 }

@@ -1,58 +1,136 @@
-//! `yaml = { path, at }`: a value of a YAML file, and how values of YAML are written over.
+//! `yaml = { path, at }`: a value in a YAML file; also finds the images of Kubernetes objects.
+//!
+//! Images are those of containers and volumes wherever a pod appears, and of steps in Argo Workflows and Tekton, which are
+//! containers under other names (argo-workflows.readthedocs.io, "Field Reference"; tekton.dev, "Tasks").
 
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::formats::find::unquoted;
+use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::yaml::write::is_plain;
-use crate::text::yaml::{YamlNode, YamlValue};
+use crate::text::yaml::{self, YamlNode, YamlValue};
 
-use super::text::FileText;
-use super::way::Selector;
-use super::{TargetError, TextChange, WriteSpec, no_text};
+use super::edit::{EditRequest, TargetEdit, TargetError, WriteSpec, not_a_string};
+use super::file_text::FileText;
+use super::image_site::unquoted;
+use super::selector::{Selector, SharedValue};
+use super::suggest::{SiteCandidate, by_selector};
+use super::table::{TargetReader, ValueTable};
+use super::tree::DocumentTree;
+use super::{Evidence, FileFormat, ImageSite, TargetKind};
 
-/// What the value at the end of `way` becomes.
-pub(super) fn edits(way: &Selector, text: &FileText, writing: &WriteSpec<'_>) -> Result<Vec<TextChange>, TargetError> {
-    let found = way.follow(text, text.yaml()?)?;
-    let new = writing.value(text)?;
-    found.iter().map(|node| write(text, node, &new)).collect()
+/// Lists of containers: those of a pod, and of templates that become one.
+const CONTAINERS: [&str; 5] = ["containers", "initContainers", "ephemeralContainers", "sidecars", "steps"];
+/// Maps that are a container.
+const CONTAINER: [&str; 3] = ["container", "script", "stepTemplate"];
+/// The list of volumes of a pod, which may be images (kubernetes.io, "Volumes", "image").
+const VOLUMES: &str = "volumes";
+
+/// A value in a YAML file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct YamlPlace(pub(super) Selector);
+
+impl FileFormat for YamlPlace {
+    type Table = ValueTable;
+    const PATTERNS: &'static [&'static str] = &["**/*.yaml", "**/*.yml"];
+
+    fn read(table: &ValueTable, reader: &mut TargetReader<'_, '_>) -> Option<Self> {
+        reader.selector(table).map(Self)
+    }
+
+    fn keys(&self) -> Vec<(&'static str, &str)> {
+        vec![("at", self.0.as_str())]
+    }
+
+    fn edits(&self, text: &FileText, request: &EditRequest<'_>) -> Result<Vec<TargetEdit>, TargetError> {
+        let Some(spec) = request.spec() else { return Ok(Vec::new()) };
+        let found = self.0.select(text, &*tree(text)?)?;
+        let new = spec.value(text)?;
+        found.iter().map(|node| write(text, &spec, node, &new)).collect()
+    }
+
+    fn recognize(file: &SourceFile) -> Option<Evidence> {
+        let is_object = is_json_object(file) || has_line(file, &["apiVersion:", "kind:"]);
+        is_object.then_some(Evidence::Content)
+    }
+
+    fn find(text: &FileText) -> Result<Vec<ImageSite>, Problem> {
+        Ok(kubernetes_images(text, &*tree(text)?))
+    }
+
+    fn suggest(text: &FileText, sites: &[ImageSite]) -> Result<Vec<Vec<SiteCandidate>>, Problem> {
+        Ok(by_selector(&*tree(text)?, sites, |selector| TargetKind::Yaml(Self(selector))))
+    }
 }
 
-/// `node` with the text `new`: its quotes stay, and what it has none for gets some where it would not be text.
-pub(super) fn write(text: &FileText, node: &YamlNode, new: &str) -> Result<TextChange, TargetError> {
-    let span = scalar(text, node)?;
-    let written = &text.text()[span.clone()];
-    let change =
-        |span, new: String| TextChange { span, new, was: node.text().unwrap_or_default().trim_end().to_owned() };
-    if node.is_block {
-        return Ok(change(block(text, &span)?, new.to_owned()));
+/// Parses the documents of a YAML file.
+pub(super) fn tree(text: &FileText) -> Result<Arc<DocumentTree>, Problem> {
+    let help = "if it is a template, add a comment `# pinstream: stream:tag` beside the image, and a `marker` target";
+    let documents = || yaml::documents(&text.file).map_err(|problem| problem.help(help));
+    text.parsed("yaml", || documents().map(DocumentTree::new))
+}
+
+/// Returns whether a line of the file starts with one of `words`.
+pub(super) fn has_line(file: &SourceFile, words: &[&str]) -> bool {
+    file.text.lines().any(|line| words.iter().any(|word| line.starts_with(word)))
+}
+
+/// Returns whether the file is a Kubernetes object in JSON.
+pub(super) fn is_json_object(file: &SourceFile) -> bool {
+    file.text.trim_start().starts_with('{') && file.text.contains("\"kind\"")
+}
+
+/// Returns the images of all Kubernetes objects.
+pub(super) fn kubernetes_images(text: &FileText, tree: &DocumentTree) -> Vec<ImageSite> {
+    let mut found = Vec::new();
+    yaml::each(&tree.documents, &mut |node: &YamlNode| {
+        for (key, value) in node.entries().iter().filter_map(|(key, value)| Some((key.text()?, value))) {
+            let images: Vec<&Arc<YamlNode>> = match key {
+                VOLUMES => value.items().iter().filter_map(|volume| volume.get("image")?.get("reference")).collect(),
+                key if CONTAINERS.contains(&key) => value.items().iter().filter_map(|one| one.get("image")).collect(),
+                key if CONTAINER.contains(&key) => value.get("image").into_iter().collect(),
+                _ => Vec::new(),
+            };
+            let site = |node: &Arc<YamlNode>| Some(ImageSite::scalar(&text.file, node, node.text()?.to_owned()));
+            found.extend(images.into_iter().filter_map(site));
+        }
+    });
+    found
+}
+
+/// Replaces the value of `node`: quotes remain, and a plain scalar is quoted if it would not be a string otherwise.
+pub(super) fn write(
+    text: &FileText,
+    spec: &WriteSpec<'_>,
+    node: &YamlNode,
+    new: &str,
+) -> Result<TargetEdit, TargetError> {
+    let span = node.span.clone();
+    if matches!(node.value, YamlValue::List(_) | YamlValue::Map(_)) {
+        return Err(not_a_string(text, &span));
     }
-    match written.as_bytes().first() {
+    let was = node.text().unwrap_or_default().trim_end();
+    if node.is_block {
+        return Ok(spec.replace(text, block_line(text, &span)?, was, new));
+    }
+    match text.text()[span.clone()].as_bytes().first() {
         Some(b'"' | b'\'') => {
             let inner = span.start + 1..span.end - 1;
-            let is_same = matches!(&node.value, YamlValue::Quoted(text) if text == new);
-            Ok(change(inner.clone(), if is_same { text.text()[inner].to_owned() } else { new.to_owned() }))
+            let is_same = matches!(&node.value, YamlValue::Quoted(value) if value == new);
+            let new = if is_same { &text.text()[inner.clone()] } else { new };
+            Ok(spec.replace(text, inner, was, new))
         }
-        Some(_) => Ok(change(span, if is_plain(new) { new.to_owned() } else { format!("\"{new}\"") })),
-        None => Err(empty(text, node)),
+        Some(_) if is_plain(new) => Ok(spec.replace(text, span, was, new)),
+        Some(_) => Ok(spec.replace(text, span, was, &format!("\"{new}\""))),
+        None => {
+            let problem = text.problem(&span, "the value is empty");
+            Err(problem.help("write `\"\"` there once; pinstream fills it in from then on").into())
+        }
     }
 }
 
-/// The bytes of a scalar.
-fn scalar(text: &FileText, node: &YamlNode) -> Result<Range<usize>, TargetError> {
-    if matches!(node.value, YamlValue::List(_) | YamlValue::Map(_)) {
-        return Err(no_text(text, &node.span));
-    }
-    Ok(node.span.clone())
-}
-
-fn empty(text: &FileText, node: &YamlNode) -> TargetError {
-    let problem = text.problem(&node.span, "there is no value yet to write over");
-    TargetError::Wrong(problem.help("write `\"\"` there once; it is filled from then on"))
-}
-
-/// The one line of text in a block.
-fn block(text: &FileText, span: &Range<usize>) -> Result<Range<usize>, TargetError> {
+/// Returns the only line of a block scalar.
+fn block_line(text: &FileText, span: &Range<usize>) -> Result<Range<usize>, TargetError> {
     let written = &text.text()[span.clone()];
     let mut at = span.start;
     let mut lines = Vec::new();
@@ -68,43 +146,44 @@ fn block(text: &FileText, span: &Range<usize>) -> Result<Range<usize>, TargetErr
         [only] => Ok(only.clone()),
         _ => {
             let problem = text.problem(&(span.start..span.start), "the value is a block of several lines");
-            Err(TargetError::Wrong(problem.help("write it in one line")))
+            Err(problem.help("write it on one line").into())
         }
     }
 }
 
-/// The first byte of what is written in a value, without its quotes.
+/// Returns the first byte of a scalar, without its quotes.
 pub(super) fn first_byte(text: &FileText, node: &YamlNode) -> usize {
     unquoted(text.text(), node.span.clone()).start
 }
 
-/// The value of `key` in a map that `way` leads to, where it stands there once and in no other place.
+/// Returns the value of `key` in the map that `selector` matches, if it is defined there once and not shared.
 pub(super) fn field(
     text: &FileText,
-    way: &Selector,
+    selector: &Selector,
     map: &YamlNode,
     key: &str,
-) -> Result<Option<Rc<YamlNode>>, TargetError> {
+) -> Result<Option<Arc<YamlNode>>, TargetError> {
+    let shared = |span: &Range<usize>| SharedValue { selector: selector.key(key), span: span.clone() }.problem(text);
     let mut own = map.entries().iter().filter(|(name, _)| name.text() == Some(key));
     let Some((name, value)) = own.next() else {
         return match map.get(key) {
-            Some(_) => Err(TargetError::Wrong(text.shared(&map.span, &way.key(key)))),
+            Some(_) => Err(shared(&map.span).into()),
             None => Ok(None),
         };
     };
     if let Some((again, _)) = own.next() {
-        let problem = text.problem(&again.span, format!("`{key}` stands there twice"));
-        return Err(TargetError::Wrong(problem.help("keep one of the two")));
+        let problem = text.problem(&again.span, format!("duplicate key `{key}`"));
+        return Err(problem.help("remove one of the two").into());
     }
     if value.anchored {
-        return Err(TargetError::Wrong(text.shared(&name.span, &way.key(key))));
+        return Err(shared(&name.span).into());
     }
-    Ok(Some(Rc::clone(value)))
+    Ok(Some(Arc::clone(value)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{DIGEST, check};
+    use super::super::tests::{DIGEST, check, check_find};
 
     #[track_caller]
     fn at_image(yaml: &str, expected: &str) {
@@ -138,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_not_be_text_without_quotes_gets_some() {
+    fn a_plain_scalar_is_quoted_if_it_would_not_be_a_string() {
         let tag = |yaml: &str, expected: &str| {
             check("yaml = { path = \"a.yaml\", at = \"tag\" }\nwrite = \"tag\"", "a.yaml", yaml, expected);
         };
@@ -149,20 +228,66 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_over_says_so() {
+    fn a_value_that_cannot_be_edited_is_reported() {
         at_image(
             "image:\nb: 1\n",
-            "1 ! there is no value yet to write over; write `\"\"` there once; it is filled from then on",
+            "1 ! the value is empty; write `\"\"` there once; pinstream fills it in from then on",
         );
         at_image(
             "image: {a: 1}\n",
-            "1 ! a list or map stands where a text is to be written; let the way lead on to a text in it",
+            "1 ! expected a string, found a list or a map; extend the selector to a string in it",
         );
-        at_image("image: |\n  a\n  b\n", "2 ! the value is a block of several lines; write it in one line");
+        at_image("image: |\n  a\n  b\n", "2 ! the value is a block of several lines; write it on one line");
         at_image(
             "a: 1\n{{ if }}\n",
-            "2 ! this is not YAML: simple key expected ':'; where it is a template, write a marker `# pinstream: \
-             stream:tag` beside the image, and a target `marker`",
+            "2 ! this is not YAML: simple key expected ':'; if it is a template, add a comment `# pinstream: \
+             stream:tag` beside the image, and a `marker` target",
+        );
+    }
+
+    #[test]
+    fn volumes_and_steps_under_other_names_are_found() {
+        check_find(
+            "a.yaml",
+            "kind: Pod\nspec:\n  volumes: [{name: a}, {image: {reference: quay.io/a:1}}]\n---\nkind: Workflow\nspec:\n  \
+             templates:\n  - container: {image: b:1}\n    sidecars: [{image: c:1}]\n  - script: {image: d:1}\n---\nkind: \
+             Task\nspec:\n  stepTemplate: {image: e:1}\n  steps:\n  - image: f:1\n  - ref: {name: x}\n",
+            &[
+                "3 quay.io/a:1 = quay.io/a:1",
+                "8 b:1 = docker.io/library/b:1",
+                "9 c:1 = docker.io/library/c:1",
+                "10 d:1 = docker.io/library/d:1",
+                "14 e:1 = docker.io/library/e:1",
+                "16 f:1 = docker.io/library/f:1",
+            ],
+        );
+    }
+
+    #[test]
+    fn containers_are_found_wherever_a_pod_appears() {
+        check_find(
+            "a.yaml",
+            "kind: CronJob\nspec: {jobTemplate: {spec: {template: {spec: {containers: [{image: a:1}]}}}}}\n---\nkind: \
+             List\nitems:\n- kind: Pod\n  spec:\n    initContainers:\n    - image: 'quay.io/b/b'\n    containers:\n    - \
+             image: \"{{ .Values.image }}\"\n    - name: x\n    - image: c@sha256:12\n    - image: $(IMAGE)\n---\nkind: \
+             Other\nspec: {image: d:1}\n",
+            &[
+                "2 a:1 = docker.io/library/a:1",
+                "9 quay.io/b/b = quay.io/b/b:latest",
+                "11 {{ .Values.image }} ! contains a template expression",
+                "13 c@sha256:12 ! `sha256:12` is not a digest",
+                "14 $(IMAGE) ! contains a variable without a value",
+            ],
+        );
+        check_find(
+            "a.json",
+            "{\"kind\": \"Pod\",\n\t\"spec\": {\"containers\": [{\"image\": \"a:1\"}]}}",
+            &["2 a:1 = docker.io/library/a:1"],
+        );
+        check_find(
+            "a.yaml",
+            "kind: Pod\n{{- if .Values.x }}\nspec: {}\n{{- end }}\n",
+            &["2 ! this is not YAML: \"-\" is only valid inside a block"],
         );
     }
 }

@@ -9,7 +9,7 @@ use git2::{ObjectType, Odb, Oid};
 
 use super::message::{is_format, local, shown};
 use super::{GitError, RepoFile, RootFiles};
-use crate::formats::path::OF_FORGES;
+use crate::formats::path::FORGE_NAMES;
 
 /// The largest tree object that is read, in bytes.
 const TREE_MAX: usize = 64 << 20;
@@ -67,7 +67,7 @@ fn is_plain_part(part: &str) -> bool {
         && part.bytes().all(|b| (b.is_ascii_graphic() || b == b' ') && b != b'\\' && b != b':')
         && !part.starts_with(' ')
         && !part.ends_with([' ', '.'])
-        && (!lower.starts_with(".git") || OF_FORGES.contains(&part))
+        && (!lower.starts_with(".git") || FORGE_NAMES.contains(&part))
         && !lower.starts_with("git~")
 }
 

@@ -277,7 +277,7 @@ impl FileWalk<'_> {
             let path = if below.is_empty() { name } else { format!("{below}/{name}") };
             let kind = entry.file_type().map_err(|error| cannot("read", &self.folder.0.join(&path), &error))?;
             let is_meant = match kind.is_dir() {
-                true => path != ".git" && self.patterns.iter().any(|pattern| pattern.may_be_below(&path)),
+                true => path != ".git" && self.patterns.iter().any(|pattern| pattern.may_match_below(&path)),
                 false => kind.is_file() && self.patterns.iter().any(|pattern| pattern.matches(&path)),
             };
             let is_ignored = |checkout: &Checkout| checkout.ignores(&self.folder.0.join(&path), kind.is_dir());

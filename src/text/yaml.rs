@@ -8,7 +8,6 @@ pub mod write;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
@@ -46,9 +45,9 @@ pub enum YamlValue {
     /// A scalar without quotes: text, a number, a truth value, or nothing at all.
     Plain(String),
     /// `[…]`, or lines with `-`
-    List(Vec<Rc<YamlNode>>),
+    List(Vec<Arc<YamlNode>>),
     /// `{…}`, or lines with `key:`
-    Map(Vec<(Rc<YamlNode>, Rc<YamlNode>)>),
+    Map(Vec<(Arc<YamlNode>, Arc<YamlNode>)>),
 }
 
 impl YamlNode {
@@ -72,7 +71,7 @@ impl YamlNode {
     }
 
     /// The values of a list; none of anything else.
-    pub fn items(&self) -> &[Rc<Self>] {
+    pub fn items(&self) -> &[Arc<Self>] {
         match &self.value {
             YamlValue::List(items) => items,
             _ => &[],
@@ -80,7 +79,7 @@ impl YamlNode {
     }
 
     /// The keys and values of a map; none of anything else. What is merged into it is not among them.
-    pub fn entries(&self) -> &[(Rc<Self>, Rc<Self>)] {
+    pub fn entries(&self) -> &[(Arc<Self>, Arc<Self>)] {
         match &self.value {
             YamlValue::Map(entries) => entries,
             _ => &[],
@@ -88,11 +87,11 @@ impl YamlNode {
     }
 
     /// The value of `key`: its own, else the one that a merge (`<<: *base`) brings.
-    pub fn get(&self, key: &str) -> Option<&Rc<Self>> {
+    pub fn get(&self, key: &str) -> Option<&Arc<Self>> {
         self.merged(key, &mut 0)
     }
 
-    fn merged(&self, key: &str, merges: &mut usize) -> Option<&Rc<Self>> {
+    fn merged(&self, key: &str, merges: &mut usize) -> Option<&Arc<Self>> {
         let own = |key: &str| self.entries().iter().rfind(|(name, _)| name.text() == Some(key)).map(|(_, value)| value);
         if let Some(found) = own(key) {
             return Some(found);
@@ -115,7 +114,7 @@ fn is_null(plain: &str) -> bool {
 ///
 /// # Errors
 /// The first thing that is wrong with it, at its place.
-pub fn documents(file: &Arc<SourceFile>) -> Result<Vec<Rc<YamlNode>>, Problem> {
+pub fn documents(file: &Arc<SourceFile>) -> Result<Vec<Arc<YamlNode>>, Problem> {
     let mut builder = TreeBuilder { file, open: Vec::new(), anchors: HashMap::new(), nodes: 0, done: Vec::new() };
     for next in Parser::new_from_str(&file.text) {
         let (event, span) = next.map_err(|error| {
@@ -129,7 +128,7 @@ pub fn documents(file: &Arc<SourceFile>) -> Result<Vec<Rc<YamlNode>>, Problem> {
 }
 
 /// Shows each value of trees to `look`; what several aliases name is shown once.
-pub fn each(documents: &[Rc<YamlNode>], look: &mut impl FnMut(&YamlNode)) {
+pub fn each(documents: &[Arc<YamlNode>], look: &mut impl FnMut(&YamlNode)) {
     let mut seen = HashSet::new();
     documents.iter().for_each(|document| each_below(document, &mut seen, look));
 }
@@ -152,9 +151,9 @@ fn local(tag: Option<&Tag>) -> Option<Box<str>> {
 struct TreeBuilder<'a> {
     file: &'a Arc<SourceFile>,
     open: Vec<OpenCollection>,
-    anchors: HashMap<usize, Rc<YamlNode>>,
+    anchors: HashMap<usize, Arc<YamlNode>>,
     nodes: usize,
-    done: Vec<Rc<YamlNode>>,
+    done: Vec<Arc<YamlNode>>,
 }
 
 /// A list or a map whose end has not come yet.
@@ -163,7 +162,7 @@ struct OpenCollection {
     anchor: usize,
     tag: Option<Box<str>>,
     is_map: bool,
-    items: Vec<Rc<YamlNode>>,
+    items: Vec<Arc<YamlNode>>,
 }
 
 impl TreeBuilder<'_> {
@@ -177,7 +176,7 @@ impl TreeBuilder<'_> {
                 let text = text.into_owned();
                 let value = if style == ScalarStyle::Plain { YamlValue::Plain(text) } else { YamlValue::Quoted(text) };
                 let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-                self.put(Rc::new(YamlNode { value, span, tag, anchored: anchor > 0, is_block }), anchor)
+                self.put(Arc::new(YamlNode { value, span, tag, anchored: anchor > 0, is_block }), anchor)
             }
             Event::Alias(id) => match self.anchors.get(&id).cloned() {
                 Some(node) => self.put(node, 0),
@@ -217,19 +216,19 @@ impl TreeBuilder<'_> {
             YamlValue::List(items)
         };
         self.put(
-            Rc::new(YamlNode { value, span: start..end.max(start), tag, anchored: anchor > 0, is_block: false }),
+            Arc::new(YamlNode { value, span: start..end.max(start), tag, anchored: anchor > 0, is_block: false }),
             anchor,
         )
     }
 
-    fn put(&mut self, node: Rc<YamlNode>, anchor: usize) -> Result<(), Problem> {
+    fn put(&mut self, node: Arc<YamlNode>, anchor: usize) -> Result<(), Problem> {
         self.nodes += 1;
         if self.nodes > NODES_MAX {
             let message = format!("the file holds more values than the cap of {NODES_MAX}");
             return Err(self.wrong(node.span.clone(), &message));
         }
         if anchor > 0 {
-            self.anchors.insert(anchor, Rc::clone(&node));
+            self.anchors.insert(anchor, Arc::clone(&node));
         }
         match self.open.last_mut() {
             Some(open) => open.items.push(node),

@@ -1,7 +1,7 @@
-//! Targets on whole files: a folder before and after for each kind, and files nobody thought of.
+//! Targets on whole files: `before` and `after` directories for each kind, and random files.
 
 mod large;
-mod propose;
+mod suggest;
 mod random;
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use pinstream::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
 
 use crate::support::{files, worked};
 
-/// What `python:3.12` and `redis:7` are pinned to.
+/// Looks up the pins of `python:3.12` and `redis:7`.
 fn pins(id: &TagId) -> TargetPin {
     let pin = |image: &str, byte: &str| {
         let digest = format!("sha256:{}", byte.repeat(32)).parse().unwrap();
@@ -34,17 +34,17 @@ fn targets(written: &str) -> Vec<Target> {
     settings.targets
 }
 
-/// The files that targets change.
+/// Returns the files that targets change.
 fn edit(targets: &[Target], files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<EditedFile>, Problems> {
-    let mut editing = TargetWriter::new(targets, &pins);
+    let mut writer = TargetWriter::new(targets, &pins);
     let listed: Vec<String> = files.keys().cloned().collect();
-    for (path, numbers) in editing.files(&listed) {
-        editing.file(&path, files.get(&path).map(Vec::as_slice), &numbers);
+    for (path, numbers) in writer.files(&listed) {
+        writer.file(&path, files.get(&path).map(Vec::as_slice), &numbers);
     }
-    editing.finish()
+    writer.finish()
 }
 
-/// The same files with what targets change.
+/// Applies targets to files.
 fn applied(targets: &[Target], files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
     let edited = match edit(targets, files) {
         Ok(edited) => edited,
@@ -58,12 +58,12 @@ fn applied(targets: &[Target], files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<St
     files
 }
 
-/// Applies the targets of a kind's folder to the files in `before`: they become those in `after`, and stay so.
+/// Applies the targets of a directory to `before`, which becomes `after`; a second time changes nothing.
 #[track_caller]
 fn golden(kind: &str) {
-    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/targets")).join(kind);
-    let targets = targets(&std::fs::read_to_string(folder.join("pinstream.toml")).unwrap());
-    let (before, after) = (files(&folder.join("before")), files(&folder.join("after")));
+    let directory = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/targets")).join(kind);
+    let targets = targets(&std::fs::read_to_string(directory.join("pinstream.toml")).unwrap());
+    let (before, after) = (files(&directory.join("before")), files(&directory.join("after")));
     assert!(before != after && before.keys().eq(after.keys()));
     let found = applied(&targets, &before);
     for (path, bytes) in &after {

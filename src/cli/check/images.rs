@@ -1,9 +1,9 @@
-//! `--all-images`: images that files of the root name, and that no stream covers, that have no digest, or that are none.
+//! `--all-images`: images in files of the root that no stream covers, that have no digest, or that are not valid.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use crate::formats::find::{FoundImage, NotAnImage};
+use crate::formats::{ImageSite, NotAnImage};
 use crate::git::work_tree::WorkTree;
 use crate::model::root::Root;
 use crate::model::root::cover::ImageCoverage;
@@ -16,49 +16,51 @@ use super::super::CliError;
 use super::super::context::CommandContext;
 use super::super::manifests::{self, Manifest};
 
-/// An image that a file names and that is not as it should be.
+/// An image in a file that is not covered, not pinned or not valid.
 pub(super) struct UncoveredImage {
     file: String,
     line: usize,
-    written: String,
+    text: String,
     fault: ImageFault,
 }
 
-/// What is wrong with one.
+/// Fault of an image.
 enum ImageFault {
-    /// It is an image, but for what it lacks.
-    Lacks { is_covered: bool, is_pinned: bool },
-    /// It is none; why.
-    NoImage(String),
+    /// Not covered by a stream, or without a digest.
+    Unmanaged { is_covered: bool, is_pinned: bool },
+    /// Not a valid reference; the reason.
+    Invalid(String),
 }
 
-/// Looks through all manifests of the root's folder. What cannot be told is told on standard error: a gate that passes it
-/// by says so.
+/// Searches all files below the root. Files and images that cannot be checked are reported on standard error.
 ///
 /// # Errors
-/// Where a folder or a file cannot be read.
-pub(super) fn look(context: &CommandContext, folder: &WorkTree, root: &Root) -> Result<Vec<UncoveredImage>, CliError> {
-    let looked = manifests::below(folder)?;
-    for passed in &looked.passed {
-        let line = passed.line.map(|line| format!(", line {line},")).unwrap_or_default();
-        let said = format!("`{}`{line} is passed by: {}", passed.path, passed.why);
-        writeln!(context.stderr(), "warning: {}", escape::terminal(&said))?;
+/// A directory or a file cannot be read.
+pub(super) fn find(
+    context: &CommandContext,
+    work_tree: &WorkTree,
+    root: &Root,
+) -> Result<Vec<UncoveredImage>, CliError> {
+    let searched = manifests::below(work_tree)?;
+    for skipped in &searched.skipped {
+        let line = skipped.line.map(|line| format!(", line {line}")).unwrap_or_default();
+        let message = format!("`{}`{line}: file skipped: {}", skipped.path, skipped.why);
+        writeln!(context.stderr(), "warning: {}", escape::terminal(&message))?;
     }
     let cover = ImageCoverage::of(root);
     let mut images = Vec::new();
-    for Manifest { file, mentions, .. } in &looked.files {
+    for Manifest { file, sites, .. } in &searched.files {
         let lines = LineIndex::of(&file.text);
-        for mention in mentions {
-            let (line, written) = (mention.line(&lines), &mention.text);
-            match fault(&cover, mention) {
+        for site in sites {
+            let (line, text) = (site.line(&lines), &site.text);
+            match fault(&cover, site) {
                 Ok(None) => {}
                 Ok(Some(fault)) => {
-                    images.push(UncoveredImage { file: file.path.clone(), line, written: written.clone(), fault });
+                    images.push(UncoveredImage { file: file.path.clone(), line, text: text.clone(), fault });
                 }
                 Err(why) => {
-                    let said =
-                        format!("`{}`, line {line}: which image `{written}` is cannot be told: {why}", file.path);
-                    writeln!(context.stderr(), "warning: {}", escape::terminal(&said))?;
+                    let message = format!("`{}`, line {line}: image `{text}` not checked: {why}", file.path);
+                    writeln!(context.stderr(), "warning: {}", escape::terminal(&message))?;
                 }
             }
         }
@@ -66,58 +68,59 @@ pub(super) fn look(context: &CommandContext, folder: &WorkTree, root: &Root) -> 
     Ok(images)
 }
 
-/// What is wrong with what a place names, if anything is; the error is why that cannot be told.
-fn fault(cover: &ImageCoverage<'_>, mention: &FoundImage) -> Result<Option<ImageFault>, &'static str> {
-    match &mention.image {
+/// Returns the fault of an image, if any; the error is the reason why it cannot be checked.
+fn fault(cover: &ImageCoverage<'_>, site: &ImageSite) -> Result<Option<ImageFault>, &'static str> {
+    match &site.image {
         Ok(image) => {
             let (is_covered, is_pinned) = (cover.has(image), image.digest().is_some());
-            Ok((!is_covered || !is_pinned).then_some(ImageFault::Lacks { is_covered, is_pinned }))
+            Ok((!is_covered || !is_pinned).then_some(ImageFault::Unmanaged { is_covered, is_pinned }))
         }
         Err(NotAnImage::None(_)) => Ok(None),
         Err(NotAnImage::Open(why)) => Err(why),
-        Err(NotAnImage::Wrong(why)) => Ok(Some(ImageFault::NoImage(why.clone()))),
+        Err(NotAnImage::Invalid(why)) => Ok(Some(ImageFault::Invalid(why.clone()))),
     }
 }
 
-/// What to do about an image.
-const MEND: &str =
-    "`pinstream tag IMAGE STREAM:TAG` covers an image, and `pinstream targets add` has its digest written";
+/// Remedy for unmanaged images.
+const REMEDY: &str = "run `pinstream tag IMAGE STREAM:TAG` to cover an image, and `pinstream targets add` to pin it";
 
-/// The images for people.
+/// Formats the images as text.
 pub(super) fn text(images: &[UncoveredImage]) -> String {
     let mut out = String::new();
     for image in images {
-        let said = format!("`{}`, line {}: {}", image.file, image.line, image.what());
+        let message = format!("`{}`, line {}: {}", image.file, image.line, image.message());
         // Writing to a `String` does not fail.
-        let _ = writeln!(out, "{}", escape::terminal(&said));
+        let _ = writeln!(out, "{}", escape::terminal(&message));
     }
-    if images.iter().any(|image| image.mend().is_some()) {
-        let _ = writeln!(out, "  {MEND}");
+    if images.iter().any(|image| image.remedy().is_some()) {
+        let _ = writeln!(out, "  {REMEDY}");
     }
     out
 }
 
 impl UncoveredImage {
-    /// What is wrong with it.
-    fn what(&self) -> String {
+    /// Describes the fault.
+    fn message(&self) -> String {
         let what = match &self.fault {
-            ImageFault::Lacks { is_covered: false, is_pinned: false } => "no stream covers it, and it has no digest",
-            ImageFault::Lacks { is_covered: false, .. } => "no stream covers it",
-            ImageFault::Lacks { .. } => "it has no digest",
-            ImageFault::NoImage(why) => return format!("`{}` is no image: {why}", self.written),
+            ImageFault::Unmanaged { is_covered: false, is_pinned: false } => {
+                "not covered by a stream, and without a digest"
+            }
+            ImageFault::Unmanaged { is_covered: false, .. } => "not covered by a stream",
+            ImageFault::Unmanaged { .. } => "without a digest",
+            ImageFault::Invalid(why) => return format!("`{}` is not a valid image: {why}", self.text),
         };
-        format!("`{}`: {what}", self.written)
+        format!("`{}`: {what}", self.text)
     }
 
-    /// What to do about it, where a command can.
-    fn mend(&self) -> Option<&'static str> {
-        matches!(self.fault, ImageFault::Lacks { .. }).then_some(MEND)
+    /// Returns the remedy, if there is a command.
+    fn remedy(&self) -> Option<&'static str> {
+        matches!(self.fault, ImageFault::Unmanaged { .. }).then_some(REMEDY)
     }
 
-    /// The same as a finding at its line.
+    /// Converts the image to a finding at its line.
     pub(super) fn finding(&self) -> Finding {
-        let subject = Subject::of(&self.file, &self.written);
-        let finding = Finding::new(Rule::Image, Severity::Error, subject, &self.what()).help(self.mend());
+        let subject = Subject::of(&self.file, &self.text);
+        let finding = Finding::new(Rule::Image, Severity::Error, subject, &self.message()).help(self.remedy());
         finding.at(FindingLocation::line(&*self.file, self.line))
     }
 }
@@ -125,10 +128,10 @@ impl UncoveredImage {
 impl From<&UncoveredImage> for ImageV1 {
     fn from(image: &UncoveredImage) -> Self {
         let (covered, pinned, why) = match &image.fault {
-            ImageFault::Lacks { is_covered, is_pinned } => (*is_covered, *is_pinned, None),
-            ImageFault::NoImage(why) => (false, false, Some(why.clone())),
+            ImageFault::Unmanaged { is_covered, is_pinned } => (*is_covered, *is_pinned, None),
+            ImageFault::Invalid(why) => (false, false, Some(why.clone())),
         };
-        let (file, line, image) = (image.file.clone(), image.line, image.written.clone());
+        let (file, line, image) = (image.file.clone(), image.line, image.text.clone());
         Self { file, line, image, covered, pinned, why }
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the files that targets name hold what the lock pins.
+//! Compares the files of targets with the lock.
 
 use similar::TextDiff;
 
@@ -16,50 +16,39 @@ use crate::report::v1::words::FindingKindV1;
 use crate::text::escape;
 
 use super::super::context::CommandContext;
+use super::super::targets::short_reference;
 use super::super::{CliError, pass};
 use super::{Finding, OFFLINE, UpstreamDrift};
 
-/// How much of what stands in a file is shown, in characters.
-const SHOWN_MAX: usize = 120;
-
-/// Adds to `drift` the places of targets that do not hold what `next`, the lock as it should be, pins.
-///
-/// # Errors
-/// Where a target has no place, or one that cannot be written over.
-pub(super) fn look(
-    context: &CommandContext,
-    folder: &WorkTree,
-    (root, next): (&Root, &Lock),
-    only: &TagGlobs,
-    drift: &mut UpstreamDrift,
-) -> Result<(), CliError> {
-    for file in &edited(context, folder, (root, next), Some(only).filter(|only| !only.is_all()))? {
+/// Adds the files that differ from their pins to `drift`.
+pub(super) fn add(files: &[EditedFile], drift: &mut UpstreamDrift) {
+    for file in files {
         drift.findings.extend(findings(file));
         drift.diff.get_or_insert_default().push_str(&diff(file));
         drift.mend.get_or_insert(OFFLINE);
     }
-    Ok(())
 }
 
-/// The files of a folder that are not what targets make of them with the lock `next`.
+/// Returns the files that targets change in a work tree, given the lock `next`.
 ///
 /// # Errors
-/// Where a target has no place, or one that cannot be written over.
+/// A target has no place, or one that cannot be edited.
 pub(in crate::cli) fn edited(
     context: &CommandContext,
-    folder: &WorkTree,
-    (root, next): (&Root, &Lock),
+    work_tree: &WorkTree,
+    root: &Root,
+    next: &Lock,
     only: Option<&TagGlobs>,
 ) -> Result<Vec<EditedFile>, CliError> {
     if root.settings.targets.is_empty() {
         return Ok(Vec::new());
     }
-    let world = RealWorld::new(Repo::WorkTree(folder.clone()), context.policy.clone(), Box::new(|_| {}));
-    let version = folder.version()?;
-    let is_meant = |id: &TagId| only.is_none_or(|only| only.matches(id));
+    let world = RealWorld::new(Repo::WorkTree(work_tree.clone()), context.policy.clone(), Box::new(|_| {}));
+    let version = work_tree.version()?;
+    let is_selected = |id: &TagId| only.is_none_or(|only| only.matches(id));
     let edits = async {
         let files = target_files::read(&world, &version, &root.settings.targets).await;
-        target_edits::edit(root, next, &files, &is_meant)
+        target_edits::edit(root, next, &files, &is_selected)
     };
     pass::runtime()?.block_on(pass::interruptible(edits))
 }
@@ -67,15 +56,19 @@ pub(in crate::cli) fn edited(
 fn findings(file: &EditedFile) -> impl Iterator<Item = Finding> {
     let (path, shown) = (&file.path, escape::one_line(&file.path));
     file.edits.iter().map(move |edit| {
-        let stands = match edit.was.as_str() {
-            "" => "nothing stands there".to_owned(),
-            was => format!("`{}` stands there", escape::within(was, SHOWN_MAX)),
+        let found = match edit.was.as_str() {
+            "" => "an empty value".to_owned(),
+            was => format!("`{}`", short_reference(was)),
         };
+        let expected = short_reference(edit.new.trim_matches('"'));
         Finding {
             tag: edit.from.clone(),
             kind: FindingKindV1::Target,
             exit: Exit::Drift,
-            message: format!("`{shown}`, line {}: {stands}, not what `{}` is pinned to", edit.line, edit.from),
+            message: format!(
+                "`{shown}`, line {}: expected `{expected}` (pin of `{}`), found {found}",
+                edit.line, edit.from
+            ),
             help: None,
             place: Some((path.clone(), edit.line)),
         }
@@ -84,5 +77,5 @@ fn findings(file: &EditedFile) -> impl Iterator<Item = Finding> {
 
 fn diff(file: &EditedFile) -> String {
     let diff = TextDiff::from_lines(&file.old, &file.new);
-    diff.unified_diff().context_radius(2).header(&escape::one_line(&file.path), "as it should be").to_string()
+    diff.unified_diff().context_radius(2).header(&escape::one_line(&file.path), "expected").to_string()
 }

@@ -1,9 +1,9 @@
-//! `init --from`: streams for the images that other files name.
+//! `init --from`: creates streams for the images in files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::formats::find::NotAnImage;
+use crate::formats::ImageSite;
 use crate::git::work_tree::WorkTree;
 use crate::model::image::{ImageRef, Repository, TagName};
 use crate::model::stream::write::{NewSource, NewStream, NewTag, text};
@@ -11,39 +11,39 @@ use crate::text::diagnostics::lines::LineIndex;
 
 use super::super::context::CommandContext;
 use super::super::manifests::{self, Manifest};
-use super::super::naming::named;
+use super::super::naming::named as stream_names;
 use super::super::write::{ExistingFile, write};
 use super::super::{CliError, list};
 
-/// What was found: images by repository and tag, and what is to be said of single places.
+/// Images by repository and tag, and remarks about single places.
 #[derive(Default)]
-struct Found {
+struct FoundTags {
     tags: BTreeMap<Repository, BTreeSet<TagName>>,
     rows: Vec<[String; 3]>,
 }
 
-/// Writes a root whose streams are what `words` name.
+/// Writes a root with streams for the images in the files and directories `named`.
 ///
 /// # Errors
-/// Where nothing is found, or a file is there already.
-pub(super) fn run(context: &CommandContext, words: &[PathBuf], out: &mut impl std::io::Write) -> Result<(), CliError> {
-    let mut found = Found::default();
-    let looked = manifests::anywhere(context, words)?;
-    for Manifest { file, mentions, .. } in looked.files {
+/// No image is found, or a file already exists.
+pub(super) fn run(context: &CommandContext, named: &[PathBuf], out: &mut impl std::io::Write) -> Result<(), CliError> {
+    let mut found = FoundTags::default();
+    let searched = manifests::anywhere(context, named)?;
+    for Manifest { file, sites, .. } in searched.files {
         let lines = LineIndex::of(&file.text);
-        for mention in mentions {
-            found.take(&format!("{}:{}", file.path, mention.line(&lines)), mention.text, mention.image);
+        for site in sites {
+            found.add(&format!("{}:{}", file.path, site.line(&lines)), site);
         }
     }
-    found.rows.extend(looked.passed.into_iter().map(|passed| [passed.at(), "the whole file".to_owned(), passed.why]));
-    list::tell("not adopted as it stands", &found.rows)?;
+    found.rows.extend(searched.skipped.into_iter().map(|skipped| [skipped.at(), "whole file".to_owned(), skipped.why]));
+    list::tell("not adopted unchanged", &found.rows)?;
     if found.tags.is_empty() {
-        return Err(CliError::said("no image that can be adopted was found").help(
-            "Dockerfiles, compose files, workflows, Kubernetes and Helm files name images; without `--from`, `init` writes an example",
+        return Err(CliError::said("no image found").help(
+            "name Dockerfiles, compose files, workflows, Kubernetes objects or Helm values, or write an example root without `--from`",
         ));
     }
     let mut files = vec![("pinstream.toml".to_owned(), super::SETTINGS.to_owned())];
-    for (repository, name) in named(found.tags.keys(), |_| false) {
+    for (repository, name) in stream_names(found.tags.keys(), |_| false) {
         let tag = |tag: &TagName| {
             let image = ImageRef::tagged(repository.clone(), tag.clone());
             (tag.clone(), NewTag::of(NewSource::Image(image, None)))
@@ -51,26 +51,30 @@ pub(super) fn run(context: &CommandContext, words: &[PathBuf], out: &mut impl st
         let stream = NewStream { tags: found.tags[repository].iter().map(tag).collect(), ..NewStream::default() };
         files.push((format!("streams/{name}.toml"), text(&name, &stream)));
     }
-    write(&WorkTree(context.folder.clone()), &files, ExistingFile::Refuse("this folder is a root; edit its files"))?;
+    write(
+        &WorkTree(context.folder.clone()),
+        &files,
+        ExistingFile::Refuse("this directory is already a root; edit its files"),
+    )?;
     for (path, _) in &files {
         writeln!(out, "wrote {path}")?;
     }
     Ok(())
 }
 
-impl Found {
-    fn take(&mut self, at: &str, written: String, image: Result<ImageRef, NotAnImage>) {
+impl FoundTags {
+    fn add(&mut self, at: &str, ImageSite { text, image, .. }: ImageSite) {
         let image = match image {
             Ok(image) => image,
-            Err(why) => return self.rows.push([at.to_owned(), written, why.to_string()]),
+            Err(why) => return self.rows.push([at.to_owned(), text, why.to_string()]),
         };
-        let tag = match manifests::followed(&image) {
+        let tag = match manifests::tracked_tag(&image) {
             Ok(tag) => tag.clone(),
-            Err(why) => return self.rows.push([at.to_owned(), written, why.to_owned()]),
+            Err(why) => return self.rows.push([at.to_owned(), text, why.to_owned()]),
         };
         if image.digest().is_some() {
-            let why = format!("its tag `{tag}` is followed; `pinstream update` pins what that is now");
-            self.rows.push([at.to_owned(), written, why]);
+            let why = format!("tag `{tag}` is tracked; `pinstream update` pins its current digest");
+            self.rows.push([at.to_owned(), text, why]);
         }
         self.tags.entry(image.repository().clone()).or_default().insert(tag);
     }

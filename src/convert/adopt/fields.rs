@@ -1,37 +1,42 @@
-//! The fields of an object, taken out one by one, so that what nobody took can be named.
+//! Fields of an object, taken one by one, so that unknown fields can be reported.
 
 use serde_json::{Map, Value};
 
+use crate::text::diagnostics::is_bidi_control;
+
 use super::note::AdoptNotes;
 
-/// Why a field is left out that the cluster keeps for itself.
-pub(super) const BOOKKEEPING: &str = "the cluster's own bookkeeping; Git has its own";
+/// Reason for fields that are not converted.
+const INTERNAL: &str = "internal to the cluster";
+/// Annotations that are internal to the cluster or its tools.
+const INTERNAL_ANNOTATIONS: [&str; 2] =
+    ["kubectl.kubernetes.io/last-applied-configuration", "openshift.io/image.dockerRepositoryCheck"];
 
-/// The fields of an object that are left, and where the object stands.
+/// The remaining fields of an object, and its path.
 #[derive(Debug)]
 pub(super) struct ObjectFields {
-    /// The path of the object from the whole, as `spec.tags`; empty for the whole.
+    /// Path of the object, e.g. `spec.tags`; empty for the top.
     path: String,
     left: Map<String, Value>,
 }
 
 impl ObjectFields {
-    /// All fields of `map`.
+    /// Starts with all fields of `map`.
     pub(super) fn new(path: &str, map: Map<String, Value>) -> Self {
         Self { path: path.to_owned(), left: map }
     }
 
-    /// The path of the field `key`.
+    /// Returns the path of the field `key`.
     pub(super) fn path(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    /// Takes a field; none where it is not there, or `null`.
+    /// Takes a field; none if it is missing or `null`.
     pub(super) fn take(&mut self, key: &str) -> Option<Value> {
         self.left.remove(key).filter(|value| !value.is_null())
     }
 
-    /// Takes a text; anything else stays, to be named.
+    /// Takes a string; anything else remains.
     pub(super) fn text(&mut self, key: &str) -> Option<String> {
         match self.left.remove(key)? {
             Value::String(text) => Some(text),
@@ -42,7 +47,7 @@ impl ObjectFields {
         }
     }
 
-    /// Takes a truth value; not being there is false.
+    /// Takes a boolean; false if missing.
     pub(super) fn flag(&mut self, key: &str) -> bool {
         match self.left.remove(key) {
             Some(Value::Bool(flag)) => flag,
@@ -54,7 +59,7 @@ impl ObjectFields {
         }
     }
 
-    /// Takes an object; an empty one where there is none.
+    /// Takes an object; empty if missing.
     pub(super) fn object(&mut self, key: &str) -> Self {
         let path = self.path(key);
         match self.left.remove(key) {
@@ -76,7 +81,7 @@ impl ObjectFields {
         items.into_iter().filter_map(object).collect()
     }
 
-    /// Takes all texts that are left; numbers and truth values as they are written.
+    /// Takes all remaining scalars as strings.
     pub(super) fn texts(&mut self) -> Vec<(String, String)> {
         let text = |(key, value)| match value {
             Value::Null => None,
@@ -86,22 +91,47 @@ impl ObjectFields {
         std::mem::take(&mut self.left).into_iter().filter_map(text).collect()
     }
 
-    /// Names fields that the cluster keeps for itself.
-    pub(super) fn bookkeeping(&mut self, keys: &[&str], at: &str, notes: &mut AdoptNotes) {
+    /// Takes fields that are internal to the cluster, and notes them.
+    pub(super) fn skip_internal(&mut self, keys: &[&str], at: &str, notes: &mut AdoptNotes) {
         for key in keys {
             if self.take(key).is_some() {
-                notes.say(at, self.path(key), BOOKKEEPING);
+                notes.add(at, self.path(key), INTERNAL);
             }
         }
     }
 
-    /// Names all that is left: nobody here knows what it means.
+    /// Notes all remaining fields.
     pub(super) fn finish(self, at: &str, notes: &mut AdoptNotes) {
         for (key, value) in &self.left {
             let empty = value.is_null() || *value == Value::Object(Map::new()) || *value == Value::Array(Vec::new());
             if !empty {
-                notes.say(at, self.path(key), "not a field that is known here");
+                notes.add(at, self.path(key), "unknown field");
             }
         }
     }
+}
+
+/// Returns the annotations that a stream file can contain, and notes the others.
+pub(super) fn annotations(
+    at: &str,
+    path: &str,
+    texts: Vec<(String, String)>,
+    notes: &mut AdoptNotes,
+) -> Vec<(String, String)> {
+    let is_hidden = |c: char| (c.is_control() && !matches!(c, '\n' | '\t' | '\r')) || is_bidi_control(c);
+    let mut kept = Vec::with_capacity(texts.len());
+    for (key, value) in texts {
+        if INTERNAL_ANNOTATIONS.contains(&key.as_str()) {
+            notes.add(at, format!("{path}: {key}"), INTERNAL);
+        } else if key.is_empty()
+            || key.contains(char::is_whitespace)
+            || key.contains(is_hidden)
+            || value.contains(is_hidden)
+        {
+            notes.add(at, format!("{path}: {key}"), "contains characters that cannot be displayed");
+        } else {
+            kept.push((key, value));
+        }
+    }
+    kept
 }

@@ -1,45 +1,45 @@
-//! What is not as it was: one note a field, and one line for all tags of which the same is to be said.
+//! Notes about fields that were not converted unchanged; equal notes of several tags become one line.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::text::escape;
 
-/// How many tags one line names.
+/// Maximum number of tags that a line names.
 const NAMED_MAX: usize = 3;
 
-/// Something that was not carried over as it was.
+/// A field that was not converted unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct AdoptNote {
     /// The stream or tag.
     at: String,
-    /// The field, with its value where that matters.
+    /// The field, with its value if relevant.
     field: String,
-    /// Why, or what stands in its place.
+    /// Reason, or replacement.
     why: String,
 }
 
-/// All of them, in the order in which they were found.
+/// All notes in the order of the objects.
 #[derive(Debug, Default)]
 pub struct AdoptNotes(Vec<AdoptNote>);
 
 impl AdoptNotes {
-    /// Notes what became of `field` at a stream or a tag.
-    pub(super) fn say(&mut self, at: &str, field: impl Into<String>, why: impl Into<String>) {
+    /// Adds a note about `field` of a stream or tag.
+    pub(super) fn add(&mut self, at: &str, field: impl Into<String>, why: impl Into<String>) {
         let note = AdoptNote { at: escape::terminal(at), field: escape::terminal(&field.into()), why: why.into() };
         self.0.push(AdoptNote { why: escape::terminal(&note.why), ..note });
     }
 
-    /// Adds those of another.
+    /// Appends all notes of `other`.
     pub(super) fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
-    /// Whether there is nothing to say.
+    /// Returns whether there are no notes.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// A line for each field and reason: the field, whose it is, and why.
+    /// Returns a row per field and reason: the field, the tags that have it, and the reason.
     pub fn rows(&self) -> Vec<[String; 3]> {
         let mut lines: Vec<(&AdoptNote, Vec<&str>)> = Vec::new();
         let mut places: HashMap<(&str, &str), usize> = HashMap::new();

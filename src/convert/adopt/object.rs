@@ -1,4 +1,4 @@
-//! The ImageStreams in a file: single objects, lists, templates, many documents.
+//! Reads the ImageStreams in files: single objects, lists, templates, and several documents.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,41 +9,41 @@ use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::escape;
 use crate::text::yaml;
 
-/// How deep lists may stand in lists.
+/// Maximum nesting depth of lists.
 const DEPTH_MAX: usize = 8;
 
-/// An ImageStream, as it was found.
+/// An ImageStream in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageStreamObject {
-    /// The file.
+    /// Path of the file.
     pub from: String,
-    /// All it says.
+    /// Fields of the object.
     pub fields: Map<String, Value>,
 }
 
-/// What was found in files.
+/// The ImageStreams that files contain.
 #[derive(Debug, Default)]
 pub struct ImageStreamObjects {
-    /// The ImageStreams, in their order.
+    /// The ImageStreams, in file order.
     pub objects: Vec<ImageStreamObject>,
-    /// How many objects of other kinds were passed over, by kind.
-    pub others: BTreeMap<String, usize>,
+    /// Number of skipped objects of each other kind.
+    pub skipped: BTreeMap<String, usize>,
 }
 
 impl ImageStreamObjects {
-    /// Adds what is in `file`.
+    /// Adds the objects in `file`.
     ///
     /// # Errors
-    /// Where it is neither JSON nor YAML.
+    /// The file is neither JSON nor YAML.
     pub fn read(&mut self, file: &Arc<SourceFile>) -> Result<(), Problem> {
         for document in documents(file)? {
-            self.value(file, document, None, 0);
+            self.add(file, document, None, 0);
         }
         Ok(())
     }
 
-    /// Adds an object; `kind` is that of a list's items where they do not say it.
-    fn value(&mut self, file: &Arc<SourceFile>, value: Value, kind: Option<&str>, depth: usize) {
+    /// Adds an object; `kind` is the default within a list.
+    fn add(&mut self, file: &Arc<SourceFile>, value: Value, kind: Option<&str>, depth: usize) {
         let Value::Object(mut fields) = value else { return };
         let text = |key: &str| fields.get(key).and_then(Value::as_str).map(str::to_owned);
         let kind = text("kind").or_else(|| kind.map(str::to_owned)).unwrap_or_default();
@@ -65,15 +65,15 @@ impl ImageStreamObjects {
                     let parameters = parameters(&fields);
                     items.iter_mut().for_each(|item| substitute(item, &parameters));
                 }
-                items.into_iter().for_each(|value| self.value(file, value, item, depth + 1));
+                items.into_iter().for_each(|value| self.add(file, value, item, depth + 1));
             }
             _ if kind.is_empty() => {}
-            _ => *self.others.entry(escape::terminal(&kind)).or_default() += 1,
+            _ => *self.skipped.entry(escape::terminal(&kind)).or_default() += 1,
         }
     }
 }
 
-/// The documents of a file: JSON where it begins as JSON does, else YAML.
+/// Parses the documents of a file: JSON if it starts like JSON, else YAML.
 fn documents(file: &Arc<SourceFile>) -> Result<Vec<Value>, Problem> {
     if file.text.trim_start().starts_with(['{', '[']) {
         let read: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(&file.text).into_iter().collect();
@@ -84,9 +84,9 @@ fn documents(file: &Arc<SourceFile>) -> Result<Vec<Value>, Problem> {
                     file.text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
                 let at = (line + error.column().saturating_sub(1)).min(file.text.len());
                 let at = (line..=at).rev().find(|at| file.text.is_char_boundary(*at)).unwrap_or(line);
-                let said = error.to_string();
-                let said = said.split(" at line ").next().unwrap_or_default();
-                let message = format!("this is not JSON: {}", escape::terminal(said));
+                let error = error.to_string();
+                let reason = error.split(" at line ").next().unwrap_or_default();
+                let message = format!("invalid JSON: {}", escape::terminal(reason));
                 return Err(Problem::at(file, at..at, message));
             }
             Err(_) => {}
@@ -95,7 +95,7 @@ fn documents(file: &Arc<SourceFile>) -> Result<Vec<Value>, Problem> {
     yaml::documents(file)?.iter().map(|document| yaml::to_json(file, document)).collect()
 }
 
-/// The values that a template gives its parameters where nobody else does.
+/// Returns the default values of the parameters of a template.
 fn parameters(template: &Map<String, Value>) -> Vec<(String, Value)> {
     let list = template.get("parameters").and_then(Value::as_array);
     let parameter = |one: &Value| {
@@ -105,7 +105,7 @@ fn parameters(template: &Map<String, Value>) -> Vec<(String, Value)> {
     list.into_iter().flatten().filter_map(parameter).collect()
 }
 
-/// Puts values in the place of `${NAME}`, which is within a text, and of `${{NAME}}`, which is the whole of it.
+/// Replaces `${NAME}` within strings, and `${{NAME}}`, which must be the whole string.
 fn substitute(value: &mut Value, parameters: &[(String, Value)]) {
     match value {
         Value::String(text) if text.contains("${") => {
@@ -144,12 +144,12 @@ mod tests {
         let name =
             |object: &ImageStreamObject| object.fields["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let mut all: Vec<String> = found.objects.iter().map(name).collect();
-        all.extend(found.others.iter().map(|(kind, count)| format!("{count} {kind}")));
+        all.extend(found.skipped.iter().map(|(kind, count)| format!("{count} {kind}")));
         assert_eq!(all.join(", "), expected);
     }
 
     #[test]
-    fn objects_lists_templates_and_documents_are_looked_into() {
+    fn objects_in_lists_templates_and_documents_are_found() {
         check("a.json", r#"{"kind": "ImageStream", "metadata": {"name": "a"}}"#, "a");
         check("a.json", r#"{"kind": "ImageStream", "metadata": {"name": "a"}} {"kind": "Route"}"#, "a, 1 Route");
         check(
@@ -158,15 +158,15 @@ mod tests {
              kind: ImageStreamList\nitems: [{metadata: {name: b}}, {metadata: {name: c}}]\n---\n",
             "a, b, c, 1 Secret",
         );
-        check("-", "{kind: ImageStream, metadata: {name: a}}", "1: this is not JSON: key must be a string");
+        check("-", "{kind: ImageStream, metadata: {name: a}}", "1: invalid JSON: key must be a string");
         check("a.yml", "{kind: ImageStream, metadata: {name: a}}", "a");
         check("a.yaml", "kind: ImageStream\napiVersion: acme.example/v1\n", "1 ImageStream");
         check("a.yaml", "just: words\n", "");
-        check("a.json", "{\n\"a\": 1,,\n}", "2: this is not JSON: key must be a string");
+        check("a.json", "{\n\"a\": 1,,\n}", "2: invalid JSON: key must be a string");
     }
 
     #[test]
-    fn a_template_gives_its_parameters_their_values() {
+    fn parameters_of_a_template_are_replaced_by_their_defaults() {
         let template = "kind: Template\nparameters:\n- {name: NAME, value: web}\n- {name: SEALED}\n- {name: LOCAL, \
                         value: 'true'}\nobjects:\n- kind: ImageStream\n  metadata: {name: '${NAME}-${SEALED}-x'}\n  \
                         spec: {lookupPolicy: {local: '${{LOCAL}}'}}\n";

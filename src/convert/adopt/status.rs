@@ -1,6 +1,6 @@
-//! What the cluster's tags stood at, as the first lock.
+//! Creates the first lock from the histories of the cluster's tags.
 //!
-//! A history is believed only of the repository that its tag names: a digest from elsewhere may not be there.
+//! A history is used only if it is of the tag's repository: a digest from another one may not exist there.
 
 use crate::model::image::{Digest, FollowedTag, ImageRef, TagId};
 use crate::model::lock::{Details, Lock, PREVIOUS_MAX, Pin};
@@ -8,9 +8,9 @@ use crate::model::root::Root;
 use crate::model::stream::write::NewSource;
 
 use super::note::AdoptNotes;
-use super::{HistoryItem, StreamDraft, StreamDrafts, follow, tag};
+use super::{HistoryItem, StreamDraft, StreamDrafts, follow};
 
-/// The pins of all new tags, as far as their histories go.
+/// Returns pins for all new tags with a suitable history.
 pub(super) fn lock(drafts: &StreamDrafts, root: &Root, notes: &mut AdoptNotes) -> Lock {
     let mut lock = Lock::default();
     for (stream, draft) in drafts {
@@ -22,10 +22,10 @@ pub(super) fn lock(drafts: &StreamDrafts, root: &Root, notes: &mut AdoptNotes) -
                 Ok(digest) => {
                     lock.pins.insert(id.clone(), pin(None, image.clone(), digest, &history));
                     if history.len() > PREVIOUS_MAX + 1 {
-                        notes.say(&id.to_string(), "status.tags.items", "a pin remembers five earlier digests");
+                        notes.add(&id.to_string(), "status.tags.items", "a pin has at most five earlier digests");
                     }
                 }
-                Err(why) => notes.say(&id.to_string(), "status.tags.items", why),
+                Err(why) => notes.add(&id.to_string(), "status.tags.items", why),
             }
         }
     }
@@ -35,12 +35,12 @@ pub(super) fn lock(drafts: &StreamDrafts, root: &Root, notes: &mut AdoptNotes) -
             let NewSource::Follow(target) = &new.source else { continue };
             let last = last(drafts, target);
             let Some(followed) = lock.pins.get(&last).or_else(|| root.lock.pins.get(&last)).cloned() else {
-                notes.say(&id.to_string(), "status.tags.items", "what it follows has no history");
+                notes.add(&id.to_string(), "status.tags.items", "the followed tag has no history");
                 continue;
             };
             let history = digests(draft, &id);
             if history.first().is_some_and(|digest| *digest != followed.digest) {
-                notes.say(&id.to_string(), "status.tags.items", "it stands where the tag it follows stands");
+                notes.add(&id.to_string(), "status.tags.items", "differs from the followed tag, whose digest is used");
             }
             lock.pins.insert(id, pin(Some(target.clone()), followed.image, followed.digest, &history));
         }
@@ -53,7 +53,7 @@ fn pin(follow: Option<TagId>, image: ImageRef, digest: Digest, history: &[Digest
     Pin { follow: follow.map(FollowedTag::from), image, digest, index: None, details: Details::default(), previous }
 }
 
-/// The digests of a tag's history, newest first, none of them twice.
+/// Returns the distinct digests in the history of a tag, newest first.
 fn digests(draft: &StreamDraft, id: &TagId) -> Vec<Digest> {
     let mut found: Vec<Digest> = Vec::new();
     for digest in draft.histories.get(&id.tag).into_iter().flatten().filter_map(HistoryItem::digest) {
@@ -64,18 +64,18 @@ fn digests(draft: &StreamDraft, id: &TagId) -> Vec<Digest> {
     found
 }
 
-/// What a tag of `image` stands at.
+/// Returns the current digest of a tag of `image`.
 fn current(draft: &StreamDraft, id: &TagId, image: &ImageRef) -> Result<Digest, &'static str> {
     if let Some(digest) = image.digest() {
         return Ok(digest.clone());
     }
-    let first = draft.histories.get(&id.tag).and_then(|history| history.first()).ok_or("there is no history yet")?;
-    let digest = first.digest().ok_or("the cluster kept no digest of it")?;
-    let is_of = first.found_at().is_some_and(|found| tag::is_of(&found, image));
-    if is_of { Ok(digest) } else { Err("the last image is of another repository") }
+    let first = draft.histories.get(&id.tag).and_then(|history| history.first()).ok_or("no history yet")?;
+    let digest = first.digest().ok_or("no digest recorded")?;
+    let is_of = first.imported_from().is_some_and(|from| from.repository() == image.repository());
+    if is_of { Ok(digest) } else { Err("the last image is from another repository") }
 }
 
-/// The tag at the end of a chain, or the first one of it that was there before.
+/// Returns the last new tag in a chain, or the first one that already existed.
 fn last(drafts: &StreamDrafts, id: &TagId) -> TagId {
     let mut at = id;
     while let Some(NewSource::Follow(target)) = follow::find(drafts, at).map(|new| &new.source) {

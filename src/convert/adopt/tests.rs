@@ -1,4 +1,4 @@
-//! Tests of what objects become.
+//! Converted ImageStreams: files, notes and lock.
 
 use serde_json::json;
 
@@ -17,17 +17,17 @@ fn root(streams: &[(&str, &str)]) -> Root {
     Root::read(&files).unwrap()
 }
 
-/// All that comes of `objects`: files, notes, lock. It is a root without a problem, and its lock agrees with it.
-fn adopted(objects: &[serde_json::Value], root: &Root, wishes: &AdoptOptions) -> String {
+/// Converts `objects` to files, notes and lock, which must form a valid root without drift.
+fn adopted(objects: &[serde_json::Value], root: &Root, options: &AdoptOptions) -> String {
     let object = |value: &serde_json::Value| ImageStreamObject {
         from: "a.yaml".to_owned(),
         fields: value.as_object().unwrap().clone(),
     };
-    let adopted = match adopt(objects.iter().map(object).collect(), root, wishes) {
+    let adopted = match adopt(objects.iter().map(object).collect(), root, options) {
         Ok(adopted) => adopted,
         Err(problems) => {
-            let said = |one: &Problem| format!("{}\nhelp: {}\n", one.message, one.help.as_deref().unwrap_or_default());
-            return problems.0.iter().map(said).collect();
+            let show = |one: &Problem| format!("{}\nhelp: {}\n", one.message, one.help.as_deref().unwrap_or_default());
+            return problems.0.iter().map(show).collect();
         }
     };
     let mut out = String::new();
@@ -41,14 +41,14 @@ fn adopted(objects: &[serde_json::Value], root: &Root, wishes: &AdoptOptions) ->
         out.push_str("--- notes\n");
         out.extend(adopted.notes.rows().iter().map(|[field, of, why]| format!("{field} | {of} | {why}\n")));
     }
-    if wishes.status {
+    if options.status {
         out.push_str(&format!("--- lock\n{}", encode(&adopted.lock)));
     }
     if root.definitions.tags.is_empty() {
         let read = Root::read(&files).unwrap();
-        let wrong = crate::model::lock::agree::find_drift(&read.definitions, &adopted.lock);
-        let wrong = wrong.iter().filter(|one| one.what != crate::model::lock::agree::DriftKind::Missing);
-        assert_eq!(wrong.map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
+        let drift = crate::model::lock::agree::find_drift(&read.definitions, &adopted.lock);
+        let drift = drift.iter().filter(|one| one.what != crate::model::lock::agree::DriftKind::Missing);
+        assert_eq!(drift.map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
     }
     out
 }
@@ -63,14 +63,14 @@ fn preserve(name: &str, image: &str) -> serde_json::Value {
 }
 
 #[track_caller]
-fn check(objects: &[serde_json::Value], wishes: &AdoptOptions, expected: &str) {
-    let found = adopted(objects, &root(&[]), wishes);
+fn check(objects: &[serde_json::Value], options: &AdoptOptions, expected: &str) {
+    let found = adopted(objects, &root(&[]), options);
     assert_eq!(found.trim(), expected.trim(), "\n{found}");
 }
 
-#[test]
-fn every_field_is_carried_over_or_named() {
-    let object = json!({
+/// An object with fields of all sorts.
+fn object_with_all_fields() -> serde_json::Value {
+    json!({
         "kind": "ImageStream",
         "apiVersion": "image.openshift.io/v1",
         "metadata": {
@@ -107,17 +107,21 @@ fn every_field_is_carried_over_or_named() {
         },
         "status": { "dockerImageRepository": "image-registry.example:5000/ns/web" },
         "extra": {},
-    });
+    })
+}
+
+#[test]
+fn every_field_is_converted_or_noted() {
     check(
-        &[object],
+        &[object_with_all_fields()],
         &AdoptOptions::default(),
         r#"
 --- web
-# not carried: pushed: it exists only by pushes to the cluster's registry
-# not carried: odd: `from.kind: Other` is not a kind that is known here
-# not carried: -bad: `-bad` is not a tag's name
-# not carried: upper: the repository `A/b` has upper-case letters
-# not carried: given: `${IMAGE}` has a parameter without a value
+# not converted: pushed: exists only through pushes to the cluster's registry
+# not converted: odd: unknown kind `Other` in `from.kind`
+# not converted: -bad: `-bad` is not a tag's name
+# not converted: upper: the repository `A/b` has upper-case letters
+# not converted: given: `${IMAGE}` contains a parameter without a value
 description = "The web"
 
 [annotations]
@@ -128,7 +132,7 @@ latest = { follow = "1.0" }
 same = { follow = "1.0" }
 arm = { image = "quay.io/a/b:c", platform = "linux/arm64" }
 
-# not carried: importPolicy.insecure: `[registry."docker.io"]` in `pinstream.toml` says `plain-http = true`, or names a `ca`
+# not converted: importPolicy.insecure: set `plain-http = true` or `ca` in `[registry."docker.io"]` of `pinstream.toml`
 [tags."1.0"]
 image = "docker.io/library/python:latest"
 schedule = "*/15 * * * *"
@@ -139,37 +143,37 @@ tags = "builder"
 repository = "quay.io/acme/web"
 limit = 50
 --- notes
-status.dockerImageRepository | web | an address in the cluster's own registry
-metadata.resourceVersion | web | the cluster's own bookkeeping; Git has its own
-metadata.uid | web | the cluster's own bookkeeping; Git has its own
-metadata.labels | web | streams have `annotations` alone
-metadata.annotations: bad | web | it holds characters that cannot be shown
-metadata.annotations: openshift.io/image.dockerRepositoryCheck | web | the cluster's own bookkeeping; Git has its own
-openshift.io/image.insecureRepository: true | web | `[registry."host"]` in `pinstream.toml` says `plain-http = true`, or names a `ca`
-metadata.zone | web | not a field that is known here
-lookupPolicy.local: true | web | nothing in the cluster is changed: deployments name the pins
-spec.dockerImageRepository | web | carried: OpenShift reads the list once, a pass reads it each time
-spec.tags.from.uid | web:1.0 | the cluster's own bookkeeping; Git has its own
-spec.tags.importPolicy.later | web:1.0 | not a field that is known here
-importPolicy.insecure: true | web:1.0 | `[registry."docker.io"]` in `pinstream.toml` says `plain-http = true`, or names a `ca`
-importMode: Legacy | web:1.0 | the index is pinned, with all platforms; `--platform linux/amd64` pins one image of it
-referencePolicy: Local | web:1.0 | a pin names its source; the cluster's registry is not in between
-spec.tags.generation | web:1.0 | the cluster's own bookkeeping; Git has its own
-importPolicy.scheduled: true | web:latest | what it follows has the schedule
-reference: true | web:latest | it is imported and pinned as any other tag
-importPolicy.scheduled: false | web:arm | each pass imports it, or the `schedule` of `[import]`; `schedule = "never"` waits for a person
-the whole tag | web:pushed | it exists only by pushes to the cluster's registry
-the whole tag | web:odd | `from.kind: Other` is not a kind that is known here
-the whole tag | web:-bad | `-bad` is not a tag's name
-the whole tag | web:upper | the repository `A/b` has upper-case letters
-the whole tag | web:given | `${IMAGE}` has a parameter without a value
-spec.odd | web | not a field that is known here
+status.dockerImageRepository | web | address in the cluster's registry
+metadata.resourceVersion | web | internal to the cluster
+metadata.uid | web | internal to the cluster
+metadata.labels | web | streams have annotations, but no labels
+metadata.annotations: bad | web | contains characters that cannot be displayed
+metadata.annotations: openshift.io/image.dockerRepositoryCheck | web | internal to the cluster
+openshift.io/image.insecureRepository: true | web | set `plain-http = true` or `ca` in `[registry."host"]` of `pinstream.toml`
+metadata.zone | web | unknown field
+lookupPolicy.local: true | web | not needed: deployments use pinned references
+spec.dockerImageRepository | web | converted to `[discover]`; OpenShift lists the tags once, pinstream in every pass
+spec.tags.from.uid | web:1.0 | internal to the cluster
+spec.tags.importPolicy.later | web:1.0 | unknown field
+importPolicy.insecure: true | web:1.0 | set `plain-http = true` or `ca` in `[registry."docker.io"]` of `pinstream.toml`
+importMode: Legacy | web:1.0 | the index is pinned with all platforms; `--platform linux/amd64` pins one image
+referencePolicy: Local | web:1.0 | pins refer to the source registry
+spec.tags.generation | web:1.0 | internal to the cluster
+importPolicy.scheduled: true | web:latest | the followed tag has the schedule
+reference: true | web:latest | resolved and pinned like any other tag
+importPolicy.scheduled: false | web:arm | resolved in every pass, or by the `schedule` in `[import]`; `schedule = "never"` resolves it only on request
+whole tag | web:pushed | exists only through pushes to the cluster's registry
+whole tag | web:odd | unknown kind `Other` in `from.kind`
+whole tag | web:-bad | `-bad` is not a tag's name
+whole tag | web:upper | the repository `A/b` has upper-case letters
+whole tag | web:given | `${IMAGE}` contains a parameter without a value
+spec.odd | web | unknown field
 "#,
     );
 }
 
 #[test]
-fn two_tags_of_one_name_are_the_last_one_as_in_openshift() {
+fn of_two_tags_with_one_name_the_last_one_is_used() {
     let tags = json!({ "tags": [preserve("1", "quay.io/a/b:1"), preserve("1", "quay.io/a/b:2")] });
     check(
         &[stream("web", tags, json!({}))],
@@ -179,13 +183,13 @@ fn two_tags_of_one_name_are_the_last_one_as_in_openshift() {
 [tags]
 "1" = { image = "quay.io/a/b:2", schedule = "*/15 * * * *" }
 --- notes
-the first of two | web:1 | as OpenShift does, the last one is taken
+duplicate tag | web:1 | the last one is used, as in OpenShift
 "#,
     );
 }
 
 #[test]
-fn following_settles_over_streams_and_namespaces() {
+fn tags_follow_across_streams_and_namespaces() {
     let follow = |name: &str, target: &str, namespace: &str| json!({ "name": name, "from": { "kind": "ImageStreamTag", "name": target, "namespace": namespace } });
     let web = json!({ "tags": [
         follow("other", "base:1", ""), follow("far", "base:1", "elsewhere"), follow("gone", "base:2", "ns"),
@@ -204,24 +208,24 @@ fn following_settles_over_streams_and_namespaces() {
 [tags]
 "1" = { image = "quay.io/a/base:1", schedule = "*/15 * * * *" }
 --- web
-# not carried: far: it follows `elsewhere/base:1`, which is not here
-# not carried: gone: it follows `base:2`, which is not here
-# not carried: chain: it follows `web:gone`, which is not here
-# not carried: a: it follows itself, over one or more tags
-# not carried: b: it follows itself, over one or more tags
-# not carried: c: it follows itself, over one or more tags
+# not converted: far: follows `elsewhere/base:1`, which was not given
+# not converted: gone: follows `base:2`, which was not given
+# not converted: chain: follows `web:gone`, which was not given
+# not converted: a: part of a cycle of followed tags
+# not converted: b: part of a cycle of followed tags
+# not converted: c: part of a cycle of followed tags
 
 [tags]
 other = { follow = "base:1" }
-# not carried: from: it follows `nowhere:1`, which is not here; this is the image that was copied
+# not converted: from: follows `nowhere:1`, which was not given; replaced by the image that the cluster copied
 copied = "quay.io/a/copy@sha256:0707070707070707070707070707070707070707070707070707070707070707"
 --- notes
-status.tags.items | web:copied | `--with-status` makes the first lock of it
-the whole tag | web:far | it follows `elsewhere/base:1`, which is not here
-the whole tag | web:gone | it follows `base:2`, which is not here
-the whole tag | web:chain | it follows `web:gone`, which is not here
-the whole tag | web:a, web:b, web:c | it follows itself, over one or more tags
-from | web:copied | it follows `nowhere:1`, which is not here; fixed to the image that the cluster had copied
+status.tags.items | web:copied | use `--with-status` to create the first lock from it
+whole tag | web:far | follows `elsewhere/base:1`, which was not given
+whole tag | web:gone | follows `base:2`, which was not given
+whole tag | web:chain | follows `web:gone`, which was not given
+whole tag | web:a, web:b, web:c | part of a cycle of followed tags
+from | web:copied | follows `nowhere:1`, which was not given; replaced by the image that the cluster copied
 "#,
     );
     check(
@@ -232,24 +236,24 @@ from | web:copied | it follows `nowhere:1`, which is not here; fixed to the imag
 [tags]
 "1" = { image = "quay.io/a/base:1", schedule = "*/15 * * * *" }
 --- ns/web
-# not carried: far: it follows `elsewhere/base:1`, which is not here
-# not carried: gone: it follows `ns/base:2`, which is not here
-# not carried: chain: it follows `ns/web:gone`, which is not here
-# not carried: a: it follows itself, over one or more tags
-# not carried: b: it follows itself, over one or more tags
-# not carried: c: it follows itself, over one or more tags
+# not converted: far: follows `elsewhere/base:1`, which was not given
+# not converted: gone: follows `ns/base:2`, which was not given
+# not converted: chain: follows `ns/web:gone`, which was not given
+# not converted: a: part of a cycle of followed tags
+# not converted: b: part of a cycle of followed tags
+# not converted: c: part of a cycle of followed tags
 
 [tags]
 other = { follow = "ns/base:1" }
-# not carried: from: it follows `ns/nowhere:1`, which is not here; this is the image that was copied
+# not converted: from: follows `ns/nowhere:1`, which was not given; replaced by the image that the cluster copied
 copied = "quay.io/a/copy@sha256:0707070707070707070707070707070707070707070707070707070707070707"
 --- notes
-status.tags.items | ns/web:copied | `--with-status` makes the first lock of it
-the whole tag | ns/web:far | it follows `elsewhere/base:1`, which is not here
-the whole tag | ns/web:gone | it follows `ns/base:2`, which is not here
-the whole tag | ns/web:chain | it follows `ns/web:gone`, which is not here
-the whole tag | ns/web:a, ns/web:b, ns/web:c | it follows itself, over one or more tags
-from | ns/web:copied | it follows `ns/nowhere:1`, which is not here; fixed to the image that the cluster had copied
+status.tags.items | ns/web:copied | use `--with-status` to create the first lock from it
+whole tag | ns/web:far | follows `elsewhere/base:1`, which was not given
+whole tag | ns/web:gone | follows `ns/base:2`, which was not given
+whole tag | ns/web:chain | follows `ns/web:gone`, which was not given
+whole tag | ns/web:a, ns/web:b, ns/web:c | part of a cycle of followed tags
+from | ns/web:copied | follows `ns/nowhere:1`, which was not given; replaced by the image that the cluster copied
 "#,
     );
 }
@@ -262,8 +266,8 @@ fn a_stream_of_the_root_can_be_followed() {
     assert_eq!(found, "--- web\n[tags]\n\"1\" = { follow = \"base:1\" }\n");
 }
 
-#[test]
-fn histories_become_the_first_lock() {
+/// A stream with the histories of its tags.
+fn stream_with_histories() -> serde_json::Value {
     let item = |number: u8, repository: &str| {
         json!({ "created": "2026-01-01T00:00:00Z", "generation": 2, "image": digest(number),
                 "dockerImageReference": format!("{repository}@{}", digest(number)) })
@@ -288,14 +292,19 @@ fn histories_become_the_first_lock() {
         { "name": "many", "from": { "kind": "ImageStreamImage", "name": "web@0" } },
         { "name": "lost", "from": { "kind": "ImageStreamImage", "name": "web@sha256:aa" } },
     ] });
-    let wishes = AdoptOptions { status: true, ..AdoptOptions::default() };
+    stream("web", tags, status)
+}
+
+#[test]
+fn histories_become_the_first_lock() {
+    let options = AdoptOptions { status: true, ..AdoptOptions::default() };
     check(
-        &[stream("web", tags, status)],
-        &wishes,
+        &[stream_with_histories()],
+        &options,
         r#"
 --- web
-# not carried: many: `web@0`: several images of the history begin so
-# not carried: lost: `web@sha256:aa`: no history that was given says where this image is
+# not converted: many: `web@0`: matches several images in the history
+# not converted: lost: `web@sha256:aa`: not found in the given histories
 
 [tags]
 "1" = { image = "quay.io/a/b:1", schedule = "*/15 * * * *" }
@@ -307,16 +316,16 @@ none = { follow = "new" }
 fixed = "quay.io/a/b@sha256:0707070707070707070707070707070707070707070707070707070707070707"
 short = "quay.io/a/b@sha256:0606060606060606060606060606060606060606060606060606060606060606"
 --- notes
-status.tags.conditions | web:new | the cluster's last import failed: Unauthorized: you may not
-the whole tag | web:many | `web@0`: several images of the history begin so
-the whole tag | web:lost | `web@sha256:aa`: no history that was given says where this image is
-status.tags | web:push | no tag of the stream's `spec` is carried over for it
-status.tags.items | web:1 | a pin remembers five earlier digests
-status.tags.items | web:2 | the last image is of another repository
-status.tags.items | web:new | there is no history yet
-status.tags.items | web:plain | the cluster kept no digest of it
-status.tags.items | web:latest | it stands where the tag it follows stands
-status.tags.items | web:none | what it follows has no history
+status.tags.conditions | web:new | last import in the cluster failed: Unauthorized: you may not
+whole tag | web:many | `web@0`: matches several images in the history
+whole tag | web:lost | `web@sha256:aa`: not found in the given histories
+status.tags | web:push | no converted tag in `spec`
+status.tags.items | web:1 | a pin has at most five earlier digests
+status.tags.items | web:2 | the last image is from another repository
+status.tags.items | web:new | no history yet
+status.tags.items | web:plain | no digest recorded
+status.tags.items | web:latest | differs from the followed tag, whose digest is used
+status.tags.items | web:none | the followed tag has no history
 --- lock
 # Pinned by pinstream. Review it; don't edit it. Conflict? Run: pinstream update
 version = 1
@@ -352,16 +361,16 @@ digest = "sha256:060606060606060606060606060606060606060606060606060606060606060
 }
 
 #[test]
-fn one_platform_is_pinned_where_it_is_asked_for() {
+fn one_platform_is_pinned_on_request() {
     let tags = json!({ "tags": [
         { "name": "1", "from": { "kind": "DockerImage", "name": "quay.io/a/b:1" }, "importPolicy": { "scheduled": true } },
         preserve("2", "quay.io/a/b:2"),
         { "name": "3", "from": { "kind": "DockerImage", "name": format!("quay.io/a/b@{}", digest(1)) } },
     ] });
-    let wishes = AdoptOptions { platform: Some("linux/s390x".parse().unwrap()), ..AdoptOptions::default() };
+    let options = AdoptOptions { platform: Some("linux/s390x".parse().unwrap()), ..AdoptOptions::default() };
     check(
         &[stream("web", tags, json!({}))],
-        &wishes,
+        &options,
         r#"
 --- web
 [tags]
@@ -373,7 +382,7 @@ fn one_platform_is_pinned_where_it_is_asked_for() {
 }
 
 #[test]
-fn two_objects_of_one_name_have_to_be_the_same() {
+fn two_objects_with_one_name_must_be_equal() {
     let one = stream("web", json!({ "tags": [preserve("1", "quay.io/a/b:1")] }), json!({}));
     let mut other = one.clone();
     check(
@@ -391,21 +400,21 @@ fn two_objects_of_one_name_have_to_be_the_same() {
         &[one, other],
         &AdoptOptions::default(),
         r#"
-`a.yaml` has two ImageStreams `web`, and they differ
-help: `--namespaces` keeps streams of several namespaces apart
+`a.yaml` contains two different ImageStreams named `web`
+help: use `--namespaces` to keep streams of different namespaces apart
 "#,
     );
 }
 
 #[test]
-fn a_name_that_no_stream_can_have_is_named() {
+fn a_name_that_no_stream_can_have_is_noted() {
     check(
         &[stream("We_b-", json!({}), json!({})), json!({ "kind": "ImageStream" })],
         &AdoptOptions::default(),
         r#"
 --- notes
-the whole stream | We_b- in a.yaml | `We_b-` is not a stream's name
-the whole stream |  in a.yaml | `` is not a stream's name
+whole stream | We_b- in a.yaml | `We_b-` is not a stream's name
+whole stream |  in a.yaml | `` is not a stream's name
 "#,
     );
 }

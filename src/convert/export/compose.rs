@@ -1,194 +1,151 @@
-//! `compose`: an override file that gives services the pins of their images.
+//! `compose`: an override file that sets the images of services to their pins.
 //!
-//! A lock knows no services, so they are those of compose files: each that has the image of a tag gets `image:
-//! repository@digest` (Compose file reference, "services", "image"; "Merge Compose files"). Of several files the later one
-//! rules, as for `docker compose -f a -f b`: what it marks with `!reset` is taken out, and what with `!override` stands
-//! alone. A later `image` that is nothing but a digest of the same repository is taken for a pin of the one before where
-//! the tag stands or stood there, so that what was exported may stand among them; any other digest is a person's, and left
-//! alone. So is what is built, and an image with variables: what their values are is not for this file to say. What a
-//! file includes or extends is not looked into.
+//! A lock has no services; they are those of compose files: each with the image of a tag gets `image: repository@digest`
+//! (Compose file reference, "services", "image"). A digest that a later file sets is replaced if it was pinned for the tag
+//! at some time; any other digest was set by a person and remains. So do built images and images with variables, whose
+//! values may come from elsewhere.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::formats;
-use crate::formats::find::{self, FoundImage, NotAnImage};
+use crate::formats::compose::{MergedImage, MergedService, merge};
 use crate::model::image::{Digest, ImageRef, complete};
 use crate::text::diagnostics::lines::LineIndex;
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::yaml::write::YamlOutput;
-use crate::text::yaml::{self, YamlNode};
 
-use super::{ExportResult, PinnedTag, named, one, problem, several};
+use super::{ExportResult, PinnedTag, conflict, named, one, problem};
 
-/// What a file says of the image of a service, and which file that is.
-type ServiceImage<'a> = (&'a SourceFile, FoundImage);
-
-/// A service, as all files together have it.
-#[derive(Default)]
-struct MergedService<'a> {
-    is_built: bool,
-    /// Its image.
-    image: Option<ServiceImage<'a>>,
-    /// A digest of the repository of that, which a later file says.
-    digest: Option<ServiceImage<'a>>,
+/// Reason why the image of a service remains.
+#[derive(Debug, thiserror::Error)]
+enum KeptImage {
+    #[error("contains a variable whose value may differ")]
+    Variable,
+    #[error("{0}")]
+    NotAnImage(String),
+    #[error("its digest was never pinned for {0}")]
+    OtherDigest(String),
 }
 
-/// The override file.
+/// Returns the override file for the services of `files`.
 pub(super) fn text(files: &[Arc<SourceFile>], pins: &[PinnedTag<'_>]) -> Result<ExportResult, Vec<Problem>> {
-    let (mut services, mut notes, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut used, mut is_by_hand) = (vec![false; pins.len()], false);
-    for (name, service) in merged(files)? {
-        let MergedService { is_built: false, image: Some(said), digest } = service else { continue };
-        let mut left = |(file, mention): &ServiceImage<'_>, why: &str| {
-            let at = format!("`{}`, line {}", file.path, mention.line(&LineIndex::of(&file.text)));
-            notes.push(format!("{at}: the image of the service `{name}` is left as it is: {why}"));
-        };
-        let image = match image(&said) {
-            Ok(image) => image,
-            Err(why) => {
-                left(&said, &why);
-                continue;
+    let mut export = ComposeExport {
+        pins,
+        used: vec![false; pins.len()],
+        services: Vec::new(),
+        notes: Vec::new(),
+        problems: Vec::new(),
+        has_other_digest: false,
+    };
+    for (name, service) in merge(files)? {
+        export.add(name, &service);
+    }
+    export.finish(files)
+}
+
+struct ComposeExport<'p, 'a> {
+    pins: &'p [PinnedTag<'a>],
+    /// Set for each pin whose image a service uses.
+    used: Vec<bool>,
+    services: Vec<(String, YamlOutput)>,
+    notes: Vec<String>,
+    problems: Vec<Problem>,
+    has_other_digest: bool,
+}
+
+impl<'p, 'a> ComposeExport<'p, 'a> {
+    fn add(&mut self, name: String, service: &MergedService) {
+        let MergedService { is_built: false, image: Some(image), digest } = service else { return };
+        let pins = match self.pins(image, digest.as_ref()) {
+            Ok(pins) => pins,
+            Err((MergedImage { file, site }, why)) => {
+                let line = site.line(&LineIndex::of(&file.text));
+                self.notes.push(format!("`{}`, line {line}: image of service `{name}` unchanged: {why}", file.path));
+                return;
             }
         };
-        let mut found = |image: &ImageRef| {
-            let is_of = |pinned: &PinnedTag<'_>| is_same(image, &pinned.pin.image);
-            used.iter_mut().zip(pins).for_each(|(used, pinned)| *used |= is_of(pinned));
-            pins.iter().filter(|pinned| is_of(pinned)).collect::<Vec<_>>()
-        };
-        let mut of_image = found(&image);
-        if let Some(said) = &digest {
-            let later = match self::image(said) {
-                Ok(later) => later,
-                Err(why) => {
-                    left(said, &why);
-                    continue;
-                }
-            };
-            let was_pinned = |pinned: &&PinnedTag<'_>| later.digest().is_some_and(|digest| was_at(pinned, digest));
-            if !of_image.iter().any(was_pinned) {
-                let of_digest = found(&later);
-                if of_digest.is_empty() && !of_image.is_empty() {
-                    let why = format!("its digest is none that {} stood at", named(of_image));
-                    left(said, &why);
-                    is_by_hand = true;
-                    continue;
-                }
-                of_image = of_digest;
+        match one(&pins) {
+            Some(only) => {
+                let image = YamlOutput::map([("image", YamlOutput::Text(only.pin.exact()))]);
+                self.services.push((name, image));
             }
-        }
-        match one(&of_image) {
-            Some(only) => services.push((name, YamlOutput::map([("image", YamlOutput::Text(only.pin.exact()))]))),
-            None if of_image.is_empty() => {}
+            None if pins.is_empty() => {}
             None => {
-                let why = format!("the service `{name}` has one image");
-                problems.push(several(&of_image, &image.to_string(), &why, "compose"));
+                let why = format!("service `{name}` has one image");
+                self.problems.push(conflict(&pins, &pins[0].pin.image.to_string(), &why, "compose"));
             }
         }
     }
-    let shown = formats::list(files.iter().map(|file| format!("`{}`", file.path)));
-    if services.is_empty() && problems.is_empty() && !is_by_hand {
-        let message = format!("no service of {shown} has the image of a tag that was asked for");
-        problems.push(problem(message, "`pinstream tag IMAGE STREAM:TAG` makes a tag of an image"));
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let idle: Vec<&PinnedTag<'_>> = pins.iter().zip(used).filter(|(_, used)| !used).map(|(pinned, _)| pinned).collect();
-    if !idle.is_empty() {
-        notes.push(format!("no service of {shown} has the image of {}", named(idle)));
-    }
-    Ok(ExportResult { text: YamlOutput::map([("services", YamlOutput::Map(services))]).document(), notes })
-}
 
-/// The services of all files, by name.
-fn merged(files: &[Arc<SourceFile>]) -> Result<BTreeMap<String, MergedService<'_>>, Vec<Problem>> {
-    let (mut all, mut problems) = (BTreeMap::new(), Vec::new());
-    for file in files {
-        if let Err(problem) = merge(&mut all, file) {
-            problems.push(problem);
+    /// Returns the pins for the image of a service, or the image that remains.
+    fn pins<'s>(
+        &mut self,
+        image: &'s MergedImage,
+        digest: Option<&'s MergedImage>,
+    ) -> Result<Vec<&'p PinnedTag<'a>>, (&'s MergedImage, KeptImage)> {
+        let of_image = self.pins_of(&*literal(image).map_err(|why| (image, why))?);
+        let Some(digest) = digest else { return Ok(of_image) };
+        let later = literal(digest).map_err(|why| (digest, why))?;
+        if of_image.iter().any(|pinned| later.digest().is_some_and(|digest| was_pinned(pinned, digest))) {
+            return Ok(of_image);
         }
-    }
-    if problems.is_empty() { Ok(all) } else { Err(problems) }
-}
-
-/// Lays the services of `file` over those of the files before it.
-fn merge<'a>(all: &mut BTreeMap<String, MergedService<'a>>, file: &'a Arc<SourceFile>) -> Result<(), Problem> {
-    for document in yaml::documents(file)? {
-        let Some(services) = document.get("services") else { continue };
-        if stands_alone(services) {
-            all.clear();
+        let of_digest = self.pins_of(&later);
+        if of_digest.is_empty() && !of_image.is_empty() {
+            self.has_other_digest = true;
+            return Err((digest, KeptImage::OtherDigest(named(of_image))));
         }
-        for (name, node) in services.entries() {
-            let name = name.text().unwrap_or_default();
-            if stands_alone(node) {
-                all.remove(name);
-            }
-            if is_reset(services) || is_reset(node) {
-                continue;
-            }
-            let merged = all.entry(name.to_owned()).or_default();
-            if let Some(build) = node.get("build") {
-                merged.is_built = !is_reset(build);
-            }
-            let written = node.get("image");
-            if written.is_some_and(stands_alone) {
-                (merged.image, merged.digest) = (None, None);
-            }
-            let image = find::of_service(file, node).filter(|_| !written.is_some_and(is_reset));
-            let Some(image) = image else { continue };
-            let said = Some((file.as_ref(), image));
-            match (&merged.image, &said) {
-                (Some((_, before)), Some((_, image))) if is_pin_of(image, before) => merged.digest = said,
-                _ => (merged.image, merged.digest) = (said, None),
-            }
-        }
+        Ok(of_digest)
     }
-    Ok(())
+
+    fn pins_of(&mut self, image: &ImageRef) -> Vec<&'p PinnedTag<'a>> {
+        let mut found = Vec::new();
+        for (pinned, used) in self.pins.iter().zip(&mut self.used).filter(|(pinned, _)| uses(image, &pinned.pin.image))
+        {
+            *used = true;
+            found.push(pinned);
+        }
+        found
+    }
+
+    fn finish(mut self, files: &[Arc<SourceFile>]) -> Result<ExportResult, Vec<Problem>> {
+        let files = formats::list(files.iter().map(|file| format!("`{}`", file.path)));
+        if self.services.is_empty() && self.problems.is_empty() && !self.has_other_digest {
+            let message = format!("no service in {files} uses the image of a selected tag");
+            self.problems.push(problem(message, "add a tag for an image with `pinstream tag IMAGE STREAM:TAG`"));
+        }
+        if !self.problems.is_empty() {
+            return Err(self.problems);
+        }
+        let unused: Vec<&PinnedTag<'_>> =
+            self.pins.iter().zip(self.used).filter(|(_, used)| !used).map(|(pinned, _)| pinned).collect();
+        if !unused.is_empty() {
+            self.notes.push(format!("no service in {files} uses the image of {}", named(unused)));
+        }
+        let text = YamlOutput::map([("services", YamlOutput::Map(self.services))]).document();
+        Ok(ExportResult { text, notes: self.notes })
+    }
 }
 
-/// Whether a value takes out what earlier files say there, and its own is none (Compose file reference, "Merge", "Reset
-/// value").
-fn is_reset(node: &Rc<YamlNode>) -> bool {
-    node.tag.as_deref() == Some("reset")
-}
-
-/// Whether what earlier files say there is taken out ("Replace value" of the same page).
-fn stands_alone(node: &Rc<YamlNode>) -> bool {
-    is_reset(node) || node.tag.as_deref() == Some("override")
-}
-
-/// Whether `image` is nothing but a digest of the repository of `before`, which has a tag.
-fn is_pin_of(image: &FoundImage, before: &FoundImage) -> bool {
-    let (Ok(image), Ok(before)) = (&image.image, &before.image) else { return false };
-    image.tag().is_none() && before.tag().is_some() && image.repository() == before.repository()
-}
-
-/// Whether a tag stands or stood at `digest`.
-fn was_at(pinned: &PinnedTag<'_>, digest: &Digest) -> bool {
+/// Returns whether a tag is or was pinned to `digest`.
+fn was_pinned(pinned: &PinnedTag<'_>, digest: &Digest) -> bool {
     pinned.pin.digest == *digest || pinned.pin.previous.contains(digest)
 }
 
-/// The image of a service that is not built, where it is written out.
-fn image<'a>((file, mention): &'a ServiceImage<'_>) -> Result<Cow<'a, ImageRef>, String> {
-    let has_variable = file.text.get(mention.span.clone()).is_some_and(|written| written.contains('$'));
-    match &mention.image {
-        Ok(_) if has_variable => {
-            Err("it has a variable, which may have another value than is written there".to_owned())
-        }
+/// Returns the image of a service that is not built, if it contains no variables.
+fn literal(image: &MergedImage) -> Result<Cow<'_, ImageRef>, KeptImage> {
+    match &image.site.image {
+        Ok(_) if image.has_variable() => Err(KeptImage::Variable),
         Ok(image) => Ok(Cow::Borrowed(image)),
-        // It was the name of what is built, until a later file took that out.
-        Err(NotAnImage::None(_)) if !has_variable => {
-            complete(&mention.text).map(Cow::Owned).map_err(|error| error.message)
+        Err(_) if image.was_built() && !image.has_variable() => {
+            complete(&image.site.text).map(Cow::Owned).map_err(|error| KeptImage::NotAnImage(error.message))
         }
-        Err(why) => Err(why.to_string()),
+        Err(why) => Err(KeptImage::NotAnImage(why.to_string())),
     }
 }
 
-/// Whether a service with `written` runs `image`: beside a tag, a digest is what it was once pinned to.
-fn is_same(written: &ImageRef, image: &ImageRef) -> bool {
+/// Returns whether a service with the image `written` uses `image`; a digest beside a tag is an earlier pin.
+fn uses(written: &ImageRef, image: &ImageRef) -> bool {
     match written.tag() {
         Some(tag) => written.repository() == image.repository() && image.tag() == Some(tag),
         None => written == image,
@@ -233,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_file_rules_unless_it_only_pins() {
+    fn a_later_file_has_precedence_unless_it_only_pins() {
         let pinned = format!("services:\n  a: {{image: \"python@{}\"}}\n", digest(1));
         let base = "services:\n  a: {image: \"python:3.12\"}\n  b: {image: \"python:3.12\"}\n";
         let later = "services:\n  b: {image: \"redis:7\"}\n";
@@ -255,7 +212,7 @@ mod tests {
     const B: &str = "services:\n  b:\n    image: docker.io/library/redis@D2\n";
 
     #[test]
-    fn what_is_reset_is_taken_out_and_may_come_back() {
+    fn reset_values_are_removed_and_can_be_defined_again() {
         for out in
             ["a: !reset null", "a: !reset {image: \"python:3.12\"}", "a: {image: !reset null}", "a: {image: !reset x}"]
         {
@@ -272,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_overrides_stands_alone() {
+    fn overriding_values_replace_earlier_ones() {
         check(ExportFormat::Compose(&files([BASE, "services: !override\n  b: {image: \"redis:7\"}\n"])), &IMAGES, B);
         let own = "services:\n  a: !override {ports: []}\n  b: {ports: !override []}\n";
         check(ExportFormat::Compose(&files([BASE, own])), &IMAGES, B);
@@ -281,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_longer_built_has_its_image() {
+    fn a_service_that_is_no_longer_built_has_its_image() {
         let base = "services:\n  a: {build: ., image: \"python:3.12\"}\n";
         check(ExportFormat::Compose(&files([base, "services:\n  a: {build: !reset null}\n"])), &IMAGES, A);
         let one = "services:\n  a: {build: .}\n---\nservices:\n  a: {build: !reset null, image: \"python:3.12\"}\n";
@@ -289,19 +246,19 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_that_is_no_pin_is_a_persons() {
+    fn a_digest_that_was_never_pinned_remains() {
         let later = format!("services:\n  a: {{image: \"python@{}\"}}\n", digest(9));
         let found = files([BASE, &later]);
         check(ExportFormat::Compose(&found), &IMAGES, B);
-        let left = "`1.yaml`, line 2: the image of the service `a` is left as it is: its digest is none that \
-                    `python:3.12`, `python:latest` stood at";
+        let left = "`1.yaml`, line 2: image of service `a` unchanged: its digest was never pinned for `python:3.12`, \
+                    `python:latest`";
         assert_eq!(exported(ExportFormat::Compose(&found), &IMAGES).unwrap().notes, [left]);
-        // Where there is nothing else, that is no error.
+        // Nothing else to export is not an error.
         check(ExportFormat::Compose(&found), &IMAGES[..2], "services: {}\n");
         let fixed = format!("docker.io/library/python@{}", digest(9));
         let fixed = [IMAGES[0], ("golden:1", fixed.as_str(), 9)];
         check(ExportFormat::Compose(&found), &fixed, &format!("services:\n  a:\n    image: {}\n", fixed[1].1));
-        // What stood there goes with the image that it was of.
+        // The digest goes with its image.
         let other = "services:\n  a: {image: \"redis:7\"}\n";
         check(
             ExportFormat::Compose(&files([BASE, &later, other])),
@@ -314,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_pinned_before_is_pinned_again() {
+    fn an_earlier_pin_is_replaced() {
         let text = format!("services:\n  a: {{image: \"python:3.12@{}\"}}\n", digest(9));
         check(
             ExportFormat::Compose(&files([&text])),
@@ -324,42 +281,46 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_alone_is_told() {
+    fn images_that_remain_are_noted() {
         let text =
             "services:\n  a: {image: \"python:3.12\"}\n  b: {image: \"redis:${V:-7}\"}\n  c:\n    image: ${IMAGE}\n";
         assert_eq!(
             exported(ExportFormat::Compose(&files([text])), &IMAGES).unwrap().notes,
             [
-                "`0.yaml`, line 3: the image of the service `b` is left as it is: it has a variable, which may have another \
-                 value than is written there",
-                "`0.yaml`, line 5: the image of the service `c` is left as it is: it has a variable without a value",
-                "no service of `0.yaml` has the image of `redis:7`",
+                "`0.yaml`, line 3: image of service `b` unchanged: contains a variable whose value may differ",
+                "`0.yaml`, line 5: image of service `c` unchanged: contains a variable without a value",
+                "no service in `0.yaml` uses the image of `redis:7`",
             ]
         );
     }
 
     #[test]
-    fn what_cannot_be_said_is_refused() {
+    fn conflicts_and_invalid_files_are_errors() {
         fails(
             ExportFormat::Compose(&files(["services:\n  a: {image: nginx}\n", "x: 1\n"])),
             &IMAGES,
             &[
-                "no service of `0.yaml`, `1.yaml` has the image of a tag that was asked for; `pinstream tag IMAGE STREAM:TAG` \
-               makes a tag of an image",
+                "no service in `0.yaml`, `1.yaml` uses the image of a selected tag; add a tag for an image with `pinstream tag \
+               IMAGE STREAM:TAG`",
             ],
         );
         fails(
             ExportFormat::Compose(&files(["services:\n  a: {image: \"python:3.12\"}\n"])),
             &[IMAGES[0], ("python:arm", "docker.io/library/python:3.12", 3)],
             &[
-                "`python:3.12`, `python:arm` stand at different digests of `docker.io/library/python:3.12`; the service `a` has \
-               one image: name one of them, as `pinstream export compose python:3.12`",
+                "`python:3.12`, `python:arm` are pinned to different digests of `docker.io/library/python:3.12`; service `a` has \
+               one image; select one tag, e.g. `pinstream export compose python:3.12`",
             ],
         );
         fails(
             ExportFormat::Compose(&files(["services: [\n", "services: {\n"])),
             &IMAGES,
-            &["this is not YAML: unclosed bracket '['; ", "this is not YAML: unclosed bracket '{'; "],
+            &["this is not YAML: unclosed bracket '['", "this is not YAML: unclosed bracket '{'"]
+                .map(|message| {
+                    format!("{message}; if it is a template, add a comment `# pinstream: stream:tag` beside the image, and a `marker` target")
+                })
+                .each_ref()
+                .map(String::as_str),
         );
     }
 }

@@ -1,23 +1,23 @@
-//! `env`: a line `NAME=repository@digest` for each tag, for `.` of a shell and for `docker compose --env-file`.
+//! `env`: a line `NAME=repository@digest` for each tag, to be sourced by a shell or passed to `docker compose --env-file`.
 //!
-//! A name is the tag's in upper case, with `_` for all that is neither a letter nor a digit, and one more before a digit at
-//! its beginning (POSIX.1-2024, 3.216 "Name"; Compose, "Syntax for environment files"). Where a value has a character that
-//! one of the two could act on, it stands in single quotes, within which both take everything as it is.
+//! A name is the tag in upper case, with `_` for everything but letters and digits, and `_` before a leading digit
+//! (POSIX.1-2024, 3.216 "Name"; Compose, "Syntax for environment files"). Values with special characters are in single
+//! quotes, which both read literally.
 
 use crate::text::diagnostics::Problem;
 
-use super::{PinnedTag, named, places, problem};
+use super::{PinnedTag, group, named, problem};
 
-/// The lines.
+/// Formats a line per tag.
 pub(super) fn text(pins: &[PinnedTag<'_>]) -> Result<String, Vec<Problem>> {
     let (mut text, mut problems) = (String::new(), Vec::new());
-    for (name, pins) in places(pins, |pinned| name(&pinned.id.to_string())) {
+    for (name, pins) in group(pins, |pinned| name(&pinned.id.to_string())) {
         match pins.as_slice() {
             [only] => text.push_str(&format!("{name}={}\n", value(&only.pin.exact()))),
             several => {
-                let message = format!("{} would be one variable, `{name}`", named(several.iter().copied()));
-                let example = several.first().map(|pinned| format!(", as `pinstream export env {}`", pinned.id));
-                let help = format!("name one of them{}, or rename the others", example.unwrap_or_default());
+                let message = format!("{} would share the variable `{name}`", named(several.iter().copied()));
+                let example = several.first().map(|pinned| format!(", e.g. `pinstream export env {}`", pinned.id));
+                let help = format!("select one tag{}, or rename the others", example.unwrap_or_default());
                 problems.push(problem(message, help));
             }
         }
@@ -31,7 +31,7 @@ fn name(tag: &str) -> String {
     begin.into_iter().chain(tag.chars().map(known)).collect()
 }
 
-/// No reference has a single quote.
+/// Quotes a reference, which contains no single quote itself.
 fn value(reference: &str) -> String {
     let is_plain = reference.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b));
     if is_plain { reference.to_owned() } else { format!("'{reference}'") }
@@ -57,15 +57,15 @@ mod tests {
     }
 
     #[test]
-    fn tags_of_one_name_are_refused_wherever_they_stand() {
+    fn tags_with_the_same_variable_are_refused() {
         let image = "quay.io/a/b:1";
         fails(
             ExportFormat::Env,
             &[("a-b:1", image, 1), ("a/b:1", image, 1), ("a:x.y", image, 1), ("a:X-y", image, 1), ("c:d", image, 1)],
             &[
-                "`a-b:1`, `a/b:1` would be one variable, `A_B_1`; name one of them, as `pinstream export env a-b:1`, or \
+                "`a-b:1`, `a/b:1` would share the variable `A_B_1`; select one tag, e.g. `pinstream export env a-b:1`, or \
                  rename the others",
-                "`a:X-y`, `a:x.y` would be one variable, `A_X_Y`; name one of them, as `pinstream export env a:X-y`, or \
+                "`a:X-y`, `a:x.y` would share the variable `A_X_Y`; select one tag, e.g. `pinstream export env a:X-y`, or \
                  rename the others",
             ],
         );

@@ -1,56 +1,55 @@
-//! `imagestream`: OpenShift's ImageStreams (`image.openshift.io/v1`), one a stream; of several a `v1` `List`.
+//! `imagestream`: OpenShift ImageStreams (`image.openshift.io/v1`), one per stream; several form a `v1` `List`.
 //!
 //! # Names
-//! A stream `python` is an ImageStream of that name and of whatever namespace it is applied to; `team-a/python` is one of
-//! the namespace `team-a`, as `adopt --namespaces` reads it. What has more parts, or a first part that no namespace can be
-//! called, is refused, and so is `python` beside `team-a/python`, which applied to `team-a` would be one object.
+//! A stream `python` becomes an ImageStream of that name in whatever namespace it is applied to; `team-a/python` belongs to
+//! the namespace `team-a`, as with `adopt --namespaces`. Names with more parts, or with a first part that is not a valid
+//! namespace, are refused, and so is `python` beside `team-a/python`, which could become the same object.
 //!
 //! # Tags
-//! `from` is a `DockerImage` at its digest, so that a cluster imports just that, once for each digest: nothing is
-//! `scheduled`. `importMode: PreserveOriginal` keeps an index an index; without it a cluster stores the digest of one child
-//! of it. `referencePolicy: Source` has pods pull from where the pin says. A tag that follows one of its own stream, without
-//! rules of its own, is an `ImageStreamTag` of the tag at the end of the chain: a cluster passes a move on over one hop in
-//! the same write, and over several not always. All other followers are digests: across streams a cluster copies once, and
+//! `from` is a `DockerImage` with its digest, so that a cluster imports exactly that, once per digest: nothing is
+//! `scheduled`. `importMode: PreserveOriginal` keeps an index; without it a cluster stores the digest of one child.
+//! `referencePolicy: Source` makes pods pull from the pinned registry. A tag that follows one of its own stream, without
+//! adoption rules of its own, is an `ImageStreamTag` of the last tag in the chain: a cluster propagates a change over one hop
+//! in the same write, but over several not always. All other followers are digests: across streams a cluster copies once and
 //! does not follow.
 //!
 //! # History
-//! `status.tags[].items` has what each tag stood at, newest first, for programs that read objects, as `pinstream adopt
-//! --with-status`. A cluster does not take it: `status` belongs to the server, which on `create`, `replace` and `apply`
-//! puts its own in its place (openshift-apiserver, `imagestream/strategy.go`, `PrepareForCreate` and `prepareForUpdate`). It
-//! writes its history itself, an item each time an applied digest was imported; so it follows Git from the first `apply`
-//! on. `created` and `generation` are the server's to know and therefore `null` and 0; the schema asks for both. Earlier
-//! digests are told as images of the repository that the tag is of now.
+//! `status.tags[].items` has the current and earlier digests, newest first, for programs that read the objects, such as
+//! `pinstream adopt --with-status`. A cluster ignores it: the server replaces `status` by its own on `create`, `replace` and
+//! `apply` (openshift-apiserver, `imagestream/strategy.go`, `PrepareForCreate` and `prepareForUpdate`), and adds an item for
+//! each applied digest that it imports. `created` and `generation` are required by the schema but set by the server; here
+//! they are `null` and 0. Earlier digests are assumed to be in the tag's current repository.
 
 use std::collections::BTreeMap;
 
 use crate::model::image::{StreamName, TagId};
-use crate::model::stream::{Definitions, TagSource};
+use crate::model::stream::{Definitions, Stream, TagSource};
 use crate::text::diagnostics::Problem;
 use crate::text::yaml::write::YamlOutput;
 
-use super::{PinnedTag, places, problem};
+use super::{PinnedTag, group, problem};
 
-/// The longest name of a namespace (RFC 1123, 2.1, as Kubernetes has it).
+/// Maximum length of the name of a namespace (RFC 1123, 2.1).
 const NAMESPACE_MAX: usize = 63;
 
-/// The pins that are exported, by their tags.
+/// The exported pins by tag.
 type ExportedPins<'a> = BTreeMap<&'a TagId, PinnedTag<'a>>;
 
-/// The object, or the list.
+/// Formats the object or the list.
 pub(super) fn text(pins: &[PinnedTag<'_>], definitions: &Definitions) -> Result<String, Vec<Problem>> {
     let all: ExportedPins<'_> = pins.iter().map(|pinned| (pinned.id, *pinned)).collect();
     let (mut objects, mut problems) = (Vec::new(), Vec::new());
-    let streams = places(pins, |pinned| &pinned.id.stream);
+    let streams = group(pins, |pinned| &pinned.id.stream);
     for (stream, pins) in &streams {
-        match place(stream) {
-            Ok(place) => objects.push(object(place, stream, pins, &all, definitions)),
+        match ClusterName::of(stream) {
+            Ok(name) => objects.push(object(name, pins, &all, definitions.streams.get(stream))),
             Err(why) => problems.push(problem(
-                format!("the stream `{stream}` cannot be an ImageStream: {why}"),
-                "a stream is `name` or `namespace/name` there; name the others",
+                format!("cannot export stream `{stream}` as an ImageStream: {why}"),
+                "select streams named `name` or `namespace/name`",
             )),
         }
     }
-    problems.extend(one_object(streams.keys().copied()));
+    problems.extend(name_conflicts(streams.keys().copied()));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -65,49 +64,65 @@ pub(super) fn text(pins: &[PinnedTag<'_>], definitions: &Definitions) -> Result<
     Ok(only.unwrap_or_else(list).document())
 }
 
-/// The namespace and the name of a stream in a cluster.
-fn place(stream: &StreamName) -> Result<(Option<&str>, &str), String> {
-    let Some((namespace, name)) = stream.as_str().split_once('/') else { return Ok((None, stream.as_str())) };
-    if name.contains('/') {
-        return Err("its name has more than two parts".to_owned());
-    }
-    if namespace.len() > NAMESPACE_MAX || namespace.contains(['.', '_']) {
-        return Err(format!("`{namespace}` is not the name of a namespace"));
-    }
-    Ok((Some(namespace), name))
+/// Namespace and name of a stream in a cluster.
+struct ClusterName<'a> {
+    namespace: Option<&'a str>,
+    name: &'a str,
 }
 
-/// Streams that one `apply` could make one object of: what has no namespace takes that of the others.
-fn one_object<'a>(streams: impl Iterator<Item = &'a StreamName>) -> Vec<Problem> {
+/// Reason why a stream has no name in a cluster.
+#[derive(Debug, thiserror::Error)]
+enum ClusterNameError<'a> {
+    #[error("its name has more than two parts")]
+    Parts,
+    #[error("`{0}` is not a valid namespace")]
+    Namespace(&'a str),
+}
+
+impl<'a> ClusterName<'a> {
+    fn of(stream: &'a StreamName) -> Result<Self, ClusterNameError<'a>> {
+        let Some((namespace, name)) = stream.as_str().split_once('/') else {
+            return Ok(Self { namespace: None, name: stream.as_str() });
+        };
+        if name.contains('/') {
+            return Err(ClusterNameError::Parts);
+        }
+        if namespace.len() > NAMESPACE_MAX || namespace.contains(['.', '_']) {
+            return Err(ClusterNameError::Namespace(namespace));
+        }
+        Ok(Self { namespace: Some(namespace), name })
+    }
+}
+
+/// Reports streams that could become the same object: one without a namespace takes that of the others.
+fn name_conflicts<'a>(streams: impl Iterator<Item = &'a StreamName>) -> Vec<Problem> {
     let mut by_name: BTreeMap<&str, Vec<&StreamName>> = BTreeMap::new();
     for stream in streams {
-        let Ok((_, name)) = place(stream) else { continue };
+        let Ok(ClusterName { name, .. }) = ClusterName::of(stream) else { continue };
         by_name.entry(name).or_default().push(stream);
     }
-    let clash = |streams: &Vec<&StreamName>| {
+    let conflict = |streams: &Vec<&StreamName>| {
         let alone = streams.iter().find(|stream| !stream.as_str().contains('/'))?;
         let (other, (namespace, _)) =
             streams.iter().find_map(|stream| Some((stream, stream.as_str().split_once('/')?)))?;
-        let message =
-            format!("`{alone}` and `{other}` would be one ImageStream where they are applied to `{namespace}`");
-        Some(problem(message, format!("name one of them, as `pinstream export imagestream {alone}`")))
+        let message = format!("`{alone}` and `{other}` would be the same ImageStream when applied to `{namespace}`");
+        Some(problem(message, format!("select one of them, e.g. `pinstream export imagestream {alone}`")))
     };
-    by_name.values().filter_map(clash).collect()
+    by_name.values().filter_map(conflict).collect()
 }
 
 fn object(
-    (namespace, name): (Option<&str>, &str),
-    stream: &StreamName,
+    name: ClusterName<'_>,
     pins: &[&PinnedTag<'_>],
     all: &ExportedPins<'_>,
-    definitions: &Definitions,
+    stream: Option<&Stream>,
 ) -> YamlOutput {
-    let defined = definitions.streams.get(stream).cloned().unwrap_or_default();
-    let mut words = defined.annotations;
-    words.extend(defined.description.map(|text| ("description".to_owned(), text)));
-    let mut metadata = vec![("name".to_owned(), YamlOutput::text(name))];
-    metadata.extend(namespace.map(|namespace| ("namespace".to_owned(), YamlOutput::text(namespace))));
-    metadata.extend(annotations(&words));
+    let stream = stream.cloned().unwrap_or_default();
+    let mut texts = stream.annotations;
+    texts.extend(stream.description.map(|text| ("description".to_owned(), text)));
+    let mut metadata = vec![("name".to_owned(), YamlOutput::text(name.name))];
+    metadata.extend(name.namespace.map(|namespace| ("namespace".to_owned(), YamlOutput::text(namespace))));
+    metadata.extend(annotations(&texts));
     let spec = YamlOutput::map([
         ("lookupPolicy", YamlOutput::map([("local", YamlOutput::Flag(false))])),
         ("tags", YamlOutput::List(pins.iter().map(|pinned| tag(pinned, all)).collect())),
@@ -125,9 +140,9 @@ fn object(
     ])
 }
 
-fn annotations(words: &BTreeMap<String, String>) -> Option<(String, YamlOutput)> {
-    let texts = words.iter().map(|(key, value)| (key.clone(), YamlOutput::text(value))).collect();
-    (!words.is_empty()).then(|| ("annotations".to_owned(), YamlOutput::Map(texts)))
+fn annotations(texts: &BTreeMap<String, String>) -> Option<(String, YamlOutput)> {
+    let entries = texts.iter().map(|(key, value)| (key.clone(), YamlOutput::text(value))).collect();
+    (!texts.is_empty()).then(|| ("annotations".to_owned(), YamlOutput::Map(entries)))
 }
 
 fn tag(pinned: &PinnedTag<'_>, all: &ExportedPins<'_>) -> YamlOutput {
@@ -148,7 +163,7 @@ fn tag(pinned: &PinnedTag<'_>, all: &ExportedPins<'_>) -> YamlOutput {
     YamlOutput::Map(entries)
 }
 
-/// The tag that a cluster can follow for `pinned`: the last one that it comes to within its stream.
+/// Returns the tag that a cluster can follow: the last one in the chain within its stream.
 fn followed<'a>(pinned: PinnedTag<'a>, all: &ExportedPins<'a>) -> Option<&'a TagId> {
     let next = |at: &PinnedTag<'a>| match &at.tag.source {
         TagSource::Follow(target) if target.stream == at.id.stream && at.tag.adoption.is_none() => {

@@ -1,22 +1,22 @@
-//! `kbld`: a configuration whose `overrides` write the pins in place of images.
+//! `kbld`: a configuration whose `overrides` replace images by their pins.
 //!
-//! A `Config` (`kbld.k14s.io/v1alpha1`, since kbld 0.28) stands among the files that kbld is given. An override holds for
-//! the one `image` that is written just so, tag and all; its `newImage` is taken as it is and no registry is asked, for
-//! it says `preresolved: true` (kbld documentation, "Configuration", "Overrides").
+//! A `Config` (`kbld.k14s.io/v1alpha1`, since kbld 0.28) is passed to kbld with the other files. An override applies to one
+//! spelling of one `image` with its tag; `preresolved: true` prevents kbld from resolving `newImage` (kbld documentation,
+//! "Configuration", "Overrides").
 
 use crate::model::image::image_spellings;
 use crate::text::diagnostics::Problem;
 use crate::text::yaml::write::YamlOutput;
 
-use super::{PinnedTag, one, places, several};
+use super::{PinnedTag, conflict, group, one};
 
-/// The configuration.
+/// Formats the kbld configuration.
 pub(super) fn text(pins: &[PinnedTag<'_>]) -> Result<String, Vec<Problem>> {
     let (mut overrides, mut problems) = (Vec::new(), Vec::new());
-    for (image, pins) in places(pins, |pinned| &pinned.pin.image) {
+    for (image, pins) in group(pins, |pinned| &pinned.pin.image) {
         let Some(only) = one(&pins) else {
-            let why = "an override of kbld is for one image";
-            problems.push(several(&pins, &image.to_string(), why, "kbld"));
+            let why = "an override covers one image";
+            problems.push(conflict(&pins, &image.to_string(), why, "kbld"));
             continue;
         };
         overrides.extend(image_spellings(image).into_iter().map(|name| {
@@ -73,12 +73,14 @@ mod tests {
     }
 
     #[test]
-    fn two_digests_of_an_image_are_refused_and_two_images_of_a_repository_are_not() {
+    fn two_digests_of_an_image_are_refused_but_two_images_of_a_repository_are_not() {
         fails(
             ExportFormat::Kbld,
             &[("web:1", "quay.io/acme/web:1", 1), ("web:arm", "quay.io/acme/web:1", 2)],
-            &["`web:1`, `web:arm` stand at different digests of `quay.io/acme/web:1`; an override of kbld is for one \
-               image: name one of them, as `pinstream export kbld web:1`"],
+            &[
+                "`web:1`, `web:arm` are pinned to different digests of `quay.io/acme/web:1`; an override covers one image; select \
+               one tag, e.g. `pinstream export kbld web:1`",
+            ],
         );
         let config =
             yaml(ExportFormat::Kbld, &[("web:1", "quay.io/acme/web:1", 1), ("web:2", "quay.io/acme/web:2", 2)]);

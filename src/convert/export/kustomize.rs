@@ -1,24 +1,23 @@
-//! `kustomize`: a component whose `images` write the pins into whatever it is added to.
+//! `kustomize`: a component whose `images` replace images by their pins.
 //!
-//! A `Component` (`kustomize.config.k8s.io/v1alpha1`) stands in the `components` of any kustomization and acts on all that
-//! it has gathered. An entry of `images` has `name`, which is compared with the image as it is written but for its tag and
-//! digest, so that one entry holds for all tags of a repository; `newName`, which is written here only where `name` is a
-//! shorter spelling; and `digest`, which takes the place of the tag (Kustomize reference, "images"; `IsImageMatched` of
-//! `api/image`).
+//! A `Component` (`kustomize.config.k8s.io/v1alpha1`) is listed in the `components` of a kustomization and applies to all of
+//! its resources. An entry of `images` has `name`, which is compared with the image as written, without tag and digest, so
+//! that one entry covers all tags of a repository; `newName`, written here only if `name` is a shorter spelling; and
+//! `digest`, which replaces the tag (Kustomize reference, "images"; `IsImageMatched` in `api/image`).
 
 use crate::model::image::repository_spellings;
 use crate::text::diagnostics::Problem;
 use crate::text::yaml::write::YamlOutput;
 
-use super::{PinnedTag, one, places, several};
+use super::{PinnedTag, conflict, group, one};
 
-/// The component.
+/// Formats the kustomize component.
 pub(super) fn text(pins: &[PinnedTag<'_>]) -> Result<String, Vec<Problem>> {
     let (mut images, mut problems) = (Vec::new(), Vec::new());
-    for (repository, pins) in places(pins, |pinned| pinned.pin.image.repository()) {
+    for (repository, pins) in group(pins, |pinned| pinned.pin.image.repository()) {
         let Some(only) = one(&pins) else {
-            let why = "an image of a kustomization is all tags of its repository";
-            problems.push(several(&pins, &repository.to_string(), why, "kustomize"));
+            let why = "an entry of `images` covers all tags of a repository";
+            problems.push(conflict(&pins, &repository.to_string(), why, "kustomize"));
             continue;
         };
         let full = repository.to_string();
@@ -74,14 +73,14 @@ mod tests {
     }
 
     #[test]
-    fn two_digests_of_a_repository_are_refused_and_one_of_two_tags_is_not() {
+    fn two_digests_of_a_repository_are_refused_but_two_tags_with_one_digest_are_not() {
         let image = "quay.io/acme/web:1";
         fails(
             ExportFormat::Kustomize,
             &[("web:1", image, 1), ("web:2", "quay.io/acme/web:2", 2), ("x:y", "quay.io/acme/x:y", 2)],
             &[
-                "`web:1`, `web:2` stand at different digests of `quay.io/acme/web`; an image of a kustomization is all tags \
-               of its repository: name one of them, as `pinstream export kustomize web:1`",
+                "`web:1`, `web:2` are pinned to different digests of `quay.io/acme/web`; an entry of `images` covers all tags of a \
+               repository; select one tag, e.g. `pinstream export kustomize web:1`",
             ],
         );
         let images = yaml(ExportFormat::Kustomize, &[("web:1", image, 1), ("web:2", "quay.io/acme/web:2", 1)]);

@@ -1,4 +1,4 @@
-//! What all formats have in common, and what each is tested with.
+//! Properties of all formats, and helpers for the tests of each.
 
 use proptest::prelude::{ProptestConfig, proptest};
 
@@ -8,14 +8,14 @@ use crate::model::lock::encode::encode;
 use crate::model::lock::sample::{any_pin, digest};
 use crate::model::lock::{Details, Lock};
 
-/// A tag, its image, and the number of the digest that it stands at.
+/// A tag, its image, and the number of its pinned digest.
 pub(super) type Image<'a> = (&'a str, &'a str, u8);
 
-/// All formats but `compose`, which needs files beside.
+/// All formats except `compose`, which needs files.
 const FORMATS: [ExportFormat<'static>; 5] =
     [ExportFormat::Kustomize, ExportFormat::Kbld, ExportFormat::Env, ExportFormat::Json, ExportFormat::ImageStream];
 
-/// The root of `streams` and `lock`.
+/// Reads a root with `streams` and `lock`.
 pub(super) fn root(streams: &[(&str, &str)], lock: &str) -> Root {
     let mut files: RootFiles = [("pinstream.toml".to_owned(), Vec::new())].into();
     if !lock.is_empty() {
@@ -25,7 +25,7 @@ pub(super) fn root(streams: &[(&str, &str)], lock: &str) -> Root {
     Root::read(&files).unwrap()
 }
 
-/// The lock of `images`.
+/// Formats a lock with `images`.
 pub(super) fn lock(images: &[Image<'_>]) -> String {
     let pin = |number| Pin {
         follow: None,
@@ -52,7 +52,7 @@ pub(super) fn exported(format: ExportFormat<'_>, images: &[Image<'_>]) -> Result
     export(format, &root(&streams, &lock(images)), &TagGlobs::all())
 }
 
-/// What is exported, with `D1` in the place of the first digest.
+/// Checks an export, with `D1` for the first digest.
 #[track_caller]
 pub(super) fn check(format: ExportFormat<'_>, images: &[Image<'_>], expected: &str) {
     let mut text = exported(format, images).unwrap().text;
@@ -62,7 +62,7 @@ pub(super) fn check(format: ExportFormat<'_>, images: &[Image<'_>], expected: &s
     assert_eq!(text, expected);
 }
 
-/// What is exported, as another program reads it.
+/// Parses an export as another program does.
 #[track_caller]
 pub(super) fn yaml(format: ExportFormat<'_>, images: &[Image<'_>]) -> serde_json::Value {
     serde_yaml_ng::from_str(&exported(format, images).unwrap().text).unwrap()
@@ -70,25 +70,25 @@ pub(super) fn yaml(format: ExportFormat<'_>, images: &[Image<'_>]) -> serde_json
 
 #[track_caller]
 pub(super) fn fails(format: ExportFormat<'_>, images: &[Image<'_>], expected: &[&str]) {
-    assert_eq!(said(exported(format, images)), expected);
+    assert_eq!(messages(exported(format, images)), expected);
 }
 
 #[track_caller]
-pub(super) fn said(exported: Result<ExportResult, Problems>) -> Vec<String> {
+pub(super) fn messages(exported: Result<ExportResult, Problems>) -> Vec<String> {
     let problems = exported.unwrap_err();
     problems.0.iter().map(|one| format!("{}; {}", one.message, one.help.as_deref().unwrap_or_default())).collect()
 }
 
 #[test]
-fn what_is_not_pinned_as_it_is_defined_is_not_exported() {
+fn missing_and_stale_pins_are_not_exported() {
     let images =
         [("web:1", "quay.io/acme/web:1", 1), ("web:2", "quay.io/acme/web:2", 2), ("web:old", "quay.io/a/b:c", 3)];
     let tags = "[tags]\n1 = \"quay.io/acme/web:1\"\n2 = \"quay.io/acme/web:other\"\nnew = \"quay.io/acme/web:new\"\n";
     let root = root(&[("web", tags)], &lock(&images));
     for format in FORMATS {
-        let said = said(export(format, &root, &TagGlobs::all()));
+        let messages = messages(export(format, &root, &TagGlobs::all()));
         assert_eq!(
-            said,
+            messages,
             [
                 "`web:2` is pinned for `quay.io/acme/web:2`, and its definition says `quay.io/acme/web:other`; run `pinstream \
                  update web:2`",
@@ -97,12 +97,12 @@ fn what_is_not_pinned_as_it_is_defined_is_not_exported() {
         );
         let only = TagGlobs::new(["web:1", "web:ol?"]).unwrap();
         let notes = export(format, &root, &only).unwrap().notes;
-        assert_eq!(notes, ["`web:old` is pinned, and no definition asks for it; it is left out"]);
+        assert_eq!(notes, ["`web:old` is pinned, and no definition asks for it; omitted"]);
     }
 }
 
 #[test]
-fn the_order_of_definitions_is_not_in_an_export() {
+fn the_order_of_definitions_does_not_affect_an_export() {
     let images = [
         ("web:1", "quay.io/acme/web:1", 1),
         ("web:a", "quay.io/acme/web:1", 1),
@@ -123,21 +123,24 @@ fn the_order_of_definitions_is_not_in_an_export() {
 }
 
 #[test]
-fn many_tags_of_one_place_are_one_error() {
+fn many_tags_with_one_place_are_one_error() {
     let tags: Vec<String> = (1..=12).map(|number| format!("web:{number}")).collect();
     let images: Vec<Image<'_>> =
         tags.iter().zip(1..).map(|(tag, number)| (tag.as_str(), "quay.io/a/b:c", number)).collect();
-    let said = said(exported(ExportFormat::Kbld, &images));
-    let [said] = said.as_slice() else { panic!("{said:?}") };
-    assert!(said.starts_with("`web:1`, `web:10`, ") && said.contains(", `web:7` and 2 more stand at "), "{said}");
+    let messages = messages(exported(ExportFormat::Kbld, &images));
+    let [message] = messages.as_slice() else { panic!("{messages:?}") };
+    assert!(
+        message.starts_with("`web:1`, `web:10`, ") && message.contains(", `web:7` and 2 more are pinned"),
+        "{message}"
+    );
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Labels of images are any text.
+    /// Image labels are arbitrary text.
     #[test]
-    fn json_comes_back_as_it_was_and_acts_on_nobody(pin in any_pin(), owner in "[ -~äß日\t\n]{0,12}") {
+    fn json_survives_a_round_trip_and_contains_no_control_sequences(pin in any_pin(), owner in "[ -~äß日\t\n]{0,12}") {
         let pin = Pin { follow: None, index: None, ..pin };
         let image = pin.image.clone();
         let details = pin.details.clone();
@@ -146,7 +149,7 @@ proptest! {
         let tags = format!("[tags.b]\nimage = \"{image}\"\nannotations = {{ owner = {quoted} }}\n");
         let mut root = root(&[("a", &tags)], "");
         root.lock = lock;
-        // Where the image is fixed, its digest has to be the pin's.
+        // A fixed image must have the digest of its pin.
         if let Ok(exported) = export(ExportFormat::Json, &root, &TagGlobs::all()) {
             let read: serde_json::Value = serde_json::from_str(&exported.text).unwrap();
             let read = &read["pins"][0];

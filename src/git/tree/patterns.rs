@@ -41,7 +41,7 @@ impl ObjectStore<'_> {
                 continue;
             }
             match entry.kind() {
-                ObjectKind::Folder if patterns.iter().any(|pattern| pattern.may_be_below(&path)) => {
+                ObjectKind::Folder if patterns.iter().any(|pattern| pattern.may_match_below(&path)) => {
                     self.matching(entry.id, root, &path, patterns, found, budget)?;
                 }
                 ObjectKind::Plain | ObjectKind::Executable if patterns.iter().any(|pattern| pattern.matches(&path)) => {

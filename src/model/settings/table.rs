@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::formats::table::TargetTable;
+use crate::formats::TargetTable;
 use crate::text::diagnostics::At;
 use crate::text::toml::shape::SchemaShape;
 use crate::text::toml::{Entries, StringOr};

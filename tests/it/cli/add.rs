@@ -1,10 +1,10 @@
-//! `targets` and `targets add`: targets for the images of all kinds of files, and what they hold.
+//! `targets` and `targets add`: targets for images in all kinds of files.
 
-mod wishes;
+mod options;
 
 use super::Stage;
 
-/// One file of each kind; `REGISTRY` stands for the registry.
+/// One file of each kind; `REGISTRY` is replaced by the registry.
 const FILES: [(&str, &str); 9] = [
     (
         "Dockerfile",
@@ -43,7 +43,7 @@ const FILES: [(&str, &str); 9] = [
     ),
 ];
 
-/// All is pinned, and there are files of all kinds.
+/// Sets up files of all kinds; all tags are pinned.
 fn stage() -> Stage {
     let stage = Stage::pinned();
     stage.settings("\n# Who is told.\n[git]\nbranch = \"main\" # ours");
@@ -54,7 +54,7 @@ fn stage() -> Stage {
     stage
 }
 
-/// What the program says to each of `commands`, one after the other.
+/// Returns the output of several commands.
 fn said(stage: &Stage, commands: &[&str]) -> String {
     let one = |command: &&str| {
         let args: Vec<&str> = command.split(' ').collect();
@@ -63,7 +63,7 @@ fn said(stage: &Stage, commands: &[&str]) -> String {
     commands.iter().map(one).collect()
 }
 
-/// What differs from the last commit, without what surrounds it.
+/// Returns the changes since the last commit, without context.
 fn differs(stage: &Stage) -> String {
     let diff = stage.sandbox.scrubbed(&stage.sandbox.git(&["diff", "-U0", "--no-color"]));
     let is_shown =
@@ -72,12 +72,12 @@ fn differs(stage: &Stage) -> String {
 }
 
 #[test]
-fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
+fn targets_for_all_kinds_of_files_are_added_and_written() {
     let stage = stage();
     insta::assert_snapshot!(said(&stage, &["targets", "targets add"]), @r#"
         $ pinstream targets
         --- out
-        AT   TARGET   TAG   WRITTEN   STATUS
+        PLACE   TARGET   TAG   VALUE   STATUS
         --- exit 0
         $ pinstream targets add
         --- out
@@ -94,20 +94,20 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
         deploy/web.yaml:8             python:3.11   yaml = { path = "deploy/web.yaml", at = "spec.template.spec.containers[name=side].image" }
         deploy/web.yaml:14            python:3.11   yaml = { path = "deploy/web.yaml", at = "[kind=CronJob].spec.template.spec.containers[name=web].image" }
         wrote pinstream.toml
-        next: run `pinstream update --offline`, which writes the pins, and commit
+        next: run `pinstream update --offline` to write the pins, then commit
         --- err
         not added:
         AT                                  WRITTEN                         WHY
-        .github/workflows/ci.yml:9          docker.io/library/alpine:3      no stream covers it: `pinstream tag docker.io/library/alpine:3 alpine:3`
-        .github/workflows/ci.yml:11         ghcr.io/a/b:${{ matrix.v }}     it is a template
-        Dockerfile:4                        docker.io/library/golang:1.26   no stream covers it: `pinstream tag docker.io/library/golang:1.26 golang:1.26`
-        compose.yaml:4                      REGISTRY/own             it is built here
-        copy/Dockerfile:1                   scratch                         `scratch` is no image
-        deploy/chart/templates/web.yaml:2   the whole file                  this is not YAML: "-" is only valid inside a block
-        deploy/kustomization.yaml:6         REGISTRY/python:3.11     the image `REGISTRY/python` has no `digest` to write over; add a line `digest: ""` to the entry
-        deploy/shared.yaml:5                REGISTRY/python:3.12     the way `spec.containers[0].image` leads over an anchor, an alias or a merge of `deploy/shared.yaml`; write the value out in full there, without `&`, `*` or `<<`: others share it
-        help: a comment `# pinstream: stream:tag` in the line of an image, and one target `marker` for the file, does as well
-        note: `python:3.12` is written for `REGISTRY/python:3.12`, which is `python:arm` as well
+        .github/workflows/ci.yml:9          docker.io/library/alpine:3      not covered; run `pinstream tag docker.io/library/alpine:3 alpine:3`
+        .github/workflows/ci.yml:11         ghcr.io/a/b:${{ matrix.v }}     contains a template expression
+        Dockerfile:4                        docker.io/library/golang:1.26   not covered; run `pinstream tag docker.io/library/golang:1.26 golang:1.26`
+        compose.yaml:4                      REGISTRY/own             names the result of `build`
+        copy/Dockerfile:1                   scratch                         `scratch` is empty
+        deploy/chart/templates/web.yaml:2   whole file                      this is not YAML: "-" is only valid inside a block
+        deploy/kustomization.yaml:6         REGISTRY/python:3.11     image `REGISTRY/python` has no `digest`; add a line `digest: ""` to the entry
+        deploy/shared.yaml:5                REGISTRY/python:3.12     cannot edit `spec.containers[0].image` in `deploy/shared.yaml`: an anchor, an alias or a merge key shares it; write the value out there, without `&`, `*` or `<<`
+        help: add a comment `# pinstream: stream:tag` to the line of an image, and a `marker` target for the file
+        note: `REGISTRY/python:3.12` is covered by several tags; using `python:3.12`, not `python:arm`
         --- exit 0
         "#);
     insta::assert_snapshot!(differs(&stage), @r#"
@@ -171,34 +171,34 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
     insta::assert_snapshot!(said(&stage, &["targets add", "targets", "check", "update --offline", "check", "targets"]), @r#"
         $ pinstream targets add
         --- out
-        nothing is to be added
+        no targets to add
         --- err
         not added:
         AT                                  WRITTEN                         WHY
-        .github/workflows/ci.yml:9          docker.io/library/alpine:3      no stream covers it: `pinstream tag docker.io/library/alpine:3 alpine:3`
-        .github/workflows/ci.yml:11         ghcr.io/a/b:${{ matrix.v }}     it is a template
-        Dockerfile:4                        docker.io/library/golang:1.26   no stream covers it: `pinstream tag docker.io/library/golang:1.26 golang:1.26`
-        compose.yaml:4                      REGISTRY/own             it is built here
-        copy/Dockerfile:1                   scratch                         `scratch` is no image
-        deploy/chart/templates/web.yaml:2   the whole file                  this is not YAML: "-" is only valid inside a block
-        deploy/kustomization.yaml:6         REGISTRY/python:3.11     the image `REGISTRY/python` has no `digest` to write over; add a line `digest: ""` to the entry
-        deploy/shared.yaml:5                REGISTRY/python:3.12     the way `spec.containers[0].image` leads over an anchor, an alias or a merge of `deploy/shared.yaml`; write the value out in full there, without `&`, `*` or `<<`: others share it
-        help: a comment `# pinstream: stream:tag` in the line of an image, and one target `marker` for the file, does as well
+        .github/workflows/ci.yml:9          docker.io/library/alpine:3      not covered; run `pinstream tag docker.io/library/alpine:3 alpine:3`
+        .github/workflows/ci.yml:11         ghcr.io/a/b:${{ matrix.v }}     contains a template expression
+        Dockerfile:4                        docker.io/library/golang:1.26   not covered; run `pinstream tag docker.io/library/golang:1.26 golang:1.26`
+        compose.yaml:4                      REGISTRY/own             names the result of `build`
+        copy/Dockerfile:1                   scratch                         `scratch` is empty
+        deploy/chart/templates/web.yaml:2   whole file                      this is not YAML: "-" is only valid inside a block
+        deploy/kustomization.yaml:6         REGISTRY/python:3.11     image `REGISTRY/python` has no `digest`; add a line `digest: ""` to the entry
+        deploy/shared.yaml:5                REGISTRY/python:3.12     cannot edit `spec.containers[0].image` in `deploy/shared.yaml`: an anchor, an alias or a merge key shares it; write the value out there, without `&`, `*` or `<<`
+        help: add a comment `# pinstream: stream:tag` to the line of an image, and a `marker` target for the file
         --- exit 0
         $ pinstream targets
         --- out
-        AT                            TARGET                                                                 TAG           WRITTEN                       STATUS
+        PLACE                         TARGET                                                                 TAG           VALUE                         STATUS
         .github/workflows/ci.yml:4    yaml jobs.test.container                                               python:3.12   REGISTRY/python:3.12   differs
         .github/workflows/ci.yml:6    workflow job=test service=py                                           python:3.11   REGISTRY/python:3.11   differs
         Dockerfile:3                  dockerfile stage=build                                                 python:3.12   REGISTRY/python:3.12   differs
         Dockerfile:2                  dockerfile arg=TAG                                                     python:3.11   3.11                          differs
         compose.yaml:3                compose service=web                                                    python:3.12   REGISTRY/python:3.12   differs
         copy/Dockerfile:2             dockerfile                                                             python:3.12   REGISTRY/python:3.12   differs
-        deploy/chart/values.yaml:3    helm                                                                   python:3.12   REGISTRY/python        holds its pin
+        deploy/chart/values.yaml:3    helm                                                                   python:3.12   REGISTRY/python        current
         deploy/chart/values.yaml:5    helm                                                                   python:3.12   3.12                          differs
         deploy/chart/values.yaml:7    helm job.image                                                         python:3.11   REGISTRY/python:3.11   differs
-        deploy/kustomization.yaml:3   kustomize name=web                                                     python:3.12   REGISTRY/python        holds its pin
-        deploy/kustomization.yaml:4   kustomize name=web                                                     python:3.12   3.12                          holds its pin
+        deploy/kustomization.yaml:3   kustomize name=web                                                     python:3.12   REGISTRY/python        current
+        deploy/kustomization.yaml:4   kustomize name=web                                                     python:3.12   3.12                          current
         deploy/kustomization.yaml:5   kustomize name=web                                                     python:3.12                                 differs
         deploy/web.yaml:7             yaml [kind=Deployment].spec.template.spec.containers[name=web].image   python:3.12   REGISTRY/python:3.12   differs
         deploy/web.yaml:8             yaml spec.template.spec.containers[name=side].image                    python:3.11   REGISTRY/python:3.11   differs
@@ -206,21 +206,21 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
         --- exit 0
         $ pinstream check
         --- out
-        `.github/workflows/ci.yml`, line 4: `REGISTRY/python:3.12` stands there, not what `python:3.12` is pinned to
-        `.github/workflows/ci.yml`, line 6: `REGISTRY/python:3.11` stands there, not what `python:3.11` is pinned to
-        `Dockerfile`, line 2: `3.11` stands there, not what `python:3.11` is pinned to
-        `Dockerfile`, line 3: `REGISTRY/python:3.12` stands there, not what `python:3.12` is pinned to
-        `compose.yaml`, line 3: `REGISTRY/python:3.12` stands there, not what `python:3.12` is pinned to
-        `copy/Dockerfile`, line 2: `REGISTRY/python:3.12` stands there, not what `python:3.12` is pinned to
-        `deploy/chart/values.yaml`, line 5: `3.12` stands there, not what `python:3.12` is pinned to
-        `deploy/chart/values.yaml`, line 7: `REGISTRY/python:3.11` stands there, not what `python:3.11` is pinned to
-        `deploy/kustomization.yaml`, line 5: nothing stands there, not what `python:3.12` is pinned to
-        `deploy/web.yaml`, line 7: `REGISTRY/python:3.12` stands there, not what `python:3.12` is pinned to
-        `deploy/web.yaml`, line 8: `REGISTRY/python:3.11` stands there, not what `python:3.11` is pinned to
-        `deploy/web.yaml`, line 14: `REGISTRY/python:3.11` stands there, not what `python:3.11` is pinned to
+        `.github/workflows/ci.yml`, line 4: expected `REGISTRY/python:3.12@346028a7044f` (pin of `python:3.12`), found `REGISTRY/python:3.12`
+        `.github/workflows/ci.yml`, line 6: expected `REGISTRY/python:3.11@e0660bcc5200` (pin of `python:3.11`), found `REGISTRY/python:3.11`
+        `Dockerfile`, line 2: expected `3.11@e0660bcc5200` (pin of `python:3.11`), found `3.11`
+        `Dockerfile`, line 3: expected `REGISTRY/python:3.12@346028a7044f` (pin of `python:3.12`), found `REGISTRY/python:3.12`
+        `compose.yaml`, line 3: expected `REGISTRY/python:3.12@346028a7044f` (pin of `python:3.12`), found `REGISTRY/python:3.12`
+        `copy/Dockerfile`, line 2: expected `REGISTRY/python:3.12@346028a7044f` (pin of `python:3.12`), found `REGISTRY/python:3.12`
+        `deploy/chart/values.yaml`, line 5: expected `3.12@346028a7044f` (pin of `python:3.12`), found `3.12`
+        `deploy/chart/values.yaml`, line 7: expected `REGISTRY/python:3.11@e0660bcc5200` (pin of `python:3.11`), found `REGISTRY/python:3.11`
+        `deploy/kustomization.yaml`, line 5: expected `346028a7044f` (pin of `python:3.12`), found an empty value
+        `deploy/web.yaml`, line 7: expected `REGISTRY/python:3.12@346028a7044f` (pin of `python:3.12`), found `REGISTRY/python:3.12`
+        `deploy/web.yaml`, line 8: expected `REGISTRY/python:3.11@e0660bcc5200` (pin of `python:3.11`), found `REGISTRY/python:3.11`
+        `deploy/web.yaml`, line 14: expected `REGISTRY/python:3.11@e0660bcc5200` (pin of `python:3.11`), found `REGISTRY/python:3.11`
 
         --- .github/workflows/ci.yml
-        +++ as it should be
+        +++ expected
         @@ -2,7 +2,7 @@
          jobs:
            test:
@@ -232,7 +232,7 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
              steps:
              - uses: actions/checkout@v5
         --- Dockerfile
-        +++ as it should be
+        +++ expected
         @@ -1,5 +1,5 @@
          # syntax=docker/dockerfile:1
         -ARG TAG=3.11
@@ -242,7 +242,7 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
          FROM golang:1.26 AS go
          FROM REGISTRY/python:${TAG}
         --- compose.yaml
-        +++ as it should be
+        +++ expected
         @@ -1,4 +1,4 @@
          services:
            web:
@@ -250,13 +250,13 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
         +    image: "REGISTRY/python:3.12@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326" # app
            own: {build: ., image: REGISTRY/own}
         --- copy/Dockerfile
-        +++ as it should be
+        +++ expected
         @@ -1,2 +1,2 @@
          FROM scratch
         -COPY --from=REGISTRY/python:3.12 /a /a
         +COPY --from=REGISTRY/python:3.12@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326 /a /a
         --- deploy/chart/values.yaml
-        +++ as it should be
+        +++ expected
         @@ -3,5 +3,5 @@
            repository: REGISTRY/python
            # The version.
@@ -266,7 +266,7 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
         -  image: REGISTRY/python:3.11
         +  image: REGISTRY/python:3.11@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4
         --- deploy/kustomization.yaml
-        +++ as it should be
+        +++ expected
         @@ -3,5 +3,5 @@
            newName: REGISTRY/python
            newTag: "3.12"
@@ -275,7 +275,7 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
          - name: REGISTRY/python
            newTag: "3.11"
         --- deploy/web.yaml
-        +++ as it should be
+        +++ expected
         @@ -5,6 +5,6 @@
                containers:
                  - name: web
@@ -310,22 +310,22 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
         --- exit 0
         $ pinstream targets
         --- out
-        AT                            TARGET                                                                 TAG           WRITTEN                                    STATUS
-        .github/workflows/ci.yml:4    yaml jobs.test.container                                               python:3.12   REGISTRY/python:3.12@346028a7044f   holds its pin
-        .github/workflows/ci.yml:6    workflow job=test service=py                                           python:3.11   REGISTRY/python:3.11@e0660bcc5200   holds its pin
-        Dockerfile:3                  dockerfile stage=build                                                 python:3.12   REGISTRY/python:3.12@346028a7044f   holds its pin
-        Dockerfile:2                  dockerfile arg=TAG                                                     python:3.11   3.11@e0660bcc5200                          holds its pin
-        compose.yaml:3                compose service=web                                                    python:3.12   REGISTRY/python:3.12@346028a7044f   holds its pin
-        copy/Dockerfile:2             dockerfile                                                             python:3.12   REGISTRY/python:3.12@346028a7044f   holds its pin
-        deploy/chart/values.yaml:3    helm                                                                   python:3.12   REGISTRY/python                     holds its pin
-        deploy/chart/values.yaml:5    helm                                                                   python:3.12   3.12@346028a7044f                          holds its pin
-        deploy/chart/values.yaml:7    helm job.image                                                         python:3.11   REGISTRY/python:3.11@e0660bcc5200   holds its pin
-        deploy/kustomization.yaml:3   kustomize name=web                                                     python:3.12   REGISTRY/python                     holds its pin
-        deploy/kustomization.yaml:4   kustomize name=web                                                     python:3.12   3.12                                       holds its pin
-        deploy/kustomization.yaml:5   kustomize name=web                                                     python:3.12   346028a7044f                               holds its pin
-        deploy/web.yaml:7             yaml [kind=Deployment].spec.template.spec.containers[name=web].image   python:3.12   REGISTRY/python:3.12@346028a7044f   holds its pin
-        deploy/web.yaml:8             yaml spec.template.spec.containers[name=side].image                    python:3.11   REGISTRY/python:3.11@e0660bcc5200   holds its pin
-        deploy/web.yaml:14            yaml [kind=CronJob].spec.template.spec.containers[name=web].image      python:3.11   REGISTRY/python:3.11@e0660bcc5200   holds its pin
+        PLACE                         TARGET                                                                 TAG           VALUE                                      STATUS
+        .github/workflows/ci.yml:4    yaml jobs.test.container                                               python:3.12   REGISTRY/python:3.12@346028a7044f   current
+        .github/workflows/ci.yml:6    workflow job=test service=py                                           python:3.11   REGISTRY/python:3.11@e0660bcc5200   current
+        Dockerfile:3                  dockerfile stage=build                                                 python:3.12   REGISTRY/python:3.12@346028a7044f   current
+        Dockerfile:2                  dockerfile arg=TAG                                                     python:3.11   3.11@e0660bcc5200                          current
+        compose.yaml:3                compose service=web                                                    python:3.12   REGISTRY/python:3.12@346028a7044f   current
+        copy/Dockerfile:2             dockerfile                                                             python:3.12   REGISTRY/python:3.12@346028a7044f   current
+        deploy/chart/values.yaml:3    helm                                                                   python:3.12   REGISTRY/python                     current
+        deploy/chart/values.yaml:5    helm                                                                   python:3.12   3.12@346028a7044f                          current
+        deploy/chart/values.yaml:7    helm job.image                                                         python:3.11   REGISTRY/python:3.11@e0660bcc5200   current
+        deploy/kustomization.yaml:3   kustomize name=web                                                     python:3.12   REGISTRY/python                     current
+        deploy/kustomization.yaml:4   kustomize name=web                                                     python:3.12   3.12                                       current
+        deploy/kustomization.yaml:5   kustomize name=web                                                     python:3.12   346028a7044f                               current
+        deploy/web.yaml:7             yaml [kind=Deployment].spec.template.spec.containers[name=web].image   python:3.12   REGISTRY/python:3.12@346028a7044f   current
+        deploy/web.yaml:8             yaml spec.template.spec.containers[name=side].image                    python:3.11   REGISTRY/python:3.11@e0660bcc5200   current
+        deploy/web.yaml:14            yaml [kind=CronJob].spec.template.spec.containers[name=web].image      python:3.11   REGISTRY/python:3.11@e0660bcc5200   current
         --- exit 0
         "#);
     assert_eq!(stage.sandbox.read("pinstream.toml"), settings);
@@ -377,19 +377,19 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
     insta::assert_snapshot!(said(&stage, &["targets add", "update"]), @r#"
         $ pinstream targets add
         --- out
-        nothing is to be added
+        no targets to add
         --- err
         not added:
         AT                                  WRITTEN                         WHY
-        .github/workflows/ci.yml:9          docker.io/library/alpine:3      no stream covers it: `pinstream tag docker.io/library/alpine:3 alpine:3`
-        .github/workflows/ci.yml:11         ghcr.io/a/b:${{ matrix.v }}     it is a template
-        Dockerfile:4                        docker.io/library/golang:1.26   no stream covers it: `pinstream tag docker.io/library/golang:1.26 golang:1.26`
-        compose.yaml:4                      REGISTRY/own             it is built here
-        copy/Dockerfile:1                   scratch                         `scratch` is no image
-        deploy/chart/templates/web.yaml:2   the whole file                  this is not YAML: "-" is only valid inside a block
-        deploy/kustomization.yaml:6         REGISTRY/python:3.11     the image `REGISTRY/python` has no `digest` to write over; add a line `digest: ""` to the entry
-        deploy/shared.yaml:5                REGISTRY/python:3.12     the way `spec.containers[0].image` leads over an anchor, an alias or a merge of `deploy/shared.yaml`; write the value out in full there, without `&`, `*` or `<<`: others share it
-        help: a comment `# pinstream: stream:tag` in the line of an image, and one target `marker` for the file, does as well
+        .github/workflows/ci.yml:9          docker.io/library/alpine:3      not covered; run `pinstream tag docker.io/library/alpine:3 alpine:3`
+        .github/workflows/ci.yml:11         ghcr.io/a/b:${{ matrix.v }}     contains a template expression
+        Dockerfile:4                        docker.io/library/golang:1.26   not covered; run `pinstream tag docker.io/library/golang:1.26 golang:1.26`
+        compose.yaml:4                      REGISTRY/own             names the result of `build`
+        copy/Dockerfile:1                   scratch                         `scratch` is empty
+        deploy/chart/templates/web.yaml:2   whole file                      this is not YAML: "-" is only valid inside a block
+        deploy/kustomization.yaml:6         REGISTRY/python:3.11     image `REGISTRY/python` has no `digest`; add a line `digest: ""` to the entry
+        deploy/shared.yaml:5                REGISTRY/python:3.12     cannot edit `spec.containers[0].image` in `deploy/shared.yaml`: an anchor, an alias or a merge key shares it; write the value out there, without `&`, `*` or `<<`
+        help: add a comment `# pinstream: stream:tag` to the line of an image, and a `marker` target for the file
         --- exit 0
         $ pinstream update
         --- out

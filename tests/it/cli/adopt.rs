@@ -1,4 +1,4 @@
-//! `adopt`: OpenShift's ImageStreams as files of a root.
+//! `adopt`: OpenShift ImageStreams become files of a root.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -35,7 +35,7 @@ kind: Route
 "#;
 
 #[test]
-fn a_stream_of_openshift_is_a_stream_here_and_its_history_the_first_lock() {
+fn an_image_stream_becomes_a_stream_and_its_history_the_first_lock() {
     let sandbox = Sandbox::new();
     sandbox.write("web.yaml", WEB);
     sandbox.check(
@@ -45,19 +45,19 @@ fn a_stream_of_openshift_is_a_stream_here_and_its_history_the_first_lock() {
 wrote pinstream.toml
 wrote streams/web.toml
 wrote pinstream.lock
-next: read what was written, run `pinstream update`, and commit all of it
+next: review the files, run `pinstream update`, then commit
 --- err
-not carried over as it was:
-FIELD           OF           IN ITS PLACE, OR WHY NOT
-the whole tag   web:pushed   it exists only by pushes to the cluster's registry
-passed over, for they are no ImageStreams: 1 Route
+not converted unchanged:
+FIELD       OF           REASON OR REPLACEMENT
+whole tag   web:pushed   exists only through pushes to the cluster's registry
+skipped other objects: 1 Route
 --- exit 0
 "#,
     );
     same(
         &sandbox.read("streams/web.toml"),
         r#"
-# not carried: pushed: it exists only by pushes to the cluster's registry
+# not converted: pushed: exists only through pushes to the cluster's registry
 description = "The web"
 
 [tags]
@@ -86,7 +86,7 @@ web:prod   -> web:1.0             090909090909                       pinned
 }
 
 #[test]
-fn nothing_is_written_where_a_file_is_in_the_way_unless_it_is_asked_for() {
+fn existing_files_are_overwritten_only_with_force() {
     let sandbox = Sandbox::new();
     sandbox.write("web.yaml", WEB);
     sandbox.write("pinstream.toml", "# mine\n");
@@ -96,7 +96,7 @@ fn nothing_is_written_where_a_file_is_in_the_way_unless_it_is_asked_for() {
         r#"
 --- err
 error: `streams/web.toml` is already there; nothing was written
-help: `--force` writes over what is there
+help: use `--force` to overwrite it
 --- exit 1
 "#,
     );
@@ -108,7 +108,7 @@ help: `--force` writes over what is there
 }
 
 #[test]
-fn pins_that_are_there_stand_unless_all_is_written_over() {
+fn existing_pins_remain_without_force() {
     let sandbox = Sandbox::new();
     sandbox.write("web.yaml", WEB);
     sandbox.run(&["adopt", "--with-status", "web.yaml"]);
@@ -122,7 +122,7 @@ fn pins_that_are_there_stand_unless_all_is_written_over() {
 }
 
 #[test]
-fn what_would_be_written_is_printed_and_standard_input_is_read() {
+fn a_dry_run_prints_the_files_and_standard_input_is_read() {
     let sandbox = Sandbox::new();
     let mut command = sandbox.pinstream(&["adopt", "--dry-run", "-"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -130,12 +130,12 @@ fn what_would_be_written_is_printed_and_standard_input_is_read() {
     let RunResult { code, stdout, .. } = sandbox.ended(child);
     let (settings, stream) = stdout.split_once("\n# streams/web.toml\n").unwrap();
     assert!(code == Some(0) && settings.starts_with("# pinstream.toml\n"), "{stdout}");
-    assert!(stream.starts_with("# not carried: pushed"), "{stdout}");
+    assert!(stream.starts_with("# not converted: pushed"), "{stdout}");
     assert_eq!(std::fs::read_dir(sandbox.work()).unwrap().count(), 0);
 }
 
 #[test]
-fn what_is_no_image_stream_is_an_error_with_a_way_out() {
+fn other_objects_are_an_error_with_help() {
     let sandbox = Sandbox::new();
     sandbox.write("a/route.yaml", "kind: Route\n");
     sandbox.write("a/.hidden.yaml", WEB);
@@ -144,8 +144,8 @@ fn what_is_no_image_stream_is_an_error_with_a_way_out() {
         &["adopt", "a"],
         r#"
 --- err
-error: there is no ImageStream in what was named
-help: `oc get imagestreams -o yaml` prints some
+error: no ImageStream found
+help: export them with `oc get imagestreams -o yaml`
 --- exit 1
 "#,
     );
@@ -201,7 +201,7 @@ help: split it into several files
 }
 
 #[test]
-fn one_name_in_two_files_is_an_error_unless_they_are_the_same() {
+fn two_streams_with_one_name_must_be_equal() {
     let sandbox = Sandbox::new();
     sandbox.write("a.yaml", WEB);
     sandbox.write("b.yaml", WEB);
@@ -211,15 +211,15 @@ fn one_name_in_two_files_is_an_error_unless_they_are_the_same() {
         &["adopt", "a.yaml", "b.yaml"],
         r#"
 --- err
-error: the ImageStream `web` of `b.yaml` is not that of `a.yaml`
-help: adopt one of them
+error: ImageStream `web` in `b.yaml` differs from the one in `a.yaml`
+help: adopt only one of them
 --- exit 1
 "#,
     );
 }
 
 #[test]
-fn a_folder_of_streams_that_leads_out_of_the_root_is_not_followed() {
+fn a_streams_directory_outside_the_root_is_not_followed() {
     let sandbox = Sandbox::new();
     sandbox.write("web.yaml", WEB);
     std::os::unix::fs::symlink(sandbox.home(), sandbox.work().join("streams")).unwrap();
@@ -228,9 +228,9 @@ fn a_folder_of_streams_that_leads_out_of_the_root_is_not_followed() {
     assert!(!sandbox.home().join("web.toml").exists() && !sandbox.work().join("pinstream.toml").exists());
 }
 
-/// Objects as a distribution publishes them, where they are at hand beside the repository.
+/// Converts published objects, if they are available beside the repository.
 #[test]
-fn published_objects_convert_and_the_root_is_right() {
+fn published_objects_become_a_valid_root() {
     let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/openshift-library");
     let Ok(entries) = std::fs::read_dir(&library) else { return };
     let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -246,7 +246,7 @@ fn published_objects_convert_and_the_root_is_right() {
         args.extend(files.iter().map(String::as_str));
         let ran = sandbox.run(&args);
         assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
-        // All tags are there; only what has no meaning here is told.
+        // All tags are converted; only fields without a meaning are noted.
         let tags = sandbox.run(&["list", "--no-headers"]);
         let expected: usize = files
             .iter()

@@ -1,4 +1,4 @@
-//! `export`: pins as other tools read them, each read back by another program than the one that wrote it.
+//! `export`: pins for other tools, read back by an independent program.
 
 mod compose;
 
@@ -8,7 +8,7 @@ use super::{PYTHON, Stage};
 use crate::support::sandbox::{Sandbox, same};
 use crate::support::schema;
 
-/// All is pinned, `python:3.12` once moved, and each digest has a name.
+/// Sets up pins with named digests; `python:3.12` changed once.
 fn stage() -> Stage {
     let mut stage = Stage::pinned();
     let before = stage.digest("python:3.12");
@@ -25,7 +25,7 @@ fn stage() -> Stage {
     stage
 }
 
-/// What is exported, as a parser of YAML reads it.
+/// Parses an export as YAML.
 #[track_caller]
 fn yaml(stage: &Stage, args: &[&str]) -> Value {
     let ran = stage.sandbox.run(&[&["export"], args].concat());
@@ -51,8 +51,8 @@ images:
     );
     stage.check(&["export", "kustomize"], "
 --- err
-error: `python:3.11`, `python:3.12`, `python:arm`, `python:latest` stand at different digests of `REGISTRY/python`
-help: an image of a kustomization is all tags of its repository: name one of them, as `pinstream export kustomize python:3.11`
+error: `python:3.11`, `python:3.12`, `python:arm`, `python:latest` are pinned to different digests of `REGISTRY/python`
+help: an entry of `images` covers all tags of a repository; select one tag, e.g. `pinstream export kustomize python:3.11`
 --- exit 1
 ");
 }
@@ -80,8 +80,8 @@ overrides:
         &["export", "kbld"],
         "
 --- err
-error: `python:3.12`, `python:arm`, `python:latest` stand at different digests of `REGISTRY/python:3.12`
-help: an override of kbld is for one image: name one of them, as `pinstream export kbld python:3.12`
+error: `python:3.12`, `python:arm`, `python:latest` are pinned to different digests of `REGISTRY/python:3.12`
+help: an override covers one image; select one tag, e.g. `pinstream export kbld python:3.12`
 --- exit 1
 ",
     );
@@ -112,15 +112,15 @@ PYTHON_LATEST=REGISTRY/python@[3.12]
         &["export", "env"],
         "
 --- err
-error: `python:3-12`, `python:3.12` would be one variable, `PYTHON_3_12`
-help: name one of them, as `pinstream export env python:3-12`, or rename the others
+error: `python:3-12`, `python:3.12` would share the variable `PYTHON_3_12`
+help: select one tag, e.g. `pinstream export env python:3-12`, or rename the others
 --- exit 1
 ",
     );
 }
 
 #[test]
-fn values_that_a_shell_could_act_on_are_quoted() {
+fn values_with_shell_characters_are_quoted() {
     let sandbox = Sandbox::new();
     let digest = format!("sha256:{}", "ab".repeat(32));
     let image = format!("[::1]:5000/a/b@{digest}");
@@ -141,7 +141,7 @@ fn values_that_a_shell_could_act_on_are_quoted() {
 }
 
 #[test]
-fn other_programs_get_all_that_the_lock_knows() {
+fn json_contains_the_complete_pins() {
     let stage = stage();
     stage.check(
         &["export", "json", "python:3.12", "python:latest"],
@@ -201,7 +201,7 @@ fn other_programs_get_all_that_the_lock_knows() {
 }
 
 #[test]
-fn clusters_get_image_streams_which_adopt_reads_back() {
+fn image_streams_can_be_adopted_again() {
     let stage = stage();
     stage.stream(&format!("description = \"yes: #1\"\n{PYTHON}"));
     stage.sandbox.write("streams/team-a/web.toml", "[tags]\nprod = { follow = \"python:latest\" }\n");
@@ -284,13 +284,13 @@ latest = { follow = "3.12" }
 "#,
     );
     stage.check(&["-C", "new", "check"], "--- out\n5 pins of 2 streams: lock and definitions agree\n--- exit 0");
-    // The same objects once more, though each tag is now at its digest.
+    // The same objects again, although each tag now has a digest.
     let again = stage.sandbox.run(&["-C", "new", "export", "imagestream"]);
     assert_eq!(again.stdout, stage.sandbox.read("new/is.yaml"));
 }
 
 #[test]
-fn streams_that_a_cluster_cannot_hold_are_refused() {
+fn streams_without_a_valid_cluster_name_are_refused() {
     let stage = stage();
     for name in ["a/python", "a/b/c", "a_b/c"] {
         stage.sandbox.write(&format!("streams/{name}.toml"), "[tags]\nx = { follow = \"python:latest\" }\n");
@@ -300,14 +300,14 @@ fn streams_that_a_cluster_cannot_hold_are_refused() {
         &["export", "imagestream"],
         "
 --- err
-error: the stream `a/b/c` cannot be an ImageStream: its name has more than two parts
-help: a stream is `name` or `namespace/name` there; name the others
+error: cannot export stream `a/b/c` as an ImageStream: its name has more than two parts
+help: select streams named `name` or `namespace/name`
 
-error: the stream `a_b/c` cannot be an ImageStream: `a_b` is not the name of a namespace
-help: a stream is `name` or `namespace/name` there; name the others
+error: cannot export stream `a_b/c` as an ImageStream: `a_b` is not a valid namespace
+help: select streams named `name` or `namespace/name`
 
-error: `python` and `a/python` would be one ImageStream where they are applied to `a`
-help: name one of them, as `pinstream export imagestream python`
+error: `python` and `a/python` would be the same ImageStream when applied to `a`
+help: select one of them, e.g. `pinstream export imagestream python`
 --- exit 1
 ",
     );
@@ -315,7 +315,7 @@ help: name one of them, as `pinstream export imagestream python`
 }
 
 #[test]
-fn what_is_not_pinned_as_it_is_defined_is_not_exported() {
+fn missing_and_stale_pins_are_not_exported() {
     let stage = stage();
     let moved = PYTHON.replace("follow = \"3.12\"", "follow = \"3.11\"").replace("arm = ", "mips = ");
     stage.stream(&format!("{moved}new = \"REGISTRY/python:new\"\n"));
@@ -342,7 +342,7 @@ help: run `pinstream update python:new`
 --- out
 PYTHON_3_11=REGISTRY/python@[3.11]
 --- err
-note: `python:arm` is pinned, and no definition asks for it; it is left out
+note: `python:arm` is pinned, and no definition asks for it; omitted
 --- exit 0
 ",
     );
@@ -358,7 +358,7 @@ help: did you mean `python:3.12`?
 }
 
 #[test]
-fn a_call_that_names_no_form_is_told_which_there_are() {
+fn a_missing_format_lists_all_formats() {
     Sandbox::new().check(
         &["export", "yaml"],
         "
@@ -373,7 +373,7 @@ For more information, try '--help'.
 }
 
 #[test]
-fn the_same_pins_are_the_same_bytes() {
+fn equal_pins_give_equal_bytes() {
     let stage = stage();
     let exported = |format: &str| {
         let ran = stage.sandbox.run(&["export", format, "python:3.12", "python:latest"]);
@@ -382,7 +382,7 @@ fn the_same_pins_are_the_same_bytes() {
     };
     let formats = ["kustomize", "kbld", "env", "json", "imagestream"];
     let before = formats.map(exported);
-    // In another order, and without a registry.
+    // In a different order, and without a registry.
     let mut lines: Vec<&str> = PYTHON.trim().lines().skip(1).collect();
     lines.reverse();
     stage.stream(&format!("[tags]\n{}\n", lines.join("\n")));

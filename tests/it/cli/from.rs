@@ -1,4 +1,4 @@
-//! `init --from`: streams for the images that other files name.
+//! `init --from`: streams for the images in files.
 
 use crate::support::sandbox::{Sandbox, same};
 
@@ -19,7 +19,7 @@ fn files(sandbox: &Sandbox) {
 }
 
 #[test]
-fn images_of_other_files_become_streams() {
+fn images_in_files_become_streams() {
     let sandbox = Sandbox::new();
     files(&sandbox);
     sandbox.check(
@@ -36,13 +36,13 @@ in each clone, so that `git merge` joins locks pin by pin:
   git config merge.pinstream.driver "pinstream merge-driver %O %A %B %P"
 next: run `pinstream update`, and commit all that was written
 --- err
-not adopted as it stands:
+not adopted unchanged:
 AT                             WRITTEN                                                                           WHY
-src/Dockerfile:3               scratch                                                                           `scratch` is no image
-src/chart/templates/a.yaml:2   the whole file                                                                    this is not YAML: "-" is only valid inside a block
-src/compose.yaml:3             redis:7@sha256:abababababababababababababababababababababababababababababababab   its tag `7` is followed; `pinstream update` pins what that is now
-src/compose.yaml:4             ${X}                                                                              it has a variable without a value
-src/web.yaml:5                 redis@sha256:abababababababababababababababababababababababababababababababab     it names a digest and no tag, so there is nothing to follow
+src/Dockerfile:3               scratch                                                                           `scratch` is empty
+src/chart/templates/a.yaml:2   whole file                                                                        this is not YAML: "-" is only valid inside a block
+src/compose.yaml:3             redis:7@sha256:abababababababababababababababababababababababababababababababab   tag `7` is tracked; `pinstream update` pins its current digest
+src/compose.yaml:4             ${X}                                                                              contains a variable without a value
+src/web.yaml:5                 redis@sha256:abababababababababababababababababababababababababababababababab     has a digest but no tag, so there is nothing to track
 --- exit 0
 "#,
     );
@@ -67,7 +67,7 @@ redis:7               docker.io/library/redis:7                                 
 }
 
 #[test]
-fn a_root_that_is_there_is_left_alone() {
+fn an_existing_root_remains_unchanged() {
     let sandbox = Sandbox::new();
     files(&sandbox);
     sandbox.write("pinstream.toml", "# mine\n");
@@ -75,12 +75,12 @@ fn a_root_that_is_there_is_left_alone() {
         &["init", "--from", "src/Dockerfile", "src/web.yaml"],
         r#"
 --- err
-not adopted as it stands:
+not adopted unchanged:
 AT                 WRITTEN                                                                         WHY
-src/Dockerfile:3   scratch                                                                         `scratch` is no image
-src/web.yaml:5     redis@sha256:abababababababababababababababababababababababababababababababab   it names a digest and no tag, so there is nothing to follow
+src/Dockerfile:3   scratch                                                                         `scratch` is empty
+src/web.yaml:5     redis@sha256:abababababababababababababababababababababababababababababababab   has a digest but no tag, so there is nothing to track
 error: `pinstream.toml` is already there; nothing was written
-help: this folder is a root; edit its files
+help: this directory is already a root; edit its files
 --- exit 1
 "#,
     );
@@ -88,18 +88,18 @@ help: this folder is a root; edit its files
 }
 
 #[test]
-fn nothing_to_adopt_is_an_error_with_a_way_out() {
+fn no_image_is_an_error_with_help() {
     let sandbox = Sandbox::new();
     sandbox.write("Dockerfile", "FROM scratch\n");
     sandbox.check(
         &["init", "--from", "Dockerfile"],
         r#"
 --- err
-not adopted as it stands:
+not adopted unchanged:
 AT             WRITTEN   WHY
-Dockerfile:1   scratch   `scratch` is no image
-error: no image that can be adopted was found
-help: Dockerfiles, compose files, workflows, Kubernetes and Helm files name images; without `--from`, `init` writes an example
+Dockerfile:1   scratch   `scratch` is empty
+error: no image found
+help: name Dockerfiles, compose files, workflows, Kubernetes objects or Helm values, or write an example root without `--from`
 --- exit 1
 "#,
     );
@@ -107,7 +107,7 @@ help: Dockerfiles, compose files, workflows, Kubernetes and Helm files name imag
 }
 
 #[test]
-fn repositories_that_would_share_a_file_get_numbers() {
+fn repositories_with_the_same_name_get_numbers() {
     let sandbox = Sandbox::new();
     let text = "services:\n  a: {image: 'h.x:5000/b/web:1'}\n  b: {image: 'h.x-5000/b/web:1'}\n";
     sandbox.write("src/compose.yaml", text);

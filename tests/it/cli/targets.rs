@@ -1,4 +1,4 @@
-//! Targets in the work tree: `update` writes them, `plan` shows them, and `check` is red where they and the lock differ.
+//! Targets in the work tree: `update` writes them, `plan` shows them, and `check` fails if they differ from the lock.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -17,7 +17,7 @@ marker = { path = "scripts/**" }
 const WEB: &str = "kind: Deployment\r\nspec:\r\n  containers:\r\n  - name: web\r\n    image: 'python:3' # app\r\n";
 const RUN: &str = "#!/bin/sh\n# pinstream: python:3.11\nexec docker run REGISTRY/python:3.11\n";
 
-/// Two files of targets beside a stream, and nothing pinned.
+/// Sets up two files with targets; nothing is pinned.
 fn stage() -> Stage {
     let stage = Stage::new();
     stage.settings(SETTINGS);
@@ -109,7 +109,7 @@ wrote deploy/web.yaml, line 5
 }
 
 #[test]
-fn a_place_that_somebody_changed_is_drift_and_is_put_right_offline() {
+fn a_changed_place_is_drift_that_an_offline_update_removes() {
     let stage = stage();
     stage.update();
     stage.sandbox.write("deploy/web.yaml", WEB);
@@ -117,10 +117,10 @@ fn a_place_that_somebody_changed_is_drift_and_is_put_right_offline() {
         &["check"],
         "
 --- out
-`deploy/web.yaml`, line 5: `python:3` stands there, not what `python:3.12` is pinned to
+`deploy/web.yaml`, line 5: expected `REGISTRY/python:3.12@346028a7044f` (pin of `python:3.12`), found `python:3`
 
 --- deploy/web.yaml
-+++ as it should be
++++ expected
 @@ -3,3 +3,3 @@
    containers:
    - name: web
@@ -143,12 +143,12 @@ to mend it: pinstream update --offline
       "stream": "python",
       "tag": "3.12",
       "kind": "target",
-      "message": "`deploy/web.yaml`, line 5: `python:3` stands there, not what `python:3.12` is pinned to",
+      "message": "`deploy/web.yaml`, line 5: expected `REGISTRY/python:3.12@346028a7044f` (pin of `python:3.12`), found `python:3`",
       "file": "deploy/web.yaml",
       "line": 5
     }
   ],
-  "diff": "--- deploy/web.yaml\n+++ as it should be\n@@ -3,3 +3,3 @@\n   containers:\r\n   - name: web\r\n-    image: 'python:3' # app\r\n+    image: 'REGISTRY/python:3.12@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326' # app\r\n",
+  "diff": "--- deploy/web.yaml\n+++ expected\n@@ -3,3 +3,3 @@\n   containers:\r\n   - name: web\r\n-    image: 'python:3' # app\r\n+    image: 'REGISTRY/python:3.12@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326' # app\r\n",
   "mend": "pinstream update --offline"
 }
 --- exit 2
@@ -190,13 +190,13 @@ wrote deploy/web.yaml, line 5
 }
 
 #[test]
-fn a_target_that_cannot_be_written_stops_all_of_it_and_says_where() {
+fn an_invalid_target_is_reported_and_nothing_is_written() {
     let stage = stage();
     stage.sandbox.write("deploy/web.yaml", &WEB.replace("name: web", "name: wbe"));
     stage.sandbox.write("scripts/run.sh", "# pinstream: python:3.13\npython:3\n");
     stage.check(&["update"], "
 --- err
-error: none of the 2 files of `deploy/*.yaml` has the target's place: `[kind=Deployment].spec.containers` of `deploy/web.yaml` has nothing with `name=web`
+error: target not found in 2 files matching `deploy/*.yaml`, e.g. `[kind=Deployment].spec.containers` in `deploy/web.yaml` has no entry with `name=web`
  --> pinstream.toml:4:1
   |
 4 | [[target]]
@@ -204,7 +204,7 @@ error: none of the 2 files of `deploy/*.yaml` has the target's place: `[kind=Dep
   |
   = help: did you mean `wbe`?
 
-error: no tag is named `python:3.13`
+error: unknown tag `python:3.13`
  --> scripts/run.sh:1:14
   |
 1 | # pinstream: python:3.13
@@ -219,13 +219,13 @@ error: no tag is named `python:3.13`
         &["update"],
         "
 --- err
-error: the target names `gone.yaml`, which is not there
+error: target file `gone.yaml` does not exist
  --> pinstream.toml:3:1
   |
 3 | [[target]]
   | ^^^^^^^^^^
   |
-  = help: commit the file at that path, counted from the folder of `pinstream.toml`
+  = help: commit a file at that path, relative to the directory of `pinstream.toml`
 --- exit 1
 ",
     );
@@ -246,7 +246,7 @@ help: pinstream reads and writes plain files only
         &["update"],
         "
 --- err
-error: the target names `latin.yaml`, which is no text in UTF-8
+error: target file `latin.yaml` is not UTF-8 text
  --> pinstream.toml:3:1
   |
 3 | [[target]]
@@ -259,7 +259,7 @@ error: the target names `latin.yaml`, which is no text in UTF-8
 }
 
 #[test]
-fn a_pattern_passes_by_links_ignored_files_and_other_repositories() {
+fn a_glob_skips_links_ignored_files_and_other_repositories() {
     let stage = stage();
     stage.settings("[[target]]\nfrom = \"python:3.12\"\nyaml = { path = \"**/*.yaml\", at = \"image\" }\n");
     stage.sandbox.git(&["init", "-q"]);
@@ -302,7 +302,7 @@ fn a_rollback_writes_targets_as_well() {
 }
 
 #[test]
-fn images_that_no_stream_covers_or_without_a_digest_are_listed_on_request() {
+fn uncovered_and_unpinned_images_are_listed_on_request() {
     let stage = stage();
     stage.update();
     stage.check(
@@ -326,17 +326,17 @@ fn images_that_no_stream_covers_or_without_a_digest_are_listed_on_request() {
     stage.sandbox.write("chart/templates/a.yaml", "kind: Pod\n{{- if .x }}\n");
     stage.check(&["check", "--all-images"], r#"
 --- out
-`Dockerfile`, line 1: `golang:1`: no stream covers it, and it has no digest
-`Dockerfile`, line 3: `alpine:3`: no stream covers it, and it has no digest
-`compose.yaml`, line 1: `python:3.12@sha256:x` is no image: `sha256:x` is not a digest
-`k8s/pod.yaml`, line 4: `REGISTRY/python:3.12`: it has no digest
-`k8s/pod.yaml`, line 6: `REGISTRY/node@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`: no stream covers it
-  `pinstream tag IMAGE STREAM:TAG` covers an image, and `pinstream targets add` has its digest written
+`Dockerfile`, line 1: `golang:1`: not covered by a stream, and without a digest
+`Dockerfile`, line 3: `alpine:3`: not covered by a stream, and without a digest
+`compose.yaml`, line 1: `python:3.12@sha256:x` is not a valid image: `sha256:x` is not a digest
+`k8s/pod.yaml`, line 4: `REGISTRY/python:3.12`: without a digest
+`k8s/pod.yaml`, line 6: `REGISTRY/node@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`: not covered by a stream
+  run `pinstream tag IMAGE STREAM:TAG` to cover an image, and `pinstream targets add` to pin it
 --- err
-warning: `Dockerfile.bin` is passed by: byte 5 of `Dockerfile.bin` is not UTF-8
-warning: `chart/templates/a.yaml`, line 2, is passed by: this is not YAML: "-" is only valid inside a block
-warning: `compose.yaml`, line 1: which image `${IMG}` is cannot be told: it has a variable without a value
-warning: `k8s/pod.yaml`, line 7: which image `{{ x }}` is cannot be told: it is a template
+warning: `Dockerfile.bin`: file skipped: byte 5 of `Dockerfile.bin` is not UTF-8
+warning: `chart/templates/a.yaml`, line 2: file skipped: this is not YAML: "-" is only valid inside a block
+warning: `compose.yaml`, line 1: image `${IMG}` not checked: contains a variable without a value
+warning: `k8s/pod.yaml`, line 7: image `{{ x }}` not checked: contains a template expression
 --- exit 2
 "#);
     let found = stage.sandbox.run(&["check", "--all-images", "--format", "json"]);

@@ -31,12 +31,10 @@ Commands:
   history       Show what tags were pinned to, newest first, and who brought each digest
   rollback      Put a tag back to an earlier digest, so that no pass brings the bad one again
   tag           Define tags as `oc tag` does: an image, a copy of a pin, or a tag to follow
-  targets       List the places that targets write pins into, and whether they hold them; `add`
-                finds more
+  targets       List targets and compare them with their pins; `add` creates more
   graph         Draw what follows what: images, tags, and the tags that follow them
-  export        Write pins in the form that another tool reads: kustomize, compose, kbld, a shell,
-                OpenShift
-  adopt         Make streams of OpenShift ImageStreams, and say what is not carried over
+  export        Write pins for other tools: kustomize, compose, kbld, shells, OpenShift
+  adopt         Convert OpenShift ImageStreams to streams
   reconcile     Run one pass against a remote: import, commit, push, and run hooks for what landed
   merge-driver  Merge three locks pin by pin, as Git calls it
   demo          Show the whole story with nothing installed: a registry, a remote, three passes, a

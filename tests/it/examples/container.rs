@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pinstream::formats::find::FileKind;
+use pinstream::formats::FileKind;
 use pinstream::text::diagnostics::SourceFile;
 
 use super::{home, text};

@@ -196,6 +196,6 @@ fn links_and_submodules_are_refused_by_name_and_skipped_in_patterns() {
         assert_eq!(stage.repo.tip("refs/heads/main"), Some(commit));
         land("app", &replace("app", "Dockerfile"));
         let said = stage.ends(1, &[]);
-        assert!(said.contains("the target's pattern `**/Dockerfile` means no file"), "{said}");
+        assert!(said.contains("no file matches the target's glob `**/Dockerfile`"), "{said}");
     }
 }

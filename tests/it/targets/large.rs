@@ -1,13 +1,11 @@
-//! One file with three thousand images: targets for all of them are proposed, looked at and written in about the time
-//! that it takes to read the file. That each target looks through the file anew would take minutes.
+//! One file with three thousand images: suggesting, listing and writing a target for each takes about as long as reading
+//! the file. With a search through the file per target it would take minutes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use pinstream::formats::find::FileKind;
-use pinstream::formats::propose::{SuggestedTarget, TargetRequest, propose};
-use pinstream::formats::sites::FileSites;
-use pinstream::formats::{Target, TargetPin, TargetWriter};
+use pinstream::formats::suggest::{SuggestedTarget, TargetRequest, suggest};
+use pinstream::formats::{FileKind, Target, TargetFile, TargetPin, TargetWriter};
 use pinstream::model::image::{PinnedRef, TagId};
 use pinstream::text::diagnostics::SourceFile;
 use pinstream::text::diagnostics::lines::LineIndex;
@@ -18,54 +16,54 @@ use crate::support::worked;
 
 const IMAGES: usize = 3_000;
 const DIGEST: &str = "sha256:abababababababababababababababababababababababababababababababab";
-/// Several times what it takes where the tests are not optimised.
+/// Several times the duration without optimization.
 const MOST: Duration = Duration::from_secs(10);
 
-/// Each tag is pinned to the official image of its name.
+/// Pins each tag to the official image with its name.
 fn pins(id: &TagId) -> TargetPin {
     let image = format!("docker.io/library/{id}").parse().unwrap();
     TargetPin::At(PinnedRef { image, digest: DIGEST.parse().unwrap() })
 }
 
-/// A file that begins with `top` and has a part for each image.
+/// Writes a file with `top` and a part for each image.
 fn file(path: &str, top: &str, part: impl Fn(usize) -> String) -> Arc<SourceFile> {
     let text = std::iter::once(top.to_owned()).chain((0..IMAGES).map(part)).collect();
     Arc::new(SourceFile { path: path.to_owned(), text })
 }
 
-/// What is proposed for each image of a file, and in which line it is.
-fn proposed(file: &Arc<SourceFile>) -> Vec<(usize, SuggestedTarget)> {
+/// Returns the suggestion for each image of a file with its line.
+fn suggested(file: &Arc<SourceFile>) -> Vec<(usize, SuggestedTarget)> {
     let (kind, lines) = (FileKind::of(file).unwrap(), LineIndex::of(&file.text));
-    let mentions = kind.find(file).unwrap();
+    let sites = kind.find(file).unwrap();
     let tag = |image: &pinstream::model::image::ImageRef| {
         let name = image.repository().path().trim_start_matches("library/");
         format!("{name}:{}", image.tag()?).parse().ok()
     };
-    let wanted: Vec<_> = mentions.iter().map(|mention| mention.image.as_ref().ok().and_then(tag)).collect();
-    let found = propose(&TargetRequest { file, kind, mentions: &mentions, wanted: &wanted, targets: &[], pins: &pins });
-    mentions.iter().map(|mention| mention.line(&lines)).zip(found).collect()
+    let wanted: Vec<_> = sites.iter().map(|site| site.image.as_ref().ok().and_then(tag)).collect();
+    let found = suggest(&TargetRequest { file, kind, sites: &sites, wanted: &wanted, targets: &[], pins: &pins });
+    sites.iter().map(|site| site.line(&lines)).zip(found).collect()
 }
 
-/// Looks at all targets, and writes them: each holds its place, which then is right.
+/// Lists the edits of all targets, and writes them.
 fn written(file: &SourceFile, targets: &[Target], places: usize) {
-    let looked = FileSites::new(&file.path, Some(file.text.as_bytes()));
-    let sites = targets.iter().flat_map(|target| target.sites(&looked, &pins).unwrap());
-    assert_eq!(sites.filter(|site| !site.is_right).count(), places);
-    let mut editing = TargetWriter::new(targets, &pins);
-    editing.file(&file.path, Some(file.text.as_bytes()), &(0..targets.len()).collect::<Vec<_>>());
-    let edited = editing.finish().unwrap();
+    let target_file = TargetFile::new(&file.path, Some(file.text.as_bytes()));
+    let edits = targets.iter().flat_map(|target| target.edits(&target_file, &pins).unwrap());
+    assert_eq!(edits.filter(|edit| !edit.is_current).count(), places);
+    let mut writer = TargetWriter::new(targets, &pins);
+    writer.file(&file.path, Some(file.text.as_bytes()), &(0..targets.len()).collect::<Vec<_>>());
+    let edited = writer.finish().unwrap();
     assert_eq!(edited[0].edits.len(), places);
     assert_eq!(edited[0].new.matches(DIGEST).count(), IMAGES);
 }
 
-/// A file of which each image gets a target of its own, with `places` that this writes.
+/// Checks a file in which each image receives its own target, which writes `places` values.
 #[track_caller]
 fn check(places: usize, file: &Arc<SourceFile>) {
     let start = worked();
-    let found = proposed(file);
-    let targets = found.into_iter().filter_map(|(line, proposal)| match proposal {
+    let found = suggested(file);
+    let targets = found.into_iter().filter_map(|(line, suggestion)| match suggestion {
         SuggestedTarget::New(target) => Some(target),
-        // `scratch` is no image.
+        // `scratch` is not an image.
         SuggestedTarget::None => None,
         other => panic!("line {line}: {other:?}"),
     });
@@ -141,21 +139,21 @@ fn values_of_a_chart() {
 }
 
 #[test]
-fn objects_that_nothing_tells_apart() {
+fn objects_without_unique_keys() {
     let start = worked();
     let pod = "---\nkind: Pod\nmetadata: {name: n}\nspec: {containers: [{image: 'a:1'}]}\n";
-    let found = proposed(&file("a.yaml", "", |_| pod.to_owned()));
-    assert!(found.iter().all(|(_, proposal)| matches!(proposal, SuggestedTarget::Unfit(_))));
+    let found = suggested(&file("a.yaml", "", |_| pod.to_owned()));
+    assert!(found.iter().all(|(_, suggestion)| matches!(suggestion, SuggestedTarget::Unsupported(_))));
     let took = worked() - start;
     assert!(took < MOST, "{took:?}");
 }
 
 #[test]
-fn an_argument_that_cannot_be_written_among_others() {
+fn an_unsupported_argument_among_many_images() {
     let start = worked();
     let top = "ARG BASE=a:1\nARG SLIM=${BASE}-slim\nFROM $BASE\nFROM $SLIM\n";
-    let found = proposed(&file("Dockerfile", top, |at| format!("FROM a:{at}\n")));
-    assert_eq!(found.iter().filter(|(_, proposal)| matches!(proposal, SuggestedTarget::New(_))).count(), IMAGES);
+    let found = suggested(&file("Dockerfile", top, |at| format!("FROM a:{at}\n")));
+    assert_eq!(found.iter().filter(|(_, suggestion)| matches!(suggestion, SuggestedTarget::New(_))).count(), IMAGES);
     let took = worked() - start;
     assert!(took < MOST, "{took:?}");
 }

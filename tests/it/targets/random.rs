@@ -1,5 +1,4 @@
-//! Random files, read again by parsers that no one here wrote: what is written is exactly the new value, all else has the
-//! bytes it had, and to write twice changes nothing.
+//! Random files, read back by independent parsers: only the selected value changes, and writing twice changes nothing.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,35 +10,35 @@ use serde::Deserialize as _;
 
 use super::{applied, targets};
 
-/// The value that is written.
+/// The written value.
 fn new() -> String {
     format!("docker.io/library/python:3.12@sha256:{}", "ab".repeat(32))
 }
 
-/// A file around a value: what stands before it and behind it, and the way to it.
+/// A file around a value, with the selector of the value.
 #[derive(Clone, Debug)]
 struct Around {
     before: String,
     behind: String,
-    way: Vec<Step>,
-    /// Number of the document it is in.
+    steps: Vec<Step>,
+    /// Number of its document.
     document: usize,
 }
 
-/// A step of the way, as the test itself follows it.
+/// A step of the selector, followed independently.
 #[derive(Clone, Debug)]
 enum Step {
     Key(String),
-    /// The item of a list with this name.
+    /// List item with this name.
     Named(String),
-    /// The item of a list with this number.
+    /// List item with this number.
     Item(usize),
 }
 
 impl Around {
     fn at(&self) -> String {
         let mut text = String::new();
-        for step in &self.way {
+        for step in &self.steps {
             let _ = match step {
                 Step::Key(key) if key.contains('.') && text.is_empty() => write!(text, "\"{key}\""),
                 Step::Key(key) if key.contains('.') => write!(text, ".\"{key}\""),
@@ -52,13 +51,13 @@ impl Around {
         text.replace('"', "\\\"")
     }
 
-    /// The file with `value` in its place.
+    /// Returns the file with `value`.
     fn with(&self, value: &str) -> String {
         format!("{}{value}{}", self.before, self.behind)
     }
 }
 
-/// Writes the pin over `old` at the way, and again: the file stays what it is around the value, which is `expected`.
+/// Replaces `old` by the pin twice; only the value changes, to `expected`.
 #[track_caller]
 fn check(kind: &str, path: &str, around: &Around, old: &str, expected: &[String]) -> String {
     let at = around.at();
@@ -72,7 +71,7 @@ fn check(kind: &str, path: &str, around: &Around, old: &str, expected: &[String]
     text
 }
 
-/// Keys on the way; no sibling has one of them.
+/// Keys of the selector; no sibling has one of them.
 fn any_key() -> impl Strategy<Value = String> {
     select(vec!["spec", "template", "image", "a.b/c", "Ü", "containers", "x-y", "on"]).prop_map(str::to_owned)
 }
@@ -80,7 +79,7 @@ fn any_key() -> impl Strategy<Value = String> {
 #[derive(Clone, Debug)]
 struct Level {
     key: String,
-    /// Where the value is an item of a list: how many stand before it, and whether it is named.
+    /// For a list item: number of items before it, and whether it is named.
     item: Option<(usize, bool)>,
     indent: usize,
     above: Vec<usize>,
@@ -94,7 +93,7 @@ fn any_levels() -> impl Strategy<Value = Vec<Level>> {
     vec(level.prop_map(|(key, item, indent, above, below)| Level { key, item, indent, above, below }), 1..6)
 }
 
-/// Values that stand beside the way in YAML; `>` at the start of a line is one more level.
+/// Sibling values in YAML; `>` at the start of a line adds a level.
 const SIBLINGS: [&str; 14] = [
     "1",
     "\"python:3 # no\"",
@@ -119,7 +118,7 @@ fn yaml(levels: &[Level], is_crlf: bool, has_mark: bool, documents: (usize, usiz
     for number in 0..documents.0 {
         let _ = write!(before, "# one\nother{number}: [1]\n---\n");
     }
-    let (mut column, mut way) = (0, Vec::new());
+    let (mut column, mut steps) = (0, Vec::new());
     let siblings = |names: &str, which: &[usize], column: usize| {
         let mut text = String::new();
         for (number, which) in which.iter().enumerate() {
@@ -133,7 +132,7 @@ fn yaml(levels: &[Level], is_crlf: bool, has_mark: bool, documents: (usize, usiz
         before += &siblings("before", &level.above, column);
         behind.push(siblings("behind", &level.below, column));
         let _ = write!(before, "{}{}:", " ".repeat(column), level.key);
-        way.push(Step::Key(level.key.clone()));
+        steps.push(Step::Key(level.key.clone()));
         let is_last = depth + 1 == levels.len();
         if let Some((number, is_named)) = level.item {
             before.push('\n');
@@ -144,9 +143,9 @@ fn yaml(levels: &[Level], is_crlf: bool, has_mark: bool, documents: (usize, usiz
             behind.push(format!("{}- name: last\n", " ".repeat(column)));
             let _ = write!(before, "{}-", " ".repeat(column));
             if is_last {
-                way.push(Step::Item(number));
+                steps.push(Step::Item(number));
             } else {
-                way.push(if is_named { Step::Named("web".to_owned()) } else { Step::Item(number) });
+                steps.push(if is_named { Step::Named("web".to_owned()) } else { Step::Item(number) });
                 before += " name: web\n";
                 column += 2;
             }
@@ -165,15 +164,15 @@ fn yaml(levels: &[Level], is_crlf: bool, has_mark: bool, documents: (usize, usiz
         tail.truncate(tail.trim_end().len());
     }
     let lines = |text: String| if is_crlf { text.replace('\n', "\r\n") } else { text };
-    Around { before: lines(before), behind: lines(tail), way, document: documents.0 }
+    Around { before: lines(before), behind: lines(tail), steps, document: documents.0 }
 }
 
-/// The value at the end of the way, as another parser finds it.
+/// Returns the selected value as another parser finds it.
 fn in_yaml(text: &str, around: &Around) -> Option<String> {
     let text = text.trim_start_matches('\u{feff}');
     let document = serde_yaml_ng::Deserializer::from_str(text).nth(around.document)?;
     let mut at = serde_yaml_ng::Value::deserialize(document).unwrap();
-    for step in &around.way {
+    for step in &around.steps {
         at = match step {
             Step::Key(key) => at.get(key.as_str())?.clone(),
             Step::Item(number) => at.get(number)?.clone(),
@@ -187,7 +186,7 @@ fn in_yaml(text: &str, around: &Around) -> Option<String> {
     at.as_str().map(str::to_owned)
 }
 
-/// A JSON file around a value; blanks as `seed` has it.
+/// A JSON file around a value, with blanks from `seed`.
 fn json(levels: &[Level], seed: &[u8], has_mark: bool) -> Around {
     const BLANKS: [&str; 6] = ["", " ", "\n", "\r\n\t", "  ", "\t"];
     const VALUES: [&str; 7] = [
@@ -205,7 +204,7 @@ fn json(levels: &[Level], seed: &[u8], has_mark: bool) -> Around {
         BLANKS[usize::from(seed[turn % seed.len()]) % BLANKS.len()]
     };
     let mut before = if has_mark { "\u{feff}".to_owned() } else { String::new() };
-    let (mut behind, mut way) = (Vec::new(), Vec::new());
+    let (mut behind, mut steps) = (Vec::new(), Vec::new());
     for level in levels {
         let _ = write!(before, "{}{{{}", blank(), blank());
         for (number, which) in level.above.iter().enumerate() {
@@ -213,7 +212,7 @@ fn json(levels: &[Level], seed: &[u8], has_mark: bool) -> Around {
                 write!(before, "\"before{number}\"{}:{}{}{},", blank(), blank(), VALUES[which % VALUES.len()], blank());
         }
         let _ = write!(before, "{}\"{}\"{}:{}", blank(), level.key, blank(), blank());
-        way.push(Step::Key(level.key.clone()));
+        steps.push(Step::Key(level.key.clone()));
         let mut tail = String::new();
         for (number, which) in level.below.iter().enumerate() {
             let _ = write!(tail, "{},\"behind{number}\":{}{}", blank(), blank(), VALUES[which % VALUES.len()]);
@@ -222,16 +221,16 @@ fn json(levels: &[Level], seed: &[u8], has_mark: bool) -> Around {
         behind.push(tail);
         if let Some((number, _)) = level.item {
             let _ = write!(before, "[{}", "0, ".repeat(number));
-            way.push(Step::Item(number));
+            steps.push(Step::Item(number));
             behind.push(format!("{}]", blank()));
         }
     }
-    Around { before, behind: behind.into_iter().rev().collect(), way, document: 0 }
+    Around { before, behind: behind.into_iter().rev().collect(), steps, document: 0 }
 }
 
 fn in_json(text: &str, around: &Around) -> Option<String> {
     let mut at: serde_json::Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).unwrap();
-    for step in &around.way {
+    for step in &around.steps {
         at = match step {
             Step::Key(key) => at.get(key)?.clone(),
             Step::Item(number) => at.get(number)?.clone(),
@@ -241,7 +240,7 @@ fn in_json(text: &str, around: &Around) -> Option<String> {
     at.as_str().map(str::to_owned)
 }
 
-/// A part of a Dockerfile; `VALUE` is a place of the pin's repository.
+/// A part of a Dockerfile; `VALUE` is an image from the pin's repository.
 fn any_instruction() -> impl Strategy<Value = &'static str> {
     select(vec![
         "FROM VALUE\n",
@@ -268,7 +267,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_value_of_yaml_is_the_new_one_and_all_else_as_it_was(
+    fn only_the_selected_value_of_yaml_changes(
         levels in any_levels(),
         old in select(vec!["python:3", "\"python:3\"", "'python:3'", "\"a\\x41\"", "3.12", "~", "'it''s'", "!!str x", "\"\""]),
         (is_crlf, has_mark, ends) in any::<(bool, bool, bool)>(),
@@ -283,7 +282,7 @@ proptest! {
     }
 
     #[test]
-    fn a_value_of_json_is_the_new_one_and_all_else_as_it_was(
+    fn only_the_selected_value_of_json_changes(
         levels in any_levels(),
         seed in vec(any::<u8>(), 8..40),
         old in select(vec!["\"python:3\"", "\"\"", "\"a\\\"\\u00fc\\\\\"", "null", "3.12", "true"]),
@@ -296,7 +295,7 @@ proptest! {
     }
 
     #[test]
-    fn images_of_a_dockerfile_are_the_new_ones_and_all_else_as_it_was(
+    fn only_the_images_of_a_dockerfile_change(
         parts in vec(any_instruction(), 0..12),
         old in prop_oneof![select(vec!["python:3", "docker.io/library/python:3", "index.docker.io/python:3"])],
         (is_crlf, has_mark, ends) in any::<(bool, bool, bool)>(),

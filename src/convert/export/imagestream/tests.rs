@@ -1,4 +1,4 @@
-//! What becomes of streams, as other programs read it: a parser of YAML, and `adopt`.
+//! Exported streams as other programs read them: a YAML parser, and `adopt`.
 
 use proptest::prelude::{ProptestConfig, any, proptest};
 use serde_json::{Value, json};
@@ -22,13 +22,13 @@ fn export_of(root: &Root) -> Value {
     serde_yaml_ng::from_str(&text).unwrap()
 }
 
-/// The streams and the lock that `adopt` makes of an export of `root`.
+/// Adopts an export of `exported`.
 fn adopted(exported: &Root) -> Root {
     let text = export(ExportFormat::ImageStream, exported, &TagGlobs::all()).unwrap().text;
     let mut found = ImageStreamObjects::default();
     found.read(&SourceFile { path: "is.yaml".to_owned(), text }.into()).unwrap();
-    let wishes = AdoptOptions { namespaces: true, status: true, platform: None };
-    let adopted = adopt(found.objects, &root(&[], ""), &wishes).unwrap();
+    let options = AdoptOptions { namespaces: true, status: true, platform: None };
+    let adopted = adopt(found.objects, &root(&[], ""), &options).unwrap();
     assert_eq!(adopted.notes.rows(), Vec::<[String; 3]>::new());
     let streams: Vec<_> =
         adopted.streams.iter().map(|(name, stream)| (name.as_str(), stream_text(name, stream))).collect();
@@ -45,7 +45,7 @@ fn history(tag: &str, repository: &str, numbers: &[u8]) -> Value {
 }
 
 #[test]
-fn a_stream_is_an_object_with_what_it_stood_at() {
+fn a_stream_is_an_object_with_its_history() {
     let tags = format!(
         "description = \"yes\"\n[annotations]\n\"acme.example/owner\" = \"1.0\"\n[tags]\n\"3.12\" = \"{PYTHON}\"\nlatest = {{ \
          follow = \"3.12\" }}\narm = {{ image = \"{PYTHON}\", platform = \"linux/arm64\", annotations = {{ arch = \"0x1f\" }} }}\n"
@@ -84,7 +84,7 @@ fn a_stream_is_an_object_with_what_it_stood_at() {
     );
 }
 
-/// Followers of several kinds: over hops, across streams, with a rule of their own.
+/// Followers over several hops, across streams, and with rules of their own.
 const FOLLOWERS: [(&str, &str); 2] = [
     (
         "python",
@@ -114,7 +114,7 @@ fn followers() -> Root {
 }
 
 #[test]
-fn a_tag_follows_where_a_cluster_would() {
+fn a_tag_follows_if_a_cluster_would() {
     let list = export_of(&followers());
     assert_eq!((&list["apiVersion"], &list["kind"]), (&json!("v1"), &json!("List")));
     let from = |item: &Value| {
@@ -142,7 +142,7 @@ fn a_tag_follows_where_a_cluster_would() {
             "next DockerImage ",
         ]
     );
-    // What it follows has to be there.
+    // The followed tag must be exported as well.
     let only = TagGlobs::new(["python:prod", "python:latest"]).unwrap();
     let text = export(ExportFormat::ImageStream, &followers(), &only).unwrap().text;
     let object: Value = serde_yaml_ng::from_str(&text).unwrap();
@@ -151,7 +151,7 @@ fn a_tag_follows_where_a_cluster_would() {
 }
 
 #[test]
-fn adopt_makes_the_same_definitions_and_the_same_lock_of_it() {
+fn adopting_an_export_gives_the_same_definitions_and_lock() {
     let [python, web] = [("library/python", 1), ("acme/web", 2)].map(|(path, number)| {
         let host = if number == 1 { "docker.io" } else { "quay.io" };
         format!("\"{host}/{path}@{}\"", digest(number))
@@ -173,19 +173,19 @@ fn adopt_makes_the_same_definitions_and_the_same_lock_of_it() {
     let expected = expected.each_ref().map(|(name, text)| (*name, text.as_str()));
     let (exported, adopted) = (followers(), adopted(&followers()));
     assert_eq!(adopted.definitions, root(&expected, "").definitions);
-    let stands = |root: &Root| {
-        let stands =
+    let pins = |root: &Root| {
+        let pin =
             |(id, pin): (&TagId, &crate::model::lock::Pin)| (id.clone(), pin.digest.clone(), pin.previous.clone());
-        root.lock.pins.iter().map(stands).collect::<Vec<_>>()
+        root.lock.pins.iter().map(pin).collect::<Vec<_>>()
     };
-    assert_eq!(stands(&adopted), stands(&exported));
-    assert_eq!(stands(&adopted).len(), 8);
-    // An export of what was adopted is the same once more.
+    assert_eq!(pins(&adopted), pins(&exported));
+    assert_eq!(pins(&adopted).len(), 8);
+    // Exporting the adopted root again gives the same.
     assert_eq!(export_of(&adopted), export_of(&exported));
 }
 
 #[test]
-fn names_that_a_cluster_does_not_take_are_refused() {
+fn names_that_a_cluster_does_not_accept_are_refused() {
     let image = "quay.io/a/b:c";
     let long = format!("{}/web:1", "a".repeat(64));
     fails(
@@ -198,15 +198,15 @@ fn names_that_a_cluster_does_not_take_are_refused() {
             ("a/w.e_b:1", image, 1),
         ],
         &[
-            "the stream `a.b/web` cannot be an ImageStream: `a.b` is not the name of a namespace; a stream is `name` or \
-             `namespace/name` there; name the others",
-            "the stream `a/b/web` cannot be an ImageStream: its name has more than two parts; a stream is `name` or \
-             `namespace/name` there; name the others",
-            "the stream `a_b/web` cannot be an ImageStream: `a_b` is not the name of a namespace; a stream is `name` or \
-             `namespace/name` there; name the others",
+            "cannot export stream `a.b/web` as an ImageStream: `a.b` is not a valid namespace; select streams named `name` or \
+             `namespace/name`",
+            "cannot export stream `a/b/web` as an ImageStream: its name has more than two parts; select streams named `name` or \
+             `namespace/name`",
+            "cannot export stream `a_b/web` as an ImageStream: `a_b` is not a valid namespace; select streams named `name` or \
+             `namespace/name`",
             &format!(
-                "the stream `{}` cannot be an ImageStream: `{}` is not the name of a namespace; a stream is `name` or \
-                 `namespace/name` there; name the others",
+                "cannot export stream `{}` as an ImageStream: `{}` is not a valid namespace; select streams named `name` or \
+             `namespace/name`",
                 &long[..68],
                 "a".repeat(64)
             ),
@@ -215,15 +215,15 @@ fn names_that_a_cluster_does_not_take_are_refused() {
 }
 
 #[test]
-fn streams_that_could_be_one_object_are_refused() {
+fn streams_that_could_become_one_object_are_refused() {
     let image = "quay.io/a/b:c";
     fails(
         ExportFormat::ImageStream,
         &[("web:1", image, 1), ("a/web:1", image, 1), ("b/web:1", image, 1), ("b/x:1", image, 1), ("x:1", image, 1)],
         &[
-            "`web` and `a/web` would be one ImageStream where they are applied to `a`; name one of them, as `pinstream export \
+            "`web` and `a/web` would be the same ImageStream when applied to `a`; select one of them, e.g. `pinstream export \
              imagestream web`",
-            "`x` and `b/x` would be one ImageStream where they are applied to `b`; name one of them, as `pinstream export \
+            "`x` and `b/x` would be the same ImageStream when applied to `b`; select one of them, e.g. `pinstream export \
              imagestream x`",
         ],
     );
@@ -235,9 +235,9 @@ fn streams_that_could_be_one_object_are_refused() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
 
-    /// A definition may hold any text in which nothing is hidden.
+    /// Definitions may contain any visible text.
     #[test]
-    fn words_of_people_come_back_as_they_were(description in any::<String>(), value in "[-?:,\\[\\]{}#&*!|>'\"%@`~ 0-9a-fxony\n]{0,8}") {
+    fn texts_survive_a_round_trip(description in any::<String>(), value in "[-?:,\\[\\]{}#&*!|>'\"%@`~ 0-9a-fxony\n]{0,8}") {
         let visible = |text: &str| text.chars().filter(|c| !crate::text::escape::is_deceptive(*c) || *c == '\n').collect::<String>();
         let [description, value] = [description, value].map(|text| visible(&text));
         let tags = format!(

@@ -178,8 +178,8 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
     ::error file=work/pinstream.lock,line=22,title=pinstream lock::`python:arm` is pinned, and no definition asks for it%0Ahelp: run `pinstream update --offline`
     ::error file=work/pinstream.lock,line=32,title=pinstream lock::`python:latest` is pinned, and no definition asks for it%0Ahelp: run `pinstream update --offline`
     ::error file=work/streams/python.toml,line=7,endLine=7,col=7,endColumn=9,title=pinstream lock::`python:new` is not pinned%0Ahelp: run `pinstream update --offline`
-    ::error file=work/deploy/web.yaml,line=3,title=pinstream target::`python:3` stands there, not what `python:3.12` is pinned to%0Ahelp: run `pinstream update --offline`
-    ::error file=work/Dockerfile,line=1,title=pinstream image::`golang:1`: no stream covers it, and it has no digest%0Ahelp: `pinstream tag IMAGE STREAM:TAG` covers an image, and `pinstream targets add` has its digest written
+    ::error file=work/deploy/web.yaml,line=3,title=pinstream target::expected `REGISTRY/python:3.12@346028a7044f` (pin of `python:3.12`), found `python:3`%0Ahelp: run `pinstream update --offline`
+    ::error file=work/Dockerfile,line=1,title=pinstream image::`golang:1`: not covered by a stream, and without a digest%0Ahelp: run `pinstream tag IMAGE STREAM:TAG` to cover an image, and `pinstream targets add` to pin it
     4 pins of 1 stream: not all is as it should be
     --- exit 2
     ");
@@ -224,7 +224,7 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
       },
       {
         "check_name": "target",
-        "description": "`python:3` stands there, not what `python:3.12` is pinned to; help: run `pinstream update --offline`",
+        "description": "expected `REGISTRY/python:3.12@346028a7044f` (pin of `python:3.12`), found `python:3`; help: run `pinstream update --offline`",
         "fingerprint": "2b2c9aa781a94ffa1dbf9228ee5acb63",
         "location": {
           "lines": {
@@ -236,7 +236,7 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
       },
       {
         "check_name": "image",
-        "description": "`golang:1`: no stream covers it, and it has no digest; help: `pinstream tag IMAGE STREAM:TAG` covers an image, and `pinstream targets add` has its digest written",
+        "description": "`golang:1`: not covered by a stream, and without a digest; help: run `pinstream tag IMAGE STREAM:TAG` to cover an image, and `pinstream targets add` to pin it",
         "fingerprint": "2177a6f20a9d6fda9e0c6b38bec8c2ce",
         "location": {
           "lines": {
@@ -255,13 +255,13 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
     <testsuites name="pinstream check" tests="7" failures="5" errors="0">
       <testsuite name="work/Dockerfile" tests="1" failures="1" errors="0" skipped="0">
         <testcase name="golang:1" classname="work/Dockerfile">
-          <failure type="image" message="`golang:1`: no stream covers it, and it has no digest">work/Dockerfile:1: `golang:1`: no stream covers it, and it has no digest
-    help: `pinstream tag IMAGE STREAM:TAG` covers an image, and `pinstream targets add` has its digest written</failure>
+          <failure type="image" message="`golang:1`: not covered by a stream, and without a digest">work/Dockerfile:1: `golang:1`: not covered by a stream, and without a digest
+    help: run `pinstream tag IMAGE STREAM:TAG` to cover an image, and `pinstream targets add` to pin it</failure>
         </testcase>
       </testsuite>
       <testsuite name="work/deploy/web.yaml" tests="1" failures="1" errors="0" skipped="0">
         <testcase name="python:3.12" classname="work/deploy/web.yaml">
-          <failure type="target" message="`python:3` stands there, not what `python:3.12` is pinned to">work/deploy/web.yaml:3: `python:3` stands there, not what `python:3.12` is pinned to
+          <failure type="target" message="expected `REGISTRY/python:3.12@346028a7044f` (pin of `python:3.12`), found `python:3`">work/deploy/web.yaml:3: expected `REGISTRY/python:3.12@346028a7044f` (pin of `python:3.12`), found `python:3`
     help: run `pinstream update --offline`</failure>
         </testcase>
       </testsuite>
@@ -293,8 +293,8 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
     | error | `work/pinstream.lock`, line 22 | `python:arm` is pinned, and no definition asks for it | run `pinstream update --offline` |
     | error | `work/pinstream.lock`, line 32 | `python:latest` is pinned, and no definition asks for it | run `pinstream update --offline` |
     | error | `work/streams/python.toml`, line 7 | `python:new` is not pinned | run `pinstream update --offline` |
-    | error | `work/deploy/web.yaml`, line 3 | `python:3` stands there, not what `python:3.12` is pinned to | run `pinstream update --offline` |
-    | error | `work/Dockerfile`, line 1 | `golang:1`: no stream covers it, and it has no digest | `pinstream tag IMAGE STREAM:TAG` covers an image, and `pinstream targets add` has its digest written |
+    | error | `work/deploy/web.yaml`, line 3 | expected `REGISTRY/python:3.12@346028a7044f` (pin of `python:3.12`), found `python:3` | run `pinstream update --offline` |
+    | error | `work/Dockerfile`, line 1 | `golang:1`: not covered by a stream, and without a digest | run `pinstream tag IMAGE STREAM:TAG` to cover an image, and `pinstream targets add` to pin it |
 
     ```diff
     --- pinstream.lock
@@ -317,7 +317,7 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
      follow = "python:3.12"
      image = "REGISTRY/python:3.12"
     --- deploy/web.yaml
-    +++ as it should be
+    +++ expected
     @@ -1,3 +1,3 @@
      # A comment.
      spec:

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{stage, yaml};
 
 #[test]
-fn services_of_compose_files_get_their_pins() {
+fn services_receive_their_pins() {
     let stage = stage();
     let host = stage.registry.host();
     let text = format!(
@@ -13,10 +13,12 @@ fn services_of_compose_files_get_their_pins() {
          db: {{ image: \"postgres:${{V:-16}}\" }}\n"
     );
     stage.sandbox.write("compose.yml", &text);
-    // Only the root's own are its project's.
+    // Only files at the top belong to the project.
     stage.sandbox.write("other/compose.yaml", &text.replace("web", "other"));
     stage.sandbox.write("deploy/stack.yaml", &text.replace("web", "front"));
-    stage.check(&["export", "compose", "python:3.11", "python:latest"], "
+    stage.check(
+        &["export", "compose", "python:3.11", "python:latest"],
+        "
 --- out
 services:
   old:
@@ -24,10 +26,13 @@ services:
   web:
     image: REGISTRY/python@[3.12]
 --- err
-note: `compose.yml`, line 6: the image of the service `db` is left as it is: it has a variable, which may have another value than is written there
+note: `compose.yml`, line 6: image of service `db` unchanged: contains a variable whose value may differ
 --- exit 0
-");
-    stage.check(&["export", "compose", "-f", "deploy/stack.yaml", "python:3.11", "python:arm"], "
+",
+    );
+    stage.check(
+        &["export", "compose", "-f", "deploy/stack.yaml", "python:3.11", "python:arm"],
+        "
 --- out
 services:
   front:
@@ -35,19 +40,20 @@ services:
   old:
     image: REGISTRY/python@[3.11]
 --- err
-note: `deploy/stack.yaml`, line 6: the image of the service `db` is left as it is: it has a variable, which may have another value than is written there
+note: `deploy/stack.yaml`, line 6: image of service `db` unchanged: contains a variable whose value may differ
 --- exit 0
-");
+",
+    );
     stage.check(
         &["export", "compose"],
         "
 --- err
-error: `python:3.12`, `python:arm`, `python:latest` stand at different digests of `REGISTRY/python:3.12`
-help: the service `web` has one image: name one of them, as `pinstream export compose python:3.12`
+error: `python:3.12`, `python:arm`, `python:latest` are pinned to different digests of `REGISTRY/python:3.12`
+help: service `web` has one image; select one tag, e.g. `pinstream export compose python:3.12`
 --- exit 1
 ",
     );
-    // What was exported stands beside, and nothing changes.
+    // With the export among the files, nothing changes.
     let args = ["export", "compose", "python:3.*"];
     let pins = stage.sandbox.run(&args).stdout;
     stage.sandbox.write("compose.override.yaml", &pins);
@@ -58,20 +64,20 @@ help: the service `web` has one image: name one of them, as `pinstream export co
 }
 
 #[test]
-fn compose_files_that_are_not_one_project_have_to_be_named() {
+fn files_of_several_projects_must_be_named() {
     let stage = stage();
     let text = format!("services:\n  web:\n    image: \"{}/python:3.12\"\n", stage.registry.host());
     stage.check(
         &["export", "compose"],
         "
 --- err
-error: no compose file was found in the root
-help: name the files of one project, as `--file deploy/compose.yaml`
+error: no compose file found in the root
+help: name the files of one project, e.g. `--file deploy/compose.yaml`
 --- exit 1
 ",
     );
     stage.sandbox.write("a/docker-compose.yml", &text);
-    // What Git ignores is not found: another checkout does not have it.
+    // Ignored files are skipped, since other checkouts do not have them.
     stage.sandbox.write(".gitignore", "/vendor/\n");
     stage.sandbox.write("vendor/compose.yaml", &text);
     assert_eq!(yaml(&stage, &["compose", "python:3.12"])["services"]["web"]["image"], "REGISTRY/python@[3.12]");
@@ -80,8 +86,8 @@ help: name the files of one project, as `--file deploy/compose.yaml`
         &["export", "compose"],
         "
 --- err
-error: there are compose files in `a`, `b`
-help: name the files of one project, as `--file deploy/compose.yaml`
+error: several compose projects: `a`, `b`
+help: name the files of one project, e.g. `--file deploy/compose.yaml`
 --- exit 1
 ",
     );
@@ -89,8 +95,8 @@ help: name the files of one project, as `--file deploy/compose.yaml`
         &["export", "compose", "--file", "b/compose.yaml", "python:3.11"],
         "
 --- err
-error: no service of `b/compose.yaml` has the image of a tag that was asked for
-help: `pinstream tag IMAGE STREAM:TAG` makes a tag of an image
+error: no service in `b/compose.yaml` uses the image of a selected tag
+help: add a tag for an image with `pinstream tag IMAGE STREAM:TAG`
 --- exit 1
 ",
     );
@@ -106,15 +112,15 @@ error: `c/compose.yaml` cannot be read: No such file or directory (os error 2)
         &["export", "kbld", "--file", "b/compose.yaml"],
         "
 --- err
-error: `--file` is for `compose` alone
-help: leave it out
+error: `--file` is only supported with `compose`
+help: remove it
 --- exit 64
 ",
     );
 }
 
 #[test]
-fn what_a_later_file_takes_out_or_fixes_by_hand_stays_so() {
+fn values_of_later_files_have_precedence() {
     let stage = stage();
     let host = stage.registry.host();
     let lock: toml::Table = stage.sandbox.read("pinstream.lock").parse().unwrap();
@@ -137,7 +143,7 @@ services:
   old:
     image: REGISTRY/python@[3.11]
 --- err
-note: no service of `base.yaml`, `out.yaml` has the image of `python:3.12`
+note: no service in `base.yaml`, `out.yaml` uses the image of `python:3.12`
 --- exit 0
 ",
     );
@@ -146,7 +152,9 @@ note: no service of `base.yaml`, `out.yaml` has the image of `python:3.12`
     );
     stage.sandbox.write("by-hand.yaml", &by_hand);
     let args = ["export", "compose", "-f", "base.yaml", "-f", "by-hand.yaml", "python:3.11", "python:3.12"];
-    stage.check(&args, "
+    stage.check(
+        &args,
+        "
 --- out
 services:
   old:
@@ -154,7 +162,8 @@ services:
   web:
     image: REGISTRY/python@[3.12]
 --- err
-note: `by-hand.yaml`, line 3: the image of the service `cron` is left as it is: its digest is none that `python:3.12` stood at
+note: `by-hand.yaml`, line 3: image of service `cron` unchanged: its digest was never pinned for `python:3.12`
 --- exit 0
-");
+",
+    );
 }

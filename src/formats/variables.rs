@@ -1,7 +1,7 @@
-//! Variables of shells, as Dockerfiles and compose files have them: `$A`, `${A}`, `${A:-b}`, `${A-b}`, `${A:+b}`.
+//! Shell variables in Dockerfiles and compose files: `$A`, `${A}`, `${A:-b}`, `${A-b}`, `${A:+b}`.
 
-/// `text` with every variable replaced that has a value, or gives one itself; the others stay as they are.
-pub(super) fn replaced(text: &str, value: impl Fn(&str) -> Option<String> + Copy) -> String {
+/// Replaces every variable in `text` that has a value or a default; the others remain.
+pub(super) fn expand(text: &str, value: impl Fn(&str) -> Option<String> + Copy) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {
@@ -22,19 +22,19 @@ pub(super) fn replaced(text: &str, value: impl Fn(&str) -> Option<String> + Copy
     out
 }
 
-/// What stands before the one variable of `text`, and the variable's name, where it is the end of the text.
-pub(crate) fn last_variable(text: &str) -> Option<(&str, &str)> {
+/// Splits `text` before its only variable, if that ends the text, and returns the name of the variable.
+pub(super) fn trailing_variable(text: &str) -> Option<(&str, &str)> {
     let (before, rest) = text.split_once('$')?;
     let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     let name = match rest.strip_prefix('{') {
-        // What it stands for where it has no value is no matter where it has one.
+        // The default does not matter if there is a value.
         Some(braced) => braced.strip_suffix('}')?.split([':', '-', '?']).next()?,
         None => rest,
     };
     (is_name(name) && !rest.contains(['$', '+'])).then_some((before, name))
 }
 
-/// The variable that `text` begins with: its length, and its value.
+/// Parses the variable at the start of `text`: its length and its value.
 fn variable(text: &str, value: impl Fn(&str) -> Option<String> + Copy) -> Option<(usize, Option<String>)> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let Some(braced) = text.strip_prefix("${") else {
@@ -53,7 +53,7 @@ fn variable(text: &str, value: impl Fn(&str) -> Option<String> + Copy) -> Option
         ("+", other) => Some(set.map_or(String::new(), |_| other.to_owned())),
         _ => set,
     };
-    // A default that is itself a variable would need a parser of its own.
+    // Nested variables are not expanded.
     Some((end + 3, found.filter(|found| !found.contains('$'))))
 }
 
@@ -68,11 +68,11 @@ mod tests {
             "EMPTY" => Some(String::new()),
             _ => None,
         };
-        assert_eq!(replaced(text, value), expected);
+        assert_eq!(expand(text, value), expected);
     }
 
     #[test]
-    fn variables_with_a_value_are_replaced() {
+    fn variables_with_a_value_are_expand() {
         check("$A:${A}-x/$A_", "a:a-x/$A_");
         check("${B:-b} ${B-b} ${EMPTY:-b} ${EMPTY-b}", "b b b ");
         check("${A:+yes}${B:+yes}${A+y}", "yesy");
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variable_that_ends_a_text_is_told() {
+    fn a_trailing_variable_is_split_off() {
         for (text, expected) in [
             ("$A", Some(("", "A"))),
             ("a/b:${TAG}", Some(("a/b:", "TAG"))),
@@ -93,12 +93,12 @@ mod tests {
             ("a", None),
             ("$", None),
         ] {
-            assert_eq!(last_variable(text), expected, "{text}");
+            assert_eq!(trailing_variable(text), expected, "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_variable_stays() {
+    fn other_dollar_signs_remain() {
         check("$ ${ $$ a$", "$ ${ $$ a$");
         check("${B:-${C}}", "${B:-${C}}");
     }

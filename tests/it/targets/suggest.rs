@@ -1,13 +1,11 @@
-//! Random files of each kind: the targets that are proposed, written and applied, hit each image that a tag covers and
-//! nothing else.
+//! Random files of each kind: the suggested targets write each image that a tag covers, and nothing else.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use pinstream::formats::TargetPin;
-use pinstream::formats::find::FileKind;
-use pinstream::formats::propose::{SuggestedTarget, TargetRequest, propose};
+use pinstream::formats::suggest::{SuggestedTarget, TargetRequest, suggest};
+use pinstream::formats::{FileKind, TargetPin};
 use pinstream::model::image::{ImageRef, PinnedRef, TagId};
 use pinstream::text::diagnostics::SourceFile;
 use proptest::collection::vec;
@@ -16,19 +14,19 @@ use proptest::sample::select;
 
 use super::{applied, pins, targets};
 
-/// An image that may stand in a place.
+/// An image in a generated file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Image {
     Python,
     Redis,
-    /// Of the same repository, at a tag that no stream has.
+    /// The same repository with a tag that no stream has.
     Old,
-    /// That no stream covers.
+    /// No stream covers it.
     Other,
 }
 
 impl Image {
-    /// As it is written before targets come.
+    /// Returns the text before targets are applied.
     fn written(self) -> &'static str {
         match self {
             Self::Python => "python:3.12",
@@ -46,7 +44,7 @@ impl Image {
         }
     }
 
-    /// As it is written afterwards, where a target writes it.
+    /// Returns the text afterwards.
     fn pinned(self) -> String {
         self.pin().map_or_else(|| self.written().to_owned(), |pin| pin.to_string())
     }
@@ -63,11 +61,11 @@ fn any_image() -> impl Strategy<Value = Image> {
     select(vec![Image::Python, Image::Python, Image::Redis, Image::Old, Image::Other])
 }
 
-/// The tables of the targets that are proposed for a file, and how many images of tags no target can write.
-fn proposed(path: &str, text: &str) -> (String, usize) {
+/// Returns the tables of the suggested targets, and the number of images of tags that no target can write.
+fn suggested(path: &str, text: &str) -> (String, usize) {
     let file = Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
     let kind = FileKind::of(&file).unwrap();
-    let mentions = kind.find(&file).unwrap();
+    let sites = kind.find(&file).unwrap();
     let of = |image: &ImageRef| {
         let all = [Image::Python, Image::Redis];
         let is_it = |one: &Image| {
@@ -75,28 +73,28 @@ fn proposed(path: &str, text: &str) -> (String, usize) {
         };
         all.into_iter().find(is_it).and_then(Image::tag)
     };
-    let wanted: Vec<_> = mentions.iter().map(|mention| mention.image.as_ref().ok().and_then(of)).collect();
+    let wanted: Vec<_> = sites.iter().map(|site| site.image.as_ref().ok().and_then(of)).collect();
     let found =
-        propose(&TargetRequest { file: &file, kind, mentions: &mentions, wanted: &wanted, targets: &[], pins: &pins });
-    let tables = found.iter().filter_map(|proposal| match proposal {
-        SuggestedTarget::New(target) => Some(target.written("\n")),
+        suggest(&TargetRequest { file: &file, kind, sites: &sites, wanted: &wanted, targets: &[], pins: &pins });
+    let tables = found.iter().filter_map(|suggestion| match suggestion {
+        SuggestedTarget::New(target) => Some(target.to_toml("\n")),
         _ => None,
     });
-    (tables.collect(), found.iter().filter(|proposal| matches!(proposal, SuggestedTarget::Unfit(_))).count())
+    (tables.collect(), found.iter().filter(|suggestion| matches!(suggestion, SuggestedTarget::Unsupported(_))).count())
 }
 
-/// What the targets that are proposed for `before` make of it is `after`.
+/// Applies the suggested targets to `before`, which must become `after`.
 #[track_caller]
 fn check(path: &str, before: &str, after: &str) {
-    let (tables, unfit) = proposed(path, before);
-    assert_eq!(unfit, 0, "{before}");
+    let (tables, unsupported) = suggested(path, before);
+    assert_eq!(unsupported, 0, "{before}");
     let files = BTreeMap::from([(path.to_owned(), before.as_bytes().to_vec())]);
     let targets = targets(&tables);
     let found = if targets.is_empty() { files } else { applied(&targets, &files) };
     assert_eq!(String::from_utf8(found[path].clone()).unwrap(), after, "{tables}");
 }
 
-/// A file before and after: `make` writes it around the texts of its images.
+/// Checks a file that `make` writes around the texts of its images.
 #[track_caller]
 fn check_made(path: &str, images: &[Image], is_crlf: bool, make: impl Fn(&dyn Fn(usize) -> String) -> String) {
     let lines = |text: String| if is_crlf { text.replace('\n', "\r\n") } else { text };
@@ -105,7 +103,7 @@ fn check_made(path: &str, images: &[Image], is_crlf: bool, make: impl Fn(&dyn Fn
     check(path, &before, &after);
 }
 
-/// How a scalar is written: as it is, or in quotes.
+/// Quotes a scalar in one of three styles.
 fn quoted(style: u8, text: &str) -> String {
     match style % 3 {
         0 => text.to_owned(),

@@ -1,4 +1,4 @@
-//! A file's text, and the targets that are proposed for the images in it.
+//! Suggested targets for the images in files of each kind.
 
 use super::*;
 use crate::formats::TargetWriter;
@@ -7,74 +7,74 @@ use crate::text::diagnostics::lines::LineIndex;
 
 const DIGEST: &str = "sha256:abababababababababababababababababababababababababababababababab";
 
-/// Each official image is a tag of a stream of its name, but for those of `other`; all are pinned.
+/// Pins each official image as a tag of a stream with its name.
 fn pins(id: &TagId) -> TargetPin {
     let image = format!("docker.io/library/{id}").parse().unwrap();
     TargetPin::At(PinnedRef { image, digest: DIGEST.parse().unwrap() })
 }
 
-fn wanted(mention: &FoundImage) -> Option<TagId> {
-    let image = mention.image.as_ref().ok()?;
+/// Returns the tag of an official image, except those of `other`.
+fn wanted(site: &ImageSite) -> Option<TagId> {
+    let image = site.image.as_ref().ok()?;
     let name = image.repository().path().strip_prefix("library/").filter(|name| *name != "other")?;
     let tag = image.tag().map_or_else(|| "latest".to_owned(), ToString::to_string);
     format!("{name}:{tag}").parse().ok()
 }
 
-/// What is proposed for each image of a file that has `targets` already.
-fn proposed(path: &str, text: &str, targets: &[Target]) -> Vec<(usize, SuggestedTarget)> {
+/// Returns the suggestion for each image of a file with its line.
+fn suggested(path: &str, text: &str, targets: &[Target]) -> Vec<(usize, SuggestedTarget)> {
     let file = Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
-    let kind = find::FileKind::of(&file).unwrap();
-    let mentions = kind.find(&file).unwrap();
-    let wanted: Vec<_> = mentions.iter().map(wanted).collect();
-    let asked = TargetRequest { file: &file, kind, mentions: &mentions, wanted: &wanted, targets, pins: &pins };
+    let kind = FileKind::of(&file).unwrap();
+    let sites = kind.find(&file).unwrap();
+    let wanted: Vec<_> = sites.iter().map(wanted).collect();
+    let request = TargetRequest { file: &file, kind, sites: &sites, wanted: &wanted, targets, pins: &pins };
     let lines = LineIndex::of(text);
-    mentions.iter().map(|mention| mention.line(&lines)).zip(propose(&asked)).collect()
+    sites.iter().map(|site| site.line(&lines)).zip(suggest(&request)).collect()
 }
 
-/// What is proposed for a file: the targets are read again as they are written, do their work, and leave nothing more to
-/// propose.
+/// Checks the suggestions for a file. The new targets are parsed again and applied; then nothing is suggested any more.
 #[track_caller]
 fn check(path: &str, text: &str, expected: &[&str]) {
-    let found = proposed(path, text, &[]);
-    let shown = found.iter().map(|(line, proposal)| match proposal {
+    let found = suggested(path, text, &[]);
+    let shown = found.iter().map(|(line, suggestion)| match suggestion {
         SuggestedTarget::None => format!("{line} -"),
-        SuggestedTarget::There => format!("{line} there"),
+        SuggestedTarget::Existing => format!("{line} existing"),
         SuggestedTarget::Shared => format!("{line} shared"),
         SuggestedTarget::New(target) => {
-            let table = target.written("; ");
+            let table = target.to_toml("; ");
             let table = table.trim_start_matches("[[target]]; from = ").trim_end_matches("; ");
             format!("{line} {}", table.replace(&format!("path = \"{path}\""), "PATH"))
         }
-        SuggestedTarget::Unfit(problem) | SuggestedTarget::Unnamed(problem) => {
+        SuggestedTarget::Unsupported(problem) | SuggestedTarget::BadPath(problem) => {
             format!("{line} ! {}; {}", problem.message, problem.help.as_deref().unwrap())
         }
     });
     assert_eq!(shown.collect::<Vec<_>>(), expected);
 
-    let new = found.iter().filter_map(|(_, proposal)| match proposal {
+    let new = found.iter().filter_map(|(_, suggestion)| match suggestion {
         SuggestedTarget::New(target) => Some(target),
         _ => None,
     });
     let new: Vec<&Target> = new.collect();
-    let written: String = new.iter().map(|target| target.written("\n")).collect();
+    let written: String = new.iter().map(|target| target.to_toml("\n")).collect();
     let (settings, problems) = settings::read(written.as_bytes());
     assert_eq!(problems, []);
     for (read, target) in settings.targets.iter().zip(&new) {
         assert_eq!(*read, Target { place: read.place.clone(), ..(*target).clone() });
     }
-    let mut editing = TargetWriter::new(&settings.targets, &pins);
-    editing.file(path, Some(text.as_bytes()), &(0..new.len()).collect::<Vec<_>>());
-    let edited = editing.finish().unwrap();
+    let mut writer = TargetWriter::new(&settings.targets, &pins);
+    writer.file(path, Some(text.as_bytes()), &(0..new.len()).collect::<Vec<_>>());
+    let edited = writer.finish().unwrap();
     let text = edited.first().map_or(text, |file| &file.new);
-    for ((_, before), (_, after)) in found.iter().zip(proposed(path, text, &settings.targets)) {
+    for ((_, before), (_, after)) in found.iter().zip(suggested(path, text, &settings.targets)) {
         let is_new = matches!(before, SuggestedTarget::New(_) | SuggestedTarget::Shared);
-        assert!(!is_new || after == SuggestedTarget::There, "{before:?} {after:?}");
+        assert!(!is_new || after == SuggestedTarget::Existing, "{before:?} {after:?}");
         assert!(!matches!(after, SuggestedTarget::New(_) | SuggestedTarget::Shared), "{before:?} {after:?}");
     }
 }
 
 #[test]
-fn stages_and_arguments_of_a_dockerfile_are_named() {
+fn stages_and_arguments_of_a_dockerfile_are_selected() {
     check(
         "Dockerfile",
         "ARG TAG=3.12\nARG BASE='redis:7'\nFROM python:${TAG} AS build\nFROM other:1\nFROM --platform=$X python:3.11\nFROM \
@@ -91,7 +91,7 @@ fn stages_and_arguments_of_a_dockerfile_are_named() {
 }
 
 #[test]
-fn what_is_copied_from_an_image_takes_a_target_for_all_of_its_repository() {
+fn an_image_of_copy_needs_a_target_for_its_whole_repository() {
     check(
         "Dockerfile",
         "FROM python:3 AS a\nFROM redis:7\nCOPY --from=python:3 /a /a\nCOPY --from=other /a /a\n",
@@ -107,15 +107,15 @@ fn what_is_copied_from_an_image_takes_a_target_for_all_of_its_repository() {
         "FROM python:3 AS a\nCOPY --from=python:2 /a /a\n",
         &[
             "1 \"python:3\"; dockerfile = { PATH, stage = \"a\" }",
-            "2 ! `Dockerfile` names `docker.io/library/python` at several tags: `python:3` in line 1, `python:2` in line 2; \
-             name one with `stage = \"…\"`",
+            "2 ! `Dockerfile` has images from `docker.io/library/python` with different tags: `python:3` (line 1), \
+             `python:2` (line 2); select one with `stage = \"…\"`",
         ],
     );
 }
 
 #[test]
-fn an_image_that_is_put_together_otherwise_is_left() {
-    const COMPOSED: &str = "the image is put together of more than one target can write; write it out in one place";
+fn other_composed_images_are_not_supported() {
+    const COMPOSED: &str = "the image is composed of parts that no single target can write; write it out in one place";
     check(
         "Dockerfile",
         "ARG V=3\nARG A=python:${V}\nARG W=7\nFROM $A\nFROM python:${V}-slim\nFROM python:${X:-1}\nFROM redis:$W\nARG W\n\
@@ -131,13 +131,13 @@ fn an_image_that_is_put_together_otherwise_is_left() {
     check(
         "Dockerfile",
         "ARG V=3\nFROM python:$V\nFROM other:$V\n",
-        &["2 ! a target for it would write over other places as well; give it a place of its own", "3 -"],
+        &["2 ! a target for it would change other places as well; give it a place of its own", "3 -"],
     );
     check(
         "Dockerfile",
         "ARG BASE=python:3\nARG SLIM=${BASE}-slim\nFROM $BASE\nFROM $SLIM\nFROM redis:7\n",
         &[
-            "3 ! what a target writes there would not be the image that is read there; write the whole image out in one place",
+            "3 ! after the edit, the file would not name the pinned image there; write the whole image in one place",
             &format!("4 ! {COMPOSED}"),
             "5 \"redis:7\"; dockerfile = { PATH, stage = \"2\" }",
         ],
@@ -145,7 +145,7 @@ fn an_image_that_is_put_together_otherwise_is_left() {
 }
 
 #[test]
-fn containers_are_named_by_what_only_they_have() {
+fn containers_are_selected_by_unique_keys() {
     let containers = "spec:\n  containers:\n  - name: web\n    image: python:3 # x\n  - {name: side, image: 'redis:7'}\n  - \
                       image: other\n  - image: redis:6\n";
     check(
@@ -189,11 +189,11 @@ fn containers_are_named_by_what_only_they_have() {
 }
 
 #[test]
-fn what_several_share_is_left() {
-    let shared = |way: &str| {
+fn shared_values_are_not_supported() {
+    let shared = |selector: &str| {
         format!(
-            "the way `{way}` leads over an anchor, an alias or a merge of `PATH`; write the value out in full there, without \
-             `&`, `*` or `<<`: others share it"
+            "cannot edit `{selector}` in `PATH`: an anchor, an alias or a merge key shares it; write the value out there, \
+             without `&`, `*` or `<<`"
         )
     };
     check(
@@ -215,7 +215,7 @@ fn what_several_share_is_left() {
         &format!("{twins}---\n{twins}"),
         &[4, 9].map(|line| {
             format!(
-                "{line} ! `spec.containers[0].image` leads to 2 places of `a.yaml`: line 4, line 9; name one of them, as \
+                "{line} ! `spec.containers[0].image` matches 2 values in `a.yaml`: line 4, line 9; select one, e.g. \
                  `[kind=Deployment][metadata.name=web].spec…` for one document of several, or all of them with `[*]`"
             )
         })
@@ -226,7 +226,7 @@ fn what_several_share_is_left() {
 }
 
 #[test]
-fn services_of_compose_are_named() {
+fn services_of_compose_are_selected() {
     check(
         "compose.yaml",
         "services:\n  web:\n    image: \"python:3\"\n  old: {image: 'python:2'}\n  own: {build: ., image: python}\n  var:\n    \
@@ -235,13 +235,13 @@ fn services_of_compose_are_named() {
             "3 \"python:3\"; compose = { PATH, service = \"web\" }",
             "4 \"python:2\"; compose = { PATH, service = \"old\" }",
             "5 -",
-            "7 ! the image is put together of variables; write it out, or write a target for the file that sets them",
+            "7 ! the image contains variables; write the image out, or add a target for the file that sets them",
         ],
     );
 }
 
 #[test]
-fn jobs_and_services_of_a_workflow_are_named() {
+fn jobs_and_services_of_a_workflow_are_selected() {
     check(
         ".github/workflows/ci.yml",
         "on: push\njobs:\n  a:\n    container: python:3\n    services:\n      db: {image: 'redis:7'}\n      py: {image: \
@@ -253,29 +253,29 @@ fn jobs_and_services_of_a_workflow_are_named() {
             "7 shared",
             "9 shared",
             "11 \"python:3\"; yaml = { PATH, at = \"jobs.b.container.image\" }",
-            "13 ! `.github/workflows/ci.yml` names `docker.io/library/python` at several tags: `python:3` in line 11, \
-             `docker://python:2` in line 13; name one with `job = \"…\"`, and `service = \"…\"` for a service of it",
+            "13 ! `.github/workflows/ci.yml` has images from `docker.io/library/python` with different tags: `python:3` (line \
+             11), `docker://python:2` (line 13); select one with `job = \"…\"`, and `service = \"…\"` for one of its services",
         ],
     );
     check("action.yml", "runs:\n  image: docker://python:3\n", &["2 \"python:3\"; workflow = { PATH }"]);
 }
 
 #[test]
-fn entries_of_a_kustomization_are_named() {
+fn entries_of_a_kustomization_are_selected() {
     check(
         "base/kustomization.yaml",
         "images:\n- name: web\n  newName: python\n  newTag: '3'\n  digest: ''\n- {name: redis, newTag: 7}\n- {name: python, \
          digest: sha256:00}\n",
         &[
             "2 \"python:3\"; kustomize = { PATH, name = \"web\" }",
-            "6 ! the image `redis` has no `digest` to write over; add a line `digest: \"\"` to the entry",
+            "6 ! image `redis` has no `digest`; add a line `digest: \"\"` to the entry",
             "7 -",
         ],
     );
 }
 
 #[test]
-fn images_of_a_charts_values_are_named() {
+fn images_in_the_values_of_a_chart_are_selected() {
     check(
         "chart/values.yaml",
         "image:\n  repository: python\n  tag: \"3\"\nweb:\n  image: {registry: docker.io, repository: library/redis, tag: 7, \
@@ -292,7 +292,7 @@ fn images_of_a_charts_values_are_named() {
 }
 
 #[test]
-fn an_image_without_a_tag_gets_none() {
+fn an_image_without_a_tag_receives_none() {
     check(
         "compose.yaml",
         &format!("services: {{a: {{image: 'python@{DIGEST}'}}}}\n"),
@@ -301,26 +301,27 @@ fn an_image_without_a_tag_gets_none() {
 }
 
 #[test]
-fn a_file_that_no_target_can_name_is_told() {
-    let form = "give the file another name, or write its image elsewhere";
+fn a_file_that_no_target_can_name_is_reported() {
+    let form = "rename the file, or write its image in another one";
     check(
         "a*/Dockerfile",
         "FROM python:3\n",
-        &[&format!("1 ! `a*/Dockerfile` has `*`, which makes a pattern of the path of a target; {form}")],
+        &[&format!("1 ! `a*/Dockerfile` contains `*`, which would make the target's path a glob; {form}")],
     );
     check(
         "ä/Dockerfile",
         "FROM python:3\n",
-        &[&format!("1 ! `ä/Dockerfile` has `ä` (U+00E4), which the path of a target cannot have; {form}")],
+        &[&format!("1 ! `ä/Dockerfile` contains `ä` (U+00E4), which is not allowed in the path of a target; {form}")],
     );
 }
 
 #[test]
-fn what_a_target_writes_already_is_there() {
+fn an_image_with_a_target_needs_none() {
     let (settings, _) = settings::read(
         b"[[target]]\nmarker = { path = \"*.yaml\" }\n[[target]]\nfrom = \"redis:7\"\nyaml = { path = \"**\", at = \"kind\" }\n",
     );
     let text = "kind: Pod\nspec:\n  containers:\n  - image: python:3 # pinstream: python:3.12\n  - image: python:3\n";
-    let found: Vec<_> = proposed("a.yaml", text, &settings.targets).into_iter().map(|(_, proposal)| proposal).collect();
-    assert!(matches!(&found[..], [SuggestedTarget::There, SuggestedTarget::New(_)]), "{found:?}");
+    let found: Vec<_> =
+        suggested("a.yaml", text, &settings.targets).into_iter().map(|(_, suggestion)| suggestion).collect();
+    assert!(matches!(&found[..], [SuggestedTarget::Existing, SuggestedTarget::New(_)]), "{found:?}");
 }

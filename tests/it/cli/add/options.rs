@@ -1,11 +1,11 @@
-//! What can be asked of `targets` and `targets add`, and files that are not as others.
+//! Options of `targets` and `targets add`, and unusual files.
 
 use super::super::Stage;
 use super::{differs, said, stage};
 use crate::support::schema;
 
 #[test]
-fn files_and_folders_can_be_named_and_nothing_need_be_written() {
+fn files_and_directories_can_be_named_and_a_dry_run_writes_nothing() {
     let stage = stage();
     insta::assert_snapshot!(said(&stage, &[
         "targets add --dry-run deploy/kustomization.yaml compose.yaml",
@@ -29,10 +29,10 @@ fn files_and_folders_can_be_named_and_nothing_need_be_written() {
         --- err
         not added:
         AT                            WRITTEN                       WHY
-        compose.yaml:4                REGISTRY/own           it is built here
-        deploy/kustomization.yaml:6   REGISTRY/python:3.11   the image `REGISTRY/python` has no `digest` to write over; add a line `digest: ""` to the entry
-        help: a comment `# pinstream: stream:tag` in the line of an image, and one target `marker` for the file, does as well
-        note: `python:3.12` is written for `REGISTRY/python:3.12`, which is `python:arm` as well
+        compose.yaml:4                REGISTRY/own           names the result of `build`
+        deploy/kustomization.yaml:6   REGISTRY/python:3.11   image `REGISTRY/python` has no `digest`; add a line `digest: ""` to the entry
+        help: add a comment `# pinstream: stream:tag` to the line of an image, and a `marker` target for the file
+        note: `REGISTRY/python:3.12` is covered by several tags; using `python:3.12`, not `python:arm`
         --- exit 0
         $ pinstream -C deploy targets add --dry-run chart ../compose.yaml ../compose.yaml
         --- out
@@ -51,26 +51,26 @@ fn files_and_folders_can_be_named_and_nothing_need_be_written() {
         --- err
         not added:
         AT                                  WRITTEN               WHY
-        compose.yaml:4                      REGISTRY/own   it is built here
-        deploy/chart/templates/web.yaml:2   the whole file        this is not YAML: "-" is only valid inside a block
-        note: `python:3.12` is written for `REGISTRY/python:3.12`, which is `python:arm` as well
+        compose.yaml:4                      REGISTRY/own   names the result of `build`
+        deploy/chart/templates/web.yaml:2   whole file            this is not YAML: "-" is only valid inside a block
+        note: `REGISTRY/python:3.12` is covered by several tags; using `python:3.12`, not `python:arm`
         --- exit 0
         $ pinstream targets add --dry-run streams pinstream.toml
         --- out
-        nothing is to be added
+        no targets to add
         --- err
         not added:
-        AT               WRITTEN          WHY
-        pinstream.toml   the whole file   it is of no kind in which images are known to be; a comment can name their tag
+        AT               WRITTEN      WHY
+        pinstream.toml   whole file   not a known kind of file; add `# pinstream: stream:tag` comments and a `marker` target
         --- exit 0
         $ pinstream targets add ..
         --- err
-        error: `..` is not in the root
-        help: name files below the folder of `pinstream.toml`
+        error: `..` is outside the root
+        help: name files below the directory of `pinstream.toml`
         --- exit 64
         $ pinstream targets add gone
         --- err
-        error: `gone` cannot be read: No such file or directory (os error 2)
+        error: cannot read `gone`: No such file or directory (os error 2)
         --- exit 1
         $ pinstream targets --format json add
         --- err
@@ -97,14 +97,14 @@ fn files_and_folders_can_be_named_and_nothing_need_be_written() {
 }
 
 #[test]
-fn one_of_several_tags_is_taken_and_the_others_are_named() {
+fn one_of_several_tags_is_used_and_the_others_are_listed() {
     let stage = Stage::new();
     stage.stream(
         "[tags]\nb = \"REGISTRY/python:3.12\"\na = { image = \"REGISTRY/python:3.12\", platform = \"linux/arm64\" }\n\
                   c = \"REGISTRY/python:3.12\"\nlatest = { follow = \"b\" }\n",
     );
     stage.sandbox.write("Dockerfile", &format!("FROM {0}/python:3.12\nFROM {0}/python:3.12\n", stage.registry.host()));
-    // Windows wrote these, and the last line has no end.
+    // CRLF line endings, and none at the end.
     let settings = stage.sandbox.read("pinstream.toml").trim_end().replace('\n', "\r\n");
     stage.sandbox.write("pinstream.toml", &format!("\u{feff}{settings}"));
     insta::assert_snapshot!(said(&stage, &["targets add", "targets", "update", "targets"]), @r#"
@@ -113,13 +113,13 @@ fn one_of_several_tags_is_taken_and_the_others_are_named() {
         Dockerfile:1   python:b   dockerfile = { path = "Dockerfile", stage = "0" }
         Dockerfile:2   python:b   dockerfile = { path = "Dockerfile", stage = "1" }
         wrote pinstream.toml
-        next: run `pinstream update`, which pins python:b and writes the pins, and commit
+        next: run `pinstream update` to pin python:b and write the pins, then commit
         --- err
-        note: `python:b` is written for `REGISTRY/python:3.12`, which is `python:c`, `python:a` as well
+        note: `REGISTRY/python:3.12` is covered by several tags; using `python:b`, not `python:c`, `python:a`
         --- exit 0
         $ pinstream targets
         --- out
-        AT             TARGET               TAG        WRITTEN                       STATUS
+        PLACE          TARGET               TAG        VALUE                         STATUS
         Dockerfile:1   dockerfile stage=0   python:b   REGISTRY/python:3.12   not pinned
         Dockerfile:2   dockerfile stage=1   python:b   REGISTRY/python:3.12   not pinned
         --- exit 0
@@ -134,9 +134,9 @@ fn one_of_several_tags_is_taken_and_the_others_are_named() {
         --- exit 0
         $ pinstream targets
         --- out
-        AT             TARGET               TAG        WRITTEN                                    STATUS
-        Dockerfile:1   dockerfile stage=0   python:b   REGISTRY/python:3.12@346028a7044f   holds its pin
-        Dockerfile:2   dockerfile stage=1   python:b   REGISTRY/python:3.12@346028a7044f   holds its pin
+        PLACE          TARGET               TAG        VALUE                                      STATUS
+        Dockerfile:1   dockerfile stage=0   python:b   REGISTRY/python:3.12@346028a7044f   current
+        Dockerfile:2   dockerfile stage=1   python:b   REGISTRY/python:3.12@346028a7044f   current
         --- exit 0
         "#);
     let written = stage.sandbox.read("pinstream.toml");
@@ -149,7 +149,7 @@ fn one_of_several_tags_is_taken_and_the_others_are_named() {
 }
 
 #[test]
-fn targets_in_json_are_what_their_schema_says() {
+fn targets_in_json_match_their_schema() {
     let stage = stage();
     stage.sandbox.run(&["targets", "add", "compose.yaml", "deploy/kustomization.yaml"]);
     let settings = stage.sandbox.read("pinstream.toml");
@@ -158,14 +158,14 @@ fn targets_in_json_are_what_their_schema_says() {
     insta::assert_snapshot!(said(&stage, &["targets", "targets --format json"]), @r#"
         $ pinstream targets
         --- out
-        AT                            TARGET                TAG           WRITTEN                       STATUS
+        PLACE                         TARGET                TAG           VALUE                         STATUS
         compose.yaml:3                compose service=web   python:3.12   REGISTRY/python:3.12   differs
-        deploy/kustomization.yaml:3   kustomize name=web    python:3.12   REGISTRY/python        holds its pin
-        deploy/kustomization.yaml:4   kustomize name=web    python:3.12   3.12                          holds its pin
+        deploy/kustomization.yaml:3   kustomize name=web    python:3.12   REGISTRY/python        current
+        deploy/kustomization.yaml:4   kustomize name=web    python:3.12   3.12                          current
         deploy/kustomization.yaml:5   kustomize name=web    python:3.12                                 differs
-        gone/*.yaml                   yaml image            python:3.12                                 no place
+        gone/*.yaml                   yaml image            python:3.12                                 not found
         --- err
-        warning: no file of `gone/*.yaml` has the target's place
+        warning: target not found in `gone/*.yaml`
         --- exit 0
         $ pinstream targets --format json
         --- out
@@ -224,7 +224,7 @@ fn targets_in_json_are_what_their_schema_says() {
               },
               "from": "python:3.12",
               "status": "no-place",
-              "message": "no file of `gone/*.yaml` has the target's place"
+              "message": "target not found in `gone/*.yaml`"
             }
           ]
         }
@@ -236,24 +236,24 @@ fn targets_in_json_are_what_their_schema_says() {
 }
 
 #[test]
-fn a_file_that_is_too_large_is_passed_by() {
+fn a_file_that_is_too_large_is_skipped() {
     let stage = Stage::new();
     let text = format!("kind: Pod\n{}", "# a comment\n".repeat((17 << 20) / 12));
     stage.sandbox.write("large.yaml", &text);
     insta::assert_snapshot!(said(&stage, &["targets add"]), @r#"
         $ pinstream targets add
         --- out
-        nothing is to be added
+        no targets to add
         --- err
         not added:
-        AT           WRITTEN          WHY
-        large.yaml   the whole file   it is larger than 16 MiB
+        AT           WRITTEN      WHY
+        large.yaml   whole file   it is larger than 16 MiB
         --- exit 0
         "#);
 }
 
 #[test]
-fn settings_with_targets_in_a_list_are_left_as_they_are() {
+fn settings_with_targets_in_a_list_are_not_edited() {
     let stage = stage();
     let settings = format!("target = []\n{}", stage.sandbox.read("pinstream.toml"));
     stage.sandbox.write("pinstream.toml", &settings);
@@ -262,8 +262,8 @@ fn settings_with_targets_in_a_list_are_left_as_they_are() {
         --- err
         not added:
         AT               WRITTEN               WHY
-        compose.yaml:4   REGISTRY/own   it is built here
-        note: `python:3.12` is written for `REGISTRY/python:3.12`, which is `python:arm` as well
+        compose.yaml:4   REGISTRY/own   names the result of `build`
+        note: `REGISTRY/python:3.12` is covered by several tags; using `python:3.12`, not `python:arm`
         error: `target` is defined twice, first in line 1
          --> pinstream.toml:9:3
           |
@@ -277,7 +277,7 @@ fn settings_with_targets_in_a_list_are_left_as_they_are() {
 }
 
 #[test]
-fn more_targets_than_the_settings_have_room_for_are_shown_and_not_written() {
+fn targets_that_exceed_the_size_limit_are_printed_but_not_written() {
     let stage = Stage::pinned();
     let service = |at: usize| format!("  s{at}:\n    image: {}/python:3.12\n", stage.registry.host());
     let services: String = (0..4_000).map(service).collect();
@@ -286,9 +286,9 @@ fn more_targets_than_the_settings_have_room_for_are_shown_and_not_written() {
     insta::assert_snapshot!(said(&stage, &["targets add"]), @r#"
         $ pinstream targets add
         --- err
-        note: `python:3.12` is written for `REGISTRY/python:3.12`, which is `python:arm` as well
-        error: `pinstream.toml` would be larger than the cap of 256 KiB with the 4000 targets that were found, so none is written
-        help: name files or folders, to add fewer, or let one target `marker` stand for a file of many images; `--dry-run` prints what was found
+        note: `REGISTRY/python:3.12` is covered by several tags; using `python:3.12`, not `python:arm`
+        error: `pinstream.toml` would exceed 256 KiB with the 4000 new targets; nothing written
+        help: name files or directories to add fewer, or use one `marker` target for a file with many images; `--dry-run` prints all
         --- exit 1
         "#);
     let tried = stage.sandbox.run(&["targets", "add", "--dry-run"]);
@@ -297,17 +297,17 @@ fn more_targets_than_the_settings_have_room_for_are_shown_and_not_written() {
 }
 
 #[test]
-fn a_comment_is_no_way_out_for_a_file_that_no_target_can_be_for() {
+fn a_marker_is_not_suggested_for_a_file_that_no_target_can_name() {
     let stage = Stage::pinned();
     stage.sandbox.write("é/Dockerfile", &format!("FROM {}/python:3.12\n", stage.registry.host()));
     insta::assert_snapshot!(said(&stage, &["targets add"]), @r#"
         $ pinstream targets add
         --- out
-        nothing is to be added
+        no targets to add
         --- err
         not added:
         AT               WRITTEN                       WHY
-        é/Dockerfile:1   REGISTRY/python:3.12   `é/Dockerfile` has `é` (U+00E9), which the path of a target cannot have; give the file another name, or write its image elsewhere
+        é/Dockerfile:1   REGISTRY/python:3.12   `é/Dockerfile` contains `é` (U+00E9), which is not allowed in the path of a target; rename the file, or write its image in another one
         --- exit 0
         "#);
 }

@@ -1,0 +1,170 @@
+//! Places in files that name an image.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::model::image::{ImageRef, Repository, complete};
+use crate::text::diagnostics::SourceFile;
+use crate::text::diagnostics::lines::LineIndex;
+use crate::text::yaml::YamlNode;
+
+use super::edit::{TargetError, WriteSpec};
+use super::file_text::FileText;
+use super::list;
+use super::selector::SharedValue;
+
+/// A place in a file that names an image.
+#[derive(Clone, Debug)]
+pub struct ImageSite {
+    /// Bytes of the name, without quotes; of an image in several keys, those of their map.
+    pub span: Range<usize>,
+    /// Bytes that decide the image: `span`, or the default of the `ARG` that ends it.
+    pub decided: Range<usize>,
+    /// The name as one string, with variables replaced if their value is given in the file.
+    pub text: String,
+    /// The image, or why there is none.
+    pub image: Result<ImageRef, NotAnImage>,
+    /// The value that contains the name, in formats with a tree.
+    pub(super) node: Option<Arc<YamlNode>>,
+    /// Set if an anchor, an alias or a merge key shares the value.
+    pub(super) shared: Option<SharedValue>,
+}
+
+/// Reason why a place names no image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotAnImage {
+    /// Intentionally none.
+    None(&'static str),
+    /// Decided outside the file.
+    Open(&'static str),
+    /// Not a valid reference.
+    Invalid(String),
+}
+
+impl fmt::Display for NotAnImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None(why) | Self::Open(why) => why,
+            Self::Invalid(why) => why,
+        })
+    }
+}
+
+/// The values of a map that name an image together.
+pub(super) struct ImageParts<'a> {
+    pub(super) name: String,
+    pub(super) tag: Option<&'a str>,
+    pub(super) digest: Option<&'a str>,
+    /// Reason to report if neither tag nor digest is given.
+    pub(super) open: &'static str,
+}
+
+impl ImageSite {
+    /// The image that a scalar names; `text` is its value without a prefix and with variables replaced.
+    pub(super) fn scalar(file: &SourceFile, node: &Arc<YamlNode>, text: String) -> Self {
+        let span = unquoted(&file.text, node.span.clone());
+        let image = parse(&text);
+        Self { decided: span.clone(), span, image, text, node: Some(Arc::clone(node)), shared: None }
+    }
+
+    /// The image that the values of `map` name together.
+    pub(super) fn map(map: &YamlNode, parts: ImageParts<'_>) -> Self {
+        let given = |part: Option<&str>| part.filter(|part| !part.is_empty()).map(str::to_owned);
+        let (tag, digest) = (given(parts.tag), given(parts.digest));
+        let is_complete = tag.is_some() || digest.is_some();
+        let mut text = parts.name;
+        text.extend(tag.iter().map(|tag| format!(":{tag}")));
+        // The tag may already include the digest.
+        if let Some(digest) = digest.filter(|_| !text.contains('@')) {
+            text.push_str(&format!("@{digest}"));
+        }
+        let image = if is_complete { parse(&text) } else { Err(NotAnImage::None(parts.open)) };
+        Self { span: map.span.clone(), decided: map.span.clone(), text, image, node: None, shared: None }
+    }
+
+    /// Returns the line on which it starts, from 1.
+    pub fn line(&self, lines: &LineIndex) -> usize {
+        lines.number(self.span.start)
+    }
+
+    /// Returns the image if it is written without variables in `text`.
+    fn literal_image(&self, text: &str) -> Option<&ImageRef> {
+        self.image.as_ref().ok().filter(|_| !text[self.span.clone()].contains('$'))
+    }
+}
+
+/// Parses an image name after all variables with a known value were replaced.
+pub(super) fn parse(text: &str) -> Result<ImageRef, NotAnImage> {
+    if text.contains("{{") {
+        return Err(NotAnImage::Open("contains a template expression"));
+    }
+    if text.contains('$') {
+        return Err(NotAnImage::Open("contains a variable without a value"));
+    }
+    complete(text).map_err(|error| NotAnImage::Invalid(error.message))
+}
+
+/// Returns `span` without the quotes around it.
+pub(super) fn unquoted(text: &str, span: Range<usize>) -> Range<usize> {
+    let written = text.get(span.clone()).unwrap_or_default();
+    let is_quoted = |quote| written.len() >= 2 && written.starts_with(quote) && written.ends_with(quote);
+    if is_quoted('"') || is_quoted('\'') { span.start + 1..span.end - 1 } else { span }
+}
+
+/// The image sites of a file or a part of it, indexed by repository.
+#[derive(Default)]
+pub(super) struct ImageSites {
+    all: Vec<Arc<ImageSite>>,
+    of_repository: HashMap<Repository, Vec<Arc<ImageSite>>>,
+}
+
+impl ImageSites {
+    pub(super) fn new(text: &FileText, sites: impl IntoIterator<Item = ImageSite>) -> Self {
+        let mut all = Self::default();
+        sites.into_iter().for_each(|site| all.add(text, &Arc::new(site)));
+        all
+    }
+
+    pub(super) fn add(&mut self, text: &FileText, site: &Arc<ImageSite>) {
+        if let Some(image) = site.literal_image(text.text()) {
+            self.of_repository.entry(image.repository().clone()).or_default().push(Arc::clone(site));
+        }
+        self.all.push(Arc::clone(site));
+    }
+
+    /// Returns the sites with an image from the pin's repository, which must all have the same tag; `help` says how to
+    /// select one of several.
+    pub(super) fn of_pin(
+        &self,
+        text: &FileText,
+        spec: &WriteSpec<'_>,
+        help: &str,
+    ) -> Result<&[Arc<ImageSite>], TargetError> {
+        let (path, repository) = (text.path(), spec.pin.image.repository());
+        let show = |site: &Arc<ImageSite>| {
+            format!("`{}` (line {})", &text.text()[site.span.clone()], text.line(site.span.start))
+        };
+        let ours = self.of_repository.get(repository).map(Vec::as_slice).unwrap_or_default();
+        let Some(first) = ours.first() else {
+            let start = self.all.first().map_or(0, |site| site.span.start);
+            let problem = text.problem(&(start..start), format!("`{path}` has no image from `{repository}`"));
+            let help = match self.all.as_slice() {
+                [] => "it has no images".to_owned(),
+                all => format!("it has: {}", list(all.iter().map(show))),
+            };
+            return Err(TargetError::NotFound(problem.help(help)));
+        };
+        let tag = |site: &ImageSite| site.image.as_ref().ok().and_then(|image| image.tag().cloned());
+        if let Some(other) = ours.iter().find(|site| tag(site) != tag(first)) {
+            let all = list(ours.iter().map(show));
+            let message = format!("`{path}` has images from `{repository}` with different tags: {all}");
+            return Err(text.problem(&other.span, message).help(help).into());
+        }
+        match ours.iter().find_map(|site| site.shared.as_ref()) {
+            Some(shared) => Err(shared.problem(text).into()),
+            None => Ok(ours),
+        }
+    }
+}
