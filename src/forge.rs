@@ -21,10 +21,10 @@ pub use error::ForgeError;
 pub use instance::ForgeEnvironment;
 
 use crate::git::{CommitId, SignedByForge, StagedCommit};
+use crate::http::{ATTEMPTS, Proxies};
 use crate::model::settings::publish::{ForgeKind, Publish, Reviewer};
 use crate::proposal::hidden::is_same;
 use crate::proposal::known::{ForgeProposal, ProposalDraft, ProposalState};
-use crate::registry::{Proxies, TRIES};
 use azure::Azure;
 use bitbucket::Bitbucket;
 use gitea::Gitea;
@@ -168,7 +168,7 @@ impl Forge {
             return self.refresh(found, &wanted).await;
         }
         let mut pauses = self.line.pauses();
-        let mut left = TRIES;
+        let mut left = ATTEMPTS;
         loop {
             left -= 1;
             let error = match self.create(&wanted).await {

@@ -1,6 +1,7 @@
 //! Credentials as docker keeps them, tried in order.
 
-use pinstream::registry::credential::{CredentialSources, RegistrySecret};
+use pinstream::http::Secret;
+use pinstream::registry::credentials::CredentialSources;
 use pinstream::registry::{FailureKind, Registry};
 
 use super::{failure, image, passwords, plain, run};
@@ -51,7 +52,7 @@ fn a_protected_registry_without_a_credential_says_so() {
     let fake = protected(Access::Basic("user".into(), "right".into()));
     let (kind, text) = failure(plain(&[fake.host()]), &image(&format!("{}/acme/web:t", fake.host())));
     assert_eq!(kind, FailureKind::Unauthorized);
-    assert!(text.contains("asks for a password, and none is configured"), "{text}");
+    assert!(text.contains(&format!("`{}` requires authentication; no credentials found", fake.host())), "{text}");
 }
 
 #[test]
@@ -69,7 +70,7 @@ fn an_identity_token_buys_tokens_by_post() {
     let text = serde_json::json!({"auths": {fake.host(): {"identitytoken": "refresh"}}}).to_string();
     let mut setup = plain(&[fake.host()]);
     setup.credentials =
-        CredentialSources { docker_auth_config: Some(RegistrySecret::new(text)), ..CredentialSources::default() };
+        CredentialSources { docker_auth_config: Some(Secret::new(text)), ..CredentialSources::default() };
     run(Registry::new(setup).unwrap().digest(&image(&format!("{}/acme/web:t", fake.host())))).unwrap();
     let posts = fake.requests().into_iter().filter(|request| request.method == "POST").count();
     assert_eq!(posts, 1);
@@ -101,7 +102,7 @@ fn files_are_found_where_docker_and_podman_keep_them() {
         std::fs::write(&file, &text).unwrap();
         run(Registry::new(setup(&sources)).unwrap().digest(&asked)).unwrap();
         std::fs::write(&file, "{").unwrap();
-        let error = Registry::new(setup(&sources)).err().unwrap();
+        let error = Registry::new(setup(&sources)).err().unwrap().to_string();
         assert!(error.contains(path) && error.contains("is not a docker configuration"), "{error}");
     }
 }
@@ -117,7 +118,7 @@ fn a_refused_credential_never_gives_way_to_none() {
     let text = serde_json::json!({"auths": {path: {"auth": auth}, fake.host(): {}}}).to_string();
     let mut setup = plain(&[fake.host()]);
     setup.credentials =
-        CredentialSources { docker_auth_config: Some(RegistrySecret::new(text)), ..CredentialSources::default() };
+        CredentialSources { docker_auth_config: Some(Secret::new(text)), ..CredentialSources::default() };
     let (kind, text) = failure(setup, &image(&format!("{}/acme/web:t", fake.host())));
     assert_eq!((kind, fake.counts().token), (FailureKind::Unauthorized, 1), "{text}");
 }

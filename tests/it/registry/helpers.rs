@@ -6,7 +6,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use pinstream::registry::credential::{CredentialSources, RegistrySecret};
+use pinstream::http::Secret;
+use pinstream::registry::credentials::CredentialSources;
 use pinstream::registry::{FailureKind, Registry};
 use pinstream::system::process;
 
@@ -35,8 +36,7 @@ fn with_helper(script: &str, test: &str) {
 
 fn helped(fake: &FakeRegistry) -> pinstream::registry::RegistryConfig {
     let text = serde_json::json!({"credHelpers": {fake.host(): "test"}}).to_string();
-    let credentials =
-        CredentialSources { docker_auth_config: Some(RegistrySecret::new(text)), ..CredentialSources::default() };
+    let credentials = CredentialSources { docker_auth_config: Some(Secret::new(text)), ..CredentialSources::default() };
     pinstream::registry::RegistryConfig { credentials, ..plain(&[fake.host()]) }
 }
 
@@ -109,7 +109,7 @@ fn a_helper_that_hangs_is_ended_with_all_it_started() {
 fn child_of_a_hanging_helper() {
     let fake = protected(Access::Token(TokenRules::default()));
     let mut setup = helped(&fake);
-    setup.limits.helper = Duration::from_secs(1);
+    setup.helper_timeout = Duration::from_secs(1);
     let start = Instant::now();
     let (kind, text) = failure(setup, &image(&format!("{}/acme/web:t", fake.host())));
     assert_eq!(kind, FailureKind::Unauthorized);

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
+use pinstream::http::NameLookup;
 use pinstream::model::settings::RegistrySettings;
-use pinstream::registry::{FailureKind, NameLookup, Registry, RegistryConfig};
+use pinstream::registry::{FailureKind, Registry, RegistryConfig};
 
 use super::{failure, fast, image, plain, run};
 use crate::support::registry::http::{Answer, Server};

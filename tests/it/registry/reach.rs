@@ -189,9 +189,9 @@ fn a_machine_without_authorities_is_told_the_package() {
 
 #[test]
 fn authorities_that_cannot_be_read_are_named_at_once() {
-    let message = |setup: RegistryConfig| Registry::new(setup).err().unwrap();
+    let message = |setup: RegistryConfig| Registry::new(setup).err().unwrap().to_string();
     let missing = RegistryConfig { authorities: [].into(), ..secure(&["r.example".to_owned()], Vec::new()) };
-    assert_eq!(message(missing), "`ca.pem`, named as `ca` of a registry, is not in the root");
+    assert_eq!(message(missing), "`ca.pem`, the `ca` of `r.example`, is not in the root");
     let empty = secure(&["r.example".to_owned()], b"no certificate".to_vec());
-    assert_eq!(message(empty), "`ca.pem`, named as `ca` of a registry, holds no certificate in PEM form");
+    assert_eq!(message(empty), "`ca.pem` contains no PEM certificate");
 }

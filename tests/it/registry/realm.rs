@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
-use pinstream::registry::credential::{CredentialSources, RegistrySecret};
+use pinstream::http::Secret;
+use pinstream::registry::credentials::CredentialSources;
 use pinstream::registry::{FailureKind, Registry};
 
 use super::{image, import, passwords, plain, run, secure};
@@ -130,7 +131,7 @@ fn foreign_realm(is_secure: bool, story: Story, is_identity: bool, which: usize)
         let auth = openssl::base64::encode_block(format!("user:{CANARY}").as_bytes());
         let auths = serde_json::json!({format!("{host}/a"): {"identitytoken": CANARY}, host.as_str(): {"auth": auth}});
         let text = serde_json::json!({"auths": auths}).to_string();
-        CredentialSources { docker_auth_config: Some(RegistrySecret::new(text)), ..CredentialSources::default() }
+        CredentialSources { docker_auth_config: Some(Secret::new(text)), ..CredentialSources::default() }
     } else {
         passwords(&[(&host, "user", CANARY)])
     };
