@@ -109,7 +109,7 @@ impl Forge {
     /// Where the environment has no token for it, or does not let it go there.
     pub fn new(publish: &Publish, setup: &ForgeConfig) -> Result<Self, ForgeError> {
         let instance = instance::find(&publish.place, &setup.environment)?;
-        let line = ApiClient::new(&instance, setup)?;
+        let line = ApiClient::new(&instance, &setup.proxies)?;
         let repository = publish.place.repository.as_str();
         let member = match publish.place.kind {
             ForgeKind::GitHub => ForgeClient::GitHub(GitHub::new(repository, &instance)),

@@ -14,22 +14,14 @@ mod redact;
 mod retry;
 
 pub(crate) use address::PrivateAccess;
-pub use client::HttpSetupError;
 pub(crate) use client::{Authority, HttpClient, HttpConfig, LargeBodyPermit, Route};
 pub use dns::NameLookup;
+pub use error::HttpSetupError;
 pub(crate) use error::{ErrorScope, HttpError};
 pub use limit::HttpLimits;
 pub(crate) use limit::{BreakerCause, CircuitOpen, HostLimiter};
 pub(crate) use origin::UrlOrigin;
 pub use proxy::Proxies;
-pub(crate) use redact::Redactor;
 pub use redact::Secret;
+pub(crate) use redact::{Redactor, quotable};
 pub(crate) use retry::{ATTEMPTS, Attempt, is_retryable, retry_after};
-
-use crate::text::escape;
-
-/// Escapes text sent by a server for use within backticks of a message: one line, at most 200 characters, without
-/// control characters or backticks.
-pub(crate) fn quotable(text: &str) -> String {
-    escape::terminal(text.trim()).replace('`', "\\u{60}")
-}

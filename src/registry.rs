@@ -45,6 +45,7 @@ use host::Host;
 use manifest::{Descriptor, MANIFEST_MAX, VerifiedManifest};
 use pages::ListFormat;
 use redirect::RegistryRequest;
+use setup::RegistryParts;
 pub use setup::{RegistryConfig, RegistryPolicy};
 use transport::RegistryReply;
 pub use transport::RequestCounts;
@@ -63,6 +64,16 @@ pub struct Registry {
 }
 
 impl Registry {
+    /// Creates a client; sends nothing.
+    ///
+    /// # Errors
+    /// If an authority, a credential file, a proxy or a rule of the policy is invalid.
+    pub fn new(config: RegistryConfig) -> Result<Self, RegistrySetupError> {
+        let RegistryParts { settings, allowed, client } = config.build()?;
+        let accept = HeaderValue::from_static(manifest::ACCEPT);
+        Ok(Self { settings, allowed, endpoints: Mutex::default(), client, accept })
+    }
+
     /// Announces the repositories that will be requested, so that they can share tokens.
     pub fn announce(&self, repositories: &[Repository]) {
         for repository in repositories {

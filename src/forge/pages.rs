@@ -1,6 +1,6 @@
 //! Long lists of proposals: a few pages, newest first, then one request per missing branch.
 
-use super::ForgeError;
+use super::error::ForgeError;
 use crate::proposal::known::ForgeProposal;
 
 /// Number of pages that are read.

@@ -11,10 +11,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use url::Url;
 
-use super::error::{permission, said};
+use super::error::{ForgeError, permission, said};
 use super::instance::{ForgeInstance, ForgeToken};
-use super::{ForgeConfig, ForgeError};
-use crate::http::{Attempt, ErrorScope, HttpClient, HttpConfig, HttpError, UrlOrigin, retry_after};
+use crate::http::{Attempt, ErrorScope, HttpClient, HttpConfig, HttpError, Proxies, UrlOrigin, retry_after};
 use crate::model::settings::publish::ForgeKind;
 use crate::system::clock;
 use crate::text::escape;
@@ -133,10 +132,10 @@ impl ApiClient {
     ///
     /// # Errors
     /// If a proxy is not a valid URL.
-    pub(super) fn new(instance: &ForgeInstance, setup: &ForgeConfig) -> Result<Self, ForgeError> {
+    pub(super) fn new(instance: &ForgeInstance, proxies: &Proxies) -> Result<Self, ForgeError> {
         let ForgeInstance { kind, repository, api, origin, is_named, token, .. } = instance;
         let named = is_named.then(|| origin.place.clone()).into_iter().collect();
-        let config = HttpConfig { named, proxies: setup.proxies.clone(), ..HttpConfig::default() };
+        let config = HttpConfig { named, proxies: proxies.clone(), ..HttpConfig::default() };
         let http = HttpClient::new(config).map_err(|error| ForgeError::Setup {
             message: error.to_string(),
             help: "check `HTTPS_PROXY` and `HTTP_PROXY`".to_owned(),

@@ -79,7 +79,7 @@ impl AddressKind {
     }
 }
 
-/// Whether a request may reach private addresses.
+/// Permission of a request to reach private addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum PrivateAccess {
     /// Public addresses only.

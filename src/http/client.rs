@@ -16,7 +16,7 @@ use url::{Host, Url};
 
 use super::address::PrivateAccess;
 use super::dns::{GuardedResolver, NameLookup, ProxiedNames};
-use super::error::{HttpError, root_cause};
+use super::error::{HttpError, HttpSetupError, root_cause};
 use super::limit::HttpLimits;
 use super::origin::{HostPort, UrlOrigin};
 use super::proxy::{Proxies, ProxyRules};
@@ -29,23 +29,6 @@ const LARGE_BODY: usize = 64 << 10;
 const LARGE_BODIES: usize = 4;
 /// Bytes of an unwanted body that are read so that its connection can be reused.
 const DRAIN_MAX: usize = 64 << 10;
-
-/// Configuration that a client cannot work with.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HttpSetupError {
-    /// A proxy in the environment. The value is not shown: it may contain a password.
-    #[error("the proxy in `{variable}` is not a valid URL")]
-    Proxy {
-        /// The environment variable.
-        variable: &'static str,
-    },
-    /// A CA file without certificates.
-    #[error("`{path}` contains no PEM certificate")]
-    NoCertificate {
-        /// The path that the settings name.
-        path: String,
-    },
-}
 
 /// Certificates to trust for one host instead of the system's.
 #[derive(Clone)]
@@ -100,7 +83,7 @@ pub(crate) struct HttpClient {
 /// Connection pool for one request.
 pub(crate) struct Route {
     pub(crate) client: Client,
-    /// Whether a proxy connects for us; the peer address is then the proxy's.
+    /// True if a proxy connects for us; the peer address is then the proxy's.
     pub(crate) is_proxied: bool,
 }
 
@@ -139,7 +122,7 @@ impl HttpClient {
         })
     }
 
-    /// Whether the settings or the operator name `place`.
+    /// Returns true if the settings or the operator name `place`.
     pub(crate) fn is_named(&self, place: &HostPort) -> bool {
         self.named.contains(place)
     }

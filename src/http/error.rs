@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::address::{AddressKind, ForbiddenAddress};
 use super::limit::HttpLimits;
 use super::origin::UrlOrigin;
-use super::quotable;
+use super::redact::quotable;
 
 /// Failure of a request before its response was complete. `host` is `host[:port]`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +31,24 @@ pub(crate) enum HttpError {
     TooLarge { host: String, max: usize },
 }
 
-/// What a failure says about other requests.
+/// Configuration that a client cannot work with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HttpSetupError {
+    /// A proxy in the environment. The value is not shown: it may contain a password.
+    #[error("the proxy in `{variable}` is not a valid URL")]
+    Proxy {
+        /// The environment variable.
+        variable: &'static str,
+    },
+    /// A CA file without certificates.
+    #[error("`{path}` contains no PEM certificate")]
+    NoCertificate {
+        /// The path that the settings name.
+        path: String,
+    },
+}
+
+/// Extent of a failure: this request, its host, or this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorScope {
     /// Concerns this request only; another attempt fails the same way.
@@ -80,12 +97,12 @@ impl HttpError {
         }
     }
 
-    /// Whether the server may have received the request.
+    /// Returns true if the server may have received the request.
     pub(crate) fn may_be_sent(&self) -> bool {
         matches!(self, Self::Interrupted { .. } | Self::TooLarge { .. } | Self::Timeout { is_sent: true, .. })
     }
 
-    /// Whether the address may be contacted once the settings name the host.
+    /// Returns true if the address may be contacted once the settings name the host.
     pub(crate) fn is_private_address(&self) -> bool {
         matches!(self, Self::Forbidden { kind: AddressKind::Private | AddressKind::Public, .. })
     }
@@ -108,7 +125,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source())
 }
 
-/// Whether TLS itself failed. A connection that was cut is reported by the TLS library too, but is a network failure.
+/// Returns true if TLS itself failed. The TLS library also reports connections that were cut, which are network failures.
 fn is_about_tls(error: &reqwest::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     let mut is_tls = false;

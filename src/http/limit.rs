@@ -55,7 +55,7 @@ pub(crate) struct HostLimiter<E> {
 struct LimiterState<E> {
     /// No request starts before this time.
     not_before: Duration,
-    /// Whether the quota is nearly used up.
+    /// True if the quota is nearly used up.
     is_throttled: bool,
     /// Consecutive failures.
     failures: u32,
@@ -74,7 +74,7 @@ pub(crate) struct CircuitOpen<E> {
     pub(crate) until: Duration,
 }
 
-/// Why a circuit breaker opened.
+/// Cause of an open circuit breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BreakerCause {
     /// Too many consecutive failures.

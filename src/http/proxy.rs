@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use url::Url;
 
-use super::client::HttpSetupError;
+use super::error::HttpSetupError;
 use super::origin::{HostPort, UrlOrigin};
 use crate::system::environment;
 

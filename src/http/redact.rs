@@ -11,12 +11,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::HeaderValue;
 
+use crate::text::escape;
+
 /// Shorter secrets are ordinary words and not redacted.
 const LENGTH_MIN: usize = 8;
 /// Length of a part that gives away a longer secret; messages are cut.
 const PART: usize = 24;
 /// Replacement of a text that contains a secret.
-pub(crate) const REDACTED: &str = "response not shown: it contains a credential that was sent";
+const REDACTED: &str = "response not shown: it contains a credential that was sent";
 
 /// Secret text: it has no `Debug`, `Display` or `Serialize`, so it cannot be printed by accident.
 #[derive(Clone)]
@@ -64,7 +66,7 @@ impl Redactor {
         if self.is_in(text) { REDACTED.into() } else { text.into() }
     }
 
-    /// Whether `text` contains a secret or a telling part of one, plain or percent-encoded.
+    /// Returns true if `text` contains a secret or a telling part of one, plain or percent-encoded.
     pub(crate) fn is_in(&self, text: &str) -> bool {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_plain = |text: &[u8]| {
@@ -78,6 +80,12 @@ impl Redactor {
         };
         is_plain(text.as_bytes()) || is_plain(&decoded(text.as_bytes()))
     }
+}
+
+/// Escapes text sent by a server for use within backticks of a message: one line, at most 200 characters, without
+/// control characters or backticks.
+pub(crate) fn quotable(text: &str) -> String {
+    escape::terminal(text.trim()).replace('`', "\\u{60}")
 }
 
 /// Decodes each `%XX`.

@@ -70,7 +70,7 @@ impl HttpLimits {
     }
 }
 
-/// Whether a later attempt may get another status: 408, 429 and all server errors.
+/// Returns true if a later attempt may get another status: 408, 429 and all server errors.
 pub(crate) fn is_retryable(status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT || status.is_server_error()
 }

@@ -35,7 +35,7 @@ pub(super) struct AuthDemand {
     pub(super) scheme: AuthScheme,
     /// The repository that a token is demanded for, by the registry's own name.
     pub(super) repository: Option<String>,
-    /// Whether the token that was sent is invalid rather than insufficient.
+    /// True if the token that was sent is invalid rather than insufficient.
     pub(super) is_expired: bool,
 }
 
@@ -72,7 +72,7 @@ pub(super) fn scope_repository(scope: &str) -> Option<String> {
 }
 
 impl AuthScheme {
-    /// Whether requests need a slot.
+    /// Returns true if requests need a slot.
     pub(super) fn has_slots(&self) -> bool {
         !matches!(self, Self::Unknown | Self::Anonymous)
     }
@@ -85,8 +85,8 @@ impl AuthScheme {
         }
     }
 
-    /// Whether it replaces `known`. A response without a challenge does not mean that a registry is open, and the first
-    /// realm is the one for all repositories without their own.
+    /// Returns true if it replaces `known`. A response without a challenge does not make a registry open, and the first
+    /// realm is used for all repositories without their own.
     pub(super) fn replaces(&self, known: &Self) -> bool {
         match (known, self) {
             (Self::Unknown, _) => true,

@@ -112,7 +112,7 @@ fn parse_value(text: &str) -> Option<(String, &str)> {
     None
 }
 
-/// Whether `c` may be part of a token (RFC 9110, section 5.6.2).
+/// Returns true if `c` may be part of a token (RFC 9110, section 5.6.2).
 fn is_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
 }

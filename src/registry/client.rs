@@ -164,7 +164,7 @@ impl RegistryClient {
     }
 }
 
-/// Whether a status may be caused by a token for several repositories: insufficient, or too long.
+/// Returns true if a status may be caused by a token for several repositories: insufficient, or too long.
 fn may_concern_token(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 403 | 414 | 431)
 }

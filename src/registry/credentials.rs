@@ -5,6 +5,7 @@
 //! or `Serialize`. Sources: docker's `config.json`, containers-auth.json(5), docker-credential-helpers.
 
 mod config_file;
+mod credential;
 mod helper;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -20,24 +21,13 @@ use super::host::Host;
 use crate::http::{Secret, quotable};
 use crate::system::environment;
 use config_file::{ConfigFile, canonical_host};
+pub(super) use credential::Credential;
 use helper::HelperError;
 
 /// Largest credential file that is read, in bytes.
 const FILE_MAX: u64 = 1 << 20;
 /// Time for which a credential is used before its helper runs again: cloud providers issue short-lived ones.
 pub(super) const CREDENTIAL_TTL: Duration = Duration::from_secs(15 * 60);
-
-/// Credential for a registry or its token server.
-pub(super) enum Credential {
-    Password {
-        user: String,
-        password: Secret,
-    },
-    /// Refresh token for token servers (`identitytoken`).
-    Identity(Secret),
-    /// Bearer token for the registry itself (`registrytoken`).
-    Token(Secret),
-}
 
 /// Locations of credentials: the values of the variables that docker, podman and GitLab use.
 #[derive(Clone, Default)]

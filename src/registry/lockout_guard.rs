@@ -78,7 +78,7 @@ impl LockoutGuard {
         matches!(self.proof(index, now), Proof::Rejected(_))
     }
 
-    /// Whether any candidate is rejected.
+    /// Returns true if any candidate is rejected.
     pub(super) fn has_rejected(&self, now: Duration) -> bool {
         (0..self.candidates.len()).any(|index| self.is_rejected(index, now))
     }

@@ -11,11 +11,8 @@ pub use config::ImageConfig;
 pub(crate) use config::short;
 pub use parse::{Descriptor, MEDIA_TYPES, ManifestContent};
 pub(super) use parse::{check_media_type, essence, parse_index};
-pub use verify::VerifiedManifest;
 pub(super) use verify::verify_blob;
-
-/// Largest manifest that is read, in bytes; OCI Distribution 1.1 requires registries to accept at least 4 MiB.
-pub const MANIFEST_MAX: usize = 4 << 20;
+pub use verify::{MANIFEST_MAX, VerifiedManifest};
 
 /// The `Accept` header of manifest requests: all of [`MEDIA_TYPES`].
 pub(super) const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \

@@ -50,9 +50,9 @@ struct Hop {
     origin: UrlOrigin,
     access: PrivateAccess,
     authorization: Option<HeaderValue>,
-    /// Whether another origin than the registry's was reached.
+    /// True if another origin than the registry's was reached.
     is_foreign: bool,
-    /// Whether the authorization is an anonymous token.
+    /// True if the authorization is an anonymous token.
     is_guest: bool,
 }
 

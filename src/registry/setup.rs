@@ -1,18 +1,14 @@
-//! Configuration of a [`Registry`].
+//! Configuration of the registry client.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use globset::Glob;
-use reqwest::header::HeaderValue;
+use globset::{Glob, GlobMatcher};
 
-use super::Registry;
 use super::client::RegistryClient;
 use super::credentials::{CredentialSources, CredentialStore};
 use super::error::RegistrySetupError;
 use super::host::registry_origin;
-use super::manifest::ACCEPT;
 use super::redirect::RedirectFollower;
 use super::transport::RegistryTransport;
 use crate::git::RootFiles;
@@ -20,7 +16,7 @@ use crate::http::{Authority, HttpClient, HttpConfig, HttpLimits, NameLookup, Pro
 use crate::model::image::RegistryHost;
 use crate::model::settings::RegistrySettings;
 
-/// Settings, policy, credentials and limits of a [`Registry`].
+/// Settings, policy, credentials and limits of the registry client.
 #[derive(Clone)]
 pub struct RegistryConfig {
     /// `[registry."host"]` of the settings.
@@ -65,14 +61,20 @@ pub struct RegistryPolicy {
     pub realms: Vec<String>,
 }
 
-impl Registry {
-    /// Creates a client; sends nothing.
+/// Parts of a registry client.
+pub(super) struct RegistryParts {
+    pub(super) settings: BTreeMap<RegistryHost, RegistrySettings>,
+    pub(super) allowed: Option<Vec<GlobMatcher>>,
+    pub(super) client: RegistryClient,
+}
+
+impl RegistryConfig {
+    /// Parses and reads everything that the configuration names.
     ///
     /// # Errors
     /// If an authority, a credential file, a proxy or a rule of the policy is invalid.
-    pub fn new(config: RegistryConfig) -> Result<Self, RegistrySetupError> {
-        let RegistryConfig { registries, authorities, policy, credentials, proxies, limits, helper_timeout, lookup } =
-            config;
+    pub(super) fn build(self) -> Result<RegistryParts, RegistrySetupError> {
+        let Self { registries, authorities, policy, credentials, proxies, limits, helper_timeout, lookup } = self;
         let glob = |text: &String| {
             let glob = Glob::new(text).map_err(|_| RegistrySetupError::AllowedGlob(text.clone()))?;
             Ok::<_, RegistrySetupError>(glob.compile_matcher())
@@ -83,13 +85,7 @@ impl Registry {
         let transport = RegistryTransport::new(HttpClient::new(http)?);
         let follower = RedirectFollower::new(transport, CredentialStore::open(&credentials, helper_timeout)?);
         let trusted = policy.realms.iter().map(realm).collect::<Result<_, _>>()?;
-        Ok(Self {
-            settings: registries,
-            allowed,
-            endpoints: Mutex::new(HashMap::new()),
-            client: RegistryClient { follower, trusted },
-            accept: HeaderValue::from_static(ACCEPT),
-        })
+        Ok(RegistryParts { settings: registries, allowed, client: RegistryClient { follower, trusted } })
     }
 }
 

@@ -75,7 +75,7 @@ pub(super) struct Rejection {
     pub(super) ticket: Ticket,
     /// The repository that the registry demands a token for, by its own name.
     pub(super) repository: Option<String>,
-    /// Whether the registry says that the token is invalid rather than insufficient (RFC 6750, section 3.1).
+    /// True if the challenge reports an invalid token rather than an insufficient one (RFC 6750, section 3.1).
     pub(super) is_expired: bool,
 }
 
@@ -96,7 +96,7 @@ impl AuthSlot {
         Self { repositories, realm, guard, state: Mutex::default() }
     }
 
-    /// Whether several repositories share it.
+    /// Returns true if several repositories share it.
     pub(super) fn is_shared(&self) -> bool {
         self.repositories.len() > 1
     }

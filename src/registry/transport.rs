@@ -46,7 +46,7 @@ pub(super) struct RegistryReply {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
-    /// Whether another origin than the registry's sent it.
+    /// True if another origin than the registry's sent it.
     pub(super) is_foreign: bool,
     /// Held as long as a large body.
     pub(super) _permit: Option<LargeBodyPermit>,

@@ -12,7 +12,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::Credential;
+use super::credential::Credential;
 use crate::http::{Secret, UrlOrigin};
 use crate::registry::error::RegistrySetupError;
 
@@ -61,7 +61,7 @@ pub(super) struct EntryScope {
     /// Host name; `docker.io` for all names of Docker Hub.
     host: String,
     port: u16,
-    /// Whether the credential must not be sent without TLS.
+    /// True if the credential must not be sent without TLS.
     is_secure: bool,
     /// Path prefix; may be empty.
     pub(super) path: String,
@@ -128,21 +128,20 @@ fn parse_login(entry: &Value) -> Result<Option<Arc<Credential>>, EntryError> {
     if let Some(token) = string(entry, "registrytoken")? {
         return Ok(Some(Arc::new(Credential::Token(Secret::new(token)))));
     }
-    let (user, password) = match string(entry, "auth")? {
+    let login = match string(entry, "auth")? {
         Some(auth) => {
             let auth: String = auth.split_ascii_whitespace().collect();
             let login = BASE64.decode(auth).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             let login = login.ok_or(EntryError::Base64)?;
             let (user, password) = login.split_once(':').ok_or(EntryError::NoColon)?;
-            (user.to_owned(), password.trim_matches('\0').to_owned())
+            Credential::login(user, password.trim_matches('\0'))
         }
         None => {
-            let text = |name| Ok(string(entry, name)?.unwrap_or_default().to_owned());
-            (text("username")?, text("password")?)
+            let text = |name| Ok(string(entry, name)?.unwrap_or_default());
+            Credential::login(text("username")?, text("password")?)
         }
     };
-    let is_empty = user.is_empty() && password.is_empty();
-    Ok((!is_empty).then(|| Arc::new(Credential::Password { user, password: Secret::new(password) })))
+    Ok(login.map(Arc::new))
 }
 
 impl EntryScope {
@@ -167,7 +166,7 @@ impl EntryScope {
         })
     }
 
-    /// Whether the credential may be sent to `path` at `origin`.
+    /// Returns true if the credential may be sent to `path` at `origin`.
     pub(super) fn covers(&self, origin: &UrlOrigin, path: &str) -> bool {
         let UrlOrigin { secure, place } = origin;
         let is_prefix = self.path.is_empty()

@@ -14,15 +14,12 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
-use super::Credential;
-use crate::http::Secret;
+use super::credential::Credential;
 
 /// Bytes of output that are read.
 const OUTPUT_MAX: u64 = 64 << 10;
 /// Output of a helper without a credential for the key (`credentials.NewErrCredentialsNotFound`).
 const NOT_FOUND: &str = "credentials not found in native keychain";
-/// User name that marks the secret as an identity token.
-const TOKEN_USER: &str = "<token>";
 
 /// Failure of a helper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,11 +69,7 @@ pub(super) async fn get(helper: &str, key: &str, timeout: Duration) -> Result<Op
         return if is_not_found { Ok(None) } else { Err(HelperError::Failed) };
     }
     let HelperOutput { username, secret } = serde_json::from_slice(&output).map_err(|_| HelperError::Unreadable)?;
-    Ok(match (username.as_str(), secret.is_empty()) {
-        ("", true) => None,
-        (TOKEN_USER, _) => Some(Credential::Identity(Secret::new(secret))),
-        _ => Some(Credential::Password { user: username, password: Secret::new(secret) }),
-    })
+    Ok(Credential::login(&username, &secret))
 }
 
 /// Runs the program; returns whether it succeeded, and its output.

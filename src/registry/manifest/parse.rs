@@ -36,7 +36,7 @@ pub struct Descriptor {
     pub size: u64,
     /// Platform, if the index names one.
     pub platform: Option<Platform>,
-    /// Whether it is an attestation rather than an image (BuildKit's `attestation-manifest`).
+    /// True if it is an attestation rather than an image (BuildKit's `attestation-manifest`).
     pub attestation: bool,
     /// Artifact type, if the index names one.
     pub artifact_type: Option<String>,

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::MANIFEST_MAX;
 use super::parse::{Descriptor, ManifestContent, check_media_type, essence, parse};
 use crate::model::image::{Digest, Repository};
 use crate::registry::error::{FailureKind, ResolveError};
 use crate::text::escape;
+
+/// Largest manifest that is read, in bytes; OCI Distribution 1.1 requires registries to accept at least 4 MiB.
+pub const MANIFEST_MAX: usize = 4 << 20;
 
 /// A manifest whose bytes were fetched by digest and hashed: the only source of a pin.
 ///
