@@ -21,10 +21,10 @@ pub use error::ForgeError;
 pub use instance::ForgeEnvironment;
 
 use crate::git::{CommitId, SignedByForge, StagedCommit};
+use crate::http::{ATTEMPTS, Proxies};
 use crate::model::settings::publish::{ForgeKind, Publish, Reviewer};
 use crate::proposal::hidden::is_same;
 use crate::proposal::known::{ForgeProposal, ProposalDraft, ProposalState};
-use crate::registry::{Proxies, TRIES};
 use azure::Azure;
 use bitbucket::Bitbucket;
 use gitea::Gitea;
@@ -109,7 +109,7 @@ impl Forge {
     /// Where the environment has no token for it, or does not let it go there.
     pub fn new(publish: &Publish, setup: &ForgeConfig) -> Result<Self, ForgeError> {
         let instance = instance::find(&publish.place, &setup.environment)?;
-        let line = ApiClient::new(&instance, setup)?;
+        let line = ApiClient::new(&instance, &setup.proxies)?;
         let repository = publish.place.repository.as_str();
         let member = match publish.place.kind {
             ForgeKind::GitHub => ForgeClient::GitHub(GitHub::new(repository, &instance)),
@@ -168,7 +168,7 @@ impl Forge {
             return self.refresh(found, &wanted).await;
         }
         let mut pauses = self.line.pauses();
-        let mut left = TRIES;
+        let mut left = ATTEMPTS;
         loop {
             left -= 1;
             let error = match self.create(&wanted).await {

@@ -11,6 +11,7 @@ use crate::formats::path::FilePath;
 use crate::git::work_tree::WorkTree;
 use crate::git::{CommitId, GitError, ProposalBranch, Push, Remote, RepoFile, RootFiles, TipLock, checkout};
 use crate::hook::{self, HookEnv, HookResult, HookRun};
+use crate::http::Proxies;
 use crate::model::image::{Digest, ImageRef, RegistryHost, Repository, TagId, TagName};
 use crate::model::settings::policy::Policy;
 use crate::model::settings::publish::Publish;
@@ -49,7 +50,7 @@ type RegistrySetup = (BTreeMap<RegistryHost, RegistrySettings>, RootFiles);
 pub struct RealWorld {
     repo: Repo,
     policy: Option<Policy>,
-    proxies: registry::Proxies,
+    proxies: Proxies,
     registry: Mutex<Option<(RegistrySetup, Arc<Registry>)>>,
     forge: Mutex<Option<(Publish, Arc<forge::Forge>)>>,
     hook_env: HookEnv,
@@ -64,7 +65,7 @@ impl RealWorld {
         Self {
             repo,
             policy,
-            proxies: registry::Proxies::from_environment(),
+            proxies: Proxies::from_environment(),
             registry: Mutex::new(None),
             forge: Mutex::new(None),
             hook_env: HookEnv::from_environment(),
@@ -77,7 +78,7 @@ impl RealWorld {
     /// Ignores the proxies of the environment, for registries on this machine.
     #[must_use]
     pub fn without_proxies(self) -> Self {
-        Self { proxies: registry::Proxies::default(), ..self }
+        Self { proxies: Proxies::default(), ..self }
     }
 
     /// Returns the number of registry requests so far.
@@ -263,11 +264,11 @@ impl Registries for RealWorld {
             registries: settings.registries.clone(),
             authorities: authorities.clone(),
             policy: self.policy.as_ref().map(rules).unwrap_or_default(),
-            credentials: registry::credential::CredentialSources::from_environment(),
+            credentials: registry::credentials::CredentialSources::from_environment(),
             proxies: self.proxies.clone(),
             ..registry::RegistryConfig::default()
         };
-        *current = Some((setup, Arc::new(Registry::new(config)?)));
+        *current = Some((setup, Arc::new(Registry::new(config).map_err(|error| error.to_string())?)));
         Ok(())
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::Value;
 
+use crate::http::HttpError;
 use crate::model::settings::publish::ForgeKind;
-use crate::registry::ResolveError;
 use crate::text::escape;
 
 /// Why a forge did not do what it was asked. What it said itself is only in it escaped and shortened; no token is.
@@ -110,15 +110,18 @@ impl ForgeError {
         })
     }
 
-    /// What a failure of the line means here: its way out is not the one of registries.
-    pub(super) fn of_line(error: ResolveError) -> Self {
-        use crate::registry::FailureKind::{Refused, Tls};
-        let help = match error.kind {
-            Refused => "if that is meant, the operator sets `PINSTREAM_FORGE_URL` to the address of the forge",
-            Tls => "`SSL_CERT_FILE` may name a PEM file with the authorities to trust",
-            _ => "see whether the forge is up; the next pass goes on from here",
+    /// Converts a transport error; the remedies differ from those of registries.
+    pub(super) fn of_http(error: &HttpError) -> Self {
+        let help = match error {
+            HttpError::Forbidden { .. } => {
+                "if the address is intended, set `PINSTREAM_FORGE_URL` to the URL of the forge"
+            }
+            HttpError::Tls { .. } | HttpError::TlsSetup { .. } => {
+                "if the forge has its own authority, set `SSL_CERT_FILE` to a PEM file that contains it"
+            }
+            _ => "check whether the forge is up; the next pass tries again",
         };
-        Self::Unreachable { message: error.message, help: help.to_owned() }
+        Self::Unreachable { message: error.to_string(), help: help.to_owned() }
     }
 }
 

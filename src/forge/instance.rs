@@ -10,9 +10,8 @@ use reqwest::header::HeaderValue;
 use url::Url;
 
 use super::ForgeError;
+use crate::http::{Redactor, Secret, UrlOrigin};
 use crate::model::settings::publish::{ForgeKind, ForgePlace};
-use crate::registry::credential::RegistrySecret;
-use crate::registry::{Redactor, UrlOrigin};
 use crate::system::environment;
 
 /// Our own token.
@@ -40,7 +39,7 @@ const NAMES: [&str; 14] = [
 
 /// What the environment says of forges. It cannot be printed.
 #[derive(Clone, Default)]
-pub struct ForgeEnvironment(BTreeMap<&'static str, RegistrySecret>);
+pub struct ForgeEnvironment(BTreeMap<&'static str, Secret>);
 
 impl ForgeEnvironment {
     /// What the environment of the process says.
@@ -50,11 +49,11 @@ impl ForgeEnvironment {
 
     /// What `var` says of each variable that is known.
     pub fn of(var: impl Fn(&str) -> Option<String>) -> Self {
-        Self(NAMES.into_iter().filter_map(|name| Some((name, RegistrySecret::new(var(name)?)))).collect())
+        Self(NAMES.into_iter().filter_map(|name| Some((name, Secret::new(var(name)?)))).collect())
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(RegistrySecret::reveal)
+        self.0.get(name).map(Secret::reveal)
     }
 }
 
@@ -84,7 +83,7 @@ pub(super) struct ForgeToken {
 impl ForgeToken {
     /// Tells `confided` what is not to be repeated.
     pub(super) fn confide(&self, confided: &Redactor) {
-        confided.header(&self.header);
+        confided.add_header(&self.header);
     }
 
     /// The header for `origin`; none where it is not the token's.

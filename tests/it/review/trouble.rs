@@ -91,11 +91,11 @@ fn what_a_forge_says_is_told_with_a_way_out_and_nothing_is_pushed() {
     ");
     insta::assert_snapshot!(said(404, r#"{"message": "Not Found"}"#), @r"
     error: `[FORGE]` does not know `acme/deploy`: it answered 404: Not Found
-    help: see `repository` in `[publish]`; a forge also says so where the token may not see it: the token needs the permissions `pull-requests: write` and `issues: write` (and `contents: write` for commits); for `GITHUB_TOKEN` also `Allow GitHub Actions to create and approve pull requests` in the settings of the repository
+    help: check `repository` in `[publish]` and the permissions of the token: the token needs the permissions `pull-requests: write` and `issues: write` (and `contents: write` for commits); for `GITHUB_TOKEN` also `Allow GitHub Actions to create and approve pull requests` in the settings of the repository
     ");
     insta::assert_snapshot!(said(200, r#"{"data": {"repository": null}, "errors": [{"type": "NOT_FOUND", "message": "no such"}]}"#), @r"
     error: `[FORGE]` does not know `acme/deploy`: it answered 404: no such
-    help: see `repository` in `[publish]`; a forge also says so where the token may not see it: the token needs the permissions `pull-requests: write` and `issues: write` (and `contents: write` for commits); for `GITHUB_TOKEN` also `Allow GitHub Actions to create and approve pull requests` in the settings of the repository
+    help: check `repository` in `[publish]` and the permissions of the token: the token needs the permissions `pull-requests: write` and `issues: write` (and `contents: write` for commits); for `GITHUB_TOKEN` also `Allow GitHub Actions to create and approve pull requests` in the settings of the repository
     ");
     insta::assert_snapshot!(said(200, "<html>"), @r"
     error: `[FORGE]` answered with something else than JSON
@@ -103,12 +103,12 @@ fn what_a_forge_says_is_told_with_a_way_out_and_nothing_is_pushed() {
     ");
     let echo = format!("{{\"message\": \"you sent {TOKEN}\"}}");
     insta::assert_snapshot!(said(403, &echo), @r"
-    error: `[FORGE]` does not let pinstream do this: it answered 403: what came repeats a credential that was sent, so it is not shown
+    error: `[FORGE]` does not let pinstream do this: it answered 403: response not shown: it contains a credential that was sent
     help: the token needs the permissions `pull-requests: write` and `issues: write` (and `contents: write` for commits); for `GITHUB_TOKEN` also `Allow GitHub Actions to create and approve pull requests` in the settings of the repository
     ");
     insta::assert_snapshot!(said(302, ""), @r"
-    error: `[FORGE]` redirects to ``, and no token follows that
-    help: the repository may have been renamed or moved: write its new name in `[publish]`
+    error: `[FORGE]` redirects to ``; the token is not sent there
+    help: if the repository was renamed or moved, update its name in `[publish]`
     ");
 }
 

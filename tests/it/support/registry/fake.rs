@@ -9,7 +9,7 @@ use super::http::{Answer, Request, Server};
 use super::image::{Content, Image};
 use super::tls::{Authority, Identity};
 
-/// A running fake registry; dropping it stops it.
+/// A running fake fake registry; dropping it stops it.
 pub(crate) struct FakeRegistry {
     server: Server,
     state: Arc<Mutex<State>>,
@@ -27,7 +27,7 @@ pub(crate) struct RequestCounts {
     pub(crate) token: usize,
     /// Requests for `/v2/`.
     pub(crate) ping: usize,
-    /// Answers with status 401.
+    /// Responses with status 401.
     pub(crate) challenged: usize,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct TokenRules {
     pub(crate) user: Option<(String, String)>,
     /// Identity token that POST requests may present.
     pub(crate) identity: Option<String>,
-    /// Largest number of scopes in a request; more are answered with 400.
+    /// Largest number of scopes in per request; more get a 400.
     pub(crate) scopes: usize,
     /// Grants only the first scope of a request, with status 200.
     pub(crate) grants_first_only: bool,

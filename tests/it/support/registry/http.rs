@@ -38,7 +38,7 @@ impl Request {
     }
 }
 
-/// An answer, valid or not.
+/// A response, valid or not.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -46,7 +46,7 @@ pub(crate) struct Answer {
     pub(crate) body: Body,
 }
 
-/// How a body is sent.
+/// Transfer of a body.
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
     /// With its correct length.

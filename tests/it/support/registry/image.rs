@@ -35,7 +35,7 @@ pub(crate) struct Content {
     pub(crate) digest: Digest,
 }
 
-/// Everything that is pushed for an image.
+/// Everything content of an image.
 #[derive(Clone, Debug)]
 pub(crate) struct Built {
     /// Manifest or index that the tag names.

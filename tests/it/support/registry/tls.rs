@@ -16,7 +16,7 @@ pub(crate) struct Authority {
     key: PKey<Private>,
 }
 
-/// A server's certificate with its key.
+/// Certificate and key of a server.
 #[derive(Clone)]
 pub(crate) struct Identity {
     pub(crate) certificate: X509,
