@@ -6,6 +6,7 @@ use pinstream::git::secret::GitSecret;
 use pinstream::git::{CommitId, GitError, Remote, RemoteSetup};
 
 use super::{Machine, change, now};
+use crate::support::lane::slow;
 use crate::support::remote::BareRepo;
 
 /// Writes a tree object just as given, in this order, whatever Git thinks of it.
@@ -233,6 +234,7 @@ fn read(repo: &BareRepo, tip: &CommitId) -> Result<usize, GitError> {
 
 #[test]
 fn t7_what_is_too_large_is_named_with_its_cap() {
+    slow!();
     let large = "#".repeat((256 << 10) + 1);
     let fits = "#".repeat(256 << 10);
     let repo = BareRepo::with(&[("pinstream.toml", &fits), ("streams/a.toml", &fits)]);

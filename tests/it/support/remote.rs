@@ -30,8 +30,9 @@ impl BareRepo {
         let repo = Self { folder };
         let path = repo.path();
         run(git_in(repo.folder.path()).args(["init", "--quiet", "--bare", "--initial-branch=main"]).arg(&path), b"");
-        repo.git(&["config", "http.receivepack", "true"]);
-        repo.git(&["config", "gc.auto", "0"]);
+        let config = path.join("config");
+        let text = std::fs::read_to_string(&config).unwrap() + "[http]\n\treceivepack = true\n[gc]\n\tauto = 0\n";
+        std::fs::write(&config, text).unwrap();
         repo
     }
 
@@ -96,10 +97,14 @@ impl BareRepo {
         self.tip(&reference).unwrap()
     }
 
-    /// Commit that a ref, such as `refs/heads/main` or `refs/pinstream/state`, points to.
+    /// Commit that a ref, such as `refs/heads/main` or `refs/pinstream/state`, points to. Reads the files of the
+    /// repository, because tests ask for this often and a process takes longer.
     pub(crate) fn tip(&self, reference: &str) -> Option<String> {
-        let list = self.git(&["for-each-ref", "--format=%(objectname)", reference]);
-        list.lines().next().map(str::to_owned)
+        if let Ok(tip) = std::fs::read_to_string(self.path().join(reference)) {
+            return Some(tip.trim().to_owned());
+        }
+        let packed = std::fs::read_to_string(self.path().join("packed-refs")).unwrap_or_default();
+        packed.lines().find_map(|line| line.strip_suffix(reference)?.strip_suffix(' ')).map(str::to_owned)
     }
 
     /// Content of a file at the tip of `branch` or at any other revision.

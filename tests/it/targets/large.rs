@@ -76,6 +76,7 @@ fn check(places: usize, file: &Arc<SourceFile>) {
 
 #[test]
 fn a_dockerfile() {
+    slow!();
     check(1, &file("Dockerfile", "", |at| format!("FROM a:{at}\nRUN x\n")));
     check(1, &file("b.dockerfile", "", |at| format!("FROM scratch AS s{at}\nCOPY --from=b{at}:1 a b\n")));
     let defaults: String = (0..IMAGES).map(|at| format!("ARG A{at}=a:{at}\n")).collect();
@@ -102,6 +103,7 @@ fn kubernetes_objects_in_documents() {
 
 #[test]
 fn kubernetes_objects_in_lists() {
+    slow!();
     check(
         1,
         &file("a.yaml", "kind: List\nitems:\n", |at| {
@@ -119,6 +121,7 @@ fn kubernetes_objects_in_lists() {
 
 #[test]
 fn a_workflow() {
+    slow!();
     let job = |at: usize| format!("  j{at}:\n    container: a:{at}\n");
     check(1, &file(".github/workflows/a.yml", "jobs:\n", job));
     let service = |at: usize| format!("      s{at}: {{image: 'a:{at}'}}\n");
@@ -150,6 +153,7 @@ fn objects_without_unique_keys() {
 
 #[test]
 fn an_unsupported_argument_among_many_images() {
+    slow!();
     let start = worked();
     let top = "ARG BASE=a:1\nARG SLIM=${BASE}-slim\nFROM $BASE\nFROM $SLIM\n";
     let found = suggested(&file("Dockerfile", top, |at| format!("FROM a:{at}\n")));
