@@ -141,7 +141,7 @@ impl World for RealWorld {
         match &self.place {
             Repo::Remote { remote, .. } => {
                 let branch = branch.map(str::to_owned);
-                self.remote(remote, move |remote| remote.look(branch.as_deref())).await
+                self.remote(remote, move |remote| remote.fetch_tips(branch.as_deref())).await
             }
             Repo::Folder(folder) => Ok(RemoteTips {
                 branch: String::new(),
@@ -191,10 +191,10 @@ impl World for RealWorld {
         match &self.place {
             Repo::Remote { remote, .. } => {
                 let (tip, candidates) = (tip.clone(), candidates.clone());
-                self.remote(remote, move |remote| remote.taken_back(&tip, &candidates)).await
+                self.remote(remote, move |remote| remote.reverted(&tip, &candidates)).await
             }
             Repo::Folder(folder) => match checkout::discover(&folder.0) {
-                Ok(Some(checkout)) => checkout.taken_back(candidates),
+                Ok(Some(checkout)) => checkout.reverted(candidates),
                 // A folder need not be in a checkout, nor in one of this user.
                 Ok(None) | Err(_) => Ok(None),
             },
@@ -205,7 +205,7 @@ impl World for RealWorld {
         match &self.place {
             Repo::Remote { remote, .. } => {
                 let now = self.now();
-                self.remote(remote, move |remote| remote.can_sign(sign, now)).await
+                self.remote(remote, move |remote| remote.check_signing(sign, now)).await
             }
             // What is written into a folder is for a person to commit.
             Repo::Folder(_) => Ok(()),
@@ -344,7 +344,7 @@ impl World for RealWorld {
     }
 
     async fn run_hook(&self, run: &HookRun) -> HookResult {
-        hook::sweep(&self.owner, owner::is_gone).await;
+        hook::remove_orphans(&self.owner, owner::is_gone).await;
         hook::run(run, &self.surroundings).await
     }
 
@@ -357,7 +357,7 @@ impl World for RealWorld {
     }
 
     async fn end_left_by(&self, owner: &Owner) -> bool {
-        hook::end_left_by(owner).await
+        hook::end_orphans_of(owner).await
     }
 
     fn now(&self) -> Timestamp {

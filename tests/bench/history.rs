@@ -26,9 +26,8 @@ pub(crate) fn history(figures: &mut Figures) {
         ("`history` of one tag over 10 000 commits", &["history", "stream-000:1.0"][..]),
         ("`history` of all tags", &["history", "**"]),
     ] {
-        let times = sample(&format!("history/{}", arguments[1].replace('*', "all")), || {
-            time(pinstream(&at, arguments))
-        });
+        let times =
+            sample(&format!("history/{}", arguments[1].replace('*', "all")), || time(pinstream(&at, arguments)));
         figures.at_most(name, times.median(), "s", 10.0, times.spread());
         figures.note("  peak memory", peak_memory(pinstream(&at, arguments)), "MiB", String::new());
     }

@@ -235,7 +235,7 @@ error: the target names `gone.yaml`, which is not there
         "
 --- err
 error: `gone.yaml` in the repository is not a plain file: it is a symbolic link, which is never followed
-help: pinstream reads and writes plain files only
+help: put a plain file there: pinstream does not read or write anything else
 --- exit 4
 ",
     );

@@ -51,12 +51,12 @@ fn a_warm_cache_costs_one_question_and_fetches_nothing() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     let machine = Machine::new(server.url());
-    let sight = machine.open().look(None).unwrap();
+    let sight = machine.open().fetch_tips(None).unwrap();
     // The first answer to a fetch says where history is cut, the second is the pack.
     assert_eq!(lines(&server), [LOOK, FETCH, FETCH]);
 
     let mut warm = machine.open();
-    assert_eq!(warm.look(None).unwrap(), sight);
+    assert_eq!(warm.fetch_tips(None).unwrap(), sight);
     assert_eq!(warm.read(&sight.tip).unwrap().len(), 3);
     assert_eq!(lines(&server), [LOOK]);
 }
@@ -68,13 +68,13 @@ fn a_moved_tip_is_fetched_without_what_is_there_and_without_history() {
     let server = HttpBackend::start(repo.base());
     let machine = Machine::new(server.url());
     let mut remote = machine.open();
-    remote.look(None).unwrap();
+    remote.fetch_tips(None).unwrap();
     let cold: usize = server.take_asked().iter().map(|asked| asked.sent).sum();
     assert!((500_000..1_000_000).contains(&cold), "{cold}");
     for round in 0..3 {
         repo.commit("main", &[("pinstream.toml", &format!("# {round}\n"))]);
         repo.commit("main", &[("pinstream.toml", &format!("## {round}\n"))]);
-        let sight = remote.look(None).unwrap();
+        let sight = remote.fetch_tips(None).unwrap();
         assert_eq!(remote.read(&sight.tip).unwrap()["pinstream.toml"], format!("## {round}\n").into_bytes());
         assert!(matches!(
             remote.land("main", &change(&sight.tip, &format!("{round}")), now()).unwrap(),
@@ -108,7 +108,7 @@ fn from_a_checkout(options: &[&str], fetches: bool) {
     let mut machine = Machine::new(server.url());
     machine.checkout = Some(clone.clone());
     let mut remote = machine.open();
-    let sight = remote.look(None).unwrap();
+    let sight = remote.fetch_tips(None).unwrap();
     assert_eq!(remote.read(&sight.tip).unwrap().len(), 1);
     let asked = server.take_asked();
     assert_eq!(asked.iter().any(|asked| asked.line == FETCH), fetches, "{asked:?}");
@@ -118,7 +118,7 @@ fn from_a_checkout(options: &[&str], fetches: bool) {
 
     // Somebody else moves on; the checkout is behind.
     repo.commit("main", &[("pinstream.toml", "# new\n")]);
-    let sight = remote.look(None).unwrap();
+    let sight = remote.fetch_tips(None).unwrap();
     assert_eq!(remote.read(&sight.tip).unwrap()["pinstream.toml"], b"# new\n");
     assert!(matches!(remote.land("main", &change(&sight.tip, "two"), now()).unwrap(), Push::Landed(_)));
     assert_eq!(all_files(&clone), before);
@@ -145,7 +145,7 @@ fn a_broken_cache_is_made_anew() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     let machine = Machine::new(server.url());
-    let sight = machine.open().look(None).unwrap();
+    let sight = machine.open().fetch_tips(None).unwrap();
     for what in ["pack", "idx", "HEAD", "config", "shallow", "branch"] {
         let broken: Vec<_> = all_files(&machine.cache())
             .into_iter()
@@ -158,7 +158,7 @@ fn a_broken_cache_is_made_anew() {
             std::fs::write(&path, vec![b'#'; usize::try_from(size).unwrap()]).unwrap();
         }
         let mut remote = machine.open();
-        assert_eq!(remote.look(None).unwrap(), sight, "{what}");
+        assert_eq!(remote.fetch_tips(None).unwrap(), sight, "{what}");
         assert_eq!(remote.read(&sight.tip).unwrap().len(), 3, "{what}");
     }
 }
@@ -170,7 +170,7 @@ fn t28_a_machine_that_cannot_keep_a_cache_works_without_one() {
     let machine = Machine::new(server.url());
     std::fs::write(machine.cache(), "not a folder").unwrap();
     let mut remote = machine.open();
-    let sight = remote.look(None).unwrap();
+    let sight = remote.fetch_tips(None).unwrap();
     assert!(matches!(remote.land("main", &change(&sight.tip, "one"), now()).unwrap(), Push::Landed(_)));
     assert_eq!(std::fs::read(machine.cache()).unwrap(), b"not a folder");
 }
@@ -182,11 +182,11 @@ fn t27_processes_at_the_same_time_have_a_cache_each_and_leave_them_usable() {
     let machine = Machine::new(server.url());
     let mut first = machine.open();
     let mut second = machine.open();
-    assert_eq!(first.look(None).unwrap(), second.look(None).unwrap());
+    assert_eq!(first.fetch_tips(None).unwrap(), second.fetch_tips(None).unwrap());
     server.take_asked();
     drop((first, second));
     let (mut first, mut second) = (machine.open(), machine.open());
-    assert_eq!(first.look(None).unwrap(), second.look(None).unwrap());
+    assert_eq!(first.fetch_tips(None).unwrap(), second.fetch_tips(None).unwrap());
     assert_eq!(lines(&server), [LOOK, LOOK]);
 }
 
@@ -195,7 +195,7 @@ fn a_server_in_trouble_is_named_with_its_status() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     server.fail_once(Fault::Status(503));
-    let error = Machine::new(server.url()).open().look(None).unwrap_err();
+    let error = Machine::new(server.url()).open().fetch_tips(None).unwrap_err();
     let GitError::Unreachable { reason, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("503"), "{reason}");
 }
@@ -211,14 +211,14 @@ fn t27_a_lock_that_one_that_died_left_in_the_cache_does_not_last() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     let machine = Machine::new(server.url());
-    machine.open().look(None).unwrap();
+    machine.open().fetch_tips(None).unwrap();
     for (number, name) in
         ["refs/cache/branch.lock", "shallow.lock", "packed-refs.lock", "config.lock"].iter().enumerate()
     {
         std::fs::write(slot(&machine).join(name), "").unwrap();
         repo.commit("main", &[("pinstream.toml", &format!("# {number}\n"))]);
         let mut remote = machine.open();
-        let sight = remote.look(None).unwrap();
+        let sight = remote.fetch_tips(None).unwrap();
         assert_eq!(remote.read(&sight.tip).unwrap()["pinstream.toml"], format!("# {number}\n").into_bytes(), "{name}");
         assert!(matches!(remote.land("main", &change(&sight.tip, name), now()).unwrap(), Push::Landed(_)), "{name}");
     }
@@ -230,7 +230,7 @@ fn t11_a_slot_that_does_not_say_so_follows_no_redirect_either() {
     let elsewhere = HttpBackend::start(repo.base());
     let server = HttpBackend::start(repo.base());
     let machine = Machine::new(server.url());
-    machine.open().look(None).unwrap();
+    machine.open().fetch_tips(None).unwrap();
     let config = slot(&machine).join("config");
     let text = std::fs::read_to_string(&config).unwrap();
     assert!(text.contains("followRedirects = false"), "{text}");
@@ -238,7 +238,7 @@ fn t11_a_slot_that_does_not_say_so_follows_no_redirect_either() {
     for other in ["", "followRedirects = initial"] {
         std::fs::write(&config, text.replace("followRedirects = false", other)).unwrap();
         server.fail_once(Fault::Redirect(elsewhere.port()));
-        let error = machine.open().look(None).unwrap_err();
+        let error = machine.open().fetch_tips(None).unwrap_err();
         assert!(matches!(error, GitError::Unreachable { .. }), "{error}");
         assert_eq!(elsewhere.take_asked(), []);
     }

@@ -146,7 +146,7 @@ fn t3_no_hostile_tree_is_read_or_written() {
         let mut machine = Machine::new(parts.repo.url());
         machine.root = root.to_owned();
         let mut remote = machine.open();
-        let tip = remote.look(None).unwrap().tip;
+        let tip = remote.fetch_tips(None).unwrap().tip;
         let error = remote.read(&tip).expect_err(&what);
         assert!(matches!(error, GitError::Tree { .. }), "{what}: {error}");
         // What stands beside the lock's own path is read, but not written.
@@ -217,12 +217,12 @@ fn t3_no_path_leads_out_of_the_repository() {
     for path in hostile {
         assert!(matches!(open_at(&repo, path).err(), Some(GitError::Tree { .. })), "{path:?}");
         let mut remote = open_at(&repo, "").unwrap();
-        let tip = remote.look(None).unwrap().tip;
+        let tip = remote.fetch_tips(None).unwrap().tip;
         assert!(matches!(remote.file(&tip, path), Err(GitError::Tree { .. })), "{path:?}");
         assert!(remote.read_state(Some(&tip), path).is_err(), "{path:?}");
     }
     let mut remote = open_at(&repo, "a").unwrap();
-    let tip = remote.look(None).unwrap().tip;
+    let tip = remote.fetch_tips(None).unwrap().tip;
     assert_eq!(remote.file(&tip, "b").unwrap().unwrap().bytes, b"b");
 }
 
@@ -243,7 +243,7 @@ fn t7_what_is_too_large_is_named_with_its_cap() {
         let error = read(&repo, &tip).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("`{path}` in the repository is not a plain file: it has 262145 bytes; at most 256 KiB are read")
+            format!("`{path}` in the repository is not a plain file: it is larger than 256 KiB")
         );
     }
     let tip = CommitId(repo.commit("lock", &[("pinstream.lock", &"#".repeat(pinstream::model::lock::SIZE_MAX + 1))]));

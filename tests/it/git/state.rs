@@ -27,7 +27,7 @@ fn write(remote: &mut Remote, expected: Option<&CommitId>, list: &[(&str, &str)]
 
 /// The state as a process that begins now sees it.
 fn seen(remote: &mut Remote) -> (Option<CommitId>, RootFiles) {
-    let sight = remote.look(None).unwrap();
+    let sight = remote.fetch_tips(None).unwrap();
     let files = remote.read_state(sight.state.as_ref(), "main").unwrap();
     (sight.state, files)
 }
@@ -38,12 +38,12 @@ fn a_full_disk_of_the_server_makes_no_state_of_this_machine() {
     let server = HttpBackend::start(repo.base());
     let machine = Machine::new(server.url());
     let mut remote = machine.open();
-    remote.look(None).unwrap();
+    remote.fetch_tips(None).unwrap();
     // It cannot store what it is sent, as when its disk is full.
     repo.git(&["config", "receive.maxInputSize", "1"]);
     let error = remote.write_state(None, "main", &files(&[("x", "1")]), now()).unwrap_err();
     assert!(matches!(error, GitError::Failed { .. }), "{error}");
-    assert_eq!(machine.open().look(None).unwrap().state, None);
+    assert_eq!(machine.open().fetch_tips(None).unwrap().state, None);
     repo.git(&["config", "--unset", "receive.maxInputSize"]);
     write(&mut remote, None, &[("x", "1")]);
     assert!(repo.tip(STATE_REF).is_some() && !remote.state_is_local());

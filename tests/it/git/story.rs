@@ -20,7 +20,7 @@ pub(super) fn repository() -> BareRepo {
 pub(super) fn tell(repo: &BareRepo, machine: &Machine) {
     // Look and read.
     let mut one = machine.open();
-    let sight = one.look(None).unwrap();
+    let sight = one.fetch_tips(None).unwrap();
     assert_eq!((sight.branch.as_str(), sight.state.as_ref()), ("main", None));
     assert_eq!(Some(sight.tip.0.as_str()), repo.tip("refs/heads/main").as_deref());
     let expected =
@@ -40,18 +40,18 @@ pub(super) fn tell(repo: &BareRepo, machine: &Machine) {
     );
     assert_eq!(repo.git(&["diff", "--name-only", "main^", "main"]), "pinstream.lock");
     repo.git(&["fsck", "--strict", "--no-dangling"]);
-    assert_eq!(one.look(Some("main")).unwrap().tip, first);
+    assert_eq!(one.fetch_tips(Some("main")).unwrap().tip, first);
 
     // Two that stand on the same tip: one of them lands.
     let mut two = machine.open();
-    assert_eq!(two.look(None).unwrap().tip, first);
+    assert_eq!(two.fetch_tips(None).unwrap().tip, first);
     let Push::Landed(second) = two.land("main", &change(&first, "two"), now()).unwrap() else { panic!("moved") };
     assert_eq!(one.land("main", &change(&first, "three"), now()).unwrap(), Push::Moved);
     assert_eq!(repo.tip("refs/heads/main"), Some(second.0.clone()));
 
     // A person's commit is fetched, and landed upon.
     let person = repo.commit("main", &[("README.md", "read me again\n")]);
-    let sight = one.look(None).unwrap();
+    let sight = one.fetch_tips(None).unwrap();
     assert_eq!(sight.tip.0, person);
     assert_eq!(one.read(&sight.tip).unwrap()["pinstream.lock"], b"two");
     assert!(matches!(one.land("main", &change(&sight.tip, "four"), now()).unwrap(), Push::Landed(_)));
@@ -64,12 +64,12 @@ pub(super) fn tell(repo: &BareRepo, machine: &Machine) {
     assert_eq!(repo.tip(STATE_REF), Some(state.0.clone()));
     assert!(!one.state_is_local());
     assert_eq!(two.write_state(None, "main/b", &files(&[("y", "2")]), now()).unwrap(), Push::Moved);
-    assert_eq!(two.look(None).unwrap().state, Some(state.clone()));
+    assert_eq!(two.fetch_tips(None).unwrap().state, Some(state.clone()));
     let Push::Landed(both) = two.write_state(Some(&state), "main/b", &files(&[("y", "2")]), now()).unwrap() else {
         panic!("moved")
     };
     assert_eq!(one.write_state(Some(&state), "main/a", &files(&[]), now()).unwrap(), Push::Moved);
-    let seen: Option<CommitId> = one.look(None).unwrap().state;
+    let seen: Option<CommitId> = one.fetch_tips(None).unwrap().state;
     assert_eq!(seen, Some(both));
     assert_eq!(one.read_state(seen.as_ref(), "main/a").unwrap(), files(&[("seen/x", "1")]));
     assert_eq!(one.read_state(seen.as_ref(), "main/b").unwrap(), files(&[("y", "2")]));
@@ -77,7 +77,7 @@ pub(super) fn tell(repo: &BareRepo, machine: &Machine) {
     repo.git(&["fsck", "--strict", "--no-dangling"]);
 
     // What is not there.
-    let missing = one.look(Some("gone")).unwrap_err();
+    let missing = one.fetch_tips(Some("gone")).unwrap_err();
     assert!(matches!(missing, GitError::NoBranch { .. }), "{missing}");
 }
 

@@ -70,10 +70,10 @@ fn inside_ssh_with_a_key_file() {
     // A key with a passphrase, right and wrong; a key that is not let in.
     let mut machine = with_key(&server, "locked");
     machine.credentials.ssh_passphrase = Some(GitSecret::new("open sesame".to_owned()));
-    machine.open().look(None).unwrap();
+    machine.open().fetch_tips(None).unwrap();
     machine.credentials.ssh_passphrase = Some(GitSecret::new("open barley".to_owned()));
     for machine in [machine, with_key(&server, "stranger"), with_key(&server, "missing")] {
-        let error = machine.open().look(None).unwrap_err();
+        let error = machine.open().fetch_tips(None).unwrap_err();
         let GitError::Unauthorized { reason, .. } = &error else { panic!("{error}") };
         assert!(reason.contains("PINSTREAM_GIT_SSH_KEY") && !reason.contains("barley"), "{reason}");
     }
@@ -112,7 +112,7 @@ fn inside_ssh_with_an_agent() {
     machine.credentials.agent = true;
     tell(&repo, &machine);
     run(Command::new("ssh-add").args(["-q", "-D"]), b"");
-    let error = machine.open().look(None).unwrap_err();
+    let error = machine.open().fetch_tips(None).unwrap_err();
     assert!(matches!(error, GitError::Unauthorized { .. }), "{error}");
 }
 
@@ -136,7 +136,7 @@ fn inside_credential_helper() {
     server.take_asked();
 
     helper("echo username=someone; echo password=wrong");
-    let error = Machine::new(server.url()).open().look(None).unwrap_err();
+    let error = Machine::new(server.url()).open().fetch_tips(None).unwrap_err();
     let GitError::Unauthorized { reason, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("credential helper") && !reason.contains("wrong"), "{reason}");
     assert_eq!(server.take_asked().iter().filter(|asked| asked.authorization.is_some()).count(), 1);
@@ -145,7 +145,7 @@ fn inside_credential_helper() {
     let mut machine = Machine::new(server.url());
     machine.timeout = Duration::from_millis(300);
     let begin = Instant::now();
-    let error = machine.open().look(None).unwrap_err();
+    let error = machine.open().fetch_tips(None).unwrap_err();
     assert!(matches!(error, GitError::Unauthorized { .. }), "{error}");
     assert!(begin.elapsed() < Duration::from_secs(10));
 }
@@ -163,16 +163,16 @@ fn inside_unknown_host_key() {
     let server = Sshd::start(repo.base(), &home);
     let machine = with_key(&server, "user");
     server.know_nobody();
-    let unknown = machine.open().look(None).unwrap_err();
+    let unknown = machine.open().fetch_tips(None).unwrap_err();
     server.know(&server.file("stranger.pub"));
-    let changed = machine.open().look(None).unwrap_err();
+    let changed = machine.open().fetch_tips(None).unwrap_err();
     for error in [unknown, changed] {
         let GitError::Untrusted { reason, .. } = &error else { panic!("{error}") };
         assert!(reason.contains("known_hosts") && reason.contains("ssh-keyscan"), "{reason}");
     }
     assert!(!server.log().contains("userauth-request"), "{}", server.log());
     server.know(&server.file("host.pub"));
-    machine.open().look(None).unwrap();
+    machine.open().fetch_tips(None).unwrap();
     assert!(server.log().contains("userauth-request"));
 }
 
@@ -193,7 +193,7 @@ fn inside_silent_server() {
         let mut machine = Machine::new(format!("{scheme}://127.0.0.1:{port}/repo.git"));
         machine.timeout = Duration::from_millis(300);
         let begin = Instant::now();
-        let error = machine.open().look(None).unwrap_err();
+        let error = machine.open().fetch_tips(None).unwrap_err();
         assert!(matches!(error, GitError::Unreachable { .. }), "{error}");
         assert!(begin.elapsed() < Duration::from_secs(15), "{scheme}: {:?}", begin.elapsed());
     }
@@ -248,7 +248,7 @@ fn t18_a_certificate_of_nobody_known_ends_it_before_any_credential() {
     let (acceptor, _) = certificate();
     let repo = repository();
     let server = HttpBackend::with_tls(repo.base(), "someone", "token", acceptor);
-    let error = Machine::new(server.url()).token("someone", "token").open().look(None).unwrap_err();
+    let error = Machine::new(server.url()).token("someone", "token").open().fetch_tips(None).unwrap_err();
     let GitError::Untrusted { reason, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("GIT_SSL_CAINFO"), "{reason}");
     assert_eq!(server.take_asked(), []);
@@ -265,7 +265,7 @@ fn t18_a_server_that_speaks_no_tls_is_sent_nothing() {
         buffer[..count].to_vec()
     });
     let machine = Machine::new(format!("https://localhost:{port}/repo.git")).token("someone", "s3cret-token");
-    machine.open().look(None).unwrap_err();
+    machine.open().fetch_tips(None).unwrap_err();
     let heard = heard.join().unwrap();
     assert!(!heard.windows(12).any(|window| window == b"s3cret-token"));
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pinstream::hook::{HookExit, HookResult, HookRun};
 
-use super::{block_on, hook, run, script, surroundings, survivors};
+use super::{block_on, env, hook, run, script, survivors};
 
 /// What a run may take beyond what it is given: starting, sweeping, and a machine that builds something else.
 const SLACK: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ fn check_dropped((hook, canary): (HookRun, String)) {
     hook.env.push(("READY".to_owned(), mark.to_str().unwrap().to_owned()));
     let begin = Instant::now();
     block_on(async {
-        let surroundings = surroundings();
+        let env = env();
         let started = async {
             while !mark.exists() {
                 assert!(begin.elapsed() < Duration::from_secs(20), "it never began");
@@ -39,7 +39,7 @@ fn check_dropped((hook, canary): (HookRun, String)) {
             }
         };
         tokio::select! {
-            end = pinstream::hook::run(&hook, &surroundings) => panic!("it ended: {end:?}"),
+            end = pinstream::hook::run(&hook, &env) => panic!("it ended: {end:?}"),
             () = started => {}
         }
     });

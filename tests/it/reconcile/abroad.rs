@@ -182,7 +182,7 @@ fn a_remote_that_cannot_be_read_fails_its_tags_and_no_others() {
     let gone = format!("file://{}/gone.git", two.platform.base().display());
     two.follow(&gone);
     let said = two.stage.ends(3, &[]);
-    assert!(said.contains("failed  web:base  unsupported: ") && said.contains("there is no such folder"), "{said}");
+    assert!(said.contains("failed  web:base  unsupported: ") && said.contains("there is no such directory"), "{said}");
     assert!(said.contains("moved   own:1 "), "{said}");
     assert_eq!(two.stage.pin("web:base"), before);
 
