@@ -30,7 +30,7 @@ pub struct GitCredentialSources {
     pub ssh_key: Option<PathBuf>,
     /// Passphrase of the key.
     pub ssh_passphrase: Option<GitSecret>,
-    /// Whether to use the SSH agent.
+    /// Use the SSH agent.
     pub agent: bool,
     /// PEM file with authorities to trust besides the machine's.
     pub authorities: Option<PathBuf>,

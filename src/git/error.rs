@@ -37,7 +37,7 @@ pub enum GitError {
     Untrusted {
         /// Without credentials.
         url: String,
-        /// What is unknown, and the remedy.
+        /// The unknown key or certificate, and the remedy.
         reason: String,
     },
     /// The name of a branch is invalid.
@@ -75,7 +75,7 @@ pub enum GitError {
         reason: String,
     },
     /// A path or an object in the tree is unusable.
-    #[error("`{path}` in the repository is not a plain file: {reason}")]
+    #[error("cannot use `{path}` in the repository: {reason}")]
     Tree {
         /// Path from the top of the repository.
         path: String,

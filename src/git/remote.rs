@@ -60,9 +60,9 @@ pub struct Remote {
     signing: SigningKeySource,
     /// The last signer: preparing one starts programs.
     signer: Option<(SigningKeyKind, Arc<Signer>)>,
-    /// Whether the state of this root is stored on this machine.
+    /// True if the state of this root is stored on this machine.
     state_is_local: bool,
-    /// Whether the remote rejected the state ref; the next process tries again.
+    /// True if the remote rejected the state ref; the next process tries again.
     refuses_state: bool,
 }
 

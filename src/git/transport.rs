@@ -80,11 +80,11 @@ struct RefUpdate<'a> {
     expected: Option<Oid>,
     /// None deletes the ref.
     new: Option<Oid>,
-    /// Whether it may be other than a fast-forward.
+    /// True if it need not be a fast-forward.
     is_forced: bool,
 }
 
-/// What one exchange reported.
+/// The results that libgit2 reports during one exchange.
 #[derive(Default)]
 struct Exchange {
     tried: TriedCredentials,

@@ -320,7 +320,7 @@ impl<'r> ObjectStore<'r> {
     ) -> Result<Option<Oid>, GitError> {
         let Some((name, rest)) = parts.split_first() else {
             return match leaf {
-                TreeLeaf::Directory(folder) => Ok(folder),
+                TreeLeaf::Directory(directory) => Ok(directory),
                 TreeLeaf::File(_) | TreeLeaf::Edited(_) => Err(refuse(at, "a file needs a name")),
             };
         };

@@ -56,7 +56,7 @@ pub struct Program {
 
 /// The result of a program that ran to its end.
 pub struct ProgramOutput {
-    /// Whether it exited with 0.
+    /// True if it exited with 0.
     pub success: bool,
     /// Standard output, at most 1 MiB.
     pub stdout: String,
@@ -212,8 +212,8 @@ mod tests {
 
     #[test]
     fn a_program_that_hangs_is_killed_with_what_it_started() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("late");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("late");
         let script = format!("(sleep 1; echo > '{}') & sleep 60", file.display());
         let error = shell(&script).run(Duration::from_millis(200)).err().unwrap();
         assert_eq!(error.to_string(), "`sh` did not finish within 0 s");

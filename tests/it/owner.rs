@@ -1,4 +1,4 @@
-//! Who a process is, and when it is gone.
+//! The identity of a process, and when it has ended.
 
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use pinstream::model::state::Owner;
 use pinstream::system::owner::{is_gone, this_process};
 use pinstream::system::process;
 
-/// A process that ends with its test.
+/// A process that is killed at the end of the test.
 struct Sleeper(Child);
 
 impl Sleeper {
@@ -30,7 +30,7 @@ impl Drop for Sleeper {
 }
 
 #[test]
-fn we_are_not_gone() {
+fn this_process_is_running() {
     assert!(!is_gone(&this_process()));
     assert_eq!(this_process(), this_process());
 }
@@ -68,7 +68,7 @@ fn a_process_with_the_same_number_and_another_start_is_not_the_same() {
 }
 
 #[test]
-fn on_another_machine_nobody_is_known_to_be_gone() {
+fn a_process_of_another_machine_is_never_reported_as_gone() {
     let mut owner = this_process();
     owner.process = "2000000000:1".to_owned();
     assert!(is_gone(&owner));
@@ -77,7 +77,7 @@ fn on_another_machine_nobody_is_known_to_be_gone() {
 }
 
 #[test]
-fn words_that_name_no_process_name_nobody_gone() {
+fn an_owner_that_cannot_be_parsed_is_never_reported_as_gone() {
     for process in ["", ":", "1", "x:1", "1:x", "-1:5", "0:5", "99999999999:1"] {
         assert!(!is_gone(&Owner { process: process.to_owned(), ..this_process() }), "{process}");
     }

@@ -11,10 +11,10 @@ pub(super) fn classify(error: &git2::Error, address: &RemoteAddress, tried: &[&s
     let url = address.shown().to_owned();
     let message = shown(&address.without_secrets(error.message()));
     let lower = message.to_ascii_lowercase();
-    let holds = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let contains = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     if error.class() == ErrorClass::Ssl
         || error.code() == ErrorCode::Certificate
-        || holds(&["hostkey", "host key", "known_hosts"])
+        || contains(&["hostkey", "host key", "known_hosts"])
     {
         let reason = if address.is_ssh() {
             format!(
@@ -32,9 +32,9 @@ pub(super) fn classify(error: &git2::Error, address: &RemoteAddress, tried: &[&s
         return GitError::Untrusted { url, reason };
     }
     let refused = error.code() == ErrorCode::Auth
-        || holds(&["status code: 401", "status code: 403", "authentication"])
+        || contains(&["status code: 401", "status code: 403", "authentication"])
         || (error.class() == ErrorClass::Ssh
-            && holds(&["publickey", "public key", "private key", "passphrase", "agent"]));
+            && contains(&["publickey", "public key", "private key", "passphrase", "agent"]));
     if refused {
         let tried = match tried {
             [] => "no credentials found".to_owned(),
@@ -43,7 +43,7 @@ pub(super) fn classify(error: &git2::Error, address: &RemoteAddress, tried: &[&s
         return GitError::Unauthorized { url, reason: format!("{message}; {tried}") };
     }
     let reason =
-        if holds(&["status code: 404"]) { format!("{message}; check the path of the repository") } else { message };
+        if contains(&["status code: 404"]) { format!("{message}; check the path of the repository") } else { message };
     GitError::Unreachable { url, reason }
 }
 

@@ -234,7 +234,7 @@ error: the target names `gone.yaml`, which is not there
         &["update"],
         "
 --- err
-error: `gone.yaml` in the repository is not a plain file: it is a symbolic link, which is never followed
+error: cannot use `gone.yaml` in the repository: it is a symbolic link, which is never followed
 help: put a plain file there: pinstream does not read or write anything else
 --- exit 4
 ",

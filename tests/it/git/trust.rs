@@ -1,5 +1,5 @@
-//! Who is trusted: host keys, certificates, keys and agents. Tests that need a home of their own run in a process of
-//! their own, since libgit2 asks for the home once.
+//! Trust: host keys, certificates, keys and agents. Tests that need their own home directory run in their own process,
+//! because libgit2 reads the home directory once.
 
 use std::io::Read as _;
 use std::net::{Ipv4Addr, TcpListener};
@@ -23,10 +23,10 @@ use crate::support::remote::http::HttpBackend;
 use crate::support::remote::ssh::Sshd;
 use crate::support::remote::{bare_environment, run};
 
-/// The variable that says a test runs in a home of its own.
+/// The variable that marks a process with its own home directory.
 const INSIDE: &str = "PINSTREAM_TEST_INSIDE";
 
-/// Runs the test `name` of this binary in a home of its own.
+/// Runs the test `name` of this binary in a process with its own home directory.
 fn in_a_home(name: &str) {
     let home = tempfile::tempdir().unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -42,7 +42,7 @@ fn in_a_home(name: &str) {
     assert!(said.contains("1 passed"), "{said}");
 }
 
-/// The home, where there is one of our own.
+/// Returns the home directory of such a process.
 fn home() -> Option<PathBuf> {
     std::env::var_os(INSIDE)?;
     std::env::var_os("HOME").map(PathBuf::from)
@@ -67,7 +67,7 @@ fn inside_ssh_with_a_key_file() {
     let server = Sshd::start(repo.base(), &home);
     tell(&repo, &with_key(&server, "user"));
 
-    // A key with a passphrase, right and wrong; a key that is not let in.
+    // A key with the right and a wrong passphrase; a key that is not authorized.
     let mut machine = with_key(&server, "locked");
     machine.credentials.ssh_passphrase = Some(GitSecret::new("open sesame".to_owned()));
     machine.open().fetch_tips(None).unwrap();
@@ -117,12 +117,12 @@ fn inside_ssh_with_an_agent() {
 }
 
 #[test]
-fn gits_credential_helper_is_asked_once_and_not_waited_for_without_end() {
+fn a_credential_helper_runs_once_and_within_a_time_limit() {
     in_a_home("inside_credential_helper");
 }
 
 #[test]
-#[ignore = "run by `gits_credential_helper_is_asked_once_and_not_waited_for_without_end`"]
+#[ignore = "run by `a_credential_helper_runs_once_and_within_a_time_limit`"]
 fn inside_credential_helper() {
     let Some(home) = home() else { return };
     let repo = repository();
@@ -151,12 +151,12 @@ fn inside_credential_helper() {
 }
 
 #[test]
-fn t18_an_unknown_or_changed_host_key_ends_it_before_any_credential() {
+fn t18_no_credential_is_sent_to_an_unknown_or_changed_host_key() {
     in_a_home("inside_unknown_host_key");
 }
 
 #[test]
-#[ignore = "run by `t18_an_unknown_or_changed_host_key_ends_it_before_any_credential`"]
+#[ignore = "run by `t18_no_credential_is_sent_to_an_unknown_or_changed_host_key`"]
 fn inside_unknown_host_key() {
     let Some(home) = home() else { return };
     let repo = repository();
@@ -177,12 +177,12 @@ fn inside_unknown_host_key() {
 }
 
 #[test]
-fn a_silent_server_is_given_up() {
+fn a_silent_server_times_out() {
     in_a_home("inside_silent_server");
 }
 
 #[test]
-#[ignore = "run by `a_silent_server_is_given_up`"]
+#[ignore = "run by `a_silent_server_times_out`"]
 fn inside_silent_server() {
     if home().is_none() {
         return;
@@ -199,7 +199,7 @@ fn inside_silent_server() {
     }
 }
 
-/// A certificate of its own making for `localhost`: the server's side, and its PEM.
+/// Creates a self-signed certificate for `localhost`, and returns its PEM.
 fn certificate() -> (SslAcceptor, Vec<u8>) {
     let key = PKey::from_rsa(openssl::rsa::Rsa::generate(2048).unwrap()).unwrap();
     let mut name = X509Name::builder().unwrap();
@@ -244,7 +244,7 @@ fn inside_https_with_authority() {
 }
 
 #[test]
-fn t18_a_certificate_of_nobody_known_ends_it_before_any_credential() {
+fn t18_no_credential_is_sent_to_a_server_with_an_unknown_certificate() {
     let (acceptor, _) = certificate();
     let repo = repository();
     let server = HttpBackend::with_tls(repo.base(), "someone", "token", acceptor);
@@ -255,7 +255,7 @@ fn t18_a_certificate_of_nobody_known_ends_it_before_any_credential() {
 }
 
 #[test]
-fn t18_a_server_that_speaks_no_tls_is_sent_nothing() {
+fn t18_nothing_is_sent_to_a_server_without_tls() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let heard = std::thread::spawn(move || {

@@ -189,7 +189,7 @@ fn a_remote_that_cannot_be_read_fails_its_tags_and_no_others() {
     two.follow("http://127.0.0.1:9/repo.git");
     let said = two.stage.ends(3, &[]);
     assert!(
-        said.contains("failed  web:base  network: the remote `http://127.0.0.1:9/repo.git` could not be"),
+        said.contains("failed  web:base  network: cannot reach the remote `http://127.0.0.1:9/repo.git`: "),
         "{said}"
     );
     // A folder of the machine is none that a repository on a server may name.

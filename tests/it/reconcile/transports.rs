@@ -1,4 +1,4 @@
-//! The same story against Debian's registry and over each way to a remote, with `skopeo` as a witness of every digest.
+//! The same story against Debian's registry and over each transport, with `skopeo` as an independent witness of digests.
 
 use pinstream::model::image::Digest;
 use serde_json::json;
@@ -13,29 +13,29 @@ use crate::support::remote::http::HttpBackend;
 use crate::support::remote::ssh::Sshd;
 use crate::support::sandbox::{Ran, Sandbox};
 
-/// What differs from story to story.
+/// The setup of one story.
 struct Cast<'a> {
     sandbox: Sandbox,
     docker: &'a DockerRegistry,
-    /// The tables of the registry and its token server.
+    /// Settings of the registry and its token server.
     settings: String,
     repo: &'a BareRepo,
     remote: String,
-    /// Further arguments.
+    /// Additional arguments.
     args: Vec<String>,
 }
 
 impl<'a> Cast<'a> {
-    /// An open registry and a folder.
+    /// Uses an open registry and a local path.
     fn open(docker: &'a DockerRegistry, repo: &'a BareRepo) -> Self {
-        // Commits that a shallow fetch leaves behind.
+        // History that a shallow fetch omits.
         repo.commit("main", &[("README.md", "read me\n")]);
         repo.commit("main", &[("README.md", "read me again\n")]);
         let settings = format!("[registry.\"{}\"]\nplain-http = true\n", docker.host());
         Self { sandbox: Sandbox::new(), docker, settings, repo, remote: repo.url(), args: Vec::new() }
     }
 
-    /// A registry with TLS, whose authority the repository names for `hosts`.
+    /// Uses a registry with TLS, whose authority the settings name for `hosts`.
     fn secure(docker: &'a DockerRegistry, repo: &'a BareRepo, hosts: &[String]) -> Self {
         repo.commit("main", &[("certs/ca.pem", &String::from_utf8(docker.ca()).unwrap())]);
         let tables = hosts.iter().map(|host| format!("[registry.\"{host}\"]\nca = \"certs/ca.pem\"\n"));
@@ -54,7 +54,7 @@ impl<'a> Cast<'a> {
         assert_eq!(ran.code, Some(0), "\n{}", self.sandbox.shown(&ran));
     }
 
-    /// Tells the story: pins, quiet, a move.
+    /// Runs the story: pins, an unchanged pass, an update.
     fn tell(&self) {
         let host = self.docker.host();
         let stream = format!("[tags]\none = \"{host}/team/app:one\"\ntwo = \"{host}/team/app:two\"\n");
@@ -72,14 +72,14 @@ impl<'a> Cast<'a> {
         self.succeeds();
         self.pinned(&three, &two, "app:one - > 1\napp:two - > 2\napp:one 1 > 3\n");
         self.repo.git(&["fsck", "--strict", "--no-dangling"]);
-        // All that the libraries say of it is searched for secrets.
+        // The sandbox searches the whole log for secrets.
         let mut args = vec!["reconcile", "--remote", &self.remote, "-vv"];
         args.extend(self.args.iter().map(String::as_str));
         let ran = self.sandbox.run(&args);
         assert!(ran.code == Some(0) && ran.stderr.contains("TRACE"), "{}", ran.stderr);
     }
 
-    /// The last commit changed the lock alone, pins both, the witness agrees, and the hook was told so.
+    /// Checks that the last commit changed only the lock and pins both tags, as the witness and the hook confirm.
     #[track_caller]
     fn pinned(&self, one: &Digest, two: &Digest, told: &str) {
         assert_eq!(self.repo.git(&["diff", "--name-only", "main^", "main"]), "pinstream.lock");
@@ -94,7 +94,7 @@ impl<'a> Cast<'a> {
         assert_eq!(events.flat_map(|event| in_short(&event.unwrap())).collect::<String>(), told);
     }
 
-    /// What skopeo says the digest of a tag is.
+    /// Returns the digest of a tag according to skopeo.
     fn witness(&self, tag: &str) -> String {
         let mut command = self.sandbox.command("skopeo");
         command.args(["inspect", "--no-tags", "--tls-verify=false", "--format", "{{.Digest}}"]);
@@ -106,7 +106,7 @@ impl<'a> Cast<'a> {
     }
 }
 
-/// What `docker login` leaves behind.
+/// Returns the file that `docker login` writes.
 fn login(host: &str) -> String {
     let auth = openssl::base64::encode_block(format!("{}:{}", USER.0, USER.1).as_bytes());
     json!({"auths": {host: {"auth": auth}}}).to_string()
@@ -135,11 +135,11 @@ fn a_registry_with_tokens_over_tls_tells_the_story() {
     cast.sandbox.write("policy.toml", &format!("realms = [\"{}\"]\n", tokens.origin()));
     cast.args = vec!["--policy".to_owned(), "policy.toml".to_owned()];
     cast.tell();
-    // Four passes, and each asked for one token.
+    // Four passes, one token each.
     assert_eq!(tokens.asked(), 4 + WITNESS_TOKENS);
 }
 
-/// What skopeo asks for: a token each time.
+/// Token requests of skopeo: one per call.
 const WITNESS_TOKENS: usize = 4;
 
 #[test]

@@ -1,7 +1,7 @@
-//! Git remotes to test against: bare repositories made with the `git` program, and the real servers that serve them.
+//! Git remotes for tests: bare repositories created with `git`, and real servers.
 //!
-//! Everything lives in a folder of its own that goes with the test; every server listens on a free port of 127.0.0.1
-//! and ends with the value that stands for it. No configuration of the machine or its user is read.
+//! Each has a temporary directory; servers listen on a free port of 127.0.0.1 and end when they are dropped. No
+//! configuration of the machine or its user is read.
 
 pub(crate) mod daemon;
 pub(crate) mod http;
@@ -18,13 +18,13 @@ use tempfile::TempDir;
 
 use super::canary;
 
-/// A bare repository `repo.git` in a folder of its own; its `HEAD` is `main`.
+/// A bare repository `repo.git` in a temporary directory; its `HEAD` is `main`.
 pub(crate) struct BareRepo {
     folder: TempDir,
 }
 
 impl BareRepo {
-    /// An empty repository.
+    /// Creates an empty repository.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let repo = Self { folder };
@@ -35,45 +35,45 @@ impl BareRepo {
         repo
     }
 
-    /// A repository with one commit on `main` that holds `files`.
+    /// Creates a repository with one commit on `main` that contains `files`.
     pub(crate) fn with(files: &[(&str, &str)]) -> Self {
         let repo = Self::new();
         repo.commit("main", files);
         repo
     }
 
-    /// The repository's folder.
+    /// Returns its directory.
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("repo.git")
     }
 
-    /// The folder that holds `repo.git` alone: what a server serves.
+    /// Returns the directory that contains `repo.git` only, for servers.
     pub(crate) fn base(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Its `file://` address.
+    /// Returns its `file://` address.
     pub(crate) fn url(&self) -> String {
         format!("file://{}", self.path().display())
     }
 
-    /// Runs `git` in the repository; its standard output, trimmed.
+    /// Runs `git` in the repository, and returns its trimmed output.
     pub(crate) fn git(&self, args: &[&str]) -> String {
         self.git_with(args, b"")
     }
 
-    /// The same with `input` for its standard input.
+    /// Runs `git` with `input`, and returns its trimmed output.
     pub(crate) fn git_with(&self, args: &[&str], input: &[u8]) -> String {
         let output = run(git_in(&self.path()).args(args), input);
         String::from_utf8_lossy(&output).trim().to_owned()
     }
 
-    /// Puts one commit on `branch`, made if need be, that sets `files` and keeps all others; its id.
+    /// Adds a commit to `branch`, which may be new, that writes `files`; returns its id.
     pub(crate) fn commit(&self, branch: &str, files: &[(&str, &str)]) -> String {
         self.commit_as(branch, "a commit of the test", files, &[])
     }
 
-    /// Puts one commit on `branch` that sets `files` and removes `gone`; its id.
+    /// Adds a commit to `branch` that writes `files` and removes `gone`; returns its id.
     pub(crate) fn commit_as(&self, branch: &str, message: &str, files: &[(&str, &str)], gone: &[&str]) -> String {
         let reference = format!("refs/heads/{branch}");
         let parent = self.tip(&reference);
@@ -96,24 +96,24 @@ impl BareRepo {
         self.tip(&reference).unwrap()
     }
 
-    /// What a ref (`refs/heads/main`, `refs/pinstream/state`) stands at.
+    /// Returns the commit of a ref, e.g. `refs/heads/main`.
     pub(crate) fn tip(&self, reference: &str) -> Option<String> {
         let list = self.git(&["for-each-ref", "--format=%(objectname)", reference]);
         list.lines().next().map(str::to_owned)
     }
 
-    /// A file's text at the tip of `branch`, or at any other revision.
+    /// Reads a file at a branch or another revision.
     pub(crate) fn read(&self, branch: &str, path: &str) -> Option<String> {
         let output = git_in(&self.path()).args(["cat-file", "blob", &format!("{branch}:{path}")]).output().unwrap();
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
     }
 
-    /// The subjects of a branch's commits, newest first.
+    /// Lists the subjects of a branch's commits, newest first.
     pub(crate) fn log(&self, branch: &str) -> Vec<String> {
         self.git(&["log", "--format=%s", branch]).lines().map(str::to_owned).collect()
     }
 
-    /// Writes a server hook (`pre-receive`, `update`): a shell script.
+    /// Writes a server hook, e.g. `pre-receive`, as a shell script.
     pub(crate) fn hook(&self, name: &str, script: &str) {
         let path = self.path().join("hooks").join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -123,7 +123,7 @@ impl BareRepo {
 }
 
 impl Drop for BareRepo {
-    /// Whatever was pushed to it holds no secret.
+    /// Checks that nothing that was pushed contains a secret.
     fn drop(&mut self) {
         if !std::thread::panicking() {
             canary::absent_in_repository(&self.path());
@@ -131,14 +131,14 @@ impl Drop for BareRepo {
     }
 }
 
-/// The `git` program in `folder`, with nothing of the machine's or the user's configuration.
+/// Prepares `git` in `folder`, without the configuration of the machine or the user.
 pub(crate) fn git_in(folder: &Path) -> Command {
     let mut command = Command::new("git");
     command.current_dir(folder).env_clear().envs(bare_environment(folder));
     command
 }
 
-/// The environment that programs of the tests get: a path, a home without anything in it, a fixed person and zone.
+/// Returns the environment of programs: `PATH`, a home directory, a fixed person and time zone.
 pub(crate) fn bare_environment(home: &Path) -> Vec<(&'static str, String)> {
     vec![
         ("PATH", std::env::var("PATH").unwrap()),
@@ -154,13 +154,13 @@ pub(crate) fn bare_environment(home: &Path) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Runs `command` with `input`; its standard output. Its failure fails the test, with what it said.
+/// Runs `command` with `input`, and returns its output; fails the test if it fails.
 pub(crate) fn run(command: &mut Command, input: &[u8]) -> Vec<u8> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let output = std::thread::scope(|scope| {
         scope.spawn(move || {
-            // A program may end without reading all of it; its exit code tells.
+            // A program may end without reading its input; its exit code counts.
             let _ = stdin.write_all(input);
         });
         child.wait_with_output().unwrap()
@@ -169,22 +169,22 @@ pub(crate) fn run(command: &mut Command, input: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-/// A folder of Git's own programs (`git --exec-path`).
+/// Returns the directory of Git's own programs (`git --exec-path`).
 pub(crate) fn exec_path() -> PathBuf {
     let output = run(Command::new("git").arg("--exec-path"), b"");
     PathBuf::from(String::from_utf8(output).unwrap().trim())
 }
 
-/// A port that nobody listened on a moment ago.
+/// Returns a port that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
-/// Waits until somebody listens on `port`.
+/// Waits until a server listens on `port`.
 pub(crate) fn wait_for(port: u16) {
     let begin = Instant::now();
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-        assert!(begin.elapsed() < Duration::from_secs(20), "nobody listens on port {port}");
+        assert!(begin.elapsed() < Duration::from_secs(20), "no server listens on port {port}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

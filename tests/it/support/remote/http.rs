@@ -1,5 +1,4 @@
-//! `git http-backend` behind a small HTTP server: Basic authentication, counts of what was asked and sent, and
-//! failures on request.
+//! `git http-backend` behind a small HTTP server: Basic authentication, a log of requests, and failures on request.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -25,12 +24,12 @@ pub(crate) struct Asked {
     pub(crate) received: usize,
 }
 
-/// What goes wrong, once.
+/// A failure that happens once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// A push is done, and its answer is never sent.
+    /// A push is executed, and its response is lost.
     LoseAnswerOfPush,
-    /// A push is not done, and its connection closed.
+    /// A push is dropped, and its connection closed.
     LosePush,
     /// The next request is redirected to another origin.
     Redirect(u16),
@@ -56,17 +55,17 @@ pub(crate) struct HttpBackend {
 }
 
 impl HttpBackend {
-    /// Serves every repository below `base` to everybody.
+    /// Serves every repository below `base` without authentication.
     pub(crate) fn start(base: &Path) -> Self {
         Self::serve(base, None, None)
     }
 
-    /// Serves them to one user with Basic authentication alone.
+    /// Serves them with Basic authentication.
     pub(crate) fn with_password(base: &Path, user: &str, password: &str) -> Self {
         Self::serve(base, Some(basic(user, password)), None)
     }
 
-    /// Serves them over TLS, to one user.
+    /// Serves them over TLS with Basic authentication.
     pub(crate) fn with_tls(base: &Path, user: &str, password: &str, tls: SslAcceptor) -> Self {
         Self::serve(base, Some(basic(user, password)), Some(tls))
     }
@@ -103,23 +102,23 @@ impl HttpBackend {
         Self { shared, port }
     }
 
-    /// The address of `repo.git`.
+    /// Returns the address of `repo.git`.
     pub(crate) fn url(&self) -> String {
         let scheme = if self.shared.tls.is_some() { "https://localhost" } else { "http://127.0.0.1" };
         format!("{scheme}:{}/repo.git", self.port)
     }
 
-    /// The port it listens on.
+    /// Returns its port.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    /// Makes `fault` happen once.
+    /// Triggers `fault` once.
     pub(crate) fn fail_once(&self, fault: Fault) {
         *self.shared.fault.lock().unwrap() = Some(fault);
     }
 
-    /// What was asked since the last call of this.
+    /// Takes the requests since the last call.
     pub(crate) fn take_asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *self.shared.asked.lock().unwrap())
     }
@@ -128,12 +127,12 @@ impl HttpBackend {
 impl Drop for HttpBackend {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
-        // The accept that the listener waits in returns, and sees that it is over.
+        // A connection ends the pending accept.
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
     }
 }
 
-/// A request as far as it matters here.
+/// The relevant parts of a request.
 struct Request {
     method: String,
     target: String,
@@ -231,7 +230,7 @@ fn read_chunks(reader: &mut impl std::io::BufRead) -> Option<Vec<u8>> {
     }
 }
 
-/// Runs the CGI program (git-http-backend(1)) and makes an HTTP answer of what it says.
+/// Runs the CGI program (git-http-backend(1)) and converts its output to an HTTP response.
 fn backend(shared: &Shared, request: &Request) -> Vec<u8> {
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
     let mut command = Command::new(&shared.backend);

@@ -1,4 +1,4 @@
-//! `sshd`: the real one, with keys made for the test.
+//! A real `sshd` with keys for the test.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::{bare_environment, free_port, run, wait_for};
 
-/// A running `sshd` that lets one key in, and a home whose `known_hosts` knows it.
+/// A running `sshd` that authorizes one key, and a home directory whose `known_hosts` lists it.
 pub(crate) struct Sshd {
     child: Child,
     port: u16,
@@ -17,8 +17,8 @@ pub(crate) struct Sshd {
 }
 
 impl Sshd {
-    /// Serves the repositories below `base`; whoever logs in is the user that runs the tests. `home` is that of the
-    /// clients: its `known_hosts` is made to know this server.
+    /// Serves the repositories below `base` as the user that runs the tests, and adds the server to the `known_hosts` of
+    /// `home`, the clients' home directory.
     pub(crate) fn start(base: &Path, home: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -28,7 +28,7 @@ impl Sshd {
         key(&at("locked"), "open sesame");
         let authorized = ["user.pub", "locked.pub"].map(|name| std::fs::read_to_string(at(name)).unwrap()).concat();
         std::fs::write(at("authorized"), authorized).unwrap();
-        // The folder of privilege separation; a machine that never ran the service has none.
+        // The directory for privilege separation is missing if the service never ran.
         std::fs::create_dir_all("/run/sshd").unwrap();
         let port = free_port();
         let settings = format!(
@@ -56,7 +56,7 @@ impl Sshd {
         server
     }
 
-    /// Writes the home's `known_hosts`, so that this server is known by the key in `public`.
+    /// Lists this server in `known_hosts` with the key in `public`.
     pub(crate) fn know(&self, public: &Path) {
         let text = std::fs::read_to_string(public).unwrap();
         let key: Vec<_> = text.split_whitespace().take(2).collect();
@@ -65,23 +65,23 @@ impl Sshd {
         std::fs::write(self.home.join(".ssh/known_hosts"), line).unwrap();
     }
 
-    /// Makes the home know nobody.
+    /// Empties the `known_hosts`.
     pub(crate) fn know_nobody(&self) {
         std::fs::write(self.home.join(".ssh/known_hosts"), "").unwrap();
     }
 
-    /// One of its files: `user` (let in), `locked` (let in, passphrase `open sesame`), `stranger` (not let in),
+    /// Returns a key: `user` (authorized), `locked` (authorized, passphrase `open sesame`), `stranger` (not authorized),
     /// `host`; each with its `.pub`.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// What the server wrote about its connections.
+    /// Returns the log of the server.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.file("log")).unwrap()
     }
 
-    /// The address of `repo.git`.
+    /// Returns the address of `repo.git`.
     pub(crate) fn url(&self) -> String {
         let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
         format!("ssh://{user}@127.0.0.1:{}{}", self.port, self.repository.display())
