@@ -1,4 +1,4 @@
-//! The machine: clock, environment and process table. The only files that read them.
+//! The machine: clock, environment, process table and helper programs. Only these files access them.
 
 pub mod clock;
 pub mod environment;

@@ -73,7 +73,14 @@ async fn tell(context: &CommandContext, folder: &Path) -> Result<Exit, CliError>
             .map(|(path, text)| (path.to_owned(), text.replace("REGISTRY", &host).into_bytes()))
             .collect();
     let author = Author { name: "A. Person".to_owned(), email: "person@localhost".to_owned() };
-    let first = git::create::bare(&remote, "main", &files, &author, "Follow two Python images", clock::now())?;
+    let first = git::create::FirstCommit {
+        branch: "main",
+        files: &files,
+        author: &author,
+        message: "Follow two Python images",
+        now: clock::now(),
+    };
+    let first = git::create::bare(&remote, &first)?;
 
     writeln!(out, "1. A person wrote streams/python.toml and pushed it as {}:\n", first.short())?;
     write!(out, "{}", indented(&STREAM.replace("REGISTRY", &host)))?;
@@ -93,7 +100,7 @@ async fn tell(context: &CommandContext, folder: &Path) -> Result<Exit, CliError>
 
     writeln!(out, "\n4. What it committed:\n")?;
     let after = report.tip.clone().unwrap_or_else(|| before.clone());
-    write!(out, "{}", indented(&git::create::told(&remote, &after)?))?;
+    write!(out, "{}", indented(&git::create::show(&remote, &after)?))?;
     write!(out, "{}", indented(&format!("\n{}", diff(folder, &remote, &before, &after)?)))?;
 
     writeln!(out, "\n5. Nothing has moved since, so one more pass commits nothing:\n")?;
@@ -155,7 +162,7 @@ fn shown(context: &CommandContext, report: &Report) -> String {
 /// The difference between the locks of two commits.
 fn diff(folder: &Path, remote: &Path, before: &CommitId, after: &CommitId) -> Result<String, PassError> {
     let mut remote = open(folder, remote)?;
-    remote.look(Some("main"))?;
+    remote.fetch_tips(Some("main"))?;
     let mut lock_at = |commit: &CommitId| -> Result<String, PassError> {
         let file = remote.file(commit, lock::FILE_NAME)?;
         Ok(file.map(|file| String::from_utf8_lossy(&file.bytes).into_owned()).unwrap_or_default())

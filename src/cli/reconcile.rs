@@ -92,7 +92,7 @@ fn prepare(
         root: root.clone(),
         cache: environment::cache_directory(),
         state: environment::state_directory(),
-        checkout: checkout.map(|checkout| checkout.folder.clone()),
+        checkout: checkout.map(|checkout| checkout.directory.clone()),
         credentials: git::credential::GitCredentialSources::from_environment(),
         timeout: git::SILENCE,
     };

@@ -26,7 +26,7 @@ impl CliError {
     /// The problems of files that it consists of, and the rule that finds such.
     pub(super) fn problems(&self) -> Option<(Rule, &Problems)> {
         match self {
-            Self::Pass(PassError::Problems(problems) | PassError::Git(GitError::Unfit(problems))) => {
+            Self::Pass(PassError::Problems(problems) | PassError::Git(GitError::Problems(problems))) => {
                 Some((Rule::Definition, problems))
             }
             Self::Pass(PassError::Forbidden(problems)) => Some((Rule::Policy, problems)),

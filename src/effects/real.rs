@@ -140,7 +140,7 @@ impl Git for RealWorld {
         match &self.repo {
             Repo::Remote { remote, .. } => {
                 let branch = branch.map(str::to_owned);
-                blocking(remote, move |remote| remote.look(branch.as_deref())).await
+                blocking(remote, move |remote| remote.fetch_tips(branch.as_deref())).await
             }
             Repo::WorkTree(tree) => Ok(RemoteTips {
                 branch: String::new(),
@@ -190,10 +190,10 @@ impl Git for RealWorld {
         match &self.repo {
             Repo::Remote { remote, .. } => {
                 let (tip, candidates) = (tip.clone(), candidates.clone());
-                blocking(remote, move |remote| remote.taken_back(&tip, &candidates)).await
+                blocking(remote, move |remote| remote.reverted(&tip, &candidates)).await
             }
             Repo::WorkTree(tree) => match checkout::discover(&tree.0) {
-                Ok(Some(checkout)) => checkout.taken_back(candidates),
+                Ok(Some(checkout)) => checkout.reverted(candidates),
                 // The directory is in no checkout, or in another user's.
                 Ok(None) | Err(_) => Ok(None),
             },
@@ -340,7 +340,7 @@ impl Forge for RealWorld {
 
 impl Hooks for RealWorld {
     async fn run_hook(&self, run: &HookRun) -> HookResult {
-        hook::sweep(&self.owner, owner::is_gone).await;
+        hook::remove_orphans(&self.owner, owner::is_gone).await;
         hook::run(run, &self.hook_env).await
     }
 
@@ -353,7 +353,7 @@ impl Hooks for RealWorld {
     }
 
     async fn end_orphans(&self, owner: &Owner) -> bool {
-        hook::end_left_by(owner).await
+        hook::end_orphans_of(owner).await
     }
 
     fn notes(&self) -> Vec<String> {

@@ -19,13 +19,13 @@ pub(super) async fn read(
     policy: Option<&Policy>,
     remote: &RemoteSettings,
 ) -> Result<TipLock, ResolveError> {
-    if let Some(problem) = policy.and_then(|policy| policy.forbids_remote(&git::shown(&remote.url))) {
+    if let Some(problem) = policy.and_then(|policy| policy.forbids_remote(&git::display_url(&remote.url))) {
         let error = ResolveError::new(FailureKind::Refused, problem.message);
         return Err(problem.help.into_iter().fold(error, ResolveError::help));
     }
     let origin = git::origin(&remote.url).map_err(failure)?;
     let own = own_origin(repo);
-    if origin == RemoteOrigin::Folder && matches!(own, Some(RemoteOrigin::Server(_))) {
+    if origin == RemoteOrigin::Directory && matches!(own, Some(RemoteOrigin::Server(_))) {
         let message = format!("`{}` is a local path, but the remote of this root is a server", remote.url);
         return Err(ResolveError::new(FailureKind::Refused, message).help("use the URL of that repository's server"));
     }
@@ -61,7 +61,7 @@ fn failure(error: GitError) -> ResolveError {
         GitError::Untrusted { .. } => FailureKind::Tls,
         GitError::NoBranch { .. } | GitError::Branch { .. } => FailureKind::NotFound,
         GitError::Remote { .. } | GitError::Owner { .. } => FailureKind::Unsupported,
-        GitError::Tree { .. } | GitError::Unfit(_) | GitError::State(_) | GitError::Signing { .. } => {
+        GitError::Tree { .. } | GitError::Problems(_) | GitError::State(_) | GitError::Signing { .. } => {
             FailureKind::Unsupported
         }
         GitError::Unreachable { .. } | GitError::Refused { .. } | GitError::Failed { .. } | GitError::Local(_) => {

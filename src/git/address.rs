@@ -1,40 +1,40 @@
-//! Where a remote is and what its branches are called: parsed once, by a grammar narrower than Git's.
+//! Addresses of remotes, by a grammar narrower than Git's: text that a program could read as an option, a helper or a
+//! command is rejected.
 //!
-//! What does not match is refused, so nothing that a program further down could take for an option, a helper or a
-//! command is ever passed on. A login within an address is taken out at once and never shown; only over SSH, where it opens nothing, its name is.
+//! Credentials are removed from an address when it is parsed, and never shown. Only over SSH, where a user name opens
+//! nothing, it remains.
 
-use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
-use super::message::{is_format, shown};
+use super::RemoteOrigin;
+use super::error::{GitError, is_format, shown};
 use super::secret::GitSecret;
-use super::{GitError, RemoteOrigin};
 
-/// The longest address that is read.
+/// The longest address, in bytes.
 const URL_MAX: usize = 2048;
 
-/// How a remote is reached.
+/// The transport of a remote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RemoteRoute {
-    /// A folder of this machine.
-    Folder(PathBuf),
+    /// A directory of this machine.
+    Directory(PathBuf),
     /// A server.
     Server(RemoteScheme),
 }
 
-/// How a server is spoken to.
+/// The protocol of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RemoteScheme {
     Https,
-    /// Only on this machine.
+    /// On the loopback host only.
     Http,
     Ssh,
-    /// Only on this machine.
+    /// On the loopback host only.
     Git,
 }
 
-/// The address of a remote.
+/// The address of a remote, without credentials in its text.
 #[derive(Clone)]
 pub(super) struct RemoteAddress {
     route: RemoteRoute,
@@ -46,16 +46,16 @@ pub(super) struct RemoteAddress {
 }
 
 impl RemoteAddress {
-    /// Reads an address as a person gives it: a folder, `file://`, `https://`, `ssh://` or `user@host:path`; on the
-    /// loopback host also `http://` and `git://`.
+    /// Parses a path, `file://`, `https://`, `ssh://` or `user@host:path`; on the loopback host also `http://` and `git://`.
     ///
     /// # Errors
-    /// Says why it was not accepted.
+    /// If it is not a valid address.
     pub(super) fn parse(text: &str) -> Result<Self, GitError> {
-        Self::read(text).map_err(|reason| GitError::Remote { url: shown(&hide_login(text)), reason: reason.to_owned() })
+        Self::parse_text(text)
+            .map_err(|reason| GitError::Remote { url: shown(&hide_login(text)), reason: reason.to_owned() })
     }
 
-    fn read(text: &str) -> Result<Self, &'static str> {
+    fn parse_text(text: &str) -> Result<Self, &'static str> {
         if text.is_empty() || text.len() > URL_MAX {
             return Err("it is empty or too long");
         }
@@ -63,7 +63,7 @@ impl RemoteAddress {
             return Err("it starts with a dash");
         }
         if text.chars().any(|c| c.is_control() || is_format(c) || (c.is_whitespace() && c != ' ')) {
-            return Err("it has control characters or white space");
+            return Err("it contains control characters or white space");
         }
         if let Some((scheme, rest)) = text.split_once("://") {
             return match scheme {
@@ -72,32 +72,39 @@ impl RemoteAddress {
                 "http" => Self::server(RemoteScheme::Http, rest),
                 "ssh" => Self::server(RemoteScheme::Ssh, rest),
                 "git" => Self::server(RemoteScheme::Git, rest),
-                _ => Err("only `https://`, `ssh://`, `user@host:path`, `file://` and folders are remotes"),
+                _ => Err("expected a path, `https://`, `ssh://`, `user@host:path` or `file://`"),
             };
         }
         if text.contains("::") {
-            return Err("remote helpers are not used");
+            return Err("remote helpers are not supported");
         }
         match Self::scp_like(text) {
             Some(found) => found,
-            None => Self::folder(Path::new(text)),
+            None => Self::directory(Path::new(text)),
         }
     }
 
-    fn folder(path: &Path) -> Result<Self, &'static str> {
-        // Its own path, so that what is remembered about it does not depend on where we stand.
-        let path = path.canonicalize().ok().filter(|path| path.is_dir()).ok_or("there is no such folder")?;
+    fn directory(path: &Path) -> Result<Self, &'static str> {
+        // Absolute, so that its state does not depend on the working directory.
+        let path = path.canonicalize().ok().filter(|path| path.is_dir()).ok_or("there is no such directory")?;
         let url = path.to_str().ok_or("its path is not Unicode")?.to_owned();
-        Ok(Self { route: RemoteRoute::Folder(path), url, user: None, password: None, host: String::new(), port: None })
+        Ok(Self {
+            route: RemoteRoute::Directory(path),
+            url,
+            user: None,
+            password: None,
+            host: String::new(),
+            port: None,
+        })
     }
 
     fn file(text: &str, rest: &str) -> Result<Self, &'static str> {
         if !rest.starts_with('/') || text.contains(['?', '#', ' ', '\\']) {
-            return Err("a `file://` address has three slashes and a plain path");
+            return Err("expected `file://` with a third slash and a plain path");
         }
-        let parsed = url::Url::parse(text).map_err(|_| "it cannot be read")?;
-        let path = parsed.to_file_path().map_err(|()| "it names no file")?;
-        Self::folder(&path)
+        let parsed = url::Url::parse(text).map_err(|_| "it is malformed")?;
+        let path = parsed.to_file_path().map_err(|()| "it has no path")?;
+        Self::directory(&path)
     }
 
     fn server(scheme: RemoteScheme, rest: &str) -> Result<Self, &'static str> {
@@ -112,45 +119,45 @@ impl RemoteAddress {
             Some((user, password)) => (
                 Some(user.to_owned()),
                 Some(GitSecret::new(
-                    decode(password).ok_or("its password has characters that must be written as `%XX`")?,
+                    decode(password).ok_or("its password contains characters that must be written as `%XX`")?,
                 )),
             ),
         };
         if user.as_deref().is_some_and(|user| !is_user(user)) {
-            return Err("its user name has characters that are not letters, digits, `.`, `_`, `+` or `-`");
+            return Err("its user name contains other characters than letters, digits, `.`, `_`, `+` and `-`");
         }
         if password.is_some() && !matches!(scheme, RemoteScheme::Https | RemoteScheme::Http) {
-            return Err("a password is only taken for `https://`");
+            return Err("a password is accepted for `https://` only");
         }
-        let (host, port) = split_port(place).ok_or("its host or port is not one")?;
+        let (host, port) = split_port(place).ok_or("its host or port is invalid")?;
         if matches!(scheme, RemoteScheme::Http | RemoteScheme::Git) && !is_loopback(&host) {
-            return Err("what is sent there could be read on the way; use `https://` or `ssh://`");
+            return Err("the connection is not encrypted; use `https://` or `ssh://`");
         }
         if !is_path(path) || path == "/" {
-            return Err("its path has characters or parts that are not taken");
+            return Err("its path contains invalid characters or parts");
         }
-        let word = match scheme {
+        let name = match scheme {
             RemoteScheme::Https => "https",
             RemoteScheme::Http => "http",
             RemoteScheme::Ssh => "ssh",
             RemoteScheme::Git => "git",
         };
-        // Over HTTP a user's name may be a token.
+        // Over HTTP, a user name may be a token.
         let named = user.as_ref().filter(|_| matches!(scheme, RemoteScheme::Ssh | RemoteScheme::Git));
         let at = named.map_or_else(String::new, |user| format!("{user}@"));
         let colon = port.map_or_else(String::new, |port| format!(":{port}"));
-        let url = format!("{word}://{at}{host}{colon}{path}");
+        let url = format!("{name}://{at}{host}{colon}{path}");
         Ok(Self { route: RemoteRoute::Server(scheme), url, user, password, host, port })
     }
 
-    /// `user@host:path`; none where the text does not have that shape.
+    /// Parses `user@host:path`; none if the text has another shape.
     fn scp_like(text: &str) -> Option<Result<Self, &'static str>> {
         let (before, path) = text.split_once(':')?;
         if before.contains('/') {
             return None;
         }
         let Some((user, host)) = before.split_once('@') else {
-            return Some(Err("a remote over SSH is written `user@host:path` or `ssh://user@host/path`"));
+            return Some(Err("expected `user@host:path` or `ssh://user@host/path` for SSH"));
         };
         if !is_user(user)
             || !is_host(host)
@@ -158,7 +165,7 @@ impl RemoteAddress {
             || !is_path(path)
             || path.trim_matches('/').is_empty()
         {
-            return Some(Err("it is not `user@host:path`"));
+            return Some(Err("expected `user@host:path`"));
         }
         Some(Ok(Self {
             route: RemoteRoute::Server(RemoteScheme::Ssh),
@@ -174,12 +181,12 @@ impl RemoteAddress {
         &self.route
     }
 
-    /// The address as libgit2 is given it: without any login.
+    /// Returns the address for libgit2, without credentials.
     pub(super) fn url(&self) -> &str {
         &self.url
     }
 
-    /// The address for people: without any login.
+    /// Returns the address for messages, without credentials.
     pub(super) fn shown(&self) -> &str {
         &self.url
     }
@@ -192,7 +199,7 @@ impl RemoteAddress {
         self.password.as_ref()
     }
 
-    /// The host; empty for a folder.
+    /// Returns the host; empty for a directory.
     pub(super) fn host(&self) -> &str {
         &self.host
     }
@@ -205,10 +212,10 @@ impl RemoteAddress {
         self.route == RemoteRoute::Server(RemoteScheme::Ssh)
     }
 
-    /// Where it leads.
+    /// Returns the origin.
     pub(super) fn origin(&self) -> RemoteOrigin {
         let (scheme, port) = match self.route {
-            RemoteRoute::Folder(_) => return RemoteOrigin::Folder,
+            RemoteRoute::Directory(_) => return RemoteOrigin::Directory,
             RemoteRoute::Server(RemoteScheme::Https) => ("https", 443),
             RemoteRoute::Server(RemoteScheme::Http) => ("http", 80),
             RemoteRoute::Server(RemoteScheme::Ssh) => ("ssh", 22),
@@ -218,7 +225,7 @@ impl RemoteAddress {
         RemoteOrigin::Server(format!("{scheme}://{host}:{}", self.port.unwrap_or(port)))
     }
 
-    /// Whether `url`, as a server's challenge is reported, is this remote's origin: scheme, host and port.
+    /// Returns whether `url`, from which a challenge came, has this remote's scheme, host and port.
     pub(super) fn is_origin_of(&self, url: &str) -> bool {
         if self.is_ssh() {
             return url == self.url;
@@ -227,7 +234,7 @@ impl RemoteAddress {
         origin(url).is_some_and(|theirs| Some(theirs) == origin(&self.url))
     }
 
-    /// `text` with the address's own password taken out.
+    /// Redacts the address's password in a text.
     pub(super) fn without_secrets(&self, text: &str) -> String {
         match &self.password {
             Some(password) => text.replace(password.reveal(), "***"),
@@ -236,7 +243,7 @@ impl RemoteAddress {
     }
 }
 
-/// What may be shown of an address that could not be read.
+/// Redacts an address that could not be parsed.
 fn hide_login(text: &str) -> String {
     let (login, place) = text.rsplit_once('@').map_or((None, text), |(login, place)| (Some(login), place));
     let place = place.split_once('?').map_or_else(|| place.to_owned(), |(place, _)| format!("{place}?***"));
@@ -267,7 +274,7 @@ fn is_host(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(label)
 }
 
-/// Host and port of `host[:port]`.
+/// Splits `host[:port]`.
 fn split_port(text: &str) -> Option<(String, Option<u16>)> {
     let after = text.rfind(']').map_or(0, |at| at + 1);
     let (host, port) = match text[after..].find(':') {
@@ -289,7 +296,7 @@ fn is_loopback(host: &str) -> bool {
         || host.trim_matches(['[', ']']).parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Whether `path` is plain: no query, quote, backslash, broken escape, or part `.` or `..`, written or escaped.
+/// Accepts a path without query, quote, backslash, invalid escape, and `.` or `..` as a part, even if escaped.
 fn is_path(path: &str) -> bool {
     let good = |b: u8| b.is_ascii_alphanumeric() || b"/-._~+%,=:()".contains(&b);
     let Some(decoded) = decode(path) else { return false };
@@ -298,7 +305,7 @@ fn is_path(path: &str) -> bool {
         && !decoded.split('/').any(|part| part == "." || part == ".." || part.starts_with('-'))
 }
 
-/// `text` with its `%XX` read; none where one is broken, or where a character is not printable ASCII.
+/// Decodes `%XX`; none if an escape is invalid or a character is not printable ASCII.
 fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -316,49 +323,6 @@ fn decode(text: &str) -> Option<String> {
         rest = &after[2..];
     }
     String::from_utf8(bytes).ok()
-}
-
-/// A branch's name, as in `refs/heads/<name>`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct BranchName(String);
-
-impl BranchName {
-    /// Reads a name by the rules of git-check-ref-format(1), without a leading dash, and without characters that
-    /// cannot be seen.
-    ///
-    /// # Errors
-    /// Says that it is none.
-    pub(super) fn parse(text: &str) -> Result<Self, GitError> {
-        let bad_char = |c: char| {
-            c.is_control()
-                || is_format(c)
-                || c.is_whitespace()
-                || matches!(c, '~' | '^' | ':' | '?' | '*' | '[' | '\\')
-                || !(c.is_ascii() || c.is_alphanumeric())
-        };
-        let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
-        let good = (1..=244).contains(&text.len())
-            && !text.starts_with('-')
-            && !text.starts_with("refs/")
-            && !text.ends_with('.')
-            && !text.contains("..")
-            && !text.contains("@{")
-            && text != "@"
-            && text != "HEAD"
-            && !text.contains(bad_char)
-            && text.split('/').all(part);
-        if good { Ok(Self(text.to_owned())) } else { Err(GitError::Branch { branch: shown(text) }) }
-    }
-
-    pub(super) fn reference(&self) -> String {
-        format!("refs/heads/{}", self.0)
-    }
-}
-
-impl fmt::Display for BranchName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
-//! Credentials for a Git remote: where they come from, and how often they are offered.
+//! Credentials for a Git remote.
 //!
-//! Each source is offered once, to the origin of the remote's own address and to no other. A value here has no
-//! `Debug`, `Display` or `Serialize`.
+//! Each source is offered once per connection, to the origin of the remote's own address only. Nothing here has a `Debug`,
+//! `Display` or `Serialize`.
 
-use std::cell::RefCell;
 use std::path::PathBuf;
-use std::rc::Rc;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use git2::{Cred, CredentialType, ErrorClass, ErrorCode};
@@ -16,32 +14,32 @@ use super::secret::GitSecret;
 use super::sign::SigningKeySource;
 use crate::system::environment;
 
-/// Whom a token belongs to where nobody says: what GitHub documents, and what other forges take.
+/// The default user name for a token: as GitHub documents, and as other forges accept.
 const TOKEN_USER: &str = "x-access-token";
-/// Who logs in over SSH where nobody says.
+/// The default user name over SSH.
 const SSH_USER: &str = "git";
 
-/// Where credentials come from, besides Git's credential helpers.
+/// Sources of credentials besides Git's credential helpers.
 #[derive(Clone, Default)]
 pub struct GitCredentialSources {
     /// A token or password for `https://`.
     pub token: Option<GitSecret>,
-    /// Whom it belongs to.
+    /// User name for the token.
     pub username: Option<String>,
-    /// A private key for SSH.
+    /// Private key for SSH.
     pub ssh_key: Option<PathBuf>,
-    /// What opens it.
+    /// Passphrase of the key.
     pub ssh_passphrase: Option<GitSecret>,
-    /// Whether an SSH agent is running.
+    /// Use the SSH agent.
     pub agent: bool,
-    /// A PEM file of authorities to trust besides the machine's.
+    /// PEM file with authorities to trust besides the machine's.
     pub authorities: Option<PathBuf>,
-    /// The key that signs commits.
+    /// Key that signs commits.
     pub signing: SigningKeySource,
 }
 
 impl GitCredentialSources {
-    /// What the environment of the process says.
+    /// Reads the variables of this process.
     pub fn from_environment() -> Self {
         Self {
             token: environment::var("PINSTREAM_GIT_TOKEN").map(GitSecret::new),
@@ -53,17 +51,18 @@ impl GitCredentialSources {
             signing: SigningKeySource::from_environment(),
         }
     }
-}
 
-impl GitCredentialSources {
-    /// The same without a token, which is for one server alone and cannot say for which.
+    /// Drops the token, which belongs to one unknown server.
     #[must_use]
     pub fn without_token(self) -> Self {
         Self { token: None, username: None, ..self }
     }
 }
 
-/// What is offered to a server, in this order.
+/// The names of credentials that were offered.
+pub(super) type TriedCredentials = Arc<Mutex<Vec<&'static str>>>;
+
+/// The sources in the order in which they are offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CredentialOffer {
     Token,
@@ -73,24 +72,24 @@ enum CredentialOffer {
     SshAgent,
 }
 
-/// Answers the questions of one connection; libgit2 asks again for as long as it is given wrong answers.
-pub(super) struct CredentialAsker {
+/// The sources of credentials that are left to offer on one connection; libgit2 requests one after another.
+pub(super) struct CredentialProvider {
     address: RemoteAddress,
     sources: GitCredentialSources,
     config: Option<git2::Config>,
     time_limit: Duration,
     left: Vec<CredentialOffer>,
-    tried: Rc<RefCell<Vec<&'static str>>>,
+    tried: TriedCredentials,
 }
 
-impl CredentialAsker {
-    /// For one connection to `address`; what it offers is written to `tried`.
+impl CredentialProvider {
+    /// Prepares one connection to `address`; `tried` receives the names of what is offered.
     pub(super) fn new(
         address: &RemoteAddress,
         sources: &GitCredentialSources,
         config: Option<git2::Config>,
         time_limit: Duration,
-        tried: &Rc<RefCell<Vec<&'static str>>>,
+        tried: &TriedCredentials,
     ) -> Self {
         let mut left = Vec::new();
         if address.is_ssh() {
@@ -102,14 +101,14 @@ impl CredentialAsker {
             left.push(CredentialOffer::Helper);
         }
         left.reverse();
-        let (address, sources, tried) = (address.clone(), sources.clone(), Rc::clone(tried));
+        let (address, sources, tried) = (address.clone(), sources.clone(), Arc::clone(tried));
         Self { address, sources, config, time_limit, left, tried }
     }
 
-    /// The next credential for the server at `url` that takes `allowed`.
-    pub(super) fn answer(&mut self, url: &str, allowed: CredentialType) -> Result<Cred, git2::Error> {
+    /// Returns the next credential for the server at `url`, of one of the kinds `allowed`.
+    pub(super) fn next(&mut self, url: &str, allowed: CredentialType) -> Result<Cred, git2::Error> {
         if !self.address.is_origin_of(url) {
-            return Err(refusal("credentials are only for the remote's own address"));
+            return Err(refusal("credentials are sent to the remote's own address only"));
         }
         if allowed == CredentialType::USERNAME {
             return Cred::username(self.ssh_user());
@@ -119,10 +118,10 @@ impl CredentialAsker {
                 return credential;
             }
         }
-        Err(refusal("the server took none of the credentials"))
+        Err(refusal("the server accepted none of the credentials"))
     }
 
-    /// One credential; none where its source has nothing to offer.
+    /// Creates a credential; none if its source has none of these kinds.
     fn make(&self, offer: CredentialOffer, url: &str, allowed: CredentialType) -> Option<Result<Cred, git2::Error>> {
         let plain = allowed.contains(CredentialType::USER_PASS_PLAINTEXT) && !self.address.is_ssh();
         let key = allowed.contains(CredentialType::SSH_KEY);
@@ -138,7 +137,7 @@ impl CredentialAsker {
                 Some(Cred::userpass_plaintext(self.address.user()?, self.address.password()?.reveal()))
             }
             CredentialOffer::Helper if plain => {
-                let (user, password) = self.ask_helper(url)?;
+                let (user, password) = self.run_helper(url)?;
                 self.note("Git's credential helper");
                 Some(Cred::userpass_plaintext(&user, &password))
             }
@@ -155,21 +154,21 @@ impl CredentialAsker {
     }
 
     fn note(&self, source: &'static str) {
-        self.tried.borrow_mut().push(source);
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner).push(source);
     }
 
     fn ssh_user(&self) -> &str {
         self.address.user().unwrap_or(SSH_USER)
     }
 
-    /// Asks the helpers of the user's Git configuration. They are programs and may hang, so they have a time limit.
-    fn ask_helper(&self, url: &str) -> Option<(String, String)> {
+    /// Runs the credential helpers of the user's Git configuration, within the time limit.
+    fn run_helper(&self, url: &str) -> Option<(String, String)> {
         let mut helper = git2::CredentialHelper::new(url);
         helper.config(self.config.as_ref()?);
         helper.username(self.sources.username.as_deref().or(self.address.user()));
         let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || {
-            // Nobody listens any more where the time was up.
+            // The receiver is gone after the time limit.
             let _ = sender.send(helper.execute());
         });
         receiver.recv_timeout(self.time_limit).ok().flatten()

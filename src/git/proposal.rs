@@ -1,6 +1,6 @@
 //! Which proposal a commit came by, as its message tells. Pure.
 
-use super::message::shown;
+use super::error::shown;
 
 /// Trailers that name one, in lower case.
 const TRAILERS: [&str; 7] =

@@ -1,8 +1,8 @@
-//! The remote of a pass: looked at, read, and moved on by compare-and-swap. All of it blocks.
+//! The remote of a pass: reads refs and files, and pushes by compare-and-swap. Everything blocks.
 //!
-//! A remote is a folder of this machine or a server; what a caller sees is the same.
+//! A remote is a directory of this machine or a server, with the same interface.
 
-pub(super) mod made;
+pub(super) mod forge_commit;
 pub(super) mod proposed;
 mod state_ref;
 
@@ -14,66 +14,69 @@ use std::time::Duration;
 use git2::{ObjectType, Oid, Repository, Signature, Time};
 use jiff::Timestamp;
 
-use super::address::{BranchName, RemoteAddress, RemoteRoute};
-use super::back;
+use super::address::{RemoteAddress, RemoteRoute};
+use super::branch::BranchName;
 use super::cache::GitCache;
 use super::credential::GitCredentialSources;
-use super::folder::PathRemote;
+use super::error::local;
 use super::local_state::LocalState;
-use super::message::local;
+use super::repo_path::RepoPath;
+use super::reverted;
 use super::sign::{Signer, SigningKeySource};
-use super::tree::{ObjectStore, RepoPath, TreeLeaf};
-use super::wire::{AdvertisedRefs, FetchRequest, Transport};
+use super::transport::local::PathRemote;
+use super::transport::{AdvertisedRefs, FetchRequest, ServerRemote};
+use super::tree::{ObjectStore, TreeLeaf};
 use super::{CommitId, GitError, NewCommit, Push, RemoteTips, RepoFile, RootFiles, STATE_REF, TipLock, limit_process};
 use crate::formats::path::FilePath;
 use crate::model::image::{Digest, TagId};
+use crate::model::lock;
 use crate::model::settings::{Author, Sign, SigningKeyKind};
 use state_ref::StateRefTip;
 
-/// Where a remote is and what may be used to reach it.
+/// The address of a remote, and what may be used to access it.
 pub struct RemoteSetup {
-    /// The address, as a person gives it.
+    /// Address as given.
     pub url: String,
-    /// The path of the root's folder in the repository; empty for the top.
+    /// Path of the root in the repository; empty for the top.
     pub root: String,
-    /// The folder of our caches; need not exist.
+    /// Directory of caches; need not exist.
     pub cache: PathBuf,
-    /// The folder of state that a remote does not take; need not exist.
+    /// Directory of state that a remote rejects; need not exist.
     pub state: PathBuf,
-    /// A checkout whose objects may be read.
+    /// A checkout that lends its objects and configuration.
     pub checkout: Option<PathBuf>,
-    /// Credentials.
+    /// Sources of credentials.
     pub credentials: GitCredentialSources,
-    /// How long a server may be silent.
+    /// Longest silence of a server.
     pub timeout: Duration,
 }
 
 /// A remote and one root in it.
 pub struct Remote {
-    end: End,
+    endpoint: Endpoint,
     root: RepoPath,
     checkout: Option<PathBuf>,
     local_state: LocalState,
     signing: SigningKeySource,
-    /// The key that signed last, which takes a moment to be opened.
+    /// The last signer: preparing one starts programs.
     signer: Option<(SigningKeyKind, Arc<Signer>)>,
-    /// Whether the state of the root that is worked on is kept on this machine.
+    /// True if the state of this root is stored on this machine.
     state_is_local: bool,
-    /// Whether the remote refused the state ref; it is asked again by the next process.
+    /// True if the remote rejected the state ref; the next process tries again.
     refuses_state: bool,
 }
 
-/// What the remote is.
-enum End {
-    Folder(Box<PathRemote>),
-    Server(Box<Transport>),
+/// The kind of the remote.
+enum Endpoint {
+    Directory(Box<PathRemote>),
+    Server(Box<ServerRemote>),
 }
 
 impl Remote {
-    /// Gets ready to work on a remote; nothing is asked of it yet.
+    /// Prepares access to a remote; does not connect yet.
     ///
     /// # Errors
-    /// Where the address or the root's path is not accepted, or the cache cannot be made.
+    /// If the address or the root's path is invalid, or the cache cannot be created.
     pub fn open(setup: RemoteSetup) -> Result<Self, GitError> {
         let address = RemoteAddress::parse(&setup.url)?;
         let root = RepoPath::parse(&setup.root)?;
@@ -82,15 +85,15 @@ impl Remote {
         limit_process(setup.timeout, authorities.as_deref()).map_err(|error| local(&error))?;
         let local_state = LocalState::new(&setup.state, address.url());
         let signing = setup.credentials.signing.clone();
-        let end = match address.route() {
-            RemoteRoute::Folder(path) => End::Folder(Box::new(PathRemote::open(path, address.shown())?)),
+        let endpoint = match address.route() {
+            RemoteRoute::Directory(path) => Endpoint::Directory(Box::new(PathRemote::open(path, address.shown())?)),
             RemoteRoute::Server(_) => {
                 let cache = GitCache::open(&setup.cache, address.url(), setup.checkout.as_deref())?;
-                End::Server(Box::new(Transport::new(address, cache, setup.credentials, setup.timeout)))
+                Endpoint::Server(Box::new(ServerRemote::new(address, cache, setup.credentials, setup.timeout)))
             }
         };
         Ok(Self {
-            end,
+            endpoint,
             root,
             checkout: setup.checkout,
             local_state,
@@ -101,22 +104,22 @@ impl Remote {
         })
     }
 
-    /// The remote's address, without any credential.
+    /// Returns the address without credentials.
     pub fn url(&self) -> &str {
-        match &self.end {
-            End::Folder(remote) => remote.url(),
-            End::Server(wire) => wire.address.shown(),
+        match &self.endpoint {
+            Endpoint::Directory(remote) => remote.url(),
+            Endpoint::Server(server) => server.address.shown(),
         }
     }
 
-    /// Asks for the tips of the branch, or of the remote's `HEAD`, and of the state ref, in one conversation; what is
-    /// not at hand of them is fetched in the same.
+    /// Lists the tips of the branch (by default that of `HEAD`), the state ref and proposals, and fetches branch and state
+    /// unless they are cached, on one connection.
     ///
     /// # Errors
-    /// Where the remote cannot be reached or has no such branch.
-    pub fn look(&mut self, branch: Option<&str>) -> Result<RemoteTips, GitError> {
-        if let End::Folder(remote) = &self.end {
-            remote.mend();
+    /// If the remote cannot be reached or has no such branch.
+    pub fn fetch_tips(&mut self, branch: Option<&str>) -> Result<RemoteTips, GitError> {
+        if let Endpoint::Directory(remote) = &self.endpoint {
+            remote.remove_stale_lock();
         }
         let AdvertisedRefs { branch, tip, state, default, proposals } =
             self.tips(branch, FetchRequest::BranchAndState)?;
@@ -125,112 +128,111 @@ impl Remote {
         Ok(RemoteTips {
             branch: branch.to_string(),
             tip: CommitId(tip.to_string()),
-            state: state.given(),
+            state: state.encode(),
             default: default.map(|name| name.to_string()),
             proposals: proposals.into_iter().map(named).collect(),
         })
     }
 
-    /// The lock at the tip of the branch, or of the remote's `HEAD`. Nothing of the remote is ever changed by it.
+    /// Reads the lock at the tip of the branch, by default that of `HEAD`. Changes nothing on the remote.
     ///
     /// # Errors
-    /// Where the remote cannot be reached or has no such branch, or there is no plain file at the lock's path.
+    /// If the remote cannot be reached or has no such branch, or the lock is not a plain file.
     pub fn lock_at_tip(&mut self, branch: Option<&str>) -> Result<TipLock, GitError> {
         let commit = CommitId(self.tips(branch, FetchRequest::Branch)?.tip.to_string());
         let root = self.root.clone();
-        let bytes = self.with_commit(&commit, |objects, id| {
-            let lock = objects.lock_id(id, &root)?;
-            lock.map(|id| objects.lock(id)).transpose()
-        })?;
+        let bytes = self
+            .with_commit(&commit, |objects, id| objects.lock_id(id, &root)?.map(|id| objects.lock(id)).transpose())?;
         Ok(TipLock { commit, bytes })
     }
 
-    /// What the branch and the state ref stand at, with what is `wanted` of them at hand.
+    /// Lists the refs, and fetches those that are `wanted`.
     fn tips(&mut self, branch: Option<&str>, wanted: FetchRequest) -> Result<AdvertisedRefs, GitError> {
         let branch = branch.map(BranchName::parse).transpose()?;
-        match &mut self.end {
-            End::Folder(remote) => {
+        match &mut self.endpoint {
+            Endpoint::Directory(remote) => {
                 let default = remote.default_branch();
                 let proposals = remote.proposals()?;
                 let (default, branch) = match branch {
                     Some(branch) => (default.ok(), branch),
                     None => default.map(|name| (Some(name.clone()), name))?,
                 };
-                // The state first: it may be younger than the branch, never older than what is compared with it.
+                // The state is read first, so that it is never newer than the branch.
                 let state = remote.tip(STATE_REF)?;
                 let tip = remote.tip(&branch.reference())?;
                 let tip =
                     tip.ok_or_else(|| GitError::NoBranch { url: self.url().to_owned(), branch: branch.to_string() })?;
                 Ok(AdvertisedRefs { branch, tip, state, default, proposals })
             }
-            End::Server(wire) => {
-                let mut tips = wire.look(branch.as_ref(), wanted);
+            Endpoint::Server(server) => {
+                let mut tips = server.fetch_tips(branch.as_ref(), wanted);
                 if let Err(GitError::Local(reason)) = &tips {
-                    tracing::debug!(reason, "the cache is broken and made anew");
-                    wire.cache.recreate()?;
-                    tips = wire.look(branch.as_ref(), wanted);
+                    tracing::debug!(reason, "recreating a corrupt cache");
+                    server.cache.recreate()?;
+                    tips = server.fetch_tips(branch.as_ref(), wanted);
                 }
                 tips
             }
         }
     }
 
-    /// `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml` of the root at `commit`, by path from the root.
+    /// Reads `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml` of the root at `commit`.
     ///
     /// # Errors
-    /// Where the commit cannot be had, or holds what is not read.
+    /// If the commit cannot be fetched, or a file is unusable.
     pub fn read(&mut self, commit: &CommitId) -> Result<RootFiles, GitError> {
         let root = self.root.clone();
         self.with_commit(commit, |objects, id| objects.files(id, &root))
     }
 
-    /// One file of the root at `commit`; none where it is not there.
+    /// Reads a file of the root at `commit`; none if there is none.
     ///
     /// # Errors
-    /// Where the commit cannot be had, or there is no plain file at `path`.
+    /// If the commit cannot be fetched, or the path is not a plain file.
     pub fn file(&mut self, commit: &CommitId, path: &str) -> Result<Option<RepoFile>, GitError> {
         let path = self.root.join(path)?;
         self.with_commit(commit, |objects, id| objects.file(id, &path))
     }
 
-    /// The plain files of the root at `commit` that `patterns` mean.
+    /// Lists the plain files of the root at `commit` that match `patterns`.
     ///
     /// # Errors
-    /// Where the commit cannot be had, or they are too many.
+    /// If the commit cannot be fetched, or too many files match.
     pub fn paths(&mut self, commit: &CommitId, patterns: &[FilePath]) -> Result<Vec<String>, GitError> {
         let root = self.root.clone();
-        self.with_commit(commit, |objects, id| objects.paths(id, &root, patterns))
+        self.with_commit(commit, |objects, id| objects.matching_files(id, &root, patterns))
     }
 
-    /// Of moves to `candidates`, those that people took back in the history of `tip`; none where that is not at hand.
+    /// Returns the tags whose change to the digest in `candidates` was reverted in the history of `tip`; none if that
+    /// history is not available.
     ///
     /// # Errors
-    /// Where the history cannot be read.
-    pub fn taken_back(
+    /// If the history cannot be read.
+    pub fn reverted(
         &self,
         tip: &CommitId,
         candidates: &BTreeMap<TagId, Digest>,
     ) -> Result<Option<BTreeSet<TagId>>, GitError> {
         let tip = Oid::from_str(&tip.0).map_err(|error| local(&error))?;
-        match (&self.end, &self.checkout) {
-            (End::Folder(remote), _) => back::taken_back(&remote.repository, tip, &self.root, candidates),
-            // Our cache holds no more history than it takes to push.
-            (End::Server(_), Some(checkout)) => match Repository::open(checkout) {
-                Ok(repository) => back::taken_back(&repository, tip, &self.root, candidates),
+        match (&self.endpoint, &self.checkout) {
+            (Endpoint::Directory(remote), _) => reverted::reverted(&remote.repository, tip, &self.root, candidates),
+            // The cache contains no history.
+            (Endpoint::Server(_), Some(checkout)) => match Repository::open(checkout) {
+                Ok(repository) => reverted::reverted(&repository, tip, &self.root, candidates),
                 Err(_) => Ok(None),
             },
-            (End::Server(_), None) => Ok(None),
+            (Endpoint::Server(_), None) => Ok(None),
         }
     }
 
-    /// Whether commits can be signed so: the key is there and has proved that it can.
+    /// Checks that commits can be signed: finds the key and signs a test text.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn can_sign(&mut self, sign: Sign, now: Timestamp) -> Result<(), GitError> {
+    /// If they cannot.
+    pub fn check_signing(&mut self, sign: Sign, now: Timestamp) -> Result<(), GitError> {
         match sign {
             Sign::Key(kind) => self.signer(kind, now).map(drop),
-            // It says so with each commit.
+            // GitHub reports it with each commit.
             Sign::GitHub => Ok(()),
         }
     }
@@ -250,72 +252,72 @@ impl Remote {
         checkout.and_then(|repository| repository.config().ok()).or_else(|| git2::Config::open_default().ok())
     }
 
-    /// Puts one commit with the new lock, and files that are written over, on the branch, if its tip is still
-    /// `change.parent`.
+    /// Pushes one commit with the new lock and changed files to the branch, if its tip is still `change.parent`.
     ///
     /// # Errors
-    /// Where the remote refuses it, there is no plain file at the path of one of them, or it cannot be signed.
+    /// If the remote refuses it, a path is not a plain file, or the commit cannot be signed.
     pub fn land(&mut self, branch: &str, change: &NewCommit, now: Timestamp) -> Result<Push<CommitId>, GitError> {
         let reference = BranchName::parse(branch)?.reference();
-        let (parent, new) = self.commit_on(change, now)?;
+        let (parent, new) = self.write_commit(change, now)?;
         self.swap(&reference, Some(parent), Some(parent), new)
     }
 
-    /// Writes the commit that `change` is, and gives its parent and its id; no ref names it yet.
-    fn commit_on(&mut self, change: &NewCommit, now: Timestamp) -> Result<(Oid, Oid), GitError> {
+    /// Writes a commit without updating a ref; returns its parent and its id.
+    fn write_commit(&mut self, change: &NewCommit, now: Timestamp) -> Result<(Oid, Oid), GitError> {
         let files = self.files_of(change)?;
         let signer = match (change.sign, &change.made) {
             (Some(Sign::Key(kind)), _) => Some(self.signer(kind, now)?),
             (Some(Sign::GitHub), None) => {
-                let message = "GitHub did not make this commit".to_owned();
-                return Err(GitError::Signing { message, help: "sign with a key: `ssh` or `openpgp`".to_owned() });
+                let message = "GitHub did not create and sign this commit".to_owned();
+                return Err(GitError::Signing { message, help: "set `sign` to `ssh` or `openpgp`".to_owned() });
             }
             (Some(Sign::GitHub), Some(_)) | (None, _) => None,
         };
         self.with_commit(&change.parent, |objects, parent| {
             let tree = tree_of(objects, parent, &files)?;
-            let words = Words { message: &change.message, author: &change.author, signer: signer.as_deref() };
+            let text = CommitText { message: &change.message, author: &change.author, signer: signer.as_deref() };
             match &change.made {
-                Some(made) => Ok((parent, made::write(objects.repository, made)?)),
-                None => Ok((parent, commit(objects.repository, tree, Some(parent), words, now)?)),
+                Some(made) => Ok((parent, forge_commit::write(objects.repository, made)?)),
+                None => Ok((parent, commit(objects.repository, tree, Some(parent), text, now)?)),
             }
         })
     }
 
-    /// The lock and the files of `change`, by their paths from the top of the repository.
-    fn files_of<'a>(&self, change: &'a NewCommit) -> Result<Vec<Blob<'a>>, GitError> {
-        let lock = (self.root.join(crate::model::lock::FILE_NAME)?, change.lock.as_bytes(), TreeLeaf::File as Kind);
+    /// Lists the files that a commit writes.
+    fn files_of<'a>(&self, change: &'a NewCommit) -> Result<Vec<NewFile<'a>>, GitError> {
+        let lock =
+            NewFile { path: self.root.join(lock::FILE_NAME)?, bytes: change.lock.as_bytes(), leaf: TreeLeaf::File };
         let file = |(path, bytes): (&String, &'a Vec<u8>)| {
-            Ok((self.root.join(path)?, bytes.as_slice(), TreeLeaf::Edited as Kind))
+            Ok(NewFile { path: self.root.join(path)?, bytes: bytes.as_slice(), leaf: TreeLeaf::Edited })
         };
         std::iter::once(Ok(lock)).chain(change.files.iter().map(file)).collect()
     }
 
     fn repository(&self) -> &Repository {
-        match &self.end {
-            End::Folder(remote) => &remote.repository,
-            End::Server(wire) => &wire.cache.repository,
+        match &self.endpoint {
+            Endpoint::Directory(remote) => &remote.repository,
+            Endpoint::Server(server) => &server.cache.repository,
         }
     }
 
-    /// Does something with a commit, after fetching it where need be. What is broken in our cache is fetched anew, once.
+    /// Fetches a commit unless it is cached, and calls `act`. Recreates a corrupt cache once.
     fn with_commit<T>(
         &mut self,
         commit: &CommitId,
         mut act: impl FnMut(&ObjectStore<'_>, Oid) -> Result<T, GitError>,
     ) -> Result<T, GitError> {
         let id = Oid::from_str(&commit.0).map_err(|error| local(&error))?;
-        let fetched = match &self.end {
-            End::Server(wire) if !wire.cache.has(id) => wire.fetch_commit(id),
-            End::Server(_) | End::Folder(_) => Ok(()),
+        let fetched = match &self.endpoint {
+            Endpoint::Server(server) if !server.cache.has(id) => server.fetch_commit(id),
+            Endpoint::Server(_) | Endpoint::Directory(_) => Ok(()),
         };
         let first = fetched.and_then(|()| act(&ObjectStore::of(self.repository())?, id));
-        match (first, &mut self.end) {
-            (Err(GitError::Local(reason)), End::Server(wire)) => {
-                tracing::debug!(reason, "the cache is broken and made anew");
-                wire.cache.recreate()?;
-                wire.fetch_commit(id)?;
-                act(&ObjectStore::of(&wire.cache.repository)?, id)
+        match (first, &mut self.endpoint) {
+            (Err(GitError::Local(reason)), Endpoint::Server(server)) => {
+                tracing::debug!(reason, "recreating a corrupt cache");
+                server.cache.recreate()?;
+                server.fetch_commit(id)?;
+                act(&ObjectStore::of(&server.cache.repository)?, id)
             }
             (first, _) => first,
         }
@@ -328,25 +330,25 @@ impl Remote {
         parent: Option<Oid>,
         new: Oid,
     ) -> Result<Push<CommitId>, GitError> {
-        Ok(named(match &mut self.end {
-            End::Folder(remote) => remote.swap(reference, expected, new)?,
-            End::Server(wire) => wire.push(reference, expected, parent, new)?,
+        Ok(to_commit_id(match &mut self.endpoint {
+            Endpoint::Directory(remote) => remote.swap(reference, expected, new)?,
+            Endpoint::Server(server) => server.push(reference, expected, parent, new)?,
         }))
     }
 }
 
-/// The tree of `parent` with `files` in it.
-fn tree_of(objects: &ObjectStore<'_>, parent: Oid, files: &[Blob<'_>]) -> Result<Oid, GitError> {
+/// Writes the tree of `parent` with `files`.
+fn tree_of(objects: &ObjectStore<'_>, parent: Oid, files: &[NewFile<'_>]) -> Result<Oid, GitError> {
     let mut tree = objects.top(parent)?;
-    for (path, bytes, kind) in files {
+    for NewFile { path, bytes, leaf } in files {
         let blob = objects.write(ObjectType::Blob, bytes)?;
-        let put = objects.put(Some(tree), path, kind(blob))?;
+        let put = objects.put(Some(tree), path, leaf(blob))?;
         tree = put.ok_or_else(|| GitError::Local("the new tree is empty".to_owned()))?;
     }
     Ok(tree)
 }
 
-fn named(outcome: Push<Oid>) -> Push<CommitId> {
+fn to_commit_id(outcome: Push<Oid>) -> Push<CommitId> {
     match outcome {
         Push::Landed(id) => Push::Landed(CommitId(id.to_string())),
         Push::Moved => Push::Moved,
@@ -354,28 +356,32 @@ fn named(outcome: Push<Oid>) -> Push<CommitId> {
     }
 }
 
-/// What a blob becomes in a tree.
-type Kind = fn(Oid) -> TreeLeaf;
-/// A file to be written: its path from the top, its bytes, and what they become.
-type Blob<'a> = (RepoPath, &'a [u8], Kind);
+/// A file that a commit writes.
+struct NewFile<'a> {
+    /// Path from the top of the repository.
+    path: RepoPath,
+    bytes: &'a [u8],
+    /// Makes the tree entry of the blob.
+    leaf: fn(Oid) -> TreeLeaf,
+}
 
-/// What a commit says, and whose word it is.
+/// The message, author and signer of a commit.
 #[derive(Clone, Copy)]
-struct Words<'a> {
+struct CommitText<'a> {
     message: &'a str,
     author: &'a Author,
     signer: Option<&'a Signer>,
 }
 
-/// Writes a commit object; no ref names it yet.
+/// Writes a commit object without updating a ref.
 fn commit(
     repository: &Repository,
     tree: Oid,
     parent: Option<Oid>,
-    words: Words<'_>,
+    text: CommitText<'_>,
     now: Timestamp,
 ) -> Result<Oid, GitError> {
-    let Words { message, author, signer } = words;
+    let CommitText { message, author, signer } = text;
     let bytes = || {
         let person = Signature::new(&author.name, &author.email, &Time::new(now.as_second(), 0))?;
         let tree = repository.find_tree(tree)?;

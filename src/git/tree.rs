@@ -1,80 +1,34 @@
-//! Trees and blobs of untrusted commits: read strictly, and edited along one path.
+//! Trees and blobs of untrusted commits: parsed strictly, and edited along one path.
 //!
-//! Trees are read from their bytes, not through a work tree: a symbolic link or a submodule is an entry with a mode
-//! that is refused, and a path out of the repository cannot be expressed. Sizes are known before anything is read.
+//! Trees are parsed from their bytes, without a work tree: symbolic links and submodules are refused by their mode, and no
+//! path leaves the repository. Sizes are checked before anything is read.
 
 mod patterns;
 
 use git2::{ObjectType, Odb, Oid};
 
-use super::message::{is_format, local, shown};
+use super::error::{is_format, local, shown};
+use super::repo_path::{PARTS_MAX, RepoPath};
 use super::{GitError, RepoFile, RootFiles};
-use crate::formats::path::FORGE_NAMES;
 
-/// The largest tree object that is read, in bytes.
+/// The largest tree object, in bytes.
 const TREE_MAX: usize = 64 << 20;
 /// The largest settings or stream file, in bytes.
 const DEFINITION_MAX: usize = 256 << 10;
 /// The largest lock, in bytes.
 const LOCK_MAX: usize = crate::model::lock::SIZE_MAX;
-/// The largest further file, a hook's or a certificate, in bytes.
+/// The largest other file, e.g. of a hook, in bytes.
 const FILE_MAX: usize = 16 << 20;
 /// The most stream files of a root.
 const STREAMS_MAX: usize = 20_000;
-/// The most bytes of all stream files of a root together.
+/// The most bytes of all stream files of a root.
 const STREAMS_BYTES_MAX: usize = 64 << 20;
-/// The most entries that are walked over below one folder, whatever they are.
+/// The most entries below one directory.
 const ENTRIES_MAX: usize = 200_000;
-/// The most parts a path has.
-const PARTS_MAX: usize = 8;
-
-/// A path from the top of a repository: plain ASCII parts, none of them special to Git or to a file system.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RepoPath(Vec<String>);
-
-impl RepoPath {
-    /// Reads a relative path; the empty text is the top itself.
-    ///
-    /// # Errors
-    /// Names the path.
-    pub(super) fn parse(text: &str) -> Result<Self, GitError> {
-        if text.is_empty() {
-            return Ok(Self(Vec::new()));
-        }
-        let parts: Vec<_> = text.split('/').collect();
-        if parts.len() > PARTS_MAX || !parts.iter().all(|part| is_plain_part(part)) {
-            let reason = format!("a path has at most {PARTS_MAX} plain ASCII parts, none of them `.`, `..` or `.git…`");
-            return Err(GitError::Tree { path: shown(text), reason });
-        }
-        Ok(Self(parts.into_iter().map(str::to_owned).collect()))
-    }
-
-    /// `text` below this path.
-    pub(super) fn join(&self, text: &str) -> Result<Self, GitError> {
-        let mut parts = self.0.clone();
-        parts.extend(Self::parse(text)?.0);
-        Ok(Self(parts))
-    }
-
-    pub(super) fn text(&self) -> String {
-        self.0.join("/")
-    }
-}
-
-fn is_plain_part(part: &str) -> bool {
-    let lower = part.to_ascii_lowercase();
-    (1..=255).contains(&part.len())
-        && part.bytes().all(|b| (b.is_ascii_graphic() || b == b' ') && b != b'\\' && b != b':')
-        && !part.starts_with(' ')
-        && !part.ends_with([' ', '.'])
-        && (!lower.starts_with(".git") || FORGE_NAMES.contains(&part))
-        && !lower.starts_with("git~")
-}
-
-/// What an entry of a tree is, by its mode.
+/// The kind of a tree entry, by its mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ObjectKind {
-    Folder,
+    Directory,
     Plain,
     Executable,
     Symlink,
@@ -85,7 +39,7 @@ pub(super) enum ObjectKind {
 impl ObjectKind {
     fn of(mode: &[u8]) -> Self {
         match mode {
-            b"40000" => Self::Folder,
+            b"40000" => Self::Directory,
             b"100644" => Self::Plain,
             b"100755" => Self::Executable,
             b"120000" => Self::Symlink,
@@ -94,19 +48,19 @@ impl ObjectKind {
         }
     }
 
-    fn word(self) -> &'static str {
+    fn description(self) -> &'static str {
         match self {
-            Self::Folder => "it is a folder",
+            Self::Directory => "it is a directory",
             Self::Plain => "it is a file",
             Self::Executable => "it is an executable file",
             Self::Symlink => "it is a symbolic link, which is never followed",
             Self::Submodule => "it is a submodule, which is never followed",
-            Self::Odd => "its mode is not one of a file or folder",
+            Self::Odd => "its mode is invalid",
         }
     }
 }
 
-/// One entry of a tree, as it stands there.
+/// One entry of a tree.
 #[derive(Clone, Debug)]
 struct TreeEntry {
     mode: Vec<u8>,
@@ -119,28 +73,28 @@ impl TreeEntry {
         ObjectKind::of(&self.mode)
     }
 
-    /// Git's order: a folder's name counts as if a slash stood behind it (git `base_name_compare`).
+    /// Returns the sort key: Git orders a directory as if its name ended with a slash (git `base_name_compare`).
     fn key(&self) -> Vec<u8> {
         let mut key = self.name.clone();
-        if self.kind() == ObjectKind::Folder {
+        if self.kind() == ObjectKind::Directory {
             key.push(b'/');
         }
         key
     }
 }
 
-/// What is put at the end of a path.
+/// The object to put at the end of a path.
 #[derive(Clone, Copy)]
 pub(super) enum TreeLeaf {
-    /// A plain file, where a plain file or nothing is.
+    /// A plain file in place of a plain file or nothing.
     File(Oid),
-    /// A file in place of one that is there, which keeps its mode.
+    /// A file in place of an existing one, whose mode it keeps.
     Edited(Oid),
-    /// A folder in place of a folder or nothing; none removes it.
-    Folder(Option<Oid>),
+    /// A directory in place of a directory or nothing; none removes it.
+    Directory(Option<Oid>),
 }
 
-/// What a walk through folders may still take; a few small objects can stand for millions of paths.
+/// The remaining budget of a walk: a few small objects can expand to millions of paths.
 struct ReadBudget {
     entries: usize,
     files: usize,
@@ -162,13 +116,13 @@ impl ReadBudget {
         let left = self.files.checked_sub(1).zip(self.bytes.checked_sub(size));
         (self.files, self.bytes) = left.ok_or_else(|| {
             let mib = STREAMS_BYTES_MAX >> 20;
-            refuse(path, &format!("at most {STREAMS_MAX} files of {mib} MiB in all are read"))
+            refuse(path, &format!("there are more than {STREAMS_MAX} files or {mib} MiB below"))
         })?;
         Ok(())
     }
 }
 
-/// The objects of a repository, read with care.
+/// The objects of a repository, with checks of size and kind.
 pub(super) struct ObjectStore<'r> {
     pub(super) repository: &'r git2::Repository,
     pub(super) odb: Odb<'r>,
@@ -179,23 +133,23 @@ impl<'r> ObjectStore<'r> {
         Ok(Self { repository, odb: repository.odb().map_err(|error| local(&error))? })
     }
 
-    /// The top tree of a commit.
+    /// Returns the top tree of a commit.
     pub(super) fn top(&self, commit: Oid) -> Result<Oid, GitError> {
         Ok(self.repository.find_commit(commit).map_err(|error| local(&error))?.tree_id())
     }
 
-    /// `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml` of the root at `root`.
+    /// Reads `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml` of a root.
     pub(super) fn files(&self, commit: Oid, root: &RepoPath) -> Result<RootFiles, GitError> {
         let mut files = RootFiles::new();
-        let Some(folder) = self.folder(self.top(commit)?, root)? else { return Ok(files) };
-        for entry in self.entries(folder, &root.text())? {
+        let Some(directory) = self.directory(self.top(commit)?, root)? else { return Ok(files) };
+        for entry in self.entries(directory, &root.text())? {
             let name: &[u8] = &entry.name;
             let (cap, name) = match name {
                 b"pinstream.toml" => (DEFINITION_MAX, "pinstream.toml"),
                 b"pinstream.lock" => (LOCK_MAX, "pinstream.lock"),
                 b"streams" => {
-                    if entry.kind() != ObjectKind::Folder {
-                        return Err(refuse(&below(&root.text(), "streams"), entry.kind().word()));
+                    if entry.kind() != ObjectKind::Directory {
+                        return Err(refuse(&below(&root.text(), "streams"), entry.kind().description()));
                     }
                     self.streams(entry.id, root, "streams", &mut files, &mut ReadBudget::whole())?;
                     continue;
@@ -217,33 +171,33 @@ impl<'r> ObjectStore<'r> {
         budget: &mut ReadBudget,
     ) -> Result<(), GitError> {
         let full = below(&root.text(), path);
-        // The file's own name is one part more.
+        // The file name is one more part.
         if path.split('/').count() >= PARTS_MAX {
             return Err(refuse(&full, &format!("a stream's path has at most {PARTS_MAX} parts")));
         }
         for entry in self.entries(tree, &full)? {
             let Some(name) = std::str::from_utf8(&entry.name).ok().filter(|name| is_printable(name)) else {
                 let name = String::from_utf8_lossy(&entry.name).into_owned();
-                return Err(refuse(&below(&full, &name), "its name cannot be shown"));
+                return Err(refuse(&below(&full, &name), "its name contains control or invisible characters"));
             };
             let path = below(path, name);
             let full = below(&root.text(), &path);
             budget.entry(&full)?;
             match entry.kind() {
-                ObjectKind::Folder => self.streams(entry.id, root, &path, files, budget)?,
+                ObjectKind::Directory => self.streams(entry.id, root, &path, files, budget)?,
                 ObjectKind::Plain | ObjectKind::Executable if name.ends_with(".toml") => {
                     let bytes = self.plain(&entry, &full, DEFINITION_MAX)?.bytes;
                     budget.file(&full, bytes.len())?;
                     files.insert(path, bytes);
                 }
                 ObjectKind::Plain | ObjectKind::Executable => {}
-                other => return Err(refuse(&full, other.word())),
+                other => return Err(refuse(&full, other.description())),
             }
         }
         Ok(())
     }
 
-    /// One file, of at most 16 MiB; none where it is not there.
+    /// Reads a file of at most 16 MiB; none if there is none.
     pub(super) fn file(&self, commit: Oid, path: &RepoPath) -> Result<Option<RepoFile>, GitError> {
         match self.entry(commit, path)? {
             Some(entry) => self.plain(&entry, &path.text(), FILE_MAX).map(Some),
@@ -251,7 +205,7 @@ impl<'r> ObjectStore<'r> {
         }
     }
 
-    /// The lock of the root at `root` and its blob's id, for a walk over many commits.
+    /// Returns the blob id of a root's lock, for a walk over many commits.
     pub(super) fn lock_id(&self, commit: Oid, root: &RepoPath) -> Result<Option<Oid>, GitError> {
         Ok(self
             .entry(commit, &root.join("pinstream.lock")?)?
@@ -259,7 +213,7 @@ impl<'r> ObjectStore<'r> {
             .map(|e| e.id))
     }
 
-    /// The bytes of a lock's blob.
+    /// Reads the blob of a lock.
     pub(super) fn lock(&self, id: Oid) -> Result<Vec<u8>, GitError> {
         self.blob(id, "pinstream.lock", LOCK_MAX)
     }
@@ -267,13 +221,13 @@ impl<'r> ObjectStore<'r> {
     fn entry(&self, commit: Oid, path: &RepoPath) -> Result<Option<TreeEntry>, GitError> {
         let Some((name, parents)) = path.0.split_last() else { return Ok(None) };
         let parents = RepoPath(parents.to_vec());
-        let Some(folder) = self.folder(self.top(commit)?, &parents)? else { return Ok(None) };
-        let entries = self.entries(folder, &parents.text())?;
+        let Some(directory) = self.directory(self.top(commit)?, &parents)? else { return Ok(None) };
+        let entries = self.entries(directory, &parents.text())?;
         Ok(entries.into_iter().find(|entry| entry.name == name.as_bytes()))
     }
 
-    /// The tree at `path` below `tree`; every part must be a folder.
-    fn folder(&self, tree: Oid, path: &RepoPath) -> Result<Option<Oid>, GitError> {
+    /// Finds the tree at `path` below `tree`; every part must be a directory.
+    fn directory(&self, tree: Oid, path: &RepoPath) -> Result<Option<Oid>, GitError> {
         let mut tree = tree;
         let mut at = String::new();
         for part in &path.0 {
@@ -281,18 +235,18 @@ impl<'r> ObjectStore<'r> {
             at = below(&at, part);
             match entries.iter().find(|entry| entry.name == part.as_bytes()) {
                 None => return Ok(None),
-                Some(entry) if entry.kind() == ObjectKind::Folder => tree = entry.id,
-                Some(entry) => return Err(refuse(&at, entry.kind().word())),
+                Some(entry) if entry.kind() == ObjectKind::Directory => tree = entry.id,
+                Some(entry) => return Err(refuse(&at, entry.kind().description())),
             }
         }
         Ok(Some(tree))
     }
 
-    /// All files below `prefix` in the tree of `commit`, by their path from there.
+    /// Reads all files below `prefix` by their path from there.
     pub(super) fn below(&self, commit: Oid, prefix: &RepoPath) -> Result<RootFiles, GitError> {
         let mut files = RootFiles::new();
-        if let Some(folder) = self.folder(self.top(commit)?, prefix)? {
-            self.collect(folder, prefix, "", &mut files, &mut ReadBudget::whole())?;
+        if let Some(directory) = self.directory(self.top(commit)?, prefix)? {
+            self.collect(directory, prefix, "", &mut files, &mut ReadBudget::whole())?;
         }
         Ok(files)
     }
@@ -310,12 +264,12 @@ impl<'r> ObjectStore<'r> {
             let full = below(&prefix.text(), &path);
             RepoPath::parse(&path)?;
             budget.entry(&full)?;
-            if entry.kind() == ObjectKind::Folder {
+            if entry.kind() == ObjectKind::Directory {
                 self.collect(entry.id, prefix, &path, files, budget)?;
                 continue;
             }
             let bytes = self.plain(&entry, &full, LOCK_MAX)?.bytes;
-            // A state holds a lock for each hook, so its bytes are bounded one by one.
+            // A state contains a lock per hook, so each file is bounded by itself.
             budget.file(&full, 0)?;
             files.insert(path, bytes);
         }
@@ -327,7 +281,7 @@ impl<'r> ObjectStore<'r> {
             kind @ (ObjectKind::Plain | ObjectKind::Executable) => {
                 Ok(RepoFile { bytes: self.blob(entry.id, path, cap)?, executable: kind == ObjectKind::Executable })
             }
-            other => Err(refuse(path, other.word())),
+            other => Err(refuse(path, other.description())),
         }
     }
 
@@ -337,22 +291,22 @@ impl<'r> ObjectStore<'r> {
             return Err(refuse(path, "its object is not a file"));
         }
         if size > cap {
-            return Err(refuse(path, &format!("it has {size} bytes; at most {} KiB are read", cap >> 10)));
+            return Err(refuse(path, &format!("it is larger than {} KiB", cap >> 10)));
         }
         Ok(self.odb.read(id).map_err(|error| local(&error))?.data().to_vec())
     }
 
-    /// The entries of a tree, in the order and with the names that Git demands (git-fsck(1)).
+    /// Reads the entries of a tree; requires the order and names that git-fsck(1) does.
     fn entries(&self, id: Oid, path: &str) -> Result<Vec<TreeEntry>, GitError> {
         let (size, kind) = self.odb.read_header(id).map_err(|error| local(&error))?;
         if kind != ObjectType::Tree || size > TREE_MAX {
-            return Err(refuse(path, "its object is not a folder, or too large"));
+            return Err(refuse(path, "its object is not a directory, or it is too large"));
         }
         let object = self.odb.read(id).map_err(|error| local(&error))?;
         parse(object.data()).map_err(|reason| refuse(path, reason))
     }
 
-    /// `tree` with `leaf` at `path`, every other entry as it was; none where nothing is left.
+    /// Writes a copy of `tree` with `leaf` at `path`; none if nothing is left.
     pub(super) fn put(&self, tree: Option<Oid>, path: &RepoPath, leaf: TreeLeaf) -> Result<Option<Oid>, GitError> {
         self.put_parts(tree, &path.0, leaf, "")
     }
@@ -366,8 +320,8 @@ impl<'r> ObjectStore<'r> {
     ) -> Result<Option<Oid>, GitError> {
         let Some((name, rest)) = parts.split_first() else {
             return match leaf {
-                TreeLeaf::Folder(folder) => Ok(folder),
-                TreeLeaf::File(_) | TreeLeaf::Edited(_) => Err(refuse(at, "a file has a name")),
+                TreeLeaf::Directory(directory) => Ok(directory),
+                TreeLeaf::File(_) | TreeLeaf::Edited(_) => Err(refuse(at, "a file needs a name")),
             };
         };
         let mut entries = tree.map_or_else(|| Ok(Vec::new()), |tree| self.entries(tree, at))?;
@@ -376,14 +330,14 @@ impl<'r> ObjectStore<'r> {
         let is_wanted = |kind| match leaf {
             TreeLeaf::File(_) if rest.is_empty() => kind == ObjectKind::Plain,
             TreeLeaf::Edited(_) if rest.is_empty() => matches!(kind, ObjectKind::Plain | ObjectKind::Executable),
-            _ => kind == ObjectKind::Folder,
+            _ => kind == ObjectKind::Directory,
         };
         if let Some(old) = old.as_ref().filter(|old| !is_wanted(old.kind())) {
-            return Err(refuse(&path, old.kind().word()));
+            return Err(refuse(&path, old.kind().description()));
         }
         let new = match leaf {
             TreeLeaf::Edited(blob) if rest.is_empty() => {
-                let old = old.ok_or_else(|| refuse(&path, "it is not there"))?;
+                let old = old.ok_or_else(|| refuse(&path, "there is no such file"))?;
                 Some((old.mode, blob))
             }
             TreeLeaf::File(blob) if rest.is_empty() => Some((b"100644".to_vec(), blob)),
@@ -398,15 +352,15 @@ impl<'r> ObjectStore<'r> {
         if entries.is_empty() { Ok(None) } else { self.write_tree(&entries).map(Some) }
     }
 
-    /// The tree that holds `files`; none where there are none.
+    /// Writes the tree of `files`; none if there are none.
     pub(super) fn tree_of(&self, files: &RootFiles) -> Result<Option<Oid>, GitError> {
         let mut plain = Vec::new();
-        let mut folders = std::collections::BTreeMap::<&str, RootFiles>::new();
+        let mut directories = std::collections::BTreeMap::<&str, RootFiles>::new();
         for (path, bytes) in files {
             RepoPath::parse(path)?;
             match path.split_once('/') {
-                Some((folder, rest)) => {
-                    folders.entry(folder).or_default().insert(rest.to_owned(), bytes.clone());
+                Some((directory, rest)) => {
+                    directories.entry(directory).or_default().insert(rest.to_owned(), bytes.clone());
                 }
                 None => {
                     let id = self.write(ObjectType::Blob, bytes)?;
@@ -414,14 +368,14 @@ impl<'r> ObjectStore<'r> {
                 }
             }
         }
-        for (name, files) in folders {
+        for (name, files) in directories {
             if let Some(id) = self.tree_of(&files)? {
                 plain.push(TreeEntry { mode: b"40000".to_vec(), name: name.as_bytes().to_vec(), id });
             }
         }
         plain.sort_by_key(TreeEntry::key);
         if plain.windows(2).any(|pair| pair[0].name == pair[1].name) {
-            return Err(refuse("", "a name is both a file and a folder"));
+            return Err(refuse("", "a name is both a file and a directory"));
         }
         if plain.is_empty() { Ok(None) } else { self.write_tree(&plain).map(Some) }
     }
@@ -443,7 +397,7 @@ impl<'r> ObjectStore<'r> {
     }
 }
 
-/// Reads a tree object: `<mode> <name>\0<20 bytes of id>`, sorted, each name once.
+/// Parses a tree object: `<mode> <name>\0<20 bytes of id>`, sorted, each name once.
 fn parse(bytes: &[u8]) -> Result<Vec<TreeEntry>, &'static str> {
     const ID: usize = 20;
     let mut entries: Vec<TreeEntry> = Vec::new();
@@ -451,13 +405,14 @@ fn parse(bytes: &[u8]) -> Result<Vec<TreeEntry>, &'static str> {
     let mut rest = bytes;
     let mut last_key = Vec::new();
     while !rest.is_empty() {
-        let space = rest.iter().take(8).position(|b| *b == b' ').ok_or("its folder is broken")?;
-        let zero = rest.iter().position(|b| *b == 0).filter(|zero| *zero > space).ok_or("its folder is broken")?;
-        let id = rest.get(zero + 1..zero + 1 + ID).ok_or("its folder is broken")?;
+        let space = rest.iter().take(8).position(|b| *b == b' ').ok_or("its directory is malformed")?;
+        let zero =
+            rest.iter().position(|b| *b == 0).filter(|zero| *zero > space).ok_or("its directory is malformed")?;
+        let id = rest.get(zero + 1..zero + 1 + ID).ok_or("its directory is malformed")?;
         let entry = TreeEntry {
             mode: rest[..space].to_vec(),
             name: rest[space + 1..zero].to_vec(),
-            id: Oid::from_bytes(id).map_err(|_| "its folder is broken")?,
+            id: Oid::from_bytes(id).map_err(|_| "its directory is malformed")?,
         };
         rest = &rest[zero + 1 + ID..];
         let name = entry.name.as_slice();
@@ -467,15 +422,15 @@ fn parse(bytes: &[u8]) -> Result<Vec<TreeEntry>, &'static str> {
             || name.contains(&b'/')
             || name.eq_ignore_ascii_case(b".git")
         {
-            return Err("its folder holds a name that Git forbids");
+            return Err("its directory contains a name that Git forbids");
         }
         let key = entry.key();
         if key <= last_key {
-            return Err("its folder is not in order");
+            return Err("its directory is not sorted");
         }
-        // A folder `a` and a file `a` are apart in the order, where `a.b` stands between them.
+        // A directory `a` and a file `a` are not adjacent if `a.b` is sorted between them.
         if !files_seen.insert(entry.name.clone()) {
-            return Err("its folder holds a name twice");
+            return Err("its directory contains a name twice");
         }
         last_key = key;
         entries.push(entry);
@@ -487,11 +442,11 @@ fn is_printable(name: &str) -> bool {
     !name.chars().any(|c| c.is_control() || is_format(c))
 }
 
-fn below(folder: &str, name: &str) -> String {
-    match (folder, name) {
+fn below(directory: &str, name: &str) -> String {
+    match (directory, name) {
         ("", name) => name.to_owned(),
-        (folder, "") => folder.to_owned(),
-        (folder, name) => format!("{folder}/{name}"),
+        (directory, "") => directory.to_owned(),
+        (directory, name) => format!("{directory}/{name}"),
     }
 }
 

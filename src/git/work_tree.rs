@@ -1,6 +1,6 @@
-//! The files of a root in a folder, for the commands that work on the work tree.
+//! The files of a root in a work tree.
 //!
-//! Symbolic links are not followed: a folder may hold what somebody else proposes.
+//! Symbolic links are not followed: the work tree may contain files of an untrusted contributor.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -19,24 +19,24 @@ use crate::model::root::Root;
 use crate::model::settings::Settings;
 use crate::text::diagnostics::{Problem, Problems, SourceFile};
 
-/// How deep streams may be nested below `streams/`.
+/// The deepest nesting below `streams/`.
 const DEPTH_MAX: usize = 8;
-/// How much of a definition is read, in bytes: enough for whoever parses it to say that it is too large.
+/// The bytes that are read of a definition: enough for the parser to report that it is too large.
 const DEFINITION_READ: u64 = 1 << 20;
-/// The same of a lock.
+/// The bytes that are read of a lock.
 const LOCK_READ: u64 = lock::SIZE_MAX as u64 + 1;
-/// The largest further file, a hook's or a certificate, in bytes.
+/// The largest other file, e.g. of a hook, in bytes.
 const FILE_MAX: u64 = 16 << 20;
 
-/// A root's folder.
+/// The directory of a root.
 #[derive(Clone, Debug)]
 pub struct WorkTree(pub PathBuf);
 
 impl WorkTree {
-    /// The root's definitions and lock.
+    /// Reads definitions and lock.
     ///
     /// # Errors
-    /// What could not be read, by its path; what is not fit to be read, together with every problem of what is.
+    /// If a file cannot be read; reports unusable files together with the problems of the others.
     pub fn read(&self) -> Result<RootFiles, GitError> {
         let mut found = DefinitionFiles::default();
         for (name, most) in [("pinstream.toml", DEFINITION_READ), (lock::FILE_NAME, LOCK_READ)] {
@@ -47,14 +47,14 @@ impl WorkTree {
             return Ok(found.files);
         }
         found.problems.extend(Root::read(&found.files).err().into_iter().flat_map(|problems| problems.0));
-        Problems::none_or(found.problems).map_err(GitError::Unfit)?;
+        Problems::none_or(found.problems).map_err(GitError::Problems)?;
         Ok(found.files)
     }
 
-    /// One plain file of the root; none where there is none.
+    /// Reads a file of the root; none if there is none.
     ///
     /// # Errors
-    /// Where it is not a plain file or cannot be read.
+    /// If it is not a plain file or cannot be read.
     pub fn file(&self, path: &str) -> Result<Option<RepoFile>, GitError> {
         match self.plain_file(path, FILE_MAX + 1)? {
             Some(file) if file.bytes.len() as u64 > FILE_MAX => {
@@ -64,10 +64,10 @@ impl WorkTree {
         }
     }
 
-    /// The PEM files that `settings` name, as far as they are there.
+    /// Reads the existing PEM files that `settings` name.
     ///
     /// # Errors
-    /// Where one is not a plain file or cannot be read.
+    /// If one is not a plain file or cannot be read.
     pub fn authorities(&self, settings: &Settings) -> Result<RootFiles, GitError> {
         let mut found = RootFiles::new();
         for path in settings.registries.values().filter_map(|registry| registry.ca.as_ref()) {
@@ -76,40 +76,40 @@ impl WorkTree {
         Ok(found)
     }
 
-    /// The lock's bytes; none where there is none.
+    /// Reads the lock; none if there is none.
     ///
     /// # Errors
-    /// Where it is not a plain file or cannot be read.
+    /// If it is not a plain file or cannot be read.
     pub fn lock(&self) -> Result<Option<Vec<u8>>, GitError> {
         Ok(self.plain_file(lock::FILE_NAME, LOCK_READ)?.map(|file| file.bytes))
     }
 
-    /// What stands for the folder's present state in a compare-and-swap: the lock's bytes.
+    /// Returns a hash of the lock as the version for a compare-and-swap.
     ///
     /// # Errors
-    /// Where the lock cannot be read.
+    /// If the lock cannot be read.
     pub fn version(&self) -> Result<CommitId, GitError> {
         let lock = match self.plain_file(lock::FILE_NAME, LOCK_READ) {
-            // That it is not fit to be read is said, with all the rest, when it is.
+            // `read` reports an unusable lock, with all other problems.
             Err(GitError::Tree { .. }) => None,
             lock => lock?,
         };
         Ok(CommitId(lock.map_or_else(|| "none".to_owned(), |file| Digest::sha256(&file.bytes).to_string())))
     }
 
-    /// Writes the lock, if it is still the one of `expected`; whole or not at all.
+    /// Replaces the lock atomically, if it is still at `expected`.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn write_lock(&self, expected: &CommitId, text: &str) -> Result<Push<CommitId>, GitError> {
         self.land(expected, text, &RootFiles::new())
     }
 
-    /// Writes the lock and `files`, if the lock is still the one of `expected`. All of them are on the disk before the
-    /// first takes its place, and the lock is the first: what is left undone after it, the next pass does.
+    /// Replaces the lock and `files`, if the lock is still at `expected`. All new files are on the disk before the first one
+    /// is renamed. The lock is renamed first: the next pass completes an interrupted run.
     ///
     /// # Errors
-    /// Where one cannot be written; then none is.
+    /// If one cannot be written; then none is replaced.
     pub fn land(&self, expected: &CommitId, lock: &str, files: &RootFiles) -> Result<Push<CommitId>, GitError> {
         if self.version()? != *expected {
             return Ok(Push::Moved);
@@ -119,29 +119,29 @@ impl WorkTree {
         let files = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
         let staged = lock.into_iter().chain(files).map(|(path, bytes)| self.stage(path, bytes));
         for file in staged.collect::<Result<Vec<_>, _>>()? {
-            file.put()?;
+            file.persist()?;
         }
         self.version().map(Push::Landed)
     }
 
-    /// Writes one file of the root, whole or not at all. Where there is one, it keeps its mode.
+    /// Writes a file of the root atomically. An existing file keeps its mode.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn put(&self, path: &str, bytes: &[u8]) -> Result<(), GitError> {
-        self.stage(path, bytes)?.put()
+        self.stage(path, bytes)?.persist()
     }
 
-    /// Writes a file beside its place.
+    /// Writes a temporary file next to its destination.
     fn stage(&self, path: &str, bytes: &[u8]) -> Result<StagedFile, GitError> {
         let path = self.0.join(path);
-        let (folder, name) = (path.parent().unwrap_or(&self.0), path.file_name().unwrap_or_default());
+        let (directory, name) = (path.parent().unwrap_or(&self.0), path.file_name().unwrap_or_default());
         let write = || -> io::Result<NamedTempFile> {
-            fs::create_dir_all(folder)?;
+            fs::create_dir_all(directory)?;
             let prefix = format!(".{}.", name.to_string_lossy());
-            let mut file = tempfile::Builder::new().prefix(&prefix).tempfile_in(folder)?;
+            let mut file = tempfile::Builder::new().prefix(&prefix).tempfile_in(directory)?;
             file.write_all(bytes)?;
-            let mode = fs::metadata(&path).map_or_else(|_| readable(), |old| old.permissions());
+            let mode = fs::metadata(&path).map_or_else(|_| default_mode(), |old| old.permissions());
             file.as_file().set_permissions(mode)?;
             file.as_file().sync_all()?;
             Ok(file)
@@ -152,50 +152,50 @@ impl WorkTree {
         }
     }
 
-    /// The plain files that `patterns` mean, without those that Git ignores, and without other repositories in it.
+    /// Lists the plain files that match `patterns`, without files that Git ignores and nested repositories.
     ///
     /// # Errors
-    /// Where a folder cannot be read, or they are too many.
+    /// If a directory cannot be read, or too many files match.
     pub fn paths(&self, patterns: &[FilePath]) -> Result<Vec<String>, GitError> {
-        // A folder need not be in a checkout, nor in one of this user.
+        // The root may be outside a checkout, or in one of another user.
         let checkout = checkout::discover(&self.0).ok().flatten();
-        let mut walk = FileWalk { folder: self, patterns, checkout, found: Vec::new() };
-        walk.folder("", 0)?;
+        let mut walk = FileWalk { root: self, patterns, checkout, found: Vec::new() };
+        walk.directory("", 0)?;
         walk.found.sort();
         Ok(walk.found)
     }
 
-    fn read_streams(&self, folder: &str, depth: usize, found: &mut DefinitionFiles) -> Result<(), GitError> {
-        let path = self.0.join(folder);
+    fn read_streams(&self, directory: &str, depth: usize, found: &mut DefinitionFiles) -> Result<(), GitError> {
+        let path = self.0.join(directory);
         match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(cannot("read", &path, &error)),
             Ok(kind) if kind.is_symlink() => {
-                found.unfit(folder, LINK);
+                found.reject(directory, LINK);
                 return Ok(());
             }
             Ok(kind) if !kind.is_dir() => {
-                found.unfit(folder, "it is not a folder");
+                found.reject(directory, "it is not a directory");
                 return Ok(());
             }
             Ok(_) => {}
         }
         if depth > DEPTH_MAX {
-            found.unfit(folder, "streams are nested at most eight folders deep");
+            found.reject(directory, "streams are nested at most eight directories deep");
             return Ok(());
         }
         let entries = fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         for entry in entries.map_err(|error| cannot("read", &path, &error))? {
             let name = entry.file_name();
             let Some(name) = name.to_str() else {
-                found.unfit(&format!("{folder}/{}", name.to_string_lossy()), "its name is not Unicode");
+                found.reject(&format!("{directory}/{}", name.to_string_lossy()), "its name is not Unicode");
                 continue;
             };
-            // What editors and file managers leave behind is no stream, and often a link to nothing.
+            // Leftovers of editors and file managers, often dangling links.
             if name.starts_with('.') {
                 continue;
             }
-            let below = format!("{folder}/{name}");
+            let below = format!("{directory}/{name}");
             let kind = entry.file_type().map_err(|error| cannot("read", &path, &error))?;
             if kind.is_dir() {
                 self.read_streams(&below, depth + 1, found)?;
@@ -206,17 +206,17 @@ impl WorkTree {
         Ok(())
     }
 
-    /// Reads a file of definitions, or the lock, at most so many bytes of it.
+    /// Reads at most `most` bytes of a definition or the lock.
     fn definition(&self, path: &str, most: u64, found: &mut DefinitionFiles) -> Result<(), GitError> {
         match self.plain_file(path, most) {
             Ok(file) => found.files.extend(file.map(|file| (path.to_owned(), file.bytes))),
-            Err(GitError::Tree { path, reason }) => found.unfit(&path, &reason),
+            Err(GitError::Tree { path, reason }) => found.reject(&path, &reason),
             Err(error) => return Err(error),
         }
         Ok(())
     }
 
-    /// The first `most` bytes of a file.
+    /// Reads at most `most` bytes of a file.
     fn plain_file(&self, path: &str, most: u64) -> Result<Option<RepoFile>, GitError> {
         let mut above = path;
         while let Some((parent, _)) = above.rsplit_once('/') {
@@ -244,30 +244,30 @@ impl WorkTree {
     }
 }
 
-/// A file that is written, and not yet in its place.
+/// A complete file under a temporary name.
 struct StagedFile {
     file: NamedTempFile,
     path: PathBuf,
 }
 
 impl StagedFile {
-    fn put(self) -> Result<(), GitError> {
+    fn persist(self) -> Result<(), GitError> {
         let Self { file, path } = self;
         file.persist(&path).map(|_| ()).map_err(|error| cannot("write", &path, &error.error))
     }
 }
 
-/// A walk over the files that patterns of targets mean.
+/// A walk over the files that match the patterns of targets.
 struct FileWalk<'a> {
-    folder: &'a WorkTree,
+    root: &'a WorkTree,
     patterns: &'a [FilePath],
     checkout: Option<Checkout>,
     found: Vec<String>,
 }
 
 impl FileWalk<'_> {
-    fn folder(&mut self, below: &str, depth: usize) -> Result<(), GitError> {
-        let path = self.folder.0.join(below);
+    fn directory(&mut self, below: &str, depth: usize) -> Result<(), GitError> {
+        let path = self.root.0.join(below);
         if depth > DEPTH_MAX || (depth > 0 && path.join(".git").exists()) {
             return Ok(());
         }
@@ -275,21 +275,21 @@ impl FileWalk<'_> {
         for entry in entries.map_err(|error| cannot("read", &path, &error))? {
             let Ok(name) = entry.file_name().into_string() else { continue };
             let path = if below.is_empty() { name } else { format!("{below}/{name}") };
-            let kind = entry.file_type().map_err(|error| cannot("read", &self.folder.0.join(&path), &error))?;
-            let is_meant = match kind.is_dir() {
+            let kind = entry.file_type().map_err(|error| cannot("read", &self.root.0.join(&path), &error))?;
+            let matches = match kind.is_dir() {
                 true => path != ".git" && self.patterns.iter().any(|pattern| pattern.may_match_below(&path)),
                 false => kind.is_file() && self.patterns.iter().any(|pattern| pattern.matches(&path)),
             };
-            let is_ignored = |checkout: &Checkout| checkout.ignores(&self.folder.0.join(&path), kind.is_dir());
-            if !is_meant || self.checkout.as_ref().is_some_and(is_ignored) {
+            let is_ignored = |checkout: &Checkout| checkout.ignores(&self.root.0.join(&path), kind.is_dir());
+            if !matches || self.checkout.as_ref().is_some_and(is_ignored) {
                 continue;
             }
             match kind.is_dir() {
-                true => self.folder(&path, depth + 1)?,
+                true => self.directory(&path, depth + 1)?,
                 false => self.found.push(path),
             }
             if self.found.len() > formats::FILES_MAX {
-                let reason = format!("the patterns mean more than {} files", formats::FILES_MAX);
+                let reason = format!("the patterns match more than {} files", formats::FILES_MAX);
                 return Err(not_plain(below, &reason));
             }
         }
@@ -297,10 +297,10 @@ impl FileWalk<'_> {
     }
 }
 
-/// Why a link is not read.
+/// The reason for not reading a symbolic link.
 const LINK: &str = "it is a symbolic link, which is never followed";
 
-/// The files of a root, and what of them is not fit to be read.
+/// The files of a root, and the problems of unusable ones.
 #[derive(Default)]
 struct DefinitionFiles {
     files: RootFiles,
@@ -308,11 +308,11 @@ struct DefinitionFiles {
 }
 
 impl DefinitionFiles {
-    fn unfit(&mut self, path: &str, reason: &str) {
+    fn reject(&mut self, path: &str, reason: &str) {
         let file = Arc::new(SourceFile { path: path.to_owned(), text: String::new() });
-        let message = format!("`{path}` is not read: {reason}");
+        let message = format!("cannot read `{path}`: {reason}");
         self.problems
-            .push(Problem::whole(Some(&file), message).help("put a plain file or folder there, or take it out"));
+            .push(Problem::whole(Some(&file), message).help("replace it by a plain file or directory, or remove it"));
     }
 }
 
@@ -321,7 +321,7 @@ fn is_executable(kind: &fs::Metadata) -> bool {
     kind.permissions().mode() & 0o111 != 0
 }
 
-fn readable() -> fs::Permissions {
+fn default_mode() -> fs::Permissions {
     use std::os::unix::fs::PermissionsExt as _;
     fs::Permissions::from_mode(0o644)
 }
@@ -330,6 +330,6 @@ fn not_plain(path: &str, reason: &str) -> GitError {
     GitError::Tree { path: path.to_owned(), reason: reason.to_owned() }
 }
 
-fn cannot(what: &str, path: &Path, error: &io::Error) -> GitError {
-    GitError::Local(format!("cannot {what} `{}`: {error}", path.display()))
+fn cannot(verb: &str, path: &Path, error: &io::Error) -> GitError {
+    GitError::Local(format!("cannot {verb} `{}`: {error}", path.display()))
 }

@@ -1,12 +1,13 @@
-//! What a hook writes: kept within bounds while it is drained, and made safe to print.
+//! The output of a hook: bounded while it is read, and escaped for a terminal.
 //!
-//! However much comes, the beginning and the end of it are kept, since the end says why it failed and the beginning
-//! what it set out to do. What is printed moves no cursor, changes no colour and turns no text around.
+//! The beginning and the end of a long output are kept: the beginning shows what the hook tried, the end why it failed.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
-/// How many bytes are kept of the beginning, and again of the end.
+use crate::text::escape;
+
+/// The bytes that are kept of the beginning, and again of the end.
 const PART: usize = 64 << 10;
 
 /// The beginning and the end of an output.
@@ -14,11 +15,11 @@ const PART: usize = 64 << 10;
 pub(super) struct CapturedOutput {
     head: Vec<u8>,
     tail: VecDeque<u8>,
-    left_out: u64,
+    omitted: u64,
 }
 
 impl CapturedOutput {
-    /// Takes what came next.
+    /// Appends what was read.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         let (first, rest) = bytes.split_at(bytes.len().min(PART - self.head.len()));
         self.head.extend_from_slice(first);
@@ -26,30 +27,30 @@ impl CapturedOutput {
         let over = (self.tail.len() + newest.len()).saturating_sub(PART);
         self.tail.drain(..over);
         self.tail.extend(newest);
-        self.left_out += (rest.len() - newest.len() + over) as u64;
+        self.omitted += (rest.len() - newest.len() + over) as u64;
     }
 
-    /// All of it as text for a terminal.
+    /// Returns the output, escaped for a terminal.
     pub(super) fn text(mut self) -> String {
         let tail = self.tail.make_contiguous();
-        if self.left_out == 0 {
+        if self.omitted == 0 {
             self.head.extend_from_slice(tail);
             return escaped(&String::from_utf8_lossy(&self.head));
         }
-        // Each cut may go through a character; its halves are left out with the rest.
+        // A cut may split a character; its halves are omitted with the rest.
         let begun = self.head.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
         let head = &self.head[..self.head.len() - begun];
         let ended = tail.iter().take(3).take_while(|byte| (0x80..0xC0).contains(*byte)).count();
         let mut text = escaped(&String::from_utf8_lossy(head));
         let between = if text.ends_with('\n') { "" } else { "\n" };
-        let _ = writeln!(text, "{between}[… {} bytes left out …]", self.left_out);
+        let _ = writeln!(text, "{between}[… {} bytes omitted …]", self.omitted);
         text.push_str(&escaped(&String::from_utf8_lossy(&tail[ended..])));
         text
     }
 }
 
-/// `text` with everything a terminal would act on written out, save line ends and tabs. A carriage return, with which
-/// progress bars draw over themselves, ends a line.
+/// Escapes everything that a terminal acts on except line ends and tabs. A carriage return, which progress bars use, ends a
+/// line.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
@@ -60,28 +61,11 @@ fn escaped(text: &str) -> String {
                 characters.next_if_eq(&'\n');
                 out.push('\n');
             }
-            _ if is_acted_on(character) => out.extend(character.escape_unicode()),
+            _ if escape::is_deceptive(character) => out.extend(character.escape_unicode()),
             _ => out.push(character),
         }
     }
     out
-}
-
-/// `text` for a sentence: on one line, escaped, at most 200 characters.
-pub(super) fn shown(text: &str) -> String {
-    let line: String = text.chars().take(200).collect();
-    let mut out = escaped(&line.replace(['\n', '\t', '\r'], " "));
-    if line.len() < text.len() {
-        out.push('…');
-    }
-    out
-}
-
-/// Whether a terminal does something else with it than show it: control characters, and those that Unicode has for
-/// turning the direction of text, breaking lines or showing nothing.
-fn is_acted_on(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -92,7 +76,6 @@ mod tests {
     use proptest::strategy::{Just, Strategy as _};
 
     use super::*;
-    use crate::text::escape;
 
     #[track_caller]
     fn check(pushes: &[&[u8]], expected: &str) {
@@ -102,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn little_is_kept_whole() {
+    fn a_short_output_is_kept_whole() {
         check(&[b"a", b"", b"b\n"], "ab\n");
         check(&["gr\u{fc}n \u{2713}".as_bytes()], "gr\u{fc}n \u{2713}");
         check(&[b"\xe2\x9c", b"\x93"], "\u{2713}");
@@ -110,14 +93,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_acts_on_is_written_out() {
+    fn what_a_terminal_acts_on_is_escaped() {
         check(&[b"\x1b[31mred\x07\x00\x7f"], "\\u{1b}[31mred\\u{7}\\u{0}\\u{7f}");
         check(&["\u{202e}evil\u{9b}2J\u{feff}".as_bytes()], "\\u{202e}evil\\u{9b}2J\\u{feff}");
         check(&[b"10%\r20%\r\nend\tx"], "10%\n20%\nend\tx");
     }
 
     #[test]
-    fn t30_of_much_the_ends_are_kept_and_no_more_memory() {
+    fn t30_of_a_long_output_both_ends_are_kept_in_bounded_memory() {
         let mut kept = CapturedOutput::default();
         kept.push(&[b'a'; PART]);
         for _ in 0..1000 {
@@ -126,11 +109,11 @@ mod tests {
         kept.push(&[b'c'; PART]);
         assert!(kept.head.capacity() + kept.tail.capacity() <= 4 * PART, "{}", kept.tail.capacity());
         let (a, c) = ("a".repeat(PART), "c".repeat(PART));
-        assert_eq!(kept.text(), format!("{a}\n[… 100000000 bytes left out …]\n{c}"));
+        assert_eq!(kept.text(), format!("{a}\n[… 100000000 bytes omitted …]\n{c}"));
     }
 
     #[test]
-    fn a_cut_goes_through_no_character() {
+    fn a_cut_splits_no_character() {
         let mut kept = CapturedOutput::default();
         kept.push(&[b'a'; PART - 1]);
         kept.push("\u{2713}\u{2713}".repeat(PART / 3).as_bytes());
@@ -143,22 +126,16 @@ mod tests {
         assert!(whole.text().starts_with(&format!("{}\n[… 1 bytes", "\u{fc}".repeat(PART / 2))));
     }
 
-    #[test]
-    fn a_sentence_gets_one_short_line() {
-        assert_eq!(shown("a\nb\u{1b}c"), "a b\\u{1b}c");
-        assert_eq!(shown(&"x".repeat(300)), format!("{}…", "x".repeat(200)));
-    }
-
     const COMMANDS: [&str; 8] = ["::", "::set-output name=a::b", "::stop-commands::x", "##[", "##", "#", "[", ":"];
     const BLANKS: [&str; 10] = ["\n", "\r", "\r\n", "\t", " ", "\u{85}", "\u{a0}", "\u{2028}", "\u{3000}", "\u{feff}"];
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// As GitHub's runner reads a log (actions/runner, `ActionCommand.TryParseV2` and `TryParse`): a command stands at
-        /// the start of a line, after what is blank to .NET, or in the older form anywhere in it.
+        /// GitHub's runner (actions/runner, `ActionCommand.TryParseV2` and `TryParse`) finds a command at the start of a line,
+        /// after what .NET calls white space, or in the older form anywhere in a line.
         #[test]
-        fn t9_no_output_is_a_command_to_who_reads_the_log(
+        fn t9_no_output_is_a_command_for_the_log_reader(
             pushes in vec(
                 prop_oneof![
                     vec(any::<u8>(), 0..20),

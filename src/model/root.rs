@@ -172,7 +172,7 @@ impl Root {
         let mut refused: Vec<Problem> = remote.and_then(|remote| policy.forbids_remote(remote)).into_iter().collect();
         refused.extend(self.settings.hooks.iter().filter_map(|hook| policy.forbids_hook(hook)));
         let remotes = self.settings.remotes.values();
-        refused.extend(remotes.filter_map(|remote| policy.forbids_remote(&git::shown(&remote.url))));
+        refused.extend(remotes.filter_map(|remote| policy.forbids_remote(&git::display_url(&remote.url))));
         refused.extend(self.registries().into_iter().filter_map(|registry| policy.forbids_registry(registry)));
         refused
     }

@@ -1,4 +1,4 @@
-//! The clocks of the process: the one place that reads them.
+//! The clocks of the machine; read in this file only.
 
 #![allow(clippy::disallowed_methods, reason = "this is the file the rule names")]
 
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::environment;
 
-/// The variable that stops the wall clock at an RFC 3339 time, for runs that must come out the same twice.
+/// The variable that stops the wall clock at an RFC 3339 time, for reproducible runs.
 pub const FROZEN: &str = "PINSTREAM_NOW";
 
 /// Tells whether the wall clock is stopped.
@@ -16,22 +16,22 @@ pub fn is_frozen() -> bool {
     environment::var(FROZEN).is_some()
 }
 
-/// The wall clock: for commits and schedules, never for decisions between two versions of something.
+/// Reads the wall clock: for commits and schedules, never to decide which of two versions is newer.
 pub fn now() -> Timestamp {
     environment::var(FROZEN).and_then(|text| text.parse().ok()).unwrap_or_else(Timestamp::now)
 }
 
-/// A clock that only goes forward.
+/// A monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);
 
 impl Stopwatch {
-    /// Begins at zero.
+    /// Starts at zero.
     pub fn start() -> Self {
         Self(Instant::now())
     }
 
-    /// The time since.
+    /// Returns the time since the start.
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()
     }

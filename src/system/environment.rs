@@ -1,40 +1,40 @@
-//! The environment of the process: the one place that reads it.
+//! The environment of the process; read in this file only.
 
 #![allow(clippy::disallowed_methods, reason = "this is the file the rule names")]
 
 use std::io;
 use std::path::PathBuf;
 
-/// The variable `name`, where it is set, not empty and Unicode.
+/// Reads a variable; none if it is unset, empty or not Unicode.
 pub fn var(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Where the machine keeps what may be gone tomorrow.
+/// Returns the directory for temporary files (`TMPDIR`).
 pub fn temporary_directory() -> PathBuf {
     std::env::temp_dir()
 }
 
-/// The folder the process stands in.
+/// Returns the working directory.
 ///
 /// # Errors
-/// Where it is gone or cannot be read.
+/// If it was removed or cannot be read.
 pub fn current_directory() -> io::Result<PathBuf> {
     std::env::current_dir()
 }
 
-/// Where copies of remotes are kept: disposable.
+/// Returns the directory for disposable copies of remotes.
 pub fn cache_directory() -> PathBuf {
-    folder_of("PINSTREAM_CACHE", "XDG_CACHE_HOME", ".cache")
+    directory_of("PINSTREAM_CACHE", "XDG_CACHE_HOME", ".cache")
 }
 
-/// Where the state is kept that a remote does not take.
+/// Returns the directory for state that a remote does not accept.
 pub fn state_directory() -> PathBuf {
-    folder_of("PINSTREAM_STATE", "XDG_STATE_HOME", ".local/state")
+    directory_of("PINSTREAM_STATE", "XDG_STATE_HOME", ".local/state")
 }
 
-/// A folder of ours: from our own variable, else below the desktop's, else below the home folder.
-fn folder_of(own: &str, desktop: &str, below_home: &str) -> PathBuf {
+/// Returns a directory of ours: our own variable, else below the desktop's, else below the home directory.
+fn directory_of(own: &str, desktop: &str, below_home: &str) -> PathBuf {
     if let Some(own) = var(own) {
         return PathBuf::from(own);
     }

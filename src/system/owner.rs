@@ -1,9 +1,9 @@
-//! Who this process is, and whether another one is gone: for claims that outlive the process that made them.
+//! Identifies this process, and finds out whether another one has ended: for claims that outlive their process.
 //!
-//! A process id says nothing by itself: it is reused, and other machines and containers have the same ones. So an
-//! owner is a process id with its start time and a user, within a process-id space, within one run of a kernel. Only
-//! where all of that is known and the same is anybody ever called gone; in doubt nobody is. The user is part of it
-//! because what hooks of another one left behind is not to be seen.
+//! A process id alone is ambiguous: it is reused, and other machines and containers have the same ones. An owner is
+//! therefore a process id with its start time, a user, a process-id namespace and one boot of a kernel. Only an owner for
+//! which all of that is known and equal is ever reported as gone. The user counts because the processes of another user
+//! are out of reach.
 
 use std::fs;
 use std::io;
@@ -15,14 +15,14 @@ use rustix::process::Pid;
 use super::process;
 use crate::model::state::Owner;
 
-/// This process.
+/// Identifies this process.
 pub fn this_process() -> Owner {
     let number = std::process::id();
     let started = process::stat(number.cast_signed()).map_or(0, |stat| stat.started);
     Owner { machine: machine().to_owned(), process: format!("{number}:{started}") }
 }
 
-/// Whether `owner` can no longer be running: true only where that is certain. A zombie is gone.
+/// Returns whether `owner` has certainly ended. A zombie has.
 pub fn is_gone(owner: &Owner) -> bool {
     if owner.machine != machine() || kernel().is_none() {
         return false;
@@ -32,7 +32,7 @@ pub fn is_gone(owner: &Owner) -> bool {
     let Some(pid) = Some(number).filter(|number| *number > 0).and_then(Pid::from_raw) else { return false };
     match process::stat(number) {
         Ok(stat) => stat.started != started || !stat.is_alive(),
-        // A `/proc` mounted with `hidepid` hides the processes of others: ask the kernel itself.
+        // A `/proc` mounted with `hidepid` hides the processes of other users: try a signal.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             rustix::process::test_kill_process(pid) == Err(Errno::SRCH)
         }
@@ -40,13 +40,13 @@ pub fn is_gone(owner: &Owner) -> bool {
     }
 }
 
-/// The running kernel, our process-id space and our user, or a name that no other process has.
+/// Names the running kernel, our process-id namespace and our user, or returns a name that no other process has.
 fn machine() -> &'static str {
     static MACHINE: OnceLock<String> = OnceLock::new();
     MACHINE.get_or_init(|| kernel().unwrap_or_else(|| format!("unknown:{:032x}", fastrand::u128(..))))
 }
 
-/// The running kernel, our process-id space and our user, as the kernel names them; none where there is no `/proc`.
+/// Names the running kernel, our process-id namespace and our user; none without `/proc`.
 fn kernel() -> Option<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let space = fs::read_link("/proc/self/ns/pid").ok()?;

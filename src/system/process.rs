@@ -1,43 +1,49 @@
-//! What the kernel says of processes: `/proc`, read and never written (proc(5), `/proc/pid/stat`).
+//! The process table, read from `/proc` (proc(5), `/proc/pid/stat`).
 //!
-//! Every answer is old the moment it is given. Who acts on one compares [`Stat::started`] first: a process id comes
-//! back, a process id with its start time does not. Where there is no `/proc` nothing is known, and nobody is found.
+//! Every answer is outdated at once. Callers compare [`ProcessStat::started`] before they act: a process id is reused, a
+//! process id with its start time is not. Without `/proc`, no process is found.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::process::Child;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A process at the moment it was looked at.
+/// Children that are waited for where they were started.
+static TRACKED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// A snapshot of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProcessStat {
-    /// Its process id.
+    /// Process id.
     pub pid: i32,
-    /// Its state, one letter: `R`, `S`, `Z`, …
+    /// State as one letter: `R`, `S`, `Z`, …
     pub state: char,
-    /// The process id of its parent.
+    /// Process id of the parent.
     pub parent: i32,
-    /// Its process group.
+    /// Process group.
     pub group: i32,
-    /// How many threads it has.
+    /// Number of threads.
     pub threads: i64,
-    /// When it started, in ticks since the machine did.
+    /// Start time, in clock ticks since boot.
     pub started: u64,
 }
 
 impl ProcessStat {
-    /// Whether it still runs. A zombie is dead, unless only its first thread has ended.
+    /// Returns whether it runs. A zombie does only if other threads than its first do.
     pub fn is_alive(&self) -> bool {
         !matches!(self.state, 'Z' | 'X') || self.threads > 1
     }
 
-    /// Reads the text of `/proc/<pid>/stat`. The second field is the program's own name in parentheses: it may hold
-    /// spaces, parentheses and bytes that are no text, so the fields after it are counted from the last parenthesis.
+    /// Parses `/proc/<pid>/stat`. The second field is the program's name in parentheses, which may itself contain spaces,
+    /// parentheses and arbitrary bytes; fields are therefore counted from the last parenthesis.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let open = bytes.iter().position(|byte| *byte == b'(')?;
         let close = bytes.iter().rposition(|byte| *byte == b')')?;
         let pid = std::str::from_utf8(bytes.get(..open)?).ok()?.trim().parse().ok()?;
         let rest: Vec<&str> = std::str::from_utf8(bytes.get(close + 1..)?).ok()?.split_ascii_whitespace().collect();
-        // The manual counts fields from 1, and `rest` begins with the third.
+        // The manual counts fields from 1; `rest` starts with the third.
         let field = |number: usize| rest.get(number - 3).copied();
         Some(Self {
             pid,
@@ -50,35 +56,35 @@ impl ProcessStat {
     }
 }
 
-/// The process `pid`.
+/// Looks up the process `pid`.
 ///
 /// # Errors
-/// `NotFound` where there is none, or none that we may see.
+/// `NotFound` if there is none that is visible to us.
 pub fn stat(pid: i32) -> io::Result<ProcessStat> {
     let bytes = match fs::read(format!("/proc/{pid}/stat")) {
-        // Between opening and reading the process may have gone.
+        // The process may end between opening and reading.
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {
             return Err(io::ErrorKind::NotFound.into());
         }
         read => read?,
     };
-    ProcessStat::parse(&bytes).ok_or_else(|| io::Error::other("`/proc` is not as proc(5) has it"))
+    ProcessStat::parse(&bytes).ok_or_else(|| io::Error::other("`/proc` has an unknown format"))
 }
 
-/// Every process that we may see.
+/// Lists every visible process.
 pub fn all() -> Vec<ProcessStat> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pid = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
     entries.flatten().filter_map(pid).filter_map(|pid| stat(pid).ok()).collect()
 }
 
-/// Whether the environment that `pid` was started with has exactly this `NAME=value`. A zombie has none any more.
-pub fn was_given(pid: i32, variable: &str) -> bool {
+/// Returns whether `pid` was started with exactly this `NAME=value` in its environment. A zombie has no environment.
+pub fn has_variable(pid: i32, variable: &str) -> bool {
     environment_has(pid, |entry| entry == variable.as_bytes())
 }
 
-/// The same for a `NAME=value` that begins with `start`.
-pub fn was_given_prefix(pid: i32, start: &str) -> bool {
+/// Returns whether `pid` was started with a `NAME=value` that starts with `start`.
+pub fn has_variable_prefix(pid: i32, start: &str) -> bool {
     environment_has(pid, |entry| entry.starts_with(start.as_bytes()))
 }
 
@@ -87,9 +93,38 @@ fn environment_has(pid: i32, is_it: impl Fn(&[u8]) -> bool) -> bool {
     environment.split(|byte| *byte == 0).any(is_it)
 }
 
-/// Whether `pid` stands in `folder` or below; `folder` without symbolic links.
-pub fn stands_in(pid: i32, folder: &Path) -> bool {
-    fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|current| current.starts_with(folder))
+/// Returns whether `pid` works in `directory` or below, which must be free of symbolic links.
+pub fn works_in(pid: i32, directory: &Path) -> bool {
+    fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|current| current.starts_with(directory))
+}
+
+/// A child that nobody else reaps until this is dropped.
+#[derive(Debug)]
+pub(super) struct TrackedChild(i32);
+
+impl Drop for TrackedChild {
+    fn drop(&mut self) {
+        tracked().remove(&self.0);
+    }
+}
+
+/// Starts a child that is waited for where it is started.
+pub(super) fn track(start: impl FnOnce() -> io::Result<Child>) -> io::Result<(Child, TrackedChild)> {
+    // Locked until the child is listed, so that no other thread reaps it as an orphan.
+    let mut tracked = tracked();
+    let child = start()?;
+    let pid = child.id().cast_signed();
+    tracked.insert(pid);
+    Ok((child, TrackedChild(pid)))
+}
+
+/// Returns whether a child is waited for where it was started, so that reaping it would lose its status.
+pub fn is_tracked(pid: i32) -> bool {
+    tracked().contains(&pid)
+}
+
+fn tracked() -> MutexGuard<'static, BTreeSet<i32>> {
+    TRACKED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -97,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_may_call_itself_anything() {
+    fn a_program_may_have_any_name() {
         let check = |name: &str| {
             let rest = "S 7 40 41 0 -1 4194560 1 0 0 0 1 2 0 0 20 0 3 0 98765 1000 2 18446744073709551615";
             let stat = ProcessStat::parse(format!("42 ({name}) {rest}\n").as_bytes());
@@ -113,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn we_see_ourselves() {
+    fn this_process_is_listed() {
         let own = i32::try_from(std::process::id()).unwrap();
         let stat = stat(own).unwrap();
         assert!(stat.is_alive() && stat.pid == own);

@@ -17,6 +17,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::clock::Stopwatch;
 use super::environment;
+use super::process::{self, TrackedChild};
 
 /// The most bytes that are kept of each output.
 const OUTPUT_MAX: u64 = 1 << 20;
@@ -55,7 +56,7 @@ pub struct Program {
 
 /// The result of a program that ran to its end.
 pub struct ProgramOutput {
-    /// Whether it exited with 0.
+    /// True if it exited with 0.
     pub success: bool,
     /// Standard output, at most 1 MiB.
     pub stdout: String,
@@ -129,10 +130,11 @@ impl Program {
         // Messages are compared with what the program prints in English.
         command.env("LC_ALL", "C").envs(variables);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = ProcessGroup(command.spawn().map_err(|source| match source.kind() {
+        let (child, tracked) = process::track(|| command.spawn()).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => ProgramError::Missing { program: name.clone() },
             _ => ProgramError::Start { program: name.clone(), source },
-        })?);
+        })?;
+        let mut child = ProcessGroup(child, tracked);
         if let Some(mut stdin) = child.0.stdin.take() {
             // A program may end without reading its input; its exit code counts.
             std::thread::spawn(move || stdin.write_all(&input).ok());
@@ -145,7 +147,7 @@ impl Program {
 }
 
 /// A child process that leads its own group; the group is killed if this is dropped before the child's end.
-struct ProcessGroup(Child);
+struct ProcessGroup(Child, #[expect(dead_code, reason = "dropped after the child is reaped")] TrackedChild);
 
 impl ProcessGroup {
     /// Waits for the child's end; none at the limit.
@@ -210,8 +212,8 @@ mod tests {
 
     #[test]
     fn a_program_that_hangs_is_killed_with_what_it_started() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("late");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("late");
         let script = format!("(sleep 1; echo > '{}') & sleep 60", file.display());
         let error = shell(&script).run(Duration::from_millis(200)).err().unwrap();
         assert_eq!(error.to_string(), "`sh` did not finish within 0 s");

@@ -1,4 +1,4 @@
-//! The Git edge against real remotes: a folder, `git daemon`, `git http-backend` and `sshd`.
+//! Git operations against real remotes: a directory, `git daemon`, `git http-backend` and `sshd`.
 
 mod cache;
 mod checkout;
@@ -19,7 +19,7 @@ use pinstream::git::{CommitId, NewCommit, Remote, RemoteSetup, RootFiles};
 use pinstream::model::settings::Author;
 use tempfile::TempDir;
 
-/// A machine that works on one remote: its cache and its state.
+/// A machine with its own cache and state for one remote.
 pub(crate) struct Machine {
     folder: TempDir,
     url: String,
@@ -48,12 +48,12 @@ impl Machine {
         self
     }
 
-    /// Where its caches are.
+    /// Returns the directory of its caches.
     pub(crate) fn cache(&self) -> PathBuf {
         self.folder.path().join("cache")
     }
 
-    /// Opens the remote as a new process would.
+    /// Opens the remote as a new process does.
     pub(crate) fn open(&self) -> Remote {
         let setup = RemoteSetup {
             url: self.url.clone(),
@@ -68,12 +68,12 @@ impl Machine {
     }
 }
 
-/// The time of every commit of these tests.
+/// Returns the time of every commit.
 pub(crate) fn now() -> Timestamp {
     "2026-01-02T12:00:00Z".parse().unwrap()
 }
 
-/// A change of the lock on `parent`.
+/// Creates a commit that changes the lock.
 pub(crate) fn change(parent: &CommitId, lock: &str) -> NewCommit {
     let author = Author { name: "pinstream".to_owned(), email: "pinstream@localhost".to_owned() };
     NewCommit {
@@ -87,7 +87,7 @@ pub(crate) fn change(parent: &CommitId, lock: &str) -> NewCommit {
     }
 }
 
-/// Files as a pass has them.
+/// Converts a list to files of a root.
 pub(crate) fn files(list: &[(&str, &str)]) -> RootFiles {
     list.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect()
 }

@@ -1,4 +1,4 @@
-//! Running hooks: real processes of every bad shape, what they see, and that none of them is left.
+//! Hooks as real processes: every kind of misbehaviour, their input, and that no process is left.
 
 mod given;
 mod shapes;
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use pinstream::hook::{HookEnv, HookExit, HookFile, HookResult, HookRun};
 
-/// What stands between `TERM` and `KILL` in these tests.
+/// The time between `TERM` and `KILL` in these tests.
 const GRACE: Duration = Duration::from_millis(400);
 
-/// A run of `argv`, with a variable that tells its processes from all others.
+/// Creates a run of `argv`, with a variable that identifies its processes.
 pub(crate) fn hook(argv: &[&str]) -> (HookRun, String) {
     let canary = format!("{:032x}", fastrand::u128(..));
     let run = HookRun {
@@ -28,7 +28,7 @@ pub(crate) fn hook(argv: &[&str]) -> (HookRun, String) {
     (run, format!("PINSTREAM_CANARY={canary}"))
 }
 
-/// A run of a script of the root.
+/// Creates a run of a script of the root.
 pub(crate) fn script(text: &str) -> (HookRun, String) {
     let (mut run, canary) = hook(&["./hooks/run.sh"]);
     let bytes = format!("#!/bin/sh\n{text}\n").into_bytes();
@@ -36,8 +36,8 @@ pub(crate) fn script(text: &str) -> (HookRun, String) {
     (run, canary)
 }
 
-/// The surroundings of these tests: a `PATH`, and a secret that nobody is to see.
-pub(crate) fn surroundings() -> HookEnv {
+/// Creates an environment with a `PATH` and a secret that no hook may see.
+pub(crate) fn env() -> HookEnv {
     let variables = BTreeMap::from([
         ("PATH", "/usr/local/bin:/usr/bin:/bin"),
         ("HOME", "/nonexistent"),
@@ -48,17 +48,17 @@ pub(crate) fn surroundings() -> HookEnv {
     HookEnv::new(move |name| variables.get(name).map(ToString::to_string)).grace(GRACE)
 }
 
-/// A runtime as the program has it.
+/// Runs a future on a runtime like the program's.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 /// Runs a hook to its end.
 pub(crate) fn run(run: &HookRun) -> HookResult {
-    block_on(pinstream::hook::run(run, &surroundings()))
+    block_on(pinstream::hook::run(run, &env()))
 }
 
-/// The processes that were started with `variable`, alive or not yet reaped.
+/// Lists the processes that were started with `variable`, alive or not yet reaped.
 pub(crate) fn survivors(variable: &str) -> Vec<String> {
     let has = |pid: &String| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
@@ -68,10 +68,10 @@ pub(crate) fn survivors(variable: &str) -> Vec<String> {
     names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).filter(has).collect()
 }
 
-/// Why a run was not started.
+/// Returns the reason why a run was not started.
 pub(crate) fn refusal(run: &HookRun) -> String {
     match self::run(run).exit {
-        HookExit::NotStarted(sentence) => sentence,
-        other => panic!("it was started: {other:?}"),
+        HookExit::NotStarted(reason) => reason,
+        other => panic!("the hook was started: {other:?}"),
     }
 }

@@ -7,7 +7,7 @@ use pinstream::model::state::Owner;
 use pinstream::system::owner::{is_gone, this_process};
 use pinstream::system::process;
 
-/// A process that ends with its test.
+/// A process that is killed at the end of the test.
 struct Sleeper(Child);
 
 impl Sleeper {

@@ -1,6 +1,7 @@
 //! Addresses and branch names that are taken, and a table of hostile ones that are not.
 
-use super::{BranchName, RemoteAddress};
+use super::RemoteAddress;
+use crate::git::branch::BranchName;
 
 #[test]
 fn addresses_that_people_use_are_taken() {

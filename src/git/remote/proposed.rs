@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{End, Remote, named};
-use crate::git::address::BranchName;
-use crate::git::message::local;
-use crate::git::tree::{ObjectStore, RepoPath};
+use super::{Endpoint, Remote, to_commit_id};
+use crate::git::branch::BranchName;
+use crate::git::error::local;
+use crate::git::repo_path::RepoPath;
+use crate::git::tree::ObjectStore;
 use crate::git::{CommitId, GitError, NewCommit, Push};
 use crate::model::settings::Author;
 
@@ -49,12 +50,12 @@ impl Remote {
         &mut self,
         branches: &BTreeMap<String, CommitId>,
     ) -> Result<BTreeMap<String, ProposalBranch>, GitError> {
-        if let End::Server(wire) = &self.end {
-            let missing = |tip: &CommitId| !Oid::from_str(&tip.0).is_ok_and(|tip| wire.cache.has(tip));
+        if let Endpoint::Server(server) = &self.endpoint {
+            let missing = |tip: &CommitId| !Oid::from_str(&tip.0).is_ok_and(|tip| server.cache.has(tip));
             let names = branches.iter().filter(|(_, tip)| missing(tip)).map(|(name, _)| BranchName::parse(name));
             let names: Vec<BranchName> = names.collect::<Result<_, _>>()?;
             if !names.is_empty() {
-                wire.fetch_branches(names.iter())?;
+                server.fetch_branches(names.iter())?;
             }
         }
         let root = self.root.clone();
@@ -79,7 +80,7 @@ impl Remote {
     ) -> Result<Push<CommitId>, GitError> {
         let reference = proposal_branch(branch)?;
         let expected = expected.map(|id| Oid::from_str(&id.0)).transpose().map_err(|error| local(&error))?;
-        let (parent, new) = self.commit_on(change, now)?;
+        let (parent, new) = self.write_commit(change, now)?;
         self.swap(&reference, expected, Some(parent), new)
     }
 
@@ -90,11 +91,11 @@ impl Remote {
     pub fn withdraw(&mut self, branch: &str, expected: &CommitId) -> Result<Push<CommitId>, GitError> {
         let reference = proposal_branch(branch)?;
         let expected = Oid::from_str(&expected.0).map_err(|error| local(&error))?;
-        let outcome = match &mut self.end {
-            End::Folder(remote) => remote.remove(&reference, expected)?,
-            End::Server(wire) => wire.remove(&reference, expected)?,
+        let outcome = match &mut self.endpoint {
+            Endpoint::Directory(remote) => remote.remove(&reference, expected)?,
+            Endpoint::Server(server) => server.remove(&reference, expected)?,
         };
-        Ok(named(outcome))
+        Ok(to_commit_id(outcome))
     }
 }
 

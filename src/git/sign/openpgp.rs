@@ -74,11 +74,11 @@ impl OpenPgpSigner {
         if output.success && output.stdout.starts_with("-----BEGIN PGP SIGNATURE-----") {
             return Ok(output.stdout);
         }
-        let says = |text: &str| output.stderr.contains(text);
-        Err(match says("Bad passphrase") || says("No passphrase given") {
+        let has = |text: &str| output.stderr.contains(text);
+        Err(match has("Bad passphrase") || has("No passphrase given") {
             true if self.passphrase.is_some() => wrong_passphrase(&self.origin),
             true => locked(&self.origin),
-            false if says("No secret key") || says("Unusable secret key") => {
+            false if has("No secret key") || has("Unusable secret key") => {
                 unusable(format!("the key in {} cannot sign: gpg finds no usable private key", self.origin), EXPORT)
             }
             false => failed("gpg", &output),

@@ -1,57 +1,61 @@
-//! Which files of a commit patterns of targets mean.
+//! Finds the files of a commit that match the patterns of targets.
 
 use git2::Oid;
 
-use super::{ObjectKind, ObjectStore, ReadBudget, RepoPath, below, refuse};
+use super::{ObjectKind, ObjectStore, ReadBudget, below, refuse};
 use crate::formats::FILES_MAX;
 use crate::formats::path::FilePath;
 use crate::git::GitError;
+use crate::git::repo_path::RepoPath;
 
 impl ObjectStore<'_> {
-    /// The plain files of the root at `root` that `patterns` mean. What is no plain file, or has a path that is never
-    /// read, is passed by.
-    pub(in crate::git) fn paths(
+    /// Lists the plain files of a root that match `patterns`. Other entries and invalid paths are skipped.
+    pub(in crate::git) fn matching_files(
         &self,
         commit: Oid,
         root: &RepoPath,
         patterns: &[FilePath],
     ) -> Result<Vec<String>, GitError> {
-        let mut found = Vec::new();
-        if let Some(folder) = self.folder(self.top(commit)?, root)? {
-            self.matching(folder, root, "", patterns, &mut found, &mut ReadBudget::whole())?;
+        let mut walk = PatternWalk { objects: self, root, patterns, found: Vec::new(), budget: ReadBudget::whole() };
+        if let Some(directory) = self.directory(self.top(commit)?, root)? {
+            walk.directory(directory, "")?;
         }
-        Ok(found)
+        Ok(walk.found)
     }
+}
 
-    fn matching(
-        &self,
-        tree: Oid,
-        root: &RepoPath,
-        path: &str,
-        patterns: &[FilePath],
-        found: &mut Vec<String>,
-        budget: &mut ReadBudget,
-    ) -> Result<(), GitError> {
-        let full = below(&root.text(), path);
-        for entry in self.entries(tree, &full)? {
-            budget.entry(&full)?;
+/// A walk over the files that match patterns.
+struct PatternWalk<'a> {
+    objects: &'a ObjectStore<'a>,
+    root: &'a RepoPath,
+    patterns: &'a [FilePath],
+    found: Vec<String>,
+    budget: ReadBudget,
+}
+
+impl PatternWalk<'_> {
+    fn directory(&mut self, tree: Oid, path: &str) -> Result<(), GitError> {
+        let full = below(&self.root.text(), path);
+        for entry in self.objects.entries(tree, &full)? {
+            self.budget.entry(&full)?;
             let Ok(name) = std::str::from_utf8(&entry.name) else { continue };
             let path = below(path, name);
             if RepoPath::parse(&path).is_err() {
                 continue;
             }
             match entry.kind() {
-                ObjectKind::Folder if patterns.iter().any(|pattern| pattern.may_match_below(&path)) => {
-                    self.matching(entry.id, root, &path, patterns, found, budget)?;
+                ObjectKind::Directory if self.patterns.iter().any(|pattern| pattern.may_match_below(&path)) => {
+                    self.directory(entry.id, &path)?;
                 }
-                ObjectKind::Plain | ObjectKind::Executable if patterns.iter().any(|pattern| pattern.matches(&path)) => {
-                    found.push(path);
+                ObjectKind::Plain | ObjectKind::Executable
+                    if self.patterns.iter().any(|pattern| pattern.matches(&path)) =>
+                {
+                    self.found.push(path);
                 }
                 _ => {}
             }
-            if found.len() > FILES_MAX {
-                let reason = format!("the patterns mean more than {FILES_MAX} files");
-                return Err(refuse(&full, &reason));
+            if self.found.len() > FILES_MAX {
+                return Err(refuse(&full, &format!("the patterns match more than {FILES_MAX} files")));
             }
         }
         Ok(())

@@ -145,8 +145,8 @@ fn a_checkout_of_another_user_says_how_to_trust_it() {
     for name in [".", ".git"] {
         std::os::unix::fs::chown(stage.sandbox.work().join(name), Some(4321), None).unwrap();
     }
-    let said = "--- err\nerror: the repository at `[SANDBOX]/work` belongs to another user\n\
-        help: if you trust it: `git config --global --add safe.directory [SANDBOX]/work`\n--- exit 1";
+    let said = "--- err\nerror: the repository `[SANDBOX]/work` belongs to another user\n\
+        help: if you trust it, run `git config --global --add safe.directory [SANDBOX]/work`\n--- exit 1";
     stage.check(&["describe"], said);
     let work = stage.sandbox.work();
     stage.sandbox.git(&["config", "--global", "--add", "safe.directory", work.to_str().unwrap()]);

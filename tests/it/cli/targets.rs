@@ -234,8 +234,8 @@ error: target file `gone.yaml` does not exist
         &["update"],
         "
 --- err
-error: `gone.yaml` in the repository is not a plain file: it is a symbolic link, which is never followed
-help: pinstream reads and writes plain files only
+error: cannot use `gone.yaml` in the repository: it is a symbolic link, which is never followed
+help: put a plain file there: pinstream does not read or write anything else
 --- exit 4
 ",
     );

@@ -187,9 +187,9 @@ fn a_lock_that_is_a_symbolic_link_is_not_followed() {
         &["update"],
         r#"
 --- err
-error: `pinstream.lock` is not read: it is a symbolic link, which is never followed
+error: cannot read `pinstream.lock`: it is a symbolic link, which is never followed
 --> pinstream.lock
- = help: put a plain file or folder there, or take it out
+ = help: replace it by a plain file or directory, or remove it
 --- exit 1
 "#,
     );

@@ -59,9 +59,9 @@ fn t6_a_link_a_folder_and_a_name_that_cannot_be_are_errors() {
         &["list"],
         r#"
 --- err
-error: `streams/link.toml` is not read: it is a symbolic link, which is never followed
+error: cannot read `streams/link.toml`: it is a symbolic link, which is never followed
 --> streams/link.toml
- = help: put a plain file or folder there, or take it out
+ = help: replace it by a plain file or directory, or remove it
 --- exit 1
 "#,
     );
@@ -243,13 +243,13 @@ error: unknown key `nonsense`
   |
   = help: known here: `annotations`, `description`, `discover`, `import`, `tags`
 
-error: `streams/link.toml` is not read: it is a symbolic link, which is never followed
+error: cannot read `streams/link.toml`: it is a symbolic link, which is never followed
 --> streams/link.toml
- = help: put a plain file or folder there, or take it out
+ = help: replace it by a plain file or directory, or remove it
 
-error: `streams/y�.toml` is not read: its name is not Unicode
+error: cannot read `streams/y�.toml`: its name is not Unicode
 --> streams/y�.toml
- = help: put a plain file or folder there, or take it out
+ = help: replace it by a plain file or directory, or remove it
 --- exit 1
 "#;
     for command in ["check", "plan"] {

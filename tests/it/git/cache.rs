@@ -1,4 +1,4 @@
-//! What is fetched, and what is not: the cache, and the checkout that somebody stands in.
+//! Fetching with a cold or warm cache, and within a checkout.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use super::{Machine, change, now};
 use crate::support::remote::http::{Fault, HttpBackend};
 use crate::support::remote::{BareRepo, git_in, run};
 
-/// Bytes that do not compress, as text.
+/// Returns text that does not compress.
 fn noise(bytes: usize) -> String {
     let mut state = 1_u64;
     let mut next = || {
@@ -30,7 +30,7 @@ fn lines(server: &HttpBackend) -> Vec<String> {
 const LOOK: &str = "GET /repo.git/info/refs?service=git-upload-pack";
 const FETCH: &str = "POST /repo.git/git-upload-pack";
 
-/// Every file below a folder, with its size.
+/// Lists every file below a directory with its size.
 fn all_files(folder: &Path) -> Vec<(PathBuf, u64)> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -47,34 +47,34 @@ fn all_files(folder: &Path) -> Vec<(PathBuf, u64)> {
 }
 
 #[test]
-fn a_warm_cache_costs_one_question_and_fetches_nothing() {
+fn a_warm_cache_costs_one_request_and_fetches_nothing() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     let machine = Machine::new(server.url());
-    let sight = machine.open().look(None).unwrap();
-    // The first answer to a fetch says where history is cut, the second is the pack.
+    let sight = machine.open().fetch_tips(None).unwrap();
+    // The first response to a fetch is the shallow boundary, the second the pack.
     assert_eq!(lines(&server), [LOOK, FETCH, FETCH]);
 
     let mut warm = machine.open();
-    assert_eq!(warm.look(None).unwrap(), sight);
+    assert_eq!(warm.fetch_tips(None).unwrap(), sight);
     assert_eq!(warm.read(&sight.tip).unwrap().len(), 3);
     assert_eq!(lines(&server), [LOOK]);
 }
 
 #[test]
-fn a_moved_tip_is_fetched_without_what_is_there_and_without_history() {
+fn a_moved_tip_is_fetched_without_known_objects_and_history() {
     let repo = BareRepo::with(&[("pinstream.toml", ""), ("gone", &noise(500_000))]);
     repo.commit_as("main", "big", &[("big", &noise(1_000_000))], &["gone"]);
     let server = HttpBackend::start(repo.base());
     let machine = Machine::new(server.url());
     let mut remote = machine.open();
-    remote.look(None).unwrap();
+    remote.fetch_tips(None).unwrap();
     let cold: usize = server.take_requests().iter().map(|asked| asked.sent).sum();
     assert!((500_000..1_000_000).contains(&cold), "{cold}");
     for round in 0..3 {
         repo.commit("main", &[("pinstream.toml", &format!("# {round}\n"))]);
         repo.commit("main", &[("pinstream.toml", &format!("## {round}\n"))]);
-        let sight = remote.look(None).unwrap();
+        let sight = remote.fetch_tips(None).unwrap();
         assert_eq!(remote.read(&sight.tip).unwrap()["pinstream.toml"], format!("## {round}\n").into_bytes());
         assert!(matches!(
             remote.land("main", &change(&sight.tip, &format!("{round}")), now()).unwrap(),
@@ -89,7 +89,7 @@ fn a_moved_tip_is_fetched_without_what_is_there_and_without_history() {
     repo.git(&["fsck", "--strict", "--no-dangling"]);
 }
 
-/// Clones with `options` and works from there; nothing is fetched, and nothing in the clone changes.
+/// Clones with `options` and works in the clone, which must not change.
 fn from_a_checkout(options: &[&str], fetches: bool) {
     let repo = BareRepo::with(&[("pinstream.toml", ""), ("gone", "x")]);
     repo.commit_as("main", "next", &[("big", &noise(100_000)), ("a/b/c", "c")], &["gone"]);
@@ -108,7 +108,7 @@ fn from_a_checkout(options: &[&str], fetches: bool) {
     let mut machine = Machine::new(server.url());
     machine.checkout = Some(clone.clone());
     let mut remote = machine.open();
-    let sight = remote.look(None).unwrap();
+    let sight = remote.fetch_tips(None).unwrap();
     assert_eq!(remote.read(&sight.tip).unwrap().len(), 1);
     let asked = server.take_requests();
     assert_eq!(asked.iter().any(|asked| asked.line == FETCH), fetches, "{asked:?}");
@@ -116,9 +116,9 @@ fn from_a_checkout(options: &[&str], fetches: bool) {
     let pushed: usize = server.take_requests().iter().map(|asked| asked.received).sum();
     assert!(pushed < 5_000, "{pushed} bytes went for a commit of one small file");
 
-    // Somebody else moves on; the checkout is behind.
+    // Another push makes the checkout outdated.
     repo.commit("main", &[("pinstream.toml", "# new\n")]);
-    let sight = remote.look(None).unwrap();
+    let sight = remote.fetch_tips(None).unwrap();
     assert_eq!(remote.read(&sight.tip).unwrap()["pinstream.toml"], b"# new\n");
     assert!(matches!(remote.land("main", &change(&sight.tip, "two"), now()).unwrap(), Push::Landed(_)));
     assert_eq!(all_files(&clone), before);
@@ -136,16 +136,16 @@ fn in_a_shallow_checkout_at_the_tip_nothing_is_fetched() {
 }
 
 #[test]
-fn a_checkout_without_all_its_objects_is_not_used() {
+fn a_partial_clone_lends_no_objects() {
     from_a_checkout(&["--filter=blob:none", "--no-checkout"], true);
 }
 
 #[test]
-fn a_broken_cache_is_made_anew() {
+fn a_corrupt_cache_is_recreated() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     let machine = Machine::new(server.url());
-    let sight = machine.open().look(None).unwrap();
+    let sight = machine.open().fetch_tips(None).unwrap();
     for what in ["pack", "idx", "HEAD", "config", "shallow", "branch"] {
         let broken: Vec<_> = all_files(&machine.cache())
             .into_iter()
@@ -153,92 +153,92 @@ fn a_broken_cache_is_made_anew() {
             .collect();
         assert!(!broken.is_empty(), "{what}");
         for (path, size) in broken {
-            // libgit2 makes its packs read-only.
+            // libgit2 creates read-only packs.
             std::fs::remove_file(&path).unwrap();
             std::fs::write(&path, vec![b'#'; usize::try_from(size).unwrap()]).unwrap();
         }
         let mut remote = machine.open();
-        assert_eq!(remote.look(None).unwrap(), sight, "{what}");
+        assert_eq!(remote.fetch_tips(None).unwrap(), sight, "{what}");
         assert_eq!(remote.read(&sight.tip).unwrap().len(), 3, "{what}");
     }
 }
 
 #[test]
-fn t28_a_machine_that_cannot_keep_a_cache_works_without_one() {
+fn t28_a_machine_without_a_writable_cache_works() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     let machine = Machine::new(server.url());
     std::fs::write(machine.cache(), "not a folder").unwrap();
     let mut remote = machine.open();
-    let sight = remote.look(None).unwrap();
+    let sight = remote.fetch_tips(None).unwrap();
     assert!(matches!(remote.land("main", &change(&sight.tip, "one"), now()).unwrap(), Push::Landed(_)));
     assert_eq!(std::fs::read(machine.cache()).unwrap(), b"not a folder");
 }
 
 #[test]
-fn t27_processes_at_the_same_time_have_a_cache_each_and_leave_them_usable() {
+fn t27_concurrent_processes_use_separate_caches_and_leave_them_usable() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     let machine = Machine::new(server.url());
     let mut first = machine.open();
     let mut second = machine.open();
-    assert_eq!(first.look(None).unwrap(), second.look(None).unwrap());
+    assert_eq!(first.fetch_tips(None).unwrap(), second.fetch_tips(None).unwrap());
     server.take_requests();
     drop((first, second));
     let (mut first, mut second) = (machine.open(), machine.open());
-    assert_eq!(first.look(None).unwrap(), second.look(None).unwrap());
+    assert_eq!(first.fetch_tips(None).unwrap(), second.fetch_tips(None).unwrap());
     assert_eq!(lines(&server), [LOOK, LOOK]);
 }
 
 #[test]
-fn a_server_in_trouble_is_named_with_its_status() {
+fn a_failing_server_is_reported_with_its_status() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     server.fail_once(Fault::Status(503));
-    let error = Machine::new(server.url()).open().look(None).unwrap_err();
+    let error = Machine::new(server.url()).open().fetch_tips(None).unwrap_err();
     let GitError::Unreachable { reason, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("503"), "{reason}");
 }
 
-/// The slot of a machine that has one.
+/// Returns the only cache slot of a machine.
 fn slot(machine: &Machine) -> PathBuf {
     let entries = std::fs::read_dir(machine.cache()).unwrap().map(|entry| entry.unwrap().path());
     entries.into_iter().find(|path| path.is_dir()).unwrap()
 }
 
 #[test]
-fn t27_a_lock_that_one_that_died_left_in_the_cache_does_not_last() {
+fn t27_a_lock_file_that_a_dead_process_left_in_the_cache_is_removed() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     let machine = Machine::new(server.url());
-    machine.open().look(None).unwrap();
+    machine.open().fetch_tips(None).unwrap();
     for (number, name) in
         ["refs/cache/branch.lock", "shallow.lock", "packed-refs.lock", "config.lock"].iter().enumerate()
     {
         std::fs::write(slot(&machine).join(name), "").unwrap();
         repo.commit("main", &[("pinstream.toml", &format!("# {number}\n"))]);
         let mut remote = machine.open();
-        let sight = remote.look(None).unwrap();
+        let sight = remote.fetch_tips(None).unwrap();
         assert_eq!(remote.read(&sight.tip).unwrap()["pinstream.toml"], format!("# {number}\n").into_bytes(), "{name}");
         assert!(matches!(remote.land("main", &change(&sight.tip, name), now()).unwrap(), Push::Landed(_)), "{name}");
     }
 }
 
 #[test]
-fn t11_a_slot_that_does_not_say_so_follows_no_redirect_either() {
+fn t11_a_slot_without_the_setting_follows_no_redirect_either() {
     let repo = repository();
     let elsewhere = HttpBackend::start(repo.base());
     let server = HttpBackend::start(repo.base());
     let machine = Machine::new(server.url());
-    machine.open().look(None).unwrap();
+    machine.open().fetch_tips(None).unwrap();
     let config = slot(&machine).join("config");
     let text = std::fs::read_to_string(&config).unwrap();
     assert!(text.contains("followRedirects = false"), "{text}");
-    // As one left it that died before it had said so, or that somebody wrote otherwise.
+    // The process that created it died before writing the setting, or someone changed it.
     for other in ["", "followRedirects = initial"] {
         std::fs::write(&config, text.replace("followRedirects = false", other)).unwrap();
         server.fail_once(Fault::Redirect(elsewhere.port()));
-        let error = machine.open().look(None).unwrap_err();
+        let error = machine.open().fetch_tips(None).unwrap_err();
         assert!(matches!(error, GitError::Unreachable { .. }), "{error}");
         assert_eq!(elsewhere.take_requests(), []);
     }

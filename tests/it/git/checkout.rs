@@ -1,4 +1,4 @@
-//! The checkout that somebody stands in: what it follows, and who brought which digest.
+//! Discovery of a checkout, and the history of its lock.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ fn find(folder: &tempfile::TempDir, path: &str) -> Checkout {
 }
 
 #[test]
-fn a_checkout_says_what_it_follows_and_where_one_stands() {
+fn a_checkout_has_an_upstream_and_a_prefix() {
     let repo = BareRepo::with(&[("deploy/app/pinstream.toml", "[git]\n")]);
     let folder = clone(&repo, &[]);
     let here = find(&folder, "deploy/app");
@@ -31,7 +31,7 @@ fn a_checkout_says_what_it_follows_and_where_one_stands() {
     assert_eq!(here.read_at("HEAD", "deploy/app").unwrap(), files(&[("pinstream.toml", "[git]\n")]));
     assert_eq!(here.read_at("origin/main", "").unwrap(), files(&[]));
 
-    // A branch of another name follows `main`.
+    // The upstream of a branch with another name is `main`.
     run(git_in(&folder.path().join("clone")).args(["switch", "-q", "-c", "topic", "--track", "origin/main"]), b"");
     assert_eq!(find(&folder, "").branch.as_deref(), Some("main"));
     run(git_in(&folder.path().join("clone")).args(["switch", "-q", "--no-track", "-c", "alone"]), b"");
@@ -43,7 +43,7 @@ fn a_checkout_says_what_it_follows_and_where_one_stands() {
     assert!(discover(tempfile::tempdir().unwrap().path()).unwrap().is_none());
 }
 
-/// A lock that a test can write: `tag digit` a line.
+/// Parses a simplified lock: `tag digit` per line.
 fn read(bytes: &[u8]) -> BTreeMap<TagId, Digest> {
     let text = std::str::from_utf8(bytes).unwrap();
     let pin = |line: &str| {
@@ -54,7 +54,7 @@ fn read(bytes: &[u8]) -> BTreeMap<TagId, Digest> {
 }
 
 #[test]
-fn the_history_of_a_lock_is_its_versions_and_who_brought_each_digest() {
+fn the_history_of_a_lock_lists_versions_and_the_commit_of_each_digest() {
     let repo = BareRepo::new();
     repo.commit("main", &[("README", "before there was a lock")]);
     let first = repo.commit("main", &[("app/pinstream.lock", "a 1\nb 1\n")]);
@@ -75,14 +75,14 @@ fn the_history_of_a_lock_is_its_versions_and_who_brought_each_digest() {
     assert_eq!(shown(&blame), [("a 1", &first), ("a 2", &second), ("b 1", &first), ("c 3", &third)]);
     assert!(blame.values().all(|from| from.author == "A Person"));
 
-    // In a shallow clone, the last commit there is stands for all before it.
+    // In a shallow clone, the oldest commit stands for its ancestors.
     let folder = clone(&repo, &["--depth=1"]);
     let blame = find(&folder, "").blame_lock("HEAD", "app", &wanted, read).unwrap();
     assert_eq!(shown(&blame), [("a 2", &third), ("b 1", &third), ("c 3", &third)]);
 }
 
 #[test]
-fn a_digest_that_came_twice_is_of_the_commit_that_brought_it_last() {
+fn a_digest_that_was_introduced_twice_belongs_to_the_later_commit() {
     let repo = BareRepo::new();
     let commits: Vec<String> = ["a 1\n", "a 2\n", "b 1\n", "a 1\n", "a 1\nb 2\n", "a 2\nb 2\n", "a 1\nb 2\n"]
         .map(|lock| repo.commit("main", &[("pinstream.lock", lock)]))
@@ -95,11 +95,11 @@ fn a_digest_that_came_twice_is_of_the_commit_that_brought_it_last() {
     };
     let blame = find(&folder, "").blame_lock("HEAD", "", &wanted(&[("a", "12"), ("b", "2")]), counted).unwrap();
     assert_eq!(shown(&blame), [("a 1", &commits[6]), ("a 2", &commits[5]), ("b 2", &commits[4])]);
-    // Where both are known is where the walk ends: before the tag was taken out for a while.
+    // The walk ends once both are found: before the commit that removed the tag.
     assert_eq!(read_again, 4);
 }
 
-/// Tags and their digests, one by each digit.
+/// Builds tags with a digest per digit.
 fn wanted(tags: &[(&str, &str)]) -> BTreeMap<TagId, Vec<Digest>> {
     let digest = |digit: char| format!("sha256:{}", digit.to_string().repeat(64)).parse().unwrap();
     tags.iter()
@@ -107,7 +107,7 @@ fn wanted(tags: &[(&str, &str)]) -> BTreeMap<TagId, Vec<Digest>> {
         .collect()
 }
 
-/// What was found, as `tag digit` and commit.
+/// Shows each result as `tag digit` and commit.
 fn shown(blame: &BTreeMap<(TagId, Digest), Provenance>) -> Vec<(&str, &String)> {
     let name = |tag: &TagId, digest: &Digest| format!("{} {}", tag.tag, &digest.short()[..1]);
     blame.iter().map(|((tag, digest), from)| (&*name(tag, digest).leak(), &from.commit.0)).collect()

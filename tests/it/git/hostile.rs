@@ -1,4 +1,4 @@
-//! Repositories made to do harm: trees that lead out of themselves, lie, or never end.
+//! Malicious repositories: trees that leave the repository, are malformed, or expand without end.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use super::{Machine, change, now};
 use crate::support::lane::slow;
 use crate::support::remote::BareRepo;
 
-/// Writes a tree object just as given, in this order, whatever Git thinks of it.
+/// Writes a tree object as given, even if Git considers it malformed.
 fn tree(repo: &BareRepo, entries: &[(&str, &[u8], &str)]) -> String {
     let mut bytes = Vec::new();
     for (mode, name, id) in entries {
@@ -22,14 +22,14 @@ fn tree(repo: &BareRepo, entries: &[(&str, &[u8], &str)]) -> String {
     repo.git_with(&["hash-object", "-t", "tree", "-w", "--literally", "--stdin"], &bytes)
 }
 
-/// The objects that hostile trees are made of.
+/// Objects to build malicious trees from.
 struct Parts {
     repo: BareRepo,
     blob: String,
     link: String,
     commit: String,
     folder: String,
-    /// A file outside of any repository, that a link leads to.
+    /// A file outside any repository, the target of a link.
     canary: PathBuf,
     _outside: tempfile::TempDir,
 }
@@ -47,7 +47,7 @@ impl Parts {
         Self { repo, blob, link, commit, folder, canary, _outside: outside }
     }
 
-    /// An entry that is not what it should be, of each sort.
+    /// Lists one entry of each wrong kind.
     fn wrong(&self, for_folder: bool) -> Vec<(&'static str, &'static str, String)> {
         let mut list = vec![
             ("a link", "120000", self.link.clone()),
@@ -70,14 +70,14 @@ impl Parts {
         list
     }
 
-    /// Wraps `top` in the folders `app` of the root `deploy/app`.
+    /// Wraps `top` in the directories of the root `deploy/app`.
     fn deep(&self, top: &str) -> String {
         let inner = tree(&self.repo, &[("40000", b"app", top)]);
         tree(&self.repo, &[("40000", b"deploy", &inner)])
     }
 }
 
-/// Trees that must not be read or written through: what is wrong, the root, the top tree.
+/// Lists trees that must not be read or written: the defect, the root, the top tree.
 fn corpus(parts: &Parts) -> Vec<(String, &'static str, String)> {
     let repo = &parts.repo;
     let mut tops = Vec::new();
@@ -137,7 +137,7 @@ fn corpus(parts: &Parts) -> Vec<(String, &'static str, String)> {
 }
 
 #[test]
-fn t3_no_hostile_tree_is_read_or_written() {
+fn t3_no_malicious_tree_is_read_or_written() {
     let parts = Parts::new();
     let corpus = corpus(&parts);
     assert!(corpus.len() >= 60, "{}", corpus.len());
@@ -147,10 +147,10 @@ fn t3_no_hostile_tree_is_read_or_written() {
         let mut machine = Machine::new(parts.repo.url());
         machine.root = root.to_owned();
         let mut remote = machine.open();
-        let tip = remote.look(None).unwrap().tip;
+        let tip = remote.fetch_tips(None).unwrap().tip;
         let error = remote.read(&tip).expect_err(&what);
         assert!(matches!(error, GitError::Tree { .. }), "{what}: {error}");
-        // What stands beside the lock's own path is read, but not written.
+        // An entry next to the lock is read, but not written.
         if !what.contains("stream") && !what.contains(".toml") && !what.contains("shown") {
             let error = remote.land("main", &change(&tip, "overwritten"), now()).expect_err(&what);
             assert!(matches!(error, GitError::Tree { .. }), "{what}: {error}");
@@ -177,7 +177,7 @@ fn open_at(repo: &BareRepo, root: &str) -> Result<Remote, GitError> {
 }
 
 #[test]
-fn t3_no_path_leads_out_of_the_repository() {
+fn t3_no_path_leaves_the_repository() {
     let repo = BareRepo::with(&[("pinstream.toml", ""), ("a/b", "b")]);
     let hostile = [
         "/",
@@ -218,22 +218,22 @@ fn t3_no_path_leads_out_of_the_repository() {
     for path in hostile {
         assert!(matches!(open_at(&repo, path).err(), Some(GitError::Tree { .. })), "{path:?}");
         let mut remote = open_at(&repo, "").unwrap();
-        let tip = remote.look(None).unwrap().tip;
+        let tip = remote.fetch_tips(None).unwrap().tip;
         assert!(matches!(remote.file(&tip, path), Err(GitError::Tree { .. })), "{path:?}");
         assert!(remote.read_state(Some(&tip), path).is_err(), "{path:?}");
     }
     let mut remote = open_at(&repo, "a").unwrap();
-    let tip = remote.look(None).unwrap().tip;
+    let tip = remote.fetch_tips(None).unwrap().tip;
     assert_eq!(remote.file(&tip, "b").unwrap().unwrap().bytes, b"b");
 }
 
-/// What reading says to a tip with `files`.
+/// Reads a tip, and returns the number of files.
 fn read(repo: &BareRepo, tip: &CommitId) -> Result<usize, GitError> {
     Machine::new(repo.url()).open().read(tip).map(|files| files.len())
 }
 
 #[test]
-fn t7_what_is_too_large_is_named_with_its_cap() {
+fn t7_a_file_that_is_too_large_is_reported_with_the_limit() {
     slow!();
     let large = "#".repeat((256 << 10) + 1);
     let fits = "#".repeat(256 << 10);
@@ -243,19 +243,16 @@ fn t7_what_is_too_large_is_named_with_its_cap() {
     for path in ["pinstream.toml", "streams/a.toml"] {
         let tip = CommitId(repo.commit(path.trim_end_matches(".toml"), &[(path, &large)]));
         let error = read(&repo, &tip).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("`{path}` in the repository is not a plain file: it has 262145 bytes; at most 256 KiB are read")
-        );
+        assert_eq!(error.to_string(), format!("cannot use `{path}` in the repository: it is larger than 256 KiB"));
     }
     let tip = CommitId(repo.commit("lock", &[("pinstream.lock", &"#".repeat(pinstream::model::lock::SIZE_MAX + 1))]));
-    assert!(read(&repo, &tip).unwrap_err().to_string().contains("at most 131072 KiB"));
+    assert!(read(&repo, &tip).unwrap_err().to_string().contains("larger than 131072 KiB"));
     let deep = CommitId(repo.commit("deep", &[("streams/a/b/c/d/e/f/g/h.toml", "")]));
     assert!(read(&repo, &deep).unwrap_err().to_string().contains("at most 8 parts"));
 }
 
 #[test]
-fn t7_a_few_objects_that_stand_for_millions_of_paths_are_not_walked() {
+fn t7_a_few_objects_that_expand_to_millions_of_paths_are_not_walked() {
     let repo = BareRepo::new();
     let blob = repo.git_with(&["hash-object", "-w", "--stdin"], b"");
     for leaf in ["x.toml", "x.txt"] {

@@ -1,4 +1,4 @@
-//! Branches of proposals over each kind of remote: made, replaced, taken away, and never over what somebody put there.
+//! Proposal branches on each kind of remote: created, replaced, deleted, and never over a person's commit.
 
 use std::collections::BTreeMap;
 
@@ -22,15 +22,15 @@ fn landed(push: Result<Push<CommitId>, GitError>) -> CommitId {
 
 fn tell(repo: &BareRepo, machine: &Machine) {
     let mut one = machine.open();
-    let sight = one.look(None).unwrap();
+    let sight = one.fetch_tips(None).unwrap();
     assert_eq!((sight.default.as_deref(), sight.proposals), (Some("main"), BTreeMap::new()));
     let first = landed(one.propose(BRANCH, None, &change(&sight.tip, "one"), now()));
     assert_eq!(repo.tip("refs/heads/pinstream/python"), Some(first.0.clone()));
     assert_eq!(repo.read("main", "pinstream.lock"), None);
 
-    // Another machine sees it whole.
+    // Another machine reads all of it.
     let mut two = Machine::new(machine.url.clone()).open();
-    let proposals = two.look(None).unwrap().proposals;
+    let proposals = two.fetch_tips(None).unwrap().proposals;
     assert_eq!(proposals, BTreeMap::from([(BRANCH.to_owned(), first.clone())]));
     let found = two.proposed(&proposals).unwrap().remove(BRANCH).unwrap();
     let author = Author { name: "pinstream".to_owned(), email: "pinstream@localhost".to_owned() };
@@ -38,31 +38,31 @@ fn tell(repo: &BareRepo, machine: &Machine) {
     assert_eq!((found.author.as_ref(), found.committer), (Some(&author), Some(author.clone())));
     assert_eq!((found.message.as_str(), found.lock.as_deref()), ("Pin one", Some(&b"one"[..])));
 
-    // It is built anew on a newer base, from what was read and from nothing else.
+    // It is rebuilt on a newer base, only from the expected tip.
     let base = CommitId(repo.commit("main", &[("README.md", "again")]));
     assert_eq!(two.propose(BRANCH, None, &change(&base, "two"), now()).unwrap(), Push::Moved);
     let second = landed(two.propose(BRANCH, Some(&first), &change(&base, "two"), now()));
     assert_eq!(one.propose(BRANCH, Some(&first), &change(&base, "three"), now()).unwrap(), Push::Moved);
     assert_eq!(repo.git(&["log", "--format=%H", "main..pinstream/python"]), second.0);
 
-    // What a person adds stays.
+    // A person's commit stays.
     let person = repo.commit("pinstream/python", &[("notes", "mine")]);
     for expected in [&first, &second] {
         assert_eq!(one.propose(BRANCH, Some(expected), &change(&base, "four"), now()).unwrap(), Push::Moved);
         assert_eq!(one.withdraw(BRANCH, expected).unwrap(), Push::Moved);
     }
     assert_eq!(repo.tip("refs/heads/pinstream/python"), Some(person.clone()));
-    let proposals = one.look(None).unwrap().proposals;
+    let proposals = one.fetch_tips(None).unwrap().proposals;
     let found = one.proposed(&proposals).unwrap().remove(BRANCH).unwrap();
     assert_eq!((found.tip.0.as_str(), found.parents), (person.as_str(), vec![second]));
 
-    // Taken away, once.
+    // It is deleted once.
     assert!(matches!(one.withdraw(BRANCH, &CommitId(person.clone())).unwrap(), Push::Landed(_)));
     assert_eq!(repo.tip("refs/heads/pinstream/python"), None);
     assert_eq!(one.withdraw(BRANCH, &CommitId(person)).unwrap(), Push::Moved);
-    assert_eq!(one.look(None).unwrap().proposals, BTreeMap::new());
+    assert_eq!(one.fetch_tips(None).unwrap().proposals, BTreeMap::new());
 
-    // No other branch is treated so.
+    // No other branch can be replaced like this.
     let error = one.propose("main", Some(&base), &change(&sight.tip, "x"), now()).unwrap_err();
     assert!(matches!(error, GitError::Branch { .. }), "{error}");
     assert!(matches!(one.withdraw("main", &base).unwrap_err(), GitError::Branch { .. }));
@@ -70,7 +70,7 @@ fn tell(repo: &BareRepo, machine: &Machine) {
 }
 
 #[test]
-fn branches_in_a_folder() {
+fn branches_in_a_directory() {
     let repo = repository();
     tell(&repo, &Machine::new(repo.url()));
 }
@@ -87,12 +87,12 @@ fn many_branches_are_read_on_one_connection() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     let mut one = Machine::new(server.url()).open();
-    let base = one.look(None).unwrap().tip;
+    let base = one.fetch_tips(None).unwrap().tip;
     for number in 0..20 {
         landed(one.propose(&format!("pinstream/{number}"), None, &change(&base, &number.to_string()), now()));
     }
     let mut two = Machine::new(server.url()).open();
-    let proposals = two.look(None).unwrap().proposals;
+    let proposals = two.fetch_tips(None).unwrap().proposals;
     server.take_requests();
     let found = two.proposed(&proposals).unwrap();
     assert_eq!(found.len(), 20);
@@ -104,19 +104,19 @@ fn many_branches_are_read_on_one_connection() {
 }
 
 #[test]
-fn of_many_that_replace_a_branch_at_once_one_does() {
+fn of_many_that_replace_a_branch_at_once_one_succeeds() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     for url in [server.url(), repo.url()] {
         let mut one = Machine::new(url.clone()).open();
-        let base = one.look(None).unwrap().tip;
+        let base = one.fetch_tips(None).unwrap().tip;
         let first = landed(one.propose("pinstream/race", None, &change(&base, "0"), now()));
         let landed: usize = std::thread::scope(|scope| {
             let race = |number: usize| {
                 let (url, first, base) = (url.clone(), first.clone(), base.clone());
                 scope.spawn(move || {
                     let mut remote = Machine::new(url).open();
-                    remote.look(None).unwrap();
+                    remote.fetch_tips(None).unwrap();
                     let change = change(&base, &format!("race {number}"));
                     let push = remote.propose("pinstream/race", Some(&first), &change, now()).unwrap();
                     usize::from(matches!(push, Push::Landed(_)))

@@ -1,4 +1,4 @@
-//! What becomes of a push: races, refusals, lost answers, and credentials that are wrong.
+//! Outcomes of a push: races, refusals, lost responses, and wrong credentials.
 
 use std::sync::Barrier;
 
@@ -9,7 +9,7 @@ use super::{Machine, change, files, now};
 use crate::support::remote::BareRepo;
 use crate::support::remote::http::{Fault, HttpBackend};
 
-/// Many land on the same tip at the same moment, round after round; how often each outcome came in a round.
+/// Pushes to the same tip from many machines at once, in several rounds, and checks that one of each round lands.
 fn race(repo: &BareRepo, url: &str, machines: usize, rounds: usize) {
     let machines: Vec<_> = (0..machines).map(|_| Machine::new(url)).collect();
     for round in 0..rounds {
@@ -22,7 +22,7 @@ fn race(repo: &BareRepo, url: &str, machines: usize, rounds: usize) {
                     let barrier = &barrier;
                     scope.spawn(move || {
                         let mut remote = machine.open();
-                        let sight = remote.look(None).unwrap();
+                        let sight = remote.fetch_tips(None).unwrap();
                         let lock = format!("{round} {index}");
                         barrier.wait();
                         match remote.land("main", &change(&sight.tip, &lock), now()).unwrap() {
@@ -41,25 +41,25 @@ fn race(repo: &BareRepo, url: &str, machines: usize, rounds: usize) {
 }
 
 #[test]
-fn of_many_racing_pushes_into_a_folder_one_lands() {
+fn of_many_concurrent_pushes_to_a_directory_one_lands() {
     let repo = repository();
     race(&repo, &repo.url(), 8, 25);
 }
 
 #[test]
-fn of_many_racing_pushes_to_a_server_one_lands() {
+fn of_many_concurrent_pushes_to_a_server_one_lands() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     race(&repo, &server.url(), 4, 4);
 }
 
 #[test]
-fn a_hook_that_declines_is_a_refusal_with_its_words() {
+fn a_declining_server_hook_is_a_refusal_with_its_message() {
     let repo = repository();
     repo.hook("pre-receive", "printf 'not \\033[31mtoday\\n'; exit 1");
     let server = HttpBackend::start(repo.base());
     let mut remote = Machine::new(server.url()).open();
-    let sight = remote.look(None).unwrap();
+    let sight = remote.fetch_tips(None).unwrap();
     let error = remote.land("main", &change(&sight.tip, "one"), now()).unwrap_err();
     let GitError::Refused { reference, reason, .. } = &error else { panic!("{error}") };
     assert_eq!(reference, "refs/heads/main");
@@ -68,22 +68,22 @@ fn a_hook_that_declines_is_a_refusal_with_its_words() {
 }
 
 #[test]
-fn a_remote_that_takes_no_state_leaves_it_to_this_machine() {
+fn a_state_that_the_remote_rejects_is_stored_on_this_machine() {
     let repo = repository();
     repo.hook("update", "case \"$1\" in refs/pinstream/*) echo no such refs here; exit 1;; esac");
     let server = HttpBackend::start(repo.base());
     let machine = Machine::new(server.url());
     let mut remote = machine.open();
-    assert_eq!(remote.look(None).unwrap().state, None);
+    assert_eq!(remote.fetch_tips(None).unwrap().state, None);
     let Push::Landed(first) = remote.write_state(None, "main", &files(&[("seen/x", "1")]), now()).unwrap() else {
         panic!("moved")
     };
     assert!(remote.state_is_local());
     assert_eq!(repo.tip(STATE_REF), None);
 
-    // The next process finds it, and moves it on by compare-and-swap.
+    // The next process finds it, and updates it by compare-and-swap.
     let mut next = machine.open();
-    let sight = next.look(None).unwrap();
+    let sight = next.fetch_tips(None).unwrap();
     assert_eq!(sight.state.as_ref(), Some(&first));
     assert_eq!(next.read_state(sight.state.as_ref(), "main").unwrap(), files(&[("seen/x", "1")]));
     assert!(next.state_is_local());
@@ -91,34 +91,34 @@ fn a_remote_that_takes_no_state_leaves_it_to_this_machine() {
         panic!("moved")
     };
     assert_eq!(remote.write_state(Some(&first), "main", &files(&[]), now()).unwrap(), Push::Moved);
-    assert_eq!(remote.look(None).unwrap().state, Some(second.clone()));
+    assert_eq!(remote.fetch_tips(None).unwrap().state, Some(second.clone()));
     assert_eq!(remote.read_state(Some(&second), "main").unwrap(), files(&[("seen/x", "1")]));
 
-    // The branch is landed on as ever.
+    // Pushes to the branch are unaffected.
     assert!(matches!(remote.land("main", &change(&sight.tip, "one"), now()).unwrap(), Push::Landed(_)));
 }
 
 #[test]
-fn a_lost_answer_is_unknown_and_the_next_look_tells() {
+fn a_lost_response_is_unknown_and_the_next_fetch_decides() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     let mut remote = Machine::new(server.url()).open();
-    let sight = remote.look(None).unwrap();
+    let sight = remote.fetch_tips(None).unwrap();
     server.fail_once(Fault::LoseAnswerOfPush);
     let outcome = remote.land("main", &change(&sight.tip, "one"), now()).unwrap();
     assert!(matches!(outcome, Push::Unknown(_)), "{outcome:?}");
-    let after = remote.look(None).unwrap();
+    let after = remote.fetch_tips(None).unwrap();
     assert_eq!(remote.read(&after.tip).unwrap()["pinstream.lock"], b"one");
 
     server.fail_once(Fault::LosePush);
     let outcome = remote.land("main", &change(&after.tip, "two"), now()).unwrap();
     assert!(matches!(outcome, Push::Unknown(_)), "{outcome:?}");
-    assert_eq!(remote.look(None).unwrap().tip, after.tip);
+    assert_eq!(remote.fetch_tips(None).unwrap().tip, after.tip);
     assert!(matches!(remote.land("main", &change(&after.tip, "two"), now()).unwrap(), Push::Landed(_)));
 }
 
 #[test]
-fn a_branch_that_is_gone_is_moved_and_then_missing() {
+fn a_deleted_branch_is_reported_as_moved_and_then_as_missing() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     repo.commit("other", &[("a", "b")]);
@@ -126,10 +126,10 @@ fn a_branch_that_is_gone_is_moved_and_then_missing() {
         let branch = format!("branch-{}", url.len());
         repo.git(&["branch", &branch, "main"]);
         let mut remote = Machine::new(url).open();
-        let sight = remote.look(Some(&branch)).unwrap();
+        let sight = remote.fetch_tips(Some(&branch)).unwrap();
         repo.git(&["branch", "-D", &branch]);
         assert_eq!(remote.land(&branch, &change(&sight.tip, "one"), now()).unwrap(), Push::Moved);
-        assert!(matches!(remote.look(Some(&branch)).unwrap_err(), GitError::NoBranch { .. }));
+        assert!(matches!(remote.fetch_tips(Some(&branch)).unwrap_err(), GitError::NoBranch { .. }));
     }
 }
 
@@ -139,32 +139,32 @@ fn an_empty_remote_has_no_branch() {
     let server = HttpBackend::start(repo.base());
     for url in [repo.url(), server.url()] {
         for branch in [None, Some("main")] {
-            let error = Machine::new(url.clone()).open().look(branch).unwrap_err();
+            let error = Machine::new(url.clone()).open().fetch_tips(branch).unwrap_err();
             assert!(matches!(error, GitError::NoBranch { .. }), "{error}");
         }
     }
 }
 
 #[test]
-fn a_wrong_token_is_offered_once_and_never_shown() {
+fn a_wrong_token_is_sent_once_and_never_shown() {
     let repo = repository();
     let server = HttpBackend::with_password(repo.base(), "someone", "right");
     let mut remote = Machine::new(server.url()).token("someone", "wr0ng").open();
-    let error = remote.look(None).unwrap_err();
+    let error = remote.fetch_tips(None).unwrap_err();
     let GitError::Unauthorized { reason, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("tried: `PINSTREAM_GIT_TOKEN`"), "{reason}");
     assert!(!error.to_string().contains("wr0ng"));
     assert_eq!(server.take_requests().iter().filter(|asked| asked.authorization.is_some()).count(), 1);
 
-    // Nothing at all to offer.
-    let error = Machine::new(server.url()).open().look(None).unwrap_err();
+    // No credentials.
+    let error = Machine::new(server.url()).open().fetch_tips(None).unwrap_err();
     assert!(matches!(error, GitError::Unauthorized { .. }), "{error}");
     assert!(server.take_requests().len() <= 2);
 
-    // A password within the address serves, and is not shown.
+    // A password in the address is used, and not shown.
     let url = server.url().replace("http://", "http://someone:right@");
     let mut remote = Machine::new(url).open();
-    remote.look(None).unwrap();
+    remote.fetch_tips(None).unwrap();
     assert!(!remote.url().contains("right"));
 }
 
@@ -174,34 +174,34 @@ fn a_redirect_to_another_host_is_not_followed() {
     let elsewhere = HttpBackend::with_password(repo.base(), "someone", "token");
     let server = HttpBackend::with_password(repo.base(), "someone", "token");
     server.fail_once(Fault::Redirect(elsewhere.port()));
-    let error = Machine::new(server.url()).token("someone", "token").open().look(None).unwrap_err();
+    let error = Machine::new(server.url()).token("someone", "token").open().fetch_tips(None).unwrap_err();
     assert!(matches!(error, GitError::Unreachable { .. }), "{error}");
     assert_eq!(elsewhere.take_requests(), []);
 }
 
 #[test]
-fn the_checked_out_branch_of_a_work_tree_is_not_moved() {
+fn the_checked_out_branch_of_a_work_tree_is_not_updated() {
     let repo = repository();
     let folder = tempfile::tempdir().unwrap();
     let clone = folder.path().join("clone");
     repo.git(&["clone", "--quiet", ".", clone.to_str().unwrap()]);
     let mut remote = Machine::new(clone.to_str().unwrap()).open();
-    let sight = remote.look(None).unwrap();
+    let sight = remote.fetch_tips(None).unwrap();
     let error = remote.land("main", &change(&sight.tip, "one"), now()).unwrap_err();
     assert!(matches!(error, GitError::Refused { .. }), "{error}");
-    assert_eq!(remote.look(None).unwrap().tip, sight.tip);
+    assert_eq!(remote.fetch_tips(None).unwrap().tip, sight.tip);
 }
 
 #[test]
-fn a_lock_that_a_dead_git_left_on_the_server_is_named_in_the_end() {
+fn a_lock_file_that_a_dead_git_left_on_the_server_is_reported_in_the_end() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     let lock = repo.path().join("refs/heads/main.lock");
     let mut remote = Machine::new(server.url()).open();
-    let sight = remote.look(None).unwrap();
+    let sight = remote.fetch_tips(None).unwrap();
     std::fs::write(&lock, "").unwrap();
     let mut land = || remote.land("main", &change(&sight.tip, "one"), now());
-    // Somebody may be about to move it; but not for ever.
+    // Another push may be in progress, but not forever.
     let error = (0..20).find_map(|_| match land() {
         Ok(outcome) => {
             assert_eq!(outcome, Push::Moved);
@@ -210,8 +210,8 @@ fn a_lock_that_a_dead_git_left_on_the_server_is_named_in_the_end() {
         Err(error) => Some(error),
     });
     let Some(GitError::Failed { reason, .. }) = &error else { panic!("{error:?}") };
-    assert!(reason.starts_with("it did not move, and yet: "), "{reason}");
-    // What lies on the server is not ours to remove.
+    assert!(reason.starts_with("the ref is unchanged, but the push was rejected: "), "{reason}");
+    // The server's files are not ours to remove.
     assert!(lock.exists());
     std::fs::remove_file(&lock).unwrap();
     assert!(matches!(land().unwrap(), Push::Landed(_)));

@@ -1,4 +1,4 @@
-//! The state where the remote does not take it: what makes it this machine's, and how it comes back.
+//! The state if the remote rejects it: when it is stored on this machine, and how it moves to the remote.
 
 use pinstream::git::{CommitId, GitError, Push, Remote, RootFiles, STATE_REF};
 
@@ -7,12 +7,12 @@ use super::{Machine, files, now};
 use crate::support::remote::BareRepo;
 use crate::support::remote::http::HttpBackend;
 
-/// Makes the remote refuse the state, as a forge does.
+/// Makes the remote reject the state, as a forge does.
 fn refuse(repo: &BareRepo) {
     repo.hook("update", "case \"$1\" in refs/pinstream/*) echo no such refs here; exit 1;; esac");
 }
 
-/// Takes the rule away again.
+/// Removes the rule.
 fn allow(repo: &BareRepo) {
     repo.hook("update", "exit 0");
 }
@@ -25,32 +25,32 @@ fn write(remote: &mut Remote, expected: Option<&CommitId>, list: &[(&str, &str)]
     }
 }
 
-/// The state as a process that begins now sees it.
+/// Reads the state as a new process does.
 fn seen(remote: &mut Remote) -> (Option<CommitId>, RootFiles) {
-    let sight = remote.look(None).unwrap();
+    let sight = remote.fetch_tips(None).unwrap();
     let files = remote.read_state(sight.state.as_ref(), "main").unwrap();
     (sight.state, files)
 }
 
 #[test]
-fn a_full_disk_of_the_server_makes_no_state_of_this_machine() {
+fn a_full_disk_of_the_server_does_not_move_the_state_to_this_machine() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     let machine = Machine::new(server.url());
     let mut remote = machine.open();
-    remote.look(None).unwrap();
-    // It cannot store what it is sent, as when its disk is full.
+    remote.fetch_tips(None).unwrap();
+    // It cannot store objects, as with a full disk.
     repo.git(&["config", "receive.maxInputSize", "1"]);
     let error = remote.write_state(None, "main", &files(&[("x", "1")]), now()).unwrap_err();
     assert!(matches!(error, GitError::Failed { .. }), "{error}");
-    assert_eq!(machine.open().look(None).unwrap().state, None);
+    assert_eq!(machine.open().fetch_tips(None).unwrap().state, None);
     repo.git(&["config", "--unset", "receive.maxInputSize"]);
     write(&mut remote, None, &[("x", "1")]);
     assert!(repo.tip(STATE_REF).is_some() && !remote.state_is_local());
 }
 
 #[test]
-fn what_was_kept_goes_to_a_remote_that_takes_it_again() {
+fn a_stored_state_moves_to_a_remote_that_accepts_it_again() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     for url in [server.url(), repo.url()] {
@@ -63,7 +63,7 @@ fn what_was_kept_goes_to_a_remote_that_takes_it_again() {
         let second = write(&mut next, Some(&first), &[("x", "2")]);
         assert!(!next.state_is_local());
         assert_eq!(repo.tip(STATE_REF), Some(second.0.clone()));
-        // Now all machines see it, and this one keeps nothing more.
+        // Now all machines see it, and this one stores nothing.
         for mut other in [Machine::new(url.clone()).open(), machine.open()] {
             assert_eq!(seen(&mut other), (Some(second.clone()), files(&[("x", "2")])));
             assert!(!other.state_is_local());
@@ -73,7 +73,7 @@ fn what_was_kept_goes_to_a_remote_that_takes_it_again() {
 }
 
 #[test]
-fn what_was_kept_is_not_lost_over_a_state_that_another_machine_makes() {
+fn a_stored_state_survives_a_state_that_another_machine_creates() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     refuse(&repo);
@@ -91,7 +91,7 @@ fn what_was_kept_is_not_lost_over_a_state_that_another_machine_makes() {
 }
 
 #[test]
-fn a_rule_that_comes_later_leaves_the_state_to_this_machine() {
+fn a_later_rule_moves_the_state_to_this_machine() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     let machine = Machine::new(server.url());
@@ -102,7 +102,7 @@ fn a_rule_that_comes_later_leaves_the_state_to_this_machine() {
     let second = write(&mut remote, Some(&first), &[("x", "2")]);
     assert!(remote.state_is_local());
     assert_eq!(repo.tip(STATE_REF), Some(first.0));
-    // What is gone there is gone, whatever the remote still has.
+    // A file removed here stays removed, whatever the remote still has.
     let mut next = machine.open();
     assert_eq!(seen(&mut next), (Some(second.clone()), files(&[("x", "2")])));
     assert_eq!(next.write_state(None, "main", &files(&[]), now()).unwrap(), Push::Moved);

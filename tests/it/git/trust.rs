@@ -1,5 +1,5 @@
-//! Who is trusted: host keys, certificates, keys and agents. Tests that need a home of their own run in a process of
-//! their own, since libgit2 asks for the home once.
+//! Trust: host keys, certificates, keys and agents. Tests that need their own home directory run in their own process,
+//! because libgit2 reads the home directory once.
 
 use std::io::Read as _;
 use std::net::{Ipv4Addr, TcpListener};
@@ -24,10 +24,10 @@ use crate::support::remote::http::HttpBackend;
 use crate::support::remote::ssh::Sshd;
 use crate::support::remote::{bare_environment, run};
 
-/// The variable that says a test runs in a home of its own.
+/// The variable that marks a process with its own home directory.
 const INSIDE: &str = "PINSTREAM_TEST_INSIDE";
 
-/// Runs the test `name` of this binary in a home of its own.
+/// Runs the test `name` of this binary in a process with its own home directory.
 fn in_a_home(name: &str) {
     let home = tempfile::tempdir().unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -43,7 +43,7 @@ fn in_a_home(name: &str) {
     assert!(said.contains("1 passed"), "{said}");
 }
 
-/// The home, where there is one of our own.
+/// Returns the home directory of such a process.
 fn home() -> Option<PathBuf> {
     std::env::var_os(INSIDE)?;
     std::env::var_os("HOME").map(PathBuf::from)
@@ -69,13 +69,13 @@ fn inside_ssh_with_a_key_file() {
     let server = Sshd::start(repo.base(), &home);
     tell(&repo, &with_key(&server, "user"));
 
-    // A key with a passphrase, right and wrong; a key that is not let in.
+    // A key with the right and a wrong passphrase; a key that is not authorized.
     let mut machine = with_key(&server, "locked");
     machine.credentials.ssh_passphrase = Some(GitSecret::new("open sesame".to_owned()));
-    machine.open().look(None).unwrap();
+    machine.open().fetch_tips(None).unwrap();
     machine.credentials.ssh_passphrase = Some(GitSecret::new("open barley".to_owned()));
     for machine in [machine, with_key(&server, "stranger"), with_key(&server, "missing")] {
-        let error = machine.open().look(None).unwrap_err();
+        let error = machine.open().fetch_tips(None).unwrap_err();
         let GitError::Unauthorized { reason, .. } = &error else { panic!("{error}") };
         assert!(reason.contains("PINSTREAM_GIT_SSH_KEY") && !reason.contains("barley"), "{reason}");
     }
@@ -115,17 +115,17 @@ fn inside_ssh_with_an_agent() {
     machine.credentials.agent = true;
     tell(&repo, &machine);
     run(Command::new("ssh-add").args(["-q", "-D"]), b"");
-    let error = machine.open().look(None).unwrap_err();
+    let error = machine.open().fetch_tips(None).unwrap_err();
     assert!(matches!(error, GitError::Unauthorized { .. }), "{error}");
 }
 
 #[test]
-fn gits_credential_helper_is_asked_once_and_not_waited_for_without_end() {
+fn a_credential_helper_runs_once_and_within_a_time_limit() {
     in_a_home("inside_credential_helper");
 }
 
 #[test]
-#[ignore = "run by `gits_credential_helper_is_asked_once_and_not_waited_for_without_end`"]
+#[ignore = "run by `a_credential_helper_runs_once_and_within_a_time_limit`"]
 fn inside_credential_helper() {
     let Some(home) = home() else { return };
     let repo = repository();
@@ -139,7 +139,7 @@ fn inside_credential_helper() {
     server.take_requests();
 
     helper("echo username=someone; echo password=wrong");
-    let error = Machine::new(server.url()).open().look(None).unwrap_err();
+    let error = Machine::new(server.url()).open().fetch_tips(None).unwrap_err();
     let GitError::Unauthorized { reason, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("credential helper") && !reason.contains("wrong"), "{reason}");
     assert_eq!(server.take_requests().iter().filter(|asked| asked.authorization.is_some()).count(), 1);
@@ -148,45 +148,45 @@ fn inside_credential_helper() {
     let mut machine = Machine::new(server.url());
     machine.timeout = Duration::from_millis(300);
     let begin = Instant::now();
-    let error = machine.open().look(None).unwrap_err();
+    let error = machine.open().fetch_tips(None).unwrap_err();
     assert!(matches!(error, GitError::Unauthorized { .. }), "{error}");
     assert!(begin.elapsed() < Duration::from_secs(10));
 }
 
 #[test]
-fn t18_an_unknown_or_changed_host_key_ends_it_before_any_credential() {
+fn t18_no_credential_is_sent_to_an_unknown_or_changed_host_key() {
     needs!("sshd", "ssh-keygen");
     in_a_home("inside_unknown_host_key");
 }
 
 #[test]
-#[ignore = "run by `t18_an_unknown_or_changed_host_key_ends_it_before_any_credential`"]
+#[ignore = "run by `t18_no_credential_is_sent_to_an_unknown_or_changed_host_key`"]
 fn inside_unknown_host_key() {
     let Some(home) = home() else { return };
     let repo = repository();
     let server = Sshd::start(repo.base(), &home);
     let machine = with_key(&server, "user");
     server.trust_nobody();
-    let unknown = machine.open().look(None).unwrap_err();
+    let unknown = machine.open().fetch_tips(None).unwrap_err();
     server.trust(&server.file("stranger.pub"));
-    let changed = machine.open().look(None).unwrap_err();
+    let changed = machine.open().fetch_tips(None).unwrap_err();
     for error in [unknown, changed] {
         let GitError::Untrusted { reason, .. } = &error else { panic!("{error}") };
         assert!(reason.contains("known_hosts") && reason.contains("ssh-keyscan"), "{reason}");
     }
     assert!(!server.log().contains("userauth-request"), "{}", server.log());
     server.trust(&server.file("host.pub"));
-    machine.open().look(None).unwrap();
+    machine.open().fetch_tips(None).unwrap();
     assert!(server.log().contains("userauth-request"));
 }
 
 #[test]
-fn a_silent_server_is_given_up() {
+fn a_silent_server_times_out() {
     in_a_home("inside_silent_server");
 }
 
 #[test]
-#[ignore = "run by `a_silent_server_is_given_up`"]
+#[ignore = "run by `a_silent_server_times_out`"]
 fn inside_silent_server() {
     if home().is_none() {
         return;
@@ -197,13 +197,13 @@ fn inside_silent_server() {
         let mut machine = Machine::new(format!("{scheme}://127.0.0.1:{port}/repo.git"));
         machine.timeout = Duration::from_millis(300);
         let begin = Instant::now();
-        let error = machine.open().look(None).unwrap_err();
+        let error = machine.open().fetch_tips(None).unwrap_err();
         assert!(matches!(error, GitError::Unreachable { .. }), "{error}");
         assert!(begin.elapsed() < Duration::from_secs(15), "{scheme}: {:?}", begin.elapsed());
     }
 }
 
-/// A certificate of its own making for `localhost`: the server's side, and its PEM.
+/// Creates a self-signed certificate for `localhost`, and returns its PEM.
 fn certificate() -> (SslAcceptor, Vec<u8>) {
     let key = PKey::from_rsa(openssl::rsa::Rsa::generate(2048).unwrap()).unwrap();
     let mut name = X509Name::builder().unwrap();
@@ -248,18 +248,18 @@ fn inside_https_with_authority() {
 }
 
 #[test]
-fn t18_a_certificate_of_nobody_known_ends_it_before_any_credential() {
+fn t18_no_credential_is_sent_to_a_server_with_an_unknown_certificate() {
     let (acceptor, _) = certificate();
     let repo = repository();
     let server = HttpBackend::with_tls(repo.base(), "someone", "token", acceptor);
-    let error = Machine::new(server.url()).token("someone", "token").open().look(None).unwrap_err();
+    let error = Machine::new(server.url()).token("someone", "token").open().fetch_tips(None).unwrap_err();
     let GitError::Untrusted { reason, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("GIT_SSL_CAINFO"), "{reason}");
     assert_eq!(server.take_requests(), []);
 }
 
 #[test]
-fn t18_a_server_that_speaks_no_tls_is_sent_nothing() {
+fn t18_nothing_is_sent_to_a_server_without_tls() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let heard = std::thread::spawn(move || {
@@ -269,7 +269,7 @@ fn t18_a_server_that_speaks_no_tls_is_sent_nothing() {
         buffer[..count].to_vec()
     });
     let machine = Machine::new(format!("https://localhost:{port}/repo.git")).token("someone", "s3cret-token");
-    machine.open().look(None).unwrap_err();
+    machine.open().fetch_tips(None).unwrap_err();
     let heard = heard.join().unwrap();
     assert!(!heard.windows(12).any(|window| window == b"s3cret-token"));
 }

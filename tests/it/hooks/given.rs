@@ -1,4 +1,4 @@
-//! What a hook is given, and what it is told when it cannot run.
+//! The input of a hook, and the reasons why one does not start.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use pinstream::hook::{HookExit, HookFile};
 use super::{hook, refusal, run, script};
 
 #[test]
-fn a_hook_sees_the_promised_variables_and_no_other() {
+fn a_hook_gets_the_documented_variables_and_no_others() {
     let (mut hook, canary) = hook(&["env"]);
     hook.pass_env = vec!["DEPLOY_TOKEN".to_owned(), "NOT_SET".to_owned()];
     hook.env.push(("PINSTREAM_HOOK".to_owned(), "test".to_owned()));
@@ -31,13 +31,13 @@ fn a_hook_sees_the_promised_variables_and_no_other() {
 }
 
 #[test]
-fn nothing_of_the_surroundings_is_in_their_debug_text() {
-    let text = format!("{:?}", super::surroundings());
-    assert_eq!(text, "Surroundings { grace: 400ms, .. }");
+fn no_variable_is_in_the_debug_text() {
+    let text = format!("{:?}", super::env());
+    assert_eq!(text, "HookEnv { grace: 400ms, .. }");
 }
 
 #[test]
-fn a_hook_stands_in_a_private_folder_with_its_files_alone() {
+fn a_hook_works_in_a_private_directory_with_its_files_only() {
     let (mut hook, _) = script("pwd; ls -AR; stat -c %a . ..; cat ../config/x 2>/dev/null; cat config/x; touch new");
     hook.files.push(HookFile { path: "config/x".to_owned(), bytes: b"bytes\n".to_vec(), executable: false });
     let end = run(&hook);
@@ -48,36 +48,36 @@ fn a_hook_stands_in_a_private_folder_with_its_files_alone() {
 }
 
 #[test]
-fn a_hook_leads_a_process_group_of_its_own() {
+fn a_hook_leads_its_own_process_group() {
     let end = run(&hook(&["perl", "-e", "print getpgrp() == $$ ? 'yes' : 'no'"]).0);
     assert_eq!(end.output, "yes");
 }
 
 #[test]
-fn what_a_hook_writes_moves_no_cursor() {
+fn the_output_of_a_hook_is_escaped() {
     let end = run(&hook(&["printf", r"\033[2Jred\007\n"]).0);
     assert_eq!(end.output, "\\u{1b}[2Jred\\u{7}\n");
 }
 
 #[test]
-fn t30_a_hook_that_is_not_there_says_so() {
+fn t30_a_missing_hook_is_named() {
     let refused = |argv: &[&str]| refusal(&hook(argv).0);
     assert_eq!(
         refused(&["no-such-program"]),
-        "`no-such-program` is not a program of `PATH`: install it, or write `./no-such-program` for a file of the root"
+        "`no-such-program` is not a program in `PATH`: install it, or write `./no-such-program` for a file of the root"
     );
     assert_eq!(refused(&["./no/such.sh"]), "`./no/such.sh` is not a file of the root");
     assert_eq!(
         refused(&["/bin/sh"]),
-        "`/bin/sh` is a path of a machine: name a file of the root, or a program of `PATH` without a slash"
+        "`/bin/sh` is an absolute path: name a file of the root, or a program in `PATH` without a slash"
     );
     assert_eq!(refused(&["../x"]), "`../x` is not a path within the root");
     assert_eq!(refused(&[]), "the hook names no program");
-    assert!(refused(&["a\0b"]).starts_with("`a\\u{0}b` could not be started: "));
+    assert!(refused(&["a\0b"]).starts_with("cannot start `a\\u{0}b`: "));
 }
 
 #[test]
-fn t30_a_hook_that_cannot_be_executed_says_why() {
+fn t30_a_hook_that_cannot_be_executed_is_explained() {
     let refused = |text: &str, executable: bool| {
         let (mut hook, _) = script("");
         hook.files[0].bytes = text.as_bytes().to_vec();
@@ -90,27 +90,24 @@ fn t30_a_hook_that_cannot_be_executed_says_why() {
     );
     assert_eq!(
         refused("#!/no/such/interpreter -x\n", true),
-        "`./hooks/run.sh` asks for `/no/such/interpreter -x`, which is not on this machine"
+        "`./hooks/run.sh` needs the interpreter `/no/such/interpreter -x`, which is not installed"
     );
     assert_eq!(
         refused("#!/bin/sh\r\necho\r\n", true),
         "the first line of `./hooks/run.sh` ends with a carriage return: store the file with LF line ends"
     );
-    assert_eq!(
-        refused("\x01\x02", true),
-        "`./hooks/run.sh` is neither a program for this machine nor begins with a `#!` line"
-    );
+    assert_eq!(refused("\x01\x02", true), "`./hooks/run.sh` is not a program for this machine and has no `#!` line");
 }
 
 #[test]
-fn t30_a_file_outside_the_folder_is_not_written() {
+fn t30_a_file_outside_the_directory_is_not_written() {
     let (mut hook, _) = script("");
     hook.files.push(HookFile { path: "../../escaped".to_owned(), bytes: Vec::new(), executable: false });
-    assert_eq!(refusal(&hook), "the hook's file `../../escaped` is not a path within the root");
+    assert_eq!(refusal(&hook), "`../../escaped` is not a path within the root");
 }
 
 #[test]
-fn many_hooks_at_once_start_although_all_are_being_written() {
+fn many_hooks_start_at_once_while_others_are_being_written() {
     let threads: Vec<_> = (0..16).map(|_| std::thread::spawn(|| run(&script("echo ok").0))).collect();
     for thread in threads {
         let end = thread.join().unwrap();

@@ -1,16 +1,16 @@
-//! T30: every shape a hook can have, ended in its time and to the last process.
+//! T30: hooks that misbehave in every way end in time, with every process they started.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use pinstream::hook::{HookExit, HookResult, HookRun};
 
-use super::{block_on, hook, run, script, surroundings, survivors};
+use super::{block_on, env, hook, run, script, survivors};
 
-/// What a run may take beyond what it is given: starting, sweeping, and a machine that builds something else.
+/// Extra time for starting, cleaning up and a busy machine.
 const SLACK: Duration = Duration::from_secs(5);
 
-/// Runs a shape to its end, within `limit`, and looks for survivors.
+/// Runs a hook to its end within `limit`, and checks that no process survives.
 #[track_caller]
 fn check((hook, canary): (HookRun, String), limit: Duration, expected: HookExit) -> HookResult {
     let begin = Instant::now();
@@ -22,7 +22,7 @@ fn check((hook, canary): (HookRun, String), limit: Duration, expected: HookExit)
     end
 }
 
-/// Starts a shape, drops the run once it has written `ready`, and looks for survivors.
+/// Starts a hook, drops the run once it has written `ready`, and checks that no process survives.
 #[track_caller]
 fn check_dropped((hook, canary): (HookRun, String)) {
     let ready = tempfile::tempdir().unwrap();
@@ -31,7 +31,7 @@ fn check_dropped((hook, canary): (HookRun, String)) {
     hook.env.push(("READY".to_owned(), mark.to_str().unwrap().to_owned()));
     let begin = Instant::now();
     block_on(async {
-        let surroundings = surroundings();
+        let env = env();
         let started = async {
             while !mark.exists() {
                 assert!(begin.elapsed() < Duration::from_secs(20), "it never began");
@@ -39,7 +39,7 @@ fn check_dropped((hook, canary): (HookRun, String)) {
             }
         };
         tokio::select! {
-            end = pinstream::hook::run(&hook, &surroundings) => panic!("it ended: {end:?}"),
+            end = pinstream::hook::run(&hook, &env) => panic!("it ended: {end:?}"),
             () = started => {}
         }
     });
@@ -78,11 +78,11 @@ fn t30_a_hook_that_floods() {
     let end = check(script(flood), Duration::from_secs(10), HookExit::Success);
     assert!(end.output.starts_with("begin\nyyy") && end.output.ends_with("yyy\nend\n"));
     assert!(end.output.len() < 140 << 10, "{}", end.output.len());
-    assert!(end.output.contains(&format!(" {} bytes left out", (100 << 20) + 6 + 5 - (128 << 10))));
+    assert!(end.output.contains(&format!(" {} bytes omitted", (100 << 20) + 6 + 5 - (128 << 10))));
 }
 
 #[test]
-fn t30_a_hook_that_floods_for_ever() {
+fn t30_a_hook_that_floods_forever() {
     check(limited(script("yes")), LIMIT, HookExit::TimedOut);
 }
 
@@ -93,14 +93,14 @@ fn t30_a_hook_that_hangs_and_ignores_term() {
 }
 
 #[test]
-fn t30_a_hook_that_cleans_up_on_term_is_let_to() {
+fn t30_a_hook_can_clean_up_on_term() {
     let text = "trap 'echo cleaned; exit 0' TERM; echo begun; while :; do sleep 0.05; done";
     let end = check(limited(script(text)), LIMIT, HookExit::TimedOut);
     assert!(end.output.starts_with("begun\n") && end.output.ends_with("cleaned\n"), "{}", end.output);
 }
 
 #[test]
-fn t30_a_child_that_cleans_up_on_term_is_let_to_although_its_parent_is_gone() {
+fn t30_a_child_can_clean_up_on_term_after_its_parent_ended() {
     let child = "trap 'sleep 0.1; echo cleaned; exit 0' TERM; while :; do sleep 0.02; done";
     let end = check(limited(script(&format!("sh -c \"{child}\" & wait"))), LIMIT, HookExit::TimedOut);
     assert!(end.output.contains("cleaned"), "{}", end.output);
@@ -125,7 +125,7 @@ fn t30_a_hook_that_forks_twice() {
 }
 
 #[test]
-fn t30_a_daemon_without_an_environment_is_found_where_it_stands() {
+fn t30_a_daemon_without_an_environment_is_found_by_its_directory() {
     let tag = tag();
     let (run, _) = script(&format!("setsid env -i sleep {tag} >/dev/null 2>&1 </dev/null & sleep 0.2"));
     check((run, "none".to_owned()), NO_TIME, HookExit::Success);
@@ -138,7 +138,7 @@ fn t30_a_child_that_holds_the_pipe_after_the_end() {
 }
 
 #[test]
-fn t30_last_words_of_a_child_are_heard() {
+fn t30_the_last_output_of_a_child_is_captured() {
     let end = check(script("(sleep 0.2; echo late) & echo early"), EOF_WAIT, HookExit::Success);
     assert_eq!(end.output, "early\nlate\n");
 }
@@ -158,7 +158,7 @@ fn t30_a_hook_that_closes_its_input() {
 }
 
 #[test]
-fn t30_a_hook_that_reads_all_of_its_input_gets_all_of_it() {
+fn t30_a_hook_gets_all_of_its_input() {
     let (mut hook, canary) = script("sha256sum; sha256sum < \"$PINSTREAM_CHANGES\"");
     hook.stdin = "{\"x\": 1}\n".repeat(1 << 20);
     let digest = pinstream::model::image::Digest::sha256(hook.stdin.as_bytes());
@@ -182,12 +182,12 @@ fn t30_children_that_ignore_term() {
 }
 
 #[test]
-fn t30_a_stopped_hook_is_ended_too() {
+fn t30_a_stopped_hook_is_killed_too() {
     check(limited(script("kill -STOP $$")), LIMIT, HookExit::TimedOut);
 }
 
 #[test]
-fn t30_a_dropped_run_leaves_nobody() {
+fn t30_a_dropped_run_leaves_no_process() {
     let ready = "touch \"$READY\"";
     check_dropped(script(&format!("{ready}; sleep 600")));
     check_dropped(script(&format!("trap '' TERM; {ready}; while :; do sleep 1; done")));
@@ -197,7 +197,7 @@ fn t30_a_dropped_run_leaves_nobody() {
 }
 
 #[test]
-fn t30_a_dropped_hook_may_clean_up() {
+fn t30_a_dropped_hook_can_clean_up() {
     let trace = tempfile::tempdir().unwrap();
     let mark = trace.path().join("cleaned");
     let text = format!("trap 'touch {}; exit' TERM; touch \"$READY\"; while :; do sleep 0.05; done", mark.display());
@@ -217,7 +217,7 @@ fn t30_no_zombie_is_left() {
     let mine = fs::read_to_string(format!("/proc/{own}/stat")).unwrap();
     let group = |stat: &str| stat.rsplit(')').next().unwrap().split_whitespace().nth(2).unwrap().to_owned();
     let parent = |stat: &str| stat.rsplit(')').next().unwrap().split_whitespace().nth(1).unwrap().to_owned();
-    // Other tests have orphans of their own for a moment: what is left must go.
+    // Other tests have orphans for a moment; they must disappear.
     let begin = Instant::now();
     loop {
         let entries = fs::read_dir("/proc").unwrap().flatten();
@@ -228,12 +228,12 @@ fn t30_no_zombie_is_left() {
     }
 }
 
-/// A time to sleep for that nobody else on this machine sleeps for.
+/// Returns a unique duration for `sleep`.
 fn tag() -> String {
     format!("61.{:09}", fastrand::u32(..1_000_000_000))
 }
 
-/// How many processes were started as `sleep <tag>`.
+/// Counts the processes that run `sleep <tag>`.
 fn named(tag: &str) -> usize {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     let lines = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());

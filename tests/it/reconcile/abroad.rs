@@ -182,14 +182,14 @@ fn an_unreadable_remote_fails_only_its_tags() {
     let gone = format!("file://{}/gone.git", two.platform.base().display());
     two.follow(&gone);
     let said = two.stage.ends(3, &[]);
-    assert!(said.contains("failed  web:base  unsupported: ") && said.contains("there is no such folder"), "{said}");
+    assert!(said.contains("failed  web:base  unsupported: ") && said.contains("there is no such directory"), "{said}");
     assert!(said.contains("moved   own:1 "), "{said}");
     assert_eq!(two.stage.pin("web:base"), before);
 
     two.follow("http://127.0.0.1:9/repo.git");
     let said = two.stage.ends(3, &[]);
     assert!(
-        said.contains("failed  web:base  network: the remote `http://127.0.0.1:9/repo.git` could not be"),
+        said.contains("failed  web:base  network: cannot reach the remote `http://127.0.0.1:9/repo.git`: "),
         "{said}"
     );
     // A repository on a server may not follow a directory of this machine.

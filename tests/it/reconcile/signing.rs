@@ -412,7 +412,7 @@ fn a_configured_key_or_program_that_does_not_fit_is_named() {
     run(&stage, "git", &["config", "--global", "--unset", "gpg.ssh.program"]);
     run(&stage, "git", &["config", "--global", "user.signingkey", "~/no-such-key"]);
     insta::assert_snapshot!(refuses(&mut stage, &[]), @"
-    error: cannot sign commits: `ssh-keygen` failed: X
+    error: cannot sign commits: `ssh-keygen` failed: Couldn't load public key [SANDBOX]/home/no-such-key: No such file or directory
     help: check that `git commit -S` works for this user with the same key
     ");
 }

@@ -23,14 +23,14 @@ struct Cast<'a> {
     settings: String,
     repo: &'a BareRepo,
     remote: String,
-    /// Further arguments.
+    /// Additional arguments.
     args: Vec<String>,
 }
 
 impl<'a> Cast<'a> {
     /// An open registry and a directory as remote.
     fn open(docker: &'a DockerRegistry, repo: &'a BareRepo) -> Self {
-        // Commits that a shallow fetch leaves behind.
+        // History that a shallow fetch omits.
         repo.commit("main", &[("README.md", "read me\n")]);
         repo.commit("main", &[("README.md", "read me again\n")]);
         let settings = format!("[registry.\"{}\"]\nplain-http = true\n", docker.host());

@@ -1,4 +1,4 @@
-//! Git remotes for tests: bare repositories created with the `git` program, and the real servers that serve them.
+//! Git remotes for tests: bare repositories created with `git`, and real servers.
 //!
 //! Everything is in a temporary directory that is removed with the test; each server listens on a free port of
 //! 127.0.0.1 and stops when its value is dropped. No configuration of the machine or the user is read.
@@ -53,7 +53,7 @@ impl BareRepo {
         self.folder.path()
     }
 
-    /// Its `file://` URL.
+    /// Returns its `file://` URL.
     pub(crate) fn url(&self) -> String {
         format!("file://{}", self.path().display())
     }
@@ -189,7 +189,7 @@ pub(crate) fn free_port() -> u16 {
 pub(crate) fn wait_for(port: u16) {
     let begin = Instant::now();
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-        assert!(begin.elapsed() < Duration::from_secs(20), "nobody listens on port {port}");
+        assert!(begin.elapsed() < Duration::from_secs(20), "no server listens on port {port}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -55,12 +55,12 @@ pub(crate) struct HttpBackend {
 }
 
 impl HttpBackend {
-    /// Serves all repositories below `base` to everybody.
+    /// Serves all repositories below `base` without authentication.
     pub(crate) fn start(base: &Path) -> Self {
         Self::serve(base, None, None)
     }
 
-    /// Serves them to one user with Basic authentication.
+    /// Serves them with Basic authentication.
     pub(crate) fn with_password(base: &Path, user: &str, password: &str) -> Self {
         Self::serve(base, Some(basic(user, password)), None)
     }
@@ -113,7 +113,7 @@ impl HttpBackend {
         self.port
     }
 
-    /// Makes `fault` happen once.
+    /// Triggers `fault` once.
     pub(crate) fn fail_once(&self, fault: Fault) {
         *self.shared.fault.lock().unwrap() = Some(fault);
     }

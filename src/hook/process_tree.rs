@@ -1,13 +1,13 @@
-//! A hook's process and everything that came of it: told from all others, signalled, ended, reaped.
+//! A hook's process tree: the hook and everything it started; signals, ends and reaps them.
 //!
-//! A process belongs to the family if it descends from us and is in the leader's process group, or was started with
-//! the run's marker in its environment, or stands in the run's folder, or descends from one that does. While a hook
-//! runs we are its *subreaper* (prctl(2), `PR_SET_CHILD_SUBREAPER`): whoever loses its parent becomes our child, so
-//! no `setsid` and no double fork leaves our sight. Nothing else is ever signalled.
+//! A process belongs to the tree if it descends from us and is in the leader's process group, has the run's marker in its
+//! environment, works in the run's directory, or descends from such a process. While a hook runs, we are its *subreaper*
+//! (prctl(2), `PR_SET_CHILD_SUBREAPER`): a process that loses its parent becomes our child, so neither `setsid` nor a
+//! double fork escapes. No other process is ever signalled.
 //!
-//! One way leads out of the family: a program that clears its environment, leaves the group, leaves the folder *and*
-//! outlives its parent. When our own process is killed nobody is told; what it leaves is looked for in `left`. Where
-//! the kernel is not Linux only the process group is ended.
+//! A process escapes only if it clears its environment, leaves the group and the directory, *and* outlives its parent.
+//! After our own process was killed, `orphans` finds what it left. On other kernels than Linux, only the process group is
+//! ended.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -22,36 +22,36 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 use crate::system::clock::Stopwatch;
 use crate::system::process::{self, ProcessStat};
 
-/// How often somebody who must be gone is looked for.
-pub(super) const LOOK: Duration = Duration::from_millis(20);
-/// For how long a family that was killed is waited for. Only a process that the kernel itself holds up takes longer.
-pub(super) const DEATH: Duration = Duration::from_secs(2);
-/// How long a family may take to end by itself when its run is dropped.
-pub(super) const FAREWELL: Duration = Duration::from_secs(2);
+/// The interval between two looks at the process table.
+pub(super) const POLL: Duration = Duration::from_millis(20);
+/// The time to wait after `KILL`; only a process that hangs in the kernel takes longer.
+pub(super) const KILL_WAIT: Duration = Duration::from_secs(2);
+/// The time between `TERM` and `KILL` when a run is dropped.
+pub(super) const TERM_WAIT: Duration = Duration::from_secs(2);
 
-/// The leaders of all families of this process: we are subreaper while there is one.
+/// The leaders of all process trees; we are subreaper while there is one.
 static LEADERS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
-/// A hook's process and all that came of it. Dropped before its end it is asked to end, then ended.
+/// A hook's process and its descendants; they are terminated if this is dropped before their end.
 #[derive(Debug)]
 pub(super) struct ProcessTree {
-    /// Not waited for before everybody is dead: until then its number is not given to another process or group.
+    /// Reaped last: until then the kernel does not reuse its number for another process or group.
     leader: Child,
     pid: Pid,
     started: u64,
     marker: String,
-    folder: PathBuf,
+    directory: PathBuf,
     ended: bool,
 }
 
 impl ProcessTree {
-    /// Starts `command`, which must be its own process group's leader, have `marker` in its environment (`NAME=value`)
-    /// and stand in `folder`.
+    /// Starts `command`, which must lead its own process group, have `marker` (`NAME=value`) in its environment and work
+    /// in `directory`.
     ///
     /// # Errors
-    /// Of starting it.
-    pub(super) fn start(command: &mut Command, marker: String, folder: PathBuf) -> io::Result<Self> {
-        // Held over the start, so that nobody reaps a leader that he takes for an orphan.
+    /// If the kernel refuses.
+    pub(super) fn start(command: &mut Command, marker: String, directory: PathBuf) -> io::Result<Self> {
+        // Locked until the leader is listed, so that no other thread reaps it as an orphan.
         let mut leaders = leaders();
         #[cfg(target_os = "linux")]
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
@@ -65,15 +65,15 @@ impl ProcessTree {
         drop(leaders);
         let pid = Pid::from_child(&leader);
         let started = process::stat(number).map_or(0, |stat| stat.started);
-        Ok(Self { leader, pid, started, marker, folder, ended: false })
+        Ok(Self { leader, pid, started, marker, directory, ended: false })
     }
 
-    /// The writing end of the leader's standard input, once.
+    /// Takes the leader's standard input; none the second time.
     pub(super) fn take_input(&mut self) -> Option<ChildStdin> {
         self.leader.stdin.take()
     }
 
-    /// Waits for the end of the leader, without reaping it.
+    /// Waits for the end of the leader without reaping it.
     pub(super) async fn leader_ended(&self) {
         let pid = self.pid;
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
@@ -83,68 +83,69 @@ impl ProcessTree {
         let _ = tokio::task::spawn_blocking(wait).await;
     }
 
-    /// Waits until nobody of the family runs.
-    pub(super) async fn gone(&self) {
+    /// Waits until no process of the tree runs.
+    pub(super) async fn ended(&self) {
         self.leader_ended().await;
         while !self.members().is_empty() {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL).await;
         }
     }
 
-    /// Sends `signal` to everybody.
+    /// Sends `signal` to every process of the tree.
     pub(super) fn signal(&self, signal: Signal) {
         self.signal_to(&self.members(), signal);
     }
 
-    /// Kills whoever is left, reaps the dead, and says how the leader ended; none where the kernel does not let it.
+    /// Kills and reaps what is left, and returns the leader's status; none if it hangs in the kernel.
     pub(super) async fn end(&mut self) -> Option<ExitStatus> {
         let watch = Stopwatch::start();
-        while self.strike() > 0 && watch.elapsed() < DEATH {
-            tokio::time::sleep(LOOK).await;
+        while self.kill() > 0 && watch.elapsed() < KILL_WAIT {
+            tokio::time::sleep(POLL).await;
         }
-        self.bury()
+        self.reap()
     }
 
-    /// The members that run.
+    /// Lists the running processes of the tree.
     fn members(&self) -> Vec<ProcessStat> {
         let all = process::all();
         let own = std::process::id().cast_signed();
         let ours = below(&all, BTreeSet::from([own]));
         let is_marked = |stat: &&ProcessStat| {
             stat.group == self.pid.as_raw_nonzero().get()
-                || process::was_given(stat.pid, &self.marker)
-                || process::stands_in(stat.pid, &self.folder)
+                || process::has_variable(stat.pid, &self.marker)
+                || process::works_in(stat.pid, &self.directory)
         };
         let marked = all.iter().filter(|stat| stat.pid != own && stat.is_alive() && ours.contains(&stat.pid));
-        let family = below(&all, marked.filter(is_marked).map(|stat| stat.pid).collect());
-        all.into_iter().filter(|stat| stat.pid != own && stat.is_alive() && family.contains(&stat.pid)).collect()
+        let tree = below(&all, marked.filter(is_marked).map(|stat| stat.pid).collect());
+        all.into_iter().filter(|stat| stat.pid != own && stat.is_alive() && tree.contains(&stat.pid)).collect()
     }
 
     fn signal_to(&self, members: &[ProcessStat], signal: Signal) {
-        // The group at one blow: nobody forks away meanwhile. Its number is ours until the leader is reaped.
+        // The whole group at once, so that no fork escapes. Its number is ours until the leader is reaped.
         let _ = rustix::process::kill_process_group(self.pid, signal);
         for member in members.iter().filter(|member| member.group != self.pid.as_raw_nonzero().get()) {
             signal_one(member, signal);
         }
     }
 
-    /// Kills everybody, and says how many there were.
-    fn strike(&self) -> usize {
+    /// Kills every process, and returns how many there were.
+    fn kill(&self) -> usize {
         let members = self.members();
         self.signal_to(&members, Signal::KILL);
         members.len()
     }
 
-    /// Reaps the dead, the leader last.
-    fn bury(&mut self) -> Option<ExitStatus> {
+    /// Reaps dead processes, the leader last.
+    fn reap(&mut self) -> Option<ExitStatus> {
         let mut leaders = leaders();
         let own = std::process::id().cast_signed();
         let own_group = rustix::process::getpgrp().as_raw_nonzero().get();
         for dead in process::all() {
-            // A dead process has no environment to know it by. But an orphan outside our own group, younger than the
-            // leader, can only be a hook's: hooks are all that we start in groups of their own.
+            // A dead process has no environment to identify it. But an orphan in another group than ours, younger than
+            // the leader, belongs to a hook: everything else that we start is waited for where it was started.
             let orphan = dead.parent == own && dead.group != own_group && dead.started >= self.started;
-            if orphan && !dead.is_alive() && !leaders.contains(&dead.pid) {
+            let is_waited_for = leaders.contains(&dead.pid) || process::is_tracked(dead.pid);
+            if orphan && !dead.is_alive() && !is_waited_for {
                 let _ = rustix::process::waitpid(Pid::from_raw(dead.pid), WaitOptions::NOHANG);
             }
         }
@@ -155,7 +156,7 @@ impl ProcessTree {
             tracing::warn!(
                 leader = self.leader.id(),
                 pids = pids.join(" "),
-                "the kernel does not let a hook's process end"
+                "processes of a hook did not end after KILL"
             );
         }
         leaders.remove(&self.pid.as_raw_nonzero().get());
@@ -172,18 +173,18 @@ impl Drop for ProcessTree {
         }
         self.signal(Signal::TERM);
         let watch = Stopwatch::start();
-        while !self.members().is_empty() && watch.elapsed() < FAREWELL {
-            std::thread::sleep(LOOK);
+        while !self.members().is_empty() && watch.elapsed() < TERM_WAIT {
+            std::thread::sleep(POLL);
         }
         let watch = Stopwatch::start();
-        while self.strike() > 0 && watch.elapsed() < DEATH {
-            std::thread::sleep(LOOK);
+        while self.kill() > 0 && watch.elapsed() < KILL_WAIT {
+            std::thread::sleep(POLL);
         }
-        self.bury();
+        self.reap();
     }
 }
 
-/// `roots` with all that descend from them.
+/// Returns `roots` and all their descendants.
 pub(super) fn below(all: &[ProcessStat], roots: BTreeSet<i32>) -> BTreeSet<i32> {
     let mut found = roots;
     loop {
@@ -199,7 +200,7 @@ fn leaders() -> MutexGuard<'static, BTreeSet<i32>> {
     LEADERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Lets orphans go to the kernel's own reaper again, once no family is left.
+/// Stops being subreaper once no process tree is left.
 fn stop_adopting(leaders: &BTreeSet<i32>) {
     #[cfg(target_os = "linux")]
     if leaders.is_empty() {
@@ -209,7 +210,7 @@ fn stop_adopting(leaders: &BTreeSet<i32>) {
     let _ = leaders;
 }
 
-/// Signals exactly the process that was looked at, and none that has its number since.
+/// Signals exactly this process, never a later one with the same number.
 #[cfg(target_os = "linux")]
 pub(super) fn signal_one(member: &ProcessStat, signal: Signal) {
     use rustix::process::{PidfdFlags, kill_process, pidfd_open, pidfd_send_signal};
@@ -218,7 +219,7 @@ pub(super) fn signal_one(member: &ProcessStat, signal: Signal) {
     if process::stat(member.pid).is_ok_and(|now| now.started == member.started) {
         let _ = match handle {
             Ok(handle) => pidfd_send_signal(handle, signal),
-            // A kernel before 5.3, or a sandbox that does not know the call.
+            // Linux before 5.3, or a sandbox without the call.
             Err(_) => kill_process(pid, signal),
         };
     }
