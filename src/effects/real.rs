@@ -308,7 +308,7 @@ impl Forge for RealWorld {
         match &self.repo {
             Repo::Remote { remote, .. } => {
                 let now = clock::now();
-                blocking(remote, move |remote| remote.can_sign(sign, now)).await
+                blocking(remote, move |remote| remote.check_signing(sign, now)).await
             }
             // A person commits the files of a work tree.
             Repo::WorkTree(_) => Ok(()),

@@ -2,7 +2,7 @@
 
 use super::GitError;
 use super::error::shown;
-use crate::formats::path::OF_FORGES;
+use crate::formats::path::FORGE_NAMES;
 
 /// The most parts of a path.
 pub(super) const PARTS_MAX: usize = 8;
@@ -46,6 +46,6 @@ fn is_plain_part(part: &str) -> bool {
         && part.bytes().all(|b| (b.is_ascii_graphic() || b == b' ') && b != b'\\' && b != b':')
         && !part.starts_with(' ')
         && !part.ends_with([' ', '.'])
-        && (!lower.starts_with(".git") || OF_FORGES.contains(&part))
+        && (!lower.starts_with(".git") || FORGE_NAMES.contains(&part))
         && !lower.starts_with("git~")
 }
