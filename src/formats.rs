@@ -398,7 +398,7 @@ impl<'a> TargetWriter<'a> {
                     .help("it is matched against paths from the folder of `pinstream.toml`; `**` goes over folders"),
             });
         }
-        Problems::none_or(self.problems)?;
+        Problems::check(self.problems)?;
         Ok(self.edited)
     }
 }

@@ -30,19 +30,19 @@ pub struct Explanation {
     /// Where the changes of the source can be read.
     pub compare: Option<String>,
     /// When the images were built.
-    pub made: OldNew<Timestamp>,
+    pub created: OldNew<Timestamp>,
     /// The sizes of their layers in bytes, of the platform that describes them.
     pub size: OldNew<u64>,
     /// What became of the layers.
     pub layers: Option<LayerDiff>,
     /// The platforms that only the new one runs on.
-    pub gained: Vec<Platform>,
+    pub added_platforms: Vec<Platform>,
     /// The platforms that only the old one runs on.
-    pub lost: Vec<Platform>,
+    pub removed_platforms: Vec<Platform>,
     /// What they were built upon, where that is another image.
     pub base: Option<OldNew<BaseImage>>,
     /// Whether the new one runs as root and the old one did not.
-    pub to_root: bool,
+    pub becomes_root: bool,
     /// What else differs in how they run, and in their labels.
     pub differences: Vec<Difference>,
 }
@@ -88,7 +88,7 @@ pub enum DifferenceKind {
     /// The program, or what the entry point is given.
     Command,
     /// The folder that it runs in.
-    Folder,
+    WorkingDir,
     /// A port.
     Port,
     /// A variable of the environment.
@@ -125,14 +125,14 @@ impl Explanation {
         Self {
             class: level.map(ChangeClass::Version),
             unknown: Some(unknown),
-            made: OldNew { old: old.made, new: new.made },
+            created: OldNew { old: old.created, new: new.created },
             size: OldNew { old: old.size(), new: new.size() },
             ..Self::default()
         }
     }
 
     fn between(old: &ImageFacts, new: &ImageFacts) -> Self {
-        let runs = old.runs.as_ref().zip(new.runs.as_ref());
+        let runs = old.runtime.as_ref().zip(new.runtime.as_ref());
         let base = OldNew { old: old.origin.base.known(), new: new.origin.base.known() };
         let mut differences = runs.map(|(old, new)| differences_in_runs(old, new)).unwrap_or_default();
         if runs.is_some() {
@@ -143,21 +143,21 @@ impl Explanation {
             class: Some(ChangeClass::between(old, new)),
             unknown: None,
             compare: link::compare(&old.origin, &new.origin),
-            made: OldNew { old: old.made, new: new.made },
+            created: OldNew { old: old.created, new: new.created },
             size: OldNew { old: old.size(), new: new.size() },
             layers: LayerDiff::between(old, new),
-            gained: new.platforms.difference(&old.platforms).cloned().collect(),
-            lost: old.platforms.difference(&new.platforms).cloned().collect(),
+            added_platforms: new.platforms.difference(&old.platforms).cloned().collect(),
+            removed_platforms: old.platforms.difference(&new.platforms).cloned().collect(),
             base: (base.old != base.new).then_some(base),
-            to_root: runs.is_some_and(|(old, new)| new.as_root() && !old.as_root()),
+            becomes_root: runs.is_some_and(|(old, new)| new.is_root() && !old.is_root()),
             differences,
         }
     }
 
     /// What a reviewer must not miss, a sentence each.
     pub fn warnings(&self) -> Vec<String> {
-        let root = self.to_root.then(|| "it runs as root, and did not before".to_owned());
-        let lost = self.lost.iter().map(|platform| format!("it does not run on {platform} any more"));
+        let root = self.becomes_root.then(|| "it runs as root, and did not before".to_owned());
+        let lost = self.removed_platforms.iter().map(|platform| format!("it does not run on {platform} any more"));
         root.into_iter().chain(lost).collect()
     }
 }
@@ -191,7 +191,7 @@ fn differences_in_runs(old: &RuntimeConfig, new: &RuntimeConfig) -> Vec<Differen
         one(DifferenceKind::User, [old, new].map(user)),
         one(DifferenceKind::Entrypoint, [old, new].map(|runs| words(&runs.entrypoint))),
         one(DifferenceKind::Command, [old, new].map(|runs| words(&runs.command))),
-        one(DifferenceKind::Folder, [old, new].map(|runs| runs.folder.clone())),
+        one(DifferenceKind::WorkingDir, [old, new].map(|runs| runs.working_dir.clone())),
     ];
     let port = |port: &String, is_new: bool| {
         let port = Some(port.clone());

@@ -32,7 +32,7 @@ use crate::model::adoption::AdoptionPolicy;
 use crate::model::image::{Digest, StreamName, TagId};
 use crate::model::lock::{Lock, diff};
 use crate::model::root::{Root, UnknownTag};
-use crate::model::settings::adoption::{HeldUpdate, HoldReason};
+use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
 use crate::model::settings::globs::TagGlobs;
 use crate::model::settings::policy::Policy;
 use crate::model::shard::Shard;
@@ -396,7 +396,7 @@ pub async fn served<W: World>(
 fn discover(root: &mut Root, lists: &Lists) -> (Vec<String>, Vec<ReportError>) {
     let cut = root.expand(|_, discover| lists.get(&discover.repository)?.as_deref().ok());
     let note = |taken: TruncatedDiscovery| {
-        let TruncatedDiscovery { stream, fit, taken, left } = taken;
+        let TruncatedDiscovery { stream, matching: fit, taken, omitted: left } = taken;
         let mut names: Vec<String> = left.iter().map(|tag| format!("`{tag}`")).collect();
         if fit - taken > left.len() {
             names.push(format!("and {} more", fit - taken - left.len()));

@@ -137,9 +137,9 @@ impl Verifier<'_> {
     ///
     /// # Errors
     /// Why it does not.
-    pub fn vouches(&self, digest: &Digest, signed: RawSignature<'_>) -> Result<(), SignatureFlaw> {
+    pub fn verify(&self, digest: &Digest, signed: RawSignature<'_>) -> Result<(), SignatureFlaw> {
         match self {
-            Self::Key(file) => file.vouches(digest, signed),
+            Self::Key(file) => file.verify(digest, signed),
             Self::Keyless(root, signer) => root.vouches(signer, digest, signed),
         }
     }

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use crate::model::image::TagId;
 use crate::model::image::version::TagVersion;
-use crate::model::lock::agree::{Drift, DriftKind, find_drift};
 use crate::model::lock::diff::{self, PinSide};
+use crate::model::lock::drift::{Drift, DriftKind, find_drift};
 use crate::model::root::Root;
 use crate::model::stream::TagSource;
 use crate::report::exit::Exit;

@@ -97,7 +97,7 @@ pub fn adopt(objects: Vec<ImageStreamObject>, root: &Root, wishes: &AdoptOptions
             Entry::Occupied(entry) => problems.push(twice(entry.key(), entry.get(), &draft)),
         }
     }
-    Problems::none_or(problems)?;
+    Problems::check(problems)?;
     follow::settle(&mut drafts, root, &mut notes);
     let lock = if wishes.status { status::lock(&drafts, root, &mut notes) } else { Lock::default() };
     let streams = drafts.into_iter().map(|(name, draft)| (name, draft.stream)).collect();

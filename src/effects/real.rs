@@ -273,7 +273,7 @@ impl World for RealWorld {
 
     async fn read_state(&self, branch: &str, commit: Option<&CommitId>) -> Result<State, GitError> {
         let Repo::Remote { remote, root } = &self.place else { return no_state() };
-        let (prefix, commit) = (state::prefix(branch, root), commit.cloned());
+        let (prefix, commit) = (state::directory(branch, root), commit.cloned());
         let files = self.remote(remote, move |remote| remote.read_state(commit.as_ref(), &prefix)).await?;
         State::from_files(&files).map_err(GitError::State)
     }
@@ -285,7 +285,7 @@ impl World for RealWorld {
         state: &State,
     ) -> Result<Push<CommitId>, GitError> {
         let Repo::Remote { remote, root } = &self.place else { return no_state() };
-        let (prefix, files) = (state::prefix(branch, root), state.to_files());
+        let (prefix, files) = (state::directory(branch, root), state.to_files());
         let (expected, now) = (expected.cloned(), self.now());
         self.remote(remote, move |remote| remote.write_state(expected.as_ref(), &prefix, &files, now)).await
     }

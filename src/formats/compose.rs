@@ -53,7 +53,7 @@ pub(super) fn spots(tree: &DocumentTree) -> ImageSites {
         for (name, service) in services.iter().filter(|(_, service)| service.get("build").is_none()) {
             let Some(image) = service.get("image") else { continue };
             let own = service.entries().iter().any(|(key, _)| key.text() == Some("image"));
-            let is_shared = service.anchored || image.anchored || !own;
+            let is_shared = service.is_anchored || image.is_anchored || !own;
             let way = || Selector::of(&["services", name.text().unwrap_or_default(), "image"], None);
             let spot = ImageSite::of(image, "", is_shared.then(|| (way(), name.span.clone())));
             spot.into_iter().for_each(|spot| spots.add(Rc::new(spot)));

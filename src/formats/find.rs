@@ -110,7 +110,7 @@ impl FoundImage {
 
     /// The one of the file's `lines` that it begins in, from 1.
     pub fn line(&self, lines: &LineIndex) -> usize {
-        lines.number(self.span.start)
+        lines.line_number(self.span.start)
     }
 }
 
@@ -213,7 +213,7 @@ mod tests {
                 return;
             }
         };
-        let lines = LineIndex::of(text);
+        let lines = LineIndex::new(text);
         let shown = |mention: &FoundImage| {
             let written = &text[mention.span.clone()];
             let line = mention.line(&lines);

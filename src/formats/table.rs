@@ -135,7 +135,7 @@ pub(crate) fn targets(
     findings: &mut Diagnostics<'_>,
 ) -> Vec<Target> {
     if let Some(more) = written.get(TARGETS_MAX) {
-        findings.say(&more.span, format!("more than {TARGETS_MAX} targets"), "let one target go over several files");
+        findings.report(&more.span, format!("more than {TARGETS_MAX} targets"), "let one target go over several files");
         return Vec::new();
     }
     let target = |At { value, span }: At<TargetTable>| {
@@ -159,7 +159,7 @@ impl TargetReader<'_, '_> {
         let from = match (&table.from, is_marker) {
             (Some(from), true) => {
                 let help = "take `from` out, and write the tag into the comments: `# pinstream: python:3.12`";
-                self.findings.say(&from.span, "a marker names its tag itself", help);
+                self.findings.report(&from.span, "a marker names its tag itself", help);
                 None
             }
             (Some(from), false) => Some(self.findings.parse(from)?),
@@ -191,7 +191,7 @@ impl TargetReader<'_, '_> {
             }
             _ => return Some(part),
         };
-        self.findings.say(&write.span, format!("`write = \"{}\"` says nothing beside `{kind}`", write.value), help);
+        self.findings.report(&write.span, format!("`write = \"{}\"` says nothing beside `{kind}`", write.value), help);
         None
     }
 
@@ -227,7 +227,7 @@ impl TargetReader<'_, '_> {
         if let Some(At { value: DockerfileTable { path, stage, arg }, span }) = dockerfile {
             let place = match (stage, arg) {
                 (Some(_), Some(arg)) => {
-                    self.findings.say(&arg.span, "`arg` cannot stand beside `stage`", "write a target for each");
+                    self.findings.report(&arg.span, "`arg` cannot stand beside `stage`", "write a target for each");
                     None
                 }
                 (Some(stage), None) => Some(dockerfile::DockerfileSelector::Stage(stage.value.clone())),
@@ -247,12 +247,12 @@ impl TargetReader<'_, '_> {
             [_] => {}
             [] if self.is_whole(self.span) => {
                 let help = format!("add one of {KINDS}");
-                self.findings.say(self.span, "a target without a place", help);
+                self.findings.report(self.span, "a target without a place", help);
             }
             [] => {}
             [_, (second, ..), ..] => {
                 let help = "write a `[[target]]` for each";
-                self.findings.say(second, "a target has one place, and this is another", help);
+                self.findings.report(second, "a target has one place, and this is another", help);
             }
         }
         found.into_iter().map(|(_, path, kind)| (path, kind)).collect()
@@ -260,7 +260,7 @@ impl TargetReader<'_, '_> {
 
     fn path(&mut self, written: Option<&At<String>>, table: &Range<usize>) -> Option<FilePath> {
         let written = self.required(written, table, "path", "path = \"deploy/web.yaml\"")?;
-        self.findings.keep(&written.span, FilePath::new(&written.value))
+        self.findings.accept(&written.span, FilePath::new(&written.value))
     }
 
     fn required<'t>(
@@ -278,7 +278,7 @@ impl TargetReader<'_, '_> {
 
     fn missing(&mut self, table: Range<usize>, key: &str, example: &str) {
         if self.is_whole(&table) {
-            self.findings.say(&table, format!("a target without `{key}`"), format!("add `{example}`"));
+            self.findings.report(&table, format!("a target without `{key}`"), format!("add `{example}`"));
         }
     }
 
@@ -297,7 +297,7 @@ mod tests {
 
     fn said(text: &str) -> String {
         let (_, problems) = crate::model::settings::read(text.as_bytes());
-        let problems = Problems::none_or(problems).unwrap_err();
+        let problems = Problems::check(problems).unwrap_err();
         RenderedProblems(&problems, RenderStyle::Plain).to_string()
     }
 

@@ -56,7 +56,7 @@ impl FileText {
 
     /// The line of a place, from 1.
     pub(super) fn line(&self, at: usize) -> usize {
-        self.lines.get_or_init(|| LineIndex::of(self.text())).number(at)
+        self.lines.get_or_init(|| LineIndex::new(self.text())).line_number(at)
     }
 
     pub(super) fn problem(&self, span: &Range<usize>, message: impl Into<String>) -> Problem {
@@ -73,7 +73,7 @@ impl FileText {
     pub(super) fn yaml(&self) -> Result<&DocumentTree, Problem> {
         let help =
             "where it is a template, write a marker `# pinstream: stream:tag` beside the image, and a target `marker`";
-        trees(&self.yaml, || yaml::documents(&self.file).map_err(|problem| problem.help(help)))
+        trees(&self.yaml, || yaml::parse(&self.file).map_err(|problem| problem.help(help)))
     }
 
     pub(super) fn json(&self) -> Result<&DocumentTree, Problem> {

@@ -40,7 +40,7 @@ pub(super) fn documents(file: &Arc<SourceFile>) -> Result<Vec<Rc<YamlNode>>, Pro
         let message = format!("`{}` has more keys and lists than the cap of {ENTRIES_MAX}", file.path);
         return Err(Problem::whole(Some(file), message).help(help));
     }
-    if let Some(span) = crate::text::toml::text::too_deep(&file.text) {
+    if let Some(span) = crate::text::toml::source::too_deep(&file.text) {
         return Err(Problem::at(file, span, "tables stand in each other too deep").help(help));
     }
     match DeTable::parse(&file.text) {

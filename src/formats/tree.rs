@@ -172,7 +172,7 @@ fn sort(at: &[SelectedNode], by: &StepChoice) -> Option<HashMap<String, Vec<Sele
 
 impl SelectedNode {
     fn new(node: Rc<YamlNode>, shared: Option<Range<usize>>) -> Self {
-        let shared = shared.or_else(|| node.anchored.then(|| node.span.start..node.span.start));
+        let shared = shared.or_else(|| node.is_anchored.then(|| node.span.start..node.span.start));
         Self { node, shared }
     }
 
@@ -204,7 +204,7 @@ impl SelectedNode {
 
     /// The value of a key that stands at `name`; where it is an alias, that place is named.
     fn to(&self, value: &Rc<YamlNode>, name: Range<usize>) -> Self {
-        let shared = self.shared.clone().or_else(|| value.anchored.then_some(name));
+        let shared = self.shared.clone().or_else(|| value.is_anchored.then_some(name));
         Self { node: Rc::clone(value), shared }
     }
 

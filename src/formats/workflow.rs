@@ -102,11 +102,11 @@ fn each(tree: &DocumentTree, look: &mut dyn FnMut(WorkflowImage<'_>)) {
             let id = name.text().unwrap_or_default();
             let way = top.key("jobs").key(id);
             let place = WorkflowSelector { job: Some(id.to_owned()), service: None };
-            let shared = job.anchored.then(|| name.span.clone());
+            let shared = job.is_anchored.then(|| name.span.clone());
             for (name, service) in map(job, "services") {
                 let id = name.text().unwrap_or_default();
                 let place = WorkflowSelector { service: Some(id.to_owned()), ..place.clone() };
-                let shared = shared.clone().or_else(|| service.anchored.then(|| name.span.clone()));
+                let shared = shared.clone().or_else(|| service.is_anchored.then(|| name.span.clone()));
                 let mut parent =
                     WorkflowParent { node: service, of: &place, way: &way.key("services").key(id), shared, look };
                 parent.value("image", "");
@@ -114,7 +114,7 @@ fn each(tree: &DocumentTree, look: &mut dyn FnMut(WorkflowImage<'_>)) {
             let mut parent = WorkflowParent { node: job, of: &place, way: &way, shared: shared.clone(), look };
             parent.value("container", "");
             if let Some(container) = job.get("container") {
-                let shared = shared.clone().or_else(|| container.anchored.then(|| container.span.clone()));
+                let shared = shared.clone().or_else(|| container.is_anchored.then(|| container.span.clone()));
                 let way = &way.key("container");
                 WorkflowParent { node: container, of: &place, way, shared, look }.value("image", "");
             }
@@ -146,7 +146,7 @@ struct WorkflowParent<'a> {
 impl WorkflowParent<'_> {
     fn steps(&mut self) {
         for (number, step) in self.node.get("steps").map(|steps| steps.items()).unwrap_or_default().iter().enumerate() {
-            let shared = self.shared.clone().or_else(|| step.anchored.then(|| step.span.clone()));
+            let shared = self.shared.clone().or_else(|| step.is_anchored.then(|| step.span.clone()));
             let way = &self.way.key("steps").item(number);
             WorkflowParent { node: step, of: self.of, way, shared, look: self.look }.value("uses", DOCKER);
         }
@@ -155,7 +155,7 @@ impl WorkflowParent<'_> {
     /// The value of `key`, where there is one.
     fn value(&mut self, key: &str, prefix: &str) {
         if let Some(node) = self.node.get(key) {
-            let shared = self.shared.clone().or_else(|| node.anchored.then(|| node.span.clone()));
+            let shared = self.shared.clone().or_else(|| node.is_anchored.then(|| node.span.clone()));
             (self.look)(WorkflowImage { node, prefix, of: self.of, way: self.way.key(key), shared });
         }
     }

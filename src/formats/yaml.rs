@@ -96,7 +96,7 @@ pub(super) fn field(
         let problem = text.problem(&again.span, format!("`{key}` stands there twice"));
         return Err(TargetError::Wrong(problem.help("keep one of the two")));
     }
-    if value.anchored {
+    if value.is_anchored {
         return Err(TargetError::Wrong(text.shared(&name.span, &way.key(key))));
     }
     Ok(Some(Rc::clone(value)))

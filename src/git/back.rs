@@ -9,7 +9,7 @@ use super::GitError;
 use super::checkout::LockHistory;
 use super::tree::RepoPath;
 use crate::model::image::{Digest, TagId};
-use crate::model::lock::{self, Lock, back};
+use crate::model::lock::{self, Lock, reverted};
 use crate::text::diagnostics::SourceFile;
 
 /// How many commits, and how many versions of the lock, are looked back over: what is older was noted when it was new.
@@ -40,7 +40,7 @@ pub(super) fn taken_back(
             None
         }
     });
-    let taken = back::taken_back(candidates, locks);
+    let taken = reverted::find_reverted(candidates, locks);
     Ok(is_whole.then_some(taken))
 }
 

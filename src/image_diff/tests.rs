@@ -37,9 +37,9 @@ fn old() -> ImageFacts {
         platforms: ["linux/amd64", "linux/arm64"].map(|platform| platform.parse().unwrap()).into(),
         layers: ['x', 'y', 'z'].map(layer).into(),
         version: Some("3.12.4".to_owned()),
-        made: Some("2026-10-01T08:12:44Z".parse().unwrap()),
+        created: Some("2026-10-01T08:12:44Z".parse().unwrap()),
         origin: origin("0aaaaaaaaaaaaaaa"),
-        runs: Some(runs()),
+        runtime: Some(runs()),
         labels: BTreeMap::from([("release".to_owned(), "1".to_owned())]),
     }
 }
@@ -55,9 +55,9 @@ fn new() -> ImageFacts {
         platforms: ["linux/amd64", "linux/s390x"].map(|platform| platform.parse().unwrap()).into(),
         layers: ['x', 'v', 'w', 'u'].map(layer).into(),
         version: Some("3.13.0".to_owned()),
-        made: Some("2026-10-13T09:00:00Z".parse().unwrap()),
+        created: Some("2026-10-13T09:00:00Z".parse().unwrap()),
         origin: origin("1bbbbbbbbbbbbbbb"),
-        runs: Some(runs),
+        runtime: Some(runs),
         labels: BTreeMap::from([("release".to_owned(), "2".to_owned())]),
     }
 }
@@ -73,8 +73,8 @@ fn moved(versions: [Option<&str>; 2]) -> PinChange {
         tag: "python:3.12".parse().unwrap(),
         follow: None,
         image,
-        was: None,
-        change: ChangeKind::Moved { old, new },
+        previous_image: None,
+        change: ChangeKind::Updated { old, new },
     }
 }
 
@@ -129,14 +129,14 @@ fn an_image_that_cannot_be_read_is_told_with_what_is_known() {
 fn many_differences_are_counted() {
     let mut new = old();
     let more = (0..40).map(|number| (format!("V{number:02}"), "x".to_owned()));
-    new.runs.as_mut().unwrap().environment.extend(more);
+    new.runtime.as_mut().unwrap().environment.extend(more);
     let told = text::lines(&Explanation::between(&old(), &new));
     assert_eq!(told.last().unwrap(), "and 28 more differences");
 }
 
 #[test]
 fn an_image_whose_configuration_is_not_known_differs_in_nothing_there() {
-    let new = ImageFacts { runs: None, labels: BTreeMap::new(), ..new() };
+    let new = ImageFacts { runtime: None, labels: BTreeMap::new(), ..new() };
     let explained = Explanation::between(&old(), &new);
-    assert_eq!((explained.differences.as_slice(), explained.to_root), (&[][..], false));
+    assert_eq!((explained.differences.as_slice(), explained.becomes_root), (&[][..], false));
 }

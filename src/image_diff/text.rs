@@ -17,7 +17,7 @@ pub fn lines(explanation: &Explanation) -> Vec<String> {
     let summary = summary(explanation);
     lines.extend((!summary.is_empty()).then_some(summary));
     lines.extend(explanation.compare.clone());
-    let gained = explanation.gained.iter().map(|platform| format!("it runs on {platform}, too"));
+    let gained = explanation.added_platforms.iter().map(|platform| format!("it runs on {platform}, too"));
     lines.extend(gained);
     lines.extend(explanation.base.as_ref().map(|base| format!("base {}", moved(base, of_base))));
     let differences = &explanation.differences;
@@ -31,7 +31,7 @@ pub fn lines(explanation: &Explanation) -> Vec<String> {
 /// `minor; built 2026-10-01, 12 days later; 12.1 MB → 12.4 MB; 3 of 5 layers kept`
 fn summary(explanation: &Explanation) -> String {
     let class = explanation.class.map(|class| class.to_string());
-    let parts = [class, built(&explanation.made), size(&explanation.size), explanation.layers.map(layers)];
+    let parts = [class, built(&explanation.created), size(&explanation.size), explanation.layers.map(layers)];
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn difference(difference: &Difference) -> String {
         DifferenceKind::User => "user".to_owned(),
         DifferenceKind::Entrypoint => "entry point".to_owned(),
         DifferenceKind::Command => "command".to_owned(),
-        DifferenceKind::Folder => "working folder".to_owned(),
+        DifferenceKind::WorkingDir => "working folder".to_owned(),
         DifferenceKind::Port => "port".to_owned(),
         DifferenceKind::Variable(name) => format!("variable {}", escape::within(name, TEXT_MAX)),
         DifferenceKind::Label(name) => format!("label {}", escape::within(name, TEXT_MAX)),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::model::image::class::ChangeClass;
 use crate::model::image::{Digest, FollowedTag, TagId};
 use crate::model::lock::Pin;
-use crate::model::settings::adoption::{AdoptionRules, HoldReason, UpdateCandidate, Verdict};
+use crate::model::settings::adoption_rules::{AdoptionRules, HoldReason, UpdateCandidate, Verdict};
 use crate::model::state::TagMemory;
 use crate::model::stream::{Tag, TagSource};
 
@@ -50,44 +50,44 @@ impl AdoptionPolicy<'_> {
             // The first pin waits for nothing: there is no earlier one to stand on meanwhile.
             return (old.is_none() && is_rejected).then_some(HoldReason::Rejected);
         };
-        if !is_pin_of(tag, old) {
+        if !has_source_of(tag, old) {
             // Another image was asked for. That is a person's move; only a hold stands before it.
             return rules
-                .holds(self.now)
+                .active_hold(self.now)
                 .cloned()
                 .map(HoldReason::Held)
                 .or(is_rejected.then_some(HoldReason::Rejected));
         }
         if is_rejected {
-            return Some(rules.holds(self.now).cloned().map_or(HoldReason::Rejected, HoldReason::Held));
+            return Some(rules.active_hold(self.now).cloned().map_or(HoldReason::Rejected, HoldReason::Held));
         }
         let candidate = UpdateCandidate {
             digest: sight.digest,
             class: sight.class,
-            since: self.memory.since(id, sight.served),
-            taken_back: self.memory.is_taken_back(id, sight.digest),
+            since: self.memory.seen_since(id, sight.served),
+            is_reverted: self.memory.is_reverted(id, sight.digest),
         };
         match rules.judge(&old.digest, &old.previous, &candidate, self.now) {
-            Verdict::Keep(kept) => Some(kept),
+            Verdict::Hold(kept) => Some(kept),
             Verdict::Adopt | Verdict::AdoptRollback => None,
         }
     }
 
     /// Whether the class of a move has to be known to judge it.
     pub fn needs_class(tag: &Tag) -> bool {
-        tag.adoption.as_ref().is_some_and(|rules| rules.asks_class())
+        tag.adoption.as_ref().is_some_and(|rules| rules.needs_class())
     }
 
     /// Whether a move of `tag` from `old` to `digest` goes back to what was pinned before, and that is to be said.
-    pub fn warns(tag: &Tag, old: &Pin, digest: &Digest) -> bool {
-        use crate::model::settings::adoption::OnRollback;
+    pub fn warns_of_rollback(tag: &Tag, old: &Pin, digest: &Digest) -> bool {
+        use crate::model::settings::adoption_rules::OnRollback;
         let warns = tag.adoption.as_ref().is_some_and(|rules| rules.on_rollback == OnRollback::Warn);
         warns && old.previous.contains(digest)
     }
 }
 
 /// Whether `pin` was made for what `tag` asks for, as far as its image and what it follows say.
-pub(crate) fn is_pin_of(tag: &Tag, pin: &Pin) -> bool {
+pub(crate) fn has_source_of(tag: &Tag, pin: &Pin) -> bool {
     match &tag.source {
         TagSource::Image { image, .. } => pin.follow.is_none() && pin.image == *image,
         TagSource::Select { repository, .. } => pin.follow.is_none() && pin.image.repository() == repository,

@@ -10,7 +10,7 @@ pub mod facts;
 mod followed;
 mod platform;
 pub mod priority;
-mod short;
+mod spellings;
 pub mod version;
 
 use std::fmt;
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use digest::Digest;
 pub use followed::{FollowedTag, RemoteName, RemoteTag};
 pub use platform::Platform;
-pub use short::{complete, image_spellings, repository_spellings};
+pub use spellings::{complete, image_spellings, repository_spellings};
 
 /// The longest tag name of a registry and of a stream (OCI Distribution 1.1, `<reference>` as a tag).
 const TAG_MAX: usize = 128;

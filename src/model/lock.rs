@@ -4,15 +4,15 @@
 //! [`read`] and [`encode`] are its text, [`diff`] compares two, [`merge`] and [`join`] make one of three, [`conflict`]
 //! is the text of those that nobody can make one of.
 
-pub mod agree;
-pub mod back;
-pub mod conflict;
+pub mod drift;
+pub mod reverted;
+pub mod conflict_markers;
 pub mod diff;
 pub mod encode;
 pub mod history;
 pub mod join;
 pub mod merge;
-pub mod places;
+pub mod pin_lines;
 pub mod read;
 pub mod schema;
 #[cfg(test)]
@@ -78,7 +78,7 @@ pub struct Details {
 }
 
 /// How many tags are passed from a follower to what it follows; past that it is left out.
-const HOPS_MAX: usize = 1_000;
+const CHAIN_MAX: usize = 1_000;
 
 impl Lock {
     /// Each tag that has a pin here or in `other`, with both, in the order of the names.
@@ -106,14 +106,14 @@ impl Lock {
             let next = self.pins.get(pin.followed()?)?;
             (next.digest == pin.digest).then_some(next)
         };
-        std::iter::successors(Some(pin), followed).take(HOPS_MAX)
+        std::iter::successors(Some(pin), followed).take(CHAIN_MAX)
     }
 }
 
 impl Pin {
     /// The tag of the same lock that it stands where.
     pub fn followed(&self) -> Option<&TagId> {
-        self.follow.as_ref().and_then(FollowedTag::here)
+        self.follow.as_ref().and_then(FollowedTag::local)
     }
 
     /// The reference that deployments use.
@@ -122,13 +122,13 @@ impl Pin {
     }
 
     /// `registry/repository@digest`, as clients take it that refuse a tag beside a digest.
-    pub fn exact(&self) -> String {
+    pub fn repository_at_digest(&self) -> String {
         format!("{}@{}", self.image.repository(), self.digest)
     }
 
     /// Whether it stands for what a definition asks of its image: one platform's own digest where it names a `platform`,
     /// the index otherwise, and every `required` platform in it.
-    pub fn suits(&self, platform: Option<&Platform>, required: &[Platform]) -> bool {
+    pub fn satisfies(&self, platform: Option<&Platform>, required: &[Platform]) -> bool {
         let has = &self.details.platforms;
         let reduced = match platform {
             None => self.index.is_none(),
@@ -138,7 +138,7 @@ impl Pin {
     }
 
     /// What `previous` becomes when this pin moves on to `next`.
-    pub fn previous_for(&self, next: &Digest) -> Vec<Digest> {
+    pub fn previous_after(&self, next: &Digest) -> Vec<Digest> {
         if *next == self.digest {
             return self.previous.clone();
         }

@@ -1,6 +1,6 @@
 //! A root: settings, definitions and lock of one folder, read from its files and right together.
 
-pub mod cover;
+pub mod coverage;
 pub mod rollback;
 
 use std::collections::HashMap;
@@ -16,10 +16,10 @@ use crate::model::settings::policy::Policy;
 use crate::model::settings::schedule::Schedules;
 use crate::model::settings::verify::TrustFile;
 use crate::model::settings::{self, Settings};
-use crate::model::stream::validate::{DefinitionsDraft, FOLDER};
+use crate::model::stream::validate::{DIRECTORY, DefinitionsDraft};
 use crate::model::stream::{Definitions, Discovery, TagSource, discover};
 use crate::text::diagnostics::{Problem, Problems, SourceFile, SourceLocation};
-use crate::text::toml::text;
+use crate::text::toml::source;
 
 /// After so many problems no further file is read.
 const PROBLEMS_MAX: usize = 10_000;
@@ -72,18 +72,18 @@ pub struct CachedDefinitions {
 
 /// A word that should name tags and names none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no tag is named `{word}`")]
+#[error("no tag named `{name}`")]
 pub struct UnknownTag {
     /// The word.
-    pub word: String,
+    pub name: String,
     /// The tag that was most likely meant.
-    pub near: Option<TagId>,
+    pub nearest: Option<TagId>,
 }
 
 impl UnknownTag {
     /// What a person can do about it.
     pub fn help(&self) -> String {
-        match &self.near {
+        match &self.nearest {
             Some(near) => format!("did you mean `{near}`?"),
             None => "`pinstream list` shows all tags".to_owned(),
         }
@@ -96,15 +96,15 @@ impl Root {
     /// # Errors
     /// The first that means none.
     pub fn has(&self, patterns: &TagGlobs) -> Result<(), UnknownTag> {
-        match patterns.idle(self.definitions.tags.keys()).first() {
-            Some(word) => Err(self.no_such_tag(word)),
+        match patterns.unmatched(self.definitions.tags.keys()).first() {
+            Some(word) => Err(self.unknown_tag(word)),
             None => Ok(()),
         }
     }
 
     /// The error that no tag is named `word`.
-    pub fn no_such_tag(&self, word: &str) -> UnknownTag {
-        UnknownTag { word: word.to_owned(), near: self.definitions.nearest(word).cloned() }
+    pub fn unknown_tag(&self, word: &str) -> UnknownTag {
+        UnknownTag { name: word.to_owned(), nearest: self.definitions.nearest(word).cloned() }
     }
 
     /// Reads a root from its files: `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml`, by path from the root.
@@ -123,7 +123,7 @@ impl Root {
     ///
     /// # Errors
     /// Every problem of every file.
-    pub fn read_again(
+    pub fn read_cached(
         files: &RootFiles,
         seal: Fingerprint,
         known: &mut Option<CachedDefinitions>,
@@ -150,7 +150,7 @@ impl Root {
         }
         problems.extend(found);
         let lock = read_lock(files).map_err(|found| problems.extend(found)).unwrap_or_default();
-        Problems::none_or(problems)?;
+        Problems::check(problems)?;
         Ok(Self { settings, definitions, lock })
     }
 
@@ -168,7 +168,7 @@ impl Root {
     }
 
     /// What of this root, and of the remote it is on, the operator's policy forbids.
-    pub fn refused(&self, policy: &Policy, remote: Option<&str>) -> Vec<Problem> {
+    pub fn policy_problems(&self, policy: &Policy, remote: Option<&str>) -> Vec<Problem> {
         let mut refused: Vec<Problem> = remote.and_then(|remote| policy.forbids_remote(remote)).into_iter().collect();
         refused.extend(self.settings.hooks.iter().filter_map(|hook| policy.forbids_hook(hook)));
         let remotes = self.settings.remotes.values();
@@ -178,8 +178,8 @@ impl Root {
     }
 
     /// The files that `verify` names anywhere, whether they are there or not.
-    pub fn anchors(&self) -> impl Iterator<Item = &TrustFile> {
-        self.settings.anchors.iter().chain(&self.definitions.anchors)
+    pub fn trust_files(&self) -> impl Iterator<Item = &TrustFile> {
+        self.settings.trust_files.iter().chain(&self.definitions.trust_files)
     }
 
     /// The image of a tag: as it is defined or, where that does not tell, as it is pinned.
@@ -222,7 +222,7 @@ fn unknown_tags_of_targets<'a>(
         let problem = Problem::at(file, span.clone(), format!("a target writes `{from}`, which no stream defines"));
         Some(problem.help(match definitions.nearest(&from.to_string()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("define it in `{FOLDER}{}.toml`", from.stream),
+            None => format!("define it in `{DIRECTORY}{}.toml`", from.stream),
         }))
     })
 }
@@ -233,7 +233,7 @@ fn read_settings(files: &RootFiles, schedules: &mut Schedules) -> (Settings, Vec
             Problem::whole(None, format!("there is no `{}`, so this folder is not a root", settings::FILE_NAME));
         return (Settings::default(), vec![problem.help("name the folder that has one, or write an empty one")]);
     };
-    let (file, problems) = text::definitions(settings::FILE_NAME, bytes, settings::SMALLER);
+    let (file, problems) = source::definitions(settings::FILE_NAME, bytes, settings::SIZE_HELP);
     if problems.is_empty() {
         return settings::validate::settings(&file, schedules);
     }
@@ -251,7 +251,7 @@ fn read_streams(
     let mut problems = Vec::new();
     let mut names: HashMap<String, &str> = HashMap::new();
     for (path, bytes) in files {
-        let Some(name) = path.strip_prefix(FOLDER).and_then(|rest| rest.strip_suffix(".toml")) else { continue };
+        let Some(name) = path.strip_prefix(DIRECTORY).and_then(|rest| rest.strip_suffix(".toml")) else { continue };
         if is_hidden(path) {
             continue;
         }
@@ -266,7 +266,7 @@ fn read_streams(
                 continue;
             }
         };
-        let (file, unfit) = text::definitions(path, bytes, SMALLER);
+        let (file, unfit) = source::definitions(path, bytes, SMALLER);
         if unfit.is_empty() {
             problems.extend(draft.stream(&file, name, &settings.import, schedules));
         } else {
@@ -294,7 +294,7 @@ fn stream_name(path: &str, name: &str, twin: Option<&str>) -> Result<StreamName,
     name.parse().map_err(|error: crate::model::image::NameError| {
         let lower = name.to_lowercase();
         let help = match lower.parse::<StreamName>() {
-            Ok(lower) => Some(format!("rename the file to `{FOLDER}{lower}.toml`")),
+            Ok(lower) => Some(format!("rename the file to `{DIRECTORY}{lower}.toml`")),
             Err(_) => error.help,
         };
         Problem::whole(Some(&file()), error.message).help(help.unwrap_or_default())
@@ -302,18 +302,18 @@ fn stream_name(path: &str, name: &str, twin: Option<&str>) -> Result<StreamName,
 }
 
 fn read_lock(files: &RootFiles) -> Result<Lock, Vec<Problem>> {
-    files.get(lock::FILE_NAME).map_or_else(|| Ok(Lock::default()), |bytes| lock_of(bytes))
+    files.get(lock::FILE_NAME).map_or_else(|| Ok(Lock::default()), |bytes| decode_lock(bytes))
 }
 
 /// Reads the bytes of a lock.
 ///
 /// # Errors
 /// Every problem of it.
-pub fn lock_of(bytes: &[u8]) -> Result<Lock, Vec<Problem>> {
-    if let Some(lock) = lock::read::written(bytes) {
+pub fn decode_lock(bytes: &[u8]) -> Result<Lock, Vec<Problem>> {
+    if let Some(lock) = lock::read::read_canonical(bytes) {
         return Ok(lock);
     }
-    let (file, problems) = text::source(lock::FILE_NAME, bytes);
+    let (file, problems) = source::source(lock::FILE_NAME, bytes);
     if problems.is_empty() { lock::read::read(&file) } else { Err(problems) }
 }
 

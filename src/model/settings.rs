@@ -3,7 +3,7 @@
 //! What was written is read by `table` into `SettingsTable`, with positions; what is true is [`Settings`].
 //! Nothing in a repository can widen what the operator's [`policy`] allows.
 
-pub mod adoption;
+pub mod adoption_rules;
 pub mod duration;
 pub mod globs;
 pub mod path;
@@ -14,7 +14,7 @@ pub mod schedule;
 pub(crate) mod table;
 pub(crate) mod validate;
 pub mod verify;
-pub(crate) mod written;
+pub(crate) mod import_overlay;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,8 +26,8 @@ use crate::formats::Target;
 use crate::model::image::{NameError, Platform, RegistryHost, RemoteName};
 use crate::text::diagnostics::{Problem, SourceLocation};
 use crate::text::template::Template;
-use crate::text::toml::text;
-use adoption::AdoptionRules;
+use crate::text::toml::source;
+use adoption_rules::AdoptionRules;
 use globs::TagGlobs;
 use publish::Publish;
 use remote::RemoteSettings;
@@ -37,7 +37,7 @@ use verify::TrustFile;
 /// The file's name, in its root.
 pub const FILE_NAME: &str = "pinstream.toml";
 /// How it becomes smaller, where it is larger than a file may be.
-pub(crate) const SMALLER: &str = "let one target stand for many, with a pattern as `path` or as a `marker`, or give a folder \
+pub(crate) const SIZE_HELP: &str = "let one target stand for many, with a pattern as `path` or as a `marker`, or give a folder \
                                   a `pinstream.toml` of its own";
 
 /// The settings of a root, right in themselves.
@@ -60,7 +60,7 @@ pub struct Settings {
     /// The further files of the root that these settings name, whether they are there or not.
     pub files: Vec<ReferencedFile>,
     /// The file that `verify` of `[import]` names, whether it is there or not.
-    pub anchors: Vec<TrustFile>,
+    pub trust_files: Vec<TrustFile>,
 }
 
 /// A file of the root that the settings name.
@@ -69,7 +69,7 @@ pub struct ReferencedFile {
     /// Its path, from the root.
     pub path: String,
     /// By what it is named, as in "`ca` of …".
-    pub by: String,
+    pub named_by: String,
     /// Where.
     pub place: SourceLocation,
 }
@@ -82,7 +82,7 @@ impl ReferencedFile {
     }
 
     /// The problem that it is there and cannot be used.
-    pub fn unfit(&self, reason: &str) -> Problem {
+    pub fn unusable(&self, reason: &str) -> Problem {
         self.problem(&format!("which cannot be used: {reason}")).help("put a plain file there")
     }
 
@@ -94,13 +94,13 @@ impl ReferencedFile {
 
     fn problem(&self, what: &str) -> Problem {
         let SourceLocation { file, span } = &self.place;
-        Problem::at(file, span.clone(), format!("{} names `{}`, {what}", self.by, self.path))
+        Problem::at(file, span.clone(), format!("{} names `{}`, {what}", self.named_by, self.path))
     }
 }
 
 /// Reads `pinstream.toml`; what is wrong stands beside what is right.
 pub fn read(bytes: &[u8]) -> (Settings, Vec<Problem>) {
-    let (file, problems) = text::definitions(FILE_NAME, bytes, SMALLER);
+    let (file, problems) = source::definitions(FILE_NAME, bytes, SIZE_HELP);
     if problems.is_empty() {
         return validate::settings(&file, &mut Schedules::default());
     }

@@ -51,7 +51,7 @@ impl Shard {
     ///
     /// # Errors
     /// What is wrong with the word or with a variable.
-    pub fn read(word: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self, NameError> {
+    pub fn resolve(word: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self, NameError> {
         if word != AUTO {
             return word.parse();
         }
@@ -88,7 +88,7 @@ impl Shard {
     }
 
     /// Whether `other` is a share of the same whole.
-    pub fn is_beside(self, other: Self) -> bool {
+    pub fn is_same_split(self, other: Self) -> bool {
         self.of == other.of
     }
 
@@ -187,7 +187,7 @@ mod tests {
             let mut all = environment.split(' ').filter_map(|one| one.split_once('='));
             all.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
         };
-        let shown = match Shard::read(word, variable) {
+        let shown = match Shard::resolve(word, variable) {
             Ok(shard) => shard.to_string(),
             Err(error) => format!("{}; {}", error.message, error.help.unwrap_or_default()),
         };

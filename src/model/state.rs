@@ -50,9 +50,9 @@ pub struct State {
     pub seen: BTreeMap<String, Lock>,
     /// What each hook was run for without success, by its name: it may have done with that what it does, so that it
     /// has to be told where the tag stands also when that is where it last saw it.
-    pub tried: BTreeMap<String, Lock>,
+    pub attempted_locks: BTreeMap<String, Lock>,
     /// How many moves of each tag each hook was run for, by the hook's name.
-    pub begun: BTreeMap<String, RunCounts>,
+    pub run_counts: BTreeMap<String, RunCounts>,
     /// Who is running a hook now, by the hook's name.
     pub claims: BTreeMap<String, HookClaim>,
     /// What `--due` goes by.
@@ -105,8 +105,8 @@ impl State {
 
     /// The same state after the schedules of a share, or of the whole root, were looked at. Shares of another whole say
     /// nothing of these, and go.
-    pub fn after_looking(mut self, shard: Option<Shard>, schedule: ScheduleState) -> Self {
-        self.shards.retain(|known, _| shard.is_some_and(|shard| shard.is_beside(*known)));
+    pub fn with_schedule(mut self, shard: Option<Shard>, schedule: ScheduleState) -> Self {
+        self.shards.retain(|known, _| shard.is_some_and(|shard| shard.is_same_split(*known)));
         match shard {
             Some(shard) => drop(self.shards.insert(shard, schedule)),
             None => self.schedule = Some(schedule),
@@ -117,12 +117,12 @@ impl State {
     /// The state as files of the state ref, by their paths within one root's and branch's folder.
     pub fn to_files(&self) -> RootFiles {
         let mut files = self.unknown.clone();
-        for (folder, locks) in [(SEEN, &self.seen), (TRIED, &self.tried)] {
+        for (folder, locks) in [(SEEN, &self.seen), (TRIED, &self.attempted_locks)] {
             for (hook, lock) in locks {
                 files.insert(format!("{folder}/{}.lock", component(hook)), encode(lock).into_bytes());
             }
         }
-        for (hook, begun) in &self.begun {
+        for (hook, begun) in &self.run_counts {
             files.insert(format!("{BEGUN}/{}.json", component(hook)), json(begun));
         }
         for (hook, claim) in &self.claims {
@@ -136,7 +136,7 @@ impl State {
         }
         put(&mut files, SIGHTED, &self.memory.seen);
         put(&mut files, LANDED, &self.memory.landed);
-        put(&mut files, TAKEN_BACK, &self.memory.taken_back);
+        put(&mut files, TAKEN_BACK, &self.memory.reverted);
         files
     }
 
@@ -161,7 +161,7 @@ impl State {
             SCHEDULE => self.schedule = Some(from_json(bytes)?),
             SIGHTED => self.memory.seen = from_json(bytes)?,
             LANDED => self.memory.landed = from_json(bytes)?,
-            TAKEN_BACK => self.memory.taken_back = from_json(bytes)?,
+            TAKEN_BACK => self.memory.reverted = from_json(bytes)?,
             _ => return self.take_named(path, bytes),
         }
         Ok(true)
@@ -181,11 +181,11 @@ impl State {
                 let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
                 let file = Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
                 let lock = read(&file).map_err(|problems| Problems(problems).to_string());
-                let locks = if folder == SEEN { &mut self.seen } else { &mut self.tried };
+                let locks = if folder == SEEN { &mut self.seen } else { &mut self.attempted_locks };
                 locks.insert(hook, lock.map_err(|message| escape::terminal(&message))?);
             }
             (BEGUN, "json") => {
-                self.begun.insert(hook, from_json(bytes)?);
+                self.run_counts.insert(hook, from_json(bytes)?);
             }
             (CLAIMS, "json") => {
                 self.claims.insert(hook, from_json(bytes)?);
@@ -197,7 +197,7 @@ impl State {
 }
 
 /// The folder of one branch and root in the tree of the state ref: `main/@` for the root at the top.
-pub fn prefix(branch: &str, root: &str) -> String {
+pub fn directory(branch: &str, root: &str) -> String {
     format!("{}/{}", bounded(branch), bounded(root))
 }
 
@@ -292,8 +292,8 @@ mod tests {
         )
             .prop_map(|(seen, tried, begun, claims, schedule, shards)| State {
                 seen,
-                tried,
-                begun,
+                attempted_locks: tried,
+                run_counts: begun,
                 claims,
                 schedule,
                 shards,
@@ -308,8 +308,8 @@ mod tests {
         let owner = Owner { machine: "boot-1".to_owned(), process: "42@7".to_owned() };
         let state = State {
             seen: [("rollout".to_owned(), Lock::default())].into(),
-            tried: BTreeMap::new(),
-            begun: [("rollout".to_owned(), [("python:3.12".parse().unwrap(), 3)].into())].into(),
+            attempted_locks: BTreeMap::new(),
+            run_counts: [("rollout".to_owned(), [("python:3.12".parse().unwrap(), 3)].into())].into(),
             claims: [("Team A/x".to_owned(), HookClaim { owner, until: time })].into(),
             memory: TagMemory::default(),
             schedule: Some(ScheduleState { last: time, retry: vec!["python:3.12".parse().unwrap()] }),
@@ -355,15 +355,15 @@ mod tests {
         let look = |second| ScheduleState { last: Timestamp::from_second(second).unwrap(), retry: Vec::new() };
         let shard = |text: &str| Some(text.parse::<Shard>().unwrap());
         let last = |state: &State, shard| state.schedule_of(shard).map(|found| found.last.as_second());
-        let one = State::default().after_looking(None, look(1)).after_looking(shard("1/2"), look(2));
+        let one = State::default().with_schedule(None, look(1)).with_schedule(shard("1/2"), look(2));
         // One that was not looked at yet was so with the whole.
         assert_eq!([None, shard("1/2"), shard("2/2")].map(|at| last(&one, at)), [Some(1), Some(2), Some(1)]);
-        let two = one.clone().after_looking(shard("2/2"), look(3));
+        let two = one.clone().with_schedule(shard("2/2"), look(3));
         assert_eq!([shard("1/2"), shard("2/2"), shard("1/3")].map(|at| last(&two, at)), [Some(2), Some(3), Some(1)]);
         // There are never more of them than shards.
-        let three = two.clone().after_looking(shard("3/3"), look(4));
+        let three = two.clone().with_schedule(shard("3/3"), look(4));
         assert_eq!(three.shards.len(), 1);
-        let whole = two.after_looking(None, look(5));
+        let whole = two.with_schedule(None, look(5));
         assert_eq!((whole.shards.len(), last(&whole, shard("1/2"))), (0, Some(5)));
     }
 
@@ -401,7 +401,7 @@ mod tests {
             (&"x".repeat(201), "a", &format!("{}%-84a0678c90937f5dcf9994d5866668da/a", "x".repeat(100))),
             ("release-1.2", "é", "release-1.2/%c3%a9"),
         ] {
-            assert_eq!(prefix(branch, root), expected);
+            assert_eq!(directory(branch, root), expected);
         }
     }
 
@@ -411,12 +411,12 @@ mod tests {
         #[test]
         fn i13_a_state_is_read_back_as_it_was_written(state in any_state(), branch in any::<String>(), root in any::<String>()) {
             let files = state.to_files();
-            for path in files.keys().map(|path| format!("{}/{path}", prefix(&branch, &root))) {
+            for path in files.keys().map(|path| format!("{}/{path}", directory(&branch, &root))) {
                 assert!(path.is_ascii() && path.split('/').count() <= 8, "{path}");
                 assert!(path.split('/').all(|part| !part.is_empty() && !part.starts_with('.')), "{path}");
                 assert_eq!(path, path.to_ascii_lowercase());
             }
-            assert!(prefix(&branch, &root).split('/').all(|part| part.len() <= COMPONENT_MAX));
+            assert!(directory(&branch, &root).split('/').all(|part| part.len() <= COMPONENT_MAX));
             assert_eq!(State::from_files(&files), Ok(state));
         }
 

@@ -7,7 +7,7 @@
 pub mod discover;
 pub mod edit;
 pub mod follow;
-pub mod places;
+pub mod tag_spans;
 pub mod select;
 mod table;
 pub(crate) mod validate;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::model::image::{FollowedTag, ImageRef, Platform, RemoteTag, Repository, StreamName, TagId};
 use crate::model::settings::ImportSettings;
-use crate::model::settings::adoption::AdoptionRules;
+use crate::model::settings::adoption_rules::AdoptionRules;
 use crate::model::settings::schedule::Schedule;
 use crate::model::settings::verify::TrustFile;
 use select::Select;
@@ -33,7 +33,7 @@ pub struct Definitions {
     /// The streams that take tags of a repository beside those above.
     pub discover: BTreeMap<StreamName, Discovery>,
     /// The files that `verify` of streams and tags names, each once, whether they are there or not.
-    pub anchors: Vec<TrustFile>,
+    pub trust_files: Vec<TrustFile>,
 }
 
 /// What a stream says of itself.
@@ -127,7 +127,7 @@ impl TagSource {
     pub fn followed(&self) -> Option<FollowedTag> {
         match self {
             Self::Image { .. } | Self::Select { .. } => None,
-            Self::Follow(tag) => Some(FollowedTag::Here(tag.clone())),
+            Self::Follow(tag) => Some(FollowedTag::Local(tag.clone())),
             Self::Remote(far) => Some(FollowedTag::from(far.clone())),
         }
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::image::TagId;
 use crate::model::lock::Lock;
 use crate::model::root::{CachedDefinitions, Fingerprint, Root};
-use crate::model::settings::adoption::HeldUpdate;
+use crate::model::settings::adoption_rules::HeldUpdate;
 use crate::model::stream::TagSource;
 use crate::proposal::{changed, with};
 

@@ -30,7 +30,7 @@ pub fn commit(
     }
     let GitSettings { author, sign, .. } = scene.root.settings.git.clone();
     let text = encode::encode(next);
-    encode::fits(text.len())?;
+    encode::check_size(text.len())?;
     let parent = scene.sight.tip.clone();
     let message = if is_pinned { messages::of_files(edited) } else { message(scene, moves, explained)? };
     Ok(Some(NewCommit {

@@ -81,7 +81,7 @@ fn read(remote: &RemoteSettings, tip: TipLock) -> Result<RemoteLock, ResolveErro
         ResolveError::new(FailureKind::NotFound, message)
             .help("name the folder of its `pinstream.toml` with `root`, and its branch with `branch`")
     })?;
-    let lock = root::lock_of(&bytes).map_err(|problems| {
+    let lock = root::decode_lock(&bytes).map_err(|problems| {
         let first = problems.first().map(|problem| format!(": {}", problem.message)).unwrap_or_default();
         let message = format!("the lock of {at}`{}` at {} cannot be read{first}", remote.url, commit.short());
         ResolveError::new(FailureKind::Unsupported, message)

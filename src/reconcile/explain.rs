@@ -38,7 +38,7 @@ pub async fn explain<W: World>(world: &W, moves: &[PinChange], fetched: &ImageCa
 
 /// The image that a tag leaves.
 fn left(one: &PinChange) -> &ImageRef {
-    one.was.as_ref().unwrap_or(&one.image)
+    one.previous_image.as_ref().unwrap_or(&one.image)
 }
 
 fn facts(found: &Result<Rc<FetchedImage>, ResolveError>) -> Result<&ImageFacts, String> {

@@ -290,7 +290,7 @@ fn told(
     let (made, runs) = (config.created, Some(config.runs));
     Told {
         details,
-        facts: ImageFacts { layers, version, made, origin, runs, labels, ..ImageFacts::default() },
+        facts: ImageFacts { layers, version, created: made, origin, runtime: runs, labels, ..ImageFacts::default() },
         note: None,
     }
 }

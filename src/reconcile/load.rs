@@ -81,7 +81,7 @@ pub async fn at<W: World>(
         return Err(PassError::Problems(Problems(vec![no_root(root, &sight.branch)])));
     }
     let seal = Fingerprint::of(&files);
-    let root = Root::read_again(&files, seal, known)?;
+    let root = Root::read_cached(&files, seal, known)?;
     drop(files);
     let authorities = authorities(world, &sight, &root).await?;
     world.prepare(&root.settings, &authorities).map_err(PassError::Registries)?;
@@ -115,7 +115,7 @@ async fn authorities<W: World>(world: &W, sight: &RemoteTips, root: &Root) -> Re
             }
         }
     }
-    Problems::none_or(problems)?;
+    Problems::check(problems)?;
     Ok(found)
 }
 
@@ -123,7 +123,7 @@ async fn authorities<W: World>(world: &W, sight: &RemoteTips, root: &Root) -> Re
 async fn trust<W: World>(world: &W, sight: &RemoteTips, root: &Root) -> Result<Trust, PassError> {
     let mut found = Trust::default();
     let mut problems = Vec::new();
-    for TrustFile { kind, file: named } in root.anchors() {
+    for TrustFile { kind, file: named } in root.trust_files() {
         match world.file(&sight.tip, &named.path).await? {
             Some(file) => {
                 let read = found.read(*kind, &named.path, &file.bytes);
@@ -132,6 +132,6 @@ async fn trust<W: World>(world: &W, sight: &RemoteTips, root: &Root) -> Result<T
             None => problems.push(named.missing()),
         }
     }
-    Problems::none_or(problems)?;
+    Problems::check(problems)?;
     Ok(found)
 }

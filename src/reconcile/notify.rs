@@ -156,7 +156,7 @@ fn waiting(hook: &Hook, moves: usize, outcome: HookOutcome) -> HookRow {
 fn pending(root: &Root, state: &State) -> Vec<Pending> {
     let unseen = |hook: &Hook| {
         let seen = state.seen.get(&hook.name)?;
-        let mut moves = match state.tried.get(&hook.name) {
+        let mut moves = match state.attempted_locks.get(&hook.name) {
             None => changes(seen, &root.lock),
             Some(tried) => changes(&as_left(seen, tried, &root.lock), &root.lock),
         };
@@ -229,8 +229,8 @@ async fn claim<W: World>(
     let mut state = memory.state.clone();
     state.claims.insert(hook.name.clone(), claim_of(world, hook));
     // What it may already have done is not forgotten over what it is about to do.
-    let tried = state.tried.entry(hook.name.clone()).or_default();
-    let begun = state.begun.entry(hook.name.clone()).or_default();
+    let tried = state.attempted_locks.entry(hook.name.clone()).or_default();
+    let begun = state.run_counts.entry(hook.name.clone()).or_default();
     let seen = state.seen.get(&hook.name).map(|seen| as_left(seen, tried, tip));
     state.seen.extend(seen.map(|seen| (hook.name.clone(), seen)));
     for one in moves {
@@ -258,7 +258,7 @@ async fn tell<W: World>(
     let mut all_good = true;
     let last = batches.len() - 1;
     // As it was claimed: what others write while the hook runs changes no id.
-    let begun = memory.state.begun.get(&hook.name).cloned().unwrap_or_default();
+    let begun = memory.state.run_counts.get(&hook.name).cloned().unwrap_or_default();
     for (number, batch) in batches.into_iter().enumerate() {
         let landed = EventContext {
             remote: request.remote.as_deref(),
@@ -306,7 +306,7 @@ async fn tell<W: World>(
 /// Takes what was told into what the hook has seen: each entry only where nobody told it of something else meanwhile.
 fn mark(state: &mut State, tip: &Lock, told: &[PinChange], hook: &Hook) {
     let Some(seen) = state.seen.get_mut(&hook.name) else { return };
-    let tried = state.tried.entry(hook.name.clone()).or_default();
+    let tried = state.attempted_locks.entry(hook.name.clone()).or_default();
     for one in told {
         let Some(pin) = tip.pins.get(&one.tag) else { continue };
         if tried.pins.get(&one.tag).is_some_and(|tried| tried.digest == pin.digest) {
@@ -316,7 +316,7 @@ fn mark(state: &mut State, tip: &Lock, told: &[PinChange], hook: &Hook) {
     }
     tried.pins.retain(|id, _| tip.pins.contains_key(id));
     if tried.pins.is_empty() {
-        state.tried.remove(&hook.name);
+        state.attempted_locks.remove(&hook.name);
     }
     // What the hook is never told of is kept in step, so that a wider `on` starts from here.
     let same = |id: &TagId, seen: &Lock| {

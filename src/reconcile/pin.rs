@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::model::adoption::{AdoptionPolicy, Observation};
 use crate::model::image::TagId;
 use crate::model::lock::{Details, Lock, Pin};
-use crate::model::settings::adoption::HeldUpdate;
+use crate::model::settings::adoption_rules::HeldUpdate;
 use crate::model::stream::{Definitions, Tag, TagSource, follow};
 use crate::registry::{FailureKind, ResolveError};
 
@@ -95,10 +95,10 @@ impl Pinned<'_> {
             }
             Ok(Resolution::Found(Update { image, found, .. })) => {
                 let digest = found.digest().clone();
-                if old.is_some_and(|old| AdoptionPolicy::warns(tag, old, &digest)) {
+                if old.is_some_and(|old| AdoptionPolicy::warns_of_rollback(tag, old, &digest)) {
                     self.notes.push(format!("`{id}` goes back to {}, where it was before", digest.short()));
                 }
-                let previous = old.map(|old| old.previous_for(&digest)).unwrap_or_default();
+                let previous = old.map(|old| old.previous_after(&digest)).unwrap_or_default();
                 let (index, details) = (found.index().cloned(), found.details().clone());
                 Some(Pin { follow: tag.source.followed(), image, digest, index, details, previous })
             }
@@ -137,7 +137,7 @@ impl Pinned<'_> {
             digest: followed.digest.clone(),
             index: None,
             details: Details::default(),
-            previous: old.map(|old| old.previous_for(&followed.digest)).unwrap_or_default(),
+            previous: old.map(|old| old.previous_after(&followed.digest)).unwrap_or_default(),
         })
     }
 }
@@ -250,7 +250,8 @@ mod tests {
     fn what_is_kept_is_told_and_followers_stay_where_it_stands() {
         let definitions = definitions(CHAIN);
         let first = pin(&definitions, &Lock::default(), findings(vec![("a", found(1))])).0;
-        let kept = Resolution::Kept { served: digest(2), kept: crate::model::settings::adoption::HoldReason::Rejected };
+        let kept =
+            Resolution::Kept { served: digest(2), kept: crate::model::settings::adoption_rules::HoldReason::Rejected };
         let next = super::pin(&definitions, &first, findings(vec![("a", Ok(kept))]), &AdoptionPolicy::OFFLINE);
         assert_eq!((&*next.lock, next.kept.len()), (&first, 1));
     }

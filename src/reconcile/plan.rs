@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::model::image::{Digest, ImageRef, Platform, RegistryHost, RemoteName, Repository, TagId, TagName, priority};
 use crate::model::lock::Pin;
-use crate::model::lock::agree::find_drift;
+use crate::model::lock::drift::find_drift;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::model::settings::schedule::Schedule;

@@ -19,7 +19,7 @@ use crate::model::image::{Digest, StreamName, TagId};
 use crate::model::lock::Lock;
 use crate::model::lock::diff::{PinChange, changes};
 use crate::model::root::Root;
-use crate::model::settings::adoption::{HeldUpdate, HoldReason};
+use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
 use crate::model::settings::publish::Publish;
 use crate::model::state::memory::TagMemory;
 use crate::model::stream::discover;
@@ -108,7 +108,7 @@ pub fn carry(
     let offers = || drafted.values().filter_map(OpenBranch::offer);
     let pinned = offers().flat_map(|offer| &offer.pins).filter(|(_, pin)| pin.follow.is_none());
     let pinned = pinned.map(|(id, pin)| (id, &pin.image));
-    discover::add(&mut scene.root.definitions, |stream| said.unread.contains(stream), pinned);
+    discover::add_proposed(&mut scene.root.definitions, |stream| said.unread.contains(stream), pinned);
     let scene = &*scene;
     let next = offers().fold(next, |next, offer| {
         proposal::carry(&scene.root, next, offer, |id| said.is_open(id), |stream| said.unread.contains(stream))
@@ -141,7 +141,7 @@ pub async fn propose<W: World>(
     outcome.drop(&mut next, base, &all, |one| {
         let class = basis.explained.get(&one.tag).and_then(|explanation: &Rc<Explanation>| explanation.class);
         let is_noise = class == Some(ChangeClass::Attestation) && !publish.attestation;
-        let taken = one.after().is_some_and(|side| basis.memory.is_taken_back(&one.tag, &side.digest));
+        let taken = one.after().is_some_and(|side| basis.memory.is_reverted(&one.tag, &side.digest));
         match () {
             () if taken => Some(HoldReason::Reverted),
             () if is_noise => Some(HoldReason::Ignored(ChangeClass::Attestation)),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::effects::World;
 use crate::git::GitError;
 use crate::model::image::{Digest, TagId};
-use crate::model::settings::adoption::HoldReason;
+use crate::model::settings::adoption_rules::HoldReason;
 
 use super::load::Snapshot;
 use super::resolve::{Resolution, Resolutions, Update};

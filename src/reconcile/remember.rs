@@ -95,7 +95,7 @@ impl StateStore {
         let mut state = self.state.clone();
         let is_known = |name: &String| hooks.iter().any(|hook| hook.name == *name);
         state.seen.retain(|name, _| is_known(name));
-        state.tried.retain(|name, _| is_known(name));
+        state.attempted_locks.retain(|name, _| is_known(name));
         // What a hook was run for is counted on when it comes back, or another move would have the id of an old one.
         for hook in hooks {
             state.seen.entry(hook.name.clone()).or_insert_with(|| root.lock.clone());
@@ -109,7 +109,7 @@ impl StateStore {
     /// # Errors
     /// What stopped the remote. `false` means that the state or the branch moved and the pass begins again.
     pub async fn look_back<W: World>(&mut self, world: &W, sight: &RemoteTips, lock: &Lock) -> Result<bool, PassError> {
-        let memory = self.state.memory.after_look(lock);
+        let memory = self.state.memory.after_reading(lock);
         if memory == self.state.memory {
             return Ok(true);
         }
@@ -136,13 +136,13 @@ impl StateStore {
             return Ok(());
         }
         let next = |state: &State| {
-            let mut memory = state.memory.after_pass(looked, waiting, *now).after_taking(taken);
+            let mut memory = state.memory.after_pass(looked, waiting, *now).after_reverts(taken);
             if let Some((old, new)) = moved {
                 memory = memory.after_landing(old, new, *history);
             }
             let next = State { memory, ..state.clone() };
             match due {
-                Some(due) => next.after_looking(due.shard, due.after(state.schedule_of(due.shard))),
+                Some(due) => next.with_schedule(due.shard, due.after(state.schedule_of(due.shard))),
                 None => next,
             }
         };

@@ -14,7 +14,7 @@ use crate::model::adoption::{AdoptionPolicy, Observation};
 use crate::model::image::class::{ChangeClass, VersionLevel};
 use crate::model::image::{Digest, ImageRef, Platform, Reference, TagId, TagName};
 use crate::model::lock::Pin;
-use crate::model::settings::adoption::HoldReason;
+use crate::model::settings::adoption_rules::HoldReason;
 use crate::registry::{FailureKind, ResolveError};
 use crate::signature::Trust;
 
@@ -245,7 +245,7 @@ impl TagQuery<'_> {
         self.pin.is_some_and(|pin| {
             let at = pin.index.as_ref().unwrap_or(&pin.digest);
             let suits = match &self.stands {
-                None => pin.suits(self.platform(), &self.tag.platforms),
+                None => pin.satisfies(self.platform(), &self.tag.platforms),
                 Some(stands) => pin.digest == *stands.digest && pin.index.as_ref() == stands.of.map(|(index, _)| index),
             };
             pin.follow == self.tag.source.followed() && pin.image == *image && at == hint && suits

@@ -95,7 +95,7 @@ pub(super) fn judge(
     trusted: &[UrlOrigin],
 ) -> Result<Url, ResolveError> {
     let refuse = |why: &str| {
-        let shown = plain(&escape::logins(realm.split('?').next().unwrap_or_default()));
+        let shown = plain(&escape::mask_credentials(realm.split('?').next().unwrap_or_default()));
         ResolveError::new(
             FailureKind::Refused,
             format!("`{registry}` sends its clients to `{shown}` for a token: {why}"),

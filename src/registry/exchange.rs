@@ -375,7 +375,8 @@ pub(super) fn read_token(
         301 | 302 | 303 | 307 | 308 => {
             // Its query may be a key, and so may a user in it.
             let to = reply.headers.get(LOCATION).and_then(|to| to.to_str().ok()).filter(|to| Url::parse(to).is_ok());
-            let to = to.and_then(|to| to.split('?').next()).map(|to| format!("`{}`", plain(&escape::logins(to))));
+            let to =
+                to.and_then(|to| to.split('?').next()).map(|to| format!("`{}`", plain(&escape::mask_credentials(to))));
             let to = to.unwrap_or_else(|| "another place".to_owned());
             let message = format!("{who} redirects to {to}, and no token request follows that");
             return Err(ResolveError::new(FailureKind::Refused, message));

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::git::CommitId;
 use crate::hook::HookExit;
-use crate::model::settings::adoption::{HeldUpdate, HoldReason};
+use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
 use crate::registry::FailureKind;
 use crate::report::v1::explanation::ExplanationV1;
 use crate::report::v1::proposal::{ProposalOutcomeV1, ProposalV1};
@@ -147,7 +147,7 @@ impl From<&TagOutcome> for OutcomeV1 {
                 }
                 HoldReason::Soaking { .. } => Self::Soaking,
                 HoldReason::Ignored(_) => Self::Ignored,
-                HoldReason::TooFar(_) => Self::Refused,
+                HoldReason::BeyondAllow(_) => Self::Refused,
             },
             TagOutcome::Failed(error) if error.kind == FailureKind::Refused => Self::Refused,
             TagOutcome::Failed(_) => Self::Failed,

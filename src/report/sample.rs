@@ -9,7 +9,7 @@ use crate::git::CommitId;
 use crate::hook::HookExit;
 use crate::model::lock::diff::PinSide;
 use crate::model::lock::sample::digest;
-use crate::model::settings::adoption::{HeldUpdate, HoldReason};
+use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
 use crate::registry::{FailureKind, ResolveError};
 use crate::text::diagnostics::{Problem, SourceFile};
 

@@ -11,7 +11,7 @@ use crate::image_diff::Explanation;
 use crate::image_diff::text::lines;
 use crate::model::image::TagId;
 use crate::model::lock::diff::PinSide;
-use crate::model::settings::adoption::HeldUpdate;
+use crate::model::settings::adoption_rules::HeldUpdate;
 use crate::text::diagnostics::RenderStyle;
 use crate::text::escape;
 

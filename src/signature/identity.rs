@@ -56,7 +56,7 @@ pub struct Identity(String);
 
 impl Identity {
     /// Whether `text` is him, from its first letter to its last.
-    pub fn is(&self, text: &str) -> bool {
+    pub fn matches(&self, text: &str) -> bool {
         let Some((start, rest)) = self.0.split_once(ANY) else { return self.0 == text };
         let (middle, end) = rest.rsplit_once(ANY).unwrap_or(("", rest));
         let Some(mut inner) = text.strip_prefix(start).and_then(|text| text.strip_suffix(end)) else { return false };
@@ -114,10 +114,10 @@ mod tests {
     fn check(pattern: &str, those: &[&str], others: &[&str]) {
         let identity: Identity = pattern.parse().unwrap();
         for text in those {
-            assert!(identity.is(text), "{pattern} {text}");
+            assert!(identity.matches(text), "{pattern} {text}");
         }
         for text in others {
-            assert!(!identity.is(text), "{pattern} {text}");
+            assert!(!identity.matches(text), "{pattern} {text}");
         }
     }
 
@@ -158,7 +158,7 @@ mod tests {
         #[test]
         fn a_pattern_means_what_its_letters_say(pattern in "[ab*]{1,8}", text in "[ab]{0,10}") {
             if let Ok(identity) = pattern.parse::<Identity>() {
-                prop_assert_eq!(identity.is(&text), means(pattern.as_bytes(), text.as_bytes()));
+                prop_assert_eq!(identity.matches(&text), means(pattern.as_bytes(), text.as_bytes()));
             }
         }
     }

@@ -60,7 +60,7 @@ impl KeyFile {
     ///
     /// # Errors
     /// Why it does not.
-    pub fn vouches(&self, digest: &Digest, signed: RawSignature<'_>) -> Result<(), SignatureFlaw> {
+    pub fn verify(&self, digest: &Digest, signed: RawSignature<'_>) -> Result<(), SignatureFlaw> {
         match signed {
             RawSignature::Payload(payload, beside) => {
                 self.signed(payload, &decode(&beside.signature)?)?;

@@ -125,7 +125,7 @@ impl TrustedRoot {
         let verified = verified.map_err(|error| flaw(error, bundle))?;
         let identity = verified.identity().map(crypto::SubjectAltName::as_str);
         let issuer = verified.issuer();
-        if identity.is_some_and(|name| signer.identity.is(name)) && issuer == Some(signer.issuer.as_str()) {
+        if identity.is_some_and(|name| signer.identity.matches(name)) && issuer == Some(signer.issuer.as_str()) {
             return Ok(());
         }
         let shown = |text: Option<&str>| escape::terminal(text.unwrap_or("nobody")).replace('`', "\\u{60}");

@@ -114,7 +114,7 @@ impl Problem {
 /// `text` without anything that a terminal or a log reader would act on, without a login that somebody wrote into an
 /// address, and not longer than a sentence may be.
 fn plain(text: String) -> String {
-    escape::within(&escape::logins(&text), SENTENCE_MAX)
+    escape::within(&escape::mask_credentials(&text), SENTENCE_MAX)
 }
 
 /// Whether `c` changes the direction in which text around it is shown (Unicode Standard Annex 9, "Explicit Directional
@@ -133,7 +133,7 @@ impl Problems {
     ///
     /// # Errors
     /// The problems, in the order of files and places.
-    pub fn none_or(mut found: Vec<Problem>) -> Result<(), Self> {
+    pub fn check(mut found: Vec<Problem>) -> Result<(), Self> {
         if found.is_empty() {
             return Ok(());
         }
@@ -162,12 +162,12 @@ impl<'a> Diagnostics<'a> {
     }
 
     /// Adds a problem that has a way out.
-    pub(crate) fn say(&mut self, span: &Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+    pub(crate) fn report(&mut self, span: &Range<usize>, message: impl Into<String>, help: impl Into<String>) {
         self.problems.push(Problem::at(self.file, span.clone(), message).help(help));
     }
 
     /// The value, or none and a problem at `span`.
-    pub(crate) fn keep<T>(&mut self, span: &Range<usize>, read: Result<T, NameError>) -> Option<T> {
+    pub(crate) fn accept<T>(&mut self, span: &Range<usize>, read: Result<T, NameError>) -> Option<T> {
         read.map_err(|error| {
             let problem = Problem::at(self.file, span.clone(), error.message);
             self.problems.push(match error.help {
@@ -180,7 +180,7 @@ impl<'a> Diagnostics<'a> {
 
     /// The text read as a `T`, or none and a problem at its place.
     pub(crate) fn parse<T: FromStr<Err = NameError>>(&mut self, text: &At<String>) -> Option<T> {
-        self.keep(&text.span, text.value.parse())
+        self.accept(&text.span, text.value.parse())
     }
 }
 

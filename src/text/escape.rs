@@ -47,7 +47,7 @@ pub fn lines(text: &str) -> String {
 }
 
 /// `text` with each deceptive character as its number, for what is written to no log.
-pub fn plain(text: &str) -> String {
+pub fn control_characters(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     text.chars().for_each(|c| put(&mut out, c, false));
     out
@@ -55,7 +55,7 @@ pub fn plain(text: &str) -> String {
 
 /// `text` with each login within an address as `*`, of which there are as many as there were bytes: places stay what
 /// they are. A name by itself is kept for SSH, where it opens nothing.
-pub fn logins(text: &str) -> String {
+pub fn mask_credentials(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
@@ -78,7 +78,7 @@ pub fn logins(text: &str) -> String {
 
 /// `text` as code of Markdown, in which nothing acts: neither there nor in the table that it may stand in (CommonMark
 /// 0.31, "Code spans": nothing in one is read).
-pub fn code(text: &str) -> String {
+pub fn markdown_code(text: &str) -> String {
     span(&terminal(text))
 }
 
@@ -234,8 +234,8 @@ mod tests {
             ("docker://r.example:5000/a@sha256:00", "docker://r.example:5000/a@sha256:00"),
             ("://@", "://@"),
         ] {
-            assert_eq!(logins(text), expected);
-            assert_eq!(logins(expected), expected);
+            assert_eq!(mask_credentials(text), expected);
+            assert_eq!(mask_credentials(expected), expected);
         }
     }
 

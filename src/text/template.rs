@@ -4,7 +4,7 @@
 //! the time that it takes and the memory.
 
 pub mod context;
-pub mod fit;
+pub mod commit_message;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl Template {
     ///
     /// # Errors
     /// The first thing that is wrong with it.
-    pub(crate) fn of_proposal(key: &str, text: &At<String>, file: &Arc<SourceFile>) -> Result<Self, Problem> {
+    pub(crate) fn for_proposal(key: &str, text: &At<String>, file: &Arc<SourceFile>) -> Result<Self, Problem> {
         let body = |(of, sample)| (of, TemplateContext { text: "| tag |".to_owned(), ..sample });
         Self::tried(key, text, file, context::samples().into_iter().map(body))
     }

@@ -4,9 +4,9 @@
 //! published schema says. Whatever is wrong is said all at once, and what is right is still read, so that the file's
 //! meaning can be checked in the same run. Nothing here knows what a key means.
 
-pub(crate) mod shape;
+pub(crate) mod schema_check;
 mod syntax;
-pub(crate) mod text;
+pub(crate) mod source;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -18,7 +18,7 @@ use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use toml::de::DeTable;
 
 use crate::text::diagnostics::{At, Diagnostics, Problem};
-use shape::SchemaShape;
+use schema_check::SchemaShape;
 
 /// What could be read of a file.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct ParsedFile<T> {
     pub(crate) table: T,
     /// Where tables begin of which something could not be read: the place of their key, or of their header in a list.
     /// That such a table lacks something need not be said.
-    pub(crate) spoiled: HashSet<usize>,
+    pub(crate) incomplete: HashSet<usize>,
 }
 
 /// Reads `findings.file`, adding its problems; `first` may look at the keys before they are compared with `shape`.
@@ -41,9 +41,9 @@ pub(crate) fn read<T: DeserializeOwned>(
     let file = std::sync::Arc::clone(findings.file);
     let mut document = syntax::parse(&file.text, findings)?;
     first(document.get_mut(), findings);
-    let spoiled = shape::prune(shape, document.get_mut(), findings);
+    let spoiled = schema_check::prune(shape, document.get_mut(), findings);
     match T::deserialize(toml::de::Deserializer::from(document)) {
-        Ok(table) => Some(ParsedFile { table, spoiled }),
+        Ok(table) => Some(ParsedFile { table, incomplete: spoiled }),
         Err(error) => {
             let span = error.span().unwrap_or(0..0);
             let problem = Problem::at(&file, span, error.message().to_owned());

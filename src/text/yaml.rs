@@ -33,7 +33,7 @@ pub struct YamlNode {
     /// The local tag before it, `reset` of `!reset`: what it means is for the file's own rules to say.
     pub tag: Option<Box<str>>,
     /// Whether it has an anchor, so that aliases may stand for it elsewhere.
-    pub anchored: bool,
+    pub is_anchored: bool,
     /// Whether it is text in a block, below `|` or `>`: its bytes are then those of the lines.
     pub is_block: bool,
 }
@@ -54,7 +54,7 @@ pub enum YamlValue {
 impl YamlNode {
     /// A value of a text that is no YAML, and has neither anchors nor blocks.
     pub fn plain(value: YamlValue, span: Range<usize>) -> Self {
-        Self { value, span, tag: None, anchored: false, is_block: false }
+        Self { value, span, tag: None, is_anchored: false, is_block: false }
     }
 
     /// The text of a scalar; none where it is nothing, a list or a map.
@@ -67,7 +67,7 @@ impl YamlNode {
     }
 
     /// Whether `span` lies within its bytes.
-    pub fn holds(&self, span: &Range<usize>) -> bool {
+    pub fn contains(&self, span: &Range<usize>) -> bool {
         self.span.start <= span.start && span.end <= self.span.end
     }
 
@@ -115,7 +115,7 @@ fn is_null(plain: &str) -> bool {
 ///
 /// # Errors
 /// The first thing that is wrong with it, at its place.
-pub fn documents(file: &Arc<SourceFile>) -> Result<Vec<Rc<YamlNode>>, Problem> {
+pub fn parse(file: &Arc<SourceFile>) -> Result<Vec<Rc<YamlNode>>, Problem> {
     let mut builder = TreeBuilder { file, open: Vec::new(), anchors: HashMap::new(), nodes: 0, done: Vec::new() };
     for next in Parser::new_from_str(&file.text) {
         let (event, span) = next.map_err(|error| {
@@ -129,7 +129,7 @@ pub fn documents(file: &Arc<SourceFile>) -> Result<Vec<Rc<YamlNode>>, Problem> {
 }
 
 /// Shows each value of trees to `look`; what several aliases name is shown once.
-pub fn each(documents: &[Rc<YamlNode>], look: &mut impl FnMut(&YamlNode)) {
+pub fn visit(documents: &[Rc<YamlNode>], look: &mut impl FnMut(&YamlNode)) {
     let mut seen = HashSet::new();
     documents.iter().for_each(|document| each_below(document, &mut seen, look));
 }
@@ -177,7 +177,7 @@ impl TreeBuilder<'_> {
                 let text = text.into_owned();
                 let value = if style == ScalarStyle::Plain { YamlValue::Plain(text) } else { YamlValue::Quoted(text) };
                 let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-                self.put(Rc::new(YamlNode { value, span, tag, anchored: anchor > 0, is_block }), anchor)
+                self.put(Rc::new(YamlNode { value, span, tag, is_anchored: anchor > 0, is_block }), anchor)
             }
             Event::Alias(id) => match self.anchors.get(&id).cloned() {
                 Some(node) => self.put(node, 0),
@@ -217,7 +217,7 @@ impl TreeBuilder<'_> {
             YamlValue::List(items)
         };
         self.put(
-            Rc::new(YamlNode { value, span: start..end.max(start), tag, anchored: anchor > 0, is_block: false }),
+            Rc::new(YamlNode { value, span: start..end.max(start), tag, is_anchored: anchor > 0, is_block: false }),
             anchor,
         )
     }
@@ -304,7 +304,7 @@ mod tests {
     }
 
     fn wrong(text: &str) -> String {
-        let problem = match documents(&file(text)) {
+        let problem = match parse(&file(text)) {
             Err(problem) => problem,
             Ok(documents) => documents.iter().find_map(|document| to_json(&file(text), document).err()).unwrap(),
         };
@@ -315,7 +315,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: &str) {
         let file = file(text);
-        let documents = documents(&file).unwrap();
+        let documents = parse(&file).unwrap();
         let json: Vec<_> = documents.iter().map(|document| to_json(&file, document).unwrap().to_string()).collect();
         assert_eq!(json.join("\n"), expected);
     }
@@ -336,7 +336,7 @@ mod tests {
             r#"{"base":{"image":"a","tag":1},"web":{"image":"a","tag":2}}"#,
         );
         let text = "x: &x {a: 1}\ny: {<<: [*x, {b: 2}], c: 3}\n";
-        let documents = documents(&file(text)).unwrap();
+        let documents = parse(&file(text)).unwrap();
         let y = documents[0].get("y").unwrap();
         for (key, expected) in [("a", Some("1")), ("b", Some("2")), ("c", Some("3")), ("d", None)] {
             assert_eq!(y.get(key).and_then(|node| node.text()), expected, "{key}");
@@ -347,7 +347,7 @@ mod tests {
     fn a_local_tag_is_kept_and_makes_nothing_else_of_a_value() {
         let text =
             "a: !reset\nb: !reset null\nc: !own [1]\nd: !own {x: 1}\ne: !!str 1\nf: ! 1\ng: &g !own 'x'\nh: *g\n";
-        let documents = documents(&file(text)).unwrap();
+        let documents = parse(&file(text)).unwrap();
         let tags = documents[0].entries().iter().map(|(_, value)| value.tag.as_deref()).collect::<Vec<_>>();
         let own = Some("own");
         assert_eq!(tags, [Some("reset"), Some("reset"), own, own, None, None, own, own]);
@@ -357,7 +357,7 @@ mod tests {
     #[test]
     fn each_value_knows_its_bytes() {
         let text = "# ü\nweb: &w\n  image: \"nginx:1\" # here\n  other: plain text\n";
-        let documents = documents(&file(text)).unwrap();
+        let documents = parse(&file(text)).unwrap();
         let web = documents[0].get("web").unwrap();
         for (key, written) in [("image", "\"nginx:1\""), ("other", "plain text")] {
             assert_eq!(&text[web.get(key).unwrap().span.clone()], written);
@@ -382,7 +382,7 @@ mod tests {
             bomb.push_str(&format!("a{n}: &a{n} [{all}]\n"));
         }
         // The tree shares its values, so it is small; written out it would not be.
-        assert!(documents(&file(&bomb)).is_ok());
+        assert!(parse(&file(&bomb)).is_ok());
         assert!(wrong(&bomb).contains("aliases make more values"), "{}", wrong(&bomb));
     }
 }

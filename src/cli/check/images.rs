@@ -6,7 +6,7 @@ use std::io::Write as _;
 use crate::formats::find::{FoundImage, NotAnImage};
 use crate::git::work_tree::WorkTree;
 use crate::model::root::Root;
-use crate::model::root::cover::ImageCoverage;
+use crate::model::root::coverage::ImageCoverage;
 use crate::report::finding::{Finding, FindingLocation, Rule, Severity, Subject};
 use crate::report::v1::check::ImageV1;
 use crate::text::diagnostics::lines::LineIndex;
@@ -44,10 +44,10 @@ pub(super) fn look(context: &CommandContext, folder: &WorkTree, root: &Root) -> 
         let said = format!("`{}`{line} is passed by: {}", passed.path, passed.why);
         writeln!(context.stderr(), "warning: {}", escape::terminal(&said))?;
     }
-    let cover = ImageCoverage::of(root);
+    let cover = ImageCoverage::new(root);
     let mut images = Vec::new();
     for Manifest { file, mentions, .. } in &looked.files {
-        let lines = LineIndex::of(&file.text);
+        let lines = LineIndex::new(&file.text);
         for mention in mentions {
             let (line, written) = (mention.line(&lines), &mention.text);
             match fault(&cover, mention) {

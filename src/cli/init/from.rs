@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::formats::find::NotAnImage;
 use crate::git::work_tree::WorkTree;
 use crate::model::image::{ImageRef, Repository, TagName};
-use crate::model::stream::write::{NewSource, NewStream, NewTag, text};
+use crate::model::stream::write::{NewSource, NewStream, NewTag, render};
 use crate::text::diagnostics::lines::LineIndex;
 
 use super::super::context::CommandContext;
@@ -30,7 +30,7 @@ pub(super) fn run(context: &CommandContext, words: &[PathBuf], out: &mut impl st
     let mut found = Found::default();
     let looked = manifests::anywhere(context, words)?;
     for Manifest { file, mentions, .. } in looked.files {
-        let lines = LineIndex::of(&file.text);
+        let lines = LineIndex::new(&file.text);
         for mention in mentions {
             found.take(&format!("{}:{}", file.path, mention.line(&lines)), mention.text, mention.image);
         }
@@ -49,7 +49,7 @@ pub(super) fn run(context: &CommandContext, words: &[PathBuf], out: &mut impl st
             (tag.clone(), NewTag::of(NewSource::Image(image, None)))
         };
         let stream = NewStream { tags: found.tags[repository].iter().map(tag).collect(), ..NewStream::default() };
-        files.push((format!("streams/{name}.toml"), text(&name, &stream)));
+        files.push((format!("streams/{name}.toml"), render(&name, &stream)));
     }
     write(&WorkTree(context.folder.clone()), &files, ExistingFile::Refuse("this folder is a root; edit its files"))?;
     for (path, _) in &files {

@@ -9,13 +9,13 @@ use crate::formats::Target;
 use crate::formats::propose::{SuggestedTarget, TargetRequest, propose};
 use crate::model::image::{ImageRef, StreamName, TagId};
 use crate::model::root::Root;
-use crate::model::root::cover::ImageCoverage;
+use crate::model::root::coverage::ImageCoverage;
 use crate::model::settings;
 use crate::model::stream::edit::lines;
 use crate::report::exit::Exit;
 use crate::text::diagnostics::Problem;
 use crate::text::diagnostics::lines::LineIndex;
-use crate::text::toml::text::FILE_MAX;
+use crate::text::toml::source::FILE_MAX;
 
 use super::super::context::CommandContext;
 use super::super::edit::DefinitionEdit;
@@ -64,7 +64,7 @@ pub(super) fn run(context: &CommandContext, args: &TargetsAddArgs) -> Result<Exi
         [] => manifests::below(&edit.folder)?,
         words => manifests::within(context, &edit.folder, words)?,
     };
-    let cover = ImageCoverage::of(&root);
+    let cover = ImageCoverage::new(&root);
     let mut found = find(&root, &cover, &looked);
     found.tell_of_uncovered(&root, &cover);
     list::tell("not added", &found.rows)?;
@@ -147,7 +147,7 @@ fn find<'a>(root: &Root, cover: &ImageCoverage<'a>, looked: &'a SearchedFiles) -
             .map(|mention| mention.image.as_ref().map(|image| cover.tags(image)).unwrap_or_default())
             .collect();
         let wanted: Vec<Option<TagId>> = tags.iter().map(|tags| tags.first().map(|id| TagId::clone(id))).collect();
-        let (targets, lines) = (&root.settings.targets, LineIndex::of(&file.text));
+        let (targets, lines) = (&root.settings.targets, LineIndex::new(&file.text));
         let asked = TargetRequest { file, kind: *kind, mentions, wanted: &wanted, targets, pins: &pins };
         for ((mention, tags), proposal) in mentions.iter().zip(tags).zip(propose(&asked)) {
             let at = format!("{}:{}", file.path, mention.line(&lines));

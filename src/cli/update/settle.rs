@@ -8,9 +8,9 @@ use std::sync::Arc;
 use crate::effects::real::{RealWorld, Repo};
 use crate::git::Push;
 use crate::model::image::TagId;
-use crate::model::lock::join::{join, previous};
+use crate::model::lock::join::{merge, previous};
 use crate::model::lock::merge::MergedLock;
-use crate::model::lock::{self, Lock, Pin, conflict, encode};
+use crate::model::lock::{self, Lock, Pin, conflict_markers, encode};
 use crate::model::root::Root;
 use crate::model::stream::Definitions;
 use crate::reconcile::resolve::{Resolution, Resolutions, Update};
@@ -34,11 +34,11 @@ pub(super) fn settle(context: &CommandContext) -> Result<(), CliError> {
     // What cannot be read, or has no sides, is for the pass to judge, as any other lock.
     let bytes = folder.lock().ok().flatten().unwrap_or_default();
     let text = std::str::from_utf8(&bytes).ok().filter(|text| text.contains("<<<<<<<"));
-    let Some(sides) = text.and_then(conflict::sides) else { return Ok(()) };
+    let Some(sides) = text.and_then(conflict_markers::parse) else { return Ok(()) };
     let (ours, theirs) = (side("ours", sides.ours)?, side("theirs", sides.theirs)?);
     // Without a base, or with one that is cut apart, every pin that differs is in conflict.
     let base = sides.base.and_then(|text| side("base", text).ok()).unwrap_or_default();
-    let MergedLock { mut lock, conflicts } = join(&base, &ours, &theirs);
+    let MergedLock { mut lock, conflicts } = merge(&base, &ours, &theirs);
     lock.pins.retain(|id, _| conflicts.binary_search(id).is_err());
 
     let mut files = folder.read()?;

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::git::RootFiles;
 use crate::model::lock::encode::encode;
-use crate::model::stream::write::text;
+use crate::model::stream::write::render;
 
 fn digest(number: u8) -> String {
     crate::model::lock::sample::digest(number).to_string()
@@ -33,7 +33,7 @@ fn adopted(objects: &[serde_json::Value], root: &Root, wishes: &AdoptOptions) ->
     let mut out = String::new();
     let mut files: RootFiles = [("pinstream.toml".to_owned(), Vec::new())].into();
     for (name, stream) in &adopted.streams {
-        let text = text(name, stream);
+        let text = render(name, stream);
         out.push_str(&format!("--- {name}\n{text}"));
         files.insert(format!("streams/{name}.toml"), text.into_bytes());
     }
@@ -46,8 +46,8 @@ fn adopted(objects: &[serde_json::Value], root: &Root, wishes: &AdoptOptions) ->
     }
     if root.definitions.tags.is_empty() {
         let read = Root::read(&files).unwrap();
-        let wrong = crate::model::lock::agree::find_drift(&read.definitions, &adopted.lock);
-        let wrong = wrong.iter().filter(|one| one.what != crate::model::lock::agree::DriftKind::Missing);
+        let wrong = crate::model::lock::drift::find_drift(&read.definitions, &adopted.lock);
+        let wrong = wrong.iter().filter(|one| one.what != crate::model::lock::drift::DriftKind::Missing);
         assert_eq!(wrong.map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
     }
     out

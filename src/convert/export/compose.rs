@@ -43,7 +43,7 @@ pub(super) fn text(files: &[Arc<SourceFile>], pins: &[PinnedTag<'_>]) -> Result<
     for (name, service) in merged(files)? {
         let MergedService { is_built: false, image: Some(said), digest } = service else { continue };
         let mut left = |(file, mention): &ServiceImage<'_>, why: &str| {
-            let at = format!("`{}`, line {}", file.path, mention.line(&LineIndex::of(&file.text)));
+            let at = format!("`{}`, line {}", file.path, mention.line(&LineIndex::new(&file.text)));
             notes.push(format!("{at}: the image of the service `{name}` is left as it is: {why}"));
         };
         let image = match image(&said) {
@@ -80,7 +80,9 @@ pub(super) fn text(files: &[Arc<SourceFile>], pins: &[PinnedTag<'_>]) -> Result<
             }
         }
         match one(&of_image) {
-            Some(only) => services.push((name, YamlOutput::map([("image", YamlOutput::Text(only.pin.exact()))]))),
+            Some(only) => {
+                services.push((name, YamlOutput::map([("image", YamlOutput::Text(only.pin.repository_at_digest()))])))
+            }
             None if of_image.is_empty() => {}
             None => {
                 let why = format!("the service `{name}` has one image");
@@ -116,7 +118,7 @@ fn merged(files: &[Arc<SourceFile>]) -> Result<BTreeMap<String, MergedService<'_
 
 /// Lays the services of `file` over those of the files before it.
 fn merge<'a>(all: &mut BTreeMap<String, MergedService<'a>>, file: &'a Arc<SourceFile>) -> Result<(), Problem> {
-    for document in yaml::documents(file)? {
+    for document in yaml::parse(file)? {
         let Some(services) = document.get("services") else { continue };
         if stands_alone(services) {
             all.clear();

@@ -10,7 +10,7 @@ use super::{FoundImage, NotAnImage};
 
 /// The images of a compose file.
 pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<FoundImage>, Problem> {
-    let documents = yaml::documents(file)?;
+    let documents = yaml::parse(file)?;
     let services = documents.iter().filter_map(|document| document.get("services"));
     Ok(services.flat_map(|services| services.entries()).filter_map(|(_, service)| of_service(file, service)).collect())
 }

@@ -11,7 +11,7 @@ use super::FoundImage;
 /// The images of a chart's values.
 pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<FoundImage>, Problem> {
     let mut found = Vec::new();
-    yaml::each(&yaml::documents(file)?, &mut |node: &YamlNode| {
+    yaml::visit(&yaml::parse(file)?, &mut |node: &YamlNode| {
         let is_image = |key: &YamlNode| key.text().is_some_and(|key| key.to_ascii_lowercase().ends_with("image"));
         for (_, value) in node.entries().iter().filter(|(key, _)| is_image(key)) {
             found.extend(match value.value {

@@ -20,7 +20,7 @@ const VOLUMES: &str = "volumes";
 /// The images of all objects of a file.
 pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<FoundImage>, Problem> {
     let mut found = Vec::new();
-    yaml::each(&yaml::documents(file)?, &mut |node: &YamlNode| {
+    yaml::visit(&yaml::parse(file)?, &mut |node: &YamlNode| {
         for (key, value) in node.entries().iter().filter_map(|(key, value)| Some((key.text()?, value))) {
             let images: Vec<&Rc<YamlNode>> = match key {
                 VOLUMES => value.items().iter().filter_map(|volume| volume.get("image")?.get("reference")).collect(),

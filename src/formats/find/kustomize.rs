@@ -11,7 +11,7 @@ use super::FoundImage;
 /// The images of a kustomization.
 pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<FoundImage>, Problem> {
     let mut found = Vec::new();
-    for document in yaml::documents(file)? {
+    for document in yaml::parse(file)? {
         for entry in document.get("images").map(|images| images.items()).unwrap_or_default() {
             let text = |key: &str| entry.get(key).and_then(|node| node.text()).filter(|text| !text.is_empty());
             let Some(name) = text("newName").or(text("name")) else { continue };

@@ -14,7 +14,7 @@ pub(crate) const DOCKER: &str = "docker://";
 /// The images of a workflow, or of an action.
 pub(super) fn find(file: &Arc<SourceFile>) -> Result<Vec<FoundImage>, Problem> {
     let mut found = WorkflowFinder { file, found: Vec::new() };
-    for document in yaml::documents(file)? {
+    for document in yaml::parse(file)? {
         for (_, job) in document.get("jobs").map(|jobs| jobs.entries()).unwrap_or_default() {
             found.container(job, "container");
             for (_, service) in job.get("services").map(|services| services.entries()).unwrap_or_default() {

@@ -27,7 +27,7 @@ fn proposed(path: &str, text: &str, targets: &[Target]) -> Vec<(usize, Suggested
     let mentions = kind.find(&file).unwrap();
     let wanted: Vec<_> = mentions.iter().map(wanted).collect();
     let asked = TargetRequest { file: &file, kind, mentions: &mentions, wanted: &wanted, targets, pins: &pins };
-    let lines = LineIndex::of(text);
+    let lines = LineIndex::new(text);
     mentions.iter().map(|mention| mention.line(&lines)).zip(propose(&asked)).collect()
 }
 

@@ -50,7 +50,7 @@ impl VersionLevel {
 
 impl ChangeClass {
     /// The classes that a definition can name.
-    pub const WORDS: [&str; 7] = ["attestation", "config", "layers", "platforms", "patch", "minor", "major"];
+    pub const NAMES: [&str; 7] = ["attestation", "config", "layers", "platforms", "patch", "minor", "major"];
 
     /// What a move from `old` to `new` changes.
     pub fn between(old: &ImageFacts, new: &ImageFacts) -> Self {
@@ -66,20 +66,20 @@ impl ChangeClass {
     }
 
     /// The word for it.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Attestation => "attestation",
             Self::Config => "config",
             Self::Layers => "layers",
             Self::Platforms => "platforms",
-            Self::Version(level) => level.word(),
+            Self::Version(level) => level.as_str(),
         }
     }
 }
 
 impl VersionLevel {
     /// The word for it.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Patch => "patch",
             Self::Minor => "minor",
@@ -97,7 +97,7 @@ impl FromStr for VersionLevel {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         let all = [Self::Patch, Self::Minor, Self::Major];
-        all.into_iter().find(|level| level.word() == text).ok_or_else(|| {
+        all.into_iter().find(|level| level.as_str() == text).ok_or_else(|| {
             NameError::new(format!("`{text}` is not a distance between versions"))
                 .help("write `patch`, `minor` or `major`: the farthest that is allowed")
         })
@@ -109,17 +109,17 @@ impl FromStr for ChangeClass {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         let plain = [Self::Attestation, Self::Config, Self::Layers, Self::Platforms];
-        let known = plain.into_iter().find(|class| class.word() == text);
+        let known = plain.into_iter().find(|class| class.as_str() == text);
         known.or_else(|| text.parse().ok().map(Self::Version)).ok_or_else(|| {
             NameError::new(format!("`{text}` is not a class of moves"))
-                .help(format!("known are {}", Self::WORDS.map(|word| format!("`{word}`")).join(", ")))
+                .help(format!("known are {}", Self::NAMES.map(|word| format!("`{word}`")).join(", ")))
         })
     }
 }
 
 impl fmt::Display for ChangeClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.as_str())
     }
 }
 
@@ -143,7 +143,7 @@ mod tests {
 
     #[track_caller]
     fn check(old: ImageFacts, new: ImageFacts, expected: &str) {
-        assert_eq!(ChangeClass::between(&old, &new).word(), expected);
+        assert_eq!(ChangeClass::between(&old, &new).as_str(), expected);
         assert_eq!(expected.parse::<ChangeClass>().unwrap(), ChangeClass::between(&old, &new));
     }
 

@@ -21,11 +21,11 @@ pub struct ImageFacts {
     /// The version it says it is.
     pub version: Option<String>,
     /// When it was built.
-    pub made: Option<Timestamp>,
+    pub created: Option<Timestamp>,
     /// Where it was built from.
     pub origin: BuildOrigin,
     /// How it runs; none where its configuration could not be read.
-    pub runs: Option<RuntimeConfig>,
+    pub runtime: Option<RuntimeConfig>,
     /// Its other labels.
     pub labels: BTreeMap<String, String>,
 }
@@ -69,7 +69,7 @@ pub struct RuntimeConfig {
     /// The program, or what the entry point is given unless something else is.
     pub command: Vec<String>,
     /// In which folder.
-    pub folder: String,
+    pub working_dir: String,
     /// The environment.
     pub environment: BTreeMap<String, String>,
     /// The ports, as `8080/tcp`.
@@ -95,7 +95,7 @@ impl ImageFacts {
 
 impl RuntimeConfig {
     /// Whether it runs as root.
-    pub fn as_root(&self) -> bool {
+    pub fn is_root(&self) -> bool {
         let user = self.user.split(':').next().unwrap_or_default().trim();
         matches!(user, "" | "root" | "0")
     }
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn root_has_many_names() {
-        let as_root = |user: &str| RuntimeConfig { user: user.to_owned(), ..RuntimeConfig::default() }.as_root();
+        let as_root = |user: &str| RuntimeConfig { user: user.to_owned(), ..RuntimeConfig::default() }.is_root();
         for user in ["", "root", "0", "0:0", "root:app"] {
             assert!(as_root(user), "{user}");
         }

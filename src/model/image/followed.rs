@@ -32,38 +32,38 @@ pub struct RemoteTag {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FollowedTag {
     /// A tag of the same root.
-    Here(TagId),
+    Local(TagId),
     /// A tag of another repository; boxed, for a lock has many pins and few of these.
-    Elsewhere(Box<RemoteTag>),
+    Remote(Box<RemoteTag>),
 }
 
 impl FollowedTag {
     /// The tag of the same root.
-    pub fn here(&self) -> Option<&TagId> {
+    pub fn local(&self) -> Option<&TagId> {
         match self {
-            Self::Here(tag) => Some(tag),
-            Self::Elsewhere(_) => None,
+            Self::Local(tag) => Some(tag),
+            Self::Remote(_) => None,
         }
     }
 
     /// The tag of another repository.
     pub fn elsewhere(&self) -> Option<&RemoteTag> {
         match self {
-            Self::Here(_) => None,
-            Self::Elsewhere(far) => Some(far),
+            Self::Local(_) => None,
+            Self::Remote(far) => Some(far),
         }
     }
 }
 
 impl From<TagId> for FollowedTag {
     fn from(tag: TagId) -> Self {
-        Self::Here(tag)
+        Self::Local(tag)
     }
 }
 
 impl From<RemoteTag> for FollowedTag {
     fn from(far: RemoteTag) -> Self {
-        Self::Elsewhere(Box::new(far))
+        Self::Remote(Box::new(far))
     }
 }
 
@@ -99,7 +99,7 @@ impl FromStr for FollowedTag {
     fn from_str(text: &str) -> Result<Self, NameError> {
         match text.contains("//") {
             true => text.parse::<RemoteTag>().map(Self::from),
-            false => text.parse().map(Self::Here),
+            false => text.parse().map(Self::Local),
         }
     }
 }
@@ -119,8 +119,8 @@ impl fmt::Display for RemoteTag {
 impl fmt::Display for FollowedTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Here(tag) => write!(f, "{tag}"),
-            Self::Elsewhere(far) => write!(f, "{far}"),
+            Self::Local(tag) => write!(f, "{tag}"),
+            Self::Remote(far) => write!(f, "{far}"),
         }
     }
 }
@@ -134,7 +134,7 @@ mod tests {
         for text in ["python:3.12", "platform//python:3.12", "a-1//team/x:_y"] {
             assert_eq!(text.parse::<FollowedTag>().unwrap().to_string(), text);
         }
-        assert!("python:3.12".parse::<FollowedTag>().unwrap().here().is_some());
+        assert!("python:3.12".parse::<FollowedTag>().unwrap().local().is_some());
         assert!("p//python:3.12".parse::<FollowedTag>().unwrap().elsewhere().is_some());
         for text in ["", "//python:3.12", "P//a:b", "-p//a:b", "p//a", "p//q//a:b", "p/a//b:c", "https://a/b:c"] {
             assert!(text.parse::<FollowedTag>().is_err(), "{text}");

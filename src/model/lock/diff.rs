@@ -15,7 +15,7 @@ pub struct PinChange {
     /// The image; the former one where the tag was removed.
     pub image: ImageRef,
     /// The image that it stood at before, where that is another.
-    pub was: Option<ImageRef>,
+    pub previous_image: Option<ImageRef>,
     /// What happened to its digest.
     pub change: ChangeKind,
 }
@@ -29,7 +29,7 @@ pub enum ChangeKind {
         new: PinSide,
     },
     /// It is another one.
-    Moved {
+    Updated {
         /// Where it stood.
         old: PinSide,
         /// Where it stands.
@@ -57,7 +57,7 @@ impl PinChange {
     /// Where the tag stood before, if it had a pin.
     pub fn before(&self) -> Option<&PinSide> {
         match &self.change {
-            ChangeKind::Moved { old, .. } | ChangeKind::Removed { old } => Some(old),
+            ChangeKind::Updated { old, .. } | ChangeKind::Removed { old } => Some(old),
             ChangeKind::Added { .. } => None,
         }
     }
@@ -65,7 +65,7 @@ impl PinChange {
     /// Where the tag stands now, if it has a pin.
     pub fn after(&self) -> Option<&PinSide> {
         match &self.change {
-            ChangeKind::Moved { new, .. } | ChangeKind::Added { new } => Some(new),
+            ChangeKind::Updated { new, .. } | ChangeKind::Added { new } => Some(new),
             ChangeKind::Removed { .. } => None,
         }
     }
@@ -76,14 +76,20 @@ pub fn changes(old: &Lock, new: &Lock) -> Vec<PinChange> {
     let moved = |(tag, was, is): (&TagId, Option<&Pin>, Option<&Pin>)| {
         let (pin, change) = match (was, is) {
             (Some(a), Some(b)) if a.digest != b.digest => {
-                (b, ChangeKind::Moved { old: side(old, a), new: side(new, b) })
+                (b, ChangeKind::Updated { old: side(old, a), new: side(new, b) })
             }
             (None, Some(b)) => (b, ChangeKind::Added { new: side(new, b) }),
             (Some(a), None) => (a, ChangeKind::Removed { old: side(old, a) }),
             _ => return None,
         };
         let was = was.map(|was| &was.image).filter(|was| **was != pin.image).cloned();
-        Some(PinChange { tag: tag.clone(), follow: pin.follow.clone(), image: pin.image.clone(), was, change })
+        Some(PinChange {
+            tag: tag.clone(),
+            follow: pin.follow.clone(),
+            image: pin.image.clone(),
+            previous_image: was,
+            change,
+        })
     };
     old.zip_by_tag(new).filter_map(moved).collect()
 }

@@ -12,7 +12,7 @@ use crate::text::escape::is_deceptive;
 /// The one text of `lock`, as `pinstream.lock` holds it.
 pub fn encode(lock: &Lock) -> String {
     let mut out = LockWriter(String::with_capacity(128 + lock.pins.len() * 448));
-    out.0.push_str(&head());
+    out.0.push_str(&header());
     for (id, pin) in &lock.pins {
         out.pin(id, pin);
     }
@@ -23,7 +23,7 @@ pub fn encode(lock: &Lock) -> String {
 ///
 /// # Errors
 /// Says how large a lock may be.
-pub fn fits(bytes: usize) -> Result<(), Problems> {
+pub fn check_size(bytes: usize) -> Result<(), Problems> {
     if bytes <= SIZE_MAX {
         return Ok(());
     }
@@ -33,7 +33,7 @@ pub fn fits(bytes: usize) -> Result<(), Problems> {
 }
 
 /// What every lock begins with.
-pub(super) fn head() -> String {
+pub(super) fn header() -> String {
     format!("{HEADER}\nversion = {VERSION}\n")
 }
 
@@ -175,10 +175,10 @@ mod tests {
             Pin { follow: Some(id.clone().into()), index: None, details: Details::default(), ..whole.clone() };
         for pin in [whole, follower] {
             let text = encode(&Lock { pins: [(id.clone(), pin)].into() });
-            fits(text.len() * TAGS_MAX).unwrap();
+            check_size(text.len() * TAGS_MAX).unwrap();
         }
-        fits(SIZE_MAX).unwrap();
-        assert!(fits(SIZE_MAX + 1).unwrap_err().to_string().contains("at most 128 MiB are read"));
+        check_size(SIZE_MAX).unwrap();
+        assert!(check_size(SIZE_MAX + 1).unwrap_err().to_string().contains("at most 128 MiB are read"));
     }
 
     #[test]
@@ -197,7 +197,7 @@ mod tests {
         let mut new = old.clone();
         let pin = new.pins.get_mut(&"python:3.12".parse().unwrap()).unwrap();
         let next = sample::digest(9);
-        pin.previous = pin.previous_for(&next);
+        pin.previous = pin.previous_after(&next);
         pin.digest = next;
         pin.details.version = Some("3.12.5".to_owned());
         let (old, new) = (encode(&old), encode(&new));

@@ -42,7 +42,7 @@ impl LockVersion {
 
     /// The pins of those tags that are `wanted` and stand at another digest in `older`, or in no entry of it; without
     /// an older version all. None where one of the two cannot be read.
-    pub fn brought(&self, older: Option<&Self>, wanted: impl Fn(&TagId) -> bool) -> Option<Vec<(TagId, Pin)>> {
+    pub fn introduced(&self, older: Option<&Self>, wanted: impl Fn(&TagId) -> bool) -> Option<Vec<(TagId, Pin)>> {
         let older_text = older.map_or("", |older| older.0.as_str());
         if let Some(found) = brought_by_entries(&self.0, older_text, older.is_none(), &wanted) {
             return Some(found);
@@ -148,7 +148,7 @@ fn entry(text: &str) -> Option<RawEntry<'_>> {
 impl RawEntry<'_> {
     fn read(self) -> Option<(TagId, Pin)> {
         let whole = format!("version = {VERSION}\n{ENTRY}{}\n", self.text);
-        read::written(whole.as_bytes())?.pins.pop_first()
+        read::read_canonical(whole.as_bytes())?.pins.pop_first()
     }
 }
 
@@ -166,7 +166,7 @@ mod tests {
     }
 
     fn check(newer: &LockVersion, older: Option<&LockVersion>, expected: &[&str]) {
-        let found = newer.brought(older, |_| true).unwrap();
+        let found = newer.introduced(older, |_| true).unwrap();
         let found: Vec<String> = found.iter().map(|(id, pin)| format!("{id} {}", pin.digest.short())).collect();
         assert_eq!(found, expected);
     }
@@ -204,8 +204,8 @@ mod tests {
         let text = encode(&python()).replacen("digest", "<<<<<<< HEAD\ndigest", 1);
         let broken = LockVersion::new(text.as_bytes());
         assert!(broken.read().is_none());
-        assert!(version(&python()).brought(Some(&broken), |_| true).is_none());
-        assert!(broken.brought(Some(&version(&python())), |_| true).is_none());
+        assert!(version(&python()).introduced(Some(&broken), |_| true).is_none());
+        assert!(broken.introduced(Some(&version(&python())), |_| true).is_none());
     }
 
     proptest! {
@@ -228,7 +228,7 @@ mod tests {
             if is_crlf {
                 b = b.replace('\n', "\r\n");
             }
-            let found = LockVersion::new(a.as_bytes()).brought(Some(&LockVersion::new(b.as_bytes())), |_| true);
+            let found = LockVersion::new(a.as_bytes()).introduced(Some(&LockVersion::new(b.as_bytes())), |_| true);
             assert_eq!(found, Some(expected));
             for (id, pin) in &newer.pins {
                 assert_eq!(LockVersion::new(a.as_bytes()).pin(id).as_ref(), Some(pin));

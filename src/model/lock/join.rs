@@ -6,13 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use super::merge::{MergedLock, merge};
+use super::merge::{MergedLock, merge_pins};
 use super::{Lock, PREVIOUS_MAX, Pin};
 use crate::model::image::{Digest, FollowedTag, ImageRef, TagId};
 
 /// What `ours` and `theirs` both made of `base`; its conflicts are tags that both sides moved, each its own way.
-pub fn join(base: &Lock, ours: &Lock, theirs: &Lock) -> MergedLock {
-    let MergedLock { mut lock, conflicts } = merge(base, ours, theirs);
+pub fn merge(base: &Lock, ours: &Lock, theirs: &Lock) -> MergedLock {
+    let MergedLock { mut lock, conflicts } = merge_pins(base, ours, theirs);
     let mut left = Vec::new();
     for id in conflicts {
         let [was, our, their] = [base, ours, theirs].map(|lock| lock.pins.get(&id));
@@ -73,7 +73,7 @@ fn align(lock: &mut Lock, conflicts: &[TagId], sides: [&Lock; 2]) {
         }
         let Some(Pin { image, digest, .. }) = lock.pins.get(&last).cloned() else { continue };
         if let Some(pin) = lock.pins.get_mut(&id) {
-            pin.previous = pin.previous_for(&digest);
+            pin.previous = pin.previous_after(&digest);
             (pin.image, pin.digest) = (image, digest);
         }
     }
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_follower_that_stood_elsewhere_stays_there() {
-        let merged = join(&lock("a1 b>a1 c>a1"), &lock("a2.1 b>a2.1 c>a1"), &lock("a1 b>a1 c>a1 d4"));
+        let merged = merge(&lock("a1 b>a1 c>a1"), &lock("a2.1 b>a2.1 c>a1"), &lock("a1 b>a1 c>a1 d4"));
         assert_eq!(shown(&merged.lock), "a2.1 b>a2.1 c>a1 d4");
         assert!(merged.conflicts.is_empty());
     }
@@ -134,7 +134,7 @@ mod tests {
         let digit = |digest: &Digest| digest.short()[1..2].to_owned();
         let pin = |(id, pin): (&TagId, &Pin)| {
             let follow =
-                pin.follow.as_ref().map(|target| format!(">{}", target.here().unwrap().tag)).unwrap_or_default();
+                pin.follow.as_ref().map(|target| format!(">{}", target.local().unwrap().tag)).unwrap_or_default();
             let all: Vec<String> = std::iter::once(&pin.digest).chain(&pin.previous).map(digit).collect();
             format!("{}{follow}{}", id.tag, all.join("."))
         };
@@ -143,7 +143,7 @@ mod tests {
 
     #[track_caller]
     fn check(base: &str, ours: &str, theirs: &str, expected: &str, conflicts: &str) {
-        let joined = join(&lock(base), &lock(ours), &lock(theirs));
+        let joined = merge(&lock(base), &lock(ours), &lock(theirs));
         let left: Vec<&str> = joined.conflicts.iter().map(|id| id.tag.as_str()).collect();
         assert_eq!((shown(&joined.lock).as_str(), left.join(" ").as_str()), (expected, conflicts));
     }
@@ -178,7 +178,7 @@ mod tests {
 
         #[test]
         fn i14_conflicts_are_seen_from_both_sides(base in sample::any_lock(), a in sample::any_lock(), b in sample::any_lock()) {
-            let (one, other) = (join(&base, &a, &b), join(&base, &b, &a));
+            let (one, other) = (merge(&base, &a, &b), merge(&base, &b, &a));
             assert_eq!(one.conflicts, other.conflicts);
             assert_eq!(one.lock.pins.keys().collect::<Vec<_>>().len(), one.lock.pins.len());
             for pin in one.lock.pins.values() {

@@ -16,7 +16,7 @@ pub struct MergedLock {
 }
 
 /// What `ours` and `theirs` both made of `base`.
-pub fn merge(base: &Lock, ours: &Lock, theirs: &Lock) -> MergedLock {
+pub fn merge_pins(base: &Lock, ours: &Lock, theirs: &Lock) -> MergedLock {
     let mut merged = MergedLock { lock: Lock::default(), conflicts: Vec::new() };
     for (tag, our, their) in ours.zip_by_tag(theirs) {
         let was = base.pins.get(tag);
@@ -52,7 +52,7 @@ mod tests {
 
     #[track_caller]
     fn check(base: &str, ours: &str, theirs: &str, expected: &str, conflicts: &[&str]) {
-        let merged = merge(&lock(base), &lock(ours), &lock(theirs));
+        let merged = merge_pins(&lock(base), &lock(ours), &lock(theirs));
         assert_eq!(merged.lock, lock(expected));
         assert_eq!(merged.conflicts.iter().map(ToString::to_string).collect::<Vec<_>>(), conflicts);
     }
@@ -82,7 +82,7 @@ mod tests {
 
         #[test]
         fn i14_merge_is_idempotent_and_has_neutral_sides(base in sample::any_lock(), x in sample::any_lock()) {
-            for merged in [merge(&base, &x, &x), merge(&base, &base, &x), merge(&base, &x, &base)] {
+            for merged in [merge_pins(&base, &x, &x), merge_pins(&base, &base, &x), merge_pins(&base, &x, &base)] {
                 assert_eq!(merged, MergedLock { lock: x.clone(), conflicts: Vec::new() });
             }
         }
@@ -100,13 +100,13 @@ mod tests {
                 }
             }
             let expected = MergedLock { lock: x, conflicts: Vec::new() };
-            assert_eq!(merge(&base, &ours, &theirs), expected);
-            assert_eq!(merge(&base, &theirs, &ours), expected);
+            assert_eq!(merge_pins(&base, &ours, &theirs), expected);
+            assert_eq!(merge_pins(&base, &theirs, &ours), expected);
         }
 
         #[test]
         fn i14_conflicts_are_seen_from_both_sides(base in sample::any_lock(), a in sample::any_lock(), b in sample::any_lock()) {
-            let (one, other) = (merge(&base, &a, &b), merge(&base, &b, &a));
+            let (one, other) = (merge_pins(&base, &a, &b), merge_pins(&base, &b, &a));
             assert_eq!(one.conflicts, other.conflicts);
             for tag in &one.conflicts {
                 assert_eq!(one.lock.pins.get(tag), b.pins.get(tag));

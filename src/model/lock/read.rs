@@ -17,7 +17,7 @@ const RESTORE: &str = "restore it from Git, then run `pinstream update`";
 
 /// Reads a lock that is as pinstream writes it, where it stands: a large one is not copied for problems it does not
 /// have. None for any other text, which [`read`] has to judge.
-pub fn written(bytes: &[u8]) -> Option<Lock> {
+pub fn read_canonical(bytes: &[u8]) -> Option<Lock> {
     let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= SIZE_MAX)?;
     canonical::read(text)
 }
@@ -91,7 +91,7 @@ mod tests {
 
     /// What people see of a text's problems.
     fn problems(text: &str) -> String {
-        let found = Problems::none_or(read(&file(text)).unwrap_err()).unwrap_err();
+        let found = Problems::check(read(&file(text)).unwrap_err()).unwrap_err();
         RenderedProblems(&found, RenderStyle::Plain).to_string()
     }
 

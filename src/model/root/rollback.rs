@@ -21,7 +21,7 @@ pub fn roll_back(root: &Root, committed: &Lock, id: &TagId, to: Pin, now: Timest
     let Some(bad) = lock.pins.get(id).map(|pin| pin.digest.clone()) else { return lock };
     let previous = |id: &TagId, to: &Digest| {
         let before = committed.pins.get(id).or_else(|| root.lock.pins.get(id));
-        before.map(|pin| pin.previous_for(to)).unwrap_or_default()
+        before.map(|pin| pin.previous_after(to)).unwrap_or_default()
     };
     let digest = to.digest.clone();
     let image = to.image.clone();
@@ -30,8 +30,10 @@ pub fn roll_back(root: &Root, committed: &Lock, id: &TagId, to: Pin, now: Timest
     for other in follow::followers(&root.definitions) {
         let Some(tag) = root.definitions.tags.get(other) else { continue };
         let TagSource::Follow(target) = &tag.source else { continue };
-        let stays =
-            tag.adoption.as_ref().is_some_and(|rules| rules.holds(now).is_some() || rules.reject.contains(&digest));
+        let stays = tag
+            .adoption
+            .as_ref()
+            .is_some_and(|rules| rules.active_hold(now).is_some() || rules.reject.contains(&digest));
         let Some(pin) = lock.pins.get_mut(other) else { continue };
         if other == id || stays || !moved.contains(target) || pin.digest != bad {
             continue;
@@ -152,7 +154,7 @@ mod tests {
                             let old = at.pins[&id].clone();
                             let sight = Observation { digest: &found, served: &found, class: None };
                             if judge.hold_reason(&id, tag, Some(&old), &sight).is_none() {
-                                let next = Pin { previous: old.previous_for(&found), digest: found, follow: tag.source.followed(), ..old };
+                                let next = Pin { previous: old.previous_after(&found), digest: found, follow: tag.source.followed(), ..old };
                                 at.pins.insert(id, next);
                             }
                         }
@@ -177,7 +179,7 @@ mod tests {
                     let rejects = tag.adoption.iter().flat_map(|rules| &rules.reject);
                     assert!(rejects.clone().all(|bad| *bad != at.pins[id].digest), "{id}: {stream}\n{}", encode(&at));
                 }
-                let broken = crate::model::lock::agree::find_drift(&after.definitions, &after.lock);
+                let broken = crate::model::lock::drift::find_drift(&after.definitions, &after.lock);
                 assert!(broken.is_empty(), "{broken:?}\n{stream}\n{}", encode(&at));
             }
         }

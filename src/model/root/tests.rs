@@ -254,7 +254,7 @@ fn what_the_policy_forbids_is_said_of_remote_hooks_registries_and_mirrors() {
     let root = Root::read(&files).unwrap();
     let policy =
         Policy::read("/etc/p.toml", b"remotes = []\nprograms = ['kubectl']\nregistries = ['quay.io']").unwrap();
-    let refused = Problems(root.refused(&policy, Some("https://u:p@git.example/x")));
+    let refused = Problems(root.policy_problems(&policy, Some("https://u:p@git.example/x")));
     insta::assert_snapshot!(RenderedProblems(&refused, RenderStyle::Plain), @r"
     error: the remote `https://git.example/x` is not among the `remotes` of the policy
     --> /etc/p.toml
@@ -272,7 +272,7 @@ fn what_the_policy_forbids_is_said_of_remote_hooks_registries_and_mirrors() {
     --> /etc/p.toml
      = help: whoever runs pinstream here decides what it may do
     ");
-    assert!(root.refused(&Policy::read("p", b"").unwrap(), Some("x")).is_empty());
+    assert!(root.policy_problems(&Policy::read("p", b"").unwrap(), Some("x")).is_empty());
 }
 
 #[test]
@@ -323,15 +323,15 @@ fn what_is_known_is_taken_only_where_nothing_but_the_lock_is_another() {
     // What is discovered follows from the lock.
     let again = files("[discover]\nrepository = \"a.example/f\"\n", &pins);
     let mut known = Some(defined());
-    let root = Root::read_again(&again, Fingerprint::of(&again), &mut known).unwrap();
+    let root = Root::read_cached(&again, Fingerprint::of(&again), &mut known).unwrap();
     assert_eq!(root, Root::read(&again).unwrap());
     assert!(known.is_none() && root.definitions.tags.len() == 1);
 
     let other = files("[tags]\n2 = \"a.example/f:2\"\n", &pins);
     let mut known = Some(defined());
-    let root = Root::read_again(&other, Fingerprint::of(&other), &mut known).unwrap();
+    let root = Root::read_cached(&other, Fingerprint::of(&other), &mut known).unwrap();
     assert_eq!(root, Root::read(&other).unwrap());
     assert!(known.is_some());
     let wrong = files("[discover]\nrepository = \"a.example/f\"\n", "version = 9\n");
-    assert!(Root::read_again(&wrong, Fingerprint::of(&wrong), &mut known).is_err());
+    assert!(Root::read_cached(&wrong, Fingerprint::of(&wrong), &mut known).is_err());
 }

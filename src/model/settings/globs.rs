@@ -76,7 +76,7 @@ impl TagGlobs {
     }
 
     /// The patterns that mean none of `tags`.
-    pub fn idle<'a>(&'a self, tags: impl Iterator<Item = &'a TagId> + Clone) -> Vec<&'a str> {
+    pub fn unmatched<'a>(&'a self, tags: impl Iterator<Item = &'a TagId> + Clone) -> Vec<&'a str> {
         let idle = self.globs.iter().filter(|glob| !tags.clone().any(|tag| glob.matches(tag)));
         idle.map(|glob| glob.text.as_str()).collect()
     }
@@ -207,6 +207,6 @@ mod tests {
     fn patterns_that_mean_no_tag_are_named() {
         let globs = TagGlobs::new(["python:*", "node", "py*:4"]).unwrap();
         let tags: Vec<TagId> = ["python:3.12", "go:1"].iter().map(|tag| tag.parse().unwrap()).collect();
-        assert_eq!(globs.idle(tags.iter()), ["node", "py*:4"]);
+        assert_eq!(globs.unmatched(tags.iter()), ["node", "py*:4"]);
     }
 }

@@ -14,8 +14,8 @@ use super::Hook;
 use super::globs::glob;
 use crate::model::image::{NameError, RegistryHost};
 use crate::text::diagnostics::{At, Diagnostics, Problem, Problems, SourceFile};
-use crate::text::toml::shape::SchemaShape;
-use crate::text::toml::{ParsedFile, text};
+use crate::text::toml::schema_check::SchemaShape;
+use crate::text::toml::{ParsedFile, source};
 
 static SHAPE: LazyLock<SchemaShape> = LazyLock::new(SchemaShape::of::<PolicyTable>);
 
@@ -56,8 +56,8 @@ impl Policy {
     /// # Errors
     /// Every problem of the file.
     pub fn read(path: &str, bytes: &[u8]) -> Result<Self, Problems> {
-        let (file, problems) = text::definitions(path, bytes, SMALLER);
-        Problems::none_or(problems)?;
+        let (file, problems) = source::definitions(path, bytes, SMALLER);
+        Problems::check(problems)?;
         let mut findings = Diagnostics::new(&file);
         let read: Option<ParsedFile<PolicyTable>> = crate::text::toml::read(&SHAPE, &mut findings, |_, _| {});
         let table = read.map(|read| read.table).unwrap_or_default();
@@ -69,7 +69,7 @@ impl Policy {
             realms: realms(table.realms.as_deref().unwrap_or_default(), &mut findings),
             remotes: globs(table.remotes, &mut findings, str::to_owned),
         };
-        Problems::none_or(findings.problems)?;
+        Problems::check(findings.problems)?;
         Ok(policy)
     }
 
@@ -152,12 +152,12 @@ fn globs(
     findings: &mut Diagnostics<'_>,
     normal: impl Fn(&str) -> String,
 ) -> Option<Vec<GlobMatcher>> {
-    let compile = |text: &At<String>| findings.keep(&text.span, glob(&normal(&text.value)));
+    let compile = |text: &At<String>| findings.accept(&text.span, glob(&normal(&text.value)));
     written.map(|list| list.iter().filter_map(compile).collect())
 }
 
 fn realms(written: &[At<String>], findings: &mut Diagnostics<'_>) -> Vec<String> {
-    written.iter().filter_map(|text| findings.keep(&text.span, realm(&text.value))).collect()
+    written.iter().filter_map(|text| findings.accept(&text.span, realm(&text.value))).collect()
 }
 
 fn realm(text: &str) -> Result<String, NameError> {

@@ -10,7 +10,7 @@ use super::{path, validate};
 use crate::model::image::{NameError, RemoteName};
 use crate::text::diagnostics::{At, Diagnostics, is_bidi_control};
 use crate::text::toml::Entries;
-use crate::text::toml::shape::short;
+use crate::text::toml::schema_check::short;
 
 /// How many other repositories a root may name: each is a conversation in every pass.
 const REMOTES_MAX: usize = 100;
@@ -33,24 +33,24 @@ pub(super) fn remotes(
     findings: &mut Diagnostics<'_>,
 ) -> BTreeMap<RemoteName, RemoteSettings> {
     if let Some((more, _)) = written.0.get(REMOTES_MAX) {
-        findings.say(&more.span, format!("more than {REMOTES_MAX} remotes"), "each is asked in every pass");
+        findings.report(&more.span, format!("more than {REMOTES_MAX} remotes"), "each is asked in every pass");
         return BTreeMap::new();
     }
     let read = |(key, table): &(At<String>, RemoteTable)| {
         let name = findings.parse::<RemoteName>(key);
         let url = match &table.url {
-            Some(text) => findings.keep(&text.span, url(&text.value)),
+            Some(text) => findings.accept(&text.span, url(&text.value)),
             None => {
                 if !spoiled.contains(&key.span.start) {
                     let message = format!("the remote `{}` has no address", short(&key.value));
-                    findings.say(&key.span, message, "add `url = \"https://git.example/team/repository\"`");
+                    findings.report(&key.span, message, "add `url = \"https://git.example/team/repository\"`");
                 }
                 None
             }
         };
-        let branch = table.branch.as_ref().and_then(|text| findings.keep(&text.span, validate::branch(&text.value)));
+        let branch = table.branch.as_ref().and_then(|text| findings.accept(&text.span, validate::branch(&text.value)));
         let root = table.root.as_ref().filter(|text| !matches!(text.value.as_str(), "" | "."));
-        let root = root.and_then(|text| findings.keep(&text.span, path::parse(text.value.trim_end_matches('/'))));
+        let root = root.and_then(|text| findings.accept(&text.span, path::parse(text.value.trim_end_matches('/'))));
         Some((name?, RemoteSettings { url: url?, branch, root: root.unwrap_or_default() }))
     };
     written.0.iter().filter_map(read).collect()
@@ -111,7 +111,7 @@ mod tests {
         let text =
             b"[remote.Platform]\nurl = 'https://me:secret@git.example/a'\n[remote.a]\n[remote.b]\nurl = '../b'\n\
                      branch = 'a..b'\nroot = '../x'\n[remote.c]\nurl = 'ext::sh'\nurls = 1\n[remote.d]\nurl = 5";
-        let found = Problems::none_or(crate::model::settings::read(text).1).unwrap_err();
+        let found = Problems::check(crate::model::settings::read(text).1).unwrap_err();
         let rendered = RenderedProblems(&found, RenderStyle::Plain).to_string();
         assert!(!rendered.lines().any(|line| line.starts_with("error") && line.contains("secret")), "{rendered}");
         let lines = rendered.lines().filter(|line| line.starts_with("error") || line.contains("= help"));

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::formats::table::TargetTable;
 use crate::text::diagnostics::At;
-use crate::text::toml::shape::SchemaShape;
+use crate::text::toml::schema_check::SchemaShape;
 use crate::text::toml::{Entries, StringOr};
 
 /// What `pinstream.toml` may hold.

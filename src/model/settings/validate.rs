@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::globs::TagGlobs;
+use super::import_overlay::ImportOverlay;
 use super::publish::ForgeKind;
 use super::schedule::Schedules;
 use super::table::{GitTable, HookTable, RegistryTable, SHAPE, SettingsTable};
-use super::written::ImportOverlay;
 use super::{
     Author, GitSettings, Hook, ImportSettings, Mirror, ReferencedFile, RegistrySettings, Settings, Sign,
     SigningKeyKind, duration, path, publish, remote, verify,
@@ -18,7 +18,7 @@ use crate::formats;
 use crate::model::image::{NameError, RegistryHost, is_repository_path};
 use crate::text::diagnostics::{At, Diagnostics, Problem, SourceFile, SourceLocation, is_bidi_control};
 use crate::text::template::Template;
-use crate::text::toml::shape::short;
+use crate::text::toml::schema_check::short;
 use crate::text::toml::{Entries, ParsedFile};
 
 /// How many hooks a root may have, and how many patterns, files, arguments or variables one of them.
@@ -30,41 +30,41 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 pub(crate) fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Settings, Vec<Problem>) {
     let mut findings = Diagnostics::new(file);
     let read: Option<ParsedFile<SettingsTable>> = crate::text::toml::read(&SHAPE, &mut findings, |_, _| {});
-    let Some(ParsedFile { table, spoiled }) = read else { return (Settings::default(), findings.problems) };
+    let Some(ParsedFile { table, incomplete: spoiled }) = read else { return (Settings::default(), findings.problems) };
     let import = table.import;
     let mut files = files_of_registries(&table.registry, &findings);
     files.extend(table.hook.iter().flat_map(|hook| files_of_hook(&hook.value, &findings)));
-    let anchors = verify::file(import.verify.as_ref(), &findings).into_iter().collect();
+    let anchors = verify::trust_file(import.verify.as_ref(), &findings).into_iter().collect();
     let publish = table.publish.and_then(|table| publish::publish(&table, &spoiled, &mut findings));
     let git = git(&table.git, &mut findings);
     let is_on_github = publish.as_ref().is_some_and(|publish| publish.place.kind == ForgeKind::GitHub);
     if let (Some(Sign::GitHub), Some(written), false) = (git.sign, &table.git.sign, is_on_github) {
         let help = "add `[publish.github]` with the repository, or sign with a key: `ssh` or `openpgp`";
-        findings.say(&written.span, "GitHub signs the commits of proposals there, and these are none", help);
+        findings.report(&written.span, "GitHub signs the commits of proposals there, and these are none", help);
     }
     let settings = Settings {
         git,
-        import: ImportOverlay::of(&import).over(&ImportSettings::default(), schedules, &mut findings),
+        import: ImportOverlay::of(&import).overlay(&ImportSettings::default(), schedules, &mut findings),
         registries: registries(&table.registry, &mut findings),
         remotes: remote::remotes(&table.remote, &spoiled, &mut findings),
         hooks: hooks(table.hook, &spoiled, &mut findings),
         publish,
         targets: formats::table::targets(table.target, &spoiled, &mut findings),
         files,
-        anchors,
+        trust_files: anchors,
     };
     (settings, findings.problems)
 }
 
 /// The file that `text` names, where that is a path.
-pub(crate) fn named(text: &At<String>, by: String, findings: &Diagnostics<'_>) -> Option<ReferencedFile> {
+pub(crate) fn referenced_file(text: &At<String>, by: String, findings: &Diagnostics<'_>) -> Option<ReferencedFile> {
     let place = SourceLocation { file: Arc::clone(findings.file), span: text.span.clone() };
-    path::parse(&text.value).ok().map(|path| ReferencedFile { path, by, place })
+    path::parse(&text.value).ok().map(|path| ReferencedFile { path, named_by: by, place })
 }
 
 fn files_of_registries(written: &Entries<RegistryTable>, findings: &Diagnostics<'_>) -> Vec<ReferencedFile> {
     let authority = |(key, table): &(At<String>, RegistryTable)| {
-        named(table.ca.as_ref()?, format!("`ca` of `[registry.\"{}\"]`", short(&key.value)), findings)
+        referenced_file(table.ca.as_ref()?, format!("`ca` of `[registry.\"{}\"]`", short(&key.value)), findings)
     };
     written.0.iter().filter_map(authority).collect()
 }
@@ -76,8 +76,11 @@ fn files_of_hook(hook: &HookTable, findings: &Diagnostics<'_>) -> Vec<Referenced
     };
     // What has no slash is looked for in `PATH`.
     let program = hook.run.as_ref().and_then(|run| run.value.first()).filter(|program| program.value.contains('/'));
-    let program = program.and_then(|program| named(program, of("run"), findings));
-    program.into_iter().chain(hook.files.iter().filter_map(|file| named(file, of("files"), findings))).collect()
+    let program = program.and_then(|program| referenced_file(program, of("run"), findings));
+    program
+        .into_iter()
+        .chain(hook.files.iter().filter_map(|file| referenced_file(file, of("files"), findings)))
+        .collect()
 }
 
 /// Words of the user's own, fit to be shown.
@@ -85,7 +88,7 @@ pub(crate) fn annotations(written: Entries<At<String>>, findings: &mut Diagnosti
     let mut annotations = BTreeMap::new();
     for (key, text) in written.0 {
         if key.value.is_empty() || key.value.contains(char::is_whitespace) {
-            findings.say(&key.span, "an annotation needs a name without spaces", "as `acme.example/owner`");
+            findings.report(&key.span, "an annotation needs a name without spaces", "as `acme.example/owner`");
         }
         if is_text(&key, findings) && is_text(&text, findings) {
             annotations.insert(key.value, text.value);
@@ -99,16 +102,16 @@ pub(crate) fn is_text(text: &At<String>, findings: &mut Diagnostics<'_>) -> bool
     let odd = text.value.chars().find(|c| (c.is_control() && !matches!(c, '\n' | '\t' | '\r')) || is_bidi_control(*c));
     if let Some(odd) = odd {
         let message = format!("the character U+{:04X} cannot be shown", u32::from(odd));
-        findings.say(&text.span, message, "take it out");
+        findings.report(&text.span, message, "take it out");
     }
     odd.is_none()
 }
 
 fn git(table: &GitTable, findings: &mut Diagnostics<'_>) -> GitSettings {
-    let branch = table.branch.as_ref().and_then(|text| findings.keep(&text.span, branch(&text.value)));
-    let author = table.author.as_ref().and_then(|text| findings.keep(&text.span, author(&text.value)));
+    let branch = table.branch.as_ref().and_then(|text| findings.accept(&text.span, branch(&text.value)));
+    let author = table.author.as_ref().and_then(|text| findings.accept(&text.span, author(&text.value)));
     let message = table.message.as_ref().and_then(|text| template("git.message", text, Template::read, findings));
-    let sign = table.sign.as_ref().and_then(|text| findings.keep(&text.span, sign(&text.value)));
+    let sign = table.sign.as_ref().and_then(|text| findings.accept(&text.span, sign(&text.value)));
     GitSettings { branch, author, message, sign }
 }
 
@@ -181,29 +184,29 @@ fn registries(
         let settings = registry(table, findings);
         if registries.insert(host.clone(), settings).is_some() {
             let help = "upper and lower case are the same in a host's name: keep one of the two";
-            findings.say(&key.span, format!("the registry `{host}` is defined twice"), help);
+            findings.report(&key.span, format!("the registry `{host}` is defined twice"), help);
         }
     }
     registries
 }
 
 fn registry(table: &RegistryTable, findings: &mut Diagnostics<'_>) -> RegistrySettings {
-    let mirrors = table.mirrors.iter().filter_map(|text| findings.keep(&text.span, mirror(&text.value))).collect();
+    let mirrors = table.mirrors.iter().filter_map(|text| findings.accept(&text.span, mirror(&text.value))).collect();
     let mut settings = RegistrySettings {
         mirrors,
-        ca: table.ca.as_ref().and_then(|text| findings.keep(&text.span, path::parse(&text.value))),
+        ca: table.ca.as_ref().and_then(|text| findings.accept(&text.span, path::parse(&text.value))),
         plain_http: table.plain_http.as_ref().is_some_and(|written| written.value),
         ..RegistrySettings::default()
     };
     if let (true, Some(ca)) = (settings.plain_http, &table.ca) {
-        findings.say(&ca.span, "`ca` says nothing where `plain-http` is on", "take one of the two out");
+        findings.report(&ca.span, "`ca` says nothing where `plain-http` is on", "take one of the two out");
     }
     if let Some(requests) = &table.requests {
         match usize::try_from(requests.value) {
             Ok(number @ 1..=256) => settings.requests = number,
             _ => {
                 let message = format!("`requests` is {}, and may be 1 to 256", requests.value);
-                findings.say(&requests.span, message, "leave it out for 16");
+                findings.report(&requests.span, message, "leave it out for 16");
             }
         }
     }
@@ -226,7 +229,7 @@ fn mirror(text: &str) -> Result<Mirror, NameError> {
 
 fn hooks(written: Vec<At<HookTable>>, spoiled: &HashSet<usize>, findings: &mut Diagnostics<'_>) -> Vec<Hook> {
     if let Some(more) = written.get(HOOKS_MAX) {
-        findings.say(&more.span, format!("more than {HOOKS_MAX} hooks"), "let one hook look at what has moved");
+        findings.report(&more.span, format!("more than {HOOKS_MAX} hooks"), "let one hook look at what has moved");
         return Vec::new();
     }
     let mut names: HashSet<String> = HashSet::new();
@@ -237,15 +240,15 @@ fn hooks(written: Vec<At<HookTable>>, spoiled: &HashSet<usize>, findings: &mut D
         if let (Some(name), Some(at)) = (&name, &table.name)
             && !names.insert(name.clone())
         {
-            findings.say(&at.span, format!("two hooks are named `{name}`"), "give each its own name");
+            findings.report(&at.span, format!("two hooks are named `{name}`"), "give each its own name");
         }
         let run = hook_run(table.run.as_ref(), whole, &span, findings);
         let on = hook_on(table.on.as_ref(), findings);
         let files = bounded(&table.files, "files", findings);
-        let files = files.iter().filter_map(|text| findings.keep(&text.span, path::parse(&text.value))).collect();
+        let files = files.iter().filter_map(|text| findings.accept(&text.span, path::parse(&text.value))).collect();
         let env = bounded(&table.env, "variables", findings);
-        let env = env.iter().filter_map(|text| findings.keep(&text.span, variable(&text.value))).collect();
-        let timeout = table.timeout.as_ref().and_then(|text| findings.keep(&text.span, timeout(&text.value)));
+        let env = env.iter().filter_map(|text| findings.accept(&text.span, variable(&text.value))).collect();
+        let timeout = table.timeout.as_ref().and_then(|text| findings.accept(&text.span, timeout(&text.value)));
         if let (Some(name), Some(run)) = (name, run) {
             let timeout = timeout.unwrap_or(Hook::TIMEOUT);
             hooks.push(Hook { name, on, run, files, env, timeout, each: table.each });
@@ -262,7 +265,11 @@ fn hook_name(
 ) -> Option<String> {
     let Some(At { value, span }) = written else {
         if whole {
-            findings.say(hook, "a hook without a name", "add `name = \"rollout\"`: what it has seen is kept under it");
+            findings.report(
+                hook,
+                "a hook without a name",
+                "add `name = \"rollout\"`: what it has seen is kept under it",
+            );
         }
         return None;
     };
@@ -270,8 +277,8 @@ fn hook_name(
         && value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !value.starts_with('-');
     if !fits {
-        let message = format!("`{}` is not a hook's name", crate::text::toml::shape::short(value));
-        findings.say(span, message, "lower-case letters, digits and `-`, not beginning with `-`, at most 63");
+        let message = format!("`{}` is not a hook's name", crate::text::toml::schema_check::short(value));
+        findings.report(span, message, "lower-case letters, digits and `-`, not beginning with `-`, at most 63");
     }
     fits.then(|| value.clone())
 }
@@ -284,12 +291,12 @@ fn hook_run(
 ) -> Option<Vec<String>> {
     let Some(At { value: argv, span }) = written else {
         if whole {
-            findings.say(hook, "a hook without a command", "add `run = [\"./scripts/rollout.sh\"]`");
+            findings.report(hook, "a hook without a command", "add `run = [\"./scripts/rollout.sh\"]`");
         }
         return None;
     };
     let Some(program) = argv.first() else {
-        findings.say(
+        findings.report(
             span,
             "`run` is empty",
             "name a program and its arguments, as `[\"./scripts/rollout.sh\", \"prod\"]`",
@@ -299,15 +306,15 @@ fn hook_run(
     let mut fits = true;
     let text = &program.value;
     if text.contains('/') {
-        fits = findings.keep(&program.span, path::parse(text)).is_some();
+        fits = findings.accept(&program.span, path::parse(text)).is_some();
     } else if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) || text.starts_with('-') {
         let help = "`run` is a program and its arguments, each a string of its own; there is no shell";
-        findings.say(&program.span, format!("`{text}` is not a program"), help);
+        findings.report(&program.span, format!("`{text}` is not a program"), help);
         fits = false;
     }
     for argument in bounded(argv, "arguments", findings) {
         if argument.value.contains('\0') {
-            findings.say(&argument.span, "an argument cannot hold a NUL character", "take it out");
+            findings.report(&argument.span, "an argument cannot hold a NUL character", "take it out");
             fits = false;
         }
     }
@@ -317,11 +324,11 @@ fn hook_run(
 fn hook_on(written: Option<&At<Vec<At<String>>>>, findings: &mut Diagnostics<'_>) -> TagGlobs {
     let Some(At { value: patterns, span }) = written else { return TagGlobs::all() };
     if patterns.is_empty() {
-        findings.say(span, "`on` is empty, so the hook never runs", "leave `on` out for all tags");
+        findings.report(span, "`on` is empty, so the hook never runs", "leave `on` out for all tags");
     }
     let patterns = bounded(patterns, "patterns", findings);
     for pattern in patterns {
-        findings.keep(&pattern.span, TagGlobs::new([pattern.value.as_str()]));
+        findings.accept(&pattern.span, TagGlobs::new([pattern.value.as_str()]));
     }
     // A list with a bad pattern is of no further use: the problem stands.
     TagGlobs::new(patterns.iter().map(|pattern| pattern.value.as_str())).unwrap_or_default()
@@ -331,7 +338,7 @@ fn hook_on(written: Option<&At<Vec<At<String>>>>, findings: &mut Diagnostics<'_>
 fn bounded<'a>(list: &'a [At<String>], what: &str, findings: &mut Diagnostics<'_>) -> &'a [At<String>] {
     match list.get(HOOKS_MAX) {
         Some(more) => {
-            findings.say(&more.span, format!("more than {HOOKS_MAX} {what}"), "a hook has at most a hundred");
+            findings.report(&more.span, format!("more than {HOOKS_MAX} {what}"), "a hook has at most a hundred");
             &[]
         }
         None => list,

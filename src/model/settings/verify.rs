@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::ReferencedFile;
 use super::path;
 use super::table::VerifyTable;
-use super::validate::named;
+use super::validate::referenced_file;
 use crate::signature::{Anchor, CertificateIdentity, Verify};
 use crate::text::diagnostics::{At, Diagnostics};
 
@@ -20,16 +20,16 @@ pub struct TrustFile {
 
 impl TrustFile {
     /// Whether reading one of the two is enough.
-    pub(crate) fn is_the_same_as(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
         self.kind == other.kind && self.file.path == other.file.path
     }
 }
 
 /// The file that a table names, where that is a path.
-pub(crate) fn file(written: Option<&At<VerifyTable>>, findings: &Diagnostics<'_>) -> Option<TrustFile> {
+pub(crate) fn trust_file(written: Option<&At<VerifyTable>>, findings: &Diagnostics<'_>) -> Option<TrustFile> {
     let VerifyTable { key, trusted_root, .. } = &written?.value;
     let of = |kind, name, text| {
-        let file = named(text, format!("`{name}` of `verify`"), findings)?;
+        let file = referenced_file(text, format!("`{name}` of `verify`"), findings)?;
         Some(TrustFile { kind, file })
     };
     match (key, trusted_root) {
@@ -46,14 +46,14 @@ pub(super) fn verify(written: &At<VerifyTable>, findings: &mut Diagnostics<'_>) 
         let others = [("issuer", issuer), ("identity", identity), ("trusted-root", trusted_root)];
         for (name, other) in others.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
             let help = "take one of them out: a signature is by a key, or keyless by somebody whom an issuer knows";
-            findings.say(&other.span, format!("`{name}` cannot stand beside `key`"), help);
+            findings.report(&other.span, format!("`{name}` cannot stand beside `key`"), help);
         }
-        return findings.keep(&key.span, path::parse(&key.value)).map(Verify::Key);
+        return findings.accept(&key.span, path::parse(&key.value)).map(Verify::Key);
     }
     // What stands there in the place of a key, and is unknown, was said and taken out already.
     let is_within = |place: &Range<usize>| span.start <= place.start && place.end <= span.end;
     let was_said = findings.problems.iter().any(|problem| problem.span.as_ref().is_some_and(is_within));
-    let root = trusted_root.as_ref().map(|text| findings.keep(&text.span, path::parse(&text.value)));
+    let root = trusted_root.as_ref().map(|text| findings.accept(&text.span, path::parse(&text.value)));
     if let (Some(issuer), Some(identity)) = (issuer, identity) {
         let (issuer, identity) = (findings.parse(issuer), findings.parse(identity));
         let trusted_root = match root {
@@ -68,15 +68,15 @@ pub(super) fn verify(written: &At<VerifyTable>, findings: &mut Diagnostics<'_>) 
     match (issuer, identity) {
         (Some(issuer), _) => {
             let help = "add `identity = \"…\"`: an address as `release@acme.example`, or that of a workflow";
-            findings.say(&issuer.span, "an `issuer` alone does not say who has to have signed", help);
+            findings.report(&issuer.span, "an `issuer` alone does not say who has to have signed", help);
         }
         (None, Some(identity)) => {
             let help = "add `issuer = \"https://…\"`, as `https://token.actions.githubusercontent.com`";
-            findings.say(&identity.span, "an `identity` alone does not say who has to vouch that it is him", help);
+            findings.report(&identity.span, "an `identity` alone does not say who has to vouch that it is him", help);
         }
         (None, None) => {
             let help = "add `key = \"cosign.pub\"`, a file of this root, or an `issuer` and an `identity`";
-            findings.say(span, "`verify` does not say who has to have signed", help);
+            findings.report(span, "`verify` does not say who has to have signed", help);
         }
     }
     None

@@ -23,7 +23,7 @@ pub struct TagMemory {
     /// The last move of each tag that we landed.
     pub landed: BTreeMap<TagId, LandedChange>,
     /// Digests of moves that a person took back, newest first.
-    pub taken_back: BTreeMap<TagId, Vec<Digest>>,
+    pub reverted: BTreeMap<TagId, Vec<Digest>>,
 }
 
 /// A digest that waits to be pinned.
@@ -55,22 +55,22 @@ pub enum HistoryAccess {
 
 impl TagMemory {
     /// Nothing is remembered.
-    pub const EMPTY: Self = Self { seen: BTreeMap::new(), landed: BTreeMap::new(), taken_back: BTreeMap::new() };
+    pub const EMPTY: Self = Self { seen: BTreeMap::new(), landed: BTreeMap::new(), reverted: BTreeMap::new() };
 
     /// Since when `id` is seen at `digest` without a break; none where it was not.
-    pub fn since(&self, id: &TagId, digest: &Digest) -> Option<Timestamp> {
+    pub fn seen_since(&self, id: &TagId, digest: &Digest) -> Option<Timestamp> {
         self.seen.get(id).filter(|seen| seen.digest == *digest).map(|seen| seen.since)
     }
 
     /// Whether a person took a move of `id` to `digest` back.
-    pub fn is_taken_back(&self, id: &TagId, digest: &Digest) -> bool {
-        self.taken_back.get(id).is_some_and(|digests| digests.contains(digest))
+    pub fn is_reverted(&self, id: &TagId, digest: &Digest) -> bool {
+        self.reverted.get(id).is_some_and(|digests| digests.contains(digest))
     }
 
     /// The same after a look at `lock`, as it stands on the branch: a tag that stands again where it stood before our
     /// last move, and knows nothing of that move, was taken back; one that a person put to a digest is no longer kept
     /// from it. A move of ours that went back to where the tag was has left the other digest in `previous`.
-    pub fn after_look(&self, lock: &Lock) -> Self {
+    pub fn after_reading(&self, lock: &Lock) -> Self {
         let mut next = self.clone();
         for (id, pin) in &lock.pins {
             if let Some(LandedChange { from, to }) = self.landed.get(id)
@@ -80,11 +80,11 @@ impl TagMemory {
                 next.landed.remove(id);
                 next.note_taken(id, to);
             }
-            if let Some(taken) = next.taken_back.get_mut(id) {
+            if let Some(taken) = next.reverted.get_mut(id) {
                 taken.retain(|digest| *digest != pin.digest);
             }
         }
-        next.taken_back.retain(|_, digests| !digests.is_empty());
+        next.reverted.retain(|_, digests| !digests.is_empty());
         next
     }
 
@@ -99,14 +99,14 @@ impl TagMemory {
         next.seen.retain(|id, _| !looked(id) || waiting.contains_key(id));
         for (id, digest) in waiting {
             // A time ahead of us was written by a clock that went wrong.
-            let since = self.since(id, digest).filter(|since| *since <= now).unwrap_or(now);
+            let since = self.seen_since(id, digest).filter(|since| *since <= now).unwrap_or(now);
             next.seen.insert(id.clone(), SoakingDigest { digest: digest.clone(), since });
         }
         next
     }
 
     /// The same after it was seen that people took moves back.
-    pub fn after_taking(&self, taken: &BTreeMap<TagId, Digest>) -> Self {
+    pub fn after_reverts(&self, taken: &BTreeMap<TagId, Digest>) -> Self {
         let mut next = self.clone();
         for (id, digest) in taken {
             next.note_taken(id, digest);
@@ -115,7 +115,7 @@ impl TagMemory {
     }
 
     fn note_taken(&mut self, id: &TagId, digest: &Digest) {
-        let taken = self.taken_back.entry(id.clone()).or_default();
+        let taken = self.reverted.entry(id.clone()).or_default();
         if !taken.contains(digest) {
             taken.insert(0, digest.clone());
             taken.truncate(TAKEN_MAX);
@@ -127,9 +127,9 @@ impl TagMemory {
         let mut next = self.clone();
         for one in changes(old, new) {
             match one.change {
-                ChangeKind::Moved { old, new } => {
+                ChangeKind::Updated { old, new } => {
                     // Under another definition it may have been what a person took back under the former one.
-                    if let Some(taken) = next.taken_back.get_mut(&one.tag) {
+                    if let Some(taken) = next.reverted.get_mut(&one.tag) {
                         taken.retain(|digest| *digest != new.digest);
                     }
                     if history == HistoryAccess::Unknown {
@@ -138,12 +138,12 @@ impl TagMemory {
                 }
                 ChangeKind::Added { .. } | ChangeKind::Removed { .. } => {
                     next.landed.remove(&one.tag);
-                    next.taken_back.remove(&one.tag);
+                    next.reverted.remove(&one.tag);
                     next.seen.remove(&one.tag);
                 }
             }
         }
-        next.taken_back.retain(|_, digests| !digests.is_empty());
+        next.reverted.retain(|_, digests| !digests.is_empty());
         next
     }
 }
@@ -171,20 +171,20 @@ mod tests {
     #[test]
     fn a_move_that_stands_is_not_taken_back() {
         let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unknown);
-        assert_eq!(memory.after_look(&at(12)), memory);
-        assert!(!memory.is_taken_back(&id(), &digest(12)));
+        assert_eq!(memory.after_reading(&at(12)), memory);
+        assert!(!memory.is_reverted(&id(), &digest(12)));
     }
 
     #[test]
     fn a_revert_takes_a_move_back_until_a_person_says_otherwise() {
         let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unknown);
-        let reverted = memory.after_look(&at(11));
-        assert!(reverted.is_taken_back(&id(), &digest(12)));
-        assert_eq!(reverted.after_look(&at(11)), reverted);
+        let reverted = memory.after_reading(&at(11));
+        assert!(reverted.is_reverted(&id(), &digest(12)));
+        assert_eq!(reverted.after_reading(&at(11)), reverted);
         // A newer digest is another matter, and going on from it leaves the old one alone.
         let newer = reverted.after_landing(&at(11), &at(13), HistoryAccess::Unknown);
-        assert!(newer.is_taken_back(&id(), &digest(12)) && !newer.is_taken_back(&id(), &digest(13)));
-        assert!(!reverted.after_look(&at(12)).is_taken_back(&id(), &digest(12)));
+        assert!(newer.is_reverted(&id(), &digest(12)) && !newer.is_reverted(&id(), &digest(13)));
+        assert!(!reverted.after_reading(&at(12)).is_reverted(&id(), &digest(12)));
     }
 
     #[test]
@@ -193,14 +193,14 @@ mod tests {
         let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unknown);
         let mut back = at(11);
         back.pins.get_mut(&id()).unwrap().previous = vec![digest(12)];
-        assert!(memory.after_look(&back).taken_back.is_empty());
+        assert!(memory.after_reading(&back).reverted.is_empty());
     }
 
     #[test]
     fn what_others_moved_elsewhere_was_not_taken_back() {
         let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unknown);
-        let after = memory.after_look(&at(14));
-        assert!(after.taken_back.is_empty());
+        let after = memory.after_reading(&at(14));
+        assert!(after.reverted.is_empty());
     }
 
     #[test]
@@ -208,13 +208,13 @@ mod tests {
         let waiting = |number: u8| BTreeMap::from([(id(), digest(number))]);
         let first = TagMemory::default().after_pass(|_| true, &waiting(2), time(1));
         let second = first.after_pass(|_| true, &waiting(2), time(2));
-        assert_eq!(second.since(&id(), &digest(2)), Some(time(1)));
+        assert_eq!(second.seen_since(&id(), &digest(2)), Some(time(1)));
         // A pass that did not ask says nothing of it.
         assert_eq!(second.after_pass(|_| false, &BTreeMap::new(), time(3)), second);
         let other = second.after_pass(|_| true, &waiting(3), time(4));
-        assert_eq!((other.since(&id(), &digest(2)), other.since(&id(), &digest(3))), (None, Some(time(4))));
+        assert_eq!((other.seen_since(&id(), &digest(2)), other.seen_since(&id(), &digest(3))), (None, Some(time(4))));
         assert_eq!(other.after_pass(|_| true, &BTreeMap::new(), time(5)), TagMemory::default());
         // A clock that was ahead does not freeze it.
-        assert_eq!(first.after_pass(|_| true, &waiting(2), time(0)).since(&id(), &digest(2)), Some(time(0)));
+        assert_eq!(first.after_pass(|_| true, &waiting(2), time(0)).seen_since(&id(), &digest(2)), Some(time(0)));
     }
 }

@@ -17,11 +17,11 @@ pub struct TruncatedDiscovery {
     /// The stream.
     pub stream: StreamName,
     /// How many tags fit.
-    pub fit: usize,
+    pub matching: usize,
     /// How many of them were taken.
     pub taken: usize,
     /// The first of those that were left.
-    pub left: Vec<TagName>,
+    pub omitted: Vec<TagName>,
 }
 
 /// Replaces the tags that each stream discovers. `listed` gives the tags of a stream's repository, where they are known in
@@ -43,9 +43,9 @@ pub fn expand<'a>(
                     let left = left.iter().take(NAMED).map(|tag| TagName::clone(tag)).collect();
                     cut.push(TruncatedDiscovery {
                         stream: stream.clone(),
-                        fit: fit.len(),
+                        matching: fit.len(),
                         taken: discover.limit,
-                        left,
+                        omitted: left,
                     });
                 }
                 fit.into_iter().take(discover.limit).cloned().collect()
@@ -59,7 +59,7 @@ pub fn expand<'a>(
 
 /// Adds to the tags of streams whose list is not known in this pass those of `proposed`, pins that are not yet there:
 /// only a list tells that one of them is gone again.
-pub fn add<'a>(
+pub fn add_proposed<'a>(
     definitions: &mut Definitions,
     is_unlisted: impl Fn(&StreamName) -> bool,
     proposed: impl Iterator<Item = (&'a TagId, &'a ImageRef)> + Clone,
@@ -135,8 +135,8 @@ mod tests {
             other => format!("{}={other:?}", id.tag),
         };
         assert_eq!(definitions.tags.iter().map(shown).collect::<Vec<_>>().join(" "), expected);
-        let left = |taken: &TruncatedDiscovery| taken.left.iter().map(TagName::as_str).collect::<Vec<_>>().join(" ");
-        let found: Vec<_> = found.iter().map(|taken| (taken.taken, taken.fit, left(taken))).collect();
+        let left = |taken: &TruncatedDiscovery| taken.omitted.iter().map(TagName::as_str).collect::<Vec<_>>().join(" ");
+        let found: Vec<_> = found.iter().map(|taken| (taken.taken, taken.matching, left(taken))).collect();
         let cut: Vec<_> = cut.iter().map(|(taken, fit, left)| (*taken, *fit, (*left).to_owned())).collect();
         assert_eq!(found, cut);
     }

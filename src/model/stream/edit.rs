@@ -5,7 +5,7 @@
 //! somebody left them. (`toml_edit` writes the whole file again: it turns CRLF into LF, ends the last line, and moves
 //! dotted keys together.) Pure; whether the result is right is for whoever reads it again to say.
 
-mod inside;
+mod inline;
 pub(crate) mod lines;
 
 use std::ops::Range;
@@ -125,7 +125,7 @@ fn with_key(text: &str, tag: &str, key: &str, value: &str) -> Result<String, Inv
     }
     let Some(anchor) = keys.anchor() else { return Ok(text) };
     Ok(match keys.inline {
-        true => inside::after(&text, anchor, &format!("{key} = {value}")),
+        true => inline::after(&text, anchor, &format!("{key} = {value}")),
         false => lines::after(&text, anchor, &format!("{key} = {value}")),
     })
 }
@@ -260,7 +260,7 @@ impl<'t> EditableFile<'t> {
         }
         let (item, inline) = first(&self.items, path, false)?;
         let range = match (inline, &item.kind) {
-            (true, _) => inside::extent(self.text, item),
+            (true, _) => inline::extent(self.text, item),
             (false, ItemKind::Header) => {
                 let after = self.items.iter().filter(|other| other.key.start > item.key.start);
                 let own = after.take_while(|other| !matches!(other.kind, ItemKind::Header));
@@ -277,7 +277,7 @@ impl<'t> EditableFile<'t> {
         if let Some(item) =
             self.items.iter().find(|item| item.path == ["tags"] && matches!(item.kind, ItemKind::Inline(_)))
         {
-            return Ok(inside::into(self.text, item, &entry));
+            return Ok(inline::into(self.text, item, &entry));
         }
         // The last that stands under `[tags]` itself, or else that header; or the last of `tags.…` at the top.
         let header = |item: &&EditItem| matches!(item.kind, ItemKind::Header);

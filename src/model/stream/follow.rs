@@ -10,7 +10,7 @@ use super::{Definitions, TagSource};
 use crate::model::image::{FollowedTag, NameError, RemoteName, RemoteTag, StreamName, TagId, TagName};
 use crate::model::settings::remote::RemoteSettings;
 use crate::text::diagnostics::{Problem, SourceFile, nearest};
-use crate::text::toml::shape::short;
+use crate::text::toml::schema_check::short;
 
 /// For how many missing tags the nearest known one is looked up, so that a broken root is not slow to say so.
 const NEAREST_MAX: usize = 20;
@@ -81,7 +81,7 @@ pub(super) fn target(text: &str, stream: &StreamName) -> Result<FollowedTag, Nam
     }
     match text.contains(':') {
         true => text.parse(),
-        false => Ok(FollowedTag::Here(TagId { stream: stream.clone(), tag: text.parse::<TagName>()? })),
+        false => Ok(FollowedTag::Local(TagId { stream: stream.clone(), tag: text.parse::<TagName>()? })),
     }
 }
 

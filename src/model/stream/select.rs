@@ -36,7 +36,7 @@ pub enum Order {
     /// By letter, as ASCII has them.
     Alphabet,
     /// `latest`, then versions, then the rest: as they are shown.
-    Usual,
+    Priority,
 }
 
 /// A regular expression over tag names.
@@ -132,7 +132,7 @@ impl fmt::Display for Select {
             Order::Semver(None) => "the highest version".to_owned(),
             Order::Number => "the highest number".to_owned(),
             Order::Alphabet => "the last by letter".to_owned(),
-            Order::Usual => "any".to_owned(),
+            Order::Priority => "any".to_owned(),
         };
         f.write_str(&order)?;
         self.pattern.as_ref().map_or(Ok(()), |pattern| write!(f, " of /{}/", pattern.0.as_str()))
@@ -174,14 +174,14 @@ impl Select {
         let (key, parts) = match &self.order {
             Order::Semver(range) => {
                 let TagVersion { version, parts } = TagVersion::read(parts.first().copied().flatten()?)?;
-                if range.as_ref().is_some_and(|range| !range.holds(&version)) {
+                if range.as_ref().is_some_and(|range| !range.contains(&version)) {
                     return None;
                 }
                 (SortKey::Version(version), parts)
             }
             Order::Number => (SortKey::Numbers(parts.into_iter().map(number).collect::<Option<_>>()?), 0),
             Order::Alphabet => (SortKey::Letters(parts), 0),
-            Order::Usual => (SortKey::Usual(Reverse(UsualOrder(tag.as_str()))), 0),
+            Order::Priority => (SortKey::Usual(Reverse(UsualOrder(tag.as_str()))), 0),
         };
         Some(RankedTag { key, parts, tag })
     }
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn without_a_rule_tags_stand_in_their_usual_order() {
-        check(&select(None, Order::Usual), "v1 other v2 3 latest 3.1 abc", "latest 3.1 3 abc other v1 v2");
+        check(&select(None, Order::Priority), "v1 other v2 3 latest 3.1 abc", "latest 3.1 3 abc other v1 v2");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::model::settings::table::{ImportTable, VerifyTable};
 use crate::text::diagnostics::{At, Diagnostics, nearest};
-use crate::text::toml::shape::{SchemaShape, short};
+use crate::text::toml::schema_check::{SchemaShape, short};
 use crate::text::toml::{DateOrTime, Entries, StringOr};
 
 /// What a stream's file may hold.
@@ -170,6 +170,6 @@ fn report_unquoted(tag: &KeyPath<'_>, key: &KeyPath<'_>, value: &DeValue<'_>, fi
         false => format!("quote it: `\"{outer}.{rest}\" = …`"),
     };
     let message = format!("TOML reads `{outer}.{rest}` as the key `{rest}` in a table `{outer}`");
-    findings.say(&(begin..end), message, help);
+    findings.report(&(begin..end), message, help);
     true
 }

@@ -3,7 +3,7 @@
 //! One file after the other is read into a [`Draft`]; what is written there is let go before the next. What a tag
 //! follows can be in any file, so that is held together at the end.
 
-mod choice;
+mod select_keys;
 mod tag;
 
 use std::collections::{BTreeMap, HashSet};
@@ -14,11 +14,11 @@ use super::table::{SHAPE, StreamTable, unquoted};
 use super::{Definitions, Stream};
 use crate::model::image::{RemoteName, StreamName, TagId, TagName};
 use crate::model::settings::ImportSettings;
+use crate::model::settings::import_overlay::ImportOverlay;
 use crate::model::settings::remote::RemoteSettings;
 use crate::model::settings::schedule::Schedules;
 use crate::model::settings::validate::{annotations, is_text};
 use crate::model::settings::verify;
-use crate::model::settings::written::ImportOverlay;
 use crate::text::diagnostics::{Diagnostics, Problem, SourceFile};
 use crate::text::toml::ParsedFile;
 use tag::TagReader;
@@ -26,7 +26,7 @@ use tag::TagReader;
 /// How many tags a root may have.
 pub(crate) const TAGS_MAX: usize = 100_000;
 /// The folder of the streams, in their root.
-pub(crate) const FOLDER: &str = "streams/";
+pub(crate) const DIRECTORY: &str = "streams/";
 
 /// The streams that have been read so far.
 #[derive(Debug, Default)]
@@ -52,7 +52,7 @@ impl DefinitionsDraft {
     ) -> Vec<Problem> {
         let mut findings = Diagnostics::new(file);
         let read: Option<ParsedFile<StreamTable>> = crate::text::toml::read(&SHAPE, &mut findings, unquoted);
-        let Some(ParsedFile { table, spoiled }) = read else {
+        let Some(ParsedFile { table, incomplete: spoiled }) = read else {
             self.unread.insert(name);
             return findings.problems;
         };
@@ -70,8 +70,8 @@ impl DefinitionsDraft {
             return findings.problems;
         }
         let written = ImportOverlay::of(&table.import);
-        let anchors = verify::file(written.verify, &findings).into_iter().collect();
-        let defaults = written.over(defaults, schedules, &mut findings);
+        let anchors = verify::trust_file(written.verify, &findings).into_iter().collect();
+        let defaults = written.overlay(defaults, schedules, &mut findings);
         let mut tags = TagReader { stream: &name, defaults: &defaults, schedules, findings, anchors };
         for (key, entry) in table.tags.0 {
             let Some(tag) = tags.findings.parse::<TagName>(&key) else { continue };
@@ -89,15 +89,15 @@ impl DefinitionsDraft {
         }
         let mut findings = tags.findings;
         for anchor in tags.anchors {
-            if !self.definitions.anchors.iter().any(|known| known.is_the_same_as(&anchor)) {
-                self.definitions.anchors.push(anchor);
+            if !self.definitions.trust_files.iter().any(|known| known.is_same_file(&anchor)) {
+                self.definitions.trust_files.push(anchor);
             }
         }
         let description = table.description.filter(|text| is_text(text, &mut findings)).map(|text| text.value);
         let annotations = annotations(table.annotations, &mut findings);
         if let Some(discover) = table.discover {
             let whole = !spoiled.contains(&discover.span.start);
-            match choice::discover(discover, &defaults, whole, &mut findings) {
+            match select_keys::discover(discover, &defaults, whole, &mut findings) {
                 Some(discover) => drop(self.definitions.discover.insert(name.clone(), discover)),
                 None => drop(self.unread.insert(name.clone())),
             }

@@ -43,7 +43,7 @@ pub enum NewSource {
     /// Another tag.
     Follow(TagId),
     /// A tag of another repository.
-    Elsewhere(RemoteTag),
+    Remote(RemoteTag),
 }
 
 impl NewTag {
@@ -54,7 +54,7 @@ impl NewTag {
 }
 
 /// The text of the file of the stream `name`: tags of one line first, then those that take a table of their own.
-pub fn text(name: &StreamName, stream: &NewStream) -> String {
+pub fn render(name: &StreamName, stream: &NewStream) -> String {
     let mut out = String::new();
     comments(&mut out, &stream.comments);
     if let Some(description) = &stream.description {
@@ -100,7 +100,7 @@ pub(super) fn keys(stream: &StreamName, tag: &NewTag) -> Vec<(&'static str, Stri
         }
         NewSource::Follow(target) if target.stream == *stream => keys.push(("follow", format!("\"{}\"", target.tag))),
         NewSource::Follow(target) => keys.push(("follow", format!("\"{target}\""))),
-        NewSource::Elsewhere(far) => keys.push(("follow", format!("\"{far}\""))),
+        NewSource::Remote(far) => keys.push(("follow", format!("\"{far}\""))),
     }
     keys.extend(tag.schedule.as_ref().map(|schedule| ("schedule", toml_string(schedule))));
     keys
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_stream_is_written_for_people() {
-        insta::assert_snapshot!(text(&"python".parse().unwrap(), &stream()), @r#"
+        insta::assert_snapshot!(render(&"python".parse().unwrap(), &stream()), @r#"
         # a word
         description = "Python"
 
@@ -219,6 +219,6 @@ mod tests {
 
     #[test]
     fn a_stream_without_tags_is_one() {
-        assert_eq!(text(&"a".parse().unwrap(), &NewStream::default()), "[tags]\n");
+        assert_eq!(render(&"a".parse().unwrap(), &NewStream::default()), "[tags]\n");
     }
 }

@@ -18,7 +18,13 @@ fn moved(tag: &str, follow: Option<&str>, versions: [Option<&str>; 2]) -> PinCha
     let [old, new] = [side(1, versions[0]), side(2, versions[1])];
     let image = "docker.io/library/python:3.12".parse().unwrap();
     let follow = follow.map(|target| target.parse::<TagId>().unwrap().into());
-    PinChange { tag: tag.parse().unwrap(), follow, image, was: None, change: ChangeKind::Moved { old, new } }
+    PinChange {
+        tag: tag.parse().unwrap(),
+        follow,
+        image,
+        previous_image: None,
+        change: ChangeKind::Updated { old, new },
+    }
 }
 
 fn explanation(text: &str) -> Explanation {
@@ -26,11 +32,11 @@ fn explanation(text: &str) -> Explanation {
     Explanation {
         class: Some(ChangeClass::Version(VersionLevel::Patch)),
         compare: own("https://github.com/acme/web/compare/0a...1b"),
-        made: OldNew { old: "2026-10-01T08:12:44Z".parse().ok(), new: "2026-10-13T09:00:00Z".parse().ok() },
+        created: OldNew { old: "2026-10-01T08:12:44Z".parse().ok(), new: "2026-10-13T09:00:00Z".parse().ok() },
         size: OldNew { old: Some(12_100_000), new: Some(12_400_000) },
         layers: Some(LayerDiff { kept: 3, added: 2, removed: 2 }),
-        lost: vec!["linux/arm64".parse().unwrap()],
-        to_root: true,
+        removed_platforms: vec!["linux/arm64".parse().unwrap()],
+        becomes_root: true,
         base: Some(OldNew {
             old: Some(BaseImage { name: own(text), digest: own("sha256:0123456789abcdef") }),
             new: None,

@@ -192,7 +192,7 @@ impl<W: World> Search<'_, W> {
                 return false;
             }
         };
-        let verdict = self.verifier.vouches(digest, signed);
+        let verdict = self.verifier.verify(digest, signed);
         if let Err(flaw) = &verdict {
             self.flaw.get_or_insert_with(|| flaw.to_string());
         }

@@ -81,7 +81,7 @@ fn runs(config: &JsonObject) -> RuntimeConfig {
         user: text("User"),
         entrypoint: words(config, "Entrypoint").map(|word| short(&word)).collect(),
         command: words(config, "Cmd").map(|word| short(&word)).collect(),
-        folder: text("WorkingDir"),
+        working_dir: text("WorkingDir"),
         environment: words(config, "Env").filter_map(pair).collect(),
         ports,
     }

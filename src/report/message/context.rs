@@ -29,7 +29,7 @@ pub(super) fn context(moves: &[PinChange], explained: &Explanations, message: &s
 fn of(one: &PinChange, explanation: Option<&Explanation>) -> given::ChangeContext {
     let change = match one.change {
         ChangeKind::Added { .. } => "added",
-        ChangeKind::Moved { .. } => "moved",
+        ChangeKind::Updated { .. } => "moved",
         ChangeKind::Removed { .. } => "removed",
     };
     let pinned = |side: &PinSide| PinnedRef { image: one.image.clone(), digest: side.digest.clone() }.to_string();
@@ -46,7 +46,7 @@ fn of(one: &PinChange, explanation: Option<&Explanation>) -> given::ChangeContex
         ..given::ChangeContext::default()
     };
     let Some(explanation) = explanation else { return plain };
-    let age = text::age(&explanation.made);
+    let age = text::age(&explanation.created);
     // Each key is named, so that none that is new there is left out here.
     let ExplanationV1 {
         class,
@@ -141,13 +141,13 @@ mod tests {
             class: "minor".parse().ok(),
             unknown: text(),
             compare: Some("https://github.com/acme/web/compare/0a...1b".to_owned()),
-            made: OldNew { old: "2026-10-01T00:00:00Z".parse().ok(), new: "2026-10-13T00:00:00Z".parse().ok() },
+            created: OldNew { old: "2026-10-01T00:00:00Z".parse().ok(), new: "2026-10-13T00:00:00Z".parse().ok() },
             size: OldNew { old: Some(1), new: Some(2) },
             layers: Some(LayerDiff { kept: 1, added: 2, removed: 3 }),
-            gained: vec!["linux/arm64".parse().unwrap()],
-            lost: vec!["linux/amd64".parse().unwrap()],
+            added_platforms: vec!["linux/arm64".parse().unwrap()],
+            removed_platforms: vec!["linux/amd64".parse().unwrap()],
             base: Some(OldNew { old: Some(base()), new: Some(base()) }),
-            to_root: true,
+            becomes_root: true,
             differences: differences.map(|what| Difference { what, old: text(), new: text() }).into(),
         }
     }

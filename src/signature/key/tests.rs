@@ -71,7 +71,7 @@ fn a_payload_vouches_for_the_digest_it_names_and_no_other() {
     let bytes = payload(&one).to_string();
     let good = sign(&ours, bytes.as_bytes());
     let check = |digest, payload: &str, signature: &str| {
-        file.vouches(digest, RawSignature::Payload(payload.as_bytes(), &beside(signature)))
+        file.verify(digest, RawSignature::Payload(payload.as_bytes(), &beside(signature)))
     };
     assert_eq!(check(&one, &bytes, &good), Ok(()));
     assert_eq!(check(&two, &bytes, &good), Err(SignatureFlaw::Image));
@@ -98,7 +98,7 @@ fn a_bundle_vouches_by_a_statement_that_approves() {
     let (ours, theirs) = (key(Nid::X9_62_PRIME256V1), key(Nid::X9_62_PRIME256V1));
     let file = KeyFile::read(&pem(&ours)).unwrap();
     let (one, two) = (Digest::sha256(b"1"), Digest::sha256(b"2"));
-    let check = |digest, bundle: &Value| file.vouches(digest, RawSignature::Bundle(bundle.to_string().as_bytes()));
+    let check = |digest, bundle: &Value| file.verify(digest, RawSignature::Bundle(bundle.to_string().as_bytes()));
     let text = statement(&one).to_string();
     let good = bundle(&ours, ENVELOPE_TYPE, text.as_bytes());
     assert_eq!(check(&one, &good), Ok(()));
@@ -131,12 +131,12 @@ fn a_bundle_vouches_by_a_signature_of_the_manifest_itself() {
     let (ours, manifest) = (key(Nid::X9_62_PRIME256V1), b"{}");
     let file = KeyFile::read(&pem(&ours)).unwrap();
     let bundle = json!({"messageSignature": {"messageDigest": {}, "signature": sign(&ours, manifest)}}).to_string();
-    let check = |digest: &Digest| file.vouches(digest, RawSignature::Bundle(bundle.as_bytes()));
+    let check = |digest: &Digest| file.verify(digest, RawSignature::Bundle(bundle.as_bytes()));
     assert_eq!(check(&Digest::sha256(manifest)), Ok(()));
     assert_eq!(check(&Digest::sha256(b"[]")), Err(SignatureFlaw::Key));
     assert_eq!(check(&format!("sha512:{}", "0".repeat(128)).parse().unwrap()), Err(SignatureFlaw::Image));
     let neither = SignatureFlaw::Unreadable("it has none or both of an envelope and a signature");
-    assert_eq!(file.vouches(&Digest::sha256(manifest), RawSignature::Bundle(b"{}")), Err(neither));
+    assert_eq!(file.verify(&Digest::sha256(manifest), RawSignature::Bundle(b"{}")), Err(neither));
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_file_holds_one_key_or_several() {
     let bytes = payload(&digest).to_string();
     for key in [old, new] {
         let beside = beside(&sign(&key, bytes.as_bytes()));
-        assert_eq!(file.vouches(&digest, RawSignature::Payload(bytes.as_bytes(), &beside)), Ok(()));
+        assert_eq!(file.verify(&digest, RawSignature::Payload(bytes.as_bytes(), &beside)), Ok(()));
     }
 }
 

@@ -21,19 +21,19 @@ pub struct SourceSpan {
 
 impl LineIndex {
     /// Finds them.
-    pub fn of(text: &str) -> Self {
+    pub fn new(text: &str) -> Self {
         Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
     }
 
     /// The number, from 1, of the line that `at` is in.
-    pub(crate) fn number(&self, at: usize) -> usize {
+    pub(crate) fn line_number(&self, at: usize) -> usize {
         self.0.partition_point(|start| *start <= at)
     }
 
     /// Where the bytes `range` of the same text are; none where they are no part of it.
     pub(crate) fn span(&self, text: &str, range: &Range<usize>) -> Option<SourceSpan> {
         let place = |at: usize| {
-            let line = self.number(at);
+            let line = self.line_number(at);
             let before = text.get(self.0[line - 1]..at)?;
             Some((line, before.encode_utf16().count() + 1))
         };
@@ -50,7 +50,7 @@ mod tests {
     #[track_caller]
     fn check(range: Range<usize>, expected: Option<[usize; 4]>) {
         let text = "a\n\u{1f40d} = é\r\n";
-        let found = LineIndex::of(text).span(text, &range);
+        let found = LineIndex::new(text).span(text, &range);
         assert_eq!(found.map(|span| [span.line, span.column, span.end_line, span.end_column]), expected, "{range:?}");
     }
 

@@ -64,7 +64,7 @@ fn group(problem: &Problem) -> Group<'_> {
             } else {
                 let from = (span.start - start).min(shown.len());
                 let to = (span.end.max(span.start) - start).min(shown.len());
-                let (shown, [from, to]) = harmless(&escape::logins(shown), [from, to]);
+                let (shown, [from, to]) = harmless(&escape::mask_credentials(shown), [from, to]);
                 let mark = AnnotationKind::Primary.span(from..to);
                 let path = escape::terminal(&file.path);
                 title.element(Snippet::source(shown).path(path).line_start(line).annotation(mark))

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::shape::short;
+use super::schema_check::short;
 use crate::text::diagnostics::lines::LineIndex;
 use crate::text::diagnostics::{Diagnostics, Problem};
 
@@ -22,7 +22,7 @@ pub(super) fn parse<'a>(text: &'a str, findings: &mut Diagnostics<'_>) -> Option
     let (duplicates, mistakes): (Vec<_>, Vec<_>) =
         errors.into_iter().partition(|error| error.message() == "duplicate key" && error.span().is_some());
     let first = if duplicates.is_empty() { HashMap::new() } else { places(document.get_ref()) };
-    let lines = LineIndex::of(text);
+    let lines = LineIndex::new(text);
     // The keys of a table that stands there twice are not said once more.
     let mut muted = 0..0;
     for error in duplicates.iter().take(MISTAKES_MAX) {
@@ -34,17 +34,17 @@ pub(super) fn parse<'a>(text: &'a str, findings: &mut Diagnostics<'_>) -> Option
         let written = text.get(span.clone()).unwrap_or_default();
         let name = written.trim_matches(['"', '\'']);
         let earlier = first.get(name).and_then(|starts| starts.iter().rev().find(|start| **start < span.start));
-        let line = earlier.map(|start| lines.number(*start)).or_else(|| lines.same_header(text, span.start));
+        let line = earlier.map(|start| lines.line_number(*start)).or_else(|| lines.same_header(text, span.start));
         let message = match line {
             Some(line) => format!("`{}` is defined twice, first in line {line}", short(name)),
             None => format!("`{}` is defined twice", short(name)),
         };
-        findings.say(&span, message, "keep one of the two");
+        findings.report(&span, message, "keep one of the two");
     }
     let mut seen = HashSet::new();
     for error in &mistakes {
         let span = error.span().unwrap_or(0..0);
-        if seen.len() < MISTAKES_MAX && seen.insert(lines.number(span.start)) {
+        if seen.len() < MISTAKES_MAX && seen.insert(lines.line_number(span.start)) {
             let file = findings.file;
             let help = help(error.message(), text, span.start);
             let problem = Problem::at(file, span, format!("this is not TOML: {}", error.message()));
@@ -93,7 +93,7 @@ fn places<'a>(table: &'a DeTable<'_>) -> HashMap<&'a str, Vec<usize>> {
 impl LineIndex {
     /// What stands below the header that `at` is in, if it is in one.
     fn table(&self, text: &str, at: usize) -> Option<std::ops::Range<usize>> {
-        let here = self.number(at);
+        let here = self.line_number(at);
         let is_header = |start: usize| text[start..].trim_start_matches([' ', '\t']).starts_with('[');
         if !is_header(self.0[here - 1]) {
             return None;
@@ -110,7 +110,7 @@ impl LineIndex {
             let end = self.0.get(number).copied().unwrap_or(text.len());
             text[start..end].trim()
         };
-        let here = self.number(at);
+        let here = self.line_number(at);
         let header = line(here);
         (header.starts_with('[')).then(|| (1..here).find(|number| line(*number) == header)).flatten()
     }

@@ -190,7 +190,7 @@ mod tests {
         let read: Value = serde_yaml_ng::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         assert_eq!(read, value(tree), "\n{text}");
         let file = Arc::new(SourceFile { path: "a.yaml".to_owned(), text: text.clone() });
-        let documents = yaml::documents(&file).unwrap_or_else(|problem| panic!("{}\n{text}", problem.message));
+        let documents = yaml::parse(&file).unwrap_or_else(|problem| panic!("{}\n{text}", problem.message));
         let json = yaml::to_json(&file, &documents[0]).unwrap();
         assert_eq!((json, documents.len()), (serde_json::to_value(value(tree)).unwrap(), 1), "\n{text}");
         assert!(!text.contains(|c: char| c != '\n' && is_deceptive(c)) && !text.contains("##"), "{text:?}");

@@ -34,7 +34,7 @@ fn file(path: &str, top: &str, part: impl Fn(usize) -> String) -> Arc<SourceFile
 
 /// What is proposed for each image of a file, and in which line it is.
 fn proposed(file: &Arc<SourceFile>) -> Vec<(usize, SuggestedTarget)> {
-    let (kind, lines) = (FileKind::of(file).unwrap(), LineIndex::of(&file.text));
+    let (kind, lines) = (FileKind::of(file).unwrap(), LineIndex::new(&file.text));
     let mentions = kind.find(file).unwrap();
     let tag = |image: &pinstream::model::image::ImageRef| {
         let name = image.repository().path().trim_start_matches("library/");

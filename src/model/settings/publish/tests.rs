@@ -12,7 +12,7 @@ fn read(text: &str) -> Publish {
 /// The problems of `text`, each with its line and the way out.
 fn said(text: &str) -> String {
     let (settings, problems) = crate::model::settings::read(text.as_bytes());
-    let Err(problems) = Problems::none_or(problems) else { return "nothing is wrong".to_owned() };
+    let Err(problems) = Problems::check(problems) else { return "nothing is wrong".to_owned() };
     assert!(problems.0.iter().all(|problem| problem.span.is_some() && problem.help.is_some()), "{problems:?}");
     drop(settings);
     let rendered = RenderedProblems(&problems, RenderStyle::Plain).to_string();

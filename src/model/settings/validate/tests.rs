@@ -5,7 +5,7 @@ use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
 
 fn said(text: &str) -> String {
     let file = Arc::new(SourceFile { path: "pinstream.toml".to_owned(), text: text.to_owned() });
-    match Problems::none_or(settings(&file, &mut Schedules::default()).1) {
+    match Problems::check(settings(&file, &mut Schedules::default()).1) {
         Ok(()) => "nothing is wrong".to_owned(),
         Err(problems) => {
             let lost = problems.0.iter().find(|problem| problem.help.as_ref().is_none_or(String::is_empty));

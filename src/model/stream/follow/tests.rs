@@ -24,7 +24,7 @@ fn read(streams: &str) -> (Definitions, String) {
     }
     let (definitions, more) = draft.finish(Some(&BTreeMap::new()));
     problems.extend(more);
-    let said = match Problems::none_or(problems) {
+    let said = match Problems::check(problems) {
         Ok(()) => "nothing is wrong".to_owned(),
         Err(problems) => RenderedProblems(&problems, RenderStyle::Plain).to_string(),
     };

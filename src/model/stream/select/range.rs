@@ -40,7 +40,7 @@ enum BoundSide {
 
 impl VersionRange {
     /// Whether `version` is in it. A prerelease is, only where the alternative itself names a prerelease.
-    pub(crate) fn holds(&self, version: &Version) -> bool {
+    pub(crate) fn contains(&self, version: &Version) -> bool {
         self.alternatives.iter().any(|bounds| {
             let asked = || bounds.iter().any(|bound| is_named(&bound.version));
             (version.pre.is_empty() || asked()) && bounds.iter().all(|bound| bound.holds(version))
@@ -213,7 +213,7 @@ mod tests {
     #[track_caller]
     fn check(range: &str, versions: &str, expected: &str) {
         let range: VersionRange = range.parse().unwrap();
-        let holds = |text: &&str| range.holds(&TagVersion::read(text).unwrap().version);
+        let holds = |text: &&str| range.contains(&TagVersion::read(text).unwrap().version);
         let found: Vec<&str> = versions.split(' ').filter(holds).collect();
         assert_eq!(found.join(" "), expected, "{range}");
     }

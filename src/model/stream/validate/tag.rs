@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::choice::SelectKeys;
+use super::select_keys::SelectKeys;
 use crate::model::image::{Digest, FollowedTag, ImageRef, Platform, Repository, StreamName};
 use crate::model::settings::ImportSettings;
-use crate::model::settings::adoption::{AdoptionRules, Hold, OnRollback};
+use crate::model::settings::adoption_rules::{AdoptionRules, Hold, OnRollback};
+use crate::model::settings::import_overlay::ImportOverlay;
 use crate::model::settings::schedule::Schedules;
 use crate::model::settings::validate::{annotations, is_text};
 use crate::model::settings::verify::{self, TrustFile};
-use crate::model::settings::written::ImportOverlay;
 use crate::model::stream::table::{HoldTable, TagEntry, TagTable};
 use crate::model::stream::{Tag, TagSource, follow};
 use crate::text::diagnostics::{At, Diagnostics};
 use crate::text::toml::StringOr;
-use crate::text::toml::shape::short;
+use crate::text::toml::schema_check::short;
 
 /// The most digests that a tag may reject.
 const REJECT_MAX: usize = 1_000;
@@ -64,14 +64,14 @@ impl TagReader<'_, '_> {
                     let message = format!("`{}` has none of `image`, `follow` and `repository`", short(&key.value));
                     let help = "add `image = \"registry/repository:tag\"`, `follow = \"stream:tag\"`, or \
                                 `repository = \"registry/repository\"` and a rule";
-                    self.findings.say(&key.span, message, help);
+                    self.findings.report(&key.span, message, help);
                 }
                 return None;
             }
             [(source, text)] => (*source, (*text).clone()),
             [(first, _), (second, text), ..] => {
                 let message = format!("`{}` has both `{first}` and `{second}`", short(&key.value));
-                self.findings.say(&text.span, message, "keep one: they say where the digest comes from");
+                self.findings.report(&text.span, message, "keep one: they say where the digest comes from");
                 return None;
             }
         };
@@ -97,7 +97,7 @@ impl TagReader<'_, '_> {
         let image: Option<ImageRef> = self.findings.parse(written);
         if let (Some(schedule), Some(true)) = (&table.schedule, image.as_ref().map(|image| image.digest().is_some())) {
             let help = "take the schedule out, or name a tag without its digest";
-            self.findings.say(
+            self.findings.report(
                 &schedule.span,
                 "an image named by its digest never moves, so it needs no schedule",
                 help,
@@ -120,7 +120,7 @@ impl TagReader<'_, '_> {
         let rule = choice_of(&table);
         if rule.first().is_none() {
             let help = "add `semver = \">=1\"`, or a `pattern` and an `order`";
-            self.findings.say(&written.span, "a repository alone does not say which of its tags is chosen", help);
+            self.findings.report(&written.span, "a repository alone does not say which of its tags is chosen", help);
         }
         let select = rule.read(&mut self.findings);
         let ImportKeys { platform, platforms, import, annotations } = self.imported(table);
@@ -141,15 +141,15 @@ impl TagReader<'_, '_> {
         let platform: Option<Platform> = table.platform.as_ref().and_then(|text| findings.parse(text));
         if let (Some(_), Some(platforms)) = (&table.platform, &table.platforms) {
             let help = "`platform` pins one platform's own digest; `platforms` says which ones the index must have";
-            findings.say(&platforms.span, "`platform` and `platforms` exclude each other", help);
+            findings.report(&platforms.span, "`platform` and `platforms` exclude each other", help);
         }
         let written = written_of(&table);
-        let anchor = verify::file(written.verify, findings);
-        self.anchors.extend(anchor.filter(|own| self.anchors.last().is_none_or(|last| !last.is_the_same_as(own))));
-        let mut import = written.over(self.defaults, self.schedules, findings);
+        let anchor = verify::trust_file(written.verify, findings);
+        self.anchors.extend(anchor.filter(|own| self.anchors.last().is_none_or(|last| !last.is_same_file(own))));
+        let mut import = written.overlay(self.defaults, self.schedules, findings);
         if let (Some(timezone), None, None) = (&table.timezone, &table.schedule, &import.schedule) {
             let help = "add a schedule, or take the time zone out";
-            findings.say(&timezone.span, "a time zone says nothing without a schedule", help);
+            findings.report(&timezone.span, "a time zone says nothing without a schedule", help);
         }
         import.adoption = own_rules(&table, import.adoption, findings);
         let annotations = annotations(table.annotations, findings);
@@ -169,7 +169,7 @@ impl TagReader<'_, '_> {
         ];
         for (key, span) in own.into_iter().filter_map(|(key, span)| span.map(|span| (key, span))) {
             let message = format!("`{key}` cannot stand beside `follow`: it belongs to what the tag follows");
-            findings.say(span, message, format!("write it at `{}`", short(&written.value)));
+            findings.report(span, message, format!("write it at `{}`", short(&written.value)));
         }
         // What is followed has been through the rules of imports already; a follower goes along with it, also back.
         let along = Arc::new(AdoptionRules { on_rollback: OnRollback::Allow, ..AdoptionRules::default() });
@@ -177,10 +177,10 @@ impl TagReader<'_, '_> {
         let adoption = rules.adoption(Some(&along), findings);
         let adoption = own_rules(&table, adoption, findings);
         let annotations = annotations(table.annotations, findings);
-        let (source, adoption) = match findings.keep(&written.span, follow::target(&written.value, self.stream))? {
-            FollowedTag::Here(tag) => (TagSource::Follow(tag), adoption.filter(|rules| *rules != along)),
+        let (source, adoption) = match findings.accept(&written.span, follow::target(&written.value, self.stream))? {
+            FollowedTag::Local(tag) => (TagSource::Follow(tag), adoption.filter(|rules| *rules != along)),
             // What is followed elsewhere is an import of ours, so that a person can take a move to it back.
-            FollowedTag::Elsewhere(far) => (TagSource::Remote(*far), adoption),
+            FollowedTag::Remote(far) => (TagSource::Remote(*far), adoption),
         };
         Some(Tag { source, platforms: Vec::new(), schedule: None, adoption, annotations, discovered: false })
     }
@@ -189,7 +189,7 @@ impl TagReader<'_, '_> {
     fn no_choice(&mut self, table: &TagTable, source: &str) {
         if let Some((key, span)) = choice_of(table).first() {
             let message = format!("`{key}` cannot stand beside `{source}`");
-            self.findings.say(span, message, "it chooses a tag of a `repository`");
+            self.findings.report(span, message, "it chooses a tag of a `repository`");
         }
     }
 }
@@ -223,13 +223,17 @@ fn own_rules(
     let mut rules = rules.map(Arc::unwrap_or_clone).unwrap_or_default();
     rules.hold = table.hold.as_ref().map(|hold| read_hold(hold, findings));
     if let Some(more) = table.reject.get(REJECT_MAX) {
-        findings.say(&more.span, format!("more than {REJECT_MAX} digests are rejected"), "take out what is long gone");
+        findings.report(
+            &more.span,
+            format!("more than {REJECT_MAX} digests are rejected"),
+            "take out what is long gone",
+        );
         return None;
     }
     for text in &table.reject {
         let Some(digest) = findings.parse::<Digest>(text) else { continue };
         if rules.reject.contains(&digest) {
-            findings.say(&text.span, "this digest is rejected twice", "name it once");
+            findings.report(&text.span, "this digest is rejected twice", "name it once");
         }
         rules.reject.push(digest);
     }
@@ -248,7 +252,7 @@ fn read_hold(written: &At<StringOr<HoldTable>>, findings: &mut Diagnostics<'_>) 
                 let moment = until.value.timestamp();
                 if moment.is_none() {
                     let help = "as `2026-12-01` or `2026-12-01T08:00:00Z`, without quotes";
-                    findings.say(&until.span, "this is no moment in time", help);
+                    findings.report(&until.span, "this is no moment in time", help);
                 }
                 moment
             });

@@ -16,7 +16,7 @@ fn said(text: &str) -> String {
         problems.extend(draft.stream(&file, name.parse().unwrap(), &ImportSettings::default(), &mut schedules));
     }
     problems.extend(draft.finish(None).1);
-    match Problems::none_or(problems) {
+    match Problems::check(problems) {
         Ok(()) => "nothing is wrong".to_owned(),
         Err(problems) => {
             let lost = problems.0.iter().find(|problem| problem.help.as_ref().is_none_or(String::is_empty));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::said;
 use crate::git::RootFiles;
 use crate::model::root::Root;
-use crate::model::settings::adoption::{Hold, OnRollback};
+use crate::model::settings::adoption_rules::{Hold, OnRollback};
 
 #[test]
 fn what_chooses_a_tag_is_checked() {
@@ -426,6 +426,7 @@ fn the_rule_of_the_nearest_table_says_whose_signature_counts() {
         "t:d `tag.pub`",
     ];
     assert_eq!(rules.collect::<Vec<_>>(), expected);
-    let named: Vec<String> = root.anchors().map(|anchor| format!("{:?} {}", anchor.kind, anchor.file.path)).collect();
+    let named: Vec<String> =
+        root.trust_files().map(|anchor| format!("{:?} {}", anchor.kind, anchor.file.path)).collect();
     assert_eq!(named, ["Keys root.pub", "Keys keys/stream.pub", "Keys tag.pub", "TrustedRoot tag.pub"]);
 }

@@ -8,7 +8,7 @@ use crate::model::stream::Discovery;
 use crate::model::stream::select::{Order, Pattern, Select};
 use crate::model::stream::table::DiscoverTable;
 use crate::text::diagnostics::{At, Diagnostics};
-use crate::text::toml::shape::short;
+use crate::text::toml::schema_check::short;
 
 /// How many tags `[discover]` takes where it does not say, and the most it may say.
 const LIMIT: (usize, i64) = (50, 10_000);
@@ -29,13 +29,13 @@ impl SelectKeys<'_> {
 
     /// The rule, none where it is wrong or where nothing is written.
     pub(super) fn read(&self, findings: &mut Diagnostics<'_>) -> Option<Select> {
-        let pattern = self.pattern.map(|text| findings.keep(&text.span, Pattern::new(&text.value)));
+        let pattern = self.pattern.map(|text| findings.accept(&text.span, Pattern::new(&text.value)));
         let range = self.semver.map(|text| findings.parse(text));
         let order = match (self.order.map(|order| (order, order.value.as_str())), range) {
             (None | Some((_, "semver")), Some(range)) => range.map(|range| Order::Semver(Some(range))),
             (Some((order, _)), Some(_)) => {
                 let help = "take `order` out: `semver` says it already";
-                findings.say(&order.span, "`semver` stands beside another `order`", help);
+                findings.report(&order.span, "`semver` stands beside another `order`", help);
                 None
             }
             (Some((_, "semver")), None) => Some(Order::Semver(None)),
@@ -43,13 +43,13 @@ impl SelectKeys<'_> {
             (Some((_, "alphabet")), None) => Some(Order::Alphabet),
             (Some((order, word)), None) => {
                 let message = format!("`{}` is not an order of tags", short(word));
-                findings.say(&order.span, message, "write `semver`, `number` or `alphabet`");
+                findings.report(&order.span, message, "write `semver`, `number` or `alphabet`");
                 None
             }
             (None, None) => {
                 if let Some(pattern) = self.pattern {
                     let help = "add `order = \"number\"`, `\"alphabet\"` or `\"semver\"`: the highest is chosen";
-                    findings.say(&pattern.span, "a `pattern` does not say which of its tags is chosen", help);
+                    findings.report(&pattern.span, "a `pattern` does not say which of its tags is chosen", help);
                 }
                 None
             }
@@ -75,14 +75,14 @@ pub(super) fn discover(
         SelectKeys { semver: table.semver.as_ref(), pattern: table.pattern.as_ref(), order: table.order.as_ref() };
     let select = match written.first() {
         Some(_) => written.read(findings),
-        None => Some(Select { pattern: None, order: Order::Usual }),
+        None => Some(Select { pattern: None, order: Order::Priority }),
     };
     let limit = match &table.limit {
         None => LIMIT.0,
         Some(limit) => {
             usize::try_from(limit.value).ok().filter(|_| (1..=LIMIT.1).contains(&limit.value)).unwrap_or_else(|| {
                 let message = format!("`limit` is {}", limit.value);
-                findings.say(&limit.span, message, format!("write a number from 1 to {}", LIMIT.1));
+                findings.report(&limit.span, message, format!("write a number from 1 to {}", LIMIT.1));
                 LIMIT.0
             })
         }
@@ -92,7 +92,7 @@ pub(super) fn discover(
         None => {
             if whole {
                 let help = "add `repository = \"registry/repository\"`";
-                findings.say(&span, "`[discover]` does not say of which repository", help);
+                findings.report(&span, "`[discover]` does not say of which repository", help);
             }
             None
         }

@@ -15,7 +15,7 @@ enum CandidateTrail<'c> {
 }
 
 /// Of `candidates`, those that were taken back. `versions` are the versions of the lock, newest first.
-pub fn taken_back(candidates: &BTreeMap<TagId, Digest>, versions: impl Iterator<Item = Lock>) -> BTreeSet<TagId> {
+pub fn find_reverted(candidates: &BTreeMap<TagId, Digest>, versions: impl Iterator<Item = Lock>) -> BTreeSet<TagId> {
     let mut taken = BTreeSet::new();
     let mut open: BTreeMap<&TagId, CandidateTrail<'_>> =
         candidates.iter().map(|(id, digest)| (id, CandidateTrail::Open(digest, None))).collect();
@@ -67,7 +67,7 @@ mod tests {
             lock
         };
         let candidates = BTreeMap::from([(id.clone(), digest(13))]);
-        let taken = taken_back(&candidates, history.iter().map(version));
+        let taken = find_reverted(&candidates, history.iter().map(version));
         assert_eq!(taken.contains(&id), expected, "{history:?}");
     }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::adoption::AdoptionRules;
+use super::adoption_rules::AdoptionRules;
 use super::schedule::Schedules;
 use super::table::{ImportTable, VerifyTable};
 use super::validate::HOOKS_MAX;
@@ -42,18 +42,18 @@ impl<'a> ImportOverlay<'a> {
     }
 
     /// What holds where this is written over `defaults`.
-    pub(crate) fn over(
+    pub(crate) fn overlay(
         &self,
         defaults: &ImportSettings,
         schedules: &mut Schedules,
         findings: &mut Diagnostics<'_>,
     ) -> ImportSettings {
-        let own = self.timezone.and_then(|name| findings.keep(&name.span, schedules.zone(&name.value)));
+        let own = self.timezone.and_then(|name| findings.accept(&name.span, schedules.zone(&name.value)));
         let timezone = own.or_else(|| defaults.timezone.clone());
         let utc = jiff::tz::TimeZone::UTC;
         let zone = timezone.as_ref().unwrap_or(&utc);
         let schedule = match self.schedule {
-            Some(text) => findings.keep(&text.span, schedules.schedule(&text.value, zone)),
+            Some(text) => findings.accept(&text.span, schedules.schedule(&text.value, zone)),
             None => defaults.schedule.as_ref().map(|schedule| schedule.in_zone(zone)),
         };
         let platforms = match self.platforms {
@@ -76,7 +76,7 @@ impl<'a> ImportOverlay<'a> {
         }
         let mut adoption = defaults.map(|defaults| AdoptionRules::clone(defaults)).unwrap_or_default();
         if let Some(text) = soak {
-            adoption.soak = findings.keep(&text.span, duration::parse(&text.value));
+            adoption.soak = findings.accept(&text.span, duration::parse(&text.value));
         }
         if let Some(text) = on_rollback {
             adoption.on_rollback = findings.parse(text).unwrap_or_default();
@@ -98,13 +98,13 @@ impl<'a> ImportOverlay<'a> {
 fn platforms(written: &[At<String>], findings: &mut Diagnostics<'_>) -> Vec<Platform> {
     let mut platforms: Vec<Platform> = Vec::new();
     if let Some(more) = written.get(HOOKS_MAX) {
-        findings.say(&more.span, format!("more than {HOOKS_MAX} platforms"), "name those that are needed");
+        findings.report(&more.span, format!("more than {HOOKS_MAX} platforms"), "name those that are needed");
         return platforms;
     }
     for text in written {
         let Some(platform) = findings.parse(text) else { continue };
         if platforms.contains(&platform) {
-            findings.say(&text.span, format!("`{platform}` is named twice"), "name it once");
+            findings.report(&text.span, format!("`{platform}` is named twice"), "name it once");
         } else {
             platforms.push(platform);
         }

@@ -29,7 +29,7 @@ enum CoverageRank {
 
 impl<'a> ImageCoverage<'a> {
     /// What the tags of `root` stand for.
-    pub fn of(root: &'a Root) -> Self {
+    pub fn new(root: &'a Root) -> Self {
         let mut cover = Self { tags: HashMap::new(), digests: HashMap::new() };
         for (id, tag) in &root.definitions.tags {
             let how = match &tag.source {
@@ -112,7 +112,7 @@ mod tests {
         .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
         .into();
         let root = Root::read(&files).unwrap();
-        let cover = ImageCoverage::of(&root);
+        let cover = ImageCoverage::new(&root);
         for (image, expected) in images {
             let image: ImageRef = image.replace("AB", &digest("ab")).replace("CD", &digest("cd")).parse().unwrap();
             let tags: Vec<String> = cover.tags(&image).into_iter().map(|id| id.tag.to_string()).collect();

@@ -165,7 +165,7 @@ mod tests {
     #[track_caller]
     fn check(bytes: &[u8], expected: &str) {
         let (_, problems) = definitions("streams/a.toml", bytes, "take half of it out");
-        let text = match Problems::none_or(problems) {
+        let text = match Problems::check(problems) {
             Ok(()) => String::new(),
             Err(problems) => RenderedProblems(&problems, RenderStyle::Plain).to_string(),
         };

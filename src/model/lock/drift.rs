@@ -38,12 +38,12 @@ pub enum DriftKind {
         defined: Repository,
     },
     /// It was found at a tag that the definition's rule does not admit.
-    Choice {
+    NotSelected {
         /// The image in the lock.
         pinned: ImageRef,
     },
     /// The digest is not the one that the definition is fixed to.
-    Fixed {
+    FixedDigest {
         /// The digest in the lock.
         pinned: Digest,
         /// The digest of the definition.
@@ -62,9 +62,9 @@ pub enum DriftKind {
         target: TagId,
     },
     /// It stands for one platform, and the definition names none.
-    Reduced,
+    SinglePlatform,
     /// It does not stand for the one platform that the definition names.
-    NotReduced {
+    WrongPlatform {
         /// The platform.
         platform: Platform,
     },
@@ -109,7 +109,7 @@ fn disagreement(tag: &Tag, pin: &Pin, lock: &Lock) -> Option<DriftKind> {
         }
         // What it stands at in the other repository is not known here.
         TagSource::Remote(far) => match &pin.follow {
-            Some(FollowedTag::Elsewhere(pinned)) if **pinned == *far => None,
+            Some(FollowedTag::Remote(pinned)) if **pinned == *far => None,
             _ => Some(DriftKind::Follow { target: far.clone().into() }),
         },
         TagSource::Image { .. } | TagSource::Select { .. } if pin.follow.is_some() => Some(DriftKind::NotFollowed),
@@ -117,7 +117,7 @@ fn disagreement(tag: &Tag, pin: &Pin, lock: &Lock) -> Option<DriftKind> {
             Some(DriftKind::Repository { pinned: pin.image.clone(), defined: repository.clone() })
         }
         TagSource::Select { select, .. } if pin.image.tag().is_none_or(|tag| !select.admits(tag)) => {
-            Some(DriftKind::Choice { pinned: pin.image.clone() })
+            Some(DriftKind::NotSelected { pinned: pin.image.clone() })
         }
         TagSource::Select { platform, .. } => unsuited(tag, pin, platform.as_ref()),
         TagSource::Image { image, .. } if *image != pin.image => {
@@ -127,7 +127,7 @@ fn disagreement(tag: &Tag, pin: &Pin, lock: &Lock) -> Option<DriftKind> {
             // A digest fixed to an index may stand for one platform's child; then the index is what is fixed.
             let at = pin.index.as_ref().unwrap_or(&pin.digest);
             if let Some(defined) = image.digest().filter(|digest| *digest != at) {
-                return Some(DriftKind::Fixed { pinned: at.clone(), defined: defined.clone() });
+                return Some(DriftKind::FixedDigest { pinned: at.clone(), defined: defined.clone() });
             }
             unsuited(tag, pin, platform.as_ref())
         }
@@ -136,15 +136,15 @@ fn disagreement(tag: &Tag, pin: &Pin, lock: &Lock) -> Option<DriftKind> {
 
 /// How a pin does not stand for the platforms of its definition.
 fn unsuited(tag: &Tag, pin: &Pin, platform: Option<&Platform>) -> Option<DriftKind> {
-    if pin.suits(platform, &tag.platforms) {
+    if pin.satisfies(platform, &tag.platforms) {
         return None;
     }
     let has = &pin.details.platforms;
     let missing = tag.platforms.iter().find(|platform| !has.contains(platform));
     Some(match (platform, missing) {
-        (Some(platform), _) => DriftKind::NotReduced { platform: platform.clone() },
+        (Some(platform), _) => DriftKind::WrongPlatform { platform: platform.clone() },
         (None, Some(missing)) => DriftKind::Platform { missing: missing.clone() },
-        (None, None) => DriftKind::Reduced,
+        (None, None) => DriftKind::SinglePlatform,
     })
 }
 
@@ -160,13 +160,13 @@ impl fmt::Display for Drift {
             DriftKind::Repository { pinned, defined } => {
                 write!(f, "`{tag}` is pinned for `{pinned}`, and its definition chooses from `{defined}`")
             }
-            DriftKind::Choice { pinned } => {
+            DriftKind::NotSelected { pinned } => {
                 write!(f, "`{tag}` is pinned for `{pinned}`, which its definition does not admit")
             }
-            DriftKind::Fixed { pinned, defined } => {
+            DriftKind::FixedDigest { pinned, defined } => {
                 write!(f, "`{tag}` is pinned to `{pinned}`, and its definition says `{defined}`")
             }
-            DriftKind::Follow { target: FollowedTag::Elsewhere(far) } => {
+            DriftKind::Follow { target: FollowedTag::Remote(far) } => {
                 write!(f, "`{tag}` is not pinned as a follower of `{far}`, as its definition says")
             }
             DriftKind::Follow { target } => {
@@ -176,8 +176,8 @@ impl fmt::Display for Drift {
             DriftKind::OwnDetails { target } => {
                 write!(f, "`{tag}` says of its image what only `{target}`, which it follows, may say")
             }
-            DriftKind::Reduced => write!(f, "`{tag}` is pinned for one platform, and its definition names none"),
-            DriftKind::NotReduced { platform } => {
+            DriftKind::SinglePlatform => write!(f, "`{tag}` is pinned for one platform, and its definition names none"),
+            DriftKind::WrongPlatform { platform } => {
                 write!(f, "`{tag}` is not pinned for `{platform}` alone, as its definition says")
             }
             DriftKind::Platform { missing } => write!(f, "`{tag}` is pinned to an image without `{missing}`"),

@@ -8,13 +8,13 @@ use crate::model::image::TagId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PinLines {
     /// Where it begins, `[[pin]]`.
-    pub begin: usize,
+    pub start: usize,
     /// Where its digest stands.
     pub digest: usize,
 }
 
 /// Each pin of a lock that is written as pinstream writes it, and its lines.
-pub fn places(text: &str) -> BTreeMap<TagId, PinLines> {
+pub fn pin_lines(text: &str) -> BTreeMap<TagId, PinLines> {
     let mut found = BTreeMap::new();
     let (mut begin, mut stream, mut tag) = (1, "", "");
     for (at, line) in text.lines().enumerate() {
@@ -27,7 +27,7 @@ pub fn places(text: &str) -> BTreeMap<TagId, PinLines> {
         if value("digest").is_some()
             && let (Ok(stream), Ok(tag)) = (stream.parse(), tag.parse())
         {
-            found.insert(TagId { stream, tag }, PinLines { begin, digest: at + 1 });
+            found.insert(TagId { stream, tag }, PinLines { start: begin, digest: at + 1 });
         }
     }
     found
@@ -47,11 +47,11 @@ mod tests {
         #[test]
         fn each_pin_is_found_where_it_is_written(lock in sample::any_lock()) {
             let text = encode(&lock);
-            let (lines, places) = (text.lines().collect::<Vec<_>>(), places(&text));
+            let (lines, places) = (text.lines().collect::<Vec<_>>(), pin_lines(&text));
             assert!(places.keys().eq(lock.pins.keys()), "{text}");
             for (id, at) in places {
-                assert_eq!(lines[at.begin - 1], "[[pin]]");
-                assert_eq!(lines[at.begin], format!("stream = \"{}\"", id.stream));
+                assert_eq!(lines[at.start - 1], "[[pin]]");
+                assert_eq!(lines[at.start], format!("stream = \"{}\"", id.stream));
                 assert_eq!(lines[at.digest - 1], format!("digest = \"{}\"", lock.pins[&id].digest));
             }
         }

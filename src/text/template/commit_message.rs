@@ -19,7 +19,7 @@ pub fn message(text: &str, title: &str) -> String {
     let text = if text.trim().is_empty() { title } else { text.trim() };
     let mut out = String::with_capacity(text.len() + 2);
     for (at, line) in text.lines().enumerate() {
-        let line = escape::plain(line.trim_end());
+        let line = escape::control_characters(line.trim_end());
         if at == 0 {
             out.push_str(&within(line.trim_start_matches(|c: char| c.is_whitespace() || c == '-'), title));
         } else {
@@ -41,9 +41,9 @@ pub fn message(text: &str, title: &str) -> String {
 }
 
 /// `text` with one line break at its end, in which no control or reordering character is.
-pub fn words(text: &str) -> String {
+pub fn plain_text(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\t', "    ");
-    text.trim().lines().map(|line| format!("{}\n", escape::plain(line.trim_end()))).collect()
+    text.trim().lines().map(|line| format!("{}\n", escape::control_characters(line.trim_end()))).collect()
 }
 
 /// `message` with `trailers` in its last paragraph: beside those that it ends with, or in one of their own

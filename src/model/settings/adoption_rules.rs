@@ -77,7 +77,7 @@ pub struct UpdateCandidate<'a> {
     /// When we first saw the tag at it, unmoved since; none for now.
     pub since: Option<Timestamp>,
     /// Whether a person took a move to it back.
-    pub taken_back: bool,
+    pub is_reverted: bool,
 }
 
 /// What becomes of a candidate.
@@ -88,7 +88,7 @@ pub enum Verdict {
     /// It is adopted, although the tag had it before.
     AdoptRollback,
     /// The tag keeps its pin.
-    Keep(HoldReason),
+    Hold(HoldReason),
 }
 
 /// Why a tag keeps its pin although its registry has something else.
@@ -105,7 +105,7 @@ pub enum HoldReason {
     /// The move is of a class that is left alone.
     Ignored(ChangeClass),
     /// The version moves farther than is allowed.
-    TooFar(VersionLevel),
+    BeyondAllow(VersionLevel),
     /// What was found has not been there for long enough.
     Soaking {
         /// Since when it was seen.
@@ -126,11 +126,11 @@ pub struct HeldUpdate {
 
 impl HoldReason {
     /// The word used in reports.
-    pub fn word(&self) -> &'static str {
+    pub fn outcome(&self) -> &'static str {
         match self {
             Self::Held(_) | Self::Rejected | Self::Reverted | Self::RolledBack => "held",
             Self::Ignored(_) => "ignored",
-            Self::TooFar(_) => "refused",
+            Self::BeyondAllow(_) => "refused",
             Self::Soaking { .. } => "soaking",
         }
     }
@@ -150,7 +150,7 @@ impl fmt::Display for HoldReason {
                 f.write_str("the registry went back to a digest it had before; `on-rollback` says hold")
             }
             Self::Ignored(class) => write!(f, "only its {class} changed, which `ignore` names"),
-            Self::TooFar(level) => write!(f, "it is a {} move, farther than `allow` lets it go", level.word()),
+            Self::BeyondAllow(level) => write!(f, "it is a {} move, farther than `allow` lets it go", level.as_str()),
             Self::Soaking { since, until } => write!(f, "seen since {since}, adopted from {until} on"),
         }
     }
@@ -158,7 +158,7 @@ impl fmt::Display for HoldReason {
 
 impl AdoptionRules {
     /// Whether the class of a move has to be known to judge it.
-    pub fn asks_class(&self) -> bool {
+    pub fn needs_class(&self) -> bool {
         !self.ignore.is_empty() || self.allow.is_some()
     }
 
@@ -167,21 +167,21 @@ impl AdoptionRules {
         debug_assert_ne!(at, candidate.digest);
         let is_rollback = previous.contains(candidate.digest);
         let kept = match () {
-            () if let Some(hold) = self.holds(now) => HoldReason::Held(hold.clone()),
+            () if let Some(hold) = self.active_hold(now) => HoldReason::Held(hold.clone()),
             () if self.reject.contains(candidate.digest) => HoldReason::Rejected,
-            () if candidate.taken_back => HoldReason::Reverted,
+            () if candidate.is_reverted => HoldReason::Reverted,
             () if is_rollback && self.on_rollback == OnRollback::Hold => HoldReason::RolledBack,
-            () if let Some(level) = self.forbids(candidate.class) => HoldReason::TooFar(level),
+            () if let Some(level) = self.forbids(candidate.class) => HoldReason::BeyondAllow(level),
             () if let Some(class) = candidate.class.filter(|class| self.ignore.contains(class)) => {
                 HoldReason::Ignored(class)
             }
             () => return self.soaks(candidate, is_rollback, now),
         };
-        Verdict::Keep(kept)
+        Verdict::Hold(kept)
     }
 
     /// The hold, as long as it holds.
-    pub fn holds(&self, now: Timestamp) -> Option<&Hold> {
+    pub fn active_hold(&self, now: Timestamp) -> Option<&Hold> {
         self.hold.as_ref().filter(|hold| hold.until.is_none_or(|until| now < until))
     }
 
@@ -195,7 +195,7 @@ impl AdoptionRules {
         let since = candidate.since.filter(|since| *since <= now).unwrap_or(now);
         let end = |soak| since.checked_add(SignedDuration::try_from(soak).ok()?).ok();
         match self.soak.map(|soak| end(soak).unwrap_or(Timestamp::MAX)) {
-            Some(until) if now < until => Verdict::Keep(HoldReason::Soaking { since, until }),
+            Some(until) if now < until => Verdict::Hold(HoldReason::Soaking { since, until }),
             _ if is_rollback && self.on_rollback == OnRollback::Warn => Verdict::AdoptRollback,
             _ => Verdict::Adopt,
         }
@@ -219,13 +219,13 @@ mod tests {
     fn check(adoption: &AdoptionRules, to: u8, change: impl FnOnce(&mut UpdateCandidate<'_>), expected: Verdict) {
         let digest_of_candidate = digest(to);
         let mut candidate =
-            UpdateCandidate { digest: &digest_of_candidate, class: None, since: None, taken_back: false };
+            UpdateCandidate { digest: &digest_of_candidate, class: None, since: None, is_reverted: false };
         change(&mut candidate);
         assert_eq!(adoption.judge(&digest(1), &[digest(0)], &candidate, time("2026-11-24T12:00:00Z")), expected);
     }
 
     fn keep(kept: HoldReason) -> Verdict {
-        Verdict::Keep(kept)
+        Verdict::Hold(kept)
     }
 
     #[test]
@@ -233,7 +233,7 @@ mod tests {
         let none = AdoptionRules::default();
         check(&none, 2, |_| {}, Verdict::Adopt);
         check(&none, 0, |_| {}, keep(HoldReason::RolledBack));
-        check(&none, 2, |candidate| candidate.taken_back = true, keep(HoldReason::Reverted));
+        check(&none, 2, |candidate| candidate.is_reverted = true, keep(HoldReason::Reverted));
         check(&AdoptionRules { on_rollback: OnRollback::Allow, ..none.clone() }, 0, |_| {}, Verdict::Adopt);
         check(&AdoptionRules { on_rollback: OnRollback::Warn, ..none }, 0, |_| {}, Verdict::AdoptRollback);
     }
@@ -283,9 +283,9 @@ mod tests {
         check(&quiet, 2, class("layers"), Verdict::Adopt);
         check(&quiet, 2, |_| {}, Verdict::Adopt);
         let careful = AdoptionRules { allow: Some(VersionLevel::Minor), ..AdoptionRules::default() };
-        check(&careful, 2, class("major"), keep(HoldReason::TooFar(VersionLevel::Major)));
+        check(&careful, 2, class("major"), keep(HoldReason::BeyondAllow(VersionLevel::Major)));
         check(&careful, 2, class("minor"), Verdict::Adopt);
         check(&careful, 2, class("platforms"), Verdict::Adopt);
-        assert!(careful.asks_class() && quiet.asks_class() && !AdoptionRules::default().asks_class());
+        assert!(careful.needs_class() && quiet.needs_class() && !AdoptionRules::default().needs_class());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The markers are those of git-merge(1), with or without the base that `merge.conflictStyle = diff3` adds.
 
-use super::encode::{block, head};
+use super::encode::{block, header};
 use super::merge::MergedLock;
 use super::{FILE_NAME, Lock};
 
@@ -18,15 +18,15 @@ pub struct ConflictSides {
 }
 
 /// The lock of `merged`, with markers around each pin that `ours` and `theirs` moved differently.
-pub fn text(merged: &MergedLock, ours: &Lock, theirs: &Lock) -> String {
-    let mut out = head();
+pub fn render(merged: &MergedLock, ours: &Lock, theirs: &Lock) -> String {
+    let mut out = header();
     let mut ids: Vec<_> = merged.lock.pins.keys().chain(&merged.conflicts).collect();
     ids.sort();
     ids.dedup();
     for id in ids {
         let of = |lock: &Lock| lock.pins.get(id).map(|pin| block(id, pin)).unwrap_or_default();
         if merged.conflicts.binary_search(id).is_ok() {
-            out.push_str(&marked(&of(ours), &of(theirs)));
+            out.push_str(&with_markers(&of(ours), &of(theirs)));
         } else {
             out.push_str(&of(&merged.lock));
         }
@@ -35,7 +35,7 @@ pub fn text(merged: &MergedLock, ours: &Lock, theirs: &Lock) -> String {
 }
 
 /// Two whole texts as one conflict, where one of them is no lock.
-pub fn marked(ours: &str, theirs: &str) -> String {
+pub fn with_markers(ours: &str, theirs: &str) -> String {
     let line = |text: &str| if text.is_empty() || text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") };
     format!("<<<<<<< ours\n{}=======\n{}>>>>>>> theirs\n", line(ours), line(theirs))
 }
@@ -50,7 +50,7 @@ enum ConflictSection {
 }
 
 /// The sides of `text`; none where it has no conflict, or markers that do not go together.
-pub fn sides(text: &str) -> Option<ConflictSides> {
+pub fn parse(text: &str) -> Option<ConflictSides> {
     let (mut base, mut ours, mut theirs) = (String::new(), String::new(), String::new());
     let mut place = ConflictSection::Both;
     let (mut conflicts, mut bases) = (0, 0);
@@ -94,7 +94,7 @@ fn marker(line: &str) -> Option<char> {
 }
 
 /// The name of the file that a conflict is in, as Git's attributes name it.
-pub fn attribute() -> String {
+pub fn git_attribute() -> String {
     format!("{FILE_NAME} merge=pinstream")
 }
 
@@ -102,12 +102,12 @@ pub fn attribute() -> String {
 mod tests {
     use super::*;
     use crate::model::lock::encode::encode;
-    use crate::model::lock::join::join;
+    use crate::model::lock::join::merge;
     use crate::model::lock::sample;
 
     #[track_caller]
     fn check(text: &str, expected: Option<[&str; 3]>) {
-        let found = sides(text);
+        let found = parse(text);
         let found = found.as_ref().map(|one| [one.ours.as_str(), one.base.as_deref().unwrap_or("-"), &one.theirs]);
         assert_eq!(found, expected);
     }
@@ -141,8 +141,8 @@ mod tests {
         };
         let (ours, mut theirs) = (moved(7, "python:3.12"), moved(8, "python:3.12"));
         theirs.pins.get_mut(&"python:arm".parse().unwrap()).unwrap().digest = sample::digest(9);
-        let merged = join(&base, &ours, &theirs);
-        let text = text(&merged, &ours, &theirs);
+        let merged = merge(&base, &ours, &theirs);
+        let text = render(&merged, &ours, &theirs);
         insta::assert_snapshot!(text, @r###"
         # Pinned by pinstream. Review it; don't edit it. Conflict? Run: pinstream update
         version = 1
@@ -186,7 +186,7 @@ mod tests {
         image = "docker.io/library/python:3.12"
         digest = "sha256:0303030303030303030303030303030303030303030303030303030303030303"
         "###);
-        let both = sides(&text).unwrap();
+        let both = parse(&text).unwrap();
         assert_eq!(both.base, None);
         assert!(both.ours.contains(sample::digest(7).as_str()) && !both.ours.contains(sample::digest(8).as_str()));
         assert!(both.theirs.contains(sample::digest(8).as_str()) && !both.theirs.contains(sample::digest(7).as_str()));
@@ -195,6 +195,6 @@ mod tests {
     #[test]
     fn without_a_conflict_the_text_is_the_lock() {
         let lock = sample::python();
-        assert_eq!(text(&join(&lock, &lock, &lock), &lock, &lock), encode(&lock));
+        assert_eq!(render(&merge(&lock, &lock, &lock), &lock, &lock), encode(&lock));
     }
 }

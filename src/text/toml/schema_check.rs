@@ -72,7 +72,7 @@ impl SchemaShape {
     }
 
     /// In the words of a message.
-    fn words(&self) -> &'static str {
+    fn description(&self) -> &'static str {
         match self {
             Self::Text => "a string",
             Self::Integer => "a whole number",
@@ -116,7 +116,7 @@ impl Pruner<'_, '_> {
             let fits = match known.or(rest) {
                 Some(shape) => self.value(shape, value, key.span()),
                 None => {
-                    self.findings.say(&key.span(), format!("unknown key `{}`", short(name)), key_help(name, keys));
+                    self.findings.report(&key.span(), format!("unknown key `{}`", short(name)), key_help(name, keys));
                     false
                 }
             };
@@ -146,7 +146,7 @@ impl Pruner<'_, '_> {
             (SchemaShape::Integer, DeValue::Integer(number)) => {
                 let fits = i64::from_str_radix(number.as_str(), number.radix()).is_ok();
                 if !fits {
-                    self.findings.say(&span, "a number out of all range", "write a smaller one");
+                    self.findings.report(&span, "a number out of all range", "write a smaller one");
                 }
                 fits
             }
@@ -182,7 +182,7 @@ impl Pruner<'_, '_> {
                     DeValue::Array(_) => "a list",
                     DeValue::Table(_) => "a table",
                 };
-                let message = format!("{} was expected, this is {found}", shape.words());
+                let message = format!("{} was expected, this is {found}", shape.description());
                 let written = self.findings.file.text.get(span.clone()).unwrap_or_default();
                 let help = match (shape, other) {
                     (
@@ -195,9 +195,9 @@ impl Pruner<'_, '_> {
                         format!("take the quotes away: `{text}`")
                     }
                     (SchemaShape::Date, _) => "as `2026-12-01` or `2026-12-01T08:00:00Z`, without quotes".to_owned(),
-                    _ => format!("write {}", shape.words()),
+                    _ => format!("write {}", shape.description()),
                 };
-                self.findings.say(&span, message, help);
+                self.findings.report(&span, message, help);
                 false
             }
         }
