@@ -1,11 +1,10 @@
-//! Signatures of images: whether somebody who is trusted vouches for a digest.
+//! Verifies signatures of images: whether a trusted signer signed a digest.
 //!
-//! Pure: bytes in, a verdict out; where signatures are kept and how they are fetched is not known here. Read are the two
-//! formats that `cosign` writes: a payload beside a bare signature (Red Hat's "simple signing"), and the Sigstore bundle
-//! around a DSSE envelope with an in-toto statement, or around a signature of the manifest itself. Either is signed by a
-//! key that a person has, or keyless: by one that a certificate binds to an identity and that is used once. A signature
-//! counts only where what was signed names the very digest, so that one cannot be moved to another image.
-
+//! Pure: takes bytes and returns a verdict; never fetches signatures. Supports the two formats written by `cosign`: a
+//! payload with a detached signature (Red Hat's "simple signing"), and the Sigstore bundle with a DSSE envelope around an
+//! in-toto statement, or with a signature of the manifest itself. Either is made with a long-lived key, or keyless: with a
+//! one-time key that a certificate binds to an identity. A signature counts only if the signed content names the very
+//! digest, so that it cannot be transferred to another image.
 mod identity;
 mod key;
 mod keyless;
@@ -23,42 +22,42 @@ pub use identity::{Identity, Issuer};
 pub use key::KeyFile;
 pub use keyless::TrustedRoot;
 
-/// The media type of a payload whose signature stands beside it.
+/// The media type of a payload with a detached signature.
 pub const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
-/// What artifacts are called that hold payloads, where they are found as referrers.
+/// The artifact type of payloads attached as referrers.
 pub const ARTIFACT: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
-/// How the media type of a bundle begins, whatever its version.
+/// The prefix of the media type of bundles, whatever their version.
 pub const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
 
-/// What a payload says that it is.
+/// The type in a payload.
 const PAYLOAD_TYPE: &str = "cosign container image signature";
-/// What a statement says that it is, where it signs an image and nothing more: an attestation by the same signer, of
-/// what a scan found for example, approves of nothing.
+/// The predicate type of a statement that signs an image. An attestation by the same signer, e.g. of a scan result, does not
+/// approve of anything.
 const PREDICATE_TYPE: &str = "https://sigstore.dev/cosign/sign/v1";
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/";
 const ENVELOPE_TYPE: &str = "application/vnd.in-toto+json";
 
-/// The most keys of a file, signatures of an envelope, certificates of a chain, or entries of logs: each costs a
+/// The maximum number of keys in a file, signatures in an envelope, certificates in a chain, or log entries: each costs a
 /// verification.
 const SEVERAL_MAX: usize = 10;
 
-/// `verify`: who has to have signed a digest.
+/// `verify`: the required signer of a digest.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verify {
     /// The holder of one of the keys in this file of the root.
     Key(String),
-    /// Somebody whom a certificate names.
+    /// An identity in a certificate.
     Keyless(CertificateIdentity),
 }
 
-/// Somebody whom a certificate names.
+/// An identity in a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CertificateIdentity {
-    /// Who said that it is him.
+    /// The issuer that authenticated the signer.
     pub issuer: Issuer,
-    /// Who he is.
+    /// The signer.
     pub identity: Identity,
-    /// The file of the root with the authorities and logs that are trusted; none for those of Sigstore's public instance.
+    /// The file of the root with the trusted authorities and logs; `None` for those of Sigstore's public instance.
     pub trusted_root: Option<String>,
 }
 
@@ -71,7 +70,7 @@ impl fmt::Display for Verify {
     }
 }
 
-/// What a file is that `verify` names.
+/// Kinds of files that `verify` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
     /// Public keys.
@@ -80,7 +79,7 @@ pub enum Anchor {
     TrustedRoot,
 }
 
-/// All that is trusted: the files that `verify` names, by path.
+/// The trusted keys and authorities: the files that `verify` names, by path.
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
     keys: BTreeMap<String, Arc<KeyFile>>,
@@ -88,10 +87,10 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Takes in the file at `path`.
+    /// Reads the file at `path`.
     ///
     /// # Errors
-    /// What is wrong with it, and a way out.
+    /// Returns an error if the file is invalid.
     pub fn read(&mut self, kind: Anchor, path: &str, bytes: &[u8]) -> Result<(), NameError> {
         match kind {
             Anchor::Keys => drop(self.keys.insert(path.to_owned(), Arc::new(KeyFile::read(bytes)?))),
@@ -100,7 +99,7 @@ impl Trust {
         Ok(())
     }
 
-    /// Who says whether a signature is by whom `verify` names; none where the file that it takes was not read.
+    /// Returns the verifier for `verify`; `None` if the file it needs was not read.
     pub fn verifier<'a>(&'a self, verify: &'a Verify) -> Option<Verifier<'a>> {
         match verify {
             Verify::Key(path) => Some(Verifier::Key(self.keys.get(path)?)),
@@ -115,17 +114,17 @@ impl Trust {
     }
 }
 
-/// Says whether a signature counts.
+/// Verifies signatures of one required signer.
 #[derive(Clone, Copy, Debug)]
 pub enum Verifier<'a> {
-    /// Where one of these keys made it.
+    /// Accepts signatures by these keys.
     Key(&'a KeyFile),
-    /// Where it is by this signer, going by these authorities and logs.
+    /// Accepts signatures by this identity, under these authorities and logs.
     Keyless(&'a TrustedRoot, &'a CertificateIdentity),
 }
 
 impl Verifier<'_> {
-    /// The digest of the file that it goes by: another commit may have another under the same path.
+    /// Returns the digest of the file it uses; another commit may have another file at the same path.
     pub fn id(&self) -> &Digest {
         match self {
             Self::Key(file) => file.id(),
@@ -133,44 +132,44 @@ impl Verifier<'_> {
         }
     }
 
-    /// Whether `signed` vouches for `digest`.
+    /// Checks that `signed` is a valid signature of `digest`.
     ///
     /// # Errors
-    /// Why it does not.
+    /// Returns the flaw of the signature.
     pub fn verify(&self, digest: &Digest, signed: RawSignature<'_>) -> Result<(), SignatureFlaw> {
         match self {
             Self::Key(file) => file.verify(digest, signed),
-            Self::Keyless(root, signer) => root.vouches(signer, digest, signed),
+            Self::Keyless(root, signer) => root.verify(signer, digest, signed),
         }
     }
 }
 
-/// A signature as it was found.
+/// A signature as stored in a registry.
 #[derive(Clone, Copy, Debug)]
 pub enum RawSignature<'a> {
-    /// A payload, and what stands beside it.
+    /// A payload and its annotations.
     Payload(&'a [u8], &'a PayloadAnnotations),
     /// A Sigstore bundle.
     Bundle(&'a [u8]),
 }
 
-/// What stands beside a payload, in the annotations of its descriptor (cosign, "Signature Specification").
+/// The annotations of a payload, in its descriptor (cosign, "Signature Specification").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PayloadAnnotations {
     /// The signature, in Base64.
     signature: String,
-    /// The certificate of a keyless one, in PEM.
+    /// The certificate of a keyless signature, in PEM.
     certificate: Option<String>,
-    /// The certificates between that one and an authority, in PEM.
+    /// The intermediate certificates, in PEM.
     chain: Option<String>,
-    /// The entry of the log, in JSON.
+    /// The log entry, in JSON.
     entry: Option<String>,
-    /// What an authority says of the time, in JSON.
+    /// The timestamp of an authority, in JSON.
     timestamp: Option<String>,
 }
 
 impl PayloadAnnotations {
-    /// What `annotations` hold of it; none without a signature. What is longer than any that is honest is left out.
+    /// Extracts the annotations; `None` without a signature. Values of unreasonable length are ignored.
     pub fn of(annotations: &BTreeMap<String, String>) -> Option<Self> {
         let short = |key, max| annotations.get(key).filter(|text| text.len() <= max).cloned();
         Some(Self {
@@ -183,59 +182,59 @@ impl PayloadAnnotations {
     }
 }
 
-/// Why a signature does not vouch for a digest.
+/// The reasons why a signature is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureFlaw {
-    /// It is by somebody else, or what was signed was changed.
-    #[error("it is by another key, or what was signed was changed")]
+    /// The signature does not match any of the keys.
+    #[error("signed with another key, or the content was changed")]
     Key,
-    /// What was signed names another image.
-    #[error("what was signed names another image")]
+    /// The signed content names another image.
+    #[error("the signed content names another image")]
     Image,
-    /// It is something else than the signature of an image.
-    #[error("what was signed is no approval of an image")]
+    /// The signed content is not an image signature.
+    #[error("the signed content is not an image signature")]
     Meaning,
-    /// It cannot be read.
-    #[error("it cannot be read: {0}")]
+    /// The signature is malformed.
+    #[error("malformed signature: {0}")]
     Unreadable(&'static str),
-    /// It is not keyless.
-    #[error("it has no certificate, as none by a key has")]
+    /// The signature is not keyless.
+    #[error("no certificate: signed with a key")]
     NoCertificate,
-    /// It is by somebody else, with all that it takes to know that.
-    #[error("it is by `{identity}` of `{issuer}`")]
+    /// The signature is valid, but by another identity.
+    #[error("signed by `{identity}` of issuer `{issuer}`")]
     Identity {
-        /// Who it is by, made fit for a message.
+        /// The signer, escaped for messages.
         identity: String,
-        /// Who said that it is him, made fit for a message.
+        /// The issuer, escaped for messages.
         issuer: String,
     },
-    /// Anybody could have made its certificate.
-    #[error("its certificate is by no authority that the trusted root names, or not for signing code")]
+    /// The certificate is not by a trusted authority.
+    #[error("the certificate is not issued by an authority of the trusted root, or not for code signing")]
     Authority,
-    /// Its certificate was made behind everybody's back.
-    #[error("its certificate is in no log of certificates that the trusted root names")]
+    /// The certificate was not logged.
+    #[error("the certificate is not in a certificate log of the trusted root")]
     Unlogged,
-    /// It was made when its certificate did not count: whoever finds an old key can do that.
-    #[error("its certificate was not valid when it was signed")]
+    /// The certificate was not valid at signing time: a leaked one-time key could do that.
+    #[error("the certificate was not valid at signing time")]
     Expired,
-    /// No log knows of it.
-    #[error("it has no entry of a log")]
+    /// There is no log entry.
+    #[error("no log entry")]
     NoEntry,
-    /// The log that it names does not know of it, or is not trusted.
-    #[error("its entry is by no log that the trusted root names, or was changed")]
+    /// The log entry is not by a trusted log.
+    #[error("the log entry is not signed by a log of the trusted root, or was changed")]
     Entry,
-    /// A log knows of another signature.
-    #[error("its entry in the log is that of another signature")]
+    /// The log entry belongs to another signature.
+    #[error("the log entry belongs to another signature")]
     OtherEntry,
-    /// Nobody who is trusted says when it was made.
-    #[error("nobody whom the trusted root names says when it was signed")]
+    /// There is no trusted timestamp.
+    #[error("no timestamp by an authority of the trusted root")]
     Time,
-    /// What was signed is not what is there.
-    #[error("what was signed was changed")]
+    /// The content differs from the signed one.
+    #[error("the content was changed after signing")]
     Changed,
 }
 
-/// What a payload says, as far as it matters here. A key that stands twice is refused by `serde`.
+/// The relevant part of a payload. `serde` rejects duplicate keys.
 #[derive(Deserialize)]
 struct Payload {
     critical: Critical,
@@ -254,7 +253,7 @@ struct PayloadImage {
     digest: String,
 }
 
-/// Whether a payload, whose signature holds, approves of `digest`. Nothing of it is read before its signature holds.
+/// Checks that a payload is a signature of `digest`. Must only be called after verifying the payload's signature.
 fn approves_by_payload(payload: &[u8], digest: &Digest) -> Result<(), SignatureFlaw> {
     let Payload { critical } = read(payload)?;
     if critical.kind != PAYLOAD_TYPE {
@@ -278,7 +277,7 @@ struct Subject {
     digest: BTreeMap<String, String>,
 }
 
-/// Whether a statement of the type `kind`, whose signature holds, approves of `digest`.
+/// Checks that a statement of type `kind` is a signature of `digest`. Must only be called after verifying its signature.
 fn approves_by_statement(kind: &str, statement: &[u8], digest: &Digest) -> Result<(), SignatureFlaw> {
     if kind != ENVELOPE_TYPE {
         return Err(SignatureFlaw::Meaning);
@@ -293,14 +292,14 @@ fn approves_by_statement(kind: &str, statement: &[u8], digest: &Digest) -> Resul
 }
 
 fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, SignatureFlaw> {
-    serde_json::from_slice(bytes).map_err(|_| SignatureFlaw::Unreadable("it is not of its format"))
+    serde_json::from_slice(bytes).map_err(|_| SignatureFlaw::Unreadable("unexpected format"))
 }
 
 fn decode(text: &str) -> Result<Vec<u8>, SignatureFlaw> {
-    STANDARD.decode(text.trim()).map_err(|_| SignatureFlaw::Unreadable("it is not in Base64"))
+    STANDARD.decode(text.trim()).map_err(|_| SignatureFlaw::Unreadable("invalid Base64"))
 }
 
-/// The label and the whole of each block of a text in PEM (RFC 7468); no block where it has no end.
+/// Splits PEM text (RFC 7468) into labels and blocks; `None` for a block without an end.
 fn pem(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     const BEGIN: &str = "-----BEGIN ";
     text.match_indices(BEGIN).map(move |(at, _)| {

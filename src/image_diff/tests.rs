@@ -1,6 +1,9 @@
 //! What is told of two images.
 
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::model::image::facts::RuntimeConfig;
 use crate::model::image::facts::{BuildOrigin, Layer};
 use crate::model::image::{Digest, ImageRef};
 use crate::model::lock::diff::{ChangeKind, PinSide};
@@ -74,12 +77,12 @@ fn moved(versions: [Option<&str>; 2]) -> PinChange {
         follow: None,
         image,
         previous_image: None,
-        change: ChangeKind::Updated { old, new },
+        kind: ChangeKind::Updated { old, new },
     }
 }
 
 fn told(explanation: &Explanation) -> String {
-    text::lines(explanation).join("\n")
+    summary::lines(explanation).join("\n")
 }
 
 #[test]
@@ -122,7 +125,7 @@ fn an_image_that_cannot_be_read_is_told_with_what_is_known() {
     ");
     let explained = Explanation::of(&moved([None, Some("1")]), Err("a".to_owned()), Err("b\u{1b}".to_owned()));
     assert_eq!(told(&explained), "the image that it leaves cannot be read: a");
-    assert_eq!(Explanation::of(&one, Ok(&old()), Ok(&new)), Explanation::between(&old(), &new));
+    assert_eq!(Explanation::of::<String>(&one, Ok(&old()), Ok(&new)), Explanation::between(&old(), &new));
 }
 
 #[test]
@@ -130,7 +133,7 @@ fn many_differences_are_counted() {
     let mut new = old();
     let more = (0..40).map(|number| (format!("V{number:02}"), "x".to_owned()));
     new.runtime.as_mut().unwrap().environment.extend(more);
-    let told = text::lines(&Explanation::between(&old(), &new));
+    let told = summary::lines(&Explanation::between(&old(), &new));
     assert_eq!(told.last().unwrap(), "and 28 more differences");
 }
 

@@ -43,7 +43,7 @@ pub(super) fn github(results: &RunResults) -> String {
 fn properties(finding: &Finding) -> String {
     let mut properties = Vec::new();
     if let Some(FindingLocation { path, span }) = &finding.place {
-        properties.push(("file", escape::within(path, PATH_MAX)));
+        properties.push(("file", escape::truncate(path, PATH_MAX)));
         match span {
             Some(FilePosition::Line(line)) => properties.push(("line", line.to_string())),
             Some(FilePosition::Part(span)) => {

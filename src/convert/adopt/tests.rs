@@ -47,7 +47,7 @@ fn adopted(objects: &[serde_json::Value], root: &Root, wishes: &AdoptOptions) ->
     if root.definitions.tags.is_empty() {
         let read = Root::read(&files).unwrap();
         let wrong = crate::model::lock::drift::find_drift(&read.definitions, &adopted.lock);
-        let wrong = wrong.iter().filter(|one| one.what != crate::model::lock::drift::DriftKind::Missing);
+        let wrong = wrong.iter().filter(|one| one.kind != crate::model::lock::drift::DriftKind::Missing);
         assert_eq!(wrong.map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
     }
     out

@@ -1,6 +1,6 @@
-//! A tag put back to where it stood before, and what follows it along with it. Pure.
+//! Rolls a tag back to an earlier pin, and its followers with it. Pure.
 //!
-//! That the bad digest does not come again is not for the lock to say: the tag's definition rejects it.
+//! Only changes the lock: the definition keeps the bad digest from returning, by `reject`.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,10 @@ use crate::model::image::{Digest, TagId};
 use crate::model::lock::{Details, Lock, Pin};
 use crate::model::stream::{TagSource, follow};
 
-/// The lock of `root` in which `id` stands at `to`, and tags that stood with it where they follow it. One that a person
-/// holds, or that rejects the digest, stays where it is.
+/// Returns the lock of `root` with `id` at `to`, and with it the followers that had the same digest. A follower that is
+/// held, or that rejects the digest, keeps its pin.
 ///
-/// `committed` is the lock that the branch has. A digest that it never held is nothing that a tag stood at: it is not
-/// remembered as an earlier one.
+/// `committed` is the lock on the branch. A digest that was never committed is not recorded in `previous`.
 pub fn roll_back(root: &Root, committed: &Lock, id: &TagId, to: Pin, now: Timestamp) -> Lock {
     let mut lock = root.lock.clone();
     let Some(bad) = lock.pins.get(id).map(|pin| pin.digest.clone()) else { return lock };

@@ -318,7 +318,7 @@ fn what_is_known_is_taken_only_where_nothing_but_the_lock_is_another() {
     let first = files("[discover]\nrepository = \"a.example/f\"\n", "version = 1\n");
     let defined = || {
         let Root { settings, definitions, .. } = Root::read(&first).unwrap();
-        CachedDefinitions { seal: Fingerprint::of(&first), settings, definitions }
+        CachedDefinitions { fingerprint: Fingerprint::of(&first), settings, definitions }
     };
     // What is discovered follows from the lock.
     let again = files("[discover]\nrepository = \"a.example/f\"\n", &pins);

@@ -16,7 +16,7 @@ use crate::model::image::{NameError, TagId};
 use crate::text::diagnostics::{At, Diagnostics, is_bidi_control};
 use crate::text::template::Template;
 use crate::text::toml::StringOr;
-use crate::text::toml::schema_check::short;
+use crate::text::escape::excerpt as short;
 
 /// How many labels, reviewers, sets or patterns of one set there may be.
 const LIST_MAX: usize = 100;

@@ -1,4 +1,4 @@
-//! From `pinstream.toml` as written to [`Settings`] that are true, or to everything that is wrong with it.
+//! Validates `pinstream.toml`: turns its tables into [`Settings`], and reports all problems.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
@@ -18,45 +18,45 @@ use crate::formats;
 use crate::model::image::{NameError, RegistryHost, is_repository_path};
 use crate::text::diagnostics::{At, Diagnostics, Problem, SourceFile, SourceLocation, is_bidi_control};
 use crate::text::template::Template;
-use crate::text::toml::schema_check::short;
+use crate::text::escape::excerpt;
 use crate::text::toml::{Entries, ParsedFile};
 
-/// How many hooks a root may have, and how many patterns, files, arguments or variables one of them.
+/// The maximum number of hooks, and of patterns, files, arguments or variables per hook.
 pub(super) const HOOKS_MAX: usize = 100;
-/// The longest time a hook may ask for.
+/// The longest time limit of a hook.
 const TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 
-/// Reads `pinstream.toml`; what is wrong stands beside what is right.
+/// Reads `pinstream.toml`; returns the valid settings next to all problems.
 pub(crate) fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Settings, Vec<Problem>) {
     let mut findings = Diagnostics::new(file);
     let read: Option<ParsedFile<SettingsTable>> = crate::text::toml::read(&SHAPE, &mut findings, |_, _| {});
-    let Some(ParsedFile { table, incomplete: spoiled }) = read else { return (Settings::default(), findings.problems) };
+    let Some(ParsedFile { table, incomplete }) = read else { return (Settings::default(), findings.problems) };
     let import = table.import;
     let mut files = files_of_registries(&table.registry, &findings);
     files.extend(table.hook.iter().flat_map(|hook| files_of_hook(&hook.value, &findings)));
     let anchors = verify::trust_file(import.verify.as_ref(), &findings).into_iter().collect();
-    let publish = table.publish.and_then(|table| publish::publish(&table, &spoiled, &mut findings));
+    let publish = table.publish.and_then(|table| publish::publish(&table, &incomplete, &mut findings));
     let git = git(&table.git, &mut findings);
     let is_on_github = publish.as_ref().is_some_and(|publish| publish.place.kind == ForgeKind::GitHub);
     if let (Some(Sign::GitHub), Some(written), false) = (git.sign, &table.git.sign, is_on_github) {
-        let help = "add `[publish.github]` with the repository, or sign with a key: `ssh` or `openpgp`";
-        findings.report(&written.span, "GitHub signs the commits of proposals there, and these are none", help);
+        let help = "add `[publish.github]`, or use `ssh` or `openpgp` with a key";
+        findings.report(&written.span, "`github` signs only commits of proposals on GitHub", help);
     }
     let settings = Settings {
         git,
         import: ImportOverlay::of(&import).overlay(&ImportSettings::default(), schedules, &mut findings),
         registries: registries(&table.registry, &mut findings),
-        remotes: remote::remotes(&table.remote, &spoiled, &mut findings),
-        hooks: hooks(table.hook, &spoiled, &mut findings),
+        remotes: remote::remotes(&table.remote, &incomplete, &mut findings),
+        hooks: hooks(table.hook, &incomplete, &mut findings),
         publish,
-        targets: formats::table::targets(table.target, &spoiled, &mut findings),
+        targets: formats::table::targets(table.target, &incomplete, &mut findings),
         files,
         trust_files: anchors,
     };
     (settings, findings.problems)
 }
 
-/// The file that `text` names, where that is a path.
+/// Returns the file that `text` names, if it is a valid path.
 pub(crate) fn referenced_file(text: &At<String>, by: String, findings: &Diagnostics<'_>) -> Option<ReferencedFile> {
     let place = SourceLocation { file: Arc::clone(findings.file), span: text.span.clone() };
     path::parse(&text.value).ok().map(|path| ReferencedFile { path, named_by: by, place })
@@ -64,17 +64,17 @@ pub(crate) fn referenced_file(text: &At<String>, by: String, findings: &Diagnost
 
 fn files_of_registries(written: &Entries<RegistryTable>, findings: &Diagnostics<'_>) -> Vec<ReferencedFile> {
     let authority = |(key, table): &(At<String>, RegistryTable)| {
-        referenced_file(table.ca.as_ref()?, format!("`ca` of `[registry.\"{}\"]`", short(&key.value)), findings)
+        referenced_file(table.ca.as_ref()?, format!("`ca` of `[registry.\"{}\"]`", excerpt(&key.value)), findings)
     };
     written.0.iter().filter_map(authority).collect()
 }
 
 fn files_of_hook(hook: &HookTable, findings: &Diagnostics<'_>) -> Vec<ReferencedFile> {
     let of = |key: &str| match &hook.name {
-        Some(name) => format!("`{key}` of the hook `{}`", short(&name.value)),
+        Some(name) => format!("`{key}` of the hook `{}`", excerpt(&name.value)),
         None => format!("`{key}` of a hook"),
     };
-    // What has no slash is looked for in `PATH`.
+    // A program without a slash is looked up in `PATH`.
     let program = hook.run.as_ref().and_then(|run| run.value.first()).filter(|program| program.value.contains('/'));
     let program = program.and_then(|program| referenced_file(program, of("run"), findings));
     program
@@ -83,12 +83,12 @@ fn files_of_hook(hook: &HookTable, findings: &Diagnostics<'_>) -> Vec<Referenced
         .collect()
 }
 
-/// Words of the user's own, fit to be shown.
+/// Validates annotations: the user's own keys and texts.
 pub(crate) fn annotations(written: Entries<At<String>>, findings: &mut Diagnostics<'_>) -> BTreeMap<String, String> {
     let mut annotations = BTreeMap::new();
     for (key, text) in written.0 {
         if key.value.is_empty() || key.value.contains(char::is_whitespace) {
-            findings.report(&key.span, "an annotation needs a name without spaces", "as `acme.example/owner`");
+            findings.report(&key.span, "invalid annotation name", "use a name without spaces, e.g. `acme.example/owner`");
         }
         if is_text(&key, findings) && is_text(&text, findings) {
             annotations.insert(key.value, text.value);
@@ -97,12 +97,12 @@ pub(crate) fn annotations(written: Entries<At<String>>, findings: &mut Diagnosti
     annotations
 }
 
-/// Whether `text` can be shown as it is; lines and tabs are fine.
+/// Returns true if `text` is printable; line breaks and tabs are allowed.
 pub(crate) fn is_text(text: &At<String>, findings: &mut Diagnostics<'_>) -> bool {
     let odd = text.value.chars().find(|c| (c.is_control() && !matches!(c, '\n' | '\t' | '\r')) || is_bidi_control(*c));
     if let Some(odd) = odd {
-        let message = format!("the character U+{:04X} cannot be shown", u32::from(odd));
-        findings.report(&text.span, message, "take it out");
+        let message = format!("unprintable character U+{:04X}", u32::from(odd));
+        findings.report(&text.span, message, "remove it");
     }
     odd.is_none()
 }
@@ -115,7 +115,7 @@ fn git(table: &GitTable, findings: &mut Diagnostics<'_>) -> GitSettings {
     GitSettings { branch, author, message, sign }
 }
 
-/// A template that `read` reads.
+/// Validates a template with `read`.
 pub(super) fn template(
     key: &str,
     text: &At<String>,
@@ -133,18 +133,18 @@ fn sign(text: &str) -> Result<Sign, NameError> {
         "ssh" => Ok(Sign::Key(SigningKeyKind::Ssh)),
         "openpgp" => Ok(Sign::Key(SigningKeyKind::OpenPgp)),
         "github" => Ok(Sign::GitHub),
-        _ => Err(NameError::new(format!("`{}` is no way to sign commits", short(text))).help(
-            "`ssh` or `openpgp`, the key comes from `PINSTREAM_SIGNING_KEY` or `PINSTREAM_SIGNING_KEY_FILE`; or \
-                 `github` for proposals there",
+        _ => Err(NameError::new(format!("invalid value `{}` for `sign`", excerpt(text))).help(
+            "write `ssh` or `openpgp`, with a key in `PINSTREAM_SIGNING_KEY`, an agent or git config, or `github` for \
+                 proposals on GitHub",
         )),
     }
 }
 
-/// A branch's name, by the rules of git-check-ref-format(1).
+/// Parses a branch name, by the rules of git-check-ref-format(1).
 pub(super) fn branch(text: &str) -> Result<String, NameError> {
-    let bad = || NameError::new(format!("`{text}` is not a branch's name"));
+    let bad = || NameError::new(format!("invalid branch name `{text}`"));
     if let Some(short) = text.strip_prefix("refs/heads/") {
-        return Err(bad().help(format!("leave `refs/heads/` out: `{short}`")));
+        return Err(bad().help(format!("remove `refs/heads/`: `{short}`")));
     }
     let odd = |c: char| c.is_control() || is_bidi_control(c) || " ~^:?*[\\".contains(c);
     let part =
@@ -157,7 +157,7 @@ pub(super) fn branch(text: &str) -> Result<String, NameError> {
         && !text.starts_with("refs/")
         && text != "HEAD"
         && text.split('/').all(part);
-    if fits { Ok(text.to_owned()) } else { Err(bad().help("as `main` or `release/1.2`")) }
+    if fits { Ok(text.to_owned()) } else { Err(bad().help("write e.g. `main` or `release/1.2`")) }
 }
 
 fn author(text: &str) -> Result<Author, NameError> {
@@ -169,8 +169,8 @@ fn author(text: &str) -> Result<Author, NameError> {
     });
     match author {
         Some((name, email)) => Ok(Author { name: name.to_owned(), email: email.to_owned() }),
-        None => Err(NameError::new(format!("`{text}` does not name an author"))
-            .help("a name and an address, as `pinstream <pinstream@acme.example>`")),
+        None => Err(NameError::new(format!("invalid author `{text}`"))
+            .help("write `name <address>`, e.g. `pinstream <pinstream@acme.example>`")),
     }
 }
 
@@ -183,8 +183,8 @@ fn registries(
         let Some(host) = findings.parse::<RegistryHost>(key) else { continue };
         let settings = registry(table, findings);
         if registries.insert(host.clone(), settings).is_some() {
-            let help = "upper and lower case are the same in a host's name: keep one of the two";
-            findings.report(&key.span, format!("the registry `{host}` is defined twice"), help);
+            let help = "remove one of them; case does not matter in host names";
+            findings.report(&key.span, format!("duplicate registry `{host}`"), help);
         }
     }
     registries
@@ -199,14 +199,14 @@ fn registry(table: &RegistryTable, findings: &mut Diagnostics<'_>) -> RegistrySe
         ..RegistrySettings::default()
     };
     if let (true, Some(ca)) = (settings.plain_http, &table.ca) {
-        findings.report(&ca.span, "`ca` says nothing where `plain-http` is on", "take one of the two out");
+        findings.report(&ca.span, "`ca` has no effect with `plain-http`", "remove one of them");
     }
     if let Some(requests) = &table.requests {
         match usize::try_from(requests.value) {
             Ok(number @ 1..=256) => settings.requests = number,
             _ => {
-                let message = format!("`requests` is {}, and may be 1 to 256", requests.value);
-                findings.report(&requests.span, message, "leave it out for 16");
+                let message = format!("invalid value {} for `requests`", requests.value);
+                findings.report(&requests.span, message, "use a number from 1 to 256");
             }
         }
     }
@@ -216,31 +216,31 @@ fn registry(table: &RegistryTable, findings: &mut Diagnostics<'_>) -> RegistrySe
 fn mirror(text: &str) -> Result<Mirror, NameError> {
     if let Some((_, rest)) = text.split_once("://") {
         return Err(
-            NameError::new(format!("`{text}` is a URL, not a mirror")).help(format!("leave the scheme out: `{rest}`"))
+            NameError::new(format!("`{text}` is a URL, not a mirror")).help(format!("remove the scheme: `{rest}`"))
         );
     }
     let (host, prefix) = text.split_once('/').map_or((text, None), |(host, prefix)| (host, Some(prefix)));
     if prefix.is_some_and(|prefix| !is_repository_path(prefix)) {
-        return Err(NameError::new(format!("`{text}` is not a mirror"))
-            .help("`host`, `host:port`, or these and a path, as `mirror.corp.example:5000/redhat`"));
+        return Err(NameError::new(format!("invalid mirror `{text}`"))
+            .help("write `host` or `host:port`, optionally with a path, e.g. `mirror.corp.example:5000/redhat`"));
     }
     Ok(Mirror { registry: host.parse()?, prefix: prefix.unwrap_or_default().to_owned() })
 }
 
-fn hooks(written: Vec<At<HookTable>>, spoiled: &HashSet<usize>, findings: &mut Diagnostics<'_>) -> Vec<Hook> {
+fn hooks(written: Vec<At<HookTable>>, incomplete: &HashSet<usize>, findings: &mut Diagnostics<'_>) -> Vec<Hook> {
     if let Some(more) = written.get(HOOKS_MAX) {
-        findings.report(&more.span, format!("more than {HOOKS_MAX} hooks"), "let one hook look at what has moved");
+        findings.report(&more.span, format!("more than {HOOKS_MAX} hooks"), "use one hook for several tags");
         return Vec::new();
     }
     let mut names: HashSet<String> = HashSet::new();
     let mut hooks = Vec::new();
     for At { value: table, span } in written {
-        let whole = !spoiled.contains(&span.start);
+        let whole = !incomplete.contains(&span.start);
         let name = hook_name(table.name.as_ref(), whole, &span, findings);
         if let (Some(name), Some(at)) = (&name, &table.name)
             && !names.insert(name.clone())
         {
-            findings.report(&at.span, format!("two hooks are named `{name}`"), "give each its own name");
+            findings.report(&at.span, format!("duplicate hook name `{name}`"), "give each hook its own name");
         }
         let run = hook_run(table.run.as_ref(), whole, &span, findings);
         let on = hook_on(table.on.as_ref(), findings);
@@ -267,8 +267,8 @@ fn hook_name(
         if whole {
             findings.report(
                 hook,
-                "a hook without a name",
-                "add `name = \"rollout\"`: what it has seen is kept under it",
+                "the hook has no `name`",
+                "add e.g. `name = \"rollout\"`; it identifies the hook's state",
             );
         }
         return None;
@@ -277,8 +277,8 @@ fn hook_name(
         && value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !value.starts_with('-');
     if !fits {
-        let message = format!("`{}` is not a hook's name", crate::text::toml::schema_check::short(value));
-        findings.report(span, message, "lower-case letters, digits and `-`, not beginning with `-`, at most 63");
+        let message = format!("invalid hook name `{}`", excerpt(value));
+        findings.report(span, message, "use at most 63 lower-case letters, digits and `-`, and do not start with `-`");
     }
     fits.then(|| value.clone())
 }
@@ -291,7 +291,7 @@ fn hook_run(
 ) -> Option<Vec<String>> {
     let Some(At { value: argv, span }) = written else {
         if whole {
-            findings.report(hook, "a hook without a command", "add `run = [\"./scripts/rollout.sh\"]`");
+            findings.report(hook, "the hook has no `run`", "add e.g. `run = [\"./scripts/rollout.sh\"]`");
         }
         return None;
     };
@@ -299,7 +299,7 @@ fn hook_run(
         findings.report(
             span,
             "`run` is empty",
-            "name a program and its arguments, as `[\"./scripts/rollout.sh\", \"prod\"]`",
+            "write a program and its arguments, e.g. `[\"./scripts/rollout.sh\", \"prod\"]`",
         );
         return None;
     };
@@ -308,13 +308,13 @@ fn hook_run(
     if text.contains('/') {
         fits = findings.accept(&program.span, path::parse(text)).is_some();
     } else if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) || text.starts_with('-') {
-        let help = "`run` is a program and its arguments, each a string of its own; there is no shell";
-        findings.report(&program.span, format!("`{text}` is not a program"), help);
+        let help = "write the program and each argument as a separate string; there is no shell";
+        findings.report(&program.span, format!("invalid program `{text}`"), help);
         fits = false;
     }
     for argument in bounded(argv, "arguments", findings) {
         if argument.value.contains('\0') {
-            findings.report(&argument.span, "an argument cannot hold a NUL character", "take it out");
+            findings.report(&argument.span, "NUL character in an argument", "remove it");
             fits = false;
         }
     }
@@ -324,21 +324,21 @@ fn hook_run(
 fn hook_on(written: Option<&At<Vec<At<String>>>>, findings: &mut Diagnostics<'_>) -> TagGlobs {
     let Some(At { value: patterns, span }) = written else { return TagGlobs::all() };
     if patterns.is_empty() {
-        findings.report(span, "`on` is empty, so the hook never runs", "leave `on` out for all tags");
+        findings.report(span, "`on` is empty, so the hook never runs", "remove `on` to run it for all tags");
     }
     let patterns = bounded(patterns, "patterns", findings);
     for pattern in patterns {
         findings.accept(&pattern.span, TagGlobs::new([pattern.value.as_str()]));
     }
-    // A list with a bad pattern is of no further use: the problem stands.
+    // A list with an invalid pattern is not used: the problem has been reported.
     TagGlobs::new(patterns.iter().map(|pattern| pattern.value.as_str())).unwrap_or_default()
 }
 
-/// `list`, or nothing of it and a problem where it is longer than anything sensible.
+/// Returns `list`, or reports a list that is too long and returns an empty one.
 fn bounded<'a>(list: &'a [At<String>], what: &str, findings: &mut Diagnostics<'_>) -> &'a [At<String>] {
     match list.get(HOOKS_MAX) {
         Some(more) => {
-            findings.report(&more.span, format!("more than {HOOKS_MAX} {what}"), "a hook has at most a hundred");
+            findings.report(&more.span, format!("more than {HOOKS_MAX} {what}"), "remove some");
             &[]
         }
         None => list,
@@ -348,14 +348,14 @@ fn bounded<'a>(list: &'a [At<String>], what: &str, findings: &mut Diagnostics<'_
 fn variable(name: &str) -> Result<String, NameError> {
     let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
     if !first || name.len() > 255 || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        let error = NameError::new(format!("`{name}` is not a variable's name"));
-        return Err(error.help("letters, digits and `_`; its value is taken from pinstream's own environment"));
+        let error = NameError::new(format!("invalid variable name `{name}`"));
+        return Err(error.help("use letters, digits and `_`; the value comes from pinstream's own environment"));
     }
     if name.starts_with("PINSTREAM_") {
-        return Err(NameError::new(format!("`{name}` is set by pinstream itself")).help("take it out of `env`"));
+        return Err(NameError::new(format!("`{name}` is set by pinstream itself")).help("remove it from `env`"));
     }
     if name.starts_with("LD_") || name.starts_with("DYLD_") {
-        return Err(NameError::new(format!("`{name}` changes which code programs load")).help("take it out of `env`"));
+        return Err(NameError::new(format!("`{name}` changes the code that programs load")).help("remove it from `env`"));
     }
     Ok(name.to_owned())
 }
@@ -363,7 +363,7 @@ fn variable(name: &str) -> Result<String, NameError> {
 fn timeout(text: &str) -> Result<Duration, NameError> {
     let time = duration::parse(text)?;
     if time > TIMEOUT_MAX {
-        return Err(NameError::new(format!("`{text}` is longer than a day")).help("a pass waits for its hooks"));
+        return Err(NameError::new(format!("time limit `{text}` is longer than a day")).help("use a shorter one; a pass waits for its hooks"));
     }
     Ok(time)
 }

@@ -23,7 +23,7 @@ fn moved(tag: &str, follow: Option<&str>, versions: [Option<&str>; 2]) -> PinCha
         follow,
         image,
         previous_image: None,
-        change: ChangeKind::Updated { old, new },
+        kind: ChangeKind::Updated { old, new },
     }
 }
 
@@ -42,8 +42,8 @@ fn explanation(text: &str) -> Explanation {
             new: None,
         }),
         differences: vec![
-            Difference { what: DifferenceKind::User, old: own("app"), new: own("root") },
-            Difference { what: DifferenceKind::Variable(text.to_owned()), old: own(text), new: None },
+            Difference { kind: DifferenceKind::User, old: own("app"), new: own("root") },
+            Difference { kind: DifferenceKind::Variable(text.to_owned()), old: own(text), new: None },
         ],
         ..Explanation::default()
     }
@@ -53,11 +53,11 @@ fn sample(text: &str) -> String {
     let moves = [
         moved("python:3.12", None, [Some("3.12.4"), Some(text)]),
         moved("python:latest", Some("python:3.12"), [Some("3.12.4"), Some("3.12.5")]),
-        PinChange { change: ChangeKind::Added { new: side(3, Some("1.0")) }, ..moved("web:1", None, [None, None]) },
+        PinChange { kind: ChangeKind::Added { new: side(3, Some("1.0")) }, ..moved("web:1", None, [None, None]) },
     ];
-    let shared = Rc::new(explanation(text));
+    let shared = Arc::new(explanation(text));
     let explained = [("python:3.12", &shared), ("python:latest", &shared)];
-    let explained = explained.into_iter().map(|(tag, one)| (tag.parse().unwrap(), Rc::clone(one))).collect();
+    let explained = explained.into_iter().map(|(tag, one)| (tag.parse().unwrap(), Arc::clone(one))).collect();
     remembering(&words(&moves, &explained), &moves)
 }
 

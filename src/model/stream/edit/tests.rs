@@ -61,7 +61,7 @@ fn digest(number: u8) -> Digest {
 fn read(text: &str) -> Result<Definitions, String> {
     let file = Arc::new(SourceFile { path: "streams/python.toml".to_owned(), text: text.to_owned() });
     let (mut draft, mut schedules) = (DefinitionsDraft::default(), Schedules::default());
-    let mut problems = draft.stream(&file, STREAM.parse().unwrap(), &ImportSettings::default(), &mut schedules);
+    let mut problems = draft.add_stream(&file, STREAM.parse().unwrap(), &ImportSettings::default(), &mut schedules);
     let (definitions, between) = draft.finish(None);
     problems.extend(between);
     let said: Vec<String> = problems.iter().map(|problem| problem.message.clone()).collect();

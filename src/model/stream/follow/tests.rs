@@ -20,7 +20,7 @@ fn read(streams: &str) -> (Definitions, String) {
             };
         }
         let file = Arc::new(SourceFile { path: format!("streams/{name}.toml"), text });
-        problems.extend(draft.stream(&file, name.parse().unwrap(), &ImportSettings::default(), &mut schedules));
+        problems.extend(draft.add_stream(&file, name.parse().unwrap(), &ImportSettings::default(), &mut schedules));
     }
     let (definitions, more) = draft.finish(Some(&BTreeMap::new()));
     problems.extend(more);

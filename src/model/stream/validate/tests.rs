@@ -13,7 +13,7 @@ fn said(text: &str) -> String {
     let mut problems = Vec::new();
     for (name, text) in [("base", "[tags]\n1 = \"a.example/base:1\""), ("python", text)] {
         let file = file(&format!("streams/{name}.toml"), text);
-        problems.extend(draft.stream(&file, name.parse().unwrap(), &ImportSettings::default(), &mut schedules));
+        problems.extend(draft.add_stream(&file, name.parse().unwrap(), &ImportSettings::default(), &mut schedules));
     }
     problems.extend(draft.finish(None).1);
     match Problems::check(problems) {
