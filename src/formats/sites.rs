@@ -96,7 +96,7 @@ mod tests {
         check("a.yaml", Some(b"b: 1"), "`a.yaml` has no `a`");
         check("*.yaml", Some(b"b: 1"), "");
         check("*.yaml", Some(b"a: [{image: {}}]"), "a list or map stands where a text is to be written");
-        check("a.yaml", None, "the target names `a.yaml`, which is not there");
+        check("a.yaml", None, "the target names `a.yaml`, which does not exist");
         check("a.yaml", Some(b"\xff"), "the target names `a.yaml`, which is no text in UTF-8");
     }
 }

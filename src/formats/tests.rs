@@ -82,7 +82,7 @@ fn a_pattern_passes_by_files_without_the_place_but_not_all_of_them() {
 #[test]
 fn a_file_that_is_not_there_or_no_text_is_an_error() {
     let written = format!("{TAG}yaml = {{ path = \"a.yaml\", at = \"tag\" }}\n");
-    check_all(&written, &[], "! the target names `a.yaml`, which is not there");
+    check_all(&written, &[], "! the target names `a.yaml`, which does not exist");
     check_all(&written, &[("a.yaml", b"tag: \xff")], "! the target names `a.yaml`, which is no text in UTF-8");
     check_all(&written, &[("a.yaml", b"tag: \0")], "! the target names `a.yaml`, which is no text in UTF-8");
     let markers = "[[target]]\nmarker = { path = \"**\" }\n";

@@ -112,7 +112,7 @@ mod tests {
         at_image("[app]\nimages = 1\n", "1 ! `app` of `a.toml` has no `image`; did you mean `images`?");
         at_image(
             "[app\n",
-            "1 ! this is not TOML: unclosed table, expected `]`; name a TOML file, or use a `marker` in a file of another kind",
+            "1 ! invalid TOML: unclosed table, expected `]`; name a TOML file, or use a `marker` in a file of another kind",
         );
         let many = "a = 1\n".repeat(200_001);
         let text = super::super::text::FileText::new("a.toml", many.as_bytes()).unwrap();

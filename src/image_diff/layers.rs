@@ -22,7 +22,8 @@ impl LayerDiff {
         if old.layers.is_empty() || new.layers.is_empty() {
             return None;
         }
-        let digests = |facts: &ImageFacts| -> BTreeSet<_> { facts.layers.iter().map(|layer| layer.digest.clone()).collect() };
+        let digests =
+            |facts: &ImageFacts| -> BTreeSet<_> { facts.layers.iter().map(|layer| layer.digest.clone()).collect() };
         let (before, after) = (digests(old), digests(new));
         let kept = before.intersection(&after).count();
         Some(Self { kept, added: after.len() - kept, removed: before.len() - kept })

@@ -36,7 +36,13 @@ impl AdoptionPolicy<'_> {
     pub const OFFLINE: AdoptionPolicy<'static> = AdoptionPolicy { now: Timestamp::MIN, memory: &TagMemory::EMPTY };
 
     /// Returns the reason why `id`, defined as `tag` and pinned as `old`, keeps its pin; `None` if it adopts the observed digest.
-    pub fn hold_reason(&self, id: &TagId, tag: &Tag, old: Option<&Pin>, observation: &Observation<'_>) -> Option<HoldReason> {
+    pub fn hold_reason(
+        &self,
+        id: &TagId,
+        tag: &Tag,
+        old: Option<&Pin>,
+        observation: &Observation<'_>,
+    ) -> Option<HoldReason> {
         let default = AdoptionRules::default();
         let rules = match (&tag.adoption, &tag.source) {
             (Some(rules), _) => rules,
@@ -44,7 +50,8 @@ impl AdoptionPolicy<'_> {
             (None, TagSource::Follow(_)) => return None,
             (None, _) => &default,
         };
-        let is_rejected = [observation.digest, observation.served].into_iter().any(|digest| rules.reject.contains(digest));
+        let is_rejected =
+            [observation.digest, observation.served].into_iter().any(|digest| rules.reject.contains(digest));
         let Some(old) = old.filter(|old| old.digest != *observation.digest) else {
             // The first pin is not delayed, as there is no earlier one to keep.
             return (old.is_none() && is_rejected).then_some(HoldReason::Rejected);

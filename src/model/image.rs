@@ -68,9 +68,7 @@ impl FromStr for RegistryHost {
                 Some((_, rest)) => {
                     error.help(format!("remove the scheme: `{}`", rest.split('/').next().unwrap_or(rest)))
                 }
-                None => {
-                    error.help("write `host` or `host:port`, e.g. `quay.io` or `localhost:5000`")
-                }
+                None => error.help("write `host` or `host:port`, e.g. `quay.io` or `localhost:5000`"),
             }
         };
         let (host, port) = match text.strip_prefix('[') {
@@ -224,7 +222,6 @@ impl FromStr for TagName {
     }
 }
 
-
 /// The mutable or immutable part of an image reference.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reference {
@@ -305,8 +302,10 @@ impl FromStr for ImageRef {
         match (tag, digest) {
             (tag, Some(digest)) => Ok(Self { repository, reference: Reference::Digest(digest), beside: tag }),
             (Some(tag), None) => Ok(Self::tagged(repository, tag)),
-            (None, None) => Err(NameError::new(format!("image `{text}` has no tag"))
-                .help(format!("add a tag, e.g. `{text}:latest`"))),
+            (None, None) => {
+                Err(NameError::new(format!("image `{text}` has no tag"))
+                    .help(format!("add a tag, e.g. `{text}:latest`")))
+            }
         }
     }
 }
@@ -338,8 +337,9 @@ impl FromStr for StreamName {
         if is_repository_path(text) {
             return Ok(Self(text.to_owned()));
         }
-        Err(NameError::new(format!("invalid stream name `{}`", excerpt(text)))
-            .help("use lower-case letters and digits, with single `.`, `_` or `-` between them, in parts separated by `/`"))
+        Err(NameError::new(format!("invalid stream name `{}`", excerpt(text))).help(
+            "use lower-case letters and digits, with single `.`, `_` or `-` between them, in parts separated by `/`",
+        ))
     }
 }
 
@@ -356,9 +356,9 @@ impl FromStr for TagId {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let (stream, tag) = text.split_once(':').ok_or_else(|| {
-            NameError::new(format!("invalid tag `{}`", excerpt(text))).help("write `stream:tag`")
-        })?;
+        let (stream, tag) = text
+            .split_once(':')
+            .ok_or_else(|| NameError::new(format!("invalid tag `{}`", excerpt(text))).help("write `stream:tag`"))?;
         Ok(Self { stream: stream.parse()?, tag: tag.parse()? })
     }
 }

@@ -113,7 +113,8 @@ impl Lock {
     pub fn end_of<'a>(&'a self, id: &'a TagId) -> Option<(&'a TagId, &'a Pin)> {
         let pin = |id: &'a TagId| Some((id, self.pins.get(id)?));
         let mut chain = std::iter::successors(pin(id), |(_, at)| pin(at.followed()?)).take(CHAIN_MAX);
-        chain.find(|(_, at)| at.followed().is_none_or(|next| !self.pins.contains_key(next)))
+        chain
+            .find(|(_, at)| at.followed().is_none_or(|next| !self.pins.contains_key(next)))
             .filter(|(_, at)| at.followed().is_none())
     }
 }

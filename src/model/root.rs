@@ -222,9 +222,11 @@ fn unknown_tags_of_targets<'a>(
 
 fn read_settings(files: &RootFiles, schedules: &mut Schedules) -> (Settings, Vec<Problem>) {
     let Some(bytes) = files.get(settings::FILE_NAME) else {
-        let problem =
-            Problem::whole(None, format!("no `{}` in this directory", settings::FILE_NAME));
-        return (Settings::default(), vec![problem.help("change to a directory that has one, or run `pinstream init`")]);
+        let problem = Problem::whole(None, format!("no `{}` in this directory", settings::FILE_NAME));
+        return (
+            Settings::default(),
+            vec![problem.help("change to a directory that has one, or run `pinstream init`")],
+        );
     };
     let (file, problems) = source::definition_file(settings::FILE_NAME, bytes, settings::SIZE_HELP);
     if problems.is_empty() {
@@ -282,7 +284,9 @@ fn stream_name(path: &str, name: &str, twin: Option<&str>) -> Result<StreamName,
     let file = || Arc::new(SourceFile { path: path.escape_default().to_string(), text: String::new() });
     if let Some(twin) = twin {
         let message = format!("`{path}` and `{twin}` differ only in case");
-        return Err(Problem::whole(Some(&file()), message).help("rename one of them: some file systems cannot store both"));
+        return Err(
+            Problem::whole(Some(&file()), message).help("rename one of them: some file systems cannot store both")
+        );
     }
     name.parse().map_err(|error: crate::model::image::NameError| {
         let lower = name.to_lowercase();

@@ -68,8 +68,7 @@ impl Shard {
             NameError::new(format!("`{name}` is set, but the number of shards is unknown")).help(help)
         })?;
         let number = |name: &str, text: &str| {
-            text.parse::<u32>()
-                .map_err(|_| NameError::new(format!("`{name}` is `{}`, not a number", excerpt(text))))
+            text.parse::<u32>().map_err(|_| NameError::new(format!("`{name}` is `{}`, not a number", excerpt(text))))
         };
         let (index, total) = (number(name, &index)?, number(total_name, &total)?);
         let counted = index.checked_add(1).and_then(|next| next.checked_sub(*first));
@@ -155,7 +154,7 @@ mod tests {
         all[0]
     }
 
-    /// What `word` comes to in an environment, as `NAME=value` a word.
+    /// Checks what `--shard` parses to in an environment of `NAME=value` words.
     #[track_caller]
     fn check(word: &str, environment: &str, expected: &str) {
         let variable = |name: &str| {
@@ -170,55 +169,55 @@ mod tests {
     }
 
     #[test]
-    fn shards_that_are_written_out_count_from_one() {
+    fn explicit_shards_count_from_one() {
         for word in ["1/8", "8/8", "1/1", "1000/1000"] {
             check(word, "", word);
         }
         for word in ["0/8", "9/8", "a/8", "1/0", "1", "1/", "/8", "+1/8", "1/8/2", "-1/8", " 1/8", "1/1001", "Auto"] {
-            let help = "the first of eight is `1/8` and the last `8/8`; there are at most 1000";
-            check(word, "CI_NODE_INDEX=1 CI_NODE_TOTAL=2", &format!("`{word}` is no shard; {help}"));
+            let help = "write e.g. `1/8` for the first of eight; the limit is 1000 shards";
+            check(word, "CI_NODE_INDEX=1 CI_NODE_TOTAL=2", &format!("invalid shard `{word}`; {help}"));
         }
     }
 
     #[test]
-    fn auto_goes_by_what_the_one_who_starts_them_sets() {
+    fn auto_reads_the_variables_of_launchers() {
         check("auto", "JOB_COMPLETION_INDEX=0 PINSTREAM_SHARDS=8", "1/8");
         check("auto", "JOB_COMPLETION_INDEX=7 PINSTREAM_SHARDS=8", "8/8");
         check("auto", "CI_NODE_INDEX=1 CI_NODE_TOTAL=3", "1/3");
         check("auto", "CI_NODE_INDEX=3 CI_NODE_TOTAL=3", "3/3");
         check("auto", "CIRCLE_NODE_INDEX=0 CIRCLE_NODE_TOTAL=4", "1/4");
         check("auto", "BUILDKITE_PARALLEL_JOB=3 BUILDKITE_PARALLEL_JOB_COUNT=4", "4/4");
-        // Its own number of them goes before ours, which may be there for something else that is started.
+        // The launcher's own variable takes precedence over ours, which may be meant for another process.
         check("auto", "CI_NODE_INDEX=1 CI_NODE_TOTAL=3 PINSTREAM_SHARDS=8", "1/3");
         check("auto", "CI_NODE_INDEX=1 PINSTREAM_SHARDS=8", "1/8");
     }
 
     #[test]
-    fn auto_without_what_it_takes_says_what_that_is() {
+    fn auto_names_the_missing_variables() {
         check(
             "auto",
             "CI_NODE_TOTAL=1",
-            "`--shard auto` finds nothing in the environment that says which shard this is; it reads \
+            "`--shard auto` found no shard index in the environment; set \
              `JOB_COMPLETION_INDEX` with `PINSTREAM_SHARDS`, `CI_NODE_INDEX` with `CI_NODE_TOTAL`, `CIRCLE_NODE_INDEX` \
-             with `CIRCLE_NODE_TOTAL`, `BUILDKITE_PARALLEL_JOB` with `BUILDKITE_PARALLEL_JOB_COUNT`; or write it out, as \
+             with `CIRCLE_NODE_TOTAL`, `BUILDKITE_PARALLEL_JOB` with `BUILDKITE_PARALLEL_JOB_COUNT`, or pass e.g. \
              `--shard 1/8`",
         );
         check(
             "auto",
             "JOB_COMPLETION_INDEX=0",
-            "`JOB_COMPLETION_INDEX` says which shard this is, and nothing says of how many; set `PINSTREAM_SHARDS` to \
-             how many there are: `completions` of the Job",
+            "`JOB_COMPLETION_INDEX` is set, but the number of shards is unknown; set `PINSTREAM_SHARDS` to \
+             the number of shards: `completions` of the Job",
         );
         check(
             "auto",
             "CI_NODE_INDEX=1",
-            "`CI_NODE_INDEX` says which shard this is, and nothing says of how many; set `CI_NODE_TOTAL` or \
-             `PINSTREAM_SHARDS` to how many there are",
+            "`CI_NODE_INDEX` is set, but the number of shards is unknown; set `CI_NODE_TOTAL` or \
+             `PINSTREAM_SHARDS` to the number of shards",
         );
-        check("auto", "CI_NODE_INDEX=one CI_NODE_TOTAL=3", "`CI_NODE_INDEX` is `one`, which is no number; ");
+        check("auto", "CI_NODE_INDEX=one CI_NODE_TOTAL=3", "`CI_NODE_INDEX` is `one`, not a number; ");
         for (index, total) in [("0", "3"), ("4", "3"), ("1", "0"), ("4294967295", "3")] {
-            let message = format!("`CI_NODE_INDEX` is {index} and `CI_NODE_TOTAL` is {total}, which name no shard");
-            let help = "`CI_NODE_INDEX` counts from 1, and there are at most 1000";
+            let message = format!("`CI_NODE_INDEX` = {index} and `CI_NODE_TOTAL` = {total} are not a valid shard");
+            let help = "`CI_NODE_INDEX` counts from 1; the limit is 1000 shards";
             check("auto", &format!("CI_NODE_INDEX={index} CI_NODE_TOTAL={total}"), &format!("{message}; {help}"));
         }
     }
@@ -236,7 +235,7 @@ mod tests {
             (0..2000)
                 .for_each(|number| shares[at(&format!("quay.io/team-{}/app-{number}", number % 7), of) as usize] += 1);
             let mean = 2000.0 / f64::from(of);
-            // Four standard deviations of what falls into one of so many at random.
+            // Four standard deviations of a random distribution.
             let most = 4.0 * (mean * (1.0 - 1.0 / f64::from(of))).sqrt();
             let off = |share: &&i32| (f64::from(**share) - mean).abs() > most;
             assert_eq!(shares.iter().skip(1).find(off), None, "{of}: {shares:?}");
@@ -247,14 +246,14 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn one_shard_more_takes_its_share_and_moves_nothing_else(name in "[a-z]{1,9}/[a-z/]{0,20}", of in 1..100_u32) {
+        fn an_additional_shard_moves_only_its_own_names(name in "[a-z]{1,9}/[a-z/]{0,20}", of in 1..100_u32) {
             let (before, after) = (at(&name, of), at(&name, of + 1));
             assert!(after == before || after == of + 1, "{before} of {of}, then {after}");
         }
     }
 
     #[test]
-    fn one_shard_more_moves_about_its_share() {
+    fn an_additional_shard_moves_about_its_part() {
         let moves = |of: u32| {
             (0..2000).filter(move |n| at(&format!("a.example/{n}"), of) != at(&format!("a.example/{n}"), of + 1))
         };

@@ -136,9 +136,9 @@ impl State {
     /// Encodes the state as files, by their paths within the directory of the root and branch.
     pub fn to_files(&self) -> RootFiles {
         let mut files = self.unknown.clone();
-        for (folder, locks) in [(SEEN, &self.seen), (TRIED, &self.attempted_locks)] {
+        for (directory, locks) in [(SEEN, &self.seen), (TRIED, &self.attempted_locks)] {
             for (hook, lock) in locks {
-                files.insert(format!("{folder}/{}.lock", component(hook)), encode(lock).into_bytes());
+                files.insert(format!("{directory}/{}.lock", component(hook)), encode(lock).into_bytes());
             }
         }
         for (hook, begun) in &self.run_counts {
@@ -188,10 +188,10 @@ impl State {
 
     /// Reads one file about a hook or a shard; returns `false` if it is unknown.
     fn read_named_file(&mut self, path: &str, bytes: &[u8]) -> Result<bool, StateFlaw> {
-        let parts = path.split_once('/').and_then(|(folder, file)| Some((folder, file.rsplit_once('.')?)));
-        let Some((folder, (name, kind))) = parts else { return Ok(false) };
+        let parts = path.split_once('/').and_then(|(directory, file)| Some((directory, file.rsplit_once('.')?)));
+        let Some((directory, (name, kind))) = parts else { return Ok(false) };
         let Some(hook) = name_of(name) else { return Ok(false) };
-        match (folder, kind) {
+        match (directory, kind) {
             (SHARDS, "json") => {
                 let Ok(shard) = hook.parse::<Shard>() else { return Ok(false) };
                 self.shards.insert(shard, from_json(bytes)?);
@@ -200,7 +200,7 @@ impl State {
                 let text = std::str::from_utf8(bytes).map_err(|_| StateFlaw::NotUtf8)?;
                 let file = Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
                 let lock = read(&file).map_err(|problems| StateFlaw::Lock(Problems(problems)))?;
-                let locks = if folder == SEEN { &mut self.seen } else { &mut self.attempted_locks };
+                let locks = if directory == SEEN { &mut self.seen } else { &mut self.attempted_locks };
                 locks.insert(hook, lock);
             }
             (BEGUN, "json") => {
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_stops_the_pass() {
+    fn an_unreadable_file_is_an_error() {
         for (path, text, expected) in [
             ("claim/a.json", "{", "EOF while parsing an object at line 1 column 1"),
             (
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_newer_version_keeps_there_is_not_dropped() {
+    fn files_of_a_newer_version_are_kept() {
         let files: RootFiles = ["first-seen.json", "hook/A.lock", "soak/x/y.json"]
             .map(|path| (path.to_owned(), b"anything".to_vec()))
             .into();
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_a_safe_path() {
+    fn a_directory_is_a_safe_path() {
         for (branch, root, expected) in [
             ("main", "", "main/@"),
             ("feature/X", "teams/a", "feature%2f%58/teams%2fa"),
@@ -421,7 +421,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn i13_a_state_is_read_back_as_it_was_written(state in any_state(), branch in any::<String>(), root in any::<String>()) {
+        fn i13_a_state_is_read_back_unchanged(state in any_state(), branch in any::<String>(), root in any::<String>()) {
             let files = state.to_files();
             for path in files.keys().map(|path| format!("{}/{path}", directory(&branch, &root))) {
                 assert!(path.is_ascii() && path.split('/').count() <= 8, "{path}");

@@ -138,7 +138,8 @@ pub async fn propose<W: World>(
     let all = changes(base, basis.next);
     let mut next = basis.next.clone();
     outcome.drop(&mut next, base, &all, |one| {
-        let class = basis.explained.get(&one.tag).and_then(|explanation: &std::sync::Arc<Explanation>| explanation.class);
+        let class =
+            basis.explained.get(&one.tag).and_then(|explanation: &std::sync::Arc<Explanation>| explanation.class);
         let is_noise = class == Some(ChangeClass::Attestation) && !publish.attestation;
         let taken = one.after().is_some_and(|side| basis.memory.is_reverted(&one.tag, &side.digest));
         match () {

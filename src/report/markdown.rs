@@ -247,7 +247,7 @@ mod tests {
         insta::assert_snapshot!(of_pass("reconcile", &report("`forge` is gone")), @r"
         ### `pinstream reconcile`: 2 moved, 1 added, 1 removed, 1 unchanged, 1 not due, 2 failed; landed as 0f1c2d3e4 on main
 
-        - **`python:3.12`: it runs as root, and did not before**
+        - **`python:3.12`: now runs as root**
 
         | tag |  | digest | version | change |
         | --- | --- | --- | --- | --- |

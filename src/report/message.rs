@@ -222,7 +222,7 @@ mod tests {
         chore(images): pin 3 tags
 
         - a:1: 010101010101 → 020202020202 (1.0 → 1.1), minor
-          it runs as root, and did not before
+          now runs as root
           https://github.com/acme/web/compare/0a...1b
         - a:2: 010101010101 → 020202020202 (1.0 → 1.1), minor
         - b:1: 010101010101 → 020202020202 (1.0 → 1.1)

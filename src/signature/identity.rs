@@ -14,6 +14,17 @@ const LENGTH_MAX: usize = 1_000;
 /// The wildcard for any text.
 const ANY: char = '*';
 
+/// An identity in a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CertificateIdentity {
+    /// The issuer that authenticated the signer.
+    pub issuer: Issuer,
+    /// The signer.
+    pub identity: Identity,
+    /// The file of the root with the trusted authorities and logs; `None` for those of Sigstore's public instance.
+    pub trusted_root: Option<String>,
+}
+
 /// An OpenID Connect issuer, which authenticates signers; its URL is compared exactly.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Issuer(String);
@@ -94,7 +105,9 @@ fn plain<'a>(text: &'a str, what: &str) -> Result<&'a str, NameError> {
     let help = "write it as in the certificate, e.g. `https://github.com/acme/web/.github/workflows/release.yml@refs/heads/main`";
     match text {
         "" => Err(NameError::new(format!("empty {what}")).help(help)),
-        _ if text.len() > LENGTH_MAX => Err(NameError::new(format!("{what} longer than {LENGTH_MAX} bytes")).help(help)),
+        _ if text.len() > LENGTH_MAX => {
+            Err(NameError::new(format!("{what} longer than {LENGTH_MAX} bytes")).help(help))
+        }
         _ if text.trim() != text || text.contains(|c| is_deceptive(c) || c == '`') => {
             let message = format!("{what} with surrounding blanks or invisible characters");
             Err(NameError::new(message).help(help))
@@ -155,7 +168,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn a_pattern_means_what_its_letters_say(pattern in "[ab*]{1,8}", text in "[ab]{0,10}") {
+        fn a_pattern_matches_literally_except_for_wildcards(pattern in "[ab*]{1,8}", text in "[ab]{0,10}") {
             if let Ok(identity) = pattern.parse::<Identity>() {
                 prop_assert_eq!(identity.matches(&text), means(pattern.as_bytes(), text.as_bytes()));
             }
@@ -163,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nobody_or_everybody_is_refused() {
+    fn empty_and_universal_identities_are_rejected() {
         let said = |text: &str| text.parse::<Identity>().map_err(|error| error.message);
-        assert_eq!(said("*"), Err("`*` is everybody".to_owned()));
-        assert_eq!(said("***"), Err("`***` is everybody".to_owned()));
-        assert_eq!(said(""), Err("an identity cannot be empty".to_owned()));
-        assert_eq!(said(&"x".repeat(1_001)), Err("an identity has at most 1000 characters".to_owned()));
+        assert_eq!(said("*"), Err("identity `*` matches every signer".to_owned()));
+        assert_eq!(said("***"), Err("identity `***` matches every signer".to_owned()));
+        assert_eq!(said(""), Err("empty identity".to_owned()));
+        assert_eq!(said(&"x".repeat(1_001)), Err("identity longer than 1000 bytes".to_owned()));
         for text in [" a", "a\n", "a\u{202e}b", "a\u{200b}", "a`b"] {
-            let message = "an identity has no blanks around it, and no characters that cannot be seen";
+            let message = "identity with surrounding blanks or invisible characters";
             assert_eq!(said(text), Err(message.to_owned()), "{text:?}");
         }
         assert_eq!(said("a b"), Ok("a b".parse().unwrap()));

@@ -6,7 +6,9 @@ use p256::ecdsa::{Signature, VerifyingKey};
 use p256::pkcs8::DecodePublicKey as _;
 use serde::Deserialize;
 
-use super::{RawSignature, SEVERAL_MAX, SignatureFlaw, approves_by_payload, approves_by_statement, decode, pem, read};
+use super::content::{
+    RawSignature, SEVERAL_MAX, SignatureFlaw, approves_by_payload, approves_by_statement, decode, pem, read,
+};
 use crate::model::image::{Digest, NameError};
 use crate::text::encoding::from_hex;
 
@@ -63,8 +65,8 @@ impl KeyFile {
     /// Returns the flaw of the signature.
     pub fn verify(&self, digest: &Digest, signed: RawSignature<'_>) -> Result<(), SignatureFlaw> {
         match signed {
-            RawSignature::Payload(payload, beside) => {
-                self.verify_message(payload, &decode(&beside.signature)?)?;
+            RawSignature::Payload(payload, annotations) => {
+                self.verify_message(payload, &decode(&annotations.signature)?)?;
                 approves_by_payload(payload, digest)
             }
             RawSignature::Bundle(bundle) => self.verify_bundle(digest, bundle),
@@ -133,7 +135,6 @@ struct Envelope {
 struct EnvelopeSignature {
     sig: String,
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -18,10 +18,11 @@ use sigstore_verify::types::{
 };
 use sigstore_verify::{CertificateError, Error, TransparencyLogError, VerificationPolicy, Verifier, crypto};
 
-use super::{
-    CertificateIdentity, PayloadAnnotations, RawSignature, SEVERAL_MAX, SignatureFlaw, approves_by_payload,
-    approves_by_statement, pem, read,
+use super::content::{
+    PayloadAnnotations, RawSignature, SEVERAL_MAX, SignatureFlaw, approves_by_payload, approves_by_statement, decode,
+    pem, read,
 };
+use super::identity::CertificateIdentity;
 use crate::model::image::{Digest, NameError};
 use crate::text::escape;
 
@@ -127,7 +128,7 @@ impl TrustedRoot {
         if identity.is_some_and(|name| signer.identity.matches(name)) && issuer == Some(signer.issuer.as_str()) {
             return Ok(());
         }
-        let shown = |text: Option<&str>| escape::for_backticks(text.unwrap_or("nobody"));
+        let shown = |text: Option<&str>| escape::for_backticks(text.unwrap_or("unknown"));
         Err(SignatureFlaw::Identity { identity: shown(identity), issuer: shown(issuer) })
     }
 }
@@ -150,9 +151,7 @@ fn flaw(error: Error, bundle: &Bundle) -> SignatureFlaw {
         Error::TransparencyLog(error) => match error {
             TransparencyLogError::EntryMismatch(_) => SignatureFlaw::OtherEntry,
             TransparencyLogError::IntegratedTime(_) => SignatureFlaw::Expired,
-            TransparencyLogError::MalformedEntry(_) => {
-                SignatureFlaw::Unreadable("invalid log entry")
-            }
+            TransparencyLogError::MalformedEntry(_) => SignatureFlaw::Unreadable("invalid log entry"),
             _ => SignatureFlaw::Entry,
         },
         Error::Timestamp(_) => SignatureFlaw::Time,
@@ -263,12 +262,13 @@ fn bundle_of(annotations: &PayloadAnnotations) -> Result<Bundle, SignatureFlaw> 
         }
     }
     let entry = entry(annotations.entry.as_deref().ok_or(SignatureFlaw::NoEntry)?)?;
-    let timestamp = annotations.timestamp.as_deref().map(|text| read::<CosignTimestamp>(text.as_bytes())).transpose()?;
+    let timestamp =
+        annotations.timestamp.as_deref().map(|text| read::<CosignTimestamp>(text.as_bytes())).transpose()?;
     let timestamps = timestamp.into_iter().map(|timestamp| Rfc3161Timestamp::new(timestamp.token)).collect();
     let material = VerificationMaterial::new(VerificationMaterialContent::X509CertificateChain { certificates })
         .with_tlog_entries(vec![entry])
         .with_timestamp_verification_data(TimestampVerificationData::new(timestamps));
-    let signature = SignatureBytes::new(super::decode(&annotations.signature)?);
+    let signature = SignatureBytes::new(decode(&annotations.signature)?);
     let content = SignatureContent::MessageSignature(MessageSignature::new(signature));
     Ok(Bundle::new(MediaType::Bundle0_1, material, content))
 }

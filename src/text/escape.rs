@@ -79,7 +79,8 @@ pub fn mask_credentials(text: &str) -> String {
         let credentials = after[..end].rfind('@').map_or("", |at| &after[..at]);
         let is_name = before.ends_with("ssh://") && !credentials.contains(':');
         // A path may contain an `@`, too; at most a port follows a host.
-        let (authority, path) = credentials.split_once('/').map_or((credentials, None), |(host, path)| (host, Some(path)));
+        let (authority, path) =
+            credentials.split_once('/').map_or((credentials, None), |(host, path)| (host, Some(path)));
         let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         let is_path = path.is_some() && authority.split_once(':').is_none_or(|(_, port)| is_port(port));
         let masked = if is_name || is_path { "" } else { credentials };

@@ -148,7 +148,8 @@ fn unknown(expression: &str) -> String {
     let known = context::keys();
     let all = || known.iter().flat_map(|(_, keys)| keys.iter().map(String::as_str));
     if all().any(|key| key == word) {
-        let help = "not every change has it: test it first, e.g. `{% if change.old %}{{ change.old.short }}{% endif %}`";
+        let help =
+            "not every change has it: test it first, e.g. `{% if change.old %}{{ change.old.short }}{% endif %}`";
         return help.to_owned();
     }
     if let Some(near) = nearest(word, all()) {

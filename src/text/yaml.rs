@@ -249,9 +249,8 @@ impl TreeBuilder<'_> {
 /// Returns a problem if aliases expand to more values than a text may have.
 pub fn to_json(file: &Arc<SourceFile>, node: &YamlNode) -> Result<serde_json::Value, Problem> {
     let mut left = NODES_MAX;
-    json(node, &mut left).ok_or_else(|| {
-        Problem::at(file, node.span.clone(), format!("aliases expand to more than {NODES_MAX} values"))
-    })
+    json(node, &mut left)
+        .ok_or_else(|| Problem::at(file, node.span.clone(), format!("aliases expand to more than {NODES_MAX} values")))
 }
 
 fn json(node: &YamlNode, left: &mut usize) -> Option<serde_json::Value> {

@@ -98,8 +98,7 @@ impl FromStr for VersionLevel {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let all = [Self::Patch, Self::Minor, Self::Major];
         all.into_iter().find(|level| level.as_str() == text).ok_or_else(|| {
-            NameError::new(format!("invalid version level `{text}`"))
-                .help("write `patch`, `minor` or `major`")
+            NameError::new(format!("invalid version level `{text}`")).help("write `patch`, `minor` or `major`")
         })
     }
 }
@@ -160,16 +159,16 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_is_none_says_nothing() {
+    fn an_invalid_version_has_no_level() {
         for version in ["", "main", "2026.10.x"] {
             check(facts("m", "a", "x", "1.2.3"), facts("n", "a", "y", version), "layers");
         }
     }
 
     #[test]
-    fn words_that_are_no_class_are_told_the_known_ones() {
+    fn an_unknown_class_is_reported_with_the_known_ones() {
         let error = "version".parse::<ChangeClass>().unwrap_err();
-        assert_eq!(error.message, "`version` is not a class of moves");
+        assert_eq!(error.message, "invalid class of changes `version`");
         assert!(error.help.unwrap().contains("`attestation`"));
         assert!("layers".parse::<VersionLevel>().is_err());
     }

@@ -2,7 +2,6 @@
 
 use std::str::FromStr;
 
-
 use crate::text::diagnostics::NameError;
 use crate::text::encoding::hex;
 use crate::text::escape::excerpt;
@@ -46,7 +45,6 @@ impl Digest {
         }
     }
 }
-
 
 impl FromStr for Digest {
     type Err = NameError;

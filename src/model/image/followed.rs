@@ -88,8 +88,7 @@ impl FromStr for RemoteTag {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         let (remote, tag) = text.split_once("//").ok_or_else(|| {
-            NameError::new(format!("invalid remote tag `{}`", excerpt(text)))
-                .help("write `remote//stream:tag`")
+            NameError::new(format!("invalid remote tag `{}`", excerpt(text))).help("write `remote//stream:tag`")
         })?;
         Ok(Self { remote: remote.parse()?, tag: tag.parse()? })
     }
@@ -132,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_followed_is_read_as_it_is_written() {
+    fn followed_tags_are_parsed_and_formatted() {
         for text in ["python:3.12", "platform//python:3.12", "a-1//team/x:_y"] {
             assert_eq!(text.parse::<FollowedTag>().unwrap().to_string(), text);
         }

@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_version_stands_by_its_name() {
+    fn an_incomplete_version_is_sorted_by_name() {
         check("v 3.9 1.2- 1.2.3.4 3.10 v1 1.0.0 3 1.0.0-rc.9", "3.10 3.9 1.0.0 1.0.0-rc.9 1.2- 1.2.3.4 3 v v1");
     }
 }

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_what_docker_and_openshift_take_it_for() {
+    fn short_names_are_completed_as_by_docker_and_openshift() {
         check("python", "docker.io/library/python:latest");
         check("python:3.12", "docker.io/library/python:3.12");
         check("bitnami/redis", "docker.io/bitnami/redis:latest");
@@ -87,11 +87,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_stays_none() {
-        check("", "! `library/` is not a repository's path");
-        check("Python:3", "! the repository `library/Python` has upper-case letters");
-        check("python:3 12", "! `3 12` is not a tag's name");
-        check("python@sha256:12", "! `sha256:12` is not a digest");
+    fn an_invalid_image_is_not_completed() {
+        check("", "! invalid repository path `library/`");
+        check("Python:3", "! upper-case letters in repository `library/Python`");
+        check("python:3 12", "! invalid tag name `3 12`");
+        check("python@sha256:12", "! invalid digest `sha256:12`");
     }
 
     #[test]
@@ -152,7 +152,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn the_spellings_are_what_is_taken_for_the_image_and_nothing_else(
+        fn spellings_complete_to_the_image_and_nothing_else(
             host in "(docker\\.io/|index\\.docker\\.io/|registry-1\\.docker\\.io/|quay\\.io/|localhost/)?",
             path in "(library/)?(localhost/|a\\.b/|[a-c]/)?[a-c]",
             rest in "(:latest|:1)?",

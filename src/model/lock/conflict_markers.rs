@@ -55,7 +55,7 @@ pub fn parse(text: &str) -> Option<ConflictSides> {
     let mut section = ConflictSection::Both;
     let (mut conflicts, mut bases) = (0, 0);
     for line in text.split_inclusive('\n') {
-section = match (marker(line), section) {
+        section = match (marker(line), section) {
             (Some('<'), ConflictSection::Both) => ConflictSection::Ours,
             (Some('|'), ConflictSection::Ours) => {
                 bases += 1;
@@ -75,7 +75,7 @@ section = match (marker(line), section) {
                     ConflictSection::Theirs => &mut [&mut theirs],
                 };
                 into.iter_mut().for_each(|side| side.push_str(line));
-section
+                section
             }
         };
     }

@@ -176,7 +176,9 @@ impl fmt::Display for Drift {
             DriftKind::OwnDetails { target } => {
                 write!(f, "the pin of `{tag}` has details of its image, which belong to `{target}`")
             }
-            DriftKind::SinglePlatform => write!(f, "`{tag}` is pinned for a single platform, but its definition names none"),
+            DriftKind::SinglePlatform => {
+                write!(f, "`{tag}` is pinned for a single platform, but its definition names none")
+            }
             DriftKind::WrongPlatform { platform } => {
                 write!(f, "`{tag}` is not pinned for the single platform `{platform}` of its definition")
             }
@@ -192,7 +194,7 @@ mod tests {
     use crate::model::lock::sample;
     use crate::model::root::Root;
 
-    /// What is said of the sample lock's pins under other definitions of the stream `python`.
+    /// Checks the drift of the sample lock under other definitions of the stream `python`.
     #[track_caller]
     fn check(tags: &str, expected: &[&str]) {
         let stream = format!("[tags]\n{tags}");
@@ -215,7 +217,7 @@ mod tests {
     const IMAGE: &str = "docker.io/library/python:3.12";
 
     #[test]
-    fn what_the_definitions_ask_for_agrees() {
+    fn a_matching_lock_has_no_drift() {
         let arm = format!("arm = {{ image = \"{IMAGE}\", platform = \"linux/arm64\" }}");
         check(&format!("\"3.12\" = \"{IMAGE}\"\n{arm}\nlatest = {{ follow = \"3.12\" }}"), &[]);
     }
@@ -228,8 +230,8 @@ mod tests {
                  latest = {{ follow = \"3.12\" }}"
             ),
             &[
-                "`python:3.12` is not pinned for `linux/amd64` alone, as its definition says",
-                "`python:arm` is pinned for one platform, and its definition names none",
+                "`python:3.12` is not pinned for the single platform `linux/amd64` of its definition",
+                "`python:arm` is pinned for a single platform, but its definition names none",
             ],
         );
         check(
@@ -237,7 +239,7 @@ mod tests {
                 "\"3.12\" = \"{IMAGE}\"\narm = {{ image = \"{IMAGE}\", platform = \"linux/amd64\" }}\n\
                  latest = {{ follow = \"3.12\" }}"
             ),
-            &["`python:arm` is not pinned for `linux/amd64` alone, as its definition says"],
+            &["`python:arm` is not pinned for the single platform `linux/amd64` of its definition"],
         );
     }
 
@@ -249,9 +251,9 @@ mod tests {
         check(
             &tags,
             &[
-                "`python:3.12` is pinned to an image without `linux/s390x`",
-                "`python:arm` is pinned for `docker.io/library/python:3.12`, and its definition says `docker.io/library/python:3.12-slim`",
-                "`python:latest` is pinned, and no definition asks for it",
+                "`python:3.12` is pinned to an image without platform `linux/s390x`",
+                "`python:arm` is pinned to image `docker.io/library/python:3.12`, but defined as `docker.io/library/python:3.12-slim`",
+                "`python:latest` is pinned but not defined",
                 "`python:new` is not pinned",
             ],
         );
@@ -265,8 +267,8 @@ mod tests {
         check(
             &tags,
             &[
-                "`python:3.12` does not stand where `python:arm`, which it follows, stands",
-                "`python:latest` is pinned as if it followed another tag",
+                "`python:3.12` follows `python:arm`, but is pinned to another digest",
+                "`python:latest` is pinned as a follower, but defined by an image",
             ],
         );
     }

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tag_of_an_image_stands_for_it_and_followers_only_where_no_other_does() {
+    fn the_tag_of_an_image_covers_it_and_followers_only_without_one() {
         check(&[
             ("q.io/a:1", "a b thin"),
             ("q.io/a:2", "new"),

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_moves_along_but_not_what_is_held() {
+    fn followers_roll_back_unless_they_are_held() {
         let now = Timestamp::UNIX_EPOCH;
         let rolled = roll_back(&root(STREAM, &lock(2)), &lock(2), &id("one"), pin(1), now);
         check(&rolled, "held 02 after []\none 01 after [\"02\"]\nthree 01 after [\"02\"]\ntwo 01 after [\"02\"]");
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_committed_is_not_remembered() {
+    fn a_digest_that_was_never_committed_is_not_in_previous() {
         let rolled = roll_back(&root(STREAM, &lock(3)), &lock(2), &id("one"), pin(2), Timestamp::UNIX_EPOCH);
         check(&rolled, "held 03 after []\none 02 after []\nthree 02 after []\ntwo 02 after []");
     }
@@ -133,7 +133,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn no_pass_goes_back_to_what_a_person_rolled_back(acts in vec(any_act(), 0..40), allow in any::<bool>()) {
+        fn a_rolled_back_digest_is_not_adopted_again(acts in vec(any_act(), 0..40), allow in any::<bool>()) {
             let mut stream = STREAM.to_owned();
             if allow {
                 stream = format!("[import]\non-rollback = \"allow\"\n{stream}");

@@ -146,9 +146,7 @@ impl fmt::Display for HoldReason {
             }
             Self::Rejected => f.write_str("rejected by its definition"),
             Self::Reverted => f.write_str("reverted; waiting for a newer digest"),
-            Self::RolledBack => {
-                f.write_str("the registry went back to an earlier digest, and `on-rollback` is `hold`")
-            }
+            Self::RolledBack => f.write_str("the registry went back to an earlier digest, and `on-rollback` is `hold`"),
             Self::Ignored(class) => write!(f, "change of class `{class}`, which `ignore` lists"),
             Self::BeyondAllow(level) => write!(f, "{} version change, larger than `allow`", level.as_str()),
             Self::Soaking { since, until } => write!(f, "soaking since {since}, until {until}"),
@@ -163,7 +161,13 @@ impl AdoptionRules {
     }
 
     /// Decides on `candidate` for a tag at digest `at` with the earlier digests `previous`, newest first.
-    pub fn evaluate(&self, at: &Digest, previous: &[Digest], candidate: &UpdateCandidate<'_>, now: Timestamp) -> Verdict {
+    pub fn evaluate(
+        &self,
+        at: &Digest,
+        previous: &[Digest],
+        candidate: &UpdateCandidate<'_>,
+        now: Timestamp,
+    ) -> Verdict {
         debug_assert_ne!(at, candidate.digest);
         let is_rollback = previous.contains(candidate.digest);
         let reason = match () {
@@ -214,7 +218,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// What becomes of a move from 1, which was at 0 before, to `to`, at noon.
+    /// Checks the verdict on a change from digest 1, which was preceded by 0, to `to`, at noon.
     #[track_caller]
     fn check(adoption: &AdoptionRules, to: u8, change: impl FnOnce(&mut UpdateCandidate<'_>), expected: Verdict) {
         let digest_of_candidate = digest(to);
@@ -239,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_ends_when_it_says() {
+    fn a_hold_ends_at_its_time() {
         let hold = |until: Option<&str>| Hold { reason: Some("CVE".to_owned()), until: until.map(time) };
         let held = |hold: Hold| AdoptionRules { hold: Some(hold), ..AdoptionRules::default() };
         for until in [None, Some("2026-11-24T12:00:01Z")] {
@@ -257,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_soaks_waits_from_when_it_was_first_seen() {
+    fn soaking_starts_when_a_digest_is_first_seen() {
         let soaking = AdoptionRules { soak: Some(Duration::from_secs(3_600)), ..AdoptionRules::default() };
         let wait = |since: &str, until: &str| keep(HoldReason::Soaking { since: time(since), until: time(until) });
         check(&soaking, 2, |_| {}, wait("2026-11-24T12:00:00Z", "2026-11-24T13:00:00Z"));

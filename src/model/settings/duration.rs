@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_length_of_time_is_refused() {
+    fn invalid_durations_are_rejected() {
         for text in
             ["", "5", "m", "0s", "-1s", "1.5h", "1 h", "5M", "1h30", "99999999999999999999s", "999999999999999999d"]
         {

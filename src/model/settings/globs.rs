@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_never_match_is_refused() {
+    fn patterns_that_never_match_are_rejected() {
         for pattern in [
             "",
             "Python:*",

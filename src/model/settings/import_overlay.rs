@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::adoption_rules::AdoptionRules;
 use super::schedule::Schedules;
 use super::table::{ImportTable, VerifyTable};
-use super::validate::HOOKS_MAX;
+use super::user_text::LIST_MAX;
 use super::{ImportSettings, duration, verify};
 use crate::model::image::Platform;
 use crate::model::image::class::ChangeClass;
@@ -95,8 +95,8 @@ impl<'a> ImportOverlay<'a> {
 /// Validates a list of platforms without duplicates.
 fn platforms(written: &[At<String>], findings: &mut Diagnostics<'_>) -> Vec<Platform> {
     let mut platforms: Vec<Platform> = Vec::new();
-    if let Some(more) = written.get(HOOKS_MAX) {
-        findings.report(&more.span, format!("more than {HOOKS_MAX} platforms"), "list only those you need");
+    if let Some(more) = written.get(LIST_MAX) {
+        findings.report(&more.span, format!("more than {LIST_MAX} platforms"), "list only those you need");
         return platforms;
     }
     for text in written {

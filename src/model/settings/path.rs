@@ -31,7 +31,10 @@ pub fn parse(text: &str) -> Result<String, NameError> {
         match part {
             ".." => return refuse("contains `..`", "write the path from the root"),
             "" | "." => {
-                return refuse("contains an empty component or `.`", "write the path from the root, e.g. `scripts/rollout.sh`");
+                return refuse(
+                    "contains an empty component or `.`",
+                    "write the path from the root, e.g. `scripts/rollout.sh`",
+                );
             }
             _ if part.to_ascii_lowercase().starts_with(".git") => {
                 return refuse(

@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
-use super::Hook;
 use super::globs::glob;
+use super::hook::Hook;
 use crate::model::image::{NameError, RegistryHost};
 use crate::text::diagnostics::{At, Diagnostics, Problem, Problems, SourceFile};
 use crate::text::toml::schema_check::SchemaShape;
@@ -19,7 +19,7 @@ use crate::text::toml::{ParsedFile, source};
 
 static SHAPE: LazyLock<SchemaShape> = LazyLock::new(SchemaShape::of::<PolicyTable>);
 
-/// What repositories may use on this machine; all keys are optional.
+/// Limits on what repositories may use on this machine; all keys are optional.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "Policy")]
@@ -94,6 +94,7 @@ impl Policy {
         if !allows(&self.programs, &program(argv0)) {
             let message =
                 format!("the policy does not allow the program `{argv0}` of the hook `{name}` (key `programs`)");
+            return Some(self.refusal(message));
         }
         None
     }
@@ -203,10 +204,10 @@ mod tests {
     #[test]
     fn an_empty_list_forbids_all() {
         let policy = Policy::read("policy.toml", b"hooks = []\nregistries = []").unwrap();
-        check(policy.forbids_hook(&hook("x", &["sh"])), Some("the hook `x` is not among the `hooks` of the policy"));
+        check(policy.forbids_hook(&hook("x", &["sh"])), Some("the policy does not allow the hook `x` (key `hooks`)"));
         check(
             policy.forbids_registry(&"quay.io".parse().unwrap()),
-            Some("the registry `quay.io` is not among the `registries` of the policy"),
+            Some("the policy does not allow the registry `quay.io` (key `registries`)"),
         );
     }
 
@@ -218,7 +219,7 @@ mod tests {
         check(policy.forbids_hook(&hook("rollout", &["kubectl", "apply"])), None);
         check(
             policy.forbids_hook(&hook("notify", &["kubectl"])),
-            Some("the hook `notify` is not among the `hooks` of the policy"),
+            Some("the policy does not allow the hook `notify` (key `hooks`)"),
         );
         for run in ["./kubectl", "./scripts/deep/a.sh", "sh"] {
             let message =
@@ -244,7 +245,7 @@ mod tests {
         check(policy.forbids_remote("git@git.example:a/b.git"), None);
         check(
             policy.forbids_remote("https://me:secret@evil.example/git.example/a"),
-            Some("the remote `https://evil.example/git.example/a` is not among the `remotes` of the policy"),
+            Some("the policy does not allow the remote `https://evil.example/git.example/a` (key `remotes`)"),
         );
         for remote in ["https://git.example@evil.example/a", "https://git.example/../../x@y", "ssh://git.example/a"] {
             let allowed = remote.starts_with("https://git.example/");
@@ -271,15 +272,15 @@ mod tests {
           |
           = help: did you mean `hooks`?
 
-        error: this is not a token server
+        error: invalid token server
          --> p.toml:2:11
           |
         2 | realms = ['auth.example', 1]
           |           ^^^^^^^^^^^^^^
           |
-          = help: scheme and host, as `https://auth.corp.example`
+          = help: write scheme and host, e.g. `https://auth.corp.example`
 
-        error: a string was expected, this is a whole number
+        error: expected a string, found an integer
          --> p.toml:2:27
           |
         2 | realms = ['auth.example', 1]
@@ -287,13 +288,13 @@ mod tests {
           |
           = help: put it in quotes: `"1"`
 
-        error: `[` is not a pattern: unclosed character class; missing ']'
+        error: invalid pattern `[`: unclosed character class; missing ']'
          --> p.toml:3:13
           |
         3 | programs = ['[']
           |             ^^^
           |
-          = help: a pattern may have `*`, `**`, `?`, `[a-z]` and `{a,b}`
+          = help: use `*`, `**`, `?`, `[a-z]` and `{a,b}`
         "#);
     }
 }

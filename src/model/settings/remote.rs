@@ -5,12 +5,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::git::branch;
+use super::path;
 use super::table::RemoteTable;
-use super::{path, validate};
 use crate::model::image::{NameError, RemoteName};
 use crate::text::diagnostics::{At, Diagnostics, is_bidi_control};
-use crate::text::toml::Entries;
 use crate::text::escape::excerpt;
+use crate::text::toml::Entries;
 
 /// The maximum number of remotes; each one costs a connection per pass.
 const REMOTES_MAX: usize = 100;
@@ -33,7 +34,11 @@ pub(super) fn remotes(
     findings: &mut Diagnostics<'_>,
 ) -> BTreeMap<RemoteName, RemoteSettings> {
     if let Some((more, _)) = written.0.get(REMOTES_MAX) {
-        findings.report(&more.span, format!("more than {REMOTES_MAX} remotes"), "remove some; each pass contacts all of them");
+        findings.report(
+            &more.span,
+            format!("more than {REMOTES_MAX} remotes"),
+            "remove some; each pass contacts all of them",
+        );
         return BTreeMap::new();
     }
     let read = |(key, table): &(At<String>, RemoteTable)| {
@@ -48,10 +53,10 @@ pub(super) fn remotes(
                 None
             }
         };
-        let branch = table.branch.as_ref().and_then(|text| findings.accept(&text.span, validate::branch(&text.value)));
+        let branch_name = table.branch.as_ref().and_then(|text| findings.accept(&text.span, branch(&text.value)));
         let root = table.root.as_ref().filter(|text| !matches!(text.value.as_str(), "" | "."));
         let root = root.and_then(|text| findings.accept(&text.span, path::parse(text.value.trim_end_matches('/'))));
-        Some((name?, RemoteSettings { url: url?, branch, root: root.unwrap_or_default() }))
+        Some((name?, RemoteSettings { url: url?, branch: branch_name, root: root.unwrap_or_default() }))
     };
     written.0.iter().filter_map(read).collect()
 }
@@ -116,31 +121,31 @@ mod tests {
         assert!(!rendered.lines().any(|line| line.starts_with("error") && line.contains("secret")), "{rendered}");
         let lines = rendered.lines().filter(|line| line.starts_with("error") || line.contains("= help"));
         insta::assert_snapshot!(lines.map(str::trim).collect::<Vec<_>>().join("\n"), @r#"
-        error: `Platform` is not the name of a remote
-        = help: lower-case letters, digits and `-`, not beginning with `-`, at most 63
-        error: a remote's address holds no credential
-        = help: write `https://git.example/a`; Git's credential helpers log in
-        error: the remote `a` has no address
+        error: invalid remote name `Platform`
+        = help: use at most 63 lower-case letters, digits and `-`, and do not start with `-`
+        error: credentials in the URL of a remote
+        = help: write `https://git.example/a`; credentials come from Git's credential helpers
+        error: the remote `a` has no `url`
         = help: add `url = "https://git.example/team/repository"`
-        error: `../b` is not the address of a remote: it has no scheme
-        = help: as `https://git.example/team/repository` or `git@git.example:team/repository`
-        error: `a..b` is not a branch's name
-        = help: as `main` or `release/1.2`
-        error: `../x` leads out of a folder with `..`
+        error: invalid remote URL `../b`: no scheme
+        = help: write e.g. `https://git.example/team/repository` or `git@git.example:team/repository`
+        error: invalid branch name `a..b`
+        = help: write e.g. `main` or `release/1.2`
+        error: `../x` contains `..`
         = help: write the path from the root
-        error: `ext::sh` is not the address of a remote: it has no scheme
-        = help: as `https://git.example/team/repository` or `git@git.example:team/repository`
+        error: invalid remote URL `ext::sh`: no scheme
+        = help: write e.g. `https://git.example/team/repository` or `git@git.example:team/repository`
         error: unknown key `urls`
         = help: did you mean `url`?
-        error: a string was expected, this is a whole number
+        error: expected a string, found an integer
         = help: put it in quotes: `"5"`
         "#);
     }
 
     #[test]
-    fn an_address_holds_no_credential() {
+    fn credentials_in_a_url_are_rejected() {
         for text in ["https://token@git.example/a", "https://a:b@git.example/a", "ssh://git:x@git.example/a"] {
-            assert_eq!(url(text).unwrap_err().message, "a remote's address holds no credential", "{text}");
+            assert_eq!(url(text).unwrap_err().message, "credentials in the URL of a remote", "{text}");
         }
         for text in ["https://git.example/a", "ssh://git@git.example:22/a", "file:///srv/a.git", "git@git.example:a"] {
             assert_eq!(url(text).as_deref(), Ok(text));

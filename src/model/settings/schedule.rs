@@ -155,8 +155,9 @@ fn check_part(field: &CronField, part: &str) -> Result<(), NameError> {
     let CronField { name, least, most, .. } = *field;
     let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
     let bad = || {
-        NameError::new(format!("invalid {name} `{part}`"))
-            .help(format!("use numbers from {least} to {most}, `*`, ranges such as `{least}-{most}` or steps such as `*/2`"))
+        NameError::new(format!("invalid {name} `{part}`")).help(format!(
+            "use numbers from {least} to {most}, `*`, ranges such as `{least}-{most}` or steps such as `*/2`"
+        ))
     };
     if let Some(step) = step {
         if range != "*" && !range.contains('-') {

@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use super::ReferencedFile;
 use super::path;
+use super::referenced_file::{ReferencedFile, referenced_file};
 use super::table::VerifyTable;
-use super::validate::referenced_file;
 use crate::signature::{Anchor, CertificateIdentity, Verify};
 use crate::text::diagnostics::{At, Diagnostics};
 

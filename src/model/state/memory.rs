@@ -168,14 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn a_move_that_stands_is_not_taken_back() {
+    fn a_landed_change_is_not_a_revert() {
         let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unavailable);
         assert_eq!(memory.after_reading(&at(12)), memory);
         assert!(!memory.is_reverted(&id(), &digest(12)));
     }
 
     #[test]
-    fn a_revert_takes_a_move_back_until_a_person_says_otherwise() {
+    fn a_revert_counts_until_someone_sets_the_digest_again() {
         let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unavailable);
         let reverted = memory.after_reading(&at(11));
         assert!(reverted.is_reverted(&id(), &digest(12)));
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_moved_elsewhere_was_not_taken_back() {
+    fn a_change_to_another_digest_is_not_a_revert() {
         let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unavailable);
         let after = memory.after_reading(&at(14));
         assert!(after.reverted.is_empty());

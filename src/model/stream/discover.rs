@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_is_not_known_leaves_what_is_pinned() {
+    fn an_unknown_list_keeps_pinned_tags() {
         let pinned = [
             ("app:1.9", "quay.io/acme/app:1.9"),
             ("app:2.0", "quay.io/acme/app:2.0"),

@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_says_where_the_version_is() {
+    fn the_groups_of_a_pattern_are_compared() {
         let alpine = Select { pattern: Some(Pattern::new("^(.+)-alpine$").unwrap()), ..semver(">=3") };
         check(&alpine, "3-alpine 3.1-alpine 3.2 latest-alpine 2.9-alpine", "3.1-alpine 3-alpine");
     }
@@ -268,12 +268,12 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_is_listed_twice_is_no_tie() {
+    fn a_tag_listed_twice_is_not_a_tie() {
         check(&semver("*"), "1.0.0 1.0.0", "1.0.0");
     }
 
     #[test]
-    fn what_is_no_pattern_is_refused() {
+    fn invalid_patterns_are_rejected() {
         for text in ["(", "a{1000}{1000}{1000}", &"(".repeat(100), &"a".repeat(600)] {
             assert!(Pattern::new(text).is_err(), "{text}");
         }

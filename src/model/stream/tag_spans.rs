@@ -23,7 +23,7 @@ mod tests {
     #[test]
     fn a_tag_is_where_its_name_is() {
         let text = "tags.a = \"x\"\n[tags]\n\"3.12\" = \"y\"\n";
-        assert!(tag_spans(text).is_empty(), "what is no TOML has no places");
+        assert!(tag_spans(text).is_empty(), "invalid TOML has no positions");
         let text =
             "description = \"x\"\n\n[tags]\n\"3.12\" = \"y\"\n  b.image = \"z\"\n\n[tags.\"3.10\"]\nimage = \"z\"\n";
         let found = tag_spans(text);

@@ -17,7 +17,7 @@ use crate::model::settings::ImportSettings;
 use crate::model::settings::import_overlay::ImportOverlay;
 use crate::model::settings::remote::RemoteSettings;
 use crate::model::settings::schedule::Schedules;
-use crate::model::settings::validate::{annotations, is_text};
+use crate::model::settings::user_text::{annotations, is_text};
 use crate::model::settings::verify;
 use crate::text::diagnostics::{Diagnostics, Problem, SourceFile};
 use crate::text::toml::ParsedFile;

@@ -18,13 +18,7 @@ fn moved(tag: &str, follow: Option<&str>, versions: [Option<&str>; 2]) -> PinCha
     let [old, new] = [side(1, versions[0]), side(2, versions[1])];
     let image = "docker.io/library/python:3.12".parse().unwrap();
     let follow = follow.map(|target| target.parse::<TagId>().unwrap().into());
-    PinChange {
-        tag: tag.parse().unwrap(),
-        follow,
-        image,
-        previous_image: None,
-        kind: ChangeKind::Updated { old, new },
-    }
+    PinChange { tag: tag.parse().unwrap(), follow, image, previous_image: None, kind: ChangeKind::Updated { old, new } }
 }
 
 fn explanation(text: &str) -> Explanation {
@@ -64,7 +58,7 @@ fn sample(text: &str) -> String {
 #[test]
 fn a_body_is_a_table_to_decide_from_and_then_each_image() {
     insta::assert_snapshot!(sample("3.12.5"), @r"
-    - **`python:3.12`: it runs as root, and did not before**
+    - **`python:3.12`: now runs as root**
     - **`python:3.12`: it does not run on linux/arm64 any more**
 
     | tag | version | change | built |

@@ -195,7 +195,9 @@ impl Pruner<'_, '_> {
                     (SchemaShape::Integer, DeValue::String(text)) if text.parse::<i64>().is_ok() => {
                         format!("remove the quotes: `{text}`")
                     }
-                    (SchemaShape::Date, _) => "write it without quotes, e.g. `2026-12-01` or `2026-12-01T08:00:00Z`".to_owned(),
+                    (SchemaShape::Date, _) => {
+                        "write it without quotes, e.g. `2026-12-01` or `2026-12-01T08:00:00Z`".to_owned()
+                    }
                     _ => format!("write {}", shape.description()),
                 };
                 self.findings.report(&span, message, help);
@@ -216,4 +218,3 @@ pub(crate) fn key_help(name: &str, keys: &[(String, SchemaShape)]) -> String {
         }
     }
 }
-

@@ -28,7 +28,8 @@ pub(crate) fn definition_file(path: &str, bytes: &[u8], size_help: &str) -> (Arc
         conflict_markers(&file, &mut problems);
         if let Some(span) = too_deep(&file.text) {
             let message = format!("`{}` nests tables deeper than {DEPTH_MAX} levels", file.path);
-            problems.push(Problem::at(&file, span, message).help("reduce the nesting; no key needs more than four levels"));
+            problems
+                .push(Problem::at(&file, span, message).help("reduce the nesting; no key needs more than four levels"));
         }
     }
     (file, problems)
@@ -183,7 +184,7 @@ mod tests {
         check(&vec![b'#'; FILE_MAX], "");
         check(
             &vec![b'#'; FILE_MAX + 1],
-            "error: `streams/a.toml` is larger than the cap of 256 KiB a file\n--> streams/a.toml\n \
+            "error: `streams/a.toml` is larger than 256 KiB\n--> streams/a.toml\n \
              = help: take half of it out\n",
         );
     }
@@ -197,7 +198,7 @@ mod tests {
         );
         check(
             b"a\0 = 1\n",
-            "error: a NUL character\n --> streams/a.toml:1:2\n  |\n1 | a\u{fffd} = 1\n  |  ^\n  |\n  = help: take it \
+            "error: NUL character\n --> streams/a.toml:1:2\n  |\n1 | a\u{fffd} = 1\n  |  ^\n  |\n  = help: take it \
              out; is this a text file?\n",
         );
     }
@@ -214,8 +215,8 @@ mod tests {
     fn a_conflict_marker_is_named_with_its_line() {
         check(
             b"a = 1\n<<<<<<< ours\nb = 1\n=======\n",
-            "error: a conflict marker in line 2\n --> streams/a.toml:2:1\n  |\n2 | <<<<<<< ours\n  | ^^^^^^^^^^^^\n  |\n  \
-             = help: settle the merge: keep one side and take the markers out\n",
+            "error: conflict marker on line 2\n --> streams/a.toml:2:1\n  |\n2 | <<<<<<< ours\n  | ^^^^^^^^^^^^\n  |\n  \
+             = help: resolve the merge conflict: keep one side and remove the markers\n",
         );
     }
 

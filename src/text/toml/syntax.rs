@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::text::escape::excerpt;
 use crate::text::diagnostics::lines::LineIndex;
 use crate::text::diagnostics::{Diagnostics, Problem};
+use crate::text::escape::excerpt;
 
 /// The number of syntax errors reported per file.
 const MISTAKES_MAX: usize = 100;

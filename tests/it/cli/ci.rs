@@ -64,11 +64,11 @@ fn what_stops_a_command_is_a_whole_document() {
     ");
     insta::assert_snapshot!(said(&stage, &["check", "--policy", "../policy.toml", "--format", "github"]), @"
     --- out
-    ::error title=pinstream policy::`[SANDBOX]/work/../policy.toml`: the registry `REGISTRY` is not among the `registries` of the policy%0Ahelp: whoever runs pinstream here decides what it may do
+    ::error title=pinstream policy::`[SANDBOX]/work/../policy.toml`: the policy does not allow the registry `REGISTRY` (key `registries`)%0Ahelp: ask the operator of this pinstream to allow it
     --- err
-    error: the registry `REGISTRY` is not among the `registries` of the policy
+    error: the policy does not allow the registry `REGISTRY` (key `registries`)
     --> [SANDBOX]/work/../policy.toml
-     = help: whoever runs pinstream here decides what it may do
+     = help: ask the operator of this pinstream to allow it
     --- exit 4
     ");
     insta::assert_snapshot!(said(&stage, &["check", "python:9", "--format", "junit"]), @r#"

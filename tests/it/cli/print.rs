@@ -51,7 +51,7 @@ help: did you mean `python:3.12`?
         &["get", "web"],
         r#"
 --- err
-error: `web` does not name a tag
+error: invalid tag `web`
 help: name one tag, as `python:3.12`
 --- exit 64
 "#,
@@ -61,7 +61,7 @@ help: name one tag, as `python:3.12`
         r#"
 --- err
 error: no tag is named `web:1`
-help: `pinstream list` shows all tags
+help: run `pinstream list` for all tags
 --- exit 64
 "#,
     );
@@ -81,7 +81,7 @@ help: run `pinstream update python:new`
         r#"
 --- err
 error: no tag is named `python:3.12`
-help: `pinstream list` shows all tags
+help: run `pinstream list` for all tags
 --- exit 64
 "#,
     );

@@ -255,7 +255,7 @@ fn what_cannot_be_rolled_back_says_why() {
     let now = stage.digest("python:3.12");
     for (args, code, said) in [
         (&["rollback", "python:nope", "--reason", "x"][..], 64, "no tag is named `python:nope`"),
-        (&["rollback", "python", "--reason", "x"], 64, "`python` does not name a tag"),
+        (&["rollback", "python", "--reason", "x"], 64, "invalid tag `python`"),
         (&["rollback", "python:3.12", "--reason", " "], 64, "a rollback needs a reason"),
         (&["rollback", "python:3.12"], 64, "--reason <TEXT>"),
     ] {

@@ -132,7 +132,7 @@ help: did you mean `python:3.12`?
         r#"
 --- err
 error: no tag is named `node`
-help: `pinstream list` shows all tags
+help: run `pinstream list` for all tags
 --- exit 64
 "#,
     );
@@ -141,7 +141,7 @@ help: `pinstream list` shows all tags
         r#"
 --- err
 error: no tag is named `docker.io/library/python:3.12`
-help: `pinstream list` shows all tags
+help: run `pinstream list` for all tags
 --- exit 64
 "#,
     );

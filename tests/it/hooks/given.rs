@@ -71,7 +71,7 @@ fn t30_a_hook_that_is_not_there_says_so() {
         refused(&["/bin/sh"]),
         "`/bin/sh` is a path of a machine: name a file of the root, or a program of `PATH` without a slash"
     );
-    assert_eq!(refused(&["../x"]), "`../x` is not a path within the root");
+    assert_eq!(refused(&["../x"]), "`../x` is outside the root");
     assert_eq!(refused(&[]), "the hook names no program");
     assert!(refused(&["a\0b"]).starts_with("`a\\u{0}b` could not be started: "));
 }
@@ -106,7 +106,7 @@ fn t30_a_hook_that_cannot_be_executed_says_why() {
 fn t30_a_file_outside_the_folder_is_not_written() {
     let (mut hook, _) = script("");
     hook.files.push(HookFile { path: "../../escaped".to_owned(), bytes: Vec::new(), executable: false });
-    assert_eq!(refusal(&hook), "the hook's file `../../escaped` is not a path within the root");
+    assert_eq!(refusal(&hook), "the hook's file `../../escaped` is outside the root");
 }
 
 #[test]

@@ -114,7 +114,8 @@ fn a_shard_says_nothing_of_what_it_saw_of_others_at_an_older_tip() {
     let image = format!("{}:1", of(&stage, "1/2").next().unwrap());
     stage.push(&image, 1);
     let second: Shard = "2/2".parse().unwrap();
-    let far = (0..).map(|n| format!("far-{n}")).find(|name| second.contains(format!("{}/{name}", other.host()))).unwrap();
+    let far =
+        (0..).map(|n| format!("far-{n}")).find(|name| second.contains(format!("{}/{name}", other.host()))).unwrap();
     let move_to = |seed: u64| other.push(&far, "1", &Image::new(seed));
     move_to(1);
     let stream = format!(
@@ -140,7 +141,7 @@ fn a_shard_says_nothing_of_what_it_saw_of_others_at_an_older_tip() {
     stage.sandbox.env("PINSTREAM_NOW", "2026-11-24T12:00:00Z");
     let report = stage.report(0, &["--shard", "2/2"]);
     let reason = report["tags"][2]["kept"]["reason"].as_str().unwrap();
-    assert_eq!(reason, "seen since 2026-11-24T11:00:00Z, adopted from 2026-11-26T11:00:00Z on");
+    assert_eq!(reason, "soaking since 2026-11-24T11:00:00Z, until 2026-11-26T11:00:00Z");
 }
 
 #[test]

@@ -35,8 +35,7 @@ fn a_follower_that_differs_on_a_side_keeps_its_digest() {
 fn shown(lock: &Lock) -> String {
     let digit = |digest: &Digest| digest.short()[1..2].to_owned();
     let pin = |(id, pin): (&TagId, &Pin)| {
-        let follow =
-            pin.follow.as_ref().map(|target| format!(">{}", target.local().unwrap().tag)).unwrap_or_default();
+        let follow = pin.follow.as_ref().map(|target| format!(">{}", target.local().unwrap().tag)).unwrap_or_default();
         let all: Vec<String> = std::iter::once(&pin.digest).chain(&pin.previous).map(digit).collect();
         format!("{}{follow}{}", id.tag, all.join("."))
     };

@@ -77,7 +77,8 @@ impl LockTableReader<'_> {
             _ => 0,
         };
         if number > i64::from(VERSION) {
-            let message = format!("the lock was written by a newer pinstream: this one supports version {VERSION} and older");
+            let message =
+                format!("the lock was written by a newer pinstream: this one supports version {VERSION} and older");
             self.problems.push(Problem::at(self.file, version.span(), message).help("install a newer pinstream"));
             return true;
         }

@@ -92,7 +92,7 @@ fn all_keys_are_read() {
 }
 
 #[test]
-fn exactly_one_forge_with_a_repository_is_asked_for() {
+fn exactly_one_forge_with_a_repository_is_required() {
     insta::assert_snapshot!(said("[publish]\ndraft = true"), @r#"
     error: `publish` does not say on which forge
     --> pinstream.toml:1:1
@@ -101,7 +101,7 @@ fn exactly_one_forge_with_a_repository_is_asked_for() {
     insta::assert_snapshot!(said("publish.github.repository = 'a/b'\npublish.gitlab.repository = 'a/b'"), @r#"
     error: `publish` names two forges, `github` and `gitlab`
     --> pinstream.toml:2:9
-    = help: keep one of the two: a pass proposes its moves in one place
+    = help: remove one of them: a pass proposes its moves in one place
     "#);
     insta::assert_snapshot!(said("[publish.azure]"), @r#"
     error: `azure` does not say which repository
@@ -122,14 +122,14 @@ fn exactly_one_forge_with_a_repository_is_asked_for() {
     = help: did you mean `github`?
     "#);
     insta::assert_snapshot!(said("[publish.github]\nrepository = 5"), @r#"
-    error: a string was expected, this is a whole number
+    error: expected a string, found an integer
     --> pinstream.toml:2:14
     = help: put it in quotes: `"5"`
     "#);
 }
 
 #[test]
-fn what_is_no_repository_or_address_is_told_with_the_right_form() {
+fn invalid_repositories_and_urls_are_reported_with_an_example() {
     insta::assert_snapshot!(said("[publish.github]\nrepository = 'https://github.com/acme/deploy'"), @r#"
     error: `https://github.com/acme/deploy` is not a repository of GitHub
     --> pinstream.toml:2:14
@@ -159,7 +159,7 @@ fn what_is_no_repository_or_address_is_told_with_the_right_form() {
     insta::assert_snapshot!(said("[publish.github]\nrepository = 'a/b'\nurl = 'https://me:secret@a.example'"), @r#"
     error: a forge's address holds no credential
     --> pinstream.toml:3:7
-    = help: take it out; the token comes from the environment, as `PINSTREAM_FORGE_TOKEN`
+    = help: remove it; the token comes from the environment, as `PINSTREAM_FORGE_TOKEN`
     "#);
     insta::assert_snapshot!(said("[publish.github]\nrepository = 'a/b'\nurl = 'git.example'"), @r#"
     error: `url` is not the address of a forge: it cannot be read as a URL
@@ -181,18 +181,18 @@ fn templates_are_tried_where_they_are_written() {
     insta::assert_snapshot!(
         said("[publish]\ntitle = '{{ titel }}'\nbody = '{% if %}'\ngithub = { repository = 'a/b' }"),
         @r"
-    error: the template `publish.title` cannot be used (line 1, column 4): `titel` is not known, tried on a tag that moved
+    error: invalid template `publish.title` (line 1, column 4): `titel` is undefined, rendered for an updated tag
     --> pinstream.toml:2:13
     = help: did you mean `title`?
-    error: the template `publish.body` cannot be used (line 1, column 7): syntax error: unexpected end of block
+    error: invalid template `publish.body` (line 1, column 7): syntax error: unexpected end of block
     --> pinstream.toml:3:15
-    = help: it is written as in Jinja: `{{ title }}`, `{% for move in moves %}…{% endfor %}`
+    = help: use Jinja syntax: `{{ title }}`, `{% for change in changes %}…{% endfor %}`
     "
     );
 }
 
 #[test]
-fn what_a_forge_lacks_is_told() {
+fn features_missing_from_a_forge_are_reported() {
     insta::assert_snapshot!(said(
         "[publish]\nlabels = ['a', 'b']\nauto-merge = true\nreviewers = ['alice', 'team:x', '557058:ba8948b2']\n\
          bitbucket = { repository = 'a/b' }"
@@ -205,7 +205,7 @@ fn what_a_forge_lacks_is_told() {
     = help: take `auto-merge` out; its own merge checks can be set up there
     error: `alice` is neither a UUID nor an account id of Bitbucket Cloud
     --> pinstream.toml:4:14
-    = help: as `{d301aafa-d676-4ee0-88be-962be7417567}` or `557058:ba8948b2-49da-43a9-9e8b-e7249b8e324a`: it names no user by their name since 2019
+    = help: as `{d301aafa-d676-4ee0-88be-962be7417567}` or `557058:ba8948b2-49da-43a9-9e8b-e7249b8e324a`: it contains no user by their name since 2019
     error: Bitbucket Cloud cannot ask a team to review
     --> pinstream.toml:4:23
     = help: name its members one by one
@@ -234,7 +234,7 @@ fn what_a_forge_lacks_is_told() {
 }
 
 #[test]
-fn mistakes_in_groups_labels_and_reviewers_are_told() {
+fn problems_of_groups_labels_and_reviewers_are_reported() {
     insta::assert_snapshot!(said("[publish]\ngroup = 'repo'\ngithub.repository = 'a/b'"), @r#"
     error: `repo` is no way to group moves
     --> pinstream.toml:2:9
@@ -246,14 +246,14 @@ fn mistakes_in_groups_labels_and_reviewers_are_told() {
     ), @r#"
     error: `Base` is not the name of a set
     --> pinstream.toml:2:11
-    = help: lower-case letters, digits and `-`, not beginning with `-`, at most 63
-    error: the set `b` has no tags
+    = help: use at most 63 lower-case letters, digits and `-`, and do not start with `-`
+    error: the set image `b` has no tags
     --> pinstream.toml:2:25
     = help: name tags, as `["python:*"]`, or take the set out
-    error: `A` is not a stream's name
+    error: invalid stream name `A`
     --> pinstream.toml:2:38
-    = help: lower-case letters, digits and single `.`, `_`, `-` between them, parted by `/`
-    error: a list was expected, this is a whole number
+    = help: use lower-case letters and digits, with single `.`, `_` or `-` between them, in parts separated by `/`
+    error: expected a list, found an integer
     --> pinstream.toml:2:50
     = help: put it in brackets: `[5]`
     error: `` is not a label
@@ -262,7 +262,7 @@ fn mistakes_in_groups_labels_and_reviewers_are_told() {
     error: `a,b` is not a label
     --> pinstream.toml:3:15
     = help: at most 255 characters in one line, without commas and outer blanks
-    error: a string was expected, this is a whole number
+    error: expected a string, found an integer
     --> pinstream.toml:3:22
     = help: put it in quotes: `"5"`
     error: `team:` is not a reviewer

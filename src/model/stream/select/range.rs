@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_hold_what_their_users_expect() {
+    fn operators_admit_the_expected_versions() {
         let all = "1.1.9 1.2.0 1.2.3 1.2.4 1.3.0 1.9.9 2.0.0";
         check(">=1.2.3", all, "1.2.3 1.2.4 1.3.0 1.9.9 2.0.0");
         check(">1.2", all, "1.3.0 1.9.9 2.0.0");
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prerelease_is_held_only_where_one_is_asked_for() {
+    fn a_prerelease_is_admitted_only_if_the_range_names_one() {
         let all = "3.13.0-rc.1 3.13.0 3.14.0-rc.1 4.0.0-rc.1";
         check(">=3.13, <4", all, "3.13.0");
         check(">=3.13.0-0, <4", all, "3.13.0-rc.1 3.13.0 3.14.0-rc.1");
@@ -256,12 +256,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_range_says_what_is() {
+    fn an_invalid_range_is_reported_with_examples() {
         let part = "is not part of a range of versions; \
-                    as `>=3.13, <4`, `^1.2`, `~1.2.3`, `1.2.x` or `1.x || 3.x`";
+                    write e.g. `>=3.13, <4`, `^1.2`, `~1.2.3`, `1.2.x` or `1.x || 3.x`";
         let alone = "alone does not say which versions are meant; say which";
         for (text, expected) in [
-            ("", "a range with nothing in it; as `>=3.13, <4`, or `*` for all versions".to_owned()),
+            ("", "empty range; write e.g. `>=3.13, <4`, or `*` for all versions".to_owned()),
             ("1 || ", format!("`1` {alone}: `=1` for that one, `^1` for all that are compatible")),
             ("1.2.3", format!("`1.2.3` {alone}: `=1.2.3` for that one, `^1.2.3` for all that are compatible")),
             (">= ", format!("`>=` {part}")),

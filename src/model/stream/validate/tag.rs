@@ -10,13 +10,13 @@ use crate::model::settings::ImportSettings;
 use crate::model::settings::adoption_rules::{AdoptionRules, Hold, OnRollback};
 use crate::model::settings::import_overlay::ImportOverlay;
 use crate::model::settings::schedule::Schedules;
-use crate::model::settings::validate::{annotations, is_text};
+use crate::model::settings::user_text::{annotations, is_text};
 use crate::model::settings::verify::{self, TrustFile};
 use crate::model::stream::table::{HoldTable, TagEntry, TagTable};
 use crate::model::stream::{Tag, TagSource, follow};
 use crate::text::diagnostics::{At, Diagnostics};
-use crate::text::toml::StringOr;
 use crate::text::escape::excerpt;
+use crate::text::toml::StringOr;
 
 /// The maximum number of digests that a tag may reject.
 const REJECT_MAX: usize = 1_000;
@@ -97,11 +97,7 @@ impl TagReader<'_, '_> {
         let image: Option<ImageRef> = self.findings.parse(written);
         if let (Some(schedule), Some(true)) = (&table.schedule, image.as_ref().map(|image| image.digest().is_some())) {
             let help = "remove the schedule, or name a tag without its digest";
-            self.findings.report(
-                &schedule.span,
-                "`schedule` has no effect on an image with a digest",
-                help,
-            );
+            self.findings.report(&schedule.span, "`schedule` has no effect on an image with a digest", help);
         }
         let ImportKeys { platform, platforms, import, annotations } = self.imported(table);
         let source = TagSource::Image { image: image?, platform };
@@ -140,7 +136,8 @@ impl TagReader<'_, '_> {
         let findings = &mut self.findings;
         let platform: Option<Platform> = table.platform.as_ref().and_then(|text| findings.parse(text));
         if let (Some(_), Some(platforms)) = (&table.platform, &table.platforms) {
-            let help = "use `platform` to pin one platform's own digest, or `platforms` to require platforms of the index";
+            let help =
+                "use `platform` to pin one platform's own digest, or `platforms` to require platforms of the index";
             findings.report(&platforms.span, "`platform` and `platforms` exclude each other", help);
         }
         let written = overlay_of(&table);
