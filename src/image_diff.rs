@@ -1,7 +1,8 @@
-//! Explains what a change of a tag's digest changes in the image: one explanation for plan, report, commit message, proposal
-//! and hooks.
+//! Explains what a change of a tag's digest changes in the image: one explanation for plan, report, commit message,
+//! proposal and hooks.
 //!
-//! Pure: compares manifests and configurations, never layers. Text from images is kept as it is; each output escapes it.
+//! Pure: compares manifests and configurations, never layers. Text from images is kept as it is; each output escapes
+//! it.
 
 pub mod config;
 pub mod layers;

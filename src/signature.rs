@@ -1,10 +1,10 @@
 //! Verifies signatures of images: whether a trusted signer signed a digest.
 //!
 //! Pure: takes bytes and returns a verdict; never fetches signatures. Supports the two formats written by `cosign`: a
-//! payload with a detached signature (Red Hat's "simple signing"), and the Sigstore bundle with a DSSE envelope around an
-//! in-toto statement, or with a signature of the manifest itself. Either is made with a long-lived key, or keyless: with a
-//! one-time key that a certificate binds to an identity. A signature counts only if the signed content names the very
-//! digest, so that it cannot be transferred to another image.
+//! payload with a detached signature (Red Hat's "simple signing"), and the Sigstore bundle with a DSSE envelope around
+//! an in-toto statement, or with a signature of the manifest itself. Either is made with a long-lived key, or keyless:
+//! with a one-time key that a certificate binds to an identity. A signature counts only if the signed content names the
+//! very digest, so that it cannot be transferred to another image.
 
 mod content;
 mod identity;

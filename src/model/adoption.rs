@@ -32,10 +32,12 @@ pub struct Observation<'a> {
 }
 
 impl AdoptionPolicy<'_> {
-    /// Policy for offline commands: no memory, no clock; soaking updates stay held. Its verdicts are the same at any time.
+    /// Policy for offline commands: no memory, no clock; soaking updates stay held. Its verdicts are the same at any
+    /// time.
     pub const OFFLINE: AdoptionPolicy<'static> = AdoptionPolicy { now: Timestamp::MIN, memory: &TagMemory::EMPTY };
 
-    /// Returns the reason why `id`, defined as `tag` and pinned as `old`, keeps its pin; `None` if it adopts the observed digest.
+    /// Returns the reason why `id`, defined as `tag` and pinned as `old`, keeps its pin; `None` if it adopts the
+    /// observed digest.
     pub fn hold_reason(
         &self,
         id: &TagId,

@@ -108,8 +108,8 @@ impl Lock {
         std::iter::successors(Some(pin), followed).take(CHAIN_MAX)
     }
 
-    /// Returns the pin at the end of the chain of followed tags, whatever their digests; `None` for a cycle or a missing
-    /// pin. [`Definitions::end_of`](crate::model::stream::Definitions::end_of) does the same for definitions.
+    /// Returns the pin at the end of the chain of followed tags, whatever their digests; `None` for a cycle or a
+    /// missing pin. [`Definitions::end_of`](crate::model::stream::Definitions::end_of) does the same for definitions.
     pub fn end_of<'a>(&'a self, id: &'a TagId) -> Option<(&'a TagId, &'a Pin)> {
         let pin = |id: &'a TagId| Some((id, self.pins.get(id)?));
         let mut chain = std::iter::successors(pin(id), |(_, at)| pin(at.followed()?)).take(CHAIN_MAX);

@@ -104,8 +104,8 @@ impl Root {
         UnknownTag { name: word.to_owned(), nearest: self.definitions.nearest(word).cloned() }
     }
 
-    /// Reads a root from its files, by path from the root: `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml`. Ignores
-    /// other files.
+    /// Reads a root from its files, by path from the root: `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml`.
+    /// Ignores other files.
     ///
     /// # Errors
     /// Returns every problem of every file.
@@ -115,7 +115,8 @@ impl Root {
         Ok(root)
     }
 
-    /// Reads a root, reusing settings and definitions that were `known` for the same fingerprint, which is that of `files`.
+    /// Reads a root, reusing settings and definitions that were `known` for the same fingerprint, which is that of
+    /// `files`.
     ///
     /// # Errors
     /// Returns every problem of every file.
@@ -150,8 +151,8 @@ impl Root {
         Ok(Self { settings, definitions, lock })
     }
 
-    /// Replaces discovered tags: by those in the repositories that `listed` has, and by pinned ones for all others. Returns
-    /// the streams whose limit left tags out.
+    /// Replaces discovered tags: by those in the repositories that `listed` has, and by pinned ones for all others.
+    /// Returns the streams whose limit left tags out.
     pub fn expand<'a>(
         &'a mut self,
         listed: impl Fn(&StreamName, &Discovery) -> Option<&'a [TagName]>,

@@ -1,9 +1,9 @@
 //! A shard: the part of a root that one of several processes handles. All of them see the whole root, and meet only in
 //! Git.
 //!
-//! Pure. Names are assigned by rendezvous hashing (Thaler and Ravishankar, "A Name-Based Mapping Scheme for Rendezvous",
-//! 1996): each name belongs to the shard with the highest weight, so that an additional shard takes its part from all
-//! others and moves nothing between them. The hash must be the same on all machines and in all versions.
+//! Pure. Names are assigned by rendezvous hashing (Thaler and Ravishankar, "A Name-Based Mapping Scheme for
+//! Rendezvous", 1996): each name belongs to the shard with the highest weight, so that an additional shard takes its
+//! part from all others and moves nothing between them. The hash must be the same on all machines and in all versions.
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
@@ -30,8 +30,8 @@ struct Launcher {
     first: u32,
 }
 
-/// Kubernetes ("Indexed Job", `batch/v1`), GitLab (`parallel`), CircleCI (`parallelism`) and Buildkite (`parallelism`), as
-/// their documentation names the variables.
+/// Kubernetes ("Indexed Job", `batch/v1`), GitLab (`parallel`), CircleCI (`parallelism`) and Buildkite (`parallelism`),
+/// as their documentation names the variables.
 const LAUNCHERS: [Launcher; 4] = [
     Launcher { index: "JOB_COMPLETION_INDEX", total: None, first: 0 },
     Launcher { index: "CI_NODE_INDEX", total: Some("CI_NODE_TOTAL"), first: 1 },

@@ -1,5 +1,5 @@
-//! The state of one root and branch, in `refs/pinstream/state` of the same remote: the lock each hook last saw, claims of
-//! running hooks, the time schedules were last evaluated, and the memory of tags.
+//! The state of one root and branch, in `refs/pinstream/state` of the same remote: the lock each hook last saw, claims
+//! of running hooks, the time schedules were last evaluated, and the memory of tags.
 //!
 //! Read and written as a whole, by compare-and-swap. Losing it costs nothing but resolving again: a root without state
 //! starts from the tip.
@@ -68,8 +68,8 @@ enum StateFlaw {
 pub struct State {
     /// The lock each hook last saw, by the hook's name.
     pub seen: BTreeMap<String, Lock>,
-    /// The pins that failed runs of each hook were for, by the hook's name. A failed run may have acted on them, so the hook
-    /// runs again for these tags even if they are back at the digests it last saw.
+    /// The pins that failed runs of each hook were for, by the hook's name. A failed run may have acted on them, so the
+    /// hook runs again for these tags even if they are back at the digests it last saw.
     pub attempted_locks: BTreeMap<String, Lock>,
     /// The number of changes of each tag that each hook was run for, by the hook's name.
     pub run_counts: BTreeMap<String, RunCounts>,

@@ -11,16 +11,16 @@ use crate::model::image::Digest;
 /// The type in a payload.
 const PAYLOAD_TYPE: &str = "cosign container image signature";
 
-/// The predicate type of a statement that signs an image. An attestation by the same signer, e.g. of a scan result, does not
-/// approve of anything.
+/// The predicate type of a statement that signs an image. An attestation by the same signer, e.g. of a scan result,
+/// does not approve of anything.
 const PREDICATE_TYPE: &str = "https://sigstore.dev/cosign/sign/v1";
 
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/";
 
 pub(super) const ENVELOPE_TYPE: &str = "application/vnd.in-toto+json";
 
-/// The maximum number of keys in a file, signatures in an envelope, certificates in a chain, or log entries: each costs a
-/// verification.
+/// The maximum number of keys in a file, signatures in an envelope, certificates in a chain, or log entries: each costs
+/// a verification.
 pub(super) const SEVERAL_MAX: usize = 10;
 
 /// A signature as stored in a registry.
@@ -156,7 +156,8 @@ struct Subject {
     digest: BTreeMap<String, String>,
 }
 
-/// Checks that a statement of type `kind` is a signature of `digest`. Must only be called after verifying its signature.
+/// Checks that a statement of type `kind` is a signature of `digest`. Must only be called after verifying its
+/// signature.
 pub(super) fn approves_by_statement(kind: &str, statement: &[u8], digest: &Digest) -> Result<(), SignatureFlaw> {
     if kind != ENVELOPE_TYPE {
         return Err(SignatureFlaw::Meaning);
@@ -201,7 +202,9 @@ mod tests {
         let (signature, entry) = ("dev.cosignproject.cosign/signature", "dev.sigstore.cosign/bundle");
         assert_eq!(of(&[(entry, 1)]), None);
         assert_eq!(of(&[(signature, 1_025)]), None);
-        let lengths = |found: Option<PayloadAnnotations>| found.map(|annotations| (annotations.signature.len(), annotations.entry));
+        let lengths = |found: Option<PayloadAnnotations>| {
+            found.map(|annotations| (annotations.signature.len(), annotations.entry))
+        };
         assert_eq!(lengths(of(&[(signature, 1_024), (entry, 1)])), Some((1_024, Some("x".to_owned()))));
         assert_eq!(lengths(of(&[(signature, 1), (entry, (64 << 10) + 1)])), Some((1, None)));
     }

@@ -1,8 +1,8 @@
 //! Verifies keyless signatures, made with a one-time key that a short-lived certificate binds to an identity.
 //!
-//! The Sigstore project's own library verifies certificate, logs and signing time, offline, against a trusted root; no check
-//! is ever skipped. This file covers what is specific to images: it converts `cosign`'s formats to the library's bundles,
-//! within limits, and checks that the signed content names the very digest.
+//! The Sigstore project's own library verifies certificate, logs and signing time, offline, against a trusted root; no
+//! check is ever skipped. This file covers what is specific to images: it converts `cosign`'s formats to the library's
+//! bundles, within limits, and checks that the signed content names the very digest.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -245,8 +245,8 @@ struct CosignTimestamp {
     token: TimestampToken,
 }
 
-/// Converts the annotations of a payload to a bundle, of the version that accepts the promise of a log, as `cosign` stores
-/// no inclusion proof there.
+/// Converts the annotations of a payload to a bundle, of the version that accepts the promise of a log, as `cosign`
+/// stores no inclusion proof there.
 fn bundle_of(annotations: &PayloadAnnotations) -> Result<Bundle, SignatureFlaw> {
     let certificate = annotations.certificate.as_deref().ok_or(SignatureFlaw::NoCertificate)?;
     // A certificate of the chain must not take its place.

@@ -100,8 +100,8 @@ fn code_span(escaped: &str) -> String {
     format!("`{}`", escaped.replace('`', "\\u{60}").replace('|', "\\u{7c}"))
 }
 
-/// Escapes a sentence of ours as Markdown within a line or a table cell: text in backticks becomes code, and the rest is
-/// plain words (CommonMark 0.31, "Backslash escapes").
+/// Escapes a sentence of ours as Markdown within a line or a table cell: text in backticks becomes code, and the rest
+/// is plain words (CommonMark 0.31, "Backslash escapes").
 pub fn markdown(text: &str) -> String {
     let text = truncate(text, SENTENCE_MAX);
     let parts: Vec<&str> = text.split('`').collect();
@@ -133,8 +133,8 @@ fn push_markdown(out: &mut String, text: &str) {
     }
 }
 
-/// Escapes text as content or attribute value of XML 1.0 and HTML; characters that XML does not allow are shown by number
-/// (XML 1.0, "Characters").
+/// Escapes text as content or attribute value of XML 1.0 and HTML; characters that XML does not allow are shown by
+/// number (XML 1.0, "Characters").
 pub fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -189,8 +189,8 @@ pub fn toml_string(text: &str) -> String {
     out
 }
 
-/// Returns true if a character affects a terminal, a log or the order of a line instead of being shown: C0, C1, line and
-/// paragraph separators, bidirectional controls (Unicode TR 36 and TR 9), zero-width and tag characters.
+/// Returns true if a character affects a terminal, a log or the order of a line instead of being shown: C0, C1, line
+/// and paragraph separators, bidirectional controls (Unicode TR 36 and TR 9), zero-width and tag characters.
 pub fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')

@@ -184,8 +184,8 @@ impl<T: schemars::JsonSchema> schemars::JsonSchema for StringOr<T> {
 pub(crate) struct DateOrTime(pub(crate) toml::value::Datetime);
 
 impl DateOrTime {
-    /// Converts to a timestamp: a date means midnight, and a value without an offset is in UTC. Returns `None` for a time
-    /// of day alone and for dates that do not exist.
+    /// Converts to a timestamp: a date means midnight, and a value without an offset is in UTC. Returns `None` for a
+    /// time of day alone and for dates that do not exist.
     pub(crate) fn timestamp(&self) -> Option<jiff::Timestamp> {
         let text = match *self {
             Self(toml::value::Datetime { date: Some(date), time: None, .. }) => format!("{date}T00:00:00Z"),

@@ -100,8 +100,8 @@ impl RuntimeConfig {
         matches!(user, "" | "root" | "0")
     }
 
-    /// Returns the version in the environment of an image called `name`, such as `PYTHON_VERSION` of `python`. The names of
-    /// variables are those of Docker's official images.
+    /// Returns the version in the environment of an image called `name`, such as `PYTHON_VERSION` of `python`. The
+    /// names of variables are those of Docker's official images.
     pub fn version(&self, name: &str) -> Option<&str> {
         let usual = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
         let own = match name {

@@ -36,8 +36,8 @@ pub fn complete(text: &str) -> Result<ImageRef, NameError> {
     format!("{registry}/{library}{path}{tag}{digest}").parse()
 }
 
-/// Returns the spellings of a repository that [`complete`] expands to it, the full one first: on Docker Hub with each of
-/// its host names or none, and official images also without `library`.
+/// Returns the spellings of a repository that [`complete`] expands to it, the full one first: on Docker Hub with each
+/// of its host names or none, and official images also without `library`.
 pub fn repository_spellings(repository: &Repository) -> Vec<String> {
     let full = repository.to_string();
     let Some(path) = full.strip_prefix(HUB[0]).and_then(|rest| rest.strip_prefix('/')) else { return vec![full] };

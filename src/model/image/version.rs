@@ -1,7 +1,7 @@
 //! Versions in tags and labels.
 //!
-//! Semantic Versioning 2.0.0, as tags write it: with a leading `v`, with one or two numbers instead of three, and with `_`
-//! for the `+` that tags cannot contain.
+//! Semantic Versioning 2.0.0, as tags write it: with a leading `v`, with one or two numbers instead of three, and with
+//! `_` for the `+` that tags cannot contain.
 
 use semver::{BuildMetadata, Prerelease, Version};
 

@@ -38,8 +38,8 @@ impl LockVersion {
         read::read(&file).ok()
     }
 
-    /// Returns the `wanted` pins that have another digest in `older`, or no entry there; without an older version, all of
-    /// them. `None` if either version is invalid.
+    /// Returns the `wanted` pins that have another digest in `older`, or no entry there; without an older version, all
+    /// of them. `None` if either version is invalid.
     pub fn introduced(&self, older: Option<&Self>, wanted: impl Fn(&TagId) -> bool) -> Option<Vec<(TagId, Pin)>> {
         let older_text = older.map_or("", |older| older.0.as_str());
         if let Some(found) = introduced_by_entries(&self.0, older_text, older.is_none(), &wanted) {
@@ -50,8 +50,8 @@ impl LockVersion {
         Some(newer.pins.into_iter().filter(|(id, pin)| wanted(id) && is_new(id, pin)).collect())
     }
 
-    /// Returns the version of the image at `pin`, one of its pins: a follower's comes from the pin it follows. Parses only
-    /// the entries on the way.
+    /// Returns the version of the image at `pin`, one of its pins: a follower's comes from the pin it follows. Parses
+    /// only the entries on the way.
     pub fn version_of(&self, pin: &Pin) -> Option<String> {
         let mut at = pin.clone();
         for _ in 0..CHAIN_MAX {

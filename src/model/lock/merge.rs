@@ -1,7 +1,7 @@
 //! Three-way merge of locks, as far as it is possible without a registry.
 //!
-//! Pins are merged whole, never in parts. Two refinements: a pin that both sides updated to the same digest only needs its
-//! histories merged, and a follower takes the digest of the followed tag, so that it is never in conflict itself.
+//! Pins are merged whole, never in parts. Two refinements: a pin that both sides updated to the same digest only needs
+//! its histories merged, and a follower takes the digest of the followed tag, so that it is never in conflict itself.
 
 use super::{Lock, PREVIOUS_MAX, Pin};
 use crate::model::image::{Digest, FollowedTag, ImageRef, TagId};
@@ -44,8 +44,8 @@ fn merge_pins(base: &Lock, ours: &Lock, theirs: &Lock) -> MergedLock {
     merged
 }
 
-/// Merges two different pins if it is clear which one wins: a side that changed the source of the digest takes precedence
-/// over one that only updated it.
+/// Merges two different pins if it is clear which one wins: a side that changed the source of the digest takes
+/// precedence over one that only updated it.
 fn resolve_conflict(base: Option<&Pin>, our: &Pin, their: &Pin) -> Option<Pin> {
     let (before, mine, yours) = (base.map(source), source(our), source(their));
     let winner = if mine == yours {
@@ -80,8 +80,8 @@ pub fn merge_previous(digest: &Digest, pins: &[&Pin]) -> Vec<Digest> {
     previous
 }
 
-/// Gives each follower the digest of the tag at the end of its chain, unless one of the two is in conflict, or the follower
-/// already had another digest on a side, because of rules of its own.
+/// Gives each follower the digest of the tag at the end of its chain, unless one of the two is in conflict, or the
+/// follower already had another digest on a side, because of rules of its own.
 fn align_followers(lock: &mut Lock, conflicts: &[TagId], sides: [&Lock; 2]) {
     let followers = lock.pins.iter().filter(|(_, pin)| pin.followed().is_some()).map(|(id, _)| id.clone());
     let goes_along = |id: &TagId| sides.iter().all(|side| is_aligned(side, id));

@@ -8,7 +8,8 @@ use crate::model::image::{Digest, TagId};
 
 /// Progress of the search for one candidate, going back in time.
 enum CandidateTrail<'c> {
-    /// Not found yet; holds the tag's digest in the version seen last. Ends if that pin lists the candidate in `previous`.
+    /// Not found yet; holds the tag's digest in the version seen last. Ends if that pin lists the candidate in
+    /// `previous`.
     Open(&'c Digest, Option<Digest>),
     /// Found; reverted if the tag had this digest before, too.
     Found(Digest),
@@ -54,8 +55,8 @@ mod tests {
     use super::*;
     use crate::model::lock::sample::{digest, python};
 
-    /// Checks whether a change to digest 13 counts as reverted, given the tag's history, newest first: pairs of the digest
-    /// and its predecessor, 0 for none.
+    /// Checks whether a change to digest 13 counts as reverted, given the tag's history, newest first: pairs of the
+    /// digest and its predecessor, 0 for none.
     #[track_caller]
     fn check(history: &[(u8, u8)], expected: bool) {
         let id: TagId = "python:3.12".parse().unwrap();

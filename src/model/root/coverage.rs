@@ -62,8 +62,8 @@ impl<'a> ImageCoverage<'a> {
         !self.tags(image).is_empty() || image.digest().is_some_and(has)
     }
 
-    /// Returns the tags for `image`, best first: by repository and tag, or by digest if it has no tag. Followers only if
-    /// there is no other.
+    /// Returns the tags for `image`, best first: by repository and tag, or by digest if it has no tag. Followers only
+    /// if there is no other.
     pub fn tags(&self, image: &ImageRef) -> Vec<&'a TagId> {
         let repository = image.repository();
         let found = match (image.tag(), image.digest()) {

@@ -1,7 +1,7 @@
 //! Patterns of tags: `stream`, `stream:tag`, or globs over them, for `on` of a hook and for the command line.
 //!
-//! `*` and `?` match within one name between `/` and `:`; `**` matches any number of directories. A pattern without a tag
-//! matches all tags of its streams.
+//! `*` and `?` match within one name between `/` and `:`; `**` matches any number of directories. A pattern without a
+//! tag matches all tags of its streams.
 
 use globset::{GlobBuilder, GlobMatcher};
 

@@ -43,12 +43,12 @@ pub(crate) struct GitTable {
     pub(crate) branch: Option<At<String>>,
     /// Author and committer: `name <address>`.
     pub(crate) author: Option<At<String>>,
-    /// Jinja template for commit messages, with the variables `title`, `text`, `count` and `changes`; see `pinstream help
-    /// message`.
+    /// Jinja template for commit messages, with the variables `title`, `text`, `count` and `changes`; see `pinstream
+    /// help message`.
     pub(crate) message: Option<At<String>>,
-    /// Signature of commits: `ssh` or `openpgp` with a key of `PINSTREAM_SIGNING_KEY` or `PINSTREAM_SIGNING_KEY_FILE`, an
-    /// agent or git config, never one in a repository; or `github`, which creates and signs the commits of proposals for an
-    /// app's token.
+    /// Signature of commits: `ssh` or `openpgp` with a key of `PINSTREAM_SIGNING_KEY` or `PINSTREAM_SIGNING_KEY_FILE`,
+    /// an agent or git config, never one in a repository; or `github`, which creates and signs the commits of proposals
+    /// for an app's token.
     pub(crate) sign: Option<At<String>>,
 }
 
@@ -163,7 +163,8 @@ pub(crate) struct PublishTable {
     /// Changes that share a proposal: those of a `stream` (default), of a `tag`, `all`, or named groups of tags, e.g.
     /// `{ base = ["python:*"] }`; other tags are grouped by stream.
     pub(crate) group: Option<At<StringOr<SetsTable>>>,
-    /// Jinja template for titles of proposals, see `pinstream help message`; default: the first line of the commit message.
+    /// Jinja template for titles of proposals, see `pinstream help message`; default: the first line of the commit
+    /// message.
     pub(crate) title: Option<At<String>>,
     /// Jinja template for bodies of proposals; its variable `text` is the default body.
     pub(crate) body: Option<At<String>>,

@@ -67,8 +67,8 @@ impl TagMemory {
         self.reverted.get(id).is_some_and(|digests| digests.contains(digest))
     }
 
-    /// Updates the memory from the lock on the branch. A tag back at the digest before our last change, whose pin does not
-    /// list that change in `previous`, was reverted. A tag that someone set to a reverted digest accepts it again.
+    /// Updates the memory from the lock on the branch. A tag back at the digest before our last change, whose pin does
+    /// not list that change in `previous`, was reverted. A tag that someone set to a reverted digest accepts it again.
     pub fn after_reading(&self, lock: &Lock) -> Self {
         let mut next = self.clone();
         for (id, pin) in &lock.pins {
@@ -121,7 +121,8 @@ impl TagMemory {
         }
     }
 
-    /// Updates the memory after the changes from `old` to `new` landed. They are recorded only if no history is available.
+    /// Updates the memory after the changes from `old` to `new` landed. They are recorded only if no history is
+    /// available.
     pub fn after_landing(&self, old: &Lock, new: &Lock, history: HistoryAccess) -> Self {
         let mut next = self.clone();
         for one in changes(old, new) {

@@ -24,8 +24,8 @@ pub struct TruncatedDiscovery {
     pub omitted: Vec<TagName>,
 }
 
-/// Replaces the discovered tags of each stream. `listed` returns the tags of a stream's repository, if they are known in
-/// this pass; otherwise the pins in `pinned` decide. Tags in the file take precedence.
+/// Replaces the discovered tags of each stream. `listed` returns the tags of a stream's repository, if they are known
+/// in this pass; otherwise the pins in `pinned` decide. Tags in the file take precedence.
 ///
 /// Returns the streams whose limit left out tags.
 pub fn expand<'a>(

@@ -1,8 +1,8 @@
 //! Edits a stream file for commands: defines, holds or removes a tag, or rejects a digest.
 //!
-//! Only the necessary bytes change: comments, order, quotes, blanks and line endings stay. (`toml_edit` rewrites the whole
-//! file: it turns CRLF into LF, terminates the last line, and moves dotted keys together.) Pure; the caller validates the
-//! result by reading it again.
+//! Only the necessary bytes change: comments, order, quotes, blanks and line endings stay. (`toml_edit` rewrites the
+//! whole file: it turns CRLF into LF, terminates the last line, and moves dotted keys together.) Pure; the caller
+//! validates the result by reading it again.
 mod inline;
 pub(crate) mod lines;
 
@@ -91,8 +91,8 @@ pub fn hold(text: &str, tag: &TagName, reason: Option<&str>) -> Result<String, I
     with_key(&text, tag, "hold", &toml_string(reason))
 }
 
-/// Removes `tag`, which may be an invalid name; returns `None` if it does not exist. Comments above the tag stay, as they
-/// may concern more than the tag.
+/// Removes `tag`, which may be an invalid name; returns `None` if it does not exist. Comments above the tag stay, as
+/// they may concern more than the tag.
 ///
 /// # Errors
 /// Returns an error for invalid TOML.

@@ -59,7 +59,8 @@ pub fn followers(definitions: &Definitions) -> Vec<&TagId> {
             path.push(next);
             next = target;
         }
-        // A path that ends in itself is a cycle; one that ends in an earlier path, or at an image, continues from there.
+        // A path that ends in itself is a cycle; one that ends in an earlier path, or at an image, continues from
+        // there.
         let turn = path.iter().position(|known| *known == next).unwrap_or(path.len());
         order.extend(path[..turn].iter().rev());
     }

@@ -117,8 +117,8 @@ pub(crate) struct DiscoverTable {
     pub(crate) limit: Option<At<i64>>,
 }
 
-/// Finds tags meant as `"3.12"` but written as `3.12`, which TOML reads as the key `12` in a table `3`; reports and removes
-/// them.
+/// Finds tags meant as `"3.12"` but written as `3.12`, which TOML reads as the key `12` in a table `3`; reports and
+/// removes them.
 pub(super) fn unquoted(document: &mut DeTable<'_>, findings: &mut Diagnostics<'_>) {
     let Some((_, tags)) = document.iter_mut().find(|(key, _)| key.get_ref() == "tags") else { return };
     let DeValue::Table(tags) = tags.get_mut() else { return };

@@ -1,7 +1,7 @@
 //! Validates stream files: turns their tables into [`Definitions`], and reports all problems.
 //!
-//! Files are read one by one into a [`DefinitionsDraft`], and each table is dropped before the next file. A tag may follow
-//! one in any file, so that is checked at the end.
+//! Files are read one by one into a [`DefinitionsDraft`], and each table is dropped before the next file. A tag may
+//! follow one in any file, so that is checked at the end.
 
 mod select_keys;
 mod tag;

@@ -1,4 +1,5 @@
-//! Parsing of keyless signatures before verification; verification is tested with a private Sigstore instance, in `tests/it/reconcile/signed/keyless.rs`.
+//! Parsing of keyless signatures before verification; verification is tested with a private Sigstore instance, in
+//! `tests/it/reconcile/signed/keyless.rs`.
 
 use serde_json::{Value, json};
 

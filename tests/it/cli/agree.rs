@@ -1,9 +1,9 @@
-//! `check` without options: lock against definitions, from the files alone.
+//! `check` without options: compares the lock with the definitions, offline.
 
 use super::{PYTHON, Stage};
 
 #[test]
-fn a_lock_that_agrees_is_said_in_a_line_without_any_request() {
+fn a_matching_lock_is_reported_without_any_request() {
     let stage = Stage::pinned();
     stage.registry.forget();
     stage.move_upstream();
@@ -72,7 +72,7 @@ to mend it: pinstream update --offline
 }
 
 #[test]
-fn another_image_is_drift_that_has_to_be_imported() {
+fn another_image_is_drift_that_must_be_resolved() {
     let stage = Stage::pinned();
     stage.stream(&PYTHON.replace("\"REGISTRY/python:3.11\"", "\"REGISTRY/python:3.12\""));
     stage.check(
@@ -90,7 +90,7 @@ to mend it: pinstream update
 }
 
 #[test]
-fn a_follower_out_of_step_is_mended_from_the_lock() {
+fn a_stale_follower_is_updated_from_the_lock() {
     let stage = Stage::pinned();
     stage.stream(&PYTHON.replace("follow = \"3.12\"", "follow = \"3.11\""));
     stage.check(
@@ -130,7 +130,7 @@ moved  python:latest  346028a7044f → e0660bcc5200  3.12.4 → 3.11.9
 }
 
 #[test]
-fn a_follower_that_is_one_no_more_is_drift() {
+fn a_former_follower_is_drift() {
     let stage = Stage::pinned();
     stage.stream(&PYTHON.replace("{ follow = \"3.12\" }", "\"REGISTRY/python:3.12\""));
     stage.check(
@@ -146,7 +146,7 @@ to mend it: pinstream update
 }
 
 #[test]
-fn a_digest_that_the_definition_fixes_is_held_against_the_lock() {
+fn a_fixed_digest_is_compared_with_the_lock() {
     let stage = Stage::new();
     let first = stage.registry.push("python", "3.11", &super::image(11, "3.11.9"));
     let fixed = |digest: &str| format!("[tags]\ngolden = \"REGISTRY/python@{digest}\"\n");
@@ -164,7 +164,7 @@ to mend it: pinstream update
 }
 
 #[test]
-fn a_fixed_digest_that_the_lock_changed_is_drift_and_is_mended() {
+fn a_fixed_digest_changed_in_the_lock_is_drift_and_is_restored() {
     let stage = Stage::new();
     let digest = stage.registry.push("python", "3.11", &super::image(11, "3.11.9"));
     stage.stream(&format!("[tags]\ngolden = \"REGISTRY/python@{digest}\"\n"));
@@ -256,7 +256,7 @@ moved   python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
 }
 
 #[test]
-fn a_platform_that_came_into_a_definition_or_left_it_is_drift() {
+fn a_platform_added_to_or_removed_from_a_definition_is_drift() {
     let stage = Stage::pinned();
     stage.stream(
         &PYTHON
@@ -282,7 +282,7 @@ to mend it: pinstream update
 }
 
 #[test]
-fn words_that_a_follower_has_of_its_own_are_drift() {
+fn details_of_a_follower_are_drift() {
     let stage = Stage::pinned();
     let lock = stage.sandbox.read("pinstream.lock");
     stage.sandbox.write("pinstream.lock", &format!("{lock}version = \"9.9.9\"\n"));
@@ -308,7 +308,7 @@ to mend it: pinstream update --offline
 }
 
 #[test]
-fn only_the_tags_that_are_named_are_checked() {
+fn only_selected_tags_are_checked() {
     let stage = Stage::pinned();
     stage.stream(&PYTHON.replace("follow = \"3.12\"", "follow = \"3.11\"").replace("arm = ", "# arm = "));
     assert_eq!(stage.sandbox.run(&["check", "python:3.*"]).code, Some(0));
@@ -327,7 +327,7 @@ help: did you mean `python:3.12`?
 }
 
 #[test]
-fn files_that_settings_name_have_to_be_there() {
+fn files_named_by_settings_must_exist() {
     let stage = Stage::pinned();
     stage.settings(
         "[registry.\"quay.io\"]\nca = \"certs/corp.pem\"\n[[hook]]\nname = \"rollout\"\non = [\"python:latest\", \"web:*\"]\n\

@@ -1,4 +1,4 @@
-//! Files that are not what they should be: each is a clear error of the whole program.
+//! Invalid files: each is a clear error of the whole program.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use super::Stage;
 
 #[test]
-fn t6_a_stream_that_is_too_large_names_the_cap() {
+fn t6_a_stream_file_that_is_too_large_is_reported_with_the_limit() {
     let stage = Stage::new();
     stage.sandbox.write("streams/big.toml", &"# x\n".repeat(75 * 1024));
     stage.check(
@@ -23,7 +23,7 @@ error: `streams/big.toml` is larger than 256 KiB
 }
 
 #[test]
-fn t6_bytes_that_are_no_text_name_their_place() {
+fn t6_invalid_utf_8_is_reported_with_its_position() {
     let stage = Stage::new();
     fs::write(stage.sandbox.work().join("streams/nul.toml"), b"[tags]\na = \"\0\"\n").unwrap();
     fs::write(stage.sandbox.work().join("streams/latin1.toml"), b"description = \"caf\xe9\"\n").unwrap();
@@ -52,7 +52,7 @@ error: NUL character
 }
 
 #[test]
-fn t6_a_link_a_folder_and_a_name_that_cannot_be_are_errors() {
+fn t6_links_directories_and_invalid_names_are_errors() {
     let stage = Stage::new();
     std::os::unix::fs::symlink("/etc/passwd", stage.sandbox.work().join("streams/link.toml")).unwrap();
     stage.check(
@@ -180,7 +180,7 @@ error: unknown key `folow`
 }
 
 #[test]
-fn a_merge_that_was_left_half_done_names_its_line() {
+fn a_conflict_marker_is_reported_with_its_line() {
     let stage = Stage::pinned();
     stage.edit_lock(
         "version = \"3.11.9\"",

@@ -40,8 +40,8 @@ struct ImportKeys {
 }
 
 impl TagReader<'_, '_> {
-    /// Validates a tag; for a follower, also returns the position of the followed name. `None` if it has problems; `whole`
-    /// means that it was read completely.
+    /// Validates a tag; for a follower, also returns the position of the followed name. `None` if it has problems;
+    /// `whole` means that it was read completely.
     pub(super) fn tag(
         &mut self,
         key: &At<String>,
