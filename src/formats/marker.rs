@@ -51,7 +51,7 @@ pub(super) fn edits(
                     Some(near) => format!("did you mean `{near}`?"),
                     None => "`pinstream list` shows all tags".to_owned(),
                 };
-                return Err(wrong(format!("no tag is named `{id}`"), help));
+                return Err(wrong(format!("no tag named `{id}`"), help));
             }
         }
     }
@@ -206,7 +206,7 @@ mod tests {
             "1 ! `x` has no marker; write `# pinstream: stream:tag` behind an image, or in the line above it",
         );
         at("a:1 # pinstream: python\n", "1 ! invalid tag `python`; a marker is `# pinstream: stream:tag`");
-        at("\na:1 # pinstream: python:3.13\n", "2 ! no tag is named `python:3.13`; did you mean `python:3.12`?");
+        at("\na:1 # pinstream: python:3.13\n", "2 ! no tag named `python:3.13`; did you mean `python:3.12`?");
         at(
             "a:1 b:2 # pinstream: python:3.12\n",
             "1 ! the marker `python:3.12` is for line 1, which has several images: `a:1`, `b:2`; write each in a line of its own",

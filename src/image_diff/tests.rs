@@ -89,16 +89,16 @@ fn summarize(explanation: &Explanation) -> String {
 fn all_differences_are_listed_the_most_significant_first() {
     insta::assert_snapshot!(summarize(&Explanation::between(&old(), &new())), @r"
     ! now runs as root
-    ! it does not run on linux/arm64 any more
+    ! no longer runs on linux/arm64
     minor; built 2026-10-13, 12 days later; 3.0 MB → 4.0 MB; 1 of 3 layers kept, 3 new
     https://github.com/acme/web/compare/0aaaaaaaaaaaaaaa...1bbbbbbbbbbbbbbb
-    it runs on linux/s390x, too
+    adds platform linux/s390x
     base docker.io/library/debian:12@0aaaaaaaaaaa → docker.io/library/debian:12@1bbbbbbbbbbb
     user: app → root
-    command: -V \u{1b}[2J, new
-    port: 80/tcp, gone
-    port: 8080/tcp, new
-    variable PATH: /bin, gone
+    command: -V \u{1b}[2J (added)
+    port: 80/tcp (removed)
+    port: 8080/tcp (added)
+    variable PATH: /bin (removed)
     variable PYTHON_VERSION: 3.12.4 → 3.13.0
     label release: 1 → 2
     ");
@@ -108,9 +108,7 @@ fn all_differences_are_listed_the_most_significant_first() {
 fn equal_parts_are_not_listed() {
     let mut new = old();
     new.manifests = BTreeSet::from([layer('n').digest]);
-    insta::assert_snapshot!(summarize(&Explanation::between(&old(), &new)), @r"
-    config; built 2026-10-01, at the same moment; 3.0 MB; same layers
-    ");
+    insta::assert_snapshot!(summarize(&Explanation::between(&old(), &new)), @r"config; built 2026-10-01, at the same time; 3.0 MB; same layers");
     assert_eq!(Explanation::between(&old(), &new).warnings(), Vec::<String>::new());
 }
 

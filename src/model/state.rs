@@ -385,7 +385,7 @@ mod tests {
             (
                 "hook/b.lock",
                 "version = 2\n",
-                "the lock was written by a newer pinstream: this one reads up to version 1",
+                "the lock was written by a newer pinstream: this one supports version 1 and older",
             ),
             ("begun/a.json", "-1", "invalid type: integer `-1`, expected a map at line 1 column 2"),
         ] {

@@ -260,7 +260,7 @@ fn the_policy_covers_remotes_hooks_registries_and_mirrors() {
     --> /etc/p.toml
      = help: ask the operator of this pinstream to allow it
 
-    error: the program `sh` of the hook `x` is not among the `programs` of the policy
+    error: the policy does not allow the program `sh` of the hook `x` (key `programs`)
     --> /etc/p.toml
      = help: ask the operator of this pinstream to allow it
 

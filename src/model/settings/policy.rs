@@ -223,7 +223,7 @@ mod tests {
         );
         for run in ["./kubectl", "./scripts/deep/a.sh", "sh"] {
             let message =
-                format!("the program `{run}` of the hook `rollout` is not among the `programs` of the policy");
+                format!("the policy does not allow the program `{run}` of the hook `rollout` (key `programs`)");
             check(policy.forbids_hook(&hook("rollout", &[run])), Some(&message));
         }
     }

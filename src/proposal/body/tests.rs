@@ -59,7 +59,7 @@ fn sample(text: &str) -> String {
 fn a_body_is_a_table_to_decide_from_and_then_each_image() {
     insta::assert_snapshot!(sample("3.12.5"), @r"
     - **`python:3.12`: now runs as root**
-    - **`python:3.12`: it does not run on linux/arm64 any more**
+    - **`python:3.12`: no longer runs on linux/arm64**
 
     | tag | version | change | built |
     | --- | --- | --- | --- |

@@ -172,7 +172,7 @@ mod tests {
         let landed = EventContext { remote: None, branch: "main", root: "", commit: "0", begun: &begun };
         let event = serde_json::to_value(EventV1::new("x", landed, &moves, &explained)).unwrap();
         let given = serde_json::to_value(context(&moves, &explained, "")).unwrap();
-        for (told, given) in event["moves"].as_array().unwrap().iter().zip(given["moves"].as_array().unwrap()) {
+        for (told, given) in event["moves"].as_array().unwrap().iter().zip(given["changes"].as_array().unwrap()) {
             assert_all_keys(told, given);
             assert_all_keys(&told["explanation"], given);
         }

@@ -24,12 +24,12 @@ fn made(template: &str) -> String {
 fn a_template_renders_changes() {
     let lines = "{% for change in changes %}{{ change.id }} {{ change.change }} {{ change.old.short if change.old }} {{ change.class }}.\n\
         {% endfor %}";
-    insta::assert_snapshot!(made(&format!("{{{{ title }}}} ({{{{ count }}}})\n\n{lines}")), @"
+    insta::assert_snapshot!(made(&format!("{{{{ title }}}} ({{{{ count }}}})\n\n{lines}")), @r"
     chore(images): pin python:3.12 (4)
 
     python:3.12 added  .
-    python:3.12 moved 010101010101 patch.
-    python:3.12 moved 010101010101 .
+    python:3.12 updated 010101010101 patch.
+    python:3.12 updated 010101010101 .
     python:3.12 removed 010101010101 .
     ");
     insta::assert_snapshot!(made("pin {{ changes|selectattr('class')|map(attribute='id')|join(', ')|upper }}"), @"pin PYTHON:3.12");
@@ -62,7 +62,7 @@ fn mistakes_are_shown_at_their_place() {
     1 | message = "\u007b{ whatever }}"
       |           ^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: there is count, more, changes, text, title; a change has age, base, built, change, class, compare, differences, follow, id, image, layers, new, old, platforms_gained, platforms_lost, reference, size, stream, tag, unknown, warnings; its `old` and `new` have digest, short, version; its `layers` have added, kept, removed; a base has digest, name; a difference has name, new, old, what
+      = help: known variables: changes, count, more, text, title; a change has age, base, built, change, class, compare, differences, follow, id, image, layers, new, old, platforms_gained, platforms_lost, reference, size, stream, tag, unknown, warnings; its `old` and `new` have digest, short, version; its `layers` have added, kept, removed; a base has digest, name; a difference has name, new, old, what
     "#);
     insta::assert_snapshot!(said("message = \"{{ title }\""), @r#"
     error: invalid template `git.message` (line 1, column 10): syntax error: unexpected `}`, expected end of variable block
@@ -123,38 +123,38 @@ fn mistakes_are_shown_at_their_place() {
 #[test]
 fn values_missing_from_some_changes_are_found_on_samples() {
     insta::assert_snapshot!(said("message = \"{% for change in changes %}{{ change.old.short }}{% endfor %}.\""), @r#"
-    error: invalid template `git.message` (line 1, column 27): `change.old.short` is undefined, rendered for an added tag
-     --> pinstream.toml:1:38
+    error: invalid template `git.message` (line 1, column 31): `change.old.short` is undefined, rendered for an added tag
+     --> pinstream.toml:1:42
       |
     1 | message = "{% for change in changes %}{{ change.old.short }}{% endfor %}."
-      |                                      ^^^^^^^^^^^^^^
+      |                                          ^^^^^^^^^^^^^^^^
       |
       = help: not every change has it: test it first, e.g. `{% if change.old %}{{ change.old.short }}{% endif %}`
     "#);
     insta::assert_snapshot!(said("message = \"{% for change in changes %}{{ change.new.short }}{% endfor %}.\""), @r#"
-    error: invalid template `git.message` (line 1, column 27): `change.new.short` is undefined, rendered for a removed tag
-     --> pinstream.toml:1:38
+    error: invalid template `git.message` (line 1, column 31): `change.new.short` is undefined, rendered for a removed tag
+     --> pinstream.toml:1:42
       |
     1 | message = "{% for change in changes %}{{ change.new.short }}{% endfor %}."
-      |                                      ^^^^^^^^^^^^^^
+      |                                          ^^^^^^^^^^^^^^^^
       |
       = help: not every change has it: test it first, e.g. `{% if change.old %}{{ change.old.short }}{% endif %}`
     "#);
     insta::assert_snapshot!(said("message = \"{% for change in changes %}{{ change.layers.kept }}{% endfor %}.\""), @r#"
-    error: invalid template `git.message` (line 1, column 27): `change.layers.kept` is undefined, rendered for an added tag
-     --> pinstream.toml:1:38
+    error: invalid template `git.message` (line 1, column 31): `change.layers.kept` is undefined, rendered for an added tag
+     --> pinstream.toml:1:42
       |
     1 | message = "{% for change in changes %}{{ change.layers.kept }}{% endfor %}."
-      |                                      ^^^^^^^^^^^^^^^^
+      |                                          ^^^^^^^^^^^^^^^^^^
       |
       = help: not every change has it: test it first, e.g. `{% if change.old %}{{ change.old.short }}{% endif %}`
     "#);
     insta::assert_snapshot!(said("message = \"{{ changes[0].id }}\""), @r#"
-    error: invalid template `git.message` (line 1, column 9): `[0].id` is undefined, rendered for a commit without changes of digests
-     --> pinstream.toml:1:20
+    error: invalid template `git.message` (line 1, column 11): `[0].id` is undefined, rendered for a commit without changes of digests
+     --> pinstream.toml:1:22
       |
     1 | message = "{{ changes[0].id }}"
-      |                    ^^^^^^
+      |                      ^^^^^^
       |
       = help: not every change has it: test it first, e.g. `{% if change.old %}{{ change.old.short }}{% endif %}`
     "#);

@@ -185,7 +185,7 @@ mod tests {
         check(
             &vec![b'#'; FILE_MAX + 1],
             "error: `streams/a.toml` is larger than 256 KiB\n--> streams/a.toml\n \
-             = help: take half of it out\n",
+             = help: remove half of it\n",
         );
     }
 

@@ -228,9 +228,9 @@ fn upstream_drift_fails_on_request() {
         r#"
 --- out
 moved  python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
-       patch; built 2026-10-01, at the same moment; 20 bytes; 0 of 1 layers kept, 1 new
+       patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
 moved  python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
-       patch; built 2026-10-01, at the same moment; 20 bytes; 0 of 1 layers kept, 1 new
+       patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
 moved  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
        as python:3.12
 3 moved, 1 unchanged; nothing was written
@@ -244,9 +244,9 @@ moved  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
 --- out
 failed  python:3.11    not-found: `REGISTRY/python:3.11` is not at `REGISTRY`: it answered 404
 moved   python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
-        patch; built 2026-10-01, at the same moment; 20 bytes; 0 of 1 layers kept, 1 new
+        patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
 moved   python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
-        patch; built 2026-10-01, at the same moment; 20 bytes; 0 of 1 layers kept, 1 new
+        patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
 moved   python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
         as python:3.12
 3 moved, 1 failed; nothing was written
@@ -319,8 +319,8 @@ fn only_selected_tags_are_checked() {
         &["check", "python:3.13"],
         r#"
 --- err
-error: no tag is named `python:3.13`
-help: did you mean `python:3.12`?
+error: no tag named `python:3.13`
+help: did you mean `python:3.11`?
 --- exit 64
 "#,
     );

@@ -162,7 +162,7 @@ fn a_stream_is_named_with_or_without_a_tag_and_told_the_nearest() {
     }
     assert_eq!(shown(&["**"]), shown(&[]));
     for (word, near) in [("python:nope", "did you mean `python:new`?"), ("x*", "run `pinstream list` for all tags")] {
-        let expected = format!("--- err\nerror: no tag is named `{word}`\nhelp: {near}\n--- exit 64");
+        let expected = format!("--- err\nerror: no tag named `{word}`\nhelp: {near}\n--- exit 64");
         stage.check(&["describe", word], &expected);
     }
     stage.check(

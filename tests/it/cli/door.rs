@@ -37,8 +37,8 @@ impl Door {
 fn a_word_that_names_no_tag_is_a_mistake_in_the_call() {
     let door = Door::new("");
     let tip = door.repo.tip("refs/heads/main");
-    door.says(64, &["web:2"], "error: no tag is named `web:2`\nhelp: did you mean `web:1`?\n");
-    door.says(64, &["web:1", "x*"], "error: no tag is named `x*`\nhelp: run `pinstream list` for all tags\n");
+    door.says(64, &["web:2"], "error: no tag named `web:2`\nhelp: did you mean `web:1`?\n");
+    door.says(64, &["web:1", "x*"], "error: no tag named `x*`\nhelp: run `pinstream list` for all tags\n");
     assert_eq!(door.repo.tip("refs/heads/main"), tip);
     door.says(0, &["web:1"], "1 added; landed as ");
 }

@@ -350,7 +350,7 @@ note: `python:arm` is pinned but not defined; it is left out
         &["export", "env", "python:3.13"],
         "
 --- err
-error: no tag is named `python:3.13`
+error: no tag named `python:3.13`
 help: did you mean `python:3.12`?
 --- exit 64
 ",

@@ -180,7 +180,7 @@ next: run `pinstream update`, which drops its pin, and commit
         &["tag", "-d", "python:3.13"],
         r#"
 --- err
-error: no tag is named `python:3.13`
+error: no tag named `python:3.13`
 help: did you mean `python:3.12`?
 --- exit 64
 "#,
@@ -207,7 +207,7 @@ fn what_the_definitions_would_not_bear_is_not_written() {
         ),
         (&["tag", "--alias", "platform//python:3.12", "python:x"], 1, "platform"),
         (&["tag", "platform//python:3.12", "python:x"], 64, "is of another repository, which is not asked here"),
-        (&["tag", "python:nope", "python:x"], 64, "no tag is named `python:nope`"),
+        (&["tag", "python:nope", "python:x"], 64, "no tag named `python:nope`"),
         (&["tag", "python", "python:x"], 64, "`python` is neither an image nor a tag"),
     ] {
         let ran = stage.sandbox.run(args);

@@ -204,7 +204,7 @@ error: none of the 2 files of `deploy/*.yaml` has the target's place: `[kind=Dep
   |
   = help: did you mean `wbe`?
 
-error: no tag is named `python:3.13`
+error: no tag named `python:3.13`
  --> scripts/run.sh:1:14
   |
 1 | # pinstream: python:3.13

@@ -87,7 +87,7 @@ fn a_newer_lock_is_refused_and_an_unknown_key_too() {
         &["check"],
         r#"
 --- err
-error: the lock was written by a newer pinstream: this one reads up to version 1
+error: the lock was written by a newer pinstream: this one supports version 1 and older
  --> pinstream.lock:2:11
   |
 2 | version = 2
@@ -223,7 +223,7 @@ fn t6_an_unreadable_file_hides_no_other_problem() {
     stage.sandbox.write("pinstream.lock", "version = 2\n");
     let expected = r#"
 --- err
-error: the lock was written by a newer pinstream: this one reads up to version 1
+error: the lock was written by a newer pinstream: this one supports version 1 and older
  --> pinstream.lock:1:11
   |
 1 | version = 2

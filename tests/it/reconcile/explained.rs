@@ -52,7 +52,7 @@ fn a_person_is_told_all_of_it_and_in_short_what_must_not_be_missed() {
     insta::assert_snapshot!(told(&[]), @r"
     moved  web:one  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
            ! now runs as root
-           ! it does not run on linux/arm64 any more
+           ! no longer runs on linux/arm64
     moved  web:two  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
     hook tell succeeded for 2 moves
     2 moved; landed as [COMMIT 4] on main
@@ -60,13 +60,13 @@ fn a_person_is_told_all_of_it_and_in_short_what_must_not_be_missed() {
     insta::assert_snapshot!(told(&["-v"]), @r"
     moved  web:one  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
            ! now runs as root
-           ! it does not run on linux/arm64 any more
+           ! no longer runs on linux/arm64
            minor; built 2026-10-13, 12 days later; 19 bytes; 0 of 1 layers kept, 1 new
            https://github.com/acme/web/compare/0a0a0a...1b1b1b
            user: app → root
-           port: 8080/tcp, new
+           port: 8080/tcp (added)
            variable WEB_VERSION: 1.0.0 → 1.1.0
-           label note: \u{3a}:set-env name=x::y, new
+           label note: \u{3a}:set-env name=x::y (added)
     moved  web:two  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
            as web:one
     hook tell succeeded for 2 moves

@@ -98,11 +98,11 @@ fn exactly_one_forge_with_a_repository_is_required() {
     --> pinstream.toml:1:1
     = help: add a table for yours, as `[publish.github]` with `repository = "acme/deploy"`; without `[publish]` a pass pushes to the branch
     "#);
-    insta::assert_snapshot!(said("publish.github.repository = 'a/b'\npublish.gitlab.repository = 'a/b'"), @r#"
+    insta::assert_snapshot!(said("publish.github.repository = 'a/b'\npublish.gitlab.repository = 'a/b'"), @r"
     error: `publish` names two forges, `github` and `gitlab`
     --> pinstream.toml:2:9
-    = help: remove one of them: a pass proposes its moves in one place
-    "#);
+    = help: keep one of the two: a pass proposes its moves in one place
+    ");
     insta::assert_snapshot!(said("[publish.azure]"), @r#"
     error: `azure` does not say which repository
     --> pinstream.toml:1:1
@@ -156,11 +156,11 @@ fn invalid_repositories_and_urls_are_reported_with_an_example() {
         let said = said(&format!("[publish.{key}]\nrepository = '{repository}'"));
         assert!(said.contains(&format!("`{repository}` is not a repository of")), "{said}");
     }
-    insta::assert_snapshot!(said("[publish.github]\nrepository = 'a/b'\nurl = 'https://me:secret@a.example'"), @r#"
+    insta::assert_snapshot!(said("[publish.github]\nrepository = 'a/b'\nurl = 'https://me:secret@a.example'"), @r"
     error: a forge's address holds no credential
     --> pinstream.toml:3:7
-    = help: remove it; the token comes from the environment, as `PINSTREAM_FORGE_TOKEN`
-    "#);
+    = help: take it out; the token comes from the environment, as `PINSTREAM_FORGE_TOKEN`
+    ");
     insta::assert_snapshot!(said("[publish.github]\nrepository = 'a/b'\nurl = 'git.example'"), @r#"
     error: `url` is not the address of a forge: it cannot be read as a URL
     --> pinstream.toml:3:7
@@ -196,7 +196,7 @@ fn features_missing_from_a_forge_are_reported() {
     insta::assert_snapshot!(said(
         "[publish]\nlabels = ['a', 'b']\nauto-merge = true\nreviewers = ['alice', 'team:x', '557058:ba8948b2']\n\
          bitbucket = { repository = 'a/b' }"
-    ), @r#"
+    ), @r"
     error: Bitbucket Cloud has no labels on its proposals
     --> pinstream.toml:2:11
     = help: take `labels` out; the title can say what it is about
@@ -205,11 +205,11 @@ fn features_missing_from_a_forge_are_reported() {
     = help: take `auto-merge` out; its own merge checks can be set up there
     error: `alice` is neither a UUID nor an account id of Bitbucket Cloud
     --> pinstream.toml:4:14
-    = help: as `{d301aafa-d676-4ee0-88be-962be7417567}` or `557058:ba8948b2-49da-43a9-9e8b-e7249b8e324a`: it contains no user by their name since 2019
+    = help: as `{d301aafa-d676-4ee0-88be-962be7417567}` or `557058:ba8948b2-49da-43a9-9e8b-e7249b8e324a`: it names no user by their name since 2019
     error: Bitbucket Cloud cannot ask a team to review
     --> pinstream.toml:4:23
     = help: name its members one by one
-    "#);
+    ");
     insta::assert_snapshot!(said(
         "[publish]\nreviewers = ['alice', 'team:x', 'd6245f20-2af8-44f4-9451-8107cb2767db']\n\
          azure = { repository = 'a/b/c' }"
@@ -246,8 +246,8 @@ fn problems_of_groups_labels_and_reviewers_are_reported() {
     ), @r#"
     error: `Base` is not the name of a set
     --> pinstream.toml:2:11
-    = help: use at most 63 lower-case letters, digits and `-`, and do not start with `-`
-    error: the set image `b` has no tags
+    = help: lower-case letters, digits and `-`, not beginning with `-`, at most 63
+    error: the set `b` has no tags
     --> pinstream.toml:2:25
     = help: name tags, as `["python:*"]`, or take the set out
     error: invalid stream name `A`

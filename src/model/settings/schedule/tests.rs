@@ -154,7 +154,7 @@ fn syntax_unknown_to_crontab_is_rejected_by_name() {
     );
     refused(
         "0 0 L * *",
-        "invalid day `L` of month — use numbers from 1 to 31, `*`, ranges such as `1-31` or steps such as `*/2`",
+        "invalid day of month `L` — use numbers from 1 to 31, `*`, ranges such as `1-31` or steps such as `*/2`",
     );
     refused(
         "60 * * * *",

@@ -1,7 +1,5 @@
 //! Problems of invalid settings.
 
-use std::time::Duration;
-
 use super::super::*;
 use super::*;
 use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
@@ -91,7 +89,7 @@ sign = "gpg"
     6 | sign = "gpg"
       |        ^^^^^
       |
-      = help: `ssh` or `openpgp`, the key comes from `PINSTREAM_SIGNING_KEY` or `PINSTREAM_SIGNING_KEY_FILE`; or `github` for proposals there
+      = help: write `ssh` or `openpgp`, with a key in `PINSTREAM_SIGNING_KEY`, an agent or git config, or `github` for proposals on GitHub
     "#);
     for branch in ["main", "release/1.2", "a-b_c"] {
         read(&format!("git.branch = '{branch}'"));
@@ -187,7 +185,7 @@ plain-http = true
       |
       = help: write the path from the root
 
-    error: `true` or expected `false`, found a string
+    error: expected `true` or `false`, found a string
      --> pinstream.toml:7:14
       |
     7 | plain-http = "yes"
@@ -354,7 +352,7 @@ each = 1
        |
        = help: use a shorter one; a pass waits for its hooks
 
-    error: `true` or expected `false`, found an integer
+    error: expected `true` or `false`, found an integer
       --> pinstream.toml:18:8
        |
     18 | each = 1
@@ -383,7 +381,7 @@ name = "a"
 run = ["a"]
 on = ["python:[", "A"]
 "#), @r#"
-    error: `L` is not a day of month
+    error: invalid day of month `L`
      --> pinstream.toml:3:12
       |
     3 | schedule = "0 0 L * *"

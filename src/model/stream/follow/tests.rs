@@ -144,7 +144,7 @@ fn a_missing_tag_is_reported_with_the_nearest() {
     9 | g = { follow = "empty:1" }
       |                ^^^^^^^^^
       |
-      = help: the stream image `empty` has no tags
+      = help: the stream `empty` has no tags
     "#);
 }
 

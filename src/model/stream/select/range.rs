@@ -257,20 +257,23 @@ mod tests {
 
     #[test]
     fn an_invalid_range_is_reported_with_examples() {
-        let part = "is not part of a range of versions; \
-                    write e.g. `>=3.13, <4`, `^1.2`, `~1.2.3`, `1.2.x` or `1.x || 3.x`";
-        let alone = "alone does not say which versions are meant; say which";
+        let part = "write e.g. `>=3.13, <4`, `^1.2`, `~1.2.3`, `1.2.x` or `1.x || 3.x`";
+        let bare = |text: &str| {
+            format!(
+                "version `{text}` without an operator; write `={text}` for this version, or `^{text}` for all compatible ones"
+            )
+        };
         for (text, expected) in [
             ("", "empty range; write e.g. `>=3.13, <4`, or `*` for all versions".to_owned()),
-            ("1 || ", format!("`1` {alone}: `=1` for that one, `^1` for all that are compatible")),
-            ("1.2.3", format!("`1.2.3` {alone}: `=1.2.3` for that one, `^1.2.3` for all that are compatible")),
-            (">= ", format!("`>=` {part}")),
-            ("=>1", format!("`=>1` {part}")),
-            (">=a", format!("`a` {part}")),
-            ("1.x.3", format!("`1.x.3` {part}")),
-            (">=1.2-rc", format!("`1.2-rc` {part}")),
-            ("^^1", format!("`^^1` {part}")),
-            ("!=1", format!("`!=1` {part}")),
+            ("1 || ", bare("1")),
+            ("1.2.3", bare("1.2.3")),
+            (">= ", format!("invalid version range `>=`; {part}")),
+            ("=>1", format!("invalid version range `=>1`; {part}")),
+            (">=a", format!("invalid version range `a`; {part}")),
+            ("1.x.3", format!("invalid version range `1.x.3`; {part}")),
+            (">=1.2-rc", format!("invalid version range `1.2-rc`; {part}")),
+            ("^^1", format!("invalid version range `^^1`; {part}")),
+            ("!=1", format!("invalid version range `!=1`; {part}")),
         ] {
             let error = text.parse::<VersionRange>().unwrap_err();
             assert_eq!(format!("{}; {}", error.message, error.help.unwrap_or_default()), expected);

@@ -368,7 +368,7 @@ j = { image = "a.example/x:1", verify = { isuer = "https://accounts.example" } }
     12 | h = { image = "a.example/x:1", verify = { key = "cosign.pub", identity = "me@a.example", trusted-root = "a" } }
        |                                                                          ^^^^^^^^^^^^^^
        |
-       = help: remove one of them: a signature is made with a key, or keyless by identity of issuer
+       = help: remove one of them: a signature is made with a key, or keyless by an identity of an issuer
 
     error: `trusted-root` and `key` exclude each other
       --> streams/python.toml:12:105
@@ -376,7 +376,7 @@ j = { image = "a.example/x:1", verify = { isuer = "https://accounts.example" } }
     12 | h = { image = "a.example/x:1", verify = { key = "cosign.pub", identity = "me@a.example", trusted-root = "a" } }
        |                                                                                                         ^^^
        |
-       = help: remove one of them: a signature is made with a key, or keyless by identity of issuer
+       = help: remove one of them: a signature is made with a key, or keyless by an identity of an issuer
 
     error: `verify` names no signer
       --> streams/python.toml:13:41
