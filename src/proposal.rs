@@ -10,7 +10,7 @@ pub mod known;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::git::PROPOSALS;
-use crate::model::adoption::is_pin_of;
+use crate::model::adoption::has_source_of;
 use crate::model::image::{Digest, StreamName, TagId};
 use crate::model::lock::diff::{PinChange, changes};
 use crate::model::lock::{Lock, Pin};
@@ -162,7 +162,7 @@ pub fn carry(
             _ => is_open(&id),
         };
         let starts_here = stands.is_none_or(|stands| pin.previous.first() == Some(&stands.digest));
-        if is_open && starts_here && is_pin_of(tag, pin) {
+        if is_open && starts_here && has_source_of(tag, pin) {
             next.pins.insert(id.clone(), pin.clone());
             carried.insert(id);
         }

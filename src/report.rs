@@ -26,7 +26,7 @@ use crate::image_diff::Explanation;
 use crate::model::image::{FollowedTag, ImageRef, RemoteName, TagId};
 use crate::model::lock::Lock;
 use crate::model::lock::diff::{ChangeKind, PinChange, PinSide, side};
-use crate::model::settings::adoption::{HeldUpdate, HoldReason};
+use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
 use crate::model::stream::{Tag, TagSource};
 use crate::registry::{FailureKind, ResolveError};
 use exit::Exit;
@@ -324,7 +324,7 @@ impl TagRow {
         let outcome = match (failure, &moved) {
             (Some(error), _) => TagOutcome::Failed(error),
             (None, _) if let Some(waiting) = kept => TagOutcome::Kept(waiting.clone()),
-            (None, Some(PinChange { change: ChangeKind::Added { .. }, .. })) => TagOutcome::Added,
+            (None, Some(PinChange { kind: ChangeKind::Added { .. }, .. })) => TagOutcome::Added,
             (None, Some(_)) => TagOutcome::Moved,
             (None, None) if asked => TagOutcome::Unchanged,
             (None, None) => TagOutcome::NotDue,
@@ -365,7 +365,7 @@ impl TagOutcome {
             Self::Removed => "removed",
             Self::NotDue => "not-due",
             Self::NotAsked => "not-asked",
-            Self::Kept(waiting) => waiting.kept.word(),
+            Self::Kept(waiting) => waiting.reason.outcome(),
             Self::Failed(error) if error.kind == FailureKind::Refused => "refused",
             Self::Failed(_) => "failed",
         }
@@ -380,7 +380,7 @@ impl TagOutcome {
         match self {
             Self::Failed(error) if matches!(error.kind, FailureKind::Refused | FailureKind::Integrity) => Exit::Refused,
             Self::Failed(_) => Exit::Partial,
-            Self::Kept(HeldUpdate { kept: HoldReason::TooFar(_), .. }) => Exit::Refused,
+            Self::Kept(HeldUpdate { reason: HoldReason::BeyondAllow(_), .. }) => Exit::Refused,
             _ => Exit::Success,
         }
     }

@@ -60,7 +60,7 @@ pub fn run(context: &CommandContext, args: &AdoptArgs) -> Result<Exit, CliError>
     for file in input::read(context, &args.files, is_wanted)? {
         problems.extend(found.read(&file).err());
     }
-    Problems::none_or(problems)?;
+    Problems::check(problems)?;
     if found.objects.is_empty() {
         let error = CliError::said("no ImageStream found");
         return Err(error.help("export them with `oc get imagestreams -o yaml`"));
@@ -76,7 +76,7 @@ pub fn run(context: &CommandContext, args: &AdoptArgs) -> Result<Exit, CliError>
     let lock = args.with_status.then(|| joined(&root.lock, &adopted.lock, existing));
 
     let mut files = place.new_files();
-    let text = |(name, stream)| (format!("streams/{name}.toml"), write::text(name, stream));
+    let text = |(name, stream)| (format!("streams/{name}.toml"), write::render(name, stream));
     files.extend(adopted.streams.iter().map(text));
     let lock = lock.filter(|lock| *lock != root.lock).map(|lock| encode::encode(&lock));
     place.check(&files, lock.as_deref())?;

@@ -15,7 +15,7 @@ use crate::effects::real::Repo;
 use crate::git::work_tree::WorkTree;
 use crate::model::image::TagId;
 use crate::model::lock::Lock;
-use crate::model::lock::agree::{DriftKind, find_drift};
+use crate::model::lock::drift::{DriftKind, find_drift};
 use crate::model::lock::encode::encode;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
@@ -84,9 +84,9 @@ struct UpstreamDrift {
 pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError> {
     let (folder, root) = context.root()?;
     let only = patterns(&args.tags)?.unwrap_or_default();
-    root.has(&only)?;
-    let refused = context.policy.as_ref().map(|policy| root.refused(policy, None)).unwrap_or_default();
-    Problems::none_or(refused).map_err(PassError::Forbidden)?;
+    root.check_patterns(&only)?;
+    let refused = context.policy.as_ref().map(|policy| root.policy_problems(policy, None)).unwrap_or_default();
+    Problems::check(refused).map_err(PassError::Forbidden)?;
     let trust = files::are_there(&folder, &root)?;
     let idle = files::idle_hooks(context, &root)?;
 
@@ -130,7 +130,7 @@ fn offline(root: &Root, only: &TagGlobs) -> UpstreamDrift {
         diff.unified_diff().context_radius(2).header("pinstream.lock", "as it should be").to_string()
     });
     let offline_is_enough = !find_drift(&root.definitions, &next).iter().any(|one| only.matches(&one.tag));
-    let fixed_elsewhere = found.iter().any(|one| matches!(one.what, DriftKind::Fixed { .. }));
+    let fixed_elsewhere = found.iter().any(|one| matches!(one.kind, DriftKind::FixedDigest { .. }));
     let mend = if offline_is_enough && !fixed_elsewhere { OFFLINE } else { "pinstream update" };
     let findings = found.iter().map(|one| Finding {
         tag: one.tag.clone(),

@@ -16,8 +16,8 @@ use jiff::Timestamp;
 use crate::git::checkout::{self, Provenance};
 use crate::git::work_tree::WorkTree;
 use crate::model::image::{Digest, StreamName, TagId, priority};
-use crate::model::lock::agree::{Drift, DriftKind, find_drift};
 use crate::model::lock::diff;
+use crate::model::lock::drift::{Drift, DriftKind, find_drift};
 use crate::model::root::{self, Root};
 use crate::model::settings::globs::TagGlobs;
 use crate::model::stream::{Discovery, Stream, Tag, TagSource};
@@ -84,7 +84,7 @@ fn streams(root: &Root, words: &[String]) -> Result<Vec<StreamName>, CliError> {
 
 fn nothing_named(root: &Root, word: &str) -> CliError {
     if word.contains([':', '*', '?', '[', '{']) {
-        return root.no_such_tag(word).into();
+        return root.unknown_tag(word).into();
     }
     let error = CliError::usage(format!("there is no stream `{word}`"));
     let near = |stream: &&StreamName| (strsim::jaro_winkler(stream.as_str(), word) * 1000.0) as u32;
@@ -117,7 +117,7 @@ fn provenance(folder: &WorkTree, root: &Root, names: &[StreamName]) -> Result<Br
 
 /// The digests of a lock's text; of one that cannot be read none.
 fn digests(bytes: &[u8]) -> BTreeMap<TagId, Digest> {
-    let pins = root::lock_of(bytes).map(|lock| lock.pins).unwrap_or_default();
+    let pins = root::decode_lock(bytes).map(|lock| lock.pins).unwrap_or_default();
     pins.into_iter().map(|(id, pin)| (id, pin.digest)).collect()
 }
 
@@ -227,7 +227,7 @@ impl Described<'_> {
         }
         for id in std::iter::once(id).chain(aliases) {
             if let Ok(at) = self.disagreements.binary_search_by(|one| one.tag.cmp(id))
-                && self.disagreements[at].what != DriftKind::Missing
+                && self.disagreements[at].kind != DriftKind::Missing
             {
                 let _ = writeln!(text, "  ! {}", self.disagreements[at]);
             }

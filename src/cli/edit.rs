@@ -9,7 +9,7 @@ use crate::model::lock;
 use crate::model::root::Root;
 use crate::model::settings;
 use crate::model::stream::edit::InvalidToml;
-use crate::model::stream::validate::FOLDER;
+use crate::model::stream::validate::DIRECTORY;
 use crate::text::diagnostics::Problems;
 
 use super::CliError;
@@ -118,5 +118,5 @@ impl DefinitionEdit {
 
 /// The path of a stream's file.
 pub fn path(stream: &StreamName) -> String {
-    format!("{FOLDER}{stream}.toml")
+    format!("{DIRECTORY}{stream}.toml")
 }

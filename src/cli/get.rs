@@ -42,7 +42,7 @@ pub fn run(context: &CommandContext, args: &GetArgs) -> Result<Exit, CliError> {
         CliError::usage(error.message).help("name one tag, as `python:3.12`")
     })?;
     if !root.definitions.tags.contains_key(&id) {
-        return Err(root.no_such_tag(&args.tag).into());
+        return Err(root.unknown_tag(&args.tag).into());
     }
     let Some(pin) = root.lock.pins.get(&id) else {
         return Err(CliError::said(format!("`{id}` is not pinned yet")).help(format!("run `pinstream update {id}`")));
@@ -51,7 +51,7 @@ pub fn run(context: &CommandContext, args: &GetArgs) -> Result<Exit, CliError> {
     match args.output {
         GetOutput::Reference => writeln!(out, "{}", pin.reference())?,
         GetOutput::Digest => writeln!(out, "{}", pin.digest)?,
-        GetOutput::Repository => writeln!(out, "{}", pin.exact())?,
+        GetOutput::Repository => writeln!(out, "{}", pin.repository_at_digest())?,
     }
     Ok(Exit::Success)
 }

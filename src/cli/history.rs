@@ -84,8 +84,8 @@ pub fn run(context: &CommandContext, args: &HistoryArgs) -> Result<Exit, CliErro
 fn wanted(root: &Root, words: &[String]) -> Result<BTreeSet<TagId>, CliError> {
     let patterns = TagGlobs::new(words.iter().map(String::as_str)).map_err(usage)?;
     let all = || root.definitions.tags.keys().chain(root.lock.pins.keys());
-    if let Some(word) = patterns.idle(all()).first() {
-        return Err(root.no_such_tag(word).into());
+    if let Some(word) = patterns.unmatched(all()).first() {
+        return Err(root.unknown_tag(word).into());
     }
     Ok(all().filter(|id| patterns.matches(id)).cloned().collect())
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::text::diagnostics::{Problems, SourceFile};
-use crate::text::toml::text;
+use crate::text::toml::source;
 
 use super::CliError;
 use super::context::CommandContext;
@@ -83,8 +83,8 @@ fn file(context: &CommandContext, path: &Path) -> Result<Arc<SourceFile>, CliErr
         let message = format!("`{}` is larger than the cap of {} MiB a file", path.display(), SIZE_MAX >> 20);
         return Err(CliError::said(message).help("split it into several files"));
     }
-    let (file, problems) = text::source(&path.display().to_string(), &bytes);
-    Problems::none_or(problems)?;
+    let (file, problems) = source::decode(&path.display().to_string(), &bytes);
+    Problems::check(problems)?;
     Ok(file)
 }
 

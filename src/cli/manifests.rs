@@ -11,7 +11,7 @@ use crate::git::GitError;
 use crate::git::work_tree::WorkTree;
 use crate::model::image::{ImageRef, TagName};
 use crate::text::diagnostics::{Problem, SourceFile};
-use crate::text::toml::text;
+use crate::text::toml::source;
 
 use super::context::CommandContext;
 use super::{CliError, input};
@@ -146,7 +146,7 @@ impl SearchedFiles {
             }
             Err(error) => return Err(error.into()),
         };
-        match text::source(&path, &bytes) {
+        match source::decode(&path, &bytes) {
             (file, problems) if problems.is_empty() => self.search(file, is_named),
             (_, problems) => {
                 let skipped = |problem: Problem| SkippedFile { path: path.clone(), line: None, why: problem.message };

@@ -5,11 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::model::lock::join::join;
-use crate::model::lock::{Lock, conflict, read};
+use crate::model::lock::merge::merge;
+use crate::model::lock::{Lock, conflict_markers, read};
 use crate::report::exit::Exit;
 use crate::text::diagnostics::{Problem, SourceFile};
-use crate::text::toml::text;
+use crate::text::toml::source;
 
 use super::CliError;
 use super::context::CommandContext;
@@ -49,7 +49,8 @@ pub fn run(context: &CommandContext, args: &MergeDriverArgs) -> Result<Exit, Cli
     let [our, their] = match locks {
         [Ok(our), Ok(their)] => [our, their],
         [Err(problem), _] | [_, Err(problem)] => {
-            let whole = conflict::marked(&String::from_utf8_lossy(&ours), &String::from_utf8_lossy(&theirs));
+            let whole =
+                conflict_markers::with_markers(&String::from_utf8_lossy(&ours), &String::from_utf8_lossy(&theirs));
             write(context, &args.ours, &whole)?;
             let side = problem.file.as_ref().map_or("ours", |file| file.path.as_str());
             let message = format!("`{}` of `{side}` is not a lock: {}", args.path.display(), problem.message);
@@ -57,8 +58,8 @@ pub fn run(context: &CommandContext, args: &MergeDriverArgs) -> Result<Exit, Cli
         }
     };
     // A base that cannot be read, or is not there, only makes more conflicts.
-    let merged = join(&lock("base", &base).unwrap_or_default(), &our, &their);
-    write(context, &args.ours, &conflict::text(&merged, &our, &their))?;
+    let merged = merge(&lock("base", &base).unwrap_or_default(), &our, &their);
+    write(context, &args.ours, &conflict_markers::render(&merged, &our, &their))?;
     if merged.conflicts.is_empty() {
         return Ok(Exit::Success);
     }
@@ -71,7 +72,7 @@ pub fn run(context: &CommandContext, args: &MergeDriverArgs) -> Result<Exit, Cli
 
 /// The lock in the bytes of one side; nothing at all is an empty one.
 fn lock(side: &str, bytes: &[u8]) -> Result<Lock, Problem> {
-    let (file, problems) = text::source(side, bytes);
+    let (file, problems) = source::decode(side, bytes);
     if let Some(problem) = problems.into_iter().next() {
         return Err(problem);
     }

@@ -11,11 +11,11 @@ use crate::effects::real::{RealWorld, Repo};
 use crate::git::checkout;
 use crate::git::work_tree::WorkTree;
 use crate::model::image::{ImageRef, TagId};
-use crate::model::lock::agree::find_drift;
-use crate::model::lock::encode::{encode, fits};
+use crate::model::lock::drift::find_drift;
+use crate::model::lock::encode::{check_size, encode};
 use crate::model::lock::{Details, Lock, Pin, diff};
 use crate::model::root::rollback::roll_back;
-use crate::model::root::{Root, lock_of};
+use crate::model::root::{Root, decode_lock};
 use crate::model::stream::edit as text;
 use crate::model::stream::write::{NewSource, NewTag};
 use crate::model::stream::{Tag, TagSource};
@@ -67,7 +67,7 @@ pub fn run(context: &CommandContext, args: &RollbackArgs) -> Result<Exit, CliErr
     let id: TagId = args.tag.parse().map_err(usage)?;
     let mut edit = DefinitionEdit::begin(context)?;
     let root = edit.root()?;
-    let Some(tag) = root.definitions.tags.get(&id) else { return Err(root.no_such_tag(&args.tag).into()) };
+    let Some(tag) = root.definitions.tags.get(&id) else { return Err(root.unknown_tag(&args.tag).into()) };
     let Some(bad) = root.lock.pins.get(&id) else {
         return Err(CliError::said(format!("`{id}` is not pinned, so there is nothing to go back from"))
             .help(format!("`pinstream update {id}` pins it")));
@@ -99,7 +99,7 @@ pub fn run(context: &CommandContext, args: &RollbackArgs) -> Result<Exit, CliErr
         }
     })?;
     let encoded = encode(&lock);
-    fits(encoded.len())?;
+    check_size(encoded.len())?;
     edit.lock(encoded);
     let after = edit.root()?;
     agrees(&root, &after)?;
@@ -163,7 +163,7 @@ fn committed(folder: &WorkTree) -> Result<Lock, CliError> {
     // A repository without a commit has no lock.
     let Ok(head) = checkout.commit("HEAD") else { return Ok(Lock::default()) };
     let bytes = checkout.lock_at(&head.0, &checkout.prefix)?;
-    Ok(bytes.and_then(|bytes| lock_of(&bytes).ok()).unwrap_or_default())
+    Ok(bytes.and_then(|bytes| decode_lock(&bytes).ok()).unwrap_or_default())
 }
 
 /// Whether definitions and lock agree as well as they did: the earlier digest may have been of another definition.

@@ -8,8 +8,8 @@ use crate::effects::real::Repo;
 use crate::git::checkout;
 use crate::git::work_tree::WorkTree;
 use crate::model::image::{StreamName, TagId};
-use crate::model::lock::places::{self as pins, PinLines};
-use crate::model::stream::places;
+use crate::model::lock::pin_lines::{self as pins, PinLines};
+use crate::model::stream::tag_spans;
 use crate::report::finding::{self, FilePosition, of_lock};
 use crate::text::diagnostics::lines::SourceSpan;
 
@@ -56,13 +56,13 @@ impl SourceMap {
     pub fn defined(&self, id: &TagId) -> finding::FindingLocation {
         let path = format!("streams/{}.toml", id.stream);
         let mut streams = self.streams.borrow_mut();
-        let known = streams.entry(id.stream.clone()).or_insert_with(|| places::places(&self.text(&path)));
+        let known = streams.entry(id.stream.clone()).or_insert_with(|| tag_spans::tag_spans(&self.text(&path)));
         finding::FindingLocation { span: known.get(id.tag.as_str()).copied().map(FilePosition::Part), path }
     }
 
     /// Where the pin of a tag begins in the lock.
     pub fn pin(&self, id: &TagId) -> finding::FindingLocation {
-        of_lock(self.lines(id).map(|lines| lines.begin))
+        of_lock(self.lines(id).map(|lines| lines.start))
     }
 
     /// Where the digest of a pin stands in the lock.
@@ -71,7 +71,7 @@ impl SourceMap {
     }
 
     fn lines(&self, id: &TagId) -> Option<PinLines> {
-        let read = || pins::places(&self.text(crate::model::lock::FILE_NAME));
+        let read = || pins::pin_lines(&self.text(crate::model::lock::FILE_NAME));
         self.pins.get_or_init(read).get(id).copied()
     }
 

@@ -140,7 +140,7 @@ fn define(context: &CommandContext, args: &TagArgs, source: &str, tags: &[String
             NewSource::Image(image, None) => writeln!(out, "{id} = {image}")?,
             NewSource::Image(image, Some(platform)) => writeln!(out, "{id} = {image} ({platform})")?,
             NewSource::Follow(target) => writeln!(out, "{id} -> {target}")?,
-            NewSource::Elsewhere(far) => writeln!(out, "{id} -> {far}")?,
+            NewSource::Remote(far) => writeln!(out, "{id} -> {far}")?,
         }
     }
     for path in &written {
@@ -185,7 +185,7 @@ fn delete(context: &CommandContext, tags: &[String]) -> Result<Exit, CliError> {
                 return Err(CliError::usage(format!("`{word}` is not written down: `[discover]` finds it"))
                     .help(format!("narrow the rule of `[discover]` in `{}`", path(&stream))));
             }
-            return Err(root.no_such_tag(word).into());
+            return Err(root.unknown_tag(word).into());
         }
     }
     // Who repairs definitions that are wrong takes out one thing after the other.

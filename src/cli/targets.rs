@@ -148,7 +148,7 @@ pub(super) fn short_reference(written: &str) -> String {
         Some((image, digest)) => digest.parse::<Digest>().map(|digest| format!("{image}@{}", digest.short())),
         None => written.parse::<Digest>().map(|digest| digest.short().to_owned()),
     };
-    escape::within(short.as_deref().unwrap_or(written), SHOWN_MAX)
+    escape::truncate(short.as_deref().unwrap_or(written), SHOWN_MAX)
 }
 
 /// Looks up pins; a tag without one has a placeholder, so that its places can be searched for.

@@ -100,7 +100,7 @@ pub fn adopt(objects: Vec<ImageStreamObject>, root: &Root, options: &AdoptOption
             Entry::Occupied(entry) => problems.push(duplicate(entry.key(), entry.get(), &draft)),
         }
     }
-    Problems::none_or(problems)?;
+    Problems::check(problems)?;
     follow::replace_broken(&mut drafts, root, &mut notes);
     let lock = if options.status { status::lock(&drafts, root, &mut notes) } else { Lock::default() };
     let streams = drafts.into_iter().map(|(name, draft)| (name, draft.stream)).collect();

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use crate::formats;
 use crate::model::image::TagId;
 use crate::model::lock::Pin;
-use crate::model::lock::agree::{DriftKind, find_drift};
+use crate::model::lock::drift::{DriftKind, find_drift};
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::model::stream::Tag;
@@ -70,12 +70,12 @@ struct PinnedTag<'a> {
 pub fn export(format: ExportFormat<'_>, root: &Root, only: &TagGlobs) -> Result<ExportResult, Problems> {
     let (mut notes, mut problems) = (Vec::new(), Vec::new());
     for one in find_drift(&root.definitions, &root.lock).iter().filter(|one| only.matches(&one.tag)) {
-        match one.what {
+        match one.kind {
             DriftKind::Undefined => notes.push(format!("{one}; omitted")),
             _ => problems.push(problem(one.to_string(), format!("run `pinstream update {}`", one.tag))),
         }
     }
-    Problems::none_or(problems)?;
+    Problems::check(problems)?;
     let tags = root.definitions.tags.iter().filter(|(id, _)| only.matches(id));
     let pinned = |(id, tag)| Some(PinnedTag { id, tag, pin: root.lock.pins.get(id)? });
     let pins: Vec<PinnedTag<'_>> = tags.filter_map(pinned).collect();

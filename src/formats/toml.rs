@@ -58,7 +58,7 @@ fn documents(file: &Arc<SourceFile>) -> Result<Vec<Arc<YamlNode>>, Problem> {
         let message = format!("`{}` has more than {ENTRIES_MAX} keys and lists", file.path);
         return Err(Problem::whole(Some(file), message).help(help));
     }
-    if let Some(span) = crate::text::toml::text::too_deep(&file.text) {
+    if let Some(span) = crate::text::toml::source::too_deep(&file.text) {
         return Err(Problem::at(file, span, "tables are nested too deeply").help(help));
     }
     match DeTable::parse(&file.text) {

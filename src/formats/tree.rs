@@ -187,7 +187,7 @@ fn index_by(by: &StepIndex, from: &[SelectedNode]) -> Option<HashMap<String, Vec
 
 impl SelectedNode {
     fn new(node: Arc<YamlNode>, shared: Option<Range<usize>>) -> Self {
-        let shared = shared.or_else(|| node.anchored.then(|| node.span.start..node.span.start));
+        let shared = shared.or_else(|| node.is_anchored.then(|| node.span.start..node.span.start));
         Self { node, shared }
     }
 
@@ -219,7 +219,7 @@ impl SelectedNode {
 
     /// Returns the value of the key at `name`, which is where a shared value is reported.
     fn entry(&self, value: &Arc<YamlNode>, name: Range<usize>) -> Self {
-        let shared = self.shared.clone().or_else(|| value.anchored.then_some(name));
+        let shared = self.shared.clone().or_else(|| value.is_anchored.then_some(name));
         Self { node: Arc::clone(value), shared }
     }
 

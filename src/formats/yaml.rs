@@ -175,7 +175,7 @@ pub(super) fn field(
         let problem = text.problem(&again.span, format!("duplicate key `{key}`"));
         return Err(problem.help("remove one of the two").into());
     }
-    if value.anchored {
+    if value.is_anchored {
         return Err(shared(&name.span).into());
     }
     Ok(Some(Arc::clone(value)))
@@ -240,7 +240,7 @@ mod tests {
         at_image("image: |\n  a\n  b\n", "2 ! the value is a block of several lines; write it on one line");
         at_image(
             "a: 1\n{{ if }}\n",
-            "2 ! this is not YAML: simple key expected ':'; if it is a template, add a comment `# pinstream: \
+            "2 ! invalid YAML: simple key expected ':'; if it is a template, add a comment `# pinstream: \
              stream:tag` beside the image, and a `marker` target",
         );
     }

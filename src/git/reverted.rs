@@ -9,7 +9,7 @@ use super::GitError;
 use super::lock_history::LockHistory;
 use super::repo_path::RepoPath;
 use crate::model::image::{Digest, TagId};
-use crate::model::lock::{self, Lock, back};
+use crate::model::lock::{self, Lock, reverted};
 use crate::text::diagnostics::SourceFile;
 
 /// The commits that are searched; earlier reverts were recorded when they were new.
@@ -41,7 +41,7 @@ pub(super) fn reverted(
             None
         }
     });
-    let reverted = back::taken_back(candidates, locks);
+    let reverted = reverted::find_reverted(candidates, locks);
     Ok(is_complete.then_some(reverted))
 }
 

@@ -47,7 +47,7 @@ impl WorkTree {
             return Ok(found.files);
         }
         found.problems.extend(Root::read(&found.files).err().into_iter().flat_map(|problems| problems.0));
-        Problems::none_or(found.problems).map_err(GitError::Problems)?;
+        Problems::check(found.problems).map_err(GitError::Problems)?;
         Ok(found.files)
     }
 

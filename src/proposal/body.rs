@@ -6,12 +6,13 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::image_diff::text::{DIFFERENCES_MAX, built, difference, layers, size};
+use crate::image_diff::layers::size;
+use crate::image_diff::summary::{DIFFERENCES_MAX, built};
 use crate::image_diff::{Explanation, Explanations, OldNew};
 use crate::model::image::TagId;
 use crate::model::image::facts::BaseImage;
 use crate::model::lock::diff::{PinChange, PinSide};
-use crate::text::escape::code;
+use crate::text::escape::markdown_code;
 
 use super::ProposalFingerprint;
 use super::hidden::hidden;
@@ -88,7 +89,7 @@ fn warnings(out: &mut String, moves: &[PinChange], explained: &Explanations) {
     for one in moves {
         let First::Itself(explanation) = first(moves, explained, one) else { continue };
         for warning in explanation.warnings() {
-            let _ = writeln!(out, "- **{}: {warning}**", code(&one.tag.to_string()));
+            let _ = writeln!(out, "- **{}: {warning}**", markdown_code(&one.tag.to_string()));
             any = true;
         }
     }
@@ -98,8 +99,8 @@ fn warnings(out: &mut String, moves: &[PinChange], explained: &Explanations) {
 }
 
 fn row(out: &mut String, one: &PinChange, first: First<'_>) {
-    let tag = code(&one.tag.to_string());
-    let version = |side: Option<&PinSide>| side.and_then(|side| side.version.as_deref()).map(code);
+    let tag = markdown_code(&one.tag.to_string());
+    let version = |side: Option<&PinSide>| side.and_then(|side| side.version.as_deref()).map(markdown_code);
     let versions = match (version(one.before()), version(one.after())) {
         (Some(old), Some(new)) if old == new => old,
         (Some(old), Some(new)) => format!("{old} → {new}"),
@@ -110,12 +111,14 @@ fn row(out: &mut String, one: &PinChange, first: First<'_>) {
         (None, _) => ("new".to_owned(), String::new()),
         (_, None) => ("gone".to_owned(), String::new()),
         _ => match first {
-            First::Other(tag) if one.follow.is_some() => (format!("follows {}", code(&tag.to_string())), String::new()),
-            First::Other(tag) => (format!("as {}", code(&tag.to_string())), String::new()),
+            First::Other(tag) if one.follow.is_some() => {
+                (format!("follows {}", markdown_code(&tag.to_string())), String::new())
+            }
+            First::Other(tag) => (format!("as {}", markdown_code(&tag.to_string())), String::new()),
             First::Nowhere => (String::new(), String::new()),
             First::Itself(explanation) => {
                 let class = explanation.class.map(|class| class.to_string()).unwrap_or_default();
-                let when = built(&explanation.made).unwrap_or_default();
+                let when = built(&explanation.created).unwrap_or_default();
                 let when = when.strip_prefix("built ").unwrap_or(&when).to_owned();
                 match &explanation.compare {
                     Some(link) => (format!("{class} ([compare]({link}))").trim_start().to_owned(), when),
@@ -130,25 +133,25 @@ fn row(out: &mut String, one: &PinChange, first: First<'_>) {
 /// All that is known of one image.
 fn image(out: &mut String, one: &PinChange, explanation: &Explanation) {
     let digest = |side: Option<&PinSide>| side.map(|side| format!("`{}`", side.digest)).unwrap_or_default();
-    let _ = writeln!(out, "\n#### {}\n", code(&one.image.to_string()));
+    let _ = writeln!(out, "\n#### {}\n", markdown_code(&one.image.to_string()));
     let _ = writeln!(out, "{} → {}\n", digest(one.before()), digest(one.after()));
     let mut line = |text: String| {
         let _ = writeln!(out, "- {text}");
     };
     if let Some(unknown) = &explanation.unknown {
-        line(code(unknown));
+        line(markdown_code(unknown));
     }
-    let sizes = [size(&explanation.size), explanation.layers.map(layers)];
+    let sizes = [size(&explanation.size), explanation.layers.map(|layers| layers.to_string())];
     let sizes: Vec<String> = sizes.into_iter().flatten().collect();
     if !sizes.is_empty() {
         line(sizes.join("; "));
     }
-    explanation.gained.iter().for_each(|platform| line(format!("runs on {platform}, too")));
+    explanation.added_platforms.iter().for_each(|platform| line(format!("runs on {platform}, too")));
     if let Some(base) = &explanation.base {
         line(base_of(base));
     }
     for one in explanation.differences.iter().take(DIFFERENCES_MAX) {
-        line(code(&difference(one)));
+        line(markdown_code(&one.to_string()));
     }
     if explanation.differences.len() > DIFFERENCES_MAX {
         line(format!("and {} more differences", explanation.differences.len() - DIFFERENCES_MAX));
@@ -156,7 +159,8 @@ fn image(out: &mut String, one: &PinChange, explanation: &Explanation) {
 }
 
 fn base_of(base: &OldNew<BaseImage>) -> String {
-    let text = |base: &Option<BaseImage>| base.as_ref().map_or("not told".to_owned(), |base| code(&base.to_string()));
+    let text =
+        |base: &Option<BaseImage>| base.as_ref().map_or("not told".to_owned(), |base| markdown_code(&base.to_string()));
     format!("base {} → {}", text(&base.old), text(&base.new))
 }
 

@@ -59,7 +59,7 @@ fn check(next: &Lock, expected: &[&str]) {
     // Whichever lands first, definitions and lock agree.
     for tags in groups.values() {
         let lock = with(&root.lock, next, tags);
-        assert_eq!(crate::model::lock::agree::find_drift(&root.definitions, &lock), vec![]);
+        assert_eq!(crate::model::lock::drift::find_drift(&root.definitions, &lock), vec![]);
     }
 }
 
@@ -131,7 +131,7 @@ fn check_found(stream: &str, open: &[&str], is_unread: bool, expected: &[&str]) 
     let mut root = Root::read(&files.into()).unwrap();
     let offer = ProposedPins::of(&base, there);
     let pinned = offer.pins.iter().map(|(id, pin)| (id, &pin.image));
-    crate::model::stream::discover::add(&mut root.definitions, |_| is_unread, pinned);
+    crate::model::stream::discover::add_proposed(&mut root.definitions, |_| is_unread, pinned);
     let is_open = |tag: &TagId| open.contains(&tag.to_string().as_str());
     let next = carry(&root, base.clone(), &offer, is_open, |stream| is_unread && stream.as_str() == "found");
     assert_eq!(changed(&base, &next).iter().map(ToString::to_string).collect::<Vec<_>>(), expected);

@@ -182,7 +182,7 @@ impl Finding {
             }
             false => (Subject::of(&file.path, "the file"), problem.message.clone()),
         };
-        let span = problem.span.as_ref().and_then(|span| LineIndex::of(&file.text).span(&file.text, span));
+        let span = problem.span.as_ref().and_then(|span| LineIndex::new(&file.text).span(&file.text, span));
         let place = FindingLocation { path: file.path.clone(), span: span.map(FilePosition::Part) };
         let finding = Self::new(rule, Severity::Error, subject, &message).help(problem.help.as_deref());
         finding.marked(&problem.message).at((!is_outside).then_some(place))
@@ -259,7 +259,7 @@ fn from_top(root: &str, path: &str) -> String {
 }
 
 fn sentence(text: &str) -> String {
-    escape::within(&escape::logins(text), SENTENCE_MAX)
+    escape::truncate(&escape::mask_credentials(text), SENTENCE_MAX)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::git::CommitId;
 use crate::hook::HookExit;
-use crate::model::settings::adoption::{HeldUpdate, HoldReason};
+use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
 use crate::registry::FailureKind;
 use crate::report::v1::explanation::ExplanationV1;
 use crate::report::v1::proposal::{ProposalOutcomeV1, ProposalV1};
@@ -58,7 +58,7 @@ impl From<&TagRow> for TagV1 {
             _ => None,
         };
         let kept = match &row.outcome {
-            TagOutcome::Kept(HeldUpdate { digest, kept }) => {
+            TagOutcome::Kept(HeldUpdate { digest, reason: kept }) => {
                 Some(HeldV1 { digest: digest.to_string(), reason: kept.to_string() })
             }
             _ => None,
@@ -141,13 +141,13 @@ impl From<&TagOutcome> for OutcomeV1 {
             TagOutcome::Removed => Self::Removed,
             TagOutcome::NotDue => Self::NotDue,
             TagOutcome::NotAsked => Self::NotAsked,
-            TagOutcome::Kept(HeldUpdate { kept, .. }) => match kept {
+            TagOutcome::Kept(HeldUpdate { reason: kept, .. }) => match kept {
                 HoldReason::Held(_) | HoldReason::Rejected | HoldReason::Reverted | HoldReason::RolledBack => {
                     Self::Held
                 }
                 HoldReason::Soaking { .. } => Self::Soaking,
                 HoldReason::Ignored(_) => Self::Ignored,
-                HoldReason::TooFar(_) => Self::Refused,
+                HoldReason::BeyondAllow(_) => Self::Refused,
             },
             TagOutcome::Failed(error) if error.kind == FailureKind::Refused => Self::Refused,
             TagOutcome::Failed(_) => Self::Failed,

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::finding::{Finding, FindingLocation, RunResults, Severity};
 use super::{HookOutcome, OutputFormat, ProposalRow, Report, TagOutcome, TagRow, text};
 use crate::model::lock::diff::PinSide;
-use crate::text::escape::{self, code, markdown};
+use crate::text::escape::{self, markdown, markdown_code};
 
 /// How many rows of a table are shown; GitHub takes a summary of 1 MiB at the most.
 const ROWS_MAX: usize = 500;
@@ -26,13 +26,13 @@ pub fn of_pass(command: &str, report: &Report) -> String {
     page.table(["tag", "", "why", "what to do"], &stays);
     let files = report.files.iter().map(|file| {
         let lines: Vec<String> = file.lines.iter().map(ToString::to_string).collect();
-        [code(&file.path), lines.join(", ")]
+        [markdown_code(&file.path), lines.join(", ")]
     });
     page.table(["file of a target", "lines"], &files.collect::<Vec<_>>());
     page.table(["proposal", "", "moves", "why"], &report.proposals.iter().map(of_proposal).collect::<Vec<_>>());
     let hooks = report.hooks.iter().map(|hook| {
         let reason = hook.outcome.reason().map(|reason| markdown(&reason)).unwrap_or_default();
-        [code(&hook.name), hook.outcome.word().to_owned(), hook.moves.to_string(), reason]
+        [markdown_code(&hook.name), hook.outcome.word().to_owned(), hook.moves.to_string(), reason]
     });
     page.table(["hook", "", "moves", "why"], &hooks.collect::<Vec<_>>());
     for hook in report.hooks.iter().filter(|hook| matches!(hook.outcome, HookOutcome::Failed(_))) {
@@ -40,7 +40,7 @@ pub fn of_pass(command: &str, report: &Report) -> String {
     }
     page.gap();
     for remote in &report.remotes {
-        page.item(format_args!("read {} at `{}`", code(remote.name.as_str()), remote.commit.short()));
+        page.item(format_args!("read {} at `{}`", markdown_code(remote.name.as_str()), remote.commit.short()));
     }
     for error in &report.errors {
         page.item(format_args!("**error**: {}", markdown(&error.sentence())));
@@ -68,8 +68,8 @@ fn of_finding(finding: &Finding) -> [String; 4] {
         Severity::Note => "note",
     };
     let place = finding.place.as_ref().map(|FindingLocation { path, span }| match span {
-        Some(spot) => format!("{}, line {}", code(path), spot.begin()),
-        None => code(path),
+        Some(spot) => format!("{}, line {}", markdown_code(path), spot.begin()),
+        None => markdown_code(path),
     });
     let help = finding.help.as_deref().map(markdown).unwrap_or_default();
     [word.to_owned(), place.unwrap_or_default(), markdown(&finding.message), help]
@@ -78,10 +78,10 @@ fn of_finding(finding: &Finding) -> [String; 4] {
 fn of_move(row: &TagRow) -> [String; 5] {
     let [old, new] = [&row.old, &row.new].map(Option::as_ref);
     let digests = [old, new].map(|side| side.map(|side| format!("`{}`", side.digest.short())));
-    let versions = [old, new].map(|side: Option<&PinSide>| side?.version.as_deref().map(code));
+    let versions = [old, new].map(|side: Option<&PinSide>| side?.version.as_deref().map(markdown_code));
     let explanation = row.explanation.as_deref();
     let class = explanation.and_then(|one| one.class).map(|class| class.to_string());
-    let follows = row.follow.as_ref().map(|followed| format!("follows {}", code(&followed.to_string())));
+    let follows = row.follow.as_ref().map(|followed| format!("follows {}", markdown_code(&followed.to_string())));
     let link = explanation.and_then(|one| one.compare.as_ref()).map(|link| format!("[compare]({link})"));
     let change = match follows {
         Some(follows) => vec![Some(follows)],
@@ -89,24 +89,24 @@ fn of_move(row: &TagRow) -> [String; 5] {
     };
     let change: Vec<String> = change.into_iter().flatten().collect();
     let word = row.outcome.word().to_owned();
-    [code(&row.tag.to_string()), word, between(digests), between(versions), change.join(" ")]
+    [markdown_code(&row.tag.to_string()), word, between(digests), between(versions), change.join(" ")]
 }
 
 /// Why a tag stays where it is, if there is something to tell.
 fn of_stay(row: &TagRow) -> Option<[String; 4]> {
     let (why, help) = match &row.outcome {
         TagOutcome::Failed(error) => (format!("{}: {}", error.kind.word(), error.message), error.help.as_deref()),
-        TagOutcome::Kept(waiting) => (format!("not `{}`: {}", waiting.digest.short(), waiting.kept), None),
+        TagOutcome::Kept(waiting) => (format!("not `{}`: {}", waiting.digest.short(), waiting.reason), None),
         _ => return None,
     };
     let word = row.outcome.word().to_owned();
-    Some([code(&row.tag.to_string()), word, markdown(&why), help.map(markdown).unwrap_or_default()])
+    Some([markdown_code(&row.tag.to_string()), word, markdown(&why), help.map(markdown).unwrap_or_default()])
 }
 
 fn of_proposal(row: &ProposalRow) -> [String; 4] {
     // An address that could be more than one is words.
     let link = row.url.as_deref().filter(|url| url.starts_with("https://") && url.bytes().all(is_plain));
-    let name = code(&row.branch);
+    let name = markdown_code(&row.branch);
     let name = link.map_or(name.clone(), |url| format!("[{name}]({url})"));
     let reason = row.outcome.reason().map(markdown).unwrap_or_default();
     [name, row.outcome.word().to_owned(), row.moves.to_string(), reason]
@@ -139,7 +139,7 @@ impl Page {
         self.gap();
         for row in rows.iter().filter(|row| row.follow.is_none()).take(ROWS_MAX) {
             for warning in row.explanation.iter().flat_map(|one| one.warnings()) {
-                self.item(format_args!("**{}: {warning}**", code(&row.tag.to_string())));
+                self.item(format_args!("**{}: {warning}**", markdown_code(&row.tag.to_string())));
             }
         }
     }
@@ -163,7 +163,7 @@ impl Page {
     fn output(&mut self, hook: &str, output: &str) {
         if !output.is_empty() {
             self.gap();
-            self.put(format_args!("{} wrote:\n", code(hook)));
+            self.put(format_args!("{} wrote:\n", markdown_code(hook)));
             self.block("text", output);
         }
     }
@@ -223,7 +223,7 @@ mod tests {
         report.rows[4].explanation = Some(Arc::new(Explanation {
             class: "patch".parse().ok(),
             compare: Some("https://github.com/acme/web/compare/0a...1b".to_owned()),
-            to_root: true,
+            becomes_root: true,
             ..Explanation::default()
         }));
         let proposal = |branch: &str, outcome| ProposalRow {
@@ -247,7 +247,7 @@ mod tests {
         insta::assert_snapshot!(of_pass("reconcile", &report("`forge` is gone")), @r"
         ### `pinstream reconcile`: 2 moved, 1 added, 1 removed, 1 unchanged, 1 not due, 2 failed; landed as 0f1c2d3e4 on main
 
-        - **`python:3.12`: it runs as root, and did not before**
+        - **`python:3.12`: now runs as root**
 
         | tag |  | digest | version | change |
         | --- | --- | --- | --- | --- |

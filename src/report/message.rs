@@ -16,7 +16,7 @@ use crate::model::image::Digest;
 use crate::model::lock::diff::{PinChange, PinSide};
 use crate::text::diagnostics::Problem;
 use crate::text::template::context::TemplateContext;
-use crate::text::template::{Template, fit};
+use crate::text::template::{Template, commit_message};
 
 /// The longest subject that tools show whole, in characters.
 const SUBJECT_MAX: usize = 72;
@@ -57,7 +57,7 @@ pub fn of(template: Option<&Template>, moves: &[PinChange], explained: &Explanat
     let default = message(moves, explained);
     let Some(template) = template else { return Ok(default) };
     let text = template.render(&context::context(moves, explained, &default))?;
-    Ok(fit::message(&text, &subject(moves)))
+    Ok(commit_message::message(&text, &subject(moves)))
 }
 
 /// What `template` makes for a proposal of `moves`, in which `title` and `text` stand without one.
@@ -72,14 +72,14 @@ pub fn for_proposal(
 ) -> Result<String, Problem> {
     let given = context::context(moves, explained, "");
     let given = template.render(&TemplateContext { title: title.to_owned(), text: text.trim().to_owned(), ..given })?;
-    Ok(fit::words(&given))
+    Ok(commit_message::plain_text(&given))
 }
 
 /// `message` with the trailers of a commit on `parent` with this lock, of the root in the folder `root`.
 pub fn with_trailers(message: &str, root: &str, parent: &CommitId, lock: &[u8]) -> String {
     let root = (!root.is_empty()).then(|| format!("Pinstream-Root: {root}"));
     let trailers: Vec<String> = root.into_iter().chain([plan_trailer(parent, lock)]).collect();
-    fit::with_trailers(message, &trailers)
+    commit_message::with_trailers(message, &trailers)
 }
 
 /// The trailer by which a commit on `parent` with this lock is known to be ours and unchanged.
@@ -165,12 +165,18 @@ mod tests {
 
     fn moved(tag: &str, old: Option<PinSide>, new: Option<PinSide>) -> PinChange {
         let change = match (old, new) {
-            (Some(old), Some(new)) => ChangeKind::Moved { old, new },
+            (Some(old), Some(new)) => ChangeKind::Updated { old, new },
             (None, Some(new)) => ChangeKind::Added { new },
             (Some(old), None) => ChangeKind::Removed { old },
             (None, None) => unreachable!(),
         };
-        PinChange { tag: tag.parse().unwrap(), follow: None, image: "a.b/c:d".parse().unwrap(), was: None, change }
+        PinChange {
+            tag: tag.parse().unwrap(),
+            follow: None,
+            image: "a.b/c:d".parse().unwrap(),
+            previous_image: None,
+            kind: change,
+        }
     }
 
     #[test]
@@ -208,7 +214,7 @@ mod tests {
         let explanation = Arc::new(Explanation {
             class: "minor".parse().ok(),
             compare: Some("https://github.com/acme/web/compare/0a...1b".to_owned()),
-            to_root: true,
+            becomes_root: true,
             ..Explanation::default()
         });
         let explained = ["a:1", "a:2"].map(|tag| (tag.parse().unwrap(), Arc::clone(&explanation))).into();
@@ -216,7 +222,7 @@ mod tests {
         chore(images): pin 3 tags
 
         - a:1: 010101010101 → 020202020202 (1.0 → 1.1), minor
-          it runs as root, and did not before
+          now runs as root
           https://github.com/acme/web/compare/0a...1b
         - a:2: 010101010101 → 020202020202 (1.0 → 1.1), minor
         - b:1: 010101010101 → 020202020202 (1.0 → 1.1)

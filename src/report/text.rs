@@ -8,10 +8,10 @@ use anstyle::{AnsiColor, Color};
 
 use super::{HookOutcome, HookRow, OutputFormat, PassEnd, ProposalOutcome, ProposalRow, Report, TagOutcome, TagRow};
 use crate::image_diff::Explanation;
-use crate::image_diff::text::lines;
+use crate::image_diff::summary::lines;
 use crate::model::image::TagId;
 use crate::model::lock::diff::PinSide;
-use crate::model::settings::adoption::HeldUpdate;
+use crate::model::settings::adoption_rules::HeldUpdate;
 use crate::text::diagnostics::RenderStyle;
 use crate::text::escape;
 
@@ -74,7 +74,7 @@ pub fn text(report: &Report, show: RowFilter, style: RenderStyle) -> String {
     for error in &report.errors {
         out.put(format_args!("error: {}\n", escape::terminal(&error.message)));
         if let Some(help) = &error.help {
-            out.put(format_args!("help: {}\n", escape::within(help, FAILURE_MAX)));
+            out.put(format_args!("help: {}\n", escape::truncate(help, FAILURE_MAX)));
         }
     }
     out.put(format_args!("{}\n", summary(report)));
@@ -163,7 +163,7 @@ impl Page {
         if let TagOutcome::Failed(error) = &row.outcome {
             let kind = Some(error.kind.word()).filter(|kind| *kind != word);
             let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
-            self.put(format_args!("  {kind}{}\n", escape::within(&error.message, FAILURE_MAX)));
+            self.put(format_args!("  {kind}{}\n", escape::truncate(&error.message, FAILURE_MAX)));
             if let Some(help) = &error.help {
                 self.put(format_args!("{:1$}help: {2}\n", "", words + tags + 4, escape::terminal(help)));
             }
@@ -172,7 +172,7 @@ impl Page {
         let [old, new] = [&row.old, &row.new].map(Option::as_ref);
         self.sides([old, new].map(|side| side.map(|side| side.digest.short().to_owned())), 12);
         self.sides([old, new].map(|side| side.and_then(version)), 0);
-        if let TagOutcome::Kept(HeldUpdate { digest, kept }) = &row.outcome {
+        if let TagOutcome::Kept(HeldUpdate { digest, reason: kept }) = &row.outcome {
             self.put(format_args!("  not {}: {}", digest.short(), escape::terminal(&kept.to_string())));
         }
         self.text.truncate(self.text.trim_end().len());

@@ -356,7 +356,7 @@ fn at_rest(universe: &Shared) -> Result<(), String> {
                     .any(|known| known.branch == *branch && known.state == ProposalState::Open);
                 is_by_person(draft) || has_proposal && is_there(&lock(draft))
             });
-            let is_declined = state.memory.is_taken_back(id, now);
+            let is_declined = state.memory.is_reverted(id, now);
             if !is_there(&root.lock) && !is_proposed && !is_declined {
                 return Err(format!("I3: {id} at {} is not proposed", now.short()));
             }

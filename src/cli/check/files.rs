@@ -26,21 +26,21 @@ pub(in crate::cli) fn are_there(folder: &WorkTree, root: &Root) -> Result<Trust,
             Ok(None)
         }
         Err(GitError::Tree { reason, .. }) => {
-            problems.push(named.unfit(&reason));
+            problems.push(named.unusable(&reason));
             Ok(None)
         }
         Err(error) => Err(error),
     };
-    for TrustFile { kind, file: named } in root.anchors() {
+    for TrustFile { kind, file: named } in root.trust_files() {
         if let Some(bytes) = look(named, &mut problems)? {
             let read = trust.read(*kind, &named.path, &bytes);
-            problems.extend(read.err().map(|error| named.wrong(&error)));
+            problems.extend(read.err().map(|error| named.invalid(&error)));
         }
     }
     for named in &root.settings.files {
         look(named, &mut problems)?;
     }
-    Problems::none_or(problems)?;
+    Problems::check(problems)?;
     Ok(trust)
 }
 
@@ -53,7 +53,7 @@ pub(super) fn idle_hooks(context: &CommandContext, root: &Root) -> Result<Vec<(S
     let mut err = context.stderr();
     let mut idle = Vec::new();
     for hook in &root.settings.hooks {
-        for pattern in hook.on.idle(root.definitions.tags.keys()) {
+        for pattern in hook.on.unmatched(root.definitions.tags.keys()) {
             writeln!(err, "warning: `on` of the hook `{}` means no tag: `{pattern}`", hook.name)?;
             idle.push((hook.name.clone(), pattern.to_string()));
         }

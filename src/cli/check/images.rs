@@ -6,7 +6,7 @@ use std::io::Write as _;
 use crate::formats::{ImageSite, NotAnImage};
 use crate::git::work_tree::WorkTree;
 use crate::model::root::Root;
-use crate::model::root::cover::ImageCoverage;
+use crate::model::root::coverage::ImageCoverage;
 use crate::report::finding::{Finding, FindingLocation, Rule, Severity, Subject};
 use crate::report::v1::check::ImageV1;
 use crate::text::diagnostics::lines::LineIndex;
@@ -47,10 +47,10 @@ pub(super) fn find(
         let message = format!("`{}`{line}: file skipped: {}", skipped.path, skipped.why);
         writeln!(context.stderr(), "warning: {}", escape::terminal(&message))?;
     }
-    let cover = ImageCoverage::of(root);
+    let cover = ImageCoverage::new(root);
     let mut images = Vec::new();
     for Manifest { file, sites, .. } in &searched.files {
-        let lines = LineIndex::of(&file.text);
+        let lines = LineIndex::new(&file.text);
         for site in sites {
             let (line, text) = (site.line(&lines), &site.text);
             match fault(&cover, site) {
@@ -72,7 +72,7 @@ pub(super) fn find(
 fn fault(cover: &ImageCoverage<'_>, site: &ImageSite) -> Result<Option<ImageFault>, &'static str> {
     match &site.image {
         Ok(image) => {
-            let (is_covered, is_pinned) = (cover.has(image), image.digest().is_some());
+            let (is_covered, is_pinned) = (cover.covers(image), image.digest().is_some());
             Ok((!is_covered || !is_pinned).then_some(ImageFault::Unmanaged { is_covered, is_pinned }))
         }
         Err(NotAnImage::None(_)) => Ok(None),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::model::settings::adoption::{AdoptionRules, Hold, OnRollback};
+use crate::model::settings::adoption_rules::{AdoptionRules, Hold, OnRollback};
 use crate::model::stream::{Tag, TagSource};
 use crate::text::escape;
 
@@ -30,7 +30,7 @@ pub(super) fn source_lines(text: &mut String, tag: &Tag) {
         line(format!("leaves moves alone that change no more than {}", joined(ignore)));
     }
     if let Some(allow) = allow {
-        line(format!("moves no farther than a {} version", allow.word()));
+        line(format!("moves no farther than a {} version", allow.as_str()));
     }
     // A follower goes back with what it follows unless it says otherwise.
     let usual = match tag.source {

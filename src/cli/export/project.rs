@@ -8,7 +8,7 @@ use crate::formats;
 use crate::formats::path::FilePath;
 use crate::git::work_tree::WorkTree;
 use crate::text::diagnostics::{Problems, SourceFile};
-use crate::text::toml::text;
+use crate::text::toml::source;
 
 use super::super::CliError;
 
@@ -46,8 +46,8 @@ pub(super) fn files(work_tree: &WorkTree) -> Result<Vec<Arc<SourceFile>>, CliErr
     let mut files = Vec::new();
     for path in [find(&NAMES), find(&OVERRIDES)].into_iter().flatten() {
         let bytes = work_tree.file(&path)?.map(|file| file.bytes).unwrap_or_default();
-        let (file, problems) = text::source(&path, &bytes);
-        Problems::none_or(problems)?;
+        let (file, problems) = source::decode(&path, &bytes);
+        Problems::check(problems)?;
         files.push(file);
     }
     Ok(files)

@@ -73,7 +73,7 @@ pub(crate) fn trail(
         }
     }
     if let Some((version, by)) = newer {
-        let brought = version.brought(None, |id| wanted.contains(id)).unwrap_or_default();
+        let brought = version.introduced(None, |id| wanted.contains(id)).unwrap_or_default();
         trail.take(&version, by, brought);
     }
     trail.remembered();
@@ -93,7 +93,7 @@ impl PinTrail {
         wanted: &BTreeSet<TagId>,
     ) -> TrailPoint {
         let Some((version, brought_by)) = newer else { return Some((older, by)) };
-        match version.brought(Some(&older), |id| wanted.contains(id)) {
+        match version.introduced(Some(&older), |id| wanted.contains(id)) {
             Some(brought) => {
                 self.take(&version, brought_by, brought);
                 Some((older, by))

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 
 use crate::git::work_tree::WorkTree;
-use crate::model::lock::conflict;
+use crate::model::lock::conflict_markers;
 
 use super::super::CliError;
 use super::super::context::CommandContext;
@@ -17,7 +17,7 @@ const FILE_NAME: &str = ".gitattributes";
 /// # Errors
 /// Where the file cannot be read or written.
 pub(super) fn add(context: &CommandContext, out: &mut impl Write) -> Result<(), CliError> {
-    let attribute = conflict::attribute();
+    let attribute = conflict_markers::git_attribute();
     let there = WorkTree(context.folder.clone()).file(FILE_NAME)?.map(|file| file.bytes).unwrap_or_default();
     let there = String::from_utf8_lossy(&there);
     if !there.lines().any(|line| line.trim() == attribute) {

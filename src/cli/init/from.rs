@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::formats::ImageSite;
 use crate::git::work_tree::WorkTree;
 use crate::model::image::{ImageRef, Repository, TagName};
-use crate::model::stream::write::{NewSource, NewStream, NewTag, text};
+use crate::model::stream::write::{NewSource, NewStream, NewTag, render};
 use crate::text::diagnostics::lines::LineIndex;
 
 use super::super::context::CommandContext;
@@ -30,7 +30,7 @@ pub(super) fn run(context: &CommandContext, named: &[PathBuf], out: &mut impl st
     let mut found = FoundTags::default();
     let searched = manifests::anywhere(context, named)?;
     for Manifest { file, sites, .. } in searched.files {
-        let lines = LineIndex::of(&file.text);
+        let lines = LineIndex::new(&file.text);
         for site in sites {
             found.add(&format!("{}:{}", file.path, site.line(&lines)), site);
         }
@@ -49,7 +49,7 @@ pub(super) fn run(context: &CommandContext, named: &[PathBuf], out: &mut impl st
             (tag.clone(), NewTag::of(NewSource::Image(image, None)))
         };
         let stream = NewStream { tags: found.tags[repository].iter().map(tag).collect(), ..NewStream::default() };
-        files.push((format!("streams/{name}.toml"), text(&name, &stream)));
+        files.push((format!("streams/{name}.toml"), render(&name, &stream)));
     }
     write(
         &WorkTree(context.folder.clone()),

@@ -56,7 +56,7 @@ impl TagOrigin {
                 known(root, &id)?;
                 Ok(NewSource::Follow(id))
             }
-            Self::Far(far) if alias => Ok(NewSource::Elsewhere(far)),
+            Self::Far(far) if alias => Ok(NewSource::Remote(far)),
             Self::Far(far) => {
                 Err(CliError::usage(format!("`{far}` is of another repository, which is not asked here"))
                     .help("`--alias` follows it; a copy is made of an image: `registry/repository@sha256:…`"))
@@ -80,7 +80,7 @@ fn known(root: &Root, id: &TagId) -> Result<(), CliError> {
     match root.definitions.tags.contains_key(id) {
         true => Ok(()),
         false => {
-            let error = root.no_such_tag(&id.to_string());
+            let error = root.unknown_tag(&id.to_string());
             let help = format!("{}; an image has its registry written out", error.help());
             Err(CliError::usage(error.to_string()).help(help))
         }
@@ -150,7 +150,7 @@ mod tests {
             ("python@sha256:0a", "digest sha256:0a of python"),
             ("team-a/python@0a", "digest 0a of team-a/python"),
             ("python", "`python` is neither an image nor a tag"),
-            ("python:.x", "`.x` is not a tag's name"),
+            ("python:.x", "invalid tag name `.x`"),
         ] {
             assert_eq!(of(word), expected);
         }

@@ -9,13 +9,13 @@ use crate::formats::Target;
 use crate::formats::suggest::{SuggestedTarget, TargetRequest, suggest};
 use crate::model::image::{ImageRef, StreamName, TagId};
 use crate::model::root::Root;
-use crate::model::root::cover::ImageCoverage;
+use crate::model::root::coverage::ImageCoverage;
 use crate::model::settings;
 use crate::model::stream::edit::lines;
 use crate::report::exit::Exit;
 use crate::text::diagnostics::Problem;
 use crate::text::diagnostics::lines::LineIndex;
-use crate::text::toml::text::FILE_MAX;
+use crate::text::toml::source::FILE_MAX;
 
 use super::super::context::CommandContext;
 use super::super::edit::DefinitionEdit;
@@ -64,7 +64,7 @@ pub(super) fn run(context: &CommandContext, args: &TargetsAddArgs) -> Result<Exi
         [] => manifests::below(&edit.folder)?,
         named => manifests::within(context, &edit.folder, named)?,
     };
-    let cover = ImageCoverage::of(&root);
+    let cover = ImageCoverage::new(&root);
     let mut found = find(&root, &cover, &searched);
     found.report_uncovered(&root, &cover);
     list::tell("not added", &found.rows)?;
@@ -138,7 +138,7 @@ fn find<'a>(root: &Root, cover: &ImageCoverage<'a>, searched: &'a SearchedFiles)
         let tags: Vec<Vec<&TagId>> =
             sites.iter().map(|site| site.image.as_ref().map(|image| cover.tags(image)).unwrap_or_default()).collect();
         let wanted: Vec<Option<TagId>> = tags.iter().map(|tags| tags.first().map(|id| TagId::clone(id))).collect();
-        let (targets, lines) = (&root.settings.targets, LineIndex::of(&file.text));
+        let (targets, lines) = (&root.settings.targets, LineIndex::new(&file.text));
         let request = TargetRequest { file, kind: *kind, sites, wanted: &wanted, targets, pins: &pins };
         for ((site, tags), suggestion) in sites.iter().zip(tags).zip(suggest(&request)) {
             let at = format!("{}:{}", file.path, site.line(&lines));
@@ -185,7 +185,8 @@ impl FoundTargets<'_> {
                         let id = TagId { stream: StreamName::clone(stream), tag: tag.clone() };
                         !root.definitions.tags.contains_key(&id)
                     };
-                    let stream = cover.stream(image.repository()).filter(is_free).or(names.get(image.repository()));
+                    let stream =
+                        cover.stream_with(image.repository()).filter(is_free).or(names.get(image.repository()));
                     let stream = stream.map_or("STREAM", StreamName::as_str);
                     let image = ImageRef::tagged(image.repository().clone(), tag.clone());
                     format!("not covered; run `pinstream tag {image} {stream}:{tag}`")

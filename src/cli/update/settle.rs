@@ -8,9 +8,8 @@ use std::sync::Arc;
 use crate::effects::real::{RealWorld, Repo};
 use crate::git::Push;
 use crate::model::image::TagId;
-use crate::model::lock::join::{join, previous};
-use crate::model::lock::merge::MergedLock;
-use crate::model::lock::{self, Lock, Pin, conflict, encode};
+use crate::model::lock::merge::{MergedLock, merge, merge_previous};
+use crate::model::lock::{self, Lock, Pin, conflict_markers, encode};
 use crate::model::root::Root;
 use crate::model::stream::Definitions;
 use crate::reconcile::gather::resolve::{Candidate, Resolution, Resolutions};
@@ -34,11 +33,11 @@ pub(super) fn settle(context: &CommandContext) -> Result<(), CliError> {
     // What cannot be read, or has no sides, is for the pass to judge, as any other lock.
     let bytes = folder.lock().ok().flatten().unwrap_or_default();
     let text = std::str::from_utf8(&bytes).ok().filter(|text| text.contains("<<<<<<<"));
-    let Some(sides) = text.and_then(conflict::sides) else { return Ok(()) };
+    let Some(sides) = text.and_then(conflict_markers::parse) else { return Ok(()) };
     let (ours, theirs) = (side("ours", sides.ours)?, side("theirs", sides.theirs)?);
     // Without a base, or with one that is cut apart, every pin that differs is in conflict.
     let base = sides.base.and_then(|text| side("base", text).ok()).unwrap_or_default();
-    let MergedLock { mut lock, conflicts } = join(&base, &ours, &theirs);
+    let MergedLock { mut lock, conflicts } = merge(&base, &ours, &theirs);
     lock.pins.retain(|id, _| conflicts.binary_search(id).is_err());
 
     let mut files = folder.read()?;
@@ -83,7 +82,7 @@ fn pin(id: &TagId, pins: &[&Pin], findings: &Resolutions) -> Result<Option<Pin>,
             digest: found.digest().clone(),
             index: found.index().cloned(),
             details: found.details().clone(),
-            previous: previous(found.digest(), pins),
+            previous: merge_previous(found.digest(), pins),
         })),
         // What is served is rejected by the definition: our side stands until something else is.
         Some(Ok(Resolution::Candidate(_))) => Ok(pins.last().map(|pin| (*pin).clone())),

@@ -92,7 +92,7 @@ fn documents(file: &Arc<SourceFile>) -> Result<Vec<Value>, Problem> {
             Err(_) => {}
         }
     }
-    yaml::documents(file)?.iter().map(|document| yaml::to_json(file, document)).collect()
+    yaml::parse(file)?.iter().map(|document| yaml::to_json(file, document)).collect()
 }
 
 /// Returns the default values of the parameters of a template.

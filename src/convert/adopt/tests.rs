@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::git::RootFiles;
 use crate::model::lock::encode::encode;
-use crate::model::stream::write::text;
+use crate::model::stream::write::render;
 
 fn digest(number: u8) -> String {
     crate::model::lock::sample::digest(number).to_string()
@@ -33,7 +33,7 @@ fn adopted(objects: &[serde_json::Value], root: &Root, options: &AdoptOptions) -
     let mut out = String::new();
     let mut files: RootFiles = [("pinstream.toml".to_owned(), Vec::new())].into();
     for (name, stream) in &adopted.streams {
-        let text = text(name, stream);
+        let text = render(name, stream);
         out.push_str(&format!("--- {name}\n{text}"));
         files.insert(format!("streams/{name}.toml"), text.into_bytes());
     }
@@ -46,8 +46,8 @@ fn adopted(objects: &[serde_json::Value], root: &Root, options: &AdoptOptions) -
     }
     if root.definitions.tags.is_empty() {
         let read = Root::read(&files).unwrap();
-        let drift = crate::model::lock::agree::find_drift(&read.definitions, &adopted.lock);
-        let drift = drift.iter().filter(|one| one.what != crate::model::lock::agree::DriftKind::Missing);
+        let drift = crate::model::lock::drift::find_drift(&read.definitions, &adopted.lock);
+        let drift = drift.iter().filter(|one| one.kind != crate::model::lock::drift::DriftKind::Missing);
         assert_eq!(drift.map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
     }
     out
@@ -119,7 +119,7 @@ fn every_field_is_converted_or_noted() {
 --- web
 # not converted: pushed: exists only through pushes to the cluster's registry
 # not converted: odd: unknown kind `Other` in `from.kind`
-# not converted: -bad: `-bad` is not a tag's name
+# not converted: -bad: invalid tag name `-bad`
 # not converted: upper: the repository `A/b` has upper-case letters
 # not converted: given: `${IMAGE}` contains a parameter without a value
 description = "The web"
@@ -164,7 +164,7 @@ reference: true | web:latest | resolved and pinned like any other tag
 importPolicy.scheduled: false | web:arm | resolved in every pass, or by the `schedule` in `[import]`; `schedule = "never"` resolves it only on request
 whole tag | web:pushed | exists only through pushes to the cluster's registry
 whole tag | web:odd | unknown kind `Other` in `from.kind`
-whole tag | web:-bad | `-bad` is not a tag's name
+whole tag | web:-bad | invalid tag name `-bad`
 whole tag | web:upper | the repository `A/b` has upper-case letters
 whole tag | web:given | `${IMAGE}` contains a parameter without a value
 spec.odd | web | unknown field
@@ -413,8 +413,8 @@ fn a_name_that_no_stream_can_have_is_noted() {
         &AdoptOptions::default(),
         r#"
 --- notes
-whole stream | We_b- in a.yaml | `We_b-` is not a stream's name
-whole stream |  in a.yaml | `` is not a stream's name
+whole stream | We_b- in a.yaml | invalid stream name `We_b-`
+whole stream |  in a.yaml | invalid stream name ``
 "#,
     );
 }

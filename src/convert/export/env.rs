@@ -13,7 +13,7 @@ pub(super) fn text(pins: &[PinnedTag<'_>]) -> Result<String, Vec<Problem>> {
     let (mut text, mut problems) = (String::new(), Vec::new());
     for (name, pins) in group(pins, |pinned| name(&pinned.id.to_string())) {
         match pins.as_slice() {
-            [only] => text.push_str(&format!("{name}={}\n", value(&only.pin.exact()))),
+            [only] => text.push_str(&format!("{name}={}\n", value(&only.pin.repository_at_digest()))),
             several => {
                 let message = format!("{} would share the variable `{name}`", named(several.iter().copied()));
                 let example = several.first().map(|pinned| format!(", e.g. `pinstream export env {}`", pinned.id));

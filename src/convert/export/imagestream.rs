@@ -151,7 +151,7 @@ fn tag(pinned: &PinnedTag<'_>, all: &ExportedPins<'_>) -> YamlOutput {
     let end = followed(*pinned, all);
     let (kind, name) = match end {
         Some(end) => ("ImageStreamTag", end.tag.to_string()),
-        None => ("DockerImage", pinned.pin.exact()),
+        None => ("DockerImage", pinned.pin.repository_at_digest()),
     };
     let from = YamlOutput::map([("kind", YamlOutput::text(kind)), ("name", YamlOutput::Text(name))]);
     entries.push(("from".to_owned(), from));

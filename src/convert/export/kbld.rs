@@ -22,7 +22,7 @@ pub(super) fn text(pins: &[PinnedTag<'_>]) -> Result<String, Vec<Problem>> {
         overrides.extend(image_spellings(image).into_iter().map(|name| {
             YamlOutput::map([
                 ("image", YamlOutput::Text(name)),
-                ("newImage", YamlOutput::Text(only.pin.exact())),
+                ("newImage", YamlOutput::Text(only.pin.repository_at_digest())),
                 ("preresolved", YamlOutput::Flag(true)),
             ])
         }));

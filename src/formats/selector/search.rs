@@ -65,7 +65,7 @@ impl SelectorSearch<'_> {
         }
         let is_leaf = node.items().is_empty() && node.entries().is_empty();
         for number in here.clone() {
-            let is_it = self.spans[number] == node.span || (is_leaf && node.holds(&self.spans[number]));
+            let is_it = self.spans[number] == node.span || (is_leaf && node.contains(&self.spans[number]));
             if is_it && self.found[number].is_none() {
                 self.found[number] = Some((Arc::clone(document), self.steps.clone()));
             }

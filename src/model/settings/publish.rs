@@ -11,12 +11,12 @@ use url::Url;
 
 use super::globs::TagGlobs;
 use super::table::{ForgeTable, PublishTable, SetsTable};
-use super::validate::template;
+use super::user_text::template;
 use crate::model::image::{NameError, TagId};
 use crate::text::diagnostics::{At, Diagnostics, is_bidi_control};
+use crate::text::escape::excerpt as short;
 use crate::text::template::Template;
 use crate::text::toml::StringOr;
-use crate::text::toml::shape::short;
 
 /// How many labels, reviewers, sets or patterns of one set there may be.
 const LIST_MAX: usize = 100;
@@ -207,27 +207,27 @@ pub(super) fn publish(
     let table = &written.value;
     let place = place(written, spoiled, findings);
     let kind = place.as_ref().map(|(kind, _)| *kind);
-    let title = table.title.as_ref().and_then(|text| template("publish.title", text, Template::of_proposal, findings));
-    let body = table.body.as_ref().and_then(|text| template("publish.body", text, Template::of_proposal, findings));
+    let title = table.title.as_ref().and_then(|text| template("publish.title", text, Template::for_proposal, findings));
+    let body = table.body.as_ref().and_then(|text| template("publish.body", text, Template::for_proposal, findings));
     let group = table.group.as_ref().map(|written| grouping(written, findings)).unwrap_or_default();
     let mut labels = Vec::new();
     for label in bounded(&table.labels, "labels", findings) {
         if let Some(kind) = kind.filter(|kind| !kind.has_labels()) {
             let message = format!("{kind} has no labels on its proposals");
-            findings.say(&label.span, message, "take `labels` out; the title can say what it is about");
+            findings.report(&label.span, message, "take `labels` out; the title can say what it is about");
             break;
         }
-        labels.extend(findings.keep(&label.span, words(&label.value, "a label")));
+        labels.extend(findings.accept(&label.span, words(&label.value, "a label")));
     }
     let mut reviewers = Vec::new();
     for text in bounded(&table.reviewers, "reviewers", findings) {
-        let Some(name) = findings.keep(&text.span, words(&text.value, "a reviewer")) else { continue };
+        let Some(name) = findings.accept(&text.span, words(&text.value, "a reviewer")) else { continue };
         let reviewer = match name.strip_prefix("team:") {
             Some(team) => Reviewer::Team(team.to_owned()),
             None => Reviewer::User(name),
         };
         match kind.and_then(|kind| kind.misfit(&reviewer)) {
-            Some((message, help)) => findings.say(&text.span, message, help),
+            Some((message, help)) => findings.report(&text.span, message, help),
             None => reviewers.push(reviewer),
         }
     }
@@ -236,9 +236,9 @@ pub(super) fn publish(
     if let (Some(at), true) = (&table.auto_merge, auto_merge) {
         if let Some(kind) = kind.filter(|kind| !kind.has_auto_merge()) {
             let message = format!("{kind} takes no request to merge later by itself");
-            findings.say(&at.span, message, "take `auto-merge` out; its own merge checks can be set up there");
+            findings.report(&at.span, message, "take `auto-merge` out; its own merge checks can be set up there");
         } else if draft {
-            findings.say(&at.span, "a draft is not merged by itself", "take `draft` or `auto-merge` out");
+            findings.report(&at.span, "a draft is not merged by itself", "take `draft` or `auto-merge` out");
         }
     }
     let attestation = table.attestation;
@@ -257,7 +257,7 @@ fn place(
     let mut named = tables.filter_map(|(kind, table)| Some((kind, table.as_ref()?)));
     let Some((kind, table)) = named.next() else {
         if is_whole(&written.span, spoiled, findings) {
-            findings.say(
+            findings.report(
                 &written.span,
                 "`publish` does not say on which forge",
                 "add a table for yours, as `[publish.github]` with `repository = \"acme/deploy\"`; without `[publish]` a \
@@ -268,7 +268,7 @@ fn place(
     };
     if let Some((other, more)) = named.next() {
         let message = format!("`publish` names two forges, `{}` and `{}`", kind.key(), other.key());
-        findings.say(&more.span, message, "keep one of the two: a pass proposes its moves in one place");
+        findings.report(&more.span, message, "keep one of the two: a pass proposes its moves in one place");
         return None;
     }
     Some((kind, forge(kind, table, spoiled, findings)))
@@ -284,20 +284,20 @@ fn forge(
     let whole = is_whole(span, spoiled, findings);
     if table.repository.is_none() && whole {
         let help = format!("add `repository = \"{}\"`", kind.example());
-        findings.say(span, format!("`{}` does not say which repository", kind.key()), help);
+        findings.report(span, format!("`{}` does not say which repository", kind.key()), help);
     }
-    let repository = table.repository.as_ref().and_then(|at| findings.keep(&at.span, repository(kind, &at.value)));
+    let repository = table.repository.as_ref().and_then(|at| findings.accept(&at.span, repository(kind, &at.value)));
     let url = match &table.url {
         Some(at) if kind == ForgeKind::Bitbucket => {
             let message = "only Bitbucket Cloud is known, which has one address";
-            findings.say(&at.span, message, "take `url` out: Bitbucket Data Center is another program");
+            findings.report(&at.span, message, "take `url` out: Bitbucket Data Center is another program");
             return None;
         }
-        Some(at) => Some(findings.keep(&at.span, instance(&at.value))?),
+        Some(at) => Some(findings.accept(&at.span, instance(&at.value))?),
         None if kind == ForgeKind::Gitea => {
             if whole {
                 let help = "add its address, as `url = \"https://git.acme.example\"`";
-                findings.say(span, "there is no public instance that `gitea` could mean", help);
+                findings.report(span, "there is no public instance that `gitea` could mean", help);
             }
             return None;
         }
@@ -380,7 +380,7 @@ fn grouping(written: &At<StringOr<SetsTable>>, findings: &mut Diagnostics<'_>) -
                 other => {
                     let message = format!("`{}` is no way to group moves", short(other));
                     let help = "`stream`, `tag`, `all`, or named sets, as `group = { base = [\"python:*\"] }`";
-                    findings.say(&written.span, message, help);
+                    findings.report(&written.span, message, help);
                     Grouping::Stream
                 }
             };
@@ -388,7 +388,7 @@ fn grouping(written: &At<StringOr<SetsTable>>, findings: &mut Diagnostics<'_>) -
         StringOr::Table(sets) => &sets.0,
     };
     if let Some((more, _)) = sets.get(LIST_MAX) {
-        findings.say(&more.span, format!("more than {LIST_MAX} sets"), "group by stream, or let a set have globs");
+        findings.report(&more.span, format!("more than {LIST_MAX} sets"), "group by stream, or let a set have globs");
         return Grouping::Stream;
     }
     Grouping::Sets(sets.iter().filter_map(|(name, patterns)| set(name, patterns, findings)).collect())
@@ -400,15 +400,16 @@ fn set(name: &At<String>, patterns: &[At<String>], findings: &mut Diagnostics<'_
         && !name.value.starts_with('-');
     if !fits {
         let message = format!("`{}` is not the name of a set", short(&name.value));
-        findings.say(&name.span, message, "lower-case letters, digits and `-`, not beginning with `-`, at most 63");
+        findings.report(&name.span, message, "lower-case letters, digits and `-`, not beginning with `-`, at most 63");
     }
     if patterns.is_empty() {
         let help = "name tags, as `[\"python:*\"]`, or take the set out";
-        findings.say(&name.span, format!("the set `{}` has no tags", short(&name.value)), help);
+        findings.report(&name.span, format!("the set `{}` has no tags", short(&name.value)), help);
         return None;
     }
     let patterns = bounded(patterns, "patterns", findings);
-    let good = patterns.iter().filter_map(|at| findings.keep(&at.span, TagGlobs::new([at.value.as_str()])).map(|_| at));
+    let good =
+        patterns.iter().filter_map(|at| findings.accept(&at.span, TagGlobs::new([at.value.as_str()])).map(|_| at));
     let good: Vec<&str> = good.map(|at| at.value.as_str()).collect();
     let tags = TagGlobs::new(good).ok().filter(|tags| !tags.is_all())?;
     fits.then(|| GroupSet { name: name.value.clone(), tags })
@@ -418,7 +419,7 @@ fn set(name: &At<String>, patterns: &[At<String>], findings: &mut Diagnostics<'_
 fn bounded<'a>(list: &'a [At<String>], what: &str, findings: &mut Diagnostics<'_>) -> &'a [At<String>] {
     match list.get(LIST_MAX) {
         Some(more) => {
-            findings.say(&more.span, format!("more than {LIST_MAX} {what}"), "a hundred is more than anybody reads");
+            findings.report(&more.span, format!("more than {LIST_MAX} {what}"), "a hundred is more than anybody reads");
             &[]
         }
         None => list,

@@ -18,7 +18,7 @@ fn moved(tag: &str, follow: Option<&str>, versions: [Option<&str>; 2]) -> PinCha
     let [old, new] = [side(1, versions[0]), side(2, versions[1])];
     let image = "docker.io/library/python:3.12".parse().unwrap();
     let follow = follow.map(|target| target.parse::<TagId>().unwrap().into());
-    PinChange { tag: tag.parse().unwrap(), follow, image, was: None, change: ChangeKind::Moved { old, new } }
+    PinChange { tag: tag.parse().unwrap(), follow, image, previous_image: None, kind: ChangeKind::Updated { old, new } }
 }
 
 fn explanation(text: &str) -> Explanation {
@@ -26,18 +26,18 @@ fn explanation(text: &str) -> Explanation {
     Explanation {
         class: Some(ChangeClass::Version(VersionLevel::Patch)),
         compare: own("https://github.com/acme/web/compare/0a...1b"),
-        made: OldNew { old: "2026-10-01T08:12:44Z".parse().ok(), new: "2026-10-13T09:00:00Z".parse().ok() },
+        created: OldNew { old: "2026-10-01T08:12:44Z".parse().ok(), new: "2026-10-13T09:00:00Z".parse().ok() },
         size: OldNew { old: Some(12_100_000), new: Some(12_400_000) },
         layers: Some(LayerDiff { kept: 3, added: 2, removed: 2 }),
-        lost: vec!["linux/arm64".parse().unwrap()],
-        to_root: true,
+        removed_platforms: vec!["linux/arm64".parse().unwrap()],
+        becomes_root: true,
         base: Some(OldNew {
             old: Some(BaseImage { name: own(text), digest: own("sha256:0123456789abcdef") }),
             new: None,
         }),
         differences: vec![
-            Difference { what: DifferenceKind::User, old: own("app"), new: own("root") },
-            Difference { what: DifferenceKind::Variable(text.to_owned()), old: own(text), new: None },
+            Difference { kind: DifferenceKind::User, old: own("app"), new: own("root") },
+            Difference { kind: DifferenceKind::Variable(text.to_owned()), old: own(text), new: None },
         ],
         ..Explanation::default()
     }
@@ -47,7 +47,7 @@ fn sample(text: &str) -> String {
     let moves = [
         moved("python:3.12", None, [Some("3.12.4"), Some(text)]),
         moved("python:latest", Some("python:3.12"), [Some("3.12.4"), Some("3.12.5")]),
-        PinChange { change: ChangeKind::Added { new: side(3, Some("1.0")) }, ..moved("web:1", None, [None, None]) },
+        PinChange { kind: ChangeKind::Added { new: side(3, Some("1.0")) }, ..moved("web:1", None, [None, None]) },
     ];
     let shared = Arc::new(explanation(text));
     let explained = [("python:3.12", &shared), ("python:latest", &shared)];
@@ -58,8 +58,8 @@ fn sample(text: &str) -> String {
 #[test]
 fn a_body_is_a_table_to_decide_from_and_then_each_image() {
     insta::assert_snapshot!(sample("3.12.5"), @r"
-    - **`python:3.12`: it runs as root, and did not before**
-    - **`python:3.12`: it does not run on linux/arm64 any more**
+    - **`python:3.12`: now runs as root**
+    - **`python:3.12`: no longer runs on linux/arm64**
 
     | tag | version | change | built |
     | --- | --- | --- | --- |

@@ -79,7 +79,7 @@ fn runtime(config: &JsonObject) -> RuntimeConfig {
         user: text("User"),
         entrypoint: strings(config, "Entrypoint").map(|text| short(&text)).collect(),
         command: strings(config, "Cmd").map(|text| short(&text)).collect(),
-        folder: text("WorkingDir"),
+        working_dir: text("WorkingDir"),
         environment: strings(config, "Env").filter_map(pair).collect(),
         ports,
     }

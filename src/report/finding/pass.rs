@@ -4,7 +4,7 @@ use super::{Finding, FindingLocation, Rule, RunResults, Severity, Subject, of_lo
 use crate::model::image::TagId;
 use crate::model::lock::diff::PinSide;
 use crate::model::settings::FILE_NAME;
-use crate::model::settings::adoption::{HeldUpdate, HoldReason};
+use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
 use crate::registry::FailureKind;
 use crate::report::exit::Exit;
 use crate::report::{
@@ -54,8 +54,8 @@ pub fn add(results: &mut RunResults, report: &Report, drift: Exit, defined: &dyn
 /// Why nothing was to be done about a tag.
 fn skipped(row: &TagRow) -> Option<String> {
     match &row.outcome {
-        TagOutcome::Kept(HeldUpdate { kept: HoldReason::TooFar(_), .. }) => None,
-        TagOutcome::Kept(HeldUpdate { kept, .. }) => Some(format!("{}: {kept}", kept.word())),
+        TagOutcome::Kept(HeldUpdate { reason: HoldReason::BeyondAllow(_), .. }) => None,
+        TagOutcome::Kept(HeldUpdate { reason: kept, .. }) => Some(format!("{}: {kept}", kept.outcome())),
         TagOutcome::NotDue => Some("its schedule has not fired".to_owned()),
         TagOutcome::NotAsked => Some("it was not to be imported".to_owned()),
         _ => None,
@@ -76,9 +76,9 @@ fn of_row(row: &TagRow, report: &Report, drift: Exit) -> Option<Finding> {
             let message = format!("`{tag}` could not be imported: {}: {}", error.kind.word(), error.message);
             new(rule, Severity::Error, message).help(error.help.as_deref())
         }
-        TagOutcome::Kept(HeldUpdate { digest, kept }) => {
+        TagOutcome::Kept(HeldUpdate { digest, reason: kept }) => {
             let (rule, level) = match kept {
-                HoldReason::TooFar(_) => (Rule::Refused, Severity::Error),
+                HoldReason::BeyondAllow(_) => (Rule::Refused, Severity::Error),
                 _ => (Rule::Kept, Severity::Note),
             };
             new(rule, level, format!("`{tag}` is not moved to {}: {kept}", digest.short()))

@@ -92,7 +92,7 @@ pub enum DifferenceKindV1 {
     /// The program, or what the entry point is given.
     Command,
     /// The folder that it runs in.
-    WorkingFolder,
+    WorkingDirectory,
     /// A port.
     Port,
     /// A variable of the environment.
@@ -103,8 +103,19 @@ pub enum DifferenceKindV1 {
 
 impl From<&Explanation> for ExplanationV1 {
     fn from(explanation: &Explanation) -> Self {
-        let Explanation { class, unknown, compare, made, size, layers, gained, lost, base, differences, .. } =
-            explanation;
+        let Explanation {
+            class,
+            unknown,
+            compare,
+            created: made,
+            size,
+            layers,
+            added_platforms: gained,
+            removed_platforms: lost,
+            base,
+            differences,
+            ..
+        } = explanation;
         let texts = |platforms: &[crate::model::image::Platform]| platforms.iter().map(ToString::to_string).collect();
         Self {
             class: class.map(|class| class.to_string()),
@@ -134,12 +145,12 @@ impl From<&BaseImage> for BaseV1 {
 
 impl From<&Difference> for DifferenceV1 {
     fn from(difference: &Difference) -> Self {
-        let Difference { what, old, new } = difference;
-        let (what, name) = match what {
+        let Difference { kind, old, new } = difference;
+        let (what, name) = match kind {
             DifferenceKind::User => (DifferenceKindV1::User, None),
             DifferenceKind::Entrypoint => (DifferenceKindV1::Entrypoint, None),
             DifferenceKind::Command => (DifferenceKindV1::Command, None),
-            DifferenceKind::Folder => (DifferenceKindV1::WorkingFolder, None),
+            DifferenceKind::WorkingDir => (DifferenceKindV1::WorkingDirectory, None),
             DifferenceKind::Port => (DifferenceKindV1::Port, None),
             DifferenceKind::Variable(name) => (DifferenceKindV1::Variable, Some(name.clone())),
             DifferenceKind::Label(name) => (DifferenceKindV1::Label, Some(name.clone())),

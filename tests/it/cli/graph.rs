@@ -59,7 +59,7 @@ digraph pinstream {
         &["graph", "python:3.13"],
         r#"
 --- err
-error: no tag is named `python:3.13`
+error: no tag named `python:3.13`
 help: did you mean `python:3.12`?
 --- exit 64
 "#,

@@ -112,7 +112,7 @@ fn update_in_a_work_tree_follows_like_a_pass_on_a_remote() {
     sandbox.write("clone/streams/web.toml", &text);
     let (code, said) = run(&["check"]);
     assert_eq!(code, Some(2), "{said}");
-    let expected = "`web:base` is not pinned as a follower of `platform//python:3.12`, as its definition says";
+    let expected = "`web:base` is not pinned as a follower of `platform//python:3.12`, but defined as one";
     assert!(said.contains(expected), "{said}");
 }
 
@@ -215,7 +215,7 @@ fn a_missing_remote_tag_suggests_the_nearest() {
     assert!(two.stage.ends(3, &[]).contains("no `pinstream.lock` in"));
     two.stage.settings("");
     let said = two.stage.ends(1, &[]);
-    assert!(said.contains("`web:base` follows a tag of the remote `platform`, which is not defined"), "{said}");
+    assert!(said.contains("`web:base` follows a tag of the remote `platform`, which does not exist"), "{said}");
 }
 
 #[test]

@@ -212,7 +212,7 @@ fn a_signature_under_its_tag_is_accepted() {
     // The next digest is verified, and the tag keeps its pin if that fails.
     let next = stage.push("web:1", 2);
     put_payloads(&stage, &next, vec![ours.payload(&digest)]);
-    refused(&stage, "what was signed names another image");
+    refused(&stage, "the signed content names another image");
     put_payloads(&stage, &next, vec![ours.payload(&next)]);
     assert_eq!(pass(&stage, 0), "moved");
     assert_eq!(stage.pin("web:one").as_deref(), Some(next.as_str()));
@@ -379,15 +379,15 @@ fn missing_and_broken_keys_are_reported_with_their_place() {
     sandbox.write("streams/web.toml", "[tags]\none = { image = \"a.example/x:1\", verify.key = \"keys/b.pub\" }\n");
     sandbox.write("keys/b.pub", "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n");
     let said = r#"--- err
-error: `key` of `verify` names `a.pub`, which is not there
+error: `key` of `verify` names `a.pub`, which does not exist
  --> pinstream.toml:2:18
   |
 2 | verify = { key = "a.pub" }
   |                  ^^^^^^^
   |
-  = help: commit the file at that path, counted from the folder of `pinstream.toml`
+  = help: commit the file at that path, relative to the directory of `pinstream.toml`
 
-error: `key` of `verify` names `keys/b.pub`, which cannot be used: it holds a private key
+error: `key` of `verify` names `keys/b.pub`, which cannot be used: it contains a private key
  --> streams/web.toml:2:47
   |
 2 | one = { image = "a.example/x:1", verify.key = "keys/b.pub" }

@@ -33,7 +33,7 @@ fn file(path: &str, top: &str, part: impl Fn(usize) -> String) -> Arc<SourceFile
 
 /// Returns the suggestion for each image of a file with its line.
 fn suggested(file: &Arc<SourceFile>) -> Vec<(usize, SuggestedTarget)> {
-    let (kind, lines) = (FileKind::of(file).unwrap(), LineIndex::of(&file.text));
+    let (kind, lines) = (FileKind::of(file).unwrap(), LineIndex::new(&file.text));
     let sites = kind.find(file).unwrap();
     let tag = |image: &pinstream::model::image::ImageRef| {
         let name = image.repository().path().trim_start_matches("library/");

@@ -11,7 +11,7 @@ use crate::convert::export::{ExportFormat, export};
 use crate::model::lock::sample::{self, digest};
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
-use crate::model::stream::write::text as stream_text;
+use crate::model::stream::write::render as stream_text;
 use crate::text::diagnostics::SourceFile;
 use crate::text::escape::toml_string;
 

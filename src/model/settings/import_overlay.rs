@@ -1,19 +1,17 @@
-//! What a table says of imports, and what holds where it is written over what it falls back on.
+//! Overlays import settings: root, then stream, then tag, key by key.
 //!
-//! `[import]` of the settings, `[import]` of a stream and a tag each write over the one before, key by key.
-
 use std::sync::Arc;
 
-use super::adoption::AdoptionRules;
+use super::adoption_rules::AdoptionRules;
 use super::schedule::Schedules;
 use super::table::{ImportTable, VerifyTable};
-use super::validate::HOOKS_MAX;
+use super::user_text::LIST_MAX;
 use super::{ImportSettings, duration, verify};
 use crate::model::image::Platform;
 use crate::model::image::class::ChangeClass;
 use crate::text::diagnostics::{At, Diagnostics};
 
-/// What a table says of imports.
+/// The import settings of one table.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct ImportOverlay<'a> {
     pub(crate) schedule: Option<&'a At<String>>,
@@ -27,7 +25,7 @@ pub(crate) struct ImportOverlay<'a> {
 }
 
 impl<'a> ImportOverlay<'a> {
-    /// What an `[import]` table says.
+    /// Reads an `[import]` table.
     pub(crate) fn of(table: &'a ImportTable) -> Self {
         Self {
             schedule: table.schedule.as_ref(),
@@ -41,19 +39,19 @@ impl<'a> ImportOverlay<'a> {
         }
     }
 
-    /// What holds where this is written over `defaults`.
-    pub(crate) fn over(
+    /// Overlays these settings on `defaults`.
+    pub(crate) fn overlay(
         &self,
         defaults: &ImportSettings,
         schedules: &mut Schedules,
         findings: &mut Diagnostics<'_>,
     ) -> ImportSettings {
-        let own = self.timezone.and_then(|name| findings.keep(&name.span, schedules.zone(&name.value)));
+        let own = self.timezone.and_then(|name| findings.accept(&name.span, schedules.zone(&name.value)));
         let timezone = own.or_else(|| defaults.timezone.clone());
         let utc = jiff::tz::TimeZone::UTC;
         let zone = timezone.as_ref().unwrap_or(&utc);
         let schedule = match self.schedule {
-            Some(text) => findings.keep(&text.span, schedules.schedule(&text.value, zone)),
+            Some(text) => findings.accept(&text.span, schedules.schedule(&text.value, zone)),
             None => defaults.schedule.as_ref().map(|schedule| schedule.in_zone(zone)),
         };
         let platforms = match self.platforms {
@@ -64,7 +62,7 @@ impl<'a> ImportOverlay<'a> {
         ImportSettings { schedule, timezone, platforms, adoption }
     }
 
-    /// The rules of adoption that hold where this is written over `defaults`; the same ones where it says nothing.
+    /// Overlays the adoption rules on `defaults`; the same `Arc` if there are none here.
     pub(crate) fn adoption(
         &self,
         defaults: Option<&Arc<AdoptionRules>>,
@@ -76,7 +74,7 @@ impl<'a> ImportOverlay<'a> {
         }
         let mut adoption = defaults.map(|defaults| AdoptionRules::clone(defaults)).unwrap_or_default();
         if let Some(text) = soak {
-            adoption.soak = findings.keep(&text.span, duration::parse(&text.value));
+            adoption.soak = findings.accept(&text.span, duration::parse(&text.value));
         }
         if let Some(text) = on_rollback {
             adoption.on_rollback = findings.parse(text).unwrap_or_default();
@@ -94,17 +92,17 @@ impl<'a> ImportOverlay<'a> {
     }
 }
 
-/// The platforms of a list, none of them twice.
+/// Validates a list of platforms without duplicates.
 fn platforms(written: &[At<String>], findings: &mut Diagnostics<'_>) -> Vec<Platform> {
     let mut platforms: Vec<Platform> = Vec::new();
-    if let Some(more) = written.get(HOOKS_MAX) {
-        findings.say(&more.span, format!("more than {HOOKS_MAX} platforms"), "name those that are needed");
+    if let Some(more) = written.get(LIST_MAX) {
+        findings.report(&more.span, format!("more than {LIST_MAX} platforms"), "list only those you need");
         return platforms;
     }
     for text in written {
         let Some(platform) = findings.parse(text) else { continue };
         if platforms.contains(&platform) {
-            findings.say(&text.span, format!("`{platform}` is named twice"), "name it once");
+            findings.report(&text.span, format!("duplicate platform `{platform}`"), "remove one of them");
         } else {
             platforms.push(platform);
         }
