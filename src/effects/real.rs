@@ -211,9 +211,9 @@ impl Git for RealWorld {
 
     async fn read_state(&self, branch: &str, commit: Option<&CommitId>) -> Result<State, GitError> {
         let Repo::Remote { remote, root } = &self.repo else { return no_remote() };
-        let (prefix, commit) = (state::prefix(branch, root), commit.cloned());
+        let (prefix, commit) = (state::directory(branch, root), commit.cloned());
         let files = blocking(remote, move |remote| remote.read_state(commit.as_ref(), &prefix)).await?;
-        State::from_files(&files).map_err(GitError::State)
+        State::from_files(&files).map_err(|error| GitError::State(error.to_string()))
     }
 
     async fn push(&self, update: RefUpdate<'_>) -> Result<Push<CommitId>, GitError> {
@@ -241,7 +241,7 @@ impl Git for RealWorld {
                 blocking(remote, move |remote| remote.withdraw(&branch, &expected)).await
             }
             RefUpdate::State { branch, expected, state } => {
-                let (prefix, files, expected) = (state::prefix(branch, root), state.to_files(), expected.cloned());
+                let (prefix, files, expected) = (state::directory(branch, root), state.to_files(), expected.cloned());
                 blocking(remote, move |remote| remote.write_state(expected.as_ref(), &prefix, &files, now)).await
             }
         }

@@ -128,7 +128,7 @@ fn unbuilt_images(text: &FileText, tree: &DocumentTree) -> Vec<ImageSite> {
     let image = |(name, service): &(Arc<YamlNode>, Arc<YamlNode>)| {
         let site = service_image(&text.file, service).filter(|_| service.get("build").is_none())?;
         let is_own = service.entries().iter().any(|(key, _)| key.text() == Some("image"));
-        let is_shared = service.anchored || !is_own || site.node.as_ref().is_some_and(|node| node.anchored);
+        let is_shared = service.is_anchored || !is_own || site.node.as_ref().is_some_and(|node| node.is_anchored);
         let selector = || Selector::of(&["services", name.text().unwrap_or_default(), "image"], None);
         let shared = is_shared.then(|| SharedValue { selector: selector(), span: name.span.clone() });
         Some(ImageSite { shared, ..site })

@@ -43,7 +43,7 @@ impl FileText {
 
     /// Returns the line of a byte, from 1.
     pub(super) fn line(&self, at: usize) -> usize {
-        self.lines.get_or_init(|| LineIndex::of(self.text())).number(at)
+        self.lines.get_or_init(|| LineIndex::new(self.text())).line_number(at)
     }
 
     pub(super) fn problem(&self, span: &Range<usize>, message: impl Into<String>) -> Problem {

@@ -99,7 +99,7 @@ impl FileFormat for HelmPlace {
     /// Finds maps and strings at keys that end in `image`.
     fn find(text: &FileText) -> Result<Vec<ImageSite>, Problem> {
         let mut found = Vec::new();
-        yaml::each(&tree(text)?.documents, &mut |node: &YamlNode| {
+        yaml::visit(&tree(text)?.documents, &mut |node: &YamlNode| {
             let is_image = |key: &YamlNode| key.text().is_some_and(|key| key.to_ascii_lowercase().ends_with("image"));
             for (_, value) in node.entries().iter().filter(|(key, _)| is_image(key)) {
                 found.extend(match value.value {

@@ -86,7 +86,7 @@ impl ImageSite {
 
     /// Returns the line on which it starts, from 1.
     pub fn line(&self, lines: &LineIndex) -> usize {
-        lines.number(self.span.start)
+        lines.line_number(self.span.start)
     }
 
     /// Returns the image if it is written without variables in `text`.

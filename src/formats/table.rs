@@ -45,7 +45,7 @@ pub(crate) fn targets(
 ) -> Vec<Target> {
     if let Some(more) = tables.get(TARGETS_MAX) {
         let help = "use a glob to cover several files with one target";
-        findings.say(&more.span, format!("more than {TARGETS_MAX} targets"), help);
+        findings.report(&more.span, format!("more than {TARGETS_MAX} targets"), help);
         return Vec::new();
     }
     let target = |At { value, span }: At<TargetTable>| {
@@ -105,12 +105,12 @@ impl<'b> TargetReader<'_, 'b> {
             [] if self.is_read() => {
                 let keys: Vec<String> = FileKind::ALL.iter().map(|kind| format!("`{}`", kind.key())).collect();
                 let help = format!("add one of {}", keys.join(", "));
-                self.findings.say(self.span, "the target has no kind of file", help);
+                self.findings.report(self.span, "the target has no kind of file", help);
             }
             [] => {}
             [_, second, ..] => {
                 let help = "write a `[[target]]` for each";
-                self.findings.say(&second.span, "a target has one kind of file; this is a second", help);
+                self.findings.report(&second.span, "a target has one kind of file; this is a second", help);
             }
         }
     }
@@ -122,7 +122,7 @@ impl<'b> TargetReader<'_, 'b> {
 
     pub(super) fn path(&mut self, path: Option<&At<String>>) -> Option<FilePath> {
         let path = self.required(path, "path", "path = \"deploy/web.yaml\"")?;
-        self.findings.keep(&path.span, FilePath::new(&path.value))
+        self.findings.accept(&path.span, FilePath::new(&path.value))
     }
 
     pub(super) fn parse<T: FromStr<Err = NameError>>(&mut self, value: &At<String>) -> Option<T> {
@@ -149,12 +149,12 @@ impl<'b> TargetReader<'_, 'b> {
     }
 
     pub(super) fn reject(&mut self, value: &At<String>, message: &str, help: &str) {
-        self.findings.say(&value.span, message, help);
+        self.findings.report(&value.span, message, help);
     }
 
     fn missing(&mut self, key: &str, example: &str) {
         if self.is_read() {
-            self.findings.say(self.span, format!("missing `{key}` in the target"), format!("add `{example}`"));
+            self.findings.report(self.span, format!("missing `{key}` in the target"), format!("add `{example}`"));
         }
     }
 

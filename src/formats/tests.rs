@@ -79,7 +79,7 @@ pub(super) fn check_find(path: &str, text: &str, expected: &[&str]) {
             return;
         }
     };
-    let lines = LineIndex::of(text);
+    let lines = LineIndex::new(text);
     let show = |site: &ImageSite| {
         let (line, written) = (site.line(&lines), &text[site.span.clone()]);
         match &site.image {

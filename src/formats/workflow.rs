@@ -145,11 +145,11 @@ fn images(text: &FileText, tree: &DocumentTree) -> Vec<(WorkflowPlace, ImageSite
             let place = WorkflowPlace { job: Some(id.to_owned()), service: None };
             let selector = top.selector.key("jobs").key(id);
             let job =
-                WorkflowMap { node: job, place: &place, selector, shared: job.anchored.then(|| name.span.clone()) };
+                WorkflowMap { node: job, place: &place, selector, shared: job.is_anchored.then(|| name.span.clone()) };
             for (name, service) in entries(job.node, "services") {
                 let id = name.text().unwrap_or_default();
                 let place = WorkflowPlace { service: Some(id.to_owned()), ..place.clone() };
-                let shared = job.shared.clone().or_else(|| service.anchored.then(|| name.span.clone()));
+                let shared = job.shared.clone().or_else(|| service.is_anchored.then(|| name.span.clone()));
                 let selector = job.selector.key("services").key(id);
                 images.add(&WorkflowMap { node: service, place: &place, selector, shared }, "image", "");
             }
@@ -180,7 +180,7 @@ struct WorkflowMap<'a> {
 impl<'a> WorkflowMap<'a> {
     fn child(&self, key: &str) -> Option<Self> {
         let node = self.node.get(key)?;
-        let shared = self.shared.clone().or_else(|| node.anchored.then(|| node.span.clone()));
+        let shared = self.shared.clone().or_else(|| node.is_anchored.then(|| node.span.clone()));
         Some(Self { node, selector: self.selector.key(key), shared, place: self.place })
     }
 }
@@ -196,7 +196,7 @@ impl WorkflowImages<'_> {
         let Some(node) = map.node.get(key) else { return };
         let name = node.text().and_then(|text| text.strip_prefix(prefix)).filter(|name| !name.is_empty());
         let Some(name) = name else { return };
-        let span = map.shared.clone().or_else(|| node.anchored.then(|| node.span.clone()));
+        let span = map.shared.clone().or_else(|| node.is_anchored.then(|| node.span.clone()));
         let shared = span.map(|span| SharedValue { selector: map.selector.key(key), span });
         let site = ImageSite { shared, ..ImageSite::scalar(&self.text.file, node, name.to_owned()) };
         self.found.push((map.place.clone(), site));
@@ -205,7 +205,7 @@ impl WorkflowImages<'_> {
     fn add_steps(&mut self, map: &WorkflowMap<'_>) {
         let Some(steps) = map.node.get("steps") else { return };
         for (number, step) in steps.items().iter().enumerate() {
-            let shared = map.shared.clone().or_else(|| step.anchored.then(|| step.span.clone()));
+            let shared = map.shared.clone().or_else(|| step.is_anchored.then(|| step.span.clone()));
             let selector = map.selector.key("steps").item(number);
             self.add(&WorkflowMap { node: step, place: map.place, selector, shared }, "uses", DOCKER);
         }

@@ -153,7 +153,7 @@ impl<'a> TargetWriter<'a> {
                     .help("globs match paths relative to the directory of `pinstream.toml`; `**` crosses directories"),
             });
         }
-        Problems::none_or(self.problems)?;
+        Problems::check(self.problems)?;
         Ok(self.edited)
     }
 }

@@ -66,7 +66,7 @@ impl FileFormat for YamlPlace {
 /// Parses the documents of a YAML file.
 pub(super) fn tree(text: &FileText) -> Result<Arc<DocumentTree>, Problem> {
     let help = "if it is a template, add a comment `# pinstream: stream:tag` beside the image, and a `marker` target";
-    let documents = || yaml::documents(&text.file).map_err(|problem| problem.help(help));
+    let documents = || yaml::parse(&text.file).map_err(|problem| problem.help(help));
     text.parsed("yaml", || documents().map(DocumentTree::new))
 }
 
@@ -83,7 +83,7 @@ pub(super) fn is_json_object(file: &SourceFile) -> bool {
 /// Returns the images of all Kubernetes objects.
 pub(super) fn kubernetes_images(text: &FileText, tree: &DocumentTree) -> Vec<ImageSite> {
     let mut found = Vec::new();
-    yaml::each(&tree.documents, &mut |node: &YamlNode| {
+    yaml::visit(&tree.documents, &mut |node: &YamlNode| {
         for (key, value) in node.entries().iter().filter_map(|(key, value)| Some((key.text()?, value))) {
             let images: Vec<&Arc<YamlNode>> = match key {
                 VOLUMES => value.items().iter().filter_map(|volume| volume.get("image")?.get("reference")).collect(),

@@ -12,7 +12,7 @@ use crate::model::image::TagId;
 use crate::model::lock::Lock;
 use crate::model::lock::diff::{self, PinChange};
 use crate::model::root::Root;
-use crate::model::settings::adoption::HeldUpdate;
+use crate::model::settings::adoption_rules::HeldUpdate;
 
 use super::facts::Facts;
 use super::gather::resolve::Resolutions;

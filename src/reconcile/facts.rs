@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::Lock;
 use crate::model::root::{CachedDefinitions, Fingerprint, Root};
-use crate::model::settings::adoption::HeldUpdate;
+use crate::model::settings::adoption_rules::HeldUpdate;
 use crate::model::state::memory::TagMemory;
 use crate::model::stream::TagSource;
 use crate::model::stream::discover::TruncatedDiscovery;
@@ -126,7 +126,7 @@ impl Facts {
         let Rejection { in_doubt, proposals, .. } = rejection;
         let previous = PreviousAttempt { base, in_doubt, fingerprint, settled, without_pin, failures, held, proposals };
         Self {
-            definitions: Some(CachedDefinitions { seal: fingerprint, settings, definitions }),
+            definitions: Some(CachedDefinitions { fingerprint, settings, definitions }),
             previous: Some(previous),
             routes,
             images,

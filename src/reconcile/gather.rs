@@ -88,7 +88,7 @@ fn add_proposed_tags(snapshot: &mut Snapshot, facts: &Facts) {
     let unread = tag_lists::unread(&snapshot.root.definitions, &facts.tag_lists);
     let proposed = facts.open_branches.values().filter_map(|branch| branch.proposed()).flat_map(|pins| &pins.pins);
     let proposed = proposed.filter(|(_, pin)| pin.follow.is_none()).map(|(id, pin)| (id, &pin.image));
-    discover::add(&mut snapshot.root.definitions, |stream| unread.contains(stream), proposed);
+    discover::add_proposed(&mut snapshot.root.definitions, |stream| unread.contains(stream), proposed);
 }
 
 /// Resolves the images that `root` names, each from bytes that were hashed; a rejected digest leaves its candidate without

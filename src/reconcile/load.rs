@@ -111,7 +111,7 @@ pub async fn at<W: World>(
         return Err(PassError::Problems(Problems(vec![no_root(root, &tips.branch)])));
     }
     let fingerprint = Fingerprint::of(&files);
-    let root = Root::read_again(&files, fingerprint, cached)?;
+    let root = Root::read_cached(&files, fingerprint, cached)?;
     drop(files);
     let authorities = authorities(world, &tips, &root).await?;
     world.prepare(&root.settings, &authorities).map_err(PassError::Registries)?;
@@ -145,7 +145,7 @@ async fn authorities<W: World>(world: &W, tips: &RemoteTips, root: &Root) -> Res
             }
         }
     }
-    Problems::none_or(problems)?;
+    Problems::check(problems)?;
     Ok(files)
 }
 
@@ -153,15 +153,15 @@ async fn authorities<W: World>(world: &W, tips: &RemoteTips, root: &Root) -> Res
 async fn trust<W: World>(world: &W, tips: &RemoteTips, root: &Root) -> Result<Trust, PassError> {
     let mut trust = Trust::default();
     let mut problems = Vec::new();
-    for TrustFile { kind, file: reference } in root.anchors() {
+    for TrustFile { kind, file: reference } in root.trust_files() {
         match world.file(&tips.tip, &reference.path).await? {
             Some(file) => {
                 let read = trust.read(*kind, &reference.path, &file.bytes);
-                problems.extend(read.err().map(|error| reference.wrong(&error)));
+                problems.extend(read.err().map(|error| reference.invalid(&error)));
             }
             None => problems.push(reference.missing()),
         }
     }
-    Problems::none_or(problems)?;
+    Problems::check(problems)?;
     Ok(trust)
 }

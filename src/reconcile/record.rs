@@ -6,7 +6,7 @@ use crate::effects::World;
 use crate::model::image::{Digest, StreamName, TagId};
 use crate::model::lock::Lock;
 use crate::model::lock::diff::PinChange;
-use crate::model::settings::adoption::{HeldUpdate, HoldReason};
+use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
 use crate::model::state::memory::HistoryAccess;
 use crate::model::stream::Discovery;
 use crate::model::stream::discover::TruncatedDiscovery;
@@ -79,7 +79,7 @@ pub async fn record<W: World>(
         due,
         landed: landed.is_ours().then(|| (base, decision.lock(&root.lock))),
         // With a history, reverts are found there and landed changes need not be recorded.
-        history: if facts.reverted.is_some() { HistoryAccess::AtHand } else { HistoryAccess::Unknown },
+        history: if facts.reverted.is_some() { HistoryAccess::Available } else { HistoryAccess::Unavailable },
         reverted: reverted.map(|(id, digest)| (id.clone(), digest.clone())).collect(),
         is_resolved: &is_resolved,
         soaking: soaking(&decision.held, is_ours),
@@ -91,7 +91,7 @@ pub async fn record<W: World>(
 
 /// Returns the soaking digests of our tags.
 fn soaking(held: &BTreeMap<TagId, HeldUpdate>, is_ours: impl Fn(&TagId) -> bool) -> BTreeMap<TagId, Digest> {
-    let soaking = held.iter().filter(|(id, held)| matches!(held.kept, HoldReason::Soaking { .. }) && is_ours(id));
+    let soaking = held.iter().filter(|(id, held)| matches!(held.reason, HoldReason::Soaking { .. }) && is_ours(id));
     soaking.map(|(id, held)| (id.clone(), held.digest.clone())).collect()
 }
 
@@ -137,13 +137,13 @@ fn is_refreshed(row: &TagRow, old: &Lock, new: &Lock) -> bool {
 }
 
 fn truncation_note(truncated: &TruncatedDiscovery) -> String {
-    let TruncatedDiscovery { stream, fit, taken, left } = truncated;
-    let mut names: Vec<String> = left.iter().map(|tag| format!("`{tag}`")).collect();
-    if fit - taken > left.len() {
-        names.push(format!("and {} more", fit - taken - left.len()));
+    let TruncatedDiscovery { stream, matching, taken, omitted } = truncated;
+    let mut names: Vec<String> = omitted.iter().map(|tag| format!("`{tag}`")).collect();
+    if matching - taken > omitted.len() {
+        names.push(format!("and {} more", matching - taken - omitted.len()));
     }
     format!(
-        "`{stream}` discovers {taken} of {fit} matching tags, without {}; raise `limit` in `[discover]`",
+        "`{stream}` discovers {taken} of {matching} matching tags, without {}; raise `limit` in `[discover]`",
         names.join(", ")
     )
 }

@@ -35,7 +35,7 @@ impl ShardBranches {
 
     /// Returns whether `branch` belongs to the shard. A branch without a tag belongs to one shard, chosen by its name.
     pub fn contains(&self, branch: &str) -> bool {
-        self.branches.get(branch).copied().unwrap_or_else(|| self.shard.has(branch))
+        self.branches.get(branch).copied().unwrap_or_else(|| self.shard.contains(branch))
     }
 }
 

@@ -33,13 +33,13 @@ pub fn contains(root: &Root, shard: Option<Shard>, id: &TagId) -> bool {
 /// Returns whether a tag that follows no other belongs to the shard.
 pub fn contains_end(root: &Root, shard: Shard, (id, tag): DefinedTag<'_>) -> bool {
     match tag.map(|tag| &tag.source) {
-        Some(TagSource::Image { image, .. }) => shard.has(image.repository()),
-        Some(TagSource::Select { repository, .. }) => shard.has(repository),
+        Some(TagSource::Image { image, .. }) => shard.contains(image.repository()),
+        Some(TagSource::Select { repository, .. }) => shard.contains(repository),
         // The repository is known only from the other lock; a stream is mostly of one repository.
-        Some(TagSource::Remote(remote)) => shard.has(format_args!("{}//{}", remote.remote, remote.tag.stream)),
+        Some(TagSource::Remote(remote)) => shard.contains(format_args!("{}//{}", remote.remote, remote.tag.stream)),
         // An undiscovered tag belongs to the shard that reads the list; an undefined one to every shard, to be dropped.
         Some(TagSource::Follow(_)) | None => {
-            root.definitions.discover.get(&id.stream).is_none_or(|discover| shard.has(&discover.repository))
+            root.definitions.discover.get(&id.stream).is_none_or(|discover| shard.contains(&discover.repository))
         }
     }
 }
@@ -51,9 +51,9 @@ pub fn contains_end(root: &Root, shard: Shard, (id, tag): DefinedTag<'_>) -> boo
 pub fn check_patterns(root: &Root, shard: Option<Shard>, only: &TagGlobs) -> Result<(), UnknownTag> {
     let is_elsewhere = |shard: Shard| {
         let mut discover = root.definitions.discover.iter();
-        discover.any(|(stream, discover)| only.matches_stream(stream) && !shard.has(&discover.repository))
+        discover.any(|(stream, discover)| only.matches_stream(stream) && !shard.contains(&discover.repository))
     };
-    if shard.is_some_and(is_elsewhere) { Ok(()) } else { root.has(only) }
+    if shard.is_some_and(is_elsewhere) { Ok(()) } else { root.check_patterns(only) }
 }
 
 /// Returns a note on how many tags of the root the shard has.

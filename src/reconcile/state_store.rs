@@ -97,7 +97,7 @@ impl StateStore {
         let mut state = self.state.clone();
         let is_defined = |name: &String| hooks.iter().any(|hook| hook.name == *name);
         state.seen.retain(|name, _| is_defined(name));
-        state.tried.retain(|name, _| is_defined(name));
+        state.attempted_locks.retain(|name, _| is_defined(name));
         // Run counts of removed hooks stay: if a hook comes back, its new events must not reuse old ids.
         for hook in hooks {
             state.seen.entry(hook.name.clone()).or_insert_with(|| root.lock.clone());
@@ -116,7 +116,7 @@ impl StateStore {
         tips: &RemoteTips,
         lock: &Lock,
     ) -> Result<bool, PassError> {
-        let memory = self.state.memory.after_look(lock);
+        let memory = self.state.memory.after_reading(lock);
         if memory == self.state.memory {
             return Ok(true);
         }
@@ -138,13 +138,13 @@ impl StateStore {
             return Ok(());
         }
         let next = |state: &State| {
-            let mut memory = state.memory.after_pass(is_resolved, soaking, *now).after_taking(reverted);
+            let mut memory = state.memory.after_pass(is_resolved, soaking, *now).after_reverts(reverted);
             if let Some((old, new)) = landed {
                 memory = memory.after_landing(old, new, *history);
             }
             let next = State { memory, ..state.clone() };
             match due {
-                Some(due) => next.after_looking(due.shard, due.next(state.schedule_of(due.shard))),
+                Some(due) => next.with_schedule(due.shard, due.next(state.schedule_of(due.shard))),
                 None => next,
             }
         };

@@ -39,7 +39,7 @@ pub(super) fn trusted_realm(
     trusted: &[UrlOrigin],
 ) -> Result<Url, ResolveError> {
     let refuse = |reason: &str| {
-        let shown = quotable(&escape::logins(realm.split('?').next().unwrap_or_default()));
+        let shown = quotable(&escape::mask_credentials(realm.split('?').next().unwrap_or_default()));
         let message = format!("`{registry}` names `{shown}` as its token server, which is not trusted: {reason}");
         ResolveError::new(FailureKind::Refused, message)
     };

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::crypto::{EcdsaSignature, P256Key};
 use super::content::{
     RawSignature, SEVERAL_MAX, SignatureFlaw, approves_by_payload, approves_by_statement, decode, pem, read,
 };
+use super::crypto::{EcdsaSignature, P256Key};
 use crate::model::image::{Digest, NameError};
 use crate::text::encoding::from_hex;
 

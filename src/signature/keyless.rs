@@ -18,11 +18,11 @@ use sigstore_verify::types::{
 };
 use sigstore_verify::{CertificateError, Error, TransparencyLogError, VerificationPolicy, Verifier, crypto};
 
-use super::crypto::install;
 use super::content::{
     PayloadAnnotations, RawSignature, SEVERAL_MAX, SignatureFlaw, approves_by_payload, approves_by_statement, decode,
     pem, read,
 };
+use super::crypto::install;
 use super::identity::CertificateIdentity;
 use crate::model::image::{Digest, NameError};
 use crate::text::escape;

@@ -60,14 +60,14 @@ impl<'p, 'a> ComposeExport<'p, 'a> {
         let pins = match self.pins(image, digest.as_ref()) {
             Ok(pins) => pins,
             Err((MergedImage { file, site }, why)) => {
-                let line = site.line(&LineIndex::of(&file.text));
+                let line = site.line(&LineIndex::new(&file.text));
                 self.notes.push(format!("`{}`, line {line}: image of service `{name}` unchanged: {why}", file.path));
                 return;
             }
         };
         match one(&pins) {
             Some(only) => {
-                let image = YamlOutput::map([("image", YamlOutput::Text(only.pin.exact()))]);
+                let image = YamlOutput::map([("image", YamlOutput::Text(only.pin.repository_at_digest()))]);
                 self.services.push((name, image));
             }
             None if pins.is_empty() => {}

@@ -4,7 +4,7 @@ use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
 
 fn problems(text: &str) -> String {
     let (_, problems) = crate::model::settings::read(text.as_bytes());
-    let problems = Problems::none_or(problems).unwrap_err();
+    let problems = Problems::check(problems).unwrap_err();
     RenderedProblems(&problems, RenderStyle::Plain).to_string()
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::model::image::{StreamName, TagId};
 use crate::model::lock::Lock;
-use crate::model::settings::adoption::HoldReason;
+use crate::model::settings::adoption_rules::HoldReason;
 use crate::model::settings::publish::Publish;
 use crate::proposal;
 use crate::reconcile::facts::Facts;
@@ -23,7 +23,7 @@ pub fn carry(request: &Request, snapshot: &Snapshot, publish: &Publish, facts: &
     let unread: BTreeSet<StreamName> = tag_lists::unread(&root.definitions, &facts.tag_lists);
     let is_undecided = |id: &TagId| {
         let held = decision.held.get(id);
-        let is_soaking = held.is_some_and(|held| matches!(held.kept, HoldReason::Soaking { .. }));
+        let is_soaking = held.is_some_and(|held| matches!(held.reason, HoldReason::Soaking { .. }));
         !facts.selected.contains(id) || decision.failures.contains_key(id) || is_soaking
     };
     let next = decision.lock(&root.lock).clone();

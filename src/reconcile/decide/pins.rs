@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::model::adoption::{AdoptionPolicy, Observation};
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::{Details, Lock, Pin};
-use crate::model::settings::adoption::{HeldUpdate, HoldReason};
+use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
 use crate::model::stream::{Definitions, Tag, TagSource, follow};
 use crate::reconcile::gather::images::FetchedImage;
 use crate::reconcile::gather::resolve::{Candidate, Resolution, Resolutions};
@@ -82,10 +82,10 @@ impl<'a> PinInputs<'a> {
         match (reason, &candidate.content) {
             (Some(kept), _) => {
                 let digest = if is_reverted { &candidate.digest } else { &candidate.served };
-                next.held.insert(id.clone(), HeldUpdate { digest: digest.clone(), kept });
+                next.held.insert(id.clone(), HeldUpdate { digest: digest.clone(), reason: kept });
             }
             (None, Some(found)) => {
-                if old.is_some_and(|old| AdoptionPolicy::warns(tag, old, found.digest())) {
+                if old.is_some_and(|old| AdoptionPolicy::warns_of_rollback(tag, old, found.digest())) {
                     next.notes.push(format!("`{id}` goes back to the earlier digest {}", found.digest().short()));
                 }
                 next.notes.extend(notes(id, candidate, found));
@@ -109,7 +109,7 @@ impl<'a> PinInputs<'a> {
         let observed = Observation { digest: &followed.digest, served: &followed.digest, class: None };
         if let Some(kept) = self.policy.hold_reason(id, tag, old, &observed) {
             let digest = followed.digest.clone();
-            next.held.insert(id.clone(), HeldUpdate { digest, kept });
+            next.held.insert(id.clone(), HeldUpdate { digest, reason: kept });
             return;
         }
         let pin = Pin {
@@ -118,7 +118,7 @@ impl<'a> PinInputs<'a> {
             digest: followed.digest.clone(),
             index: None,
             details: Details::default(),
-            previous: old.map(|old| old.previous_for(&followed.digest)).unwrap_or_default(),
+            previous: old.map(|old| old.previous_after(&followed.digest)).unwrap_or_default(),
         };
         next.set(id, pin);
     }
@@ -128,7 +128,7 @@ impl Candidate {
     /// Builds the pin of this candidate.
     fn to_pin(&self, found: &FetchedImage, tag: &Tag, old: Option<&Pin>) -> Pin {
         let digest = found.digest().clone();
-        let previous = old.map(|old| old.previous_for(&digest)).unwrap_or_default();
+        let previous = old.map(|old| old.previous_after(&digest)).unwrap_or_default();
         let (index, details) = (found.index().cloned(), found.details().clone());
         Pin { follow: tag.source.followed(), image: self.image.clone(), digest, index, details, previous }
     }

@@ -51,7 +51,7 @@ pub async fn compare_changes<R: Registries>(
 }
 
 fn old_image(change: &PinChange) -> &ImageRef {
-    change.was.as_ref().unwrap_or(&change.image)
+    change.previous_image.as_ref().unwrap_or(&change.image)
 }
 
 fn facts(image: &Result<Arc<FetchedImage>, ResolveError>) -> Result<&ImageFacts, String> {

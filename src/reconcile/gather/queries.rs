@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::model::image::{Digest, ImageRef, Platform, RegistryHost, RemoteName, Repository, TagId, TagName, priority};
 use crate::model::lock::Pin;
-use crate::model::lock::agree::find_drift;
+use crate::model::lock::drift::find_drift;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::model::settings::schedule::Schedule;
@@ -115,7 +115,7 @@ pub fn prerequisites(root: &Root, filter: &TagFilter<'_>) -> Prerequisites {
         let retries = filter.schedule.is_some_and(|state| state.retry.iter().any(|id| id.stream == **stream));
         let is_new = !root.definitions.tags.iter().any(|(id, tag)| id.stream == **stream && tag.discovered);
         let is_named = filter.only.is_none_or(|only| only.matches_stream(stream));
-        let is_ours = filter.shard.is_none_or(|shard| shard.has(&discover.repository));
+        let is_ours = filter.shard.is_none_or(|shard| shard.contains(&discover.repository));
         is_named && is_ours && filter.is_due(discover.import.schedule.as_ref(), retries || is_new)
     });
     needed.repositories.extend(discovered.map(|(_, discover)| discover.repository.clone()));

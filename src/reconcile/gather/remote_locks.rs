@@ -75,7 +75,7 @@ fn parse(remote: &RemoteSettings, tip: TipLock) -> Result<RemoteLock, ResolveErr
         ResolveError::new(FailureKind::NotFound, message)
             .help("set `root` to the directory of its `pinstream.toml`, and `branch` to its branch")
     })?;
-    let lock = root::lock_of(&bytes).map_err(|problems| {
+    let lock = root::decode_lock(&bytes).map_err(|problems| {
         let first = problems.first().map(|problem| format!(": {}", problem.message)).unwrap_or_default();
         let message = format!("invalid lock in {at}`{}` at {}{first}", remote.url, commit.short());
         ResolveError::new(FailureKind::Unsupported, message)

@@ -13,7 +13,7 @@ use crate::model::adoption::{AdoptionPolicy, Observation};
 use crate::model::image::class::{ChangeClass, VersionLevel};
 use crate::model::image::{Digest, ImageRef, Platform, Reference, TagId, TagName};
 use crate::model::lock::Pin;
-use crate::model::settings::adoption::HoldReason;
+use crate::model::settings::adoption_rules::HoldReason;
 use crate::model::stream::Tag;
 use crate::registry::{FailureKind, ResolveError};
 use crate::signature::Trust;
@@ -249,7 +249,7 @@ impl TagQuery<'_> {
         self.pin.is_some_and(|pin| {
             let at = pin.index.as_ref().unwrap_or(&pin.digest);
             let is_complete = match &self.remote {
-                None => pin.suits(self.platform(), &self.tag.platforms),
+                None => pin.satisfies(self.platform(), &self.tag.platforms),
                 Some(remote) => pin.digest == *remote.digest && pin.index.as_ref() == remote.of.map(|(index, _)| index),
             };
             pin.follow == self.tag.source.followed() && pin.image == *image && at == served && is_complete

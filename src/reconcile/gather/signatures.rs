@@ -207,7 +207,7 @@ impl<R: Registries> Search<'_, R> {
                 return false;
             }
         };
-        let verdict = self.verifier.vouches(digest, signed);
+        let verdict = self.verifier.verify(digest, signed);
         if let Err(flaw) = &verdict {
             self.flaw.get_or_insert_with(|| flaw.to_string());
         }

@@ -26,7 +26,7 @@ pub(super) fn commit(
     }
     let GitSettings { author, sign, .. } = snapshot.root.settings.git.clone();
     let text = encode::encode(next);
-    encode::fits(text.len())?;
+    encode::check_size(text.len())?;
     let parent = snapshot.tips.tip.clone();
     let message = if is_pinned { messages::of_files(edits) } else { message(attempt, changes)? };
     Ok(Some(NewCommit {

@@ -14,7 +14,7 @@ use crate::model::image::class::ChangeClass;
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::Lock;
 use crate::model::lock::diff::{PinChange, changes};
-use crate::model::settings::adoption::{HeldUpdate, HoldReason};
+use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
 use crate::model::settings::publish::Publish;
 use crate::proposal::body;
 use crate::proposal::hidden::{hidden, is_same};
@@ -152,7 +152,7 @@ pub async fn propose<W: World>(world: &W, attempt: Attempt<'_>, publish: &Publis
 fn reason_to_hold(context: &Context<'_>, change: &PinChange) -> Option<HoldReason> {
     let Attempt { facts, diffs, .. } = context.attempt;
     let class = diffs.get(&change.tag).and_then(|diff| diff.class);
-    if change.after().is_some_and(|side| facts.memory.is_taken_back(&change.tag, &side.digest)) {
+    if change.after().is_some_and(|side| facts.memory.is_reverted(&change.tag, &side.digest)) {
         return Some(HoldReason::Reverted);
     }
     let is_noise = class == Some(ChangeClass::Attestation) && !context.publish.attestation;

@@ -46,8 +46,8 @@ impl<W: World> Notifier<'_, W> {
         let mut state = self.state.state.clone();
         state.claims.insert(hook.name.clone(), claim_for(self.world, hook));
         // The record of an earlier unsuccessful run is kept.
-        let tried = state.tried.entry(hook.name.clone()).or_default();
-        let begun = state.begun.entry(hook.name.clone()).or_default();
+        let tried = state.attempted_locks.entry(hook.name.clone()).or_default();
+        let begun = state.run_counts.entry(hook.name.clone()).or_default();
         let seen = state.seen.get(&hook.name).map(|seen| effectively_seen(seen, tried, tip));
         state.seen.extend(seen.map(|seen| (hook.name.clone(), seen)));
         for change in changes {

@@ -19,11 +19,11 @@ pub(super) struct Pending {
 pub(super) fn pending(root: &Root, state: &State) -> Vec<Pending> {
     let unseen = |hook: &Hook| {
         let seen = state.seen.get(&hook.name)?;
-        let mut changes = match state.tried.get(&hook.name) {
+        let mut changes = match state.attempted_locks.get(&hook.name) {
             None => diff::changes(seen, &root.lock),
             Some(tried) => diff::changes(&effectively_seen(seen, tried, &root.lock), &root.lock),
         };
-        changes.retain(|change| !matches!(change.change, ChangeKind::Removed { .. }) && hook.on.matches(&change.tag));
+        changes.retain(|change| !matches!(change.kind, ChangeKind::Removed { .. }) && hook.on.matches(&change.tag));
         (!changes.is_empty()).then(|| Pending { hook: hook.clone(), changes })
     };
     root.settings.hooks.iter().filter_map(unseen).collect()
@@ -45,7 +45,7 @@ pub(super) fn effectively_seen(seen: &Lock, tried: &Lock, tip: &Lock) -> Lock {
 /// Records that a hook ran successfully for `changes`: each one only if no other run for that tag started meanwhile.
 pub(super) fn mark_seen(state: &mut State, tip: &Lock, changes: &[PinChange], hook: &Hook) {
     let Some(seen) = state.seen.get_mut(&hook.name) else { return };
-    let tried = state.tried.entry(hook.name.clone()).or_default();
+    let tried = state.attempted_locks.entry(hook.name.clone()).or_default();
     for change in changes {
         let Some(pin) = tip.pins.get(&change.tag) else { continue };
         if tried.pins.get(&change.tag).is_some_and(|tried| tried.digest == pin.digest) {
@@ -55,7 +55,7 @@ pub(super) fn mark_seen(state: &mut State, tip: &Lock, changes: &[PinChange], ho
     }
     tried.pins.retain(|id, _| tip.pins.contains_key(id));
     if tried.pins.is_empty() {
-        state.tried.remove(&hook.name);
+        state.attempted_locks.remove(&hook.name);
     }
     // Tags that the hook never sees are kept current, so that a wider `on` starts from here.
     let is_same = |id: &TagId, seen: &Lock| {

@@ -26,7 +26,7 @@ impl<W: World> Notifier<'_, W> {
         let mut all_succeeded = true;
         let last = batches.len() - 1;
         // Counts as of the claim: writes of others during the run must not change event ids.
-        let begun = self.state.state.begun.get(&hook.name).cloned().unwrap_or_default();
+        let begun = self.state.state.run_counts.get(&hook.name).cloned().unwrap_or_default();
         for (number, batch) in batches.into_iter().enumerate() {
             let context = EventContext {
                 remote: self.request.remote.as_deref(),

@@ -123,7 +123,7 @@ fn a_held_update_is_reported_and_followers_keep_their_pins() {
         reverted: Some(&reverted),
     };
     let next = inputs.decide(&resolutions(vec![("a", found(3))]));
-    assert_eq!(next.held.values().map(|held| held.kept.clone()).collect::<Vec<_>>(), [HoldReason::Reverted]);
+    assert_eq!(next.held.values().map(|held| held.reason.clone()).collect::<Vec<_>>(), [HoldReason::Reverted]);
 }
 
 #[test]

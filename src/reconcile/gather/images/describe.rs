@@ -145,7 +145,7 @@ fn metadata(
     };
     let others = config.labels.iter().filter(|(key, _)| !key.starts_with(OCI_LABELS)).take(LABELS_MAX);
     let labels = others.map(|(key, value)| (short(key), short(value))).collect();
-    let (made, runs) = (config.created, Some(config.runs));
-    let facts = ImageFacts { layers, version, made, origin, runs, labels, ..ImageFacts::default() };
+    let (created, runtime) = (config.created, Some(config.runs));
+    let facts = ImageFacts { layers, version, created, origin, runtime, labels, ..ImageFacts::default() };
     ImageMetadata { details, facts, note: None }
 }

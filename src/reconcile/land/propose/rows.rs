@@ -8,7 +8,7 @@ use crate::git::GitError;
 use crate::model::image::TagId;
 use crate::model::lock::Lock;
 use crate::model::lock::diff::PinChange;
-use crate::model::settings::adoption::{HeldUpdate, HoldReason};
+use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
 use crate::proposal::ProposalFingerprint;
 use crate::report::exit::Exit;
 use crate::report::{self, ProposalOutcome, ProposalRow, ReportError, TagRow};
@@ -42,7 +42,7 @@ impl Proposals {
                 Some(pin) => drop(next.pins.insert(change.tag.clone(), pin.clone())),
                 None => drop(next.pins.remove(&change.tag)),
             }
-            self.held.insert(change.tag.clone(), HeldUpdate { digest: side.digest.clone(), kept });
+            self.held.insert(change.tag.clone(), HeldUpdate { digest: side.digest.clone(), reason: kept });
         }
     }
 
