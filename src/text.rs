@@ -1,7 +1,8 @@
-//! Text that people write and read: diagnostics with source positions, escaping, templates, TOML and YAML with spans.
+//! Text in and out: diagnostics with source positions, escaping, encodings, templates, TOML and YAML with spans.
 //!
-//! Nothing in here knows about images, streams or Git.
+//! Never depends on images, streams or Git.
 
+pub mod encoding;
 pub mod escape;
 pub mod diagnostics;
 pub mod yaml;

@@ -1,44 +1,45 @@
-//! A shard: which share of a root one of several processes imports. All of them see the whole root, and meet in Git
-//! alone.
+//! A shard: the part of a root that one of several processes handles. All of them see the whole root, and meet only in
+//! Git.
 //!
-//! Pure. A share goes by rendezvous hashing (Thaler and Ravishankar, "A Name-Based Mapping Scheme for Rendezvous", 1996):
-//! each name goes to the shard in which it weighs most, so that one shard more takes its share from all others and moves
-//! nothing between them. The hash is written out here, for all machines and versions have to come to the same.
-
-use std::fmt::{self, Display, Write as _};
+//! Pure. Names are assigned by rendezvous hashing (Thaler and Ravishankar, "A Name-Based Mapping Scheme for
+//! Rendezvous", 1996): each name belongs to the shard with the highest weight, so that an additional shard takes its
+//! part from all others and moves nothing between them. The hash must be the same on all machines and in all versions.
+use std::fmt::{self, Display};
 use std::str::FromStr;
 
-use crate::model::image::NameError;
+use crate::text::diagnostics::NameError;
+use crate::text::encoding::fnv1a;
+use crate::text::escape::excerpt;
 
-/// The most shards: each name is weighed for every one of them.
+/// The largest number of shards; each name is weighed for every one of them.
 const SHARDS_MAX: u32 = 1000;
 
-/// The word that has the environment say which shard a process is.
+/// The value of `--shard` that reads the environment.
 const AUTO: &str = "auto";
 
-/// The variable that says how many shards there are where whoever starts them does not.
+/// The variable with the number of shards, if the launcher does not set one.
 const TOTAL: &str = "PINSTREAM_SHARDS";
 
-/// What starts several processes at once, and how it tells each which one it is.
+/// A system that starts several processes, and its environment variables.
 struct Launcher {
-    /// The variable with the number of a process.
+    /// The variable with the index of the process.
     index: &'static str,
-    /// The variable with how many there are, where there is one.
+    /// The variable with the number of processes, if there is one.
     total: Option<&'static str>,
-    /// What the first one's number is.
+    /// The index of the first process.
     first: u32,
 }
 
-/// Kubernetes ("Indexed Job", `batch/v1`), GitLab (`parallel`), CircleCI (`parallelism`) and Buildkite (`parallelism`), as
-/// their documentation names the variables.
-const STARTERS: [Launcher; 4] = [
+/// Kubernetes ("Indexed Job", `batch/v1`), GitLab (`parallel`), CircleCI (`parallelism`) and Buildkite (`parallelism`),
+/// as their documentation names the variables.
+const LAUNCHERS: [Launcher; 4] = [
     Launcher { index: "JOB_COMPLETION_INDEX", total: None, first: 0 },
     Launcher { index: "CI_NODE_INDEX", total: Some("CI_NODE_TOTAL"), first: 1 },
     Launcher { index: "CIRCLE_NODE_INDEX", total: Some("CIRCLE_NODE_TOTAL"), first: 0 },
     Launcher { index: "BUILDKITE_PARALLEL_JOB", total: Some("BUILDKITE_PARALLEL_JOB_COUNT"), first: 0 },
 ];
 
-/// One of several shares, `3/8`: the third of eight.
+/// One of several shards, `3/8`: the third of eight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Shard {
     of: u32,
@@ -47,34 +48,33 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// The shard that `word` names: `3/8`, or `auto` for what the environment says; `variable` reads one of it.
+    /// Parses `3/8`, or reads the environment through `variable` if `word` is `auto`.
     ///
     /// # Errors
-    /// What is wrong with the word or with a variable.
+    /// Returns an error if the argument or a variable is invalid.
     pub fn resolve(word: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self, NameError> {
         if word != AUTO {
             return word.parse();
         }
-        let started = STARTERS.iter().find_map(|starter| Some((starter, variable(starter.index)?)));
+        let started = LAUNCHERS.iter().find_map(|launcher| Some((launcher, variable(launcher.index)?)));
         let (Launcher { index: name, total, first }, index) = started.ok_or_else(unknown)?;
         let totals = total.iter().copied().chain([TOTAL]);
         let found = totals.into_iter().find_map(|total| Some((total, variable(total)?)));
         let (total_name, total) = found.ok_or_else(|| {
             let help = match total {
-                Some(total) => format!("set `{total}` or `{TOTAL}` to how many there are"),
-                None => format!("set `{TOTAL}` to how many there are: `completions` of the Job"),
+                Some(total) => format!("set `{total}` or `{TOTAL}` to the number of shards"),
+                None => format!("set `{TOTAL}` to the number of shards: `completions` of the Job"),
             };
-            NameError::new(format!("`{name}` says which shard this is, and nothing says of how many")).help(help)
+            NameError::new(format!("`{name}` is set, but the number of shards is unknown")).help(help)
         })?;
         let number = |name: &str, text: &str| {
-            text.parse::<u32>()
-                .map_err(|_| NameError::new(format!("`{name}` is `{}`, which is no number", short(text))))
+            text.parse::<u32>().map_err(|_| NameError::new(format!("`{name}` is `{}`, not a number", excerpt(text))))
         };
         let (index, total) = (number(name, &index)?, number(total_name, &total)?);
         let counted = index.checked_add(1).and_then(|next| next.checked_sub(*first));
         counted.and_then(|index| Self::new(index, total)).ok_or_else(|| {
-            let message = format!("`{name}` is {index} and `{total_name}` is {total}, which name no shard");
-            NameError::new(message).help(format!("`{name}` counts from {first}, and there are at most {SHARDS_MAX}"))
+            let message = format!("`{name}` = {index} and `{total_name}` = {total} are not a valid shard");
+            NameError::new(message).help(format!("`{name}` counts from {first}; the limit is {SHARDS_MAX} shards"))
         })
     }
 
@@ -82,47 +82,26 @@ impl Shard {
         ((1..=of).contains(&index) && of <= SHARDS_MAX).then_some(Self { of, index })
     }
 
-    /// How many shards there are.
+    /// Returns the number of shards.
     pub fn count(self) -> u32 {
         self.of
     }
 
-    /// Whether `other` is a share of the same whole.
+    /// Returns true if `other` is a shard of the same split.
     pub fn is_same_split(self, other: Self) -> bool {
         self.of == other.of
     }
 
-    /// Whether what goes by `name` is of this shard.
-    pub fn has(self, name: impl Display) -> bool {
-        let mut hash = NameHash::default();
-        // Writing to it does not fail.
-        let _ = write!(hash, "{name}");
-        let NameHash(name) = hash;
-        // Of two that weigh the same the later one has it, which is as good a rule as any.
+    /// Returns true if `name` belongs to this shard.
+    pub fn contains(self, name: impl Display) -> bool {
+        let name = fnv1a(name);
+        // Of two with the same weight the later one wins.
         (1..=self.of).max_by_key(|index| weight(name, *index)) == Some(self.index)
     }
 }
 
-/// A name as a number: FNV-1a of 64 bits (Fowler, Noll, Vo and Eastlake, "The FNV Non-Cryptographic Hash Algorithm"). Each
-/// tag of a root is weighed in each try of a pass, so that it has to be cheap; [`weight`] is what scatters it.
-struct NameHash(u64);
-
-impl Default for NameHash {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl fmt::Write for NameHash {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let next = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        self.0 = text.bytes().fold(self.0, next);
-        Ok(())
-    }
-}
-
-/// What a name weighs in a shard: the mixing steps of SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom
-/// Number Generators", 2014), in which each bit of the input changes half of those of the output.
+/// Weighs a name for a shard with the mixing steps of SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom
+/// Number Generators", 2014), in which each bit of the input changes half of the bits of the output.
 fn weight(name: u64, index: u32) -> u64 {
     let mut mixed = name.wrapping_add(u64::from(index).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -131,14 +110,9 @@ fn weight(name: u64, index: u32) -> u64 {
 }
 
 fn unknown() -> NameError {
-    let known = STARTERS.map(|Launcher { index, total, .. }| format!("`{index}` with `{}`", total.unwrap_or(TOTAL)));
-    NameError::new("`--shard auto` finds nothing in the environment that says which shard this is")
-        .help(format!("it reads {}; or write it out, as `--shard 1/8`", known.join(", ")))
-}
-
-/// The beginning of a text, for a message.
-fn short(text: &str) -> String {
-    text.chars().take(40).collect()
+    let known = LAUNCHERS.map(|Launcher { index, total, .. }| format!("`{index}` with `{}`", total.unwrap_or(TOTAL)));
+    NameError::new("`--shard auto` found no shard index in the environment")
+        .help(format!("set {}, or pass e.g. `--shard 1/8`", known.join(", ")))
 }
 
 impl FromStr for Shard {
@@ -150,8 +124,8 @@ impl FromStr for Shard {
             Self::new(plain(index)?, plain(of)?)
         });
         shard.ok_or_else(|| {
-            let help = format!("the first of eight is `1/8` and the last `8/8`; there are at most {SHARDS_MAX}");
-            NameError::new(format!("`{}` is no shard", short(text))).help(help)
+            let help = format!("write e.g. `1/8` for the first of eight; the limit is {SHARDS_MAX} shards");
+            NameError::new(format!("invalid shard `{}`", excerpt(text))).help(help)
         })
     }
 }
@@ -175,12 +149,12 @@ mod tests {
     /// The number of the shard that has `name`; there is one, and no other.
     #[track_caller]
     fn at(name: &str, of: u32) -> u32 {
-        let all: Vec<u32> = (1..=of).filter(|index| shard(*index, of).has(name)).collect();
+        let all: Vec<u32> = (1..=of).filter(|index| shard(*index, of).contains(name)).collect();
         assert_eq!(all.len(), 1, "{name} of {of}: {all:?}");
         all[0]
     }
 
-    /// What `word` comes to in an environment, as `NAME=value` a word.
+    /// Checks what `--shard` parses to in an environment of `NAME=value` words.
     #[track_caller]
     fn check(word: &str, environment: &str, expected: &str) {
         let variable = |name: &str| {
@@ -195,55 +169,55 @@ mod tests {
     }
 
     #[test]
-    fn shards_that_are_written_out_count_from_one() {
+    fn explicit_shards_count_from_one() {
         for word in ["1/8", "8/8", "1/1", "1000/1000"] {
             check(word, "", word);
         }
         for word in ["0/8", "9/8", "a/8", "1/0", "1", "1/", "/8", "+1/8", "1/8/2", "-1/8", " 1/8", "1/1001", "Auto"] {
-            let help = "the first of eight is `1/8` and the last `8/8`; there are at most 1000";
-            check(word, "CI_NODE_INDEX=1 CI_NODE_TOTAL=2", &format!("`{word}` is no shard; {help}"));
+            let help = "write e.g. `1/8` for the first of eight; the limit is 1000 shards";
+            check(word, "CI_NODE_INDEX=1 CI_NODE_TOTAL=2", &format!("invalid shard `{word}`; {help}"));
         }
     }
 
     #[test]
-    fn auto_goes_by_what_the_one_who_starts_them_sets() {
+    fn auto_reads_the_variables_of_launchers() {
         check("auto", "JOB_COMPLETION_INDEX=0 PINSTREAM_SHARDS=8", "1/8");
         check("auto", "JOB_COMPLETION_INDEX=7 PINSTREAM_SHARDS=8", "8/8");
         check("auto", "CI_NODE_INDEX=1 CI_NODE_TOTAL=3", "1/3");
         check("auto", "CI_NODE_INDEX=3 CI_NODE_TOTAL=3", "3/3");
         check("auto", "CIRCLE_NODE_INDEX=0 CIRCLE_NODE_TOTAL=4", "1/4");
         check("auto", "BUILDKITE_PARALLEL_JOB=3 BUILDKITE_PARALLEL_JOB_COUNT=4", "4/4");
-        // Its own number of them goes before ours, which may be there for something else that is started.
+        // The launcher's own variable takes precedence over ours, which may be meant for another process.
         check("auto", "CI_NODE_INDEX=1 CI_NODE_TOTAL=3 PINSTREAM_SHARDS=8", "1/3");
         check("auto", "CI_NODE_INDEX=1 PINSTREAM_SHARDS=8", "1/8");
     }
 
     #[test]
-    fn auto_without_what_it_takes_says_what_that_is() {
+    fn auto_names_the_missing_variables() {
         check(
             "auto",
             "CI_NODE_TOTAL=1",
-            "`--shard auto` finds nothing in the environment that says which shard this is; it reads \
+            "`--shard auto` found no shard index in the environment; set \
              `JOB_COMPLETION_INDEX` with `PINSTREAM_SHARDS`, `CI_NODE_INDEX` with `CI_NODE_TOTAL`, `CIRCLE_NODE_INDEX` \
-             with `CIRCLE_NODE_TOTAL`, `BUILDKITE_PARALLEL_JOB` with `BUILDKITE_PARALLEL_JOB_COUNT`; or write it out, as \
+             with `CIRCLE_NODE_TOTAL`, `BUILDKITE_PARALLEL_JOB` with `BUILDKITE_PARALLEL_JOB_COUNT`, or pass e.g. \
              `--shard 1/8`",
         );
         check(
             "auto",
             "JOB_COMPLETION_INDEX=0",
-            "`JOB_COMPLETION_INDEX` says which shard this is, and nothing says of how many; set `PINSTREAM_SHARDS` to \
-             how many there are: `completions` of the Job",
+            "`JOB_COMPLETION_INDEX` is set, but the number of shards is unknown; set `PINSTREAM_SHARDS` to \
+             the number of shards: `completions` of the Job",
         );
         check(
             "auto",
             "CI_NODE_INDEX=1",
-            "`CI_NODE_INDEX` says which shard this is, and nothing says of how many; set `CI_NODE_TOTAL` or \
-             `PINSTREAM_SHARDS` to how many there are",
+            "`CI_NODE_INDEX` is set, but the number of shards is unknown; set `CI_NODE_TOTAL` or \
+             `PINSTREAM_SHARDS` to the number of shards",
         );
-        check("auto", "CI_NODE_INDEX=one CI_NODE_TOTAL=3", "`CI_NODE_INDEX` is `one`, which is no number; ");
+        check("auto", "CI_NODE_INDEX=one CI_NODE_TOTAL=3", "`CI_NODE_INDEX` is `one`, not a number; ");
         for (index, total) in [("0", "3"), ("4", "3"), ("1", "0"), ("4294967295", "3")] {
-            let message = format!("`CI_NODE_INDEX` is {index} and `CI_NODE_TOTAL` is {total}, which name no shard");
-            let help = "`CI_NODE_INDEX` counts from 1, and there are at most 1000";
+            let message = format!("`CI_NODE_INDEX` = {index} and `CI_NODE_TOTAL` = {total} are not a valid shard");
+            let help = "`CI_NODE_INDEX` counts from 1; the limit is 1000 shards";
             check("auto", &format!("CI_NODE_INDEX={index} CI_NODE_TOTAL={total}"), &format!("{message}; {help}"));
         }
     }
@@ -261,7 +235,7 @@ mod tests {
             (0..2000)
                 .for_each(|number| shares[at(&format!("quay.io/team-{}/app-{number}", number % 7), of) as usize] += 1);
             let mean = 2000.0 / f64::from(of);
-            // Four standard deviations of what falls into one of so many at random.
+            // Four standard deviations of a random distribution.
             let most = 4.0 * (mean * (1.0 - 1.0 / f64::from(of))).sqrt();
             let off = |share: &&i32| (f64::from(**share) - mean).abs() > most;
             assert_eq!(shares.iter().skip(1).find(off), None, "{of}: {shares:?}");
@@ -272,14 +246,14 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn one_shard_more_takes_its_share_and_moves_nothing_else(name in "[a-z]{1,9}/[a-z/]{0,20}", of in 1..100_u32) {
+        fn an_additional_shard_moves_only_its_own_names(name in "[a-z]{1,9}/[a-z/]{0,20}", of in 1..100_u32) {
             let (before, after) = (at(&name, of), at(&name, of + 1));
             assert!(after == before || after == of + 1, "{before} of {of}, then {after}");
         }
     }
 
     #[test]
-    fn one_shard_more_moves_about_its_share() {
+    fn an_additional_shard_moves_about_its_part() {
         let moves = |of: u32| {
             (0..2000).filter(move |n| at(&format!("a.example/{n}"), of) != at(&format!("a.example/{n}"), of + 1))
         };

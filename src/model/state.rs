@@ -1,13 +1,12 @@
-//! What is remembered beside the branch, in `refs/pinstream/state` of the same remote: the lock as each hook last saw
-//! it, who is running a hook, and when scheduled imports were last looked at.
+//! The state of one root and branch, in `refs/pinstream/state` of the same remote: the lock each hook last saw, claims
+//! of running hooks, the time schedules were last evaluated, and the memory of tags.
 //!
-//! It is read and written whole, by compare-and-swap, for one branch and root. Losing it costs nothing but a repeated
-//! import: a root without state adopts the tip.
+//! Read and written as a whole, by compare-and-swap. Losing it costs nothing but resolving again: a root without state
+//! starts from the tip.
 
 pub mod memory;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -20,91 +19,111 @@ use crate::model::lock::encode::encode;
 use crate::model::lock::read::read;
 use crate::model::shard::Shard;
 use crate::text::diagnostics::{Problems, SourceFile};
+use crate::text::encoding::{percent_decode, percent_encode};
 use crate::text::escape;
 pub use memory::TagMemory;
 
-/// The folder of the locks as hooks last saw them.
+/// Directory of the locks that hooks last saw.
 const SEEN: &str = "hook";
-/// The folder of what hooks were run for without success.
+/// Directory of the pins that failed hook runs were for.
 const TRIED: &str = "tried";
-/// The folder of how many moves hooks were run for.
+/// Directory of the counts of hook runs.
 const BEGUN: &str = "begun";
-/// The folder of the claims.
+/// Directory of the claims.
 const CLAIMS: &str = "claim";
-/// The file of what `--due` goes by.
+/// File with the state of `--due`.
 const SCHEDULE: &str = "schedule.json";
-/// The folder of the same for shards.
+/// Directory of the same for shards.
 const SHARDS: &str = "schedule";
-/// The files of what is remembered of tags.
+/// Files of the memory of tags.
 const SIGHTED: &str = "seen.json";
 const LANDED: &str = "landed.json";
 const TAKEN_BACK: &str = "taken-back.json";
 
-/// The longest component that is written whole; most file systems take 255 bytes.
+/// The longest path component written in full; most file systems allow 255 bytes.
 const COMPONENT_MAX: usize = 200;
+
+/// A file of the state that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read `{path}` of the state ref: {reason}")]
+pub struct StateError {
+    path: String,
+    #[source]
+    reason: StateFlaw,
+}
+
+/// The reasons why a file of the state cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum StateFlaw {
+    #[error("not UTF-8")]
+    NotUtf8,
+    #[error("{}", escape::terminal(&.0.to_string()))]
+    Lock(Problems),
+    #[error("{}", escape::terminal(&.0.to_string()))]
+    Json(#[from] serde_json::Error),
+}
 
 /// The state of one root on one branch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
-    /// The lock as each hook last saw it, by the hook's name.
+    /// The lock each hook last saw, by the hook's name.
     pub seen: BTreeMap<String, Lock>,
-    /// What each hook was run for without success, by its name: it may have done with that what it does, so that it
-    /// has to be told where the tag stands also when that is where it last saw it.
+    /// The pins that failed runs of each hook were for, by the hook's name. A failed run may have acted on them, so the
+    /// hook runs again for these tags even if they are back at the digests it last saw.
     pub attempted_locks: BTreeMap<String, Lock>,
-    /// How many moves of each tag each hook was run for, by the hook's name.
+    /// The number of changes of each tag that each hook was run for, by the hook's name.
     pub run_counts: BTreeMap<String, RunCounts>,
-    /// Who is running a hook now, by the hook's name.
+    /// Claims of processes that are running a hook, by the hook's name.
     pub claims: BTreeMap<String, HookClaim>,
-    /// What `--due` goes by.
+    /// The state of `--due` for the whole root.
     pub schedule: Option<ScheduleState>,
-    /// The same for shares of the root, each of which is looked at by itself. All are shares of the same whole.
+    /// The state of `--due` for each shard. All shards are of the same split.
     pub shards: BTreeMap<Shard, ScheduleState>,
-    /// What is remembered of tags.
+    /// The memory of tags.
     pub memory: TagMemory,
-    /// Files that this version does not know, by their paths: a newer one's, not ours to drop.
+    /// Files unknown to this version, by path: a newer version's, kept as they are.
     pub unknown: RootFiles,
 }
 
-/// How many moves of each tag a hook was run for, with success or without; one that is tried again counts once. It
-/// tells the same move, made again, from the one before.
+/// The number of changes of each tag that a hook was run for, successfully or not; a retry does not count again. It
+/// tells a repeated change from the one before.
 pub type RunCounts = BTreeMap<TagId, u64>;
 
-/// That somebody is running a hook.
+/// A claim of a process that is running a hook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HookClaim {
-    /// Who.
+    /// The process.
     pub owner: Owner,
-    /// After when it no longer holds, whatever became of its owner.
+    /// The time at which the claim expires, whatever became of its owner.
     pub until: Timestamp,
 }
 
-/// A process, as others can tell it from themselves.
+/// Identifies a process to other processes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
-    /// The running kernel and process-id space it is in: within one, process ids can be compared.
+    /// The running kernel and process-id namespace, within which process ids are comparable.
     pub machine: String,
-    /// Its process id and the time it started, in the kernel's ticks: a pair that does not come back.
+    /// The process id and its start time in kernel ticks: a pair that is never reused.
     pub process: String,
 }
 
-/// When scheduled imports were last looked at.
+/// The time at which schedules were last evaluated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScheduleState {
-    /// All schedules that fired up to then were served.
+    /// Schedules that fired up to this time have been served.
     pub last: Timestamp,
-    /// Tags that failed since, and are due whatever their schedule says.
+    /// Tags that failed since then; they are due regardless of their schedule.
     #[serde(default)]
     pub retry: Vec<TagId>,
 }
 
 impl State {
-    /// What `--due` goes by in a pass over the share of `shard`, or over the whole root.
+    /// Returns the schedule state for a pass over `shard`, or over the whole root.
     pub fn schedule_of(&self, shard: Option<Shard>) -> Option<&ScheduleState> {
         shard.and_then(|shard| self.shards.get(&shard)).or(self.schedule.as_ref())
     }
 
-    /// The same state after the schedules of a share, or of the whole root, were looked at. Shares of another whole say
-    /// nothing of these, and go.
+    /// Sets the schedule state of a shard, or of the whole root. States of shards of another split are dropped.
     pub fn with_schedule(mut self, shard: Option<Shard>, schedule: ScheduleState) -> Self {
         self.shards.retain(|known, _| shard.is_some_and(|shard| shard.is_same_split(*known)));
         match shard {
@@ -114,12 +133,12 @@ impl State {
         self
     }
 
-    /// The state as files of the state ref, by their paths within one root's and branch's folder.
+    /// Encodes the state as files, by their paths within the directory of the root and branch.
     pub fn to_files(&self) -> RootFiles {
         let mut files = self.unknown.clone();
-        for (folder, locks) in [(SEEN, &self.seen), (TRIED, &self.attempted_locks)] {
+        for (directory, locks) in [(SEEN, &self.seen), (TRIED, &self.attempted_locks)] {
             for (hook, lock) in locks {
-                files.insert(format!("{folder}/{}.lock", component(hook)), encode(lock).into_bytes());
+                files.insert(format!("{directory}/{}.lock", component(hook)), encode(lock).into_bytes());
             }
         }
         for (hook, begun) in &self.run_counts {
@@ -140,49 +159,49 @@ impl State {
         files
     }
 
-    /// The state that `files` hold. Files that this version does not know are kept as they are.
+    /// Decodes the state from `files`. Unknown files are kept as they are.
     ///
     /// # Errors
-    /// A sentence, where one cannot be read. Going on without it could lose a move that a hook has not seen.
-    pub fn from_files(files: &RootFiles) -> Result<Self, String> {
+    /// Returns the first file that cannot be read: ignoring it could lose a change that a hook has not seen.
+    pub fn from_files(files: &RootFiles) -> Result<Self, StateError> {
         let mut state = Self::default();
         for (path, bytes) in files {
-            let broken = |reason| format!("the state's `{}` cannot be read: {reason}", escape::terminal(path));
-            if !state.take(path, bytes).map_err(broken)? {
+            let broken = |reason| StateError { path: escape::terminal(path), reason };
+            if !state.read_file(path, bytes).map_err(broken)? {
                 state.unknown.insert(path.clone(), bytes.clone());
             }
         }
         Ok(state)
     }
 
-    /// Reads one file; `false` where it is not known.
-    fn take(&mut self, path: &str, bytes: &[u8]) -> Result<bool, String> {
+    /// Reads one file; returns `false` if it is unknown.
+    fn read_file(&mut self, path: &str, bytes: &[u8]) -> Result<bool, StateFlaw> {
         match path {
             SCHEDULE => self.schedule = Some(from_json(bytes)?),
             SIGHTED => self.memory.seen = from_json(bytes)?,
             LANDED => self.memory.landed = from_json(bytes)?,
             TAKEN_BACK => self.memory.reverted = from_json(bytes)?,
-            _ => return self.take_named(path, bytes),
+            _ => return self.read_named_file(path, bytes),
         }
         Ok(true)
     }
 
-    /// Reads one file about a hook or a shard; `false` where it is not known.
-    fn take_named(&mut self, path: &str, bytes: &[u8]) -> Result<bool, String> {
-        let parts = path.split_once('/').and_then(|(folder, file)| Some((folder, file.rsplit_once('.')?)));
-        let Some((folder, (name, kind))) = parts else { return Ok(false) };
+    /// Reads one file about a hook or a shard; returns `false` if it is unknown.
+    fn read_named_file(&mut self, path: &str, bytes: &[u8]) -> Result<bool, StateFlaw> {
+        let parts = path.split_once('/').and_then(|(directory, file)| Some((directory, file.rsplit_once('.')?)));
+        let Some((directory, (name, kind))) = parts else { return Ok(false) };
         let Some(hook) = name_of(name) else { return Ok(false) };
-        match (folder, kind) {
+        match (directory, kind) {
             (SHARDS, "json") => {
                 let Ok(shard) = hook.parse::<Shard>() else { return Ok(false) };
                 self.shards.insert(shard, from_json(bytes)?);
             }
             (SEEN | TRIED, "lock") => {
-                let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+                let text = std::str::from_utf8(bytes).map_err(|_| StateFlaw::NotUtf8)?;
                 let file = Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
-                let lock = read(&file).map_err(|problems| Problems(problems).to_string());
-                let locks = if folder == SEEN { &mut self.seen } else { &mut self.attempted_locks };
-                locks.insert(hook, lock.map_err(|message| escape::terminal(&message))?);
+                let lock = read(&file).map_err(|problems| StateFlaw::Lock(Problems(problems)))?;
+                let locks = if directory == SEEN { &mut self.seen } else { &mut self.attempted_locks };
+                locks.insert(hook, lock);
             }
             (BEGUN, "json") => {
                 self.run_counts.insert(hook, from_json(bytes)?);
@@ -196,56 +215,48 @@ impl State {
     }
 }
 
-/// The folder of one branch and root in the tree of the state ref: `main/@` for the root at the top.
+/// Returns the directory of a branch and root in the tree of the state ref: `main/@` for a root at the top.
 pub fn directory(branch: &str, root: &str) -> String {
     format!("{}/{}", bounded(branch), bounded(root))
 }
 
-/// The component that stands for `name`; for one that file systems would not take, its beginning and a hash of all.
+/// Encodes `name` as a path component; a long one is cut and completed by its hash.
 fn bounded(name: &str) -> String {
     let whole = component(name);
     if whole.len() <= COMPONENT_MAX {
         return whole;
     }
-    // `%` is followed by two digits in every other component, so no name is written like this.
+    // In every other component `%` is followed by two digits, so no name is encoded like this.
     let digest = Digest::sha256(name.as_bytes());
     let hash: String = digest.as_str().chars().skip("sha256:".len()).take(32).collect();
     format!("{}%-{hash}", &whole[..COMPONENT_MAX / 2])
 }
 
-/// `name` as one component of a path in any file system: lower-case ASCII, never `.`, `..`, `.git` or empty.
+/// Encodes `name` as a component of a path for any file system: lower-case ASCII, never `.`, `..`, `.git` or empty.
 ///
-/// Two names never share a component; nothing is written as `@`.
+/// Two names never share a component; the empty name is `@`.
 fn component(name: &str) -> String {
     if name.is_empty() {
         return "@".to_owned();
     }
-    let mut out = String::with_capacity(name.len());
-    for (at, b) in name.bytes().enumerate() {
-        let inner_dot = b == b'.' && at > 0 && at + 1 < name.len();
-        if b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-') || inner_dot {
-            out.push(char::from(b));
-        } else {
-            // Writing to a `String` does not fail.
-            let _ = write!(out, "%{b:02x}");
-        }
+    let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-' | b'.');
+    let mut out = percent_encode(name, is_plain).to_ascii_lowercase();
+    if let Some(rest) = out.strip_prefix('.') {
+        out = format!("%2e{rest}");
+    }
+    if let Some(rest) = out.strip_suffix('.') {
+        out = format!("{rest}%2e");
     }
     out
 }
 
-/// The name that [`component`] wrote.
+/// Decodes a component written by [`component`].
 fn name_of(written: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(written.len());
-    let mut parts = written.split('%');
-    bytes.extend(parts.next()?.bytes().filter(|_| written != "@"));
-    for part in parts {
-        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
-        bytes.extend(part.bytes().skip(2));
-    }
-    String::from_utf8(bytes).ok().filter(|name| component(name) == written)
+    let name = if written == "@" { String::new() } else { percent_decode(written)? };
+    Some(name).filter(|name| component(name) == written)
 }
 
-/// Adds a map as a file, where there is anything in it.
+/// Adds a map as a file, unless it is empty.
 fn put<T: Serialize>(files: &mut RootFiles, path: &str, map: &BTreeMap<TagId, T>) {
     if !map.is_empty() {
         files.insert(path.to_owned(), json(map));
@@ -253,14 +264,14 @@ fn put<T: Serialize>(files: &mut RootFiles, path: &str, map: &BTreeMap<TagId, T>
 }
 
 fn json<T: Serialize>(value: &T) -> Vec<u8> {
-    // These types have no map with other keys than strings, and no `Serialize` of their own that fails.
+    // Serializing maps with string keys and plain structs does not fail.
     let mut bytes = serde_json::to_vec_pretty(value).unwrap_or_default();
     bytes.push(b'\n');
     bytes
 }
 
-fn from_json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    serde_json::from_slice(bytes).map_err(|error| escape::terminal(&error.to_string()))
+fn from_json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, StateFlaw> {
+    Ok(serde_json::from_slice(bytes)?)
 }
 
 #[cfg(test)]
@@ -368,23 +379,24 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_stops_the_pass() {
+    fn an_unreadable_file_is_an_error() {
         for (path, text, expected) in [
             ("claim/a.json", "{", "EOF while parsing an object at line 1 column 1"),
             (
                 "hook/b.lock",
                 "version = 2\n",
-                "the lock was written by a newer pinstream: this one reads up to version 1",
+                "the lock was written by a newer pinstream: this one supports version 1 and older",
             ),
             ("begun/a.json", "-1", "invalid type: integer `-1`, expected a map at line 1 column 2"),
         ] {
             let files: RootFiles = [(path.to_owned(), text.as_bytes().to_vec())].into();
-            assert_eq!(State::from_files(&files), Err(format!("the state's `{path}` cannot be read: {expected}")));
+            let error = State::from_files(&files).unwrap_err().to_string();
+            assert_eq!(error, format!("cannot read `{path}` of the state ref: {expected}"));
         }
     }
 
     #[test]
-    fn what_a_newer_version_keeps_there_is_not_dropped() {
+    fn files_of_a_newer_version_are_kept() {
         let files: RootFiles = ["first-seen.json", "hook/A.lock", "soak/x/y.json"]
             .map(|path| (path.to_owned(), b"anything".to_vec()))
             .into();
@@ -392,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_a_safe_path() {
+    fn a_directory_is_a_safe_path() {
         for (branch, root, expected) in [
             ("main", "", "main/@"),
             ("feature/X", "teams/a", "feature%2f%58/teams%2fa"),
@@ -409,7 +421,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn i13_a_state_is_read_back_as_it_was_written(state in any_state(), branch in any::<String>(), root in any::<String>()) {
+        fn i13_a_state_is_read_back_unchanged(state in any_state(), branch in any::<String>(), root in any::<String>()) {
             let files = state.to_files();
             for path in files.keys().map(|path| format!("{}/{path}", directory(&branch, &root))) {
                 assert!(path.is_ascii() && path.split('/').count() <= 8, "{path}");
@@ -417,7 +429,7 @@ mod tests {
                 assert_eq!(path, path.to_ascii_lowercase());
             }
             assert!(directory(&branch, &root).split('/').all(|part| part.len() <= COMPONENT_MAX));
-            assert_eq!(State::from_files(&files), Ok(state));
+            assert_eq!(State::from_files(&files).unwrap(), state);
         }
 
         #[test]

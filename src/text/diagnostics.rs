@@ -1,7 +1,7 @@
-//! What is wrong in a user's file: values with positions, collected and shown all at once.
+//! Problems: mistakes in a user's file, as values with positions that are collected and shown all at once.
 //!
-//! A [`Problem`] is a sentence, a place and a way out; [`render`] shows many of them to a person. Nothing here decides
-//! what is wrong; that is said where the file's meaning is known.
+//! A [`Problem`] has a message, a location and a remedy; [`render`] prints them. The code that understands a file
+//! decides what is a mistake; nothing here does.
 
 pub mod lines;
 pub mod render;
@@ -12,19 +12,18 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::model::image::NameError;
 use crate::text::escape;
 pub use render::{RenderStyle, RenderedProblems};
 
-/// The longest sentence of a problem, in characters: the rest of a hostile name or path is left out.
-const SENTENCE_MAX: usize = 2_000;
+/// The longest message of a problem, in characters; a hostile name or path is cut there.
+const MESSAGE_MAX: usize = 2_000;
 
-/// A value and the bytes of the file it was written in.
+/// A value and its byte range in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct At<T> {
     /// The value.
     pub value: T,
-    /// Its bytes within the file.
+    /// Its byte range in the file.
     pub span: Range<usize>,
 }
 
@@ -54,55 +53,55 @@ impl<T: schemars::JsonSchema> schemars::JsonSchema for At<T> {
     }
 }
 
-/// A file that a person wrote, as problems need it: its path from the root and its text.
+/// A text file written by a user: its path from the root, and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
-    /// The path as the person knows it.
+    /// The path shown to the user.
     pub path: String,
-    /// The text, or what could be read of it.
+    /// The text, as far as it could be decoded.
     pub text: String,
 }
 
-/// A place in a file.
+/// A byte range in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceLocation {
-    /// The file.
+    /// The file it refers to.
     pub file: Arc<SourceFile>,
-    /// The bytes.
+    /// Its byte range.
     pub span: Range<usize>,
 }
 
-/// One thing that is wrong in a file.
+/// A mistake in a user's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The file, where the problem has one.
+    /// The file, unless the problem concerns no single file.
     pub file: Option<Arc<SourceFile>>,
-    /// The bytes to underline.
+    /// The byte range to underline.
     pub span: Option<Range<usize>>,
-    /// What is wrong, lower case and without a full stop.
+    /// The message: lower case, no full stop.
     pub message: String,
-    /// What to do, in the same form.
+    /// The remedy, in the imperative.
     pub help: Option<String>,
 }
 
 impl Problem {
-    /// A problem of `file` at `span`.
+    /// Creates a problem at `span` of `file`.
     pub fn at(file: &Arc<SourceFile>, span: Range<usize>, message: impl Into<String>) -> Self {
         Self { file: Some(Arc::clone(file)), span: Some(span), message: plain(message.into()), help: None }
     }
 
-    /// A problem of a whole file, or of none.
+    /// Creates a problem that concerns a whole file, or none.
     pub fn whole(file: Option<&Arc<SourceFile>>, message: impl Into<String>) -> Self {
         Self { file: file.map(Arc::clone), span: None, message: plain(message.into()), help: None }
     }
 
-    /// The same with a way out.
+    /// Adds a remedy to the problem.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(plain(help.into()));
         self
     }
 
-    /// Line and column of its place, both from 1, columns in characters.
+    /// Returns line and column, both from 1; columns count characters.
     pub fn position(&self) -> Option<(usize, usize)> {
         let (file, span) = (self.file.as_ref()?, self.span.as_ref()?);
         let before = file.text.get(..span.start)?;
@@ -111,28 +110,50 @@ impl Problem {
     }
 }
 
-/// `text` without anything that a terminal or a log reader would act on, without a login that somebody wrote into an
-/// address, and not longer than a sentence may be.
+/// Escapes `text` for terminals and logs, masks credentials in URLs and cuts it at [`MESSAGE_MAX`].
 fn plain(text: String) -> String {
-    escape::within(&escape::mask_credentials(&text), SENTENCE_MAX)
+    escape::truncate(&escape::mask_credentials(&text), MESSAGE_MAX)
 }
 
-/// Whether `c` changes the direction in which text around it is shown (Unicode Standard Annex 9, "Explicit Directional
+/// A value that could not be parsed, e.g. a name, with a message for the user who wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct NameError {
+    /// The message: lower case, no full stop.
+    pub message: String,
+    /// The remedy, in the imperative, if there is one.
+    pub help: Option<String>,
+}
+
+impl NameError {
+    /// Creates an error without a remedy.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None }
+    }
+
+    /// Adds a remedy to the error.
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Returns true if `c` changes the direction of the text around it (Unicode Standard Annex 9, "Explicit Directional
 /// Formatting Characters" and "Implicit Directional Marks").
 pub fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// All that is wrong, at least one.
+/// The problems of one or more files; never empty.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; "))]
 pub struct Problems(pub Vec<Problem>);
 
 impl Problems {
-    /// `Ok` where nothing was found.
+    /// Returns `Ok` if `found` is empty.
     ///
     /// # Errors
-    /// The problems, in the order of files and places.
+    /// Returns the problems, sorted by file and position.
     pub fn check(mut found: Vec<Problem>) -> Result<(), Self> {
         if found.is_empty() {
             return Ok(());
@@ -146,27 +167,27 @@ impl Problems {
     }
 }
 
-/// What has been found wrong in one file so far.
+/// Collects the problems of one file.
 #[derive(Debug)]
 pub(crate) struct Diagnostics<'a> {
-    /// The file.
+    /// The file being read.
     pub(crate) file: &'a Arc<SourceFile>,
-    /// The problems.
+    /// The problems found so far.
     pub(crate) problems: Vec<Problem>,
 }
 
 impl<'a> Diagnostics<'a> {
-    /// Nothing is wrong yet.
+    /// Starts with no problems.
     pub(crate) fn new(file: &'a Arc<SourceFile>) -> Self {
         Self { file, problems: Vec::new() }
     }
 
-    /// Adds a problem that has a way out.
+    /// Adds a problem with a remedy.
     pub(crate) fn report(&mut self, span: &Range<usize>, message: impl Into<String>, help: impl Into<String>) {
         self.problems.push(Problem::at(self.file, span.clone(), message).help(help));
     }
 
-    /// The value, or none and a problem at `span`.
+    /// Returns the value, or adds the error as a problem at `span`.
     pub(crate) fn accept<T>(&mut self, span: &Range<usize>, read: Result<T, NameError>) -> Option<T> {
         read.map_err(|error| {
             let problem = Problem::at(self.file, span.clone(), error.message);
@@ -178,13 +199,14 @@ impl<'a> Diagnostics<'a> {
         .ok()
     }
 
-    /// The text read as a `T`, or none and a problem at its place.
+    /// Parses the text as a `T`, or adds a problem at its position.
     pub(crate) fn parse<T: FromStr<Err = NameError>>(&mut self, text: &At<String>) -> Option<T> {
         self.accept(&text.span, text.value.parse())
     }
 }
 
-/// The one of `known` that `written` was most likely meant to be, if any is near enough.
+/// Returns the name in `known` that is closest to `written` by edit distance, if it is close enough to suggest: "did
+/// you mean". Used for keys, tags, streams, commands and time zones alike.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = written.chars().count();
     if length > 128 {

@@ -1,60 +1,74 @@
-//! Text that others wrote, made safe for the place it is printed at.
+//! Escapes untrusted text, with one function per sink: terminal, message, program output, Markdown, XML and HTML,
+//! workflow command, TOML.
 //!
-//! Labels, answers of registries and servers, and outputs of hooks may hold escape sequences, characters that
-//! reorder a line, and commands for the log readers of CI systems. Nothing is dropped: what is dangerous is shown as
-//! `\u{1b}`. Escaping twice is the same as escaping once.
+//! Labels of images, replies of servers and output of hooks may contain terminal escape sequences, characters that
+//! reorder a line, and commands for the log readers of CI systems. Nothing is dropped: a dangerous character is shown
+//! as `\u{1b}`. For terminals, escaping twice gives the same text as escaping once.
 
 use std::fmt::Write as _;
 
-/// How many characters of a foreign text go into one message.
+/// The number of characters of a foreign text that a message shows.
 const LENGTH_MAX: usize = 200;
-/// How many characters of a sentence go into Markdown.
+/// The number of characters of a sentence that Markdown shows.
 const SENTENCE_MAX: usize = 1_000;
+/// The number of characters of a user's own text that a message repeats.
+const EXCERPT_MAX: usize = 80;
 
-/// One line of `text` for a message: no control or reordering character, no log command, at most 200 characters of it.
+/// Escapes text for a message: one line without control characters, bidirectional characters and log commands, cut at
+/// 200 characters.
 pub fn terminal(text: &str) -> String {
-    within(text, LENGTH_MAX)
+    truncate(text, LENGTH_MAX)
 }
 
-/// All of `text` as one line, safe in the same way.
+/// Escapes text for use between backticks in a message: like [`terminal`], and without backticks.
+pub fn for_backticks(text: &str) -> String {
+    terminal(text).replace('`', "\\u{60}")
+}
+
+/// Escapes text like [`terminal`] without cutting it.
 pub fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    line(&mut out, text);
+    push_line(&mut out, text);
     out
 }
 
-/// The same with at most `max` characters of it.
-pub fn within(text: &str, max: usize) -> String {
+/// Escapes text like [`terminal`], cut at `max` characters.
+pub fn truncate(text: &str, max: usize) -> String {
     let mut out = String::with_capacity(text.len().min(max + 8));
     let cut = text.char_indices().nth(max).map_or(text.len(), |(at, _)| at);
-    line(&mut out, &text[..cut]);
+    push_line(&mut out, &text[..cut]);
     if cut < text.len() {
         out.push('…');
     }
     out
 }
 
-/// All lines of `text`, each made safe by itself; for the output of a program, which has bounds of its own.
+/// Escapes each line of the output of a program, whose size is limited elsewhere.
 pub fn lines(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for (at, part) in text.split('\n').enumerate() {
         if at > 0 {
             out.push('\n');
         }
-        line(&mut out, part.strip_suffix('\r').unwrap_or(part));
+        push_line(&mut out, part.strip_suffix('\r').unwrap_or(part));
     }
     out
 }
 
-/// `text` with each deceptive character as its number, for what is written to no log.
+/// Escapes dangerous characters, but not log commands, for text that no log reader sees.
 pub fn control_characters(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    text.chars().for_each(|c| put(&mut out, c, false));
+    text.chars().for_each(|c| push(&mut out, c, false));
     out
 }
 
-/// `text` with each login within an address as `*`, of which there are as many as there were bytes: places stay what
-/// they are. A name by itself is kept for SSH, where it opens nothing.
+/// Returns the first 80 characters of a text that a user wrote, for a message. Does not escape.
+pub fn excerpt(text: &str) -> &str {
+    text.char_indices().nth(EXCERPT_MAX).map_or(text, |(at, _)| &text[..at])
+}
+
+/// Replaces each credential in a URL by one `*` per byte, so that positions stay the same. A user name alone is kept
+/// for SSH, where it is no secret.
 pub fn mask_credentials(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -62,45 +76,44 @@ pub fn mask_credentials(text: &str) -> String {
         let (before, after) = rest.split_at(at + 3);
         out.push_str(before);
         let end = after.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`')).unwrap_or(after.len());
-        let login = after[..end].rfind('@').map_or("", |at| &after[..at]);
-        let is_name = before.ends_with("ssh://") && !login.contains(':');
-        // An `@` may also stand in a path; a host is followed by a number at most.
-        let (place, path) = login.split_once('/').map_or((login, None), |(place, path)| (place, Some(path)));
+        let credentials = after[..end].rfind('@').map_or("", |at| &after[..at]);
+        let is_name = before.ends_with("ssh://") && !credentials.contains(':');
+        // A path may contain an `@`, too; at most a port follows a host.
+        let (authority, path) =
+            credentials.split_once('/').map_or((credentials, None), |(host, path)| (host, Some(path)));
         let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        let is_path = path.is_some() && place.split_once(':').is_none_or(|(_, port)| is_port(port));
-        let hidden = if is_name || is_path { "" } else { login };
-        out.push_str(&"*".repeat(hidden.len()));
-        rest = &after[hidden.len()..];
+        let is_path = path.is_some() && authority.split_once(':').is_none_or(|(_, port)| is_port(port));
+        let masked = if is_name || is_path { "" } else { credentials };
+        out.push_str(&"*".repeat(masked.len()));
+        rest = &after[masked.len()..];
     }
     out.push_str(rest);
     out
 }
 
-/// `text` as code of Markdown, in which nothing acts: neither there nor in the table that it may stand in (CommonMark
-/// 0.31, "Code spans": nothing in one is read).
+/// Escapes text as a code span of Markdown, also within a table (CommonMark 0.31, "Code spans").
 pub fn markdown_code(text: &str) -> String {
-    span(&terminal(text))
+    code_span(&terminal(text))
 }
 
-/// Code of what is safe to print already.
-fn span(text: &str) -> String {
-    format!("`{}`", text.replace('`', "\\u{60}").replace('|', "\\u{7c}"))
+fn code_span(escaped: &str) -> String {
+    format!("`{}`", escaped.replace('`', "\\u{60}").replace('|', "\\u{7c}"))
 }
 
-/// A sentence of ours as Markdown within a line, a table's or another's: what it has in backticks is code, and the rest
-/// is words in which nothing acts (CommonMark 0.31, "Backslash escapes").
+/// Escapes a sentence of ours as Markdown within a line or a table cell: text in backticks becomes code, and the rest
+/// is plain words (CommonMark 0.31, "Backslash escapes").
 pub fn markdown(text: &str) -> String {
-    let text = within(text, SENTENCE_MAX);
+    let text = truncate(text, SENTENCE_MAX);
     let parts: Vec<&str> = text.split('`').collect();
     let mut out = String::with_capacity(text.len() + 16);
     for (at, part) in parts.iter().enumerate() {
         let is_open = at % 2 == 1;
         let is_code = is_open && at + 1 < parts.len();
         match is_code && !part.trim().is_empty() {
-            true => out.push_str(&span(part)),
+            true => out.push_str(&code_span(part)),
             false => {
                 out.push_str(if is_open { "\\`" } else { "" });
-                put_words(&mut out, part);
+                push_markdown(&mut out, part);
                 out.push_str(if is_code { "\\`" } else { "" });
             }
         }
@@ -108,20 +121,20 @@ pub fn markdown(text: &str) -> String {
     out
 }
 
-/// What acts within a line: emphasis, code, links, HTML, characters by name, tables, struck out text, mathematics, and
-/// addresses that forges make links of.
-fn put_words(out: &mut String, text: &str) {
+/// Escapes everything that has a meaning within a line: emphasis, code, links, HTML, entities, tables, strikethrough,
+/// mathematics, mentions, and URLs that forges turn into links.
+fn push_markdown(out: &mut String, text: &str) {
     for (at, c) in text.char_indices() {
-        let is_address = (c == ':' && text[at..].starts_with("://")) || (c == '.' && text[..at].ends_with("www"));
-        if is_address || "\\*_[]<>&|~$@#!".contains(c) {
+        let is_url = (c == ':' && text[at..].starts_with("://")) || (c == '.' && text[..at].ends_with("www"));
+        if is_url || "\\*_[]<>&|~$@#!".contains(c) {
             out.push('\\');
         }
         out.push(c);
     }
 }
 
-/// `text` as text of XML 1.0 or as the value of an attribute, with what no XML may hold as its number (XML 1.0,
-/// "Characters").
+/// Escapes text as content or attribute value of XML 1.0 and HTML; characters that XML does not allow are shown by
+/// number (XML 1.0, "Characters").
 pub fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -130,17 +143,32 @@ pub fn xml(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            // Read as written, and not as the line's end or a blank that a reader makes of it.
+            // As a reference, so that a parser does not normalize it to a line feed or a space.
             '\t' | '\r' => out.push_str(if c == '\t' { "&#9;" } else { "&#13;" }),
-            '\u{fffe}' | '\u{ffff}' => put(&mut out, c, true),
-            c if c < ' ' && c != '\n' => put(&mut out, c, true),
+            '\u{fffe}' | '\u{ffff}' => push(&mut out, c, true),
+            c if c < ' ' && c != '\n' => push(&mut out, c, true),
             c => out.push(c),
         }
     }
     out
 }
 
-/// A TOML basic string (TOML 1.0, "String"). What could deceive a reader is escaped as well.
+/// Escapes the message of a workflow command, after the second `::` (actions/runner, `ActionCommand.cs`).
+pub fn workflow_message(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Escapes the value of a property of a workflow command.
+pub fn workflow_property(text: &str) -> String {
+    workflow_message(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// Quotes text with `"`, and escapes `"` and `\` with a backslash: strings of Graphviz and of many query languages.
+pub fn double_quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// Formats a TOML basic string (TOML 1.0, "String"), with dangerous characters escaped as well.
 pub fn toml_string(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
@@ -161,29 +189,29 @@ pub fn toml_string(text: &str) -> String {
     out
 }
 
-/// Whether a character acts on a terminal, a log or the order of a line in place of being shown: C0, C1, line and
-/// paragraph separators, bidirectional controls (Unicode TR 36 and TR 9), zero-width characters and tag characters.
+/// Returns true if a character affects a terminal, a log or the order of a line instead of being shown: C0, C1, line
+/// and paragraph separators, bidirectional controls (Unicode TR 36 and TR 9), zero-width and tag characters.
 pub fn is_deceptive(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
         || matches!(c, '\u{ad}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// GitHub, Forgejo and Gitea read `::command::` at the start of a line, after blanks; Azure, TeamCity and older
-/// GitHub runners `##[`, `##vso[` and `##teamcity[` anywhere in it.
-fn line(out: &mut String, text: &str) {
+/// Escapes a line. GitHub, Forgejo and Gitea act on `::command::` at the start of a line, after blanks; Azure, TeamCity
+/// and older GitHub runners on `##[`, `##vso[` and `##teamcity[` anywhere in it.
+fn push_line(out: &mut String, text: &str) {
     let blanks = text.len() - text.trim_start().len();
     let command = text[blanks..].starts_with("::").then_some(blanks);
     let mut last = '\0';
     for (at, c) in text.char_indices() {
-        put(out, c, command == Some(at) || (c == '#' && last == '#'));
+        push(out, c, command == Some(at) || (c == '#' && last == '#'));
         last = c;
     }
 }
 
-/// `c`, or its number where it is deceptive or `acts`.
-fn put(out: &mut String, c: char, acts: bool) {
-    if acts || is_deceptive(c) {
+/// Appends `c`, or its number if it is dangerous or `is_command`.
+fn push(out: &mut String, c: char, is_command: bool) {
+    if is_command || is_deceptive(c) {
         // Writing to a `String` does not fail.
         let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
     } else {
@@ -203,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn t9_foreign_text_is_shown_and_does_nothing() {
+    fn t9_foreign_text_is_shown_without_effects() {
         check("3.12.4", "3.12.4");
         check("grüße, 日本", "grüße, 日本");
         check("a\x1b[31mred\x07", "a\\u{1b}[31mred\\u{7}");
@@ -217,12 +245,12 @@ mod tests {
     }
 
     #[test]
-    fn t9_every_line_of_an_output_is_made_safe() {
+    fn t9_every_line_of_an_output_is_escaped() {
         assert_eq!(lines("one\r\n::error::two\n\tthree\n"), "one\n\\u{3a}:error::two\n\\u{9}three\n");
     }
 
     #[test]
-    fn t22_a_login_within_an_address_is_not_shown() {
+    fn t22_credentials_in_a_url_are_masked() {
         for (text, expected) in [
             ("https://git.example/a", "https://git.example/a"),
             ("url = \"https://me:pw@git.example/a\" # x@y", "url = \"https://*****@git.example/a\" # x@y"),
@@ -240,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sentence_is_markdown_with_its_code() {
+    fn a_sentence_becomes_markdown_with_code_spans() {
         for (text, expected) in [
             ("`a.b/c:1` is not there", "`a.b/c:1` is not there"),
             ("`a|b` *c* <d> `", "`a\\u{7c}b` \\*c\\* \\<d\\> \\`"),
@@ -254,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_xml_may_not_hold_is_its_number() {
+    fn characters_not_allowed_in_xml_are_shown_by_number() {
         assert_eq!(xml("<a b=\"c\">&'"), "&lt;a b=&quot;c&quot;&gt;&amp;'");
         assert_eq!(xml("a\0\u{1b}\u{fffe}\u{ffff}\u{85}\n\t\r"), "a\\u{0}\\u{1b}\\u{fffe}\\u{ffff}\u{85}\n&#9;&#13;");
     }
@@ -263,7 +291,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn t9_no_sentence_is_more_than_words_and_code(text in any::<String>(), more in "[`|*_\\\\<>&!:/@#a-c\\[\\]() ~]{0,24}") {
+        fn t9_a_sentence_contains_only_words_and_code(text in any::<String>(), more in "[`|*_\\\\<>&!:/@#a-c\\[\\]() ~]{0,24}") {
             use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
             for text in [format!("{more}{text}"), format!("{text}{more}")] {
                 let table = format!("| a |\n| --- |\n| x {} x |\n", markdown(&text));
@@ -279,14 +307,14 @@ mod tests {
                     }
                 }
                 assert_eq!(cells, 2, "{table}");
-                // Every word is there, but for the blanks and backticks around code.
+                // All words are present, except for blanks and backticks around code.
                 let plain = |text: &str| text.replace(['`', ' '], "").replace("\\u{60}", "").replace("\\u{7c}", "|");
-                assert_eq!(plain(&shown), plain(&format!("ax {} x", within(&text, SENTENCE_MAX))), "{table}");
+                assert_eq!(plain(&shown), plain(&format!("ax {} x", truncate(&text, SENTENCE_MAX))), "{table}");
             }
         }
 
         #[test]
-        fn t9_no_text_gets_through(text in any::<String>(), start in "[ \t:#\u{1b}\u{202e}\u{9b}\n\ra\\[]{0,12}") {
+        fn t9_no_text_has_an_effect(text in any::<String>(), start in "[ \t:#\u{1b}\u{202e}\u{9b}\n\ra\\[]{0,12}") {
             for text in [format!("{start}{text}"), format!("{text}{start}")] {
                 let one = terminal(&text);
                 assert!(!one.chars().any(is_deceptive), "{one:?}");

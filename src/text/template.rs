@@ -1,7 +1,7 @@
-//! Templates that people write for the texts of commits: read strictly, tried on samples, and rendered within bounds.
+//! Jinja templates for commit messages and proposals: parsed strictly, tested on samples, rendered within limits.
 //!
-//! A template has what a [`Context`] holds and nothing else: no other file, no environment, no clock. Fuel bounds both
-//! the time that it takes and the memory.
+//! A template sees its [`TemplateContext`](context::TemplateContext) and nothing else: no files, no environment, no
+//! clock. Fuel bounds both time and memory.
 
 pub mod context;
 pub mod commit_message;
@@ -14,40 +14,40 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Va
 use crate::text::diagnostics::{At, Problem, SourceFile, SourceLocation, nearest};
 use context::TemplateContext;
 
-/// How much a template may do: some hundred thousand steps, and 64 bytes of memory for each.
+/// The fuel of one rendering: some hundred thousand steps, and 64 bytes of memory for each.
 const FUEL: u64 = 300_000;
-/// The name under which a template is known to its engine.
+/// The template's name in the engine.
 const NAME: &str = "template";
 
-/// A template that can be read, and makes a text of each of the samples.
+/// A template that renders to a text for each of the samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     source: String,
-    /// Where it was written.
+    /// Its source location.
     place: SourceLocation,
-    /// The key that it was written under.
+    /// The key it was defined under.
     key: String,
 }
 
 impl Template {
-    /// Reads what was written in `file` under `key`, and tries it on every sample.
+    /// Parses the template defined under `key` in `file`, and renders every sample.
     ///
     /// # Errors
-    /// The first thing that is wrong with it.
+    /// Returns the first problem.
     pub(crate) fn read(key: &str, text: &At<String>, file: &Arc<SourceFile>) -> Result<Self, Problem> {
-        Self::tried(key, text, file, context::samples())
+        Self::tested(key, text, file, context::samples())
     }
 
-    /// The same of a template for proposals, in which `text` is never empty.
+    /// Parses a template for proposals, in which `text` is never empty.
     ///
     /// # Errors
-    /// The first thing that is wrong with it.
+    /// Returns the first problem.
     pub(crate) fn for_proposal(key: &str, text: &At<String>, file: &Arc<SourceFile>) -> Result<Self, Problem> {
         let body = |(of, sample)| (of, TemplateContext { text: "| tag |".to_owned(), ..sample });
-        Self::tried(key, text, file, context::samples().into_iter().map(body))
+        Self::tested(key, text, file, context::samples().into_iter().map(body))
     }
 
-    fn tried(
+    fn tested(
         key: &str,
         text: &At<String>,
         file: &Arc<SourceFile>,
@@ -57,18 +57,18 @@ impl Template {
         let template = Self { source: text.value.clone(), place, key: key.to_owned() };
         for (of, sample) in samples {
             if template.render_for(&sample, Some(of))?.trim().is_empty() {
-                let message = format!("the template `{key}` makes an empty text for {of}");
+                let message = format!("the template `{key}` renders to nothing for {of}");
                 let problem = Problem::at(file, text.span.clone(), message);
-                return Err(problem.help("write at least one line, as `{{ title }}`"));
+                return Err(problem.help("write at least one line, e.g. `{{ title }}`"));
             }
         }
         Ok(template)
     }
 
-    /// The text that it makes of `context`.
+    /// Renders the template for `context`.
     ///
     /// # Errors
-    /// What is wrong with it, at its place in the file.
+    /// Returns what failed, with its position in the file.
     pub fn render(&self, context: &TemplateContext) -> Result<String, Problem> {
         self.render_for(context, None)
     }
@@ -79,7 +79,7 @@ impl Template {
         engine.set_auto_escape_callback(|_| AutoEscape::None);
         engine.set_fuel(Some(FUEL));
         engine.set_debug(true);
-        // What is not known is written as nothing.
+        // Unknown values render to nothing.
         engine.set_formatter(|out, state, value| match value.is_none() {
             true => Ok(()),
             false => minijinja::escape_formatter(out, state, value),
@@ -94,8 +94,8 @@ impl Template {
         let range = error.range().filter(|range| source.get(range.clone()).is_some_and(|text| !text.is_empty()));
         let text = range.clone().map(|range| &source[range]);
         let what = match (error.kind(), text) {
-            (ErrorKind::UndefinedError, Some(text)) => format!("`{text}` is not known"),
-            (ErrorKind::OutOfFuel, _) => "it takes too long or makes too much".to_owned(),
+            (ErrorKind::UndefinedError, Some(text)) => format!("`{text}` is undefined"),
+            (ErrorKind::OutOfFuel, _) => "it runs too long or its output is too large".to_owned(),
             (kind, _) => error.detail().map_or_else(|| kind.to_string(), |detail| format!("{kind}: {detail}")),
         };
         let at = match (&range, error.line()) {
@@ -107,20 +107,20 @@ impl Template {
             (None, None) => String::new(),
         };
         let of = sample.filter(|_| error.kind() != ErrorKind::SyntaxError);
-        let of = of.map(|of| format!(", tried on {of}")).unwrap_or_default();
-        let message = format!("the template `{key}` cannot be used{at}: {what}{of}");
+        let of = of.map(|of| format!(", rendered for {of}")).unwrap_or_default();
+        let message = format!("invalid template `{key}`{at}: {what}{of}");
         let help = match (error.kind(), text) {
             (ErrorKind::UndefinedError, Some(text)) => unknown(text),
-            (ErrorKind::OutOfFuel, _) => "take loops out of loops".to_owned(),
+            (ErrorKind::OutOfFuel, _) => "remove nested loops".to_owned(),
             (ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction, _) => {
-                "the filters and tests are those of Jinja; nothing is read from other files".to_owned()
+                "use the filters and tests built into Jinja; templates cannot include other files".to_owned()
             }
-            _ => "it is written as in Jinja: `{{ title }}`, `{% for move in moves %}…{% endfor %}`".to_owned(),
+            _ => "use Jinja syntax: `{{ title }}`, `{% for change in changes %}…{% endfor %}`".to_owned(),
         };
         Problem::at(&place.file, self.span(range), message).help(help)
     }
 
-    /// Where `range` of the template stands in the file; all of the template where it was written with escapes.
+    /// Maps `range` of the template to the file; the whole template if it was written with escapes.
     fn span(&self, range: Option<Range<usize>>) -> Range<usize> {
         let SourceLocation { file, span } = &self.place;
         let written = file.text.get(span.clone()).and_then(|text| text.find(&self.source));
@@ -134,21 +134,22 @@ impl Template {
     }
 }
 
-/// Line and column of a byte of `text`, both from 1, columns in characters.
+/// Returns line and column of byte `at` of `text`, both from 1; columns count characters.
 fn position(text: &str, at: usize) -> (usize, usize) {
     let before = &text[..at];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
-/// What can be meant by an expression that has no value.
+/// Suggests a remedy for an undefined expression.
 fn unknown(expression: &str) -> String {
     let word = expression.rsplit(|c: char| !c.is_alphanumeric() && c != '_').find(|word| !word.is_empty());
     let word = word.unwrap_or_default();
     let known = context::keys();
     let all = || known.iter().flat_map(|(_, keys)| keys.iter().map(String::as_str));
     if all().any(|key| key == word) {
-        let help = "not every move has it: ask first, as in `{% if move.old %}{{ move.old.short }}{% endif %}`";
+        let help =
+            "not every change has it: test it first, e.g. `{% if change.old %}{{ change.old.short }}{% endif %}`";
         return help.to_owned();
     }
     if let Some(near) = nearest(word, all()) {

@@ -1,8 +1,8 @@
-//! Reading a TOML file that a person wrote into a type with positions.
+//! Reads a TOML file written by a user into a type with source positions.
 //!
-//! The type's JSON schema is the check: one struct says which keys there are, of what kind they are, and what the
-//! published schema says. Whatever is wrong is said all at once, and what is right is still read, so that the file's
-//! meaning can be checked in the same run. Nothing here knows what a key means.
+//! The JSON schema of the type is the check: one struct defines the keys, their kinds and the published schema. All
+//! mistakes are reported at once, and whatever is correct is still read, so that its meaning can be checked in the
+//! same run. The meaning of keys is checked elsewhere.
 
 pub(crate) mod schema_check;
 mod syntax;
@@ -20,19 +20,19 @@ use toml::de::DeTable;
 use crate::text::diagnostics::{At, Diagnostics, Problem};
 use schema_check::SchemaShape;
 
-/// What could be read of a file.
+/// The part of a file that could be read.
 #[derive(Debug)]
 pub(crate) struct ParsedFile<T> {
-    /// The keys and values of the right kind.
+    /// The values whose kind is correct.
     pub(crate) table: T,
-    /// Where tables begin of which something could not be read: the place of their key, or of their header in a list.
-    /// That such a table lacks something need not be said.
+    /// Start positions (of the key, or of the header in a list) of tables from which something incorrect was dropped. A
+    /// key missing from such a table is not reported again.
     pub(crate) incomplete: HashSet<usize>,
 }
 
-/// Reads `findings.file`, adding its problems; `first` may look at the keys before they are compared with `shape`.
+/// Reads `findings.file` and adds its problems; `first` may inspect the keys before they are compared with `shape`.
 ///
-/// None means that nothing could be read of it.
+/// Returns `None` if nothing could be read.
 pub(crate) fn read<T: DeserializeOwned>(
     shape: &SchemaShape,
     findings: &mut Diagnostics<'_>,
@@ -47,13 +47,13 @@ pub(crate) fn read<T: DeserializeOwned>(
         Err(error) => {
             let span = error.span().unwrap_or(0..0);
             let problem = Problem::at(&file, span, error.message().to_owned());
-            findings.problems.push(problem.help("compare it with the schema: `pinstream schema`"));
+            findings.problems.push(problem.help("compare it with the schema (`pinstream schema`)"));
             None
         }
     }
 }
 
-/// The JSON schema of what `T` is read from. A key that TOML leaves out is left out: there is no null.
+/// Returns the JSON schema of `T`. TOML has no null: an absent value is an absent key.
 pub(crate) fn schema<T: schemars::JsonSchema>() -> serde_json::Value {
     fn without_null(value: &mut serde_json::Value) {
         use serde_json::Value;
@@ -86,7 +86,7 @@ pub(crate) fn schema<T: schemars::JsonSchema>() -> serde_json::Value {
     schema
 }
 
-/// A table whose keys are the user's own, in the order of their names, with the place of each key.
+/// A table with keys chosen by the user, sorted by name, each with its position.
 #[derive(Clone, Debug)]
 pub(crate) struct Entries<T>(pub(crate) Vec<(At<String>, T)>);
 
@@ -133,10 +133,10 @@ impl<T: schemars::JsonSchema> schemars::JsonSchema for Entries<T> {
     }
 }
 
-/// A string, short for a table with one key, or the table.
+/// A string, as shorthand for a table with one key, or the table itself.
 #[derive(Clone, Debug)]
 pub(crate) enum StringOr<T> {
-    /// The short form.
+    /// The shorthand.
     Text(String),
     /// The table.
     Table(Box<T>),
@@ -179,13 +179,13 @@ impl<T: schemars::JsonSchema> schemars::JsonSchema for StringOr<T> {
     }
 }
 
-/// A date, or a date and a time, as TOML has them without quotes.
+/// A TOML date, or date and time, without quotes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DateOrTime(pub(crate) toml::value::Datetime);
 
 impl DateOrTime {
-    /// The moment it stands for: a date begins at midnight, and what names no zone is read in UTC. None for a time of
-    /// day alone, and for what no calendar has.
+    /// Converts to a timestamp: a date means midnight, and a value without an offset is in UTC. Returns `None` for a
+    /// time of day alone and for dates that do not exist.
     pub(crate) fn timestamp(&self) -> Option<jiff::Timestamp> {
         let text = match *self {
             Self(toml::value::Datetime { date: Some(date), time: None, .. }) => format!("{date}T00:00:00Z"),

@@ -1,8 +1,8 @@
-//! YAML and JSON that others wrote, as trees whose values know their bytes.
+//! Parses foreign YAML and JSON into trees whose nodes have byte ranges.
 //!
-//! Caps stand before and within the parser: bytes, depth, values. An alias is the value it names, shared and never
-//! copied, so that a small text cannot become a large tree. No tag of YAML makes anything but text, lists and maps; a
-//! local one is only kept. What was read is never written: [`mod@write`] is for YAML of our own.
+//! Size, depth and number of values are limited. An alias shares the node it refers to and never copies it, so that a
+//! small text cannot expand into a large tree. Tags never construct anything but text, lists and maps; local tags are
+//! only recorded. Nothing parsed here is written back: [`mod@write`] is for our own YAML.
 
 pub mod write;
 
@@ -16,48 +16,48 @@ use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::escape;
 
-/// How deep lists and maps may stand in each other.
+/// The deepest nesting of lists and maps.
 const DEPTH_MAX: usize = 64;
-/// How many values one text may hold.
+/// The largest number of values in one text.
 const NODES_MAX: usize = 2_000_000;
-/// How many merges (`<<`) are followed for one key.
+/// The number of merges (`<<`) followed for one key.
 const MERGES_MAX: usize = 16;
 
-/// A value and the bytes it was written in.
+/// A value with its byte range.
 #[derive(Debug)]
 pub struct YamlNode {
     /// The value.
     pub value: YamlValue,
-    /// Its bytes in the text: quotes are part of them, an anchor is not.
+    /// Its byte range, including quotes but not an anchor.
     pub span: Range<usize>,
-    /// The local tag before it, `reset` of `!reset`: what it means is for the file's own rules to say.
+    /// Its local tag: `reset` for `!reset`. The rules of the file kind define what it means.
     pub tag: Option<Box<str>>,
-    /// Whether it has an anchor, so that aliases may stand for it elsewhere.
+    /// True if it has an anchor, so that aliases elsewhere may refer to it.
     pub is_anchored: bool,
-    /// Whether it is text in a block, below `|` or `>`: its bytes are then those of the lines.
+    /// True for a block scalar, below `|` or `>`; its byte range is then that of the lines.
     pub is_block: bool,
 }
 
-/// What a value is.
+/// The kinds of values.
 #[derive(Debug)]
 pub enum YamlValue {
-    /// A scalar that stands in quotes, or in a block.
+    /// A quoted or block scalar.
     Quoted(String),
-    /// A scalar without quotes: text, a number, a truth value, or nothing at all.
+    /// A plain scalar: text, a number, a boolean, or null.
     Plain(String),
-    /// `[…]`, or lines with `-`
+    /// A flow (`[…]`) or block (`-`) sequence.
     List(Vec<Rc<YamlNode>>),
-    /// `{…}`, or lines with `key:`
+    /// A flow (`{…}`) or block (`key:`) mapping.
     Map(Vec<(Rc<YamlNode>, Rc<YamlNode>)>),
 }
 
 impl YamlNode {
-    /// A value of a text that is no YAML, and has neither anchors nor blocks.
+    /// Creates a node for a format without anchors and block scalars.
     pub fn plain(value: YamlValue, span: Range<usize>) -> Self {
         Self { value, span, tag: None, is_anchored: false, is_block: false }
     }
 
-    /// The text of a scalar; none where it is nothing, a list or a map.
+    /// Returns the text of a scalar; `None` for null, lists and maps.
     pub fn text(&self) -> Option<&str> {
         match &self.value {
             YamlValue::Quoted(text) => Some(text),
@@ -66,12 +66,12 @@ impl YamlNode {
         }
     }
 
-    /// Whether `span` lies within its bytes.
+    /// Returns true if `span` lies within the node.
     pub fn contains(&self, span: &Range<usize>) -> bool {
         self.span.start <= span.start && span.end <= self.span.end
     }
 
-    /// The values of a list; none of anything else.
+    /// Returns the items of a list; empty for anything else.
     pub fn items(&self) -> &[Rc<Self>] {
         match &self.value {
             YamlValue::List(items) => items,
@@ -79,7 +79,7 @@ impl YamlNode {
         }
     }
 
-    /// The keys and values of a map; none of anything else. What is merged into it is not among them.
+    /// Returns the keys and values of a map, without merged ones; empty for anything else.
     pub fn entries(&self) -> &[(Rc<Self>, Rc<Self>)] {
         match &self.value {
             YamlValue::Map(entries) => entries,
@@ -87,7 +87,7 @@ impl YamlNode {
         }
     }
 
-    /// The value of `key`: its own, else the one that a merge (`<<: *base`) brings.
+    /// Returns the value of `key`: the map's own, or one merged in (`<<: *base`).
     pub fn get(&self, key: &str) -> Option<&Rc<Self>> {
         self.merged(key, &mut 0)
     }
@@ -111,24 +111,24 @@ fn is_null(plain: &str) -> bool {
     matches!(plain, "" | "~" | "null" | "Null" | "NULL")
 }
 
-/// The documents of a text, each as a tree.
+/// Parses the documents of a text, each into a tree.
 ///
 /// # Errors
-/// The first thing that is wrong with it, at its place.
+/// Returns the first syntax error, with its position.
 pub fn parse(file: &Arc<SourceFile>) -> Result<Vec<Rc<YamlNode>>, Problem> {
     let mut builder = TreeBuilder { file, open: Vec::new(), anchors: HashMap::new(), nodes: 0, done: Vec::new() };
     for next in Parser::new_from_str(&file.text) {
         let (event, span) = next.map_err(|error| {
             let at = error.marker().byte_offset().unwrap_or(0).min(file.text.len());
             let at = (0..=at).rev().find(|at| file.text.is_char_boundary(*at)).unwrap_or(0);
-            Problem::at(file, at..at, format!("this is not YAML: {}", escape::terminal(&error.info())))
+            Problem::at(file, at..at, format!("invalid YAML: {}", escape::terminal(&error.info())))
         })?;
-        builder.take(event, &span)?;
+        builder.handle(event, &span)?;
     }
     Ok(builder.done)
 }
 
-/// Shows each value of trees to `look`; what several aliases name is shown once.
+/// Calls `look` for each node; a node shared by several aliases is visited once.
 pub fn visit(documents: &[Rc<YamlNode>], look: &mut impl FnMut(&YamlNode)) {
     let mut seen = HashSet::new();
     documents.iter().for_each(|document| each_below(document, &mut seen, look));
@@ -143,12 +143,12 @@ fn each_below(node: &YamlNode, seen: &mut HashSet<*const YamlNode>, look: &mut i
     node.entries().iter().for_each(|(_, value)| each_below(value, seen, look));
 }
 
-/// The name of a local tag, `!name` (YAML 1.2.2, section 6.8.2, "Tag Handles").
+/// Returns the name of a local tag, `!name` (YAML 1.2.2, section 6.8.2, "Tag Handles").
 fn local(tag: Option<&Tag>) -> Option<Box<str>> {
     tag.filter(|tag| tag.handle() == "!" && !tag.suffix().is_empty()).map(|tag| tag.suffix().into())
 }
 
-/// The trees of a text that are still open, and what came of it so far.
+/// Builds trees from parser events.
 struct TreeBuilder<'a> {
     file: &'a Arc<SourceFile>,
     open: Vec<OpenCollection>,
@@ -157,7 +157,7 @@ struct TreeBuilder<'a> {
     done: Vec<Rc<YamlNode>>,
 }
 
-/// A list or a map whose end has not come yet.
+/// A list or map that is still open.
 struct OpenCollection {
     start: usize,
     anchor: usize,
@@ -167,7 +167,7 @@ struct OpenCollection {
 }
 
 impl TreeBuilder<'_> {
-    fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Problem> {
+    fn handle(&mut self, event: Event<'_>, span: &Span) -> Result<(), Problem> {
         let span = span.byte_range().unwrap_or(0..0);
         match event {
             Event::SequenceStart(_, anchor, tag) => self.open(span.start, anchor, local(tag.as_deref()), false),
@@ -181,7 +181,7 @@ impl TreeBuilder<'_> {
             }
             Event::Alias(id) => match self.anchors.get(&id).cloned() {
                 Some(node) => self.put(node, 0),
-                None => Err(self.wrong(span, "an alias names a value that holds it")),
+                None => Err(self.problem(span, "an alias refers to a value that contains it")),
             },
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
                 Some(open) => self.close(open, span.end),
@@ -197,8 +197,8 @@ impl TreeBuilder<'_> {
 
     fn open(&mut self, start: usize, anchor: usize, tag: Option<Box<str>>, is_map: bool) -> Result<(), Problem> {
         if self.open.len() >= DEPTH_MAX {
-            let message = format!("lists and maps stand in each other deeper than the cap of {DEPTH_MAX} levels");
-            return Err(self.wrong(start..start, &message));
+            let message = format!("lists and maps are nested deeper than {DEPTH_MAX} levels");
+            return Err(self.problem(start..start, &message));
         }
         self.open.push(OpenCollection { start, anchor, tag, is_map, items: Vec::new() });
         Ok(())
@@ -225,8 +225,8 @@ impl TreeBuilder<'_> {
     fn put(&mut self, node: Rc<YamlNode>, anchor: usize) -> Result<(), Problem> {
         self.nodes += 1;
         if self.nodes > NODES_MAX {
-            let message = format!("the file holds more values than the cap of {NODES_MAX}");
-            return Err(self.wrong(node.span.clone(), &message));
+            let message = format!("the file has more than {NODES_MAX} values");
+            return Err(self.problem(node.span.clone(), &message));
         }
         if anchor > 0 {
             self.anchors.insert(anchor, Rc::clone(&node));
@@ -238,20 +238,19 @@ impl TreeBuilder<'_> {
         Ok(())
     }
 
-    fn wrong(&self, span: Range<usize>, message: &str) -> Problem {
+    fn problem(&self, span: Range<usize>, message: &str) -> Problem {
         Problem::at(self.file, span, message)
     }
 }
 
-/// A tree as JSON has it, by the core schema of YAML 1.2: what is merged is written out, a later key wins.
+/// Converts a tree to JSON by the YAML 1.2 core schema: merges are expanded, and the last of duplicate keys wins.
 ///
 /// # Errors
-/// Where aliases make it larger than any text may be.
+/// Returns a problem if aliases expand to more values than a text may have.
 pub fn to_json(file: &Arc<SourceFile>, node: &YamlNode) -> Result<serde_json::Value, Problem> {
     let mut left = NODES_MAX;
-    json(node, &mut left).ok_or_else(|| {
-        Problem::at(file, node.span.clone(), format!("aliases make more values of this than the cap of {NODES_MAX}"))
-    })
+    json(node, &mut left)
+        .ok_or_else(|| Problem::at(file, node.span.clone(), format!("aliases expand to more than {NODES_MAX} values")))
 }
 
 fn json(node: &YamlNode, left: &mut usize) -> Option<serde_json::Value> {
@@ -287,7 +286,7 @@ fn plain(text: &str) -> serde_json::Value {
         text if is_null(text) => Json::Null,
         "true" | "True" | "TRUE" => Json::Bool(true),
         "false" | "False" | "FALSE" => Json::Bool(false),
-        // JSON's numbers are those of the core schema that Kubernetes writes; any other stays the text it is.
+        // JSON numbers are the core-schema numbers that Kubernetes writes; other numbers stay text.
         _ => match text.parse::<serde_json::Number>() {
             Ok(number) => Json::Number(number),
             Err(_) => Json::String(text.to_owned()),
@@ -303,7 +302,7 @@ mod tests {
         Arc::new(SourceFile { path: "a.yaml".to_owned(), text: text.to_owned() })
     }
 
-    fn wrong(text: &str) -> String {
+    fn error_of(text: &str) -> String {
         let problem = match parse(&file(text)) {
             Err(problem) => problem,
             Ok(documents) => documents.iter().find_map(|document| to_json(&file(text), document).err()).unwrap(),
@@ -321,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_are_trees_by_the_core_schema() {
+    fn documents_are_parsed_by_the_core_schema() {
         check("a: [1, -2.5, yes, true, ~, '1', 0x1]\n", r#"{"a":[1,-2.5,"yes",true,null,"1","0x1"]}"#);
         check("a: 1\n---\n- b\n---\n", "{\"a\":1}\n[\"b\"]\nnull");
         check("a: |\n  one\n  two\nb: >-\n  one\n  two\n", r#"{"a":"one\ntwo\n","b":"one two"}"#);
@@ -330,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_is_the_value_it_names_and_a_merge_gives_way_to_own_keys() {
+    fn an_alias_is_the_value_it_refers_to_and_own_keys_override_merged_ones() {
         check(
             "base: &base { image: a, tag: 1 }\nweb:\n  <<: *base\n  tag: 2\n",
             r#"{"base":{"image":"a","tag":1},"web":{"image":"a","tag":2}}"#,
@@ -355,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn each_value_knows_its_bytes() {
+    fn each_value_has_its_byte_range() {
         let text = "# ü\nweb: &w\n  image: \"nginx:1\" # here\n  other: plain text\n";
         let documents = parse(&file(text)).unwrap();
         let web = documents[0].get("web").unwrap();
@@ -365,24 +364,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_yaml_is_named_by_its_place() {
-        assert!(wrong("a: 1\nb: [1,\n").starts_with("2:4 this is not YAML: "), "{}", wrong("a: 1\nb: [1,\n"));
-        assert!(wrong("a: ü\n- b\n").contains(" this is not YAML: "), "{}", wrong("a: ü\n- b\n"));
-        assert!(wrong("a: *nobody\n").contains("not YAML"));
-        assert_eq!(wrong("a: &a [*a]\n"), "1:8 an alias names a value that holds it");
+    fn invalid_yaml_is_reported_with_its_position() {
+        assert!(error_of("a: 1\nb: [1,\n").starts_with("2:4 invalid YAML: "), "{}", error_of("a: 1\nb: [1,\n"));
+        assert!(error_of("a: ü\n- b\n").contains(" invalid YAML: "), "{}", error_of("a: ü\n- b\n"));
+        assert!(error_of("a: *nobody\n").contains("invalid YAML"));
+        assert_eq!(error_of("a: &a [*a]\n"), "1:8 an alias refers to a value that contains it");
     }
 
     #[test]
     fn t6_depth_and_aliases_are_capped() {
         let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
-        assert!(wrong(&deep).ends_with("deeper than the cap of 64 levels"));
+        assert!(error_of(&deep).ends_with("deeper than 64 levels"));
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for n in 1..12 {
             let all = vec![format!("*a{}", n - 1); 10].join(", ");
             bomb.push_str(&format!("a{n}: &a{n} [{all}]\n"));
         }
-        // The tree shares its values, so it is small; written out it would not be.
+        // The tree shares its values, so it is small; expanded it would not be.
         assert!(parse(&file(&bomb)).is_ok());
-        assert!(wrong(&bomb).contains("aliases make more values"), "{}", wrong(&bomb));
+        assert!(error_of(&bomb).contains("aliases expand to more than"), "{}", error_of(&bomb));
     }
 }

@@ -1,36 +1,36 @@
-//! Lines and columns of a text: where bytes of it are for people and for programs that show its lines.
+//! Lines and columns of a text, as editors and forges count them.
 
 use std::ops::Range;
 
-/// Where the lines of a text begin.
+/// The byte offsets at which the lines of a text start.
 #[derive(Debug)]
 pub struct LineIndex(pub(crate) Vec<usize>);
 
-/// A part of a text as programs name it that show lines.
+/// A range of a text in lines and columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceSpan {
-    /// Its first line, from 1.
+    /// First line, from 1.
     pub line: usize,
-    /// The column in that line that it begins with, from 1, in UTF-16 code units, as editors and forges count.
+    /// Column in the first line, from 1, in UTF-16 code units, as editors and forges count.
     pub column: usize,
-    /// Its last line.
+    /// Last line.
     pub end_line: usize,
-    /// The column of the last line that comes after it.
+    /// Column in the last line just past the range.
     pub end_column: usize,
 }
 
 impl LineIndex {
-    /// Finds them.
+    /// Indexes the lines of `text`.
     pub fn new(text: &str) -> Self {
         Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
     }
 
-    /// The number, from 1, of the line that `at` is in.
+    /// Returns the number, from 1, of the line that contains byte `at`.
     pub(crate) fn line_number(&self, at: usize) -> usize {
         self.0.partition_point(|start| *start <= at)
     }
 
-    /// Where the bytes `range` of the same text are; none where they are no part of it.
+    /// Converts the byte range `range` of the same text; `None` if it is not within the text.
     pub(crate) fn span(&self, text: &str, range: &Range<usize>) -> Option<SourceSpan> {
         let place = |at: usize| {
             let line = self.line_number(at);
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_part_of_a_text_is_nowhere() {
+    fn a_range_outside_the_text_has_no_position() {
         check(3..6, None);
         check(99..100, None);
     }

@@ -1,6 +1,6 @@
-//! Problems as text for a person: file, line and column, the line underlined, and a way out.
+//! Prints problems: file, line and column, the line underlined, and the remedy.
 //!
-//! At most [`SHOWN_MAX`] are shown, the rest is counted. Nothing here prints.
+//! At most [`SHOWN_MAX`] are printed in full, the rest is counted. Returns text; never writes to a stream.
 
 use std::fmt;
 
@@ -10,21 +10,21 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 use super::{Problem, Problems};
 use crate::text::escape;
 
-/// How many problems are shown at once.
+/// The number of problems printed in full.
 pub const SHOWN_MAX: usize = 100;
-/// The longest line that is shown, in bytes; of a longer one only its place is named.
+/// The longest source line that is printed, in bytes; for a longer one only the position is given.
 const LINE_MAX: usize = 1_000;
 
-/// How a set of problems is shown to people.
+/// Output style of rendered problems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RenderStyle {
     /// With colours, for a terminal.
     Colour,
-    /// As plain text.
+    /// Plain text.
     Plain,
 }
 
-/// `problems` as text for a person: each with its place underlined.
+/// Problems as text, each with its source line underlined.
 pub struct RenderedProblems<'a>(pub &'a Problems, pub RenderStyle);
 
 impl fmt::Display for RenderedProblems<'_> {
@@ -38,7 +38,7 @@ impl fmt::Display for RenderedProblems<'_> {
         for (index, problem) in problems.iter().take(SHOWN_MAX).enumerate() {
             let gap = if index == 0 { "" } else { "\n" };
             let shown = renderer.render(&[group(problem)]);
-            // Without a place there is nothing to draw a line beside.
+            // Without a source line there is no gutter to align the help with.
             match &problem.help {
                 Some(help) if problem.file.is_none() => writeln!(f, "{gap}{shown}\nhelp: {help}")?,
                 _ => writeln!(f, "{gap}{shown}")?,
@@ -79,8 +79,8 @@ fn group(problem: &Problem) -> Group<'_> {
     }
 }
 
-/// A line of a file with nothing in it that acts on who reads it, and where `places` of it are in that. Each character
-/// is one character still, so that columns stay what they are.
+/// Replaces dangerous characters of a source line, and maps `places` of it to the result. Each character remains one
+/// character, so that columns stay the same.
 fn harmless(line: &str, places: [usize; 2]) -> (String, [usize; 2]) {
     let (mut shown, mut moved, mut last) = (String::with_capacity(line.len()), places, '\0');
     for (at, c) in line.char_indices().chain([(line.len(), '\n')]) {
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_shows_its_place_its_line_and_a_way_out() {
+    fn a_problem_shows_its_position_the_line_and_a_remedy() {
         let file = file("a = 1\r\nö = \"x\"\r\n");
         check(
             vec![Problem::at(&file, 12..15, "`x` is wrong").help("write `y`")],
@@ -126,14 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_gets_colours() {
+    fn the_colour_style_prints_escape_sequences() {
         let problem = Problem::at(&file("a = 1"), 4..5, "wrong");
         let text = RenderedProblems(&Problems(vec![problem]), RenderStyle::Colour).to_string();
         assert!(text.contains("\u{1b}["), "{text}");
     }
 
     #[test]
-    fn a_problem_of_a_whole_file_or_of_none_has_no_line() {
+    fn a_problem_without_a_position_shows_no_line() {
         check(
             vec![Problem::whole(Some(&file("")), "too large"), Problem::whole(None, "nothing there").help("look")],
             RenderStyle::Plain,
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_would_act_on_is_escaped() {
+    fn terminal_escape_sequences_are_shown_not_sent() {
         let file = file("a = \"\u{1b}[31m\u{202e}\"");
         let problem = Problem::at(&file, 4..5, "`\u{1b}[31m\u{202e}` is wrong").help("\u{7}");
         let text = RenderedProblems(&Problems(vec![problem]), RenderStyle::Plain).to_string();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn t9_what_a_log_reader_would_act_on_is_escaped_and_still_underlined() {
+    fn t9_log_commands_are_escaped_and_the_underline_still_fits() {
         let file = Arc::new(SourceFile { path: "##vso[a].toml".to_owned(), text: "::a = ##vso[b] \"x\"".to_owned() });
         check(
             vec![Problem::at(&file, 15..18, "##[error]`\u{200b}\u{e0041}` is wrong").help("##[c]")],
@@ -162,13 +162,13 @@ mod tests {
     }
 
     #[test]
-    fn a_line_too_long_to_show_is_named_by_its_place() {
+    fn a_very_long_line_is_replaced_by_its_position() {
         let file = file(&format!("a = 1\nb = \"{}\"", "x".repeat(5_000)));
         check(vec![Problem::at(&file, 10..20, "wrong")], RenderStyle::Plain, "error: wrong\n--> a.toml:2:5\n");
     }
 
     #[test]
-    fn places_at_the_end_of_a_file_and_over_several_lines_are_shown() {
+    fn positions_at_the_end_of_a_file_and_over_several_lines_are_shown() {
         let file = file("a = [\n1,\n");
         check(
             vec![Problem::at(&file, 4..8, "several"), Problem::at(&file, 9..9, "the end")],
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn of_thousands_a_hundred_are_shown_and_the_rest_is_counted() {
+    fn a_hundred_problems_are_shown_and_the_rest_is_counted() {
         let file = file("a = 1");
         let problems = (0..3_000).map(|_| Problem::at(&file, 0..1, "wrong")).collect();
         let text = RenderedProblems(&Problems(problems), RenderStyle::Plain).to_string();

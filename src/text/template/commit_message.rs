@@ -1,4 +1,4 @@
-//! Makes a text the message of a commit: a first line that tools show, nothing that acts, and no trailer in our name.
+//! Turns a text into a commit message: a short first line, nothing dangerous, and no trailer in our name.
 
 use crate::text::escape;
 
@@ -6,14 +6,14 @@ use crate::text::escape;
 pub const TITLE_MAX: usize = 120;
 /// The longest message, in bytes.
 const MESSAGE_MAX: usize = 64 << 10;
-/// How trailers begin that are ours alone.
+/// The prefix of our own trailers.
 const OURS: &str = "pinstream-";
 
-/// `text` as a message: its first line is not empty and at most [`TITLE_MAX`] characters, the next one is blank, and
-/// it ends with one line break. An empty text becomes `title`.
+/// Formats `text` as a commit message: the first line is not empty and at most [`TITLE_MAX`] characters, the second is
+/// blank, and the message ends with one line break. An empty text becomes `title`.
 ///
-/// No control or reordering character is in it. What Git's programs take for the end of a message, and what would be a
-/// trailer of ours, is moved in by a blank.
+/// Control and bidirectional characters are escaped. Lines that Git takes for the end of a message, and lines that
+/// look like one of our trailers, are indented by a space.
 pub fn message(text: &str, title: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\t', "    ");
     let text = if text.trim().is_empty() { title } else { text.trim() };
@@ -21,7 +21,7 @@ pub fn message(text: &str, title: &str) -> String {
     for (at, line) in text.lines().enumerate() {
         let line = escape::control_characters(line.trim_end());
         if at == 0 {
-            out.push_str(&within(line.trim_start_matches(|c: char| c.is_whitespace() || c == '-'), title));
+            out.push_str(&title_line(line.trim_start_matches(|c: char| c.is_whitespace() || c == '-'), title));
         } else {
             if at == 1 && !line.is_empty() {
                 out.push('\n');
@@ -40,13 +40,13 @@ pub fn message(text: &str, title: &str) -> String {
     out
 }
 
-/// `text` with one line break at its end, in which no control or reordering character is.
+/// Escapes control and bidirectional characters of `text`, and ends it with one line break.
 pub fn plain_text(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\t', "    ");
     text.trim().lines().map(|line| format!("{}\n", escape::control_characters(line.trim_end()))).collect()
 }
 
-/// `message` with `trailers` in its last paragraph: beside those that it ends with, or in one of their own
+/// Appends `trailers` to the last paragraph of `message` if it consists of trailers, or as a new one
 /// (git-interpret-trailers(1)).
 pub fn with_trailers(message: &str, trailers: &[String]) -> String {
     let message = message.trim_end();
@@ -57,7 +57,7 @@ pub fn with_trailers(message: &str, trailers: &[String]) -> String {
     format!("{message}{between}{}\n", trailers.join("\n"))
 }
 
-/// Whether `line` is `Token: value`.
+/// Returns true if `line` is `Token: value`.
 fn is_trailer(line: &str) -> bool {
     let split = line.split_once(": ");
     split.is_some_and(|(token, value)| {
@@ -66,14 +66,14 @@ fn is_trailer(line: &str) -> bool {
     })
 }
 
-/// Whether Git or we would read more into `line` than words: programs that take a message from a mail end it at `---`.
+/// Returns true if Git or pinstream would give `line` a meaning: git-am(1) ends a message at `---`.
 fn acts(line: &str) -> bool {
     let is_ours = line.get(..OURS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OURS)) && line.contains(':');
     is_ours || line.starts_with("---")
 }
 
-/// A first line of at most [`TITLE_MAX`] characters; `title` where nothing is left of it.
-fn within(line: &str, title: &str) -> String {
+/// Cuts the first line at [`TITLE_MAX`] characters; returns `title` if it is empty.
+fn title_line(line: &str, title: &str) -> String {
     if line.is_empty() {
         return title.to_owned();
     }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_becomes_a_message() {
+    fn text_is_formatted_as_a_message() {
         check("one", "one\n");
         check("\n\n  one  \n\n\ntwo \r\n\n", "one\n\n\ntwo\n");
         check("one\ntwo\nthree", "one\n\ntwo\nthree\n");
@@ -106,25 +106,25 @@ mod tests {
     }
 
     #[test]
-    fn what_acts_in_a_message_is_moved_in() {
+    fn lines_with_a_meaning_to_git_are_indented() {
         check("a\n\n--- a/file\n----\n-- x", "a\n\n --- a/file\n ----\n-- x\n");
         check(
             "a\n\nPinstream-Plan: sha256:00\npinstream-ROOT:x\nPinstream-Plan",
             "a\n\n Pinstream-Plan: sha256:00\n pinstream-ROOT:x\nPinstream-Plan\n",
         );
-        // An umlaut lies across the length of the word.
+        // An umlaut straddles the length of the prefix.
         check("a\n\npinstreamü: x", "a\n\npinstreamü: x\n");
     }
 
     #[test]
-    fn a_message_is_bounded() {
+    fn a_message_is_cut_at_its_size_limit() {
         let lines = "a line of a text\n".repeat(10_000);
         let made = message(&lines, "title");
         assert!(made.len() < MESSAGE_MAX + 10 && made.ends_with("text\n…\n"), "{}", made.len());
     }
 
     #[test]
-    fn trailers_join_those_that_are_there() {
+    fn trailers_join_existing_trailers() {
         let ours = ["Pinstream-Plan: x".to_owned()];
         let check = |message: &str, expected: &str| assert_eq!(with_trailers(message, &ours), expected, "{message:?}");
         check("a\n", "a\n\nPinstream-Plan: x\n");
@@ -141,7 +141,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn t9_any_text_makes_a_message(text in any::<String>(), start in "([ \n\r\t\u{1b}\u{202e}:-]|Pinstream-|---){0,9}") {
+        fn t9_any_text_becomes_a_valid_message(text in any::<String>(), start in "([ \n\r\t\u{1b}\u{202e}:-]|Pinstream-|---){0,9}") {
             for text in [format!("{start}{text}"), format!("{text}{start}"), format!("x\n\n{start}{text}: y")] {
                 let made = message(&text, "title");
                 let first = made.lines().next().unwrap();

@@ -1,145 +1,145 @@
-//! What a template is given: the words of `pinstream.event/v1`, all of them always there, and fit to be written anywhere.
+//! The variables of a template: the fields of `pinstream.event/v1`, always all present, and escaped.
 //!
-//! Whoever makes a [`Context`] leaves nothing in it that could act where it is printed.
+//! The code that builds a [`TemplateContext`] escapes every foreign text in it.
 
 use serde::Serialize;
 
-/// What a template is given.
+/// The variables of a template.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TemplateContext {
-    /// How many tags move.
+    /// The number of changes.
     pub count: usize,
-    /// The moves, in the order of their tags, a hundred at most.
-    pub moves: Vec<ChangeContext>,
-    /// How many more there are.
+    /// The changes, sorted by tag; at most a hundred.
+    pub changes: Vec<ChangeContext>,
+    /// The number of changes beyond those.
     pub more: usize,
-    /// The first line that is written where there is no template.
+    /// The default first line.
     pub title: String,
-    /// What follows it there, without the blank line between; may be empty.
+    /// The default text below it, without the blank line between; may be empty.
     pub text: String,
 }
 
-/// One move. What is not known, or not there, is none, and is written as nothing.
+/// One change. Unknown and inapplicable values are `None`, and render to nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ChangeContext {
     /// `stream:tag`
     pub id: String,
-    /// The stream.
+    /// The stream's name.
     pub stream: String,
-    /// The tag's name within it.
+    /// The tag's name within the stream.
     pub tag: String,
-    /// The tag it follows; of another repository, `remote//stream:tag`.
+    /// The tag it follows; `remote//stream:tag` in another repository.
     pub follow: Option<String>,
-    /// The image.
+    /// The image reference.
     pub image: String,
-    /// `added`, `moved` or `removed`.
+    /// `added`, `updated` or `removed`.
     pub change: String,
-    /// Where it stood before; none if it was added.
+    /// The previous pin; `None` if the tag was added.
     pub old: Option<SideContext>,
-    /// Where it stands now; none if it was removed.
+    /// The new pin; `None` if the tag was removed.
     pub new: Option<SideContext>,
-    /// The reference to deploy, `registry/repository:tag@sha256:…`; none if it was removed.
+    /// The reference to deploy, `registry/repository:tag@sha256:…`; `None` if the tag was removed.
     pub reference: Option<String>,
     /// `attestation`, `config`, `layers`, `platforms`, `patch`, `minor` or `major`.
     pub class: Option<String>,
-    /// Why not all of it is known.
+    /// The reason why not everything is known.
     pub unknown: Option<String>,
-    /// Where the changes of the source can be read.
+    /// The URL that compares the source revisions.
     pub compare: Option<String>,
-    /// How long after the old image the new one was built, as `12 days later`.
+    /// The build time relative to the old image, e.g. `12 days later`.
     pub age: Option<String>,
-    /// What a reviewer must not miss, a sentence each.
+    /// Warnings for the reviewer, one sentence each.
     pub warnings: Vec<String>,
-    /// When the images were built, RFC 3339.
+    /// The build times, RFC 3339.
     pub built: SidesContext<String>,
-    /// The sizes of their layers in a registry, in bytes.
+    /// The compressed sizes of the layers, in bytes.
     pub size: SidesContext<u64>,
-    /// What became of the layers.
+    /// Counts of layers kept, added and removed.
     pub layers: Option<LayersContext>,
-    /// The platforms that only the new image runs on.
+    /// The platforms that only the new image supports.
     pub platforms_gained: Vec<String>,
-    /// The platforms that only the old image runs on.
+    /// The platforms that only the old image supports.
     pub platforms_lost: Vec<String>,
-    /// What the images were built upon; none where it is the same.
+    /// The base images; `None` if they are the same.
     pub base: Option<SidesContext<BaseContext>>,
-    /// What else differs in how they run, and in their labels, fifty at most.
+    /// Other differences in configuration and labels; at most fifty.
     pub differences: Vec<DifferenceContext>,
 }
 
-/// A digest, and what the image at it says of itself.
+/// A digest and the version its image declares.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SideContext {
-    /// The digest.
+    /// The whole digest.
     pub digest: String,
-    /// Its first twelve digits.
+    /// Its first twelve hexadecimal digits.
     pub short: String,
-    /// The version that the image says it is.
+    /// The version the image declares.
     pub version: Option<String>,
 }
 
-/// What there is of the old image and of the new one.
+/// A pair of values, of the old and of the new image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SidesContext<T> {
-    /// Of the old one.
+    /// Of the old image.
     pub old: Option<T>,
-    /// Of the new one.
+    /// Of the new image.
     pub new: Option<T>,
 }
 
-/// What became of layers.
+/// Counts of layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LayersContext {
-    /// How many both have.
+    /// Layers in both images.
     pub kept: usize,
-    /// How many only the new one has.
+    /// Layers in the new image only.
     pub added: usize,
-    /// How many only the old one has.
+    /// Layers in the old image only.
     pub removed: usize,
 }
 
-/// The image that another one was built upon, as its labels say.
+/// The base image, as declared by labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct BaseContext {
-    /// Its name.
+    /// Its reference.
     pub name: Option<String>,
-    /// Its digest.
+    /// Its declared digest.
     pub digest: Option<String>,
 }
 
-/// Something that differs.
+/// One difference.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DifferenceContext {
-    /// `user`, `entrypoint`, `command`, `working-folder`, `port`, `variable` or `label`.
+    /// `user`, `entrypoint`, `command`, `working-directory`, `port`, `variable` or `label`.
     pub what: String,
     /// The name of the variable or label.
     pub name: Option<String>,
-    /// What it was.
+    /// The previous value.
     pub old: Option<String>,
-    /// What it is.
+    /// The new value.
     pub new: Option<String>,
 }
 
-/// The keys there are, by what has them.
+/// Returns the known keys, grouped by the value that has them.
 pub(crate) fn keys() -> Vec<(&'static str, Vec<String>)> {
-    let context = TemplateContext { moves: vec![explained()], ..TemplateContext::default() };
-    // Such a value has no map with other keys than strings, and no `Serialize` of its own that fails.
+    let context = TemplateContext { changes: vec![explained()], ..TemplateContext::default() };
+    // Serializing a plain struct does not fail.
     let context = serde_json::to_value(context).unwrap_or_default();
     let of = |(what, at): (&'static str, &str)| {
         let keys = context.pointer(at).and_then(serde_json::Value::as_object)?.keys().cloned();
         Some((what, keys.collect()))
     };
     let places = [
-        ("there is", ""),
-        ("a move has", "/moves/0"),
-        ("its `old` and `new` have", "/moves/0/new"),
-        ("its `layers` have", "/moves/0/layers"),
-        ("a base has", "/moves/0/base/new"),
-        ("a difference has", "/moves/0/differences/0"),
+        ("known variables:", ""),
+        ("a change has", "/changes/0"),
+        ("its `old` and `new` have", "/changes/0/new"),
+        ("its `layers` have", "/changes/0/layers"),
+        ("a base has", "/changes/0/base/new"),
+        ("a difference has", "/changes/0/differences/0"),
     ];
     places.into_iter().filter_map(of).collect()
 }
 
-/// What templates are tried on, each with a word for it: all that a pass can come to.
+/// Returns one sample per shape a pass can produce, each with its description.
 pub(super) fn samples() -> Vec<(&'static str, TemplateContext)> {
     let (added, removed) =
         (ChangeContext { old: None, ..plain() }, ChangeContext { new: None, reference: None, ..plain() });
@@ -147,30 +147,30 @@ pub(super) fn samples() -> Vec<(&'static str, TemplateContext)> {
     let removed = ChangeContext { change: "removed".to_owned(), ..removed };
     let one = |one: ChangeContext| TemplateContext {
         count: 1,
-        moves: vec![one],
+        changes: vec![one],
         more: 0,
         title: "chore(images): pin python:3.12".to_owned(),
         text: "- python:3.12: 010101010101 → 020202020202".to_owned(),
     };
     let several = vec![added.clone(), explained(), plain(), removed.clone()];
     vec![
-        ("a tag that moved", one(explained())),
-        ("a tag that is new", one(added)),
-        ("a tag that is gone", one(removed)),
-        ("a move of which little is known", one(plain())),
-        ("several moves", TemplateContext { count: 4, moves: several, ..one(plain()) }),
+        ("an updated tag", one(explained())),
+        ("an added tag", one(added)),
+        ("a removed tag", one(removed)),
+        ("a change without details", one(plain())),
+        ("several changes", TemplateContext { count: 4, changes: several, ..one(plain()) }),
         (
-            "more moves than are listed",
-            TemplateContext { count: 150, moves: vec![explained(); 100], more: 50, ..one(plain()) },
+            "more changes than are listed",
+            TemplateContext { count: 150, changes: vec![explained(); 100], more: 50, ..one(plain()) },
         ),
         (
-            "a lock that changes without a move",
-            TemplateContext { count: 0, moves: Vec::new(), text: String::new(), ..one(plain()) },
+            "a commit without changes of digests",
+            TemplateContext { count: 0, changes: Vec::new(), text: String::new(), ..one(plain()) },
         ),
     ]
 }
 
-/// A move of which nothing is known but where it leads.
+/// A change with digests and nothing else.
 fn plain() -> ChangeContext {
     let side = |digit: &str, version: Option<&str>| SideContext {
         digest: format!("sha256:{}", digit.repeat(32)),
@@ -182,7 +182,7 @@ fn plain() -> ChangeContext {
         stream: "python".to_owned(),
         tag: "3.12".to_owned(),
         image: "docker.io/library/python:3.12".to_owned(),
-        change: "moved".to_owned(),
+        change: "updated".to_owned(),
         old: Some(side("01", None)),
         new: Some(side("02", None)),
         reference: Some(format!("docker.io/library/python:3.12@sha256:{}", "02".repeat(32))),
@@ -190,7 +190,7 @@ fn plain() -> ChangeContext {
     }
 }
 
-/// A move of which all is known.
+/// A change with all details.
 fn explained() -> ChangeContext {
     let some = |text: &str| Some(text.to_owned());
     let version = |side: Option<SideContext>, text: &str| side.map(|side| SideContext { version: some(text), ..side });
@@ -210,10 +210,10 @@ fn explained() -> ChangeContext {
         old: version(old, "3.12.4"),
         new: version(new, "3.12.5"),
         class: some("patch"),
-        unknown: some("the image that it leaves cannot be read"),
+        unknown: some("the previous image cannot be read"),
         compare: some("https://github.com/acme/python/compare/0a...1b"),
         age: some("12 days later"),
-        warnings: vec!["it runs as root, and did not before".to_owned()],
+        warnings: vec!["now runs as root".to_owned()],
         built: SidesContext { old: some("2026-10-01T00:00:00Z"), new: some("2026-10-13T00:00:00Z") },
         size: SidesContext { old: Some(12_000_000), new: Some(12_400_000) },
         layers: Some(LayersContext { kept: 3, added: 2, removed: 2 }),

@@ -1,4 +1,4 @@
-//! What is said of templates that are wrong, and what those make that are right.
+//! Templates: rendered texts, and problems of invalid ones.
 
 use super::*;
 use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
@@ -21,24 +21,24 @@ fn made(template: &str) -> String {
 }
 
 #[test]
-fn a_template_makes_a_text_of_moves() {
-    let lines = "{% for move in moves %}{{ move.id }} {{ move.change }} {{ move.old.short if move.old }} {{ move.class }}.\n\
+fn a_template_renders_changes() {
+    let lines = "{% for change in changes %}{{ change.id }} {{ change.change }} {{ change.old.short if change.old }} {{ change.class }}.\n\
         {% endfor %}";
-    insta::assert_snapshot!(made(&format!("{{{{ title }}}} ({{{{ count }}}})\n\n{lines}")), @"
+    insta::assert_snapshot!(made(&format!("{{{{ title }}}} ({{{{ count }}}})\n\n{lines}")), @r"
     chore(images): pin python:3.12 (4)
 
     python:3.12 added  .
-    python:3.12 moved 010101010101 patch.
-    python:3.12 moved 010101010101 .
+    python:3.12 updated 010101010101 patch.
+    python:3.12 updated 010101010101 .
     python:3.12 removed 010101010101 .
     ");
-    insta::assert_snapshot!(made("pin {{ moves|selectattr('class')|map(attribute='id')|join(', ')|upper }}"), @"pin PYTHON:3.12");
+    insta::assert_snapshot!(made("pin {{ changes|selectattr('class')|map(attribute='id')|join(', ')|upper }}"), @"pin PYTHON:3.12");
 }
 
 #[test]
 fn mistakes_are_shown_at_their_place() {
-    insta::assert_snapshot!(said("author = \"x\"\nmessage = \"\"\"\npin {{ count }}\n{% for move in moves %}\n{{ move.clas }}\n{% endfor %}\"\"\"\n"), @"
-    error: the template `git.message` cannot be used (line 3, column 4): `move.clas` is not known, tried on a tag that moved
+    insta::assert_snapshot!(said("author = \"x\"\nmessage = \"\"\"\npin {{ count }}\n{% for change in changes %}\n{{ move.clas }}\n{% endfor %}\"\"\"\n"), @"
+    error: invalid template `git.message` (line 3, column 4): `move.clas` is undefined, rendered for an updated tag
      --> pinstream.toml:5:4
       |
     5 | {{ move.clas }}
@@ -47,7 +47,7 @@ fn mistakes_are_shown_at_their_place() {
       = help: did you mean `class`?
     ");
     insta::assert_snapshot!(said("message = \"{{ titel }}\""), @r#"
-    error: the template `git.message` cannot be used (line 1, column 4): `titel` is not known, tried on a tag that moved
+    error: invalid template `git.message` (line 1, column 4): `titel` is undefined, rendered for an updated tag
      --> pinstream.toml:1:15
       |
     1 | message = "{{ titel }}"
@@ -56,112 +56,112 @@ fn mistakes_are_shown_at_their_place() {
       = help: did you mean `title`?
     "#);
     insta::assert_snapshot!(said("message = \"\\u007b{ whatever }}\""), @r#"
-    error: the template `git.message` cannot be used (line 1, column 4): `whatever` is not known, tried on a tag that moved
+    error: invalid template `git.message` (line 1, column 4): `whatever` is undefined, rendered for an updated tag
      --> pinstream.toml:1:11
       |
     1 | message = "\u007b{ whatever }}"
       |           ^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: there is count, more, moves, text, title; a move has age, base, built, change, class, compare, differences, follow, id, image, layers, new, old, platforms_gained, platforms_lost, reference, size, stream, tag, unknown, warnings; its `old` and `new` have digest, short, version; its `layers` have added, kept, removed; a base has digest, name; a difference has name, new, old, what
+      = help: known variables: changes, count, more, text, title; a change has age, base, built, change, class, compare, differences, follow, id, image, layers, new, old, platforms_gained, platforms_lost, reference, size, stream, tag, unknown, warnings; its `old` and `new` have digest, short, version; its `layers` have added, kept, removed; a base has digest, name; a difference has name, new, old, what
     "#);
     insta::assert_snapshot!(said("message = \"{{ title }\""), @r#"
-    error: the template `git.message` cannot be used (line 1, column 10): syntax error: unexpected `}`, expected end of variable block
+    error: invalid template `git.message` (line 1, column 10): syntax error: unexpected `}`, expected end of variable block
      --> pinstream.toml:1:21
       |
     1 | message = "{{ title }"
       |                     ^
       |
-      = help: it is written as in Jinja: `{{ title }}`, `{% for move in moves %}…{% endfor %}`
+      = help: use Jinja syntax: `{{ title }}`, `{% for change in changes %}…{% endfor %}`
     "#);
     insta::assert_snapshot!(said("message = \"{% if title %}\""), @r#"
-    error: the template `git.message` cannot be used (line 1, column 13): syntax error: unexpected end of input, expected end of block
+    error: invalid template `git.message` (line 1, column 13): syntax error: unexpected end of input, expected end of block
      --> pinstream.toml:1:24
       |
     1 | message = "{% if title %}"
       |                        ^^
       |
-      = help: it is written as in Jinja: `{{ title }}`, `{% for move in moves %}…{% endfor %}`
+      = help: use Jinja syntax: `{{ title }}`, `{% for change in changes %}…{% endfor %}`
     "#);
     insta::assert_snapshot!(said("message = \"{{ title|shout }}\""), @r#"
-    error: the template `git.message` cannot be used (line 1, column 10): unknown filter: filter shout is unknown, tried on a tag that moved
+    error: invalid template `git.message` (line 1, column 10): unknown filter: filter shout is unknown, rendered for an updated tag
      --> pinstream.toml:1:21
       |
     1 | message = "{{ title|shout }}"
       |                     ^^^^^
       |
-      = help: the filters and tests are those of Jinja; nothing is read from other files
+      = help: use the filters and tests built into Jinja; templates cannot include other files
     "#);
     insta::assert_snapshot!(said("message = \"{% include 'x' %}\""), @r#"
-    error: the template `git.message` cannot be used (line 1, column 4): syntax error: unknown statement include
+    error: invalid template `git.message` (line 1, column 4): syntax error: unknown statement include
      --> pinstream.toml:1:15
       |
     1 | message = "{% include 'x' %}"
       |               ^^^^^^^
       |
-      = help: it is written as in Jinja: `{{ title }}`, `{% for move in moves %}…{% endfor %}`
+      = help: use Jinja syntax: `{{ title }}`, `{% for change in changes %}…{% endfor %}`
     "#);
     insta::assert_snapshot!(said("message = \" \""), @r#"
-    error: the template `git.message` makes an empty text for a tag that moved
+    error: the template `git.message` renders to nothing for an updated tag
      --> pinstream.toml:1:11
       |
     1 | message = " "
       |           ^^^
       |
-      = help: write at least one line, as `{{ title }}`
+      = help: write at least one line, e.g. `{{ title }}`
     "#);
     insta::assert_snapshot!(said("message = \"{% if count %}x{% endif %}\""), @r#"
-    error: the template `git.message` makes an empty text for a lock that changes without a move
+    error: the template `git.message` renders to nothing for a commit without changes of digests
      --> pinstream.toml:1:11
       |
     1 | message = "{% if count %}x{% endif %}"
       |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: write at least one line, as `{{ title }}`
+      = help: write at least one line, e.g. `{{ title }}`
     "#);
 }
 
 #[test]
-fn what_some_moves_lack_is_found_before_they_come() {
-    insta::assert_snapshot!(said("message = \"{% for move in moves %}{{ move.old.short }}{% endfor %}.\""), @r#"
-    error: the template `git.message` cannot be used (line 1, column 27): `move.old.short` is not known, tried on a tag that is new
-     --> pinstream.toml:1:38
+fn values_missing_from_some_changes_are_found_on_samples() {
+    insta::assert_snapshot!(said("message = \"{% for change in changes %}{{ change.old.short }}{% endfor %}.\""), @r#"
+    error: invalid template `git.message` (line 1, column 31): `change.old.short` is undefined, rendered for an added tag
+     --> pinstream.toml:1:42
       |
-    1 | message = "{% for move in moves %}{{ move.old.short }}{% endfor %}."
-      |                                      ^^^^^^^^^^^^^^
+    1 | message = "{% for change in changes %}{{ change.old.short }}{% endfor %}."
+      |                                          ^^^^^^^^^^^^^^^^
       |
-      = help: not every move has it: ask first, as in `{% if move.old %}{{ move.old.short }}{% endif %}`
+      = help: not every change has it: test it first, e.g. `{% if change.old %}{{ change.old.short }}{% endif %}`
     "#);
-    insta::assert_snapshot!(said("message = \"{% for move in moves %}{{ move.new.short }}{% endfor %}.\""), @r#"
-    error: the template `git.message` cannot be used (line 1, column 27): `move.new.short` is not known, tried on a tag that is gone
-     --> pinstream.toml:1:38
+    insta::assert_snapshot!(said("message = \"{% for change in changes %}{{ change.new.short }}{% endfor %}.\""), @r#"
+    error: invalid template `git.message` (line 1, column 31): `change.new.short` is undefined, rendered for a removed tag
+     --> pinstream.toml:1:42
       |
-    1 | message = "{% for move in moves %}{{ move.new.short }}{% endfor %}."
-      |                                      ^^^^^^^^^^^^^^
+    1 | message = "{% for change in changes %}{{ change.new.short }}{% endfor %}."
+      |                                          ^^^^^^^^^^^^^^^^
       |
-      = help: not every move has it: ask first, as in `{% if move.old %}{{ move.old.short }}{% endif %}`
+      = help: not every change has it: test it first, e.g. `{% if change.old %}{{ change.old.short }}{% endif %}`
     "#);
-    insta::assert_snapshot!(said("message = \"{% for move in moves %}{{ move.layers.kept }}{% endfor %}.\""), @r#"
-    error: the template `git.message` cannot be used (line 1, column 27): `move.layers.kept` is not known, tried on a tag that is new
-     --> pinstream.toml:1:38
+    insta::assert_snapshot!(said("message = \"{% for change in changes %}{{ change.layers.kept }}{% endfor %}.\""), @r#"
+    error: invalid template `git.message` (line 1, column 31): `change.layers.kept` is undefined, rendered for an added tag
+     --> pinstream.toml:1:42
       |
-    1 | message = "{% for move in moves %}{{ move.layers.kept }}{% endfor %}."
-      |                                      ^^^^^^^^^^^^^^^^
+    1 | message = "{% for change in changes %}{{ change.layers.kept }}{% endfor %}."
+      |                                          ^^^^^^^^^^^^^^^^^^
       |
-      = help: not every move has it: ask first, as in `{% if move.old %}{{ move.old.short }}{% endif %}`
+      = help: not every change has it: test it first, e.g. `{% if change.old %}{{ change.old.short }}{% endif %}`
     "#);
-    insta::assert_snapshot!(said("message = \"{{ moves[0].id }}\""), @r#"
-    error: the template `git.message` cannot be used (line 1, column 9): `[0].id` is not known, tried on a lock that changes without a move
-     --> pinstream.toml:1:20
+    insta::assert_snapshot!(said("message = \"{{ changes[0].id }}\""), @r#"
+    error: invalid template `git.message` (line 1, column 11): `[0].id` is undefined, rendered for a commit without changes of digests
+     --> pinstream.toml:1:22
       |
-    1 | message = "{{ moves[0].id }}"
-      |                    ^^^^^^
+    1 | message = "{{ changes[0].id }}"
+      |                      ^^^^^^
       |
-      = help: not every move has it: ask first, as in `{% if move.old %}{{ move.old.short }}{% endif %}`
+      = help: not every change has it: test it first, e.g. `{% if change.old %}{{ change.old.short }}{% endif %}`
     "#);
 }
 
 #[test]
-fn t6_no_template_takes_much_time_or_memory() {
+fn t6_a_template_is_limited_in_time_and_memory() {
     let doubled = "{% set x = x ~ x %}".repeat(60);
     for bomb in [
         format!("{{% set x = title %}}{doubled}{{{{ x|length }}}}"),
@@ -173,12 +173,12 @@ fn t6_no_template_takes_much_time_or_memory() {
         read(&format!("message = \"{bomb}\"")).unwrap_err();
     }
     insta::assert_snapshot!(said("message = \"{{ 'x' * 90000000 }}\""), @r#"
-    error: the template `git.message` cannot be used (line 1, column 4): it takes too long or makes too much, tried on a tag that moved
+    error: invalid template `git.message` (line 1, column 4): it runs too long or its output is too large, rendered for an updated tag
      --> pinstream.toml:1:15
       |
     1 | message = "{{ 'x' * 90000000 }}"
       |               ^^^^^^^^^^^^^^
       |
-      = help: take loops out of loops
+      = help: remove nested loops
     "#);
 }

@@ -1,6 +1,6 @@
-//! What a file may look like, from the JSON schema of the type it is read into: keys and kinds, nothing of meaning.
+//! Checks keys and kinds of a TOML file against the JSON schema of the type it is read into.
 //!
-//! What does not fit is said, with the nearest known key, and taken out, so that the rest can be read.
+//! Whatever does not fit is reported, with the nearest known key, and removed, so that the rest can be read.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -12,8 +12,9 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::text::diagnostics::{Diagnostics, nearest};
+use crate::text::escape::excerpt;
 
-/// What may stand at a place.
+/// The kinds of values allowed at one position.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum SchemaShape {
     /// A string.
@@ -26,17 +27,17 @@ pub(crate) enum SchemaShape {
     Date,
     /// An array.
     List(Box<Self>),
-    /// A table with these keys, by name, and of this shape for all other keys.
+    /// A table with these keys; other keys have the second shape, if any.
     Table(Vec<(String, Self)>, Option<Box<Self>>),
-    /// A string, or else the shape.
+    /// A string, or the other shape.
     TextOr(Box<Self>),
 }
 
 impl SchemaShape {
-    /// The shape of what `T` is read from.
+    /// Derives the shape from the schema of `T`.
     ///
     /// # Panics
-    /// If the schema of `T` says what no shape can say; each type is read in a test.
+    /// If the schema of `T` uses a construct without a TOML equivalent; a test reads each type.
     pub(crate) fn of<T: JsonSchema>() -> Self {
         let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
         Self::from_schema(settings.into_generator().into_root_schema_for::<T>().as_value())
@@ -48,7 +49,7 @@ impl SchemaShape {
             return match (shapes.next(), shapes.next()) {
                 (Some(Self::Text), Some(other)) => Self::TextOr(Box::new(other)),
                 (Some(only), None) => only,
-                _ => unreachable!("a schema with another choice than string or something: {schema}"),
+                _ => unreachable!("schema choice other than string or one type: {schema}"),
             };
         }
         let kind = match &schema["type"] {
@@ -67,15 +68,15 @@ impl SchemaShape {
                 let rest = schema.get("additionalProperties").filter(|rest| rest.is_object());
                 Self::Table(keys, rest.map(|rest| Box::new(Self::from_schema(rest))))
             }
-            _ => unreachable!("a schema without a kind that TOML has: {schema}"),
+            _ => unreachable!("schema without a TOML kind: {schema}"),
         }
     }
 
-    /// In the words of a message.
+    /// Names the kind, for messages.
     fn description(&self) -> &'static str {
         match self {
             Self::Text => "a string",
-            Self::Integer => "a whole number",
+            Self::Integer => "an integer",
             Self::Boolean => "`true` or `false`",
             Self::Date => "a date",
             Self::List(_) => "a list",
@@ -85,23 +86,23 @@ impl SchemaShape {
     }
 }
 
-/// Takes out of `table` what does not fit `shape`, which is a table's, and says so. The answer is where the tables
-/// begin that something was taken out of.
+/// Removes from `table` whatever does not fit `shape`, and reports it. Returns the start positions of the tables from
+/// which something was removed.
 pub(crate) fn prune(shape: &SchemaShape, table: &mut DeTable<'_>, findings: &mut Diagnostics<'_>) -> HashSet<usize> {
-    let mut pruning = Pruner { findings, spoiled: HashSet::new() };
+    let mut pruning = Pruner { findings, incomplete: HashSet::new() };
     if let SchemaShape::Table(keys, rest) = shape {
         pruning.table(keys, rest.as_deref(), table, 0);
     }
-    pruning.spoiled
+    pruning.incomplete
 }
 
 struct Pruner<'a, 'b> {
     findings: &'a mut Diagnostics<'b>,
-    spoiled: HashSet<usize>,
+    incomplete: HashSet<usize>,
 }
 
 impl Pruner<'_, '_> {
-    /// `begin` is where the table's key stands.
+    /// `begin` is the position of the table's key.
     fn table(
         &mut self,
         keys: &[(String, SchemaShape)],
@@ -116,7 +117,7 @@ impl Pruner<'_, '_> {
             let fits = match known.or(rest) {
                 Some(shape) => self.value(shape, value, key.span()),
                 None => {
-                    self.findings.report(&key.span(), format!("unknown key `{}`", short(name)), key_help(name, keys));
+                    self.findings.report(&key.span(), format!("unknown key `{}`", excerpt(name)), key_help(name, keys));
                     false
                 }
             };
@@ -125,14 +126,14 @@ impl Pruner<'_, '_> {
             }
         }
         if !misfits.is_empty() {
-            self.spoiled.insert(begin);
+            self.incomplete.insert(begin);
         }
         for name in misfits {
             table.remove(name.as_str());
         }
     }
 
-    /// `key` is the place of the value's key, or of the value itself in a list.
+    /// `key` is the position of the value's key, or of the value itself in a list.
     fn value(&mut self, shape: &SchemaShape, value: &mut Spanned<DeValue<'_>>, key: Range<usize>) -> bool {
         let span = value.span();
         let shape = match shape {
@@ -146,7 +147,7 @@ impl Pruner<'_, '_> {
             (SchemaShape::Integer, DeValue::Integer(number)) => {
                 let fits = i64::from_str_radix(number.as_str(), number.radix()).is_ok();
                 if !fits {
-                    self.findings.report(&span, "a number out of all range", "write a smaller one");
+                    self.findings.report(&span, "integer out of range", "use a smaller number");
                 }
                 fits
             }
@@ -155,7 +156,7 @@ impl Pruner<'_, '_> {
                 true
             }
             (SchemaShape::List(item), DeValue::Array(items)) => {
-                // Every element is looked at, and those that fit are kept.
+                // Check every element, and keep those that fit.
                 let fits: Vec<bool> = items
                     .iter_mut()
                     .map(|element| {
@@ -168,33 +169,35 @@ impl Pruner<'_, '_> {
                     let good = items.iter().zip(&fits).filter(|(_, fits)| **fits);
                     good.for_each(|(element, _)| kept.push(element.clone()));
                     *items = kept;
-                    self.spoiled.insert(key.start);
+                    self.incomplete.insert(key.start);
                 }
                 fits.is_empty() || fits.contains(&true)
             }
             (_, other) => {
                 let found = match other {
                     DeValue::String(_) => "a string",
-                    DeValue::Integer(_) => "a whole number",
-                    DeValue::Float(_) => "a number with a fraction",
+                    DeValue::Integer(_) => "an integer",
+                    DeValue::Float(_) => "a float",
                     DeValue::Boolean(_) => "`true` or `false`",
                     DeValue::Datetime(_) => "a date or time",
                     DeValue::Array(_) => "a list",
                     DeValue::Table(_) => "a table",
                 };
-                let message = format!("{} was expected, this is {found}", shape.description());
+                let message = format!("expected {}, found {found}", shape.description());
                 let written = self.findings.file.text.get(span.clone()).unwrap_or_default();
                 let help = match (shape, other) {
                     (
                         SchemaShape::Text | SchemaShape::TextOr(_),
                         DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_),
-                    ) => format!("put it in quotes: `\"{}\"`", short(written)),
+                    ) => format!("put it in quotes: `\"{}\"`", excerpt(written)),
                     (SchemaShape::List(_), DeValue::Array(_) | DeValue::Table(_)) => "write a list".to_owned(),
-                    (SchemaShape::List(_), _) => format!("put it in brackets: `[{}]`", short(written)),
+                    (SchemaShape::List(_), _) => format!("put it in brackets: `[{}]`", excerpt(written)),
                     (SchemaShape::Integer, DeValue::String(text)) if text.parse::<i64>().is_ok() => {
-                        format!("take the quotes away: `{text}`")
+                        format!("remove the quotes: `{text}`")
                     }
-                    (SchemaShape::Date, _) => "as `2026-12-01` or `2026-12-01T08:00:00Z`, without quotes".to_owned(),
+                    (SchemaShape::Date, _) => {
+                        "write it without quotes, e.g. `2026-12-01` or `2026-12-01T08:00:00Z`".to_owned()
+                    }
                     _ => format!("write {}", shape.description()),
                 };
                 self.findings.report(&span, message, help);
@@ -204,19 +207,14 @@ impl Pruner<'_, '_> {
     }
 }
 
-/// What may be written in place of the unknown key `name`.
+/// Suggests a replacement for the unknown key `name`.
 pub(crate) fn key_help(name: &str, keys: &[(String, SchemaShape)]) -> String {
     let known = || keys.iter().map(|(key, _)| key.as_str());
     match nearest(name, known()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => {
             let list: Vec<String> = keys.iter().map(|(key, _)| format!("`{key}`")).collect();
-            format!("known here: {}", list.join(", "))
+            format!("known keys: {}", list.join(", "))
         }
     }
-}
-
-/// At most 80 characters of `text`.
-pub(crate) fn short(text: &str) -> &str {
-    text.char_indices().nth(80).map_or(text, |(at, _)| &text[..at])
 }

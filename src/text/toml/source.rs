@@ -1,41 +1,42 @@
-//! The bytes of a file as text, within the caps, before anything parses them.
+//! Decodes a file and checks its limits before anything parses it.
 //!
-//! A breach of a cap names the file and the cap. A byte order mark and CRLF are taken as they are.
+//! A violation names the file and the limit. A byte order mark and CRLF are accepted.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::text::diagnostics::{Problem, SourceFile, is_bidi_control};
 
-/// The largest file of definitions, in bytes.
+/// The largest definition file, in bytes.
 pub(crate) const FILE_MAX: usize = 256 * 1024;
-/// How deep tables and arrays may stand in each other.
+/// The deepest nesting of tables and arrays.
 pub(crate) const DEPTH_MAX: usize = 80;
-/// How many characters of one kind are reported in one file.
+/// The number of invalid characters of one kind reported per file.
 const CHARACTERS_MAX: usize = 10;
 
-/// A file of definitions; with problems, its text is not fit to be parsed. `smaller` says how such a file becomes smaller.
-pub(crate) fn definitions(path: &str, bytes: &[u8], smaller: &str) -> (Arc<SourceFile>, Vec<Problem>) {
+/// Decodes a definition file. With problems, its text must not be parsed. `size_help` says how to make it smaller.
+pub(crate) fn definition_file(path: &str, bytes: &[u8], size_help: &str) -> (Arc<SourceFile>, Vec<Problem>) {
     if bytes.len() > FILE_MAX {
         let file = Arc::new(SourceFile { path: path.to_owned(), text: String::new() });
-        let message = format!("`{path}` is larger than the cap of {} KiB a file", FILE_MAX >> 10);
-        let problem = Problem::whole(Some(&file), message).help(smaller);
+        let message = format!("`{path}` is larger than {} KiB", FILE_MAX >> 10);
+        let problem = Problem::whole(Some(&file), message).help(size_help);
         return (file, vec![problem]);
     }
-    let (file, mut problems) = source(path, bytes);
+    let (file, mut problems) = decode(path, bytes);
     if problems.is_empty() {
         characters(&file, &mut problems);
         conflict_markers(&file, &mut problems);
         if let Some(span) = too_deep(&file.text) {
-            let message = format!("`{}` nests tables deeper than the cap of {DEPTH_MAX} levels", file.path);
-            problems.push(Problem::at(&file, span, message).help("no key of pinstream needs more than four"));
+            let message = format!("`{}` nests tables deeper than {DEPTH_MAX} levels", file.path);
+            problems
+                .push(Problem::at(&file, span, message).help("reduce the nesting; no key needs more than four levels"));
         }
     }
     (file, problems)
 }
 
-/// `bytes` as text.
-pub(crate) fn source(path: &str, bytes: &[u8]) -> (Arc<SourceFile>, Vec<Problem>) {
+/// Decodes `bytes` as UTF-8.
+pub(crate) fn decode(path: &str, bytes: &[u8]) -> (Arc<SourceFile>, Vec<Problem>) {
     let of = |text: String| Arc::new(SourceFile { path: path.to_owned(), text });
     match std::str::from_utf8(bytes) {
         Ok(text) => (of(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned()), Vec::new()),
@@ -51,8 +52,8 @@ pub(crate) fn source(path: &str, bytes: &[u8]) -> (Arc<SourceFile>, Vec<Problem>
 
 fn characters(file: &Arc<SourceFile>, problems: &mut Vec<Problem>) {
     for (at, _) in file.text.match_indices('\0').take(CHARACTERS_MAX) {
-        let problem = Problem::at(file, at..at + 1, "a NUL character");
-        problems.push(problem.help("take it out; is this a text file?"));
+        let problem = Problem::at(file, at..at + 1, "NUL character");
+        problems.push(problem.help("remove it, or check that this is a text file"));
     }
     if file.text.is_ascii() {
         return;
@@ -60,7 +61,7 @@ fn characters(file: &Arc<SourceFile>, problems: &mut Vec<Problem>) {
     for (at, c) in file.text.char_indices().filter(|(_, c)| is_bidi_control(*c)).take(CHARACTERS_MAX) {
         let message = format!("the character U+{:04X} changes the direction of the text around it", u32::from(c));
         let problem = Problem::at(file, at..at + c.len_utf8(), message);
-        problems.push(problem.help("take it out: the line does not read as it is"));
+        problems.push(problem.help("remove it: the line is not what it looks like"));
     }
 }
 
@@ -71,8 +72,8 @@ fn conflict_markers(file: &Arc<SourceFile>, problems: &mut Vec<Problem>) {
         let marker = |c: char| text.len() >= 7 && text.bytes().take(7).all(|b| char::from(b) == c);
         if (marker('<') || marker('>')) && matches!(text.as_bytes().get(7), None | Some(b' ')) {
             let number = file.text[..at].matches('\n').count() + 1;
-            let problem = Problem::at(file, at..at + text.len(), format!("a conflict marker in line {number}"));
-            problems.push(problem.help("settle the merge: keep one side and take the markers out"));
+            let problem = Problem::at(file, at..at + text.len(), format!("conflict marker on line {number}"));
+            problems.push(problem.help("resolve the merge conflict: keep one side and remove the markers"));
             if problems.len() >= CHARACTERS_MAX {
                 return;
             }
@@ -81,13 +82,13 @@ fn conflict_markers(file: &Arc<SourceFile>, problems: &mut Vec<Problem>) {
     }
 }
 
-/// The place where more than [`DEPTH_MAX`] tables or arrays are open, by brackets or by dotted keys.
+/// Returns the position where more than [`DEPTH_MAX`] tables or arrays are open, by brackets or by dotted keys.
 ///
-/// It splits the text as a TOML lexer does, strings and comments included, and counts too much rather than too
-/// little: what passes cannot make the parser nest deeper.
+/// Splits the text like a TOML lexer, including strings and comments, and rather counts too much than too little: a
+/// text that passes cannot make the parser recurse deeper.
 pub(crate) fn too_deep(text: &str) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
-    // The open brackets, each with the depth it stands at.
+    // The open brackets, each with its depth.
     let mut open: Vec<(u8, usize)> = Vec::new();
     let (mut header, mut depth, mut at, mut line) = (0, 0, 0, 0);
     let mut is_header = false;
@@ -131,12 +132,12 @@ pub(crate) fn too_deep(text: &str) -> Option<Range<usize>> {
     None
 }
 
-/// The first of `stops` at or after `start`, else the end.
+/// Returns the position of the first of `stops` at or after `start`, or the end.
 fn end_of(bytes: &[u8], start: usize, stops: &[u8]) -> usize {
     bytes[start..].iter().position(|b| stops.contains(b)).map_or(bytes.len(), |length| start + length)
 }
 
-/// Where the string that begins at `start` ends: an unfinished one at its line's end, or the file's.
+/// Returns the end of the string that starts at `start`: an unterminated one ends with its line, or the file.
 fn end_of_string(bytes: &[u8], start: usize) -> usize {
     let quote = bytes[start];
     let long = bytes[start..].starts_with(&[quote; 3]);
@@ -164,7 +165,7 @@ mod tests {
 
     #[track_caller]
     fn check(bytes: &[u8], expected: &str) {
-        let (_, problems) = definitions("streams/a.toml", bytes, "take half of it out");
+        let (_, problems) = definition_file("streams/a.toml", bytes, "remove half of it");
         let text = match Problems::check(problems) {
             Ok(()) => String::new(),
             Err(problems) => RenderedProblems(&problems, RenderStyle::Plain).to_string(),
@@ -174,7 +175,7 @@ mod tests {
 
     #[test]
     fn t6_a_byte_order_mark_and_crlf_are_taken() {
-        let (file, problems) = definitions("a.toml", "\u{feff}a = 1\r\n".as_bytes(), "");
+        let (file, problems) = definition_file("a.toml", "\u{feff}a = 1\r\n".as_bytes(), "");
         assert_eq!((file.text.as_str(), problems.len()), ("a = 1\r\n", 0));
     }
 
@@ -183,8 +184,8 @@ mod tests {
         check(&vec![b'#'; FILE_MAX], "");
         check(
             &vec![b'#'; FILE_MAX + 1],
-            "error: `streams/a.toml` is larger than the cap of 256 KiB a file\n--> streams/a.toml\n \
-             = help: take half of it out\n",
+            "error: `streams/a.toml` is larger than 256 KiB\n--> streams/a.toml\n \
+             = help: remove half of it\n",
         );
     }
 
@@ -197,14 +198,14 @@ mod tests {
         );
         check(
             b"a\0 = 1\n",
-            "error: a NUL character\n --> streams/a.toml:1:2\n  |\n1 | a\u{fffd} = 1\n  |  ^\n  |\n  = help: take it \
+            "error: NUL character\n --> streams/a.toml:1:2\n  |\n1 | a\u{fffd} = 1\n  |  ^\n  |\n  = help: take it \
              out; is this a text file?\n",
         );
     }
 
     #[test]
     fn t6_characters_that_turn_text_round_are_refused() {
-        let (_, problems) = definitions("a.toml", "a = \"x\u{202e}y\u{2066}\" # \u{200f}".as_bytes(), "");
+        let (_, problems) = definition_file("a.toml", "a = \"x\u{202e}y\u{2066}\" # \u{200f}".as_bytes(), "");
         let places: Vec<_> = problems.iter().filter_map(Problem::position).collect();
         assert_eq!(places, [(1, 7), (1, 9), (1, 14)]);
         assert!(problems[0].message.contains("U+202E"));
@@ -214,8 +215,8 @@ mod tests {
     fn a_conflict_marker_is_named_with_its_line() {
         check(
             b"a = 1\n<<<<<<< ours\nb = 1\n=======\n",
-            "error: a conflict marker in line 2\n --> streams/a.toml:2:1\n  |\n2 | <<<<<<< ours\n  | ^^^^^^^^^^^^\n  |\n  \
-             = help: settle the merge: keep one side and take the markers out\n",
+            "error: conflict marker on line 2\n --> streams/a.toml:2:1\n  |\n2 | <<<<<<< ours\n  | ^^^^^^^^^^^^\n  |\n  \
+             = help: resolve the merge conflict: keep one side and remove the markers\n",
         );
     }
 

@@ -1,19 +1,19 @@
-//! TOML that does not parse, said in our words: every mistake of a file at once, one a line.
+//! Reports TOML syntax errors: all of a file at once, at most one per line.
 
 use std::collections::{HashMap, HashSet};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::schema_check::short;
 use crate::text::diagnostics::lines::LineIndex;
 use crate::text::diagnostics::{Diagnostics, Problem};
+use crate::text::escape::excerpt;
 
-/// How many mistakes of one file are said.
+/// The number of syntax errors reported per file.
 const MISTAKES_MAX: usize = 100;
 
-/// The document, or none where the mistakes leave nothing to be read with certainty. Of keys defined twice the first
-/// definition is taken.
+/// Parses the document; `None` if syntax errors make its content uncertain. Of a key defined twice, the first
+/// definition counts.
 pub(super) fn parse<'a>(text: &'a str, findings: &mut Diagnostics<'_>) -> Option<Spanned<DeTable<'a>>> {
     let (document, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
@@ -21,9 +21,9 @@ pub(super) fn parse<'a>(text: &'a str, findings: &mut Diagnostics<'_>) -> Option
     }
     let (duplicates, mistakes): (Vec<_>, Vec<_>) =
         errors.into_iter().partition(|error| error.message() == "duplicate key" && error.span().is_some());
-    let first = if duplicates.is_empty() { HashMap::new() } else { places(document.get_ref()) };
+    let first = if duplicates.is_empty() { HashMap::new() } else { key_positions(document.get_ref()) };
     let lines = LineIndex::new(text);
-    // The keys of a table that stands there twice are not said once more.
+    // The keys of a duplicated table are not reported in addition to the table.
     let mut muted = 0..0;
     for error in duplicates.iter().take(MISTAKES_MAX) {
         let span = error.span().unwrap_or(0..0);
@@ -36,10 +36,10 @@ pub(super) fn parse<'a>(text: &'a str, findings: &mut Diagnostics<'_>) -> Option
         let earlier = first.get(name).and_then(|starts| starts.iter().rev().find(|start| **start < span.start));
         let line = earlier.map(|start| lines.line_number(*start)).or_else(|| lines.same_header(text, span.start));
         let message = match line {
-            Some(line) => format!("`{}` is defined twice, first in line {line}", short(name)),
-            None => format!("`{}` is defined twice", short(name)),
+            Some(line) => format!("`{}` is defined twice, first on line {line}", excerpt(name)),
+            None => format!("`{}` is defined twice", excerpt(name)),
         };
-        findings.report(&span, message, "keep one of the two");
+        findings.report(&span, message, "remove one of them");
     }
     let mut seen = HashSet::new();
     for error in &mistakes {
@@ -47,30 +47,30 @@ pub(super) fn parse<'a>(text: &'a str, findings: &mut Diagnostics<'_>) -> Option
         if seen.len() < MISTAKES_MAX && seen.insert(lines.line_number(span.start)) {
             let file = findings.file;
             let help = help(error.message(), text, span.start);
-            let problem = Problem::at(file, span, format!("this is not TOML: {}", error.message()));
+            let problem = Problem::at(file, span, format!("invalid TOML: {}", error.message()));
             findings.problems.push(problem.help(help));
         }
     }
     mistakes.is_empty().then_some(document)
 }
 
-/// The way out of a mistake that the parser names with `message`.
+/// Suggests a remedy for the parser error `message`.
 fn help(message: &str, text: &str, at: usize) -> String {
     let start = text[..at.min(text.len())].rfind('\n').map_or(0, |at| at + 1);
     let line = text[start..].lines().next().unwrap_or_default();
     let key = line.split('=').next().unwrap_or_default().trim();
     let is_bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
     if message.contains("dotted key") && is_bare {
-        return format!("quote it: `\"{}\" = …`", short(key));
+        return format!("quote it: `\"{}\" = …`", excerpt(key));
     }
     if message.contains("quote") || message.contains("string") {
-        return "put text in quotes, as `key = \"value\"`, and close them in the same line".to_owned();
+        return "quote strings, e.g. `key = \"value\"`, and close the quotes on the same line".to_owned();
     }
-    "TOML has `key = \"value\"` in lines of their own, below headers as `[tags]`".to_owned()
+    "write one `key = \"value\"` per line, below a header such as `[tags]`".to_owned()
 }
 
-/// Where each key stands, in ascending order, by its name.
-fn places<'a>(table: &'a DeTable<'_>) -> HashMap<&'a str, Vec<usize>> {
+/// Collects the positions of each key, in ascending order, by its name.
+fn key_positions<'a>(table: &'a DeTable<'_>) -> HashMap<&'a str, Vec<usize>> {
     fn collect<'a>(value: &'a DeValue<'_>, places: &mut HashMap<&'a str, Vec<usize>>) {
         match value {
             DeValue::Table(table) => walk(table, places),
@@ -91,7 +91,7 @@ fn places<'a>(table: &'a DeTable<'_>) -> HashMap<&'a str, Vec<usize>> {
 }
 
 impl LineIndex {
-    /// What stands below the header that `at` is in, if it is in one.
+    /// Returns the range below the header that contains `at`, if it is in a header.
     fn table(&self, text: &str, at: usize) -> Option<std::ops::Range<usize>> {
         let here = self.line_number(at);
         let is_header = |start: usize| text[start..].trim_start_matches([' ', '\t']).starts_with('[');
@@ -103,7 +103,7 @@ impl LineIndex {
         Some(below.first().copied().unwrap_or(end)..end)
     }
 
-    /// The number of the first line that is the same table header as the one that `at` is in.
+    /// Returns the number of the first line with the same table header as the line of `at`.
     fn same_header(&self, text: &str, at: usize) -> Option<usize> {
         let line = |number: usize| {
             let start = self.0[number - 1];

@@ -1,44 +1,44 @@
-//! YAML of our own, for programs that read it: each text comes back as the text it was, whichever version of YAML reads it.
+//! Writes our own YAML: every string is read back as the same string, by any YAML version.
 //!
-//! One style: blocks, and in them texts without quotes where nobody could take them for anything else. No character
-//! that acts on a terminal or a log is written as it is.
+//! One style: block collections, with plain scalars where no parser could take them for anything else. Characters
+//! that affect a terminal or a log are escaped.
 
 use std::fmt::Write as _;
 
 use crate::text::escape::is_deceptive;
 
-/// The longest key that stands before its `:` on one line, in characters (YAML 1.2.2, 7.4.2).
+/// The longest implicit key, in characters (YAML 1.2.2, 7.4.2).
 const KEY_MAX: usize = 1_024;
 
-/// What is written.
+/// A tree to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum YamlOutput {
-    /// A text.
+    /// A string.
     Text(String),
-    /// A truth value.
+    /// A boolean.
     Flag(bool),
-    /// A whole number.
+    /// An integer.
     Number(i64),
     /// `null`
     Nothing,
-    /// A list.
+    /// A sequence of values.
     List(Vec<Self>),
-    /// Keys, none of them twice, and their values, in the order in which they are written.
+    /// Entries with unique keys, in the order in which they are written.
     Map(Vec<(String, Self)>),
 }
 
 impl YamlOutput {
-    /// A text.
+    /// Creates a string from anything printable.
     pub fn text(text: impl ToString) -> Self {
         Self::Text(text.to_string())
     }
 
-    /// A map of these keys.
+    /// Creates a map with these keys.
     pub fn map<const N: usize>(entries: [(&str, Self); N]) -> Self {
         Self::Map(entries.map(|(key, value)| (key.to_owned(), value)).into())
     }
 
-    /// One document that holds it.
+    /// Writes the tree as one document.
     pub fn document(&self) -> String {
         let mut out = String::new();
         match self {
@@ -50,7 +50,7 @@ impl YamlOutput {
     }
 }
 
-/// Writes the lines of a map; the indentation of the first is there already where it `is_begun`.
+/// Writes the lines of a map; if `is_begun`, the first one is indented already.
 fn map(out: &mut String, entries: &[(String, YamlOutput)], depth: usize, is_begun: bool) {
     for (at, (key, value)) in entries.iter().enumerate() {
         if at > 0 || !is_begun {
@@ -105,7 +105,7 @@ fn indent(out: &mut String, depth: usize) {
     out.extend(std::iter::repeat_n("  ", depth));
 }
 
-/// Writes what takes no lines of its own, and ends the line.
+/// Writes a value that fits on the current line, and ends the line.
 fn inline(out: &mut String, tree: &YamlOutput) {
     match tree {
         YamlOutput::Text(text) => out.push_str(&scalar(text)),
@@ -118,7 +118,7 @@ fn inline(out: &mut String, tree: &YamlOutput) {
     out.push('\n');
 }
 
-/// A text as a scalar: plain, or in double quotes, whose escapes are those of YAML 1.2.2, 5.7.
+/// Formats a string as a plain or double-quoted scalar (escapes: YAML 1.2.2, 5.7).
 fn scalar(text: &str) -> String {
     if is_plain(text) {
         return text.to_owned();
@@ -127,7 +127,7 @@ fn scalar(text: &str) -> String {
     out.push('"');
     let mut last = '\0';
     for c in text.chars() {
-        // Log readers of CI systems act on `##`; what is not printable to YAML may not stand there (5.1).
+        // CI log readers act on `##`; characters that YAML calls not printable must be escaped (5.1).
         let is_odd = is_deceptive(c) || matches!(c, '\u{fffe}' | '\u{ffff}') || (c == '#' && last == '#');
         last = c;
         // Writing to a `String` does not fail.
@@ -145,12 +145,12 @@ fn scalar(text: &str) -> String {
     out
 }
 
-/// Whether `text` is text to YAML without quotes, in all versions: no number, date, truth value or nothing (YAML 1.2.2,
-/// 10.3.2; YAML 1.1, "Language-Independent Types"), and made of characters that have no meaning within a line.
+/// Returns true if `text`, unquoted, is a string in all YAML versions: not a number, date, boolean or null (YAML 1.2.2,
+/// 10.3.2; YAML 1.1, "Language-Independent Types"), and without characters that have a meaning within a line.
 pub(crate) fn is_plain(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let is_word = ["y", "n", "yes", "no", "true", "false", "on", "off", "null"].contains(&lower.as_str());
-    // `e8` is a number to some.
+    // Some parsers read `e8` as a number.
     let is_number = text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, 'e' | 'E'))
         && lower.bytes().all(|b| b.is_ascii_hexdigit() || b"xo_.+-:tz".contains(&b));
     let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
@@ -183,9 +183,9 @@ mod tests {
         }
     }
 
-    /// Two parsers read back what was put in, and nothing of it acts on who looks at it.
+    /// Checks that two parsers read the tree back, and that the text is safe to print.
     #[track_caller]
-    fn comes_back(tree: &YamlOutput) -> String {
+    fn round_trip(tree: &YamlOutput) -> String {
         let text = tree.document();
         let read: Value = serde_yaml_ng::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         assert_eq!(read, value(tree), "\n{text}");
@@ -199,18 +199,18 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
-        assert_eq!(comes_back(&YamlOutput::map([("a", YamlOutput::text(text))])), format!("a: {expected}\n"));
+        assert_eq!(round_trip(&YamlOutput::map([("a", YamlOutput::text(text))])), format!("a: {expected}\n"));
     }
 
     #[test]
-    fn a_text_that_is_nothing_else_has_no_quotes() {
+    fn an_unambiguous_string_is_not_quoted() {
         for text in ["latest", "3.12-slim", "v3.12", "docker.io/library/python@sha256:00", "a:b", "_", "www", "0xyz"] {
             check(text, text);
         }
     }
 
     #[test]
-    fn a_text_that_could_be_something_else_has_quotes() {
+    fn an_ambiguous_string_is_quoted() {
         for text in [
             "",
             " ",
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_act_or_could_not_stand_there_is_escaped() {
+    fn dangerous_and_unprintable_characters_are_escaped() {
         check("say \"hi\" \\o/", r#""say \"hi\" \\o/""#);
         check("one\ntwo\r\n\tthree", r#""one\ntwo\x0d\n\tthree""#);
         check("\u{0}\u{1b}[31m\u{7f}\u{85}", r#""\x00\x1b[31m\x7f\x85""#);
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn maps_and_lists_stand_in_blocks() {
+    fn maps_and_lists_are_written_as_blocks() {
         let tree = YamlOutput::map([
             ("yes", YamlOutput::Flag(true)),
             ("none", YamlOutput::Nothing),
@@ -308,7 +308,7 @@ mod tests {
                 ]),
             ),
         ]);
-        insta::assert_snapshot!(comes_back(&tree), @r#"
+        insta::assert_snapshot!(round_trip(&tree), @r#"
         "yes": true
         none: null
         zero: 0
@@ -330,12 +330,12 @@ mod tests {
             YamlOutput::Map(Vec::new()),
             YamlOutput::List(vec![YamlOutput::Nothing]),
         ] {
-            comes_back(&tree);
+            round_trip(&tree);
         }
     }
 
     #[test]
-    fn a_long_key_has_a_line_of_its_own() {
+    fn a_long_key_is_written_explicitly() {
         let long = "k".repeat(KEY_MAX + 1);
         let values = [
             YamlOutput::text("b"),
@@ -344,7 +344,7 @@ mod tests {
         ];
         for value in values {
             let text =
-                comes_back(&YamlOutput::Map(vec![(long.clone(), value), ("z".to_owned(), YamlOutput::Flag(false))]));
+                round_trip(&YamlOutput::Map(vec![(long.clone(), value), ("z".to_owned(), YamlOutput::Flag(false))]));
             assert!(text.starts_with(&format!("? {long}\n:")), "{text}");
         }
     }
@@ -376,8 +376,8 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn every_tree_comes_back_as_it_was(tree in any_tree()) {
-            comes_back(&tree);
+        fn every_tree_is_read_back_unchanged(tree in any_tree()) {
+            round_trip(&tree);
         }
     }
 }
