@@ -1,100 +1,64 @@
-//! What a move changes, for whoever decides whether it is good: one explanation feeds plan, report, commit, proposal
-//! and hooks.
+//! Explains what a change of a tag's digest changes in the image: one explanation for plan, report, commit message,
+//! proposal and hooks.
 //!
-//! Pure: all of it follows from the manifests and configurations of the two images, never from their layers. Texts of
-//! the images stay as they are here; each output escapes them for where it is printed.
+//! Pure: compares manifests and configurations, never layers. Text from images is kept as it is; each output escapes
+//! it.
 
+pub mod config;
+pub mod layers;
 mod link;
-pub mod text;
+pub mod summary;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::model::image::class::{ChangeClass, VersionLevel};
-use crate::model::image::facts::{BaseImage, ImageFacts, RuntimeConfig};
+use crate::model::image::facts::{BaseImage, ImageFacts};
 use crate::model::image::{Platform, TagId};
 use crate::model::lock::diff::PinChange;
+pub use config::{Difference, DifferenceKind};
+pub use layers::LayerDiff;
 
-/// Of each tag that moved, what the move changes. Tags that moved together share one.
-pub type Explanations = BTreeMap<TagId, Rc<Explanation>>;
+/// The explanations of changed tags; tags with the same change share one.
+pub type Explanations = BTreeMap<TagId, Arc<Explanation>>;
 
-/// What a move changes.
+/// The differences between the old and the new image of a tag.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explanation {
-    /// How much; none where the images could not both be read and do not say their versions.
+    /// The class of the change; `None` if an image could not be read and the versions are unknown.
     pub class: Option<ChangeClass>,
-    /// Why not all of it is known, in a sentence.
+    /// The reason why not everything is known, as a sentence.
     pub unknown: Option<String>,
-    /// Where the changes of the source can be read.
+    /// The URL that compares the source revisions.
     pub compare: Option<String>,
-    /// When the images were built.
+    /// The build times.
     pub created: OldNew<Timestamp>,
-    /// The sizes of their layers in bytes, of the platform that describes them.
+    /// The compressed sizes of the layers in bytes, of the platform that describes the image.
     pub size: OldNew<u64>,
-    /// What became of the layers.
+    /// Counts of layers kept, added and removed.
     pub layers: Option<LayerDiff>,
-    /// The platforms that only the new one runs on.
+    /// The platforms that only the new image supports.
     pub added_platforms: Vec<Platform>,
-    /// The platforms that only the old one runs on.
+    /// The platforms that only the old image supports.
     pub removed_platforms: Vec<Platform>,
-    /// What they were built upon, where that is another image.
+    /// The base images, if they differ.
     pub base: Option<OldNew<BaseImage>>,
-    /// Whether the new one runs as root and the old one did not.
+    /// True if the new image runs as root and the old one did not.
     pub becomes_root: bool,
-    /// What else differs in how they run, and in their labels.
+    /// Other differences in configuration and labels.
     pub differences: Vec<Difference>,
 }
 
-/// What there is of the old image and of the new one.
+/// A pair of values, of the old and of the new image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OldNew<T> {
-    /// Of the old one.
+    /// Of the old image.
     pub old: Option<T>,
-    /// Of the new one.
+    /// Of the new image.
     pub new: Option<T>,
-}
-
-/// What became of layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LayerDiff {
-    /// How many both have.
-    pub kept: usize,
-    /// How many only the new one has.
-    pub added: usize,
-    /// How many only the old one has.
-    pub removed: usize,
-}
-
-/// Something that differs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// What.
-    pub what: DifferenceKind,
-    /// What it was; none where it was not there.
-    pub old: Option<String>,
-    /// What it is; none where it is not there any more.
-    pub new: Option<String>,
-}
-
-/// What can differ in how an image runs, the weightiest first.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum DifferenceKind {
-    /// As whom it runs.
-    User,
-    /// The program that is always run.
-    Entrypoint,
-    /// The program, or what the entry point is given.
-    Command,
-    /// The folder that it runs in.
-    WorkingDir,
-    /// A port.
-    Port,
-    /// A variable of the environment.
-    Variable(String),
-    /// A label.
-    Label(String),
 }
 
 impl<T> Default for OldNew<T> {
@@ -104,41 +68,34 @@ impl<T> Default for OldNew<T> {
 }
 
 impl<T: PartialEq> OldNew<T> {
-    /// Whether both are known and are not the same.
+    /// Returns true if both values are known and differ.
     pub fn differ(&self) -> bool {
         self.old.is_some() && self.new.is_some() && self.old != self.new
     }
 }
 
 impl Explanation {
-    /// What `one` changes, as far as the images are known; a sentence says why one of them is not.
-    pub fn of(one: &PinChange, old: Result<&ImageFacts, String>, new: Result<&ImageFacts, String>) -> Self {
+    /// Explains `change`, as far as the two images could be read.
+    pub fn of<E: Display>(change: &PinChange, old: Result<&ImageFacts, E>, new: Result<&ImageFacts, E>) -> Self {
         let (old, new, unknown) = match (old, new) {
             (Ok(old), Ok(new)) => return Self::between(old, new),
-            (Err(why), new) => (None, new.ok(), format!("the image that it leaves cannot be read: {why}")),
-            (old, Err(why)) => (old.ok(), None, format!("the image that it goes to cannot be read: {why}")),
+            (Err(error), new) => (None, new.ok(), format!("the previous image cannot be read: {error}")),
+            (old, Err(error)) => (old.ok(), None, format!("the new image cannot be read: {error}")),
         };
-        let [was, is] = [one.before(), one.after()].map(|side| side?.version.as_deref());
-        let level = was.zip(is).and_then(|(old, new)| VersionLevel::between(old, new));
-        let known = |facts: Option<&ImageFacts>| facts.cloned().unwrap_or_default();
-        let (old, new) = (known(old), known(new));
+        let [before, after] = [change.before(), change.after()].map(|side| side?.version.as_deref());
+        let level = before.zip(after).and_then(|(old, new)| VersionLevel::between(old, new));
         Self {
             class: level.map(ChangeClass::Version),
             unknown: Some(unknown),
-            created: OldNew { old: old.created, new: new.created },
-            size: OldNew { old: old.size(), new: new.size() },
+            created: OldNew { old: old.and_then(|facts| facts.created), new: new.and_then(|facts| facts.created) },
+            size: OldNew { old: old.and_then(ImageFacts::size), new: new.and_then(ImageFacts::size) },
             ..Self::default()
         }
     }
 
     fn between(old: &ImageFacts, new: &ImageFacts) -> Self {
-        let runs = old.runtime.as_ref().zip(new.runtime.as_ref());
-        let base = OldNew { old: old.origin.base.known(), new: new.origin.base.known() };
-        let mut differences = runs.map(|(old, new)| differences_in_runs(old, new)).unwrap_or_default();
-        if runs.is_some() {
-            differences.extend(differences_in_maps(&old.labels, &new.labels, DifferenceKind::Label));
-        }
-        differences.sort_by(|a, b| a.what.cmp(&b.what));
+        let declared = |base: &BaseImage| Some(base.clone()).filter(|base| *base != BaseImage::default());
+        let base = OldNew { old: declared(&old.origin.base), new: declared(&new.origin.base) };
         Self {
             class: Some(ChangeClass::between(old, new)),
             unknown: None,
@@ -149,76 +106,17 @@ impl Explanation {
             added_platforms: new.platforms.difference(&old.platforms).cloned().collect(),
             removed_platforms: old.platforms.difference(&new.platforms).cloned().collect(),
             base: (base.old != base.new).then_some(base),
-            becomes_root: runs.is_some_and(|(old, new)| new.is_root() && !old.is_root()),
-            differences,
+            becomes_root: config::becomes_root(old, new),
+            differences: config::differences(old, new),
         }
     }
 
-    /// What a reviewer must not miss, a sentence each.
+    /// Returns warnings for reviewers, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
-        let root = self.becomes_root.then(|| "it runs as root, and did not before".to_owned());
-        let lost = self.removed_platforms.iter().map(|platform| format!("it does not run on {platform} any more"));
-        root.into_iter().chain(lost).collect()
+        let root = self.becomes_root.then(|| "now runs as root".to_owned());
+        let removed = self.removed_platforms.iter().map(|platform| format!("no longer runs on {platform}"));
+        root.into_iter().chain(removed).collect()
     }
-}
-
-impl BaseImage {
-    /// Itself, if it says anything.
-    fn known(&self) -> Option<Self> {
-        (*self != Self::default()).then(|| self.clone())
-    }
-}
-
-impl LayerDiff {
-    fn between(old: &ImageFacts, new: &ImageFacts) -> Option<Self> {
-        if old.layers.is_empty() || new.layers.is_empty() {
-            return None;
-        }
-        let [before, after] = [old, new].map(|facts| facts.layers.iter().map(|layer| &layer.digest).collect());
-        let (before, after): (BTreeSet<_>, BTreeSet<_>) = (before, after);
-        let kept = before.intersection(&after).count();
-        Some(Self { kept, added: after.len() - kept, removed: before.len() - kept })
-    }
-}
-
-fn differences_in_runs(old: &RuntimeConfig, new: &RuntimeConfig) -> Vec<Difference> {
-    let one = |what: DifferenceKind, [old, new]: [String; 2]| {
-        let [was, is] = [&old, &new].map(|text| (!text.is_empty()).then(|| text.clone()));
-        (old != new).then_some(Difference { what, old: was, new: is })
-    };
-    let words = |words: &[String]| words.join(" ");
-    let single = [
-        one(DifferenceKind::User, [old, new].map(user)),
-        one(DifferenceKind::Entrypoint, [old, new].map(|runs| words(&runs.entrypoint))),
-        one(DifferenceKind::Command, [old, new].map(|runs| words(&runs.command))),
-        one(DifferenceKind::WorkingDir, [old, new].map(|runs| runs.working_dir.clone())),
-    ];
-    let port = |port: &String, is_new: bool| {
-        let port = Some(port.clone());
-        let (old, new) = if is_new { (None, port) } else { (port, None) };
-        Difference { what: DifferenceKind::Port, old, new }
-    };
-    let gone = old.ports.difference(&new.ports).map(|one| port(one, false));
-    let came = new.ports.difference(&old.ports).map(|one| port(one, true));
-    let variables = differences_in_maps(&old.environment, &new.environment, DifferenceKind::Variable);
-    single.into_iter().flatten().chain(gone).chain(came).chain(variables).collect()
-}
-
-/// As whom an image runs; it is root where it does not say.
-fn user(runs: &RuntimeConfig) -> String {
-    if runs.user.is_empty() { "root".to_owned() } else { runs.user.clone() }
-}
-
-fn differences_in_maps(
-    old: &BTreeMap<String, String>,
-    new: &BTreeMap<String, String>,
-    what: impl Fn(String) -> DifferenceKind,
-) -> Vec<Difference> {
-    let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    let differs = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));
-    differs
-        .map(|key| Difference { what: what(key.clone()), old: old.get(key).cloned(), new: new.get(key).cloned() })
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
-//! What is told of two images.
+//! Explanations of changes between two images.
+
+use std::collections::BTreeSet;
 
 use super::*;
+use crate::model::image::facts::RuntimeConfig;
 use crate::model::image::facts::{BuildOrigin, Layer};
 use crate::model::image::{Digest, ImageRef};
 use crate::model::lock::diff::{ChangeKind, PinSide};
@@ -74,55 +77,53 @@ fn moved(versions: [Option<&str>; 2]) -> PinChange {
         follow: None,
         image,
         previous_image: None,
-        change: ChangeKind::Updated { old, new },
+        kind: ChangeKind::Updated { old, new },
     }
 }
 
-fn told(explanation: &Explanation) -> String {
-    text::lines(explanation).join("\n")
+fn summarize(explanation: &Explanation) -> String {
+    summary::lines(explanation).join("\n")
 }
 
 #[test]
-fn all_that_differs_is_told_and_the_weightiest_first() {
-    insta::assert_snapshot!(told(&Explanation::between(&old(), &new())), @r"
-    ! it runs as root, and did not before
-    ! it does not run on linux/arm64 any more
+fn all_differences_are_listed_the_most_significant_first() {
+    insta::assert_snapshot!(summarize(&Explanation::between(&old(), &new())), @r"
+    ! now runs as root
+    ! no longer runs on linux/arm64
     minor; built 2026-10-13, 12 days later; 3.0 MB → 4.0 MB; 1 of 3 layers kept, 3 new
     https://github.com/acme/web/compare/0aaaaaaaaaaaaaaa...1bbbbbbbbbbbbbbb
-    it runs on linux/s390x, too
+    adds platform linux/s390x
     base docker.io/library/debian:12@0aaaaaaaaaaa → docker.io/library/debian:12@1bbbbbbbbbbb
     user: app → root
-    command: -V \u{1b}[2J, new
-    port: 80/tcp, gone
-    port: 8080/tcp, new
-    variable PATH: /bin, gone
+    command: -V \u{1b}[2J (added)
+    port: 80/tcp (removed)
+    port: 8080/tcp (added)
+    variable PATH: /bin (removed)
     variable PYTHON_VERSION: 3.12.4 → 3.13.0
     label release: 1 → 2
     ");
 }
 
 #[test]
-fn what_is_the_same_is_not_told() {
+fn equal_parts_are_not_listed() {
     let mut new = old();
     new.manifests = BTreeSet::from([layer('n').digest]);
-    insta::assert_snapshot!(told(&Explanation::between(&old(), &new)), @r"
-    config; built 2026-10-01, at the same moment; 3.0 MB; same layers
-    ");
+    insta::assert_snapshot!(summarize(&Explanation::between(&old(), &new)), @r"config; built 2026-10-01, at the same time; 3.0 MB; same layers");
     assert_eq!(Explanation::between(&old(), &new).warnings(), Vec::<String>::new());
 }
 
 #[test]
-fn an_image_that_cannot_be_read_is_told_with_what_is_known() {
+fn an_unreadable_image_is_explained_as_far_as_possible() {
     let one = moved([Some("3.12.4"), Some("3.12.5")]);
     let new = new();
     let explained = Explanation::of(&one, Err("it is gone".to_owned()), Ok(&new));
-    insta::assert_snapshot!(told(&explained), @r"
-    the image that it leaves cannot be read: it is gone
+    insta::assert_snapshot!(summarize(&explained), @r"
+    the previous image cannot be read: it is gone
     patch; built 2026-10-13; 4.0 MB
     ");
     let explained = Explanation::of(&moved([None, Some("1")]), Err("a".to_owned()), Err("b\u{1b}".to_owned()));
-    assert_eq!(told(&explained), "the image that it leaves cannot be read: a");
-    assert_eq!(Explanation::of(&one, Ok(&old()), Ok(&new)), Explanation::between(&old(), &new));
+    assert_eq!(summarize(&explained), "the previous image cannot be read: a");
+    assert_eq!(Explanation::of::<String>(&one, Ok(&old()), Ok(&new)), Explanation::between(&old(), &new));
 }
 
 #[test]
@@ -130,8 +131,8 @@ fn many_differences_are_counted() {
     let mut new = old();
     let more = (0..40).map(|number| (format!("V{number:02}"), "x".to_owned()));
     new.runtime.as_mut().unwrap().environment.extend(more);
-    let told = text::lines(&Explanation::between(&old(), &new));
-    assert_eq!(told.last().unwrap(), "and 28 more differences");
+    let lines = summary::lines(&Explanation::between(&old(), &new));
+    assert_eq!(lines.last().unwrap(), "and 28 more differences");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Who a certificate names, and who said that it is him, as `verify` writes them.
+//! Signer identities and issuers in `verify`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,15 +11,26 @@ use crate::text::escape::is_deceptive;
 /// The longest identity or issuer, in bytes.
 const LENGTH_MAX: usize = 1_000;
 
-/// What stands for any text.
+/// The wildcard for any text.
 const ANY: char = '*';
 
-/// Who says that somebody is who he is: the address of an OpenID Connect issuer, compared letter by letter.
+/// An identity in a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CertificateIdentity {
+    /// The issuer that authenticated the signer.
+    pub issuer: Issuer,
+    /// The signer.
+    pub identity: Identity,
+    /// The file of the root with the trusted authorities and logs; `None` for those of Sigstore's public instance.
+    pub trusted_root: Option<String>,
+}
+
+/// An OpenID Connect issuer, which authenticates signers; its URL is compared exactly.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Issuer(String);
 
 impl Issuer {
-    /// The text.
+    /// Returns the URL of the issuer.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -29,7 +40,7 @@ impl FromStr for Issuer {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let plain = plain(text, "an issuer")?;
+        let plain = plain(text, "issuer")?;
         let is_address = |url: &Url| {
             let bare = url.username().is_empty() && url.password().is_none();
             url.scheme() == "https" && bare && url.query().is_none() && url.fragment().is_none()
@@ -38,8 +49,8 @@ impl FromStr for Issuer {
         {
             return Ok(Self(plain.to_owned()));
         }
-        let help = "write its address to the letter, as `https://token.actions.githubusercontent.com`";
-        Err(NameError::new(format!("`{text}` is not the `https` address of an issuer")).help(help))
+        let help = "write its exact URL, e.g. `https://token.actions.githubusercontent.com`";
+        Err(NameError::new(format!("invalid issuer `{text}`: not an `https` URL")).help(help))
     }
 }
 
@@ -49,18 +60,17 @@ impl fmt::Display for Issuer {
     }
 }
 
-/// Who has to have signed: the text that the certificate names him by, with `*` for any text, also for none and for one
-/// with slashes.
+/// A signer's identity in a certificate, with `*` for any text, including none and slashes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity(String);
 
 impl Identity {
-    /// Whether `text` is him, from its first letter to its last.
+    /// Returns true if `text` matches entirely.
     pub fn matches(&self, text: &str) -> bool {
         let Some((start, rest)) = self.0.split_once(ANY) else { return self.0 == text };
         let (middle, end) = rest.rsplit_once(ANY).unwrap_or(("", rest));
         let Some(mut inner) = text.strip_prefix(start).and_then(|text| text.strip_suffix(end)) else { return false };
-        // The first place where a part stands leaves the most for those after it.
+        // The leftmost match leaves the most text for the parts after it.
         middle.split(ANY).all(|part| match inner.find(part) {
             Some(at) => {
                 inner = &inner[at + part.len()..];
@@ -75,10 +85,10 @@ impl FromStr for Identity {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let plain = plain(text, "an identity")?;
+        let plain = plain(text, "identity")?;
         if plain.chars().all(|c| c == ANY) {
-            let help = "write what is common to all whose signatures count, as `https://github.com/acme/*`";
-            return Err(NameError::new(format!("`{text}` is everybody")).help(help));
+            let help = "write the common part of the accepted signers, e.g. `https://github.com/acme/*`";
+            return Err(NameError::new(format!("identity `{text}` matches every signer")).help(help));
         }
         Ok(Self(plain.to_owned()))
     }
@@ -90,14 +100,16 @@ impl fmt::Display for Identity {
     }
 }
 
-/// `text` where it is some, of bearable length, and without what a reader cannot see.
+/// Checks that `text` is not empty, not too long, and printable.
 fn plain<'a>(text: &'a str, what: &str) -> Result<&'a str, NameError> {
-    let help = "write it as the certificate has it, as `https://github.com/acme/web/.github/workflows/release.yml@refs/heads/main`";
+    let help = "write it as in the certificate, e.g. `https://github.com/acme/web/.github/workflows/release.yml@refs/heads/main`";
     match text {
-        "" => Err(NameError::new(format!("{what} cannot be empty")).help(help)),
-        _ if text.len() > LENGTH_MAX => Err(NameError::new(format!("{what} has at most 1000 characters")).help(help)),
+        "" => Err(NameError::new(format!("empty {what}")).help(help)),
+        _ if text.len() > LENGTH_MAX => {
+            Err(NameError::new(format!("{what} longer than {LENGTH_MAX} bytes")).help(help))
+        }
         _ if text.trim() != text || text.contains(|c| is_deceptive(c) || c == '`') => {
-            let message = format!("{what} has no blanks around it, and no characters that cannot be seen");
+            let message = format!("{what} with surrounding blanks or invisible characters");
             Err(NameError::new(message).help(help))
         }
         _ => Ok(text),
@@ -156,7 +168,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn a_pattern_means_what_its_letters_say(pattern in "[ab*]{1,8}", text in "[ab]{0,10}") {
+        fn a_pattern_matches_literally_except_for_wildcards(pattern in "[ab*]{1,8}", text in "[ab]{0,10}") {
             if let Ok(identity) = pattern.parse::<Identity>() {
                 prop_assert_eq!(identity.matches(&text), means(pattern.as_bytes(), text.as_bytes()));
             }
@@ -164,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nobody_or_everybody_is_refused() {
+    fn empty_and_universal_identities_are_rejected() {
         let said = |text: &str| text.parse::<Identity>().map_err(|error| error.message);
-        assert_eq!(said("*"), Err("`*` is everybody".to_owned()));
-        assert_eq!(said("***"), Err("`***` is everybody".to_owned()));
-        assert_eq!(said(""), Err("an identity cannot be empty".to_owned()));
-        assert_eq!(said(&"x".repeat(1_001)), Err("an identity has at most 1000 characters".to_owned()));
+        assert_eq!(said("*"), Err("identity `*` matches every signer".to_owned()));
+        assert_eq!(said("***"), Err("identity `***` matches every signer".to_owned()));
+        assert_eq!(said(""), Err("empty identity".to_owned()));
+        assert_eq!(said(&"x".repeat(1_001)), Err("identity longer than 1000 bytes".to_owned()));
         for text in [" a", "a\n", "a\u{202e}b", "a\u{200b}", "a`b"] {
-            let message = "an identity has no blanks around it, and no characters that cannot be seen";
+            let message = "identity with surrounding blanks or invisible characters";
             assert_eq!(said(text), Err(message.to_owned()), "{text:?}");
         }
         assert_eq!(said("a b"), Ok("a b".parse().unwrap()));

@@ -1,9 +1,8 @@
-//! Keyless signatures: by a key that is used once, which a certificate binds to an identity for some minutes.
+//! Verifies keyless signatures, made with a one-time key that a short-lived certificate binds to an identity.
 //!
-//! Whether the certificate, its logs and the time of the signature hold is verified by the Sigstore project's own
-//! library, offline, against a trusted root; nothing of that is ever left out. Here stands what is particular to
-//! images: the formats of `cosign` are made the bundles that the library takes, in bounds of ours, and what was signed
-//! has to approve of the very digest.
+//! The Sigstore project's own library verifies certificate, logs and signing time, offline, against a trusted root; no
+//! check is ever skipped. This file covers what is specific to images: it converts `cosign`'s formats to the library's
+//! bundles, within limits, and checks that the signed content names the very digest.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -19,19 +18,20 @@ use sigstore_verify::types::{
 };
 use sigstore_verify::{CertificateError, Error, TransparencyLogError, VerificationPolicy, Verifier, crypto};
 
-use super::{
-    CertificateIdentity, PayloadAnnotations, RawSignature, SEVERAL_MAX, SignatureFlaw, approves_by_payload,
-    approves_by_statement, pem, read,
+use super::content::{
+    PayloadAnnotations, RawSignature, SEVERAL_MAX, SignatureFlaw, approves_by_payload, approves_by_statement, decode,
+    pem, read,
 };
+use super::identity::CertificateIdentity;
 use crate::model::image::{Digest, NameError};
 use crate::text::escape;
 
 /// The largest trusted root, in bytes: that of the public instance has a tenth of it.
 const FILE_MAX: usize = 128 << 10;
-/// How the media type of a trusted root begins, whatever its version.
+/// The prefix of the media type of trusted roots, whatever their version.
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.trustedroot";
 
-/// The authorities and logs of one instance of Sigstore.
+/// The authorities and logs of one Sigstore instance.
 pub struct TrustedRoot {
     verifier: Verifier,
     id: Digest,
@@ -44,68 +44,68 @@ impl fmt::Debug for TrustedRoot {
 }
 
 impl TrustedRoot {
-    /// Reads a trusted root as Sigstore writes it, in JSON (Sigstore protobuf-specs, "sigstore_trustroot.proto").
+    /// Reads a trusted root in Sigstore's JSON format (Sigstore protobuf-specs, "sigstore_trustroot.proto").
     ///
     /// # Errors
-    /// A sentence and a way out.
+    /// Returns an error if the file is invalid.
     pub fn read(bytes: &[u8]) -> Result<Self, NameError> {
-        let help = "put a trusted root of Sigstore there, as `cosign trusted-root create` writes it";
+        let help = "use a trusted root of Sigstore as written by `cosign trusted-root create`";
         let refuse = |what: &str| NameError::new(what).help(help);
         let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= FILE_MAX);
-        let text = text.ok_or_else(|| refuse("it is no text of bearable length"))?;
+        let text = text.ok_or_else(|| refuse("not text, or too large"))?;
         let anchors = Anchors::from_json(text).ok().filter(|anchors| anchors.media_type.starts_with(MEDIA_TYPE));
-        let anchors = anchors.ok_or_else(|| refuse("it is no trusted root"))?;
-        // Without one of them no signature could ever hold.
+        let anchors = anchors.ok_or_else(|| refuse("not a trusted root"))?;
+        // Without each of them no signature could ever be valid.
         let missing = match &anchors {
             Anchors { certificate_authorities, .. } if certificate_authorities.is_empty() => Some("no authority"),
-            Anchors { ctlogs, .. } if ctlogs.is_empty() => Some("no log of certificates"),
-            Anchors { tlogs, .. } if tlogs.is_empty() => Some("no log of signatures"),
+            Anchors { ctlogs, .. } if ctlogs.is_empty() => Some("no certificate log"),
+            Anchors { tlogs, .. } if tlogs.is_empty() => Some("no signature log"),
             _ => None,
         };
         if let Some(missing) = missing {
-            return Err(refuse(&format!("it names {missing}")));
+            return Err(refuse(&format!("it contains {missing}")));
         }
-        let unusable = |_| refuse("a key, a certificate or a time in it cannot be used");
+        let unusable = |_| refuse("it contains an invalid key, certificate or time");
         Ok(Self { verifier: Verifier::new(&anchors).map_err(unusable)?, id: Digest::sha256(bytes) })
     }
 
-    /// The digest of the file: two with the same one trust the same.
+    /// Returns the digest of the file; equal digests mean equal trust.
     pub(super) fn id(&self) -> &Digest {
         &self.id
     }
 
-    /// That of Sigstore's public instance, as it was when this program was built.
+    /// Returns the trusted root of Sigstore's public instance, as of when this program was built.
     pub(super) fn public() -> Option<&'static Self> {
         static PUBLIC: LazyLock<Option<TrustedRoot>> =
             LazyLock::new(|| TrustedRoot::read(SIGSTORE_PRODUCTION_TRUSTED_ROOT.as_bytes()).ok());
         PUBLIC.as_ref()
     }
 
-    /// Whether `signed` is by `signer` and vouches for `digest`.
+    /// Checks that `signed` is a valid signature of `digest` by `signer`.
     ///
     /// # Errors
-    /// Why it does not.
-    pub(super) fn vouches(
+    /// Returns the flaw of the signature.
+    pub(super) fn verify(
         &self,
         signer: &CertificateIdentity,
         digest: &Digest,
         signed: RawSignature<'_>,
     ) -> Result<(), SignatureFlaw> {
         match signed {
-            RawSignature::Payload(payload, beside) => {
-                let verified = self.verify(signer, &bundle_of(beside)?, Artifact::Blob(payload));
-                // The digest of a payload follows from its bytes, so that only the log can have another.
+            RawSignature::Payload(payload, annotations) => {
+                let verified = self.verify_bundle(signer, &bundle_of(annotations)?, Artifact::Blob(payload));
+                // The digest of a payload follows from its bytes, so that only the log can name another one.
                 verified.map_err(|flaw| if flaw == SignatureFlaw::Image { SignatureFlaw::OtherEntry } else { flaw })?;
                 approves_by_payload(payload, digest)
             }
             RawSignature::Bundle(bytes) => {
                 let bundle = bundle(bytes)?;
-                self.verify(signer, &bundle, Artifact::Digest(artifact(digest).ok_or(SignatureFlaw::Image)?))?;
+                self.verify_bundle(signer, &bundle, Artifact::Digest(artifact(digest).ok_or(SignatureFlaw::Image)?))?;
                 match &bundle.content {
                     SignatureContent::DsseEnvelope(envelope) => {
                         approves_by_statement(&envelope.payload_type, envelope.payload.as_bytes(), digest)
                     }
-                    // What was signed is the digest itself.
+                    // The signed content is the digest itself.
                     SignatureContent::MessageSignature(_) => Ok(()),
                     _ => Err(UNKNOWN),
                 }
@@ -113,14 +113,14 @@ impl TrustedRoot {
         }
     }
 
-    /// Verifies everything but what was signed means.
-    fn verify(
+    /// Verifies everything but the meaning of the signed content.
+    fn verify_bundle(
         &self,
         signer: &CertificateIdentity,
         bundle: &Bundle,
         artifact: Artifact<'_>,
     ) -> Result<(), SignatureFlaw> {
-        // Who it is by is compared below and not by the library, for a star, and so that the error can name both.
+        // The identity is compared here and not by the library, to support `*` and name both in the error.
         let verified = self.verifier.verify(artifact, bundle, &VerificationPolicy::any_identity());
         let verified = verified.map_err(|error| flaw(error, bundle))?;
         let identity = verified.identity().map(crypto::SubjectAltName::as_str);
@@ -128,32 +128,30 @@ impl TrustedRoot {
         if identity.is_some_and(|name| signer.identity.matches(name)) && issuer == Some(signer.issuer.as_str()) {
             return Ok(());
         }
-        let shown = |text: Option<&str>| escape::terminal(text.unwrap_or("nobody")).replace('`', "\\u{60}");
+        let shown = |text: Option<&str>| escape::for_backticks(text.unwrap_or("unknown"));
         Err(SignatureFlaw::Identity { identity: shown(identity), issuer: shown(issuer) })
     }
 }
 
-const UNKNOWN: SignatureFlaw = SignatureFlaw::Unreadable("it is of a kind that is not known here");
+const UNKNOWN: SignatureFlaw = SignatureFlaw::Unreadable("unsupported kind");
 
-/// What the library found, in words for whoever signed, or wrote `verify`.
+/// Translates the library's error.
 fn flaw(error: Error, bundle: &Bundle) -> SignatureFlaw {
     match error {
         Error::SignatureInvalid(_) => SignatureFlaw::Changed,
         Error::ArtifactMismatch(_) => SignatureFlaw::Image,
-        // The library asks the time along with the chain.
+        // The library checks the time along with the chain.
         Error::Certificate(CertificateError::ChainInvalid(_)) if is_out_of_time(bundle) => SignatureFlaw::Expired,
         Error::Certificate(error) => match error {
             CertificateError::ChainInvalid(_) | CertificateError::NoValidAuthority { .. } => SignatureFlaw::Authority,
             CertificateError::NotYetValid { .. } | CertificateError::Expired { .. } => SignatureFlaw::Expired,
             CertificateError::Sct(_) => SignatureFlaw::Unlogged,
-            _ => SignatureFlaw::Unreadable("its certificate is not of its format"),
+            _ => SignatureFlaw::Unreadable("invalid certificate"),
         },
         Error::TransparencyLog(error) => match error {
             TransparencyLogError::EntryMismatch(_) => SignatureFlaw::OtherEntry,
             TransparencyLogError::IntegratedTime(_) => SignatureFlaw::Expired,
-            TransparencyLogError::MalformedEntry(_) => {
-                SignatureFlaw::Unreadable("its entry in the log is not of its format")
-            }
+            TransparencyLogError::MalformedEntry(_) => SignatureFlaw::Unreadable("invalid log entry"),
             _ => SignatureFlaw::Entry,
         },
         Error::Timestamp(_) => SignatureFlaw::Time,
@@ -168,14 +166,14 @@ fn flaw(error: Error, bundle: &Bundle) -> SignatureFlaw {
     }
 }
 
-/// Whether an entry is of a time at which the certificate was not valid.
+/// Returns true if a log entry is from a time at which the certificate was not valid.
 fn is_out_of_time(bundle: &Bundle) -> bool {
     let certificate = bundle.signing_certificate().and_then(|one| crypto::parse_certificate_info(one).ok());
     let mut times = bundle.verification_material.tlog_entries.iter().filter_map(|entry| entry.integrated_time);
     certificate.is_some_and(|one| times.any(|time| time < one.not_before || one.not_after < time))
 }
 
-/// The hash that a digest is.
+/// Converts a digest to the library's type.
 fn artifact(digest: &Digest) -> Option<ArtifactDigest> {
     let (algorithm, hex) = digest.as_str().split_once(':')?;
     let algorithm = match algorithm {
@@ -186,7 +184,7 @@ fn artifact(digest: &Digest) -> Option<ArtifactDigest> {
     ArtifactDigest::new(algorithm, DigestBytes::from_hex(hex).ok()?).ok()
 }
 
-/// Which of its two a bundle has.
+/// The content of a bundle, which has exactly one of the two.
 #[derive(Deserialize)]
 struct BundleContents {
     #[serde(rename = "dsseEnvelope")]
@@ -195,11 +193,11 @@ struct BundleContents {
     message: Option<serde::de::IgnoredAny>,
 }
 
-/// Reads a bundle that costs a bearable number of verifications.
+/// Parses a bundle with a limited number of verifications.
 fn bundle(bytes: &[u8]) -> Result<Bundle, SignatureFlaw> {
     let BundleContents { envelope, message } = read(bytes)?;
     if envelope.is_some() == message.is_some() {
-        return Err(SignatureFlaw::Unreadable("it has none or both of an envelope and a signature"));
+        return Err(SignatureFlaw::Unreadable("expected either an envelope or a signature"));
     }
     let bundle: Bundle = read(bytes)?;
     let material = &bundle.verification_material;
@@ -216,13 +214,13 @@ fn bundle(bytes: &[u8]) -> Result<Bundle, SignatureFlaw> {
     let most = material.tlog_entries.iter().map(signatures).chain([material.tlog_entries.len(), certificates, times]);
     match most.max() {
         Some(most) if most > SEVERAL_MAX => {
-            Err(SignatureFlaw::Unreadable("it has more than ten of what there should be one"))
+            Err(SignatureFlaw::Unreadable("more than ten certificates, log entries or timestamps"))
         }
         _ => Ok(bundle),
     }
 }
 
-/// The entry of a log as `cosign` keeps it beside a payload.
+/// A log entry in the annotations of a payload, as `cosign` writes it.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct LogEntry {
@@ -240,42 +238,43 @@ struct EntryPayload {
     log_id: String,
 }
 
-/// What an authority said of the time, as `cosign` keeps it beside a payload.
+/// A timestamp in the annotations of a payload, as `cosign` writes it.
 #[derive(Deserialize)]
 struct CosignTimestamp {
     #[serde(rename = "SignedRFC3161Timestamp")]
     token: TimestampToken,
 }
 
-/// The bundle that says what stands beside a payload. Its version is the one in which a promise of the log is enough,
-/// for `cosign` kept no proof there.
-fn bundle_of(beside: &PayloadAnnotations) -> Result<Bundle, SignatureFlaw> {
-    let certificate = beside.certificate.as_deref().ok_or(SignatureFlaw::NoCertificate)?;
+/// Converts the annotations of a payload to a bundle, of the version that accepts the promise of a log, as `cosign`
+/// stores no inclusion proof there.
+fn bundle_of(annotations: &PayloadAnnotations) -> Result<Bundle, SignatureFlaw> {
+    let certificate = annotations.certificate.as_deref().ok_or(SignatureFlaw::NoCertificate)?;
     // A certificate of the chain must not take its place.
     pem(certificate).next().ok_or(SignatureFlaw::NoCertificate)?;
-    let texts = [Some(certificate), beside.chain.as_deref()].into_iter().flatten();
+    let texts = [Some(certificate), annotations.chain.as_deref()].into_iter().flatten();
     let mut certificates = Vec::new();
     for (_, block) in texts.flat_map(pem) {
         let der = block.and_then(|block| DerCertificate::from_pem(block).ok());
-        let der = der.ok_or(SignatureFlaw::Unreadable("a certificate of it is not of its format"))?;
+        let der = der.ok_or(SignatureFlaw::Unreadable("invalid certificate"))?;
         certificates.push(X509Certificate::new(der));
         if certificates.len() > SEVERAL_MAX {
-            return Err(SignatureFlaw::Unreadable("it has more than ten certificates"));
+            return Err(SignatureFlaw::Unreadable("more than ten certificates"));
         }
     }
-    let entry = entry(beside.entry.as_deref().ok_or(SignatureFlaw::NoEntry)?)?;
-    let timestamp = beside.timestamp.as_deref().map(|text| read::<CosignTimestamp>(text.as_bytes())).transpose()?;
+    let entry = entry(annotations.entry.as_deref().ok_or(SignatureFlaw::NoEntry)?)?;
+    let timestamp =
+        annotations.timestamp.as_deref().map(|text| read::<CosignTimestamp>(text.as_bytes())).transpose()?;
     let timestamps = timestamp.into_iter().map(|timestamp| Rfc3161Timestamp::new(timestamp.token)).collect();
     let material = VerificationMaterial::new(VerificationMaterialContent::X509CertificateChain { certificates })
         .with_tlog_entries(vec![entry])
         .with_timestamp_verification_data(TimestampVerificationData::new(timestamps));
-    let signature = SignatureBytes::new(super::decode(&beside.signature)?);
+    let signature = SignatureBytes::new(decode(&annotations.signature)?);
     let content = SignatureContent::MessageSignature(MessageSignature::new(signature));
     Ok(Bundle::new(MediaType::Bundle0_1, material, content))
 }
 
 fn entry(text: &str) -> Result<TransparencyLogEntry, SignatureFlaw> {
-    let unreadable = || SignatureFlaw::Unreadable("its entry in the log is not of its format");
+    let unreadable = || SignatureFlaw::Unreadable("invalid log entry");
     let LogEntry { signed_entry_timestamp, payload } = read(text.as_bytes()).map_err(|_| unreadable())?;
     let kind: KindVersion = {
         #[derive(Deserialize)]

@@ -1,6 +1,7 @@
-//! What vouches for a digest by a key, and what does not.
+//! Signatures made with a key: valid ones and every kind of flaw.
 
 use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
@@ -9,7 +10,7 @@ use openssl::sign::Signer;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::signature::{ENVELOPE_TYPE, PayloadAnnotations, STANDARD};
+use crate::signature::content::{ENVELOPE_TYPE, PayloadAnnotations};
 
 /// A key made by a program that is not ours.
 fn key(curve: Nid) -> PKey<Private> {
@@ -26,7 +27,7 @@ fn sign(key: &PKey<Private>, bytes: &[u8]) -> String {
     STANDARD.encode(signer.sign_to_vec().unwrap())
 }
 
-fn beside(signature: &str) -> PayloadAnnotations {
+fn annotations(signature: &str) -> PayloadAnnotations {
     PayloadAnnotations::of(&[("dev.cosignproject.cosign/signature".to_owned(), signature.to_owned())].into()).unwrap()
 }
 
@@ -71,14 +72,14 @@ fn a_payload_vouches_for_the_digest_it_names_and_no_other() {
     let bytes = payload(&one).to_string();
     let good = sign(&ours, bytes.as_bytes());
     let check = |digest, payload: &str, signature: &str| {
-        file.verify(digest, RawSignature::Payload(payload.as_bytes(), &beside(signature)))
+        file.verify(digest, RawSignature::Payload(payload.as_bytes(), &annotations(signature)))
     };
     assert_eq!(check(&one, &bytes, &good), Ok(()));
     assert_eq!(check(&two, &bytes, &good), Err(SignatureFlaw::Image));
     assert_eq!(check(&two, &payload(&two).to_string(), &good), Err(SignatureFlaw::Key), "a payload swapped");
     assert_eq!(check(&one, &bytes, &sign(&theirs, bytes.as_bytes())), Err(SignatureFlaw::Key));
     assert_eq!(check(&one, &format!("{bytes} "), &good), Err(SignatureFlaw::Key), "a payload changed");
-    assert_eq!(check(&one, &bytes, "?"), Err(SignatureFlaw::Unreadable("it is not in Base64")));
+    assert_eq!(check(&one, &bytes, "?"), Err(SignatureFlaw::Unreadable("invalid Base64")));
     assert_eq!(check(&one, &bytes, "AAAA"), Err(NO_SIGNATURE));
     assert_eq!(check(&one, &bytes, ""), Err(NO_SIGNATURE));
 
@@ -89,8 +90,8 @@ fn a_payload_vouches_for_the_digest_it_names_and_no_other() {
     let named = format!("\"docker-manifest-digest\":\"{one}\"");
     let twice = bytes.replace(&named, &format!("\"docker-manifest-digest\":\"{two}\",{named}"));
     assert_ne!(twice, bytes);
-    assert_eq!(signed(&twice), Err(SignatureFlaw::Unreadable("it is not of its format")));
-    assert_eq!(signed("[]"), Err(SignatureFlaw::Unreadable("it is not of its format")));
+    assert_eq!(signed(&twice), Err(SignatureFlaw::Unreadable("unexpected format")));
+    assert_eq!(signed("[]"), Err(SignatureFlaw::Unreadable("unexpected format")));
 }
 
 #[test]
@@ -135,12 +136,12 @@ fn a_bundle_vouches_by_a_signature_of_the_manifest_itself() {
     assert_eq!(check(&Digest::sha256(manifest)), Ok(()));
     assert_eq!(check(&Digest::sha256(b"[]")), Err(SignatureFlaw::Key));
     assert_eq!(check(&format!("sha512:{}", "0".repeat(128)).parse().unwrap()), Err(SignatureFlaw::Image));
-    let neither = SignatureFlaw::Unreadable("it has none or both of an envelope and a signature");
+    let neither = SignatureFlaw::Unreadable("expected either an envelope or a signature");
     assert_eq!(file.verify(&Digest::sha256(manifest), RawSignature::Bundle(b"{}")), Err(neither));
 }
 
 #[test]
-fn a_file_holds_one_key_or_several() {
+fn a_file_contains_one_or_more_keys() {
     let (old, new) = (key(Nid::X9_62_PRIME256V1), key(Nid::X9_62_PRIME256V1));
     let text = [pem(&old), b"the new one\r\n".to_vec(), pem(&new)].concat();
     let windows = String::from_utf8(text).unwrap().replace('\n', "\r\n");
@@ -148,26 +149,26 @@ fn a_file_holds_one_key_or_several() {
     let digest = Digest::sha256(b"1");
     let bytes = payload(&digest).to_string();
     for key in [old, new] {
-        let beside = beside(&sign(&key, bytes.as_bytes()));
+        let beside = annotations(&sign(&key, bytes.as_bytes()));
         assert_eq!(file.verify(&digest, RawSignature::Payload(bytes.as_bytes(), &beside)), Ok(()));
     }
 }
 
 #[test]
-fn what_is_no_public_key_is_told_apart() {
+fn invalid_key_files_are_distinguished() {
     let (good, other) = (key(Nid::X9_62_PRIME256V1), key(Nid::SECP384R1));
     let said = |bytes: &[u8]| {
         let error = KeyFile::read(bytes).unwrap_err();
         assert!(error.help.is_some());
         error.message
     };
-    assert_eq!(said(b""), "it holds no public key");
-    assert_eq!(said(&[0xff; 4]), "it is no text of bearable length");
-    assert_eq!(said(&vec![b' '; FILE_MAX + 1]), "it is no text of bearable length");
-    assert_eq!(said(&good.private_key_to_pem_pkcs8().unwrap()), "it holds a private key");
-    assert_eq!(said(b"-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n"), "it holds a private key");
-    assert_eq!(said(b"-----BEGIN CERTIFICATE-----\n"), "it holds something else than public keys");
-    assert_eq!(said(&pem(&other)), "a key in it is none of ECDSA P-256");
-    assert_eq!(said(b"-----BEGIN PUBLIC KEY-----\nAAAA"), "a key in it has no end");
-    assert_eq!(said(&pem(&good).repeat(11)), "it holds more than ten keys");
+    assert_eq!(said(b""), "it contains no public key");
+    assert_eq!(said(&[0xff; 4]), "not text, or too large");
+    assert_eq!(said(&vec![b' '; FILE_MAX + 1]), "not text, or too large");
+    assert_eq!(said(&good.private_key_to_pem_pkcs8().unwrap()), "it contains a private key");
+    assert_eq!(said(b"-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n"), "it contains a private key");
+    assert_eq!(said(b"-----BEGIN CERTIFICATE-----\n"), "it contains something other than public keys");
+    assert_eq!(said(&pem(&other)), "it contains a key other than ECDSA P-256");
+    assert_eq!(said(b"-----BEGIN PUBLIC KEY-----\nAAAA"), "it contains a truncated key");
+    assert_eq!(said(&pem(&good).repeat(11)), "it contains more than ten keys");
 }

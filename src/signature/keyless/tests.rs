@@ -1,11 +1,11 @@
-//! What is read of keyless signatures before anything is verified; the rest is tested with an instance of Sigstore made
-//! for it, in `tests/it/reconcile/signed/keyless.rs`.
+//! Parsing of keyless signatures before verification; verification is tested with a private Sigstore instance, in
+//! `tests/it/reconcile/signed/keyless.rs`.
 
 use serde_json::{Value, json};
 
 use super::*;
 
-fn beside(entry: &Value, more: &[(&str, String)]) -> PayloadAnnotations {
+fn annotations(entry: &Value, more: &[(&str, String)]) -> PayloadAnnotations {
     let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned();
     let texts = [
         ("dev.cosignproject.cosign/signature", "AAAA".to_owned()),
@@ -35,8 +35,8 @@ fn the_root_of_the_public_instance_is_one() {
 }
 
 #[test]
-fn what_stands_beside_a_payload_becomes_a_bundle() {
-    let bundle = bundle_of(&beside(&log_entry("hashedrekord", "0.0.1"), &[])).unwrap();
+fn the_annotations_of_a_payload_become_a_bundle() {
+    let bundle = bundle_of(&annotations(&log_entry("hashedrekord", "0.0.1"), &[])).unwrap();
     let shown: Value = serde_json::from_str(&bundle.to_json().unwrap()).unwrap();
     let entry = &shown["verificationMaterial"]["tlogEntries"][0];
     assert_eq!(shown["mediaType"], "application/vnd.dev.sigstore.bundle+json;version=0.1");
@@ -49,11 +49,11 @@ fn what_stands_beside_a_payload_becomes_a_bundle() {
 
 #[test]
 fn a_chain_and_a_time_go_along_and_too_much_of_either_does_not() {
-    let (entry, certificate) = (log_entry("hashedrekord", "0.0.1"), beside(&json!(0), &[]).certificate.unwrap());
+    let (entry, certificate) = (log_entry("hashedrekord", "0.0.1"), annotations(&json!(0), &[]).certificate.unwrap());
     let with = |count: usize| {
         let chain = ("dev.sigstore.cosign/chain", certificate.repeat(count));
         let time = ("dev.sigstore.cosign/rfc3161timestamp", r#"{"SignedRFC3161Timestamp": "AAAA"}"#.to_owned());
-        bundle_of(&beside(&entry, &[chain, time]))
+        bundle_of(&annotations(&entry, &[chain, time]))
     };
     let bundle = with(9).unwrap();
     let VerificationMaterialContent::X509CertificateChain { certificates } = &bundle.verification_material.content
@@ -62,13 +62,13 @@ fn a_chain_and_a_time_go_along_and_too_much_of_either_does_not() {
     };
     assert_eq!(certificates.len(), 10);
     assert_eq!(bundle.verification_material.timestamp_verification_data.rfc3161_timestamps.len(), 1);
-    assert_eq!(with(10).unwrap_err(), SignatureFlaw::Unreadable("it has more than ten certificates"));
+    assert_eq!(with(10).unwrap_err(), SignatureFlaw::Unreadable("more than ten certificates"));
 }
 
 #[test]
-fn an_entry_of_a_kind_that_nobody_knows_is_told() {
-    let said = |entry: &Value| bundle_of(&beside(entry, &[])).unwrap_err();
+fn a_log_entry_of_an_unknown_kind_is_reported() {
+    let said = |entry: &Value| bundle_of(&annotations(entry, &[])).unwrap_err();
     assert_eq!(said(&log_entry("rekord", "0.0.1")), UNKNOWN);
     assert_eq!(said(&log_entry("hashedrekord", "9")), UNKNOWN);
-    assert_eq!(said(&json!({})), SignatureFlaw::Unreadable("its entry in the log is not of its format"));
+    assert_eq!(said(&json!({})), SignatureFlaw::Unreadable("invalid log entry"));
 }
