@@ -1,7 +1,7 @@
-//! The nouns of a root, parsed once and valid from then on: images, settings, streams, the lock, the adoption policy,
+//! The values of a root, parsed once and valid from then on: images, settings, streams, the lock, the adoption policy,
 //! the state of a branch.
 //!
-//! Nothing in here performs I/O or reads a clock.
+//! Never performs I/O and never reads a clock.
 
 pub mod image;
 pub mod shard;

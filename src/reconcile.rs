@@ -342,7 +342,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
             let looked = |id: &TagId| asked.contains(id) || scene.root.definitions.follows(id) && is_ours(id);
             // What the history tells needs not be remembered, until it tells that a move was taken back.
             let moved = end_is_ours.then_some((base, &*next));
-            let history = if taken.is_some() { HistoryAccess::AtHand } else { HistoryAccess::Unknown };
+            let history = if taken.is_some() { HistoryAccess::Available } else { HistoryAccess::Unavailable };
             let learned = remember::Learned {
                 history,
                 due,
@@ -423,7 +423,7 @@ fn discover(root: &mut Root, lists: &Lists) -> (Vec<String>, Vec<ReportError>) {
 
 /// What waits to be pinned until it has been seen for long enough, of the tags that are ours.
 fn waiting(kept: &BTreeMap<TagId, HeldUpdate>, is_ours: impl Fn(&TagId) -> bool) -> BTreeMap<TagId, Digest> {
-    let soaks = kept.iter().filter(|(id, waiting)| matches!(waiting.kept, HoldReason::Soaking { .. }) && is_ours(id));
+    let soaks = kept.iter().filter(|(id, waiting)| matches!(waiting.reason, HoldReason::Soaking { .. }) && is_ours(id));
     soaks.map(|(id, waiting)| (id.clone(), waiting.digest.clone())).collect()
 }
 

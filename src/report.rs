@@ -17,7 +17,7 @@ mod sarif;
 pub mod text;
 pub mod v1;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::formats::EditedFile;
 use crate::git::CommitId;
@@ -160,7 +160,7 @@ pub struct TagRow {
     /// Where it stands after it; what it stood at, where it could not be imported.
     pub new: Option<PinSide>,
     /// What its move changes.
-    pub explanation: Option<Rc<Explanation>>,
+    pub explanation: Option<Arc<Explanation>>,
 }
 
 /// A proposal.
@@ -324,7 +324,7 @@ impl TagRow {
         let outcome = match (failure, &moved) {
             (Some(error), _) => TagOutcome::Failed(error),
             (None, _) if let Some(waiting) = kept => TagOutcome::Kept(waiting.clone()),
-            (None, Some(PinChange { change: ChangeKind::Added { .. }, .. })) => TagOutcome::Added,
+            (None, Some(PinChange { kind: ChangeKind::Added { .. }, .. })) => TagOutcome::Added,
             (None, Some(_)) => TagOutcome::Moved,
             (None, None) if asked => TagOutcome::Unchanged,
             (None, None) => TagOutcome::NotDue,
@@ -365,7 +365,7 @@ impl TagOutcome {
             Self::Removed => "removed",
             Self::NotDue => "not-due",
             Self::NotAsked => "not-asked",
-            Self::Kept(waiting) => waiting.kept.outcome(),
+            Self::Kept(waiting) => waiting.reason.outcome(),
             Self::Failed(error) if error.kind == FailureKind::Refused => "refused",
             Self::Failed(_) => "failed",
         }
@@ -380,7 +380,7 @@ impl TagOutcome {
         match self {
             Self::Failed(error) if matches!(error.kind, FailureKind::Refused | FailureKind::Integrity) => Exit::Refused,
             Self::Failed(_) => Exit::Partial,
-            Self::Kept(HeldUpdate { kept: HoldReason::BeyondAllow(_), .. }) => Exit::Refused,
+            Self::Kept(HeldUpdate { reason: HoldReason::BeyondAllow(_), .. }) => Exit::Refused,
             _ => Exit::Success,
         }
     }

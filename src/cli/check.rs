@@ -86,7 +86,7 @@ struct UpstreamDrift {
 pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError> {
     let (folder, root) = context.root()?;
     let only = patterns(&args.tags)?.unwrap_or_default();
-    root.has(&only)?;
+    root.check_patterns(&only)?;
     let refused = context.policy.as_ref().map(|policy| root.policy_problems(policy, None)).unwrap_or_default();
     Problems::check(refused).map_err(PassError::Forbidden)?;
     let trust = files::are_there(&folder, &root)?;
@@ -131,7 +131,7 @@ fn offline(root: &Root, only: &TagGlobs) -> UpstreamDrift {
         diff.unified_diff().context_radius(2).header("pinstream.lock", "as it should be").to_string()
     });
     let offline_is_enough = !find_drift(&root.definitions, &next).iter().any(|one| only.matches(&one.tag));
-    let fixed_elsewhere = found.iter().any(|one| matches!(one.what, DriftKind::FixedDigest { .. }));
+    let fixed_elsewhere = found.iter().any(|one| matches!(one.kind, DriftKind::FixedDigest { .. }));
     let mend = if offline_is_enough && !fixed_elsewhere { OFFLINE } else { "pinstream update" };
     let findings = found.iter().map(|one| Finding {
         tag: one.tag.clone(),

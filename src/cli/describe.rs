@@ -227,7 +227,7 @@ impl Described<'_> {
         }
         for id in std::iter::once(id).chain(aliases) {
             if let Ok(at) = self.disagreements.binary_search_by(|one| one.tag.cmp(id))
-                && self.disagreements[at].what != DriftKind::Missing
+                && self.disagreements[at].kind != DriftKind::Missing
             {
                 let _ = writeln!(text, "  ! {}", self.disagreements[at]);
             }

@@ -73,7 +73,7 @@ pub fn run(context: &CommandContext, args: &ExportArgs) -> Result<Exit, CliError
     }
     let (folder, root) = context.root()?;
     let only = patterns(&args.tags)?.unwrap_or_default();
-    root.has(&only)?;
+    root.check_patterns(&only)?;
     let files = match args.format {
         Form::Compose if args.files.is_empty() => project::files(&folder)?,
         _ => input::read(context, &args.files, |name| name.ends_with(".yaml") || name.ends_with(".yml"))?,
@@ -90,7 +90,7 @@ pub fn run(context: &CommandContext, args: &ExportArgs) -> Result<Exit, CliError
     write!(context.stdout(), "{text}")?;
     let mut err = context.stderr();
     for note in notes {
-        writeln!(err, "note: {}", escape::within(&note, NOTE_MAX))?;
+        writeln!(err, "note: {}", escape::truncate(&note, NOTE_MAX))?;
     }
     Ok(Exit::Success)
 }

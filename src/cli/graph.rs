@@ -41,7 +41,7 @@ enum Form {
 pub fn run(context: &CommandContext, args: &GraphArgs) -> Result<Exit, CliError> {
     let (_, root) = context.root()?;
     let only = patterns(&args.tags)?.unwrap_or_default();
-    root.has(&only)?;
+    root.check_patterns(&only)?;
     let graph = Graph::of(&root.definitions, |id| only.matches(id));
     let format = match args.format {
         Form::Text => GraphFormat::Text,

@@ -83,7 +83,7 @@ fn file(context: &CommandContext, path: &Path) -> Result<Arc<SourceFile>, CliErr
         let message = format!("`{}` is larger than the cap of {} MiB a file", path.display(), SIZE_MAX >> 20);
         return Err(CliError::said(message).help("split it into several files"));
     }
-    let (file, problems) = source::source(&path.display().to_string(), &bytes);
+    let (file, problems) = source::decode(&path.display().to_string(), &bytes);
     Problems::check(problems)?;
     Ok(file)
 }

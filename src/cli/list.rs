@@ -59,7 +59,7 @@ pub enum ListSort {
 pub fn run(context: &CommandContext, args: &ListArgs) -> Result<Exit, CliError> {
     let (_, root) = context.root()?;
     let only = patterns(&args.tags)?.unwrap_or_default();
-    root.has(&only)?;
+    root.check_patterns(&only)?;
     let disagreements = find_drift(&root.definitions, &root.lock);
     let status = |id: &TagId| status(&disagreements, id);
     let mut tags: Vec<&TagId> = root.definitions.tags.keys().filter(|id| only.matches(id)).collect();
@@ -82,7 +82,7 @@ pub fn run(context: &CommandContext, args: &ListArgs) -> Result<Exit, CliError> 
 /// `disagreements` are in the order of their tags.
 fn status(disagreements: &[Drift], id: &TagId) -> StatusV1 {
     let at = disagreements.binary_search_by(|one| one.tag.cmp(id));
-    match at.ok().map(|at| &disagreements[at].what) {
+    match at.ok().map(|at| &disagreements[at].kind) {
         None => StatusV1::Pinned,
         Some(DriftKind::Missing) => StatusV1::NotPinned,
         Some(_) => StatusV1::OutOfStep,

@@ -145,7 +145,7 @@ impl SearchedFiles {
             }
             Err(error) => return Err(error.into()),
         };
-        match source::source(&path, &bytes) {
+        match source::decode(&path, &bytes) {
             (file, problems) if problems.is_empty() => self.look(file, is_named),
             (_, problems) => {
                 let passed = |problem: Problem| PassedFiles { path: path.clone(), line: None, why: problem.message };

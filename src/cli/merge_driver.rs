@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::model::lock::join::merge;
+use crate::model::lock::merge::merge;
 use crate::model::lock::{Lock, conflict_markers, read};
 use crate::report::exit::Exit;
 use crate::text::diagnostics::{Problem, SourceFile};
@@ -72,7 +72,7 @@ pub fn run(context: &CommandContext, args: &MergeDriverArgs) -> Result<Exit, Cli
 
 /// The lock in the bytes of one side; nothing at all is an empty one.
 fn lock(side: &str, bytes: &[u8]) -> Result<Lock, Problem> {
-    let (file, problems) = source::source(side, bytes);
+    let (file, problems) = source::decode(side, bytes);
     if let Some(problem) = problems.into_iter().next() {
         return Err(problem);
     }

@@ -150,7 +150,7 @@ fn shortened(written: &str) -> String {
         Some((image, digest)) => digest.parse::<Digest>().map(|digest| format!("{image}@{}", digest.short())),
         None => written.parse::<Digest>().map(|digest| digest.short().to_owned()),
     };
-    escape::within(short.as_deref().unwrap_or(written), SHOWN_MAX)
+    escape::truncate(short.as_deref().unwrap_or(written), SHOWN_MAX)
 }
 
 /// What is known of each tag; one that has no pin yet is taken to have one, so that its places can be looked for.

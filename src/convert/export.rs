@@ -70,7 +70,7 @@ struct PinnedTag<'a> {
 pub fn export(format: ExportFormat<'_>, root: &Root, only: &TagGlobs) -> Result<ExportResult, Problems> {
     let (mut notes, mut problems) = (Vec::new(), Vec::new());
     for one in find_drift(&root.definitions, &root.lock).iter().filter(|one| only.matches(&one.tag)) {
-        match one.what {
+        match one.kind {
             DriftKind::Undefined => notes.push(format!("{one}; it is left out")),
             _ => problems.push(problem(one.to_string(), format!("run `pinstream update {}`", one.tag))),
         }

@@ -275,7 +275,7 @@ impl World for RealWorld {
         let Repo::Remote { remote, root } = &self.place else { return no_state() };
         let (prefix, commit) = (state::directory(branch, root), commit.cloned());
         let files = self.remote(remote, move |remote| remote.read_state(commit.as_ref(), &prefix)).await?;
-        State::from_files(&files).map_err(GitError::State)
+        State::from_files(&files).map_err(|error| GitError::State(error.to_string()))
     }
 
     async fn write_state(

@@ -51,7 +51,7 @@ pub(super) fn edits(
                     Some(near) => format!("did you mean `{near}`?"),
                     None => "`pinstream list` shows all tags".to_owned(),
                 };
-                return Err(wrong(format!("no tag is named `{id}`"), help));
+                return Err(wrong(format!("no tag named `{id}`"), help));
             }
         }
     }
@@ -205,8 +205,8 @@ mod tests {
             "# pinstream: pins images, as you see\n",
             "1 ! `x` has no marker; write `# pinstream: stream:tag` behind an image, or in the line above it",
         );
-        at("a:1 # pinstream: python\n", "1 ! `python` does not name a tag; a marker is `# pinstream: stream:tag`");
-        at("\na:1 # pinstream: python:3.13\n", "2 ! no tag is named `python:3.13`; did you mean `python:3.12`?");
+        at("a:1 # pinstream: python\n", "1 ! invalid tag `python`; a marker is `# pinstream: stream:tag`");
+        at("\na:1 # pinstream: python:3.13\n", "2 ! no tag named `python:3.13`; did you mean `python:3.12`?");
         at(
             "a:1 b:2 # pinstream: python:3.12\n",
             "1 ! the marker `python:3.12` is for line 1, which has several images: `a:1`, `b:2`; write each in a line of its own",

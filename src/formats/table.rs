@@ -329,13 +329,13 @@ dockerfile = { path = "pinstream.lock", stage = "a", arg = "B" }
 write = "tag"
 marker = { path = "**" }
 "#), @r#"
-        error: `python` does not name a tag
+        error: invalid tag `python`
          --> pinstream.toml:2:8
           |
         2 | from = "python"
           |        ^^^^^^^^
           |
-          = help: a tag is `stream:tag`
+          = help: write `stream:tag`
 
         error: `../a.yaml` has a part that is empty, `.` or `..`
          --> pinstream.toml:3:17

@@ -161,7 +161,7 @@ mod tests {
         at_image("image: |\n  a\n  b\n", "2 ! the value is a block of several lines; write it in one line");
         at_image(
             "a: 1\n{{ if }}\n",
-            "2 ! this is not YAML: simple key expected ':'; where it is a template, write a marker `# pinstream: \
+            "2 ! invalid YAML: simple key expected ':'; where it is a template, write a marker `# pinstream: \
              stream:tag` beside the image, and a target `marker`",
         );
     }

@@ -1,6 +1,6 @@
-//! Whether a tag moves to what was found: the rules of its definition over its pin, and over what is remembered of it.
+//! Decides whether a tag adopts a digest: applies the rules of its definition to its pin and to the memory of tags.
 //!
-//! Pure. One judge serves a whole pass, so that what is fetched and what is pinned follow from the same verdicts.
+//! Pure. One policy serves a whole pass, so that fetching and pinning follow from the same verdicts.
 
 use jiff::Timestamp;
 
@@ -11,47 +11,55 @@ use crate::model::settings::adoption_rules::{AdoptionRules, HoldReason, UpdateCa
 use crate::model::state::TagMemory;
 use crate::model::stream::{Tag, TagSource};
 
-/// What verdicts follow from beside definitions and pins.
+/// The inputs of verdicts besides definitions and pins.
 #[derive(Clone, Copy, Debug)]
 pub struct AdoptionPolicy<'a> {
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
-    /// What is remembered of tags.
+    /// The memory of tags.
     pub memory: &'a TagMemory,
 }
 
-/// What was found of a tag.
+/// The answer of a registry for a tag.
 #[derive(Clone, Copy, Debug)]
 pub struct Observation<'a> {
-    /// What would be pinned.
+    /// The digest to pin.
     pub digest: &'a Digest,
-    /// What is served under the tag: the index, where `digest` is one platform's child of it.
+    /// The digest served for the tag: the index, if `digest` is one platform's child of it.
     pub served: &'a Digest,
-    /// What the move changes, where that was found out.
+    /// The class of the change, if known.
     pub class: Option<ChangeClass>,
 }
 
 impl AdoptionPolicy<'_> {
-    /// A judge who remembers nothing and for whom no time passes: what may wait, waits. So what is said of a lock
-    /// offline is the same at any time.
+    /// Policy for offline commands: no memory, no clock; soaking updates stay held. Its verdicts are the same at any
+    /// time.
     pub const OFFLINE: AdoptionPolicy<'static> = AdoptionPolicy { now: Timestamp::MIN, memory: &TagMemory::EMPTY };
 
-    /// Why `id`, defined as `tag` and pinned as `old`, does not move to `sight`; none where it does.
-    pub fn hold_reason(&self, id: &TagId, tag: &Tag, old: Option<&Pin>, sight: &Observation<'_>) -> Option<HoldReason> {
+    /// Returns the reason why `id`, defined as `tag` and pinned as `old`, keeps its pin; `None` if it adopts the
+    /// observed digest.
+    pub fn hold_reason(
+        &self,
+        id: &TagId,
+        tag: &Tag,
+        old: Option<&Pin>,
+        observation: &Observation<'_>,
+    ) -> Option<HoldReason> {
         let default = AdoptionRules::default();
         let rules = match (&tag.adoption, &tag.source) {
             (Some(rules), _) => rules,
-            // A follower without rules stands where the followed tag stands.
+            // A follower without rules always has the digest of the followed tag.
             (None, TagSource::Follow(_)) => return None,
             (None, _) => &default,
         };
-        let is_rejected = [sight.digest, sight.served].into_iter().any(|digest| rules.reject.contains(digest));
-        let Some(old) = old.filter(|old| old.digest != *sight.digest) else {
-            // The first pin waits for nothing: there is no earlier one to stand on meanwhile.
+        let is_rejected =
+            [observation.digest, observation.served].into_iter().any(|digest| rules.reject.contains(digest));
+        let Some(old) = old.filter(|old| old.digest != *observation.digest) else {
+            // The first pin is not delayed, as there is no earlier one to keep.
             return (old.is_none() && is_rejected).then_some(HoldReason::Rejected);
         };
         if !has_source_of(tag, old) {
-            // Another image was asked for. That is a person's move; only a hold stands before it.
+            // The source changed, which was someone's decision; only a hold or `reject` overrides it.
             return rules
                 .active_hold(self.now)
                 .cloned()
@@ -62,23 +70,23 @@ impl AdoptionPolicy<'_> {
             return Some(rules.active_hold(self.now).cloned().map_or(HoldReason::Rejected, HoldReason::Held));
         }
         let candidate = UpdateCandidate {
-            digest: sight.digest,
-            class: sight.class,
-            since: self.memory.seen_since(id, sight.served),
-            is_reverted: self.memory.is_reverted(id, sight.digest),
+            digest: observation.digest,
+            class: observation.class,
+            since: self.memory.seen_since(id, observation.served),
+            is_reverted: self.memory.is_reverted(id, observation.digest),
         };
-        match rules.judge(&old.digest, &old.previous, &candidate, self.now) {
-            Verdict::Hold(kept) => Some(kept),
+        match rules.evaluate(&old.digest, &old.previous, &candidate, self.now) {
+            Verdict::Hold(reason) => Some(reason),
             Verdict::Adopt | Verdict::AdoptRollback => None,
         }
     }
 
-    /// Whether the class of a move has to be known to judge it.
+    /// Returns true if the verdict depends on the class of the change.
     pub fn needs_class(tag: &Tag) -> bool {
         tag.adoption.as_ref().is_some_and(|rules| rules.needs_class())
     }
 
-    /// Whether a move of `tag` from `old` to `digest` goes back to what was pinned before, and that is to be said.
+    /// Returns true if a change of `tag` from `old` to `digest` is a rollback to warn about.
     pub fn warns_of_rollback(tag: &Tag, old: &Pin, digest: &Digest) -> bool {
         use crate::model::settings::adoption_rules::OnRollback;
         let warns = tag.adoption.as_ref().is_some_and(|rules| rules.on_rollback == OnRollback::Warn);
@@ -86,12 +94,12 @@ impl AdoptionPolicy<'_> {
     }
 }
 
-/// Whether `pin` was made for what `tag` asks for, as far as its image and what it follows say.
+/// Returns true if `pin` has the image or followed tag of the definition `tag`.
 pub(crate) fn has_source_of(tag: &Tag, pin: &Pin) -> bool {
     match &tag.source {
         TagSource::Image { image, .. } => pin.follow.is_none() && pin.image == *image,
         TagSource::Select { repository, .. } => pin.follow.is_none() && pin.image.repository() == repository,
         TagSource::Follow(target) => pin.followed() == Some(target),
-        TagSource::Remote(far) => pin.follow.as_ref().and_then(FollowedTag::elsewhere) == Some(far),
+        TagSource::Remote(far) => pin.follow.as_ref().and_then(FollowedTag::remote) == Some(far),
     }
 }

@@ -1,8 +1,8 @@
-//! Names of images, tags and streams: parsed once at the door, right from then on.
+//! Names of images, tags and streams, parsed once and valid from then on.
 //!
-//! The grammar is that of the distribution reference (`distribution/reference`, OCI Distribution
-//! Specification 1.1, "Pulling manifests"), with one difference: the registry must be written out. Nothing here
-//! touches a network; a value of these types can be put into a URL, a file or a message as it is.
+//! The grammar is that of distribution references (`distribution/reference`, OCI Distribution Specification 1.1,
+//! "Pulling manifests"), except that the registry is mandatory. Nothing here touches a network; values of these types
+//! need no escaping in URLs, files and messages.
 
 pub mod class;
 mod digest;
@@ -18,55 +18,34 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::text::diagnostics::NameError;
+use crate::text::escape::excerpt;
 pub use digest::Digest;
 pub use followed::{FollowedTag, RemoteName, RemoteTag};
 pub use platform::Platform;
 pub use spellings::{complete, image_spellings, repository_spellings};
 
-/// The longest tag name of a registry and of a stream (OCI Distribution 1.1, `<reference>` as a tag).
+/// The longest tag name (OCI Distribution 1.1, `<reference>` as a tag).
 const TAG_MAX: usize = 128;
 /// The longest `registry/repository` that clients accept (`distribution/reference`, `NameTotalLengthMax`).
 const NAME_MAX: usize = 255;
 
-/// Why a name was not accepted, as a sentence for the person who wrote it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct NameError {
-    /// What is wrong.
-    pub message: String,
-    /// What to write in its place, where that is known.
-    pub help: Option<String>,
-}
-
-impl NameError {
-    /// The sentence alone.
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None }
-    }
-
-    /// The same with a way out.
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-}
-
-/// A registry as `host` or `host:port`, in lower case: the origin that credentials and settings are bound to.
+/// A registry as `host` or `host:port`, in lower case: the origin to which credentials and settings are bound.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RegistryHost(String);
 
 impl RegistryHost {
-    /// The text, `host[:port]`.
+    /// Returns the text, `host[:port]`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The host without its port; an IPv6 address keeps its brackets.
+    /// Returns the host without its port; an IPv6 address keeps its brackets.
     pub fn host(&self) -> &str {
         self.split().0
     }
 
-    /// The port, where one was written.
+    /// Returns the port, if it is explicit.
     pub fn port(&self) -> Option<u16> {
         self.split().1
     }
@@ -84,14 +63,12 @@ impl FromStr for RegistryHost {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         let bad = || {
-            let error = NameError::new(format!("`{text}` is not a registry's `host` or `host:port`"));
+            let error = NameError::new(format!("invalid registry `{text}`"));
             match text.split_once("://") {
                 Some((_, rest)) => {
-                    error.help(format!("leave the scheme out: `{}`", rest.split('/').next().unwrap_or(rest)))
+                    error.help(format!("remove the scheme: `{}`", rest.split('/').next().unwrap_or(rest)))
                 }
-                None => {
-                    error.help("letters, digits and `-` between dots, and a port, as `quay.io` or `localhost:5000`")
-                }
+                None => error.help("write `host` or `host:port`, e.g. `quay.io` or `localhost:5000`"),
             }
         };
         let (host, port) = match text.strip_prefix('[') {
@@ -136,23 +113,23 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// The registry the repository is in.
+    /// Returns the repository's registry.
     pub fn registry(&self) -> &RegistryHost {
         &self.registry
     }
 
-    /// The path within the registry: `library/python`.
+    /// Returns the path within the registry: `library/python`.
     pub fn path(&self) -> &str {
         &self.path
     }
 }
 
-/// Whether `text` is a repository's path, without its registry: components parted by `/`.
+/// Returns true if `text` is the path of a repository, without its registry: components separated by `/`.
 pub(crate) fn is_repository_path(text: &str) -> bool {
     text.len() <= NAME_MAX && text.split('/').all(is_path_component)
 }
 
-/// Whether `text` is one component of a repository path (`distribution/reference`, `path-component`).
+/// Returns true if `text` is one component of a repository path (`distribution/reference`, `path-component`).
 fn is_path_component(text: &str) -> bool {
     let bytes = text.as_bytes();
     let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
@@ -177,39 +154,44 @@ fn is_path_component(text: &str) -> bool {
     true
 }
 
+/// Returns true if the first part of a repository is a registry.
+fn names_registry(text: &str) -> bool {
+    let Some((first, _)) = text.split_once('/') else { return false };
+    first.contains(['.', ':']) || first == "localhost" || first.starts_with('[')
+}
+
 impl FromStr for Repository {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         let (first, rest) = text.split_once('/').map_or((text, None), |(first, rest)| (first, Some(rest)));
-        let is_registry = first.contains(['.', ':']) || first == "localhost" || first.starts_with('[');
-        let Some(path) = rest.filter(|_| is_registry) else {
+        let Some(path) = rest.filter(|_| names_registry(text)) else {
             let known = !text.is_empty() && text.split('/').all(is_path_component);
-            let error = NameError::new(format!("`{text}` does not name its registry"));
+            let error = NameError::new(format!("image `{text}` has no registry"));
             return Err(match (known, rest) {
-                (true, None) => error.help(format!("write it out: `docker.io/library/{text}`")),
-                (true, Some(_)) => error.help(format!("write it out: `docker.io/{text}`")),
-                (false, _) => error.help("an image is `registry/repository:tag`"),
+                (true, None) => error.help(format!("write `docker.io/library/{text}`")),
+                (true, Some(_)) => error.help(format!("write `docker.io/{text}`")),
+                (false, _) => error.help("write `registry/repository:tag`"),
             });
         };
         let registry = first.parse()?;
         if path.bytes().any(|b| b.is_ascii_uppercase()) {
-            return Err(NameError::new(format!("the repository `{path}` has upper-case letters"))
-                .help(format!("registries know lower case only: `{}`", path.to_ascii_lowercase())));
+            return Err(NameError::new(format!("upper-case letters in repository `{path}`"))
+                .help(format!("write `{}`", path.to_ascii_lowercase())));
         }
         if let Some((path, _)) = path.split_once([':', '@'])
             && is_repository_path(path)
         {
             return Err(NameError::new(format!("`{text}` is an image, not a repository"))
-                .help(format!("leave the tag out: `{first}/{path}`")));
+                .help(format!("remove the tag: `{first}/{path}`")));
         }
         if !path.split('/').all(is_path_component) {
-            return Err(NameError::new(format!("`{path}` is not a repository's path"))
-                .help("lower-case letters, digits and single `.`, `_`, `-` between them, parted by `/`"));
+            return Err(NameError::new(format!("invalid repository path `{path}`"))
+                .help("use lower-case letters and digits, with single `.`, `_` or `-` between them, in parts separated by `/`"));
         }
         if text.len() > NAME_MAX {
-            return Err(NameError::new(format!("a repository's name has at most {NAME_MAX} characters"))
-                .help("no registry takes a longer one"));
+            return Err(NameError::new(format!("repository name longer than {NAME_MAX} characters"))
+                .help("use a shorter name; registries reject longer ones"));
         }
         Ok(Self { registry, path: path.to_owned() })
     }
@@ -220,7 +202,7 @@ impl FromStr for Repository {
 pub struct TagName(String);
 
 impl TagName {
-    /// The text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -235,52 +217,48 @@ impl FromStr for TagName {
         if first && rest && text.len() <= TAG_MAX {
             return Ok(Self(text.to_owned()));
         }
-        Err(NameError::new(format!("`{}` is not a tag's name", shorten(text)))
-            .help("letters, digits, `_`, `.` and `-`, not beginning with `.` or `-`, at most 128 characters"))
+        Err(NameError::new(format!("invalid tag name `{}`", excerpt(text)))
+            .help("use at most 128 letters, digits, `_`, `.` and `-`, and do not start with `.` or `-`"))
     }
 }
 
-fn shorten(text: &str) -> &str {
-    text.char_indices().nth(80).map_or(text, |(at, _)| &text[..at])
-}
-
-/// What an image reference points at within its repository.
+/// The mutable or immutable part of an image reference.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reference {
-    /// A tag: it moves.
+    /// A tag, which is mutable.
     Tag(TagName),
-    /// A digest: it never moves.
+    /// A digest, which is immutable.
     Digest(Digest),
 }
 
-/// An image out in the world: `docker.io/library/python:3.12`, or with `@sha256:…` one that never moves.
+/// An image reference, `docker.io/library/python:3.12`; immutable with `@sha256:…`.
 ///
-/// With both a tag and a digest the digest rules and the tag is kept for people to read, as all clients have it.
+/// If it has both a tag and a digest, the digest counts and the tag is informative, as in all clients.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageRef {
     repository: Repository,
     reference: Reference,
-    /// The tag that stands beside a digest, for people to read.
+    /// The informative tag next to a digest.
     beside: Option<TagName>,
 }
 
 impl ImageRef {
-    /// The image of `repository` that `tag` names.
+    /// Creates the reference to `tag` of `repository`.
     pub fn tagged(repository: Repository, tag: TagName) -> Self {
         Self { repository, reference: Reference::Tag(tag), beside: None }
     }
 
-    /// The repository it is in.
+    /// Returns the image's repository.
     pub fn repository(&self) -> &Repository {
         &self.repository
     }
 
-    /// What it points at: its digest where it has one, else its tag.
+    /// Returns its digest if it has one, else its tag.
     pub fn reference(&self) -> &Reference {
         &self.reference
     }
 
-    /// The tag as written, also where a digest stands beside it and rules.
+    /// Returns the tag, even if it is only informative.
     pub fn tag(&self) -> Option<&TagName> {
         match &self.reference {
             Reference::Tag(tag) => Some(tag),
@@ -288,7 +266,7 @@ impl ImageRef {
         }
     }
 
-    /// The digest it is fixed to, if it is.
+    /// Returns the digest it is fixed to, if any.
     pub fn digest(&self) -> Option<&Digest> {
         match &self.reference {
             Reference::Digest(digest) => Some(digest),
@@ -302,8 +280,8 @@ impl FromStr for ImageRef {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         if let Some((_, rest)) = text.split_once("://") {
-            return Err(NameError::new(format!("`{}` is a URL, not an image", shorten(text)))
-                .help(format!("leave the scheme out: `{}`", shorten(rest))));
+            return Err(NameError::new(format!("`{}` is a URL, not an image", excerpt(text)))
+                .help(format!("remove the scheme: `{}`", excerpt(rest))));
         }
         let (name, digest) = match text.split_once('@') {
             Some((name, digest)) => (name, Some(digest.parse()?)),
@@ -313,43 +291,40 @@ impl FromStr for ImageRef {
             Some((repository, tag)) if !tag.contains('/') && !repository.is_empty() => (repository, Some(tag)),
             _ => (name, None),
         };
-        let whole = |error: NameError| match error.help.as_deref().and_then(|help| help.strip_prefix("write it out: `"))
-        {
-            Some(full) => {
-                let full = full.trim_end_matches('`');
-                let rest = &text[repository.len()..];
-                let rest = if rest.is_empty() { ":latest" } else { rest };
-                NameError::new(format!("`{}` does not name its registry", shorten(text)))
-                    .help(format!("write it out: `{full}{rest}`"))
-            }
-            None => error,
-        };
-        let repository: Repository = repository.parse().map_err(whole)?;
+        if !names_registry(repository) && is_repository_path(repository) {
+            let library = if repository.contains('/') { "" } else { "library/" };
+            let rest = if repository.len() == text.len() { ":latest" } else { &text[repository.len()..] };
+            let error = NameError::new(format!("image `{}` has no registry", excerpt(text)));
+            return Err(error.help(format!("write `docker.io/{library}{repository}{rest}`")));
+        }
+        let repository: Repository = repository.parse()?;
         let tag = tag.map(str::parse).transpose()?;
         match (tag, digest) {
             (tag, Some(digest)) => Ok(Self { repository, reference: Reference::Digest(digest), beside: tag }),
             (Some(tag), None) => Ok(Self::tagged(repository, tag)),
-            (None, None) => Err(NameError::new(format!("`{text}` has no tag"))
-                .help(format!("say which tag to follow: `{text}:latest`"))),
+            (None, None) => {
+                Err(NameError::new(format!("image `{text}` has no tag"))
+                    .help(format!("add a tag, e.g. `{text}:latest`")))
+            }
         }
     }
 }
 
-/// An image with the digest it was pinned to: `docker.io/library/python:3.12@sha256:…`.
+/// An image with its pinned digest: `docker.io/library/python:3.12@sha256:…`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PinnedRef {
-    /// The image as the definitions name it.
+    /// The image, as in the definitions.
     pub image: ImageRef,
-    /// The digest it stands at.
+    /// The pinned digest.
     pub digest: Digest,
 }
 
-/// A stream's name: the path of its file below `streams/`, less `.toml`.
+/// A stream's name: the path of its file below `streams/` without `.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamName(String);
 
 impl StreamName {
-    /// The text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -362,17 +337,18 @@ impl FromStr for StreamName {
         if is_repository_path(text) {
             return Ok(Self(text.to_owned()));
         }
-        Err(NameError::new(format!("`{}` is not a stream's name", shorten(text)))
-            .help("lower-case letters, digits and single `.`, `_`, `-` between them, parted by `/`"))
+        Err(NameError::new(format!("invalid stream name `{}`", excerpt(text))).help(
+            "use lower-case letters and digits, with single `.`, `_` or `-` between them, in parts separated by `/`",
+        ))
     }
 }
 
-/// A tag of a stream, `python:3.12`: what `oc` calls an image stream tag.
+/// A tag of a stream, `python:3.12`: an image stream tag in OpenShift.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TagId {
-    /// The stream.
+    /// The stream's name.
     pub stream: StreamName,
-    /// The tag within it.
+    /// The tag's name within the stream.
     pub tag: TagName,
 }
 
@@ -380,9 +356,9 @@ impl FromStr for TagId {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let (stream, tag) = text.split_once(':').ok_or_else(|| {
-            NameError::new(format!("`{}` does not name a tag", shorten(text))).help("a tag is `stream:tag`")
-        })?;
+        let (stream, tag) = text
+            .split_once(':')
+            .ok_or_else(|| NameError::new(format!("invalid tag `{}`", excerpt(text))).help("write `stream:tag`"))?;
         Ok(Self { stream: stream.parse()?, tag: tag.parse()? })
     }
 }

@@ -1,8 +1,8 @@
-//! `pinstream.lock`: what every tag was pinned to. Written by pinstream alone.
+//! `pinstream.lock`: the pin of every tag. Written by pinstream only.
 //!
-//! A lock is a function of the definitions and of the images' bytes: no time, host or run of ours is in it.
-//! [`read`] and [`encode`] are its text, [`diff`] compares two, [`merge`] and [`join`] make one of three, [`conflict`]
-//! is the text of those that nobody can make one of.
+//! A lock is a function of the definitions and of the images' bytes; it contains no times, hosts or run ids of ours.
+//! [`encode`] and [`read`] convert to and from text, [`diff`] compares two locks, [`merge`] does three-way merges,
+//! [`conflict_markers`] writes and reads conflicts, [`drift`] compares a lock with its definitions.
 
 pub mod drift;
 pub mod reverted;
@@ -10,7 +10,6 @@ pub mod conflict_markers;
 pub mod diff;
 pub mod encode;
 pub mod history;
-pub mod join;
 pub mod merge;
 pub mod pin_lines;
 pub mod read;
@@ -23,12 +22,12 @@ use std::collections::BTreeMap;
 
 use crate::model::image::{Digest, FollowedTag, ImageRef, PinnedRef, Platform, TagId};
 
-/// The version of the format this program writes, and the newest it reads.
+/// The version of the format that is written, and the newest that is read.
 pub const VERSION: u32 = 1;
-/// How many earlier digests a pin remembers.
+/// The number of previous digests a pin keeps.
 pub const PREVIOUS_MAX: usize = 5;
-/// The largest text of a lock that is read or written, in bytes: as many pins as a root may have tags, each with all it
-/// can hold and names of twice the usual length. More would let a hostile lock take the memory of a small machine.
+/// The largest lock that is read or written, in bytes: the maximum number of tags, each with all fields and names of
+/// twice the usual length. The limit keeps a hostile lock from exhausting a small machine.
 pub const SIZE_MAX: usize = 128 << 20;
 /// The lock's file name, in its root.
 pub const FILE_NAME: &str = "pinstream.lock";
@@ -36,52 +35,52 @@ pub const FILE_NAME: &str = "pinstream.lock";
 /// The keys of an entry, in the order in which they are written.
 const KEYS: [&str; 11] =
     ["stream", "tag", "follow", "image", "digest", "index", "version", "revision", "created", "platforms", "previous"];
-/// The first line: what the file is, and what to do after a conflict.
+/// The first line, which says what the file is and what to do after a conflict.
 const HEADER: &str = "# Pinned by pinstream. Review it; don't edit it. Conflict? Run: pinstream update";
 
-/// All pins of a root.
+/// The pins of a root.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lock {
-    /// The pins, by stream and tag.
+    /// The pins, sorted by stream and tag.
     pub pins: BTreeMap<TagId, Pin>,
 }
 
-/// One entry: a tag, the image it was found at, and the digest it stands at.
+/// One entry: the image and digest of a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
-    /// The tag it follows, where it follows one. One of another repository is fetched as an image is, and described
-    /// here.
+    /// The tag it follows, if any. A tag of another repository is fetched like an image, so that its pin has details.
     pub follow: Option<FollowedTag>,
-    /// The image, as the definitions name it.
+    /// The image, as in the definitions.
     pub image: ImageRef,
-    /// The digest.
+    /// The pinned digest.
     pub digest: Digest,
-    /// The digest of the index that `digest` is one platform's child of, where `platform` asked for a child.
+    /// The index that contains `digest`, if `platform` selects one of its children.
     pub index: Option<Digest>,
-    /// What the image says of itself.
+    /// Metadata from the image's labels and configuration.
     pub details: Details,
-    /// Up to [`PREVIOUS_MAX`] earlier digests, newest first, none of them twice.
+    /// Up to [`PREVIOUS_MAX`] earlier digests, newest first, without duplicates.
     pub previous: Vec<Digest>,
 }
 
-/// What an image's own labels and config say; a follower's pin leaves it to the pin it follows.
+/// Metadata from an image's labels and configuration; empty for a follower, whose image is described by the pin it
+/// follows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
     /// `org.opencontainers.image.version`
     pub version: Option<String>,
     /// `org.opencontainers.image.revision`
     pub revision: Option<String>,
-    /// When the image was made, RFC 3339.
+    /// The image's creation time, RFC 3339.
     pub created: Option<String>,
-    /// The platforms it runs on, in the order of their names.
+    /// Its platforms, sorted by name.
     pub platforms: Vec<Platform>,
 }
 
-/// How many tags are passed from a follower to what it follows; past that it is left out.
-const CHAIN_MAX: usize = 1_000;
+/// The longest chain of followers that is walked: a guard against cycles, which only invalid definitions have.
+pub const CHAIN_MAX: usize = 1_000;
 
 impl Lock {
-    /// Each tag that has a pin here or in `other`, with both, in the order of the names.
+    /// Iterates over the tags with a pin here or in `other`, in order, with both pins.
     pub fn zip_by_tag<'a>(
         &'a self,
         other: &'a Self,
@@ -100,7 +99,7 @@ impl Lock {
         })
     }
 
-    /// `pin`, one of this lock, and the pins it stands for: each followed by the next, all at one digest.
+    /// Walks from `pin` along the tags it follows, as long as they have the same digest.
     pub fn chain<'a>(&'a self, pin: &'a Pin) -> impl Iterator<Item = &'a Pin> {
         let followed = |pin: &&'a Pin| {
             let next = self.pins.get(pin.followed()?)?;
@@ -108,36 +107,46 @@ impl Lock {
         };
         std::iter::successors(Some(pin), followed).take(CHAIN_MAX)
     }
+
+    /// Returns the pin at the end of the chain of followed tags, whatever their digests; `None` for a cycle or a
+    /// missing pin. [`Definitions::end_of`](crate::model::stream::Definitions::end_of) does the same for definitions.
+    pub fn end_of<'a>(&'a self, id: &'a TagId) -> Option<(&'a TagId, &'a Pin)> {
+        let pin = |id: &'a TagId| Some((id, self.pins.get(id)?));
+        let mut chain = std::iter::successors(pin(id), |(_, at)| pin(at.followed()?)).take(CHAIN_MAX);
+        chain
+            .find(|(_, at)| at.followed().is_none_or(|next| !self.pins.contains_key(next)))
+            .filter(|(_, at)| at.followed().is_none())
+    }
 }
 
 impl Pin {
-    /// The tag of the same lock that it stands where.
+    /// Returns the tag of the same root that it follows.
     pub fn followed(&self) -> Option<&TagId> {
         self.follow.as_ref().and_then(FollowedTag::local)
     }
 
-    /// The reference that deployments use.
+    /// Returns the reference for deployments.
     pub fn reference(&self) -> PinnedRef {
         PinnedRef { image: self.image.clone(), digest: self.digest.clone() }
     }
 
-    /// `registry/repository@digest`, as clients take it that refuse a tag beside a digest.
+    /// Formats as `registry/repository@digest`, for clients that refuse a tag next to a digest.
     pub fn repository_at_digest(&self) -> String {
         format!("{}@{}", self.image.repository(), self.digest)
     }
 
-    /// Whether it stands for what a definition asks of its image: one platform's own digest where it names a `platform`,
-    /// the index otherwise, and every `required` platform in it.
+    /// Returns true if it fits the platforms in a definition: the child for `platform` if one is named, the index
+    /// otherwise, with every `required` platform.
     pub fn satisfies(&self, platform: Option<&Platform>, required: &[Platform]) -> bool {
         let has = &self.details.platforms;
-        let reduced = match platform {
+        let right_kind = match platform {
             None => self.index.is_none(),
             Some(platform) => *has == [platform.clone()],
         };
-        reduced && required.iter().all(|platform| has.contains(platform))
+        right_kind && required.iter().all(|platform| has.contains(platform))
     }
 
-    /// What `previous` becomes when this pin moves on to `next`.
+    /// Returns the `previous` list after an update to `next`.
     pub fn previous_after(&self, next: &Digest) -> Vec<Digest> {
         if *next == self.digest {
             return self.previous.clone();

@@ -1,4 +1,4 @@
-//! A root: settings, definitions and lock of one folder, read from its files and right together.
+//! A root: settings, definitions and lock of one directory, read together and consistent.
 
 pub mod coverage;
 pub mod rollback;
@@ -21,32 +21,29 @@ use crate::model::stream::{Definitions, Discovery, TagSource, discover};
 use crate::text::diagnostics::{Problem, Problems, SourceFile, SourceLocation};
 use crate::text::toml::source;
 
-/// After so many problems no further file is read.
+/// The number of problems after which no further file is read.
 const PROBLEMS_MAX: usize = 10_000;
 
-/// How the file of a stream becomes smaller, where it is larger than a file may be.
-const SMALLER: &str = "move tags to other streams: each is a file of its own";
+/// The remedy for a stream file that is too large.
+const SIZE_HELP: &str = "move tags to other streams";
 
-/// How many tags are passed from a follower to its image.
-const HOPS_MAX: usize = 1_000;
-
-/// Everything a root's files say.
+/// The content of a root's files.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Root {
     /// `pinstream.toml`
     pub settings: Settings,
     /// `streams/**/*.toml`
     pub definitions: Definitions,
-    /// `pinstream.lock`; empty where there is none.
+    /// `pinstream.lock`; empty if the file does not exist.
     pub lock: Lock,
 }
 
-/// What all files of a root but its lock hold, as one number.
+/// A hash of all files of a root but its lock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// That of `files`.
+    /// Hashes `files`.
     pub fn of(files: &RootFiles) -> Self {
         let mut hash = Sha256::new();
         for (path, bytes) in files.iter().filter(|(path, _)| *path != lock::FILE_NAME) {
@@ -59,76 +56,76 @@ impl Fingerprint {
     }
 }
 
-/// A root without its lock, and which files say so.
+/// Settings and definitions from an earlier read, with the fingerprint of their files.
 #[derive(Debug)]
 pub struct CachedDefinitions {
-    /// Of the files.
-    pub seal: Fingerprint,
+    /// The fingerprint of the files.
+    pub fingerprint: Fingerprint,
     /// `pinstream.toml`
     pub settings: Settings,
     /// `streams/**/*.toml`
     pub definitions: Definitions,
 }
 
-/// A word that should name tags and names none.
+/// An argument that should name tags, and matches none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no tag named `{name}`")]
 pub struct UnknownTag {
-    /// The word.
+    /// The argument.
     pub name: String,
-    /// The tag that was most likely meant.
+    /// The closest tag.
     pub nearest: Option<TagId>,
 }
 
 impl UnknownTag {
-    /// What a person can do about it.
+    /// Returns the remedy.
     pub fn help(&self) -> String {
         match &self.nearest {
             Some(near) => format!("did you mean `{near}`?"),
-            None => "`pinstream list` shows all tags".to_owned(),
+            None => "run `pinstream list` for all tags".to_owned(),
         }
     }
 }
 
 impl Root {
-    /// Whether each of `patterns` means a tag.
+    /// Checks that each of `patterns` matches a tag.
     ///
     /// # Errors
-    /// The first that means none.
-    pub fn has(&self, patterns: &TagGlobs) -> Result<(), UnknownTag> {
+    /// Returns the first pattern that matches none.
+    pub fn check_patterns(&self, patterns: &TagGlobs) -> Result<(), UnknownTag> {
         match patterns.unmatched(self.definitions.tags.keys()).first() {
             Some(word) => Err(self.unknown_tag(word)),
             None => Ok(()),
         }
     }
 
-    /// The error that no tag is named `word`.
+    /// Creates the error for a tag that does not exist.
     pub fn unknown_tag(&self, word: &str) -> UnknownTag {
         UnknownTag { name: word.to_owned(), nearest: self.definitions.nearest(word).cloned() }
     }
 
-    /// Reads a root from its files: `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml`, by path from the root.
-    /// Other files are not looked at.
+    /// Reads a root from its files, by path from the root: `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml`.
+    /// Ignores other files.
     ///
     /// # Errors
-    /// Every problem of every file.
+    /// Returns every problem of every file.
     pub fn read(files: &RootFiles) -> Result<Self, Problems> {
         let mut root = Self::read_all(files)?;
         root.expand(|_, _| None);
         Ok(root)
     }
 
-    /// The same where some of it may have been read before: what is `known` is taken, if it is of the same `seal`, which
-    /// is that of `files`.
+    /// Reads a root, reusing settings and definitions that were `known` for the same fingerprint, which is that of
+    /// `files`.
     ///
     /// # Errors
-    /// Every problem of every file.
+    /// Returns every problem of every file.
     pub fn read_cached(
         files: &RootFiles,
-        seal: Fingerprint,
+        fingerprint: Fingerprint,
         known: &mut Option<CachedDefinitions>,
     ) -> Result<Self, Problems> {
-        let mut root = match known.take_if(|known| known.seal == seal) {
+        let mut root = match known.take_if(|known| known.fingerprint == fingerprint) {
             Some(CachedDefinitions { settings, definitions, .. }) => {
                 let lock = read_lock(files).map_err(Problems)?;
                 Self { settings, definitions, lock }
@@ -144,7 +141,7 @@ impl Root {
         let (settings, mut problems) = read_settings(files, &mut schedules);
         let whole = problems.is_empty();
         let (definitions, found) = read_streams(files, &settings, whole, &mut schedules);
-        // What could not be read may define what is not there.
+        // A stream that could not be read may define the missing tag.
         if found.is_empty() {
             problems.extend(unknown_tags_of_targets(&settings, &definitions));
         }
@@ -154,8 +151,8 @@ impl Root {
         Ok(Self { settings, definitions, lock })
     }
 
-    /// Replaces the tags that streams discover by those of the repositories that `listed` knows, and of the lock for
-    /// all others; where not all that fit could be taken.
+    /// Replaces discovered tags: by those in the repositories that `listed` has, and by pinned ones for all others.
+    /// Returns the streams whose limit left tags out.
     pub fn expand<'a>(
         &'a mut self,
         listed: impl Fn(&StreamName, &Discovery) -> Option<&'a [TagName]>,
@@ -167,7 +164,7 @@ impl Root {
         discover::expand(&mut self.definitions, listed, pinned)
     }
 
-    /// What of this root, and of the remote it is on, the operator's policy forbids.
+    /// Checks this root and its remote against the operator's policy.
     pub fn policy_problems(&self, policy: &Policy, remote: Option<&str>) -> Vec<Problem> {
         let mut refused: Vec<Problem> = remote.and_then(|remote| policy.forbids_remote(remote)).into_iter().collect();
         refused.extend(self.settings.hooks.iter().filter_map(|hook| policy.forbids_hook(hook)));
@@ -177,25 +174,22 @@ impl Root {
         refused
     }
 
-    /// The files that `verify` names anywhere, whether they are there or not.
+    /// Iterates over the files named by `verify`, existing or not.
     pub fn trust_files(&self) -> impl Iterator<Item = &TrustFile> {
         self.settings.trust_files.iter().chain(&self.definitions.trust_files)
     }
 
-    /// The image of a tag: as it is defined or, where that does not tell, as it is pinned.
+    /// Returns the image of a tag: from its definition or, if that names none, from its pin.
     pub fn image(&self, id: &TagId) -> Option<&ImageRef> {
-        let mut at = id;
-        for _ in 0..HOPS_MAX {
-            at = match &self.definitions.tags.get(at)?.source {
-                TagSource::Image { image, .. } => return Some(image),
-                TagSource::Follow(followed) => followed,
-                TagSource::Select { .. } | TagSource::Remote(_) => break,
-            };
+        let (id, _) = self.definitions.tags.get_key_value(id)?;
+        let (end, tag) = self.definitions.end_of(id);
+        match &tag?.source {
+            TagSource::Image { image, .. } => Some(image),
+            _ => self.lock.pins.get(end).map(|pin| &pin.image),
         }
-        self.lock.pins.get(at).map(|pin| &pin.image)
     }
 
-    /// The registries that its tags name, and their mirrors.
+    /// Returns the registries of its tags, and their mirrors.
     fn registries(&self) -> std::collections::BTreeSet<&RegistryHost> {
         let images = self.definitions.tags.values().filter_map(|tag| match &tag.source {
             TagSource::Image { image, .. } => Some(image.repository().registry()),
@@ -208,7 +202,7 @@ impl Root {
     }
 }
 
-/// Targets that write tags which no stream defines. What a stream discovers is not known before it is listed.
+/// Reports targets that write undefined tags, unless the stream may discover them.
 fn unknown_tags_of_targets<'a>(
     settings: &'a Settings,
     definitions: &'a Definitions,
@@ -219,7 +213,7 @@ fn unknown_tags_of_targets<'a>(
             return None;
         }
         let SourceLocation { file, span } = &target.place;
-        let problem = Problem::at(file, span.clone(), format!("a target writes `{from}`, which no stream defines"));
+        let problem = Problem::at(file, span.clone(), format!("the target writes `{from}`, which is not defined"));
         Some(problem.help(match definitions.nearest(&from.to_string()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("define it in `{DIRECTORY}{}.toml`", from.stream),
@@ -229,18 +223,20 @@ fn unknown_tags_of_targets<'a>(
 
 fn read_settings(files: &RootFiles, schedules: &mut Schedules) -> (Settings, Vec<Problem>) {
     let Some(bytes) = files.get(settings::FILE_NAME) else {
-        let problem =
-            Problem::whole(None, format!("there is no `{}`, so this folder is not a root", settings::FILE_NAME));
-        return (Settings::default(), vec![problem.help("name the folder that has one, or write an empty one")]);
+        let problem = Problem::whole(None, format!("no `{}` in this directory", settings::FILE_NAME));
+        return (
+            Settings::default(),
+            vec![problem.help("change to a directory that has one, or run `pinstream init`")],
+        );
     };
-    let (file, problems) = source::definitions(settings::FILE_NAME, bytes, settings::SIZE_HELP);
+    let (file, problems) = source::definition_file(settings::FILE_NAME, bytes, settings::SIZE_HELP);
     if problems.is_empty() {
         return settings::validate::settings(&file, schedules);
     }
     (Settings::default(), problems)
 }
 
-/// `whole` says that nothing of the settings was left unread.
+/// `whole` means that the settings were read completely.
 fn read_streams(
     files: &RootFiles,
     settings: &Settings,
@@ -266,11 +262,11 @@ fn read_streams(
                 continue;
             }
         };
-        let (file, unfit) = source::definitions(path, bytes, SMALLER);
+        let (file, unfit) = source::definition_file(path, bytes, SIZE_HELP);
         if unfit.is_empty() {
-            problems.extend(draft.stream(&file, name, &settings.import, schedules));
+            problems.extend(draft.add_stream(&file, name, &settings.import, schedules));
         } else {
-            draft.unread(name);
+            draft.mark_unread(name);
             problems.extend(unfit);
         }
     }
@@ -279,17 +275,19 @@ fn read_streams(
     (definitions, problems)
 }
 
-/// Whether the file or a folder it is in begins with a dot: what editors and file managers leave behind, no stream.
+/// Returns true if the file or one of its directories is hidden, i.e. left by an editor or file manager.
 fn is_hidden(path: &str) -> bool {
     path.split('/').any(|part| part.starts_with('.'))
 }
 
-/// The name of the stream in the file `path`; `twin` is an earlier file whose name differs in case alone.
+/// Parses the stream name of the file `path`; `twin` is an earlier file whose name differs only in case.
 fn stream_name(path: &str, name: &str, twin: Option<&str>) -> Result<StreamName, Problem> {
     let file = || Arc::new(SourceFile { path: path.escape_default().to_string(), text: String::new() });
     if let Some(twin) = twin {
-        let message = format!("`{path}` and `{twin}` differ only in upper and lower case");
-        return Err(Problem::whole(Some(&file()), message).help("rename one: not every file system can hold both"));
+        let message = format!("`{path}` and `{twin}` differ only in case");
+        return Err(
+            Problem::whole(Some(&file()), message).help("rename one of them: some file systems cannot store both")
+        );
     }
     name.parse().map_err(|error: crate::model::image::NameError| {
         let lower = name.to_lowercase();
@@ -305,15 +303,15 @@ fn read_lock(files: &RootFiles) -> Result<Lock, Vec<Problem>> {
     files.get(lock::FILE_NAME).map_or_else(|| Ok(Lock::default()), |bytes| decode_lock(bytes))
 }
 
-/// Reads the bytes of a lock.
+/// Decodes a lock.
 ///
 /// # Errors
-/// Every problem of it.
+/// Returns every problem of the lock.
 pub fn decode_lock(bytes: &[u8]) -> Result<Lock, Vec<Problem>> {
     if let Some(lock) = lock::read::read_canonical(bytes) {
         return Ok(lock);
     }
-    let (file, problems) = source::source(lock::FILE_NAME, bytes);
+    let (file, problems) = source::decode(lock::FILE_NAME, bytes);
     if problems.is_empty() { lock::read::read(&file) } else { Err(problems) }
 }
 

@@ -1,8 +1,8 @@
 //! `streams/**/*.toml`: the streams of a root and their tags.
 //!
-//! What was written is read by `table` with positions; `validate` turns it into [`Definitions`] or into all its
-//! problems at once; [`follow`] says in which order tags follow each other; [`mod@write`] makes the file of a new
-//! stream, and [`edit`] changes one that is there. Nothing here knows a registry's answer.
+//! `table` reads the files with positions; `validate` turns them into [`Definitions`] or reports all their problems;
+//! [`follow`] orders tags along the chains of followers; [`mod@write`] writes the file of a new stream, and [`edit`]
+//! changes an existing one. Never depends on an answer of a registry.
 
 pub mod discover;
 pub mod edit;
@@ -21,22 +21,26 @@ use crate::model::settings::ImportSettings;
 use crate::model::settings::adoption_rules::AdoptionRules;
 use crate::model::settings::schedule::Schedule;
 use crate::model::settings::verify::TrustFile;
+use crate::text::diagnostics::nearest;
 use select::Select;
 
-/// Every stream and tag of a root, right in themselves: no cycle, no missing target.
+/// The longest chain of followers that is walked: a guard against cycles, which only invalid definitions have.
+const CHAIN_MAX: usize = 1_000;
+
+/// The streams and tags of a root, validated: no cycles, no missing tags.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Definitions {
-    /// The streams, also those without a tag.
+    /// The streams, including those without tags.
     pub streams: BTreeMap<StreamName, Stream>,
     /// The tags of all streams.
     pub tags: BTreeMap<TagId, Tag>,
-    /// The streams that take tags of a repository beside those above.
+    /// The streams that also discover tags of a repository.
     pub discover: BTreeMap<StreamName, Discovery>,
-    /// The files that `verify` of streams and tags names, each once, whether they are there or not.
+    /// The files named by `verify` of streams and tags, without duplicates, existing or not.
     pub trust_files: Vec<TrustFile>,
 }
 
-/// What a stream says of itself.
+/// The description and annotations of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stream {
     /// `description`
@@ -48,74 +52,88 @@ pub struct Stream {
 /// A tag's definition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tag {
-    /// Where its digest comes from.
+    /// The source of its digest.
     pub source: TagSource,
-    /// Platforms an index must have for it to be pinned.
+    /// Platforms that an index must have.
     pub platforms: Vec<Platform>,
-    /// When `--due` imports it; none means at every pass.
+    /// The schedule for `--due`; `None` means at every pass.
     pub schedule: Option<Schedule>,
-    /// By what rules it adopts digests; none for those that hold without any.
+    /// The rules for adopting digests; `None` for the defaults.
     pub adoption: Option<Arc<AdoptionRules>>,
     /// `annotations`
     pub annotations: BTreeMap<String, String>,
-    /// Whether `[discover]` found it, so that it is written down nowhere.
+    /// True if it was found by `[discover]` and is not in a file.
     pub discovered: bool,
 }
 
-/// `[discover]`: every tag of a repository that fits is a tag of the stream.
+/// `[discover]`: each matching tag of a repository is a tag of the stream.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Discovery {
-    /// The repository.
+    /// The repository to list.
     pub repository: Repository,
-    /// Which of its tags, and in what order.
+    /// The rule that selects and orders its tags.
     pub select: Select,
-    /// How many at the most, the highest first.
+    /// The maximum number of tags, highest first.
     pub limit: usize,
-    /// What holds for each of them.
+    /// The import settings of each tag.
     pub import: ImportSettings,
 }
 
-/// Where a tag's digest comes from.
+/// The source of a tag's digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TagSource {
     /// An image of a registry.
     Image {
-        /// The image.
+        /// The image reference.
         image: ImageRef,
-        /// The one platform whose manifest is pinned in place of the index.
+        /// The platform whose manifest is pinned instead of the index.
         platform: Option<Platform>,
     },
-    /// The highest tag of a repository that a rule admits.
+    /// The highest tag of a repository selected by a rule.
     Select {
-        /// The repository.
+        /// The repository to select from.
         repository: Repository,
-        /// The rule.
+        /// The selection rule.
         select: Arc<Select>,
-        /// The one platform whose manifest is pinned in place of the index.
+        /// The platform whose manifest is pinned instead of the index.
         platform: Option<Platform>,
     },
     /// Another tag of the root.
     Follow(TagId),
-    /// A tag of another repository, whose lock says what it is.
+    /// A tag of another repository, from its lock.
     Remote(RemoteTag),
 }
 
 impl Definitions {
-    /// Whether `id` stands where another tag stands.
+    /// Returns true if `id` follows a tag of this root.
     pub fn follows(&self, id: &TagId) -> bool {
         matches!(self.tags.get(id), Some(Tag { source: TagSource::Follow(_), .. }))
     }
 
-    /// The tag that `word` was most likely meant to be.
-    pub fn nearest(&self, word: &str) -> Option<&TagId> {
-        let score = |id: &TagId| strsim::jaro_winkler(&id.to_string(), word);
-        let best = self.tags.keys().max_by(|a, b| score(a).total_cmp(&score(b)));
-        best.filter(|best| score(best) > 0.7)
+    /// Walks from `id` along the tags of this root that it follows. Tags still to be discovered have no definition.
+    pub fn chain<'a>(&'a self, id: &'a TagId) -> impl Iterator<Item = (&'a TagId, Option<&'a Tag>)> {
+        let next = |(_, tag): &(&'a TagId, Option<&'a Tag>)| match &(*tag)?.source {
+            TagSource::Follow(followed) => Some((followed, self.tags.get(followed))),
+            TagSource::Image { .. } | TagSource::Select { .. } | TagSource::Remote(_) => None,
+        };
+        std::iter::successors(Some((id, self.tags.get(id))), next).take(CHAIN_MAX)
+    }
+
+    /// Returns the tag at the end of the chain of `id`, which follows no tag of this root.
+    pub fn end_of<'a>(&'a self, id: &'a TagId) -> (&'a TagId, Option<&'a Tag>) {
+        self.chain(id).last().unwrap_or((id, None))
+    }
+
+    /// Returns the tag whose name is closest to `text`, or else the first one of a stream or tag named `text`.
+    pub fn nearest(&self, text: &str) -> Option<&TagId> {
+        let names: BTreeMap<String, &TagId> = self.tags.keys().map(|id| (id.to_string(), id)).collect();
+        let near = nearest(text, names.keys().map(String::as_str)).and_then(|name| names.get(name).copied());
+        near.or_else(|| self.tags.keys().find(|id| id.stream.as_str() == text || id.tag.as_str() == text))
     }
 }
 
 impl TagSource {
-    /// The one platform that is asked for.
+    /// Returns the platform to pin instead of the index.
     pub fn platform(&self) -> Option<&Platform> {
         match self {
             Self::Image { platform, .. } | Self::Select { platform, .. } => platform.as_ref(),
@@ -123,7 +141,7 @@ impl TagSource {
         }
     }
 
-    /// What is followed.
+    /// Returns the followed tag, if any.
     pub fn followed(&self) -> Option<FollowedTag> {
         match self {
             Self::Image { .. } | Self::Select { .. } => None,
@@ -133,7 +151,7 @@ impl TagSource {
     }
 }
 
-/// The JSON schema of a stream's file.
+/// Returns the JSON schema of a stream file.
 pub fn schema() -> serde_json::Value {
     crate::text::toml::schema::<table::StreamTable>()
 }

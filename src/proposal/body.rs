@@ -4,9 +4,10 @@
 //! (CommonMark 0.31, "Code spans": nothing in one is read).
 
 use std::fmt::Write as _;
-use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::image_diff::text::{DIFFERENCES_MAX, built, difference, layers, size};
+use crate::image_diff::layers::size;
+use crate::image_diff::summary::{DIFFERENCES_MAX, built};
 use crate::image_diff::{Explanation, Explanations, OldNew};
 use crate::model::image::TagId;
 use crate::model::image::facts::BaseImage;
@@ -74,7 +75,7 @@ enum First<'a> {
 
 fn first<'a>(moves: &'a [PinChange], explained: &'a Explanations, one: &PinChange) -> First<'a> {
     let Some(explanation) = explained.get(&one.tag) else { return First::Nowhere };
-    let alike = |other: &&PinChange| explained.get(&other.tag).is_some_and(|it| Rc::ptr_eq(it, explanation));
+    let alike = |other: &&PinChange| explained.get(&other.tag).is_some_and(|it| Arc::ptr_eq(it, explanation));
     let all = || moves.iter().filter(alike);
     match all().find(|other| other.follow.is_none()).or_else(|| all().next()) {
         Some(other) if other.tag != one.tag => First::Other(&other.tag),
@@ -140,7 +141,7 @@ fn image(out: &mut String, one: &PinChange, explanation: &Explanation) {
     if let Some(unknown) = &explanation.unknown {
         line(markdown_code(unknown));
     }
-    let sizes = [size(&explanation.size), explanation.layers.map(layers)];
+    let sizes = [size(&explanation.size), explanation.layers.map(|layers| layers.to_string())];
     let sizes: Vec<String> = sizes.into_iter().flatten().collect();
     if !sizes.is_empty() {
         line(sizes.join("; "));
@@ -150,7 +151,7 @@ fn image(out: &mut String, one: &PinChange, explanation: &Explanation) {
         line(base_of(base));
     }
     for one in explanation.differences.iter().take(DIFFERENCES_MAX) {
-        line(markdown_code(&difference(one)));
+        line(markdown_code(&one.to_string()));
     }
     if explanation.differences.len() > DIFFERENCES_MAX {
         line(format!("and {} more differences", explanation.differences.len() - DIFFERENCES_MAX));

@@ -78,7 +78,7 @@ impl Carried {
     ) -> Self {
         let Root { lock: base, settings, definitions } = root;
         let settled = asked.iter().filter(|id| next.pins.get(*id) == base.pins.get(*id)).cloned().collect();
-        let known = Some(CachedDefinitions { seal, settings, definitions });
+        let known = Some(CachedDefinitions { fingerprint: seal, settings, definitions });
         Self { base, doubt, seal, known, settled, without_pin, failures, kept }
     }
 

@@ -127,7 +127,7 @@ async fn trust<W: World>(world: &W, sight: &RemoteTips, root: &Root) -> Result<T
         match world.file(&sight.tip, &named.path).await? {
             Some(file) => {
                 let read = found.read(*kind, &named.path, &file.bytes);
-                problems.extend(read.err().map(|error| named.wrong(&error)));
+                problems.extend(read.err().map(|error| named.invalid(&error)));
             }
             None => problems.push(named.missing()),
         }

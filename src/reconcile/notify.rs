@@ -160,7 +160,7 @@ fn pending(root: &Root, state: &State) -> Vec<Pending> {
             None => changes(seen, &root.lock),
             Some(tried) => changes(&as_left(seen, tried, &root.lock), &root.lock),
         };
-        moves.retain(|one| !matches!(one.change, ChangeKind::Removed { .. }) && hook.on.matches(&one.tag));
+        moves.retain(|one| !matches!(one.kind, ChangeKind::Removed { .. }) && hook.on.matches(&one.tag));
         (!moves.is_empty()).then(|| Pending { hook: hook.clone(), moves })
     };
     root.settings.hooks.iter().filter_map(unseen).collect()

@@ -90,7 +90,7 @@ impl Pinned<'_> {
         match finding {
             Ok(Resolution::Unchanged) => None,
             Ok(Resolution::Kept { served, kept }) => {
-                self.kept.insert(id.clone(), HeldUpdate { digest: served, kept });
+                self.kept.insert(id.clone(), HeldUpdate { digest: served, reason: kept });
                 None
             }
             Ok(Resolution::Found(Update { image, found, .. })) => {
@@ -128,7 +128,7 @@ impl Pinned<'_> {
         let sight = Observation { digest: &followed.digest, served: &followed.digest, class: None };
         if let Some(kept) = judge.hold_reason(id, tag, old, &sight) {
             let digest = followed.digest.clone();
-            self.kept.insert(id.clone(), HeldUpdate { digest, kept });
+            self.kept.insert(id.clone(), HeldUpdate { digest, reason: kept });
             return None;
         }
         Some(Pin {

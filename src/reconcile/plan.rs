@@ -116,7 +116,7 @@ pub fn ahead(root: &Root, question: &Question<'_>) -> Ahead {
         let retries = question.schedule.is_some_and(|state| state.retry.iter().any(|id| id.stream == **stream));
         let is_new = !root.definitions.tags.iter().any(|(id, tag)| id.stream == **stream && tag.discovered);
         let named = question.only.is_none_or(|only| only.matches_stream(stream));
-        let is_ours = question.shard.is_none_or(|shard| shard.has(&discover.repository));
+        let is_ours = question.shard.is_none_or(|shard| shard.contains(&discover.repository));
         named && is_ours && question.is_due(discover.import.schedule.as_ref(), retries || is_new)
     });
     ahead.repositories.extend(discovered.map(|(_, discover)| discover.repository.clone()));

@@ -8,7 +8,6 @@ mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::rc::Rc;
 
 use crate::effects::{ForgeProposal, NewCommit, Opened, ProposalDraft, ProposalState, World};
 use crate::forge::{self, ForgeError};
@@ -89,7 +88,7 @@ pub struct Said<'a> {
 impl Said<'_> {
     /// Whether it says nothing of where a tag should stand.
     fn is_open(&self, id: &TagId) -> bool {
-        let soaks = self.kept.get(id).is_some_and(|waiting| matches!(waiting.kept, HoldReason::Soaking { .. }));
+        let soaks = self.kept.get(id).is_some_and(|waiting| matches!(waiting.reason, HoldReason::Soaking { .. }));
         !self.asked.contains(id) || self.failures.contains_key(id) || soaks
     }
 }
@@ -139,7 +138,8 @@ pub async fn propose<W: World>(
     let all = changes(base, basis.next);
     let mut next = basis.next.clone();
     outcome.drop(&mut next, base, &all, |one| {
-        let class = basis.explained.get(&one.tag).and_then(|explanation: &Rc<Explanation>| explanation.class);
+        let class =
+            basis.explained.get(&one.tag).and_then(|explanation: &std::sync::Arc<Explanation>| explanation.class);
         let is_noise = class == Some(ChangeClass::Attestation) && !publish.attestation;
         let taken = one.after().is_some_and(|side| basis.memory.is_reverted(&one.tag, &side.digest));
         match () {
@@ -400,7 +400,7 @@ impl Outcome {
                 Some(pin) => drop(next.pins.insert(one.tag.clone(), pin.clone())),
                 None => drop(next.pins.remove(&one.tag)),
             }
-            self.kept.insert(one.tag.clone(), HeldUpdate { digest: side.digest.clone(), kept });
+            self.kept.insert(one.tag.clone(), HeldUpdate { digest: side.digest.clone(), reason: kept });
         }
     }
 

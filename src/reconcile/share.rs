@@ -34,13 +34,13 @@ pub fn has(root: &Root, shard: Option<Shard>, id: &TagId) -> bool {
 /// Whether the share of `shard` has a tag that follows none.
 pub fn has_end(root: &Root, shard: Shard, (id, tag): End<'_>) -> bool {
     match tag.map(|tag| &tag.source) {
-        Some(TagSource::Image { image, .. }) => shard.has(image.repository()),
-        Some(TagSource::Select { repository, .. }) => shard.has(repository),
+        Some(TagSource::Image { image, .. }) => shard.contains(image.repository()),
+        Some(TagSource::Select { repository, .. }) => shard.contains(repository),
         // Which repository it stands for only the other lock can tell; a stream is mostly of one.
-        Some(TagSource::Remote(far)) => shard.has(format_args!("{}//{}", far.remote, far.tag.stream)),
+        Some(TagSource::Remote(far)) => shard.contains(format_args!("{}//{}", far.remote, far.tag.stream)),
         // What is still to be discovered goes with the list that would show it; what nobody defines, anybody drops.
         Some(TagSource::Follow(_)) | None => {
-            root.definitions.discover.get(&id.stream).is_none_or(|discover| shard.has(&discover.repository))
+            root.definitions.discover.get(&id.stream).is_none_or(|discover| shard.contains(&discover.repository))
         }
     }
 }
@@ -52,9 +52,9 @@ pub fn has_end(root: &Root, shard: Shard, (id, tag): End<'_>) -> bool {
 pub fn names(root: &Root, shard: Option<Shard>, only: &TagGlobs) -> Result<(), UnknownTag> {
     let is_elsewhere = |shard: Shard| {
         let mut discover = root.definitions.discover.iter();
-        discover.any(|(stream, discover)| only.matches_stream(stream) && !shard.has(&discover.repository))
+        discover.any(|(stream, discover)| only.matches_stream(stream) && !shard.contains(&discover.repository))
     };
-    if shard.is_some_and(is_elsewhere) { Ok(()) } else { root.has(only) }
+    if shard.is_some_and(is_elsewhere) { Ok(()) } else { root.check_patterns(only) }
 }
 
 /// What a person should know of a pass over a share: how much of the root it is.

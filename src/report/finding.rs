@@ -259,7 +259,7 @@ fn from_top(root: &str, path: &str) -> String {
 }
 
 fn sentence(text: &str) -> String {
-    escape::within(&escape::mask_credentials(text), SENTENCE_MAX)
+    escape::truncate(&escape::mask_credentials(text), SENTENCE_MAX)
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub(super) fn github(results: &RunResults) -> String {
 fn properties(finding: &Finding) -> String {
     let mut properties = Vec::new();
     if let Some(FindingLocation { path, span }) = &finding.place {
-        properties.push(("file", escape::within(path, PATH_MAX)));
+        properties.push(("file", escape::truncate(path, PATH_MAX)));
         match span {
             Some(FilePosition::Line(line)) => properties.push(("line", line.to_string())),
             Some(FilePosition::Part(span)) => {
@@ -104,7 +104,7 @@ mod tests {
         ::error file=streams/alpine.toml,title=pinstream import::`alpine:3` could not be imported: not-found: `docker.io/library/alpine:3` is not in its registry
         ::error file=streams/node.toml,title=pinstream import::`node:22` could not be imported: tls: `quay.io` has no certificate that is trusted%0Ahelp: set `ca`
         ::notice file=pinstream.lock,title=pinstream move::`python:3.10` was removed, at 040404040404 (3.10.9)
-        ::notice file=streams/python.toml,title=pinstream kept::`python:3.11` is not moved to 090909090909: seen since 2026-11-24T12:00:00Z, adopted from 2026-12-01T00:00:00Z on
+        ::notice file=streams/python.toml,title=pinstream kept::`python:3.11` is not moved to 090909090909: soaking since 2026-11-24T12:00:00Z, until 2026-12-01T00:00:00Z
         ::notice file=streams/python.toml,title=pinstream move::`python:3.12` moved from 010101010101 (3.12.4) to 020202020202 (3.12.5\u{1b}[2J)
         ::notice file=streams/python.toml,title=pinstream move::`python:3.13-slim-bookworm` was added at 060606060606 (3.13.0)
         ::notice file=streams/python.toml,title=pinstream move::`python:latest` moved from 010101010101 to 020202020202

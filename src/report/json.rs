@@ -58,7 +58,7 @@ impl From<&TagRow> for TagV1 {
             _ => None,
         };
         let kept = match &row.outcome {
-            TagOutcome::Kept(HeldUpdate { digest, kept }) => {
+            TagOutcome::Kept(HeldUpdate { digest, reason: kept }) => {
                 Some(HeldV1 { digest: digest.to_string(), reason: kept.to_string() })
             }
             _ => None,
@@ -141,7 +141,7 @@ impl From<&TagOutcome> for OutcomeV1 {
             TagOutcome::Removed => Self::Removed,
             TagOutcome::NotDue => Self::NotDue,
             TagOutcome::NotAsked => Self::NotAsked,
-            TagOutcome::Kept(HeldUpdate { kept, .. }) => match kept {
+            TagOutcome::Kept(HeldUpdate { reason: kept, .. }) => match kept {
                 HoldReason::Held(_) | HoldReason::Rejected | HoldReason::Reverted | HoldReason::RolledBack => {
                     Self::Held
                 }

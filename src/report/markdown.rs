@@ -96,7 +96,7 @@ fn of_move(row: &TagRow) -> [String; 5] {
 fn of_stay(row: &TagRow) -> Option<[String; 4]> {
     let (why, help) = match &row.outcome {
         TagOutcome::Failed(error) => (format!("{}: {}", error.kind.word(), error.message), error.help.as_deref()),
-        TagOutcome::Kept(waiting) => (format!("not `{}`: {}", waiting.digest.short(), waiting.kept), None),
+        TagOutcome::Kept(waiting) => (format!("not `{}`: {}", waiting.digest.short(), waiting.reason), None),
         _ => return None,
     };
     let word = row.outcome.word().to_owned();
@@ -208,7 +208,7 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
+    use std::sync::Arc;
 
     use proptest::prelude::{ProptestConfig, any, proptest};
     use pulldown_cmark::{Event, Options, Parser, Tag};
@@ -220,7 +220,7 @@ mod tests {
 
     fn report(foreign: &str) -> Report {
         let mut report = sample::report();
-        report.rows[4].explanation = Some(Rc::new(Explanation {
+        report.rows[4].explanation = Some(Arc::new(Explanation {
             class: "patch".parse().ok(),
             compare: Some("https://github.com/acme/web/compare/0a...1b".to_owned()),
             becomes_root: true,
@@ -247,7 +247,7 @@ mod tests {
         insta::assert_snapshot!(of_pass("reconcile", &report("`forge` is gone")), @r"
         ### `pinstream reconcile`: 2 moved, 1 added, 1 removed, 1 unchanged, 1 not due, 2 failed; landed as 0f1c2d3e4 on main
 
-        - **`python:3.12`: it runs as root, and did not before**
+        - **`python:3.12`: now runs as root**
 
         | tag |  | digest | version | change |
         | --- | --- | --- | --- | --- |

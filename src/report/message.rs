@@ -7,7 +7,7 @@
 mod context;
 
 use std::fmt::Write as _;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::formats::EditedFile;
 use crate::git::CommitId;
@@ -30,14 +30,14 @@ const VERSION_MAX: usize = 40;
 pub fn message(moves: &[PinChange], explained: &Explanations) -> String {
     let mut out = subject(moves);
     out.push('\n');
-    let mut told: Vec<&Rc<Explanation>> = Vec::new();
+    let mut told: Vec<&Arc<Explanation>> = Vec::new();
     for (at, m) in moves.iter().enumerate().take(LINES_MAX) {
         out.push_str(if at == 0 { "\n- " } else { "- " });
         let explanation = explained.get(&m.tag);
         let class = explanation.and_then(|one| one.class).map(|class| format!(", {class}")).unwrap_or_default();
         // Writing to a `String` does not fail.
         let _ = writeln!(out, "{}{class}", line(m));
-        let Some(one) = explanation.filter(|one| !told.iter().any(|other| Rc::ptr_eq(other, one))) else { continue };
+        let Some(one) = explanation.filter(|one| !told.iter().any(|other| Arc::ptr_eq(other, one))) else { continue };
         told.push(one);
         one.warnings().iter().chain(&one.compare).for_each(|text| {
             let _ = writeln!(out, "  {text}");
@@ -175,7 +175,7 @@ mod tests {
             follow: None,
             image: "a.b/c:d".parse().unwrap(),
             previous_image: None,
-            change,
+            kind: change,
         }
     }
 
@@ -211,18 +211,18 @@ mod tests {
     #[test]
     fn what_moves_change_stands_below_the_first_that_moved_so() {
         let moves = ["a:1", "a:2", "b:1"].map(|tag| moved(tag, side(1, Some("1.0")), side(2, Some("1.1"))));
-        let explanation = Rc::new(Explanation {
+        let explanation = Arc::new(Explanation {
             class: "minor".parse().ok(),
             compare: Some("https://github.com/acme/web/compare/0a...1b".to_owned()),
             becomes_root: true,
             ..Explanation::default()
         });
-        let explained = ["a:1", "a:2"].map(|tag| (tag.parse().unwrap(), Rc::clone(&explanation))).into();
+        let explained = ["a:1", "a:2"].map(|tag| (tag.parse().unwrap(), Arc::clone(&explanation))).into();
         insta::assert_snapshot!(message(&moves, &explained), @r###"
         chore(images): pin 3 tags
 
         - a:1: 010101010101 → 020202020202 (1.0 → 1.1), minor
-          it runs as root, and did not before
+          now runs as root
           https://github.com/acme/web/compare/0a...1b
         - a:2: 010101010101 → 020202020202 (1.0 → 1.1), minor
         - b:1: 010101010101 → 020202020202 (1.0 → 1.1)

@@ -119,7 +119,7 @@ pub(crate) fn of_pass() -> RunResults {
     let mut report = report();
     let until = "2026-12-01T00:00:00Z".parse().unwrap();
     let kept = HoldReason::Soaking { since: "2026-11-24T12:00:00Z".parse().unwrap(), until };
-    report.rows[3].outcome = TagOutcome::Kept(HeldUpdate { digest: digest(9), kept });
+    report.rows[3].outcome = TagOutcome::Kept(HeldUpdate { digest: digest(9), reason: kept });
     let mut results = RunResults::new("reconcile", "", report.exit());
     pass::add(&mut results, &report, Exit::Success, &|id| {
         FindingLocation::whole(format!("streams/{}.toml", id.stream))

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use anstyle::{AnsiColor, Color};
 
 use super::{HookOutcome, HookRow, OutputFormat, PassEnd, ProposalOutcome, ProposalRow, Report, TagOutcome, TagRow};
 use crate::image_diff::Explanation;
-use crate::image_diff::text::lines;
+use crate::image_diff::summary::lines;
 use crate::model::image::TagId;
 use crate::model::lock::diff::PinSide;
 use crate::model::settings::adoption_rules::HeldUpdate;
@@ -74,7 +74,7 @@ pub fn text(report: &Report, show: RowFilter, style: RenderStyle) -> String {
     for error in &report.errors {
         out.put(format_args!("error: {}\n", escape::terminal(&error.message)));
         if let Some(help) = &error.help {
-            out.put(format_args!("help: {}\n", escape::within(help, FAILURE_MAX)));
+            out.put(format_args!("help: {}\n", escape::truncate(help, FAILURE_MAX)));
         }
     }
     out.put(format_args!("{}\n", summary(report)));
@@ -86,7 +86,7 @@ fn ends(report: &Report) -> HashMap<*const Explanation, &TagId> {
     let mut ends = HashMap::new();
     for row in report.rows.iter().filter(|row| row.follow.is_none()) {
         if let Some(explanation) = &row.explanation {
-            ends.entry(Rc::as_ptr(explanation)).or_insert(&row.tag);
+            ends.entry(Arc::as_ptr(explanation)).or_insert(&row.tag);
         }
     }
     ends
@@ -163,7 +163,7 @@ impl Page {
         if let TagOutcome::Failed(error) = &row.outcome {
             let kind = Some(error.kind.word()).filter(|kind| *kind != word);
             let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
-            self.put(format_args!("  {kind}{}\n", escape::within(&error.message, FAILURE_MAX)));
+            self.put(format_args!("  {kind}{}\n", escape::truncate(&error.message, FAILURE_MAX)));
             if let Some(help) = &error.help {
                 self.put(format_args!("{:1$}help: {2}\n", "", words + tags + 4, escape::terminal(help)));
             }
@@ -172,7 +172,7 @@ impl Page {
         let [old, new] = [&row.old, &row.new].map(Option::as_ref);
         self.sides([old, new].map(|side| side.map(|side| side.digest.short().to_owned())), 12);
         self.sides([old, new].map(|side| side.and_then(version)), 0);
-        if let TagOutcome::Kept(HeldUpdate { digest, kept }) = &row.outcome {
+        if let TagOutcome::Kept(HeldUpdate { digest, reason: kept }) = &row.outcome {
             self.put(format_args!("  not {}: {}", digest.short(), escape::terminal(&kept.to_string())));
         }
         self.text.truncate(self.text.trim_end().len());
@@ -188,7 +188,7 @@ impl Page {
         indent: usize,
     ) {
         let Some(explanation) = &row.explanation else { return };
-        if let (Some(_), Some(end)) = (&row.follow, ends.get(&Rc::as_ptr(explanation))) {
+        if let (Some(_), Some(end)) = (&row.follow, ends.get(&Arc::as_ptr(explanation))) {
             if show != RowFilter::Changes {
                 self.put(format_args!("{:indent$}as {end}\n", ""));
             }

@@ -278,7 +278,7 @@ impl ChangeV1 {
             tag: m.tag.tag.to_string(),
             follow: m.follow.as_ref().map(ToString::to_string),
             image: m.image.to_string(),
-            change: match m.change {
+            change: match m.kind {
                 ChangeKind::Added { .. } => ChangeKindV1::Added,
                 ChangeKind::Updated { .. } => ChangeKindV1::Moved,
                 ChangeKind::Removed { .. } => ChangeKindV1::Removed,

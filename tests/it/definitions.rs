@@ -1,4 +1,4 @@
-//! Definitions as they stand in folders: the examples, the schemas, and files that were made to hurt.
+//! Definitions on disk: the examples, the schemas, and hostile files.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -79,9 +79,9 @@ fn every_example_is_read_without_a_problem() {
     }
 }
 
-/// As far as the network: all that files can have wrong has been said by then.
+/// Up to the first request: all problems of files have been reported by then.
 #[test]
-fn every_example_is_fit_to_be_run() {
+fn every_example_is_complete() {
     for folder in roots(&home().join("examples")) {
         let sandbox = Sandbox::new();
         for (path, bytes) in files(&folder) {
@@ -94,9 +94,9 @@ fn every_example_is_fit_to_be_run() {
     }
 }
 
-/// To write the schemas anew: `UPDATE_SCHEMAS=1 cargo test --test it schemas`.
+/// To regenerate the schemas: `UPDATE_SCHEMAS=1 cargo test --test it schemas`.
 #[test]
-fn the_schemas_in_the_repository_are_those_of_the_program() {
+fn the_schemas_are_up_to_date() {
     let folder = home().join("schema");
     for kind in SchemaKind::value_variants() {
         let name = kind.file_name();
@@ -140,14 +140,14 @@ fn ten_thousand_tags_in_a_hundred_files_are_read_at_once() {
     assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
-/// The most memory this process has had, in KiB.
+/// Returns the peak memory of this process, in KiB.
 fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Files that were made to hurt, each just within the cap of a file or over it.
+/// Hostile files, each just below or above the size limit.
 fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     const MAX: usize = 256 * 1024;
     let fill = |unit: &str| unit.repeat(MAX / unit.len());
@@ -214,13 +214,13 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     bombs
 }
 
-/// Every bomb, as a stream and as settings and policy, within two seconds of work, and twice that where nothing is
-/// optimised, with an error of bearable length, within 300 MB: measured in a process of its own.
+/// Reads every bomb as a stream, as settings and as policy: fails within two seconds of CPU time (twice that without
+/// optimization), with a short error, within 300 MB, measured in a separate process.
 #[test]
-fn t6_each_of_forty_bombs_ends_soon_with_an_error() {
+fn t6_each_of_forty_bombs_fails_quickly() {
     const CHILD: &str = "PINSTREAM_TEST_BOMBS";
     if std::env::var_os(CHILD).is_none() {
-        let name = "definitions::t6_each_of_forty_bombs_ends_soon_with_an_error";
+        let name = "definitions::t6_each_of_forty_bombs_fails_quickly";
         let mut child = Command::new(std::env::current_exe().unwrap());
         let end = child.args([name, "--exact", "--nocapture"]).env(CHILD, "1").output().unwrap();
         let said = String::from_utf8_lossy(&end.stdout);

@@ -63,7 +63,7 @@
 //! | TestTagsChanged, new tag, istag of this and another stream | `a_tag_is_copied_as_it_is_pinned_now_or_followed_with_alias` | the copy has no history |
 //! | TestTagsChanged, isimage, bad digest | `a_digest_of_a_stream_is_named_by_its_beginning` | |
 //! | TestTagRefChanged | `test_tag_ref_changed` | |
-//! | TestLatestTaggedImage, TestResolveLatestTaggedImage | `a_bare_name_is_told_its_full_name` | a tag is never left out |
+//! | TestLatestTaggedImage, TestResolveLatestTaggedImage | `a_short_name_is_reported_with_the_full_one` | a tag is never left out |
 //! | TestLatestTaggedImage, TestResolveLatestTaggedImage | `a_tag_that_is_not_there_or_not_pinned_prints_nothing_to_standard_output` | |
 //! | TestTagVerifier | `a_remote_that_cannot_be_read_fails_its_tags_and_no_others` | who may read a repository may follow its tags |
 //! | TestLimitVerifier | `t6_more_tags_than_the_cap_are_refused_by_name` | a cap of the root |
@@ -90,10 +90,10 @@
 //! | case | test | here |
 //! | --- | --- | --- |
 //! | TestValidateImageStream, names | `test_validate_image_stream` | |
-//! | TestValidateImageStream, missing and invalid name | `a_file_whose_name_is_no_streams_is_told_a_better_one` | |
-//! | TestValidateImageStream, repository with tag or ID | `what_chooses_a_tag_is_checked` | |
+//! | TestValidateImageStream, missing and invalid name | `an_invalid_file_name_is_reported_with_a_valid_one` | |
+//! | TestValidateImageStream, repository with tag or ID | `selection_rules_are_checked` | |
 //! | TestValidateImageStream, bad referencePolicy | `options_of_oc_are_told_what_stands_for_them` | there is none: a pin names the source |
-//! | TestValidateImageStream, ImageStreamTags scheduled | `what_belongs_to_the_followed_tag_cannot_stand_at_the_follower` | |
+//! | TestValidateImageStream, ImageStreamTags scheduled | `keys_of_the_followed_tag_are_rejected_at_the_follower` | |
 //! | TestValidateImageStream, IDs, ImageStreamImages scheduled | `platforms_and_schedules_that_make_no_sense_are_refused` | |
 //! | TestValidateImageStream, importMode | `platforms_and_schedules_that_make_no_sense_are_refused` | `platform` stands for it |
 //! | Whitelister | `registries_are_held_against_host_and_port` | no pin is an exception |
@@ -161,7 +161,7 @@
 //! | TestWasError | `the_exit_in_a_report_is_that_of_the_process` | |
 //! | TestFormatImageStreamTags | `a_stream_is_shown_as_oc_does_it` | |
 //! | TestPrioritizeTags | `tags_stand_in_the_order_of_openshift` | |
-//! | TestParse | `what_is_left_out_is_what_docker_and_openshift_take_it_for` | |
+//! | TestParse | `short_names_are_completed_as_by_docker_and_openshift` | |
 //! | TestParse | `images_are_read_as_written` | |
 //! | TestResolvePullSpecForTag | `one_reference_is_printed_for_scripts` | nobody pushes into a stream |
 //! | TestPing | `an_open_registry_costs_one_request_a_tag_and_no_ping` | |

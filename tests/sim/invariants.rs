@@ -91,7 +91,7 @@ pub(super) fn at_hook_start(inner: &mut Inner, hook: &str, event: &serde_json::V
     }
 }
 
-/// Watches that a move has one id, and an id one move.
+/// Watches that a change has one id, and an id one move.
 fn at_id(inner: &mut Inner, hook: &str, at: usize, one: Told) {
     let Told { id, tag, old, new } = one;
     let place = (hook.to_owned(), tag.clone());

@@ -34,7 +34,7 @@ pub(in crate::cli) fn are_there(folder: &WorkTree, root: &Root) -> Result<Trust,
     for TrustFile { kind, file: named } in root.trust_files() {
         if let Some(bytes) = look(named, &mut problems)? {
             let read = trust.read(*kind, &named.path, &bytes);
-            problems.extend(read.err().map(|error| named.wrong(&error)));
+            problems.extend(read.err().map(|error| named.invalid(&error)));
         }
     }
     for named in &root.settings.files {

@@ -70,7 +70,7 @@ pub(super) fn look(context: &CommandContext, folder: &WorkTree, root: &Root) -> 
 fn fault(cover: &ImageCoverage<'_>, mention: &FoundImage) -> Result<Option<ImageFault>, &'static str> {
     match &mention.image {
         Ok(image) => {
-            let (is_covered, is_pinned) = (cover.has(image), image.digest().is_some());
+            let (is_covered, is_pinned) = (cover.covers(image), image.digest().is_some());
             Ok((!is_covered || !is_pinned).then_some(ImageFault::Lacks { is_covered, is_pinned }))
         }
         Err(NotAnImage::None(_)) => Ok(None),

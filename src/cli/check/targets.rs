@@ -64,7 +64,7 @@ fn findings(file: &EditedFile) -> impl Iterator<Item = Finding> {
     file.edits.iter().map(move |edit| {
         let stands = match edit.was.as_str() {
             "" => "nothing stands there".to_owned(),
-            was => format!("`{}` stands there", escape::within(was, SHOWN_MAX)),
+            was => format!("`{}` stands there", escape::truncate(was, SHOWN_MAX)),
         };
         Finding {
             tag: edit.from.clone(),

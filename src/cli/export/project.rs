@@ -46,7 +46,7 @@ pub(super) fn files(folder: &WorkTree) -> Result<Vec<Arc<SourceFile>>, CliError>
     let mut files = Vec::new();
     for path in [find(&NAMES), find(&OVERRIDES)].into_iter().flatten() {
         let bytes = folder.file(&path)?.map(|file| file.bytes).unwrap_or_default();
-        let (file, problems) = source::source(&path, &bytes);
+        let (file, problems) = source::decode(&path, &bytes);
         Problems::check(problems)?;
         files.push(file);
     }

@@ -150,7 +150,7 @@ mod tests {
             ("python@sha256:0a", "digest sha256:0a of python"),
             ("team-a/python@0a", "digest 0a of team-a/python"),
             ("python", "`python` is neither an image nor a tag"),
-            ("python:.x", "`.x` is not a tag's name"),
+            ("python:.x", "invalid tag name `.x`"),
         ] {
             assert_eq!(of(word), expected);
         }

@@ -194,7 +194,8 @@ impl Found<'_> {
                         let id = TagId { stream: StreamName::clone(stream), tag: tag.clone() };
                         !root.definitions.tags.contains_key(&id)
                     };
-                    let stream = cover.stream(image.repository()).filter(is_free).or(names.get(image.repository()));
+                    let stream =
+                        cover.stream_with(image.repository()).filter(is_free).or(names.get(image.repository()));
                     let stream = stream.map_or("STREAM", StreamName::as_str);
                     let image = ImageRef::tagged(image.repository().clone(), tag.clone());
                     format!("no stream covers it: `pinstream tag {image} {stream}:{tag}`")

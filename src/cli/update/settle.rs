@@ -8,8 +8,7 @@ use std::sync::Arc;
 use crate::effects::real::{RealWorld, Repo};
 use crate::git::Push;
 use crate::model::image::TagId;
-use crate::model::lock::join::{merge, previous};
-use crate::model::lock::merge::MergedLock;
+use crate::model::lock::merge::{MergedLock, merge, merge_previous};
 use crate::model::lock::{self, Lock, Pin, conflict_markers, encode};
 use crate::model::root::Root;
 use crate::model::stream::Definitions;
@@ -83,7 +82,7 @@ fn pin(id: &TagId, pins: &[&Pin], findings: &Resolutions) -> Result<Option<Pin>,
             digest: found.digest().clone(),
             index: found.index().cloned(),
             details: found.details().clone(),
-            previous: previous(found.digest(), pins),
+            previous: merge_previous(found.digest(), pins),
         })),
         // What is served is rejected by the definition: our side stands until something else is.
         Some(Ok(Resolution::Kept { .. })) => Ok(pins.last().map(|pin| (*pin).clone())),

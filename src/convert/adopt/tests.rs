@@ -47,7 +47,7 @@ fn adopted(objects: &[serde_json::Value], root: &Root, wishes: &AdoptOptions) ->
     if root.definitions.tags.is_empty() {
         let read = Root::read(&files).unwrap();
         let wrong = crate::model::lock::drift::find_drift(&read.definitions, &adopted.lock);
-        let wrong = wrong.iter().filter(|one| one.what != crate::model::lock::drift::DriftKind::Missing);
+        let wrong = wrong.iter().filter(|one| one.kind != crate::model::lock::drift::DriftKind::Missing);
         assert_eq!(wrong.map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
     }
     out
@@ -115,8 +115,8 @@ fn every_field_is_carried_over_or_named() {
 --- web
 # not carried: pushed: it exists only by pushes to the cluster's registry
 # not carried: odd: `from.kind: Other` is not a kind that is known here
-# not carried: -bad: `-bad` is not a tag's name
-# not carried: upper: the repository `A/b` has upper-case letters
+# not carried: -bad: invalid tag name `-bad`
+# not carried: upper: upper-case letters in repository `A/b`
 # not carried: given: `${IMAGE}` has a parameter without a value
 description = "The web"
 
@@ -160,8 +160,8 @@ reference: true | web:latest | it is imported and pinned as any other tag
 importPolicy.scheduled: false | web:arm | each pass imports it, or the `schedule` of `[import]`; `schedule = "never"` waits for a person
 the whole tag | web:pushed | it exists only by pushes to the cluster's registry
 the whole tag | web:odd | `from.kind: Other` is not a kind that is known here
-the whole tag | web:-bad | `-bad` is not a tag's name
-the whole tag | web:upper | the repository `A/b` has upper-case letters
+the whole tag | web:-bad | invalid tag name `-bad`
+the whole tag | web:upper | upper-case letters in repository `A/b`
 the whole tag | web:given | `${IMAGE}` has a parameter without a value
 spec.odd | web | not a field that is known here
 "#,
@@ -404,8 +404,8 @@ fn a_name_that_no_stream_can_have_is_named() {
         &AdoptOptions::default(),
         r#"
 --- notes
-the whole stream | We_b- in a.yaml | `We_b-` is not a stream's name
-the whole stream |  in a.yaml | `` is not a stream's name
+the whole stream | We_b- in a.yaml | invalid stream name `We_b-`
+the whole stream |  in a.yaml | invalid stream name ``
 "#,
     );
 }

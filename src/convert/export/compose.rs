@@ -361,7 +361,7 @@ mod tests {
         fails(
             ExportFormat::Compose(&files(["services: [\n", "services: {\n"])),
             &IMAGES,
-            &["this is not YAML: unclosed bracket '['; ", "this is not YAML: unclosed bracket '{'; "],
+            &["invalid YAML: unclosed bracket '['; ", "invalid YAML: unclosed bracket '{'; "],
         );
     }
 }

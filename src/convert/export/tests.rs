@@ -90,14 +90,14 @@ fn what_is_not_pinned_as_it_is_defined_is_not_exported() {
         assert_eq!(
             said,
             [
-                "`web:2` is pinned for `quay.io/acme/web:2`, and its definition says `quay.io/acme/web:other`; run `pinstream \
+                "`web:2` is pinned to image `quay.io/acme/web:2`, but defined as `quay.io/acme/web:other`; run `pinstream \
                  update web:2`",
                 "`web:new` is not pinned; run `pinstream update web:new`",
             ]
         );
         let only = TagGlobs::new(["web:1", "web:ol?"]).unwrap();
         let notes = export(format, &root, &only).unwrap().notes;
-        assert_eq!(notes, ["`web:old` is pinned, and no definition asks for it; it is left out"]);
+        assert_eq!(notes, ["`web:old` is pinned but not defined; it is left out"]);
     }
 }
 

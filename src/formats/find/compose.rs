@@ -46,6 +46,6 @@ mod tests {
             ],
         );
         check("compose.yml", "version: '3'\n", &[]);
-        check("compose.yml", "services: [\n", &["1 ! this is not YAML: unclosed bracket '['"]);
+        check("compose.yml", "services: [\n", &["1 ! invalid YAML: unclosed bracket '['"]);
     }
 }

@@ -69,7 +69,7 @@ mod tests {
                 "2 a:1 = docker.io/library/a:1",
                 "9 quay.io/b/b = quay.io/b/b:latest",
                 "11 {{ .Values.image }} ! it is a template",
-                "13 c@sha256:12 ! `sha256:12` is not a digest",
+                "13 c@sha256:12 ! invalid digest `sha256:12`",
                 "14 $(IMAGE) ! it has a variable without a value",
             ],
         );
@@ -81,7 +81,7 @@ mod tests {
         check(
             "a.yaml",
             "kind: Pod\n{{- if .Values.x }}\nspec: {}\n{{- end }}\n",
-            &["2 ! this is not YAML: \"-\" is only valid inside a block"],
+            &["2 ! invalid YAML: \"-\" is only valid inside a block"],
         );
     }
 }

@@ -1,6 +1,6 @@
-//! How much one image differs from another, by what is known of the two.
+//! Classifies the difference between two images.
 //!
-//! Pure: manifests and configurations are read elsewhere. Of several differences the weightiest names the class.
+//! Pure: manifests and configurations are read elsewhere. The most significant difference determines the class.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,34 +9,34 @@ use super::NameError;
 use super::facts::ImageFacts;
 use super::version::TagVersion;
 
-/// How far a version is from another (Semantic Versioning 2.0.0, section 2).
+/// Distance between two versions (Semantic Versioning 2.0.0, section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum VersionLevel {
-    /// Neither the first nor the second number differs.
+    /// Major and minor are the same.
     Patch,
-    /// The second number differs.
+    /// Major is the same, minor differs.
     Minor,
-    /// The first number differs.
+    /// Major differs.
     Major,
 }
 
-/// What a move changes, the lightest first.
+/// Class of a change, the least significant first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChangeClass {
-    /// What runs is the same: only attestations, signatures or annotations beside it are others.
+    /// The images are the same; only attestations, signatures or annotations differ.
     Attestation,
-    /// The layers are the same, their configuration is another.
+    /// The layers are the same, the configuration differs.
     Config,
-    /// The layers are others.
+    /// The layers differ.
     Layers,
-    /// It runs on other platforms.
+    /// The sets of platforms differ.
     Platforms,
-    /// The image says that it is another version.
+    /// The declared version differs.
     Version(VersionLevel),
 }
 
 impl VersionLevel {
-    /// How far `new` is from `old`; none where they are the same, or one is no version.
+    /// Returns the distance from `old` to `new`; `None` if they are equal, or one is not a version.
     pub fn between(old: &str, new: &str) -> Option<Self> {
         let (old, new) = (TagVersion::read(old)?.version, TagVersion::read(new)?.version);
         match () {
@@ -49,10 +49,10 @@ impl VersionLevel {
 }
 
 impl ChangeClass {
-    /// The classes that a definition can name.
+    /// The names of classes in definitions.
     pub const NAMES: [&str; 7] = ["attestation", "config", "layers", "platforms", "patch", "minor", "major"];
 
-    /// What a move from `old` to `new` changes.
+    /// Classifies the change from `old` to `new`.
     pub fn between(old: &ImageFacts, new: &ImageFacts) -> Self {
         let level =
             old.version.as_deref().zip(new.version.as_deref()).and_then(|(old, new)| VersionLevel::between(old, new));
@@ -65,7 +65,7 @@ impl ChangeClass {
         }
     }
 
-    /// The word for it.
+    /// Returns the name in definitions and reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Attestation => "attestation",
@@ -78,7 +78,7 @@ impl ChangeClass {
 }
 
 impl VersionLevel {
-    /// The word for it.
+    /// Returns the name in definitions and reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Patch => "patch",
@@ -98,8 +98,7 @@ impl FromStr for VersionLevel {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let all = [Self::Patch, Self::Minor, Self::Major];
         all.into_iter().find(|level| level.as_str() == text).ok_or_else(|| {
-            NameError::new(format!("`{text}` is not a distance between versions"))
-                .help("write `patch`, `minor` or `major`: the farthest that is allowed")
+            NameError::new(format!("invalid version level `{text}`")).help("write `patch`, `minor` or `major`")
         })
     }
 }
@@ -111,8 +110,8 @@ impl FromStr for ChangeClass {
         let plain = [Self::Attestation, Self::Config, Self::Layers, Self::Platforms];
         let known = plain.into_iter().find(|class| class.as_str() == text);
         known.or_else(|| text.parse().ok().map(Self::Version)).ok_or_else(|| {
-            NameError::new(format!("`{text}` is not a class of moves"))
-                .help(format!("known are {}", Self::NAMES.map(|word| format!("`{word}`")).join(", ")))
+            NameError::new(format!("invalid class of changes `{text}`"))
+                .help(format!("use {}", Self::NAMES.map(|word| format!("`{word}`")).join(", ")))
         })
     }
 }
@@ -160,16 +159,16 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_is_none_says_nothing() {
+    fn an_invalid_version_has_no_level() {
         for version in ["", "main", "2026.10.x"] {
             check(facts("m", "a", "x", "1.2.3"), facts("n", "a", "y", version), "layers");
         }
     }
 
     #[test]
-    fn words_that_are_no_class_are_told_the_known_ones() {
+    fn an_unknown_class_is_reported_with_the_known_ones() {
         let error = "version".parse::<ChangeClass>().unwrap_err();
-        assert_eq!(error.message, "`version` is not a class of moves");
+        assert_eq!(error.message, "invalid class of changes `version`");
         assert!(error.help.unwrap().contains("`attestation`"));
         assert!("layers".parse::<VersionLevel>().is_err());
     }

@@ -1,6 +1,6 @@
-//! What is known of an image from its manifest and its configuration: all by which two of them are compared.
+//! Facts about an image from its manifest and configuration, by which two images are compared.
 //!
-//! Texts in it are the image's own and not to be trusted: whoever prints one escapes it.
+//! All text is the image's own and untrusted: escape it for output.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,75 +9,75 @@ use jiff::Timestamp;
 
 use super::{Digest, Platform};
 
-/// What is known of an image.
+/// Facts about an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageFacts {
-    /// The manifests of what runs: the children of an index that are no attestations, or the image itself.
+    /// The manifests that run: children of an index without attestations, or the image itself.
     pub manifests: BTreeSet<Digest>,
-    /// The platforms it runs on.
+    /// The image's platforms.
     pub platforms: BTreeSet<Platform>,
-    /// The layers of the one that describes it.
+    /// The layers of the manifest that describes the image.
     pub layers: Vec<Layer>,
-    /// The version it says it is.
+    /// The declared version.
     pub version: Option<String>,
-    /// When it was built.
+    /// The build time.
     pub created: Option<Timestamp>,
-    /// Where it was built from.
+    /// The source and base image it was built from.
     pub origin: BuildOrigin,
-    /// How it runs; none where its configuration could not be read.
+    /// The runtime configuration; `None` if it could not be read.
     pub runtime: Option<RuntimeConfig>,
-    /// Its other labels.
+    /// The other labels.
     pub labels: BTreeMap<String, String>,
 }
 
-/// A layer.
+/// A layer of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
-    /// Its digest.
+    /// The layer's digest.
     pub digest: Digest,
-    /// Its size as it is kept in a registry, in bytes.
+    /// The compressed size in bytes.
     pub size: u64,
 }
 
-/// Where an image was built from, as its labels say (OCI Image Specification 1.1, "Pre-Defined Annotation Keys").
+/// Source and base image, as declared by labels (OCI Image Specification 1.1, "Pre-Defined Annotation Keys").
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BuildOrigin {
-    /// The repository of its source.
+    /// The source repository.
     pub source: Option<String>,
-    /// The revision there.
+    /// The source revision.
     pub revision: Option<String>,
-    /// The image it was built upon.
+    /// The base image.
     pub base: BaseImage,
 }
 
-/// The image that another one was built upon.
+/// A base image, as declared by labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BaseImage {
-    /// Its name.
+    /// The reference.
     pub name: Option<String>,
-    /// Its digest.
+    /// The digest.
     pub digest: Option<String>,
 }
 
-/// How an image runs (OCI Image Specification 1.1, "Image Configuration", `config`).
+/// Runtime configuration of an image (OCI Image Specification 1.1, "Image Configuration", `config`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuntimeConfig {
-    /// As whom; empty for root.
+    /// User; empty for root.
     pub user: String,
-    /// The program that is always run.
+    /// Entry point.
     pub entrypoint: Vec<String>,
-    /// The program, or what the entry point is given unless something else is.
+    /// Command, or default arguments of the entry point.
     pub command: Vec<String>,
-    /// In which folder.
+    /// Working directory.
     pub working_dir: String,
-    /// The environment.
+    /// Environment variables.
     pub environment: BTreeMap<String, String>,
-    /// The ports, as `8080/tcp`.
+    /// Exposed ports, e.g. `8080/tcp`.
     pub ports: BTreeSet<String>,
 }
 
 impl fmt::Display for BaseImage {
-    /// Name and the beginning of the digest, as the labels have them.
+    /// Formats the reference and the start of the digest, as declared.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name.as_deref().unwrap_or_default())?;
         let Some(digest) = &self.digest else { return Ok(()) };
@@ -87,21 +87,21 @@ impl fmt::Display for BaseImage {
 }
 
 impl ImageFacts {
-    /// The size of its layers in bytes; none where they are not known.
+    /// Returns the total size of the layers in bytes; `None` if they are unknown.
     pub fn size(&self) -> Option<u64> {
         (!self.layers.is_empty()).then(|| self.layers.iter().map(|layer| layer.size).fold(0, u64::saturating_add))
     }
 }
 
 impl RuntimeConfig {
-    /// Whether it runs as root.
+    /// Returns true if the image runs as root.
     pub fn is_root(&self) -> bool {
         let user = self.user.split(':').next().unwrap_or_default().trim();
         matches!(user, "" | "root" | "0")
     }
 
-    /// The version that an image called `name` says it is in its environment, as `python` does in `PYTHON_VERSION`.
-    /// The variables are those of Docker's official images.
+    /// Returns the version in the environment of an image called `name`, such as `PYTHON_VERSION` of `python`. The
+    /// names of variables are those of Docker's official images.
     pub fn version(&self, name: &str) -> Option<&str> {
         let usual = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
         let own = match name {

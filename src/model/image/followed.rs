@@ -1,19 +1,21 @@
-//! What a tag can follow: another tag of its root, or one of another repository, as `platform//python:3.12`.
+//! Followed tags: another tag of the root, or one of another repository, such as `platform//python:3.12`.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::{NameError, TagId, shorten};
+use super::TagId;
+use crate::text::diagnostics::NameError;
+use crate::text::escape::excerpt;
 
 /// The longest name of a remote.
 const REMOTE_MAX: usize = 63;
 
-/// The name that a root has for another repository.
+/// The name of another repository, from `[remote.name]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RemoteName(String);
 
 impl RemoteName {
-    /// The text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -22,23 +24,23 @@ impl RemoteName {
 /// A tag of another repository: `platform//python:3.12`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RemoteTag {
-    /// The repository.
+    /// The other repository.
     pub remote: RemoteName,
-    /// The tag of the root there.
+    /// The tag in that repository's root.
     pub tag: TagId,
 }
 
-/// What a tag follows.
+/// A tag that is followed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FollowedTag {
     /// A tag of the same root.
     Local(TagId),
-    /// A tag of another repository; boxed, for a lock has many pins and few of these.
+    /// A tag of another repository; boxed, since a lock has many pins and few of these.
     Remote(Box<RemoteTag>),
 }
 
 impl FollowedTag {
-    /// The tag of the same root.
+    /// Returns the tag if it is in the same root.
     pub fn local(&self) -> Option<&TagId> {
         match self {
             Self::Local(tag) => Some(tag),
@@ -46,11 +48,11 @@ impl FollowedTag {
         }
     }
 
-    /// The tag of another repository.
-    pub fn elsewhere(&self) -> Option<&RemoteTag> {
+    /// Returns the tag if it is in another repository.
+    pub fn remote(&self) -> Option<&RemoteTag> {
         match self {
             Self::Local(_) => None,
-            Self::Remote(far) => Some(far),
+            Self::Remote(tag) => Some(tag),
         }
     }
 }
@@ -62,8 +64,8 @@ impl From<TagId> for FollowedTag {
 }
 
 impl From<RemoteTag> for FollowedTag {
-    fn from(far: RemoteTag) -> Self {
-        Self::Remote(Box::new(far))
+    fn from(tag: RemoteTag) -> Self {
+        Self::Remote(Box::new(tag))
     }
 }
 
@@ -76,8 +78,8 @@ impl FromStr for RemoteName {
         if fits {
             return Ok(Self(text.to_owned()));
         }
-        Err(NameError::new(format!("`{}` is not the name of a remote", shorten(text)))
-            .help("lower-case letters, digits and `-`, not beginning with `-`, at most 63"))
+        Err(NameError::new(format!("invalid remote name `{}`", excerpt(text)))
+            .help("use at most 63 lower-case letters, digits and `-`, and do not start with `-`"))
     }
 }
 
@@ -86,8 +88,7 @@ impl FromStr for RemoteTag {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         let (remote, tag) = text.split_once("//").ok_or_else(|| {
-            NameError::new(format!("`{}` does not name a tag of another repository", shorten(text)))
-                .help("such a tag is `remote//stream:tag`")
+            NameError::new(format!("invalid remote tag `{}`", excerpt(text))).help("write `remote//stream:tag`")
         })?;
         Ok(Self { remote: remote.parse()?, tag: tag.parse()? })
     }
@@ -120,7 +121,7 @@ impl fmt::Display for FollowedTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local(tag) => write!(f, "{tag}"),
-            Self::Remote(far) => write!(f, "{far}"),
+            Self::Remote(tag) => write!(f, "{tag}"),
         }
     }
 }
@@ -130,12 +131,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_followed_is_read_as_it_is_written() {
+    fn followed_tags_are_parsed_and_formatted() {
         for text in ["python:3.12", "platform//python:3.12", "a-1//team/x:_y"] {
             assert_eq!(text.parse::<FollowedTag>().unwrap().to_string(), text);
         }
         assert!("python:3.12".parse::<FollowedTag>().unwrap().local().is_some());
-        assert!("p//python:3.12".parse::<FollowedTag>().unwrap().elsewhere().is_some());
+        assert!("p//python:3.12".parse::<FollowedTag>().unwrap().remote().is_some());
         for text in ["", "//python:3.12", "P//a:b", "-p//a:b", "p//a", "p//q//a:b", "p/a//b:c", "https://a/b:c"] {
             assert!(text.parse::<FollowedTag>().is_err(), "{text}");
         }

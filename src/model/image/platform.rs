@@ -1,14 +1,16 @@
-//! Platforms: what an image of an index runs on, each by one name however it was written.
+//! Platforms of images, normalized to one spelling each.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::{NAME_MAX, NameError, shorten};
+use super::NAME_MAX;
+use crate::text::diagnostics::NameError;
+use crate::text::escape::excerpt;
 
 /// An operating system and processor as OCI image indexes name them: `linux/arm64`, `linux/arm/v7`.
 ///
 /// Some have several names, and images use all of them: `linux/arm64/v8` is `linux/arm64`, and `linux/arm` is
-/// `linux/arm/v7`. Reading settles on one, as containerd does, so that what is compared, printed and locked agrees.
+/// `linux/arm/v7`. Parsing normalizes them as containerd does, so that comparisons, output and lock agree.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Platform {
     /// `os` of the index entry.
@@ -46,11 +48,11 @@ impl FromStr for Platform {
 }
 
 fn unknown(text: &str) -> NameError {
-    NameError::new(format!("`{}` is not a platform", shorten(text)))
-        .help("a platform is `os/architecture` or `os/architecture/variant`, as `linux/amd64`")
+    NameError::new(format!("invalid platform `{}`", excerpt(text)))
+        .help("write `os/architecture` or `os/architecture/variant`, e.g. `linux/amd64`")
 }
 
-/// The usual name of a processor that has several (containerd, `platforms.Normalize`).
+/// Normalizes the name of an architecture (containerd, `platforms.Normalize`).
 fn usual<'a>(architecture: &'a str, variant: Option<&'a str>) -> (&'a str, Option<&'a str>) {
     match (architecture, variant) {
         ("i386", _) => ("386", None),

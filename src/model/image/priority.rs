@@ -1,6 +1,6 @@
-//! In which order people want to see tags: `latest`, then minor versions, then full ones, then the rest by letter.
+//! Display order of tags: `latest`, then minor versions, then full ones, then the rest alphabetically.
 //!
-//! It is the order in which OpenShift imports and shows the tags of a repository (openshift/library-go,
+//! This is the order in which OpenShift imports and shows the tags of a repository (openshift/library-go,
 //! `imageutil.PrioritizeTags`).
 
 use std::cmp::{Ordering, Reverse};
@@ -9,12 +9,12 @@ use semver::Version;
 
 use super::version::TagVersion;
 
-/// Compares two names of tags.
+/// Compares two tag names in display order.
 pub fn compare(a: &str, b: &str) -> Ordering {
     place(a).cmp(&place(b)).then_with(|| a.cmp(b))
 }
 
-/// Where a name stands: its group, and within those of versions the highest first.
+/// Returns the sort key of a name: its group, and within versions the highest first.
 fn place(name: &str) -> (u8, Option<Reverse<Version>>) {
     if name == "latest" {
         return (0, None);
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_version_stands_by_its_name() {
+    fn an_incomplete_version_is_sorted_by_name() {
         check("v 3.9 1.2- 1.2.3.4 3.10 v1 1.0.0 3 1.0.0-rc.9", "3.10 3.9 1.0.0 1.0.0-rc.9 1.2- 1.2.3.4 3 v v1");
     }
 }

@@ -1,18 +1,17 @@
-//! Images as people write them elsewhere: without a registry, without a tag.
+//! Images in the short forms of other tools: without a registry, without a tag.
 //!
-//! Streams name an image in full; this is for texts that come from other programs' files, and for those that are to be
-//! found in them.
+//! Streams always name an image in full; this is for text in files of other programs.
 
 use super::{ImageRef, NameError, Repository};
 
-/// The names of Docker Hub's registry, the one that is pinned first.
+/// The host names of Docker Hub; the first one is used in pins.
 const HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
 
-/// The image that docker and OpenShift take `text` for: no registry is `docker.io`, no namespace there is `library`,
-/// no tag is `latest`. The first part is a registry where it has a `.` or a `:`, or is `localhost`.
+/// Expands a short name like docker and OpenShift: no registry means `docker.io`, no namespace there `library`, no tag
+/// `latest`. The first part is a registry if it contains `.` or `:`, or is `localhost`.
 ///
 /// # Errors
-/// Where even so it is not an image.
+/// Returns an error if the result is not a valid image.
 pub fn complete(text: &str) -> Result<ImageRef, NameError> {
     let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
     let (repository, tag) = match name.rsplit_once(':') {
@@ -37,8 +36,8 @@ pub fn complete(text: &str) -> Result<ImageRef, NameError> {
     format!("{registry}/{library}{path}{tag}{digest}").parse()
 }
 
-/// How people write a repository, in full first: one of Docker Hub by each name of its registry or none, and there the
-/// official ones without `library`. All that [`complete`] takes for the repository, and nothing else.
+/// Returns the spellings of a repository that [`complete`] expands to it, the full one first: on Docker Hub with each
+/// of its host names or none, and official images also without `library`.
 pub fn repository_spellings(repository: &Repository) -> Vec<String> {
     let full = repository.to_string();
     let Some(path) = full.strip_prefix(HUB[0]).and_then(|rest| rest.strip_prefix('/')) else { return vec![full] };
@@ -49,7 +48,7 @@ pub fn repository_spellings(repository: &Repository) -> Vec<String> {
     all.filter(|text| complete(text).is_ok_and(|image| image.repository() == repository)).collect()
 }
 
-/// How people write an image: by each spelling of its repository, and `latest` also without its tag.
+/// Returns the spellings of an image: with each one of its repository, and `latest` also without its tag.
 pub fn image_spellings(image: &ImageRef) -> Vec<String> {
     let full = image.to_string();
     let rest = full.strip_prefix(&image.repository().to_string()).unwrap_or_default();
@@ -73,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_what_docker_and_openshift_take_it_for() {
+    fn short_names_are_completed_as_by_docker_and_openshift() {
         check("python", "docker.io/library/python:latest");
         check("python:3.12", "docker.io/library/python:3.12");
         check("bitnami/redis", "docker.io/bitnami/redis:latest");
@@ -88,11 +87,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_stays_none() {
-        check("", "! `library/` is not a repository's path");
-        check("Python:3", "! the repository `library/Python` has upper-case letters");
-        check("python:3 12", "! `3 12` is not a tag's name");
-        check("python@sha256:12", "! `sha256:12` is not a digest");
+    fn an_invalid_image_is_not_completed() {
+        check("", "! invalid repository path `library/`");
+        check("Python:3", "! upper-case letters in repository `library/Python`");
+        check("python:3 12", "! invalid tag name `3 12`");
+        check("python@sha256:12", "! invalid digest `sha256:12`");
     }
 
     #[test]
@@ -153,7 +152,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn the_spellings_are_what_is_taken_for_the_image_and_nothing_else(
+        fn spellings_complete_to_the_image_and_nothing_else(
             host in "(docker\\.io/|index\\.docker\\.io/|registry-1\\.docker\\.io/|quay\\.io/|localhost/)?",
             path in "(library/)?(localhost/|a\\.b/|[a-c]/)?[a-c]",
             rest in "(:latest|:1)?",

@@ -29,22 +29,22 @@ fn images_are_read_as_written() {
 }
 
 #[test]
-fn a_bare_name_is_told_its_full_name() {
+fn a_short_name_is_reported_with_the_full_one() {
     check::<ImageRef>(
         "python:3.12",
-        Err("`python:3.12` does not name its registry — write it out: `docker.io/library/python:3.12`"),
+        Err("image `python:3.12` has no registry — write `docker.io/library/python:3.12`"),
     );
     check::<ImageRef>(
         "bitnami/redis",
-        Err("`bitnami/redis` does not name its registry — write it out: `docker.io/bitnami/redis:latest`"),
+        Err("image `bitnami/redis` has no registry — write `docker.io/bitnami/redis:latest`"),
     );
     check::<ImageRef>(
         "quay.io/acme/base",
-        Err("`quay.io/acme/base` has no tag — say which tag to follow: `quay.io/acme/base:latest`"),
+        Err("image `quay.io/acme/base` has no tag — add a tag, e.g. `quay.io/acme/base:latest`"),
     );
     check::<ImageRef>(
         "https://quay.io/a/b:c",
-        Err("`https://quay.io/a/b:c` is a URL, not an image — leave the scheme out: `quay.io/a/b:c`"),
+        Err("`https://quay.io/a/b:c` is a URL, not an image — remove the scheme: `quay.io/a/b:c`"),
     );
 }
 

@@ -1,21 +1,21 @@
-//! Versions as tags and labels write them.
+//! Versions in tags and labels.
 //!
-//! They are those of Semantic Versioning 2.0.0, read as registries have them: a `v` before, one or two numbers in place
-//! of three, `_` for the `+` that no tag can have.
+//! Semantic Versioning 2.0.0, as tags write it: with a leading `v`, with one or two numbers instead of three, and with
+//! `_` for the `+` that tags cannot contain.
 
 use semver::{BuildMetadata, Prerelease, Version};
 
-/// A version as a tag writes it.
+/// A version from a tag or label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagVersion {
-    /// What it stands for: missing numbers are zero.
+    /// The version; missing numbers are zero.
     pub version: Version,
-    /// How many numbers were written.
+    /// The count of numbers in the text.
     pub parts: usize,
 }
 
 impl TagVersion {
-    /// Reads `text`; none where it is no version.
+    /// Parses `text`; `None` if it is not a version.
     pub fn read(text: &str) -> Option<Self> {
         let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
         let (rest, build) = text.split_once(['+', '_']).map_or((text, ""), |(rest, build)| (rest, build));
@@ -36,7 +36,7 @@ impl TagVersion {
     }
 }
 
-/// A number of a version; zeros before it, as calendar versions have them, say nothing.
+/// Parses a number of a version; leading zeros, as in calendar versions, are allowed.
 pub(crate) fn number(text: &str) -> Option<u64> {
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if plain { text.parse().ok() } else { None }

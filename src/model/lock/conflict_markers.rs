@@ -1,4 +1,4 @@
-//! A lock in conflict as text: markers around the pins that nobody can decide, and the sides of a text with markers.
+//! Writes a lock with conflict markers around the pins in conflict, and splits a text with markers into its sides.
 //!
 //! The markers are those of git-merge(1), with or without the base that `merge.conflictStyle = diff3` adds.
 
@@ -6,18 +6,18 @@ use super::encode::{block, header};
 use super::merge::MergedLock;
 use super::{FILE_NAME, Lock};
 
-/// The texts that a text with markers was made of.
+/// The texts that a text with markers was merged from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConflictSides {
-    /// What both started from, where every conflict says it.
+    /// The common base, if every conflict includes it.
     pub base: Option<String>,
-    /// The side that was there.
+    /// Our side.
     pub ours: String,
-    /// The side that came in.
+    /// Their side.
     pub theirs: String,
 }
 
-/// The lock of `merged`, with markers around each pin that `ours` and `theirs` moved differently.
+/// Encodes `merged.lock`, with markers around each pin that `ours` and `theirs` changed differently.
 pub fn render(merged: &MergedLock, ours: &Lock, theirs: &Lock) -> String {
     let mut out = header();
     let mut ids: Vec<_> = merged.lock.pins.keys().chain(&merged.conflicts).collect();
@@ -34,13 +34,13 @@ pub fn render(merged: &MergedLock, ours: &Lock, theirs: &Lock) -> String {
     out
 }
 
-/// Two whole texts as one conflict, where one of them is no lock.
+/// Writes two whole texts as one conflict, if one of them is not a lock.
 pub fn with_markers(ours: &str, theirs: &str) -> String {
     let line = |text: &str| if text.is_empty() || text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") };
     format!("<<<<<<< ours\n{}=======\n{}>>>>>>> theirs\n", line(ours), line(theirs))
 }
 
-/// Where a line stands.
+/// The section a line belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ConflictSection {
     Both,
@@ -49,13 +49,13 @@ enum ConflictSection {
     Theirs,
 }
 
-/// The sides of `text`; none where it has no conflict, or markers that do not go together.
+/// Splits `text` into its sides; `None` without a conflict, or if the markers do not match.
 pub fn parse(text: &str) -> Option<ConflictSides> {
     let (mut base, mut ours, mut theirs) = (String::new(), String::new(), String::new());
-    let mut place = ConflictSection::Both;
+    let mut section = ConflictSection::Both;
     let (mut conflicts, mut bases) = (0, 0);
     for line in text.split_inclusive('\n') {
-        place = match (marker(line), place) {
+        section = match (marker(line), section) {
             (Some('<'), ConflictSection::Both) => ConflictSection::Ours,
             (Some('|'), ConflictSection::Ours) => {
                 bases += 1;
@@ -68,22 +68,22 @@ pub fn parse(text: &str) -> Option<ConflictSides> {
             }
             (Some('<' | '|' | '>'), _) => return None,
             _ => {
-                let into: &mut [&mut String] = match place {
+                let into: &mut [&mut String] = match section {
                     ConflictSection::Both => &mut [&mut base, &mut ours, &mut theirs],
                     ConflictSection::Ours => &mut [&mut ours],
                     ConflictSection::Base => &mut [&mut base],
                     ConflictSection::Theirs => &mut [&mut theirs],
                 };
                 into.iter_mut().for_each(|side| side.push_str(line));
-                place
+                section
             }
         };
     }
     let base = (bases == conflicts).then_some(base);
-    (conflicts > 0 && place == ConflictSection::Both).then_some(ConflictSides { base, ours, theirs })
+    (conflicts > 0 && section == ConflictSection::Both).then_some(ConflictSides { base, ours, theirs })
 }
 
-/// The character of a marker, where a line is one.
+/// Returns the character of a conflict marker, if the line is one.
 fn marker(line: &str) -> Option<char> {
     let line = line.trim_end();
     let first = line.chars().next().filter(|c| "<|=>".contains(*c))?;
@@ -93,7 +93,7 @@ fn marker(line: &str) -> Option<char> {
     (run == 7 && fits).then_some(first)
 }
 
-/// The name of the file that a conflict is in, as Git's attributes name it.
+/// Returns the line for `.gitattributes`.
 pub fn git_attribute() -> String {
     format!("{FILE_NAME} merge=pinstream")
 }
@@ -102,7 +102,7 @@ pub fn git_attribute() -> String {
 mod tests {
     use super::*;
     use crate::model::lock::encode::encode;
-    use crate::model::lock::join::merge;
+    use crate::model::lock::merge::merge;
     use crate::model::lock::sample;
 
     #[track_caller]
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_with_markers_has_two_sides_or_three() {
+    fn a_text_with_markers_has_two_or_three_sides() {
         check("a\n<<<<<<< HEAD\nb\n=======\nc\n>>>>>>> x\nd\n", Some(["a\nb\nd\n", "-", "a\nc\nd\n"]));
         check("<<<<<<<\nb\n||||||| base\nz\n=======\n>>>>>>>\n", Some(["b\n", "z\n", ""]));
         check("<<<<<<< a\r\nb\r\n=======\r\nc\r\n>>>>>>> b\r\n", Some(["b\r\n", "-", "c\r\n"]));
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn markers_that_do_not_go_together_have_no_sides() {
+    fn unbalanced_markers_have_no_sides() {
         for text in ["", "a\n", "<<<<<<<\n", "=======\n", ">>>>>>>\n", "<<<<<<<\n<<<<<<<\n=======\n>>>>>>>\n"] {
             check(text, None);
         }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn markers_stand_around_the_pin_in_conflict_alone() {
+    fn only_the_pin_in_conflict_has_markers() {
         let base = sample::python();
         let moved = |number: u8, tag: &str| {
             let mut lock = base.clone();

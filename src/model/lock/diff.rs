@@ -1,80 +1,80 @@
-//! What moved between two locks: the one comparison that feeds message, report and hooks.
+//! Compares two locks: the one source of changes for commit messages, reports and hooks.
 //!
-//! Only digests count: a lock can differ in images or details without a move.
+//! Only digests count: different images or details alone are not a change.
 
 use super::{Details, Lock, Pin};
 use crate::model::image::{Digest, FollowedTag, ImageRef, TagId};
 
-/// A tag whose digest is not what it was.
+/// A change of one tag's digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PinChange {
-    /// The tag.
+    /// The tag that changed.
     pub tag: TagId,
-    /// The tag it follows, where it follows one.
+    /// The tag it follows, if any.
     pub follow: Option<FollowedTag>,
-    /// The image; the former one where the tag was removed.
+    /// The image; the previous one if the tag was removed.
     pub image: ImageRef,
-    /// The image that it stood at before, where that is another.
+    /// The previous image, if it differs.
     pub previous_image: Option<ImageRef>,
-    /// What happened to its digest.
-    pub change: ChangeKind,
+    /// The kind of change, with the digests.
+    pub kind: ChangeKind,
 }
 
-/// What happened to a tag's digest.
+/// The kinds of changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// It had no pin before.
+    /// The tag had no pin before.
     Added {
-        /// Where it stands.
+        /// The new pin.
         new: PinSide,
     },
-    /// It is another one.
+    /// The digest is different.
     Updated {
-        /// Where it stood.
+        /// The previous pin.
         old: PinSide,
-        /// Where it stands.
+        /// The new pin.
         new: PinSide,
     },
-    /// It has no pin any more.
+    /// The tag has no pin any more.
     Removed {
-        /// Where it stood.
+        /// The previous pin.
         old: PinSide,
     },
 }
 
-/// A digest, and what the image at it says of itself. These texts are the image's own and not to be trusted.
+/// A digest with the version and creation time its image declares. Untrusted text: escape it for output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PinSide {
-    /// The digest.
+    /// The pinned digest.
     pub digest: Digest,
-    /// Its version.
+    /// The declared version.
     pub version: Option<String>,
-    /// When it was made, RFC 3339.
+    /// The declared creation time, RFC 3339.
     pub created: Option<String>,
 }
 
 impl PinChange {
-    /// Where the tag stood before, if it had a pin.
+    /// Returns the previous pin, unless the tag was added.
     pub fn before(&self) -> Option<&PinSide> {
-        match &self.change {
+        match &self.kind {
             ChangeKind::Updated { old, .. } | ChangeKind::Removed { old } => Some(old),
             ChangeKind::Added { .. } => None,
         }
     }
 
-    /// Where the tag stands now, if it has a pin.
+    /// Returns the new pin, unless the tag was removed.
     pub fn after(&self) -> Option<&PinSide> {
-        match &self.change {
+        match &self.kind {
             ChangeKind::Updated { new, .. } | ChangeKind::Added { new } => Some(new),
             ChangeKind::Removed { .. } => None,
         }
     }
 }
 
-/// The tags whose digests differ, in the order of their names.
+/// Returns the changes from `old` to `new`, sorted by tag.
 pub fn changes(old: &Lock, new: &Lock) -> Vec<PinChange> {
-    let moved = |(tag, was, is): (&TagId, Option<&Pin>, Option<&Pin>)| {
-        let (pin, change) = match (was, is) {
+    let change = |(tag, was, is): (&TagId, Option<&Pin>, Option<&Pin>)| {
+        let (pin, kind) = match (was, is) {
             (Some(a), Some(b)) if a.digest != b.digest => {
                 (b, ChangeKind::Updated { old: side(old, a), new: side(new, b) })
             }
@@ -88,20 +88,20 @@ pub fn changes(old: &Lock, new: &Lock) -> Vec<PinChange> {
             follow: pin.follow.clone(),
             image: pin.image.clone(),
             previous_image: was,
-            change,
+            kind,
         })
     };
-    old.zip_by_tag(new).filter_map(moved).collect()
+    old.zip_by_tag(new).filter_map(change).collect()
 }
 
-/// Where `pin`, one of `lock`, stands.
+/// Describes `pin`, one of `lock`.
 pub fn side(lock: &Lock, pin: &Pin) -> PinSide {
     let details = details(lock, pin);
     PinSide { digest: pin.digest.clone(), version: details.version.clone(), created: details.created.clone() }
 }
 
-/// What is known of the image that `pin`, one of `lock`, stands at: a follower's pin leaves that to the pin it follows,
-/// over any number of tags.
+/// Returns the details of the image at `pin`, one of `lock`: a follower has none of its own, so they come from the pin
+/// at the end of its chain.
 pub fn details<'a>(lock: &'a Lock, pin: &'a Pin) -> &'a Details {
     let mut chain = lock.chain(pin).map(|pin| &pin.details);
     chain.find(|details| **details != Details::default()).unwrap_or(&pin.details)
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn moves_are_found_with_the_versions_of_what_is_followed() {
+    fn changes_of_followers_have_the_version_of_the_followed_tag() {
         let old = sample::python();
         let mut new = old.clone();
         for tag in ["python:3.12", "python:latest"] {
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_renamed_image_or_a_new_label_is_no_move() {
+    fn a_renamed_image_or_a_new_label_is_not_a_change() {
         let old = sample::python();
         let mut new = old.clone();
         for pin in new.pins.values_mut() {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_of_followers_has_no_details() {
+    fn a_cycle_of_followers_has_no_details() {
         let mut lock = sample::python();
         let (a, b): (TagId, TagId) = ("python:arm".parse().unwrap(), "python:latest".parse().unwrap());
         lock.pins.get_mut(&a).unwrap().follow = Some(b.clone().into());
@@ -175,13 +175,13 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn moves_lead_from_one_lock_to_the_other(old in sample::any_lock(), new in sample::any_lock()) {
+        fn changes_lead_from_one_lock_to_the_other(old in sample::any_lock(), new in sample::any_lock()) {
             let digests = |lock: &Lock| -> std::collections::BTreeMap<TagId, Digest> {
                 lock.pins.iter().map(|(tag, pin)| (tag.clone(), pin.digest.clone())).collect()
             };
             let mut walked = digests(&old);
-            let moves = changes(&old, &new);
-            for m in &moves {
+            let all = changes(&old, &new);
+            for m in &all {
                 assert_eq!(walked.get(&m.tag), m.before().map(|side| &side.digest));
                 match m.after() {
                     Some(side) => drop(walked.insert(m.tag.clone(), side.digest.clone())),
@@ -189,7 +189,7 @@ mod tests {
                 }
             }
             assert_eq!(walked, digests(&new));
-            assert!(moves.is_sorted_by(|a, b| a.tag < b.tag));
+            assert!(all.is_sorted_by(|a, b| a.tag < b.tag));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a lock is what its definitions ask for, as far as that can be told without asking anybody.
+//! Finds drift: pins that do not match the definitions, as far as that can be decided offline.
 
 use std::fmt;
 
@@ -7,107 +7,107 @@ use crate::model::stream::{Definitions, Tag, TagSource};
 
 use super::{Details, Lock, Pin};
 
-/// One way in which a lock is not what the definitions ask for.
+/// A pin that does not match the definitions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drift {
-    /// The tag.
+    /// The tag concerned.
     pub tag: TagId,
-    /// What is wrong with it.
-    pub what: DriftKind,
+    /// The kind of mismatch.
+    pub kind: DriftKind,
 }
 
-/// What is wrong with a tag's pin.
+/// The kinds of mismatch between a pin and its definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DriftKind {
-    /// It has none.
+    /// There is no pin.
     Missing,
-    /// No definition asks for it.
+    /// There is no definition.
     Undefined,
-    /// It was found at another image.
+    /// The image differs.
     Image {
         /// The image in the lock.
         pinned: ImageRef,
         /// The image of the definition.
         defined: ImageRef,
     },
-    /// It was found in another repository.
+    /// The repository differs.
     Repository {
         /// The image in the lock.
         pinned: ImageRef,
         /// The repository of the definition.
         defined: Repository,
     },
-    /// It was found at a tag that the definition's rule does not admit.
+    /// The selection rule does not admit the pinned tag.
     NotSelected {
         /// The image in the lock.
         pinned: ImageRef,
     },
-    /// The digest is not the one that the definition is fixed to.
+    /// The digest differs from the fixed digest of the definition.
     FixedDigest {
         /// The digest in the lock.
         pinned: Digest,
         /// The digest of the definition.
         defined: Digest,
     },
-    /// It does not stand where the tag it follows stands.
+    /// The digest differs from that of the followed tag.
     Follow {
         /// The tag it follows.
         target: FollowedTag,
     },
-    /// It says that it follows a tag, and the definition does not.
+    /// The pin follows a tag, the definition does not.
     NotFollowed,
-    /// It says something of its image itself, which a follower leaves to the tag that it follows.
+    /// A follower's pin has details, which belong to the followed tag.
     OwnDetails {
         /// The tag it follows.
         target: TagId,
     },
-    /// It stands for one platform, and the definition names none.
+    /// The pin is for a single platform, the definition names none.
     SinglePlatform,
-    /// It does not stand for the one platform that the definition names.
+    /// The pin is not for the platform in the definition.
     WrongPlatform {
-        /// The platform.
+        /// The platform in the definition.
         platform: Platform,
     },
-    /// It lacks a platform that the definition asks for.
+    /// The image lacks a required platform.
     Platform {
-        /// The platform.
+        /// The missing platform.
         missing: Platform,
     },
 }
 
-/// Compares `lock` with `definitions`; nothing where they agree.
+/// Compares `lock` with `definitions`; empty if they match.
 pub fn find_drift(definitions: &Definitions, lock: &Lock) -> Vec<Drift> {
     let mut found = Vec::new();
     for (id, tag) in &definitions.tags {
-        let what = match lock.pins.get(id) {
+        let kind = match lock.pins.get(id) {
             None => Some(DriftKind::Missing),
-            Some(pin) => disagreement(tag, pin, lock),
+            Some(pin) => drift_of(tag, pin, lock),
         };
-        found.extend(what.map(|what| Drift { tag: id.clone(), what }));
+        found.extend(kind.map(|kind| Drift { tag: id.clone(), kind }));
     }
     for id in lock.pins.keys().filter(|id| !definitions.tags.contains_key(*id)) {
-        found.push(Drift { tag: id.clone(), what: DriftKind::Undefined });
+        found.push(Drift { tag: id.clone(), kind: DriftKind::Undefined });
     }
     found.sort_by(|a, b| a.tag.cmp(&b.tag));
     found
 }
 
-fn disagreement(tag: &Tag, pin: &Pin, lock: &Lock) -> Option<DriftKind> {
+fn drift_of(tag: &Tag, pin: &Pin, lock: &Lock) -> Option<DriftKind> {
     match &tag.source {
         TagSource::Follow(target) => {
             let follows = pin.followed() == Some(target);
-            // One with rules of its own may stand where the followed tag stood before.
+            // A follower with rules of its own may still have an earlier digest of the followed tag.
             let same =
                 |followed: &Pin| tag.adoption.is_some() || followed.digest == pin.digest && followed.image == pin.image;
-            let stands = follows && lock.pins.get(target).is_none_or(same);
+            let matches = follows && lock.pins.get(target).is_none_or(same);
             let has_own = pin.index.is_some() || pin.details != Details::default();
-            match (stands, has_own) {
+            match (matches, has_own) {
                 (false, _) => Some(DriftKind::Follow { target: target.clone().into() }),
                 (true, true) => Some(DriftKind::OwnDetails { target: target.clone() }),
                 (true, false) => None,
             }
         }
-        // What it stands at in the other repository is not known here.
+        // The pin in the other repository is not known offline.
         TagSource::Remote(far) => match &pin.follow {
             Some(FollowedTag::Remote(pinned)) if **pinned == *far => None,
             _ => Some(DriftKind::Follow { target: far.clone().into() }),
@@ -119,23 +119,23 @@ fn disagreement(tag: &Tag, pin: &Pin, lock: &Lock) -> Option<DriftKind> {
         TagSource::Select { select, .. } if pin.image.tag().is_none_or(|tag| !select.admits(tag)) => {
             Some(DriftKind::NotSelected { pinned: pin.image.clone() })
         }
-        TagSource::Select { platform, .. } => unsuited(tag, pin, platform.as_ref()),
+        TagSource::Select { platform, .. } => platform_drift(tag, pin, platform.as_ref()),
         TagSource::Image { image, .. } if *image != pin.image => {
             Some(DriftKind::Image { pinned: pin.image.clone(), defined: image.clone() })
         }
         TagSource::Image { image, platform } => {
-            // A digest fixed to an index may stand for one platform's child; then the index is what is fixed.
+            // If the fixed digest is an index, the pin may be one platform's child of it.
             let at = pin.index.as_ref().unwrap_or(&pin.digest);
             if let Some(defined) = image.digest().filter(|digest| *digest != at) {
                 return Some(DriftKind::FixedDigest { pinned: at.clone(), defined: defined.clone() });
             }
-            unsuited(tag, pin, platform.as_ref())
+            platform_drift(tag, pin, platform.as_ref())
         }
     }
 }
 
-/// How a pin does not stand for the platforms of its definition.
-fn unsuited(tag: &Tag, pin: &Pin, platform: Option<&Platform>) -> Option<DriftKind> {
+/// Returns how a pin does not fit the platforms of its definition.
+fn platform_drift(tag: &Tag, pin: &Pin, platform: Option<&Platform>) -> Option<DriftKind> {
     if pin.satisfies(platform, &tag.platforms) {
         return None;
     }
@@ -151,36 +151,38 @@ fn unsuited(tag: &Tag, pin: &Pin, platform: Option<&Platform>) -> Option<DriftKi
 impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tag = &self.tag;
-        match &self.what {
+        match &self.kind {
             DriftKind::Missing => write!(f, "`{tag}` is not pinned"),
-            DriftKind::Undefined => write!(f, "`{tag}` is pinned, and no definition asks for it"),
+            DriftKind::Undefined => write!(f, "`{tag}` is pinned but not defined"),
             DriftKind::Image { pinned, defined } => {
-                write!(f, "`{tag}` is pinned for `{pinned}`, and its definition says `{defined}`")
+                write!(f, "`{tag}` is pinned to image `{pinned}`, but defined as `{defined}`")
             }
             DriftKind::Repository { pinned, defined } => {
-                write!(f, "`{tag}` is pinned for `{pinned}`, and its definition chooses from `{defined}`")
+                write!(f, "`{tag}` is pinned to image `{pinned}`, but defined as a tag of `{defined}`")
             }
             DriftKind::NotSelected { pinned } => {
-                write!(f, "`{tag}` is pinned for `{pinned}`, which its definition does not admit")
+                write!(f, "`{tag}` is pinned to image `{pinned}`, which its definition does not select")
             }
             DriftKind::FixedDigest { pinned, defined } => {
-                write!(f, "`{tag}` is pinned to `{pinned}`, and its definition says `{defined}`")
+                write!(f, "`{tag}` is pinned to digest `{pinned}`, but defined as `{defined}`")
             }
             DriftKind::Follow { target: FollowedTag::Remote(far) } => {
-                write!(f, "`{tag}` is not pinned as a follower of `{far}`, as its definition says")
+                write!(f, "`{tag}` is not pinned as a follower of `{far}`, but defined as one")
             }
             DriftKind::Follow { target } => {
-                write!(f, "`{tag}` does not stand where `{target}`, which it follows, stands")
+                write!(f, "`{tag}` follows `{target}`, but is pinned to another digest")
             }
-            DriftKind::NotFollowed => write!(f, "`{tag}` is pinned as if it followed another tag"),
+            DriftKind::NotFollowed => write!(f, "`{tag}` is pinned as a follower, but defined by an image"),
             DriftKind::OwnDetails { target } => {
-                write!(f, "`{tag}` says of its image what only `{target}`, which it follows, may say")
+                write!(f, "the pin of `{tag}` has details of its image, which belong to `{target}`")
             }
-            DriftKind::SinglePlatform => write!(f, "`{tag}` is pinned for one platform, and its definition names none"),
+            DriftKind::SinglePlatform => {
+                write!(f, "`{tag}` is pinned for a single platform, but its definition names none")
+            }
             DriftKind::WrongPlatform { platform } => {
-                write!(f, "`{tag}` is not pinned for `{platform}` alone, as its definition says")
+                write!(f, "`{tag}` is not pinned for the single platform `{platform}` of its definition")
             }
-            DriftKind::Platform { missing } => write!(f, "`{tag}` is pinned to an image without `{missing}`"),
+            DriftKind::Platform { missing } => write!(f, "`{tag}` is pinned to an image without platform `{missing}`"),
         }
     }
 }
@@ -192,7 +194,7 @@ mod tests {
     use crate::model::lock::sample;
     use crate::model::root::Root;
 
-    /// What is said of the sample lock's pins under other definitions of the stream `python`.
+    /// Checks the drift of the sample lock under other definitions of the stream `python`.
     #[track_caller]
     fn check(tags: &str, expected: &[&str]) {
         let stream = format!("[tags]\n{tags}");
@@ -215,7 +217,7 @@ mod tests {
     const IMAGE: &str = "docker.io/library/python:3.12";
 
     #[test]
-    fn what_the_definitions_ask_for_agrees() {
+    fn a_matching_lock_has_no_drift() {
         let arm = format!("arm = {{ image = \"{IMAGE}\", platform = \"linux/arm64\" }}");
         check(&format!("\"3.12\" = \"{IMAGE}\"\n{arm}\nlatest = {{ follow = \"3.12\" }}"), &[]);
     }
@@ -228,8 +230,8 @@ mod tests {
                  latest = {{ follow = \"3.12\" }}"
             ),
             &[
-                "`python:3.12` is not pinned for `linux/amd64` alone, as its definition says",
-                "`python:arm` is pinned for one platform, and its definition names none",
+                "`python:3.12` is not pinned for the single platform `linux/amd64` of its definition",
+                "`python:arm` is pinned for a single platform, but its definition names none",
             ],
         );
         check(
@@ -237,7 +239,7 @@ mod tests {
                 "\"3.12\" = \"{IMAGE}\"\narm = {{ image = \"{IMAGE}\", platform = \"linux/amd64\" }}\n\
                  latest = {{ follow = \"3.12\" }}"
             ),
-            &["`python:arm` is not pinned for `linux/amd64` alone, as its definition says"],
+            &["`python:arm` is not pinned for the single platform `linux/amd64` of its definition"],
         );
     }
 
@@ -249,9 +251,9 @@ mod tests {
         check(
             &tags,
             &[
-                "`python:3.12` is pinned to an image without `linux/s390x`",
-                "`python:arm` is pinned for `docker.io/library/python:3.12`, and its definition says `docker.io/library/python:3.12-slim`",
-                "`python:latest` is pinned, and no definition asks for it",
+                "`python:3.12` is pinned to an image without platform `linux/s390x`",
+                "`python:arm` is pinned to image `docker.io/library/python:3.12`, but defined as `docker.io/library/python:3.12-slim`",
+                "`python:latest` is pinned but not defined",
                 "`python:new` is not pinned",
             ],
         );
@@ -265,8 +267,8 @@ mod tests {
         check(
             &tags,
             &[
-                "`python:3.12` does not stand where `python:arm`, which it follows, stands",
-                "`python:latest` is pinned as if it followed another tag",
+                "`python:3.12` follows `python:arm`, but is pinned to another digest",
+                "`python:latest` is pinned as a follower, but defined by an image",
             ],
         );
     }

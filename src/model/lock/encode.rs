@@ -1,15 +1,15 @@
-//! A lock as text: one form only, so that the same pins are the same bytes and one move touches one block.
+//! Encodes a lock as text, in one canonical form: the same pins are the same bytes, and a change touches one block.
 //!
-//! Never written: times, hosts, runs, or anything else that the pins do not say.
+//! Never writes times, hosts, run ids or anything else that is not in the pins.
 
 use std::fmt::{Display, Write as _};
 
 use super::{HEADER, Lock, Pin, SIZE_MAX, VERSION};
 use crate::model::image::TagId;
 use crate::text::diagnostics::{Problem, Problems};
-use crate::text::escape::is_deceptive;
+use crate::text::escape::toml_string;
 
-/// The one text of `lock`, as `pinstream.lock` holds it.
+/// Encodes `lock` as the content of `pinstream.lock`.
 pub fn encode(lock: &Lock) -> String {
     let mut out = LockWriter(String::with_capacity(128 + lock.pins.len() * 448));
     out.0.push_str(&header());
@@ -19,25 +19,25 @@ pub fn encode(lock: &Lock) -> String {
     out.0
 }
 
-/// Whether a text of so many bytes can be read again.
+/// Checks that a lock of `bytes` bytes can be read again.
 ///
 /// # Errors
-/// Says how large a lock may be.
+/// Returns a problem that names the limit.
 pub fn check_size(bytes: usize) -> Result<(), Problems> {
     if bytes <= SIZE_MAX {
         return Ok(());
     }
-    let message = format!("the lock would have {bytes} bytes, and at most {} MiB are read", SIZE_MAX >> 20);
+    let message = format!("the lock would be {bytes} bytes long; the limit is {} MiB", SIZE_MAX >> 20);
     let help = "split the root into several, each with its own `pinstream.toml`";
     Err(Problems(vec![Problem::whole(None, message).help(help)]))
 }
 
-/// What every lock begins with.
+/// Returns the first lines of every lock.
 pub(super) fn header() -> String {
     format!("{HEADER}\nversion = {VERSION}\n")
 }
 
-/// One entry, with the empty line before it.
+/// Encodes one entry, preceded by an empty line.
 pub(super) fn block(id: &TagId, pin: &Pin) -> String {
     let mut out = LockWriter(String::new());
     out.pin(id, pin);
@@ -47,7 +47,7 @@ pub(super) fn block(id: &TagId, pin: &Pin) -> String {
 struct LockWriter(String);
 
 impl LockWriter {
-    /// In the order of [`super::KEYS`].
+    /// Writes an entry, with keys in the order of [`super::KEYS`].
     fn pin(&mut self, id: &TagId, pin: &Pin) {
         self.0.push_str("\n[[pin]]\n");
         self.name("stream", Some(&id.stream));
@@ -63,7 +63,7 @@ impl LockWriter {
         self.names("previous", &pin.previous);
     }
 
-    /// A value whose grammar has nothing that needs escaping.
+    /// Writes a value whose grammar needs no escapes.
     fn name(&mut self, key: &str, value: Option<&impl Display>) {
         if let Some(value) = value {
             self.line(format_args!("{key} = \"{value}\""));
@@ -80,20 +80,11 @@ impl LockWriter {
         }
     }
 
-    /// A TOML basic string (TOML 1.0, "String"). What could deceive a reviewer is escaped as well.
+    /// Writes free text.
     fn text(&mut self, key: &str, value: Option<&str>) {
-        let Some(value) = value else { return };
-        self.put(format_args!("{key} = \""));
-        for c in value.chars() {
-            match c {
-                '"' => self.0.push_str("\\\""),
-                '\\' => self.0.push_str("\\\\"),
-                c if !is_deceptive(c) => self.0.push(c),
-                c if c <= '\u{ffff}' => self.put(format_args!("\\u{:04X}", u32::from(c))),
-                c => self.put(format_args!("\\U{:08X}", u32::from(c))),
-            }
+        if let Some(value) = value {
+            self.line(format_args!("{key} = {}", toml_string(value)));
         }
-        self.0.push_str("\"\n");
     }
 
     fn line(&mut self, text: std::fmt::Arguments<'_>) {
@@ -116,7 +107,7 @@ mod tests {
     use crate::model::stream::validate::TAGS_MAX;
 
     #[test]
-    fn a_lock_is_written_in_one_form() {
+    fn a_lock_has_one_form() {
         insta::assert_snapshot!(encode(&sample::python()), @r###"
         # Pinned by pinstream. Review it; don't edit it. Conflict? Run: pinstream update
         version = 1
@@ -149,12 +140,12 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_lock_is_its_head() {
+    fn an_empty_lock_is_its_header() {
         assert_eq!(encode(&Lock::default()), format!("{HEADER}\nversion = 1\n"));
     }
 
     #[test]
-    fn the_lock_of_as_many_tags_as_a_root_may_have_can_be_read_again() {
+    fn a_lock_with_the_maximum_number_of_tags_can_be_read_again() {
         let (stream, tag) = ("team-a/service-of-some-length/component", "3.12.4-slim-bookworm-20261001");
         let image = format!("registry-of-a-company.corp.example:5000/{stream}/{stream}:{tag}");
         let whole = Pin {
@@ -178,7 +169,7 @@ mod tests {
             check_size(text.len() * TAGS_MAX).unwrap();
         }
         check_size(SIZE_MAX).unwrap();
-        assert!(check_size(SIZE_MAX + 1).unwrap_err().to_string().contains("at most 128 MiB are read"));
+        assert!(check_size(SIZE_MAX + 1).unwrap_err().to_string().contains("the limit is 128 MiB"));
     }
 
     #[test]
@@ -188,11 +179,11 @@ mod tests {
         pin.details.version = Some("1\"\n[[pin]]\\\u{1b}\u{202e}\u{e0041}\tü".to_owned());
         let text = encode(&lock);
         let line = text.lines().find(|line| line.starts_with("version = \"")).unwrap();
-        assert_eq!(line, r#"version = "1\"\u000A[[pin]]\\\u001B\u202E\U000E0041\u0009ü""#);
+        assert_eq!(line, r#"version = "1\"\n[[pin]]\\\u001B\u202E\U000E0041\tü""#);
     }
 
     #[test]
-    fn one_move_touches_the_lines_of_one_block() {
+    fn one_change_touches_the_lines_of_one_block() {
         let old = sample::python();
         let mut new = old.clone();
         let pin = new.pins.get_mut(&"python:3.12".parse().unwrap()).unwrap();

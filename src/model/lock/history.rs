@@ -1,25 +1,23 @@
-//! Versions of a lock as Git keeps them: what stands in one and not in the version before it.
+//! Versions of a lock in the Git history: finds the pins that a version introduced.
 //!
-//! Pure. A version is a text, and of two only the entries whose text differs are read: a lock of ten thousand pins has
-//! thousands of versions, and a move touches one entry.
+//! Pure. Versions are compared as text, and only entries whose text differs are parsed: a lock of ten thousand pins has
+//! thousands of versions, and a change touches one entry.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{FILE_NAME, HEADER, Lock, Pin, VERSION, read};
+use super::{CHAIN_MAX, FILE_NAME, HEADER, Lock, Pin, VERSION, read};
 use crate::model::image::TagId;
 use crate::text::diagnostics::SourceFile;
 
-/// What each entry begins with.
+/// The start of each entry.
 const ENTRY: &str = "\n[[pin]]\n";
-/// How many tags are passed to find what an image says of itself.
-const HOPS_MAX: usize = 1_000;
 
-/// One version of a lock.
+/// One version of a lock, as text.
 #[derive(Clone, Debug)]
 pub struct LockVersion(String);
 
-/// An entry, as it is written.
+/// The text of an entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct RawEntry<'t> {
     /// The lines that name its tag.
@@ -29,22 +27,22 @@ struct RawEntry<'t> {
 }
 
 impl LockVersion {
-    /// The version that `bytes` are.
+    /// Decodes the bytes of a version.
     pub fn new(bytes: &[u8]) -> Self {
         Self(String::from_utf8_lossy(bytes).into_owned())
     }
 
-    /// All its pins; none where it cannot be read, as one with the markers of a conflict.
+    /// Parses all its pins; `None` if it is invalid, e.g. contains conflict markers.
     pub fn read(&self) -> Option<Lock> {
         let file = Arc::new(SourceFile { path: FILE_NAME.to_owned(), text: self.0.clone() });
         read::read(&file).ok()
     }
 
-    /// The pins of those tags that are `wanted` and stand at another digest in `older`, or in no entry of it; without
-    /// an older version all. None where one of the two cannot be read.
+    /// Returns the `wanted` pins that have another digest in `older`, or no entry there; without an older version, all
+    /// of them. `None` if either version is invalid.
     pub fn introduced(&self, older: Option<&Self>, wanted: impl Fn(&TagId) -> bool) -> Option<Vec<(TagId, Pin)>> {
         let older_text = older.map_or("", |older| older.0.as_str());
-        if let Some(found) = brought_by_entries(&self.0, older_text, older.is_none(), &wanted) {
+        if let Some(found) = introduced_by_entries(&self.0, older_text, older.is_none(), &wanted) {
             return Some(found);
         }
         let (newer, older) = (self.read()?, older.map_or(Some(Lock::default()), Self::read)?);
@@ -52,10 +50,11 @@ impl LockVersion {
         Some(newer.pins.into_iter().filter(|(id, pin)| wanted(id) && is_new(id, pin)).collect())
     }
 
-    /// What the image of `pin`, one of its pins, says its version is: a follower leaves that to the pin it follows.
+    /// Returns the version of the image at `pin`, one of its pins: a follower's comes from the pin it follows. Parses
+    /// only the entries on the way.
     pub fn version_of(&self, pin: &Pin) -> Option<String> {
         let mut at = pin.clone();
-        for _ in 0..HOPS_MAX {
+        for _ in 0..CHAIN_MAX {
             if at.details.version.is_some() {
                 break;
             }
@@ -68,26 +67,26 @@ impl LockVersion {
         at.details.version
     }
 
-    /// The pin of one tag.
+    /// Parses the pin of one tag.
     fn pin(&self, id: &TagId) -> Option<Pin> {
         let head = format!("{ENTRY}stream = \"{}\"\ntag = \"{}\"\n", id.stream, id.tag);
         let found = self.0.find(&head).and_then(|at| entry(&self.0[at + ENTRY.len()..]).and_then(RawEntry::read));
         match found {
             Some((_, pin)) => Some(pin),
-            None if is_written(&self.0) => None,
+            None if is_canonical(&self.0) => None,
             None => self.read()?.pins.remove(id),
         }
     }
 }
 
-/// What `wanted` pins the text `newer` brought; none where one of the two is not as pinstream writes it.
-fn brought_by_entries(
+/// Compares entries as text; `None` if either text is not in canonical form.
+fn introduced_by_entries(
     newer: &str,
     older: &str,
     is_first: bool,
     wanted: impl Fn(&TagId) -> bool,
 ) -> Option<Vec<(TagId, Pin)>> {
-    if !is_written(newer) || !(is_first || is_written(older)) {
+    if !is_canonical(newer) || !(is_first || is_canonical(older)) {
         return None;
     }
     let (newer, older) = middle(newer, older);
@@ -107,18 +106,18 @@ fn brought_by_entries(
     Some(found)
 }
 
-/// Whether a text begins as a lock that pinstream wrote, with the ends of lines that it writes.
-fn is_written(text: &str) -> bool {
+/// Returns true if a text starts as pinstream writes it, with LF line ends.
+fn is_canonical(text: &str) -> bool {
     let rest = text.strip_prefix(HEADER).and_then(|rest| rest.strip_prefix("\nversion = "));
     rest.and_then(|rest| rest.strip_prefix(&VERSION.to_string())).is_some_and(|rest| rest.starts_with('\n'))
         && !text.contains('\r')
 }
 
-/// What of two texts is not the same at their beginnings and ends, in whole entries.
+/// Strips the common start and end of two texts, in whole entries.
 fn middle<'t>(a: &'t str, b: &'t str) -> (&'t str, &'t str) {
     let same = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
-    // Both are the same up to there, so that an entry begins there in both.
-    let begin = rfind(a, same).min(rfind(b, same));
+    // Both are the same up to there, so an entry starts there in both.
+    let begin = last_entry(a, same).min(last_entry(b, same));
     let same = a[begin..].bytes().rev().zip(b[begin..].bytes().rev()).take_while(|(a, b)| a == b).count();
     let end = |text: &str| text.len() - same;
     let next = (end(a)..=a.len()).find(|at| a.is_char_boundary(*at)).and_then(|at| a[at..].find(ENTRY).map(|n| at + n));
@@ -126,18 +125,18 @@ fn middle<'t>(a: &'t str, b: &'t str) -> (&'t str, &'t str) {
     (&a[begin..a.len() - tail], &b[begin..b.len() - tail])
 }
 
-/// Where the last entry begins that begins within the first `same` bytes.
-fn rfind(text: &str, same: usize) -> usize {
+/// Returns the start of the last entry that starts within the first `same` bytes.
+fn last_entry(text: &str, same: usize) -> usize {
     let same = (0..=same).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
     text[..same].rfind(ENTRY).unwrap_or_default()
 }
 
-/// The entries of a part of a text that begins at one or before the first.
+/// Splits a part of a lock that starts at or before its first entry.
 fn entries(text: &str) -> Option<Vec<RawEntry<'_>>> {
     text.split(ENTRY).skip(1).map(entry).collect()
 }
 
-/// The entry that `text` begins with.
+/// Returns the entry that `text` starts with.
 fn entry(text: &str) -> Option<RawEntry<'_>> {
     let text = text.find(ENTRY).map_or(text, |end| &text[..end]);
     let mut ends = text.match_indices('\n').map(|(at, _)| at + 1);
@@ -172,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_moved_is_told_and_nothing_else() {
+    fn only_changed_pins_are_introduced() {
         let old = python();
         let mut new = old.clone();
         new.pins.get_mut(&"python:latest".parse().unwrap()).unwrap().digest = digest(9);
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_follower_has_the_version_of_what_it_follows() {
+    fn a_follower_has_the_version_of_the_followed_tag() {
         let lock = python();
         let latest = &lock.pins[&"python:latest".parse().unwrap()];
         assert_eq!(version(&lock).version_of(latest).as_deref(), Some("3.12.4"));
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_in_conflict_cannot_be_compared() {
+    fn a_version_with_conflict_markers_cannot_be_compared() {
         let text = encode(&python()).replacen("digest", "<<<<<<< HEAD\ndigest", 1);
         let broken = LockVersion::new(text.as_bytes());
         assert!(broken.read().is_none());
@@ -212,7 +211,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn entries_tell_what_whole_locks_tell(
+        fn comparing_entries_agrees_with_comparing_locks(
             newer in any_lock(), older in any_lock(), shares in any::<u8>(), is_crlf in any::<bool>(),
         ) {
             // Some entries are the same in both.
@@ -223,7 +222,7 @@ mod tests {
             let expected: Vec<(TagId, Pin)> =
                 newer.pins.clone().into_iter().filter(|(id, pin)| is_new(id, pin)).collect();
             let (a, mut b) = (encode(&newer), encode(&older));
-            let found = brought_by_entries(&a, &b, false, |_| true);
+            let found = introduced_by_entries(&a, &b, false, |_| true);
             assert_eq!(found.as_ref(), Some(&expected));
             if is_crlf {
                 b = b.replace('\n', "\r\n");
@@ -233,8 +232,8 @@ mod tests {
             for (id, pin) in &newer.pins {
                 assert_eq!(LockVersion::new(a.as_bytes()).pin(id).as_ref(), Some(pin));
                 if pin.details.version.is_none() {
-                    let told = diff::side(&newer, pin).version;
-                    assert!(told.is_none() || LockVersion::new(a.as_bytes()).version_of(pin) == told);
+                    let expected = diff::side(&newer, pin).version;
+                    assert!(expected.is_none() || LockVersion::new(a.as_bytes()).version_of(pin) == expected);
                 }
             }
         }

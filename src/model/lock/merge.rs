@@ -1,27 +1,42 @@
-//! Two locks that both went on from a third, joined pin by pin.
+//! Three-way merge of locks, as far as it is possible without a registry.
 //!
-//! A pin is taken whole, never in parts. Where both sides changed one differently nobody here knows which is right:
-//! it is a conflict, and the caller imports it again.
+//! Pins are merged whole, never in parts. Two refinements: a pin that both sides updated to the same digest only needs
+//! its histories merged, and a follower takes the digest of the followed tag, so that it is never in conflict itself.
 
-use super::Lock;
-use crate::model::image::TagId;
+use super::{Lock, PREVIOUS_MAX, Pin};
+use crate::model::image::{Digest, FollowedTag, ImageRef, TagId};
 
-/// Three locks as one.
+/// The result of a three-way merge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MergedLock {
-    /// All pins; at a conflict what `theirs` has, also if that is no pin.
+    /// All pins; for a conflict the one of `theirs`, if any.
     pub lock: Lock,
-    /// Tags that both sides changed, not to the same.
+    /// Tags that both sides changed differently.
     pub conflicts: Vec<TagId>,
 }
 
-/// What `ours` and `theirs` both made of `base`.
-pub fn merge_pins(base: &Lock, ours: &Lock, theirs: &Lock) -> MergedLock {
+/// Merges the changes from `base` to `ours` and to `theirs`.
+pub fn merge(base: &Lock, ours: &Lock, theirs: &Lock) -> MergedLock {
+    let MergedLock { mut lock, conflicts } = merge_pins(base, ours, theirs);
+    let mut unresolved = Vec::new();
+    for id in conflicts {
+        let [base, our, their] = [base, ours, theirs].map(|lock| lock.pins.get(&id));
+        match our.zip(their).and_then(|(our, their)| resolve_conflict(base, our, their)) {
+            Some(pin) => drop(lock.pins.insert(id, pin)),
+            None => unresolved.push(id),
+        }
+    }
+    align_followers(&mut lock, &unresolved, [ours, theirs]);
+    MergedLock { lock, conflicts: unresolved }
+}
+
+/// Merges pins as a whole; a pin that both sides changed differently is a conflict.
+fn merge_pins(base: &Lock, ours: &Lock, theirs: &Lock) -> MergedLock {
     let mut merged = MergedLock { lock: Lock::default(), conflicts: Vec::new() };
     for (tag, our, their) in ours.zip_by_tag(theirs) {
-        let was = base.pins.get(tag);
-        let pin = if their == was { our } else { their };
-        if our != was && their != was && our != their {
+        let base = base.pins.get(tag);
+        let pin = if their == base { our } else { their };
+        if our != base && their != base && our != their {
             merged.conflicts.push(tag.clone());
         }
         merged.lock.pins.extend(pin.map(|pin| (tag.clone(), pin.clone())));
@@ -29,88 +44,65 @@ pub fn merge_pins(base: &Lock, ours: &Lock, theirs: &Lock) -> MergedLock {
     merged
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
+/// Merges two different pins if it is clear which one wins: a side that changed the source of the digest takes
+/// precedence over one that only updated it.
+fn resolve_conflict(base: Option<&Pin>, our: &Pin, their: &Pin) -> Option<Pin> {
+    let (before, mine, yours) = (base.map(source), source(our), source(their));
+    let winner = if mine == yours {
+        (mine.0.is_some() || is_same_image(our, their)).then_some(their)
+    } else if before == Some(mine) {
+        Some(their)
+    } else {
+        (before == Some(yours)).then_some(our)
+    }?;
+    Some(Pin { previous: merge_previous(&winner.digest, &[their, our]), ..winner.clone() })
+}
 
-    use proptest::prelude::{ProptestConfig, proptest};
+/// Returns the source of a pin's digest: a followed tag, else an image.
+fn source(pin: &Pin) -> (Option<&FollowedTag>, Option<&ImageRef>) {
+    (pin.follow.as_ref(), pin.follow.is_none().then_some(&pin.image))
+}
 
-    use super::*;
-    use crate::model::image::Digest;
-    use crate::model::lock::sample;
+fn is_same_image(a: &Pin, b: &Pin) -> bool {
+    (&a.image, &a.digest, &a.index, &a.details) == (&b.image, &b.digest, &b.index, &b.details)
+}
 
-    /// A lock of tags `s:<letter>`, each letter followed by the number of its digest: `a1 b2`.
-    fn lock(text: &str) -> Lock {
-        let pin = sample::python().pins.remove(&"python:arm".parse().unwrap()).unwrap();
-        let entry = |word: &str| {
-            let (tag, number) = word.split_at(1);
-            let digest: Digest = sample::digest(number.parse().unwrap());
-            (format!("s:{tag}").parse().unwrap(), crate::model::lock::Pin { digest, ..pin.clone() })
-        };
-        Lock { pins: text.split_whitespace().map(entry).collect() }
-    }
-
-    #[track_caller]
-    fn check(base: &str, ours: &str, theirs: &str, expected: &str, conflicts: &[&str]) {
-        let merged = merge_pins(&lock(base), &lock(ours), &lock(theirs));
-        assert_eq!(merged.lock, lock(expected));
-        assert_eq!(merged.conflicts.iter().map(ToString::to_string).collect::<Vec<_>>(), conflicts);
-    }
-
-    #[test]
-    fn the_side_that_changed_is_taken() {
-        check("a1 b1", "a2 b1", "a1 b3", "a2 b3", &[]);
-        check("a1", "a1 b1", "a1 c1", "a1 b1 c1", &[]);
-        check("a1 b1", "a1", "a1 b1", "a1", &[]);
-    }
-
-    #[test]
-    fn the_same_change_on_both_sides_is_no_conflict() {
-        check("a1 b1", "a2", "a2", "a2", &[]);
-    }
-
-    #[test]
-    fn two_changes_of_one_pin_are_a_conflict_that_theirs_holds() {
-        check("a1 b1", "a2 b1", "a3 b2", "a3 b2", &["s:a"]);
-        check("a1", "a2", "", "", &["s:a"]);
-        check("a1", "", "a2", "a2", &["s:a"]);
-        check("", "a1", "a2", "a2", &["s:a"]);
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn i14_merge_is_idempotent_and_has_neutral_sides(base in sample::any_lock(), x in sample::any_lock()) {
-            for merged in [merge_pins(&base, &x, &x), merge_pins(&base, &base, &x), merge_pins(&base, &x, &base)] {
-                assert_eq!(merged, MergedLock { lock: x.clone(), conflicts: Vec::new() });
-            }
+/// Merges the histories of `pins` for a pin at `digest`: each one's newest first, without duplicates.
+pub fn merge_previous(digest: &Digest, pins: &[&Pin]) -> Vec<Digest> {
+    let mut previous: Vec<Digest> = Vec::new();
+    let all = pins.iter().map(|pin| &pin.digest).chain(pins.iter().flat_map(|pin| &pin.previous));
+    for earlier in all.filter(|earlier| *earlier != digest) {
+        if !previous.contains(earlier) {
+            previous.push(earlier.clone());
         }
+    }
+    previous.truncate(PREVIOUS_MAX);
+    previous
+}
 
-        #[test]
-        fn i14_disjoint_edits_commute(base in sample::any_lock(), x in sample::any_lock(), split in proptest::prelude::any::<u64>()) {
-            // Each tag that differs is given to one of the two sides.
-            let tags: BTreeSet<&TagId> = base.pins.keys().chain(x.pins.keys()).collect();
-            let (mut ours, mut theirs) = (base.clone(), base.clone());
-            for (at, tag) in tags.into_iter().enumerate() {
-                let side = if split >> at & 1 == 0 { &mut ours } else { &mut theirs };
-                match x.pins.get(tag) {
-                    Some(pin) => drop(side.pins.insert(tag.clone(), pin.clone())),
-                    None => drop(side.pins.remove(tag)),
-                }
-            }
-            let expected = MergedLock { lock: x, conflicts: Vec::new() };
-            assert_eq!(merge_pins(&base, &ours, &theirs), expected);
-            assert_eq!(merge_pins(&base, &theirs, &ours), expected);
+/// Gives each follower the digest of the tag at the end of its chain, unless one of the two is in conflict, or the
+/// follower already had another digest on a side, because of rules of its own.
+fn align_followers(lock: &mut Lock, conflicts: &[TagId], sides: [&Lock; 2]) {
+    let followers = lock.pins.iter().filter(|(_, pin)| pin.followed().is_some()).map(|(id, _)| id.clone());
+    let goes_along = |id: &TagId| sides.iter().all(|side| is_aligned(side, id));
+    for id in followers.filter(goes_along).collect::<Vec<_>>() {
+        let Some((end, Pin { image, digest, .. })) = lock.end_of(&id) else { continue };
+        if conflicts.contains(end) || conflicts.contains(&id) {
+            continue;
         }
-
-        #[test]
-        fn i14_conflicts_are_seen_from_both_sides(base in sample::any_lock(), a in sample::any_lock(), b in sample::any_lock()) {
-            let (one, other) = (merge_pins(&base, &a, &b), merge_pins(&base, &b, &a));
-            assert_eq!(one.conflicts, other.conflicts);
-            for tag in &one.conflicts {
-                assert_eq!(one.lock.pins.get(tag), b.pins.get(tag));
-            }
+        let (image, digest) = (image.clone(), digest.clone());
+        if let Some(pin) = lock.pins.get_mut(&id) {
+            pin.previous = pin.previous_after(&digest);
+            (pin.image, pin.digest) = (image, digest);
         }
     }
 }
+
+/// Returns true if a pin has the digest of the tag it follows, or one of the two does not exist.
+fn is_aligned(lock: &Lock, id: &TagId) -> bool {
+    let same = |pin: &Pin| lock.pins.get(pin.followed()?).map(|followed| followed.digest == pin.digest);
+    lock.pins.get(id).and_then(same).unwrap_or(true)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,33 +1,33 @@
-//! Where the pins of a lock are written, for whoever shows a person the line. Says nothing of what they mean.
+//! Finds the lines of pins in a lock, for diagnostics and annotations. Never interprets them.
 
 use std::collections::BTreeMap;
 
 use crate::model::image::TagId;
 
-/// Lines of one pin, from 1.
+/// Line numbers of one pin, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PinLines {
-    /// Where it begins, `[[pin]]`.
+    /// The line with `[[pin]]`.
     pub start: usize,
-    /// Where its digest stands.
+    /// The line with the digest.
     pub digest: usize,
 }
 
-/// Each pin of a lock that is written as pinstream writes it, and its lines.
+/// Finds the lines of each pin in a lock in canonical form.
 pub fn pin_lines(text: &str) -> BTreeMap<TagId, PinLines> {
     let mut found = BTreeMap::new();
-    let (mut begin, mut stream, mut tag) = (1, "", "");
+    let (mut start, mut stream, mut tag) = (1, "", "");
     for (at, line) in text.lines().enumerate() {
         let value = |key: &str| line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"');
         if line == "[[pin]]" {
-            (begin, stream, tag) = (at + 1, "", "");
+            (start, stream, tag) = (at + 1, "", "");
         }
         stream = value("stream").unwrap_or(stream);
         tag = value("tag").unwrap_or(tag);
         if value("digest").is_some()
             && let (Ok(stream), Ok(tag)) = (stream.parse(), tag.parse())
         {
-            found.insert(TagId { stream, tag }, PinLines { start: begin, digest: at + 1 });
+            found.insert(TagId { stream, tag }, PinLines { start, digest: at + 1 });
         }
     }
     found
@@ -45,7 +45,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn each_pin_is_found_where_it_is_written(lock in sample::any_lock()) {
+        fn each_pin_is_found_at_its_lines(lock in sample::any_lock()) {
             let text = encode(&lock);
             let (lines, places) = (text.lines().collect::<Vec<_>>(), pin_lines(&text));
             assert!(places.keys().eq(lock.pins.keys()), "{text}");

@@ -1,6 +1,6 @@
-//! The text of a lock: read line by line where it is as pinstream writes it, by the TOML parser where it is not.
+//! Parses a lock: line by line if it is in canonical form, else with the TOML parser.
 //!
-//! Both readers take a text to mean the same; the first only declines sooner, and never says what is wrong.
+//! Both readers agree on every text; the first one only gives up sooner, and reports no problems.
 
 mod canonical;
 mod table;
@@ -10,22 +10,22 @@ use std::sync::Arc;
 use super::{Lock, SIZE_MAX};
 use crate::text::diagnostics::{Problem, SourceFile};
 
-/// The largest text that the TOML parser is given: it takes many times the size of a text in memory.
+/// The largest text given to the TOML parser, which needs many times its size in memory.
 const TABLE_MAX: usize = 16 << 20;
-/// What to do about a lock that somebody or something changed.
+/// The remedy for a lock that was edited or damaged.
 const RESTORE: &str = "restore it from Git, then run `pinstream update`";
 
-/// Reads a lock that is as pinstream writes it, where it stands: a large one is not copied for problems it does not
-/// have. None for any other text, which [`read`] has to judge.
+/// Parses a lock in canonical form in place, without copying it for problems it does not have. Returns `None` for any
+/// other text, which is for [`read`].
 pub fn read_canonical(bytes: &[u8]) -> Option<Lock> {
     let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= SIZE_MAX)?;
     canonical::read(text)
 }
 
-/// Reads a lock.
+/// Parses a lock.
 ///
 /// # Errors
-/// Every problem, each with its place: conflict markers, a newer version, unknown, missing and wrong values.
+/// Returns every problem with its position: conflict markers, a newer version, unknown, missing and invalid values.
 pub fn read(file: &Arc<SourceFile>) -> Result<Lock, Vec<Problem>> {
     let too_large = |max: usize, what: &str| {
         let message = format!("{what} larger than {} MiB", max >> 20);
@@ -39,16 +39,16 @@ pub fn read(file: &Arc<SourceFile>) -> Result<Lock, Vec<Problem>> {
     }
     let conflicts = conflicts(file);
     if file.text.len() > TABLE_MAX && conflicts.is_empty() {
-        return too_large(TABLE_MAX, "the lock is not as pinstream writes it, and");
+        return too_large(TABLE_MAX, "the lock is not in canonical form and is");
     }
-    // Within a string of many lines a marker is only text: what can be read is read.
+    // Within a multi-line string a marker is only text: parse what can be parsed.
     if conflicts.is_empty() || file.text.contains("\"\"\"") || file.text.contains("'''") {
         return table::read(file).map_err(|problems| if conflicts.is_empty() { problems } else { conflicts });
     }
     Err(conflicts)
 }
 
-/// The conflicts that a merge left behind, each at its first marker.
+/// Reports the conflicts left by a merge, each at its first marker.
 fn conflicts(file: &Arc<SourceFile>) -> Vec<Problem> {
     let mut found = Vec::new();
     let mut open = false;
@@ -65,8 +65,8 @@ fn conflicts(file: &Arc<SourceFile>) -> Vec<Problem> {
             _ => "",
         };
         if marker == "<<<<<<<" || !(marker.is_empty() || open) {
-            let message = format!("line {} is a conflict marker of a merge, `{marker}`", number + 1);
-            let help = "run `pinstream update`: it merges both sides, and imports anew what both of them moved";
+            let message = format!("conflict marker `{marker}` on line {}", number + 1);
+            let help = "run `pinstream update`: it merges both sides and resolves the tags that both changed";
             found.push(Problem::at(file, start..start + text.len(), message).help(help));
         }
         open = if marker.is_empty() { open } else { marker != ">>>>>>>" };
@@ -89,14 +89,14 @@ mod tests {
         Arc::new(SourceFile { path: "pinstream.lock".to_owned(), text: text.to_owned() })
     }
 
-    /// What people see of a text's problems.
+    /// Renders the problems of a text.
     fn problems(text: &str) -> String {
         let found = Problems::check(read(&file(text)).unwrap_err()).unwrap_err();
         RenderedProblems(&found, RenderStyle::Plain).to_string()
     }
 
     #[test]
-    fn what_pinstream_writes_is_read_line_by_line() {
+    fn canonical_form_is_read_line_by_line() {
         let lock = sample::python();
         assert_eq!(canonical::read(&encode(&lock)), Some(lock.clone()));
         assert_eq!(canonical::read(&encode(&lock).replace('\n', "\r\n")), Some(lock));
@@ -111,40 +111,40 @@ mod tests {
     }
 
     #[test]
-    fn conflict_markers_are_named_by_their_lines() {
+    fn conflict_markers_are_reported_with_their_lines() {
         let text = encode(&sample::python());
         let text = text.replace("[[pin]]\n", "<<<<<<< HEAD\n[[pin]]\n=======\n[[pin]]\n>>>>>>> main\n");
         insta::assert_snapshot!(problems(&text), @"
-        error: line 4 is a conflict marker of a merge, `<<<<<<<`
+        error: conflict marker `<<<<<<<` on line 4
          --> pinstream.lock:4:1
           |
         4 | <<<<<<< HEAD
           | ^^^^^^^^^^^^
           |
-          = help: run `pinstream update`: it merges both sides, and imports anew what both of them moved
+          = help: run `pinstream update`: it merges both sides and resolves the tags that both changed
 
-        error: line 19 is a conflict marker of a merge, `<<<<<<<`
+        error: conflict marker `<<<<<<<` on line 19
           --> pinstream.lock:19:1
            |
         19 | <<<<<<< HEAD
            | ^^^^^^^^^^^^
            |
-           = help: run `pinstream update`: it merges both sides, and imports anew what both of them moved
+           = help: run `pinstream update`: it merges both sides and resolves the tags that both changed
 
-        error: line 30 is a conflict marker of a merge, `<<<<<<<`
+        error: conflict marker `<<<<<<<` on line 30
           --> pinstream.lock:30:1
            |
         30 | <<<<<<< HEAD
            | ^^^^^^^^^^^^
            |
-           = help: run `pinstream update`: it merges both sides, and imports anew what both of them moved
+           = help: run `pinstream update`: it merges both sides and resolves the tags that both changed
         ");
     }
 
     #[test]
     fn a_newer_version_is_refused() {
         insta::assert_snapshot!(problems("version = 2\nfeature = true\n"), @r###"
-        error: the lock was written by a newer pinstream: this one reads up to version 1
+        error: the lock was written by a newer pinstream: this one supports version 1 and older
          --> pinstream.lock:1:11
           |
         1 | version = 2
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_value_is_told_at_once() {
+    fn all_invalid_values_are_reported_at_once() {
         let text = format!(
             "[[pin]]\nstream = \"A\"\ntag = 3.12\nimage = \"python:3.12\"\ndigset = \"{}\"\n\n[[pin]]\nstream = \"a\"\n\
              tag = \"1\"\nimage = \"b.c/d:e\"\ndigest = \"sha256:12\"\nplatforms = [\"linux\", 3]\nprevious = \"x\"\n\n\
@@ -163,7 +163,7 @@ mod tests {
             sample::digest(1)
         );
         insta::assert_snapshot!(problems(&text), @r#"
-        error: the lock has no `version = 1`
+        error: missing key `version`
          --> pinstream.lock:1:1
           |
         1 | [[pin]]
@@ -171,7 +171,7 @@ mod tests {
           |
           = help: restore it from Git, then run `pinstream update`
 
-        error: a pin has no `digest`
+        error: missing key `digest`
          --> pinstream.lock:1:1
           |
         1 | [[pin]]
@@ -179,15 +179,15 @@ mod tests {
           |
           = help: restore it from Git, then run `pinstream update`
 
-        error: `A` is not a stream's name
+        error: invalid stream name `A`
          --> pinstream.lock:2:10
           |
         2 | stream = "A"
           |          ^^^
           |
-          = help: lower-case letters, digits and single `.`, `_`, `-` between them, parted by `/`
+          = help: use lower-case letters and digits, with single `.`, `_` or `-` between them, in parts separated by `/`
 
-        error: this is not a string
+        error: expected a string
          --> pinstream.lock:3:7
           |
         3 | tag = 3.12
@@ -195,13 +195,13 @@ mod tests {
           |
           = help: restore it from Git, then run `pinstream update`
 
-        error: `python:3.12` does not name its registry
+        error: image `python:3.12` has no registry
          --> pinstream.lock:4:9
           |
         4 | image = "python:3.12"
           |         ^^^^^^^^^^^^^
           |
-          = help: write it out: `docker.io/library/python:3.12`
+          = help: write `docker.io/library/python:3.12`
 
         error: unknown key `digset`
          --> pinstream.lock:5:1
@@ -211,23 +211,23 @@ mod tests {
           |
           = help: did you mean `digest`?
 
-        error: `sha256:12` is not a digest
+        error: invalid digest `sha256:12`
           --> pinstream.lock:11:10
            |
         11 | digest = "sha256:12"
            |          ^^^^^^^^^^^
            |
-           = help: a digest is `sha256:` and 64 lower-case hexadecimal digits
+           = help: write `sha256:` and 64 lower-case hexadecimal digits
 
-        error: `linux` is not a platform
+        error: invalid platform `linux`
           --> pinstream.lock:12:14
            |
         12 | platforms = ["linux", 3]
            |              ^^^^^^^
            |
-           = help: a platform is `os/architecture` or `os/architecture/variant`, as `linux/amd64`
+           = help: write `os/architecture` or `os/architecture/variant`, e.g. `linux/amd64`
 
-        error: this is not a string
+        error: expected a string
           --> pinstream.lock:12:23
            |
         12 | platforms = ["linux", 3]
@@ -235,7 +235,7 @@ mod tests {
            |
            = help: restore it from Git, then run `pinstream update`
 
-        error: this is not a list of strings
+        error: expected a list of strings
           --> pinstream.lock:13:12
            |
         13 | previous = "x"
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_has_one_pin_and_five_earlier_digests_none_twice() {
+    fn duplicate_pins_and_previous_digests_are_reported() {
         let previous = |numbers: &[u8]| {
             let digests: Vec<_> = numbers.iter().map(|n| format!("'{}'", sample::digest(*n))).collect();
             format!(
@@ -268,15 +268,15 @@ mod tests {
         assert_eq!(
             found,
             [
-                "`previous` holds 6 digests, and at most 5 are kept".to_owned(),
-                format!("`{}` is in `previous` twice", sample::digest(1)),
-                "`a:1` is pinned twice".to_owned(),
+                "`previous` has 6 digests; the limit is 5".to_owned(),
+                format!("duplicate digest `{}` in `previous`", sample::digest(1)),
+                "duplicate pin `a:1`".to_owned(),
             ]
         );
     }
 
     #[test]
-    fn a_broken_text_is_told_where() {
+    fn invalid_toml_is_reported_with_its_position() {
         insta::assert_snapshot!(problems("version = 1\n[[pin]\n"), @r###"
         error: unclosed array table, expected `]`
          --> pinstream.lock:2:7
@@ -293,7 +293,7 @@ mod tests {
         assert!(!problems("version = 1\n\"\\u001b[2J\\u202e\" = 1\n").contains(['\u{1b}', '\u{202e}']));
     }
 
-    /// One change to a text, of the kinds that hands, merges and editors make.
+    /// An edit of a text, as made by hand, by merges and by editors.
     #[derive(Clone, Debug)]
     enum BlockEdit {
         Insert(Index, String),
@@ -301,9 +301,9 @@ mod tests {
         Swap(Index, Index),
         Repeat(Index),
         Drop(Index),
-        /// Puts a text into the label of an entry.
+        /// Inserts text into the label of an entry.
         Label(Index, String),
-        /// Writes one entry where another one stands.
+        /// Overwrites one entry with another.
         Entry(Index, Index),
     }
 
@@ -395,7 +395,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn i13_what_is_written_is_read_back(lock in sample::any_lock()) {
+        fn i13_an_encoded_lock_is_read_back(lock in sample::any_lock()) {
             let text = encode(&lock);
             assert_eq!(canonical::read(&text).as_ref(), Some(&lock));
             assert_eq!(table::read(&file(&text)).unwrap(), lock);
@@ -403,7 +403,7 @@ mod tests {
         }
 
         #[test]
-        fn one_reader_agrees_with_the_other_or_declines(
+        fn the_canonical_reader_agrees_with_the_other_or_gives_up(
             lock in sample::any_lock(),
             edits in proptest::collection::vec(any_edit(), 1..4),
         ) {

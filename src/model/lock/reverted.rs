@@ -1,22 +1,23 @@
-//! Moves that people took back, as a lock's history tells: a pin went to a digest and from there to where it was, by a
-//! commit that knows nothing of a move. Pure.
+//! Finds reverted changes in the history of a lock: the pin changed to a digest and back, by a commit that does not
+//! list the digest in `previous`. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Lock;
 use crate::model::image::{Digest, TagId};
 
-/// What is known of one candidate so far, going back in time.
+/// Progress of the search for one candidate, going back in time.
 enum CandidateTrail<'c> {
-    /// It was not met yet; where the tag stood last, unless that pin itself names the candidate as an earlier one.
+    /// Not found yet; holds the tag's digest in the version seen last. Ends if that pin lists the candidate in
+    /// `previous`.
     Open(&'c Digest, Option<Digest>),
-    /// It was met; whether it was taken back shows in where the tag stood before.
-    Met(Digest),
+    /// Found; reverted if the tag had this digest before, too.
+    Found(Digest),
 }
 
-/// Of `candidates`, those that were taken back. `versions` are the versions of the lock, newest first.
+/// Returns the `candidates` that were reverted. `versions` are the versions of the lock, newest first.
 pub fn find_reverted(candidates: &BTreeMap<TagId, Digest>, versions: impl Iterator<Item = Lock>) -> BTreeSet<TagId> {
-    let mut taken = BTreeSet::new();
+    let mut reverted = BTreeSet::new();
     let mut open: BTreeMap<&TagId, CandidateTrail<'_>> =
         candidates.iter().map(|(id, digest)| (id, CandidateTrail::Open(digest, None))).collect();
     for lock in versions {
@@ -25,18 +26,18 @@ pub fn find_reverted(candidates: &BTreeMap<TagId, Digest>, versions: impl Iterat
             match trail {
                 CandidateTrail::Open(candidate, last) if pin.digest == **candidate => {
                     let Some(last) = last.take() else { return false };
-                    *trail = CandidateTrail::Met(last);
+                    *trail = CandidateTrail::Found(last);
                     true
                 }
-                // A move of ours away from it left it in `previous`: that is no taking back.
+                // A change by pinstream leaves the digest in `previous`: not a revert.
                 CandidateTrail::Open(candidate, _) if pin.previous.contains(candidate) => false,
                 CandidateTrail::Open(_, last) => {
                     *last = Some(pin.digest.clone());
                     true
                 }
-                CandidateTrail::Met(after) => {
+                CandidateTrail::Found(after) => {
                     if pin.digest == *after {
-                        taken.insert((*id).clone());
+                        reverted.insert((*id).clone());
                     }
                     false
                 }
@@ -46,7 +47,7 @@ pub fn find_reverted(candidates: &BTreeMap<TagId, Digest>, versions: impl Iterat
             break;
         }
     }
-    taken
+    reverted
 }
 
 #[cfg(test)]
@@ -54,8 +55,8 @@ mod tests {
     use super::*;
     use crate::model::lock::sample::{digest, python};
 
-    /// Whether a move to 13 was taken back, where the tag stood at `history`, newest first: each a digest and the one
-    /// that came before it, 0 for none.
+    /// Checks whether a change to digest 13 counts as reverted, given the tag's history, newest first: pairs of the
+    /// digest and its predecessor, 0 for none.
     #[track_caller]
     fn check(history: &[(u8, u8)], expected: bool) {
         let id: TagId = "python:3.12".parse().unwrap();
@@ -72,15 +73,15 @@ mod tests {
     }
 
     #[test]
-    fn a_revert_takes_a_move_back() {
+    fn a_revert_is_found() {
         check(&[(12, 11), (13, 12), (12, 11)], true);
-        // Others moved meanwhile, or this one did.
+        // Also if other tags, or this one, changed in between.
         check(&[(12, 11), (12, 11), (13, 12), (12, 11), (11, 0)], true);
         check(&[(14, 12), (12, 11), (13, 12), (12, 11)], true);
     }
 
     #[test]
-    fn what_went_on_or_back_by_a_move_was_not_taken_back() {
+    fn updates_and_rollbacks_by_pinstream_are_not_reverts() {
         check(&[(12, 11)], false);
         check(&[(14, 13), (13, 12), (12, 11)], false);
         check(&[(12, 13), (13, 12), (12, 11)], false);
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_history_that_ends_says_no_more_than_it_holds() {
+    fn a_truncated_history_contains_no_revert() {
         check(&[(12, 11), (13, 12)], false);
         check(&[], false);
     }

@@ -1,50 +1,50 @@
-//! The JSON schema of `pinstream.lock`, for who reads it with other programs. Nothing is read or written by it.
+//! The JSON schema of `pinstream.lock`, for other programs. Never used for reading or writing.
 
-#![allow(dead_code, reason = "the fields stand for their schema alone")]
+#![allow(dead_code, reason = "only the schema is used")]
 
 use schemars::JsonSchema;
 
-/// What every tag is pinned to. Written by pinstream alone.
+/// The pin of every tag. Written by pinstream only.
 #[derive(JsonSchema)]
 #[schemars(rename = "Lock", deny_unknown_fields)]
 struct LockFile {
-    /// The version of the format.
+    /// Version of the format.
     #[schemars(range(min = 1, max = 1))]
     version: u32,
-    /// The pins, in the order of streams and tags.
+    /// Pins, sorted by stream and tag.
     #[schemars(default)]
     pin: Vec<PinEntry>,
 }
 
-/// A tag, the image it was found at, and the digest it stands at.
+/// A tag with its image and digest.
 #[derive(JsonSchema)]
 #[schemars(rename = "Pin", deny_unknown_fields)]
 struct PinEntry {
-    /// The stream.
+    /// Name of the stream.
     stream: String,
-    /// The tag's name within it.
+    /// Name of the tag within the stream.
     tag: String,
-    /// The tag it follows, `stream:tag`; of another repository, `remote//stream:tag`.
+    /// Tag it follows: `stream:tag`, or `remote//stream:tag` in another repository.
     #[schemars(default)]
     follow: String,
-    /// The image, as the definitions name it.
+    /// Image reference, as in the definitions.
     image: String,
-    /// The digest.
+    /// Pinned digest.
     #[schemars(regex(pattern = "^sha(256:[0-9a-f]{64}|512:[0-9a-f]{128})$"))]
     digest: String,
-    /// The digest of the index that `digest` is one platform's child of.
+    /// Digest of the index, if `digest` is one platform's child of it.
     #[schemars(default)]
     index: String,
-    /// The image's own version label.
+    /// Version label of the image.
     #[schemars(default)]
     version: String,
-    /// The image's own revision label.
+    /// Revision label of the image.
     #[schemars(default)]
     revision: String,
-    /// When the image was made, RFC 3339.
+    /// Creation time of the image, RFC 3339.
     #[schemars(default)]
     created: String,
-    /// The platforms it runs on.
+    /// Platforms of the image.
     #[schemars(default)]
     platforms: Vec<String>,
     /// Earlier digests, newest first.
@@ -52,14 +52,14 @@ struct PinEntry {
     previous: Vec<String>,
 }
 
-/// The JSON schema of `pinstream.lock`.
+/// Returns the JSON schema of `pinstream.lock`.
 pub fn schema() -> schemars::Schema {
     let mut schema = schemars::schema_for!(LockFile);
     without_default(&mut schema);
     schema
 }
 
-/// A key that is left out has no value: none stands for it.
+/// Removes defaults: an absent key has no value.
 fn without_default(schema: &mut schemars::Schema) {
     schema.remove("default");
     schemars::transform::transform_subschemas(&mut without_default, schema);

@@ -1,4 +1,4 @@
-//! Which tags of a root stand for an image that some other file names. Pure, and asks no registry.
+//! Finds the tags of a root for images named in other files. Pure; never queries a registry.
 
 use std::collections::HashMap;
 
@@ -7,63 +7,63 @@ use crate::model::stream::TagSource;
 
 use super::Root;
 
-/// The images that the tags of a root stand for.
+/// Index of the images that the tags of a root pin.
 #[derive(Debug)]
 pub struct ImageCoverage<'a> {
     tags: HashMap<(&'a Repository, &'a TagName), Vec<(CoverageRank, &'a TagId)>>,
     digests: HashMap<(&'a Repository, &'a Digest), Vec<(CoverageRank, &'a TagId)>>,
 }
 
-/// How a tag comes to stand for an image: what comes first is meant first.
+/// How a tag relates to an image; earlier variants are preferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum CoverageRank {
-    /// It is its image.
+    /// The tag is defined by the image.
     Image,
-    /// One platform of it is.
+    /// The tag is one platform of the image.
     Platform,
-    /// A rule chose it.
-    Chosen,
-    /// It follows a tag of it.
+    /// A rule selected the image.
+    Selected,
+    /// The tag follows one with the image.
     Followed,
 }
 
 impl<'a> ImageCoverage<'a> {
-    /// What the tags of `root` stand for.
+    /// Indexes the tags of `root`.
     pub fn new(root: &'a Root) -> Self {
         let mut cover = Self { tags: HashMap::new(), digests: HashMap::new() };
         for (id, tag) in &root.definitions.tags {
-            let how = match &tag.source {
+            let rank = match &tag.source {
                 TagSource::Image { platform: None, .. } => CoverageRank::Image,
                 TagSource::Image { .. } => CoverageRank::Platform,
-                TagSource::Select { .. } => CoverageRank::Chosen,
+                TagSource::Select { .. } => CoverageRank::Selected,
                 TagSource::Follow(_) | TagSource::Remote(_) => CoverageRank::Followed,
             };
             let Some(image) = root.image(id) else { continue };
             let repository = image.repository();
             if let Some(tag) = image.tag() {
-                cover.tags.entry((repository, tag)).or_default().push((how, id));
+                cover.tags.entry((repository, tag)).or_default().push((rank, id));
             }
             let pin = root.lock.pins.get(id);
             let pinned =
                 pin.into_iter().flat_map(|pin| std::iter::once(&pin.digest).chain(&pin.index).chain(&pin.previous));
             for digest in image.digest().into_iter().chain(pinned) {
                 let known = cover.digests.entry((repository, digest)).or_default();
-                if !known.contains(&(how, id)) {
-                    known.push((how, id));
+                if !known.contains(&(rank, id)) {
+                    known.push((rank, id));
                 }
             }
         }
         cover
     }
 
-    /// Whether a tag stands for `image`, or did for its digest.
-    pub fn has(&self, image: &ImageRef) -> bool {
+    /// Returns true if a tag covers `image`, or did when it had that digest.
+    pub fn covers(&self, image: &ImageRef) -> bool {
         let has = |digest| self.digests.contains_key(&(image.repository(), digest));
         !self.tags(image).is_empty() || image.digest().is_some_and(has)
     }
 
-    /// The tags that stand for `image`, the one that is meant first: those of its repository and tag, or of its digest
-    /// where it has no tag. Followers are among them only where no other tag is.
+    /// Returns the tags for `image`, best first: by repository and tag, or by digest if it has no tag. Followers only
+    /// if there is no other.
     pub fn tags(&self, image: &ImageRef) -> Vec<&'a TagId> {
         let repository = image.repository();
         let found = match (image.tag(), image.digest()) {
@@ -73,15 +73,15 @@ impl<'a> ImageCoverage<'a> {
         };
         let mut found = found.cloned().unwrap_or_default();
         found.sort_unstable();
-        let is_followed = |(how, _): &(CoverageRank, &TagId)| *how == CoverageRank::Followed;
+        let is_followed = |(rank, _): &(CoverageRank, &TagId)| *rank == CoverageRank::Followed;
         if !found.iter().all(is_followed) {
             found.retain(|one| !is_followed(one));
         }
         found.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// The first stream that has a tag of `repository`.
-    pub fn stream(&self, repository: &Repository) -> Option<&'a StreamName> {
+    /// Returns the first stream with a tag of `repository`.
+    pub fn stream_with(&self, repository: &Repository) -> Option<&'a StreamName> {
         let ours = self.tags.iter().filter(|((of, _), _)| *of == repository).flat_map(|(_, tags)| tags);
         ours.min().map(|(_, id)| &id.stream)
     }
@@ -116,15 +116,15 @@ mod tests {
         for (image, expected) in images {
             let image: ImageRef = image.replace("AB", &digest("ab")).replace("CD", &digest("cd")).parse().unwrap();
             let tags: Vec<String> = cover.tags(&image).into_iter().map(|id| id.tag.to_string()).collect();
-            let has = if cover.has(&image) { "" } else { " -" };
+            let has = if cover.covers(&image) { "" } else { " -" };
             assert_eq!(format!("{}{has}", tags.join(" ")), *expected, "{image}");
         }
-        let stream = |repository: &str| cover.stream(&repository.parse().unwrap()).map(ToString::to_string);
+        let stream = |repository: &str| cover.stream_with(&repository.parse().unwrap()).map(ToString::to_string);
         assert_eq!((stream("q.io/a"), stream("q.io/b")), (Some("x".to_owned()), None));
     }
 
     #[test]
-    fn the_tag_of_an_image_stands_for_it_and_followers_only_where_no_other_does() {
+    fn the_tag_of_an_image_covers_it_and_followers_only_without_one() {
         check(&[
             ("q.io/a:1", "a b thin"),
             ("q.io/a:2", "new"),

@@ -1,6 +1,6 @@
-//! A tag put back to where it stood before, and what follows it along with it. Pure.
+//! Rolls a tag back to an earlier pin, and its followers with it. Pure.
 //!
-//! That the bad digest does not come again is not for the lock to say: the tag's definition rejects it.
+//! Only changes the lock: the definition keeps the bad digest from returning, by `reject`.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,10 @@ use crate::model::image::{Digest, TagId};
 use crate::model::lock::{Details, Lock, Pin};
 use crate::model::stream::{TagSource, follow};
 
-/// The lock of `root` in which `id` stands at `to`, and tags that stood with it where they follow it. One that a person
-/// holds, or that rejects the digest, stays where it is.
+/// Returns the lock of `root` with `id` at `to`, and with it the followers that had the same digest. A follower that is
+/// held, or that rejects the digest, keeps its pin.
 ///
-/// `committed` is the lock that the branch has. A digest that it never held is nothing that a tag stood at: it is not
-/// remembered as an earlier one.
+/// `committed` is the lock on the branch. A digest that was never committed is not recorded in `previous`.
 pub fn roll_back(root: &Root, committed: &Lock, id: &TagId, to: Pin, now: Timestamp) -> Lock {
     let mut lock = root.lock.clone();
     let Some(bad) = lock.pins.get(id).map(|pin| pin.digest.clone()) else { return lock };
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_moves_along_but_not_what_is_held() {
+    fn followers_roll_back_unless_they_are_held() {
         let now = Timestamp::UNIX_EPOCH;
         let rolled = roll_back(&root(STREAM, &lock(2)), &lock(2), &id("one"), pin(1), now);
         check(&rolled, "held 02 after []\none 01 after [\"02\"]\nthree 01 after [\"02\"]\ntwo 01 after [\"02\"]");
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_committed_is_not_remembered() {
+    fn a_digest_that_was_never_committed_is_not_in_previous() {
         let rolled = roll_back(&root(STREAM, &lock(3)), &lock(2), &id("one"), pin(2), Timestamp::UNIX_EPOCH);
         check(&rolled, "held 03 after []\none 02 after []\nthree 02 after []\ntwo 02 after []");
     }
@@ -134,7 +133,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn no_pass_goes_back_to_what_a_person_rolled_back(acts in vec(any_act(), 0..40), allow in any::<bool>()) {
+        fn a_rolled_back_digest_is_not_adopted_again(acts in vec(any_act(), 0..40), allow in any::<bool>()) {
             let mut stream = STREAM.to_owned();
             if allow {
                 stream = format!("[import]\non-rollback = \"allow\"\n{stream}");

@@ -92,7 +92,7 @@ fn all_problems_of_all_files_are_shown_at_once() {
       |
       = help: did you mean `schedule`?
 
-    error: a list was expected, this is a string
+    error: expected a list, found a string
      --> pinstream.toml:3:13
       |
     3 | platforms = "linux/amd64"
@@ -100,23 +100,23 @@ fn all_problems_of_all_files_are_shown_at_once() {
       |
       = help: put it in brackets: `["linux/amd64"]`
 
-    error: a hook without a name
+    error: the hook has no `name`
      --> pinstream.toml:4:1
       |
     4 | [[hook]]
       | ^^^^^^^^
       |
-      = help: add `name = "rollout"`: what it has seen is kept under it
+      = help: add e.g. `name = "rollout"`; it identifies the hook's state
 
-    error: `python:3.12` does not name its registry
+    error: image `python:3.12` has no registry
      --> streams/a.toml:2:5
       |
     2 | x = "python:3.12"
       |     ^^^^^^^^^^^^^
       |
-      = help: write it out: `docker.io/library/python:3.12`
+      = help: write `docker.io/library/python:3.12`
 
-    error: a string or a table was expected, this is a number with a fraction
+    error: expected a string or a table, found a float
      --> streams/a.toml:3:5
       |
     3 | y = 3.12
@@ -124,21 +124,21 @@ fn all_problems_of_all_files_are_shown_at_once() {
       |
       = help: put it in quotes: `"3.12"`
 
-    error: `schedule` cannot stand beside `follow`: it belongs to what the tag follows
+    error: `schedule` and `follow` exclude each other
      --> streams/a.toml:4:32
       |
     4 | z = { follow = "q", schedule = "5/15 * * * *" }
       |                                ^^^^^^^^^^^^^^
       |
-      = help: write it at `q`
+      = help: move it to `q`
 
-    error: this is not TOML: unclosed table, expected `]`
+    error: invalid TOML: unclosed table, expected `]`
      --> streams/b.toml:1:6
       |
     1 | [tags
       |      ^
       |
-      = help: TOML has `key = "value"` in lines of their own, below headers as `[tags]`
+      = help: write one `key = "value"` per line, below a header such as `[tags]`
     "#);
 }
 
@@ -146,46 +146,46 @@ fn all_problems_of_all_files_are_shown_at_once() {
 fn a_folder_without_settings_is_not_a_root() {
     let problems = Root::read(&RootFiles::new()).unwrap_err();
     insta::assert_snapshot!(RenderedProblems(&problems, RenderStyle::Plain), @r"
-    error: there is no `pinstream.toml`, so this folder is not a root
-    help: name the folder that has one, or write an empty one
+    error: no `pinstream.toml` in this directory
+    help: change to a directory that has one, or run `pinstream init`
     ");
 }
 
 #[test]
-fn a_file_whose_name_is_no_streams_is_told_a_better_one() {
+fn an_invalid_file_name_is_reported_with_a_valid_one() {
     let said = said(&[("streams/My Stream.toml", ""), ("streams/Python.toml", ""), ("streams/python.toml", "")]);
     insta::assert_snapshot!(said, @r"
-    error: `My Stream` is not a stream's name
+    error: invalid stream name `My Stream`
     --> streams/My Stream.toml
-     = help: lower-case letters, digits and single `.`, `_`, `-` between them, parted by `/`
+     = help: use lower-case letters and digits, with single `.`, `_` or `-` between them, in parts separated by `/`
 
-    error: `Python` is not a stream's name
+    error: invalid stream name `Python`
     --> streams/Python.toml
      = help: rename the file to `streams/python.toml`
 
-    error: `streams/python.toml` and `streams/Python.toml` differ only in upper and lower case
+    error: `streams/python.toml` and `streams/Python.toml` differ only in case
     --> streams/python.toml
-     = help: rename one: not every file system can hold both
+     = help: rename one of them: some file systems cannot store both
     ");
 }
 
 #[test]
-fn following_into_a_file_that_cannot_be_read_is_no_further_problem() {
+fn following_a_tag_of_an_unreadable_file_is_not_reported() {
     let said = said(&[
         ("streams/a.toml", "[tags]\nx = { follow = \"b:y\" }\nz = { follow = \"c:gone\" }\n"),
         ("streams/b.toml", "<<<<<<< ours\n[tags]\ny = \"docker.io/library/python:3\"\n"),
         ("streams/c.toml", "tags = 1\n"),
     ]);
     insta::assert_snapshot!(said, @r"
-    error: a conflict marker in line 1
+    error: conflict marker on line 1
      --> streams/b.toml:1:1
       |
     1 | <<<<<<< ours
       | ^^^^^^^^^^^^
       |
-      = help: settle the merge: keep one side and take the markers out
+      = help: resolve the merge conflict: keep one side and remove the markers
 
-    error: a table was expected, this is a whole number
+    error: expected a table, found an integer
      --> streams/c.toml:1:8
       |
     1 | tags = 1
@@ -196,7 +196,7 @@ fn following_into_a_file_that_cannot_be_read_is_no_further_problem() {
 }
 
 #[test]
-fn settings_of_a_root_hold_unless_a_stream_or_a_tag_says_otherwise() {
+fn streams_and_tags_override_the_settings_of_the_root() {
     let files: RootFiles = [
         ("pinstream.toml", "[import]\nschedule = \"0 1 * * *\"\ntimezone = \"Europe/Berlin\"\nplatforms = [\"linux/amd64\"]"),
         ("streams/a.toml", "[tags]\nx = \"a.example/x:1\"\ny = { image = \"a.example/x:2\", schedule = \"never\", platform = \"linux/arm64\" }\nf = { follow = \"x\" }"),
@@ -236,14 +236,14 @@ fn t6_more_tags_than_the_cap_are_refused_by_name() {
     assert_eq!(Root::read(&files(10, 10_000)).unwrap().definitions.tags.len(), 100_000);
     let problems = Root::read(&files(11, 10_000)).unwrap_err();
     insta::assert_snapshot!(RenderedProblems(&problems, RenderStyle::Plain), @r"
-    error: the root has more tags than the cap of 100000
+    error: the root has more than 100000 tags
     --> streams/s010.toml
      = help: split it into several roots, each with its own `pinstream.toml`
     ");
 }
 
 #[test]
-fn what_the_policy_forbids_is_said_of_remote_hooks_registries_and_mirrors() {
+fn the_policy_covers_remotes_hooks_registries_and_mirrors() {
     let files: RootFiles = [
         ("pinstream.toml", "[registry.\"quay.io\"]\nmirrors = [\"m.example\"]\n[[hook]]\nname = \"x\"\nrun = [\"sh\"]"),
         ("streams/a.toml", "[tags]\nx = \"quay.io/a/b:1\"\ny = \"ghcr.io/a/b:1\"\nz = { follow = \"y\" }"),
@@ -256,27 +256,27 @@ fn what_the_policy_forbids_is_said_of_remote_hooks_registries_and_mirrors() {
         Policy::read("/etc/p.toml", b"remotes = []\nprograms = ['kubectl']\nregistries = ['quay.io']").unwrap();
     let refused = Problems(root.policy_problems(&policy, Some("https://u:p@git.example/x")));
     insta::assert_snapshot!(RenderedProblems(&refused, RenderStyle::Plain), @r"
-    error: the remote `https://git.example/x` is not among the `remotes` of the policy
+    error: the policy does not allow the remote `https://git.example/x` (key `remotes`)
     --> /etc/p.toml
-     = help: whoever runs pinstream here decides what it may do
+     = help: ask the operator of this pinstream to allow it
 
-    error: the program `sh` of the hook `x` is not among the `programs` of the policy
+    error: the policy does not allow the program `sh` of the hook `x` (key `programs`)
     --> /etc/p.toml
-     = help: whoever runs pinstream here decides what it may do
+     = help: ask the operator of this pinstream to allow it
 
-    error: the registry `ghcr.io` is not among the `registries` of the policy
+    error: the policy does not allow the registry `ghcr.io` (key `registries`)
     --> /etc/p.toml
-     = help: whoever runs pinstream here decides what it may do
+     = help: ask the operator of this pinstream to allow it
 
-    error: the registry `m.example` is not among the `registries` of the policy
+    error: the policy does not allow the registry `m.example` (key `registries`)
     --> /etc/p.toml
-     = help: whoever runs pinstream here decides what it may do
+     = help: ask the operator of this pinstream to allow it
     ");
     assert!(root.policy_problems(&Policy::read("p", b"").unwrap(), Some("x")).is_empty());
 }
 
 #[test]
-fn a_target_of_a_tag_that_is_nowhere_is_told_the_nearest() {
+fn a_target_of_a_missing_tag_is_reported_with_the_nearest() {
     let target = |from: &str| format!("[[target]]\nfrom = \"{from}\"\nyaml = {{ path = \"a.yaml\", at = \"a\" }}\n");
     let settings = [target("python:3.13"), target("node:22"), target("app:new"), target("python:3.12")].concat();
     let discover = "[discover]\nrepository = \"quay.io/acme/app\"\n";
@@ -286,7 +286,7 @@ fn a_target_of_a_tag_that_is_nowhere_is_told_the_nearest() {
         ("streams/app.toml", discover),
     ]);
     insta::assert_snapshot!(said, @r"
-    error: a target writes `python:3.13`, which no stream defines
+    error: the target writes `python:3.13`, which is not defined
      --> pinstream.toml:1:1
       |
     1 | [[target]]
@@ -294,7 +294,7 @@ fn a_target_of_a_tag_that_is_nowhere_is_told_the_nearest() {
       |
       = help: did you mean `python:3.12`?
 
-    error: a target writes `node:22`, which no stream defines
+    error: the target writes `node:22`, which is not defined
      --> pinstream.toml:4:1
       |
     4 | [[target]]
@@ -305,7 +305,7 @@ fn a_target_of_a_tag_that_is_nowhere_is_told_the_nearest() {
 }
 
 #[test]
-fn what_is_known_is_taken_only_where_nothing_but_the_lock_is_another() {
+fn cached_definitions_are_used_if_only_the_lock_differs() {
     let digest = format!("sha256:{}", "ab".repeat(32));
     let pins = format!(
         "version = 1\n\n[[pin]]\nstream = \"found\"\ntag = \"2\"\nimage = \"a.example/f:2\"\ndigest = \"{digest}\"\n"
@@ -318,7 +318,7 @@ fn what_is_known_is_taken_only_where_nothing_but_the_lock_is_another() {
     let first = files("[discover]\nrepository = \"a.example/f\"\n", "version = 1\n");
     let defined = || {
         let Root { settings, definitions, .. } = Root::read(&first).unwrap();
-        CachedDefinitions { seal: Fingerprint::of(&first), settings, definitions }
+        CachedDefinitions { fingerprint: Fingerprint::of(&first), settings, definitions }
     };
     // What is discovered follows from the lock.
     let again = files("[discover]\nrepository = \"a.example/f\"\n", &pins);

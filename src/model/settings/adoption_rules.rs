@@ -1,7 +1,7 @@
-//! When a digest that was found is adopted, and when a tag keeps what it has.
+//! The rules by which a tag adopts a digest or keeps its pin.
 //!
-//! Pure: it follows from the rules, the pin, what was found and the time. What soaks counts from when we first saw it,
-//! never from what the image says of itself, so that nobody can forge it.
+//! Pure: the verdict follows from rules, pin, candidate and time. `soak` counts from when we first saw a digest, never
+//! from what the image declares, which anyone could forge.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,43 +13,43 @@ use crate::model::image::class::{ChangeClass, VersionLevel};
 use crate::model::image::{Digest, NameError};
 use crate::signature::Verify;
 
-/// By what rules a tag adopts digests.
+/// The rules by which a tag adopts digests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AdoptionRules {
-    /// `soak`: how long a digest must have been seen unmoved.
+    /// `soak`: the time for which a digest must have been served without interruption.
     pub soak: Option<Duration>,
-    /// `hold`: the pin stays as it is.
+    /// `hold`: keeps the pin as it is.
     pub hold: Option<Hold>,
-    /// `reject`: digests that are never adopted again.
+    /// `reject`: digests that are never adopted.
     pub reject: Vec<Digest>,
     /// `on-rollback`
     pub on_rollback: OnRollback,
-    /// `ignore`: classes of moves that are left alone.
+    /// `ignore`: classes of changes to ignore.
     pub ignore: Vec<ChangeClass>,
-    /// `allow`: how far a version may move.
+    /// `allow`: the largest accepted version change.
     pub allow: Option<VersionLevel>,
-    /// `verify`: who has to have signed a digest.
+    /// `verify`: the required signer.
     pub verify: Option<Verify>,
 }
 
-/// `hold`: the pin stays as it is.
+/// `hold`: keeps the pin as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hold {
-    /// Why.
+    /// The reason given by the user.
     pub reason: Option<String>,
-    /// Until when; none for until it is taken out.
+    /// The end of the hold; `None` for an indefinite hold.
     pub until: Option<Timestamp>,
 }
 
-/// What becomes of a tag whose registry went back to a digest that the tag had before.
+/// Reaction to a registry that goes back to an earlier digest of the tag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnRollback {
-    /// The pin stays.
+    /// Keep the pin.
     #[default]
     Hold,
-    /// It is a move like any other.
+    /// Adopt it like any other digest.
     Allow,
-    /// It is a move, and said to be one back.
+    /// Adopt it and warn.
     Warn,
 }
 
@@ -61,71 +61,71 @@ impl FromStr for OnRollback {
             "hold" => Ok(Self::Hold),
             "allow" => Ok(Self::Allow),
             "warn" => Ok(Self::Warn),
-            _ => Err(NameError::new(format!("`{text}` is nothing to do on a rollback"))
+            _ => Err(NameError::new(format!("invalid value `{text}` for `on-rollback`"))
                 .help("write `hold`, `allow` or `warn`")),
         }
     }
 }
 
-/// A digest that a tag could move to.
+/// A digest that a tag could adopt.
 #[derive(Clone, Copy, Debug)]
 pub struct UpdateCandidate<'a> {
-    /// The digest.
+    /// The candidate's digest.
     pub digest: &'a Digest,
-    /// What the move changes, where that was found out.
+    /// The class of the change, if known.
     pub class: Option<ChangeClass>,
-    /// When we first saw the tag at it, unmoved since; none for now.
+    /// The time since which the tag has had it without interruption; `None` if it is new.
     pub since: Option<Timestamp>,
-    /// Whether a person took a move to it back.
+    /// True if a change to it was reverted.
     pub is_reverted: bool,
 }
 
-/// What becomes of a candidate.
+/// The decision on a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is adopted.
+    /// Adopt it.
     Adopt,
-    /// It is adopted, although the tag had it before.
+    /// Adopt it, although it is an earlier digest of the tag.
     AdoptRollback,
-    /// The tag keeps its pin.
+    /// Keep the pin.
     Hold(HoldReason),
 }
 
-/// Why a tag keeps its pin although its registry has something else.
+/// The reason why a tag keeps its pin although its registry serves another digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HoldReason {
-    /// A person holds it.
+    /// The definition has `hold`.
     Held(Hold),
-    /// A person rejected what was found.
+    /// The definition rejects the digest.
     Rejected,
-    /// A person took a move to what was found back.
+    /// A change to the digest was reverted.
     Reverted,
-    /// What was found is a digest that the tag had before.
+    /// The digest is an earlier one of the tag.
     RolledBack,
-    /// The move is of a class that is left alone.
+    /// The class of the change is ignored.
     Ignored(ChangeClass),
-    /// The version moves farther than is allowed.
+    /// The version change is larger than `allow`.
     BeyondAllow(VersionLevel),
-    /// What was found has not been there for long enough.
+    /// The digest is younger than `soak`.
     Soaking {
-        /// Since when it was seen.
+        /// The time it was first seen.
         since: Timestamp,
-        /// When it will be adopted.
+        /// The time it will be adopted.
         until: Timestamp,
     },
 }
 
-/// A digest that a tag does not move to.
+/// An update that a tag does not adopt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldUpdate {
-    /// What is served under the tag, or stands at the tag it follows.
+    /// The digest served for the tag, or pinned at the tag it follows.
     pub digest: Digest,
-    /// Why.
-    pub kept: HoldReason,
+    /// The reason for keeping the pin.
+    pub reason: HoldReason,
 }
 
 impl HoldReason {
-    /// The word used in reports.
+    /// Returns the outcome in reports.
     pub fn outcome(&self) -> &'static str {
         match self {
             Self::Held(_) | Self::Rejected | Self::Reverted | Self::RolledBack => "held",
@@ -140,33 +140,37 @@ impl fmt::Display for HoldReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Held(Hold { reason, until }) => {
-                f.write_str("its definition holds it")?;
+                f.write_str("held by its definition")?;
                 until.map_or(Ok(()), |until| write!(f, " until {until}"))?;
                 reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
             }
-            Self::Rejected => f.write_str("its definition rejects that digest"),
-            Self::Reverted => f.write_str("a person took a move to it back; a newer digest moves on"),
-            Self::RolledBack => {
-                f.write_str("the registry went back to a digest it had before; `on-rollback` says hold")
-            }
-            Self::Ignored(class) => write!(f, "only its {class} changed, which `ignore` names"),
-            Self::BeyondAllow(level) => write!(f, "it is a {} move, farther than `allow` lets it go", level.as_str()),
-            Self::Soaking { since, until } => write!(f, "seen since {since}, adopted from {until} on"),
+            Self::Rejected => f.write_str("rejected by its definition"),
+            Self::Reverted => f.write_str("reverted; waiting for a newer digest"),
+            Self::RolledBack => f.write_str("the registry went back to an earlier digest, and `on-rollback` is `hold`"),
+            Self::Ignored(class) => write!(f, "change of class `{class}`, which `ignore` lists"),
+            Self::BeyondAllow(level) => write!(f, "{} version change, larger than `allow`", level.as_str()),
+            Self::Soaking { since, until } => write!(f, "soaking since {since}, until {until}"),
         }
     }
 }
 
 impl AdoptionRules {
-    /// Whether the class of a move has to be known to judge it.
+    /// Returns true if the verdict depends on the class of the change.
     pub fn needs_class(&self) -> bool {
         !self.ignore.is_empty() || self.allow.is_some()
     }
 
-    /// Judges a move to `candidate` of a tag that stands at `at` and had `previous` before, newest first.
-    pub fn judge(&self, at: &Digest, previous: &[Digest], candidate: &UpdateCandidate<'_>, now: Timestamp) -> Verdict {
+    /// Decides on `candidate` for a tag at digest `at` with the earlier digests `previous`, newest first.
+    pub fn evaluate(
+        &self,
+        at: &Digest,
+        previous: &[Digest],
+        candidate: &UpdateCandidate<'_>,
+        now: Timestamp,
+    ) -> Verdict {
         debug_assert_ne!(at, candidate.digest);
         let is_rollback = previous.contains(candidate.digest);
-        let kept = match () {
+        let reason = match () {
             () if let Some(hold) = self.active_hold(now) => HoldReason::Held(hold.clone()),
             () if self.reject.contains(candidate.digest) => HoldReason::Rejected,
             () if candidate.is_reverted => HoldReason::Reverted,
@@ -177,10 +181,10 @@ impl AdoptionRules {
             }
             () => return self.soaks(candidate, is_rollback, now),
         };
-        Verdict::Hold(kept)
+        Verdict::Hold(reason)
     }
 
-    /// The hold, as long as it holds.
+    /// Returns the hold, unless it has expired.
     pub fn active_hold(&self, now: Timestamp) -> Option<&Hold> {
         self.hold.as_ref().filter(|hold| hold.until.is_none_or(|until| now < until))
     }
@@ -191,7 +195,7 @@ impl AdoptionRules {
     }
 
     fn soaks(&self, candidate: &UpdateCandidate<'_>, is_rollback: bool, now: Timestamp) -> Verdict {
-        // A clock that went back, or went wrong when the candidate was first seen, must not freeze the tag.
+        // A clock that was set back, or was wrong when the candidate was first seen, must not freeze the tag.
         let since = candidate.since.filter(|since| *since <= now).unwrap_or(now);
         let end = |soak| since.checked_add(SignedDuration::try_from(soak).ok()?).ok();
         match self.soak.map(|soak| end(soak).unwrap_or(Timestamp::MAX)) {
@@ -214,14 +218,14 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// What becomes of a move from 1, which was at 0 before, to `to`, at noon.
+    /// Checks the verdict on a change from digest 1, which was preceded by 0, to `to`, at noon.
     #[track_caller]
     fn check(adoption: &AdoptionRules, to: u8, change: impl FnOnce(&mut UpdateCandidate<'_>), expected: Verdict) {
         let digest_of_candidate = digest(to);
         let mut candidate =
             UpdateCandidate { digest: &digest_of_candidate, class: None, since: None, is_reverted: false };
         change(&mut candidate);
-        assert_eq!(adoption.judge(&digest(1), &[digest(0)], &candidate, time("2026-11-24T12:00:00Z")), expected);
+        assert_eq!(adoption.evaluate(&digest(1), &[digest(0)], &candidate, time("2026-11-24T12:00:00Z")), expected);
     }
 
     fn keep(kept: HoldReason) -> Verdict {
@@ -239,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_ends_when_it_says() {
+    fn a_hold_ends_at_its_time() {
         let hold = |until: Option<&str>| Hold { reason: Some("CVE".to_owned()), until: until.map(time) };
         let held = |hold: Hold| AdoptionRules { hold: Some(hold), ..AdoptionRules::default() };
         for until in [None, Some("2026-11-24T12:00:01Z")] {
@@ -257,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_soaks_waits_from_when_it_was_first_seen() {
+    fn soaking_starts_when_a_digest_is_first_seen() {
         let soaking = AdoptionRules { soak: Some(Duration::from_secs(3_600)), ..AdoptionRules::default() };
         let wait = |since: &str, until: &str| keep(HoldReason::Soaking { since: time(since), until: time(until) });
         check(&soaking, 2, |_| {}, wait("2026-11-24T12:00:00Z", "2026-11-24T13:00:00Z"));

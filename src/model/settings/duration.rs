@@ -1,15 +1,15 @@
-//! Lengths of time as people write them: `90s`, `5m`, `1h`, `1h30m`, `3d`.
+//! Durations: `90s`, `5m`, `1h`, `1h30m`, `3d`.
 
 use std::time::Duration;
 
 use crate::model::image::NameError;
 
-/// Reads a length of time: whole numbers with `s`, `m`, `h` or `d`, more than nothing in all.
+/// Parses a duration: integers with `s`, `m`, `h` or `d`, more than zero in total.
 ///
 /// # Errors
-/// A sentence and a way out.
+/// Returns an error with an example.
 pub fn parse(text: &str) -> Result<Duration, NameError> {
-    let bad = || NameError::new(format!("`{text}` is not a length of time")).help("as `90s`, `5m`, `1h30m` or `3d`");
+    let bad = || NameError::new(format!("invalid duration `{text}`")).help("write e.g. `90s`, `5m`, `1h30m` or `3d`");
     let mut rest = text;
     let mut seconds: u64 = 0;
     while !rest.is_empty() {
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_length_of_time_is_refused() {
+    fn invalid_durations_are_rejected() {
         for text in
             ["", "5", "m", "0s", "-1s", "1.5h", "1 h", "5M", "1h30", "99999999999999999999s", "999999999999999999d"]
         {

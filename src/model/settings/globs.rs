@@ -1,21 +1,21 @@
-//! Which tags are meant: `stream`, `stream:tag`, or globs over them, for a hook's `on` and for the command line.
+//! Patterns of tags: `stream`, `stream:tag`, or globs over them, for `on` of a hook and for the command line.
 //!
-//! `*` and `?` stay within one name between `/` and `:`; `**` goes over any number of folders. What names no tag means
-//! all tags of the streams it matches.
+//! `*` and `?` match within one name between `/` and `:`; `**` matches any number of directories. A pattern without a
+//! tag matches all tags of its streams.
 
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::model::image::{NameError, StreamName, TagId, TagName};
 
-/// How long one pattern may be, in bytes.
+/// The longest pattern, in bytes.
 const PATTERN_MAX: usize = 255;
-/// What a glob may have.
-const GLOBS: &str = "a pattern may have `*`, `**`, `?`, `[a-z]` and `{a,b}`";
-/// What a pattern of tags may be.
+/// The syntax of globs.
+const GLOBS: &str = "use `*`, `**`, `?`, `[a-z]` and `{a,b}`";
+/// The syntax of tag patterns.
 const FORMS: &str =
-    "`stream`, `stream:tag`, or with `*`, `**`, `?`, `[a-z]` and `{a,b}`, as `team-a/**` or `python:3.*`";
+    "write `stream`, `stream:tag` or a glob with `*`, `**`, `?`, `[a-z]` and `{a,b}`, e.g. `team-a/**` or `python:3.*`";
 
-/// A set of patterns over tags; the empty one means all tags.
+/// A set of tag patterns; the empty set matches all tags.
 #[derive(Clone, Debug, Default)]
 pub struct TagGlobs {
     globs: Vec<TagGlob>,
@@ -42,50 +42,50 @@ impl PartialEq for TagGlobs {
 }
 
 impl TagGlobs {
-    /// All tags.
+    /// Matches all tags.
     pub fn all() -> Self {
         Self::default()
     }
 
-    /// Reads patterns.
+    /// Parses the patterns of a set.
     ///
     /// # Errors
-    /// The first pattern that is none.
+    /// Returns the first invalid pattern.
     pub fn new<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<Self, NameError> {
         patterns.into_iter().map(TagGlob::new).collect::<Result<_, _>>().map(|globs| Self { globs })
     }
 
-    /// Whether `tag` is meant.
+    /// Returns true if `tag` matches.
     pub fn matches(&self, tag: &TagId) -> bool {
         self.globs.is_empty() || self.globs.iter().any(|glob| glob.matches(tag))
     }
 
-    /// Whether tags of `stream` are meant, as far as its name says.
+    /// Returns true if tags of `stream` may match.
     pub fn matches_stream(&self, stream: &StreamName) -> bool {
         self.globs.is_empty() || self.globs.iter().any(|glob| glob.stream.matches(stream.as_str()))
     }
 
-    /// Whether all tags are meant, whichever there are.
+    /// Returns true if it matches all tags.
     pub fn is_all(&self) -> bool {
         self.globs.is_empty()
     }
 
-    /// The patterns as written.
+    /// Returns the patterns as written.
     pub fn patterns(&self) -> impl Iterator<Item = &str> {
         self.globs.iter().map(|glob| glob.text.as_str())
     }
 
-    /// The patterns that mean none of `tags`.
+    /// Returns the patterns that match none of `tags`.
     pub fn unmatched<'a>(&'a self, tags: impl Iterator<Item = &'a TagId> + Clone) -> Vec<&'a str> {
-        let idle = self.globs.iter().filter(|glob| !tags.clone().any(|tag| glob.matches(tag)));
-        idle.map(|glob| glob.text.as_str()).collect()
+        let unmatched = self.globs.iter().filter(|glob| !tags.clone().any(|tag| glob.matches(tag)));
+        unmatched.map(|glob| glob.text.as_str()).collect()
     }
 }
 
 impl TagGlob {
     fn new(text: &str) -> Result<Self, NameError> {
         if text.len() > PATTERN_MAX {
-            return Err(NameError::new(format!("a pattern has at most {PATTERN_MAX} characters")).help(FORMS));
+            return Err(NameError::new(format!("pattern longer than {PATTERN_MAX} characters")).help(FORMS));
         }
         let (stream, tag) = text.split_once(':').map_or((text, None), |(stream, tag)| (stream, Some(tag)));
         let stream = match part(stream, "/", |b| !b.is_ascii_uppercase())? {
@@ -115,7 +115,7 @@ impl GlobPart {
     }
 }
 
-/// One side of a pattern; `more` are the further characters a name may have there.
+/// Parses one side of a pattern; `more` are additional characters allowed in its names.
 fn part(text: &str, more: &str, fits: impl Fn(u8) -> bool) -> Result<GlobPart, NameError> {
     const META: &str = "*?[]{},!^";
     if !text.contains(|c| META.contains(c)) {
@@ -124,19 +124,19 @@ fn part(text: &str, more: &str, fits: impl Fn(u8) -> bool) -> Result<GlobPart, N
     let known =
         |b: u8| (b.is_ascii_alphanumeric() && fits(b)) || "._-".contains(char::from(b)) || more.contains(char::from(b));
     if text.starts_with('!') || !text.bytes().all(|b| known(b) || META.contains(char::from(b))) {
-        return Err(NameError::new(format!("`{text}` is not a pattern of names")).help(FORMS));
+        return Err(NameError::new(format!("invalid pattern `{text}`")).help(FORMS));
     }
     glob(text).map(GlobPart::Glob)
 }
 
-/// A glob whose `*` does not go over `/`.
+/// Compiles a glob whose `*` does not match `/`.
 pub(crate) fn glob(text: &str) -> Result<GlobMatcher, NameError> {
     if text.len() > PATTERN_MAX {
-        return Err(NameError::new(format!("a pattern has at most {PATTERN_MAX} characters")).help(FORMS));
+        return Err(NameError::new(format!("pattern longer than {PATTERN_MAX} characters")).help(FORMS));
     }
     match GlobBuilder::new(text).literal_separator(true).backslash_escape(false).build() {
         Ok(glob) => Ok(glob.compile_matcher()),
-        Err(error) => Err(NameError::new(format!("`{text}` is not a pattern: {}", error.kind())).help(GLOBS)),
+        Err(error) => Err(NameError::new(format!("invalid pattern `{text}`: {}", error.kind())).help(GLOBS)),
     }
 }
 
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_never_match_is_refused() {
+    fn patterns_that_never_match_are_rejected() {
         for pattern in [
             "",
             "Python:*",

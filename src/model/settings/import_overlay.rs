@@ -1,19 +1,17 @@
-//! What a table says of imports, and what holds where it is written over what it falls back on.
+//! Overlays import settings: root, then stream, then tag, key by key.
 //!
-//! `[import]` of the settings, `[import]` of a stream and a tag each write over the one before, key by key.
-
 use std::sync::Arc;
 
 use super::adoption_rules::AdoptionRules;
 use super::schedule::Schedules;
 use super::table::{ImportTable, VerifyTable};
-use super::validate::HOOKS_MAX;
+use super::user_text::LIST_MAX;
 use super::{ImportSettings, duration, verify};
 use crate::model::image::Platform;
 use crate::model::image::class::ChangeClass;
 use crate::text::diagnostics::{At, Diagnostics};
 
-/// What a table says of imports.
+/// The import settings of one table.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct ImportOverlay<'a> {
     pub(crate) schedule: Option<&'a At<String>>,
@@ -27,7 +25,7 @@ pub(crate) struct ImportOverlay<'a> {
 }
 
 impl<'a> ImportOverlay<'a> {
-    /// What an `[import]` table says.
+    /// Reads an `[import]` table.
     pub(crate) fn of(table: &'a ImportTable) -> Self {
         Self {
             schedule: table.schedule.as_ref(),
@@ -41,7 +39,7 @@ impl<'a> ImportOverlay<'a> {
         }
     }
 
-    /// What holds where this is written over `defaults`.
+    /// Overlays these settings on `defaults`.
     pub(crate) fn overlay(
         &self,
         defaults: &ImportSettings,
@@ -64,7 +62,7 @@ impl<'a> ImportOverlay<'a> {
         ImportSettings { schedule, timezone, platforms, adoption }
     }
 
-    /// The rules of adoption that hold where this is written over `defaults`; the same ones where it says nothing.
+    /// Overlays the adoption rules on `defaults`; the same `Arc` if there are none here.
     pub(crate) fn adoption(
         &self,
         defaults: Option<&Arc<AdoptionRules>>,
@@ -94,17 +92,17 @@ impl<'a> ImportOverlay<'a> {
     }
 }
 
-/// The platforms of a list, none of them twice.
+/// Validates a list of platforms without duplicates.
 fn platforms(written: &[At<String>], findings: &mut Diagnostics<'_>) -> Vec<Platform> {
     let mut platforms: Vec<Platform> = Vec::new();
-    if let Some(more) = written.get(HOOKS_MAX) {
-        findings.report(&more.span, format!("more than {HOOKS_MAX} platforms"), "name those that are needed");
+    if let Some(more) = written.get(LIST_MAX) {
+        findings.report(&more.span, format!("more than {LIST_MAX} platforms"), "list only those you need");
         return platforms;
     }
     for text in written {
         let Some(platform) = findings.parse(text) else { continue };
         if platforms.contains(&platform) {
-            findings.report(&text.span, format!("`{platform}` is named twice"), "name it once");
+            findings.report(&text.span, format!("duplicate platform `{platform}`"), "remove one of them");
         } else {
             platforms.push(platform);
         }

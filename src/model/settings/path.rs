@@ -1,14 +1,14 @@
-//! Paths of files in a root: relative, inside it, and the same on every machine.
+//! Paths of files in a root: relative, within the root, and portable.
 
 use crate::model::image::NameError;
 
-/// How many parts a path may have, as `git` reads them.
+/// The largest number of components, as in `git`.
 const PARTS_MAX: usize = 8;
 
-/// Reads a path from the root. A leading `./` is left out of the answer.
+/// Parses a path from the root, without a leading `./`.
 ///
 /// # Errors
-/// A sentence and a way out, where it leads out of the root, into Git's own folder, or cannot be a file's.
+/// Returns an error if it leaves the root, enters Git's own directory, or is not a portable path.
 pub fn parse(text: &str) -> Result<String, NameError> {
     let path = text.strip_prefix("./").unwrap_or(text);
     let refuse = |why: &str, help: &str| {
@@ -16,27 +16,30 @@ pub fn parse(text: &str) -> Result<String, NameError> {
         Err(NameError::new(format!("`{shown}` {why}")).help(help))
     };
     if path.is_empty() || path.len() > 1_024 {
-        return refuse("is not a path of a file", "name a file of this root, as `scripts/rollout.sh`");
+        return refuse("is not a file path", "write a path within this root, e.g. `scripts/rollout.sh`");
     }
     if path.starts_with('/') || path.starts_with('~') {
-        return refuse("is not a path within the root", "name a file of this root, as `scripts/rollout.sh`");
+        return refuse("is outside the root", "write a path within this root, e.g. `scripts/rollout.sh`");
     }
     if path.contains('\\') || path.chars().any(char::is_control) {
-        return refuse("has characters that a path cannot have", "part folders with `/`");
+        return refuse("contains invalid characters", "separate directories with `/`");
     }
     if !path.is_ascii() || path.split('/').count() > PARTS_MAX {
-        return refuse("is not a plain path", "write at most eight folders, in ASCII");
+        return refuse("is not a portable path", "use at most eight components, in ASCII");
     }
     for part in path.split('/') {
         match part {
-            ".." => return refuse("leads out of a folder with `..`", "write the path from the root"),
+            ".." => return refuse("contains `..`", "write the path from the root"),
             "" | "." => {
-                return refuse("has a part that says nothing", "write the path from the root, as `scripts/rollout.sh`");
+                return refuse(
+                    "contains an empty component or `.`",
+                    "write the path from the root, e.g. `scripts/rollout.sh`",
+                );
             }
             _ if part.to_ascii_lowercase().starts_with(".git") => {
                 return refuse(
-                    "leads into a file or folder that Git or a forge gives a meaning to",
-                    "keep it outside of `.git…`, as `scripts/rollout.sh`",
+                    "has a meaning to Git or to a forge",
+                    "move it out of `.git…`, e.g. to `scripts/rollout.sh`",
                 );
             }
             _ => {}

@@ -1,7 +1,7 @@
-//! The operator's policy: a file outside the repository that says what a repository may ask for. `--policy FILE`.
+//! The operator's policy: a file outside the repository that limits what a repository may use. `--policy FILE`.
 //!
-//! A key that is left out restricts nothing, except `realms`, which only ever adds to the built-in ones. Nothing in a
-//! repository can widen it; what it forbids is refused by naming the key.
+//! An absent key restricts nothing, except `realms`, which only adds to the built-in ones. Nothing in a repository can
+//! widen it; a refusal names the key of the policy.
 
 use std::sync::{Arc, LazyLock};
 
@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
-use super::Hook;
 use super::globs::glob;
+use super::hook::Hook;
 use crate::model::image::{NameError, RegistryHost};
 use crate::text::diagnostics::{At, Diagnostics, Problem, Problems, SourceFile};
 use crate::text::toml::schema_check::SchemaShape;
@@ -19,27 +19,27 @@ use crate::text::toml::{ParsedFile, source};
 
 static SHAPE: LazyLock<SchemaShape> = LazyLock::new(SchemaShape::of::<PolicyTable>);
 
-/// What repositories may ask for on this machine; every key may be left out.
+/// Limits on what repositories may use on this machine; all keys are optional.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "Policy")]
 struct PolicyTable {
     /// Globs over the names of hooks that may run.
     hooks: Option<Vec<At<String>>>,
-    /// Globs over the programs that hooks may run: the first word of `run`.
+    /// Globs over the programs that hooks may run: the first element of `run`.
     programs: Option<Vec<At<String>>>,
-    /// Globs over the registries and mirrors that may be asked, as `quay.io` or `*.corp.example:*`.
+    /// Globs over the registries and mirrors that may be contacted, e.g. `quay.io` or `*.corp.example:*`.
     registries: Option<Vec<At<String>>>,
-    /// Token servers that may be given credentials, besides the registry's own host and the well-known ones.
+    /// Token servers that may receive credentials, in addition to the registry's own host and the well-known ones.
     realms: Option<Vec<At<String>>>,
-    /// Globs over the Git remotes that may be worked on, as `https://git.example/**`.
+    /// Globs over the Git remotes that may be used, e.g. `https://git.example/**`.
     remotes: Option<Vec<At<String>>>,
 }
 
-/// How it becomes smaller, where it is larger than a file may be.
-const SMALLER: &str = "let one pattern stand for many names";
+/// The remedy for a file that is too large.
+const SIZE_HELP: &str = "replace names by patterns";
 
-/// What repositories may ask for on this machine.
+/// The registries, realms, remotes, hooks and programs that a repository may use on this machine.
 #[derive(Clone, Debug)]
 pub struct Policy {
     file: Arc<SourceFile>,
@@ -51,12 +51,12 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Reads the policy that stands at `path`.
+    /// Reads the policy from the content of `path`.
     ///
     /// # Errors
-    /// Every problem of the file.
+    /// Returns every problem of the file.
     pub fn read(path: &str, bytes: &[u8]) -> Result<Self, Problems> {
-        let (file, problems) = source::definitions(path, bytes, SMALLER);
+        let (file, problems) = source::definition_file(path, bytes, SIZE_HELP);
         Problems::check(problems)?;
         let mut findings = Diagnostics::new(&file);
         let read: Option<ParsedFile<PolicyTable>> = crate::text::toml::read(&SHAPE, &mut findings, |_, _| {});
@@ -73,52 +73,52 @@ impl Policy {
         Ok(policy)
     }
 
-    /// The origins, `scheme://host[:port]`, of the token servers that the operator adds to the built-in ones.
+    /// Returns the origins, `scheme://host[:port]`, of the token servers that the operator adds to the built-in ones.
     pub fn realms(&self) -> &[String] {
         &self.realms
     }
 
-    /// The globs over the registries that may be asked; none where all may.
+    /// Returns the globs over registries; `None` if all are allowed.
     pub fn registries(&self) -> Option<Vec<String>> {
         let texts = |globs: &Vec<GlobMatcher>| globs.iter().map(|glob| glob.glob().glob().to_owned()).collect();
         self.registries.as_ref().map(texts)
     }
 
-    /// What it says against a hook: its name, or its program.
+    /// Checks the name and the program of a hook.
     pub fn forbids_hook(&self, hook: &Hook) -> Option<Problem> {
         let name = &hook.name;
         if !allows(&self.hooks, name) {
-            return Some(self.refusal(format!("the hook `{name}` is not among the `hooks` of the policy")));
+            return Some(self.refusal(format!("the policy does not allow the hook `{name}` (key `hooks`)")));
         }
         let argv0 = hook.run.first().map(String::as_str).unwrap_or_default();
         if !allows(&self.programs, &program(argv0)) {
             let message =
-                format!("the program `{argv0}` of the hook `{name}` is not among the `programs` of the policy");
+                format!("the policy does not allow the program `{argv0}` of the hook `{name}` (key `programs`)");
             return Some(self.refusal(message));
         }
         None
     }
 
-    /// What it says against asking a registry.
+    /// Checks a registry.
     pub fn forbids_registry(&self, registry: &RegistryHost) -> Option<Problem> {
         let allowed = allows(&self.registries, registry.as_str());
-        let message = || format!("the registry `{registry}` is not among the `registries` of the policy");
+        let message = || format!("the policy does not allow the registry `{registry}` (key `registries`)");
         (!allowed).then(|| self.refusal(message()))
     }
 
-    /// What it says against working on a remote; credentials in the URL take no part, and are not shown.
+    /// Checks a Git remote; credentials in the URL are ignored and not shown.
     pub fn forbids_remote(&self, remote: &str) -> Option<Problem> {
         let remote = without_credentials(remote);
         let allowed = allows(&self.remotes, &remote);
-        (!allowed).then(|| self.refusal(format!("the remote `{remote}` is not among the `remotes` of the policy")))
+        (!allowed).then(|| self.refusal(format!("the policy does not allow the remote `{remote}` (key `remotes`)")))
     }
 
     fn refusal(&self, message: String) -> Problem {
-        Problem::whole(Some(&self.file), message).help("whoever runs pinstream here decides what it may do")
+        Problem::whole(Some(&self.file), message).help("ask the operator of this pinstream to allow it")
     }
 }
 
-/// The JSON schema of a policy.
+/// Returns the JSON schema of a policy.
 pub fn schema() -> serde_json::Value {
     crate::text::toml::schema::<PolicyTable>()
 }
@@ -127,7 +127,7 @@ fn allows(globs: &Option<Vec<GlobMatcher>>, text: &str) -> bool {
     globs.as_ref().is_none_or(|globs| globs.iter().any(|glob| glob.is_match(text)))
 }
 
-/// A program with a slash is a file of the repository, however it is written; one without is looked up in `PATH`.
+/// Normalizes a program: with a slash it is a file of the repository, without one it is looked up in `PATH`.
 fn program(text: &str) -> String {
     match text.contains('/') && !text.starts_with("./") && !text.starts_with('/') {
         true => format!("./{text}"),
@@ -161,7 +161,7 @@ fn realms(written: &[At<String>], findings: &mut Diagnostics<'_>) -> Vec<String>
 }
 
 fn realm(text: &str) -> Result<String, NameError> {
-    let bad = || NameError::new("this is not a token server").help("scheme and host, as `https://auth.corp.example`");
+    let bad = || NameError::new("invalid token server").help("write scheme and host, e.g. `https://auth.corp.example`");
     let url = Url::parse(text).map_err(|_| bad())?;
     let plain =
         url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
@@ -204,10 +204,10 @@ mod tests {
     #[test]
     fn an_empty_list_forbids_all() {
         let policy = Policy::read("policy.toml", b"hooks = []\nregistries = []").unwrap();
-        check(policy.forbids_hook(&hook("x", &["sh"])), Some("the hook `x` is not among the `hooks` of the policy"));
+        check(policy.forbids_hook(&hook("x", &["sh"])), Some("the policy does not allow the hook `x` (key `hooks`)"));
         check(
             policy.forbids_registry(&"quay.io".parse().unwrap()),
-            Some("the registry `quay.io` is not among the `registries` of the policy"),
+            Some("the policy does not allow the registry `quay.io` (key `registries`)"),
         );
     }
 
@@ -219,11 +219,11 @@ mod tests {
         check(policy.forbids_hook(&hook("rollout", &["kubectl", "apply"])), None);
         check(
             policy.forbids_hook(&hook("notify", &["kubectl"])),
-            Some("the hook `notify` is not among the `hooks` of the policy"),
+            Some("the policy does not allow the hook `notify` (key `hooks`)"),
         );
         for run in ["./kubectl", "./scripts/deep/a.sh", "sh"] {
             let message =
-                format!("the program `{run}` of the hook `rollout` is not among the `programs` of the policy");
+                format!("the policy does not allow the program `{run}` of the hook `rollout` (key `programs`)");
             check(policy.forbids_hook(&hook("rollout", &[run])), Some(&message));
         }
     }
@@ -245,7 +245,7 @@ mod tests {
         check(policy.forbids_remote("git@git.example:a/b.git"), None);
         check(
             policy.forbids_remote("https://me:secret@evil.example/git.example/a"),
-            Some("the remote `https://evil.example/git.example/a` is not among the `remotes` of the policy"),
+            Some("the policy does not allow the remote `https://evil.example/git.example/a` (key `remotes`)"),
         );
         for remote in ["https://git.example@evil.example/a", "https://git.example/../../x@y", "ssh://git.example/a"] {
             let allowed = remote.starts_with("https://git.example/");
@@ -272,15 +272,15 @@ mod tests {
           |
           = help: did you mean `hooks`?
 
-        error: this is not a token server
+        error: invalid token server
          --> p.toml:2:11
           |
         2 | realms = ['auth.example', 1]
           |           ^^^^^^^^^^^^^^
           |
-          = help: scheme and host, as `https://auth.corp.example`
+          = help: write scheme and host, e.g. `https://auth.corp.example`
 
-        error: a string was expected, this is a whole number
+        error: expected a string, found an integer
          --> p.toml:2:27
           |
         2 | realms = ['auth.example', 1]
@@ -288,13 +288,13 @@ mod tests {
           |
           = help: put it in quotes: `"1"`
 
-        error: `[` is not a pattern: unclosed character class; missing ']'
+        error: invalid pattern `[`: unclosed character class; missing ']'
          --> p.toml:3:13
           |
         3 | programs = ['[']
           |             ^^^
           |
-          = help: a pattern may have `*`, `**`, `?`, `[a-z]` and `{a,b}`
+          = help: use `*`, `**`, `?`, `[a-z]` and `{a,b}`
         "#);
     }
 }

@@ -11,12 +11,12 @@ use url::Url;
 
 use super::globs::TagGlobs;
 use super::table::{ForgeTable, PublishTable, SetsTable};
-use super::validate::template;
+use super::user_text::template;
 use crate::model::image::{NameError, TagId};
 use crate::text::diagnostics::{At, Diagnostics, is_bidi_control};
+use crate::text::escape::excerpt as short;
 use crate::text::template::Template;
 use crate::text::toml::StringOr;
-use crate::text::toml::schema_check::short;
 
 /// How many labels, reviewers, sets or patterns of one set there may be.
 const LIST_MAX: usize = 100;

@@ -1,39 +1,44 @@
 //! `[remote.name]`: other repositories whose tags are followed.
 //!
-//! An address stands in a file that many read and some may propose to change: it holds no credential, and which ones
-//! are offered to it is for [`crate::effects`] to say.
+//! The URL is in a file that many people read and some may change. It therefore contains no credentials, and
+//! [`crate::effects`] decides which ones are offered to it.
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::git::branch;
+use super::path;
 use super::table::RemoteTable;
-use super::{path, validate};
 use crate::model::image::{NameError, RemoteName};
 use crate::text::diagnostics::{At, Diagnostics, is_bidi_control};
+use crate::text::escape::excerpt;
 use crate::text::toml::Entries;
-use crate::text::toml::schema_check::short;
 
-/// How many other repositories a root may name: each is a conversation in every pass.
+/// The maximum number of remotes; each one costs a connection per pass.
 const REMOTES_MAX: usize = 100;
 
-/// Another repository with a root of its own.
+/// Another repository with a root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteSettings {
-    /// Its address, without any credential.
+    /// The URL, without credentials.
     pub url: String,
-    /// The branch; none means its `HEAD`.
+    /// The branch; `None` means its `HEAD`.
     pub branch: Option<String>,
-    /// The folder of its root; empty for its top.
+    /// The directory of its root; empty for the top.
     pub root: String,
 }
 
-/// The remotes that are right, by name.
+/// Validates the remotes, by name.
 pub(super) fn remotes(
     written: &Entries<RemoteTable>,
-    spoiled: &HashSet<usize>,
+    incomplete: &HashSet<usize>,
     findings: &mut Diagnostics<'_>,
 ) -> BTreeMap<RemoteName, RemoteSettings> {
     if let Some((more, _)) = written.0.get(REMOTES_MAX) {
-        findings.report(&more.span, format!("more than {REMOTES_MAX} remotes"), "each is asked in every pass");
+        findings.report(
+            &more.span,
+            format!("more than {REMOTES_MAX} remotes"),
+            "remove some; each pass contacts all of them",
+        );
         return BTreeMap::new();
     }
     let read = |(key, table): &(At<String>, RemoteTable)| {
@@ -41,45 +46,45 @@ pub(super) fn remotes(
         let url = match &table.url {
             Some(text) => findings.accept(&text.span, url(&text.value)),
             None => {
-                if !spoiled.contains(&key.span.start) {
-                    let message = format!("the remote `{}` has no address", short(&key.value));
+                if !incomplete.contains(&key.span.start) {
+                    let message = format!("the remote `{}` has no `url`", excerpt(&key.value));
                     findings.report(&key.span, message, "add `url = \"https://git.example/team/repository\"`");
                 }
                 None
             }
         };
-        let branch = table.branch.as_ref().and_then(|text| findings.accept(&text.span, validate::branch(&text.value)));
+        let branch_name = table.branch.as_ref().and_then(|text| findings.accept(&text.span, branch(&text.value)));
         let root = table.root.as_ref().filter(|text| !matches!(text.value.as_str(), "" | "."));
         let root = root.and_then(|text| findings.accept(&text.span, path::parse(text.value.trim_end_matches('/'))));
-        Some((name?, RemoteSettings { url: url?, branch, root: root.unwrap_or_default() }))
+        Some((name?, RemoteSettings { url: url?, branch: branch_name, root: root.unwrap_or_default() }))
     };
     written.0.iter().filter_map(read).collect()
 }
 
-/// The address of a remote, as far as it can be judged without Git.
+/// Validates a URL, as far as possible without Git.
 fn url(text: &str) -> Result<String, NameError> {
-    let bad = |why: &str| NameError::new(format!("`{}` is not the address of a remote: {why}", short(text)));
-    let help = "as `https://git.example/team/repository` or `git@git.example:team/repository`";
+    let bad = |why: &str| NameError::new(format!("invalid remote URL `{}`: {why}", excerpt(text)));
+    let help = "write e.g. `https://git.example/team/repository` or `git@git.example:team/repository`";
     if text.is_empty() || text.contains(|c: char| c.is_control() || c.is_whitespace() || is_bidi_control(c)) {
-        return Err(bad("it is empty or has characters that no address has").help(help));
+        return Err(bad("empty, or invalid characters").help(help));
     }
     let Some((scheme, rest)) = text.split_once("://") else {
-        // A folder would be another one wherever somebody stands.
+        // A local path would depend on the current directory.
         let is_scp_like = text.split_once(':').is_some_and(|(before, _)| before.contains('@') && !before.contains('/'));
-        return if is_scp_like { Ok(text.to_owned()) } else { Err(bad("it has no scheme").help(help)) };
+        return if is_scp_like { Ok(text.to_owned()) } else { Err(bad("no scheme").help(help)) };
     };
     if !["https", "http", "ssh", "git", "file"].contains(&scheme) {
-        return Err(bad("its scheme is not one").help(help));
+        return Err(bad("unknown scheme").help(help));
     }
     let place = rest.split('/').next().unwrap_or_default();
     match place.rsplit_once('@') {
-        // Whatever stands there may be a token.
+        // It may be a token.
         Some((user, host)) if scheme != "ssh" || user.contains(':') => {
             let shown = rest[place.len()..].to_owned();
-            Err(NameError::new("a remote's address holds no credential").help(format!(
-                "write `{scheme}://{}{}`; Git's credential helpers log in",
-                short(host),
-                short(&shown)
+            Err(NameError::new("credentials in the URL of a remote").help(format!(
+                "write `{scheme}://{}{}`; credentials come from Git's credential helpers",
+                excerpt(host),
+                excerpt(&shown)
             )))
         }
         _ => Ok(text.to_owned()),
@@ -116,31 +121,31 @@ mod tests {
         assert!(!rendered.lines().any(|line| line.starts_with("error") && line.contains("secret")), "{rendered}");
         let lines = rendered.lines().filter(|line| line.starts_with("error") || line.contains("= help"));
         insta::assert_snapshot!(lines.map(str::trim).collect::<Vec<_>>().join("\n"), @r#"
-        error: `Platform` is not the name of a remote
-        = help: lower-case letters, digits and `-`, not beginning with `-`, at most 63
-        error: a remote's address holds no credential
-        = help: write `https://git.example/a`; Git's credential helpers log in
-        error: the remote `a` has no address
+        error: invalid remote name `Platform`
+        = help: use at most 63 lower-case letters, digits and `-`, and do not start with `-`
+        error: credentials in the URL of a remote
+        = help: write `https://git.example/a`; credentials come from Git's credential helpers
+        error: the remote `a` has no `url`
         = help: add `url = "https://git.example/team/repository"`
-        error: `../b` is not the address of a remote: it has no scheme
-        = help: as `https://git.example/team/repository` or `git@git.example:team/repository`
-        error: `a..b` is not a branch's name
-        = help: as `main` or `release/1.2`
-        error: `../x` leads out of a folder with `..`
+        error: invalid remote URL `../b`: no scheme
+        = help: write e.g. `https://git.example/team/repository` or `git@git.example:team/repository`
+        error: invalid branch name `a..b`
+        = help: write e.g. `main` or `release/1.2`
+        error: `../x` contains `..`
         = help: write the path from the root
-        error: `ext::sh` is not the address of a remote: it has no scheme
-        = help: as `https://git.example/team/repository` or `git@git.example:team/repository`
+        error: invalid remote URL `ext::sh`: no scheme
+        = help: write e.g. `https://git.example/team/repository` or `git@git.example:team/repository`
         error: unknown key `urls`
         = help: did you mean `url`?
-        error: a string was expected, this is a whole number
+        error: expected a string, found an integer
         = help: put it in quotes: `"5"`
         "#);
     }
 
     #[test]
-    fn an_address_holds_no_credential() {
+    fn credentials_in_a_url_are_rejected() {
         for text in ["https://token@git.example/a", "https://a:b@git.example/a", "ssh://git:x@git.example/a"] {
-            assert_eq!(url(text).unwrap_err().message, "a remote's address holds no credential", "{text}");
+            assert_eq!(url(text).unwrap_err().message, "credentials in the URL of a remote", "{text}");
         }
         for text in ["https://git.example/a", "ssh://git@git.example:22/a", "file:///srv/a.git", "git@git.example:a"] {
             assert_eq!(url(text).as_deref(), Ok(text));

@@ -1,6 +1,6 @@
-//! When a tag is due: cron expressions of five fields, as crontab(5) and Kubernetes' CronJob have them.
+//! Schedules: cron expressions of five fields, as in crontab(5) and in Kubernetes' CronJob.
 //!
-//! The next time follows from expression, time zone and a moment alone; no clock is read here.
+//! Pure: the next time follows from expression, time zone and a given time; never reads a clock.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,22 +13,22 @@ use jiff::tz::TimeZone;
 use crate::model::image::NameError;
 use crate::text::diagnostics::nearest;
 
-/// For how many names the nearest time zone is looked up, so that a broken root is not slow to say so.
+/// The number of invalid names for which the nearest time zone is suggested, which bounds the cost for a broken root.
 const NEAREST_MAX: usize = 20;
 
-/// When `--due` imports a tag.
+/// The schedule of a tag for `--due`.
 #[derive(Clone, Debug)]
 pub enum Schedule {
     /// At the times of a cron expression.
     Cron {
         /// The expression as written.
         text: Arc<str>,
-        /// What it means.
+        /// The parsed expression.
         cron: Arc<Cron>,
-        /// The time zone its fields are read in.
+        /// The time zone of its fields.
         zone: TimeZone,
     },
-    /// Only when a person asks: `never`.
+    /// Only on request: `never`.
     Never,
 }
 
@@ -43,10 +43,10 @@ impl PartialEq for Schedule {
 }
 
 impl Schedule {
-    /// Reads `text` as it stands in a definition.
+    /// Parses a schedule from a definition.
     ///
     /// # Errors
-    /// A sentence and, where there is one, a way out.
+    /// Returns an error with a remedy, if there is one.
     pub fn parse(text: &str, zone: &TimeZone) -> Result<Self, NameError> {
         let text = text.trim();
         if text == "never" {
@@ -56,12 +56,12 @@ impl Schedule {
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         match parser.parse(text) {
             Ok(cron) => Ok(Self::Cron { text: text.into(), cron: Arc::new(cron), zone: zone.clone() }),
-            Err(error) => Err(NameError::new(format!("`{text}` is not a schedule: {error}"))
-                .help("five fields as crontab(5) has them, as `*/30 * * * *`; or `never`")),
+            Err(error) => Err(NameError::new(format!("invalid schedule `{text}`: {error}"))
+                .help("write five fields as in crontab(5), e.g. `*/30 * * * *`, or `never`")),
         }
     }
 
-    /// The same at the times of `zone`.
+    /// Returns the same schedule in another time zone.
     #[must_use]
     pub fn in_zone(&self, zone: &TimeZone) -> Self {
         match self {
@@ -72,7 +72,7 @@ impl Schedule {
         }
     }
 
-    /// Whether it fired after `last` and not after `now`; with no `last`, whether it ever fires by itself.
+    /// Returns true if it fired after `last` and not after `now`; without `last`, if it ever fires.
     pub fn is_due(&self, last: Option<Timestamp>, now: Timestamp) -> bool {
         match (self, last) {
             (Self::Never, _) => false,
@@ -81,7 +81,7 @@ impl Schedule {
         }
     }
 
-    /// The first time after `moment`, none where there is none.
+    /// Returns the first time after `moment`, if there is one.
     pub fn next_after(&self, moment: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Never => None,
@@ -105,7 +105,7 @@ impl std::fmt::Display for Schedule {
     }
 }
 
-/// A field of an expression: its words and the numbers it may hold.
+/// A field of an expression, with the names and numbers it accepts.
 struct CronField {
     name: &'static str,
     least: u32,
@@ -126,27 +126,27 @@ const FIELDS: [CronField; 5] = [
     CronField { name: "day of week", least: 0, most: 7, names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] },
 ];
 
-/// Holds `text` against the grammar of crontab(5), which is smaller than that of the parser: what other programs would
-/// not understand, or understand otherwise, is refused by name.
+/// Checks `text` against the grammar of crontab(5), which is smaller than the parser's: syntax that other programs do
+/// not support, or interpret differently, is rejected by name.
 fn check_fields(text: &str) -> Result<(), NameError> {
     if text.len() > 255 {
-        return Err(NameError::new("a schedule has at most 255 characters").help("as `*/30 * * * *`; or `never`"));
+        return Err(NameError::new("schedule longer than 255 characters").help("write e.g. `*/30 * * * *`, or `never`"));
     }
     if text.starts_with('@') {
-        return Err(NameError::new(format!("`{text}` is not supported: a schedule has five fields"))
-            .help("write minute, hour, day of month, month and day of week, as `0 3 * * *` for each day at three"));
+        return Err(NameError::new(format!("`{text}` is not supported: expected five fields"))
+            .help("write minute, hour, day of month, month and day of week, e.g. `0 3 * * *` for every day at 3:00"));
     }
     let fields: Vec<&str> = text.split_ascii_whitespace().collect();
     let [_, _, days, months, weekdays] = fields.as_slice() else {
-        return Err(NameError::new(format!("a schedule has five fields, `{text}` has {}", fields.len()))
-            .help("minute, hour, day of month, month and day of week, as `*/30 * * * *`; or `never`"));
+        return Err(NameError::new(format!("expected five fields, `{text}` has {}", fields.len()))
+            .help("write minute, hour, day of month, month and day of week, e.g. `*/30 * * * *`, or `never`"));
     };
     for (field, written) in FIELDS.iter().zip(&fields) {
         written.split(',').try_for_each(|part| check_part(field, part))?;
     }
     if *weekdays == "*" && !days.starts_with('*') && !any_day_exists(days, months) {
-        return Err(NameError::new(format!("`{text}` never fires: no such month has such a day"))
-            .help("write `never` if only a person is to import it"));
+        return Err(NameError::new(format!("`{text}` never fires: these months do not have that day"))
+            .help("write `never` to resolve it only on request"));
     }
     Ok(())
 }
@@ -155,13 +155,14 @@ fn check_part(field: &CronField, part: &str) -> Result<(), NameError> {
     let CronField { name, least, most, .. } = *field;
     let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
     let bad = || {
-        NameError::new(format!("`{part}` is not a {name}"))
-            .help(format!("numbers from {least} to {most}, `*`, ranges as `{least}-{most}`, steps as `*/2`"))
+        NameError::new(format!("invalid {name} `{part}`")).help(format!(
+            "use numbers from {least} to {most}, `*`, ranges such as `{least}-{most}` or steps such as `*/2`"
+        ))
     };
     if let Some(step) = step {
         if range != "*" && !range.contains('-') {
-            let help = format!("write a range, as `{range}-{most}/{step}`");
-            let message = format!("`{part}` is not supported: crontab(5) has steps only after `*` or a range");
+            let help = format!("write a range, e.g. `{range}-{most}/{step}`");
+            let message = format!("`{part}` is not supported: crontab(5) allows steps only after `*` or a range");
             return Err(NameError::new(message).help(help));
         }
         let step: u32 = number(step).ok_or_else(bad)?;
@@ -178,13 +179,13 @@ fn check_part(field: &CronField, part: &str) -> Result<(), NameError> {
         return Err(bad());
     }
     if from > to {
-        return Err(NameError::new(format!("the range `{range}` runs backwards"))
-            .help(format!("write two, as `{from}-{most},{least}-{to}`")));
+        return Err(NameError::new(format!("the range `{range}` is reversed"))
+            .help(format!("write two ranges: `{from}-{most},{least}-{to}`")));
     }
     Ok(())
 }
 
-/// At most four digits.
+/// Parses at most four digits.
 fn number(text: &str) -> Option<u32> {
     let plain = !text.is_empty() && text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| text.parse().ok()).flatten()
@@ -195,7 +196,7 @@ fn value(field: &CronField, text: &str) -> Option<u32> {
     number(text).or_else(|| named.and_then(|at| u32::try_from(at).ok()).map(|at| at + field.least))
 }
 
-/// Whether the least of `days` is a day of any of `months`, both right in themselves.
+/// Returns true if the lowest of `days` exists in any of `months`; both are valid.
 fn any_day_exists(days: &str, months: &str) -> bool {
     let span = |field: &CronField, part: &str| {
         let range = part.split_once('/').map_or(part, |(range, _)| range);
@@ -216,7 +217,7 @@ fn any_day_exists(days: &str, months: &str) -> bool {
     })
 }
 
-/// Schedules and time zones that were read before: each text is read once.
+/// Cache of parsed schedules and time zones: each text is parsed once.
 #[derive(Debug, Default)]
 pub(crate) struct Schedules {
     schedules: HashMap<String, Result<Schedule, NameError>>,
@@ -224,7 +225,7 @@ pub(crate) struct Schedules {
 }
 
 impl Schedules {
-    /// The schedule that `text` means in `zone`.
+    /// Parses a schedule for `zone`.
     pub(crate) fn schedule(&mut self, text: &str, zone: &TimeZone) -> Result<Schedule, NameError> {
         if let Some(read) = self.schedules.get(text) {
             return read.clone().map(|schedule| schedule.in_zone(zone));
@@ -234,7 +235,7 @@ impl Schedules {
         read
     }
 
-    /// The time zone that the IANA database has under `name`.
+    /// Looks up a time zone of the IANA database.
     pub(crate) fn zone(&mut self, name: &str) -> Result<TimeZone, NameError> {
         if let Some(read) = self.zones.get(name) {
             return read.clone();
@@ -245,7 +246,7 @@ impl Schedules {
     }
 }
 
-/// A time zone; where there is none, the nearest is looked for if `look` says so.
+/// Looks up a time zone; for an unknown one, suggests the nearest if `look` is set.
 fn zone(name: &str, look: bool) -> Result<TimeZone, NameError> {
     let plain = name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+-".contains(&b));
     if let Some(zone) = plain.then(|| TimeZone::get(name).ok()).flatten() {
@@ -255,9 +256,9 @@ fn zone(name: &str, look: bool) -> Result<TimeZone, NameError> {
     let known: Vec<String> = all.into_iter().flatten().map(|name| name.to_string()).collect();
     let help = match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "write a name of the IANA database, as `Europe/Berlin`".to_owned(),
+        None => "write a name of the IANA database, e.g. `Europe/Berlin`".to_owned(),
     };
-    Err(NameError::new(format!("`{name}` is not a time zone")).help(help))
+    Err(NameError::new(format!("unknown time zone `{name}`")).help(help))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `pinstream.toml` as it is written: every key there is, with its place; true or not is for `validate` to say.
+//! The raw tables of `pinstream.toml`, with positions and schema; `validate` checks the values.
 
 use std::sync::LazyLock;
 
@@ -10,173 +10,173 @@ use crate::text::diagnostics::At;
 use crate::text::toml::schema_check::SchemaShape;
 use crate::text::toml::{Entries, StringOr};
 
-/// What `pinstream.toml` may hold.
+/// The shape of `pinstream.toml`.
 pub(super) static SHAPE: LazyLock<SchemaShape> = LazyLock::new(SchemaShape::of::<SettingsTable>);
 
-/// Settings of a root; every key may be left out.
+/// Settings of a root; all keys are optional.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "Settings")]
 pub(crate) struct SettingsTable {
-    /// Where and as whom a pass commits.
+    /// Branch, author, message and signature of commits.
     pub(crate) git: GitTable,
-    /// What stream files and tags fall back on.
+    /// Defaults for stream files and tags.
     pub(crate) import: ImportTable,
-    /// How a registry is reached, by its `host` or `host:port`.
+    /// Access to registries, by `host` or `host:port`.
     pub(crate) registry: Entries<RegistryTable>,
-    /// Commands for moves that have landed on the branch.
+    /// Commands for changes that have landed on the branch.
     pub(crate) hook: Vec<At<HookTable>>,
-    /// Places in files of the repository into which pinned references are written.
+    /// Places in files of the repository that receive pinned references.
     pub(crate) target: Vec<At<TargetTable>>,
-    /// Where moves are proposed; without it a pass pushes to the branch.
+    /// Forge on which changes are proposed; without it, passes push to the branch.
     pub(crate) publish: Option<At<PublishTable>>,
-    /// Other repositories whose tags are followed, by a name of one's own.
+    /// Other repositories whose tags are followed, by a name of your choice.
     pub(crate) remote: Entries<RemoteTable>,
 }
 
-/// Where and as whom a pass commits.
+/// Branch, author, message and signature of commits.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "Git")]
 pub(crate) struct GitTable {
-    /// The branch; by default the remote's `HEAD`.
+    /// Branch; default: the remote's `HEAD`.
     pub(crate) branch: Option<At<String>>,
-    /// Author and committer, as `name <address>`.
+    /// Author and committer: `name <address>`.
     pub(crate) author: Option<At<String>>,
-    /// A template (Jinja) for the messages of commits, of `title`, `text`, `count` and `moves`; `pinstream help message`
-    /// has all of it.
+    /// Jinja template for commit messages, with the variables `title`, `text`, `count` and `changes`; see `pinstream
+    /// help message`.
     pub(crate) message: Option<At<String>>,
-    /// How commits are signed: `ssh` or `openpgp`, with the key of `PINSTREAM_SIGNING_KEY` or the file of
-    /// `PINSTREAM_SIGNING_KEY_FILE`, never one in a repository; or `github`, which makes and signs the commits of
-    /// proposals there for the token of an app.
+    /// Signature of commits: `ssh` or `openpgp` with a key of `PINSTREAM_SIGNING_KEY` or `PINSTREAM_SIGNING_KEY_FILE`,
+    /// an agent or git config, never one in a repository; or `github`, which creates and signs the commits of proposals
+    /// for an app's token.
     pub(crate) sign: Option<At<String>>,
 }
 
-/// What holds for an import unless a stream or a tag says otherwise.
+/// Import settings; overridden by streams and tags.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "Import")]
 pub(crate) struct ImportTable {
-    /// A cron expression of five fields, as crontab(5) has them, or `never`.
+    /// Cron expression of five fields, as in crontab(5), or `never`.
     pub(crate) schedule: Option<At<String>>,
-    /// The time zone the schedule is read in, as `Europe/Berlin`; by default UTC.
+    /// Time zone of the schedule, e.g. `Europe/Berlin`; default: UTC.
     pub(crate) timezone: Option<At<String>>,
-    /// Platforms an index must have for it to be pinned, as `linux/amd64`.
+    /// Platforms that an index must have, e.g. `linux/amd64`.
     pub(crate) platforms: Option<Vec<At<String>>>,
-    /// How long a digest must have been seen unmoved before it is pinned, as `3d`.
+    /// Minimum age of a digest before it is pinned, measured from when pinstream first saw it, e.g. `3d`.
     pub(crate) soak: Option<At<String>>,
-    /// What to do where the registry went back to a digest that was pinned before: `hold`, `allow` or `warn`.
+    /// Reaction when the registry goes back to an earlier digest: `hold`, `allow` or `warn`.
     pub(crate) on_rollback: Option<At<String>>,
-    /// Who has to have signed an image for it to be pinned.
+    /// Required signer of an image.
     pub(crate) verify: Option<At<VerifyTable>>,
-    /// Classes of moves that are left alone, as `attestation`.
+    /// Classes of changes to ignore, e.g. `attestation`.
     pub(crate) ignore: Option<Vec<At<String>>>,
-    /// How far a version may move: `patch`, `minor` or `major`.
+    /// Largest accepted version change: `patch`, `minor` or `major`.
     pub(crate) allow: Option<At<String>>,
 }
 
-/// Who has to have signed an image for it to be pinned.
+/// Required signer of an image.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "Verify")]
 pub(crate) struct VerifyTable {
-    /// A PEM file of this root with public keys (ECDSA P-256), as `cosign.pub`; each of them vouches.
+    /// PEM file of this root with public keys (ECDSA P-256), e.g. `cosign.pub`; a signature by any of them is accepted.
     pub(crate) key: Option<At<String>>,
-    /// In place of a key: who says that a keyless signature is by `identity`, as `https://accounts.google.com`.
+    /// Instead of a key: OpenID Connect issuer of the signer's certificate, e.g. `https://accounts.google.com`.
     pub(crate) issuer: Option<At<String>>,
-    /// Who has to have signed, as the certificate names him: an address or a workflow; `*` stands for any text.
+    /// Signer in the certificate: an e-mail address or a workflow URL; `*` matches any text.
     pub(crate) identity: Option<At<String>>,
-    /// A file of this root with the authorities and logs to trust; by default those of Sigstore's public instance.
+    /// File of this root with trusted authorities and logs; default: those of Sigstore's public instance.
     pub(crate) trusted_root: Option<At<String>>,
 }
 
-/// How one registry is reached.
+/// Access to one registry.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "Registry")]
 pub(crate) struct RegistryTable {
-    /// Tried in order before the registry itself: `host[:port]`, and a path where there is one.
+    /// Mirrors, tried in order before the registry itself: `host[:port]`, optionally with a path.
     pub(crate) mirrors: Vec<At<String>>,
-    /// A PEM file of this root with the authorities to trust for this registry alone.
+    /// PEM file of this root with the authorities trusted for this registry only.
     pub(crate) ca: Option<At<String>>,
-    /// Whether it is spoken to without TLS.
+    /// Use HTTP without TLS.
     pub(crate) plain_http: Option<At<bool>>,
-    /// How many requests may be in flight at once, 1 to 256; by default 16.
+    /// Maximum number of concurrent requests, 1 to 256; default: 16.
     #[schemars(range(min = 1, max = 256))]
     pub(crate) requests: Option<At<i64>>,
 }
 
-/// Another repository with a root of its own.
+/// Another repository with a root.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "Remote")]
 pub(crate) struct RemoteTable {
-    /// Its address, as `https://git.example/platform/images` or `git@git.example:platform/images`.
+    /// URL, e.g. `https://git.example/platform/images` or `git@git.example:platform/images`.
     #[schemars(required)]
     pub(crate) url: Option<At<String>>,
-    /// The branch whose lock is read; by default the remote's `HEAD`.
+    /// Branch whose lock is read; default: the remote's `HEAD`.
     pub(crate) branch: Option<At<String>>,
-    /// The folder of its `pinstream.toml`, where that is not the top.
+    /// Directory of its `pinstream.toml`, unless it is at the top.
     pub(crate) root: Option<At<String>>,
 }
 
-/// A command for moves that have landed.
+/// A command for changes that have landed.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "Hook", extend("required" = ["name", "run"]))]
 pub(crate) struct HookTable {
-    /// Its name, by which is remembered what it has seen.
+    /// Name, which identifies the hook's state.
     #[schemars(regex(pattern = "^[a-z0-9][a-z0-9-]{0,62}$"))]
     pub(crate) name: Option<At<String>>,
-    /// Which tags it is for: `stream`, `stream:tag`, or globs; by default all.
+    /// Tags it runs for: `stream`, `stream:tag`, or globs; default: all.
     pub(crate) on: Option<At<Vec<At<String>>>>,
-    /// The program and its arguments; a program with a slash is a file of this root.
+    /// Program and arguments, without a shell; a program with a slash is a file of this root.
     pub(crate) run: Option<At<Vec<At<String>>>>,
-    /// More files of this root that it finds in its folder.
+    /// Other files of this root to provide in its directory.
     pub(crate) files: Vec<At<String>>,
     /// Environment variables that are passed on to it.
     pub(crate) env: Vec<At<String>>,
-    /// How long it may take, as `90s`, `5m` or `1h`; by default `5m`.
+    /// Time limit, e.g. `90s`, `5m` or `1h`; default: `5m`.
     pub(crate) timeout: Option<At<String>>,
-    /// Whether it runs once for each move in place of once for all.
+    /// Run once for each change instead of once for all.
     pub(crate) each: bool,
 }
 
-/// Patterns of tags, by the name of the set that they make.
+/// Patterns of tags, by the name of their group.
 pub(crate) type SetsTable = Entries<Vec<At<String>>>;
 
-/// Where and how moves are proposed, on exactly one forge.
+/// Proposals, on exactly one forge.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "Publish")]
 pub(crate) struct PublishTable {
-    /// GitHub or GitHub Enterprise; `repository` as `acme/deploy`.
+    /// GitHub or GitHub Enterprise; `repository` such as `acme/deploy`.
     pub(crate) github: Option<At<ForgeTable>>,
-    /// GitLab; `repository` as `group/sub/project`.
+    /// GitLab; `repository` such as `group/sub/project`.
     pub(crate) gitlab: Option<At<ForgeTable>>,
-    /// Gitea or Forgejo; `repository` as `acme/deploy`, and `url`.
+    /// Gitea or Forgejo; `repository` such as `acme/deploy`, and `url`.
     pub(crate) gitea: Option<At<ForgeTable>>,
-    /// Bitbucket Cloud; `repository` as `workspace/repo`.
+    /// Bitbucket Cloud; `repository` such as `workspace/repo`.
     pub(crate) bitbucket: Option<At<ForgeTable>>,
-    /// Azure DevOps; `repository` as `organization/project/repository`.
+    /// Azure DevOps; `repository` such as `organization/project/repository`.
     pub(crate) azure: Option<At<ForgeTable>>,
-    /// Which moves share a proposal: `stream` (the default), `tag`, `all`, or named sets of tags, as
-    /// `{ base = ["python:*"] }`; what no set names is grouped by stream.
+    /// Changes that share a proposal: those of a `stream` (default), of a `tag`, `all`, or named groups of tags, e.g.
+    /// `{ base = ["python:*"] }`; other tags are grouped by stream.
     pub(crate) group: Option<At<StringOr<SetsTable>>>,
-    /// A template (Jinja) for the titles of proposals, of what `pinstream help message` names; by default the first line
-    /// of the commit.
+    /// Jinja template for titles of proposals, see `pinstream help message`; default: the first line of the commit
+    /// message.
     pub(crate) title: Option<At<String>>,
-    /// A template for their bodies, in which `text` is the body that is written without one.
+    /// Jinja template for bodies of proposals; its variable `text` is the default body.
     pub(crate) body: Option<At<String>>,
-    /// Labels of new proposals.
+    /// Labels of proposals.
     pub(crate) labels: Vec<At<String>>,
-    /// Who is asked to review new proposals: a name, or `team:NAME` where the forge has teams.
+    /// Requested reviewers: a name, or `team:NAME` if the forge has teams.
     pub(crate) reviewers: Vec<At<String>>,
-    /// Whether new proposals are drafts.
+    /// Open proposals as drafts.
     pub(crate) draft: Option<At<bool>>,
-    /// Whether the forge merges new proposals by itself, once its rules are met.
+    /// Let the forge merge proposals once its rules are met.
     pub(crate) auto_merge: Option<At<bool>>,
-    /// Whether moves of the class `attestation` alone are proposed.
+    /// Also propose changes of the class `attestation` on their own.
     pub(crate) attestation: bool,
 }
 
@@ -185,9 +185,9 @@ pub(crate) struct PublishTable {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "Forge")]
 pub(crate) struct ForgeTable {
-    /// The repository, in the forge's own form.
+    /// Repository, in the notation of the forge.
     #[schemars(required)]
     pub(crate) repository: Option<At<String>>,
-    /// The address of an instance of one's own, as `https://git.acme.example`.
+    /// URL of a self-hosted instance, e.g. `https://git.acme.example`.
     pub(crate) url: Option<At<String>>,
 }

@@ -1,31 +1,30 @@
-//! `verify`, from as it was written to who has to have signed.
+//! Validates `verify`: the required signer of images, and the files it names.
 
 use std::ops::Range;
 
-use super::ReferencedFile;
 use super::path;
+use super::referenced_file::{ReferencedFile, referenced_file};
 use super::table::VerifyTable;
-use super::validate::referenced_file;
 use crate::signature::{Anchor, CertificateIdentity, Verify};
 use crate::text::diagnostics::{At, Diagnostics};
 
-/// A file that `verify` names, and what it is.
+/// A file named by `verify`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustFile {
-    /// What it is.
+    /// The kind of file.
     pub kind: Anchor,
-    /// Which it is.
+    /// The file in the root.
     pub file: ReferencedFile,
 }
 
 impl TrustFile {
-    /// Whether reading one of the two is enough.
+    /// Returns true if both are the same file of the same kind.
     pub(crate) fn is_same_file(&self, other: &Self) -> bool {
         self.kind == other.kind && self.file.path == other.file.path
     }
 }
 
-/// The file that a table names, where that is a path.
+/// Returns the file that a table names, if it is a valid path.
 pub(crate) fn trust_file(written: Option<&At<VerifyTable>>, findings: &Diagnostics<'_>) -> Option<TrustFile> {
     let VerifyTable { key, trusted_root, .. } = &written?.value;
     let of = |kind, name, text| {
@@ -39,20 +38,20 @@ pub(crate) fn trust_file(written: Option<&At<VerifyTable>>, findings: &Diagnosti
     }
 }
 
-/// Who has to have signed.
+/// Validates the required signer.
 pub(super) fn verify(written: &At<VerifyTable>, findings: &mut Diagnostics<'_>) -> Option<Verify> {
     let At { value: VerifyTable { key, issuer, identity, trusted_root }, span } = written;
     if let Some(key) = key {
         let others = [("issuer", issuer), ("identity", identity), ("trusted-root", trusted_root)];
         for (name, other) in others.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
-            let help = "take one of them out: a signature is by a key, or keyless by somebody whom an issuer knows";
-            findings.report(&other.span, format!("`{name}` cannot stand beside `key`"), help);
+            let help = "remove one of them: a signature is made with a key, or keyless by an identity of an issuer";
+            findings.report(&other.span, format!("`{name}` and `key` exclude each other"), help);
         }
         return findings.accept(&key.span, path::parse(&key.value)).map(Verify::Key);
     }
-    // What stands there in the place of a key, and is unknown, was said and taken out already.
+    // An unknown key was reported and removed already.
     let is_within = |place: &Range<usize>| span.start <= place.start && place.end <= span.end;
-    let was_said = findings.problems.iter().any(|problem| problem.span.as_ref().is_some_and(is_within));
+    let was_reported = findings.problems.iter().any(|problem| problem.span.as_ref().is_some_and(is_within));
     let root = trusted_root.as_ref().map(|text| findings.accept(&text.span, path::parse(&text.value)));
     if let (Some(issuer), Some(identity)) = (issuer, identity) {
         let (issuer, identity) = (findings.parse(issuer), findings.parse(identity));
@@ -62,21 +61,21 @@ pub(super) fn verify(written: &At<VerifyTable>, findings: &mut Diagnostics<'_>) 
         };
         return Some(Verify::Keyless(CertificateIdentity { issuer: issuer?, identity: identity?, trusted_root }));
     }
-    if was_said {
+    if was_reported {
         return None;
     }
     match (issuer, identity) {
         (Some(issuer), _) => {
-            let help = "add `identity = \"…\"`: an address as `release@acme.example`, or that of a workflow";
-            findings.report(&issuer.span, "an `issuer` alone does not say who has to have signed", help);
+            let help = "add `identity = \"…\"`, e.g. `release@acme.example` or the URL of a workflow";
+            findings.report(&issuer.span, "`issuer` without `identity`", help);
         }
         (None, Some(identity)) => {
-            let help = "add `issuer = \"https://…\"`, as `https://token.actions.githubusercontent.com`";
-            findings.report(&identity.span, "an `identity` alone does not say who has to vouch that it is him", help);
+            let help = "add `issuer = \"https://…\"`, e.g. `https://token.actions.githubusercontent.com`";
+            findings.report(&identity.span, "`identity` without `issuer`", help);
         }
         (None, None) => {
-            let help = "add `key = \"cosign.pub\"`, a file of this root, or an `issuer` and an `identity`";
-            findings.report(span, "`verify` does not say who has to have signed", help);
+            let help = "add `key = \"cosign.pub\"`, a file of this root, or `issuer` and `identity`";
+            findings.report(span, "`verify` names no signer", help);
         }
     }
     None

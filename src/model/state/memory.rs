@@ -1,7 +1,7 @@
-//! What is remembered of tags from one pass to the next: since when a digest is seen that is not pinned yet, and which
-//! moves of ours a person took back.
+//! The memory of tags between passes: since when a soaking digest has been served, and which of our changes were
+//! reverted.
 //!
-//! Pure. Times are our own; none comes from a registry.
+//! Pure. All times are our own; none comes from a registry.
 
 use std::collections::BTreeMap;
 
@@ -12,64 +12,63 @@ use crate::model::image::{Digest, TagId};
 use crate::model::lock::Lock;
 use crate::model::lock::diff::{ChangeKind, changes};
 
-/// How many moves that were taken back are remembered of one tag.
-const TAKEN_MAX: usize = 20;
+/// The number of reverted digests kept per tag.
+const REVERTED_MAX: usize = 20;
 
-/// What is remembered of tags.
+/// The memory of tags between passes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TagMemory {
-    /// What each tag was last seen at that waits to be pinned.
+    /// The digest each tag was last seen at that is not pinned yet.
     pub seen: BTreeMap<TagId, SoakingDigest>,
-    /// The last move of each tag that we landed.
+    /// The last change of each tag that we landed.
     pub landed: BTreeMap<TagId, LandedChange>,
-    /// Digests of moves that a person took back, newest first.
+    /// Digests of reverted changes, newest first.
     pub reverted: BTreeMap<TagId, Vec<Digest>>,
 }
 
-/// A digest that waits to be pinned.
+/// A digest that is not pinned yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SoakingDigest {
-    /// What the registry serves.
+    /// The digest the registry serves.
     pub digest: Digest,
-    /// Since when, without a pass that saw another.
+    /// The time since which every pass saw this digest.
     pub since: Timestamp,
 }
 
-/// A move that we landed.
+/// A change that we landed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LandedChange {
-    /// Where the tag stood before.
+    /// The previous digest.
     pub from: Digest,
-    /// Where it stood then.
+    /// The new digest.
     pub to: Digest,
 }
 
-/// Whether whoever looks back has the branch's history at hand.
+/// Availability of the branch's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HistoryAccess {
-    /// It tells which moves were taken back.
-    AtHand,
-    /// What is remembered has to tell.
-    Unknown,
+    /// Reverts are found in the history.
+    Available,
+    /// Reverts are found by comparing the lock with the landed changes.
+    Unavailable,
 }
 
 impl TagMemory {
-    /// Nothing is remembered.
+    /// An empty memory.
     pub const EMPTY: Self = Self { seen: BTreeMap::new(), landed: BTreeMap::new(), reverted: BTreeMap::new() };
 
-    /// Since when `id` is seen at `digest` without a break; none where it was not.
+    /// Returns the time since which `id` has been at `digest` without interruption.
     pub fn seen_since(&self, id: &TagId, digest: &Digest) -> Option<Timestamp> {
         self.seen.get(id).filter(|seen| seen.digest == *digest).map(|seen| seen.since)
     }
 
-    /// Whether a person took a move of `id` to `digest` back.
+    /// Returns true if a change of `id` to `digest` was reverted.
     pub fn is_reverted(&self, id: &TagId, digest: &Digest) -> bool {
         self.reverted.get(id).is_some_and(|digests| digests.contains(digest))
     }
 
-    /// The same after a look at `lock`, as it stands on the branch: a tag that stands again where it stood before our
-    /// last move, and knows nothing of that move, was taken back; one that a person put to a digest is no longer kept
-    /// from it. A move of ours that went back to where the tag was has left the other digest in `previous`.
+    /// Updates the memory from the lock on the branch. A tag back at the digest before our last change, whose pin does
+    /// not list that change in `previous`, was reverted. A tag that someone set to a reverted digest accepts it again.
     pub fn after_reading(&self, lock: &Lock) -> Self {
         let mut next = self.clone();
         for (id, pin) in &lock.pins {
@@ -78,17 +77,17 @@ impl TagMemory {
                 && !pin.previous.contains(to)
             {
                 next.landed.remove(id);
-                next.note_taken(id, to);
+                next.add_reverted(id, to);
             }
-            if let Some(taken) = next.reverted.get_mut(id) {
-                taken.retain(|digest| *digest != pin.digest);
+            if let Some(reverted) = next.reverted.get_mut(id) {
+                reverted.retain(|digest| *digest != pin.digest);
             }
         }
         next.reverted.retain(|_, digests| !digests.is_empty());
         next
     }
 
-    /// The same after a pass that saw `waiting`, and nothing that waits of the other tags that it `looked` at.
+    /// Updates the memory after a pass that found the digests `waiting`, and none for the other tags it `looked` at.
     pub fn after_pass(
         &self,
         looked: impl Fn(&TagId) -> bool,
@@ -98,41 +97,42 @@ impl TagMemory {
         let mut next = self.clone();
         next.seen.retain(|id, _| !looked(id) || waiting.contains_key(id));
         for (id, digest) in waiting {
-            // A time ahead of us was written by a clock that went wrong.
+            // A time in the future was written by a wrong clock.
             let since = self.seen_since(id, digest).filter(|since| *since <= now).unwrap_or(now);
             next.seen.insert(id.clone(), SoakingDigest { digest: digest.clone(), since });
         }
         next
     }
 
-    /// The same after it was seen that people took moves back.
+    /// Adds reverted changes found in the history.
     pub fn after_reverts(&self, taken: &BTreeMap<TagId, Digest>) -> Self {
         let mut next = self.clone();
         for (id, digest) in taken {
-            next.note_taken(id, digest);
+            next.add_reverted(id, digest);
         }
         next
     }
 
-    fn note_taken(&mut self, id: &TagId, digest: &Digest) {
-        let taken = self.reverted.entry(id.clone()).or_default();
-        if !taken.contains(digest) {
-            taken.insert(0, digest.clone());
-            taken.truncate(TAKEN_MAX);
+    fn add_reverted(&mut self, id: &TagId, digest: &Digest) {
+        let reverted = self.reverted.entry(id.clone()).or_default();
+        if !reverted.contains(digest) {
+            reverted.insert(0, digest.clone());
+            reverted.truncate(REVERTED_MAX);
         }
     }
 
-    /// The same after the moves from `old` to `new` have landed. They are noted where no history will tell of them.
+    /// Updates the memory after the changes from `old` to `new` landed. They are recorded only if no history is
+    /// available.
     pub fn after_landing(&self, old: &Lock, new: &Lock, history: HistoryAccess) -> Self {
         let mut next = self.clone();
         for one in changes(old, new) {
-            match one.change {
+            match one.kind {
                 ChangeKind::Updated { old, new } => {
-                    // Under another definition it may have been what a person took back under the former one.
-                    if let Some(taken) = next.reverted.get_mut(&one.tag) {
-                        taken.retain(|digest| *digest != new.digest);
+                    // The definition may have changed since the revert, and the change may be intended now.
+                    if let Some(reverted) = next.reverted.get_mut(&one.tag) {
+                        reverted.retain(|digest| *digest != new.digest);
                     }
-                    if history == HistoryAccess::Unknown {
+                    if history == HistoryAccess::Unavailable {
                         next.landed.insert(one.tag, LandedChange { from: old.digest, to: new.digest });
                     }
                 }
@@ -169,20 +169,20 @@ mod tests {
     }
 
     #[test]
-    fn a_move_that_stands_is_not_taken_back() {
-        let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unknown);
+    fn a_landed_change_is_not_a_revert() {
+        let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unavailable);
         assert_eq!(memory.after_reading(&at(12)), memory);
         assert!(!memory.is_reverted(&id(), &digest(12)));
     }
 
     #[test]
-    fn a_revert_takes_a_move_back_until_a_person_says_otherwise() {
-        let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unknown);
+    fn a_revert_counts_until_someone_sets_the_digest_again() {
+        let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unavailable);
         let reverted = memory.after_reading(&at(11));
         assert!(reverted.is_reverted(&id(), &digest(12)));
         assert_eq!(reverted.after_reading(&at(11)), reverted);
         // A newer digest is another matter, and going on from it leaves the old one alone.
-        let newer = reverted.after_landing(&at(11), &at(13), HistoryAccess::Unknown);
+        let newer = reverted.after_landing(&at(11), &at(13), HistoryAccess::Unavailable);
         assert!(newer.is_reverted(&id(), &digest(12)) && !newer.is_reverted(&id(), &digest(13)));
         assert!(!reverted.after_reading(&at(12)).is_reverted(&id(), &digest(12)));
     }
@@ -190,15 +190,15 @@ mod tests {
     #[test]
     fn a_move_of_ours_that_went_back_took_nothing_back() {
         // Another pass went back, and what it noted of that was overwritten by one that came late.
-        let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unknown);
+        let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unavailable);
         let mut back = at(11);
         back.pins.get_mut(&id()).unwrap().previous = vec![digest(12)];
         assert!(memory.after_reading(&back).reverted.is_empty());
     }
 
     #[test]
-    fn what_others_moved_elsewhere_was_not_taken_back() {
-        let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unknown);
+    fn a_change_to_another_digest_is_not_a_revert() {
+        let memory = TagMemory::default().after_landing(&at(11), &at(12), HistoryAccess::Unavailable);
         let after = memory.after_reading(&at(14));
         assert!(after.reverted.is_empty());
     }

@@ -1,6 +1,6 @@
-//! Tags that are found in a repository in place of being written down, as tags of their stream.
+//! Discovered tags: tags of a repository that become tags of a stream without being in its file.
 //!
-//! Pure: it follows from the repository's list, or, where that is not known, from what is pinned already.
+//! Pure: computed from the list of the repository's tags or, if that is unknown, from the pins.
 
 use std::collections::BTreeMap;
 
@@ -8,26 +8,26 @@ use super::{Definitions, Discovery, Tag, TagSource};
 use crate::model::image::{ImageRef, StreamName, TagId, TagName};
 use crate::model::settings::ImportSettings;
 
-/// How many tags that were left are named.
+/// The number of omitted tags that are named.
 const NAMED: usize = 5;
 
-/// What a stream took of a repository, for people.
+/// A stream whose `limit` left out matching tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TruncatedDiscovery {
-    /// The stream.
+    /// The stream's name.
     pub stream: StreamName,
-    /// How many tags fit.
+    /// The number of matching tags.
     pub matching: usize,
-    /// How many of them were taken.
+    /// The number of tags within the limit.
     pub taken: usize,
-    /// The first of those that were left.
+    /// The first tags that were left out.
     pub omitted: Vec<TagName>,
 }
 
-/// Replaces the tags that each stream discovers. `listed` gives the tags of a stream's repository, where they are known in
-/// this pass; `pinned` are the pins there are, by which the others go. A tag that is written down stays as it is.
+/// Replaces the discovered tags of each stream. `listed` returns the tags of a stream's repository, if they are known
+/// in this pass; otherwise the pins in `pinned` decide. Tags in the file take precedence.
 ///
-/// The answer is where not all that fit could be taken.
+/// Returns the streams whose limit left out tags.
 pub fn expand<'a>(
     definitions: &mut Definitions,
     listed: impl Fn(&StreamName, &Discovery) -> Option<&'a [TagName]>,
@@ -57,8 +57,8 @@ pub fn expand<'a>(
     cut
 }
 
-/// Adds to the tags of streams whose list is not known in this pass those of `proposed`, pins that are not yet there:
-/// only a list tells that one of them is gone again.
+/// Adds `proposed` pins to streams whose list is unknown in this pass: only a list shows that one of them no longer
+/// exists.
 pub fn add_proposed<'a>(
     definitions: &mut Definitions,
     is_unlisted: impl Fn(&StreamName) -> bool,
@@ -70,7 +70,7 @@ pub fn add_proposed<'a>(
 }
 
 impl Discovery {
-    /// Puts `tags` of the repository among those of `stream`, but for what is written down there.
+    /// Adds `tags` of the repository to `stream`, unless they are in its file.
     fn define(&self, stream: &StreamName, tags: Vec<TagName>, among: &mut BTreeMap<TagId, Tag>) {
         for tag in tags {
             let id = TagId { stream: stream.clone(), tag };
@@ -79,7 +79,7 @@ impl Discovery {
         }
     }
 
-    /// The tag of the stream that stands for `tag` of the repository.
+    /// Creates the tag of the stream for `tag` of the repository.
     fn tag(&self, tag: &TagName) -> Tag {
         let image = ImageRef::tagged(self.repository.clone(), tag.clone());
         let ImportSettings { schedule, platforms, adoption, .. } = self.import.clone();
@@ -87,7 +87,7 @@ impl Discovery {
         Tag { source, platforms, schedule, adoption, annotations: Default::default(), discovered: true }
     }
 
-    /// The tags that were taken before, and would be again.
+    /// Returns the tags that were discovered before and still match.
     fn pinned<'a>(&self, stream: &StreamName, pinned: impl Iterator<Item = (&'a TagId, &'a ImageRef)>) -> Vec<TagName> {
         let is_ours = |(id, image): &(&TagId, &ImageRef)| {
             id.stream == *stream
@@ -99,7 +99,7 @@ impl Discovery {
         pinned.filter(is_ours).map(|(id, _)| id.tag.clone()).collect()
     }
 
-    /// Whether `tag` could be one of its tags.
+    /// Returns true if `tag` may be discovered.
     pub fn admits(&self, tag: &TagName) -> bool {
         self.select.admits(tag)
     }
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_is_not_known_leaves_what_is_pinned() {
+    fn an_unknown_list_keeps_pinned_tags() {
         let pinned = [
             ("app:1.9", "quay.io/acme/app:1.9"),
             ("app:2.0", "quay.io/acme/app:2.0"),

@@ -1,10 +1,8 @@
-//! Edits of a stream's file, for the commands by which people change what they wrote: a tag is defined, held, taken out,
-//! or told to reject a digest.
+//! Edits a stream file for commands: defines, holds or removes a tag, or rejects a digest.
 //!
-//! Bytes are changed where that is needed, and nowhere else: comments, order, quotes, blanks and ends of lines stay as
-//! somebody left them. (`toml_edit` writes the whole file again: it turns CRLF into LF, ends the last line, and moves
-//! dotted keys together.) Pure; whether the result is right is for whoever reads it again to say.
-
+//! Only the necessary bytes change: comments, order, quotes, blanks and line endings stay. (`toml_edit` rewrites the
+//! whole file: it turns CRLF into LF, terminates the last line, and moves dotted keys together.) Pure; the caller
+//! validates the result by reading it again.
 mod inline;
 pub(crate) mod lines;
 
@@ -16,21 +14,20 @@ use super::write::{NewTag, key, keys, short};
 use crate::model::image::{Digest, StreamName, TagName};
 use crate::text::escape::{is_deceptive, toml_string};
 
-/// The keys that say where a tag's digest comes from.
+/// The keys for the source of a tag's digest.
 const SOURCES: [&str; 3] = ["image", "follow", "repository"];
-/// The keys that go with a source and are let go with it.
+/// The keys that belong to a source and are removed with it.
 const WITH_SOURCE: [&str; 6] = ["semver", "pattern", "order", "platform", "schedule", "timezone"];
 
-/// A file that is no TOML, so that nothing can be found in it.
+/// A file that is not valid TOML.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidToml(String);
 
-/// A file's text with one tag of it defined as `new`. What the tag says beside its source, `hold` or `annotations` for
-/// one, stays.
+/// Defines `tag` as `new` in a file's text. Keys unrelated to the source, e.g. `hold` or `annotations`, stay.
 ///
 /// # Errors
-/// Where it is no TOML.
+/// Returns an error for invalid TOML.
 pub fn define(text: &str, stream: &StreamName, tag: &TagName, new: &NewTag) -> Result<String, InvalidToml> {
     let keys = keys(stream, new);
     let tag = tag.as_str();
@@ -60,10 +57,10 @@ pub fn define(text: &str, stream: &StreamName, tag: &TagName, new: &NewTag) -> R
     }
 }
 
-/// A file's text in which `tag` rejects `digest`, too, with the reason as a comment beside it; as it was where it does.
+/// Adds `digest` to `reject` of `tag`, unless it is there, with the reason as a comment.
 ///
 /// # Errors
-/// Where it is no TOML.
+/// Returns an error for invalid TOML.
 pub fn reject(text: &str, tag: &TagName, digest: &Digest, reason: &str) -> Result<String, InvalidToml> {
     let text = &as_table(text, tag.as_str())?;
     let file = EditableFile::parse(text)?;
@@ -81,10 +78,10 @@ pub fn reject(text: &str, tag: &TagName, digest: &Digest, reason: &str) -> Resul
     }
 }
 
-/// A file's text in which `tag` is held for `reason`, or with none is not held any more.
+/// Sets `hold` of `tag` to `reason`, or removes it without a reason.
 ///
 /// # Errors
-/// Where it is no TOML.
+/// Returns an error for invalid TOML.
 pub fn hold(text: &str, tag: &TagName, reason: Option<&str>) -> Result<String, InvalidToml> {
     let tag = tag.as_str();
     let Some(reason) = reason else { return without_key(text, tag, "hold") };
@@ -94,11 +91,11 @@ pub fn hold(text: &str, tag: &TagName, reason: Option<&str>) -> Result<String, I
     with_key(&text, tag, "hold", &toml_string(reason))
 }
 
-/// A file's text without `tag`, which need not be a name that is right; none where it does not have it. Comments above
-/// the tag may be about more than the tag, and stay.
+/// Removes `tag`, which may be an invalid name; returns `None` if it does not exist. Comments above the tag stay, as
+/// they may concern more than the tag.
 ///
 /// # Errors
-/// Where it is no TOML.
+/// Returns an error for invalid TOML.
 pub fn remove(text: &str, tag: &str) -> Result<Option<String>, InvalidToml> {
     let mut text = text.to_owned();
     let mut is_changed = false;
@@ -108,7 +105,7 @@ pub fn remove(text: &str, tag: &str) -> Result<Option<String>, InvalidToml> {
     Ok(is_changed.then_some(text))
 }
 
-/// The same file with a tag that is short for its image written as a table.
+/// Rewrites a tag in short form as a table.
 fn as_table(text: &str, tag: &str) -> Result<String, InvalidToml> {
     Ok(match EditableFile::parse(text)?.find(tag) {
         Some(TagLocation::Text(value)) => splice(text, value.clone(), &format!("{{ image = {} }}", &text[value])),
@@ -116,7 +113,7 @@ fn as_table(text: &str, tag: &str) -> Result<String, InvalidToml> {
     })
 }
 
-/// The same file with `key` of a tag set to `value`, where it stands or else after the tag's source.
+/// Sets `key` of a tag to `value`, in place or after the tag's source.
 fn with_key(text: &str, tag: &str, key: &str, value: &str) -> Result<String, InvalidToml> {
     let text = as_table(text, tag)?;
     let Some(keys) = EditableFile::parse(&text)?.keys(tag) else { return Ok(text) };
@@ -130,7 +127,7 @@ fn with_key(text: &str, tag: &str, key: &str, value: &str) -> Result<String, Inv
     })
 }
 
-/// The same file without `key` of a tag, and all that is below it.
+/// Removes `key` of a tag, with everything below it.
 fn without_key(text: &str, tag: &str, key: &str) -> Result<String, InvalidToml> {
     let mut text = text.to_owned();
     while let Some(next) = EditableFile::parse(&text)?.without_first(&["tags", tag, key]) {
@@ -146,11 +143,11 @@ fn splice(text: &str, range: Range<usize>, with: &str) -> String {
 /// A header, or a key with its value.
 #[derive(Clone, Debug)]
 struct EditItem {
-    /// The keys that lead to it, from the top of the file.
+    /// The keys that lead to it from the top of the file.
     path: Vec<String>,
     /// Its last key, or a whole header.
     key: Range<usize>,
-    /// Its value; of a header, the header again.
+    /// Its value; for a header, the header again.
     value: Range<usize>,
     kind: ItemKind,
 }
@@ -158,9 +155,9 @@ struct EditItem {
 #[derive(Clone, Debug)]
 enum ItemKind {
     Header,
-    /// A table in braces, and what is in it.
+    /// An inline table and its items.
     Inline(Vec<EditItem>),
-    /// A list, and where its last element ends.
+    /// A list, and the end of its last element.
     List(Option<usize>),
     Other,
 }
@@ -176,34 +173,34 @@ impl EditItem {
     }
 }
 
-/// A file and what it says, in the order in which it is written.
+/// A file and its items, in the order of the text.
 struct EditableFile<'t> {
     text: &'t str,
     items: Vec<EditItem>,
 }
 
-/// A tag, as it is written.
+/// The notation of a tag.
 enum TagLocation {
-    /// Short for its image.
+    /// Short form: an image.
     Text(Range<usize>),
-    /// By keys.
+    /// A table of keys.
     Keys(TagKeys),
 }
 
 /// The keys of one tag.
 struct TagKeys {
     items: Vec<EditItem>,
-    /// Whether they stand in braces.
+    /// True if they are in an inline table.
     inline: bool,
 }
 
 impl TagKeys {
-    /// `name` where it has a value of its own, and not by keys below it.
+    /// Returns `name` if it has a value of its own instead of keys below it.
     fn direct(&self, name: &str) -> Option<&EditItem> {
         self.items.iter().find(|item| item.is_one_of(&[name]))
     }
 
-    /// What further keys are written after.
+    /// Returns the item after which new keys are inserted.
     fn anchor(&self) -> Option<&EditItem> {
         self.items.iter().find(|item| item.is_one_of(&SOURCES))
     }
@@ -218,7 +215,7 @@ impl<'t> EditableFile<'t> {
         Ok(Self { text, items })
     }
 
-    /// The items among which tags are: those of the file, or of the braces after `tags`.
+    /// Returns the items that contain tags: those of the file, or of the inline table `tags`.
     fn scope(&self) -> (&[EditItem], bool) {
         let braces = self.items.iter().find_map(|item| match &item.kind {
             ItemKind::Inline(inner) if item.path == ["tags"] => Some(inner.as_slice()),
@@ -249,7 +246,7 @@ impl<'t> EditableFile<'t> {
         }
     }
 
-    /// The text without the first of what is at or below `path`; none where nothing is.
+    /// Removes the first item at or below `path`; `None` if there is none.
     fn without_first(&self, path: &[&str]) -> Option<String> {
         fn first<'i>(items: &'i [EditItem], path: &[&str], inline: bool) -> Option<(&'i EditItem, bool)> {
             items.iter().find_map(|item| match &item.kind {
@@ -271,7 +268,7 @@ impl<'t> EditableFile<'t> {
         Some(splice(self.text, range, ""))
     }
 
-    /// The text with a tag that is not in it yet, where the others are.
+    /// Adds a new tag next to the others.
     fn add(&self, tag: &str, keys: &[(&str, String)]) -> Result<String, InvalidToml> {
         let entry = format!("{} = {}", key(tag), short(keys));
         if let Some(item) =
@@ -279,7 +276,7 @@ impl<'t> EditableFile<'t> {
         {
             return Ok(inline::into(self.text, item, &entry));
         }
-        // The last that stands under `[tags]` itself, or else that header; or the last of `tags.…` at the top.
+        // The last item of `[tags]`, or else that header; or the last `tags.…` at the top.
         let header = |item: &&EditItem| matches!(item.kind, ItemKind::Header);
         let is_tags = |item: &&EditItem| header(item) && item.path == ["tags"];
         let begin = self.items.iter().position(|item| is_tags(&item));
@@ -315,13 +312,13 @@ fn walk(text: &str, table: &DeTable<'_>, above: &[String], items: &mut Vec<EditI
         let path: Vec<String> = above.iter().cloned().chain([name.get_ref().clone().into_owned()]).collect();
         let (key, span) = (name.span(), value.span());
         let kind = match value.get_ref() {
-            // A table's place is its braces, its header, or, where it is only part of a dotted key, that part.
+            // The span of a table is its braces, its header, or that part of a dotted key.
             DeValue::Table(inner) => match text.as_bytes().get(span.start) {
                 Some(b'{') => {
-                    let mut inside = Vec::new();
-                    walk(text, inner, &path, &mut inside);
-                    inside.sort_by_key(|item| item.key.start);
-                    ItemKind::Inline(inside)
+                    let mut inner_items = Vec::new();
+                    walk(text, inner, &path, &mut inner_items);
+                    inner_items.sort_by_key(|item| item.key.start);
+                    ItemKind::Inline(inner_items)
                 }
                 Some(b'[') => {
                     walk(text, inner, &path, items);

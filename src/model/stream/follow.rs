@@ -1,6 +1,6 @@
-//! Which tag follows which: what is there to be followed, cycles, and the order in which digests pass along.
+//! Followers: checks for missing tags and cycles, and the order in which digests pass along.
 //!
-//! A tag follows one other at most, so that from each tag there is one path, and no search.
+//! A tag follows at most one other tag, so that from each tag there is a single path.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
@@ -10,45 +10,45 @@ use super::{Definitions, TagSource};
 use crate::model::image::{FollowedTag, NameError, RemoteName, RemoteTag, StreamName, TagId, TagName};
 use crate::model::settings::remote::RemoteSettings;
 use crate::text::diagnostics::{Problem, SourceFile, nearest};
-use crate::text::toml::schema_check::short;
+use crate::text::escape::excerpt;
 
-/// For how many missing tags the nearest known one is looked up, so that a broken root is not slow to say so.
+/// The number of missing tags for which the nearest one is suggested, which bounds the cost for a broken root.
 const NEAREST_MAX: usize = 20;
-/// How many tags of a cycle are named.
+/// The number of tags of a cycle that are shown.
 const PATH_MAX: usize = 40;
 
-/// A tag that follows another, and where that is written.
+/// A tag that follows another one, with the position of that name.
 #[derive(Debug)]
 pub(crate) struct Follower {
-    /// The tag that follows.
+    /// The follower.
     pub(crate) tag: TagId,
-    /// Its file.
+    /// The follower's file.
     pub(crate) file: Arc<SourceFile>,
-    /// Where the followed tag is named.
+    /// The position of the followed tag's name.
     pub(crate) place: Range<usize>,
 }
 
-/// What there is to be followed.
+/// The tags that can be followed.
 pub(crate) struct FollowTargets<'a> {
-    /// Tags that are right.
+    /// Valid tags.
     pub(crate) definitions: &'a Definitions,
-    /// Tags that are there and wrong.
+    /// Tags with problems.
     pub(crate) broken: &'a HashSet<TagId>,
-    /// Streams whose tags are not all known.
+    /// Streams that were not read completely.
     pub(crate) unread: &'a HashSet<StreamName>,
-    /// The other repositories; none where the settings that name them could not all be read.
+    /// The remotes; `None` if the settings were not read completely.
     pub(crate) remotes: Option<&'a BTreeMap<RemoteName, RemoteSettings>>,
 }
 
-/// All tags: those that follow none in the order of their names, then [`followers`].
+/// Returns all tags: first those that follow none, sorted, then [`followers`].
 pub fn order(definitions: &Definitions) -> Vec<TagId> {
     let others = definitions.tags.iter().filter(|(_, tag)| !matches!(tag.source, TagSource::Follow(_)));
     others.map(|(id, _)| id).chain(followers(definitions)).cloned().collect()
 }
 
-/// The tags that follow another one of the root, each after the one it follows, and otherwise in the order of their names.
+/// Returns the tags that follow another one of the root, each after the one it follows, otherwise sorted by name.
 ///
-/// Of a cycle, which no root that was read has, no tag is in the answer.
+/// Tags of a cycle, which only invalid definitions have, are left out.
 pub fn followers(definitions: &Definitions) -> Vec<&TagId> {
     let mut order = Vec::new();
     let mut seen: HashSet<&TagId> = HashSet::new();
@@ -59,7 +59,8 @@ pub fn followers(definitions: &Definitions) -> Vec<&TagId> {
             path.push(next);
             next = target;
         }
-        // A path that ends on itself is a cycle; one that ends on an earlier path, or at an image, goes on from there.
+        // A path that ends in itself is a cycle; one that ends in an earlier path, or at an image, continues from
+        // there.
         let turn = path.iter().position(|known| *known == next).unwrap_or(path.len());
         order.extend(path[..turn].iter().rev());
     }
@@ -73,11 +74,11 @@ fn followed<'a>(definitions: &'a Definitions, tag: &TagId) -> Option<&'a TagId> 
     }
 }
 
-/// The tag that `text` names where it stands after `follow` in `stream`.
+/// Parses the value of `follow` in `stream`.
 pub(super) fn target(text: &str, stream: &StreamName) -> Result<FollowedTag, NameError> {
     if text.contains('@') {
-        return Err(NameError::new(format!("`{}` names a digest, and a tag is followed", short(text)))
-            .help("an image and its digest stand after `image`"));
+        return Err(NameError::new(format!("`{}` is a digest, not a tag", excerpt(text)))
+            .help("use `image` for an image with its digest"));
     }
     match text.contains(':') {
         true => text.parse(),
@@ -85,7 +86,7 @@ pub(super) fn target(text: &str, stream: &StreamName) -> Result<FollowedTag, Nam
     }
 }
 
-/// What is wrong between tags: those that are not there, and those that follow themselves.
+/// Reports missing tags and cycles.
 pub(super) fn check(known: &FollowTargets<'_>, followers: &[Follower]) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut looked_up = 0;
@@ -99,8 +100,8 @@ pub(super) fn check(known: &FollowTargets<'_>, followers: &[Follower]) -> Vec<Pr
         if !is_there {
             looked_up += 1;
             let help = (looked_up <= NEAREST_MAX).then(|| help(known, follower, target));
-            let help = help.unwrap_or_else(|| "define it, or follow one that is defined".to_owned());
-            let message = format!("`{}` follows `{target}`, which is not defined", follower.tag);
+            let help = help.unwrap_or_else(|| "define it, or follow an existing tag".to_owned());
+            let message = format!("`{}` follows `{target}`, which does not exist", follower.tag);
             problems.push(Problem::at(&follower.file, follower.place.clone(), message).help(help));
         }
     }
@@ -108,13 +109,13 @@ pub(super) fn check(known: &FollowTargets<'_>, followers: &[Follower]) -> Vec<Pr
     problems
 }
 
-/// What is wrong with a tag that follows into a repository that the settings do not name.
+/// Reports a follower of a remote that the settings do not define.
 fn unknown_remote(known: &FollowTargets<'_>, follower: &Follower) -> Option<Problem> {
     let TagSource::Remote(RemoteTag { remote, .. }) = &known.definitions.tags.get(&follower.tag)?.source else {
         return None;
     };
     let remotes = known.remotes.filter(|remotes| !remotes.contains_key(remote))?;
-    let message = format!("`{}` follows a tag of the remote `{remote}`, which is not defined", follower.tag);
+    let message = format!("`{}` follows a tag of the remote `{remote}`, which does not exist", follower.tag);
     let help = match nearest(remote.as_str(), remotes.keys().map(RemoteName::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("add `[remote.{remote}]` and its `url` to `pinstream.toml`"),
@@ -137,7 +138,7 @@ fn help(known: &FollowTargets<'_>, follower: &Follower, target: &TagId) -> Strin
     if let (false, Ok(stream)) = (written.contains(':'), written.parse::<StreamName>())
         && let Some(first) = tags_of(&stream).next()
     {
-        return format!("`{stream}` is a stream: say which tag of it, as `{first}`");
+        return format!("`{stream}` is a stream; add a tag, e.g. `{first}`");
     }
     if definitions.streams.contains_key(&target.stream) {
         let near = nearest(target.tag.as_str(), tags_of(&target.stream).map(|tag| tag.tag.as_str()));
@@ -154,15 +155,15 @@ fn help(known: &FollowTargets<'_>, follower: &Follower, target: &TagId) -> Strin
     match near {
         Some(near) => format!("there is no stream `{}`; did you mean `{near}:{}`?", target.stream, target.tag),
         None if target.stream.as_str().split('/').next().is_some_and(|first| first.contains('.')) => {
-            "an image of a registry stands after `image`".to_owned()
+            "use `image` for an image of a registry".to_owned()
         }
         None => format!("there is no stream `{}`", target.stream),
     }
 }
 
-/// One problem a cycle, at the least of its tags.
+/// Reports one problem per cycle, at its first tag.
 fn cycles(definitions: &Definitions, followers: &[Follower]) -> Vec<Problem> {
-    // For each tag the round in which it was reached: within one round, the second time closes a cycle.
+    // The round in which each tag was reached: reaching it twice in one round closes a cycle.
     let mut rounds: HashMap<&TagId, usize> = HashMap::with_capacity(followers.len());
     let mut starts: Vec<(&TagId, Vec<&TagId>)> = Vec::new();
     for (round, follower) in followers.iter().enumerate() {
@@ -199,7 +200,7 @@ fn cycles(definitions: &Definitions, followers: &[Follower]) -> Vec<Problem> {
             }
         };
         let problem = Problem::at(&follower.file, follower.place.clone(), message);
-        Some(problem.help("one tag of a chain has to name an image"))
+        Some(problem.help("define one of the tags by an image"))
     };
     starts.into_iter().filter_map(problem).collect()
 }

@@ -1,6 +1,6 @@
-//! Choosing tags of a repository: those in a range of versions, or that match a pattern, and which of them is highest.
+//! Selects tags of a repository, by a range of versions or by a pattern, and the highest of them.
 //!
-//! Pure: what is chosen follows from the set of tags alone. In what order a registry lists them says nothing.
+//! Pure: the selection depends on the set of tags only, never on the order in which a registry lists them.
 
 pub(crate) mod range;
 
@@ -14,28 +14,28 @@ use crate::model::image::version::TagVersion;
 use crate::model::image::{NameError, TagName, priority};
 pub use range::VersionRange;
 
-/// The longest pattern that is read.
+/// The longest pattern, in bytes.
 const PATTERN_MAX: usize = 512;
 
-/// A rule by which tags of a repository are chosen.
+/// A rule that selects tags of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Select {
-    /// What a tag must match; the first group, where it has one, is what is compared.
+    /// The pattern that a tag must match; its groups, if any, are what is compared.
     pub pattern: Option<Pattern>,
-    /// In what order tags are compared, the highest being chosen.
+    /// The order of tags, the highest of which is selected.
     pub order: Order,
 }
 
-/// In what order tags are compared.
+/// Orders of tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// By version, those in a range alone where there is one.
+    /// By version, optionally within a range.
     Semver(Option<VersionRange>),
-    /// By number, as dates and counters are.
+    /// By number, e.g. dates and counters.
     Number,
-    /// By letter, as ASCII has them.
+    /// Alphabetically, by ASCII.
     Alphabet,
-    /// `latest`, then versions, then the rest: as they are shown.
+    /// Display order: `latest`, then versions, then the rest.
     Priority,
 }
 
@@ -44,20 +44,20 @@ pub enum Order {
 pub struct Pattern(Regex);
 
 impl Pattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// A sentence, where it is no regular expression or too large.
+    /// Returns an error if it is not a regular expression, or too large.
     pub fn new(text: &str) -> Result<Self, NameError> {
-        let help = "as `^nightly-(\\d{8})$`; what the groups hold is compared";
+        let help = "write e.g. `^nightly-(\\d{8})$`; the groups are compared";
         if text.len() > PATTERN_MAX {
-            return Err(NameError::new(format!("a pattern has at most {PATTERN_MAX} characters")).help(help));
+            return Err(NameError::new(format!("pattern longer than {PATTERN_MAX} characters")).help(help));
         }
         let regex = regex_lite::RegexBuilder::new(text).size_limit(1 << 18).nest_limit(50).build();
-        Ok(Self(regex.map_err(|error| NameError::new(format!("not a regular expression: {error}")).help(help))?))
+        Ok(Self(regex.map_err(|error| NameError::new(format!("invalid regular expression: {error}")).help(help))?))
     }
 
-    /// What is compared of `tag`: the groups, or all of the match where there are none.
+    /// Returns the parts of `tag` to compare: the groups, or the whole match without groups.
     fn parts<'t>(&self, tag: &'t str) -> Option<Vec<Option<&'t str>>> {
         let found = self.0.captures(tag)?;
         let first = usize::from(found.len() > 1);
@@ -73,17 +73,17 @@ impl PartialEq for Pattern {
     }
 }
 
-/// What tags are compared by.
+/// The sort key of a tag.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum SortKey<'t> {
     Version(Version),
-    /// A number as text, without zeros before it, behind its length; parts that are not there come first.
+    /// Numbers as text without leading zeros, after their length; missing groups come first.
     Numbers(Vec<Option<(usize, &'t str)>>),
     Letters(Vec<Option<&'t str>>),
     Usual(Reverse<UsualOrder<'t>>),
 }
 
-/// A name in the order of [`priority`], which has the highest first.
+/// A name in display order ([`priority`]), which puts the highest first.
 #[derive(Debug, PartialEq, Eq)]
 struct UsualOrder<'t>(&'t str);
 
@@ -99,16 +99,16 @@ impl PartialOrd for UsualOrder<'_> {
     }
 }
 
-/// A tag that fits, with its place in the order.
+/// A matching tag with its sort key.
 struct RankedTag<'t> {
     key: SortKey<'t>,
-    /// Of tags of one key the one that says most is higher: `3.13.0` before `3.13`.
+    /// Number of parts: of equal versions the most specific is higher, `3.13.0` before `3.13`.
     parts: usize,
     tag: &'t TagName,
 }
 
 impl RankedTag<'_> {
-    /// Highest first.
+    /// Compares tags, highest first.
     fn compare(&self, other: &Self) -> Ordering {
         let name = |ranked: &Self| (ranked.tag.as_str().len(), ranked.tag.as_str().to_owned());
         let by_key = other.key.cmp(&self.key).then(other.parts.cmp(&self.parts));
@@ -116,12 +116,12 @@ impl RankedTag<'_> {
     }
 }
 
-/// The tag that was chosen.
+/// The selected tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
-    /// The highest.
+    /// The highest tag.
     pub tag: TagName,
-    /// The others that are as high.
+    /// Other tags that are equally high.
     pub ties: Vec<TagName>,
 }
 
@@ -129,28 +129,28 @@ impl fmt::Display for Select {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let order = match &self.order {
             Order::Semver(Some(range)) => format!("in {range}"),
-            Order::Semver(None) => "the highest version".to_owned(),
-            Order::Number => "the highest number".to_owned(),
-            Order::Alphabet => "the last by letter".to_owned(),
+            Order::Semver(None) => "highest version".to_owned(),
+            Order::Number => "highest number".to_owned(),
+            Order::Alphabet => "last alphabetically".to_owned(),
             Order::Priority => "any".to_owned(),
         };
         f.write_str(&order)?;
-        self.pattern.as_ref().map_or(Ok(()), |pattern| write!(f, " of /{}/", pattern.0.as_str()))
+        self.pattern.as_ref().map_or(Ok(()), |pattern| write!(f, " matching /{}/", pattern.0.as_str()))
     }
 }
 
 impl Select {
-    /// Whether `tag` may be chosen.
+    /// Returns true if `tag` matches the rule.
     pub fn admits(&self, tag: &TagName) -> bool {
         self.rank(tag).is_some()
     }
 
-    /// The tags that fit, highest first.
+    /// Returns the matching tags, highest first.
     pub fn ranked<'t>(&self, tags: impl IntoIterator<Item = &'t TagName>) -> Vec<&'t TagName> {
         self.sorted(tags).into_iter().map(|ranked| ranked.tag).collect()
     }
 
-    /// The highest tag that fits.
+    /// Returns the highest matching tag.
     pub fn choose<'t>(&self, tags: impl IntoIterator<Item = &'t TagName>) -> Option<Selection> {
         let sorted = self.sorted(tags);
         let (highest, others) = sorted.split_first()?;
@@ -161,7 +161,7 @@ impl Select {
     fn sorted<'t>(&self, tags: impl IntoIterator<Item = &'t TagName>) -> Vec<RankedTag<'t>> {
         let mut sorted: Vec<RankedTag<'t>> = tags.into_iter().filter_map(|tag| self.rank(tag)).collect();
         sorted.sort_by(RankedTag::compare);
-        // A registry that pages may list a tag twice.
+        // A registry that paginates may list a tag twice.
         sorted.dedup_by(|a, b| a.tag == b.tag);
         sorted
     }
@@ -187,8 +187,8 @@ impl Select {
     }
 }
 
-/// A number as it is compared; none where the text is none, and none within for a part that is not there.
-#[expect(clippy::option_option, reason = "a part that is not there is no part that is wrong")]
+/// Parses a number for comparison; `None` if it is not one, `Some(None)` for a missing group.
+#[expect(clippy::option_option, reason = "a missing group is not an invalid number")]
 fn number(part: Option<&str>) -> Option<Option<(usize, &str)>> {
     let Some(text) = part else { return Some(None) };
     let digits = text.trim_start_matches('0');
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_says_where_the_version_is() {
+    fn the_groups_of_a_pattern_are_compared() {
         let alpine = Select { pattern: Some(Pattern::new("^(.+)-alpine$").unwrap()), ..semver(">=3") };
         check(&alpine, "3-alpine 3.1-alpine 3.2 latest-alpine 2.9-alpine", "3.1-alpine 3-alpine");
     }
@@ -268,12 +268,12 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_is_listed_twice_is_no_tie() {
+    fn a_tag_listed_twice_is_not_a_tie() {
         check(&semver("*"), "1.0.0 1.0.0", "1.0.0");
     }
 
     #[test]
-    fn what_is_no_pattern_is_refused() {
+    fn invalid_patterns_are_rejected() {
         for text in ["(", "a{1000}{1000}{1000}", &"(".repeat(100), &"a".repeat(600)] {
             assert!(Pattern::new(text).is_err(), "{text}");
         }

@@ -1,4 +1,4 @@
-//! `streams/**/*.toml` as they are written: every key there is, with its place; true or not is for `validate` to say.
+//! The raw tables of `streams/**/*.toml`, with positions and schema; `validate` checks the values.
 
 use std::sync::LazyLock;
 
@@ -8,13 +8,14 @@ use toml::de::{DeTable, DeValue};
 
 use crate::model::settings::table::{ImportTable, VerifyTable};
 use crate::text::diagnostics::{At, Diagnostics, nearest};
-use crate::text::toml::schema_check::{SchemaShape, short};
+use crate::text::escape::excerpt;
+use crate::text::toml::schema_check::SchemaShape;
 use crate::text::toml::{DateOrTime, Entries, StringOr};
 
-/// What a stream's file may hold.
+/// The shape of a stream file.
 pub(super) static SHAPE: LazyLock<SchemaShape> = LazyLock::new(SchemaShape::of::<StreamTable>);
 
-/// The keys a tag may have.
+/// The keys of a tag.
 static TAG_KEYS: LazyLock<Vec<String>> = LazyLock::new(|| match SchemaShape::of::<TagTable>() {
     SchemaShape::Table(keys, _) => keys.into_iter().map(|(key, _)| key).collect(),
     _ => Vec::new(),
@@ -27,62 +28,62 @@ type KeyPath<'a> = toml::Spanned<std::borrow::Cow<'a, str>>;
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "Stream")]
 pub(crate) struct StreamTable {
-    /// What the stream is for.
+    /// Purpose of the stream.
     pub(crate) description: Option<At<String>>,
-    /// Words of your own.
+    /// Annotations, for your own use.
     pub(crate) annotations: Entries<At<String>>,
-    /// What the tags of this stream fall back on, before the settings of the root.
+    /// Defaults for the tags of this stream; they override the settings of the root.
     pub(crate) import: ImportTable,
-    /// The tags, by name: an image, or a table.
+    /// Tags, by name: an image, or a table.
     pub(crate) tags: Entries<At<TagEntry>>,
-    /// Every tag of a repository that fits, beside those above.
+    /// Also makes each matching tag of a repository a tag of the stream.
     pub(crate) discover: Option<At<DiscoverTable>>,
 }
 
-/// A tag as it is written: short for `{ image = "…" }`, or a table.
+/// The value of a tag: short for `{ image = "…" }`, or a table.
 pub(crate) type TagEntry = StringOr<TagTable>;
 
-/// A tag. One of `image`, `follow` and `repository` says where its digest comes from.
+/// A tag. Exactly one of `image`, `follow` and `repository` is the source of its digest.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "Tag")]
 pub(crate) struct TagTable {
-    /// An image of a registry, as `docker.io/library/python:3.12`.
+    /// Image of a registry, e.g. `docker.io/library/python:3.12`.
     pub(crate) image: Option<At<String>>,
-    /// Another tag: of this stream, as `3.12`, of any, as `python:3.12`, or of another repository that the settings
-    /// name, as `platform//python:3.12`.
+    /// Another tag: of this stream (`3.12`), of any stream (`python:3.12`), or of another repository in the settings
+    /// (`platform//python:3.12`).
     pub(crate) follow: Option<At<String>>,
-    /// The one platform whose manifest is pinned in place of the index, as `linux/arm64`.
+    /// Platform whose manifest is pinned instead of the index, e.g. `linux/arm64`.
     pub(crate) platform: Option<At<String>>,
-    /// Platforms an index must have for it to be pinned.
+    /// Platforms that an index must have.
     pub(crate) platforms: Option<At<Vec<At<String>>>>,
-    /// A cron expression of five fields, as crontab(5) has them, or `never`.
+    /// Cron expression of five fields, as in crontab(5), or `never`.
     pub(crate) schedule: Option<At<String>>,
-    /// The time zone the schedule is read in, as `Europe/Berlin`.
+    /// Time zone of the schedule, e.g. `Europe/Berlin`.
     pub(crate) timezone: Option<At<String>>,
-    /// Words of your own.
+    /// Annotations, for your own use.
     pub(crate) annotations: Entries<At<String>>,
-    /// A repository of which one tag is chosen: by `semver`, or by `pattern` and `order`.
+    /// Repository from which a tag is selected: by `semver`, or by `pattern` and `order`.
     pub(crate) repository: Option<At<String>>,
-    /// Versions of which the highest is chosen, as `>=3.13, <4`.
+    /// Range of versions, e.g. `>=3.13, <4`; the highest version is selected.
     pub(crate) semver: Option<At<String>>,
-    /// A regular expression that a tag must match; what its groups hold is compared.
+    /// Regular expression that a tag must match; its groups are compared.
     pub(crate) pattern: Option<At<String>>,
-    /// How tags are compared: `semver`, `number` or `alphabet`.
+    /// Order of tags: `semver`, `number` or `alphabet`.
     pub(crate) order: Option<At<String>>,
-    /// How long a digest must have been seen unmoved before it is pinned, as `3d`.
+    /// Minimum age of a digest before it is pinned, measured from when pinstream first saw it, e.g. `3d`.
     pub(crate) soak: Option<At<String>>,
-    /// What to do where the registry went back to a digest that was pinned before: `hold`, `allow` or `warn`.
+    /// Reaction when the registry goes back to an earlier digest: `hold`, `allow` or `warn`.
     pub(crate) on_rollback: Option<At<String>>,
-    /// Keeps the pin as it is: why, or a table.
+    /// Keeps the pin as it is: a reason, or a table.
     pub(crate) hold: Option<At<StringOr<HoldTable>>>,
-    /// Digests that are never adopted again.
+    /// Digests that are never adopted.
     pub(crate) reject: Vec<At<String>>,
-    /// Who has to have signed an image for it to be pinned.
+    /// Required signer of the image.
     pub(crate) verify: Option<At<VerifyTable>>,
-    /// Classes of moves that are left alone, as `attestation`.
+    /// Classes of changes to ignore, e.g. `attestation`.
     pub(crate) ignore: Option<Vec<At<String>>>,
-    /// How far a version may move: `patch`, `minor` or `major`.
+    /// Largest accepted version change: `patch`, `minor` or `major`.
     pub(crate) allow: Option<At<String>>,
 }
 
@@ -91,33 +92,33 @@ pub(crate) struct TagTable {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "Hold")]
 pub(crate) struct HoldTable {
-    /// Why.
+    /// Reason for the hold.
     pub(crate) reason: Option<At<String>>,
-    /// Until when: a date, which begins at midnight UTC, or a date and time.
+    /// End of the hold: a date, from midnight UTC, or a date and time.
     pub(crate) until: Option<At<DateOrTime>>,
 }
 
-/// Every tag of a repository that fits becomes a tag of the stream.
+/// Makes each matching tag of a repository a tag of the stream.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "Discover")]
 pub(crate) struct DiscoverTable {
-    /// The repository, as `quay.io/acme/app`.
+    /// Repository, e.g. `quay.io/acme/app`.
     #[schemars(required)]
     pub(crate) repository: Option<At<String>>,
-    /// Versions that fit, as `>=2`.
+    /// Range of versions, e.g. `>=2`.
     pub(crate) semver: Option<At<String>>,
-    /// A regular expression that a tag must match; what its groups hold is compared.
+    /// Regular expression that a tag must match; its groups are compared.
     pub(crate) pattern: Option<At<String>>,
-    /// How tags are compared: `semver`, `number` or `alphabet`.
+    /// Order of tags: `semver`, `number` or `alphabet`.
     pub(crate) order: Option<At<String>>,
-    /// How many tags at the most, the highest first; by default 50.
+    /// Maximum number of tags, highest first; default: 50.
     #[schemars(range(min = 1, max = 10_000))]
     pub(crate) limit: Option<At<i64>>,
 }
 
-/// Finds tags that were meant as `"3.12"` and written as `3.12`, which TOML reads as the key `12` in a table `3`; says
-/// so and takes them out.
+/// Finds tags meant as `"3.12"` but written as `3.12`, which TOML reads as the key `12` in a table `3`; reports and
+/// removes them.
 pub(super) fn unquoted(document: &mut DeTable<'_>, findings: &mut Diagnostics<'_>) {
     let Some((_, tags)) = document.iter_mut().find(|(key, _)| key.get_ref() == "tags") else { return };
     let DeValue::Table(tags) = tags.get_mut() else { return };
@@ -141,7 +142,7 @@ pub(super) fn unquoted(document: &mut DeTable<'_>, findings: &mut Diagnostics<'_
     }
 }
 
-/// Whether `key` of the table `tag` is the rest of a tag's name; if so, that is said.
+/// Reports `key` of the table `tag` if it is the rest of a tag name; returns true if so.
 fn report_unquoted(tag: &KeyPath<'_>, key: &KeyPath<'_>, value: &DeValue<'_>, findings: &mut Diagnostics<'_>) -> bool {
     let known = || TAG_KEYS.iter().map(String::as_str);
     let name = key.get_ref().as_ref();
@@ -164,7 +165,7 @@ fn report_unquoted(tag: &KeyPath<'_>, key: &KeyPath<'_>, value: &DeValue<'_>, fi
     let begin = if text.is_char_boundary(begin) { begin } else { before.len() };
     let line = text[..begin].rfind('\n').map_or(0, |at| at + 1);
     let is_header = text[line..].trim_start().starts_with('[');
-    let (outer, rest) = (short(tag.get_ref()), short(&rest));
+    let (outer, rest) = (excerpt(tag.get_ref()), excerpt(&rest));
     let help = match is_header {
         true => format!("quote it: `[tags.\"{outer}.{rest}\"]`"),
         false => format!("quote it: `\"{outer}.{rest}\" = …`"),

@@ -1,4 +1,4 @@
-//! Where the tags of a stream's file are written, for whoever shows a person the line. Says nothing of what they mean.
+//! Finds the positions of tags in a stream file, for diagnostics and annotations. Never interprets them.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::text::diagnostics::lines::{LineIndex, SourceSpan};
 
-/// Each tag of a stream's file and where its name stands; none of a file that is no TOML.
+/// Finds the position of each tag's name; empty for invalid TOML.
 pub fn tag_spans(text: &str) -> BTreeMap<String, SourceSpan> {
     let Ok(document) = DeTable::parse(text) else { return BTreeMap::new() };
     let tags = document.get_ref().iter().find(|(key, _)| key.get_ref() == "tags");
@@ -23,7 +23,7 @@ mod tests {
     #[test]
     fn a_tag_is_where_its_name_is() {
         let text = "tags.a = \"x\"\n[tags]\n\"3.12\" = \"y\"\n";
-        assert!(tag_spans(text).is_empty(), "what is no TOML has no places");
+        assert!(tag_spans(text).is_empty(), "invalid TOML has no positions");
         let text =
             "description = \"x\"\n\n[tags]\n\"3.12\" = \"y\"\n  b.image = \"z\"\n\n[tags.\"3.10\"]\nimage = \"z\"\n";
         let found = tag_spans(text);

@@ -1,7 +1,7 @@
-//! From streams as written to [`Definitions`] that are true, or to everything that is wrong with them.
+//! Validates stream files: turns their tables into [`Definitions`], and reports all problems.
 //!
-//! One file after the other is read into a [`Draft`]; what is written there is let go before the next. What a tag
-//! follows can be in any file, so that is held together at the end.
+//! Files are read one by one into a [`DefinitionsDraft`], and each table is dropped before the next file. A tag may
+//! follow one in any file, so that is checked at the end.
 
 mod select_keys;
 mod tag;
@@ -17,33 +17,33 @@ use crate::model::settings::ImportSettings;
 use crate::model::settings::import_overlay::ImportOverlay;
 use crate::model::settings::remote::RemoteSettings;
 use crate::model::settings::schedule::Schedules;
-use crate::model::settings::validate::{annotations, is_text};
+use crate::model::settings::user_text::{annotations, is_text};
 use crate::model::settings::verify;
 use crate::text::diagnostics::{Diagnostics, Problem, SourceFile};
 use crate::text::toml::ParsedFile;
 use tag::TagReader;
 
-/// How many tags a root may have.
+/// The maximum number of tags of a root.
 pub(crate) const TAGS_MAX: usize = 100_000;
-/// The folder of the streams, in their root.
+/// The directory of stream files, in their root.
 pub(crate) const DIRECTORY: &str = "streams/";
 
-/// The streams that have been read so far.
+/// The streams read so far.
 #[derive(Debug, Default)]
 pub(crate) struct DefinitionsDraft {
     definitions: Definitions,
     followers: Vec<Follower>,
-    /// Tags that are there and wrong, so that following them is not wrong.
+    /// Tags with problems, which may be followed nevertheless.
     broken: HashSet<TagId>,
-    /// Streams of which no tag, or not every tag, could be read.
+    /// Streams that were not read completely.
     unread: HashSet<StreamName>,
-    /// How many tags were written, right or wrong.
+    /// The number of tags read, valid or not.
     tags: usize,
 }
 
 impl DefinitionsDraft {
-    /// Reads one more stream, whose settings fall back on `defaults`; the answer is what is wrong with its file.
-    pub(crate) fn stream(
+    /// Reads another stream, whose settings fall back on `defaults`; returns the problems of its file.
+    pub(crate) fn add_stream(
         &mut self,
         file: &Arc<SourceFile>,
         name: StreamName,
@@ -52,7 +52,7 @@ impl DefinitionsDraft {
     ) -> Vec<Problem> {
         let mut findings = Diagnostics::new(file);
         let read: Option<ParsedFile<StreamTable>> = crate::text::toml::read(&SHAPE, &mut findings, unquoted);
-        let Some(ParsedFile { table, incomplete: spoiled }) = read else {
+        let Some(ParsedFile { table, incomplete }) = read else {
             self.unread.insert(name);
             return findings.problems;
         };
@@ -63,7 +63,7 @@ impl DefinitionsDraft {
         self.tags += table.tags.0.len();
         if self.tags > TAGS_MAX {
             if before <= TAGS_MAX {
-                let problem = Problem::whole(Some(file), format!("the root has more tags than the cap of {TAGS_MAX}"));
+                let problem = Problem::whole(Some(file), format!("the root has more than {TAGS_MAX} tags"));
                 findings.problems.push(problem.help("split it into several roots, each with its own `pinstream.toml`"));
             }
             self.unread.insert(name);
@@ -76,7 +76,7 @@ impl DefinitionsDraft {
         for (key, entry) in table.tags.0 {
             let Some(tag) = tags.findings.parse::<TagName>(&key) else { continue };
             let id = TagId { stream: name.clone(), tag };
-            let whole = !spoiled.contains(&key.span.start);
+            let whole = !incomplete.contains(&key.span.start);
             match tags.tag(&key, entry, whole) {
                 Some((tag, place)) => {
                     if let Some(place) = place {
@@ -96,7 +96,7 @@ impl DefinitionsDraft {
         let description = table.description.filter(|text| is_text(text, &mut findings)).map(|text| text.value);
         let annotations = annotations(table.annotations, &mut findings);
         if let Some(discover) = table.discover {
-            let whole = !spoiled.contains(&discover.span.start);
+            let whole = !incomplete.contains(&discover.span.start);
             match select_keys::discover(discover, &defaults, whole, &mut findings) {
                 Some(discover) => drop(self.definitions.discover.insert(name.clone(), discover)),
                 None => drop(self.unread.insert(name.clone())),
@@ -106,13 +106,13 @@ impl DefinitionsDraft {
         findings.problems
     }
 
-    /// Notes a stream whose file is not fit to be read.
-    pub(crate) fn unread(&mut self, name: StreamName) {
+    /// Records a stream whose file cannot be read.
+    pub(crate) fn mark_unread(&mut self, name: StreamName) {
         self.unread.insert(name);
     }
 
-    /// The streams held together: what is followed is there, and nothing follows itself. `remotes` are the other
-    /// repositories, where all of them are known.
+    /// Checks followers across all streams: followed tags exist and there are no cycles. `remotes` are the other
+    /// repositories, if all of them are known.
     pub(crate) fn finish(self, remotes: Option<&BTreeMap<RemoteName, RemoteSettings>>) -> (Definitions, Vec<Problem>) {
         let (broken, unread) = (&self.broken, &self.unread);
         let known = follow::FollowTargets { definitions: &self.definitions, broken, unread, remotes };

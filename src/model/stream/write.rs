@@ -1,16 +1,16 @@
-//! A stream's file as it is first written, for the commands that make streams of what others have.
+//! Writes the file of a new stream, for commands that create streams from existing images.
 //!
-//! People own the file from then on: nothing here reads or changes one that is there.
+//! The file belongs to the user from then on: nothing here reads or changes an existing one.
 
 use std::fmt::Write as _;
 
 use crate::model::image::{ImageRef, Platform, RemoteTag, StreamName, TagId, TagName};
 use crate::text::escape::{is_deceptive, toml_string};
 
-/// What a new stream's file says.
+/// The content of a new stream file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewStream {
-    /// Lines of comment at its head.
+    /// Comment lines at the top.
     pub comments: Vec<String>,
     /// `description`
     pub description: Option<String>,
@@ -18,16 +18,16 @@ pub struct NewStream {
     pub annotations: Vec<(String, String)>,
     /// The tags, in the order in which they are written.
     pub tags: Vec<(TagName, NewTag)>,
-    /// Lines at its end, as they are.
+    /// Raw lines at the end.
     pub tail: String,
 }
 
-/// A tag of it.
+/// A tag of a new stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewTag {
-    /// Lines of comment above it.
+    /// Comment lines above it.
     pub comments: Vec<String>,
-    /// Where its digest comes from.
+    /// The source of its digest.
     pub source: NewSource,
     /// `schedule`
     pub schedule: Option<String>,
@@ -35,7 +35,7 @@ pub struct NewTag {
     pub annotations: Vec<(String, String)>,
 }
 
-/// Where a new tag's digest comes from.
+/// The source of a new tag's digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NewSource {
     /// An image, or one platform of it.
@@ -47,13 +47,13 @@ pub enum NewSource {
 }
 
 impl NewTag {
-    /// A tag of `source` and nothing else.
+    /// Creates a tag with `source` and nothing else.
     pub fn of(source: NewSource) -> Self {
         Self { comments: Vec::new(), source, schedule: None, annotations: Vec::new() }
     }
 }
 
-/// The text of the file of the stream `name`: tags of one line first, then those that take a table of their own.
+/// Formats the file of the stream `name`: tags in short form first, then those with a table of their own.
 pub fn render(name: &StreamName, stream: &NewStream) -> String {
     let mut out = String::new();
     comments(&mut out, &stream.comments);
@@ -90,7 +90,7 @@ pub fn render(name: &StreamName, stream: &NewStream) -> String {
     out
 }
 
-/// The keys of a tag but its annotations, each with its value as it is written, its source first.
+/// Returns the keys of a tag without its annotations, and their TOML values, the source first.
 pub(super) fn keys(stream: &StreamName, tag: &NewTag) -> Vec<(&'static str, String)> {
     let mut keys = Vec::new();
     match &tag.source {
@@ -100,13 +100,13 @@ pub(super) fn keys(stream: &StreamName, tag: &NewTag) -> Vec<(&'static str, Stri
         }
         NewSource::Follow(target) if target.stream == *stream => keys.push(("follow", format!("\"{}\"", target.tag))),
         NewSource::Follow(target) => keys.push(("follow", format!("\"{target}\""))),
-        NewSource::Remote(far) => keys.push(("follow", format!("\"{far}\""))),
+        NewSource::Remote(tag) => keys.push(("follow", format!("\"{tag}\""))),
     }
     keys.extend(tag.schedule.as_ref().map(|schedule| ("schedule", toml_string(schedule))));
     keys
 }
 
-/// A tag's value on one line: its image alone, or a table.
+/// Formats a tag on one line: its image alone, or an inline table.
 pub(super) fn short(keys: &[(&str, String)]) -> String {
     match keys {
         [("image", image)] => image.clone(),
@@ -136,12 +136,12 @@ fn comments(out: &mut String, comments: &[String]) {
     }
 }
 
-/// One line of a comment, without anything that could end it or deceive who reads it.
+/// Replaces everything that could end a comment or deceive its reader.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if is_deceptive(c) { ' ' } else { c }).collect()
 }
 
-/// A key, in quotes where TOML or a reader's eye needs them: `3` would be one key, and `3.12` two.
+/// Formats a key, quoted if TOML or the reader needs it: `3` would be one key, `3.12` two.
 pub(super) fn key(text: &str) -> String {
     let bare = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     if bare && text.starts_with(|c: char| c.is_ascii_alphabetic()) { text.to_owned() } else { toml_string(text) }

@@ -18,13 +18,7 @@ fn moved(tag: &str, follow: Option<&str>, versions: [Option<&str>; 2]) -> PinCha
     let [old, new] = [side(1, versions[0]), side(2, versions[1])];
     let image = "docker.io/library/python:3.12".parse().unwrap();
     let follow = follow.map(|target| target.parse::<TagId>().unwrap().into());
-    PinChange {
-        tag: tag.parse().unwrap(),
-        follow,
-        image,
-        previous_image: None,
-        change: ChangeKind::Updated { old, new },
-    }
+    PinChange { tag: tag.parse().unwrap(), follow, image, previous_image: None, kind: ChangeKind::Updated { old, new } }
 }
 
 fn explanation(text: &str) -> Explanation {
@@ -42,8 +36,8 @@ fn explanation(text: &str) -> Explanation {
             new: None,
         }),
         differences: vec![
-            Difference { what: DifferenceKind::User, old: own("app"), new: own("root") },
-            Difference { what: DifferenceKind::Variable(text.to_owned()), old: own(text), new: None },
+            Difference { kind: DifferenceKind::User, old: own("app"), new: own("root") },
+            Difference { kind: DifferenceKind::Variable(text.to_owned()), old: own(text), new: None },
         ],
         ..Explanation::default()
     }
@@ -53,19 +47,19 @@ fn sample(text: &str) -> String {
     let moves = [
         moved("python:3.12", None, [Some("3.12.4"), Some(text)]),
         moved("python:latest", Some("python:3.12"), [Some("3.12.4"), Some("3.12.5")]),
-        PinChange { change: ChangeKind::Added { new: side(3, Some("1.0")) }, ..moved("web:1", None, [None, None]) },
+        PinChange { kind: ChangeKind::Added { new: side(3, Some("1.0")) }, ..moved("web:1", None, [None, None]) },
     ];
-    let shared = Rc::new(explanation(text));
+    let shared = Arc::new(explanation(text));
     let explained = [("python:3.12", &shared), ("python:latest", &shared)];
-    let explained = explained.into_iter().map(|(tag, one)| (tag.parse().unwrap(), Rc::clone(one))).collect();
+    let explained = explained.into_iter().map(|(tag, one)| (tag.parse().unwrap(), Arc::clone(one))).collect();
     remembering(&words(&moves, &explained), &moves)
 }
 
 #[test]
 fn a_body_is_a_table_to_decide_from_and_then_each_image() {
     insta::assert_snapshot!(sample("3.12.5"), @r"
-    - **`python:3.12`: it runs as root, and did not before**
-    - **`python:3.12`: it does not run on linux/arm64 any more**
+    - **`python:3.12`: now runs as root**
+    - **`python:3.12`: no longer runs on linux/arm64**
 
     | tag | version | change | built |
     | --- | --- | --- | --- |
@@ -80,7 +74,7 @@ fn a_body_is_a_table_to_decide_from_and_then_each_image() {
     - 12.1 MB → 12.4 MB; 3 of 5 layers kept, 2 new
     - base `3.12.5@0123456789ab` → not told
     - `user: app → root`
-    - `variable 3.12.5: 3.12.5, gone`
+    - `variable 3.12.5: 3.12.5 (removed)`
 
     Merging this pins these digests. Closing it rejects them, until there are newer ones. What somebody else commits to this branch stays, and ends the refreshing of it.
 

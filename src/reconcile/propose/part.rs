@@ -36,7 +36,7 @@ impl ShardBranches {
 
     /// Whether `branch` is one of them. One on which no tag is proposed, or none any more, is for one of all shards.
     pub(super) fn has(&self, branch: &str) -> bool {
-        self.branches.get(branch).copied().unwrap_or_else(|| self.shard.has(branch))
+        self.branches.get(branch).copied().unwrap_or_else(|| self.shard.contains(branch))
     }
 }
 
@@ -94,7 +94,7 @@ mod tests {
 
     /// The number of the one shard that has what is printed as `text`.
     fn at(text: &str, of: u32) -> Vec<u32> {
-        (1..=of).filter(|index| format!("{index}/{of}").parse::<Shard>().unwrap().has(text)).collect()
+        (1..=of).filter(|index| format!("{index}/{of}").parse::<Shard>().unwrap().contains(text)).collect()
     }
 
     #[test]

@@ -54,8 +54,8 @@ pub fn add(results: &mut RunResults, report: &Report, drift: Exit, defined: &dyn
 /// Why nothing was to be done about a tag.
 fn skipped(row: &TagRow) -> Option<String> {
     match &row.outcome {
-        TagOutcome::Kept(HeldUpdate { kept: HoldReason::BeyondAllow(_), .. }) => None,
-        TagOutcome::Kept(HeldUpdate { kept, .. }) => Some(format!("{}: {kept}", kept.outcome())),
+        TagOutcome::Kept(HeldUpdate { reason: HoldReason::BeyondAllow(_), .. }) => None,
+        TagOutcome::Kept(HeldUpdate { reason: kept, .. }) => Some(format!("{}: {kept}", kept.outcome())),
         TagOutcome::NotDue => Some("its schedule has not fired".to_owned()),
         TagOutcome::NotAsked => Some("it was not to be imported".to_owned()),
         _ => None,
@@ -76,7 +76,7 @@ fn of_row(row: &TagRow, report: &Report, drift: Exit) -> Option<Finding> {
             let message = format!("`{tag}` could not be imported: {}: {}", error.kind.word(), error.message);
             new(rule, Severity::Error, message).help(error.help.as_deref())
         }
-        TagOutcome::Kept(HeldUpdate { digest, kept }) => {
+        TagOutcome::Kept(HeldUpdate { digest, reason: kept }) => {
             let (rule, level) = match kept {
                 HoldReason::BeyondAllow(_) => (Rule::Refused, Severity::Error),
                 _ => (Rule::Kept, Severity::Note),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{LINES_MAX, letters, letters_and, subject};
-use crate::image_diff::{Explanation, Explanations, text};
+use crate::image_diff::{Explanation, Explanations, summary};
 use crate::model::image::{Digest, ImageRef, PinnedRef};
 use crate::model::lock::diff::{ChangeKind, PinChange, PinSide};
 use crate::report::v1::explanation::{BaseV1, DifferenceV1, ExplanationV1, LayersV1, SidesV1};
@@ -19,7 +19,7 @@ pub(super) fn context(moves: &[PinChange], explained: &Explanations, message: &s
     let text = message.split_once('\n').map(|(_, text)| text.trim()).unwrap_or_default();
     TemplateContext {
         count: moves.len(),
-        moves: moves.iter().take(LINES_MAX).map(|one| of(one, explained.get(&one.tag).map(|one| &**one))).collect(),
+        changes: moves.iter().take(LINES_MAX).map(|one| of(one, explained.get(&one.tag).map(|one| &**one))).collect(),
         more: moves.len().saturating_sub(LINES_MAX),
         title: subject(moves),
         text: text.to_owned(),
@@ -27,9 +27,9 @@ pub(super) fn context(moves: &[PinChange], explained: &Explanations, message: &s
 }
 
 fn of(one: &PinChange, explanation: Option<&Explanation>) -> given::ChangeContext {
-    let change = match one.change {
+    let change = match one.kind {
         ChangeKind::Added { .. } => "added",
-        ChangeKind::Updated { .. } => "moved",
+        ChangeKind::Updated { .. } => "updated",
         ChangeKind::Removed { .. } => "removed",
     };
     let pinned = |side: &PinSide| PinnedRef { image: one.image.clone(), digest: side.digest.clone() }.to_string();
@@ -46,7 +46,7 @@ fn of(one: &PinChange, explanation: Option<&Explanation>) -> given::ChangeContex
         ..given::ChangeContext::default()
     };
     let Some(explanation) = explanation else { return plain };
-    let age = text::age(&explanation.created);
+    let age = summary::age(&explanation.created);
     // Each key is named, so that none that is new there is left out here.
     let ExplanationV1 {
         class,
@@ -115,7 +115,7 @@ fn word(what: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
+    use std::sync::Arc;
 
     use serde_json::Value;
 
@@ -148,7 +148,7 @@ mod tests {
             removed_platforms: vec!["linux/amd64".parse().unwrap()],
             base: Some(OldNew { old: Some(base()), new: Some(base()) }),
             becomes_root: true,
-            differences: differences.map(|what| Difference { what, old: text(), new: text() }).into(),
+            differences: differences.map(|kind| Difference { kind, old: text(), new: text() }).into(),
         }
     }
 
@@ -160,8 +160,8 @@ mod tests {
             pin.details.version = Some(HOSTILE.to_owned());
         }
         let moves = changes(&sample::python(), &new);
-        let explanation = Rc::new(explanation);
-        let explained = moves.iter().map(|one| (one.tag.clone(), Rc::clone(&explanation))).collect();
+        let explanation = Arc::new(explanation);
+        let explained = moves.iter().map(|one| (one.tag.clone(), Arc::clone(&explanation))).collect();
         (moves, explained)
     }
 
@@ -172,7 +172,7 @@ mod tests {
         let landed = EventContext { remote: None, branch: "main", root: "", commit: "0", begun: &begun };
         let event = serde_json::to_value(EventV1::new("x", landed, &moves, &explained)).unwrap();
         let given = serde_json::to_value(context(&moves, &explained, "")).unwrap();
-        for (told, given) in event["moves"].as_array().unwrap().iter().zip(given["moves"].as_array().unwrap()) {
+        for (told, given) in event["moves"].as_array().unwrap().iter().zip(given["changes"].as_array().unwrap()) {
             assert_all_keys(told, given);
             assert_all_keys(&told["explanation"], given);
         }

@@ -103,7 +103,7 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
         Dockerfile:4                        docker.io/library/golang:1.26   no stream covers it: `pinstream tag docker.io/library/golang:1.26 golang:1.26`
         compose.yaml:4                      REGISTRY/own             it is built here
         copy/Dockerfile:1                   scratch                         `scratch` is no image
-        deploy/chart/templates/web.yaml:2   the whole file                  this is not YAML: "-" is only valid inside a block
+        deploy/chart/templates/web.yaml:2   the whole file                  invalid YAML: "-" is only valid inside a block
         deploy/kustomization.yaml:6         REGISTRY/python:3.11     the image `REGISTRY/python` has no `digest` to write over; add a line `digest: ""` to the entry
         deploy/shared.yaml:5                REGISTRY/python:3.12     the way `spec.containers[0].image` leads over an anchor, an alias or a merge of `deploy/shared.yaml`; write the value out in full there, without `&`, `*` or `<<`: others share it
         help: a comment `# pinstream: stream:tag` in the line of an image, and one target `marker` for the file, does as well
@@ -180,7 +180,7 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
         Dockerfile:4                        docker.io/library/golang:1.26   no stream covers it: `pinstream tag docker.io/library/golang:1.26 golang:1.26`
         compose.yaml:4                      REGISTRY/own             it is built here
         copy/Dockerfile:1                   scratch                         `scratch` is no image
-        deploy/chart/templates/web.yaml:2   the whole file                  this is not YAML: "-" is only valid inside a block
+        deploy/chart/templates/web.yaml:2   the whole file                  invalid YAML: "-" is only valid inside a block
         deploy/kustomization.yaml:6         REGISTRY/python:3.11     the image `REGISTRY/python` has no `digest` to write over; add a line `digest: ""` to the entry
         deploy/shared.yaml:5                REGISTRY/python:3.12     the way `spec.containers[0].image` leads over an anchor, an alias or a merge of `deploy/shared.yaml`; write the value out in full there, without `&`, `*` or `<<`: others share it
         help: a comment `# pinstream: stream:tag` in the line of an image, and one target `marker` for the file, does as well
@@ -386,7 +386,7 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
         Dockerfile:4                        docker.io/library/golang:1.26   no stream covers it: `pinstream tag docker.io/library/golang:1.26 golang:1.26`
         compose.yaml:4                      REGISTRY/own             it is built here
         copy/Dockerfile:1                   scratch                         `scratch` is no image
-        deploy/chart/templates/web.yaml:2   the whole file                  this is not YAML: "-" is only valid inside a block
+        deploy/chart/templates/web.yaml:2   the whole file                  invalid YAML: "-" is only valid inside a block
         deploy/kustomization.yaml:6         REGISTRY/python:3.11     the image `REGISTRY/python` has no `digest` to write over; add a line `digest: ""` to the entry
         deploy/shared.yaml:5                REGISTRY/python:3.12     the way `spec.containers[0].image` leads over an anchor, an alias or a merge of `deploy/shared.yaml`; write the value out in full there, without `&`, `*` or `<<`: others share it
         help: a comment `# pinstream: stream:tag` in the line of an image, and one target `marker` for the file, does as well

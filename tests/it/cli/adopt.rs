@@ -169,7 +169,7 @@ error: this is not JSON: expected value
 1 | {"kind": }
   |          ^
 
-error: this is not YAML: unclosed bracket '['
+error: invalid YAML: unclosed bracket '['
  --> b/broken.yaml:2:7
   |
 2 | spec: [
@@ -181,7 +181,7 @@ error: this is not YAML: unclosed bracket '['
         &["adopt", "--platform", "amd64", "a"],
         r#"
 --- err
-error: invalid value 'amd64' for '--platform <OS/ARCH>': `amd64` is not a platform
+error: invalid value 'amd64' for '--platform <OS/ARCH>': invalid platform `amd64`
 
 For more information, try '--help'.
 --- exit 64

@@ -1,9 +1,9 @@
-//! `check` without options: lock against definitions, from the files alone.
+//! `check` without options: compares the lock with the definitions, offline.
 
 use super::{PYTHON, Stage};
 
 #[test]
-fn a_lock_that_agrees_is_said_in_a_line_without_any_request() {
+fn a_matching_lock_is_reported_without_any_request() {
     let stage = Stage::pinned();
     stage.registry.forget();
     stage.move_upstream();
@@ -43,7 +43,7 @@ fn a_pin_without_a_tag_is_drift_that_needs_no_registry() {
         &["check"],
         r#"
 --- out
-`python:arm` is pinned, and no definition asks for it
+`python:arm` is pinned but not defined
 
 --- pinstream.lock
 +++ as it should be
@@ -72,14 +72,14 @@ to mend it: pinstream update --offline
 }
 
 #[test]
-fn another_image_is_drift_that_has_to_be_imported() {
+fn another_image_is_drift_that_must_be_resolved() {
     let stage = Stage::pinned();
     stage.stream(&PYTHON.replace("\"REGISTRY/python:3.11\"", "\"REGISTRY/python:3.12\""));
     stage.check(
         &["check"],
         r#"
 --- out
-`python:3.11` is pinned for `REGISTRY/python:3.11`, and its definition says `REGISTRY/python:3.12`
+`python:3.11` is pinned to image `REGISTRY/python:3.11`, but defined as `REGISTRY/python:3.12`
 
 to mend it: pinstream update
 --- exit 2
@@ -90,14 +90,14 @@ to mend it: pinstream update
 }
 
 #[test]
-fn a_follower_out_of_step_is_mended_from_the_lock() {
+fn a_stale_follower_is_updated_from_the_lock() {
     let stage = Stage::pinned();
     stage.stream(&PYTHON.replace("follow = \"3.12\"", "follow = \"3.11\""));
     stage.check(
         &["check"],
         r#"
 --- out
-`python:latest` does not stand where `python:3.11`, which it follows, stands
+`python:latest` follows `python:3.11`, but is pinned to another digest
 
 --- pinstream.lock
 +++ as it should be
@@ -130,14 +130,14 @@ moved  python:latest  346028a7044f → e0660bcc5200  3.12.4 → 3.11.9
 }
 
 #[test]
-fn a_follower_that_is_one_no_more_is_drift() {
+fn a_former_follower_is_drift() {
     let stage = Stage::pinned();
     stage.stream(&PYTHON.replace("{ follow = \"3.12\" }", "\"REGISTRY/python:3.12\""));
     stage.check(
         &["check"],
         r#"
 --- out
-`python:latest` is pinned as if it followed another tag
+`python:latest` is pinned as a follower, but defined by an image
 
 to mend it: pinstream update
 --- exit 2
@@ -146,7 +146,7 @@ to mend it: pinstream update
 }
 
 #[test]
-fn a_digest_that_the_definition_fixes_is_held_against_the_lock() {
+fn a_fixed_digest_is_compared_with_the_lock() {
     let stage = Stage::new();
     let first = stage.registry.push("python", "3.11", &super::image(11, "3.11.9"));
     let fixed = |digest: &str| format!("[tags]\ngolden = \"REGISTRY/python@{digest}\"\n");
@@ -156,7 +156,7 @@ fn a_digest_that_the_definition_fixes_is_held_against_the_lock() {
     stage.stream(&fixed(second.as_str()));
     stage.check(&["check"], r#"
 --- out
-`python:golden` is pinned for `REGISTRY/python@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4`, and its definition says `REGISTRY/python@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`
+`python:golden` is pinned to image `REGISTRY/python@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4`, but defined as `REGISTRY/python@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`
 
 to mend it: pinstream update
 --- exit 2
@@ -164,7 +164,7 @@ to mend it: pinstream update
 }
 
 #[test]
-fn a_fixed_digest_that_the_lock_changed_is_drift_and_is_mended() {
+fn a_fixed_digest_changed_in_the_lock_is_drift_and_is_restored() {
     let stage = Stage::new();
     let digest = stage.registry.push("python", "3.11", &super::image(11, "3.11.9"));
     stage.stream(&format!("[tags]\ngolden = \"REGISTRY/python@{digest}\"\n"));
@@ -173,7 +173,7 @@ fn a_fixed_digest_that_the_lock_changed_is_drift_and_is_mended() {
     stage.edit_lock(&format!("\ndigest = \"{digest}"), &format!("\ndigest = \"{other}"));
     stage.check(&["check"], r#"
 --- out
-`python:golden` is pinned to `sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`, and its definition says `sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4`
+`python:golden` is pinned to digest `sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`, but defined as `sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4`
 
 to mend it: pinstream update
 --- exit 2
@@ -183,7 +183,7 @@ to mend it: pinstream update
 }
 
 #[test]
-fn a_platform_that_is_asked_for_and_not_there_is_drift() {
+fn a_missing_required_platform_is_drift() {
     let stage = Stage::pinned();
     stage.settings("[import]\nplatforms = [\"linux/amd64\", \"linux/s390x\"]\n");
     stage.stream("[tags]\n\"3.11\" = \"REGISTRY/python:3.11\"\n");
@@ -192,7 +192,7 @@ fn a_platform_that_is_asked_for_and_not_there_is_drift() {
         &["check"],
         r#"
 --- out
-`python:3.11` is pinned to an image without `linux/s390x`
+`python:3.11` is pinned to an image without platform `linux/s390x`
 
 to mend it: pinstream update
 --- exit 2
@@ -211,7 +211,7 @@ refused  python:3.11  `REGISTRY/python:3.11` has no `linux/s390x`
 }
 
 #[test]
-fn upstream_is_asked_on_request_and_its_drift_fails() {
+fn upstream_drift_fails_on_request() {
     let stage = Stage::pinned();
     stage.check(
         &["check", "--upstream"],
@@ -228,9 +228,9 @@ fn upstream_is_asked_on_request_and_its_drift_fails() {
         r#"
 --- out
 moved  python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
-       patch; built 2026-10-01, at the same moment; 20 bytes; 0 of 1 layers kept, 1 new
+       patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
 moved  python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
-       patch; built 2026-10-01, at the same moment; 20 bytes; 0 of 1 layers kept, 1 new
+       patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
 moved  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
        as python:3.12
 3 moved, 1 unchanged; nothing was written
@@ -244,9 +244,9 @@ moved  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
 --- out
 failed  python:3.11    not-found: `REGISTRY/python:3.11` is not at `REGISTRY`: it answered 404
 moved   python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
-        patch; built 2026-10-01, at the same moment; 20 bytes; 0 of 1 layers kept, 1 new
+        patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
 moved   python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
-        patch; built 2026-10-01, at the same moment; 20 bytes; 0 of 1 layers kept, 1 new
+        patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
 moved   python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
         as python:3.12
 3 moved, 1 failed; nothing was written
@@ -256,7 +256,7 @@ moved   python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
 }
 
 #[test]
-fn a_platform_that_came_into_a_definition_or_left_it_is_drift() {
+fn a_platform_added_to_or_removed_from_a_definition_is_drift() {
     let stage = Stage::pinned();
     stage.stream(
         &PYTHON
@@ -270,8 +270,8 @@ fn a_platform_that_came_into_a_definition_or_left_it_is_drift() {
         &["check"],
         r#"
 --- out
-`python:3.11` is not pinned for `linux/arm64` alone, as its definition says
-`python:arm` is pinned for one platform, and its definition names none
+`python:3.11` is not pinned for the single platform `linux/arm64` of its definition
+`python:arm` is pinned for a single platform, but its definition names none
 
 to mend it: pinstream update
 --- exit 2
@@ -282,7 +282,7 @@ to mend it: pinstream update
 }
 
 #[test]
-fn words_that_a_follower_has_of_its_own_are_drift() {
+fn details_of_a_follower_are_drift() {
     let stage = Stage::pinned();
     let lock = stage.sandbox.read("pinstream.lock");
     stage.sandbox.write("pinstream.lock", &format!("{lock}version = \"9.9.9\"\n"));
@@ -290,7 +290,7 @@ fn words_that_a_follower_has_of_its_own_are_drift() {
         &["check"],
         r#"
 --- out
-`python:latest` says of its image what only `python:3.12`, which it follows, may say
+the pin of `python:latest` has details of its image, which belong to `python:3.12`
 
 --- pinstream.lock
 +++ as it should be
@@ -308,7 +308,7 @@ to mend it: pinstream update --offline
 }
 
 #[test]
-fn only_the_tags_that_are_named_are_checked() {
+fn only_selected_tags_are_checked() {
     let stage = Stage::pinned();
     stage.stream(&PYTHON.replace("follow = \"3.12\"", "follow = \"3.11\"").replace("arm = ", "# arm = "));
     assert_eq!(stage.sandbox.run(&["check", "python:3.*"]).code, Some(0));
@@ -319,15 +319,15 @@ fn only_the_tags_that_are_named_are_checked() {
         &["check", "python:3.13"],
         r#"
 --- err
-error: no tag is named `python:3.13`
-help: did you mean `python:3.12`?
+error: no tag named `python:3.13`
+help: did you mean `python:3.11`?
 --- exit 64
 "#,
     );
 }
 
 #[test]
-fn files_that_settings_name_have_to_be_there() {
+fn files_named_by_settings_must_exist() {
     let stage = Stage::pinned();
     stage.settings(
         "[registry.\"quay.io\"]\nca = \"certs/corp.pem\"\n[[hook]]\nname = \"rollout\"\non = [\"python:latest\", \"web:*\"]\n\
@@ -338,29 +338,29 @@ fn files_that_settings_name_have_to_be_there() {
         &["check"],
         r#"
 --- err
-error: `ca` of `[registry."quay.io"]` names `certs/corp.pem`, which is not there
+error: `ca` of `[registry."quay.io"]` names `certs/corp.pem`, which does not exist
  --> pinstream.toml:4:6
   |
 4 | ca = "certs/corp.pem"
   |      ^^^^^^^^^^^^^^^^
   |
-  = help: commit the file at that path, counted from the folder of `pinstream.toml`
+  = help: commit the file at that path, relative to the directory of `pinstream.toml`
 
-error: `run` of the hook `rollout` names `scripts/rollout.sh`, which is not there
+error: `run` of the hook `rollout` names `scripts/rollout.sh`, which does not exist
  --> pinstream.toml:8:8
   |
 8 | run = ["./scripts/rollout.sh"]
   |        ^^^^^^^^^^^^^^^^^^^^^^
   |
-  = help: commit the file at that path, counted from the folder of `pinstream.toml`
+  = help: commit the file at that path, relative to the directory of `pinstream.toml`
 
-error: `files` of the hook `rollout` names `scripts/lib.sh`, which is not there
+error: `files` of the hook `rollout` names `scripts/lib.sh`, which does not exist
  --> pinstream.toml:9:10
   |
 9 | files = ["scripts/lib.sh", "scripts/there.sh"]
   |          ^^^^^^^^^^^^^^^^
   |
-  = help: commit the file at that path, counted from the folder of `pinstream.toml`
+  = help: commit the file at that path, relative to the directory of `pinstream.toml`
 --- exit 1
 "#,
     );

@@ -56,19 +56,19 @@ fn what_stops_a_command_is_a_whole_document() {
     all(&stage, 4, &["check", "--policy", "../policy.toml"]);
     insta::assert_snapshot!(said(&stage, &["check", "python:9", "--format", "github"]), @"
     --- out
-    ::error title=pinstream run::no tag is named `python:9`%0Ahelp: did you mean `python:arm`?
+    ::error title=pinstream run::no tag named `python:9`%0Ahelp: did you mean `python:arm`?
     --- err
-    error: no tag is named `python:9`
+    error: no tag named `python:9`
     help: did you mean `python:arm`?
     --- exit 64
     ");
     insta::assert_snapshot!(said(&stage, &["check", "--policy", "../policy.toml", "--format", "github"]), @"
     --- out
-    ::error title=pinstream policy::`[SANDBOX]/work/../policy.toml`: the registry `REGISTRY` is not among the `registries` of the policy%0Ahelp: whoever runs pinstream here decides what it may do
+    ::error title=pinstream policy::`[SANDBOX]/work/../policy.toml`: the policy does not allow the registry `REGISTRY` (key `registries`)%0Ahelp: ask the operator of this pinstream to allow it
     --- err
-    error: the registry `REGISTRY` is not among the `registries` of the policy
+    error: the policy does not allow the registry `REGISTRY` (key `registries`)
     --> [SANDBOX]/work/../policy.toml
-     = help: whoever runs pinstream here decides what it may do
+     = help: ask the operator of this pinstream to allow it
     --- exit 4
     ");
     insta::assert_snapshot!(said(&stage, &["check", "python:9", "--format", "junit"]), @r#"
@@ -77,13 +77,13 @@ fn what_stops_a_command_is_a_whole_document() {
     <testsuites name="pinstream check" tests="1" failures="0" errors="1">
       <testsuite name="work/run" tests="1" failures="0" errors="1" skipped="0">
         <testcase name="check" classname="work/run">
-          <error type="run" message="no tag is named `python:9`">no tag is named `python:9`
+          <error type="run" message="no tag named `python:9`">no tag named `python:9`
     help: did you mean `python:arm`?</error>
         </testcase>
       </testsuite>
     </testsuites>
     --- err
-    error: no tag is named `python:9`
+    error: no tag named `python:9`
     help: did you mean `python:arm`?
     --- exit 64
     "#);
@@ -92,7 +92,7 @@ fn what_stops_a_command_is_a_whole_document() {
     [
       {
         "check_name": "run",
-        "description": "no tag is named `python:9`; help: did you mean `python:arm`?",
+        "description": "no tag named `python:9`; help: did you mean `python:arm`?",
         "fingerprint": "ab82bca0f8247356e14a127dfd6777de",
         "location": {
           "lines": {
@@ -104,7 +104,7 @@ fn what_stops_a_command_is_a_whole_document() {
       }
     ]
     --- err
-    error: no tag is named `python:9`
+    error: no tag named `python:9`
     help: did you mean `python:arm`?
     --- exit 64
     "#);
@@ -121,7 +121,7 @@ fn what_stops_a_command_is_a_whole_document() {
             },
             "level": "error",
             "message": {
-              "text": "no tag is named `python:9`\nhelp: did you mean `python:arm`?"
+              "text": "no tag named `python:9`\nhelp: did you mean `python:arm`?"
             }
           }
         ]

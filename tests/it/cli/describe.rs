@@ -161,8 +161,8 @@ fn a_stream_is_named_with_or_without_a_tag_and_told_the_nearest() {
         assert_eq!(shown(words), shown(&["other"]), "{words:?}");
     }
     assert_eq!(shown(&["**"]), shown(&[]));
-    for (word, near) in [("python:nope", "did you mean `python:new`?"), ("x*", "`pinstream list` shows all tags")] {
-        let expected = format!("--- err\nerror: no tag is named `{word}`\nhelp: {near}\n--- exit 64");
+    for (word, near) in [("python:nope", "did you mean `python:base`?"), ("x*", "run `pinstream list` for all tags")] {
+        let expected = format!("--- err\nerror: no tag named `{word}`\nhelp: {near}\n--- exit 64");
         stage.check(&["describe", word], &expected);
     }
     stage.check(
@@ -179,7 +179,7 @@ help: did you mean `python`?
         r#"
 --- err
 error: there is no stream `web`
-help: `pinstream list` shows all tags
+help: run `pinstream list` for all tags
 --- exit 64
 "#,
     );
@@ -198,8 +198,8 @@ fn a_pin_that_is_not_what_its_definition_asks_for_is_told() {
 3.12 (latest)
   updates automatically from registry REGISTRY/python:3.13
 
-  ! `python:3.12` is pinned for `REGISTRY/python:3.12`, and its definition says `REGISTRY/python:3.13`
-  ! `python:latest` does not stand where `python:3.12`, which it follows, stands
+  ! `python:3.12` is pinned to image `REGISTRY/python:3.12`, but defined as `REGISTRY/python:3.13`
+  ! `python:latest` follows `python:3.12`, but is pinned to another digest
   * REGISTRY/python@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326
       version 3.12.4
       made 7 weeks ago
@@ -259,7 +259,7 @@ fn every_rule_of_a_definition_has_its_line() {
 const RULES_SHOWN: &str = r"
 Name:→→→python
 Annotations:→→a=b
-Discovers:→→REGISTRY/python, the last by letter of /^3\.11$/, at most 3 tags
+Discovers:→→REGISTRY/python, last alphabetically matching /^3\.11$/, at most 3 tags
 Unique Images:→→1
 Tags:→→→5
 

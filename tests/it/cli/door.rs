@@ -37,8 +37,8 @@ impl Door {
 fn a_word_that_names_no_tag_is_a_mistake_in_the_call() {
     let door = Door::new("");
     let tip = door.repo.tip("refs/heads/main");
-    door.says(64, &["web:2"], "error: no tag is named `web:2`\nhelp: did you mean `web:1`?\n");
-    door.says(64, &["web:1", "x*"], "error: no tag is named `x*`\nhelp: `pinstream list` shows all tags\n");
+    door.says(64, &["web:2"], "error: no tag named `web:2`\nhelp: did you mean `web:1`?\n");
+    door.says(64, &["web:1", "x*"], "error: no tag named `x*`\nhelp: run `pinstream list` for all tags\n");
     assert_eq!(door.repo.tip("refs/heads/main"), tip);
     door.says(0, &["web:1"], "1 added; landed as ");
 }
@@ -50,8 +50,8 @@ fn roots_and_branches_are_read_before_anything_is_done() {
     door.says(64, &["--root", "../a"], root);
     door.says(64, &["--root", "/"], root);
     door.says(64, &["--root", "a//b"], root);
-    door.says(64, &["--branch", ""], "error: `` is not a branch's name\nhelp: as `main` or `release/1.2`");
-    door.says(64, &["--branch", "refs/heads/main"], "help: leave `refs/heads/` out: `main`");
+    door.says(64, &["--branch", ""], "error: invalid branch name ``\nhelp: write e.g. `main` or `release/1.2`");
+    door.says(64, &["--branch", "refs/heads/main"], "help: remove `refs/heads/`: `main`");
     door.says(
         1,
         &["--root", "nope"],
@@ -93,7 +93,7 @@ fn whose_folder_one_stands_in_makes_no_difference_where_the_remote_is_said() {
 fn shards_that_there_are_not_are_a_mistake_in_the_call() {
     let mut door = Door::new("");
     for word in ["0/8", "9/8", "a/8", "1/0"] {
-        let said = format!("error: `{word}` is no shard\nhelp: the first of eight is `1/8` and the last `8/8`");
+        let said = format!("error: invalid shard `{word}`\nhelp: the first of eight is `1/8` and the last `8/8`");
         door.says(64, &["--shard", word], &said);
     }
     let variables = ["JOB_COMPLETION_INDEX", "CI_NODE_INDEX", "CIRCLE_NODE_INDEX", "BUILDKITE_PARALLEL_JOB"];
@@ -101,7 +101,11 @@ fn shards_that_there_are_not_are_a_mistake_in_the_call() {
         door.says(64, &["--shard", "auto"], &format!("`{variable}` with "));
     }
     door.sandbox.env("JOB_COMPLETION_INDEX", "0");
-    door.says(64, &["--shard", "auto"], "help: set `PINSTREAM_SHARDS` to how many there are: `completions` of the Job");
+    door.says(
+        64,
+        &["--shard", "auto"],
+        "help: set `PINSTREAM_SHARDS` to the number of shards: `completions` of the Job",
+    );
     door.sandbox.env("PINSTREAM_SHARDS", "1");
     door.says(0, &["--shard", "auto"], "1 added; landed as ");
 }

@@ -321,7 +321,7 @@ fn what_is_not_pinned_as_it_is_defined_is_not_exported() {
     stage.stream(&format!("{moved}new = \"REGISTRY/python:new\"\n"));
     let expected = "
 --- err
-error: `python:latest` does not stand where `python:3.11`, which it follows, stands
+error: `python:latest` follows `python:3.11`, but is pinned to another digest
 help: run `pinstream update python:latest`
 
 error: `python:mips` is not pinned
@@ -342,7 +342,7 @@ help: run `pinstream update python:new`
 --- out
 PYTHON_3_11=REGISTRY/python@[3.11]
 --- err
-note: `python:arm` is pinned, and no definition asks for it; it is left out
+note: `python:arm` is pinned but not defined; it is left out
 --- exit 0
 ",
     );
@@ -350,8 +350,8 @@ note: `python:arm` is pinned, and no definition asks for it; it is left out
         &["export", "env", "python:3.13"],
         "
 --- err
-error: no tag is named `python:3.13`
-help: did you mean `python:3.12`?
+error: no tag named `python:3.13`
+help: did you mean `python:3.11`?
 --- exit 64
 ",
     );

@@ -39,7 +39,7 @@ next: run `pinstream update`, and commit all that was written
 not adopted as it stands:
 AT                             WRITTEN                                                                           WHY
 src/Dockerfile:3               scratch                                                                           `scratch` is no image
-src/chart/templates/a.yaml:2   the whole file                                                                    this is not YAML: "-" is only valid inside a block
+src/chart/templates/a.yaml:2   the whole file                                                                    invalid YAML: "-" is only valid inside a block
 src/compose.yaml:3             redis:7@sha256:abababababababababababababababababababababababababababababababab   its tag `7` is followed; `pinstream update` pins what that is now
 src/compose.yaml:4             ${X}                                                                              it has a variable without a value
 src/web.yaml:5                 redis@sha256:abababababababababababababababababababababababababababababababab     it names a digest and no tag, so there is nothing to follow

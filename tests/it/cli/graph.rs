@@ -59,8 +59,8 @@ digraph pinstream {
         &["graph", "python:3.13"],
         r#"
 --- err
-error: no tag is named `python:3.13`
-help: did you mean `python:3.12`?
+error: no tag named `python:3.13`
+help: did you mean `python:3.11`?
 --- exit 64
 "#,
     );

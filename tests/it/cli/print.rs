@@ -42,8 +42,8 @@ fn a_tag_that_is_not_there_or_not_pinned_prints_nothing_to_standard_output() {
         &["get", "python:3.13"],
         r#"
 --- err
-error: no tag is named `python:3.13`
-help: did you mean `python:3.12`?
+error: no tag named `python:3.13`
+help: did you mean `python:3.11`?
 --- exit 64
 "#,
     );
@@ -51,7 +51,7 @@ help: did you mean `python:3.12`?
         &["get", "web"],
         r#"
 --- err
-error: `web` does not name a tag
+error: invalid tag `web`
 help: name one tag, as `python:3.12`
 --- exit 64
 "#,
@@ -60,8 +60,8 @@ help: name one tag, as `python:3.12`
         &["get", "web:1"],
         r#"
 --- err
-error: no tag is named `web:1`
-help: `pinstream list` shows all tags
+error: no tag named `web:1`
+help: run `pinstream list` for all tags
 --- exit 64
 "#,
     );
@@ -80,8 +80,8 @@ help: run `pinstream update python:new`
         &["get", "python:3.12"],
         r#"
 --- err
-error: no tag is named `python:3.12`
-help: `pinstream list` shows all tags
+error: no tag named `python:3.12`
+help: run `pinstream list` for all tags
 --- exit 64
 "#,
     );
@@ -119,8 +119,8 @@ python:latest   -> python:3.11                346028a7044f   3.12.4   2026-10-01
         &["list", "python:4"],
         r#"
 --- err
-error: no tag is named `python:4`
-help: did you mean `python:new`?
+error: no tag named `python:4`
+help: run `pinstream list` for all tags
 --- exit 64
 "#,
     );

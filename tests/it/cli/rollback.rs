@@ -254,8 +254,8 @@ fn what_cannot_be_rolled_back_says_why() {
     let stage = stage();
     let now = stage.digest("python:3.12");
     for (args, code, said) in [
-        (&["rollback", "python:nope", "--reason", "x"][..], 64, "no tag is named `python:nope`"),
-        (&["rollback", "python", "--reason", "x"], 64, "`python` does not name a tag"),
+        (&["rollback", "python:nope", "--reason", "x"][..], 64, "no tag named `python:nope`"),
+        (&["rollback", "python", "--reason", "x"], 64, "invalid tag `python`"),
         (&["rollback", "python:3.12", "--reason", " "], 64, "a rollback needs a reason"),
         (&["rollback", "python:3.12"], 64, "--reason <TEXT>"),
     ] {

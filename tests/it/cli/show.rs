@@ -37,9 +37,9 @@ added  python:latest  346028a7044f                 3.12.4
         r#"
 --- out
 moved  python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
-       patch; built 2026-10-01, at the same moment; 20 bytes; 0 of 1 layers kept, 1 new
+       patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
 moved  python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
-       patch; built 2026-10-01, at the same moment; 20 bytes; 0 of 1 layers kept, 1 new
+       patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
 moved  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
        as python:3.12
 3 moved, 1 unchanged; nothing was written

@@ -204,13 +204,13 @@ error: none of the 2 files of `deploy/*.yaml` has the target's place: `[kind=Dep
   |
   = help: did you mean `wbe`?
 
-error: no tag is named `python:3.13`
+error: no tag named `python:3.13`
  --> scripts/run.sh:1:14
   |
 1 | # pinstream: python:3.13
   |              ^^^^^^^^^^^
   |
-  = help: did you mean `python:3.12`?
+  = help: did you mean `python:3.11`?
 --- exit 1
 ");
     assert!(!stage.sandbox.work().join("pinstream.lock").exists());
@@ -219,13 +219,13 @@ error: no tag is named `python:3.13`
         &["update"],
         "
 --- err
-error: the target names `gone.yaml`, which is not there
+error: the target names `gone.yaml`, which does not exist
  --> pinstream.toml:3:1
   |
 3 | [[target]]
   | ^^^^^^^^^^
   |
-  = help: commit the file at that path, counted from the folder of `pinstream.toml`
+  = help: commit the file at that path, relative to the directory of `pinstream.toml`
 --- exit 1
 ",
     );
@@ -328,13 +328,13 @@ fn images_that_no_stream_covers_or_without_a_digest_are_listed_on_request() {
 --- out
 `Dockerfile`, line 1: `golang:1`: no stream covers it, and it has no digest
 `Dockerfile`, line 3: `alpine:3`: no stream covers it, and it has no digest
-`compose.yaml`, line 1: `python:3.12@sha256:x` is no image: `sha256:x` is not a digest
+`compose.yaml`, line 1: `python:3.12@sha256:x` is no image: invalid digest `sha256:x`
 `k8s/pod.yaml`, line 4: `REGISTRY/python:3.12`: it has no digest
 `k8s/pod.yaml`, line 6: `REGISTRY/node@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`: no stream covers it
   `pinstream tag IMAGE STREAM:TAG` covers an image, and `pinstream targets add` has its digest written
 --- err
 warning: `Dockerfile.bin` is passed by: byte 5 of `Dockerfile.bin` is not UTF-8
-warning: `chart/templates/a.yaml`, line 2, is passed by: this is not YAML: "-" is only valid inside a block
+warning: `chart/templates/a.yaml`, line 2, is passed by: invalid YAML: "-" is only valid inside a block
 warning: `compose.yaml`, line 1: which image `${IMG}` is cannot be told: it has a variable without a value
 warning: `k8s/pod.yaml`, line 7: which image `{{ x }}` is cannot be told: it is a template
 --- exit 2
@@ -346,7 +346,7 @@ warning: `k8s/pod.yaml`, line 7: which image `{{ x }}` is cannot be told: it is 
     assert_eq!(found["images"][0], first);
     let images = found["images"].as_array().unwrap();
     let wrong = images.iter().find(|image| image["file"] == "compose.yaml").unwrap();
-    assert_eq!(wrong["why"], "`sha256:x` is not a digest");
+    assert_eq!(wrong["why"], "invalid digest `sha256:x`");
     assert_eq!(images.len(), 5);
     stage.check(
         &["check"],

@@ -122,7 +122,7 @@ fn a_name_that_is_no_tag_does_nothing_and_is_told_the_nearest() {
         &["update", "pyton:3.12"],
         r#"
 --- err
-error: no tag is named `pyton:3.12`
+error: no tag named `pyton:3.12`
 help: did you mean `python:3.12`?
 --- exit 64
 "#,
@@ -131,8 +131,8 @@ help: did you mean `python:3.12`?
         &["update", "python:3.12", "node"],
         r#"
 --- err
-error: no tag is named `node`
-help: `pinstream list` shows all tags
+error: no tag named `node`
+help: run `pinstream list` for all tags
 --- exit 64
 "#,
     );
@@ -140,8 +140,8 @@ help: `pinstream list` shows all tags
         &["update", "docker.io/library/python:3.12"],
         r#"
 --- err
-error: no tag is named `docker.io/library/python:3.12`
-help: `pinstream list` shows all tags
+error: no tag named `docker.io/library/python:3.12`
+help: run `pinstream list` for all tags
 --- exit 64
 "#,
     );

@@ -1,4 +1,4 @@
-//! Files that are not what they should be: each is a clear error of the whole program.
+//! Invalid files: each is a clear error of the whole program.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -7,23 +7,23 @@ use std::os::unix::ffi::OsStrExt as _;
 use super::Stage;
 
 #[test]
-fn t6_a_stream_that_is_too_large_names_the_cap() {
+fn t6_a_stream_file_that_is_too_large_is_reported_with_the_limit() {
     let stage = Stage::new();
     stage.sandbox.write("streams/big.toml", &"# x\n".repeat(75 * 1024));
     stage.check(
         &["check"],
         r#"
 --- err
-error: `streams/big.toml` is larger than the cap of 256 KiB a file
+error: `streams/big.toml` is larger than 256 KiB
 --> streams/big.toml
- = help: move tags to other streams: each is a file of its own
+ = help: move tags to other streams
 --- exit 1
 "#,
     );
 }
 
 #[test]
-fn t6_bytes_that_are_no_text_name_their_place() {
+fn t6_invalid_utf_8_is_reported_with_its_position() {
     let stage = Stage::new();
     fs::write(stage.sandbox.work().join("streams/nul.toml"), b"[tags]\na = \"\0\"\n").unwrap();
     fs::write(stage.sandbox.work().join("streams/latin1.toml"), b"description = \"caf\xe9\"\n").unwrap();
@@ -39,20 +39,20 @@ error: byte 18 of `streams/latin1.toml` is not UTF-8
   |
   = help: save the file as UTF-8
 
-error: a NUL character
+error: NUL character
  --> streams/nul.toml:2:6
   |
 2 | a = "�"
   |      ^
   |
-  = help: take it out; is this a text file?
+  = help: remove it, or check that this is a text file
 --- exit 1
 "#,
     );
 }
 
 #[test]
-fn t6_a_link_a_folder_and_a_name_that_cannot_be_are_errors() {
+fn t6_links_directories_and_invalid_names_are_errors() {
     let stage = Stage::new();
     std::os::unix::fs::symlink("/etc/passwd", stage.sandbox.work().join("streams/link.toml")).unwrap();
     stage.check(
@@ -71,7 +71,7 @@ error: `streams/link.toml` is not read: it is a symbolic link, which is never fo
         &["list"],
         r#"
 --- err
-error: `Team` is not a stream's name
+error: invalid stream name `Team`
 --> streams/Team.toml
  = help: rename the file to `streams/team.toml`
 --- exit 1
@@ -87,7 +87,7 @@ fn a_newer_lock_is_refused_and_an_unknown_key_too() {
         &["check"],
         r#"
 --- err
-error: the lock was written by a newer pinstream: this one reads up to version 1
+error: the lock was written by a newer pinstream: this one supports version 1 and older
  --> pinstream.lock:2:11
   |
 2 | version = 2
@@ -103,16 +103,16 @@ error: the lock was written by a newer pinstream: this one reads up to version 1
 }
 
 #[test]
-fn a_policy_forbids_what_it_does_not_allow() {
+fn a_policy_refuses_what_it_does_not_list() {
     let mut stage = Stage::pinned();
     stage.sandbox.write("../policy.toml", "registries = [\"quay.io\"]\n");
     stage.check(
         &["check", "--policy", "../policy.toml"],
         r#"
 --- err
-error: the registry `REGISTRY` is not among the `registries` of the policy
+error: the policy does not allow the registry `REGISTRY` (key `registries`)
 --> [SANDBOX]/work/../policy.toml
- = help: whoever runs pinstream here decides what it may do
+ = help: ask the operator of this pinstream to allow it
 --- exit 4
 "#,
     );
@@ -143,7 +143,7 @@ error: the policy `[SANDBOX]/work/../nowhere.toml` cannot be read: No such file 
 }
 
 #[test]
-fn definitions_that_are_wrong_are_told_all_at_once() {
+fn all_problems_of_definitions_are_reported_at_once() {
     let stage = Stage::new();
     stage.settings("\n[imprt]\n");
     stage.stream("[tags]\n3.12 = \"python\"\nlatest = { folow = \"3.12\" }\n");
@@ -180,7 +180,7 @@ error: unknown key `folow`
 }
 
 #[test]
-fn a_merge_that_was_left_half_done_names_its_line() {
+fn a_conflict_marker_is_reported_with_its_line() {
     let stage = Stage::pinned();
     stage.edit_lock(
         "version = \"3.11.9\"",
@@ -190,13 +190,13 @@ fn a_merge_that_was_left_half_done_names_its_line() {
         &["check"],
         r#"
 --- err
-error: line 9 is a conflict marker of a merge, `<<<<<<<`
+error: conflict marker `<<<<<<<` on line 9
  --> pinstream.lock:9:1
   |
 9 | <<<<<<< HEAD
   | ^^^^^^^^^^^^
   |
-  = help: run `pinstream update`: it merges both sides, and imports anew what both of them moved
+  = help: run `pinstream update`: it merges both sides and resolves the tags that both changed
 --- exit 1
 "#,
     );
@@ -213,7 +213,7 @@ merged both sides of `pinstream.lock`; imported anew: `python:3.11`
 }
 
 #[test]
-fn t6_what_cannot_be_read_hides_nothing_else() {
+fn t6_an_unreadable_file_hides_no_other_problem() {
     let stage = Stage::new();
     let streams = stage.sandbox.work().join("streams");
     std::os::unix::fs::symlink("/etc/passwd", streams.join("link.toml")).unwrap();
@@ -223,7 +223,7 @@ fn t6_what_cannot_be_read_hides_nothing_else() {
     stage.sandbox.write("pinstream.lock", "version = 2\n");
     let expected = r#"
 --- err
-error: the lock was written by a newer pinstream: this one reads up to version 1
+error: the lock was written by a newer pinstream: this one supports version 1 and older
  --> pinstream.lock:1:11
   |
 1 | version = 2
@@ -231,9 +231,9 @@ error: the lock was written by a newer pinstream: this one reads up to version 1
   |
   = help: install a newer pinstream
 
-error: `streams/big.toml` is larger than the cap of 256 KiB a file
+error: `streams/big.toml` is larger than 256 KiB
 --> streams/big.toml
- = help: move tags to other streams: each is a file of its own
+ = help: move tags to other streams
 
 error: unknown key `nonsense`
  --> streams/broken.toml:1:1
@@ -241,7 +241,7 @@ error: unknown key `nonsense`
 1 | nonsense = 1
   | ^^^^^^^^
   |
-  = help: known here: `annotations`, `description`, `discover`, `import`, `tags`
+  = help: known keys: `annotations`, `description`, `discover`, `import`, `tags`
 
 error: `streams/link.toml` is not read: it is a symbolic link, which is never followed
 --> streams/link.toml
@@ -258,7 +258,7 @@ error: `streams/y�.toml` is not read: its name is not Unicode
 }
 
 #[test]
-fn what_an_editor_leaves_behind_is_no_stream() {
+fn files_left_by_an_editor_are_not_streams() {
     let stage = Stage::pinned();
     let streams = stage.sandbox.work().join("streams");
     std::os::unix::fs::symlink("person@host.123:456", streams.join(".#python.toml")).unwrap();

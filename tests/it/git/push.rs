@@ -9,7 +9,7 @@ use super::{Machine, change, files, now};
 use crate::support::remote::BareRepo;
 use crate::support::remote::http::{Fault, HttpBackend};
 
-/// Many land on the same tip at the same moment, round after round; how often each outcome came in a round.
+/// Many land on the same tip at the same time, round after round; how often each outcome came in a round.
 fn race(repo: &BareRepo, url: &str, machines: usize, rounds: usize) {
     let machines: Vec<_> = (0..machines).map(|_| Machine::new(url)).collect();
     for round in 0..rounds {

@@ -193,7 +193,7 @@ fn test_follow_tag_reference_missing() {
         "latest = { follow = \"2.1\" }\n",
         r#"
 --- err
-error: `ruby:latest` follows `ruby:2.1`, which is not defined
+error: `ruby:latest` follows `ruby:2.1`, which does not exist
  --> streams/ruby.toml:4:21
   |
 4 | latest = { follow = "2.1" }
@@ -211,7 +211,7 @@ fn test_follow_tag_reference_cross_stream() {
         "latest = { follow = \"rubby:2.0\" }\n",
         r#"
 --- err
-error: `ruby:latest` follows `rubby:2.0`, which is not defined
+error: `ruby:latest` follows `rubby:2.0`, which does not exist
  --> streams/ruby.toml:4:21
   |
 4 | latest = { follow = "rubby:2.0" }
@@ -234,7 +234,7 @@ fn test_follow_tag_reference_cross_namespace() {
         "latest = { follow = \"team/ruby:2.0\" }\nfar = { follow = \"team//ruby:2.0\" }\n",
         r#"
 --- err
-error: `ruby:latest` follows `team/ruby:2.0`, which is not defined
+error: `ruby:latest` follows `team/ruby:2.0`, which does not exist
  --> streams/ruby.toml:4:21
   |
 4 | latest = { follow = "team/ruby:2.0" }
@@ -242,7 +242,7 @@ error: `ruby:latest` follows `team/ruby:2.0`, which is not defined
   |
   = help: there is no stream `team/ruby`
 
-error: `ruby:far` follows a tag of the remote `team`, which is not defined
+error: `ruby:far` follows a tag of the remote `team`, which does not exist
  --> streams/ruby.toml:5:18
   |
 5 | far = { follow = "team//ruby:2.0" }
@@ -270,7 +270,7 @@ error: `ruby:a` follows itself: ruby:a → ruby:b → ruby:a
 4 | a = { follow = "b" }
   |                ^^^
   |
-  = help: one tag of a chain has to name an image
+  = help: define one of the tags by an image
 --- exit 1
 "#,
     );

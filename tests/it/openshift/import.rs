@@ -92,15 +92,15 @@ error: the repository `Web` has upper-case letters
 3 | bad = "a.example/Web:1"
   |       ^^^^^^^^^^^^^^^^^
   |
-  = help: registries know lower case only: `web`
+  = help: write `web`
 
-error: `#$` is not a digest
+error: invalid digest `#$`
  --> streams/web.toml:4:9
   |
 4 | worse = "!@#$"
   |         ^^^^^^
   |
-  = help: a digest is `sha256:` and 64 lower-case hexadecimal digits
+  = help: write `sha256:` and 64 lower-case hexadecimal digits
 --- exit 1
 "#,
     );

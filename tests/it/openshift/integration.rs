@@ -25,7 +25,7 @@ error: unknown key `kind`
 3 | "2" = { kind = "DockerImage" }
   |         ^^^^
   |
-  = help: known here: `allow`, `annotations`, `follow`, `hold`, `ignore`, `image`, `on-rollback`, `order`, `pattern`, `platform`, `platforms`, `reject`, `repository`, `schedule`, `semver`, `soak`, `timezone`, `verify`
+  = help: known keys: `allow`, `annotations`, `follow`, `hold`, `ignore`, `image`, `on-rollback`, `order`, `pattern`, `platform`, `platforms`, `reject`, `repository`, `schedule`, `semver`, `soak`, `timezone`, `verify`
 --- exit 1
 "#);
     nothing(&stage, &refs);

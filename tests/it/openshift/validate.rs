@@ -31,11 +31,11 @@ fn test_validate_image_stream() {
     same(
         &said.join("\n"),
         "
-error: `-web` is not a stream's name
-error: `Web` is not a stream's name
-error: `a..b` is not a stream's name
-error: `[80 T]` is not a tag's name
-error: `[80 n]` is not a stream's name
+error: invalid stream name `-web`
+error: invalid stream name `Web`
+error: invalid stream name `a..b`
+error: invalid tag name `[80 T]`
+error: invalid stream name `[80 n]`
 ",
     );
     assert_eq!(stage.registry.requests().len(), 0);

@@ -112,7 +112,7 @@ fn a_work_tree_follows_as_a_remote_does() {
     sandbox.write("clone/streams/web.toml", &text);
     let (code, said) = run(&["check"]);
     assert_eq!(code, Some(2), "{said}");
-    let expected = "`web:base` is not pinned as a follower of `platform//python:3.12`, as its definition says";
+    let expected = "`web:base` is not pinned as a follower of `platform//python:3.12`, but defined as one";
     assert!(said.contains(expected), "{said}");
 }
 
@@ -215,7 +215,7 @@ fn a_tag_that_is_not_there_is_told_the_nearest() {
     assert!(two.stage.ends(3, &[]).contains("has no `pinstream.lock` at"));
     two.stage.settings("");
     let said = two.stage.ends(1, &[]);
-    assert!(said.contains("`web:base` follows a tag of the remote `platform`, which is not defined"), "{said}");
+    assert!(said.contains("`web:base` follows a tag of the remote `platform`, which does not exist"), "{said}");
 }
 
 #[test]

@@ -29,8 +29,7 @@ fn pass(stage: &mut Stage, now: &str, code: i32) -> String {
 #[test]
 fn a_digest_soaks_from_our_first_sight_of_it_on_any_machine() {
     let mut stage = stage("soak = \"2d\"");
-    let waits =
-        |since: &str, until: &str| format!("soaking: seen since 2026-11-{since}Z, adopted from 2026-11-{until}Z on");
+    let waits = |since: &str, until: &str| format!("soaking: soaking since 2026-11-{since}Z, until 2026-11-{until}Z");
     stage.push("web:1", 2);
     assert_eq!(pass(&mut stage, "24T10:00:00", 0), waits("24T10:00:00", "26T10:00:00"));
     // What waits is looked at with one request and no more.
@@ -62,7 +61,7 @@ fn a_pass_over_other_tags_does_not_forget_what_waits() {
 fn a_hold_keeps_the_pin_until_it_ends() {
     let mut stage = stage("hold = { reason = \"CVE regression\", until = 2026-11-26 }");
     stage.push("web:1", 2);
-    let held = "held: its definition holds it until 2026-11-26T00:00:00Z: CVE regression";
+    let held = "held: held by its definition until 2026-11-26T00:00:00Z: CVE regression";
     assert_eq!(pass(&mut stage, "25T23:59:59", 0), held);
     assert_eq!(pass(&mut stage, "26T00:00:00", 0), "moved");
 }
@@ -72,7 +71,7 @@ fn what_is_rejected_is_not_adopted_and_the_next_one_is() {
     let bad = Image::new(2).version("1.0.2").build().top.digest;
     let mut stage = stage(&format!("reject = [\"{bad}\"]"));
     assert_eq!(stage.push("web:1", 2), bad);
-    assert_eq!(pass(&mut stage, "25T00:00:00", 0), "held: its definition rejects that digest");
+    assert_eq!(pass(&mut stage, "25T00:00:00", 0), "held: rejected by its definition");
     stage.push("web:1", 3);
     assert_eq!(pass(&mut stage, "25T00:00:01", 0), "moved");
 }
@@ -80,8 +79,8 @@ fn what_is_rejected_is_not_adopted_and_the_next_one_is() {
 #[test]
 fn a_registry_that_goes_back_is_asked_twice_and_then_handled_by_the_rule() {
     for (rule, expected) in [
-        ("", "held: the registry went back to a digest it had before; `on-rollback` says hold"),
-        ("on-rollback = \"hold\"", "held: the registry went back to a digest it had before; `on-rollback` says hold"),
+        ("", "held: the registry went back to an earlier digest, and `on-rollback` is `hold`"),
+        ("on-rollback = \"hold\"", "held: the registry went back to an earlier digest, and `on-rollback` is `hold`"),
         ("on-rollback = \"allow\"", "moved"),
         ("on-rollback = \"warn\"", "moved"),
     ] {
@@ -148,7 +147,7 @@ fn a_move_that_a_person_reverts_is_not_made_again() {
     stage.sandbox.git(&["clone", "--quiet", &stage.remote, "clone"]);
     stage.sandbox.git(&["-C", "clone", "revert", "--no-edit", "HEAD"]);
     stage.sandbox.git(&["-C", "clone", "push", "--quiet", "origin", "HEAD:main"]);
-    let held = "held: a person took a move to it back; a newer digest moves on";
+    let held = "held: reverted; waiting for a newer digest";
     for now in ["24T11:00:00", "24T12:00:00"] {
         assert_eq!(pass(&mut stage, now, 0), held);
         assert_eq!(stage.pin("web:one").as_ref(), Some(&first));

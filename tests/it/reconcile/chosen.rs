@@ -156,7 +156,9 @@ fn check_tells_offline_whether_what_was_chosen_still_fits() {
     stage.sandbox.write("streams/app.toml", &stricter);
     let ran = stage.sandbox.run(&["check"]);
     assert_eq!(ran.code, Some(2));
-    let expected =
-        format!("`app:edge` is pinned for `{}/app:3.14.0`, which its definition does not admit", stage.registry.host());
+    let expected = format!(
+        "`app:edge` is pinned to image `{}/app:3.14.0`, which its definition does not select",
+        stage.registry.host()
+    );
     assert!(ran.stdout.contains(&expected), "{}", ran.stdout);
 }

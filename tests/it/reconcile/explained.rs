@@ -51,22 +51,22 @@ fn a_person_is_told_all_of_it_and_in_short_what_must_not_be_missed() {
     };
     insta::assert_snapshot!(told(&[]), @r"
     moved  web:one  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
-           ! it runs as root, and did not before
-           ! it does not run on linux/arm64 any more
+           ! now runs as root
+           ! no longer runs on linux/arm64
     moved  web:two  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
     hook tell succeeded for 2 moves
     2 moved; landed as [COMMIT 4] on main
     ");
     insta::assert_snapshot!(told(&["-v"]), @r"
     moved  web:one  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
-           ! it runs as root, and did not before
-           ! it does not run on linux/arm64 any more
+           ! now runs as root
+           ! no longer runs on linux/arm64
            minor; built 2026-10-13, 12 days later; 19 bytes; 0 of 1 layers kept, 1 new
            https://github.com/acme/web/compare/0a0a0a...1b1b1b
            user: app → root
-           port: 8080/tcp, new
+           port: 8080/tcp (added)
            variable WEB_VERSION: 1.0.0 → 1.1.0
-           label note: \u{3a}:set-env name=x::y, new
+           label note: \u{3a}:set-env name=x::y (added)
     moved  web:two  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
            as web:one
     hook tell succeeded for 2 moves
@@ -120,7 +120,7 @@ fn an_image_that_is_gone_is_said_and_stops_nothing() {
     let explanation = of(&report, "tags", "one");
     assert_eq!(explanation["class"], "minor");
     let unknown = explanation["unknown"].as_str().unwrap();
-    assert!(unknown.starts_with("the image that it leaves cannot be read: "), "{unknown}");
+    assert!(unknown.starts_with("the previous image cannot be read: "), "{unknown}");
     assert_eq!(explanation["size"]["old"], Value::Null);
     assert!(explanation["size"]["new"].is_u64());
 }

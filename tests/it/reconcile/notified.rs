@@ -168,7 +168,7 @@ fn slack_is_told() {
     accept: */*
     content-type: application/json
     {
-      "text": "`web:next` `1.0.0` → `1.1.0` (minor) <https://github.com/acme/web/compare/0a0a0a...1b1b1b|compare>\n    :warning: `it runs as root, and did not before`\n    :warning: `it does not run on linux/arm64 any more`\n`web:prod` `7` → `'&lt;!channel&gt; &lt;@U1|x&gt; @acme @room &lt;/code&gt;&lt;b&gt;*b*&lt;/b&gt; [x](//e) &amp;amp; --&gt; \"  .  ::err` (layers)",
+      "text": "`web:next` `1.0.0` → `1.1.0` (minor) <https://github.com/acme/web/compare/0a0a0a...1b1b1b|compare>\n    :warning: `now runs as root`\n    :warning: `no longer runs on linux/arm64`\n`web:prod` `7` → `'&lt;!channel&gt; &lt;@U1|x&gt; @acme @room &lt;/code&gt;&lt;b&gt;*b*&lt;/b&gt; [x](//e) &amp;amp; --&gt; \"  .  ::err` (layers)",
       "unfurl_links": false
     }
     "#);
@@ -188,9 +188,9 @@ fn a_matrix_room_is_told() {
     authorization: Bearer [SECRET]
     content-type: application/json
     {
-      "body": "web:next 1.0.0 → 1.1.0 (minor) https://github.com/acme/web/compare/0a0a0a...1b1b1b\n  ! it runs as root, and did not before\n  ! it does not run on linux/arm64 any more\nweb:prod 7 → `<!channel> <@U1|x> @acme @room </code><b>*b*</b> [x](//e) &amp; --> \"  .  ::err (layers)",
+      "body": "web:next 1.0.0 → 1.1.0 (minor) https://github.com/acme/web/compare/0a0a0a...1b1b1b\n  ! now runs as root\n  ! no longer runs on linux/arm64\nweb:prod 7 → `<!channel> <@U1|x> @acme @room </code><b>*b*</b> [x](//e) &amp; --> \"  .  ::err (layers)",
       "format": "org.matrix.custom.html",
-      "formatted_body": "<code>web:next</code> <code>1.0.0</code> → <code>1.1.0</code> (minor) <a href=\"https://github.com/acme/web/compare/0a0a0a...1b1b1b\">compare</a><br>⚠ <code>it runs as root, and did not before</code><br>⚠ <code>it does not run on linux/arm64 any more</code><br><code>web:prod</code> <code>7</code> → <code>`&lt;!channel&gt; &lt;@U1|x&gt; @acme @room &lt;/code&gt;&lt;b&gt;*b*&lt;/b&gt; [x](//e) &amp;amp; --&gt; &quot;  .  ::err</code> (layers)",
+      "formatted_body": "<code>web:next</code> <code>1.0.0</code> → <code>1.1.0</code> (minor) <a href=\"https://github.com/acme/web/compare/0a0a0a...1b1b1b\">compare</a><br>⚠ <code>now runs as root</code><br>⚠ <code>no longer runs on linux/arm64</code><br><code>web:prod</code> <code>7</code> → <code>`&lt;!channel&gt; &lt;@U1|x&gt; @acme @room &lt;/code&gt;&lt;b&gt;*b*&lt;/b&gt; [x](//e) &amp;amp; --&gt; &quot;  .  ::err</code> (layers)",
       "m.mentions": {},
       "msgtype": "m.notice"
     }
@@ -212,7 +212,7 @@ fn an_issue_is_commented_on() {
     x-github-api-version: 2022-11-28
     content-type: application/json
     {
-      "body": "- `web:next` `1.0.0` → `1.1.0` (minor) [compare](https://github.com/acme/web/compare/0a0a0a...1b1b1b)\n  - ⚠ `it runs as root, and did not before`\n  - ⚠ `it does not run on linux/arm64 any more`\n- `web:prod` `7` → `'<!channel> <@U1|x> @acme @room </code><b>*b*</b> [x](//e) &amp; --> \"  .  ::err` (layers)\n\n<!-- pinstream [ID] -->"
+      "body": "- `web:next` `1.0.0` → `1.1.0` (minor) [compare](https://github.com/acme/web/compare/0a0a0a...1b1b1b)\n  - ⚠ `now runs as root`\n  - ⚠ `no longer runs on linux/arm64`\n- `web:prod` `7` → `'<!channel> <@U1|x> @acme @room </code><b>*b*</b> [x](//e) &amp; --> \"  .  ::err` (layers)\n\n<!-- pinstream [ID] -->"
     }
     "#);
 }
@@ -268,8 +268,8 @@ fn a_mail_is_sent() {
     assert_snapshot!(text, @r#"
     web:next  1.0.0 → 1.1.0  (minor)
       https://github.com/acme/web/compare/0a0a0a...1b1b1b
-      ! it runs as root, and did not before
-      ! it does not run on linux/arm64 any more
+      ! now runs as root
+      ! no longer runs on linux/arm64
     web:prod  7 → `<!channel> <@U1|x> @acme @room </code><b>*b*</b> [x](//e) &amp; --> "  .  ::err  (layers)
     "#);
 }

@@ -11,7 +11,7 @@ use crate::support::registry::{FakeRegistry, Image};
 pub(crate) fn of<'a>(stage: &'a Stage, shard: &str) -> impl Iterator<Item = String> + 'a {
     let shard: Shard = shard.parse().unwrap();
     let name = |number: usize| format!("app-{number}");
-    (0..).map(name).filter(move |name| shard.has(format!("{}/{name}", stage.registry.host())))
+    (0..).map(name).filter(move |name| shard.contains(format!("{}/{name}", stage.registry.host())))
 }
 
 /// The outcomes of a report as `tag outcome`, in the order of the tags.
@@ -114,7 +114,8 @@ fn a_shard_says_nothing_of_what_it_saw_of_others_at_an_older_tip() {
     let image = format!("{}:1", of(&stage, "1/2").next().unwrap());
     stage.push(&image, 1);
     let second: Shard = "2/2".parse().unwrap();
-    let far = (0..).map(|n| format!("far-{n}")).find(|name| second.has(format!("{}/{name}", other.host()))).unwrap();
+    let far =
+        (0..).map(|n| format!("far-{n}")).find(|name| second.contains(format!("{}/{name}", other.host()))).unwrap();
     let move_to = |seed: u64| other.push(&far, "1", &Image::new(seed));
     move_to(1);
     let stream = format!(
@@ -140,7 +141,7 @@ fn a_shard_says_nothing_of_what_it_saw_of_others_at_an_older_tip() {
     stage.sandbox.env("PINSTREAM_NOW", "2026-11-24T12:00:00Z");
     let report = stage.report(0, &["--shard", "2/2"]);
     let reason = report["tags"][2]["kept"]["reason"].as_str().unwrap();
-    assert_eq!(reason, "seen since 2026-11-24T11:00:00Z, adopted from 2026-11-26T11:00:00Z on");
+    assert_eq!(reason, "soaking since 2026-11-24T11:00:00Z, until 2026-11-26T11:00:00Z");
 }
 
 #[test]

@@ -211,7 +211,7 @@ fn a_signature_behind_its_tag_lets_an_image_through() {
     // What it moves to is, and keeps its pin where that is not signed.
     let next = stage.push("web:1", 2);
     put_payloads(&stage, &next, vec![ours.payload(&digest)]);
-    refused(&stage, "what was signed names another image");
+    refused(&stage, "the signed content names another image");
     put_payloads(&stage, &next, vec![ours.payload(&next)]);
     assert_eq!(pass(&stage, 0), "moved");
     assert_eq!(stage.pin("web:one").as_deref(), Some(next.as_str()));
@@ -378,15 +378,15 @@ fn keys_that_are_missing_or_broken_are_named_with_their_place() {
     sandbox.write("streams/web.toml", "[tags]\none = { image = \"a.example/x:1\", verify.key = \"keys/b.pub\" }\n");
     sandbox.write("keys/b.pub", "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n");
     let said = r#"--- err
-error: `key` of `verify` names `a.pub`, which is not there
+error: `key` of `verify` names `a.pub`, which does not exist
  --> pinstream.toml:2:18
   |
 2 | verify = { key = "a.pub" }
   |                  ^^^^^^^
   |
-  = help: commit the file at that path, counted from the folder of `pinstream.toml`
+  = help: commit the file at that path, relative to the directory of `pinstream.toml`
 
-error: `key` of `verify` names `keys/b.pub`, which cannot be used: it holds a private key
+error: `key` of `verify` names `keys/b.pub`, which cannot be used: it contains a private key
  --> streams/web.toml:2:47
   |
 2 | one = { image = "a.example/x:1", verify.key = "keys/b.pub" }

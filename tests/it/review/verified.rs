@@ -61,5 +61,5 @@ fn without_proposals_on_github_there_is_nobody_who_signs() {
     let review = review();
     review.stage.settings("[git]\nsign = \"github\"\n");
     let said = review.stage.ends(1, &[]);
-    assert!(said.contains("GitHub signs the commits of proposals there, and these are none"), "{said}");
+    assert!(said.contains("`github` signs only commits of proposals on GitHub"), "{said}");
 }

@@ -1,6 +1,6 @@
-//! The text that [`encode`](crate::model::lock::encode) writes, line by line, with no memory but for the lock itself.
+//! Parses the text that [`encode`](crate::model::lock::encode) writes, line by line, allocating only the lock itself.
 //!
-//! Anything else is declined: this reader has no errors. CRLF is taken for LF, since Git may check files out so.
+//! Anything else is rejected without an error. CRLF is accepted, since Git may check files out that way.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -8,10 +8,10 @@ use std::str::FromStr;
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::{Details, HEADER, KEYS, Lock, PREVIOUS_MAX, Pin, VERSION};
 
-/// About how long an entry is, to have room for all of them from the start.
+/// The approximate size of an entry, to reserve memory.
 const PIN_BYTES: usize = 384;
 
-/// The lock that `text` holds, if it is laid out as it is written.
+/// Parses `text`, if it is in canonical form.
 pub(super) fn read(text: &str) -> Option<Lock> {
     let version = format!("version = {VERSION}");
     let mut lines = text.lines().skip_while(|line| *line == HEADER || line.is_empty());
@@ -28,7 +28,7 @@ pub(super) fn read(text: &str) -> Option<Lock> {
                     done.finish(&mut pins)?;
                 }
             }
-            _ => block.as_mut()?.take(line)?,
+            _ => block.as_mut()?.push(line)?,
         }
     }
     if let Some(done) = block {
@@ -37,7 +37,7 @@ pub(super) fn read(text: &str) -> Option<Lock> {
     Some(Lock { pins: pins.into_iter().collect() })
 }
 
-/// The values of one entry as they are written, by the positions of their keys.
+/// The raw values of one entry, by the positions of their keys.
 #[derive(Default)]
 struct Block<'a> {
     values: [Option<&'a str>; KEYS.len()],
@@ -45,8 +45,8 @@ struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// Keys come in their order, which also means that none comes twice.
-    fn take(&mut self, line: &'a str) -> Option<()> {
+    /// Adds a line. Keys must be in order, which also rules out duplicates.
+    fn push(&mut self, line: &'a str) -> Option<()> {
         let value = |at: &usize| line.strip_prefix(KEYS[*at])?.strip_prefix(" = ");
         let at = (self.next..KEYS.len()).find(|at| value(at).is_some())?;
         self.values[at] = value(&at);
@@ -54,7 +54,7 @@ impl<'a> Block<'a> {
         Some(())
     }
 
-    /// Entries come in their order, which also means that no tag comes twice.
+    /// Adds the entry. Entries must be in order, which also rules out duplicate tags.
     fn finish(self, pins: &mut Vec<(TagId, Pin)>) -> Option<()> {
         let [stream, tag, follow, image, digest, index, version, revision, created, platforms, previous] = self.values;
         let id = TagId { stream: name(stream?)?, tag: name(tag?)? };
@@ -83,8 +83,8 @@ impl<'a> Block<'a> {
     }
 }
 
-/// `Some(None)` where there is no value, none where it cannot be read.
-#[allow(clippy::option_option, reason = "absent and declined are two things, and this is where they part")]
+/// Returns `Some(None)` if there is no value, and `None` if it is invalid.
+#[allow(clippy::option_option, reason = "absent and invalid are different")]
 fn optional<T>(value: Option<&str>, read: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
     value.map_or(Some(None), |value| read(value).map(Some))
 }
@@ -105,8 +105,7 @@ fn whole(value: &str) -> Option<Cow<'_, str>> {
 fn names<T: FromStr>(value: Option<&str>) -> Option<Vec<T>> {
     let Some(value) = value else { return Some(Vec::new()) };
     let mut rest = value.strip_prefix('[')?;
-    // As many as there are, for nothing in these lists has a comma: a list of one that grew would have room for four, in
-    // each entry.
+    // Exact, as nothing in these lists contains a comma; a growing list would reserve room for four in each entry.
     let mut found = Vec::with_capacity(value.bytes().filter(|b| *b == b',').count() + 1);
     loop {
         let (text, after) = string(rest)?;
@@ -118,11 +117,11 @@ fn names<T: FromStr>(value: Option<&str>) -> Option<Vec<T>> {
     }
 }
 
-/// The basic string that `value` begins with, and what follows it.
+/// Splits off the basic string that `value` starts with.
 fn string(value: &str) -> Option<(Cow<'_, str>, &str)> {
     let value = value.strip_prefix('"')?;
     let (start, rest) = value.split_once('"')?;
-    // Without an early end this loop is done many bytes at a time, and nearly every string is plain.
+    // Without an early exit this loop is vectorized, and nearly every string is plain.
     if start.bytes().fold(true, |plain, b| plain & is_plain(b)) {
         return Some((Cow::Borrowed(start), rest));
     }
@@ -142,12 +141,12 @@ fn string(value: &str) -> Option<(Cow<'_, str>, &str)> {
     }
 }
 
-/// Whether a byte stands for itself in a basic string. A tab would as well; it is not written.
+/// Returns true if a byte needs no escape. A tab would be valid, too, but is never written.
 fn is_plain(b: u8) -> bool {
     b != b'"' && b != b'\\' && b >= b' ' && b != 0x7f
 }
 
-/// The escape that `text` begins with, of those that are written, and its length.
+/// Decodes the escape that `text` starts with, of those that are written, and returns its length.
 fn escape(text: &str) -> Option<(char, usize)> {
     let code = |length: usize| {
         let digits = text.get(2..length)?;
@@ -158,6 +157,9 @@ fn escape(text: &str) -> Option<(char, usize)> {
     match text.as_bytes() {
         [b'\\', b'"', ..] => Some(('"', 2)),
         [b'\\', b'\\', ..] => Some(('\\', 2)),
+        [b'\\', b'n', ..] => Some(('\n', 2)),
+        [b'\\', b'r', ..] => Some(('\r', 2)),
+        [b'\\', b't', ..] => Some(('\t', 2)),
         [b'\\', b'u', ..] => code(6),
         [b'\\', b'U', ..] => code(10),
         _ => None,

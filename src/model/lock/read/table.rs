@@ -1,6 +1,6 @@
-//! A lock in any layout that TOML has, with every problem and its place.
+//! Parses a lock in any TOML layout, and reports every problem with its position.
 //!
-//! Used for texts that hands, editors or merges changed; it takes many times the memory of the line-by-line reader.
+//! For texts changed by hand, editors or merges; needs many times the memory of the line-by-line reader.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -12,12 +12,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::RESTORE;
-use crate::model::image::{Digest, NameError, TagId};
+use crate::model::image::{Digest, TagId};
 use crate::model::lock::{Details, KEYS, Lock, PREVIOUS_MAX, Pin, VERSION};
-use crate::text::diagnostics::{Problem, SourceFile};
+use crate::text::diagnostics::{NameError, Problem, SourceFile, nearest};
 use crate::text::escape;
 
-/// Reads a lock as TOML.
+/// Parses a lock as TOML.
 pub(super) fn read(file: &Arc<SourceFile>) -> Result<Lock, Vec<Problem>> {
     let table = DeTable::parse(&file.text).map_err(|error| {
         let end = file.text.len();
@@ -40,7 +40,7 @@ impl LockTableReader<'_> {
     fn lock(&mut self, table: &DeTable<'_>) -> Lock {
         let [version, pin] = self.fields(table, ["version", "pin"]);
         if self.is_newer(version) {
-            // Whatever else looks wrong is right by rules that are not known here.
+            // The other problems may be valid by rules not known here.
             self.problems.drain(..self.problems.len() - 1);
             return Lock::default();
         }
@@ -48,28 +48,28 @@ impl LockTableReader<'_> {
         let entries = pin.map_or(&[][..], |pin| match pin.get_ref() {
             DeValue::Array(entries) => &entries[..],
             _ => {
-                self.say(pin.span(), "`pin` is not a list of tables");
+                self.report(pin.span(), "`pin` must be a list of tables");
                 &[]
             }
         });
         for entry in entries {
             let DeValue::Table(table) = entry.get_ref() else {
-                self.say(entry.span(), "a pin is a table");
+                self.report(entry.span(), "expected a table");
                 continue;
             };
             let Some((id, place, pin)) = self.pin(entry.span(), table) else { continue };
             if pins.contains_key(&id) {
-                self.say(place, format!("`{id}` is pinned twice"));
+                self.report(place, format!("duplicate pin `{id}`"));
             }
             pins.insert(id, pin);
         }
         Lock { pins }
     }
 
-    /// Whether a newer program wrote the file; says so, and says if there is no version at all.
+    /// Returns true if a newer version wrote the file, and reports that, or that there is no version.
     fn is_newer(&mut self, version: Option<&TableValue<'_>>) -> bool {
         let Some(version) = version else {
-            self.say(0..0, format!("the lock has no `version = {VERSION}`"));
+            self.report(0..0, "missing key `version`");
             return false;
         };
         let number = match version.get_ref() {
@@ -77,12 +77,13 @@ impl LockTableReader<'_> {
             _ => 0,
         };
         if number > i64::from(VERSION) {
-            let message = format!("the lock was written by a newer pinstream: this one reads up to version {VERSION}");
+            let message =
+                format!("the lock was written by a newer pinstream: this one supports version {VERSION} and older");
             self.problems.push(Problem::at(self.file, version.span(), message).help("install a newer pinstream"));
             return true;
         }
         if number != i64::from(VERSION) {
-            self.say(version.span(), "the lock's `version` is not one that was ever written");
+            self.report(version.span(), "invalid `version`");
         }
         false
     }
@@ -91,7 +92,7 @@ impl LockTableReader<'_> {
         let fields = self.fields(table, KEYS);
         for (key, field) in KEYS.iter().zip(&fields) {
             if field.is_none() && matches!(*key, "stream" | "tag" | "image" | "digest") {
-                self.say(header.clone(), format!("a pin has no `{key}`"));
+                self.report(header.clone(), format!("missing key `{key}`"));
             }
         }
         let [stream, tag, follow, image, digest, index, version, revision, created, platforms, previous] = fields;
@@ -117,18 +118,18 @@ impl LockTableReader<'_> {
         let found: Vec<Digest> = self.names(field);
         let span = field.map_or(0..0, Spanned::span);
         if found.len() > PREVIOUS_MAX {
-            let message = format!("`previous` holds {} digests, and at most {PREVIOUS_MAX} are kept", found.len());
-            self.say(span.clone(), message);
+            let message = format!("`previous` has {} digests; the limit is {PREVIOUS_MAX}", found.len());
+            self.report(span.clone(), message);
         }
         for (at, digest) in found.iter().enumerate() {
             if found[..at].contains(digest) {
-                self.say(span.clone(), format!("`{digest}` is in `previous` twice"));
+                self.report(span.clone(), format!("duplicate digest `{digest}` in `previous`"));
             }
         }
         found
     }
 
-    /// The values of `keys`, in their order; any other key is a problem.
+    /// Returns the values of `keys`, in their order; reports any other key.
     fn fields<'t, 'i, const N: usize>(
         &mut self,
         table: &'t DeTable<'i>,
@@ -140,8 +141,7 @@ impl LockTableReader<'_> {
                 found[at] = Some(value);
                 continue;
             }
-            let near = |known: &&&str| strsim::damerau_levenshtein(known, key.get_ref()) <= 2;
-            let help = match keys.iter().find(near) {
+            let help = match nearest(key.get_ref(), keys) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => RESTORE.to_owned(),
             };
@@ -156,7 +156,7 @@ impl LockTableReader<'_> {
         match field.get_ref() {
             DeValue::String(text) => Some(text),
             _ => {
-                self.say(field.span(), "this is not a string");
+                self.report(field.span(), "expected a string");
                 None
             }
         }
@@ -178,13 +178,13 @@ impl LockTableReader<'_> {
         match field.get_ref() {
             DeValue::Array(values) => values.iter().filter_map(|value| self.name(Some(value))).collect(),
             _ => {
-                self.say(field.span(), "this is not a list of strings");
+                self.report(field.span(), "expected a list of strings");
                 Vec::new()
             }
         }
     }
 
-    fn say(&mut self, span: Range<usize>, message: impl Display) {
+    fn report(&mut self, span: Range<usize>, message: impl Display) {
         self.problems.push(Problem::at(self.file, span, message.to_string()).help(RESTORE));
     }
 }

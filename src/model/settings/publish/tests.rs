@@ -92,17 +92,17 @@ fn all_keys_are_read() {
 }
 
 #[test]
-fn exactly_one_forge_with_a_repository_is_asked_for() {
+fn exactly_one_forge_with_a_repository_is_required() {
     insta::assert_snapshot!(said("[publish]\ndraft = true"), @r#"
     error: `publish` does not say on which forge
     --> pinstream.toml:1:1
     = help: add a table for yours, as `[publish.github]` with `repository = "acme/deploy"`; without `[publish]` a pass pushes to the branch
     "#);
-    insta::assert_snapshot!(said("publish.github.repository = 'a/b'\npublish.gitlab.repository = 'a/b'"), @r#"
+    insta::assert_snapshot!(said("publish.github.repository = 'a/b'\npublish.gitlab.repository = 'a/b'"), @r"
     error: `publish` names two forges, `github` and `gitlab`
     --> pinstream.toml:2:9
     = help: keep one of the two: a pass proposes its moves in one place
-    "#);
+    ");
     insta::assert_snapshot!(said("[publish.azure]"), @r#"
     error: `azure` does not say which repository
     --> pinstream.toml:1:1
@@ -122,14 +122,14 @@ fn exactly_one_forge_with_a_repository_is_asked_for() {
     = help: did you mean `github`?
     "#);
     insta::assert_snapshot!(said("[publish.github]\nrepository = 5"), @r#"
-    error: a string was expected, this is a whole number
+    error: expected a string, found an integer
     --> pinstream.toml:2:14
     = help: put it in quotes: `"5"`
     "#);
 }
 
 #[test]
-fn what_is_no_repository_or_address_is_told_with_the_right_form() {
+fn invalid_repositories_and_urls_are_reported_with_an_example() {
     insta::assert_snapshot!(said("[publish.github]\nrepository = 'https://github.com/acme/deploy'"), @r#"
     error: `https://github.com/acme/deploy` is not a repository of GitHub
     --> pinstream.toml:2:14
@@ -156,11 +156,11 @@ fn what_is_no_repository_or_address_is_told_with_the_right_form() {
         let said = said(&format!("[publish.{key}]\nrepository = '{repository}'"));
         assert!(said.contains(&format!("`{repository}` is not a repository of")), "{said}");
     }
-    insta::assert_snapshot!(said("[publish.github]\nrepository = 'a/b'\nurl = 'https://me:secret@a.example'"), @r#"
+    insta::assert_snapshot!(said("[publish.github]\nrepository = 'a/b'\nurl = 'https://me:secret@a.example'"), @r"
     error: a forge's address holds no credential
     --> pinstream.toml:3:7
     = help: take it out; the token comes from the environment, as `PINSTREAM_FORGE_TOKEN`
-    "#);
+    ");
     insta::assert_snapshot!(said("[publish.github]\nrepository = 'a/b'\nurl = 'git.example'"), @r#"
     error: `url` is not the address of a forge: it cannot be read as a URL
     --> pinstream.toml:3:7
@@ -181,22 +181,22 @@ fn templates_are_tried_where_they_are_written() {
     insta::assert_snapshot!(
         said("[publish]\ntitle = '{{ titel }}'\nbody = '{% if %}'\ngithub = { repository = 'a/b' }"),
         @r"
-    error: the template `publish.title` cannot be used (line 1, column 4): `titel` is not known, tried on a tag that moved
+    error: invalid template `publish.title` (line 1, column 4): `titel` is undefined, rendered for an updated tag
     --> pinstream.toml:2:13
     = help: did you mean `title`?
-    error: the template `publish.body` cannot be used (line 1, column 7): syntax error: unexpected end of block
+    error: invalid template `publish.body` (line 1, column 7): syntax error: unexpected end of block
     --> pinstream.toml:3:15
-    = help: it is written as in Jinja: `{{ title }}`, `{% for move in moves %}…{% endfor %}`
+    = help: use Jinja syntax: `{{ title }}`, `{% for change in changes %}…{% endfor %}`
     "
     );
 }
 
 #[test]
-fn what_a_forge_lacks_is_told() {
+fn features_missing_from_a_forge_are_reported() {
     insta::assert_snapshot!(said(
         "[publish]\nlabels = ['a', 'b']\nauto-merge = true\nreviewers = ['alice', 'team:x', '557058:ba8948b2']\n\
          bitbucket = { repository = 'a/b' }"
-    ), @r#"
+    ), @r"
     error: Bitbucket Cloud has no labels on its proposals
     --> pinstream.toml:2:11
     = help: take `labels` out; the title can say what it is about
@@ -209,7 +209,7 @@ fn what_a_forge_lacks_is_told() {
     error: Bitbucket Cloud cannot ask a team to review
     --> pinstream.toml:4:23
     = help: name its members one by one
-    "#);
+    ");
     insta::assert_snapshot!(said(
         "[publish]\nreviewers = ['alice', 'team:x', 'd6245f20-2af8-44f4-9451-8107cb2767db']\n\
          azure = { repository = 'a/b/c' }"
@@ -234,7 +234,7 @@ fn what_a_forge_lacks_is_told() {
 }
 
 #[test]
-fn mistakes_in_groups_labels_and_reviewers_are_told() {
+fn problems_of_groups_labels_and_reviewers_are_reported() {
     insta::assert_snapshot!(said("[publish]\ngroup = 'repo'\ngithub.repository = 'a/b'"), @r#"
     error: `repo` is no way to group moves
     --> pinstream.toml:2:9
@@ -250,10 +250,10 @@ fn mistakes_in_groups_labels_and_reviewers_are_told() {
     error: the set `b` has no tags
     --> pinstream.toml:2:25
     = help: name tags, as `["python:*"]`, or take the set out
-    error: `A` is not a stream's name
+    error: invalid stream name `A`
     --> pinstream.toml:2:38
-    = help: lower-case letters, digits and single `.`, `_`, `-` between them, parted by `/`
-    error: a list was expected, this is a whole number
+    = help: use lower-case letters and digits, with single `.`, `_` or `-` between them, in parts separated by `/`
+    error: expected a list, found an integer
     --> pinstream.toml:2:50
     = help: put it in brackets: `[5]`
     error: `` is not a label
@@ -262,7 +262,7 @@ fn mistakes_in_groups_labels_and_reviewers_are_told() {
     error: `a,b` is not a label
     --> pinstream.toml:3:15
     = help: at most 255 characters in one line, without commas and outer blanks
-    error: a string was expected, this is a whole number
+    error: expected a string, found an integer
     --> pinstream.toml:3:22
     = help: put it in quotes: `"5"`
     error: `team:` is not a reviewer

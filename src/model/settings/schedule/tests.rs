@@ -122,7 +122,7 @@ fn every_half_hour_goes_on_through_both_changes() {
 }
 
 #[test]
-fn due_is_what_fired_since_the_last_time() {
+fn a_schedule_is_due_if_it_fired_since_the_last_time() {
     let time = |text: &str| text.parse::<Timestamp>().unwrap();
     let schedule = Schedule::parse("0 3 * * *", &TimeZone::UTC).unwrap();
     let last = Some(time("2026-01-01T03:00:00Z"));
@@ -135,29 +135,35 @@ fn due_is_what_fired_since_the_last_time() {
 }
 
 #[test]
-fn what_crontab_does_not_have_is_refused_by_name() {
+fn syntax_unknown_to_crontab_is_rejected_by_name() {
     refused(
         "@every 5m",
-        "`@every 5m` is not supported: a schedule has five fields — write minute, hour, day of month, month and day of week, as `0 3 * * *` for each day at three",
+        "`@every 5m` is not supported: expected five fields — write minute, hour, day of month, month and day of week, e.g. `0 3 * * *` for every day at 3:00",
     );
     refused(
         "5/15 * * * *",
-        "`5/15` is not supported: crontab(5) has steps only after `*` or a range — write a range, as `5-59/15`",
+        "`5/15` is not supported: crontab(5) allows steps only after `*` or a range — write a range, e.g. `5-59/15`",
     );
     refused(
         "0 5/2 * * *",
-        "`5/2` is not supported: crontab(5) has steps only after `*` or a range — write a range, as `5-23/2`",
+        "`5/2` is not supported: crontab(5) allows steps only after `*` or a range — write a range, e.g. `5-23/2`",
     );
     refused(
         "0 0 * * * *",
-        "a schedule has five fields, `0 0 * * * *` has 6 — minute, hour, day of month, month and day of week, as `*/30 * * * *`; or `never`",
+        "expected five fields, `0 0 * * * *` has 6 — write minute, hour, day of month, month and day of week, e.g. `*/30 * * * *`, or `never`",
     );
-    refused("0 0 L * *", "`L` is not a day of month — numbers from 1 to 31, `*`, ranges as `1-31`, steps as `*/2`");
-    refused("60 * * * *", "`60` is not a minute — numbers from 0 to 59, `*`, ranges as `0-59`, steps as `*/2`");
-    refused("0 22-2 * * *", "the range `22-2` runs backwards — write two, as `22-23,0-2`");
+    refused(
+        "0 0 L * *",
+        "invalid day of month `L` — use numbers from 1 to 31, `*`, ranges such as `1-31` or steps such as `*/2`",
+    );
+    refused(
+        "60 * * * *",
+        "invalid minute `60` — use numbers from 0 to 59, `*`, ranges such as `0-59` or steps such as `*/2`",
+    );
+    refused("0 22-2 * * *", "the range `22-2` is reversed — write two ranges: `22-23,0-2`");
     refused(
         "0 0 30 2 *",
-        "`0 0 30 2 *` never fires: no such month has such a day — write `never` if only a person is to import it",
+        "`0 0 30 2 *` never fires: these months do not have that day — write `never` to resolve it only on request",
     );
     for text in [
         "",
@@ -190,7 +196,7 @@ fn a_time_zone_is_a_name_of_the_database() {
 }
 
 #[test]
-fn one_text_is_read_once_and_holds_in_each_zone() {
+fn a_text_is_parsed_once_for_all_zones() {
     let mut schedules = Schedules::default();
     let berlin = TimeZone::get("Europe/Berlin").unwrap();
     let a = schedules.schedule("0 3 * * *", &TimeZone::UTC).unwrap();

@@ -1,5 +1,6 @@
-//! What is said of settings that are wrong.
+//! Problems of invalid settings.
 
+use super::super::*;
 use super::*;
 use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
 
@@ -58,23 +59,23 @@ author = "me@acme.example"
 message = "{{ tilte }}"
 sign = "gpg"
 "#), @r#"
-    error: `refs/heads/main` is not a branch's name
+    error: invalid branch name `refs/heads/main`
      --> pinstream.toml:3:10
       |
     3 | branch = "refs/heads/main"
       |          ^^^^^^^^^^^^^^^^^
       |
-      = help: leave `refs/heads/` out: `main`
+      = help: remove `refs/heads/`: `main`
 
-    error: `me@acme.example` does not name an author
+    error: invalid author `me@acme.example`
      --> pinstream.toml:4:10
       |
     4 | author = "me@acme.example"
       |          ^^^^^^^^^^^^^^^^^
       |
-      = help: a name and an address, as `pinstream <pinstream@acme.example>`
+      = help: write `name <address>`, e.g. `pinstream <pinstream@acme.example>`
 
-    error: the template `git.message` cannot be used (line 1, column 4): `tilte` is not known, tried on a tag that moved
+    error: invalid template `git.message` (line 1, column 4): `tilte` is undefined, rendered for an updated tag
      --> pinstream.toml:5:15
       |
     5 | message = "{{ tilte }}"
@@ -82,13 +83,13 @@ sign = "gpg"
       |
       = help: did you mean `title`?
 
-    error: `gpg` is no way to sign commits
+    error: invalid value `gpg` for `sign`
      --> pinstream.toml:6:8
       |
     6 | sign = "gpg"
       |        ^^^^^
       |
-      = help: `ssh` or `openpgp`, the key comes from `PINSTREAM_SIGNING_KEY` or `PINSTREAM_SIGNING_KEY_FILE`; or `github` for proposals there
+      = help: write `ssh` or `openpgp`, with a key in `PINSTREAM_SIGNING_KEY`, an agent or git config, or `github` for proposals on GitHub
     "#);
     for branch in ["main", "release/1.2", "a-b_c"] {
         read(&format!("git.branch = '{branch}'"));
@@ -110,7 +111,7 @@ sign = "gpg"
         "refs/tags/x",
         "a\\b",
     ] {
-        assert!(said(&format!("git.branch = '{branch}'")).contains("is not a branch's name"), "{branch}");
+        assert!(said(&format!("git.branch = '{branch}'")).contains("invalid branch name"), "{branch}");
     }
 }
 
@@ -128,21 +129,21 @@ requests = 99999999999999999999
 ca = "corp.pem"
 plain-http = true
 "#), @r#"
-    error: `https://quay.io` is not a registry's `host` or `host:port`
+    error: invalid registry `https://quay.io`
      --> pinstream.toml:2:11
       |
     2 | [registry."https://quay.io"]
       |           ^^^^^^^^^^^^^^^^^
       |
-      = help: leave the scheme out: `quay.io`
+      = help: remove the scheme: `quay.io`
 
-    error: the registry `a.example` is defined twice
+    error: duplicate registry `a.example`
      --> pinstream.toml:3:11
       |
     3 | [registry."a.example"]
       |           ^^^^^^^^^^^
       |
-      = help: upper and lower case are the same in a host's name: keep one of the two
+      = help: remove one of them; case does not matter in host names
 
     error: `https://m.example/x` is a URL, not a mirror
      --> pinstream.toml:4:12
@@ -150,17 +151,17 @@ plain-http = true
     4 | mirrors = ["https://m.example/x", "m.example/UP", "m.example", 5]
       |            ^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: leave the scheme out: `m.example/x`
+      = help: remove the scheme: `m.example/x`
 
-    error: `m.example/UP` is not a mirror
+    error: invalid mirror `m.example/UP`
      --> pinstream.toml:4:35
       |
     4 | mirrors = ["https://m.example/x", "m.example/UP", "m.example", 5]
       |                                   ^^^^^^^^^^^^^^
       |
-      = help: `host`, `host:port`, or these and a path, as `mirror.corp.example:5000/redhat`
+      = help: write `host` or `host:port`, optionally with a path, e.g. `mirror.corp.example:5000/redhat`
 
-    error: a string was expected, this is a whole number
+    error: expected a string, found an integer
      --> pinstream.toml:4:64
       |
     4 | mirrors = ["https://m.example/x", "m.example/UP", "m.example", 5]
@@ -168,15 +169,15 @@ plain-http = true
       |
       = help: put it in quotes: `"5"`
 
-    error: `requests` is 0, and may be 1 to 256
+    error: invalid value 0 for `requests`
      --> pinstream.toml:5:12
       |
     5 | requests = 0
       |            ^
       |
-      = help: leave it out for 16
+      = help: use a number from 1 to 256
 
-    error: `../corp.pem` leads out of a folder with `..`
+    error: `../corp.pem` contains `..`
      --> pinstream.toml:6:6
       |
     6 | ca = "../corp.pem"
@@ -184,7 +185,7 @@ plain-http = true
       |
       = help: write the path from the root
 
-    error: `true` or `false` was expected, this is a string
+    error: expected `true` or `false`, found a string
      --> pinstream.toml:7:14
       |
     7 | plain-http = "yes"
@@ -192,21 +193,21 @@ plain-http = true
       |
       = help: write `true` or `false`
 
-    error: a number out of all range
+    error: integer out of range
      --> pinstream.toml:9:12
       |
     9 | requests = 99999999999999999999
       |            ^^^^^^^^^^^^^^^^^^^^
       |
-      = help: write a smaller one
+      = help: use a smaller number
 
-    error: `ca` says nothing where `plain-http` is on
+    error: `ca` has no effect with `plain-http`
       --> pinstream.toml:10:6
        |
     10 | ca = "corp.pem"
        |      ^^^^^^^^^^
        |
-       = help: take one of the two out
+       = help: remove one of them
     "#);
 }
 
@@ -231,29 +232,29 @@ run = ["sh -c x"]
 timeout = "25h"
 each = 1
 "#), @r#"
-    error: a hook without a name
+    error: the hook has no `name`
      --> pinstream.toml:2:1
       |
     2 | [[hook]]
       | ^^^^^^^^
       |
-      = help: add `name = "rollout"`: what it has seen is kept under it
+      = help: add e.g. `name = "rollout"`; it identifies the hook's state
 
-    error: a hook without a command
+    error: the hook has no `run`
      --> pinstream.toml:2:1
       |
     2 | [[hook]]
       | ^^^^^^^^
       |
-      = help: add `run = ["./scripts/rollout.sh"]`
+      = help: add e.g. `run = ["./scripts/rollout.sh"]`
 
-    error: `Roll out` is not a hook's name
+    error: invalid hook name `Roll out`
      --> pinstream.toml:4:8
       |
     4 | name = "Roll out"
       |        ^^^^^^^^^^
       |
-      = help: lower-case letters, digits and `-`, not beginning with `-`, at most 63
+      = help: use at most 63 lower-case letters, digits and `-`, and do not start with `-`
 
     error: `run` is empty
      --> pinstream.toml:5:7
@@ -261,7 +262,7 @@ each = 1
     5 | run = []
       |       ^^
       |
-      = help: name a program and its arguments, as `["./scripts/rollout.sh", "prod"]`
+      = help: write a program and its arguments, e.g. `["./scripts/rollout.sh", "prod"]`
 
     error: `on` is empty, so the hook never runs
      --> pinstream.toml:6:6
@@ -269,9 +270,9 @@ each = 1
     6 | on = []
       |      ^^
       |
-      = help: leave `on` out for all tags
+      = help: remove `on` to run it for all tags
 
-    error: `./scripts/../../x` leads out of a folder with `..`
+    error: `./scripts/../../x` contains `..`
      --> pinstream.toml:9:8
       |
     9 | run = ["./scripts/../../x"]
@@ -279,13 +280,13 @@ each = 1
       |
       = help: write the path from the root
 
-    error: `/etc/passwd` is not a path within the root
+    error: `/etc/passwd` is outside the root
       --> pinstream.toml:10:10
        |
     10 | files = ["/etc/passwd"]
        |          ^^^^^^^^^^^^^
        |
-       = help: name a file of this root, as `scripts/rollout.sh`
+       = help: write a path within this root, e.g. `scripts/rollout.sh`
 
     error: `PINSTREAM_X` is set by pinstream itself
       --> pinstream.toml:11:8
@@ -293,65 +294,65 @@ each = 1
     11 | env = ["PINSTREAM_X", "LD_PRELOAD", "A B", "HOME"]
        |        ^^^^^^^^^^^^^
        |
-       = help: take it out of `env`
+       = help: remove it from `env`
 
-    error: `LD_PRELOAD` changes which code programs load
+    error: `LD_PRELOAD` changes the code that programs load
       --> pinstream.toml:11:23
        |
     11 | env = ["PINSTREAM_X", "LD_PRELOAD", "A B", "HOME"]
        |                       ^^^^^^^^^^^^
        |
-       = help: take it out of `env`
+       = help: remove it from `env`
 
-    error: `A B` is not a variable's name
+    error: invalid variable name `A B`
       --> pinstream.toml:11:37
        |
     11 | env = ["PINSTREAM_X", "LD_PRELOAD", "A B", "HOME"]
        |                                     ^^^^^
        |
-       = help: letters, digits and `_`; its value is taken from pinstream's own environment
+       = help: use letters, digits and `_`; the value comes from pinstream's own environment
 
-    error: `fast` is not a length of time
+    error: invalid duration `fast`
       --> pinstream.toml:12:11
        |
     12 | timeout = "fast"
        |           ^^^^^^
        |
-       = help: as `90s`, `5m`, `1h30m` or `3d`
+       = help: write e.g. `90s`, `5m`, `1h30m` or `3d`
 
-    error: `Python` is not a stream's name
+    error: invalid stream name `Python`
       --> pinstream.toml:13:7
        |
     13 | on = ["Python:*", "python"]
        |       ^^^^^^^^^^
        |
-       = help: lower-case letters, digits and single `.`, `_`, `-` between them, parted by `/`
+       = help: use lower-case letters and digits, with single `.`, `_` or `-` between them, in parts separated by `/`
 
-    error: two hooks are named `a`
+    error: duplicate hook name `a`
       --> pinstream.toml:15:8
        |
     15 | name = "a"
        |        ^^^
        |
-       = help: give each its own name
+       = help: give each hook its own name
 
-    error: `sh -c x` is not a program
+    error: invalid program `sh -c x`
       --> pinstream.toml:16:8
        |
     16 | run = ["sh -c x"]
        |        ^^^^^^^^^
        |
-       = help: `run` is a program and its arguments, each a string of its own; there is no shell
+       = help: write the program and each argument as a separate string; there is no shell
 
-    error: `25h` is longer than a day
+    error: time limit `25h` is longer than a day
       --> pinstream.toml:17:11
        |
     17 | timeout = "25h"
        |           ^^^^^
        |
-       = help: a pass waits for its hooks
+       = help: use a shorter one; a pass waits for its hooks
 
-    error: `true` or `false` was expected, this is a whole number
+    error: expected `true` or `false`, found an integer
       --> pinstream.toml:18:8
        |
     18 | each = 1
@@ -380,36 +381,36 @@ name = "a"
 run = ["a"]
 on = ["python:[", "A"]
 "#), @r#"
-    error: `L` is not a day of month
+    error: invalid day of month `L`
      --> pinstream.toml:3:12
       |
     3 | schedule = "0 0 L * *"
       |            ^^^^^^^^^^^
       |
-      = help: numbers from 1 to 31, `*`, ranges as `1-31`, steps as `*/2`
+      = help: use numbers from 1 to 31, `*`, ranges such as `1-31` or steps such as `*/2`
 
-    error: `a_b.c` is not a registry's `host` or `host:port`
+    error: invalid registry `a_b.c`
      --> pinstream.toml:4:11
       |
     4 | [registry."a_b.c"]
       |           ^^^^^^^
       |
-      = help: letters, digits and `-` between dots, and a port, as `quay.io` or `localhost:5000`
+      = help: write `host` or `host:port`, e.g. `quay.io` or `localhost:5000`
 
-    error: `[` is not a pattern: unclosed character class; missing ']'
+    error: invalid pattern `[`: unclosed character class; missing ']'
      --> pinstream.toml:8:7
       |
     8 | on = ["python:[", "A"]
       |       ^^^^^^^^^^
       |
-      = help: a pattern may have `*`, `**`, `?`, `[a-z]` and `{a,b}`
+      = help: use `*`, `**`, `?`, `[a-z]` and `{a,b}`
 
-    error: `A` is not a stream's name
+    error: invalid stream name `A`
      --> pinstream.toml:8:19
       |
     8 | on = ["python:[", "A"]
       |                   ^^^
       |
-      = help: lower-case letters, digits and single `.`, `_`, `-` between them, parted by `/`
+      = help: use lower-case letters and digits, with single `.`, `_` or `-` between them, in parts separated by `/`
     "#);
 }

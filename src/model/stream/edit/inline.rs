@@ -1,15 +1,15 @@
-//! Items that stand in braces: where they begin and end between their commas, and what is put beside them.
+//! Edits items in inline tables: their extent between commas, and insertion next to them.
 
 use std::ops::Range;
 
 use super::{EditItem, ItemKind, splice};
 
-/// Where an item begins, just behind the brace, comma or end of line before it.
+/// Returns the start of an item, just after the brace, comma or line ending before it.
 fn start(text: &str, item: &EditItem) -> usize {
     text[..item.key.start].rfind(['{', ',', '\n']).map_or(0, |before| before + 1)
 }
 
-/// An item with the comma that is no longer needed without it.
+/// Returns the range of an item, with the comma that becomes obsolete.
 pub(super) fn extent(text: &str, item: &EditItem) -> Range<usize> {
     let begin = start(text, item);
     let rest = &text[item.value.end..];
@@ -21,14 +21,14 @@ pub(super) fn extent(text: &str, item: &EditItem) -> Range<usize> {
     if before.ends_with(',') { before.len() - 1..item.value.end } else { begin..item.value.end }
 }
 
-/// `text` with `key = value` behind `item`, as a key of the same table.
+/// Inserts `key = value` after `item`, as a key of the same table.
 pub(super) fn after(text: &str, item: &EditItem, pair: &str) -> String {
-    // Where the table is part of dotted keys in braces, these stand before the item's last key.
+    // If the table is written with dotted keys, repeat the prefix of the item's last key.
     let before = text[start(text, item)..item.key.start].trim_start();
     splice(text, item.value.end..item.value.end, &format!(", {before}{pair}"))
 }
 
-/// `text` with `pair` at the end of what the braces of `table` hold.
+/// Appends `pair` to the inline table `table`.
 pub(super) fn into(text: &str, table: &EditItem, pair: &str) -> String {
     let last = match &table.kind {
         ItemKind::Inline(inner) => inner.iter().map(|item| item.value.end).max(),

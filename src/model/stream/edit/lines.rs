@@ -1,10 +1,10 @@
-//! Items that stand on lines of their own: where they begin and end, and what is put below them.
+//! Edits items on lines of their own: their extent, and insertion below them.
 
 use std::ops::Range;
 
 use super::{EditItem, ItemKind, splice};
 
-/// How lines of `text` end.
+/// Returns the line ending of `text`.
 pub(crate) fn eol(text: &str) -> &'static str {
     match text.find('\n') {
         Some(at) if text[..at].ends_with('\r') => "\r\n",
@@ -12,28 +12,28 @@ pub(crate) fn eol(text: &str) -> &'static str {
     }
 }
 
-/// Where the line with `at` in it begins.
+/// Returns the start of the line that contains `at`.
 pub(super) fn start(text: &str, at: usize) -> usize {
     text[..at].rfind('\n').map_or(0, |before| before + 1)
 }
 
-/// Where the line with `at` in it ends, its end included.
+/// Returns the end of the line that contains `at`, including the line ending.
 fn end(text: &str, at: usize) -> usize {
     text[at..].find('\n').map_or(text.len(), |after| at + after + 1)
 }
 
-/// The blanks that the line with `at` in it begins with.
+/// Returns the indentation of the line that contains `at`.
 pub(super) fn indent(text: &str, at: usize) -> &str {
     let line = &text[start(text, at)..at];
     &line[..line.len() - line.trim_start_matches([' ', '\t']).len()]
 }
 
-/// The lines of an item.
+/// Returns the lines of an item.
 pub(super) fn extent(text: &str, item: &EditItem) -> Range<usize> {
     start(text, item.key.start)..end(text, item.value.end)
 }
 
-/// The lines from a header to `last` of what is under it, and the empty lines that part it from what comes then.
+/// Returns the lines from a header to `last` of its section, with the blank lines that follow.
 pub(super) fn section(text: &str, header: &EditItem, last: &EditItem) -> Range<usize> {
     let (mut begin, mut finish) = (start(text, header.key.start), end(text, last.value.end));
     let is_blank = |line: &str| line.trim().is_empty();
@@ -46,36 +46,36 @@ pub(super) fn section(text: &str, header: &EditItem, last: &EditItem) -> Range<u
     begin..finish
 }
 
-/// `text` with `line` below the lines of `item`.
+/// Inserts `line` below the lines of `item`.
 pub(super) fn below(text: &str, item: &EditItem, line: &str) -> String {
     let at = end(text, item.value.end);
     let eol = eol(text);
     match text[..at].ends_with('\n') {
         true => splice(text, at..at, &format!("{line}{eol}")),
-        // A last line without an end stays one.
+        // Keep a last line without a line ending.
         false => splice(text, at..at, &format!("{eol}{line}")),
     }
 }
 
-/// `text` with `key = value` below `item`, as a key of the same table: what stands before the item's last key, blanks
-/// and the keys above it, stands before this one, too.
+/// Inserts `key = value` below `item`, as a key of the same table: with the indentation and dotted prefix of the item's
+/// last key.
 pub(super) fn after(text: &str, item: &EditItem, pair: &str) -> String {
     let before = &text[start(text, item.key.start)..item.key.start];
     below(text, item, &format!("{before}{pair}"))
 }
 
-/// `text` with a block of lines at its end, an empty line before it.
+/// Appends a block of lines to `text`, after a blank line.
 pub(crate) fn at_end(text: &str, block: &str) -> String {
     let eol = eol(text);
     let blank = if text.trim().is_empty() { "" } else { eol };
     match text.is_empty() || text.ends_with('\n') {
         true => format!("{text}{blank}{block}"),
-        // A last line without an end stays one.
+        // Keep a last line without a line ending.
         false => format!("{text}{eol}{blank}{}", block.trim_end()),
     }
 }
 
-/// `text` with one more `element` on a line of its own at the end of the list `item`.
+/// Appends `element` to the list `item`, on a line of its own.
 pub(super) fn with_element(text: &str, item: &EditItem, element: &str) -> String {
     let close = item.value.end.saturating_sub(1);
     let base = indent(text, item.key.start);
@@ -97,7 +97,7 @@ pub(super) fn with_element(text: &str, item: &EditItem, element: &str) -> String
     if has_comma { text } else { splice(&text, last..last, ",") }
 }
 
-/// What of a text between elements is not comment.
+/// Removes comments from the text between elements.
 fn code(text: &str) -> String {
     text.lines().map(|line| line.split('#').next().unwrap_or_default()).collect()
 }

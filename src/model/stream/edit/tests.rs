@@ -1,4 +1,4 @@
-//! What is changed of a stream's file, and that nothing else is.
+//! Edits of stream files, which change nothing else.
 
 use std::sync::Arc;
 
@@ -57,11 +57,11 @@ fn digest(number: u8) -> Digest {
     format!("sha256:{}", format!("{number:02x}").repeat(32)).parse().unwrap()
 }
 
-/// What a text says, or what is wrong with it.
+/// Parses a text, or returns its problems.
 fn read(text: &str) -> Result<Definitions, String> {
     let file = Arc::new(SourceFile { path: "streams/python.toml".to_owned(), text: text.to_owned() });
     let (mut draft, mut schedules) = (DefinitionsDraft::default(), Schedules::default());
-    let mut problems = draft.stream(&file, STREAM.parse().unwrap(), &ImportSettings::default(), &mut schedules);
+    let mut problems = draft.add_stream(&file, STREAM.parse().unwrap(), &ImportSettings::default(), &mut schedules);
     let (definitions, between) = draft.finish(None);
     problems.extend(between);
     let said: Vec<String> = problems.iter().map(|problem| problem.message.clone()).collect();
@@ -83,7 +83,7 @@ fn check(old: &str, new: &str, expected: &str) {
 }
 
 #[test]
-fn a_definition_is_replaced_where_it_stands() {
+fn a_definition_is_replaced_in_place() {
     check(
         ALL,
         &set(ALL, "3.12", &image("quay.io/a/b:4")),
@@ -111,7 +111,7 @@ fn a_definition_is_replaced_where_it_stands() {
 }
 
 #[test]
-fn a_new_tag_stands_with_the_others() {
+fn a_new_tag_is_added_next_to_the_others() {
     check(ALL, &set(ALL, "new", &follow("python:arm")), "+new = { follow = \"arm\" }");
     let new = image("quay.io/a/b:2");
     for (text, expected) in [
@@ -231,7 +231,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_but_the_tag_is_changed_and_it_reads_back_as_asked(
+    fn an_edit_changes_the_tag_and_nothing_else(
         a in any_way("a"), tag_in in any_way("3.1"), z in any_way("z"),
         act in any_act(), is_crlf in any::<bool>(), ends in any::<bool>(),
     ) {
@@ -258,7 +258,7 @@ proptest! {
             Act::Unhold => hold(&text, &tag_name, None).unwrap(),
             Act::Remove => remove(&text, "3.1").unwrap().unwrap(),
         };
-        // What stands before, between and after its lines is there, byte for byte and in order.
+        // The text around its lines is unchanged, byte for byte and in order.
         let mut rest = new.as_str();
         let end = if ends { written(&end) } else { written(&end).trim_end().to_owned() };
         for part in [written(&before), written(&after), end] {
@@ -268,7 +268,7 @@ proptest! {
         assert_eq!(rest, "", "{new:?}");
         assert!(new.starts_with(&written(&before)), "{new:?}");
         assert_eq!(is_crlf, !new.replace("\r\n", "").contains('\n') && new.contains("\r\n"), "{new:?}");
-        // It says what was asked for, and all others what they said.
+        // The tag has its new definition, and all others their old ones.
         let mut after_edit = read(&new).unwrap();
         let id = TagId { stream: STREAM.parse().unwrap(), tag: tag_name };
         let old = &before_edit.tags[&id];

@@ -20,7 +20,7 @@ fn read(streams: &str) -> (Definitions, String) {
             };
         }
         let file = Arc::new(SourceFile { path: format!("streams/{name}.toml"), text });
-        problems.extend(draft.stream(&file, name.parse().unwrap(), &ImportSettings::default(), &mut schedules));
+        problems.extend(draft.add_stream(&file, name.parse().unwrap(), &ImportSettings::default(), &mut schedules));
     }
     let (definitions, more) = draft.finish(Some(&BTreeMap::new()));
     problems.extend(more);
@@ -38,7 +38,7 @@ fn check_order(streams: &str, expected: &str) {
 }
 
 #[test]
-fn a_tag_comes_after_what_it_follows_over_any_number_of_hops() {
+fn a_follower_comes_after_the_followed_tag_over_any_number_of_hops() {
     check_order("a w>x x>b:y z\nb y>c:z\nc z", "a:z c:z b:y a:x a:w");
     check_order("a x>y y z>y", "a:y a:x a:z");
     check_order("", "");
@@ -63,7 +63,7 @@ fn a_cycle_is_shown_with_its_whole_path_and_once() {
     2 | x = { follow = "b:y" }
       |                ^^^^^
       |
-      = help: one tag of a chain has to name an image
+      = help: define one of the tags by an image
 
     error: `c:own` follows itself
      --> streams/c.toml:3:18
@@ -71,7 +71,7 @@ fn a_cycle_is_shown_with_its_whole_path_and_once() {
     3 | own = { follow = "own" }
       |                  ^^^^^
       |
-      = help: one tag of a chain has to name an image
+      = help: define one of the tags by an image
     "#);
 }
 
@@ -86,11 +86,11 @@ fn a_very_long_cycle_is_not_a_very_long_message() {
 }
 
 #[test]
-fn a_missing_target_is_told_the_nearest_known() {
+fn a_missing_tag_is_reported_with_the_nearest() {
     insta::assert_snapshot!(read(
         "python 3-12 latest>3-13 b>pyton:latest c>python d>nowhere:x e>docker.io/library/x:1 f>node:7 g>empty:1\nnode 20 22\nempty"
     ).1, @r#"
-    error: `python:latest` follows `python:3-13`, which is not defined
+    error: `python:latest` follows `python:3-13`, which does not exist
      --> streams/python.toml:3:21
       |
     3 | latest = { follow = "3-13" }
@@ -98,7 +98,7 @@ fn a_missing_target_is_told_the_nearest_known() {
       |
       = help: did you mean `python:3-12`?
 
-    error: `python:b` follows `pyton:latest`, which is not defined
+    error: `python:b` follows `pyton:latest`, which does not exist
      --> streams/python.toml:4:16
       |
     4 | b = { follow = "pyton:latest" }
@@ -106,15 +106,15 @@ fn a_missing_target_is_told_the_nearest_known() {
       |
       = help: there is no stream `pyton`; did you mean `python:latest`?
 
-    error: `python:c` follows `python:python`, which is not defined
+    error: `python:c` follows `python:python`, which does not exist
      --> streams/python.toml:5:16
       |
     5 | c = { follow = "python" }
       |                ^^^^^^^^
       |
-      = help: `python` is a stream: say which tag of it, as `python:3-12`
+      = help: `python` is a stream; add a tag, e.g. `python:3-12`
 
-    error: `python:d` follows `nowhere:x`, which is not defined
+    error: `python:d` follows `nowhere:x`, which does not exist
      --> streams/python.toml:6:16
       |
     6 | d = { follow = "nowhere:x" }
@@ -122,15 +122,15 @@ fn a_missing_target_is_told_the_nearest_known() {
       |
       = help: there is no stream `nowhere`
 
-    error: `python:e` follows `docker.io/library/x:1`, which is not defined
+    error: `python:e` follows `docker.io/library/x:1`, which does not exist
      --> streams/python.toml:7:16
       |
     7 | e = { follow = "docker.io/library/x:1" }
       |                ^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: an image of a registry stands after `image`
+      = help: use `image` for an image of a registry
 
-    error: `python:f` follows `node:7`, which is not defined
+    error: `python:f` follows `node:7`, which does not exist
      --> streams/python.toml:8:16
       |
     8 | f = { follow = "node:7" }
@@ -138,7 +138,7 @@ fn a_missing_target_is_told_the_nearest_known() {
       |
       = help: the stream `node` has `node:20`, `node:22`
 
-    error: `python:g` follows `empty:1`, which is not defined
+    error: `python:g` follows `empty:1`, which does not exist
      --> streams/python.toml:9:16
       |
     9 | g = { follow = "empty:1" }
@@ -149,31 +149,31 @@ fn a_missing_target_is_told_the_nearest_known() {
 }
 
 #[test]
-fn what_cannot_be_followed_is_said() {
+fn invalid_values_of_follow_are_reported() {
     insta::assert_snapshot!(read("a x>linux/arm64//b:c y>a.example/x@sha256:00 z>B:c").1, @r#"
-    error: `linux/arm64` is not the name of a remote
+    error: invalid remote name `linux/arm64`
      --> streams/a.toml:2:16
       |
     2 | x = { follow = "linux/arm64//b:c" }
       |                ^^^^^^^^^^^^^^^^^^
       |
-      = help: lower-case letters, digits and `-`, not beginning with `-`, at most 63
+      = help: use at most 63 lower-case letters, digits and `-`, and do not start with `-`
 
-    error: `a.example/x@sha256:00` names a digest, and a tag is followed
+    error: `a.example/x@sha256:00` is a digest, not a tag
      --> streams/a.toml:3:16
       |
     3 | y = { follow = "a.example/x@sha256:00" }
       |                ^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: an image and its digest stand after `image`
+      = help: use `image` for an image with its digest
 
-    error: `B` is not a stream's name
+    error: invalid stream name `B`
      --> streams/a.toml:4:16
       |
     4 | z = { follow = "B:c" }
       |                ^^^^^
       |
-      = help: lower-case letters, digits and single `.`, `_`, `-` between them, parted by `/`
+      = help: use lower-case letters and digits, with single `.`, `_` or `-` between them, in parts separated by `/`
     "#);
 }
 

@@ -1,4 +1,4 @@
-//! Ranges of versions. What a bare number means differs from tool to tool, so a range has to say it with an operator.
+//! Ranges of versions. Tools disagree on the meaning of a bare version, so a range requires operators.
 //!
 //! Versions and their order are those of Semantic Versioning 2.0.0.
 
@@ -11,18 +11,18 @@ use semver::{BuildMetadata, Prerelease, Version};
 use crate::model::image::NameError;
 use crate::model::image::version::number;
 
-/// The longest range that is read, and the most alternatives and comparisons in one.
+/// The longest range, in bytes.
 const TEXT_MAX: usize = 256;
 
 /// A range of versions: `>=3.13, <4`, `^1.2 || ~2.0.3`, `1.x`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionRange {
     text: String,
-    /// One of these has to hold whole.
+    /// At least one of these must match entirely.
     alternatives: Vec<Vec<RangeBound>>,
 }
 
-/// One side of a range.
+/// One bound of a range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct RangeBound {
     side: BoundSide,
@@ -39,22 +39,22 @@ enum BoundSide {
 }
 
 impl VersionRange {
-    /// Whether `version` is in it. A prerelease is, only where the alternative itself names a prerelease.
+    /// Returns true if `version` is in the range. Prereleases are only if the alternative itself names one.
     pub(crate) fn contains(&self, version: &Version) -> bool {
         self.alternatives.iter().any(|bounds| {
-            let asked = || bounds.iter().any(|bound| is_named(&bound.version));
-            (version.pre.is_empty() || asked()) && bounds.iter().all(|bound| bound.holds(version))
+            let names_prerelease = || bounds.iter().any(|bound| is_named(&bound.version));
+            (version.pre.is_empty() || names_prerelease()) && bounds.iter().all(|bound| bound.admits(version))
         })
     }
 }
 
-/// Whether a bound's version is a prerelease that a person wrote; `-0`, the lowest, stands for "not even the first".
+/// Returns true for a prerelease written by the user; `-0`, the lowest one, stands for "not even the first".
 fn is_named(version: &Version) -> bool {
     !version.pre.is_empty() && version.build.is_empty()
 }
 
 impl RangeBound {
-    fn holds(&self, version: &Version) -> bool {
+    fn admits(&self, version: &Version) -> bool {
         let order = version.cmp_precedence(&self.version);
         match self.side {
             BoundSide::AtLeast => order != Ordering::Less,
@@ -77,19 +77,19 @@ impl FromStr for VersionRange {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         if text.len() > TEXT_MAX {
-            return Err(NameError::new(format!("a range has at most {TEXT_MAX} characters")));
+            return Err(NameError::new(format!("range longer than {TEXT_MAX} characters")));
         }
         let alternatives = text.split("||").map(alternative).collect::<Result<_, _>>()?;
         Ok(Self { text: text.to_owned(), alternatives })
     }
 }
 
-/// Comparisons that have to hold together, parted by commas or blanks.
+/// Parses comparisons that must all match, separated by commas or blanks.
 fn alternative(text: &str) -> Result<Vec<RangeBound>, NameError> {
     let mut bounds = Vec::new();
     let mut words = text.split([',', ' ', '\t']).filter(|word| !word.is_empty()).peekable();
     if words.peek().is_none() {
-        return Err(NameError::new("a range with nothing in it").help("as `>=3.13, <4`, or `*` for all versions"));
+        return Err(NameError::new("empty range").help("write e.g. `>=3.13, <4`, or `*` for all versions"));
     }
     while let Some(word) = words.next() {
         let end = word.find(|c: char| !"<>=!~^".contains(c)).unwrap_or(word.len());
@@ -105,17 +105,17 @@ fn alternative(text: &str) -> Result<Vec<RangeBound>, NameError> {
 
 fn bad(word: &str) -> NameError {
     let word: String = word.chars().take(40).collect();
-    NameError::new(format!("`{word}` is not part of a range of versions"))
-        .help("as `>=3.13, <4`, `^1.2`, `~1.2.3`, `1.2.x` or `1.x || 3.x`")
+    NameError::new(format!("invalid version range `{word}`"))
+        .help("write e.g. `>=3.13, <4`, `^1.2`, `~1.2.3`, `1.2.x` or `1.x || 3.x`")
 }
 
-/// Adds what `operator version` says. A version that is not whole stands for all that begin with it.
+/// Adds the bounds of `operator version`. A partial version stands for all versions that start with it.
 fn compare(operator: &str, text: &str, bounds: &mut Vec<RangeBound>) -> Result<(), NameError> {
     let PartialVersion { numbers, pre, is_open } = PartialVersion::read(text).ok_or_else(|| bad(text))?;
     let given = numbers.len();
     let [major, minor, patch] = [0, 1, 2].map(|at| numbers.get(at).copied().unwrap_or(0));
     let low = Version { major, minor, patch, pre: pre.clone(), build: BuildMetadata::EMPTY };
-    // The first version past all that share the first `parts` numbers; its prereleases are past them too.
+    // The first version above all that share the first `parts` numbers; its prereleases are above them, too.
     let past = |parts: usize| {
         let (major, minor, patch) = match parts {
             0 => return None,
@@ -133,8 +133,8 @@ fn compare(operator: &str, text: &str, bounds: &mut Vec<RangeBound>) -> Result<(
             past(given).into_iter().for_each(|past| add(BoundSide::Below, past));
         }
         "" => {
-            let help = format!("say which: `={text}` for that one, `^{text}` for all that are compatible");
-            return Err(NameError::new(format!("`{text}` alone does not say which versions are meant")).help(help));
+            let help = format!("write `={text}` for this version, or `^{text}` for all compatible ones");
+            return Err(NameError::new(format!("version `{text}` without an operator")).help(help));
         }
         "=" | "==" if is_whole => {
             add(BoundSide::AtLeast, low.clone());
@@ -157,7 +157,7 @@ fn compare(operator: &str, text: &str, bounds: &mut Vec<RangeBound>) -> Result<(
             past(given.min(2)).into_iter().for_each(|past| add(BoundSide::Below, past));
         }
         "^" => {
-            // The first number that is not zero stays; of zeros the last one that was written.
+            // The first number other than zero is fixed; if all are zero, the last one written.
             let fixed = numbers.iter().position(|number| *number != 0).map_or(given, |at| at + 1);
             add(BoundSide::AtLeast, low);
             past(fixed).into_iter().for_each(|past| add(BoundSide::Below, past));
@@ -167,18 +167,18 @@ fn compare(operator: &str, text: &str, bounds: &mut Vec<RangeBound>) -> Result<(
     Ok(())
 }
 
-/// The lowest prerelease of `version`, marked as one that nobody wrote.
+/// Returns the lowest prerelease of `version`, marked as not written by the user.
 fn lowest(mut version: Version) -> Option<Version> {
     version.pre = Prerelease::new("0").ok()?;
     version.build = BuildMetadata::new("bound").ok()?;
     Some(version)
 }
 
-/// The version of a comparison, which need not be whole.
+/// A version in a comparison, possibly partial.
 struct PartialVersion {
     numbers: Vec<u64>,
     pre: Prerelease,
-    /// Whether it ends with `x` or `*`.
+    /// True if it ends with `x` or `*`.
     is_open: bool,
 }
 
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_hold_what_their_users_expect() {
+    fn operators_admit_the_expected_versions() {
         let all = "1.1.9 1.2.0 1.2.3 1.2.4 1.3.0 1.9.9 2.0.0";
         check(">=1.2.3", all, "1.2.3 1.2.4 1.3.0 1.9.9 2.0.0");
         check(">1.2", all, "1.3.0 1.9.9 2.0.0");
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prerelease_is_held_only_where_one_is_asked_for() {
+    fn a_prerelease_is_admitted_only_if_the_range_names_one() {
         let all = "3.13.0-rc.1 3.13.0 3.14.0-rc.1 4.0.0-rc.1";
         check(">=3.13, <4", all, "3.13.0");
         check(">=3.13.0-0, <4", all, "3.13.0-rc.1 3.13.0 3.14.0-rc.1");
@@ -256,21 +256,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_range_says_what_is() {
-        let part = "is not part of a range of versions; \
-                    as `>=3.13, <4`, `^1.2`, `~1.2.3`, `1.2.x` or `1.x || 3.x`";
-        let alone = "alone does not say which versions are meant; say which";
+    fn an_invalid_range_is_reported_with_examples() {
+        let part = "write e.g. `>=3.13, <4`, `^1.2`, `~1.2.3`, `1.2.x` or `1.x || 3.x`";
+        let bare = |text: &str| {
+            format!(
+                "version `{text}` without an operator; write `={text}` for this version, or `^{text}` for all compatible ones"
+            )
+        };
         for (text, expected) in [
-            ("", "a range with nothing in it; as `>=3.13, <4`, or `*` for all versions".to_owned()),
-            ("1 || ", format!("`1` {alone}: `=1` for that one, `^1` for all that are compatible")),
-            ("1.2.3", format!("`1.2.3` {alone}: `=1.2.3` for that one, `^1.2.3` for all that are compatible")),
-            (">= ", format!("`>=` {part}")),
-            ("=>1", format!("`=>1` {part}")),
-            (">=a", format!("`a` {part}")),
-            ("1.x.3", format!("`1.x.3` {part}")),
-            (">=1.2-rc", format!("`1.2-rc` {part}")),
-            ("^^1", format!("`^^1` {part}")),
-            ("!=1", format!("`!=1` {part}")),
+            ("", "empty range; write e.g. `>=3.13, <4`, or `*` for all versions".to_owned()),
+            ("1 || ", bare("1")),
+            ("1.2.3", bare("1.2.3")),
+            (">= ", format!("invalid version range `>=`; {part}")),
+            ("=>1", format!("invalid version range `=>1`; {part}")),
+            (">=a", format!("invalid version range `a`; {part}")),
+            ("1.x.3", format!("invalid version range `1.x.3`; {part}")),
+            (">=1.2-rc", format!("invalid version range `1.2-rc`; {part}")),
+            ("^^1", format!("invalid version range `^^1`; {part}")),
+            ("!=1", format!("invalid version range `!=1`; {part}")),
         ] {
             let error = text.parse::<VersionRange>().unwrap_err();
             assert_eq!(format!("{}; {}", error.message, error.help.unwrap_or_default()), expected);

@@ -1,4 +1,4 @@
-//! The rule by which tags of a repository are chosen, for one tag and for `[discover]`.
+//! Validates the rule that selects tags of a repository, for a tag and for `[discover]`.
 
 use std::ops::Range;
 
@@ -8,12 +8,12 @@ use crate::model::stream::Discovery;
 use crate::model::stream::select::{Order, Pattern, Select};
 use crate::model::stream::table::DiscoverTable;
 use crate::text::diagnostics::{At, Diagnostics};
-use crate::text::toml::schema_check::short;
+use crate::text::escape::excerpt;
 
-/// How many tags `[discover]` takes where it does not say, and the most it may say.
+/// The default and the largest `limit` of `[discover]`.
 const LIMIT: (usize, i64) = (50, 10_000);
 
-/// A rule as it is written.
+/// The keys of a selection rule.
 pub(super) struct SelectKeys<'a> {
     pub(super) semver: Option<&'a At<String>>,
     pub(super) pattern: Option<&'a At<String>>,
@@ -21,35 +21,35 @@ pub(super) struct SelectKeys<'a> {
 }
 
 impl SelectKeys<'_> {
-    /// The place and name of its first key, where it has any.
+    /// Returns name and position of its first key, if any.
     pub(super) fn first(&self) -> Option<(&'static str, &Range<usize>)> {
         let keys = [("semver", self.semver), ("pattern", self.pattern), ("order", self.order)];
         keys.into_iter().find_map(|(key, text)| text.map(|text| (key, &text.span)))
     }
 
-    /// The rule, none where it is wrong or where nothing is written.
+    /// Validates the rule; `None` if it has problems or no keys.
     pub(super) fn read(&self, findings: &mut Diagnostics<'_>) -> Option<Select> {
         let pattern = self.pattern.map(|text| findings.accept(&text.span, Pattern::new(&text.value)));
         let range = self.semver.map(|text| findings.parse(text));
         let order = match (self.order.map(|order| (order, order.value.as_str())), range) {
             (None | Some((_, "semver")), Some(range)) => range.map(|range| Order::Semver(Some(range))),
             (Some((order, _)), Some(_)) => {
-                let help = "take `order` out: `semver` says it already";
-                findings.report(&order.span, "`semver` stands beside another `order`", help);
+                let help = "remove `order`; `semver` implies it";
+                findings.report(&order.span, "`semver` and another `order` exclude each other", help);
                 None
             }
             (Some((_, "semver")), None) => Some(Order::Semver(None)),
             (Some((_, "number")), None) => Some(Order::Number),
             (Some((_, "alphabet")), None) => Some(Order::Alphabet),
             (Some((order, word)), None) => {
-                let message = format!("`{}` is not an order of tags", short(word));
+                let message = format!("invalid value `{}` for `order`", excerpt(word));
                 findings.report(&order.span, message, "write `semver`, `number` or `alphabet`");
                 None
             }
             (None, None) => {
                 if let Some(pattern) = self.pattern {
-                    let help = "add `order = \"number\"`, `\"alphabet\"` or `\"semver\"`: the highest is chosen";
-                    findings.report(&pattern.span, "a `pattern` does not say which of its tags is chosen", help);
+                    let help = "add `order = \"number\"`, `\"alphabet\"` or `\"semver\"`; the highest tag is selected";
+                    findings.report(&pattern.span, "`pattern` without `order`", help);
                 }
                 None
             }
@@ -62,7 +62,7 @@ impl SelectKeys<'_> {
     }
 }
 
-/// `[discover]`; none where it is wrong. `whole` says that nothing of it was left unread.
+/// Validates `[discover]`; `None` if it has problems. `whole` means that it was read completely.
 pub(super) fn discover(
     table: At<DiscoverTable>,
     import: &ImportSettings,
@@ -81,7 +81,7 @@ pub(super) fn discover(
         None => LIMIT.0,
         Some(limit) => {
             usize::try_from(limit.value).ok().filter(|_| (1..=LIMIT.1).contains(&limit.value)).unwrap_or_else(|| {
-                let message = format!("`limit` is {}", limit.value);
+                let message = format!("invalid value {} for `limit`", limit.value);
                 findings.report(&limit.span, message, format!("write a number from 1 to {}", LIMIT.1));
                 LIMIT.0
             })
@@ -92,7 +92,7 @@ pub(super) fn discover(
         None => {
             if whole {
                 let help = "add `repository = \"registry/repository\"`";
-                findings.report(&span, "`[discover]` does not say of which repository", help);
+                findings.report(&span, "`[discover]` has no `repository`", help);
             }
             None
         }

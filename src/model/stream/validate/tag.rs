@@ -1,4 +1,4 @@
-//! The tags of one stream: what each is written as, and what it is.
+//! Validates the tags of a stream.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,28 +10,28 @@ use crate::model::settings::ImportSettings;
 use crate::model::settings::adoption_rules::{AdoptionRules, Hold, OnRollback};
 use crate::model::settings::import_overlay::ImportOverlay;
 use crate::model::settings::schedule::Schedules;
-use crate::model::settings::validate::{annotations, is_text};
+use crate::model::settings::user_text::{annotations, is_text};
 use crate::model::settings::verify::{self, TrustFile};
 use crate::model::stream::table::{HoldTable, TagEntry, TagTable};
 use crate::model::stream::{Tag, TagSource, follow};
 use crate::text::diagnostics::{At, Diagnostics};
+use crate::text::escape::excerpt;
 use crate::text::toml::StringOr;
-use crate::text::toml::schema_check::short;
 
-/// The most digests that a tag may reject.
+/// The maximum number of digests that a tag may reject.
 const REJECT_MAX: usize = 1_000;
 
-/// The tags of one stream while they are read.
+/// Reads the tags of one stream.
 pub(super) struct TagReader<'a, 'b> {
     pub(super) stream: &'a StreamName,
     pub(super) defaults: &'a ImportSettings,
     pub(super) schedules: &'a mut Schedules,
     pub(super) findings: Diagnostics<'b>,
-    /// The files that `verify` of the stream and its tags names, one after the other.
+    /// The files named by `verify` of the stream and its tags, in order.
     pub(super) anchors: Vec<TrustFile>,
 }
 
-/// What a tag that is imported says beside its source.
+/// The keys of a tag that is resolved, besides its source.
 struct ImportKeys {
     platform: Option<Platform>,
     platforms: Vec<Platform>,
@@ -40,8 +40,8 @@ struct ImportKeys {
 }
 
 impl TagReader<'_, '_> {
-    /// A tag, and for one that follows where that is written. None where it is wrong; `whole` says that nothing of it
-    /// was left unread.
+    /// Validates a tag; for a follower, also returns the position of the followed name. `None` if it has problems;
+    /// `whole` means that it was read completely.
     pub(super) fn tag(
         &mut self,
         key: &At<String>,
@@ -61,31 +61,31 @@ impl TagReader<'_, '_> {
         let (source, text) = match written.as_slice() {
             [] => {
                 if whole {
-                    let message = format!("`{}` has none of `image`, `follow` and `repository`", short(&key.value));
+                    let message = format!("tag `{}` has no source", excerpt(&key.value));
                     let help = "add `image = \"registry/repository:tag\"`, `follow = \"stream:tag\"`, or \
-                                `repository = \"registry/repository\"` and a rule";
+                                `repository = \"registry/repository\"` with `semver` or `pattern`";
                     self.findings.report(&key.span, message, help);
                 }
                 return None;
             }
             [(source, text)] => (*source, (*text).clone()),
             [(first, _), (second, text), ..] => {
-                let message = format!("`{}` has both `{first}` and `{second}`", short(&key.value));
-                self.findings.report(&text.span, message, "keep one: they say where the digest comes from");
+                let message = format!("tag `{}` has both `{first}` and `{second}`", excerpt(&key.value));
+                self.findings.report(&text.span, message, "remove one of them");
                 return None;
             }
         };
         let tag = match source {
             "image" => self.image(&text, table),
             "follow" => self.follow(&text, table),
-            _ => self.chosen(&text, table),
+            _ => self.selected(&text, table),
         };
         let right = whole && self.findings.problems.len() == before;
         let place = (source == "follow").then_some(text.span);
         tag.filter(|_| right).map(|tag| (tag, place))
     }
 
-    /// A tag of an image and nothing else.
+    /// Creates a tag with an image and nothing else.
     fn plain(&self, image: ImageRef) -> Tag {
         let source = TagSource::Image { image, platform: None };
         let ImportSettings { schedule, platforms, adoption, .. } = self.defaults.clone();
@@ -93,15 +93,11 @@ impl TagReader<'_, '_> {
     }
 
     fn image(&mut self, written: &At<String>, table: TagTable) -> Option<Tag> {
-        self.no_choice(&table, "image");
+        self.no_select_keys(&table, "image");
         let image: Option<ImageRef> = self.findings.parse(written);
         if let (Some(schedule), Some(true)) = (&table.schedule, image.as_ref().map(|image| image.digest().is_some())) {
-            let help = "take the schedule out, or name a tag without its digest";
-            self.findings.report(
-                &schedule.span,
-                "an image named by its digest never moves, so it needs no schedule",
-                help,
-            );
+            let help = "remove the schedule, or name a tag without its digest";
+            self.findings.report(&schedule.span, "`schedule` has no effect on an image with a digest", help);
         }
         let ImportKeys { platform, platforms, import, annotations } = self.imported(table);
         let source = TagSource::Image { image: image?, platform };
@@ -115,12 +111,12 @@ impl TagReader<'_, '_> {
         })
     }
 
-    fn chosen(&mut self, written: &At<String>, table: TagTable) -> Option<Tag> {
+    fn selected(&mut self, written: &At<String>, table: TagTable) -> Option<Tag> {
         let repository: Option<Repository> = self.findings.parse(written);
-        let rule = choice_of(&table);
+        let rule = select_keys(&table);
         if rule.first().is_none() {
-            let help = "add `semver = \">=1\"`, or a `pattern` and an `order`";
-            self.findings.report(&written.span, "a repository alone does not say which of its tags is chosen", help);
+            let help = "add e.g. `semver = \">=1\"`, or `pattern` and `order`";
+            self.findings.report(&written.span, "`repository` without `semver` or `pattern`", help);
         }
         let select = rule.read(&mut self.findings);
         let ImportKeys { platform, platforms, import, annotations } = self.imported(table);
@@ -135,21 +131,22 @@ impl TagReader<'_, '_> {
         })
     }
 
-    /// What a tag says of its imports.
+    /// Validates the import keys of a tag.
     fn imported(&mut self, table: TagTable) -> ImportKeys {
         let findings = &mut self.findings;
         let platform: Option<Platform> = table.platform.as_ref().and_then(|text| findings.parse(text));
         if let (Some(_), Some(platforms)) = (&table.platform, &table.platforms) {
-            let help = "`platform` pins one platform's own digest; `platforms` says which ones the index must have";
+            let help =
+                "use `platform` to pin one platform's own digest, or `platforms` to require platforms of the index";
             findings.report(&platforms.span, "`platform` and `platforms` exclude each other", help);
         }
-        let written = written_of(&table);
+        let written = overlay_of(&table);
         let anchor = verify::trust_file(written.verify, findings);
         self.anchors.extend(anchor.filter(|own| self.anchors.last().is_none_or(|last| !last.is_same_file(own))));
         let mut import = written.overlay(self.defaults, self.schedules, findings);
         if let (Some(timezone), None, None) = (&table.timezone, &table.schedule, &import.schedule) {
-            let help = "add a schedule, or take the time zone out";
-            findings.report(&timezone.span, "a time zone says nothing without a schedule", help);
+            let help = "add a schedule, or remove the time zone";
+            findings.report(&timezone.span, "`timezone` without `schedule`", help);
         }
         import.adoption = own_rules(&table, import.adoption, findings);
         let annotations = annotations(table.annotations, findings);
@@ -158,7 +155,7 @@ impl TagReader<'_, '_> {
     }
 
     fn follow(&mut self, written: &At<String>, table: TagTable) -> Option<Tag> {
-        self.no_choice(&table, "follow");
+        self.no_select_keys(&table, "follow");
         let findings = &mut self.findings;
         let own = [
             ("platform", table.platform.as_ref().map(|text| &text.span)),
@@ -168,37 +165,37 @@ impl TagReader<'_, '_> {
             ("verify", table.verify.as_ref().map(|table| &table.span)),
         ];
         for (key, span) in own.into_iter().filter_map(|(key, span)| span.map(|span| (key, span))) {
-            let message = format!("`{key}` cannot stand beside `follow`: it belongs to what the tag follows");
-            findings.report(span, message, format!("write it at `{}`", short(&written.value)));
+            let message = format!("`{key}` and `follow` exclude each other");
+            findings.report(span, message, format!("move it to `{}`", excerpt(&written.value)));
         }
-        // What is followed has been through the rules of imports already; a follower goes along with it, also back.
+        // The followed tag has passed these rules already; a follower goes along with it, also back.
         let along = Arc::new(AdoptionRules { on_rollback: OnRollback::Allow, ..AdoptionRules::default() });
-        let rules = ImportOverlay { verify: None, ..written_of(&table) };
+        let rules = ImportOverlay { verify: None, ..overlay_of(&table) };
         let adoption = rules.adoption(Some(&along), findings);
         let adoption = own_rules(&table, adoption, findings);
         let annotations = annotations(table.annotations, findings);
         let (source, adoption) = match findings.accept(&written.span, follow::target(&written.value, self.stream))? {
             FollowedTag::Local(tag) => (TagSource::Follow(tag), adoption.filter(|rules| *rules != along)),
-            // What is followed elsewhere is an import of ours, so that a person can take a move to it back.
-            FollowedTag::Remote(far) => (TagSource::Remote(*far), adoption),
+            // A tag of another repository is resolved by us, so that a change to it can be reverted.
+            FollowedTag::Remote(tag) => (TagSource::Remote(*tag), adoption),
         };
         Some(Tag { source, platforms: Vec::new(), schedule: None, adoption, annotations, discovered: false })
     }
 
-    /// Says that a rule by which a tag is chosen has nothing to choose from.
-    fn no_choice(&mut self, table: &TagTable, source: &str) {
-        if let Some((key, span)) = choice_of(table).first() {
-            let message = format!("`{key}` cannot stand beside `{source}`");
-            self.findings.report(span, message, "it chooses a tag of a `repository`");
+    /// Reports a selection rule without a repository.
+    fn no_select_keys(&mut self, table: &TagTable, source: &str) {
+        if let Some((key, span)) = select_keys(table).first() {
+            let message = format!("`{key}` and `{source}` exclude each other");
+            self.findings.report(span, message, "use it with `repository`");
         }
     }
 }
 
-fn choice_of(table: &TagTable) -> SelectKeys<'_> {
+fn select_keys(table: &TagTable) -> SelectKeys<'_> {
     SelectKeys { semver: table.semver.as_ref(), pattern: table.pattern.as_ref(), order: table.order.as_ref() }
 }
 
-fn written_of(table: &TagTable) -> ImportOverlay<'_> {
+fn overlay_of(table: &TagTable) -> ImportOverlay<'_> {
     ImportOverlay {
         schedule: table.schedule.as_ref(),
         timezone: table.timezone.as_ref(),
@@ -211,7 +208,7 @@ fn written_of(table: &TagTable) -> ImportOverlay<'_> {
     }
 }
 
-/// `rules` with what only a tag can say: `hold` and `reject`.
+/// Adds the rules that only tags have: `hold` and `reject`.
 fn own_rules(
     table: &TagTable,
     rules: Option<Arc<AdoptionRules>>,
@@ -233,7 +230,7 @@ fn own_rules(
     for text in &table.reject {
         let Some(digest) = findings.parse::<Digest>(text) else { continue };
         if rules.reject.contains(&digest) {
-            findings.report(&text.span, "this digest is rejected twice", "name it once");
+            findings.report(&text.span, "duplicate digest", "remove one of them");
         }
         rules.reject.push(digest);
     }
@@ -251,8 +248,8 @@ fn read_hold(written: &At<StringOr<HoldTable>>, findings: &mut Diagnostics<'_>) 
             let until = table.until.as_ref().and_then(|until| {
                 let moment = until.value.timestamp();
                 if moment.is_none() {
-                    let help = "as `2026-12-01` or `2026-12-01T08:00:00Z`, without quotes";
-                    findings.report(&until.span, "this is no moment in time", help);
+                    let help = "write e.g. `2026-12-01` or `2026-12-01T08:00:00Z`, without quotes";
+                    findings.report(&until.span, "invalid date", help);
                 }
                 moment
             });

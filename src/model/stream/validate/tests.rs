@@ -1,4 +1,4 @@
-//! What is said of a stream that is wrong.
+//! Problems of invalid stream files.
 
 mod rules;
 mod values;
@@ -6,14 +6,14 @@ mod values;
 use super::*;
 use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
 
-/// What is said of one stream, `python`, beside one that has the tag `base:1`.
+/// Returns the problems of a stream `python`, next to one with the tag `base:1`.
 fn said(text: &str) -> String {
     let file = |path: &str, text: &str| Arc::new(SourceFile { path: path.to_owned(), text: text.to_owned() });
     let (mut draft, mut schedules) = (DefinitionsDraft::default(), Schedules::default());
     let mut problems = Vec::new();
     for (name, text) in [("base", "[tags]\n1 = \"a.example/base:1\""), ("python", text)] {
         let file = file(&format!("streams/{name}.toml"), text);
-        problems.extend(draft.stream(&file, name.parse().unwrap(), &ImportSettings::default(), &mut schedules));
+        problems.extend(draft.add_stream(&file, name.parse().unwrap(), &ImportSettings::default(), &mut schedules));
     }
     problems.extend(draft.finish(None).1);
     match Problems::check(problems) {
@@ -34,34 +34,34 @@ none = {}
 both = { image = "a.example/x:1", follow = "base:1" }
 later = { repository = "a.example/x", semver = ">=1" }
 "#), @r#"
-    error: `none` has none of `image`, `follow` and `repository`
+    error: tag `none` has no source
      --> streams/python.toml:3:1
       |
     3 | none = {}
       | ^^^^
       |
-      = help: add `image = "registry/repository:tag"`, `follow = "stream:tag"`, or `repository = "registry/repository"` and a rule
+      = help: add `image = "registry/repository:tag"`, `follow = "stream:tag"`, or `repository = "registry/repository"` with `semver` or `pattern`
 
-    error: `both` has both `image` and `follow`
+    error: tag `both` has both `image` and `follow`
      --> streams/python.toml:4:44
       |
     4 | both = { image = "a.example/x:1", follow = "base:1" }
       |                                            ^^^^^^^^
       |
-      = help: keep one: they say where the digest comes from
+      = help: remove one of them
     "#);
 }
 
 #[test]
-fn bare_names_are_told_their_full_name() {
+fn short_names_are_reported_with_the_full_ones() {
     insta::assert_snapshot!(said("tags = { a = \"python:3.12\", b = { image = \"https://a.example/x:1\" }, c = \"a.example/x\" }"), @r#"
-    error: `python:3.12` does not name its registry
+    error: image `python:3.12` has no registry
      --> streams/python.toml:1:14
       |
     1 | tags = { a = "python:3.12", b = { image = "https://a.example/x:1" }, c = "a.example/x" }
       |              ^^^^^^^^^^^^^
       |
-      = help: write it out: `docker.io/library/python:3.12`
+      = help: write `docker.io/library/python:3.12`
 
     error: `https://a.example/x:1` is a URL, not an image
      --> streams/python.toml:1:43
@@ -69,20 +69,20 @@ fn bare_names_are_told_their_full_name() {
     1 | tags = { a = "python:3.12", b = { image = "https://a.example/x:1" }, c = "a.example/x" }
       |                                           ^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: leave the scheme out: `a.example/x:1`
+      = help: remove the scheme: `a.example/x:1`
 
-    error: `a.example/x` has no tag
+    error: image `a.example/x` has no tag
      --> streams/python.toml:1:74
       |
     1 | tags = { a = "python:3.12", b = { image = "https://a.example/x:1" }, c = "a.example/x" }
       |                                                                          ^^^^^^^^^^^^^
       |
-      = help: say which tag to follow: `a.example/x:latest`
+      = help: add a tag, e.g. `a.example/x:latest`
     "#);
 }
 
 #[test]
-fn an_unquoted_version_is_told_how_toml_reads_it() {
+fn an_unquoted_version_is_reported_with_its_meaning_in_toml() {
     insta::assert_snapshot!(said(r#"
 [tags]
 3.12 = "docker.io/library/python:3.12"
@@ -127,18 +127,18 @@ a = "b"
       |
       = help: quote it: `[tags."v1.2"]`
 
-    error: `good` has none of `image`, `follow` and `repository`
+    error: tag `good` has no source
       --> streams/python.toml:10:7
        |
     10 | [tags.good.annotations]
        |       ^^^^
        |
-       = help: add `image = "registry/repository:tag"`, `follow = "stream:tag"`, or `repository = "registry/repository"` and a rule
+       = help: add `image = "registry/repository:tag"`, `follow = "stream:tag"`, or `repository = "registry/repository"` with `semver` or `pattern`
     "#);
 }
 
 #[test]
-fn unknown_keys_are_told_the_nearest_all_of_them() {
+fn all_unknown_keys_are_reported_with_the_nearest() {
     insta::assert_snapshot!(said(r#"
 descripton = "x"
 owner = "me"
@@ -160,7 +160,7 @@ b = { image = "a.example/x:1", platfrom = "linux/amd64" }
     3 | owner = "me"
       | ^^^^^
       |
-      = help: known here: `annotations`, `description`, `discover`, `import`, `tags`
+      = help: known keys: `annotations`, `description`, `discover`, `import`, `tags`
 
     error: unknown key `imge`
      --> streams/python.toml:5:7
@@ -176,7 +176,7 @@ b = { image = "a.example/x:1", platfrom = "linux/amd64" }
     5 | a = { imge = "a.example/x:1", colour = "red" }
       |                               ^^^^^^
       |
-      = help: known here: `allow`, `annotations`, `follow`, `hold`, `ignore`, `image`, `on-rollback`, `order`, `pattern`, `platform`, `platforms`, `reject`, `repository`, `schedule`, `semver`, `soak`, `timezone`, `verify`
+      = help: known keys: `allow`, `annotations`, `follow`, `hold`, `ignore`, `image`, `on-rollback`, `order`, `pattern`, `platform`, `platforms`, `reject`, `repository`, `schedule`, `semver`, `soak`, `timezone`, `verify`
 
     error: unknown key `platfrom`
      --> streams/python.toml:6:32
@@ -189,7 +189,7 @@ b = { image = "a.example/x:1", platfrom = "linux/amd64" }
 }
 
 #[test]
-fn values_of_another_kind_are_told_how_to_write_them() {
+fn values_of_the_wrong_kind_are_reported_with_a_remedy() {
     insta::assert_snapshot!(said(r#"
 description = 1
 [tags]
@@ -199,7 +199,7 @@ c = ["a.example/x:1"]
 d = 2026-01-01
 e = { image = "a.example/x:1", platforms = [1, "linux/amd64", 2] }
 "#), @r#"
-    error: a string was expected, this is a whole number
+    error: expected a string, found an integer
      --> streams/python.toml:2:15
       |
     2 | description = 1
@@ -207,7 +207,7 @@ e = { image = "a.example/x:1", platforms = [1, "linux/amd64", 2] }
       |
       = help: put it in quotes: `"1"`
 
-    error: a string or a table was expected, this is a number with a fraction
+    error: expected a string or a table, found a float
      --> streams/python.toml:4:5
       |
     4 | a = 3.12
@@ -215,7 +215,7 @@ e = { image = "a.example/x:1", platforms = [1, "linux/amd64", 2] }
       |
       = help: put it in quotes: `"3.12"`
 
-    error: a string was expected, this is `true` or `false`
+    error: expected a string, found `true` or `false`
      --> streams/python.toml:5:15
       |
     5 | b = { image = true, platforms = "linux/amd64" }
@@ -223,7 +223,7 @@ e = { image = "a.example/x:1", platforms = [1, "linux/amd64", 2] }
       |
       = help: write a string
 
-    error: a list was expected, this is a string
+    error: expected a list, found a string
      --> streams/python.toml:5:33
       |
     5 | b = { image = true, platforms = "linux/amd64" }
@@ -231,7 +231,7 @@ e = { image = "a.example/x:1", platforms = [1, "linux/amd64", 2] }
       |
       = help: put it in brackets: `["linux/amd64"]`
 
-    error: a string or a table was expected, this is a list
+    error: expected a string or a table, found a list
      --> streams/python.toml:6:5
       |
     6 | c = ["a.example/x:1"]
@@ -239,7 +239,7 @@ e = { image = "a.example/x:1", platforms = [1, "linux/amd64", 2] }
       |
       = help: write a string or a table
 
-    error: a string or a table was expected, this is a date or time
+    error: expected a string or a table, found a date or time
      --> streams/python.toml:7:5
       |
     7 | d = 2026-01-01
@@ -247,7 +247,7 @@ e = { image = "a.example/x:1", platforms = [1, "linux/amd64", 2] }
       |
       = help: put it in quotes: `"2026-01-01"`
 
-    error: a string was expected, this is a whole number
+    error: expected a string, found an integer
      --> streams/python.toml:8:45
       |
     8 | e = { image = "a.example/x:1", platforms = [1, "linux/amd64", 2] }
@@ -255,7 +255,7 @@ e = { image = "a.example/x:1", platforms = [1, "linux/amd64", 2] }
       |
       = help: put it in quotes: `"1"`
 
-    error: a string was expected, this is a whole number
+    error: expected a string, found an integer
      --> streams/python.toml:8:63
       |
     8 | e = { image = "a.example/x:1", platforms = [1, "linux/amd64", 2] }
@@ -279,73 +279,73 @@ image = "a.example/x:1"
 [tags.d]
 image = "python"
 "#), @r#"
-    error: `3.12` is defined twice, first in line 3
+    error: `3.12` is defined twice, first on line 3
      --> streams/python.toml:4:1
       |
     4 | '3.12' = "a.example/x:2"
       | ^^^^^^
       |
-      = help: keep one of the two
+      = help: remove one of them
 
-    error: `image` is defined twice, first in line 5
+    error: `image` is defined twice, first on line 5
      --> streams/python.toml:5:32
       |
     5 | b = { image = "a.example/x:1", image = "a.example/x:2" }
       |                                ^^^^^
       |
-      = help: keep one of the two
+      = help: remove one of them
 
-    error: `c` is defined twice, first in line 6
+    error: `c` is defined twice, first on line 6
      --> streams/python.toml:8:7
       |
     8 | [tags."c"]
       |       ^^^
       |
-      = help: keep one of the two
+      = help: remove one of them
 
-    error: `python` does not name its registry
+    error: image `python` has no registry
       --> streams/python.toml:11:9
        |
     11 | image = "python"
        |         ^^^^^^^^
        |
-       = help: write it out: `docker.io/library/python:latest`
+       = help: write `docker.io/library/python:latest`
     "#);
 }
 
 #[test]
-fn what_is_not_toml_is_said_for_every_line() {
+fn syntax_errors_are_reported_for_every_line() {
     insta::assert_snapshot!(said("[tags]\na = docker.io/library/python:3\nb = \"x\nc = 'a.example/x:1'\nd\n"), @r#"
-    error: this is not TOML: string values must be quoted, expected literal string
+    error: invalid TOML: string values must be quoted, expected literal string
      --> streams/python.toml:2:5
       |
     2 | a = docker.io/library/python:3
       |     ^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: put text in quotes, as `key = "value"`, and close them in the same line
+      = help: quote strings, e.g. `key = "value"`, and close the quotes on the same line
 
-    error: this is not TOML: invalid basic string, expected `"`
+    error: invalid TOML: invalid basic string, expected `"`
      --> streams/python.toml:3:7
       |
     3 | b = "x
       |       ^
       |
-      = help: put text in quotes, as `key = "value"`, and close them in the same line
+      = help: quote strings, e.g. `key = "value"`, and close the quotes on the same line
 
-    error: this is not TOML: key with no value, expected `=`
+    error: invalid TOML: key with no value, expected `=`
      --> streams/python.toml:5:2
       |
     5 | d
       |  ^
       |
-      = help: TOML has `key = "value"` in lines of their own, below headers as `[tags]`
+      = help: write one `key = "value"` per line, below a header such as `[tags]`
     "#);
 }
 
 #[test]
-fn an_unquoted_version_behind_its_beginning_is_told_to_be_quoted() {
+fn an_unquoted_version_after_a_prefix_is_reported() {
     insta::assert_snapshot!(said("[tags]\n\"3\" = \"a.example/x:3\"\n3.12 = \"a.example/x:3.12\"\n"), @r#"
-    error: this is not TOML: cannot extend value of type string with a dotted key
+    error: invalid TOML: cannot extend value of type string with a dotted key
      --> streams/python.toml:3:1
       |
     3 | 3.12 = "a.example/x:3.12"
@@ -356,14 +356,14 @@ fn an_unquoted_version_behind_its_beginning_is_told_to_be_quoted() {
 }
 
 #[test]
-fn a_registry_with_letters_that_no_host_has_is_told_what_one_is() {
+fn an_invalid_registry_host_is_reported_with_an_example() {
     insta::assert_snapshot!(said("[tags]\na = { image = \"a_b.c/x:1\" }\n"), @r#"
-    error: `a_b.c` is not a registry's `host` or `host:port`
+    error: invalid registry `a_b.c`
      --> streams/python.toml:2:15
       |
     2 | a = { image = "a_b.c/x:1" }
       |               ^^^^^^^^^^^
       |
-      = help: letters, digits and `-` between dots, and a port, as `quay.io` or `localhost:5000`
+      = help: write `host` or `host:port`, e.g. `quay.io` or `localhost:5000`
     "#);
 }

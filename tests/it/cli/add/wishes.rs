@@ -52,7 +52,7 @@ fn files_and_folders_can_be_named_and_nothing_need_be_written() {
         not added:
         AT                                  WRITTEN               WHY
         compose.yaml:4                      REGISTRY/own   it is built here
-        deploy/chart/templates/web.yaml:2   the whole file        this is not YAML: "-" is only valid inside a block
+        deploy/chart/templates/web.yaml:2   the whole file        invalid YAML: "-" is only valid inside a block
         note: `python:3.12` is written for `REGISTRY/python:3.12`, which is `python:arm` as well
         --- exit 0
         $ pinstream targets add --dry-run streams pinstream.toml

@@ -55,15 +55,15 @@ fn a_stream_that_is_broken_is_annotated_at_line_and_column() {
     }
     insta::assert_snapshot!(said(&stage, &["check", "--format", "github"]), @r#"
     --- out
-    ::error file=work/streams/python.toml,line=4,endLine=4,col=17,endColumn=17,title=pinstream definition::this is not TOML: invalid basic string, expected `"`%0Ahelp: put text in quotes, as `key = "value"`, and close them in the same line
+    ::error file=work/streams/python.toml,line=4,endLine=4,col=17,endColumn=17,title=pinstream definition::invalid TOML: invalid basic string, expected `"`%0Ahelp: quote strings, e.g. `key = "value"`, and close the quotes on the same line
     --- err
-    error: this is not TOML: invalid basic string, expected `"`
+    error: invalid TOML: invalid basic string, expected `"`
      --> streams/python.toml:4:17
       |
     4 | "3.12" = "python
       |                 ^
       |
-      = help: put text in quotes, as `key = "value"`, and close them in the same line
+      = help: quote strings, e.g. `key = "value"`, and close the quotes on the same line
     --- exit 1
     "#);
     insta::assert_snapshot!(said(&stage, &["check", "--format", "gitlab"]), @r#"
@@ -71,7 +71,7 @@ fn a_stream_that_is_broken_is_annotated_at_line_and_column() {
     [
       {
         "check_name": "definition",
-        "description": "this is not TOML: invalid basic string, expected `\"`; help: put text in quotes, as `key = \"value\"`, and close them in the same line",
+        "description": "invalid TOML: invalid basic string, expected `\"`; help: quote strings, e.g. `key = \"value\"`, and close the quotes on the same line",
         "fingerprint": "897cee03ef98f26cbb976df87d4c57e7",
         "location": {
           "lines": {
@@ -83,13 +83,13 @@ fn a_stream_that_is_broken_is_annotated_at_line_and_column() {
       }
     ]
     --- err
-    error: this is not TOML: invalid basic string, expected `"`
+    error: invalid TOML: invalid basic string, expected `"`
      --> streams/python.toml:4:17
       |
     4 | "3.12" = "python
       |                 ^
       |
-      = help: put text in quotes, as `key = "value"`, and close them in the same line
+      = help: quote strings, e.g. `key = "value"`, and close the quotes on the same line
     --- exit 1
     "#);
     insta::assert_snapshot!(said(&stage, &["check", "--format", "junit"]), @r#"
@@ -98,19 +98,19 @@ fn a_stream_that_is_broken_is_annotated_at_line_and_column() {
     <testsuites name="pinstream check" tests="1" failures="1" errors="0">
       <testsuite name="work/streams/python.toml" tests="1" failures="1" errors="0" skipped="0">
         <testcase name="the file" classname="work/streams/python.toml">
-          <failure type="definition" message="this is not TOML: invalid basic string, expected `&quot;`">work/streams/python.toml:4:17: this is not TOML: invalid basic string, expected `&quot;`
+          <failure type="definition" message="invalid TOML: invalid basic string, expected `&quot;`">work/streams/python.toml:4:17: invalid TOML: invalid basic string, expected `&quot;`
     help: put text in quotes, as `key = &quot;value&quot;`, and close them in the same line</failure>
         </testcase>
       </testsuite>
     </testsuites>
     --- err
-    error: this is not TOML: invalid basic string, expected `"`
+    error: invalid TOML: invalid basic string, expected `"`
      --> streams/python.toml:4:17
       |
     4 | "3.12" = "python
       |                 ^
       |
-      = help: put text in quotes, as `key = "value"`, and close them in the same line
+      = help: quote strings, e.g. `key = "value"`, and close the quotes on the same line
     --- exit 1
     "#);
     insta::assert_snapshot!(said(&stage, &["check", "--format", "markdown"]), @r#"
@@ -119,15 +119,15 @@ fn a_stream_that_is_broken_is_annotated_at_line_and_column() {
 
     |  | where | what | what to do |
     | --- | --- | --- | --- |
-    | error | `work/streams/python.toml`, line 4 | this is not TOML: invalid basic string, expected `"` | put text in quotes, as `key = "value"`, and close them in the same line |
+    | error | `work/streams/python.toml`, line 4 | invalid TOML: invalid basic string, expected `"` | quote strings, e.g. `key = "value"`, and close the quotes on the same line |
     --- err
-    error: this is not TOML: invalid basic string, expected `"`
+    error: invalid TOML: invalid basic string, expected `"`
      --> streams/python.toml:4:17
       |
     4 | "3.12" = "python
       |                 ^
       |
-      = help: put text in quotes, as `key = "value"`, and close them in the same line
+      = help: quote strings, e.g. `key = "value"`, and close the quotes on the same line
     --- exit 1
     "#);
     let log = json(&stage, &["check", "--format", "sarif"]);
@@ -153,7 +153,7 @@ fn a_stream_that_is_broken_is_annotated_at_line_and_column() {
           }
         ],
         "message": {
-          "text": "this is not TOML: invalid basic string, expected `\"`\nhelp: put text in quotes, as `key = \"value\"`, and close them in the same line"
+          "text": "invalid TOML: invalid basic string, expected `\"`\nhelp: quote strings, e.g. `key = \"value\"`, and close the quotes on the same line"
         },
         "partialFingerprints": {
           "pinstreamFinding/v1": "897cee03ef98f26cbb976df87d4c57e7"
@@ -175,8 +175,8 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
     all(&stage, 2, &["check", "--all-images"]);
     insta::assert_snapshot!(said(&stage, &["check", "--all-images", "--format", "github"]), @"
     --- out
-    ::error file=work/pinstream.lock,line=22,title=pinstream lock::`python:arm` is pinned, and no definition asks for it%0Ahelp: run `pinstream update --offline`
-    ::error file=work/pinstream.lock,line=32,title=pinstream lock::`python:latest` is pinned, and no definition asks for it%0Ahelp: run `pinstream update --offline`
+    ::error file=work/pinstream.lock,line=22,title=pinstream lock::`python:arm` is pinned but not defined%0Ahelp: run `pinstream update --offline`
+    ::error file=work/pinstream.lock,line=32,title=pinstream lock::`python:latest` is pinned but not defined%0Ahelp: run `pinstream update --offline`
     ::error file=work/streams/python.toml,line=7,endLine=7,col=7,endColumn=9,title=pinstream lock::`python:new` is not pinned%0Ahelp: run `pinstream update --offline`
     ::error file=work/deploy/web.yaml,line=3,title=pinstream target::`python:3` stands there, not what `python:3.12` is pinned to%0Ahelp: run `pinstream update --offline`
     ::error file=work/Dockerfile,line=1,title=pinstream image::`golang:1`: no stream covers it, and it has no digest%0Ahelp: `pinstream tag IMAGE STREAM:TAG` covers an image, and `pinstream targets add` has its digest written
@@ -188,7 +188,7 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
     [
       {
         "check_name": "lock",
-        "description": "`python:arm` is pinned, and no definition asks for it; help: run `pinstream update --offline`",
+        "description": "`python:arm` is pinned but not defined; help: run `pinstream update --offline`",
         "fingerprint": "df2322043504d7c6644287b8706784ee",
         "location": {
           "lines": {
@@ -200,7 +200,7 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
       },
       {
         "check_name": "lock",
-        "description": "`python:latest` is pinned, and no definition asks for it; help: run `pinstream update --offline`",
+        "description": "`python:latest` is pinned but not defined; help: run `pinstream update --offline`",
         "fingerprint": "ecf3873d8e0ab0d30c4a002076ef5d9a",
         "location": {
           "lines": {
@@ -269,11 +269,11 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
         <testcase name="3.11" classname="work/streams/python"/>
         <testcase name="3.12" classname="work/streams/python"/>
         <testcase name="arm" classname="work/streams/python">
-          <failure type="lock" message="`python:arm` is pinned, and no definition asks for it">work/pinstream.lock:22: `python:arm` is pinned, and no definition asks for it
+          <failure type="lock" message="`python:arm` is pinned but not defined">work/pinstream.lock:22: `python:arm` is pinned but not defined
     help: run `pinstream update --offline`</failure>
         </testcase>
         <testcase name="latest" classname="work/streams/python">
-          <failure type="lock" message="`python:latest` is pinned, and no definition asks for it">work/pinstream.lock:32: `python:latest` is pinned, and no definition asks for it
+          <failure type="lock" message="`python:latest` is pinned but not defined">work/pinstream.lock:32: `python:latest` is pinned but not defined
     help: run `pinstream update --offline`</failure>
         </testcase>
         <testcase name="new" classname="work/streams/python">
@@ -290,8 +290,8 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
 
     |  | where | what | what to do |
     | --- | --- | --- | --- |
-    | error | `work/pinstream.lock`, line 22 | `python:arm` is pinned, and no definition asks for it | run `pinstream update --offline` |
-    | error | `work/pinstream.lock`, line 32 | `python:latest` is pinned, and no definition asks for it | run `pinstream update --offline` |
+    | error | `work/pinstream.lock`, line 22 | `python:arm` is pinned but not defined | run `pinstream update --offline` |
+    | error | `work/pinstream.lock`, line 32 | `python:latest` is pinned but not defined | run `pinstream update --offline` |
     | error | `work/streams/python.toml`, line 7 | `python:new` is not pinned | run `pinstream update --offline` |
     | error | `work/deploy/web.yaml`, line 3 | `python:3` stands there, not what `python:3.12` is pinned to | run `pinstream update --offline` |
     | error | `work/Dockerfile`, line 1 | `golang:1`: no stream covers it, and it has no digest | `pinstream tag IMAGE STREAM:TAG` covers an image, and `pinstream targets add` has its digest written |

@@ -189,7 +189,7 @@ fn a_job_gets_its_summary_where_it_wants_one() {
     stage.sandbox.env("GITHUB_STEP_SUMMARY", stage.sandbox.home().to_str().unwrap());
     insta::assert_snapshot!(said(&stage, &["plan", "--format", "github"]), @"
     --- out
-    ::error file=work/streams/python.toml,line=1,endLine=1,col=1,endColumn=8,title=pinstream definition::unknown key `nonsense`%0Ahelp: known here: `annotations`, `description`, `discover`, `import`, `tags`
+    ::error file=work/streams/python.toml,line=1,endLine=1,col=1,endColumn=8,title=pinstream definition::unknown key `nonsense`%0Ahelp: known keys: `annotations`, `description`, `discover`, `import`, `tags`
     --- err
     warning: the summary `[SANDBOX]/home`, which `GITHUB_STEP_SUMMARY` names, cannot be written: Is a directory (os error 21)
     error: unknown key `nonsense`
@@ -198,7 +198,7 @@ fn a_job_gets_its_summary_where_it_wants_one() {
     1 | nonsense = 1
       | ^^^^^^^^
       |
-      = help: known here: `annotations`, `description`, `discover`, `import`, `tags`
+      = help: known keys: `annotations`, `description`, `discover`, `import`, `tags`
     --- exit 1
     ");
 }

@@ -1,4 +1,4 @@
-//! What is said of rules by which tags are chosen and digests adopted, and which of them hold.
+//! Selection and adoption rules: problems, and which of them apply.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::model::root::Root;
 use crate::model::settings::adoption_rules::{Hold, OnRollback};
 
 #[test]
-fn what_chooses_a_tag_is_checked() {
+fn selection_rules_are_checked() {
     insta::assert_snapshot!(said(r#"
 [tags]
 alone = { repository = "a.example/x" }
@@ -24,47 +24,47 @@ both = { follow = "alone", repository = "a.example/x" }
 semver = ">=a"
 limit = 0
 "#), @r#"
-    error: a repository alone does not say which of its tags is chosen
+    error: `repository` without `semver` or `pattern`
      --> streams/python.toml:3:24
       |
     3 | alone = { repository = "a.example/x" }
       |                        ^^^^^^^^^^^^^
       |
-      = help: add `semver = ">=1"`, or a `pattern` and an `order`
+      = help: add e.g. `semver = ">=1"`, or `pattern` and `order`
 
-    error: `1.2` alone does not say which versions are meant
+    error: version `1.2` without an operator
      --> streams/python.toml:4:47
       |
     4 | bare = { repository = "a.example/x", semver = "1.2" }
       |                                               ^^^^^
       |
-      = help: say which: `=1.2` for that one, `^1.2` for all that are compatible
+      = help: write `=1.2` for this version, or `^1.2` for all compatible ones
 
-    error: `semver` stands beside another `order`
+    error: `semver` and another `order` exclude each other
      --> streams/python.toml:5:60
       |
     5 | two = { repository = "a.example/x", semver = "^1", order = "number" }
       |                                                            ^^^^^^^^
       |
-      = help: take `order` out: `semver` says it already
+      = help: remove `order`; `semver` implies it
 
-    error: a `pattern` does not say which of its tags is chosen
+    error: `pattern` without `order`
      --> streams/python.toml:6:48
       |
     6 | open = { repository = "a.example/x", pattern = "^n-" }
       |                                                ^^^^^
       |
-      = help: add `order = "number"`, `"alphabet"` or `"semver"`: the highest is chosen
+      = help: add `order = "number"`, `"alphabet"` or `"semver"`; the highest tag is selected
 
-    error: not a regular expression: found open group without closing ')'
+    error: invalid regular expression: found open group without closing ')'
      --> streams/python.toml:7:50
       |
     7 | broken = { repository = "a.example/x", pattern = "(", order = "newest" }
       |                                                  ^^^
       |
-      = help: as `^nightly-(\d{8})$`; what the groups hold is compared
+      = help: write e.g. `^nightly-(\d{8})$`; the groups are compared
 
-    error: `newest` is not an order of tags
+    error: invalid value `newest` for `order`
      --> streams/python.toml:7:63
       |
     7 | broken = { repository = "a.example/x", pattern = "(", order = "newest" }
@@ -78,33 +78,33 @@ limit = 0
     8 | tagged = { repository = "a.example/x:1", semver = "*" }
       |                         ^^^^^^^^^^^^^^^
       |
-      = help: leave the tag out: `a.example/x`
+      = help: remove the tag: `a.example/x`
 
-    error: `semver` cannot stand beside `image`
+    error: `semver` and `image` exclude each other
      --> streams/python.toml:9:46
       |
     9 | beside = { image = "a.example/x:1", semver = "^1" }
       |                                              ^^^^
       |
-      = help: it chooses a tag of a `repository`
+      = help: use it with `repository`
 
-    error: `pattern` cannot stand beside `follow`
+    error: `pattern` and `follow` exclude each other
       --> streams/python.toml:10:39
        |
     10 | after = { follow = "alone", pattern = "x" }
        |                                       ^^^
        |
-       = help: it chooses a tag of a `repository`
+       = help: use it with `repository`
 
-    error: `both` has both `follow` and `repository`
+    error: tag `both` has both `follow` and `repository`
       --> streams/python.toml:11:41
        |
     11 | both = { follow = "alone", repository = "a.example/x" }
        |                                         ^^^^^^^^^^^^^
        |
-       = help: keep one: they say where the digest comes from
+       = help: remove one of them
 
-    error: `[discover]` does not say of which repository
+    error: `[discover]` has no `repository`
       --> streams/python.toml:12:1
        |
     12 | [discover]
@@ -112,15 +112,15 @@ limit = 0
        |
        = help: add `repository = "registry/repository"`
 
-    error: `a` is not part of a range of versions
+    error: invalid version range `a`
       --> streams/python.toml:13:10
        |
     13 | semver = ">=a"
        |          ^^^^^
        |
-       = help: as `>=3.13, <4`, `^1.2`, `~1.2.3`, `1.2.x` or `1.x || 3.x`
+       = help: write e.g. `>=3.13, <4`, `^1.2`, `~1.2.3`, `1.2.x` or `1.x || 3.x`
 
-    error: `limit` is 0
+    error: invalid value 0 for `limit`
       --> streams/python.toml:14:9
        |
     14 | limit = 0
@@ -131,7 +131,7 @@ limit = 0
 }
 
 #[test]
-fn what_adopts_a_digest_is_checked() {
+fn adoption_rules_are_checked() {
     insta::assert_snapshot!(said(r#"
 [import]
 soak = "soon"
@@ -149,15 +149,15 @@ hold = true
 image = "a.example/x:1"
 hold = { until = 08:00:00 }
 "#), @r#"
-    error: `soon` is not a length of time
+    error: invalid duration `soon`
      --> streams/python.toml:3:8
       |
     3 | soak = "soon"
       |        ^^^^^^
       |
-      = help: as `90s`, `5m`, `1h30m` or `3d`
+      = help: write e.g. `90s`, `5m`, `1h30m` or `3d`
 
-    error: `maybe` is nothing to do on a rollback
+    error: invalid value `maybe` for `on-rollback`
      --> streams/python.toml:4:15
       |
     4 | on-rollback = "maybe"
@@ -165,45 +165,45 @@ hold = { until = 08:00:00 }
       |
       = help: write `hold`, `allow` or `warn`
 
-    error: `label` is not a class of moves
+    error: invalid class of changes `label`
      --> streams/python.toml:5:26
       |
     5 | ignore = ["attestation", "label"]
       |                          ^^^^^^^
       |
-      = help: known are `attestation`, `config`, `layers`, `platforms`, `patch`, `minor`, `major`
+      = help: use `attestation`, `config`, `layers`, `platforms`, `patch`, `minor`, `major`
 
-    error: `all` is not a distance between versions
+    error: invalid version level `all`
      --> streams/python.toml:6:9
       |
     6 | allow = "all"
       |         ^^^^^
       |
-      = help: write `patch`, `minor` or `major`: the farthest that is allowed
+      = help: write `patch`, `minor` or `major`
 
-    error: `sha256:1` is not a digest
+    error: invalid digest `sha256:1`
      --> streams/python.toml:9:11
       |
     9 | reject = ["sha256:1", "latest"]
       |           ^^^^^^^^^^
       |
-      = help: a digest is `sha256:` and 64 lower-case hexadecimal digits
+      = help: write `sha256:` and 64 lower-case hexadecimal digits
 
-    error: `latest` is not a digest
+    error: invalid digest `latest`
      --> streams/python.toml:9:23
       |
     9 | reject = ["sha256:1", "latest"]
       |                       ^^^^^^^^
       |
-      = help: a digest is `sha256:` and 64 lower-case hexadecimal digits
+      = help: write `sha256:` and 64 lower-case hexadecimal digits
 
-    error: a date was expected, this is a string
+    error: expected a date, found a string
       --> streams/python.toml:10:18
        |
     10 | hold = { until = "2026-12-01", why = "x" }
        |                  ^^^^^^^^^^^^
        |
-       = help: as `2026-12-01` or `2026-12-01T08:00:00Z`, without quotes
+       = help: write it without quotes, e.g. `2026-12-01` or `2026-12-01T08:00:00Z`
 
     error: unknown key `why`
       --> streams/python.toml:10:32
@@ -211,9 +211,9 @@ hold = { until = 08:00:00 }
     10 | hold = { until = "2026-12-01", why = "x" }
        |                                ^^^
        |
-       = help: known here: `reason`, `until`
+       = help: known keys: `reason`, `until`
 
-    error: a string or a table was expected, this is `true` or `false`
+    error: expected a string or a table, found `true` or `false`
       --> streams/python.toml:13:8
        |
     13 | hold = true
@@ -221,13 +221,13 @@ hold = { until = 08:00:00 }
        |
        = help: write a string or a table
 
-    error: a date was expected, this is a date or time
+    error: expected a date, found a date or time
       --> streams/python.toml:16:18
        |
     16 | hold = { until = 08:00:00 }
        |                  ^^^^^^^^
        |
-       = help: as `2026-12-01` or `2026-12-01T08:00:00Z`, without quotes
+       = help: write it without quotes, e.g. `2026-12-01` or `2026-12-01T08:00:00Z`
     "#);
 }
 
@@ -282,7 +282,7 @@ h = { image = "a.example/x:1", verify = { key = "cosign.pub", identity = "me@a.e
 i = { image = "a.example/x:1", verify = { trusted-root = "root.json" } }
 j = { image = "a.example/x:1", verify = { isuer = "https://accounts.example" } }
 "#), @r#"
-    error: `../cosign.pub` leads out of a folder with `..`
+    error: `../cosign.pub` contains `..`
      --> streams/python.toml:3:18
       |
     3 | verify = { key = "../cosign.pub" }
@@ -290,31 +290,31 @@ j = { image = "a.example/x:1", verify = { isuer = "https://accounts.example" } }
       |
       = help: write the path from the root
 
-    error: `verify` does not say who has to have signed
+    error: `verify` names no signer
      --> streams/python.toml:5:41
       |
     5 | a = { image = "a.example/x:1", verify = {} }
       |                                         ^^
       |
-      = help: add `key = "cosign.pub"`, a file of this root, or an `issuer` and an `identity`
+      = help: add `key = "cosign.pub"`, a file of this root, or `issuer` and `identity`
 
-    error: an `issuer` alone does not say who has to have signed
+    error: `issuer` without `identity`
      --> streams/python.toml:6:52
       |
     6 | b = { image = "a.example/x:1", verify = { issuer = "https://accounts.example" } }
       |                                                    ^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: add `identity = "…"`: an address as `release@acme.example`, or that of a workflow
+      = help: add `identity = "…"`, e.g. `release@acme.example` or the URL of a workflow
 
-    error: `verify` cannot stand beside `follow`: it belongs to what the tag follows
+    error: `verify` and `follow` exclude each other
      --> streams/python.toml:7:30
       |
     7 | c = { follow = "a", verify = { key = "cosign.pub" } }
       |                              ^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: write it at `a`
+      = help: move it to `a`
 
-    error: a table was expected, this is a string
+    error: expected a table, found a string
      --> streams/python.toml:8:41
       |
     8 | d = { image = "a.example/x:1", verify = "cosign.pub" }
@@ -322,15 +322,15 @@ j = { image = "a.example/x:1", verify = { isuer = "https://accounts.example" } }
       |
       = help: write a table
 
-    error: an `identity` alone does not say who has to vouch that it is him
+    error: `identity` without `issuer`
      --> streams/python.toml:9:54
       |
     9 | e = { image = "a.example/x:1", verify = { identity = "me@a.example", trusted-root = "../root.json" } }
       |                                                      ^^^^^^^^^^^^^^
       |
-      = help: add `issuer = "https://…"`, as `https://token.actions.githubusercontent.com`
+      = help: add `issuer = "https://…"`, e.g. `https://token.actions.githubusercontent.com`
 
-    error: `../root.json` leads out of a folder with `..`
+    error: `../root.json` contains `..`
      --> streams/python.toml:9:85
       |
     9 | e = { image = "a.example/x:1", verify = { identity = "me@a.example", trusted-root = "../root.json" } }
@@ -338,53 +338,53 @@ j = { image = "a.example/x:1", verify = { isuer = "https://accounts.example" } }
       |
       = help: write the path from the root
 
-    error: an `identity` alone does not say who has to vouch that it is him
+    error: `identity` without `issuer`
       --> streams/python.toml:10:54
        |
     10 | f = { image = "a.example/x:1", verify = { identity = "me@a.example" } }
        |                                                      ^^^^^^^^^^^^^^
        |
-       = help: add `issuer = "https://…"`, as `https://token.actions.githubusercontent.com`
+       = help: add `issuer = "https://…"`, e.g. `https://token.actions.githubusercontent.com`
 
-    error: `accounts.example` is not the `https` address of an issuer
+    error: invalid issuer `accounts.example`: not an `https` URL
       --> streams/python.toml:11:52
        |
     11 | g = { image = "a.example/x:1", verify = { issuer = "accounts.example", identity = "**" } }
        |                                                    ^^^^^^^^^^^^^^^^^^
        |
-       = help: write its address to the letter, as `https://token.actions.githubusercontent.com`
+       = help: write its exact URL, e.g. `https://token.actions.githubusercontent.com`
 
-    error: `**` is everybody
+    error: identity `**` matches every signer
       --> streams/python.toml:11:83
        |
     11 | g = { image = "a.example/x:1", verify = { issuer = "accounts.example", identity = "**" } }
        |                                                                                   ^^^^
        |
-       = help: write what is common to all whose signatures count, as `https://github.com/acme/*`
+       = help: write the common part of the accepted signers, e.g. `https://github.com/acme/*`
 
-    error: `identity` cannot stand beside `key`
+    error: `identity` and `key` exclude each other
       --> streams/python.toml:12:74
        |
     12 | h = { image = "a.example/x:1", verify = { key = "cosign.pub", identity = "me@a.example", trusted-root = "a" } }
        |                                                                          ^^^^^^^^^^^^^^
        |
-       = help: take one of them out: a signature is by a key, or keyless by somebody whom an issuer knows
+       = help: remove one of them: a signature is made with a key, or keyless by an identity of an issuer
 
-    error: `trusted-root` cannot stand beside `key`
+    error: `trusted-root` and `key` exclude each other
       --> streams/python.toml:12:105
        |
     12 | h = { image = "a.example/x:1", verify = { key = "cosign.pub", identity = "me@a.example", trusted-root = "a" } }
        |                                                                                                         ^^^
        |
-       = help: take one of them out: a signature is by a key, or keyless by somebody whom an issuer knows
+       = help: remove one of them: a signature is made with a key, or keyless by an identity of an issuer
 
-    error: `verify` does not say who has to have signed
+    error: `verify` names no signer
       --> streams/python.toml:13:41
        |
     13 | i = { image = "a.example/x:1", verify = { trusted-root = "root.json" } }
        |                                         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
        |
-       = help: add `key = "cosign.pub"`, a file of this root, or an `issuer` and an `identity`
+       = help: add `key = "cosign.pub"`, a file of this root, or `issuer` and `identity`
 
     error: unknown key `isuer`
       --> streams/python.toml:14:43
@@ -397,7 +397,7 @@ j = { image = "a.example/x:1", verify = { isuer = "https://accounts.example" } }
 }
 
 #[test]
-fn the_rule_of_the_nearest_table_says_whose_signature_counts() {
+fn the_innermost_verify_applies() {
     let files = [
         ("pinstream.toml", "[import]\nverify = { key = \"root.pub\" }\n"),
         (

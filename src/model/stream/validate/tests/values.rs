@@ -3,43 +3,43 @@
 use super::said;
 
 #[test]
-fn what_belongs_to_the_followed_tag_cannot_stand_at_the_follower() {
+fn keys_of_the_followed_tag_are_rejected_at_the_follower() {
     insta::assert_snapshot!(said(r#"
 [tags]
 a = { follow = "base:1", schedule = "never" }
 b = { follow = "base:1", platform = "linux/amd64", platforms = ["linux/amd64"], timezone = "UTC" }
 "#), @r#"
-    error: `schedule` cannot stand beside `follow`: it belongs to what the tag follows
+    error: `schedule` and `follow` exclude each other
      --> streams/python.toml:3:37
       |
     3 | a = { follow = "base:1", schedule = "never" }
       |                                     ^^^^^^^
       |
-      = help: write it at `base:1`
+      = help: move it to `base:1`
 
-    error: `platform` cannot stand beside `follow`: it belongs to what the tag follows
+    error: `platform` and `follow` exclude each other
      --> streams/python.toml:4:37
       |
     4 | b = { follow = "base:1", platform = "linux/amd64", platforms = ["linux/amd64"], timezone = "UTC" }
       |                                     ^^^^^^^^^^^^^
       |
-      = help: write it at `base:1`
+      = help: move it to `base:1`
 
-    error: `platforms` cannot stand beside `follow`: it belongs to what the tag follows
+    error: `platforms` and `follow` exclude each other
      --> streams/python.toml:4:64
       |
     4 | b = { follow = "base:1", platform = "linux/amd64", platforms = ["linux/amd64"], timezone = "UTC" }
       |                                                                ^^^^^^^^^^^^^^^
       |
-      = help: write it at `base:1`
+      = help: move it to `base:1`
 
-    error: `timezone` cannot stand beside `follow`: it belongs to what the tag follows
+    error: `timezone` and `follow` exclude each other
      --> streams/python.toml:4:92
       |
     4 | b = { follow = "base:1", platform = "linux/amd64", platforms = ["linux/amd64"], timezone = "UTC" }
       |                                                                                            ^^^^^
       |
-      = help: write it at `base:1`
+      = help: move it to `base:1`
     "#);
 }
 
@@ -59,41 +59,41 @@ e = { image = "a.example/x:1", schedule = "0 3 * * *", timezone = "Europe/Berln"
     3 | a = { image = "a.example/x:1", platform = "linux/arm64", platforms = ["linux/amd64"] }
       |                                                                      ^^^^^^^^^^^^^^^
       |
-      = help: `platform` pins one platform's own digest; `platforms` says which ones the index must have
+      = help: use `platform` to pin one platform's own digest, or `platforms` to require platforms of the index
 
-    error: `linux` is not a platform
+    error: invalid platform `linux`
      --> streams/python.toml:4:45
       |
     4 | b = { image = "a.example/x:1", platforms = ["linux", "linux/amd64", "linux/amd64"] }
       |                                             ^^^^^^^
       |
-      = help: a platform is `os/architecture` or `os/architecture/variant`, as `linux/amd64`
+      = help: write `os/architecture` or `os/architecture/variant`, e.g. `linux/amd64`
 
-    error: `linux/amd64` is named twice
+    error: duplicate platform `linux/amd64`
      --> streams/python.toml:4:69
       |
     4 | b = { image = "a.example/x:1", platforms = ["linux", "linux/amd64", "linux/amd64"] }
       |                                                                     ^^^^^^^^^^^^^
       |
-      = help: name it once
+      = help: remove one of them
 
-    error: an image named by its digest never moves, so it needs no schedule
+    error: `schedule` has no effect on an image with a digest
      --> streams/python.toml:5:113
       |
     5 | c = { image = "a.example/x@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", schedule = "0 3 * * *" }
       |                                                                                                                 ^^^^^^^^^^^
       |
-      = help: take the schedule out, or name a tag without its digest
+      = help: remove the schedule, or name a tag without its digest
 
-    error: a time zone says nothing without a schedule
+    error: `timezone` without `schedule`
      --> streams/python.toml:6:43
       |
     6 | d = { image = "a.example/x:1", timezone = "Europe/Berlin" }
       |                                           ^^^^^^^^^^^^^^^
       |
-      = help: add a schedule, or take the time zone out
+      = help: add a schedule, or remove the time zone
 
-    error: `Europe/Berln` is not a time zone
+    error: unknown time zone `Europe/Berln`
      --> streams/python.toml:7:67
       |
     7 | e = { image = "a.example/x:1", schedule = "0 3 * * *", timezone = "Europe/Berln" }
@@ -115,52 +115,52 @@ a = "\u202e"
 "a b" = "a.example/x:1"
 "" = "a.example/x:1"
 "#), @r#"
-    error: the character U+001B cannot be shown
+    error: unprintable character U+001B
      --> streams/python.toml:2:15
       |
     2 | description = "a\u001bb"
       |               ^^^^^^^^^^
       |
-      = help: take it out
+      = help: remove it
 
-    error: an annotation needs a name without spaces
+    error: invalid annotation name
      --> streams/python.toml:4:1
       |
     4 | "" = "x"
       | ^^
       |
-      = help: as `acme.example/owner`
+      = help: use a name without spaces, e.g. `acme.example/owner`
 
-    error: the character U+202E cannot be shown
+    error: unprintable character U+202E
      --> streams/python.toml:5:5
       |
     5 | a = "\u202e"
       |     ^^^^^^^^
       |
-      = help: take it out
+      = help: remove it
 
-    error: `-x` is not a tag's name
+    error: invalid tag name `-x`
      --> streams/python.toml:7:1
       |
     7 | "-x" = "a.example/x:1"
       | ^^^^
       |
-      = help: letters, digits, `_`, `.` and `-`, not beginning with `.` or `-`, at most 128 characters
+      = help: use at most 128 letters, digits, `_`, `.` and `-`, and do not start with `.` or `-`
 
-    error: `a b` is not a tag's name
+    error: invalid tag name `a b`
      --> streams/python.toml:8:1
       |
     8 | "a b" = "a.example/x:1"
       | ^^^^^
       |
-      = help: letters, digits, `_`, `.` and `-`, not beginning with `.` or `-`, at most 128 characters
+      = help: use at most 128 letters, digits, `_`, `.` and `-`, and do not start with `.` or `-`
 
-    error: `` is not a tag's name
+    error: invalid tag name ``
      --> streams/python.toml:9:1
       |
     9 | "" = "a.example/x:1"
       | ^^
       |
-      = help: letters, digits, `_`, `.` and `-`, not beginning with `.` or `-`, at most 128 characters
+      = help: use at most 128 letters, digits, `_`, `.` and `-`, and do not start with `.` or `-`
     "#);
 }
