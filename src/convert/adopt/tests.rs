@@ -120,7 +120,7 @@ fn every_field_is_converted_or_noted() {
 # not converted: pushed: exists only through pushes to the cluster's registry
 # not converted: odd: unknown kind `Other` in `from.kind`
 # not converted: -bad: invalid tag name `-bad`
-# not converted: upper: the repository `A/b` has upper-case letters
+# not converted: upper: upper-case letters in repository `A/b`
 # not converted: given: `${IMAGE}` contains a parameter without a value
 description = "The web"
 
@@ -165,7 +165,7 @@ importPolicy.scheduled: false | web:arm | resolved in every pass, or by the `sch
 whole tag | web:pushed | exists only through pushes to the cluster's registry
 whole tag | web:odd | unknown kind `Other` in `from.kind`
 whole tag | web:-bad | invalid tag name `-bad`
-whole tag | web:upper | the repository `A/b` has upper-case letters
+whole tag | web:upper | upper-case letters in repository `A/b`
 whole tag | web:given | `${IMAGE}` contains a parameter without a value
 spec.odd | web | unknown field
 "#,

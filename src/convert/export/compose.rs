@@ -315,7 +315,7 @@ mod tests {
         fails(
             ExportFormat::Compose(&files(["services: [\n", "services: {\n"])),
             &IMAGES,
-            &["this is not YAML: unclosed bracket '['", "this is not YAML: unclosed bracket '{'"]
+            &["invalid YAML: unclosed bracket '['", "invalid YAML: unclosed bracket '{'"]
                 .map(|message| {
                     format!("{message}; if it is a template, add a comment `# pinstream: stream:tag` beside the image, and a `marker` target")
                 })

@@ -74,7 +74,7 @@ fn a_body_is_a_table_to_decide_from_and_then_each_image() {
     - 12.1 MB → 12.4 MB; 3 of 5 layers kept, 2 new
     - base `3.12.5@0123456789ab` → not told
     - `user: app → root`
-    - `variable 3.12.5: 3.12.5, gone`
+    - `variable 3.12.5: 3.12.5 (removed)`
 
     Merging this pins these digests. Closing it rejects them, until there are newer ones. What somebody else commits to this branch stays, and ends the refreshing of it.
 

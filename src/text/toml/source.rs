@@ -198,8 +198,8 @@ mod tests {
         );
         check(
             b"a\0 = 1\n",
-            "error: NUL character\n --> streams/a.toml:1:2\n  |\n1 | a\u{fffd} = 1\n  |  ^\n  |\n  = help: take it \
-             out; is this a text file?\n",
+            "error: NUL character\n --> streams/a.toml:1:2\n  |\n1 | a\u{fffd} = 1\n  |  ^\n  |\n  = help: remove it, \
+             or check that this is a text file\n",
         );
     }
 

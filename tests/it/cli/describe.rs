@@ -161,7 +161,7 @@ fn a_stream_is_named_with_or_without_a_tag_and_told_the_nearest() {
         assert_eq!(shown(words), shown(&["other"]), "{words:?}");
     }
     assert_eq!(shown(&["**"]), shown(&[]));
-    for (word, near) in [("python:nope", "did you mean `python:new`?"), ("x*", "run `pinstream list` for all tags")] {
+    for (word, near) in [("python:nope", "did you mean `python:base`?"), ("x*", "run `pinstream list` for all tags")] {
         let expected = format!("--- err\nerror: no tag named `{word}`\nhelp: {near}\n--- exit 64");
         stage.check(&["describe", word], &expected);
     }

@@ -351,7 +351,7 @@ note: `python:arm` is pinned but not defined; omitted
         "
 --- err
 error: no tag named `python:3.13`
-help: did you mean `python:3.12`?
+help: did you mean `python:3.11`?
 --- exit 64
 ",
     );

@@ -60,7 +60,7 @@ digraph pinstream {
         r#"
 --- err
 error: no tag named `python:3.13`
-help: did you mean `python:3.12`?
+help: did you mean `python:3.11`?
 --- exit 64
 "#,
     );

@@ -43,7 +43,7 @@ fn a_tag_that_is_not_there_or_not_pinned_prints_nothing_to_standard_output() {
         r#"
 --- err
 error: no tag named `python:3.13`
-help: did you mean `python:3.12`?
+help: did you mean `python:3.11`?
 --- exit 64
 "#,
     );
@@ -120,7 +120,7 @@ python:latest   -> python:3.11                346028a7044f   3.12.4   2026-10-01
         r#"
 --- err
 error: no tag named `python:4`
-help: did you mean `python:new`?
+help: run `pinstream list` for all tags
 --- exit 64
 "#,
     );

@@ -181,7 +181,7 @@ next: run `pinstream update`, which drops its pin, and commit
         r#"
 --- err
 error: no tag named `python:3.13`
-help: did you mean `python:3.12`?
+help: did you mean `python:3.11`?
 --- exit 64
 "#,
     );

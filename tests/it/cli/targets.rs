@@ -210,7 +210,7 @@ error: unknown tag `python:3.13`
 1 | # pinstream: python:3.13
   |              ^^^^^^^^^^^
   |
-  = help: did you mean `python:3.12`?
+  = help: did you mean `python:3.11`?
 --- exit 1
 ");
     assert!(!stage.sandbox.work().join("pinstream.lock").exists());
@@ -328,13 +328,13 @@ fn uncovered_and_unpinned_images_are_listed_on_request() {
 --- out
 `Dockerfile`, line 1: `golang:1`: not covered by a stream, and without a digest
 `Dockerfile`, line 3: `alpine:3`: not covered by a stream, and without a digest
-`compose.yaml`, line 1: `python:3.12@sha256:x` is not a valid image: `sha256:x` is not a digest
+`compose.yaml`, line 1: `python:3.12@sha256:x` is not a valid image: invalid digest `sha256:x`
 `k8s/pod.yaml`, line 4: `REGISTRY/python:3.12`: without a digest
 `k8s/pod.yaml`, line 6: `REGISTRY/node@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`: not covered by a stream
   run `pinstream tag IMAGE STREAM:TAG` to cover an image, and `pinstream targets add` to pin it
 --- err
 warning: `Dockerfile.bin`: file skipped: byte 5 of `Dockerfile.bin` is not UTF-8
-warning: `chart/templates/a.yaml`, line 2: file skipped: this is not YAML: "-" is only valid inside a block
+warning: `chart/templates/a.yaml`, line 2: file skipped: invalid YAML: "-" is only valid inside a block
 warning: `compose.yaml`, line 1: image `${IMG}` not checked: contains a variable without a value
 warning: `k8s/pod.yaml`, line 7: image `{{ x }}` not checked: contains a template expression
 --- exit 2
@@ -346,7 +346,7 @@ warning: `k8s/pod.yaml`, line 7: image `{{ x }}` not checked: contains a templat
     assert_eq!(found["images"][0], first);
     let images = found["images"].as_array().unwrap();
     let wrong = images.iter().find(|image| image["file"] == "compose.yaml").unwrap();
-    assert_eq!(wrong["why"], "`sha256:x` is not a digest");
+    assert_eq!(wrong["why"], "invalid digest `sha256:x`");
     assert_eq!(images.len(), 5);
     stage.check(
         &["check"],

@@ -111,7 +111,7 @@ sign = "gpg"
         "refs/tags/x",
         "a\\b",
     ] {
-        assert!(said(&format!("git.branch = '{branch}'")).contains("is not a branch's name"), "{branch}");
+        assert!(said(&format!("git.branch = '{branch}'")).contains("invalid branch name"), "{branch}");
     }
 }
 

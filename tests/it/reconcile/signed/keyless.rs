@@ -77,7 +77,7 @@ fn a_keyless_signature_under_its_tag_is_accepted() {
     let (stage, digest) = stage(&instance);
     refused(&stage, "`[REGISTRY]/web:1` is not signed: no signature for");
     put_payloads(&stage, &digest, vec![Signatory::new().payload(&digest)]);
-    refused(&stage, "is invalid: it has no certificate, as none by a key has");
+    refused(&stage, "is invalid: no certificate: signed with a key");
     let session = instance.session(&person());
     put_beside(&stage, &digest, &[beside(&session, &digest)]);
     assert_eq!(pass(&stage, 0), "added");
@@ -86,9 +86,9 @@ fn a_keyless_signature_under_its_tag_is_accepted() {
     let next = stage.push("web:1", 2);
     let moved = Signed::annotated(vec![(payload(&digest), beside(&session, &digest))]);
     put(&stage, Some(&dashed(&next, ".sig")), moved);
-    refused(&stage, "what was signed names another image");
+    refused(&stage, "the signed content names another image");
     put_beside(&stage, &next, &[beside(&session, &digest)]);
-    refused(&stage, "what was signed was changed");
+    refused(&stage, "the content was changed after signing");
     put_beside(&stage, &next, &[beside(&session, &digest), beside(&session, &next)]);
     assert_eq!(pass(&stage, 0), "moved");
     assert_eq!(stage.pin("web:one").as_deref(), Some(next.as_str()));
@@ -103,7 +103,7 @@ fn t9_messages_name_the_required_and_the_actual_signer() {
     stage.check(
         &[],
         r#"--- out
-refused  web:one  `[REGISTRY]/web:1` is not signed by `me@a.example` of `https://token.actions.githubusercontent.com`: the only signature for 5ba3d1f9b164 is invalid: it is by `you@a.example` of `https://accounts.example/\u{60}x\u{60}\u{202e}\u{1b}[31m`
+refused  web:one  `[REGISTRY]/web:1` is not signed by `me@a.example` of `https://token.actions.githubusercontent.com`: the only signature for 5ba3d1f9b164 is invalid: signed by `you@a.example` of issuer `https://accounts.example/\u{60}x\u{60}\u{202e}\u{1b}[31m`
                   help: sign `…@sha256:5ba3d1f9b164ea2759c425818802b3ba5d8ed8842732d981c5a6abf6b107e66e` as that identity, or set `identity` and `issuer` to those of the signer
 1 refused; nothing to write
 --- exit 4
@@ -142,7 +142,7 @@ fn a_certificate_needs_the_right_authority_log_and_time() {
         put_bundles(&stage, &digest, &[]);
     };
     // Everything is from another instance: its log fails first, for the time.
-    said(&stranger.session(&person()), "its entry is by no log that the trusted root names, or was changed");
+    said(&stranger.session(&person()), "the log entry is not signed by a log of the trusted root, or was changed");
     said(
         &stranger.session(&person()).logged_by(&instance),
         "its certificate is by no authority that the trusted root names",
@@ -150,9 +150,9 @@ fn a_certificate_needs_the_right_authority_log_and_time() {
     let for_servers = Person { is_for_code: false, ..person() };
     said(&instance.session(&for_servers), "or not for signing code");
     let unlogged = Person { is_logged: false, ..person() };
-    said(&instance.session(&unlogged), "its certificate is in no log of certificates that the trusted root names");
+    said(&instance.session(&unlogged), "the certificate is not in a certificate log of the trusted root");
     for logged in [TIME - 1, TIME + 601] {
-        said(&instance.session(&person()).logged_at(logged), "its certificate was not valid when it was signed");
+        said(&instance.session(&person()).logged_at(logged), "the certificate was not valid at signing time");
     }
     for logged in [TIME, TIME + 600] {
         let session = instance.session(&person()).logged_at(logged);
@@ -181,26 +181,26 @@ fn a_payload_needs_a_log_entry() {
             "/dev.sigstore.cosign~1certificate",
             json!("-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----"),
         ),
-        "a certificate of it is not of its format",
+        "invalid certificate",
     );
     let entry: Value = serde_json::from_str(good[entry_key].as_str().unwrap()).unwrap();
     let changed = |path: &str, value: Value| {
         with(&good, "/dev.sigstore.cosign~1bundle", json!(with(&entry, path, value).to_string()))
     };
-    let unsigned = "its entry is by no log that the trusted root names, or was changed";
+    let unsigned = "the log entry is not signed by a log of the trusted root, or was changed";
     bad(changed("/Payload/integratedTime", json!(TIME + 6)), unsigned);
     bad(changed("/Payload/logIndex", json!(8)), unsigned);
     bad(changed("/Payload/logID", json!("00".repeat(32))), unsigned);
     bad(changed("/SignedEntryTimestamp", json!(base64(b"?"))), unsigned);
-    bad(changed("/Payload/body", json!(base64(b"{}"))), "its entry in the log is not of its format");
-    bad(changed("/Payload/logIndex", json!(-1)), "its entry in the log is not of its format");
+    bad(changed("/Payload/body", json!(base64(b"{}"))), "invalid log entry");
+    bad(changed("/Payload/logIndex", json!(-1)), "invalid log entry");
     // The log has an entry for another signature by the same certificate.
     let other = session.beside(&payload(&Digest::sha256(b"other")).bytes);
     bad(with(&good, "/dev.sigstore.cosign~1bundle", other[entry_key].clone()), "entry in the log is that of another");
     // A stated time has to be correct.
     let mut timed = good.clone();
     timed["dev.sigstore.cosign/rfc3161timestamp"] = json!(r#"{"SignedRFC3161Timestamp": "AAAA"}"#);
-    bad(timed, "nobody whom the trusted root names says when it was signed");
+    bad(timed, "no timestamp by an authority of the trusted root");
     // Without intermediate certificates, those of the trusted root are sufficient.
     put_beside(&stage, &digest, &[without(&good, "", "dev.sigstore.cosign/chain")]);
     assert_eq!(pass(&stage, 0), "added");
@@ -216,13 +216,13 @@ fn a_bundle_needs_a_log_entry() {
         put_bundles(&stage, &digest, &[bundle]);
         refused(&stage, part);
     };
-    let (no_entry, unsigned) = ("it has no entry of a log", "its entry is by no log that the trusted root names");
+    let (no_entry, unsigned) = ("no log entry", "its entry is by no log that the trusted root names");
     let entry = "/verificationMaterial/tlogEntries/0";
     bad(with(&good, "/verificationMaterial/tlogEntries", json!([])), no_entry);
     bad(session.clone().without_proof().envelope(&statement(&digest)), no_entry);
     bad(
         session.clone().without_promise().envelope(&statement(&digest)),
-        "nobody whom the trusted root names says when it was signed",
+        "no timestamp by an authority of the trusted root",
     );
     let hash = json!(base64(&[0; 32]));
     bad(with(&good, &format!("{entry}/inclusionProof/hashes/0"), hash), unsigned);
@@ -255,23 +255,23 @@ fn a_bundle_must_approve_of_the_same_image() {
         put_bundles(&stage, &digest, &[bundle]);
         refused(&stage, part);
     };
-    bad(session.envelope(&statement(&other)), "what was signed names another image");
-    bad(session.message(b"other"), "what was signed names another image");
+    bad(session.envelope(&statement(&other)), "the signed content names another image");
+    bad(session.message(b"other"), "the signed content names another image");
     let scan = "https://cosign.sigstore.dev/attestation/vuln/v1";
     bad(session.envelope(&with(&statement(&digest), "/predicateType", json!(scan))), "is no approval of an image");
     let good = session.envelope(&statement(&digest));
     let swapped = base64(statement(&digest).to_string().replace("{}", "{\"a\": 1}").as_bytes());
-    bad(with(&good, "/dsseEnvelope/payload", json!(swapped)), "what was signed was changed");
+    bad(with(&good, "/dsseEnvelope/payload", json!(swapped)), "the content was changed after signing");
     let mut both = good.clone();
     both["messageSignature"] = session.message(b"other")["messageSignature"].clone();
-    bad(both, "it has none or both of an envelope and a signature");
+    bad(both, "expected either an envelope or a signature");
     bad(
         json!({
             "mediaType": good["mediaType"],
             "verificationMaterial": {"publicKey": {"hint": "x"}, "tlogEntries": []},
             "dsseEnvelope": good["dsseEnvelope"],
         }),
-        "it has no certificate, as none by a key has",
+        "no certificate: signed with a key",
     );
     // From the registry's own list of referrers, and around a signature of the manifest.
     let manifest = Image::new(1).version("1.0.1").build().top;
@@ -297,7 +297,7 @@ fn a_payload_without_an_image_is_not_accepted() {
         super::Content::new(super::PAYLOAD, text.replace("cosign container image", "atomic container").into_bytes());
     let beside = session.beside(&other.bytes);
     put(&stage, Some(&dashed(&digest, ".sig")), Signed::annotated(vec![(other, beside)]));
-    refused(&stage, "what was signed is no approval of an image");
+    refused(&stage, "the signed content is not an image signature");
 }
 
 #[test]
@@ -360,7 +360,7 @@ fn a_verdict_is_discarded_when_the_trust_file_changes() {
         }
         None
     });
-    refused(&stage, "its entry is by no log that the trusted root names, or was changed");
+    refused(&stage, "the log entry is not signed by a log of the trusted root, or was changed");
 }
 
 #[test]
@@ -403,21 +403,21 @@ fn missing_and_broken_trusted_roots_are_reported_with_their_place() {
     sandbox.write("streams/web.toml", &stream);
     sandbox.write("keys/b.json", "{}");
     let said = r#"--- err
-error: `trusted-root` of `verify` names `a.json`, which is not there
+error: `trusted-root` of `verify` names `a.json`, which does not exist
  --> pinstream.toml:2:110
   |
 2 | verify = { issuer = "https://token.actions.githubusercontent.com", identity = "me@a.example", trusted-root = "a.json" }
   |                                                                                                              ^^^^^^^^
   |
-  = help: commit the file at that path, counted from the folder of `pinstream.toml`
+  = help: commit the file at that path, relative to the directory of `pinstream.toml`
 
-error: `trusted-root` of `verify` names `keys/b.json`, which cannot be used: it is no trusted root
+error: `trusted-root` of `verify` names `keys/b.json`, which cannot be used: not a trusted root
  --> streams/web.toml:2:143
   |
 2 | ...ercontent.com", identity = "me@a.example", trusted-root = "keys/b.json" } }
   |                                                              ^^^^^^^^^^^^^
   |
-  = help: put a trusted root of Sigstore there, as `cosign trusted-root create` writes it
+  = help: use a trusted root of Sigstore as written by `cosign trusted-root create`
 --- exit 1"#;
     sandbox.check(&["check"], said);
     // A pass reports the same before any registry request.
@@ -425,12 +425,12 @@ error: `trusted-root` of `verify` names `keys/b.json`, which cannot be used: it 
     let whole = Instance::new().trusted_root();
     for (root, part) in [
         (with(&whole, "/certificateAuthorities", json!([])), "which cannot be used: it names no authority"),
-        (with(&whole, "/ctlogs", json!([])), "which cannot be used: it names no log of certificates"),
-        (with(&whole, "/tlogs", json!([])), "which cannot be used: it names no log of signatures"),
-        (with(&whole, "/mediaType", json!("application/json")), "which cannot be used: it is no trusted root"),
+        (with(&whole, "/ctlogs", json!([])), "which cannot be used: it names no certificate log"),
+        (with(&whole, "/tlogs", json!([])), "which cannot be used: it names no signature log"),
+        (with(&whole, "/mediaType", json!("application/json")), "which cannot be used: not a trusted root"),
         (
             with(&whole, "/tlogs/0/publicKey/rawBytes", json!("AAAA")),
-            "which cannot be used: a key, a certificate or a time in it cannot be used",
+            "which cannot be used: it contains an invalid key, certificate or time",
         ),
     ] {
         sandbox.write("keys/b.json", &root.to_string());
