@@ -20,7 +20,7 @@
 //! | TestImportFromMirror, by digest from another repo | `test_import_from_mirror_by_digest_from_another_repo` | |
 //! | TestImportFromMirror, source blocked | `test_import_from_mirror_source_blocked` | what the policy forbids is not had from a mirror either |
 //! | TestSchema1ToImage | `a_tag_in_a_form_that_is_not_supported_keeps_its_pin` | schema 1 is refused by its name |
-//! | TestImageStreamImportQuayIO, RedHatRegistry | `a_failure_that_passes_is_not_seen` | no test goes beyond this machine |
+//! | TestImageStreamImportQuayIO, RedHatRegistry | `a_transient_failure_is_retried` | no test goes beyond this machine |
 //!
 //! openshift/openshift-apiserver, `importer_manifestlist_test.go`:
 //!
@@ -164,10 +164,10 @@
 //! | TestParse | `what_is_left_out_is_what_docker_and_openshift_take_it_for` | |
 //! | TestParse | `images_are_read_as_written` | |
 //! | TestResolvePullSpecForTag | `one_reference_is_printed_for_scripts` | nobody pushes into a stream |
-//! | TestPing | `an_open_registry_costs_one_request_a_tag_and_no_ping` | |
+//! | TestPing | `an_open_registry_costs_one_request_per_tag_and_no_ping` | |
 //! | TestShouldRetry, TestRetryFailure | `t19_status_matrix` | |
-//! | TestShouldRetry, TestRetryFailure | `retry_after_is_waited_for_by_all` | |
-//! | TestMirroredRegistry_* | `mirrors_are_asked_in_order_and_then_the_source` | the source's failure is told, those of mirrors with `-v` |
+//! | TestShouldRetry, TestRetryFailure | `all_requests_wait_for_retry_after` | |
+//! | TestMirroredRegistry_* | `mirrors_are_tried_in_order_before_the_registry` | the source's failure is told, those of mirrors with `-v` |
 //! | TestMirroredRegistry_*, invalid manifest | `test_mirrored_registry_invalid_manifest` | |
 
 mod follow;
