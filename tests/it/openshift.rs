@@ -33,8 +33,8 @@
 //! | TestImportManifestList, ImportByDigest | `test_import_manifest_list_import_by_digest` | |
 //! | TestImportManifestList, ImportTwoImagesBySameDigest | `test_import_manifest_list_import_two_images_by_same_digest` | |
 //! | TestImportManifestListSingleManifest | `test_import_manifest_list_single_manifest` | the index unless `platform` names one child |
-//! | TestManifestListToImageConversion | `t12_bytes_that_hash_to_something_else_are_refused` | |
-//! | TestManifestListToImageConversion | `images_and_indexes_of_both_families_are_read` | |
+//! | TestManifestListToImageConversion | `t12_bytes_that_do_not_match_their_digest_are_rejected` | |
+//! | TestManifestListToImageConversion | `images_and_indexes_of_both_families_are_parsed` | |
 //!
 //! openshift/openshift-apiserver, `imagestreamimport/rest_test.go`:
 //!
