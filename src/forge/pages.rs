@@ -14,8 +14,8 @@ pub(super) enum PagePart<'a> {
     Branch(&'a str),
 }
 
-/// Lists the proposals of `branches`: reads pages of `size` until all branches are found or the list ends, then requests
-/// missing branches one by one. A single branch is requested directly. `read` appends a part and returns its length.
+/// Lists the proposals of `branches`: reads pages of `size` until all branches are found or the list ends, then
+/// requests missing branches one by one. A single branch is requested directly. `read` appends a part and returns its length.
 ///
 /// # Errors
 /// The error of `read`.

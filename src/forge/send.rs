@@ -1,8 +1,8 @@
 //! API requests to a forge: one origin, one token, no redirects, bounded bodies, 3 attempts.
 //!
 //! A request that creates something is never repeated after its response was lost: the result is
-//! [`LostAnswer::Unclear`], and the caller checks whether it exists. A private address is contacted only if the operator
-//! named the forge.
+//! [`LostAnswer::Unclear`], and the caller checks whether it exists. A private address is contacted only if the
+//! operator named the forge.
 
 use std::time::Duration;
 

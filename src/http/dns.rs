@@ -30,7 +30,7 @@ async fn resolve(name: &str, lookup: Option<&NameLookup>) -> io::Result<Vec<IpAd
 /// Resolver of one client; returns no address that must not be contacted.
 pub(super) struct GuardedResolver {
     pub(super) access: PrivateAccess,
-    /// The host of the proxy, the only host such a client connects to. The operator chose it, so any address is allowed.
+    /// The proxy, the only host that such a client connects to. The operator chose it, so any address is allowed.
     pub(super) proxy: Option<String>,
     pub(super) lookup: Option<NameLookup>,
 }

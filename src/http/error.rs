@@ -125,7 +125,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source())
 }
 
-/// Returns true if TLS itself failed. The TLS library also reports connections that were cut, which are network failures.
+/// Returns true if TLS itself failed. The TLS library also reports lost connections, which are network failures.
 fn is_about_tls(error: &reqwest::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     let mut is_tls = false;

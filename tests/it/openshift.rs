@@ -20,7 +20,7 @@
 //! | TestImportFromMirror, by digest from another repo | `test_import_from_mirror_by_digest_from_another_repo` | |
 //! | TestImportFromMirror, source blocked | `test_import_from_mirror_source_blocked` | an image that the policy forbids is not fetched from a mirror either |
 //! | TestSchema1ToImage | `a_tag_with_an_unsupported_manifest_keeps_its_pin` | schema 1 is refused and named |
-//! | TestImageStreamImportQuayIO, RedHatRegistry | `a_failure_that_passes_is_not_seen` | tests use no other machine |
+//! | TestImageStreamImportQuayIO, RedHatRegistry | `a_transient_failure_is_retried` | tests use no other machine |
 //!
 //! openshift/openshift-apiserver, `importer_manifestlist_test.go`:
 //!
@@ -33,8 +33,8 @@
 //! | TestImportManifestList, ImportByDigest | `test_import_manifest_list_import_by_digest` | |
 //! | TestImportManifestList, ImportTwoImagesBySameDigest | `test_import_manifest_list_import_two_images_by_same_digest` | |
 //! | TestImportManifestListSingleManifest | `test_import_manifest_list_single_manifest` | the index unless `platform` names one child |
-//! | TestManifestListToImageConversion | `t12_bytes_that_hash_to_something_else_are_refused` | |
-//! | TestManifestListToImageConversion | `images_and_indexes_of_both_families_are_read` | |
+//! | TestManifestListToImageConversion | `t12_bytes_that_do_not_match_their_digest_are_rejected` | |
+//! | TestManifestListToImageConversion | `images_and_indexes_of_both_families_are_parsed` | |
 //!
 //! openshift/openshift-apiserver, `imagestreamimport/rest_test.go`:
 //!
@@ -164,10 +164,10 @@
 //! | TestParse | `short_names_are_completed_as_by_docker_and_openshift` | |
 //! | TestParse | `images_are_read_as_written` | |
 //! | TestResolvePullSpecForTag | `one_reference_is_printed_for_scripts` | nothing is pushed to a stream |
-//! | TestPing | `an_open_registry_costs_one_request_a_tag_and_no_ping` | |
+//! | TestPing | `an_open_registry_costs_one_request_per_tag_and_no_ping` | |
 //! | TestShouldRetry, TestRetryFailure | `t19_status_matrix` | |
-//! | TestShouldRetry, TestRetryFailure | `retry_after_is_waited_for_by_all` | |
-//! | TestMirroredRegistry_* | `mirrors_are_asked_in_order_and_then_the_source` | the source's failure is reported, those of mirrors with `-v` |
+//! | TestShouldRetry, TestRetryFailure | `all_requests_wait_for_retry_after` | |
+//! | TestMirroredRegistry_* | `mirrors_are_tried_in_order_before_the_registry` | the source's failure is reported, those of mirrors with `-v` |
 //! | TestMirroredRegistry_*, invalid manifest | `test_mirrored_registry_invalid_manifest` | |
 
 mod follow;
