@@ -190,7 +190,7 @@ pub enum ProposalOutcome {
     /// It had nothing left to propose.
     Closed,
     /// Somebody else's work on its branch was left alone; the sentence says which.
-    Left(String),
+    Skipped(String),
     /// It could not be done; the sentence says why.
     Failed(String),
 }
@@ -203,7 +203,7 @@ impl ProposalOutcome {
             Self::Refreshed => "refreshed",
             Self::Unchanged => "unchanged",
             Self::Closed => "closed",
-            Self::Left(_) => "left",
+            Self::Skipped(_) => "left",
             Self::Failed(_) => "failed",
         }
     }
@@ -211,7 +211,7 @@ impl ProposalOutcome {
     /// Why it was left or failed.
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Self::Left(reason) | Self::Failed(reason) => Some(reason),
+            Self::Skipped(reason) | Self::Failed(reason) => Some(reason),
             _ => None,
         }
     }
@@ -223,7 +223,7 @@ pub enum TagOutcome {
     /// It stands where it stood.
     Unchanged,
     /// It stands at another digest.
-    Moved,
+    Updated,
     /// It is proposed that its entry be another one.
     Proposed,
     /// It should be proposed and could not be; the report says why.
@@ -239,7 +239,7 @@ pub enum TagOutcome {
     /// It was not to be imported in this pass.
     NotAsked,
     /// Something else was found, and a rule keeps the tag where it stands.
-    Kept(HeldUpdate),
+    Held(HeldUpdate),
     /// It could not be imported and keeps its pin, if it has one.
     Failed(ResolveError),
 }
@@ -296,7 +296,7 @@ pub enum HookOutcome {
     /// It failed, and its moves stay pending.
     Failed(HookExit),
     /// Somebody else is running it.
-    Elsewhere,
+    Running,
     /// It would run.
     Pending,
     /// The operator's policy does not allow it; the sentence says why.
@@ -323,9 +323,9 @@ impl TagRow {
         };
         let outcome = match (failure, &moved) {
             (Some(error), _) => TagOutcome::Failed(error),
-            (None, _) if let Some(waiting) = kept => TagOutcome::Kept(waiting.clone()),
+            (None, _) if let Some(waiting) = kept => TagOutcome::Held(waiting.clone()),
             (None, Some(PinChange { change: ChangeKind::Added { .. }, .. })) => TagOutcome::Added,
-            (None, Some(_)) => TagOutcome::Moved,
+            (None, Some(_)) => TagOutcome::Updated,
             (None, None) if asked => TagOutcome::Unchanged,
             (None, None) => TagOutcome::NotDue,
         };
@@ -357,7 +357,7 @@ impl TagOutcome {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Unchanged => "unchanged",
-            Self::Moved => "moved",
+            Self::Updated => "moved",
             Self::Proposed => "proposed",
             Self::Deferred => "deferred",
             Self::Refreshed => "refreshed",
@@ -365,7 +365,7 @@ impl TagOutcome {
             Self::Removed => "removed",
             Self::NotDue => "not-due",
             Self::NotAsked => "not-asked",
-            Self::Kept(waiting) => waiting.kept.word(),
+            Self::Held(waiting) => waiting.kept.word(),
             Self::Failed(error) if error.kind == FailureKind::Refused => "refused",
             Self::Failed(_) => "failed",
         }
@@ -373,14 +373,14 @@ impl TagOutcome {
 
     /// Whether the lock is another for it.
     pub fn is_change(&self) -> bool {
-        matches!(self, Self::Moved | Self::Refreshed | Self::Added | Self::Removed)
+        matches!(self, Self::Updated | Self::Refreshed | Self::Added | Self::Removed)
     }
 
     fn exit(&self) -> Exit {
         match self {
             Self::Failed(error) if matches!(error.kind, FailureKind::Refused | FailureKind::Integrity) => Exit::Refused,
             Self::Failed(_) => Exit::Partial,
-            Self::Kept(HeldUpdate { kept: HoldReason::TooFar(_), .. }) => Exit::Refused,
+            Self::Held(HeldUpdate { kept: HoldReason::TooFar(_), .. }) => Exit::Refused,
             _ => Exit::Success,
         }
     }
@@ -392,7 +392,7 @@ impl HookOutcome {
         match self {
             Self::Succeeded => "succeeded",
             Self::Failed(_) => "failed",
-            Self::Elsewhere => "elsewhere",
+            Self::Running => "elsewhere",
             Self::Pending => "pending",
             Self::Refused(_) => "refused",
         }
@@ -407,7 +407,7 @@ impl HookOutcome {
             Self::Failed(HookExit::NotStarted(reason)) => Some(format!("it could not be started: {reason}")),
             Self::Failed(HookExit::Success) => Some("it succeeded, but that could not be recorded".to_owned()),
             Self::Refused(reason) => Some(reason.clone()),
-            Self::Succeeded | Self::Elsewhere | Self::Pending => None,
+            Self::Succeeded | Self::Running | Self::Pending => None,
         }
     }
 
@@ -415,7 +415,7 @@ impl HookOutcome {
         match self {
             Self::Failed(_) => Exit::HookFailed,
             Self::Refused(_) => Exit::Refused,
-            Self::Succeeded | Self::Elsewhere | Self::Pending => Exit::Success,
+            Self::Succeeded | Self::Running | Self::Pending => Exit::Success,
         }
     }
 }
@@ -457,11 +457,11 @@ mod tests {
         };
         let hook = HookOutcome::Failed(HookExit::TimedOut);
         assert_eq!(
-            exit(PassEnd::Unchanged, &[TagOutcome::Moved, TagOutcome::NotDue], &[HookOutcome::Elsewhere]),
+            exit(PassEnd::Unchanged, &[TagOutcome::Updated, TagOutcome::NotDue], &[HookOutcome::Running]),
             Exit::Success
         );
         assert_eq!(exit(PassEnd::Unchanged, &[failed(FailureKind::Network)], &[]), Exit::Partial);
-        assert_eq!(exit(PassEnd::Unchanged, &[TagOutcome::Moved], std::slice::from_ref(&hook)), Exit::HookFailed);
+        assert_eq!(exit(PassEnd::Unchanged, &[TagOutcome::Updated], std::slice::from_ref(&hook)), Exit::HookFailed);
         assert_eq!(exit(PassEnd::Unchanged, &[failed(FailureKind::Tls)], &[hook]), Exit::Partial);
         assert_eq!(exit(PassEnd::Planned, &[failed(FailureKind::Refused)], &[]), Exit::Refused);
         assert_eq!(exit(PassEnd::Unchanged, &[], &[HookOutcome::Refused("x".to_owned())]), Exit::Refused);

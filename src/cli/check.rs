@@ -135,7 +135,7 @@ fn offline(root: &Root, only: &TagGlobs) -> UpstreamDrift {
     let mend = if offline_is_enough && !fixed_elsewhere { OFFLINE } else { "pinstream update" };
     let findings = found.iter().map(|one| Finding {
         tag: one.tag.clone(),
-        kind: FindingKindV1::Disagrees,
+        kind: FindingKindV1::Drift,
         exit: Exit::Drift,
         message: one.to_string(),
         help: None,

@@ -117,12 +117,12 @@ impl Render for PassResult<'_> {
     }
 
     fn markdown(&self) -> String {
-        markdown::of_pass(self.command, self.report)
+        markdown::pass(self.command, self.report)
     }
 
     fn results(&self) -> RunResults {
         let mut results = RunResults::new(self.command, self.site.root(), self.exit);
-        finding::pass::add(&mut results, self.report, self.drift, &|id| self.site.defined(id));
+        finding::pass::add_report(&mut results, self.report, self.drift, &|id| self.site.defined(id));
         results
     }
 }

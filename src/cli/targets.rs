@@ -95,11 +95,11 @@ fn places(folder: &WorkTree, root: &Root) -> Result<Vec<TargetSiteV1>, CliError>
 fn place(root: &Root, target: &Target, path: &str, site: TargetSite) -> TargetSiteV1 {
     let status = match (root.lock.pins.contains_key(&site.from), site.is_right) {
         (false, _) => TargetStatusV1::NotPinned,
-        (true, true) => TargetStatusV1::Holds,
+        (true, true) => TargetStatusV1::Matches,
         (true, false) => TargetStatusV1::Differs,
     };
     let (line, written) = (Some(site.line), Some(site.written));
-    TargetSiteV1 { line, written, from: Some(site.from.to_string()), status, ..bare(target, path) }
+    TargetSiteV1 { line, value: written, from: Some(site.from.to_string()), status, ..bare(target, path) }
 }
 
 /// A target without a place in the files that `path` means.
@@ -121,8 +121,8 @@ fn bare(target: &Target, path: &str) -> TargetSiteV1 {
         kind: kind.to_owned(),
         keys: keys.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
         from: target.from.as_ref().map(ToString::to_string),
-        written: None,
-        status: TargetStatusV1::NoPlace,
+        value: None,
+        status: TargetStatusV1::NoMatch,
         message: None,
     }
 }
@@ -134,12 +134,12 @@ fn row(place: &TargetSiteV1) -> [String; 5] {
         target.push_str(&if key == "at" { format!(" {value}") } else { format!(" {key}={value}") });
     }
     let status = match place.status {
-        TargetStatusV1::Holds => "holds its pin",
+        TargetStatusV1::Matches => "holds its pin",
         TargetStatusV1::Differs => "differs",
         TargetStatusV1::NotPinned => "not pinned",
-        TargetStatusV1::NoPlace => "no place",
+        TargetStatusV1::NoMatch => "no place",
     };
-    let written = place.written.as_deref().map(shortened).unwrap_or_default();
+    let written = place.value.as_deref().map(shortened).unwrap_or_default();
     let from = place.from.clone().unwrap_or_default();
     [at, target, from, written, status.to_owned()]
 }

@@ -32,7 +32,7 @@ pub fn commit(
     let text = encode::encode(next);
     encode::fits(text.len())?;
     let parent = scene.sight.tip.clone();
-    let message = if is_pinned { messages::of_files(edited) } else { message(scene, moves, explained)? };
+    let message = if is_pinned { messages::target_edits_message(edited) } else { message(scene, moves, explained)? };
     Ok(Some(NewCommit {
         message: messages::with_trailers(&message, root, &parent, text.as_bytes()),
         parent,

@@ -105,7 +105,7 @@ async fn run_pending<W: World>(
         }
         let name = one.hook.name.clone();
         if let Some(outcome) = hindrance(world, request, &memory.state, &one, runs.get(&name)).await {
-            if outcome == HookOutcome::Elsewhere && !is_fresh {
+            if outcome == HookOutcome::Running && !is_fresh {
                 // Whoever ran it may have ended since, before what is pending now had landed.
                 (at, is_fresh) = (look_after(world, &request.root, &mut memory, at).await?, true);
                 continue;
@@ -142,7 +142,7 @@ async fn hindrance<W: World>(
         return Some(HookOutcome::Refused(problem.message));
     }
     if !is_free(world, state, &pending.hook).await {
-        return Some(HookOutcome::Elsewhere);
+        return Some(HookOutcome::Running);
     }
     runs.is_some_and(|runs| *runs >= RUNS).then_some(HookOutcome::Pending)
 }

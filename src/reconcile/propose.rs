@@ -237,7 +237,7 @@ fn words(
     }
     let mut text = body::words(moves, explained);
     let of = |template: &Template, title: &str, text: &str| {
-        messages::for_proposal(template, moves, explained, (title, text)).map_err(|problem| Problems(vec![problem]))
+        messages::proposal_text(template, moves, explained, (title, text)).map_err(|problem| Problems(vec![problem]))
     };
     let titled = publish.title.as_ref().map(|template| of(template, &title, &text)).transpose()?;
     text = publish.body.as_ref().map(|template| of(template, &title, &text)).transpose()?.unwrap_or(text);
@@ -299,7 +299,7 @@ impl<W: World> Pass<'_, W> {
             Some(standing) if !standing.is_ours => {
                 let tip = standing.found.tip.short();
                 let left = format!("a commit that is not pinstream's stands there, {tip}");
-                return Ok(row(ProposalOutcome::Left(left), open));
+                return Ok(row(ProposalOutcome::Skipped(left), open));
             }
             // The same lock on an older tip says the same: building it anew would only start checks again.
             Some(standing) if self.holds(&standing.found, &change).await? => {}
@@ -311,7 +311,7 @@ impl<W: World> Pass<'_, W> {
                         let left = "somebody moved it meanwhile".to_owned();
                         let again = self.request.shard.map(|_| format!("the branch `{branch}` moved"));
                         self.outcome.again = self.outcome.again.take().or(again);
-                        return Ok(row(ProposalOutcome::Left(left), open));
+                        return Ok(row(ProposalOutcome::Skipped(left), open));
                     }
                     Push::Unknown(reason) => {
                         let message = format!("the branch `{branch}` may not be in place: {reason}");
@@ -330,7 +330,7 @@ impl<W: World> Pass<'_, W> {
                     forge::ForgeAction::Created => ProposalOutcome::Created,
                     forge::ForgeAction::Unchanged if !is_new => ProposalOutcome::Unchanged,
                     forge::ForgeAction::Refreshed | forge::ForgeAction::Unchanged => ProposalOutcome::Refreshed,
-                    forge::ForgeAction::Late => ProposalOutcome::Left("somebody closed it meanwhile".to_owned()),
+                    forge::ForgeAction::Late => ProposalOutcome::Skipped("somebody closed it meanwhile".to_owned()),
                 };
                 Ok(row(outcome, Some(&found)))
             }
@@ -369,7 +369,7 @@ impl<W: World> Pass<'_, W> {
         };
         if !standing.is_ours {
             let left = "nothing is left to propose, and a commit that is not pinstream's stands there".to_owned();
-            return Ok(open.map(|_| row(ProposalOutcome::Left(left))));
+            return Ok(open.map(|_| row(ProposalOutcome::Skipped(left))));
         }
         if let Some(open) = open
             && let Err(error) = self.world.close_proposal(self.publish, open).await
@@ -418,17 +418,17 @@ impl Outcome {
 
     /// Whether anything waits for a decision, be it of files alone.
     pub fn waits(&self) -> bool {
-        use ProposalOutcome::{Closed, Created, Failed, Left, Refreshed, Unchanged};
+        use ProposalOutcome::{Closed, Created, Failed, Skipped, Refreshed, Unchanged};
         let is_there = |row: &ProposalRow| match row.outcome {
             Created | Refreshed | Unchanged => true,
-            Closed | Left(_) | Failed(_) => false,
+            Closed | Skipped(_) | Failed(_) => false,
         };
         !self.tags.is_empty() || self.rows.iter().any(is_there)
     }
 
     /// The same in a pass that began again after `earlier`.
     pub fn after(mut self, earlier: Vec<ProposalRow>) -> Self {
-        for row in earlier.into_iter().filter(|row| !matches!(row.outcome, ProposalOutcome::Left(_))) {
+        for row in earlier.into_iter().filter(|row| !matches!(row.outcome, ProposalOutcome::Skipped(_))) {
             match self.rows.iter_mut().find(|later| later.branch == row.branch) {
                 None => self.rows.push(row),
                 Some(later) if later.outcome == ProposalOutcome::Unchanged => later.outcome = row.outcome,
@@ -442,7 +442,7 @@ impl Outcome {
     /// What it means for the row of a tag.
     pub fn mark(&self, row: &mut TagRow) {
         if let Some(waiting) = self.kept.get(&row.tag) {
-            row.outcome = report::TagOutcome::Kept(waiting.clone());
+            row.outcome = report::TagOutcome::Held(waiting.clone());
             row.new.clone_from(&row.old);
         } else if row.outcome.is_change() {
             let is_there = self.tags.contains(&row.tag);

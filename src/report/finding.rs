@@ -68,7 +68,7 @@ pub struct Finding {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Subject {
     /// The set: the file of a stream without `.toml`, another file, `hooks`, `proposals`, or the command.
-    pub set: String,
+    pub group: String,
     /// Which of it: a tag, a hook's name, a branch.
     pub one: String,
 }
@@ -105,12 +105,12 @@ pub enum Severity {
 impl Subject {
     /// A tag.
     pub fn tag(id: &TagId) -> Self {
-        Self { set: format!("streams/{}", id.stream), one: id.tag.to_string() }
+        Self { group: format!("streams/{}", id.stream), one: id.tag.to_string() }
     }
 
     /// `one` of a set.
-    pub fn of(set: &str, one: &str) -> Self {
-        Self { set: escape::terminal(set), one: escape::terminal(one) }
+    pub fn new(set: &str, one: &str) -> Self {
+        Self { group: escape::terminal(set), one: escape::terminal(one) }
     }
 }
 
@@ -128,7 +128,7 @@ impl FindingLocation {
 
 impl FilePosition {
     /// The line that it begins on.
-    pub fn begin(self) -> usize {
+    pub fn first_line(self) -> usize {
         match self {
             Self::Line(line) => line,
             Self::Part(span) => span.line,
@@ -150,7 +150,7 @@ impl Finding {
     }
 
     /// The same with what a program wrote.
-    pub fn wrote(self, output: &str) -> Self {
+    pub fn with_output(self, output: &str) -> Self {
         Self { output: output.to_owned(), ..self }
     }
 
@@ -161,16 +161,16 @@ impl Finding {
 
     /// The same, told from others of its rule, subject and file by `mark`, in which numbers say nothing: they may be
     /// those of lines.
-    pub fn marked(self, mark: &str) -> Self {
+    pub fn distinguished_by(self, mark: &str) -> Self {
         let mark = mark.split(|c: char| c.is_ascii_digit()).collect::<Vec<_>>().join("");
         Self { mark, ..self }
     }
 
     /// What is wrong in a file that a person wrote.
-    pub fn of_problem(rule: Rule, problem: &Problem) -> Self {
+    pub fn from_problem(rule: Rule, problem: &Problem) -> Self {
         let Some(file) = &problem.file else {
-            let subject = Subject::of(settings::FILE_NAME, "the file");
-            let finding = Self::new(rule, Severity::Error, subject, &problem.message).marked(&problem.message);
+            let subject = Subject::new(settings::FILE_NAME, "the file");
+            let finding = Self::new(rule, Severity::Error, subject, &problem.message).distinguished_by(&problem.message);
             return finding.help(problem.help.as_deref());
         };
         // A policy stands outside of the repository, and is named whole.
@@ -178,18 +178,18 @@ impl Finding {
         let (subject, message) = match is_outside {
             true => {
                 let line = problem.position().map(|(line, _)| format!(", line {line}")).unwrap_or_default();
-                (Subject::of("policy", "the file"), format!("`{}`{line}: {}", file.path, problem.message))
+                (Subject::new("policy", "the file"), format!("`{}`{line}: {}", file.path, problem.message))
             }
-            false => (Subject::of(&file.path, "the file"), problem.message.clone()),
+            false => (Subject::new(&file.path, "the file"), problem.message.clone()),
         };
         let span = problem.span.as_ref().and_then(|span| LineIndex::of(&file.text).span(&file.text, span));
         let place = FindingLocation { path: file.path.clone(), span: span.map(FilePosition::Part) };
         let finding = Self::new(rule, Severity::Error, subject, &message).help(problem.help.as_deref());
-        finding.marked(&problem.message).at((!is_outside).then_some(place))
+        finding.distinguished_by(&problem.message).at((!is_outside).then_some(place))
     }
 
     /// The message and, on a line of its own, the way out.
-    pub fn words(&self) -> String {
+    pub fn text(&self) -> String {
         match &self.help {
             Some(help) => format!("{}\nhelp: {help}", self.message),
             None => self.message.clone(),
@@ -199,8 +199,8 @@ impl Finding {
     /// The same and, on lines of their own, what a program wrote, as far as `format` has room for it.
     pub fn all(&self, format: OutputFormat) -> String {
         match format.output(&self.output) {
-            output if output.is_empty() => self.words(),
-            output => format!("{}\nit wrote: {output}", self.words()),
+            output if output.is_empty() => self.text(),
+            output => format!("{}\nit wrote: {output}", self.text()),
         }
     }
 }
@@ -221,12 +221,12 @@ impl RunResults {
 
     /// Adds a finding, whose files are named from the root.
     pub fn add(&mut self, mut finding: Finding) {
-        finding.subject.set = from_top(&self.root, &finding.subject.set);
+        finding.subject.group = from_top(&self.root, &finding.subject.group);
         if let Some(place) = &mut finding.place {
             place.path = from_top(&self.root, &place.path);
         }
         let path = finding.place.as_ref().map_or("", |place| place.path.as_str());
-        let Subject { set, one } = &finding.subject;
+        let Subject { group: set, one } = &finding.subject;
         let parts = ["pinstream.finding/v1", finding.rule.code(), path, set, one, &finding.mark];
         let same = v1::id_of(parts.into_iter());
         let before = self.given.entry(same.clone()).or_default();
@@ -239,8 +239,8 @@ impl RunResults {
     }
 
     /// Notes that `subject` was looked at; with a reason, that nothing was to be done about it.
-    pub fn saw(&mut self, subject: Subject, skipped: Option<String>) {
-        self.seen.push((Subject { set: from_top(&self.root, &subject.set), ..subject }, skipped));
+    pub fn record_checked(&mut self, subject: Subject, skipped: Option<String>) {
+        self.seen.push((Subject { group: from_top(&self.root, &subject.group), ..subject }, skipped));
     }
 
     /// The settings of the root, from the top of the repository: where what has no other place is shown that needs one.
@@ -250,7 +250,7 @@ impl RunResults {
 }
 
 /// The lock, from the root.
-pub fn of_lock(line: Option<usize>) -> FindingLocation {
+pub fn lock_location(line: Option<usize>) -> FindingLocation {
     FindingLocation { path: lock::FILE_NAME.to_owned(), span: line.map(FilePosition::Line) }
 }
 
@@ -278,7 +278,7 @@ mod tests {
             let at = text.find(word).unwrap();
             let line = text[..at].matches('\n').count() + 1;
             let problem = Problem::at(&file, at..at + word.len(), format!("`{word}` on line {line} is wrong"));
-            results.add(Finding::of_problem(Rule::Definition, &problem));
+            results.add(Finding::from_problem(Rule::Definition, &problem));
         }
         results.findings.into_iter().map(|finding| finding.fingerprint).collect()
     }
@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn t22_no_login_of_an_address_is_in_a_finding() {
         let text = "`https://me:secret@git.example/a` is gone";
-        let finding = Finding::new(Rule::Run, Severity::Error, Subject::of("run", "check"), text).help(Some(text));
-        assert!(!finding.words().contains("secret"), "{}", finding.words());
+        let finding = Finding::new(Rule::Run, Severity::Error, Subject::new("run", "check"), text).help(Some(text));
+        assert!(!finding.text().contains("secret"), "{}", finding.text());
     }
 }

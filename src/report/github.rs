@@ -22,7 +22,7 @@ pub(super) fn github(results: &RunResults) -> String {
             Severity::Note => "notice",
         };
         // Writing to a `String` does not fail.
-        let _ = writeln!(out, "::{word} {}::{}", properties(finding), data(&finding.words()));
+        let _ = writeln!(out, "::{word} {}::{}", properties(finding), data(&finding.text()));
     }
     for finding in &results.findings {
         let output = OutputFormat::Github.output(&finding.output);
@@ -136,7 +136,7 @@ mod tests {
                     let undone = |text: &str| {
                         text.replace("%3A", ":").replace("%2C", ",").replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%")
                     };
-                    assert_eq!(undone(message), finding.words());
+                    assert_eq!(undone(message), finding.text());
                     let keys: Vec<_> = properties.split(',').map(|one| one.split_once('=').unwrap().0).collect();
                     assert_eq!(keys, ["file", "line", "title"], "{line:?}");
                     assert!(!line.chars().any(escape::is_deceptive), "{line:?}");

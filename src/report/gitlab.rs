@@ -19,7 +19,7 @@ pub(super) fn gitlab(results: &RunResults) -> String {
 
 fn issue(results: &RunResults, finding: &Finding) -> Value {
     let (path, line) = match &finding.place {
-        Some(place) => (place.path.clone(), place.span.map_or(1, FilePosition::begin)),
+        Some(place) => (place.path.clone(), place.span.map_or(1, FilePosition::first_line)),
         None => (results.settings(), 1),
     };
     json!({
@@ -36,7 +36,7 @@ fn severity(finding: &Finding) -> &'static str {
     match (finding.level, finding.rule) {
         (Severity::Note, _) => "info",
         (Severity::Warning, _) => "minor",
-        (Severity::Error, Rule::Unvouched | Rule::Refused | Rule::Policy) => "critical",
+        (Severity::Error, Rule::HandEdited | Rule::Refused | Rule::Policy) => "critical",
         (Severity::Error, _) => "major",
     }
 }

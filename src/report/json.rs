@@ -58,7 +58,7 @@ impl From<&TagRow> for TagV1 {
             _ => None,
         };
         let kept = match &row.outcome {
-            TagOutcome::Kept(HeldUpdate { digest, kept }) => {
+            TagOutcome::Held(HeldUpdate { digest, kept }) => {
                 Some(HeldV1 { digest: digest.to_string(), reason: kept.to_string() })
             }
             _ => None,
@@ -96,7 +96,7 @@ impl From<&ProposalRow> for ProposalV1 {
                 ProposalOutcome::Refreshed => ProposalOutcomeV1::Refreshed,
                 ProposalOutcome::Unchanged => ProposalOutcomeV1::Unchanged,
                 ProposalOutcome::Closed => ProposalOutcomeV1::Closed,
-                ProposalOutcome::Left(_) => ProposalOutcomeV1::Left,
+                ProposalOutcome::Skipped(_) => ProposalOutcomeV1::Skipped,
                 ProposalOutcome::Failed(_) => ProposalOutcomeV1::Failed,
             },
             reason: row.outcome.reason().map(str::to_owned),
@@ -133,7 +133,7 @@ impl From<&TagOutcome> for OutcomeV1 {
     fn from(outcome: &TagOutcome) -> Self {
         match outcome {
             TagOutcome::Unchanged => Self::Unchanged,
-            TagOutcome::Moved => Self::Moved,
+            TagOutcome::Updated => Self::Updated,
             TagOutcome::Proposed => Self::Proposed,
             TagOutcome::Deferred => Self::Deferred,
             TagOutcome::Refreshed => Self::Refreshed,
@@ -141,7 +141,7 @@ impl From<&TagOutcome> for OutcomeV1 {
             TagOutcome::Removed => Self::Removed,
             TagOutcome::NotDue => Self::NotDue,
             TagOutcome::NotAsked => Self::NotAsked,
-            TagOutcome::Kept(HeldUpdate { kept, .. }) => match kept {
+            TagOutcome::Held(HeldUpdate { kept, .. }) => match kept {
                 HoldReason::Held(_) | HoldReason::Rejected | HoldReason::Reverted | HoldReason::RolledBack => {
                     Self::Held
                 }
@@ -175,7 +175,7 @@ impl From<&HookOutcome> for HookOutcomeV1 {
         match outcome {
             HookOutcome::Succeeded => Self::Succeeded,
             HookOutcome::Failed(_) => Self::Failed,
-            HookOutcome::Elsewhere => Self::Elsewhere,
+            HookOutcome::Running => Self::Running,
             HookOutcome::Pending => Self::Pending,
             HookOutcome::Refused(_) => Self::Refused,
         }

@@ -33,11 +33,11 @@ enum TestEnding {
 pub(super) fn junit(results: &RunResults) -> String {
     let mut suites = BTreeMap::<&str, BTreeMap<&str, TestCase<'_>>>::new();
     for (subject, skipped) in &results.seen {
-        let case = suites.entry(&subject.set).or_default().entry(&subject.one).or_default();
+        let case = suites.entry(&subject.group).or_default().entry(&subject.one).or_default();
         case.skipped = skipped.as_deref();
     }
     for finding in &results.findings {
-        let suite = suites.entry(&finding.subject.set).or_default();
+        let suite = suites.entry(&finding.subject.group).or_default();
         suite.entry(&finding.subject.one).or_default().findings.push(finding);
     }
     let all = || suites.values().flat_map(BTreeMap::values);
@@ -72,7 +72,7 @@ impl TestCase<'_> {
         if errors.peek().is_none() {
             return if self.skipped.is_some() { TestEnding::Skipped } else { TestEnding::Passed };
         }
-        if errors.all(|finding| finding.rule.is_trouble()) { TestEnding::Errored } else { TestEnding::Failed }
+        if errors.all(|finding| finding.rule.is_failure()) { TestEnding::Errored } else { TestEnding::Failed }
     }
 
     /// Writes what stands in the case, and its end. Readers show one failure of a case, so that all are told in it.
@@ -270,7 +270,7 @@ mod tests {
                 let held = |text: &str| text.replace('\u{fffe}', "\\u{fffe}").replace('\u{ffff}', "\\u{ffff}");
                 let first = &results.findings[0];
                 assert!(failure.attribute("message").unwrap().starts_with(&held(&first.message)), "{shown}");
-                assert!(failure.text().unwrap().contains(&held(&first.words())), "{shown}");
+                assert!(failure.text().unwrap().contains(&held(&first.text())), "{shown}");
                 let cases = document.descendants().filter(|node| node.has_tag_name("testcase")).count();
                 assert_eq!(document.root_element().attribute("tests"), Some(cases.to_string().as_str()));
             }

@@ -15,7 +15,7 @@ const ROWS_MAX: usize = 500;
 const LINES_MAX: usize = 500;
 
 /// What the pass of `command` did.
-pub fn of_pass(command: &str, report: &Report) -> String {
+pub fn pass(command: &str, report: &Report) -> String {
     let mut page = Page::new(command, &text::summary(report));
     page.warnings(&report.rows);
     let has_moved =
@@ -52,7 +52,7 @@ pub fn of_pass(command: &str, report: &Report) -> String {
 }
 
 /// What was found, and the difference between what is and what should be.
-pub fn of_findings(results: &RunResults, diff: Option<&str>) -> String {
+pub fn findings(results: &RunResults, diff: Option<&str>) -> String {
     let mut page = Page::new(results.command, &results.summary);
     page.table(["", "where", "what", "what to do"], &results.findings.iter().map(of_finding).collect::<Vec<_>>());
     if let Some(diff) = diff {
@@ -68,7 +68,7 @@ fn of_finding(finding: &Finding) -> [String; 4] {
         Severity::Note => "note",
     };
     let place = finding.place.as_ref().map(|FindingLocation { path, span }| match span {
-        Some(spot) => format!("{}, line {}", code(path), spot.begin()),
+        Some(spot) => format!("{}, line {}", code(path), spot.first_line()),
         None => code(path),
     });
     let help = finding.help.as_deref().map(markdown).unwrap_or_default();
@@ -96,7 +96,7 @@ fn of_move(row: &TagRow) -> [String; 5] {
 fn of_stay(row: &TagRow) -> Option<[String; 4]> {
     let (why, help) = match &row.outcome {
         TagOutcome::Failed(error) => (format!("{}: {}", error.kind.word(), error.message), error.help.as_deref()),
-        TagOutcome::Kept(waiting) => (format!("not `{}`: {}", waiting.digest.short(), waiting.kept), None),
+        TagOutcome::Held(waiting) => (format!("not `{}`: {}", waiting.digest.short(), waiting.kept), None),
         _ => return None,
     };
     let word = row.outcome.word().to_owned();
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_pass_is_tables_of_what_moved_and_what_did_not() {
-        insta::assert_snapshot!(of_pass("reconcile", &report("`forge` is gone")), @r"
+        insta::assert_snapshot!(pass("reconcile", &report("`forge` is gone")), @r"
         ### `pinstream reconcile`: 2 moved, 1 added, 1 removed, 1 unchanged, 1 not due, 2 failed; landed as 0f1c2d3e4 on main
 
         - **`python:3.12`: it runs as root, and did not before**
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn what_was_found_is_a_table() {
-        insta::assert_snapshot!(of_findings(&sample::results(), Some("--- a\n+++ b\n-```\n+::error::x\n")), @r#"
+        insta::assert_snapshot!(findings(&sample::results(), Some("--- a\n+++ b\n-```\n+::error::x\n")), @r#"
         ### `pinstream check`: 4 pins of 2 streams: 9 findings
 
         |  | where | what | what to do |
@@ -323,16 +323,16 @@ mod tests {
         let mut results = RunResults::new("check", "", Exit::Success);
         results.summary = "4 pins of 1 stream: lock and definitions agree".to_owned();
         let expected = "### `pinstream check`: 4 pins of 1 stream: lock and definitions agree\n";
-        assert_eq!(of_findings(&results, None), expected);
+        assert_eq!(findings(&results, None), expected);
     }
 
     #[test]
     fn of_too_many_rows_the_first_are_shown() {
         let mut report = report("x");
         report.rows = vec![report.rows[4].clone(); 600];
-        let shown = of_pass("plan", &report);
+        let shown = pass("plan", &report);
         assert!(shown.contains("\nand 100 more\n") && shown.len() < 200_000, "{}", shown.len());
-        let shown = of_findings(&sample::results(), Some(&"+x\n".repeat(510)));
+        let shown = findings(&sample::results(), Some(&"+x\n".repeat(510)));
         assert!(shown.ends_with("```\n\nand 10 more lines\n"), "{shown}");
     }
 
@@ -355,23 +355,23 @@ mod tests {
         #[test]
         fn t9_no_foreign_text_acts_in_a_page(text in any::<String>(), more in "[`|@#<>\\[\\]()!*_~\\\\\n]{0,20}") {
             for text in [format!("{text}{more}"), format!("{more}{text}")] {
-                let plain = of_pass("plan", &report("x"));
+                let plain = pass("plan", &report("x"));
                 let mut report = report(&text);
                 for side in report.rows.iter_mut().flat_map(|row| row.old.iter_mut().chain(&mut row.new)) {
                     side.version = side.version.as_ref().map(|_| text.clone());
                 }
                 report.hooks.iter_mut().for_each(|hook| hook.name.clone_from(&text));
                 report.notes = vec![text.clone()];
-                let shown = of_pass("plan", &report);
+                let shown = pass("plan", &report);
                 assert_eq!(acts(&shown), acts(&plain), "{shown}");
                 assert_eq!(shown.lines().count(), plain.lines().count(), "{shown}");
                 assert!(!shown.contains("##vso") && !shown.contains("##["), "{shown}");
                 report.hooks[1].output.clone_from(&text);
-                let shown = of_pass("plan", &report);
+                let shown = pass("plan", &report);
                 assert_eq!(acts(&shown), acts(&plain), "{shown}");
                 let is_block = |event: &Event<'_>| matches!(event, Event::Start(Tag::CodeBlock(_)));
                 assert_eq!(Parser::new(&shown).filter(is_block).count(), usize::from(!text.trim().is_empty()), "{shown}");
-                let found = of_findings(&sample::hostile(&text), Some(&text));
+                let found = findings(&sample::hostile(&text), Some(&text));
                 assert_eq!(acts(&found), Vec::<String>::new(), "{found}");
             }
         }

@@ -64,7 +64,7 @@ pub fn of(template: Option<&Template>, moves: &[PinChange], explained: &Explanat
 ///
 /// # Errors
 /// What is wrong with the template.
-pub fn for_proposal(
+pub fn proposal_text(
     template: &Template,
     moves: &[PinChange],
     explained: &Explanations,
@@ -94,7 +94,7 @@ pub fn is_ours(message: &str, parent: &CommitId, lock: &[u8]) -> bool {
 }
 
 /// The message for a commit that only writes into files what is pinned already.
-pub fn of_files(edited: &[EditedFile]) -> String {
+pub fn target_edits_message(edited: &[EditedFile]) -> String {
     let mut out = match edited {
         [_] => "chore(images): write pins into 1 file\n".to_owned(),
         several => format!("chore(images): write pins into {} files\n", several.len()),

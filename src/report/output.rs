@@ -61,12 +61,12 @@ mod tests {
         }
 
         fn markdown(&self) -> String {
-            markdown::of_pass("reconcile", &self.0)
+            markdown::pass("reconcile", &self.0)
         }
 
         fn results(&self) -> RunResults {
             let mut results = RunResults::new("reconcile", "", self.0.exit());
-            pass::add(&mut results, &self.0, Exit::Success, &|_| FindingLocation::whole("streams/a.toml"));
+            pass::add_report(&mut results, &self.0, Exit::Success, &|_| FindingLocation::whole("streams/a.toml"));
             results
         }
     }

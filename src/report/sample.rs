@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::exit::Exit;
-use super::finding::{Finding, FindingLocation, Rule, RunResults, Severity, Subject, of_lock, pass};
+use super::finding::{Finding, FindingLocation, Rule, RunResults, Severity, Subject, lock_location, pass};
 use super::{FileRow, HookOutcome, HookRow, PassEnd, RemoteRow, Report, TagOutcome, TagRow};
 use crate::git::CommitId;
 use crate::hook::HookExit;
@@ -33,7 +33,7 @@ pub(crate) fn report() -> Report {
     let tls = ResolveError::new(FailureKind::Tls, "`quay.io` has no certificate that is trusted").help("set `ca`");
     let follower = TagRow {
         follow: Some("python:3.12".parse().unwrap()),
-        ..row("python:latest", TagOutcome::Moved, side(1, None), side(2, None))
+        ..row("python:latest", TagOutcome::Updated, side(1, None), side(2, None))
     };
     let hook = |name: &str, outcome, output: &str| HookRow {
         name: name.to_owned(),
@@ -57,7 +57,7 @@ pub(crate) fn report() -> Report {
             row("node:22", TagOutcome::Failed(tls), None, None),
             row("python:3.10", TagOutcome::Removed, side(4, Some("3.10.9")), None),
             row("python:3.11", TagOutcome::Unchanged, side(3, Some("3.11.1")), side(3, Some("3.11.1"))),
-            row("python:3.12", TagOutcome::Moved, side(1, Some("3.12.4")), side(2, Some("3.12.5\u{1b}[2J"))),
+            row("python:3.12", TagOutcome::Updated, side(1, Some("3.12.4")), side(2, Some("3.12.5\u{1b}[2J"))),
             row("python:3.13-slim-bookworm", TagOutcome::Added, None, side(6, Some("3.13.0"))),
             row("python:3.9", TagOutcome::NotDue, side(7, None), side(7, None)),
             follower,
@@ -71,7 +71,7 @@ pub(crate) fn report() -> Report {
         hooks: vec![
             hook("rollout", HookOutcome::Succeeded, "rolling out\n::error::web\n"),
             hook("chat", HookOutcome::Failed(HookExit::Code(7)), "```\n::error::x\nno such <room>\n"),
-            hook("slow", HookOutcome::Elsewhere, ""),
+            hook("slow", HookOutcome::Running, ""),
         ],
         message: None,
         files: vec![FileRow { path: "deploy/web.yaml".to_owned(), lines: vec![4, 12] }],
@@ -91,25 +91,25 @@ pub(crate) fn results() -> RunResults {
         Problem::whole(Some(&file("streams/big.toml", "")), "`streams/big.toml` is too large"),
         Problem::whole(Some(&file("/etc/policy.toml", "")), "unknown key `hosts`"),
     ];
-    problems.iter().for_each(|problem| results.add(Finding::of_problem(Rule::Definition, problem)));
+    problems.iter().for_each(|problem| results.add(Finding::from_problem(Rule::Definition, problem)));
     let tag = |id: &str| Subject::tag(&id.parse().unwrap());
-    let pinned = |line| of_lock(Some(line));
+    let pinned = |line| lock_location(Some(line));
     let drift = Finding::new(Rule::Lock, Severity::Error, tag("python:3.12"), "`python:3.12` is not pinned");
     results.add(drift.at(FindingLocation::line("streams/python.toml", 4)).help(Some("pinstream update")));
     let by_hand = "`python:3.11` is pinned to `sha256:01`, which it does not serve";
-    results.add(Finding::new(Rule::Unvouched, Severity::Error, tag("python:3.11"), by_hand).at(pinned(9)));
+    results.add(Finding::new(Rule::HandEdited, Severity::Error, tag("python:3.11"), by_hand).at(pinned(9)));
     let unknown = "what `node:22` serves could not be asked: <timeout> & \"more\"";
     results.add(Finding::new(Rule::Unverified, Severity::Error, tag("node:22"), unknown).at(pinned(3)));
     for line in [5, 12] {
         let message = format!("`deploy/web.yaml`, line {line}: `python:3` stands there");
         let finding =
-            Finding::new(Rule::Target, Severity::Error, Subject::of("deploy/web.yaml", "python:3.12"), &message);
+            Finding::new(Rule::Target, Severity::Error, Subject::new("deploy/web.yaml", "python:3.12"), &message);
         results.add(finding.at(FindingLocation::line("deploy/web.yaml", line)));
     }
     let idle = "`on` of the hook `rollout` means no tag: `x:*`";
-    results.add(Finding::new(Rule::Hook, Severity::Warning, Subject::of("hooks", "rollout"), idle));
-    results.add(Finding::new(Rule::Run, Severity::Error, Subject::of("run", "check"), "the remote is gone"));
-    ["node:22", "python:3.11", "python:3.12", "python:latest"].iter().for_each(|id| results.saw(tag(id), None));
+    results.add(Finding::new(Rule::Hook, Severity::Warning, Subject::new("hooks", "rollout"), idle));
+    results.add(Finding::new(Rule::Run, Severity::Error, Subject::new("run", "check"), "the remote is gone"));
+    ["node:22", "python:3.11", "python:3.12", "python:latest"].iter().for_each(|id| results.record_checked(tag(id), None));
     results.summary = "4 pins of 2 streams: 9 findings".to_owned();
     results
 }
@@ -119,9 +119,9 @@ pub(crate) fn of_pass() -> RunResults {
     let mut report = report();
     let until = "2026-12-01T00:00:00Z".parse().unwrap();
     let kept = HoldReason::Soaking { since: "2026-11-24T12:00:00Z".parse().unwrap(), until };
-    report.rows[3].outcome = TagOutcome::Kept(HeldUpdate { digest: digest(9), kept });
+    report.rows[3].outcome = TagOutcome::Held(HeldUpdate { digest: digest(9), kept });
     let mut results = RunResults::new("reconcile", "", report.exit());
-    pass::add(&mut results, &report, Exit::Success, &|id| {
+    pass::add_report(&mut results, &report, Exit::Success, &|id| {
         FindingLocation::whole(format!("streams/{}.toml", id.stream))
     });
     results
@@ -131,9 +131,9 @@ pub(crate) fn of_pass() -> RunResults {
 pub(crate) fn hostile(text: &str) -> RunResults {
     let mut results = RunResults::new("check", "", Exit::Error);
     for rule in [Rule::Definition, Rule::Lock] {
-        let finding = Finding::new(rule, Severity::Error, Subject::of(text, text), text).help(Some(text)).marked(text);
+        let finding = Finding::new(rule, Severity::Error, Subject::new(text, text), text).help(Some(text)).distinguished_by(text);
         results.add(finding.at(FindingLocation::line(text, 1)));
     }
-    results.saw(Subject::of("others", text), Some(text.to_owned()));
+    results.record_checked(Subject::new("others", text), Some(text.to_owned()));
     results
 }

@@ -46,9 +46,9 @@ pub(super) fn sarif(results: &RunResults) -> String {
 }
 
 fn rule(rule: Rule) -> Value {
-    let about = json!({ "text": rule.about() });
+    let about = json!({ "text": rule.description() });
     // Code scanning of GitHub shows the full description and the help, and asks for both.
-    let help = json!({ "text": rule.way_out() });
+    let help = json!({ "text": rule.help() });
     json!({ "id": rule.code(), "shortDescription": about, "fullDescription": about, "help": help })
 }
 
@@ -295,7 +295,7 @@ mod tests {
             let read: Value = serde_json::from_str(&shown).unwrap();
             let found = &read["runs"][0]["results"];
             assert_eq!(found.as_array().unwrap().len(), results.findings.len());
-            assert_eq!(found[0]["message"]["text"], results.findings[0].words());
+            assert_eq!(found[0]["message"]["text"], results.findings[0].text());
             let location = &found[0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
             assert!(location.as_str().unwrap().bytes().all(|byte| byte.is_ascii_graphic()), "{location}");
         }

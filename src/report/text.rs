@@ -150,11 +150,11 @@ impl Page {
     fn row(&mut self, row: &TagRow, words: usize, tags: usize) {
         let word = row.outcome.word();
         let colour = match row.outcome {
-            TagOutcome::Moved | TagOutcome::Proposed | TagOutcome::Refreshed => Some(AnsiColor::Yellow),
+            TagOutcome::Updated | TagOutcome::Proposed | TagOutcome::Refreshed => Some(AnsiColor::Yellow),
             TagOutcome::Added => Some(AnsiColor::Green),
             TagOutcome::Removed => Some(AnsiColor::Magenta),
             TagOutcome::Failed(_) | TagOutcome::Deferred => Some(AnsiColor::Red),
-            TagOutcome::Kept(_) => Some(AnsiColor::Cyan),
+            TagOutcome::Held(_) => Some(AnsiColor::Cyan),
             TagOutcome::Unchanged | TagOutcome::NotDue | TagOutcome::NotAsked => None,
         };
         let tag = row.tag.to_string();
@@ -172,7 +172,7 @@ impl Page {
         let [old, new] = [&row.old, &row.new].map(Option::as_ref);
         self.sides([old, new].map(|side| side.map(|side| side.digest.short().to_owned())), 12);
         self.sides([old, new].map(|side| side.and_then(version)), 0);
-        if let TagOutcome::Kept(HeldUpdate { digest, kept }) = &row.outcome {
+        if let TagOutcome::Held(HeldUpdate { digest, kept }) = &row.outcome {
             self.put(format_args!("  not {}: {}", digest.short(), escape::terminal(&kept.to_string())));
         }
         self.text.truncate(self.text.trim_end().len());
@@ -216,7 +216,7 @@ impl Page {
     fn proposal(&mut self, proposal: &ProposalRow) {
         let colour = match &proposal.outcome {
             ProposalOutcome::Created | ProposalOutcome::Refreshed => Some(AnsiColor::Yellow),
-            ProposalOutcome::Left(_) | ProposalOutcome::Failed(_) => Some(AnsiColor::Red),
+            ProposalOutcome::Skipped(_) | ProposalOutcome::Failed(_) => Some(AnsiColor::Red),
             ProposalOutcome::Unchanged | ProposalOutcome::Closed => None,
         };
         self.put(format_args!("proposal {} ", proposal.branch));
@@ -235,7 +235,7 @@ impl Page {
         let (colour, said) = match &hook.outcome {
             HookOutcome::Succeeded => (AnsiColor::Green, format!("succeeded for {moves}")),
             HookOutcome::Failed(_) => (AnsiColor::Red, format!("failed for {moves}, stays pending")),
-            HookOutcome::Elsewhere => (AnsiColor::Yellow, format!("is run by somebody else, for {moves}")),
+            HookOutcome::Running => (AnsiColor::Yellow, format!("is run by somebody else, for {moves}")),
             HookOutcome::Pending => (AnsiColor::Yellow, format!("would run for {moves}")),
             HookOutcome::Refused(_) => (AnsiColor::Red, format!("refused, {moves} stay pending")),
         };

@@ -280,7 +280,7 @@ impl ChangeV1 {
             image: m.image.to_string(),
             change: match m.change {
                 ChangeKind::Added { .. } => ChangeKindV1::Added,
-                ChangeKind::Moved { .. } => ChangeKindV1::Moved,
+                ChangeKind::Moved { .. } => ChangeKindV1::Updated,
                 ChangeKind::Removed { .. } => ChangeKindV1::Removed,
             },
             old: m.before().map(SideV1::from),

@@ -190,7 +190,7 @@ pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, Pa
             }
             let defined = inner.commits[place(tip)].root.definitions.tags.get(&row.tag);
             let Some(TagSource::Image { image, .. }) = defined.map(|tag| &tag.source) else { continue };
-            if let TagOutcome::Kept(waiting) = &row.outcome {
+            if let TagOutcome::Held(waiting) = &row.outcome {
                 if !inner.was_taken_back(&row.tag, &waiting.digest) {
                     inner.break_(format!("I3: {} is kept from a digest that nobody took back", row.tag));
                 }

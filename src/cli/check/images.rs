@@ -116,7 +116,7 @@ impl UncoveredImage {
 
     /// The same as a finding at its line.
     pub(super) fn finding(&self) -> Finding {
-        let subject = Subject::of(&self.file, &self.written);
+        let subject = Subject::new(&self.file, &self.written);
         let finding = Finding::new(Rule::Image, Severity::Error, subject, &self.what()).help(self.mend());
         finding.at(FindingLocation::line(&*self.file, self.line))
     }
@@ -129,6 +129,6 @@ impl From<&UncoveredImage> for ImageV1 {
             ImageFault::NoImage(why) => (false, false, Some(why.clone())),
         };
         let (file, line, image) = (image.file.clone(), image.line, image.written.clone());
-        Self { file, line, image, covered, pinned, why }
+        Self { file, line, image, covered, pinned, error: why }
     }
 }

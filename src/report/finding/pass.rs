@@ -1,6 +1,6 @@
 //! What a pass did, as findings.
 
-use super::{Finding, FindingLocation, Rule, RunResults, Severity, Subject, of_lock};
+use super::{Finding, FindingLocation, Rule, RunResults, Severity, Subject, lock_location};
 use crate::model::image::TagId;
 use crate::model::lock::diff::PinSide;
 use crate::model::settings::FILE_NAME;
@@ -12,11 +12,11 @@ use crate::report::{
 };
 
 /// Adds what is in `report`. `drift` says how it is judged that something moves, `defined` where a tag is written down.
-pub fn add(results: &mut RunResults, report: &Report, drift: Exit, defined: &dyn Fn(&TagId) -> FindingLocation) {
+pub fn add_report(results: &mut RunResults, report: &Report, drift: Exit, defined: &dyn Fn(&TagId) -> FindingLocation) {
     for row in &report.rows {
-        results.saw(Subject::tag(&row.tag), skipped(row));
+        results.record_checked(Subject::tag(&row.tag), skipped(row));
         if let Some(finding) = of_row(row, report, drift) {
-            let place = if row.outcome == TagOutcome::Removed { of_lock(None) } else { defined(&row.tag) };
+            let place = if row.outcome == TagOutcome::Removed { lock_location(None) } else { defined(&row.tag) };
             results.add(finding.at(place));
         }
     }
@@ -30,7 +30,7 @@ pub fn add(results: &mut RunResults, report: &Report, drift: Exit, defined: &dyn
             .lines
             .first()
             .map_or_else(|| FindingLocation::whole(&*file.path), |line| FindingLocation::line(&*file.path, *line));
-        results.add(Finding::new(Rule::Target, moved, Subject::of(&file.path, "targets"), &message).at(place));
+        results.add(Finding::new(Rule::Target, moved, Subject::new(&file.path, "targets"), &message).at(place));
     }
     for proposal in &report.proposals {
         of_proposal(results, proposal, &report.errors);
@@ -40,13 +40,13 @@ pub fn add(results: &mut RunResults, report: &Report, drift: Exit, defined: &dyn
     }
     let is_of_proposal =
         |error: &ReportError| report.proposals.iter().any(|one| one.outcome.reason() == Some(error.message.as_str()));
-    let subject = Subject::of("run", results.command);
+    let subject = Subject::new("run", results.command);
     for error in report.errors.iter().filter(|error| !is_of_proposal(error)) {
-        let finding = Finding::new(Rule::Run, Severity::Error, subject.clone(), &error.message).marked(&error.message);
+        let finding = Finding::new(Rule::Run, Severity::Error, subject.clone(), &error.message).distinguished_by(&error.message);
         results.add(finding.help(error.help.as_deref()));
     }
     for note in &report.notes {
-        results.add(Finding::new(Rule::Run, Severity::Note, subject.clone(), note).marked(note));
+        results.add(Finding::new(Rule::Run, Severity::Note, subject.clone(), note).distinguished_by(note));
     }
     results.summary = text::summary(report);
 }
@@ -54,8 +54,8 @@ pub fn add(results: &mut RunResults, report: &Report, drift: Exit, defined: &dyn
 /// Why nothing was to be done about a tag.
 fn skipped(row: &TagRow) -> Option<String> {
     match &row.outcome {
-        TagOutcome::Kept(HeldUpdate { kept: HoldReason::TooFar(_), .. }) => None,
-        TagOutcome::Kept(HeldUpdate { kept, .. }) => Some(format!("{}: {kept}", kept.word())),
+        TagOutcome::Held(HeldUpdate { kept: HoldReason::TooFar(_), .. }) => None,
+        TagOutcome::Held(HeldUpdate { kept, .. }) => Some(format!("{}: {kept}", kept.word())),
         TagOutcome::NotDue => Some("its schedule has not fired".to_owned()),
         TagOutcome::NotAsked => Some("it was not to be imported".to_owned()),
         _ => None,
@@ -71,15 +71,15 @@ fn of_row(row: &TagRow, report: &Report, drift: Exit) -> Option<Finding> {
         TagOutcome::Failed(error) => {
             let rule = match error.kind {
                 FailureKind::Refused | FailureKind::Integrity => Rule::Refused,
-                _ => Rule::Import,
+                _ => Rule::Resolve,
             };
             let message = format!("`{tag}` could not be imported: {}: {}", error.kind.word(), error.message);
             new(rule, Severity::Error, message).help(error.help.as_deref())
         }
-        TagOutcome::Kept(HeldUpdate { digest, kept }) => {
+        TagOutcome::Held(HeldUpdate { digest, kept }) => {
             let (rule, level) = match kept {
                 HoldReason::TooFar(_) => (Rule::Refused, Severity::Error),
-                _ => (Rule::Kept, Severity::Note),
+                _ => (Rule::Held, Severity::Note),
             };
             new(rule, level, format!("`{tag}` is not moved to {}: {kept}", digest.short()))
         }
@@ -122,16 +122,16 @@ fn change(row: &TagRow, is_to_come: bool) -> String {
 }
 
 fn of_proposal(results: &mut RunResults, row: &ProposalRow, errors: &[ReportError]) {
-    let subject = Subject::of("proposals", &row.branch);
+    let subject = Subject::new("proposals", &row.branch);
     let moves = if row.moves == 1 { "1 move".to_owned() } else { format!("{} moves", row.moves) };
     let at = row.url.as_ref().map(|url| format!(": {url}")).unwrap_or_default();
     let told = |what: &str| format!("the proposal `{}` of {moves} {what}", row.branch);
     let (level, message) = match &row.outcome {
-        ProposalOutcome::Unchanged => return results.saw(subject, None),
+        ProposalOutcome::Unchanged => return results.record_checked(subject, None),
         ProposalOutcome::Created => (Severity::Note, told(&format!("was created{at}"))),
         ProposalOutcome::Refreshed => (Severity::Note, told(&format!("was refreshed{at}"))),
         ProposalOutcome::Closed => (Severity::Note, told(&format!("was closed{at}"))),
-        ProposalOutcome::Left(reason) => (Severity::Warning, told(&format!("was left alone: {reason}"))),
+        ProposalOutcome::Skipped(reason) => (Severity::Warning, told(&format!("was left alone: {reason}"))),
         ProposalOutcome::Failed(reason) => (Severity::Error, told(&format!("failed: {reason}"))),
     };
     let wrong = errors.iter().find(|error| row.outcome.reason() == Some(error.message.as_str()));
@@ -140,16 +140,16 @@ fn of_proposal(results: &mut RunResults, row: &ProposalRow, errors: &[ReportErro
 }
 
 fn of_hook(results: &mut RunResults, row: &HookRow) {
-    let subject = Subject::of("hooks", &row.name);
+    let subject = Subject::new("hooks", &row.name);
     let moves = if row.moves == 1 { "1 move".to_owned() } else { format!("{} moves", row.moves) };
     let reason = row.outcome.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
     let (level, what) = match &row.outcome {
-        HookOutcome::Succeeded => return results.saw(subject, None),
+        HookOutcome::Succeeded => return results.record_checked(subject, None),
         HookOutcome::Failed(_) => (Severity::Error, format!("failed for {moves}, which stay pending{reason}")),
         HookOutcome::Refused(_) => (Severity::Error, format!("is refused, and {moves} stay pending{reason}")),
-        HookOutcome::Elsewhere => (Severity::Note, format!("is run by somebody else, for {moves}")),
+        HookOutcome::Running => (Severity::Note, format!("is run by somebody else, for {moves}")),
         HookOutcome::Pending => (Severity::Note, format!("would run for {moves}")),
     };
     let finding = Finding::new(Rule::Hook, level, subject, &format!("the hook `{}` {what}", row.name));
-    results.add(finding.wrote(&row.output).at(FindingLocation::whole(FILE_NAME)));
+    results.add(finding.with_output(&row.output).at(FindingLocation::whole(FILE_NAME)));
 }

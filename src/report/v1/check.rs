@@ -33,7 +33,7 @@ pub struct CheckV1 {
     pub diff: Option<String>,
     /// The command that brings lock, definitions and targets together.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mend: Option<String>,
+    pub fix: Option<String>,
     /// With `--all-images`, the images of manifests that no stream covers, that have no digest, or that are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<Vec<ImageV1>>,
@@ -79,7 +79,7 @@ pub struct ImageV1 {
     pub pinned: bool,
     /// Why it is no image, where it should be one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
+    pub error: Option<String>,
 }
 
 impl CheckV1 {

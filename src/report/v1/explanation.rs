@@ -92,7 +92,7 @@ pub enum DifferenceKindV1 {
     /// The program, or what the entry point is given.
     Command,
     /// The folder that it runs in.
-    WorkingFolder,
+    WorkingDirectory,
     /// A port.
     Port,
     /// A variable of the environment.
@@ -139,7 +139,7 @@ impl From<&Difference> for DifferenceV1 {
             DifferenceKind::User => (DifferenceKindV1::User, None),
             DifferenceKind::Entrypoint => (DifferenceKindV1::Entrypoint, None),
             DifferenceKind::Command => (DifferenceKindV1::Command, None),
-            DifferenceKind::Folder => (DifferenceKindV1::WorkingFolder, None),
+            DifferenceKind::Folder => (DifferenceKindV1::WorkingDirectory, None),
             DifferenceKind::Port => (DifferenceKindV1::Port, None),
             DifferenceKind::Variable(name) => (DifferenceKindV1::Variable, Some(name.clone())),
             DifferenceKind::Label(name) => (DifferenceKindV1::Label, Some(name.clone())),

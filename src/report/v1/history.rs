@@ -32,7 +32,7 @@ pub struct TagHistoryV1 {
     /// The tag's name within it.
     pub tag: String,
     /// Each time that it came to another digest, newest first.
-    pub steps: Vec<PinChangeV1>,
+    pub changes: Vec<PinChangeV1>,
 }
 
 /// A tag came to a digest.

@@ -36,7 +36,7 @@ pub enum ProposalOutcomeV1 {
     /// It had nothing left to propose.
     Closed,
     /// Somebody else's work on its branch was left alone.
-    Left,
+    Skipped,
     /// It could not be done.
     Failed,
 }

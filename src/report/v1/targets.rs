@@ -20,7 +20,7 @@ pub struct TargetsV1 {
     /// Always `pinstream.targets/v1`.
     pub schema: TargetsSchema,
     /// The places: of each target in the order of the settings, in that of its files.
-    pub places: Vec<TargetSiteV1>,
+    pub sites: Vec<TargetSiteV1>,
 }
 
 /// One place of a target; or a target without any.
@@ -40,7 +40,7 @@ pub struct TargetSiteV1 {
     pub from: Option<String>,
     /// What stands there; absent where there is no place.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub written: Option<String>,
+    pub value: Option<String>,
     /// How what stands there and the pin go together.
     pub status: TargetStatusV1,
     /// Why there is no place.
@@ -50,8 +50,8 @@ pub struct TargetSiteV1 {
 
 impl TargetsV1 {
     /// The list of `places`.
-    pub fn new(places: Vec<TargetSiteV1>) -> Self {
-        Self { schema: TargetsSchema::V1, places }
+    pub fn new(sites: Vec<TargetSiteV1>) -> Self {
+        Self { schema: TargetsSchema::V1, sites }
     }
 
     /// The list as JSON text.

@@ -26,7 +26,7 @@ pub enum OutcomeV1 {
     /// It stands where it stood.
     Unchanged,
     /// It stands at another digest.
-    Moved,
+    Updated,
     /// It is proposed that its entry in the lock be another one.
     Proposed,
     /// It should be proposed and could not be; `errors` says why.
@@ -84,7 +84,7 @@ pub enum HookOutcomeV1 {
     /// It failed, and its moves stay pending.
     Failed,
     /// Somebody else is running it.
-    Elsewhere,
+    Running,
     /// It would run.
     Pending,
     /// The operator's policy does not allow it.
@@ -98,7 +98,7 @@ pub enum ChangeKindV1 {
     /// It had no pin before.
     Added,
     /// It is another one.
-    Moved,
+    Updated,
     /// It has no pin any more.
     Removed,
 }
@@ -112,7 +112,7 @@ pub enum StatusV1 {
     /// It has no pin.
     NotPinned,
     /// The pin is not what the definition asks for.
-    OutOfStep,
+    Stale,
 }
 
 /// How what stands in the place of a target and the pin of its tag go together.
@@ -120,13 +120,13 @@ pub enum StatusV1 {
 #[serde(rename_all = "kebab-case")]
 pub enum TargetStatusV1 {
     /// The pin stands there.
-    Holds,
+    Matches,
     /// Something else does.
     Differs,
     /// The tag has no pin yet.
     NotPinned,
     /// The target has no place, or one that cannot be written over.
-    NoPlace,
+    NoMatch,
 }
 
 /// What `check` found of a tag.
@@ -134,9 +134,9 @@ pub enum TargetStatusV1 {
 #[serde(rename_all = "kebab-case")]
 pub enum FindingKindV1 {
     /// Its pin is not what its definition asks for.
-    Disagrees,
+    Drift,
     /// Nobody but who edited the lock vouches for what it says.
-    Refused,
+    HandEdited,
     /// Its registry could not be asked whether it vouches for what the lock says.
     Unverified,
     /// A place of a target does not hold what it is pinned to.
