@@ -8,7 +8,7 @@ mod link;
 pub mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -18,7 +18,7 @@ use crate::model::image::{Platform, TagId};
 use crate::model::lock::diff::PinChange;
 
 /// Of each tag that moved, what the move changes. Tags that moved together share one.
-pub type Explanations = BTreeMap<TagId, Rc<Explanation>>;
+pub type Explanations = BTreeMap<TagId, Arc<Explanation>>;
 
 /// What a move changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

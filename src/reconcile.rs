@@ -40,7 +40,7 @@ use crate::model::state::memory::HistoryAccess;
 use crate::model::stream::Discovery;
 use crate::model::stream::discover::TruncatedDiscovery;
 use crate::report::exit::Exit;
-use crate::report::{FileRow, PassEnd, Report, ReportError, TagOutcome, TagRow};
+use crate::report::{FileRow, PassEnd, Report, ReportError, TagOutcome, TagResult, TagRow};
 use crate::signature::Trust;
 use crate::text::diagnostics::Problems;
 
@@ -305,7 +305,7 @@ pub async fn reconcile<W: World>(world: &W, request: &Request) -> Result<Report,
         notes.extend(share::note(&scene.root, request.shard));
         rows.iter_mut()
             .filter(|row| row.outcome == TagOutcome::NotDue && (request.imports != Imports::Due || !is_ours(&row.tag)))
-            .for_each(|row| row.outcome = TagOutcome::NotAsked);
+            .for_each(|row| row.outcome = TagOutcome::NotSelected);
         let end_is_ours = landed.is_some() || late.is_some();
         let tip = landed.clone().unwrap_or_else(|| scene.sight.tip.clone());
         let end = match request.effect {
@@ -440,7 +440,8 @@ fn rows(
     let mut rows = Vec::with_capacity(root.definitions.tags.len() + moves.len());
     for (id, tag) in &root.definitions.tags {
         let failure = failures.get(id).cloned();
-        let mut row = TagRow::of(id, tag, new, moves.remove(id), asked.contains(id), failure, kept.get(id));
+        let (change, is_selected, held) = (moves.remove(id), asked.contains(id), kept.get(id));
+        let mut row = TagRow::new(id, tag, new, TagResult { change, is_selected, failure, held });
         let stands = matches!(row.outcome, TagOutcome::Unchanged | TagOutcome::NotDue);
         if stands && old.pins.get(id) != new.pins.get(id) {
             row.outcome = TagOutcome::Refreshed;

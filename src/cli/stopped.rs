@@ -53,7 +53,8 @@ impl Render for FailureReport<'_> {
         let run = |level, message: &str| Finding::new(Rule::Run, level, Subject::new("run", self.command), message);
         let Some((rule, Problems(problems))) = self.error.problems() else {
             let message = self.error.to_string();
-            results.add(run(Severity::Error, &message).distinguished_by(&message).help(self.error.way_out().as_deref()));
+            results
+                .add(run(Severity::Error, &message).distinguished_by(&message).help(self.error.way_out().as_deref()));
             return results;
         };
         for problem in problems.iter().take(PROBLEMS_MAX) {

@@ -4,7 +4,7 @@
 //! (CommonMark 0.31, "Code spans": nothing in one is read).
 
 use std::fmt::Write as _;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::image_diff::text::{DIFFERENCES_MAX, built, difference, layers, size};
 use crate::image_diff::{Explanation, Explanations, OldNew};
@@ -74,7 +74,7 @@ enum First<'a> {
 
 fn first<'a>(moves: &'a [PinChange], explained: &'a Explanations, one: &PinChange) -> First<'a> {
     let Some(explanation) = explained.get(&one.tag) else { return First::Nowhere };
-    let alike = |other: &&PinChange| explained.get(&other.tag).is_some_and(|it| Rc::ptr_eq(it, explanation));
+    let alike = |other: &&PinChange| explained.get(&other.tag).is_some_and(|it| Arc::ptr_eq(it, explanation));
     let all = || moves.iter().filter(alike);
     match all().find(|other| other.follow.is_none()).or_else(|| all().next()) {
         Some(other) if other.tag != one.tag => First::Other(&other.tag),

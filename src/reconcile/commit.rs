@@ -50,5 +50,5 @@ pub fn commit(
 /// What is wrong with the template of the settings.
 pub fn message(scene: &Snapshot, moves: &[PinChange], explained: &Explanations) -> Result<String, Problems> {
     let template = scene.root.settings.git.message.as_ref();
-    messages::of(template, moves, explained).map_err(|problem| Problems(vec![problem]))
+    messages::commit_message(template, moves, explained).map_err(|problem| Problems(vec![problem]))
 }

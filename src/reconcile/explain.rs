@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 
@@ -30,8 +31,8 @@ pub async fn explain<W: World>(world: &W, moves: &[PinChange], fetched: &ImageCa
     let told = stream::iter(alike).map(|((_, old, _, new), (one, tags))| async move {
         let old = compared(world, left(one), old, fetched).await;
         let new = compared(world, &one.image, new, fetched).await;
-        let explanation = Rc::new(Explanation::of(one, facts(&old), facts(&new)));
-        tags.into_iter().map(move |tag| (tag, Rc::clone(&explanation)))
+        let explanation = Arc::new(Explanation::of(one, facts(&old), facts(&new)));
+        tags.into_iter().map(move |tag| (tag, Arc::clone(&explanation)))
     });
     told.buffer_unordered(IN_FLIGHT).flat_map(stream::iter).collect().await
 }

@@ -19,7 +19,8 @@ use crate::model::lock::{Lock, Pin};
 use crate::model::root::Root;
 use crate::model::settings::Hook;
 use crate::model::state::{HookClaim, State};
-use crate::report::v1::{EventContext, EventV1};
+use crate::report::event::EventContext;
+use crate::report::v1::event::EventV1;
 use crate::report::{HookOutcome, HookRow};
 
 use super::explain;
@@ -149,7 +150,7 @@ async fn hindrance<W: World>(
 
 /// The row of a hook that is not run here and now.
 fn waiting(hook: &Hook, moves: usize, outcome: HookOutcome) -> HookRow {
-    HookRow { name: hook.name.clone(), event: None, moves, outcome, output: String::new() }
+    HookRow { name: hook.name.clone(), event: None, changes: moves, outcome, output: String::new() }
 }
 
 /// What each hook of the root has not seen, in the order of the settings.
@@ -279,7 +280,7 @@ async fn tell<W: World>(
         told.rows.push(HookRow {
             name: hook.name.clone(),
             event: Some(event.id),
-            moves: batch.len(),
+            changes: batch.len(),
             outcome,
             output: end.output,
         });

@@ -8,7 +8,7 @@ mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::effects::{ForgeProposal, NewCommit, Opened, ProposalDraft, ProposalState, World};
 use crate::forge::{self, ForgeError};
@@ -27,7 +27,7 @@ use crate::proposal::body;
 use crate::proposal::hidden::{hidden, is_same};
 use crate::proposal::{self, BranchScope, ProposalFingerprint, ProposedPins};
 use crate::report::exit::Exit;
-use crate::report::message as messages;
+use crate::report::message::{self as messages, ProposalDefaults};
 use crate::report::{self, ProposalOutcome, ProposalRow, ReportError, TagRow};
 use crate::text::diagnostics::Problems;
 use crate::text::template::Template;
@@ -139,7 +139,7 @@ pub async fn propose<W: World>(
     let all = changes(base, basis.next);
     let mut next = basis.next.clone();
     outcome.drop(&mut next, base, &all, |one| {
-        let class = basis.explained.get(&one.tag).and_then(|explanation: &Rc<Explanation>| explanation.class);
+        let class = basis.explained.get(&one.tag).and_then(|explanation: &Arc<Explanation>| explanation.class);
         let is_noise = class == Some(ChangeClass::Attestation) && !publish.attestation;
         let taken = one.after().is_some_and(|side| basis.memory.is_taken_back(&one.tag, &side.digest));
         match () {
@@ -237,7 +237,8 @@ fn words(
     }
     let mut text = body::words(moves, explained);
     let of = |template: &Template, title: &str, text: &str| {
-        messages::proposal_text(template, moves, explained, (title, text)).map_err(|problem| Problems(vec![problem]))
+        messages::proposal_text(template, moves, explained, ProposalDefaults { title, body: text })
+            .map_err(|problem| Problems(vec![problem]))
     };
     let titled = publish.title.as_ref().map(|template| of(template, &title, &text)).transpose()?;
     text = publish.body.as_ref().map(|template| of(template, &title, &text)).transpose()?.unwrap_or(text);
@@ -291,7 +292,7 @@ impl<W: World> Pass<'_, W> {
             branch: branch.to_owned(),
             number: known.map(|known| known.number),
             url: known.map(|known| known.url.clone()),
-            moves: moves.len(),
+            changes: moves.len(),
             outcome,
         };
         let mut is_new = false;
@@ -364,7 +365,7 @@ impl<W: World> Pass<'_, W> {
             branch: branch.to_owned(),
             number: open.map(|open| open.number),
             url: open.map(|open| open.url.clone()),
-            moves: 0,
+            changes: 0,
             outcome,
         };
         if !standing.is_ours {
@@ -418,7 +419,7 @@ impl Outcome {
 
     /// Whether anything waits for a decision, be it of files alone.
     pub fn waits(&self) -> bool {
-        use ProposalOutcome::{Closed, Created, Failed, Skipped, Refreshed, Unchanged};
+        use ProposalOutcome::{Closed, Created, Failed, Refreshed, Skipped, Unchanged};
         let is_there = |row: &ProposalRow| match row.outcome {
             Created | Refreshed | Unchanged => true,
             Closed | Skipped(_) | Failed(_) => false,

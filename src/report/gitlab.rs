@@ -1,20 +1,20 @@
-//! Findings as a Code Quality report of GitLab, which shows them in a merge request.
+//! Renders findings as a Code Quality report, which GitLab shows in merge requests.
 //!
-//! The form is that of GitLab's documentation, "Code Quality report format": a list of issues with `description`,
+//! Format: GitLab's documentation, "Code Quality report format": a list of issues with `description`,
 //! `check_name`, `fingerprint`, `severity` and `location`, and no byte order mark.
 
 use serde_json::{Value, json};
 
-use super::OutputFormat;
+use super::excerpt::MESSAGE_MAX;
 use super::finding::{FilePosition, Finding, Rule, RunResults, Severity};
-use crate::report::v1;
+use super::v1;
 
-/// `results` as JSON text.
-pub(super) fn gitlab(results: &RunResults) -> String {
-    // A report has issues of files; what is told of the run as a whole is none.
+/// Renders `results` as JSON text.
+pub(super) fn render(results: &RunResults) -> String {
+    // Issues belong to files, so notes about the whole run are left out.
     let is_issue = |finding: &&Finding| finding.place.is_some() || finding.level != Severity::Note;
     let issues = results.findings.iter().filter(is_issue).map(|finding| issue(results, finding));
-    v1::text(&issues.collect::<Vec<_>>())
+    v1::encode(&issues.collect::<Vec<_>>())
 }
 
 fn issue(results: &RunResults, finding: &Finding) -> Value {
@@ -23,7 +23,7 @@ fn issue(results: &RunResults, finding: &Finding) -> Value {
         None => (results.settings(), 1),
     };
     json!({
-        "description": finding.all(OutputFormat::Gitlab).replace('\n', "; "),
+        "description": finding.text_with_output(MESSAGE_MAX).replace('\n', "; "),
         "check_name": finding.rule.code(),
         "fingerprint": finding.fingerprint,
         "severity": severity(finding),
@@ -31,7 +31,7 @@ fn issue(results: &RunResults, finding: &Finding) -> Value {
     })
 }
 
-/// One of `info`, `minor`, `major`, `critical` and `blocker`.
+/// Maps to `info`, `minor`, `major`, `critical` or `blocker`.
 fn severity(finding: &Finding) -> &'static str {
     match (finding.level, finding.rule) {
         (Severity::Note, _) => "info",
@@ -51,13 +51,13 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn a_finding_is_an_issue_of_a_file() {
-        insta::assert_snapshot!(gitlab(&sample::results()), @r#"
+    fn a_finding_is_an_issue() {
+        insta::assert_snapshot!(render(&sample::results()), @r#"
         [
           {
             "check_name": "definition",
-            "description": "`🐍` is no name of a tag, 100%; help: write `node`",
-            "fingerprint": "95447c144f8733bb5805524d5af32cf0",
+            "description": "`🐍` is not a valid tag, 100%; help: write `node`",
+            "fingerprint": "a1e9b3dd6ddb1d82dfa83ab26186fa0f",
             "location": {
               "lines": {
                 "begin": 3
@@ -68,8 +68,8 @@ mod tests {
           },
           {
             "check_name": "definition",
-            "description": "a table has no end",
-            "fingerprint": "ea81d494da61de826ab5663d43462bc5",
+            "description": "unterminated table",
+            "fingerprint": "47f2ec51bafb106b053b65beb196bf3a",
             "location": {
               "lines": {
                 "begin": 3
@@ -81,7 +81,7 @@ mod tests {
           {
             "check_name": "definition",
             "description": "`streams/big.toml` is too large",
-            "fingerprint": "e5db8b7ab829ec64baa6a1538702928b",
+            "fingerprint": "2194ab96914dadea6a4d32c465a202a7",
             "location": {
               "lines": {
                 "begin": 1
@@ -93,7 +93,7 @@ mod tests {
           {
             "check_name": "definition",
             "description": "`/etc/policy.toml`: unknown key `hosts`",
-            "fingerprint": "651f9dae374410f9377ed99d59d0c73a",
+            "fingerprint": "c94fa298800ba101efc0fb42c2db7ef5",
             "location": {
               "lines": {
                 "begin": 1
@@ -104,7 +104,7 @@ mod tests {
           },
           {
             "check_name": "lock",
-            "description": "`python:3.12` is not pinned; help: pinstream update",
+            "description": "`python:3.12` is not pinned; help: run `pinstream update`",
             "fingerprint": "0076d0f649403cf17b1ab64ab6cde1d4",
             "location": {
               "lines": {
@@ -115,9 +115,9 @@ mod tests {
             "severity": "major"
           },
           {
-            "check_name": "unvouched",
-            "description": "`python:3.11` is pinned to `sha256:01`, which it does not serve",
-            "fingerprint": "6777dfbc9fe292095efd2ddef9a797df",
+            "check_name": "hand-edited",
+            "description": "the registry does not serve `sha256:01`, the pin of `python:3.11`",
+            "fingerprint": "1428de1a5d0935f3a2b0fb16ea442809",
             "location": {
               "lines": {
                 "begin": 9
@@ -128,7 +128,7 @@ mod tests {
           },
           {
             "check_name": "unverified",
-            "description": "what `node:22` serves could not be asked: <timeout> & \"more\"",
+            "description": "the pin of `node:22` could not be verified: <timeout> & \"more\"",
             "fingerprint": "5f14a80fab6f8093df11a0277b6f694d",
             "location": {
               "lines": {
@@ -140,7 +140,7 @@ mod tests {
           },
           {
             "check_name": "target",
-            "description": "`deploy/web.yaml`, line 5: `python:3` stands there",
+            "description": "expected the pin of `python:3.12`, found `python:5`",
             "fingerprint": "394cd94245bb38c9187f7c4206badad7",
             "location": {
               "lines": {
@@ -152,7 +152,7 @@ mod tests {
           },
           {
             "check_name": "target",
-            "description": "`deploy/web.yaml`, line 12: `python:3` stands there",
+            "description": "expected the pin of `python:3.12`, found `python:12`",
             "fingerprint": "69992fdb4cce9c21b928703d77fa90e3",
             "location": {
               "lines": {
@@ -164,7 +164,7 @@ mod tests {
           },
           {
             "check_name": "hook",
-            "description": "`on` of the hook `rollout` means no tag: `x:*`",
+            "description": "`x:*` in `on` of hook `rollout` matches no tag",
             "fingerprint": "448b2a65b0e0141926a2cc09ac21765b",
             "location": {
               "lines": {
@@ -176,7 +176,7 @@ mod tests {
           },
           {
             "check_name": "run",
-            "description": "the remote is gone",
+            "description": "the remote is unreachable",
             "fingerprint": "06a3117891eb38bdbe1ff990b5f88a1b",
             "location": {
               "lines": {
@@ -196,7 +196,7 @@ mod tests {
         #[test]
         fn t9_any_finding_makes_a_report(text in any::<String>()) {
             let results = sample::hostile(&text);
-            let shown = gitlab(&results);
+            let shown = render(&results);
             assert!(!shown.contains("##"), "{shown}");
             let issues: Vec<Value> = serde_json::from_str(&shown).unwrap();
             let fingerprints: BTreeSet<&str> = issues.iter().filter_map(|issue| issue["fingerprint"].as_str()).collect();

@@ -1,13 +1,12 @@
-//! The message of the commit that moves pins.
+//! Commit messages: subject, one line per change, trailers; with or without the template of the settings.
 //!
-//! It follows from the moves and what they change, and from the template of the settings. Text of images gets into it
-//! only in the letters of a version, and in those of an address of a forge: no `@name`, no `[skip ci]`, no trailer and
-//! no line break can come from a label.
+//! Text from images is reduced to the characters of versions, and links to those of forge URLs: no `@name`, no
+//! `[skip ci]`, no trailer and no line break can come from a label.
 
 mod context;
 
 use std::fmt::Write as _;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::formats::EditedFile;
 use crate::git::CommitId;
@@ -18,82 +17,96 @@ use crate::text::diagnostics::Problem;
 use crate::text::template::context::TemplateContext;
 use crate::text::template::{Template, fit};
 
-/// The longest subject that tools show whole, in characters.
+/// Maximum characters of a subject, which tools show whole.
 const SUBJECT_MAX: usize = 72;
-/// How many moves a message lists.
+/// Maximum number of listed changes or files.
 const LINES_MAX: usize = 100;
-/// How much of a version is shown, in characters.
+/// Maximum characters of a version.
 const VERSION_MAX: usize = 40;
 
-/// The message for a commit whose lock has `moves` against its parent's; none where only names or details differ. What
-/// they change stands below the first of those that moved alike.
-pub fn message(moves: &[PinChange], explained: &Explanations) -> String {
-    let mut out = subject(moves);
+/// Default title and body of a proposal, available to its templates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProposalDefaults<'a> {
+    /// Title without a template.
+    pub title: &'a str,
+    /// Markdown body without a template.
+    pub body: &'a str,
+}
+
+/// Writes the message of a commit with `changes`; without changes, only names or details of pins differ. An explanation
+/// shared by several changes follows the first of them.
+pub fn default_message(changes: &[PinChange], explained: &Explanations) -> String {
+    let mut out = subject(changes);
     out.push('\n');
-    let mut told: Vec<&Rc<Explanation>> = Vec::new();
-    for (at, m) in moves.iter().enumerate().take(LINES_MAX) {
+    let mut shown: Vec<&Arc<Explanation>> = Vec::new();
+    for (at, change) in changes.iter().enumerate().take(LINES_MAX) {
         out.push_str(if at == 0 { "\n- " } else { "- " });
-        let explanation = explained.get(&m.tag);
+        let explanation = explained.get(&change.tag);
         let class = explanation.and_then(|one| one.class).map(|class| format!(", {class}")).unwrap_or_default();
         // Writing to a `String` does not fail.
-        let _ = writeln!(out, "{}{class}", line(m));
-        let Some(one) = explanation.filter(|one| !told.iter().any(|other| Rc::ptr_eq(other, one))) else { continue };
-        told.push(one);
+        let _ = writeln!(out, "{}{class}", line(change));
+        let Some(one) = explanation.filter(|one| !shown.iter().any(|other| Arc::ptr_eq(other, one))) else { continue };
+        shown.push(one);
         one.warnings().iter().chain(&one.compare).for_each(|text| {
             let _ = writeln!(out, "  {text}");
         });
     }
-    if moves.len() > LINES_MAX {
-        let _ = writeln!(out, "- and {} more", moves.len() - LINES_MAX);
+    if changes.len() > LINES_MAX {
+        let _ = writeln!(out, "- and {} more", changes.len() - LINES_MAX);
     }
     out
 }
 
-/// The message that `template` makes of `moves`, or the one that is written where there is none.
+/// Writes the message of a commit with `changes`, using `template` if there is one.
 ///
 /// # Errors
-/// What is wrong with the template.
-pub fn of(template: Option<&Template>, moves: &[PinChange], explained: &Explanations) -> Result<String, Problem> {
-    let default = message(moves, explained);
+/// A problem in the template.
+pub fn commit_message(
+    template: Option<&Template>,
+    changes: &[PinChange],
+    explained: &Explanations,
+) -> Result<String, Problem> {
+    let default = default_message(changes, explained);
     let Some(template) = template else { return Ok(default) };
-    let text = template.render(&context::context(moves, explained, &default))?;
-    Ok(fit::message(&text, &subject(moves)))
+    let text = template.render(&context::template_context(changes, explained, &default))?;
+    Ok(fit::message(&text, &subject(changes)))
 }
 
-/// What `template` makes for a proposal of `moves`, in which `title` and `text` stand without one.
+/// Renders `template`, the title or body of a proposal of `changes`.
 ///
 /// # Errors
-/// What is wrong with the template.
+/// A problem in the template.
 pub fn proposal_text(
     template: &Template,
-    moves: &[PinChange],
+    changes: &[PinChange],
     explained: &Explanations,
-    (title, text): (&str, &str),
+    defaults: ProposalDefaults<'_>,
 ) -> Result<String, Problem> {
-    let given = context::context(moves, explained, "");
-    let given = template.render(&TemplateContext { title: title.to_owned(), text: text.trim().to_owned(), ..given })?;
-    Ok(fit::words(&given))
+    let context = context::template_context(changes, explained, "");
+    let (title, text) = (defaults.title.to_owned(), defaults.body.trim().to_owned());
+    let rendered = template.render(&TemplateContext { title, text, ..context })?;
+    Ok(fit::words(&rendered))
 }
 
-/// `message` with the trailers of a commit on `parent` with this lock, of the root in the folder `root`.
+/// Appends the trailers for a commit on `parent` with the bytes of its lock, of the root in the directory `root`.
 pub fn with_trailers(message: &str, root: &str, parent: &CommitId, lock: &[u8]) -> String {
     let root = (!root.is_empty()).then(|| format!("Pinstream-Root: {root}"));
     let trailers: Vec<String> = root.into_iter().chain([plan_trailer(parent, lock)]).collect();
     fit::with_trailers(message, &trailers)
 }
 
-/// The trailer by which a commit on `parent` with this lock is known to be ours and unchanged.
+/// Computes the trailer that identifies an unmodified commit of ours on `parent` with this lock.
 pub fn plan_trailer(parent: &CommitId, lock: &[u8]) -> String {
     let text = [parent.0.as_bytes(), b"\n", lock].concat();
     format!("Pinstream-Plan: {}", Digest::sha256(&text))
 }
 
-/// Whether `message` has that trailer.
-pub fn is_ours(message: &str, parent: &CommitId, lock: &[u8]) -> bool {
+/// Returns true if `message` ends with the plan trailer for this parent and lock.
+pub fn has_plan_trailer(message: &str, parent: &CommitId, lock: &[u8]) -> bool {
     message.lines().next_back() == Some(plan_trailer(parent, lock).as_str())
 }
 
-/// The message for a commit that only writes into files what is pinned already.
+/// Writes the message of a commit that changes no pin and only writes pins to target files.
 pub fn target_edits_message(edited: &[EditedFile]) -> String {
     let mut out = match edited {
         [_] => "chore(images): write pins into 1 file\n".to_owned(),
@@ -112,10 +125,10 @@ pub fn target_edits_message(edited: &[EditedFile]) -> String {
     out
 }
 
-fn subject(moves: &[PinChange]) -> String {
-    let gone = moves.iter().all(|m| m.after().is_none());
-    let verb = if gone { "unpin" } else { "pin" };
-    match moves {
+fn subject(changes: &[PinChange]) -> String {
+    let all_removed = changes.iter().all(|change| change.after().is_none());
+    let verb = if all_removed { "unpin" } else { "pin" };
+    match changes {
         [] => "chore(images): refresh the lock".to_owned(),
         [one] => {
             let subject = format!("chore(images): {verb} {}", one.tag);
@@ -125,13 +138,13 @@ fn subject(moves: &[PinChange]) -> String {
     }
 }
 
-fn line(m: &PinChange) -> String {
-    let version = |side: &PinSide| side.version.as_deref().map(letters).filter(|version| !version.is_empty());
-    let [old, new] = [m.before(), m.after()].map(|side| side.and_then(version));
-    let change = match (m.before(), m.after()) {
+fn line(change: &PinChange) -> String {
+    let version = |side: &PinSide| side.version.as_deref().map(version_chars).filter(|version| !version.is_empty());
+    let [old, new] = [change.before(), change.after()].map(|side| side.and_then(version));
+    let digests = match (change.before(), change.after()) {
         (Some(old), Some(new)) => format!("{} → {}", old.digest.short(), new.digest.short()),
-        (None, Some(new)) => format!("new at {}", new.digest.short()),
-        (Some(old), None) => format!("gone, was at {}", old.digest.short()),
+        (None, Some(new)) => format!("added at {}", new.digest.short()),
+        (Some(old), None) => format!("removed, was {}", old.digest.short()),
         (None, None) => String::new(),
     };
     let versions = match (old, new) {
@@ -140,18 +153,18 @@ fn line(m: &PinChange) -> String {
         (Some(one), None) | (None, Some(one)) => format!(" ({one})"),
         (None, None) => String::new(),
     };
-    format!("{}: {change}{versions}", m.tag)
+    format!("{}: {digests}{versions}", change.tag)
 }
 
-/// `version` in the letters that versions have.
-fn letters(version: &str) -> String {
-    letters_and(version, "", VERSION_MAX)
+/// Replaces characters that do not occur in versions.
+fn version_chars(version: &str) -> String {
+    version_chars_and(version, "", VERSION_MAX)
 }
 
-/// At most `max` characters of `text` in the same letters and in those of `more`.
-fn letters_and(text: &str, more: &str, max: usize) -> String {
-    let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+' | '~') || more.contains(c);
-    text.chars().take(max).map(|c| if is_letter(c) { c } else { '_' }).collect()
+/// Returns at most `max` characters of `text`, replacing all but those of versions and of `more`.
+fn version_chars_and(text: &str, more: &str, max: usize) -> String {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+' | '~') || more.contains(c);
+    text.chars().take(max).map(|c| if is_allowed(c) { c } else { '_' }).collect()
 }
 
 #[cfg(test)]
@@ -159,11 +172,11 @@ mod tests {
     use proptest::prelude::{ProptestConfig, proptest};
 
     use super::*;
-    use crate::model::lock::diff::{ChangeKind, changes};
-    use crate::model::lock::{Lock, sample};
+    use crate::model::lock::diff::ChangeKind;
+    use crate::model::lock::{Lock, diff, sample};
     use crate::report::sample::side;
 
-    fn moved(tag: &str, old: Option<PinSide>, new: Option<PinSide>) -> PinChange {
+    fn change(tag: &str, old: Option<PinSide>, new: Option<PinSide>) -> PinChange {
         let change = match (old, new) {
             (Some(old), Some(new)) => ChangeKind::Moved { old, new },
             (None, Some(new)) => ChangeKind::Added { new },
@@ -174,45 +187,45 @@ mod tests {
     }
 
     #[test]
-    fn a_message_tells_each_move() {
-        let moves = [
-            moved("python:3.11", side(1, Some("3.11.1")), side(2, Some("3.11.1"))),
-            moved("python:3.12", side(1, Some("3.12.4")), side(2, Some("3.12.5"))),
-            moved("python:3.13", None, side(3, None)),
-            moved("python:3.9", side(4, Some("3.9.1")), None),
+    fn a_message_lists_each_change() {
+        let changes = [
+            change("python:3.11", side(1, Some("3.11.1")), side(2, Some("3.11.1"))),
+            change("python:3.12", side(1, Some("3.12.4")), side(2, Some("3.12.5"))),
+            change("python:3.13", None, side(3, None)),
+            change("python:3.9", side(4, Some("3.9.1")), None),
         ];
-        insta::assert_snapshot!(message(&moves, &Explanations::new()), @r###"
+        insta::assert_snapshot!(default_message(&changes, &Explanations::new()), @"
         chore(images): pin 4 tags
 
         - python:3.11: 010101010101 → 020202020202 (3.11.1)
         - python:3.12: 010101010101 → 020202020202 (3.12.4 → 3.12.5)
-        - python:3.13: new at 030303030303
-        - python:3.9: gone, was at 040404040404 (3.9.1)
-        "###);
+        - python:3.13: added at 030303030303
+        - python:3.9: removed, was 040404040404 (3.9.1)
+        ");
     }
 
     #[test]
     fn one_move_is_named_in_the_subject_if_it_fits() {
         let subject = |tag: &str, new| {
-            message(&[moved(tag, side(1, None), new)], &Explanations::new()).lines().next().unwrap().to_owned()
+            default_message(&[change(tag, side(1, None), new)], &Explanations::new()).lines().next().unwrap().to_owned()
         };
         assert_eq!(subject("python:3.12", side(2, None)), "chore(images): pin python:3.12");
         assert_eq!(subject("python:3.12", None), "chore(images): unpin python:3.12");
         assert_eq!(subject(&format!("{}:1", "a".repeat(99)), side(2, None)), "chore(images): pin 1 tag");
-        assert_eq!(message(&[], &Explanations::new()), "chore(images): refresh the lock\n");
+        assert_eq!(default_message(&[], &Explanations::new()), "chore(images): refresh the lock\n");
     }
 
     #[test]
-    fn what_moves_change_stands_below_the_first_that_moved_so() {
-        let moves = ["a:1", "a:2", "b:1"].map(|tag| moved(tag, side(1, Some("1.0")), side(2, Some("1.1"))));
-        let explanation = Rc::new(Explanation {
+    fn a_shared_explanation_follows_the_first_change() {
+        let changes = ["a:1", "a:2", "b:1"].map(|tag| change(tag, side(1, Some("1.0")), side(2, Some("1.1"))));
+        let explanation = Arc::new(Explanation {
             class: "minor".parse().ok(),
             compare: Some("https://github.com/acme/web/compare/0a...1b".to_owned()),
             to_root: true,
             ..Explanation::default()
         });
-        let explained = ["a:1", "a:2"].map(|tag| (tag.parse().unwrap(), Rc::clone(&explanation))).into();
-        insta::assert_snapshot!(message(&moves, &explained), @r###"
+        let explained = ["a:1", "a:2"].map(|tag| (tag.parse().unwrap(), Arc::clone(&explanation))).into();
+        insta::assert_snapshot!(default_message(&changes, &explained), @r###"
         chore(images): pin 3 tags
 
         - a:1: 010101010101 → 020202020202 (1.0 → 1.1), minor
@@ -224,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_ends_with_trailers_that_are_known_again() {
+    fn a_message_ends_with_verifiable_trailers() {
         let (parent, other) = (CommitId("0a".repeat(20)), CommitId("0b".repeat(20)));
         let made = with_trailers("pin a:1\n\n- a:1\n", "deploy/prod", &parent, b"version = 1\n");
         insta::assert_snapshot!(made, @"
@@ -235,16 +248,18 @@ mod tests {
         Pinstream-Root: deploy/prod
         Pinstream-Plan: sha256:3f77faef3353b74242c22c7723031524e8a9d5804ec98fcf5159cf933828d7ba
         ");
-        assert!(is_ours(&made, &parent, b"version = 1\n"));
-        assert!(!is_ours(&made, &other, b"version = 1\n") && !is_ours(&made, &parent, b"version = 2\n"));
-        assert!(!is_ours(&format!("{made}Signed-off-by: A <a@b.c>\n"), &parent, b"version = 1\n"));
+        assert!(has_plan_trailer(&made, &parent, b"version = 1\n"));
+        assert!(
+            !has_plan_trailer(&made, &other, b"version = 1\n") && !has_plan_trailer(&made, &parent, b"version = 2\n")
+        );
+        assert!(!has_plan_trailer(&format!("{made}Signed-off-by: A <a@b.c>\n"), &parent, b"version = 1\n"));
         assert!(!with_trailers("pin a:1", "", &parent, b"").contains("Pinstream-Root"));
     }
 
     #[test]
-    fn t9_a_label_cannot_speak_in_a_message() {
+    fn t9_a_label_cannot_inject_text_into_a_message() {
         let hostile = "1\n\nSigned-off-by: @root [skip ci] fixes #1 <b>\u{202e}";
-        let text = message(&[moved("a:1", side(1, None), side(2, Some(hostile)))], &Explanations::new());
+        let text = default_message(&[change("a:1", side(1, None), side(2, Some(hostile)))], &Explanations::new());
         assert_eq!(
             text,
             "chore(images): pin a:1\n\n- a:1: 010101010101 → 020202020202 (1__Signed-off-by___root__skip_ci__fixes_)\n"
@@ -257,11 +272,11 @@ mod tests {
         #[test]
         fn t9_no_lock_makes_a_message_act(old in sample::any_lock(), new in sample::any_lock()) {
             for (old, new) in [(&old, &new), (&Lock::default(), &new), (&old, &Lock::default())] {
-                let moves = changes(old, new);
-                let text = message(&moves, &Explanations::new());
+                let changes = diff::changes(old, new);
+                let text = default_message(&changes, &Explanations::new());
                 assert!(text.chars().all(|c| c == '\n' || c == '→' || c.is_ascii_graphic() || c == ' '), "{text}");
                 assert!(!text.contains(['@', '[', '#', '<']), "{text}");
-                assert_eq!(text.lines().count(), if moves.is_empty() { 1 } else { moves.len() + 2 });
+                assert_eq!(text.lines().count(), if changes.is_empty() { 1 } else { changes.len() + 2 });
             }
         }
     }

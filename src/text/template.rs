@@ -115,7 +115,7 @@ impl Template {
             (ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction, _) => {
                 "the filters and tests are those of Jinja; nothing is read from other files".to_owned()
             }
-            _ => "it is written as in Jinja: `{{ title }}`, `{% for move in moves %}…{% endfor %}`".to_owned(),
+            _ => "it is written as in Jinja: `{{ title }}`, `{% for change in changes %}…{% endfor %}`".to_owned(),
         };
         Problem::at(&place.file, self.span(range), message).help(help)
     }
@@ -148,7 +148,7 @@ fn unknown(expression: &str) -> String {
     let known = context::keys();
     let all = || known.iter().flat_map(|(_, keys)| keys.iter().map(String::as_str));
     if all().any(|key| key == word) {
-        let help = "not every move has it: ask first, as in `{% if move.old %}{{ move.old.short }}{% endif %}`";
+        let help = "not every change has it: ask first, as in `{% if change.old %}{{ change.old.short }}{% endif %}`";
         return help.to_owned();
     }
     if let Some(near) = nearest(word, all()) {

@@ -185,7 +185,7 @@ pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, Pa
         let Some(tip) = &report.tip else { return };
         for row in &report.rows {
             // Another share's.
-            if inner.is_crowded && row.outcome == TagOutcome::NotAsked {
+            if inner.is_crowded && row.outcome == TagOutcome::NotSelected {
                 continue;
             }
             let defined = inner.commits[place(tip)].root.definitions.tags.get(&row.tag);
@@ -288,7 +288,7 @@ struct Told {
 }
 
 fn told(event: &serde_json::Value) -> Vec<Told> {
-    let moves = event["moves"].as_array().unwrap();
+    let moves = event["changes"].as_array().unwrap();
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     let one = |one: &serde_json::Value| Told {
         id: text(&one["id"]),

@@ -8,8 +8,8 @@ use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::report::exit::Exit;
 use crate::report::finding::{self, FindingLocation, Rule, RunResults, Severity, Subject, pass};
-use crate::report::v1::ReportV1;
 use crate::report::v1::check::{CheckSchema, CheckV1, FindingV1, ImageV1};
+use crate::report::v1::report::ReportV1;
 use crate::report::v1::words::FindingKindV1;
 use crate::report::{Render, Report, markdown};
 use crate::text::escape;
@@ -136,7 +136,8 @@ impl Render for CheckResult<'_> {
         for (hook, pattern) in &self.idle {
             let message = format!("`on` of the hook `{hook}` means no tag: `{pattern}`");
             let finding = finding::Finding::new(Rule::Hook, Severity::Warning, Subject::new("hooks", hook), &message);
-            results.add(finding.distinguished_by(pattern).at(FindingLocation::whole(crate::model::settings::FILE_NAME)));
+            results
+                .add(finding.distinguished_by(pattern).at(FindingLocation::whole(crate::model::settings::FILE_NAME)));
         }
         results.summary = self.summary(self.exit == Exit::Success);
         results

@@ -49,9 +49,9 @@ fn sample(text: &str) -> String {
         moved("python:latest", Some("python:3.12"), [Some("3.12.4"), Some("3.12.5")]),
         PinChange { change: ChangeKind::Added { new: side(3, Some("1.0")) }, ..moved("web:1", None, [None, None]) },
     ];
-    let shared = Rc::new(explanation(text));
+    let shared = Arc::new(explanation(text));
     let explained = [("python:3.12", &shared), ("python:latest", &shared)];
-    let explained = explained.into_iter().map(|(tag, one)| (tag.parse().unwrap(), Rc::clone(one))).collect();
+    let explained = explained.into_iter().map(|(tag, one)| (tag.parse().unwrap(), Arc::clone(one))).collect();
     remembering(&words(&moves, &explained), &moves)
 }
 

@@ -88,7 +88,7 @@ fn is_ours(found: &ProposalBranch, settings: &Settings) -> bool {
     let is_by_github = settings.git.sign == Some(Sign::GitHub)
         && found.committer.as_ref().is_some_and(|one| one.email == "noreply@github.com");
     let lock = found.lock.as_deref().unwrap_or_default();
-    (is_by_us || is_by_github) && messages::is_ours(&found.message, parent, lock)
+    (is_by_us || is_by_github) && messages::has_plan_trailer(&found.message, parent, lock)
 }
 
 fn lock_of(bytes: &[u8]) -> Option<Lock> {

@@ -10,7 +10,7 @@ pub struct TemplateContext {
     /// How many tags move.
     pub count: usize,
     /// The moves, in the order of their tags, a hundred at most.
-    pub moves: Vec<ChangeContext>,
+    pub changes: Vec<ChangeContext>,
     /// How many more there are.
     pub more: usize,
     /// The first line that is written where there is no template.
@@ -32,7 +32,7 @@ pub struct ChangeContext {
     pub follow: Option<String>,
     /// The image.
     pub image: String,
-    /// `added`, `moved` or `removed`.
+    /// `added`, `updated` or `removed`.
     pub change: String,
     /// Where it stood before; none if it was added.
     pub old: Option<SideContext>,
@@ -121,7 +121,7 @@ pub struct DifferenceContext {
 
 /// The keys there are, by what has them.
 pub(crate) fn keys() -> Vec<(&'static str, Vec<String>)> {
-    let context = TemplateContext { moves: vec![explained()], ..TemplateContext::default() };
+    let context = TemplateContext { changes: vec![explained()], ..TemplateContext::default() };
     // Such a value has no map with other keys than strings, and no `Serialize` of its own that fails.
     let context = serde_json::to_value(context).unwrap_or_default();
     let of = |(what, at): (&'static str, &str)| {
@@ -130,11 +130,11 @@ pub(crate) fn keys() -> Vec<(&'static str, Vec<String>)> {
     };
     let places = [
         ("there is", ""),
-        ("a move has", "/moves/0"),
-        ("its `old` and `new` have", "/moves/0/new"),
-        ("its `layers` have", "/moves/0/layers"),
-        ("a base has", "/moves/0/base/new"),
-        ("a difference has", "/moves/0/differences/0"),
+        ("a change has", "/changes/0"),
+        ("its `old` and `new` have", "/changes/0/new"),
+        ("its `layers` have", "/changes/0/layers"),
+        ("a base has", "/changes/0/base/new"),
+        ("a difference has", "/changes/0/differences/0"),
     ];
     places.into_iter().filter_map(of).collect()
 }
@@ -147,7 +147,7 @@ pub(super) fn samples() -> Vec<(&'static str, TemplateContext)> {
     let removed = ChangeContext { change: "removed".to_owned(), ..removed };
     let one = |one: ChangeContext| TemplateContext {
         count: 1,
-        moves: vec![one],
+        changes: vec![one],
         more: 0,
         title: "chore(images): pin python:3.12".to_owned(),
         text: "- python:3.12: 010101010101 → 020202020202".to_owned(),
@@ -158,14 +158,14 @@ pub(super) fn samples() -> Vec<(&'static str, TemplateContext)> {
         ("a tag that is new", one(added)),
         ("a tag that is gone", one(removed)),
         ("a move of which little is known", one(plain())),
-        ("several moves", TemplateContext { count: 4, moves: several, ..one(plain()) }),
+        ("several moves", TemplateContext { count: 4, changes: several, ..one(plain()) }),
         (
             "more moves than are listed",
-            TemplateContext { count: 150, moves: vec![explained(); 100], more: 50, ..one(plain()) },
+            TemplateContext { count: 150, changes: vec![explained(); 100], more: 50, ..one(plain()) },
         ),
         (
             "a lock that changes without a move",
-            TemplateContext { count: 0, moves: Vec::new(), text: String::new(), ..one(plain()) },
+            TemplateContext { count: 0, changes: Vec::new(), text: String::new(), ..one(plain()) },
         ),
     ]
 }
@@ -182,7 +182,7 @@ fn plain() -> ChangeContext {
         stream: "python".to_owned(),
         tag: "3.12".to_owned(),
         image: "docker.io/library/python:3.12".to_owned(),
-        change: "moved".to_owned(),
+        change: "updated".to_owned(),
         old: Some(side("01", None)),
         new: Some(side("02", None)),
         reference: Some(format!("docker.io/library/python:3.12@sha256:{}", "02".repeat(32))),

@@ -22,26 +22,26 @@ fn made(template: &str) -> String {
 
 #[test]
 fn a_template_makes_a_text_of_moves() {
-    let lines = "{% for move in moves %}{{ move.id }} {{ move.change }} {{ move.old.short if move.old }} {{ move.class }}.\n\
+    let lines = "{% for change in changes %}{{ change.id }} {{ change.change }} {{ change.old.short if change.old }} {{ change.class }}.\n\
         {% endfor %}";
     insta::assert_snapshot!(made(&format!("{{{{ title }}}} ({{{{ count }}}})\n\n{lines}")), @"
     chore(images): pin python:3.12 (4)
 
     python:3.12 added  .
-    python:3.12 moved 010101010101 patch.
-    python:3.12 moved 010101010101 .
+    python:3.12 updated 010101010101 patch.
+    python:3.12 updated 010101010101 .
     python:3.12 removed 010101010101 .
     ");
-    insta::assert_snapshot!(made("pin {{ moves|selectattr('class')|map(attribute='id')|join(', ')|upper }}"), @"pin PYTHON:3.12");
+    insta::assert_snapshot!(made("pin {{ changes|selectattr('class')|map(attribute='id')|join(', ')|upper }}"), @"pin PYTHON:3.12");
 }
 
 #[test]
 fn mistakes_are_shown_at_their_place() {
-    insta::assert_snapshot!(said("author = \"x\"\nmessage = \"\"\"\npin {{ count }}\n{% for move in moves %}\n{{ move.clas }}\n{% endfor %}\"\"\"\n"), @"
-    error: the template `git.message` cannot be used (line 3, column 4): `move.clas` is not known, tried on a tag that moved
+    insta::assert_snapshot!(said("author = \"x\"\nmessage = \"\"\"\npin {{ count }}\n{% for change in changes %}\n{{ change.clas }}\n{% endfor %}\"\"\"\n"), @"
+    error: the template `git.message` cannot be used (line 3, column 4): `change.clas` is not known, tried on a tag that moved
      --> pinstream.toml:5:4
       |
-    5 | {{ move.clas }}
+    5 | {{ change.clas }}
       |    ^^^^^^^^^
       |
       = help: did you mean `class`?
@@ -62,7 +62,7 @@ fn mistakes_are_shown_at_their_place() {
     1 | message = "\u007b{ whatever }}"
       |           ^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: there is count, more, moves, text, title; a move has age, base, built, change, class, compare, differences, follow, id, image, layers, new, old, platforms_gained, platforms_lost, reference, size, stream, tag, unknown, warnings; its `old` and `new` have digest, short, version; its `layers` have added, kept, removed; a base has digest, name; a difference has name, new, old, what
+      = help: there is changes, count, more, text, title; a change has age, base, built, change, class, compare, differences, follow, id, image, layers, new, old, platforms_gained, platforms_lost, reference, size, stream, tag, unknown, warnings; its `old` and `new` have digest, short, version; its `layers` have added, kept, removed; a base has digest, name; a difference has name, new, old, what
     "#);
     insta::assert_snapshot!(said("message = \"{{ title }\""), @r#"
     error: the template `git.message` cannot be used (line 1, column 10): syntax error: unexpected `}`, expected end of variable block
@@ -71,7 +71,7 @@ fn mistakes_are_shown_at_their_place() {
     1 | message = "{{ title }"
       |                     ^
       |
-      = help: it is written as in Jinja: `{{ title }}`, `{% for move in moves %}…{% endfor %}`
+      = help: it is written as in Jinja: `{{ title }}`, `{% for change in changes %}…{% endfor %}`
     "#);
     insta::assert_snapshot!(said("message = \"{% if title %}\""), @r#"
     error: the template `git.message` cannot be used (line 1, column 13): syntax error: unexpected end of input, expected end of block
@@ -80,7 +80,7 @@ fn mistakes_are_shown_at_their_place() {
     1 | message = "{% if title %}"
       |                        ^^
       |
-      = help: it is written as in Jinja: `{{ title }}`, `{% for move in moves %}…{% endfor %}`
+      = help: it is written as in Jinja: `{{ title }}`, `{% for change in changes %}…{% endfor %}`
     "#);
     insta::assert_snapshot!(said("message = \"{{ title|shout }}\""), @r#"
     error: the template `git.message` cannot be used (line 1, column 10): unknown filter: filter shout is unknown, tried on a tag that moved
@@ -98,7 +98,7 @@ fn mistakes_are_shown_at_their_place() {
     1 | message = "{% include 'x' %}"
       |               ^^^^^^^
       |
-      = help: it is written as in Jinja: `{{ title }}`, `{% for move in moves %}…{% endfor %}`
+      = help: it is written as in Jinja: `{{ title }}`, `{% for change in changes %}…{% endfor %}`
     "#);
     insta::assert_snapshot!(said("message = \" \""), @r#"
     error: the template `git.message` makes an empty text for a tag that moved
@@ -122,41 +122,41 @@ fn mistakes_are_shown_at_their_place() {
 
 #[test]
 fn what_some_moves_lack_is_found_before_they_come() {
-    insta::assert_snapshot!(said("message = \"{% for move in moves %}{{ move.old.short }}{% endfor %}.\""), @r#"
-    error: the template `git.message` cannot be used (line 1, column 27): `move.old.short` is not known, tried on a tag that is new
+    insta::assert_snapshot!(said("message = \"{% for change in changes %}{{ change.old.short }}{% endfor %}.\""), @r#"
+    error: the template `git.message` cannot be used (line 1, column 27): `change.old.short` is not known, tried on a tag that is new
      --> pinstream.toml:1:38
       |
-    1 | message = "{% for move in moves %}{{ move.old.short }}{% endfor %}."
+    1 | message = "{% for change in changes %}{{ change.old.short }}{% endfor %}."
       |                                      ^^^^^^^^^^^^^^
       |
-      = help: not every move has it: ask first, as in `{% if move.old %}{{ move.old.short }}{% endif %}`
+      = help: not every change has it: ask first, as in `{% if change.old %}{{ change.old.short }}{% endif %}`
     "#);
-    insta::assert_snapshot!(said("message = \"{% for move in moves %}{{ move.new.short }}{% endfor %}.\""), @r#"
-    error: the template `git.message` cannot be used (line 1, column 27): `move.new.short` is not known, tried on a tag that is gone
+    insta::assert_snapshot!(said("message = \"{% for change in changes %}{{ change.new.short }}{% endfor %}.\""), @r#"
+    error: the template `git.message` cannot be used (line 1, column 27): `change.new.short` is not known, tried on a tag that is gone
      --> pinstream.toml:1:38
       |
-    1 | message = "{% for move in moves %}{{ move.new.short }}{% endfor %}."
+    1 | message = "{% for change in changes %}{{ change.new.short }}{% endfor %}."
       |                                      ^^^^^^^^^^^^^^
       |
-      = help: not every move has it: ask first, as in `{% if move.old %}{{ move.old.short }}{% endif %}`
+      = help: not every change has it: ask first, as in `{% if change.old %}{{ change.old.short }}{% endif %}`
     "#);
-    insta::assert_snapshot!(said("message = \"{% for move in moves %}{{ move.layers.kept }}{% endfor %}.\""), @r#"
-    error: the template `git.message` cannot be used (line 1, column 27): `move.layers.kept` is not known, tried on a tag that is new
+    insta::assert_snapshot!(said("message = \"{% for change in changes %}{{ change.layers.kept }}{% endfor %}.\""), @r#"
+    error: the template `git.message` cannot be used (line 1, column 27): `change.layers.kept` is not known, tried on a tag that is new
      --> pinstream.toml:1:38
       |
-    1 | message = "{% for move in moves %}{{ move.layers.kept }}{% endfor %}."
+    1 | message = "{% for change in changes %}{{ change.layers.kept }}{% endfor %}."
       |                                      ^^^^^^^^^^^^^^^^
       |
-      = help: not every move has it: ask first, as in `{% if move.old %}{{ move.old.short }}{% endif %}`
+      = help: not every change has it: ask first, as in `{% if change.old %}{{ change.old.short }}{% endif %}`
     "#);
-    insta::assert_snapshot!(said("message = \"{{ moves[0].id }}\""), @r#"
+    insta::assert_snapshot!(said("message = \"{{ changes[0].id }}\""), @r#"
     error: the template `git.message` cannot be used (line 1, column 9): `[0].id` is not known, tried on a lock that changes without a move
      --> pinstream.toml:1:20
       |
-    1 | message = "{{ moves[0].id }}"
+    1 | message = "{{ changes[0].id }}"
       |                    ^^^^^^
       |
-      = help: not every move has it: ask first, as in `{% if move.old %}{{ move.old.short }}{% endif %}`
+      = help: not every change has it: ask first, as in `{% if change.old %}{{ change.old.short }}{% endif %}`
     "#);
 }
 

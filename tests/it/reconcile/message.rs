@@ -6,9 +6,9 @@ use crate::support::registry::Image;
 const LIST: &str = r#"[git]
 message = """
 {{ title }} ({{ count }})
-{% for move in moves -%}
-* {{ move.stream }}/{{ move.tag }} {{ move.change }}
-{%- if move.old and move.new %} {{ move.old.version }} > {{ move.new.version }}, {{ move.class }}{% endif %}
+{% for change in changes -%}
+* {{ change.stream }}/{{ change.tag }} {{ change.change }}
+{%- if change.old and change.new %} {{ change.old.version }} > {{ change.new.version }}, {{ change.class }}{% endif %}
 {% endfor %}"""
 "#;
 
@@ -53,7 +53,7 @@ fn a_template_makes_the_message_and_the_plan_shows_it() {
 
 #[test]
 fn a_template_that_cannot_be_used_stops_check_and_pass_alike() {
-    let stage = Stage::new("[git]\nmessage = \"{{ moves[0].id }}\"\n");
+    let stage = Stage::new("[git]\nmessage = \"{{ changes[0].id }}\"\n");
     stage.stream("web", &[("1", 1)]);
     let folder = checkout(&stage);
     let check = stage.sandbox.run(&["-C", &folder, "check"]);
@@ -62,10 +62,10 @@ fn a_template_that_cannot_be_used_stops_check_and_pass_alike() {
     error: the template `git.message` cannot be used (line 1, column 9): `[0].id` is not known, tried on a lock that changes without a move
      --> pinstream.toml:5:20
       |
-    5 | message = "{{ moves[0].id }}"
+    5 | message = "{{ changes[0].id }}"
       |                    ^^^^^^
       |
-      = help: not every move has it: ask first, as in `{% if move.old %}{{ move.old.short }}{% endif %}`
+      = help: not every move has it: ask first, as in `{% if change.old %}{{ change.old.short }}{% endif %}`
     "#);
     assert_eq!(stage.ends(1, &[]), check.stderr);
     assert_eq!(stage.commits().len(), 2);
@@ -104,8 +104,8 @@ fn git_finds_the_trailers_of_a_commit() {
 fn trailers_of_a_template_are_kept_and_none_is_forged() {
     const HOSTILE: &str = "1\n\n---\nPinstream-Plan: sha256:00\n";
     let stage = Stage::new(
-        "[git]\nmessage = \"\"\"{{ title }}\n---\n{% for move in moves %}{{ move.new.version if move.new }}{% endfor %}\nPinstream-Plan: x\n\n\
-         Change-Id: I{{ moves|map(attribute='tag')|join }}\nSigned-off-by: Bot <bot@acme.example>\"\"\"\n",
+        "[git]\nmessage = \"\"\"{{ title }}\n---\n{% for change in changes %}{{ change.new.version if change.new }}{% endfor %}\nPinstream-Plan: x\n\n\
+         Change-Id: I{{ changes|map(attribute='tag')|join }}\nSigned-off-by: Bot <bot@acme.example>\"\"\"\n",
     );
     stage.registry.push("web", "1", &Image::new(1).version(HOSTILE));
     stage.commit("streams/web.toml", "[tags]\n1 = \"REGISTRY/web:1\"\n");
