@@ -35,7 +35,7 @@ pub use tag::{TagOutcome, TagResult, TagRow};
 pub enum OutputFormat {
     /// Human-readable
     Text,
-    /// JSON, `pinstream.report/v1` or `pinstream.check/v1`; empty if the command stops early
+    /// JSON (`pinstream.report/v1`, `pinstream.check/v1`), empty on early errors
     Json,
     /// Markdown tables for a job summary or a comment
     Markdown,

@@ -74,7 +74,7 @@ fn what_moves_in_one_repository_moves_in_the_next_with_one_pass_each() {
     two.their_pass();
     two.stage.registry.forget();
     let said = two.stage.ends(0, &[]);
-    assert!(said.contains(&format!("read platform at {} of file://", &two.their_tip()[..9])), "{said}");
+    assert!(said.contains(&format!("read remote platform at {} (file://", &two.their_tip()[..9])), "{said}");
     assert_eq!(two.stage.registry.counts().head, 0);
     assert!(two.stage.registry.counts().get >= 2);
     for tag in ["web:base", "web:prod"] {
@@ -183,7 +183,7 @@ fn a_remote_that_cannot_be_read_fails_its_tags_and_no_others() {
     two.follow(&gone);
     let said = two.stage.ends(3, &[]);
     assert!(said.contains("failed  web:base  unsupported: ") && said.contains("there is no such folder"), "{said}");
-    assert!(said.contains("moved   own:1 "), "{said}");
+    assert!(said.contains("updated  own:1 "), "{said}");
     assert_eq!(two.stage.pin("web:base"), before);
 
     two.follow("http://127.0.0.1:9/repo.git");
@@ -231,13 +231,13 @@ fn rules_of_adoption_hold_for_what_is_followed_elsewhere() {
     assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "soaking");
     assert_eq!(two.stage.registry.requests().len(), 0);
     two.stage.sandbox.env("PINSTREAM_NOW", "2026-11-25T12:00:00Z");
-    assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "moved");
+    assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "updated");
     // The other team goes back, and this root goes back with it: that was decided by people.
     two.theirs("streams/python.toml", &PLATFORM.replace("python:3.12", "python:old"));
     two.stage.push("python:old", 1);
     two.their_pass();
     two.stage.commit("streams/web.toml", &definition("annotations = { a = \"b\" }"));
-    assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "moved");
+    assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "updated");
     assert_eq!(two.stage.pin("web:base"), first);
     two.stage.commit("streams/web.toml", &definition(&format!("reject = [\"{second}\"]")));
     two.theirs("streams/python.toml", PLATFORM);

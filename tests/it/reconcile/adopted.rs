@@ -22,7 +22,7 @@ fn pass(stage: &mut Stage, now: &str, code: i32) -> String {
     stage.sandbox.env("PINSTREAM_NOW", format!("2026-11-{now}Z"));
     let report = stage.report(code, &[]);
     let row = report["tags"].as_array().unwrap().iter().find(|row| row["tag"] == "one").unwrap();
-    let reason = row["kept"]["reason"].as_str().map(|reason| format!(": {reason}"));
+    let reason = row["held"]["reason"].as_str().map(|reason| format!(": {reason}"));
     format!("{}{}", row["outcome"].as_str().unwrap(), reason.unwrap_or_default())
 }
 
@@ -43,7 +43,7 @@ fn a_digest_soaks_from_our_first_sight_of_it_on_any_machine() {
     assert_eq!(pass(&mut stage, "26T09:59:59", 0), waits("24T10:00:00", "26T10:00:00"));
     stage.push("web:1", 3);
     assert_eq!(pass(&mut stage, "26T10:00:00", 0), waits("26T10:00:00", "28T10:00:00"));
-    assert_eq!(pass(&mut stage, "28T10:00:00", 0), "moved");
+    assert_eq!(pass(&mut stage, "28T10:00:00", 0), "updated");
     assert_eq!(pass(&mut stage, "28T10:00:01", 0), "unchanged");
 }
 
@@ -55,7 +55,7 @@ fn a_pass_over_other_tags_does_not_forget_what_waits() {
     pass(&mut stage, "24T10:00:00", 0);
     stage.sandbox.env("PINSTREAM_NOW", "2026-11-25T00:00:00Z");
     stage.ends(0, &["other"]);
-    assert_eq!(pass(&mut stage, "26T10:00:00", 0), "moved");
+    assert_eq!(pass(&mut stage, "26T10:00:00", 0), "updated");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_hold_keeps_the_pin_until_it_ends() {
     stage.push("web:1", 2);
     let held = "held: its definition holds it until 2026-11-26T00:00:00Z: CVE regression";
     assert_eq!(pass(&mut stage, "25T23:59:59", 0), held);
-    assert_eq!(pass(&mut stage, "26T00:00:00", 0), "moved");
+    assert_eq!(pass(&mut stage, "26T00:00:00", 0), "updated");
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn what_is_rejected_is_not_adopted_and_the_next_one_is() {
     assert_eq!(stage.push("web:1", 2), bad);
     assert_eq!(pass(&mut stage, "25T00:00:00", 0), "held: its definition rejects that digest");
     stage.push("web:1", 3);
-    assert_eq!(pass(&mut stage, "25T00:00:01", 0), "moved");
+    assert_eq!(pass(&mut stage, "25T00:00:01", 0), "updated");
 }
 
 #[test]
@@ -82,8 +82,8 @@ fn a_registry_that_goes_back_is_asked_twice_and_then_handled_by_the_rule() {
     for (rule, expected) in [
         ("", "held: the registry went back to a digest it had before; `on-rollback` says hold"),
         ("on-rollback = \"hold\"", "held: the registry went back to a digest it had before; `on-rollback` says hold"),
-        ("on-rollback = \"allow\"", "moved"),
-        ("on-rollback = \"warn\"", "moved"),
+        ("on-rollback = \"allow\"", "updated"),
+        ("on-rollback = \"warn\"", "updated"),
     ] {
         let mut stage = stage(rule);
         let second = stage.push("web:1", 2);
@@ -132,11 +132,11 @@ fn moves_are_ignored_or_refused_by_their_class() {
     };
     // In the order of their names: careful, open, quiet.
     push(1, "1.0.0", 2);
-    assert_eq!(outcomes(0), "moved moved ignored");
+    assert_eq!(outcomes(0), "updated updated ignored");
     push(2, "1.1.0", 2);
-    assert_eq!(outcomes(0), "moved moved moved");
+    assert_eq!(outcomes(0), "updated updated updated");
     push(3, "2.0.0", 2);
-    assert_eq!(outcomes(4), "refused moved moved");
+    assert_eq!(outcomes(4), "held updated updated");
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_move_that_a_person_reverts_is_not_made_again() {
     let mut stage = stage("");
     let first = stage.pin("web:one").unwrap();
     let bad = stage.push("web:1", 2);
-    assert_eq!(pass(&mut stage, "24T10:00:00", 0), "moved");
+    assert_eq!(pass(&mut stage, "24T10:00:00", 0), "updated");
     stage.sandbox.git(&["clone", "--quiet", &stage.remote, "clone"]);
     stage.sandbox.git(&["-C", "clone", "revert", "--no-edit", "HEAD"]);
     stage.sandbox.git(&["-C", "clone", "push", "--quiet", "origin", "HEAD:main"]);
@@ -154,7 +154,7 @@ fn a_move_that_a_person_reverts_is_not_made_again() {
         assert_eq!(stage.pin("web:one").as_ref(), Some(&first));
     }
     let newer = stage.push("web:1", 3);
-    assert_eq!(pass(&mut stage, "24T13:00:00", 0), "moved");
+    assert_eq!(pass(&mut stage, "24T13:00:00", 0), "updated");
     assert_eq!(stage.pin("web:one").as_deref(), Some(newer.as_str()));
     // The bad one is remembered still.
     stage.push("web:1", 2);

@@ -107,7 +107,7 @@ fn a_list_that_cannot_be_read_fails_its_tags_and_no_other() {
             "app:edge failed",
             "app:night failed",
             "app:stable unchanged",
-            "web:1 moved"
+            "web:1 updated"
         ]
     );
     assert_eq!(pins(&stage), before);

@@ -100,7 +100,7 @@ fn count(stage: &Stage, folder: &str) -> usize {
 }
 
 fn moves(events: &[Value]) -> impl Iterator<Item = &Value> {
-    events.iter().flat_map(|event| event["moves"].as_array().unwrap())
+    events.iter().flat_map(|event| event["changes"].as_array().unwrap())
 }
 
 /// What the hook was told; a hook that was killed while it wrote has left half of it.

@@ -50,27 +50,27 @@ fn a_person_is_told_all_of_it_and_in_short_what_must_not_be_missed() {
         stage.shown(&ran.stdout)
     };
     insta::assert_snapshot!(told(&[]), @r"
-    moved  web:one  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
-           ! it runs as root, and did not before
-           ! it does not run on linux/arm64 any more
-    moved  web:two  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
-    hook tell succeeded for 2 moves
-    2 moved; landed as [COMMIT 4] on main
+    updated  web:one  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
+             ! it runs as root, and did not before
+             ! it does not run on linux/arm64 any more
+    updated  web:two  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
+    hook tell succeeded for 2 changes
+    2 updated; landed as [COMMIT 4] on main
     ");
     insta::assert_snapshot!(told(&["-v"]), @r"
-    moved  web:one  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
-           ! it runs as root, and did not before
-           ! it does not run on linux/arm64 any more
-           minor; built 2026-10-13, 12 days later; 19 bytes; 0 of 1 layers kept, 1 new
-           https://github.com/acme/web/compare/0a0a0a...1b1b1b
-           user: app → root
-           port: 8080/tcp, new
-           variable WEB_VERSION: 1.0.0 → 1.1.0
-           label note: \u{3a}:set-env name=x::y, new
-    moved  web:two  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
-           as web:one
-    hook tell succeeded for 2 moves
-    2 moved; landed as [COMMIT 4] on main
+    updated  web:one  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
+             ! it runs as root, and did not before
+             ! it does not run on linux/arm64 any more
+             minor; built 2026-10-13, 12 days later; 19 bytes; 0 of 1 layers kept, 1 new
+             https://github.com/acme/web/compare/0a0a0a...1b1b1b
+             user: app → root
+             port: 8080/tcp, new
+             variable WEB_VERSION: 1.0.0 → 1.1.0
+             label note: \u{3a}:set-env name=x::y, new
+    updated  web:two  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
+             same change as web:one
+    hook tell succeeded for 2 changes
+    2 updated; landed as [COMMIT 4] on main
     ");
 }
 
@@ -82,7 +82,7 @@ fn the_json_of_a_report_and_of_an_event_say_the_same() {
     let event = told.last().unwrap();
     for tag in ["one", "two"] {
         let explanation = of(&report, "tags", tag);
-        assert_eq!(explanation, of(event, "moves", tag));
+        assert_eq!(explanation, of(event, "changes", tag));
         assert_eq!(explanation["class"], "minor");
         assert_eq!(explanation["compare"], "https://github.com/acme/web/compare/0a0a0a...1b1b1b");
         assert_eq!(explanation["platforms_lost"], json!(["linux/arm64"]));
@@ -107,8 +107,8 @@ fn moves_that_somebody_else_landed_are_explained_to_hooks() {
     stage.ends(0, &[]);
     let told = stage.told();
     assert_eq!(told.len(), 4);
-    assert_eq!(of(&told[3], "moves", "one")["class"], "minor");
-    assert_eq!(of(&told[2], "moves", "one")["platforms_gained"], json!(["linux/arm64"]));
+    assert_eq!(of(&told[3], "changes", "one")["class"], "minor");
+    assert_eq!(of(&told[2], "changes", "one")["platforms_gained"], json!(["linux/arm64"]));
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn check(bad: FakeRegistry, outcome: (&str, &str), code: i32, settings: &str, sp
     let found = row("bad:1");
     assert_eq!((&found["outcome"], &found["error"]["kind"]), (&outcome.0.into(), &outcome.1.into()), "{found:#}");
     assert_eq!((&found["old"], &found["new"]["digest"]), (&found["new"], &old.as_str().into()));
-    assert_eq!(row("good:1")["outcome"], "moved");
+    assert_eq!(row("good:1")["outcome"], "updated");
     assert_eq!(stage.pin("good:1").as_deref(), Some(good.as_str()));
     for kept in ["bad:1", "bad:after"] {
         assert_eq!(stage.pin(kept).as_deref(), Some(old.as_str()), "{kept}");

@@ -38,7 +38,7 @@ fn a_template_makes_the_message_and_the_plan_shows_it() {
     insta::assert_snapshot!(shown.join("\n"), @"
     chore(images): pin 3 tags (3)
 
-    * web/1 moved 1.0.1 > 1.0.3, patch
+    * web/1 updated 1.0.1 > 1.0.3, patch
     * web/2 removed
     * web/3 added
     ");

@@ -213,7 +213,7 @@ fn a_signature_behind_its_tag_lets_an_image_through() {
     put_payloads(&stage, &next, vec![ours.payload(&digest)]);
     refused(&stage, "what was signed names another image");
     put_payloads(&stage, &next, vec![ours.payload(&next)]);
-    assert_eq!(pass(&stage, 0), "moved");
+    assert_eq!(pass(&stage, 0), "updated");
     assert_eq!(stage.pin("web:one").as_deref(), Some(next.as_str()));
 }
 
@@ -349,7 +349,7 @@ fn of_a_repository_the_highest_signed_tag_is_chosen() {
     stage.sandbox.env("PINSTREAM_NOW", "2026-11-24T00:00:00Z");
     assert_eq!(pass(&stage, 0), "soaking");
     stage.sandbox.env("PINSTREAM_NOW", "2026-11-26T00:00:00Z");
-    assert_eq!(pass(&stage, 0), "moved");
+    assert_eq!(pass(&stage, 0), "updated");
     put_payloads(&stage, &digests[2], vec![ours.payload(&digests[2])]);
     assert_eq!(pass(&stage, 0), "soaking");
 }

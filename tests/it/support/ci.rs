@@ -1,4 +1,4 @@
-//! The forms for CI systems, held against what is published of them.
+//! Validates output for CI systems against the published formats.
 
 use std::collections::BTreeSet;
 
@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use super::schema;
 
-/// All of those forms.
+/// All formats for CI systems.
 pub(crate) const FORMATS: [&str; 5] = ["markdown", "github", "sarif", "junit", "gitlab"];
 
-/// Panics where `text` is not a whole document of `format`.
+/// Asserts that `text` is a complete document of `format`.
 #[track_caller]
-pub(crate) fn holds(format: &str, text: &str) {
+pub(crate) fn assert_valid(format: &str, text: &str) {
     match format {
         "markdown" => markdown(text),
         "github" => github(text),
@@ -24,7 +24,7 @@ pub(crate) fn holds(format: &str, text: &str) {
     }
 }
 
-/// One heading, and no HTML.
+/// Expects one heading and no HTML.
 #[track_caller]
 fn markdown(text: &str) {
     let mut shown = String::new();
@@ -32,7 +32,7 @@ fn markdown(text: &str) {
     assert!(shown.starts_with("<h3><code>pinstream ") && shown.matches("<h3>").count() == 1, "{shown}");
 }
 
-/// Lines of `::word key=value,…::text`, and a last one of words at the most.
+/// Expects lines of `::word key=value,…::text`, and at most one final line of text.
 #[track_caller]
 fn github(text: &str) {
     let lines: Vec<&str> = text.lines().collect();
@@ -52,7 +52,7 @@ fn github(text: &str) {
     }
 }
 
-/// By the schema, and by what it cannot say: what is an index is one.
+/// Validates the schema, indexes, fingerprints and paths.
 #[track_caller]
 fn sarif(text: &str) {
     let schema: Value = serde_json::from_str(include_str!("ci/sarif.json")).unwrap();
@@ -66,7 +66,7 @@ fn sarif(text: &str) {
         assert!(fingerprints.insert(result["partialFingerprints"].to_string()), "{text}");
         let place = &result["locations"][0]["physicalLocation"]["artifactLocation"];
         assert!(run["originalUriBaseIds"][place["uriBaseId"].as_str().unwrap()].is_object(), "{text}");
-        // A base of one's own has to be there for it to be one (RFC 3986, section 5.2).
+        // Relative references stay below the top (RFC 3986, section 5.2).
         let top = url::Url::parse("https://top.example/repository/").unwrap();
         let uri = top.join(place["uri"].as_str().unwrap()).unwrap();
         assert!(uri.as_str().starts_with(top.as_str()), "{text}");
@@ -83,10 +83,10 @@ fn gitlab(text: &str) {
     assert_eq!(fingerprints.len(), issues.len(), "{text}");
 }
 
-/// An element that a report may hold: its name, the attributes it has to have, those it may have, and its children.
+/// Allowed element of a report: name, required attributes, optional attributes, children.
 type Element = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
 
-/// What Jenkins' xUnit plugin takes (`junit-10.xsd`), less what no other reader knows.
+/// Elements of Jenkins' xUnit plugin (`junit-10.xsd`) that other readers support.
 const JUNIT: [Element; 7] = [
     ("testsuites", &[], &["name", "time", "tests", "failures", "errors"], &["testsuite"]),
     (
@@ -102,7 +102,7 @@ const JUNIT: [Element; 7] = [
     ("system-out", &[], &[], &[]),
 ];
 
-/// By the elements above, and by its own numbers.
+/// Validates elements, counts and unique names.
 #[track_caller]
 fn junit(text: &str) {
     let document = Document::parse(text).unwrap();

@@ -89,7 +89,7 @@ fn a_signature_behind_its_tag_lets_an_image_through_by_its_certificate() {
     put_beside(&stage, &next, &[beside(&session, &digest)]);
     refused(&stage, "what was signed was changed");
     put_beside(&stage, &next, &[beside(&session, &digest), beside(&session, &next)]);
-    assert_eq!(pass(&stage, 0), "moved");
+    assert_eq!(pass(&stage, 0), "updated");
     assert_eq!(stage.pin("web:one").as_deref(), Some(next.as_str()));
 }
 
