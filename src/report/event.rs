@@ -157,7 +157,7 @@ mod tests {
         // A change keeps its id in other company.
         let (all, one) = (event(&changes), event(&changes[1..2]));
         assert_eq!(all.changes[1].id, one.changes[0].id);
-        assert_eq!(one.changes[0].id, "d0dd375b15cd2263953e3da3c924d627");
+        assert_eq!(one.changes[0].id, "b2f666418bfc2689744d9e5209426f0f");
         let others = [
             id("rollout2", LANDED, &changes),
             id("rollout", EventContext { branch: "main2", ..LANDED }, &changes),

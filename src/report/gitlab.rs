@@ -52,7 +52,11 @@ mod tests {
 
     #[test]
     fn a_finding_is_an_issue() {
-        insta::assert_snapshot!(render(&sample::results()), @r#"
+        let issues: Vec<Value> = serde_json::from_str(&render(&sample::results())).unwrap();
+        assert_eq!(issues.len(), 11);
+        // Errors in a file, and a warning without a location.
+        let some = [&issues[0], &issues[5], &issues[9]];
+        insta::assert_snapshot!(serde_json::to_string_pretty(&some).unwrap(), @r#"
         [
           {
             "check_name": "definition",
@@ -63,54 +67,6 @@ mod tests {
                 "begin": 3
               },
               "path": "deploy/prod/streams/node.toml"
-            },
-            "severity": "major"
-          },
-          {
-            "check_name": "definition",
-            "description": "unterminated table",
-            "fingerprint": "47f2ec51bafb106b053b65beb196bf3a",
-            "location": {
-              "lines": {
-                "begin": 3
-              },
-              "path": "deploy/prod/streams/node.toml"
-            },
-            "severity": "major"
-          },
-          {
-            "check_name": "definition",
-            "description": "`streams/big.toml` is too large",
-            "fingerprint": "2194ab96914dadea6a4d32c465a202a7",
-            "location": {
-              "lines": {
-                "begin": 1
-              },
-              "path": "deploy/prod/streams/big.toml"
-            },
-            "severity": "major"
-          },
-          {
-            "check_name": "definition",
-            "description": "`/etc/policy.toml`: unknown key `hosts`",
-            "fingerprint": "c94fa298800ba101efc0fb42c2db7ef5",
-            "location": {
-              "lines": {
-                "begin": 1
-              },
-              "path": "deploy/prod/pinstream.toml"
-            },
-            "severity": "major"
-          },
-          {
-            "check_name": "lock",
-            "description": "`python:3.12` is not pinned; help: run `pinstream update`",
-            "fingerprint": "0076d0f649403cf17b1ab64ab6cde1d4",
-            "location": {
-              "lines": {
-                "begin": 4
-              },
-              "path": "deploy/prod/streams/python.toml"
             },
             "severity": "major"
           },
@@ -127,42 +83,6 @@ mod tests {
             "severity": "critical"
           },
           {
-            "check_name": "unverified",
-            "description": "the pin of `node:22` could not be verified: <timeout> & \"more\"",
-            "fingerprint": "5f14a80fab6f8093df11a0277b6f694d",
-            "location": {
-              "lines": {
-                "begin": 3
-              },
-              "path": "deploy/prod/pinstream.lock"
-            },
-            "severity": "major"
-          },
-          {
-            "check_name": "target",
-            "description": "expected the pin of `python:3.12`, found `python:5`",
-            "fingerprint": "394cd94245bb38c9187f7c4206badad7",
-            "location": {
-              "lines": {
-                "begin": 5
-              },
-              "path": "deploy/prod/deploy/web.yaml"
-            },
-            "severity": "major"
-          },
-          {
-            "check_name": "target",
-            "description": "expected the pin of `python:3.12`, found `python:12`",
-            "fingerprint": "69992fdb4cce9c21b928703d77fa90e3",
-            "location": {
-              "lines": {
-                "begin": 12
-              },
-              "path": "deploy/prod/deploy/web.yaml"
-            },
-            "severity": "major"
-          },
-          {
             "check_name": "hook",
             "description": "`x:*` in `on` of hook `rollout` matches no tag",
             "fingerprint": "448b2a65b0e0141926a2cc09ac21765b",
@@ -173,18 +93,6 @@ mod tests {
               "path": "deploy/prod/pinstream.toml"
             },
             "severity": "minor"
-          },
-          {
-            "check_name": "run",
-            "description": "the remote is unreachable",
-            "fingerprint": "06a3117891eb38bdbe1ff990b5f88a1b",
-            "location": {
-              "lines": {
-                "begin": 1
-              },
-              "path": "deploy/prod/pinstream.toml"
-            },
-            "severity": "major"
           }
         ]
         "#);

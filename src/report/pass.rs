@@ -16,7 +16,7 @@ pub struct Report {
     pub branch: Option<String>,
     /// Tip of the branch after the pass, if known.
     pub tip: Option<CommitId>,
-    /// How the pass ended.
+    /// End of the pass.
     pub end: PassEnd,
     /// Results of the tags, sorted by name.
     pub rows: Vec<TagRow>,
@@ -47,7 +47,7 @@ pub struct ReportError {
     pub help: Option<String>,
 }
 
-/// How a pass ended.
+/// End of a pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PassEnd {
     /// Dry run: nothing was written.

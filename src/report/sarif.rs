@@ -111,15 +111,17 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn a_finding_is_a_result_in_a_file() {
+    fn findings_are_results_of_a_run() {
         let mut log: Value = serde_json::from_str(&render(&sample::results())).unwrap();
         let run = &mut log["runs"][0];
         let (rules, results) = (run["tool"]["driver"]["rules"].take(), run["results"].take());
         let (rules, results) = (rules.as_array().unwrap(), results.as_array().unwrap());
         assert_eq!((rules.len(), results.len()), (Rule::ALL.len(), 8));
-        // One rule and three results: on one line, over two lines, and of a whole file.
         run["tool"]["driver"]["rules"] = json!(rules[..1]);
-        run["results"] = json!(results[..3]);
+        run["results"] = json!(results[..1]);
+        let notifications = run["invocations"][0]["toolExecutionNotifications"].as_array_mut().unwrap();
+        assert_eq!(notifications.len(), 3);
+        notifications.truncate(1);
         insta::assert_snapshot!(serde_json::to_string_pretty(&log).unwrap(), @r#"
         {
           "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
@@ -141,24 +143,6 @@ mod tests {
                       "level": "error",
                       "message": {
                         "text": "`/etc/policy.toml`: unknown key `hosts`"
-                      }
-                    },
-                    {
-                      "associatedRule": {
-                        "id": "hook"
-                      },
-                      "level": "warning",
-                      "message": {
-                        "text": "`x:*` in `on` of hook `rollout` matches no tag"
-                      }
-                    },
-                    {
-                      "associatedRule": {
-                        "id": "run"
-                      },
-                      "level": "error",
-                      "message": {
-                        "text": "the remote is unreachable"
                       }
                     }
                   ]
@@ -198,57 +182,6 @@ mod tests {
                   },
                   "ruleId": "definition",
                   "ruleIndex": 0
-                },
-                {
-                  "level": "error",
-                  "locations": [
-                    {
-                      "physicalLocation": {
-                        "artifactLocation": {
-                          "uri": "deploy/prod/streams/node.toml",
-                          "uriBaseId": "%SRCROOT%"
-                        },
-                        "region": {
-                          "endColumn": 2,
-                          "endLine": 4,
-                          "startColumn": 1,
-                          "startLine": 3
-                        }
-                      }
-                    }
-                  ],
-                  "message": {
-                    "text": "unterminated table"
-                  },
-                  "partialFingerprints": {
-                    "pinstreamFinding/v1": "47f2ec51bafb106b053b65beb196bf3a"
-                  },
-                  "ruleId": "definition",
-                  "ruleIndex": 0
-                },
-                {
-                  "level": "error",
-                  "locations": [
-                    {
-                      "physicalLocation": {
-                        "artifactLocation": {
-                          "uri": "deploy/prod/streams/big.toml",
-                          "uriBaseId": "%SRCROOT%"
-                        },
-                        "region": {
-                          "startLine": 1
-                        }
-                      }
-                    }
-                  ],
-                  "message": {
-                    "text": "`streams/big.toml` is too large"
-                  },
-                  "partialFingerprints": {
-                    "pinstreamFinding/v1": "2194ab96914dadea6a4d32c465a202a7"
-                  },
-                  "ruleId": "definition",
-                  "ruleIndex": 0
                 }
               ],
               "tool": {
@@ -276,6 +209,16 @@ mod tests {
           "version": "2.1.0"
         }
         "#);
+    }
+
+    #[test]
+    fn a_region_is_a_range_or_the_first_line_of_a_file() {
+        let log: Value = serde_json::from_str(&render(&sample::results())).unwrap();
+        let region = |at: usize| &log["runs"][0]["results"][at]["locations"][0]["physicalLocation"]["region"];
+        assert_eq!(region(0), &json!({ "startLine": 3, "startColumn": 1, "endLine": 3, "endColumn": 5 }));
+        assert_eq!(region(1), &json!({ "startLine": 3, "startColumn": 1, "endLine": 4, "endColumn": 2 }));
+        assert_eq!(region(2), &json!({ "startLine": 1 }));
+        assert_eq!(region(3), &json!({ "startLine": 4 }));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Reads all changes as JSON from standard input; other values are in `PINSTREAM_…` variables.
+# Gets all moves as JSON on its standard input; see `PINSTREAM_…` for the rest.
 set -eu
 . ./scripts/lib.sh
 say "rolling out to $1: commit $PINSTREAM_COMMIT"

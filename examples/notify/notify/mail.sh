@@ -1,6 +1,6 @@
 #!/bin/sh
-# Sends a mail with curl, because most CI images have no local mail server. SMTP_URL is e.g. smtps://mail.example.org or
-# smtp://mail.example.org:587, which must offer STARTTLS unless it is localhost; MAIL_FROM and MAIL_TO are one address
+# Sends a mail with curl, because most CI images have no mail server. SMTP_URL is e.g. smtps://mail.example.org or
+# smtp://mail.example.org:587, which must offer STARTTLS unless it is this machine. MAIL_FROM and MAIL_TO are one address
 # each. A retry has the same Message-ID. Headers contain no text from images, and the body is base64.
 set -eu
 jq -L notify --raw-output 'include "changes";

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Sends a message to a Matrix room. The event id is the transaction id, so a retry sends no second message.
+# Sends a message to a Matrix room. The event id is the transaction id, so that a retry sends no second message.
 # MATRIX_URL is the server, e.g. https://matrix.example.org; MATRIX_ROOM is the room id, e.g. !abc:example.org.
 set -eu
 jq -L notify 'include "changes";
   def code: "<code>\(@html)</code>";
   { msgtype: "m.notice",
-    # The message mentions nobody, whatever its text.
+    # Never notify anyone, whatever the text contains.
     "m.mentions": {},
     body: message("\(.tag) \(.old) → \(.new) (\(.class))"
       + (if .compare then " \(.compare)" else "" end)

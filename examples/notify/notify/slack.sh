@@ -1,6 +1,6 @@
 #!/bin/sh
-# Sends a Slack message through an incoming webhook. Its URL is secret, so it is never passed on a command line.
-# In Slack's mrkdwn `&`, `<` and `>` are written as entities; between backquotes nothing else has a meaning.
+# Sends a message to Slack through an incoming webhook. Its URL is a secret and therefore not passed on a command line.
+# Slack's mrkdwn requires `&`, `<` and `>` as entities; nothing else is special between backquotes.
 set -eu
 jq -L notify 'include "changes";
   def entities: gsub("&"; "&amp;") | gsub("<"; "&lt;") | gsub(">"; "&gt;");

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{LINES_MAX, subject, version_chars, version_chars_and};
+use super::default::{LINES_MAX, subject, version_chars, version_chars_and};
 use crate::image_diff::{Explanation, Explanations, text};
 use crate::model::image::{Digest, ImageRef, PinnedRef};
 use crate::model::lock::diff::{ChangeKind, PinChange, PinSide};

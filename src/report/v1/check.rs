@@ -15,7 +15,7 @@ pub enum CheckSchema {
     V1,
 }
 
-/// Result of `check`.
+/// Result of a `check` run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CheckV1 {
     /// Always `pinstream.check/v1`.

@@ -44,7 +44,7 @@ pub struct SidesV1<T> {
     pub new: Option<T>,
 }
 
-/// Comparison of layers.
+/// Comparison of the layers of two images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LayersV1 {
     /// Number of layers in both images.
@@ -64,7 +64,7 @@ pub struct BaseV1 {
     pub digest: Option<String>,
 }
 
-/// One difference.
+/// One difference in configuration or labels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DifferenceV1 {
     /// Kind of difference.

@@ -24,7 +24,7 @@ pub struct ExportV1 {
     pub pins: Vec<ExportedV1>,
 }
 
-/// One pinned tag.
+/// One pinned tag of an export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ExportedV1 {
     /// Name of the stream.

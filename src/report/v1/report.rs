@@ -20,7 +20,7 @@ pub enum ReportSchema {
 pub struct ReportV1 {
     /// Always `pinstream.report/v1`.
     pub schema: ReportSchema,
-    /// How the pass ended.
+    /// End of the pass.
     pub end: EndV1,
     /// Exit code of the process.
     pub exit: u8,
@@ -117,7 +117,7 @@ pub struct RemoteV1 {
     pub commit: String,
 }
 
-/// One proposal.
+/// One proposal of a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ProposalV1 {
     /// Source branch.
@@ -146,7 +146,7 @@ pub struct FileV1 {
     pub lines: Vec<usize>,
 }
 
-/// One hook.
+/// One hook of a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HookV1 {
     /// Name of the hook.
