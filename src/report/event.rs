@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_of_changes_depend_on_hook_branch_root_tag_and_digests_and_event_ids_on_their_changes() {
+    fn ids_are_the_same_on_retry_and_differ_otherwise() {
         let changes = diff::changes(&Lock::default(), &sample::python());
         let id =
             |hook: &str, landed, changes: &[PinChange]| EventV1::new(hook, landed, changes, &Explanations::new()).id;

@@ -236,7 +236,7 @@ mod tests {
               <system-out>pinstream.lock: `python:3.10` was removed; previous pin 040404040404 (3.10.9)</system-out>
             </testcase>
             <testcase name="3.11" classname="streams/python">
-              <skipped message="soaking: seen since 2026-11-24T12:00:00Z, adopted from 2026-12-01T00:00:00Z on"/>
+              <skipped message="seen since 2026-11-24T12:00:00Z, adopted from 2026-12-01T00:00:00Z on"/>
             </testcase>
             <testcase name="3.12" classname="streams/python">
               <system-out>streams/python.toml: `python:3.12` was updated from 010101010101 (3.12.4) to 020202020202 (3.12.5\u{1b}[2J)</system-out>

@@ -48,7 +48,7 @@ fn skip_reason(row: &TagRow) -> Option<String> {
     match &row.outcome {
         // Exits with 4, so it is a failure.
         TagOutcome::Held(HeldUpdate { kept: HoldReason::TooFar(_), .. }) => None,
-        TagOutcome::Held(HeldUpdate { kept, .. }) => Some(format!("{}: {kept}", row.outcome.word())),
+        TagOutcome::Held(HeldUpdate { kept, .. }) => Some(kept.to_string()),
         outcome => outcome.skip_reason().map(str::to_owned),
     }
 }

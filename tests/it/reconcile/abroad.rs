@@ -182,7 +182,7 @@ fn a_remote_that_cannot_be_read_fails_its_tags_and_no_others() {
     let gone = format!("file://{}/gone.git", two.platform.base().display());
     two.follow(&gone);
     let said = two.stage.ends(3, &[]);
-    assert!(said.contains("failed  web:base  unsupported: ") && said.contains("there is no such folder"), "{said}");
+    assert!(said.contains("failed   web:base  unsupported: ") && said.contains("there is no such folder"), "{said}");
     assert!(said.contains("updated  own:1 "), "{said}");
     assert_eq!(two.stage.pin("web:base"), before);
 
@@ -242,7 +242,7 @@ fn rules_of_adoption_hold_for_what_is_followed_elsewhere() {
     two.stage.commit("streams/web.toml", &definition(&format!("reject = [\"{second}\"]")));
     two.theirs("streams/python.toml", PLATFORM);
     two.their_pass();
-    assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "held");
+    assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "rejected");
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn a_move_from_elsewhere_that_a_person_reverts_is_not_made_again() {
     two.stage.sandbox.git(&["-C", "clone", "revert", "--no-edit", "HEAD"]);
     two.stage.sandbox.git(&["-C", "clone", "push", "--quiet", "origin", "HEAD:main"]);
     for _ in 0..2 {
-        assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "held");
+        assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "reverted");
         assert_eq!(two.stage.pin("web:base"), first);
     }
 }

@@ -72,7 +72,7 @@ fn what_is_rejected_is_not_adopted_and_the_next_one_is() {
     let bad = Image::new(2).version("1.0.2").build().top.digest;
     let mut stage = stage(&format!("reject = [\"{bad}\"]"));
     assert_eq!(stage.push("web:1", 2), bad);
-    assert_eq!(pass(&mut stage, "25T00:00:00", 0), "held: its definition rejects that digest");
+    assert_eq!(pass(&mut stage, "25T00:00:00", 0), "rejected: its definition rejects that digest");
     stage.push("web:1", 3);
     assert_eq!(pass(&mut stage, "25T00:00:01", 0), "updated");
 }
@@ -148,7 +148,7 @@ fn a_move_that_a_person_reverts_is_not_made_again() {
     stage.sandbox.git(&["clone", "--quiet", &stage.remote, "clone"]);
     stage.sandbox.git(&["-C", "clone", "revert", "--no-edit", "HEAD"]);
     stage.sandbox.git(&["-C", "clone", "push", "--quiet", "origin", "HEAD:main"]);
-    let held = "held: a person took a move to it back; a newer digest moves on";
+    let held = "reverted: a person took a move to it back; a newer digest moves on";
     for now in ["24T11:00:00", "24T12:00:00"] {
         assert_eq!(pass(&mut stage, now, 0), held);
         assert_eq!(stage.pin("web:one").as_ref(), Some(&first));
@@ -174,7 +174,7 @@ fn a_plan_in_a_checkout_knows_of_a_revert_from_the_history_alone() {
     stage.sandbox.git(&["revert", "--no-edit", "HEAD"]);
     let told = stage.sandbox.run(&["plan", "--exit-code"]);
     assert_eq!(told.code, Some(0), "{}", told.stdout);
-    assert!(told.stdout.contains("held  web:one"), "{}", told.stdout);
+    assert!(told.stdout.contains("reverted  web:one"), "{}", told.stdout);
     assert!(told.stdout.contains("a person took a move to it back"), "{}", told.stdout);
     stage.push("web:1", 3);
     assert_eq!(stage.sandbox.run(&["plan", "--exit-code"]).code, Some(2));

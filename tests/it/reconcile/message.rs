@@ -59,13 +59,13 @@ fn a_template_that_cannot_be_used_stops_check_and_pass_alike() {
     let check = stage.sandbox.run(&["-C", &folder, "check"]);
     assert_eq!(check.code, Some(1));
     insta::assert_snapshot!(check.stderr, @r#"
-    error: the template `git.message` cannot be used (line 1, column 9): `[0].id` is not known, tried on a lock that changes without a move
-     --> pinstream.toml:5:20
+    error: the template `git.message` cannot be used (line 1, column 11): `[0].id` is not known, tried on a lock that changes without a move
+     --> pinstream.toml:5:22
       |
     5 | message = "{{ changes[0].id }}"
-      |                    ^^^^^^
+      |                      ^^^^^^
       |
-      = help: not every move has it: ask first, as in `{% if change.old %}{{ change.old.short }}{% endif %}`
+      = help: not every change has it: ask first, as in `{% if change.old %}{{ change.old.short }}{% endif %}`
     "#);
     assert_eq!(stage.ends(1, &[]), check.stderr);
     assert_eq!(stage.commits().len(), 2);

@@ -78,7 +78,7 @@ fn tell(kind: Kind) {
         let report = stage.report(0, &[]);
         assert_eq!(
             (Review::outcome(&report, "1"), Review::outcome(&report, "2")),
-            ("held".to_owned(), "unchanged".to_owned())
+            ("reverted".to_owned(), "unchanged".to_owned())
         );
         assert_eq!((review.forge.open(), review.tip(BRANCH)), (Vec::new(), None));
     }
