@@ -104,7 +104,7 @@ pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError>
 
     let exits = drift.findings.iter().chain(&by_hand).map(|finding| finding.exit);
     let of_upstream = upstream.as_ref().map_or(Exit::Success, |report| {
-        report.exit().worst(if report.changes() { Exit::Drift } else { Exit::Success })
+        report.exit().worst(if report.has_changes() { Exit::Drift } else { Exit::Success })
     });
     let of_images = if images.as_ref().is_some_and(|images| !images.is_empty()) { Exit::Drift } else { Exit::Success };
     let exit = exits.fold(of_upstream.worst(of_images), Exit::worst);
@@ -134,7 +134,7 @@ fn offline(root: &Root, only: &TagGlobs) -> UpstreamDrift {
     let mend = if offline_is_enough && !fixed_elsewhere { OFFLINE } else { "pinstream update" };
     let findings = found.iter().map(|one| Finding {
         tag: one.tag.clone(),
-        kind: FindingKindV1::Disagrees,
+        kind: FindingKindV1::Drift,
         exit: Exit::Drift,
         message: one.to_string(),
         help: None,

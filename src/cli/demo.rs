@@ -20,7 +20,7 @@ use crate::model::settings::Author;
 use crate::reconcile::{Effect, PassError, Request, Resolve, reconcile};
 use crate::report::Report;
 use crate::report::exit::Exit;
-use crate::report::text::{RowFilter, text};
+use crate::report::text::{self, RowFilter};
 use crate::system::clock;
 
 use super::context::CommandContext;
@@ -156,7 +156,7 @@ fn open(folder: &Path, remote: &Path) -> Result<Remote, PassError> {
 }
 
 fn shown(context: &CommandContext, report: &Report) -> String {
-    text(report, RowFilter::Changes, context.style)
+    text::render(report, RowFilter::Changes, context.style)
 }
 
 /// The difference between the locks of two commits.

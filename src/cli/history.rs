@@ -62,7 +62,7 @@ pub fn run(context: &CommandContext, args: &HistoryArgs) -> Result<Exit, CliErro
         let tags = trail.steps.iter().map(|(id, steps)| TagHistoryV1 {
             stream: id.stream.to_string(),
             tag: id.tag.to_string(),
-            steps: steps.iter().map(wire).collect(),
+            changes: steps.iter().map(wire).collect(),
         });
         write!(out, "{}", HistoryV1::new(trail.complete, tags.collect()).to_json())?;
         return Ok(Exit::Success);

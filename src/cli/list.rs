@@ -85,7 +85,7 @@ fn status(disagreements: &[Drift], id: &TagId) -> StatusV1 {
     match at.ok().map(|at| &disagreements[at].kind) {
         None => StatusV1::Pinned,
         Some(DriftKind::Missing) => StatusV1::NotPinned,
-        Some(_) => StatusV1::OutOfStep,
+        Some(_) => StatusV1::Stale,
     }
 }
 
@@ -101,7 +101,7 @@ fn sort(tags: &mut [&TagId], by: ListSort, root: &Root, status: impl Fn(&TagId) 
         }),
         ListSort::Created => tags.sort_by_cached_key(|id| Reverse(side(id).and_then(|side| created(&side)))),
         ListSort::Status => tags.sort_by_cached_key(|id| match status(id) {
-            StatusV1::OutOfStep => 0,
+            StatusV1::Stale => 0,
             StatusV1::NotPinned => 1,
             StatusV1::Pinned => 2,
         }),
@@ -132,7 +132,7 @@ fn row(root: &Root, status: StatusV1, id: &TagId) -> [String; 6] {
     let status = match status {
         StatusV1::Pinned => "pinned",
         StatusV1::NotPinned => "not pinned",
-        StatusV1::OutOfStep => "out of step",
+        StatusV1::Stale => "out of step",
     };
     let digest = pin.map(|pin| pin.digest.short().to_owned()).unwrap_or_default();
     [id.to_string(), source, digest, version, day, status.to_owned()]

@@ -19,11 +19,12 @@ const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 /// Where standard output cannot be written. A summary that cannot be is a warning: the answer is what it is.
 pub fn write(format: OutputFormat, told: &impl Render) -> Result<(), CliError> {
     let mut out = context::stdout();
-    write!(out, "{}", format.write(told))?;
+    let rendered = format.render(told);
+    write!(out, "{}", rendered.stdout)?;
     out.flush()?;
-    let Some(path) = environment::var(SUMMARY).filter(|_| format == OutputFormat::Github) else { return Ok(()) };
+    let (Some(summary), Some(path)) = (rendered.job_summary, environment::var(SUMMARY)) else { return Ok(()) };
     let file = OpenOptions::new().append(true).create(true).open(&path);
-    if let Err(error) = file.and_then(|mut file| writeln!(file, "{}", told.markdown())) {
+    if let Err(error) = file.and_then(|mut file| writeln!(file, "{summary}")) {
         let path = escape::terminal(&path);
         writeln!(
             context::stderr(),

@@ -9,7 +9,7 @@ use crate::effects::real::{RealWorld, Repo};
 use crate::reconcile::{Request, reconcile};
 use crate::report::exit::Exit;
 use crate::report::finding::{self, RunResults};
-use crate::report::text::{RowFilter, text};
+use crate::report::text::{self, RowFilter};
 use crate::report::{OutputFormat, PassEnd, Render, Report, json, markdown};
 
 use super::context::CommandContext;
@@ -109,20 +109,20 @@ impl Render for PassResult<'_> {
             (0, _) => RowFilter::Changes,
             _ => RowFilter::Everything,
         };
-        text(self.report, show, self.context.style)
+        text::render(self.report, show, self.context.style)
     }
 
     fn json(&self) -> String {
-        json::json(self.report, self.exit)
+        json::render(self.report, self.exit)
     }
 
     fn markdown(&self) -> String {
-        markdown::of_pass(self.command, self.report)
+        markdown::pass(self.command, self.report)
     }
 
     fn results(&self) -> RunResults {
         let mut results = RunResults::new(self.command, self.site.root(), self.exit);
-        finding::pass::add(&mut results, self.report, self.drift, &|id| self.site.defined(id));
+        finding::pass::add_report(&mut results, self.report, self.drift, &|id| self.site.defined(id));
         results
     }
 }

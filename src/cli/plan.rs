@@ -42,7 +42,7 @@ pub fn run(context: &CommandContext, args: &PlanArgs) -> Result<Exit, CliError> 
     };
     let site = SourceMap::of_folder(folder.clone());
     let report = &pass::report(context, Repo::WorkTree(folder), &request)?;
-    let drift = if args.exit_code && report.changes() { Exit::Drift } else { Exit::Success };
+    let drift = if args.exit_code && report.has_changes() { Exit::Drift } else { Exit::Success };
     let exit = report.exit().worst(drift);
     output::write(args.format, &PassResult { context, command: "plan", report, exit, drift, site: &site })?;
     Ok(exit)

@@ -10,7 +10,7 @@ use crate::git::work_tree::WorkTree;
 use crate::model::image::{StreamName, TagId};
 use crate::model::lock::pin_lines::{self as pins, PinLines};
 use crate::model::stream::tag_spans;
-use crate::report::finding::{self, FilePosition, of_lock};
+use crate::report::finding::{self, FilePosition, lock_location};
 use crate::text::diagnostics::lines::SourceSpan;
 
 /// Where a root stands.
@@ -62,12 +62,12 @@ impl SourceMap {
 
     /// Where the pin of a tag begins in the lock.
     pub fn pin(&self, id: &TagId) -> finding::FindingLocation {
-        of_lock(self.lines(id).map(|lines| lines.start))
+        lock_location(self.lines(id).map(|lines| lines.start))
     }
 
     /// Where the digest of a pin stands in the lock.
     pub fn digest(&self, id: &TagId) -> finding::FindingLocation {
-        of_lock(self.lines(id).map(|lines| lines.digest))
+        lock_location(self.lines(id).map(|lines| lines.digest))
     }
 
     fn lines(&self, id: &TagId) -> Option<PinLines> {

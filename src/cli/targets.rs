@@ -94,11 +94,11 @@ fn places(work_tree: &WorkTree, root: &Root) -> Result<Vec<TargetSiteV1>, CliErr
 fn place(root: &Root, target: &Target, path: &str, edit: TargetEdit) -> TargetSiteV1 {
     let status = match (root.lock.pins.contains_key(&edit.from), edit.is_current) {
         (false, _) => TargetStatusV1::NotPinned,
-        (true, true) => TargetStatusV1::Holds,
+        (true, true) => TargetStatusV1::Matches,
         (true, false) => TargetStatusV1::Differs,
     };
     let (line, written) = (Some(edit.line), Some(edit.was));
-    TargetSiteV1 { line, written, from: Some(edit.from.to_string()), status, ..bare(target, path) }
+    TargetSiteV1 { line, value: written, from: Some(edit.from.to_string()), status, ..bare(target, path) }
 }
 
 /// Describes a target without a place in `path`.
@@ -119,8 +119,8 @@ fn bare(target: &Target, path: &str) -> TargetSiteV1 {
         kind: target.kind.kind().key().to_owned(),
         keys: target.kind.keys().into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
         from: target.from.as_ref().map(ToString::to_string),
-        written: None,
-        status: TargetStatusV1::NoPlace,
+        value: None,
+        status: TargetStatusV1::NoMatch,
         message: None,
     }
 }
@@ -132,12 +132,12 @@ fn row(place: &TargetSiteV1) -> [String; 5] {
         target.push_str(&if key == "at" { format!(" {value}") } else { format!(" {key}={value}") });
     }
     let status = match place.status {
-        TargetStatusV1::Holds => "current",
+        TargetStatusV1::Matches => "current",
         TargetStatusV1::Differs => "differs",
         TargetStatusV1::NotPinned => "not pinned",
-        TargetStatusV1::NoPlace => "not found",
+        TargetStatusV1::NoMatch => "not found",
     };
-    let written = place.written.as_deref().map(short_reference).unwrap_or_default();
+    let written = place.value.as_deref().map(short_reference).unwrap_or_default();
     let from = place.from.clone().unwrap_or_default();
     [at, target, from, written, status.to_owned()]
 }

@@ -1,29 +1,29 @@
-//! Exit codes: one number for how a run is to be judged.
+//! Exit codes of the process.
 
-/// How a run is to be judged, as the process says it.
+/// Exit code of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Everything asked for was verified and is in place.
+    /// Everything requested was verified and is in place.
     Success = 0,
-    /// Definitions are wrong, or Git failed.
+    /// Definitions are invalid, or Git or a proposal failed.
     Error = 1,
-    /// The lock and what it should hold differ.
+    /// The lock or a target differs from its expected content.
     Drift = 2,
-    /// Some tags could not be imported; they kept their pins.
+    /// Some tags could not be resolved and kept their pins.
     Partial = 3,
-    /// Policy or integrity refused something.
+    /// A policy or integrity check refused something.
     Refused = 4,
     /// The branch kept moving.
     Contention = 5,
-    /// A hook failed; it stays pending.
+    /// A hook failed and stays pending.
     HookFailed = 6,
-    /// The command line is wrong: nothing was done.
+    /// The command line is invalid; nothing was done.
     Usage = 64,
 }
 
 impl Exit {
-    /// From best to worst.
+    /// All codes, from best to worst.
     const ORDER: [Self; 8] = [
         Self::Success,
         Self::Drift,
@@ -35,12 +35,12 @@ impl Exit {
         Self::Usage,
     ];
 
-    /// The number.
+    /// Returns the number passed to the operating system.
     pub fn code(self) -> u8 {
         self as u8
     }
 
-    /// The worse of two.
+    /// Returns the worse of two codes.
     pub fn worst(self, other: Self) -> Self {
         let rank = |exit| Self::ORDER.iter().position(|known| *known == exit);
         if rank(other) > rank(self) { other } else { self }
@@ -58,8 +58,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_wins() {
-        // Contract: 4, 1, 5, 3, 6, 2.
+    fn the_worst_code_wins() {
+        // DESIGN §3: precedence 4, 1, 5, 3, 6, 2.
         let codes = Exit::ORDER.map(Exit::code);
         assert_eq!(codes, [0, 2, 6, 3, 5, 1, 4, 64]);
         for (at, worse) in Exit::ORDER.into_iter().enumerate() {

@@ -1,134 +1,133 @@
-//! What a run found, one thing at a time: the plain list from which each form for a CI system is written.
+//! Findings of a run: the list from which the formats for CI systems are rendered.
 //!
-//! A finding is one line of text, in which nothing acts, with a rule, a level and, as far as it is known, a place.
-//! Nothing here judges: levels say what the exit code says already.
+//! A finding is one line of text that is safe to print, with a rule, a level and, if known, a location. Nothing here
+//! decides: levels agree with the exit code.
 
 pub mod pass;
 mod rule;
 
 use std::collections::HashMap;
 
-use super::OutputFormat;
+use super::excerpt::excerpt;
 use super::exit::Exit;
+use super::stable_id::stable_id;
 use crate::model::image::TagId;
 use crate::model::{lock, settings};
-use crate::report::v1;
 use crate::text::diagnostics::Problem;
 use crate::text::diagnostics::lines::{LineIndex, SourceSpan};
 use crate::text::escape;
 pub use rule::Rule;
 
-/// How much of a sentence is told, in characters.
+/// Maximum characters of a message.
 const SENTENCE_MAX: usize = 2_000;
 
-/// What a run found, and what it looked at to find it.
+/// Findings of a run, and the subjects that it examined.
 #[derive(Clone, Debug)]
 pub struct RunResults {
-    /// The command that was run, as `check`.
+    /// Command that ran, e.g. `check`.
     pub command: &'static str,
-    /// The folder of the root in its repository; empty at its top.
+    /// Directory of the root in its repository; empty for the top.
     pub root: String,
-    /// The code that the process ends with.
+    /// Exit code of the process.
     pub exit: Exit,
-    /// How it ended, one line; empty where that is said elsewhere.
+    /// One-line summary; empty if it is printed elsewhere.
     pub summary: String,
-    /// What it found, in the order in which it is told.
+    /// Findings, in the order of output.
     pub findings: Vec<Finding>,
-    /// What it looked at, whether something was found of it or not, and for what of it nothing was to be done.
-    pub seen: Vec<(Subject, Option<String>)>,
-    /// How often each fingerprint was given.
-    given: HashMap<String, usize>,
+    /// Subjects that were examined, with a reason if they were skipped.
+    pub checked: Vec<(Subject, Option<String>)>,
+    /// Number of findings per base fingerprint.
+    fingerprints: HashMap<String, usize>,
 }
 
-/// One thing that a run found.
+/// One finding of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What kind of thing.
+    /// Kind of finding.
     pub rule: Rule,
-    /// How much it matters.
+    /// Severity of the finding.
     pub level: Severity,
-    /// What it is about.
+    /// Subject of the finding.
     pub subject: Subject,
-    /// What was found, a line.
+    /// One-line message.
     pub message: String,
-    /// What to do about it, a line.
+    /// One-line remedy.
     pub help: Option<String>,
-    /// What a program wrote that it is about, as it wrote it; empty where it is about none.
+    /// Unescaped output of the program concerned; empty if there is none.
     pub output: String,
-    /// Where.
+    /// Location of the finding.
     pub place: Option<FindingLocation>,
-    /// 32 hexadecimal digits: no other finding of the run has the same, and the same thing has it again in the next run,
-    /// wherever its lines have moved to.
+    /// 32 hexadecimal digits, unique within the run, and the same in the next run even if lines have moved.
     pub fingerprint: String,
-    /// What tells it from others of its rule and subject.
+    /// Text that distinguishes it from other findings of the same rule and subject.
     mark: String,
 }
 
-/// What a finding is about: one of a set.
+/// Subject of a finding: a member of a group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Subject {
-    /// The set: the file of a stream without `.toml`, another file, `hooks`, `proposals`, or the command.
-    pub set: String,
-    /// Which of it: a tag, a hook's name, a branch.
-    pub one: String,
+    /// Stream file without `.toml`, another file, `hooks`, `proposals`, or `run`.
+    pub group: String,
+    /// Tag, hook, branch or command within the group.
+    pub name: String,
 }
 
-/// Where something was found.
+/// Location of a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FindingLocation {
-    /// The file, from the root; once it is in [`Results`], from the top of the repository.
+    /// Path from the root; within [`RunResults`], from the top of the repository.
     pub path: String,
-    /// Where in it; none for all of it.
+    /// Position in the file; none for the whole file.
     pub span: Option<FilePosition>,
 }
 
-/// Where in a file something was found.
+/// Position in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilePosition {
-    /// On a line, from 1.
+    /// A line, from 1.
     Line(usize),
-    /// There.
+    /// A range of characters.
     Part(SourceSpan),
 }
 
-/// How much a finding matters.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The exit code is what it is for this.
+    /// Determines the exit code.
     Error,
-    /// It is to be looked at.
+    /// Deserves a look.
     Warning,
-    /// It is told.
+    /// Informs.
     Note,
 }
 
 impl Subject {
-    /// A tag.
+    /// Creates the subject for a tag.
     pub fn tag(id: &TagId) -> Self {
-        Self { set: format!("streams/{}", id.stream), one: id.tag.to_string() }
+        Self { group: format!("streams/{}", id.stream), name: id.tag.to_string() }
     }
 
-    /// `one` of a set.
-    pub fn of(set: &str, one: &str) -> Self {
-        Self { set: escape::terminal(set), one: escape::terminal(one) }
+    /// Creates a subject, escaping both names.
+    pub fn new(group: &str, name: &str) -> Self {
+        Self { group: escape::terminal(group), name: escape::terminal(name) }
     }
 }
 
 impl FindingLocation {
-    /// A whole file.
+    /// Locates a whole file.
     pub fn whole(path: impl Into<String>) -> Self {
         Self { path: path.into(), span: None }
     }
 
-    /// A line of a file, from 1.
+    /// Locates a line of a file, from 1.
     pub fn line(path: impl Into<String>, line: usize) -> Self {
         Self { path: path.into(), span: Some(FilePosition::Line(line)) }
     }
 }
 
 impl FilePosition {
-    /// The line that it begins on.
-    pub fn begin(self) -> usize {
+    /// Returns the first line.
+    pub fn first_line(self) -> usize {
         match self {
             Self::Line(line) => line,
             Self::Part(span) => span.line,
@@ -137,76 +136,77 @@ impl FilePosition {
 }
 
 impl Finding {
-    /// A finding of `rule` about `subject`. What it says of itself is made one line that acts nowhere.
+    /// Creates a finding; `message` is escaped to one line.
     pub fn new(rule: Rule, level: Severity, subject: Subject, message: &str) -> Self {
         let (message, help, place) = (sentence(message), None, None);
         let (output, fingerprint, mark) = (String::new(), String::new(), String::new());
         Self { rule, level, subject, message, help, output, place, fingerprint, mark }
     }
 
-    /// The same with a way out.
+    /// Sets the remedy, escaped to one line.
     pub fn help(self, help: Option<&str>) -> Self {
         Self { help: help.map(sentence), ..self }
     }
 
-    /// The same with what a program wrote.
-    pub fn wrote(self, output: &str) -> Self {
+    /// Attaches the output of a program.
+    pub fn with_output(self, output: &str) -> Self {
         Self { output: output.to_owned(), ..self }
     }
 
-    /// The same with a place.
+    /// Sets the location.
     pub fn at(self, place: impl Into<Option<FindingLocation>>) -> Self {
         Self { place: place.into(), ..self }
     }
 
-    /// The same, told from others of its rule, subject and file by `mark`, in which numbers say nothing: they may be
-    /// those of lines.
-    pub fn marked(self, mark: &str) -> Self {
+    /// Distinguishes the finding from others with the same rule, subject and file. Digits in `mark` are ignored, because
+    /// they may be line numbers.
+    pub fn distinguished_by(self, mark: &str) -> Self {
         let mark = mark.split(|c: char| c.is_ascii_digit()).collect::<Vec<_>>().join("");
         Self { mark, ..self }
     }
 
-    /// What is wrong in a file that a person wrote.
-    pub fn of_problem(rule: Rule, problem: &Problem) -> Self {
+    /// Converts a problem in a user's file.
+    pub fn from_problem(rule: Rule, problem: &Problem) -> Self {
         let Some(file) = &problem.file else {
-            let subject = Subject::of(settings::FILE_NAME, "the file");
-            let finding = Self::new(rule, Severity::Error, subject, &problem.message).marked(&problem.message);
+            let subject = Subject::new(settings::FILE_NAME, "file");
+            let finding =
+                Self::new(rule, Severity::Error, subject, &problem.message).distinguished_by(&problem.message);
             return finding.help(problem.help.as_deref());
         };
-        // A policy stands outside of the repository, and is named whole.
+        // A policy is outside the repository, so its path is part of the message.
         let is_outside = file.path.starts_with('/');
         let (subject, message) = match is_outside {
             true => {
                 let line = problem.position().map(|(line, _)| format!(", line {line}")).unwrap_or_default();
-                (Subject::of("policy", "the file"), format!("`{}`{line}: {}", file.path, problem.message))
+                (Subject::new("policy", "file"), format!("`{}`{line}: {}", file.path, problem.message))
             }
-            false => (Subject::of(&file.path, "the file"), problem.message.clone()),
+            false => (Subject::new(&file.path, "file"), problem.message.clone()),
         };
         let span = problem.span.as_ref().and_then(|span| LineIndex::new(&file.text).span(&file.text, span));
         let place = FindingLocation { path: file.path.clone(), span: span.map(FilePosition::Part) };
         let finding = Self::new(rule, Severity::Error, subject, &message).help(problem.help.as_deref());
-        finding.marked(&problem.message).at((!is_outside).then_some(place))
+        finding.distinguished_by(&problem.message).at((!is_outside).then_some(place))
     }
 
-    /// The message and, on a line of its own, the way out.
-    pub fn words(&self) -> String {
+    /// Returns the message and, on its own line, the remedy.
+    pub fn text(&self) -> String {
         match &self.help {
             Some(help) => format!("{}\nhelp: {help}", self.message),
             None => self.message.clone(),
         }
     }
 
-    /// The same and, on lines of their own, what a program wrote, as far as `format` has room for it.
-    pub fn all(&self, format: OutputFormat) -> String {
-        match format.output(&self.output) {
-            output if output.is_empty() => self.words(),
-            output => format!("{}\nit wrote: {output}", self.words()),
+    /// Returns the same, followed by the last `max` characters of the output.
+    pub(super) fn text_with_output(&self, max: usize) -> String {
+        match excerpt(&self.output, max) {
+            output if output.is_empty() => self.text(),
+            output => format!("{}\noutput: {output}", self.text()),
         }
     }
 }
 
 impl RunResults {
-    /// Nothing was found so far by `command`, which was run in the folder `root` of a repository and ends with `exit`.
+    /// Creates an empty list for `command`, run for the directory `root` of a repository and ending with `exit`.
     pub fn new(command: &'static str, root: &str, exit: Exit) -> Self {
         Self {
             command,
@@ -214,43 +214,43 @@ impl RunResults {
             exit,
             summary: String::new(),
             findings: Vec::new(),
-            seen: Vec::new(),
-            given: HashMap::new(),
+            checked: Vec::new(),
+            fingerprints: HashMap::new(),
         }
     }
 
-    /// Adds a finding, whose files are named from the root.
+    /// Adds a finding whose paths start at the root.
     pub fn add(&mut self, mut finding: Finding) {
-        finding.subject.set = from_top(&self.root, &finding.subject.set);
+        finding.subject.group = from_top(&self.root, &finding.subject.group);
         if let Some(place) = &mut finding.place {
             place.path = from_top(&self.root, &place.path);
         }
         let path = finding.place.as_ref().map_or("", |place| place.path.as_str());
-        let Subject { set, one } = &finding.subject;
-        let parts = ["pinstream.finding/v1", finding.rule.code(), path, set, one, &finding.mark];
-        let same = v1::id_of(parts.into_iter());
-        let before = self.given.entry(same.clone()).or_default();
-        *before += 1;
-        finding.fingerprint = match *before {
-            1 => same,
-            number => v1::id_of([same.as_str(), &number.to_string()].into_iter()),
+        let Subject { group, name } = &finding.subject;
+        let parts = ["pinstream.finding/v1", finding.rule.code(), path, group, name, &finding.mark];
+        let base = stable_id(parts.into_iter());
+        let count = self.fingerprints.entry(base.clone()).or_default();
+        *count += 1;
+        finding.fingerprint = match *count {
+            1 => base,
+            number => stable_id([base.as_str(), &number.to_string()].into_iter()),
         };
         self.findings.push(finding);
     }
 
-    /// Notes that `subject` was looked at; with a reason, that nothing was to be done about it.
-    pub fn saw(&mut self, subject: Subject, skipped: Option<String>) {
-        self.seen.push((Subject { set: from_top(&self.root, &subject.set), ..subject }, skipped));
+    /// Records that `subject` was examined or, with a reason, skipped.
+    pub fn record_checked(&mut self, subject: Subject, skipped: Option<String>) {
+        self.checked.push((Subject { group: from_top(&self.root, &subject.group), ..subject }, skipped));
     }
 
-    /// The settings of the root, from the top of the repository: where what has no other place is shown that needs one.
+    /// Returns the path of the settings from the top of the repository, for formats that require a location.
     pub fn settings(&self) -> String {
         from_top(&self.root, settings::FILE_NAME)
     }
 }
 
-/// The lock, from the root.
-pub fn of_lock(line: Option<usize>) -> FindingLocation {
+/// Locates the lock, or one of its lines, from the root.
+pub fn lock_location(line: Option<usize>) -> FindingLocation {
     FindingLocation { path: lock::FILE_NAME.to_owned(), span: line.map(FilePosition::Line) }
 }
 
@@ -270,21 +270,21 @@ mod tests {
     use super::*;
     use crate::text::diagnostics::SourceFile;
 
-    /// The fingerprints of what is wrong in a file with this text, at `words`.
+    /// Computes the fingerprints of problems at `words` in a file.
     fn prints(root: &str, text: &str, words: &[&str]) -> Vec<String> {
         let file = Arc::new(SourceFile { path: "streams/a.toml".to_owned(), text: text.to_owned() });
         let mut results = RunResults::new("check", root, Exit::Error);
         for word in words {
             let at = text.find(word).unwrap();
             let line = text[..at].matches('\n').count() + 1;
-            let problem = Problem::at(&file, at..at + word.len(), format!("`{word}` on line {line} is wrong"));
-            results.add(Finding::of_problem(Rule::Definition, &problem));
+            let problem = Problem::at(&file, at..at + word.len(), format!("`{word}` on line {line} is invalid"));
+            results.add(Finding::from_problem(Rule::Definition, &problem));
         }
         results.findings.into_iter().map(|finding| finding.fingerprint).collect()
     }
 
     #[test]
-    fn a_fingerprint_stays_where_lines_move_and_is_of_one_finding() {
+    fn a_fingerprint_is_unique_and_survives_moved_lines() {
         let first = prints("", "a = x\nb = y\n", &["x", "y", "x"]);
         assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 3);
         assert_eq!(prints("", "\n# more\na = x\nb = y\n", &["x", "y", "x"]), first);
@@ -294,9 +294,9 @@ mod tests {
     }
 
     #[test]
-    fn t22_no_login_of_an_address_is_in_a_finding() {
+    fn t22_a_finding_contains_no_credentials_of_a_url() {
         let text = "`https://me:secret@git.example/a` is gone";
-        let finding = Finding::new(Rule::Run, Severity::Error, Subject::of("run", "check"), text).help(Some(text));
-        assert!(!finding.words().contains("secret"), "{}", finding.words());
+        let finding = Finding::new(Rule::Run, Severity::Error, Subject::new("run", "check"), text).help(Some(text));
+        assert!(!finding.text().contains("secret"), "{}", finding.text());
     }
 }

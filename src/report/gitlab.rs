@@ -1,29 +1,29 @@
-//! Findings as a Code Quality report of GitLab, which shows them in a merge request.
+//! Renders findings as a Code Quality report, which GitLab shows in merge requests.
 //!
-//! The form is that of GitLab's documentation, "Code Quality report format": a list of issues with `description`,
+//! Format: GitLab's documentation, "Code Quality report format": a list of issues with `description`,
 //! `check_name`, `fingerprint`, `severity` and `location`, and no byte order mark.
 
 use serde_json::{Value, json};
 
-use super::OutputFormat;
+use super::excerpt::MESSAGE_MAX;
 use super::finding::{FilePosition, Finding, Rule, RunResults, Severity};
-use crate::report::v1;
+use super::v1;
 
-/// `results` as JSON text.
-pub(super) fn gitlab(results: &RunResults) -> String {
-    // A report has issues of files; what is told of the run as a whole is none.
+/// Renders `results` as JSON text.
+pub(super) fn render(results: &RunResults) -> String {
+    // Issues belong to files, so notes about the whole run are left out.
     let is_issue = |finding: &&Finding| finding.place.is_some() || finding.level != Severity::Note;
     let issues = results.findings.iter().filter(is_issue).map(|finding| issue(results, finding));
-    v1::text(&issues.collect::<Vec<_>>())
+    v1::encode(&issues.collect::<Vec<_>>())
 }
 
 fn issue(results: &RunResults, finding: &Finding) -> Value {
     let (path, line) = match &finding.place {
-        Some(place) => (place.path.clone(), place.span.map_or(1, FilePosition::begin)),
+        Some(place) => (place.path.clone(), place.span.map_or(1, FilePosition::first_line)),
         None => (results.settings(), 1),
     };
     json!({
-        "description": finding.all(OutputFormat::Gitlab).replace('\n', "; "),
+        "description": finding.text_with_output(MESSAGE_MAX).replace('\n', "; "),
         "check_name": finding.rule.code(),
         "fingerprint": finding.fingerprint,
         "severity": severity(finding),
@@ -31,12 +31,12 @@ fn issue(results: &RunResults, finding: &Finding) -> Value {
     })
 }
 
-/// One of `info`, `minor`, `major`, `critical` and `blocker`.
+/// Maps to `info`, `minor`, `major`, `critical` or `blocker`.
 fn severity(finding: &Finding) -> &'static str {
     match (finding.level, finding.rule) {
         (Severity::Note, _) => "info",
         (Severity::Warning, _) => "minor",
-        (Severity::Error, Rule::Unvouched | Rule::Refused | Rule::Policy) => "critical",
+        (Severity::Error, Rule::HandEdited | Rule::Refused | Rule::Policy) => "critical",
         (Severity::Error, _) => "major",
     }
 }
@@ -51,13 +51,17 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn a_finding_is_an_issue_of_a_file() {
-        insta::assert_snapshot!(gitlab(&sample::results()), @r#"
+    fn a_finding_is_an_issue() {
+        let issues: Vec<Value> = serde_json::from_str(&render(&sample::results())).unwrap();
+        assert_eq!(issues.len(), 11);
+        // Errors in a file, and a warning without a location.
+        let some = [&issues[0], &issues[5], &issues[9]];
+        insta::assert_snapshot!(serde_json::to_string_pretty(&some).unwrap(), @r#"
         [
           {
             "check_name": "definition",
-            "description": "`🐍` is no name of a tag, 100%; help: write `node`",
-            "fingerprint": "95447c144f8733bb5805524d5af32cf0",
+            "description": "`🐍` is not a valid tag, 100%; help: write `node`",
+            "fingerprint": "a1e9b3dd6ddb1d82dfa83ab26186fa0f",
             "location": {
               "lines": {
                 "begin": 3
@@ -67,57 +71,9 @@ mod tests {
             "severity": "major"
           },
           {
-            "check_name": "definition",
-            "description": "a table has no end",
-            "fingerprint": "ea81d494da61de826ab5663d43462bc5",
-            "location": {
-              "lines": {
-                "begin": 3
-              },
-              "path": "deploy/prod/streams/node.toml"
-            },
-            "severity": "major"
-          },
-          {
-            "check_name": "definition",
-            "description": "`streams/big.toml` is too large",
-            "fingerprint": "e5db8b7ab829ec64baa6a1538702928b",
-            "location": {
-              "lines": {
-                "begin": 1
-              },
-              "path": "deploy/prod/streams/big.toml"
-            },
-            "severity": "major"
-          },
-          {
-            "check_name": "definition",
-            "description": "`/etc/policy.toml`: unknown key `hosts`",
-            "fingerprint": "651f9dae374410f9377ed99d59d0c73a",
-            "location": {
-              "lines": {
-                "begin": 1
-              },
-              "path": "deploy/prod/pinstream.toml"
-            },
-            "severity": "major"
-          },
-          {
-            "check_name": "lock",
-            "description": "`python:3.12` is not pinned; help: pinstream update",
-            "fingerprint": "0076d0f649403cf17b1ab64ab6cde1d4",
-            "location": {
-              "lines": {
-                "begin": 4
-              },
-              "path": "deploy/prod/streams/python.toml"
-            },
-            "severity": "major"
-          },
-          {
-            "check_name": "unvouched",
-            "description": "`python:3.11` is pinned to `sha256:01`, which it does not serve",
-            "fingerprint": "6777dfbc9fe292095efd2ddef9a797df",
+            "check_name": "hand-edited",
+            "description": "the registry does not serve `sha256:01`, the pin of `python:3.11`",
+            "fingerprint": "1428de1a5d0935f3a2b0fb16ea442809",
             "location": {
               "lines": {
                 "begin": 9
@@ -127,44 +83,8 @@ mod tests {
             "severity": "critical"
           },
           {
-            "check_name": "unverified",
-            "description": "what `node:22` serves could not be asked: <timeout> & \"more\"",
-            "fingerprint": "5f14a80fab6f8093df11a0277b6f694d",
-            "location": {
-              "lines": {
-                "begin": 3
-              },
-              "path": "deploy/prod/pinstream.lock"
-            },
-            "severity": "major"
-          },
-          {
-            "check_name": "target",
-            "description": "`deploy/web.yaml`, line 5: `python:3` stands there",
-            "fingerprint": "394cd94245bb38c9187f7c4206badad7",
-            "location": {
-              "lines": {
-                "begin": 5
-              },
-              "path": "deploy/prod/deploy/web.yaml"
-            },
-            "severity": "major"
-          },
-          {
-            "check_name": "target",
-            "description": "`deploy/web.yaml`, line 12: `python:3` stands there",
-            "fingerprint": "69992fdb4cce9c21b928703d77fa90e3",
-            "location": {
-              "lines": {
-                "begin": 12
-              },
-              "path": "deploy/prod/deploy/web.yaml"
-            },
-            "severity": "major"
-          },
-          {
             "check_name": "hook",
-            "description": "`on` of the hook `rollout` means no tag: `x:*`",
+            "description": "`x:*` in `on` of hook `rollout` matches no tag",
             "fingerprint": "448b2a65b0e0141926a2cc09ac21765b",
             "location": {
               "lines": {
@@ -173,18 +93,6 @@ mod tests {
               "path": "deploy/prod/pinstream.toml"
             },
             "severity": "minor"
-          },
-          {
-            "check_name": "run",
-            "description": "the remote is gone",
-            "fingerprint": "06a3117891eb38bdbe1ff990b5f88a1b",
-            "location": {
-              "lines": {
-                "begin": 1
-              },
-              "path": "deploy/prod/pinstream.toml"
-            },
-            "severity": "major"
           }
         ]
         "#);
@@ -196,7 +104,7 @@ mod tests {
         #[test]
         fn t9_any_finding_makes_a_report(text in any::<String>()) {
             let results = sample::hostile(&text);
-            let shown = gitlab(&results);
+            let shown = render(&results);
             assert!(!shown.contains("##"), "{shown}");
             let issues: Vec<Value> = serde_json::from_str(&shown).unwrap();
             let fingerprints: BTreeSet<&str> = issues.iter().filter_map(|issue| issue["fingerprint"].as_str()).collect();

@@ -1,27 +1,26 @@
-//! A report as `pinstream.report/v1`.
+//! Renders a pass as `pinstream.report/v1`.
 
 use super::exit::Exit;
-use super::{
-    FileRow, HookOutcome, HookRow, OutputFormat, PassEnd, ProposalOutcome, ProposalRow, RemoteRow, Report, ReportError,
-    TagOutcome, TagRow,
+use super::pass::{
+    FileRow, HookOutcome, HookRow, PassEnd, ProposalOutcome, ProposalRow, RemoteRow, Report, ReportError,
 };
+use super::tag::{TagOutcome, TagRow};
+use super::v1::SideV1;
+use super::v1::explanation::ExplanationV1;
+use super::v1::report::{ErrorV1, FileV1, HeldV1, HookV1, ProposalV1, RemoteV1, ReportSchema, ReportV1, TagV1};
+use super::v1::words::{EndV1, HookOutcomeV1, KindV1, OutcomeV1, ProposalOutcomeV1, SkipReasonV1};
 use crate::git::CommitId;
 use crate::hook::HookExit;
 use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
 use crate::registry::FailureKind;
-use crate::report::v1::explanation::ExplanationV1;
-use crate::report::v1::proposal::{ProposalOutcomeV1, ProposalV1};
-use crate::report::v1::remote::RemoteV1;
-use crate::report::v1::words::{EndV1, HookOutcomeV1, KindV1, OutcomeV1};
-use crate::report::v1::{ErrorV1, FileV1, HeldV1, HookV1, ReportSchema, ReportV1, SideV1, TagV1};
 
-/// The JSON text of `report`, with which the process ends as `exit` says.
-pub fn json(report: &Report, exit: Exit) -> String {
+/// Renders `report` as JSON text; `exit` is the exit code of the process.
+pub fn render(report: &Report, exit: Exit) -> String {
     ReportV1::new(report, exit).to_json()
 }
 
 impl ReportV1 {
-    /// `report`, with which the process ends as `exit` says.
+    /// Converts `report`; `exit` is the exit code of the process.
     pub fn new(report: &Report, exit: Exit) -> Self {
         let (end, commit) = match &report.end {
             PassEnd::Planned => (EndV1::Planned, None),
@@ -51,19 +50,7 @@ impl ReportV1 {
 
 impl From<&TagRow> for TagV1 {
     fn from(row: &TagRow) -> Self {
-        let error = match &row.outcome {
-            TagOutcome::Failed(error) => {
-                Some(ErrorV1 { kind: error.kind.into(), message: error.message.clone(), help: error.help.clone() })
-            }
-            _ => None,
-        };
-        let kept = match &row.outcome {
-            TagOutcome::Kept(HeldUpdate { digest, reason: kept }) => {
-                Some(HeldV1 { digest: digest.to_string(), reason: kept.to_string() })
-            }
-            _ => None,
-        };
-        Self {
+        let mut tag = Self {
             stream: row.tag.stream.to_string(),
             tag: row.tag.tag.to_string(),
             follow: row.follow.as_ref().map(ToString::to_string),
@@ -72,9 +59,23 @@ impl From<&TagRow> for TagV1 {
             old: row.old.as_ref().map(SideV1::from),
             new: row.new.as_ref().map(SideV1::from),
             explanation: row.explanation.as_deref().map(ExplanationV1::from),
-            kept,
-            error,
+            held: None,
+            skipped: None,
+            error: None,
+        };
+        match &row.outcome {
+            TagOutcome::Failed(error) => {
+                let (message, help) = (error.message.clone(), error.help.clone());
+                tag.error = Some(ErrorV1 { kind: error.kind.into(), message, help });
+            }
+            TagOutcome::Held(HeldUpdate { digest, reason: kept }) => {
+                tag.held = Some(HeldV1 { digest: digest.to_string(), reason: kept.to_string() });
+            }
+            TagOutcome::NotDue => tag.skipped = Some(SkipReasonV1::NotDue),
+            TagOutcome::NotSelected => tag.skipped = Some(SkipReasonV1::NotSelected),
+            _ => {}
         }
+        tag
     }
 }
 
@@ -90,13 +91,13 @@ impl From<&ProposalRow> for ProposalV1 {
             branch: row.branch.clone(),
             number: row.number,
             url: row.url.clone(),
-            moves: row.moves,
+            changes: row.changes,
             outcome: match &row.outcome {
                 ProposalOutcome::Created => ProposalOutcomeV1::Created,
                 ProposalOutcome::Refreshed => ProposalOutcomeV1::Refreshed,
                 ProposalOutcome::Unchanged => ProposalOutcomeV1::Unchanged,
                 ProposalOutcome::Closed => ProposalOutcomeV1::Closed,
-                ProposalOutcome::Left(_) => ProposalOutcomeV1::Left,
+                ProposalOutcome::Skipped(_) => ProposalOutcomeV1::Skipped,
                 ProposalOutcome::Failed(_) => ProposalOutcomeV1::Failed,
             },
             reason: row.outcome.reason().map(str::to_owned),
@@ -120,11 +121,12 @@ impl From<&HookRow> for HookV1 {
         Self {
             name: row.name.clone(),
             event: row.event.clone(),
-            moves: row.moves,
+            changes: row.changes,
             outcome: (&row.outcome).into(),
             reason: row.outcome.reason(),
             code,
-            output: OutputFormat::Json.output(&row.output),
+            // Unescaped: programs read it, and JSON strings do not act.
+            output: row.output.clone(),
         }
     }
 }
@@ -133,21 +135,19 @@ impl From<&TagOutcome> for OutcomeV1 {
     fn from(outcome: &TagOutcome) -> Self {
         match outcome {
             TagOutcome::Unchanged => Self::Unchanged,
-            TagOutcome::Moved => Self::Moved,
+            TagOutcome::Updated => Self::Updated,
             TagOutcome::Proposed => Self::Proposed,
             TagOutcome::Deferred => Self::Deferred,
             TagOutcome::Refreshed => Self::Refreshed,
             TagOutcome::Added => Self::Added,
             TagOutcome::Removed => Self::Removed,
-            TagOutcome::NotDue => Self::NotDue,
-            TagOutcome::NotAsked => Self::NotAsked,
-            TagOutcome::Kept(HeldUpdate { reason: kept, .. }) => match kept {
-                HoldReason::Held(_) | HoldReason::Rejected | HoldReason::Reverted | HoldReason::RolledBack => {
-                    Self::Held
-                }
-                HoldReason::Soaking { .. } => Self::Soaking,
+            TagOutcome::NotDue | TagOutcome::NotSelected => Self::Skipped,
+            TagOutcome::Held(HeldUpdate { reason: kept, .. }) => match kept {
+                HoldReason::Held(_) | HoldReason::RolledBack | HoldReason::BeyondAllow(_) => Self::Held,
+                HoldReason::Rejected => Self::Rejected,
+                HoldReason::Reverted => Self::Reverted,
                 HoldReason::Ignored(_) => Self::Ignored,
-                HoldReason::BeyondAllow(_) => Self::Refused,
+                HoldReason::Soaking { .. } => Self::Soaking,
             },
             TagOutcome::Failed(error) if error.kind == FailureKind::Refused => Self::Refused,
             TagOutcome::Failed(_) => Self::Failed,
@@ -175,7 +175,7 @@ impl From<&HookOutcome> for HookOutcomeV1 {
         match outcome {
             HookOutcome::Succeeded => Self::Succeeded,
             HookOutcome::Failed(_) => Self::Failed,
-            HookOutcome::Elsewhere => Self::Elsewhere,
+            HookOutcome::Running => Self::Running,
             HookOutcome::Pending => Self::Pending,
             HookOutcome::Refused(_) => Self::Refused,
         }
@@ -185,108 +185,108 @@ impl From<&HookOutcome> for HookOutcomeV1 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::ResolveError;
     use crate::report::sample;
+    use crate::text::escape;
 
     #[test]
-    fn a_report_is_told_whole() {
+    fn a_report_contains_all_rows() {
         let mut report = sample::report();
         report.rows.retain(|row| ["node:22", "python:3.12"].contains(&row.tag.to_string().as_str()));
-        insta::assert_snapshot!(json(&report, report.exit()), @r#"
-    {
-      "schema": "pinstream.report/v1",
-      "end": "landed",
-      "exit": 3,
-      "remote": "https://git.example/acme/deploy",
-      "branch": "main",
-      "tip": "0f1c2d3e4f5a6b7c8d9e0f1c2d3e4f5a6b7c8d9e",
-      "commit": "0f1c2d3e4f5a6b7c8d9e0f1c2d3e4f5a6b7c8d9e",
-      "tags": [
+        report.hooks.remove(0);
+        report.hooks.truncate(1);
+        insta::assert_snapshot!(render(&report, report.exit()), @r#"
         {
-          "stream": "node",
-          "tag": "22",
-          "image": "docker.io/library/node:22",
-          "outcome": "failed",
-          "old": null,
-          "new": null,
-          "error": {
-            "kind": "tls",
-            "message": "`quay.io` has no certificate that is trusted",
-            "help": "set `ca`"
-          }
-        },
-        {
-          "stream": "python",
-          "tag": "3.12",
-          "image": "docker.io/library/python:3.12",
-          "outcome": "moved",
-          "old": {
-            "digest": "sha256:0101010101010101010101010101010101010101010101010101010101010101",
-            "version": "3.12.4"
-          },
-          "new": {
-            "digest": "sha256:0202020202020202020202020202020202020202020202020202020202020202",
-            "version": "3.12.5\u001b[2J"
-          }
+          "schema": "pinstream.report/v1",
+          "end": "landed",
+          "exit": 3,
+          "remote": "https://git.example/acme/deploy",
+          "branch": "main",
+          "tip": "0f1c2d3e4f5a6b7c8d9e0f1c2d3e4f5a6b7c8d9e",
+          "commit": "0f1c2d3e4f5a6b7c8d9e0f1c2d3e4f5a6b7c8d9e",
+          "tags": [
+            {
+              "stream": "node",
+              "tag": "22",
+              "image": "docker.io/library/node:22",
+              "outcome": "failed",
+              "old": null,
+              "new": null,
+              "error": {
+                "kind": "tls",
+                "message": "TLS handshake with `quay.io` failed",
+                "help": "set `ca`"
+              }
+            },
+            {
+              "stream": "python",
+              "tag": "3.12",
+              "image": "docker.io/library/python:3.12",
+              "outcome": "updated",
+              "old": {
+                "digest": "sha256:0101010101010101010101010101010101010101010101010101010101010101",
+                "version": "3.12.4"
+              },
+              "new": {
+                "digest": "sha256:0202020202020202020202020202020202020202020202020202020202020202",
+                "version": "3.12.5\u001b[2J"
+              }
+            }
+          ],
+          "remotes": [
+            {
+              "name": "platform",
+              "url": "https://git.example/platform/images",
+              "commit": "0123456789abcdef0123456789abcdef01234567"
+            }
+          ],
+          "proposals": [],
+          "files": [
+            {
+              "path": "deploy/web.yaml",
+              "lines": [
+                4,
+                12
+              ]
+            }
+          ],
+          "hooks": [
+            {
+              "name": "chat",
+              "event": "00112233445566778899aabbccddeeff",
+              "changes": 2,
+              "outcome": "failed",
+              "reason": "exit code 7",
+              "code": 7,
+              "output": "```\n::error::x\nno such <room>\n"
+            }
+          ],
+          "notes": [
+            "the remote rejects the state ref; state is stored locally"
+          ],
+          "errors": []
         }
-      ],
-      "remotes": [
-        {
-          "name": "platform",
-          "url": "https://git.example/platform/images",
-          "commit": "0123456789abcdef0123456789abcdef01234567"
-        }
-      ],
-      "proposals": [],
-      "files": [
-        {
-          "path": "deploy/web.yaml",
-          "lines": [
-            4,
-            12
-          ]
-        }
-      ],
-      "hooks": [
-        {
-          "name": "rollout",
-          "event": "00112233445566778899aabbccddeeff",
-          "moves": 2,
-          "outcome": "succeeded",
-          "code": 0,
-          "output": "rolling out\n::error::web\n"
-        },
-        {
-          "name": "chat",
-          "event": "00112233445566778899aabbccddeeff",
-          "moves": 2,
-          "outcome": "failed",
-          "reason": "it ended with exit code 7",
-          "code": 7,
-          "output": "```\n::error::x\nno such <room>\n"
-        },
-        {
-          "name": "slow",
-          "event": "00112233445566778899aabbccddeeff",
-          "moves": 2,
-          "outcome": "elsewhere",
-          "output": ""
-        }
-      ],
-      "notes": [
-        "the remote takes no state ref: the state is kept on this machine"
-      ],
-      "errors": []
-    }
-    "#);
+        "#);
     }
 
     #[test]
-    fn the_words_of_a_json_are_those_of_a_text() {
+    fn a_skipped_tag_has_a_reason() {
         let report = sample::report();
-        let failed = |kind| TagOutcome::Failed(crate::registry::ResolveError::new(kind, "x"));
-        let more = [TagOutcome::Refreshed, TagOutcome::NotAsked, failed(FailureKind::Refused)];
-        for outcome in report.rows.iter().map(|row| &row.outcome).chain(&more) {
-            assert_eq!(serde_json::to_value(OutcomeV1::from(outcome)).unwrap(), outcome.word());
+        let row = report.rows.iter().find(|row| row.outcome == TagOutcome::NotDue).unwrap();
+        let tag = serde_json::to_value(TagV1::from(row)).unwrap();
+        assert_eq!((&tag["outcome"], &tag["skipped"]), (&"skipped".into(), &"not-due".into()));
+    }
+
+    #[test]
+    fn words_in_json_and_text_are_the_same() {
+        let report = sample::report();
+        let failed = |kind| TagOutcome::Failed(ResolveError::new(kind, "x"));
+        let held = sample::hold_reasons().map(|kept| TagOutcome::Held(HeldUpdate { digest: sample::digest(9), reason: kept }));
+        let more = [TagOutcome::Refreshed, TagOutcome::NotSelected, TagOutcome::Proposed, TagOutcome::Deferred];
+        let more = more.into_iter().chain(held).chain([failed(FailureKind::Refused)]);
+        for outcome in report.rows.iter().map(|row| row.outcome.clone()).chain(more) {
+            assert_eq!(serde_json::to_value(OutcomeV1::from(&outcome)).unwrap(), outcome.word());
+            assert!(TagOutcome::WORDS.contains(&outcome.word()), "{outcome:?}");
         }
         let more = [HookOutcome::Pending, HookOutcome::Refused(String::new())];
         for outcome in report.hooks.iter().map(|hook| &hook.outcome).chain(&more) {
@@ -301,8 +301,8 @@ mod tests {
     fn t9_no_text_acts_in_a_report_and_none_is_lost() {
         let hostile = "\u{1b}[2J\u{9b}\u{7f}\u{202e}\u{e0041}\"\\\n###vso[task.setvariable]";
         let report = Report { notes: vec![hostile.to_owned()], ..sample::report() };
-        let text = json(&report, report.exit());
-        assert!(!text.chars().any(|c| c != '\n' && crate::text::escape::is_deceptive(c)));
+        let text = render(&report, report.exit());
+        assert!(!text.chars().any(|c| c != '\n' && escape::is_deceptive(c)));
         assert!(!text.contains("##"), "{text}");
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read["notes"][0], hostile);

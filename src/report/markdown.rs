@@ -1,46 +1,50 @@
-//! What a run did or found as tables of Markdown: for the summary of a job, or a comment on a change.
+//! Renders a pass or check as Markdown tables, for job summaries and comments.
 //!
-//! What others wrote stands in code, or in words in which nothing acts.
+//! Foreign text is put into code spans or escaped, so that nothing in it acts.
 
 use std::fmt::Write as _;
 
+use super::excerpt::{PAGE_MAX, excerpt};
 use super::finding::{Finding, FindingLocation, RunResults, Severity};
-use super::{HookOutcome, OutputFormat, ProposalRow, Report, TagOutcome, TagRow, text};
+use super::pass::{HookOutcome, ProposalRow, Report};
+use super::tag::{TagOutcome, TagRow};
+use super::text;
 use crate::model::lock::diff::PinSide;
 use crate::text::escape::{self, markdown, markdown_code};
 
-/// How many rows of a table are shown; GitHub takes a summary of 1 MiB at the most.
+/// Maximum number of rows per table; GitHub accepts summaries up to 1 MiB.
 const ROWS_MAX: usize = 500;
-/// How many lines of a difference are shown.
+/// Maximum number of lines of a diff.
 const LINES_MAX: usize = 500;
 
-/// What the pass of `command` did.
-pub fn of_pass(command: &str, report: &Report) -> String {
-    let mut page = Page::new(command, &text::summary(report));
+/// Renders the pass of `command`.
+pub fn pass(command: &str, report: &Report) -> String {
+    let mut page = MarkdownPage::new(command, &text::summary(report));
     page.warnings(&report.rows);
-    let has_moved =
+    let is_change =
         |row: &&TagRow| row.outcome.is_change() || matches!(row.outcome, TagOutcome::Proposed | TagOutcome::Deferred);
-    let moves: Vec<_> = report.rows.iter().filter(has_moved).map(of_move).collect();
-    page.table(["tag", "", "digest", "version", "change"], &moves);
-    let stays: Vec<_> = report.rows.iter().filter_map(of_stay).collect();
-    page.table(["tag", "", "why", "what to do"], &stays);
+    let changes: Vec<_> = report.rows.iter().filter(is_change).map(change_row).collect();
+    page.table(["tag", "outcome", "digest", "version", "change"], &changes);
+    let others: Vec<_> = report.rows.iter().filter_map(reason_row).collect();
+    page.table(["tag", "outcome", "reason", "help"], &others);
     let files = report.files.iter().map(|file| {
         let lines: Vec<String> = file.lines.iter().map(ToString::to_string).collect();
         [markdown_code(&file.path), lines.join(", ")]
     });
-    page.table(["file of a target", "lines"], &files.collect::<Vec<_>>());
-    page.table(["proposal", "", "moves", "why"], &report.proposals.iter().map(of_proposal).collect::<Vec<_>>());
+    page.table(["target file", "lines"], &files.collect::<Vec<_>>());
+    let proposals: Vec<_> = report.proposals.iter().map(proposal_row).collect();
+    page.table(["proposal", "outcome", "changes", "reason"], &proposals);
     let hooks = report.hooks.iter().map(|hook| {
         let reason = hook.outcome.reason().map(|reason| markdown(&reason)).unwrap_or_default();
-        [markdown_code(&hook.name), hook.outcome.word().to_owned(), hook.moves.to_string(), reason]
+        [markdown_code(&hook.name), hook.outcome.word().to_owned(), hook.changes.to_string(), reason]
     });
-    page.table(["hook", "", "moves", "why"], &hooks.collect::<Vec<_>>());
+    page.table(["hook", "outcome", "changes", "reason"], &hooks.collect::<Vec<_>>());
     for hook in report.hooks.iter().filter(|hook| matches!(hook.outcome, HookOutcome::Failed(_))) {
-        page.output(&hook.name, &OutputFormat::Markdown.output(&hook.output));
+        page.output(&hook.name, &excerpt(&hook.output, PAGE_MAX));
     }
     page.gap();
     for remote in &report.remotes {
-        page.item(format_args!("read {} at `{}`", markdown_code(remote.name.as_str()), remote.commit.short()));
+        page.item(format_args!("read remote {} at `{}`", markdown_code(remote.name.as_str()), remote.commit.short()));
     }
     for error in &report.errors {
         page.item(format_args!("**error**: {}", markdown(&error.sentence())));
@@ -51,31 +55,31 @@ pub fn of_pass(command: &str, report: &Report) -> String {
     page.finish()
 }
 
-/// What was found, and the difference between what is and what should be.
-pub fn of_findings(results: &RunResults, diff: Option<&str>) -> String {
-    let mut page = Page::new(results.command, &results.summary);
-    page.table(["", "where", "what", "what to do"], &results.findings.iter().map(of_finding).collect::<Vec<_>>());
+/// Renders findings, and the diff to the expected files.
+pub fn findings(results: &RunResults, diff: Option<&str>) -> String {
+    let mut page = MarkdownPage::new(results.command, &results.summary);
+    page.table(["level", "location", "message", "help"], &results.findings.iter().map(finding_row).collect::<Vec<_>>());
     if let Some(diff) = diff {
         page.diff(diff);
     }
     page.finish()
 }
 
-fn of_finding(finding: &Finding) -> [String; 4] {
+fn finding_row(finding: &Finding) -> [String; 4] {
     let word = match finding.level {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Note => "note",
     };
     let place = finding.place.as_ref().map(|FindingLocation { path, span }| match span {
-        Some(spot) => format!("{}, line {}", markdown_code(path), spot.begin()),
+        Some(spot) => format!("{}, line {}", markdown_code(path), spot.first_line()),
         None => markdown_code(path),
     });
     let help = finding.help.as_deref().map(markdown).unwrap_or_default();
     [word.to_owned(), place.unwrap_or_default(), markdown(&finding.message), help]
 }
 
-fn of_move(row: &TagRow) -> [String; 5] {
+fn change_row(row: &TagRow) -> [String; 5] {
     let [old, new] = [&row.old, &row.new].map(Option::as_ref);
     let digests = [old, new].map(|side| side.map(|side| format!("`{}`", side.digest.short())));
     let versions = [old, new].map(|side: Option<&PinSide>| side?.version.as_deref().map(markdown_code));
@@ -92,31 +96,31 @@ fn of_move(row: &TagRow) -> [String; 5] {
     [markdown_code(&row.tag.to_string()), word, between(digests), between(versions), change.join(" ")]
 }
 
-/// Why a tag stays where it is, if there is something to tell.
-fn of_stay(row: &TagRow) -> Option<[String; 4]> {
+/// Returns the row of a tag that failed or is held back.
+fn reason_row(row: &TagRow) -> Option<[String; 4]> {
     let (why, help) = match &row.outcome {
         TagOutcome::Failed(error) => (format!("{}: {}", error.kind.word(), error.message), error.help.as_deref()),
-        TagOutcome::Kept(waiting) => (format!("not `{}`: {}", waiting.digest.short(), waiting.reason), None),
+        TagOutcome::Held(update) => (format!("available: `{}`; {}", update.digest.short(), update.reason), None),
         _ => return None,
     };
     let word = row.outcome.word().to_owned();
     Some([markdown_code(&row.tag.to_string()), word, markdown(&why), help.map(markdown).unwrap_or_default()])
 }
 
-fn of_proposal(row: &ProposalRow) -> [String; 4] {
-    // An address that could be more than one is words.
+fn proposal_row(row: &ProposalRow) -> [String; 4] {
+    // Only plain URLs become links.
     let link = row.url.as_deref().filter(|url| url.starts_with("https://") && url.bytes().all(is_plain));
     let name = markdown_code(&row.branch);
     let name = link.map_or(name.clone(), |url| format!("[{name}]({url})"));
     let reason = row.outcome.reason().map(markdown).unwrap_or_default();
-    [name, row.outcome.word().to_owned(), row.moves.to_string(), reason]
+    [name, row.outcome.word().to_owned(), row.changes.to_string(), reason]
 }
 
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b":/._-%?=&~".contains(&byte)
 }
 
-/// `old → new`, or one of them where the other is the same or missing.
+/// Joins `old → new`, or returns one of them if the other is equal or missing.
 fn between([old, new]: [Option<String>; 2]) -> String {
     match (old, new) {
         (Some(old), Some(new)) if old != new => format!("{old} → {new}"),
@@ -125,16 +129,16 @@ fn between([old, new]: [Option<String>; 2]) -> String {
     }
 }
 
-/// A text of blocks with an empty line between them.
-struct Page(String);
+/// Blocks of Markdown, separated by empty lines.
+struct MarkdownPage(String);
 
-impl Page {
+impl MarkdownPage {
     fn new(command: &str, summary: &str) -> Self {
         let summary = if summary.is_empty() { String::new() } else { format!(": {}", markdown(summary)) };
         Self(format!("### `pinstream {command}`{summary}\n"))
     }
 
-    /// What must not be missed, of tags that do not move with another.
+    /// Lists warnings about changed images, once for all followers.
     fn warnings(&mut self, rows: &[TagRow]) {
         self.gap();
         for row in rows.iter().filter(|row| row.follow.is_none()).take(ROWS_MAX) {
@@ -144,7 +148,7 @@ impl Page {
         }
     }
 
-    /// A table, where it has rows.
+    /// Adds a table, unless it is empty.
     fn table<const N: usize>(&mut self, head: [&str; N], rows: &[[String; N]]) {
         if rows.is_empty() {
             return;
@@ -159,16 +163,16 @@ impl Page {
         }
     }
 
-    /// What a hook wrote, if it wrote anything.
+    /// Adds the output of a hook, unless it is empty.
     fn output(&mut self, hook: &str, output: &str) {
         if !output.is_empty() {
             self.gap();
-            self.put(format_args!("{} wrote:\n", markdown_code(hook)));
+            self.put(format_args!("Output of {}:\n", markdown_code(hook)));
             self.block("text", output);
         }
     }
 
-    /// Safe lines, between fences that are longer than any in them (CommonMark 0.31, "Fenced code blocks").
+    /// Adds escaped lines between fences longer than any in them (CommonMark 0.31, "Fenced code blocks").
     fn block(&mut self, kind: &str, lines: &str) {
         let longest = lines.split(|c| c != '`').map(str::len).max().unwrap_or_default();
         let fence = "`".repeat(longest.max(2) + 1);
@@ -176,7 +180,7 @@ impl Page {
         self.put(format_args!("{fence}{kind}\n{lines}\n{fence}\n"));
     }
 
-    /// A difference.
+    /// Adds a diff.
     fn diff(&mut self, diff: &str) {
         let lines: Vec<&str> = diff.lines().take(LINES_MAX).collect();
         let more = diff.lines().count() - lines.len();
@@ -215,8 +219,9 @@ mod tests {
 
     use super::*;
     use crate::image_diff::Explanation;
+    use crate::report::exit::Exit;
+    use crate::report::pass::{ProposalOutcome, ReportError};
     use crate::report::sample;
-    use crate::report::{ProposalOutcome, ReportError, exit::Exit};
 
     fn report(foreign: &str) -> Report {
         let mut report = sample::report();
@@ -230,7 +235,7 @@ mod tests {
             branch: branch.to_owned(),
             number: Some(7),
             url: Some("https://github.com/acme/web/pull/7".to_owned()),
-            moves: 2,
+            changes: 2,
             outcome,
         };
         report.proposals = vec![
@@ -243,40 +248,40 @@ mod tests {
     }
 
     #[test]
-    fn a_pass_is_tables_of_what_moved_and_what_did_not() {
-        insta::assert_snapshot!(of_pass("reconcile", &report("`forge` is gone")), @r"
-        ### `pinstream reconcile`: 2 moved, 1 added, 1 removed, 1 unchanged, 1 not due, 2 failed; landed as 0f1c2d3e4 on main
+    fn a_pass_is_rendered_as_tables() {
+        insta::assert_snapshot!(pass("reconcile", &report("`forge` is gone")), @r"
+        ### `pinstream reconcile`: 2 updated, 1 added, 1 removed, 1 unchanged, 1 skipped, 2 failed; landed as 0f1c2d3e4 on main
 
-        - **`python:3.12`: now runs as root**
+        - **`python:3.12`: it runs as root, and did not before**
 
-        | tag |  | digest | version | change |
+        | tag | outcome | digest | version | change |
         | --- | --- | --- | --- | --- |
         | `python:3.10` | removed | `040404040404` | `3.10.9` |  |
-        | `python:3.12` | moved | `010101010101` → `020202020202` | `3.12.4` → `3.12.5\u{1b}[2J` | patch [compare](https://github.com/acme/web/compare/0a...1b) |
+        | `python:3.12` | updated | `010101010101` → `020202020202` | `3.12.4` → `3.12.5\u{1b}[2J` | patch [compare](https://github.com/acme/web/compare/0a...1b) |
         | `python:3.13-slim-bookworm` | added | `060606060606` | `3.13.0` |  |
-        | `python:latest` | moved | `010101010101` → `020202020202` |  | follows `python:3.12` |
+        | `python:latest` | updated | `010101010101` → `020202020202` |  | follows `python:3.12` |
 
-        | tag |  | why | what to do |
+        | tag | outcome | reason | help |
         | --- | --- | --- | --- |
-        | `alpine:3` | failed | not-found: `docker.io/library/alpine:3` is not in its registry |  |
-        | `node:22` | failed | tls: `quay.io` has no certificate that is trusted | set `ca` |
+        | `alpine:3` | failed | not-found: `docker.io/library/alpine:3` does not exist |  |
+        | `node:22` | failed | tls: TLS handshake with `quay.io` failed | set `ca` |
 
-        | file of a target | lines |
+        | target file | lines |
         | --- | --- |
         | `deploy/web.yaml` | 4, 12 |
 
-        | proposal |  | moves | why |
+        | proposal | outcome | changes | reason |
         | --- | --- | --- | --- |
         | [`pinstream/python`](https://github.com/acme/web/pull/7) | created | 2 |  |
         | [`pinstream/web`](https://github.com/acme/web/pull/7) | failed | 2 | `forge` is gone |
 
-        | hook |  | moves | why |
+        | hook | outcome | changes | reason |
         | --- | --- | --- | --- |
         | `rollout` | succeeded | 2 |  |
-        | `chat` | failed | 2 | it ended with exit code 7 |
-        | `slow` | elsewhere | 2 |  |
+        | `chat` | failed | 2 | exit code 7 |
+        | `slow` | running | 2 |  |
 
-        `chat` wrote:
+        Output of `chat`:
 
         ````text
         ```
@@ -284,30 +289,30 @@ mod tests {
         no such <room>
         ````
 
-        - read `platform` at `012345678`
+        - read remote `platform` at `012345678`
         - **error**: `forge` is gone; `forge` is gone
-        - note: the remote takes no state ref: the state is kept on this machine
+        - note: the remote rejects the state ref; state is stored locally
         ");
     }
 
     #[test]
-    fn what_was_found_is_a_table() {
-        insta::assert_snapshot!(of_findings(&sample::results(), Some("--- a\n+++ b\n-```\n+::error::x\n")), @r#"
+    fn findings_are_rendered_as_a_table() {
+        insta::assert_snapshot!(findings(&sample::results(), Some("--- a\n+++ b\n-```\n+::error::x\n")), @r#"
         ### `pinstream check`: 4 pins of 2 streams: 9 findings
 
-        |  | where | what | what to do |
+        | level | location | message | help |
         | --- | --- | --- | --- |
-        | error | `deploy/prod/streams/node.toml`, line 3 | `🐍` is no name of a tag, 100% | write `node` |
-        | error | `deploy/prod/streams/node.toml`, line 3 | a table has no end |  |
+        | error | `deploy/prod/streams/node.toml`, line 3 | `🐍` is not a valid tag, 100% | write `node` |
+        | error | `deploy/prod/streams/node.toml`, line 3 | unterminated table |  |
         | error | `deploy/prod/streams/big.toml` | `streams/big.toml` is too large |  |
         | error |  | `/etc/policy.toml`: unknown key `hosts` |  |
-        | error | `deploy/prod/streams/python.toml`, line 4 | `python:3.12` is not pinned | pinstream update |
-        | error | `deploy/prod/pinstream.lock`, line 9 | `python:3.11` is pinned to `sha256:01`, which it does not serve |  |
-        | error | `deploy/prod/pinstream.lock`, line 3 | what `node:22` serves could not be asked: \<timeout\> \& "more" |  |
-        | error | `deploy/prod/deploy/web.yaml`, line 5 | `deploy/web.yaml`, line 5: `python:3` stands there |  |
-        | error | `deploy/prod/deploy/web.yaml`, line 12 | `deploy/web.yaml`, line 12: `python:3` stands there |  |
-        | warning |  | `on` of the hook `rollout` means no tag: `x:*` |  |
-        | error |  | the remote is gone |  |
+        | error | `deploy/prod/streams/python.toml`, line 4 | `python:3.12` is not pinned | run `pinstream update` |
+        | error | `deploy/prod/pinstream.lock`, line 9 | the registry does not serve `sha256:01`, the pin of `python:3.11` |  |
+        | error | `deploy/prod/pinstream.lock`, line 3 | the pin of `node:22` could not be verified: \<timeout\> \& "more" |  |
+        | error | `deploy/prod/deploy/web.yaml`, line 5 | expected the pin of `python:3.12`, found `python:5` |  |
+        | error | `deploy/prod/deploy/web.yaml`, line 12 | expected the pin of `python:3.12`, found `python:12` |  |
+        | warning |  | `x:*` in `on` of hook `rollout` matches no tag |  |
+        | error |  | the remote is unreachable |  |
 
         ````diff
         --- a
@@ -319,24 +324,24 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_was_found_there_is_no_table() {
+    fn no_findings_render_no_table() {
         let mut results = RunResults::new("check", "", Exit::Success);
-        results.summary = "4 pins of 1 stream: lock and definitions agree".to_owned();
-        let expected = "### `pinstream check`: 4 pins of 1 stream: lock and definitions agree\n";
-        assert_eq!(of_findings(&results, None), expected);
+        results.summary = "4 pins of 1 stream: lock matches the definitions".to_owned();
+        let expected = "### `pinstream check`: 4 pins of 1 stream: lock matches the definitions\n";
+        assert_eq!(findings(&results, None), expected);
     }
 
     #[test]
-    fn of_too_many_rows_the_first_are_shown() {
+    fn long_tables_and_diffs_are_cut() {
         let mut report = report("x");
         report.rows = vec![report.rows[4].clone(); 600];
-        let shown = of_pass("plan", &report);
+        let shown = pass("plan", &report);
         assert!(shown.contains("\nand 100 more\n") && shown.len() < 200_000, "{}", shown.len());
-        let shown = of_findings(&sample::results(), Some(&"+x\n".repeat(510)));
+        let shown = findings(&sample::results(), Some(&"+x\n".repeat(510)));
         assert!(shown.ends_with("```\n\nand 10 more lines\n"), "{shown}");
     }
 
-    /// What acts in a page: its links, and everything else but words, code, tables, lists and emphasis.
+    /// Lists what acts in a page: links, and everything else but text, code, tables, lists and emphasis.
     fn acts(page: &str) -> Vec<String> {
         let acts = |event: Event<'_>| match event {
             Event::Start(Tag::Link { dest_url, .. }) => Some(dest_url.into_string()),
@@ -355,23 +360,23 @@ mod tests {
         #[test]
         fn t9_no_foreign_text_acts_in_a_page(text in any::<String>(), more in "[`|@#<>\\[\\]()!*_~\\\\\n]{0,20}") {
             for text in [format!("{text}{more}"), format!("{more}{text}")] {
-                let plain = of_pass("plan", &report("x"));
+                let plain = pass("plan", &report("x"));
                 let mut report = report(&text);
                 for side in report.rows.iter_mut().flat_map(|row| row.old.iter_mut().chain(&mut row.new)) {
                     side.version = side.version.as_ref().map(|_| text.clone());
                 }
                 report.hooks.iter_mut().for_each(|hook| hook.name.clone_from(&text));
                 report.notes = vec![text.clone()];
-                let shown = of_pass("plan", &report);
+                let shown = pass("plan", &report);
                 assert_eq!(acts(&shown), acts(&plain), "{shown}");
                 assert_eq!(shown.lines().count(), plain.lines().count(), "{shown}");
                 assert!(!shown.contains("##vso") && !shown.contains("##["), "{shown}");
                 report.hooks[1].output.clone_from(&text);
-                let shown = of_pass("plan", &report);
+                let shown = pass("plan", &report);
                 assert_eq!(acts(&shown), acts(&plain), "{shown}");
                 let is_block = |event: &Event<'_>| matches!(event, Event::Start(Tag::CodeBlock(_)));
                 assert_eq!(Parser::new(&shown).filter(is_block).count(), usize::from(!text.trim().is_empty()), "{shown}");
-                let found = of_findings(&sample::hostile(&text), Some(&text));
+                let found = findings(&sample::hostile(&text), Some(&text));
                 assert_eq!(acts(&found), Vec::<String>::new(), "{found}");
             }
         }

@@ -1,26 +1,26 @@
-//! Findings as SARIF 2.1.0, which code scanning of GitHub, Azure and others takes.
+//! Renders findings as SARIF 2.1.0 for code scanning on GitHub, Azure DevOps and others.
 //!
-//! The form is that of OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0". What holds for the run
-//! as a whole, and is in no file, is a notification: code scanning refuses results without a place.
+//! Format: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0". Findings without a file become
+//! notifications, because code scanning rejects results without a location.
 
 use serde_json::{Value, json};
 
-use super::OutputFormat;
+use super::excerpt::MESSAGE_MAX;
 use super::exit::Exit;
 use super::finding::{FilePosition, Finding, FindingLocation, Rule, RunResults, Severity};
-use crate::report::v1;
+use super::v1;
 
-/// Where its schema is published.
+/// URL of the published schema.
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
-/// The name of the repository's top in it.
+/// Name for the top of the repository.
 const TOP: &str = "%SRCROOT%";
 
-/// `results` as JSON text.
-pub(super) fn sarif(results: &RunResults) -> String {
+/// Renders `results` as JSON text.
+pub(super) fn render(results: &RunResults) -> String {
     let placed = results.findings.iter().filter_map(|finding| Some(result(finding, finding.place.as_ref()?)));
     let of_run = results.findings.iter().filter(|finding| finding.place.is_none()).map(notification);
     let folder = if results.root.is_empty() { String::new() } else { format!("{}/", results.root) };
-    v1::text(&json!({
+    v1::encode(&json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
         "runs": [{
@@ -29,13 +29,13 @@ pub(super) fn sarif(results: &RunResults) -> String {
                 "version": env!("CARGO_PKG_VERSION"),
                 "rules": Rule::ALL.map(rule),
             } },
-            // Runs of other commands and roots on the same commit are others (section 3.17.3: what comes after the last
-            // slash is the run's own).
+            // Distinguishes runs of other commands and roots on the same commit (section 3.17.3: the part after the last
+            // slash belongs to the run).
             "automationDetails": { "id": format!("pinstream/{}/{folder}", results.command) },
-            "originalUriBaseIds": { TOP: { "description": { "text": "The top of the repository." } } },
+            "originalUriBaseIds": { TOP: { "description": { "text": "Top of the repository." } } },
             "columnKind": "utf16CodeUnits",
             "invocations": [{
-                // What was not found by a run that did not come to its end may be there all the same.
+                // An aborted run may have missed findings.
                 "executionSuccessful": !matches!(results.exit, Exit::Error | Exit::Contention | Exit::Usage),
                 "exitCode": results.exit.code(),
                 "toolExecutionNotifications": of_run.collect::<Vec<_>>(),
@@ -46,9 +46,9 @@ pub(super) fn sarif(results: &RunResults) -> String {
 }
 
 fn rule(rule: Rule) -> Value {
-    let about = json!({ "text": rule.about() });
-    // Code scanning of GitHub shows the full description and the help, and asks for both.
-    let help = json!({ "text": rule.way_out() });
+    let about = json!({ "text": rule.description() });
+    // GitHub code scanning shows, and requires, the full description and the help.
+    let help = json!({ "text": rule.help() });
     json!({ "id": rule.code(), "shortDescription": about, "fullDescription": about, "help": help })
 }
 
@@ -57,7 +57,7 @@ fn result(finding: &Finding, place: &FindingLocation) -> Value {
         "ruleId": finding.rule.code(),
         "ruleIndex": Rule::ALL.iter().position(|rule| *rule == finding.rule),
         "level": level(finding.level),
-        "message": { "text": finding.all(OutputFormat::Sarif) },
+        "message": { "text": finding.text_with_output(MESSAGE_MAX) },
         "locations": [{ "physicalLocation": {
             "artifactLocation": { "uri": uri(&place.path), "uriBaseId": TOP },
             "region": region(place.span),
@@ -69,7 +69,7 @@ fn result(finding: &Finding, place: &FindingLocation) -> Value {
 fn notification(finding: &Finding) -> Value {
     json!({
         "level": level(finding.level),
-        "message": { "text": finding.all(OutputFormat::Sarif) },
+        "message": { "text": finding.text_with_output(MESSAGE_MAX) },
         "associatedRule": { "id": finding.rule.code() },
     })
 }
@@ -82,9 +82,9 @@ fn level(level: Severity) -> &'static str {
     }
 }
 
-/// A whole file is its first line: readers of SARIF ask for a line, though it need not have one.
-fn region(spot: Option<FilePosition>) -> Value {
-    match spot {
+/// Converts a position. A whole file becomes its first line, because readers of SARIF require one.
+fn region(position: Option<FilePosition>) -> Value {
+    match position {
         None => json!({ "startLine": 1 }),
         Some(FilePosition::Line(line)) => json!({ "startLine": line }),
         Some(FilePosition::Part(span)) => json!({
@@ -96,8 +96,8 @@ fn region(spot: Option<FilePosition>) -> Value {
     }
 }
 
-/// A path as a relative reference: all but the letters that are never reserved are encoded (RFC 3986, sections 2.3 and
-/// 4.2), so that none is taken for a scheme.
+/// Encodes a path as a relative reference: all but unreserved characters (RFC 3986, sections 2.3 and 4.2), so that it
+/// cannot be read as a scheme.
 fn uri(path: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
     path.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
@@ -111,16 +111,18 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn a_finding_is_a_result_in_a_file() {
-        let mut log: Value = serde_json::from_str(&sarif(&sample::results())).unwrap();
+    fn findings_are_results_of_a_run() {
+        let mut log: Value = serde_json::from_str(&render(&sample::results())).unwrap();
         let run = &mut log["runs"][0];
         let (rules, results) = (run["tool"]["driver"]["rules"].take(), run["results"].take());
         let (rules, results) = (rules.as_array().unwrap(), results.as_array().unwrap());
         assert_eq!((rules.len(), results.len()), (Rule::ALL.len(), 8));
-        // One rule, and a result on one line, over two, and of a whole file, stand for the others.
         run["tool"]["driver"]["rules"] = json!(rules[..1]);
-        run["results"] = json!(results[..3]);
-        insta::assert_snapshot!(serde_json::to_string_pretty(&log).unwrap(), @r##"
+        run["results"] = json!(results[..1]);
+        let notifications = run["invocations"][0]["toolExecutionNotifications"].as_array_mut().unwrap();
+        assert_eq!(notifications.len(), 3);
+        notifications.truncate(1);
+        insta::assert_snapshot!(serde_json::to_string_pretty(&log).unwrap(), @r#"
         {
           "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
           "runs": [
@@ -142,24 +144,6 @@ mod tests {
                       "message": {
                         "text": "`/etc/policy.toml`: unknown key `hosts`"
                       }
-                    },
-                    {
-                      "associatedRule": {
-                        "id": "hook"
-                      },
-                      "level": "warning",
-                      "message": {
-                        "text": "`on` of the hook `rollout` means no tag: `x:*`"
-                      }
-                    },
-                    {
-                      "associatedRule": {
-                        "id": "run"
-                      },
-                      "level": "error",
-                      "message": {
-                        "text": "the remote is gone"
-                      }
                     }
                   ]
                 }
@@ -167,7 +151,7 @@ mod tests {
               "originalUriBaseIds": {
                 "%SRCROOT%": {
                   "description": {
-                    "text": "The top of the repository."
+                    "text": "Top of the repository."
                   }
                 }
               },
@@ -191,61 +175,10 @@ mod tests {
                     }
                   ],
                   "message": {
-                    "text": "`🐍` is no name of a tag, 100%\nhelp: write `node`"
+                    "text": "`🐍` is not a valid tag, 100%\nhelp: write `node`"
                   },
                   "partialFingerprints": {
-                    "pinstreamFinding/v1": "95447c144f8733bb5805524d5af32cf0"
-                  },
-                  "ruleId": "definition",
-                  "ruleIndex": 0
-                },
-                {
-                  "level": "error",
-                  "locations": [
-                    {
-                      "physicalLocation": {
-                        "artifactLocation": {
-                          "uri": "deploy/prod/streams/node.toml",
-                          "uriBaseId": "%SRCROOT%"
-                        },
-                        "region": {
-                          "endColumn": 2,
-                          "endLine": 4,
-                          "startColumn": 1,
-                          "startLine": 3
-                        }
-                      }
-                    }
-                  ],
-                  "message": {
-                    "text": "a table has no end"
-                  },
-                  "partialFingerprints": {
-                    "pinstreamFinding/v1": "ea81d494da61de826ab5663d43462bc5"
-                  },
-                  "ruleId": "definition",
-                  "ruleIndex": 0
-                },
-                {
-                  "level": "error",
-                  "locations": [
-                    {
-                      "physicalLocation": {
-                        "artifactLocation": {
-                          "uri": "deploy/prod/streams/big.toml",
-                          "uriBaseId": "%SRCROOT%"
-                        },
-                        "region": {
-                          "startLine": 1
-                        }
-                      }
-                    }
-                  ],
-                  "message": {
-                    "text": "`streams/big.toml` is too large"
-                  },
-                  "partialFingerprints": {
-                    "pinstreamFinding/v1": "e5db8b7ab829ec64baa6a1538702928b"
+                    "pinstreamFinding/v1": "a1e9b3dd6ddb1d82dfa83ab26186fa0f"
                   },
                   "ruleId": "definition",
                   "ruleIndex": 0
@@ -257,14 +190,14 @@ mod tests {
                   "rules": [
                     {
                       "fullDescription": {
-                        "text": "A file of the root cannot be read, or is wrong."
+                        "text": "A definition file is invalid or cannot be read."
                       },
                       "help": {
-                        "text": "Mend the file at the place that is named."
+                        "text": "Correct the file at the reported position."
                       },
                       "id": "definition",
                       "shortDescription": {
-                        "text": "A file of the root cannot be read, or is wrong."
+                        "text": "A definition file is invalid or cannot be read."
                       }
                     }
                   ],
@@ -275,7 +208,17 @@ mod tests {
           ],
           "version": "2.1.0"
         }
-        "##);
+        "#);
+    }
+
+    #[test]
+    fn a_region_is_a_range_or_the_first_line_of_a_file() {
+        let log: Value = serde_json::from_str(&render(&sample::results())).unwrap();
+        let region = |at: usize| &log["runs"][0]["results"][at]["locations"][0]["physicalLocation"]["region"];
+        assert_eq!(region(0), &json!({ "startLine": 3, "startColumn": 1, "endLine": 3, "endColumn": 5 }));
+        assert_eq!(region(1), &json!({ "startLine": 3, "startColumn": 1, "endLine": 4, "endColumn": 2 }));
+        assert_eq!(region(2), &json!({ "startLine": 1 }));
+        assert_eq!(region(3), &json!({ "startLine": 4 }));
     }
 
     #[test]
@@ -290,12 +233,12 @@ mod tests {
         #[test]
         fn t9_any_finding_makes_a_document(text in any::<String>()) {
             let results = sample::hostile(&text);
-            let shown = sarif(&results);
+            let shown = render(&results);
             assert!(!shown.contains("##"), "{shown}");
             let read: Value = serde_json::from_str(&shown).unwrap();
             let found = &read["runs"][0]["results"];
             assert_eq!(found.as_array().unwrap().len(), results.findings.len());
-            assert_eq!(found[0]["message"]["text"], results.findings[0].words());
+            assert_eq!(found[0]["message"]["text"], results.findings[0].text());
             let location = &found[0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
             assert!(location.as_str().unwrap().bytes().all(|byte| byte.is_ascii_graphic()), "{location}");
         }

@@ -1,4 +1,4 @@
-//! A report for people: what changed, what failed and why, and one line that sums it up.
+//! Renders a pass for humans: changes, failures with their reasons, and a summary line.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -6,62 +6,53 @@ use std::sync::Arc;
 
 use anstyle::{AnsiColor, Color};
 
-use super::{HookOutcome, HookRow, OutputFormat, PassEnd, ProposalOutcome, ProposalRow, Report, TagOutcome, TagRow};
+use super::pass::{HookOutcome, HookRow, PassEnd, ProposalOutcome, ProposalRow, Report};
+use super::tag::{TagOutcome, TagRow};
 use crate::image_diff::Explanation;
 use crate::image_diff::summary::lines;
 use crate::model::image::TagId;
+use crate::model::lock;
 use crate::model::lock::diff::PinSide;
 use crate::model::settings::adoption_rules::HeldUpdate;
 use crate::text::diagnostics::RenderStyle;
 use crate::text::escape;
 
-/// How many characters of a failure are shown: it may name an image, who has to have signed it, and who did.
+/// Maximum characters of a failure message: it may name an image, its required signers and its actual signers.
 const FAILURE_MAX: usize = 1_000;
 
-/// How many lines of one file are named.
+/// Maximum number of lines listed per file.
 const FILE_LINES_MAX: usize = 10;
 
-/// Which tags are listed.
+/// Detail of the listed tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowFilter {
-    /// Those that moved or failed, and of what moves change only what must not be missed.
+    /// Changes and failures, with warnings about changed images.
     Changes,
-    /// Those that moved or failed, and all that moves change.
+    /// Changes and failures, with all differences between images.
     Explanations,
-    /// All of them.
+    /// All tags, with all differences between images.
     Everything,
 }
 
-/// `report` as lines of text.
-pub fn text(report: &Report, show: RowFilter, style: RenderStyle) -> String {
-    let mut out = Page { text: String::new(), style };
-    let quiet =
-        |row: &&TagRow| matches!(row.outcome, TagOutcome::Unchanged | TagOutcome::NotDue | TagOutcome::NotAsked);
-    let rows: Vec<&TagRow> = report.rows.iter().filter(|row| show == RowFilter::Everything || !quiet(row)).collect();
-    let words = rows.iter().map(|row| row.outcome.word().len()).max().unwrap_or(0);
-    let tags = rows.iter().map(|row| row.tag.to_string().len()).max().unwrap_or(0);
-    let ends = ends(report);
+/// Renders `report` as lines of text.
+pub fn render(report: &Report, show: RowFilter, style: RenderStyle) -> String {
+    let mut out = TextPage { text: String::new(), style };
+    let is_quiet =
+        |row: &&TagRow| matches!(row.outcome, TagOutcome::Unchanged | TagOutcome::NotDue | TagOutcome::NotSelected);
+    let rows: Vec<&TagRow> = report.rows.iter().filter(|row| show == RowFilter::Everything || !is_quiet(row)).collect();
+    let widths = ColumnWidths {
+        word: rows.iter().map(|row| row.outcome.word().len()).max().unwrap_or(0),
+        tag: rows.iter().map(|row| row.tag.to_string().len()).max().unwrap_or(0),
+    };
+    let origins = origins(report);
     for row in rows {
-        out.row(row, words, tags);
-        out.explanation(row, &ends, show, words + 2);
+        out.row(row, widths);
+        if let Some(explanation) = &row.explanation {
+            let origin = row.follow.as_ref().and_then(|_| origins.get(&Arc::as_ptr(explanation)).copied());
+            out.explanation(explanation, origin, show, widths.word + 2);
+        }
     }
-    for remote in &report.remotes {
-        let url = escape::terminal(&remote.url);
-        out.put(format_args!("read {} at {} of {url}\n", remote.name, remote.commit.short()));
-    }
-    for file in &report.files {
-        let verb = if report.end == PassEnd::Planned { "would write" } else { "wrote" };
-        let lines: Vec<String> = file.lines.iter().take(FILE_LINES_MAX).map(ToString::to_string).collect();
-        let word = if file.lines.len() == 1 { "line" } else { "lines" };
-        let more = if file.lines.len() > FILE_LINES_MAX { ", …" } else { "" };
-        out.put(format_args!("{verb} {}, {word} {}{more}\n", escape::terminal(&file.path), lines.join(", ")));
-    }
-    for proposal in &report.proposals {
-        out.proposal(proposal);
-    }
-    for hook in &report.hooks {
-        out.hook(hook);
-    }
+    out.details(report);
     if let Some(message) = report.message.as_deref().filter(|_| show == RowFilter::Everything) {
         out.put(format_args!("message:\n"));
         for line in escape::lines(message).lines() {
@@ -81,36 +72,23 @@ pub fn text(report: &Report, show: RowFilter, style: RenderStyle) -> String {
     out.text
 }
 
-/// By an explanation's place in memory, the first tag with it that follows no other.
-fn ends(report: &Report) -> HashMap<*const Explanation, &TagId> {
-    let mut ends = HashMap::new();
+/// Maps each explanation, by address, to the first tag with it that follows no other.
+fn origins(report: &Report) -> HashMap<*const Explanation, &TagId> {
+    let mut origins = HashMap::new();
     for row in report.rows.iter().filter(|row| row.follow.is_none()) {
         if let Some(explanation) = &row.explanation {
-            ends.entry(Arc::as_ptr(explanation)).or_insert(&row.tag);
+            origins.entry(Arc::as_ptr(explanation)).or_insert(&row.tag);
         }
     }
-    ends
+    origins
 }
 
-/// `2 moved, 97 unchanged; landed as 0f1c2d3ee on main`
+/// Summarizes a pass, as in `2 updated, 97 unchanged; landed as 0f1c2d3ee on main`. Each tag is counted exactly once.
 pub(super) fn summary(report: &Report) -> String {
-    let words = [
-        "moved",
-        "proposed",
-        "deferred",
-        "refreshed",
-        "added",
-        "removed",
-        "unchanged",
-        "not-due",
-        "not-asked",
-        "refused",
-        "failed",
-    ];
     let count = |word: &str| report.rows.iter().filter(|row| row.outcome.word() == word).count();
-    let counts: Vec<String> = words
+    let counts: Vec<String> = TagOutcome::WORDS
         .iter()
-        .map(|word| (count(word), word.replace('-', " ")))
+        .map(|word| (count(word), word))
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
@@ -120,19 +98,19 @@ pub(super) fn summary(report: &Report) -> String {
         PassEnd::Planned => "nothing was written".to_owned(),
         PassEnd::Written => written(report),
         PassEnd::Landed(commit) => format!("landed as {} on {branch}", commit.short()),
-        PassEnd::Proposed => format!("{branch} waits for a decision"),
+        PassEnd::Proposed => format!("{branch} is unchanged until proposals are merged"),
         PassEnd::Unchanged => "nothing to write".to_owned(),
     };
     format!("{counts}; {end}")
 }
 
-/// What a pass wrote in a folder.
+/// Names the files written to a work tree.
 fn written(report: &Report) -> String {
     let files = match report.files.len() {
         1 => "1 file".to_owned(),
         several => format!("{several} files"),
     };
-    let lock = crate::model::lock::FILE_NAME;
+    let lock = lock::FILE_NAME;
     match (report.changes_lock(), report.files.len()) {
         (_, 0) => format!("`{lock}` was written"),
         (true, _) => format!("`{lock}` and {files} were written"),
@@ -141,68 +119,71 @@ fn written(report: &Report) -> String {
     }
 }
 
-struct Page {
+/// Widths of the aligned columns.
+#[derive(Clone, Copy)]
+struct ColumnWidths {
+    word: usize,
+    tag: usize,
+}
+
+struct TextPage {
     text: String,
     style: RenderStyle,
 }
 
-impl Page {
-    fn row(&mut self, row: &TagRow, words: usize, tags: usize) {
+impl TextPage {
+    fn row(&mut self, row: &TagRow, widths: ColumnWidths) {
         let word = row.outcome.word();
         let colour = match row.outcome {
-            TagOutcome::Moved | TagOutcome::Proposed | TagOutcome::Refreshed => Some(AnsiColor::Yellow),
+            TagOutcome::Updated | TagOutcome::Proposed | TagOutcome::Refreshed => Some(AnsiColor::Yellow),
             TagOutcome::Added => Some(AnsiColor::Green),
             TagOutcome::Removed => Some(AnsiColor::Magenta),
             TagOutcome::Failed(_) | TagOutcome::Deferred => Some(AnsiColor::Red),
-            TagOutcome::Kept(_) => Some(AnsiColor::Cyan),
-            TagOutcome::Unchanged | TagOutcome::NotDue | TagOutcome::NotAsked => None,
+            TagOutcome::Held(_) => Some(AnsiColor::Cyan),
+            TagOutcome::Unchanged | TagOutcome::NotDue | TagOutcome::NotSelected => None,
         };
         let tag = row.tag.to_string();
         self.coloured(word, colour);
-        self.put(format_args!("{:1$}  {tag:tags$}", "", words - word.len()));
+        self.put(format_args!("{:1$}  {tag:2$}", "", widths.word - word.len(), widths.tag));
         if let TagOutcome::Failed(error) = &row.outcome {
             let kind = Some(error.kind.word()).filter(|kind| *kind != word);
             let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
             self.put(format_args!("  {kind}{}\n", escape::truncate(&error.message, FAILURE_MAX)));
             if let Some(help) = &error.help {
-                self.put(format_args!("{:1$}help: {2}\n", "", words + tags + 4, escape::terminal(help)));
+                self.put(format_args!("{:1$}help: {2}\n", "", widths.word + widths.tag + 4, escape::terminal(help)));
             }
             return;
         }
         let [old, new] = [&row.old, &row.new].map(Option::as_ref);
         self.sides([old, new].map(|side| side.map(|side| side.digest.short().to_owned())), 12);
         self.sides([old, new].map(|side| side.and_then(version)), 0);
-        if let TagOutcome::Kept(HeldUpdate { digest, reason: kept }) = &row.outcome {
-            self.put(format_args!("  not {}: {}", digest.short(), escape::terminal(&kept.to_string())));
+        if let TagOutcome::Held(HeldUpdate { digest, reason: kept }) = &row.outcome {
+            self.put(format_args!("  available: {}; {}", digest.short(), escape::terminal(&kept.to_string())));
+        }
+        if let Some(reason) = row.outcome.skip_reason() {
+            self.put(format_args!("  {reason}"));
         }
         self.text.truncate(self.text.trim_end().len());
         self.text.push('\n');
     }
 
-    /// What a row's move changes. A tag that moved as another did which it follows refers to that one.
-    fn explanation(
-        &mut self,
-        row: &TagRow,
-        ends: &HashMap<*const Explanation, &TagId>,
-        show: RowFilter,
-        indent: usize,
-    ) {
-        let Some(explanation) = &row.explanation else { return };
-        if let (Some(_), Some(end)) = (&row.follow, ends.get(&Arc::as_ptr(explanation))) {
+    /// Lists differences between images, or refers to the followed tag with the same change.
+    fn explanation(&mut self, explanation: &Explanation, origin: Option<&TagId>, show: RowFilter, indent: usize) {
+        if let Some(origin) = origin {
             if show != RowFilter::Changes {
-                self.put(format_args!("{:indent$}as {end}\n", ""));
+                self.put(format_args!("{:indent$}same change as {origin}\n", ""));
             }
             return;
         }
-        let is_weighty = |line: &String| line.starts_with('!');
-        for line in lines(explanation).iter().filter(|line| show != RowFilter::Changes || is_weighty(line)) {
+        let is_warning = |line: &String| line.starts_with('!');
+        for line in lines(explanation).iter().filter(|line| show != RowFilter::Changes || is_warning(line)) {
             self.put(format_args!("{:indent$}", ""));
-            self.coloured(line, is_weighty(line).then_some(AnsiColor::Red));
+            self.coloured(line, is_warning(line).then_some(AnsiColor::Red));
             self.text.push('\n');
         }
     }
 
-    /// `old → new`, or one of them where the other is the same or missing.
+    /// Writes `old → new`, or one of them if the other is equal or missing.
     fn sides(&mut self, [old, new]: [Option<String>; 2], width: usize) {
         let column = width * 2 + 3 * usize::from(width > 0);
         let text = match (old, new) {
@@ -213,10 +194,25 @@ impl Page {
         self.put(format_args!("  {text:column$}"));
     }
 
+    /// Lists remotes, files, proposals and hooks.
+    fn details(&mut self, report: &Report) {
+        for remote in &report.remotes {
+            let url = escape::terminal(&remote.url);
+            self.put(format_args!("read remote {} at {} ({url})\n", remote.name, remote.commit.short()));
+        }
+        for file in &report.files {
+            let verb = if report.end == PassEnd::Planned { "would write" } else { "wrote" };
+            let path = escape::terminal(&file.path);
+            self.put(format_args!("{verb} {path}, {}\n", file.line_list(FILE_LINES_MAX)));
+        }
+        report.proposals.iter().for_each(|proposal| self.proposal(proposal));
+        report.hooks.iter().for_each(|hook| self.hook(hook));
+    }
+
     fn proposal(&mut self, proposal: &ProposalRow) {
         let colour = match &proposal.outcome {
             ProposalOutcome::Created | ProposalOutcome::Refreshed => Some(AnsiColor::Yellow),
-            ProposalOutcome::Left(_) | ProposalOutcome::Failed(_) => Some(AnsiColor::Red),
+            ProposalOutcome::Skipped(_) | ProposalOutcome::Failed(_) => Some(AnsiColor::Red),
             ProposalOutcome::Unchanged | ProposalOutcome::Closed => None,
         };
         self.put(format_args!("proposal {} ", proposal.branch));
@@ -231,18 +227,15 @@ impl Page {
     }
 
     fn hook(&mut self, hook: &HookRow) {
-        let moves = if hook.moves == 1 { "1 move".to_owned() } else { format!("{} moves", hook.moves) };
-        let (colour, said) = match &hook.outcome {
-            HookOutcome::Succeeded => (AnsiColor::Green, format!("succeeded for {moves}")),
-            HookOutcome::Failed(_) => (AnsiColor::Red, format!("failed for {moves}, stays pending")),
-            HookOutcome::Elsewhere => (AnsiColor::Yellow, format!("is run by somebody else, for {moves}")),
-            HookOutcome::Pending => (AnsiColor::Yellow, format!("would run for {moves}")),
-            HookOutcome::Refused(_) => (AnsiColor::Red, format!("refused, {moves} stay pending")),
+        let colour = match &hook.outcome {
+            HookOutcome::Succeeded => AnsiColor::Green,
+            HookOutcome::Failed(_) | HookOutcome::Refused(_) => AnsiColor::Red,
+            HookOutcome::Running | HookOutcome::Pending => AnsiColor::Yellow,
         };
         self.coloured("hook", Some(colour));
-        let reason = hook.outcome.reason().map(|reason| format!(": {}", escape::terminal(&reason)));
-        self.put(format_args!(" {} {said}{}\n", escape::terminal(&hook.name), reason.unwrap_or_default()));
-        for line in OutputFormat::Text.output(&hook.output).lines() {
+        self.put(format_args!(" {} {}\n", escape::terminal(&hook.name), escape::truncate(&hook.summary(), FAILURE_MAX)));
+        // The output is already bounded.
+        for line in escape::lines(&hook.output).lines() {
             self.put(format_args!("    {line}\n"));
         }
     }
@@ -277,76 +270,77 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn a_report_shows_what_changed_and_what_failed() {
-        insta::assert_snapshot!(text(&sample::report(), RowFilter::Changes, RenderStyle::Plain), @r"
-        failed   alpine:3                   not-found: `docker.io/library/alpine:3` is not in its registry
-        failed   node:22                    tls: `quay.io` has no certificate that is trusted
+    fn a_report_lists_changes_and_failures() {
+        insta::assert_snapshot!(render(&sample::report(), RowFilter::Changes, RenderStyle::Plain), @r"
+        failed   alpine:3                   not-found: `docker.io/library/alpine:3` does not exist
+        failed   node:22                    tls: TLS handshake with `quay.io` failed
                                             help: set `ca`
         removed  python:3.10                040404040404                 3.10.9
-        moved    python:3.12                010101010101 → 020202020202  3.12.4 → 3.12.5\u{1b}[2J
+        updated  python:3.12                010101010101 → 020202020202  3.12.4 → 3.12.5\u{1b}[2J
         added    python:3.13-slim-bookworm  060606060606                 3.13.0
-        moved    python:latest              010101010101 → 020202020202
-        read platform at 012345678 of https://git.example/platform/images
+        updated  python:latest              010101010101 → 020202020202
+        read remote platform at 012345678 (https://git.example/platform/images)
         wrote deploy/web.yaml, lines 4, 12
-        hook rollout succeeded for 2 moves
+        hook rollout succeeded for 2 changes
             rolling out
             \u{3a}:error::web
-        hook chat failed for 2 moves, stays pending: it ended with exit code 7
+        hook chat failed for 2 changes and stays pending: exit code 7
             ```
             \u{3a}:error::x
             no such <room>
-        hook slow is run by somebody else, for 2 moves
-        note: the remote takes no state ref: the state is kept on this machine
-        2 moved, 1 added, 1 removed, 1 unchanged, 1 not due, 2 failed; landed as 0f1c2d3e4 on main
+        hook slow is being run by another pass for 2 changes
+        note: the remote rejects the state ref; state is stored locally
+        2 updated, 1 added, 1 removed, 1 unchanged, 1 skipped, 2 failed; landed as 0f1c2d3e4 on main
         ");
     }
 
     #[test]
-    fn all_tags_are_shown_on_request() {
+    fn all_tags_are_listed_on_request() {
         let mut report = Report { hooks: Vec::new(), notes: Vec::new(), end: PassEnd::Planned, ..sample::report() };
         report.remotes.clear();
-        insta::assert_snapshot!(text(&report, RowFilter::Everything, RenderStyle::Plain), @r###"
-        failed     alpine:3                   not-found: `docker.io/library/alpine:3` is not in its registry
-        failed     node:22                    tls: `quay.io` has no certificate that is trusted
+        insta::assert_snapshot!(render(&report, RowFilter::Everything, RenderStyle::Plain), @r"
+        failed     alpine:3                   not-found: `docker.io/library/alpine:3` does not exist
+        failed     node:22                    tls: TLS handshake with `quay.io` failed
                                               help: set `ca`
         removed    python:3.10                040404040404                 3.10.9
         unchanged  python:3.11                030303030303                 3.11.1
-        moved      python:3.12                010101010101 → 020202020202  3.12.4 → 3.12.5\u{1b}[2J
+        updated    python:3.12                010101010101 → 020202020202  3.12.4 → 3.12.5\u{1b}[2J
         added      python:3.13-slim-bookworm  060606060606                 3.13.0
-        not-due    python:3.9                 070707070707
-        moved      python:latest              010101010101 → 020202020202
+        skipped    python:3.9                 070707070707                   not due
+        updated    python:latest              010101010101 → 020202020202
         would write deploy/web.yaml, lines 4, 12
-        2 moved, 1 added, 1 removed, 1 unchanged, 1 not due, 2 failed; nothing was written
-        "###);
+        2 updated, 1 added, 1 removed, 1 unchanged, 1 skipped, 2 failed; nothing was written
+        ");
     }
 
     #[test]
-    fn the_message_of_a_commit_is_shown_with_the_details() {
+    fn the_commit_message_is_shown_with_all_tags() {
         let message = Some("pin\n\n## a\n::error::x\n".to_owned());
         let mut report = Report { message, end: PassEnd::Planned, ..sample::report() };
         report.rows.truncate(0);
-        let shown = |show| text(&report, show, RenderStyle::Plain);
+        let shown = |show| render(&report, show, RenderStyle::Plain);
         assert!(!shown(RowFilter::Explanations).contains("message:"));
         insta::assert_snapshot!(shown(RowFilter::Everything).split_once("message:").unwrap().1, @r"
+
             pin
 
             #\u{23} a
             \u{3a}:error::x
-        note: the remote takes no state ref: the state is kept on this machine
+        note: the remote rejects the state ref; state is stored locally
         no tags; nothing was written
         ");
     }
 
     #[test]
-    fn colours_change_nothing_but_colours() {
-        let plain = text(&sample::report(), RowFilter::Everything, RenderStyle::Plain);
-        let coloured = text(&sample::report(), RowFilter::Everything, RenderStyle::Colour);
+    fn coloured_and_plain_text_are_the_same() {
+        let plain = render(&sample::report(), RowFilter::Everything, RenderStyle::Plain);
+        let coloured = render(&sample::report(), RowFilter::Everything, RenderStyle::Colour);
         assert_ne!(plain, coloured);
         assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
     }
 
     #[test]
-    fn the_last_line_says_how_it_ended() {
+    fn the_summary_ends_with_the_end_of_the_pass() {
         let end = |end: PassEnd, rows: usize| {
             let mut report = Report { end, files: Vec::new(), ..sample::report() };
             report.rows.truncate(rows);
@@ -387,7 +381,7 @@ mod tests {
             report.notes = vec![foreign.clone()];
             report.message = Some(foreign.clone());
             report.branch = Some(foreign);
-            let shown = text(&report, RowFilter::Everything, RenderStyle::Plain);
+            let shown = render(&report, RowFilter::Everything, RenderStyle::Plain);
             assert!(!shown.chars().any(|c| c != '\n' && escape::is_deceptive(c)), "{shown:?}");
             assert!(!shown.lines().any(|line| line.trim_start().starts_with("::")), "{shown:?}");
             assert!(!shown.contains("##"), "{shown:?}");

@@ -185,12 +185,12 @@ pub(super) fn at_end(universe: &Shared, process: u32, result: &Result<Report, Pa
         let Some(tip) = &report.tip else { return };
         for row in &report.rows {
             // The tag belongs to another shard.
-            if inner.is_crowded && row.outcome == TagOutcome::NotAsked {
+            if inner.is_crowded && row.outcome == TagOutcome::NotSelected {
                 continue;
             }
             let defined = inner.commits[place(tip)].root.definitions.tags.get(&row.tag);
             let Some(TagSource::Image { image, .. }) = defined.map(|tag| &tag.source) else { continue };
-            if let TagOutcome::Kept(waiting) = &row.outcome {
+            if let TagOutcome::Held(waiting) = &row.outcome {
                 if !inner.was_reverted(&row.tag, &waiting.digest) {
                     inner.break_(format!("I3: {} is held back from a digest that nobody reverted", row.tag));
                 }
@@ -288,7 +288,7 @@ struct EventChange {
 }
 
 fn changes_of(event: &serde_json::Value) -> Vec<EventChange> {
-    let moves = event["moves"].as_array().unwrap();
+    let moves = event["changes"].as_array().unwrap();
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     let one = |one: &serde_json::Value| EventChange {
         id: text(&one["id"]),

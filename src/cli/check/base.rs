@@ -88,7 +88,7 @@ pub(super) fn by_hand(
     let pins = open.pins.iter().map(|id| judged(id, &root.lock.pins[id], answers.get(id), base));
     let previous = open.previous.iter().map(|(id, digest)| Finding {
         tag: id.clone(),
-        kind: FindingKindV1::Refused,
+        kind: FindingKindV1::HandEdited,
         exit: Exit::Refused,
         message: format!(
             "`{id}` says that it stood at `{digest}`, which `{base}` never held and its repository has not"
@@ -251,6 +251,6 @@ fn judged(id: &TagId, pin: &Pin, answer: Option<&Result<Answer, ResolveError>>, 
             (message, Some(help), Exit::Refused)
         }
     };
-    let kind = if exit == Exit::Refused { FindingKindV1::Refused } else { FindingKindV1::Unverified };
+    let kind = if exit == Exit::Refused { FindingKindV1::HandEdited } else { FindingKindV1::Unverified };
     Finding { tag: id.clone(), kind, exit, message, help, place: None }
 }

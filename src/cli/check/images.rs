@@ -119,7 +119,7 @@ impl UncoveredImage {
 
     /// Converts the image to a finding at its line.
     pub(super) fn finding(&self) -> Finding {
-        let subject = Subject::of(&self.file, &self.text);
+        let subject = Subject::new(&self.file, &self.text);
         let finding = Finding::new(Rule::Image, Severity::Error, subject, &self.message()).help(self.remedy());
         finding.at(FindingLocation::line(&*self.file, self.line))
     }
@@ -132,6 +132,6 @@ impl From<&UncoveredImage> for ImageV1 {
             ImageFault::Invalid(why) => (false, false, Some(why.clone())),
         };
         let (file, line, image) = (image.file.clone(), image.line, image.text.clone());
-        Self { file, line, image, covered, pinned, why }
+        Self { file, line, image, covered, pinned, error: why }
     }
 }

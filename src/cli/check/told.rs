@@ -8,8 +8,8 @@ use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::report::exit::Exit;
 use crate::report::finding::{self, FindingLocation, Rule, RunResults, Severity, Subject, pass};
-use crate::report::v1::ReportV1;
 use crate::report::v1::check::{CheckSchema, CheckV1, FindingV1, ImageV1};
+use crate::report::v1::report::ReportV1;
 use crate::report::v1::words::FindingKindV1;
 use crate::report::{Render, Report, markdown};
 use crate::text::escape;
@@ -91,7 +91,7 @@ impl Render for CheckResult<'_> {
             streams: self.root.definitions.streams.len(),
             findings: self.drift.findings.iter().chain(&self.by_hand).map(FindingV1::from).collect(),
             diff: self.drift.diff.clone(),
-            mend: self.drift.mend.map(str::to_owned),
+            fix: self.drift.mend.map(str::to_owned),
             images: self.images.as_ref().map(|images| images.iter().map(ImageV1::from).collect()),
             upstream: self.upstream.as_ref().map(|report| ReportV1::new(report, self.exit)),
         };
@@ -99,19 +99,19 @@ impl Render for CheckResult<'_> {
     }
 
     fn markdown(&self) -> String {
-        markdown::of_findings(&self.results(), self.drift.diff.as_deref())
+        markdown::findings(&self.results(), self.drift.diff.as_deref())
     }
 
     fn results(&self) -> RunResults {
         let mut results = RunResults::new("check", self.site.root(), self.exit);
         for id in self.root.definitions.tags.keys().filter(|id| self.only.matches(id)) {
-            results.saw(Subject::tag(id), None);
+            results.record_checked(Subject::tag(id), None);
         }
         let mend = self.drift.mend.map(|mend| format!("run `{mend}`"));
         for found in &self.drift.findings {
             let (rule, subject, place) = match &found.place {
                 Some((path, line)) => {
-                    (Rule::Target, Subject::of(path, &found.tag.to_string()), FindingLocation::line(&**path, *line))
+                    (Rule::Target, Subject::new(path, &found.tag.to_string()), FindingLocation::line(&**path, *line))
                 }
                 None if self.root.definitions.tags.contains_key(&found.tag) => {
                     (Rule::Lock, Subject::tag(&found.tag), self.site.defined(&found.tag))
@@ -125,18 +125,19 @@ impl Render for CheckResult<'_> {
             results.add(finding.help(found.help.as_deref().or(mend.as_deref())).at(place));
         }
         for found in &self.by_hand {
-            let rule = if found.kind == FindingKindV1::Refused { Rule::Unvouched } else { Rule::Unverified };
+            let rule = if found.kind == FindingKindV1::HandEdited { Rule::HandEdited } else { Rule::Unverified };
             let finding = finding::Finding::new(rule, Severity::Error, Subject::tag(&found.tag), &found.message);
             results.add(finding.help(found.help.as_deref()).at(self.site.digest(&found.tag)));
         }
         self.images.iter().flatten().for_each(|image| results.add(image.finding()));
         if let Some(report) = &self.upstream {
-            pass::add(&mut results, report, Exit::Drift, &|id| self.site.defined(id));
+            pass::add_report(&mut results, report, Exit::Drift, &|id| self.site.defined(id));
         }
         for (hook, pattern) in &self.idle {
             let message = format!("`on` of the hook `{hook}` means no tag: `{pattern}`");
-            let finding = finding::Finding::new(Rule::Hook, Severity::Warning, Subject::of("hooks", hook), &message);
-            results.add(finding.marked(pattern).at(FindingLocation::whole(crate::model::settings::FILE_NAME)));
+            let finding = finding::Finding::new(Rule::Hook, Severity::Warning, Subject::new("hooks", hook), &message);
+            results
+                .add(finding.distinguished_by(pattern).at(FindingLocation::whole(crate::model::settings::FILE_NAME)));
         }
         results.summary = self.summary(self.exit == Exit::Success);
         results

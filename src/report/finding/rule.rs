@@ -1,70 +1,70 @@
-//! The kinds of things that a run finds: codes that stay what they are, and what is said of each.
+//! Kinds of findings: stable codes and their descriptions.
 
-/// The kinds of things that are found.
+/// Kind of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
-    /// A file of the root is wrong.
+    /// Invalid definition file.
     Definition,
-    /// The operator's policy forbids something.
+    /// Violation of the operator's policy.
     Policy,
-    /// The lock is not what its definitions ask for.
+    /// Difference between lock and definitions.
     Lock,
-    /// Nobody but who edited the lock vouches for it.
-    Unvouched,
-    /// It could not be asked who vouches for the lock.
+    /// Pin that neither the registry nor the history confirms.
+    HandEdited,
+    /// Pin that the registry could not confirm.
     Unverified,
-    /// A file does not hold what is pinned.
+    /// Difference between a target file and its pins.
     Target,
-    /// An image of a file that no stream covers, or without a digest.
+    /// Image in a file without a stream or a digest.
     Image,
-    /// A tag moves.
-    PinChange,
-    /// A rule keeps a tag where it stands.
-    Kept,
-    /// A tag could not be imported.
-    Import,
-    /// A tag may not move to what was found.
+    /// Change of a pin.
+    Change,
+    /// Update that a rule holds back.
+    Held,
+    /// Failure to resolve a tag.
+    Resolve,
+    /// Refused update.
     Refused,
-    /// A hook.
+    /// Problem with a hook.
     Hook,
-    /// A proposal.
+    /// State of a proposal.
     Proposal,
-    /// Anything else of a run.
+    /// Message about the whole run.
     Run,
 }
 
 impl Rule {
-    /// All of them.
+    /// All rules, in the order of the SARIF rule index.
     pub const ALL: [Self; 14] = [
         Self::Definition,
         Self::Policy,
         Self::Lock,
-        Self::Unvouched,
+        Self::HandEdited,
         Self::Unverified,
         Self::Target,
         Self::Image,
-        Self::PinChange,
-        Self::Kept,
-        Self::Import,
+        Self::Change,
+        Self::Held,
+        Self::Resolve,
         Self::Refused,
         Self::Hook,
         Self::Proposal,
         Self::Run,
     ];
 
-    /// Its code.
+    /// Returns the stable code.
     pub fn code(self) -> &'static str {
         match self {
             Self::Definition => "definition",
             Self::Policy => "policy",
             Self::Lock => "lock",
-            Self::Unvouched => "unvouched",
+            Self::HandEdited => "hand-edited",
             Self::Unverified => "unverified",
             Self::Target => "target",
             Self::Image => "image",
-            Self::PinChange => "move",
-            Self::Kept => "kept",
-            Self::Import => "import",
+            Self::Change => "change",
+            Self::Held => "held",
+            Self::Resolve => "resolve",
             Self::Refused => "refused",
             Self::Hook => "hook",
             Self::Proposal => "proposal",
@@ -72,49 +72,51 @@ impl Rule {
         }
     }
 
-    /// What is found by it, a sentence.
-    pub fn about(self) -> &'static str {
+    /// Describes the rule in one sentence.
+    pub fn description(self) -> &'static str {
         match self {
-            Self::Definition => "A file of the root cannot be read, or is wrong.",
-            Self::Policy => "The operator's policy does not allow what the root asks for.",
-            Self::Lock => "The lock is not what its definitions ask for.",
-            Self::Unvouched => "The lock holds a digest that neither a registry nor the history vouches for.",
-            Self::Unverified => "A registry could not be asked whether it vouches for the lock.",
-            Self::Target => "A file does not hold the reference that is pinned.",
-            Self::Image => "A file names an image that no stream covers, or one without a digest.",
-            Self::PinChange => "A tag moves to another digest.",
-            Self::Kept => "A rule keeps a tag where it stands.",
-            Self::Import => "A tag could not be imported, and keeps its pin.",
-            Self::Refused => "A tag may not move to what was found for it, and keeps its pin.",
-            Self::Hook => "A hook did not succeed.",
-            Self::Proposal => "A proposal of moves.",
-            Self::Run => "Something that holds for a whole run.",
+            Self::Definition => "A definition file is invalid or cannot be read.",
+            Self::Policy => "The operator's policy does not allow something in the definitions.",
+            Self::Lock => "The lock does not match the definitions.",
+            Self::HandEdited => "The lock contains a digest that neither the registry nor the history confirms.",
+            Self::Unverified => "The registry could not be reached to confirm a pin.",
+            Self::Target => "A target file differs from its pins.",
+            Self::Image => "A file contains an image that no stream covers, or one without a digest.",
+            Self::Change => "The pin of a tag changes.",
+            Self::Held => "An update is available, and a rule holds it back.",
+            Self::Resolve => "A tag could not be resolved and keeps its pin.",
+            Self::Refused => "An update was refused, and the tag keeps its pin.",
+            Self::Hook => "A hook failed, was refused or has not run.",
+            Self::Proposal => "A proposal was opened, updated, closed or skipped, or failed.",
+            Self::Run => "A message concerns the whole run.",
         }
     }
 
-    /// What to do about what it finds, a sentence.
-    pub fn way_out(self) -> &'static str {
+    /// Suggests a remedy in one sentence.
+    pub fn help(self) -> &'static str {
         match self {
-            Self::Definition => "Mend the file at the place that is named.",
-            Self::Policy => "Take it out, or ask whoever runs pinstream there.",
-            Self::Lock => "Run `pinstream update --offline`, or `pinstream update` where a tag is not pinned yet.",
-            Self::Unvouched => "Restore the lock from Git, and have `pinstream update` move the tag.",
-            Self::Unverified => "Run it again once the registry answers.",
-            Self::Target => "Run `pinstream update --offline`, which writes what is pinned.",
-            Self::Image => "Cover it with `pinstream tag IMAGE STREAM:TAG`, and write its digest with a `[[target]]`.",
-            Self::PinChange => "Run `pinstream update`, or have `pinstream reconcile` land it.",
-            Self::Kept => "Nothing, unless the rule of the definition is not what is wanted.",
-            Self::Import => "See why; the next pass tries again.",
-            Self::Refused => "See why; what is refused is never pinned by itself.",
-            Self::Hook => "Mend the hook; it runs again at the next pass.",
-            Self::Proposal => "Review it, or see why it could not be made.",
-            Self::Run => "See what it says.",
+            Self::Definition => "Correct the file at the reported position.",
+            Self::Policy => "Remove it, or ask the operator to extend the policy.",
+            Self::Lock => "Run `pinstream update --offline`, or `pinstream update` if a tag is not pinned yet.",
+            Self::HandEdited => "Restore the lock from Git, then run `pinstream update` for the tag.",
+            Self::Unverified => "Run the check again when the registry is available.",
+            Self::Target => "Run `pinstream update --offline` to write the pins.",
+            Self::Image => {
+                "Cover it with `pinstream tag IMAGE STREAM:TAG`, and add a `[[target]]` to write its digest."
+            }
+            Self::Change => "Run `pinstream update`, or let `pinstream reconcile` land the change.",
+            Self::Held => "Nothing to do, unless the rule in the definition is no longer wanted.",
+            Self::Resolve => "Check the reason; the next pass retries.",
+            Self::Refused => "Check the reason; a refused update is never pinned automatically.",
+            Self::Hook => "Fix the hook; it runs again in the next pass.",
+            Self::Proposal => "Review the proposal, or check the reason.",
+            Self::Run => "Read the message.",
         }
     }
 
-    /// Whether it says that something could not be found out or done, rather than that it is not as it should be.
-    pub fn is_trouble(self) -> bool {
-        matches!(self, Self::Unverified | Self::Import | Self::Hook | Self::Proposal | Self::Run)
+    /// Returns true for failures to verify or do something, as opposed to violations.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Unverified | Self::Resolve | Self::Hook | Self::Proposal | Self::Run)
     }
 }
 
@@ -126,9 +128,9 @@ mod tests {
     use crate::report::sample;
 
     #[test]
-    fn rules_are_told_apart() {
+    fn codes_are_unique_and_descriptions_are_sentences() {
         assert_eq!(Rule::ALL.map(Rule::code).iter().collect::<BTreeSet<_>>().len(), Rule::ALL.len());
-        assert!(Rule::ALL.iter().all(|rule| rule.about().ends_with('.') && rule.way_out().ends_with('.')));
+        assert!(Rule::ALL.iter().all(|rule| rule.description().ends_with('.') && rule.help().ends_with('.')));
         let all = [sample::results(), sample::of_pass()].map(|results| results.findings).concat();
         let used: BTreeSet<Rule> = all.iter().map(|finding| finding.rule).collect();
         assert!(used.len() > 8 && used.iter().all(|rule| Rule::ALL.contains(rule)), "{used:?}");

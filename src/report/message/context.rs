@@ -1,39 +1,43 @@
-//! What templates are given of moves: the words of `pinstream.event/v1`, in letters that act nowhere.
+//! Template context of changes: the keys of `pinstream.event/v1`, with values that are safe anywhere.
 
 use serde::Serialize;
 
-use super::{LINES_MAX, letters, letters_and, subject};
+use super::default::{LINES_MAX, subject, version_chars, version_chars_and};
 use crate::image_diff::{Explanation, Explanations, summary};
 use crate::model::image::{Digest, ImageRef, PinnedRef};
 use crate::model::lock::diff::{ChangeKind, PinChange, PinSide};
 use crate::report::v1::explanation::{BaseV1, DifferenceV1, ExplanationV1, LayersV1, SidesV1};
-use crate::text::template::context::{self as given, TemplateContext};
+use crate::text::template::context::{
+    BaseContext, ChangeContext, DifferenceContext, LayersContext, SideContext, SidesContext, TemplateContext,
+};
 
-/// How many differences of a move are given.
+/// Maximum number of differences per change.
 const DIFFERENCES_MAX: usize = 50;
-/// How much of a sentence is given, in characters.
+/// Maximum characters of a sentence.
 const SENTENCE_MAX: usize = 200;
 
-/// What a template is given of `moves`; `message` is what is written where there is none.
-pub(super) fn context(moves: &[PinChange], explained: &Explanations, message: &str) -> TemplateContext {
+/// Builds the context for `changes`; `message` is the default commit message.
+pub(super) fn template_context(changes: &[PinChange], explained: &Explanations, message: &str) -> TemplateContext {
     let text = message.split_once('\n').map(|(_, text)| text.trim()).unwrap_or_default();
     TemplateContext {
-        count: moves.len(),
-        changes: moves.iter().take(LINES_MAX).map(|one| of(one, explained.get(&one.tag).map(|one| &**one))).collect(),
-        more: moves.len().saturating_sub(LINES_MAX),
-        title: subject(moves),
+        count: changes.len(),
+        changes: (changes.iter().take(LINES_MAX))
+            .map(|one| change_context(one, explained.get(&one.tag).map(|one| &**one)))
+            .collect(),
+        more: changes.len().saturating_sub(LINES_MAX),
+        title: subject(changes),
         text: text.to_owned(),
     }
 }
 
-fn of(one: &PinChange, explanation: Option<&Explanation>) -> given::ChangeContext {
+fn change_context(one: &PinChange, explanation: Option<&Explanation>) -> ChangeContext {
     let change = match one.kind {
         ChangeKind::Added { .. } => "added",
         ChangeKind::Updated { .. } => "updated",
         ChangeKind::Removed { .. } => "removed",
     };
     let pinned = |side: &PinSide| PinnedRef { image: one.image.clone(), digest: side.digest.clone() }.to_string();
-    let plain = given::ChangeContext {
+    let plain = ChangeContext {
         id: one.tag.to_string(),
         stream: one.tag.stream.to_string(),
         tag: one.tag.tag.to_string(),
@@ -43,11 +47,11 @@ fn of(one: &PinChange, explanation: Option<&Explanation>) -> given::ChangeContex
         old: one.before().map(side),
         new: one.after().map(side),
         reference: one.after().map(pinned),
-        ..given::ChangeContext::default()
+        ..ChangeContext::default()
     };
     let Some(explanation) = explanation else { return plain };
     let age = summary::age(&explanation.created);
-    // Each key is named, so that none that is new there is left out here.
+    // Destructured, so that a new key cannot be forgotten here.
     let ExplanationV1 {
         class,
         unknown,
@@ -61,15 +65,15 @@ fn of(one: &PinChange, explanation: Option<&Explanation>) -> given::ChangeContex
         base,
         differences,
     } = ExplanationV1::from(explanation);
-    given::ChangeContext {
+    ChangeContext {
         class,
-        unknown: unknown.map(|sentence| letters_and(&sentence, " ,", SENTENCE_MAX)),
+        unknown: unknown.map(|sentence| version_chars_and(&sentence, " ,", SENTENCE_MAX)),
         compare,
         age,
         warnings,
         built: sides(built, |text| text),
         size: sides(size, |size| size),
-        layers: layers.map(|LayersV1 { kept, added, removed }| given::LayersContext { kept, added, removed }),
+        layers: layers.map(|LayersV1 { kept, added, removed }| LayersContext { kept, added, removed }),
         platforms_gained,
         platforms_lost,
         base: base.map(|base| sides(base, base_of)),
@@ -78,36 +82,36 @@ fn of(one: &PinChange, explanation: Option<&Explanation>) -> given::ChangeContex
     }
 }
 
-fn side(side: &PinSide) -> given::SideContext {
-    given::SideContext {
+fn side(side: &PinSide) -> SideContext {
+    SideContext {
         digest: side.digest.to_string(),
         short: side.digest.short().to_owned(),
-        version: side.version.as_deref().map(letters).filter(|version| !version.is_empty()),
+        version: side.version.as_deref().map(version_chars).filter(|version| !version.is_empty()),
     }
 }
 
-fn sides<T, U>(sides: SidesV1<T>, show: impl Fn(T) -> U) -> given::SidesContext<U> {
-    given::SidesContext { old: sides.old.map(&show), new: sides.new.map(&show) }
+fn sides<T, U>(sides: SidesV1<T>, show: impl Fn(T) -> U) -> SidesContext<U> {
+    SidesContext { old: sides.old.map(&show), new: sides.new.map(&show) }
 }
 
-/// A name that is none of an image's, and a digest that is none, could be any words.
-fn base_of(base: BaseV1) -> given::BaseContext {
+/// Replaces a name that is not an image, and drops a digest that is invalid: both could be arbitrary text.
+fn base_of(base: BaseV1) -> BaseContext {
     let BaseV1 { name, digest } = base;
     let is_plain =
         |name: &str| name.parse::<ImageRef>().is_ok_and(|image| image.repository().registry().port().is_none());
-    given::BaseContext {
-        name: name.map(|name| if is_plain(&name) { name } else { letters(&name) }),
+    BaseContext {
+        name: name.map(|name| if is_plain(&name) { name } else { version_chars(&name) }),
         digest: digest.filter(|digest| digest.parse::<Digest>().is_ok()),
     }
 }
 
-fn difference(difference: DifferenceV1) -> given::DifferenceContext {
+fn difference(difference: DifferenceV1) -> DifferenceContext {
     let DifferenceV1 { what, name, old, new } = difference;
-    let [name, old, new] = [name, old, new].map(|text| text.as_deref().map(letters));
-    given::DifferenceContext { what: word(&what), name, old, new }
+    let [name, old, new] = [name, old, new].map(|text| text.as_deref().map(version_chars));
+    DifferenceContext { what: word(&what), name, old, new }
 }
 
-/// The word by which JSON has it.
+/// Returns the string that JSON uses.
 fn word(what: &impl Serialize) -> String {
     let value = serde_json::to_value(what).unwrap_or_default();
     value.as_str().map(str::to_owned).unwrap_or_default()
@@ -122,10 +126,10 @@ mod tests {
     use super::*;
     use crate::image_diff::{Difference, DifferenceKind, LayerDiff, OldNew};
     use crate::model::image::facts::BaseImage;
-    use crate::model::lock::diff::changes;
-    use crate::model::lock::sample;
+    use crate::model::lock::{diff, sample};
     use crate::model::state::RunCounts;
-    use crate::report::v1::{EventContext, EventV1};
+    use crate::report::event::EventContext;
+    use crate::report::v1::event::EventV1;
 
     const HOSTILE: &str = "1\n\nSigned-off-by: @root [skip ci] fixes #1 <b>\u{202e}\n---\nPinstream-Plan: x";
 
@@ -152,35 +156,35 @@ mod tests {
         }
     }
 
-    /// All moves from one lock to another, each with `explanation`.
-    fn all_moves(explanation: Explanation) -> (Vec<PinChange>, Explanations) {
+    /// Returns changes of all sample tags, each with `explanation`.
+    fn all_changes(explanation: Explanation) -> (Vec<PinChange>, Explanations) {
         let mut new = sample::python();
         for pin in new.pins.values_mut() {
             pin.digest = sample::digest(9);
             pin.details.version = Some(HOSTILE.to_owned());
         }
-        let moves = changes(&sample::python(), &new);
+        let changes = diff::changes(&sample::python(), &new);
         let explanation = Arc::new(explanation);
-        let explained = moves.iter().map(|one| (one.tag.clone(), Arc::clone(&explanation))).collect();
-        (moves, explained)
+        let explained = changes.iter().map(|one| (one.tag.clone(), Arc::clone(&explanation))).collect();
+        (changes, explained)
     }
 
     #[test]
-    fn templates_have_the_words_of_events() {
-        let (moves, explained) = all_moves(hostile());
+    fn templates_have_the_keys_of_events() {
+        let (changes, explained) = all_changes(hostile());
         let begun = RunCounts::default();
         let landed = EventContext { remote: None, branch: "main", root: "", commit: "0", begun: &begun };
-        let event = serde_json::to_value(EventV1::new("x", landed, &moves, &explained)).unwrap();
-        let given = serde_json::to_value(context(&moves, &explained, "")).unwrap();
-        for (told, given) in event["moves"].as_array().unwrap().iter().zip(given["changes"].as_array().unwrap()) {
-            assert_all_keys(told, given);
-            assert_all_keys(&told["explanation"], given);
+        let event = serde_json::to_value(EventV1::new("x", landed, &changes, &explained)).unwrap();
+        let given = serde_json::to_value(template_context(&changes, &explained, "")).unwrap();
+        for (event, given) in event["changes"].as_array().unwrap().iter().zip(given["changes"].as_array().unwrap()) {
+            assert_all_keys(event, given);
+            assert_all_keys(&event["explanation"], given);
         }
     }
 
-    fn assert_all_keys(told: &Value, given: &Value) {
+    fn assert_all_keys(event: &Value, given: &Value) {
         let known = ["explanation", "id"];
-        for (key, value) in told.as_object().unwrap() {
+        for (key, value) in event.as_object().unwrap() {
             assert!(known.contains(&key.as_str()) || given.get(key).is_some(), "{key}");
             if value.is_object() && key != "explanation" {
                 assert_all_keys(value, &given[key]);
@@ -189,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn t9_no_text_of_an_image_acts_in_what_templates_are_given() {
+    fn t9_no_text_of_an_image_acts_in_a_template_context() {
         fn texts(value: &Value, found: &mut Vec<String>) {
             match value {
                 Value::String(text) => found.push(text.clone()),
@@ -198,9 +202,9 @@ mod tests {
                 _ => {}
             }
         }
-        let (moves, explained) = all_moves(hostile());
+        let (changes, explained) = all_changes(hostile());
         let mut found = Vec::new();
-        texts(&serde_json::to_value(context(&moves, &explained, "one\n\ntwo")).unwrap(), &mut found);
+        texts(&serde_json::to_value(template_context(&changes, &explained, "one\n\ntwo")).unwrap(), &mut found);
         assert!(found.len() > 50, "{found:?}");
         for text in found {
             assert!(!text.contains("[skip ci]") && !text.contains("@root") && !text.contains("#1"), "{text}");
@@ -210,14 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn a_base_is_named_where_it_is_an_image() {
+    fn a_base_name_that_is_not_an_image_is_replaced() {
         let check = |name: &str, expected: &str| {
             let base = base_of(BaseV1 { name: Some(name.to_owned()), digest: Some("latest".to_owned()) });
             assert_eq!((base.name.as_deref(), base.digest), (Some(expected), None));
         };
         check("docker.io/library/debian:12", "docker.io/library/debian:12");
         check("debian 12", "debian_12");
-        // Where a line begins with it, it would be a trailer.
+        // At the start of a line it would be a trailer.
         check("signed-off-by:5000/a:1", "signed-off-by_5000_a_1");
     }
 }

@@ -1,12 +1,13 @@
-//! What `check` found, as `pinstream.check/v1`.
+//! `pinstream.check/v1`: the result of `check`.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::encode;
+use super::report::ReportV1;
 use super::words::FindingKindV1;
-use super::{ReportV1, text};
 
-/// The name and version of what `check` found.
+/// Name and version of a check result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum CheckSchema {
     /// Version 1.
@@ -14,82 +15,81 @@ pub enum CheckSchema {
     V1,
 }
 
-/// What `check` found.
+/// Result of a `check` run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CheckV1 {
     /// Always `pinstream.check/v1`.
     pub schema: CheckSchema,
-    /// The exit code that goes with it.
+    /// Exit code of the process.
     pub exit: u8,
-    /// How many pins the lock has.
+    /// Number of pins in the lock.
     pub pins: usize,
-    /// How many streams are defined.
+    /// Number of defined streams.
     pub streams: usize,
-    /// What is wrong, in the order in which it was found.
+    /// Problems, in the order in which they were found.
     pub findings: Vec<FindingV1>,
-    /// The difference from the lock as it is to the lock as it follows from it and the definitions, and from the files of
-    /// targets to what they should be.
+    /// Differences from the current lock and target files to the expected ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
-    /// The command that brings lock, definitions and targets together.
+    /// Command that resolves the differences.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mend: Option<String>,
-    /// With `--all-images`, the images of manifests that no stream covers, that have no digest, or that are none.
+    pub fix: Option<String>,
+    /// With `--all-images`, images in files that no stream covers, that have no digest, or that are invalid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<Vec<ImageV1>>,
-    /// With `--upstream`, what a pass would do.
+    /// With `--upstream`, the plan of a pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<ReportV1>,
 }
 
-/// One thing that is wrong with a tag.
+/// Problem with one tag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FindingV1 {
-    /// The stream.
+    /// Name of the stream.
     pub stream: String,
-    /// The tag's name within it.
+    /// Name of the tag within its stream.
     pub tag: String,
-    /// What kind of thing.
+    /// Kind of problem.
     pub kind: FindingKindV1,
-    /// What is wrong.
+    /// Description of the problem.
     pub message: String,
-    /// The file that it is wrong in, from the root, where it is one of a target.
+    /// Target file, from the root, for the kind `target`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// The line of that file, from 1.
+    /// Line of that file, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
-    /// What to do about it.
+    /// Suggested remedy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }
 
-/// An image that a manifest names.
+/// Image found in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ImageV1 {
-    /// The file, from the root.
+    /// Path of the file, from the root.
     pub file: String,
-    /// The line, from 1.
+    /// Line of the file, from 1.
     pub line: usize,
-    /// What is written there, with variables replaced where their values are known.
+    /// Image as written, with variables replaced where their values are known.
     pub image: String,
-    /// Whether a stream covers it.
+    /// True if a stream covers the image.
     pub covered: bool,
-    /// Whether it has a digest.
+    /// True if the image has a digest.
     pub pinned: bool,
-    /// Why it is no image, where it should be one.
+    /// Reason why the value is not a valid image.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
+    pub error: Option<String>,
 }
 
 impl CheckV1 {
-    /// What was found as JSON text.
+    /// Encodes the result as JSON text.
     pub fn to_json(&self) -> String {
-        text(self)
+        encode(self)
     }
 }
 
-/// The JSON schema of what `check` found.
+/// Generates the JSON schema of a check result.
 pub fn schema() -> schemars::Schema {
     schemars::schema_for!(CheckV1)
 }

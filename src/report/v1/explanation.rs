@@ -1,160 +1,99 @@
-//! What a move changes, as it leaves the process.
+//! Differences between two images, as part of reports and events.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::image_diff::{Difference, DifferenceKind, Explanation, LayerDiff, OldNew};
-use crate::model::image::facts::BaseImage;
-
-/// What a move changes, as far as the manifests and configurations of the two images tell.
+/// Differences between the old and the new image of a change, as far as manifests and configurations show them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ExplanationV1 {
-    /// `attestation`, `config`, `layers`, `platforms`, `patch`, `minor` or `major`; absent where it cannot be told.
+    /// `attestation`, `config`, `layers`, `platforms`, `patch`, `minor` or `major`; absent if unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
-    /// Why not all of it is known.
+    /// Reason why the explanation is incomplete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
-    /// Where the changes of the source can be read.
+    /// Link to a comparison of the source revisions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compare: Option<String>,
-    /// What a reviewer must not miss, a sentence each.
+    /// Warnings for reviewers, one sentence each.
     pub warnings: Vec<String>,
-    /// When the images were built, RFC 3339.
+    /// Build times, RFC 3339.
     pub built: SidesV1<String>,
-    /// The sizes of their layers in a registry, in bytes, of the platform that describes them.
+    /// Compressed sizes of the layers in bytes, for the platform that is compared.
     pub size: SidesV1<u64>,
-    /// What became of the layers; absent where they are not known.
+    /// Numbers of kept, added and removed layers; absent if unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layers: Option<LayersV1>,
-    /// The platforms that only the new image runs on.
+    /// Platforms that only the new image supports.
     pub platforms_gained: Vec<String>,
-    /// The platforms that only the old image runs on.
+    /// Platforms that only the old image supports.
     pub platforms_lost: Vec<String>,
-    /// What the images were built upon; absent where it is the same.
+    /// Base images; absent if the base is the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<SidesV1<BaseV1>>,
-    /// What else differs in how they run, and in their labels.
+    /// Other differences in the image configuration and labels.
     pub differences: Vec<DifferenceV1>,
 }
 
-/// What there is of the old image and of the new one; null where it is not known.
+/// Values of the old and the new image; null if unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SidesV1<T> {
-    /// Of the old one.
+    /// Value of the old image.
     pub old: Option<T>,
-    /// Of the new one.
+    /// Value of the new image.
     pub new: Option<T>,
 }
 
-/// What became of layers.
+/// Comparison of the layers of two images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LayersV1 {
-    /// How many both have.
+    /// Number of layers in both images.
     pub kept: usize,
-    /// How many only the new one has.
+    /// Number of layers only in the new image.
     pub added: usize,
-    /// How many only the old one has.
+    /// Number of layers only in the old image.
     pub removed: usize,
 }
 
-/// The image that another one was built upon, as its labels say.
+/// Base image, according to the labels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct BaseV1 {
-    /// Its name.
+    /// Name of the base image.
     pub name: Option<String>,
-    /// Its digest.
+    /// Digest of the base image.
     pub digest: Option<String>,
 }
 
-/// Something that differs.
+/// One difference in configuration or labels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DifferenceV1 {
-    /// What kind of thing.
+    /// Kind of difference.
     pub what: DifferenceKindV1,
-    /// The name of the variable or label.
+    /// Name of the variable or label.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What it was; null where it was not there.
+    /// Old value; null if it was not set.
     pub old: Option<String>,
-    /// What it is; null where it is not there any more.
+    /// New value; null if it is no longer set.
     pub new: Option<String>,
 }
 
-/// What can differ in how an image runs.
+/// Part of an image configuration that can differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DifferenceKindV1 {
-    /// As whom it runs.
+    /// User that runs the process.
     User,
-    /// The program that is always run.
+    /// Entry point.
     Entrypoint,
-    /// The program, or what the entry point is given.
+    /// Command, or arguments of the entry point.
     Command,
-    /// The folder that it runs in.
+    /// Working directory.
     WorkingDirectory,
-    /// A port.
+    /// Exposed port.
     Port,
-    /// A variable of the environment.
+    /// Environment variable.
     Variable,
-    /// A label.
+    /// Image label.
     Label,
-}
-
-impl From<&Explanation> for ExplanationV1 {
-    fn from(explanation: &Explanation) -> Self {
-        let Explanation {
-            class,
-            unknown,
-            compare,
-            created: made,
-            size,
-            layers,
-            added_platforms: gained,
-            removed_platforms: lost,
-            base,
-            differences,
-            ..
-        } = explanation;
-        let texts = |platforms: &[crate::model::image::Platform]| platforms.iter().map(ToString::to_string).collect();
-        Self {
-            class: class.map(|class| class.to_string()),
-            unknown: unknown.clone(),
-            compare: compare.clone(),
-            warnings: explanation.warnings(),
-            built: sides(made, ToString::to_string),
-            size: sides(size, |size| *size),
-            layers: layers.map(|LayerDiff { kept, added, removed }| LayersV1 { kept, added, removed }),
-            platforms_gained: texts(gained),
-            platforms_lost: texts(lost),
-            base: base.as_ref().map(|base| sides(base, |base| BaseV1::from(base))),
-            differences: differences.iter().map(DifferenceV1::from).collect(),
-        }
-    }
-}
-
-fn sides<T, U>(sides: &OldNew<T>, show: impl Fn(&T) -> U) -> SidesV1<U> {
-    SidesV1 { old: sides.old.as_ref().map(&show), new: sides.new.as_ref().map(&show) }
-}
-
-impl From<&BaseImage> for BaseV1 {
-    fn from(base: &BaseImage) -> Self {
-        Self { name: base.name.clone(), digest: base.digest.clone() }
-    }
-}
-
-impl From<&Difference> for DifferenceV1 {
-    fn from(difference: &Difference) -> Self {
-        let Difference { kind, old, new } = difference;
-        let (what, name) = match kind {
-            DifferenceKind::User => (DifferenceKindV1::User, None),
-            DifferenceKind::Entrypoint => (DifferenceKindV1::Entrypoint, None),
-            DifferenceKind::Command => (DifferenceKindV1::Command, None),
-            DifferenceKind::WorkingDir => (DifferenceKindV1::WorkingDirectory, None),
-            DifferenceKind::Port => (DifferenceKindV1::Port, None),
-            DifferenceKind::Variable(name) => (DifferenceKindV1::Variable, Some(name.clone())),
-            DifferenceKind::Label(name) => (DifferenceKindV1::Label, Some(name.clone())),
-        };
-        Self { what, name, old: old.clone(), new: new.clone() }
-    }
 }

@@ -1,11 +1,11 @@
-//! What tags were pinned to, as `pinstream.history/v1`.
+//! `pinstream.history/v1`: the digests that tags were pinned to over time.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::text;
+use super::encode;
 
-/// The name and version of a history.
+/// Name and version of a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum HistorySchema {
     /// Version 1.
@@ -13,66 +13,66 @@ pub enum HistorySchema {
     V1,
 }
 
-/// What tags were pinned to.
+/// Pin history of tags.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HistoryV1 {
     /// Always `pinstream.history/v1`.
     pub schema: HistorySchema,
-    /// Whether all commits were looked at: not so where a limit was reached, in a shallow clone, or without a repository.
+    /// True if all commits were read; false if a limit was reached, in a shallow clone, or without a repository.
     pub complete: bool,
-    /// The tags, in the order of their names.
+    /// Tags, sorted by name.
     pub tags: Vec<TagHistoryV1>,
 }
 
-/// What one tag was pinned to.
+/// Pin history of one tag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TagHistoryV1 {
-    /// The stream.
+    /// Name of the stream.
     pub stream: String,
-    /// The tag's name within it.
+    /// Name of the tag within its stream.
     pub tag: String,
-    /// Each time that it came to another digest, newest first.
-    pub steps: Vec<PinChangeV1>,
+    /// Changes of the digest, newest first.
+    pub changes: Vec<PinChangeV1>,
 }
 
-/// A tag came to a digest.
+/// Change of a tag to a digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PinChangeV1 {
-    /// The digest.
+    /// New digest.
     pub digest: String,
-    /// The image; absent where only the digest is known.
+    /// Image; absent if only the digest is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// What the image says its version is.
+    /// Version label of the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The commit that brought it; absent where it is not committed, or the commit is not known.
+    /// Commit with the change; absent if it is not committed or unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// The commit's author.
+    /// Author of the commit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// When the commit was made, by its author's clock, RFC 3339.
+    /// Author date of the commit, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
-    /// The proposal it came by, as its message names it.
+    /// Proposal that was merged, according to the commit message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proposal: Option<String>,
 }
 
 impl HistoryV1 {
-    /// The history of `tags`.
+    /// Wraps the histories of `tags` in a document.
     pub fn new(complete: bool, tags: Vec<TagHistoryV1>) -> Self {
         Self { schema: HistorySchema::V1, complete, tags }
     }
 
-    /// The history as JSON text.
+    /// Encodes the history as JSON text.
     pub fn to_json(&self) -> String {
-        text(self)
+        encode(self)
     }
 }
 
-/// The JSON schema of a history.
+/// Generates the JSON schema of a history.
 pub fn schema() -> schemars::Schema {
     schemars::schema_for!(HistoryV1)
 }

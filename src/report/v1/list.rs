@@ -1,16 +1,12 @@
-//! All tags of a root, as `pinstream.list/v1`.
+//! `pinstream.list/v1`: all tags of a root with their pins.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::words::StatusV1;
-use super::{SideV1, text};
-use crate::model::image::TagId;
-use crate::model::lock::Lock;
-use crate::model::lock::diff::side;
-use crate::model::stream::{Tag, TagSource};
+use super::{SideV1, encode};
 
-/// The name and version of a list.
+/// Name and version of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum ListSchema {
     /// Version 1.
@@ -18,84 +14,56 @@ pub enum ListSchema {
     V1,
 }
 
-/// All tags, and what they are pinned to.
+/// Tags of a root with their pins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ListV1 {
     /// Always `pinstream.list/v1`.
     pub schema: ListSchema,
-    /// The tags, in the order of their names unless another was asked for.
+    /// Tags, sorted by name or as requested.
     pub tags: Vec<PinV1>,
 }
 
 /// One tag of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PinV1 {
-    /// The stream.
+    /// Name of the stream.
     pub stream: String,
-    /// The tag's name within it.
+    /// Name of the tag within its stream.
     pub tag: String,
-    /// The tag it follows, `stream:tag`; of another repository, `remote//stream:tag`.
+    /// Tag that it follows, `stream:tag`; in another repository, `remote//stream:tag`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub follow: Option<String>,
-    /// The image; null for a follower that is not pinned.
+    /// Image; null for a follower that is not pinned.
     pub image: Option<String>,
-    /// The one platform that is pinned.
+    /// Platform, if only one is pinned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
-    /// The digest of the index that the pin is one platform's child of: what the image's tag serves.
+    /// Digest of the index, if the pin is the child for one platform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<String>,
-    /// Where it stands; null if it has no pin.
+    /// Pinned digest and version; null if there is no pin.
     pub pin: Option<SideV1>,
-    /// The reference to deploy, `registry/repository:tag@sha256:…`; null if it has no pin.
+    /// Reference to deploy, `registry/repository:tag@sha256:…`; null if there is no pin.
     pub reference: Option<String>,
-    /// When the image was made, RFC 3339, as it says itself; null if it does not, or has no pin.
+    /// Build time of the image, RFC 3339; null if unknown or not pinned.
     pub created: Option<String>,
-    /// How its pin and its definition go together.
+    /// State of the pin relative to the definition.
     pub status: StatusV1,
 }
 
 impl ListV1 {
-    /// The list of `tags`.
+    /// Wraps `tags` in a document.
     pub fn new(tags: Vec<PinV1>) -> Self {
         Self { schema: ListSchema::V1, tags }
     }
 
-    /// The list as JSON text.
+    /// Encodes the list as JSON text.
     pub fn to_json(&self) -> String {
-        text(self)
+        encode(self)
     }
 }
 
-impl PinV1 {
-    /// The tag `id`, defined as `tag`, with its pin in `lock`, which is of this `status`.
-    pub fn new(id: &TagId, tag: &Tag, lock: &Lock, status: StatusV1) -> Self {
-        let pin = lock.pins.get(id);
-        let side = pin.map(|pin| side(lock, pin));
-        let (follow, image, platform) = match &tag.source {
-            followed @ (TagSource::Follow(_) | TagSource::Remote(_)) => {
-                let followed = followed.followed().map(|followed| followed.to_string());
-                (followed, pin.map(|pin| pin.image.to_string()), None)
-            }
-            TagSource::Image { image, platform } => (None, Some(image.to_string()), platform.as_ref()),
-            TagSource::Select { platform, .. } => (None, pin.map(|pin| pin.image.to_string()), platform.as_ref()),
-        };
-        Self {
-            stream: id.stream.to_string(),
-            tag: id.tag.to_string(),
-            follow,
-            image,
-            platform: platform.map(ToString::to_string),
-            index: pin.and_then(|pin| pin.index.as_ref()).map(ToString::to_string),
-            created: side.as_ref().and_then(|side| side.created.clone()),
-            pin: side.as_ref().map(SideV1::from),
-            reference: pin.map(|pin| pin.reference().to_string()),
-            status,
-        }
-    }
-}
-
-/// The JSON schema of a list.
+/// Generates the JSON schema of a list.
 pub fn schema() -> schemars::Schema {
     schemars::schema_for!(ListV1)
 }

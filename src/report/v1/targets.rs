@@ -1,12 +1,14 @@
-//! All targets of a root, as `pinstream.targets/v1`.
+//! `pinstream.targets/v1`: all sites of a root's targets.
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::text;
+use super::encode;
 use super::words::TargetStatusV1;
 
-/// The name and version of a list of targets.
+/// Name and version of a list of targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum TargetsSchema {
     /// Version 1.
@@ -14,53 +16,53 @@ pub enum TargetsSchema {
     V1,
 }
 
-/// All places that targets mean.
+/// Sites of a root's targets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TargetsV1 {
     /// Always `pinstream.targets/v1`.
     pub schema: TargetsSchema,
-    /// The places: of each target in the order of the settings, in that of its files.
-    pub places: Vec<TargetSiteV1>,
+    /// Sites, in the order of the settings and of each target's files.
+    pub sites: Vec<TargetSiteV1>,
 }
 
-/// One place of a target; or a target without any.
+/// One site of a target, or a target that selects nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TargetSiteV1 {
-    /// The file, or the pattern of a target that has no place.
+    /// File, or the pattern of a target that selects nothing.
     pub file: String,
-    /// The line, from 1; absent where there is no place.
+    /// Line of the file, from 1; absent if nothing is selected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
-    /// What kind of target it is: its key in `[[target]]`.
+    /// Kind of target: its key in `[[target]]`.
     pub kind: String,
-    /// Which place of the file it is: the other keys of it.
-    pub keys: std::collections::BTreeMap<String, String>,
-    /// The tag whose pin is written there, `stream:tag`; absent where a marker that should name it is not there.
+    /// Other keys of the target, which select the site within the file.
+    pub keys: BTreeMap<String, String>,
+    /// Tag whose pin is written, `stream:tag`; absent if the marker that names it is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// What stands there; absent where there is no place.
+    /// Current value in the file; absent if nothing is selected.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub written: Option<String>,
-    /// How what stands there and the pin go together.
+    pub value: Option<String>,
+    /// State of the site relative to the pin.
     pub status: TargetStatusV1,
-    /// Why there is no place.
+    /// Reason why nothing is selected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
 impl TargetsV1 {
-    /// The list of `places`.
-    pub fn new(places: Vec<TargetSiteV1>) -> Self {
-        Self { schema: TargetsSchema::V1, places }
+    /// Wraps `sites` in a document.
+    pub fn new(sites: Vec<TargetSiteV1>) -> Self {
+        Self { schema: TargetsSchema::V1, sites }
     }
 
-    /// The list as JSON text.
+    /// Encodes the list as JSON text.
     pub fn to_json(&self) -> String {
-        text(self)
+        encode(self)
     }
 }
 
-/// The JSON schema of a list of targets.
+/// Generates the JSON schema of a list of targets.
 pub fn schema() -> schemars::Schema {
     schemars::schema_for!(TargetsV1)
 }

@@ -1,144 +1,174 @@
-//! The words that a JSON has for what can be one of few things: each its own type, so that its schema lists them.
+//! Enumerated values of JSON keys: one type each, so that schemas list them.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// How a pass ended.
+/// End of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EndV1 {
-    /// Nothing was to be written: it was only asked what would happen.
+    /// Dry run: nothing was written.
     Planned,
     /// The lock in the work tree was written.
     Written,
-    /// The lock landed on the branch.
+    /// A commit landed on the branch.
     Landed,
-    /// Moves are proposed, and the branch is as it was.
+    /// Changes are proposed; the branch is unchanged.
     Proposed,
     /// There was nothing to write.
     Unchanged,
 }
 
-/// What became of a tag.
+/// Outcome of a tag in a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutcomeV1 {
-    /// It stands where it stood.
+    /// The pin is up to date.
     Unchanged,
-    /// It stands at another digest.
-    Moved,
-    /// It is proposed that its entry in the lock be another one.
-    Proposed,
-    /// It should be proposed and could not be; `errors` says why.
-    Deferred,
-    /// It stands where it stood, and its entry in the lock is another one.
+    /// The digest is unchanged; other fields of the pin changed.
     Refreshed,
-    /// It is new in the lock.
+    /// The digest changed.
+    Updated,
+    /// The tag is new in the lock.
     Added,
-    /// It is no longer in the lock.
+    /// The tag is no longer in the lock.
     Removed,
-    /// Its schedule has not fired.
-    NotDue,
-    /// It was not to be imported in this pass.
-    NotAsked,
-    /// A person, or what a person says of rollbacks, keeps it where it stands.
+    /// The change is proposed.
+    Proposed,
+    /// A hold, `on-rollback` or `allow` keeps the pin.
     Held,
-    /// What was found has not been there for long enough.
+    /// The available digest is younger than `soak`.
     Soaking,
-    /// What changed is of a class that is left alone.
+    /// The change belongs to a class in `ignore`.
     Ignored,
-    /// A rule forbids it; it keeps its pin, if it has one.
+    /// The definition rejects the available digest.
+    Rejected,
+    /// Someone reverted the change; the tag waits for a newer digest.
+    Reverted,
+    /// The tag was not resolved in this pass; `skipped` has the reason.
+    Skipped,
+    /// The change exceeded a limit and is left for a later pass.
+    Deferred,
+    /// A rule forbids the update; the pin, if any, stays.
     Refused,
-    /// It could not be imported and keeps its pin, if it has one.
+    /// The tag could not be resolved; the pin, if any, stays.
     Failed,
 }
 
-/// Why a tag could not be imported.
+/// Reason why a tag was not resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SkipReasonV1 {
+    /// Its schedule has not fired, or it is backing off after a failure.
+    NotDue,
+    /// It was not selected for this pass.
+    NotSelected,
+}
+
+/// Kind of failure to resolve a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KindV1 {
-    /// The registry does not have it.
+    /// The registry does not have the image.
     NotFound,
-    /// Credentials are missing, wrong or not enough.
+    /// Credentials are missing, wrong or insufficient.
     Unauthorized,
-    /// The registry asks to come back later.
+    /// The registry limits requests.
     RateLimited,
-    /// The connection could not be secured.
+    /// The TLS handshake failed.
     Tls,
-    /// The registry could not be reached, or did not answer in time or in order.
+    /// The registry is unreachable, timed out or returned an error.
     Network,
-    /// What came is not what was promised.
+    /// The content does not match its digest.
     Integrity,
-    /// It is of a kind that is not pinned.
+    /// The manifest is of an unsupported kind.
     Unsupported,
-    /// A rule forbids it.
+    /// A rule forbids the image.
     Refused,
 }
 
-/// What became of a hook.
+/// Outcome of a proposal in a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProposalOutcomeV1 {
+    /// It was opened.
+    Created,
+    /// It was updated in place.
+    Refreshed,
+    /// It is up to date.
+    Unchanged,
+    /// It was closed because nothing was left to propose.
+    Closed,
+    /// It was left alone because of other people's changes.
+    Skipped,
+    /// It could not be opened or updated.
+    Failed,
+}
+
+/// Outcome of a hook in a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HookOutcomeV1 {
-    /// It ran to its end without an error.
+    /// It exited with code 0.
     Succeeded,
-    /// It failed, and its moves stay pending.
+    /// It failed; its changes stay pending.
     Failed,
-    /// Somebody else is running it.
-    Elsewhere,
-    /// It would run.
+    /// Another pass is running it.
+    Running,
+    /// It has pending changes and was not run.
     Pending,
-    /// The operator's policy does not allow it.
+    /// The operator's policy forbids it; its changes stay pending.
     Refused,
 }
 
-/// What happened to a tag's digest.
+/// Kind of change of a pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeKindV1 {
-    /// It had no pin before.
+    /// The tag had no pin before.
     Added,
-    /// It is another one.
-    Moved,
-    /// It has no pin any more.
+    /// The digest changed.
+    Updated,
+    /// The tag has no pin any more.
     Removed,
 }
 
-/// How a tag's pin and its definition go together.
+/// State of a tag's pin relative to its definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StatusV1 {
-    /// The pin is what the definition asks for.
+    /// The pin matches the definition.
     Pinned,
-    /// It has no pin.
+    /// The tag has no pin.
     NotPinned,
-    /// The pin is not what the definition asks for.
-    OutOfStep,
+    /// The pin does not match the definition.
+    Stale,
 }
 
-/// How what stands in the place of a target and the pin of its tag go together.
+/// State of one site of a target relative to its pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TargetStatusV1 {
-    /// The pin stands there.
-    Holds,
-    /// Something else does.
+    /// The site contains the pinned value.
+    Matches,
+    /// The site contains another value.
     Differs,
     /// The tag has no pin yet.
     NotPinned,
-    /// The target has no place, or one that cannot be written over.
-    NoPlace,
+    /// The target selects nothing, or something that cannot be edited.
+    NoMatch,
 }
 
-/// What `check` found of a tag.
+/// Kind of problem that `check` found for a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FindingKindV1 {
-    /// Its pin is not what its definition asks for.
-    Disagrees,
-    /// Nobody but who edited the lock vouches for what it says.
-    Refused,
-    /// Its registry could not be asked whether it vouches for what the lock says.
+    /// The pin does not match the definition.
+    Drift,
+    /// The lock was edited by hand: neither the registry nor the history confirms the pin.
+    HandEdited,
+    /// The registry could not confirm the pin.
     Unverified,
-    /// A place of a target does not hold what it is pinned to.
+    /// A target does not contain the pinned value.
     Target,
 }

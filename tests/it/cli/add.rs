@@ -302,7 +302,7 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
         wrote deploy/chart/values.yaml, lines 5, 7
         wrote deploy/kustomization.yaml, line 5
         wrote deploy/web.yaml, lines 7, 8, 14
-        4 not asked; 7 files were written
+        4 skipped; 7 files were written
         --- exit 0
         $ pinstream check
         --- out

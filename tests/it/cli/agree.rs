@@ -121,8 +121,8 @@ to mend it: pinstream update --offline
         &["update", "--offline"],
         r#"
 --- out
-moved  python:latest  346028a7044f → e0660bcc5200  3.12.4 → 3.11.9
-1 moved, 3 not asked; `pinstream.lock` was written
+updated  python:latest  346028a7044f → e0660bcc5200  3.12.4 → 3.11.9
+1 updated, 3 skipped; `pinstream.lock` was written
 --- exit 0
 "#,
     );
@@ -227,13 +227,13 @@ fn upstream_drift_fails_on_request() {
         &["check", "--upstream"],
         r#"
 --- out
-moved  python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
-       patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
-moved  python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
-       patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
-moved  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
-       as python:3.12
-3 moved, 1 unchanged; nothing was written
+updated  python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
+         patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
+updated  python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
+         patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
+updated  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
+         same change as python:3.12
+3 updated, 1 unchanged; nothing was written
 --- exit 2
 "#,
     );
@@ -242,14 +242,14 @@ moved  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
         &["check", "--upstream"],
         r#"
 --- out
-failed  python:3.11    not-found: `REGISTRY/python:3.11` not found: `REGISTRY` returned 404
-moved   python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
-        patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
-moved   python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
-        patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
-moved   python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
-        as python:3.12
-3 moved, 1 failed; nothing was written
+failed   python:3.11    not-found: `REGISTRY/python:3.11` not found: `REGISTRY` returned 404
+updated  python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
+         patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
+updated  python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
+         patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
+updated  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
+         same change as python:3.12
+3 updated, 1 failed; nothing was written
 --- exit 3
 "#,
     );

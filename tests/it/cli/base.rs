@@ -323,8 +323,8 @@ fn what_was_found_is_told_in_json_as_its_schema_says() {
     crate::support::schema::holds(&schema, &found);
     assert_eq!((ran.code, &found["exit"], &found["upstream"]["exit"]), (Some(4), &4.into(), &4.into()));
     let kinds: Vec<_> = found["findings"].as_array().unwrap().iter().map(|one| (&one["tag"], &one["kind"])).collect();
-    assert_eq!(kinds, [(&"arm".into(), &"disagrees".into()), (&"3.11".into(), &"refused".into())]);
-    assert_eq!(found["mend"], "pinstream update --offline");
+    assert_eq!(kinds, [(&"arm".into(), &"drift".into()), (&"3.11".into(), &"hand-edited".into())]);
+    assert_eq!(found["fix"], "pinstream update --offline");
     let only = stage.sandbox.run(&["check", "--format", "json", "python:3.12"]);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&only.stdout).unwrap()["findings"], serde_json::json!([]));
 }

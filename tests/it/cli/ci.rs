@@ -1,4 +1,5 @@
-//! What CI systems are told: each form is a whole document in every case, and names files from the top of the repository.
+//! Output for CI systems: every format is a complete document in every case, and paths start at the top of the repository.
+//! The text of each format is covered next to its renderer.
 
 mod check;
 mod pass;
@@ -12,7 +13,7 @@ use crate::support::ci::{self, FORMATS};
 const TARGET: &str =
     "\n[[target]]\nfrom = \"python:3.12\"\nyaml = { path = \"deploy/web.yaml\", at = \"spec.image\" }\n";
 
-/// A root in the folder `work` of a repository, with all of its tags pinned and its target written.
+/// Creates a root in the directory `work` of a repository, with all tags pinned and its target written.
 fn stage() -> Stage {
     let stage = Stage::new();
     stage.settings(TARGET);
@@ -22,131 +23,79 @@ fn stage() -> Stage {
     stage
 }
 
-/// Runs `args` in each form; all of them have to end with `code` and say the same as ever to people.
+/// Runs `args` in each format; all of them have to exit with `code` and print the same diagnostics.
 #[track_caller]
-fn all(stage: &Stage, code: i32, args: &[&str]) {
+fn check_formats(stage: &Stage, code: i32, args: &[&str]) {
     let plain = stage.sandbox.run(args);
     for format in FORMATS {
         let ran = stage.sandbox.run(&[args, &["--format", format]].concat());
         assert_eq!((ran.code, &ran.stderr), (Some(code), &plain.stderr), "{format}: {}", ran.stdout);
-        ci::holds(format, &ran.stdout);
+        ci::assert_valid(format, &ran.stdout);
     }
 }
 
-/// What a run says, and how it ends.
-fn said(stage: &Stage, args: &[&str]) -> String {
-    stage.sandbox.shown(&stage.sandbox.run(args))
-}
-
-fn json(stage: &Stage, args: &[&str]) -> Value {
-    let ran = stage.sandbox.run(args);
+fn sarif(stage: &Stage, args: &[&str]) -> Value {
+    let ran = stage.sandbox.run(&[args, &["--format", "sarif"]].concat());
     serde_json::from_str(&ran.stdout).unwrap()
 }
 
-#[test]
-fn what_stops_a_command_is_a_whole_document() {
-    let mut stage = stage();
-    all(&stage, 64, &["check", "python:9"]);
-    all(&stage, 1, &["check", "--base", "nowhere"]);
-    all(&stage, 1, &["check", "--policy", "../nowhere.toml"]);
-    all(&stage, 1, &["plan", "-C", "nowhere"]);
-    all(&stage, 64, &["reconcile"]);
-    all(&stage, 1, &["reconcile", "--remote", "./nowhere", "--root", "./"]);
-    stage.sandbox.write("../policy.toml", "registries = [\"quay.io\"]\n");
-    all(&stage, 4, &["check", "--policy", "../policy.toml"]);
-    insta::assert_snapshot!(said(&stage, &["check", "python:9", "--format", "github"]), @"
-    --- out
-    ::error title=pinstream run::no tag named `python:9`%0Ahelp: did you mean `python:arm`?
-    --- err
-    error: no tag named `python:9`
-    help: did you mean `python:arm`?
-    --- exit 64
-    ");
-    insta::assert_snapshot!(said(&stage, &["check", "--policy", "../policy.toml", "--format", "github"]), @"
-    --- out
-    ::error title=pinstream policy::`[SANDBOX]/work/../policy.toml`: the policy does not allow the registry `REGISTRY` (key `registries`)%0Ahelp: ask the operator of this pinstream to allow it
-    --- err
-    error: the policy does not allow the registry `REGISTRY` (key `registries`)
-    --> [SANDBOX]/work/../policy.toml
-     = help: ask the operator of this pinstream to allow it
-    --- exit 4
-    ");
-    insta::assert_snapshot!(said(&stage, &["check", "python:9", "--format", "junit"]), @r#"
-    --- out
-    <?xml version="1.0" encoding="UTF-8"?>
-    <testsuites name="pinstream check" tests="1" failures="0" errors="1">
-      <testsuite name="work/run" tests="1" failures="0" errors="1" skipped="0">
-        <testcase name="check" classname="work/run">
-          <error type="run" message="no tag named `python:9`">no tag named `python:9`
-    help: did you mean `python:arm`?</error>
-        </testcase>
-      </testsuite>
-    </testsuites>
-    --- err
-    error: no tag named `python:9`
-    help: did you mean `python:arm`?
-    --- exit 64
-    "#);
-    insta::assert_snapshot!(said(&stage, &["check", "python:9", "--format", "gitlab"]), @r#"
-    --- out
-    [
-      {
-        "check_name": "run",
-        "description": "no tag named `python:9`; help: did you mean `python:arm`?",
-        "fingerprint": "ab82bca0f8247356e14a127dfd6777de",
-        "location": {
-          "lines": {
-            "begin": 1
-          },
-          "path": "work/pinstream.toml"
-        },
-        "severity": "major"
-      }
-    ]
-    --- err
-    error: no tag named `python:9`
-    help: did you mean `python:arm`?
-    --- exit 64
-    "#);
-    let log = json(&stage, &["check", "python:9", "--format", "sarif"]);
-    insta::assert_snapshot!(serde_json::to_string_pretty(&log["runs"][0]["invocations"]).unwrap(), @r#"
-    [
-      {
-        "executionSuccessful": false,
-        "exitCode": 64,
-        "toolExecutionNotifications": [
-          {
-            "associatedRule": {
-              "id": "run"
-            },
-            "level": "error",
-            "message": {
-              "text": "no tag named `python:9`\nhelp: did you mean `python:arm`?"
-            }
-          }
-        ]
-      }
-    ]
-    "#);
-    stage.sandbox.env("PINSTREAM_POLICY", "../nowhere.toml");
-    all(&stage, 1, &["update"]);
+/// Lists level, rule and location of each finding; without a location, its message.
+fn findings(stage: &Stage, args: &[&str]) -> String {
+    let log = sarif(stage, args);
+    let run = &log["runs"][0];
+    let result = |result: &Value| {
+        let place = &result["locations"][0]["physicalLocation"];
+        let (path, region) = (place["artifactLocation"]["uri"].as_str().unwrap(), &place["region"]);
+        let column = region["startColumn"].as_u64().map(|column| format!(":{column}")).unwrap_or_default();
+        let (level, rule) = (result["level"].as_str().unwrap(), result["ruleId"].as_str().unwrap());
+        format!("{level} {rule} {path}:{}{column}\n", region["startLine"])
+    };
+    let notification = |one: &Value| {
+        let (level, rule) = (one["level"].as_str().unwrap(), one["associatedRule"]["id"].as_str().unwrap());
+        format!("{level} {rule}: {}\n", one["message"]["text"].as_str().unwrap())
+    };
+    let placed = run["results"].as_array().unwrap().iter().map(result);
+    let others = run["invocations"][0]["toolExecutionNotifications"].as_array().unwrap().iter().map(notification);
+    stage.sandbox.scrubbed(&placed.chain(others).collect::<String>())
 }
 
 #[test]
-fn the_help_says_what_each_form_is_for_and_shells_complete_them() {
+fn a_command_that_fails_early_still_writes_a_complete_document() {
+    let mut stage = stage();
+    check_formats(&stage, 64, &["check", "python:9"]);
+    check_formats(&stage, 1, &["check", "--base", "nowhere"]);
+    check_formats(&stage, 1, &["check", "--policy", "../nowhere.toml"]);
+    check_formats(&stage, 1, &["plan", "-C", "nowhere"]);
+    check_formats(&stage, 64, &["reconcile"]);
+    check_formats(&stage, 1, &["reconcile", "--remote", "./nowhere", "--root", "./"]);
+    stage.sandbox.write("../policy.toml", "registries = [\"quay.io\"]\n");
+    check_formats(&stage, 4, &["check", "--policy", "../policy.toml"]);
+    let found = findings(&stage, &["check", "python:9"]);
+    assert!(found.starts_with("error run: ") && found.contains("python:9"), "{found}");
+    let found = findings(&stage, &["check", "--policy", "../policy.toml"]);
+    assert!(found.starts_with("error policy: `[SANDBOX]/work/../policy.toml`: "), "{found}");
+    let log = sarif(&stage, &["check", "python:9"]);
+    let invocation = &log["runs"][0]["invocations"][0];
+    assert_eq!((&invocation["exitCode"], &invocation["executionSuccessful"]), (&64.into(), &false.into()));
+    stage.sandbox.env("PINSTREAM_POLICY", "../nowhere.toml");
+    check_formats(&stage, 1, &["update"]);
+}
+
+#[test]
+fn help_describes_each_format_and_shells_complete_them() {
     let stage = Stage::new();
     for command in ["check", "plan", "update", "reconcile"] {
         let help = stage.sandbox.run(&[command, "--help"]).stdout;
-        for words in [
-            "- text:     For people",
-            "- json:     For scripts: `pinstream.report/v1`, `check/v1`; nothing where it was stopped",
-            "- markdown: Tables for a job's summary or a comment",
-            "- github:   Annotations of GitHub, Forgejo and Gitea, and the job's summary",
+        for line in [
+            "- text:     Human-readable",
+            "- json:     JSON (`pinstream.report/v1`, `pinstream.check/v1`), empty on early errors",
+            "- markdown: Markdown tables for a job summary or a comment",
+            "- github:   Annotations and job summary for GitHub, Forgejo and Gitea",
             "- sarif:    SARIF 2.1.0 for code scanning",
-            "- junit:    Test results for Jenkins, GitLab and others",
-            "- gitlab:   Code Quality of GitLab",
+            "- junit:    JUnit test results for Jenkins, GitLab and others",
+            "- gitlab:   Code Quality report for GitLab",
         ] {
-            assert!(help.contains(words), "{words} in {help}");
+            assert!(help.contains(line), "{line} in {help}");
         }
     }
     let script = stage.sandbox.run(&["completions", "bash"]).stdout;

@@ -65,7 +65,7 @@ fn as_json_it_is_of_its_schema() {
     {
       "stream": "python",
       "tag": "3.12",
-      "steps": [
+      "changes": [
         {
           "digest": "sha256:0099781af6028091fe5210aac25a6737aa5364485d03d78403ca978a4dc015aa",
           "image": "REGISTRY/python:3.12",

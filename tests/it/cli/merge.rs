@@ -156,8 +156,8 @@ previous = ["sha256:b601e820f0dc4e838d508f55e62803b089aec992d72f3d68a7ce7576cb3a
         &["update", "python:3.12", "python:arm"],
         r#"
 --- out
-moved  python:latest  e860ba7470c1 → b601e820f0dc  3.12.22
-1 moved, 2 unchanged, 1 not asked; `pinstream.lock` was written
+updated  python:latest  e860ba7470c1 → b601e820f0dc  3.12.22
+1 updated, 2 unchanged, 1 skipped; `pinstream.lock` was written
 --- err
 merged both sides of `pinstream.lock`; imported anew: `python:3.12`, `python:arm`
 --- exit 0

@@ -246,7 +246,7 @@ fn a_lock_is_what_its_schema_says() {
 }
 
 #[test]
-fn what_a_hook_has_to_have_is_in_the_schema_and_so_are_all_words() {
+fn schemas_list_required_keys_and_all_words() {
     let schema = |kind: &str| -> Value { serde_json::from_str(&Sandbox::new().run(&["schema", kind]).stdout).unwrap() };
     assert_eq!(schema("settings")["$defs"]["Hook"]["required"], serde_json::json!(["name", "run"]));
     for (kind, name, word) in [
@@ -254,8 +254,8 @@ fn what_a_hook_has_to_have_is_in_the_schema_and_so_are_all_words() {
         ("report", "EndV1", "planned"),
         ("report", "KindV1", "rate-limited"),
         ("report", "HookOutcomeV1", "pending"),
-        ("event", "ChangeKindV1", "moved"),
-        ("list", "StatusV1", "out-of-step"),
+        ("event", "ChangeKindV1", "updated"),
+        ("list", "StatusV1", "stale"),
     ] {
         let of = schema(kind)["$defs"][name]["oneOf"].clone();
         let is_known = of.as_array().unwrap().iter().any(|one| one["const"] == word);

@@ -36,13 +36,13 @@ added  python:latest  346028a7044f                 3.12.4
         &["plan"],
         r#"
 --- out
-moved  python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
-       patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
-moved  python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
-       patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
-moved  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
-       as python:3.12
-3 moved, 1 unchanged; nothing was written
+updated  python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
+         patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
+updated  python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
+         patch; built 2026-10-01, at the same time; 20 bytes; 0 of 1 layers kept, 1 new
+updated  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
+         same change as python:3.12
+3 updated, 1 unchanged; nothing was written
 --- exit 0
 "#,
     );
@@ -69,10 +69,10 @@ fn on_request_all_tags_are_listed_and_requests_are_told_on_standard_error() {
         r#"
 --- out
 unchanged  python:3.11    e0660bcc5200                 3.11.9
-not-asked  python:3.12    346028a7044f                 3.12.4
-not-asked  python:arm     e7a589004cc2                 3.12.4
-not-asked  python:latest  346028a7044f                 3.12.4
-1 unchanged, 3 not asked; nothing was written
+skipped    python:3.12    346028a7044f                 3.12.4  not selected
+skipped    python:arm     e7a589004cc2                 3.12.4  not selected
+skipped    python:latest  346028a7044f                 3.12.4  not selected
+1 unchanged, 3 skipped; nothing was written
 --- err
 DEBUG HEAD http://REGISTRY/v2/python/manifests/3.11 200
 DEBUG registries were asked: 1 HEAD, 0 GET, 0 for tokens, 0 again; 0 bytes came
@@ -90,7 +90,7 @@ fn a_tag_that_is_named_is_planned_and_its_followers_with_it() {
 --- out
 added  python:3.12    346028a7044f                 3.12.4
 added  python:latest  346028a7044f                 3.12.4
-2 added, 2 not asked; nothing was written
+2 added, 2 skipped; nothing was written
 --- exit 0
 "#,
     );
@@ -101,7 +101,7 @@ added  python:latest  346028a7044f                 3.12.4
 added  python:3.11    e0660bcc5200                 3.11.9
 added  python:3.12    346028a7044f                 3.12.4
 added  python:latest  346028a7044f                 3.12.4
-3 added, 1 not asked; nothing was written
+3 added, 1 skipped; nothing was written
 --- exit 0
 "#,
     );
@@ -121,7 +121,7 @@ fn a_plan_in_json_is_what_its_schema_says() {
     stage.registry.remove("python", "3.11");
     let report = plan(&["plan"]);
     assert_eq!((&report["tags"][0]["error"]["kind"], &report["exit"]), (&"not-found".into(), &3.into()));
-    assert_eq!(plan(&["plan", "python:3.12"])["tags"][0]["outcome"], "not-asked");
+    assert_eq!(plan(&["plan", "python:3.12"])["tags"][0]["skipped"], "not-selected");
 }
 
 #[test]

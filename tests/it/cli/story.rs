@@ -43,18 +43,18 @@ fn the_demo_tells_the_whole_story_in_a_moment() {
     added  python:3.12    10723ac67c16                 3.12.4
     added  python:arm     7c17f17a1528                 3.12.4
     added  python:latest  10723ac67c16                 3.12.4
-    hook rollout succeeded for 4 moves
+    hook rollout succeeded for 4 changes
         rolling out to prod from commit COMMIT-1: 3.11 3.12 arm latest
     4 added; landed as COMMIT-1 on main
 
 3. Upstream, the image of python:3.12 moves. The next pass sees it:
 
-    moved  python:3.12    10723ac67c16 → 2b773382ee08  3.12.4 → 3.12.5
-    moved  python:arm     7c17f17a1528 → d44cf4e5d490  3.12.4 → 3.12.5
-    moved  python:latest  10723ac67c16 → 2b773382ee08  3.12.4 → 3.12.5
-    hook rollout succeeded for 3 moves
+    updated  python:3.12    10723ac67c16 → 2b773382ee08  3.12.4 → 3.12.5
+    updated  python:arm     7c17f17a1528 → d44cf4e5d490  3.12.4 → 3.12.5
+    updated  python:latest  10723ac67c16 → 2b773382ee08  3.12.4 → 3.12.5
+    hook rollout succeeded for 3 changes
         rolling out to prod from commit COMMIT-2: 3.12 arm latest
-    3 moved, 1 unchanged; landed as COMMIT-2 on main
+    3 updated, 1 unchanged; landed as COMMIT-2 on main
 
 4. What it committed:
 

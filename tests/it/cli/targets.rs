@@ -97,11 +97,11 @@ wrote scripts/run.sh, line 3
         &["update"],
         "
 --- out
-moved  python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
-moved  python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
-moved  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
+updated  python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
+updated  python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
+updated  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
 wrote deploy/web.yaml, line 5
-3 moved, 1 unchanged; `pinstream.lock` and 1 file were written
+3 updated, 1 unchanged; `pinstream.lock` and 1 file were written
 --- exit 0
 ",
     );
@@ -149,7 +149,7 @@ to mend it: pinstream update --offline
     }
   ],
   "diff": "--- deploy/web.yaml\n+++ expected\n@@ -3,3 +3,3 @@\n   containers:\r\n   - name: web\r\n-    image: 'python:3' # app\r\n+    image: 'REGISTRY/python:3.12@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326' # app\r\n",
-  "mend": "pinstream update --offline"
+  "fix": "pinstream update --offline"
 }
 --- exit 2
 "#);
@@ -165,7 +165,7 @@ to mend it: pinstream update --offline
         &["update", "python:3.11"],
         "
 --- out
-1 unchanged, 3 not asked; nothing to write
+1 unchanged, 3 skipped; nothing to write
 --- exit 0
 ",
     );
@@ -174,7 +174,7 @@ to mend it: pinstream update --offline
         "
 --- out
 wrote deploy/web.yaml, line 5
-4 not asked; 1 file was written
+4 skipped; 1 file was written
 --- exit 0
 ",
     );
@@ -346,7 +346,7 @@ warning: `k8s/pod.yaml`, line 7: image `{{ x }}` not checked: contains a templat
     assert_eq!(found["images"][0], first);
     let images = found["images"].as_array().unwrap();
     let wrong = images.iter().find(|image| image["file"] == "compose.yaml").unwrap();
-    assert_eq!(wrong["why"], "invalid digest `sha256:x`");
+    assert_eq!(wrong["error"], "invalid digest `sha256:x`");
     assert_eq!(images.len(), 5);
     stage.check(
         &["check"],

@@ -87,8 +87,8 @@ fn only_what_is_named_moves() {
         &["update", "python:3.11"],
         r#"
 --- out
-moved  python:3.11  e0660bcc5200 → c5895003e8ee  3.11.9 → 3.11.10
-1 moved, 3 not asked; `pinstream.lock` was written
+updated  python:3.11  e0660bcc5200 → c5895003e8ee  3.11.9 → 3.11.10
+1 updated, 3 skipped; `pinstream.lock` was written
 --- exit 0
 "#,
     );
@@ -97,9 +97,9 @@ moved  python:3.11  e0660bcc5200 → c5895003e8ee  3.11.9 → 3.11.10
         &["update", "python:l*"],
         r#"
 --- out
-moved  python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
-moved  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
-2 moved, 2 not asked; `pinstream.lock` was written
+updated  python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
+updated  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
+2 updated, 2 skipped; `pinstream.lock` was written
 --- exit 0
 "#,
     );
@@ -107,8 +107,8 @@ moved  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
         &["update", "python"],
         r#"
 --- out
-moved  python:arm  e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
-1 moved, 3 unchanged; `pinstream.lock` was written
+updated  python:arm  e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
+1 updated, 3 unchanged; `pinstream.lock` was written
 --- exit 0
 "#,
     );
@@ -205,11 +205,11 @@ fn some_tags_land_and_those_that_fail_keep_their_pins() {
         &["update"],
         r#"
 --- out
-failed  python:3.11    not-found: `REGISTRY/python:3.11` not found: `REGISTRY` returned 404
-moved   python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
-moved   python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
-moved   python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
-3 moved, 1 failed; `pinstream.lock` was written
+failed   python:3.11    not-found: `REGISTRY/python:3.11` not found: `REGISTRY` returned 404
+updated  python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
+updated  python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
+updated  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
+3 updated, 1 failed; `pinstream.lock` was written
 --- exit 3
 "#,
     );
@@ -225,7 +225,7 @@ fn offline_asks_nobody() {
         &["update", "--offline"],
         r#"
 --- out
-4 not asked; nothing to write
+4 skipped; nothing to write
 --- exit 0
 "#,
     );
@@ -243,7 +243,7 @@ fn offline_asks_nobody_what_the_move_of_a_follower_changes() {
     stage.registry.forget();
     let ran = stage.sandbox.run(&["update", "--offline"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
-    assert!(ran.stdout.starts_with("moved "), "{}", ran.stdout);
+    assert!(ran.stdout.starts_with("updated "), "{}", ran.stdout);
     assert_eq!(stage.registry.requests().len(), 0);
 }
 

@@ -51,12 +51,12 @@ fn test_update_tracking_tags() {
         &[],
         "
 --- out
-moved  app:base     5ba3d1f9b164 → 8085abc7215c  1.0.1 → 1.0.2
-moved  ruby:2.0     5ba3d1f9b164 → 8085abc7215c  1.0.1 → 1.0.2
-moved  ruby:latest  5ba3d1f9b164 → 8085abc7215c  1.0.1 → 1.0.2
-moved  ruby:long    5ba3d1f9b164 → 8085abc7215c  1.0.1 → 1.0.2
-hook tell succeeded for 4 moves
-4 moved, 4 unchanged; landed as [COMMIT 6] on main
+updated  app:base     5ba3d1f9b164 → 8085abc7215c  1.0.1 → 1.0.2
+updated  ruby:2.0     5ba3d1f9b164 → 8085abc7215c  1.0.1 → 1.0.2
+updated  ruby:latest  5ba3d1f9b164 → 8085abc7215c  1.0.1 → 1.0.2
+updated  ruby:long    5ba3d1f9b164 → 8085abc7215c  1.0.1 → 1.0.2
+hook tell succeeded for 4 changes
+4 updated, 4 unchanged; landed as [COMMIT 6] on main
 --- exit 0
 ",
     );
@@ -95,10 +95,10 @@ fn test_tags_changed_tag_changes_and_referenced_tag_should_react() {
         &[],
         "
 --- out
-moved  ruby:t1  5ba3d1f9b164 → 83f82e9d922a  1.0.1 → 1.0.9
-moved  ruby:t2  5ba3d1f9b164 → 83f82e9d922a  1.0.1 → 1.0.9
-hook tell succeeded for 2 moves
-2 moved, 2 unchanged; landed as [COMMIT 5] on main
+updated  ruby:t1  5ba3d1f9b164 → 83f82e9d922a  1.0.1 → 1.0.9
+updated  ruby:t2  5ba3d1f9b164 → 83f82e9d922a  1.0.1 → 1.0.9
+hook tell succeeded for 2 changes
+2 updated, 2 unchanged; landed as [COMMIT 5] on main
 --- exit 0
 ",
     );

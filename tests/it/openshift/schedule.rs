@@ -107,8 +107,8 @@ fn test_scheduling_checks() {
     };
     // A missing digest is due again early; once it is pinned, it is not resolved any more.
     assert_eq!(due("12:01:00", 3), ("fixed failed, normal added".to_owned(), 1));
-    assert_eq!(due("12:02:00", 0), ("fixed added, normal not-due".to_owned(), 1));
-    assert_eq!(due("12:03:00", 0), ("fixed not-due, normal not-due".to_owned(), 0));
+    assert_eq!(due("12:02:00", 0), ("fixed added, normal skipped".to_owned(), 1));
+    assert_eq!(due("12:03:00", 0), ("fixed skipped, normal skipped".to_owned(), 0));
     assert_eq!(due("12:15:00", 0), ("fixed unchanged, normal unchanged".to_owned(), 0));
 }
 

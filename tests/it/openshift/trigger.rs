@@ -66,7 +66,7 @@ fn test_deployment_config_reactor_all_changes_are_one_batch() {
         stage.push(name, seed);
     }
     stage.ends(0, &[]);
-    let moves: Vec<usize> = stage.events().iter().map(|event| event["moves"].as_array().unwrap().len()).collect();
+    let moves: Vec<usize> = stage.events().iter().map(|event| event["changes"].as_array().unwrap().len()).collect();
     assert_eq!(moves, [4, 4]);
 }
 

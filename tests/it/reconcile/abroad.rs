@@ -74,7 +74,7 @@ fn a_change_reaches_the_next_repository_with_one_pass_each() {
     two.their_pass();
     two.stage.registry.forget();
     let said = two.stage.ends(0, &[]);
-    assert!(said.contains(&format!("read platform at {} of file://", &two.their_tip()[..9])), "{said}");
+    assert!(said.contains(&format!("read remote platform at {} (file://", &two.their_tip()[..9])), "{said}");
     assert_eq!(two.stage.registry.counts().head, 0);
     assert!(two.stage.registry.counts().get >= 2);
     for tag in ["web:base", "web:prod"] {
@@ -182,8 +182,8 @@ fn an_unreadable_remote_fails_only_its_tags() {
     let gone = format!("file://{}/gone.git", two.platform.base().display());
     two.follow(&gone);
     let said = two.stage.ends(3, &[]);
-    assert!(said.contains("failed  web:base  unsupported: ") && said.contains("there is no such directory"), "{said}");
-    assert!(said.contains("moved   own:1 "), "{said}");
+    assert!(said.contains("failed   web:base  unsupported: ") && said.contains("there is no such directory"), "{said}");
+    assert!(said.contains("updated  own:1 "), "{said}");
     assert_eq!(two.stage.pin("web:base"), before);
 
     two.follow("http://127.0.0.1:9/repo.git");
@@ -208,8 +208,7 @@ fn a_missing_remote_tag_suggests_the_nearest() {
     let tip = two.their_tip();
     let expected = format!("not-found: `platform` has no pin for `python:3.13` at {}", &tip[..9]);
     assert!(said.contains(&expected) && said.contains("help: did you mean `python:3.12`?"), "{said}");
-    two.theirs("pinstream.lock", "version = 1\n<<<<<<< x\n");
-    let said = two.stage.ends(3, &[]);
+    two.theirs("pinstream.lock", "version = 1\n    let said = two.stage.ends(3, &[]);
     assert!(said.contains(": line 2 is a conflict marker"), "{said}");
     two.platform.commit_as("main", "no lock", &[], &["pinstream.lock"]);
     assert!(two.stage.ends(3, &[]).contains("no `pinstream.lock` in"));
@@ -231,18 +230,19 @@ fn adoption_rules_apply_to_remote_tags() {
     assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "soaking");
     assert_eq!(two.stage.registry.requests().len(), 0);
     two.stage.sandbox.env("PINSTREAM_NOW", "2026-11-25T12:00:00Z");
-    assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "moved");
+<<<<<<< .merge_file_r60xdF
+    assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "updated");
     // The other team rolls back and this root follows: people decided that.
     two.theirs("streams/python.toml", &PLATFORM.replace("python:3.12", "python:old"));
     two.stage.push("python:old", 1);
     two.their_pass();
     two.stage.commit("streams/web.toml", &definition("annotations = { a = \"b\" }"));
-    assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "moved");
+    assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "updated");
     assert_eq!(two.stage.pin("web:base"), first);
     two.stage.commit("streams/web.toml", &definition(&format!("reject = [\"{second}\"]")));
     two.theirs("streams/python.toml", PLATFORM);
     two.their_pass();
-    assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "held");
+    assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "rejected");
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn a_reverted_change_of_a_remote_tag_is_not_made_again() {
     two.stage.sandbox.git(&["-C", "clone", "revert", "--no-edit", "HEAD"]);
     two.stage.sandbox.git(&["-C", "clone", "push", "--quiet", "origin", "HEAD:main"]);
     for _ in 0..2 {
-        assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "held");
+        assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "reverted");
         assert_eq!(two.stage.pin("web:base"), first);
     }
 }

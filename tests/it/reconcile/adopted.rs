@@ -22,7 +22,7 @@ fn pass(stage: &mut Stage, now: &str, code: i32) -> String {
     stage.sandbox.env("PINSTREAM_NOW", format!("2026-11-{now}Z"));
     let report = stage.report(code, &[]);
     let row = report["tags"].as_array().unwrap().iter().find(|row| row["tag"] == "one").unwrap();
-    let reason = row["kept"]["reason"].as_str().map(|reason| format!(": {reason}"));
+    let reason = row["held"]["reason"].as_str().map(|reason| format!(": {reason}"));
     format!("{}{}", row["outcome"].as_str().unwrap(), reason.unwrap_or_default())
 }
 
@@ -42,7 +42,7 @@ fn a_digest_soaks_from_its_first_sight_on_any_machine() {
     assert_eq!(pass(&mut stage, "26T09:59:59", 0), waits("24T10:00:00", "26T10:00:00"));
     stage.push("web:1", 3);
     assert_eq!(pass(&mut stage, "26T10:00:00", 0), waits("26T10:00:00", "28T10:00:00"));
-    assert_eq!(pass(&mut stage, "28T10:00:00", 0), "moved");
+    assert_eq!(pass(&mut stage, "28T10:00:00", 0), "updated");
     assert_eq!(pass(&mut stage, "28T10:00:01", 0), "unchanged");
 }
 
@@ -54,7 +54,7 @@ fn a_pass_over_other_tags_remembers_soaking_digests() {
     pass(&mut stage, "24T10:00:00", 0);
     stage.sandbox.env("PINSTREAM_NOW", "2026-11-25T00:00:00Z");
     stage.ends(0, &["other"]);
-    assert_eq!(pass(&mut stage, "26T10:00:00", 0), "moved");
+    assert_eq!(pass(&mut stage, "26T10:00:00", 0), "updated");
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_hold_keeps_the_pin_until_it_ends() {
     stage.push("web:1", 2);
     let held = "held: held by its definition until 2026-11-26T00:00:00Z: CVE regression";
     assert_eq!(pass(&mut stage, "25T23:59:59", 0), held);
-    assert_eq!(pass(&mut stage, "26T00:00:00", 0), "moved");
+    assert_eq!(pass(&mut stage, "26T00:00:00", 0), "updated");
 }
 
 #[test]
@@ -71,9 +71,9 @@ fn a_rejected_digest_is_skipped_and_the_next_one_is_adopted() {
     let bad = Image::new(2).version("1.0.2").build().top.digest;
     let mut stage = stage(&format!("reject = [\"{bad}\"]"));
     assert_eq!(stage.push("web:1", 2), bad);
-    assert_eq!(pass(&mut stage, "25T00:00:00", 0), "held: rejected by its definition");
+    assert_eq!(pass(&mut stage, "25T00:00:00", 0), "rejected: rejected by its definition");
     stage.push("web:1", 3);
-    assert_eq!(pass(&mut stage, "25T00:00:01", 0), "moved");
+    assert_eq!(pass(&mut stage, "25T00:00:01", 0), "updated");
 }
 
 #[test]
@@ -81,8 +81,8 @@ fn a_rollback_upstream_is_confirmed_and_then_follows_on_rollback() {
     for (rule, expected) in [
         ("", "held: the registry went back to an earlier digest, and `on-rollback` is `hold`"),
         ("on-rollback = \"hold\"", "held: the registry went back to an earlier digest, and `on-rollback` is `hold`"),
-        ("on-rollback = \"allow\"", "moved"),
-        ("on-rollback = \"warn\"", "moved"),
+        ("on-rollback = \"allow\"", "updated"),
+        ("on-rollback = \"warn\"", "updated"),
     ] {
         let mut stage = stage(rule);
         let second = stage.push("web:1", 2);
@@ -131,11 +131,11 @@ fn changes_are_ignored_or_held_by_their_class() {
     };
     // In the order of their names: careful, open, quiet.
     push(1, "1.0.0", 2);
-    assert_eq!(outcomes(0), "moved moved ignored");
+    assert_eq!(outcomes(0), "updated updated ignored");
     push(2, "1.1.0", 2);
-    assert_eq!(outcomes(0), "moved moved moved");
+    assert_eq!(outcomes(0), "updated updated updated");
     push(3, "2.0.0", 2);
-    assert_eq!(outcomes(4), "refused moved moved");
+    assert_eq!(outcomes(4), "held updated updated");
 }
 
 #[test]
@@ -143,17 +143,17 @@ fn a_reverted_change_is_not_made_again() {
     let mut stage = stage("");
     let first = stage.pin("web:one").unwrap();
     let bad = stage.push("web:1", 2);
-    assert_eq!(pass(&mut stage, "24T10:00:00", 0), "moved");
+    assert_eq!(pass(&mut stage, "24T10:00:00", 0), "updated");
     stage.sandbox.git(&["clone", "--quiet", &stage.remote, "clone"]);
     stage.sandbox.git(&["-C", "clone", "revert", "--no-edit", "HEAD"]);
     stage.sandbox.git(&["-C", "clone", "push", "--quiet", "origin", "HEAD:main"]);
-    let held = "held: reverted; waiting for a newer digest";
+    let held = "reverted: reverted; waiting for a newer digest";
     for now in ["24T11:00:00", "24T12:00:00"] {
         assert_eq!(pass(&mut stage, now, 0), held);
         assert_eq!(stage.pin("web:one").as_ref(), Some(&first));
     }
     let newer = stage.push("web:1", 3);
-    assert_eq!(pass(&mut stage, "24T13:00:00", 0), "moved");
+    assert_eq!(pass(&mut stage, "24T13:00:00", 0), "updated");
     assert_eq!(stage.pin("web:one").as_deref(), Some(newer.as_str()));
     // The reverted digest is still remembered.
     stage.push("web:1", 2);
@@ -173,7 +173,7 @@ fn a_plan_in_a_checkout_reads_reverts_from_the_history() {
     stage.sandbox.git(&["revert", "--no-edit", "HEAD"]);
     let told = stage.sandbox.run(&["plan", "--exit-code"]);
     assert_eq!(told.code, Some(0), "{}", told.stdout);
-    assert!(told.stdout.contains("held  web:one"), "{}", told.stdout);
+    assert!(told.stdout.contains("reverted  web:one"), "{}", told.stdout);
     assert!(told.stdout.contains("a person took a move to it back"), "{}", told.stdout);
     stage.push("web:1", 3);
     assert_eq!(stage.sandbox.run(&["plan", "--exit-code"]).code, Some(2));

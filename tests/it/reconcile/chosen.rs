@@ -112,7 +112,7 @@ fn a_failing_tag_list_fails_only_its_tags() {
             "app:edge failed",
             "app:night failed",
             "app:stable unchanged",
-            "web:1 moved"
+            "web:1 updated"
         ]
     );
     assert_eq!(pins(&stage), before);

@@ -103,7 +103,7 @@ fn count(stage: &Stage, folder: &str) -> usize {
 }
 
 fn moves(events: &[Value]) -> impl Iterator<Item = &Value> {
-    events.iter().flat_map(|event| event["moves"].as_array().unwrap())
+    events.iter().flat_map(|event| event["changes"].as_array().unwrap())
 }
 
 /// Events that the hook received; a hook that was killed while writing left half of one.

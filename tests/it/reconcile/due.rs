@@ -23,7 +23,7 @@ fn due(stage: &mut Stage, now: &str, code: i32, args: &[&str]) -> String {
     stage.sandbox.env("PINSTREAM_NOW", now);
     stage.registry.forget();
     let report = stage.report(code, args);
-    let rows = report["tags"].as_array().unwrap().iter().filter(|row| row["outcome"] != "not-due");
+    let rows = report["tags"].as_array().unwrap().iter().filter(|row| row["skipped"] != "not-due");
     let rows: Vec<_> =
         rows.map(|row| format!("{} {}", row["tag"].as_str().unwrap(), row["outcome"].as_str().unwrap())).collect();
     let asked = stage.registry.counts();
@@ -42,7 +42,7 @@ fn due_tags_follow_from_schedules_and_the_last_pass() {
     assert_eq!(due(&mut stage, "2026-11-24T03:00:30Z", 0, &["--due"]), "");
     stage.push("web:day", 10);
     assert_eq!(due(&mut stage, "2026-11-25T02:59:59Z", 0, &["--due"]), "");
-    assert_eq!(due(&mut stage, "2026-11-25T07:00:00Z", 0, &["--due"]), "after moved, day moved");
+    assert_eq!(due(&mut stage, "2026-11-25T07:00:00Z", 0, &["--due"]), "after updated, day updated");
     // Many missed fire times are one pass.
     assert_eq!(
         due(&mut stage, "2027-11-25T07:00:00Z", 0, &["--due"]),

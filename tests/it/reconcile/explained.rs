@@ -50,27 +50,27 @@ fn a_report_explains_a_change_with_the_important_parts_first() {
         stage.shown(&ran.stdout)
     };
     insta::assert_snapshot!(told(&[]), @r"
-    moved  web:one  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
-           ! now runs as root
-           ! no longer runs on linux/arm64
-    moved  web:two  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
-    hook tell succeeded for 2 moves
-    2 moved; landed as [COMMIT 4] on main
+    updated  web:one  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
+             ! now runs as root
+             ! no longer runs on linux/arm64
+    updated  web:two  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
+    hook tell succeeded for 2 changes
+    2 updated; landed as [COMMIT 4] on main
     ");
     insta::assert_snapshot!(told(&["-v"]), @r"
-    moved  web:one  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
-           ! now runs as root
-           ! no longer runs on linux/arm64
-           minor; built 2026-10-13, 12 days later; 19 bytes; 0 of 1 layers kept, 1 new
-           https://github.com/acme/web/compare/0a0a0a...1b1b1b
-           user: app → root
-           port: 8080/tcp (added)
-           variable WEB_VERSION: 1.0.0 → 1.1.0
-           label note: \u{3a}:set-env name=x::y (added)
-    moved  web:two  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
-           as web:one
-    hook tell succeeded for 2 moves
-    2 moved; landed as [COMMIT 4] on main
+    updated  web:one  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
+             ! now runs as root
+             ! no longer runs on linux/arm64
+             minor; built 2026-10-13, 12 days later; 19 bytes; 0 of 1 layers kept, 1 new
+             https://github.com/acme/web/compare/0a0a0a...1b1b1b
+             user: app → root
+             port: 8080/tcp (added)
+             variable WEB_VERSION: 1.0.0 → 1.1.0
+             label note: \u{3a}:set-env name=x::y (added)
+    updated  web:two  6d935f04af12 → 2844ea68c7ee  1.0.0 → 1.1.0
+             same change as web:one
+    hook tell succeeded for 2 changes
+    2 updated; landed as [COMMIT 4] on main
     ");
 }
 
@@ -82,7 +82,7 @@ fn report_and_event_have_the_same_explanation_in_json() {
     let event = told.last().unwrap();
     for tag in ["one", "two"] {
         let explanation = of(&report, "tags", tag);
-        assert_eq!(explanation, of(event, "moves", tag));
+        assert_eq!(explanation, of(event, "changes", tag));
         assert_eq!(explanation["class"], "minor");
         assert_eq!(explanation["compare"], "https://github.com/acme/web/compare/0a0a0a...1b1b1b");
         assert_eq!(explanation["platforms_lost"], json!(["linux/arm64"]));
@@ -107,8 +107,8 @@ fn changes_landed_by_others_are_explained_to_hooks() {
     stage.ends(0, &[]);
     let told = stage.events();
     assert_eq!(told.len(), 4);
-    assert_eq!(of(&told[3], "moves", "one")["class"], "minor");
-    assert_eq!(of(&told[2], "moves", "one")["platforms_gained"], json!(["linux/arm64"]));
+    assert_eq!(of(&told[3], "changes", "one")["class"], "minor");
+    assert_eq!(of(&told[2], "changes", "one")["platforms_gained"], json!(["linux/arm64"]));
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn check(bad: FakeRegistry, outcome: &str, code: i32, settings: &str, spoil: imp
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     assert_eq!(format!("{}: {}", text(&found["outcome"]), text(&found["error"]["kind"])), outcome, "{found:#}");
     assert_eq!((&found["old"], &found["new"]["digest"]), (&found["new"], &old.as_str().into()));
-    assert_eq!(row("good:1")["outcome"], "moved");
+    assert_eq!(row("good:1")["outcome"], "updated");
     assert_eq!(stage.pin("good:1").as_deref(), Some(good.as_str()));
     for kept in ["bad:1", "bad:after"] {
         assert_eq!(stage.pin(kept).as_deref(), Some(old.as_str()), "{kept}");

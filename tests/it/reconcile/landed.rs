@@ -16,8 +16,8 @@ fn a_hook_that_fails_stays_pending_and_the_others_go_on() {
     let stage = Stage::new(&format!("{FLAKY}{TELL}"));
     stage.stream("web", &[("1", 1)]);
     let said = stage.ends(6, &[]);
-    assert!(said.contains("hook flaky failed for 1 move, stays pending: it ended with exit code 1"), "{said}");
-    assert!(said.contains("hook tell succeeded for 1 move"), "{said}");
+    assert!(said.contains("hook flaky failed for 1 change and stays pending: exit code 1"), "{said}");
+    assert!(said.contains("hook tell succeeded for 1 change"), "{said}");
     stage.ends(6, &[]);
     std::fs::write(stage.sandbox.home().join("fixed"), "").unwrap();
     stage.ends(0, &[]);

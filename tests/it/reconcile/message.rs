@@ -38,7 +38,7 @@ fn a_template_renders_the_message_and_the_plan_shows_it() {
     insta::assert_snapshot!(shown.join("\n"), @"
     chore(images): pin 3 tags (3)
 
-    * web/1 moved 1.0.1 > 1.0.3, patch
+    * web/1 updated 1.0.1 > 1.0.3, patch
     * web/2 removed
     * web/3 added
     ");
@@ -53,17 +53,17 @@ fn a_template_renders_the_message_and_the_plan_shows_it() {
 
 #[test]
 fn a_broken_template_stops_check_and_pass() {
-    let stage = Stage::new("[git]\nmessage = \"{{ moves[0].id }}\"\n");
+    let stage = Stage::new("[git]\nmessage = \"{{ changes[0].id }}\"\n");
     stage.stream("web", &[("1", 1)]);
     let folder = checkout(&stage);
     let check = stage.sandbox.run(&["-C", &folder, "check"]);
     assert_eq!(check.code, Some(1));
     insta::assert_snapshot!(check.stderr, @r#"
-    error: invalid template `git.message` (line 1, column 9): `[0].id` is undefined, rendered for a commit without changes of digests
-     --> pinstream.toml:5:20
+    error: invalid template `git.message` (line 1, column 11): `[0].id` is undefined, rendered for a commit without changes of digests
+     --> pinstream.toml:5:22
       |
-    5 | message = "{{ moves[0].id }}"
-      |                    ^^^^^^
+    5 | message = "{{ changes[0].id }}"
+      |                      ^^^^^^
       |
       = help: not every change has it: test it first, e.g. `{% if change.old %}{{ change.old.short }}{% endif %}`
     "#);

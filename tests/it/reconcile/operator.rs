@@ -50,7 +50,7 @@ fn a_forbidden_hook_does_not_run_and_stays_pending() {
     let stage = stage("hooks = [\"other-*\"]\n");
     let said = stage.ends(4, &POLICY);
     assert!(
-        said.contains("hook tell refused, 1 move stay pending: the hook `tell` is not among the `hooks`"),
+        said.contains("hook tell was refused for 1 change and stays pending: the hook `tell` is not among the `hooks`"),
         "{said}"
     );
     assert_eq!(stage.events().len(), 1);

@@ -17,7 +17,8 @@ pub(crate) fn of<'a>(stage: &'a Stage, shard: &str) -> impl Iterator<Item = Stri
 /// Outcomes of a report as `tag outcome`, sorted by tag.
 fn outcomes(report: &Value) -> String {
     let rows = report["tags"].as_array().unwrap().iter();
-    let row = |row: &Value| format!("{} {}", row["tag"].as_str().unwrap(), row["outcome"].as_str().unwrap());
+    let outcome = |row: &Value| row["skipped"].as_str().or(row["outcome"].as_str()).unwrap().to_owned();
+    let row = |row: &Value| format!("{} {}", row["tag"].as_str().unwrap(), outcome(row));
     rows.map(row).collect::<Vec<_>>().join(", ")
 }
 
@@ -41,7 +42,7 @@ fn a_shard_is_resolved_and_the_rest_is_unchanged() {
     let stage = Stage::new("");
     let images = pair(&stage);
     let first = stage.report(0, &["--shard", "1/2"]);
-    assert_eq!(outcomes(&first), "a added, after-a added, after-b not-asked, b not-asked");
+    assert_eq!(outcomes(&first), "a added, after-a added, after-b not-selected, b not-selected");
     assert_eq!(first["notes"], serde_json::json!(["shard 1/2 has 2 of 4 tags"]));
     let asked = |image: &str| {
         let repository = image.split(':').next().unwrap();
@@ -49,13 +50,13 @@ fn a_shard_is_resolved_and_the_rest_is_unchanged() {
     };
     assert_eq!((asked(&images[0]) > 0, asked(&images[1])), (true, 0));
     let second = stage.report(0, &["--shard", "2/2"]);
-    assert_eq!(outcomes(&second), "a not-asked, after-a not-asked, after-b added, b added");
+    assert_eq!(outcomes(&second), "a not-selected, after-a not-selected, after-b added, b added");
 
     // A change in another shard is left alone.
     let moved = images.each_ref().map(|image| stage.push(image, 9));
     assert_eq!(
         outcomes(&stage.report(0, &["--shard", "2/2"])),
-        "a not-asked, after-a not-asked, after-b moved, b moved"
+        "a not-selected, after-a not-selected, after-b updated, b updated"
     );
     let pins = || ["a", "after-a", "b", "after-b"].map(|tag| stage.pin(&format!("web:{tag}")).unwrap());
     assert_eq!(pins()[2..], [moved[1].as_str(), moved[1].as_str()]);
@@ -65,9 +66,9 @@ fn a_shard_is_resolved_and_the_rest_is_unchanged() {
     stage.commit("streams/web.toml", &format!("[tags]\na = \"REGISTRY/{}\"\n", images[0]));
     assert_eq!(
         outcomes(&stage.report(0, &["--shard", "2/2"])),
-        "a not-asked, after-a removed, after-b removed, b removed"
+        "a not-selected, after-a removed, after-b removed, b removed"
     );
-    assert_eq!(outcomes(&stage.report(0, &["--shard", "1/2"])), "a moved");
+    assert_eq!(outcomes(&stage.report(0, &["--shard", "1/2"])), "a updated");
 }
 
 #[test]
@@ -82,7 +83,7 @@ fn a_named_tag_must_belong_to_the_shard() {
     let stage = Stage::new("");
     pair(&stage);
     let report = stage.report(0, &["--shard", "1/2", "web:b", "web:a"]);
-    assert_eq!(outcomes(&report), "a added, after-a added, after-b not-asked, b not-asked");
+    assert_eq!(outcomes(&report), "a added, after-a added, after-b not-selected, b not-selected");
     assert_eq!(stage.pass(&["--shard", "1/2", "web:c"]).code, Some(64));
 }
 
@@ -95,14 +96,17 @@ fn discovered_tags_belong_to_the_shard_of_their_repository() {
     }
     stage.commit("streams/app.toml", &format!("[discover]\nrepository = \"REGISTRY/{repository}\"\n"));
     stage.commit("streams/web.toml", "[tags]\nnewest = { follow = \"app:1.1\" }\n");
-    assert_eq!(outcomes(&stage.report(0, &["--shard", "2/2"])), "newest not-asked");
+    assert_eq!(outcomes(&stage.report(0, &["--shard", "2/2"])), "newest not-selected");
     // A discovered tag may be named before it is known.
-    assert_eq!(outcomes(&stage.report(0, &["--shard", "2/2", "app:1.1"])), "newest not-asked");
+    assert_eq!(outcomes(&stage.report(0, &["--shard", "2/2", "app:1.1"])), "newest not-selected");
     assert_eq!(stage.registry.requests().len(), 0);
     assert_eq!(outcomes(&stage.report(0, &["--shard", "1/2"])), "1.0 added, 1.1 added, newest added");
     stage.registry.remove(&repository, "1.0");
     stage.registry.forget();
-    assert_eq!(outcomes(&stage.report(0, &["--shard", "2/2"])), "1.0 not-asked, 1.1 not-asked, newest not-asked");
+    assert_eq!(
+        outcomes(&stage.report(0, &["--shard", "2/2"])),
+        "1.0 not-selected, 1.1 not-selected, newest not-selected"
+    );
     assert_eq!(stage.registry.requests().len(), 0);
     assert_eq!(outcomes(&stage.report(0, &["--shard", "1/2"])), "1.0 removed, 1.1 unchanged, newest unchanged");
 }
@@ -137,10 +141,10 @@ fn a_shard_does_not_report_other_shards_from_an_older_tip() {
         assert!(ended.is_none_or(|ended| ended.status.success()));
         None
     });
-    assert_eq!(outcomes(&stage.report(0, &["--due", "--shard", "1/2"])), "a unchanged, b not-asked, prod soaking");
+    assert_eq!(outcomes(&stage.report(0, &["--due", "--shard", "1/2"])), "a unchanged, b not-selected, prod soaking");
     stage.sandbox.env("PINSTREAM_NOW", "2026-11-24T12:00:00Z");
     let report = stage.report(0, &["--shard", "2/2"]);
-    let reason = report["tags"][2]["kept"]["reason"].as_str().unwrap();
+    let reason = report["tags"][2]["held"]["reason"].as_str().unwrap();
     assert_eq!(reason, "soaking since 2026-11-24T11:00:00Z, until 2026-11-26T11:00:00Z");
 }
 
@@ -154,19 +158,19 @@ fn each_shard_has_its_own_schedules() {
         assert_eq!(outcomes(&stage.report(0, args)), expected, "{now} {shard}");
     };
     let (one, two) = ("1/2", "2/2");
-    due("2026-11-24T02:00:00Z", one, "a added, after-a added, after-b not-asked, b not-asked");
-    due("2026-11-24T02:00:01Z", two, "a not-asked, after-a not-asked, after-b added, b added");
-    due("2026-11-24T03:00:00Z", one, "a unchanged, after-a unchanged, after-b not-asked, b not-asked");
-    due("2026-11-24T03:00:01Z", one, "a not-due, after-a not-due, after-b not-asked, b not-asked");
+    due("2026-11-24T02:00:00Z", one, "a added, after-a added, after-b not-selected, b not-selected");
+    due("2026-11-24T02:00:01Z", two, "a not-selected, after-a not-selected, after-b added, b added");
+    due("2026-11-24T03:00:00Z", one, "a unchanged, after-a unchanged, after-b not-selected, b not-selected");
+    due("2026-11-24T03:00:01Z", one, "a not-due, after-a not-due, after-b not-selected, b not-selected");
     // A pass of one shard does not change what is due for the other.
-    due("2026-11-24T03:00:02Z", two, "a not-asked, after-a not-asked, after-b unchanged, b unchanged");
-    due("2026-11-24T03:00:03Z", two, "a not-asked, after-a not-asked, after-b not-due, b not-due");
+    due("2026-11-24T03:00:02Z", two, "a not-selected, after-a not-selected, after-b unchanged, b unchanged");
+    due("2026-11-24T03:00:03Z", two, "a not-selected, after-a not-selected, after-b not-due, b not-due");
     // Shards of another total have no history.
     due("2026-11-24T03:00:04Z", "1/1", "a unchanged, after-a unchanged, after-b unchanged, b unchanged");
     due("2026-11-24T03:00:05Z", "1/1", "a not-due, after-a not-due, after-b not-due, b not-due");
     due("2026-11-24T03:00:06Z", "", "a unchanged, after-a unchanged, after-b unchanged, b unchanged");
     // After a complete pass, no shard has anything to catch up on.
-    due("2026-11-24T03:00:07Z", one, "a not-due, after-a not-due, after-b not-asked, b not-asked");
+    due("2026-11-24T03:00:07Z", one, "a not-due, after-a not-due, after-b not-selected, b not-selected");
     let files = stage.repo.git(&["ls-tree", "-r", "--name-only", "refs/pinstream/state"]);
     assert_eq!(files, "main/@/schedule.json");
 }

@@ -214,7 +214,7 @@ fn a_signature_under_its_tag_is_accepted() {
     put_payloads(&stage, &next, vec![ours.payload(&digest)]);
     refused(&stage, "the signed content names another image");
     put_payloads(&stage, &next, vec![ours.payload(&next)]);
-    assert_eq!(pass(&stage, 0), "moved");
+    assert_eq!(pass(&stage, 0), "updated");
     assert_eq!(stage.pin("web:one").as_deref(), Some(next.as_str()));
 }
 
@@ -350,7 +350,7 @@ fn the_highest_signed_tag_of_a_repository_is_selected() {
     stage.sandbox.env("PINSTREAM_NOW", "2026-11-24T00:00:00Z");
     assert_eq!(pass(&stage, 0), "soaking");
     stage.sandbox.env("PINSTREAM_NOW", "2026-11-26T00:00:00Z");
-    assert_eq!(pass(&stage, 0), "moved");
+    assert_eq!(pass(&stage, 0), "updated");
     put_payloads(&stage, &digests[2], vec![ours.payload(&digests[2])]);
     assert_eq!(pass(&stage, 0), "soaking");
 }

@@ -150,7 +150,7 @@ pub(crate) fn in_short(event: &Value) -> Vec<String> {
         let (stream, tag) = (one["stream"].as_str().unwrap(), one["tag"].as_str().unwrap());
         format!("{stream}:{tag} {} > {}\n", side(&one["old"]), side(&one["new"]))
     };
-    event["moves"].as_array().unwrap().iter().map(line).collect()
+    event["changes"].as_array().unwrap().iter().map(line).collect()
 }
 
 /// Reads the digest of `stream:tag` from a lock without code of the program.

@@ -9,7 +9,7 @@ const FIRST: &str = "
 added  python:3.11    936a3bf027ab                 1.0.11
 added  python:3.12    5af98a12e567                 1.0.12
 added  python:latest  5af98a12e567                 1.0.12
-hook tell succeeded for 3 moves
+hook tell succeeded for 3 changes
 3 added; landed as [COMMIT 3] on main
 --- exit 0";
 
@@ -48,10 +48,10 @@ const QUIET: &str = "
 
 const MOVED: &str = "
 --- out
-moved  python:3.12    5af98a12e567 → fb132077ece8  1.0.12 → 1.0.13
-moved  python:latest  5af98a12e567 → fb132077ece8  1.0.12 → 1.0.13
-hook tell succeeded for 2 moves
-2 moved, 1 unchanged; landed as [COMMIT 4] on main
+updated  python:3.12    5af98a12e567 → fb132077ece8  1.0.12 → 1.0.13
+updated  python:latest  5af98a12e567 → fb132077ece8  1.0.12 → 1.0.13
+hook tell succeeded for 2 changes
+2 updated, 1 unchanged; landed as [COMMIT 4] on main
 --- exit 0";
 
 const MOVED_DIFF: &str = r#"
@@ -76,13 +76,13 @@ const EVENT: &str = r#"
   "branch": "main",
   "root": "",
   "commit": "[COMMIT 4]",
-  "moves": [
+  "changes": [
     {
       "id": "[MOVE 1]",
       "stream": "python",
       "tag": "3.12",
       "image": "[REGISTRY]/python:3.12",
-      "change": "moved",
+      "change": "updated",
       "old": {
         "digest": "sha256:5af98a12e567106051d2be32de2a9c71d8e6c890e91f7724bc924536a93324ea",
         "version": "1.0.12"
@@ -119,7 +119,7 @@ const EVENT: &str = r#"
       "tag": "latest",
       "follow": "python:3.12",
       "image": "[REGISTRY]/python:3.12",
-      "change": "moved",
+      "change": "updated",
       "old": {
         "digest": "sha256:5af98a12e567106051d2be32de2a9c71d8e6c890e91f7724bc924536a93324ea",
         "version": "1.0.12"
@@ -191,7 +191,7 @@ fn the_story_word_for_word() {
     check(&diff.join("\n"), MOVED_DIFF);
     let (text, events) = (stage.home("told"), stage.events());
     let mut last = text[text.rfind("\n{").unwrap()..].replace(events[1]["id"].as_str().unwrap(), "[ID]");
-    for (number, one) in events[1]["moves"].as_array().unwrap().iter().enumerate() {
+    for (number, one) in events[1]["changes"].as_array().unwrap().iter().enumerate() {
         last = last.replace(one["id"].as_str().unwrap(), &format!("[MOVE {}]", number + 1));
     }
     check(&stage.shown(&last), EVENT);

@@ -57,7 +57,7 @@ added  python:3.12  5af98a12e567                 1.0.12
 wrote .github/workflows/ci.yml, line 1
 wrote app/Dockerfile, line 2
 wrote deploy/web.yaml, line 1
-hook tell succeeded for 1 move
+hook tell succeeded for 1 change
 1 added; landed as [COMMIT 6] on main
 --- exit 0
 ",
@@ -69,12 +69,12 @@ hook tell succeeded for 1 move
         &[],
         "
 --- out
-moved  python:3.12  5af98a12e567 → fb132077ece8  1.0.12 → 1.0.13
+updated  python:3.12  5af98a12e567 → fb132077ece8  1.0.12 → 1.0.13
 wrote .github/workflows/ci.yml, line 1
 wrote app/Dockerfile, line 2
 wrote deploy/web.yaml, line 1
-hook tell succeeded for 1 move
-1 moved; landed as [COMMIT 7] on main
+hook tell succeeded for 1 change
+1 updated; landed as [COMMIT 7] on main
 --- exit 0
 ",
     );

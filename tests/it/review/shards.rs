@@ -44,7 +44,7 @@ fn a_proposal_of_another_shard_is_neither_built_anew_nor_closed() {
     let (tip, pull) = (review.tip(branch.0), review.only());
     let report = review.stage.report(0, &["--shard", two]);
     assert_eq!(Review::proposals(&report), []);
-    assert_eq!((report["end"].as_str(), Review::outcome(&report, "a")), (Some("unchanged"), "not-asked".to_owned()));
+    assert_eq!((report["end"].as_str(), Review::outcome(&report, "a")), (Some("unchanged"), "skipped".to_owned()));
     assert_eq!((review.tip(branch.0), review.only()), (tip, pull));
     assert_eq!(review.tip(branch.1), None);
     assert_eq!(pass(&review, one), outcomes(&[("refreshed", 1)]));

@@ -56,7 +56,7 @@ fn tell(kind: Kind) {
     let theirs = stage.repo.commit(BRANCH, &[("deploy.yaml", "replicas: 3\n")]);
     stage.push("web:1", 6);
     let report = stage.report(0, &[]);
-    assert_eq!(Review::proposals(&report), outcomes(&[("left", 1)]));
+    assert_eq!(Review::proposals(&report), outcomes(&[("skipped", 1)]));
     let reason = report["proposals"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("a commit that is not pinstream's") && reason.contains(&theirs[..9]), "{reason}");
     assert_eq!((review.tip(BRANCH), review.only().body), (Some(theirs), again.body));
@@ -78,7 +78,7 @@ fn tell(kind: Kind) {
         let report = stage.report(0, &[]);
         assert_eq!(
             (Review::outcome(&report, "1"), Review::outcome(&report, "2")),
-            ("held".to_owned(), "unchanged".to_owned())
+            ("reverted".to_owned(), "unchanged".to_owned())
         );
         assert_eq!((review.forge.open(), review.tip(BRANCH)), (Vec::new(), None));
     }

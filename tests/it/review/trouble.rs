@@ -258,7 +258,7 @@ fn titles_and_bodies_come_from_templates_and_a_plan_shows_them() {
     // What is remembered is not the template's to say.
     review.forge.close(pull.number);
     let report = review.stage.report(0, &[]);
-    assert_eq!(Review::outcome(&report, "1"), "held");
+    assert_eq!(Review::outcome(&report, "1"), "reverted");
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn a_proposal_is_of_one_commit_that_github_made() {
     // A person's commit stays.
     let theirs = review.stage.repo.commit(branch, &[("README.md", "mine\n")]);
     review.stage.push("web:1", 5);
-    assert_eq!(Review::proposals(&review.stage.report(0, &[])), [("left".to_owned(), 1)]);
+    assert_eq!(Review::proposals(&review.stage.report(0, &[])), [("skipped".to_owned(), 1)]);
     assert_eq!(review.tip(branch), Some(theirs));
 }
 

@@ -13,7 +13,7 @@ pub(crate) const FORMATS: [&str; 5] = ["markdown", "github", "sarif", "junit", "
 
 /// Panics if `text` is not a complete document of `format`.
 #[track_caller]
-pub(crate) fn holds(format: &str, text: &str) {
+pub(crate) fn assert_valid(format: &str, text: &str) {
     match format {
         "markdown" => markdown(text),
         "github" => github(text),

@@ -171,7 +171,7 @@ fn targets_in_json_match_their_schema() {
         --- out
         {
           "schema": "pinstream.targets/v1",
-          "places": [
+          "sites": [
             {
               "file": "compose.yaml",
               "line": 3,
@@ -180,7 +180,7 @@ fn targets_in_json_match_their_schema() {
                 "service": "web"
               },
               "from": "python:3.12",
-              "written": "REGISTRY/python:3.12",
+              "value": "REGISTRY/python:3.12",
               "status": "differs"
             },
             {
@@ -191,8 +191,8 @@ fn targets_in_json_match_their_schema() {
                 "name": "web"
               },
               "from": "python:3.12",
-              "written": "REGISTRY/python",
-              "status": "holds"
+              "value": "REGISTRY/python",
+              "status": "matches"
             },
             {
               "file": "deploy/kustomization.yaml",
@@ -202,8 +202,8 @@ fn targets_in_json_match_their_schema() {
                 "name": "web"
               },
               "from": "python:3.12",
-              "written": "3.12",
-              "status": "holds"
+              "value": "3.12",
+              "status": "matches"
             },
             {
               "file": "deploy/kustomization.yaml",
@@ -213,7 +213,7 @@ fn targets_in_json_match_their_schema() {
                 "name": "web"
               },
               "from": "python:3.12",
-              "written": "",
+              "value": "",
               "status": "differs"
             },
             {
@@ -223,7 +223,7 @@ fn targets_in_json_match_their_schema() {
                 "at": "image"
               },
               "from": "python:3.12",
-              "status": "no-place",
+              "status": "no-match",
               "message": "target not found in `gone/*.yaml`"
             }
           ]

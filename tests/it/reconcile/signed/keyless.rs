@@ -90,7 +90,7 @@ fn a_keyless_signature_under_its_tag_is_accepted() {
     put_beside(&stage, &next, &[beside(&session, &digest)]);
     refused(&stage, "the content was changed after signing");
     put_beside(&stage, &next, &[beside(&session, &digest), beside(&session, &next)]);
-    assert_eq!(pass(&stage, 0), "moved");
+    assert_eq!(pass(&stage, 0), "updated");
     assert_eq!(stage.pin("web:one").as_deref(), Some(next.as_str()));
 }
 

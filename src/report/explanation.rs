@@ -1,0 +1,53 @@
+//! Converts explanations of changes to their JSON types.
+
+use super::v1::explanation::{BaseV1, DifferenceKindV1, DifferenceV1, ExplanationV1, LayersV1, SidesV1};
+use crate::image_diff::{Difference, DifferenceKind, Explanation, LayerDiff, OldNew};
+use crate::model::image::Platform;
+use crate::model::image::facts::BaseImage;
+
+impl From<&Explanation> for ExplanationV1 {
+    fn from(explanation: &Explanation) -> Self {
+        let Explanation { class, unknown, compare, created: made, size, layers, added_platforms: gained, removed_platforms: lost, base, differences, .. } =
+            explanation;
+        let texts = |platforms: &[Platform]| platforms.iter().map(ToString::to_string).collect();
+        Self {
+            class: class.map(|class| class.to_string()),
+            unknown: unknown.clone(),
+            compare: compare.clone(),
+            warnings: explanation.warnings(),
+            built: sides(made, ToString::to_string),
+            size: sides(size, |size| *size),
+            layers: layers.map(|LayerDiff { kept, added, removed }| LayersV1 { kept, added, removed }),
+            platforms_gained: texts(gained),
+            platforms_lost: texts(lost),
+            base: base.as_ref().map(|base| sides(base, |base| BaseV1::from(base))),
+            differences: differences.iter().map(DifferenceV1::from).collect(),
+        }
+    }
+}
+
+fn sides<T, U>(sides: &OldNew<T>, show: impl Fn(&T) -> U) -> SidesV1<U> {
+    SidesV1 { old: sides.old.as_ref().map(&show), new: sides.new.as_ref().map(&show) }
+}
+
+impl From<&BaseImage> for BaseV1 {
+    fn from(base: &BaseImage) -> Self {
+        Self { name: base.name.clone(), digest: base.digest.clone() }
+    }
+}
+
+impl From<&Difference> for DifferenceV1 {
+    fn from(difference: &Difference) -> Self {
+        let Difference { kind, old, new } = difference;
+        let (what, name) = match kind {
+            DifferenceKind::User => (DifferenceKindV1::User, None),
+            DifferenceKind::Entrypoint => (DifferenceKindV1::Entrypoint, None),
+            DifferenceKind::Command => (DifferenceKindV1::Command, None),
+            DifferenceKind::WorkingDir => (DifferenceKindV1::WorkingDirectory, None),
+            DifferenceKind::Port => (DifferenceKindV1::Port, None),
+            DifferenceKind::Variable(name) => (DifferenceKindV1::Variable, Some(name.clone())),
+            DifferenceKind::Label(name) => (DifferenceKindV1::Label, Some(name.clone())),
+        };
+        Self { what, name, old: old.clone(), new: new.clone() }
+    }
+}
