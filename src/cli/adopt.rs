@@ -15,9 +15,10 @@ use crate::model::stream::write;
 use crate::report::exit::Exit;
 use crate::text::diagnostics::Problems;
 
-use super::context::CommandContext;
-use super::write::{ExistingFile, write as write_files};
-use super::{CliError, input, list};
+use super::error::CliError;
+use super::support::context::CommandContext;
+use super::support::write_files::{ExistingFile, write as write_files};
+use super::support::{input, table};
 
 /// Make streams of OpenShift ImageStreams, and say what is not carried over
 ///
@@ -62,7 +63,7 @@ pub fn run(context: &CommandContext, args: &AdoptArgs) -> Result<Exit, CliError>
     }
     Problems::none_or(problems)?;
     if found.objects.is_empty() {
-        let error = CliError::said("there is no ImageStream in what was named");
+        let error = CliError::new("there is no ImageStream in what was named");
         return Err(error.help("`oc get imagestreams -o yaml` prints some"));
     }
 
@@ -141,7 +142,7 @@ impl Place {
     fn write_lock(&self, text: &str) -> Result<(), CliError> {
         match self.folder.write_lock(&self.folder.version()?, text)? {
             Push::Landed(_) => Ok(()),
-            _ => Err(CliError::said("the lock changed while it was written").help("run it again with `--force`")),
+            _ => Err(CliError::new("the lock changed while it was written").help("run it again with `--force`")),
         }
     }
 }
@@ -164,7 +165,7 @@ fn tell(adopted: &AdoptResult, others: &std::collections::BTreeMap<String, usize
     if !adopted.notes.is_empty() {
         let mut rows = vec![["FIELD", "OF", "IN ITS PLACE, OR WHY NOT"].map(str::to_owned)];
         rows.extend(adopted.notes.rows());
-        write!(talk, "not carried over as it was:\n{}", list::table(&rows))?;
+        write!(talk, "not carried over as it was:\n{}", table::table(&rows))?;
     }
     if !others.is_empty() {
         let kinds: Vec<String> = others.iter().map(|(kind, count)| format!("{count} {kind}")).collect();

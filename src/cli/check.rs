@@ -1,11 +1,11 @@
-//! `check`: the CI gate. Offline, it says whether definitions are valid, and lock and targets agree with them; it never
-//! turns red because a registry moved. It runs no hook and pushes nothing.
+//! `check`: the CI gate. Offline by default: definitions are valid, and lock and targets match them. Never fails because an
+//! image changed upstream, unless `--upstream` is given. Runs no hook and pushes nothing.
 
 mod base;
 pub(in crate::cli) mod files;
 mod images;
+mod report;
 pub(in crate::cli) mod targets;
-mod told;
 
 use std::borrow::Cow;
 
@@ -28,111 +28,136 @@ use crate::report::v1::words::FindingKindV1;
 use crate::report::{OutputFormat, Report};
 use crate::text::diagnostics::Problems;
 
-use super::context::{CommandContext, patterns};
-use super::site::SourceMap;
-use super::{CliError, output, pass};
-use told::CheckResult;
+use super::error::CliError;
+use super::support::context::{CommandContext, patterns};
+use super::support::source_map::SourceMap;
+use super::support::{output, pass_runner};
+use base::BaseCheck;
+use report::CheckResult;
 
-/// Check definitions, lock and targets: the gate for continuous integration
+/// Check that definitions are valid and that lock and targets match them
 ///
-/// Without options nothing is asked of any registry, and the answer depends on the files alone.
+/// The gate for CI. By default, no registry is contacted: the result depends on the files only. Exits 2 if the lock or a
+/// target differs.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pinstream check                         definitions, lock and targets
+  pinstream check --base origin/main      also verify changed digests
+  pinstream check --upstream              also fail if a newer digest exists
+  pinstream check --format github         annotations in a GitHub workflow")]
 pub struct CheckArgs {
-    /// Tags: a stream, `stream:tag`, or a glob; all where none is given
+    /// Streams, tags (`stream:tag`) or globs; default: all tags
     #[arg(value_name = "TAG")]
     tags: Vec<String>,
-    /// Refuse digests that were edited by hand: each one that differs from REV must be what its tag serves now, or
-    /// one that the history of REV holds
+    /// Verify pins that differ from REV: the registry must serve the digest for the tag, or the history of REV must
+    /// contain it
     #[arg(long, value_name = "REV")]
     base: Option<String>,
-    /// Fail also where a manifest of the root names an image that no stream covers, one without a digest, or what is no
-    /// image; what cannot be told, as a variable, is a warning
+    /// Fail if a file of the root contains an invalid image, one without a digest or one that no stream covers; warn
+    /// about images that depend on variables
     #[arg(long)]
     all_images: bool,
-    /// Fail also where a registry has something newer
+    /// Fail if a registry serves a newer digest
     #[arg(long)]
     upstream: bool,
-    /// In which form
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: OutputFormat,
 }
 
-/// One thing that is wrong with a tag.
+/// A failed check of one tag.
 struct Finding {
     tag: TagId,
     kind: FindingKindV1,
     exit: Exit,
     message: String,
     help: Option<String>,
-    /// File and line, where it is wrong in the place of a target.
+    /// File and line of a target.
     place: Option<(String, usize)>,
 }
 
-/// What mends what follows from the files alone.
+/// Remedy for drift that needs no registry.
 const OFFLINE: &str = "pinstream update --offline";
 
-/// How lock, definitions and targets differ, and what would bring them together.
+/// Differences between definitions, lock and targets.
 #[derive(Default)]
-struct UpstreamDrift {
+struct LockDrift {
     findings: Vec<Finding>,
+    /// Unified diff of the lock and of files with targets.
     diff: Option<String>,
-    mend: Option<&'static str>,
+    /// The command that removes the drift.
+    remedy: Option<&'static str>,
 }
 
-/// Runs it.
+/// Runs `check`.
 ///
 /// # Errors
-/// What stopped it; what it found is its exit code.
+/// Returns the error that stopped the check; findings determine the exit code only.
 pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError> {
     let (folder, root) = context.root()?;
     let only = patterns(&args.tags)?.unwrap_or_default();
     root.has(&only)?;
     let refused = context.policy.as_ref().map(|policy| root.refused(policy, None)).unwrap_or_default();
     Problems::none_or(refused).map_err(PassError::Forbidden)?;
-    let trust = files::are_there(&folder, &root)?;
-    let idle = files::idle_hooks(context, &root)?;
+    let trust = files::read_referenced(&folder, &root)?;
+    let unmatched = files::unmatched_hook_patterns(context, &root)?;
 
     let mut drift = offline(&root, &only);
     if !root.settings.targets.is_empty() {
         targets::look(context, &folder, (&root, &next(&root, &only)), &only, &mut drift)?;
     }
-    let by_hand = match &args.base {
-        Some(base) => base::by_hand(context, &folder, (&root, &trust), &only, base)?,
+    let unverified = match &args.base {
+        Some(revision) => {
+            let base = BaseCheck { context, folder: &folder, root: &root, trust: &trust, revision };
+            base.unverified(&only)?
+        }
         None => Vec::new(),
     };
     let images = if args.all_images { Some(images::look(context, &folder, &root)?) } else { None };
     let upstream = if args.upstream { Some(upstream(context, &folder, &only)?) } else { None };
 
-    let exits = drift.findings.iter().chain(&by_hand).map(|finding| finding.exit);
-    let of_upstream = upstream.as_ref().map_or(Exit::Success, |report| {
-        report.exit().worst(if report.changes() { Exit::Drift } else { Exit::Success })
-    });
-    let of_images = if images.as_ref().is_some_and(|images| !images.is_empty()) { Exit::Drift } else { Exit::Success };
-    let exit = exits.fold(of_upstream.worst(of_images), Exit::worst);
-    let site = SourceMap::of_folder(folder);
-    let checked = CheckResult { context, root: &root, only: &only, site, exit, drift, by_hand, images, upstream, idle };
-    output::write(args.format, &checked)?;
-    // The process ends here: to give the memory of a large root back piece by piece takes a seventh of its time.
+    let exits = drift.findings.iter().chain(&unverified).map(|finding| finding.exit);
+    let drift_if = |is_drift| if is_drift { Exit::Drift } else { Exit::Success };
+    let upstream_exit =
+        upstream.as_ref().map_or(Exit::Success, |report| report.exit().worst(drift_if(report.changes())));
+    let images_exit = drift_if(images.as_ref().is_some_and(|images| !images.is_empty()));
+    let exit = exits.fold(upstream_exit.worst(images_exit), Exit::worst);
+    let sources = SourceMap::of_folder(folder);
+    let result = CheckResult {
+        context,
+        root: &root,
+        only: &only,
+        sources,
+        exit,
+        drift,
+        unverified,
+        images,
+        upstream,
+        unmatched,
+    };
+    output::write(args.format, &result)?;
+    // The process ends here; freeing a large root would take a seventh of the run time.
     std::mem::forget(root);
     Ok(exit)
 }
 
-/// Compares the lock with the definitions.
-fn offline(root: &Root, only: &TagGlobs) -> UpstreamDrift {
+/// Compares the lock with the definitions, offline.
+fn offline(root: &Root, only: &TagGlobs) -> LockDrift {
     let mut found = find_drift(&root.definitions, &root.lock);
     found.retain(|one| only.matches(&one.tag));
     if found.is_empty() {
-        return UpstreamDrift::default();
+        return LockDrift::default();
     }
     let next = next(root, only);
     let diff = (*next != root.lock).then(|| {
         let (old, new) = (encode(&root.lock), encode(&next));
         let diff = TextDiff::from_lines(&old, &new);
-        diff.unified_diff().context_radius(2).header("pinstream.lock", "as it should be").to_string()
+        diff.unified_diff().context_radius(2).header("pinstream.lock", "expected").to_string()
     });
-    let offline_is_enough = !find_drift(&root.definitions, &next).iter().any(|one| only.matches(&one.tag));
-    let fixed_elsewhere = found.iter().any(|one| matches!(one.what, DriftKind::Fixed { .. }));
-    let mend = if offline_is_enough && !fixed_elsewhere { OFFLINE } else { "pinstream update" };
+    let is_offline_enough = !find_drift(&root.definitions, &next).iter().any(|one| only.matches(&one.tag));
+    let is_fixed_digest = found.iter().any(|one| matches!(one.what, DriftKind::Fixed { .. }));
+    let remedy = if is_offline_enough && !is_fixed_digest { OFFLINE } else { "pinstream update" };
     let findings = found.iter().map(|one| Finding {
         tag: one.tag.clone(),
         kind: FindingKindV1::Disagrees,
@@ -141,10 +166,10 @@ fn offline(root: &Root, only: &TagGlobs) -> UpstreamDrift {
         help: None,
         place: None,
     });
-    UpstreamDrift { findings: findings.collect(), diff, mend: Some(mend) }
+    LockDrift { findings: findings.collect(), diff, remedy: Some(remedy) }
 }
 
-/// The lock as it follows from itself and the definitions, for the tags that are meant.
+/// Computes the lock that follows from the definitions and existing pins, for the tags that match `only`.
 fn next<'a>(root: &'a Root, only: &TagGlobs) -> Cow<'a, Lock> {
     let mut next = pin(&root.definitions, &root.lock, Resolutions::new(), &AdoptionPolicy::OFFLINE).lock;
     if next.pins != root.lock.pins && !only.is_all() {
@@ -156,7 +181,7 @@ fn next<'a>(root: &'a Root, only: &TagGlobs) -> Cow<'a, Lock> {
     next
 }
 
-/// What a pass would do.
+/// Plans a pass.
 fn upstream(context: &CommandContext, folder: &WorkTree, only: &TagGlobs) -> Result<Report, CliError> {
     let request = Request {
         branch: None,
@@ -168,7 +193,7 @@ fn upstream(context: &CommandContext, folder: &WorkTree, only: &TagGlobs) -> Res
         effect: Effect::Show,
         policy: context.policy.clone(),
     };
-    pass::report(context, Repo::Folder(folder.clone()), &request)
+    pass_runner::report(context, Repo::Folder(folder.clone()), &request)
 }
 
 #[cfg(test)]
@@ -183,8 +208,8 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn a_lock_that_would_be_written_anew_is_drift(lock in sample::any_lock()) {
-            // Definitions that the lock might be of, so that not every lock disagrees with them.
+        fn a_lock_that_would_be_rewritten_is_drift(lock in sample::any_lock()) {
+            // Definitions that match the lock more or less, so that some locks have no drift.
             let mut tags = std::collections::BTreeMap::<String, String>::new();
             for (id, pin) in &lock.pins {
                 let text = tags.entry(id.stream.to_string()).or_insert_with(|| "[tags]\n".to_owned());
@@ -197,8 +222,8 @@ mod tests {
             let mut files: RootFiles = tags.into_iter().map(|(name, text)| (format!("streams/{name}.toml"), text.into())).collect();
             files.insert("pinstream.toml".to_owned(), Vec::new());
             let root = Root { lock, ..Root::read(&files).unwrap() };
-            let is_agreed = offline(&root, &TagGlobs::all()).findings.is_empty();
-            assert!(!is_agreed || *next(&root, &TagGlobs::all()) == root.lock);
+            let has_no_drift = offline(&root, &TagGlobs::all()).findings.is_empty();
+            assert!(!has_no_drift || *next(&root, &TagGlobs::all()) == root.lock);
         }
     }
 }

@@ -14,8 +14,9 @@ use crate::model::image::{ImageRef, TagName};
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::toml::text;
 
-use super::context::CommandContext;
-use super::{CliError, input};
+use super::error::CliError;
+use super::support::context::CommandContext;
+use super::support::input;
 
 /// Why an image by its digest alone has no tag.
 const NO_TAG: &str = "it names a digest and no tag, so there is nothing to follow";
@@ -79,7 +80,7 @@ pub fn within(context: &CommandContext, root: &WorkTree, words: &[PathBuf]) -> R
     for word in words {
         let shown = word.display();
         let whole = context.folder.join(word).canonicalize();
-        let whole = whole.map_err(|error| CliError::said(format!("`{shown}` cannot be read: {error}")))?;
+        let whole = whole.map_err(|error| CliError::new(format!("`{shown}` cannot be read: {error}")))?;
         let top = root.0.canonicalize().unwrap_or_else(|_| root.0.clone());
         let inside = whole.strip_prefix(&top).ok().and_then(Path::to_str);
         let inside = inside.ok_or_else(|| {

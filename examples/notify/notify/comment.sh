@@ -1,9 +1,9 @@
 #!/bin/sh
-# A comment at an issue or pull request of GitHub. Between backquotes nobody is mentioned and nothing is markup. A retry
-# may comment twice, with the same id in the comment that nobody sees.
+# Comments on an issue or pull request on GitHub. Text in backquotes mentions nobody and is not markup. A retry may comment
+# twice, with the same id in the invisible part of the comment.
 # GitLab: POST $CI_API_V4_URL/projects/$CI_PROJECT_ID/issues/$ISSUE_NUMBER/notes with the header `PRIVATE-TOKEN: …`.
 # Gitea, Forgejo: POST https://HOST/api/v1/repos/OWNER/NAME/issues/$ISSUE_NUMBER/comments with `Authorization: token …`.
-# All three take the same body.
+# The body is the same for all three.
 set -eu
 jq -L notify 'include "moves";
   def code: "`\(gsub("`"; "\u0027"))`";

@@ -1,7 +1,7 @@
 #!/bin/sh
-# A mail, through curl: a mail server on this machine is what most CI images lack. SMTP_URL is smtps://mail.example.org,
-# or smtp://mail.example.org:587, which has to offer STARTTLS unless it is this machine; MAIL_FROM and MAIL_TO are an
-# address each. A retry has the same Message-ID. No header holds anything of an image, and the text is in base64.
+# Sends a mail with curl, because most CI images have no mail server. SMTP_URL is e.g. smtps://mail.example.org or
+# smtp://mail.example.org:587, which must offer STARTTLS unless it is this machine. MAIL_FROM and MAIL_TO are one address
+# each. A retry has the same Message-ID. Headers contain no text from images, and the body is base64.
 set -eu
 jq -L notify --raw-output 'include "moves";
   def header: gsub("[[:cntrl:]]"; "");

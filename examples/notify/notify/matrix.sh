@@ -1,11 +1,11 @@
 #!/bin/sh
-# A message in a Matrix room. The event's id is the transaction's, so that a retry sends no second message.
-# MATRIX_URL is the server, as https://matrix.example.org; MATRIX_ROOM is the room's id, as !abc:example.org.
+# Sends a message to a Matrix room. The event id is the transaction id, so that a retry sends no second message.
+# MATRIX_URL is the server, e.g. https://matrix.example.org; MATRIX_ROOM is the room id, e.g. !abc:example.org.
 set -eu
 jq -L notify 'include "moves";
   def code: "<code>\(@html)</code>";
   { msgtype: "m.notice",
-    # Nobody is called, whatever the text says.
+    # Never notify anyone, whatever the text contains.
     "m.mentions": {},
     body: message("\(.tag) \(.old) → \(.new) (\(.class))"
       + (if .compare then " \(.compare)" else "" end)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# A message in Slack through an incoming webhook. Its address is a secret: no command line has it, for all may read those.
-# In Slack's mrkdwn `&`, `<` and `>` are written as entities, and between backquotes nothing else means anything.
+# Sends a message to Slack through an incoming webhook. Its URL is a secret and therefore not passed on a command line.
+# Slack's mrkdwn requires `&`, `<` and `>` as entities; nothing else is special between backquotes.
 set -eu
 jq -L notify 'include "moves";
   def entities: gsub("&"; "&amp;") | gsub("<"; "&lt;") | gsub(">"; "&gt;");

@@ -14,9 +14,10 @@ use crate::report::exit::Exit;
 use crate::report::v1::words::FindingKindV1;
 use crate::text::escape;
 
-use super::super::context::CommandContext;
-use super::super::{CliError, pass};
-use super::{Finding, OFFLINE, UpstreamDrift};
+use super::super::error::CliError;
+use super::super::support::context::CommandContext;
+use super::super::support::pass_runner;
+use super::{Finding, LockDrift, OFFLINE};
 
 /// How much of what stands in a file is shown, in characters.
 const SHOWN_MAX: usize = 120;
@@ -30,12 +31,12 @@ pub(super) fn look(
     folder: &WorkTree,
     (root, next): (&Root, &Lock),
     only: &TagGlobs,
-    drift: &mut UpstreamDrift,
+    drift: &mut LockDrift,
 ) -> Result<(), CliError> {
     for file in &edited(context, folder, (root, next), Some(only).filter(|only| !only.is_all()))? {
         drift.findings.extend(findings(file));
         drift.diff.get_or_insert_default().push_str(&diff(file));
-        drift.mend.get_or_insert(OFFLINE);
+        drift.remedy.get_or_insert(OFFLINE);
     }
     Ok(())
 }
@@ -56,7 +57,7 @@ pub(in crate::cli) fn edited(
     let world = RealWorld::new(Repo::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
     let version = folder.version()?;
     let is_meant = |id: &TagId| only.is_none_or(|only| only.matches(id));
-    pass::runtime()?.block_on(pass::interruptible(edit(&world, &version, root, next, &is_meant)))
+    pass_runner::runtime()?.block_on(pass_runner::interruptible(edit(&world, &version, root, next, &is_meant)))
 }
 
 fn findings(file: &EditedFile) -> impl Iterator<Item = Finding> {

@@ -9,11 +9,12 @@ use crate::model::image::{ImageRef, Repository, TagName};
 use crate::model::stream::write::{NewSource, NewStream, NewTag, text};
 use crate::text::diagnostics::lines::LineIndex;
 
-use super::super::context::CommandContext;
+use super::super::error::CliError;
 use super::super::manifests::{self, Manifest};
-use super::super::naming::named;
-use super::super::write::{ExistingFile, write};
-use super::super::{CliError, list};
+use super::super::support::context::CommandContext;
+use super::super::support::stream_names::named;
+use super::super::support::table;
+use super::super::support::write_files::{ExistingFile, write};
 
 /// What was found: images by repository and tag, and what is to be said of single places.
 #[derive(Default)]
@@ -36,9 +37,9 @@ pub(super) fn run(context: &CommandContext, words: &[PathBuf], out: &mut impl st
         }
     }
     found.rows.extend(looked.passed.into_iter().map(|passed| [passed.at(), "the whole file".to_owned(), passed.why]));
-    list::tell("not adopted as it stands", &found.rows)?;
+    table::print_skipped("not adopted as it stands", &found.rows)?;
     if found.tags.is_empty() {
-        return Err(CliError::said("no image that can be adopted was found").help(
+        return Err(CliError::new("no image that can be adopted was found").help(
             "Dockerfiles, compose files, workflows, Kubernetes and Helm files name images; without `--from`, `init` writes an example",
         ));
     }

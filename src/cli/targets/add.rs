@@ -17,11 +17,12 @@ use crate::text::diagnostics::Problem;
 use crate::text::diagnostics::lines::LineIndex;
 use crate::text::toml::text::FILE_MAX;
 
-use super::super::context::CommandContext;
-use super::super::edit::DefinitionEdit;
+use super::super::error::CliError;
 use super::super::manifests::{self, Manifest, SearchedFiles};
-use super::super::naming::named;
-use super::super::{CliError, list};
+use super::super::support::context::CommandContext;
+use super::super::support::definition_edit::DefinitionEdit;
+use super::super::support::stream_names::named;
+use super::super::support::table;
 
 /// Write targets for the images of files that a stream covers into `pinstream.toml`
 ///
@@ -67,7 +68,7 @@ pub(super) fn run(context: &CommandContext, args: &TargetsAddArgs) -> Result<Exi
     let cover = ImageCoverage::of(&root);
     let mut found = find(&root, &cover, &looked);
     found.tell_of_uncovered(&root, &cover);
-    list::tell("not added", &found.rows)?;
+    table::print_skipped("not added", &found.rows)?;
     if found.is_unfit {
         let help = "a comment `# pinstream: stream:tag` in the line of an image, and one target `marker` for the file, does as well";
         writeln!(context.stderr(), "help: {help}")?;
@@ -109,7 +110,7 @@ pub(super) fn run(context: &CommandContext, args: &TargetsAddArgs) -> Result<Exi
     edit.write()?;
     let from = |target: &Target| target.from.iter().map(ToString::to_string).collect::<String>();
     let rows = found.added.iter().map(|(at, target)| [at.clone(), from(target), target.place_written()]);
-    write!(out, "{}", list::table(&rows.collect::<Vec<_>>()))?;
+    write!(out, "{}", table::table(&rows.collect::<Vec<_>>()))?;
     writeln!(out, "wrote {}", settings::FILE_NAME)?;
     let tags: BTreeSet<&TagId> = found.added.iter().filter_map(|(_, target)| target.from.as_ref()).collect();
     let new: Vec<String> =
@@ -133,7 +134,7 @@ fn too_large(count: usize) -> CliError {
         format!("the {count} targets that were found")
     };
     let (name, most) = (settings::FILE_NAME, FILE_MAX >> 10);
-    CliError::said(format!("`{name}` would be larger than the cap of {most} KiB with {targets}, so none is written")).help(
+    CliError::new(format!("`{name}` would be larger than the cap of {most} KiB with {targets}, so none is written")).help(
         "name files or folders, to add fewer, or let one target `marker` stand for a file of many images; `--dry-run` prints what was found",
     )
 }

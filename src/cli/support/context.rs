@@ -1,15 +1,14 @@
-//! What every command stands on: where it works, how it speaks, what the operator allows.
+//! The context of a command: working directory, output style, log level and policy.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use clap::ColorChoice;
+use clap::{Args, ColorChoice};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::git::work_tree::WorkTree;
-use crate::model::image::NameError;
 use crate::model::root::Root;
 use crate::model::settings;
 use crate::model::settings::globs::TagGlobs;
@@ -18,36 +17,54 @@ use crate::system::environment;
 use crate::text::diagnostics::RenderStyle;
 use crate::text::escape;
 
-use super::{CliError, Global};
+use super::super::error::{CliError, usage};
 
-/// What every command stands on.
+/// Options of all commands.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalArgs {
+    /// Run as if started in DIR
+    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+    /// Verbose: log requests and decisions (`-vv` adds library logs)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+    /// The operator's policy, a TOML file outside the repository
+    #[arg(long, global = true, value_name = "FILE", env = "PINSTREAM_POLICY")]
+    pub policy: Option<PathBuf>,
+}
+
+/// Context of a command.
 #[derive(Debug)]
 pub struct CommandContext {
-    /// The folder it works in.
+    /// Working directory, canonicalized.
     pub folder: PathBuf,
-    /// How its output looks.
+    /// Style of the output.
     pub style: RenderStyle,
-    /// Whether a progress bar may be drawn.
+    /// True if a progress bar may be drawn.
     pub is_watched: bool,
-    /// How much it says.
+    /// Number of `-v` flags.
     pub verbose: u8,
-    /// What the operator allows.
+    /// The operator's policy.
     pub policy: Option<Policy>,
 }
 
 impl CommandContext {
-    /// Reads what holds for every command.
+    /// Sets up logging and colours, and reads the policy.
     ///
     /// # Errors
-    /// Where the folder or the policy cannot be read.
-    pub fn new(global: &Global) -> Result<Self, CliError> {
+    /// Fails if the directory or the policy cannot be read.
+    pub fn new(global: &GlobalArgs) -> Result<Self, CliError> {
         let current = environment::current_folder()
-            .map_err(|error| CliError::said(format!("the current folder cannot be read: {error}")))?;
+            .map_err(|error| CliError::new(format!("cannot read the current directory: {error}")))?;
         let named = global.directory.as_ref().map_or_else(|| current.clone(), |folder| current.join(folder));
-        // Without `..` and links: what is above a folder is looked for by its name.
+        // Ancestors are found by name, so `..` and links are resolved first.
         let folder = named.canonicalize().ok().filter(|folder| folder.is_dir());
-        let folder = folder.ok_or_else(|| CliError::said(format!("`{}` is not a folder", named.display())))?;
-        speak(global.verbose);
+        let folder = folder.ok_or_else(|| CliError::new(format!("`{}` is not a directory", named.display())))?;
+        start_logging(global.verbose);
         let style = style_of(global.color, &io::stdout());
         match style {
             RenderStyle::Colour => anstream::ColorChoice::Always,
@@ -64,51 +81,51 @@ impl CommandContext {
         })
     }
 
-    /// The folder of the root that the current folder is in.
+    /// Returns the root directory that contains the working directory.
     ///
     /// # Errors
-    /// Where there is none.
+    /// Fails if no ancestor has a `pinstream.toml`.
     pub fn root_folder(&self) -> Result<WorkTree, CliError> {
         let holds_root = |folder: &&Path| folder.join(settings::FILE_NAME).is_file();
         let found = self.folder.ancestors().find(holds_root).map(|folder| WorkTree(folder.to_owned()));
         found.ok_or_else(|| {
-            CliError::said(format!("there is no `pinstream.toml` in `{}` or above it", self.folder.display()))
-                .help("`pinstream init` writes one")
+            CliError::new(format!("no `pinstream.toml` in `{}` or any parent directory", self.folder.display()))
+                .help("run `pinstream init` to create one")
         })
     }
 
-    /// Reads the root that the current folder is in.
+    /// Reads the root that contains the working directory.
     ///
     /// # Errors
-    /// Where there is none, and every problem of its files.
+    /// Fails if there is no root; returns all problems in its files.
     pub fn root(&self) -> Result<(WorkTree, Root), CliError> {
         let folder = self.root_folder()?;
         let root = Root::read(&folder.read()?)?;
         Ok((folder, root))
     }
 
-    /// Standard output, for as long as somebody reads it.
+    /// Returns standard output; writes after the reader has closed it are dropped.
     pub fn stdout(&self) -> impl Write {
         stdout()
     }
 
-    /// Standard error, for what people should know beside the output; for as long, too.
+    /// Returns standard error; writes after the reader has closed it are dropped.
     pub fn stderr(&self) -> impl Write {
         stderr()
     }
 }
 
-/// Standard output, for as long as somebody reads it; before there is a context, too.
-pub(super) fn stdout() -> impl Write {
+/// Standard output, usable before a context exists.
+pub fn stdout() -> impl Write {
     WhileRead { out: anstream::stdout().lock(), is_read: true }
 }
 
-/// The same of standard error.
-pub(super) fn stderr() -> impl Write {
+/// Standard error, usable before a context exists.
+pub fn stderr() -> impl Write {
     WhileRead { out: anstream::stderr().lock(), is_read: true }
 }
 
-/// An output that somebody may close, as `head` does: what comes after that is dropped, and changes no exit code.
+/// A writer that ignores a closed pipe, e.g. of `head`, so that the exit code does not depend on the reader.
 struct WhileRead<W> {
     out: W,
     is_read: bool,
@@ -141,11 +158,11 @@ impl<W: Write> Write for WhileRead<W> {
     }
 }
 
-/// Standard error for what is said of the work: libraries quote servers there, whose text acts on nobody.
-struct Talk;
+/// Standard error for log lines; control characters are escaped, because libraries quote servers.
+struct LogWriter;
 
-impl Write for Talk {
-    /// Takes whole lines, as they are said.
+impl Write for LogWriter {
+    /// Writes whole lines, as the subscriber formats them.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         io::stderr().write_all(escape::lines(&String::from_utf8_lossy(bytes)).as_bytes())?;
         Ok(bytes.len())
@@ -156,25 +173,16 @@ impl Write for Talk {
     }
 }
 
-/// The tags that `words` mean; none means all tags. Whether each means one is for whoever has the root to say.
+/// Parses TAG arguments; none means all tags. Patterns that match no tag are not detected here.
 ///
 /// # Errors
-/// A usage error for what is no pattern.
-pub fn patterns(words: &[String]) -> Result<Option<TagGlobs>, CliError> {
-    let patterns = TagGlobs::new(words.iter().map(String::as_str)).map_err(usage)?;
+/// Returns a usage error for an invalid pattern.
+pub fn patterns(args: &[String]) -> Result<Option<TagGlobs>, CliError> {
+    let patterns = TagGlobs::new(args.iter().map(String::as_str)).map_err(usage)?;
     Ok(Some(patterns).filter(|patterns| !patterns.is_all()))
 }
 
-/// A name that was not accepted on the command line.
-pub fn usage(error: NameError) -> CliError {
-    let said = CliError::usage(error.message);
-    match error.help {
-        Some(help) => said.help(help),
-        None => said,
-    }
-}
-
-/// How output to `stream` looks: colour on a terminal only, and never against `NO_COLOR`.
+/// Chooses the style of output to `stream`: by default colour on a terminal, unless `NO_COLOR` is set.
 pub fn style_of(choice: ColorChoice, stream: &impl IsTerminal) -> RenderStyle {
     let colour = match choice {
         ColorChoice::Always => true,
@@ -184,7 +192,7 @@ pub fn style_of(choice: ColorChoice, stream: &impl IsTerminal) -> RenderStyle {
     if colour { RenderStyle::Colour } else { RenderStyle::Plain }
 }
 
-/// Whether the terminal can do nothing but show text.
+/// Tells if the terminal supports plain text only.
 fn is_dumb() -> bool {
     environment::var("TERM").is_some_and(|term| term == "dumb")
 }
@@ -192,19 +200,19 @@ fn is_dumb() -> bool {
 fn read_policy(path: &Path) -> Result<Policy, CliError> {
     let shown = path.display().to_string();
     let bytes =
-        std::fs::read(path).map_err(|error| CliError::said(format!("the policy `{shown}` cannot be read: {error}")))?;
+        std::fs::read(path).map_err(|error| CliError::new(format!("cannot read the policy `{shown}`: {error}")))?;
     Ok(Policy::read(&shown, &bytes)?)
 }
 
-/// Sends what the program says of its work to standard error; what libraries say too, where twice as much is wanted.
-fn speak(verbose: u8) {
-    let lines = tracing_subscriber::fmt::layer().with_writer(|| Talk).without_time();
+/// Logs to standard error: warnings, with `-v` our own messages, with `-vv` those of libraries too.
+fn start_logging(verbose: u8) {
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| LogWriter).without_time();
     let lines = lines.with_target(verbose > 1).with_ansi(false);
     let shown = match verbose {
         0 => Targets::new().with_default(LevelFilter::WARN),
         1 => Targets::new().with_default(LevelFilter::WARN).with_target("pinstream", LevelFilter::DEBUG),
         _ => Targets::new().with_default(LevelFilter::TRACE),
     };
-    // A second subscriber, in a test that runs two commands in one process, changes nothing.
+    // Fails if a test runs two commands in one process; the first subscriber stays.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines).with(shown));
 }

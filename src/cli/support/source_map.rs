@@ -1,8 +1,8 @@
-//! Where a root stands in its repository, and where in its files tags are defined and pinned: for findings that are shown
-//! at their lines. Reads files, and never fails: what cannot be read has no lines.
+//! Source positions of tags and pins, so that findings point at lines. Reads files lazily and never fails: unreadable
+//! files have no positions.
 
-use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::effects::real::Repo;
 use crate::git::checkout;
@@ -13,30 +13,30 @@ use crate::model::stream::places;
 use crate::report::finding::{self, FilePosition, of_lock};
 use crate::text::diagnostics::lines::SourceSpan;
 
-/// Where a root stands.
+/// Location of a root, and positions within its files.
 pub struct SourceMap {
-    /// Its folder in the repository, once it was asked for.
-    root: OnceCell<String>,
-    /// Its folder on this machine.
+    /// Directory of the root in the repository, found on demand.
+    root: OnceLock<String>,
+    /// Directory of the root on this machine.
     folder: Option<WorkTree>,
-    /// What was read of its streams so far.
-    streams: RefCell<BTreeMap<StreamName, BTreeMap<String, SourceSpan>>>,
-    pins: OnceCell<BTreeMap<TagId, PinLines>>,
+    /// Positions in the stream files read so far.
+    streams: Mutex<BTreeMap<StreamName, BTreeMap<String, SourceSpan>>>,
+    pins: OnceLock<BTreeMap<TagId, PinLines>>,
 }
 
 impl SourceMap {
-    /// The site of a root in a folder of this machine.
+    /// Maps a root in a directory of this machine.
     pub fn of_folder(folder: WorkTree) -> Self {
-        Self { root: OnceCell::new(), folder: Some(folder), ..Self::of_root("") }
+        Self { root: OnceLock::new(), folder: Some(folder), ..Self::of_root("") }
     }
 
-    /// The site of a root that is in this folder of a repository elsewhere.
+    /// Maps a root in directory `root` of a remote repository; its files are not available.
     pub fn of_root(root: &str) -> Self {
-        let root = OnceCell::from(root.to_owned());
-        Self { root, folder: None, streams: RefCell::default(), pins: OnceCell::new() }
+        let root = OnceLock::from(root.to_owned());
+        Self { root, folder: None, streams: Mutex::default(), pins: OnceLock::new() }
     }
 
-    /// The site of the root of a pass.
+    /// Maps the root of a pass.
     pub fn of_place(place: &Repo) -> Self {
         match place {
             Repo::Folder(folder) => Self::of_folder(folder.clone()),
@@ -44,7 +44,7 @@ impl SourceMap {
         }
     }
 
-    /// Its folder in the repository; empty at the top, or where there is no repository.
+    /// Returns the directory of the root in the repository; empty at the top or outside a repository.
     pub fn root(&self) -> &str {
         self.root.get_or_init(|| {
             let checkout = self.folder.as_ref().and_then(|folder| checkout::discover(&folder.0).ok().flatten());
@@ -52,20 +52,20 @@ impl SourceMap {
         })
     }
 
-    /// Where a tag is defined: its name, or all of its stream's file where that is not known.
+    /// Returns the position of a tag's definition, or the whole stream file if it is unknown.
     pub fn defined(&self, id: &TagId) -> finding::FindingLocation {
         let path = format!("streams/{}.toml", id.stream);
-        let mut streams = self.streams.borrow_mut();
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         let known = streams.entry(id.stream.clone()).or_insert_with(|| places::places(&self.text(&path)));
         finding::FindingLocation { span: known.get(id.tag.as_str()).copied().map(FilePosition::Part), path }
     }
 
-    /// Where the pin of a tag begins in the lock.
+    /// Returns the position of a tag's pin in the lock.
     pub fn pin(&self, id: &TagId) -> finding::FindingLocation {
         of_lock(self.lines(id).map(|lines| lines.begin))
     }
 
-    /// Where the digest of a pin stands in the lock.
+    /// Returns the position of a pin's digest in the lock.
     pub fn digest(&self, id: &TagId) -> finding::FindingLocation {
         of_lock(self.lines(id).map(|lines| lines.digest))
     }
