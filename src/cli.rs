@@ -83,9 +83,24 @@ enum Command {
     History(history::HistoryArgs),
     Rollback(rollback::RollbackArgs),
     Tag(tag::TagArgs),
+    #[command(after_help = "\
+Examples:
+  pinstream targets                       all targets and their state
+  pinstream targets add --dry-run         show the targets for images found in the root
+  pinstream targets add deploy/web.yaml Dockerfile")]
     Targets(targets::TargetsArgs),
     Graph(graph::GraphArgs),
+    #[command(after_help = "\
+Examples:
+  pinstream export kustomize > pins/kustomization.yaml
+  pinstream export compose --file compose.yaml > pins.yaml
+  pinstream export imagestream | oc apply -f -")]
     Export(export::ExportArgs),
+    #[command(after_help = "\
+Examples:
+  oc get is -o yaml | pinstream adopt -
+  pinstream adopt --dry-run imagestreams.yaml
+  pinstream adopt --with-status --namespaces imagestreams.yaml")]
     Adopt(adopt::AdoptArgs),
     Reconcile(reconcile::ReconcileArgs),
     MergeDriver(merge_driver::MergeDriverArgs),
@@ -117,7 +132,7 @@ pub fn run() -> ExitCode {
             let style = context::style_of(color, &io::stderr());
             // `anstream` would decide about colours by standard output.
             let _ = write!(io::stderr(), "{}", RenderedError(&error, style));
-            error.exit().into()
+            exit_code::of(&error).into()
         }
     }
 }

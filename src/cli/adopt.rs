@@ -113,9 +113,9 @@ struct Place {
 
 impl Place {
     fn find(context: &CommandContext) -> Result<Self, CliError> {
-        let (folder, is_new) = match context.root_folder() {
+        let (folder, is_new) = match context.root_directory() {
             Ok(folder) => (folder, false),
-            Err(_) => (WorkTree(context.folder.clone()), true),
+            Err(_) => (WorkTree(context.directory.clone()), true),
         };
         let mut files = folder.read()?;
         if is_new {

@@ -2,29 +2,17 @@
 //! image changed upstream, unless `--upstream` is given. Runs no hook and pushes nothing.
 
 mod base;
+mod drift;
 pub(in crate::cli) mod files;
 mod images;
 mod report;
 pub(in crate::cli) mod targets;
 
-use std::borrow::Cow;
-
-use similar::TextDiff;
-
 use crate::effects::real::Repo;
 use crate::git::work_tree::WorkTree;
-use crate::model::adoption::AdoptionPolicy;
-use crate::model::image::TagId;
-use crate::model::lock::Lock;
-use crate::model::lock::agree::{DriftKind, find_drift};
-use crate::model::lock::encode::encode;
-use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
-use crate::reconcile::pin::pin;
-use crate::reconcile::resolve::Resolutions;
 use crate::reconcile::{Effect, Imports, PassError, Request};
 use crate::report::exit::Exit;
-use crate::report::v1::words::FindingKindV1;
 use crate::report::{OutputFormat, Report};
 use crate::text::diagnostics::Problems;
 
@@ -33,6 +21,7 @@ use super::support::context::{CommandContext, patterns};
 use super::support::source_map::SourceMap;
 use super::support::{output, pass_runner};
 use base::BaseCheck;
+use drift::{next_lock, offline};
 use report::CheckResult;
 
 /// Check that definitions are valid and that lock and targets match them
@@ -66,56 +55,32 @@ pub struct CheckArgs {
     pub(super) format: OutputFormat,
 }
 
-/// A failed check of one tag.
-struct Finding {
-    tag: TagId,
-    kind: FindingKindV1,
-    exit: Exit,
-    message: String,
-    help: Option<String>,
-    /// File and line of a target.
-    place: Option<(String, usize)>,
-}
-
-/// Remedy for drift that needs no registry.
-const OFFLINE: &str = "pinstream update --offline";
-
-/// Differences between definitions, lock and targets.
-#[derive(Default)]
-struct LockDrift {
-    findings: Vec<Finding>,
-    /// Unified diff of the lock and of files with targets.
-    diff: Option<String>,
-    /// The command that removes the drift.
-    remedy: Option<&'static str>,
-}
-
 /// Runs `check`.
 ///
 /// # Errors
 /// Returns the error that stopped the check; findings determine the exit code only.
 pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError> {
-    let (folder, root) = context.root()?;
+    let (work_tree, root) = context.root()?;
     let only = patterns(&args.tags)?.unwrap_or_default();
     root.has(&only)?;
     let refused = context.policy.as_ref().map(|policy| root.refused(policy, None)).unwrap_or_default();
     Problems::none_or(refused).map_err(PassError::Forbidden)?;
-    let trust = files::read_referenced(&folder, &root)?;
+    let trust = files::read_referenced(&work_tree, &root)?;
     let unmatched = files::unmatched_hook_patterns(context, &root)?;
 
     let mut drift = offline(&root, &only);
     if !root.settings.targets.is_empty() {
-        targets::look(context, &folder, (&root, &next(&root, &only)), &only, &mut drift)?;
+        targets::look(context, &work_tree, (&root, &next_lock(&root, &only)), &only, &mut drift)?;
     }
     let unverified = match &args.base {
         Some(revision) => {
-            let base = BaseCheck { context, folder: &folder, root: &root, trust: &trust, revision };
+            let base = BaseCheck { context, work_tree: &work_tree, root: &root, trust: &trust, revision };
             base.unverified(&only)?
         }
         None => Vec::new(),
     };
-    let images = if args.all_images { Some(images::look(context, &folder, &root)?) } else { None };
-    let upstream = if args.upstream { Some(upstream(context, &folder, &only)?) } else { None };
+    let images = if args.all_images { Some(images::look(context, &work_tree, &root)?) } else { None };
+    let upstream = if args.upstream { Some(upstream(context, &work_tree, &only)?) } else { None };
 
     let exits = drift.findings.iter().chain(&unverified).map(|finding| finding.exit);
     let drift_if = |is_drift| if is_drift { Exit::Drift } else { Exit::Success };
@@ -123,7 +88,7 @@ pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError>
         upstream.as_ref().map_or(Exit::Success, |report| report.exit().worst(drift_if(report.changes())));
     let images_exit = drift_if(images.as_ref().is_some_and(|images| !images.is_empty()));
     let exit = exits.fold(upstream_exit.worst(images_exit), Exit::worst);
-    let sources = SourceMap::of_folder(folder);
+    let sources = SourceMap::of_work_tree(work_tree);
     let result = CheckResult {
         context,
         root: &root,
@@ -142,47 +107,8 @@ pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError>
     Ok(exit)
 }
 
-/// Compares the lock with the definitions, offline.
-fn offline(root: &Root, only: &TagGlobs) -> LockDrift {
-    let mut found = find_drift(&root.definitions, &root.lock);
-    found.retain(|one| only.matches(&one.tag));
-    if found.is_empty() {
-        return LockDrift::default();
-    }
-    let next = next(root, only);
-    let diff = (*next != root.lock).then(|| {
-        let (old, new) = (encode(&root.lock), encode(&next));
-        let diff = TextDiff::from_lines(&old, &new);
-        diff.unified_diff().context_radius(2).header("pinstream.lock", "expected").to_string()
-    });
-    let is_offline_enough = !find_drift(&root.definitions, &next).iter().any(|one| only.matches(&one.tag));
-    let is_fixed_digest = found.iter().any(|one| matches!(one.what, DriftKind::Fixed { .. }));
-    let remedy = if is_offline_enough && !is_fixed_digest { OFFLINE } else { "pinstream update" };
-    let findings = found.iter().map(|one| Finding {
-        tag: one.tag.clone(),
-        kind: FindingKindV1::Disagrees,
-        exit: Exit::Drift,
-        message: one.to_string(),
-        help: None,
-        place: None,
-    });
-    LockDrift { findings: findings.collect(), diff, remedy: Some(remedy) }
-}
-
-/// Computes the lock that follows from the definitions and existing pins, for the tags that match `only`.
-fn next<'a>(root: &'a Root, only: &TagGlobs) -> Cow<'a, Lock> {
-    let mut next = pin(&root.definitions, &root.lock, Resolutions::new(), &AdoptionPolicy::OFFLINE).lock;
-    if next.pins != root.lock.pins && !only.is_all() {
-        let next = next.to_mut();
-        next.pins.retain(|id, _| only.matches(id));
-        let others = root.lock.pins.iter().filter(|(id, _)| !only.matches(id));
-        next.pins.extend(others.map(|(id, pin)| (id.clone(), pin.clone())));
-    }
-    next
-}
-
 /// Plans a pass.
-fn upstream(context: &CommandContext, folder: &WorkTree, only: &TagGlobs) -> Result<Report, CliError> {
+fn upstream(context: &CommandContext, work_tree: &WorkTree, only: &TagGlobs) -> Result<Report, CliError> {
     let request = Request {
         branch: None,
         root: String::new(),
@@ -193,37 +119,5 @@ fn upstream(context: &CommandContext, folder: &WorkTree, only: &TagGlobs) -> Res
         effect: Effect::Show,
         policy: context.policy.clone(),
     };
-    pass_runner::report(context, Repo::Folder(folder.clone()), &request)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::{ProptestConfig, proptest};
-
-    use super::*;
-    use crate::git::RootFiles;
-    use crate::model::lock::sample;
-
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn a_lock_that_would_be_rewritten_is_drift(lock in sample::any_lock()) {
-            // Definitions that match the lock more or less, so that some locks have no drift.
-            let mut tags = std::collections::BTreeMap::<String, String>::new();
-            for (id, pin) in &lock.pins {
-                let text = tags.entry(id.stream.to_string()).or_insert_with(|| "[tags]\n".to_owned());
-                let followed = pin.followed().filter(|target| *target < id && lock.pins.contains_key(target));
-                *text += &match followed {
-                    Some(target) => format!("\"{}\" = {{ follow = \"{target}\" }}\n", id.tag),
-                    None => format!("\"{}\" = \"{}\"\n", id.tag, pin.image),
-                };
-            }
-            let mut files: RootFiles = tags.into_iter().map(|(name, text)| (format!("streams/{name}.toml"), text.into())).collect();
-            files.insert("pinstream.toml".to_owned(), Vec::new());
-            let root = Root { lock, ..Root::read(&files).unwrap() };
-            let has_no_drift = offline(&root, &TagGlobs::all()).findings.is_empty();
-            assert!(!has_no_drift || *next(&root, &TagGlobs::all()) == root.lock);
-        }
-    }
+    pass_runner::report(context, Repo::Folder(work_tree.clone()), &request)
 }

@@ -40,7 +40,7 @@ Examples:
 pub struct DemoArgs {
     /// New directory for the remote and a checkout; default: a temporary directory
     #[arg(value_name = "DIR")]
-    folder: Option<PathBuf>,
+    path: Option<PathBuf>,
 }
 
 /// Runs `demo`.
@@ -48,29 +48,29 @@ pub struct DemoArgs {
 /// # Errors
 /// Fails if the directory, the registry or the repository cannot be created, or a pass fails.
 pub fn run(context: &CommandContext, args: &DemoArgs) -> Result<Exit, CliError> {
-    let folder = new_folder(context, args.folder.as_deref())?;
-    pass_runner::runtime()?.block_on(show(context, &folder))
+    let directory = new_directory(context, args.path.as_deref())?;
+    pass_runner::runtime()?.block_on(show(context, &directory))
 }
 
-fn new_folder(context: &CommandContext, path: Option<&Path>) -> Result<PathBuf, CliError> {
+fn new_directory(context: &CommandContext, path: Option<&Path>) -> Result<PathBuf, CliError> {
     let Some(path) = path else {
         return Ok(tempfile::Builder::new().prefix("pinstream-demo-").tempdir()?.keep());
     };
-    let folder = context.folder.join(path);
-    fs::create_dir(&folder).map_err(|error| {
-        CliError::new(format!("cannot create `{}`: {error}", folder.display()))
+    let directory = context.directory.join(path);
+    fs::create_dir(&directory).map_err(|error| {
+        CliError::new(format!("cannot create `{}`: {error}", directory.display()))
             .help("name a directory that does not exist yet")
     })?;
-    Ok(folder)
+    Ok(directory)
 }
 
-async fn show(context: &CommandContext, folder: &Path) -> Result<Exit, CliError> {
+async fn show(context: &CommandContext, directory: &Path) -> Result<Exit, CliError> {
     let mut out = context.stdout();
     let registry = DemoRegistry::start().await?;
     registry.push("demo/python", "3.12", &image("3.12.4", "2026-10-01T08:12:44Z"));
     registry.push("demo/python", "3.11", &image("3.11.9", "2026-09-12T10:00:00Z"));
     let host = registry.host().to_string();
-    let remote = folder.join("remote.git");
+    let remote = directory.join("remote.git");
     let files: RootFiles =
         [("pinstream.toml", SETTINGS), ("streams/python.toml", STREAM), ("scripts/rollout.sh", HOOK)]
             .into_iter()
@@ -83,14 +83,14 @@ async fn show(context: &CommandContext, folder: &Path) -> Result<Exit, CliError>
     write!(out, "{}", indented(&STREAM.replace("REGISTRY", &host)))?;
 
     writeln!(out, "\n2. `pinstream reconcile` pins all tags, commits the lock and runs the hook:\n")?;
-    let report = one_pass(folder, &remote).await?;
+    let report = one_pass(directory, &remote).await?;
     write!(out, "{}", indented(&rendered(context, &report)))?;
     let before = report.tip.clone().unwrap_or(first);
 
     registry.push("demo/python", "3.12", &image("3.12.5", "2026-11-02T09:30:00Z"));
     writeln!(out, "\n3. Upstream publishes a new image as python:3.12. The next pass updates the pins:\n")?;
     let exit = report.exit();
-    let report = one_pass(folder, &remote).await?;
+    let report = one_pass(directory, &remote).await?;
     write!(out, "{}", indented(&rendered(context, &report)))?;
 
     let exit = exit.worst(report.exit());
@@ -98,13 +98,13 @@ async fn show(context: &CommandContext, folder: &Path) -> Result<Exit, CliError>
     writeln!(out, "\n4. The commit of that pass:\n")?;
     let after = report.tip.clone().unwrap_or_else(|| before.clone());
     write!(out, "{}", indented(&git::create::told(&remote, &after)?))?;
-    write!(out, "{}", indented(&format!("\n{}", diff(folder, &remote, &before, &after)?)))?;
+    write!(out, "{}", indented(&format!("\n{}", diff(directory, &remote, &before, &after)?)))?;
 
     writeln!(out, "\n5. Nothing has changed since, so another pass commits nothing:\n")?;
-    let report = one_pass(folder, &remote).await?;
+    let report = one_pass(directory, &remote).await?;
     write!(out, "{}", indented(&rendered(context, &report)))?;
 
-    let checkout = folder.join("checkout");
+    let checkout = directory.join("checkout");
     git::create::checkout(&remote, &checkout)?;
     writeln!(out, "\nExplore the result (the registry stopped with this command):\n")?;
     writeln!(out, "    cd {}", checkout.display())?;
@@ -124,8 +124,8 @@ fn image(version: &str, created: &str) -> DemoImage {
 }
 
 /// Runs a pass against the remote of the demo.
-async fn one_pass(folder: &Path, remote: &Path) -> Result<Report, PassError> {
-    let remote = open(folder, remote)?;
+async fn one_pass(directory: &Path, remote: &Path) -> Result<Report, PassError> {
+    let remote = open(directory, remote)?;
     let request = Request {
         branch: Some("main".to_owned()),
         root: String::new(),
@@ -136,16 +136,16 @@ async fn one_pass(folder: &Path, remote: &Path) -> Result<Report, PassError> {
         effect: Effect::Land,
         policy: None,
     };
-    let place = Repo::Remote { remote: Arc::new(Mutex::new(remote)), root: String::new() };
-    reconcile(&RealWorld::new(place, None, Box::new(|_| {})).without_proxies(), &request).await
+    let repo = Repo::Remote { remote: Arc::new(Mutex::new(remote)), root: String::new() };
+    reconcile(&RealWorld::new(repo, None, Box::new(|_| {})).without_proxies(), &request).await
 }
 
-fn open(folder: &Path, remote: &Path) -> Result<Remote, PassError> {
+fn open(directory: &Path, remote: &Path) -> Result<Remote, PassError> {
     Ok(Remote::open(RemoteSetup {
         url: remote.display().to_string(),
         root: String::new(),
-        cache: folder.join("cache"),
-        state: folder.join("state"),
+        cache: directory.join("cache"),
+        state: directory.join("state"),
         checkout: None,
         credentials: git::credential::GitCredentialSources::default(),
         timeout: Duration::from_secs(60),
@@ -157,8 +157,8 @@ fn rendered(context: &CommandContext, report: &Report) -> String {
 }
 
 /// Compares the locks of two commits as a unified diff.
-fn diff(folder: &Path, remote: &Path, before: &CommitId, after: &CommitId) -> Result<String, PassError> {
-    let mut remote = open(folder, remote)?;
+fn diff(directory: &Path, remote: &Path, before: &CommitId, after: &CommitId) -> Result<String, PassError> {
+    let mut remote = open(directory, remote)?;
     remote.look(Some("main"))?;
     let mut lock_at = |commit: &CommitId| -> Result<String, PassError> {
         let file = remote.file(commit, lock::FILE_NAME)?;

@@ -51,9 +51,9 @@ pub struct DescribeArgs {
 /// # Errors
 /// Fails if a stream does not exist or the root cannot be read.
 pub fn run(context: &CommandContext, args: &DescribeArgs) -> Result<Exit, CliError> {
-    let (folder, root) = context.root()?;
+    let (work_tree, root) = context.root()?;
     let names = streams(&root, &args.tags)?;
-    let provenance = provenance(&folder, &root, &names)?;
+    let provenance = provenance(&work_tree, &root, &names)?;
     let describer = Describer { root: &root, drift: &DriftIndex::of(&root), provenance: &provenance };
     let writer = StreamWriter { now: (!args.utc).then(clock::now) };
     let mut out = context.stdout();
@@ -100,8 +100,8 @@ fn not_found(root: &Root, arg: &str) -> CliError {
 }
 
 /// Finds the commits that introduced the digests of the streams; nothing outside a checkout with commits.
-fn provenance(folder: &WorkTree, root: &Root, names: &[StreamName]) -> Result<DigestProvenance, CliError> {
-    let Some(checkout) = checkout::discover(&folder.0)? else { return Ok(BTreeMap::new()) };
+fn provenance(work_tree: &WorkTree, root: &Root, names: &[StreamName]) -> Result<DigestProvenance, CliError> {
+    let Some(checkout) = checkout::discover(&work_tree.0)? else { return Ok(BTreeMap::new()) };
     let committed = match checkout.commit("HEAD") {
         Ok(_) => checkout.lock_history("HEAD", &checkout.prefix)?.next().transpose()?,
         // A repository without a commit has no history.

@@ -12,8 +12,6 @@ use crate::report::finding::Rule;
 use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
 use crate::text::escape;
 
-use super::exit_code;
-
 /// An error that stops a command.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -63,11 +61,6 @@ impl CliError {
             Self::Other { help, .. } => help.clone(),
             _ => None,
         }
-    }
-
-    /// Returns the exit code of the process.
-    pub fn exit(&self) -> Exit {
-        exit_code::of(self)
     }
 
     /// Returns the problems in files that this error consists of, and the rule that reports them.

@@ -44,7 +44,7 @@ mod tests {
             (PassError::Registries(String::new()), Exit::Error),
         ] {
             assert_eq!((of_pass(&error), error.exit()), (exit, exit));
-            assert_eq!(CliError::Pass(error).exit(), exit);
+            assert_eq!(of(&CliError::Pass(error)), exit);
         }
     }
 }

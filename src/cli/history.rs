@@ -53,10 +53,10 @@ pub struct HistoryArgs {
 /// # Errors
 /// Fails if a pattern matches no tag or the history cannot be read.
 pub fn run(context: &CommandContext, args: &HistoryArgs) -> Result<Exit, CliError> {
-    let (folder, root) = context.root()?;
+    let (work_tree, root) = context.root()?;
     let wanted = wanted(&root, &args.tags)?;
     let limit = args.limit.map_or(usize::MAX, NonZeroUsize::get);
-    let checkout = checkout::discover(&folder.0)?;
+    let checkout = checkout::discover(&work_tree.0)?;
     let enough = |tags: &TagHistories| tags.values().all(|entries| entries.len() >= limit);
     let mut history = read(checkout.as_ref(), &root.lock, &wanted, enough)?;
     for entries in history.tags.values_mut() {
@@ -91,12 +91,12 @@ pub fn run(context: &CommandContext, args: &HistoryArgs) -> Result<Exit, CliErro
 
 /// Traces `wanted` tags from the lock of the work tree through the commits of the checkout until `enough` returns true.
 pub(super) fn trace_checkout(
-    folder: &WorkTree,
+    work_tree: &WorkTree,
     lock: &Lock,
     wanted: &BTreeSet<TagId>,
     enough: impl Fn(&TagHistories) -> bool,
 ) -> Result<PinHistory, CliError> {
-    read(checkout::discover(&folder.0)?.as_ref(), lock, wanted, enough)
+    read(checkout::discover(&work_tree.0)?.as_ref(), lock, wanted, enough)
 }
 
 fn read(

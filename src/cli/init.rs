@@ -46,22 +46,22 @@ pub fn run(context: &CommandContext, args: &InitArgs) -> Result<Exit, CliError> 
         return Ok(Exit::Success);
     }
     let settings = settings::FILE_NAME;
-    if exists(&context.folder.join(settings)) {
+    if exists(&context.directory.join(settings)) {
         return Err(
             CliError::new(format!("`{settings}` already exists")).help("edit it, or run `init` in another directory")
         );
     }
     let mut out = context.stdout();
-    write_new(&context.folder.join(settings), SETTINGS)?;
+    write_new(&context.directory.join(settings), SETTINGS)?;
     writeln!(out, "wrote {settings}")?;
     // The root has streams already; do not add an example.
-    if exists(&context.folder.join("streams")) {
+    if exists(&context.directory.join("streams")) {
         attributes::add(context, &mut out)?;
         writeln!(out, "next: run `pinstream update`, then commit all written files")?;
         return Ok(Exit::Success);
     }
     let (path, text) = STREAM;
-    write_new(&context.folder.join(path), text)?;
+    write_new(&context.directory.join(path), text)?;
     writeln!(out, "wrote {path}")?;
     attributes::add(context, &mut out)?;
     writeln!(out, "next: edit {path}, run `pinstream update`, then commit all written files")?;

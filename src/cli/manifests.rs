@@ -79,7 +79,7 @@ pub fn within(context: &CommandContext, root: &WorkTree, words: &[PathBuf]) -> R
     let mut named = Vec::new();
     for word in words {
         let shown = word.display();
-        let whole = context.folder.join(word).canonicalize();
+        let whole = context.directory.join(word).canonicalize();
         let whole = whole.map_err(|error| CliError::new(format!("`{shown}` cannot be read: {error}")))?;
         let top = root.0.canonicalize().unwrap_or_else(|_| root.0.clone());
         let inside = whole.strip_prefix(&top).ok().and_then(Path::to_str);
@@ -108,7 +108,7 @@ pub fn within(context: &CommandContext, root: &WorkTree, words: &[PathBuf]) -> R
 pub fn anywhere(context: &CommandContext, words: &[PathBuf]) -> Result<SearchedFiles, CliError> {
     let mut files = Vec::new();
     for word in words {
-        let folder = WorkTree(context.folder.join(word));
+        let folder = WorkTree(context.directory.join(word));
         if *word != *"-" && folder.0.is_dir() {
             files.extend(paths(&folder)?.iter().map(|path| word.join(path)));
         } else {

@@ -44,7 +44,7 @@ pub struct MergeDriverArgs {
 /// Fails if a file cannot be read or written, or a conflict remains.
 pub fn run(context: &CommandContext, args: &MergeDriverArgs) -> Result<Exit, CliError> {
     let text = |path: &Path| {
-        let read = fs::read(context.folder.join(path));
+        let read = fs::read(context.directory.join(path));
         read.map_err(|error| CliError::new(format!("cannot read `{}`: {error}", path.display())))
     };
     let (base, ours, theirs) = (text(&args.base)?, text(&args.ours)?, text(&args.theirs)?);
@@ -87,6 +87,6 @@ fn lock(side: &str, bytes: &[u8]) -> Result<Lock, Problem> {
 }
 
 fn write(context: &CommandContext, path: &Path, text: &str) -> Result<(), CliError> {
-    let write: io::Result<()> = fs::write(context.folder.join(path), text);
+    let write: io::Result<()> = fs::write(context.directory.join(path), text);
     write.map_err(|error| CliError::new(format!("cannot write `{}`: {error}", path.display())))
 }

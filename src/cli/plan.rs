@@ -35,7 +35,7 @@ pub struct PlanArgs {
 /// # Errors
 /// Returns the error that stopped the pass.
 pub fn run(context: &CommandContext, args: &PlanArgs) -> Result<Exit, CliError> {
-    let folder = context.root_folder()?;
+    let work_tree = context.root_directory()?;
     let request = Request {
         branch: None,
         root: String::new(),
@@ -46,8 +46,8 @@ pub fn run(context: &CommandContext, args: &PlanArgs) -> Result<Exit, CliError> 
         effect: Effect::Show,
         policy: context.policy.clone(),
     };
-    let sources = SourceMap::of_folder(folder.clone());
-    let report = &pass_runner::report(context, Repo::Folder(folder), &request)?;
+    let sources = SourceMap::of_work_tree(work_tree.clone());
+    let report = &pass_runner::report(context, Repo::Folder(work_tree), &request)?;
     let drift = if args.exit_code && report.changes() { Exit::Drift } else { Exit::Success };
     let exit = report.exit().worst(drift);
     output::write(args.format, &PassResult { context, command: "plan", report, exit, drift, sources: &sources })?;

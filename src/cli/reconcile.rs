@@ -60,13 +60,13 @@ pub struct ReconcileArgs {
 /// Returns the error that stopped the pass.
 pub fn run(context: &CommandContext, args: &ReconcileArgs) -> Result<Exit, CliError> {
     event::check()?;
-    let checkout = match checkout::discover(&context.folder) {
+    let checkout = match checkout::discover(&context.directory) {
         // With `--remote`, the owner of the checkout does not matter.
         Err(GitError::Owner { .. }) if args.remote.is_some() => None,
         found => found?,
     };
-    let (place, request) = prepare(context, args, checkout.as_ref())?;
-    pass_runner::run(context, place, &request, PassCommand { name: "reconcile", format: args.format })
+    let (repo, request) = prepare(context, args, checkout.as_ref())?;
+    pass_runner::run(context, repo, &request, PassCommand { name: "reconcile", format: args.format })
 }
 
 impl ReconcileArgs {
@@ -93,8 +93,8 @@ fn prepare(
     };
     let root = match (&args.root, of_checkout()) {
         (Some(root), _) => root_of(root)?,
-        (None, Some(_)) => match context.root_folder() {
-            Ok(folder) => checkout::discover(&folder.0)?.map(|checkout| checkout.prefix).unwrap_or_default(),
+        (None, Some(_)) => match context.root_directory() {
+            Ok(work_tree) => checkout::discover(&work_tree.0)?.map(|checkout| checkout.prefix).unwrap_or_default(),
             Err(_) => String::new(),
         },
         (None, None) => String::new(),

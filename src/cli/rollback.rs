@@ -67,7 +67,7 @@ struct Rollback<'a> {
     context: &'a CommandContext,
     args: &'a RollbackArgs,
     /// Directory of the root.
-    folder: &'a WorkTree,
+    work_tree: &'a WorkTree,
     /// The root before the rollback.
     root: &'a Root,
     id: &'a TagId,
@@ -86,7 +86,7 @@ pub fn run(context: &CommandContext, args: &RollbackArgs) -> Result<Exit, CliErr
     }
     let id: TagId = args.tag.parse().map_err(usage)?;
     let mut edit = DefinitionEdit::begin(context)?;
-    let folder = edit.folder.clone();
+    let work_tree = edit.work_tree.clone();
     let root = edit.root()?;
     let Some(tag) = root.definitions.tags.get(&id) else { return Err(root.no_such_tag(&args.tag).into()) };
     let Some(current) = root.lock.pins.get(&id) else {
@@ -96,16 +96,16 @@ pub fn run(context: &CommandContext, args: &RollbackArgs) -> Result<Exit, CliErr
         return Err(CliError::new(format!("`{id}` is defined by its digest"))
             .help(format!("define it again: `pinstream tag {}@DIGEST {id}`", id.stream)));
     }
-    let rollback = Rollback { context, args, folder: &folder, root: &root, id: &id, tag, current };
+    let rollback = Rollback { context, args, work_tree: &work_tree, root: &root, id: &id, tag, current };
     let pin = rollback.pin(rollback.choose()?)?;
-    let lock = roll_back(&root, &committed_lock(&folder)?, &id, pin, clock::now());
+    let lock = roll_back(&root, &committed_lock(&work_tree)?, &id, pin, clock::now());
     edit.stream(&id.stream, |file| rollback.edit_definition(file))?;
     let encoded = encode(&lock);
     fits(encoded.len())?;
     edit.lock(encoded);
     let after = edit.root()?;
     require_no_new_drift(&root, &after)?;
-    for file in targets::edited(context, &folder, (&after, &after.lock), None)? {
+    for file in targets::edited(context, &work_tree, (&after, &after.lock), None)? {
         edit.target(file);
     }
     let written = edit.write()?;
@@ -120,7 +120,7 @@ impl Rollback<'_> {
         };
         let wanted = BTreeSet::from([self.id.clone()]);
         let enough = |tags: &TagHistories| to.is_decided(&eligible(entries_of(tags, self.id)));
-        let history = trace_checkout(self.folder, &self.root.lock, &wanted, enough)?;
+        let history = trace_checkout(self.work_tree, &self.root.lock, &wanted, enough)?;
         let all = entries_of(&history.tags, self.id);
         let rejected = self.tag.adoption.as_deref().map(|rules| rules.reject.as_slice()).unwrap_or_default();
         let candidates = Candidates { id: self.id, current: self.current, rejected, all, eligible: &eligible(all) };
@@ -155,10 +155,10 @@ impl Rollback<'_> {
                     .help(help))
             }
             (None, TagSource::Image { .. } | TagSource::Remote(_)) => {
-                let repo = Repo::Folder(self.folder.clone());
+                let repo = Repo::Folder(self.work_tree.clone());
                 let world = RealWorld::new(repo, self.context.policy.clone(), Box::new(|_| {}));
                 let settings = &self.root.settings;
-                world.prepare(settings, &self.folder.authorities(settings)?).map_err(PassError::Registries)?;
+                world.prepare(settings, &self.work_tree.authorities(settings)?).map_err(PassError::Registries)?;
                 let resolve = at_digest(&world, &self.current.image, &digest, self.tag.source.platform());
                 let found = pass_runner::runtime()?.block_on(resolve).map_err(|error| {
                     CliError::new(format!(
@@ -190,7 +190,7 @@ impl Rollback<'_> {
     }
 
     fn report(&self, after: &Root, written: &[String]) -> Result<Exit, CliError> {
-        let Self { context, args, folder, root, id, .. } = self;
+        let Self { context, args, work_tree, root, id, .. } = self;
         let mut out = context.stdout();
         let side = |side: Option<&diff::PinSide>| {
             let Some(side) = side else { return String::new() };
@@ -211,9 +211,9 @@ impl Rollback<'_> {
         for path in written {
             writeln!(out, "wrote {path}")?;
         }
-        let directory = match folder.0 == context.folder {
+        let directory = match work_tree.0 == context.directory {
             true => String::new(),
-            false => format!(" -C {}", escape::terminal(&folder.0.display().to_string())),
+            false => format!(" -C {}", escape::terminal(&work_tree.0.display().to_string())),
         };
         let paths = written.join(" ");
         writeln!(out, "next: git{directory} add {paths} && git{directory} commit -m \"Roll back {id}\"")?;
@@ -226,8 +226,8 @@ fn entries_of<'t>(tags: &'t TagHistories, id: &TagId) -> &'t [HistoryEntry] {
 }
 
 /// Reads the committed lock; empty if there is none.
-fn committed_lock(folder: &WorkTree) -> Result<Lock, CliError> {
-    let Some(checkout) = checkout::discover(&folder.0)? else { return Ok(Lock::default()) };
+fn committed_lock(work_tree: &WorkTree) -> Result<Lock, CliError> {
+    let Some(checkout) = checkout::discover(&work_tree.0)? else { return Ok(Lock::default()) };
     // A repository without a commit has no lock.
     let Ok(head) = checkout.commit("HEAD") else { return Ok(Lock::default()) };
     let bytes = checkout.lock_at(&head.0, &checkout.prefix)?;

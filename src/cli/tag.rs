@@ -21,8 +21,10 @@ use source::TagOrigin;
 /// SOURCE is one of:
 ///
 /// - an image, `registry/repository:tag`, which the tags track;
+///
 /// - a tag, `stream:tag`, whose current digest the tags are fixed to; with `--alias`, the tags follow it instead, in any
 ///   stream, or in another repository as `remote//stream:tag`;
+///
 /// - `stream@sha256:…`, a digest that a tag of the stream is or was pinned to (a unique prefix is enough).
 ///
 /// Edits stream files only and preserves their comments and layout. Other keys of existing tags, such as `hold` or

@@ -41,7 +41,7 @@ pub fn run(context: &CommandContext, args: &UpdateArgs) -> Result<Exit, CliError
     if !args.offline {
         settle::settle(context)?;
     }
-    let folder = context.root_folder()?;
+    let work_tree = context.root_directory()?;
     let request = Request {
         branch: None,
         root: String::new(),
@@ -53,5 +53,5 @@ pub fn run(context: &CommandContext, args: &UpdateArgs) -> Result<Exit, CliError
         policy: context.policy.clone(),
     };
     let command = PassCommand { name: "update", format: args.format };
-    pass_runner::run(context, Repo::Folder(folder), &request, command)
+    pass_runner::run(context, Repo::Folder(work_tree), &request, command)
 }

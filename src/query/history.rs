@@ -111,3 +111,54 @@ fn add_previous(entries: &mut Vec<HistoryEntry>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::root::lock_of;
+
+    /// Encodes a lock whose tag `a:1` has the digest of repeated `digit`, and one of `previous`.
+    fn lock(digit: char, previous: Option<char>) -> Vec<u8> {
+        let digest = |digit: char| format!("sha256:{}", digit.to_string().repeat(64));
+        let previous = previous.map(|digit| format!("previous = [\"{}\"]\n", digest(digit))).unwrap_or_default();
+        let pin = format!(
+            "[[pin]]\nstream = \"a\"\ntag = \"1\"\nimage = \"quay.io/a/a:1\"\ndigest = \"{}\"\n",
+            digest(digit)
+        );
+        format!("version = 1\n\n{pin}{previous}").into_bytes()
+    }
+
+    fn revision(commit: &str, bytes: Vec<u8>) -> Result<LockRevision, GitError> {
+        let (author, time) = ("A. Person".to_owned(), Timestamp::UNIX_EPOCH);
+        Ok(LockRevision { commit: CommitId(commit.to_owned()), author, time, proposal: None, bytes })
+    }
+
+    #[track_caller]
+    fn check(now: char, revisions: Vec<Result<LockRevision, GitError>>, limit: usize, expected: &[&str]) {
+        let wanted = BTreeSet::from(["a:1".parse().unwrap()]);
+        let enough = |tags: &TagHistories| tags.values().all(|entries| entries.len() >= limit);
+        let history = trace(&lock_of(&lock(now, None)).unwrap(), &wanted, revisions.into_iter(), enough).unwrap();
+        let row = |entry: &HistoryEntry| {
+            let commit = entry.commit.as_ref().map_or("-", |commit| commit.id.0.as_str());
+            format!("{} {commit}", &entry.digest.as_str()["sha256:".len()..][..1])
+        };
+        let rows: Vec<String> = history.tags.values().flatten().map(row).collect();
+        assert_eq!(rows, expected);
+    }
+
+    #[test]
+    fn each_digest_has_the_commit_that_introduced_it() {
+        let revisions = || vec![revision("c3", lock('3', Some('2'))), revision("c2", lock('2', Some('1')))];
+        check('3', revisions(), 9, &["3 c3", "2 c2", "1 -"]);
+        check('4', revisions(), 9, &["4 -", "3 c3", "2 c2", "1 -"]);
+        check('4', revisions(), 1, &["4 -"]);
+        check('4', Vec::new(), 9, &["4 -"]);
+    }
+
+    #[test]
+    fn unreadable_versions_are_skipped() {
+        let conflict = || revision("bad", b"<<<<<<< HEAD\n".to_vec());
+        let revisions = vec![conflict(), revision("c2", lock('2', None)), conflict(), revision("c1", lock('1', None))];
+        check('2', revisions, 9, &["2 c2", "1 c1"]);
+    }
+}

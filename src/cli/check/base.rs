@@ -31,7 +31,7 @@ use crate::signature::Trust;
 use crate::text::diagnostics::SourceFile;
 use crate::text::escape;
 
-use super::Finding;
+use super::drift::CheckFinding;
 
 /// Maximum number of concurrent requests for earlier digests.
 const IN_FLIGHT: usize = 16;
@@ -41,7 +41,7 @@ pub(super) struct BaseCheck<'a> {
     /// Context of the command.
     pub(super) context: &'a CommandContext,
     /// Directory of the root.
-    pub(super) folder: &'a WorkTree,
+    pub(super) work_tree: &'a WorkTree,
     /// The root.
     pub(super) root: &'a Root,
     /// Keys for `verify`.
@@ -64,9 +64,9 @@ impl BaseCheck<'_> {
     ///
     /// # Errors
     /// Fails if the revision does not exist or its files cannot be read.
-    pub(super) fn unverified(&self, only: &TagGlobs) -> Result<Vec<Finding>, CliError> {
-        let &Self { context, folder, root, trust, revision: base } = self;
-        let checkout = checkout::discover(&folder.0)?.ok_or_else(|| {
+    pub(super) fn unverified(&self, only: &TagGlobs) -> Result<Vec<CheckFinding>, CliError> {
+        let &Self { context, work_tree, root, trust, revision: base } = self;
+        let checkout = checkout::discover(&work_tree.0)?.ok_or_else(|| {
             CliError::new("`--base` requires a Git checkout").help("run it in a clone, or omit `--base`")
         })?;
         let no_base = |error: GitError| {
@@ -80,7 +80,7 @@ impl BaseCheck<'_> {
         }
         // Registry settings come from the base: a proposal that adds a mirror of its own must not verify itself.
         let (settings, authorities) = settings_at(context, &checkout, base)?;
-        let world = RealWorld::new(Repo::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
+        let world = RealWorld::new(Repo::Folder(work_tree.clone()), context.policy.clone(), Box::new(|_| {}));
         let runtime = pass_runner::runtime()?;
         // Registries come first: in the usual case no history has to be read.
         let answers =
@@ -98,7 +98,7 @@ impl BaseCheck<'_> {
         }
         runtime.block_on(open.remove_served_previous(&world, &root.lock));
         let pins = open.pins.iter().map(|id| unverified_pin(id, &root.lock.pins[id], answers.get(id), base));
-        let previous = open.previous.iter().map(|(id, digest)| Finding {
+        let previous = open.previous.iter().map(|(id, digest)| CheckFinding {
         tag: id.clone(),
         kind: FindingKindV1::Refused,
         exit: Exit::Refused,
@@ -108,7 +108,7 @@ impl BaseCheck<'_> {
         help: Some("remove the digest from `previous`".to_owned()),
         place: None,
     });
-        let findings: Vec<Finding> = pins.chain(previous).collect();
+        let findings: Vec<CheckFinding> = pins.chain(previous).collect();
         if checkout.is_shallow() && findings.iter().any(|finding| finding.exit == Exit::Refused) {
             let note = "note: the history is incomplete, because this clone is shallow; run `git fetch --unshallow`";
             writeln!(context.stderr(), "{note}")?;
@@ -199,8 +199,8 @@ fn settings_at(context: &CommandContext, checkout: &Checkout, base: &str) -> Res
     let (settings, problems) = settings::read(&file.bytes);
     if let Some(problem) = problems.first() {
         // Git's syntax for a file of a revision.
-        let folder = Some(&checkout.prefix).filter(|prefix| !prefix.is_empty()).map(|prefix| format!("{prefix}/"));
-        let path = format!("{base}:{}{}", folder.unwrap_or_default(), settings::FILE_NAME);
+        let directory = Some(&checkout.prefix).filter(|prefix| !prefix.is_empty()).map(|prefix| format!("{prefix}/"));
+        let path = format!("{base}:{}{}", directory.unwrap_or_default(), settings::FILE_NAME);
         let line = problem.position().map(|(line, _)| format!(", line {line}")).unwrap_or_default();
         let message = escape::lines(&format!("`{path}`{line}: {}", problem.message));
         writeln!(context.stderr(), "warning: {message}; the valid settings there are used")?;
@@ -231,7 +231,7 @@ fn is_served(answer: Option<&Result<Answer, ResolveError>>, pin: &Pin) -> bool {
 }
 
 /// Describes why a pin could not be verified.
-fn unverified_pin(id: &TagId, pin: &Pin, answer: Option<&Result<Answer, ResolveError>>, base: &str) -> Finding {
+fn unverified_pin(id: &TagId, pin: &Pin, answer: Option<&Result<Answer, ResolveError>>, base: &str) -> CheckFinding {
     let digest = &pin.digest;
     let (message, help, exit) = match answer {
         Some(Err(error)) => (
@@ -264,5 +264,5 @@ fn unverified_pin(id: &TagId, pin: &Pin, answer: Option<&Result<Answer, ResolveE
         }
     };
     let kind = if exit == Exit::Refused { FindingKindV1::Refused } else { FindingKindV1::Unverified };
-    Finding { tag: id.clone(), kind, exit, message, help, place: None }
+    CheckFinding { tag: id.clone(), kind, exit, message, help, place: None }
 }

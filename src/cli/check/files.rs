@@ -16,10 +16,10 @@ use crate::text::diagnostics::{Problem, Problems};
 ///
 /// # Errors
 /// Returns all missing or invalid files, with the positions of the references.
-pub(in crate::cli) fn read_referenced(folder: &WorkTree, root: &Root) -> Result<Trust, CliError> {
+pub(in crate::cli) fn read_referenced(work_tree: &WorkTree, root: &Root) -> Result<Trust, CliError> {
     let mut problems = Vec::new();
     let mut trust = Trust::default();
-    let look = |named: &ReferencedFile, problems: &mut Vec<Problem>| match folder.file(&named.path) {
+    let look = |named: &ReferencedFile, problems: &mut Vec<Problem>| match work_tree.file(&named.path) {
         Ok(Some(file)) => Ok(Some(file.bytes)),
         Ok(None) => {
             problems.push(named.missing());

@@ -8,16 +8,16 @@ use crate::cli::support::source_map::SourceMap;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::report::exit::Exit;
-use crate::report::finding::{self, FindingLocation, Rule, RunResults, Severity, Subject, pass};
+use crate::report::finding::{Finding, FindingLocation, Rule, RunResults, Severity, Subject, pass};
 use crate::report::v1::ReportV1;
 use crate::report::v1::check::{CheckSchema, CheckV1, FindingV1, ImageV1};
 use crate::report::v1::words::FindingKindV1;
 use crate::report::{Render, Report, markdown};
 use crate::text::escape;
 
+use super::drift::{CheckFinding, LockDrift};
 use super::files::unmatched_pattern;
 use super::images::{self, UncoveredImage};
-use super::{Finding, LockDrift};
 
 /// Result of a check.
 pub(super) struct CheckResult<'a> {
@@ -29,7 +29,7 @@ pub(super) struct CheckResult<'a> {
     pub(super) exit: Exit,
     pub(super) drift: LockDrift,
     /// With `--base`, pins that could not be verified.
-    pub(super) unverified: Vec<Finding>,
+    pub(super) unverified: Vec<CheckFinding>,
     /// With `--all-images`, the images with faults.
     pub(super) images: Option<Vec<UncoveredImage>>,
     /// With `--upstream`, the planned pass.
@@ -72,7 +72,8 @@ impl Render for CheckResult<'_> {
             let _ = write!(out, "\n{}", escape::lines(diff));
         }
         if let Some(remedy) = self.drift.remedy {
-            let _ = writeln!(out, "\nhelp: {}", help(remedy));
+            let has_targets = self.drift.findings.iter().any(|finding| finding.place.is_some());
+            let _ = writeln!(out, "\nhelp: {}", help(remedy, has_targets));
         }
         put(&mut out, &self.unverified);
         out.push_str(&images::text(self.images.as_deref().unwrap_or_default()));
@@ -109,8 +110,8 @@ impl Render for CheckResult<'_> {
         for id in self.root.definitions.tags.keys().filter(|id| self.only.matches(id)) {
             results.saw(Subject::tag(id), None);
         }
-        let remedy = self.drift.remedy.map(help);
         for found in &self.drift.findings {
+            let remedy = self.drift.remedy.map(|remedy| help(remedy, found.place.is_some()));
             let (rule, subject, place) = match &found.place {
                 Some((path, line)) => {
                     (Rule::Target, Subject::of(path, &found.tag.to_string()), FindingLocation::line(&**path, *line))
@@ -123,12 +124,12 @@ impl Render for CheckResult<'_> {
             // The location has a field of its own.
             let message = found.message.split_once(": ").filter(|_| rule == Rule::Target);
             let message = message.map_or(found.message.as_str(), |(_, message)| message);
-            let finding = finding::Finding::new(rule, Severity::Error, subject, message);
+            let finding = Finding::new(rule, Severity::Error, subject, message);
             results.add(finding.help(found.help.as_deref().or(remedy.as_deref())).at(place));
         }
         for found in &self.unverified {
             let rule = if found.kind == FindingKindV1::Refused { Rule::Unvouched } else { Rule::Unverified };
-            let finding = finding::Finding::new(rule, Severity::Error, Subject::tag(&found.tag), &found.message);
+            let finding = Finding::new(rule, Severity::Error, Subject::tag(&found.tag), &found.message);
             results.add(finding.help(found.help.as_deref()).at(self.sources.digest(&found.tag)));
         }
         self.images.iter().flatten().for_each(|image| results.add(image.finding()));
@@ -137,7 +138,7 @@ impl Render for CheckResult<'_> {
         }
         for (hook, pattern) in &self.unmatched {
             let message = unmatched_pattern(hook, pattern);
-            let finding = finding::Finding::new(Rule::Hook, Severity::Warning, Subject::of("hooks", hook), &message);
+            let finding = Finding::new(Rule::Hook, Severity::Warning, Subject::of("hooks", hook), &message);
             results.add(finding.marked(pattern).at(FindingLocation::whole(crate::model::settings::FILE_NAME)));
         }
         let errors = results.findings.iter().filter(|finding| finding.level == Severity::Error).count();
@@ -146,7 +147,7 @@ impl Render for CheckResult<'_> {
     }
 }
 
-fn put(out: &mut String, findings: &[Finding]) {
+fn put(out: &mut String, findings: &[CheckFinding]) {
     for finding in findings {
         let _ = writeln!(out, "{}", escape::lines(&finding.message));
         if let Some(help) = &finding.help {
@@ -155,17 +156,18 @@ fn put(out: &mut String, findings: &[Finding]) {
     }
 }
 
-/// Formats the hint for a command that rewrites the lock.
-fn help(command: &str) -> String {
-    format!("run `{command}`, then commit pinstream.lock")
+/// Formats the hint to run a command that rewrites the lock, and maybe files with targets.
+fn help(command: &str, has_targets: bool) -> String {
+    let files = if has_targets { "the changed files" } else { "pinstream.lock" };
+    format!("run `{command}`, then commit {files}")
 }
 
 fn count(number: usize, of: &str) -> String {
     if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
 }
 
-impl From<&Finding> for FindingV1 {
-    fn from(finding: &Finding) -> Self {
+impl From<&CheckFinding> for FindingV1 {
+    fn from(finding: &CheckFinding) -> Self {
         Self {
             stream: finding.tag.stream.to_string(),
             tag: finding.tag.tag.to_string(),

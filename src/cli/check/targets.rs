@@ -17,7 +17,7 @@ use crate::text::escape;
 use super::super::error::CliError;
 use super::super::support::context::CommandContext;
 use super::super::support::pass_runner;
-use super::{Finding, LockDrift, OFFLINE};
+use super::drift::{CheckFinding, LockDrift, OFFLINE};
 
 /// How much of what stands in a file is shown, in characters.
 const SHOWN_MAX: usize = 120;
@@ -60,14 +60,14 @@ pub(in crate::cli) fn edited(
     pass_runner::runtime()?.block_on(pass_runner::interruptible(edit(&world, &version, root, next, &is_meant)))
 }
 
-fn findings(file: &EditedFile) -> impl Iterator<Item = Finding> {
+fn findings(file: &EditedFile) -> impl Iterator<Item = CheckFinding> {
     let (path, shown) = (&file.path, escape::one_line(&file.path));
     file.edits.iter().map(move |edit| {
         let stands = match edit.was.as_str() {
             "" => "nothing stands there".to_owned(),
             was => format!("`{}` stands there", escape::within(was, SHOWN_MAX)),
         };
-        Finding {
+        CheckFinding {
             tag: edit.from.clone(),
             kind: FindingKindV1::Target,
             exit: Exit::Drift,
@@ -80,5 +80,5 @@ fn findings(file: &EditedFile) -> impl Iterator<Item = Finding> {
 
 fn diff(file: &EditedFile) -> String {
     let diff = TextDiff::from_lines(&file.old, &file.new);
-    diff.unified_diff().context_radius(2).header(&escape::one_line(&file.path), "as it should be").to_string()
+    diff.unified_diff().context_radius(2).header(&escape::one_line(&file.path), "expected").to_string()
 }

@@ -18,10 +18,10 @@ const FILE_NAME: &str = ".gitattributes";
 /// Fails if the file cannot be read or written.
 pub(super) fn add(context: &CommandContext, out: &mut impl Write) -> Result<(), CliError> {
     let attribute = conflict::attribute();
-    let existing = WorkTree(context.folder.clone()).file(FILE_NAME)?.map(|file| file.bytes).unwrap_or_default();
+    let existing = WorkTree(context.directory.clone()).file(FILE_NAME)?.map(|file| file.bytes).unwrap_or_default();
     let existing = String::from_utf8_lossy(&existing);
     if !existing.lines().any(|line| line.trim() == attribute) {
-        let path = context.folder.join(FILE_NAME);
+        let path = context.directory.join(FILE_NAME);
         let gap = if existing.is_empty() || existing.ends_with('\n') { "" } else { "\n" };
         let append = || -> io::Result<()> {
             let mut file = fs::OpenOptions::new().create(true).append(true).open(&path)?;

@@ -52,7 +52,7 @@ pub(super) fn run(context: &CommandContext, words: &[PathBuf], out: &mut impl st
         let stream = NewStream { tags: found.tags[repository].iter().map(tag).collect(), ..NewStream::default() };
         files.push((format!("streams/{name}.toml"), text(&name, &stream)));
     }
-    write(&WorkTree(context.folder.clone()), &files, ExistingFile::Refuse("this folder is a root; edit its files"))?;
+    write(&WorkTree(context.directory.clone()), &files, ExistingFile::Refuse("this folder is a root; edit its files"))?;
     for (path, _) in &files {
         writeln!(out, "wrote {path}")?;
     }

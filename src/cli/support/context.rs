@@ -41,7 +41,7 @@ pub struct GlobalArgs {
 #[derive(Debug)]
 pub struct CommandContext {
     /// Working directory, canonicalized.
-    pub folder: PathBuf,
+    pub directory: PathBuf,
     /// Style of the output.
     pub style: RenderStyle,
     /// True if a progress bar may be drawn.
@@ -60,10 +60,10 @@ impl CommandContext {
     pub fn new(global: &GlobalArgs) -> Result<Self, CliError> {
         let current = environment::current_folder()
             .map_err(|error| CliError::new(format!("cannot read the current directory: {error}")))?;
-        let named = global.directory.as_ref().map_or_else(|| current.clone(), |folder| current.join(folder));
+        let named = global.directory.as_ref().map_or_else(|| current.clone(), |path| current.join(path));
         // Ancestors are found by name, so `..` and links are resolved first.
-        let folder = named.canonicalize().ok().filter(|folder| folder.is_dir());
-        let folder = folder.ok_or_else(|| CliError::new(format!("`{}` is not a directory", named.display())))?;
+        let directory = named.canonicalize().ok().filter(|path| path.is_dir());
+        let directory = directory.ok_or_else(|| CliError::new(format!("`{}` is not a directory", named.display())))?;
         start_logging(global.verbose);
         let style = style_of(global.color, &io::stdout());
         match style {
@@ -71,9 +71,9 @@ impl CommandContext {
             RenderStyle::Plain => anstream::ColorChoice::Never,
         }
         .write_global();
-        let policy = global.policy.as_deref().map(|path| read_policy(&folder.join(path))).transpose()?;
+        let policy = global.policy.as_deref().map(|path| read_policy(&directory.join(path))).transpose()?;
         Ok(Self {
-            folder,
+            directory,
             style,
             is_watched: io::stderr().is_terminal() && global.verbose == 0 && !is_dumb(),
             verbose: global.verbose,
@@ -85,11 +85,11 @@ impl CommandContext {
     ///
     /// # Errors
     /// Fails if no ancestor has a `pinstream.toml`.
-    pub fn root_folder(&self) -> Result<WorkTree, CliError> {
-        let holds_root = |folder: &&Path| folder.join(settings::FILE_NAME).is_file();
-        let found = self.folder.ancestors().find(holds_root).map(|folder| WorkTree(folder.to_owned()));
+    pub fn root_directory(&self) -> Result<WorkTree, CliError> {
+        let is_root = |directory: &&Path| directory.join(settings::FILE_NAME).is_file();
+        let found = self.directory.ancestors().find(is_root).map(|directory| WorkTree(directory.to_owned()));
         found.ok_or_else(|| {
-            CliError::new(format!("no `pinstream.toml` in `{}` or any parent directory", self.folder.display()))
+            CliError::new(format!("no `pinstream.toml` in `{}` or any parent directory", self.directory.display()))
                 .help("run `pinstream init` to create one")
         })
     }
@@ -99,9 +99,9 @@ impl CommandContext {
     /// # Errors
     /// Fails if there is no root; returns all problems in its files.
     pub fn root(&self) -> Result<(WorkTree, Root), CliError> {
-        let folder = self.root_folder()?;
-        let root = Root::read(&folder.read()?)?;
-        Ok((folder, root))
+        let work_tree = self.root_directory()?;
+        let root = Root::read(&work_tree.read()?)?;
+        Ok((work_tree, root))
     }
 
     /// Returns standard output; writes after the reader has closed it are dropped.

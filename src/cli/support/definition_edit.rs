@@ -22,7 +22,7 @@ const MARK: &str = "\u{feff}";
 #[derive(Debug)]
 pub struct DefinitionEdit {
     /// Directory of the root.
-    pub folder: WorkTree,
+    pub work_tree: WorkTree,
     before: RootFiles,
     after: RootFiles,
 }
@@ -33,9 +33,9 @@ impl DefinitionEdit {
     /// # Errors
     /// Fails if there is no root or a file cannot be read.
     pub fn begin(context: &CommandContext) -> Result<Self, CliError> {
-        let folder = context.root_folder()?;
-        let before = folder.read()?;
-        Ok(Self { folder, after: before.clone(), before })
+        let work_tree = context.root_directory()?;
+        let before = work_tree.read()?;
+        Ok(Self { work_tree, after: before.clone(), before })
     }
 
     /// Parses the edited root.
@@ -106,13 +106,13 @@ impl DefinitionEdit {
         let (locks, mut files): (Vec<_>, Vec<_>) = changed.partition(|(path, _)| *path == lock::FILE_NAME);
         files.extend(locks);
         for (path, bytes) in &files {
-            let is_before = self.folder.file(path)?.map(|file| file.bytes).as_ref() == self.before.get(*path);
+            let is_before = self.work_tree.file(path)?.map(|file| file.bytes).as_ref() == self.before.get(*path);
             if !is_before {
                 return Err(
                     CliError::new(format!("`{path}` was changed by another process")).help("run the command again")
                 );
             }
-            self.folder.put(path, bytes)?;
+            self.work_tree.put(path, bytes)?;
         }
         Ok(files.into_iter().map(|(path, _)| path.clone()).collect())
     }

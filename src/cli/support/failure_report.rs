@@ -6,6 +6,7 @@ use crate::report::{OutputFormat, Render, markdown};
 use crate::text::diagnostics::Problems;
 
 use super::super::error::CliError;
+use super::super::exit_code;
 use super::context::CommandContext;
 use super::output;
 use super::source_map::SourceMap;
@@ -36,7 +37,7 @@ impl ReportRequest {
         if matches!(error, CliError::Output(_)) {
             return;
         }
-        let current = || Some(SourceMap::of_folder(context?.root_folder().ok()?).root().to_owned());
+        let current = || Some(SourceMap::of_work_tree(context?.root_directory().ok()?).root().to_owned());
         let root = self.root.clone().or_else(current).unwrap_or_default();
         // The exit code is that of `error` in any case.
         let _ = output::write(self.format, &FailureReport { command: self.command, root, error });
@@ -57,7 +58,7 @@ impl Render for FailureReport<'_> {
     }
 
     fn results(&self) -> RunResults {
-        let mut results = RunResults::new(self.command, &self.root, self.error.exit());
+        let mut results = RunResults::new(self.command, &self.root, exit_code::of(self.error));
         let run = |level, message: &str| Finding::new(Rule::Run, level, Subject::of("run", self.command), message);
         let Some((rule, Problems(problems))) = self.error.problems() else {
             let message = self.error.to_string();

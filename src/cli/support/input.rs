@@ -31,7 +31,7 @@ pub fn read(
 ) -> Result<Vec<Arc<SourceFile>>, CliError> {
     let mut paths = Vec::new();
     for arg in args {
-        if *arg != *"-" && context.folder.join(arg).is_dir() {
+        if *arg != *"-" && context.directory.join(arg).is_dir() {
             walk(context, arg, 0, &wanted, &mut paths)?;
         } else {
             paths.push(arg.clone());
@@ -46,7 +46,7 @@ pub fn read(
 
 fn walk(
     context: &CommandContext,
-    folder: &Path,
+    directory: &Path,
     depth: usize,
     wanted: &impl Fn(&str) -> bool,
     found: &mut Vec<PathBuf>,
@@ -54,13 +54,13 @@ fn walk(
     if depth > DEPTH_MAX {
         return Ok(());
     }
-    let entries = fs::read_dir(context.folder.join(folder)).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let mut entries = entries.map_err(|error| unreadable(folder, &error))?;
+    let entries = fs::read_dir(context.directory.join(directory)).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut entries = entries.map_err(|error| unreadable(directory, &error))?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let name = entry.file_name();
         let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
-        let path = folder.join(name);
+        let path = directory.join(name);
         match entry.file_type() {
             Ok(kind) if kind.is_dir() => walk(context, &path, depth + 1, wanted, found)?,
             Ok(kind) if kind.is_file() && wanted(name) => found.push(path),
@@ -75,7 +75,7 @@ fn file(context: &CommandContext, path: &Path) -> Result<Arc<SourceFile>, CliErr
     let read = if *path == *"-" {
         io::stdin().lock().take(SIZE_MAX + 1).read_to_end(&mut bytes)
     } else {
-        let open = fs::File::open(context.folder.join(path));
+        let open = fs::File::open(context.directory.join(path));
         open.and_then(|file| file.take(SIZE_MAX + 1).read_to_end(&mut bytes))
     };
     read.map_err(|error| unreadable(path, &error))?;

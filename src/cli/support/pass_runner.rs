@@ -33,9 +33,9 @@ pub struct PassCommand {
 ///
 /// # Errors
 /// Returns the error that stopped the pass.
-pub fn run(context: &CommandContext, place: Repo, request: &Request, command: PassCommand) -> Result<Exit, CliError> {
-    let sources = SourceMap::of_place(&place);
-    let report = &report(context, place, request)?;
+pub fn run(context: &CommandContext, repo: Repo, request: &Request, command: PassCommand) -> Result<Exit, CliError> {
+    let sources = SourceMap::of_repo(&repo);
+    let report = &report(context, repo, request)?;
     let exit = report.exit();
     let result = PassResult { context, command: command.name, report, exit, drift: Exit::Success, sources: &sources };
     output::write(command.format, &result)?;
@@ -46,10 +46,10 @@ pub fn run(context: &CommandContext, place: Repo, request: &Request, command: Pa
 ///
 /// # Errors
 /// Returns the error that stopped the pass.
-pub fn report(context: &CommandContext, place: Repo, request: &Request) -> Result<Report, CliError> {
+pub fn report(context: &CommandContext, repo: Repo, request: &Request) -> Result<Report, CliError> {
     let bar = Arc::new(bar(context));
     let drawn = Arc::clone(&bar);
-    let world = RealWorld::new(place, context.policy.clone(), Box::new(move |progress| draw(&drawn, progress)));
+    let world = RealWorld::new(repo, context.policy.clone(), Box::new(move |progress| draw(&drawn, progress)));
     let runtime = runtime()?;
     let result = runtime.block_on(async { interruptible(reconcile(&world, request)).await });
     // An interrupted pass does not wait for blocking threads.

@@ -18,7 +18,7 @@ pub struct SourceMap {
     /// Directory of the root in the repository, found on demand.
     root: OnceLock<String>,
     /// Directory of the root on this machine.
-    folder: Option<WorkTree>,
+    work_tree: Option<WorkTree>,
     /// Positions in the stream files read so far.
     streams: Mutex<BTreeMap<StreamName, BTreeMap<String, SourceSpan>>>,
     pins: OnceLock<BTreeMap<TagId, PinLines>>,
@@ -26,28 +26,29 @@ pub struct SourceMap {
 
 impl SourceMap {
     /// Maps a root in a directory of this machine.
-    pub fn of_folder(folder: WorkTree) -> Self {
-        Self { root: OnceLock::new(), folder: Some(folder), ..Self::of_root("") }
+    pub fn of_work_tree(work_tree: WorkTree) -> Self {
+        Self { root: OnceLock::new(), work_tree: Some(work_tree), ..Self::of_remote("") }
     }
 
     /// Maps a root in directory `root` of a remote repository; its files are not available.
-    pub fn of_root(root: &str) -> Self {
+    pub fn of_remote(root: &str) -> Self {
         let root = OnceLock::from(root.to_owned());
-        Self { root, folder: None, streams: Mutex::default(), pins: OnceLock::new() }
+        Self { root, work_tree: None, streams: Mutex::default(), pins: OnceLock::new() }
     }
 
     /// Maps the root of a pass.
-    pub fn of_place(place: &Repo) -> Self {
-        match place {
-            Repo::Folder(folder) => Self::of_folder(folder.clone()),
-            Repo::Remote { root, .. } => Self::of_root(root),
+    pub fn of_repo(repo: &Repo) -> Self {
+        match repo {
+            Repo::Folder(work_tree) => Self::of_work_tree(work_tree.clone()),
+            Repo::Remote { root, .. } => Self::of_remote(root),
         }
     }
 
     /// Returns the directory of the root in the repository; empty at the top or outside a repository.
     pub fn root(&self) -> &str {
         self.root.get_or_init(|| {
-            let checkout = self.folder.as_ref().and_then(|folder| checkout::discover(&folder.0).ok().flatten());
+            let checkout =
+                self.work_tree.as_ref().and_then(|work_tree| checkout::discover(&work_tree.0).ok().flatten());
             checkout.map(|checkout| checkout.prefix).unwrap_or_default()
         })
     }
@@ -76,9 +77,9 @@ impl SourceMap {
     }
 
     fn text(&self, path: &str) -> String {
-        let file = self.folder.as_ref().and_then(|folder| match path {
-            crate::model::lock::FILE_NAME => folder.lock().ok().flatten(),
-            path => folder.file(path).ok().flatten().map(|file| file.bytes),
+        let file = self.work_tree.as_ref().and_then(|work_tree| match path {
+            crate::model::lock::FILE_NAME => work_tree.lock().ok().flatten(),
+            path => work_tree.file(path).ok().flatten().map(|file| file.bytes),
         });
         String::from_utf8(file.unwrap_or_default()).unwrap_or_default()
     }

@@ -62,8 +62,8 @@ pub(super) fn run(context: &CommandContext, args: &TargetsAddArgs) -> Result<Exi
     let mut edit = DefinitionEdit::begin(context)?;
     let root = edit.root()?;
     let looked = match args.files.as_slice() {
-        [] => manifests::below(&edit.folder)?,
-        words => manifests::within(context, &edit.folder, words)?,
+        [] => manifests::below(&edit.work_tree)?,
+        words => manifests::within(context, &edit.work_tree, words)?,
     };
     let cover = ImageCoverage::of(&root);
     let mut found = find(&root, &cover, &looked);

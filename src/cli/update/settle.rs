@@ -30,10 +30,10 @@ const CHECK_OUT_ONE_SIDE: &str = "check out one side of the file, then run `pins
 /// # Errors
 /// Fails if a side is not a valid lock or a pin that both sides changed cannot be resolved.
 pub(super) fn settle(context: &CommandContext) -> Result<(), CliError> {
-    let folder = context.root_folder()?;
-    let version = folder.version()?;
+    let work_tree = context.root_directory()?;
+    let version = work_tree.version()?;
     // An unreadable lock, or one without markers, is left to the pass.
-    let bytes = folder.lock().ok().flatten().unwrap_or_default();
+    let bytes = work_tree.lock().ok().flatten().unwrap_or_default();
     let text = std::str::from_utf8(&bytes).ok().filter(|text| text.contains("<<<<<<<"));
     let Some(sides) = text.and_then(conflict::sides) else { return Ok(()) };
     let (ours, theirs) = (side("ours", sides.ours)?, side("theirs", sides.theirs)?);
@@ -42,14 +42,14 @@ pub(super) fn settle(context: &CommandContext) -> Result<(), CliError> {
     let MergedLock { mut lock, conflicts } = join(&base, &ours, &theirs);
     lock.pins.retain(|id, _| conflicts.binary_search(id).is_err());
 
-    let mut files = folder.read()?;
+    let mut files = work_tree.read()?;
     files.insert(lock::FILE_NAME.to_owned(), encode::encode(&lock).into_bytes());
     let root = Root::read(&files)?;
-    let (authorities, trust) = (folder.authorities(&root.settings)?, read_referenced(&folder, &root)?);
+    let (authorities, trust) = (work_tree.authorities(&root.settings)?, read_referenced(&work_tree, &root)?);
     let tags = conflicts.iter().filter_map(|id| Some((id.clone(), root.definitions.tags.get(id)?.clone()))).collect();
     let conflicting =
         Root { definitions: Definitions { tags, ..Definitions::default() }, lock: Lock::default(), ..root };
-    let world = RealWorld::new(Repo::Folder(folder.clone()), context.policy.clone(), Box::new(|_| {}));
+    let world = RealWorld::new(Repo::Folder(work_tree.clone()), context.policy.clone(), Box::new(|_| {}));
     let resolutions = pass_runner::runtime()?.block_on(pass_runner::interruptible(served(
         &world,
         &conflicting,
@@ -61,7 +61,7 @@ pub(super) fn settle(context: &CommandContext) -> Result<(), CliError> {
         let pin = pin(id, &pins, &resolutions)?;
         lock.pins.extend(pin.map(|pin| (id.clone(), pin)));
     }
-    match folder.write_lock(&version, &encode::encode(&lock))? {
+    match work_tree.write_lock(&version, &encode::encode(&lock))? {
         Push::Landed(_) => {}
         _ => return Err(CliError::new("the lock was changed by another process").help("run the command again")),
     }

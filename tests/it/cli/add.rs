@@ -97,7 +97,7 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
         next: run `pinstream update --offline`, which writes the pins, and commit
         --- err
         not added:
-        AT                                  WRITTEN                         WHY
+        AT                                  TEXT                            REASON
         .github/workflows/ci.yml:9          docker.io/library/alpine:3      no stream covers it: `pinstream tag docker.io/library/alpine:3 alpine:3`
         .github/workflows/ci.yml:11         ghcr.io/a/b:${{ matrix.v }}     it is a template
         Dockerfile:4                        docker.io/library/golang:1.26   no stream covers it: `pinstream tag docker.io/library/golang:1.26 golang:1.26`
@@ -174,7 +174,7 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
         nothing is to be added
         --- err
         not added:
-        AT                                  WRITTEN                         WHY
+        AT                                  TEXT                            REASON
         .github/workflows/ci.yml:9          docker.io/library/alpine:3      no stream covers it: `pinstream tag docker.io/library/alpine:3 alpine:3`
         .github/workflows/ci.yml:11         ghcr.io/a/b:${{ matrix.v }}     it is a template
         Dockerfile:4                        docker.io/library/golang:1.26   no stream covers it: `pinstream tag docker.io/library/golang:1.26 golang:1.26`
@@ -220,7 +220,7 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
         `deploy/web.yaml`, line 14: `REGISTRY/python:3.11` stands there, not what `python:3.11` is pinned to
 
         --- .github/workflows/ci.yml
-        +++ as it should be
+        +++ expected
         @@ -2,7 +2,7 @@
          jobs:
            test:
@@ -232,7 +232,7 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
              steps:
              - uses: actions/checkout@v5
         --- Dockerfile
-        +++ as it should be
+        +++ expected
         @@ -1,5 +1,5 @@
          # syntax=docker/dockerfile:1
         -ARG TAG=3.11
@@ -242,7 +242,7 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
          FROM golang:1.26 AS go
          FROM REGISTRY/python:${TAG}
         --- compose.yaml
-        +++ as it should be
+        +++ expected
         @@ -1,4 +1,4 @@
          services:
            web:
@@ -250,13 +250,13 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
         +    image: "REGISTRY/python:3.12@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326" # app
            own: {build: ., image: REGISTRY/own}
         --- copy/Dockerfile
-        +++ as it should be
+        +++ expected
         @@ -1,2 +1,2 @@
          FROM scratch
         -COPY --from=REGISTRY/python:3.12 /a /a
         +COPY --from=REGISTRY/python:3.12@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326 /a /a
         --- deploy/chart/values.yaml
-        +++ as it should be
+        +++ expected
         @@ -3,5 +3,5 @@
            repository: REGISTRY/python
            # The version.
@@ -266,7 +266,7 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
         -  image: REGISTRY/python:3.11
         +  image: REGISTRY/python:3.11@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4
         --- deploy/kustomization.yaml
-        +++ as it should be
+        +++ expected
         @@ -3,5 +3,5 @@
            newName: REGISTRY/python
            newTag: "3.12"
@@ -275,7 +275,7 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
          - name: REGISTRY/python
            newTag: "3.11"
         --- deploy/web.yaml
-        +++ as it should be
+        +++ expected
         @@ -5,6 +5,6 @@
                containers:
                  - name: web
@@ -291,7 +291,7 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
         -spec: {template: {spec: {containers: [{name: web, image: REGISTRY/python:3.11}]}}}
         +spec: {template: {spec: {containers: [{name: web, image: REGISTRY/python:3.11@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4}]}}}
 
-        to mend it: pinstream update --offline
+        help: run `pinstream update --offline`, then commit the changed files
         --- exit 2
         $ pinstream update --offline
         --- out
@@ -306,7 +306,7 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
         --- exit 0
         $ pinstream check
         --- out
-        4 pins of 1 stream: lock, definitions and targets agree
+        4 pins in 1 stream: lock and targets match the definitions
         --- exit 0
         $ pinstream targets
         --- out
@@ -380,7 +380,7 @@ fn targets_for_all_kinds_of_files_are_found_written_and_hold() {
         nothing is to be added
         --- err
         not added:
-        AT                                  WRITTEN                         WHY
+        AT                                  TEXT                            REASON
         .github/workflows/ci.yml:9          docker.io/library/alpine:3      no stream covers it: `pinstream tag docker.io/library/alpine:3 alpine:3`
         .github/workflows/ci.yml:11         ghcr.io/a/b:${{ matrix.v }}     it is a template
         Dockerfile:4                        docker.io/library/golang:1.26   no stream covers it: `pinstream tag docker.io/library/golang:1.26 golang:1.26`

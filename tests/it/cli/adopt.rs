@@ -69,7 +69,7 @@ prod = { follow = "1.0" }
         &["check"],
         r#"
 --- out
-2 pins of 1 stream: lock and definitions agree
+2 pins in 1 stream: lock matches the definitions
 --- exit 0
 "#,
     );
@@ -95,7 +95,7 @@ fn nothing_is_written_where_a_file_is_in_the_way_unless_it_is_asked_for() {
         &["adopt", "web.yaml"],
         r#"
 --- err
-error: `streams/web.toml` is already there; nothing was written
+error: `streams/web.toml` already exists; nothing was written
 help: `--force` writes over what is there
 --- exit 1
 "#,
@@ -153,7 +153,7 @@ help: `oc get imagestreams -o yaml` prints some
         &["adopt", "nowhere.yaml"],
         r#"
 --- err
-error: `nowhere.yaml` cannot be read: No such file or directory (os error 2)
+error: cannot read `nowhere.yaml`: No such file or directory (os error 2)
 --- exit 1
 "#,
     );
@@ -192,7 +192,7 @@ For more information, try '--help'.
         &["adopt", "large.json"],
         r#"
 --- err
-error: `large.json` is larger than the cap of 16 MiB a file
+error: `large.json` exceeds the limit of 16 MiB per file
 help: split it into several files
 --- exit 1
 "#,

@@ -1,9 +1,9 @@
-//! `check` without options: lock against definitions, from the files alone.
+//! `check` without options: compares the lock with the definitions, offline.
 
 use super::{PYTHON, Stage};
 
 #[test]
-fn a_lock_that_agrees_is_said_in_a_line_without_any_request() {
+fn a_matching_lock_passes_without_any_request() {
     let stage = Stage::pinned();
     stage.registry.forget();
     stage.move_upstream();
@@ -11,7 +11,7 @@ fn a_lock_that_agrees_is_said_in_a_line_without_any_request() {
         &["check"],
         r#"
 --- out
-4 pins of 1 stream: lock and definitions agree
+4 pins in 1 stream: lock matches the definitions
 --- exit 0
 "#,
     );
@@ -29,7 +29,7 @@ fn a_tag_without_a_pin_is_drift() {
 `python:arm` is not pinned
 `python:latest` is not pinned
 
-to mend it: pinstream update
+help: run `pinstream update`, then commit pinstream.lock
 --- exit 2
 "#,
     );
@@ -46,7 +46,7 @@ fn a_pin_without_a_tag_is_drift_that_needs_no_registry() {
 `python:arm` is pinned, and no definition asks for it
 
 --- pinstream.lock
-+++ as it should be
++++ expected
 @@ -22,14 +22,4 @@
  [[pin]]
  stream = "python"
@@ -63,7 +63,7 @@ fn a_pin_without_a_tag_is_drift_that_needs_no_registry() {
  tag = "latest"
  follow = "python:3.12"
 
-to mend it: pinstream update --offline
+help: run `pinstream update --offline`, then commit pinstream.lock
 --- exit 2
 "#,
     );
@@ -72,7 +72,7 @@ to mend it: pinstream update --offline
 }
 
 #[test]
-fn another_image_is_drift_that_has_to_be_imported() {
+fn another_image_is_drift_that_needs_a_registry() {
     let stage = Stage::pinned();
     stage.stream(&PYTHON.replace("\"REGISTRY/python:3.11\"", "\"REGISTRY/python:3.12\""));
     stage.check(
@@ -81,7 +81,7 @@ fn another_image_is_drift_that_has_to_be_imported() {
 --- out
 `python:3.11` is pinned for `REGISTRY/python:3.11`, and its definition says `REGISTRY/python:3.12`
 
-to mend it: pinstream update
+help: run `pinstream update`, then commit pinstream.lock
 --- exit 2
 "#,
     );
@@ -90,7 +90,7 @@ to mend it: pinstream update
 }
 
 #[test]
-fn a_follower_out_of_step_is_mended_from_the_lock() {
+fn a_drifted_follower_is_fixed_offline() {
     let stage = Stage::pinned();
     stage.stream(&PYTHON.replace("follow = \"3.12\"", "follow = \"3.11\""));
     stage.check(
@@ -100,7 +100,7 @@ fn a_follower_out_of_step_is_mended_from_the_lock() {
 `python:latest` does not stand where `python:3.11`, which it follows, stands
 
 --- pinstream.lock
-+++ as it should be
++++ expected
 @@ -33,5 +33,6 @@
  stream = "python"
  tag = "latest"
@@ -112,7 +112,7 @@ fn a_follower_out_of_step_is_mended_from_the_lock() {
 +digest = "sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4"
 +previous = ["sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326"]
 
-to mend it: pinstream update --offline
+help: run `pinstream update --offline`, then commit pinstream.lock
 --- exit 2
 "#,
     );
@@ -130,7 +130,7 @@ moved  python:latest  346028a7044f → e0660bcc5200  3.12.4 → 3.11.9
 }
 
 #[test]
-fn a_follower_that_is_one_no_more_is_drift() {
+fn a_former_follower_is_drift() {
     let stage = Stage::pinned();
     stage.stream(&PYTHON.replace("{ follow = \"3.12\" }", "\"REGISTRY/python:3.12\""));
     stage.check(
@@ -139,14 +139,14 @@ fn a_follower_that_is_one_no_more_is_drift() {
 --- out
 `python:latest` is pinned as if it followed another tag
 
-to mend it: pinstream update
+help: run `pinstream update`, then commit pinstream.lock
 --- exit 2
 "#,
     );
 }
 
 #[test]
-fn a_digest_that_the_definition_fixes_is_held_against_the_lock() {
+fn a_changed_fixed_digest_in_the_definition_is_drift() {
     let stage = Stage::new();
     let first = stage.registry.push("python", "3.11", &super::image(11, "3.11.9"));
     let fixed = |digest: &str| format!("[tags]\ngolden = \"REGISTRY/python@{digest}\"\n");
@@ -158,13 +158,13 @@ fn a_digest_that_the_definition_fixes_is_held_against_the_lock() {
 --- out
 `python:golden` is pinned for `REGISTRY/python@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4`, and its definition says `REGISTRY/python@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`
 
-to mend it: pinstream update
+help: run `pinstream update`, then commit pinstream.lock
 --- exit 2
 "#);
 }
 
 #[test]
-fn a_fixed_digest_that_the_lock_changed_is_drift_and_is_mended() {
+fn a_changed_fixed_digest_in_the_lock_is_drift_and_is_restored() {
     let stage = Stage::new();
     let digest = stage.registry.push("python", "3.11", &super::image(11, "3.11.9"));
     stage.stream(&format!("[tags]\ngolden = \"REGISTRY/python@{digest}\"\n"));
@@ -175,7 +175,7 @@ fn a_fixed_digest_that_the_lock_changed_is_drift_and_is_mended() {
 --- out
 `python:golden` is pinned to `sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`, and its definition says `sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4`
 
-to mend it: pinstream update
+help: run `pinstream update`, then commit pinstream.lock
 --- exit 2
 "#);
     stage.update();
@@ -183,7 +183,7 @@ to mend it: pinstream update
 }
 
 #[test]
-fn a_platform_that_is_asked_for_and_not_there_is_drift() {
+fn a_missing_required_platform_is_drift() {
     let stage = Stage::pinned();
     stage.settings("[import]\nplatforms = [\"linux/amd64\", \"linux/s390x\"]\n");
     stage.stream("[tags]\n\"3.11\" = \"REGISTRY/python:3.11\"\n");
@@ -194,7 +194,7 @@ fn a_platform_that_is_asked_for_and_not_there_is_drift() {
 --- out
 `python:3.11` is pinned to an image without `linux/s390x`
 
-to mend it: pinstream update
+help: run `pinstream update`, then commit pinstream.lock
 --- exit 2
 "#,
     );
@@ -211,14 +211,14 @@ refused  python:3.11  `REGISTRY/python:3.11` has no `linux/s390x`
 }
 
 #[test]
-fn upstream_is_asked_on_request_and_its_drift_fails() {
+fn with_upstream_newer_digests_fail() {
     let stage = Stage::pinned();
     stage.check(
         &["check", "--upstream"],
         r#"
 --- out
 4 unchanged; nothing was written
-4 pins of 1 stream: lock and definitions agree
+4 pins in 1 stream: lock matches the definitions
 --- exit 0
 "#,
     );
@@ -256,7 +256,7 @@ moved   python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
 }
 
 #[test]
-fn a_platform_that_came_into_a_definition_or_left_it_is_drift() {
+fn adding_or_removing_platform_is_drift() {
     let stage = Stage::pinned();
     stage.stream(
         &PYTHON
@@ -273,7 +273,7 @@ fn a_platform_that_came_into_a_definition_or_left_it_is_drift() {
 `python:3.11` is not pinned for `linux/arm64` alone, as its definition says
 `python:arm` is pinned for one platform, and its definition names none
 
-to mend it: pinstream update
+help: run `pinstream update`, then commit pinstream.lock
 --- exit 2
 "#,
     );
@@ -282,7 +282,7 @@ to mend it: pinstream update
 }
 
 #[test]
-fn words_that_a_follower_has_of_its_own_are_drift() {
+fn details_in_the_pin_of_a_follower_are_drift() {
     let stage = Stage::pinned();
     let lock = stage.sandbox.read("pinstream.lock");
     stage.sandbox.write("pinstream.lock", &format!("{lock}version = \"9.9.9\"\n"));
@@ -293,13 +293,13 @@ fn words_that_a_follower_has_of_its_own_are_drift() {
 `python:latest` says of its image what only `python:3.12`, which it follows, may say
 
 --- pinstream.lock
-+++ as it should be
++++ expected
 @@ -36,3 +36,2 @@
  image = "REGISTRY/python:3.12"
  digest = "sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326"
 -version = "9.9.9"
 
-to mend it: pinstream update --offline
+help: run `pinstream update --offline`, then commit pinstream.lock
 --- exit 2
 "#,
     );
@@ -308,7 +308,7 @@ to mend it: pinstream update --offline
 }
 
 #[test]
-fn only_the_tags_that_are_named_are_checked() {
+fn only_named_tags_are_checked() {
     let stage = Stage::pinned();
     stage.stream(&PYTHON.replace("follow = \"3.12\"", "follow = \"3.11\"").replace("arm = ", "# arm = "));
     assert_eq!(stage.sandbox.run(&["check", "python:3.*"]).code, Some(0));
@@ -327,7 +327,7 @@ help: did you mean `python:3.12`?
 }
 
 #[test]
-fn files_that_settings_name_have_to_be_there() {
+fn files_named_in_the_settings_must_exist() {
     let stage = Stage::pinned();
     stage.settings(
         "[registry.\"quay.io\"]\nca = \"certs/corp.pem\"\n[[hook]]\nname = \"rollout\"\non = [\"python:latest\", \"web:*\"]\n\
@@ -380,9 +380,9 @@ error: `files` of the hook `rollout` names `scripts/lib.sh`, which is not there
         &["check"],
         r#"
 --- out
-4 pins of 1 stream: lock and definitions agree
+4 pins in 1 stream: lock matches the definitions
 --- err
-warning: `on` of the hook `rollout` means no tag: `web:*`
+warning: `on` of hook `rollout`: `web:*` matches no tag
 --- exit 0
 "#,
     );

@@ -1,4 +1,4 @@
-//! What CI systems are told: each form is a whole document in every case, and names files from the top of the repository.
+//! Formats of CI systems: always a complete document, with paths relative to the top of the repository.
 
 mod check;
 mod pass;
@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::Stage;
 use crate::support::ci::{self, FORMATS};
 
-/// A target, so that there is a file that can drift.
+/// A target, so that a file can drift.
 const TARGET: &str =
     "\n[[target]]\nfrom = \"python:3.12\"\nyaml = { path = \"deploy/web.yaml\", at = \"spec.image\" }\n";
 
-/// A root in the folder `work` of a repository, with all of its tags pinned and its target written.
+/// A root in the directory `work` of a repository, with all tags pinned and its target written.
 fn stage() -> Stage {
     let stage = Stage::new();
     stage.settings(TARGET);
@@ -22,7 +22,7 @@ fn stage() -> Stage {
     stage
 }
 
-/// Runs `args` in each form; all of them have to end with `code` and say the same as ever to people.
+/// Runs `args` in each format; all must exit with `code` and print the same to standard error.
 #[track_caller]
 fn all(stage: &Stage, code: i32, args: &[&str]) {
     let plain = stage.sandbox.run(args);
@@ -33,7 +33,7 @@ fn all(stage: &Stage, code: i32, args: &[&str]) {
     }
 }
 
-/// What a run says, and how it ends.
+/// Output and exit code of a run.
 fn said(stage: &Stage, args: &[&str]) -> String {
     stage.sandbox.shown(&stage.sandbox.run(args))
 }
@@ -44,7 +44,7 @@ fn json(stage: &Stage, args: &[&str]) -> Value {
 }
 
 #[test]
-fn what_stops_a_command_is_a_whole_document() {
+fn a_failed_command_writes_a_complete_document() {
     let mut stage = stage();
     all(&stage, 64, &["check", "python:9"]);
     all(&stage, 1, &["check", "--base", "nowhere"]);
@@ -133,7 +133,7 @@ fn what_stops_a_command_is_a_whole_document() {
 }
 
 #[test]
-fn the_help_says_what_each_form_is_for_and_shells_complete_them() {
+fn formats_are_documented_and_completed_by_shells() {
     let stage = Stage::new();
     for command in ["check", "plan", "update", "reconcile"] {
         let help = stage.sandbox.run(&[command, "--help"]).stdout;

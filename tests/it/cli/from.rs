@@ -32,12 +32,12 @@ wrote streams/library/python.toml
 wrote streams/redis.toml
 wrote streams/acme/python.toml
 wrote .gitattributes
-in each clone, so that `git merge` joins locks pin by pin:
+to merge locks pin by pin, run once per clone:
   git config merge.pinstream.driver "pinstream merge-driver %O %A %B %P"
-next: run `pinstream update`, and commit all that was written
+next: run `pinstream update`, then commit all written files
 --- err
 not adopted as it stands:
-AT                             WRITTEN                                                                           WHY
+AT                             TEXT                                                                              REASON
 src/Dockerfile:3               scratch                                                                           `scratch` is no image
 src/chart/templates/a.yaml:2   the whole file                                                                    this is not YAML: "-" is only valid inside a block
 src/compose.yaml:3             redis:7@sha256:abababababababababababababababababababababababababababababababab   its tag `7` is followed; `pinstream update` pins what that is now
@@ -76,10 +76,10 @@ fn a_root_that_is_there_is_left_alone() {
         r#"
 --- err
 not adopted as it stands:
-AT                 WRITTEN                                                                         WHY
+AT                 TEXT                                                                            REASON
 src/Dockerfile:3   scratch                                                                         `scratch` is no image
 src/web.yaml:5     redis@sha256:abababababababababababababababababababababababababababababababab   it names a digest and no tag, so there is nothing to follow
-error: `pinstream.toml` is already there; nothing was written
+error: `pinstream.toml` already exists; nothing was written
 help: this folder is a root; edit its files
 --- exit 1
 "#,
@@ -96,7 +96,7 @@ fn nothing_to_adopt_is_an_error_with_a_way_out() {
         r#"
 --- err
 not adopted as it stands:
-AT             WRITTEN   WHY
+AT             TEXT      REASON
 Dockerfile:1   scratch   `scratch` is no image
 error: no image that can be adopted was found
 help: Dockerfiles, compose files, workflows, Kubernetes and Helm files name images; without `--from`, `init` writes an example

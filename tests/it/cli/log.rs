@@ -1,11 +1,11 @@
-//! T9: what others wrote is no command to a CI system that reads our output as a log.
+//! T9: untrusted text cannot inject log commands of CI systems.
 
 use serde_json::Value;
 
 use crate::reconcile::stage::Stage;
 use crate::support::registry::Image;
 
-/// Commands of GitHub, now and of old, of Azure and of TeamCity, each with something before it.
+/// Log commands of GitHub (current and legacy), Azure and TeamCity, each with a prefix.
 const HOSTILE: [&str; 9] = [
     "::set-output name=a::b",
     "::add-mask::a",
@@ -18,8 +18,8 @@ const HOSTILE: [&str; 9] = [
     "##teamcity[setParameter name='a' value='b']",
 ];
 
-/// The lines that the readers of logs act on. GitHub's takes what .NET has for blank off the front of a line and reads
-/// the older form anywhere in it (actions/runner, `ActionCommand`).
+/// Finds lines that CI systems interpret as commands. GitHub trims whitespace as defined by .NET and accepts the legacy
+/// syntax anywhere in a line (actions/runner, `ActionCommand`).
 fn commands(text: &str) -> Vec<&str> {
     let acts = |line: &&str| {
         line.trim_start().starts_with("::") || ["##[", "##vso[", "##teamcity["].iter().any(|word| line.contains(word))
@@ -28,7 +28,7 @@ fn commands(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn t9_the_lines_that_a_log_reader_acts_on_are_known() {
+fn t9_log_commands_are_recognized() {
     for text in HOSTILE {
         assert_eq!(commands(text).len(), 1, "{text:?}");
     }
@@ -36,7 +36,7 @@ fn t9_the_lines_that_a_log_reader_acts_on_are_known() {
 }
 
 #[test]
-fn t9_a_hook_cannot_talk_to_who_reads_the_log() {
+fn t9_a_hook_cannot_inject_log_commands() {
     let lines = HOSTILE.join("\n");
     let settings = |exit: u8| {
         format!(
@@ -61,7 +61,7 @@ fn t9_a_hook_cannot_talk_to_who_reads_the_log() {
 }
 
 #[test]
-fn t9_neither_images_nor_commits_nor_servers_can() {
+fn t9_images_commits_and_servers_cannot_inject_log_commands() {
     for (seed, hostile) in (10..).zip(HOSTILE) {
         let mut stage = Stage::new("");
         stage.sandbox.env("GITHUB_ACTIONS", "true");

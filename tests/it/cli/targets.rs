@@ -80,7 +80,7 @@ wrote scripts/run.sh, line 3
         &["check"],
         "
 --- out
-4 pins of 1 stream: lock, definitions and targets agree
+4 pins in 1 stream: lock and targets match the definitions
 --- exit 0
 ",
     );
@@ -120,14 +120,14 @@ fn a_place_that_somebody_changed_is_drift_and_is_put_right_offline() {
 `deploy/web.yaml`, line 5: `python:3` stands there, not what `python:3.12` is pinned to
 
 --- deploy/web.yaml
-+++ as it should be
++++ expected
 @@ -3,3 +3,3 @@
    containers:
    - name: web
 -    image: 'python:3' # app
 +    image: 'REGISTRY/python:3.12@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326' # app
 
-to mend it: pinstream update --offline
+help: run `pinstream update --offline`, then commit the changed files
 --- exit 2
 ",
     );
@@ -148,7 +148,7 @@ to mend it: pinstream update --offline
       "line": 5
     }
   ],
-  "diff": "--- deploy/web.yaml\n+++ as it should be\n@@ -3,3 +3,3 @@\n   containers:\r\n   - name: web\r\n-    image: 'python:3' # app\r\n+    image: 'REGISTRY/python:3.12@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326' # app\r\n",
+  "diff": "--- deploy/web.yaml\n+++ expected\n@@ -3,3 +3,3 @@\n   containers:\r\n   - name: web\r\n-    image: 'python:3' # app\r\n+    image: 'REGISTRY/python:3.12@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326' # app\r\n",
   "mend": "pinstream update --offline"
 }
 --- exit 2
@@ -157,7 +157,7 @@ to mend it: pinstream update --offline
         &["check", "python:3.11"],
         "
 --- out
-4 pins of 1 stream: lock, definitions and targets agree
+4 pins in 1 stream: lock and targets match the definitions
 --- exit 0
 ",
     );
@@ -183,7 +183,7 @@ wrote deploy/web.yaml, line 5
         &["check"],
         "
 --- out
-4 pins of 1 stream: lock, definitions and targets agree
+4 pins in 1 stream: lock and targets match the definitions
 --- exit 0
 ",
     );
@@ -309,7 +309,7 @@ fn images_that_no_stream_covers_or_without_a_digest_are_listed_on_request() {
         &["check", "--all-images"],
         "
 --- out
-4 pins of 1 stream: lock, definitions and targets agree
+4 pins in 1 stream: lock and targets match the definitions
 --- exit 0
 ",
     );
@@ -352,7 +352,7 @@ warning: `k8s/pod.yaml`, line 7: which image `{{ x }}` is cannot be told: it is 
         &["check"],
         "
 --- out
-4 pins of 1 stream: lock, definitions and targets agree
+4 pins in 1 stream: lock and targets match the definitions
 --- exit 0
 ",
     );

@@ -1,4 +1,4 @@
-//! Files that are not what they should be: each is a clear error of the whole program.
+//! Invalid files: each is a clear error.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use super::Stage;
 
 #[test]
-fn t6_a_stream_that_is_too_large_names_the_cap() {
+fn t6_a_stream_that_is_too_large_is_an_error_with_the_limit() {
     let stage = Stage::new();
     stage.sandbox.write("streams/big.toml", &"# x\n".repeat(75 * 1024));
     stage.check(
@@ -23,7 +23,7 @@ error: `streams/big.toml` is larger than the cap of 256 KiB a file
 }
 
 #[test]
-fn t6_bytes_that_are_no_text_name_their_place() {
+fn t6_invalid_utf8_is_an_error_with_its_position() {
     let stage = Stage::new();
     fs::write(stage.sandbox.work().join("streams/nul.toml"), b"[tags]\na = \"\0\"\n").unwrap();
     fs::write(stage.sandbox.work().join("streams/latin1.toml"), b"description = \"caf\xe9\"\n").unwrap();
@@ -52,7 +52,7 @@ error: a NUL character
 }
 
 #[test]
-fn t6_a_link_a_folder_and_a_name_that_cannot_be_are_errors() {
+fn t6_links_directories_and_invalid_names_are_errors() {
     let stage = Stage::new();
     std::os::unix::fs::symlink("/etc/passwd", stage.sandbox.work().join("streams/link.toml")).unwrap();
     stage.check(
@@ -103,7 +103,7 @@ error: the lock was written by a newer pinstream: this one reads up to version 1
 }
 
 #[test]
-fn a_policy_forbids_what_it_does_not_allow() {
+fn the_policy_forbids_everything_else() {
     let mut stage = Stage::pinned();
     stage.sandbox.write("../policy.toml", "registries = [\"quay.io\"]\n");
     stage.check(
@@ -134,7 +134,7 @@ refused  python:arm   the policy does not allow `REGISTRY`
         &["plan", "--policy", "../nowhere.toml"],
         r#"
 --- err
-error: the policy `[SANDBOX]/work/../nowhere.toml` cannot be read: No such file or directory (os error 2)
+error: cannot read the policy `[SANDBOX]/work/../nowhere.toml`: No such file or directory (os error 2)
 --- exit 1
 "#,
     );
@@ -143,7 +143,7 @@ error: the policy `[SANDBOX]/work/../nowhere.toml` cannot be read: No such file 
 }
 
 #[test]
-fn definitions_that_are_wrong_are_told_all_at_once() {
+fn all_problems_are_reported_at_once() {
     let stage = Stage::new();
     stage.settings("\n[imprt]\n");
     stage.stream("[tags]\n3.12 = \"python\"\nlatest = { folow = \"3.12\" }\n");
@@ -180,7 +180,7 @@ error: unknown key `folow`
 }
 
 #[test]
-fn a_merge_that_was_left_half_done_names_its_line() {
+fn a_conflict_marker_is_an_error_with_its_line() {
     let stage = Stage::pinned();
     stage.edit_lock(
         "version = \"3.11.9\"",
@@ -206,14 +206,14 @@ error: line 9 is a conflict marker of a merge, `<<<<<<<`
 --- out
 4 unchanged; nothing to write
 --- err
-merged both sides of `pinstream.lock`; imported anew: `python:3.11`
+merged both sides of `pinstream.lock`; resolved again: `python:3.11`
 --- exit 0
 "#,
     );
 }
 
 #[test]
-fn t6_what_cannot_be_read_hides_nothing_else() {
+fn t6_unreadable_files_hide_no_other_problems() {
     let stage = Stage::new();
     let streams = stage.sandbox.work().join("streams");
     std::os::unix::fs::symlink("/etc/passwd", streams.join("link.toml")).unwrap();
@@ -258,7 +258,7 @@ error: `streams/y�.toml` is not read: its name is not Unicode
 }
 
 #[test]
-fn what_an_editor_leaves_behind_is_no_stream() {
+fn backup_files_of_editors_are_ignored() {
     let stage = Stage::pinned();
     let streams = stage.sandbox.work().join("streams");
     std::os::unix::fs::symlink("person@host.123:456", streams.join(".#python.toml")).unwrap();

@@ -1,5 +1,4 @@
-//! A machine without any of this: units of systemd, by their text and by systemd's own check where it is installed, and
-//! a crontab.
+//! Single machines: systemd units, checked as text and with systemd if it is installed, and a crontab.
 
 use std::process::Command;
 
@@ -9,7 +8,7 @@ use pinstream::report::exit::Exit;
 
 use super::text;
 
-/// The lines `key=value` of a unit, each with its section; a line that is none of those is an error (systemd.syntax(7)).
+/// Parses a unit into section, key and value; fails on other lines (systemd.syntax(7)).
 fn unit(text: &str) -> Result<Vec<(String, String, String)>, String> {
     let (mut found, mut section) = (Vec::new(), String::new());
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with(['#', ';'])) {
@@ -26,7 +25,7 @@ fn unit(text: &str) -> Result<Vec<(String, String, String)>, String> {
     Ok(found)
 }
 
-/// The one value of a key.
+/// Returns the value of a key that occurs once.
 fn value<'u>(unit: &'u [(String, String, String)], section: &str, key: &str) -> &'u str {
     let mut values = unit.iter().filter(|(of, name, _)| of == section && name == key);
     let value = values.next().unwrap_or_else(|| panic!("there is no {key} in [{section}]"));
@@ -35,7 +34,7 @@ fn value<'u>(unit: &'u [(String, String, String)], section: &str, key: &str) -> 
 }
 
 #[test]
-fn the_units_say_what_an_exit_code_means() {
+fn the_units_handle_all_exit_codes() {
     let service = unit(&text("systemd/pinstream.service")).unwrap();
     assert_eq!(value(&service, "Service", "Type"), "oneshot");
     assert_eq!(value(&service, "Service", "DynamicUser"), "yes");
@@ -50,7 +49,7 @@ fn the_units_say_what_an_exit_code_means() {
     assert!(unit("[A]\nb c\n").is_err() && unit("a=b\n").is_err() && unit("[A]\n- b=c").is_err());
 }
 
-/// What systemd says of the units, after `change` of the service; none where it is not installed.
+/// Runs `systemd-analyze` on the units with a modified service; none if it is not installed.
 fn systemd(verb: &[&str], change: impl Fn(String) -> String) -> Option<(bool, String)> {
     let folder = tempfile::tempdir().unwrap();
     let (service, timer) = (folder.path().join("pinstream.service"), folder.path().join("pinstream.timer"));
@@ -73,7 +72,7 @@ fn systemd(verb: &[&str], change: impl Fn(String) -> String) -> Option<(bool, St
 }
 
 #[test]
-fn systemd_takes_the_units() {
+fn systemd_accepts_the_units() {
     let Some((_, said)) = systemd(&["verify"], |text| text) else { return };
     assert_eq!(said, "");
     let broken = |text: String| text.replace("ProtectClock=yes", "ProtectClok=yes");
@@ -82,7 +81,7 @@ fn systemd_takes_the_units() {
 }
 
 #[test]
-fn systemd_finds_the_service_little_exposed() {
+fn systemd_rates_the_service_as_well_sandboxed() {
     // Ten times what it shows: `1.2 OK`.
     let verb = ["security", "--offline=true", "--threshold=15", "--no-pager"];
     let Some((is_below, said)) = systemd(&verb, |text| text) else { return };
@@ -91,7 +90,7 @@ fn systemd_finds_the_service_little_exposed() {
     assert!(!is_below);
 }
 
-/// The entries of a crontab: schedule and command.
+/// Parses a crontab into schedules and commands.
 pub(super) fn entries(text: &str) -> Vec<(String, String)> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let mut found = Vec::new();
@@ -109,7 +108,7 @@ pub(super) fn entries(text: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_crontab_has_schedules_that_are_some() {
+fn the_crontab_has_valid_schedules() {
     let entries = entries(&text("crontab"));
     assert_eq!(entries.len(), 1);
     for (schedule, command) in entries {

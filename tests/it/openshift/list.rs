@@ -1,17 +1,16 @@
-//! Manifest lists: what is asked for, what is pinned of them, and what is missing (openshift/openshift-apiserver,
-//! `importer_manifestlist_test.go`).
+//! Manifest lists: requests, pins and missing children (openshift/openshift-apiserver, `importer_manifestlist_test.go`).
 
 use crate::reconcile::stage::Stage;
 use crate::support::registry::Image;
 use crate::support::registry::image::Built;
 
-/// A list of two platforms.
+/// Builds a manifest list with two platforms.
 fn built() -> Built {
     Image::new(5).docker().version("5").platforms(&["linux/arm64", "linux/amd64"]).build()
 }
 
-/// A stage with `built` at `app:latest` but for what bears a digest of `without`, and `stream` with the digest of the
-/// list in place of `LIST`.
+/// Creates a stage with `built` at `app:latest`, without the content named in `without`, and with `stream`, whose `LIST` is
+/// replaced by the digest of the list.
 fn stage(without: &[&str], stream: &str) -> Stage {
     let mut stage = Stage::new("");
     let Built { top, children, blobs } = built();
@@ -34,7 +33,7 @@ fn stage(without: &[&str], stream: &str) -> Stage {
     stage
 }
 
-/// What a first pass over `stream` asks, a request a line, and that the next one writes nothing.
+/// Compares the requests of a first pass, one per line, and checks that the next pass writes nothing.
 #[track_caller]
 fn check(stream: &str, expected: &str) {
     let stage = stage(&[], stream);
@@ -89,7 +88,7 @@ GET blobs/sha256:CONFIG-AMD64
 
 #[test]
 fn test_import_manifest_list_import_two_images_by_same_digest() {
-    // The list itself and one platform of it are two things to find out, and their list is one image.
+    // The list and one of its platforms are resolved separately; equal references are resolved once.
     check(
         "[tags]\nall = \"REGISTRY/app@LIST\"\nagain = \"REGISTRY/app@LIST\"\n\
          one = { image = \"REGISTRY/app@LIST\", platform = \"linux/arm64\" }\n",
@@ -113,7 +112,7 @@ fn test_import_manifest_list_single_manifest() {
             let stage = stage(&[], &format!("[tags]\napp = {{ image = \"{image}\"{mode} }}\n"));
             stage.ends(0, &[]);
             assert_eq!(stage.pin("app:app").as_ref(), Some(pinned), "{image}{mode}");
-            // The list is fetched first, and then the child for amd64.
+            // First the list, then its child for amd64.
             let fetched: Vec<_> = stage.registry.requests().into_iter().filter(|asked| asked.method == "GET").collect();
             let manifests: Vec<_> =
                 fetched.iter().filter_map(|asked| asked.path().strip_prefix("/v2/app/manifests/")).collect();

@@ -28,7 +28,7 @@ fn files_and_folders_can_be_named_and_nothing_need_be_written() {
         kustomize = { path = "deploy/kustomization.yaml", name = "web" }
         --- err
         not added:
-        AT                            WRITTEN                       WHY
+        AT                            TEXT                          REASON
         compose.yaml:4                REGISTRY/own           it is built here
         deploy/kustomization.yaml:6   REGISTRY/python:3.11   the image `REGISTRY/python` has no `digest` to write over; add a line `digest: ""` to the entry
         help: a comment `# pinstream: stream:tag` in the line of an image, and one target `marker` for the file, does as well
@@ -50,7 +50,7 @@ fn files_and_folders_can_be_named_and_nothing_need_be_written() {
         helm = { path = "deploy/chart/values.yaml", at = "job.image" }
         --- err
         not added:
-        AT                                  WRITTEN               WHY
+        AT                                  TEXT                  REASON
         compose.yaml:4                      REGISTRY/own   it is built here
         deploy/chart/templates/web.yaml:2   the whole file        this is not YAML: "-" is only valid inside a block
         note: `python:3.12` is written for `REGISTRY/python:3.12`, which is `python:arm` as well
@@ -60,7 +60,7 @@ fn files_and_folders_can_be_named_and_nothing_need_be_written() {
         nothing is to be added
         --- err
         not added:
-        AT               WRITTEN          WHY
+        AT               TEXT             REASON
         pinstream.toml   the whole file   it is of no kind in which images are known to be; a comment can name their tag
         --- exit 0
         $ pinstream targets add ..
@@ -246,7 +246,7 @@ fn a_file_that_is_too_large_is_passed_by() {
         nothing is to be added
         --- err
         not added:
-        AT           WRITTEN          WHY
+        AT           TEXT             REASON
         large.yaml   the whole file   it is larger than 16 MiB
         --- exit 0
         "#);
@@ -261,7 +261,7 @@ fn settings_with_targets_in_a_list_are_left_as_they_are() {
         $ pinstream targets add compose.yaml
         --- err
         not added:
-        AT               WRITTEN               WHY
+        AT               TEXT                  REASON
         compose.yaml:4   REGISTRY/own   it is built here
         note: `python:3.12` is written for `REGISTRY/python:3.12`, which is `python:arm` as well
         error: `target` is defined twice, first in line 1
@@ -306,7 +306,7 @@ fn a_comment_is_no_way_out_for_a_file_that_no_target_can_be_for() {
         nothing is to be added
         --- err
         not added:
-        AT               WRITTEN                       WHY
+        AT               TEXT                          REASON
         é/Dockerfile:1   REGISTRY/python:3.12   `é/Dockerfile` has `é` (U+00E9), which the path of a target cannot have; give the file another name, or write its image elsewhere
         --- exit 0
         "#);

@@ -1,16 +1,16 @@
-//! What CI systems are told of a check: each thing that is wrong, at its line.
+//! `check` in the formats of CI systems: each problem at its line.
 
 use serde_json::Value;
 
 use super::{all, json, said, stage};
 
 #[test]
-fn where_all_is_well_no_line_is_named() {
+fn a_passing_check_has_no_annotations() {
     let stage = stage();
     all(&stage, 0, &["check"]);
     insta::assert_snapshot!(said(&stage, &["check", "--format", "github"]), @"
     --- out
-    4 pins of 1 stream: lock, definitions and targets agree
+    4 pins in 1 stream: lock and targets match the definitions
     --- exit 0
     ");
     insta::assert_snapshot!(said(&stage, &["check", "--format", "gitlab"]), @"
@@ -33,7 +33,7 @@ fn where_all_is_well_no_line_is_named() {
     "#);
     insta::assert_snapshot!(said(&stage, &["check", "--format", "markdown"]), @"
     --- out
-    ### `pinstream check`: 4 pins of 1 stream: lock, definitions and targets agree
+    ### `pinstream check`: 4 pins in 1 stream: lock and targets match the definitions
     --- exit 0
     ");
     let log = json(&stage, &["check", "--format", "sarif"]);
@@ -47,7 +47,7 @@ fn where_all_is_well_no_line_is_named() {
 }
 
 #[test]
-fn a_stream_that_is_broken_is_annotated_at_line_and_column() {
+fn a_broken_stream_is_annotated_with_line_and_column() {
     let stage = stage();
     stage.stream("[tags]\n# \u{1f40d}, 100%\nlatest = { folow = \"3.12\" }\n\"3.12\" = \"python\n");
     for command in ["check", "plan", "update"] {
@@ -167,7 +167,7 @@ fn a_stream_that_is_broken_is_annotated_at_line_and_column() {
 }
 
 #[test]
-fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
+fn drift_of_lock_and_targets_is_annotated() {
     let stage = stage();
     stage.stream("[tags]\n\"3.11\" = \"REGISTRY/python:3.11\"\n\n[tags.\"3.12\"]\nimage = \"REGISTRY/python:3.12\"\n\n[tags.new]\nfollow = \"3.12\"\n");
     stage.sandbox.write("deploy/web.yaml", "# A comment.\nspec:\n  image: python:3\n");
@@ -175,12 +175,12 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
     all(&stage, 2, &["check", "--all-images"]);
     insta::assert_snapshot!(said(&stage, &["check", "--all-images", "--format", "github"]), @"
     --- out
-    ::error file=work/pinstream.lock,line=22,title=pinstream lock::`python:arm` is pinned, and no definition asks for it%0Ahelp: run `pinstream update --offline`
-    ::error file=work/pinstream.lock,line=32,title=pinstream lock::`python:latest` is pinned, and no definition asks for it%0Ahelp: run `pinstream update --offline`
-    ::error file=work/streams/python.toml,line=7,endLine=7,col=7,endColumn=9,title=pinstream lock::`python:new` is not pinned%0Ahelp: run `pinstream update --offline`
-    ::error file=work/deploy/web.yaml,line=3,title=pinstream target::`python:3` stands there, not what `python:3.12` is pinned to%0Ahelp: run `pinstream update --offline`
+    ::error file=work/pinstream.lock,line=22,title=pinstream lock::`python:arm` is pinned, and no definition asks for it%0Ahelp: run `pinstream update --offline`, then commit pinstream.lock
+    ::error file=work/pinstream.lock,line=32,title=pinstream lock::`python:latest` is pinned, and no definition asks for it%0Ahelp: run `pinstream update --offline`, then commit pinstream.lock
+    ::error file=work/streams/python.toml,line=7,endLine=7,col=7,endColumn=9,title=pinstream lock::`python:new` is not pinned%0Ahelp: run `pinstream update --offline`, then commit pinstream.lock
+    ::error file=work/deploy/web.yaml,line=3,title=pinstream target::`python:3` stands there, not what `python:3.12` is pinned to%0Ahelp: run `pinstream update --offline`, then commit the changed files
     ::error file=work/Dockerfile,line=1,title=pinstream image::`golang:1`: no stream covers it, and it has no digest%0Ahelp: `pinstream tag IMAGE STREAM:TAG` covers an image, and `pinstream targets add` has its digest written
-    4 pins of 1 stream: not all is as it should be
+    4 pins in 1 stream: 5 problems found
     --- exit 2
     ");
     insta::assert_snapshot!(said(&stage, &["check", "--all-images", "--format", "gitlab"]), @r#"
@@ -188,7 +188,7 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
     [
       {
         "check_name": "lock",
-        "description": "`python:arm` is pinned, and no definition asks for it; help: run `pinstream update --offline`",
+        "description": "`python:arm` is pinned, and no definition asks for it; help: run `pinstream update --offline`, then commit pinstream.lock",
         "fingerprint": "df2322043504d7c6644287b8706784ee",
         "location": {
           "lines": {
@@ -200,7 +200,7 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
       },
       {
         "check_name": "lock",
-        "description": "`python:latest` is pinned, and no definition asks for it; help: run `pinstream update --offline`",
+        "description": "`python:latest` is pinned, and no definition asks for it; help: run `pinstream update --offline`, then commit pinstream.lock",
         "fingerprint": "ecf3873d8e0ab0d30c4a002076ef5d9a",
         "location": {
           "lines": {
@@ -212,7 +212,7 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
       },
       {
         "check_name": "lock",
-        "description": "`python:new` is not pinned; help: run `pinstream update --offline`",
+        "description": "`python:new` is not pinned; help: run `pinstream update --offline`, then commit pinstream.lock",
         "fingerprint": "85984510de94eef87329e7b2b7a16155",
         "location": {
           "lines": {
@@ -224,7 +224,7 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
       },
       {
         "check_name": "target",
-        "description": "`python:3` stands there, not what `python:3.12` is pinned to; help: run `pinstream update --offline`",
+        "description": "`python:3` stands there, not what `python:3.12` is pinned to; help: run `pinstream update --offline`, then commit the changed files",
         "fingerprint": "2b2c9aa781a94ffa1dbf9228ee5acb63",
         "location": {
           "lines": {
@@ -262,7 +262,7 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
       <testsuite name="work/deploy/web.yaml" tests="1" failures="1" errors="0" skipped="0">
         <testcase name="python:3.12" classname="work/deploy/web.yaml">
           <failure type="target" message="`python:3` stands there, not what `python:3.12` is pinned to">work/deploy/web.yaml:3: `python:3` stands there, not what `python:3.12` is pinned to
-    help: run `pinstream update --offline`</failure>
+    help: run `pinstream update --offline`, then commit the changed files</failure>
         </testcase>
       </testsuite>
       <testsuite name="work/streams/python" tests="5" failures="3" errors="0" skipped="0">
@@ -270,15 +270,15 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
         <testcase name="3.12" classname="work/streams/python"/>
         <testcase name="arm" classname="work/streams/python">
           <failure type="lock" message="`python:arm` is pinned, and no definition asks for it">work/pinstream.lock:22: `python:arm` is pinned, and no definition asks for it
-    help: run `pinstream update --offline`</failure>
+    help: run `pinstream update --offline`, then commit pinstream.lock</failure>
         </testcase>
         <testcase name="latest" classname="work/streams/python">
           <failure type="lock" message="`python:latest` is pinned, and no definition asks for it">work/pinstream.lock:32: `python:latest` is pinned, and no definition asks for it
-    help: run `pinstream update --offline`</failure>
+    help: run `pinstream update --offline`, then commit pinstream.lock</failure>
         </testcase>
         <testcase name="new" classname="work/streams/python">
           <failure type="lock" message="`python:new` is not pinned">work/streams/python.toml:7:7: `python:new` is not pinned
-    help: run `pinstream update --offline`</failure>
+    help: run `pinstream update --offline`, then commit pinstream.lock</failure>
         </testcase>
       </testsuite>
     </testsuites>
@@ -286,19 +286,19 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
     "#);
     insta::assert_snapshot!(said(&stage, &["check", "--all-images", "--format", "markdown"]), @r#"
     --- out
-    ### `pinstream check`: 4 pins of 1 stream: not all is as it should be
+    ### `pinstream check`: 4 pins in 1 stream: 5 problems found
 
     |  | where | what | what to do |
     | --- | --- | --- | --- |
-    | error | `work/pinstream.lock`, line 22 | `python:arm` is pinned, and no definition asks for it | run `pinstream update --offline` |
-    | error | `work/pinstream.lock`, line 32 | `python:latest` is pinned, and no definition asks for it | run `pinstream update --offline` |
-    | error | `work/streams/python.toml`, line 7 | `python:new` is not pinned | run `pinstream update --offline` |
-    | error | `work/deploy/web.yaml`, line 3 | `python:3` stands there, not what `python:3.12` is pinned to | run `pinstream update --offline` |
+    | error | `work/pinstream.lock`, line 22 | `python:arm` is pinned, and no definition asks for it | run `pinstream update --offline`, then commit pinstream.lock |
+    | error | `work/pinstream.lock`, line 32 | `python:latest` is pinned, and no definition asks for it | run `pinstream update --offline`, then commit pinstream.lock |
+    | error | `work/streams/python.toml`, line 7 | `python:new` is not pinned | run `pinstream update --offline`, then commit pinstream.lock |
+    | error | `work/deploy/web.yaml`, line 3 | `python:3` stands there, not what `python:3.12` is pinned to | run `pinstream update --offline`, then commit the changed files |
     | error | `work/Dockerfile`, line 1 | `golang:1`: no stream covers it, and it has no digest | `pinstream tag IMAGE STREAM:TAG` covers an image, and `pinstream targets add` has its digest written |
 
     ```diff
     --- pinstream.lock
-    +++ as it should be
+    +++ expected
     @@ -22,15 +22,5 @@
      [[pin]]
      stream = "python"
@@ -317,7 +317,7 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
      follow = "python:3.12"
      image = "REGISTRY/python:3.12"
     --- deploy/web.yaml
-    +++ as it should be
+    +++ expected
     @@ -1,3 +1,3 @@
      # A comment.
      spec:
@@ -335,7 +335,7 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
     let prints = |log: &Value| -> Vec<Value> {
         log["runs"][0]["results"].as_array().unwrap().iter().map(|one| one["partialFingerprints"].clone()).collect()
     };
-    // The same are found again where their lines have moved to.
+    // Fingerprints do not depend on line numbers.
     stage.sandbox.write("deploy/web.yaml", "# A comment.\n# Another.\nspec:\n  image: python:3\n");
     let later = json(&stage, &["check", "--format", "sarif"]);
     assert_ne!(log, later);
@@ -343,7 +343,7 @@ fn a_lock_and_a_target_that_drifted_are_annotated_at_their_lines() {
 }
 
 #[test]
-fn a_digest_that_was_edited_by_hand_is_annotated_in_the_lock() {
+fn an_edited_digest_is_annotated_in_the_lock() {
     let stage = stage();
     stage.commit("Pin two images");
     let digest = stage.digest("python:3.11");
@@ -351,8 +351,8 @@ fn a_digest_that_was_edited_by_hand_is_annotated_in_the_lock() {
     all(&stage, 4, &["check", "--base", "HEAD"]);
     insta::assert_snapshot!(said(&stage, &["check", "--base", "HEAD", "--format", "github"]), @"
     --- out
-    ::error file=work/pinstream.lock,line=8,title=pinstream unvouched::`python:3.11` is pinned to `sha256:f0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4`, which it does not serve, and which `HEAD` never held%0Ahelp: it serves `sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4`; to pin that: pinstream update python:3.11
-    4 pins of 1 stream: not all is as it should be
+    ::error file=work/pinstream.lock,line=8,title=pinstream unvouched::`python:3.11` is pinned to `sha256:f0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4`, which neither the registry nor the history of `HEAD` has%0Ahelp: run `pinstream update python:3.11` to pin `sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4`, the current digest
+    4 pins in 1 stream: 1 problem found
     --- exit 4
     ");
 }

@@ -1,4 +1,4 @@
-//! What CI systems are told of a pass: what moves, what could not be imported, and the summary of a job.
+//! Passes in the formats of CI systems: changes, failures, and the job summary.
 
 use super::super::{Stage, image};
 use super::{all, json, said, stage};
@@ -6,7 +6,7 @@ use crate::support::ci;
 use crate::support::remote::BareRepo;
 
 #[test]
-fn a_plan_notices_what_would_move() {
+fn a_plan_reports_changes_as_notices() {
     let stage = stage();
     stage.move_upstream();
     stage.registry.push("python", "3.11", &image(11, "3.11.10"));
@@ -168,7 +168,7 @@ fn a_plan_notices_what_would_move() {
 }
 
 #[test]
-fn a_job_gets_its_summary_where_it_wants_one() {
+fn the_job_summary_is_written_if_requested() {
     let mut stage = stage();
     stage.move_upstream();
     let path = stage.sandbox.home().join("summary.md");
@@ -191,7 +191,7 @@ fn a_job_gets_its_summary_where_it_wants_one() {
     --- out
     ::error file=work/streams/python.toml,line=1,endLine=1,col=1,endColumn=8,title=pinstream definition::unknown key `nonsense`%0Ahelp: known here: `annotations`, `description`, `discover`, `import`, `tags`
     --- err
-    warning: the summary `[SANDBOX]/home`, which `GITHUB_STEP_SUMMARY` names, cannot be written: Is a directory (os error 21)
+    warning: cannot write the job summary `[SANDBOX]/home` (`GITHUB_STEP_SUMMARY`): Is a directory (os error 21)
     error: unknown key `nonsense`
      --> streams/python.toml:1:1
       |
@@ -204,7 +204,7 @@ fn a_job_gets_its_summary_where_it_wants_one() {
 }
 
 #[test]
-fn a_pass_over_a_remote_names_files_from_its_top() {
+fn paths_of_a_remote_pass_are_relative_to_its_top() {
     let mut stage = Stage::new();
     let (repo, host) = (BareRepo::new(), stage.registry.host());
     stage.sandbox.scrub(repo.path().display().to_string(), "[REMOTE]");

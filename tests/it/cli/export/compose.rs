@@ -98,7 +98,7 @@ help: `pinstream tag IMAGE STREAM:TAG` makes a tag of an image
         &["export", "compose", "--file", "c/compose.yaml"],
         "
 --- err
-error: `c/compose.yaml` cannot be read: No such file or directory (os error 2)
+error: cannot read `c/compose.yaml`: No such file or directory (os error 2)
 --- exit 1
 ",
     );
