@@ -68,7 +68,7 @@ pub fn run(context: &CommandContext, args: &InitArgs) -> Result<Exit, CliError> 
     Ok(Exit::Success)
 }
 
-/// Tells if a path exists; dangling links count.
+/// Returns true if a path exists; dangling links count.
 fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }

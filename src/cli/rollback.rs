@@ -93,7 +93,7 @@ pub fn run(context: &CommandContext, args: &RollbackArgs) -> Result<Exit, CliErr
         return Err(CliError::new(format!("`{id}` is not pinned yet")).help(format!("run `pinstream update {id}`")));
     };
     if matches!(&tag.source, TagSource::Image { image, .. } if image.digest().is_some()) {
-        return Err(CliError::new(format!("`{id}` is defined by its digest"))
+        return Err(CliError::new(format!("the definition of `{id}` has a fixed digest"))
             .help(format!("define it again: `pinstream tag {}@DIGEST {id}`", id.stream)));
     }
     let rollback = Rollback { context, args, work_tree: &work_tree, root: &root, id: &id, tag, current };
@@ -127,7 +127,7 @@ impl Rollback<'_> {
         to.choose(&candidates)
     }
 
-    /// Tells if the tag can return to an entry of its history.
+    /// Returns true if the tag can return to an entry of its history.
     fn is_eligible(&self, entry: &HistoryEntry) -> bool {
         let is_rejected = self.tag.adoption.as_ref().is_some_and(|rules| rules.reject.contains(&entry.digest));
         let is_same_repository =

@@ -106,7 +106,7 @@ impl OcArgs {
         ];
         match options.into_iter().find(|(_, given, _)| given.is_some()) {
             Some((option, _, help)) => {
-                Err(CliError::usage(format!("`{option}` is an option of `oc tag` only")).help(help))
+                Err(CliError::usage(format!("`{option}` of `oc tag` is not supported")).help(help))
             }
             None => Ok(()),
         }
@@ -160,7 +160,7 @@ fn define(context: &CommandContext, args: &TagArgs, source: &str, tags: &[String
         writeln!(out, "wrote {path}")?;
     }
     if written.is_empty() {
-        writeln!(out, "nothing to change: already defined so")?;
+        writeln!(out, "already defined; nothing was written")?;
         return Ok(Exit::Success);
     }
     for id in ids.iter().filter(|id| is_held(&root, id)) {

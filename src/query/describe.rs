@@ -138,7 +138,7 @@ impl<'a> Describer<'a> {
         }
     }
 
-    /// Returns the tag of the same stream whose section an alias belongs to. A follower with rules of its own is no
+    /// Returns the tag of the same stream whose section an alias belongs to. A follower with rules of its own is not an
     /// alias, because its digest may differ.
     fn alias_target(&self, id: &TagId) -> Option<&'a TagId> {
         let tag = self.root.definitions.tags.get(id)?;
@@ -148,7 +148,7 @@ impl<'a> Describer<'a> {
         }
     }
 
-    /// Tells if following aliases from `alias` ends at `id`.
+    /// Returns true if following aliases from `alias` ends at `id`.
     fn resolves_to(&self, alias: &'a TagId, id: &TagId) -> bool {
         std::iter::successors(Some(alias), |at| self.alias_target(at)).last() == Some(id)
     }

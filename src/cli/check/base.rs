@@ -161,7 +161,7 @@ impl UnverifiedPins {
     }
 }
 
-/// Tells if a follower's digest differs from that of its target, as it may with rules of its own.
+/// Returns true if a follower's digest differs from that of its target, as it may with rules of its own.
 fn lags(lock: &Lock, pin: &Pin) -> bool {
     let followed = pin.followed().map(|target| lock.pins.get(target));
     followed.is_some_and(|old| old.is_none_or(|old| (&old.image, &old.digest) != (&pin.image, &pin.digest)))
@@ -219,7 +219,7 @@ fn lock_of(bytes: Vec<u8>) -> Lock {
     lock::read::read(&Arc::new(SourceFile { path: lock::FILE_NAME.to_owned(), text })).unwrap_or_default()
 }
 
-/// Tells if the registry serves exactly the pin. Tags that were not resolved have drift, which is reported elsewhere.
+/// Returns true if the registry serves exactly the pin. Tags that were not resolved have drift, which is reported elsewhere.
 fn is_served(answer: Option<&Result<Answer, ResolveError>>, pin: &Pin) -> bool {
     match answer {
         None | Some(Ok(Answer::Unchanged)) => true,

@@ -66,7 +66,7 @@ impl FromStr for RollbackTarget {
 }
 
 impl RollbackTarget {
-    /// Tells if the newest `eligible` entries are enough to choose; a prefix could match older ones, too.
+    /// Returns true if the newest `eligible` entries are enough to choose; a prefix could match older ones, too.
     pub(super) fn is_decided(&self, eligible: &[HistoryEntry]) -> bool {
         match self {
             Self::Nth(nth) => distinct(eligible).len() >= *nth,

@@ -192,7 +192,7 @@ pub fn style_of(choice: ColorChoice, stream: &impl IsTerminal) -> RenderStyle {
     if colour { RenderStyle::Colour } else { RenderStyle::Plain }
 }
 
-/// Tells if the terminal supports plain text only.
+/// Returns true if the terminal supports plain text only.
 fn is_dumb() -> bool {
     environment::var("TERM").is_some_and(|term| term == "dumb")
 }

@@ -46,7 +46,7 @@ impl DefinitionEdit {
         Root::read(&self.after)
     }
 
-    /// Tells if the root had problems before the edit.
+    /// Returns true if the root had problems before the edit.
     pub fn was_broken(&self) -> bool {
         Root::read(&self.before).is_err()
     }

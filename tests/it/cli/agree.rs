@@ -364,7 +364,7 @@ error: `files` of the hook `rollout` names `scripts/lib.sh`, which is not there
 --- exit 1
 "#,
     );
-    // A pass says it of what it needs, at the same place.
+    // A pass reports missing files that it needs, at the same position.
     let ran = stage.sandbox.run(&["plan"]);
     assert!(ran.code == Some(1) && ran.stderr.contains("pinstream.toml:4:6"), "{}", ran.stderr);
     for path in ["scripts/rollout.sh", "scripts/lib.sh"] {

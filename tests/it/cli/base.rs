@@ -243,7 +243,7 @@ fn t4_an_earlier_digest_added_by_hand_is_refused() {
 --- exit 4
 "#,
     );
-    // One that its repository has is believed: a branch may have moved a pin more than once.
+    // Digests that exist in the repository are accepted: a branch may have updated a pin more than once.
     let (other, follower) = (stage.digest("python:3.11"), "tag = \"latest\"\n");
     stage.edit_lock(EVIL, &first);
     stage.edit_lock(&format!("\"{first}\", \"{first}\""), &format!("\"{first}\""));
@@ -258,7 +258,7 @@ fn t4_an_earlier_digest_added_by_hand_is_refused() {
 #[test]
 fn t4_digests_in_the_history_of_the_base_may_be_previous() {
     let stage = moved();
-    // Back to the first digest and on again: both are earlier ones, known from history alone.
+    // Return to the first digest, then update again: both earlier digests are known from history only.
     stage.sandbox.git(&["checkout", "-q", "HEAD~1", "--", "pinstream.lock"]);
     stage.commit("Back");
     stage.registry.push("python", "3.12", &super::image(23, "3.12.23"));
@@ -271,7 +271,7 @@ fn t4_digests_in_the_history_of_the_base_may_be_previous() {
 #[test]
 fn an_honest_update_reads_no_history() {
     let stage = moved();
-    // Whoever walks on to this version of the lock fails.
+    // Reading this version of the lock fails.
     let blob = stage.sandbox.git(&["rev-parse", "HEAD~1:pinstream.lock"]);
     let (folder, file) = blob.trim().split_at(2);
     std::fs::remove_file(stage.sandbox.work().join(format!(".git/objects/{folder}/{file}"))).unwrap();

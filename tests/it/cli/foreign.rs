@@ -10,7 +10,7 @@ const HOSTILE: &str = "1\u{1b}[31m\u{202e}\u{7}\r\n::set-env name=PATH::/evil\n:
 #[test]
 fn t9_hostile_labels_and_texts_are_escaped() {
     let stage = Stage::new();
-    // What characters do to a line is refused in definitions; words for log readers are not.
+    // Definitions reject control characters, but not log commands.
     let (hostile, key) = ("\"::error::x ##[error] <b>\"", "\"::add-mask::##vso[task.setvariable]\"");
     stage.stream(&format!(
         "description = {hostile}\nannotations = {{ a = {hostile}, {key} = \"x\" }}\n[tags]\n\
@@ -51,7 +51,7 @@ fn t9_hostile_labels_and_texts_are_escaped() {
                 let acts = |c: char| is_deceptive(c) && c != '\n' && !(c == '\t' && args == ["describe"]);
                 assert!(!text.chars().any(acts), "{args:?}: {text:?}");
                 assert!(!text.lines().any(|line| line.trim_start().starts_with("::")), "{args:?}: {text}");
-                // A heading of ours is none of theirs.
+                // Our own headings are allowed.
                 assert!(!text.replacen("### `pinstream ", "", 1).contains("##"), "{args:?}: {text}");
                 seen += text.matches("[31m").count();
             }
@@ -69,7 +69,7 @@ fn t9_the_diff_of_a_lock_is_escaped() {
     let stage = Stage::pinned();
     for hostile in ["##vso[task.setvariable variable=a]b", "::error::x", "##teamcity[message]"] {
         let lock = stage.sandbox.read("pinstream.lock");
-        // A follower has no words of its own: what stands there is shown as what is to go.
+        // A follower has no details of its own: the diff removes them.
         stage.sandbox.write("pinstream.lock", &format!("{lock}version = \"{hostile}\"\n"));
         for args in [&["check"][..], &["check", "--format", "json"], &["list", "--format", "json"]] {
             let ran = stage.sandbox.run(args);

@@ -52,7 +52,7 @@ fn t9_a_hook_cannot_inject_log_commands() {
         assert_eq!(commands(&said), Vec::<&str>::new(), "{args:?}");
         assert!(said.contains("add-mask::a") && said.contains("vso[task"), "{said}");
     }
-    // Who reads the JSON has every line as it was, but for what moves a cursor.
+    // JSON contains every line unchanged, except for cursor movements.
     let report: Value = stage.report(6, &[]);
     let output = report["hooks"][0]["output"].as_str().unwrap();
     assert!(output.starts_with("::set-output name=a::b\n::add-mask::a\n"), "{output}");
@@ -73,7 +73,7 @@ fn t9_images_commits_and_servers_cannot_inject_log_commands() {
         stage.commit("streams/web.toml", "description = \"web\"\n[tags]\none = \"REGISTRY/web:1\"\n");
         stage.ends(0, &[]);
         stage.registry.push("web", "1", &image(seed + 100));
-        // The branch is taken and the state is not, with words.
+        // The server accepts the branch and rejects the state ref with a message.
         let words = hostile.replace('\'', "\"");
         stage
             .repo

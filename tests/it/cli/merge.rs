@@ -221,14 +221,14 @@ fn conflicts_of_a_plain_text_merge_are_resolved_with_or_without_base() {
         assert_eq!(git(&stage, &["merge", "-q", "other"]).code, Some(1));
         assert!(stage.sandbox.read("pinstream.lock").contains("<<<<<<< HEAD"));
         stage.registry.push("python", "3.12", &image(24, "3.12.24"));
-        // What both moved is imported, whatever tags are named.
+        // Conflicting pins are resolved again, even if other tags are named.
         let ran = stage.sandbox.run(&["update", "python:3.11"]);
         assert_eq!(ran.code, Some(0), "{style}: {}{}", ran.stdout, ran.stderr);
         assert_eq!(versions(&stage), "3.11.21\" 3.12.24\" 3.12.24\"", "{style}");
         assert_eq!(stage.sandbox.run(&["check"]).code, Some(0));
         let lock = stage.sandbox.read("pinstream.lock");
         let pin = lock.split("\n\n").find(|pin| pin.contains("tag = \"3.12\"")).unwrap();
-        // Where it stood on either side, and before.
+        // The digests of both sides, and the earlier one.
         assert_eq!(pin.lines().last().unwrap().matches("sha256:").count(), 3, "{pin}");
     }
 }

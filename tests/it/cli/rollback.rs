@@ -270,7 +270,7 @@ fn impossible_rollbacks_explain_why() {
     assert!(ran.stderr.contains("the earlier digest does not match the definition"), "{}", ran.stderr);
     stage.stream(&format!("[tags]\nfixed = \"REGISTRY/python@{now}\"\nnew = \"REGISTRY/python:new\"\n"));
     stage.sandbox.run(&["update"]);
-    for (tag, said) in [("fixed", "is defined by its digest"), ("new", "is not pinned")] {
+    for (tag, said) in [("fixed", "has a fixed digest"), ("new", "is not pinned")] {
         let ran = stage.sandbox.run(&["rollback", &format!("python:{tag}"), "--reason", "x"]);
         assert_eq!((ran.code, ran.stderr.contains(said)), (Some(1), true), "{}", ran.stderr);
     }

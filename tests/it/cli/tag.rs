@@ -93,7 +93,7 @@ next: run `pinstream update web:follows python:3.11`, then commit
         r#"
 --- out
 web:follows -> python:3.12
-nothing to change: already defined so
+already defined; nothing was written
 --- exit 0
 "#,
     );
@@ -260,17 +260,17 @@ fn errors_for_options_of_oc_name_the_alternative() {
     crate::support::sandbox::same(
         &said,
         r#"
-error: `--scheduled` is an option of `oc tag` only
+error: `--scheduled` of `oc tag` is not supported
 help: omit it: every pass resolves every tag; use `--schedule '*/15 * * * *'` for passes with `--due`
-error: `--reference` is an option of `oc tag` only
+error: `--reference` of `oc tag` is not supported
 help: omit it: every tag is pinned to a digest; use `--schedule never` to resolve it on request only
-error: `--insecure` is an option of `oc tag` only
+error: `--insecure` of `oc tag` is not supported
 help: set `plain-http = true` or `ca = "…"` in `[registry."host"]` of `pinstream.toml`
-error: `--reference-policy` is an option of `oc tag` only
+error: `--reference-policy` of `oc tag` is not supported
 help: omit it: pins name the source; set `mirrors` in `[registry."host"]` of `pinstream.toml` for other hosts
-error: `--import-mode` is an option of `oc tag` only
+error: `--import-mode` of `oc tag` is not supported
 help: omit it: the index is pinned, as with `PreserveOriginal`; use `--platform linux/amd64` to pin one image, as with `Legacy`
-error: `--source` is an option of `oc tag` only
+error: `--source` of `oc tag` is not supported
 help: omit it: the kind of SOURCE is recognized by its syntax
 "#,
     );

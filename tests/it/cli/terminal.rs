@@ -46,7 +46,7 @@ fn only_terminals_get_colours() {
     for args in ARGS {
         let ran = on_terminal(&stage.sandbox, "xterm", args);
         assert!(!has_colour(&ran), "{args}: {:?}", ran.stdout);
-        // Who asks by name gets them all the same.
+        // The option overrides the environment.
         assert!(has_colour(&on_terminal(&stage.sandbox, "xterm", &format!("--color always {args}"))), "{args}");
     }
 }

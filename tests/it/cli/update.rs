@@ -171,7 +171,7 @@ fn the_lock_is_replaced_atomically_and_keeps_its_mode() {
     stage.move_upstream();
     stage.update();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    // Who had it open reads the old one to its end.
+    // A process that has the old file open reads it to the end.
     assert!(!std::io::read_to_string(old).unwrap().contains("3.12.5"));
     let names = fs::read_dir(stage.sandbox.work()).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(names.filter(|name| name.to_string_lossy().contains("lock")).count(), 1);

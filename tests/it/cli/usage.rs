@@ -314,7 +314,7 @@ fn the_version_is_printed() {
 fn the_directory_is_canonicalized() {
     let stage = Stage::pinned();
     std::fs::create_dir_all(stage.sandbox.work().join("../outside")).unwrap();
-    // Above `work/../outside` there is no root, whatever its name begins with.
+    // `work/../outside` has no root above it, although its path starts with `work`.
     stage.check(
         &["-C", "../outside", "list"],
         r#"

@@ -81,11 +81,11 @@ fn digests_pinned_outside_are_pinned_inside_from_the_mirror_alone() {
     let ran = carry(&outside, "out.sh", &[medium]);
     succeeds(&ran);
     assert_eq!(ran.stdout.lines().count(), 3, "{}", ran.stdout);
-    // What is on the medium is not copied again.
+    // Copies on the medium are not repeated.
     let ran = carry(&outside, "out.sh", &[medium]);
     succeeds(&ran);
     assert_eq!(ran.stdout, "");
-    // Once it is on its way, upstream moves on, and nothing leads there from inside.
+    // In the meantime upstream changes; it is unreachable from inside.
     quay.push("acme/edge", "stable", &Image::new(3).version("1.1").docker());
     drop((hub, quay));
 

@@ -159,7 +159,7 @@ fn outline(text: &str) -> Result<Vec<String>, String> {
                 if !matches!((opened, c), ('(', ')') | ('[', ']') | ('{', '}')) {
                     return Err(format!("{opened} of {name} is closed by {c}"));
                 }
-                // What stood before brackets names the block behind them: `stage('Check') {`.
+                // The name before parentheses belongs to the block after them: `stage('Check') {`.
                 word = if c == ')' { name } else { String::new() };
             }
             c if c.is_alphanumeric() => word.push(c),
@@ -199,7 +199,7 @@ fn the_jenkinsfile_has_the_structure_of_a_declarative_pipeline() {
     assert_eq!(found, expected);
     assert!(outline(&text.replacen("        }\n", "", 1)).is_err());
     assert!(outline(&text.replacen('\'', "", 1)).is_err());
-    // What is written is what is read.
+    // The uploaded reports are the written ones.
     assert_eq!(text.matches("> pinstream.xml").count(), 2);
     assert!(text.contains("junit testResults: 'pinstream.xml'"));
 }

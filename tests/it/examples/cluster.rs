@@ -147,7 +147,7 @@ fn pods_have_minimal_privileges() {
         assert_eq!(of_container["readOnlyRootFilesystem"], true);
         assert_eq!(of_container["capabilities"]["drop"], serde_json::json!(["ALL"]));
         assert!(container["resources"]["limits"]["memory"].is_string());
-        // Each volume is mounted, and lives no longer than the pod.
+        // Each volume is mounted, and ephemeral.
         let names = |list: &Value| -> Vec<String> {
             list.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
         };

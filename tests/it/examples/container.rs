@@ -50,7 +50,7 @@ fn faults(text: &str) -> Vec<String> {
         let name = stage[0].iter().skip_while(|word| *word != "AS").nth(1);
         names.extend(name.cloned());
     }
-    // The first one builds; each of the others is an image that runs.
+    // The first stage builds; each of the others is a runtime image.
     for stage in &stages[1..] {
         let last = |name: &str| stage.iter().rfind(|words| words[0] == name).map(|words| words[1..].join(" "));
         let user = last("USER").unwrap_or_default();
@@ -80,7 +80,7 @@ fn the_dockerfile_copies_existing_files_and_runs_unprivileged() {
     let text = text(PATH);
     assert_eq!(stages(&text).len(), 3);
     assert_eq!(faults(&text), Vec::<String>::new());
-    // The toolchain is one that the manifest takes.
+    // The toolchain satisfies `rust-version` of the manifest.
     let manifest: toml::Table = std::fs::read_to_string(home().join("Cargo.toml")).unwrap().parse().unwrap();
     let version = manifest["package"]["rust-version"].as_str().unwrap();
     assert!(text.contains(&format!("/rust:{version}")), "{version}");

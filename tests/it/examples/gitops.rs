@@ -37,7 +37,7 @@ fn check(name: &str, kustomization: &str, path: &str, at: &str) {
         ran.stdout.trim().to_owned()
     };
     let digest = |tag: &str| succeeds(&["get", tag, "--output", "digest"]);
-    // What the files say, which are all that those who deploy them read.
+    // The deploying tools read only these files.
     let written = || {
         let read = |path: &str| documents(&sandbox.read(path));
         let (images, objects) = (read(kustomization)[0]["images"].clone(), read(path));
@@ -60,7 +60,7 @@ fn check(name: &str, kustomization: &str, path: &str, at: &str) {
     assert_eq!(first, expected());
     assert_eq!(digest("web:prod"), Image::new(3).version("2.1.0").digest().to_string());
 
-    // A cache goes along at once, production two days later.
+    // The cache is updated at once, production two days later.
     registry.push("acme/web", "2.2.0", &Image::new(5).version("2.2.0"));
     registry.push("library/redis", "7", &Image::new(6).version("7.4.2"));
     succeeds(&["update"]);
@@ -69,7 +69,7 @@ fn check(name: &str, kustomization: &str, path: &str, at: &str) {
     assert_eq!(second, expected());
     assert!(second.0 == first.0 && second.1 != first.1, "{second:?}");
 
-    // What somebody writes in by hand is seen.
+    // A manual edit is drift.
     let changed = sandbox.read(path).replace(&digest("cache:redis"), "");
     sandbox.write(path, &changed);
     assert_eq!(sandbox.run(&["check"]).code, Some(2));

@@ -41,7 +41,7 @@ fn the_units_handle_all_exit_codes() {
     assert_eq!(value(&service, "Service", "Restart"), "on-failure");
     let hopeless = [Exit::Partial, Exit::Refused, Exit::Usage].map(|exit| exit.code().to_string());
     assert_eq!(value(&service, "Service", "RestartPreventExitStatus"), hopeless.join(" "));
-    // It would hide `/proc/sys/kernel/random/boot_id`, without which nobody is known to be gone.
+    // It would hide `/proc/sys/kernel/random/boot_id`, which detects dead hook runners.
     assert!(!service.iter().any(|(_, name, _)| name == "ProcSubset"));
     let timer = unit(&text("systemd/pinstream.timer")).unwrap();
     assert_eq!(value(&timer, "Timer", "OnCalendar"), "*:0/15");
@@ -66,7 +66,7 @@ fn systemd(verb: &[&str], change: impl Fn(String) -> String) -> Option<(bool, St
     }
     let ended = command.output().ok()?;
     let said = [ended.stdout, ended.stderr].map(|part| String::from_utf8(part).unwrap()).concat();
-    // Units of the machine are not ours to judge.
+    // Ignore other units of the machine.
     let ours = said.lines().filter(|line| line.contains("pinstream")).collect::<Vec<_>>().join("\n");
     Some((ended.status.success(), ours))
 }
@@ -82,7 +82,7 @@ fn systemd_accepts_the_units() {
 
 #[test]
 fn systemd_rates_the_service_as_well_sandboxed() {
-    // Ten times what it shows: `1.2 OK`.
+    // Ten times the displayed value, `1.2 OK`.
     let verb = ["security", "--offline=true", "--threshold=15", "--no-pager"];
     let Some((is_below, said)) = systemd(&verb, |text| text) else { return };
     assert!(is_below, "{said}");
@@ -95,7 +95,7 @@ pub(super) fn entries(text: &str) -> Vec<(String, String)> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let mut found = Vec::new();
     for line in lines {
-        // `NAME=value` sets a variable for what follows (crontab(5)).
+        // `NAME=value` sets a variable (crontab(5)).
         let name = line.split('=').next().unwrap().trim_end();
         if name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && line.contains('=') {
             continue;
@@ -113,7 +113,7 @@ fn the_crontab_has_valid_schedules() {
     assert_eq!(entries.len(), 1);
     for (schedule, command) in entries {
         assert!(Schedule::parse(&schedule, &TimeZone::UTC).is_ok(), "{schedule}");
-        // cron takes what stands behind a bare `%` for the command's input.
+        // cron passes text after an unescaped `%` as standard input.
         assert!(!command.replace("\\%", "").contains('%') && command.contains("pinstream"), "{command}");
     }
     assert!(Schedule::parse("*/15 * * * out=$(pinstream", &TimeZone::UTC).is_err());

@@ -15,14 +15,14 @@ pub(super) fn commands(text: &str) -> Vec<Vec<String>> {
                 }
             }
             '\\' => {
-                // With the end of its line it is a blank.
+                // A backslash at the end of a line continues it.
                 let next = chars.next().filter(|next| *next != '\n');
                 has_word |= next.is_some();
                 word.extend(next);
             }
             '#' if !has_word => while chars.next_if(|next| *next != '\n').is_some() {},
             ' ' | '\t' | '\n' | ';' | '|' | '&' | '(' | ')' | '<' | '>' => {
-                // The number before a redirection is a part of it.
+                // The number before a redirection belongs to it.
                 if has_word && !(matches!(c, '<' | '>') && word.bytes().all(|b| b.is_ascii_digit())) {
                     words.push(std::mem::take(&mut word));
                 }

@@ -86,12 +86,12 @@ fn the_checkout_one_stands_in_says_the_rest() {
     assert_eq!(here("clone", &["-C", "a"]).code, Some(0));
     assert_eq!(changed(&stage, "stage"), "a/pinstream.lock");
     assert_eq!(stage.repo.tip("refs/heads/main"), main);
-    // Where one stands in none, the remote has to be said.
+    // Outside a checkout, the remote must be named.
     stage.sandbox.check(
         &["reconcile"],
         "--- err\n\
-         error: there is no remote: this folder is in no checkout that has one\n\
-         help: say which: `pinstream reconcile --remote URL`\n\
+         error: no remote: the current directory is not in a checkout with a remote\n\
+         help: name one with `--remote URL`\n\
          --- exit 64",
     );
 }

@@ -159,7 +159,7 @@ fn a_plan_reports_changes_as_notices() {
       "ruleIndex": 7
     }
     "#);
-    // What makes a job red is an error.
+    // Only errors fail a job.
     all(&stage, 2, &["plan", "--exit-code"]);
     all(&stage, 2, &["check", "--upstream"]);
     let ran = stage.sandbox.run(&["plan", "--exit-code", "--format", "github"]);
