@@ -1,92 +1,75 @@
-//! The commands: one file each, an `Args` whose doc comment is its help, and one function.
+//! The command line: one file per command, with an `Args` struct whose doc comment is its help, and one function.
 //!
-//! Data goes to standard output, talk to standard error. Only [`run`] prints an error.
+//! Data goes to standard output, diagnostics to standard error. Errors are printed in [`run`] only.
 
 pub mod adopt;
 pub mod check;
 pub mod completions;
-pub mod context;
 pub mod demo;
 pub mod describe;
-pub mod edit;
+pub mod error;
+mod exit_code;
 pub mod export;
 pub mod get;
 pub mod graph;
 pub mod help;
 pub mod history;
 pub mod init;
-pub mod input;
 pub mod list;
 pub mod man;
 pub mod manifests;
 pub mod merge_driver;
-pub mod naming;
-pub mod output;
-pub mod pass;
 pub mod plan;
 pub mod reconcile;
 pub mod rollback;
 pub mod schema;
-pub mod site;
-mod stopped;
+pub mod support;
 pub mod tag;
 pub mod targets;
 pub mod update;
-pub mod write;
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::git::GitError;
-use crate::model::root::UnknownTag;
-use crate::reconcile::PassError;
-use crate::report;
 use crate::report::exit::Exit;
-use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
 use crate::text::escape;
 
-use context::CommandContext;
-use site::SourceMap;
-use stopped::FailureReport;
+use error::{CliError, RenderedError};
+use support::context::{self, CommandContext, GlobalArgs};
+use support::failure_report::ReportRequest;
 
-/// Image streams, kept in Git: tags resolved to digests, committed as a lock, with hooks for what landed
+/// Image streams in Git: pin image tags to digests, commit them as a lockfile, and run hooks for what landed
 ///
-/// People write streams in TOML; pinstream asks the registries what each tag is now, writes the digests into
-/// `pinstream.lock`, commits that to the branch the streams came from, and runs hooks for what changed there.
+/// Define streams of tags in TOML. pinstream resolves each tag to its current digest, writes the digests to
+/// `pinstream.lock`, commits the lock to the branch that holds the definitions (directly or as a pull request), and runs
+/// hooks for the changes that landed there.
 #[derive(Debug, Parser)]
-#[command(name = "pinstream", version, max_term_width = 100, after_help = EXITS, disable_help_subcommand = true)]
+#[command(name = "pinstream", version, max_term_width = 100, after_help = AFTER_HELP, disable_help_subcommand = true)]
 pub struct Cli {
     #[command(flatten)]
-    global: Global,
+    global: GlobalArgs,
     #[command(subcommand)]
     command: Command,
 }
 
-const EXITS: &str = "Exit codes: 0 all is in place, 1 error, 2 drift, 3 some tags could not be imported, 4 refused,
-5 the branch kept moving, 6 landed but a hook failed, 64 usage.
+const AFTER_HELP: &str = "\
+Exit codes:
+  0   success
+  1   error: invalid definitions, or Git failed
+  2   drift (`check`, `plan --exit-code`)
+  3   partial: some tags failed and kept their pins; the rest landed
+  4   refused: integrity, platform, signature or policy
+  5   the branch kept moving
+  6   landed, but a hook failed; it stays pending
+  64  usage error
 
-Whoever knows `oc` finds each thing again with `pinstream help streams`.";
-
-/// What holds for every command.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Options of all commands")]
-pub struct Global {
-    /// Work as if started in this folder
-    #[arg(short = 'C', long, global = true, value_name = "DIR")]
-    directory: Option<PathBuf>,
-    /// Say more: each request and decision; twice for what the libraries say
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    verbose: u8,
-    /// When to use colour
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    color: ColorChoice,
-    /// What the operator allows: a TOML file outside the repository
-    #[arg(long, global = true, value_name = "FILE", env = "PINSTREAM_POLICY")]
-    policy: Option<PathBuf>,
-}
+Examples:
+  pinstream demo                  see everything at work, with nothing installed
+  pinstream init                  create a root in the current directory
+  pinstream update                pin all tags
+  pinstream help streams          find the counterpart of an `oc` command";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -100,9 +83,24 @@ enum Command {
     History(history::HistoryArgs),
     Rollback(rollback::RollbackArgs),
     Tag(tag::TagArgs),
+    #[command(after_help = "\
+Examples:
+  pinstream targets                       all targets and their state
+  pinstream targets add --dry-run         show the targets for images found in the root
+  pinstream targets add deploy/web.yaml Dockerfile")]
     Targets(targets::TargetsArgs),
     Graph(graph::GraphArgs),
+    #[command(after_help = "\
+Examples:
+  pinstream export kustomize > pins/kustomization.yaml
+  pinstream export compose --file compose.yaml > pins.yaml
+  pinstream export imagestream | oc apply -f -")]
     Export(export::ExportArgs),
+    #[command(after_help = "\
+Examples:
+  oc get is -o yaml | pinstream adopt -
+  pinstream adopt --dry-run imagestreams.yaml
+  pinstream adopt --with-status --namespaces imagestreams.yaml")]
     Adopt(adopt::AdoptArgs),
     Reconcile(reconcile::ReconcileArgs),
     MergeDriver(merge_driver::MergeDriverArgs),
@@ -113,104 +111,17 @@ enum Command {
     Help(help::HelpArgs),
 }
 
-/// In which form a list is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ListFormat {
-    /// For people
-    Text,
-    /// For scripts
-    Json,
-}
-
-/// What ends a command early.
-#[derive(Debug, thiserror::Error)]
-pub enum CliError {
-    /// A pass was stopped.
-    #[error(transparent)]
-    Pass(#[from] PassError),
-    /// Standard output cannot be written.
-    #[error("cannot write the output: {0}")]
-    Output(#[from] io::Error),
-    /// Anything else, with its way out.
-    #[error("{message}")]
-    Said {
-        /// With which code the program ends.
-        exit: Exit,
-        /// What happened.
-        message: String,
-        /// What to do.
-        help: Option<String>,
-    },
-}
-
-impl CliError {
-    /// An error that says `message`.
-    pub fn said(message: impl Into<String>) -> Self {
-        Self::Said { exit: Exit::Error, message: message.into(), help: None }
-    }
-
-    /// The same with a way out.
-    pub fn help(self, help: impl Into<String>) -> Self {
-        match self {
-            Self::Said { exit, message, .. } => Self::Said { exit, message, help: Some(help.into()) },
-            other => other,
-        }
-    }
-
-    /// A mistake in how the program was called.
-    pub fn usage(message: impl Into<String>) -> Self {
-        Self::Said { exit: Exit::Usage, message: message.into(), help: None }
-    }
-
-    /// What a person can do about it.
-    fn way_out(&self) -> Option<String> {
-        match self {
-            Self::Pass(PassError::Git(error)) => error.help(),
-            Self::Pass(PassError::UnknownTag(error)) => Some(error.help()),
-            Self::Pass(PassError::Contention { .. }) => Some("run it again; what was found is not lost".to_owned()),
-            Self::Said { help, .. } => help.clone(),
-            _ => None,
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Pass(error) => error.exit(),
-            Self::Output(_) => Exit::Error,
-            Self::Said { exit, .. } => *exit,
-        }
-    }
-}
-
-impl From<Problems> for CliError {
-    fn from(problems: Problems) -> Self {
-        Self::Pass(PassError::Problems(problems))
-    }
-}
-
-impl From<UnknownTag> for CliError {
-    fn from(error: UnknownTag) -> Self {
-        Self::Pass(PassError::UnknownTag(error))
-    }
-}
-
-impl From<GitError> for CliError {
-    fn from(error: GitError) -> Self {
-        Self::Pass(PassError::Git(error))
-    }
-}
-
 /// Runs the program with the arguments of the process.
 pub fn run() -> ExitCode {
-    let parsed = Cli::command().color(wished()).try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
+    let command = Cli::command().color(color_argument());
+    let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
-            let plain = error.render().to_string();
-            let harmless = escape::lines(&plain);
-            // Where nobody reads, nobody misses it.
-            let _ = if harmless == plain { error.print() } else { write!(anstream::stderr(), "{harmless}") };
+            let text = error.render().to_string();
+            let escaped = escape::lines(&text);
+            // A closed output is not an error.
+            let _ = if escaped == text { error.print() } else { write!(anstream::stderr(), "{escaped}") };
             return exit.into();
         }
     };
@@ -219,20 +130,20 @@ pub fn run() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             let style = context::style_of(color, &io::stderr());
-            // Not by way of `anstream`, which goes by standard output.
-            let _ = write!(io::stderr(), "{}", Shown(&error, style));
-            error.exit().into()
+            // `anstream` would decide about colours by standard output.
+            let _ = write!(io::stderr(), "{}", RenderedError(&error, style));
+            exit_code::of(&error).into()
         }
     }
 }
 
-/// The wish for colour on a command line that may not be readable otherwise: its mistakes are shown by it, too.
-fn wished() -> ColorChoice {
-    let mut words = std::env::args_os().skip(1).filter_map(|word| word.into_string().ok());
+/// Reads `--color` from a command line that may be invalid, so that usage errors honour it.
+fn color_argument() -> ColorChoice {
+    let mut args = std::env::args_os().skip(1).filter_map(|arg| arg.into_string().ok());
     let mut choice = ColorChoice::Auto;
-    while let Some(word) = words.next() {
-        let value = match word.strip_prefix("--color") {
-            Some("") => words.next(),
+    while let Some(arg) = args.next() {
+        let value = match arg.strip_prefix("--color") {
+            Some("") => args.next(),
             Some(value) => value.strip_prefix('=').map(str::to_owned),
             None => None,
         };
@@ -243,12 +154,12 @@ fn wished() -> ColorChoice {
 
 impl Cli {
     fn run(self) -> Result<Exit, CliError> {
-        let asked = self.command.asked();
-        let tell = |context: Option<&CommandContext>, error: &CliError| {
-            asked.iter().for_each(|asked| asked.stopped(context, error));
+        let request = self.command.report_request();
+        let report = |context: Option<&CommandContext>, error: &CliError| {
+            request.iter().for_each(|request| request.write_failure(context, error));
         };
-        let context = CommandContext::new(&self.global).inspect_err(|error| tell(None, error))?;
-        self.command.run(&context).inspect_err(|error| tell(Some(&context), error))
+        let context = CommandContext::new(&self.global).inspect_err(|error| report(None, error))?;
+        self.command.run(&context).inspect_err(|error| report(Some(&context), error))
     }
 }
 
@@ -273,88 +184,21 @@ impl Command {
             Self::MergeDriver(args) => merge_driver::run(context, &args),
             Self::Demo(args) => demo::run(context, &args),
             Self::Schema(args) => schema::run(context, &args),
-            Self::Completions(args) => completions::run(context, &args),
-            Self::Man(args) => man::run(context, &args),
-            Self::Help(args) => help::run(context, &args),
+            Self::Completions(args) => completions::run(context, &args, Cli::command()),
+            Self::Man(args) => man::run(context, &args, Cli::command()),
+            Self::Help(args) => help::run(context, &args, Cli::command()),
         }
     }
-}
 
-/// In which form a command was asked to tell what it did.
-struct ReportOptions {
-    command: &'static str,
-    format: report::OutputFormat,
-    /// The folder of its root in the repository; none where that is the one of the current folder.
-    root: Option<String>,
-}
-
-impl Command {
-    /// None where the command has one form.
-    fn asked(&self) -> Option<ReportOptions> {
+    /// Returns the format of the command's report; none for commands without `--format` for CI systems.
+    fn report_request(&self) -> Option<ReportRequest> {
         let (command, format, root) = match self {
             Self::Check(args) => ("check", args.format, None),
             Self::Plan(args) => ("plan", args.format, None),
             Self::Update(args) => ("update", args.format, None),
-            Self::Reconcile(args) => {
-                let root = args.root.as_deref().or(args.remote.as_ref().map(|_| ""));
-                let root = root.map(|root| root.trim_end_matches('/')).map(|root| if root == "." { "" } else { root });
-                ("reconcile", args.format, root.map(str::to_owned))
-            }
+            Self::Reconcile(args) => ("reconcile", args.format, args.root_of_report()),
             _ => return None,
         };
-        Some(ReportOptions { command, format, root })
-    }
-}
-
-impl ReportOptions {
-    /// Tells what stopped the command, where it has a form for that.
-    fn stopped(&self, context: Option<&CommandContext>, error: &CliError) {
-        // Output that could not be written is not written again.
-        if matches!(error, CliError::Output(_)) {
-            return;
-        }
-        let here = || Some(SourceMap::of_folder(context?.root_folder().ok()?).root().to_owned());
-        let root = self.root.clone().or_else(here).unwrap_or_default();
-        // How the process ends is decided already.
-        let _ = output::write(self.format, &FailureReport { command: self.command, root, error });
-    }
-}
-
-/// An error as it is shown: what, then the way out.
-struct Shown<'a>(&'a CliError, RenderStyle);
-
-impl std::fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some((_, problems)) = self.0.problems() {
-            return write!(f, "{}", RenderedProblems(problems, self.1));
-        }
-        let help = self.0.way_out();
-        let (bold, red, plain) = match self.1 {
-            RenderStyle::Colour => ("\u{1b}[1m", "\u{1b}[1;31m", "\u{1b}[0m"),
-            RenderStyle::Plain => ("", "", ""),
-        };
-        // What was typed may come from somewhere else, as in a job of a CI system.
-        writeln!(f, "{red}error{plain}: {}", escape::lines(&self.0.to_string()))?;
-        help.map_or(Ok(()), |help| writeln!(f, "{bold}help{plain}: {}", escape::lines(&help)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_stops_a_pass_has_its_exit_code() {
-        let contention = PassError::Contention { attempts: 9, last: "the branch moved".to_owned() };
-        let no_tag = UnknownTag { name: "x".to_owned(), nearest: None };
-        for (error, exit) in [
-            (contention, Exit::Contention),
-            (PassError::UnknownTag(no_tag), Exit::Usage),
-            (PassError::Forbidden(Problems(Vec::new())), Exit::Refused),
-            (PassError::Problems(Problems(Vec::new())), Exit::Error),
-            (PassError::Registries(String::new()), Exit::Error),
-        ] {
-            assert_eq!(CliError::Pass(error).exit(), exit);
-        }
+        Some(ReportRequest { command, format, root })
     }
 }

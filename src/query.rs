@@ -1,3 +1,9 @@
-//! Read-only views of a root that several commands share.
+//! Read-only views of a root: pure functions that return data for the commands to render.
+//!
+//! Nothing here reads files, contacts a registry or prints.
 
+pub mod describe;
 pub mod graph;
+pub mod history;
+pub mod list;
+pub mod status;

@@ -15,9 +15,10 @@ use crate::model::stream::write;
 use crate::report::exit::Exit;
 use crate::text::diagnostics::Problems;
 
-use super::context::CommandContext;
-use super::write::{ExistingFile, write as write_files};
-use super::{CliError, input, list};
+use super::error::CliError;
+use super::support::context::CommandContext;
+use super::support::write_files::{ExistingFile, write as write_files};
+use super::support::{input, table};
 
 /// Convert OpenShift ImageStreams to streams
 ///
@@ -62,7 +63,7 @@ pub fn run(context: &CommandContext, args: &AdoptArgs) -> Result<Exit, CliError>
     }
     Problems::check(problems)?;
     if found.objects.is_empty() {
-        let error = CliError::said("no ImageStream found");
+        let error = CliError::new("no ImageStream found");
         return Err(error.help("export them with `oc get imagestreams -o yaml`"));
     }
 
@@ -112,9 +113,9 @@ struct Place {
 
 impl Place {
     fn find(context: &CommandContext) -> Result<Self, CliError> {
-        let (work_tree, is_new) = match context.root_folder() {
+        let (work_tree, is_new) = match context.root_directory() {
             Ok(work_tree) => (work_tree, false),
-            Err(_) => (WorkTree(context.folder.clone()), true),
+            Err(_) => (WorkTree(context.directory.clone()), true),
         };
         let mut files = work_tree.read()?;
         if is_new {
@@ -141,7 +142,7 @@ impl Place {
     fn write_lock(&self, text: &str) -> Result<(), CliError> {
         match self.work_tree.write_lock(&self.work_tree.version()?, text)? {
             Push::Landed(_) => Ok(()),
-            _ => Err(CliError::said("the lock changed during the conversion").help("run again with `--force`")),
+            _ => Err(CliError::new("the lock changed during the conversion").help("run again with `--force`")),
         }
     }
 }
@@ -164,7 +165,7 @@ fn report(adopted: &AdoptResult, skipped: &std::collections::BTreeMap<String, us
     if !adopted.notes.is_empty() {
         let mut rows = vec![["FIELD", "OF", "REASON OR REPLACEMENT"].map(str::to_owned)];
         rows.extend(adopted.notes.rows());
-        write!(err, "not converted unchanged:\n{}", list::table(&rows))?;
+        write!(err, "not converted unchanged:\n{}", table::table(&rows))?;
     }
     if !skipped.is_empty() {
         let kinds: Vec<String> = skipped.iter().map(|(kind, count)| format!("{count} {kind}")).collect();

@@ -1,28 +1,33 @@
-//! `completions`: the script that lets a shell complete pinstream's words.
+//! `completions`: prints completion scripts of shells.
 
-use clap::CommandFactory as _;
+use std::io::Write as _;
+
 use clap_complete::Shell;
 
 use crate::report::exit::Exit;
 
-use super::context::CommandContext;
-use super::{Cli, CliError};
+use super::error::CliError;
+use super::support::context::CommandContext;
 
-/// Print a completion script for a shell
+/// Print the completion script of a shell
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pinstream completions bash > /etc/bash_completion.d/pinstream
+  pinstream completions fish > ~/.config/fish/completions/pinstream.fish")]
 pub struct CompletionsArgs {
-    /// The shell
-    #[arg(value_name = "bash|elvish|fish|powershell|zsh")]
+    /// Name of the shell
+    #[arg(value_name = "SHELL")]
     shell: Shell,
 }
 
-/// Runs it.
+/// Runs `completions`; `program` is the whole command line.
 ///
 /// # Errors
-/// Where standard output cannot be written.
-pub fn run(context: &CommandContext, args: &CompletionsArgs) -> Result<Exit, CliError> {
+/// Fails if standard output cannot be written.
+pub fn run(context: &CommandContext, args: &CompletionsArgs, mut program: clap::Command) -> Result<Exit, CliError> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "pinstream", &mut script);
-    std::io::Write::write_all(&mut context.stdout(), &script)?;
+    clap_complete::generate(args.shell, &mut program, "pinstream", &mut script);
+    context.stdout().write_all(&script)?;
     Ok(Exit::Success)
 }

@@ -1,7 +1,6 @@
-//! `demo`: the whole story in one command, with nothing installed.
+//! `demo`: shows pinstream at work with nothing installed.
 //!
-//! A registry in this process, a Git remote in a folder, two passes and a hook. What runs is the very pass of
-//! `reconcile`; only the registry is ours.
+//! Starts a registry in this process, creates a Git remote in a directory, and runs the passes and hooks of `reconcile`.
 
 pub mod registry;
 
@@ -23,50 +22,55 @@ use crate::report::exit::Exit;
 use crate::report::text::{self, RowFilter};
 use crate::system::clock;
 
-use super::context::CommandContext;
-use super::{CliError, pass};
+use super::error::CliError;
+use super::support::context::CommandContext;
+use super::support::pass_runner;
 use registry::{DemoImage, DemoRegistry};
 
 const STREAM: &str = include_str!("demo/python.toml");
 const SETTINGS: &str = include_str!("demo/pinstream.toml");
 const HOOK: &str = include_str!("demo/rollout.sh");
 
-/// Show the whole story with nothing installed: a registry, a remote, three passes, a hook
+/// Show pinstream at work with a built-in registry and a temporary repository
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pinstream demo
+  pinstream demo /tmp/pinstream-demo")]
 pub struct DemoArgs {
-    /// A new folder for the remote and a checkout of it; a temporary one where none is given
+    /// New directory for the remote and a checkout; default: a temporary directory
     #[arg(value_name = "DIR")]
-    folder: Option<PathBuf>,
+    path: Option<PathBuf>,
 }
 
-/// Runs it.
+/// Runs `demo`.
 ///
 /// # Errors
-/// Where something that it needs cannot be had.
+/// Fails if the directory, the registry or the repository cannot be created, or a pass fails.
 pub fn run(context: &CommandContext, args: &DemoArgs) -> Result<Exit, CliError> {
-    let folder = new_folder(context, args.folder.as_deref())?;
-    pass::runtime()?.block_on(tell(context, &folder))
+    let directory = new_directory(context, args.path.as_deref())?;
+    pass_runner::runtime()?.block_on(show(context, &directory))
 }
 
-fn new_folder(context: &CommandContext, asked: Option<&Path>) -> Result<PathBuf, CliError> {
-    let Some(asked) = asked else {
+fn new_directory(context: &CommandContext, path: Option<&Path>) -> Result<PathBuf, CliError> {
+    let Some(path) = path else {
         return Ok(tempfile::Builder::new().prefix("pinstream-demo-").tempdir()?.keep());
     };
-    let folder = context.folder.join(asked);
-    fs::create_dir(&folder).map_err(|error| {
-        CliError::said(format!("`{}` cannot be made: {error}", folder.display()))
-            .help("name a folder that is not there yet")
+    let directory = context.directory.join(path);
+    fs::create_dir(&directory).map_err(|error| {
+        CliError::new(format!("cannot create `{}`: {error}", directory.display()))
+            .help("name a directory that does not exist yet")
     })?;
-    Ok(folder)
+    Ok(directory)
 }
 
-async fn tell(context: &CommandContext, folder: &Path) -> Result<Exit, CliError> {
+async fn show(context: &CommandContext, directory: &Path) -> Result<Exit, CliError> {
     let mut out = context.stdout();
     let registry = DemoRegistry::start().await?;
     registry.push("demo/python", "3.12", &image("3.12.4", "2026-10-01T08:12:44Z"));
     registry.push("demo/python", "3.11", &image("3.11.9", "2026-09-12T10:00:00Z"));
     let host = registry.host().to_string();
-    let remote = folder.join("remote.git");
+    let remote = directory.join("remote.git");
     let files: RootFiles =
         [("pinstream.toml", SETTINGS), ("streams/python.toml", STREAM), ("scripts/rollout.sh", HOOK)]
             .into_iter()
@@ -82,34 +86,34 @@ async fn tell(context: &CommandContext, folder: &Path) -> Result<Exit, CliError>
     };
     let first = git::create::bare(&remote, &first)?;
 
-    writeln!(out, "1. A person wrote streams/python.toml and pushed it as {}:\n", first.short())?;
+    writeln!(out, "1. Somebody writes streams/python.toml and pushes it as {}:\n", first.short())?;
     write!(out, "{}", indented(&STREAM.replace("REGISTRY", &host)))?;
 
-    writeln!(out, "\n2. `pinstream reconcile` pins every tag, commits the lock, and runs the hook:\n")?;
-    let report = one_pass(folder, &remote).await?;
-    write!(out, "{}", indented(&shown(context, &report)))?;
+    writeln!(out, "\n2. `pinstream reconcile` pins all tags, commits the lock and runs the hook:\n")?;
+    let report = one_pass(directory, &remote).await?;
+    write!(out, "{}", indented(&rendered(context, &report)))?;
     let before = report.tip.clone().unwrap_or(first);
 
     registry.push("demo/python", "3.12", &image("3.12.5", "2026-11-02T09:30:00Z"));
-    writeln!(out, "\n3. Upstream, the image of python:3.12 moves. The next pass sees it:\n")?;
+    writeln!(out, "\n3. Upstream publishes a new image as python:3.12. The next pass updates the pins:\n")?;
     let exit = report.exit();
-    let report = one_pass(folder, &remote).await?;
-    write!(out, "{}", indented(&shown(context, &report)))?;
+    let report = one_pass(directory, &remote).await?;
+    write!(out, "{}", indented(&rendered(context, &report)))?;
 
     let exit = exit.worst(report.exit());
 
-    writeln!(out, "\n4. What it committed:\n")?;
+    writeln!(out, "\n4. The commit of that pass:\n")?;
     let after = report.tip.clone().unwrap_or_else(|| before.clone());
     write!(out, "{}", indented(&git::create::show(&remote, &after)?))?;
-    write!(out, "{}", indented(&format!("\n{}", diff(folder, &remote, &before, &after)?)))?;
+    write!(out, "{}", indented(&format!("\n{}", diff(directory, &remote, &before, &after)?)))?;
 
-    writeln!(out, "\n5. Nothing has moved since, so one more pass commits nothing:\n")?;
-    let report = one_pass(folder, &remote).await?;
-    write!(out, "{}", indented(&shown(context, &report)))?;
+    writeln!(out, "\n5. Nothing has changed since, so another pass commits nothing:\n")?;
+    let report = one_pass(directory, &remote).await?;
+    write!(out, "{}", indented(&rendered(context, &report)))?;
 
-    let checkout = folder.join("checkout");
+    let checkout = directory.join("checkout");
     git::create::checkout(&remote, &checkout)?;
-    writeln!(out, "\nTo look around (the registry ended with this command):\n")?;
+    writeln!(out, "\nExplore the result (the registry stopped with this command):\n")?;
     writeln!(out, "    cd {}", checkout.display())?;
     writeln!(out, "    git log -p pinstream.lock")?;
     writeln!(out, "    pinstream list")?;
@@ -126,9 +130,9 @@ fn image(version: &str, created: &str) -> DemoImage {
     }
 }
 
-/// A pass against the demo's remote.
-async fn one_pass(folder: &Path, remote: &Path) -> Result<Report, PassError> {
-    let remote = open(folder, remote)?;
+/// Runs a pass against the remote of the demo.
+async fn one_pass(directory: &Path, remote: &Path) -> Result<Report, PassError> {
+    let remote = open(directory, remote)?;
     let request = Request {
         branch: Some("main".to_owned()),
         root: String::new(),
@@ -139,29 +143,29 @@ async fn one_pass(folder: &Path, remote: &Path) -> Result<Report, PassError> {
         effect: Effect::Land,
         policy: None,
     };
-    let place = Repo::Remote { remote: Arc::new(Mutex::new(remote)), root: String::new() };
-    reconcile(&RealWorld::new(place, None, Box::new(|_| {})).without_proxies(), &request).await
+    let repo = Repo::Remote { remote: Arc::new(Mutex::new(remote)), root: String::new() };
+    reconcile(&RealWorld::new(repo, None, Box::new(|_| {})).without_proxies(), &request).await
 }
 
-fn open(folder: &Path, remote: &Path) -> Result<Remote, PassError> {
+fn open(directory: &Path, remote: &Path) -> Result<Remote, PassError> {
     Ok(Remote::open(RemoteSetup {
         url: remote.display().to_string(),
         root: String::new(),
-        cache: folder.join("cache"),
-        state: folder.join("state"),
+        cache: directory.join("cache"),
+        state: directory.join("state"),
         checkout: None,
         credentials: git::credential::GitCredentialSources::default(),
         timeout: Duration::from_secs(60),
     })?)
 }
 
-fn shown(context: &CommandContext, report: &Report) -> String {
+fn rendered(context: &CommandContext, report: &Report) -> String {
     text::render(report, RowFilter::Changes, context.style)
 }
 
-/// The difference between the locks of two commits.
-fn diff(folder: &Path, remote: &Path, before: &CommitId, after: &CommitId) -> Result<String, PassError> {
-    let mut remote = open(folder, remote)?;
+/// Compares the locks of two commits as a unified diff.
+fn diff(directory: &Path, remote: &Path, before: &CommitId, after: &CommitId) -> Result<String, PassError> {
+    let mut remote = open(directory, remote)?;
     remote.fetch_tips(Some("main"))?;
     let mut lock_at = |commit: &CommitId| -> Result<String, PassError> {
         let file = remote.file(commit, lock::FILE_NAME)?;

@@ -11,8 +11,9 @@ use crate::convert::export::{ExportFormat, ExportResult, export};
 use crate::report::exit::Exit;
 use crate::text::escape;
 
-use super::context::{CommandContext, patterns};
-use super::{CliError, input};
+use super::error::CliError;
+use super::support::context::{CommandContext, patterns};
+use super::support::input;
 
 /// Maximum length of a note, in characters; it names up to ten tags.
 const NOTE_MAX: usize = 2_000;

@@ -1,51 +1,57 @@
-//! `get`: one pinned reference, for scripts.
+//! `get`: prints one pinned reference.
 
 use std::io::Write as _;
 
 use clap::ValueEnum;
 
-use crate::model::image::TagId;
+use crate::model::image::{NameError, TagId};
 use crate::report::exit::Exit;
 
-use super::CliError;
-use super::context::CommandContext;
+use super::error::CliError;
+use super::support::context::CommandContext;
 
-/// Print what a tag is pinned to, for scripts
+/// Print the pinned reference of a tag, for scripts
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pinstream get python:3.12
+  docker pull \"$(pinstream get python:3.12 -o repository)\"
+  pinstream get python:3.12 -o digest")]
 pub struct GetArgs {
     /// The tag, `stream:tag`
     #[arg(value_name = "TAG")]
     tag: String,
-    /// What to print of it
-    #[arg(short, long, value_name = "WHAT", default_value = "reference")]
+    /// Part of the reference to print
+    #[arg(short, long, value_name = "PART", default_value = "reference")]
     output: GetOutput,
 }
 
-/// What is printed of a pin.
+/// Part of a pin that `get` prints
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum GetOutput {
     /// `registry/repository:tag@digest`
     Reference,
-    /// The digest alone
+    /// Digest only
     Digest,
-    /// `registry/repository@digest`, as clients take it that refuse a tag beside a digest
+    /// `registry/repository@digest`, for clients that reject a tag together with a digest
     Repository,
 }
 
-/// Runs it.
+/// Runs `get`.
 ///
 /// # Errors
-/// Where there is no such tag, or it is not pinned.
+/// Fails if the tag does not exist or is not pinned.
 pub fn run(context: &CommandContext, args: &GetArgs) -> Result<Exit, CliError> {
     let (_, root) = context.root()?;
-    let id: TagId = args.tag.parse().map_err(|error: crate::model::image::NameError| {
-        CliError::usage(error.message).help("name one tag, as `python:3.12`")
-    })?;
+    let id: TagId = args
+        .tag
+        .parse()
+        .map_err(|error: NameError| CliError::usage(error.message).help("name one tag, e.g. `python:3.12`"))?;
     if !root.definitions.tags.contains_key(&id) {
         return Err(root.unknown_tag(&args.tag).into());
     }
     let Some(pin) = root.lock.pins.get(&id) else {
-        return Err(CliError::said(format!("`{id}` is not pinned yet")).help(format!("run `pinstream update {id}`")));
+        return Err(CliError::new(format!("`{id}` is not pinned yet")).help(format!("run `pinstream update {id}`")));
     };
     let mut out = context.stdout();
     match args.output {

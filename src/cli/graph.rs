@@ -1,54 +1,38 @@
-//! `graph`: what follows what.
+//! `graph`: draws which tags come from which images and tags.
 
 use std::io::Write as _;
-
-use clap::ValueEnum;
 
 use crate::query::graph::{Graph, GraphFormat};
 use crate::report::exit::Exit;
 
-use super::CliError;
-use super::context::{CommandContext, patterns};
+use super::error::CliError;
+use super::support::context::{CommandContext, patterns};
 
-/// Draw what follows what: images, tags, and the tags that follow them
+/// Draw the graph of images, tags and the tags that follow them
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pinstream graph                         a tree of all tags
+  pinstream graph python:3.12             one tag with its source and followers
+  pinstream graph --format svg > graph.svg")]
 pub struct GraphArgs {
-    /// Tags: a stream, `stream:tag`, or a glob; all where none is given
+    /// Streams, tags (`stream:tag`) or globs; default: all tags
     #[arg(value_name = "TAG")]
     tags: Vec<String>,
-    /// In which form
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Form,
+    format: GraphFormat,
 }
 
-/// In which form a graph is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
-    /// A tree of lines
-    Text,
-    /// For Graphviz
-    Dot,
-    /// For Mermaid, as forges draw it in Markdown
-    Mermaid,
-    /// A picture
-    Svg,
-}
-
-/// Runs it.
+/// Runs `graph`.
 ///
 /// # Errors
-/// Where the root cannot be read.
+/// Fails if the root cannot be read or a pattern matches no tag.
 pub fn run(context: &CommandContext, args: &GraphArgs) -> Result<Exit, CliError> {
     let (_, root) = context.root()?;
     let only = patterns(&args.tags)?.unwrap_or_default();
     root.check_patterns(&only)?;
     let graph = Graph::of(&root.definitions, |id| only.matches(id));
-    let format = match args.format {
-        Form::Text => GraphFormat::Text,
-        Form::Dot => GraphFormat::Dot,
-        Form::Mermaid => GraphFormat::Mermaid,
-        Form::Svg => GraphFormat::Svg,
-    };
-    write!(context.stdout(), "{}", graph.write(format))?;
+    write!(context.stdout(), "{}", graph.write(args.format))?;
     Ok(Exit::Success)
 }

@@ -1,68 +1,69 @@
-//! `help`: what a command does, and topics that belong to none.
+//! `help`: prints the help of commands, and topics.
 
 use std::io::Write as _;
-
-use clap::CommandFactory as _;
 
 use crate::report::exit::Exit;
 use crate::text::diagnostics::nearest;
 
-use super::context::CommandContext;
-use super::{Cli, CliError};
+use super::error::CliError;
+use super::support::context::CommandContext;
 
-/// How wide a topic is set, as the help of commands is.
+/// Maximum line width of topics, as for the help of commands.
 const WIDTH: usize = 100;
 
-#[doc = include_str!("../streams.md")]
-pub const STREAMS: &str = include_str!("../streams.md");
+#[doc = include_str!("help/streams.md")]
+pub const STREAMS: &str = include_str!("help/streams.md");
 
-#[doc = include_str!("../message.md")]
-pub const MESSAGE: &str = include_str!("../message.md");
+#[doc = include_str!("help/message.md")]
+pub const MESSAGE: &str = include_str!("help/message.md");
 
-/// The topics, by name.
+/// Topics by name.
 const TOPICS: [(&str, &str); 2] = [("message", MESSAGE), ("streams", STREAMS)];
 
-/// Print this message, or the help of a command or topic
+/// Print the help of pinstream, a command or a topic
 ///
-/// The topic `streams` says what became of each thing that OpenShift's image streams do, and `message` how the messages
-/// of commits are written.
+/// Topics: `message` (templates of commit messages and proposals) and `streams` (image streams of OpenShift compared with
+/// pinstream).
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pinstream help reconcile
+  pinstream help streams")]
 pub struct HelpArgs {
-    /// A command, or a topic: `message` or `streams`
+    /// Command or topic (`message`, `streams`)
     #[arg(value_name = "COMMAND|TOPIC")]
-    of: Option<String>,
+    name: Option<String>,
 }
 
-/// Runs it.
+/// Runs `help`; `program` is the whole command line.
 ///
 /// # Errors
-/// Where there is no such command or topic, or standard output cannot be written.
-pub fn run(context: &CommandContext, args: &HelpArgs) -> Result<Exit, CliError> {
+/// Fails if the command or topic does not exist or standard output cannot be written.
+pub fn run(context: &CommandContext, args: &HelpArgs, mut program: clap::Command) -> Result<Exit, CliError> {
     let mut out = context.stdout();
-    let mut command = Cli::command();
-    command.build();
-    let Some(name) = &args.of else {
-        write!(out, "{}", command.render_long_help().ansi())?;
+    program.build();
+    let Some(name) = &args.name else {
+        write!(out, "{}", program.render_long_help().ansi())?;
         return Ok(Exit::Success);
     };
     if let Some((_, text)) = TOPICS.iter().find(|(topic, _)| topic == name) {
         write!(out, "{}", plain(text))?;
         return Ok(Exit::Success);
     }
-    if let Some(found) = command.find_subcommand_mut(name) {
+    if let Some(found) = program.find_subcommand_mut(name) {
         write!(out, "{}", found.render_long_help().ansi())?;
         return Ok(Exit::Success);
     }
-    let names = command.get_subcommands().map(clap::Command::get_name).chain(TOPICS.iter().map(|(topic, _)| *topic));
-    let error = CliError::usage(format!("there is no command or topic `{name}`"));
+    let names = program.get_subcommands().map(clap::Command::get_name).chain(TOPICS.iter().map(|(topic, _)| *topic));
+    let error = CliError::usage(format!("no command or topic is named `{name}`"));
     Err(match nearest(name, names) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
-        None => error.help("`pinstream help` lists the commands; the topics are `message` and `streams`"),
+        None => error.help("run `pinstream help` to see all commands; topics: `message`, `streams`"),
     })
 }
 
-/// A topic's Markdown as text for a terminal: each row of a table is a paragraph, the first cell before it, and what is
-/// fenced is set in.
+/// Converts a topic from Markdown to text for a terminal: each table row becomes a paragraph below its first cell, and
+/// code blocks are indented.
 fn plain(markdown: &str) -> String {
     let mut text = String::new();
     let mut is_fenced = false;
@@ -77,7 +78,7 @@ fn plain(markdown: &str) -> String {
         }
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
         match (line, cells.as_slice()) {
-            (line, [first, ..]) if line.starts_with("| ---") || matches!(*first, "#" | "key" | "with oc") => {}
+            (line, [first, ..]) if line.starts_with("| ---") || matches!(*first, "#" | "key" | "oc") => {}
             (line, [first, rest @ ..]) if line.starts_with('|') => match rest {
                 [only] => {
                     text.push_str(&format!("  {first}\n"));
@@ -98,7 +99,7 @@ fn plain(markdown: &str) -> String {
     text
 }
 
-/// Writes `words` beside or below `lead`, in lines that are set in by `indent`.
+/// Writes `words` after `lead`, wrapped and indented by `indent`.
 fn fold(text: &mut String, lead: &str, indent: &str, words: &str) {
     let mut line = lead.to_owned();
     if lead.len() > indent.len() {
@@ -128,7 +129,7 @@ mod tests {
     use crate::text::template::context;
 
     #[test]
-    fn all_83_rows_are_there_and_each_says_what_became_of_it() {
+    fn all_83_rows_exist_and_start_with_a_verdict() {
         let rows: Vec<(usize, &str)> = STREAMS
             .lines()
             .filter_map(|line| {
@@ -141,46 +142,46 @@ mod tests {
         assert_eq!(rows.iter().map(|(number, _)| *number).collect::<Vec<_>>(), (1..=83).collect::<Vec<_>>());
         for (number, here) in rows {
             let (word, rest) = here.split_once([':', ',', ' ']).unwrap_or((here.trim(), ""));
-            let is_why = rest.contains(' ') || word == "same";
-            assert!(["same", "better", "left"].contains(&word) && is_why, "{number}: {here}");
+            let has_reason = rest.contains(' ') || word == "same";
+            assert!(["same", "better", "left"].contains(&word) && has_reason, "{number}: {here}");
         }
     }
 
     #[test]
-    fn each_key_of_templates_is_told() {
+    fn each_key_of_templates_is_documented() {
         let rows = MESSAGE.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
-        let told: Vec<&str> = rows.map(|(key, _)| key).filter(|key| !matches!(*key, "key" | "---")).collect();
+        let documented: Vec<&str> = rows.map(|(key, _)| key).filter(|key| !matches!(*key, "key" | "---")).collect();
         let mut known: Vec<String> = context::keys().into_iter().take(2).flat_map(|(_, keys)| keys).collect();
-        let mut told_sorted: Vec<String> = told.iter().map(ToString::to_string).collect();
-        told_sorted.sort();
+        let mut sorted: Vec<String> = documented.iter().map(ToString::to_string).collect();
+        sorted.sort();
         known.sort();
-        assert_eq!(told_sorted, known);
+        assert_eq!(sorted, known);
         for key in context::keys().into_iter().flat_map(|(_, keys)| keys) {
-            assert!(told.contains(&key.as_str()) || MESSAGE.contains(&format!("`{key}`")), "{key}");
+            assert!(documented.contains(&key.as_str()) || MESSAGE.contains(&format!("`{key}`")), "{key}");
         }
     }
 
     #[test]
-    fn the_template_that_is_shown_can_be_used() {
+    fn the_example_template_is_valid() {
         let block = MESSAGE.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
         let (settings, problems) = crate::model::settings::read(block.as_bytes());
         assert_eq!((settings.git.message.is_some(), problems), (true, Vec::new()));
     }
 
     #[test]
-    fn a_topic_is_set_for_a_terminal() {
+    fn topics_are_formatted_for_a_terminal() {
         for (_, topic) in TOPICS {
             let text = plain(topic);
             assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
             assert!(!text.contains("| "), "{text}");
         }
-        insta::assert_snapshot!(plain("## Verbs\n| with oc | with pinstream |\n| --- | --- |\n| oc tag | pinstream tag |\n\
-            | # | in OpenShift | here |\n| --- | --- | --- |\n| 1 | one | same: as there |\n"), @"
+        insta::assert_snapshot!(plain("## Verbs\n| oc | pinstream |\n| --- | --- |\n| oc tag | pinstream tag |\n\
+            | # | OpenShift | pinstream |\n| --- | --- | --- |\n| 1 | one | same: also one |\n"), @"
         Verbs
           oc tag
               pinstream tag
            1 one
-              same: as there
+              same: also one
         ");
     }
 }

@@ -1,6 +1,4 @@
-//! `history`: what tags were pinned to, and who brought that, from the commits of the checkout.
-
-pub(super) mod trail;
+//! `history`: shows which digests tags were pinned to, from the commits of the checkout.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -8,109 +6,145 @@ use std::num::NonZeroUsize;
 
 use jiff::Timestamp;
 
+use crate::git::checkout::{self, Checkout};
+use crate::git::work_tree::WorkTree;
 use crate::model::image::TagId;
+use crate::model::lock::Lock;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
+use crate::query::history::{HistoryEntry, PinHistory, TagHistories, trace};
 use crate::report::exit::Exit;
 use crate::report::v1::history::{HistoryV1, PinChangeV1, TagHistoryV1};
 use crate::system::clock;
 use crate::text::escape;
 
-use super::context::{CommandContext, usage};
-use super::describe::ago;
-use super::{CliError, ListFormat, list};
-use trail::{TrailStep, trail};
+use super::error::{CliError, usage};
+use super::support::context::CommandContext;
+use super::support::output::ListFormat;
+use super::support::table::{age, table};
 
-/// Show what tags were pinned to, newest first, and who brought each digest
+/// Show which digests tags were pinned to, with commit, author and proposal
 ///
-/// It comes from the commits of the checkout, along first parents; what is not committed yet comes first. Where history
-/// ends early, as in a shallow clone, earlier digests that the lock remembers are shown without a commit.
+/// Reads the commits of the checkout along first parents, newest first; an uncommitted pin comes first. If the history is
+/// cut off, as in a shallow clone, earlier digests recorded in the lock are listed without a commit.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pinstream history python:3.12
+  pinstream history python --limit 3
+  pinstream history python:3.12 --format json | jq '.tags[].steps[0].commit'")]
 pub struct HistoryArgs {
-    /// Tags: a stream, `stream:tag`, or a glob
+    /// Streams, tags (`stream:tag`) or globs
     #[arg(value_name = "TAG", required = true)]
     tags: Vec<String>,
-    /// Show so many digests of each tag at the most
+    /// Maximum number of digests per tag
     #[arg(long, value_name = "N")]
     limit: Option<NonZeroUsize>,
-    /// In which form
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: ListFormat,
-    /// Show times as they are, in UTC, in place of how long ago they were
+    /// Show UTC times instead of ages
     #[arg(long)]
     utc: bool,
 }
 
-/// Runs it.
+/// Runs `history`.
 ///
 /// # Errors
-/// Where there is no such tag, or the history cannot be read.
+/// Fails if a pattern matches no tag or the history cannot be read.
 pub fn run(context: &CommandContext, args: &HistoryArgs) -> Result<Exit, CliError> {
-    let (folder, root) = context.root()?;
+    let (work_tree, root) = context.root()?;
     let wanted = wanted(&root, &args.tags)?;
     let limit = args.limit.map_or(usize::MAX, NonZeroUsize::get);
-    let mut trail = trail(&folder, &root.lock, &wanted, |steps| steps.values().all(|steps| steps.len() >= limit))?;
-    for steps in trail.steps.values_mut() {
-        steps.truncate(limit);
+    let checkout = checkout::discover(&work_tree.0)?;
+    let enough = |tags: &TagHistories| tags.values().all(|entries| entries.len() >= limit);
+    let mut history = read(checkout.as_ref(), &root.lock, &wanted, enough)?;
+    for entries in history.tags.values_mut() {
+        entries.truncate(limit);
     }
-    if trail.shallow {
-        let help = "`git fetch --unshallow` brings the rest";
-        writeln!(context.stderr(), "note: this clone is shallow, so its history ends early; {help}")?;
+    if checkout.is_some_and(|checkout| checkout.is_shallow()) {
+        let note = "note: the history is incomplete, because this clone is shallow; run `git fetch --unshallow`";
+        writeln!(context.stderr(), "{note}")?;
     }
     let mut out = context.stdout();
     if args.format == ListFormat::Json {
-        let tags = trail.steps.iter().map(|(id, steps)| TagHistoryV1 {
+        let tags = history.tags.iter().map(|(id, entries)| TagHistoryV1 {
             stream: id.stream.to_string(),
             tag: id.tag.to_string(),
-            changes: steps.iter().map(wire).collect(),
+            changes: entries.iter().map(json).collect(),
         });
-        write!(out, "{}", HistoryV1::new(trail.complete, tags.collect()).to_json())?;
+        write!(out, "{}", HistoryV1::new(history.complete, tags.collect()).to_json())?;
         return Ok(Exit::Success);
     }
     let now = (!args.utc).then(clock::now);
-    for (number, (id, steps)) in trail.steps.iter().enumerate() {
+    for (number, (id, entries)) in history.tags.iter().enumerate() {
         let blank = if number > 0 { "\n" } else { "" };
         writeln!(out, "{blank}{id}")?;
         let mut rows = vec![["DIGEST", "VERSION", "WHEN", "COMMIT", "AUTHOR", "PROPOSAL"].map(str::to_owned)];
-        rows.extend(steps.iter().map(|step| row(step, now)));
-        for line in list::table(&rows).lines() {
+        rows.extend(entries.iter().map(|entry| row(entry, now)));
+        for line in table(&rows).lines() {
             writeln!(out, "  {line}")?;
         }
     }
     Ok(Exit::Success)
 }
 
-/// The tags that `words` name, of the definitions and of the lock: what is not defined any more has a history, too.
-fn wanted(root: &Root, words: &[String]) -> Result<BTreeSet<TagId>, CliError> {
-    let patterns = TagGlobs::new(words.iter().map(String::as_str)).map_err(usage)?;
+/// Traces `wanted` tags from the lock of the work tree through the commits of the checkout until `enough` returns true.
+pub(super) fn trace_checkout(
+    work_tree: &WorkTree,
+    lock: &Lock,
+    wanted: &BTreeSet<TagId>,
+    enough: impl Fn(&TagHistories) -> bool,
+) -> Result<PinHistory, CliError> {
+    read(checkout::discover(&work_tree.0)?.as_ref(), lock, wanted, enough)
+}
+
+fn read(
+    checkout: Option<&Checkout>,
+    lock: &Lock,
+    wanted: &BTreeSet<TagId>,
+    enough: impl Fn(&TagHistories) -> bool,
+) -> Result<PinHistory, CliError> {
+    // A repository without a commit has no history.
+    let Some(checkout) = checkout.filter(|checkout| checkout.commit("HEAD").is_ok()) else {
+        let history = trace(lock, wanted, std::iter::empty(), enough)?;
+        return Ok(PinHistory { complete: false, ..history });
+    };
+    let history = trace(lock, wanted, checkout.lock_history("HEAD", &checkout.prefix)?, enough)?;
+    Ok(PinHistory { complete: history.complete && !checkout.is_shallow(), ..history })
+}
+
+/// Selects tags of the definitions and of the lock: a deleted tag has a history, too.
+fn wanted(root: &Root, args: &[String]) -> Result<BTreeSet<TagId>, CliError> {
+    let patterns = TagGlobs::new(args.iter().map(String::as_str)).map_err(usage)?;
     let all = || root.definitions.tags.keys().chain(root.lock.pins.keys());
-    if let Some(word) = patterns.unmatched(all()).first() {
-        return Err(root.unknown_tag(word).into());
+    if let Some(pattern) = patterns.unmatched(all()).first() {
+        return Err(root.unknown_tag(pattern).into());
     }
     Ok(all().filter(|id| patterns.matches(id)).cloned().collect())
 }
 
-fn row(step: &TrailStep, now: Option<Timestamp>) -> [String; 6] {
-    let version = step.version.as_deref().map(escape::terminal).unwrap_or_default();
-    let digest = step.digest.short().to_owned();
-    let Some(by) = &step.by else {
-        let when = if step.pin.is_some() { "not committed" } else { "before that" };
+fn row(entry: &HistoryEntry, now: Option<Timestamp>) -> [String; 6] {
+    let version = entry.version.as_deref().map(escape::terminal).unwrap_or_default();
+    let digest = entry.digest.short().to_owned();
+    let Some(commit) = &entry.commit else {
+        let when = if entry.pin.is_some() { "uncommitted" } else { "unknown" };
         return [digest, version, when.to_owned(), String::new(), String::new(), String::new()];
     };
-    let when = now.map_or_else(|| by.time.to_string(), |now| ago(now.duration_since(by.time).as_secs()));
-    let proposal = by.proposal.as_deref().map(escape::terminal).unwrap_or_default();
-    [digest, version, when, by.id.short().to_owned(), escape::terminal(&by.author), proposal]
+    let when = now.map_or_else(|| commit.time.to_string(), |now| age(now.duration_since(commit.time).as_secs()));
+    let proposal = commit.proposal.as_deref().map(escape::terminal).unwrap_or_default();
+    [digest, version, when, commit.id.short().to_owned(), escape::terminal(&commit.author), proposal]
 }
 
-fn wire(step: &TrailStep) -> PinChangeV1 {
-    let by = step.by.as_ref();
+fn json(entry: &HistoryEntry) -> PinChangeV1 {
+    let commit = entry.commit.as_ref();
     PinChangeV1 {
-        digest: step.digest.to_string(),
-        image: step.pin.as_ref().map(|pin| pin.image.to_string()),
-        version: step.version.clone(),
-        commit: by.map(|by| by.id.to_string()),
-        author: by.map(|by| by.author.clone()),
-        time: by.map(|by| by.time.to_string()),
-        proposal: by.and_then(|by| by.proposal.clone()),
+        digest: entry.digest.to_string(),
+        image: entry.pin.as_ref().map(|pin| pin.image.to_string()),
+        version: entry.version.clone(),
+        commit: commit.map(|commit| commit.id.to_string()),
+        author: commit.map(|commit| commit.author.clone()),
+        time: commit.map(|commit| commit.time.to_string()),
+        proposal: commit.and_then(|commit| commit.proposal.clone()),
     }
 }

@@ -1,4 +1,4 @@
-//! `init`: writes a commented `pinstream.toml` and a first stream, or streams for the images that files name.
+//! `init`: writes a commented `pinstream.toml` and a first stream, or streams for the images found in files.
 
 mod attributes;
 mod from;
@@ -10,59 +10,66 @@ use std::path::{Path, PathBuf};
 use crate::model::settings;
 use crate::report::exit::Exit;
 
-use super::CliError;
-use super::context::CommandContext;
+use super::error::CliError;
+use super::support::context::CommandContext;
 
-/// The settings that a new root begins with.
+/// Settings of a new root.
 pub(super) const SETTINGS: &str = include_str!("init/pinstream.toml");
-/// The stream that it begins with where it has none.
+/// Example stream of a new root, path and content.
 const STREAM: (&str, &str) = ("streams/example.toml", include_str!("init/example.toml"));
 
 /// Write a commented `pinstream.toml` and a first stream
+///
+/// Also adds the lock to `.gitattributes` and prints the `git config` command that enables the merge driver in a clone.
+/// Existing files are never overwritten.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pinstream init                          a root with an example stream
+  pinstream init --from Dockerfile deploy/    streams for the images in these files")]
 pub struct InitArgs {
-    /// Make streams of the images that Dockerfiles, compose files, workflows, Kubernetes and Helm files name
-    #[arg(long, value_name = "FILE|FOLDER", num_args = 1..)]
+    /// Create streams for the images found in Dockerfiles, compose files, workflows, Kubernetes and Helm files
+    #[arg(long, value_name = "PATH", num_args = 1..)]
     from: Vec<PathBuf>,
 }
 
-/// Runs it.
+/// Runs `init`.
 ///
 /// # Errors
-/// Where a file cannot be written. Nothing that is there is ever written over.
+/// Fails if a file exists or cannot be written.
 pub fn run(context: &CommandContext, args: &InitArgs) -> Result<Exit, CliError> {
     if !args.from.is_empty() {
         let mut out = context.stdout();
         from::run(context, &args.from, &mut out)?;
         attributes::add(context, &mut out)?;
-        writeln!(out, "next: run `pinstream update`, and commit all that was written")?;
+        writeln!(out, "next: run `pinstream update`, then commit all written files")?;
         return Ok(Exit::Success);
     }
     let settings = settings::FILE_NAME;
-    if is_there(&context.folder.join(settings)) {
+    if exists(&context.directory.join(settings)) {
         return Err(
-            CliError::said(format!("`{settings}` is already there")).help("this folder is a root; edit its files")
+            CliError::new(format!("`{settings}` already exists")).help("edit it, or run `init` in another directory")
         );
     }
     let mut out = context.stdout();
-    write_new(&context.folder.join(settings), SETTINGS)?;
+    write_new(&context.directory.join(settings), SETTINGS)?;
     writeln!(out, "wrote {settings}")?;
-    // Somebody has begun already: an example would be in the way.
-    if is_there(&context.folder.join("streams")) {
+    // The root has streams already; do not add an example.
+    if exists(&context.directory.join("streams")) {
         attributes::add(context, &mut out)?;
-        writeln!(out, "next: run `pinstream update` and commit what it writes")?;
+        writeln!(out, "next: run `pinstream update`, then commit all written files")?;
         return Ok(Exit::Success);
     }
     let (path, text) = STREAM;
-    write_new(&context.folder.join(path), text)?;
+    write_new(&context.directory.join(path), text)?;
     writeln!(out, "wrote {path}")?;
     attributes::add(context, &mut out)?;
-    writeln!(out, "next: edit {path}, then run `pinstream update` and commit what it writes")?;
+    writeln!(out, "next: edit {path}, run `pinstream update`, then commit all written files")?;
     Ok(Exit::Success)
 }
 
-/// Whether anything has that name, a link to nothing too.
-fn is_there(path: &Path) -> bool {
+/// Returns true if a path exists; dangling links count.
+fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
@@ -71,5 +78,5 @@ fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
         fs::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
     };
-    write().map_err(|error: std::io::Error| CliError::said(format!("`{}` cannot be written: {error}", path.display())))
+    write().map_err(|error: std::io::Error| CliError::new(format!("cannot write `{}`: {error}", path.display())))
 }

@@ -1,43 +1,45 @@
-//! `man`: the manual page, in roff.
+//! `man`: prints manual pages in roff.
 
 use std::io::Write as _;
 
-use clap::CommandFactory as _;
-
 use crate::report::exit::Exit;
+use crate::text::diagnostics::nearest;
 
-use super::context::CommandContext;
-use super::{Cli, CliError};
+use super::error::CliError;
+use super::support::context::CommandContext;
 
-/// Print the manual page, in roff
+/// Print a manual page in roff format
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pinstream man | man -l -
+  pinstream man reconcile > /usr/local/share/man/man1/pinstream-reconcile.1")]
 pub struct ManArgs {
-    /// Of this command; of pinstream itself where none is given
+    /// Command to print the page of; default: pinstream itself
     command: Option<String>,
 }
 
-/// Runs it.
+/// Runs `man`; `program` is the whole command line.
 ///
 /// # Errors
-/// Where there is no such command, or standard output cannot be written.
-pub fn run(context: &CommandContext, args: &ManArgs) -> Result<Exit, CliError> {
-    let mut command = Cli::command();
-    command.build();
+/// Fails if the command does not exist or standard output cannot be written.
+pub fn run(context: &CommandContext, args: &ManArgs, mut program: clap::Command) -> Result<Exit, CliError> {
+    program.build();
     if let Some(name) = &args.command {
-        let found = command.find_subcommand(name).cloned();
-        command = found.ok_or_else(|| {
-            let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-            let error = CliError::usage(format!("there is no command `{name}`"));
-            match crate::text::diagnostics::nearest(name, names) {
+        let found = program.find_subcommand(name).cloned();
+        program = found.ok_or_else(|| {
+            let names: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
+            let error = CliError::usage(format!("no command is named `{name}`"));
+            match nearest(name, names) {
                 Some(near) => error.help(format!("did you mean `{near}`?")),
-                None => error.help("`pinstream help` lists them"),
+                None => error.help("run `pinstream help` to see all commands"),
             }
         })?;
-        command = command.display_name(format!("pinstream-{name}"));
+        program = program.display_name(format!("pinstream-{name}"));
     }
     let mut page = Vec::new();
     let source = format!("pinstream {}", env!("CARGO_PKG_VERSION"));
-    clap_mangen::Man::new(command).source(source).render(&mut page)?;
+    clap_mangen::Man::new(program).source(source).render(&mut page)?;
     context.stdout().write_all(&page)?;
     Ok(Exit::Success)
 }

@@ -13,8 +13,9 @@ use crate::model::image::{ImageRef, TagName};
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::toml::source;
 
-use super::context::CommandContext;
-use super::{CliError, input};
+use super::error::CliError;
+use super::support::context::CommandContext;
+use super::support::input;
 
 /// Reason why an image without a tag cannot be tracked.
 const NO_TAG: &str = "has a digest but no tag, so there is nothing to track";
@@ -77,8 +78,8 @@ pub fn within(context: &CommandContext, root: &WorkTree, named: &[PathBuf]) -> R
     let mut chosen = Vec::new();
     for path in named {
         let shown = path.display();
-        let whole = context.folder.join(path).canonicalize();
-        let whole = whole.map_err(|error| CliError::said(format!("cannot read `{shown}`: {error}")))?;
+        let whole = context.directory.join(path).canonicalize();
+        let whole = whole.map_err(|error| CliError::new(format!("cannot read `{shown}`: {error}")))?;
         let top = root.0.canonicalize().unwrap_or_else(|_| root.0.clone());
         let inside = whole.strip_prefix(&top).ok().and_then(Path::to_str);
         let inside = inside.ok_or_else(|| {
@@ -106,7 +107,7 @@ pub fn within(context: &CommandContext, root: &WorkTree, named: &[PathBuf]) -> R
 pub fn anywhere(context: &CommandContext, named: &[PathBuf]) -> Result<SearchedFiles, CliError> {
     let mut files = Vec::new();
     for path in named {
-        let directory = WorkTree(context.folder.join(path));
+        let directory = WorkTree(context.directory.join(path));
         if *path != *"-" && directory.0.is_dir() {
             files.extend(paths(&directory)?.iter().map(|file| path.join(file)));
         } else {

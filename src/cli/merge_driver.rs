@@ -1,4 +1,4 @@
-//! `merge-driver`: joins three locks for Git, pin by pin.
+//! `merge-driver`: merges three locks pin by pin, for Git.
 
 use std::fs;
 use std::io;
@@ -11,38 +11,41 @@ use crate::report::exit::Exit;
 use crate::text::diagnostics::{Problem, SourceFile};
 use crate::text::toml::source;
 
-use super::CliError;
-use super::context::CommandContext;
+use super::error::CliError;
+use super::support::context::CommandContext;
 
-/// Merge three locks pin by pin, as Git calls it
+/// Merge three lockfiles pin by pin; called by Git
 ///
-/// `pinstream init` writes the line of `.gitattributes` that has Git use it, and prints the `git config` line that each
-/// clone needs. Pins that one side moved are merged; one that both sides moved differently is left between conflict
-/// markers, for `pinstream update` to import anew.
+/// `pinstream init` writes the line in `.gitattributes` and prints the `git config` command that each clone needs. A pin
+/// that both sides changed differently is left between conflict markers; `pinstream update` resolves it again.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  git config merge.pinstream.driver 'pinstream merge-driver %O %A %B %P'
+  pinstream merge-driver base.lock ours.lock theirs.lock")]
 pub struct MergeDriverArgs {
-    /// The lock that both sides started from, `%O`
+    /// Lock of the common ancestor (`%O`)
     #[arg(value_name = "BASE")]
     base: PathBuf,
-    /// The lock of this side, `%A`, which is written
+    /// Lock of this side (`%A`); receives the result
     #[arg(value_name = "OURS")]
     ours: PathBuf,
-    /// The lock of the other side, `%B`
+    /// Lock of the other side (`%B`)
     #[arg(value_name = "THEIRS")]
     theirs: PathBuf,
-    /// The lock's path in the repository, `%P`
+    /// Path of the lock in the repository (`%P`), for messages
     #[arg(value_name = "PATH", default_value = crate::model::lock::FILE_NAME)]
     path: PathBuf,
 }
 
-/// Runs it.
+/// Runs `merge-driver`.
 ///
 /// # Errors
-/// Where a file cannot be read or written, and where a conflict is left.
+/// Fails if a file cannot be read or written, or a conflict remains.
 pub fn run(context: &CommandContext, args: &MergeDriverArgs) -> Result<Exit, CliError> {
     let text = |path: &Path| {
-        let read = fs::read(context.folder.join(path));
-        read.map_err(|error| CliError::said(format!("`{}` cannot be read: {error}", path.display())))
+        let read = fs::read(context.directory.join(path));
+        read.map_err(|error| CliError::new(format!("cannot read `{}`: {error}", path.display())))
     };
     let (base, ours, theirs) = (text(&args.base)?, text(&args.ours)?, text(&args.theirs)?);
     let locks = [(&ours, "ours"), (&theirs, "theirs")].map(|(bytes, name)| lock(name, bytes));
@@ -53,11 +56,12 @@ pub fn run(context: &CommandContext, args: &MergeDriverArgs) -> Result<Exit, Cli
                 conflict_markers::with_markers(&String::from_utf8_lossy(&ours), &String::from_utf8_lossy(&theirs));
             write(context, &args.ours, &whole)?;
             let side = problem.file.as_ref().map_or("ours", |file| file.path.as_str());
-            let message = format!("`{}` of `{side}` is not a lock: {}", args.path.display(), problem.message);
-            return Err(CliError::said(message).help("take either side of the whole file, then run `pinstream update`"));
+            let message =
+                format!("`{}` of side `{side}` is not a valid lock: {}", args.path.display(), problem.message);
+            return Err(CliError::new(message).help("check out one side of the file, then run `pinstream update`"));
         }
     };
-    // A base that cannot be read, or is not there, only makes more conflicts.
+    // A missing or unreadable base only causes more conflicts.
     let merged = merge(&lock("base", &base).unwrap_or_default(), &our, &their);
     write(context, &args.ours, &conflict_markers::render(&merged, &our, &their))?;
     if merged.conflicts.is_empty() {
@@ -65,12 +69,12 @@ pub fn run(context: &CommandContext, args: &MergeDriverArgs) -> Result<Exit, Cli
     }
     let tags: Vec<String> = merged.conflicts.iter().map(ToString::to_string).collect();
     let quoted: Vec<String> = tags.iter().map(|tag| format!("`{tag}`")).collect();
-    let message = format!("both sides moved {}, each its own way", quoted.join(", "));
+    let message = format!("both sides changed {}", quoted.join(", "));
     let path = args.path.display();
-    Err(CliError::said(message).help(format!("run `pinstream update {}`, then `git add {path}`", tags.join(" "))))
+    Err(CliError::new(message).help(format!("run `pinstream update {}`, then `git add {path}`", tags.join(" "))))
 }
 
-/// The lock in the bytes of one side; nothing at all is an empty one.
+/// Parses the lock of one side; an empty file is an empty lock.
 fn lock(side: &str, bytes: &[u8]) -> Result<Lock, Problem> {
     let (file, problems) = source::decode(side, bytes);
     if let Some(problem) = problems.into_iter().next() {
@@ -79,11 +83,11 @@ fn lock(side: &str, bytes: &[u8]) -> Result<Lock, Problem> {
     if file.text.trim().is_empty() {
         return Ok(Lock::default());
     }
-    let unknown = |file: &Arc<SourceFile>| Problem::whole(Some(file), "it cannot be read");
+    let unknown = |file: &Arc<SourceFile>| Problem::whole(Some(file), "it cannot be parsed");
     read::read(&file).map_err(|problems| problems.into_iter().next().unwrap_or_else(|| unknown(&file)))
 }
 
 fn write(context: &CommandContext, path: &Path, text: &str) -> Result<(), CliError> {
-    let write: io::Result<()> = fs::write(context.folder.join(path), text);
-    write.map_err(|error| CliError::said(format!("`{}` cannot be written: {error}", path.display())))
+    let write: io::Result<()> = fs::write(context.directory.join(path), text);
+    write.map_err(|error| CliError::new(format!("cannot write `{}`: {error}", path.display())))
 }

@@ -1,35 +1,41 @@
-//! `plan`: what a pass would do, and why. Writes nothing.
+//! `plan`: shows what a pass would do and why. Writes nothing.
 
 use crate::effects::real::Repo;
 use crate::reconcile::{Effect, Request, Resolve};
 use crate::report::OutputFormat;
 use crate::report::exit::Exit;
 
-use super::context::{CommandContext, patterns};
-use super::pass::{self, PassResult};
-use super::site::SourceMap;
-use super::{CliError, output};
+use super::error::CliError;
+use super::support::context::{CommandContext, patterns};
+use super::support::output;
+use super::support::pass_runner::{self, PassResult};
+use super::support::source_map::SourceMap;
 
-/// Show what a pass would do, and why; write nothing
+/// Show what a pass would do and why; write nothing
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pinstream plan                          all tags
+  pinstream plan 'python:3.*' -v          some tags, with unchanged ones
+  pinstream plan --exit-code              exit 2 if anything would change")]
 pub struct PlanArgs {
-    /// Tags: a stream, `stream:tag`, or a glob; all where none is given
+    /// Streams, tags (`stream:tag`) or globs; default: all tags
     #[arg(value_name = "TAG")]
     tags: Vec<String>,
-    /// End with 2 where the lock would change
+    /// Exit 2 if anything would change
     #[arg(long)]
     exit_code: bool,
-    /// In which form
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: OutputFormat,
 }
 
-/// Runs it.
+/// Runs `plan`.
 ///
 /// # Errors
-/// What stopped the pass.
+/// Returns the error that stopped the pass.
 pub fn run(context: &CommandContext, args: &PlanArgs) -> Result<Exit, CliError> {
-    let folder = context.root_folder()?;
+    let work_tree = context.root_directory()?;
     let request = Request {
         branch: None,
         root: String::new(),
@@ -40,10 +46,10 @@ pub fn run(context: &CommandContext, args: &PlanArgs) -> Result<Exit, CliError> 
         effect: Effect::Show,
         policy: context.policy.clone(),
     };
-    let site = SourceMap::of_folder(folder.clone());
-    let report = &pass::report(context, Repo::WorkTree(folder), &request)?;
+    let sources = SourceMap::of_work_tree(work_tree.clone());
+    let report = &pass_runner::report(context, Repo::WorkTree(work_tree), &request)?;
     let drift = if args.exit_code && report.has_changes() { Exit::Drift } else { Exit::Success };
     let exit = report.exit().worst(drift);
-    output::write(args.format, &PassResult { context, command: "plan", report, exit, drift, site: &site })?;
+    output::write(args.format, &PassResult { context, command: "plan", report, exit, drift, sources: &sources })?;
     Ok(exit)
 }

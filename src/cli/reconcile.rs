@@ -1,4 +1,4 @@
-//! `reconcile`: the main job, one pass against a remote.
+//! `reconcile`: runs one pass against a Git remote.
 
 mod event;
 
@@ -14,51 +14,67 @@ use crate::report::OutputFormat;
 use crate::report::exit::Exit;
 use crate::system::environment;
 
-use super::context::{CommandContext, patterns, usage};
-use super::{CliError, pass};
+use super::error::{CliError, usage};
+use super::support::context::{CommandContext, patterns};
+use super::support::pass_runner::{self, PassCommand};
 
-/// Run one pass against a remote: import, commit, push, and run hooks for what landed
+/// Run one pass against a Git remote: resolve, commit, push, run hooks
 ///
-/// Remote, branch and root are those of the checkout that the current folder is in, unless they are given.
+/// Remote, branch and root default to those of the checkout that contains the current directory. With a
+/// `[publish.<forge>]` table, the changes are proposed instead of pushed to the branch.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pinstream reconcile                     the remote of this checkout
+  pinstream reconcile --due --remote https://git.example/deploy.git
+  pinstream reconcile --root clusters/prod 'web:*'
+  pinstream reconcile --shard 1/8         one of eight processes")]
 pub struct ReconcileArgs {
-    /// Tags: a stream, `stream:tag`, or a glob; all where none is given
+    /// Streams, tags (`stream:tag`) or globs; default: all tags
     #[arg(value_name = "TAG")]
     tags: Vec<String>,
-    /// The Git remote: a path, or a `file`, `https` or `ssh` URL
+    /// Git remote: a path, or a `file`, `https` or `ssh` URL
     #[arg(long, value_name = "URL")]
-    pub(super) remote: Option<String>,
-    /// The branch
+    remote: Option<String>,
+    /// Branch to read and push to; default: the setting, else the remote's HEAD
     #[arg(long, value_name = "BRANCH")]
     branch: Option<String>,
-    /// The folder of `pinstream.toml` in the repository
+    /// Directory of `pinstream.toml` in the repository
     #[arg(long, value_name = "DIR")]
-    pub(super) root: Option<String>,
-    /// Only tags whose schedule fired since the last pass, or that are not pinned as they are defined
+    root: Option<String>,
+    /// Resolve only tags whose schedule fired since the last pass or whose pin differs from the definition
     #[arg(long)]
     due: bool,
-    /// Only the repositories of this share, `1/8` to `8/8`, where so many processes share the root; `auto` for what
-    /// Kubernetes, GitLab, CircleCI or Buildkite say in the environment
+    /// Resolve only share I of N of the repositories, e.g. `1/8`; `auto` reads the environment of Kubernetes, GitLab,
+    /// CircleCI or Buildkite
     #[arg(long, value_name = "I/N")]
     shard: Option<String>,
-    /// In which form
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: OutputFormat,
 }
 
-/// Runs it.
+/// Runs `reconcile`.
 ///
 /// # Errors
-/// What stopped the pass.
+/// Returns the error that stopped the pass.
 pub fn run(context: &CommandContext, args: &ReconcileArgs) -> Result<Exit, CliError> {
     event::check()?;
-    let checkout = match checkout::discover(&context.folder) {
-        // Whose this folder is makes no difference where the remote is said.
+    let checkout = match checkout::discover(&context.directory) {
+        // With `--remote`, the owner of the checkout does not matter.
         Err(GitError::Owner { .. }) if args.remote.is_some() => None,
         found => found?,
     };
-    let (place, request) = prepare(context, args, checkout.as_ref())?;
-    pass::run(context, place, &request, ("reconcile", args.format))
+    let (repo, request) = prepare(context, args, checkout.as_ref())?;
+    pass_runner::run(context, repo, &request, PassCommand { name: "reconcile", format: args.format })
+}
+
+impl ReconcileArgs {
+    /// Returns the root for the report of a failure; none if it is the root of the current directory.
+    pub(super) fn root_of_report(&self) -> Option<String> {
+        let root = self.root.as_deref().or(self.remote.as_ref().map(|_| ""))?.trim_end_matches('/');
+        Some(if root == "." { String::new() } else { root.to_owned() })
+    }
 }
 
 fn prepare(
@@ -71,14 +87,14 @@ fn prepare(
         (Some(url), _) => url.clone(),
         (None, Some(url)) => url,
         (None, None) => {
-            return Err(CliError::usage("there is no remote: this folder is in no checkout that has one")
-                .help("say which: `pinstream reconcile --remote URL`"));
+            return Err(CliError::usage("no remote: the current directory is not in a checkout with a remote")
+                .help("name one with `--remote URL`"));
         }
     };
     let root = match (&args.root, of_checkout()) {
         (Some(root), _) => root_of(root)?,
-        (None, Some(_)) => match context.root_folder() {
-            Ok(folder) => checkout::discover(&folder.0)?.map(|checkout| checkout.prefix).unwrap_or_default(),
+        (None, Some(_)) => match context.root_directory() {
+            Ok(work_tree) => checkout::discover(&work_tree.0)?.map(|checkout| checkout.prefix).unwrap_or_default(),
             Err(_) => String::new(),
         },
         (None, None) => String::new(),
@@ -86,7 +102,7 @@ fn prepare(
     let branch = args.branch.as_deref().map(|branch| settings::branch(branch).map_err(usage)).transpose()?;
     let branch = branch.or_else(|| of_checkout().and_then(|checkout| checkout.branch.clone()));
     let only = patterns(&args.tags)?;
-    let shard = args.shard.as_deref().map(|word| Shard::resolve(word, environment::var).map_err(usage)).transpose()?;
+    let shard = args.shard.as_deref().map(|shard| Shard::resolve(shard, environment::var).map_err(usage)).transpose()?;
     let setup = RemoteSetup {
         url,
         root: root.clone(),
@@ -111,13 +127,14 @@ fn prepare(
     Ok((Repo::Remote { remote: Arc::new(Mutex::new(remote)), root }, request))
 }
 
-/// The folder of the root, as it was typed; empty for the top of the repository.
+/// Parses `--root`; empty for the top of the repository.
 fn root_of(text: &str) -> Result<String, CliError> {
     match text.trim_end_matches('/') {
         "." | "" if !text.starts_with('/') => Ok(String::new()),
         text => path::parse(text).map_err(|error| {
-            CliError::usage(format!("`--root`: {}", error.message))
-                .help("name the folder of `pinstream.toml`, counted from the top of the repository, as `deploy/prod`")
+            CliError::usage(format!("`--root`: {}", error.message)).help(
+                "name the directory of `pinstream.toml` relative to the top of the repository, e.g. `deploy/prod`",
+            )
         }),
     }
 }

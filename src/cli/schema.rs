@@ -1,4 +1,4 @@
-//! `schema`: the JSON schema of each file and output.
+//! `schema`: prints the JSON schemas of files and outputs.
 
 use std::io::Write as _;
 
@@ -8,33 +8,37 @@ use crate::model::{lock, settings, stream};
 use crate::report::exit::Exit;
 use crate::report::v1;
 
-use super::CliError;
-use super::context::CommandContext;
+use super::error::CliError;
+use super::support::context::CommandContext;
 
-/// Print the JSON schema of a file or of an output
+/// Print the JSON schema of a file or output
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pinstream schema stream > stream.schema.json
+  pinstream schema report                 of `plan`, `update` and `reconcile --format json`")]
 pub struct SchemaArgs {
-    /// Of what
-    #[arg(value_name = "settings|stream|policy|lock|report|check|event|list|history|targets|export")]
+    /// File or output
+    #[arg(value_name = "KIND")]
     of: SchemaKind,
 }
 
-/// What has a schema.
+/// File or output with a schema
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SchemaKind {
     /// `pinstream.toml`
     Settings,
     /// `streams/*.toml`
     Stream,
-    /// The file of `--policy`
+    /// The policy file of `--policy`
     Policy,
     /// `pinstream.lock`
     Lock,
-    /// `pinstream.report/v1`
+    /// `pinstream.report/v1`, of `plan`, `update` and `reconcile`
     Report,
     /// `pinstream.check/v1`
     Check,
-    /// `pinstream.event/v1`, which hooks are given
+    /// `pinstream.event/v1`, the standard input of hooks
     Event,
     /// `pinstream.list/v1`
     List,
@@ -47,7 +51,7 @@ pub enum SchemaKind {
 }
 
 impl SchemaKind {
-    /// Its schema.
+    /// Generates the schema.
     pub fn schema(self) -> serde_json::Value {
         match self {
             Self::Settings => settings::schema(),
@@ -64,7 +68,7 @@ impl SchemaKind {
         }
     }
 
-    /// The name of the file in `schema/` that holds it.
+    /// Returns the name of its file in `schema/`.
     pub fn file_name(self) -> &'static str {
         match self {
             Self::Settings => "settings.schema.json",
@@ -82,10 +86,10 @@ impl SchemaKind {
     }
 }
 
-/// Runs it.
+/// Runs `schema`.
 ///
 /// # Errors
-/// Where standard output cannot be written.
+/// Fails if standard output cannot be written.
 pub fn run(context: &CommandContext, args: &SchemaArgs) -> Result<Exit, CliError> {
     writeln!(context.stdout(), "{:#}", args.of.schema())?;
     Ok(Exit::Success)

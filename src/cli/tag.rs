@@ -1,4 +1,4 @@
-//! `tag`: defines tags and takes them out, with the meaning of `oc tag`. Edits definitions only; asks no registry.
+//! `tag`: defines and deletes tags, like `oc tag`. Edits definitions only; contacts no registry.
 
 mod source;
 
@@ -9,43 +9,54 @@ use crate::model::root::Root;
 use crate::model::stream::edit as text;
 use crate::model::stream::write::{NewSource, NewTag};
 use crate::report::exit::Exit;
+use crate::text::escape;
 
-use super::CliError;
-use super::context::{CommandContext, usage};
-use super::edit::{DefinitionEdit, path};
+use super::error::{CliError, usage};
+use super::support::context::CommandContext;
+use super::support::definition_edit::{DefinitionEdit, path};
 use source::TagOrigin;
 
-/// Define tags as `oc tag` does: an image, a copy of a pin, or a tag to follow
+/// Define or delete tags, like `oc tag`
 ///
-/// SOURCE is an image, `registry/repository:tag`, which the tags then follow; a tag, `stream:tag`, of which they become
-/// a copy: they stay at the digest that it is pinned to now; or `stream@sha256:…`, a digest that a tag of the stream is
-/// or was pinned to, by as much of it as is needed. With `--alias` they follow the tag SOURCE, in any stream, or in
-/// another repository as `remote//stream:tag`: `oc` refuses that across streams, where its aliases would not move.
+/// SOURCE is one of:
 ///
-/// Only definitions are edited, with comments and layout as they are. What the tags say of themselves beside their
-/// source, as `hold` or annotations, stays; a schedule and a platform do not.
+/// - an image, `registry/repository:tag`, which the tags track;
+///
+/// - a tag, `stream:tag`, whose current digest the tags are fixed to; with `--alias`, the tags follow it instead, in any
+///   stream, or in another repository as `remote//stream:tag`;
+///
+/// - `stream@sha256:…`, a digest that a tag of the stream is or was pinned to (a unique prefix is enough).
+///
+/// Edits stream files only and preserves their comments and layout. Other keys of existing tags, such as `hold` or
+/// `annotations`, are kept; `schedule` and `platform` are replaced.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pinstream tag docker.io/library/python:3.13 python:3.13
+  pinstream tag python:3.13 web:base --alias      web:base follows python:3.13
+  pinstream tag python:3.13 web:release           web:release keeps the current digest
+  pinstream tag --delete python:3.9")]
 pub struct TagArgs {
-    /// What the tags shall be, and then the tags; with `--delete` tags alone
+    /// Source and tags; with `--delete`, only tags
     #[arg(value_name = "SOURCE STREAM:TAG", required = true)]
-    words: Vec<String>,
-    /// Take the tags out of the definitions, also those whose names are not right
+    operands: Vec<String>,
+    /// Delete the tags from their stream files; invalid names are accepted
     #[arg(short, long, conflicts_with_all = ["alias", "schedule", "platform"])]
     delete: bool,
-    /// Follow the tag SOURCE in place of copying its pin
+    /// Follow the tag SOURCE instead of copying its digest
     #[arg(long, conflicts_with_all = ["schedule", "platform"])]
     alias: bool,
-    /// When `--due` imports them, as `0 3 * * 1`
+    /// Schedule for `reconcile --due`, e.g. `0 3 * * 1`
     #[arg(long, value_name = "CRON")]
     schedule: Option<String>,
-    /// The one platform whose manifest is pinned in place of the index, as `linux/arm64`
+    /// Pin the image of this platform instead of the index, e.g. `linux/arm64`
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<Platform>,
     #[command(flatten)]
     oc: OcArgs,
 }
 
-/// Options of `oc tag` that have no meaning here, taken so that each can be answered with what stands for it.
+/// Options of `oc tag` without a meaning here, accepted so that the error can name the alternative.
 #[derive(Debug, clap::Args)]
 struct OcArgs {
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -68,50 +79,52 @@ impl OcArgs {
             (
                 "--scheduled",
                 &self.scheduled,
-                "leave it out: each pass imports each tag; `--schedule '*/15 * * * *'` says when one with `--due` does",
+                "omit it: every pass resolves every tag; use `--schedule '*/15 * * * *'` for passes with `--due`",
             ),
             (
                 "--reference",
                 &self.reference,
-                "leave it out: each tag is pinned to a digest; `--schedule never` has it imported by hand alone",
+                "omit it: every tag is pinned to a digest; use `--schedule never` to resolve it on request only",
             ),
             (
                 "--insecure",
                 &self.insecure,
-                "write `plain-http = true` or `ca = \"…\"` in a table `[registry.\"host\"]` of `pinstream.toml`",
+                "set `plain-http = true` or `ca = \"…\"` in `[registry.\"host\"]` of `pinstream.toml`",
             ),
             (
                 "--reference-policy",
                 &self.reference_policy,
-                "leave it out: a pin names the source; `mirrors` in a table `[registry.\"host\"]` of `pinstream.toml` \
-                 say where else it is had",
+                "omit it: pins name the source; set `mirrors` in `[registry.\"host\"]` of `pinstream.toml` for other hosts",
             ),
             (
                 "--import-mode",
                 &self.import_mode,
-                "leave it out: the index is pinned, as by `PreserveOriginal`; `--platform linux/amd64` pins one \
-                 platform's manifest, as `Legacy` did",
+                "omit it: the index is pinned, as with `PreserveOriginal`; use `--platform linux/amd64` to pin one image, \
+                 as with `Legacy`",
             ),
-            ("--source", &self.source, "leave it out: SOURCE tells by its form what it is"),
+            ("--source", &self.source, "omit it: the kind of SOURCE is recognized by its syntax"),
         ];
         match options.into_iter().find(|(_, given, _)| given.is_some()) {
-            Some((option, _, help)) => Err(CliError::usage(format!("`{option}` is of `oc tag` alone")).help(help)),
+            Some((option, _, help)) => {
+                Err(CliError::usage(format!("`{option}` of `oc tag` is not supported")).help(help))
+            }
             None => Ok(()),
         }
     }
 }
 
-/// Runs it.
+/// Runs `tag`.
 ///
 /// # Errors
-/// Where a word names nothing, or the definitions would not be right; then nothing is written.
+/// Fails without writing anything if an argument is invalid or the edited definitions would have problems.
 pub fn run(context: &CommandContext, args: &TagArgs) -> Result<Exit, CliError> {
     args.oc.refuse()?;
-    match (args.delete, args.words.as_slice()) {
+    match (args.delete, args.operands.as_slice()) {
         (true, tags) => delete(context, tags),
         (false, [source, tags @ ..]) if !tags.is_empty() => define(context, args, source, tags),
-        _ => Err(CliError::usage("there is a source and no tag that shall be it")
-            .help("`pinstream tag registry/repository:tag stream:tag`")),
+        _ => {
+            Err(CliError::usage("no tag to define").help("name it after the source: `pinstream tag IMAGE stream:tag`"))
+        }
     }
 }
 
@@ -122,8 +135,8 @@ fn define(context: &CommandContext, args: &TagArgs, source: &str, tags: &[String
     let source = from.resolve(&edit.root()?, args.alias)?;
     let source = match (source, &args.platform, &args.schedule) {
         (NewSource::Image(image, _), _, Some(_)) if image.digest().is_some() => {
-            return Err(CliError::usage("what stays at its digest has no use for a schedule")
-                .help("leave `--schedule` out, or name an image by its tag"));
+            return Err(CliError::usage("`--schedule` has no effect on a fixed digest")
+                .help("omit `--schedule`, or name an image by its tag"));
         }
         (NewSource::Image(image, _), platform, _) => NewSource::Image(image, platform.clone()),
         (follow, _, _) => follow,
@@ -140,21 +153,21 @@ fn define(context: &CommandContext, args: &TagArgs, source: &str, tags: &[String
             NewSource::Image(image, None) => writeln!(out, "{id} = {image}")?,
             NewSource::Image(image, Some(platform)) => writeln!(out, "{id} = {image} ({platform})")?,
             NewSource::Follow(target) => writeln!(out, "{id} -> {target}")?,
-            NewSource::Remote(far) => writeln!(out, "{id} -> {far}")?,
+            NewSource::Remote(remote) => writeln!(out, "{id} -> {remote}")?,
         }
     }
     for path in &written {
         writeln!(out, "wrote {path}")?;
     }
     if written.is_empty() {
-        writeln!(out, "that is how it is defined already")?;
+        writeln!(out, "already defined; nothing was written")?;
         return Ok(Exit::Success);
     }
     for id in ids.iter().filter(|id| is_held(&root, id)) {
-        writeln!(out, "{id} is held: its pin stays until `hold` is taken out")?;
+        writeln!(out, "{id} is held: its pin stays until `hold` is removed")?;
     }
     let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    writeln!(out, "next: run `pinstream update {}`, which pins it, and commit", names.join(" "))?;
+    writeln!(out, "next: run `pinstream update {}`, then commit", names.join(" "))?;
     Ok(Exit::Success)
 }
 
@@ -166,40 +179,40 @@ fn is_held(root: &Root, id: &TagId) -> bool {
 fn delete(context: &CommandContext, tags: &[String]) -> Result<Exit, CliError> {
     let mut edit = DefinitionEdit::begin(context)?;
     let was_broken = edit.was_broken();
-    for word in tags {
-        // The tag's own name may be wrong: it is taken out for that.
-        let (stream, tag) = word
+    for arg in tags {
+        // The name of the tag is not parsed: it may be invalid, which is why it is deleted.
+        let (stream, tag) = arg
             .split_once(':')
-            .ok_or_else(|| CliError::usage(format!("`{word}` does not name a tag")).help("a tag is `stream:tag`"))?;
+            .ok_or_else(|| CliError::usage(format!("`{arg}` is not a tag")).help("write a tag as `stream:tag`"))?;
         let stream = stream.parse().map_err(usage)?;
-        let mut is_there = false;
+        let mut exists = false;
         edit.stream(&stream, |file| {
             let without = text::remove(file, tag)?;
-            is_there = without.is_some();
+            exists = without.is_some();
             Ok(without.unwrap_or_else(|| file.to_owned()))
         })?;
-        if !is_there {
+        if !exists {
             let root = edit.root()?;
-            let id = word.parse::<TagId>().ok();
+            let id = arg.parse::<TagId>().ok();
             if id.is_some_and(|id| root.definitions.tags.contains_key(&id)) {
-                return Err(CliError::usage(format!("`{word}` is not written down: `[discover]` finds it"))
-                    .help(format!("narrow the rule of `[discover]` in `{}`", path(&stream))));
+                return Err(CliError::usage(format!("`{arg}` comes from `[discover]`"))
+                    .help(format!("restrict `[discover]` in `{}`", path(&stream))));
             }
-            return Err(root.unknown_tag(word).into());
+            return Err(root.unknown_tag(arg).into());
         }
     }
-    // Who repairs definitions that are wrong takes out one thing after the other.
+    // Broken definitions may be repaired step by step.
     if !was_broken {
         edit.root()?;
     }
     let written = edit.write()?;
     let mut out = context.stdout();
-    for word in tags {
-        writeln!(out, "{} is no tag any more", crate::text::escape::terminal(word))?;
+    for arg in tags {
+        writeln!(out, "deleted {}", escape::terminal(arg))?;
     }
     for path in &written {
         writeln!(out, "wrote {path}")?;
     }
-    writeln!(out, "next: run `pinstream update`, which drops its pin, and commit")?;
+    writeln!(out, "next: run `pinstream update` to remove the pin, then commit")?;
     Ok(Exit::Success)
 }

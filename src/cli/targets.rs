@@ -16,8 +16,10 @@ use crate::report::v1::targets::{TargetSiteV1, TargetsV1};
 use crate::report::v1::words::TargetStatusV1;
 use crate::text::escape;
 
-use super::context::CommandContext;
-use super::{CliError, ListFormat, list};
+use super::error::CliError;
+use super::support::context::CommandContext;
+use super::support::output::ListFormat;
+use super::support::table;
 
 /// Maximum length of a shown value, in characters.
 const SHOWN_MAX: usize = 120;
@@ -56,7 +58,7 @@ pub fn run(context: &CommandContext, args: &TargetsArgs) -> Result<Exit, CliErro
         ListFormat::Text => {
             let mut rows = vec![["PLACE", "TARGET", "TAG", "VALUE", "STATUS"].map(str::to_owned)];
             rows.extend(places.iter().map(row));
-            write!(out, "{}", list::table(&rows))?;
+            write!(out, "{}", table::table(&rows))?;
             for place in &places {
                 if let Some(message) = &place.message {
                     writeln!(context.stderr(), "warning: {}", escape::one_line(message))?;

@@ -1,4 +1,4 @@
-//! `update`: imports, and writes the lock in the work tree. Commits nothing.
+//! `update`: resolves tags and rewrites lock and targets in the work tree. Never commits.
 
 mod settle;
 
@@ -7,32 +7,41 @@ use crate::reconcile::{Effect, Request, Resolve};
 use crate::report::OutputFormat;
 use crate::report::exit::Exit;
 
-use super::context::{CommandContext, patterns};
-use super::{CliError, pass};
+use super::error::CliError;
+use super::support::context::{CommandContext, patterns};
+use super::support::pass_runner::{self, PassCommand};
 
-/// Import tags and write the lock in the work tree; commit nothing
+/// Resolve tags and rewrite lock and targets in the work tree; do not commit
+///
+/// If a merge left conflicts in `pinstream.lock`, both sides are merged pin by pin, and pins that both sides changed are
+/// resolved again.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pinstream update                        all tags
+  pinstream update python 'web:*'         some tags and what they follow
+  pinstream update --offline              apply edited definitions without any registry")]
 pub struct UpdateArgs {
-    /// Tags: a stream, `stream:tag`, or a glob; all where none is given
+    /// Streams, tags (`stream:tag`) or globs; default: all tags
     #[arg(value_name = "TAG")]
     tags: Vec<String>,
-    /// Ask no registry: only write what follows from the lock and the definitions
+    /// Contact no registry: use the definitions and existing pins only
     #[arg(long)]
     offline: bool,
-    /// In which form
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: OutputFormat,
 }
 
-/// Runs it.
+/// Runs `update`.
 ///
 /// # Errors
-/// What stopped the pass.
+/// Returns the error that stopped the pass.
 pub fn run(context: &CommandContext, args: &UpdateArgs) -> Result<Exit, CliError> {
     if !args.offline {
         settle::settle(context)?;
     }
-    let folder = context.root_folder()?;
+    let work_tree = context.root_directory()?;
     let request = Request {
         branch: None,
         root: String::new(),
@@ -43,5 +52,6 @@ pub fn run(context: &CommandContext, args: &UpdateArgs) -> Result<Exit, CliError
         effect: Effect::Write,
         policy: context.policy.clone(),
     };
-    pass::run(context, Repo::WorkTree(folder), &request, ("update", args.format))
+    let command = PassCommand { name: "update", format: args.format };
+    pass_runner::run(context, Repo::WorkTree(work_tree), &request, command)
 }

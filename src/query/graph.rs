@@ -1,7 +1,7 @@
-//! What follows what: images, the tags that are imported from them, the tags that follow those.
+//! The graph of images, the tags that track them, and the tags that follow those.
 //!
-//! A tag comes from one place alone, so the graph is a forest, and its nodes stand in the order in which a reader meets
-//! them: each below what it comes from, and otherwise by name. A format is a member of [`Format`], with one verb.
+//! Every tag has one source, so the graph is a forest. Nodes are in depth-first order, siblings sorted by name. Each output
+//! format is a variant of [`GraphFormat`] with a file of its own.
 
 mod dot;
 mod mermaid;
@@ -13,20 +13,22 @@ use std::collections::BTreeMap;
 use crate::model::image::TagId;
 use crate::model::stream::{Definitions, TagSource};
 
-/// In which form a graph is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use super::list::source_label;
+
+/// Output format of a graph
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum GraphFormat {
-    /// A tree of lines.
+    /// Tree
     Text,
-    /// For Graphviz.
+    /// Graphviz
     Dot,
-    /// For Mermaid, as forges draw it in Markdown.
+    /// Mermaid, which forges render in Markdown
     Mermaid,
-    /// A picture.
+    /// SVG image
     Svg,
 }
 
-/// Images and tags, each after what it comes from.
+/// A forest of images and tags; parents precede their children.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Graph {
     nodes: Vec<GraphNode>,
@@ -36,33 +38,29 @@ pub struct Graph {
 struct GraphNode {
     label: String,
     is_image: bool,
-    /// The node that it comes from, which stands before it.
+    /// Index of the parent node.
     parent: Option<usize>,
-    /// How many nodes it stands below.
+    /// Number of ancestors.
     depth: usize,
 }
 
 impl Graph {
-    /// The graph of all tags that are `asked` for, with what they come from and all that follows them.
-    pub fn of(definitions: &Definitions, asked: impl Fn(&TagId) -> bool) -> Self {
-        let mut imported: BTreeMap<String, Vec<(&TagId, String)>> = BTreeMap::new();
+    /// Builds the graph of the `selected` tags, their ancestors and their descendants.
+    pub fn of(definitions: &Definitions, selected: impl Fn(&TagId) -> bool) -> Self {
+        let mut tracking: BTreeMap<String, Vec<(&TagId, String)>> = BTreeMap::new();
         let mut followers: BTreeMap<&TagId, Vec<&TagId>> = BTreeMap::new();
         for (id, tag) in &definitions.tags {
-            let source = match &tag.source {
-                TagSource::Follow(target) => {
-                    followers.entry(target).or_default().push(id);
-                    continue;
-                }
-                TagSource::Remote(far) => far.to_string(),
-                TagSource::Image { image, .. } => image.to_string(),
-                TagSource::Select { repository, select, .. } => format!("{repository} {select}"),
-            };
+            if let TagSource::Follow(target) = &tag.source {
+                followers.entry(target).or_default().push(id);
+                continue;
+            }
+            let source = source_label(&tag.source);
             let platform = tag.source.platform().map(|platform| format!(" ({platform})")).unwrap_or_default();
-            imported.entry(source).or_default().push((id, format!("{id}{platform}")));
+            tracking.entry(source).or_default().push((id, format!("{id}{platform}")));
         }
-        let mut all = Vec::with_capacity(definitions.tags.len() + imported.len());
+        let mut all = Vec::with_capacity(definitions.tags.len() + tracking.len());
         let mut wanted: Vec<bool> = Vec::with_capacity(all.capacity());
-        for (image, tags) in imported {
+        for (image, tags) in tracking {
             let root = all.len();
             all.push(GraphNode { label: image, is_image: true, parent: None, depth: 0 });
             wanted.push(false);
@@ -71,16 +69,16 @@ impl Graph {
             while let Some((id, label, parent)) = next.pop() {
                 let at = all.len();
                 all.push(GraphNode { label, is_image: false, parent: Some(parent), depth: all[parent].depth + 1 });
-                // Whoever asks for a tag asks for all that follows it.
-                wanted.push(asked(id) || wanted[parent]);
+                // Descendants of a selected tag are included.
+                wanted.push(selected(id) || wanted[parent]);
                 let below = followers.get(id).into_iter().flatten().rev();
                 next.extend(below.map(|follower| (*follower, follower.to_string(), at)));
             }
         }
-        Self { nodes: kept(all, wanted) }
+        Self { nodes: with_ancestors(all, wanted) }
     }
 
-    /// The graph as a text of `format`.
+    /// Renders the graph.
     pub fn write(&self, format: GraphFormat) -> String {
         match format {
             GraphFormat::Text => text::text(&self.nodes),
@@ -91,19 +89,19 @@ impl Graph {
     }
 }
 
-/// The nodes that are wanted, and those that they come from.
-fn kept(all: Vec<GraphNode>, mut wanted: Vec<bool>) -> Vec<GraphNode> {
+/// Selects the wanted nodes and their ancestors.
+fn with_ancestors(all: Vec<GraphNode>, mut wanted: Vec<bool>) -> Vec<GraphNode> {
     for at in (0..all.len()).rev() {
         if let (true, Some(parent)) = (wanted[at], all[at].parent) {
             wanted[parent] = true;
         }
     }
-    let mut places = Vec::with_capacity(all.len());
+    let mut indices = Vec::with_capacity(all.len());
     let mut nodes = Vec::new();
     for (node, is_wanted) in all.into_iter().zip(wanted) {
-        places.push(nodes.len());
+        indices.push(nodes.len());
         if is_wanted {
-            nodes.push(GraphNode { parent: node.parent.map(|parent| places[parent]), ..node });
+            nodes.push(GraphNode { parent: node.parent.map(|parent| indices[parent]), ..node });
         }
     }
     nodes
@@ -119,19 +117,19 @@ mod tests {
                           arm = { image = \"docker.io/library/python:3.12\", platform = \"linux/arm64\" }\nlatest = { \
                           follow = \"3.12\" }\nsame = { follow = \"3.12\" }\n";
 
-    /// The graph that each format is tested with.
-    pub(super) fn graph(asked: &str) -> Graph {
+    /// The graph that all formats are tested with.
+    pub(super) fn graph(selected: &str) -> Graph {
         let web = "[tags]\nprod = { follow = \"python:latest\" }\n";
         let files: RootFiles = [("pinstream.toml", ""), ("streams/python.toml", STREAM), ("streams/web.toml", web)]
             .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
             .into();
         let definitions = Root::read(&files).unwrap().definitions;
-        Graph::of(&definitions, |id| asked.is_empty() || id.to_string() == asked)
+        Graph::of(&definitions, |id| selected.is_empty() || id.to_string() == selected)
     }
 
     #[track_caller]
-    fn check(asked: &str, expected: &[&str]) {
-        let graph = graph(asked);
+    fn check(selected: &str, expected: &[&str]) {
+        let graph = graph(selected);
         let line = |node: &GraphNode| {
             let parent = node.parent.map(|parent| graph.nodes[parent].label.as_str()).unwrap_or_default();
             format!("{} {} < {parent}", node.depth, node.label)
@@ -140,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn each_node_stands_below_what_it_comes_from() {
+    fn nodes_follow_their_parents() {
         check(
             "",
             &[
@@ -157,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_comes_with_where_it_comes_from_and_what_follows_it() {
+    fn selected_tags_come_with_ancestors_and_descendants() {
         check(
             "python:latest",
             &[

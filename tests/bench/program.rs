@@ -78,10 +78,10 @@ pub(crate) fn asked(mut command: Command) -> RequestLog {
     let output = command.arg("-v").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");
-    let line = said.lines().find(|line| line.contains("registries were asked")).unwrap();
+    let line = said.lines().find(|line| line.contains("registry requests")).unwrap();
     let count = |what: &str| {
         let (before, _) = line.split_once(&format!(" {what}")).unwrap();
         before.rsplit(' ').next().unwrap().parse().unwrap()
     };
-    RequestLog { head: count("HEAD"), get: count("GET"), token: count("for tokens"), bytes: count("bytes came") }
+    RequestLog { head: count("HEAD"), get: count("GET"), token: count("token"), bytes: count("bytes received") }
 }

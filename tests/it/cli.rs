@@ -1,4 +1,4 @@
-//! Each command but `reconcile`, run as people and CI systems run it: what it says, and how it ends.
+//! All commands except `reconcile`: output and exit codes of the binary, as people and CI systems run it.
 
 mod add;
 mod adopt;
@@ -29,13 +29,13 @@ mod wrong;
 use crate::support::registry::{FakeRegistry, Image};
 use crate::support::sandbox::Sandbox;
 
-/// A root with the stream `python`, beside a registry of its own.
+/// A root with the stream `python`, and a registry.
 struct Stage {
     sandbox: Sandbox,
     registry: FakeRegistry,
 }
 
-/// The stream of most tests; `REGISTRY` stands for the registry.
+/// The stream of most tests; `REGISTRY` is replaced by the registry's host.
 const PYTHON: &str = r#"
 [tags]
 "3.11" = "REGISTRY/python:3.11"
@@ -45,7 +45,7 @@ latest = { follow = "3.12" }
 "#;
 
 impl Stage {
-    /// Nothing is pinned yet; both images are in the registry.
+    /// Creates an unpinned root; both images are in the registry.
     fn new() -> Self {
         let mut sandbox = Sandbox::new();
         let registry = FakeRegistry::start();
@@ -58,7 +58,7 @@ impl Stage {
         stage
     }
 
-    /// All is pinned and committed.
+    /// Creates a root with all tags pinned and committed.
     fn pinned() -> Self {
         let stage = Self::new();
         stage.update();
@@ -77,7 +77,7 @@ impl Stage {
         self.sandbox.write("streams/python.toml", &text.replace("REGISTRY", &self.registry.host()));
     }
 
-    /// Has the image of `python:3.12` move upstream.
+    /// Pushes a new image to `python:3.12`.
     fn move_upstream(&self) {
         self.registry.push("python", "3.12", &image(13, "3.12.5"));
     }
@@ -98,7 +98,7 @@ impl Stage {
         self.sandbox.check(args, expected);
     }
 
-    /// Changes the lock as a person would who should not.
+    /// Edits the lock by hand.
     #[track_caller]
     fn edit_lock(&self, from: &str, to: &str) {
         let text = self.sandbox.read("pinstream.lock");
@@ -106,7 +106,7 @@ impl Stage {
         self.sandbox.write("pinstream.lock", &text.replacen(from, to, 1));
     }
 
-    /// The digest that the lock has for a tag.
+    /// Returns the digest that a tag is pinned to.
     fn digest(&self, tag: &str) -> String {
         self.sandbox.run(&["get", tag, "-o", "digest"]).stdout.trim().to_owned()
     }

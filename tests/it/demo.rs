@@ -1,4 +1,4 @@
-//! What the demo stands on.
+//! The registry of the demo.
 
 use oci_distribution::client::{Client, ClientConfig, ClientProtocol};
 use oci_distribution::manifest::OciManifest;
@@ -67,7 +67,7 @@ fn every_manifest_and_blob_hashes_to_its_digest() {
     });
 }
 
-/// What a descriptor points at, found to be of its size and digest.
+/// Fetches what a descriptor points to and verifies size and digest.
 async fn fetch(registry: &DemoRegistry, kind: &str, descriptor: &Value) -> Vec<u8> {
     let digest: Digest = descriptor["digest"].as_str().unwrap().parse().unwrap();
     let answer = ask(registry, Method::GET, &format!("/v2/library/python/{kind}/{digest}")).await;
@@ -78,7 +78,7 @@ async fn fetch(registry: &DemoRegistry, kind: &str, descriptor: &Value) -> Vec<u
 }
 
 #[test]
-fn a_tag_moves_and_the_old_image_stays() {
+fn a_tag_can_change_and_the_old_image_remains() {
     block_on(async {
         let registry = DemoRegistry::start().await.unwrap();
         let first = registry.push("web", "1", &image("1.0"));
@@ -93,7 +93,7 @@ fn a_tag_moves_and_the_old_image_stays() {
 }
 
 #[test]
-fn what_is_not_there_is_said_as_registries_say_it() {
+fn missing_content_is_reported_as_registries_do() {
     block_on(async {
         let registry = DemoRegistry::start().await.unwrap();
         registry.push("a/b", "1", &image("1"));
@@ -119,7 +119,7 @@ fn what_is_not_there_is_said_as_registries_say_it() {
 }
 
 #[test]
-fn a_client_that_nobody_here_wrote_pulls_from_it() {
+fn an_independent_client_can_pull_from_it() {
     block_on(async {
         let registry = DemoRegistry::start().await.unwrap();
         let pushed = registry.push("library/python", "3.12", &image("3.12.4"));

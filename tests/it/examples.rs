@@ -1,4 +1,4 @@
-//! Places where pinstream runs, as the examples have them: each is linted by what its own world reads it with, or run.
+//! The examples: each is validated with the tools of its ecosystem, or run.
 
 mod air_gapped;
 mod ci;
@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::support::files;
 use crate::support::sandbox::Sandbox;
 
-/// The folder of this repository.
+/// Returns the top of this repository.
 fn home() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -27,12 +27,12 @@ fn folder(name: &str) -> PathBuf {
     home().join("examples").join(name)
 }
 
-/// A file of the examples.
+/// Reads a file of the examples.
 fn text(name: &str) -> String {
     std::fs::read_to_string(folder(name)).unwrap()
 }
 
-/// The documents of a file of YAML, read by a crate that the program does not use.
+/// Parses the documents of a YAML file with a crate that the program does not use.
 fn documents(text: &str) -> Vec<Value> {
     serde_yaml_ng::Deserializer::from_str(text).map(|document| Value::deserialize(document).unwrap()).collect()
 }
@@ -41,14 +41,14 @@ fn is_yaml(path: &str) -> bool {
     path.ends_with(".yaml") || path.ends_with(".yml")
 }
 
-/// All files of YAML below a folder of the examples, with their documents.
+/// Reads all YAML files of an example.
 fn yaml(name: &str) -> Vec<(String, Vec<Value>)> {
     let files: RootFiles = files(&folder(name));
     let yaml = files.into_iter().filter(|(path, _)| is_yaml(path));
     yaml.map(|(path, bytes)| (path, documents(std::str::from_utf8(&bytes).unwrap()))).collect()
 }
 
-/// A sandbox that has the files of an example as its root, each as `change` leaves it.
+/// Copies an example to a sandbox, with each file modified by `change`.
 fn sandbox(name: &str, change: impl Fn(&str, String) -> String) -> Sandbox {
     let sandbox = Sandbox::new();
     for (path, bytes) in files(&folder(name)) {

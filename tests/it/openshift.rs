@@ -54,24 +54,24 @@
 //! | TestAddTagEventToImageStream | `test_add_tag_event_to_image_stream` | another image never replaces the previous one |
 //! | TestUpdateTrackingTags | `test_update_tracking_tags` | tags of other streams are followed too |
 //! | TestResolveImageID | `test_resolve_image_id` | |
-//! | TestResolveImageID, multiple match | `a_digest_of_a_stream_is_named_by_its_beginning` | |
+//! | TestResolveImageID, multiple match | `a_digest_of_a_stream_is_named_by_prefix` | |
 //! | TestTagsChanged, no tags, no-op | `test_import_nothing` | |
 //! | TestTagsChanged, single update | `test_tags_changed_single_tag_update_preserves_history` | |
 //! | TestTagsChanged, referenced tag should react | `test_tags_changed_tag_changes_and_referenced_tag_should_react` | |
 //! | TestTagsChanged, empty tag | `names_of_tags_and_words_of_the_user_are_checked` | an error, not ignored |
 //! | TestTagsChanged, missing target | `test_follow_tag_reference_missing` | an error, not ignored |
-//! | TestTagsChanged, new tag, istag of this and another stream | `a_tag_is_copied_as_it_is_pinned_now_or_followed_with_alias` | the copy has no history |
-//! | TestTagsChanged, isimage, bad digest | `a_digest_of_a_stream_is_named_by_its_beginning` | |
+//! | TestTagsChanged, new tag, istag of this and another stream | `a_tag_is_copied_at_its_digest_or_followed_with_alias` | the copy has no history |
+//! | TestTagsChanged, isimage, bad digest | `a_digest_of_a_stream_is_named_by_prefix` | |
 //! | TestTagRefChanged | `test_tag_ref_changed` | |
 //! | TestLatestTaggedImage, TestResolveLatestTaggedImage | `a_short_name_is_reported_with_the_full_one` | a tag is never implied |
-//! | TestLatestTaggedImage, TestResolveLatestTaggedImage | `a_tag_that_is_not_there_or_not_pinned_prints_nothing_to_standard_output` | |
+//! | TestLatestTaggedImage, TestResolveLatestTaggedImage | `an_unknown_or_unpinned_tag_prints_nothing_to_stdout` | |
 //! | TestTagVerifier | `an_unreadable_remote_fails_only_its_tags` | read access to a repository is sufficient |
 //! | TestLimitVerifier | `t6_more_tags_than_the_cap_are_refused_by_name` | a limit of the root |
 //! | ADD (no upstream test), three hops in one run | `test_three_hops_change_in_one_run` | |
 //! | ADD (no upstream test), three hops in one run | `followers_over_several_hops_are_pinned_in_one_pass` | |
 //! | ADD (no upstream test), five hops across streams | `a_chain_of_five_hops_across_streams_changes_in_one_pass` | |
-//! | ADD (no upstream test), an ambiguous prefix always errors | `a_beginning_of_several_digests_names_them` | |
-//! | ADD (no upstream test), an ambiguous prefix always errors | `a_digest_of_a_stream_is_named_by_its_beginning` | |
+//! | ADD (no upstream test), an ambiguous prefix always errors | `an_ambiguous_prefix_lists_the_matches` | |
+//! | ADD (no upstream test), an ambiguous prefix always errors | `a_digest_of_a_stream_is_named_by_prefix` | |
 //! | ADD (no upstream test), a re-run does not change the import mode | `test_a_run_again_keeps_the_import_mode` | |
 //!
 //! openshift/oc, `helpers/image`:
@@ -92,7 +92,7 @@
 //! | TestValidateImageStream, names | `test_validate_image_stream` | |
 //! | TestValidateImageStream, missing and invalid name | `an_invalid_file_name_is_reported_with_a_valid_one` | |
 //! | TestValidateImageStream, repository with tag or ID | `selection_rules_are_checked` | |
-//! | TestValidateImageStream, bad referencePolicy | `options_of_oc_are_told_what_stands_for_them` | there is no such setting: a pin names the source |
+//! | TestValidateImageStream, bad referencePolicy | `errors_for_options_of_oc_name_the_alternative` | there is no such setting: a pin names the source |
 //! | TestValidateImageStream, ImageStreamTags scheduled | `keys_of_the_followed_tag_are_rejected_at_the_follower` | |
 //! | TestValidateImageStream, IDs, ImageStreamImages scheduled | `platforms_and_schedules_that_make_no_sense_are_refused` | |
 //! | TestValidateImageStream, importMode | `platforms_and_schedules_that_make_no_sense_are_refused` | `platform` replaces it |
@@ -126,7 +126,7 @@
 //! | imagestreamimport.go, insecure registry | `test_import_insecure_import_policy` | |
 //! | imagestreamimport.go, insecure registry | `t18_a_wrong_authority_is_a_tls_failure_before_any_secret_is_sent` | |
 //! | imagestreamimport.go, blocked registry | `a_forbidden_registry_receives_no_request` | |
-//! | oc_tag.go, external reference preserved | `a_tag_is_copied_as_it_is_pinned_now_or_followed_with_alias` | |
+//! | oc_tag.go, external reference preserved | `a_tag_is_copied_at_its_digest_or_followed_with_alias` | |
 //!
 //! openshift/library-go, `trigger/annotations_test.go`; openshift/openshift-controller-manager, `trigger`:
 //!
@@ -148,18 +148,18 @@
 //!
 //! | case | test | here |
 //! | --- | --- | --- |
-//! | TestTag, across namespaces and streams | `a_tag_is_copied_as_it_is_pinned_now_or_followed_with_alias` | an alias to another stream follows it |
-//! | TestTag, TestRunTag, refusals | `what_the_definitions_would_not_bear_is_not_written` | |
-//! | TestTag, can delete invalid name | `tags_are_taken_out_also_those_with_names_that_are_not_right` | |
-//! | TestRunTag_AddImportMode | `an_image_is_followed_and_pinned_by_an_update` | `--platform` replaces it |
-//! | TestRunTag_AddImportMode | `options_of_oc_are_told_what_stands_for_them` | |
-//! | TestCreateImageImport, `--confirm`, different `--from` | `an_image_is_followed_and_pinned_by_an_update` | `tag` defines, `update` resolves; neither guesses |
+//! | TestTag, across namespaces and streams | `a_tag_is_copied_at_its_digest_or_followed_with_alias` | an alias to another stream follows it |
+//! | TestTag, TestRunTag, refusals | `invalid_definitions_are_not_written` | |
+//! | TestTag, can delete invalid name | `tags_are_deleted_even_with_invalid_names` | |
+//! | TestRunTag_AddImportMode | `an_image_is_tracked_and_pinned_by_update` | `--platform` replaces it |
+//! | TestRunTag_AddImportMode | `errors_for_options_of_oc_name_the_alternative` | |
+//! | TestCreateImageImport, `--confirm`, different `--from` | `an_image_is_tracked_and_pinned_by_update` | `tag` defines, `update` resolves; neither guesses |
 //! | TestCreateImageImport, aliases | `a_follower_that_is_named_asks_for_the_image_at_the_end` | |
-//! | TestCreateImageImport, unknown stream or tag | `a_name_that_is_no_tag_does_nothing_and_is_told_the_nearest` | |
-//! | TestCreateImageImport, one tag | `only_what_is_named_moves` | |
+//! | TestCreateImageImport, unknown stream or tag | `an_unknown_tag_changes_nothing_and_gets_a_suggestion` | |
+//! | TestCreateImageImport, one tag | `only_named_tags_are_updated` | |
 //! | TestCreateImageImport, insecure, scheduled kept | `test_a_run_again_keeps_the_import_mode` | an import never edits a definition |
-//! | TestWasError | `the_exit_in_a_report_is_that_of_the_process` | |
-//! | TestFormatImageStreamTags | `a_stream_is_shown_as_oc_does_it` | |
+//! | TestWasError | `the_exit_code_in_a_report_is_that_of_the_process` | |
+//! | TestFormatImageStreamTags | `a_stream_is_described_like_in_oc` | |
 //! | TestPrioritizeTags | `tags_stand_in_the_order_of_openshift` | |
 //! | TestParse | `short_names_are_completed_as_by_docker_and_openshift` | |
 //! | TestParse | `images_are_read_as_written` | |

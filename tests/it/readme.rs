@@ -1,4 +1,4 @@
-//! The README is true: each block of it is run or read, and its table names the commands there are.
+//! The README is correct: every block is run or parsed, and its table lists all commands.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::support::sandbox::Sandbox;
 
-/// A fenced block: its language and its text.
+/// A fenced code block.
 struct Block {
     language: String,
     text: String,
@@ -34,7 +34,7 @@ fn blocks() -> Vec<Block> {
     blocks
 }
 
-/// The commands that a help text lists, but for `help` itself.
+/// Lists the commands in a help text, except `help`.
 pub(crate) fn commands(help: &str) -> BTreeSet<String> {
     let list = help.split("\nCommands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let lines = list.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
@@ -43,7 +43,7 @@ pub(crate) fn commands(help: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn each_command_line_of_the_readme_runs() {
+fn each_command_in_the_readme_runs() {
     let mut lines = 0;
     for line in blocks().iter().filter(|block| block.language == "sh").flat_map(|block| block.text.lines()) {
         lines += 1;
@@ -65,7 +65,7 @@ fn each_command_line_of_the_readme_runs() {
 }
 
 #[test]
-fn the_files_of_the_readme_are_a_root_without_problems() {
+fn the_files_in_the_readme_are_a_valid_root() {
     let sandbox = Sandbox::new();
     let blocks = blocks();
     let files: Vec<&str> =
@@ -80,14 +80,14 @@ fn the_files_of_the_readme_are_a_root_without_problems() {
 }
 
 #[test]
-fn no_block_of_the_readme_goes_unread() {
+fn every_block_of_the_readme_is_tested() {
     for block in blocks() {
         assert!(["sh", "toml"].contains(&block.language.as_str()), "{}", block.language);
     }
 }
 
 #[test]
-fn the_table_of_commands_is_that_of_the_help() {
+fn the_table_of_commands_matches_the_help() {
     let readme = readme();
     let table = readme.split("| command | does |").nth(1).unwrap().split("\n\n").next().unwrap();
     let mut named = BTreeSet::new();
@@ -95,14 +95,14 @@ fn the_table_of_commands_is_that_of_the_help() {
         let cell = row.split('|').nth(1).unwrap();
         for word in cell.split('`').skip(1).step_by(2) {
             let name = word.strip_prefix("pinstream ").unwrap_or(word);
-            assert!(named.insert(name.to_owned()), "`{name}` stands twice");
+            assert!(named.insert(name.to_owned()), "`{name}` is listed twice");
         }
     }
     assert_eq!(named, commands(&Sandbox::new().run(&["--help"]).stdout));
 }
 
 #[test]
-fn each_option_that_the_readme_names_is_one() {
+fn each_option_in_the_readme_exists() {
     let sandbox = Sandbox::new();
     let mut help = sandbox.run(&["--help"]).stdout;
     for command in commands(&help) {

@@ -1,13 +1,13 @@
 #!/bin/sh
-# carry/out.sh FOLDER: copies what each tag is pinned to into FOLDER, bytes and all platforms as they are, once for each
-# digest. What is there already is not copied again. It takes `pinstream`, `jq` and `skopeo`, logged in where need be.
+# carry/out.sh DIRECTORY: copies the pinned image of each tag to DIRECTORY, unmodified and with all platforms, once per
+# digest. Existing copies are skipped. Requires `pinstream`, `jq` and `skopeo`, with logins to the registries.
 set -eu
-folder=$1
-mkdir -p "$folder"
+directory=$1
+mkdir -p "$directory"
 
-# A line has repository, digest, and the tags that serve it: a follower has none of its own. Of one platform's image the
-# index that it is in is copied, which is what its tag serves.
-pinstream list --format json > "$folder/list.json"
+# Lines of repository, digest and the tags that serve the digest; followers have none. If a single platform is pinned, the
+# index is copied, because that is what the tag serves.
+pinstream list --format json > "$directory/list.json"
 jq --raw-output '
   [ .tags[] | select(.reference)
     | (.reference | capture("^(?<repository>.*?)(:(?<tag>[^:/@]+))?@(?<digest>.*)$"))
@@ -16,13 +16,13 @@ jq --raw-output '
   | map(.digest = ($indexes["\(.repository)@\(.digest)"] // .digest))
   | group_by([.repository, .digest])[]
   | ([.[] | select(.serves) | .tag | values] | unique) as $tags
-  | [.[0].repository, .[0].digest] + $tags | join(" ")' "$folder/list.json" > "$folder/images"
+  | [.[0].repository, .[0].digest] + $tags | join(" ")' "$directory/list.json" > "$directory/images"
 
 while read -r repository digest tags; do
-  copy="$folder/$(printf %s "$digest" | tr : -)"
+  copy="$directory/$(printf %s "$digest" | tr : -)"
   [ -e "$copy/done" ] && continue
   echo "$repository@$digest"
   rm -rf "$copy"
   skopeo copy --quiet --all --preserve-digests "docker://$repository@$digest" "dir:$copy" < /dev/null
   : > "$copy/done"
-done < "$folder/images"
+done < "$directory/images"

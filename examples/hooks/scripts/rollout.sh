@@ -1,5 +1,5 @@
 #!/bin/sh
-# Gets all moves as JSON on its standard input; see `PINSTREAM_…` for the rest.
+# Receives all changes as JSON on standard input, and more in variables `PINSTREAM_…`.
 set -eu
 . ./scripts/lib.sh
 say "rolling out to $1: commit $PINSTREAM_COMMIT"

@@ -1,9 +1,9 @@
-//! What the settings name besides images: files of the root, and tags that hooks are for.
+//! Checks of the files and tags that the settings refer to.
 
 use std::io::Write as _;
 
-use crate::cli::CliError;
-use crate::cli::context::CommandContext;
+use crate::cli::error::CliError;
+use crate::cli::support::context::CommandContext;
 use crate::git::GitError;
 use crate::git::work_tree::WorkTree;
 use crate::model::root::Root;
@@ -12,14 +12,14 @@ use crate::model::settings::verify::TrustFile;
 use crate::signature::Trust;
 use crate::text::diagnostics::{Problem, Problems};
 
-/// Holds the files that settings, streams and tags name against those of the folder; what of them `verify` trusts.
+/// Checks that all files that settings, streams and tags refer to exist, and reads the keys that `verify` trusts.
 ///
 /// # Errors
-/// All that are not there or not fit, each with the place where it is named.
-pub(in crate::cli) fn are_there(folder: &WorkTree, root: &Root) -> Result<Trust, CliError> {
+/// Returns all missing or invalid files, with the positions of the references.
+pub(in crate::cli) fn read_referenced(work_tree: &WorkTree, root: &Root) -> Result<Trust, CliError> {
     let mut problems = Vec::new();
     let mut trust = Trust::default();
-    let look = |named: &ReferencedFile, problems: &mut Vec<Problem>| match folder.file(&named.path) {
+    let look = |named: &ReferencedFile, problems: &mut Vec<Problem>| match work_tree.file(&named.path) {
         Ok(Some(file)) => Ok(Some(file.bytes)),
         Ok(None) => {
             problems.push(named.missing());
@@ -44,19 +44,27 @@ pub(in crate::cli) fn are_there(folder: &WorkTree, root: &Root) -> Result<Trust,
     Ok(trust)
 }
 
-/// Says which patterns of hooks mean no tag, and gives each with its hook: that is right where the tag is still to come,
-/// and else a slip.
+/// Warns about hook patterns that match no tag, and returns them with the hook's name. They may be typos, or refer to
+/// future tags.
 ///
 /// # Errors
-/// Where standard error cannot be written.
-pub(super) fn idle_hooks(context: &CommandContext, root: &Root) -> Result<Vec<(String, String)>, CliError> {
+/// Fails if standard error cannot be written.
+pub(super) fn unmatched_hook_patterns(
+    context: &CommandContext,
+    root: &Root,
+) -> Result<Vec<(String, String)>, CliError> {
     let mut err = context.stderr();
-    let mut idle = Vec::new();
+    let mut unmatched = Vec::new();
     for hook in &root.settings.hooks {
         for pattern in hook.on.unmatched(root.definitions.tags.keys()) {
-            writeln!(err, "warning: `on` of the hook `{}` means no tag: `{pattern}`", hook.name)?;
-            idle.push((hook.name.clone(), pattern.to_string()));
+            writeln!(err, "warning: {}", unmatched_pattern(&hook.name, pattern))?;
+            unmatched.push((hook.name.clone(), pattern.to_string()));
         }
     }
-    Ok(idle)
+    Ok(unmatched)
+}
+
+/// Formats the warning about a hook pattern that matches no tag.
+pub(super) fn unmatched_pattern(hook: &str, pattern: &str) -> String {
+    format!("`on` of hook `{hook}`: `{pattern}` matches no tag")
 }

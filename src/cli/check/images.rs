@@ -12,9 +12,9 @@ use crate::report::v1::check::ImageV1;
 use crate::text::diagnostics::lines::LineIndex;
 use crate::text::escape;
 
-use super::super::CliError;
-use super::super::context::CommandContext;
+use super::super::error::CliError;
 use super::super::manifests::{self, Manifest};
+use super::super::support::context::CommandContext;
 
 /// An image in a file that is not covered, not pinned or not valid.
 pub(super) struct UncoveredImage {

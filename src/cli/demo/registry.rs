@@ -1,7 +1,7 @@
-//! A registry in this process: enough of one to pin from, so that the demo needs nothing installed.
+//! A read-only registry in this process, so that the demo needs nothing installed.
 //!
-//! It speaks the reading half of the OCI Distribution Specification 1.1 ("Pulling manifests", "Pulling blobs") on
-//! loopback, from memory. It takes nothing over the network: images come in through [`DemoRegistry::push`] alone.
+//! Serves the pull part of the OCI Distribution Specification 1.1 ("Pulling manifests", "Pulling blobs") on loopback from
+//! memory. Accepts nothing over the network: images are added with [`DemoRegistry::push`] only.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,23 +21,23 @@ const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
-/// An archive with no files: two empty blocks (POSIX.1, `ustar`).
+/// An empty archive: two zero blocks (POSIX.1, `ustar`).
 const EMPTY_TAR: [u8; 1024] = [0; 1024];
 
-/// What an image of the demo says of itself.
+/// Metadata of a demo image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DemoImage {
-    /// Its `org.opencontainers.image.version`.
+    /// Label `org.opencontainers.image.version`.
     pub version: String,
-    /// Its `org.opencontainers.image.revision`.
+    /// Label `org.opencontainers.image.revision`.
     pub revision: String,
-    /// When it was made, RFC 3339.
+    /// Creation time, RFC 3339.
     pub created: String,
-    /// What it runs on, in the order of the index.
+    /// Platforms, in the order of the index.
     pub platforms: Vec<Platform>,
 }
 
-/// A registry that answers until it is dropped.
+/// A registry that serves until it is dropped.
 #[derive(Debug)]
 pub struct DemoRegistry {
     host: RegistryHost,
@@ -45,7 +45,7 @@ pub struct DemoRegistry {
     server: JoinHandle<()>,
 }
 
-/// Everything pushed so far, by repository.
+/// All pushed content, by repository.
 #[derive(Debug, Default)]
 struct Store {
     repositories: BTreeMap<String, Repository>,
@@ -65,31 +65,31 @@ struct Content {
 }
 
 impl DemoRegistry {
-    /// Starts a registry without images on a free port, within the current runtime.
+    /// Starts an empty registry on a free port, in the current runtime.
     ///
     /// # Errors
-    /// Where there is no loopback, or no port left on it.
+    /// Fails if no port on the loopback interface can be bound.
     pub async fn start() -> io::Result<Self> {
-        #[allow(clippy::disallowed_methods, reason = "the one listener of the program but for `serve`")]
+        #[allow(clippy::disallowed_methods, reason = "the only listener besides `serve`")]
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let host = listener.local_addr()?.to_string().parse().map_err(io::Error::other)?;
         let store = Arc::new(Mutex::new(Store::default()));
         let router = Router::new().fallback(answer).with_state(Arc::clone(&store));
         let server = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
-                tracing::warn!(%error, "the demo's registry stopped");
+                tracing::warn!(%error, "the demo registry stopped");
             }
         });
         Ok(Self { host, store, server })
     }
 
-    /// Where it is reached, over plain HTTP: `127.0.0.1:<port>`.
+    /// Returns its address for plain HTTP, `127.0.0.1:<port>`.
     pub fn host(&self) -> &RegistryHost {
         &self.host
     }
 
-    /// Puts an image for each of its platforms and an index of them into `repository`, and has `tag` name the index.
-    /// The same image has the same digest, always.
+    /// Stores an image per platform and their index in `repository`, and points `tag` at the index. Digests are
+    /// deterministic.
     pub fn push(&self, repository: &str, tag: &str, image: &DemoImage) -> Digest {
         let mut store = lock(&self.store);
         let repository = store.repositories.entry(repository.to_owned()).or_default();
@@ -109,7 +109,7 @@ impl Drop for DemoRegistry {
 }
 
 impl Repository {
-    /// Puts the image for one platform, and answers with its descriptor for an index.
+    /// Stores the image of one platform and returns its descriptor for an index.
     fn put_image(&mut self, image: &DemoImage, platform: &Platform, layer: &Value) -> Value {
         let mut platform_value = json!({ "os": platform.os, "architecture": platform.architecture });
         let mut config = json!({
@@ -132,7 +132,7 @@ impl Repository {
         json!({ "mediaType": MANIFEST, "digest": digest, "size": size, "platform": platform_value })
     }
 
-    /// Puts a blob, and answers with its descriptor.
+    /// Stores a blob and returns its descriptor.
     fn put_blob(&mut self, media_type: &'static str, bytes: Vec<u8>) -> Value {
         let digest = Digest::sha256(&bytes);
         let descriptor = json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() });
@@ -140,7 +140,7 @@ impl Repository {
         descriptor
     }
 
-    /// Puts a manifest, and answers with its digest and size in bytes.
+    /// Stores a manifest and returns its digest and size in bytes.
     fn put_manifest(&mut self, media_type: &'static str, manifest: &Value) -> (Digest, usize) {
         let bytes = text(manifest);
         let (digest, size) = (Digest::sha256(&bytes), bytes.len());
@@ -148,7 +148,7 @@ impl Repository {
         (digest, size)
     }
 
-    /// The manifest that `reference`, a tag or a digest, names.
+    /// Looks up a manifest by tag or digest.
     fn manifest(&self, reference: &str) -> Option<(Digest, Content)> {
         let digest = self.tags.get(reference).cloned().or_else(|| reference.parse().ok())?;
         let content = self.manifests.get(&digest)?.clone();
@@ -162,7 +162,7 @@ impl Repository {
     }
 }
 
-/// JSON without spaces, with its keys in order.
+/// Encodes compact JSON with sorted keys.
 fn text(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
 }
@@ -171,28 +171,28 @@ fn lock(store: &Mutex<Store>) -> MutexGuard<'_, Store> {
     store.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Answers one request. `HEAD` is answered as `GET` is; the server leaves the body out.
+/// Handles one request. `HEAD` is handled like `GET`; the server omits the body.
 async fn answer(State(store): State<Arc<Mutex<Store>>>, method: Method, uri: Uri) -> Response {
     if method != Method::GET && method != Method::HEAD {
         return refusal(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "this registry is read-only");
     }
     let Some(path) = uri.path().strip_prefix("/v2") else {
-        return refusal(StatusCode::NOT_FOUND, "UNSUPPORTED", "there is nothing but `/v2/`");
+        return refusal(StatusCode::NOT_FOUND, "UNSUPPORTED", "only `/v2/` is served");
     };
     if matches!(path, "" | "/") {
         return ([(header::CONTENT_TYPE, "application/json")], "{}").into_response();
     }
-    // A repository's name has slashes, and may have these words in it: the last ones count.
+    // Repository names contain slashes and may contain `manifests` or `blobs`, so split from the right.
     let parts: Vec<&str> = path.rsplitn(3, '/').collect();
     let [reference, kind, name] = parts[..] else {
-        return refusal(StatusCode::NOT_FOUND, "UNSUPPORTED", "this registry does not know that path");
+        return refusal(StatusCode::NOT_FOUND, "UNSUPPORTED", "unknown path");
     };
     let store = lock(&store);
     let repository = store.repositories.get(name.trim_start_matches('/'));
     let (found, code, message) = match kind {
         "manifests" => (repository.and_then(|r| r.manifest(reference)), "MANIFEST_UNKNOWN", "manifest unknown"),
         "blobs" => (repository.and_then(|r| r.blob(reference)), "BLOB_UNKNOWN", "blob unknown to registry"),
-        _ => (None, "UNSUPPORTED", "this registry does not know that path"),
+        _ => (None, "UNSUPPORTED", "unknown path"),
     };
     match (found, repository) {
         (Some((digest, content)), _) => {
@@ -204,7 +204,7 @@ async fn answer(State(store): State<Arc<Mutex<Store>>>, method: Method, uri: Uri
     }
 }
 
-/// An error as registries say it (OCI Distribution 1.1, "Error Codes").
+/// Builds an error response (OCI Distribution 1.1, "Error Codes").
 fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
     let body = json!({ "errors": [{ "code": code, "message": message, "detail": null }] });
     (status, [(header::CONTENT_TYPE, "application/json")], text(&body)).into_response()

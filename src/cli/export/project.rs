@@ -10,7 +10,7 @@ use crate::git::work_tree::WorkTree;
 use crate::text::diagnostics::{Problems, SourceFile};
 use crate::text::toml::source;
 
-use super::super::CliError;
+use super::super::error::CliError;
 
 /// Names of the main file; the first that exists is read (compose-go, `DefaultFileNames`).
 const NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
@@ -35,11 +35,11 @@ pub(super) fn files(work_tree: &WorkTree) -> Result<Vec<Arc<SourceFile>>, CliErr
     };
     let homes: Vec<String> = paths.iter().filter_map(home).collect::<BTreeSet<_>>().into_iter().collect();
     let home = match homes.as_slice() {
-        [] => return Err(CliError::said("no compose file found in the root").help(HELP)),
+        [] => return Err(CliError::new("no compose file found in the root").help(HELP)),
         [home, ..] if home.is_empty() || homes.len() == 1 => home,
         several => {
             let shown: Vec<String> = several.iter().map(|home| format!("`{}`", home.trim_end_matches('/'))).collect();
-            return Err(CliError::said(format!("several compose projects: {}", formats::list(&shown))).help(HELP));
+            return Err(CliError::new(format!("several compose projects: {}", formats::list(&shown))).help(HELP));
         }
     };
     let find = |names: &[&str]| names.iter().map(|name| format!("{home}{name}")).find(|path| paths.contains(path));

@@ -9,11 +9,12 @@ use crate::model::image::{ImageRef, Repository, TagName};
 use crate::model::stream::write::{NewSource, NewStream, NewTag, render};
 use crate::text::diagnostics::lines::LineIndex;
 
-use super::super::context::CommandContext;
+use super::super::error::CliError;
 use super::super::manifests::{self, Manifest};
-use super::super::naming::named as stream_names;
-use super::super::write::{ExistingFile, write};
-use super::super::{CliError, list};
+use super::super::support::context::CommandContext;
+use super::super::support::stream_names::named as stream_names;
+use super::super::support::table;
+use super::super::support::write_files::{ExistingFile, write};
 
 /// Images by repository and tag, and remarks about single places.
 #[derive(Default)]
@@ -36,9 +37,9 @@ pub(super) fn run(context: &CommandContext, named: &[PathBuf], out: &mut impl st
         }
     }
     found.rows.extend(searched.skipped.into_iter().map(|skipped| [skipped.at(), "whole file".to_owned(), skipped.why]));
-    list::tell("not adopted unchanged", &found.rows)?;
+    table::print_skipped("not adopted unchanged", &found.rows)?;
     if found.tags.is_empty() {
-        return Err(CliError::said("no image found").help(
+        return Err(CliError::new("no image found").help(
             "name Dockerfiles, compose files, workflows, Kubernetes objects or Helm values, or write an example root without `--from`",
         ));
     }
@@ -52,7 +53,7 @@ pub(super) fn run(context: &CommandContext, named: &[PathBuf], out: &mut impl st
         files.push((format!("streams/{name}.toml"), render(&name, &stream)));
     }
     write(
-        &WorkTree(context.folder.clone()),
+        &WorkTree(context.directory.clone()),
         &files,
         ExistingFile::Refuse("this directory is already a root; edit its files"),
     )?;

@@ -1,35 +1,31 @@
-//! Whether the event that a CI system runs us for may lead to writing: some run with the rights of the repository over
-//! what a stranger proposes.
+//! Refuses CI events that run with the repository's secrets on behalf of a stranger, e.g. for a pull request of a fork.
 
-use crate::cli::CliError;
+use crate::cli::error::CliError;
 use crate::report::exit::Exit;
 use crate::system::environment;
 
-/// Events of GitHub Actions that run with the repository's own secrets, whoever caused them (docs.github.com, "Events
-/// that trigger workflows").
+/// Events of GitHub Actions that run with the repository's secrets no matter who triggered them (docs.github.com,
+/// "Events that trigger workflows").
 const WITH_SECRETS: [&str; 2] = ["pull_request_target", "workflow_run"];
 
-/// Refuses where such an event runs us for a ref that is not protected.
+/// Checks the event of the CI system.
 ///
 /// # Errors
-/// The event, and the way out.
+/// Fails for events with secrets on a ref that is not protected.
 pub(super) fn check() -> Result<(), CliError> {
     let event = environment::var("GITHUB_EVENT_NAME");
     let protected = environment::var("GITHUB_REF_PROTECTED");
     match forbidden(event.as_deref(), protected.as_deref()) {
-        Some(event) => Err(CliError::Said {
+        Some(event) => Err(CliError::Other {
             exit: Exit::Refused,
-            message: format!("nothing is written or run for the event `{event}` on a ref that is not protected"),
-            help: Some(
-                "run it `on: push` or `on: schedule`; for what somebody proposes, `pinstream check` is the gate"
-                    .to_owned(),
-            ),
+            message: format!("refusing to run for event `{event}` on a ref that is not protected"),
+            help: Some("run it `on: push` or `on: schedule`; use `pinstream check` for pull requests".to_owned()),
         }),
         None => Ok(()),
     }
 }
 
-/// The event, where it forbids writing. A ref counts as protected only where that is said in so many letters.
+/// Returns the event if it must not write. A ref is protected only if the variable is exactly `true`.
 fn forbidden<'e>(event: Option<&'e str>, protected: Option<&str>) -> Option<&'e str> {
     event.filter(|event| WITH_SECRETS.contains(event) && protected != Some("true"))
 }
@@ -39,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn t8_events_with_secrets_write_to_protected_refs_alone() {
+    fn t8_events_with_secrets_write_only_to_protected_refs() {
         for (event, unsaid, unprotected, protected) in [
             (None, false, false, false),
             (Some("push"), false, false, false),

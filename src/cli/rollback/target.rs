@@ -1,118 +1,146 @@
-//! Which earlier digest `rollback` goes to: by its number, or by its beginning.
+//! The `--to` argument of `rollback`: an earlier digest by number or by prefix.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use crate::cli::CliError;
-use crate::cli::history::trail::TrailStep;
+use crate::cli::error::CliError;
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::Pin;
+use crate::query::history::HistoryEntry;
 
-/// From how many digits on a word is the beginning of a digest, and no number.
+/// Maximum length of a number; longer arguments are digests.
 const NUMBER_MAX: usize = 3;
-/// How many digests are named where none or several are meant.
+/// Maximum number of digests listed in a hint.
 const CANDIDATES: usize = 10;
 
-/// What a person asked for.
+/// The digest to return to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RollbackTarget {
-    /// The so many-th earlier digest.
+    /// The n-th earlier digest, from 1.
     Nth(usize),
-    /// The digest that begins so.
-    Beginning(String),
+    /// The digest with this prefix.
+    Prefix(String),
+}
+
+/// An invalid `--to` argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum InvalidTarget {
+    /// The number is zero.
+    #[error("earlier digests are numbered from 1")]
+    Zero,
+    /// The argument has another form.
+    #[error("expected a number or the prefix of a digest")]
+    Form,
+}
+
+/// The tag to roll back, and its history.
+pub(super) struct Candidates<'a> {
+    /// Name of the tag.
+    pub(super) id: &'a TagId,
+    /// Current pin of the tag.
+    pub(super) current: &'a Pin,
+    /// Digests that the tag's definition rejects.
+    pub(super) rejected: &'a [Digest],
+    /// All entries of its history, newest first.
+    pub(super) all: &'a [HistoryEntry],
+    /// Entries that the tag can return to.
+    pub(super) eligible: &'a [HistoryEntry],
 }
 
 impl FromStr for RollbackTarget {
-    type Err = String;
+    type Err = InvalidTarget;
 
-    fn from_str(word: &str) -> Result<Self, String> {
-        if word.len() <= NUMBER_MAX && word.bytes().all(|b| b.is_ascii_digit()) {
-            return match word.parse() {
-                Ok(0) | Err(_) => Err("earlier digests are counted from 1".to_owned()),
+    fn from_str(text: &str) -> Result<Self, InvalidTarget> {
+        if text.len() <= NUMBER_MAX && text.bytes().all(|b| b.is_ascii_digit()) {
+            return match text.parse() {
+                Ok(0) | Err(_) => Err(InvalidTarget::Zero),
                 Ok(nth) => Ok(Self::Nth(nth)),
             };
         }
-        let hex = word.split_once(':').map_or(word, |(_, hex)| hex);
+        let hex = text.split_once(':').map_or(text, |(_, hex)| hex);
         match !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
-            true => Ok(Self::Beginning(word.to_owned())),
-            false => Err("neither a number nor the beginning of a digest".to_owned()),
+            true => Ok(Self::Prefix(text.to_owned())),
+            false => Err(InvalidTarget::Form),
         }
     }
 }
 
 impl RollbackTarget {
-    /// Whether what is known of `candidates`, newest first, is enough to choose: a beginning could mean older ones, too.
-    pub(super) fn is_decided(&self, candidates: &[TrailStep]) -> bool {
+    /// Returns true if the newest `eligible` entries are enough to choose; a prefix could match older ones, too.
+    pub(super) fn is_decided(&self, eligible: &[HistoryEntry]) -> bool {
         match self {
-            Self::Nth(nth) => distinct(candidates).len() >= *nth,
-            Self::Beginning(text) => candidates.iter().any(|step| step.digest.as_str() == text && step.pin.is_some()),
+            Self::Nth(nth) => distinct(eligible).len() >= *nth,
+            Self::Prefix(text) => eligible.iter().any(|entry| entry.digest.as_str() == text && entry.pin.is_some()),
         }
     }
 
-    /// The step to go back to, of those that are `candidates` among `all` of a tag.
-    pub(super) fn choose(
-        &self,
-        id: &TagId,
-        now: &Pin,
-        rejected: &[Digest],
-        all: &[TrailStep],
-        candidates: &[TrailStep],
-    ) -> Result<TrailStep, CliError> {
-        let candidates = distinct(candidates);
-        let known = || match candidates.as_slice() {
-            [] => format!("`pinstream history {id}` shows where it stood"),
-            some => format!("it stood at {}", names(some.iter().map(|step| &step.digest))),
-        };
+    /// Chooses the history entry to return to.
+    pub(super) fn choose(&self, candidates: &Candidates<'_>) -> Result<HistoryEntry, CliError> {
         match self {
-            Self::Nth(nth) => match candidates.get(nth - 1) {
-                Some(step) => Ok((*step).clone()),
-                None if candidates.is_empty() => {
-                    Err(CliError::said(format!("no earlier digest of `{id}` is known, but for those it rejects"))
-                        .help(known()))
-                }
-                None => {
-                    let message = format!("`{id}` has {} earlier digests, and no {nth}th", candidates.len());
-                    Err(CliError::usage(message).help(known()))
-                }
-            },
-            Self::Beginning(text) => {
-                let meant: BTreeSet<&Digest> =
-                    all.iter().map(|step| &step.digest).filter(|digest| digest.begins_with(text)).collect();
-                let mut digests = meant.iter();
-                let (first, more) = (digests.next(), digests.next());
-                match (first, more) {
-                    (Some(_), Some(_)) => {
-                        let message = format!("`{text}` is the beginning of several digests of `{id}`");
-                        Err(CliError::usage(message).help(format!("write more of one of {}", names(meant.into_iter()))))
-                    }
-                    (Some(digest), None) if **digest == now.digest => {
-                        Err(CliError::usage(format!("`{id}` stands at `{digest}` already")).help(known()))
-                    }
-                    (Some(digest), None) if rejected.contains(digest) => {
-                        Err(CliError::said(format!("`{id}` rejects `{digest}`"))
-                            .help("take it out of `reject` first, if it is good after all"))
-                    }
-                    (Some(digest), None) => {
-                        let step = candidates.iter().find(|step| step.digest == **digest);
-                        step.map(|step| (*step).clone()).ok_or_else(|| {
-                            CliError::said(format!("`{digest}` was of another repository than `{id}` is of now"))
-                                .help("define the tag anew with `pinstream tag`")
-                        })
-                    }
-                    _ => Err(CliError::usage(format!("`{id}` never stood at `{text}`")).help(known())),
-                }
+            Self::Nth(nth) => candidates.nth(*nth),
+            Self::Prefix(prefix) => candidates.by_prefix(prefix),
+        }
+    }
+}
+
+impl Candidates<'_> {
+    fn nth(&self, nth: usize) -> Result<HistoryEntry, CliError> {
+        let Self { id, .. } = self;
+        let eligible = distinct(self.eligible);
+        match eligible.get(nth - 1) {
+            Some(entry) => Ok((*entry).clone()),
+            None if eligible.is_empty() => {
+                Err(CliError::new(format!("`{id}` has no earlier digest that it does not reject")).help(self.hint()))
+            }
+            None => {
+                let count = eligible.len();
+                Err(CliError::usage(format!("`{id}` has only {count} earlier digests")).help(self.hint()))
             }
         }
     }
+
+    fn by_prefix(&self, prefix: &str) -> Result<HistoryEntry, CliError> {
+        let Self { id, .. } = self;
+        let digests: BTreeSet<&Digest> =
+            self.all.iter().map(|entry| &entry.digest).filter(|digest| digest.begins_with(prefix)).collect();
+        let digest = match (digests.first(), digests.len()) {
+            (Some(digest), 1) => *digest,
+            (Some(_), _) => {
+                let help = format!("use a longer prefix of one of {}", quoted(digests.into_iter()));
+                return Err(CliError::usage(format!("`{prefix}` matches several digests of `{id}`")).help(help));
+            }
+            (None, _) => {
+                return Err(CliError::usage(format!("`{id}` was never pinned to `{prefix}`")).help(self.hint()));
+            }
+        };
+        if *digest == self.current.digest {
+            return Err(CliError::usage(format!("`{id}` is already pinned to `{digest}`")).help(self.hint()));
+        }
+        if self.rejected.contains(digest) {
+            return Err(CliError::new(format!("`{id}` rejects `{digest}`")).help("remove it from `reject` first"));
+        }
+        let entry = distinct(self.eligible).into_iter().find(|entry| entry.digest == *digest);
+        entry.cloned().ok_or_else(|| {
+            CliError::new(format!("`{digest}` belongs to an earlier repository of `{id}`"))
+                .help("define the tag again with `pinstream tag`")
+        })
+    }
+
+    fn hint(&self) -> String {
+        match distinct(self.eligible).as_slice() {
+            [] => format!("run `pinstream history {}` to see its digests", self.id),
+            some => format!("earlier digests: {}", quoted(some.iter().map(|entry| &entry.digest))),
+        }
+    }
 }
 
-/// The newest step to each digest that came with a pin, or else the one without.
-fn distinct(steps: &[TrailStep]) -> Vec<&TrailStep> {
+/// Selects the newest entry of each digest.
+fn distinct(entries: &[HistoryEntry]) -> Vec<&HistoryEntry> {
     let mut seen = BTreeSet::new();
-    steps.iter().filter(|step| seen.insert(&step.digest)).collect()
+    entries.iter().filter(|entry| seen.insert(&entry.digest)).collect()
 }
 
-fn names<'d>(digests: impl Iterator<Item = &'d Digest>) -> String {
+fn quoted<'d>(digests: impl Iterator<Item = &'d Digest>) -> String {
     let names: Vec<String> = digests.take(CANDIDATES).map(|digest| format!("`{digest}`")).collect();
     names.join(", ")
 }

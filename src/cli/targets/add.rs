@@ -17,11 +17,12 @@ use crate::text::diagnostics::Problem;
 use crate::text::diagnostics::lines::LineIndex;
 use crate::text::toml::source::FILE_MAX;
 
-use super::super::context::CommandContext;
-use super::super::edit::DefinitionEdit;
+use super::super::error::CliError;
 use super::super::manifests::{self, Manifest, SearchedFiles};
-use super::super::naming::named;
-use super::super::{CliError, list};
+use super::super::support::context::CommandContext;
+use super::super::support::definition_edit::DefinitionEdit;
+use super::super::support::stream_names::named;
+use super::super::support::table;
 
 /// Add targets to `pinstream.toml` for images that a stream covers
 ///
@@ -61,13 +62,13 @@ pub(super) fn run(context: &CommandContext, args: &TargetsAddArgs) -> Result<Exi
     let mut edit = DefinitionEdit::begin(context)?;
     let root = edit.root()?;
     let searched = match args.files.as_slice() {
-        [] => manifests::below(&edit.folder)?,
-        named => manifests::within(context, &edit.folder, named)?,
+        [] => manifests::below(&edit.work_tree)?,
+        named => manifests::within(context, &edit.work_tree, named)?,
     };
     let cover = ImageCoverage::new(&root);
     let mut found = find(&root, &cover, &searched);
     found.report_uncovered(&root, &cover);
-    list::tell("not added", &found.rows)?;
+    table::print_skipped("not added", &found.rows)?;
     if found.suggest_marker {
         let help =
             "add a comment `# pinstream: stream:tag` to the line of an image, and a `marker` target for the file";
@@ -110,7 +111,7 @@ pub(super) fn run(context: &CommandContext, args: &TargetsAddArgs) -> Result<Exi
     edit.write()?;
     let from = |target: &Target| target.from.iter().map(ToString::to_string).collect::<String>();
     let rows = found.added.iter().map(|(at, target)| [at.clone(), from(target), target.place_toml()]);
-    write!(out, "{}", list::table(&rows.collect::<Vec<_>>()))?;
+    write!(out, "{}", table::table(&rows.collect::<Vec<_>>()))?;
     writeln!(out, "wrote {}", settings::FILE_NAME)?;
     let tags: BTreeSet<&TagId> = found.added.iter().filter_map(|(_, target)| target.from.as_ref()).collect();
     let new: Vec<String> =
@@ -126,7 +127,7 @@ pub(super) fn run(context: &CommandContext, args: &TargetsAddArgs) -> Result<Exi
 fn too_large(count: usize) -> CliError {
     let targets = if count == 1 { "the new target".to_owned() } else { format!("the {count} new targets") };
     let (name, most) = (settings::FILE_NAME, FILE_MAX >> 10);
-    CliError::said(format!("`{name}` would exceed {most} KiB with {targets}; nothing written")).help(
+    CliError::new(format!("`{name}` would exceed {most} KiB with {targets}; nothing written")).help(
         "name files or directories to add fewer, or use one `marker` target for a file with many images; `--dry-run` prints all",
     )
 }

@@ -1,8 +1,8 @@
-//! The graph for Graphviz.
+//! Renders the graph for Graphviz.
 
 use super::GraphNode;
 
-/// The graph in the language of `dot`.
+/// Renders a graph in the DOT language.
 pub(super) fn dot(nodes: &[GraphNode]) -> String {
     let mut out = "digraph pinstream {\n  rankdir = LR;\n  node [shape = box];\n".to_owned();
     for (at, node) in nodes.iter().enumerate() {
@@ -23,7 +23,7 @@ mod tests {
     use crate::query::graph::tests::graph;
 
     #[test]
-    fn the_language_of_graphviz() {
+    fn dot_has_all_nodes_and_edges() {
         insta::assert_snapshot!(graph("web:prod").write(GraphFormat::Dot), @r#"
         digraph pinstream {
           rankdir = LR;

@@ -1,8 +1,8 @@
-//! The graph for Mermaid, as forges draw it in Markdown.
+//! Renders the graph for Mermaid, which forges support in Markdown.
 
 use super::GraphNode;
 
-/// The graph as a flow chart.
+/// Renders a Mermaid flowchart.
 pub(super) fn mermaid(nodes: &[GraphNode]) -> String {
     let mut out = "flowchart LR\n".to_owned();
     for (at, node) in nodes.iter().enumerate() {
@@ -22,7 +22,7 @@ mod tests {
     use crate::query::graph::tests::graph;
 
     #[test]
-    fn a_flow_chart() {
+    fn mermaid_has_all_nodes_and_edges() {
         insta::assert_snapshot!(graph("web:prod").write(GraphFormat::Mermaid), @r#"
         flowchart LR
           n0(["docker.io/library/python:3.12"])

@@ -1,32 +1,32 @@
-//! The graph as a picture: a column for each level, a row for each node that nothing follows.
+//! Renders the graph as SVG: a column per depth, a row per leaf.
 //!
-//! All measures are whole numbers and all names are escaped; nothing in it is fetched, run or linked to.
+//! All coordinates are integers and all labels are escaped; the image has no scripts, links or external resources.
 
 use std::fmt::Write as _;
 
 use super::GraphNode;
 use crate::text::escape;
 
-/// The width of a character of the font, and what stands beside a name within its box.
+/// Width of a character, and padding of a label within its box.
 const CHARACTER: usize = 8;
 const PADDING: usize = 12;
-/// The height of a box, and of a row with its gap.
+/// Height of a box, and distance between rows.
 const BOX: usize = 26;
 const ROW: usize = 38;
-/// The gap between columns, and around all.
+/// Gap between columns, and margin of the image.
 const GAP: usize = 48;
 const MARGIN: usize = 16;
 
-/// Where a node stands.
+/// Position of a node.
 #[derive(Clone, Copy, Default)]
 struct NodePosition {
     x: usize,
-    /// Its middle.
+    /// Vertical centre of the box.
     y: usize,
     width: usize,
 }
 
-/// The graph as SVG.
+/// Renders an SVG image.
 pub(super) fn svg(nodes: &[GraphNode]) -> String {
     let places = places(nodes);
     let right = places.iter().map(|place| place.x + place.width).max().unwrap_or(0);
@@ -34,13 +34,13 @@ pub(super) fn svg(nodes: &[GraphNode]) -> String {
     let (width, height) = (right + MARGIN, bottom + MARGIN);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
-         font-family=\"monospace\" font-size=\"13\">\n<title>what follows what</title>\n\
+         font-family=\"monospace\" font-size=\"13\">\n<title>image streams</title>\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n<g fill=\"none\" stroke=\"#888\">\n"
     );
     for (node, place) in nodes.iter().zip(&places) {
         let Some(from) = node.parent.map(|parent| places[parent]) else { continue };
         let (x, middle) = (from.x + from.width, (from.x + from.width + place.x) / 2);
-        // Writing to a `String` does not fail.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(out, "<path d=\"M{x} {} H{middle} V{} H{}\"/>", from.y, place.y, place.x);
     }
     out.push_str("</g>\n");
@@ -79,7 +79,7 @@ fn places(nodes: &[GraphNode]) -> Vec<NodePosition> {
         places[at] = NodePosition { x: columns[node.depth], y, width: width(node) };
         row += usize::from(!has_children[at]);
     }
-    // What has others below it stands in the row of the first of them, which is the one it has already.
+    // A parent shares the row of its first child.
     places
 }
 
@@ -94,7 +94,7 @@ mod tests {
     use crate::query::graph::{Graph, GraphFormat};
 
     #[test]
-    fn a_picture_without_overlaps() {
+    fn boxes_do_not_overlap() {
         let graph = graph("");
         let places = places(&graph.nodes);
         for (at, one) in places.iter().enumerate() {
@@ -105,7 +105,7 @@ mod tests {
         }
         insta::assert_snapshot!(crate::query::graph::tests::graph("web:prod").write(GraphFormat::Svg), @r##"
         <svg xmlns="http://www.w3.org/2000/svg" width="760" height="58" viewBox="0 0 760 58" font-family="monospace" font-size="13">
-        <title>what follows what</title>
+        <title>image streams</title>
         <rect width="100%" height="100%" fill="#fff"/>
         <g fill="none" stroke="#888">
         <path d="M272 29 H296 V29 H320"/>
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_text_and_nothing_else() {
+    fn labels_are_escaped() {
         let label = "<script>\"&\"</script>".to_owned();
         let graph = Graph { nodes: vec![GraphNode { label, is_image: true, parent: None, depth: 0 }] };
         let svg = graph.write(GraphFormat::Svg);

@@ -1,20 +1,20 @@
-//! The graph as a tree of lines.
+//! Renders the graph as a tree of lines.
 
 use super::GraphNode;
 
-/// How many levels are drawn; what stands deeper is drawn at the last of them.
+/// Maximum depth of the tree; deeper nodes are drawn at this depth.
 const DEPTH_MAX: usize = 64;
 
-/// Each node on a line of its own, below what it comes from.
+/// Renders one line per node.
 pub(super) fn text(nodes: &[GraphNode]) -> String {
-    // For each node, whether another one comes from the same place after it.
-    let mut goes_on = vec![false; nodes.len()];
+    // True for nodes with a later sibling.
+    let mut has_next = vec![false; nodes.len()];
     let mut last: Vec<Option<usize>> = vec![None; nodes.len()];
     for (at, node) in nodes.iter().enumerate() {
         if let Some(parent) = node.parent
             && let Some(before) = last[parent].replace(at)
         {
-            goes_on[before] = true;
+            has_next[before] = true;
         }
     }
     let mut out = String::new();
@@ -23,12 +23,12 @@ pub(super) fn text(nodes: &[GraphNode]) -> String {
         let mut next = Some(at);
         while let Some(at) = next.filter(|_| above.len() < DEPTH_MAX) {
             if nodes[at].parent.is_some() {
-                above.push(goes_on[at]);
+                above.push(has_next[at]);
             }
             next = nodes[at].parent;
         }
-        for (level, goes_on) in above.iter().enumerate().rev() {
-            out.push_str(match (level, goes_on) {
+        for (level, has_next) in above.iter().enumerate().rev() {
+            out.push_str(match (level, has_next) {
                 (0, true) => "├── ",
                 (0, false) => "└── ",
                 (_, true) => "│   ",
@@ -47,7 +47,7 @@ mod tests {
     use crate::query::graph::{Graph, GraphFormat};
 
     #[test]
-    fn a_tree_of_lines() {
+    fn text_is_a_tree() {
         insta::assert_snapshot!(graph("").write(GraphFormat::Text), @"
         docker.io/library/python:3
         └── python:alone

@@ -97,7 +97,7 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
         next: run `pinstream update --offline` to write the pins, then commit
         --- err
         not added:
-        AT                                  WRITTEN                         WHY
+        AT                                  TEXT                            REASON
         .github/workflows/ci.yml:9          docker.io/library/alpine:3      not covered; run `pinstream tag docker.io/library/alpine:3 alpine:3`
         .github/workflows/ci.yml:11         ghcr.io/a/b:${{ matrix.v }}     contains a template expression
         Dockerfile:4                        docker.io/library/golang:1.26   not covered; run `pinstream tag docker.io/library/golang:1.26 golang:1.26`
@@ -174,7 +174,7 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
         no targets to add
         --- err
         not added:
-        AT                                  WRITTEN                         WHY
+        AT                                  TEXT                            REASON
         .github/workflows/ci.yml:9          docker.io/library/alpine:3      not covered; run `pinstream tag docker.io/library/alpine:3 alpine:3`
         .github/workflows/ci.yml:11         ghcr.io/a/b:${{ matrix.v }}     contains a template expression
         Dockerfile:4                        docker.io/library/golang:1.26   not covered; run `pinstream tag docker.io/library/golang:1.26 golang:1.26`
@@ -291,7 +291,7 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
         -spec: {template: {spec: {containers: [{name: web, image: REGISTRY/python:3.11}]}}}
         +spec: {template: {spec: {containers: [{name: web, image: REGISTRY/python:3.11@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4}]}}}
 
-        to mend it: pinstream update --offline
+        help: run `pinstream update --offline`, then commit the changed files
         --- exit 2
         $ pinstream update --offline
         --- out
@@ -306,7 +306,7 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
         --- exit 0
         $ pinstream check
         --- out
-        4 pins of 1 stream: lock, definitions and targets agree
+        4 pins in 1 stream: lock and targets match the definitions
         --- exit 0
         $ pinstream targets
         --- out
@@ -380,7 +380,7 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
         no targets to add
         --- err
         not added:
-        AT                                  WRITTEN                         WHY
+        AT                                  TEXT                            REASON
         .github/workflows/ci.yml:9          docker.io/library/alpine:3      not covered; run `pinstream tag docker.io/library/alpine:3 alpine:3`
         .github/workflows/ci.yml:11         ghcr.io/a/b:${{ matrix.v }}     contains a template expression
         Dockerfile:4                        docker.io/library/golang:1.26   not covered; run `pinstream tag docker.io/library/golang:1.26 golang:1.26`

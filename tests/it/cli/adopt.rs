@@ -69,7 +69,7 @@ prod = { follow = "1.0" }
         &["check"],
         r#"
 --- out
-2 pins of 1 stream: lock and definitions agree
+2 pins in 1 stream: lock matches the definitions
 --- exit 0
 "#,
     );
@@ -95,7 +95,7 @@ fn existing_files_are_overwritten_only_with_force() {
         &["adopt", "web.yaml"],
         r#"
 --- err
-error: `streams/web.toml` is already there; nothing was written
+error: `streams/web.toml` already exists; nothing was written
 help: use `--force` to overwrite it
 --- exit 1
 "#,
@@ -153,7 +153,7 @@ help: export them with `oc get imagestreams -o yaml`
         &["adopt", "nowhere.yaml"],
         r#"
 --- err
-error: `nowhere.yaml` cannot be read: No such file or directory (os error 2)
+error: cannot read `nowhere.yaml`: No such file or directory (os error 2)
 --- exit 1
 "#,
     );
@@ -192,7 +192,7 @@ For more information, try '--help'.
         &["adopt", "large.json"],
         r#"
 --- err
-error: `large.json` is larger than the cap of 16 MiB a file
+error: `large.json` exceeds the limit of 16 MiB per file
 help: split it into several files
 --- exit 1
 "#,

@@ -11,7 +11,7 @@ fn a_matching_lock_is_reported_without_any_request() {
         &["check"],
         r#"
 --- out
-4 pins of 1 stream: lock and definitions agree
+4 pins in 1 stream: lock matches the definitions
 --- exit 0
 "#,
     );
@@ -29,7 +29,7 @@ fn a_tag_without_a_pin_is_drift() {
 `python:arm` is not pinned
 `python:latest` is not pinned
 
-to mend it: pinstream update
+help: run `pinstream update`, then commit pinstream.lock
 --- exit 2
 "#,
     );
@@ -46,7 +46,7 @@ fn a_pin_without_a_tag_is_drift_that_needs_no_registry() {
 `python:arm` is pinned but not defined
 
 --- pinstream.lock
-+++ as it should be
++++ expected
 @@ -22,14 +22,4 @@
  [[pin]]
  stream = "python"
@@ -63,7 +63,7 @@ fn a_pin_without_a_tag_is_drift_that_needs_no_registry() {
  tag = "latest"
  follow = "python:3.12"
 
-to mend it: pinstream update --offline
+help: run `pinstream update --offline`, then commit pinstream.lock
 --- exit 2
 "#,
     );
@@ -81,7 +81,7 @@ fn another_image_is_drift_that_must_be_resolved() {
 --- out
 `python:3.11` is pinned to image `REGISTRY/python:3.11`, but defined as `REGISTRY/python:3.12`
 
-to mend it: pinstream update
+help: run `pinstream update`, then commit pinstream.lock
 --- exit 2
 "#,
     );
@@ -100,7 +100,7 @@ fn a_stale_follower_is_updated_from_the_lock() {
 `python:latest` follows `python:3.11`, but is pinned to another digest
 
 --- pinstream.lock
-+++ as it should be
++++ expected
 @@ -33,5 +33,6 @@
  stream = "python"
  tag = "latest"
@@ -112,7 +112,7 @@ fn a_stale_follower_is_updated_from_the_lock() {
 +digest = "sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4"
 +previous = ["sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326"]
 
-to mend it: pinstream update --offline
+help: run `pinstream update --offline`, then commit pinstream.lock
 --- exit 2
 "#,
     );
@@ -139,7 +139,7 @@ fn a_former_follower_is_drift() {
 --- out
 `python:latest` is pinned as a follower, but defined by an image
 
-to mend it: pinstream update
+help: run `pinstream update`, then commit pinstream.lock
 --- exit 2
 "#,
     );
@@ -158,7 +158,7 @@ fn a_fixed_digest_is_compared_with_the_lock() {
 --- out
 `python:golden` is pinned to image `REGISTRY/python@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4`, but defined as `REGISTRY/python@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`
 
-to mend it: pinstream update
+help: run `pinstream update`, then commit pinstream.lock
 --- exit 2
 "#);
 }
@@ -175,7 +175,7 @@ fn a_fixed_digest_changed_in_the_lock_is_drift_and_is_restored() {
 --- out
 `python:golden` is pinned to digest `sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`, but defined as `sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4`
 
-to mend it: pinstream update
+help: run `pinstream update`, then commit pinstream.lock
 --- exit 2
 "#);
     stage.update();
@@ -194,7 +194,7 @@ fn a_missing_required_platform_is_drift() {
 --- out
 `python:3.11` is pinned to an image without platform `linux/s390x`
 
-to mend it: pinstream update
+help: run `pinstream update`, then commit pinstream.lock
 --- exit 2
 "#,
     );
@@ -218,7 +218,7 @@ fn upstream_drift_fails_on_request() {
         r#"
 --- out
 4 unchanged; nothing was written
-4 pins of 1 stream: lock and definitions agree
+4 pins in 1 stream: lock matches the definitions
 --- exit 0
 "#,
     );
@@ -273,7 +273,7 @@ fn a_platform_added_to_or_removed_from_a_definition_is_drift() {
 `python:3.11` is not pinned for the single platform `linux/arm64` of its definition
 `python:arm` is pinned for a single platform, but its definition names none
 
-to mend it: pinstream update
+help: run `pinstream update`, then commit pinstream.lock
 --- exit 2
 "#,
     );
@@ -293,13 +293,13 @@ fn details_of_a_follower_are_drift() {
 the pin of `python:latest` has details of its image, which belong to `python:3.12`
 
 --- pinstream.lock
-+++ as it should be
++++ expected
 @@ -36,3 +36,2 @@
  image = "REGISTRY/python:3.12"
  digest = "sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326"
 -version = "9.9.9"
 
-to mend it: pinstream update --offline
+help: run `pinstream update --offline`, then commit pinstream.lock
 --- exit 2
 "#,
     );
@@ -364,7 +364,7 @@ error: `files` of the hook `rollout` names `scripts/lib.sh`, which does not exis
 --- exit 1
 "#,
     );
-    // A pass says it of what it needs, at the same place.
+    // A pass reports missing files that it needs, at the same position.
     let ran = stage.sandbox.run(&["plan"]);
     assert!(ran.code == Some(1) && ran.stderr.contains("pinstream.toml:4:6"), "{}", ran.stderr);
     for path in ["scripts/rollout.sh", "scripts/lib.sh"] {
@@ -380,9 +380,9 @@ error: `files` of the hook `rollout` names `scripts/lib.sh`, which does not exis
         &["check"],
         r#"
 --- out
-4 pins of 1 stream: lock and definitions agree
+4 pins in 1 stream: lock matches the definitions
 --- err
-warning: `on` of the hook `rollout` means no tag: `web:*`
+warning: `on` of hook `rollout`: `web:*` matches no tag
 --- exit 0
 "#,
     );

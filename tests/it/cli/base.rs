@@ -1,15 +1,15 @@
-//! `check --base`: digests that nobody but who edited the lock vouches for.
+//! `check --base`: verifies changed digests.
 
 use super::Stage;
 
 const EVIL: &str = "sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee";
 
-/// A root whose base has seen `python:3.12` move once.
+/// A root in whose base `python:3.12` was updated once.
 fn moved() -> Stage {
     let stage = Stage::pinned();
     stage.move_upstream();
     stage.update();
-    stage.commit("Move");
+    stage.commit("Update");
     stage
 }
 
@@ -19,27 +19,27 @@ fn t4_a_digest_edited_by_hand_is_refused() {
     stage.edit_lock(&stage.digest("python:3.11"), EVIL);
     stage.check(&["check", "--base", "HEAD"], r#"
 --- out
-`python:3.11` is pinned to `sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee`, which it does not serve, and which `HEAD` never held
-  it serves `sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4`; to pin that: pinstream update python:3.11
+`python:3.11` is pinned to `sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee`, which neither the registry nor the history of `HEAD` has
+  help: run `pinstream update python:3.11` to pin `sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4`, the current digest
 --- exit 4
 "#);
     assert_eq!(stage.sandbox.run(&["check"]).code, Some(0));
 }
 
 #[test]
-fn t4_a_child_edited_by_hand_beside_its_true_index_is_refused() {
+fn t4_an_edited_child_of_a_correct_index_is_refused() {
     let stage = Stage::pinned();
     stage.edit_lock(&stage.digest("python:arm"), EVIL);
     stage.check(&["check", "--base", "HEAD"], r#"
 --- out
-`python:arm` is pinned to `sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee`, which it does not serve, and which `HEAD` never held
-  it serves `sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7`; to pin that: pinstream update python:arm
+`python:arm` is pinned to `sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee`, which neither the registry nor the history of `HEAD` has
+  help: run `pinstream update python:arm` to pin `sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7`, the current digest
 --- exit 4
 "#);
 }
 
 #[test]
-fn t4_a_former_digest_that_was_written_in_by_hand_vouches_for_nothing() {
+fn t4_an_edited_previous_digest_verifies_nothing() {
     let stage = moved();
     let former = stage.sandbox.read("pinstream.lock");
     let former = former.split("previous = [\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
@@ -51,15 +51,15 @@ fn t4_a_former_digest_that_was_written_in_by_hand_vouches_for_nothing() {
 }
 
 #[test]
-fn t4_what_a_pin_says_of_its_image_is_held_against_the_image() {
+fn t4_details_in_the_lock_are_compared_with_the_image() {
     let stage = Stage::pinned();
     stage.move_upstream();
     stage.update();
     stage.edit_lock("version = \"3.12.5\"", "version = \"3.12.99\"");
     stage.check(&["check", "--base", "HEAD"], r#"
 --- out
-`python:3.12`: what the lock says of `sha256:4b8343596c64a30aae9999442993390fc0e39116ab8614d0a0165921ad39c65a` is not what the image says of itself
-  take its `[[pin]]` out of the lock, then: pinstream update python:3.12
+`python:3.12`: version, revision, date or platforms in the lock differ from the image `sha256:4b8343596c64a30aae9999442993390fc0e39116ab8614d0a0165921ad39c65a`
+  help: delete its `[[pin]]` from pinstream.lock, then run `pinstream update python:3.12`
 --- exit 4
 "#);
     let lock = stage.sandbox.read("pinstream.lock");
@@ -70,7 +70,7 @@ fn t4_what_a_pin_says_of_its_image_is_held_against_the_image() {
 }
 
 #[test]
-fn t4_a_proposal_does_not_vouch_for_itself_by_a_mirror_of_its_own() {
+fn t4_a_proposal_cannot_verify_itself_with_its_own_mirror() {
     let stage = Stage::pinned();
     let mirror = crate::support::registry::FakeRegistry::start();
     let evil = mirror.push("python", "3.11", &super::image(66, "3.11.10"));
@@ -89,7 +89,7 @@ fn t4_a_proposal_does_not_vouch_for_itself_by_a_mirror_of_its_own() {
 }
 
 #[test]
-fn t4_a_tag_moved_to_another_image_at_its_old_digest_is_refused() {
+fn t4_a_tag_with_another_image_at_its_old_digest_is_refused() {
     let stage = Stage::pinned();
     stage.stream(&super::PYTHON.replace("REGISTRY/python:3.11", "REGISTRY/python:3.12"));
     let image = format!("image = \"{}/python:3.11\"", stage.registry.host());
@@ -99,7 +99,7 @@ fn t4_a_tag_moved_to_another_image_at_its_old_digest_is_refused() {
 }
 
 #[test]
-fn t4_an_honest_bump_passes() {
+fn t4_an_honest_update_passes() {
     let stage = Stage::pinned();
     stage.move_upstream();
     stage.update();
@@ -107,14 +107,14 @@ fn t4_an_honest_bump_passes() {
         &["check", "--base", "HEAD"],
         r#"
 --- out
-4 pins of 1 stream: lock and definitions agree
+4 pins in 1 stream: lock matches the definitions
 --- exit 0
 "#,
     );
 }
 
 #[test]
-fn t4_a_bump_to_what_the_registry_only_claims_to_serve_is_refused() {
+fn t4_an_update_to_a_digest_the_registry_only_claims_to_serve_is_refused() {
     let stage = Stage::pinned();
     stage.edit_lock(&stage.digest("python:3.11"), EVIL);
     stage.registry.lie(|request| {
@@ -130,7 +130,7 @@ fn t4_a_bump_to_what_the_registry_only_claims_to_serve_is_refused() {
 }
 
 #[test]
-fn t4_a_digest_of_the_bases_history_needs_no_registry() {
+fn t4_a_digest_in_the_history_of_the_base_needs_no_registry() {
     let stage = moved();
     stage.registry.fail("/v2/", 404);
     stage.sandbox.git(&["checkout", "-q", "HEAD~1", "--", "pinstream.lock"]);
@@ -138,30 +138,30 @@ fn t4_a_digest_of_the_bases_history_needs_no_registry() {
         &["check", "--base", "HEAD"],
         r#"
 --- out
-4 pins of 1 stream: lock and definitions agree
+4 pins in 1 stream: lock matches the definitions
 --- exit 0
 "#,
     );
 }
 
 #[test]
-fn t4_what_cannot_be_asked_is_neither_passed_nor_refused() {
+fn t4_an_unreachable_registry_is_partial_not_refused() {
     let stage = Stage::pinned();
     stage.move_upstream();
     stage.update();
     stage.registry.fail("/v2/", 401);
     stage.check(&["check", "--base", "HEAD"], r#"
 --- out
-`python:3.12` is pinned to `sha256:4b8343596c64a30aae9999442993390fc0e39116ab8614d0a0165921ad39c65a`, and what it serves could not be asked: `REGISTRY` returned 401 without a `WWW-Authenticate` header
-  run `docker login REGISTRY`, or check the credentials in this environment
-`python:arm` is pinned to `sha256:688f172987f3be20e640262652795f8a88693947e79308d17736c90c5ab22d5c`, and what it serves could not be asked: `REGISTRY` returned 401 without a `WWW-Authenticate` header
-  run `docker login REGISTRY`, or check the credentials in this environment
+`python:3.12`: cannot verify `sha256:4b8343596c64a30aae9999442993390fc0e39116ab8614d0a0165921ad39c65a`: `REGISTRY` returned 401 without a `WWW-Authenticate` header
+  help: run `docker login REGISTRY`, or check the credentials in this environment
+`python:arm`: cannot verify `sha256:688f172987f3be20e640262652795f8a88693947e79308d17736c90c5ab22d5c`: `REGISTRY` returned 401 without a `WWW-Authenticate` header
+  help: run `docker login REGISTRY`, or check the credentials in this environment
 --- exit 3
 "#);
 }
 
 #[test]
-fn t4_a_shallow_clone_says_that_it_knows_little() {
+fn t4_a_shallow_clone_is_mentioned() {
     let stage = moved();
     let url = format!("file://{}", stage.sandbox.work().display());
     stage.sandbox.git(&["clone", "-q", "--depth", "1", &url, "../shallow"]);
@@ -169,18 +169,18 @@ fn t4_a_shallow_clone_says_that_it_knows_little() {
     stage.sandbox.write("../shallow/pinstream.lock", &old);
     stage.check(&["-C", "../shallow", "check", "--base", "HEAD"], r#"
 --- out
-`python:3.12` is pinned to `sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`, which it does not serve, and which `HEAD` never held
-  it serves `sha256:4b8343596c64a30aae9999442993390fc0e39116ab8614d0a0165921ad39c65a`; to pin that: pinstream update python:3.12
-`python:arm` is pinned to `sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7`, which it does not serve, and which `HEAD` never held
-  it serves `sha256:688f172987f3be20e640262652795f8a88693947e79308d17736c90c5ab22d5c`; to pin that: pinstream update python:arm
+`python:3.12` is pinned to `sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`, which neither the registry nor the history of `HEAD` has
+  help: run `pinstream update python:3.12` to pin `sha256:4b8343596c64a30aae9999442993390fc0e39116ab8614d0a0165921ad39c65a`, the current digest
+`python:arm` is pinned to `sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7`, which neither the registry nor the history of `HEAD` has
+  help: run `pinstream update python:arm` to pin `sha256:688f172987f3be20e640262652795f8a88693947e79308d17736c90c5ab22d5c`, the current digest
 --- err
-note: this clone is shallow: a former digest is known after `git fetch --unshallow`
+note: the history is incomplete, because this clone is shallow; run `git fetch --unshallow`
 --- exit 4
 "#);
 }
 
 #[test]
-fn a_new_tag_and_a_removed_one_pass() {
+fn added_and_removed_tags_pass() {
     let stage = Stage::pinned();
     stage.stream("[tags]\nnew = \"REGISTRY/python:3.12\"\nfollows = { follow = \"new\" }\n");
     stage.update();
@@ -188,14 +188,14 @@ fn a_new_tag_and_a_removed_one_pass() {
         &["check", "--base", "HEAD"],
         r#"
 --- out
-2 pins of 1 stream: lock and definitions agree
+2 pins in 1 stream: lock matches the definitions
 --- exit 0
 "#,
     );
 }
 
 #[test]
-fn a_base_without_a_lock_has_all_digests_asked_for() {
+fn without_a_lock_at_the_base_all_digests_are_verified() {
     let stage = Stage::new();
     stage.sandbox.git(&["init", "-q"]);
     stage.commit("Definitions");
@@ -206,13 +206,13 @@ fn a_base_without_a_lock_has_all_digests_asked_for() {
 }
 
 #[test]
-fn a_base_that_is_not_there_is_an_error_with_a_way_out() {
+fn a_missing_base_is_an_error_with_a_hint() {
     Stage::pinned().check(
         &["check", "--base", "origin/main"],
         r#"
 --- err
 error: `--base`: git failed: `origin/main` names no commit of this repository: revspec 'origin/main' not found
-help: where `origin/main` is a branch, fetch it first and name it as it was fetched, `origin/main`
+help: if `origin/main` is a remote branch, fetch it first and name the remote, e.g. `origin/main`
 --- exit 1
 "#,
     );
@@ -222,15 +222,15 @@ help: where `origin/main` is a branch, fetch it first and name it as it was fetc
         &["check", "--base", "main"],
         r#"
 --- err
-error: `--base` needs a Git checkout, and this folder is in none
-help: run it in a clone, or leave `--base` out
+error: `--base` requires a Git checkout
+help: run it in a clone, or omit `--base`
 --- exit 1
 "#,
     );
 }
 
 #[test]
-fn t4_an_earlier_digest_written_in_by_hand_is_refused() {
+fn t4_an_earlier_digest_added_by_hand_is_refused() {
     let stage = moved();
     let first = stage.sandbox.read("pinstream.lock").split("previous = [\"").nth(1).unwrap()[..71].to_owned();
     stage.edit_lock(&format!("previous = [\"{first}\"]"), &format!("previous = [\"{EVIL}\", \"{first}\"]"));
@@ -238,12 +238,12 @@ fn t4_an_earlier_digest_written_in_by_hand_is_refused() {
         &["check", "--base", "HEAD"],
         r#"
 --- out
-`python:3.12` says that it stood at `sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee`, which `HEAD` never held and its repository has not
-  take that digest out of its `previous`
+`python:3.12`: `previous` contains `sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee`, which is neither in the history of `HEAD` nor in the repository
+  help: remove the digest from `previous`
 --- exit 4
 "#,
     );
-    // One that its repository has is believed: a branch may have moved a pin more than once.
+    // Digests that exist in the repository are accepted: a branch may have updated a pin more than once.
     let (other, follower) = (stage.digest("python:3.11"), "tag = \"latest\"\n");
     stage.edit_lock(EVIL, &first);
     stage.edit_lock(&format!("\"{first}\", \"{first}\""), &format!("\"{first}\""));
@@ -256,9 +256,9 @@ fn t4_an_earlier_digest_written_in_by_hand_is_refused() {
 }
 
 #[test]
-fn t4_what_the_base_and_its_history_held_may_be_named_as_earlier() {
+fn t4_digests_in_the_history_of_the_base_may_be_previous() {
     let stage = moved();
-    // Back to the first digest and on again: both are earlier ones, known from history alone.
+    // Return to the first digest, then update again: both earlier digests are known from history only.
     stage.sandbox.git(&["checkout", "-q", "HEAD~1", "--", "pinstream.lock"]);
     stage.commit("Back");
     stage.registry.push("python", "3.12", &super::image(23, "3.12.23"));
@@ -269,9 +269,9 @@ fn t4_what_the_base_and_its_history_held_may_be_named_as_earlier() {
 }
 
 #[test]
-fn an_honest_bump_does_not_pay_for_the_history() {
+fn an_honest_update_reads_no_history() {
     let stage = moved();
-    // Whoever walks on to this version of the lock fails.
+    // Reading this version of the lock fails.
     let blob = stage.sandbox.git(&["rev-parse", "HEAD~1:pinstream.lock"]);
     let (folder, file) = blob.trim().split_at(2);
     std::fs::remove_file(stage.sandbox.work().join(format!(".git/objects/{folder}/{file}"))).unwrap();
@@ -283,7 +283,7 @@ fn an_honest_bump_does_not_pay_for_the_history() {
 }
 
 #[test]
-fn mistakes_of_the_base_are_told_as_the_bases_and_stop_nothing() {
+fn problems_at_the_base_are_warnings() {
     let stage = Stage::pinned();
     stage.settings("[import]\nscedule = \"never\"\n");
     stage.sandbox.write("streams/broken.toml", "nonsense");
@@ -296,16 +296,16 @@ fn mistakes_of_the_base_are_told_as_the_bases_and_stop_nothing() {
         &["check", "--base", "HEAD"],
         r#"
 --- out
-4 pins of 1 stream: lock and definitions agree
+4 pins in 1 stream: lock matches the definitions
 --- err
-warning: `HEAD:pinstream.toml`, line 4: unknown key `scedule`; what is right there is used
+warning: `HEAD:pinstream.toml`, line 4: unknown key `scedule`; the valid settings there are used
 --- exit 0
 "#,
     );
 }
 
 #[test]
-fn only_the_tags_that_are_named_are_held_against_the_base() {
+fn only_named_tags_are_verified() {
     let stage = Stage::pinned();
     stage.edit_lock(&stage.digest("python:3.11"), EVIL);
     assert_eq!(stage.sandbox.run(&["check", "--base", "HEAD", "python:3.12"]).code, Some(0));
@@ -313,7 +313,7 @@ fn only_the_tags_that_are_named_are_held_against_the_base() {
 }
 
 #[test]
-fn what_was_found_is_told_in_json_as_its_schema_says() {
+fn json_output_matches_its_schema() {
     let stage = Stage::pinned();
     stage.stream(&super::PYTHON.replace("arm = ", "# arm = "));
     stage.edit_lock(&stage.digest("python:3.11"), EVIL);

@@ -1,4 +1,4 @@
-//! `describe`: a stream as `oc describe is` shows it, with who brought each digest.
+//! `describe`: streams in the layout of `oc describe is`, with commits and authors.
 
 use super::{PYTHON, Stage};
 use crate::support::sandbox::same;
@@ -17,7 +17,7 @@ base = { follow = "other:1" }
 new = "REGISTRY/python:new"
 "#;
 
-/// A root with history: two commits, and a tag that is not pinned.
+/// A root with two commits, and a tag that is not pinned.
 fn stage() -> Stage {
     let mut stage = Stage::new();
     stage.sandbox.write("streams/other.toml", &format!("[tags]\n1 = \"{}/python:3.11\"\n", stage.registry.host()));
@@ -38,7 +38,7 @@ fn stage() -> Stage {
 }
 
 #[test]
-fn a_stream_is_shown_as_oc_does_it() {
+fn a_stream_is_described_like_in_oc() {
     let stage = stage();
     let ran = stage.sandbox.run(&["describe", "python"]);
     assert_eq!(ran.stderr, "");
@@ -59,18 +59,18 @@ Tags:→→→7
 
   * REGISTRY/python@sha256:4b8343596c64a30aae9999442993390fc0e39116ab8614d0a0165921ad39c65a
       version 3.12.5
-      made 7 weeks ago
+      created 7 weeks ago
       About an hour ago, in COMMIT-2 by B. Person
     REGISTRY/python@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326
       About an hour ago, in COMMIT-1 by A. Person
 
 3.11
   updates automatically from registry REGISTRY/python:3.11
-  on the schedule 0 3 * * 1
+  schedule: 0 3 * * 1
 
   * REGISTRY/python@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4
       version 3.11.9
-      made 7 weeks ago
+      created 7 weeks ago
       About an hour ago, in COMMIT-1 by A. Person
 
 arm
@@ -78,7 +78,7 @@ arm
 
   * REGISTRY/python@sha256:688f172987f3be20e640262652795f8a88693947e79308d17736c90c5ab22d5c
       version 3.12.5
-      made 7 weeks ago
+      created 7 weeks ago
       About an hour ago, in COMMIT-2 by B. Person
     REGISTRY/python@sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7
       About an hour ago, in COMMIT-1 by A. Person
@@ -88,7 +88,7 @@ base
 
   * REGISTRY/python@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4
       version 3.11.9
-      made 7 weeks ago
+      created 7 weeks ago
       About an hour ago, in COMMIT-1 by A. Person
 
 new
@@ -100,7 +100,7 @@ new
 }
 
 #[test]
-fn values_of_the_head_stand_at_column_24() {
+fn values_of_the_head_start_at_column_24() {
     let stage = stage();
     let text = stage.sandbox.run(&["describe", "python"]).stdout;
     for line in text.lines().take_while(|line| !line.is_empty()) {
@@ -113,7 +113,7 @@ fn values_of_the_head_stand_at_column_24() {
 }
 
 #[test]
-fn with_utc_the_text_is_the_same_at_any_time() {
+fn with_utc_the_output_does_not_depend_on_the_clock() {
     let mut stage = stage();
     let first = stage.sandbox.run(&["describe", "--utc"]).stdout;
     stage.sandbox.env("PINSTREAM_NOW", "2027-11-24T12:00:00Z");
@@ -123,13 +123,13 @@ fn with_utc_the_text_is_the_same_at_any_time() {
 }
 
 #[test]
-fn what_is_not_committed_has_no_author_yet() {
+fn an_uncommitted_digest_has_no_author() {
     let stage = Stage::pinned();
     stage.stream(PYTHON);
     stage.move_upstream();
     stage.update();
     let text = stage.sandbox.run(&["describe", "--utc"]).stdout;
-    // One that has not moved, and two that were there before.
+    // One unchanged digest, and two earlier ones.
     assert_eq!(text.matches(" by A. Person").count(), 3, "{text}");
     for (line, next) in text.lines().zip(text.lines().skip(3)).filter(|(line, _)| line.starts_with("  * ")) {
         assert_eq!(next.contains(" by "), line.contains("sha256:e0660bcc"), "{text}");
@@ -140,13 +140,13 @@ fn what_is_not_committed_has_no_author_yet() {
 }
 
 #[test]
-fn a_checkout_of_another_user_says_how_to_trust_it() {
+fn the_error_for_a_checkout_of_another_user_explains_how_to_trust_it() {
     let stage = Stage::pinned();
     for name in [".", ".git"] {
         std::os::unix::fs::chown(stage.sandbox.work().join(name), Some(4321), None).unwrap();
     }
-    let said = "--- err\nerror: the repository `[SANDBOX]/work` belongs to another user\n\
-        help: if you trust it, run `git config --global --add safe.directory [SANDBOX]/work`\n--- exit 1";
+    let said = "--- err\nerror: the repository at `[SANDBOX]/work` belongs to another user\n\
+        help: if you trust it: `git config --global --add safe.directory [SANDBOX]/work`\n--- exit 1";
     stage.check(&["describe"], said);
     let work = stage.sandbox.work();
     stage.sandbox.git(&["config", "--global", "--add", "safe.directory", work.to_str().unwrap()]);
@@ -154,22 +154,22 @@ fn a_checkout_of_another_user_says_how_to_trust_it() {
 }
 
 #[test]
-fn a_stream_is_named_with_or_without_a_tag_and_told_the_nearest() {
+fn a_stream_is_named_directly_or_by_a_tag_and_typos_get_a_suggestion() {
     let stage = stage();
     let shown = |words: &[&str]| stage.sandbox.run(&[&["describe"], words].concat()).stdout;
     for words in [&["other:1"][..], &["oth*"], &["other", "other:1", "o*:*"]] {
         assert_eq!(shown(words), shown(&["other"]), "{words:?}");
     }
     assert_eq!(shown(&["**"]), shown(&[]));
-    for (word, near) in [("python:nope", "did you mean `python:base`?"), ("x*", "run `pinstream list` for all tags")] {
-        let expected = format!("--- err\nerror: no tag named `{word}`\nhelp: {near}\n--- exit 64");
+    for (word, near) in [("python:nope", "did you mean `python:new`?"), ("x*", "`pinstream list` shows all tags")] {
+        let expected = format!("--- err\nerror: no tag is named `{word}`\nhelp: {near}\n--- exit 64");
         stage.check(&["describe", word], &expected);
     }
     stage.check(
         &["describe", "pyton"],
         r#"
 --- err
-error: there is no stream `pyton`
+error: no stream is named `pyton`
 help: did you mean `python`?
 --- exit 64
 "#,
@@ -178,15 +178,15 @@ help: did you mean `python`?
         &["describe", "web"],
         r#"
 --- err
-error: there is no stream `web`
-help: run `pinstream list` for all tags
+error: no stream is named `web`
+help: run `pinstream list` to see all tags
 --- exit 64
 "#,
     );
 }
 
 #[test]
-fn a_pin_that_is_not_what_its_definition_asks_for_is_told() {
+fn drift_is_shown() {
     let stage = Stage::pinned();
     stage.stream("[tags]\n\"3.12\" = \"REGISTRY/python:3.13\"\nlatest = { follow = \"3.12\" }\n");
     stage.edit_lock("follow = \"python:3.12\"", "follow = \"python:3.11\"");
@@ -198,25 +198,25 @@ fn a_pin_that_is_not_what_its_definition_asks_for_is_told() {
 3.12 (latest)
   updates automatically from registry REGISTRY/python:3.13
 
-  ! `python:3.12` is pinned to image `REGISTRY/python:3.12`, but defined as `REGISTRY/python:3.13`
-  ! `python:latest` follows `python:3.12`, but is pinned to another digest
+  ! `python:3.12` is pinned for `REGISTRY/python:3.12`, and its definition says `REGISTRY/python:3.13`
+  ! `python:latest` does not stand where `python:3.12`, which it follows, stands
   * REGISTRY/python@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326
       version 3.12.4
-      made 7 weeks ago
+      created 7 weeks ago
 
 3.11
-  no tag of the definitions
+  not defined
 
   * REGISTRY/python@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4
       version 3.11.9
-      made 7 weeks ago
+      created 7 weeks ago
 
 arm
-  no tag of the definitions
+  not defined
 
   * REGISTRY/python@sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7
       version 3.12.4
-      made 7 weeks ago
+      created 7 weeks ago
 "#,
     );
 }
@@ -239,7 +239,7 @@ limit = 3
 "#;
 
 #[test]
-fn every_rule_of_a_definition_has_its_line() {
+fn every_rule_has_a_line() {
     let stage = Stage::new();
     stage.settings("[remote.platform]\nurl = \"https://git.example/platform\"\n");
     stage.stream(&RULES.replace("\\\\", "\\"));
@@ -248,7 +248,7 @@ fn every_rule_of_a_definition_has_its_line() {
         .write("streams/web.toml", "[tags]\n1 = { follow = \"python:latest\" }\n2 = { follow = \"python:3.12\" }\n");
     let ran = stage.sandbox.run(&["update", "python:3.12", "python:edge", "python:latest"]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
-    // Nobody has signed it, which is asked when it moves.
+    // The image is unsigned; signatures are checked on updates only.
     let verify = "verify = { issuer = \"https://accounts.example.com\", identity = \"*@example.com\" }";
     let signed = RULES.replace("on-rollback = \"warn\"", &format!("on-rollback = \"warn\", {verify}"));
     stage.stream(&signed.replace("\\\\", "\\"));
@@ -259,23 +259,23 @@ fn every_rule_of_a_definition_has_its_line() {
 const RULES_SHOWN: &str = r"
 Name:→→→python
 Annotations:→→a=b
-Discovers:→→REGISTRY/python, last alphabetically of /^3\.11$/, at most 3 tags
+Discovers:→→REGISTRY/python, the last by letter of /^3\.11$/, at most 3 tags
 Unique Images:→→1
 Tags:→→→5
 
 3.12 (latest)
   updates automatically from registry REGISTRY/python:3.12
-  needs linux/amd64
-  moves only to what `*@example.com` of `https://accounts.example.com` has signed
+  requires platforms: linux/amd64
+  requires a signature by `*@example.com` of `https://accounts.example.com`
   soaks for 1d12h
-  leaves moves alone that change no more than attestation, config
-  moves no farther than a minor version
-  goes back when that does, and says so
+  ignores changes of class attestation, config
+  allows minor version changes at most
+  rollbacks are allowed with a warning
   followed by python:prod, web:1, web:2
 
   * REGISTRY/python@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326
       version 3.12.4
-      made 2026-10-01T08:12:44Z
+      created 2026-10-01T08:12:44Z
 
 edge
   updates automatically from registry REGISTRY/python, tag in >=3.11
@@ -283,7 +283,7 @@ edge
   * REGISTRY/python@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326
       tag 3.12
       version 3.12.4
-      made 2026-10-01T08:12:44Z
+      created 2026-10-01T08:12:44Z
 
 far
   updates automatically from platform//base:1 of https://git.example/platform
@@ -297,5 +297,5 @@ prod
   ! rejects sha256:0000000000000000000000000000000000000000000000000000000000000000
   * REGISTRY/python@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326
       version 3.12.4
-      made 2026-10-01T08:12:44Z
+      created 2026-10-01T08:12:44Z
 ";

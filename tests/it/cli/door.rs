@@ -1,4 +1,4 @@
-//! What `reconcile` says to who calls it wrongly, and where the folder one stands in has a say.
+//! Usage errors of `reconcile`, and defaults from the current directory.
 
 use crate::support::registry::FakeRegistry;
 use crate::support::remote::BareRepo;
@@ -7,7 +7,7 @@ use crate::support::sandbox::Sandbox;
 struct Door {
     sandbox: Sandbox,
     repo: BareRepo,
-    /// Kept for as long as it is asked.
+    /// Keeps the registry running.
     _registry: FakeRegistry,
 }
 
@@ -34,7 +34,7 @@ impl Door {
 }
 
 #[test]
-fn a_word_that_names_no_tag_is_a_mistake_in_the_call() {
+fn an_unknown_tag_is_a_usage_error() {
     let door = Door::new("");
     let tip = door.repo.tip("refs/heads/main");
     door.says(64, &["web:2"], "error: no tag named `web:2`\nhelp: did you mean `web:1`?\n");
@@ -44,9 +44,9 @@ fn a_word_that_names_no_tag_is_a_mistake_in_the_call() {
 }
 
 #[test]
-fn roots_and_branches_are_read_before_anything_is_done() {
+fn roots_and_branches_are_validated_first() {
     let door = Door::new("");
-    let root = "help: name the folder of `pinstream.toml`, counted from the top of the repository, as `deploy/prod`";
+    let root = "help: name the directory of `pinstream.toml` relative to the top of the repository, e.g. `deploy/prod`";
     door.says(64, &["--root", "../a"], root);
     door.says(64, &["--root", "/"], root);
     door.says(64, &["--root", "a//b"], root);
@@ -65,7 +65,7 @@ fn roots_and_branches_are_read_before_anything_is_done() {
 }
 
 #[test]
-fn that_the_settings_name_another_branch_is_noted() {
+fn another_branch_in_the_settings_is_noted() {
     let door = Door::new("[git]\nbranch = \"main\"\n");
     door.repo.git(&["branch", "feature", "main"]);
     door.sandbox.git(&["clone", "-q", "--branch", "feature", &door.repo.url(), "clone"]);
@@ -78,7 +78,7 @@ fn that_the_settings_name_another_branch_is_noted() {
 }
 
 #[test]
-fn whose_folder_one_stands_in_makes_no_difference_where_the_remote_is_said() {
+fn with_a_remote_the_owner_of_the_checkout_does_not_matter() {
     let door = Door::new("");
     door.sandbox.git(&["init", "-q"]);
     for name in [".", ".git"] {
@@ -90,7 +90,7 @@ fn whose_folder_one_stands_in_makes_no_difference_where_the_remote_is_said() {
 }
 
 #[test]
-fn shards_that_there_are_not_are_a_mistake_in_the_call() {
+fn invalid_shards_are_usage_errors() {
     let mut door = Door::new("");
     for word in ["0/8", "9/8", "a/8", "1/0"] {
         let said = format!("error: invalid shard `{word}`\nhelp: the first of eight is `1/8` and the last `8/8`");

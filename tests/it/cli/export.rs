@@ -283,7 +283,7 @@ arm = "REGISTRY/python@[ARM]"
 latest = { follow = "3.12" }
 "#,
     );
-    stage.check(&["-C", "new", "check"], "--- out\n5 pins of 2 streams: lock and definitions agree\n--- exit 0");
+    stage.check(&["-C", "new", "check"], "--- out\n5 pins in 2 streams: lock matches the definitions\n--- exit 0");
     // The same objects again, although each tag now has a digest.
     let again = stage.sandbox.run(&["-C", "new", "export", "imagestream"]);
     assert_eq!(again.stdout, stage.sandbox.read("new/is.yaml"));

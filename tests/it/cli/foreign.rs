@@ -1,4 +1,4 @@
-//! What others wrote never acts on who reads it: labels of images, answers of registries, texts of definitions.
+//! Untrusted text is displayed harmlessly: image labels, responses of registries, text in definitions.
 
 use pinstream::text::escape::is_deceptive;
 
@@ -8,9 +8,9 @@ use crate::support::registry::http::Answer;
 const HOSTILE: &str = "1\u{1b}[31m\u{202e}\u{7}\r\n::set-env name=PATH::/evil\n::error::x\u{9b}2J##[error]";
 
 #[test]
-fn t9_hostile_labels_and_texts_are_shown_and_do_nothing() {
+fn t9_hostile_labels_and_texts_are_escaped() {
     let stage = Stage::new();
-    // What characters do to a line is refused in definitions; words for log readers are not.
+    // Definitions reject control characters, but not log commands.
     let (hostile, key) = ("\"::error::x ##[error] <b>\"", "\"::add-mask::##vso[task.setvariable]\"");
     stage.stream(&format!(
         "description = {hostile}\nannotations = {{ a = {hostile}, {key} = \"x\" }}\n[tags]\n\
@@ -51,7 +51,7 @@ fn t9_hostile_labels_and_texts_are_shown_and_do_nothing() {
                 let acts = |c: char| is_deceptive(c) && c != '\n' && !(c == '\t' && args == ["describe"]);
                 assert!(!text.chars().any(acts), "{args:?}: {text:?}");
                 assert!(!text.lines().any(|line| line.trim_start().starts_with("::")), "{args:?}: {text}");
-                // A heading of ours is none of theirs.
+                // Our own headings are allowed.
                 assert!(!text.replacen("### `pinstream ", "", 1).contains("##"), "{args:?}: {text}");
                 seen += text.matches("[31m").count();
             }
@@ -65,11 +65,11 @@ fn t9_hostile_labels_and_texts_are_shown_and_do_nothing() {
 }
 
 #[test]
-fn t9_the_difference_of_a_lock_does_nothing() {
+fn t9_the_diff_of_a_lock_is_escaped() {
     let stage = Stage::pinned();
     for hostile in ["##vso[task.setvariable variable=a]b", "::error::x", "##teamcity[message]"] {
         let lock = stage.sandbox.read("pinstream.lock");
-        // A follower has no words of its own: what stands there is shown as what is to go.
+        // A follower has no details of its own: the diff removes them.
         stage.sandbox.write("pinstream.lock", &format!("{lock}version = \"{hostile}\"\n"));
         for args in [&["check"][..], &["check", "--format", "json"], &["list", "--format", "json"]] {
             let ran = stage.sandbox.run(args);
@@ -81,7 +81,7 @@ fn t9_the_difference_of_a_lock_does_nothing() {
 }
 
 #[test]
-fn t9_a_line_of_a_file_that_is_shown_does_nothing() {
+fn t9_a_quoted_source_line_is_escaped() {
     let stage = Stage::new();
     for hostile in ["x = 1 ##vso[task.setvariable]", "\"##[error]\" = 1", "##[error]\n::error::x\nx"] {
         stage.stream(hostile);
@@ -95,7 +95,7 @@ fn t9_a_line_of_a_file_that_is_shown_does_nothing() {
 }
 
 #[test]
-fn t9_a_hostile_word_of_the_command_line_is_shown_and_does_nothing() {
+fn t9_a_hostile_argument_is_escaped() {
     let stage = Stage::new();
     let hostile = "a\u{1b}[31m\u{202e}";
     for args in [["list", hostile], ["get", hostile], ["describe", hostile], ["man", hostile], ["check", hostile]] {
@@ -106,7 +106,7 @@ fn t9_a_hostile_word_of_the_command_line_is_shown_and_does_nothing() {
 }
 
 #[test]
-fn t9_definitions_with_what_cannot_be_shown_are_refused_and_shown() {
+fn t9_definitions_with_control_characters_are_rejected() {
     let stage = Stage::new();
     for c in HOSTILE.chars().filter(|c| is_deceptive(*c) && !matches!(c, '\r' | '\n')) {
         let c = u32::from(c);
@@ -126,7 +126,7 @@ fn t9_definitions_with_what_cannot_be_shown_are_refused_and_shown() {
 }
 
 #[test]
-fn t9_names_of_files_and_what_stands_in_them_are_shown_and_do_nothing() {
+fn t9_file_names_and_contents_are_escaped() {
     let stage = Stage::new();
     stage.update();
     stage.settings("[[target]]\nfrom = \"python:3.12\"\nyaml = { path = \"deploy/*.yaml\", at = \"image\" }\n");

@@ -32,12 +32,12 @@ wrote streams/library/python.toml
 wrote streams/redis.toml
 wrote streams/acme/python.toml
 wrote .gitattributes
-in each clone, so that `git merge` joins locks pin by pin:
+to merge locks pin by pin, run once per clone:
   git config merge.pinstream.driver "pinstream merge-driver %O %A %B %P"
-next: run `pinstream update`, and commit all that was written
+next: run `pinstream update`, then commit all written files
 --- err
 not adopted unchanged:
-AT                             WRITTEN                                                                           WHY
+AT                             TEXT                                                                              REASON
 src/Dockerfile:3               scratch                                                                           `scratch` is empty
 src/chart/templates/a.yaml:2   whole file                                                                        this is not YAML: "-" is only valid inside a block
 src/compose.yaml:3             redis:7@sha256:abababababababababababababababababababababababababababababababab   tag `7` is tracked; `pinstream update` pins its current digest
@@ -76,10 +76,10 @@ fn an_existing_root_remains_unchanged() {
         r#"
 --- err
 not adopted unchanged:
-AT                 WRITTEN                                                                         WHY
+AT                 TEXT                                                                            REASON
 src/Dockerfile:3   scratch                                                                         `scratch` is empty
 src/web.yaml:5     redis@sha256:abababababababababababababababababababababababababababababababab   has a digest but no tag, so there is nothing to track
-error: `pinstream.toml` is already there; nothing was written
+error: `pinstream.toml` already exists; nothing was written
 help: this directory is already a root; edit its files
 --- exit 1
 "#,
@@ -96,7 +96,7 @@ fn no_image_is_an_error_with_help() {
         r#"
 --- err
 not adopted unchanged:
-AT             WRITTEN   WHY
+AT             TEXT      REASON
 Dockerfile:1   scratch   `scratch` is empty
 error: no image found
 help: name Dockerfiles, compose files, workflows, Kubernetes objects or Helm values, or write an example root without `--from`

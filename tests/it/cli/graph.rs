@@ -1,4 +1,4 @@
-//! `graph`: what follows what.
+//! `graph`: images, tags and followers.
 
 use super::Stage;
 

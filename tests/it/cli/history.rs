@@ -1,17 +1,17 @@
-//! `history`: each digest of a tag, and who brought it.
+//! `history`: digests of a tag with commit, author and proposal.
 
 use super::{Stage, image};
 use crate::support::sandbox::same;
 
-/// A root whose `python:3.12` moved twice: once by a proposal, and once more without a commit.
+/// A root whose `python:3.12` was updated twice: by a proposal, and once more without a commit.
 fn stage() -> Stage {
     let mut stage = Stage::pinned();
     stage.move_upstream();
     stage.update();
     stage.sandbox.git(&["add", "-A"]);
-    stage.sandbox.git(&["commit", "-q", "-m", "Move python (#12)", "--author", "B. Person <b@example.com>"]);
-    stage.sandbox.write("README", "nothing of a lock");
-    stage.commit("Write a word");
+    stage.sandbox.git(&["commit", "-q", "-m", "Update python (#12)", "--author", "B. Person <b@example.com>"]);
+    stage.sandbox.write("README", "unrelated");
+    stage.commit("Add a README");
     stage.registry.push("python", "3.12", &image(14, "3.12.6"));
     stage.update();
     for (name, revision) in [("COMMIT-1", "HEAD~2"), ("COMMIT-2", "HEAD~1")] {
@@ -32,13 +32,13 @@ fn each_digest_has_its_commit_author_and_proposal() {
 --- out
 python:3.12
   DIGEST         VERSION   WHEN                COMMIT      AUTHOR      PROPOSAL
-  0099781af602   3.12.6    not committed
+  0099781af602   3.12.6    uncommitted
   4b8343596c64   3.12.5    About an hour ago   COMMIT-2   B. Person   #12
   346028a7044f   3.12.4    About an hour ago   COMMIT-1   A. Person
 
 python:latest
   DIGEST         VERSION   WHEN                COMMIT      AUTHOR      PROPOSAL
-  0099781af602   3.12.6    not committed
+  0099781af602   3.12.6    uncommitted
   4b8343596c64   3.12.5    About an hour ago   COMMIT-2   B. Person   #12
   346028a7044f   3.12.4    About an hour ago   COMMIT-1   A. Person
 --- exit 0
@@ -52,7 +52,7 @@ python:latest
 }
 
 #[test]
-fn as_json_it_is_of_its_schema() {
+fn json_output_matches_its_schema() {
     let stage = stage();
     let ran = stage.sandbox.run(&["history", "python:3.12", "--format", "json", "--limit", "2"]);
     same(
@@ -93,40 +93,43 @@ fn as_json_it_is_of_its_schema() {
 }
 
 #[test]
-fn a_history_that_ends_early_says_so_and_shows_what_the_lock_remembers() {
+fn an_incomplete_history_is_noted_and_shows_previous_digests() {
     let stage = stage();
     let from = format!("file://{}", stage.sandbox.work().display());
     stage.sandbox.git(&["clone", "-q", "--depth", "1", &from, "shallow"]);
     let ran = stage.sandbox.run(&["-C", "shallow", "history", "python:3.12", "--utc"]);
     let said = stage.sandbox.shown(&ran);
-    assert!(said.contains("note: this clone is shallow, so its history ends early; `git fetch --unshallow`"), "{said}");
-    assert!(said.contains("  346028a7044f             before that"), "{said}");
-    // Without a repository there is what the lock remembers.
+    assert!(
+        said.contains("note: the history is incomplete, because this clone is shallow; run `git fetch --unshallow`"),
+        "{said}"
+    );
+    assert!(said.contains("  346028a7044f             unknown"), "{said}");
+    // Without a repository, only `previous` is known.
     std::fs::remove_dir_all(stage.sandbox.work().join(".git")).unwrap();
     stage.check(
         &["history", "python:3.12"],
         r#"
 --- out
 python:3.12
-  DIGEST         VERSION   WHEN            COMMIT   AUTHOR   PROPOSAL
-  0099781af602   3.12.6    not committed
-  4b8343596c64             before that
-  346028a7044f             before that
+  DIGEST         VERSION   WHEN          COMMIT   AUTHOR   PROPOSAL
+  0099781af602   3.12.6    uncommitted
+  4b8343596c64             unknown
+  346028a7044f             unknown
 --- exit 0
 "#,
     );
 }
 
 #[test]
-fn a_version_in_conflict_is_passed_over() {
+fn a_version_with_conflict_markers_is_skipped() {
     let stage = stage();
     let good = stage.sandbox.read("pinstream.lock");
     stage.sandbox.write("pinstream.lock", &format!("<<<<<<< HEAD\n{good}"));
     stage.commit("Merge badly");
     stage.sandbox.write("pinstream.lock", &good);
-    stage.commit("Mend it");
+    stage.commit("Fix it");
     let text = stage.sandbox.scrubbed(&stage.sandbox.run(&["history", "python:3.12"]).stdout);
-    let mended = stage.sandbox.git(&["rev-parse", "--short=9", "HEAD"]);
-    assert!(text.lines().nth(2).unwrap().contains(mended.trim()), "{text}");
+    let fixed = stage.sandbox.git(&["rev-parse", "--short=9", "HEAD"]);
+    assert!(text.lines().nth(2).unwrap().contains(fixed.trim()), "{text}");
     assert_eq!(text.lines().count(), 5, "{text}");
 }

@@ -1,9 +1,9 @@
-//! `init`: a root to begin with.
+//! `init`: creates a root.
 
 use crate::support::sandbox::Sandbox;
 
 #[test]
-fn a_new_root_lacks_nothing_but_its_pins() {
+fn a_new_root_is_valid_but_not_pinned() {
     let sandbox = Sandbox::new();
     sandbox.check(
         &["init"],
@@ -12,9 +12,9 @@ fn a_new_root_lacks_nothing_but_its_pins() {
 wrote pinstream.toml
 wrote streams/example.toml
 wrote .gitattributes
-in each clone, so that `git merge` joins locks pin by pin:
+to merge locks pin by pin, run once per clone:
   git config merge.pinstream.driver "pinstream merge-driver %O %A %B %P"
-next: edit streams/example.toml, then run `pinstream update` and commit what it writes
+next: edit streams/example.toml, run `pinstream update`, then commit all written files
 --- exit 0
 "#,
     );
@@ -25,7 +25,7 @@ next: edit streams/example.toml, then run `pinstream update` and commit what it 
 `example:3.12` is not pinned
 `example:latest` is not pinned
 
-to mend it: pinstream update
+help: run `pinstream update`, then commit pinstream.lock
 --- exit 2
 "#,
     );
@@ -42,15 +42,15 @@ example:latest   -> example:3.12                                              no
 }
 
 #[test]
-fn nothing_is_ever_written_over() {
+fn existing_files_are_never_overwritten() {
     let sandbox = Sandbox::new();
     sandbox.write("pinstream.toml", "# mine");
     sandbox.check(
         &["init"],
         r#"
 --- err
-error: `pinstream.toml` is already there
-help: this folder is a root; edit its files
+error: `pinstream.toml` already exists
+help: edit it, or run `init` in another directory
 --- exit 1
 "#,
     );
@@ -59,7 +59,7 @@ help: this folder is a root; edit its files
 }
 
 #[test]
-fn a_folder_that_has_streams_gets_the_settings_alone() {
+fn a_directory_with_streams_gets_settings_only() {
     let sandbox = Sandbox::new();
     sandbox.write("streams/example.toml", "# mine");
     sandbox.check(
@@ -68,9 +68,9 @@ fn a_folder_that_has_streams_gets_the_settings_alone() {
 --- out
 wrote pinstream.toml
 wrote .gitattributes
-in each clone, so that `git merge` joins locks pin by pin:
+to merge locks pin by pin, run once per clone:
   git config merge.pinstream.driver "pinstream merge-driver %O %A %B %P"
-next: run `pinstream update` and commit what it writes
+next: run `pinstream update`, then commit all written files
 --- exit 0
 "#,
     );
@@ -79,7 +79,7 @@ next: run `pinstream update` and commit what it writes
 }
 
 #[test]
-fn what_is_commented_out_is_right_too() {
+fn the_commented_settings_are_valid() {
     let sandbox = Sandbox::new();
     sandbox.run(&["init"]);
     for path in ["pinstream.toml", "streams/example.toml"] {
@@ -106,7 +106,7 @@ example:latest   -> example:3.12                                                
 }
 
 #[test]
-fn git_is_told_of_the_lock_by_a_line_that_is_added_once() {
+fn the_line_in_gitattributes_is_added_once() {
     let sandbox = Sandbox::new();
     sandbox.write(".gitattributes", "*.bin binary");
     assert!(sandbox.run(&["init"]).stdout.contains("added a line to .gitattributes\n"));

@@ -1,4 +1,4 @@
-//! T9: what others wrote is no command to a CI system that reads our output as a log.
+//! T9: untrusted text cannot inject log commands of CI systems.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::reconcile::stage::Stage;
 use crate::support::lane::slow;
 use crate::support::registry::Image;
 
-/// Commands of GitHub, now and of old, of Azure and of TeamCity, each with something before it.
+/// Log commands of GitHub (current and legacy), Azure and TeamCity, each with a prefix.
 const HOSTILE: [&str; 9] = [
     "::set-output name=a::b",
     "::add-mask::a",
@@ -19,8 +19,8 @@ const HOSTILE: [&str; 9] = [
     "##teamcity[setParameter name='a' value='b']",
 ];
 
-/// The lines that the readers of logs act on. GitHub's takes what .NET has for blank off the front of a line and reads
-/// the older form anywhere in it (actions/runner, `ActionCommand`).
+/// Finds lines that CI systems interpret as commands. GitHub trims whitespace as defined by .NET and accepts the legacy
+/// syntax anywhere in a line (actions/runner, `ActionCommand`).
 fn commands(text: &str) -> Vec<&str> {
     let acts = |line: &&str| {
         line.trim_start().starts_with("::") || ["##[", "##vso[", "##teamcity["].iter().any(|word| line.contains(word))
@@ -29,7 +29,7 @@ fn commands(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn t9_the_lines_that_a_log_reader_acts_on_are_known() {
+fn t9_log_commands_are_recognized() {
     for text in HOSTILE {
         assert_eq!(commands(text).len(), 1, "{text:?}");
     }
@@ -37,7 +37,7 @@ fn t9_the_lines_that_a_log_reader_acts_on_are_known() {
 }
 
 #[test]
-fn t9_a_hook_cannot_talk_to_who_reads_the_log() {
+fn t9_a_hook_cannot_inject_log_commands() {
     let lines = HOSTILE.join("\n");
     let settings = |exit: u8| {
         format!(
@@ -53,7 +53,7 @@ fn t9_a_hook_cannot_talk_to_who_reads_the_log() {
         assert_eq!(commands(&said), Vec::<&str>::new(), "{args:?}");
         assert!(said.contains("add-mask::a") && said.contains("vso[task"), "{said}");
     }
-    // Who reads the JSON has every line as it was, but for what moves a cursor.
+    // JSON contains every line unchanged, except for cursor movements.
     let report: Value = stage.report(6, &[]);
     let output = report["hooks"][0]["output"].as_str().unwrap();
     assert!(output.starts_with("::set-output name=a::b\n::add-mask::a\n"), "{output}");
@@ -62,7 +62,7 @@ fn t9_a_hook_cannot_talk_to_who_reads_the_log() {
 }
 
 #[test]
-fn t9_neither_images_nor_commits_nor_servers_can() {
+fn t9_images_commits_and_servers_cannot_inject_log_commands() {
     slow!();
     for (seed, hostile) in (10..).zip(HOSTILE) {
         let mut stage = Stage::new("");
@@ -75,7 +75,7 @@ fn t9_neither_images_nor_commits_nor_servers_can() {
         stage.commit("streams/web.toml", "description = \"web\"\n[tags]\none = \"REGISTRY/web:1\"\n");
         stage.ends(0, &[]);
         stage.registry.push("web", "1", &image(seed + 100));
-        // The branch is taken and the state is not, with words.
+        // The server accepts the branch and rejects the state ref with a message.
         let words = hostile.replace('\'', "\"");
         stage
             .repo

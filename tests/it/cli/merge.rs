@@ -1,10 +1,10 @@
-//! Locks of two branches: the driver as Git calls it, and what is left of a merge without it.
+//! Merging locks of two branches, with the merge driver and without it.
 
 use super::{Stage, image};
 use crate::support::sandbox::same;
 
-/// Two branches that went on from one pinned root: `other` moved as `theirs` says, `main` as `ours` says. Each word is a
-/// tag and the seed of its new image, `3.12=20`.
+/// Creates two branches from one pinned root: `other` updates `theirs`, `main` updates `ours`, pairs of a tag and the seed
+/// of its new image.
 fn branches(ours: &[(&str, u64)], theirs: &[(&str, u64)]) -> Stage {
     let stage = Stage::pinned();
     for (branch, moves) in [("other", theirs), ("main", ours)] {
@@ -23,14 +23,14 @@ fn branches(ours: &[(&str, u64)], theirs: &[(&str, u64)]) -> Stage {
     stage
 }
 
-/// Has Git call the program for the lock.
+/// Configures the merge driver.
 fn drive(stage: &Stage) {
     std::fs::write(stage.sandbox.work().join(".git/info/attributes"), "pinstream.lock merge=pinstream\n").unwrap();
     let driver = format!("{} merge-driver %O %A %B %P", env!("CARGO_BIN_EXE_pinstream"));
     stage.sandbox.git(&["config", "merge.pinstream.driver", &driver]);
 }
 
-/// Runs Git, which may fail.
+/// Runs Git; failure is allowed.
 fn git(stage: &Stage, args: &[&str]) -> crate::support::sandbox::RunResult {
     let mut command = stage.sandbox.command("git");
     command.args(args);
@@ -43,7 +43,7 @@ fn versions(stage: &Stage) -> String {
 }
 
 #[test]
-fn pins_that_one_side_moved_merge_by_merge_and_by_rebase() {
+fn pins_changed_on_one_side_are_merged_and_rebased() {
     for how in [&["merge", "-q", "--no-edit", "other"][..], &["rebase", "-q", "other"]] {
         let stage = branches(&[("3.11", 21)], &[("3.12", 22)]);
         drive(&stage);
@@ -56,7 +56,7 @@ fn pins_that_one_side_moved_merge_by_merge_and_by_rebase() {
 }
 
 #[test]
-fn a_pin_that_both_moved_is_left_between_markers_and_an_update_settles_it() {
+fn a_pin_changed_on_both_sides_is_a_conflict_that_update_resolves() {
     let stage = branches(&[("3.11", 21), ("3.12", 22)], &[("3.12", 23)]);
     drive(&stage);
     let ran = git(&stage, &["merge", "--no-edit", "other"]);
@@ -68,7 +68,7 @@ Auto-merging pinstream.lock
 CONFLICT (content): Merge conflict in pinstream.lock
 Automatic merge failed; fix conflicts and then commit the result.
 --- err
-error: both sides moved `python:3.12`, `python:arm`, each its own way
+error: both sides changed `python:3.12`, `python:arm`
 help: run `pinstream update python:3.12 python:arm`, then `git add pinstream.lock`
 --- exit 1
 "#,
@@ -88,7 +88,6 @@ version = "3.11.21"
 created = "2026-10-01T08:12:44Z"
 platforms = ["linux/amd64", "linux/arm64"]
 previous = ["sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4"]
-<<<<<<< ours
 
 [[pin]]
 stream = "python"
@@ -159,7 +158,7 @@ previous = ["sha256:b601e820f0dc4e838d508f55e62803b089aec992d72f3d68a7ce7576cb3a
 updated  python:latest  e860ba7470c1 → b601e820f0dc  3.12.22
 1 updated, 2 unchanged, 1 skipped; `pinstream.lock` was written
 --- err
-merged both sides of `pinstream.lock`; imported anew: `python:3.12`, `python:arm`
+merged both sides of `pinstream.lock`; resolved again: `python:3.12`, `python:arm`
 --- exit 0
 "#,
     );
@@ -214,27 +213,27 @@ previous = ["sha256:e860ba7470c14cf3a9a0dbf4d4e346e5326da775fc3bb80328f412811fd6
 }
 
 #[test]
-fn what_a_merge_of_texts_left_is_settled_too_with_or_without_its_base() {
+fn conflicts_of_a_plain_text_merge_are_resolved_with_or_without_base() {
     for style in ["merge", "diff3", "zdiff3"] {
         let stage = branches(&[("3.11", 21), ("3.12", 22)], &[("3.12", 23)]);
         stage.sandbox.git(&["config", "merge.conflictStyle", style]);
         assert_eq!(git(&stage, &["merge", "-q", "other"]).code, Some(1));
         assert!(stage.sandbox.read("pinstream.lock").contains("<<<<<<< HEAD"));
         stage.registry.push("python", "3.12", &image(24, "3.12.24"));
-        // What both moved is imported, whatever tags are named.
+        // Conflicting pins are resolved again, even if other tags are named.
         let ran = stage.sandbox.run(&["update", "python:3.11"]);
         assert_eq!(ran.code, Some(0), "{style}: {}{}", ran.stdout, ran.stderr);
         assert_eq!(versions(&stage), "3.11.21\" 3.12.24\" 3.12.24\"", "{style}");
         assert_eq!(stage.sandbox.run(&["check"]).code, Some(0));
         let lock = stage.sandbox.read("pinstream.lock");
         let pin = lock.split("\n\n").find(|pin| pin.contains("tag = \"3.12\"")).unwrap();
-        // Where it stood on either side, and before.
+        // The digests of both sides, and the earlier one.
         assert_eq!(pin.lines().last().unwrap().matches("sha256:").count(), 3, "{pin}");
     }
 }
 
 #[test]
-fn a_conflict_that_cannot_be_imported_stays_as_it_is() {
+fn a_conflict_that_cannot_be_resolved_stays() {
     let stage = branches(&[("3.12", 22)], &[("3.12", 23)]);
     assert_eq!(git(&stage, &["merge", "-q", "other"]).code, Some(1));
     let before = stage.sandbox.read("pinstream.lock");
@@ -243,8 +242,9 @@ fn a_conflict_that_cannot_be_imported_stays_as_it_is() {
         &["update"],
         r#"
 --- err
-error: both sides moved `python:3.12`, and it cannot be imported anew: `REGISTRY/python:3.12` not found: `REGISTRY` returned 404
-help: the lock is as it was; mend that, or take either side of the file
+<<<<<<< .merge_file_Ywc0Rl
+error: cannot resolve `python:3.12`, which both sides changed: `REGISTRY/python:3.12` not found: `REGISTRY` returned 404
+help: fix that and run the command again, or check out one side of the file
 --- exit 1
 "#,
     );
@@ -252,7 +252,7 @@ help: the lock is as it was; mend that, or take either side of the file
 }
 
 #[test]
-fn a_side_that_is_no_lock_is_told() {
+fn an_invalid_side_is_an_error() {
     let stage = Stage::pinned();
     let lock = stage.sandbox.read("pinstream.lock");
     stage.sandbox.write("pinstream.lock", &format!("<<<<<<< ours\n{lock}=======\nnonsense\n>>>>>>> theirs\n"));
@@ -260,8 +260,8 @@ fn a_side_that_is_no_lock_is_told() {
         &["update"],
         r#"
 --- err
-error: the side `theirs` of the conflict in `pinstream.lock` is no lock: key with no value, expected `=`
-help: take either side of the whole file, then run `pinstream update`
+error: side `theirs` of the conflict in `pinstream.lock` is not a valid lock: key with no value, expected `=`
+help: check out one side of the file, then run `pinstream update`
 --- exit 1
 "#,
     );
@@ -274,8 +274,8 @@ help: take either side of the whole file, then run `pinstream update`
         &["merge-driver", "base", "ours", "theirs"],
         r#"
 --- err
-error: `pinstream.lock` of `theirs` is not a lock: key with no value, expected `=`
-help: take either side of the whole file, then run `pinstream update`
+error: `pinstream.lock` of side `theirs` is not a valid lock: key with no value, expected `=`
+help: check out one side of the file, then run `pinstream update`
 --- exit 1
 "#,
     );
@@ -284,14 +284,14 @@ help: take either side of the whole file, then run `pinstream update`
         &["merge-driver", "base", "nowhere", "theirs"],
         r#"
 --- err
-error: `nowhere` cannot be read: No such file or directory (os error 2)
+error: cannot read `nowhere`: No such file or directory (os error 2)
 --- exit 1
 "#,
     );
 }
 
 #[test]
-fn two_locks_without_a_common_one_merge_where_they_agree() {
+fn locks_without_a_common_ancestor_merge_where_equal() {
     let stage = Stage::pinned();
     let lock = stage.sandbox.read("pinstream.lock");
     let one = lock.split("\n[[pin]]").next().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! `get`, `list`, `schema`, `completions`, `man`: what scripts and other programs read.
+//! `get`, `list`, `schema`, `completions`, `man`: output for scripts and other programs.
 
 use serde_json::Value;
 
@@ -36,14 +36,14 @@ REGISTRY/python@sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a54565656
 }
 
 #[test]
-fn a_tag_that_is_not_there_or_not_pinned_prints_nothing_to_standard_output() {
+fn an_unknown_or_unpinned_tag_prints_nothing_to_stdout() {
     let stage = Stage::pinned();
     stage.check(
         &["get", "python:3.13"],
         r#"
 --- err
-error: no tag named `python:3.13`
-help: did you mean `python:3.11`?
+error: no tag is named `python:3.13`
+help: did you mean `python:3.12`?
 --- exit 64
 "#,
     );
@@ -51,8 +51,8 @@ help: did you mean `python:3.11`?
         &["get", "web"],
         r#"
 --- err
-error: invalid tag `web`
-help: name one tag, as `python:3.12`
+error: `web` does not name a tag
+help: name one tag, e.g. `python:3.12`
 --- exit 64
 "#,
     );
@@ -60,8 +60,8 @@ help: name one tag, as `python:3.12`
         &["get", "web:1"],
         r#"
 --- err
-error: no tag named `web:1`
-help: run `pinstream list` for all tags
+error: no tag is named `web:1`
+help: `pinstream list` shows all tags
 --- exit 64
 "#,
     );
@@ -80,15 +80,15 @@ help: run `pinstream update python:new`
         &["get", "python:3.12"],
         r#"
 --- err
-error: no tag named `python:3.12`
-help: run `pinstream list` for all tags
+error: no tag is named `python:3.12`
+help: `pinstream list` shows all tags
 --- exit 64
 "#,
     );
 }
 
 #[test]
-fn all_tags_stand_in_a_table() {
+fn all_tags_are_listed_in_a_table() {
     let stage = Stage::pinned();
     let definitions = PYTHON.replace("follow = \"3.12\"", "follow = \"3.11\"");
     stage.stream(&format!("{definitions}new = \"REGISTRY/python:new\"\n"));
@@ -100,7 +100,7 @@ TAG             SOURCE                                      DIGEST         VERSI
 python:3.11     REGISTRY/python:3.11                 e0660bcc5200   3.11.9    2026-10-01   pinned
 python:3.12     REGISTRY/python:3.12                 346028a7044f   3.12.4    2026-10-01   pinned
 python:arm      REGISTRY/python:3.12 (linux/arm64)   e7a589004cc2   3.12.4    2026-10-01   pinned
-python:latest   -> python:3.11                              346028a7044f   3.12.4    2026-10-01   out of step
+python:latest   -> python:3.11                              346028a7044f   3.12.4    2026-10-01   drifted
 python:new      REGISTRY/python:new                                                        not pinned
 --- exit 0
 "#,
@@ -111,7 +111,7 @@ python:new      REGISTRY/python:new                                             
 --- out
 python:3.11     REGISTRY/python:3.11   e0660bcc5200   3.11.9   2026-10-01   pinned
 python:3.12     REGISTRY/python:3.12   346028a7044f   3.12.4   2026-10-01   pinned
-python:latest   -> python:3.11                346028a7044f   3.12.4   2026-10-01   out of step
+python:latest   -> python:3.11                346028a7044f   3.12.4   2026-10-01   drifted
 --- exit 0
 "#,
     );
@@ -119,15 +119,15 @@ python:latest   -> python:3.11                346028a7044f   3.12.4   2026-10-01
         &["list", "python:4"],
         r#"
 --- err
-error: no tag named `python:4`
-help: run `pinstream list` for all tags
+error: no tag is named `python:4`
+help: did you mean `python:new`?
 --- exit 64
 "#,
     );
 }
 
 #[test]
-fn a_list_is_sorted_by_what_people_ask_for() {
+fn a_list_is_sorted_on_request() {
     let stage = Stage::new();
     stage.registry.push("python", "3.9", &super::image(9, "3.9.20"));
     let old = crate::support::registry::Image::new(1).version("main").created("2025-01-01T00:00:00Z");
@@ -157,7 +157,7 @@ fn a_list_is_sorted_by_what_people_ask_for() {
 }
 
 #[test]
-fn a_list_in_json_is_what_its_schema_says() {
+fn json_output_matches_its_schema() {
     let stage = Stage::pinned();
     stage.stream(&format!("{PYTHON}new = \"REGISTRY/python:new\"\n"));
     let list_schema: Value = serde_json::from_str(&stage.sandbox.run(&["schema", "list"]).stdout).unwrap();
@@ -194,7 +194,7 @@ fn a_list_in_json_is_what_its_schema_says() {
 }
 
 #[test]
-fn a_root_without_tags_is_listed_all_the_same() {
+fn a_root_without_tags_has_an_empty_list() {
     let sandbox = Sandbox::new();
     sandbox.write("pinstream.toml", "");
     sandbox.check(
@@ -209,7 +209,7 @@ TAG   SOURCE   DIGEST   VERSION   CREATED   STATUS
         &["check"],
         r#"
 --- out
-0 pins of 0 streams: lock and definitions agree
+0 pins in 0 streams: lock matches the definitions
 --- exit 0
 "#,
     );
@@ -224,7 +224,7 @@ no tags; nothing was written
 }
 
 #[test]
-fn each_schema_is_json_and_says_of_what_it_is() {
+fn each_schema_is_valid_json_with_a_title() {
     let sandbox = Sandbox::new();
     for kind in ["settings", "stream", "policy", "lock", "report", "check", "event", "list", "targets", "export"] {
         let ran = sandbox.run(&["schema", kind]);
@@ -235,7 +235,7 @@ fn each_schema_is_json_and_says_of_what_it_is() {
 }
 
 #[test]
-fn a_lock_is_what_its_schema_says() {
+fn a_lock_matches_its_schema() {
     let stage = Stage::pinned();
     stage.move_upstream();
     stage.update();
@@ -246,7 +246,7 @@ fn a_lock_is_what_its_schema_says() {
 }
 
 #[test]
-fn schemas_list_required_keys_and_all_words() {
+fn the_schema_has_required_keys_and_all_values() {
     let schema = |kind: &str| -> Value { serde_json::from_str(&Sandbox::new().run(&["schema", kind]).stdout).unwrap() };
     assert_eq!(schema("settings")["$defs"]["Hook"]["required"], serde_json::json!(["name", "run"]));
     for (kind, name, word) in [
@@ -254,8 +254,8 @@ fn schemas_list_required_keys_and_all_words() {
         ("report", "EndV1", "planned"),
         ("report", "KindV1", "rate-limited"),
         ("report", "HookOutcomeV1", "pending"),
-        ("event", "ChangeKindV1", "updated"),
-        ("list", "StatusV1", "stale"),
+        ("event", "ChangeKindV1", "moved"),
+        ("list", "StatusV1", "out-of-step"),
     ] {
         let of = schema(kind)["$defs"][name]["oneOf"].clone();
         let is_known = of.as_array().unwrap().iter().any(|one| one["const"] == word);
@@ -264,7 +264,7 @@ fn schemas_list_required_keys_and_all_words() {
 }
 
 #[test]
-fn each_shell_gets_a_script_that_it_can_read() {
+fn each_shell_can_parse_its_completion_script() {
     let sandbox = Sandbox::new();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let ran = sandbox.run(&["completions", shell]);

@@ -1,4 +1,4 @@
-//! `rollback`: an earlier digest is put back, and no pass brings the bad one again.
+//! `rollback`: restores an earlier digest, and later passes skip the rejected one.
 
 use super::{Stage, image};
 
@@ -10,7 +10,7 @@ prod = { follow = "latest" }
 mine = { follow = "3.12", hold = "mine" }
 "#;
 
-/// A root whose `python:3.12` stood at three digests, each committed.
+/// A root whose `python:3.12` had three digests, each committed.
 fn stage() -> Stage {
     let mut stage = Stage::new();
     stage.stream(COMMENTED);
@@ -32,7 +32,7 @@ fn stage() -> Stage {
     stage
 }
 
-/// The version that each tag of the stream stands at, as `list` has it.
+/// Lists the version of each tag.
 fn versions(stage: &Stage) -> Vec<String> {
     let list = stage.sandbox.run(&["list", "--no-headers"]).stdout;
     let row = |line: &str| {
@@ -43,13 +43,13 @@ fn versions(stage: &Stage) -> Vec<String> {
     list.lines().map(row).collect()
 }
 
-/// The stream's text, comparable.
+/// Reads the scrubbed stream file.
 fn stream(stage: &Stage) -> String {
     stage.sandbox.scrubbed(&stage.sandbox.read("streams/python.toml"))
 }
 
 #[test]
-fn the_earlier_digest_is_put_back_and_a_pass_moves_on_to_a_newer_one_only() {
+fn the_earlier_digest_is_restored_and_passes_adopt_newer_ones_only() {
     let stage = stage();
     stage.check(
         &["rollback", "python:3.12", "--reason", "it crashes at start"],
@@ -58,7 +58,7 @@ fn the_earlier_digest_is_put_back_and_a_pass_moves_on_to_a_newer_one_only() {
 python:3.12: THIRD (3.12.6) -> SECOND (3.12.5)
 python:latest: THIRD (3.12.6) -> SECOND (3.12.5)
 python:prod: THIRD (3.12.6) -> SECOND (3.12.5)
-python:3.12 rejects THIRD from now on; a newer digest moves on
+python:3.12 now rejects THIRD; newer digests are adopted
 wrote streams/python.toml
 wrote pinstream.lock
 next: git add streams/python.toml pinstream.lock && git commit -m "Roll back python:3.12"
@@ -73,7 +73,7 @@ next: git add streams/python.toml pinstream.lock && git commit -m "Roll back pyt
     assert_eq!(stage.sandbox.run(&["check"]).code, Some(0));
     stage.sandbox.git(&["add", "streams/python.toml", "pinstream.lock"]);
     stage.sandbox.git(&["commit", "-q", "-m", "Roll back"]);
-    // The registry serves the bad one still: no pass brings it, whatever was remembered.
+    // The registry still serves the rejected digest; no pass adopts it.
     let lock = stage.sandbox.read("pinstream.lock");
     for args in [&["update"][..], &["update", "python:prod"], &["update", "--offline"]] {
         assert_eq!(stage.sandbox.run(args).code, Some(0), "{args:?}");
@@ -86,7 +86,7 @@ next: git add streams/python.toml pinstream.lock && git commit -m "Roll back pyt
 }
 
 #[test]
-fn a_second_rollback_goes_further_back_past_what_is_rejected() {
+fn a_second_rollback_skips_rejected_digests() {
     let stage = stage();
     for _ in 0..2 {
         assert_eq!(stage.sandbox.run(&["rollback", "python:3.12", "--reason", "bad"]).code, Some(0));
@@ -101,15 +101,15 @@ fn a_second_rollback_goes_further_back_past_what_is_rejected() {
         &["rollback", "python:3.12", "--reason", "bad"],
         r#"
 --- err
-error: no earlier digest of `python:3.12` is known, but for those it rejects
-help: `pinstream history python:3.12` shows where it stood
+error: `python:3.12` has no earlier digest that it does not reject
+help: run `pinstream history python:3.12` to see its digests
 --- exit 1
 "#,
     );
 }
 
 #[test]
-fn a_digest_is_named_by_number_or_by_its_beginning() {
+fn a_digest_is_named_by_number_or_prefix() {
     let stage = stage();
     let lock = stage.sandbox.read("pinstream.lock");
     let first = stage.sandbox.git(&["show", "HEAD~2:pinstream.lock"]);
@@ -123,15 +123,15 @@ fn a_digest_is_named_by_number_or_by_its_beginning() {
     stage.sandbox.git(&["checkout", "-q", "."]);
     let now = stage.digest("python:3.12");
     for (to, said) in [
-        ("sha256:", "neither a number nor the beginning of a digest"),
-        ("0", "earlier digests are counted from 1"),
-        ("xyz", "neither a number nor the beginning of a digest"),
-        ("3", "`python:3.12` has 2 earlier digests, and no 3th"),
+        ("sha256:", "expected a number or the prefix of a digest"),
+        ("0", "earlier digests are numbered from 1"),
+        ("xyz", "expected a number or the prefix of a digest"),
+        ("3", "`python:3.12` has only 2 earlier digests"),
         (
             "sha256:000000",
-            "`python:3.12` never stood at `sha256:000000`\nhelp: it stood at `sha256:SECOND`, `sha256:FIRST`",
+            "`python:3.12` was never pinned to `sha256:000000`\nhelp: earlier digests: `sha256:SECOND`, `sha256:FIRST`",
         ),
-        (&now, "`python:3.12` stands at `sha256:THIRD` already"),
+        (&now, "`python:3.12` is already pinned to `sha256:THIRD`"),
     ] {
         let ran = stage.sandbox.run(&["rollback", "python:3.12", "--to", to, "--reason", "bad"]);
         let shown = stage.sandbox.scrubbed(&ran.stderr);
@@ -141,10 +141,10 @@ fn a_digest_is_named_by_number_or_by_its_beginning() {
 }
 
 #[test]
-fn a_beginning_of_several_digests_names_them() {
+fn an_ambiguous_prefix_lists_the_matches() {
     let stage = Stage::new();
     stage.stream(COMMENTED);
-    // As many digests as there are first digits, and one more: two begin alike.
+    // One more digest than hexadecimal digits, so that two share the first digit.
     for seed in 0..17 {
         stage.registry.push("python", "3.12", &image(100 + seed, &format!("3.12.{seed}")));
         stage.update();
@@ -159,17 +159,17 @@ fn a_beginning_of_several_digests_names_them() {
     let beginning = digests.iter().map(|digest| &digest[..8]).find(twins).unwrap();
     let ran = stage.sandbox.run(&["rollback", "python:3.12", "--to", beginning, "--reason", "bad"]);
     let said = format!(
-        "error: `{beginning}` is the beginning of several digests of `python:3.12`\nhelp: write more of one of `{beginning}"
+        "error: `{beginning}` matches several digests of `python:3.12`\nhelp: use a longer prefix of one of `{beginning}"
     );
     assert_eq!((ran.code, ran.stderr.starts_with(&said)), (Some(64), true), "{}", ran.stderr);
 }
 
 #[test]
-fn a_hold_stands_in_place_of_the_rejection() {
+fn a_hold_replaces_the_rejection() {
     let stage = stage();
     let ran = stage.sandbox.run(&["rollback", "python:3.12", "--hold", "--reason", "CVE \"1\""]);
     assert!(
-        ran.stdout.contains("python:3.12 is held until `hold` is taken out of streams/python.toml\n"),
+        ran.stdout.contains("python:3.12 is held until `hold` is removed from streams/python.toml\n"),
         "{}",
         ran.stdout
     );
@@ -181,7 +181,7 @@ fn a_hold_stands_in_place_of_the_rejection() {
 }
 
 #[test]
-fn a_follower_is_put_back_by_itself_with_what_follows_it() {
+fn a_follower_is_rolled_back_with_its_followers_only() {
     let stage = stage();
     stage.check(
         &["rollback", "python:latest", "--reason", "too new"],
@@ -189,8 +189,8 @@ fn a_follower_is_put_back_by_itself_with_what_follows_it() {
 --- out
 python:latest: THIRD (3.12.6) -> SECOND
 python:prod: THIRD (3.12.6) -> SECOND
-python:latest rejects THIRD from now on; a newer digest moves on
-python:3.12, which it follows, stays; `pinstream rollback python:3.12` takes back all that follow
+python:latest now rejects THIRD; newer digests are adopted
+python:3.12, which it follows, is unchanged; to roll back all: pinstream rollback python:3.12
 wrote streams/python.toml
 wrote pinstream.lock
 next: git add streams/python.toml pinstream.lock && git commit -m "Roll back python:latest"
@@ -207,7 +207,7 @@ next: git add streams/python.toml pinstream.lock && git commit -m "Roll back pyt
 }
 
 #[test]
-fn what_was_never_committed_is_rejected_and_leaves_no_trace_in_the_lock() {
+fn an_uncommitted_digest_is_rejected_and_not_recorded() {
     let stage = stage();
     let committed = stage.sandbox.read("pinstream.lock");
     stage.registry.push("python", "3.12", &image(15, "3.12.7"));
@@ -220,7 +220,7 @@ fn what_was_never_committed_is_rejected_and_leaves_no_trace_in_the_lock() {
 }
 
 #[test]
-fn without_a_history_the_registry_describes_what_the_lock_remembers() {
+fn without_history_the_registry_describes_previous_digests() {
     let stage = stage();
     std::fs::remove_dir_all(stage.sandbox.work().join(".git")).unwrap();
     assert_eq!(stage.sandbox.run(&["rollback", "python:3.12", "--reason", "bad"]).code, Some(0));
@@ -229,7 +229,7 @@ fn without_a_history_the_registry_describes_what_the_lock_remembers() {
 }
 
 #[test]
-fn a_discovered_tag_is_written_down() {
+fn a_discovered_tag_gets_a_definition() {
     let stage = Stage::new();
     stage.stream("[discover]\nrepository = \"REGISTRY/python\"\nsemver = \">=3\"\n");
     stage.update();
@@ -250,42 +250,42 @@ fn a_discovered_tag_is_written_down() {
 }
 
 #[test]
-fn what_cannot_be_rolled_back_says_why() {
+fn impossible_rollbacks_explain_why() {
     let stage = stage();
     let now = stage.digest("python:3.12");
     for (args, code, said) in [
         (&["rollback", "python:nope", "--reason", "x"][..], 64, "no tag named `python:nope`"),
         (&["rollback", "python", "--reason", "x"], 64, "invalid tag `python`"),
-        (&["rollback", "python:3.12", "--reason", " "], 64, "a rollback needs a reason"),
+        (&["rollback", "python:3.12", "--reason", " "], 64, "the reason is empty"),
         (&["rollback", "python:3.12"], 64, "--reason <TEXT>"),
     ] {
         let ran = stage.sandbox.run(args);
         assert_eq!((ran.code, ran.stderr.contains(said)), (Some(code), true), "{args:?}: {}", ran.stderr);
     }
-    // A definition that asks for another image now does not get one of the former.
+    // Digests of a former image do not match the current definition.
     stage.stream(&COMMENTED.replace("REGISTRY/python:3.12", "REGISTRY/python:3.11"));
     stage.update();
     let ran = stage.sandbox.run(&["rollback", "python:3.12", "--reason", "x"]);
     assert_eq!(ran.code, Some(1), "{}", ran.stdout);
-    assert!(ran.stderr.contains("that digest is not what the definition asks for now"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the earlier digest does not match the definition"), "{}", ran.stderr);
     stage.stream(&format!("[tags]\nfixed = \"REGISTRY/python@{now}\"\nnew = \"REGISTRY/python:new\"\n"));
     stage.sandbox.run(&["update"]);
-    for (tag, said) in [("fixed", "is fixed to its digest by its definition"), ("new", "is not pinned")] {
+    for (tag, said) in [("fixed", "has a fixed digest"), ("new", "is not pinned")] {
         let ran = stage.sandbox.run(&["rollback", &format!("python:{tag}"), "--reason", "x"]);
         assert_eq!((ran.code, ran.stderr.contains(said)), (Some(1), true), "{}", ran.stderr);
     }
 }
 
 #[test]
-fn a_tag_without_a_pin_is_told_how_to_get_one() {
+fn a_tag_without_a_pin_gets_a_hint() {
     let stage = Stage::new();
     stage.stream("[tags]\nnew = \"REGISTRY/python:3.12\"\n");
     stage.check(
         &["rollback", "python:new", "--reason", "x"],
         r#"
 --- err
-error: `python:new` is not pinned, so there is nothing to go back from
-help: `pinstream update python:new` pins it
+error: `python:new` is not pinned yet
+help: run `pinstream update python:new`
 --- exit 1
 "#,
     );

@@ -1,4 +1,4 @@
-//! `plan`: what a pass would do, as people and scripts read it.
+//! `plan`: shows what a pass would do.
 
 use serde_json::Value;
 
@@ -50,7 +50,7 @@ updated  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
 }
 
 #[test]
-fn a_plan_ends_with_two_on_request_where_anything_would_move() {
+fn with_exit_code_a_plan_with_changes_exits_2() {
     let stage = Stage::pinned();
     assert_eq!(stage.sandbox.run(&["plan", "--exit-code"]).code, Some(0));
     stage.move_upstream();
@@ -62,7 +62,7 @@ fn a_plan_ends_with_two_on_request_where_anything_would_move() {
 }
 
 #[test]
-fn on_request_all_tags_are_listed_and_requests_are_told_on_standard_error() {
+fn with_verbose_all_tags_are_listed_and_requests_are_logged() {
     let stage = Stage::pinned();
     stage.check(
         &["plan", "-v", "python:3.11"],
@@ -75,14 +75,14 @@ skipped    python:latest  346028a7044f                 3.12.4  not selected
 1 unchanged, 3 skipped; nothing was written
 --- err
 DEBUG HEAD http://REGISTRY/v2/python/manifests/3.11 200
-DEBUG registries were asked: 1 HEAD, 0 GET, 0 for tokens, 0 again; 0 bytes came
+DEBUG registry requests: 1 HEAD, 0 GET, 0 token, 0 retries; 0 bytes received
 --- exit 0
 "#,
     );
 }
 
 #[test]
-fn a_tag_that_is_named_is_planned_and_its_followers_with_it() {
+fn named_tags_are_planned_with_their_followers() {
     let stage = Stage::new();
     stage.check(
         &["plan", "python:latest"],
@@ -108,7 +108,7 @@ added  python:latest  346028a7044f                 3.12.4
 }
 
 #[test]
-fn a_plan_in_json_is_what_its_schema_says() {
+fn json_output_matches_its_schema() {
     let stage = Stage::new();
     let report_schema: Value = serde_json::from_str(&stage.sandbox.run(&["schema", "report"]).stdout).unwrap();
     let plan = |args: &[&str]| -> Value {
@@ -125,7 +125,7 @@ fn a_plan_in_json_is_what_its_schema_says() {
 }
 
 #[test]
-fn what_fails_is_told_with_its_kind_and_stops_nothing_else() {
+fn failures_are_reported_with_their_kind_and_do_not_stop_others() {
     let stage = Stage::pinned();
     stage.stream(
         r#"
@@ -160,7 +160,7 @@ refused  python:unnamed   connection to `127.0.0.1:9` refused: 127.0.0.1 is a pr
 }
 
 #[test]
-fn a_lock_that_would_change_without_a_move_is_told_and_is_drift() {
+fn a_refreshed_pin_is_drift() {
     let stage = Stage::pinned();
     let mirrored = super::PYTHON.replace("\"REGISTRY/python:3.11\"", "\"REGISTRY/mirror:3.11\"");
     stage.registry.push("mirror", "3.11", &super::image(11, "3.11.9"));
@@ -181,7 +181,7 @@ refreshed  python:3.11  e0660bcc5200                 3.11.9
 }
 
 #[test]
-fn the_exit_in_a_report_is_that_of_the_process() {
+fn the_exit_code_in_a_report_is_that_of_the_process() {
     let stage = Stage::pinned();
     stage.move_upstream();
     for (args, code) in [(&["plan", "--format", "json"][..], 0), (&["plan", "--format", "json", "--exit-code"], 2)] {

@@ -1,10 +1,10 @@
-//! `demo`: the whole story, as somebody sees it who has nothing installed.
+//! `demo`: its whole output.
 
 use std::time::{Duration, Instant};
 
 use crate::support::sandbox::{Sandbox, same};
 
-/// Names what differs from run to run: the registry's port and the commits.
+/// Scrubs what differs between runs: the registry's port and the commits.
 fn name_parts(sandbox: &mut Sandbox, told: &str, checkout: &str) {
     let host = told.split("\"3.12\" = \"").nth(1).unwrap().split('/').next().unwrap();
     assert!(host.starts_with("127.0.0.1:"), "{host}");
@@ -17,7 +17,7 @@ fn name_parts(sandbox: &mut Sandbox, told: &str, checkout: &str) {
 }
 
 #[test]
-fn the_demo_tells_the_whole_story_in_a_moment() {
+fn the_demo_shows_everything_within_seconds() {
     let mut sandbox = Sandbox::new();
     let start = Instant::now();
     let ran = sandbox.run(&["demo", "story"]);
@@ -27,7 +27,7 @@ fn the_demo_tells_the_whole_story_in_a_moment() {
     same(
         &sandbox.scrubbed(&ran.stdout),
         r#"
-1. A person wrote streams/python.toml and pushed it as COMMIT-0:
+1. Somebody writes streams/python.toml and pushes it as COMMIT-0:
 
     description = "Python builders"
 
@@ -37,7 +37,7 @@ fn the_demo_tells_the_whole_story_in_a_moment() {
     latest = { follow = "3.12" }
     arm    = { image = "REGISTRY/demo/python:3.12", platform = "linux/arm64" }
 
-2. `pinstream reconcile` pins every tag, commits the lock, and runs the hook:
+2. `pinstream reconcile` pins all tags, commits the lock and runs the hook:
 
     added  python:3.11    e9818f317a22                 3.11.9
     added  python:3.12    10723ac67c16                 3.12.4
@@ -47,7 +47,7 @@ fn the_demo_tells_the_whole_story_in_a_moment() {
         rolling out to prod from commit COMMIT-1: 3.11 3.12 arm latest
     4 added; landed as COMMIT-1 on main
 
-3. Upstream, the image of python:3.12 moves. The next pass sees it:
+3. Upstream publishes a new image as python:3.12. The next pass updates the pins:
 
     updated  python:3.12    10723ac67c16 → 2b773382ee08  3.12.4 → 3.12.5
     updated  python:arm     7c17f17a1528 → d44cf4e5d490  3.12.4 → 3.12.5
@@ -56,7 +56,7 @@ fn the_demo_tells_the_whole_story_in_a_moment() {
         rolling out to prod from commit COMMIT-2: 3.12 arm latest
     3 updated, 1 unchanged; landed as COMMIT-2 on main
 
-4. What it committed:
+4. The commit of that pass:
 
     commit COMMIT-2
     Author: pinstream <pinstream@localhost>
@@ -110,11 +110,11 @@ fn the_demo_tells_the_whole_story_in_a_moment() {
     +digest = "sha256:2b773382ee08de68399f5c87a467905573fdc84fb0f3a311c323a6a51f6052c3"
     +previous = ["sha256:10723ac67c16c76ea0f223b4b26e394bebd73c15659c30b780b3cb3b6bf0bf0a"]
 
-5. Nothing has moved since, so one more pass commits nothing:
+5. Nothing has changed since, so another pass commits nothing:
 
     4 unchanged; nothing to write
 
-To look around (the registry ended with this command):
+Explore the result (the registry stopped with this command):
 
     cd [SANDBOX]/work/story/checkout
     git log -p pinstream.lock
@@ -125,7 +125,7 @@ To look around (the registry ended with this command):
 }
 
 #[test]
-fn the_demo_leaves_a_checkout_to_look_around_in() {
+fn the_demo_leaves_a_checkout_to_explore() {
     let mut sandbox = Sandbox::new();
     let ran = sandbox.run(&["demo", "story"]);
     name_parts(&mut sandbox, &ran.stdout, "story/checkout");
@@ -133,7 +133,7 @@ fn the_demo_leaves_a_checkout_to_look_around_in() {
         &["-C", "story/checkout", "check", "--base", "HEAD"],
         r#"
 --- out
-4 pins of 1 stream: lock and definitions agree
+4 pins in 1 stream: lock matches the definitions
 --- exit 0
 "#,
     );
@@ -156,7 +156,7 @@ python:latest   -> python:3.12                                   2b773382ee08   
 }
 
 #[test]
-fn the_demo_asks_no_proxy_for_its_own_registry() {
+fn the_demo_uses_no_proxy_for_its_registry() {
     let mut sandbox = Sandbox::new();
     for name in ["http_proxy", "https_proxy", "all_proxy"] {
         sandbox.env(name, "http://127.0.0.1:9");
@@ -166,7 +166,7 @@ fn the_demo_asks_no_proxy_for_its_own_registry() {
 }
 
 #[test]
-fn without_a_name_the_demo_takes_a_new_folder_and_says_which() {
+fn without_an_argument_the_demo_creates_a_temporary_directory() {
     let mut sandbox = Sandbox::new();
     sandbox.env("TMPDIR", sandbox.home().to_str().unwrap().to_owned());
     let ran = sandbox.run(&["demo"]);
@@ -175,15 +175,15 @@ fn without_a_name_the_demo_takes_a_new_folder_and_says_which() {
 }
 
 #[test]
-fn a_folder_that_is_there_is_left_alone() {
+fn an_existing_directory_is_not_touched() {
     let sandbox = Sandbox::new();
     sandbox.write("mine/file", "x");
     sandbox.check(
         &["demo", "mine"],
         r#"
 --- err
-error: `[SANDBOX]/work/mine` cannot be made: File exists (os error 17)
-help: name a folder that is not there yet
+error: cannot create `[SANDBOX]/work/mine`: File exists (os error 17)
+help: name a directory that does not exist yet
 --- exit 1
 "#,
     );
@@ -192,8 +192,8 @@ help: name a folder that is not there yet
         &["demo", "no/such/parent"],
         r#"
 --- err
-error: `[SANDBOX]/work/no/such/parent` cannot be made: No such file or directory (os error 2)
-help: name a folder that is not there yet
+error: cannot create `[SANDBOX]/work/no/such/parent`: No such file or directory (os error 2)
+help: name a directory that does not exist yet
 --- exit 1
 "#,
     );

@@ -1,4 +1,4 @@
-//! `tag`: definitions edited with the meaning of `oc tag`, and what of it is refused.
+//! `tag`: edits definitions like `oc tag`.
 
 use super::Stage;
 
@@ -10,7 +10,7 @@ arm = { image = "REGISTRY/python:3.12", platform = "linux/arm64" }
 latest = { follow = "3.12" }
 "#;
 
-/// A root with history in its pins: `python:3.12` and what follows it moved once.
+/// A root whose `python:3.12` and its followers were updated once.
 fn stage() -> Stage {
     let stage = Stage::new();
     stage.stream(COMMENTED);
@@ -20,7 +20,7 @@ fn stage() -> Stage {
     stage
 }
 
-/// The lines of the stream `python` that are not those of [`COMMENTED`].
+/// Lists the lines of stream `python` that differ from [`COMMENTED`].
 fn changed(stage: &Stage) -> String {
     let text = stage.sandbox.scrubbed(&stage.sandbox.read("streams/python.toml"));
     let new: Vec<&str> = text.lines().filter(|line| !COMMENTED.lines().any(|old| old == *line)).collect();
@@ -28,7 +28,7 @@ fn changed(stage: &Stage) -> String {
 }
 
 #[test]
-fn an_image_is_followed_and_pinned_by_an_update() {
+fn an_image_is_tracked_and_pinned_by_update() {
     let stage = stage();
     stage.check(
         &["tag", &format!("{}/python:3.11", stage.registry.host()), "python:3.12", "team-a/web:1.0"],
@@ -38,7 +38,7 @@ python:3.12 = REGISTRY/python:3.11
 team-a/web:1.0 = REGISTRY/python:3.11
 wrote streams/python.toml
 wrote streams/team-a/web.toml
-next: run `pinstream update python:3.12 team-a/web:1.0`, which pins it, and commit
+next: run `pinstream update python:3.12 team-a/web:1.0`, then commit
 --- exit 0
 "#,
     );
@@ -48,7 +48,7 @@ next: run `pinstream update python:3.12 team-a/web:1.0`, which pins it, and comm
     stage.update();
     assert_eq!(stage.digest("python:3.12"), stage.digest("python:3.11"));
     assert_eq!(stage.digest("team-a/web:1.0"), stage.digest("python:3.11"));
-    // What is left out of the call is left out of the tag, as `oc` has it; comments are nobody's but people's.
+    // Options that are not given are removed from the tag, as in `oc`; comments stay.
     let image = format!("{}/python:3.11", stage.registry.host());
     for options in [&["--schedule", "0 3 * * 1", "--platform", "linux/arm64"][..], &[]] {
         let ran = stage.sandbox.run(&[&["tag", &image, "python:3.11"], options].concat());
@@ -65,7 +65,7 @@ next: run `pinstream update python:3.12 team-a/web:1.0`, which pins it, and comm
 }
 
 #[test]
-fn a_tag_is_copied_as_it_is_pinned_now_or_followed_with_alias() {
+fn a_tag_is_copied_at_its_digest_or_followed_with_alias() {
     let stage = stage();
     let now = stage.digest("python:3.12");
     stage.sandbox.run(&["tag", "python:latest", "python:frozen", "web:frozen"]);
@@ -78,7 +78,7 @@ web:follows -> python:3.12
 python:3.11 -> python:3.12
 wrote streams/python.toml
 wrote streams/web.toml
-next: run `pinstream update web:follows python:3.11`, which pins it, and commit
+next: run `pinstream update web:follows python:3.11`, then commit
 --- exit 0
 "#,
     );
@@ -93,14 +93,14 @@ next: run `pinstream update web:follows python:3.11`, which pins it, and commit
         r#"
 --- out
 web:follows -> python:3.12
-that is how it is defined already
+already defined; nothing was written
 --- exit 0
 "#,
     );
 }
 
 #[test]
-fn a_digest_of_a_stream_is_named_by_its_beginning() {
+fn a_digest_of_a_stream_is_named_by_prefix() {
     let stage = stage();
     let lock = stage.sandbox.read("pinstream.lock");
     let old = lock.lines().find_map(|line| line.strip_prefix("previous = [\"")).unwrap().trim_end_matches("\"]");
@@ -115,11 +115,7 @@ fn a_digest_of_a_stream_is_named_by_its_beginning() {
     stage.stream(COMMENTED);
     let ran = stage.sandbox.run(&["tag", "python@sha256:", "python:old"]);
     assert_eq!(ran.code, Some(64));
-    assert!(
-        ran.stderr.contains("error: `sha256:` is the beginning of several digests of `python`\n"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains("error: `sha256:` matches several digests of `python`\n"), "{}", ran.stderr);
     assert!(ran.stderr.contains(old), "{}", ran.stderr);
     for nothing in ["python@sha256:zz", "python@", "web@0a"] {
         let ran = stage.sandbox.run(&["tag", nothing, "python:old"]);
@@ -129,7 +125,7 @@ fn a_digest_of_a_stream_is_named_by_its_beginning() {
 }
 
 #[test]
-fn a_hold_is_kept_and_told() {
+fn a_hold_is_kept_and_mentioned() {
     let stage = stage();
     stage.stream(&COMMENTED.replace(
         "\"3.12\" = \"REGISTRY/python:3.12\"",
@@ -141,36 +137,36 @@ fn a_hold_is_kept_and_told() {
 --- out
 python:3.12 = REGISTRY/python:3.11@sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4
 wrote streams/python.toml
-python:3.12 is held: its pin stays until `hold` is taken out
-next: run `pinstream update python:3.12`, which pins it, and commit
+python:3.12 is held: its pin stays until `hold` is removed
+next: run `pinstream update python:3.12`, then commit
 --- exit 0
 "#,
     );
 }
 
 #[test]
-fn tags_are_taken_out_also_those_with_names_that_are_not_right() {
+fn tags_are_deleted_even_with_invalid_names() {
     let stage = stage();
     stage.check(
         &["tag", "-d", "python:latest", "python:arm"],
         r#"
 --- out
-python:latest is no tag any more
-python:arm is no tag any more
+deleted python:latest
+deleted python:arm
 wrote streams/python.toml
-next: run `pinstream update`, which drops its pin, and commit
+next: run `pinstream update` to remove the pin, then commit
 --- exit 0
 "#,
     );
     stage.update();
     assert!(!stage.sandbox.read("pinstream.lock").contains("latest"));
-    // What others follow stays.
+    // A tag with followers stays.
     stage.stream(COMMENTED);
     let ran = stage.sandbox.run(&["tag", "-d", "python:3.12"]);
     assert_eq!(ran.code, Some(1));
     assert!(ran.stderr.contains("`python:latest` follows `python:3.12`, which does not exist"), "{}", ran.stderr);
     assert_eq!(changed(&stage), "");
-    // A root that is wrong can be mended.
+    // A broken root can be repaired.
     stage.stream(&format!("{COMMENTED}\"no name\" = 'x'\n\"two: words\" = 'y'\n"));
     for wrong in ["python:no name", "python:two: words"] {
         assert_eq!(stage.sandbox.run(&["tag", "-d", wrong]).code, Some(0));
@@ -188,7 +184,7 @@ help: did you mean `python:3.11`?
 }
 
 #[test]
-fn what_the_definitions_would_not_bear_is_not_written() {
+fn invalid_definitions_are_not_written() {
     let stage = stage();
     let image = format!("{}/python:3.12", stage.registry.host());
     for (args, code, said) in [
@@ -196,17 +192,17 @@ fn what_the_definitions_would_not_bear_is_not_written() {
         (&["tag", &image, "python:3.12", "--schedule", "every day"], 1, "every day"),
         (&["tag", &image, "python:-x"], 64, "`-x` is not a tag"),
         (&["tag", &image, "../python:x"], 64, "invalid stream name `../python`"),
-        (&["tag", &image], 64, "there is a source and no tag that shall be it"),
-        (&["tag", "--alias", &image, "python:x"], 64, "only a tag can be followed"),
+        (&["tag", &image], 64, "no tag to define"),
+        (&["tag", "--alias", &image, "python:x"], 64, "`--alias` requires a tag"),
         (&["tag", "--alias", "-d", "python:3.12"], 64, "cannot be used with"),
         (&["tag", "--alias", "--schedule", "never", "python:3.12", "a:b"], 64, "cannot be used with"),
-        (
-            &["tag", "--schedule", "never", "python:3.12", "a:b"],
-            64,
-            "what stays at its digest has no use for a schedule",
-        ),
+        (&["tag", "--schedule", "never", "python:3.12", "a:b"], 64, "`--schedule` has no effect on a fixed digest"),
         (&["tag", "--alias", "platform//python:3.12", "python:x"], 1, "platform"),
-        (&["tag", "platform//python:3.12", "python:x"], 64, "is of another repository, which is not asked here"),
+        (
+            &["tag", "platform//python:3.12", "python:x"],
+            64,
+            "cannot copy `platform//python:3.12`, a tag of another repository",
+        ),
         (&["tag", "python:nope", "python:x"], 64, "no tag named `python:nope`"),
         (&["tag", "python", "python:x"], 64, "`python` is neither an image nor a tag"),
     ] {
@@ -221,8 +217,8 @@ fn what_the_definitions_would_not_bear_is_not_written() {
         &["tag", "python:new", "python:x"],
         r#"
 --- err
-error: `python:new` is not pinned yet, so there is nothing to copy
-help: run `pinstream update python:new`, or follow it with `--alias`
+error: cannot copy `python:new`, which is not pinned yet
+help: run `pinstream update python:new` first, or follow it with `--alias`
 --- exit 1
 "#,
     );
@@ -238,7 +234,7 @@ fn a_tag_of_another_repository_is_followed() {
 --- out
 python:3.11 -> platform//python:3.12
 wrote streams/python.toml
-next: run `pinstream update python:3.11`, which pins it, and commit
+next: run `pinstream update python:3.11`, then commit
 --- exit 0
 "#,
     );
@@ -246,7 +242,7 @@ next: run `pinstream update python:3.11`, which pins it, and commit
 }
 
 #[test]
-fn options_of_oc_are_told_what_stands_for_them() {
+fn errors_for_options_of_oc_name_the_alternative() {
     let stage = stage();
     let mut said = String::new();
     for option in [
@@ -264,18 +260,18 @@ fn options_of_oc_are_told_what_stands_for_them() {
     crate::support::sandbox::same(
         &said,
         r#"
-error: `--scheduled` is of `oc tag` alone
-help: leave it out: each pass imports each tag; `--schedule '*/15 * * * *'` says when one with `--due` does
-error: `--reference` is of `oc tag` alone
-help: leave it out: each tag is pinned to a digest; `--schedule never` has it imported by hand alone
-error: `--insecure` is of `oc tag` alone
-help: write `plain-http = true` or `ca = "…"` in a table `[registry."host"]` of `pinstream.toml`
-error: `--reference-policy` is of `oc tag` alone
-help: leave it out: a pin names the source; `mirrors` in a table `[registry."host"]` of `pinstream.toml` say where else it is had
-error: `--import-mode` is of `oc tag` alone
-help: leave it out: the index is pinned, as by `PreserveOriginal`; `--platform linux/amd64` pins one platform's manifest, as `Legacy` did
-error: `--source` is of `oc tag` alone
-help: leave it out: SOURCE tells by its form what it is
+error: `--scheduled` of `oc tag` is not supported
+help: omit it: every pass resolves every tag; use `--schedule '*/15 * * * *'` for passes with `--due`
+error: `--reference` of `oc tag` is not supported
+help: omit it: every tag is pinned to a digest; use `--schedule never` to resolve it on request only
+error: `--insecure` of `oc tag` is not supported
+help: set `plain-http = true` or `ca = "…"` in `[registry."host"]` of `pinstream.toml`
+error: `--reference-policy` of `oc tag` is not supported
+help: omit it: pins name the source; set `mirrors` in `[registry."host"]` of `pinstream.toml` for other hosts
+error: `--import-mode` of `oc tag` is not supported
+help: omit it: the index is pinned, as with `PreserveOriginal`; use `--platform linux/amd64` to pin one image, as with `Legacy`
+error: `--source` of `oc tag` is not supported
+help: omit it: the kind of SOURCE is recognized by its syntax
 "#,
     );
 }

@@ -80,7 +80,7 @@ wrote scripts/run.sh, line 3
         &["check"],
         "
 --- out
-4 pins of 1 stream: lock, definitions and targets agree
+4 pins in 1 stream: lock and targets match the definitions
 --- exit 0
 ",
     );
@@ -127,7 +127,7 @@ fn a_changed_place_is_drift_that_an_offline_update_removes() {
 -    image: 'python:3' # app
 +    image: 'REGISTRY/python:3.12@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326' # app
 
-to mend it: pinstream update --offline
+help: run `pinstream update --offline`, then commit the changed files
 --- exit 2
 ",
     );
@@ -157,7 +157,7 @@ to mend it: pinstream update --offline
         &["check", "python:3.11"],
         "
 --- out
-4 pins of 1 stream: lock, definitions and targets agree
+4 pins in 1 stream: lock and targets match the definitions
 --- exit 0
 ",
     );
@@ -183,7 +183,7 @@ wrote deploy/web.yaml, line 5
         &["check"],
         "
 --- out
-4 pins of 1 stream: lock, definitions and targets agree
+4 pins in 1 stream: lock and targets match the definitions
 --- exit 0
 ",
     );
@@ -309,7 +309,7 @@ fn uncovered_and_unpinned_images_are_listed_on_request() {
         &["check", "--all-images"],
         "
 --- out
-4 pins of 1 stream: lock, definitions and targets agree
+4 pins in 1 stream: lock and targets match the definitions
 --- exit 0
 ",
     );
@@ -352,7 +352,7 @@ warning: `k8s/pod.yaml`, line 7: image `{{ x }}` not checked: contains a templat
         &["check"],
         "
 --- out
-4 pins of 1 stream: lock, definitions and targets agree
+4 pins in 1 stream: lock and targets match the definitions
 --- exit 0
 ",
     );

@@ -1,9 +1,9 @@
-//! What people see on a terminal, a real one: colours and the bar of a long import, and where there are none.
+//! Output on a real terminal: colours and the progress bar.
 
 use super::{Stage, image};
 use crate::support::sandbox::{RunResult, Sandbox};
 
-/// Runs the program on a terminal of its own, with `TERM` as it says there.
+/// Runs the program on a pseudo terminal with the given `TERM`.
 fn on_terminal(sandbox: &Sandbox, term: &str, args: &str) -> RunResult {
     let mut command = sandbox.command("script");
     command.args(["-qec", &format!("{} {args}", env!("CARGO_BIN_EXE_pinstream")), "/dev/null"]).env("TERM", term);
@@ -14,7 +14,7 @@ fn has_colour(ran: &RunResult) -> bool {
     ran.stdout.contains("\u{1b}[1m") || ran.stdout.contains("\u{1b}[3") || ran.stdout.contains("\u{1b}[1;3")
 }
 
-/// A report, an error of ours, problems of a file, and mistakes that only the parser of the command line sees.
+/// A report, an error, problems in a file, and usage errors of the argument parser.
 const ARGS: [&str; 5] = ["plan", "get python:nope", "-C broken list", "plan --nonsense", "nonsense"];
 
 fn stage() -> Stage {
@@ -24,7 +24,7 @@ fn stage() -> Stage {
 }
 
 #[test]
-fn a_terminal_gets_colours_and_nothing_else_does() {
+fn only_terminals_get_colours() {
     let mut stage = stage();
     for args in ARGS {
         let ran = on_terminal(&stage.sandbox, "xterm", args);
@@ -46,13 +46,13 @@ fn a_terminal_gets_colours_and_nothing_else_does() {
     for args in ARGS {
         let ran = on_terminal(&stage.sandbox, "xterm", args);
         assert!(!has_colour(&ran), "{args}: {:?}", ran.stdout);
-        // Who asks by name gets them all the same.
+        // The option overrides the environment.
         assert!(has_colour(&on_terminal(&stage.sandbox, "xterm", &format!("--color always {args}"))), "{args}");
     }
 }
 
 #[test]
-fn a_long_import_has_a_bar_that_counts() {
+fn a_long_pass_has_a_progress_bar() {
     let stage = Stage::new();
     let tags = |count: usize| {
         let line = |number: usize| format!("t{number} = \"REGISTRY/many:{number}\"\n");

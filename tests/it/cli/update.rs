@@ -1,4 +1,4 @@
-//! `update`: imports, and writes the lock in the work tree.
+//! `update`: resolves tags and writes the lock in the work tree.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -78,7 +78,7 @@ digest = "sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d32
 }
 
 #[test]
-fn only_what_is_named_moves() {
+fn only_named_tags_are_updated() {
     let stage = Stage::pinned();
     stage.registry.push("python", "3.11", &super::image(14, "3.11.10"));
     stage.move_upstream();
@@ -115,7 +115,7 @@ updated  python:arm  e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
 }
 
 #[test]
-fn a_name_that_is_no_tag_does_nothing_and_is_told_the_nearest() {
+fn an_unknown_tag_changes_nothing_and_gets_a_suggestion() {
     let stage = Stage::pinned();
     stage.registry.forget();
     stage.check(
@@ -149,7 +149,7 @@ help: run `pinstream list` for all tags
 }
 
 #[test]
-fn a_lock_with_windows_line_ends_stays_until_something_changes() {
+fn a_lock_with_crlf_stays_until_something_changes() {
     let stage = Stage::pinned();
     let windows = stage.sandbox.read("pinstream.lock").replace('\n', "\r\n");
     stage.sandbox.write("pinstream.lock", &windows);
@@ -163,7 +163,7 @@ fn a_lock_with_windows_line_ends_stays_until_something_changes() {
 }
 
 #[test]
-fn the_lock_is_replaced_whole_and_keeps_its_mode() {
+fn the_lock_is_replaced_atomically_and_keeps_its_mode() {
     let stage = Stage::pinned();
     let path = stage.sandbox.work().join("pinstream.lock");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -171,7 +171,7 @@ fn the_lock_is_replaced_whole_and_keeps_its_mode() {
     stage.move_upstream();
     stage.update();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    // Who had it open reads the old one to its end.
+    // A process that has the old file open reads it to the end.
     assert!(!std::io::read_to_string(old).unwrap().contains("3.12.5"));
     let names = fs::read_dir(stage.sandbox.work()).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(names.filter(|name| name.to_string_lossy().contains("lock")).count(), 1);
@@ -196,7 +196,7 @@ error: cannot read `pinstream.lock`: it is a symbolic link, which is never follo
 }
 
 #[test]
-fn some_tags_land_and_those_that_fail_keep_their_pins() {
+fn failing_tags_keep_their_pins() {
     let stage = Stage::pinned();
     let before = stage.digest("python:3.11");
     stage.registry.remove("python", "3.11");
@@ -217,7 +217,7 @@ updated  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
 }
 
 #[test]
-fn offline_asks_nobody() {
+fn offline_sends_no_requests() {
     let stage = Stage::pinned();
     stage.move_upstream();
     stage.registry.forget();
@@ -233,7 +233,7 @@ fn offline_asks_nobody() {
 }
 
 #[test]
-fn offline_asks_nobody_what_the_move_of_a_follower_changes() {
+fn offline_sends_no_requests_to_explain_a_change() {
     let stage = Stage::pinned();
     let stream = stage.sandbox.read("streams/python.toml");
     assert!(stream.contains("latest = { follow = \"3.12\" }"), "{stream}");
@@ -248,13 +248,13 @@ fn offline_asks_nobody_what_the_move_of_a_follower_changes() {
 }
 
 #[test]
-fn told_to_stop_it_stops_at_once_and_has_written_nothing() {
+fn on_sigterm_it_stops_at_once_and_writes_nothing() {
     let stage = Stage::new();
     stage.registry.lie(|request| {
         let drip = || Answer::new(200).sent(Body::Drip(Duration::from_millis(50)));
         (request.method == "GET").then(drip)
     });
-    for (signal, said) in [("-TERM", "told to stop"), ("-INT", "interrupted")] {
+    for (signal, said) in [("-TERM", "terminated"), ("-INT", "interrupted")] {
         stage.registry.forget();
         let mut child = stage.sandbox.start(&["update"]);
         let start = Instant::now();
@@ -265,7 +265,7 @@ fn told_to_stop_it_stops_at_once_and_has_written_nothing() {
         assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
         let stderr = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(1), "{stderr}");
-        assert_eq!(stderr, format!("error: {said}; the next pass goes on where this one was\n"));
+        assert_eq!(stderr, format!("error: {said}; run again to continue\n"));
         assert!(!stage.sandbox.work().join("pinstream.lock").exists());
     }
 }

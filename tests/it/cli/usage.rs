@@ -1,4 +1,4 @@
-//! How the program is called, and what it says to who calls it wrongly.
+//! Usage: help, usage errors, directories, colours and closed outputs.
 
 use std::process::Stdio;
 
@@ -6,43 +6,42 @@ use super::Stage;
 use crate::support::sandbox::Sandbox;
 
 #[test]
-fn the_help_tells_each_command_in_a_line_and_all_exit_codes() {
+fn the_help_lists_commands_and_exit_codes() {
     Sandbox::new().check(
         &["--help"],
         r#"
 --- out
-Image streams, kept in Git: tags resolved to digests, committed as a lock, with hooks for what
+Image streams in Git: pin image tags to digests, commit them as a lockfile, and run hooks for what
 landed
 
-People write streams in TOML; pinstream asks the registries what each tag is now, writes the digests
-into `pinstream.lock`, commits that to the branch the streams came from, and runs hooks for what
-changed there.
+Define streams of tags in TOML. pinstream resolves each tag to its current digest, writes the
+digests to `pinstream.lock`, commits the lock to the branch that holds the definitions (directly or
+as a pull request), and runs hooks for the changes that landed there.
 
 Usage: pinstream [OPTIONS] <COMMAND>
 
 Commands:
   init          Write a commented `pinstream.toml` and a first stream
-  check         Check definitions, lock and targets: the gate for continuous integration
-  plan          Show what a pass would do, and why; write nothing
-  update        Import tags and write the lock in the work tree; commit nothing
-  list          List all tags and what they are pinned to
-  get           Print what a tag is pinned to, for scripts
-  describe      Show streams as `oc describe is` does, and who brought each digest
-  history       Show what tags were pinned to, newest first, and who brought each digest
-  rollback      Put a tag back to an earlier digest, so that no pass brings the bad one again
-  tag           Define tags as `oc tag` does: an image, a copy of a pin, or a tag to follow
+  check         Check that definitions are valid and that lock and targets match them
+  plan          Show what a pass would do and why; write nothing
+  update        Resolve tags and rewrite lock and targets in the work tree; do not commit
+  list          List tags with source, digest, version and status
+  get           Print the pinned reference of a tag, for scripts
+  describe      Describe streams like `oc describe is`, with commit and author of each digest
+  history       Show which digests tags were pinned to, with commit, author and proposal
+  rollback      Return a tag to an earlier digest and reject the current one
+  tag           Define or delete tags, like `oc tag`
   targets       List targets and compare them with their pins; `add` creates more
-  graph         Draw what follows what: images, tags, and the tags that follow them
+  graph         Draw the graph of images, tags and the tags that follow them
   export        Write pins for other tools: kustomize, compose, kbld, shells, OpenShift
   adopt         Convert OpenShift ImageStreams to streams
-  reconcile     Run one pass against a remote: import, commit, push, and run hooks for what landed
-  merge-driver  Merge three locks pin by pin, as Git calls it
-  demo          Show the whole story with nothing installed: a registry, a remote, three passes, a
-                hook
-  schema        Print the JSON schema of a file or of an output
-  completions   Print a completion script for a shell
-  man           Print the manual page, in roff
-  help          Print this message, or the help of a command or topic
+  reconcile     Run one pass against a Git remote: resolve, commit, push, run hooks
+  merge-driver  Merge three lockfiles pin by pin; called by Git
+  demo          Show pinstream at work with a built-in registry and a temporary repository
+  schema        Print the JSON schema of a file or output
+  completions   Print the completion script of a shell
+  man           Print a manual page in roff format
+  help          Print the help of pinstream, a command or a topic
 
 Options:
   -h, --help
@@ -51,12 +50,12 @@ Options:
   -V, --version
           Print version
 
-Options of all commands:
+Global options:
   -C, --directory <DIR>
-          Work as if started in this folder
+          Run as if started in DIR
 
   -v, --verbose...
-          Say more: each request and decision; twice for what the libraries say
+          Verbose: log requests and decisions (`-vv` adds library logs)
 
       --color <WHEN>
           When to use colour
@@ -65,21 +64,32 @@ Options of all commands:
           [possible values: auto, always, never]
 
       --policy <FILE>
-          What the operator allows: a TOML file outside the repository
+          The operator's policy, a TOML file outside the repository
 
           [env: PINSTREAM_POLICY=]
 
-Exit codes: 0 all is in place, 1 error, 2 drift, 3 some tags could not be imported, 4 refused,
-5 the branch kept moving, 6 landed but a hook failed, 64 usage.
+Exit codes:
+  0   success
+  1   error: invalid definitions, or Git failed
+  2   drift (`check`, `plan --exit-code`)
+  3   partial: some tags failed and kept their pins; the rest landed
+  4   refused: integrity, platform, signature or policy
+  5   the branch kept moving
+  6   landed, but a hook failed; it stays pending
+  64  usage error
 
-Whoever knows `oc` finds each thing again with `pinstream help streams`.
+Examples:
+  pinstream demo                  see everything at work, with nothing installed
+  pinstream init                  create a root in the current directory
+  pinstream update                pin all tags
+  pinstream help streams          find the counterpart of an `oc` command
 --- exit 0
 "#,
     );
 }
 
 #[test]
-fn a_call_without_a_command_shows_the_help_and_is_a_mistake() {
+fn without_a_command_the_help_is_shown_as_a_usage_error() {
     let sandbox = Sandbox::new();
     let ran = sandbox.run(&[]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(64), ""));
@@ -87,7 +97,7 @@ fn a_call_without_a_command_shows_the_help_and_is_a_mistake() {
 }
 
 #[test]
-fn words_that_are_not_known_are_told_the_nearest() {
+fn unknown_arguments_get_a_suggestion() {
     let sandbox = Sandbox::new();
     sandbox.check(
         &["plna"],
@@ -134,7 +144,7 @@ For more information, try '--help'.
         &["schema", "setings"],
         r#"
 --- err
-error: invalid value 'setings' for '<settings|stream|policy|lock|report|check|event|list|history|targets|export>'
+error: invalid value 'setings' for '<KIND>'
   [possible values: settings, stream, policy, lock, report, check, event, list, history, targets, export]
 
   tip: a similar value exists: 'settings'
@@ -147,7 +157,7 @@ For more information, try '--help'.
         &["man", "chekc"],
         r#"
 --- err
-error: there is no command `chekc`
+error: no command is named `chekc`
 help: did you mean `check`?
 --- exit 64
 "#,
@@ -156,23 +166,37 @@ help: did you mean `check`?
         &["man", "xyz"],
         r#"
 --- err
-error: there is no command `xyz`
-help: `pinstream help` lists them
+error: no command is named `xyz`
+help: run `pinstream help` to see all commands
 --- exit 64
 "#,
     );
 }
 
 #[test]
-fn a_folder_without_a_root_says_how_to_get_one() {
+fn the_help_of_each_command_ends_with_examples() {
+    let sandbox = Sandbox::new();
+    for command in crate::readme::commands(&sandbox.run(&["--help"]).stdout) {
+        for flag in ["-h", "--help"] {
+            let help = sandbox.run(&[&command, flag]).stdout;
+            let examples = help.split("\n\nExamples:\n").nth(1).unwrap_or_else(|| panic!("{command}: {help}"));
+            let calls: Vec<&str> = examples.lines().collect();
+            assert!((2..=4).contains(&calls.len()), "{command}: {examples}");
+            assert!(calls.iter().all(|call| call.contains("pinstream")), "{command}: {examples}");
+        }
+    }
+}
+
+#[test]
+fn a_directory_without_a_root_gets_a_hint() {
     let sandbox = Sandbox::new();
     for command in ["check", "plan", "update", "list", "describe"] {
         sandbox.check(
             &[command],
             r#"
 --- err
-error: there is no `pinstream.toml` in `[SANDBOX]/work` or above it
-help: `pinstream init` writes one
+error: no `pinstream.toml` in `[SANDBOX]/work` or any parent directory
+help: run `pinstream init` to create one
 --- exit 1
 "#,
         );
@@ -181,14 +205,14 @@ help: `pinstream init` writes one
         &["-C", "nowhere", "list"],
         r#"
 --- err
-error: `[SANDBOX]/work/nowhere` is not a folder
+error: `[SANDBOX]/work/nowhere` is not a directory
 --- exit 1
 "#,
     );
 }
 
 #[test]
-fn a_root_is_found_from_any_folder_in_it() {
+fn a_root_is_found_from_any_subdirectory() {
     let stage = Stage::new();
     std::fs::create_dir_all(stage.sandbox.work().join("deep/er")).unwrap();
     let here = stage.sandbox.run(&["list"]);
@@ -197,22 +221,22 @@ fn a_root_is_found_from_any_folder_in_it() {
 }
 
 #[test]
-fn streams_without_settings_say_what_is_missing() {
+fn streams_without_settings_are_not_a_root() {
     let sandbox = Sandbox::new();
     sandbox.write("streams/a.toml", "");
     sandbox.check(
         &["list"],
         r#"
 --- err
-error: there is no `pinstream.toml` in `[SANDBOX]/work` or above it
-help: `pinstream init` writes one
+error: no `pinstream.toml` in `[SANDBOX]/work` or any parent directory
+help: run `pinstream init` to create one
 --- exit 1
 "#,
     );
 }
 
 #[test]
-fn colours_come_on_request_only_and_never_against_the_wish() {
+fn colours_follow_the_option_and_no_color() {
     let mut sandbox = Sandbox::new();
     let has_colour = |sandbox: &Sandbox, args: &[&str]| sandbox.run(args).stderr.contains('\u{1b}');
     assert!(!has_colour(&sandbox, &["check"]));
@@ -226,7 +250,7 @@ fn colours_come_on_request_only_and_never_against_the_wish() {
 }
 
 #[test]
-fn a_reader_that_has_enough_ends_the_program_quietly() {
+fn a_closed_output_is_not_an_error() {
     let stage = Stage::pinned();
     let ends = |args: &[&str], code: i32| {
         let (reader, writer) = std::io::pipe().unwrap();
@@ -258,7 +282,7 @@ fn a_reader_that_has_enough_ends_the_program_quietly() {
     ] {
         ends(args, 0);
     }
-    // What a gate found is its exit code, whoever reads the rest.
+    // The exit code does not depend on the reader.
     stage.move_upstream();
     ends(&["plan", "--exit-code"], 2);
     ends(&["plan", "--exit-code", "--format", "json"], 2);
@@ -280,35 +304,35 @@ fn output_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
-fn it_says_its_version() {
+fn the_version_is_printed() {
     Sandbox::new().check(&["--version"], &format!("--- out\npinstream {}\n--- exit 0", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
-fn a_folder_is_taken_for_what_it_is_and_not_for_its_name() {
+fn the_directory_is_canonicalized() {
     let stage = Stage::pinned();
     std::fs::create_dir_all(stage.sandbox.work().join("../outside")).unwrap();
-    // Above `work/../outside` there is no root, whatever its name begins with.
+    // `work/../outside` has no root above it, although its path starts with `work`.
     stage.check(
         &["-C", "../outside", "list"],
         r#"
 --- err
-error: there is no `pinstream.toml` in `[SANDBOX]/outside` or above it
-help: `pinstream init` writes one
+error: no `pinstream.toml` in `[SANDBOX]/outside` or any parent directory
+help: run `pinstream init` to create one
 --- exit 1
 "#,
     );
     stage.sandbox.write("../outside/policy.toml", "registries = [\"quay.io\"]\n");
     std::os::unix::fs::symlink(stage.sandbox.work(), stage.sandbox.work().join("../outside/link")).unwrap();
-    // A policy is counted from the folder that is worked in, as Git and Cargo have it.
+    // The path of the policy is relative to `-C`, as in git and cargo.
     let ran = stage.sandbox.run(&["-C", "../outside/link", "--policy", "../outside/policy.toml", "check"]);
     assert_eq!(ran.code, Some(4), "{}", ran.stderr);
     let ran = stage.sandbox.run(&["-C", "../outside", "--policy", "policy.toml", "check"]);
-    assert!(ran.stderr.contains("there is no `pinstream.toml`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("error: no `pinstream.toml`"), "{}", ran.stderr);
 }
 
 #[test]
-fn help_knows_commands_and_topics() {
+fn help_shows_commands_and_topics() {
     let sandbox = Sandbox::new();
     let shown = |args: &[&str]| {
         let ran = sandbox.run(args);
@@ -322,6 +346,6 @@ fn help_knows_commands_and_topics() {
     assert!(streams.contains("\n  83 pruning of images and history\n      left out: "), "{streams}");
     sandbox.check(
         &["help", "stream"],
-        "--- err\nerror: there is no command or topic `stream`\nhelp: did you mean `streams`?\n--- exit 64",
+        "--- err\nerror: no command or topic is named `stream`\nhelp: did you mean `streams`?\n--- exit 64",
     );
 }

@@ -1,4 +1,4 @@
-//! Invalid files: each is a clear error of the whole program.
+//! Invalid files: each is a clear error.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -134,7 +134,7 @@ refused  python:arm   the policy does not allow `REGISTRY`
         &["plan", "--policy", "../nowhere.toml"],
         r#"
 --- err
-error: the policy `[SANDBOX]/work/../nowhere.toml` cannot be read: No such file or directory (os error 2)
+error: cannot read the policy `[SANDBOX]/work/../nowhere.toml`: No such file or directory (os error 2)
 --- exit 1
 "#,
     );
@@ -184,8 +184,7 @@ fn a_conflict_marker_is_reported_with_its_line() {
     let stage = Stage::pinned();
     stage.edit_lock(
         "version = \"3.11.9\"",
-        "<<<<<<< HEAD\nversion = \"3.11.9\"\n=======\nversion = \"3.11.8\"\n>>>>>>> other",
-    );
+        "    );
     stage.check(
         &["check"],
         r#"
@@ -206,13 +205,14 @@ error: conflict marker `<<<<<<<` on line 9
 --- out
 4 unchanged; nothing to write
 --- err
-merged both sides of `pinstream.lock`; imported anew: `python:3.11`
+merged both sides of `pinstream.lock`; resolved again: `python:3.11`
 --- exit 0
 "#,
     );
 }
 
 #[test]
+<<<<<<< .merge_file_aL5Bb6
 fn t6_an_unreadable_file_hides_no_other_problem() {
     let stage = Stage::new();
     let streams = stage.sandbox.work().join("streams");

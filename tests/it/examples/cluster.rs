@@ -1,4 +1,4 @@
-//! Manifests, by the published schemas of Kubernetes, Flux and Argo CD: a key that they do not name is a mistake.
+//! Manifests: validated with the published schemas of Kubernetes, Flux and Argo CD; unknown keys are errors.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,14 @@ use serde_json::Value;
 use super::{documents, folder, text, yaml};
 use crate::support::schema;
 
-/// What each says in `source` where it is from.
+/// Schemas, with their origin in `source`.
 const CONTRACTS: [&str; 3] = [
     include_str!("contract/kubernetes.json"),
     include_str!("contract/flux.json"),
     include_str!("contract/argo-cd.json"),
 ];
 
-/// What is wrong with an object.
+/// Validates an object.
 pub(super) fn faults(object: &Value) -> Vec<String> {
     let word = |key: &str| object[key].as_str().unwrap_or_default();
     let kind = format!("{} {}", word("apiVersion"), word("kind"));
@@ -36,7 +36,7 @@ pub(super) fn faults(object: &Value) -> Vec<String> {
 }
 
 #[test]
-fn each_manifest_is_as_its_schema_says() {
+fn each_manifest_matches_its_schema() {
     let mut kinds = BTreeSet::new();
     for example in ["kubernetes", "flux", "argo-cd"] {
         for (path, objects) in yaml(example) {
@@ -63,7 +63,7 @@ fn each_manifest_is_as_its_schema_says() {
 }
 
 #[test]
-fn what_is_wrong_in_a_manifest_is_seen() {
+fn mistakes_in_manifests_are_found() {
     let check = |path: &str, from: &str, to: &str, expected: &str| {
         let text = text(path);
         assert!(text.contains(from), "{path}: {from}");
@@ -83,7 +83,7 @@ fn what_is_wrong_in_a_manifest_is_seen() {
     check("argo-cd/apps/web.yaml", "argoproj.io/v1alpha1", "argoproj.io/v1", "no schema");
 }
 
-/// The specification of the job of a CronJob.
+/// Returns the job specification of a CronJob.
 fn job(path: &str) -> Value {
     let [cron] = &documents(&text(path))[..] else { panic!("{path}") };
     let spec = &cron["spec"];
@@ -92,7 +92,7 @@ fn job(path: &str) -> Value {
     spec["jobTemplate"]["spec"].clone()
 }
 
-/// Exit codes with what is done about them.
+/// Lists exit codes by the action taken.
 fn rules(job: &Value) -> Vec<(String, Vec<u64>)> {
     let rules = job["podFailurePolicy"]["rules"].as_array().unwrap().iter();
     let of_codes = rules.filter(|rule| rule["onExitCodes"].is_object()).map(|rule| {
@@ -103,7 +103,7 @@ fn rules(job: &Value) -> Vec<(String, Vec<u64>)> {
 }
 
 #[test]
-fn jobs_of_kubernetes_try_again_where_that_may_help() {
+fn jobs_retry_exit_codes_that_may_be_temporary() {
     let codes = |exits: &[Exit]| exits.iter().map(|exit| u64::from(exit.code())).collect::<Vec<_>>();
     let whole = job("kubernetes/cronjob.yaml");
     let hopeless = codes(&[Exit::Partial, Exit::Refused, Exit::Usage]);
@@ -131,9 +131,9 @@ fn the_sharded_job_has_as_many_shards_as_pods() {
     assert!(words.windows(2).any(|pair| pair[0] == "--shard" && pair[1] == "auto"), "{words:?}");
 }
 
-/// What "restricted" of the Pod Security Standards asks of a pod, and what it leaves open: a root that is read-only.
+/// The level "restricted" of the Pod Security Standards, and a read-only root file system.
 #[test]
-fn pods_have_no_right_that_they_do_not_need() {
+fn pods_have_minimal_privileges() {
     for path in ["kubernetes/cronjob.yaml", "kubernetes/cronjob-sharded.yaml"] {
         let pod = &job(path)["template"]["spec"];
         let of_pod = &pod["securityContext"];
@@ -147,7 +147,7 @@ fn pods_have_no_right_that_they_do_not_need() {
         assert_eq!(of_container["readOnlyRootFilesystem"], true);
         assert_eq!(of_container["capabilities"]["drop"], serde_json::json!(["ALL"]));
         assert!(container["resources"]["limits"]["memory"].is_string());
-        // Each volume is mounted, and lives no longer than the pod.
+        // Each volume is mounted, and ephemeral.
         let names = |list: &Value| -> Vec<String> {
             list.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
         };
@@ -159,7 +159,7 @@ fn pods_have_no_right_that_they_do_not_need() {
 }
 
 #[test]
-fn what_kustomizations_and_sources_name_is_there() {
+fn referenced_files_and_directories_exist() {
     let mut named = 0;
     for example in ["kubernetes", "flux", "argo-cd"] {
         let root = folder(example);

@@ -1,9 +1,9 @@
-//! Each command line of the examples: pinstream takes it, and a shell can read what stands around it.
+//! Command lines in the examples: pinstream accepts them, and shells can parse the scripts around them.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use pinstream::cli::Cli;
 use serde_json::Value;
 
@@ -11,13 +11,13 @@ use super::words::{commands, of_pinstream};
 use super::{documents, home, is_yaml};
 use crate::support::files;
 
-/// What an example gives to a shell.
+/// A shell script in an example.
 struct Script {
     path: String,
     text: String,
 }
 
-/// All of them, whatever kind of file they stand in.
+/// Collects scripts from all kinds of files.
 fn scripts() -> Vec<Script> {
     let mut found = Vec::new();
     for (path, bytes) in files(&home().join("examples")) {
@@ -41,7 +41,7 @@ fn scripts() -> Vec<Script> {
     found
 }
 
-/// What GitHub and GitLab run, and the arguments of containers of Kubernetes.
+/// Collects the commands of GitHub and GitLab jobs, and the arguments of Kubernetes containers.
 fn in_yaml(value: &Value, found: &mut Vec<String>) {
     for item in value.as_array().into_iter().flatten() {
         in_yaml(item, found);
@@ -61,7 +61,7 @@ fn in_yaml(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// What GitHub puts in before the shell sees it.
+/// Replaces expressions that GitHub evaluates before the shell runs.
 fn without_expressions(text: &str) -> String {
     let mut parts = text.split("${{");
     let mut out = parts.next().unwrap_or_default().to_owned();
@@ -71,7 +71,7 @@ fn without_expressions(text: &str) -> String {
     out
 }
 
-/// What comments tell people to type: between backquotes, or indented in a line of its own up to a wide gap.
+/// Collects commands in comments: in backquotes, or indented on a line of their own up to a wide gap.
 fn in_comments() -> Vec<Script> {
     let mut found = Vec::new();
     for (path, bytes) in files(&home().join("examples")) {
@@ -87,13 +87,13 @@ fn in_comments() -> Vec<Script> {
     found
 }
 
-/// What is wrong with a command line.
+/// Parses a command line and returns the error.
 fn fault(words: &[String]) -> Option<String> {
     Cli::try_parse_from(["pinstream".to_owned()].iter().chain(words)).err().map(|error| error.to_string())
 }
 
 #[test]
-fn each_command_line_of_the_examples_is_one_that_pinstream_takes() {
+fn pinstream_accepts_each_command_line_of_the_examples() {
     let mut counts = BTreeMap::new();
     let mut wrong = Vec::new();
     for script in scripts().into_iter().chain(in_comments()) {
@@ -114,6 +114,7 @@ fn each_command_line_of_the_examples_is_one_that_pinstream_takes() {
         "2 ci/jenkins/Jenkinsfile",
         "1 container/Dockerfile",
         "1 crontab",
+        "1 follow-chain/streams/python.toml",
         "1 kubernetes/cronjob-sharded.yaml",
         "1 kubernetes/cronjob.yaml",
         "1 systemd/pinstream.service",
@@ -123,14 +124,35 @@ fn each_command_line_of_the_examples_is_one_that_pinstream_takes() {
 }
 
 #[test]
-fn a_command_line_that_pinstream_does_not_take_is_seen() {
+fn pinstream_accepts_the_examples_in_its_help() {
+    let mut program = Cli::command();
+    program.build();
+    let helps = program.get_subcommands_mut().map(|command| command.render_help().to_string());
+    let mut count = 0;
+    for line in helps.flat_map(|help| help.split("Examples:\n").skip(1).map(str::to_owned).collect::<Vec<_>>()) {
+        for line in line.lines() {
+            // An explanation follows after a wide gap.
+            let call = line.trim_start().split("  ").next().unwrap();
+            let call = call.replace("\"$(", "").replace(")\"", "");
+            let words = commands(&call);
+            let calls: Vec<_> = words.iter().filter_map(|words| of_pinstream(words)).collect();
+            count += calls.len();
+            let faults: Vec<String> = calls.into_iter().filter_map(fault).collect();
+            assert!(faults.is_empty(), "{line}: {faults:?}");
+        }
+    }
+    assert!(count > 40, "{count}");
+}
+
+#[test]
+fn invalid_command_lines_are_found() {
     let words = |text: &str| of_pinstream(&commands(text)[0]).unwrap().to_vec();
     assert_eq!(fault(&words("pinstream reconcile --due --remote \"$URL\"")), None);
     assert!(fault(&words("pinstream reconcile --do")).unwrap().contains("--do"));
     assert!(fault(&words("pinstream chek")).unwrap().contains("chek"));
 }
 
-/// Whether a shell can read a text.
+/// Tells if a shell can parse a script.
 fn is_read(shell: &str, text: &str) -> bool {
     let mut command = Command::new(shell);
     command.args(["-n", "-c", text]).stderr(Stdio::null());
@@ -138,7 +160,7 @@ fn is_read(shell: &str, text: &str) -> bool {
 }
 
 #[test]
-fn each_script_of_the_examples_is_read_by_shells() {
+fn shells_can_parse_each_script_of_the_examples() {
     let scripts = scripts();
     assert!(scripts.len() > 15, "{}", scripts.len());
     for script in scripts {
@@ -150,7 +172,7 @@ fn each_script_of_the_examples_is_read_by_shells() {
 }
 
 #[test]
-fn what_runs_by_the_clock_asks_only_for_what_is_due() {
+fn scheduled_passes_use_due() {
     for script in scripts() {
         for command in commands(&script.text) {
             let Some(words) = of_pinstream(&command) else { continue };

@@ -1,4 +1,4 @@
-//! The Dockerfile, by its text: no container can be built where tests run.
+//! The Dockerfile: checked as text, because tests cannot build containers.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{home, text};
 
 const PATH: &str = "container/Dockerfile";
 
-/// The instructions, each as its words, with lines that go on and comments seen through.
+/// Splits a Dockerfile into instructions, without comments and line continuations.
 fn instructions(text: &str) -> Vec<Vec<String>> {
     let lines = text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
     let whole = lines.replace("\\\n", " ");
@@ -17,7 +17,7 @@ fn instructions(text: &str) -> Vec<Vec<String>> {
     whole.lines().map(words).filter(|words| !words.is_empty()).collect()
 }
 
-/// The stages, each with its `FROM`.
+/// Groups instructions by stage.
 fn stages(text: &str) -> Vec<Vec<Vec<String>>> {
     let mut found: Vec<Vec<Vec<String>>> = Vec::new();
     for words in instructions(text) {
@@ -29,7 +29,7 @@ fn stages(text: &str) -> Vec<Vec<Vec<String>>> {
     found
 }
 
-/// What is wrong with a Dockerfile of a program that has no business as root.
+/// Lists the problems of a Dockerfile whose program must not run as root.
 fn faults(text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let stages = stages(text);
@@ -50,7 +50,7 @@ fn faults(text: &str) -> Vec<String> {
         let name = stage[0].iter().skip_while(|word| *word != "AS").nth(1);
         names.extend(name.cloned());
     }
-    // The first one builds; each of the others is an image that runs.
+    // The first stage builds; each of the others is a runtime image.
     for stage in &stages[1..] {
         let last = |name: &str| stage.iter().rfind(|words| words[0] == name).map(|words| words[1..].join(" "));
         let user = last("USER").unwrap_or_default();
@@ -76,18 +76,18 @@ fn faults(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_dockerfile_builds_from_what_is_there_and_runs_as_nobody() {
+fn the_dockerfile_copies_existing_files_and_runs_unprivileged() {
     let text = text(PATH);
     assert_eq!(stages(&text).len(), 3);
     assert_eq!(faults(&text), Vec::<String>::new());
-    // The toolchain is one that the manifest takes.
+    // The toolchain satisfies `rust-version` of the manifest.
     let manifest: toml::Table = std::fs::read_to_string(home().join("Cargo.toml")).unwrap().parse().unwrap();
     let version = manifest["package"]["rust-version"].as_str().unwrap();
     assert!(text.contains(&format!("/rust:{version}")), "{version}");
 }
 
 #[test]
-fn what_is_wrong_in_the_dockerfile_is_seen() {
+fn mistakes_in_a_dockerfile_are_found() {
     let check = |from: &str, to: &str, expected: &str| {
         let text = text(PATH);
         assert!(text.contains(from), "{from}");

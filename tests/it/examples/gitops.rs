@@ -1,4 +1,4 @@
-//! Repositories that Flux and Argo CD deploy: an update writes pins into their manifests, which stay what those read.
+//! Repositories deployed by Flux and Argo CD: an update writes pins to their manifests, which remain valid.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::{documents, sandbox};
 use crate::support::registry::{FakeRegistry, Image};
 use crate::support::sandbox::Sandbox;
 
-/// An example whose images are in a registry of the test.
+/// Copies an example and pushes its images to a fake registry.
 fn stage(name: &str) -> (Sandbox, FakeRegistry) {
     let registry = FakeRegistry::start();
     for (tag, seed) in [("1.9.0", 1), ("2.0.0", 2), ("2.1.0", 3)] {
@@ -27,8 +27,7 @@ fn stage(name: &str) -> (Sandbox, FakeRegistry) {
     (sandbox, registry)
 }
 
-/// Runs an example that writes `web:prod` into a kustomization, and `cache:redis` into the values of the manifest at
-/// `path`, where `at` leads.
+/// Runs an example that writes `web:prod` to a kustomization and `cache:redis` to the Helm values at `at` in `path`.
 #[track_caller]
 fn check(name: &str, kustomization: &str, path: &str, at: &str) {
     let (sandbox, registry) = stage(name);
@@ -38,7 +37,7 @@ fn check(name: &str, kustomization: &str, path: &str, at: &str) {
         ran.stdout.trim().to_owned()
     };
     let digest = |tag: &str| succeeds(&["get", tag, "--output", "digest"]);
-    // What the files say, which are all that those who deploy them read.
+    // The deploying tools read only these files.
     let written = || {
         let read = |path: &str| documents(&sandbox.read(path));
         let (images, objects) = (read(kustomization)[0]["images"].clone(), read(path));
@@ -61,7 +60,7 @@ fn check(name: &str, kustomization: &str, path: &str, at: &str) {
     assert_eq!(first, expected());
     assert_eq!(digest("web:prod"), Image::new(3).version("2.1.0").digest().to_string());
 
-    // A cache goes along at once, production two days later.
+    // The cache is updated at once, production two days later.
     registry.push("acme/web", "2.2.0", &Image::new(5).version("2.2.0"));
     registry.push("library/redis", "7", &Image::new(6).version("7.4.2"));
     succeeds(&["update"]);
@@ -70,18 +69,18 @@ fn check(name: &str, kustomization: &str, path: &str, at: &str) {
     assert_eq!(second, expected());
     assert!(second.0 == first.0 && second.1 != first.1, "{second:?}");
 
-    // What somebody writes in by hand is seen.
+    // A manual edit is drift.
     let changed = sandbox.read(path).replace(&digest("cache:redis"), "");
     sandbox.write(path, &changed);
     assert_eq!(sandbox.run(&["check"]).code, Some(2));
 }
 
 #[test]
-fn pins_are_written_into_what_flux_deploys() {
+fn pins_are_written_to_the_manifests_of_flux() {
     check("flux", "apps/web/kustomization.yaml", "apps/cache/release.yaml", "/spec/values/image");
 }
 
 #[test]
-fn pins_are_written_into_what_argo_cd_deploys() {
+fn pins_are_written_to_the_manifests_of_argo_cd() {
     check("argo-cd", "web/kustomization.yaml", "apps/cache.yaml", "/spec/source/helm/valuesObject/image");
 }

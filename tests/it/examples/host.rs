@@ -1,5 +1,4 @@
-//! A machine without any of this: units of systemd, by their text and by systemd's own check where it is installed, and
-//! a crontab.
+//! Single machines: systemd units, checked as text and with systemd if it is installed, and a crontab.
 
 use std::process::Command;
 
@@ -9,7 +8,7 @@ use pinstream::report::exit::Exit;
 
 use super::text;
 
-/// The lines `key=value` of a unit, each with its section; a line that is none of those is an error (systemd.syntax(7)).
+/// Parses a unit into section, key and value; fails on other lines (systemd.syntax(7)).
 fn unit(text: &str) -> Result<Vec<(String, String, String)>, String> {
     let (mut found, mut section) = (Vec::new(), String::new());
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with(['#', ';'])) {
@@ -26,7 +25,7 @@ fn unit(text: &str) -> Result<Vec<(String, String, String)>, String> {
     Ok(found)
 }
 
-/// The one value of a key.
+/// Returns the value of a key that occurs once.
 fn value<'u>(unit: &'u [(String, String, String)], section: &str, key: &str) -> &'u str {
     let mut values = unit.iter().filter(|(of, name, _)| of == section && name == key);
     let value = values.next().unwrap_or_else(|| panic!("there is no {key} in [{section}]"));
@@ -35,14 +34,14 @@ fn value<'u>(unit: &'u [(String, String, String)], section: &str, key: &str) -> 
 }
 
 #[test]
-fn the_units_say_what_an_exit_code_means() {
+fn the_units_handle_all_exit_codes() {
     let service = unit(&text("systemd/pinstream.service")).unwrap();
     assert_eq!(value(&service, "Service", "Type"), "oneshot");
     assert_eq!(value(&service, "Service", "DynamicUser"), "yes");
     assert_eq!(value(&service, "Service", "Restart"), "on-failure");
     let hopeless = [Exit::Partial, Exit::Refused, Exit::Usage].map(|exit| exit.code().to_string());
     assert_eq!(value(&service, "Service", "RestartPreventExitStatus"), hopeless.join(" "));
-    // It would hide `/proc/sys/kernel/random/boot_id`, without which nobody is known to be gone.
+    // It would hide `/proc/sys/kernel/random/boot_id`, which detects dead hook runners.
     assert!(!service.iter().any(|(_, name, _)| name == "ProcSubset"));
     let timer = unit(&text("systemd/pinstream.timer")).unwrap();
     assert_eq!(value(&timer, "Timer", "OnCalendar"), "*:0/15");
@@ -50,7 +49,7 @@ fn the_units_say_what_an_exit_code_means() {
     assert!(unit("[A]\nb c\n").is_err() && unit("a=b\n").is_err() && unit("[A]\n- b=c").is_err());
 }
 
-/// What systemd says of the units, after `change` of the service; none where it is not installed.
+/// Runs `systemd-analyze` on the units with a modified service; none if it is not installed.
 fn systemd(verb: &[&str], change: impl Fn(String) -> String) -> Option<(bool, String)> {
     let folder = tempfile::tempdir().unwrap();
     let (service, timer) = (folder.path().join("pinstream.service"), folder.path().join("pinstream.timer"));
@@ -67,13 +66,13 @@ fn systemd(verb: &[&str], change: impl Fn(String) -> String) -> Option<(bool, St
     }
     let ended = command.output().ok()?;
     let said = [ended.stdout, ended.stderr].map(|part| String::from_utf8(part).unwrap()).concat();
-    // Units of the machine are not ours to judge.
+    // Ignore other units of the machine.
     let ours = said.lines().filter(|line| line.contains("pinstream")).collect::<Vec<_>>().join("\n");
     Some((ended.status.success(), ours))
 }
 
 #[test]
-fn systemd_takes_the_units() {
+fn systemd_accepts_the_units() {
     let Some((_, said)) = systemd(&["verify"], |text| text) else { return };
     assert_eq!(said, "");
     let broken = |text: String| text.replace("ProtectClock=yes", "ProtectClok=yes");
@@ -82,8 +81,8 @@ fn systemd_takes_the_units() {
 }
 
 #[test]
-fn systemd_finds_the_service_little_exposed() {
-    // Ten times what it shows: `1.2 OK`.
+fn systemd_rates_the_service_as_well_sandboxed() {
+    // Ten times the displayed value, `1.2 OK`.
     let verb = ["security", "--offline=true", "--threshold=15", "--no-pager"];
     let Some((is_below, said)) = systemd(&verb, |text| text) else { return };
     assert!(is_below, "{said}");
@@ -91,12 +90,12 @@ fn systemd_finds_the_service_little_exposed() {
     assert!(!is_below);
 }
 
-/// The entries of a crontab: schedule and command.
+/// Parses a crontab into schedules and commands.
 pub(super) fn entries(text: &str) -> Vec<(String, String)> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let mut found = Vec::new();
     for line in lines {
-        // `NAME=value` sets a variable for what follows (crontab(5)).
+        // `NAME=value` sets a variable (crontab(5)).
         let name = line.split('=').next().unwrap().trim_end();
         if name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && line.contains('=') {
             continue;
@@ -109,12 +108,12 @@ pub(super) fn entries(text: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_crontab_has_schedules_that_are_some() {
+fn the_crontab_has_valid_schedules() {
     let entries = entries(&text("crontab"));
     assert_eq!(entries.len(), 1);
     for (schedule, command) in entries {
         assert!(Schedule::parse(&schedule, &TimeZone::UTC).is_ok(), "{schedule}");
-        // cron takes what stands behind a bare `%` for the command's input.
+        // cron passes text after an unescaped `%` as standard input.
         assert!(!command.replace("\\%", "").contains('%') && command.contains("pinstream"), "{command}");
     }
     assert!(Schedule::parse("*/15 * * * out=$(pinstream", &TimeZone::UTC).is_err());

@@ -1,6 +1,6 @@
-//! Command lines that stand in files of other kinds, taken apart into words as a shell does; nothing is expanded.
+//! Splits command lines in other files into words, like a shell but without expansion.
 
-/// The commands of a text of a shell, each as its words. Where a redirection begins, a command ends.
+/// Splits a shell script into commands and words. A redirection ends a command.
 pub(super) fn commands(text: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let (mut words, mut word, mut has_word) = (Vec::new(), String::new(), false);
@@ -15,14 +15,14 @@ pub(super) fn commands(text: &str) -> Vec<Vec<String>> {
                 }
             }
             '\\' => {
-                // With the end of its line it is a blank.
+                // A backslash at the end of a line continues it.
                 let next = chars.next().filter(|next| *next != '\n');
                 has_word |= next.is_some();
                 word.extend(next);
             }
             '#' if !has_word => while chars.next_if(|next| *next != '\n').is_some() {},
             ' ' | '\t' | '\n' | ';' | '|' | '&' | '(' | ')' | '<' | '>' => {
-                // The number before a redirection is a part of it.
+                // The number before a redirection belongs to it.
                 if has_word && !(matches!(c, '<' | '>') && word.bytes().all(|b| b.is_ascii_digit())) {
                     words.push(std::mem::take(&mut word));
                 }
@@ -45,7 +45,7 @@ pub(super) fn commands(text: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// The words that pinstream gets in a command: it is the command, or the image that `docker run` starts.
+/// Returns the arguments of pinstream in a command, directly or through `docker run`.
 pub(super) fn of_pinstream(words: &[String]) -> Option<&[String]> {
     let is_image = |word: &String| word.rsplit('/').next().is_some_and(|name| name.starts_with("pinstream:"));
     let is_program = |word: &String| word == "pinstream" || word.ends_with("/bin/pinstream");
@@ -58,7 +58,7 @@ pub(super) fn of_pinstream(words: &[String]) -> Option<&[String]> {
 }
 
 #[test]
-fn commands_are_taken_apart_as_a_shell_does() {
+fn commands_are_split_like_in_a_shell() {
     let check = |text: &str, expected: &[&[&str]]| assert_eq!(commands(text), expected, "{text}");
     check("a 'b c' \"d \\\" $(e)\" # f\ng", &[&["a", "b c", "d \" $(e)"], &["g"]]);
     check("a b \\\n  c > d 2>&1 || e", &[&["a", "b", "c"], &["d"], &["1"], &["e"]]);

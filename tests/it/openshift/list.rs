@@ -4,7 +4,7 @@ use crate::reconcile::stage::Stage;
 use crate::support::registry::Image;
 use crate::support::registry::image::Built;
 
-/// A list of two platforms.
+/// Builds a manifest list with two platforms.
 fn built() -> Built {
     Image::new(5).docker().version("5").platforms(&["linux/arm64", "linux/amd64"]).build()
 }
@@ -112,7 +112,7 @@ fn test_import_manifest_list_single_manifest() {
             let stage = stage(&[], &format!("[tags]\napp = {{ image = \"{image}\"{mode} }}\n"));
             stage.ends(0, &[]);
             assert_eq!(stage.pin("app:app").as_ref(), Some(pinned), "{image}{mode}");
-            // The list is fetched first, then the child for amd64.
+            // First the list, then its child for amd64.
             let fetched: Vec<_> = stage.registry.requests().into_iter().filter(|asked| asked.method == "GET").collect();
             let manifests: Vec<_> =
                 fetched.iter().filter_map(|asked| asked.path().strip_prefix("/v2/app/manifests/")).collect();

@@ -1,4 +1,4 @@
-//! Result of an import, and that a second one without upstream changes does nothing (openshift/openshift-apiserver,
+//! Effects of a pass, and that a second pass changes nothing (openshift/openshift-apiserver,
 //! `imagestreamimport/rest_test.go`).
 
 use super::{history, settles};
@@ -6,7 +6,7 @@ use crate::reconcile::stage::{Stage, TELL};
 use crate::support::registry::Image;
 use crate::support::sandbox::same;
 
-/// One tag, pinned at the image of seed 1.
+/// Creates a stage with one tag, pinned to the image of seed 1.
 fn stage() -> Stage {
     let stage = Stage::new(TELL);
     stage.stream("web", &[("1", 1)]);
@@ -53,8 +53,8 @@ refreshed  web:1  5ba3d1f9b164                 1.0.1
 +image = "[REGISTRY]/copy:1"
 "#,
     );
-    // The digest is the same, so no hook runs.
-    assert_eq!((history(&stage, "web:1").as_str(), stage.events().len()), ("1", 1));
+    // The digest is unchanged, so no hook runs.
+    assert_eq!((history(&stage, "web:1").as_str(), stage.told().len()), ("1", 1));
     settles(&stage);
 }
 
@@ -83,7 +83,7 @@ fn test_import_successful_with_submanifests() {
         settles(&stage);
     };
     let all = "all = \"REGISTRY/web:1\"\n";
-    // The first import; then a child is pinned next to it; then the list itself by digest.
+    // First the list, then also one of its children, then also the list by its digest.
     pinned(all, &[&list]);
     let one = format!("{all}arm64 = {{ image = \"REGISTRY/web:1\", platform = \"linux/arm64\" }}\n");
     pinned(&one, &[&list, &child]);

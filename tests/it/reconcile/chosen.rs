@@ -156,7 +156,7 @@ fn check_verifies_selected_tags_offline() {
     stage.ends(0, &[]);
     stage.sandbox.git(&["clone", "--quiet", &stage.remote, "."]);
     let check = |expected: &str| stage.sandbox.check(&["check"], expected);
-    check("--- out\n4 pins of 1 stream: lock and definitions agree\n--- exit 0");
+    check("--- out\n4 pins in 1 stream: lock matches the definitions\n--- exit 0");
     let stricter = CHOOSING.replace(">=3.13, <4", "~3.13.0").replace("REGISTRY", &stage.registry.host());
     stage.sandbox.write("streams/app.toml", &stricter);
     let ran = stage.sandbox.run(&["check"]);

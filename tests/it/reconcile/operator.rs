@@ -32,9 +32,8 @@ fn t8_a_privileged_event_for_a_strangers_branch_writes_nothing() {
             stage.check(
                 &[],
                 &format!(
-                    "--- err\nerror: nothing is written or run for the event `{event}` on a ref that is not protected\n\
-                     help: run it `on: push` or `on: schedule`; for what somebody proposes, `pinstream check` is the \
-                     gate\n--- exit 4"
+                    "--- err\nerror: refusing to run for event `{event}` on a ref that is not protected\n\
+                     help: run it `on: push` or `on: schedule`; use `pinstream check` for pull requests\n--- exit 4"
                 ),
             );
             assert_eq!((stage.commits(), stage.events().len()), (before.clone(), 1));

@@ -90,8 +90,8 @@ fn remote_branch_and_root_default_to_the_current_checkout() {
     stage.sandbox.check(
         &["reconcile"],
         "--- err\n\
-         error: there is no remote: this folder is in no checkout that has one\n\
-         help: say which: `pinstream reconcile --remote URL`\n\
+         error: no remote: the current directory is not in a checkout with a remote\n\
+         help: name one with `--remote URL`\n\
          --- exit 64",
     );
 }

@@ -28,7 +28,7 @@ fn files_and_directories_can_be_named_and_a_dry_run_writes_nothing() {
         kustomize = { path = "deploy/kustomization.yaml", name = "web" }
         --- err
         not added:
-        AT                            WRITTEN                       WHY
+        AT                            TEXT                          REASON
         compose.yaml:4                REGISTRY/own           names the result of `build`
         deploy/kustomization.yaml:6   REGISTRY/python:3.11   image `REGISTRY/python` has no `digest`; add a line `digest: ""` to the entry
         help: add a comment `# pinstream: stream:tag` to the line of an image, and a `marker` target for the file
@@ -50,7 +50,7 @@ fn files_and_directories_can_be_named_and_a_dry_run_writes_nothing() {
         helm = { path = "deploy/chart/values.yaml", at = "job.image" }
         --- err
         not added:
-        AT                                  WRITTEN               WHY
+        AT                                  TEXT                  REASON
         compose.yaml:4                      REGISTRY/own   names the result of `build`
         deploy/chart/templates/web.yaml:2   whole file            this is not YAML: "-" is only valid inside a block
         note: `REGISTRY/python:3.12` is covered by several tags; using `python:3.12`, not `python:arm`
@@ -261,7 +261,7 @@ fn settings_with_targets_in_a_list_are_not_edited() {
         $ pinstream targets add compose.yaml
         --- err
         not added:
-        AT               WRITTEN               WHY
+        AT               TEXT                  REASON
         compose.yaml:4   REGISTRY/own   names the result of `build`
         note: `REGISTRY/python:3.12` is covered by several tags; using `python:3.12`, not `python:arm`
         error: `target` is defined twice, first in line 1
@@ -306,7 +306,7 @@ fn a_marker_is_not_suggested_for_a_file_that_no_target_can_name() {
         no targets to add
         --- err
         not added:
-        AT               WRITTEN                       WHY
+        AT               TEXT                          REASON
         é/Dockerfile:1   REGISTRY/python:3.12   `é/Dockerfile` contains `é` (U+00E9), which is not allowed in the path of a target; rename the file, or write its image in another one
         --- exit 0
         "#);

@@ -104,7 +104,7 @@ help: add a tag for an image with `pinstream tag IMAGE STREAM:TAG`
         &["export", "compose", "--file", "c/compose.yaml"],
         "
 --- err
-error: `c/compose.yaml` cannot be read: No such file or directory (os error 2)
+error: cannot read `c/compose.yaml`: No such file or directory (os error 2)
 --- exit 1
 ",
     );

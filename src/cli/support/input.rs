@@ -1,6 +1,6 @@
-//! The files that a person names: files as they are, what a folder holds, `-` for standard input.
+//! Files named on the command line: single files, directories, and `-` for standard input.
 //!
-//! In a folder nothing hidden is looked at, and no symbolic link is followed.
+//! Hidden entries of directories are skipped, and symbolic links are not followed.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -10,43 +10,43 @@ use std::sync::Arc;
 use crate::text::diagnostics::{Problems, SourceFile};
 use crate::text::toml::source;
 
-use super::CliError;
+use super::super::error::CliError;
 use super::context::CommandContext;
 
-/// The largest file that is read, in bytes: all ImageStreams of a large cluster in one list.
+/// Maximum size of a file in bytes: enough for all ImageStreams of a large cluster.
 const SIZE_MAX: u64 = 16 << 20;
-/// How deep folders may stand in each other.
+/// Maximum depth of nested directories.
 const DEPTH_MAX: usize = 32;
-/// How many files of folders are read.
+/// Maximum number of files.
 const FILES_MAX: usize = 10_000;
 
-/// Reads what `words` name, in their order; of folders the files whose names are `wanted`, in the order of their paths.
+/// Reads the files that `args` name, in order; from directories the files whose names are `wanted`, sorted by path.
 ///
 /// # Errors
-/// What cannot be read, or is no text.
+/// Fails if a file cannot be read or is not text.
 pub fn read(
     context: &CommandContext,
-    words: &[PathBuf],
+    args: &[PathBuf],
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Vec<Arc<SourceFile>>, CliError> {
     let mut paths = Vec::new();
-    for word in words {
-        if *word != *"-" && context.folder.join(word).is_dir() {
-            walk(context, word, 0, &wanted, &mut paths)?;
+    for arg in args {
+        if *arg != *"-" && context.directory.join(arg).is_dir() {
+            walk(context, arg, 0, &wanted, &mut paths)?;
         } else {
-            paths.push(word.clone());
+            paths.push(arg.clone());
         }
     }
     if paths.len() > FILES_MAX {
-        return Err(CliError::said(format!("there are {} files, and at most {FILES_MAX} are read", paths.len()))
-            .help("name some of the folders"));
+        return Err(CliError::new(format!("found {} files, more than the limit of {FILES_MAX}", paths.len()))
+            .help("name fewer directories"));
     }
     paths.iter().map(|path| file(context, path)).collect()
 }
 
 fn walk(
     context: &CommandContext,
-    folder: &Path,
+    directory: &Path,
     depth: usize,
     wanted: &impl Fn(&str) -> bool,
     found: &mut Vec<PathBuf>,
@@ -54,13 +54,13 @@ fn walk(
     if depth > DEPTH_MAX {
         return Ok(());
     }
-    let entries = fs::read_dir(context.folder.join(folder)).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let mut entries = entries.map_err(|error| unreadable(folder, &error))?;
+    let entries = fs::read_dir(context.directory.join(directory)).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut entries = entries.map_err(|error| unreadable(directory, &error))?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let name = entry.file_name();
         let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
-        let path = folder.join(name);
+        let path = directory.join(name);
         match entry.file_type() {
             Ok(kind) if kind.is_dir() => walk(context, &path, depth + 1, wanted, found)?,
             Ok(kind) if kind.is_file() && wanted(name) => found.push(path),
@@ -75,13 +75,13 @@ fn file(context: &CommandContext, path: &Path) -> Result<Arc<SourceFile>, CliErr
     let read = if *path == *"-" {
         io::stdin().lock().take(SIZE_MAX + 1).read_to_end(&mut bytes)
     } else {
-        let open = fs::File::open(context.folder.join(path));
+        let open = fs::File::open(context.directory.join(path));
         open.and_then(|file| file.take(SIZE_MAX + 1).read_to_end(&mut bytes))
     };
     read.map_err(|error| unreadable(path, &error))?;
     if bytes.len() as u64 > SIZE_MAX {
-        let message = format!("`{}` is larger than the cap of {} MiB a file", path.display(), SIZE_MAX >> 20);
-        return Err(CliError::said(message).help("split it into several files"));
+        let message = format!("`{}` exceeds the limit of {} MiB per file", path.display(), SIZE_MAX >> 20);
+        return Err(CliError::new(message).help("split it into several files"));
     }
     let (file, problems) = source::decode(&path.display().to_string(), &bytes);
     Problems::check(problems)?;
@@ -89,5 +89,5 @@ fn file(context: &CommandContext, path: &Path) -> Result<Arc<SourceFile>, CliErr
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> CliError {
-    CliError::said(format!("`{}` cannot be read: {error}", path.display()))
+    CliError::new(format!("cannot read `{}`: {error}", path.display()))
 }

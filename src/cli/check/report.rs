@@ -1,52 +1,54 @@
-//! What a check found, in the words that are its own.
+//! The result of a check, ready to be rendered.
 
 use std::fmt::Write as _;
 
-use crate::cli::pass::PassResult;
-use crate::cli::site::SourceMap;
+use crate::cli::support::context::CommandContext;
+use crate::cli::support::pass_runner::PassResult;
+use crate::cli::support::source_map::SourceMap;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::report::exit::Exit;
-use crate::report::finding::{self, FindingLocation, Rule, RunResults, Severity, Subject, pass};
+use crate::report::finding::{Finding, FindingLocation, Rule, RunResults, Severity, Subject, pass};
 use crate::report::v1::check::{CheckSchema, CheckV1, FindingV1, ImageV1};
 use crate::report::v1::report::ReportV1;
 use crate::report::v1::words::FindingKindV1;
 use crate::report::{Render, Report, markdown};
 use crate::text::escape;
 
+use super::drift::{CheckFinding, LockDrift};
+use super::files::unmatched_pattern;
 use super::images::{self, UncoveredImage};
-use super::{CommandContext, Finding, UpstreamDrift};
 
-/// What a check found.
+/// Result of a check.
 pub(super) struct CheckResult<'a> {
     pub(super) context: &'a CommandContext,
     pub(super) root: &'a Root,
-    /// The tags that were meant.
+    /// Tags that were checked.
     pub(super) only: &'a TagGlobs,
-    pub(super) site: SourceMap,
+    pub(super) sources: SourceMap,
     pub(super) exit: Exit,
-    pub(super) drift: UpstreamDrift,
-    /// What was edited by hand.
-    pub(super) by_hand: Vec<Finding>,
-    /// With `--all-images`, what was found of them.
+    pub(super) drift: LockDrift,
+    /// With `--base`, pins that could not be verified.
+    pub(super) unverified: Vec<CheckFinding>,
+    /// With `--all-images`, the images with faults.
     pub(super) images: Option<Vec<UncoveredImage>>,
-    /// With `--upstream`, what a pass would do.
+    /// With `--upstream`, the planned pass.
     pub(super) upstream: Option<Report>,
-    /// Hooks and their patterns that mean no tag.
-    pub(super) idle: Vec<(String, String)>,
+    /// Names of hooks and their patterns that match no tag.
+    pub(super) unmatched: Vec<(String, String)>,
 }
 
 impl CheckResult<'_> {
-    /// What the check is of, and how it ended where all is well.
-    fn summary(&self, is_well: bool) -> String {
+    /// Summarizes the check in one line.
+    fn summary(&self, problems: usize) -> String {
         let pins = count(self.root.lock.pins.len(), "pin");
         let streams = count(self.root.definitions.streams.len(), "stream");
-        let what = match (is_well, self.root.settings.targets.is_empty()) {
-            (false, _) => "not all is as it should be",
-            (true, true) => "lock and definitions agree",
-            (true, false) => "lock, definitions and targets agree",
+        let verdict = match (self.exit, self.root.settings.targets.is_empty()) {
+            (Exit::Success, true) => "lock matches the definitions".to_owned(),
+            (Exit::Success, false) => "lock and targets match the definitions".to_owned(),
+            _ => format!("{} found", count(problems, "problem")),
         };
-        format!("{pins} of {streams}: {what}")
+        format!("{pins} in {streams}: {verdict}")
     }
 
     fn upstream<'r>(&'r self, report: &'r Report) -> PassResult<'r> {
@@ -56,7 +58,7 @@ impl CheckResult<'_> {
             report,
             exit: self.exit,
             drift: Exit::Drift,
-            site: &self.site,
+            sources: &self.sources,
         }
     }
 }
@@ -66,19 +68,20 @@ impl Render for CheckResult<'_> {
         let mut out = String::new();
         put(&mut out, &self.drift.findings);
         if let Some(diff) = &self.drift.diff {
-            // What a lock holds may have been written by anybody. Writing to a `String` does not fail.
+            // The lock may contain untrusted text. Writing to a `String` cannot fail.
             let _ = write!(out, "\n{}", escape::lines(diff));
         }
-        if let Some(mend) = self.drift.mend {
-            let _ = writeln!(out, "\nto mend it: {mend}");
+        if let Some(remedy) = self.drift.remedy {
+            let has_targets = self.drift.findings.iter().any(|finding| finding.place.is_some());
+            let _ = writeln!(out, "\nhelp: {}", help(remedy, has_targets));
         }
-        put(&mut out, &self.by_hand);
+        put(&mut out, &self.unverified);
         out.push_str(&images::text(self.images.as_deref().unwrap_or_default()));
         if let Some(report) = &self.upstream {
             out.push_str(&self.upstream(report).text());
         }
         if self.exit == Exit::Success {
-            let _ = writeln!(out, "{}", self.summary(true));
+            let _ = writeln!(out, "{}", self.summary(0));
         }
         out
     }
@@ -89,9 +92,9 @@ impl Render for CheckResult<'_> {
             exit: self.exit.code(),
             pins: self.root.lock.pins.len(),
             streams: self.root.definitions.streams.len(),
-            findings: self.drift.findings.iter().chain(&self.by_hand).map(FindingV1::from).collect(),
+            findings: self.drift.findings.iter().chain(&self.unverified).map(FindingV1::from).collect(),
             diff: self.drift.diff.clone(),
-            fix: self.drift.mend.map(str::to_owned),
+            fix: self.drift.remedy.map(str::to_owned),
             images: self.images.as_ref().map(|images| images.iter().map(ImageV1::from).collect()),
             upstream: self.upstream.as_ref().map(|report| ReportV1::new(report, self.exit)),
         };
@@ -103,62 +106,69 @@ impl Render for CheckResult<'_> {
     }
 
     fn results(&self) -> RunResults {
-        let mut results = RunResults::new("check", self.site.root(), self.exit);
+        let mut results = RunResults::new("check", self.sources.root(), self.exit);
         for id in self.root.definitions.tags.keys().filter(|id| self.only.matches(id)) {
             results.record_checked(Subject::tag(id), None);
         }
-        let mend = self.drift.mend.map(|mend| format!("run `{mend}`"));
         for found in &self.drift.findings {
+            let remedy = self.drift.remedy.map(|remedy| help(remedy, found.place.is_some()));
             let (rule, subject, place) = match &found.place {
                 Some((path, line)) => {
                     (Rule::Target, Subject::new(path, &found.tag.to_string()), FindingLocation::line(&**path, *line))
                 }
                 None if self.root.definitions.tags.contains_key(&found.tag) => {
-                    (Rule::Lock, Subject::tag(&found.tag), self.site.defined(&found.tag))
+                    (Rule::Lock, Subject::tag(&found.tag), self.sources.defined(&found.tag))
                 }
-                None => (Rule::Lock, Subject::tag(&found.tag), self.site.pin(&found.tag)),
+                None => (Rule::Lock, Subject::tag(&found.tag), self.sources.pin(&found.tag)),
             };
-            // Where it is stands beside it.
+            // The location has a field of its own.
             let message = found.message.split_once(": ").filter(|_| rule == Rule::Target);
             let message = message.map_or(found.message.as_str(), |(_, message)| message);
-            let finding = finding::Finding::new(rule, Severity::Error, subject, message);
-            results.add(finding.help(found.help.as_deref().or(mend.as_deref())).at(place));
+            let finding = Finding::new(rule, Severity::Error, subject, message);
+            results.add(finding.help(found.help.as_deref().or(remedy.as_deref())).at(place));
         }
-        for found in &self.by_hand {
+        for found in &self.unverified {
             let rule = if found.kind == FindingKindV1::HandEdited { Rule::HandEdited } else { Rule::Unverified };
-            let finding = finding::Finding::new(rule, Severity::Error, Subject::tag(&found.tag), &found.message);
-            results.add(finding.help(found.help.as_deref()).at(self.site.digest(&found.tag)));
+            let finding = Finding::new(rule, Severity::Error, Subject::tag(&found.tag), &found.message);
+            results.add(finding.help(found.help.as_deref()).at(self.sources.digest(&found.tag)));
         }
         self.images.iter().flatten().for_each(|image| results.add(image.finding()));
         if let Some(report) = &self.upstream {
-            pass::add_report(&mut results, report, Exit::Drift, &|id| self.site.defined(id));
+            pass::add_report(&mut results, report, Exit::Drift, &|id| self.sources.defined(id));
         }
-        for (hook, pattern) in &self.idle {
-            let message = format!("`on` of the hook `{hook}` means no tag: `{pattern}`");
-            let finding = finding::Finding::new(Rule::Hook, Severity::Warning, Subject::new("hooks", hook), &message);
+        for (hook, pattern) in &self.unmatched {
+            let message = unmatched_pattern(hook, pattern);
+            let finding = Finding::new(Rule::Hook, Severity::Warning, Subject::new("hooks", hook), &message);
             results
                 .add(finding.distinguished_by(pattern).at(FindingLocation::whole(crate::model::settings::FILE_NAME)));
         }
-        results.summary = self.summary(self.exit == Exit::Success);
+        let errors = results.findings.iter().filter(|finding| finding.level == Severity::Error).count();
+        results.summary = self.summary(errors);
         results
     }
 }
 
-fn put(out: &mut String, findings: &[Finding]) {
+fn put(out: &mut String, findings: &[CheckFinding]) {
     for finding in findings {
         let _ = writeln!(out, "{}", escape::lines(&finding.message));
         if let Some(help) = &finding.help {
-            let _ = writeln!(out, "  {}", escape::lines(help));
+            let _ = writeln!(out, "  help: {}", escape::lines(help));
         }
     }
+}
+
+/// Formats the hint to run a command that rewrites the lock, and maybe files with targets.
+fn help(command: &str, has_targets: bool) -> String {
+    let files = if has_targets { "the changed files" } else { "pinstream.lock" };
+    format!("run `{command}`, then commit {files}")
 }
 
 fn count(number: usize, of: &str) -> String {
     if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
 }
 
-impl From<&Finding> for FindingV1 {
-    fn from(finding: &Finding) -> Self {
+impl From<&CheckFinding> for FindingV1 {
+    fn from(finding: &CheckFinding) -> Self {
         Self {
             stream: finding.tag.stream.to_string(),
             tag: finding.tag.tag.to_string(),

@@ -1,4 +1,4 @@
-//! Runs a pass and shows what it did: what `plan`, `update` and `reconcile` have in common.
+//! Runs a pass and writes its report, for `plan`, `update`, `reconcile` and `check --upstream`.
 
 use std::sync::Arc;
 
@@ -12,59 +12,65 @@ use crate::report::finding::{self, RunResults};
 use crate::report::text::{self, RowFilter};
 use crate::report::{OutputFormat, PassEnd, Render, Report, json, markdown};
 
+use super::super::error::CliError;
 use super::context::CommandContext;
-use super::site::SourceMap;
-use super::{CliError, output};
+use super::output;
+use super::source_map::SourceMap;
 
-/// Below how many images no progress is shown.
-const SHORT: usize = 50;
+/// Minimum number of images for a progress bar.
+const PROGRESS_MIN: usize = 50;
 
-/// Runs the pass that `request` of `command` asks for at `place`, and writes its report.
+/// Name and output format of the command that runs a pass.
+#[derive(Clone, Copy, Debug)]
+pub struct PassCommand {
+    /// Name of the command.
+    pub name: &'static str,
+    /// Output format of the report.
+    pub format: OutputFormat,
+}
+
+/// Runs a pass and writes its report.
 ///
 /// # Errors
-/// What stopped it.
-pub fn run(
-    context: &CommandContext,
-    place: Repo,
-    request: &Request,
-    (command, format): (&'static str, OutputFormat),
-) -> Result<Exit, CliError> {
-    let site = SourceMap::of_place(&place);
-    let report = &report(context, place, request)?;
+/// Returns the error that stopped the pass.
+pub fn run(context: &CommandContext, repo: Repo, request: &Request, command: PassCommand) -> Result<Exit, CliError> {
+    let sources = SourceMap::of_repo(&repo);
+    let report = &report(context, repo, request)?;
     let exit = report.exit();
-    output::write(format, &PassResult { context, command, report, exit, drift: Exit::Success, site: &site })?;
+    let result = PassResult { context, command: command.name, report, exit, drift: Exit::Success, sources: &sources };
+    output::write(command.format, &result)?;
     Ok(exit)
 }
 
-/// Runs the pass and gives its report.
+/// Runs a pass and returns its report.
 ///
 /// # Errors
-/// What stopped it.
-pub fn report(context: &CommandContext, place: Repo, request: &Request) -> Result<Report, CliError> {
+/// Returns the error that stopped the pass.
+pub fn report(context: &CommandContext, repo: Repo, request: &Request) -> Result<Report, CliError> {
     let bar = Arc::new(bar(context));
     let drawn = Arc::clone(&bar);
-    let world = RealWorld::new(place, context.policy.clone(), Box::new(move |progress| draw(&drawn, progress)));
+    let world = RealWorld::new(repo, context.policy.clone(), Box::new(move |progress| draw(&drawn, progress)));
     let runtime = runtime()?;
     let result = runtime.block_on(async { interruptible(reconcile(&world, request)).await });
-    // A pass that was told to stop does not wait for what a thread still fetches.
+    // An interrupted pass does not wait for blocking threads.
     runtime.shutdown_background();
     bar.finish_and_clear();
-    let asked = world.counts();
+    let counts = world.counts();
     tracing::debug!(
-        "registries were asked: {} HEAD, {} GET, {} for tokens, {} again; {} bytes came",
-        asked.head,
-        asked.get,
-        asked.token,
-        asked.retries,
-        asked.bytes
+        "registry requests: {} HEAD, {} GET, {} token, {} retries; {} bytes received",
+        counts.head,
+        counts.get,
+        counts.token,
+        counts.retries,
+        counts.bytes
     );
     result
 }
 
-/// Ends the pass at once when the process is told to: dropping it ends what it started.
+/// Runs a pass until it ends or the process receives SIGTERM or SIGINT; dropping the pass stops everything it started.
 ///
 /// # Errors
-/// What stopped it, or that it was told to.
+/// Returns the error that stopped the pass, or the interruption.
 pub async fn interruptible<T>(
     pass: impl Future<Output = Result<T, crate::reconcile::PassError>>,
 ) -> Result<T, CliError> {
@@ -73,33 +79,33 @@ pub async fn interruptible<T>(
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     tokio::select! {
         result = pass => Ok(result?),
-        _ = terminate.recv() => Err(CliError::said("told to stop; the next pass goes on where this one was")),
-        _ = interrupt.recv() => Err(CliError::said("interrupted; the next pass goes on where this one was")),
+        _ = terminate.recv() => Err(CliError::new("terminated; run again to continue")),
+        _ = interrupt.recv() => Err(CliError::new("interrupted; run again to continue")),
     }
 }
 
-/// The one runtime of the process: a single thread, for what is waited for is elsewhere.
+/// Creates the single-threaded runtime of the process.
 ///
 /// # Errors
-/// Where the system has no more to give.
+/// Fails if the system is out of resources.
 pub fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
-/// What a pass did, and how the process is to end for it.
+/// A finished pass, ready to be rendered.
 pub struct PassResult<'a> {
-    /// What every command stands on.
+    /// Context of the command.
     pub context: &'a CommandContext,
-    /// The command that ran it.
+    /// Name of the command.
     pub command: &'static str,
-    /// What it did.
+    /// Report of the pass.
     pub report: &'a Report,
-    /// How the process is to end.
+    /// Exit code of the process.
     pub exit: Exit,
-    /// How it is judged that something moves.
+    /// Exit code for changes: drift for commands that fail on changes.
     pub drift: Exit,
-    /// Where its root stands.
-    pub site: &'a SourceMap,
+    /// Source positions of its tags.
+    pub sources: &'a SourceMap,
 }
 
 impl Render for PassResult<'_> {
@@ -121,8 +127,8 @@ impl Render for PassResult<'_> {
     }
 
     fn results(&self) -> RunResults {
-        let mut results = RunResults::new(self.command, self.site.root(), self.exit);
-        finding::pass::add_report(&mut results, self.report, self.drift, &|id| self.site.defined(id));
+        let mut results = RunResults::new(self.command, self.sources.root(), self.exit);
+        finding::pass::add_report(&mut results, self.report, self.drift, &|id| self.sources.defined(id));
         results
     }
 }
@@ -140,11 +146,11 @@ fn bar(context: &CommandContext) -> ProgressBar {
 
 fn draw(bar: &ProgressBar, progress: Progress) {
     match progress {
-        Progress::Resolving { done, of } if of >= SHORT => {
-            // What is shown first has its numbers already.
+        Progress::Resolving { done, of } if of >= PROGRESS_MIN => {
+            // Set the numbers first, so that the bar never shows a message without them.
             bar.set_length(of as u64);
             bar.set_position(done as u64);
-            bar.set_message("importing");
+            bar.set_message("resolving");
         }
         Progress::Resolving { .. } => {}
         Progress::Hook => bar.finish_and_clear(),

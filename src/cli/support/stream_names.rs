@@ -1,10 +1,10 @@
-//! Names of streams for repositories: the shortest end of a path that no other has, with a number where there is none.
+//! Stream names for repositories: the shortest unique suffix of the path, with a number if there is none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::image::{Repository, StreamName};
 
-/// Each of `repositories` with a name for its stream, which no other of them has, nor one of those that are `taken`.
+/// Assigns each repository a stream name that is unique and not `taken`.
 pub fn named<'a>(
     repositories: impl Iterator<Item = &'a Repository> + Clone,
     taken: impl Fn(&str) -> bool,
@@ -18,7 +18,7 @@ pub fn named<'a>(
         let ends = ends(repository);
         let name = match ends.iter().find(|end| counts.get(*end) == Some(&1) && !taken(end)) {
             Some(alone) => alone.clone(),
-            // Even the whole of it is another's, too: `h:5000/a` and `h-5000/a`.
+            // Different repositories can map to the same name, e.g. `h:5000/a` and `h-5000/a`.
             None => {
                 let mut names =
                     std::iter::once(ends[2].clone()).chain((2..).map(|number| format!("{}-{number}", ends[2])));
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_the_shortest_end_that_is_free() {
+    fn a_name_is_the_shortest_unique_suffix() {
         let repositories = ["docker.io/library/redis", "quay.io/a/web", "quay.io/b/web", "h:5000/b/web", "q.io/x/used"];
         let repositories = repositories.map(|text| text.parse::<Repository>().unwrap());
         let named = named(repositories.iter(), |name| name == "used");
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_repositories_have_one_name() {
+    fn names_are_unique() {
         let all = ["h.x:5000/b/web", "h.x-5000/b/web", "h.x:5000/b/web-2", "h.x-5000/b/web-2", "q.io/a/b"];
         let repositories = all.map(|text| text.parse::<Repository>().unwrap());
         let taken = ["b", "a/b", "q.io/a/b", "q.io/a/b-2"];

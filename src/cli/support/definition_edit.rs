@@ -1,5 +1,5 @@
-//! Changes of a root's files in its folder, for the commands by which people change them: thought through in memory,
-//! read again as a whole, then written. Commits nothing.
+//! Edits of a root's files for commands such as `tag` and `rollback`: made in memory, validated as a whole, then written.
+//! Never commits.
 
 use crate::formats::EditedFile;
 use crate::git::RootFiles;
@@ -12,49 +12,49 @@ use crate::model::stream::edit::InvalidToml;
 use crate::model::stream::validate::DIRECTORY;
 use crate::text::diagnostics::Problems;
 
-use super::CliError;
+use super::super::error::CliError;
 use super::context::CommandContext;
 
-/// What Windows programs put before text; it is no part of it, and stays where it is.
+/// Byte order mark of Windows programs; preserved.
 const MARK: &str = "\u{feff}";
 
-/// A root's files, as they are and as they shall be.
+/// The files of a root before and after an edit.
 #[derive(Debug)]
 pub struct DefinitionEdit {
-    /// Where they are.
-    pub folder: WorkTree,
+    /// Directory of the root.
+    pub work_tree: WorkTree,
     before: RootFiles,
     after: RootFiles,
 }
 
 impl DefinitionEdit {
-    /// Reads the files of the root that the current folder is in, right or wrong.
+    /// Reads the files of the root that contains the working directory; they may have problems.
     ///
     /// # Errors
-    /// Where there is none, or what is there is not fit to be read.
+    /// Fails if there is no root or a file cannot be read.
     pub fn begin(context: &CommandContext) -> Result<Self, CliError> {
-        let folder = context.root_folder()?;
-        let before = folder.read()?;
-        Ok(Self { folder, after: before.clone(), before })
+        let work_tree = context.root_directory()?;
+        let before = work_tree.read()?;
+        Ok(Self { work_tree, after: before.clone(), before })
     }
 
-    /// The root, as it shall be.
+    /// Parses the edited root.
     ///
     /// # Errors
-    /// Every problem that it would have.
+    /// Returns all problems of the edited files.
     pub fn root(&self) -> Result<Root, Problems> {
         Root::read(&self.after)
     }
 
-    /// Whether the root had problems before anything was changed.
+    /// Returns true if the root had problems before the edit.
     pub fn was_broken(&self) -> bool {
         Root::read(&self.before).is_err()
     }
 
-    /// Changes the text of a stream's file, which is empty where there is none yet.
+    /// Edits a stream file; a file that does not exist yet is empty.
     ///
     /// # Errors
-    /// Where it is no TOML.
+    /// Fails if the file is not valid TOML.
     pub fn stream(
         &mut self,
         name: &StreamName,
@@ -63,60 +63,62 @@ impl DefinitionEdit {
         self.text(&path(name), change)
     }
 
-    /// Changes the text of the settings.
+    /// Edits the settings.
     ///
     /// # Errors
-    /// Where it is no text.
+    /// Fails if the file is not text.
     pub fn settings(&mut self, change: impl FnOnce(&str) -> String) -> Result<(), CliError> {
         self.text(settings::FILE_NAME, |text| Ok(change(text)))
     }
 
     fn text(&mut self, path: &str, change: impl FnOnce(&str) -> Result<String, InvalidToml>) -> Result<(), CliError> {
         let bytes = self.after.get(path).map(Vec::as_slice).unwrap_or_default();
-        let no_toml = |reason: String| {
-            CliError::said(format!("`{path}` is no TOML: {reason}")).help("`pinstream check` shows where")
+        let invalid = |reason: String| {
+            CliError::new(format!("`{path}` is not valid TOML: {reason}")).help("run `pinstream check` to see the line")
         };
-        let text = std::str::from_utf8(bytes).map_err(|error| no_toml(error.to_string()))?;
+        let text = std::str::from_utf8(bytes).map_err(|error| invalid(error.to_string()))?;
         let (mark, text) = text.strip_prefix(MARK).map_or(("", text), |rest| (MARK, rest));
-        let new = change(text).map_err(|error| no_toml(error.to_string()))?;
+        let new = change(text).map_err(|error| invalid(error.to_string()))?;
         if new != text {
             self.after.insert(path.to_owned(), format!("{mark}{new}").into_bytes());
         }
         Ok(())
     }
 
-    /// Changes the lock.
+    /// Replaces the lock.
     pub fn lock(&mut self, text: String) {
         self.after.insert(lock::FILE_NAME.to_owned(), text.into_bytes());
     }
 
-    /// Changes a file that targets name.
+    /// Replaces a file that contains targets.
     pub fn target(&mut self, file: EditedFile) {
         self.before.insert(file.path.clone(), file.old.into_bytes());
         self.after.insert(file.path, file.new.into_bytes());
     }
 
-    /// Writes what was changed, definitions and files of targets before the lock, and gives the paths. A run that ends between two files
-    /// leaves a root that the next pass reads: a rejection without the rollback is only that.
+    /// Writes the changed files and returns their paths. The lock comes last: if the process is killed between two files,
+    /// the root is still valid.
     ///
     /// # Errors
-    /// Where a file was changed by somebody else meanwhile, or cannot be written.
+    /// Fails if a file was changed concurrently or cannot be written.
     pub fn write(self) -> Result<Vec<String>, CliError> {
         let changed = self.after.iter().filter(|(path, bytes)| self.before.get(*path) != Some(*bytes));
         let (locks, mut files): (Vec<_>, Vec<_>) = changed.partition(|(path, _)| *path == lock::FILE_NAME);
         files.extend(locks);
         for (path, bytes) in &files {
-            let is_before = self.folder.file(path)?.map(|file| file.bytes).as_ref() == self.before.get(*path);
+            let is_before = self.work_tree.file(path)?.map(|file| file.bytes).as_ref() == self.before.get(*path);
             if !is_before {
-                return Err(CliError::said(format!("`{path}` was changed meanwhile")).help("run it again"));
+                return Err(
+                    CliError::new(format!("`{path}` was changed by another process")).help("run the command again")
+                );
             }
-            self.folder.put(path, bytes)?;
+            self.work_tree.put(path, bytes)?;
         }
         Ok(files.into_iter().map(|(path, _)| path.clone()).collect())
     }
 }
 
-/// The path of a stream's file.
+/// Returns the path of a stream file.
 pub fn path(stream: &StreamName) -> String {
     format!("{DIRECTORY}{stream}.toml")
 }

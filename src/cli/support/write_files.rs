@@ -1,37 +1,35 @@
-//! Files of a root that are written for a person to own: all of them, or none where one is in the way.
+//! Writes new files into a root: all of them, or none if one exists.
 
 use std::fs;
 use std::io::{self, Write as _};
 
 use crate::git::work_tree::WorkTree;
 
-use super::CliError;
+use super::super::error::CliError;
 
-/// What becomes of files that are there already.
+/// Treatment of files that exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExistingFile {
-    /// They are an error, before anything is written, with this way out.
+    /// Fail before anything is written, with this hint.
     Refuse(&'static str),
-    /// They are written over.
+    /// Overwrite them.
     Replace,
 }
 
-/// Writes `files` into the root, each by its path.
+/// Writes `files`, pairs of path and content, into the root.
 ///
 /// # Errors
-/// Where a file is there that may not be written over, is no plain file, or cannot be written.
+/// Fails if a file exists and may not be overwritten, is not a regular file, or cannot be written.
 pub fn write(root: &WorkTree, files: &[(String, String)], existing: ExistingFile) -> Result<(), CliError> {
-    let mut in_the_way = Vec::new();
+    let mut present = Vec::new();
     for (path, _) in files {
         if root.file(path)?.is_some() {
-            in_the_way.push(format!("`{path}`"));
+            present.push(format!("`{path}`"));
         }
     }
-    if let (ExistingFile::Refuse(help), false) = (existing, in_the_way.is_empty()) {
-        let are = if in_the_way.len() == 1 { "is" } else { "are" };
-        return Err(
-            CliError::said(format!("{} {are} already there; nothing was written", in_the_way.join(", "))).help(help)
-        );
+    if let (ExistingFile::Refuse(help), false) = (existing, present.is_empty()) {
+        let exist = if present.len() == 1 { "already exists" } else { "already exist" };
+        return Err(CliError::new(format!("{} {exist}; nothing was written", present.join(", "))).help(help));
     }
     for (path, text) in files {
         let whole = root.0.join(path);
@@ -44,7 +42,7 @@ pub fn write(root: &WorkTree, files: &[(String, String)], existing: ExistingFile
             };
             options.open(&whole)?.write_all(text.as_bytes())
         };
-        write().map_err(|error| CliError::said(format!("`{}` cannot be written: {error}", whole.display())))?;
+        write().map_err(|error| CliError::new(format!("cannot write `{}`: {error}", whole.display())))?;
     }
     Ok(())
 }

@@ -1,0 +1,113 @@
+//! Drift between definitions and lock, found offline.
+
+use std::borrow::Cow;
+
+use similar::TextDiff;
+
+use crate::model::adoption::AdoptionPolicy;
+use crate::model::image::TagId;
+use crate::model::lock::Lock;
+use crate::model::lock::agree::{DriftKind, find_drift};
+use crate::model::lock::encode::encode;
+use crate::model::root::Root;
+use crate::model::settings::globs::TagGlobs;
+use crate::reconcile::pin::pin;
+use crate::reconcile::resolve::Resolutions;
+use crate::report::exit::Exit;
+use crate::report::v1::words::FindingKindV1;
+
+/// A failed check of one tag.
+pub(super) struct CheckFinding {
+    pub(super) tag: TagId,
+    pub(super) kind: FindingKindV1,
+    /// Exit code that this finding causes.
+    pub(super) exit: Exit,
+    pub(super) message: String,
+    pub(super) help: Option<String>,
+    /// File and line of a target.
+    pub(super) place: Option<(String, usize)>,
+}
+
+/// Differences between definitions, lock and targets.
+#[derive(Default)]
+pub(super) struct LockDrift {
+    pub(super) findings: Vec<CheckFinding>,
+    /// Unified diff of the lock and of files with targets.
+    pub(super) diff: Option<String>,
+    /// The command that removes the drift.
+    pub(super) remedy: Option<&'static str>,
+}
+
+/// Remedy for drift that needs no registry.
+pub(super) const OFFLINE: &str = "pinstream update --offline";
+
+/// Compares the lock with the definitions, offline.
+pub(super) fn offline(root: &Root, only: &TagGlobs) -> LockDrift {
+    let mut found = find_drift(&root.definitions, &root.lock);
+    found.retain(|one| only.matches(&one.tag));
+    if found.is_empty() {
+        return LockDrift::default();
+    }
+    let next = next_lock(root, only);
+    let diff = (*next != root.lock).then(|| {
+        let (old, new) = (encode(&root.lock), encode(&next));
+        let diff = TextDiff::from_lines(&old, &new);
+        diff.unified_diff().context_radius(2).header("pinstream.lock", "expected").to_string()
+    });
+    let is_offline_enough = !find_drift(&root.definitions, &next).iter().any(|one| only.matches(&one.tag));
+    let is_fixed_digest = found.iter().any(|one| matches!(one.what, DriftKind::Fixed { .. }));
+    let remedy = if is_offline_enough && !is_fixed_digest { OFFLINE } else { "pinstream update" };
+    let findings = found.iter().map(|one| CheckFinding {
+        tag: one.tag.clone(),
+        kind: FindingKindV1::Disagrees,
+        exit: Exit::Drift,
+        message: one.to_string(),
+        help: None,
+        place: None,
+    });
+    LockDrift { findings: findings.collect(), diff, remedy: Some(remedy) }
+}
+
+/// Computes the lock that follows from the definitions and existing pins, for the tags that match `only`.
+pub(super) fn next_lock<'a>(root: &'a Root, only: &TagGlobs) -> Cow<'a, Lock> {
+    let mut next = pin(&root.definitions, &root.lock, Resolutions::new(), &AdoptionPolicy::OFFLINE).lock;
+    if next.pins != root.lock.pins && !only.is_all() {
+        let next = next.to_mut();
+        next.pins.retain(|id, _| only.matches(id));
+        let others = root.lock.pins.iter().filter(|(id, _)| !only.matches(id));
+        next.pins.extend(others.map(|(id, pin)| (id.clone(), pin.clone())));
+    }
+    next
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{ProptestConfig, proptest};
+
+    use super::*;
+    use crate::git::RootFiles;
+    use crate::model::lock::sample;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_lock_that_would_be_rewritten_is_drift(lock in sample::any_lock()) {
+            // Definitions that match the lock more or less, so that some locks have no drift.
+            let mut tags = std::collections::BTreeMap::<String, String>::new();
+            for (id, pin) in &lock.pins {
+                let text = tags.entry(id.stream.to_string()).or_insert_with(|| "[tags]\n".to_owned());
+                let followed = pin.followed().filter(|target| *target < id && lock.pins.contains_key(target));
+                *text += &match followed {
+                    Some(target) => format!("\"{}\" = {{ follow = \"{target}\" }}\n", id.tag),
+                    None => format!("\"{}\" = \"{}\"\n", id.tag, pin.image),
+                };
+            }
+            let mut files: RootFiles = tags.into_iter().map(|(name, text)| (format!("streams/{name}.toml"), text.into())).collect();
+            files.insert("pinstream.toml".to_owned(), Vec::new());
+            let root = Root { lock, ..Root::read(&files).unwrap() };
+            let has_no_drift = offline(&root, &TagGlobs::all()).findings.is_empty();
+            assert!(!has_no_drift || *next_lock(&root, &TagGlobs::all()) == root.lock);
+        }
+    }
+}

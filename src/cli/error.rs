@@ -1,0 +1,125 @@
+//! The error of a command, with its hint.
+
+use std::fmt;
+use std::io;
+
+use crate::git::GitError;
+use crate::model::image::NameError;
+use crate::model::root::UnknownTag;
+use crate::reconcile::PassError;
+use crate::report::exit::Exit;
+use crate::report::finding::Rule;
+use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
+use crate::text::escape;
+
+/// An error that stops a command.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The pass was stopped.
+    #[error(transparent)]
+    Pass(#[from] PassError),
+    /// Standard output could not be written.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+    /// Any other error.
+    #[error("{message}")]
+    Other {
+        /// Exit code of the process.
+        exit: Exit,
+        /// Event, object and cause.
+        message: String,
+        /// Remedy, shown on a `help:` line.
+        help: Option<String>,
+    },
+}
+
+impl CliError {
+    /// Creates an error with exit code 1.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self::Other { exit: Exit::Error, message: message.into(), help: None }
+    }
+
+    /// Creates an error about the command line, with exit code 64.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::Other { exit: Exit::Usage, message: message.into(), help: None }
+    }
+
+    /// Adds a remedy, in the imperative.
+    pub fn help(self, help: impl Into<String>) -> Self {
+        match self {
+            Self::Other { exit, message, .. } => Self::Other { exit, message, help: Some(help.into()) },
+            other => other,
+        }
+    }
+
+    /// Returns the remedy, if there is one.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Pass(PassError::Git(error)) => error.help(),
+            Self::Pass(PassError::NoSuchTag(error)) => Some(error.help()),
+            Self::Pass(PassError::Contention { .. }) => Some("run the command again".to_owned()),
+            Self::Other { help, .. } => help.clone(),
+            _ => None,
+        }
+    }
+
+    /// Returns the problems in files that this error consists of, and the rule that reports them.
+    pub fn problems(&self) -> Option<(Rule, &Problems)> {
+        match self {
+            Self::Pass(PassError::Problems(problems) | PassError::Git(GitError::Unfit(problems))) => {
+                Some((Rule::Definition, problems))
+            }
+            Self::Pass(PassError::Forbidden(problems)) => Some((Rule::Policy, problems)),
+            _ => None,
+        }
+    }
+}
+
+impl From<Problems> for CliError {
+    fn from(problems: Problems) -> Self {
+        Self::Pass(PassError::Problems(problems))
+    }
+}
+
+impl From<UnknownTag> for CliError {
+    fn from(error: UnknownTag) -> Self {
+        Self::Pass(PassError::NoSuchTag(error))
+    }
+}
+
+impl From<GitError> for CliError {
+    fn from(error: GitError) -> Self {
+        Self::Pass(PassError::Git(error))
+    }
+}
+
+/// Converts the error about a name on the command line.
+pub fn usage(error: NameError) -> CliError {
+    let usage = CliError::usage(error.message);
+    match error.help {
+        Some(help) => usage.help(help),
+        None => usage,
+    }
+}
+
+/// Shows an error with its hint, or all its problems with their source lines.
+pub struct RenderedError<'a>(pub &'a CliError, pub RenderStyle);
+
+impl fmt::Display for RenderedError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(error, style) = self;
+        if let Some((_, problems)) = error.problems() {
+            return write!(f, "{}", RenderedProblems(problems, *style));
+        }
+        let (bold, red, plain) = match style {
+            RenderStyle::Colour => ("\u{1b}[1m", "\u{1b}[1;31m", "\u{1b}[0m"),
+            RenderStyle::Plain => ("", "", ""),
+        };
+        // Arguments may be untrusted, e.g. in a CI job.
+        writeln!(f, "{red}error{plain}: {}", escape::lines(&error.to_string()))?;
+        match error.hint() {
+            Some(help) => writeln!(f, "{bold}help{plain}: {}", escape::lines(&help)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Source positions of tags and pins, so that findings point at lines. Reads files lazily and never fails: unreadable
+//! files have no positions.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use crate::effects::real::Repo;
+use crate::git::checkout;
+use crate::git::work_tree::WorkTree;
+use crate::model::image::{StreamName, TagId};
+use crate::model::lock::places::{self as pins, PinLines};
+use crate::model::stream::places;
+use crate::report::finding::{self, FilePosition, of_lock};
+use crate::text::diagnostics::lines::SourceSpan;
+
+/// Location of a root, and positions within its files.
+pub struct SourceMap {
+    /// Directory of the root in the repository, found on demand.
+    root: OnceLock<String>,
+    /// Directory of the root on this machine.
+    work_tree: Option<WorkTree>,
+    /// Positions in the stream files read so far.
+    streams: Mutex<BTreeMap<StreamName, BTreeMap<String, SourceSpan>>>,
+    pins: OnceLock<BTreeMap<TagId, PinLines>>,
+}
+
+impl SourceMap {
+    /// Maps a root in a directory of this machine.
+    pub fn of_work_tree(work_tree: WorkTree) -> Self {
+        Self { root: OnceLock::new(), work_tree: Some(work_tree), ..Self::of_remote("") }
+    }
+
+    /// Maps a root in directory `root` of a remote repository; its files are not available.
+    pub fn of_remote(root: &str) -> Self {
+        let root = OnceLock::from(root.to_owned());
+        Self { root, work_tree: None, streams: Mutex::default(), pins: OnceLock::new() }
+    }
+
+    /// Maps the root of a pass.
+    pub fn of_repo(repo: &Repo) -> Self {
+        match repo {
+            Repo::Folder(work_tree) => Self::of_work_tree(work_tree.clone()),
+            Repo::Remote { root, .. } => Self::of_remote(root),
+        }
+    }
+
+    /// Returns the directory of the root in the repository; empty at the top or outside a repository.
+    pub fn root(&self) -> &str {
+        self.root.get_or_init(|| {
+            let checkout =
+                self.work_tree.as_ref().and_then(|work_tree| checkout::discover(&work_tree.0).ok().flatten());
+            checkout.map(|checkout| checkout.prefix).unwrap_or_default()
+        })
+    }
+
+    /// Returns the position of a tag's definition, or the whole stream file if it is unknown.
+    pub fn defined(&self, id: &TagId) -> finding::FindingLocation {
+        let path = format!("streams/{}.toml", id.stream);
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = streams.entry(id.stream.clone()).or_insert_with(|| places::places(&self.text(&path)));
+        finding::FindingLocation { span: known.get(id.tag.as_str()).copied().map(FilePosition::Part), path }
+    }
+
+    /// Returns the position of a tag's pin in the lock.
+    pub fn pin(&self, id: &TagId) -> finding::FindingLocation {
+        of_lock(self.lines(id).map(|lines| lines.begin))
+    }
+
+    /// Returns the position of a pin's digest in the lock.
+    pub fn digest(&self, id: &TagId) -> finding::FindingLocation {
+        of_lock(self.lines(id).map(|lines| lines.digest))
+    }
+
+    fn lines(&self, id: &TagId) -> Option<PinLines> {
+        let read = || pins::places(&self.text(crate::model::lock::FILE_NAME));
+        self.pins.get_or_init(read).get(id).copied()
+    }
+
+    fn text(&self, path: &str) -> String {
+        let file = self.work_tree.as_ref().and_then(|work_tree| match path {
+            crate::model::lock::FILE_NAME => work_tree.lock().ok().flatten(),
+            path => work_tree.file(path).ok().flatten().map(|file| file.bytes),
+        });
+        String::from_utf8(file.unwrap_or_default()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,43 @@
+//! Status of tags: whether each pin matches its definition, judged offline.
+
+use crate::model::image::TagId;
+use crate::model::lock::agree::{Drift, DriftKind, find_drift};
+use crate::model::root::Root;
+
+/// Agreement between a tag's pin and its definition, in the order in which `list --sort status` shows tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TagStatus {
+    /// The pin differs from the definition.
+    Drifted,
+    /// The tag has no pin.
+    NotPinned,
+    /// The pin matches the definition.
+    Pinned,
+}
+
+/// All drift of a root, indexed by tag.
+#[derive(Debug)]
+pub struct DriftIndex(Vec<Drift>);
+
+impl DriftIndex {
+    /// Compares the lock of `root` with its definitions.
+    pub fn of(root: &Root) -> Self {
+        Self(find_drift(&root.definitions, &root.lock))
+    }
+
+    /// Returns the drift of one tag, if its pin is missing or differs.
+    pub fn get(&self, id: &TagId) -> Option<&Drift> {
+        // `find_drift` sorts by tag.
+        let at = self.0.binary_search_by(|drift| drift.tag.cmp(id));
+        at.ok().map(|at| &self.0[at])
+    }
+
+    /// Returns the status of a defined tag.
+    pub fn status(&self, id: &TagId) -> TagStatus {
+        match self.get(id).map(|drift| &drift.what) {
+            None => TagStatus::Pinned,
+            Some(DriftKind::Missing) => TagStatus::NotPinned,
+            Some(_) => TagStatus::Drifted,
+        }
+    }
+}
