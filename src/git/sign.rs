@@ -204,8 +204,9 @@ fn not_run(error: &ProgramError, setting: &str) -> GitError {
 
 /// Reports that a signing program failed; quotes the last line that it printed.
 fn failed(program: &str, output: &ProgramOutput) -> GitError {
-    let lines = output.stderr.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("[GNUPG:]"));
-    let reason = lines.last().map_or_else(|| "no signature was printed".to_owned(), escape::terminal);
+    let mut lines =
+        output.stderr.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("[GNUPG:]"));
+    let reason = lines.next_back().map_or_else(|| "no signature was printed".to_owned(), escape::terminal);
     unusable(
         format!("cannot sign commits: `{program}` failed: {reason}"),
         "check that `git commit -S` works for this user with the same key",

@@ -75,7 +75,8 @@ impl Times {
 pub(crate) fn sample(name: &str, mut one: impl FnMut() -> Duration) -> Times {
     one();
     let times = Times((0..SAMPLES).map(|_| one()).collect());
-    println!("{name:<46} {}", times.spread());
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{name:<46} {}", times.spread()).unwrap();
     times
 }
 

@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     let mut figures = Figures::default();
     for (name, part) in PARTS {
         if words.is_empty() || words.iter().any(|word| name.contains(word.as_str())) {
-            part(&mut &mut figures);
+            part(&mut figures);
         }
     }
     if figures.print() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
