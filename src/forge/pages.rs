@@ -1,7 +1,7 @@
 //! Long lists of proposals: read page by page, the newest first, and by branch where that is not enough.
 
-use super::ForgeError;
-use crate::proposal::known::ForgeProposal;
+use super::error::ForgeError;
+use crate::proposal::draft::ForgeProposal;
 
 /// The most pages of a list that are read.
 pub(super) const PAGES: usize = 5;

@@ -7,17 +7,16 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use url::Url;
 
-use super::error::{permission, said};
+use super::error::{ForgeError, said};
 use super::instance::{ForgeInstance, ForgeToken};
-use super::{ForgeConfig, ForgeError};
-use crate::model::settings::publish::ForgeKind;
+use super::protocol::ForgeProtocol;
 use crate::registry::{
-    ClientLimits, Connector, PrivateAccess, Redactor, TRIES, TransportError, UrlOrigin, retry_after,
+    ClientLimits, Connector, PrivateAccess, Proxies, Redactor, TRIES, TransportError, UrlOrigin, retry_after,
 };
 use crate::system::clock;
 use crate::text::escape;
@@ -29,7 +28,7 @@ const SECONDARY: Duration = Duration::from_secs(60);
 
 /// The way to one forge.
 pub(super) struct ApiClient {
-    kind: ForgeKind,
+    protocol: &'static ForgeProtocol,
     repository: String,
     api: Url,
     origin: UrlOrigin,
@@ -115,17 +114,17 @@ impl ApiClient {
     ///
     /// # Errors
     /// Where a proxy cannot be read.
-    pub(super) fn new(instance: &ForgeInstance, setup: &ForgeConfig) -> Result<Self, ForgeError> {
-        let ForgeInstance { kind, repository, api, origin, is_named, token, .. } = instance;
+    pub(super) fn new(instance: &ForgeInstance, proxies: &Proxies) -> Result<Self, ForgeError> {
+        let ForgeInstance { protocol, repository, api, origin, is_named, token, .. } = instance;
         let limits = ClientLimits::default();
         let named = is_named.then(|| origin.place.clone());
-        let connector = Connector::to(named, &setup.proxies, limits);
+        let connector = Connector::to(named, proxies, limits);
         let connector = connector
             .map_err(|message| ForgeError::Setup { message, help: "see `HTTPS_PROXY` and `HTTP_PROXY`".to_owned() })?;
         let confided = Redactor::default();
-        token.confide(&confided);
+        token.redact_in(&confided);
         Ok(Self {
-            kind: *kind,
+            protocol,
             repository: repository.clone(),
             api: api.clone(),
             origin: origin.clone(),
@@ -134,10 +133,6 @@ impl ApiClient {
             limits,
             confided,
         })
-    }
-
-    pub(super) fn kind(&self) -> ForgeKind {
-        self.kind
     }
 
     /// The pauses between tries, with jitter.
@@ -193,10 +188,10 @@ impl ApiClient {
         let (place, status) = (self.place(), reply.status.as_u16());
         let said = self.said(&reply.body);
         match status {
-            401 | 403 => ForgeError::Denied { place, status, said, help: permission(self.kind, reply.status) },
+            401 | 403 => ForgeError::Denied { place, status, said, help: self.protocol.denied_help(reply.status) },
             404 => {
-                let help = "see `repository` in `[publish]`; a forge also says so where the token may not see it: ";
-                let help = format!("{help}{}", permission(self.kind, StatusCode::FORBIDDEN));
+                let help = "check `repository` in `[publish]`; if it is correct, ";
+                let help = format!("{help}{}", self.protocol.denied_help(StatusCode::FORBIDDEN));
                 ForgeError::NotFound { place, repository: self.repository.clone(), said, help }
             }
             429 => ForgeError::RateLimited { place, status, said, retry_after: None },
@@ -259,8 +254,8 @@ impl ApiClient {
             Err(error) => return ApiAttempt::Never(ForgeError::of_line(error)),
         };
         let mut request = route.client.request(call.method.clone(), call.url.clone()).header(AUTHORIZATION, header);
-        for (name, value) in headers(self.kind) {
-            request = request.header(name, value);
+        for (name, value) in self.protocol.headers {
+            request = request.header(*name, *value);
         }
         if let Some(body) = call.body {
             request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body.to_string());
@@ -314,9 +309,8 @@ impl ApiClient {
             return ApiAttempt::Later(error, wait);
         }
         if status.is_redirection() || code == 203 {
-            // Azure DevOps sends whoever has no good token to a page where people log in.
-            if self.kind == ForgeKind::Azure {
-                let help = permission(self.kind, StatusCode::UNAUTHORIZED);
+            if self.protocol.redirects_to_login {
+                let help = self.protocol.denied_help(StatusCode::UNAUTHORIZED);
                 return ApiAttempt::Never(ForgeError::Denied { place, status: code, said: words, help });
             }
             let to = headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes())).unwrap_or_default();
@@ -360,25 +354,6 @@ impl ApiClient {
     }
 }
 
-/// What goes with every request besides the token.
-fn headers(kind: ForgeKind) -> Vec<(HeaderName, HeaderValue)> {
-    let json = HeaderValue::from_static("application/json");
-    match kind {
-        ForgeKind::GitHub => vec![
-            (ACCEPT, HeaderValue::from_static("application/vnd.github+json")),
-            (HeaderName::from_static("x-github-api-version"), HeaderValue::from_static("2022-11-28")),
-        ],
-        // Else it answers a bad token with a redirect to a page.
-        ForgeKind::Azure => {
-            vec![
-                (ACCEPT, json),
-                (HeaderName::from_static("x-tfs-fedauthredirect"), HeaderValue::from_static("Suppress")),
-            ]
-        }
-        ForgeKind::GitLab | ForgeKind::Gitea | ForgeKind::Bitbucket => vec![(ACCEPT, json)],
-    }
-}
-
 /// Whether an answer says that nothing was done and a later try may be answered; and when, where it says so.
 ///
 /// GitHub says 403 or 429 with `Retry-After`, or with no more `x-ratelimit-remaining` until `x-ratelimit-reset`, or
@@ -405,6 +380,8 @@ fn later(status: StatusCode, headers: &HeaderMap, words: &str) -> Option<Option<
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderName;
+
     use super::*;
 
     #[test]

@@ -53,7 +53,7 @@ pub struct Settings {
     pub remotes: BTreeMap<RemoteName, RemoteSettings>,
     /// `[[hook]]`, in the order of the file.
     pub hooks: Vec<Hook>,
-    /// `[publish]`: where moves are proposed; none means that they are pushed to the branch.
+    /// `[publish]`: where changes are proposed; none means that passes push to the branch.
     pub publish: Option<Publish>,
     /// `[[target]]`, in the order of the file.
     pub targets: Vec<Target>,

@@ -9,7 +9,7 @@ use crate::model::lock::Lock;
 use crate::model::root::{CachedDefinitions, Fingerprint, Root};
 use crate::model::settings::adoption::HeldUpdate;
 use crate::model::stream::TagSource;
-use crate::proposal::{changed, with};
+use crate::proposal::groups::{changed_tags, overlay};
 
 use super::pin::Failures;
 use super::plan::Plan;
@@ -113,9 +113,9 @@ impl Carried {
     /// The lock before the push of which it was not known whether it landed: where there is nothing left to be done of
     /// what `is_ours`, it did. What others changed up to `next` is as it is there; none where that is all.
     pub fn before(self, next: &Lock, is_ours: impl Fn(&TagId) -> bool) -> Option<Lock> {
-        let mut ours = changed(&self.base, next);
+        let mut ours = changed_tags(&self.base, next);
         ours.retain(is_ours);
-        (!ours.is_empty()).then(|| with(next, &self.base, &ours))
+        (!ours.is_empty()).then(|| overlay(next, &self.base, &ours))
     }
 
     /// Whether `id` was as it should be. A pin that somebody changed meanwhile is not the one that was seen to be right.

@@ -23,9 +23,11 @@ use crate::model::settings::adoption::{HeldUpdate, HoldReason};
 use crate::model::settings::publish::Publish;
 use crate::model::state::memory::TagMemory;
 use crate::model::stream::discover;
-use crate::proposal::body;
-use crate::proposal::hidden::{hidden, is_same};
-use crate::proposal::{self, BranchScope, ProposalFingerprint, ProposedPins};
+use crate::proposal::carry_over::{ProposedPins, carry_over};
+use crate::proposal::fingerprint::ProposalFingerprint;
+use crate::proposal::groups::{self, BranchScope};
+use crate::proposal::marker::is_same_text;
+use crate::proposal::{body, marker};
 use crate::report::exit::Exit;
 use crate::report::message as messages;
 use crate::report::{self, ProposalOutcome, ProposalRow, ReportError, TagRow};
@@ -111,13 +113,13 @@ pub fn carry(
     discover::add(&mut scene.root.definitions, |stream| said.unread.contains(stream), pinned);
     let scene = &*scene;
     let next = offers().fold(next, |next, offer| {
-        proposal::carry(&scene.root, next, offer, |id| said.is_open(id), |stream| said.unread.contains(stream))
+        carry_over(&scene.root, next, offer, |id| said.is_open(id), |stream| said.unread.contains(stream))
     });
     let Some(shard) = request.shard else { return next };
     let scope = scope(request, scene);
     let part = ShardBranches::of(shard, &scene.root, publish, &scope, drafted);
     let Root { definitions, lock: base, .. } = &scene.root;
-    proposal::ours(definitions, base, next, |id| publish.group.name(id), |group| part.has(&scope.branch(group)))
+    groups::own_groups(definitions, base, next, |id| publish.group.name(id), |group| part.has(&scope.branch(group)))
 }
 
 /// Proposes the moves from the root's lock to `basis.next`, and files that are not what their targets make of it;
@@ -148,7 +150,7 @@ pub async fn propose<W: World>(
             () => None,
         }
     });
-    let names = |next: &Lock| proposal::groups(&scene.root.definitions, base, next, |id| publish.group.name(id));
+    let names = |next: &Lock| groups::groups(&scene.root.definitions, base, next, |id| publish.group.name(id));
     // What people wrote over is put right along with moves of the same tag, else by itself.
     let mut moving: BTreeSet<TagId> = names(&next).into_values().flatten().collect();
     if request.shard.is_some() {
@@ -184,7 +186,7 @@ pub async fn propose<W: World>(
     let groups = names(&next);
     for (group, tags) in &groups {
         let branch = scope.branch(group);
-        let (lock, moves) = proposal::moves_of(base, &next, tags);
+        let (lock, moves) = groups::group_changes(base, &next, tags);
         let Some(change) = commit(&lock, &moves, &|_| false).await? else { continue };
         let pass = Pass { world, request, publish, scene, outcome: &mut outcome };
         let row = pass.group(&branch, basis.drafted.get(&branch), open_of(&branch), change, (&moves, basis)).await?;
@@ -197,7 +199,7 @@ pub async fn propose<W: World>(
     if let (Some(branch), Some(change)) = (of_files, files) {
         let (_, body) = words(publish, &change.message, &[], basis.explained)?;
         let is_declined = |one: &ForgeProposal| {
-            one.branch == branch && one.state == ProposalState::Closed && is_same(&one.body, &body)
+            one.branch == branch && one.state == ProposalState::Closed && is_same_text(&one.body, &body)
         };
         // Closed by a person, it is not proposed again until it would be something else.
         if !known.iter().any(is_declined) {
@@ -233,16 +235,16 @@ fn words(
 ) -> Result<(String, String), Problems> {
     let mut title = message.lines().next().unwrap_or_default().to_owned();
     if moves.is_empty() {
-        return Ok((title, body::remembering(&body::without_moves(message), moves)));
+        return Ok((title, body::with_fingerprint(&body::write_without_changes(message), moves)));
     }
-    let mut text = body::words(moves, explained);
+    let mut text = body::write(moves, explained);
     let of = |template: &Template, title: &str, text: &str| {
         messages::for_proposal(template, moves, explained, (title, text)).map_err(|problem| Problems(vec![problem]))
     };
     let titled = publish.title.as_ref().map(|template| of(template, &title, &text)).transpose()?;
     text = publish.body.as_ref().map(|template| of(template, &title, &text)).transpose()?.unwrap_or(text);
     title = titled.and_then(|title| title.lines().next().map(str::to_owned)).unwrap_or(title);
-    Ok((title, body::remembering(&text, moves)))
+    Ok((title, body::with_fingerprint(&text, moves)))
 }
 
 /// What would be proposed, in words: each branch with its title and body. `message` makes the message of a commit.
@@ -258,10 +260,10 @@ pub fn show(
 ) -> Result<String, Problems> {
     let (base, scope) = (&scene.root.lock, scope(request, scene));
     let mut out = String::new();
-    for (group, tags) in proposal::groups(&scene.root.definitions, base, next, |id| publish.group.name(id)) {
-        let (_, moves) = proposal::moves_of(base, next, &tags);
+    for (group, tags) in groups::groups(&scene.root.definitions, base, next, |id| publish.group.name(id)) {
+        let (_, moves) = groups::group_changes(base, next, &tags);
         let (title, body) = words(publish, &message(&moves)?, &moves, explained)?;
-        let body = body.lines().filter(|line| hidden(line).is_none()).collect::<Vec<_>>().join("\n");
+        let body = body.lines().filter(|line| marker::read(line).is_none()).collect::<Vec<_>>().join("\n");
         // Writing to a `String` does not fail.
         let _ = writeln!(out, "{}\n{title}\n\n{}\n", scope.branch(&group), body.trim());
     }
@@ -324,15 +326,17 @@ impl<W: World> Pass<'_, W> {
         let (title, body) = words(self.publish, &change.message, moves, basis.explained)?;
         let draft = ProposalDraft { branch: branch.to_owned(), base: self.scene.sight.branch.clone(), title, body };
         match self.world.open_proposal(self.publish, &draft, open).await {
-            Ok(Opened { outcome, found, notes }) => {
+            Ok(Opened { action, proposal, notes }) => {
                 self.outcome.notes.extend(notes);
-                let outcome = match outcome {
+                let outcome = match action {
                     forge::ForgeAction::Created => ProposalOutcome::Created,
                     forge::ForgeAction::Unchanged if !is_new => ProposalOutcome::Unchanged,
                     forge::ForgeAction::Refreshed | forge::ForgeAction::Unchanged => ProposalOutcome::Refreshed,
-                    forge::ForgeAction::Late => ProposalOutcome::Left("somebody closed it meanwhile".to_owned()),
+                    forge::ForgeAction::ClosedMeanwhile => {
+                        ProposalOutcome::Left("somebody closed it meanwhile".to_owned())
+                    }
                 };
-                Ok(row(outcome, Some(&found)))
+                Ok(row(outcome, Some(&proposal)))
             }
             Err(error) => Ok(row(self.outcome.fail(&error), open)),
         }
@@ -409,7 +413,7 @@ impl Outcome {
     fn decline(&mut self, closed: &ForgeProposal, next: &mut Lock, base: &Lock, moves: &[PinChange]) {
         let Some(remembered) = ProposalFingerprint::read(&closed.body) else { return };
         let whole = ProposalFingerprint::of(moves);
-        let declined: Vec<&PinChange> = moves.iter().filter(|one| remembered.has(one, &whole)).collect();
+        let declined: Vec<&PinChange> = moves.iter().filter(|one| remembered.covers(one, &whole)).collect();
         let digests = declined.iter().filter_map(|one| Some((one.tag.clone(), one.after()?.digest.clone())));
         self.declined.extend(digests);
         let ids: BTreeSet<&TagId> = declined.iter().map(|one| &one.tag).collect();

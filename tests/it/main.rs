@@ -7,6 +7,7 @@ mod cli;
 mod definitions;
 mod demo;
 mod examples;
+mod families;
 mod git;
 mod hooks;
 mod house;

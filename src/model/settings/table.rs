@@ -5,10 +5,11 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::publish::forges::PublishTable;
 use crate::formats::table::TargetTable;
 use crate::text::diagnostics::At;
+use crate::text::toml::Entries;
 use crate::text::toml::shape::SchemaShape;
-use crate::text::toml::{Entries, StringOr};
 
 /// What `pinstream.toml` may hold.
 pub(super) static SHAPE: LazyLock<SchemaShape> = LazyLock::new(SchemaShape::of::<SettingsTable>);
@@ -28,7 +29,7 @@ pub(crate) struct SettingsTable {
     pub(crate) hook: Vec<At<HookTable>>,
     /// Places in files of the repository into which pinned references are written.
     pub(crate) target: Vec<At<TargetTable>>,
-    /// Where moves are proposed; without it a pass pushes to the branch.
+    /// Where changes are proposed; without it, passes push to the branch.
     pub(crate) publish: Option<At<PublishTable>>,
     /// Other repositories whose tags are followed, by a name of one's own.
     pub(crate) remote: Entries<RemoteTable>,
@@ -140,54 +141,4 @@ pub(crate) struct HookTable {
     pub(crate) timeout: Option<At<String>>,
     /// Whether it runs once for each move in place of once for all.
     pub(crate) each: bool,
-}
-
-/// Patterns of tags, by the name of the set that they make.
-pub(crate) type SetsTable = Entries<Vec<At<String>>>;
-
-/// Where and how moves are proposed, on exactly one forge.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-#[schemars(rename = "Publish")]
-pub(crate) struct PublishTable {
-    /// GitHub or GitHub Enterprise; `repository` as `acme/deploy`.
-    pub(crate) github: Option<At<ForgeTable>>,
-    /// GitLab; `repository` as `group/sub/project`.
-    pub(crate) gitlab: Option<At<ForgeTable>>,
-    /// Gitea or Forgejo; `repository` as `acme/deploy`, and `url`.
-    pub(crate) gitea: Option<At<ForgeTable>>,
-    /// Bitbucket Cloud; `repository` as `workspace/repo`.
-    pub(crate) bitbucket: Option<At<ForgeTable>>,
-    /// Azure DevOps; `repository` as `organization/project/repository`.
-    pub(crate) azure: Option<At<ForgeTable>>,
-    /// Which moves share a proposal: `stream` (the default), `tag`, `all`, or named sets of tags, as
-    /// `{ base = ["python:*"] }`; what no set names is grouped by stream.
-    pub(crate) group: Option<At<StringOr<SetsTable>>>,
-    /// A template (Jinja) for the titles of proposals, of what `pinstream help message` names; by default the first line
-    /// of the commit.
-    pub(crate) title: Option<At<String>>,
-    /// A template for their bodies, in which `text` is the body that is written without one.
-    pub(crate) body: Option<At<String>>,
-    /// Labels of new proposals.
-    pub(crate) labels: Vec<At<String>>,
-    /// Who is asked to review new proposals: a name, or `team:NAME` where the forge has teams.
-    pub(crate) reviewers: Vec<At<String>>,
-    /// Whether new proposals are drafts.
-    pub(crate) draft: Option<At<bool>>,
-    /// Whether the forge merges new proposals by itself, once its rules are met.
-    pub(crate) auto_merge: Option<At<bool>>,
-    /// Whether moves of the class `attestation` alone are proposed.
-    pub(crate) attestation: bool,
-}
-
-/// A repository on a forge.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-#[schemars(rename = "Forge")]
-pub(crate) struct ForgeTable {
-    /// The repository, in the forge's own form.
-    #[schemars(required)]
-    pub(crate) repository: Option<At<String>>,
-    /// The address of an instance of one's own, as `https://git.acme.example`.
-    pub(crate) url: Option<At<String>>,
 }

@@ -37,7 +37,7 @@ pub(crate) fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Se
     let anchors = verify::file(import.verify.as_ref(), &findings).into_iter().collect();
     let publish = table.publish.and_then(|table| publish::publish(&table, &spoiled, &mut findings));
     let git = git(&table.git, &mut findings);
-    let is_on_github = publish.as_ref().is_some_and(|publish| publish.place.kind == ForgeKind::GitHub);
+    let is_on_github = publish.as_ref().is_some_and(|publish| publish.repository.forge == ForgeKind::GitHub);
     if let (Some(Sign::GitHub), Some(written), false) = (git.sign, &table.git.sign, is_on_github) {
         let help = "add `[publish.github]` with the repository, or sign with a key: `ssh` or `openpgp`";
         findings.say(&written.span, "GitHub signs the commits of proposals there, and these are none", help);

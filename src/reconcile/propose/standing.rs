@@ -9,7 +9,7 @@ use crate::model::lock::history::LockVersion;
 use crate::model::lock::{self, Lock};
 use crate::model::root::Root;
 use crate::model::settings::{Author, Settings, Sign};
-use crate::proposal::ProposedPins;
+use crate::proposal::carry_over::ProposedPins;
 use crate::report::message as messages;
 
 use super::scope;
@@ -43,7 +43,7 @@ impl OpenBranch {
 pub async fn drafted<W: World>(world: &W, request: &Request, scene: &Snapshot) -> Result<Drafted, PassError> {
     let scope = scope(request, scene);
     let mut branches = scene.sight.proposals.clone();
-    branches.retain(|branch, _| scope.has(branch));
+    branches.retain(|branch, _| scope.contains(branch));
     if branches.is_empty() {
         return Ok(Drafted::new());
     }
@@ -64,12 +64,12 @@ async fn offer<W: World>(world: &W, scene: &Snapshot, found: &ProposalBranch) ->
     let is_discovered = |id: &TagId| definitions.tags.get(id).is_some_and(|tag| tag.discovered);
     if let [parent] = found.parents.as_slice()
         && *parent != scene.sight.tip
-        && offer.gone.iter().any(is_discovered)
+        && offer.removed.iter().any(is_discovered)
         // Not every server gives a commit that no branch stands at. Then it is taken for one with the lock of the tip.
         && let Ok(file) = world.file(parent, lock::FILE_NAME).await
     {
         let start = file.and_then(|file| lock_of(&file.bytes)).unwrap_or_default();
-        offer.began(base, &start);
+        offer.started_from(base, &start);
     }
     offer
 }

@@ -1,7 +1,7 @@
-//! A forge: one that knows its proposals, answers over HTTP in the dialect of each of the five, and holds every request
-//! and every answer against what that forge publishes of its interface.
+//! A fake forge: keeps proposals, speaks the API of each of the five forges over HTTP, and validates every request and
+//! answer against the API description that the forge publishes.
 //!
-//! What people do there are methods: they merge, close and look. The repository is a bare one, served by others.
+//! Actions of people (merge, close, look) are methods. The repository is a bare one that another server provides.
 
 mod azure;
 mod bitbucket;
@@ -21,10 +21,10 @@ use super::registry::http::{Answer, Body, Request, Server};
 use super::remote::{git_in, run};
 use contract::{Contract, Operation};
 
-/// The token that every forge here knows: a secret that is looked for in all that comes of a test.
+/// The only valid token: a canary that must not appear in any output.
 pub(crate) const TOKEN: &str = canary::CANARY;
 
-/// Which forge it is.
+/// Kind of forge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     GitHub,
@@ -37,7 +37,7 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) const ALL: [Self; 5] = [Self::GitHub, Self::GitLab, Self::Gitea, Self::Bitbucket, Self::Azure];
 
-    /// The table of `[publish]` for the repository that it has.
+    /// Returns the table of `[publish]` for its repository.
     pub(crate) fn table(self) -> &'static str {
         match self {
             Self::GitHub => "[publish.github]\nrepository = \"acme/deploy\"\n",
@@ -58,7 +58,7 @@ impl Kind {
         })
     }
 
-    /// What stands before the paths of its description.
+    /// Prefix of the paths in its description.
     fn prefix(self) -> &'static str {
         match self {
             Self::GitHub => "/api/v3",
@@ -77,7 +77,7 @@ impl Kind {
         }
     }
 
-    /// The operation that makes a proposal.
+    /// Names the operation that creates a proposal.
     fn creation(self) -> &'static str {
         match self {
             Self::GitHub => "pulls/create",
@@ -89,16 +89,16 @@ impl Kind {
     }
 }
 
-/// What goes wrong, once.
+/// A fault that happens once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The next proposal is made, and its answer never comes.
+    /// The next proposal is created, but the answer is lost.
     LoseAnswer,
-    /// The next proposal is not made, and its answer never comes.
+    /// The next proposal is not created, and there is no answer.
     LoseRequest,
-    /// The next request is answered so.
+    /// The next request gets this answer.
     Status(u16, String),
-    /// The next proposal is not made, and the answer is this.
+    /// The next proposal is refused with this answer.
     Refuse(u16, String),
 }
 
@@ -125,20 +125,20 @@ pub(crate) enum PullState {
     Closed,
 }
 
-/// What the forge knows.
+/// State of the forge.
 pub(crate) struct State {
     repo: PathBuf,
     pub(crate) pulls: Vec<Pull>,
-    /// The operations that were asked for, in their order.
+    /// Requested operations, in order.
     calls: Vec<String>,
-    /// What was not as it is published.
+    /// Violations of the API description.
     wrong: Vec<String>,
     fault: Option<Fault>,
-    /// Whether it signs the commits that it makes.
+    /// Created commits are signed.
     signs: bool,
 }
 
-/// A running forge. It ends with its value, and fails the test if anything was not as it is published.
+/// A running forge. Stops when dropped, and fails the test if anything violated the API description.
 pub(crate) struct FakeForge {
     pub(crate) kind: Kind,
     server: Server,
@@ -146,7 +146,7 @@ pub(crate) struct FakeForge {
 }
 
 impl FakeForge {
-    /// A forge of the repository at `repo`, without any proposal.
+    /// Starts a forge for the repository at `repo`, without proposals.
     pub(crate) fn start(kind: Kind, repo: &Path) -> Self {
         let state = State {
             signs: true,
@@ -162,7 +162,7 @@ impl FakeForge {
         Self { kind, server: Server::start(None, Arc::new(handler)), state }
     }
 
-    /// Its address.
+    /// Returns its URL.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.server.host())
     }
@@ -175,17 +175,17 @@ impl FakeForge {
         self.state().pulls.clone()
     }
 
-    /// The open proposals.
+    /// Lists the open proposals.
     pub(crate) fn open(&self) -> Vec<Pull> {
         self.pulls().into_iter().filter(|pull| pull.state == PullState::Open).collect()
     }
 
-    /// The operations that were asked for since the last time.
+    /// Takes the operations that were requested since the last call.
     pub(crate) fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.state().calls)
     }
 
-    /// The token is a person's: what it makes is not signed.
+    /// Treats the token as a person's, for which commits are not signed.
     pub(crate) fn never_signs(&self) {
         self.state().signs = false;
     }
@@ -194,12 +194,12 @@ impl FakeForge {
         self.state().fault = Some(fault);
     }
 
-    /// A person closes a proposal.
+    /// Closes a proposal, as a person.
     pub(crate) fn close(&self, number: u64) {
         self.state().pull(number).state = PullState::Closed;
     }
 
-    /// A person merges a proposal, squashed into one commit, and the forge takes its branch away.
+    /// Squashes and merges a proposal, as a person, and deletes its branch.
     pub(crate) fn merge(&self, number: u64) {
         let mut state = self.state();
         let repo = state.repo.clone();
@@ -218,7 +218,7 @@ impl Drop for FakeForge {
     fn drop(&mut self) {
         let wrong = std::mem::take(&mut self.state().wrong);
         if !std::thread::panicking() {
-            assert!(wrong.is_empty(), "not as it is published: {wrong:#?}");
+            assert!(wrong.is_empty(), "violations of the API description: {wrong:#?}");
             canary::absent("what a forge was told", format!("{:?}", self.pulls()).as_bytes());
         }
     }
@@ -229,12 +229,12 @@ impl State {
         self.pulls.iter_mut().find(|pull| pull.number == number).unwrap()
     }
 
-    /// The proposal of a number in a path.
+    /// Finds the proposal by its number in a path.
     fn of(&mut self, number: &str) -> Option<&mut Pull> {
         self.pulls.iter_mut().find(|pull| pull.number.to_string() == number)
     }
 
-    /// Makes a proposal; none where there is an open one.
+    /// Opens a proposal; none if one is open already.
     fn open(&mut self, branch: &str, base: &str, title: &str, body: &str) -> Option<&mut Pull> {
         let is_same = |pull: &Pull| pull.branch == branch && pull.base == base && pull.state == PullState::Open;
         if self.pulls.iter().any(is_same) {
@@ -256,7 +256,7 @@ impl State {
         self.pulls.last_mut()
     }
 
-    /// The commit that a branch stands at.
+    /// Returns the tip of a branch.
     fn tip(&self, branch: &str) -> Option<String> {
         let output = git_in(&self.repo).args(["rev-parse", "--verify", "-q", branch]).output().unwrap();
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
@@ -267,7 +267,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A status and what of the answer matters.
+/// Status, and the relevant part of the answer.
 type Part = (u16, Value);
 
 fn answer(kind: Kind, contract: &Contract, state: &mut State, request: &Request) -> Answer {
@@ -289,7 +289,7 @@ fn answer(kind: Kind, contract: &Contract, state: &mut State, request: &Request)
     }
     let path = request.path().strip_prefix(kind.prefix());
     let Some(operation) = path.and_then(|path| contract.find(&request.method, path)) else {
-        state.wrong.push(format!("there is no {} {}", request.method, request.target));
+        state.wrong.push(format!("no such operation: {} {}", request.method, request.target));
         return json(404, &Value::Null);
     };
     state.calls.push(operation.name.to_owned());
@@ -316,12 +316,12 @@ fn act(kind: Kind, state: &mut State, operation: &Operation<'_>, request: &Reque
     }
 }
 
-/// A text of a request.
+/// Returns a string field of a request.
 fn text<'a>(body: &'a Value, key: &str) -> &'a str {
     body[key].as_str().unwrap_or_default()
 }
 
-/// The items of a page, by the query's number of it (from 1) and its size.
+/// Returns the items of a page, by its number (from 1) and size in the query.
 fn page<T: Clone>(items: &[T], request: &Request, size: &str) -> Vec<T> {
     let number = |key: &str, other: usize| request.query(key).first().map_or(other, |text| text.parse().unwrap());
     let (page, size) = (number("page", 1), number(size, 30));

@@ -1,4 +1,4 @@
-//! Azure DevOps as it answers. Lists cut descriptions.
+//! Fake Azure DevOps. Lists abbreviate descriptions.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::contract::Operation;
 use super::{Part, Pull, PullState, State, text};
 use crate::support::registry::http::Request;
 
-/// How much of a description a list gives.
+/// Length of descriptions in lists.
 const SHORT: usize = 400;
 const AUTHOR: &str = "d6245f20-2af8-44f4-9451-8107cb2767db";
 

@@ -1,4 +1,4 @@
-//! Bitbucket Cloud as it answers.
+//! Fake Bitbucket Cloud.
 
 use serde_json::{Value, json};
 

@@ -1,17 +1,17 @@
-//! What a forge publishes of its interface, and what is said to it and by it held against that.
+//! The API description of a forge; validates requests and answers.
 
 use serde_json::{Map, Value};
 
 use crate::support::registry::http::Request;
 use crate::support::schema;
 
-/// The published description of one forge, or the part of it that is used.
+/// The published description of one forge, or the part that is used.
 pub(crate) struct Contract(Value);
 
-/// An operation that a request is of.
+/// The operation of a request.
 pub(crate) struct Operation<'a> {
     pub(crate) name: &'a str,
-    /// What stands in the path where the description has a name, in its order.
+    /// Values of the parameters in the path, in order.
     pub(crate) parameters: Vec<String>,
     description: &'a Value,
 }
@@ -21,7 +21,7 @@ impl Contract {
         Self(serde_json::from_str(text).unwrap())
     }
 
-    /// The operation of a request to `path`, decoded as far as its parts go.
+    /// Finds the operation of a request to `path`, and decodes its parameters.
     pub(crate) fn find(&self, method: &str, path: &str) -> Option<Operation<'_>> {
         let operations = self.0["operations"].as_object().unwrap();
         operations.iter().find_map(|(name, description)| {
@@ -30,26 +30,26 @@ impl Contract {
         })
     }
 
-    /// What is wrong with a request.
+    /// Lists the violations in a request.
     pub(crate) fn asked(&self, operation: &Operation<'_>, request: &Request, body: &Value) -> Vec<String> {
         let mut wrong = Vec::new();
         let query = request.target.split_once('?').map_or("", |(_, query)| query);
         for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
             match operation.description["query"].get(&*key) {
                 Some(schema) if self.takes(schema, &value) => {}
-                Some(_) => wrong.push(format!("`{key}` cannot be `{value}`")),
-                None => wrong.push(format!("there is no `{key}` in a query")),
+                Some(_) => wrong.push(format!("invalid `{key}`: `{value}`")),
+                None => wrong.push(format!("unknown query parameter `{key}`")),
             }
         }
         match &operation.description["body"] {
             Value::Null if body.is_null() => {}
-            Value::Null => wrong.push("there is no body".to_owned()),
+            Value::Null => wrong.push("no body".to_owned()),
             schema => wrong.extend(schema::faults(&self.0, schema, body)),
         }
         wrong.into_iter().map(|fault| format!("{}: {fault}", operation.name)).collect()
     }
 
-    /// Whether a text of a query is of `schema`, alone or as one of several.
+    /// Reports whether a query value matches `schema` or its items.
     fn takes(&self, schema: &Value, text: &str) -> bool {
         let words = [Value::from(text), text.parse::<i64>().map_or(Value::Null, Value::from)];
         let truth = text.parse::<bool>().map_or(Value::Null, Value::from);
@@ -57,10 +57,10 @@ impl Contract {
         words.iter().chain([&truth]).chain(&lists).any(|value| schema::faults(&self.0, schema, value).is_empty())
     }
 
-    /// The whole answer that has `part` in it, and what is wrong with it.
+    /// Completes an answer that contains `part`, and lists its violations.
     pub(crate) fn answered(&self, operation: &Operation<'_>, status: u16, part: &Value) -> (Value, Vec<String>) {
         let Some(schema) = operation.description["answers"].get(status.to_string()) else {
-            return (part.clone(), vec![format!("{}: it does not answer {status}", operation.name)]);
+            return (part.clone(), vec![format!("{}: undocumented status {status}", operation.name)]);
         };
         if schema.is_null() {
             return (part.clone(), Vec::new());
@@ -70,7 +70,7 @@ impl Contract {
         (whole, wrong.into_iter().map(|fault| format!("{} {status}: {fault}", operation.name)).collect())
     }
 
-    /// `part` with all that `schema` asks for besides.
+    /// Adds to `part` whatever else `schema` requires.
     fn fill(&self, schema: &Value, part: Option<&Value>) -> Value {
         if let Some(name) = schema["$ref"].as_str() {
             return self.fill(self.0.pointer(name.trim_start_matches('#')).unwrap(), part);
@@ -115,7 +115,7 @@ impl Contract {
     }
 }
 
-/// What stands in `path` where `template` has a name in braces.
+/// Returns the values in `path` of the parameters in `template`.
 fn matches(template: &str, path: &str) -> Option<Vec<String>> {
     let (template, path): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
     let mut parameters = Vec::new();

@@ -1,4 +1,4 @@
-//! Gitea as it answers.
+//! Fake Gitea.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::contract::Operation;
 use super::{Part, Pull, PullState, State, page, text};
 use crate::support::registry::http::Request;
 
-/// The labels of the repository and of its organization, with their ids.
+/// Labels of the repository and of its organization, with their ids.
 const LABELS: [(&str, u64); 1] = [("images", 21)];
 const OF_ORGANIZATION: [(&str, u64); 1] = [("bot", 22)];
 

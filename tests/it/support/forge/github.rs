@@ -1,4 +1,4 @@
-//! GitHub as it answers: REST for one proposal, GraphQL for many.
+//! Fake GitHub: REST for one proposal, GraphQL for many.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use crate::support::remote::{git_in, run};
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::new(include_str!("contract/github.graphql")));
 
-/// The labels, people and teams that there are.
+/// Existing labels, users and teams.
 const LABELS: [&str; 2] = ["images", "bot"];
 const USERS: [&str; 2] = ["alice", "bob"];
 const TEAMS: [&str; 1] = ["platform"];
@@ -112,7 +112,7 @@ fn page(pull: &Pull) -> String {
     format!("https://github.com/acme/deploy/pull/{}", pull.number)
 }
 
-/// The answer to a document; what does not fit the schema is noted.
+/// Answers a document, and records violations of the schema.
 pub(super) fn graphql(state: &mut State, body: &Value) -> Value {
     let answer =
         SCHEMA.run(body, (Node::Query, Node::Mutation), |node, field, arguments| give(state, node, field, arguments));
@@ -130,9 +130,9 @@ enum Node {
     Pulls(Vec<Pull>),
     Pull(Pull),
     Organization,
-    /// Of a type that has an id and no more.
+    /// A type with an id only.
     Id(String),
-    /// What a mutation gives.
+    /// Result of a mutation.
     Payload,
 }
 

@@ -1,4 +1,4 @@
-//! GitLab as it answers.
+//! Fake GitLab.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::contract::Operation;
 use super::{Part, Pull, PullState, State, page, text};
 use crate::support::registry::http::Request;
 
-/// The people that there are, with their ids.
+/// Existing users, with their ids.
 const USERS: [(&str, u64); 2] = [("alice", 11), ("bob", 12)];
 
 pub(super) fn act(state: &mut State, operation: &Operation<'_>, request: &Request, body: &Value) -> Part {

@@ -1,5 +1,4 @@
-//! Enough of a GraphQL server: documents are validated against the published schema by a library of others, variables
-//! here, and then run.
+//! A minimal GraphQL server: a library validates documents against the published schema; variables are validated here.
 
 use graphql_tools::parser::{parse_query, parse_schema};
 use graphql_tools::static_graphql::{query, schema};
@@ -10,17 +9,17 @@ use serde_json::{Map, Value, json};
 /// A published schema.
 pub(crate) struct Schema(schema::Document);
 
-/// What a field gives.
+/// Value of a field.
 pub(crate) enum Given<N> {
     Leaf(Value),
     Node(N),
     Nodes(Vec<N>),
     Nothing,
-    /// It could not be done: the type of the error and its words.
+    /// An error: its type and message.
     Error(&'static str, String),
 }
 
-/// An answer as it is put together.
+/// An answer under construction.
 struct Run<'a, F> {
     document: &'a query::Document,
     variables: &'a Value,
@@ -29,13 +28,13 @@ struct Run<'a, F> {
 }
 
 impl Schema {
-    /// `text` without the scalars that each schema has.
+    /// Parses a schema; `text` lacks the built-in scalars.
     pub(crate) fn new(text: &str) -> Self {
         let text = format!("scalar Boolean\nscalar ID\nscalar Int\nscalar String\n{text}");
         Self(parse_schema::<String>(&text).unwrap().into_static())
     }
 
-    /// Runs a request from `query` or `mutation` on; `field` gives what a field of a node has. Or what is wrong with it.
+    /// Runs a document; `field` resolves a field of a node. Fails with the violations of the schema.
     pub(crate) fn run<N>(
         &self,
         request: &Value,
@@ -72,7 +71,7 @@ impl Schema {
         Ok(if run.errors.is_empty() { json!({"data": data}) } else { json!({"data": data, "errors": run.errors}) })
     }
 
-    /// Whether `value` is of a type of the schema (GraphQL October 2021, "Input Coercion").
+    /// Checks `value` against a type of the schema (GraphQL October 2021, "Input Coercion").
     fn fits(&self, kind: &query::Type, value: &Value, at: &str, wrong: &mut Vec<String>) {
         use graphql_tools::parser::query::Type;
         match kind {
@@ -81,7 +80,7 @@ impl Schema {
             _ if value.is_null() => {}
             Type::ListType(kind) => match value.as_array() {
                 Some(items) => items.iter().for_each(|item| self.fits(kind, item, at, wrong)),
-                None => wrong.push(format!("{at} is no list")),
+                None => wrong.push(format!("{at} is not a list")),
             },
             Type::NamedType(name) => self.named(name, value, at, wrong),
         }
@@ -109,7 +108,7 @@ impl Schema {
                         }
                         let names: Vec<&str> = input.fields.iter().map(|field| field.name.as_str()).collect();
                         let more = object.keys().filter(|key| !names.contains(&key.as_str()));
-                        wrong.extend(more.map(|key| format!("{at}.{key}: there is no such field")));
+                        wrong.extend(more.map(|key| format!("{at}.{key}: no such field")));
                         true
                     }
                     (Some(Ok(_)), None) => false,
@@ -120,12 +119,12 @@ impl Schema {
             }
         };
         if !fits {
-            wrong.push(format!("{at}: {value} is no {name}"));
+            wrong.push(format!("{at}: {value} is not a {name}"));
         }
     }
 }
 
-/// Whether an operation is a mutation, what it declares, and what it selects.
+/// Splits an operation: whether it is a mutation, its variables, and its selection.
 fn operation(definition: &query::Definition) -> Option<(bool, &[query::VariableDefinition], &query::SelectionSet)> {
     use graphql_tools::parser::query::{Definition, OperationDefinition};
     match definition {
