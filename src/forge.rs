@@ -38,7 +38,7 @@ use send::{ApiClient, LostAnswer};
 /// Outcome of [`Forge::propose`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProposeResult {
-    /// What was done on the forge.
+    /// Action on the forge.
     pub action: ForgeAction,
     /// The proposal afterwards.
     pub proposal: ForgeProposal,
@@ -46,7 +46,7 @@ pub struct ProposeResult {
     pub notes: Vec<String>,
 }
 
-/// What [`Forge::propose`] did on the forge.
+/// Action of [`Forge::propose`] on the forge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForgeAction {
     /// Opened a new proposal.

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use remote::made::{SignedByForge, StagedCommit};
-pub use remote::proposed::{PROPOSALS, ProposalBranch};
+pub use remote::proposals::{PROPOSALS, ProposalBranch};
 pub use remote::{Remote, RemoteSetup};
 
 use crate::model::settings::{Author, Sign};

@@ -228,7 +228,7 @@ impl World for RealWorld {
     ) -> Result<BTreeMap<String, ProposalBranch>, GitError> {
         let Repo::Remote { remote, .. } = &self.place else { return no_state() };
         let branches = branches.clone();
-        self.remote(remote, move |remote| remote.proposed(&branches)).await
+        self.remote(remote, move |remote| remote.read_proposals(&branches)).await
     }
 
     async fn propose(

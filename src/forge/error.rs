@@ -21,7 +21,7 @@ pub enum ForgeError {
     /// The forge cannot do this.
     #[error("{message}")]
     Unable {
-        /// What is not possible, and why.
+        /// Operation that failed, and why.
         message: String,
         /// Alternative.
         help: String,

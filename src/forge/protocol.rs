@@ -17,7 +17,7 @@ pub(super) struct ForgeProtocol {
     pub(super) permissions: &'static str,
     /// Maximum lengths of titles and bodies.
     pub(super) limits: TextLimits,
-    /// Headers of every request, besides the token.
+    /// Headers of every request, in addition to the token.
     pub(super) headers: &'static [(&'static str, &'static str)],
     /// A request with an invalid token is redirected to a login page.
     pub(super) redirects_to_login: bool,

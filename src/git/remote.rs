@@ -3,7 +3,7 @@
 //! A remote is a folder of this machine or a server; what a caller sees is the same.
 
 pub(super) mod made;
-pub(super) mod proposed;
+pub(super) mod proposals;
 mod state_ref;
 
 use std::collections::{BTreeMap, BTreeSet};

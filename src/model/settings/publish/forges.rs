@@ -16,7 +16,7 @@ use crate::text::toml::{Entries, StringOr};
 /// Patterns of tags, by the name of the set that they define.
 pub(crate) type SetsTable = Entries<Vec<At<String>>>;
 
-/// Where and how changes are proposed. Names exactly one forge.
+/// Proposals of changes: exactly one forge, and the options of new proposals.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(rename = "Publish")]
@@ -41,7 +41,7 @@ pub(crate) struct PublishTable {
     pub(crate) body: Option<At<String>>,
     /// Labels of new proposals.
     pub(crate) labels: Vec<At<String>>,
-    /// Reviewers of new proposals: user names, or `team:NAME` on forges that have teams.
+    /// Reviewers of new proposals: users, or `team:NAME` on forges with teams.
     pub(crate) reviewers: Vec<At<String>>,
     /// Opens new proposals as drafts.
     pub(crate) draft: Option<At<bool>>,

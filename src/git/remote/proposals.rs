@@ -44,7 +44,7 @@ impl Remote {
     ///
     /// # Errors
     /// If one of them cannot be fetched or read.
-    pub fn proposed(
+    pub fn read_proposals(
         &mut self,
         branches: &BTreeMap<String, CommitId>,
     ) -> Result<BTreeMap<String, ProposalBranch>, GitError> {
