@@ -21,11 +21,11 @@ pub use error::ForgeError;
 pub use instance::ForgeEnvironment;
 
 use crate::git::{CommitId, SignedByForge, StagedCommit};
+use crate::http::{ATTEMPTS, Proxies};
 use crate::model::settings::publish::{ForgeKind, Publish};
 use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalOptions, ProposalState, newest};
 use crate::proposal::marker::{self, is_same_text};
 use crate::proposal::truncate;
-use crate::registry::{Proxies, TRIES};
 use crate::system::environment;
 use azure::Azure;
 use bitbucket::Bitbucket;
@@ -169,7 +169,7 @@ impl Forge {
             return self.refresh(known, &draft).await;
         }
         let mut pauses = self.api.pauses();
-        let mut left = TRIES;
+        let mut left = ATTEMPTS;
         loop {
             left -= 1;
             let error = match dispatch!(self, client => client.create(&draft).await) {

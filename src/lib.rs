@@ -39,6 +39,7 @@
 pub mod system;
 pub mod text;
 pub mod model;
+pub mod http;
 pub mod signature;
 pub mod formats;
 pub mod image_diff;

@@ -1,284 +1,169 @@
-//! Registries: what an image is *now*, asked with as few requests as can be, believed only after hashing.
+//! Registries: resolves images to digests with as few requests as possible, and trusts only hashed bytes.
 //!
-//! [`Registry`] speaks the OCI Distribution Specification 1.1. A digest from a header is a hint; only
-//! [`manifest::VerifiedManifest`], which hashes bytes, lets a digest be pinned. No caller sees HTTP: failures come as
-//! [`ResolveError`], by what the reader can do about them.
+//! [`Registry`] implements the OCI Distribution Specification 1.1. A digest from a header is a hint; only
+//! [`manifest::VerifiedManifest`], which hashes bytes, allows a digest to be pinned. Callers see no HTTP: failures are
+//! [`ResolveError`]s, classified by remedy.
 
-mod address;
 mod auth;
-mod confided;
-mod connect;
-pub mod credential;
-mod digest;
-mod exchange;
-mod fault;
+mod auth_cache;
+mod basic;
+mod bearer_token;
+mod challenge;
+mod client;
+pub mod credentials;
+mod error;
+mod head;
 mod host;
-mod limit;
-mod login;
+mod lockout_guard;
 pub mod manifest;
 mod mirror;
-mod origin;
-mod proxy;
-mod send;
+mod pages;
+mod realm;
+mod redirect;
+mod referrers;
+mod setup;
+mod slot;
 mod tags;
-mod text;
 mod token;
+mod transport;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use globset::{Glob, GlobMatcher};
+use globset::GlobMatcher;
 use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
-use tokio::sync::Semaphore;
 use url::Url;
 
-use crate::git::RootFiles;
 use crate::model::image::{Digest, ImageRef, Reference, RegistryHost, Repository, TagName};
 use crate::model::settings::RegistrySettings;
-use crate::system::clock::Stopwatch;
-pub(crate) use address::PrivateAccess;
-pub(crate) use confided::Redactor;
-pub(crate) use connect::Connector;
-pub use connect::NameLookup;
-use credential::CredentialStore;
-use digest::DigestHint;
-use exchange::RegistryClient;
-pub(crate) use fault::TransportError;
+use auth_cache::AuthCache;
+use client::{Endpoint, RegistryClient};
+pub use error::{FailureKind, RegistrySetupError, ResolveError};
+use head::DigestHint;
 use host::Host;
-pub use limit::ClientLimits;
-pub(crate) use limit::{TRIES, retry_after};
-use manifest::{Descriptor, VerifiedManifest};
-pub(crate) use origin::UrlOrigin;
-pub use proxy::Proxies;
-use send::{RegistryReply, RegistryRequest, RequestTally};
+use manifest::{Descriptor, MANIFEST_MAX, VerifiedManifest};
+use pages::ListFormat;
+use redirect::RegistryRequest;
+use setup::RegistryParts;
+pub use setup::{RegistryConfig, RegistryPolicy};
+use transport::RegistryReply;
+pub use transport::RequestCounts;
 
-/// The largest manifest that is read, in bytes (OCI Distribution 1.1 asks registries to take at least 4 MiB).
-pub const MANIFEST_MAX: usize = 4 << 20;
-
-/// The largest blob that is read, in bytes: an image's configuration is a few kilobytes.
+/// Largest blob that is read, in bytes; image configurations have a few kilobytes.
 const BLOB_MAX: usize = 4 << 20;
 
-/// The most pages of a list of referrers: an image has a few, and no more than fifty signatures are looked at.
-const REFERRER_PAGES: usize = 10;
-
-/// All that a pass needs to know to ask registries.
-#[derive(Clone, Default)]
-pub struct RegistryConfig {
-    /// `[registry."host"]` of the settings.
-    pub registries: BTreeMap<RegistryHost, RegistrySettings>,
-    /// PEM files, by the path that `ca` names.
-    pub authorities: RootFiles,
-    /// What the operator allows.
-    pub policy: RegistryPolicy,
-    /// Where credentials are looked for.
-    pub credentials: credential::CredentialSources,
-    /// The proxies to go through.
-    pub proxies: Proxies,
-    /// Time limits.
-    pub limits: ClientLimits,
-    /// Looks names up in place of the system.
-    pub lookup: Option<NameLookup>,
-}
-
-/// What the operator allows registries, and lets them do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RegistryPolicy {
-    /// Globs over `host[:port]`; none means all.
-    pub allowed: Option<Vec<String>>,
-    /// Origins, `https://host[:port]`, that registries may name as their token servers.
-    pub realms: Vec<String>,
-}
-
-/// What was asked of registries so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RequestCounts {
-    /// HEAD requests, challenges and redirects included.
-    pub head: u64,
-    /// GET requests of manifests, blobs and tag lists.
-    pub get: u64,
-    /// Requests to token servers.
-    pub token: u64,
-    /// Tries after the first.
-    pub retries: u64,
-    /// Bytes of bodies received.
-    pub bytes: u64,
-}
-
-/// The registries of one pass. What it learns, tokens and hosts that fail, ends with it.
+/// Client for all registries. It can outlive a pass: what it remembers of failing hosts, refusals and credentials
+/// expires.
 pub struct Registry {
     settings: BTreeMap<RegistryHost, RegistrySettings>,
     allowed: Option<Vec<GlobMatcher>>,
-    hosts: Mutex<HashMap<RegistryHost, Arc<Host>>>,
-    exchange: RegistryClient,
+    endpoints: Mutex<HashMap<RegistryHost, Arc<Endpoint>>>,
+    client: RegistryClient,
     accept: HeaderValue,
 }
 
 impl Registry {
-    /// Makes registries known; nothing is sent yet.
+    /// Creates a client; sends nothing.
     ///
     /// # Errors
-    /// A sentence, where an authority, a credential file or a rule cannot be read.
-    pub fn new(setup: RegistryConfig) -> Result<Self, String> {
-        let RegistryConfig { registries, authorities, policy, credentials, proxies, limits, lookup } = setup;
-        let glob = |text: &String| {
-            let glob = Glob::new(text).map_err(|_| format!("`{text}`, an allowed registry, is not a glob"))?;
-            Ok::<_, String>(glob.compile_matcher())
-        };
-        let realm = |text: &String| {
-            UrlOrigin::parse(text).ok_or_else(|| format!("`{text}`, a trusted realm, is not `https://host[:port]`"))
-        };
-        let allowed = policy.allowed.map(|globs| globs.iter().map(glob).collect::<Result<_, _>>()).transpose()?;
-        let exchange = RegistryClient {
-            connector: Connector::new(&registries, &authorities, &proxies, lookup, limits)?,
-            credentials: CredentialStore::open(&credentials, limits.helper)?,
-            realms: policy.realms.iter().map(realm).collect::<Result<_, _>>()?,
-            limits,
-            clock: Stopwatch::start(),
-            tally: RequestTally::default(),
-            confided: Redactor::default(),
-            guests: Mutex::default(),
-            room: Arc::new(Semaphore::new(send::LARGE_BODIES)),
-        };
-        let accept = HeaderValue::try_from(manifest::MEDIA_TYPES.join(", ")).map_err(|error| error.to_string())?;
-        Ok(Self { settings: registries, allowed, hosts: Mutex::default(), exchange, accept })
+    /// If an authority, a credential file, a proxy or a rule of the policy is invalid.
+    pub fn new(config: RegistryConfig) -> Result<Self, RegistrySetupError> {
+        let RegistryParts { settings, allowed, client } = config.build()?;
+        let accept = HeaderValue::from_static(manifest::ACCEPT);
+        Ok(Self { settings, allowed, endpoints: Mutex::default(), client, accept })
     }
 
-    /// Says which repositories will be asked for, so that one token serves many.
+    /// Announces the repositories that will be requested, so that they can share tokens.
     pub fn announce(&self, repositories: &[Repository]) {
         for repository in repositories {
-            for place in mirror::places(repository, self.settings.get(repository.registry())) {
-                if let Ok(host) = self.host(&place.registry) {
-                    host.announce(place.path);
+            for location in mirror::locations(repository, self.settings.get(repository.registry())) {
+                if let Ok(endpoint) = self.endpoint(&location.registry) {
+                    endpoint.auth.announce(location.path);
                 }
             }
         }
     }
 
-    /// What `image`'s registry says its digest is: a hint, never to be pinned by itself.
+    /// Returns the digest of `image` according to its registry: a hint, never to be pinned.
     ///
     /// # Errors
-    /// Where no registry that has it says so.
+    /// If no registry returns it.
     pub async fn digest(&self, image: &ImageRef) -> Result<Digest, ResolveError> {
         let tag = match image.reference() {
             Reference::Digest(digest) => return Ok(digest.clone()),
             Reference::Tag(tag) => tag,
         };
-        self.first(image.repository(), async |place| self.digest_at(image, &place, tag).await).await
+        self.first(image.repository(), |place| async move { self.digest_at(image, &place, tag).await }).await
     }
 
-    /// A manifest fetched by its digest, hashed and read.
+    /// Fetches a manifest by digest, hashes and parses it.
     ///
     /// # Errors
-    /// Where it cannot be had, or is not what its digest says.
+    /// If it cannot be fetched or does not match its digest.
     pub async fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<VerifiedManifest, ResolveError> {
-        self.first(repository, async |place| {
+        self.first(repository, |place| async move {
             let reply = self.get_manifest(&place, digest.as_str()).await?;
-            accept_status(&reply, &place, &format!("{repository}@{digest}"))?;
-            VerifiedManifest::hash(digest, digest::content_type(&reply.headers), &reply.body)
+            place.expect_ok(&reply, &format!("{repository}@{digest}"))?;
+            VerifiedManifest::hash(digest, head::content_type(&reply.headers), &reply.body)
         })
         .await
     }
 
-    /// A small blob fetched by its digest and hashed.
+    /// Fetches a small blob by digest and hashes it.
     ///
     /// # Errors
-    /// Where it cannot be had, is larger than 4 MiB, or is not what its descriptor says.
+    /// If it cannot be fetched, is larger than 4 MiB, or does not match its descriptor.
     pub async fn blob(&self, repository: &Repository, descriptor: &Descriptor) -> Result<Vec<u8>, ResolveError> {
         let digest = &descriptor.digest;
-        let wrong = |what: &str| {
-            ResolveError::new(FailureKind::Integrity, format!("the blob {} of `{repository}` {what}", digest.short()))
-        };
         let size = usize::try_from(descriptor.size).unwrap_or(usize::MAX);
         if size > BLOB_MAX {
-            return Err(wrong("is larger than 4 MiB"));
+            let message = format!("blob {} of `{repository}` is larger than 4 MiB", digest.short());
+            return Err(ResolveError::new(FailureKind::Integrity, message));
         }
-        self.first(repository, async |place| {
+        self.first(repository, |place| async move {
             let url = place.url(&format!("blobs/{digest}"))?;
-            let reply = place.ask(&self.exchange, Method::GET, url, None, size).await?;
-            accept_status(&reply, &place, &format!("{repository}@{digest}"))?;
-            if reply.body.len() != size {
-                return Err(wrong("is shorter than its descriptor says"));
-            }
-            if !digest.matches(&reply.body) {
-                return Err(wrong("hashes to something else"));
-            }
-            Ok(reply.body)
+            let reply = self.get(&place, url, None, size).await?;
+            place.expect_ok(&reply, &format!("{repository}@{digest}"))?;
+            manifest::verify_blob(descriptor, reply.body, repository)
         })
         .await
     }
 
-    /// The tags of `repository`, in the order in which its registry lists them.
+    /// Lists the tags of `repository`, in the order of its registry.
     ///
     /// # Errors
-    /// Where the list cannot be had whole.
+    /// If the list is incomplete.
     pub async fn tags(&self, repository: &Repository) -> Result<Vec<TagName>, ResolveError> {
-        self.first(repository, async |place| {
-            let name = place.host.name.as_str();
-            let mut url = place.url("tags/list")?;
-            let mut seen = BTreeSet::new();
-            let mut found = Vec::new();
-            for _ in 0..tags::PAGES {
-                if !seen.insert(url.clone()) {
-                    let message = format!("`{name}` lists the tags of `{repository}` in a circle");
-                    return Err(ResolveError::new(FailureKind::Integrity, message));
-                }
-                let reply = place.ask(&self.exchange, Method::GET, url.clone(), None, tags::PAGE_MAX).await?;
-                accept_status(&reply, &place, &repository.to_string())?;
-                tags::read(&reply.body, name, &mut found)?;
-                match tags::next(&reply.headers, &url)? {
-                    Some(next) => url = next,
-                    None => return Ok(found),
-                }
-            }
-            let message = format!("`{name}` lists the tags of `{repository}` on more than {} pages", tags::PAGES);
-            Err(ResolveError::new(FailureKind::Integrity, message))
-        })
-        .await
+        self.list(repository, "tags/list", &tags::FORMAT).await
     }
 
-    /// What refers to the manifest `digest` in `repository`, as its registry lists it: hints, to be fetched by digest.
+    /// Lists the referrers of the manifest `digest`: hints, to be fetched by digest.
     ///
     /// # Errors
-    /// Where the list cannot be had whole; [`FailureKind::NotFound`] where the registry has no such lists.
+    /// If the list is incomplete; [`FailureKind::NotFound`] if the registry does not support referrers.
     pub async fn referrers(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Descriptor>, ResolveError> {
-        self.first(repository, async |place| {
-            let name = place.host.name.as_str();
-            let mut url = place.url(&format!("referrers/{digest}"))?;
-            let mut found = Vec::new();
-            for _ in 0..REFERRER_PAGES {
-                let reply = place.ask(&self.exchange, Method::GET, url.clone(), None, MANIFEST_MAX).await?;
-                accept_status(&reply, &place, &format!("{repository}@{digest}"))?;
-                found.extend(manifest::referrers(&reply.body, name)?);
-                match tags::next(&reply.headers, &url)? {
-                    Some(next) => url = next,
-                    None => return Ok(found),
-                }
-            }
-            let message = format!("`{name}` lists what refers to {} on too many pages", digest.short());
-            Err(ResolveError::new(FailureKind::Integrity, message))
-        })
-        .await
+        self.list(repository, &format!("referrers/{digest}"), &referrers::FORMAT).await
     }
 
-    /// What was asked so far.
+    /// Returns the number of requests so far.
     pub fn counts(&self) -> RequestCounts {
-        self.exchange.tally.counts()
+        self.client.follower.transport.counts()
     }
 
     async fn digest_at(&self, image: &ImageRef, place: &RepositoryAt, tag: &TagName) -> Result<Digest, ResolveError> {
         let url = place.url(&format!("manifests/{tag}"))?;
         let accept = Some(self.accept.clone());
-        let reply = place.ask(&self.exchange, Method::HEAD, url, accept, 0).await?;
+        let request = RegistryRequest { method: Method::HEAD, path: &place.path, url, accept, max: 0 };
+        let reply = self.client.send(&place.endpoint, &request).await?;
         let name = image.to_string();
-        accept_status(&reply, place, &name)?;
-        match digest::read(&reply.headers, place.host.name.as_str())? {
+        place.expect_ok(&reply, &name)?;
+        match head::parse(&reply.headers, place.host().name.as_str())? {
             DigestHint::Digest(digest) => Ok(digest),
-            DigestHint::Silent => {
+            DigestHint::Missing => {
                 let reply = self.get_manifest(place, tag.as_str()).await?;
-                accept_status(&reply, place, &name)?;
-                manifest::supported(manifest::essence(digest::content_type(&reply.headers)))?;
+                place.expect_ok(&reply, &name)?;
+                manifest::check_media_type(manifest::essence(head::content_type(&reply.headers)))?;
                 Ok(Digest::sha256(&reply.body))
             }
         }
@@ -286,164 +171,149 @@ impl Registry {
 
     async fn get_manifest(&self, place: &RepositoryAt, reference: &str) -> Result<RegistryReply, ResolveError> {
         let url = place.url(&format!("manifests/{reference}"))?;
-        place.ask(&self.exchange, Method::GET, url, Some(self.accept.clone()), MANIFEST_MAX).await
+        self.get(place, url, Some(self.accept.clone()), MANIFEST_MAX).await
     }
 
-    /// The first good answer of the places that may have `repository`; the failure of the source where none is.
-    async fn first<T>(
+    async fn get(
+        &self,
+        place: &RepositoryAt,
+        url: Url,
+        accept: Option<HeaderValue>,
+        max: usize,
+    ) -> Result<RegistryReply, ResolveError> {
+        let request = RegistryRequest { method: Method::GET, path: &place.path, url, accept, max };
+        self.client.send(&place.endpoint, &request).await
+    }
+
+    /// Fetches all pages of a list.
+    async fn list<T>(
         &self,
         repository: &Repository,
-        ask: impl AsyncFn(RepositoryAt) -> Result<T, ResolveError>,
+        path: &str,
+        format: &ListFormat<T>,
+    ) -> Result<Vec<T>, ResolveError> {
+        self.first(repository, |place| async move {
+            let name = place.host().name.as_str();
+            let mut urls = vec![place.url(path)?];
+            let mut found = Vec::new();
+            while let Some(url) = urls.last() {
+                let reply = self.get(&place, url.clone(), None, format.page_max).await?;
+                place.expect_ok(&reply, &repository.to_string())?;
+                (format.parse)(&reply.body, name, &mut found)?;
+                match pages::next(&reply.headers, url)? {
+                    Some(next) if urls.contains(&next) => {
+                        return Err(format.error(name, repository, "repeats a page"));
+                    }
+                    Some(_) if urls.len() == format.pages => {
+                        return Err(format.error(name, repository, &format!("has more than {} pages", format.pages)));
+                    }
+                    Some(next) => urls.push(next),
+                    None => break,
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Returns the first success of the mirrors of `repository` and its registry, or the last failure.
+    async fn first<T, F: Future<Output = Result<T, ResolveError>>>(
+        &self,
+        repository: &Repository,
+        request: impl Fn(RepositoryAt) -> F,
     ) -> Result<T, ResolveError> {
-        let settings = self.settings.get(repository.registry());
-        let places = mirror::places(repository, settings);
-        // All are looked at before any is asked: the policy rules over the whole list.
-        let places =
-            places.into_iter().map(|place| Ok(RepositoryAt { host: self.host(&place.registry)?, path: place.path }));
+        let locations = mirror::locations(repository, self.settings.get(repository.registry())).into_iter();
+        // All are checked before the first request: the policy applies to the whole list.
+        let places = locations
+            .map(|location| Ok(RepositoryAt { endpoint: self.endpoint(&location.registry)?, path: location.path }));
         let places: Vec<RepositoryAt> = places.collect::<Result<_, ResolveError>>()?;
         let mut failure = None;
         for place in places {
-            match ask(place).await {
-                Ok(answer) => return Ok(answer),
+            match request(place).await {
+                Ok(found) => return Ok(found),
                 Err(error) => {
-                    let error = self.exchange.confided.error(error);
+                    let error = error.redacted(&self.client.follower.transport.http.redactor);
                     tracing::debug!("{error}");
                     failure = Some(error);
                 }
             }
         }
-        Err(failure.unwrap_or_else(|| ResolveError::new(FailureKind::Network, format!("`{repository}` is nowhere"))))
+        Err(failure
+            .unwrap_or_else(|| ResolveError::new(FailureKind::Network, format!("no registry has `{repository}`"))))
     }
 
-    /// The host `name`, if the operator allows it.
-    fn host(&self, name: &RegistryHost) -> Result<Arc<Host>, ResolveError> {
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(host) = hosts.get(name) {
-            return Ok(Arc::clone(host));
+    /// Returns the endpoint of `name`.
+    ///
+    /// # Errors
+    /// If the policy does not allow it, or it is not a valid host.
+    fn endpoint(&self, name: &RegistryHost) -> Result<Arc<Endpoint>, ResolveError> {
+        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(endpoint) = endpoints.get(name) {
+            return Ok(Arc::clone(endpoint));
         }
         if let Some(allowed) = &self.allowed
             && !allowed.iter().any(|glob| glob.is_match(name.as_str()))
         {
             return Err(ResolveError::new(FailureKind::Refused, format!("the policy does not allow `{name}`"))
-                .help("the operator lists registries in `registries` of the `--policy` file"));
+                .help("add the registry to `registries` in the `--policy` file"));
         }
         let default = RegistrySettings::default();
-        let settings = self.settings.get(name).unwrap_or(&default);
-        let host = Host::new(name, settings).ok_or_else(|| {
-            ResolveError::new(FailureKind::Refused, format!("`{name}` is no host that can be connected to"))
-        })?;
-        let host = Arc::new(host);
-        hosts.insert(name.clone(), Arc::clone(&host));
-        Ok(host)
+        let host = Host::new(name, self.settings.get(name).unwrap_or(&default))
+            .ok_or_else(|| ResolveError::new(FailureKind::Refused, format!("`{name}` is not a valid host name")))?;
+        let endpoint = Arc::new(Endpoint { host, auth: AuthCache::default() });
+        endpoints.insert(name.clone(), Arc::clone(&endpoint));
+        Ok(endpoint)
     }
 }
 
-/// A repository at one host.
+/// A repository at one registry host.
 struct RepositoryAt {
-    host: Arc<Host>,
+    endpoint: Arc<Endpoint>,
     path: String,
 }
 
 impl RepositoryAt {
+    fn host(&self) -> &Host {
+        &self.endpoint.host
+    }
+
     fn url(&self, rest: &str) -> Result<Url, ResolveError> {
-        Url::parse(&format!("{}{}/{rest}", self.host.base, self.path))
-            .map_err(|_| ResolveError::new(FailureKind::Refused, format!("`{}` makes no URL", self.path)))
+        Url::parse(&format!("{}/v2/{}/{rest}", self.host().origin, self.path))
+            .map_err(|_| ResolveError::new(FailureKind::Refused, format!("`{}` is not valid in a URL", self.path)))
     }
 
-    async fn ask(
-        &self,
-        exchange: &RegistryClient,
-        method: Method,
-        url: Url,
-        accept: Option<HeaderValue>,
-        cap: usize,
-    ) -> Result<RegistryReply, ResolveError> {
-        exchange.ask(&self.host, &RegistryRequest { method, path: &self.path, url, accept, cap }).await
+    /// Checks that the status of a response for `object` is 200.
+    fn expect_ok(&self, reply: &RegistryReply, object: &str) -> Result<(), ResolveError> {
+        let (name, status) = (&self.host().name, reply.status.as_u16());
+        Err(match reply.status {
+            StatusCode::OK => return Ok(()),
+            StatusCode::NOT_FOUND => {
+                ResolveError::new(FailureKind::NotFound, format!("`{object}` not found: `{name}` returned 404"))
+            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                ResolveError::unauthorized(name, format!("access to `{object}` denied: `{name}` returned {status}"))
+            }
+            _ => ResolveError::new(FailureKind::Network, format!("`{name}` returned {status} for `{object}`")),
+        })
     }
 }
 
-/// Lets status 200 through and nothing else.
-fn accept_status(reply: &RegistryReply, place: &RepositoryAt, what: &str) -> Result<(), ResolveError> {
-    let (name, status) = (&place.host.name, reply.status.as_u16());
-    let new = |kind, text: String| Err(ResolveError::new(kind, text));
-    match reply.status {
-        StatusCode::OK => Ok(()),
-        StatusCode::NOT_FOUND => new(FailureKind::NotFound, format!("`{what}` is not at `{name}`: it answered 404")),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            let error = format!("`{name}` does not grant access to `{what}`: it answered {status}");
-            Err(ResolveError::new(FailureKind::Unauthorized, error)
-                .help(format!("run `docker login {name}`, or see the credentials of this environment")))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_and_its_futures_can_be_sent_to_other_threads() {
+        fn is_send<T: Send>(value: T) -> T {
+            value
         }
-        _ => new(FailureKind::Network, format!("`{name}` answered {status} for `{what}`")),
-    }
-}
-
-/// What kind of failure an import ended with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FailureKind {
-    /// The registry does not have it.
-    NotFound,
-    /// Credentials are missing, wrong or not enough.
-    Unauthorized,
-    /// The registry asks to come back later.
-    RateLimited,
-    /// The connection could not be secured.
-    Tls,
-    /// The registry could not be reached, or did not answer in time or in order.
-    Network,
-    /// What came is not what was promised.
-    Integrity,
-    /// It is of a kind that is not pinned.
-    Unsupported,
-    /// A rule forbids it: the policy, an address that is never contacted, a platform that is missing.
-    Refused,
-}
-
-impl FailureKind {
-    /// The word used in reports.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::NotFound => "not-found",
-            Self::Unauthorized => "unauthorized",
-            Self::RateLimited => "rate-limited",
-            Self::Tls => "tls",
-            Self::Network => "network",
-            Self::Integrity => "integrity",
-            Self::Unsupported => "unsupported",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-/// Why one image could not be imported. It is a row of the report; the pass goes on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ResolveError {
-    /// What kind of failure it is.
-    pub kind: FailureKind,
-    /// What happened, in one sentence that names host and, where one was had, status. Never holds a secret, and
-    /// text from a registry only escaped and shortened.
-    pub message: String,
-    /// What to do about it.
-    pub help: Option<String>,
-    /// When the registry asked to be left alone until, from now.
-    pub retry_after: Option<Duration>,
-}
-
-impl ResolveError {
-    /// A failure of `kind`.
-    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), help: None, retry_after: None }
-    }
-
-    /// The same with a way out.
-    pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-
-    /// The failure of an image that its registry does not have.
-    pub fn not_found(image: &ImageRef) -> Self {
-        Self::new(FailureKind::NotFound, format!("`{image}` is not in its registry"))
+        let registry = is_send(Registry::new(RegistryConfig::default()).unwrap());
+        let (image, digest) = ("quay.io/a/b:c".parse::<ImageRef>().unwrap(), Digest::sha256(b""));
+        let descriptor = Descriptor::of(String::new(), digest.clone(), 0);
+        drop(is_send(registry.digest(&image)));
+        drop(is_send(registry.manifest(image.repository(), &digest)));
+        drop(is_send(registry.blob(image.repository(), &descriptor)));
+        drop(is_send(registry.tags(image.repository())));
+        drop(is_send(registry.referrers(image.repository(), &digest)));
     }
 }

@@ -13,6 +13,7 @@ use crate::formats::path::FilePath;
 use crate::git::checkout;
 use crate::git::{CommitId, GitError, ProposalBranch, Push, Remote, RepoFile, RootFiles, TipLock};
 use crate::hook::{self, HookEnv, HookResult, HookRun};
+use crate::http::Proxies;
 use crate::model::image::{Digest, ImageRef, RegistryHost, Repository, TagId, TagName};
 use crate::model::settings::policy::Policy;
 use crate::model::settings::publish::Publish;
@@ -49,7 +50,7 @@ type Prepared = (BTreeMap<RegistryHost, RegistrySettings>, RootFiles);
 pub struct RealWorld {
     place: Repo,
     policy: Option<Policy>,
-    proxies: registry::Proxies,
+    proxies: Proxies,
     registry: RefCell<Option<(Prepared, Rc<Registry>)>>,
     forge: RefCell<Option<(Publish, Rc<Forge>)>>,
     surroundings: HookEnv,
@@ -64,7 +65,7 @@ impl RealWorld {
         Self {
             place,
             policy,
-            proxies: registry::Proxies::from_environment(),
+            proxies: Proxies::from_environment(),
             registry: RefCell::new(None),
             forge: RefCell::new(None),
             surroundings: HookEnv::from_environment(),
@@ -77,7 +78,7 @@ impl RealWorld {
     /// The same without the proxies of the environment, for registries of this machine alone.
     #[must_use]
     pub fn without_proxies(self) -> Self {
-        Self { proxies: registry::Proxies::default(), ..self }
+        Self { proxies: Proxies::default(), ..self }
     }
 
     /// What was asked of registries so far.
@@ -309,11 +310,11 @@ impl World for RealWorld {
             registries: settings.registries.clone(),
             authorities: authorities.clone(),
             policy: self.policy.as_ref().map(rules).unwrap_or_default(),
-            credentials: registry::credential::CredentialSources::from_environment(),
+            credentials: registry::credentials::CredentialSources::from_environment(),
             proxies: self.proxies.clone(),
             ..registry::RegistryConfig::default()
         };
-        *registry = Some((known, Rc::new(Registry::new(setup)?)));
+        *registry = Some((known, Rc::new(Registry::new(setup).map_err(|error| error.to_string())?)));
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::registry::ResolveError;
+use crate::http::HttpError;
 use crate::text::escape;
 
 /// Error of a request to a forge. The forge's own message is escaped and truncated, and never contains the token.
@@ -108,15 +108,18 @@ impl ForgeError {
         })
     }
 
-    /// Converts an error of the connection; registries have other remedies.
-    pub(super) fn of_line(error: ResolveError) -> Self {
-        use crate::registry::FailureKind::{Refused, Tls};
-        let help = match error.kind {
-            Refused => "if this is your forge, set `PINSTREAM_FORGE_URL` to its URL",
-            Tls => "set `SSL_CERT_FILE` to a PEM file with the certificate authority",
-            _ => "check that the forge is up, then run pinstream again; it continues where it stopped",
+    /// Converts a transport error; the remedies differ from those of registries.
+    pub(super) fn of_http(error: &HttpError) -> Self {
+        let help = match error {
+            HttpError::Forbidden { .. } => {
+                "if the address is intended, set `PINSTREAM_FORGE_URL` to the URL of the forge"
+            }
+            HttpError::Tls { .. } | HttpError::TlsSetup { .. } => {
+                "if the forge has its own authority, set `SSL_CERT_FILE` to a PEM file that contains it"
+            }
+            _ => "check whether the forge is up; the next pass tries again",
         };
-        Self::Unreachable { message: error.message, help: help.to_owned() }
+        Self::Unreachable { message: error.to_string(), help: help.to_owned() }
     }
 }
 

@@ -11,9 +11,8 @@ use url::Url;
 
 use super::error::ForgeError;
 use super::protocol::{ForgeProtocol, TokenSource};
+use crate::http::{Redactor, Secret, UrlOrigin};
 use crate::model::settings::publish::ForgeRepository;
-use crate::registry::credential::RegistrySecret;
-use crate::registry::{Redactor, UrlOrigin};
 
 /// The operator's token.
 const TOKEN: &str = "PINSTREAM_FORGE_TOKEN";
@@ -24,7 +23,7 @@ const EXAMPLE: &str = "use a URL without credentials, e.g. `https://git.acme.exa
 
 /// Environment variables of forges: tokens, and the instances they may be sent to. Cannot be printed.
 #[derive(Clone, Default)]
-pub struct ForgeEnvironment(BTreeMap<&'static str, RegistrySecret>);
+pub struct ForgeEnvironment(BTreeMap<&'static str, Secret>);
 
 impl ForgeEnvironment {
     /// Reads pinstream's own variables and those of `protocols`.
@@ -34,11 +33,11 @@ impl ForgeEnvironment {
     ) -> Self {
         let of_ci = protocols.into_iter().flat_map(|one| one.token_variables.iter().chain(one.instance_variables));
         let names = of_ci.copied().chain([TOKEN, URL]);
-        Self(names.filter_map(|name| Some((name, RegistrySecret::new(var(name)?)))).collect())
+        Self(names.filter_map(|name| Some((name, Secret::new(var(name)?)))).collect())
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(RegistrySecret::reveal)
+        self.0.get(name).map(Secret::reveal)
     }
 
     /// Returns the first of `names` that is set, with its value.
@@ -73,7 +72,7 @@ pub(super) struct ForgeToken {
 impl ForgeToken {
     /// Registers the token as a text that must not be shown.
     pub(super) fn redact_in(&self, redactor: &Redactor) {
-        redactor.header(&self.header);
+        redactor.add_header(&self.header);
     }
 
     /// Returns the `Authorization` header; none for any other origin than the token's.

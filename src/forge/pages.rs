@@ -1,25 +1,24 @@
-//! Long lists of proposals: read page by page, the newest first, and by branch where that is not enough.
+//! Long lists of proposals: a few pages, newest first, then one request per missing branch.
 
 use super::error::ForgeError;
 use crate::proposal::draft::ForgeProposal;
 
-/// The most pages of a list that are read.
+/// Number of pages that are read.
 pub(super) const PAGES: usize = 5;
 
-/// What of a list is asked for.
+/// Part of a list.
 pub(super) enum PagePart<'a> {
     /// A page, counted from 0.
     Page(usize),
-    /// What there is of a branch.
+    /// The proposals of one branch.
     Branch(&'a str),
 }
 
-/// The proposals of `branches`: pages of `size` are read until all were seen or there is no more, and what was not seen
-/// is asked for by its branch. One branch alone is found sooner that way. `read` puts what a part has into the list, and
-/// says how many items it had.
+/// Lists the proposals of `branches`: reads pages of `size` until all branches are found or the list ends, then requests
+/// missing branches one by one. A single branch is requested directly. `read` appends a part and returns its length.
 ///
 /// # Errors
-/// What stopped `read`.
+/// The error of `read`.
 pub(super) async fn find(
     branches: &[String],
     size: usize,

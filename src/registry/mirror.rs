@@ -1,21 +1,20 @@
-//! Where a repository is had: its mirrors in order, then the registry itself.
+//! Locations of a repository: its mirrors in order, then its registry.
 //!
-//! What a pin names is always the source; a mirror only answers in its place.
+//! A pin always names the registry; a mirror only answers in its place.
 
 use crate::model::image::{RegistryHost, Repository};
 use crate::model::settings::RegistrySettings;
 
-/// A place that may have a repository.
+/// Location that may have a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MirrorLocation {
-    /// The host.
     pub(super) registry: RegistryHost,
-    /// The path of the repository there.
+    /// The repository's path there.
     pub(super) path: String,
 }
 
-/// The places of `repository`, in the order in which they are asked.
-pub(super) fn places(repository: &Repository, settings: Option<&RegistrySettings>) -> Vec<MirrorLocation> {
+/// Lists the locations of `repository` in order of preference.
+pub(super) fn locations(repository: &Repository, settings: Option<&RegistrySettings>) -> Vec<MirrorLocation> {
     let mirrors = settings.map_or(&[][..], |settings| &settings.mirrors);
     let mirrored = mirrors.iter().map(|mirror| MirrorLocation {
         registry: mirror.registry.clone(),
@@ -34,13 +33,14 @@ mod tests {
     use crate::model::settings::Mirror;
 
     #[test]
-    fn mirrors_come_first_with_their_prefix_and_the_source_last() {
+    fn mirrors_come_first_with_their_prefix_and_the_registry_last() {
         let mirror = |host: &str, prefix: &str| Mirror { registry: host.parse().unwrap(), prefix: prefix.to_owned() };
         let mirrors = vec![mirror("a.example", "redhat"), mirror("b.example:5000", "")];
         let settings = RegistrySettings { mirrors, ..RegistrySettings::default() };
-        let found = places(&"quay.io/x/y".parse().unwrap(), Some(&settings));
-        let found: Vec<String> = found.iter().map(|place| format!("{}/{}", place.registry, place.path)).collect();
+        let found = locations(&"quay.io/x/y".parse().unwrap(), Some(&settings));
+        let found: Vec<String> =
+            found.iter().map(|location| format!("{}/{}", location.registry, location.path)).collect();
         assert_eq!(found, ["a.example/redhat/x/y", "b.example:5000/x/y", "quay.io/x/y"]);
-        assert_eq!(places(&"quay.io/x/y".parse().unwrap(), None).len(), 1);
+        assert_eq!(locations(&"quay.io/x/y".parse().unwrap(), None).len(), 1);
     }
 }

@@ -1,4 +1,5 @@
-//! The registry edge against a registry that lies, and against Debian's with `skopeo` as a witness.
+//! The registry client against a fake registry that misbehaves on request, and against Debian's with `skopeo` as a
+//! witness.
 
 mod counts;
 mod credentials;
@@ -23,36 +24,36 @@ mod tags;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use pinstream::http::{HttpLimits, Secret};
 use pinstream::model::image::{Digest, ImageRef, Repository};
 use pinstream::model::settings::RegistrySettings;
-use pinstream::registry::credential::{CredentialSources, RegistrySecret};
-use pinstream::registry::{ClientLimits, FailureKind, Registry, RegistryConfig, ResolveError};
+use pinstream::registry::credentials::CredentialSources;
+use pinstream::registry::{FailureKind, Registry, RegistryConfig, ResolveError};
 
-/// Runs to the end on a runtime as the program has it.
+/// Runs a future on a runtime like the program's.
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// Limits that no test has to wait for.
-pub(crate) fn fast() -> ClientLimits {
-    ClientLimits {
+/// Limits short enough for tests.
+pub(crate) fn fast() -> HttpLimits {
+    HttpLimits {
         connect: Duration::from_secs(5),
         request: Duration::from_secs(5),
-        helper: Duration::from_secs(5),
         retry_after: Duration::from_secs(2),
         backoff: Duration::from_millis(1),
-        slow: Duration::from_millis(1),
+        throttle: Duration::from_millis(1),
     }
 }
 
-/// A setup that knows `hosts` without TLS.
+/// Configuration that names `hosts`, without TLS.
 pub(crate) fn plain(hosts: &[String]) -> RegistryConfig {
     let settings = RegistrySettings { plain_http: true, requests: 64, ..RegistrySettings::default() };
     let registries = hosts.iter().map(|host| (host.parse().unwrap(), settings.clone())).collect();
     RegistryConfig { registries, limits: fast(), ..RegistryConfig::default() }
 }
 
-/// A setup that knows `hosts` with TLS by the authority `ca`.
+/// Configuration that names `hosts`, with TLS and the authority `ca`.
 pub(crate) fn secure(hosts: &[String], ca: Vec<u8>) -> RegistryConfig {
     let settings = RegistrySettings { ca: Some("ca.pem".to_owned()), requests: 64, ..RegistrySettings::default() };
     let registries = hosts.iter().map(|host| (host.parse().unwrap(), settings.clone())).collect();
@@ -60,7 +61,7 @@ pub(crate) fn secure(hosts: &[String], ca: Vec<u8>) -> RegistryConfig {
     RegistryConfig { registries, authorities, limits: fast(), ..RegistryConfig::default() }
 }
 
-/// Credentials as a `config.json` has them, for each host or `host/path`.
+/// Credentials in a `config.json`, by host or `host/path`.
 pub(crate) fn passwords(entries: &[(&str, &str, &str)]) -> CredentialSources {
     let auths: serde_json::Map<_, _> = entries
         .iter()
@@ -70,7 +71,7 @@ pub(crate) fn passwords(entries: &[(&str, &str, &str)]) -> CredentialSources {
         })
         .collect();
     let text = serde_json::json!({"auths": auths}).to_string();
-    CredentialSources { docker_auth_config: Some(RegistrySecret::new(text)), ..CredentialSources::default() }
+    CredentialSources { docker_auth_config: Some(Secret::new(text)), ..CredentialSources::default() }
 }
 
 pub(crate) fn image(text: &str) -> ImageRef {
@@ -81,7 +82,7 @@ pub(crate) fn repository(text: &str) -> Repository {
     text.parse().unwrap()
 }
 
-/// What a tag's digest is and the manifest of it, as a pass asks.
+/// Resolves a tag and fetches its manifest, as a pass does.
 pub(crate) async fn import(registry: &Registry, image: &ImageRef) -> Result<Digest, ResolveError> {
     let digest = registry.digest(image).await?;
     let verified = registry.manifest(image.repository(), &digest).await?;
@@ -89,7 +90,7 @@ pub(crate) async fn import(registry: &Registry, image: &ImageRef) -> Result<Dige
     Ok(digest)
 }
 
-/// Imports `image` under `setup` and returns the kind of failure with all that is said about it.
+/// Resolves `image` and returns the kind of failure with its message and help.
 pub(crate) fn failure(setup: RegistryConfig, image: &ImageRef) -> (FailureKind, String) {
     let registry = Registry::new(setup).unwrap();
     let error = run(import(&registry, image)).unwrap_err();

@@ -1,65 +1,63 @@
-//! Image configurations: what an image says of itself.
+//! Image configurations.
 //!
-//! What a lock shows is read strictly: a key of the wrong kind is an error. How the image runs is only told to people:
-//! what of that is of the wrong kind counts as absent. Unknown keys are left alone.
-//! Source: OCI Image Specification 1.1, "Image Configuration".
+//! Fields of a pin are parsed strictly: a wrong type is an error. Runtime settings are only shown to people: values of a
+//! wrong type count as absent. Unknown keys are ignored. Source: OCI Image Specification 1.1, "Image Configuration".
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::json::{JsonObject, JsonValue};
+use super::json::{JsonError, JsonObject, JsonValue};
+use super::parse::parse_platform;
 use crate::model::image::facts::RuntimeConfig;
 use crate::model::image::{Digest, Platform};
-use crate::registry::text::plain;
-use crate::registry::{FailureKind, ResolveError};
+use crate::registry::error::{FailureKind, ResolveError};
+use crate::text::escape;
 
-/// The most entries of an environment, or words of a command, that are kept.
+/// Number of environment variables or command arguments that are kept.
 const ENTRIES_MAX: usize = 64;
-/// The longest of these texts that is kept whole, in bytes.
+/// Longest value that is kept whole, in bytes.
 const TEXT_MAX: usize = 200;
 
-/// What an image's configuration says.
+/// Parsed configuration of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageConfig {
-    /// What it runs on; none where it does not say both system and processor.
+    /// Platform; none unless both operating system and architecture are given.
     pub platform: Option<Platform>,
-    /// When it was built, as far as it says so in RFC 3339.
+    /// Build time; none if it is not RFC 3339.
     pub created: Option<Timestamp>,
-    /// Its labels.
+    /// Labels of the image.
     pub labels: BTreeMap<String, String>,
-    /// How it runs.
+    /// Runtime settings.
     pub runs: RuntimeConfig,
 }
 
 impl ImageConfig {
-    /// Reads a configuration.
+    /// Parses a configuration.
     ///
     /// # Errors
-    /// [`FailureKind::Integrity`] where it is not strict JSON, or a key that is read holds the wrong kind of value.
+    /// [`FailureKind::Integrity`] if it is not strict JSON or a field has the wrong type.
     pub fn read(bytes: &[u8]) -> Result<Self, ResolveError> {
-        Self::read_strictly(bytes).map_err(|what| {
-            ResolveError::new(
-                FailureKind::Integrity,
-                format!("the image's configuration cannot be read: {}", plain(&what)),
-            )
+        Self::parse(bytes).map_err(|error| {
+            let message = format!("invalid image configuration: {}", escape::terminal(&error.to_string()));
+            ResolveError::new(FailureKind::Integrity, message)
         })
     }
 
-    fn read_strictly(bytes: &[u8]) -> Result<Self, String> {
-        let object = JsonValue::read_object(bytes)?;
-        object.fields(&["os", "architecture", "variant", "created", "config"])?;
+    fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
+        let object = JsonValue::parse_object(bytes)?;
+        object.check_spelling(&["os", "architecture", "variant", "created", "config"])?;
         let platform = match (object.text("os")?, object.text("architecture")?) {
             (Some(os), Some(architecture)) if !os.is_empty() && !architecture.is_empty() => {
-                super::platform(os, architecture, object.text("variant")?)
+                parse_platform(os, architecture, object.text("variant")?)
             }
             _ => None,
         };
         let created = object.text("created")?.and_then(|text| text.parse().ok());
         let (labels, runs) = match object.object("config")? {
             Some(config) => {
-                config.fields(&["Labels"])?;
-                (config.texts("Labels")?, runs(config))
+                config.check_spelling(&["Labels"])?;
+                (config.texts("Labels")?, runtime(config))
             }
             None => Default::default(),
         };
@@ -67,7 +65,7 @@ impl ImageConfig {
     }
 }
 
-fn runs(config: &JsonObject) -> RuntimeConfig {
+fn runtime(config: &JsonObject) -> RuntimeConfig {
     let text = |key: &str| match config.get(key) {
         Some(JsonValue::Text(text)) => short(text),
         _ => String::new(),
@@ -79,16 +77,16 @@ fn runs(config: &JsonObject) -> RuntimeConfig {
     let pair = |text: String| text.split_once('=').map(|(name, value)| (short(name), short(value)));
     RuntimeConfig {
         user: text("User"),
-        entrypoint: words(config, "Entrypoint").map(|word| short(&word)).collect(),
-        command: words(config, "Cmd").map(|word| short(&word)).collect(),
+        entrypoint: strings(config, "Entrypoint").map(|text| short(&text)).collect(),
+        command: strings(config, "Cmd").map(|text| short(&text)).collect(),
         folder: text("WorkingDir"),
-        environment: words(config, "Env").filter_map(pair).collect(),
+        environment: strings(config, "Env").filter_map(pair).collect(),
         ports,
     }
 }
 
-/// The texts of a list, or a text alone.
-fn words(config: &JsonObject, key: &str) -> impl Iterator<Item = String> {
+/// Returns the strings of a list, or a single string.
+fn strings(config: &JsonObject, key: &str) -> impl Iterator<Item = String> {
     let list = match config.get(key) {
         Some(JsonValue::List(list)) => list.as_slice(),
         Some(text) => std::slice::from_ref(text),
@@ -98,11 +96,11 @@ fn words(config: &JsonObject, key: &str) -> impl Iterator<Item = String> {
         JsonValue::Text(text) => Some(text.clone()),
         _ => None,
     };
-    let words: Vec<String> = list.iter().filter_map(text).take(ENTRIES_MAX).collect();
-    words.into_iter()
+    let strings: Vec<String> = list.iter().filter_map(text).take(ENTRIES_MAX).collect();
+    strings.into_iter()
 }
 
-/// A text of bearable length: of a longer one the beginning, and a digest by which it differs from others.
+/// Shortens a long text to its beginning and a digest that distinguishes it from others.
 pub(crate) fn short(text: impl AsRef<str>) -> String {
     let text = text.as_ref();
     if text.len() <= TEXT_MAX {
@@ -117,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn platform_creation_and_labels_are_read_and_the_rest_left_alone() {
+    fn platform_creation_and_labels_are_parsed_and_the_rest_is_ignored() {
         let config = ImageConfig::read(
             br#"{"os": "linux", "architecture": "arm", "variant": "v7", "created": "2026-10-01T08:12:44.5Z",
                 "config": {"Labels": {"a": "b"}, "Env": ["x=y", "z"], "Cmd": "sh", "User": 7,
@@ -138,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_kept_short_and_told_apart() {
+    fn long_values_are_shortened_and_stay_distinct() {
         let long = |end: &str| format!("{}{end}", "x".repeat(300));
         let text = |end: &str| format!(r#"{{"config": {{"Env": ["a={}"]}}}}"#, long(end));
         let of = |end: &str| ImageConfig::read(text(end).as_bytes()).unwrap().runs.environment["a"].clone();
@@ -146,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_that_says_nothing_is_empty() {
+    fn a_configuration_without_fields_is_empty() {
         for text in
             ["{}", r#"{"os": "", "architecture": ""}"#, r#"{"config": null}"#, r#"{"config": {"Labels": null}}"#]
         {
@@ -158,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_strict_is_refused() {
+    fn a_configuration_that_is_not_strict_is_rejected() {
         for text in [
             "",
             "[]",

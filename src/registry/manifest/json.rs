@@ -1,7 +1,7 @@
-//! JSON read strictly: one key stands once, nesting and size are bounded, nothing follows the value.
+//! Strict JSON: no duplicate keys, bounded nesting and size, nothing after the value.
 //!
-//! Two readers of one text must see the same (CVE-2021-41190): keys that differ only in case are the same to some,
-//! so [`Object::fields`] refuses spellings near those that mean something. Source: RFC 8259, section 4.
+//! All parsers must see the same (CVE-2021-41190). Some ignore the case of keys, so [`JsonObject::check_spelling`]
+//! rejects near misses of known keys. Source: RFC 8259, section 4.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,12 +9,14 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// How deep values may nest.
+use crate::http::quotable;
+
+/// Largest nesting depth.
 const DEPTH: usize = 24;
-/// How many values a text may hold: far more than any image has layers.
+/// Largest number of values: far more than any image has layers.
 const VALUES: usize = 100_000;
 
-/// A JSON value; numbers other than whole positive ones keep no value, as nothing here asks for it.
+/// A JSON value. Only natural numbers keep their value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum JsonValue {
     Null,
@@ -26,97 +28,117 @@ pub(super) enum JsonValue {
     Object(JsonObject),
 }
 
-/// A JSON object, each key once.
+/// A JSON object without duplicate keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct JsonObject(BTreeMap<String, JsonValue>);
 
-/// What of the bounds is left.
+/// Remaining number of values and levels.
 struct JsonBudget {
     values: usize,
     depth: usize,
 }
 
+/// Defect of a JSON text.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum JsonError {
+    /// Message of the parser with the position; quotes nothing but a duplicate key.
+    #[error("{0}")]
+    Syntax(String),
+    #[error("it is not an object")]
+    NotAnObject,
+    #[error("`{found}` looks like `{expected}`")]
+    Misspelled { found: String, expected: String },
+    #[error("`{key}` is not {expected}")]
+    WrongType { key: String, expected: &'static str },
+}
+
+impl JsonError {
+    fn wrong_type(key: &str, expected: &'static str) -> Self {
+        Self::WrongType { key: key.to_owned(), expected }
+    }
+}
+
 impl JsonValue {
-    /// Reads all of `bytes`.
+    /// Parses all of `bytes`.
     ///
     /// # Errors
-    /// What is wrong, and where. The text itself is not repeated but for a key that stands twice.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
+    /// If they are not strict JSON.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
         let mut budget = JsonBudget { values: VALUES, depth: DEPTH };
         let value = serde::de::DeserializeSeed::deserialize(Seed(&mut budget), &mut deserializer);
-        let value = value.map_err(|error| error.to_string())?;
-        deserializer.end().map_err(|error| error.to_string())?;
+        let value = value.map_err(|error| JsonError::Syntax(error.to_string()))?;
+        deserializer.end().map_err(|error| JsonError::Syntax(error.to_string()))?;
         Ok(value)
     }
 
-    /// Reads all of `bytes` as an object.
+    /// Parses all of `bytes` as an object.
     ///
     /// # Errors
-    /// What is wrong, and where.
-    pub(super) fn read_object(bytes: &[u8]) -> Result<JsonObject, String> {
-        match Self::read(bytes)? {
+    /// If they are not strict JSON or not an object.
+    pub(super) fn parse_object(bytes: &[u8]) -> Result<JsonObject, JsonError> {
+        match Self::parse(bytes)? {
             Self::Object(object) => Ok(object),
-            _ => Err("it is not an object".to_owned()),
+            _ => Err(JsonError::NotAnObject),
         }
     }
 }
 
 impl JsonObject {
-    /// The value of `key`; a null counts as absent, as it does for the clients that run images.
+    /// Returns the value of `key`; null counts as absent, as it does for container runtimes.
     pub(super) fn get(&self, key: &str) -> Option<&JsonValue> {
         self.0.get(key).filter(|value| **value != JsonValue::Null)
     }
 
-    /// Its keys.
+    /// Iterates over the keys.
     pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
         self.0.keys()
     }
 
-    /// Refuses keys that look like one of `known` without being it.
+    /// Rejects keys that differ from one of `known` only in case.
     ///
     /// # Errors
-    /// The key.
-    pub(super) fn fields(&self, known: &[&str]) -> Result<(), String> {
+    /// The misspelled key.
+    pub(super) fn check_spelling(&self, known: &[&str]) -> Result<(), JsonError> {
         for key in self.0.keys().filter(|key| !known.contains(&key.as_str())) {
             let folded = fold(key);
-            if let Some(meant) = known.iter().find(|known| fold(known) == folded) {
-                return Err(format!("`{key}` stands for `{meant}`"));
+            if let Some(expected) = known.iter().find(|known| fold(known) == folded) {
+                return Err(JsonError::Misspelled { found: quotable(key), expected: (*expected).to_owned() });
             }
         }
         Ok(())
     }
 
-    /// The text of `key`.
+    /// Returns the string of `key`.
     ///
     /// # Errors
-    /// Where it is something else.
-    pub(super) fn text(&self, key: &str) -> Result<Option<&str>, String> {
+    /// If the value is not a string.
+    pub(super) fn text(&self, key: &str) -> Result<Option<&str>, JsonError> {
         match self.get(key) {
             None => Ok(None),
             Some(JsonValue::Text(text)) => Ok(Some(text)),
-            Some(_) => Err(format!("`{key}` is not a text")),
+            Some(_) => Err(JsonError::wrong_type(key, "a string")),
         }
     }
 
-    /// The object of `key`.
+    /// Returns the object of `key`.
     ///
     /// # Errors
-    /// Where it is something else.
-    pub(super) fn object(&self, key: &str) -> Result<Option<&Self>, String> {
+    /// If the value is not an object.
+    pub(super) fn object(&self, key: &str) -> Result<Option<&Self>, JsonError> {
         match self.get(key) {
             None => Ok(None),
             Some(JsonValue::Object(object)) => Ok(Some(object)),
-            Some(_) => Err(format!("`{key}` is not an object")),
+            Some(_) => Err(JsonError::wrong_type(key, "an object")),
         }
     }
 
-    /// The objects of the list `key`.
+    /// Returns the objects of the list `key`.
     ///
     /// # Errors
-    /// Where it is something else.
-    pub(super) fn objects(&self, key: &str) -> Result<Option<Vec<&Self>>, String> {
-        let bad = || format!("`{key}` is not a list of objects");
+    /// If the value is not a list of objects.
+    pub(super) fn objects(&self, key: &str) -> Result<Option<Vec<&Self>>, JsonError> {
+        let bad = || JsonError::wrong_type(key, "a list of objects");
         match self.get(key) {
             None => Ok(None),
             Some(JsonValue::List(list)) => {
@@ -131,21 +153,21 @@ impl JsonObject {
         }
     }
 
-    /// The texts of the object `key`, as annotations and labels are written.
+    /// Returns the strings of the object `key`, such as annotations or labels.
     ///
     /// # Errors
-    /// Where it is something else.
-    pub(super) fn texts(&self, key: &str) -> Result<BTreeMap<String, String>, String> {
+    /// If the value is not an object of strings.
+    pub(super) fn texts(&self, key: &str) -> Result<BTreeMap<String, String>, JsonError> {
         let Some(object) = self.object(key)? else { return Ok(BTreeMap::new()) };
         let pair = |(name, value): (&String, &JsonValue)| match value {
             JsonValue::Text(text) => Ok((name.clone(), text.clone())),
-            _ => Err(format!("`{key}` holds something other than texts")),
+            _ => Err(JsonError::wrong_type(key, "an object of strings")),
         };
         object.0.iter().map(pair).collect()
     }
 }
 
-/// `text` without regard to case, as readers in Go compare keys.
+/// Folds the case as parsers in Go do when they compare keys.
 fn fold(text: &str) -> String {
     text.to_uppercase().to_lowercase()
 }
@@ -156,7 +178,7 @@ impl<'de> serde::de::DeserializeSeed<'de> for Seed<'_> {
     type Value = JsonValue;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<JsonValue, D::Error> {
-        self.0.values = self.0.values.checked_sub(1).ok_or_else(|| D::Error::custom("it holds too many values"))?;
+        self.0.values = self.0.values.checked_sub(1).ok_or_else(|| D::Error::custom("too many values"))?;
         deserializer.deserialize_any(Reader(self.0))
     }
 }
@@ -165,7 +187,7 @@ struct Reader<'a>(&'a mut JsonBudget);
 
 impl Reader<'_> {
     fn descend<E: Error>(&mut self) -> Result<(), E> {
-        self.0.depth = self.0.depth.checked_sub(1).ok_or_else(|| E::custom("it nests too deep"))?;
+        self.0.depth = self.0.depth.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
         Ok(())
     }
 }
@@ -216,7 +238,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
         let mut object = BTreeMap::new();
         while let Some(key) = map.next_key::<Key>()? {
             if object.contains_key(&key.0) {
-                return Err(A::Error::custom(format_args!("the key `{}` stands twice", key.0)));
+                return Err(A::Error::custom(format_args!("duplicate key `{}`", quotable(&key.0))));
             }
             let value = map.next_value_seed(Seed(self.0))?;
             object.insert(key.0, value);

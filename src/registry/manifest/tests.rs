@@ -1,13 +1,20 @@
-//! Bodies as registries send them, and thirty that no registry should.
+//! Manifests as registries send them, and thirty crafted ones.
 
+use std::collections::BTreeMap;
+
+use oci_distribution::manifest as oci;
+
+use super::parse::DESCRIPTORS_MAX;
 use super::*;
+use crate::model::image::Digest;
+use crate::registry::error::{FailureKind, ResolveError};
 
 const OCI_INDEX: &str = oci::OCI_IMAGE_INDEX_MEDIA_TYPE;
 const OCI_IMAGE: &str = oci::OCI_IMAGE_MEDIA_TYPE;
 const DOCKER_IMAGE: &str = oci::IMAGE_MANIFEST_MEDIA_TYPE;
 const DOCKER_LIST: &str = oci::IMAGE_MANIFEST_LIST_MEDIA_TYPE;
 
-/// Fills in digests: `@a` and so on stand for one.
+/// Replaces `@a`, `@oci-index` and the like.
 fn body(text: &str) -> String {
     let mut text = text.replace("@oci-index", OCI_INDEX).replace("@oci-image", OCI_IMAGE);
     text = text.replace("@docker-image", DOCKER_IMAGE).replace("@docker-list", DOCKER_LIST);
@@ -24,7 +31,7 @@ const CONFIG: &str = r#""config": {"mediaType": "c", "digest": "@a", "size": 2}"
 const LAYERS: &str = r#""layers": [{"mediaType": "l", "digest": "@b", "size": 3}]"#;
 
 #[test]
-fn images_and_indexes_of_both_families_are_read() {
+fn images_and_indexes_of_both_families_are_parsed() {
     let image = check(
         "@oci-image; charset=utf-8",
         &format!(r#"{{"schemaVersion": 2, {CONFIG}, {LAYERS}, "annotations": {{"x": "y"}}}}"#),
@@ -53,7 +60,7 @@ fn images_and_indexes_of_both_families_are_read() {
 }
 
 #[test]
-fn t13_thirty_crafted_bodies_are_refused() {
+fn t13_thirty_crafted_bodies_are_rejected() {
     let deep = format!(r#"{{"schemaVersion": 2, "manifests": [], "x": {}1{}}}"#, "[".repeat(60), "]".repeat(60));
     let bomb = format!(r#"{{"schemaVersion": 2, "manifests": [], "x": [{}0]}}"#, "0,".repeat(200_000));
     let image = |rest: &str| format!(r#"{{"schemaVersion": 2, {CONFIG}, {LAYERS}{rest}}}"#);
@@ -107,7 +114,7 @@ fn t13_thirty_crafted_bodies_are_refused() {
 }
 
 #[test]
-fn t13_other_types_are_unsupported_and_schema_1_is_named() {
+fn t13_other_types_and_schema_1_are_unsupported() {
     for content_type in [
         "application/vnd.docker.distribution.manifest.v1+prettyjws",
         "application/vnd.docker.distribution.manifest.v1+json",
@@ -123,7 +130,7 @@ fn t13_other_types_are_unsupported_and_schema_1_is_named() {
 }
 
 #[test]
-fn t12_bytes_that_hash_to_something_else_are_refused() {
+fn t12_bytes_that_do_not_match_their_digest_are_rejected() {
     let text = body(&format!(r#"{{"schemaVersion": 2, {CONFIG}, {LAYERS}}}"#));
     let digest = Digest::sha256(text.as_bytes());
     for changed in [format!("{text} "), format!(" {text}"), text.replace("bb", "bc"), String::new()] {
@@ -136,14 +143,14 @@ fn t12_bytes_that_hash_to_something_else_are_refused() {
 }
 
 #[test]
-fn t14_a_manifest_over_4_mib_is_refused() {
+fn t14_a_manifest_over_4_mib_is_rejected() {
     let text = body(&format!(r#"{{"schemaVersion": 2, {CONFIG}, {LAYERS}, "x": "{}"}}"#, "x".repeat(MANIFEST_MAX)));
     let error = VerifiedManifest::hash(&Digest::sha256(text.as_bytes()), Some(OCI_IMAGE), text.as_bytes()).unwrap_err();
     assert_eq!(error.kind, FailureKind::Integrity);
 }
 
 #[test]
-fn t14_a_manifest_with_more_parts_than_any_image_has_is_refused() {
+fn t14_a_manifest_with_too_many_descriptors_is_rejected() {
     let index = |count: usize| {
         let children = vec![r#"{"mediaType": "m", "digest": "@a", "size": 1}"#; count].join(",");
         check("@oci-index", &format!(r#"{{"schemaVersion": 2, "manifests": [{children}]}}"#)).map(drop)
@@ -153,9 +160,27 @@ fn t14_a_manifest_with_more_parts_than_any_image_has_is_refused() {
 }
 
 #[test]
-fn a_manifest_that_nobody_hashed_can_be_planted_by_tests() {
+fn tests_can_create_an_unhashed_manifest() {
     let digest = Digest::sha256(b"");
     let planted =
         VerifiedManifest::unhashed(digest.clone(), ManifestContent::Index { children: vec![] }, BTreeMap::new());
     assert_eq!(*planted.digest(), digest);
+}
+
+#[test]
+fn all_media_types_are_accepted() {
+    assert_eq!(ACCEPT, MEDIA_TYPES.join(", "));
+}
+
+#[test]
+fn t12_a_blob_must_match_size_and_digest() {
+    let repository = "r.example/a".parse().unwrap();
+    let verify = |size, bytes: &[u8]| {
+        let descriptor = Descriptor::of("c".to_owned(), Digest::sha256(b"ab"), size);
+        verify_blob(&descriptor, bytes.to_vec(), &repository).map_err(|error| error.message)
+    };
+    let id = Digest::sha256(b"ab").short().to_owned();
+    assert_eq!(verify(2, b"ab"), Ok(b"ab".to_vec()));
+    assert_eq!(verify(3, b"ab"), Err(format!("blob {id} of `r.example/a` does not match its size")));
+    assert_eq!(verify(2, b"ac"), Err(format!("blob {id} of `r.example/a` does not match its digest")));
 }

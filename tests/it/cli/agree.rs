@@ -242,7 +242,7 @@ moved  python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
         &["check", "--upstream"],
         r#"
 --- out
-failed  python:3.11    not-found: `REGISTRY/python:3.11` is not at `REGISTRY`: it answered 404
+failed  python:3.11    not-found: `REGISTRY/python:3.11` not found: `REGISTRY` returned 404
 moved   python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
         patch; built 2026-10-01, at the same moment; 20 bytes; 0 of 1 layers kept, 1 new
 moved   python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5

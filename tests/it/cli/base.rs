@@ -152,10 +152,10 @@ fn t4_what_cannot_be_asked_is_neither_passed_nor_refused() {
     stage.registry.fail("/v2/", 401);
     stage.check(&["check", "--base", "HEAD"], r#"
 --- out
-`python:3.12` is pinned to `sha256:4b8343596c64a30aae9999442993390fc0e39116ab8614d0a0165921ad39c65a`, and what it serves could not be asked: `REGISTRY` answered 401 without a challenge that pinstream can answer
-  run `docker login REGISTRY`, or see the credentials of this environment
-`python:arm` is pinned to `sha256:688f172987f3be20e640262652795f8a88693947e79308d17736c90c5ab22d5c`, and what it serves could not be asked: `REGISTRY` answered 401 without a challenge that pinstream can answer
-  run `docker login REGISTRY`, or see the credentials of this environment
+`python:3.12` is pinned to `sha256:4b8343596c64a30aae9999442993390fc0e39116ab8614d0a0165921ad39c65a`, and what it serves could not be asked: `REGISTRY` returned 401 without a `WWW-Authenticate` header
+  run `docker login REGISTRY`, or check the credentials in this environment
+`python:arm` is pinned to `sha256:688f172987f3be20e640262652795f8a88693947e79308d17736c90c5ab22d5c`, and what it serves could not be asked: `REGISTRY` returned 401 without a `WWW-Authenticate` header
+  run `docker login REGISTRY`, or check the credentials in this environment
 --- exit 3
 "#);
 }

@@ -243,7 +243,7 @@ fn a_conflict_that_cannot_be_imported_stays_as_it_is() {
         &["update"],
         r#"
 --- err
-error: both sides moved `python:3.12`, and it cannot be imported anew: `REGISTRY/python:3.12` is not at `REGISTRY`: it answered 404
+error: both sides moved `python:3.12`, and it cannot be imported anew: `REGISTRY/python:3.12` not found: `REGISTRY` returned 404
 help: the lock is as it was; mend that, or take either side of the file
 --- exit 1
 "#,

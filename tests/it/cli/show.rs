@@ -145,15 +145,15 @@ s390x = { image = "REGISTRY/python:3.12", platform = "linux/s390x" }
 removed  python:3.12      346028a7044f                 3.12.4
 removed  python:arm       e7a589004cc2                 3.12.4
 failed   python:follower  not-found: `python:gone`, which it follows, has no pin
-failed   python:gone      not-found: `REGISTRY/python:gone` is not at `REGISTRY`: it answered 404
+failed   python:gone      not-found: `REGISTRY/python:gone` not found: `REGISTRY` returned 404
 removed  python:latest    346028a7044f                 3.12.4
-failed   python:nowhere   network: `registry.invalid` cannot be reached: failed to lookup address information: Name or service not known
-failed   python:private   unauthorized: `REGISTRY` answered 401 without a challenge that pinstream can answer
-                          help: run `docker login REGISTRY`, or see the credentials of this environment
+failed   python:nowhere   network: cannot connect to `registry.invalid`: failed to lookup address information: Name or service not known
+failed   python:private   unauthorized: `REGISTRY` returned 401 without a `WWW-Authenticate` header
+                          help: run `docker login REGISTRY`, or check the credentials in this environment
 refused  python:s390x     `REGISTRY/python:3.12` has no `linux/s390x`
                           help: it has `linux/amd64`, `linux/arm64`
-refused  python:unnamed   `127.0.0.1:9` is at 127.0.0.1, a private or loopback address
-                          help: if that is meant, add a line to `pinstream.toml`: `[registry."127.0.0.1:9"]`
+refused  python:unnamed   connection to `127.0.0.1:9` refused: 127.0.0.1 is a private or loopback address
+                          help: if the address is intended, add `[registry."127.0.0.1:9"]` to `pinstream.toml`
 3 removed, 1 unchanged, 2 refused, 4 failed; nothing was written
 --- exit 4
 "#);

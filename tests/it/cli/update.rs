@@ -205,7 +205,7 @@ fn some_tags_land_and_those_that_fail_keep_their_pins() {
         &["update"],
         r#"
 --- out
-failed  python:3.11    not-found: `REGISTRY/python:3.11` is not at `REGISTRY`: it answered 404
+failed  python:3.11    not-found: `REGISTRY/python:3.11` not found: `REGISTRY` returned 404
 moved   python:3.12    346028a7044f → 4b8343596c64  3.12.4 → 3.12.5
 moved   python:arm     e7a589004cc2 → 688f172987f3  3.12.4 → 3.12.5
 moved   python:latest  346028a7044f → 4b8343596c64  3.12.4 → 3.12.5

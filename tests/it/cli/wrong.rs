@@ -121,11 +121,11 @@ error: the registry `REGISTRY` is not among the `registries` of the policy
         r#"
 --- out
 refused  python:3.11  the policy does not allow `REGISTRY`
-                      help: the operator lists registries in `registries` of the `--policy` file
+                      help: add the registry to `registries` in the `--policy` file
 refused  python:3.12  the policy does not allow `REGISTRY`
-                      help: the operator lists registries in `registries` of the `--policy` file
+                      help: add the registry to `registries` in the `--policy` file
 refused  python:arm   the policy does not allow `REGISTRY`
-                      help: the operator lists registries in `registries` of the `--policy` file
+                      help: add the registry to `registries` in the `--policy` file
 1 unchanged, 3 refused; nothing was written
 --- exit 4
 "#,

@@ -72,9 +72,9 @@ fn test_import_missing_tag_digest_and_invalid_image_reference() {
     stage.check(&[], "
 --- out
 added   web:good            5ba3d1f9b164                 1.0.1
-failed  web:missing-digest  not-found: `[REGISTRY]/web@sha256:abababababababababababababababababababababababababababababababab` is not at `[REGISTRY]`: it answered 404
-failed  web:missing-tag     not-found: `[REGISTRY]/web:nope` is not at `[REGISTRY]`: it answered 404
-failed  web:other           not-found: `[REGISTRY]/other:1` is not at `[REGISTRY]`: it answered 404
+failed  web:missing-digest  not-found: `[REGISTRY]/web@sha256:abababababababababababababababababababababababababababababababab` not found: `[REGISTRY]` returned 404
+failed  web:missing-tag     not-found: `[REGISTRY]/web:nope` not found: `[REGISTRY]` returned 404
+failed  web:other           not-found: `[REGISTRY]/other:1` not found: `[REGISTRY]` returned 404
 1 added, 3 failed; landed as [COMMIT 3] on main
 --- exit 3
 ");

@@ -126,9 +126,9 @@ fn test_image_stream_import_tags_from_repository() {
         &[],
         "
 --- out
-failed  app:a  not-found: `[REGISTRY]/app:a` is not at `[REGISTRY]`: it answered 404
+failed  app:a  not-found: `[REGISTRY]/app:a` not found: `[REGISTRY]` returned 404
 added   app:b  8085abc7215c                 1.0.2
-failed  app:c  not-found: `[REGISTRY]/app:c` is not at `[REGISTRY]`: it answered 404
+failed  app:c  not-found: `[REGISTRY]/app:c` not found: `[REGISTRY]` returned 404
 1 added, 2 failed; landed as [COMMIT 3] on main
 --- exit 3
 ",

@@ -136,11 +136,11 @@ fn test_import_manifest_list_with_error_missing_manifest_error_by_digest() {
         "
 --- out
 added   app:all        LIST
-failed  app:amd64      not-found: `[REGISTRY]/app@sha256:AMD64` is not at `[REGISTRY]`: it answered 404
+failed  app:amd64      not-found: `[REGISTRY]/app@sha256:AMD64` not found: `[REGISTRY]` returned 404
 added   app:arm64      ARM64                 5
 added   app:by-digest  LIST
-note: `app:all`: it could not be described: `[REGISTRY]/app@sha256:AMD64` is not at `[REGISTRY]`: it answered 404
-note: `app:by-digest`: it could not be described: `[REGISTRY]/app@sha256:AMD64` is not at `[REGISTRY]`: it answered 404
+note: `app:all`: it could not be described: `[REGISTRY]/app@sha256:AMD64` not found: `[REGISTRY]` returned 404
+note: `app:by-digest`: it could not be described: `[REGISTRY]/app@sha256:AMD64` not found: `[REGISTRY]` returned 404
 3 added, 1 failed; landed as [COMMIT 3] on main
 --- exit 3
 ",
@@ -156,9 +156,9 @@ added  app:all        LIST
 added  app:amd64      AMD64
 added  app:arm64      ARM64                 5
 added  app:by-digest  LIST
-note: `app:all`: it could not be described: `[REGISTRY]/app@sha256:CONFIG-AMD64` is not at `[REGISTRY]`: it answered 404
-note: `app:amd64`: it could not be described: `[REGISTRY]/app@sha256:CONFIG-AMD64` is not at `[REGISTRY]`: it answered 404
-note: `app:by-digest`: it could not be described: `[REGISTRY]/app@sha256:CONFIG-AMD64` is not at `[REGISTRY]`: it answered 404
+note: `app:all`: it could not be described: `[REGISTRY]/app@sha256:CONFIG-AMD64` not found: `[REGISTRY]` returned 404
+note: `app:amd64`: it could not be described: `[REGISTRY]/app@sha256:CONFIG-AMD64` not found: `[REGISTRY]` returned 404
+note: `app:by-digest`: it could not be described: `[REGISTRY]/app@sha256:CONFIG-AMD64` not found: `[REGISTRY]` returned 404
 4 added; landed as [COMMIT 3] on main
 --- exit 0
 ");

@@ -81,8 +81,8 @@ fn test_import_from_mirror_source_blocked() {
         "
 --- out
 added   web:digest   0c0b052f7a9b                 1
-failed  web:missing  unauthorized: `[REGISTRY]` does not grant access to `[REGISTRY]/web:nope`: it answered 403
-                     help: run `docker login [REGISTRY]`, or see the credentials of this environment
+failed  web:missing  unauthorized: access to `[REGISTRY]/web:nope` denied: `[REGISTRY]` returned 403
+                     help: run `docker login [REGISTRY]`, or check the credentials in this environment
 added   web:tag      0c0b052f7a9b                 1
 2 added, 1 failed; landed as [COMMIT 3] on main
 --- exit 3
@@ -98,7 +98,7 @@ added   web:tag      0c0b052f7a9b                 1
 --- out
 removed  web:digest  0c0b052f7a9b                 1
 refused  web:new     the policy does not allow `[REGISTRY]`
-                     help: the operator lists registries in `registries` of the `--policy` file
+                     help: add the registry to `registries` in the `--policy` file
 removed  web:tag     0c0b052f7a9b                 1
 2 removed, 1 refused; landed as [COMMIT 5] on main
 --- exit 4

@@ -272,7 +272,7 @@ fn a_signature_that_cannot_be_fetched_is_no_missing_one() {
     stage.registry.lie(move |request| {
         request.target.contains(&path).then(|| Answer::new(200).body(vec![b'x'; payload.bytes.len()]))
     });
-    refused(&stage, "hashes to something else");
+    refused(&stage, "does not match its digest");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! How many requests an import costs.
+//! Number of requests per operation.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ fn a_cold_start_with_64_tags_costs_one_challenge_one_token_and_64_requests() {
 }
 
 #[test]
-fn an_open_registry_costs_one_request_a_tag_and_no_ping() {
+fn an_open_registry_costs_one_request_per_tag_and_no_ping() {
     let fake = FakeRegistry::start();
     for tag in 0..20 {
         fake.push("a/b", &format!("t{tag}"), &Image::new(tag));
@@ -45,7 +45,7 @@ fn an_open_registry_costs_one_request_a_tag_and_no_ping() {
 }
 
 #[test]
-fn a_moved_tag_costs_one_get_more_and_a_blob_another() {
+fn a_changed_tag_costs_one_more_get_and_a_blob_another() {
     let fake = FakeRegistry::start();
     let made = Image::new(1).version("1.2").platforms(&["linux/amd64", "linux/arm64"]);
     let digest = fake.push("a", "t", &made);
@@ -70,7 +70,7 @@ fn a_moved_tag_costs_one_get_more_and_a_blob_another() {
 }
 
 #[test]
-fn a_token_that_is_not_accepted_any_more_is_renewed_once() {
+fn an_invalid_token_is_renewed_once() {
     let fake = FakeRegistry::start();
     fake.require(Access::Token(TokenRules { uses: 3, ..TokenRules::default() }));
     fake.push("a", "t", &Image::new(1));
@@ -79,9 +79,9 @@ fn a_token_that_is_not_accepted_any_more_is_renewed_once() {
     for _ in 0..7 {
         run(registry.digest(&image)).unwrap();
     }
-    // 7 answers, one challenge, and two tokens that had no use left.
+    // 7 responses, one challenge, and two used-up tokens.
     assert_eq!(fake.counts(), asked(10, 0, 3, 3));
-    // A registry that accepts none is not asked for ever.
+    // A registry that accepts no token gets a bounded number of requests.
     let challenge = format!("Bearer realm=\"{}/token\",service=\"fake\",error=\"invalid_token\"", fake.base());
     fake.lie(move |request| {
         (request.path() != "/token").then(|| Answer::new(401).header("www-authenticate", challenge.clone()))
@@ -119,7 +119,7 @@ fn connections_are_kept_and_their_number_is_bounded() {
 }
 
 #[test]
-fn a_fixed_digest_is_not_asked_for() {
+fn a_fixed_digest_costs_no_request() {
     let registry = Registry::new(plain(&[])).unwrap();
     let digest = Image::new(1).digest();
     let image = image(&format!("quay.example/a@{digest}"));
@@ -128,7 +128,7 @@ fn a_fixed_digest_is_not_asked_for() {
 }
 
 #[test]
-fn a_thousand_tags_over_a_slow_line_take_as_long_as_their_rounds() {
+fn a_thousand_tags_over_a_slow_connection_run_in_parallel() {
     let made = Image::new(1).build().top;
     let slow = Server::start(
         None,
@@ -151,7 +151,7 @@ fn a_thousand_tags_over_a_slow_line_take_as_long_as_their_rounds() {
     registry.announce(&images.iter().map(|image| image.repository().clone()).collect::<Vec<_>>());
     let start = Instant::now();
     run(join_all(images.iter().map(|image| registry.digest(image)))).into_iter().for_each(|found| drop(found.unwrap()));
-    // A challenge, a token and 16 rounds of 64 are 1.44 s; the rest is for machines that have other things to do.
+    // A challenge, a token and 16 rounds of 64 are 1.44 s; the rest is for busy machines.
     assert!(start.elapsed() < Duration::from_millis(2200), "{:?}", start.elapsed());
     assert_eq!((registry.counts().head, registry.counts().token), (1001, 1));
 }

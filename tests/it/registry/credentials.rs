@@ -1,6 +1,7 @@
-//! Credentials as docker keeps them, tried in order.
+//! Credentials from docker's files, tried in order.
 
-use pinstream::registry::credential::{CredentialSources, RegistrySecret};
+use pinstream::http::Secret;
+use pinstream::registry::credentials::CredentialSources;
 use pinstream::registry::{FailureKind, Registry};
 
 use super::{failure, image, passwords, plain, run};
@@ -16,7 +17,7 @@ pub(super) fn protected(access: Access) -> FakeRegistry {
 }
 
 #[test]
-fn a_password_is_sent_with_each_request_once_it_is_asked_for() {
+fn a_password_is_sent_with_each_request_after_the_first_challenge() {
     let fake = protected(Access::Basic("user".into(), "right".into()));
     let asked = image(&format!("{}/acme/web:t", fake.host()));
     let mut setup = plain(&[fake.host()]);
@@ -28,7 +29,7 @@ fn a_password_is_sent_with_each_request_once_it_is_asked_for() {
 }
 
 #[test]
-fn a_refused_credential_gives_way_to_the_next_match() {
+fn after_a_rejected_credential_the_next_match_is_tried() {
     let rules = TokenRules { user: Some(("user".into(), "right".into())), ..TokenRules::default() };
     for access in [Access::Basic("user".into(), "right".into()), Access::Token(rules)] {
         let fake = protected(access);
@@ -37,7 +38,7 @@ fn a_refused_credential_gives_way_to_the_next_match() {
         let path = format!("{}/acme", fake.host());
         setup.credentials = passwords(&[(&path, "user", "wrong"), (&fake.host(), "user", "right")]);
         run(Registry::new(setup).unwrap().digest(&asked)).unwrap();
-        // All wrong: said as such, and never anonymous.
+        // All wrong: the error says so, and no request is anonymous.
         let mut setup = plain(&[fake.host()]);
         setup.credentials = passwords(&[(&path, "user", "wrong"), (&fake.host(), "user", "worse")]);
         let (kind, text) = failure(setup, &asked);
@@ -47,11 +48,11 @@ fn a_refused_credential_gives_way_to_the_next_match() {
 }
 
 #[test]
-fn a_protected_registry_without_a_credential_says_so() {
+fn a_protected_registry_without_credentials_is_reported() {
     let fake = protected(Access::Basic("user".into(), "right".into()));
     let (kind, text) = failure(plain(&[fake.host()]), &image(&format!("{}/acme/web:t", fake.host())));
     assert_eq!(kind, FailureKind::Unauthorized);
-    assert!(text.contains("asks for a password, and none is configured"), "{text}");
+    assert!(text.contains(&format!("`{}` requires authentication; no credentials found", fake.host())), "{text}");
 }
 
 #[test]
@@ -64,19 +65,19 @@ fn a_credential_of_another_port_is_not_sent() {
 }
 
 #[test]
-fn an_identity_token_buys_tokens_by_post() {
+fn an_identity_token_is_exchanged_by_post() {
     let fake = protected(Access::Token(TokenRules { identity: Some("refresh".into()), ..TokenRules::default() }));
     let text = serde_json::json!({"auths": {fake.host(): {"identitytoken": "refresh"}}}).to_string();
     let mut setup = plain(&[fake.host()]);
     setup.credentials =
-        CredentialSources { docker_auth_config: Some(RegistrySecret::new(text)), ..CredentialSources::default() };
+        CredentialSources { docker_auth_config: Some(Secret::new(text)), ..CredentialSources::default() };
     run(Registry::new(setup).unwrap().digest(&image(&format!("{}/acme/web:t", fake.host())))).unwrap();
     let posts = fake.requests().into_iter().filter(|request| request.method == "POST").count();
     assert_eq!(posts, 1);
 }
 
 #[test]
-fn files_are_found_where_docker_and_podman_keep_them() {
+fn the_files_of_docker_and_podman_are_found() {
     let fake = protected(Access::Basic("user".into(), "right".into()));
     let auth = openssl::base64::encode_block(b"user:right");
     let text = serde_json::json!({"auths": {fake.host(): {"auth": auth}}}).to_string();
@@ -101,13 +102,13 @@ fn files_are_found_where_docker_and_podman_keep_them() {
         std::fs::write(&file, &text).unwrap();
         run(Registry::new(setup(&sources)).unwrap().digest(&asked)).unwrap();
         std::fs::write(&file, "{").unwrap();
-        let error = Registry::new(setup(&sources)).err().unwrap();
+        let error = Registry::new(setup(&sources)).err().unwrap().to_string();
         assert!(error.contains(path) && error.contains("is not a docker configuration"), "{error}");
     }
 }
 
 #[test]
-fn a_refused_credential_never_gives_way_to_none() {
+fn after_a_rejected_credential_no_request_is_anonymous() {
     let fake = protected(Access::Token(TokenRules::default()));
     fake.lie(|request| {
         (request.path() == "/token").then(|| request.header("authorization").map(|_| Answer::new(401)))?
@@ -117,7 +118,54 @@ fn a_refused_credential_never_gives_way_to_none() {
     let text = serde_json::json!({"auths": {path: {"auth": auth}, fake.host(): {}}}).to_string();
     let mut setup = plain(&[fake.host()]);
     setup.credentials =
-        CredentialSources { docker_auth_config: Some(RegistrySecret::new(text)), ..CredentialSources::default() };
+        CredentialSources { docker_auth_config: Some(Secret::new(text)), ..CredentialSources::default() };
     let (kind, text) = failure(setup, &image(&format!("{}/acme/web:t", fake.host())));
     assert_eq!((kind, fake.counts().token), (FailureKind::Unauthorized, 1), "{text}");
+}
+
+#[test]
+fn r06_entries_are_read_as_docker_reads_them() {
+    let fake = protected(Access::Basic("user".into(), "right".into()));
+    let host = fake.host();
+    let auth = openssl::base64::encode_block(b"user:right");
+    for auths in [
+        serde_json::json!({host.as_str(): {"Username": "user", "Password": "right"}}),
+        serde_json::json!({host.as_str(): {"auth": "", "username": "user", "password": "right"}}),
+        serde_json::json!({host.as_str(): {"auth": null, "username": "user", "password": "right"}}),
+        serde_json::json!({host.as_str(): {"auth": format!(" {auth}\n"), "username": "user", "password": "wrong"}}),
+        // A broken entry is skipped.
+        serde_json::json!({format!("{host}/acme"): {"auth": "!"}, host.as_str(): {"auth": auth}}),
+    ] {
+        let mut setup = plain(&[fake.host()]);
+        let text = serde_json::json!({"Auths": auths, "credHelpers": null}).to_string();
+        setup.credentials.docker_auth_config = Some(Secret::new(text));
+        let registry = Registry::new(setup).unwrap();
+        let found = run(registry.digest(&image(&format!("{host}/acme/web:t"))));
+        assert!(found.is_ok(), "{auths} {found:?}");
+    }
+}
+
+#[test]
+fn r07_lenient_challenges_are_answered_and_an_unusable_one_is_quoted() {
+    for challenge in ["Basic", "Basic realm=/", "basic realm=My Registry, charset=UTF-8", "Digest realm=x"] {
+        let fake = protected(Access::Basic("user".into(), "right".into()));
+        fake.lie(move |request| {
+            let is_anonymous = request.header("authorization").is_none();
+            is_anonymous.then(|| Answer::new(401).header("www-authenticate", challenge))
+        });
+        let mut setup = plain(&[fake.host()]);
+        setup.credentials = passwords(&[(&fake.host(), "user", "right")]);
+        let registry = Registry::new(setup).unwrap();
+        match run(registry.digest(&image(&format!("{}/acme/web:t", fake.host())))) {
+            Ok(_) => assert!(challenge.to_ascii_lowercase().starts_with("basic")),
+            Err(error) => {
+                assert_eq!(error.kind, FailureKind::Unauthorized);
+                let expected = format!(
+                    "`{}` returned 401 with an unsupported `WWW-Authenticate` header: `{challenge}`",
+                    fake.host()
+                );
+                assert_eq!(error.message, expected);
+            }
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Credential helpers that answer, have nothing, fail or hang.
+//! Credential helpers that succeed, have no credential, fail or hang.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -6,7 +6,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use pinstream::registry::credential::{CredentialSources, RegistrySecret};
+use pinstream::http::Secret;
+use pinstream::registry::credentials::CredentialSources;
 use pinstream::registry::{FailureKind, Registry};
 use pinstream::system::process;
 
@@ -15,8 +16,8 @@ use super::{failure, image, plain, run};
 use crate::support::registry::FakeRegistry;
 use crate::support::registry::fake::{Access, TokenRules};
 
-/// Runs one ignored test of this module in a process of its own that finds `script` as a credential helper. Both know
-/// a folder by the name `$HELPER_FOLDER`.
+/// Runs one ignored test of this module in its own process with `script` as a credential helper. Both use the directory
+/// `$HELPER_FOLDER`.
 fn with_helper(script: &str, test: &str) {
     let folder = tempfile::tempdir().unwrap();
     let helper = folder.path().join("docker-credential-test");
@@ -35,25 +36,24 @@ fn with_helper(script: &str, test: &str) {
 
 fn helped(fake: &FakeRegistry) -> pinstream::registry::RegistryConfig {
     let text = serde_json::json!({"credHelpers": {fake.host(): "test"}}).to_string();
-    let credentials =
-        CredentialSources { docker_auth_config: Some(RegistrySecret::new(text)), ..CredentialSources::default() };
+    let credentials = CredentialSources { docker_auth_config: Some(Secret::new(text)), ..CredentialSources::default() };
     pinstream::registry::RegistryConfig { credentials, ..plain(&[fake.host()]) }
 }
 
-/// A file of the folder that the helper knows too.
+/// Path of a file that the helper uses too.
 fn shared(name: &str) -> PathBuf {
     PathBuf::from(std::env::var("HELPER_FOLDER").unwrap()).join(name)
 }
 
 #[test]
-fn a_helper_is_asked_for_the_host_once_and_its_answer_accepted() {
+fn a_helper_runs_once_per_host() {
     let script =
         r#"read host; echo "$1 $host" >> "$HELPER_FOLDER/log"; printf '{"Username": "user", "Secret": "right"}'"#;
     with_helper(script, "child_of_a_good_helper");
 }
 
 #[test]
-#[ignore = "runs in a process of its own, with a helper"]
+#[ignore = "runs in its own process, with a helper"]
 fn child_of_a_good_helper() {
     let rules = TokenRules { user: Some(("user".into(), "right".into())), ..TokenRules::default() };
     for access in [Access::Basic("user".into(), "right".into()), Access::Token(rules)] {
@@ -68,29 +68,29 @@ fn child_of_a_good_helper() {
 }
 
 #[test]
-fn only_the_sentence_of_the_helpers_means_nothing() {
+fn only_the_documented_message_means_no_credential() {
     with_helper("cat >/dev/null; echo the vault was not found; exit 1", "child_of_a_failing_helper");
 }
 
 #[test]
-fn a_helper_that_has_nothing_means_anonymous() {
+fn without_a_credential_from_the_helper_requests_are_anonymous() {
     with_helper("cat >/dev/null; echo credentials not found in native keychain; exit 1", "child_of_an_empty_helper");
 }
 
 #[test]
-#[ignore = "runs in a process of its own, with a helper"]
+#[ignore = "runs in its own process, with a helper"]
 fn child_of_an_empty_helper() {
     let fake = protected(Access::Token(TokenRules::default()));
     run(Registry::new(helped(&fake)).unwrap().digest(&image(&format!("{}/acme/web:t", fake.host())))).unwrap();
 }
 
 #[test]
-fn a_helper_that_fails_is_named_and_what_it_printed_is_not() {
+fn a_failing_helper_is_named_without_its_output() {
     with_helper("cat >/dev/null; echo canary; echo canary >&2; exit 3", "child_of_a_failing_helper");
 }
 
 #[test]
-#[ignore = "runs in a process of its own, with a helper"]
+#[ignore = "runs in its own process, with a helper"]
 fn child_of_a_failing_helper() {
     let fake = protected(Access::Token(TokenRules::default()));
     let (kind, text) = failure(helped(&fake), &image(&format!("{}/acme/web:t", fake.host())));
@@ -99,17 +99,17 @@ fn child_of_a_failing_helper() {
 }
 
 #[test]
-fn a_helper_that_hangs_is_ended_with_all_it_started() {
+fn a_hanging_helper_is_killed_with_all_its_processes() {
     let script = r#"sleep 300 & echo $! >> "$HELPER_FOLDER/pids"; echo $$ >> "$HELPER_FOLDER/pids"; wait"#;
     with_helper(script, "child_of_a_hanging_helper");
 }
 
 #[test]
-#[ignore = "runs in a process of its own, with a helper"]
+#[ignore = "runs in its own process, with a helper"]
 fn child_of_a_hanging_helper() {
     let fake = protected(Access::Token(TokenRules::default()));
     let mut setup = helped(&fake);
-    setup.limits.helper = Duration::from_secs(1);
+    setup.helper_timeout = Duration::from_secs(1);
     let start = Instant::now();
     let (kind, text) = failure(setup, &image(&format!("{}/acme/web:t", fake.host())));
     assert_eq!(kind, FailureKind::Unauthorized);
@@ -118,7 +118,7 @@ fn child_of_a_hanging_helper() {
     let pids = std::fs::read_to_string(shared("pids")).unwrap();
     let alive = || pids.lines().any(|pid| process::stat(pid.parse().unwrap()).is_ok_and(|stat| stat.is_alive()));
     assert_eq!(pids.lines().count(), 2);
-    // They were killed before the failure was told; the kernel may still be at it.
+    // They were killed before the error was returned; the kernel may not be done yet.
     while alive() && start.elapsed() < Duration::from_secs(10) {
         std::thread::yield_now();
     }

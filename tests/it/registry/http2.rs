@@ -1,4 +1,4 @@
-//! HTTP/2, where the registry offers it: Go's server does over TLS, and says in its log what was spoken.
+//! HTTP/2 with registries that offer it: Go's server does over TLS, and logs the protocol.
 
 use futures_util::future::join_all;
 
@@ -8,7 +8,7 @@ use crate::support::registry::{DockerRegistry, Image};
 use pinstream::registry::{Registry, RegistryConfig};
 
 #[test]
-fn http2_is_spoken_where_it_is_offered() {
+fn http2_is_used_if_the_registry_offers_it() {
     let docker = DockerRegistry::start_htpasswd();
     let host = docker.host();
     let images: Vec<_> = (0..30).map(|number| image(&format!("{host}/acme/app:{number}"))).collect();

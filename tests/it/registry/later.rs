@@ -1,4 +1,4 @@
-//! Registries that want to be asked later, that fail for a while, and that keep failing.
+//! Rate limits, transient failures, and registries that keep failing.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::support::registry::http::Answer;
 use crate::support::registry::{FakeRegistry, Image};
 
 #[test]
-fn retry_after_is_waited_for_by_all() {
+fn all_requests_wait_for_retry_after() {
     let fake = FakeRegistry::start();
     fake.push("a", "t", &Image::new(1));
     let mut refused = false;
@@ -29,7 +29,7 @@ fn retry_after_is_waited_for_by_all() {
 }
 
 #[test]
-fn a_long_retry_after_fails_the_import_and_is_told() {
+fn a_long_retry_after_fails_the_request_and_is_reported() {
     let fake = FakeRegistry::start();
     for (status, value, least) in [(429, "3600", 3600), (503, "Fri, 31 Dec 2100 23:59:59 GMT", 1_000_000)] {
         fake.be_honest();
@@ -44,7 +44,7 @@ fn a_long_retry_after_fails_the_import_and_is_told() {
 }
 
 #[test]
-fn a_long_retry_after_ends_the_asking_of_that_host_at_once() {
+fn a_long_retry_after_opens_the_circuit_breaker_at_once() {
     let (fake, good) = (FakeRegistry::start(), FakeRegistry::start());
     good.push("a", "t", &Image::new(1));
     fake.lie(|_| Some(Answer::new(429).header("retry-after", "3600")));
@@ -56,18 +56,15 @@ fn a_long_retry_after_ends_the_asking_of_that_host_at_once() {
     for error in found.iter().map(|found| found.as_ref().unwrap_err()) {
         assert_eq!((error.kind, error.retry_after), (FailureKind::RateLimited, Some(Duration::from_secs(3600))));
     }
-    let told = format!(
-        "`{0}` asked for that and is left alone for the rest of this pass; first: `{0}` wants fewer requests: it answered 429",
-        fake.host()
-    );
-    assert_eq!(found[49].as_ref().unwrap_err().message, told);
+    let message = format!("request to `{0}` skipped: `{0}` returned 429 and asked to wait 3600 s", fake.host());
+    assert_eq!(found[49].as_ref().unwrap_err().message, message);
     // No more than were in flight.
     assert!(fake.counts().head <= 4, "{:?}", fake.counts());
     run(registry.digest(&image(&format!("{}/a:t", good.host())))).unwrap();
 }
 
 #[test]
-fn a_place_that_is_redirected_to_speaks_for_itself_alone() {
+fn rate_limits_of_a_redirect_target_do_not_affect_the_registry() {
     let (fake, other) = (FakeRegistry::start(), FakeRegistry::start());
     fake.push("a", "t", &Image::new(1));
     let digest = Image::new(1).digest();
@@ -78,13 +75,13 @@ fn a_place_that_is_redirected_to_speaks_for_itself_alone() {
     });
     other.lie(|_| Some(Answer::new(429).header("retry-after", "3600")));
     let mut setup = plain(&[fake.host(), other.host()]);
-    setup.limits.slow = Duration::from_secs(2);
+    setup.limits.throttle = Duration::from_secs(2);
     let registry = Registry::new(setup).unwrap();
     let asked = image(&format!("{}/a:t", fake.host()));
     let error = run(registry.manifest(asked.repository(), &digest)).unwrap_err();
     assert_eq!(error.kind, FailureKind::RateLimited);
     assert_eq!(run(registry.digest(&asked)), Ok(digest.clone()));
-    // Nor is its quota the registry's.
+    // Neither does its quota.
     other.lie(|_| Some(Answer::new(404).header("ratelimit-remaining", "0")));
     assert_eq!(run(registry.manifest(asked.repository(), &digest)).unwrap_err().kind, FailureKind::NotFound);
     let start = Instant::now();
@@ -95,7 +92,7 @@ fn a_place_that_is_redirected_to_speaks_for_itself_alone() {
 }
 
 #[test]
-fn a_failure_that_passes_is_not_seen() {
+fn a_transient_failure_is_retried() {
     for status in [500, 502, 503, 504, 408, 429] {
         let fake = FakeRegistry::start();
         let digest = fake.push("a", "t", &Image::new(1));
@@ -107,7 +104,7 @@ fn a_failure_that_passes_is_not_seen() {
 }
 
 #[test]
-fn a_host_that_keeps_failing_is_left_alone_and_the_first_failure_is_named() {
+fn a_host_that_keeps_failing_is_skipped_and_the_first_failure_is_named() {
     let (fake, good) = (FakeRegistry::start(), FakeRegistry::start());
     fake.fail("/manifests/", 502);
     good.push("a", "t", &Image::new(1));
@@ -115,18 +112,15 @@ fn a_host_that_keeps_failing_is_left_alone_and_the_first_failure_is_named() {
     let errors: Vec<String> = (0..20)
         .map(|tag| run(registry.digest(&image(&format!("{}/a:t{tag}", fake.host())))).unwrap_err().message)
         .collect();
-    // Five imports of three tries each, and no request after that.
+    // Five requests of three attempts each, and none after that.
     assert_eq!(fake.counts().head, 15);
-    assert_eq!(errors[0], format!("`{}` is in trouble: it answered 502", fake.host()));
-    assert_eq!(
-        errors[19],
-        format!("`{}` keeps failing and is left alone for the rest of this pass; first: {}", fake.host(), errors[0])
-    );
+    assert_eq!(errors[0], format!("`{}` returned 502 (3 attempts)", fake.host()));
+    assert_eq!(errors[19], format!("request to `{}` skipped: it keeps failing (first: {})", fake.host(), errors[0]));
     run(registry.digest(&image(&format!("{}/a:t", good.host())))).unwrap();
 }
 
 #[test]
-fn failures_that_are_answers_do_not_close_a_host() {
+fn not_found_does_not_open_the_circuit_breaker() {
     let fake = FakeRegistry::start();
     fake.push("a", "t", &Image::new(1));
     let registry = Registry::new(plain(&[fake.host()])).unwrap();
@@ -142,7 +136,7 @@ fn failures_that_are_answers_do_not_close_a_host() {
 }
 
 #[test]
-fn images_that_are_out_of_order_do_not_close_a_host() {
+fn invalid_images_do_not_open_the_circuit_breaker() {
     let fake = FakeRegistry::start();
     let digest = fake.push("a", "t", &Image::new(1));
     fake.lie(|request| (request.method == "GET").then(|| Answer::new(200).body(vec![b' '; 5 << 20])));
@@ -156,8 +150,8 @@ fn images_that_are_out_of_order_do_not_close_a_host() {
 }
 
 #[test]
-fn a_quota_that_runs_out_slows_requests_down_before_it_stops_them() {
-    // So much is left, and up to eight may be in flight.
+fn requests_are_throttled_before_the_quota_runs_out() {
+    // Remaining quota, with up to eight requests in flight.
     for (left, is_slow) in [("0;w=21600", true), ("7", true), ("8;w=60", false), ("many", false)] {
         let fake = FakeRegistry::start();
         let made = Image::new(1).build().top;
@@ -167,7 +161,7 @@ fn a_quota_that_runs_out_slows_requests_down_before_it_stops_them() {
         });
         let mut setup = plain(&[fake.host()]);
         setup.registries.values_mut().for_each(|settings| settings.requests = 8);
-        setup.limits.slow = Duration::from_millis(250);
+        setup.limits.throttle = Duration::from_millis(250);
         let registry = Registry::new(setup).unwrap();
         let image = image(&format!("{}/a:t", fake.host()));
         let start = Instant::now();
@@ -180,11 +174,11 @@ fn a_quota_that_runs_out_slows_requests_down_before_it_stops_them() {
 }
 
 #[test]
-fn a_port_where_nobody_listens_is_a_network_failure_that_names_it() {
+fn a_closed_port_is_a_network_failure_that_names_it() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let registry = Registry::new(plain(&[free.to_string()])).unwrap();
     let error = run(registry.digest(&image(&format!("{free}/a:t")))).unwrap_err();
     assert_eq!(error.kind, FailureKind::Network);
-    assert!(error.message.starts_with(&format!("`{free}` cannot be reached: ")), "{error}");
+    assert!(error.message.starts_with(&format!("cannot connect to `{free}`: ")), "{error}");
     assert_eq!(registry.counts().retries, 2);
 }

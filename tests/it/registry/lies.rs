@@ -1,4 +1,4 @@
-//! A registry that lies about what it has, or does not stop sending.
+//! A registry that sends wrong content, or does not stop sending.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::support::registry::{FakeRegistry, Image};
 
 const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// Imports from a registry that answers by `lie` where it does.
+/// Resolves an image from a registry that answers with `lie`.
 #[track_caller]
 fn check(
     lie: impl FnMut(&Request) -> Option<Answer> + Send + 'static,
@@ -26,7 +26,7 @@ fn check(
     if let Ok(found) = &found {
         assert_eq!(*found, digest);
     }
-    // Whatever it sends, not much more than a manifest may have is read.
+    // Little more than the largest manifest is read.
     assert!(registry.counts().bytes < 5 << 20, "{:?}", registry.counts());
     assert_eq!(found.as_ref().map(drop).map_err(|error| error.kind), expected, "{found:?}");
     fake
@@ -36,11 +36,11 @@ fn check(
 fn t12_equivocating_registry() {
     let other = Image::new(2).build().top;
     let head = |request: &Request| request.method == "HEAD";
-    // HEAD names a digest that nobody has.
+    // HEAD returns an unknown digest.
     let digest = other.digest.clone();
     let lie = Answer::new(200).header("content-type", OCI).header("docker-content-digest", digest.as_str());
     check(move |request| head(request).then(|| lie.clone()), Err(FailureKind::NotFound));
-    // GET by digest has other bytes, with a header that agrees with what was asked.
+    // GET by digest returns other bytes with a matching header.
     let bytes = other.bytes.clone();
     check(
         move |request| {
@@ -50,7 +50,7 @@ fn t12_equivocating_registry() {
         },
         Err(FailureKind::Integrity),
     );
-    // The type on GET is not that of HEAD.
+    // GET and HEAD return different types.
     let own = Image::new(1).build().top.bytes;
     check(
         move |request| {
@@ -59,12 +59,12 @@ fn t12_equivocating_registry() {
         },
         Err(FailureKind::Integrity),
     );
-    // HEAD names what is no digest.
+    // HEAD returns an invalid digest.
     for bad in ["sha256:../../../etc", "md5:d41d8cd98f00b204e9800998ecf8427e", "SHA256:AA"] {
         let lie = Answer::new(200).header("content-type", OCI).header("docker-content-digest", bad);
         check(move |request| head(request).then(|| lie.clone()), Err(FailureKind::Integrity));
     }
-    // Each GET has other bytes: what is hashed by tag is not there by digest.
+    // Each GET returns other bytes: the digest of the tag does not exist.
     let mut seed = 10;
     check(
         move |request| {
@@ -77,7 +77,7 @@ fn t12_equivocating_registry() {
 }
 
 #[test]
-fn t12_a_registry_without_digest_headers_costs_a_get_more() {
+fn t12_a_registry_without_digest_headers_costs_one_more_get() {
     let made = Image::new(1).build().top;
     let fake = check(
         move |request| {
@@ -90,7 +90,7 @@ fn t12_a_registry_without_digest_headers_costs_a_get_more() {
 }
 
 #[test]
-fn t12_every_truncation_of_a_manifest_is_refused() {
+fn t12_every_truncation_of_a_manifest_is_rejected() {
     let fake = FakeRegistry::start();
     let made = Image::new(1).build().top;
     fake.push("a", "t", &Image::new(1));
@@ -103,7 +103,7 @@ fn t12_every_truncation_of_a_manifest_is_refused() {
         let error = run(registry.manifest(&repository, &made.digest)).unwrap_err();
         assert_eq!(error.kind, FailureKind::Integrity, "{length}");
     }
-    // Cut off within a length that was promised.
+    // Shorter than its `Content-Length`.
     fake.be_honest();
     let (whole, part) = (made.bytes.len(), made.bytes[..100].to_vec());
     fake.lie(move |_| Some(Answer::new(200).header("content-type", OCI).sent(Body::Claiming(whole, part.clone()))));
@@ -120,19 +120,19 @@ fn t13_schema_1_and_foreign_types_are_unsupported() {
 }
 
 #[test]
-fn t14_bodies_and_headers_without_end_are_cut_off() {
+fn t14_endless_bodies_and_headers_are_cut_off() {
     let start = Instant::now();
     let get = |request: &Request| request.method == "GET";
     let ok = || Answer::new(200).header("content-type", OCI);
     // More than 4 MiB, with and without a length.
     check(move |request| get(request).then(|| ok().sent(Body::Endless)), Err(FailureKind::Integrity));
     check(move |request| get(request).then(|| ok().body(vec![b' '; 5 << 20])), Err(FailureKind::Integrity));
-    // A hundred gigabytes promised, a little sent.
+    // A `Content-Length` of a hundred gigabytes, a few bytes sent.
     check(
         move |request| get(request).then(|| ok().sent(Body::Claiming(100 << 30, b"{}".to_vec()))),
         Err(FailureKind::Network),
     );
-    // A body that says it is compressed is hashed as it is, never inflated.
+    // A compressed body is hashed as it is, never inflated.
     let bomb = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
     check(
         move |request| {
@@ -143,16 +143,16 @@ fn t14_bodies_and_headers_without_end_are_cut_off() {
     );
     // A million headers.
     check(move |_| Some(ok().sent(Body::Headers(1_000_000))), Err(FailureKind::Network));
-    // No answer at all.
+    // No response at all.
     let fake = check(move |_| Some(ok().sent(Body::Hangup)), Err(FailureKind::Network));
     assert_eq!(fake.counts().head, 3);
-    // Errors without end are not read to it.
+    // Endless error bodies are not read completely.
     check(move |request| get(request).then(|| Answer::new(404).sent(Body::Endless)), Err(FailureKind::NotFound));
     assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }
 
 #[test]
-fn a_blob_is_exactly_what_its_descriptor_says() {
+fn a_blob_must_match_its_descriptor() {
     let fake = FakeRegistry::start();
     fake.push("a", "t", &Image::new(1));
     let blob = Image::new(1).build().blobs.remove(0);

@@ -8,13 +8,13 @@ use crate::support::registry::fake::{Access, TokenRules};
 use crate::support::registry::http::Answer;
 use crate::support::registry::{FakeRegistry, Image};
 
-/// How many requests came with a password.
+/// Counts the requests with a password.
 fn logins(fake: &FakeRegistry) -> usize {
     let is_login = |header: Option<&str>| header.is_some_and(|text| text.starts_with("Basic "));
     fake.requests().iter().filter(|request| is_login(request.header("authorization"))).count()
 }
 
-/// Imports 50 tags of 10 repositories at once, and again, with these passwords; how many of the 100 were had.
+/// Resolves 50 tags of 10 repositories twice with these passwords; returns the number of successes.
 fn import(fake: &FakeRegistry, entries: &[(&str, &str, &str)], is_announced: bool) -> usize {
     let names: Vec<String> = (0..10).map(|number| format!("acme/r{number}")).collect();
     for name in &names {
@@ -52,9 +52,9 @@ fn access(is_basic: bool) -> Access {
 }
 
 #[test]
-fn a_wrong_password_is_shown_once() {
+fn a_wrong_password_is_sent_once() {
     for (is_basic, is_announced, expected) in
-        // What a token server says of many repositories it may not say of one, so one is asked for.
+        // A refusal for many repositories may not apply to one, so one more request follows.
         [(true, false, 1), (true, true, 1), (false, false, 1), (false, true, 2)]
     {
         let fake = FakeRegistry::start();
@@ -65,7 +65,7 @@ fn a_wrong_password_is_shown_once() {
 }
 
 #[test]
-fn a_wrong_password_gives_way_to_a_right_one_for_all() {
+fn after_a_wrong_password_all_requests_use_the_right_one() {
     for (is_basic, wrong) in [(true, 1), (false, 1)] {
         let fake = FakeRegistry::start();
         fake.require(access(is_basic));
@@ -77,11 +77,11 @@ fn a_wrong_password_gives_way_to_a_right_one_for_all() {
 }
 
 #[test]
-fn a_password_that_opens_some_repositories_is_not_wrong_for_the_others() {
+fn a_password_valid_for_some_repositories_is_not_rejected_for_the_others() {
     for is_basic in [true, false] {
         let fake = FakeRegistry::start();
         fake.require(access(is_basic));
-        // One repository is closed to this user, and the server says so as if the password were wrong.
+        // One repository is closed to this user; the server answers as if the password were wrong.
         fake.lie(move |request| {
             let is_closed = match is_basic {
                 true => request.path().contains("/r5/") && request.header("authorization").is_some(),
@@ -89,7 +89,7 @@ fn a_password_that_opens_some_repositories_is_not_wrong_for_the_others() {
             };
             is_closed.then(|| Answer::new(401).header("www-authenticate", "Basic realm=\"x\""))
         });
-        // The first repository that is asked for settles that the password is right.
+        // The first repository proves the password.
         assert_eq!(import(&fake, &[(&fake.host(), "user", "right")], false), 90, "{is_basic}");
     }
 }

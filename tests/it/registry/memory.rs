@@ -1,4 +1,4 @@
-//! Memory: many large manifests at once are not held at once. What is measured is a process of its own.
+//! Memory: large manifests are not all in memory at once. Measured in a separate process.
 
 use std::process::Command;
 
@@ -14,14 +14,14 @@ use crate::support::registry::http::Answer;
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFESTS: usize = 64;
 
-/// An index of almost 4 MiB, each with bytes of its own.
+/// Creates a distinct index of almost 4 MiB.
 fn large(number: usize) -> Vec<u8> {
     let mut bytes = format!("{{\"schemaVersion\": 2, \"manifests\": [], \"x\": \"{number}\"}}").into_bytes();
     bytes.resize((4 << 20) - 1, b' ');
     bytes
 }
 
-/// The most memory this process ever had, in KiB.
+/// Returns the peak memory of this process in KiB.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -52,7 +52,7 @@ fn child_that_imports() {
     let host = std::env::var("FAKE_REGISTRY").unwrap();
     let mut setup = plain(std::slice::from_ref(&host));
     setup.limits.request = std::time::Duration::from_secs(60);
-    // As many at once as users have.
+    // The default concurrency limit.
     setup.registries.values_mut().for_each(|settings| settings.requests = RegistrySettings::default().requests);
     let registry = Registry::new(setup).unwrap();
     let digests: Vec<Digest> = (0..MANIFESTS).map(|number| Digest::sha256(&large(number))).collect();

@@ -1,4 +1,4 @@
-//! One platform of an index, by whatever name the image has it, and never one of several silently.
+//! Selecting one platform of an index, by all its names, and never silently one of several.
 
 use pinstream::model::image::Digest;
 
@@ -6,7 +6,7 @@ use crate::support::registry::http::Answer;
 use crate::support::registry::{FakeRegistry, Image};
 use crate::support::sandbox::{Ran, Sandbox};
 
-/// Updates a lock with `tag`, a line of a stream in which `IMAGE` stands for the image.
+/// Updates a lock with `tag`, a line of a stream; `IMAGE` is replaced by the image.
 fn update(fake: &FakeRegistry, tag: &str) -> (Sandbox, Ran) {
     let sandbox = Sandbox::new();
     sandbox.write("pinstream.toml", &format!("[registry.\"{}\"]\nplain-http = true\n", fake.host()));
@@ -18,7 +18,7 @@ fn update(fake: &FakeRegistry, tag: &str) -> (Sandbox, Ran) {
 
 #[test]
 fn a_platform_is_found_by_each_of_its_names() {
-    // As Docker's official images name them.
+    // The names in Docker's official images.
     let made = Image::new(1).docker().platforms(&["linux/amd64", "linux/arm/v7", "linux/arm64/v8"]);
     let children: Vec<Digest> = made.build().children.into_iter().map(|child| child.digest).collect();
     let fake = FakeRegistry::start();
@@ -34,7 +34,7 @@ fn a_platform_is_found_by_each_of_its_names() {
         let lock = sandbox.read("pinstream.lock");
         assert!(lock.contains(&format!("digest = \"{}\"", children[child])), "{platform} {lock}");
         assert!(lock.contains(&format!("platforms = [\"{shown}\"]")), "{platform} {lock}");
-        // And what was pinned by it is not asked for again.
+        // An unchanged pin costs no further request.
         fake.forget();
         assert_eq!(sandbox.run(&["update"]).code, Some(0));
         assert_eq!((fake.counts().head, fake.counts().get), (1, 0), "{platform}");

@@ -1,16 +1,17 @@
-//! What goes through a proxy, and that none of it gets around the rules.
+//! Proxies: which requests use them, and that the address rule still applies.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
+use pinstream::http::NameLookup;
 use pinstream::model::settings::RegistrySettings;
-use pinstream::registry::{FailureKind, NameLookup, Registry, RegistryConfig};
+use pinstream::registry::{FailureKind, Registry, RegistryConfig};
 
 use super::{failure, fast, image, plain, run};
 use crate::support::registry::http::{Answer, Server};
 use crate::support::registry::{FakeRegistry, Image};
 
-/// A proxy that answers in place of all that is asked for through it, and remembers what that was.
+/// A proxy that answers all requests itself and records them.
 struct Proxy {
     server: Server,
     heard: Arc<Mutex<Vec<String>>>,
@@ -32,7 +33,7 @@ impl Proxy {
     }
 }
 
-/// A name server that knows these names alone.
+/// Creates a name server for these names only.
 fn names(known: &[(&str, &str)]) -> NameLookup {
     let known: Vec<(String, IpAddr)> =
         known.iter().map(|(name, address)| ((*name).to_owned(), address.parse().unwrap())).collect();
@@ -40,7 +41,7 @@ fn names(known: &[(&str, &str)]) -> NameLookup {
 }
 
 #[test]
-fn a_proxy_of_the_environment_is_gone_through_but_for_what_it_excepts() {
+fn requests_use_the_proxy_except_for_hosts_in_no_proxy() {
     let fake = FakeRegistry::start();
     fake.push("a", "t", &Image::new(1));
     let proxy = Proxy::start(Answer::new(404));
@@ -52,7 +53,7 @@ fn a_proxy_of_the_environment_is_gone_through_but_for_what_it_excepts() {
     run(registry.digest(&image(&format!("{}/a:t", fake.host())))).unwrap();
     assert_eq!(run(registry.digest(&image("r.example/a:t"))).unwrap_err().kind, FailureKind::NotFound);
     assert_eq!(proxy.heard(), ["http://r.example/v2/a/manifests/t"]);
-    // A connection over TLS is a tunnel, so the proxy never sees what is asked.
+    // TLS uses a tunnel, so the proxy does not see the request.
     let mut setup = RegistryConfig { limits: fast(), lookup: Some(names(&[])), ..RegistryConfig::default() };
     setup.proxies.https = Some(proxy.server.host());
     failure(setup, &image("s.example/a:t"));
@@ -60,7 +61,7 @@ fn a_proxy_of_the_environment_is_gone_through_but_for_what_it_excepts() {
 }
 
 #[test]
-fn t5_names_that_a_proxy_would_connect_to_are_looked_up_here_too() {
+fn t5_names_behind_a_proxy_are_resolved_here_too() {
     let proxy = Proxy::start(Answer::new(404));
     let setup = || {
         let mut setup = RegistryConfig { limits: fast(), ..RegistryConfig::default() };
@@ -85,7 +86,7 @@ fn t5_names_that_a_proxy_would_connect_to_are_looked_up_here_too() {
         assert_eq!(failure(setup(), &image(&format!("{literal}/a:t"))).0, FailureKind::Refused, "{literal}");
     }
     assert_eq!((proxy.heard().len(), proxy.server.connections()), (0, 0));
-    // What is named may be private; what only the proxy can look up is the proxy's to judge.
+    // Named hosts may be private; names that only the proxy can resolve are left to it.
     for host in ["named", "public", "beyond"] {
         let (kind, text) = failure(setup(), &image(&format!("{host}.example/a:t")));
         assert_eq!(kind, FailureKind::Network, "{host} {text}");
@@ -94,7 +95,7 @@ fn t5_names_that_a_proxy_would_connect_to_are_looked_up_here_too() {
 }
 
 #[test]
-fn t5_the_name_of_a_proxy_is_no_way_around_the_rule() {
+fn t5_the_name_of_the_proxy_does_not_bypass_the_rule() {
     let (fake, proxy) = (FakeRegistry::start(), Proxy::start(Answer::new(404)));
     let asked = |host: &str| {
         let port = host.rsplit_once(':').unwrap().1;
@@ -118,7 +119,7 @@ fn t5_the_name_of_a_proxy_is_no_way_around_the_rule() {
 }
 
 #[test]
-fn a_proxy_may_have_a_private_name_of_its_own() {
+fn a_proxy_may_have_a_private_address() {
     let proxy = Proxy::start(Answer::new(404));
     let mut setup = RegistryConfig {
         limits: fast(),
@@ -131,11 +132,11 @@ fn a_proxy_may_have_a_private_name_of_its_own() {
 }
 
 #[test]
-fn t11_a_place_behind_a_proxy_is_public_whatever_the_proxys_address() {
+fn t11_a_server_behind_a_proxy_counts_as_public() {
     let fake = FakeRegistry::start();
     fake.push("a", "t", &Image::new(1));
     let proxy = Proxy::start(Answer::new(307).header("location", format!("{}/v2/a/manifests/t", fake.base())));
-    // Both are named, and the proxy is on loopback: a direct answer from there could lead on to the other.
+    // Both are named, and the proxy is on loopback: a direct response from there could redirect to the other.
     let mut setup = plain(&[fake.host(), "r.example".to_owned()]);
     setup.lookup = Some(names(&[]));
     setup.proxies.http = Some(proxy.server.host());

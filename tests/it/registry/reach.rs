@@ -1,4 +1,4 @@
-//! What may be contacted, and how securely.
+//! The address rule, the policy, mirrors and TLS.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ fn t5_a_private_address_is_contacted_only_if_it_is_named() {
     let (kind, text) = failure(RegistryConfig { limits: fast(), ..RegistryConfig::default() }, &asked);
     assert_eq!(kind, FailureKind::Refused);
     assert!(text.contains(&format!("`[registry.\"{}\"]`", fake.host())), "{text}");
-    // Another port that is named does not do.
+    // Naming another port is not enough.
     let (kind, _) = failure(plain(&["127.0.0.1:1".to_owned()]), &asked);
     assert_eq!(kind, FailureKind::Refused);
     assert_eq!(fake.connections(), 0);
@@ -29,7 +29,7 @@ fn t5_a_private_address_is_contacted_only_if_it_is_named() {
 }
 
 #[test]
-fn t5_names_that_lead_to_private_addresses_are_not_connected_to() {
+fn t5_names_with_private_addresses_are_not_connected_to() {
     let fake = FakeRegistry::start();
     let port = fake.host().rsplit_once(':').unwrap().1.to_owned();
     for answers in [
@@ -67,7 +67,7 @@ fn t5_metadata_addresses_are_never_contacted_even_if_named() {
 }
 
 #[test]
-fn t5_the_policy_rules_over_registries_and_their_mirrors() {
+fn t5_the_policy_applies_to_registries_and_their_mirrors() {
     let (fake, mirror) = (FakeRegistry::start(), FakeRegistry::start());
     fake.push("a", "t", &Image::new(1));
     let asked = image(&format!("{}/a:t", fake.host()));
@@ -88,7 +88,7 @@ fn t5_the_policy_rules_over_registries_and_their_mirrors() {
 }
 
 #[test]
-fn mirrors_are_asked_in_order_and_then_the_source() {
+fn mirrors_are_tried_in_order_before_the_registry() {
     let (fake, empty, mirror) = (FakeRegistry::start(), FakeRegistry::start(), FakeRegistry::start());
     let digest = mirror.push("redhat/a", "t", &Image::new(1));
     let source = fake.push("a", "only-here", &Image::new(2));
@@ -135,7 +135,7 @@ fn t18_a_wrong_authority_is_a_tls_failure_before_any_secret_is_sent() {
 }
 
 #[test]
-fn t18_tls_is_never_left_out_by_itself() {
+fn t18_there_is_no_silent_fallback_to_plain_http() {
     let fake = FakeRegistry::start();
     fake.push("a", "t", &Image::new(1));
     let mut setup = plain(&[fake.host()]);
@@ -146,12 +146,12 @@ fn t18_tls_is_never_left_out_by_itself() {
 }
 
 #[test]
-fn a_connection_that_is_cut_is_the_lines_fault_and_tried_again() {
+fn a_lost_connection_is_a_network_failure_and_retried() {
     let fake = FakeRegistry::start_tls();
     let digest = fake.push("a", "t", &Image::new(1));
     let asked = image(&format!("{}/a:t", fake.host()));
     let secured = || secure(&[fake.host()], fake.ca());
-    // Cut off without a word of farewell, before the answer and within it.
+    // Closed without TLS shutdown, before the response and within it.
     fake.lie(|_| Some(Answer::new(200).sent(Body::Hangup)));
     let (kind, text) = failure(secured(), &asked);
     assert_eq!((kind, fake.counts().head), (FailureKind::Network, 3), "{text}");
@@ -170,7 +170,7 @@ fn a_connection_that_is_cut_is_the_lines_fault_and_tried_again() {
         (left >= 0).then(|| Answer::new(200).sent(Body::Hangup))
     });
     assert_eq!(run(Registry::new(secured()).unwrap().digest(&asked)), Ok(digest));
-    // Cut off within the handshake.
+    // Closed during the handshake.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let host = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || listener.incoming().take(3).for_each(drop));
@@ -179,7 +179,7 @@ fn a_connection_that_is_cut_is_the_lines_fault_and_tried_again() {
 }
 
 #[test]
-fn a_machine_without_authorities_is_told_the_package() {
+fn a_machine_without_authorities_gets_the_name_of_the_package() {
     let fake = FakeRegistry::start_tls();
     let mut setup = secure(&[fake.host()], fake.ca());
     setup.registries.values_mut().for_each(|settings| settings.ca = None);
@@ -188,10 +188,10 @@ fn a_machine_without_authorities_is_told_the_package() {
 }
 
 #[test]
-fn authorities_that_cannot_be_read_are_named_at_once() {
-    let message = |setup: RegistryConfig| Registry::new(setup).err().unwrap();
+fn unreadable_authorities_are_reported_at_once() {
+    let message = |setup: RegistryConfig| Registry::new(setup).err().unwrap().to_string();
     let missing = RegistryConfig { authorities: [].into(), ..secure(&["r.example".to_owned()], Vec::new()) };
-    assert_eq!(message(missing), "`ca.pem`, named as `ca` of a registry, is not in the root");
+    assert_eq!(message(missing), "`ca.pem`, the `ca` of `r.example`, is not in the root");
     let empty = secure(&["r.example".to_owned()], b"no certificate".to_vec());
-    assert_eq!(message(empty), "`ca.pem`, named as `ca` of a registry, holds no certificate in PEM form");
+    assert_eq!(message(empty), "`ca.pem` contains no PEM certificate");
 }

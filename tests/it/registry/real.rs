@@ -1,4 +1,4 @@
-//! Debian's registry, with and without authentication, and `skopeo` as a witness of each digest.
+//! Debian's registry, with and without authentication; `skopeo` confirms each digest.
 
 use std::process::Command;
 
@@ -12,7 +12,7 @@ use super::{failure, image, import, passwords, plain, repository, run, secure};
 use crate::support::registry::docker::USER;
 use crate::support::registry::{DockerRegistry, Image};
 
-/// What skopeo says an image's digest is.
+/// Returns the digest of an image according to skopeo.
 fn witness(image: &ImageRef, login: Option<(&str, &str)>) -> Digest {
     let mut command = Command::new("skopeo");
     command.args(["inspect", "--raw", "--tls-verify=false"]);
@@ -24,7 +24,7 @@ fn witness(image: &ImageRef, login: Option<(&str, &str)>) -> Digest {
     Digest::sha256(&raw.stdout)
 }
 
-/// Pushes one image of each kind, imports it and asks the witness.
+/// Pushes one image of each kind, resolves it and compares with skopeo.
 fn check(docker: &DockerRegistry, setup: &RegistryConfig, login: Option<(&str, &str)>) {
     let kinds = [
         ("oci", Image::new(1).version("1.0").revision("abc").created("2026-10-01T08:12:44Z")),
@@ -51,7 +51,7 @@ fn check(docker: &DockerRegistry, setup: &RegistryConfig, login: Option<(&str, &
 }
 
 #[test]
-fn an_open_registry_is_read() {
+fn images_of_an_open_registry_are_resolved() {
     let docker = DockerRegistry::start();
     check(&docker, &plain(&[docker.host()]), None);
     let asked = image(&format!("{}/team/app:index", docker.host()));
@@ -71,7 +71,7 @@ fn an_open_registry_is_read() {
 }
 
 #[test]
-fn a_registry_with_passwords_over_tls_is_read() {
+fn images_of_a_registry_with_passwords_are_resolved() {
     let docker = DockerRegistry::start_htpasswd();
     let mut setup = secure(&[docker.host()], docker.ca());
     setup.credentials = passwords(&[(&docker.host(), USER.0, USER.1)]);
@@ -84,12 +84,12 @@ fn a_registry_with_passwords_over_tls_is_read() {
 }
 
 #[test]
-fn a_registry_with_tokens_over_tls_is_read() {
+fn images_of_a_registry_with_tokens_are_resolved() {
     let docker = DockerRegistry::start_token();
     let mut setup = secure(&[docker.host()], docker.ca());
     setup.credentials = passwords(&[(&docker.host(), USER.0, USER.1)]);
     docker.push("team/app", "oci", &Image::new(1));
-    // Its token server is at another port, so the operator has to allow it, and name it as it is on loopback.
+    // Its token server has another port, so the operator must allow it, and name it because it is on loopback.
     let asked = image(&format!("{}/team/app:oci", docker.host()));
     let (kind, text) = failure(setup.clone(), &asked);
     assert!(kind == FailureKind::Refused && text.contains(&docker.tokens().origin()), "{text}");

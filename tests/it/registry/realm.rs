@@ -1,9 +1,10 @@
-//! Where secrets go: to the registry they are for and to its own token server, and nowhere else.
+//! Secrets are sent to their registry and its own token server only.
 
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
-use pinstream::registry::credential::{CredentialSources, RegistrySecret};
+use pinstream::http::Secret;
+use pinstream::registry::credentials::CredentialSources;
 use pinstream::registry::{FailureKind, Registry};
 
 use super::{image, import, passwords, plain, run, secure};
@@ -14,7 +15,7 @@ use crate::support::registry::{FakeRegistry, Image};
 
 const CANARY: &str = "canary-5f0c";
 
-/// A listener that hears all that comes and hands out tokens.
+/// A server that records all requests and issues tokens.
 struct Evil {
     server: Server,
     heard: Arc<Mutex<Vec<Request>>>,
@@ -35,7 +36,7 @@ impl Evil {
         Self { server, heard }
     }
 
-    /// Whether the secret came in any dress.
+    /// Whether the secret arrived in any encoding.
     fn heard_canary(&self) -> bool {
         let dressed = openssl::base64::encode_block(format!("user:{CANARY}").as_bytes());
         let heard = format!("{:?}", self.heard.lock().unwrap());
@@ -47,16 +48,16 @@ impl Evil {
     }
 }
 
-/// What the registry does before it names the realm.
+/// Behaviour of the registry before it names the foreign realm.
 #[derive(Clone, Copy, Debug)]
 enum Story {
-    /// It names the foreign realm at once.
+    /// Names the foreign realm at once.
     AtOnce,
-    /// It asks for a password first, and has it, then names the realm.
+    /// Demands a password first, then names the realm.
     BasicFirst,
-    /// It names its own realm first, grants a token, then names the foreign one.
+    /// Names its own realm first, issues a token, then names the foreign one.
     OwnFirst,
-    /// It names its own realm, which redirects to the foreign one.
+    /// Names its own realm, which redirects to the foreign one.
     Redirect,
 }
 
@@ -85,11 +86,11 @@ fn foreign_realm(is_secure: bool, story: Story, is_identity: bool, which: usize)
     let foreign = match which {
         // The same host at another port.
         0 => format!("{scheme}://{}/token", evil.server.host()),
-        // The same place under another name.
+        // The same server under another name.
         1 => format!("{scheme}://localhost:{}/token", evil.server.port()),
-        // The registry's place as a user.
+        // The registry's host as the user of the URL.
         2 => format!("{scheme}://{}@{}/token", host.replace(':', "%3A"), evil.server.host()),
-        // The same place by an IPv4-mapped address.
+        // The same server by an IPv4-mapped address.
         _ => format!("{scheme}://[::ffff:127.0.0.1]:{}/token", evil.server.port()),
     };
     fake.push("a", "t", &Image::new(1));
@@ -119,18 +120,18 @@ fn foreign_realm(is_secure: bool, story: Story, is_identity: bool, which: usize)
     let mut setup = if is_secure { secure(hosts, fake.ca()) } else { plain(hosts) };
     let evil_host = evil.server.host().parse().unwrap();
     let settings = setup.registries[&host.parse().unwrap()].clone();
-    // The evil place is as reachable as can be: only the rule stands between it and the secret.
+    // The foreign server is reachable: only the rule keeps the secret from it.
     setup.registries.insert(evil_host, settings.clone());
     setup.registries.insert(format!("localhost:{}", evil.server.port()).parse().unwrap(), settings);
     if let Some(pem) = setup.authorities.get_mut("ca.pem") {
         pem.extend(authority.pem());
     }
     setup.credentials = if is_identity {
-        // A registry that takes passwords gets no identity token, so it has a password to ask for as well.
+        // Passwords are an alternative for registries that accept no identity token.
         let auth = openssl::base64::encode_block(format!("user:{CANARY}").as_bytes());
         let auths = serde_json::json!({format!("{host}/a"): {"identitytoken": CANARY}, host.as_str(): {"auth": auth}});
         let text = serde_json::json!({"auths": auths}).to_string();
-        CredentialSources { docker_auth_config: Some(RegistrySecret::new(text)), ..CredentialSources::default() }
+        CredentialSources { docker_auth_config: Some(Secret::new(text)), ..CredentialSources::default() }
     } else {
         passwords(&[(&host, "user", CANARY)])
     };
@@ -140,10 +141,10 @@ fn foreign_realm(is_secure: bool, story: Story, is_identity: bool, which: usize)
     assert!(!evil.heard_canary(), "{case}");
     assert_eq!(evil.requests(), 0, "{case}");
     assert_eq!(error.kind, FailureKind::Refused, "{case}");
-    // It is named, without what may be a login.
+    // The message names it without the user.
     let place = foreign.rsplit_once('@').map_or(foreign.as_str(), |(_, place)| place);
     assert!(error.message.contains(&host) && error.message.contains(place), "{case}");
-    // The story went on to where the foreign place is named.
+    // The registry got as far as naming the foreign server.
     let shown = fake.requests().iter().filter(|request| request.header("authorization").is_some()).count();
     let posts = fake.requests().iter().filter(|request| request.method == "POST").count();
     match story {
@@ -156,7 +157,7 @@ fn foreign_realm(is_secure: bool, story: Story, is_identity: bool, which: usize)
 }
 
 #[test]
-fn a_refusal_stands_for_all_tags_of_its_repository_and_holds_up_no_other() {
+fn a_refusal_applies_to_its_repository_and_delays_no_other() {
     for challenge in [Some("Bearer realm=\"https://evil.example/token\""), None, Some("Negotiate")] {
         let fake = FakeRegistry::start();
         let digest = fake.push("r7", "t", &Image::new(1));
@@ -182,14 +183,14 @@ fn a_refusal_stands_for_all_tags_of_its_repository_and_holds_up_no_other() {
                 _ => assert_eq!(found.unwrap_err().kind, expected, "{challenge:?}"),
             }
         }
-        // The first, the tags of the repository that is in order, and what was let in before the first answer of its
-        // repository came: with 64 in flight and 50 repositories about two of each, and in no order of answers all.
+        // The first request, the tags of the good repository, and requests sent before the first response of their
+        // repository: about two for each of 50 repositories with 64 requests in flight.
         assert!(fake.counts().head <= 400, "{challenge:?} {:?}", fake.counts());
     }
 }
 
 #[test]
-fn a_realm_that_the_operator_lists_is_asked() {
+fn a_realm_listed_by_the_operator_is_used() {
     let fake = FakeRegistry::start();
     let evil = Evil::start(None);
     fake.push("a", "t", &Image::new(1));
@@ -200,13 +201,13 @@ fn a_realm_that_the_operator_lists_is_asked() {
     setup.credentials = passwords(&[(&fake.host(), "user", CANARY)]);
     let registry = Registry::new(setup).unwrap();
     let error = run(registry.digest(&image(&format!("{}/a:t", fake.host())))).unwrap_err();
-    // Its token is worth nothing there, but it was asked, with the password.
+    // Its token is not accepted, but it received the password.
     assert_eq!(error.kind, FailureKind::Unauthorized);
     assert!(evil.heard_canary());
 }
 
 #[test]
-fn t5_a_private_realm_is_not_asked_unless_it_is_named() {
+fn t5_a_private_realm_is_contacted_only_if_it_is_named() {
     let fake = FakeRegistry::start();
     let evil = Evil::start(None);
     fake.push("a", "t", &Image::new(1));

@@ -1,4 +1,4 @@
-//! Redirects: followed by hand, without credentials to another place, never from TLS to none.
+//! Redirects: without credentials for other origins, never from TLS to clear text.
 
 use std::time::{Duration, Instant};
 
@@ -25,13 +25,13 @@ enum Ask {
 enum To {
     /// Another path of the same origin.
     Same,
-    /// A place that the settings name.
+    /// Another server that the settings name.
     Other,
-    /// A private place that they do not name.
+    /// A private server that they do not name.
     Unnamed,
-    /// From TLS to a place without it, which they name.
+    /// From TLS to a server without it, which they name.
     Downgrade,
-    /// From TLS to another place with TLS, which they name.
+    /// From TLS to another server with TLS, which they name.
     Secure,
 }
 
@@ -106,7 +106,7 @@ fn redirected(ask: Ask, to: To, status: u16) {
 }
 
 #[test]
-fn t11_a_place_that_is_redirected_to_gets_an_anonymous_token_at_most() {
+fn t11_the_target_of_a_redirect_gets_at_most_an_anonymous_token() {
     let (fake, other) = (FakeRegistry::start(), FakeRegistry::start());
     let digest = other.push("a", "t", &Image::new(1));
     other.require(Access::Token(TokenRules::default()));
@@ -124,7 +124,7 @@ fn t11_a_place_that_is_redirected_to_gets_an_anonymous_token_at_most() {
     assert_eq!(run(registry.digest(&asked)), Ok(digest));
     assert_eq!(other.counts().token, 1);
     assert!(other.requests().iter().all(|request| !request.header("authorization").unwrap_or("").starts_with("Basic")));
-    // A place that wants more than that gets nothing.
+    // A server that demands more gets nothing.
     other.require(Access::Basic("user".into(), CANARY.into()));
     other.forget();
     assert_eq!(run(registry.digest(&asked)).unwrap_err().kind, FailureKind::Unauthorized);
@@ -132,7 +132,7 @@ fn t11_a_place_that_is_redirected_to_gets_an_anonymous_token_at_most() {
 }
 
 #[test]
-fn a_token_server_of_a_redirect_that_fails_is_asked_once() {
+fn a_failing_token_server_of_a_redirect_gets_one_request() {
     for status in [401, 403, 500] {
         let (fake, other) = (FakeRegistry::start(), FakeRegistry::start());
         other.push("a", "t", &Image::new(1));
@@ -149,7 +149,7 @@ fn a_token_server_of_a_redirect_that_fails_is_asked_once() {
 }
 
 #[test]
-fn t14_a_token_server_of_a_redirect_holds_up_no_other() {
+fn t14_a_slow_token_server_of_a_redirect_delays_no_other() {
     let (slow, quick) = (FakeRegistry::start(), FakeRegistry::start());
     let digest = quick.push("a", "t", &Image::new(1));
     for other in [&slow, &quick] {
@@ -173,7 +173,7 @@ fn t14_a_token_server_of_a_redirect_holds_up_no_other() {
     let registry = Registry::new(setup).unwrap();
     let [none, first, second] = ["missing", "slow", "quick"].map(|tag| image(&format!("{}/a:{tag}", fake.host())));
     run(async {
-        // How the registry itself wants to be asked is known by then.
+        // The scheme of the registry is known by then.
         registry.digest(&none).await.unwrap_err();
         let start = Instant::now();
         let late = async { registry.digest(&first).await.map(drop).map_err(|error| error.kind) };
@@ -188,7 +188,7 @@ fn t14_a_token_server_of_a_redirect_holds_up_no_other() {
 }
 
 #[test]
-fn redirects_without_end_or_aim_are_failures() {
+fn endless_or_invalid_redirects_are_failures() {
     for location in ["/v2/a/manifests/t?again", "http://[", "ftp://127.0.0.1/", "http://u:p@127.0.0.1/"] {
         let fake = FakeRegistry::start();
         fake.lie(move |_| Some(Answer::new(307).header("location", location)));

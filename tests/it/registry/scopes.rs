@@ -1,4 +1,4 @@
-//! Tokens for several repositories: asked for together, and one by one where that does not do.
+//! Tokens for several repositories: requested together, or one by one if necessary.
 
 use futures_util::future::join_all;
 use pinstream::registry::{FailureKind, Registry};
@@ -29,7 +29,7 @@ fn a_token_serves_fifty_announced_repositories() {
 }
 
 #[test]
-fn a_server_that_refuses_several_scopes_is_asked_one_by_one() {
+fn a_server_that_refuses_several_scopes_gets_one_request_each() {
     let fake = FakeRegistry::start();
     fake.require(Access::Token(TokenRules { scopes: 1, ..TokenRules::default() }));
     several(&fake);
@@ -38,7 +38,7 @@ fn a_server_that_refuses_several_scopes_is_asked_one_by_one() {
 }
 
 #[test]
-fn a_server_that_grants_less_than_asked_is_found_out_by_the_registry() {
+fn an_insufficient_token_is_detected_by_the_registrys_response() {
     let fake = FakeRegistry::start();
     fake.require(Access::Token(TokenRules { grants_first_only: true, ..TokenRules::default() }));
     several(&fake);
@@ -47,7 +47,7 @@ fn a_server_that_grants_less_than_asked_is_found_out_by_the_registry() {
 }
 
 #[test]
-fn a_server_that_fails_for_several_scopes_is_asked_one_by_one() {
+fn a_server_that_fails_for_several_scopes_gets_one_request_each() {
     let answers = [Answer::new(401), Answer::new(403), Answer::new(404), Answer::new(500), Answer::new(200).body("{}")];
     for answer in answers {
         let fake = FakeRegistry::start();
@@ -55,13 +55,13 @@ fn a_server_that_fails_for_several_scopes_is_asked_one_by_one() {
         let is_trouble = answer.status == 500;
         fake.lie(move |request| (request.query("scope").len() > 1).then(|| answer.clone()));
         several(&fake);
-        // Trouble is tried three times before that.
+        // A 500 is tried three times first.
         assert_eq!(fake.counts().token, if is_trouble { 6 } else { 4 });
     }
 }
 
 #[test]
-fn a_server_that_wants_fewer_requests_is_not_asked_one_by_one() {
+fn a_rate_limited_server_does_not_get_one_request_each() {
     let fake = FakeRegistry::start();
     fake.push("a", "t", &Image::new(1));
     fake.require(Access::Token(TokenRules::default()));
@@ -77,11 +77,11 @@ fn a_server_that_wants_fewer_requests_is_not_asked_one_by_one() {
 }
 
 #[test]
-fn a_token_that_is_too_long_for_the_registry_is_had_for_each_repository() {
+fn a_token_that_is_too_long_for_the_registry_is_split() {
     for status in [400, 414, 431] {
         let fake = FakeRegistry::start();
         fake.require(Access::Token(TokenRules::default()));
-        // The first token is that of all.
+        // The first token is the shared one.
         fake.lie(move |request| {
             (request.header("authorization") == Some("Bearer token-0")).then(|| Answer::new(status))
         });
@@ -91,7 +91,7 @@ fn a_token_that_is_too_long_for_the_registry_is_had_for_each_repository() {
 }
 
 #[test]
-fn repositories_may_have_token_servers_of_their_own() {
+fn repositories_may_have_different_token_servers() {
     let fake = FakeRegistry::start();
     let (base, made) = (fake.base(), Image::new(1).build().top);
     let digest = made.digest.clone();
@@ -108,7 +108,7 @@ fn repositories_may_have_token_servers_of_their_own() {
         Some(Answer::new(401).header("www-authenticate", challenge))
     });
     let mut setup = plain(&[fake.host()]);
-    // One credential alone: it would be used up if such a challenge counted against it.
+    // The only credential: it would be rejected if such a challenge counted against it.
     setup.credentials = passwords(&[(&fake.host(), "u", "p")]);
     let registry = Registry::new(setup).unwrap();
     let names = ["a", "b", "c"].map(|name| format!("{}/{name}", fake.host()));
@@ -118,7 +118,7 @@ fn repositories_may_have_token_servers_of_their_own() {
         let found = run(join_all(images.iter().map(|image| registry.digest(image))));
         assert!(found.iter().all(|found| *found == Ok(digest.clone())), "{found:?}");
     }
-    // One for all at the first server, and one at each of the two others.
+    // A shared token at the first server, and one at each of the other two.
     assert_eq!(registry.counts().token, 3);
 }
 

@@ -1,4 +1,4 @@
-//! What registries send, as it is shown: escaped, short, and without what may be a key.
+//! Text from registries in messages: escaped, short, and without keys.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -12,14 +12,14 @@ use crate::support::sandbox::Sandbox;
 
 const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// Whether `text` holds a character that acts on a terminal or on the order of a line.
+/// Whether `text` contains a character that affects a terminal or the order of a line.
 fn is_deceptive(text: &str) -> bool {
     text.chars().any(|c| pinstream::text::escape::is_deceptive(c) && !matches!(c, '\n' | '\t'))
 }
 
 #[test]
-fn t9_what_a_registry_sends_reaches_messages_escaped_and_short() {
-    // All of these are header values to HTTP: what has no ASCII in it is passed on as it is.
+fn t9_text_from_a_registry_is_escaped_and_short_in_messages() {
+    // All of these are valid header values: bytes that are not ASCII are passed on.
     let bad = format!("\u{202e}\u{200b}\u{85}`::set-env::{}", "y".repeat(2000));
     let named = |name: &'static str, bad: &str| Answer::new(200).header("content-type", OCI).header(name, bad);
     let answers = [
@@ -35,7 +35,7 @@ fn t9_what_a_registry_sends_reaches_messages_escaped_and_short() {
         let (_, text) = failure(plain(&[fake.host()]), &image(&format!("{}/a:t", fake.host())));
         assert!(!is_deceptive(&text) && text.len() < 700, "{status} {text}");
     }
-    // An error's body says nothing at all.
+    // The body of an error is not shown.
     let fake = FakeRegistry::start();
     let body = serde_json::json!({"errors": [{"code": "DENIED", "message": "\u{1b}[2J\u{202e}::set-env::x"}]});
     fake.lie(move |_| Some(Answer::new(403).header("content-type", "application/json").body(body.to_string())));
@@ -45,7 +45,7 @@ fn t9_what_a_registry_sends_reaches_messages_escaped_and_short() {
 }
 
 #[test]
-fn t9_labels_reach_the_lock_and_the_report_escaped_and_short() {
+fn t9_labels_are_escaped_and_short_in_lock_and_report() {
     let (fake, sandbox) = (FakeRegistry::start(), Sandbox::new());
     let bad = "\u{1b}[2J\u{202e}::set-env::x\u{2028}\u{e0041}";
     fake.push("a", "t", &Image::new(1).version(bad).revision(&"r".repeat(100_000)));
@@ -60,7 +60,7 @@ fn t9_labels_reach_the_lock_and_the_report_escaped_and_short() {
     assert!(!is_deceptive(&lock) && lock.contains("\\u001B[2J") && lock.len() < 2000, "{lock:?}");
 }
 
-/// A log that is kept.
+/// A log in memory.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -76,7 +76,7 @@ impl Write for Log {
 }
 
 #[test]
-fn t22_the_log_names_where_a_redirect_leads_without_the_key_to_it() {
+fn t22_the_log_names_the_target_of_a_redirect_without_its_key() {
     let (fake, other) = (FakeRegistry::start(), FakeRegistry::start());
     other.push("a", "t", &Image::new(1));
     let to = format!("{}/v2/a/manifests/t?X-Amz-Signature=canary", other.base());

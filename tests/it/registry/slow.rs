@@ -1,4 +1,4 @@
-//! Registries that take their time: none holds a tag up for longer than one try may take.
+//! Slow registries: none delays a tag for longer than one attempt.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ fn t14_drip_1b_per_s() {
         let (kind, text) = failure(setup, &image(&format!("{}/a:t", fake.host())));
         assert_eq!(kind, FailureKind::Network);
         assert!(text.contains(&format!("`{}` did not answer within 0.5 s", fake.host())), "{text}");
-        // Asked once: what was too slow is not tried again.
+        // One request: a timeout is not retried.
         let asked = fake.counts();
         assert_eq!((asked.head, asked.get), if method == "HEAD" { (1, 0) } else { (1, 1) });
         assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
@@ -30,7 +30,7 @@ fn t14_drip_1b_per_s() {
 }
 
 #[test]
-fn t14_redirects_share_the_time_of_one_try() {
+fn t14_redirects_share_the_time_of_one_attempt() {
     let fake = FakeRegistry::start();
     let mut hops = 0;
     fake.lie(move |_| {
@@ -47,7 +47,7 @@ fn t14_redirects_share_the_time_of_one_try() {
 }
 
 #[test]
-fn a_host_that_never_answers_is_left_alone() {
+fn a_silent_host_is_skipped() {
     let fake = FakeRegistry::start();
     fake.lie(|_| Some(Answer::new(200).sent(Body::Drip(Duration::from_millis(20)))));
     let mut setup = plain(&[fake.host()]);

@@ -1,4 +1,4 @@
-//! Nothing that was not verified is a success, whatever the status.
+//! No status makes an unverified response a success.
 
 use pinstream::registry::{FailureKind, Registry};
 
@@ -32,7 +32,7 @@ fn t19_status_matrix() {
             let fake = FakeRegistry::start();
             let digest = fake.push("a", "t", &Image::new(1));
             fake.require(Access::Token(TokenRules { user: Some(("u".into(), "p".into())), ..TokenRules::default() }));
-            // The answer has all headers of a good one, so that only its status speaks against it.
+            // Apart from its status, the response is a good one.
             fake.lie(move |request| {
                 let is_token = request.path() == "/token";
                 let is_hit = match verb {

@@ -6,7 +6,7 @@ use super::{plain, repository, run};
 use crate::support::registry::http::{Answer, Body};
 use crate::support::registry::{FakeRegistry, Image};
 
-/// Answers page after page, each with the link that `link` makes for its number.
+/// Serves pages, each with the link that `link` returns for its number.
 fn paged(fake: &FakeRegistry, pages: usize, link: impl Fn(usize) -> String + Send + 'static) {
     fake.lie(move |request| {
         let number: usize = request.query("page").first().map_or(0, |text| text.parse().unwrap());
@@ -22,7 +22,7 @@ fn ask(fake: &FakeRegistry) -> Result<Vec<String>, FailureKind> {
 }
 
 #[test]
-fn pages_are_read_to_the_last_and_unsorted_tags_kept_in_order() {
+fn all_pages_are_read_and_the_order_is_preserved() {
     let fake = FakeRegistry::start();
     paged(&fake, 3, |page| format!("</v2/a/tags/list?page={page}>; rel=\"next\""));
     assert_eq!(ask(&fake).unwrap(), ["z0", "a0", "z1", "a1", "z2", "a2"]);
@@ -57,7 +57,7 @@ fn t14_endless_pages() {
 }
 
 #[test]
-fn t11_a_next_page_elsewhere_is_refused() {
+fn t11_a_next_page_on_another_server_is_refused() {
     let (fake, other) = (FakeRegistry::start(), FakeRegistry::start());
     let base = other.base();
     paged(&fake, 2, move |page| format!("<{base}/v2/a/tags/list?page={page}>; rel=\"next\""));
@@ -66,6 +66,6 @@ fn t11_a_next_page_elsewhere_is_refused() {
 }
 
 #[test]
-fn a_repository_that_is_not_there_is_not_found() {
+fn the_tags_of_a_missing_repository_are_not_found() {
     assert_eq!(ask(&FakeRegistry::start()), Err(FailureKind::NotFound));
 }

@@ -70,12 +70,12 @@ fn errors_of_a_forge_are_reported_with_help_and_nothing_is_pushed() {
     ");
     let echo = format!("{{\"message\": \"you sent {TOKEN}\"}}");
     insta::assert_snapshot!(said(403, &echo), @r"
-    error: `[FORGE]` denied access: 403: what came repeats a credential that was sent, so it is not shown
+    error: `[FORGE]` denied access: 403: response not shown: it contains a credential that was sent
     help: grant the token the permissions `pull-requests: write` and `issues: write` (and `contents: write` for commits); for `GITHUB_TOKEN`, also enable `Allow GitHub Actions to create and approve pull requests` in the settings of the repository
     ");
     insta::assert_snapshot!(said(302, ""), @r"
-    error: `[FORGE]` redirects to ``, and no token follows that
-    help: the repository may have been renamed or moved: write its new name in `[publish]`
+    error: `[FORGE]` redirects to ``; the token is not sent there
+    help: if the repository was renamed or moved, update its name in `[publish]`
     ");
 }
 

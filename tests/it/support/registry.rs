@@ -1,4 +1,4 @@
-//! Registries for tests: Debian's own, one that lies on request, and images to put into them.
+//! Registries for tests: Debian's, a fake one, and images.
 
 pub(crate) mod docker;
 pub(crate) mod fake;

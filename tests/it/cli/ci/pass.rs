@@ -219,7 +219,7 @@ fn a_pass_over_a_remote_names_files_from_its_top() {
     insta::assert_snapshot!(stage.sandbox.shown(&ran), @"
     --- out
     ::notice file=deploy/prod/streams/web.toml,title=pinstream move::`web:1` was added at 346028a7044f (3.12.4)
-    ::error file=deploy/prod/streams/web.toml,title=pinstream import::`web:gone` could not be imported: not-found: `REGISTRY/gone:1` is not at `REGISTRY`: it answered 404
+    ::error file=deploy/prod/streams/web.toml,title=pinstream import::`web:gone` could not be imported: not-found: `REGISTRY/gone:1` not found: `REGISTRY` returned 404
     1 added, 1 failed; landed as [TIP] on main
     --- exit 3
     ");
@@ -231,7 +231,7 @@ fn a_pass_over_a_remote_names_files_from_its_top() {
       <testsuite name="deploy/prod/streams/web" tests="2" failures="0" errors="1" skipped="0">
         <testcase name="1" classname="deploy/prod/streams/web"/>
         <testcase name="gone" classname="deploy/prod/streams/web">
-          <error type="import" message="`web:gone` could not be imported: not-found: `REGISTRY/gone:1` is not at `REGISTRY`: it answered 404">deploy/prod/streams/web.toml: `web:gone` could not be imported: not-found: `REGISTRY/gone:1` is not at `REGISTRY`: it answered 404</error>
+          <error type="import" message="`web:gone` could not be imported: not-found: `REGISTRY/gone:1` not found: `REGISTRY` returned 404">deploy/prod/streams/web.toml: `web:gone` could not be imported: not-found: `REGISTRY/gone:1` not found: `REGISTRY` returned 404</error>
         </testcase>
       </testsuite>
     </testsuites>

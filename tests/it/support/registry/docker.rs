@@ -1,4 +1,4 @@
-//! Debian's `docker-registry`: anonymous, with passwords over TLS, or with tokens of a server of ours.
+//! Debian's `docker-registry`: anonymous, with passwords over TLS, or with tokens from a server in this file.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -18,26 +18,26 @@ use super::image::{Content, Image};
 use super::tls::{Authority, Identity};
 use crate::support::canary::CANARY;
 
-/// The user that protected registries know, and the password.
+/// User and password of protected registries.
 pub(crate) const USER: (&str, &str) = ("alice", CANARY);
 /// The same as a line of `htpasswd` (bcrypt, cost 5).
 const HTPASSWD: &str = "alice:$2y$05$bRCpfAVgU3AhukEYYzBkmuMVCzWBHGFHGS4wNucLGfK/q1lK9dgY6";
 
-/// Makes the header that a push for a scope is sent with.
+/// Creates the header of a push for a scope.
 type Authorize = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// A running registry; it is killed with its value.
+/// A running registry; dropping it kills the process.
 pub(crate) struct DockerRegistry {
     process: Child,
     host: String,
     authority: Option<Authority>,
-    /// What is sent along when pushing.
+    /// Authorization for pushes.
     authorization: Authorize,
     tokens: Option<TokenServer>,
     folder: TempDir,
 }
 
-/// A token server that signs with RS256, and counts.
+/// A token server that signs with RS256 and counts requests.
 pub(crate) struct TokenServer {
     server: Server,
     asked: Arc<AtomicUsize>,
@@ -54,20 +54,20 @@ impl TokenServer {
         self.server.host()
     }
 
-    /// How many tokens were asked for.
+    /// Number of token requests.
     pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 }
 
 impl DockerRegistry {
-    /// Anybody may read and write, without TLS.
+    /// Starts a registry that is open to everyone, without TLS.
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self::run(folder, "", None, Box::new(|_| None), None)
     }
 
-    /// [`USER`] may, over TLS.
+    /// Starts a registry with passwords over TLS.
     pub(crate) fn start_htpasswd() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("htpasswd");
@@ -78,7 +78,7 @@ impl DockerRegistry {
         Self::run(folder, &auth, Some(authority), Box::new(move |_| Some(header.clone())), None)
     }
 
-    /// Who has a token may, over TLS; [`USER`] gets it.
+    /// Starts a registry with tokens over TLS; [`USER`] gets them.
     pub(crate) fn start_token() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new("docker registry");
@@ -119,11 +119,11 @@ impl DockerRegistry {
             std::fs::write(&key, identity.key.private_key_to_pem_pkcs8().unwrap()).unwrap();
             format!("  tls:\n    certificate: {}\n    key: {}\n", certificate.display(), key.display())
         });
-        // A port found free may be taken before the registry has it; then another one is tried.
+        // Another process may take the free port first; then another one is tried.
         for _ in 0..10 {
             let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
             let root = folder.path().join("storage").display().to_string();
-            // Only over TLS is there a choice of protocols, which the log is read for.
+            // Only TLS offers a choice of protocols, which the log shows.
             let quiet = authority.is_none();
             let text = format!(
                 "version: 0.1\nlog:\n  level: error\n  accesslog:\n    disabled: {quiet}\nstorage:\n  filesystem:\n    rootdirectory: {root}\n\
@@ -154,7 +154,7 @@ impl DockerRegistry {
         panic!("docker-registry did not start: {}", std::fs::read_to_string(folder.path().join("log")).unwrap());
     }
 
-    /// The lines it wrote about its requests, in Apache's combined format; over TLS only.
+    /// Returns the access log in Apache's combined format; over TLS only.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
@@ -164,17 +164,17 @@ impl DockerRegistry {
         self.host.clone()
     }
 
-    /// What vouches for it and its token server, in PEM.
+    /// The authority of registry and token server, in PEM.
     pub(crate) fn ca(&self) -> Vec<u8> {
         self.authority.as_ref().unwrap().pem()
     }
 
-    /// Its token server.
+    /// The token server.
     pub(crate) fn tokens(&self) -> &TokenServer {
         self.tokens.as_ref().unwrap()
     }
 
-    /// Pushes an image; the digest is what the tag now resolves to.
+    /// Pushes an image; returns the digest of the tag.
     pub(crate) fn push(&self, repository: &str, tag: &str, image: &Image) -> Digest {
         let built = image.build();
         for blob in &built.blobs {
@@ -187,7 +187,7 @@ impl DockerRegistry {
         built.top.digest
     }
 
-    /// Points one more tag at what was pushed as `image` already: one request.
+    /// Adds a tag for an image that was pushed already: one request.
     pub(crate) fn retag(&self, repository: &str, tag: &str, image: &Image) -> Digest {
         let built = image.build();
         self.push_manifest(repository, tag, &built.top);
@@ -238,7 +238,7 @@ impl Drop for DockerRegistry {
     }
 }
 
-/// An identity whose key signs tokens: the registry takes RS256.
+/// Creates an identity whose key signs tokens: the registry accepts RS256.
 fn signing_identity() -> Identity {
     use openssl::asn1::Asn1Time;
     use openssl::bn::BigNum;
@@ -263,7 +263,7 @@ fn signing_identity() -> Identity {
     Identity { certificate: builder.build(), key }
 }
 
-/// A JSON Web Token for `scopes` (Docker Registry v2 token specification, "JWT").
+/// Creates a JSON Web Token for `scopes` (Docker Registry v2 token specification, "JWT").
 fn sign(signer: &Identity, scopes: &[String]) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let access: Vec<_> = scopes

@@ -1,4 +1,4 @@
-//! A registry that speaks real HTTP, counts what it is asked, and lies on request.
+//! A registry with real HTTP that counts requests and misbehaves on demand.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,14 +9,14 @@ use super::http::{Answer, Request, Server};
 use super::image::{Content, Image};
 use super::tls::{Authority, Identity};
 
-/// The registry; it ends with its value.
+/// The fake registry; dropping it stops it.
 pub(crate) struct FakeRegistry {
     server: Server,
     state: Arc<Mutex<State>>,
     authority: Option<Authority>,
 }
 
-/// How often it was asked, by kind.
+/// Number of requests by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// HEAD of manifests, challenged ones included.
@@ -27,38 +27,38 @@ pub(crate) struct Asked {
     pub(crate) token: usize,
     /// `/v2/` itself.
     pub(crate) ping: usize,
-    /// Answers with 401.
+    /// Responses with 401.
     pub(crate) challenged: usize,
 }
 
-/// Who may read.
+/// Access control of a fake registry.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Access {
-    /// Anybody.
+    /// Everyone.
     #[default]
     Open,
-    /// Who knows the password.
+    /// User and password.
     Basic(String, String),
-    /// Who has a token; who has the password, where there is one, gets it.
+    /// A token from the token server.
     Token(TokenRules),
 }
 
-/// What the token server does.
+/// Behaviour of the token server.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenRules {
-    /// The user and password it asks for; none gives tokens to all.
+    /// Required user and password; none issues tokens to everyone.
     pub(crate) user: Option<(String, String)>,
-    /// The identity token it takes by POST.
+    /// Identity token that it accepts by POST.
     pub(crate) identity: Option<String>,
-    /// The most scopes a request may have; more are answered with 400.
+    /// Largest number of scopes per request; more get a 400.
     pub(crate) scopes: usize,
-    /// Grants no more than the first scope of a request, with 200 all the same.
+    /// Grants only the first scope of a request, with 200.
     pub(crate) grants_first_only: bool,
-    /// How many requests one token is good for.
+    /// Number of requests that a token is valid for.
     pub(crate) uses: usize,
     /// `expires_in`
     pub(crate) expires_in: Option<u64>,
-    /// The realm it names in place of its own.
+    /// Realm in the challenge instead of its own.
     pub(crate) realm: Option<String>,
 }
 
@@ -76,7 +76,7 @@ impl Default for TokenRules {
     }
 }
 
-/// Answers in place of the registry, where it answers at all.
+/// Override of responses; none leaves the response to the registry.
 pub(crate) type Lie = Box<dyn FnMut(&Request) -> Option<Answer> + Send>;
 
 #[derive(Default)]
@@ -87,18 +87,18 @@ struct State {
     lies: Vec<Lie>,
     asked: Asked,
     requests: Vec<Request>,
-    /// Token to the repositories it grants and the uses that are left.
+    /// Granted repositories and remaining uses by token.
     tokens: BTreeMap<String, (BTreeSet<String>, usize)>,
     base: String,
 }
 
 impl FakeRegistry {
-    /// Begins without TLS.
+    /// Starts without TLS.
     pub(crate) fn start() -> Self {
         Self::begin(None)
     }
 
-    /// Begins with TLS, by an authority of its own.
+    /// Starts with TLS and its own authority.
     pub(crate) fn start_tls() -> Self {
         Self::begin(Some(Authority::new("fake registry")))
     }
@@ -123,12 +123,12 @@ impl FakeRegistry {
         lock(&self.state).base.clone()
     }
 
-    /// What vouches for it, in PEM.
+    /// Its authority, in PEM.
     pub(crate) fn ca(&self) -> Vec<u8> {
         self.authority.as_ref().unwrap().pem()
     }
 
-    /// Puts an image in; the digest is what the tag now resolves to.
+    /// Stores an image; returns the digest of the tag.
     pub(crate) fn push(&self, repository: &str, tag: &str, image: &Image) -> Digest {
         let built = image.build();
         let mut state = lock(&self.state);
@@ -140,7 +140,7 @@ impl FakeRegistry {
         digest
     }
 
-    /// Puts content in as it is, and points a tag at it where one is named.
+    /// Stores content, with a tag if one is named.
     pub(crate) fn put(&self, repository: &str, tag: Option<&str>, content: Content) {
         let mut state = lock(&self.state);
         if let Some(tag) = tag {
@@ -150,22 +150,22 @@ impl FakeRegistry {
         state.contents.insert((repository.to_owned(), content.digest.to_string()), content);
     }
 
-    /// Takes a tag away.
+    /// Removes a tag.
     pub(crate) fn remove(&self, repository: &str, tag: &str) {
         lock(&self.state).tags.entry(repository.to_owned()).or_default().remove(tag);
     }
 
-    /// Says who may read.
+    /// Sets the access control.
     pub(crate) fn require(&self, access: Access) {
         lock(&self.state).access = access;
     }
 
-    /// Answers `status` to every request whose path and query hold `part`.
+    /// Answers `status` to every request whose path or query contains `part`.
     pub(crate) fn fail(&self, part: &str, status: u16) {
         self.fail_times(part, status, usize::MAX);
     }
 
-    /// The same so many times, and then the truth.
+    /// Does the same for a number of times.
     pub(crate) fn fail_times(&self, part: &str, status: u16, times: usize) {
         let part = part.to_owned();
         let mut left = times;
@@ -177,17 +177,17 @@ impl FakeRegistry {
         });
     }
 
-    /// Answers in place of the registry, where `lie` does. The latest has the first word.
+    /// Overrides responses; the latest override takes precedence.
     pub(crate) fn lie(&self, lie: impl FnMut(&Request) -> Option<Answer> + Send + 'static) {
         lock(&self.state).lies.insert(0, Box::new(lie));
     }
 
-    /// Tells the truth again.
+    /// Removes all overrides.
     pub(crate) fn be_honest(&self) {
         lock(&self.state).lies.clear();
     }
 
-    /// How often it was asked so far.
+    /// Number of requests so far.
     pub(crate) fn counts(&self) -> Asked {
         lock(&self.state).asked
     }
@@ -197,14 +197,14 @@ impl FakeRegistry {
         lock(&self.state).requests.clone()
     }
 
-    /// Forgets what it was asked.
+    /// Clears requests and counters.
     pub(crate) fn forget(&self) {
         let mut state = lock(&self.state);
         state.asked = Asked::default();
         state.requests.clear();
     }
 
-    /// How many connections came.
+    /// Number of accepted connections.
     pub(crate) fn connections(&self) -> usize {
         self.server.connections()
     }
@@ -263,7 +263,7 @@ impl State {
         Answer::new(if path.is_empty() { 200 } else { 404 })
     }
 
-    /// The answer to who may not read `repository`.
+    /// Creates the challenge for `repository`.
     fn challenge(&mut self, repository: &str, request: &Request) -> Option<Answer> {
         let authorization = request.header("authorization").unwrap_or_default();
         match &self.access {
@@ -320,7 +320,7 @@ impl State {
     }
 }
 
-/// The header of a password.
+/// Creates the header of a password.
 pub(crate) fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", openssl::base64::encode_block(format!("{user}:{password}").as_bytes()))
 }

@@ -1,4 +1,4 @@
-//! HTTP/1.1 by hand: a server that can break every rule, and a client for pushing.
+//! Handwritten HTTP/1.1: a server that can break every rule, and a client for pushing.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use openssl::ssl::{SslConnector, SslMethod};
 
 use super::tls::{Authority, Identity};
 
-/// A request as it came.
+/// A received request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Request {
     pub(crate) method: String,
@@ -26,7 +26,7 @@ impl Request {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The values of a query's key, decoded.
+    /// Returns the decoded values of a key of the query.
     pub(crate) fn query(&self, key: &str) -> Vec<String> {
         let query = self.target.split_once('?').map_or("", |(_, query)| query);
         let pairs = url::form_urlencoded::parse(query.as_bytes());
@@ -38,7 +38,7 @@ impl Request {
     }
 }
 
-/// An answer, in order or out of it.
+/// A response, valid or not.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -46,20 +46,20 @@ pub(crate) struct Answer {
     pub(crate) body: Body,
 }
 
-/// How a body is sent.
+/// Transfer of a body.
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
-    /// Whole, with its length.
+    /// Complete, with its length.
     Whole(Vec<u8>),
-    /// With a length that is not its own; the connection closes after it.
+    /// With a wrong length; the connection closes after it.
     Claiming(usize, Vec<u8>),
-    /// One byte, then a pause, again and again.
+    /// Byte by byte, with pauses.
     Drip(Duration),
-    /// In chunks, for ever.
+    /// Endless chunks.
     Endless,
-    /// Nothing: the connection closes in place of an answer.
+    /// Nothing: the connection closes without a response.
     Hangup,
-    /// A flood of headers, so many.
+    /// This number of headers.
     Headers(usize),
 }
 
@@ -84,7 +84,7 @@ impl Answer {
     }
 }
 
-/// A server on a free port of loopback, with a thread a connection. It ends with its value.
+/// A server on a free loopback port, with one thread per connection; dropping it stops it.
 pub(crate) struct Server {
     address: SocketAddr,
     is_done: Arc<AtomicBool>,
@@ -134,7 +134,7 @@ impl Server {
         self.address.port()
     }
 
-    /// How many connections came.
+    /// Number of accepted connections.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
@@ -147,7 +147,7 @@ impl Drop for Server {
     }
 }
 
-/// Answers requests until either side has enough.
+/// Answers requests until either side closes the connection.
 fn converse<S: Read + Write>(mut stream: BufReader<S>, handler: &Handler, done: &AtomicBool) {
     while !done.load(Ordering::SeqCst) {
         let Some(request) = read_request(&mut stream) else { return };
@@ -185,7 +185,7 @@ fn read_headers(stream: &mut impl std::io::BufRead) -> Option<Vec<(String, Strin
     }
 }
 
-/// Sends `answer`; none where the connection is at its end.
+/// Sends `answer`; none if the connection ends.
 fn write_answer(stream: &mut impl Write, request: &Request, answer: &Answer, done: &AtomicBool) -> Option<()> {
     let mut head = format!("HTTP/1.1 {} X\r\n", answer.status);
     for (name, value) in &answer.headers {
@@ -212,7 +212,7 @@ fn write_answer(stream: &mut impl Write, request: &Request, answer: &Answer, don
             None
         }
         Body::Drip(pause) => {
-            // Also the head drips, so that a HEAD is as slow as a GET.
+            // The head is slow too, so that a HEAD takes as long as a GET.
             for byte in head.bytes().chain(std::iter::repeat(b'x')) {
                 if done.load(Ordering::SeqCst) {
                     return None;
@@ -247,7 +247,7 @@ fn write_answer(stream: &mut impl Write, request: &Request, answer: &Answer, don
     }
 }
 
-/// An answer as the client has it.
+/// A response received by the client.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) status: u16,
@@ -255,7 +255,7 @@ pub(crate) struct Received {
     pub(crate) body: Vec<u8>,
 }
 
-/// Sends one request on a connection of its own.
+/// Sends one request on a new connection.
 pub(crate) fn request(
     host: &str,
     authority: Option<&Authority>,

@@ -1,4 +1,4 @@
-//! Images whose bytes follow from a seed alone, so that a digest is known before anything is pushed.
+//! Images generated from a seed, so that the digest is known before the push.
 
 use pinstream::model::image::Digest;
 use serde_json::{Map, Value, json};
@@ -12,18 +12,18 @@ const DOCKER_IMAGE: &str = "application/vnd.docker.distribution.manifest.v2+json
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
-/// An image to be made: by default one for linux/amd64 in the OCI family.
+/// Builder of an image; by default OCI for linux/amd64.
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
     seed: u64,
     labels: Map<String, Value>,
-    /// What else its configuration says of how it runs.
+    /// Other runtime settings.
     runs: Map<String, Value>,
     created: Option<String>,
     platforms: Vec<String>,
     is_index: bool,
     is_docker: bool,
-    /// The seed of an attestation beside the runnable children.
+    /// Seed of an attestation.
     attestation: Option<u64>,
 }
 
@@ -35,10 +35,10 @@ pub(crate) struct Content {
     pub(crate) digest: Digest,
 }
 
-/// All that is pushed for an image.
+/// All content of an image.
 #[derive(Clone, Debug)]
 pub(crate) struct Built {
-    /// What the tag names.
+    /// The manifest of the tag.
     pub(crate) top: Content,
     /// Manifests of an index.
     pub(crate) children: Vec<Content>,
@@ -60,12 +60,12 @@ impl Image {
         }
     }
 
-    /// The label that says its version.
+    /// Sets the version label.
     pub(crate) fn version(self, version: &str) -> Self {
         self.label("org.opencontainers.image.version", version)
     }
 
-    /// The label that says its commit.
+    /// Sets the revision label.
     pub(crate) fn revision(self, revision: &str) -> Self {
         self.label("org.opencontainers.image.revision", revision)
     }
@@ -75,39 +75,39 @@ impl Image {
         self
     }
 
-    /// A key of its configuration's `config`, as `User` or `Env`.
+    /// Sets a key of `config`, such as `User` or `Env`.
     pub(crate) fn runs(mut self, key: &str, value: Value) -> Self {
         self.runs.insert(key.to_owned(), value);
         self
     }
 
-    /// The time of its configuration, in RFC 3339.
+    /// Sets the creation time, in RFC 3339.
     pub(crate) fn created(mut self, created: &str) -> Self {
         self.created = Some(created.to_owned());
         self
     }
 
-    /// Makes it an index with one child for each.
+    /// Makes it an index with one child per platform.
     pub(crate) fn platforms(mut self, platforms: &[&str]) -> Self {
         self.platforms = platforms.iter().map(|platform| (*platform).to_owned()).collect();
         self.is_index = true;
         self
     }
 
-    /// Adds BuildKit's attestation to an index; another seed changes it alone.
+    /// Adds BuildKit's attestation to an index; another seed changes nothing else.
     pub(crate) fn attestation(mut self, seed: u64) -> Self {
         self.attestation = Some(seed);
         self.is_index = true;
         self
     }
 
-    /// Makes it of Docker's family of media types.
+    /// Uses Docker's media types.
     pub(crate) fn docker(mut self) -> Self {
         self.is_docker = true;
         self
     }
 
-    /// What its tag resolves to.
+    /// Returns the digest of its tag.
     pub(crate) fn digest(&self) -> Digest {
         self.build().top.digest
     }

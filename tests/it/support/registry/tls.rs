@@ -1,4 +1,4 @@
-//! Certificates made in the test: an authority, and servers on loopback that it vouches for.
+//! Test certificates: an authority and loopback servers.
 
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
@@ -10,13 +10,13 @@ use openssl::ssl::{SslAcceptor, SslMethod};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509Builder, X509NameBuilder};
 
-/// An authority of our own.
+/// A certificate authority.
 pub(crate) struct Authority {
     certificate: X509,
     key: PKey<Private>,
 }
 
-/// A server's certificate with its key.
+/// Certificate and key of a server.
 #[derive(Clone)]
 pub(crate) struct Identity {
     pub(crate) certificate: X509,
@@ -34,7 +34,7 @@ impl Authority {
         Self { certificate: builder.build(), key }
     }
 
-    /// What a `ca` file holds.
+    /// Returns the content of a `ca` file.
     pub(crate) fn pem(&self) -> Vec<u8> {
         self.certificate.to_pem().unwrap()
     }
@@ -43,7 +43,7 @@ impl Authority {
         &self.certificate
     }
 
-    /// An identity for `127.0.0.1`, `localhost` and `names`.
+    /// Creates an identity for `127.0.0.1`, `localhost` and `names`.
     pub(crate) fn identity(&self, names: &[&str]) -> Identity {
         let key = new_key();
         let mut builder = builder("server", &key);

@@ -1,37 +1,36 @@
-//! Which addresses may be contacted: public ones always, private ones where the settings name the registry, and
-//! link-local or metadata addresses never.
+//! The address rule: public addresses may be contacted, private ones only if the settings name the host, link-local
+//! and metadata addresses never.
 //!
-//! Pure: no name is looked up here. Sources: IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890), and
-//! the documentation of the clouds for their metadata services.
+//! Pure: resolves no names. Sources: IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890), and the cloud
+//! providers' documentation of their metadata services.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// What kind of address it is.
+/// Class of an IP address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AddressKind {
-    /// Anybody's.
+pub(crate) enum AddressKind {
     Public,
-    /// Loopback, private, shared and documentation ranges: contacted where the settings name the registry.
+    /// Loopback, private, shared and documentation ranges: contacted if the settings name the host.
     Private,
     /// Link-local, metadata, unspecified, multicast: never contacted.
     Never,
 }
 
-/// The metadata services that do not have a link-local address.
+/// Metadata services whose address is not link-local.
 const METADATA: [IpAddr; 6] = [
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
     IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
-    // Instances, and the pods of EKS.
+    // AWS instances, and EKS pods.
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x254)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x23)),
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x254)),
 ];
 
 impl AddressKind {
-    /// The zone of `address`; an IPv6 address that carries an IPv4 one has that one's zone.
+    /// Classifies `address`; an IPv6 address that embeds an IPv4 address has the class of that one.
     pub(super) fn of(address: IpAddr) -> Self {
         if METADATA.contains(&address) {
             return Self::Never;
@@ -80,50 +79,48 @@ impl AddressKind {
     }
 }
 
-/// Whether private addresses may be contacted for a host.
+/// Permission of a request to reach private addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum PrivateAccess {
     /// Public addresses only.
     Public,
-    /// Private ones too: the settings name the host.
+    /// Private addresses too: the settings name the host.
     Named,
 }
 
-/// An address that may not be contacted.
+/// Address that a request must not reach.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{address} may not be contacted")]
 pub(super) struct ForbiddenAddress {
-    /// The address.
     pub(super) address: IpAddr,
-    /// Why.
-    pub(super) zone: AddressKind,
+    pub(super) kind: AddressKind,
 }
 
 impl PrivateAccess {
-    /// Whether `address` may be contacted.
+    /// Checks that `address` may be contacted.
     ///
     /// # Errors
-    /// The address with its zone, where it may not.
+    /// The forbidden address with its class.
     pub(super) fn check(self, address: IpAddr) -> Result<(), ForbiddenAddress> {
         match (AddressKind::of(address), self) {
             (AddressKind::Public, _) | (AddressKind::Private, Self::Named) => Ok(()),
-            (zone, _) => Err(ForbiddenAddress { address, zone }),
+            (kind, _) => Err(ForbiddenAddress { address, kind }),
         }
     }
 
-    /// How far a redirect reaches that a server at `from` sends: to a private place only from another one, and only
-    /// where the settings name it.
-    pub(super) fn onward(from: Option<IpAddr>, is_named: bool) -> Self {
+    /// Returns the rule for following a redirect sent by `from`: only a private server may redirect to a private one,
+    /// and only if the settings name that one.
+    pub(crate) fn for_redirect(from: Option<IpAddr>, is_named: bool) -> Self {
         match from.map(AddressKind::of) {
             Some(AddressKind::Private) if is_named => Self::Named,
             _ => Self::Public,
         }
     }
 
-    /// As [`Self::check`] for a URL whose host is an address; names are checked once they are looked up.
+    /// Checks a URL whose host is an address; names are checked when they are resolved.
     ///
     /// # Errors
-    /// The address with its zone, where it may not be contacted.
+    /// The forbidden address with its class.
     pub(super) fn check_url(self, url: &Url) -> Result<(), ForbiddenAddress> {
         match url.host() {
             Some(Host::Ipv4(address)) => self.check(address.into()),
@@ -138,9 +135,9 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(zone: AddressKind, addresses: &[&str]) {
+    fn check(kind: AddressKind, addresses: &[&str]) {
         for address in addresses {
-            assert_eq!(AddressKind::of(address.parse().unwrap()), zone, "{address}");
+            assert_eq!(AddressKind::of(address.parse().unwrap()), kind, "{address}");
         }
     }
 
@@ -176,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn t5_loopback_and_private_addresses_are_private_in_every_dress() {
+    fn t5_loopback_and_private_addresses_are_private_in_every_notation() {
         check(
             AddressKind::Private,
             &[
@@ -214,22 +211,22 @@ mod tests {
     }
 
     #[test]
-    fn t11_no_redirect_leads_from_a_public_place_to_a_private_one() {
+    fn t11_no_redirect_leads_from_a_public_server_to_a_private_one() {
         let from = |address: &str| Some(address.parse().unwrap());
-        assert_eq!(PrivateAccess::onward(from("10.0.0.1"), true), PrivateAccess::Named);
-        assert_eq!(PrivateAccess::onward(from("10.0.0.1"), false), PrivateAccess::Public);
-        assert_eq!(PrivateAccess::onward(from("8.8.8.8"), true), PrivateAccess::Public);
-        assert_eq!(PrivateAccess::onward(None, true), PrivateAccess::Public);
+        assert_eq!(PrivateAccess::for_redirect(from("10.0.0.1"), true), PrivateAccess::Named);
+        assert_eq!(PrivateAccess::for_redirect(from("10.0.0.1"), false), PrivateAccess::Public);
+        assert_eq!(PrivateAccess::for_redirect(from("8.8.8.8"), true), PrivateAccess::Public);
+        assert_eq!(PrivateAccess::for_redirect(None, true), PrivateAccess::Public);
     }
 
     #[test]
-    fn an_address_is_seen_however_the_url_spells_it() {
+    fn an_address_is_recognised_in_every_spelling_of_a_url() {
         for host in ["127.1", "0x7f000001", "2130706433", "0177.0.0.1", "[::ffff:7f00:1]", "127.0.0.1"] {
             let url = Url::parse(&format!("http://{host}:5000/")).unwrap();
             assert!(PrivateAccess::Public.check_url(&url).is_err(), "{host}");
             assert!(PrivateAccess::Named.check_url(&url).is_ok(), "{host}");
         }
         let metadata = Url::parse("http://2852039166/").unwrap();
-        assert_eq!(PrivateAccess::Named.check_url(&metadata).unwrap_err().zone, AddressKind::Never);
+        assert_eq!(PrivateAccess::Named.check_url(&metadata).unwrap_err().kind, AddressKind::Never);
     }
 }

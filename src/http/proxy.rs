@@ -1,28 +1,29 @@
-//! Proxies: which requests go through one, decided here and nowhere else.
+//! Proxy selection by `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
 //!
-//! Pure but for reading the environment: nothing is connected to. What decides is what curl documents for
-//! `NO_PROXY` (curl(1), "--noproxy"), with ports and networks as Go programs take them.
+//! Reads the environment and connects to nothing. `NO_PROXY` follows curl (curl(1), "--noproxy"), plus ports and
+//! networks as Go programs accept them.
 
 use std::net::IpAddr;
 
 use url::Url;
 
+use super::error::HttpSetupError;
 use super::origin::{HostPort, UrlOrigin};
 use crate::system::environment;
 
-/// Proxies, as the environment names them for all programs.
+/// Proxy variables of the environment.
 #[derive(Clone, Default)]
 pub struct Proxies {
     /// `HTTPS_PROXY`
     pub https: Option<String>,
-    /// `HTTP_PROXY`, which for requests counts in lower case alone (CVE-2016-5385).
+    /// `http_proxy`, in lower case only (CVE-2016-5385).
     pub http: Option<String>,
     /// `NO_PROXY`
     pub except: Option<String>,
 }
 
 impl Proxies {
-    /// The proxies that the environment of the process names.
+    /// Reads the proxy variables of the process.
     pub fn from_environment() -> Self {
         let var = |lower: &str, upper: &str| environment::var(lower).or_else(|| environment::var(upper));
         let all = || var("all_proxy", "ALL_PROXY");
@@ -34,45 +35,46 @@ impl Proxies {
     }
 }
 
-/// The ways that requests take.
-pub(super) struct ProxyRoutes {
+/// Parsed proxy variables.
+pub(super) struct ProxyRules {
     https: Option<Url>,
     http: Option<Url>,
     except: Vec<NoProxyRule>,
 }
 
-/// Places that are gone to directly.
+/// Entry of `NO_PROXY`: hosts that are contacted directly.
 struct NoProxyRule {
-    what: What,
+    hosts: NoProxyHosts,
     port: Option<u16>,
 }
 
-enum What {
+enum NoProxyHosts {
     All,
-    /// A name and all names below it.
-    Name(String),
-    /// An address and how many of its bits count.
+    /// A domain and its subdomains.
+    Domain(String),
+    /// An address and the length of its prefix in bits.
     Network(IpAddr, u32),
 }
 
-impl ProxyRoutes {
-    /// Reads what the environment says.
+impl ProxyRules {
+    /// Parses the proxy variables.
     ///
     /// # Errors
-    /// A sentence, where a proxy is no URL. It may hold a password, so it is not repeated.
-    pub(super) fn read(proxies: &Proxies) -> Result<Self, String> {
-        let read = |text: &String| {
+    /// If a proxy is not a URL.
+    pub(super) fn parse(proxies: &Proxies) -> Result<Self, HttpSetupError> {
+        let parse = |text: &Option<String>, variable| {
+            let Some(text) = text else { return Ok(None) };
             let text = if text.contains("://") { text.clone() } else { format!("http://{text}") };
             let url = Url::parse(&text).ok().filter(Url::has_host);
-            url.ok_or_else(|| "the proxy that the environment names cannot be read as a URL".to_owned())
+            url.map(Some).ok_or(HttpSetupError::Proxy { variable })
         };
         let except = proxies.except.as_deref().unwrap_or_default();
-        let except = except.split([',', ' ']).filter(|text| !text.is_empty()).map(NoProxyRule::read).collect();
-        let https = proxies.https.as_ref().map(read).transpose()?;
-        Ok(Self { https, http: proxies.http.as_ref().map(read).transpose()?, except })
+        let except = except.split([',', ' ']).filter(|text| !text.is_empty()).map(NoProxyRule::parse).collect();
+        let https = parse(&proxies.https, "HTTPS_PROXY")?;
+        Ok(Self { https, http: parse(&proxies.http, "HTTP_PROXY")?, except })
     }
 
-    /// The proxy that a request to `origin` goes through, if it does.
+    /// Returns the proxy for `origin`, if any.
     pub(super) fn proxy(&self, origin: &UrlOrigin) -> Option<&Url> {
         let proxy = if origin.secure { &self.https } else { &self.http };
         proxy.as_ref().filter(|_| !self.except.iter().any(|except| except.covers(&origin.place)))
@@ -80,7 +82,7 @@ impl ProxyRoutes {
 }
 
 impl NoProxyRule {
-    fn read(text: &str) -> Self {
+    fn parse(text: &str) -> Self {
         let text = text.to_ascii_lowercase();
         let (text, port) = match text.rsplit_once(':') {
             Some((host, port)) if !host.contains(':') || host.ends_with(']') => match port.parse() {
@@ -94,12 +96,12 @@ impl NoProxyRule {
             Some((address, bits)) => address.parse().ok().zip(bits.parse().ok()),
             None => bare.parse().ok().map(|address| (address, u32::MAX)),
         };
-        let what = match network {
-            _ if text == "*" => What::All,
-            Some((address, bits)) => What::Network(address, bits),
-            None => What::Name(text.trim_start_matches('*').trim_matches('.').to_owned()),
+        let hosts = match network {
+            _ if text == "*" => NoProxyHosts::All,
+            Some((address, bits)) => NoProxyHosts::Network(address, bits),
+            None => NoProxyHosts::Domain(text.trim_start_matches('*').trim_matches('.').to_owned()),
         };
-        Self { what, port }
+        Self { hosts, port }
     }
 
     fn covers(&self, place: &HostPort) -> bool {
@@ -107,13 +109,13 @@ impl NoProxyRule {
             return false;
         }
         let host = place.host();
-        match &self.what {
-            What::All => true,
-            What::Name(name) => {
+        match &self.hosts {
+            NoProxyHosts::All => true,
+            NoProxyHosts::Domain(name) => {
                 let host = host.trim_end_matches('.');
                 !name.is_empty() && host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
             }
-            What::Network(network, bits) => match (network, host.trim_matches(['[', ']']).parse()) {
+            NoProxyHosts::Network(network, bits) => match (network, host.trim_matches(['[', ']']).parse()) {
                 (IpAddr::V4(network), Ok(IpAddr::V4(address))) => {
                     let ignored = 32 - (*bits).min(32);
                     (u32::from(*network) ^ u32::from(address)).checked_shr(ignored).unwrap_or(0) == 0
@@ -139,8 +141,8 @@ mod tests {
             http: Some("http://u:p@proxy.example:3129".to_owned()),
             except: Some(except.to_owned()),
         };
-        let ways = ProxyRoutes::read(&proxies).unwrap();
-        let port = |text: &str| ways.proxy(&UrlOrigin::parse(text).unwrap()).and_then(Url::port);
+        let rules = ProxyRules::parse(&proxies).unwrap();
+        let port = |text: &str| rules.proxy(&UrlOrigin::parse(text).unwrap()).and_then(Url::port);
         for text in direct {
             assert_eq!(port(text), None, "{except} {text}");
         }
@@ -150,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_excepted_goes_directly() {
+    fn hosts_in_no_proxy_are_contacted_directly() {
         check("", &[], &["https://a.example", "http://a.example", "https://127.0.0.1"]);
         check("*", &["https://a.example", "http://127.0.0.1:5000"], &[]);
         let below = ["https://a.example", "https://x.a.example:5000", "http://A.EXAMPLE."];
@@ -174,10 +176,10 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_is_no_url_is_said_and_not_repeated() {
+    fn a_proxy_that_is_not_a_url_is_an_error_without_its_value() {
         for bad in ["http://u:canary@", "http://[canary", "data:canary"] {
-            let error = ProxyRoutes::read(&Proxies { https: Some(bad.to_owned()), ..Proxies::default() }).err();
-            assert!(error.is_some_and(|error| !error.contains("canary")), "{bad}");
+            let error = ProxyRules::parse(&Proxies { https: Some(bad.to_owned()), ..Proxies::default() }).err();
+            assert!(error.is_some_and(|error| !error.to_string().contains("canary")), "{bad}");
         }
     }
 }

@@ -1,22 +1,17 @@
-//! Origins: scheme, host and port, by which credentials are bound, redirects are judged and private addresses are
-//! allowed.
+//! Origins: scheme, host and port; credentials, redirects and private addresses are bound to them.
 
 use std::fmt;
 
 use url::Url;
 
-use crate::model::image::RegistryHost;
-
-/// Scheme, host and port of a URL (RFC 6454, section 4), with the port written out.
+/// Scheme, host and port of a URL (RFC 6454, section 4); the port is always explicit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct UrlOrigin {
-    /// Whether it is spoken to over TLS.
     pub(crate) secure: bool,
-    /// Host and port.
     pub(crate) place: HostPort,
 }
 
-/// Host and port, as the settings name a registry.
+/// Host and port of a server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct HostPort {
     host: String,
@@ -24,7 +19,7 @@ pub(crate) struct HostPort {
 }
 
 impl UrlOrigin {
-    /// The origin of `url`; none unless it is an HTTP URL with a host.
+    /// Returns the origin of an HTTP URL; none for other schemes.
     pub(crate) fn of(url: &Url) -> Option<Self> {
         let secure = match url.scheme() {
             "https" => true,
@@ -35,17 +30,7 @@ impl UrlOrigin {
         Some(Self { secure, place: HostPort { host, port: url.port_or_known_default()? } })
     }
 
-    /// The origin that `registry` is spoken to at. `docker.io` is a name that only people use.
-    pub(crate) fn of_registry(registry: &RegistryHost, plain_http: bool) -> Option<Self> {
-        let scheme = if plain_http { "http" } else { "https" };
-        let host = match registry.as_str() {
-            "docker.io" | "index.docker.io" => "registry-1.docker.io",
-            other => other,
-        };
-        Url::parse(&format!("{scheme}://{host}/")).ok().as_ref().and_then(Self::of)
-    }
-
-    /// The origin that an operator wrote: `https://host[:port]`, with nothing after it.
+    /// Parses `https://host[:port]` without a path, query or user.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok()?;
         let bare = url.path() == "/"
@@ -55,20 +40,24 @@ impl UrlOrigin {
             && url.password().is_none();
         bare.then(|| Self::of(&url)).flatten()
     }
+
+    /// Formats the host as `[registry."…"]` names it: `host` or `host:port`.
+    pub(crate) fn host(&self) -> String {
+        self.place.key(self.secure)
+    }
 }
 
 impl HostPort {
-    /// The host: a name, or an address as URLs write it.
+    /// Name or address, as in URLs.
     pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    /// `host` or `host:port` as a key of the settings would name it.
+    /// Formats `host`, or `host:port` for a port that is not the scheme's default.
     pub(crate) fn key(&self, secure: bool) -> String {
         match (self.port, secure) {
             (443, true) | (80, false) => self.host.clone(),
@@ -89,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn origins_have_their_port_written_out_and_are_shown_without_the_known_one() {
+    fn origins_compare_by_explicit_port_and_print_without_the_default_one() {
         let of = |text: &str| UrlOrigin::parse(text).map(|origin| origin.to_string());
         assert_eq!(of("https://Auth.Example:443/").as_deref(), Some("https://auth.example"));
         assert_eq!(of("http://a.example:8080").as_deref(), Some("http://a.example:8080"));
@@ -98,11 +87,5 @@ mod tests {
         for bad in ["ftp://a", "https://u@a", "https://a/x", "https://a/?q", "a", ""] {
             assert_eq!(of(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn docker_io_is_spoken_to_at_registry_1() {
-        let origin = UrlOrigin::of_registry(&"docker.io".parse().unwrap(), false).unwrap();
-        assert_eq!(origin.to_string(), "https://registry-1.docker.io");
     }
 }

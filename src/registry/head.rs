@@ -1,47 +1,46 @@
-//! What a tag's digest is now, by one HEAD: a hint, never to be pinned by itself.
+//! The headers of a manifest's HEAD: its digest is a hint, never to be pinned.
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
-use super::manifest::{essence, supported};
-use super::text::plain;
-use super::{FailureKind, ResolveError};
+use super::error::{FailureKind, ResolveError};
+use super::manifest::{check_media_type, essence};
+use crate::http::quotable;
 use crate::model::image::Digest;
 
-/// What the headers of an answer with status 200 say.
+/// Digest in the headers of a response with status 200.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum DigestHint {
-    /// The digest.
     Digest(Digest),
-    /// They do not say: the bytes have to be fetched and hashed.
-    Silent,
+    /// Not usable: the manifest must be fetched and hashed.
+    Missing,
 }
 
-/// Reads the headers of a manifest's HEAD.
+/// Parses the headers of a manifest's HEAD.
 ///
 /// # Errors
-/// Where the type is none that is pinned, or the digest is none.
-pub(super) fn read(headers: &HeaderMap, registry: &str) -> Result<DigestHint, ResolveError> {
+/// If the media type is not supported or the digest is invalid.
+pub(super) fn parse(headers: &HeaderMap, registry: &str) -> Result<DigestHint, ResolveError> {
     let media_type = content_type(headers);
     if let Some(media_type) = media_type {
-        supported(essence(Some(media_type)))?;
+        check_media_type(essence(Some(media_type)))?;
     }
     let mut digests = headers.get_all("docker-content-digest").iter();
-    let Some(first) = digests.next() else { return Ok(DigestHint::Silent) };
+    let Some(first) = digests.next() else { return Ok(DigestHint::Missing) };
     let text = String::from_utf8_lossy(first.as_bytes());
     let digest: Option<Digest> = text.trim().parse().ok();
     match digest {
         Some(digest) if digests.all(|other| other == first) => match media_type {
             Some(_) => Ok(DigestHint::Digest(digest)),
-            None => Ok(DigestHint::Silent),
+            None => Ok(DigestHint::Missing),
         },
         _ => Err(ResolveError::new(
             FailureKind::Integrity,
-            format!("`{registry}` names `{}` as a digest, which is none", plain(&text)),
+            format!("`{registry}` returned an invalid digest: `{}`", quotable(&text)),
         )),
     }
 }
 
-/// The `Content-Type`, where there is one and only one.
+/// Returns the `Content-Type`; none if there are several different ones.
 pub(super) fn content_type(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let first = values.next()?;
@@ -61,20 +60,20 @@ mod tests {
             .iter()
             .map(|(name, value)| (reqwest::header::HeaderName::from_static(name), value.parse().unwrap()))
             .collect();
-        assert_eq!(read(&map, "r.example").map_err(|error| error.kind), expected, "{headers:?}");
+        assert_eq!(parse(&map, "r.example").map_err(|error| error.kind), expected, "{headers:?}");
     }
 
     #[test]
-    fn t12_only_a_digest_and_a_known_type_make_a_hint() {
+    fn t12_only_a_digest_and_a_supported_type_make_a_hint() {
         let digest = format!("sha256:{}", "a".repeat(64));
         let other = format!("sha256:{}", "b".repeat(64));
         let oci = ("content-type", "application/vnd.oci.image.index.v1+json");
         let named = ("docker-content-digest", digest.as_str());
         check(&[oci, named], Ok(DigestHint::Digest(digest.parse().unwrap())));
         check(&[oci, named, named], Ok(DigestHint::Digest(digest.parse().unwrap())));
-        check(&[oci], Ok(DigestHint::Silent));
-        check(&[named], Ok(DigestHint::Silent));
-        check(&[oci, ("content-type", "text/html"), named], Ok(DigestHint::Silent));
+        check(&[oci], Ok(DigestHint::Missing));
+        check(&[named], Ok(DigestHint::Missing));
+        check(&[oci, ("content-type", "text/html"), named], Ok(DigestHint::Missing));
         check(&[oci, named, ("docker-content-digest", &other)], Err(FailureKind::Integrity));
         for bad in ["", "sha256:zz", "md5:00", "sha256:../../x", &digest.to_uppercase()] {
             check(&[oci, ("docker-content-digest", bad)], Err(FailureKind::Integrity));

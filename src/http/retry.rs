@@ -1,0 +1,137 @@
+//! The retry policy: at most 3 attempts, `Retry-After` for 429 and 503, otherwise exponential backoff with jitter.
+//!
+//! A 429 that names a longer wait than [`HttpLimits::retry_after`] is not retried; the caller then opens the circuit
+//! breaker of the host ([`super::limit`]).
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use jiff::Timestamp;
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+
+use super::client::HttpClient;
+use super::limit::HttpLimits;
+
+/// Number of attempts per request.
+pub(crate) const ATTEMPTS: usize = 3;
+
+/// Result of one attempt.
+pub(crate) enum Attempt<T, E> {
+    Done(T),
+    /// Another attempt would not help.
+    Failed(E),
+    /// Another attempt may succeed, after the server's `Retry-After` if there is one.
+    Retry {
+        error: E,
+        after: Option<Duration>,
+    },
+}
+
+impl HttpClient {
+    /// Calls `attempt` with the number of the attempt, counted from 1, until it is done or out of attempts.
+    ///
+    /// # Errors
+    /// The error of the last attempt.
+    pub(crate) async fn with_retry<T, E: Display, F: Future<Output = Attempt<T, E>>>(
+        &self,
+        mut attempt: impl FnMut(usize) -> F,
+    ) -> Result<T, E> {
+        let mut backoff = self.limits.backoff();
+        let mut number = 0;
+        loop {
+            number += 1;
+            let (error, after) = match attempt(number).await {
+                Attempt::Done(value) => return Ok(value),
+                Attempt::Failed(error) => return Err(error),
+                Attempt::Retry { error, after } => (error, after),
+            };
+            let Some(pause) = backoff.next().filter(|_| after.is_none_or(|after| after <= self.limits.retry_after))
+            else {
+                return Err(error);
+            };
+            tracing::debug!("{}; attempt {number} of {ATTEMPTS}", self.redactor.redact(&error.to_string()));
+            // A tenth of the backoff as jitter: clients told the same time do not return at the same moment.
+            tokio::time::sleep(after.map_or(pause, |after| after + pause / 10)).await;
+        }
+    }
+}
+
+impl HttpLimits {
+    /// Pauses between the attempts of one request, with jitter.
+    pub(crate) fn backoff(&self) -> impl Iterator<Item = Duration> + use<> {
+        ExponentialBuilder::new()
+            .with_min_delay(self.backoff)
+            .with_max_times(ATTEMPTS - 1)
+            .with_jitter()
+            .with_jitter_seed(fastrand::u64(..))
+            .build()
+    }
+}
+
+/// Returns true if a later attempt may get another status: 408, 429 and all server errors.
+pub(crate) fn is_retryable(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT || status.is_server_error()
+}
+
+/// Parses `Retry-After`, seconds or an HTTP date, into a duration from `now` (RFC 9110, section 10.2.3).
+pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::from(u32::MAX)).min(u64::from(u32::MAX))));
+    }
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::client::HttpConfig;
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now: Timestamp = "1994-11-06T08:49:00Z".parse().unwrap();
+        let read = |text: &str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
+            retry_after(&headers, now).map(|wait| wait.as_secs())
+        };
+        assert_eq!(read("120"), Some(120));
+        assert_eq!(read(" 0 "), Some(0));
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), Some(37));
+        assert_eq!(read("Sun, 06 Nov 1994 08:48:37 GMT"), Some(0));
+        assert_eq!(read("99999999999999999999999"), Some(u64::from(u32::MAX)));
+        for bad in ["", "-1", "soon", "1.5", "Sun, 99 Nov 1994"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn there_are_three_attempts_with_growing_pauses() {
+        let limits = HttpLimits { backoff: Duration::from_secs(1), ..HttpLimits::default() };
+        let pauses: Vec<u64> = limits.backoff().map(|pause| pause.as_secs()).collect();
+        assert!(matches!(pauses[..], [1, 2 | 3]), "{pauses:?}");
+    }
+
+    #[tokio::test]
+    async fn attempts_end_with_success_a_final_error_or_the_third_failure() {
+        let limits = HttpLimits { backoff: Duration::from_millis(1), ..HttpLimits::default() };
+        let client = HttpClient::new(HttpConfig { limits, ..HttpConfig::default() }).unwrap();
+        let done = client.with_retry(|number| std::future::ready(Attempt::<_, String>::Done(number)));
+        assert_eq!(done.await, Ok(1));
+        let failed = client.with_retry(|_| std::future::ready(Attempt::<(), _>::Failed("no")));
+        assert_eq!(failed.await, Err("no"));
+        // A `Retry-After` longer than the limit is not waited for.
+        for (after, expected) in [(None, 3), (Some(0), 3), (Some(61), 1)] {
+            let mut attempts = 0;
+            let result: Result<(), _> = client
+                .with_retry(|number| {
+                    attempts = number;
+                    std::future::ready(Attempt::Retry { error: "busy", after: after.map(Duration::from_secs) })
+                })
+                .await;
+            assert_eq!((result, attempts), (Err("busy"), expected), "{after:?}");
+        }
+    }
+}

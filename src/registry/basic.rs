@@ -1,0 +1,89 @@
+//! The scheme Basic: a password with each request (RFC 7617).
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::HeaderValue;
+
+use super::credentials::{CREDENTIAL_TTL, Credential, CredentialStore};
+use super::error::ResolveError;
+use super::slot::{AuthSlot, AuthStep, Grant, Issue, Rejection, Ticket};
+use crate::model::image::RegistryHost;
+
+/// Returns the header with the first credential that was not rejected.
+///
+/// # Errors
+/// If there is no credential, or all were rejected.
+pub(super) async fn authorize(
+    slot: &AuthSlot,
+    store: &CredentialStore,
+    registry: &RegistryHost,
+    now: Duration,
+) -> Result<Issue, ResolveError> {
+    loop {
+        let (header, mut ticket) = header(slot, store, registry, now).await?;
+        // Without holding the state: whoever ends the exclusive try may need it first.
+        ticket.exclusive = slot.guard.try_exclusively(ticket.candidate, now).await;
+        if !slot.guard.is_rejected(ticket.candidate, now) {
+            return Ok(Issue::Header(header, ticket));
+        }
+    }
+}
+
+async fn header(
+    slot: &AuthSlot,
+    store: &CredentialStore,
+    registry: &RegistryHost,
+    now: Duration,
+) -> Result<(HeaderValue, Ticket), ResolveError> {
+    let mut state = slot.lock(now).await;
+    if let Grant::Header { header, .. } = state.grant()
+        && !slot.guard.is_rejected(state.candidate, now)
+    {
+        return Ok((header.clone(), state.ticket()));
+    }
+    while let Some((candidate, entry)) = slot.guard.next(state.candidate, now) {
+        state.candidate = candidate;
+        match store.get(entry, now).await?.as_deref() {
+            Some(Credential::Password { user, password }) => {
+                let header = basic_header(user, password.reveal()).ok_or_else(|| {
+                    let message = format!("the user name for `{registry}` contains a colon, which Basic cannot send");
+                    ResolveError::unauthorized(registry, message)
+                })?;
+                state.grant_header(header.clone(), now + CREDENTIAL_TTL);
+                return Ok((header, state.ticket()));
+            }
+            // Tokens are for other schemes.
+            Some(Credential::Identity(_) | Credential::Token(_)) | None => state.candidate += 1,
+        }
+    }
+    let is_rejected = state.rejected_at.is_some() || slot.guard.has_rejected(now);
+    let message = match is_rejected {
+        true => format!("`{registry}` rejected the credentials"),
+        false => format!("`{registry}` requires authentication; no credentials found"),
+    };
+    Err(ResolveError::unauthorized(registry, message))
+}
+
+/// Decides how to continue after the registry rejected a password.
+pub(super) async fn after_rejection(slot: &AuthSlot, rejection: Rejection, now: Duration) -> AuthStep {
+    let mut ticket = rejection.ticket;
+    slot.guard.reject(ticket.candidate, now);
+    // Others wait for it, and one of them may hold the state that `advance` locks.
+    drop(ticket.exclusive.take());
+    match slot.advance(&ticket, now).await {
+        true => AuthStep::Retry,
+        false => AuthStep::Denied("rejected the credentials".to_owned()),
+    }
+}
+
+/// Encodes user and password; marked as sensitive so that no log shows it. None if the user contains a colon.
+pub(super) fn basic_header(user: &str, password: &str) -> Option<HeaderValue> {
+    if user.contains(':') {
+        return None;
+    }
+    let mut header = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}

@@ -1,0 +1,220 @@
+//! Parses manifests and indexes strictly: a body that two parsers could understand differently is rejected.
+//!
+//! Sources: OCI Image Specification 1.1 ("Image Manifest", "Image Index"), Docker Image Manifest V2 Schema 2; ambiguity
+//! rules after CVE-2021-41190.
+
+use std::collections::BTreeMap;
+
+use oci_distribution::manifest as oci;
+
+use super::json::{JsonError, JsonObject, JsonValue};
+use crate::http::quotable;
+use crate::model::image::{Digest, Platform};
+use crate::registry::error::{FailureKind, ResolveError};
+use crate::signature::{PAYLOAD, PayloadAnnotations};
+
+/// Largest number of children of an index or layers of an image. Real images have a few hundred; 4 MiB could contain
+/// tens of thousands, and many manifests are in memory at once.
+pub(super) const DESCRIPTORS_MAX: usize = 1024;
+
+/// The four media types that are requested and pinned.
+pub const MEDIA_TYPES: [&str; 4] = [
+    oci::OCI_IMAGE_INDEX_MEDIA_TYPE,
+    oci::IMAGE_MANIFEST_LIST_MEDIA_TYPE,
+    oci::OCI_IMAGE_MEDIA_TYPE,
+    oci::IMAGE_MANIFEST_MEDIA_TYPE,
+];
+
+/// Reference to content by digest (OCI Image Specification 1.1, "Content Descriptors").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Media type of the content.
+    pub media_type: String,
+    /// Digest of the content.
+    pub digest: Digest,
+    /// Size in bytes.
+    pub size: u64,
+    /// Platform, if the index names one.
+    pub platform: Option<Platform>,
+    /// True if it is an attestation rather than an image (BuildKit's `attestation-manifest`).
+    pub attestation: bool,
+    /// Artifact type, if the index names one.
+    pub artifact_type: Option<String>,
+    /// Signature in the annotations, if the content is a signed payload.
+    pub signature: Option<Box<PayloadAnnotations>>,
+}
+
+impl Descriptor {
+    /// Creates a descriptor with the required fields only.
+    pub fn of(media_type: String, digest: Digest, size: u64) -> Self {
+        Self { media_type, digest, size, platform: None, attestation: false, artifact_type: None, signature: None }
+    }
+}
+
+/// Defect of a manifest.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ManifestError {
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    #[error("`schemaVersion` is not 2")]
+    SchemaVersion,
+    #[error("it has keys of schema 1")]
+    Schema1,
+    #[error("`mediaType` is `{own}`, but the `Content-Type` is `{header}`")]
+    MediaType { own: String, header: String },
+    #[error("it has both `manifests` and `layers` or `config`")]
+    Mixed,
+    #[error("it has no `{0}`")]
+    Missing(&'static str),
+    #[error("`{0}` has more than {DESCRIPTORS_MAX} entries")]
+    TooMany(&'static str),
+    #[error("a descriptor has no valid `{0}`")]
+    Descriptor(&'static str),
+}
+
+/// Content of a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ManifestContent {
+    /// One image for one platform.
+    Image {
+        /// Image configuration.
+        config: Descriptor,
+        /// Layers, lowest first.
+        layers: Vec<Descriptor>,
+    },
+    /// Several images, usually one per platform.
+    Index {
+        /// Children in the order of the index.
+        children: Vec<Descriptor>,
+    },
+}
+
+/// Returns a media type without its parameters (RFC 9110, section 8.3.1).
+pub(in crate::registry) fn essence(content_type: Option<&str>) -> &str {
+    content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim()
+}
+
+/// Checks that `media_type` is one of [`MEDIA_TYPES`].
+///
+/// # Errors
+/// [`FailureKind::Unsupported`] with the media type.
+pub(in crate::registry) fn check_media_type(media_type: &str) -> Result<(), ResolveError> {
+    if MEDIA_TYPES.contains(&media_type) {
+        return Ok(());
+    }
+    let message = match media_type {
+        "application/vnd.docker.distribution.manifest.v1+json"
+        | "application/vnd.docker.distribution.manifest.v1+prettyjws"
+        | "application/json" => {
+            "schema 1 manifests are not supported: their digest does not match their bytes".to_owned()
+        }
+        "" => "the registry returned a manifest without a media type".to_owned(),
+        other => format!("unsupported media type `{}`", quotable(other)),
+    };
+    Err(ResolveError::new(FailureKind::Unsupported, message))
+}
+
+/// Parses an index without verifying it; none if it is invalid.
+pub(in crate::registry) fn parse_index(bytes: &[u8]) -> Option<Vec<Descriptor>> {
+    match parse(oci::OCI_IMAGE_INDEX_MEDIA_TYPE, bytes) {
+        Ok((ManifestContent::Index { children }, _)) => Some(children),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// Parses a manifest of `media_type` into content and annotations.
+pub(super) fn parse(
+    media_type: &str,
+    bytes: &[u8],
+) -> Result<(ManifestContent, BTreeMap<String, String>), ManifestError> {
+    let object = JsonValue::parse_object(bytes)?;
+    object.check_spelling(&[
+        "schemaVersion",
+        "mediaType",
+        "config",
+        "layers",
+        "manifests",
+        "annotations",
+        "artifactType",
+        "subject",
+        "fsLayers",
+        "signatures",
+    ])?;
+    if object.get("schemaVersion") != Some(&JsonValue::Whole(2)) {
+        return Err(ManifestError::SchemaVersion);
+    }
+    if object.get("fsLayers").is_some() || object.get("signatures").is_some() {
+        return Err(ManifestError::Schema1);
+    }
+    match object.text("mediaType")? {
+        Some(own) if own != media_type => {
+            return Err(ManifestError::MediaType { own: quotable(own), header: media_type.to_owned() });
+        }
+        None if media_type.starts_with("application/vnd.docker.") => return Err(ManifestError::Missing("mediaType")),
+        _ => {}
+    }
+    let has = |key| object.get(key).is_some();
+    if has("manifests") && (has("layers") || has("config")) {
+        return Err(ManifestError::Mixed);
+    }
+    let is_index = matches!(media_type, oci::OCI_IMAGE_INDEX_MEDIA_TYPE | oci::IMAGE_MANIFEST_LIST_MEDIA_TYPE);
+    let list = |key: &'static str| {
+        let objects = object.objects(key)?.ok_or(ManifestError::Missing(key))?;
+        if objects.len() > DESCRIPTORS_MAX {
+            return Err(ManifestError::TooMany(key));
+        }
+        objects.into_iter().map(descriptor).collect()
+    };
+    let content = if is_index {
+        ManifestContent::Index { children: list("manifests")? }
+    } else {
+        let config = object.object("config")?.ok_or(ManifestError::Missing("config"))?;
+        ManifestContent::Image { config: descriptor(config)?, layers: list("layers")? }
+    };
+    Ok((content, object.texts("annotations")?))
+}
+
+fn descriptor(object: &JsonObject) -> Result<Descriptor, ManifestError> {
+    object.check_spelling(&[
+        "mediaType",
+        "digest",
+        "size",
+        "platform",
+        "annotations",
+        "urls",
+        "data",
+        "artifactType",
+    ])?;
+    let media_type = object.text("mediaType")?.ok_or(ManifestError::Descriptor("mediaType"))?.to_owned();
+    let digest = object.text("digest")?.and_then(|digest| digest.parse().ok());
+    let digest = digest.ok_or(ManifestError::Descriptor("digest"))?;
+    let Some(JsonValue::Whole(size)) = object.get("size") else {
+        return Err(ManifestError::Descriptor("size"));
+    };
+    let annotations = object.texts("annotations")?;
+    let mut attestation =
+        annotations.get("vnd.docker.reference.type").is_some_and(|kind| kind == "attestation-manifest");
+    let signature = (media_type == PAYLOAD).then(|| PayloadAnnotations::of(&annotations)).flatten().map(Box::new);
+    let artifact_type = object.text("artifactType")?.map(str::to_owned);
+    let mut platform = None;
+    if let Some(platform_object) = object.object("platform")? {
+        platform_object.check_spelling(&["os", "architecture", "variant", "os.version", "os.features", "features"])?;
+        let os = platform_object.text("os")?.unwrap_or_default();
+        let architecture = platform_object.text("architecture")?.unwrap_or_default();
+        attestation |= (os, architecture) == ("unknown", "unknown");
+        if !os.is_empty() && !architecture.is_empty() {
+            let found = parse_platform(os, architecture, platform_object.text("variant")?);
+            platform = Some(found.ok_or(ManifestError::Descriptor("platform"))?);
+        }
+    }
+    Ok(Descriptor { platform, attestation, artifact_type, signature, ..Descriptor::of(media_type, digest, *size) })
+}
+
+/// Creates a platform from its parts; none if they are invalid.
+pub(super) fn parse_platform(os: &str, architecture: &str, variant: Option<&str>) -> Option<Platform> {
+    let text = match variant.filter(|variant| !variant.is_empty()) {
+        Some(variant) => format!("{os}/{architecture}/{variant}"),
+        None => format!("{os}/{architecture}"),
+    };
+    text.parse().ok()
+}

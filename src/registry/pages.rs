@@ -1,0 +1,124 @@
+//! Paged lists: `Link` headers, followed within their own origin only.
+//!
+//! Pure. Sources: OCI Distribution 1.1 ("Listing Tags"), RFC 8288.
+
+use reqwest::header::{HeaderMap, LINK};
+use url::Url;
+
+use super::error::{FailureKind, ResolveError};
+use crate::http::{UrlOrigin, quotable};
+use crate::model::image::Repository;
+
+/// Format and limits of a paged list.
+pub(super) struct ListFormat<T> {
+    /// Name of the list in messages.
+    pub(super) noun: &'static str,
+    /// Number of pages that are read.
+    pub(super) pages: usize,
+    /// Largest page, in bytes.
+    pub(super) page_max: usize,
+    /// Parses a page sent by a registry and appends its items.
+    pub(super) parse: fn(&[u8], &str, &mut Vec<T>) -> Result<(), ResolveError>,
+}
+
+impl<T> ListFormat<T> {
+    /// Creates the error of a list that does not end properly.
+    pub(super) fn error(&self, registry: &str, repository: &Repository, event: &str) -> ResolveError {
+        let message = format!("the {} of `{repository}` at `{registry}` {event}", self.noun);
+        ResolveError::new(FailureKind::Integrity, message)
+    }
+}
+
+/// Returns the URL of the page after `page`.
+///
+/// # Errors
+/// If the link is not a URL or leads to another origin.
+pub(super) fn next(headers: &HeaderMap, page: &Url) -> Result<Option<Url>, ResolveError> {
+    let texts = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
+    let Some(target) = texts.flat_map(links).find(|(_, parameters)| is_next(parameters)).map(|(target, _)| target)
+    else {
+        return Ok(None);
+    };
+    let host = page.host_str().unwrap_or_default();
+    // Not quoted: it may contain a key.
+    let next = page.join(target).map_err(|_| {
+        ResolveError::new(FailureKind::Integrity, format!("`{host}` returned a next page that is not a valid URL"))
+    })?;
+    let is_ours = UrlOrigin::of(&next).is_some_and(|origin| Some(origin) == UrlOrigin::of(page))
+        && next.username().is_empty()
+        && next.password().is_none();
+    if !is_ours {
+        // Shown without user and query, which may be keys.
+        let to =
+            UrlOrigin::of(&next).map_or_else(|| next.scheme().to_owned(), |origin| format!("{origin}{}", next.path()));
+        let message = format!("`{host}` returned a next page on another server: `{}`", quotable(&to));
+        return Err(ResolveError::new(FailureKind::Refused, message));
+    }
+    Ok(Some(next))
+}
+
+/// Parses the links of a header into targets and parameters.
+fn links(mut text: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    while let Some((_, rest)) = text.split_once('<') {
+        let Some((target, rest)) = rest.split_once('>') else { break };
+        let mut is_quoted = false;
+        let end = rest.find(|c| {
+            is_quoted ^= c == '"';
+            c == ',' && !is_quoted
+        });
+        let (parameters, after) = rest.split_at(end.unwrap_or(rest.len()));
+        found.push((target, parameters));
+        text = after;
+    }
+    found
+}
+
+fn is_next(parameters: &str) -> bool {
+    parameters.split(';').filter_map(|parameter| parameter.split_once('=')).any(|(name, value)| {
+        name.trim().eq_ignore_ascii_case("rel")
+            && value.trim().trim_matches('"').split_ascii_whitespace().any(|rel| rel.eq_ignore_ascii_case("next"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(link: &str, expected: Result<Option<&str>, FailureKind>) {
+        let page = Url::parse("https://r.example:5000/v2/a/b/tags/list?n=2").unwrap();
+        let headers = HeaderMap::from_iter([(LINK, link.parse().unwrap())]);
+        let found = next(&headers, &page).map(|next| next.map(String::from)).map_err(|error| error.kind);
+        assert_eq!(found, expected.map(|next| next.map(str::to_owned)), "{link}");
+    }
+
+    #[test]
+    fn the_next_page_is_found_relative_and_absolute() {
+        let expected = Ok(Some("https://r.example:5000/v2/a/b/tags/list?last=x&n=2"));
+        check("</v2/a/b/tags/list?last=x&n=2>; rel=\"next\"", expected);
+        check("<?last=x&n=2>; rel=next", expected);
+        check("<https://r.example:5000/v2/a/b/tags/list?last=x&n=2>; title=\"a, b\"; rel=\"last next\"", expected);
+        check("</first>; rel=\"first\", </v2/a/b/tags/list?last=x&n=2>; rel=\"NEXT\"", expected);
+        check("</x>; rel=\"prev\"", Ok(None));
+        check("garbage", Ok(None));
+        check("<unclosed", Ok(None));
+    }
+
+    #[test]
+    fn t11_a_next_page_at_another_origin_is_refused() {
+        for link in [
+            "https://evil.example/",
+            "//evil.example/v2/",
+            "http://r.example:5000/v2/",
+            "https://r.example/v2/",
+            "https://u:p@r.example:5000/v2/",
+            "https://r.example:5000@evil.example/",
+            "ftp://r.example:5000/",
+            "file:///etc/passwd",
+            "\\\\evil.example/",
+        ] {
+            check(&format!("<{link}>; rel=\"next\""), Err(FailureKind::Refused));
+        }
+    }
+}
