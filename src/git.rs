@@ -28,7 +28,7 @@ use std::fmt;
 
 pub use error::GitError;
 pub use remote::forge_commit::{SignedByForge, StagedCommit};
-pub use remote::proposed::{PROPOSALS, ProposalBranch};
+pub use remote::proposals::{PROPOSALS, ProposalBranch};
 pub use remote::{Remote, RemoteSetup};
 
 use crate::model::settings::{Author, Sign};

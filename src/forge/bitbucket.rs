@@ -1,53 +1,66 @@
 //! Bitbucket Cloud: pull requests over its REST API, version 2.0.
 //!
-//! Source: the OpenAPI description of Bitbucket Cloud. It has no labels and takes no request to merge later. Its
-//! Markdown shows HTML comments to people, so a hidden line stands there as a link that nothing refers to (CommonMark,
-//! "Link reference definitions"). A description has at most 32 768 characters.
+//! Source: the OpenAPI description of Bitbucket Cloud. It has no labels and no API for auto-merge. Its Markdown shows
+//! HTML comments, so hidden lines become link reference definitions that nothing refers to (CommonMark, "Link reference
+//! definitions"). A description has at most 32,768 characters.
+
+use std::sync::Arc;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::error::ForgeError;
 use super::pages::PAGES;
+use super::protocol::{self, ForgeProtocol};
 use super::send::{ApiCall, ApiClient, LostAnswer};
-use super::{ForgeError, ForgeProposal, ProposalDraft, ProposalOptions, ProposalState, body, closed};
-use crate::proposal::hidden::{hidden, marker};
+use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalOptions, ProposalState};
+use crate::proposal::marker;
+use crate::proposal::truncate::TextLimits;
 
-/// What hidden lines take more than elsewhere is left free.
-pub(super) const LIMITS: body::BodyLimits = body::BodyLimits { title: 240, body: 28_000 };
+pub(super) const PROTOCOL: ForgeProtocol = ForgeProtocol {
+    public: Some("https://bitbucket.org"),
+    token_variables: &["BITBUCKET_TOKEN"],
+    instance_variables: &[],
+    permissions: "grant the token the scopes `repository` and `pullrequest:write`",
+    // Hidden lines become longer.
+    limits: TextLimits { title: 240, body: 28_000 },
+    headers: protocol::JSON,
+    redirects_to_login: false,
+    api,
+    token_api: |_, url, _| api(url),
+    authorization: protocol::bearer,
+};
 
-/// How many pull requests a page has: the most that Bitbucket takes.
+/// Number of pull requests on a page: the maximum.
 const PAGE: &str = "50";
-/// All that a pull request can be.
+/// All states of pull requests.
 const STATES: [&str; 4] = ["OPEN", "MERGED", "DECLINED", "SUPERSEDED"];
-/// How a hidden line begins there.
+/// Start of a hidden line.
 const OPEN: &str = "[//]: # (pinstream:";
 
 /// A repository on Bitbucket.
 pub(super) struct Bitbucket {
-    repository: String,
+    api: Arc<ApiClient>,
+    options: ProposalOptions,
+    path: String,
 }
 
 impl Bitbucket {
-    pub(super) fn new(repository: &str) -> Self {
-        Self { repository: repository.to_owned() }
+    pub(super) fn new(api: Arc<ApiClient>, options: ProposalOptions, repository: &str) -> Self {
+        Self { api, options, path: repository.to_owned() }
     }
 
-    /// Asks for the pull requests of all branches at once, by what their names have in common.
-    pub(super) async fn find(
-        &self,
-        line: &ApiClient,
-        base: &str,
-        branches: &[String],
-    ) -> Result<Vec<ForgeProposal>, ForgeError> {
+    /// Lists the pull requests of all branches at once, by the common prefix of their names.
+    pub(super) async fn find(&self, base: &str, branches: &[String]) -> Result<Vec<ForgeProposal>, ForgeError> {
         let mut all: Vec<ForgeProposal> = Vec::new();
         let mut missing: Vec<&String> = branches.iter().collect();
         let from = match branches {
             [one] => format!("source.branch.name = {}", quoted(one)),
-            many => format!("source.branch.name ~ {}", quoted(common(many))),
+            many => format!("source.branch.name ~ {}", quoted(common_prefix(many))),
         };
         for page in 1..=PAGES {
-            let is_last = self.list(line, base, &from, page, &mut all).await?;
+            let is_last = self.list(base, &from, page, &mut all).await?;
             missing.retain(|branch| !all.iter().any(|found| found.branch == **branch));
             if is_last || missing.is_empty() {
                 return Ok(all);
@@ -56,16 +69,15 @@ impl Bitbucket {
         if branches.len() > 1 {
             for branch in missing {
                 let from = format!("source.branch.name = {}", quoted(branch));
-                self.list(line, base, &from, 1, &mut all).await?;
+                self.list(base, &from, 1, &mut all).await?;
             }
         }
         Ok(all)
     }
 
-    /// One page of pull requests, the newest first; the answer is whether it was the last.
+    /// Reads one page of pull requests, newest first; returns whether it was the last.
     async fn list(
         &self,
-        line: &ApiClient,
         base: &str,
         from: &str,
         page: usize,
@@ -75,113 +87,109 @@ impl Bitbucket {
         let page = page.to_string();
         let mut query = vec![("q", filter.as_str()), ("sort", "-created_on"), ("pagelen", PAGE), ("page", &page)];
         query.extend(STATES.map(|state| ("state", state)));
-        let answer = line.take(ApiCall::get(self.url(line, &[], &query))).await?;
-        let items = answer["values"].as_array().ok_or_else(|| line.unreadable("a list of pull requests"))?;
-        for item in items.iter().filter(|item| self.is_ours(item)) {
-            all.push(found(item).ok_or_else(|| line.unreadable("a pull request"))?);
+        let answer = self.api.take(ApiCall::get(self.url(&[], &query))).await?;
+        let items = answer["values"].as_array().ok_or_else(|| self.api.unreadable("a list of pull requests"))?;
+        for item in items.iter().filter(|item| self.is_own(item)) {
+            all.push(self.parse(item)?);
         }
         Ok(answer["next"].is_null())
     }
 
-    pub(super) async fn create(
-        &self,
-        line: &ApiClient,
-        wishes: &ProposalOptions,
-        wanted: &ProposalDraft,
-    ) -> Result<(ForgeProposal, Vec<String>), LostAnswer> {
-        let reviewers: Vec<Value> = wishes.users.iter().map(|name| account(name)).collect();
+    pub(super) async fn create(&self, draft: &ProposalDraft) -> Result<(ForgeProposal, Vec<String>), LostAnswer> {
+        let reviewers: Vec<Value> = self.options.users.iter().map(|name| account(name)).collect();
         let mut body = json!({
-            "title": wanted.title,
-            "description": hide(&wanted.body),
-            "source": {"branch": {"name": wanted.branch}},
-            "destination": {"branch": {"name": wanted.base}},
+            "title": draft.title,
+            "description": hide(&draft.body),
+            "source": {"branch": {"name": draft.branch}},
+            "destination": {"branch": {"name": draft.base}},
         });
-        if wishes.draft {
+        if self.options.draft {
             body["draft"] = json!(true);
         }
         if !reviewers.is_empty() {
             body["reviewers"] = json!(reviewers);
         }
-        let reply = line.ask(ApiCall::add(self.url(line, &[], &[]), &body)).await?;
-        let is_there = matches!(reply.status.as_u16(), 400 | 409) && reply.body.to_string().contains("already");
-        if is_there {
-            return Err(LostAnswer::Exists(line.refused(&reply)));
+        let reply = self.api.ask(ApiCall::add(self.url(&[], &[]), &body)).await?;
+        if matches!(reply.status.as_u16(), 400 | 409) && reply.body.to_string().contains("already") {
+            return Err(LostAnswer::Exists(self.api.refused(&reply)));
         }
-        let answer = line.accept(reply)?;
-        let found = found(&answer).ok_or_else(|| line.unreadable("a pull request"))?;
-        Ok((found, Vec::new()))
+        let answer = self.api.accept(reply)?;
+        Ok((self.parse(&answer)?, Vec::new()))
+    }
+
+    /// Does nothing: all options are part of the creation.
+    pub(super) async fn finish(&self, _: &ForgeProposal) -> Result<Vec<String>, ForgeError> {
+        Ok(Vec::new())
     }
 
     pub(super) async fn write(
         &self,
-        line: &ApiClient,
         known: &ForgeProposal,
-        wanted: &ProposalDraft,
+        draft: &ProposalDraft,
     ) -> Result<ForgeProposal, ForgeError> {
-        self.put(line, known, &wanted.title, &wanted.body).await
+        self.put(known, &draft.title, &draft.body).await
     }
 
-    pub(super) async fn close(
-        &self,
-        line: &ApiClient,
-        known: &ForgeProposal,
-        body: &str,
-        comment: &str,
-    ) -> Result<(), ForgeError> {
-        let number = known.number.to_string();
-        let said = json!({"content": {"raw": comment}});
-        line.comment(self.url(line, &[&number, "comments"], &[]), &said).await?;
-        self.put(line, known, &known.title, body).await?;
+    pub(super) async fn close(&self, proposal: &ForgeProposal, body: &str, comment: &str) -> Result<(), ForgeError> {
+        let number = proposal.number.to_string();
+        let comment = json!({"content": {"raw": comment}});
+        self.api.comment(self.url(&[&number, "comments"], &[]), &comment).await?;
+        self.put(proposal, &proposal.title, body).await?;
         let nothing = json!({});
-        let url = self.url(line, &[&number, "decline"], &[]);
-        let Err(error) = line.take(ApiCall::set(Method::POST, url, &nothing)).await else { return Ok(()) };
-        // What is closed already cannot be closed again, as where an answer was lost.
-        let now = line.take(ApiCall::get(self.url(line, &[&number], &[]))).await?;
-        if found(&now).is_some_and(|now| now.state != ProposalState::Open) { Ok(()) } else { Err(error) }
+        let url = self.url(&[&number, "decline"], &[]);
+        let Err(error) = self.api.take(ApiCall::set(Method::POST, url, &nothing)).await else { return Ok(()) };
+        // It cannot be closed twice, e.g. if the first answer was lost.
+        let now = self.api.take(ApiCall::get(self.url(&[&number], &[]))).await?;
+        if self.parse(&now).is_ok_and(|now| now.state != ProposalState::Open) { Ok(()) } else { Err(error) }
     }
 
-    /// Writes title and description; whoever is asked to review stays asked, as far as they are sent along. One that is
-    /// not open takes neither, and is left as it is.
-    async fn put(
-        &self,
-        line: &ApiClient,
-        known: &ForgeProposal,
-        title: &str,
-        body: &str,
-    ) -> Result<ForgeProposal, ForgeError> {
-        let unreadable = || line.unreadable("a pull request");
+    /// Writes title and description. Sends the current reviewers along, who would be removed otherwise. Only open pull
+    /// requests can be changed; others are returned as they are.
+    async fn put(&self, known: &ForgeProposal, title: &str, body: &str) -> Result<ForgeProposal, ForgeError> {
         let number = known.number.to_string();
-        let now = line.take(ApiCall::get(self.url(line, &[&number], &[]))).await?;
-        let there = found(&now).ok_or_else(unreadable)?;
-        if there.state != ProposalState::Open {
-            return Ok(there);
+        let now = self.api.take(ApiCall::get(self.url(&[&number], &[]))).await?;
+        let current = self.parse(&now)?;
+        if current.state != ProposalState::Open {
+            return Ok(current);
         }
         let reviewers = now["reviewers"].as_array().into_iter().flatten();
-        let reviewers: Vec<Value> = reviewers.filter_map(|who| who["uuid"].as_str()).map(account).collect();
+        let reviewers: Vec<Value> = reviewers.filter_map(|user| user["uuid"].as_str()).map(account).collect();
         let body = json!({"title": title, "description": hide(body), "reviewers": reviewers});
-        let answer = line.take(ApiCall::set(Method::PUT, self.url(line, &[&number], &[]), &body)).await?;
-        found(&answer).ok_or_else(unreadable)
+        let answer = self.api.take(ApiCall::set(Method::PUT, self.url(&[&number], &[]), &body)).await?;
+        self.parse(&answer)
     }
 
-    /// Whether it comes from the repository that it is for.
-    fn is_ours(&self, item: &Value) -> bool {
+    /// Reports whether a pull request comes from this repository, not from a fork.
+    fn is_own(&self, item: &Value) -> bool {
         let name = item["source"]["repository"]["full_name"].as_str();
-        name.is_some_and(|name| name.eq_ignore_ascii_case(&self.repository))
+        name.is_some_and(|name| name.eq_ignore_ascii_case(&self.path))
     }
 
-    fn url(&self, line: &ApiClient, rest: &[&str], query: &[(&str, &str)]) -> Url {
-        let parts = ["repositories"].into_iter().chain(self.repository.split('/')).chain(["pullrequests"]);
-        line.url(&parts.chain(rest.iter().copied()).collect::<Vec<_>>(), query)
+    fn parse(&self, item: &Value) -> Result<ForgeProposal, ForgeError> {
+        proposal(item).ok_or_else(|| self.api.unreadable("a pull request"))
+    }
+
+    fn url(&self, rest: &[&str], query: &[(&str, &str)]) -> Url {
+        let path = ["repositories"].into_iter().chain(self.path.split('/')).chain(["pullrequests"]);
+        self.api.url(&path.chain(rest.iter().copied()).collect::<Vec<_>>(), query)
     }
 }
 
-fn found(item: &Value) -> Option<ForgeProposal> {
+/// Locates the API of the instance at a web URL.
+fn api(web: &Url) -> Url {
+    match web.host_str() {
+        Some("bitbucket.org" | "api.bitbucket.org") => protocol::on_host("api.bitbucket.org", "/2.0", web),
+        _ => protocol::below(web, "/2.0"),
+    }
+}
+
+fn proposal(item: &Value) -> Option<ForgeProposal> {
     let raw = item["summary"]["raw"].as_str().or(item["description"].as_str());
-    let body = show(raw.unwrap_or_default());
+    let body = unhide(raw.unwrap_or_default());
     let state = match item["state"].as_str()? {
         "OPEN" => ProposalState::Open,
         "MERGED" => ProposalState::Merged,
-        _ => closed(&body),
+        _ => ProposalState::of_closed(&body),
     };
     Some(ForgeProposal {
         number: item["id"].as_u64()?,
@@ -195,18 +203,17 @@ fn found(item: &Value) -> Option<ForgeProposal> {
     })
 }
 
-/// A user as Bitbucket is told one.
+/// Encodes a user, by UUID or account id.
 fn account(name: &str) -> Value {
     if name.starts_with('{') { json!({"uuid": name}) } else { json!({"account_id": name}) }
 }
 
-/// A text within a query of Bitbucket's.
+/// Quotes a string for Bitbucket's query language.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// What all names begin with.
-fn common(names: &[String]) -> &str {
+fn common_prefix(names: &[String]) -> &str {
     let first = names.first().map_or("", String::as_str);
     let shared = |name: &String| first.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
     let mut end = names.iter().map(shared).min().unwrap_or(0);
@@ -216,30 +223,20 @@ fn common(names: &[String]) -> &str {
     &first[..end]
 }
 
-/// `body` with its hidden lines as Bitbucket hides them.
+/// Replaces hidden lines by the form that Bitbucket hides.
 fn hide(body: &str) -> String {
-    let lines = body.lines().map(|line| match hidden(line) {
-        // A definition ends the text before it with a blank line.
-        Some(data) => format!("\n{OPEN} {})", encode(data)),
+    let lines = body.lines().map(|line| match marker::read(line) {
+        // A definition cannot interrupt a paragraph.
+        Some(data) => format!("\n{OPEN} {data})"),
         None => line.to_owned(),
     });
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The opposite.
-fn show(body: &str) -> String {
-    let hidden =
-        |line: &str| line.trim().strip_prefix(OPEN)?.strip_suffix(')').map(|data| marker(&decode(data.trim())));
+/// Reverses [`hide`].
+fn unhide(body: &str) -> String {
+    let hidden = |line: &str| Some(marker::write(line.trim().strip_prefix(OPEN)?.strip_suffix(')')?.trim()));
     body.lines().map(|line| hidden(line).unwrap_or_else(|| line.to_owned())).collect::<Vec<_>>().join("\n")
-}
-
-/// `data` without what would end a link's title.
-fn encode(data: &str) -> String {
-    data.replace('%', "%25").replace('(', "%28").replace(')', "%29").replace('\\', "%5C")
-}
-
-fn decode(data: &str) -> String {
-    data.replace("%5C", "\\").replace("%29", ")").replace("%28", "(").replace("%25", "%")
 }
 
 #[cfg(test)]
@@ -247,23 +244,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hidden_lines_are_hidden_in_the_way_of_bitbucket_and_read_back() {
-        let body = format!("| a |\n{}\nend", marker(r#"{"a": "(1) \ 100%28"}"#));
+    fn hidden_lines_become_link_definitions_and_are_read_back() {
+        let body = format!("| a |\n{}\nend", marker::write("set=0 changes=1,2"));
         let hidden = hide(&body);
-        insta::assert_snapshot!(hidden, @r#"
-    | a |
-
-    [//]: # (pinstream: {"a": "%281%29 %5C 100%2528"})
-    end
-    "#);
-        assert!(crate::proposal::hidden::is_same(&show(&hidden), &body), "{hidden}");
+        assert_eq!(hidden, "| a |\n\n[//]: # (pinstream: set=0 changes=1,2)\nend");
+        assert!(marker::is_same_text(&unhide(&hidden), &body), "{hidden}");
     }
 
     #[test]
-    fn branches_are_asked_for_by_what_they_have_in_common() {
+    fn branches_are_queried_by_their_common_prefix() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        assert_eq!(common(&names(&["pinstream/a", "pinstream/b"])), "pinstream/");
-        assert_eq!(common(&names(&["x", "y"])), "");
+        assert_eq!(common_prefix(&names(&["pinstream/a", "pinstream/b"])), "pinstream/");
+        assert_eq!(common_prefix(&names(&["x", "y"])), "");
         assert_eq!(quoted("a\"\\b"), r#""a\"\\b""#);
     }
 }

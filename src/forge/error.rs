@@ -1,99 +1,97 @@
-//! What a forge did not do, and what somebody can do about it.
+//! Errors of forges, and the messages in their answers.
 
 use std::time::Duration;
 
-use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::http::HttpError;
-use crate::model::settings::publish::ForgeKind;
 use crate::text::escape;
 
-/// Why a forge did not do what it was asked. What it said itself is only in it escaped and shortened; no token is.
+/// Error of a request to a forge. The forge's own message is escaped and truncated, and never contains the token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ForgeError {
-    /// The environment has no token, or binds it to another place.
+    /// The environment has no token, or binds it to another origin.
     #[error("{message}")]
     Setup {
-        /// What is wrong.
+        /// Description of the mistake.
         message: String,
-        /// What to set.
+        /// Variable to set.
         help: String,
     },
-    /// The forge has no such way.
+    /// The forge cannot do this.
     #[error("{message}")]
     Unable {
-        /// What it does not do.
+        /// Operation that failed, and why.
         message: String,
-        /// What can be done in its place.
+        /// Alternative.
         help: String,
     },
-    /// It does not know the token, or the token may not.
-    #[error("`{place}` does not let pinstream do this: it answered {status}{said}")]
+    /// The token is invalid or lacks a permission.
+    #[error("`{place}` denied access: {status}{said}")]
     Denied {
-        /// The host.
+        /// Host.
         place: String,
         /// 401 or 403.
         status: u16,
-        /// The forge's own words.
+        /// The forge's message, after a colon.
         said: String,
-        /// The permission that is needed.
+        /// Permissions that are needed.
         help: String,
     },
-    /// It does not have the repository, or does not show it to this token.
-    #[error("`{place}` does not know `{repository}`: it answered 404{said}")]
+    /// The repository does not exist, or the token may not see it.
+    #[error("repository `{repository}` not found on `{place}`: 404{said}")]
     NotFound {
-        /// The host.
+        /// Host.
         place: String,
-        /// The repository.
+        /// Path of the repository.
         repository: String,
-        /// The forge's own words.
+        /// The forge's message, after a colon.
         said: String,
-        /// What to look at.
+        /// Settings and permissions to check.
         help: String,
     },
-    /// It wants fewer requests.
-    #[error("`{place}` wants fewer requests: it answered {status}{said}")]
+    /// The rate limit is exceeded.
+    #[error("rate limit of `{place}` exceeded: {status}{said}")]
     RateLimited {
-        /// The host.
+        /// Host.
         place: String,
         /// 403, 429 or 503.
         status: u16,
-        /// The forge's own words.
+        /// The forge's message, after a colon.
         said: String,
-        /// When it asked to be left alone until, from now.
+        /// Time until the limit is lifted.
         retry_after: Option<Duration>,
     },
-    /// It found something wrong with the request.
-    #[error("`{place}` refuses this: it answered {status}{said}")]
+    /// The forge rejected the request as invalid.
+    #[error("`{place}` rejected the request: {status}{said}")]
     Refused {
-        /// The host.
+        /// Host.
         place: String,
-        /// The status.
+        /// HTTP status.
         status: u16,
-        /// The forge's own words.
+        /// The forge's message, after a colon.
         said: String,
     },
-    /// It could not be reached, broke off, or is in trouble.
+    /// No connection, no complete answer, or a server error.
     #[error("{message}")]
     Unreachable {
-        /// What happened.
+        /// Event and cause.
         message: String,
-        /// What to do about it.
+        /// Remedy.
         help: String,
     },
-    /// Its answer is not what its documentation says.
-    #[error("`{place}` answered with something else than {expected}")]
+    /// The answer does not match the forge's documentation.
+    #[error("unexpected answer from `{place}`: expected {expected}")]
     Unreadable {
-        /// The host.
+        /// Host.
         place: String,
-        /// What was expected.
+        /// Description of the expected content.
         expected: String,
     },
 }
 
 impl ForgeError {
-    /// What to do about it.
+    /// Returns the remedy, in the imperative.
     pub fn help(&self) -> Option<String> {
         Some(match self {
             Self::Setup { help, .. }
@@ -102,11 +100,11 @@ impl ForgeError {
             | Self::NotFound { help, .. }
             | Self::Unreachable { help, .. } => help.clone(),
             Self::RateLimited { retry_after: Some(wait), .. } => {
-                format!("it asked to come back in {} s; the next pass goes on from here", wait.as_secs())
+                format!("run pinstream again in {} s; it continues where it stopped", wait.as_secs())
             }
-            Self::RateLimited { .. } => "the next pass goes on from here".to_owned(),
-            Self::Unreadable { .. } => "see whether `[publish]` names the right kind of forge and its `url`".to_owned(),
-            Self::Refused { .. } => "see what the forge says; rules of the repository may stand in the way".to_owned(),
+            Self::RateLimited { .. } => "run pinstream again later; it continues where it stopped".to_owned(),
+            Self::Unreadable { .. } => "check the kind of forge and its `url` in `[publish]`".to_owned(),
+            Self::Refused { .. } => "check the rules of the repository, such as branch protection".to_owned(),
         })
     }
 
@@ -125,49 +123,27 @@ impl ForgeError {
     }
 }
 
-/// What the token may not do, as `kind` names it.
-pub(super) fn permission(kind: ForgeKind, status: StatusCode) -> String {
-    if status == StatusCode::UNAUTHORIZED {
-        return "see whether the token is right, whole, and not yet expired".to_owned();
-    }
-    match kind {
-        ForgeKind::GitHub => {
-            "the token needs the permissions `pull-requests: write` and `issues: write` (and `contents: write` for \
-             commits); for `GITHUB_TOKEN` also `Allow GitHub Actions to create and approve pull requests` in the \
-             settings of the repository"
-        }
-        ForgeKind::GitLab => "the token needs the scope `api` and the role Developer; `CI_JOB_TOKEN` cannot do this",
-        ForgeKind::Gitea => "the token needs the scopes `write:repository` and `write:issue`",
-        ForgeKind::Bitbucket => "the token needs the scopes `repository` and `pullrequest:write`",
-        ForgeKind::Azure => {
-            "the token needs the scope `Code (read & write)`, and its owner, as the build service, the permission \
-             `Contribute to pull requests`"
-        }
-    }
-    .to_owned()
-}
-
-/// The forge's own words in an answer that is an error, ready to be put behind a status; empty where it has none.
+/// Extracts the forge's message from an error answer, to be appended to a status; empty if there is none.
 ///
-/// GitHub, Gitea and Azure have `message`, GitHub `errors` with a `message` each as well, GitLab `message` as text,
-/// list or object, or `error`, Bitbucket `error.message`.
+/// GitHub, Gitea and Azure send `message`, GitHub also `errors` with a `message` each, GitLab `message` as text, list or
+/// object, or `error`, Bitbucket `error.message`.
 pub(super) fn said(body: &Value) -> String {
-    let mut words: Vec<String> = Vec::new();
+    let mut messages: Vec<String> = Vec::new();
     let text = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
         Value::Null => None,
         Value::Array(items) => Some(items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; ")),
         other => Some(other.to_string()),
     };
-    words.extend(text(&body["message"]));
-    words.extend(match &body["error"] {
+    messages.extend(text(&body["message"]));
+    messages.extend(match &body["error"] {
         Value::Object(error) => error.get("message").and_then(Value::as_str).map(str::to_owned),
         other => text(other),
     });
     let more = body["errors"].as_array().into_iter().flatten();
-    words.extend(more.filter_map(|error| error["message"].as_str().map(str::to_owned)));
-    words.retain(|words| !words.is_empty());
-    if words.is_empty() { String::new() } else { format!(": {}", escape::terminal(&words.join(": "))) }
+    messages.extend(more.filter_map(|error| error["message"].as_str().map(str::to_owned)));
+    messages.retain(|message| !message.is_empty());
+    if messages.is_empty() { String::new() } else { format!(": {}", escape::terminal(&messages.join(": "))) }
 }
 
 #[cfg(test)]
@@ -177,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_of_each_forge_are_found() {
+    fn the_message_of_each_forge_is_found() {
         for (body, expected) in [
             (
                 json!({"message": "Validation Failed", "errors": [{"message": "No commits"}]}),

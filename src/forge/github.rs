@@ -1,169 +1,165 @@
-//! GitHub and GitHub Enterprise Server: REST where one thing is changed, GraphQL where many are asked for at once.
+//! GitHub and GitHub Enterprise: REST to change one thing, GraphQL to query or change many at once.
 //!
 //! Sources: GitHub's OpenAPI description (`/repos/{owner}/{repo}/pulls`, `…/pulls/{pull_number}`,
-//! `…/issues/{issue_number}/comments`) and its GraphQL schema. A body has at most 65 536 characters.
+//! `…/issues/{issue_number}/comments`) and its GraphQL schema. A body has at most 65,536 characters.
 
 mod commit;
 mod graphql;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::instance::ForgeInstance;
+use super::error::ForgeError;
+use super::protocol::{self, ForgeProtocol};
 use super::send::{ApiCall, ApiClient, LostAnswer};
-use super::{ForgeError, ForgeProposal, ProposalDraft, ProposalOptions, ProposalState, body, closed};
+use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalOptions, ProposalState};
+use crate::proposal::truncate::TextLimits;
 
-pub(super) const LIMITS: body::BodyLimits = body::BodyLimits { title: 256, body: 65_536 };
+pub(super) const PROTOCOL: ForgeProtocol = ForgeProtocol {
+    public: Some("https://github.com"),
+    token_variables: &["GITHUB_TOKEN"],
+    instance_variables: &["GITHUB_API_URL", "GITHUB_SERVER_URL"],
+    permissions: "grant the token the permissions `pull-requests: write` and `issues: write` (and `contents: write` for \
+                  commits); for `GITHUB_TOKEN`, also enable `Allow GitHub Actions to create and approve pull requests` \
+                  in the settings of the repository",
+    limits: TextLimits { title: 256, body: 65_536 },
+    headers: &[("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")],
+    redirects_to_login: false,
+    api,
+    token_api: |variable, url, _| if variable == "GITHUB_API_URL" { url.clone() } else { api(url) },
+    authorization: protocol::bearer,
+};
 
-/// How many branches one question is about.
+/// Number of branches per query.
 const BRANCHES: usize = 50;
-/// How many proposals of one branch are looked at: those of forks have the same branch's name.
-const EACH: usize = 10;
+/// Number of pull requests per branch in a query: those of forks may have the same branch name.
+const PULLS: usize = 10;
 
 /// A repository on GitHub.
 pub(super) struct GitHub {
+    api: Arc<ApiClient>,
+    options: ProposalOptions,
     owner: String,
     name: String,
     graphql: Url,
-    told: Mutex<Told>,
+    cache: Mutex<Cache>,
 }
 
-/// What GitHub told by the way.
+/// Ids from earlier answers.
 #[derive(Default)]
-struct Told {
-    /// Ids of proposals, by number.
-    proposals: HashMap<u64, String>,
-    /// Ids of what new proposals have.
-    wishes: Option<Ids>,
+struct Cache {
+    /// Ids of pull requests, by number.
+    pulls: HashMap<u64, String>,
+    /// Ids of labels and reviewers; none if they were not queried yet.
+    options: Option<OptionIds>,
 }
 
-/// Ids of what new proposals have, and a note on each that there is not.
+/// Ids of the labels and reviewers of new proposals, and a note for each that does not exist.
 #[derive(Clone, Default)]
-struct Ids {
+struct OptionIds {
     labels: Vec<String>,
     users: Vec<String>,
     teams: Vec<String>,
-    method: Option<String>,
+    /// Default merge method of the repository.
+    merge_method: Option<String>,
     missing: Vec<String>,
 }
 
 impl GitHub {
-    pub(super) fn new(repository: &str, instance: &ForgeInstance) -> Self {
+    pub(super) fn new(api: Arc<ApiClient>, options: ProposalOptions, repository: &str, web: &Url) -> Self {
         let (owner, name) = repository.split_once('/').unwrap_or((repository, ""));
-        let graphql = instance.graphql.clone();
-        Self { owner: owner.to_owned(), name: name.to_owned(), graphql, told: Mutex::default() }
+        let graphql = endpoint(web, "/graphql", "/api/graphql");
+        Self { api, options, owner: owner.to_owned(), name: name.to_owned(), graphql, cache: Mutex::default() }
     }
 
-    /// Asks for the newest proposals of all branches at once; the first time also for the ids of labels and reviewers.
-    pub(super) async fn find(
-        &self,
-        line: &ApiClient,
-        wishes: &ProposalOptions,
-        base: &str,
-        branches: &[String],
-    ) -> Result<Vec<ForgeProposal>, ForgeError> {
+    /// Queries the newest pull requests of all branches at once; the first time also the ids of labels and reviewers.
+    pub(super) async fn find(&self, base: &str, branches: &[String]) -> Result<Vec<ForgeProposal>, ForgeError> {
         let mut all = Vec::new();
         for branches in branches.chunks(BRANCHES) {
-            all.extend(self.ask(line, wishes, base, branches).await?);
+            all.extend(self.query(base, branches).await?);
         }
         Ok(all)
     }
 
-    pub(super) async fn create(
-        &self,
-        line: &ApiClient,
-        wishes: &ProposalOptions,
-        wanted: &ProposalDraft,
-    ) -> Result<(ForgeProposal, Vec<String>), LostAnswer> {
-        let ProposalDraft { branch, base, title, body } = wanted;
-        let body = json!({"title": title, "head": branch, "base": base, "body": body, "draft": wishes.draft});
-        let reply = line.ask(ApiCall::add(self.url(line, &["pulls"]), &body)).await?;
+    pub(super) async fn create(&self, draft: &ProposalDraft) -> Result<(ForgeProposal, Vec<String>), LostAnswer> {
+        let ProposalDraft { branch, base, title, body } = draft;
+        let is_draft = self.options.draft;
+        let request = json!({"title": title, "head": branch, "base": base, "body": body, "draft": is_draft});
+        let reply = self.api.ask(ApiCall::add(self.url(&["pulls"]), &request)).await?;
         if reply.status.as_u16() == 422 && reply.body.to_string().contains("pull request already exists") {
-            return Err(LostAnswer::Exists(line.refused(&reply)));
+            return Err(LostAnswer::Exists(self.api.refused(&reply)));
         }
-        let answer = line.accept(reply)?;
-        let number = answer["number"].as_u64().ok_or_else(|| line.unreadable("a pull request"))?;
+        let answer = self.api.accept(reply)?;
+        let number = answer["number"].as_u64().ok_or_else(|| self.api.unreadable("a pull request"))?;
         if let Some(id) = answer["node_id"].as_str() {
-            self.told().proposals.insert(number, id.to_owned());
+            self.cache().pulls.insert(number, id.to_owned());
         }
-        let found = ForgeProposal {
+        let proposal = ForgeProposal {
             number,
             url: answer["html_url"].as_str().unwrap_or_default().to_owned(),
             branch: branch.clone(),
             state: ProposalState::Open,
             head: answer["head"]["sha"].as_str().map(str::to_owned),
             title: title.clone(),
-            body: wanted.body.clone(),
-            is_draft: wishes.draft,
+            body: body.clone(),
+            is_draft,
         };
-        Ok((found, Vec::new()))
+        Ok((proposal, Vec::new()))
     }
 
     pub(super) async fn write(
         &self,
-        line: &ApiClient,
-        found: &ForgeProposal,
-        wanted: &ProposalDraft,
+        known: &ForgeProposal,
+        draft: &ProposalDraft,
     ) -> Result<ForgeProposal, ForgeError> {
-        let body = json!({"title": wanted.title, "body": wanted.body});
-        let answer = self.patch(line, found, &body).await?;
+        let body = json!({"title": draft.title, "body": draft.body});
+        let answer = self.patch(known, &body).await?;
         let state = match answer["state"].as_str() {
             Some("open") => ProposalState::Open,
             Some(_) if answer["merged"] == true => ProposalState::Merged,
             Some(_) => ProposalState::Closed,
-            None => return Err(line.unreadable("a pull request")),
+            None => return Err(self.api.unreadable("a pull request")),
         };
-        Ok(ForgeProposal { state, title: wanted.title.clone(), body: wanted.body.clone(), ..found.clone() })
+        Ok(ForgeProposal { state, title: draft.title.clone(), body: draft.body.clone(), ..known.clone() })
     }
 
-    pub(super) async fn close(
-        &self,
-        line: &ApiClient,
-        found: &ForgeProposal,
-        body: &str,
-        comment: &str,
-    ) -> Result<(), ForgeError> {
-        let number = found.number.to_string();
-        let said = json!({"body": comment});
-        line.comment(self.url(line, &["issues", &number, "comments"]), &said).await?;
-        self.patch(line, found, &json!({"state": "closed", "body": body})).await.map(drop)
+    pub(super) async fn close(&self, proposal: &ForgeProposal, body: &str, comment: &str) -> Result<(), ForgeError> {
+        let url = self.url(&["issues", &proposal.number.to_string(), "comments"]);
+        self.api.comment(url, &json!({"body": comment})).await?;
+        self.patch(proposal, &json!({"state": "closed", "body": body})).await.map(drop)
     }
 
-    async fn patch(&self, line: &ApiClient, found: &ForgeProposal, body: &Value) -> Result<Value, ForgeError> {
-        let url = self.url(line, &["pulls", &found.number.to_string()]);
-        line.take(ApiCall::set(Method::PATCH, url, body)).await
+    async fn patch(&self, proposal: &ForgeProposal, body: &Value) -> Result<Value, ForgeError> {
+        let url = self.url(&["pulls", &proposal.number.to_string()]);
+        self.api.take(ApiCall::set(Method::PATCH, url, body)).await
     }
 
-    fn url(&self, line: &ApiClient, rest: &[&str]) -> Url {
-        line.url(&[&["repos", &self.owner, &self.name], rest].concat(), &[])
+    fn url(&self, rest: &[&str]) -> Url {
+        self.api.url(&[&["repos", &self.owner, &self.name], rest].concat(), &[])
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A proposal as GraphQL tells it.
-fn found(node: &Value) -> Option<ForgeProposal> {
-    let text = |key: &str| node[key].as_str().map(str::to_owned);
-    let body = text("body").unwrap_or_default();
-    let state = match node["state"].as_str()? {
-        "OPEN" => ProposalState::Open,
-        "MERGED" => ProposalState::Merged,
-        _ => closed(&body),
-    };
-    Some(ForgeProposal {
-        number: node["number"].as_u64()?,
-        url: text("url")?,
-        branch: text("headRefName")?,
-        state,
-        head: text("headRefOid"),
-        title: text("title")?,
-        body,
-        is_draft: node["isDraft"].as_bool().unwrap_or(false),
-    })
+/// Locates the REST API of the instance at a web URL.
+fn api(web: &Url) -> Url {
+    endpoint(web, "", "/api/v3")
+}
+
+/// Returns the URL with the path `cloud` on GitHub's own hosts, or `server` on those of GitHub Enterprise Server.
+fn endpoint(web: &Url, cloud: &str, server: &str) -> Url {
+    match web.host_str() {
+        Some("github.com" | "api.github.com") => protocol::on_host("api.github.com", cloud, web),
+        // GitHub Enterprise Cloud with data residency.
+        Some(host) if host.ends_with(".ghe.com") && web.scheme() == "https" => {
+            protocol::on_host(&format!("api.{}", host.trim_start_matches("api.")), cloud, web)
+        }
+        _ => protocol::below(web, server),
+    }
 }

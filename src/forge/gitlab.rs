@@ -1,165 +1,143 @@
 //! GitLab: merge requests over its REST API, version 4.
 //!
-//! Sources: GitLab's documentation of the merge requests, notes and users APIs. A description has at most 1 048 576
-//! characters, a title 255. A draft is told by its title. Where no pipeline stands in the way, auto-merge merges at
-//! once.
+//! Sources: GitLab's documentation of the merge requests, notes and users APIs. A description has at most 1,048,576
+//! characters, a title 255. A prefix of the title marks drafts. Auto-merge merges immediately if there is no pipeline.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::error::ForgeError;
 use super::pages::{self, PagePart};
+use super::protocol::{self, ForgeProtocol};
 use super::send::{ApiCall, ApiClient, LostAnswer};
-use super::{ForgeError, ForgeProposal, ProposalDraft, ProposalOptions, ProposalState, body, closed};
+use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalOptions, ProposalState};
+use crate::proposal::truncate::{TextLimits, draft_title};
 
-pub(super) const LIMITS: body::BodyLimits = body::BodyLimits { title: 240, body: 1_000_000 };
+pub(super) const PROTOCOL: ForgeProtocol = ForgeProtocol {
+    public: Some("https://gitlab.com"),
+    token_variables: &["GITLAB_TOKEN"],
+    instance_variables: &["CI_SERVER_URL"],
+    permissions: "grant the token the scope `api` and the role Developer; `CI_JOB_TOKEN` cannot be used",
+    limits: TextLimits { title: 240, body: 1_000_000 },
+    headers: protocol::JSON,
+    redirects_to_login: false,
+    api,
+    token_api: |_, url, _| api(url),
+    authorization: protocol::bearer,
+};
 
-/// How many merge requests a page has: the most that GitLab takes.
+/// Number of merge requests on a page: the maximum.
 const PAGE: usize = 100;
-/// What a draft's title begins with.
+/// Prefix of the titles of drafts.
 const DRAFT: &str = "Draft: ";
 
 /// A project on GitLab.
 pub(super) struct GitLab {
+    api: Arc<ApiClient>,
+    options: ProposalOptions,
     project: String,
-    /// Ids of users, by name; none where there is no such user.
+    /// Ids of users, by name; none if the user does not exist.
     users: Mutex<BTreeMap<String, Option<u64>>>,
 }
 
 impl GitLab {
-    pub(super) fn new(repository: &str) -> Self {
-        Self { project: repository.to_owned(), users: Mutex::default() }
+    pub(super) fn new(api: Arc<ApiClient>, options: ProposalOptions, repository: &str) -> Self {
+        Self { api, options, project: repository.to_owned(), users: Mutex::default() }
     }
 
-    /// Reads the newest merge requests; what is not among them is asked for by its branch.
-    pub(super) async fn find(
-        &self,
-        line: &ApiClient,
-        base: &str,
-        branches: &[String],
-    ) -> Result<Vec<ForgeProposal>, ForgeError> {
+    /// Lists the newest merge requests, then those of each branch that was not among them.
+    pub(super) async fn find(&self, base: &str, branches: &[String]) -> Result<Vec<ForgeProposal>, ForgeError> {
         let read = async |part: PagePart<'_>, all: &mut Vec<ForgeProposal>| match part {
             PagePart::Page(page) => {
                 let (size, page) = (PAGE.to_string(), (page + 1).to_string());
-                self.list(line, base, &[("per_page", &size), ("page", &page)], all).await
+                self.list(base, &[("per_page", &size), ("page", &page)], all).await
             }
-            PagePart::Branch(branch) => {
-                self.list(line, base, &[("per_page", "20"), ("source_branch", branch)], all).await
-            }
+            PagePart::Branch(branch) => self.list(base, &[("per_page", "20"), ("source_branch", branch)], all).await,
         };
         pages::find(branches, PAGE, read).await
     }
 
-    /// One page of merge requests into `base`, the newest first; the answer is how many it had.
-    async fn list(
-        &self,
-        line: &ApiClient,
-        base: &str,
-        more: &[(&str, &str)],
-        all: &mut Vec<ForgeProposal>,
-    ) -> Result<usize, ForgeError> {
+    /// Reads one page of merge requests into `base`, newest first; returns their number.
+    async fn list(&self, base: &str, more: &[(&str, &str)], all: &mut Vec<ForgeProposal>) -> Result<usize, ForgeError> {
         let query = [("state", "all"), ("target_branch", base), ("order_by", "created_at"), ("sort", "desc")];
-        let url = line.url(&["projects", &self.project, "merge_requests"], &[&query, more].concat());
-        let answer = line.take(ApiCall::get(url)).await?;
-        let items = answer.as_array().ok_or_else(|| line.unreadable("a list of merge requests"))?;
+        let url = self.api.url(&["projects", &self.project, "merge_requests"], &[&query, more].concat());
+        let answer = self.api.take(ApiCall::get(url)).await?;
+        let items = answer.as_array().ok_or_else(|| self.api.unreadable("a list of merge requests"))?;
         for item in items.iter().filter(|item| item["source_project_id"] == item["target_project_id"]) {
-            all.push(found(item).ok_or_else(|| line.unreadable("a merge request"))?);
+            all.push(self.parse(item)?);
         }
         Ok(items.len())
     }
 
-    pub(super) async fn create(
-        &self,
-        line: &ApiClient,
-        wishes: &ProposalOptions,
-        wanted: &ProposalDraft,
-    ) -> Result<(ForgeProposal, Vec<String>), LostAnswer> {
-        let (reviewers, notes) = self.reviewers(line, wishes).await?;
+    pub(super) async fn create(&self, draft: &ProposalDraft) -> Result<(ForgeProposal, Vec<String>), LostAnswer> {
+        let (reviewers, notes) = self.reviewers().await?;
         let mut body = json!({
-            "source_branch": wanted.branch,
-            "target_branch": wanted.base,
-            "title": title(&wanted.title, wishes.draft),
-            "description": wanted.body,
+            "source_branch": draft.branch,
+            "target_branch": draft.base,
+            "title": draft_title(DRAFT, &draft.title, self.options.draft),
+            "description": draft.body,
         });
-        if !wishes.labels.is_empty() {
-            body["labels"] = json!(wishes.labels.join(","));
+        if !self.options.labels.is_empty() {
+            body["labels"] = json!(self.options.labels.join(","));
         }
         if !reviewers.is_empty() {
             body["reviewer_ids"] = json!(reviewers);
         }
-        let reply =
-            line.ask(ApiCall::add(line.url(&["projects", &self.project, "merge_requests"], &[]), &body)).await?;
+        let url = self.api.url(&["projects", &self.project, "merge_requests"], &[]);
+        let reply = self.api.ask(ApiCall::add(url, &body)).await?;
         if reply.status.as_u16() == 409 {
-            return Err(LostAnswer::Exists(line.refused(&reply)));
+            return Err(LostAnswer::Exists(self.api.refused(&reply)));
         }
-        let answer = line.accept(reply)?;
-        let found = found(&answer).ok_or_else(|| line.unreadable("a merge request"))?;
-        Ok((found, notes))
+        let answer = self.api.accept(reply)?;
+        Ok((self.parse(&answer)?, notes))
     }
 
-    /// Has it merged once its pipeline succeeds.
-    pub(super) async fn finish(
-        &self,
-        line: &ApiClient,
-        wishes: &ProposalOptions,
-        found: &ForgeProposal,
-    ) -> Result<Vec<String>, ForgeError> {
-        if !wishes.auto_merge {
+    /// Enables auto-merge.
+    pub(super) async fn finish(&self, proposal: &ForgeProposal) -> Result<Vec<String>, ForgeError> {
+        if !self.options.auto_merge {
             return Ok(Vec::new());
         }
         // The second name is that of versions before 17.11.
         let mut body = json!({"auto_merge": true, "merge_when_pipeline_succeeds": true});
-        if let Some(head) = &found.head {
+        if let Some(head) = &proposal.head {
             body["sha"] = json!(head);
         }
-        let reply = line.ask(ApiCall::set(Method::PUT, self.url(line, found, &["merge"]), &body)).await?;
-        let notes = match reply.status.is_success() {
-            true => None,
-            false => Some(format!("auto-merge was not turned on{}", line.said(&reply.body))),
-        };
-        Ok(notes.into_iter().collect())
+        let reply = self.api.ask(ApiCall::set(Method::PUT, self.url(proposal, &["merge"]), &body)).await?;
+        let note = format!("auto-merge was not enabled{}", self.api.said(&reply.body));
+        Ok(if reply.status.is_success() { Vec::new() } else { vec![note] })
     }
 
     pub(super) async fn write(
         &self,
-        line: &ApiClient,
         known: &ForgeProposal,
-        wanted: &ProposalDraft,
+        draft: &ProposalDraft,
     ) -> Result<ForgeProposal, ForgeError> {
-        let body = json!({"title": title(&wanted.title, known.is_draft), "description": wanted.body});
-        let answer = line.take(ApiCall::set(Method::PUT, self.url(line, known, &[]), &body)).await?;
-        found(&answer).ok_or_else(|| line.unreadable("a merge request"))
+        let title = draft_title(DRAFT, &draft.title, known.is_draft);
+        let body = json!({"title": title, "description": draft.body});
+        let answer = self.api.take(ApiCall::set(Method::PUT, self.url(known, &[]), &body)).await?;
+        self.parse(&answer)
     }
 
-    pub(super) async fn close(
-        &self,
-        line: &ApiClient,
-        found: &ForgeProposal,
-        body: &str,
-        comment: &str,
-    ) -> Result<(), ForgeError> {
-        let said = json!({"body": comment});
-        line.comment(self.url(line, found, &["notes"]), &said).await?;
+    pub(super) async fn close(&self, proposal: &ForgeProposal, body: &str, comment: &str) -> Result<(), ForgeError> {
+        let note = json!({"body": comment});
+        self.api.comment(self.url(proposal, &["notes"]), &note).await?;
         let body = json!({"state_event": "close", "description": body});
-        line.take(ApiCall::set(Method::PUT, self.url(line, found, &[]), &body)).await.map(drop)
+        self.api.take(ApiCall::set(Method::PUT, self.url(proposal, &[]), &body)).await.map(drop)
     }
 
-    /// The ids of those who are asked to review, and a note on each that GitLab does not know.
-    async fn reviewers(
-        &self,
-        line: &ApiClient,
-        wishes: &ProposalOptions,
-    ) -> Result<(Vec<u64>, Vec<String>), ForgeError> {
+    /// Looks up the ids of the reviewers; returns a note for each that does not exist.
+    async fn reviewers(&self) -> Result<(Vec<u64>, Vec<String>), ForgeError> {
         let (mut ids, mut notes) = (Vec::new(), Vec::new());
-        for name in &wishes.users {
+        for name in &self.options.users {
             let known = self.users.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
             let id = match known {
                 Some(id) => id,
                 None => {
-                    let answer = line.take(ApiCall::get(line.url(&["users"], &[("username", name)]))).await?;
+                    let answer = self.api.take(ApiCall::get(self.api.url(&["users"], &[("username", name)]))).await?;
                     let id = answer[0]["id"].as_u64();
                     self.users.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), id);
                     id
@@ -167,28 +145,34 @@ impl GitLab {
             };
             match id {
                 Some(id) => ids.push(id),
-                None => notes.push(format!("GitLab knows no user `{name}`")),
+                None => notes.push(format!("GitLab has no user `{name}`")),
             }
         }
         Ok((ids, notes))
     }
 
-    fn url(&self, line: &ApiClient, found: &ForgeProposal, rest: &[&str]) -> Url {
-        line.url(&[&["projects", &self.project, "merge_requests", &found.number.to_string()], rest].concat(), &[])
+    fn parse(&self, item: &Value) -> Result<ForgeProposal, ForgeError> {
+        proposal(item).ok_or_else(|| self.api.unreadable("a merge request"))
+    }
+
+    fn url(&self, proposal: &ForgeProposal, rest: &[&str]) -> Url {
+        let number = proposal.number.to_string();
+        self.api.url(&[&["projects", &self.project, "merge_requests", &number], rest].concat(), &[])
     }
 }
 
-fn title(text: &str, is_draft: bool) -> String {
-    if is_draft { format!("{DRAFT}{text}") } else { text.to_owned() }
+/// Locates the API of the instance at a web URL.
+fn api(web: &Url) -> Url {
+    protocol::below(web, "/api/v4")
 }
 
-fn found(item: &Value) -> Option<ForgeProposal> {
+fn proposal(item: &Value) -> Option<ForgeProposal> {
     let text = |key: &str| item[key].as_str().map(str::to_owned);
     let body = text("description").unwrap_or_default();
     let state = match item["state"].as_str()? {
         "opened" => ProposalState::Open,
-        "closed" => closed(&body),
-        // One that is being merged is `locked`.
+        "closed" => ProposalState::of_closed(&body),
+        // `locked` means that it is being merged.
         _ => ProposalState::Merged,
     };
     let (title, is_draft) = (text("title")?, item["draft"].as_bool().unwrap_or(false));

@@ -1,79 +1,68 @@
-//! Where a forge is, and which token may go there.
+//! Locates a forge, and decides which token may be sent to it.
 //!
-//! The settings come from the repository, and whoever may commit may change them; the environment is the operator's.
-//! So a token is bound to an origin by the environment alone, and the settings can only agree. Sources: the variables
-//! that GitHub Actions, GitLab CI, Gitea and Forgejo Actions, Bitbucket and Azure Pipelines document.
+//! The settings come from the repository, and everyone who may commit can change them; the environment is the operator's.
+//! Therefore only the environment binds a token to an origin, and the settings can only agree. Sources: the variables
+//! documented by GitHub Actions, GitLab CI, Forgejo Actions, Bitbucket Pipelines and Azure Pipelines.
 
 use std::collections::BTreeMap;
 
 use reqwest::header::HeaderValue;
 use url::Url;
 
-use super::ForgeError;
+use super::error::ForgeError;
+use super::protocol::{ForgeProtocol, TokenSource};
 use crate::http::{Redactor, Secret, UrlOrigin};
-use crate::model::settings::publish::{ForgeKind, ForgePlace};
-use crate::system::environment;
+use crate::model::settings::publish::ForgeRepository;
 
-/// Our own token.
+/// The operator's token.
 const TOKEN: &str = "PINSTREAM_FORGE_TOKEN";
-/// Where the operator says the forge is.
-const URL: &str = "PINSTREAM_FORGE_URL";
+/// The forge that the operator allows tokens to be sent to.
+pub(super) const URL: &str = "PINSTREAM_FORGE_URL";
 
-/// The variables that are read.
-const NAMES: [&str; 14] = [
-    TOKEN,
-    URL,
-    "GITHUB_TOKEN",
-    "GITHUB_API_URL",
-    "GITHUB_SERVER_URL",
-    "GITLAB_TOKEN",
-    "CI_SERVER_URL",
-    "FORGEJO_TOKEN",
-    "FORGEJO_SERVER_URL",
-    "GITEA_TOKEN",
-    "GITEA_SERVER_URL",
-    "BITBUCKET_TOKEN",
-    "SYSTEM_ACCESSTOKEN",
-    "SYSTEM_COLLECTIONURI",
-];
+const EXAMPLE: &str = "use a URL without credentials, e.g. `https://git.acme.example`";
 
-/// What the environment says of forges. It cannot be printed.
+/// Environment variables of forges: tokens, and the instances they may be sent to. Cannot be printed.
 #[derive(Clone, Default)]
 pub struct ForgeEnvironment(BTreeMap<&'static str, Secret>);
 
 impl ForgeEnvironment {
-    /// What the environment of the process says.
-    pub fn from_environment() -> Self {
-        Self::of(environment::var)
-    }
-
-    /// What `var` says of each variable that is known.
-    pub fn of(var: impl Fn(&str) -> Option<String>) -> Self {
-        Self(NAMES.into_iter().filter_map(|name| Some((name, Secret::new(var(name)?)))).collect())
+    /// Reads pinstream's own variables and those of `protocols`.
+    pub(super) fn read<'a>(
+        protocols: impl IntoIterator<Item = &'a ForgeProtocol>,
+        var: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        let of_ci = protocols.into_iter().flat_map(|one| one.token_variables.iter().chain(one.instance_variables));
+        let names = of_ci.copied().chain([TOKEN, URL]);
+        Self(names.filter_map(|name| Some((name, Secret::new(var(name)?)))).collect())
     }
 
     fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(Secret::reveal)
     }
+
+    /// Returns the first of `names` that is set, with its value.
+    fn first(&self, names: &[&'static str]) -> Option<(&'static str, &str)> {
+        names.iter().find_map(|name| Some((*name, self.get(name)?)))
+    }
 }
 
-/// A forge that may be spoken to.
+/// A forge that requests may be sent to.
 pub(super) struct ForgeInstance {
-    pub(super) kind: ForgeKind,
-    /// The repository, as messages name it.
+    pub(super) protocol: &'static ForgeProtocol,
+    /// Path of the repository, for messages.
     pub(super) repository: String,
-    /// What paths of its interface are put behind.
+    /// URL of the web interface.
+    pub(super) web: Url,
+    /// Base URL of the REST API.
     pub(super) api: Url,
-    /// Where GraphQL is answered, on GitHub.
-    pub(super) graphql: Url,
-    /// Where both are.
+    /// Origin of the API.
     pub(super) origin: UrlOrigin,
-    /// Whether that may be a private address: the operator named it.
+    /// The operator named the instance, so its address may be private.
     pub(super) is_named: bool,
     pub(super) token: ForgeToken,
 }
 
-/// A token and the one origin that it goes to. It cannot be printed.
+/// A token and the one origin that it is sent to. Cannot be printed.
 #[derive(Clone)]
 pub(super) struct ForgeToken {
     header: HeaderValue,
@@ -81,185 +70,125 @@ pub(super) struct ForgeToken {
 }
 
 impl ForgeToken {
-    /// Tells `confided` what is not to be repeated.
-    pub(super) fn confide(&self, confided: &Redactor) {
-        confided.add_header(&self.header);
+    /// Registers the token as a text that must not be shown.
+    pub(super) fn redact_in(&self, redactor: &Redactor) {
+        redactor.add_header(&self.header);
     }
 
-    /// The header for `origin`; none where it is not the token's.
+    /// Returns the `Authorization` header; none for any other origin than the token's.
     pub(super) fn header(&self, origin: &UrlOrigin) -> Option<&HeaderValue> {
         (self.origin == *origin).then_some(&self.header)
     }
 }
 
-/// Where the forge of `place` is, and the token that may go there.
+/// Locates the forge of `repository` and the token that may be sent to it.
 ///
 /// # Errors
-/// Where the environment does not say so; the way out names the variable.
-pub(super) fn find(place: &ForgePlace, environment: &ForgeEnvironment) -> Result<ForgeInstance, ForgeError> {
-    let kind = place.kind;
+/// If the environment has no token, or does not bind it to this forge; the help names the variable to set.
+pub(super) fn find(
+    repository: &ForgeRepository,
+    protocol: &'static ForgeProtocol,
+    environment: &ForgeEnvironment,
+) -> Result<ForgeInstance, ForgeError> {
     let operator = match environment.get(URL) {
-        Some(text) => Some(address(text).ok_or_else(|| {
-            setup(format!("`{URL}` is not the address of a forge"), "as `https://git.acme.example`; it holds no token")
-        })?),
+        Some(text) => Some(instance_url(URL, text)?),
         None => None,
     };
-    let web = match (&place.url, &operator) {
+    let web = match (&repository.url, &operator) {
         (Some(url), Some(own)) if UrlOrigin::of(url) != UrlOrigin::of(own) => {
-            let message = format!("the settings name the forge at `{}`, and `{URL}` another one", shown(url));
-            return Err(setup(message, &format!("see which is right: `{URL}` says where tokens may go")));
+            let message = format!("`url` is `{}`, but `{URL}` names another forge", shown(url));
+            return Err(setup(message, &format!("correct one of them; tokens are sent only to `{URL}`")));
         }
         (Some(url), _) => url.clone(),
         (None, Some(own)) => own.clone(),
-        (None, None) => public(kind)?,
+        (None, None) => protocol.public.and_then(|url| Url::parse(url).ok()).ok_or_else(|| {
+            let forge = repository.forge;
+            setup(format!("{forge} has no public instance"), &format!("add `url` to `[publish.{}]`", forge.key()))
+        })?,
     };
-    let (api, graphql) = interface(kind, &web)?;
-    let origin = UrlOrigin::of(&api).ok_or_else(|| setup("the forge has no host", "see its `url` in `[publish]`"))?;
+    let api = (protocol.api)(&web);
+    let origin =
+        UrlOrigin::of(&api).ok_or_else(|| setup("the URL of the forge has no host", "correct `url` in `[publish]`"))?;
     if !origin.secure && operator.is_none() {
-        let help = format!("use `https://`, or have the operator set `{URL}` to `{}`", shown(&web));
-        return Err(setup(format!("`{origin}` would have a token sent in the clear"), &help));
+        let help = format!("use `https://`, or set `{URL}` to `{}`", shown(&web));
+        return Err(setup(format!("refusing to send a token to `{origin}` unencrypted"), &help));
     }
-    let token = token(place, environment, &origin, &web, place.url.is_some() && operator.is_none())?;
-    let repository = place.repository.clone();
-    Ok(ForgeInstance { kind, repository, api, graphql, origin, is_named: operator.is_some(), token })
+    let binding = TokenBinding { repository, protocol, environment, origin: &origin, web: &web };
+    let token = match environment.get(TOKEN) {
+        Some(text) => binding.operator_token(text, operator.is_some())?,
+        None => binding.ci_token()?,
+    };
+    let path = repository.path.clone();
+    Ok(ForgeInstance { protocol, repository: path, web, api, origin, is_named: operator.is_some(), token })
 }
 
-/// The first token that the environment has for `kind`, if it may go to `origin`.
-fn token(
-    place: &ForgePlace,
-    environment: &ForgeEnvironment,
-    origin: &UrlOrigin,
-    web: &Url,
-    is_own_instance: bool,
-) -> Result<ForgeToken, ForgeError> {
-    let kind = place.kind;
-    let organization = place.repository.split('/').next().unwrap_or_default();
-    // The names that the forge's own CI gives a token, and what says there where the forge is.
-    let (names, places): (&[&str], &[&str]) = match kind {
-        ForgeKind::GitHub => (&["GITHUB_TOKEN"], &["GITHUB_API_URL", "GITHUB_SERVER_URL"]),
-        ForgeKind::GitLab => (&["GITLAB_TOKEN"], &["CI_SERVER_URL"]),
-        // Their runners also set what GitHub's do.
-        ForgeKind::Gitea => {
-            (&["FORGEJO_TOKEN", "GITEA_TOKEN"], &["FORGEJO_SERVER_URL", "GITEA_SERVER_URL", "GITHUB_SERVER_URL", URL])
+/// Decides whether a token may be sent to a forge.
+struct TokenBinding<'a> {
+    repository: &'a ForgeRepository,
+    protocol: &'static ForgeProtocol,
+    environment: &'a ForgeEnvironment,
+    origin: &'a UrlOrigin,
+    web: &'a Url,
+}
+
+impl TokenBinding<'_> {
+    /// Accepts the operator's token for the instance that the operator named (`is_named`) and for the public one.
+    fn operator_token(&self, text: &str, is_named: bool) -> Result<ForgeToken, ForgeError> {
+        let Self { origin, web, .. } = self;
+        if self.repository.url.is_some() && !is_named && self.public_origin().as_ref() != Some(*origin) {
+            let message = format!("`{TOKEN}` is not sent to `{origin}`: only the settings name this forge");
+            return Err(setup(message, &format!("if it is yours, set `{URL}` to `{}` next to the token", shown(web))));
         }
-        ForgeKind::Bitbucket => (&["BITBUCKET_TOKEN"], &[]),
-        ForgeKind::Azure => (&["SYSTEM_ACCESSTOKEN"], &["SYSTEM_COLLECTIONURI"]),
-    };
-    let web = shown(web);
-    if let Some(text) = environment.get(TOKEN) {
-        // Without the operator's word only the public instance is sure.
-        if is_own_instance
-            && public(kind).and_then(|url| interface(kind, &url)).ok().and_then(|(api, _)| UrlOrigin::of(&api)).as_ref()
-                != Some(origin)
-        {
-            let message = format!("`{TOKEN}` is not sent to `{origin}`: only the settings name that place");
-            return Err(setup(message, &format!("if that is meant, set `{URL}` to `{web}` beside the token")));
-        }
-        return bind(kind, TOKEN, text, origin);
+        self.bind(TOKEN, text, TokenSource::Operator)
     }
-    let Some((name, text)) = names.iter().find_map(|name| Some((*name, environment.get(name)?))) else {
-        let own = names.join("` or `");
-        let message = format!("there is no token for {kind}");
-        return Err(setup(message, &format!("set `{TOKEN}` (or `{own}`) in the environment of pinstream")));
-    };
-    let said = places.iter().find_map(|place| Some((*place, environment.get(place)?)));
-    let bound = match said {
-        Some((place, text)) => {
-            let url = address(text)
-                .ok_or_else(|| setup(format!("`{place}` is no address"), "as `https://git.acme.example`"))?;
-            // What says where the interface is says it whole.
-            let api = match place {
-                "GITHUB_API_URL" => url,
-                // The name that organizations had before is of the same service.
-                "SYSTEM_COLLECTIONURI" if url.host_str() == Some(&format!("{organization}.visualstudio.com")) => {
-                    public(kind)?
-                }
-                _ => interface(kind, &url)?.0,
-            };
-            UrlOrigin::of(&api)
-        }
-        None => public(kind).and_then(|url| interface(kind, &url)).ok().and_then(|(api, _)| UrlOrigin::of(&api)),
-    };
-    if bound.as_ref() != Some(origin) {
-        let message = match bound {
-            Some(bound) => format!("`{name}` is for `{bound}`, and the forge is at `{origin}`"),
-            None => format!("nothing says that `{name}` is for `{origin}`"),
+
+    /// Accepts the token of the forge's own CI, if that CI belongs to the same instance.
+    fn ci_token(&self) -> Result<ForgeToken, ForgeError> {
+        let Self { repository, protocol, environment, origin, web } = self;
+        let Some((name, text)) = environment.first(protocol.token_variables) else {
+            let own = protocol.token_variables.join("` or `");
+            let message = format!("no token for {} found", repository.forge);
+            return Err(setup(message, &format!("set `{TOKEN}` (or `{own}`) in the environment of pinstream")));
         };
-        return Err(setup(message, &format!("set `{TOKEN}` to a token of that forge, and `{URL}` to `{web}`")));
+        let bound = match environment.first(protocol.instance_variables) {
+            Some((variable, value)) => {
+                let url = instance_url(variable, value)?;
+                UrlOrigin::of(&(protocol.token_api)(variable, &url, &repository.path))
+            }
+            None => self.public_origin(),
+        };
+        if bound.as_ref() != Some(*origin) {
+            let message = match bound {
+                Some(bound) => format!("`{name}` is a token for `{bound}`, but the forge is `{origin}`"),
+                None => format!("the environment does not say that `{name}` is a token for `{origin}`"),
+            };
+            let help = format!("set `{TOKEN}` to a token for that forge, and `{URL}` to `{}`", shown(web));
+            return Err(setup(message, &help));
+        }
+        self.bind(name, text, TokenSource::Ci)
     }
-    bind(kind, name, text, origin)
+
+    fn public_origin(&self) -> Option<UrlOrigin> {
+        UrlOrigin::of(&self.protocol.public_api()?)
+    }
+
+    fn bind(&self, name: &str, text: &str, source: TokenSource) -> Result<ForgeToken, ForgeError> {
+        let value = (self.protocol.authorization)(text.trim(), source);
+        let mut header = HeaderValue::try_from(value).map_err(|_| {
+            setup(format!("`{name}` contains characters that are not allowed in a token"), "set it to the token alone")
+        })?;
+        header.set_sensitive(true);
+        Ok(ForgeToken { header, origin: self.origin.clone() })
+    }
 }
 
-/// The header that `text` is sent as.
-fn bind(kind: ForgeKind, name: &str, text: &str, origin: &UrlOrigin) -> Result<ForgeToken, ForgeError> {
-    let text = text.trim();
-    let value = match kind {
-        ForgeKind::Gitea => format!("token {text}"),
-        // A personal access token is a password without a user; what Microsoft's login gives is a JWT.
-        ForgeKind::Azure if name == TOKEN && !text.starts_with("eyJ") => {
-            use base64::Engine as _;
-            format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!(":{text}")))
-        }
-        _ => format!("Bearer {text}"),
-    };
-    let mut header = HeaderValue::try_from(value).map_err(|_| {
-        setup(format!("`{name}` has characters that no token has"), "set it to the token alone, in one line")
-    })?;
-    header.set_sensitive(true);
-    Ok(ForgeToken { header, origin: origin.clone() })
-}
-
-/// The public instance.
-fn public(kind: ForgeKind) -> Result<Url, ForgeError> {
-    let text = match kind {
-        ForgeKind::GitHub => "https://github.com",
-        ForgeKind::GitLab => "https://gitlab.com",
-        ForgeKind::Bitbucket => "https://bitbucket.org",
-        ForgeKind::Azure => "https://dev.azure.com",
-        ForgeKind::Gitea => "",
-    };
-    address(text).ok_or_else(|| {
-        setup("there is no public instance that `gitea` could mean", "add its `url` to `[publish.gitea]`")
-    })
-}
-
-/// Where the interface of the instance at `web` is, and its GraphQL.
-fn interface(kind: ForgeKind, web: &Url) -> Result<(Url, Url), ForgeError> {
-    let host = web.host_str().unwrap_or_default();
-    let below = |path: &str| {
-        let mut url = web.clone();
-        url.set_path(&format!("{}{path}", web.path().trim_end_matches('/')));
-        url
-    };
-    let at = |host: &str, path: &str| {
-        address(&format!("https://{host}{path}"))
-            .ok_or_else(|| setup("the forge has no host", "see its `url` in `[publish]`"))
-    };
-    Ok(match kind {
-        ForgeKind::GitHub if matches!(host, "github.com" | "api.github.com") => {
-            (at("api.github.com", "")?, at("api.github.com", "/graphql")?)
-        }
-        // GitHub Enterprise Cloud with data residency.
-        ForgeKind::GitHub if host.ends_with(".ghe.com") && web.scheme() == "https" => {
-            let host = format!("api.{}", host.trim_start_matches("api."));
-            (at(&host, "")?, at(&host, "/graphql")?)
-        }
-        ForgeKind::GitHub => (below("/api/v3"), below("/api/graphql")),
-        ForgeKind::GitLab => (below("/api/v4"), below("/api/graphql")),
-        ForgeKind::Gitea => (below("/api/v1"), below("/api/v1")),
-        ForgeKind::Bitbucket if matches!(host, "bitbucket.org" | "api.bitbucket.org") => {
-            (at("api.bitbucket.org", "/2.0")?, at("api.bitbucket.org", "/2.0")?)
-        }
-        ForgeKind::Bitbucket => (below("/2.0"), below("/2.0")),
-        ForgeKind::Azure => (below(""), below("")),
-    })
-}
-
-/// `text` as an address, without any credential.
-fn address(text: &str) -> Option<Url> {
-    let url = Url::parse(text.trim()).ok()?;
-    let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none();
-    (matches!(url.scheme(), "https" | "http") && url.has_host() && is_bare).then_some(url)
+/// Parses the URL of an instance in `variable`.
+fn instance_url(variable: &str, text: &str) -> Result<Url, ForgeError> {
+    let url = Url::parse(text.trim()).ok().filter(|url| {
+        let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+        matches!(url.scheme(), "https" | "http") && url.has_host() && is_bare
+    });
+    url.ok_or_else(|| setup(format!("invalid `{variable}`: not the URL of a forge"), EXAMPLE))
 }
 
 fn shown(url: &Url) -> String {

@@ -1,7 +1,7 @@
 //! Long lists of proposals: a few pages, newest first, then one request per missing branch.
 
 use super::error::ForgeError;
-use crate::proposal::known::ForgeProposal;
+use crate::proposal::draft::ForgeProposal;
 
 /// Number of pages that are read.
 pub(super) const PAGES: usize = 5;
@@ -14,8 +14,8 @@ pub(super) enum PagePart<'a> {
     Branch(&'a str),
 }
 
-/// Lists the proposals of `branches`: reads pages of `size` until all branches are found or the list ends, then
-/// requests missing branches one by one. A single branch is requested directly. `read` appends a part and returns its length.
+/// Lists the proposals of `branches`: reads pages of `size` until all branches are found or the list ends, then requests
+/// missing branches one by one. A single branch is requested directly. `read` appends a part and returns its length.
 ///
 /// # Errors
 /// The error of `read`.

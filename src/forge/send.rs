@@ -1,20 +1,20 @@
 //! API requests to a forge: one origin, one token, no redirects, bounded bodies, 3 attempts.
 //!
 //! A request that creates something is never repeated after its response was lost: the result is
-//! [`LostAnswer::Unclear`], and the caller checks whether it exists. A private address is contacted only if the
-//! operator named the forge.
+//! [`LostAnswer::Unclear`], and the caller checks whether it exists. A private address is contacted only if the operator
+//! named the forge.
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use url::Url;
 
-use super::error::{ForgeError, permission, said};
+use super::error::{ForgeError, said};
 use super::instance::{ForgeInstance, ForgeToken};
+use super::protocol::ForgeProtocol;
 use crate::http::{Attempt, ErrorScope, HttpClient, HttpConfig, HttpError, Proxies, UrlOrigin, retry_after};
-use crate::model::settings::publish::ForgeKind;
 use crate::system::clock;
 use crate::text::escape;
 
@@ -25,7 +25,7 @@ const SECONDARY_LIMIT: Duration = Duration::from_secs(60);
 
 /// API client for one repository of a forge.
 pub(super) struct ApiClient {
-    kind: ForgeKind,
+    protocol: &'static ForgeProtocol,
     repository: String,
     api: Url,
     origin: UrlOrigin,
@@ -133,26 +133,22 @@ impl ApiClient {
     /// # Errors
     /// If a proxy is not a valid URL.
     pub(super) fn new(instance: &ForgeInstance, proxies: &Proxies) -> Result<Self, ForgeError> {
-        let ForgeInstance { kind, repository, api, origin, is_named, token, .. } = instance;
+        let ForgeInstance { protocol, repository, api, origin, is_named, token, .. } = instance;
         let named = is_named.then(|| origin.place.clone()).into_iter().collect();
         let config = HttpConfig { named, proxies: proxies.clone(), ..HttpConfig::default() };
         let http = HttpClient::new(config).map_err(|error| ForgeError::Setup {
             message: error.to_string(),
             help: "check `HTTPS_PROXY` and `HTTP_PROXY`".to_owned(),
         })?;
-        token.confide(&http.redactor);
+        token.redact_in(&http.redactor);
         Ok(Self {
-            kind: *kind,
+            protocol,
             repository: repository.clone(),
             api: api.clone(),
             origin: origin.clone(),
             token: token.clone(),
             http,
         })
-    }
-
-    pub(super) fn kind(&self) -> ForgeKind {
-        self.kind
     }
 
     /// Pauses between attempts, with jitter.
@@ -207,10 +203,10 @@ impl ApiClient {
         let (place, status) = (self.place(), reply.status.as_u16());
         let said = self.said(&reply.body);
         match status {
-            401 | 403 => ForgeError::Denied { place, status, said, help: permission(self.kind, reply.status) },
+            401 | 403 => ForgeError::Denied { place, status, said, help: self.protocol.denied_help(reply.status) },
             404 => {
-                let permission = permission(self.kind, StatusCode::FORBIDDEN);
-                let help = format!("check `repository` in `[publish]` and the permissions of the token: {permission}");
+                let permissions = self.protocol.denied_help(StatusCode::FORBIDDEN);
+                let help = format!("check `repository` in `[publish]`; if it is correct, {permissions}");
                 ForgeError::NotFound { place, repository: self.repository.clone(), said, help }
             }
             429 => ForgeError::RateLimited { place, status, said, retry_after: None },
@@ -252,8 +248,8 @@ impl ApiClient {
         };
         let route = self.http.route(&call.url, &origin, self.http.access(&origin), None).await?;
         let mut request = route.client.request(call.method.clone(), call.url.clone()).header(AUTHORIZATION, header);
-        for (name, value) in headers(self.kind) {
-            request = request.header(name, value);
+        for (name, value) in self.protocol.headers {
+            request = request.header(*name, *value);
         }
         if let Some(body) = call.body {
             request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body.to_string());
@@ -279,9 +275,8 @@ impl ApiClient {
             return Attempt::Retry { error: LostAnswer::Final(error), after };
         }
         if status.is_redirection() || code == 203 {
-            // Azure DevOps redirects requests without a valid token to its login page.
-            if self.kind == ForgeKind::Azure {
-                let help = permission(self.kind, StatusCode::UNAUTHORIZED);
+            if self.protocol.redirects_to_login {
+                let help = self.protocol.denied_help(StatusCode::UNAUTHORIZED);
                 return fail(ForgeError::Denied { place, status: code, said, help });
             }
             let to = headers.get(LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes())).unwrap_or_default();
@@ -330,25 +325,6 @@ impl ApiClient {
     }
 }
 
-/// Returns the headers of every request besides the token.
-fn headers(kind: ForgeKind) -> Vec<(HeaderName, HeaderValue)> {
-    let json = HeaderValue::from_static("application/json");
-    match kind {
-        ForgeKind::GitHub => vec![
-            (ACCEPT, HeaderValue::from_static("application/vnd.github+json")),
-            (HeaderName::from_static("x-github-api-version"), HeaderValue::from_static("2022-11-28")),
-        ],
-        // Otherwise it redirects a request with an invalid token to its login page.
-        ForgeKind::Azure => {
-            vec![
-                (ACCEPT, json),
-                (HeaderName::from_static("x-tfs-fedauthredirect"), HeaderValue::from_static("Suppress")),
-            ]
-        }
-        ForgeKind::GitLab | ForgeKind::Gitea | ForgeKind::Bitbucket => vec![(ACCEPT, json)],
-    }
-}
-
 /// Returns `Some` if a response reports a rate limit, with the time to wait if it is given.
 ///
 /// GitHub sends 403 or 429 with `Retry-After`, or with `x-ratelimit-remaining: 0` and `x-ratelimit-reset`, or mentions
@@ -375,6 +351,8 @@ fn rate_limit(status: StatusCode, headers: &HeaderMap, said: &str) -> Option<Opt
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderName;
+
     use super::*;
 
     #[test]

@@ -1,12 +1,13 @@
-//! Which proposal a commit came by, as its message tells. Pure.
+//! Finds the proposal that a commit came from, in its message. Pure.
 
 use super::error::shown;
 
-/// Trailers that name one, in lower case.
+/// Trailers that name a proposal, in lower case.
 const TRAILERS: [&str; 7] =
     ["proposal", "pull-request", "merge-request", "reviewed-on", "pr-url", "see merge request", "pull request"];
 
-/// The proposal that `message` names: by a trailer, by `(#123)` at the end of its subject, or as forges word a merge.
+/// Returns the proposal that `message` names: in a trailer, as `(#123)` at the end of the subject, or in the subject of a
+/// forge's merge commit.
 pub(super) fn proposal(message: &str) -> Option<String> {
     let mut lines = message.lines();
     let subject = lines.next().unwrap_or_default().trim();
@@ -21,11 +22,11 @@ pub(super) fn proposal(message: &str) -> Option<String> {
 
 fn number(subject: &str) -> Option<String> {
     let merged = ["Merge pull request #", "Merge pull request !", "Merged PR "];
-    let merged = merged.into_iter().find_map(|words| Some((words, subject.strip_prefix(words)?)));
+    let merged = merged.into_iter().find_map(|prefix| Some((prefix, subject.strip_prefix(prefix)?)));
     let (sign, text) = match (merged, subject.strip_suffix(')').and_then(|rest| rest.rsplit_once('('))) {
         (_, Some((_, text))) if text.starts_with(['#', '!']) => text.split_at(1),
-        (Some((words, rest)), _) => {
-            let sign = if words.ends_with('!') { "!" } else { "#" };
+        (Some((prefix, rest)), _) => {
+            let sign = if prefix.ends_with('!') { "!" } else { "#" };
             (sign, rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default())
         }
         _ => return None,
@@ -39,21 +40,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_tells_its_proposal() {
+    fn a_message_names_its_proposal() {
         for (message, expected) in [
-            ("Move python:3.12 (#123)", Some("#123")),
-            ("Move python:3.12 (!7)\n\nbody", Some("!7")),
-            ("Merge pull request #12 from a/b\n\nMove", Some("#12")),
-            ("Merged PR 42: Move", Some("#42")),
-            ("Merge branch 'x' into 'main'\n\nMove\n\nSee merge request acme/deploy!9", Some("acme/deploy!9")),
-            ("Move\n\nProposal: https://example.com/pulls/3\nReviewed-by: A", Some("https://example.com/pulls/3")),
-            ("Move (#1)\n\nReviewed-on: https://example.com/a/b/pulls/4\n", Some("https://example.com/a/b/pulls/4")),
-            ("Move (see the book)", None),
-            ("Move (#)", None),
-            ("Move (#12a)", None),
+            ("Pin python:3.12 (#123)", Some("#123")),
+            ("Pin python:3.12 (!7)\n\nbody", Some("!7")),
+            ("Merge pull request #12 from a/b\n\nPin", Some("#12")),
+            ("Merged PR 42: Pin", Some("#42")),
+            ("Merge branch 'x' into 'main'\n\nPin\n\nSee merge request acme/deploy!9", Some("acme/deploy!9")),
+            ("Pin\n\nProposal: https://example.com/pulls/3\nReviewed-by: A", Some("https://example.com/pulls/3")),
+            ("Pin (#1)\n\nReviewed-on: https://example.com/a/b/pulls/4\n", Some("https://example.com/a/b/pulls/4")),
+            ("Pin (see the manual)", None),
+            ("Pin (#)", None),
+            ("Pin (#12a)", None),
             ("Proposal: x", None),
-            ("Move\n\nProposal: \n", None),
-            ("Move\n\nProposal: a\u{1b}b", Some("a\\u{1b}b")),
+            ("Pin\n\nProposal: \n", None),
+            ("Pin\n\nProposal: a\u{1b}b", Some("a\\u{1b}b")),
             ("", None),
         ] {
             assert_eq!(proposal(message).as_deref(), expected, "{message:?}");

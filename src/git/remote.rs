@@ -3,7 +3,7 @@
 //! A remote is a directory of this machine or a server, with the same interface.
 
 pub(super) mod forge_commit;
-pub(super) mod proposed;
+pub(super) mod proposals;
 mod state_ref;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,46 +1,25 @@
-//! Where the source of two images can be compared, in the forms of the forges.
+//! Links to the page of a forge that compares the sources of two images.
 //!
-//! The address is made of the labels of images, which anybody may have written: a source of another form than a forge's
-//! gives none, and what comes out holds nothing that could act in Markdown, HTML or a terminal.
+//! They are built from labels, which anyone may have written: a source that is not a repository on a known forge gives no
+//! link, and a link contains nothing that is active in Markdown, HTML or a terminal.
 
 use url::Url;
 
 use crate::model::image::facts::BuildOrigin;
+use crate::model::settings::publish::ForgeKind;
 
-/// The longest name of a revision.
+/// Maximum length of a revision, in bytes.
 const REVISION_MAX: usize = 100;
 
-/// How a forge writes such addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    GitHub,
-    GitLab,
-    Gitea,
-    Bitbucket,
-    Azure,
-}
-
-/// The address at which a person reads what changed between two origins, if they are revisions of one repository.
+/// Returns the URL that compares two origins, if they are different revisions of one repository on a known forge.
 pub(super) fn compare(old: &BuildOrigin, new: &BuildOrigin) -> Option<String> {
     let [a, b] = [old, new].map(|origin| origin.source.as_deref().and_then(repository));
-    let ((form, old_at), (_, new_at)) = (a?, b?);
+    let ((_, old_web), (forge, new_web)) = (a?, b?);
     let (from, to) = (revision(old)?, revision(new)?);
-    if old_at != new_at || from == to {
-        return None;
-    }
-    Some(match form {
-        // docs.github.com, "Comparing commits"; Gitea and Forgejo answer under the same path.
-        Form::GitHub | Form::Gitea => format!("{new_at}/compare/{from}...{to}"),
-        // docs.gitlab.com, "Compare revisions".
-        Form::GitLab => format!("{new_at}/-/compare/{from}...{to}"),
-        // The newer one comes first there, and a carriage return stands between the two.
-        Form::Bitbucket => format!("{new_at}/branches/compare/{to}%0D{from}"),
-        // `GC` says that what follows is a commit.
-        Form::Azure => format!("{new_at}/branchCompare?baseVersion=GC{from}&targetVersion=GC{to}"),
-    })
+    (old_web == new_web && from != to).then(|| (forge.facts().compare)(&new_web, from, to))
 }
 
-/// A revision in the letters that names of commits, tags and branches have here.
+/// Returns the revision if it consists of characters that names of commits, tags and branches usually have.
 fn revision(origin: &BuildOrigin) -> Option<&str> {
     let text = origin.revision.as_deref()?;
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/');
@@ -48,13 +27,13 @@ fn revision(origin: &BuildOrigin) -> Option<&str> {
     (is_good && text.starts_with(|c: char| c.is_ascii_alphanumeric())).then_some(text)
 }
 
-/// The forge and the address of a repository there, from a source as labels have it.
-fn repository(source: &str) -> Option<(Form, String)> {
+/// Parses the source in a label: the forge and the web URL of the repository.
+fn repository(source: &str) -> Option<(ForgeKind, String)> {
     let source = source.strip_prefix("git+").unwrap_or(source);
     let text = match source.split_once("://") {
         Some(("https" | "http" | "git" | "ssh", rest)) => format!("https://{rest}"),
         Some(_) => return None,
-        // As SSH has it: `git@host:owner/name`.
+        // scp-like syntax: `git@host:owner/name`.
         None => {
             let (host, path) = source.strip_prefix("git@")?.split_once(':')?;
             format!("https://{host}/{path}")
@@ -66,33 +45,14 @@ fn repository(source: &str) -> Option<(Form, String)> {
     if !host.bytes().all(plain) || !host.contains('.') {
         return None;
     }
-    let form = form(host)?;
-    let mut parts: Vec<&str> = url.path_segments()?.filter(|part| !part.is_empty()).collect();
-    match form {
-        Form::GitHub | Form::Gitea | Form::Bitbucket => parts.truncate(2),
-        Form::GitLab => parts.truncate(parts.iter().position(|part| *part == "-").unwrap_or(parts.len())),
-        Form::Azure => parts.truncate(parts.iter().position(|part| *part == "_git")? + 2),
-    }
-    let last = parts.pop()?;
-    parts.push(last.strip_suffix(".git").unwrap_or(last));
+    let forge = ForgeKind::of_host(host)?;
+    let mut segments: Vec<&str> = url.path_segments()?.filter(|segment| !segment.is_empty()).collect();
+    segments.truncate((forge.facts().repository_len)(&segments)?);
+    let last = segments.pop()?;
+    segments.push(last.strip_suffix(".git").unwrap_or(last));
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'%');
-    let is_good = parts.len() >= 2 && parts.iter().all(|part| !part.is_empty() && part.bytes().all(good));
-    is_good.then(|| (form, format!("https://{host}/{}", parts.join("/"))))
-}
-
-/// By the names that forges' hosts have; of another host it is not known what runs there.
-fn form(host: &str) -> Option<Form> {
-    let is = |name: &str| host.split(['.', '-']).any(|part| part == name);
-    match host {
-        "dev.azure.com" => Some(Form::Azure),
-        "codeberg.org" => Some(Form::Gitea),
-        _ if host.ends_with(".visualstudio.com") => Some(Form::Azure),
-        _ if is("github") => Some(Form::GitHub),
-        _ if is("gitlab") => Some(Form::GitLab),
-        _ if is("gitea") || is("forgejo") => Some(Form::Gitea),
-        "bitbucket.org" => Some(Form::Bitbucket),
-        _ => None,
-    }
+    let is_good = segments.len() >= 2 && segments.iter().all(|part| !part.is_empty() && part.bytes().all(good));
+    is_good.then(|| (forge, format!("https://{host}/{}", segments.join("/"))))
 }
 
 #[cfg(test)]
@@ -112,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn each_forge_has_a_form_of_its_own() {
+    fn each_forge_has_its_own_compare_links() {
         let github = Some("https://github.com/acme/web/compare/a1...b2");
         for source in [
             "https://github.com/acme/web",
@@ -130,6 +90,10 @@ mod tests {
         check("https://gitlab.com/a/b/c/-/tree/main", Some("https://gitlab.com/a/b/c/-/compare/a1...b2"));
         check("https://codeberg.org/a/b", Some("https://codeberg.org/a/b/compare/a1...b2"));
         check("https://forgejo.example.org/a/b", Some("https://forgejo.example.org/a/b/compare/a1...b2"));
+        check(
+            "https://gitlab.visualstudio.com/p/_git/r",
+            Some("https://gitlab.visualstudio.com/p/_git/r/branchCompare?baseVersion=GCa1&targetVersion=GCb2"),
+        );
         check("https://bitbucket.org/a/b/src/main", Some("https://bitbucket.org/a/b/branches/compare/b2%0Da1"));
         check(
             "https://dev.azure.com/org/project/_git/web",
@@ -138,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_repository_of_a_forge_has_no_link() {
+    fn a_source_that_is_not_a_repository_on_a_forge_has_no_link() {
         for source in [
             "",
             "web",
@@ -165,7 +129,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn t9_no_label_gets_anything_that_acts_into_a_link(
+        fn t9_no_label_puts_active_content_into_a_link(
             path in any::<String>(), revision in any::<String>(), host in "(github|gitlab|gitea)[.]com",
         ) {
             for source in [format!("https://{host}/{path}"), format!("git@{host}:{path}"), path.clone()] {

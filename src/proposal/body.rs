@@ -1,95 +1,92 @@
-//! The body of a proposal, in Markdown that reads well as plain text: a table to decide from, then each image.
+//! The body of a proposal, in Markdown that also reads well as plain text: a table to decide from, then each image.
 //!
-//! What images say of themselves stands in code, where it cannot name people, issues or addresses, or be HTML
-//! (CommonMark 0.31, "Code spans": nothing in one is read).
+//! Text from images is always a code span, in which it cannot mention people or issues, link, or be HTML (CommonMark
+//! 0.31, "Code spans": nothing inside one is interpreted).
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use crate::image_diff::layers::size;
-use crate::image_diff::summary::{DIFFERENCES_MAX, built};
+use crate::image_diff::text::{DIFFERENCES_MAX, built, difference, layers, size};
 use crate::image_diff::{Explanation, Explanations, OldNew};
 use crate::model::image::TagId;
 use crate::model::image::facts::BaseImage;
 use crate::model::lock::diff::{PinChange, PinSide};
-use crate::text::escape::markdown_code;
+use crate::text::escape::code;
 
-use super::ProposalFingerprint;
-use super::hidden::hidden;
+use super::fingerprint::ProposalFingerprint;
+use super::marker;
 
-/// How many moves are told; a forge cuts what is too long, and nobody reads it.
-const MOVES_MAX: usize = 100;
-/// What is said below a proposal that has nothing left to propose.
-pub const WITHDRAWN: &str =
-    "Nothing is left to propose here: the branch stands at these digests, or the images moved on.";
+/// Maximum number of changes that are listed; longer bodies are truncated by forges and read by nobody.
+const CHANGES_MAX: usize = 100;
+/// Comment on a proposal that pinstream closes.
+pub const WITHDRAWN: &str = "Closed by pinstream: the branch already has these digests, or the images changed again.";
 
-/// `text` as the body of a proposal of `moves`: with the line that remembers them, and no other of its kind.
-pub fn remembering(text: &str, moves: &[PinChange]) -> String {
-    let lines = text.trim().lines().filter(|line| hidden(line).is_none());
-    format!("{}\n\n{}\n", lines.collect::<Vec<_>>().join("\n"), ProposalFingerprint::of(moves).line())
+/// Adds the fingerprint of `changes` to a body and removes all other hidden lines.
+pub fn with_fingerprint(body: &str, changes: &[PinChange]) -> String {
+    let lines = body.trim().lines().filter(|line| marker::read(line).is_none());
+    format!("{}\n\n{}\n", lines.collect::<Vec<_>>().join("\n"), ProposalFingerprint::of(changes).line())
 }
 
-/// The words of a proposal without a move: of files, which `message`, that of the commit, lists, or of the lock's words.
-pub fn without_moves(message: &str) -> String {
+/// Writes the body of a proposal without changed digests. It lists the files that `message`, the commit message, lists;
+/// if there are none, only other fields of the lock changed.
+pub fn write_without_changes(message: &str) -> String {
     let list: Vec<&str> = message.lines().filter(|line| line.starts_with("- ")).collect();
     match list.is_empty() {
-        true => {
-            "The lock says the same in other words: names or details of images changed, and no digest.\n".to_owned()
-        }
-        false => format!("These files do not hold what the lock pins.\n\n{}\n", list.join("\n")),
+        true => "No digest changes. The lock records other names or details of images.\n".to_owned(),
+        false => format!("These files do not match the lock.\n\n{}\n", list.join("\n")),
     }
 }
 
-/// The words of a proposal of `moves`.
-pub fn words(moves: &[PinChange], explained: &Explanations) -> String {
+/// Writes the body of a proposal of `changes`.
+pub fn write(changes: &[PinChange], explained: &Explanations) -> String {
     let mut out = String::new();
-    warnings(&mut out, moves, explained);
+    warnings(&mut out, changes, explained);
     out.push_str("| tag | version | change | built |\n| --- | --- | --- | --- |\n");
-    for one in moves.iter().take(MOVES_MAX) {
-        row(&mut out, one, first(moves, explained, one));
+    for change in changes.iter().take(CHANGES_MAX) {
+        row(&mut out, change, detail(changes, explained, change));
     }
-    if moves.len() > MOVES_MAX {
-        let _ = writeln!(out, "\nand {} more tags", moves.len() - MOVES_MAX);
+    if changes.len() > CHANGES_MAX {
+        let _ = writeln!(out, "\nand {} more tags", changes.len() - CHANGES_MAX);
     }
-    for one in moves.iter().take(MOVES_MAX) {
-        if let First::Itself(explanation) = first(moves, explained, one) {
-            image(&mut out, one, explanation);
+    for change in changes.iter().take(CHANGES_MAX) {
+        if let Detail::Here(explanation) = detail(changes, explained, change) {
+            image(&mut out, change, explanation);
         }
     }
     out.push_str(
-        "\nMerging this pins these digests. Closing it rejects them, until there are newer ones. What somebody else \
-         commits to this branch stays, and ends the refreshing of it.\n",
+        "\nMerging pins these digests. Closing rejects them; newer digests will be proposed again. pinstream stops \
+         refreshing this branch when someone else commits to it.\n",
     );
     out
 }
 
-/// Where a move is told in full.
-enum First<'a> {
-    /// Here.
-    Itself(&'a Explanation),
-    /// At another tag, which moved alike.
-    Other(&'a TagId),
-    /// Nowhere: nothing is known.
-    Nowhere,
+/// Place of the details of a change: tags that share an explanation show it once.
+enum Detail<'a> {
+    /// At the change itself.
+    Here(&'a Explanation),
+    /// At another tag with the same change.
+    At(&'a TagId),
+    /// Nowhere: the change has no explanation.
+    Unknown,
 }
 
-fn first<'a>(moves: &'a [PinChange], explained: &'a Explanations, one: &PinChange) -> First<'a> {
-    let Some(explanation) = explained.get(&one.tag) else { return First::Nowhere };
-    let alike = |other: &&PinChange| explained.get(&other.tag).is_some_and(|it| Arc::ptr_eq(it, explanation));
-    let all = || moves.iter().filter(alike);
+fn detail<'a>(changes: &'a [PinChange], explained: &'a Explanations, change: &PinChange) -> Detail<'a> {
+    let Some(explanation) = explained.get(&change.tag) else { return Detail::Unknown };
+    let explanation: &Explanation = explanation;
+    let is_shared = |other: &&PinChange| explained.get(&other.tag).is_some_and(|it| std::ptr::eq(&**it, explanation));
+    let all = || changes.iter().filter(is_shared);
     match all().find(|other| other.follow.is_none()).or_else(|| all().next()) {
-        Some(other) if other.tag != one.tag => First::Other(&other.tag),
-        _ => First::Itself(explanation),
+        Some(other) if other.tag != change.tag => Detail::At(&other.tag),
+        _ => Detail::Here(explanation),
     }
 }
 
-/// What must not be missed comes first.
-fn warnings(out: &mut String, moves: &[PinChange], explained: &Explanations) {
+/// Lists all warnings, so that they come first.
+fn warnings(out: &mut String, changes: &[PinChange], explained: &Explanations) {
     let mut any = false;
-    for one in moves {
-        let First::Itself(explanation) = first(moves, explained, one) else { continue };
+    for change in changes {
+        let Detail::Here(explanation) = detail(changes, explained, change) else { continue };
         for warning in explanation.warnings() {
-            let _ = writeln!(out, "- **{}: {warning}**", markdown_code(&one.tag.to_string()));
+            let _ = writeln!(out, "- **{}: {warning}**", code(&change.tag.to_string()));
             any = true;
         }
     }
@@ -98,27 +95,27 @@ fn warnings(out: &mut String, moves: &[PinChange], explained: &Explanations) {
     }
 }
 
-fn row(out: &mut String, one: &PinChange, first: First<'_>) {
-    let tag = markdown_code(&one.tag.to_string());
-    let version = |side: Option<&PinSide>| side.and_then(|side| side.version.as_deref()).map(markdown_code);
-    let versions = match (version(one.before()), version(one.after())) {
+fn row(out: &mut String, change: &PinChange, detail: Detail<'_>) {
+    let tag = code(&change.tag.to_string());
+    let version = |side: Option<&PinSide>| side.and_then(|side| side.version.as_deref()).map(code);
+    let versions = match (version(change.before()), version(change.after())) {
         (Some(old), Some(new)) if old == new => old,
         (Some(old), Some(new)) => format!("{old} → {new}"),
-        (None, Some(one)) | (Some(one), None) => one,
+        (None, Some(only)) | (Some(only), None) => only,
         (None, None) => String::new(),
     };
-    let (change, when) = match (one.before(), one.after()) {
-        (None, _) => ("new".to_owned(), String::new()),
-        (_, None) => ("gone".to_owned(), String::new()),
-        _ => match first {
-            First::Other(tag) if one.follow.is_some() => {
-                (format!("follows {}", markdown_code(&tag.to_string())), String::new())
+    let (class, when) = match (change.before(), change.after()) {
+        (None, _) => ("added".to_owned(), String::new()),
+        (_, None) => ("removed".to_owned(), String::new()),
+        _ => match detail {
+            Detail::At(tag) if change.follow.is_some() => {
+                (format!("follows {}", code(&tag.to_string())), String::new())
             }
-            First::Other(tag) => (format!("as {}", markdown_code(&tag.to_string())), String::new()),
-            First::Nowhere => (String::new(), String::new()),
-            First::Itself(explanation) => {
+            Detail::At(tag) => (format!("same as {}", code(&tag.to_string())), String::new()),
+            Detail::Unknown => (String::new(), String::new()),
+            Detail::Here(explanation) => {
                 let class = explanation.class.map(|class| class.to_string()).unwrap_or_default();
-                let when = built(&explanation.created).unwrap_or_default();
+                let when = built(&explanation.made).unwrap_or_default();
                 let when = when.strip_prefix("built ").unwrap_or(&when).to_owned();
                 match &explanation.compare {
                     Some(link) => (format!("{class} ([compare]({link}))").trim_start().to_owned(), when),
@@ -127,41 +124,40 @@ fn row(out: &mut String, one: &PinChange, first: First<'_>) {
             }
         },
     };
-    let _ = writeln!(out, "| {tag} | {versions} | {change} | {when} |");
+    let _ = writeln!(out, "| {tag} | {versions} | {class} | {when} |");
 }
 
-/// All that is known of one image.
-fn image(out: &mut String, one: &PinChange, explanation: &Explanation) {
+/// Writes the details of one image.
+fn image(out: &mut String, change: &PinChange, explanation: &Explanation) {
     let digest = |side: Option<&PinSide>| side.map(|side| format!("`{}`", side.digest)).unwrap_or_default();
-    let _ = writeln!(out, "\n#### {}\n", markdown_code(&one.image.to_string()));
-    let _ = writeln!(out, "{} → {}\n", digest(one.before()), digest(one.after()));
+    let _ = writeln!(out, "\n#### {}\n", code(&change.image.to_string()));
+    let _ = writeln!(out, "{} → {}\n", digest(change.before()), digest(change.after()));
     let mut line = |text: String| {
         let _ = writeln!(out, "- {text}");
     };
     if let Some(unknown) = &explanation.unknown {
-        line(markdown_code(unknown));
+        line(code(unknown));
     }
-    let sizes = [size(&explanation.size), explanation.layers.map(|layers| layers.to_string())];
+    let sizes = [size(&explanation.size), explanation.layers.map(layers)];
     let sizes: Vec<String> = sizes.into_iter().flatten().collect();
     if !sizes.is_empty() {
         line(sizes.join("; "));
     }
-    explanation.added_platforms.iter().for_each(|platform| line(format!("runs on {platform}, too")));
+    explanation.gained.iter().for_each(|platform| line(format!("new platform {platform}")));
     if let Some(base) = &explanation.base {
-        line(base_of(base));
+        line(base_image(base));
     }
     for one in explanation.differences.iter().take(DIFFERENCES_MAX) {
-        line(markdown_code(&one.to_string()));
+        line(code(&difference(one)));
     }
     if explanation.differences.len() > DIFFERENCES_MAX {
         line(format!("and {} more differences", explanation.differences.len() - DIFFERENCES_MAX));
     }
 }
 
-fn base_of(base: &OldNew<BaseImage>) -> String {
-    let text =
-        |base: &Option<BaseImage>| base.as_ref().map_or("not told".to_owned(), |base| markdown_code(&base.to_string()));
-    format!("base {} → {}", text(&base.old), text(&base.new))
+fn base_image(base: &OldNew<BaseImage>) -> String {
+    let text = |base: &Option<BaseImage>| base.as_ref().map_or("unknown".to_owned(), |base| code(&base.to_string()));
+    format!("base image {} → {}", text(&base.old), text(&base.new))
 }
 
 #[cfg(test)]

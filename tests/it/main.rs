@@ -8,6 +8,7 @@ mod conventions;
 mod definitions;
 mod demo;
 mod examples;
+mod families;
 mod git;
 mod hooks;
 mod openshift;

@@ -1,4 +1,4 @@
-//! Where people review: moves proposed on each forge, what people do with them, and what becomes of it.
+//! Proposals on each forge: opened, refreshed, merged, rejected and withdrawn.
 
 mod calls;
 mod discovered;
@@ -15,7 +15,7 @@ use crate::reconcile::stage::{Stage, TELL};
 use crate::support::forge::{FakeForge, Kind, Pull, TOKEN};
 use crate::support::remote::http::HttpBackend;
 
-/// A root whose moves are proposed: a registry, a remote over HTTP, and a forge of it.
+/// A root with `[publish]`: a registry, a remote over HTTP, and a forge.
 struct Review {
     stage: Stage,
     forge: FakeForge,
@@ -23,7 +23,7 @@ struct Review {
 }
 
 impl Review {
-    /// A stream `web` with tags `1` and `2` that are pinned already, and `[publish]` with `more` in it.
+    /// Creates a stream `web` with the pinned tags `1` and `2`, and `[publish]` with the settings `more`.
     fn new(kind: Kind, more: &str) -> Self {
         let review = Self::bare(kind);
         review.stage.stream("web", &[("1", 1), ("2", 2)]);
@@ -32,7 +32,7 @@ impl Review {
         review
     }
 
-    /// The same without any stream, and without `[publish]`.
+    /// Creates a root without streams and `[publish]`.
     fn bare(kind: Kind) -> Self {
         let mut stage = Stage::new("");
         let server = HttpBackend::start(stage.repo.base());
@@ -51,7 +51,7 @@ impl Review {
         self.stage.settings(&format!("{TELL}[publish]\n{more}\n{table}"));
     }
 
-    /// The one open proposal.
+    /// Returns the only open proposal.
     #[track_caller]
     fn only(&self) -> Pull {
         let open = self.forge.open();
@@ -59,7 +59,7 @@ impl Review {
         open.into_iter().next().unwrap()
     }
 
-    /// The commits of a branch that `main` does not have.
+    /// Counts the commits of a branch that are not on `main`.
     fn commits(&self, branch: &str) -> usize {
         self.stage.repo.git(&["rev-list", "--count", branch, "^main"]).parse().unwrap()
     }
@@ -68,13 +68,13 @@ impl Review {
         self.stage.repo.tip(&format!("refs/heads/{branch}"))
     }
 
-    /// What a pass said of its proposals: outcome and number of each.
+    /// Reads outcome and number of each proposal from the report of a pass.
     fn proposals(report: &Value) -> Vec<(String, u64)> {
         let all = report["proposals"].as_array().into_iter().flatten();
         all.map(|one| (one["outcome"].as_str().unwrap().to_owned(), one["number"].as_u64().unwrap_or(0))).collect()
     }
 
-    /// What a pass said of a tag.
+    /// Reads the outcome of a tag from the report of a pass.
     fn outcome(report: &Value, tag: &str) -> String {
         let rows = report["tags"].as_array().unwrap();
         rows.iter().find(|row| row["tag"] == tag).unwrap()["outcome"].as_str().unwrap().to_owned()

@@ -14,7 +14,7 @@ use crate::model::lock::diff::{PinChange, changes};
 use crate::model::lock::encode::encode;
 use crate::model::root::Root;
 use crate::model::settings::Author;
-use crate::proposal::{changed, with};
+use crate::proposal::groups::{changed_tags, overlay};
 
 use super::schedules::share;
 use super::universe::{Commit, Inner, Shared, Universe, id};
@@ -166,15 +166,15 @@ pub(super) fn open_proposal(
         }
     };
     let there = inner.review.proposals.iter_mut().find(|known| known.number == number).unwrap();
-    let outcome = match (there.state, open) {
+    let action = match (there.state, open) {
         (ProposalState::Open, None) => ForgeAction::Created,
         (ProposalState::Open, Some(_)) => ForgeAction::Refreshed,
-        _ => ForgeAction::Late,
+        _ => ForgeAction::ClosedMeanwhile,
     };
-    if outcome != ForgeAction::Late {
+    if action != ForgeAction::ClosedMeanwhile {
         (there.title, there.body) = (draft.title.clone(), draft.body.clone());
     }
-    let opened = ProposeResult { outcome, found: there.clone(), notes: Vec::new() };
+    let opened = ProposeResult { action, proposal: there.clone(), notes: Vec::new() };
     if lost { Err(cut_off()) } else { Ok(opened) }
 }
 
@@ -233,13 +233,13 @@ fn close(inner: &mut Inner, branch: &str) {
     let (number, body) = (open.number, open.body.clone());
     // The person rejected what the body lists.
     let (Some(tip), Some(seen)) =
-        (inner.review.tip(branch).cloned(), crate::proposal::ProposalFingerprint::read(&body))
+        (inner.review.tip(branch).cloned(), crate::proposal::fingerprint::ProposalFingerprint::read(&body))
     else {
         return;
     };
     let all = changes(&inner.at_tip().lock, &lock(&tip));
-    let whole = crate::proposal::ProposalFingerprint::of(&all);
-    let seen = all.iter().filter(|one| seen.has(one, &whole));
+    let whole = crate::proposal::fingerprint::ProposalFingerprint::of(&all);
+    let seen = all.iter().filter(|one| seen.covers(one, &whole));
     let declined = |one: &PinChange| Some((number, body.clone(), one.tag.clone(), one.after()?.digest.clone()));
     let declined: Vec<_> = seen.filter_map(declined).collect();
     inner.review.declined.extend(declined);
@@ -254,13 +254,13 @@ fn merge(inner: &mut Inner, branch: &str, tip: &ProposalBranch) {
     let root = inner.at_tip();
     let theirs = lock(tip);
     // Changes that others merged in between stay.
-    let mut ids = changed(&root.lock, &theirs);
+    let mut ids = changed_tags(&root.lock, &theirs);
     ids.retain(|id| {
         let (now, then) = (root.lock.pins.get(id), theirs.pins.get(id));
         root.definitions.tags.contains_key(id)
             && then.is_some_and(|then| now.is_none_or(|now| then.previous.first() == Some(&now.digest)))
     });
-    let merged = with(&root.lock, &theirs, &ids);
+    let merged = overlay(&root.lock, &theirs, &ids);
     files.insert(crate::model::lock::FILE_NAME.to_owned(), encode(&merged).into_bytes());
     let Ok(root) = Root::read(&files) else { return };
     let commit = Commit {

@@ -1,19 +1,20 @@
-//! Commits that GitHub makes and signs: it shows them as verified where no key of ours is known there.
+//! Commits that GitHub creates and signs, and therefore shows as verified.
 //!
-//! Source: `/repos/{owner}/{repo}/git/trees` and `/git/commits` of GitHub's OpenAPI description. It signs what the token
-//! of an app asks for, as that of Actions, if no author is named ("About commit signature verification").
+//! Source: `/repos/{owner}/{repo}/git/trees` and `/git/commits` of GitHub's OpenAPI description. GitHub signs commits
+//! that an app such as Actions requests without naming an author ("About commit signature verification").
 
+use reqwest::Method;
 use serde_json::json;
 
 use super::GitHub;
-use crate::forge::ForgeError;
-use crate::forge::send::{ApiCall, ApiClient};
+use crate::forge::error::ForgeError;
+use crate::forge::send::ApiCall;
 use crate::git::{CommitId, SignedByForge, StagedCommit};
+use crate::text::escape;
 
 impl GitHub {
     pub(crate) async fn commit(
         &self,
-        line: &ApiClient,
         parent: &CommitId,
         message: &str,
         staged: &StagedCommit,
@@ -24,24 +25,25 @@ impl GitHub {
         };
         let entries: Vec<_> = staged.files.iter().map(entry).collect();
         let body = json!({"base_tree": staged.base, "tree": entries});
-        // Both say what is to be there, and leave what nothing names to be forgotten.
-        let tree = line.take(ApiCall::set(reqwest::Method::POST, self.url(line, &["git", "trees"]), &body)).await?;
+        // Both requests can be retried: they only add objects, which GitHub deletes if no branch refers to them.
+        let tree = self.api.take(ApiCall::set(Method::POST, self.url(&["git", "trees"]), &body)).await?;
         if tree["sha"] != staged.tree.as_str() {
-            return Err(line.unreadable(&format!("the tree {}", staged.tree)));
+            return Err(self.api.unreadable(&format!("the tree {}", staged.tree)));
         }
         let body = json!({"message": message, "tree": staged.tree, "parents": [parent.0]});
-        let made = line.take(ApiCall::set(reqwest::Method::POST, self.url(line, &["git", "commits"]), &body)).await?;
-        let verification = &made["verification"];
+        let commit = self.api.take(ApiCall::set(Method::POST, self.url(&["git", "commits"]), &body)).await?;
+        let verification = &commit["verification"];
         let text = |key: &str| verification[key].as_str().map(str::to_owned);
         let (Some(id), Some(payload), Some(signature), true) =
-            (made["sha"].as_str(), text("payload"), text("signature"), verification["verified"] == true)
+            (commit["sha"].as_str(), text("payload"), text("signature"), verification["verified"] == true)
         else {
-            let reason = crate::text::escape::terminal(verification["reason"].as_str().unwrap_or("it gives no reason"));
+            let reason = escape::terminal(verification["reason"].as_str().unwrap_or("no reason given"));
             return Err(ForgeError::Unable {
                 message: format!("GitHub did not sign the commit: {reason}"),
-                help: "it signs for apps alone: use the `GITHUB_TOKEN` of Actions or a token of a GitHub App, or sign \
-                       with a key"
-                    .to_owned(),
+                help:
+                    "use the `GITHUB_TOKEN` of Actions or the token of a GitHub App, for which alone GitHub signs; or \
+                       sign with a key"
+                        .to_owned(),
             });
         };
         Ok(SignedByForge { id: id.to_owned(), payload, signature })

@@ -1,86 +1,76 @@
-//! The questions and changes that GitHub takes many of at once, in GraphQL.
+//! GraphQL: queries the pull requests of many branches, and sets all options of a new one, in one request each.
 
 use std::fmt::Write as _;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{EACH, GitHub, Ids, found};
-use crate::forge::send::{ApiCall, ApiClient, ApiReply};
-use crate::forge::{ForgeError, ForgeProposal, ProposalOptions};
+use super::{GitHub, OptionIds, PULLS};
+use crate::forge::error::ForgeError;
+use crate::forge::send::{ApiCall, ApiReply};
+use crate::proposal::draft::{ForgeProposal, ProposalOptions, ProposalState};
 use crate::text::escape;
 
-/// What is asked of each proposal.
-const PROPOSAL: &str = "fragment P on PullRequest { id number url state title body isDraft headRefName headRefOid \
-                        isCrossRepository }";
+/// Fields of a pull request.
+const PULL: &str = "fragment P on PullRequest { id number url state title body isDraft headRefName headRefOid \
+                    isCrossRepository }";
 
 impl GitHub {
-    /// Asks for the proposals of `branches` and, where nobody did yet, for what new ones have.
-    pub(super) async fn ask(
-        &self,
-        line: &ApiClient,
-        wishes: &ProposalOptions,
-        base: &str,
-        branches: &[String],
-    ) -> Result<Vec<ForgeProposal>, ForgeError> {
-        let with_ids = self.told().wishes.is_none();
-        let mut question = Question::of(self);
+    /// Queries the pull requests of `branches` and, if they are not cached yet, the ids of labels and reviewers.
+    pub(super) async fn query(&self, base: &str, branches: &[String]) -> Result<Vec<ForgeProposal>, ForgeError> {
+        let with_options = self.cache().options.is_none();
+        let mut query = Query::new(self);
         for (at, branch) in branches.iter().enumerate() {
-            question.declare(&format!("b{at}"), "String!", json!(branch));
+            query.declare(&format!("b{at}"), "String!", json!(branch));
             // Writing to a `String` does not fail.
             let _ = write!(
-                question.repository,
-                " b{at}: pullRequests(headRefName: $b{at}, baseRefName: $base, first: {EACH}, orderBy: {{field: \
+                query.repository,
+                " b{at}: pullRequests(headRefName: $b{at}, baseRefName: $base, first: {PULLS}, orderBy: {{field: \
                  CREATED_AT, direction: DESC}}) {{ nodes {{ ...P }} }}"
             );
         }
         if !branches.is_empty() {
-            question.declare("base", "String!", json!(base));
+            query.declare("base", "String!", json!(base));
         }
-        if with_ids {
-            question.wishes(wishes);
+        if with_options {
+            query.add_options(&self.options);
         }
-        let answer = self.send(line, &question.text(!branches.is_empty()), &question.variables, true).await?;
+        let answer = self.send(&query.text(!branches.is_empty()), &query.variables).await?;
         let data = &answer["data"];
         let mut all = Vec::new();
         for at in 0..branches.len() {
             let nodes = data["repository"][format!("b{at}")]["nodes"].as_array();
-            let nodes = nodes.ok_or_else(|| failure(line, &answer, &self.place()))?;
+            let nodes = nodes.ok_or_else(|| self.failure(&answer))?;
             for node in nodes.iter().filter(|node| node["isCrossRepository"] == false) {
-                let found = found(node).ok_or_else(|| line.unreadable("a pull request"))?;
+                let proposal = proposal(node).ok_or_else(|| self.api.unreadable("a pull request"))?;
                 if let Some(id) = node["id"].as_str() {
-                    self.told().proposals.insert(found.number, id.to_owned());
+                    self.cache().pulls.insert(proposal.number, id.to_owned());
                 }
-                all.push(found);
+                all.push(proposal);
             }
         }
         if data["repository"].is_null() {
-            return Err(failure(line, &answer, &self.place()));
+            return Err(self.failure(&answer));
         }
-        if with_ids {
-            self.told().wishes = Some(ids(data, wishes));
+        if with_options {
+            self.cache().options = Some(OptionIds::read(data, &self.options));
         }
         Ok(all)
     }
 
-    /// Gives a new proposal labels, reviewers and auto-merge, in one request.
-    pub(crate) async fn finish(
-        &self,
-        line: &ApiClient,
-        wishes: &ProposalOptions,
-        proposal: &ForgeProposal,
-    ) -> Result<Vec<String>, ForgeError> {
-        if wishes.labels.is_empty() && !wishes.has_reviewers() && !wishes.auto_merge {
+    /// Sets labels, reviewers and auto-merge of a new pull request.
+    pub(crate) async fn finish(&self, proposal: &ForgeProposal) -> Result<Vec<String>, ForgeError> {
+        if self.options.labels.is_empty() && !self.options.has_reviewers() && !self.options.auto_merge {
             return Ok(Vec::new());
         }
-        if self.told().wishes.is_none() {
-            self.ask(line, wishes, "", &[]).await?;
+        if self.cache().options.is_none() {
+            self.query("", &[]).await?;
         }
         let (id, ids) = {
-            let known = self.told();
-            (known.proposals.get(&proposal.number).cloned(), known.wishes.clone().unwrap_or_default())
+            let cache = self.cache();
+            (cache.pulls.get(&proposal.number).cloned(), cache.options.clone().unwrap_or_default())
         };
-        let id = id.ok_or_else(|| line.unreadable("the id of a pull request"))?;
+        let id = id.ok_or_else(|| self.api.unreadable("the id of a pull request"))?;
         let mut variables = Map::from_iter([("id".to_owned(), json!(id))]);
         let (mut head, mut text) = ("$id: ID!".to_owned(), String::new());
         if !ids.labels.is_empty() {
@@ -99,64 +89,69 @@ impl GitHub {
             variables.insert("users".to_owned(), json!(ids.users));
             variables.insert("teams".to_owned(), json!(ids.teams));
         }
-        if wishes.auto_merge {
+        if self.options.auto_merge {
             head.push_str(", $method: PullRequestMergeMethod");
             text.push_str(
                 " autoMerge: enablePullRequestAutoMerge(input: {pullRequestId: $id, mergeMethod: $method}) { \
                  clientMutationId }",
             );
-            variables.insert("method".to_owned(), json!(ids.method));
+            variables.insert("method".to_owned(), json!(ids.merge_method));
         }
         let mut notes = ids.missing;
         if !text.is_empty() {
-            let answer = self.send(line, &format!("mutation({head}) {{{text} }}"), &variables, true).await?;
-            notes.extend(errors(&answer).map(|(what, said)| {
-                let what = match what {
+            let answer = self.send(&format!("mutation({head}) {{{text} }}"), &variables).await?;
+            notes.extend(errors(&answer).map(|(alias, message)| {
+                let event = match alias {
                     "labels" => "labels were not set",
-                    "reviewers" => "reviewers were not asked",
-                    _ => "auto-merge was not turned on",
+                    "reviewers" => "reviewers were not requested",
+                    _ => "auto-merge was not enabled",
                 };
-                format!("{what}: {}", line.plain(&said))
+                format!("{event}: {}", self.api.plain(&message))
             }));
         }
         Ok(notes)
     }
 
-    /// Sends a document. What asks for a state that may be there already may be sent again.
-    pub(super) async fn send(
-        &self,
-        line: &ApiClient,
-        query: &str,
-        variables: &Map<String, Value>,
-        is_repeatable: bool,
-    ) -> Result<Value, ForgeError> {
-        let body = json!({"query": query, "variables": variables});
-        let url = self.graphql.clone();
-        let call = if is_repeatable { ApiCall::set(Method::POST, url, &body) } else { ApiCall::add(url, &body) };
-        line.take(call).await
+    /// Sends a document. All of them can be retried: queries, and mutations to a state that may be reached already.
+    async fn send(&self, document: &str, variables: &Map<String, Value>) -> Result<Value, ForgeError> {
+        let body = json!({"query": document, "variables": variables});
+        self.api.take(ApiCall::set(Method::POST, self.graphql.clone(), &body)).await
     }
 
-    /// The repository, as messages name it.
-    pub(super) fn place(&self) -> String {
-        format!("{}/{}", self.owner, self.name)
+    /// Converts an answer that lacks the requested data to an error.
+    fn failure(&self, answer: &Value) -> ForgeError {
+        let kinds = answer["errors"].as_array().into_iter().flatten().filter_map(|error| error["type"].as_str());
+        let message = errors(answer).map(|(_, message)| message).next().unwrap_or_default();
+        let status = kinds.fold(StatusCode::UNPROCESSABLE_ENTITY, |other, kind| match kind {
+            "NOT_FOUND" => StatusCode::NOT_FOUND,
+            "FORBIDDEN" | "INSUFFICIENT_SCOPES" => StatusCode::FORBIDDEN,
+            "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
+            _ => other,
+        });
+        if message.is_empty() {
+            return self.api.unreadable(&format!("the pull requests of `{}/{}`", self.owner, self.name));
+        }
+        self.api.refused(&ApiReply { status, body: json!({"message": message}), total: None })
     }
 }
 
-/// A question about a repository, as it is put together.
-struct Question {
+/// A query about a repository, under construction.
+struct Query {
     declared: Vec<String>,
     variables: Map<String, Value>,
+    /// Fields of the repository.
     repository: String,
-    besides: String,
+    /// Other fields.
+    other: String,
 }
 
-impl Question {
-    fn of(github: &GitHub) -> Self {
-        let mut question =
-            Self { declared: Vec::new(), variables: Map::new(), repository: String::new(), besides: String::new() };
-        question.declare("owner", "String!", json!(github.owner));
-        question.declare("name", "String!", json!(github.name));
-        question
+impl Query {
+    fn new(github: &GitHub) -> Self {
+        let mut query =
+            Self { declared: Vec::new(), variables: Map::new(), repository: String::new(), other: String::new() };
+        query.declare("owner", "String!", json!(github.owner));
+        query.declare("name", "String!", json!(github.name));
+        query
     }
 
     fn declare(&mut self, name: &str, kind: &str, value: Value) {
@@ -164,81 +159,88 @@ impl Question {
         self.variables.insert(name.to_owned(), value);
     }
 
-    /// Asks for the ids of labels and reviewers, and for how the repository merges.
-    fn wishes(&mut self, wishes: &ProposalOptions) {
+    /// Adds the ids of labels and reviewers, and the default merge method.
+    fn add_options(&mut self, options: &ProposalOptions) {
         self.repository.push_str(" viewerDefaultMergeMethod");
-        for (at, label) in wishes.labels.iter().enumerate() {
+        for (at, label) in options.labels.iter().enumerate() {
             self.declare(&format!("l{at}"), "String!", json!(label));
             let _ = write!(self.repository, " l{at}: label(name: $l{at}) {{ id }}");
         }
-        for (at, user) in wishes.users.iter().enumerate() {
+        for (at, user) in options.users.iter().enumerate() {
             self.declare(&format!("u{at}"), "String!", json!(user));
-            let _ = write!(self.besides, " u{at}: user(login: $u{at}) {{ id }}");
+            let _ = write!(self.other, " u{at}: user(login: $u{at}) {{ id }}");
         }
-        if !wishes.teams.is_empty() {
+        if !options.teams.is_empty() {
             self.declare("org", "String!", self.variables["owner"].clone());
-            self.besides.push_str(" organization(login: $org) {");
-            for (at, team) in wishes.teams.iter().enumerate() {
+            self.other.push_str(" organization(login: $org) {");
+            for (at, team) in options.teams.iter().enumerate() {
                 self.declare(&format!("t{at}"), "String!", json!(team));
-                let _ = write!(self.besides, " t{at}: team(slug: $t{at}) {{ id }}");
+                let _ = write!(self.other, " t{at}: team(slug: $t{at}) {{ id }}");
             }
-            self.besides.push_str(" }");
+            self.other.push_str(" }");
         }
     }
 
-    fn text(&self, with_proposals: bool) -> String {
-        let Self { declared, repository, besides, .. } = self;
-        let fragment = if with_proposals { PROPOSAL } else { "" };
+    fn text(&self, with_pulls: bool) -> String {
+        let Self { declared, repository, other, .. } = self;
+        let fragment = if with_pulls { PULL } else { "" };
         let declared = declared.join(", ");
-        format!("query({declared}) {{ repository(owner: $owner, name: $name) {{{repository} }}{besides} }} {fragment}")
+        format!("query({declared}) {{ repository(owner: $owner, name: $name) {{{repository} }}{other} }} {fragment}")
     }
 }
 
-/// The ids that an answer has, and a note on each that it has not.
-fn ids(data: &Value, wishes: &ProposalOptions) -> Ids {
-    let mut ids = Ids::default();
-    let repository = &data["repository"];
-    ids.method = repository["viewerDefaultMergeMethod"].as_str().map(str::to_owned);
-    let mut read = |of: &Value, prefix: &str, names: &[String], none: &dyn Fn(&str) -> String| {
-        let mut found = Vec::new();
-        for (at, name) in names.iter().enumerate() {
-            match of[format!("{prefix}{at}")]["id"].as_str() {
-                Some(id) => found.push(id.to_owned()),
-                None => ids.missing.push(none(name)),
+impl OptionIds {
+    /// Reads the ids from the answer to a query with [`Query::add_options`].
+    fn read(data: &Value, options: &ProposalOptions) -> Self {
+        let mut missing = Vec::new();
+        let mut read = |object: &Value, prefix: &str, names: &[String], note: &dyn Fn(&str) -> String| {
+            let mut ids = Vec::new();
+            for (at, name) in names.iter().enumerate() {
+                match object[format!("{prefix}{at}")]["id"].as_str() {
+                    Some(id) => ids.push(id.to_owned()),
+                    None => missing.push(note(name)),
+                }
             }
-        }
-        found
-    };
-    let labels =
-        read(repository, "l", &wishes.labels, &|name| format!("the repository has no label `{name}`: create it"));
-    let users = read(data, "u", &wishes.users, &|name| format!("GitHub knows no user `{name}`"));
-    let teams = read(&data["organization"], "t", &wishes.teams, &|name| {
-        format!("GitHub shows no team `{name}`: the token needs `members: read` of the organization")
-    });
-    Ids { labels, users, teams, ..ids }
+            ids
+        };
+        let repository = &data["repository"];
+        let labels = read(repository, "l", &options.labels, &|name| {
+            format!("label `{name}` does not exist in the repository; create it")
+        });
+        let users = read(data, "u", &options.users, &|name| format!("GitHub has no user `{name}`"));
+        let teams = read(&data["organization"], "t", &options.teams, &|name| {
+            format!("team `{name}` not found; the token needs the organization permission `members: read`")
+        });
+        let merge_method = repository["viewerDefaultMergeMethod"].as_str().map(str::to_owned);
+        Self { labels, users, teams, merge_method, missing }
+    }
 }
 
-/// The errors of an answer: the alias that each is about, and what it says.
-fn errors(answer: &Value) -> impl Iterator<Item = (&str, String)> {
-    let errors = answer["errors"].as_array().into_iter().flatten();
-    errors.map(|error| {
-        let said = escape::terminal(error["message"].as_str().unwrap_or("no reason was given"));
-        (error["path"][0].as_str().unwrap_or_default(), said)
+fn proposal(node: &Value) -> Option<ForgeProposal> {
+    let text = |key: &str| node[key].as_str().map(str::to_owned);
+    let body = text("body").unwrap_or_default();
+    let state = match node["state"].as_str()? {
+        "OPEN" => ProposalState::Open,
+        "MERGED" => ProposalState::Merged,
+        _ => ProposalState::of_closed(&body),
+    };
+    Some(ForgeProposal {
+        number: node["number"].as_u64()?,
+        url: text("url")?,
+        branch: text("headRefName")?,
+        state,
+        head: text("headRefOid"),
+        title: text("title")?,
+        body,
+        is_draft: node["isDraft"].as_bool().unwrap_or(false),
     })
 }
 
-/// What an answer means that lacks what it was asked for.
-pub(super) fn failure(line: &ApiClient, answer: &Value, repository: &str) -> ForgeError {
-    let kinds = answer["errors"].as_array().into_iter().flatten().filter_map(|error| error["type"].as_str());
-    let said = errors(answer).map(|(_, said)| said).next().unwrap_or_default();
-    let status = kinds.fold(StatusCode::UNPROCESSABLE_ENTITY, |other, kind| match kind {
-        "NOT_FOUND" => StatusCode::NOT_FOUND,
-        "FORBIDDEN" | "INSUFFICIENT_SCOPES" => StatusCode::FORBIDDEN,
-        "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
-        _ => other,
-    });
-    if said.is_empty() {
-        return line.unreadable(&format!("the pull requests of `{repository}`"));
-    }
-    line.refused(&ApiReply { status, body: json!({"message": said}), total: None })
+/// Lists the errors of an answer: the alias of the field, and the message.
+fn errors(answer: &Value) -> impl Iterator<Item = (&str, String)> {
+    let errors = answer["errors"].as_array().into_iter().flatten();
+    errors.map(|error| {
+        let message = escape::terminal(error["message"].as_str().unwrap_or("no message"));
+        (error["path"][0].as_str().unwrap_or_default(), message)
+    })
 }

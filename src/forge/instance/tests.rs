@@ -1,14 +1,17 @@
-//! Which token goes where, for each forge and what its CI sets.
+//! The origin that each token is sent to, for each forge and the variables of its CI.
 
 use super::*;
+use crate::forge::protocol;
+use crate::model::settings::publish::ForgeKind;
 
-/// Where the interface is and how the token begins there, or what is wrong.
+/// Returns the URL of the API and the `Authorization` header, or the error and its help.
 fn found(kind: ForgeKind, url: Option<&str>, variables: &[(&str, &str)]) -> String {
     let url = url.map(|url| url.parse().unwrap());
     let repository = if kind == ForgeKind::Azure { "acme/images/deploy" } else { "acme/deploy" };
-    let place = ForgePlace { kind, repository: repository.to_owned(), url };
+    let repository = ForgeRepository { forge: kind, path: repository.to_owned(), url };
     let var = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-    match find(&place, &ForgeEnvironment::of(var)) {
+    let environment = ForgeEnvironment::read(ForgeKind::ALL.map(protocol), var);
+    match find(&repository, protocol(kind), &environment) {
         Ok(instance) => {
             let header = instance.token.header(&instance.origin).unwrap().to_str().unwrap().to_owned();
             let reach = if instance.is_named { ", named" } else { "" };
@@ -19,7 +22,7 @@ fn found(kind: ForgeKind, url: Option<&str>, variables: &[(&str, &str)]) -> Stri
 }
 
 #[test]
-fn the_public_instances_take_the_tokens_of_their_own_ci() {
+fn public_instances_receive_the_tokens_of_their_own_ci() {
     use ForgeKind::{Azure, Bitbucket, GitHub, GitLab};
     for (kind, variables, expected) in [
         (GitHub, vec![("GITHUB_TOKEN", "t")], "https://api.github.com Bearer t"),
@@ -53,7 +56,7 @@ fn the_public_instances_take_the_tokens_of_their_own_ci() {
 }
 
 #[test]
-fn instances_of_ones_own_are_where_their_ci_says() {
+fn self_hosted_instances_receive_the_tokens_of_their_own_ci() {
     use ForgeKind::{Azure, GitHub, GitLab, Gitea};
     for (kind, url, variables, expected) in [
         (
@@ -107,56 +110,56 @@ fn instances_of_ones_own_are_where_their_ci_says() {
 }
 
 #[test]
-fn t22_no_token_goes_where_only_the_repository_says() {
+fn t22_no_token_is_sent_to_a_host_that_only_the_settings_name() {
     use ForgeKind::{Azure, GitHub, GitLab, Gitea};
     insta::assert_snapshot!(found(GitHub, Some("https://evil.example"), &[("PINSTREAM_FORGE_TOKEN", "t")]), @r"
-    `PINSTREAM_FORGE_TOKEN` is not sent to `https://evil.example`: only the settings name that place; if that is meant, set `PINSTREAM_FORGE_URL` to `https://evil.example` beside the token
+    `PINSTREAM_FORGE_TOKEN` is not sent to `https://evil.example`: only the settings name this forge; if it is yours, set `PINSTREAM_FORGE_URL` to `https://evil.example` next to the token
     ");
     insta::assert_snapshot!(found(GitHub, Some("https://evil.example"), &[("GITHUB_TOKEN", "t")]), @r"
-    `GITHUB_TOKEN` is for `https://api.github.com`, and the forge is at `https://evil.example`; set `PINSTREAM_FORGE_TOKEN` to a token of that forge, and `PINSTREAM_FORGE_URL` to `https://evil.example`
+    `GITHUB_TOKEN` is a token for `https://api.github.com`, but the forge is `https://evil.example`; set `PINSTREAM_FORGE_TOKEN` to a token for that forge, and `PINSTREAM_FORGE_URL` to `https://evil.example`
     ");
     insta::assert_snapshot!(found(GitLab, None, &[("GITLAB_TOKEN", "t"), ("CI_SERVER_URL", "https://gitlab.corp.example")]), @r"
-    `GITLAB_TOKEN` is for `https://gitlab.corp.example`, and the forge is at `https://gitlab.com`; set `PINSTREAM_FORGE_TOKEN` to a token of that forge, and `PINSTREAM_FORGE_URL` to `https://gitlab.com`
+    `GITLAB_TOKEN` is a token for `https://gitlab.corp.example`, but the forge is `https://gitlab.com`; set `PINSTREAM_FORGE_TOKEN` to a token for that forge, and `PINSTREAM_FORGE_URL` to `https://gitlab.com`
     ");
     insta::assert_snapshot!(found(Gitea, Some("https://evil.example"), &[("GITEA_TOKEN", "t")]), @r"
-    nothing says that `GITEA_TOKEN` is for `https://evil.example`; set `PINSTREAM_FORGE_TOKEN` to a token of that forge, and `PINSTREAM_FORGE_URL` to `https://evil.example`
+    the environment does not say that `GITEA_TOKEN` is a token for `https://evil.example`; set `PINSTREAM_FORGE_TOKEN` to a token for that forge, and `PINSTREAM_FORGE_URL` to `https://evil.example`
     ");
     insta::assert_snapshot!(found(Gitea, Some("https://evil.example"), &[("GITEA_TOKEN", "t"), ("GITHUB_SERVER_URL", "https://github.com")]), @r"
-    `GITEA_TOKEN` is for `https://github.com`, and the forge is at `https://evil.example`; set `PINSTREAM_FORGE_TOKEN` to a token of that forge, and `PINSTREAM_FORGE_URL` to `https://evil.example`
+    `GITEA_TOKEN` is a token for `https://github.com`, but the forge is `https://evil.example`; set `PINSTREAM_FORGE_TOKEN` to a token for that forge, and `PINSTREAM_FORGE_URL` to `https://evil.example`
     ");
     let allowed = [("PINSTREAM_FORGE_TOKEN", "t"), ("PINSTREAM_FORGE_URL", "https://git.corp.example")];
     insta::assert_snapshot!(found(GitLab, Some("https://evil.example"), &allowed), @r"
-    the settings name the forge at `https://evil.example`, and `PINSTREAM_FORGE_URL` another one; see which is right: `PINSTREAM_FORGE_URL` says where tokens may go
+    `url` is `https://evil.example`, but `PINSTREAM_FORGE_URL` names another forge; correct one of them; tokens are sent only to `PINSTREAM_FORGE_URL`
     ");
     insta::assert_snapshot!(found(GitLab, Some("http://git.corp.example"), &[("PINSTREAM_FORGE_TOKEN", "t")]), @r"
-    `http://git.corp.example` would have a token sent in the clear; use `https://`, or have the operator set `PINSTREAM_FORGE_URL` to `http://git.corp.example`
+    refusing to send a token to `http://git.corp.example` unencrypted; use `https://`, or set `PINSTREAM_FORGE_URL` to `http://git.corp.example`
     ");
     insta::assert_snapshot!(found(Azure, None, &[("SYSTEM_ACCESSTOKEN", "t"), ("SYSTEM_COLLECTIONURI", "https://evil.visualstudio.com/")]), @r"
-    `SYSTEM_ACCESSTOKEN` is for `https://evil.visualstudio.com`, and the forge is at `https://dev.azure.com`; set `PINSTREAM_FORGE_TOKEN` to a token of that forge, and `PINSTREAM_FORGE_URL` to `https://dev.azure.com`
+    `SYSTEM_ACCESSTOKEN` is a token for `https://evil.visualstudio.com`, but the forge is `https://dev.azure.com`; set `PINSTREAM_FORGE_TOKEN` to a token for that forge, and `PINSTREAM_FORGE_URL` to `https://dev.azure.com`
     ");
 }
 
 #[test]
-fn what_is_missing_or_no_token_is_told() {
+fn missing_and_invalid_tokens_are_errors() {
     use ForgeKind::{Azure, GitHub, Gitea};
     insta::assert_snapshot!(found(GitHub, None, &[("GITLAB_TOKEN", "t")]), @r"
-    there is no token for GitHub; set `PINSTREAM_FORGE_TOKEN` (or `GITHUB_TOKEN`) in the environment of pinstream
+    no token for GitHub found; set `PINSTREAM_FORGE_TOKEN` (or `GITHUB_TOKEN`) in the environment of pinstream
     ");
     insta::assert_snapshot!(found(Gitea, Some("https://g.example"), &[]), @r"
-    there is no token for Gitea; set `PINSTREAM_FORGE_TOKEN` (or `FORGEJO_TOKEN` or `GITEA_TOKEN`) in the environment of pinstream
+    no token for Gitea found; set `PINSTREAM_FORGE_TOKEN` (or `FORGEJO_TOKEN` or `GITEA_TOKEN`) in the environment of pinstream
     ");
     insta::assert_snapshot!(found(GitHub, None, &[("GITHUB_TOKEN", "a\nb")]), @r"
-    `GITHUB_TOKEN` has characters that no token has; set it to the token alone, in one line
+    `GITHUB_TOKEN` contains characters that are not allowed in a token; set it to the token alone
     ");
     insta::assert_snapshot!(found(Azure, None, &[("PINSTREAM_FORGE_TOKEN", "t"), ("PINSTREAM_FORGE_URL", "https://u:p@a.example")]), @r"
-    `PINSTREAM_FORGE_URL` is not the address of a forge; as `https://git.acme.example`; it holds no token
+    invalid `PINSTREAM_FORGE_URL`: not the URL of a forge; use a URL without credentials, e.g. `https://git.acme.example`
     ");
 }
 
 #[test]
-fn t22_a_token_is_shown_to_its_own_origin_alone() {
+fn t22_a_token_is_only_returned_for_its_own_origin() {
     let own = UrlOrigin::parse("https://api.github.com").unwrap();
-    let token = bind(ForgeKind::GitHub, TOKEN, "t", &own).unwrap();
+    let token = ForgeToken { header: HeaderValue::from_static("t"), origin: own.clone() };
     for (origin, is_own) in [
         ("https://api.github.com", true),
         ("http://api.github.com", false),
@@ -165,5 +168,13 @@ fn t22_a_token_is_shown_to_its_own_origin_alone() {
     ] {
         assert_eq!(token.header(&UrlOrigin::parse(origin).unwrap()).is_some(), is_own, "{origin}");
     }
-    assert!(token.header(&own).unwrap().is_sensitive());
+}
+
+#[test]
+fn t22_a_token_header_is_sensitive() {
+    let repository = ForgeRepository { forge: ForgeKind::GitHub, path: "acme/deploy".to_owned(), url: None };
+    let var = |name: &str| (name == TOKEN).then(|| "t".to_owned());
+    let environment = ForgeEnvironment::read([protocol(ForgeKind::GitHub)], var);
+    let instance = find(&repository, protocol(ForgeKind::GitHub), &environment).unwrap();
+    assert!(instance.token.header(&instance.origin).unwrap().is_sensitive());
 }

@@ -5,10 +5,11 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::publish::forges::PublishTable;
 use crate::formats::TargetTable;
 use crate::text::diagnostics::At;
+use crate::text::toml::Entries;
 use crate::text::toml::schema_check::SchemaShape;
-use crate::text::toml::{Entries, StringOr};
 
 /// The shape of `pinstream.toml`.
 pub(super) static SHAPE: LazyLock<SchemaShape> = LazyLock::new(SchemaShape::of::<SettingsTable>);
@@ -140,54 +141,4 @@ pub(crate) struct HookTable {
     pub(crate) timeout: Option<At<String>>,
     /// Run once for each change instead of once for all.
     pub(crate) each: bool,
-}
-
-/// Patterns of tags, by the name of their group.
-pub(crate) type SetsTable = Entries<Vec<At<String>>>;
-
-/// Proposals, on exactly one forge.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-#[schemars(rename = "Publish")]
-pub(crate) struct PublishTable {
-    /// GitHub or GitHub Enterprise; `repository` such as `acme/deploy`.
-    pub(crate) github: Option<At<ForgeTable>>,
-    /// GitLab; `repository` such as `group/sub/project`.
-    pub(crate) gitlab: Option<At<ForgeTable>>,
-    /// Gitea or Forgejo; `repository` such as `acme/deploy`, and `url`.
-    pub(crate) gitea: Option<At<ForgeTable>>,
-    /// Bitbucket Cloud; `repository` such as `workspace/repo`.
-    pub(crate) bitbucket: Option<At<ForgeTable>>,
-    /// Azure DevOps; `repository` such as `organization/project/repository`.
-    pub(crate) azure: Option<At<ForgeTable>>,
-    /// Changes that share a proposal: those of a `stream` (default), of a `tag`, `all`, or named groups of tags, e.g.
-    /// `{ base = ["python:*"] }`; other tags are grouped by stream.
-    pub(crate) group: Option<At<StringOr<SetsTable>>>,
-    /// Jinja template for titles of proposals, see `pinstream help message`; default: the first line of the commit
-    /// message.
-    pub(crate) title: Option<At<String>>,
-    /// Jinja template for bodies of proposals; its variable `text` is the default body.
-    pub(crate) body: Option<At<String>>,
-    /// Labels of proposals.
-    pub(crate) labels: Vec<At<String>>,
-    /// Requested reviewers: a name, or `team:NAME` if the forge has teams.
-    pub(crate) reviewers: Vec<At<String>>,
-    /// Open proposals as drafts.
-    pub(crate) draft: Option<At<bool>>,
-    /// Let the forge merge proposals once its rules are met.
-    pub(crate) auto_merge: Option<At<bool>>,
-    /// Also propose changes of the class `attestation` on their own.
-    pub(crate) attestation: bool,
-}
-
-/// A repository on a forge.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-#[schemars(rename = "Forge")]
-pub(crate) struct ForgeTable {
-    /// Repository, in the notation of the forge.
-    #[schemars(required)]
-    pub(crate) repository: Option<At<String>>,
-    /// URL of a self-hosted instance, e.g. `https://git.acme.example`.
-    pub(crate) url: Option<At<String>>,
 }

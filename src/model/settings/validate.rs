@@ -32,7 +32,7 @@ pub(crate) fn settings(file: &Arc<SourceFile>, schedules: &mut Schedules) -> (Se
     let anchors = verify::trust_file(import.verify.as_ref(), &findings).into_iter().collect();
     let publish = table.publish.and_then(|table| publish::publish(&table, &incomplete, &mut findings));
     let git = git::git(&table.git, &mut findings);
-    let is_on_github = publish.as_ref().is_some_and(|publish| publish.place.kind == ForgeKind::GitHub);
+    let is_on_github = publish.as_ref().is_some_and(|publish| publish.repository.forge == ForgeKind::GitHub);
     if let (Some(Sign::GitHub), Some(written), false) = (git.sign, &table.git.sign, is_on_github) {
         let help = "add `[publish.github]`, or use `ssh` or `openpgp` with a key";
         findings.report(&written.span, "`github` signs only commits of proposals on GitHub", help);

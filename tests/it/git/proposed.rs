@@ -32,7 +32,7 @@ fn tell(repo: &BareRepo, machine: &Machine) {
     let mut two = Machine::new(machine.url.clone()).open();
     let proposals = two.fetch_tips(None).unwrap().proposals;
     assert_eq!(proposals, BTreeMap::from([(BRANCH.to_owned(), first.clone())]));
-    let found = two.proposed(&proposals).unwrap().remove(BRANCH).unwrap();
+    let found = two.read_proposals(&proposals).unwrap().remove(BRANCH).unwrap();
     let author = Author { name: "pinstream".to_owned(), email: "pinstream@localhost".to_owned() };
     assert_eq!((found.tip, found.parents), (first.clone(), vec![sight.tip.clone()]));
     assert_eq!((found.author.as_ref(), found.committer), (Some(&author), Some(author.clone())));
@@ -53,7 +53,7 @@ fn tell(repo: &BareRepo, machine: &Machine) {
     }
     assert_eq!(repo.tip("refs/heads/pinstream/python"), Some(person.clone()));
     let proposals = one.fetch_tips(None).unwrap().proposals;
-    let found = one.proposed(&proposals).unwrap().remove(BRANCH).unwrap();
+    let found = one.read_proposals(&proposals).unwrap().remove(BRANCH).unwrap();
     assert_eq!((found.tip.0.as_str(), found.parents), (person.as_str(), vec![second]));
 
     // It is deleted once.
@@ -94,12 +94,12 @@ fn many_branches_are_read_on_one_connection() {
     let mut two = Machine::new(server.url()).open();
     let proposals = two.fetch_tips(None).unwrap().proposals;
     server.take_requests();
-    let found = two.proposed(&proposals).unwrap();
+    let found = two.read_proposals(&proposals).unwrap();
     assert_eq!(found.len(), 20);
     let asked = server.take_requests().len();
     assert!(asked <= 3, "{asked}");
     assert_eq!(found["pinstream/7"].lock.as_deref(), Some(&b"7"[..]));
-    two.proposed(&proposals).unwrap();
+    two.read_proposals(&proposals).unwrap();
     assert_eq!(server.take_requests().len(), 0);
 }
 

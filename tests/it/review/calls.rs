@@ -1,10 +1,10 @@
-//! How many calls a forge gets, and what new proposals have.
+//! Number of requests to a forge, and the options of new proposals.
 
 use super::Review;
 use crate::support::forge::Kind;
 use crate::support::lane::slow;
 
-/// Who is asked on each forge, in the way it knows people.
+/// Reviewers on each forge, by the names it uses: the setting, and the expected list.
 fn reviewers(kind: Kind) -> (&'static str, &'static [&'static str]) {
     match kind {
         Kind::GitHub | Kind::Gitea => ("\"alice\", \"team:platform\"", &["alice", "platform"]),
@@ -14,8 +14,8 @@ fn reviewers(kind: Kind) -> (&'static str, &'static [&'static str]) {
     }
 }
 
-/// All that new proposals can have there.
-fn wishes(kind: Kind) -> String {
+/// Settings with all options that a forge supports.
+fn options(kind: Kind) -> String {
     let reviewers = format!("reviewers = [{}]\n", reviewers(kind).0);
     match kind {
         Kind::Bitbucket => reviewers,
@@ -23,8 +23,8 @@ fn wishes(kind: Kind) -> String {
     }
 }
 
-fn check_wishes(kind: Kind) {
-    let review = Review::new(kind, &wishes(kind));
+fn check_options(kind: Kind) {
+    let review = Review::new(kind, &options(kind));
     review.stage.push("web:1", 3);
     let report = review.stage.report(0, &[]);
     let pull = review.only();
@@ -38,7 +38,7 @@ fn check_wishes(kind: Kind) {
     );
     assert_eq!((pull.auto_merge, pull.is_draft), (kind != Kind::Bitbucket, false));
     assert_eq!(report["notes"].as_array().map(Vec::len), Some(0), "{report}");
-    // Who was asked stays asked, and what people took away stays away.
+    // A refresh changes neither reviewers nor labels.
     review.stage.push("web:1", 4);
     review.stage.report(0, &[]);
     assert_eq!((review.only().reviewers, review.only().labels), (pull.reviewers, pull.labels));
@@ -55,7 +55,7 @@ fn check_draft(kind: Kind) {
     assert_eq!((review.only().title, review.only().is_draft), (pull.title, true));
 }
 
-/// 500 moves in 40 groups.
+/// 500 changes in 40 groups.
 fn check_calls(kind: Kind) {
     slow!();
     const GROUPS: usize = 40;
@@ -77,7 +77,7 @@ fn check_calls(kind: Kind) {
         review.stage.commit(&format!("streams/{name}.toml"), &format!("[tags]\n{tags}"));
     }
     review.stage.ends(0, &[]);
-    review.publish(&wishes(kind));
+    review.publish(&options(kind));
     for (pass, outcome) in [(1, "created"), (2, "refreshed"), (3, "unchanged")] {
         if pass < 3 {
             push(pass * 1_000);
@@ -86,7 +86,7 @@ fn check_calls(kind: Kind) {
         let report = review.stage.report(0, &[]);
         let calls = review.forge.calls().len();
         let outcomes = Review::proposals(&report);
-        assert_eq!(outcomes.iter().filter(|(word, _)| word == outcome).count(), GROUPS, "{outcomes:?}");
+        assert_eq!(outcomes.iter().filter(|(found, _)| found == outcome).count(), GROUPS, "{outcomes:?}");
         assert!(calls <= 3 * GROUPS, "{calls} calls for {outcome}");
     }
     assert_eq!(review.forge.open().len(), GROUPS);
@@ -97,17 +97,17 @@ macro_rules! on_each_forge {
         use super::*;
 
         #[test]
-        fn new_proposals_have_what_the_settings_ask_for() {
-            check_wishes(Kind::$kind);
+        fn new_proposals_have_the_options_of_the_settings() {
+            check_options(Kind::$kind);
         }
 
         #[test]
-        fn a_draft_stays_one() {
+        fn a_draft_stays_a_draft() {
             check_draft(Kind::$kind);
         }
 
         #[test]
-        fn five_hundred_moves_in_forty_groups_cost_no_more_than_three_calls_a_group() {
+        fn five_hundred_changes_in_forty_groups_cost_at_most_three_requests_per_group() {
             check_calls(Kind::$kind);
         }
     })+ };

@@ -1,28 +1,27 @@
-//! Tags that a stream discovers: proposed by whoever read the list of their repository, they stay so in passes that did
-//! not.
+//! Discovered tags: proposed by the pass that read their tag list, they stay proposed in passes that did not.
 
 use super::Review;
 use crate::reconcile::shards::of;
 use crate::support::forge::Kind;
 use crate::support::lane::slow;
 
-/// Either of two shards, the one that reads the list of the stream first. For which of them a branch is of which no tag
-/// is known depends on its name.
+/// Both orders of two shards; the first one reads the tag list. The owner of a branch without known tags depends on the
+/// name of the branch.
 const SHARDS: [[&str; 2]; 2] = [["1/2", "2/2"], ["2/2", "1/2"]];
 
-/// Lists are read at night.
+/// Tag lists are read at night.
 const NIGHTLY: &str = "[import]\nschedule = \"0 3 * * *\"\n";
 
-/// A root whose stream `app` discovers tags of one repository, beside a tag `web:x` of another.
+/// A root whose stream `app` discovers the tags of one repository, and a tag `web:x` of another repository.
 struct Discovering {
     review: Review,
-    /// The repositories, each in the share of one of the shards.
+    /// Repositories in different shards.
     app: String,
     web: String,
 }
 
 impl Discovering {
-    /// `app:2.0` and `web:x` are pinned, and from then on moves are proposed in groups by `group`.
+    /// Pins `app:2.0` and `web:x`, then configures proposals grouped by `group`.
     fn new(settings: &str, group: &str, shards: [&str; 2]) -> Self {
         let review = Review::bare(Kind::GitHub);
         let [app, web] = shards.map(|shard| of(&review.stage, shard).next().unwrap());
@@ -62,15 +61,15 @@ impl Discovering {
         self.review.stage.push(&format!("{}:1", self.web), seed);
     }
 
-    /// A pass that must end with `code`, and what it must say of proposals: what became of each, and its number.
+    /// Runs a pass and compares its exit code, and outcome and number of each proposal.
     #[track_caller]
     fn pass(&self, code: i32, args: &[&str], expected: &[(&str, u64)]) {
         let found = Review::proposals(&self.review.stage.report(code, args));
-        let expected: Vec<_> = expected.iter().map(|(word, number)| ((*word).to_owned(), *number)).collect();
+        let expected: Vec<_> = expected.iter().map(|(outcome, number)| ((*outcome).to_owned(), *number)).collect();
         assert_eq!(found, expected);
     }
 
-    /// The open proposals, each with the tags that its lock has at another digest than the branch, or has not.
+    /// Lists the open proposals, each with the tags that it adds or changes (`+`) and removes (`-`).
     fn open(&self) -> Vec<String> {
         let stage = &self.review.stage;
         let of = |lock: &str, id: &str| crate::reconcile::stage::pin(lock, id);
@@ -91,7 +90,7 @@ impl Discovering {
 }
 
 #[test]
-fn a_tag_that_another_shard_discovered_stays_proposed_until_that_finds_it_gone() {
+fn a_discovered_tag_stays_proposed_until_the_shard_that_lists_it_finds_it_deleted() {
     for shards @ [reader, other] in SHARDS {
         let root = Discovering::new("", "\"tag\"", shards);
         root.push(&["2.1"]);
@@ -102,7 +101,7 @@ fn a_tag_that_another_shard_discovered_stays_proposed_until_that_finds_it_gone()
         }
         assert_eq!(root.open(), ["pinstream/app+2.1 +app:2.1"]);
 
-        // So it is with one that is to go.
+        // The same applies to a removal.
         root.remove("2.0");
         root.pass(0, &["--shard", reader], &[("created", 2), ("unchanged", 1)]);
         root.pass(0, &["--shard", other], &[]);
@@ -117,7 +116,7 @@ fn a_tag_that_another_shard_discovered_stays_proposed_until_that_finds_it_gone()
 }
 
 #[test]
-fn what_two_shards_propose_together_is_of_both() {
+fn a_proposal_of_two_shards_keeps_the_changes_of_both() {
     slow!();
     for group in ["\"all\"", "{ all = [\"*\"] }"] {
         for shards @ [reader, other] in SHARDS {
@@ -144,7 +143,7 @@ fn what_two_shards_propose_together_is_of_both() {
 }
 
 #[test]
-fn what_is_discovered_no_more_is_for_one_shard_to_close() {
+fn one_shard_closes_the_proposal_of_a_tag_that_is_no_longer_discovered() {
     for shards @ [reader, other] in SHARDS {
         for rule in ["semver = \"~2.0.0\"", ""] {
             let root = Discovering::new("", "\"tag\"", shards);
@@ -165,7 +164,7 @@ fn what_is_discovered_no_more_is_for_one_shard_to_close() {
 }
 
 #[test]
-fn between_two_looks_at_a_list_what_was_discovered_stays_proposed() {
+fn discovered_tags_stay_proposed_between_two_reads_of_the_list() {
     let mut root = Discovering::new(NIGHTLY, "\"stream\"", SHARDS[0]);
     let x = format!("[tags]\nx = \"REGISTRY/{}:1\"\n", root.web);
     root.review.stage.commit("streams/web.toml", &format!("{x}new = {{ follow = \"app:2.1\" }}\n"));
@@ -222,7 +221,7 @@ fn a_list_that_cannot_be_read_closes_no_proposal() {
 }
 
 #[test]
-fn what_was_merged_since_is_not_proposed_to_go() {
+fn a_merged_tag_is_not_proposed_for_removal() {
     let mut root = Discovering::new(NIGHTLY, "\"tag\"", SHARDS[0]);
     root.push(&["2.1", "2.2"]);
     root.at("24T03:00");
@@ -237,7 +236,7 @@ fn what_was_merged_since_is_not_proposed_to_go() {
 }
 
 #[test]
-fn what_people_closed_is_not_kept_until_the_list_is_read() {
+fn a_rejected_tag_stays_rejected_when_the_list_is_read_again() {
     let mut root = Discovering::new(NIGHTLY, "\"tag\"", SHARDS[0]);
     root.push(&["2.1"]);
     root.at("24T03:00");

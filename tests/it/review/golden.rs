@@ -1,4 +1,4 @@
-//! Bodies of proposals as people read them: as text, and as a forge shows them.
+//! Bodies of proposals: as text, and as rendered by a forge.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::Review;
 use crate::support::forge::Kind;
 use crate::support::registry::Image;
 
-/// An image of a team: what it says of itself, by its version.
+/// An image with labels for its source and base image.
 fn web(seed: u64, version: &str, revision: &str, created: &str) -> Image {
     Image::new(seed)
         .version(version)
@@ -19,7 +19,7 @@ fn web(seed: u64, version: &str, revision: &str, created: &str) -> Image {
         .label("org.opencontainers.image.base.name", "docker.io/library/debian:13-slim")
 }
 
-/// Three streams of which something moves: a version, a rebuild that became worse, and what its maker should not say.
+/// Three streams with changes: a new version, a rebuild with regressions, and hostile labels.
 fn review(kind: Kind) -> Review {
     let review = Review::bare(kind);
     let push = |name: &str, image: Image| review.stage.registry.push(name, "1", &image);
@@ -63,19 +63,19 @@ fn review(kind: Kind) -> Review {
     review
 }
 
-/// `text` without what differs from run to run.
+/// Replaces what differs between runs.
 fn shown(review: &Review, text: &str) -> String {
     review.stage.sandbox.scrubbed(text).replace("[REGISTRY]", "registry.example")
 }
 
-/// As a forge shows it: CommonMark with tables.
+/// Renders CommonMark with tables, as forges do.
 fn rendered(text: &str) -> String {
     let mut out = String::new();
     html::push_html(&mut out, Parser::new_ext(text, Options::ENABLE_TABLES));
     out
 }
 
-/// Compares with the golden file of that name, which `PINSTREAM_GOLDEN=write` writes.
+/// Compares with a golden file; `PINSTREAM_GOLDEN=write` updates it.
 #[track_caller]
 fn golden(name: &str, found: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/review/golden").join(name);
@@ -95,7 +95,7 @@ fn a_body_reads_well_as_text_and_rendered() {
 }
 
 #[test]
-fn each_forge_gets_the_same_words_as_far_as_it_takes_them() {
+fn all_forges_get_the_same_body_within_their_limits() {
     let plain = {
         let review = review(Kind::GitHub);
         shown(&review, &review.only().body)
@@ -104,19 +104,19 @@ fn each_forge_gets_the_same_words_as_far_as_it_takes_them() {
         let review = review(kind);
         assert_eq!(shown(&review, &review.only().body), plain, "{kind:?}");
     }
-    // It shows comments of HTML to people, so what it should hide stands there in another form.
+    // Bitbucket shows HTML comments, so its hidden lines have another form.
     let bitbucket = review(Kind::Bitbucket);
     let body = shown(&bitbucket, &bitbucket.only().body);
-    let words = |text: &str| {
+    let visible = |text: &str| {
         text.lines()
             .filter(|line| !line.contains("pinstream:") && !line.is_empty())
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };
-    assert_eq!(words(&body), words(&plain));
+    assert_eq!(visible(&body), visible(&plain));
     assert!(body.contains("\n[//]: # (pinstream: set=") && !body.contains("<!--"), "{body}");
     assert!(!rendered(&body).contains("pinstream:"));
-    // It takes 4 000 characters.
+    // Azure accepts 4,000 characters.
     let azure = review(Kind::Azure);
     let body = azure.only().body;
     assert!(body.chars().count() <= 4_000 && body.contains("<!-- pinstream: set="), "{body}");
@@ -124,14 +124,14 @@ fn each_forge_gets_the_same_words_as_far_as_it_takes_them() {
 }
 
 #[test]
-fn t9_nothing_of_an_image_acts_on_a_forge() {
+fn t9_text_from_images_is_inactive_on_a_forge() {
     let review = review(Kind::GitHub);
     let pull = review.only();
     let html = rendered(&pull.body);
     for text in ["<img", "<h1", "href=\"javascript", "href=\"https://evil", "<!-- x"] {
         assert!(!html.contains(text), "{html}");
     }
-    // What is outside of code names nobody and nothing.
+    // Text outside of code spans mentions nobody.
     let outside: String = pull.body.split('`').step_by(2).collect();
     assert!(!outside.contains('@') && !outside.contains("evil") && !outside.contains("skip ci"), "{outside}");
     assert_eq!(pull.title, "chore(images): pin 4 tags");

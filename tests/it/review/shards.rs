@@ -1,4 +1,4 @@
-//! Shards propose what moves in their shares, and leave the proposals of others as they are.
+//! Shards propose the changes of their own tags and leave the proposals of other shards alone.
 
 use std::process::Stdio;
 
@@ -6,7 +6,7 @@ use super::Review;
 use crate::reconcile::shards::pair;
 use crate::support::forge::{Kind, PullState};
 
-/// Two tags of either of two shards, pinned already, whose moves are proposed in groups by `group`; their images.
+/// Creates a root with pinned tags of two shards and proposals grouped by `group`; returns the images.
 fn review(group: &str) -> (Review, [String; 2]) {
     let review = Review::bare(Kind::GitHub);
     let images = pair(&review.stage);
@@ -15,18 +15,18 @@ fn review(group: &str) -> (Review, [String; 2]) {
     (review, images)
 }
 
-/// A pass over a share: the outcomes of its proposals, with their numbers.
+/// Runs a pass of one shard; returns outcome and number of each proposal.
 #[track_caller]
 fn pass(review: &Review, shard: &str) -> Vec<(String, u64)> {
     Review::proposals(&review.stage.report(0, &["--shard", shard]))
 }
 
 fn outcomes(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
-    expected.iter().map(|(word, number)| ((*word).to_owned(), *number)).collect()
+    expected.iter().map(|(outcome, number)| ((*outcome).to_owned(), *number)).collect()
 }
 
 #[test]
-fn a_proposal_of_another_shard_is_neither_built_anew_nor_closed() {
+fn a_proposal_of_another_shard_is_neither_refreshed_nor_closed() {
     let (review, images) = review("tag");
     let ((one, two), branch) = (("1/2", "2/2"), ("pinstream/web+a", "pinstream/web+b"));
     for (image, seed) in images.iter().zip(11..) {
@@ -39,7 +39,7 @@ fn a_proposal_of_another_shard_is_neither_built_anew_nor_closed() {
     let repository = images[0].split(':').next().unwrap();
     assert!(asked.iter().all(|asked| !asked.path().contains(&format!("/{repository}/"))), "{asked:?}");
 
-    // Its base is another then, which only the one who looks at its tags sees to.
+    // Only the shard that owns its tags rebuilds it on the new base.
     review.forge.merge(2);
     let (tip, pull) = (review.tip(branch.0), review.only());
     let report = review.stage.report(0, &["--shard", two]);
@@ -49,7 +49,7 @@ fn a_proposal_of_another_shard_is_neither_built_anew_nor_closed() {
     assert_eq!(review.tip(branch.1), None);
     assert_eq!(pass(&review, one), outcomes(&[("refreshed", 1)]));
 
-    // So it is where nothing is left of it.
+    // The same applies when nothing is left to propose.
     review.stage.push(&images[0], 1);
     assert_eq!(pass(&review, two), []);
     assert_eq!(review.only().number, 1);
@@ -57,27 +57,27 @@ fn a_proposal_of_another_shard_is_neither_built_anew_nor_closed() {
 }
 
 #[test]
-fn a_proposal_of_tags_of_two_shards_is_of_both() {
+fn both_shards_refresh_a_proposal_of_their_tags() {
     let (review, images) = review("all");
-    let moves = |tag: &str| review.only().body.contains(&format!("web:{tag}"));
+    let proposes = |tag: &str| review.only().body.contains(&format!("web:{tag}"));
     review.stage.push(&images[0], 11);
     assert_eq!(pass(&review, "1/2"), outcomes(&[("created", 1)]));
     assert_eq!(pass(&review, "2/2"), outcomes(&[("unchanged", 1)]));
     review.stage.push(&images[1], 12);
     assert_eq!(pass(&review, "2/2"), outcomes(&[("refreshed", 1)]));
-    assert!(moves("a") && moves("b"));
+    assert!(proposes("a") && proposes("b"));
     review.stage.push(&images[1], 2);
     assert_eq!(pass(&review, "1/2"), outcomes(&[("unchanged", 1)]));
-    assert!(moves("a") && moves("b"));
+    assert!(proposes("a") && proposes("b"));
     assert_eq!(pass(&review, "2/2"), outcomes(&[("refreshed", 1)]));
-    assert!(moves("a") && !moves("b"));
+    assert!(proposes("a") && !proposes("b"));
     review.stage.push(&images[0], 1);
     assert_eq!(pass(&review, "1/2"), outcomes(&[("closed", 1)]));
     assert_eq!(review.forge.pulls()[0].state, PullState::Closed);
 }
 
 #[test]
-fn shards_that_meet_on_one_proposal_lose_no_move() {
+fn shards_that_refresh_one_proposal_concurrently_lose_no_change() {
     for round in 1..=3 {
         let (review, images) = review("all");
         for (image, seed) in images.iter().zip(10 * round..) {
@@ -97,7 +97,7 @@ fn shards_that_meet_on_one_proposal_lose_no_move() {
 }
 
 #[test]
-fn files_that_people_wrote_over_are_for_one_shard_to_put_right() {
+fn one_shard_proposes_files_that_someone_overwrote() {
     let (review, images) = review("tag");
     let target =
         |tag: &str| format!("[[target]]\nfrom = \"web:{tag}\"\nyaml = {{ path = \"{tag}.yaml\", at = \"image\" }}\n");

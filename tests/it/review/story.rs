@@ -1,4 +1,4 @@
-//! The whole story, once on each forge: two tags move, one moves again, a person adds a commit, merges, closes.
+//! The life of a proposal on each forge: opened, refreshed, amended by a person, merged, rejected, withdrawn.
 
 use super::Review;
 use crate::support::forge::{Kind, PullState};
@@ -6,15 +6,15 @@ use crate::support::forge::{Kind, PullState};
 const BRANCH: &str = "pinstream/web";
 
 fn outcomes(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
-    expected.iter().map(|(word, number)| ((*word).to_owned(), *number)).collect()
+    expected.iter().map(|(outcome, number)| ((*outcome).to_owned(), *number)).collect()
 }
 
-fn tell(kind: Kind) {
+fn run(kind: Kind) {
     let review = Review::new(kind, "");
     let stage = &review.stage;
     let (base, lock) = (stage.repo.tip("refs/heads/main"), stage.lock());
 
-    // Two tags move: one proposal of one commit, and the branch is as it was.
+    // Two tags change: one proposal with one commit; the branch is unchanged.
     stage.push("web:1", 3);
     stage.push("web:2", 4);
     let report = stage.report(0, &[]);
@@ -31,7 +31,7 @@ fn tell(kind: Kind) {
     assert_eq!((review.commits(BRANCH), stage.repo.tip("refs/heads/main"), stage.lock()), (1, base, lock));
     assert_eq!(stage.events_in_short(), "");
 
-    // Nothing new: nothing is written, neither there nor here.
+    // No change: nothing is written to the forge or the remote.
     let tip = review.tip(BRANCH);
     review.forge.calls();
     assert_eq!(Review::proposals(&stage.report(0, &[])), outcomes(&[("unchanged", 1)]));
@@ -39,12 +39,12 @@ fn tell(kind: Kind) {
     assert!(
         calls
             .iter()
-            .all(|call| ["graphql", "all", "List", "list", "Get", "get"].iter().any(|word| call.contains(word))),
+            .all(|call| ["graphql", "all", "List", "list", "Get", "get"].iter().any(|name| call.contains(name))),
         "{calls:?}"
     );
     assert_eq!(review.tip(BRANCH), tip);
 
-    // One moves again: the same proposal, refreshed in place.
+    // One tag changes again: the proposal is refreshed in place.
     let newest = stage.push("web:1", 5);
     assert_eq!(Review::proposals(&stage.report(0, &[])), outcomes(&[("refreshed", 1)]));
     let again = review.only();
@@ -52,7 +52,7 @@ fn tell(kind: Kind) {
     assert!(again.body.contains("1.0.5") && !again.body.contains("1.0.3"), "{}", again.body);
     assert!(stage.repo.read(BRANCH, "pinstream.lock").unwrap().contains(newest.as_str()));
 
-    // A person adds a commit: it stays, whatever moves, and the report says so.
+    // A person adds a commit: it is kept even if tags change, and the report says so.
     let theirs = stage.repo.commit(BRANCH, &[("deploy.yaml", "replicas: 3\n")]);
     stage.push("web:1", 6);
     let report = stage.report(0, &[]);
@@ -61,7 +61,7 @@ fn tell(kind: Kind) {
     assert!(reason.contains("a commit that is not pinstream's") && reason.contains(&theirs[..9]), "{reason}");
     assert_eq!((review.tip(BRANCH), review.only().body), (Some(theirs), again.body));
 
-    // They merge it: hooks run for what landed, and what moved since is proposed anew.
+    // They merge it: hooks run for what landed, and later changes are proposed again.
     review.forge.merge(1);
     let report = stage.report(0, &[]);
     assert_eq!(stage.events_in_short(), "web:1 1.0.1 > 1.0.5\nweb:2 1.0.2 > 1.0.4\n");
@@ -72,7 +72,7 @@ fn tell(kind: Kind) {
     assert_eq!(Review::proposals(&report), outcomes(&[("created", 2)]));
     assert_eq!((review.only().number, review.commits(BRANCH)), (2, 1));
 
-    // They close it: these digests are not proposed again, which the report says.
+    // They close it: these digests are not proposed again, and the report says so.
     review.forge.close(2);
     for _ in 0..2 {
         let report = stage.report(0, &[]);
@@ -83,18 +83,18 @@ fn tell(kind: Kind) {
         assert_eq!((review.forge.open(), review.tip(BRANCH)), (Vec::new(), None));
     }
 
-    // A newer one is.
+    // A newer digest is proposed.
     stage.push("web:1", 7);
     assert_eq!(Review::proposals(&stage.report(0, &[])), outcomes(&[("created", 3)]));
     assert!(review.only().body.contains("1.0.7"));
 
-    // Upstream goes back to what is pinned: nothing is left of it.
+    // Upstream returns to the pinned digest: nothing is left to propose.
     stage.push("web:1", 5);
     assert_eq!(Review::proposals(&stage.report(0, &[])), outcomes(&[("closed", 3)]));
     let closed = review.forge.pulls().pop().unwrap();
     assert_eq!((closed.state, closed.comments.len(), review.tip(BRANCH)), (PullState::Closed, 1, None));
 
-    // Closed by us, it is no rejection.
+    // A proposal that pinstream closed does not reject its digests.
     stage.push("web:1", 7);
     assert_eq!(Review::proposals(&stage.report(0, &[])), outcomes(&[("created", 4)]));
     assert_eq!(stage.events_in_short(), "web:1 1.0.1 > 1.0.5\nweb:2 1.0.2 > 1.0.4\n");
@@ -102,25 +102,25 @@ fn tell(kind: Kind) {
 
 #[test]
 fn on_github() {
-    tell(Kind::GitHub);
+    run(Kind::GitHub);
 }
 
 #[test]
 fn on_gitlab() {
-    tell(Kind::GitLab);
+    run(Kind::GitLab);
 }
 
 #[test]
 fn on_gitea() {
-    tell(Kind::Gitea);
+    run(Kind::Gitea);
 }
 
 #[test]
 fn on_bitbucket() {
-    tell(Kind::Bitbucket);
+    run(Kind::Bitbucket);
 }
 
 #[test]
 fn on_azure_devops() {
-    tell(Kind::Azure);
+    run(Kind::Azure);
 }

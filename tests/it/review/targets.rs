@@ -1,4 +1,4 @@
-//! Targets are proposed along with the moves of their tags; what a person wrote over, by itself.
+//! Targets are proposed together with the changes of their tags; files that someone overwrote get their own proposal.
 
 use super::Review;
 use crate::support::forge::{Kind, PullState};
@@ -6,7 +6,7 @@ use crate::support::forge::{Kind, PullState};
 const TARGETS: &str = "[[target]]\nfrom = \"web:1\"\nyaml = { path = \"one.yaml\", at = \"image\" }\n\
                        [[target]]\nfrom = \"web:2\"\nyaml = { path = \"two.yaml\", at = \"image\" }\n";
 
-/// Two tags of a stream, each with a file, proposed each by itself.
+/// Creates a stream with two tags, each with a file and its own proposal.
 fn review() -> Review {
     let review = Review::new(Kind::GitHub, "group = \"tag\"");
     let table = review.forge.kind.table();
@@ -22,7 +22,7 @@ fn text(review: &Review, branch: &str, path: &str) -> String {
 }
 
 #[test]
-fn a_file_is_proposed_with_the_move_of_its_tag_and_no_other() {
+fn a_file_is_proposed_with_the_change_of_its_own_tag_only() {
     let review = review();
     review.stage.ends(0, &[]);
     review.forge.merge(review.only().number);
@@ -32,7 +32,7 @@ fn a_file_is_proposed_with_the_move_of_its_tag_and_no_other() {
     assert_eq!(review.only().branch, branch);
     assert!(text(&review, branch, "one.yaml").contains(digest.as_str()));
     assert_eq!(text(&review, branch, "two.yaml"), text(&review, "main", "two.yaml"));
-    // Somebody changes another line of that file: what is proposed is built anew on it.
+    // Someone changes another line of that file: the proposal is rebuilt on it.
     let now = text(&review, "main", "one.yaml").replace("replicas: 1", "replicas: 2");
     review.stage.commit("one.yaml", &now);
     review.stage.ends(0, &[]);
@@ -45,7 +45,7 @@ fn a_file_is_proposed_with_the_move_of_its_tag_and_no_other() {
 }
 
 #[test]
-fn what_a_person_wrote_over_is_proposed_by_itself_until_they_close_it() {
+fn overwritten_files_are_proposed_separately_until_someone_closes_it() {
     let review = review();
     let report = review.stage.report(0, &[]);
     assert_eq!(Review::proposals(&report), [("created".to_owned(), 1)]);
@@ -54,9 +54,7 @@ fn what_a_person_wrote_over_is_proposed_by_itself_until_they_close_it() {
         (pull.branch.as_str(), pull.title.as_str()),
         ("pinstream/-targets", "chore(images): write pins into 2 files")
     );
-    assert!(
-        pull.body.starts_with("These files do not hold what the lock pins.\n\n- one.yaml: web:1\n- two.yaml: web:2\n")
-    );
+    assert!(pull.body.starts_with("These files do not match the lock.\n\n- one.yaml: web:1\n- two.yaml: web:2\n"));
     let again = review.stage.report(0, &[]);
     assert_eq!(Review::proposals(&again), [("unchanged".to_owned(), 1)]);
     assert_eq!((&report["end"], &again["end"]), (&"proposed".into(), &"proposed".into()));
@@ -65,13 +63,13 @@ fn what_a_person_wrote_over_is_proposed_by_itself_until_they_close_it() {
         assert_eq!(Review::proposals(&review.stage.report(0, &[])), []);
         assert_eq!((review.forge.open(), review.tip("pinstream/-targets")), (Vec::new(), None));
     }
-    // One of them is put right by a person: what is left is another question.
+    // A person fixes one of them: the rest is a different proposal.
     let digest = review.stage.pin("web:1").unwrap();
     let right = format!("image: {}/web:1@{digest}\n", review.stage.registry.host());
     review.stage.commit("one.yaml", &right);
     assert_eq!(Review::proposals(&review.stage.report(0, &[])), [("created".to_owned(), 2)]);
     assert!(!review.only().body.contains("one.yaml"));
-    // Merged, nothing is left.
+    // Nothing is left after the merge.
     review.forge.merge(2);
     assert_eq!(Review::proposals(&review.stage.report(0, &[])), []);
     assert_eq!(review.forge.pulls().last().unwrap().state, PullState::Merged);

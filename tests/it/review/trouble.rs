@@ -1,4 +1,4 @@
-//! What goes wrong between a pass and a forge, and what is grouped how.
+//! Failing forges, groups, templates, and tokens.
 
 use super::Review;
 use crate::support::forge::{Fault, Kind, TOKEN};
@@ -6,7 +6,7 @@ use crate::support::lane::slow;
 use crate::support::registry::Image;
 
 #[test]
-fn a_creation_whose_answer_or_request_is_lost_makes_one_proposal() {
+fn a_creation_whose_request_or_answer_is_lost_opens_one_proposal() {
     slow!();
     for kind in Kind::ALL {
         for fault in [Fault::LoseAnswer, Fault::LoseRequest] {
@@ -50,7 +50,7 @@ fn l03_a_branch_that_the_remote_refuses_fails_its_own_proposal_only() {
 }
 
 #[test]
-fn a_pass_that_got_no_further_than_the_branch_is_gone_on_from() {
+fn the_next_pass_opens_the_proposal_of_a_pushed_branch() {
     slow!();
     for kind in Kind::ALL {
         let review = Review::new(kind, "");
@@ -69,7 +69,7 @@ fn a_pass_that_got_no_further_than_the_branch_is_gone_on_from() {
 }
 
 #[test]
-fn what_a_forge_says_is_told_with_a_way_out_and_nothing_is_pushed() {
+fn errors_of_a_forge_are_reported_with_help_and_nothing_is_pushed() {
     slow!();
     let said = |status: u16, body: &str| {
         let review = Review::new(Kind::GitHub, "");
@@ -82,29 +82,29 @@ fn what_a_forge_says_is_told_with_a_way_out_and_nothing_is_pushed() {
         review.stage.shown(&errors.join("\n")).replace(&review.forge.url()[7..], "[FORGE]")
     };
     insta::assert_snapshot!(said(401, r#"{"message": "Bad credentials"}"#), @r"
-    error: `[FORGE]` does not let pinstream do this: it answered 401: Bad credentials
-    help: see whether the token is right, whole, and not yet expired
+    error: `[FORGE]` denied access: 401: Bad credentials
+    help: check that the token is complete and has not expired
     ");
     insta::assert_snapshot!(said(403, r#"{"message": "Resource not accessible \u001b[31m by ::error::x"}"#), @r"
-    error: `[FORGE]` does not let pinstream do this: it answered 403: Resource not accessible \u{1b}[31m by ::error::x
-    help: the token needs the permissions `pull-requests: write` and `issues: write` (and `contents: write` for commits); for `GITHUB_TOKEN` also `Allow GitHub Actions to create and approve pull requests` in the settings of the repository
+    error: `[FORGE]` denied access: 403: Resource not accessible \u{1b}[31m by ::error::x
+    help: grant the token the permissions `pull-requests: write` and `issues: write` (and `contents: write` for commits); for `GITHUB_TOKEN`, also enable `Allow GitHub Actions to create and approve pull requests` in the settings of the repository
     ");
     insta::assert_snapshot!(said(404, r#"{"message": "Not Found"}"#), @r"
-    error: `[FORGE]` does not know `acme/deploy`: it answered 404: Not Found
-    help: check `repository` in `[publish]` and the permissions of the token: the token needs the permissions `pull-requests: write` and `issues: write` (and `contents: write` for commits); for `GITHUB_TOKEN` also `Allow GitHub Actions to create and approve pull requests` in the settings of the repository
+    error: repository `acme/deploy` not found on `[FORGE]`: 404: Not Found
+    help: check `repository` in `[publish]`; if it is correct, grant the token the permissions `pull-requests: write` and `issues: write` (and `contents: write` for commits); for `GITHUB_TOKEN`, also enable `Allow GitHub Actions to create and approve pull requests` in the settings of the repository
     ");
     insta::assert_snapshot!(said(200, r#"{"data": {"repository": null}, "errors": [{"type": "NOT_FOUND", "message": "no such"}]}"#), @r"
-    error: `[FORGE]` does not know `acme/deploy`: it answered 404: no such
-    help: check `repository` in `[publish]` and the permissions of the token: the token needs the permissions `pull-requests: write` and `issues: write` (and `contents: write` for commits); for `GITHUB_TOKEN` also `Allow GitHub Actions to create and approve pull requests` in the settings of the repository
+    error: repository `acme/deploy` not found on `[FORGE]`: 404: no such
+    help: check `repository` in `[publish]`; if it is correct, grant the token the permissions `pull-requests: write` and `issues: write` (and `contents: write` for commits); for `GITHUB_TOKEN`, also enable `Allow GitHub Actions to create and approve pull requests` in the settings of the repository
     ");
     insta::assert_snapshot!(said(200, "<html>"), @r"
-    error: `[FORGE]` answered with something else than JSON
-    help: see whether `[publish]` names the right kind of forge and its `url`
+    error: unexpected answer from `[FORGE]`: expected JSON
+    help: check the kind of forge and its `url` in `[publish]`
     ");
     let echo = format!("{{\"message\": \"you sent {TOKEN}\"}}");
     insta::assert_snapshot!(said(403, &echo), @r"
-    error: `[FORGE]` does not let pinstream do this: it answered 403: response not shown: it contains a credential that was sent
-    help: the token needs the permissions `pull-requests: write` and `issues: write` (and `contents: write` for commits); for `GITHUB_TOKEN` also `Allow GitHub Actions to create and approve pull requests` in the settings of the repository
+    error: `[FORGE]` denied access: 403: response not shown: it contains a credential that was sent
+    help: grant the token the permissions `pull-requests: write` and `issues: write` (and `contents: write` for commits); for `GITHUB_TOKEN`, also enable `Allow GitHub Actions to create and approve pull requests` in the settings of the repository
     ");
     insta::assert_snapshot!(said(302, ""), @r"
     error: `[FORGE]` redirects to ``; the token is not sent there
@@ -121,22 +121,22 @@ fn without_a_token_nothing_is_sent_anywhere() {
     }
     review.forge.calls();
     let said = review.stage.ends(1, &[]);
-    assert!(said.contains("there is no token for GitHub\nhelp: set `PINSTREAM_FORGE_TOKEN`"), "{said}");
+    assert!(said.contains("no token for GitHub found\nhelp: set `PINSTREAM_FORGE_TOKEN`"), "{said}");
     assert_eq!((review.forge.calls(), review.tip("pinstream/web")), (Vec::new(), None));
 }
 
 #[test]
-fn a_label_that_is_not_there_is_a_note() {
+fn a_label_that_does_not_exist_is_a_note() {
     for kind in [Kind::GitHub, Kind::Gitea] {
         let review = Review::new(kind, "labels = [\"images\", \"nope\"]");
         review.stage.push("web:1", 3);
         let report = review.stage.report(0, &[]);
         assert_eq!(review.only().labels, ["images"]);
-        assert_eq!(report["notes"][0], "the repository has no label `nope`: create it");
+        assert_eq!(report["notes"][0], "label `nope` does not exist in the repository; create it");
     }
 }
 
-/// The branches of the open proposals, with how many tags each moves.
+/// Lists the branches of the open proposals, with the number of changed tags.
 fn branches(review: &Review) -> Vec<(String, usize)> {
     let rows = |body: &str| body.lines().filter(|line| line.starts_with("| `")).count();
     let mut all: Vec<_> = review.forge.open().iter().map(|pull| (pull.branch.clone(), rows(&pull.body))).collect();
@@ -145,7 +145,7 @@ fn branches(review: &Review) -> Vec<(String, usize)> {
 }
 
 #[test]
-fn moves_are_grouped_as_the_settings_say() {
+fn changes_are_grouped_as_configured() {
     for (group, expected) in [
         ("\"stream\"", vec![("pinstream/db", 1), ("pinstream/web", 3)]),
         ("\"tag\"", vec![("pinstream/db+1", 1), ("pinstream/web+1", 2), ("pinstream/web+2", 1)]),
@@ -156,7 +156,7 @@ fn moves_are_grouped_as_the_settings_say() {
         review.stage.stream("db", &[("1", 10)]);
         review.stage.stream("web", &[("1", 1), ("2", 2)]);
         let text = review.stage.repo.read("main", "streams/web.toml").unwrap();
-        // What follows a tag is moved with it.
+        // A follower is in the group of its tag.
         review.stage.commit("streams/web.toml", &format!("{text}latest = {{ follow = \"1\" }}\n"));
         review.stage.ends(0, &[]);
         review.publish(&format!("group = {group}"));
@@ -170,14 +170,14 @@ fn moves_are_grouped_as_the_settings_say() {
 }
 
 #[test]
-fn once_one_is_merged_the_others_are_built_anew_on_it() {
+fn after_one_is_merged_the_others_are_rebuilt_on_it() {
     let review = Review::new(Kind::GitHub, "group = \"tag\"");
     review.stage.push("web:1", 3);
     review.stage.push("web:2", 4);
     review.stage.ends(0, &[]);
     let (first, second) = (review.tip("pinstream/web+1"), review.tip("pinstream/web+2"));
     assert!(first.is_some() && second.is_some());
-    // A commit that is none of ours is no reason to start everything again.
+    // Unrelated commits do not rebuild proposals.
     review.stage.commit("README.md", "read me\n");
     review.stage.ends(0, &[]);
     assert_eq!((review.tip("pinstream/web+1"), review.tip("pinstream/web+2")), (first, second.clone()));
@@ -193,7 +193,7 @@ fn once_one_is_merged_the_others_are_built_anew_on_it() {
 }
 
 #[test]
-fn a_new_attestation_alone_is_proposed_only_where_it_is_asked_for() {
+fn a_new_attestation_alone_is_proposed_only_if_configured() {
     for (more, expected) in [("", 0), ("attestation = true", 1)] {
         let review = Review::bare(Kind::GitHub);
         let image = |attestation| Image::new(1).platforms(&["linux/amd64"]).attestation(attestation);
@@ -209,7 +209,7 @@ fn a_new_attestation_alone_is_proposed_only_where_it_is_asked_for() {
 }
 
 #[test]
-fn a_lock_that_says_the_same_in_other_words_is_proposed_too() {
+fn a_lock_without_digest_changes_is_proposed_too() {
     let review = Review::new(Kind::GitHub, "");
     review.stage.push("web:first", 1);
     let text = review.stage.repo.read("main", "streams/web.toml").unwrap().replace("web:1\"", "web:first\"");
@@ -217,14 +217,14 @@ fn a_lock_that_says_the_same_in_other_words_is_proposed_too() {
     assert_eq!(Review::proposals(&review.stage.report(0, &[])), [("created".to_owned(), 1)]);
     let pull = review.only();
     assert_eq!(pull.title, "chore(images): refresh the lock");
-    assert!(pull.body.starts_with("The lock says the same in other words"), "{}", pull.body);
+    assert!(pull.body.starts_with("No digest changes."), "{}", pull.body);
     assert_eq!(Review::proposals(&review.stage.report(0, &[])), [("unchanged".to_owned(), 1)]);
     review.forge.merge(1);
     assert_eq!(Review::proposals(&review.stage.report(0, &[])), []);
 }
 
 #[test]
-fn a_pass_over_some_tags_keeps_what_is_proposed_for_others() {
+fn a_pass_over_some_tags_keeps_the_proposed_changes_of_others() {
     let review = Review::new(Kind::GitHub, "");
     review.stage.push("web:1", 3);
     review.stage.push("web:2", 4);
@@ -236,9 +236,9 @@ fn a_pass_over_some_tags_keeps_what_is_proposed_for_others() {
 }
 
 #[test]
-fn titles_and_bodies_come_from_templates_and_a_plan_shows_them() {
+fn a_plan_shows_titles_and_bodies_from_templates() {
     let templates = "title = \"Bump {{ count }}: {{ title }}\"\nbody = \"\"\"\nPlease look, @acme/platform.\n\
-                     <!-- pinstream: set=0 moves= -->\n\n{{ text }}\n\"\"\"";
+                     <!-- pinstream: set=0 changes= -->\n\n{{ text }}\n\"\"\"";
     let review = Review::new(Kind::GitHub, templates);
     review.stage.push("web:1", 3);
     let mut plan = review.stage.sandbox.pinstream(&["plan", "-v"]);
@@ -255,14 +255,14 @@ fn titles_and_bodies_come_from_templates_and_a_plan_shows_them() {
     assert_eq!(pull.title, "Bump 1: chore(images): pin web:1");
     assert!(pull.body.starts_with("Please look, @acme/platform.\n\n| tag |"), "{}", pull.body);
     assert_eq!(pull.body.matches("<!-- pinstream: set=").count(), 1);
-    // What is remembered is not the template's to say.
+    // A template cannot forge the fingerprint.
     review.forge.close(pull.number);
     let report = review.stage.report(0, &[]);
     assert_eq!(Review::outcome(&report, "1"), "reverted");
 }
 
 #[test]
-fn t8_t22_no_token_of_a_forge_is_shown() {
+fn t8_t22_the_token_of_a_forge_is_never_shown() {
     let review = Review::new(Kind::GitHub, "");
     review.stage.push("web:1", 3);
     let said = review.stage.ends(0, &["-v"]);

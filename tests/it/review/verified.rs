@@ -1,9 +1,9 @@
-//! Commits that GitHub makes and signs.
+//! Commits that GitHub creates and signs.
 
 use super::Review;
 use crate::support::forge::Kind;
 
-/// A root with a target, whose commits GitHub signs.
+/// Creates a root with a target and commits signed by GitHub.
 fn review() -> Review {
     let review = Review::new(Kind::GitHub, "");
     let target = "[[target]]\nfrom = \"web:1\"\nyaml = { path = \"deploy/run.yaml\", at = \"image\" }\n";
@@ -15,7 +15,7 @@ fn review() -> Review {
 }
 
 #[test]
-fn a_proposal_is_of_one_commit_that_github_made() {
+fn a_proposal_has_one_commit_that_github_created() {
     let review = review();
     let digest = review.stage.push("web:1", 3);
     review.stage.ends(0, &[]);
@@ -31,14 +31,14 @@ fn a_proposal_is_of_one_commit_that_github_made() {
         assert!(review.stage.repo.read(branch, path).unwrap().contains(digest.as_str()), "{path}");
     }
     review.stage.repo.git(&["fsck", "--strict", "--no-dangling"]);
-    // It is known again, and refreshed in place by compare-and-swap.
+    // The next passes recognize it and refresh it in place.
     let tip = review.tip(branch);
     review.stage.ends(0, &[]);
     assert_eq!(review.tip(branch), tip);
     review.stage.push("web:1", 4);
     assert_eq!(Review::proposals(&review.stage.report(0, &[])), [("refreshed".to_owned(), 1)]);
     assert_eq!(review.commits(branch), 1);
-    // A person's commit stays.
+    // A person's commit is kept.
     let theirs = review.stage.repo.commit(branch, &[("README.md", "mine\n")]);
     review.stage.push("web:1", 5);
     assert_eq!(Review::proposals(&review.stage.report(0, &[])), [("skipped".to_owned(), 1)]);
@@ -46,18 +46,18 @@ fn a_proposal_is_of_one_commit_that_github_made() {
 }
 
 #[test]
-fn a_token_for_which_github_does_not_sign_is_an_error_and_nothing_is_pushed() {
+fn a_token_that_github_does_not_sign_for_is_an_error_and_nothing_is_pushed() {
     let review = review();
     review.forge.never_signs();
     review.stage.push("web:1", 3);
     let said = review.stage.ends(1, &[]);
     assert!(said.contains("GitHub did not sign the commit: unsigned\n"), "{said}");
-    assert!(said.contains("use the `GITHUB_TOKEN` of Actions or a token of a GitHub App"), "{said}");
+    assert!(said.contains("use the `GITHUB_TOKEN` of Actions or the token of a GitHub App"), "{said}");
     assert_eq!((review.tip("pinstream/web"), review.forge.pulls()), (None, Vec::new()));
 }
 
 #[test]
-fn without_proposals_on_github_there_is_nobody_who_signs() {
+fn signing_by_github_requires_proposals_on_github() {
     let review = review();
     review.stage.settings("[git]\nsign = \"github\"\n");
     let said = review.stage.ends(1, &[]);

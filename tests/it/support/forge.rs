@@ -219,7 +219,7 @@ impl Drop for FakeForge {
     fn drop(&mut self) {
         let wrong = std::mem::take(&mut self.state().wrong);
         if !std::thread::panicking() {
-            assert!(wrong.is_empty(), "not as it is published: {wrong:#?}");
+            assert!(wrong.is_empty(), "violations of the API description: {wrong:#?}");
             canary::absent("what a forge was told", format!("{:?}", self.pulls()).as_bytes());
         }
     }
@@ -268,7 +268,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A status and the relevant part of an answer.
+/// Status, and the relevant part of an answer.
 type Part = (u16, Value);
 
 fn answer(kind: Kind, contract: &Contract, state: &mut State, request: &Request) -> Answer {
@@ -290,7 +290,7 @@ fn answer(kind: Kind, contract: &Contract, state: &mut State, request: &Request)
     }
     let path = request.path().strip_prefix(kind.prefix());
     let Some(operation) = path.and_then(|path| contract.find(&request.method, path)) else {
-        state.wrong.push(format!("there is no {} {}", request.method, request.target));
+        state.wrong.push(format!("no such operation: {} {}", request.method, request.target));
         return json(404, &Value::Null);
     };
     state.calls.push(operation.name.to_owned());

@@ -1,4 +1,4 @@
-//! What is read of `[publish]`, and what is said of one that is wrong.
+//! Reading `[publish]`, and the problems that are reported.
 
 use super::*;
 use crate::text::diagnostics::{Problems, RenderStyle, RenderedProblems};
@@ -9,24 +9,24 @@ fn read(text: &str) -> Publish {
     settings.publish.unwrap()
 }
 
-/// The problems of `text`, each with its line and the way out.
-fn said(text: &str) -> String {
+/// Renders the problems of `text`, each with its line and help.
+fn problems(text: &str) -> String {
     let (settings, problems) = crate::model::settings::read(text.as_bytes());
-    let Err(problems) = Problems::check(problems) else { return "nothing is wrong".to_owned() };
+    let Err(problems) = Problems::none_or(problems) else { return "no problems".to_owned() };
     assert!(problems.0.iter().all(|problem| problem.span.is_some() && problem.help.is_some()), "{problems:?}");
     drop(settings);
     let rendered = RenderedProblems(&problems, RenderStyle::Plain).to_string();
-    let is_told = |line: &&str| ["error", "= help", "-->"].iter().any(|word| line.trim_start().starts_with(word));
-    rendered.lines().filter(is_told).map(str::trim).collect::<Vec<_>>().join("\n")
+    let is_shown = |line: &&str| ["error", "= help", "-->"].iter().any(|word| line.trim_start().starts_with(word));
+    rendered.lines().filter(is_shown).map(str::trim).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
-fn one_forge_is_enough() {
+fn a_forge_is_all_that_publish_requires() {
     let publish = read("[publish.github]\nrepository = 'acme/deploy'");
     assert_eq!(
         publish,
         Publish {
-            place: ForgePlace { kind: ForgeKind::GitHub, repository: "acme/deploy".to_owned(), url: None },
+            repository: ForgeRepository { forge: ForgeKind::GitHub, path: "acme/deploy".to_owned(), url: None },
             group: Grouping::Stream,
             title: None,
             body: None,
@@ -41,7 +41,7 @@ fn one_forge_is_enough() {
 }
 
 #[test]
-fn each_forge_has_its_own_form_of_a_repository() {
+fn each_forge_has_its_own_form_of_repository_path() {
     for (table, kind, repository, url) in [
         (
             "github = { repository = 'acme/deploy', url = 'https://github.corp.example/' }",
@@ -65,9 +65,9 @@ fn each_forge_has_its_own_form_of_a_repository() {
         ("bitbucket = { repository = 'workspace/repo' }", ForgeKind::Bitbucket, "workspace/repo", None),
         ("azure = { repository = 'acme/My Project/deploy' }", ForgeKind::Azure, "acme/My Project/deploy", None),
     ] {
-        let place = read(&format!("[publish]\n{table}")).place;
-        assert_eq!((place.kind, place.repository.as_str()), (kind, repository));
-        assert_eq!(place.url.as_ref().map(Url::as_str), url);
+        let found = read(&format!("[publish]\n{table}")).repository;
+        assert_eq!((found.forge, found.path.as_str()), (kind, repository));
+        assert_eq!(found.url.as_ref().map(Url::as_str), url);
     }
 }
 
@@ -92,28 +92,28 @@ fn all_keys_are_read() {
 }
 
 #[test]
-fn exactly_one_forge_with_a_repository_is_required() {
-    insta::assert_snapshot!(said("[publish]\ndraft = true"), @r#"
-    error: `publish` does not say on which forge
+fn exactly_one_forge_and_its_repository_are_required() {
+    insta::assert_snapshot!(problems("[publish]\ndraft = true"), @r#"
+    error: `[publish]` names no forge
     --> pinstream.toml:1:1
-    = help: add a table for yours, as `[publish.github]` with `repository = "acme/deploy"`; without `[publish]` a pass pushes to the branch
+    = help: add a table such as `[publish.github]` with `repository = "acme/deploy"`; without `[publish]`, passes push to the branch
     "#);
-    insta::assert_snapshot!(said("publish.github.repository = 'a/b'\npublish.gitlab.repository = 'a/b'"), @r"
-    error: `publish` names two forges, `github` and `gitlab`
+    insta::assert_snapshot!(problems("publish.github.repository = 'a/b'\npublish.gitlab.repository = 'a/b'"), @r#"
+    error: `[publish]` names two forges: `github` and `gitlab`
     --> pinstream.toml:2:9
-    = help: keep one of the two: a pass proposes its moves in one place
-    ");
-    insta::assert_snapshot!(said("[publish.azure]"), @r#"
-    error: `azure` does not say which repository
+    = help: remove one of them
+    "#);
+    insta::assert_snapshot!(problems("[publish.azure]"), @r#"
+    error: `[publish.azure]` has no `repository`
     --> pinstream.toml:1:1
     = help: add `repository = "organization/project/repository"`
     "#);
-    insta::assert_snapshot!(said("[publish.gitea]\nrepository = 'a/b'"), @r#"
-    error: there is no public instance that `gitea` could mean
+    insta::assert_snapshot!(problems("[publish.gitea]\nrepository = 'a/b'"), @r#"
+    error: `[publish.gitea]` has no `url`, and Gitea has no public instance
     --> pinstream.toml:1:1
-    = help: add its address, as `url = "https://git.acme.example"`
+    = help: add the instance, e.g. `url = "https://git.acme.example"`
     "#);
-    insta::assert_snapshot!(said("[publish.github]\nrepositroy = 'a/b'\n[publish]\ngithab = 1"), @r#"
+    insta::assert_snapshot!(problems("[publish.github]\nrepositroy = 'a/b'\n[publish]\ngithab = 1"), @r#"
     error: unknown key `repositroy`
     --> pinstream.toml:2:1
     = help: did you mean `repository`?
@@ -121,24 +121,24 @@ fn exactly_one_forge_with_a_repository_is_required() {
     --> pinstream.toml:4:1
     = help: did you mean `github`?
     "#);
-    insta::assert_snapshot!(said("[publish.github]\nrepository = 5"), @r#"
-    error: expected a string, found an integer
+    insta::assert_snapshot!(problems("[publish.github]\nrepository = 5"), @r#"
+    error: a string was expected, this is a whole number
     --> pinstream.toml:2:14
     = help: put it in quotes: `"5"`
     "#);
 }
 
 #[test]
-fn invalid_repositories_and_urls_are_reported_with_an_example() {
-    insta::assert_snapshot!(said("[publish.github]\nrepository = 'https://github.com/acme/deploy'"), @r#"
-    error: `https://github.com/acme/deploy` is not a repository of GitHub
+fn invalid_repositories_and_urls_are_reported_with_the_expected_form() {
+    insta::assert_snapshot!(problems("[publish.github]\nrepository = 'https://github.com/acme/deploy'"), @r#"
+    error: invalid GitHub repository `https://github.com/acme/deploy`
     --> pinstream.toml:2:14
-    = help: leave the address out, as `repository = "acme/deploy"`
+    = help: remove the host: `repository = "acme/deploy"`
     "#);
-    insta::assert_snapshot!(said("[publish.gitlab]\nrepository = 'acme/deploy.git'"), @r#"
-    error: `acme/deploy.git` is not a repository of GitLab
+    insta::assert_snapshot!(problems("[publish.gitlab]\nrepository = 'acme/deploy.git'"), @r#"
+    error: invalid GitLab repository `acme/deploy.git`
     --> pinstream.toml:2:14
-    = help: leave `.git` out: `acme/deploy`
+    = help: remove `.git`: `acme/deploy`
     "#);
     for (key, repository) in [
         ("github", "acme"),
@@ -153,121 +153,121 @@ fn invalid_repositories_and_urls_are_reported_with_an_example() {
         ("azure", "a/ b/c"),
         ("azure", "a/b?c/d"),
     ] {
-        let said = said(&format!("[publish.{key}]\nrepository = '{repository}'"));
-        assert!(said.contains(&format!("`{repository}` is not a repository of")), "{said}");
+        let problems = problems(&format!("[publish.{key}]\nrepository = '{repository}'"));
+        assert!(problems.contains(&format!(" repository `{repository}`")), "{problems}");
     }
-    insta::assert_snapshot!(said("[publish.github]\nrepository = 'a/b'\nurl = 'https://me:secret@a.example'"), @r"
-    error: a forge's address holds no credential
+    insta::assert_snapshot!(problems("[publish.github]\nrepository = 'a/b'\nurl = 'https://me:secret@a.example'"), @r#"
+    error: `url` contains credentials
     --> pinstream.toml:3:7
-    = help: take it out; the token comes from the environment, as `PINSTREAM_FORGE_TOKEN`
-    ");
-    insta::assert_snapshot!(said("[publish.github]\nrepository = 'a/b'\nurl = 'git.example'"), @r#"
-    error: `url` is not the address of a forge: it cannot be read as a URL
+    = help: remove them; pinstream reads the token from the environment (`PINSTREAM_FORGE_TOKEN`)
+    "#);
+    insta::assert_snapshot!(problems("[publish.github]\nrepository = 'a/b'\nurl = 'git.example'"), @r#"
+    error: invalid `url`: not a URL
     --> pinstream.toml:3:7
-    = help: as `https://git.acme.example`
+    = help: use a URL such as `https://git.acme.example`
     "#);
     for url in ["ftp://a", "https://", "https://a/?token=x", "https://a/#x"] {
-        assert!(said(&format!("[publish.github]\nrepository = 'a/b'\nurl = '{url}'")).contains("`url`"), "{url}");
+        assert!(problems(&format!("[publish.github]\nrepository = 'a/b'\nurl = '{url}'")).contains("`url`"), "{url}");
     }
-    insta::assert_snapshot!(said("[publish.bitbucket]\nrepository = 'a/b'\nurl = 'https://bb.example'"), @r"
-    error: only Bitbucket Cloud is known, which has one address
+    insta::assert_snapshot!(problems("[publish.bitbucket]\nrepository = 'a/b'\nurl = 'https://bb.example'"), @r"
+    error: `url` is not supported for Bitbucket Cloud
     --> pinstream.toml:3:7
-    = help: take `url` out: Bitbucket Data Center is another program
+    = help: remove `url`; self-hosted instances are not supported
     ");
 }
 
 #[test]
-fn templates_are_tried_where_they_are_written() {
+fn templates_are_tested_when_settings_are_read() {
     insta::assert_snapshot!(
-        said("[publish]\ntitle = '{{ titel }}'\nbody = '{% if %}'\ngithub = { repository = 'a/b' }"),
+        problems("[publish]\ntitle = '{{ titel }}'\nbody = '{% if %}'\ngithub = { repository = 'a/b' }"),
         @r"
-    error: invalid template `publish.title` (line 1, column 4): `titel` is undefined, rendered for an updated tag
+    error: the template `publish.title` cannot be used (line 1, column 4): `titel` is not known, tried on a tag that moved
     --> pinstream.toml:2:13
     = help: did you mean `title`?
-    error: invalid template `publish.body` (line 1, column 7): syntax error: unexpected end of block
+    error: the template `publish.body` cannot be used (line 1, column 7): syntax error: unexpected end of block
     --> pinstream.toml:3:15
-    = help: use Jinja syntax: `{{ title }}`, `{% for change in changes %}…{% endfor %}`
+    = help: it is written as in Jinja: `{{ title }}`, `{% for move in moves %}…{% endfor %}`
     "
     );
 }
 
 #[test]
-fn features_missing_from_a_forge_are_reported() {
-    insta::assert_snapshot!(said(
+fn options_that_a_forge_does_not_support_are_problems() {
+    insta::assert_snapshot!(problems(
         "[publish]\nlabels = ['a', 'b']\nauto-merge = true\nreviewers = ['alice', 'team:x', '557058:ba8948b2']\n\
          bitbucket = { repository = 'a/b' }"
-    ), @r"
-    error: Bitbucket Cloud has no labels on its proposals
+    ), @r#"
+    error: Bitbucket Cloud does not support labels on proposals
     --> pinstream.toml:2:11
-    = help: take `labels` out; the title can say what it is about
-    error: Bitbucket Cloud takes no request to merge later by itself
+    = help: remove `labels`
+    error: Bitbucket Cloud has no API for auto-merge
     --> pinstream.toml:3:14
-    = help: take `auto-merge` out; its own merge checks can be set up there
-    error: `alice` is neither a UUID nor an account id of Bitbucket Cloud
+    = help: remove `auto-merge`; configure merge checks on the forge instead
+    error: `alice` is not a UUID or account id of Bitbucket Cloud
     --> pinstream.toml:4:14
-    = help: as `{d301aafa-d676-4ee0-88be-962be7417567}` or `557058:ba8948b2-49da-43a9-9e8b-e7249b8e324a`: it names no user by their name since 2019
-    error: Bitbucket Cloud cannot ask a team to review
+    = help: use an id such as `{d301aafa-d676-4ee0-88be-962be7417567}` or `557058:ba8948b2-49da-43a9-9e8b-e7249b8e324a`; Bitbucket removed user names in 2019
+    error: Bitbucket Cloud cannot request reviews from teams
     --> pinstream.toml:4:23
-    = help: name its members one by one
-    ");
-    insta::assert_snapshot!(said(
+    = help: name its members
+    "#);
+    insta::assert_snapshot!(problems(
         "[publish]\nreviewers = ['alice', 'team:x', 'd6245f20-2af8-44f4-9451-8107cb2767db']\n\
          azure = { repository = 'a/b/c' }"
     ), @r#"
-    error: `alice` is not the id of a user or team of Azure DevOps
+    error: `alice` is not a user or team id of Azure DevOps
     --> pinstream.toml:2:14
-    = help: as `d6245f20-2af8-44f4-9451-8107cb2767db`; `az devops user show --user NAME` shows it
-    error: Azure DevOps cannot ask a team to review
+    = help: use an id such as `d6245f20-2af8-44f4-9451-8107cb2767db`; `az devops user show --user NAME` prints it
+    error: Azure DevOps cannot request reviews from teams
     --> pinstream.toml:2:23
-    = help: name the team by its id alone, as any reviewer there
+    = help: use the team's id without `team:`
     "#);
-    insta::assert_snapshot!(said(
+    insta::assert_snapshot!(problems(
         "[publish]\nreviewers = ['team:x']\ndraft = true\nauto-merge = true\ngitlab = { repository = 'a/b' }"
     ), @r#"
-    error: GitLab cannot ask a team to review
+    error: GitLab cannot request reviews from teams
     --> pinstream.toml:2:14
-    = help: name its members one by one
-    error: a draft is not merged by itself
+    = help: name its members
+    error: drafts cannot be merged automatically
     --> pinstream.toml:4:14
-    = help: take `draft` or `auto-merge` out
+    = help: remove `draft` or `auto-merge`
     "#);
 }
 
 #[test]
-fn problems_of_groups_labels_and_reviewers_are_reported() {
-    insta::assert_snapshot!(said("[publish]\ngroup = 'repo'\ngithub.repository = 'a/b'"), @r#"
-    error: `repo` is no way to group moves
+fn mistakes_in_groups_labels_and_reviewers_are_problems() {
+    insta::assert_snapshot!(problems("[publish]\ngroup = 'repo'\ngithub.repository = 'a/b'"), @r#"
+    error: invalid value `repo` for `group`
     --> pinstream.toml:2:9
-    = help: `stream`, `tag`, `all`, or named sets, as `group = { base = ["python:*"] }`
+    = help: use `stream`, `tag`, `all` or named sets, e.g. `group = { base = ["python:*"] }`
     "#);
-    insta::assert_snapshot!(said(
+    insta::assert_snapshot!(problems(
         "[publish]\ngroup = { Base = ['a'], b = [], c = ['A:['], d = 5 }\nlabels = ['', 'a,b', 5]\nreviewers = ['team:']\n\
          github.repository = 'a/b'"
     ), @r#"
-    error: `Base` is not the name of a set
+    error: invalid set name `Base`
     --> pinstream.toml:2:11
-    = help: lower-case letters, digits and `-`, not beginning with `-`, at most 63
-    error: the set `b` has no tags
+    = help: use at most 63 lower-case letters, digits and `-`; do not start with `-`
+    error: set `b` is empty
     --> pinstream.toml:2:25
-    = help: name tags, as `["python:*"]`, or take the set out
-    error: invalid stream name `A`
+    = help: add tags, e.g. `["python:*"]`, or remove the set
+    error: `A` is not a stream's name
     --> pinstream.toml:2:38
-    = help: use lower-case letters and digits, with single `.`, `_` or `-` between them, in parts separated by `/`
-    error: expected a list, found an integer
+    = help: lower-case letters, digits and single `.`, `_`, `-` between them, parted by `/`
+    error: a list was expected, this is a whole number
     --> pinstream.toml:2:50
     = help: put it in brackets: `[5]`
-    error: `` is not a label
+    error: invalid label ``
     --> pinstream.toml:3:11
-    = help: at most 255 characters in one line, without commas and outer blanks
-    error: `a,b` is not a label
+    = help: use at most 255 characters on one line, without commas or surrounding spaces
+    error: invalid label `a,b`
     --> pinstream.toml:3:15
-    = help: at most 255 characters in one line, without commas and outer blanks
-    error: expected a string, found an integer
+    = help: use at most 255 characters on one line, without commas or surrounding spaces
+    error: a string was expected, this is a whole number
     --> pinstream.toml:3:22
     = help: put it in quotes: `"5"`
-    error: `team:` is not a reviewer
+    error: invalid reviewer `team:`
     --> pinstream.toml:4:14
-    = help: at most 255 characters in one line, without commas and outer blanks
+    = help: use at most 255 characters on one line, without commas or surrounding spaces
     "#);
     let many = |item: &str| vec![item; 101].join(", ");
     for text in [
@@ -276,6 +276,6 @@ fn problems_of_groups_labels_and_reviewers_are_reported() {
         format!("group = {{ a = [{}] }}", many("'a'")),
         format!("group = {{ {} }}", (0..101).map(|n| format!("s{n} = ['a']")).collect::<Vec<_>>().join(", ")),
     ] {
-        assert!(said(&format!("[publish]\n{text}\ngithub.repository = 'a/b'")).contains("more than 100"), "{text}");
+        assert!(problems(&format!("[publish]\n{text}\ngithub.repository = 'a/b'")).contains("more than 100"), "{text}");
     }
 }

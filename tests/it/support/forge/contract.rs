@@ -37,13 +37,13 @@ impl Contract {
         for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
             match operation.description["query"].get(&*key) {
                 Some(schema) if self.takes(schema, &value) => {}
-                Some(_) => wrong.push(format!("`{key}` cannot be `{value}`")),
-                None => wrong.push(format!("there is no `{key}` in a query")),
+                Some(_) => wrong.push(format!("invalid `{key}`: `{value}`")),
+                None => wrong.push(format!("unknown query parameter `{key}`")),
             }
         }
         match &operation.description["body"] {
             Value::Null if body.is_null() => {}
-            Value::Null => wrong.push("there is no body".to_owned()),
+            Value::Null => wrong.push("no body".to_owned()),
             schema => wrong.extend(schema::faults(&self.0, schema, body)),
         }
         wrong.into_iter().map(|fault| format!("{}: {fault}", operation.name)).collect()
@@ -60,7 +60,7 @@ impl Contract {
     /// Completes `part` to a full answer, and lists deviations from the description.
     pub(crate) fn answered(&self, operation: &Operation<'_>, status: u16, part: &Value) -> (Value, Vec<String>) {
         let Some(schema) = operation.description["answers"].get(status.to_string()) else {
-            return (part.clone(), vec![format!("{}: it does not answer {status}", operation.name)]);
+            return (part.clone(), vec![format!("{}: undocumented status {status}", operation.name)]);
         };
         if schema.is_null() {
             return (part.clone(), Vec::new());

@@ -82,7 +82,7 @@ impl Schema {
             _ if value.is_null() => {}
             Type::ListType(kind) => match value.as_array() {
                 Some(items) => items.iter().for_each(|item| self.fits(kind, item, at, wrong)),
-                None => wrong.push(format!("{at} is no list")),
+                None => wrong.push(format!("{at} is not a list")),
             },
             Type::NamedType(name) => self.named(name, value, at, wrong),
         }
@@ -110,7 +110,7 @@ impl Schema {
                         }
                         let names: Vec<&str> = input.fields.iter().map(|field| field.name.as_str()).collect();
                         let more = object.keys().filter(|key| !names.contains(&key.as_str()));
-                        wrong.extend(more.map(|key| format!("{at}.{key}: there is no such field")));
+                        wrong.extend(more.map(|key| format!("{at}.{key}: no such field")));
                         true
                     }
                     (Some(Ok(_)), None) => false,
@@ -121,7 +121,7 @@ impl Schema {
             }
         };
         if !fits {
-            wrong.push(format!("{at}: {value} is no {name}"));
+            wrong.push(format!("{at}: {value} is not a {name}"));
         }
     }
 }

@@ -1,13 +1,12 @@
-//! Branches of proposals: one commit each, built anew where the old one is not the right one any more.
+//! Branches of proposals: one commit each, replaced when it is out of date.
 //!
-//! Such a branch is moved from exactly what was read of it, to whatever is right now, which need not stand on it: the
-//! server compares, so that what somebody else put there meanwhile stays. What is read is read from the bytes of the
-//! commit, for a history that was fetched in part hides a commit's parents.
-
-use git2::{Odb, Oid};
+//! The new commit need not be a descendant of the old one. The server compares the tip with the one that was read, so
+//! commits that someone else pushed in the meantime are kept. Parents are read from the bytes of the commit, because
+//! libgit2 hides them in a shallow history.
 
 use std::collections::BTreeMap;
 
+use git2::{Odb, Oid};
 use jiff::Timestamp;
 
 use super::{Endpoint, Remote, to_commit_id};
@@ -18,35 +17,35 @@ use crate::git::tree::ObjectStore;
 use crate::git::{CommitId, GitError, NewCommit, Push};
 use crate::model::settings::Author;
 
-/// How the branches of proposals are called.
+/// Prefix of the branches of proposals.
 pub const PROPOSALS: &str = "pinstream/";
 
-/// The largest commit that is read, in bytes.
+/// Maximum size of a commit, in bytes.
 const COMMIT_MAX: usize = 1 << 20;
 
-/// What stands at the tip of a proposal's branch.
+/// Tip of a proposal's branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProposalBranch {
-    /// The tip.
+    /// Id of the commit.
     pub tip: CommitId,
-    /// Its parents.
+    /// Parents of the commit.
     pub parents: Vec<CommitId>,
-    /// Who wrote it; none where that is not plain UTF-8.
+    /// Author; none if it is not valid UTF-8.
     pub author: Option<Author>,
-    /// Who made the commit.
+    /// Committer; none if it is not valid UTF-8.
     pub committer: Option<Author>,
-    /// Its message.
+    /// Commit message.
     pub message: String,
-    /// The bytes of the root's lock in it; none where there is none.
+    /// Lock of the root in the commit; none if it has none.
     pub lock: Option<Vec<u8>>,
 }
 
 impl Remote {
-    /// What stands on the branches of proposals, each by its name and its tip.
+    /// Reads the tips of branches of proposals, given by name and commit id.
     ///
     /// # Errors
-    /// Where one of them cannot be had or read.
-    pub fn proposed(
+    /// If one of them cannot be fetched or read.
+    pub fn read_proposals(
         &mut self,
         branches: &BTreeMap<String, CommitId>,
     ) -> Result<BTreeMap<String, ProposalBranch>, GitError> {
@@ -66,11 +65,10 @@ impl Remote {
         branches.iter().map(read).collect()
     }
 
-    /// Puts one commit with the lock of `change` on the branch of a proposal, in place of what stands there, if that is
-    /// still `expected`.
+    /// Pushes one commit with `change` to the branch of a proposal and replaces the tip, if that is still `expected`.
     ///
     /// # Errors
-    /// Where the remote refuses it, there is no plain file at the lock's path, or it cannot be signed.
+    /// If the remote refuses, the lock's path is not a plain file, or the commit cannot be signed.
     pub fn propose(
         &mut self,
         branch: &str,
@@ -84,10 +82,10 @@ impl Remote {
         self.swap(&reference, expected, Some(parent), new)
     }
 
-    /// Takes the branch of a proposal away, if it still stands at `expected`.
+    /// Deletes the branch of a proposal, if its tip is still `expected`.
     ///
     /// # Errors
-    /// Where the remote refuses it.
+    /// If the remote refuses.
     pub fn withdraw(&mut self, branch: &str, expected: &CommitId) -> Result<Push<CommitId>, GitError> {
         let reference = proposal_branch(branch)?;
         let expected = Oid::from_str(&expected.0).map_err(|error| local(&error))?;
@@ -99,7 +97,7 @@ impl Remote {
     }
 }
 
-/// The ref of a proposal's branch: no other branch is ever moved but forward.
+/// Returns the ref of a proposal's branch; refuses all other branches, which are never replaced.
 fn proposal_branch(name: &str) -> Result<String, GitError> {
     let branch = BranchName::parse(name)?;
     match name.starts_with(PROPOSALS) {
@@ -108,7 +106,7 @@ fn proposal_branch(name: &str) -> Result<String, GitError> {
     }
 }
 
-/// What stands at `tip`, with the lock of `root`.
+/// Reads the commit `tip` with the lock of `root`.
 fn read(objects: &ObjectStore<'_>, tip: Oid, root: &RepoPath) -> Result<ProposalBranch, GitError> {
     let lock = objects.lock_id(tip, root)?.map(|id| objects.lock(id)).transpose()?;
     let mut found = header(&objects.odb, tip)?;
@@ -116,7 +114,7 @@ fn read(objects: &ObjectStore<'_>, tip: Oid, root: &RepoPath) -> Result<Proposal
     Ok(found)
 }
 
-/// A commit as its bytes have it (gitformat-commit: lines of a header, an empty line, the message).
+/// Parses the bytes of a commit (header lines, an empty line, the message).
 fn header(odb: &Odb<'_>, tip: Oid) -> Result<ProposalBranch, GitError> {
     let (size, _) = odb.read_header(tip).map_err(|error| local(&error))?;
     if size > COMMIT_MAX {
@@ -138,7 +136,7 @@ fn header(odb: &Odb<'_>, tip: Oid) -> Result<ProposalBranch, GitError> {
     })
 }
 
-/// `name <address> time zone`
+/// Parses `name <address> time zone`.
 fn person(text: &str) -> Option<Author> {
     let (name, rest) = text.split_once(" <")?;
     let (email, _) = rest.split_once('>')?;

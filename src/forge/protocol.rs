@@ -1,0 +1,80 @@
+//! Facts about a forge that requests depend on. Each forge's file defines its own [`ForgeProtocol`].
+
+use reqwest::StatusCode;
+use url::Url;
+
+use crate::proposal::truncate::TextLimits;
+
+/// Facts about a forge that requests depend on.
+pub(super) struct ForgeProtocol {
+    /// Web URL of the public instance; none if there is only self-hosting.
+    pub(super) public: Option<&'static str>,
+    /// Variables in which the forge's own CI passes a token, in order of preference.
+    pub(super) token_variables: &'static [&'static str],
+    /// Variables in which its CI names the instance that issued the token, in order of preference.
+    pub(super) instance_variables: &'static [&'static str],
+    /// Permissions that a token needs, as a sentence.
+    pub(super) permissions: &'static str,
+    /// Maximum lengths of titles and bodies.
+    pub(super) limits: TextLimits,
+    /// Headers of every request, in addition to the token.
+    pub(super) headers: &'static [(&'static str, &'static str)],
+    /// A request with an invalid token is redirected to a login page.
+    pub(super) redirects_to_login: bool,
+    /// Locates the REST API of the instance at a web URL.
+    pub(super) api: fn(&Url) -> Url,
+    /// Locates the API that a CI token is for: instance variable, its value, path of the repository.
+    pub(super) token_api: fn(&str, &Url, &str) -> Url,
+    /// Builds the `Authorization` header.
+    pub(super) authorization: fn(&str, TokenSource) -> String,
+}
+
+/// Origin of a token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum TokenSource {
+    /// `PINSTREAM_FORGE_TOKEN`, set by the operator.
+    Operator,
+    /// A variable of the forge's own CI.
+    Ci,
+}
+
+/// Headers of a forge that needs none of its own.
+pub(super) const JSON: &[(&str, &str)] = &[("accept", "application/json")];
+
+impl ForgeProtocol {
+    /// Locates the REST API of the public instance.
+    pub(super) fn public_api(&self) -> Option<Url> {
+        Some((self.api)(&Url::parse(self.public?).ok()?))
+    }
+
+    /// Suggests what to do about a 401 or 403.
+    pub(super) fn denied_help(&self, status: StatusCode) -> String {
+        match status {
+            StatusCode::UNAUTHORIZED => "check that the token is complete and has not expired".to_owned(),
+            _ => self.permissions.to_owned(),
+        }
+    }
+}
+
+/// Builds a bearer token (RFC 6750).
+pub(super) fn bearer(token: &str, _: TokenSource) -> String {
+    format!("Bearer {token}")
+}
+
+/// Appends a path to the URL of an instance.
+pub(super) fn below(web: &Url, path: &str) -> Url {
+    let mut url = web.clone();
+    url.set_path(&format!("{}{path}", web.path().trim_end_matches('/')));
+    url
+}
+
+/// Returns an HTTPS URL on `host`.
+pub(super) fn on_host(host: &str, path: &str, web: &Url) -> Url {
+    let mut url = web.clone();
+    // These fail only for URLs without a host, and for schemes other than `http` and `https`.
+    let _ = url.set_scheme("https");
+    let _ = url.set_host(Some(host));
+    let _ = url.set_port(None);
+    url.set_path(path);
+    url
+}
