@@ -23,7 +23,7 @@ use crate::model::settings::publish::Publish;
 use crate::model::settings::remote::RemoteSettings;
 use crate::model::settings::{Settings, Sign};
 use crate::model::state::{Owner, State};
-pub use crate::proposal::known::{ForgeProposal, ProposalDraft, ProposalState};
+pub use crate::proposal::draft::{ForgeProposal, ProposalDraft, ProposalState};
 use crate::registry::ResolveError;
 use crate::registry::manifest::{Descriptor, VerifiedManifest};
 

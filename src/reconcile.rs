@@ -24,7 +24,7 @@ use crate::model::settings::globs::TagGlobs;
 use crate::model::settings::policy::Policy;
 use crate::model::settings::publish::Publish;
 use crate::model::shard::Shard;
-use crate::proposal::BranchScope;
+use crate::proposal::groups::BranchScope;
 use crate::report::exit::Exit;
 use crate::report::{Report, ReportError};
 use crate::text::diagnostics::Problems;

@@ -11,7 +11,7 @@ pub(in crate::cli) mod targets;
 use crate::effects::real::Repo;
 use crate::git::work_tree::WorkTree;
 use crate::model::settings::globs::TagGlobs;
-use crate::reconcile::{Effect, Imports, PassError, Request};
+use crate::reconcile::{Effect, PassError, Request, Resolve};
 use crate::report::exit::Exit;
 use crate::report::{OutputFormat, Report};
 use crate::text::diagnostics::Problems;
@@ -62,15 +62,17 @@ pub struct CheckArgs {
 pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError> {
     let (work_tree, root) = context.root()?;
     let only = patterns(&args.tags)?.unwrap_or_default();
-    root.has(&only)?;
-    let refused = context.policy.as_ref().map(|policy| root.refused(policy, None)).unwrap_or_default();
-    Problems::none_or(refused).map_err(PassError::Forbidden)?;
+    root.check_patterns(&only)?;
+    let refused = context.policy.as_ref().map(|policy| root.policy_problems(policy, None)).unwrap_or_default();
+    Problems::check(refused).map_err(PassError::Forbidden)?;
     let trust = files::read_referenced(&work_tree, &root)?;
     let unmatched = files::unmatched_hook_patterns(context, &root)?;
 
     let mut drift = offline(&root, &only);
     if !root.settings.targets.is_empty() {
-        targets::look(context, &work_tree, (&root, &next_lock(&root, &only)), &only, &mut drift)?;
+        let next = next_lock(&root, &only);
+        let files = targets::edited(context, &work_tree, &root, &next, Some(&only).filter(|only| !only.is_all()))?;
+        targets::add(&files, &mut drift);
     }
     let unverified = match &args.base {
         Some(revision) => {
@@ -79,13 +81,13 @@ pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError>
         }
         None => Vec::new(),
     };
-    let images = if args.all_images { Some(images::look(context, &work_tree, &root)?) } else { None };
+    let images = if args.all_images { Some(images::find(context, &work_tree, &root)?) } else { None };
     let upstream = if args.upstream { Some(upstream(context, &work_tree, &only)?) } else { None };
 
     let exits = drift.findings.iter().chain(&unverified).map(|finding| finding.exit);
     let drift_if = |is_drift| if is_drift { Exit::Drift } else { Exit::Success };
     let upstream_exit =
-        upstream.as_ref().map_or(Exit::Success, |report| report.exit().worst(drift_if(report.changes())));
+        upstream.as_ref().map_or(Exit::Success, |report| report.exit().worst(drift_if(report.has_changes())));
     let images_exit = drift_if(images.as_ref().is_some_and(|images| !images.is_empty()));
     let exit = exits.fold(upstream_exit.worst(images_exit), Exit::worst);
     let sources = SourceMap::of_work_tree(work_tree);
@@ -115,9 +117,9 @@ fn upstream(context: &CommandContext, work_tree: &WorkTree, only: &TagGlobs) -> 
         remote: None,
         only: Some(only.clone()).filter(|only| !only.is_all()),
         shard: None,
-        imports: Imports::All,
+        resolve: Resolve::All,
         effect: Effect::Show,
         policy: context.policy.clone(),
     };
-    pass_runner::report(context, Repo::Folder(work_tree.clone()), &request)
+    pass_runner::report(context, Repo::WorkTree(work_tree.clone()), &request)
 }

@@ -90,7 +90,7 @@ fn streams(root: &Root, args: &[String]) -> Result<Vec<StreamName>, CliError> {
 
 fn not_found(root: &Root, arg: &str) -> CliError {
     if arg.contains([':', '*', '?', '[', '{']) {
-        return root.no_such_tag(arg).into();
+        return root.unknown_tag(arg).into();
     }
     let error = CliError::usage(format!("no stream is named `{arg}`"));
     match nearest(arg, root.definitions.streams.keys().map(StreamName::as_str)) {
@@ -119,7 +119,7 @@ fn provenance(work_tree: &WorkTree, root: &Root, names: &[StreamName]) -> Result
 
 /// Returns the digests of an encoded lock; none if it cannot be parsed.
 fn digests(bytes: &[u8]) -> BTreeMap<TagId, Digest> {
-    let pins = root::lock_of(bytes).map(|lock| lock.pins).unwrap_or_default();
+    let pins = root::decode_lock(bytes).map(|lock| lock.pins).unwrap_or_default();
     pins.into_iter().map(|(id, pin)| (id, pin.digest)).collect()
 }
 

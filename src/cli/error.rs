@@ -56,7 +56,7 @@ impl CliError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Pass(PassError::Git(error)) => error.help(),
-            Self::Pass(PassError::NoSuchTag(error)) => Some(error.help()),
+            Self::Pass(PassError::UnknownTag(error)) => Some(error.help()),
             Self::Pass(PassError::Contention { .. }) => Some("run the command again".to_owned()),
             Self::Other { help, .. } => help.clone(),
             _ => None,
@@ -66,7 +66,7 @@ impl CliError {
     /// Returns the problems in files that this error consists of, and the rule that reports them.
     pub fn problems(&self) -> Option<(Rule, &Problems)> {
         match self {
-            Self::Pass(PassError::Problems(problems) | PassError::Git(GitError::Unfit(problems))) => {
+            Self::Pass(PassError::Problems(problems) | PassError::Git(GitError::Problems(problems))) => {
                 Some((Rule::Definition, problems))
             }
             Self::Pass(PassError::Forbidden(problems)) => Some((Rule::Policy, problems)),
@@ -83,7 +83,7 @@ impl From<Problems> for CliError {
 
 impl From<UnknownTag> for CliError {
     fn from(error: UnknownTag) -> Self {
-        Self::Pass(PassError::NoSuchTag(error))
+        Self::Pass(PassError::UnknownTag(error))
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) fn of(error: &CliError) -> Exit {
 fn of_pass(error: &PassError) -> Exit {
     match error {
         PassError::Forbidden(_) | PassError::Git(GitError::Tree { .. }) => Exit::Refused,
-        PassError::NoSuchTag(_) => Exit::Usage,
+        PassError::UnknownTag(_) => Exit::Usage,
         PassError::Contention { .. } => Exit::Contention,
         PassError::Problems(_) | PassError::Git(_) | PassError::Registries(_) => Exit::Error,
     }
@@ -38,7 +38,7 @@ mod tests {
         let no_tag = UnknownTag { word: "x".to_owned(), near: None };
         for (error, exit) in [
             (contention, Exit::Contention),
-            (PassError::NoSuchTag(no_tag), Exit::Usage),
+            (PassError::UnknownTag(no_tag), Exit::Usage),
             (PassError::Forbidden(Problems(Vec::new())), Exit::Refused),
             (PassError::Problems(Problems(Vec::new())), Exit::Error),
             (PassError::Registries(String::new()), Exit::Error),

@@ -45,7 +45,7 @@ pub struct ListArgs {
 pub fn run(context: &CommandContext, args: &ListArgs) -> Result<Exit, CliError> {
     let (_, root) = context.root()?;
     let only = patterns(&args.tags)?.unwrap_or_default();
-    root.has(&only)?;
+    root.check_patterns(&only)?;
     let tags = list(&root, &only, args.sort);
     let mut out = context.stdout();
     match args.format {
@@ -64,7 +64,7 @@ fn json(root: &Root, tags: &[ListedTag]) -> String {
     let status = |status| match status {
         TagStatus::Pinned => StatusV1::Pinned,
         TagStatus::NotPinned => StatusV1::NotPinned,
-        TagStatus::Drifted => StatusV1::OutOfStep,
+        TagStatus::Drifted => StatusV1::Stale,
     };
     let tags = tags.iter().map(|tag| PinV1::new(tag.id, tag.tag, &root.lock, status(tag.status)));
     ListV1::new(tags.collect()).to_json()

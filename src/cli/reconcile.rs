@@ -102,7 +102,8 @@ fn prepare(
     let branch = args.branch.as_deref().map(|branch| settings::branch(branch).map_err(usage)).transpose()?;
     let branch = branch.or_else(|| of_checkout().and_then(|checkout| checkout.branch.clone()));
     let only = patterns(&args.tags)?;
-    let shard = args.shard.as_deref().map(|shard| Shard::resolve(shard, environment::var).map_err(usage)).transpose()?;
+    let shard =
+        args.shard.as_deref().map(|shard| Shard::resolve(shard, environment::var).map_err(usage)).transpose()?;
     let setup = RemoteSetup {
         url,
         root: root.clone(),

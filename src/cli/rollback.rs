@@ -5,22 +5,22 @@ mod target;
 use std::collections::BTreeSet;
 use std::io::Write as _;
 
-use crate::effects::World as _;
+use crate::effects::Registries as _;
 use crate::effects::real::{RealWorld, Repo};
 use crate::git::checkout;
 use crate::git::work_tree::WorkTree;
 use crate::model::image::{ImageRef, TagId};
-use crate::model::lock::agree::find_drift;
-use crate::model::lock::encode::{encode, fits};
+use crate::model::lock::drift::find_drift;
+use crate::model::lock::encode::{check_size, encode};
 use crate::model::lock::{Details, Lock, Pin, diff};
 use crate::model::root::rollback::roll_back;
-use crate::model::root::{Root, lock_of};
+use crate::model::root::{Root, decode_lock};
 use crate::model::stream::edit as text;
 use crate::model::stream::write::{NewSource, NewTag};
 use crate::model::stream::{Tag, TagSource};
 use crate::query::history::{HistoryEntry, TagHistories};
 use crate::reconcile::PassError;
-use crate::reconcile::fetch::at_digest;
+use crate::reconcile::gather::images::at_digest;
 use crate::report::exit::Exit;
 use crate::system::clock;
 use crate::text::escape;
@@ -88,7 +88,7 @@ pub fn run(context: &CommandContext, args: &RollbackArgs) -> Result<Exit, CliErr
     let mut edit = DefinitionEdit::begin(context)?;
     let work_tree = edit.work_tree.clone();
     let root = edit.root()?;
-    let Some(tag) = root.definitions.tags.get(&id) else { return Err(root.no_such_tag(&args.tag).into()) };
+    let Some(tag) = root.definitions.tags.get(&id) else { return Err(root.unknown_tag(&args.tag).into()) };
     let Some(current) = root.lock.pins.get(&id) else {
         return Err(CliError::new(format!("`{id}` is not pinned yet")).help(format!("run `pinstream update {id}`")));
     };
@@ -101,11 +101,11 @@ pub fn run(context: &CommandContext, args: &RollbackArgs) -> Result<Exit, CliErr
     let lock = roll_back(&root, &committed_lock(&work_tree)?, &id, pin, clock::now());
     edit.stream(&id.stream, |file| rollback.edit_definition(file))?;
     let encoded = encode(&lock);
-    fits(encoded.len())?;
+    check_size(encoded.len())?;
     edit.lock(encoded);
     let after = edit.root()?;
     require_no_new_drift(&root, &after)?;
-    for file in targets::edited(context, &work_tree, (&after, &after.lock), None)? {
+    for file in targets::edited(context, &work_tree, &after, &after.lock, None)? {
         edit.target(file);
     }
     let written = edit.write()?;
@@ -155,7 +155,7 @@ impl Rollback<'_> {
                     .help(help))
             }
             (None, TagSource::Image { .. } | TagSource::Remote(_)) => {
-                let repo = Repo::Folder(self.work_tree.clone());
+                let repo = Repo::WorkTree(self.work_tree.clone());
                 let world = RealWorld::new(repo, self.context.policy.clone(), Box::new(|_| {}));
                 let settings = &self.root.settings;
                 world.prepare(settings, &self.work_tree.authorities(settings)?).map_err(PassError::Registries)?;
@@ -231,7 +231,7 @@ fn committed_lock(work_tree: &WorkTree) -> Result<Lock, CliError> {
     // A repository without a commit has no lock.
     let Ok(head) = checkout.commit("HEAD") else { return Ok(Lock::default()) };
     let bytes = checkout.lock_at(&head.0, &checkout.prefix)?;
-    Ok(bytes.and_then(|bytes| lock_of(&bytes).ok()).unwrap_or_default())
+    Ok(bytes.and_then(|bytes| decode_lock(&bytes).ok()).unwrap_or_default())
 }
 
 /// Fails if the rollback causes drift, e.g. because the earlier digest belongs to another definition.

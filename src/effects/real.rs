@@ -206,7 +206,7 @@ impl Git for RealWorld {
     ) -> Result<BTreeMap<String, ProposalBranch>, GitError> {
         let Repo::Remote { remote, .. } = &self.repo else { return no_remote() };
         let branches = branches.clone();
-        blocking(remote, move |remote| remote.proposed(&branches)).await
+        blocking(remote, move |remote| remote.read_proposals(&branches)).await
     }
 
     async fn read_state(&self, branch: &str, commit: Option<&CommitId>) -> Result<State, GitError> {

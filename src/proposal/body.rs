@@ -5,12 +5,13 @@
 
 use std::fmt::Write as _;
 
-use crate::image_diff::text::{DIFFERENCES_MAX, built, difference, layers, size};
+use crate::image_diff::layers::size;
+use crate::image_diff::summary::{DIFFERENCES_MAX, built};
 use crate::image_diff::{Explanation, Explanations, OldNew};
 use crate::model::image::TagId;
 use crate::model::image::facts::BaseImage;
 use crate::model::lock::diff::{PinChange, PinSide};
-use crate::text::escape::code;
+use crate::text::escape::markdown_code;
 
 use super::fingerprint::ProposalFingerprint;
 use super::marker;
@@ -86,7 +87,7 @@ fn warnings(out: &mut String, changes: &[PinChange], explained: &Explanations) {
     for change in changes {
         let Detail::Here(explanation) = detail(changes, explained, change) else { continue };
         for warning in explanation.warnings() {
-            let _ = writeln!(out, "- **{}: {warning}**", code(&change.tag.to_string()));
+            let _ = writeln!(out, "- **{}: {warning}**", markdown_code(&change.tag.to_string()));
             any = true;
         }
     }
@@ -96,8 +97,8 @@ fn warnings(out: &mut String, changes: &[PinChange], explained: &Explanations) {
 }
 
 fn row(out: &mut String, change: &PinChange, detail: Detail<'_>) {
-    let tag = code(&change.tag.to_string());
-    let version = |side: Option<&PinSide>| side.and_then(|side| side.version.as_deref()).map(code);
+    let tag = markdown_code(&change.tag.to_string());
+    let version = |side: Option<&PinSide>| side.and_then(|side| side.version.as_deref()).map(markdown_code);
     let versions = match (version(change.before()), version(change.after())) {
         (Some(old), Some(new)) if old == new => old,
         (Some(old), Some(new)) => format!("{old} → {new}"),
@@ -109,13 +110,13 @@ fn row(out: &mut String, change: &PinChange, detail: Detail<'_>) {
         (_, None) => ("removed".to_owned(), String::new()),
         _ => match detail {
             Detail::At(tag) if change.follow.is_some() => {
-                (format!("follows {}", code(&tag.to_string())), String::new())
+                (format!("follows {}", markdown_code(&tag.to_string())), String::new())
             }
-            Detail::At(tag) => (format!("same as {}", code(&tag.to_string())), String::new()),
+            Detail::At(tag) => (format!("same as {}", markdown_code(&tag.to_string())), String::new()),
             Detail::Unknown => (String::new(), String::new()),
             Detail::Here(explanation) => {
                 let class = explanation.class.map(|class| class.to_string()).unwrap_or_default();
-                let when = built(&explanation.made).unwrap_or_default();
+                let when = built(&explanation.created).unwrap_or_default();
                 let when = when.strip_prefix("built ").unwrap_or(&when).to_owned();
                 match &explanation.compare {
                     Some(link) => (format!("{class} ([compare]({link}))").trim_start().to_owned(), when),
@@ -130,25 +131,25 @@ fn row(out: &mut String, change: &PinChange, detail: Detail<'_>) {
 /// Writes the details of one image.
 fn image(out: &mut String, change: &PinChange, explanation: &Explanation) {
     let digest = |side: Option<&PinSide>| side.map(|side| format!("`{}`", side.digest)).unwrap_or_default();
-    let _ = writeln!(out, "\n#### {}\n", code(&change.image.to_string()));
+    let _ = writeln!(out, "\n#### {}\n", markdown_code(&change.image.to_string()));
     let _ = writeln!(out, "{} → {}\n", digest(change.before()), digest(change.after()));
     let mut line = |text: String| {
         let _ = writeln!(out, "- {text}");
     };
     if let Some(unknown) = &explanation.unknown {
-        line(code(unknown));
+        line(markdown_code(unknown));
     }
-    let sizes = [size(&explanation.size), explanation.layers.map(layers)];
+    let sizes = [size(&explanation.size), explanation.layers.map(|layers| layers.to_string())];
     let sizes: Vec<String> = sizes.into_iter().flatten().collect();
     if !sizes.is_empty() {
         line(sizes.join("; "));
     }
-    explanation.gained.iter().for_each(|platform| line(format!("new platform {platform}")));
+    explanation.added_platforms.iter().for_each(|platform| line(format!("new platform {platform}")));
     if let Some(base) = &explanation.base {
         line(base_image(base));
     }
     for one in explanation.differences.iter().take(DIFFERENCES_MAX) {
-        line(code(&difference(one)));
+        line(markdown_code(&one.to_string()));
     }
     if explanation.differences.len() > DIFFERENCES_MAX {
         line(format!("and {} more differences", explanation.differences.len() - DIFFERENCES_MAX));
@@ -156,7 +157,8 @@ fn image(out: &mut String, change: &PinChange, explanation: &Explanation) {
 }
 
 fn base_image(base: &OldNew<BaseImage>) -> String {
-    let text = |base: &Option<BaseImage>| base.as_ref().map_or("unknown".to_owned(), |base| code(&base.to_string()));
+    let text =
+        |base: &Option<BaseImage>| base.as_ref().map_or("unknown".to_owned(), |base| markdown_code(&base.to_string()));
     format!("base image {} → {}", text(&base.old), text(&base.new))
 }
 

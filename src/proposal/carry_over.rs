@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::adoption::is_pin_of;
+use crate::model::adoption::has_source_of;
 use crate::model::image::{StreamName, TagId};
 use crate::model::lock::{Lock, Pin};
 use crate::model::root::Root;
@@ -66,7 +66,7 @@ pub fn carry_over(
             _ => is_undecided(&id),
         };
         let is_current = current.is_none_or(|current| pin.previous.first() == Some(&current.digest));
-        if is_undecided && is_current && is_pin_of(tag, pin) {
+        if is_undecided && is_current && has_source_of(tag, pin) {
             next.pins.insert(id.clone(), pin.clone());
             carried.insert(id);
         }

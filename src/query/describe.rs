@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::git::checkout::Provenance;
 use crate::model::image::{Digest, StreamName, TagId, TagName, priority};
-use crate::model::lock::agree::{Drift, DriftKind};
+use crate::model::lock::drift::{Drift, DriftKind};
 use crate::model::lock::{Pin, diff};
 use crate::model::root::Root;
 use crate::model::settings::remote::RemoteSettings;
@@ -132,7 +132,7 @@ impl<'a> Describer<'a> {
                 _ => None,
             },
             followers: self.followers(id, &aliases),
-            drift: drift.filter(|drift| drift.what != DriftKind::Missing).collect(),
+            drift: drift.filter(|drift| drift.kind != DriftKind::Missing).collect(),
             pin: self.pin(id),
             aliases,
         }

@@ -72,7 +72,7 @@ pub fn trace(
         let LockRevision { commit, author, time, proposal, bytes } = revision?;
         let commit = Some(LockCommit { id: commit, author, time, proposal });
         let older = Version { lock: LockVersion::new(&bytes), commit };
-        match newer.lock.brought(Some(&older.lock), |id| wanted.contains(id)) {
+        match newer.lock.introduced(Some(&older.lock), |id| wanted.contains(id)) {
             Some(pins) => add(&mut tags, &newer, pins),
             // The older version is unreadable.
             None if newer.lock.read().is_some() => continue,
@@ -83,7 +83,7 @@ pub fn trace(
             return Ok(PinHistory { tags, complete: false });
         }
     }
-    let pins = newer.lock.brought(None, |id| wanted.contains(id)).unwrap_or_default();
+    let pins = newer.lock.introduced(None, |id| wanted.contains(id)).unwrap_or_default();
     add(&mut tags, &newer, pins);
     tags.values_mut().for_each(add_previous);
     Ok(PinHistory { tags, complete: true })
@@ -115,7 +115,7 @@ fn add_previous(entries: &mut Vec<HistoryEntry>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::root::lock_of;
+    use crate::model::root::decode_lock;
 
     /// Encodes a lock whose tag `a:1` has the digest of repeated `digit`, and one of `previous`.
     fn lock(digit: char, previous: Option<char>) -> Vec<u8> {
@@ -137,7 +137,7 @@ mod tests {
     fn check(now: char, revisions: Vec<Result<LockRevision, GitError>>, limit: usize, expected: &[&str]) {
         let wanted = BTreeSet::from(["a:1".parse().unwrap()]);
         let enough = |tags: &TagHistories| tags.values().all(|entries| entries.len() >= limit);
-        let history = trace(&lock_of(&lock(now, None)).unwrap(), &wanted, revisions.into_iter(), enough).unwrap();
+        let history = trace(&decode_lock(&lock(now, None)).unwrap(), &wanted, revisions.into_iter(), enough).unwrap();
         let row = |entry: &HistoryEntry| {
             let commit = entry.commit.as_ref().map_or("-", |commit| commit.id.0.as_str());
             format!("{} {commit}", &entry.digest.as_str()["sha256:".len()..][..1])

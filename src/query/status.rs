@@ -1,7 +1,7 @@
 //! Status of tags: whether each pin matches its definition, judged offline.
 
 use crate::model::image::TagId;
-use crate::model::lock::agree::{Drift, DriftKind, find_drift};
+use crate::model::lock::drift::{Drift, DriftKind, find_drift};
 use crate::model::root::Root;
 
 /// Agreement between a tag's pin and its definition, in the order in which `list --sort status` shows tags.
@@ -34,7 +34,7 @@ impl DriftIndex {
 
     /// Returns the status of a defined tag.
     pub fn status(&self, id: &TagId) -> TagStatus {
-        match self.get(id).map(|drift| &drift.what) {
+        match self.get(id).map(|drift| &drift.kind) {
             None => TagStatus::Pinned,
             Some(DriftKind::Missing) => TagStatus::NotPinned,
             Some(_) => TagStatus::Drifted,

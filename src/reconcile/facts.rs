@@ -14,7 +14,7 @@ use crate::model::settings::adoption_rules::HeldUpdate;
 use crate::model::state::memory::TagMemory;
 use crate::model::stream::TagSource;
 use crate::model::stream::discover::TruncatedDiscovery;
-use crate::proposal::{changed, with};
+use crate::proposal::groups::{changed_tags, overlay};
 use crate::report::ProposalRow;
 
 use super::decide::Decision;
@@ -192,9 +192,9 @@ impl PreviousAttempt {
     /// Returns the lock before the push whose outcome was unknown, if `next` shows that it landed: nothing of `is_ours` is
     /// left to change. Changes of others are taken from `next`. `None` if nothing of ours had changed.
     pub fn base_of_unknown_push(&self, next: &Lock, is_ours: impl Fn(&TagId) -> bool) -> Option<Lock> {
-        let mut ours = changed(&self.base, next);
+        let mut ours = changed_tags(&self.base, next);
         ours.retain(is_ours);
-        (!ours.is_empty()).then(|| with(next, &self.base, &ours))
+        (!ours.is_empty()).then(|| overlay(next, &self.base, &ours))
     }
 
     /// Returns whether a fact about `id` is still valid: its pin was up to date and has not changed since, or it had no pin

@@ -102,7 +102,7 @@ impl<W: World> Notifier<'_, W> {
             }
             let name = one.hook.name.clone();
             if let Some(outcome) = self.obstacle(&one, runs.get(&name).copied().unwrap_or_default()).await {
-                if outcome == HookOutcome::Elsewhere && !self.is_fresh {
+                if outcome == HookOutcome::Running && !self.is_fresh {
                     // The other run may have ended before the pending changes landed.
                     self.refresh().await?;
                     continue;
@@ -133,7 +133,7 @@ impl<W: World> Notifier<'_, W> {
             return Some(HookOutcome::Refused(problem.message));
         }
         if !claim::is_free(self.world, &self.state.state, &pending.hook).await {
-            return Some(HookOutcome::Elsewhere);
+            return Some(HookOutcome::Running);
         }
         (runs >= RUNS_MAX).then_some(HookOutcome::Pending)
     }
@@ -157,5 +157,5 @@ impl<W: World> Notifier<'_, W> {
 
 /// Builds the row of a hook that cannot run now.
 fn waiting(hook: &Hook, changes: usize, outcome: HookOutcome) -> HookRow {
-    HookRow { name: hook.name.clone(), event: None, moves: changes, outcome, output: String::new() }
+    HookRow { name: hook.name.clone(), event: None, changes, outcome, output: String::new() }
 }

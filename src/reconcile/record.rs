@@ -11,7 +11,7 @@ use crate::model::state::memory::HistoryAccess;
 use crate::model::stream::Discovery;
 use crate::model::stream::discover::TruncatedDiscovery;
 use crate::report::exit::Exit;
-use crate::report::{FileRow, PassEnd, Report, ReportError, TagOutcome, TagRow};
+use crate::report::{FileRow, PassEnd, Report, ReportError, TagOutcome, TagResult, TagRow};
 
 use super::land::Landed;
 use super::state_store::{DueRecord, PassRecord, StateStore};
@@ -105,9 +105,13 @@ fn rows(attempt: Attempt<'_>, landed: &Landed) -> Vec<TagRow> {
         landed.changes.iter().map(|change| (change.tag.clone(), change.clone())).collect();
     let mut rows = Vec::with_capacity(root.definitions.tags.len() + changes.len());
     for (id, tag) in &root.definitions.tags {
-        let (failure, held) = (decision.failures.get(id).cloned(), decision.held.get(id));
-        let is_selected = facts.selected.contains(id);
-        let mut row = TagRow::of(id, tag, new, changes.remove(id), is_selected, failure, held);
+        let result = TagResult {
+            change: changes.remove(id),
+            is_selected: facts.selected.contains(id),
+            failure: decision.failures.get(id).cloned(),
+            held: decision.held.get(id),
+        };
+        let mut row = TagRow::new(id, tag, new, result);
         if is_refreshed(&row, old, new) {
             row.outcome = TagOutcome::Refreshed;
         }
@@ -122,7 +126,7 @@ fn rows(attempt: Attempt<'_>, landed: &Landed) -> Vec<TagRow> {
         }
         let is_due_pass = request.resolve == Resolve::Due && shard_filter::contains(root, request.shard, &row.tag);
         if row.outcome == TagOutcome::NotDue && !is_due_pass {
-            row.outcome = TagOutcome::NotAsked;
+            row.outcome = TagOutcome::NotSelected;
         }
     }
     // No tag occurs twice, so a stable sort, which needs memory, is not necessary.

@@ -6,7 +6,7 @@ use crate::model::image::TagId;
 use crate::model::root::Root;
 use crate::model::settings::publish::Publish;
 use crate::model::shard::Shard;
-use crate::proposal::BranchScope;
+use crate::proposal::groups::BranchScope;
 
 use super::gather::open_branches::OpenBranches;
 use super::shard_filter;
@@ -45,7 +45,7 @@ mod tests {
     use crate::git::{CommitId, ProposalBranch, RootFiles};
     use crate::model::lock::sample::digest;
     use crate::model::lock::{Lock, Pin, encode};
-    use crate::proposal::ProposedPins;
+    use crate::proposal::carry_over::ProposedPins;
     use crate::reconcile::gather::open_branches::OpenBranch;
 
     const SETTINGS: &str = "[publish]\ngroup = \"tag\"\n[publish.github]\nrepository = \"acme/deploy\"\n";

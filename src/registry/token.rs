@@ -253,7 +253,9 @@ fn interpret(reply: &RegistryReply, host: &Host, origin: &UrlOrigin) -> Result<T
         301 | 302 | 303 | 307 | 308 => {
             // The query may be a key, and the URL may contain a password.
             let to = reply.headers.get(LOCATION).and_then(|to| to.to_str().ok()).filter(|to| Url::parse(to).is_ok());
-            let to = to.and_then(|to| to.split('?').next()).map(|to| format!("`{}`", quotable(&escape::mask_credentials(to))));
+            let to = to
+                .and_then(|to| to.split('?').next())
+                .map(|to| format!("`{}`", quotable(&escape::mask_credentials(to))));
             let to = to.unwrap_or_else(|| "another URL".to_owned());
             let message = format!("{server} redirects to {to}; token requests follow no redirects");
             return Err(ResolveError::new(FailureKind::Refused, message));

@@ -7,8 +7,19 @@ use crate::model::image::facts::BaseImage;
 
 impl From<&Explanation> for ExplanationV1 {
     fn from(explanation: &Explanation) -> Self {
-        let Explanation { class, unknown, compare, created: made, size, layers, added_platforms: gained, removed_platforms: lost, base, differences, .. } =
-            explanation;
+        let Explanation {
+            class,
+            unknown,
+            compare,
+            created: made,
+            size,
+            layers,
+            added_platforms: gained,
+            removed_platforms: lost,
+            base,
+            differences,
+            ..
+        } = explanation;
         let texts = |platforms: &[Platform]| platforms.iter().map(ToString::to_string).collect();
         Self {
             class: class.map(|class| class.to_string()),

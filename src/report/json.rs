@@ -281,7 +281,8 @@ mod tests {
     fn words_in_json_and_text_are_the_same() {
         let report = sample::report();
         let failed = |kind| TagOutcome::Failed(ResolveError::new(kind, "x"));
-        let held = sample::hold_reasons().map(|kept| TagOutcome::Held(HeldUpdate { digest: sample::digest(9), reason: kept }));
+        let held =
+            sample::hold_reasons().map(|kept| TagOutcome::Held(HeldUpdate { digest: sample::digest(9), reason: kept }));
         let more = [TagOutcome::Refreshed, TagOutcome::NotSelected, TagOutcome::Proposed, TagOutcome::Deferred];
         let more = more.into_iter().chain(held).chain([failed(FailureKind::Refused)]);
         for outcome in report.rows.iter().map(|row| row.outcome.clone()).chain(more) {

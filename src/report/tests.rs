@@ -64,7 +64,8 @@ fn the_worst_row_picks_the_exit_code() {
 fn the_summary_counts_each_tag_once() {
     let mut report = sample::report();
     let row = report.rows[0].clone();
-    let held = sample::hold_reasons().map(|kept| TagOutcome::Held(HeldUpdate { digest: sample::digest(9), reason: kept }));
+    let held =
+        sample::hold_reasons().map(|kept| TagOutcome::Held(HeldUpdate { digest: sample::digest(9), reason: kept }));
     let other = [TagOutcome::NotDue, TagOutcome::NotSelected, TagOutcome::Refreshed];
     report.rows = held.into_iter().chain(other).map(|outcome| TagRow { outcome, ..row.clone() }).collect();
     report.end = PassEnd::Proposed;

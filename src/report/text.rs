@@ -233,7 +233,11 @@ impl TextPage {
             HookOutcome::Running | HookOutcome::Pending => AnsiColor::Yellow,
         };
         self.coloured("hook", Some(colour));
-        self.put(format_args!(" {} {}\n", escape::terminal(&hook.name), escape::truncate(&hook.summary(), FAILURE_MAX)));
+        self.put(format_args!(
+            " {} {}\n",
+            escape::terminal(&hook.name),
+            escape::truncate(&hook.summary(), FAILURE_MAX)
+        ));
         // The output is already bounded.
         for line in escape::lines(&hook.output).lines() {
             self.put(format_args!("    {line}\n"));

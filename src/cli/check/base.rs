@@ -73,7 +73,7 @@ impl BaseCheck<'_> {
             CliError::new(format!("`--base`: {error}"))
                 .help(format!("if `{base}` is a remote branch, fetch it first and name the remote, e.g. `origin/main`"))
         };
-        let old = checkout.lock_at(base, &checkout.prefix).map_err(no_base)?.map(lock_of).unwrap_or_default();
+        let old = checkout.lock_at(base, &checkout.prefix).map_err(no_base)?.map(decode_lock).unwrap_or_default();
         let mut open = UnverifiedPins::between(&old, &root.lock, only);
         if open.is_empty() {
             return Ok(Vec::new());
@@ -90,7 +90,7 @@ impl BaseCheck<'_> {
             .retain(|id| root.lock.pins[id].followed().is_some() || !is_served(answers.get(id), &root.lock.pins[id]));
         if !open.is_empty() {
             for version in checkout.lock_history(base, &checkout.prefix).map_err(no_base)? {
-                open.remove_known(&root.lock, &lock_of(version.map_err(no_base)?.bytes));
+                open.remove_known(&root.lock, &decode_lock(version.map_err(no_base)?.bytes));
                 if open.is_empty() {
                     break;
                 }
@@ -214,7 +214,7 @@ fn settings_at(context: &CommandContext, checkout: &Checkout, base: &str) -> Res
 }
 
 /// Parses the lock of an earlier commit; an invalid lock verifies nothing.
-fn lock_of(bytes: Vec<u8>) -> Lock {
+fn decode_lock(bytes: Vec<u8>) -> Lock {
     let text = String::from_utf8(bytes).unwrap_or_default();
     lock::read::read(&Arc::new(SourceFile { path: lock::FILE_NAME.to_owned(), text })).unwrap_or_default()
 }

@@ -4,15 +4,13 @@ use std::borrow::Cow;
 
 use similar::TextDiff;
 
-use crate::model::adoption::AdoptionPolicy;
 use crate::model::image::TagId;
 use crate::model::lock::Lock;
-use crate::model::lock::agree::{DriftKind, find_drift};
+use crate::model::lock::drift::{DriftKind, find_drift};
 use crate::model::lock::encode::encode;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
-use crate::reconcile::pin::pin;
-use crate::reconcile::resolve::Resolutions;
+use crate::reconcile::decide::decide_offline;
 use crate::report::exit::Exit;
 use crate::report::v1::words::FindingKindV1;
 
@@ -55,11 +53,11 @@ pub(super) fn offline(root: &Root, only: &TagGlobs) -> LockDrift {
         diff.unified_diff().context_radius(2).header("pinstream.lock", "expected").to_string()
     });
     let is_offline_enough = !find_drift(&root.definitions, &next).iter().any(|one| only.matches(&one.tag));
-    let is_fixed_digest = found.iter().any(|one| matches!(one.what, DriftKind::Fixed { .. }));
+    let is_fixed_digest = found.iter().any(|one| matches!(one.kind, DriftKind::FixedDigest { .. }));
     let remedy = if is_offline_enough && !is_fixed_digest { OFFLINE } else { "pinstream update" };
     let findings = found.iter().map(|one| CheckFinding {
         tag: one.tag.clone(),
-        kind: FindingKindV1::Disagrees,
+        kind: FindingKindV1::Drift,
         exit: Exit::Drift,
         message: one.to_string(),
         help: None,
@@ -70,14 +68,13 @@ pub(super) fn offline(root: &Root, only: &TagGlobs) -> LockDrift {
 
 /// Computes the lock that follows from the definitions and existing pins, for the tags that match `only`.
 pub(super) fn next_lock<'a>(root: &'a Root, only: &TagGlobs) -> Cow<'a, Lock> {
-    let mut next = pin(&root.definitions, &root.lock, Resolutions::new(), &AdoptionPolicy::OFFLINE).lock;
-    if next.pins != root.lock.pins && !only.is_all() {
-        let next = next.to_mut();
+    let Some(mut next) = decide_offline(root) else { return Cow::Borrowed(&root.lock) };
+    if !only.is_all() {
         next.pins.retain(|id, _| only.matches(id));
         let others = root.lock.pins.iter().filter(|(id, _)| !only.matches(id));
         next.pins.extend(others.map(|(id, pin)| (id.clone(), pin.clone())));
     }
-    next
+    Cow::Owned(next)
 }
 
 #[cfg(test)]

@@ -15,17 +15,19 @@ use crate::report::exit::Exit;
 use crate::report::v1::words::FindingKindV1;
 use crate::text::escape;
 
-use super::super::context::CommandContext;
-use super::super::targets::short_reference;
-use super::super::{CliError, pass};
-use super::{Finding, OFFLINE, UpstreamDrift};
+use crate::cli::error::CliError;
+use crate::cli::support::context::CommandContext;
+use crate::cli::support::pass_runner;
+use crate::cli::targets::short_reference;
+
+use super::drift::{CheckFinding, LockDrift, OFFLINE};
 
 /// Adds the files that differ from their pins to `drift`.
-pub(super) fn add(files: &[EditedFile], drift: &mut UpstreamDrift) {
+pub(super) fn add(files: &[EditedFile], drift: &mut LockDrift) {
     for file in files {
         drift.findings.extend(findings(file));
         drift.diff.get_or_insert_default().push_str(&diff(file));
-        drift.mend.get_or_insert(OFFLINE);
+        drift.remedy.get_or_insert(OFFLINE);
     }
 }
 
@@ -50,10 +52,10 @@ pub(in crate::cli) fn edited(
         let files = target_files::read(&world, &version, &root.settings.targets).await;
         target_edits::edit(root, next, &files, &is_selected)
     };
-    pass::runtime()?.block_on(pass::interruptible(edits))
+    pass_runner::runtime()?.block_on(pass_runner::interruptible(edits))
 }
 
-fn findings(file: &EditedFile) -> impl Iterator<Item = Finding> {
+fn findings(file: &EditedFile) -> impl Iterator<Item = CheckFinding> {
     let (path, shown) = (&file.path, escape::one_line(&file.path));
     file.edits.iter().map(move |edit| {
         let found = match edit.was.as_str() {
@@ -61,7 +63,7 @@ fn findings(file: &EditedFile) -> impl Iterator<Item = Finding> {
             was => format!("`{}`", short_reference(was)),
         };
         let expected = short_reference(edit.new.trim_matches('"'));
-        Finding {
+        CheckFinding {
             tag: edit.from.clone(),
             kind: FindingKindV1::Target,
             exit: Exit::Drift,

@@ -58,7 +58,7 @@ impl CommandContext {
     /// # Errors
     /// Fails if the directory or the policy cannot be read.
     pub fn new(global: &GlobalArgs) -> Result<Self, CliError> {
-        let current = environment::current_folder()
+        let current = environment::current_directory()
             .map_err(|error| CliError::new(format!("cannot read the current directory: {error}")))?;
         let named = global.directory.as_ref().map_or_else(|| current.clone(), |path| current.join(path));
         // Ancestors are found by name, so `..` and links are resolved first.

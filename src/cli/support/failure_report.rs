@@ -54,23 +54,23 @@ impl Render for FailureReport<'_> {
     }
 
     fn markdown(&self) -> String {
-        markdown::of_findings(&self.results(), None)
+        markdown::findings(&self.results(), None)
     }
 
     fn results(&self) -> RunResults {
         let mut results = RunResults::new(self.command, &self.root, exit_code::of(self.error));
-        let run = |level, message: &str| Finding::new(Rule::Run, level, Subject::of("run", self.command), message);
+        let run = |level, message: &str| Finding::new(Rule::Run, level, Subject::new("run", self.command), message);
         let Some((rule, Problems(problems))) = self.error.problems() else {
             let message = self.error.to_string();
-            results.add(run(Severity::Error, &message).marked(&message).help(self.error.hint().as_deref()));
+            results.add(run(Severity::Error, &message).distinguished_by(&message).help(self.error.hint().as_deref()));
             return results;
         };
         for problem in problems.iter().take(PROBLEMS_MAX) {
-            results.add(Finding::of_problem(rule, problem));
+            results.add(Finding::from_problem(rule, problem));
         }
         if problems.len() > PROBLEMS_MAX {
             let more = format!("and {} more problems", problems.len() - PROBLEMS_MAX);
-            results.add(run(Severity::Error, &more).marked("more"));
+            results.add(run(Severity::Error, &more).distinguished_by("more"));
         }
         results
     }

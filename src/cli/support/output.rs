@@ -29,11 +29,12 @@ pub enum ListFormat {
 /// Fails if standard output cannot be written.
 pub fn write(format: OutputFormat, result: &impl Render) -> Result<(), CliError> {
     let mut out = context::stdout();
-    write!(out, "{}", format.write(result))?;
+    let rendered = format.render(result);
+    write!(out, "{}", rendered.stdout)?;
     out.flush()?;
-    let Some(path) = environment::var(SUMMARY).filter(|_| format == OutputFormat::Github) else { return Ok(()) };
+    let (Some(summary), Some(path)) = (rendered.job_summary, environment::var(SUMMARY)) else { return Ok(()) };
     let file = OpenOptions::new().append(true).create(true).open(&path);
-    if let Err(error) = file.and_then(|mut file| writeln!(file, "{}", result.markdown())) {
+    if let Err(error) = file.and_then(|mut file| writeln!(file, "{summary}")) {
         let path = escape::terminal(&path);
         writeln!(context::stderr(), "warning: cannot write the job summary `{path}` (`{SUMMARY}`): {error}")?;
     }

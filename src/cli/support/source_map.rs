@@ -8,9 +8,9 @@ use crate::effects::real::Repo;
 use crate::git::checkout;
 use crate::git::work_tree::WorkTree;
 use crate::model::image::{StreamName, TagId};
-use crate::model::lock::places::{self as pins, PinLines};
-use crate::model::stream::places;
-use crate::report::finding::{self, FilePosition, of_lock};
+use crate::model::lock::pin_lines::{self as pins, PinLines};
+use crate::model::stream::tag_spans;
+use crate::report::finding::{self, FilePosition, lock_location};
 use crate::text::diagnostics::lines::SourceSpan;
 
 /// Location of a root, and positions within its files.
@@ -39,7 +39,7 @@ impl SourceMap {
     /// Maps the root of a pass.
     pub fn of_repo(repo: &Repo) -> Self {
         match repo {
-            Repo::Folder(work_tree) => Self::of_work_tree(work_tree.clone()),
+            Repo::WorkTree(work_tree) => Self::of_work_tree(work_tree.clone()),
             Repo::Remote { root, .. } => Self::of_remote(root),
         }
     }
@@ -57,22 +57,22 @@ impl SourceMap {
     pub fn defined(&self, id: &TagId) -> finding::FindingLocation {
         let path = format!("streams/{}.toml", id.stream);
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = streams.entry(id.stream.clone()).or_insert_with(|| places::places(&self.text(&path)));
+        let known = streams.entry(id.stream.clone()).or_insert_with(|| tag_spans::tag_spans(&self.text(&path)));
         finding::FindingLocation { span: known.get(id.tag.as_str()).copied().map(FilePosition::Part), path }
     }
 
     /// Returns the position of a tag's pin in the lock.
     pub fn pin(&self, id: &TagId) -> finding::FindingLocation {
-        of_lock(self.lines(id).map(|lines| lines.begin))
+        lock_location(self.lines(id).map(|lines| lines.start))
     }
 
     /// Returns the position of a pin's digest in the lock.
     pub fn digest(&self, id: &TagId) -> finding::FindingLocation {
-        of_lock(self.lines(id).map(|lines| lines.digest))
+        lock_location(self.lines(id).map(|lines| lines.digest))
     }
 
     fn lines(&self, id: &TagId) -> Option<PinLines> {
-        let read = || pins::places(&self.text(crate::model::lock::FILE_NAME));
+        let read = || pins::pin_lines(&self.text(crate::model::lock::FILE_NAME));
         self.pins.get_or_init(read).get(id).copied()
     }
 

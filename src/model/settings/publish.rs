@@ -11,12 +11,12 @@ use std::ops::Range;
 use url::Url;
 
 use super::globs::TagGlobs;
-use super::validate::template;
+use super::user_text::template;
 use crate::model::image::{NameError, TagId};
 use crate::text::diagnostics::{At, Diagnostics, is_bidi_control};
+use crate::text::escape::excerpt;
 use crate::text::template::Template;
 use crate::text::toml::StringOr;
-use crate::text::toml::shape::short;
 pub use forges::ForgeKind;
 use forges::{ForgeTable, Hosting, PublishTable, SetsTable};
 
@@ -107,15 +107,15 @@ impl Grouping {
 /// Validates `[publish]`; none if it does not name a repository, which is reported as a problem.
 pub(super) fn publish(
     written: &At<PublishTable>,
-    spoiled: &HashSet<usize>,
+    incomplete: &HashSet<usize>,
     findings: &mut Diagnostics<'_>,
 ) -> Option<Publish> {
     let table = &written.value;
-    let forge = forge(written, spoiled, findings);
+    let forge = forge(written, incomplete, findings);
     let kind = forge.map(|(kind, _)| kind);
-    let repository = forge.and_then(|(kind, table)| forge_repository(kind, table, spoiled, findings));
-    let title = table.title.as_ref().and_then(|text| template("publish.title", text, Template::of_proposal, findings));
-    let body = table.body.as_ref().and_then(|text| template("publish.body", text, Template::of_proposal, findings));
+    let repository = forge.and_then(|(kind, table)| forge_repository(kind, table, incomplete, findings));
+    let title = table.title.as_ref().and_then(|text| template("publish.title", text, Template::for_proposal, findings));
+    let body = table.body.as_ref().and_then(|text| template("publish.body", text, Template::for_proposal, findings));
     let group = table.group.as_ref().map(|written| grouping(written, findings)).unwrap_or_default();
     let labels = labels(&table.labels, kind, findings);
     let reviewers = reviewers(&table.reviewers, kind, findings);
@@ -124,9 +124,9 @@ pub(super) fn publish(
     if let (Some(at), true) = (&table.auto_merge, auto_merge) {
         if let Some(kind) = kind.filter(|kind| !kind.facts().has_auto_merge) {
             let message = format!("{kind} has no API for auto-merge");
-            findings.say(&at.span, message, "remove `auto-merge`; configure merge checks on the forge instead");
+            findings.report(&at.span, message, "remove `auto-merge`; configure merge checks on the forge instead");
         } else if draft {
-            findings.say(&at.span, "drafts cannot be merged automatically", "remove `draft` or `auto-merge`");
+            findings.report(&at.span, "drafts cannot be merged automatically", "remove `draft` or `auto-merge`");
         }
     }
     let attestation = table.attestation;
@@ -136,13 +136,13 @@ pub(super) fn publish(
 /// Returns the one forge that the table names.
 fn forge<'a>(
     written: &'a At<PublishTable>,
-    spoiled: &HashSet<usize>,
+    incomplete: &HashSet<usize>,
     findings: &mut Diagnostics<'_>,
 ) -> Option<(ForgeKind, &'a At<ForgeTable>)> {
     let mut named = written.value.forges();
     let Some((kind, table)) = named.next() else {
-        if is_complete(&written.span, spoiled, findings) {
-            findings.say(
+        if is_complete(&written.span, incomplete, findings) {
+            findings.report(
                 &written.span,
                 "`[publish]` names no forge",
                 "add a table such as `[publish.github]` with `repository = \"acme/deploy\"`; without `[publish]`, passes \
@@ -153,7 +153,7 @@ fn forge<'a>(
     };
     if let Some((other, more)) = named.next() {
         let message = format!("`[publish]` names two forges: `{}` and `{}`", kind.key(), other.key());
-        findings.say(&more.span, message, "remove one of them");
+        findings.report(&more.span, message, "remove one of them");
         return None;
     }
     Some((kind, table))
@@ -162,28 +162,28 @@ fn forge<'a>(
 fn forge_repository(
     forge: ForgeKind,
     written: &At<ForgeTable>,
-    spoiled: &HashSet<usize>,
+    incomplete: &HashSet<usize>,
     findings: &mut Diagnostics<'_>,
 ) -> Option<ForgeRepository> {
     let At { value: table, span } = written;
     let (key, facts) = (forge.key(), forge.facts());
-    let is_complete = is_complete(span, spoiled, findings);
+    let is_complete = is_complete(span, incomplete, findings);
     if table.repository.is_none() && is_complete {
         let help = format!("add `repository = \"{}\"`", facts.example);
-        findings.say(span, format!("`[publish.{key}]` has no `repository`"), help);
+        findings.report(span, format!("`[publish.{key}]` has no `repository`"), help);
     }
-    let path = table.repository.as_ref().and_then(|at| findings.keep(&at.span, path(forge, &at.value)));
+    let path = table.repository.as_ref().and_then(|at| findings.accept(&at.span, path(forge, &at.value)));
     let url = match &table.url {
         Some(at) if facts.hosting == Hosting::Public => {
             let message = format!("`url` is not supported for {forge}");
-            findings.say(&at.span, message, "remove `url`; self-hosted instances are not supported");
+            findings.report(&at.span, message, "remove `url`; self-hosted instances are not supported");
             return None;
         }
-        Some(at) => Some(findings.keep(&at.span, instance(&at.value))?),
+        Some(at) => Some(findings.accept(&at.span, instance(&at.value))?),
         None if facts.hosting == Hosting::SelfHosted => {
             if is_complete {
                 let message = format!("`[publish.{key}]` has no `url`, and {forge} has no public instance");
-                findings.say(span, message, "add the instance, e.g. `url = \"https://git.acme.example\"`");
+                findings.report(span, message, "add the instance, e.g. `url = \"https://git.acme.example\"`");
             }
             return None;
         }
@@ -193,23 +193,23 @@ fn forge_repository(
 }
 
 /// Reports whether a missing key should be reported: not if something in the table is reported already and was removed.
-fn is_complete(span: &Range<usize>, spoiled: &HashSet<usize>, findings: &Diagnostics<'_>) -> bool {
+fn is_complete(span: &Range<usize>, incomplete: &HashSet<usize>, findings: &Diagnostics<'_>) -> bool {
     // The span of a table may be its header, which contains the key.
     let is_in = |at: &usize| span.contains(at);
     let reported = findings.problems.iter().filter_map(|problem| problem.span.as_ref()).any(|at| is_in(&at.start));
-    !reported && !spoiled.iter().any(is_in)
+    !reported && !incomplete.iter().any(is_in)
 }
 
 /// Validates the path of a repository.
 fn path(forge: ForgeKind, text: &str) -> Result<String, NameError> {
     let facts = forge.facts();
-    let invalid = || NameError::new(format!("invalid {forge} repository `{}`", short(text)));
+    let invalid = || NameError::new(format!("invalid {forge} repository `{}`", excerpt(text)));
     if let Some((_, rest)) = text.split_once("://") {
         let path = rest.split_once('/').map_or(facts.example, |(_, path)| path);
-        return Err(invalid().help(format!("remove the host: `repository = \"{}\"`", short(path))));
+        return Err(invalid().help(format!("remove the host: `repository = \"{}\"`", excerpt(path))));
     }
     if let Some(path) = text.strip_suffix(".git") {
-        return Err(invalid().help(format!("remove `.git`: `{}`", short(path))));
+        return Err(invalid().help(format!("remove `.git`: `{}`", excerpt(path))));
     }
     let fits = |segment: &str| {
         (1..=255).contains(&segment.chars().count())
@@ -254,29 +254,29 @@ fn instance(text: &str) -> Result<Url, NameError> {
 fn labels(written: &[At<String>], forge: Option<ForgeKind>, findings: &mut Diagnostics<'_>) -> Vec<String> {
     let unsupported = forge.filter(|forge| !forge.facts().has_labels);
     if let (Some(forge), Some(label)) = (unsupported, written.first()) {
-        findings.say(&label.span, format!("{forge} does not support labels on proposals"), "remove `labels`");
+        findings.report(&label.span, format!("{forge} does not support labels on proposals"), "remove `labels`");
         return Vec::new();
     }
     let labels = bounded(written, "labels", findings);
-    labels.iter().filter_map(|label| findings.keep(&label.span, name(&label.value, "label"))).collect()
+    labels.iter().filter_map(|label| findings.accept(&label.span, name(&label.value, "label"))).collect()
 }
 
 fn reviewers(written: &[At<String>], forge: Option<ForgeKind>, findings: &mut Diagnostics<'_>) -> Vec<Reviewer> {
     let mut reviewers = Vec::new();
     for text in bounded(written, "reviewers", findings) {
-        let Some(name) = findings.keep(&text.span, name(&text.value, "reviewer")) else { continue };
+        let Some(name) = findings.accept(&text.span, name(&text.value, "reviewer")) else { continue };
         let team = name.strip_prefix("team:");
         let facts = forge.map(ForgeKind::facts);
         let mistake =
             forge.zip(facts).and_then(|(forge, facts)| match (team, facts.instead_of_team, &facts.reviewer_id) {
                 (Some(_), Some(help), _) => Some((format!("{forge} cannot request reviews from teams"), help)),
                 (None, _, Some(id)) if !(id.is_valid)(&name) => {
-                    Some((format!("`{}` is not a {} of {forge}", short(&name), id.name), id.help))
+                    Some((format!("`{}` is not a {} of {forge}", excerpt(&name), id.name), id.help))
                 }
                 _ => None,
             });
         match (mistake, team) {
-            (Some((message, help)), _) => findings.say(&text.span, message, help),
+            (Some((message, help)), _) => findings.report(&text.span, message, help),
             (None, Some(team)) => reviewers.push(Reviewer::Team(team.to_owned())),
             (None, None) => reviewers.push(Reviewer::User(name)),
         }
@@ -292,9 +292,9 @@ fn grouping(written: &At<StringOr<SetsTable>>, findings: &mut Diagnostics<'_>) -
                 "tag" => Grouping::Tag,
                 "all" => Grouping::All,
                 other => {
-                    let message = format!("invalid value `{}` for `group`", short(other));
+                    let message = format!("invalid value `{}` for `group`", excerpt(other));
                     let help = "use `stream`, `tag`, `all` or named sets, e.g. `group = { base = [\"python:*\"] }`";
-                    findings.say(&written.span, message, help);
+                    findings.report(&written.span, message, help);
                     Grouping::Stream
                 }
             };
@@ -303,7 +303,7 @@ fn grouping(written: &At<StringOr<SetsTable>>, findings: &mut Diagnostics<'_>) -
     };
     if let Some((more, _)) = sets.get(LIST_MAX) {
         let help = "group by stream, or use fewer sets with globs";
-        findings.say(&more.span, format!("more than {LIST_MAX} sets"), help);
+        findings.report(&more.span, format!("more than {LIST_MAX} sets"), help);
         return Grouping::Stream;
     }
     Grouping::Sets(sets.iter().filter_map(|(name, patterns)| set(name, patterns, findings)).collect())
@@ -314,16 +314,21 @@ fn set(name: &At<String>, patterns: &[At<String>], findings: &mut Diagnostics<'_
         && name.value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !name.value.starts_with('-');
     if !fits {
-        let message = format!("invalid set name `{}`", short(&name.value));
-        findings.say(&name.span, message, "use at most 63 lower-case letters, digits and `-`; do not start with `-`");
+        let message = format!("invalid set name `{}`", excerpt(&name.value));
+        findings.report(
+            &name.span,
+            message,
+            "use at most 63 lower-case letters, digits and `-`; do not start with `-`",
+        );
     }
     if patterns.is_empty() {
         let help = "add tags, e.g. `[\"python:*\"]`, or remove the set";
-        findings.say(&name.span, format!("set `{}` is empty", short(&name.value)), help);
+        findings.report(&name.span, format!("set `{}` is empty", excerpt(&name.value)), help);
         return None;
     }
     let patterns = bounded(patterns, "patterns", findings);
-    let good = patterns.iter().filter_map(|at| findings.keep(&at.span, TagGlobs::new([at.value.as_str()])).map(|_| at));
+    let good =
+        patterns.iter().filter_map(|at| findings.accept(&at.span, TagGlobs::new([at.value.as_str()])).map(|_| at));
     let good: Vec<&str> = good.map(|at| at.value.as_str()).collect();
     let tags = TagGlobs::new(good).ok().filter(|tags| !tags.is_all())?;
     fits.then(|| GroupSet { name: name.value.clone(), tags })
@@ -333,7 +338,7 @@ fn set(name: &At<String>, patterns: &[At<String>], findings: &mut Diagnostics<'_
 fn bounded<'a>(list: &'a [At<String>], what: &str, findings: &mut Diagnostics<'_>) -> &'a [At<String>] {
     match list.get(LIST_MAX) {
         Some(more) => {
-            findings.say(&more.span, format!("more than {LIST_MAX} {what}"), "shorten the list");
+            findings.report(&more.span, format!("more than {LIST_MAX} {what}"), "shorten the list");
             &[]
         }
         None => list,
@@ -345,7 +350,7 @@ fn name(text: &str, what: &str) -> Result<String, NameError> {
     let odd = |c: char| c.is_control() || is_bidi_control(c) || c == ',';
     let bare = text.strip_prefix("team:").unwrap_or(text);
     if bare.is_empty() || bare.trim() != bare || text.chars().count() > 255 || text.contains(odd) {
-        return Err(NameError::new(format!("invalid {what} `{}`", short(text)))
+        return Err(NameError::new(format!("invalid {what} `{}`", excerpt(text)))
             .help("use at most 255 characters on one line, without commas or surrounding spaces"));
     }
     Ok(text.to_owned())

@@ -18,7 +18,7 @@ fn updated(tag: &str, follow: Option<&str>, versions: [Option<&str>; 2]) -> PinC
     let [old, new] = [side(1, versions[0]), side(2, versions[1])];
     let image = "docker.io/library/python:3.12".parse().unwrap();
     let follow = follow.map(|target| target.parse::<TagId>().unwrap().into());
-    PinChange { tag: tag.parse().unwrap(), follow, image, was: None, change: ChangeKind::Moved { old, new } }
+    PinChange { tag: tag.parse().unwrap(), follow, image, was: None, change: ChangeKind::Updated { old, new } }
 }
 
 fn explanation(text: &str) -> Explanation {

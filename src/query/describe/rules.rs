@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::model::settings::adoption::{AdoptionRules, Hold, OnRollback};
+use crate::model::settings::adoption_rules::{AdoptionRules, Hold, OnRollback};
 use crate::model::stream::{Tag, TagSource};
 
 /// Lists the rules by which a tag is updated, one sentence each. Texts of the definitions are included as they are.
@@ -20,7 +20,7 @@ pub fn update_rules(tag: &Tag) -> Vec<String> {
     if !ignore.is_empty() {
         lines.push(format!("ignores changes of class {}", joined(ignore)));
     }
-    lines.extend(allow.map(|allow| format!("allows {} version changes at most", allow.word())));
+    lines.extend(allow.map(|allow| format!("allows {} version changes at most", allow.as_str())));
     // Followers roll back with the tag that they follow by default.
     let default = match tag.source {
         TagSource::Image { .. } | TagSource::Select { .. } => OnRollback::Hold,

@@ -6,7 +6,7 @@ use crate::model::image::{StreamName, TagId};
 use crate::model::lock::Lock;
 use crate::model::settings::adoption_rules::HoldReason;
 use crate::model::settings::publish::Publish;
-use crate::proposal;
+use crate::proposal::{carry_over, groups};
 use crate::reconcile::facts::Facts;
 use crate::reconcile::gather::open_branches::OpenBranch;
 use crate::reconcile::gather::tag_lists;
@@ -28,11 +28,12 @@ pub fn carry(request: &Request, snapshot: &Snapshot, publish: &Publish, facts: &
     };
     let next = decision.lock(&root.lock).clone();
     let proposed = facts.open_branches.values().filter_map(OpenBranch::proposed);
-    let next = proposed
-        .fold(next, |next, pins| proposal::carry(root, next, pins, is_undecided, |stream| unread.contains(stream)));
+    let next = proposed.fold(next, |next, pins| {
+        carry_over::carry_over(root, next, pins, is_undecided, |stream| unread.contains(stream))
+    });
     let Some(shard) = request.shard else { return next };
     let scope = branch_scope(request, snapshot);
     let branches = ShardBranches::of(shard, root, publish, &scope, &facts.open_branches);
     let is_ours = |group: &str| branches.contains(&scope.branch(group));
-    proposal::ours(&root.definitions, &root.lock, next, |id| publish.group.name(id), is_ours)
+    groups::own_groups(&root.definitions, &root.lock, next, |id| publish.group.name(id), is_ours)
 }

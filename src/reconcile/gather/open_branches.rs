@@ -9,7 +9,7 @@ use crate::model::lock::history::LockVersion;
 use crate::model::lock::{self, Lock};
 use crate::model::root::Root;
 use crate::model::settings::{Settings, Sign};
-use crate::proposal::ProposedPins;
+use crate::proposal::carry_over::ProposedPins;
 use crate::reconcile::load::Snapshot;
 use crate::reconcile::{PassError, Request, branch_scope};
 use crate::report::message as messages;
@@ -42,7 +42,7 @@ impl OpenBranch {
 pub async fn read<G: Git>(git: &G, request: &Request, snapshot: &Snapshot) -> Result<OpenBranches, PassError> {
     let scope = branch_scope(request, snapshot);
     let mut branches = snapshot.tips.proposals.clone();
-    branches.retain(|branch, _| scope.has(branch));
+    branches.retain(|branch, _| scope.contains(branch));
     let mut open = OpenBranches::new();
     if branches.is_empty() {
         return Ok(open);
@@ -64,12 +64,12 @@ async fn proposed_pins<G: Git>(git: &G, snapshot: &Snapshot, found: &ProposalBra
     let is_discovered = |id: &TagId| definitions.tags.get(id).is_some_and(|tag| tag.discovered);
     if let [parent] = found.parents.as_slice()
         && *parent != snapshot.tips.tip
-        && pins.gone.iter().any(is_discovered)
+        && pins.removed.iter().any(is_discovered)
         // Some servers do not serve a commit that no branch points to. Its lock is then assumed to equal the tip's.
         && let Ok(file) = git.file(parent, lock::FILE_NAME).await
     {
         let start = file.and_then(|file| parse(&file.bytes)).unwrap_or_default();
-        pins.began(base, &start);
+        pins.started_from(base, &start);
     }
     pins
 }
@@ -83,7 +83,7 @@ fn is_ours(found: &ProposalBranch, settings: &Settings) -> bool {
     let is_by_github = settings.git.sign == Some(Sign::GitHub)
         && found.committer.as_ref().is_some_and(|one| one.email == "noreply@github.com");
     let lock = found.lock.as_deref().unwrap_or_default();
-    (is_by_us || is_by_github) && messages::is_ours(&found.message, parent, lock)
+    (is_by_us || is_by_github) && messages::has_plan_trailer(&found.message, parent, lock)
 }
 
 fn parse(bytes: &[u8]) -> Option<Lock> {

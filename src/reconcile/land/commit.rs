@@ -28,7 +28,7 @@ pub(super) fn commit(
     let text = encode::encode(next);
     encode::check_size(text.len())?;
     let parent = snapshot.tips.tip.clone();
-    let message = if is_pinned { messages::of_files(edits) } else { message(attempt, changes)? };
+    let message = if is_pinned { messages::target_edits_message(edits) } else { message(attempt, changes)? };
     Ok(Some(NewCommit {
         message: messages::with_trailers(&message, &attempt.request.root, &parent, text.as_bytes()),
         parent,
@@ -46,5 +46,5 @@ pub(super) fn commit(
 /// The message template fails.
 pub(super) fn message(attempt: Attempt<'_>, changes: &[PinChange]) -> Result<String, Problems> {
     let template = attempt.snapshot.root.settings.git.message.as_ref();
-    messages::of(template, changes, attempt.diffs).map_err(|problem| Problems(vec![problem]))
+    messages::commit_message(template, changes, attempt.diffs).map_err(|problem| Problems(vec![problem]))
 }

@@ -17,13 +17,14 @@ use crate::model::lock::diff::{PinChange, changes};
 use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
 use crate::model::settings::publish::Publish;
 use crate::proposal::body;
-use crate::proposal::hidden::{hidden, is_same};
-use crate::proposal::{self, BranchScope, ProposedPins};
+use crate::proposal::carry_over::ProposedPins;
+use crate::proposal::groups::{self, BranchScope};
+use crate::proposal::marker;
 use crate::reconcile::decide::target_edits;
 use crate::reconcile::gather::open_branches::OpenBranch;
 use crate::reconcile::shard_branches::ShardBranches;
 use crate::reconcile::{Attempt, PassError, branch_scope};
-use crate::report::message as messages;
+use crate::report::message::{self as messages, ProposalDefaults};
 use crate::report::{ProposalRow, ReportError};
 use crate::text::diagnostics::Problems;
 use crate::text::template::Template;
@@ -69,7 +70,7 @@ impl Context<'_> {
     /// Returns the tags with changes by group.
     fn groups(&self, next: &Lock) -> BTreeMap<String, BTreeSet<TagId>> {
         let definitions = &self.attempt.snapshot.root.definitions;
-        proposal::groups(definitions, self.base(), next, |id| self.publish.group.name(id))
+        groups::groups(definitions, self.base(), next, |id| self.publish.group.name(id))
     }
 
     fn is_ours(&self, branch: &str) -> bool {
@@ -182,7 +183,7 @@ async fn propose_groups<W: World>(proposer: &mut Proposer<'_, W>, next: &Lock) -
     for (group, tags) in context.groups(next) {
         let branch = context.scope.branch(&group);
         used.insert(branch.clone());
-        let (lock, changes) = proposal::moves_of(context.base(), next, &tags);
+        let (lock, changes) = groups::group_changes(context.base(), next, &tags);
         if let Some(commit) = context.commit(&lock, &changes, &|_| false)? {
             proposer.group(branch, commit, &changes, &tags).await?;
         }
@@ -198,7 +199,7 @@ async fn propose_targets<W: World>(
     let branch = proposer.context.scope.branch(TARGETS_GROUP);
     let (_, body) = texts(proposer.context, &commit.message, &[])?;
     let is_declined = |known: &ForgeProposal| {
-        known.branch == branch && known.state == ProposalState::Closed && is_same(&known.body, &body)
+        known.branch == branch && known.state == ProposalState::Closed && marker::is_same_text(&known.body, &body)
     };
     if proposer.known.iter().any(is_declined) {
         return Ok(None);
@@ -212,16 +213,17 @@ fn texts(context: &Context<'_>, message: &str, changes: &[PinChange]) -> Result<
     let (publish, diffs) = (context.publish, context.attempt.diffs);
     let mut title = message.lines().next().unwrap_or_default().to_owned();
     if changes.is_empty() {
-        return Ok((title, body::remembering(&body::without_moves(message), changes)));
+        return Ok((title, body::with_fingerprint(&body::write_without_changes(message), changes)));
     }
-    let mut text = body::words(changes, diffs);
+    let mut text = body::write(changes, diffs);
     let render = |template: &Template, title: &str, text: &str| {
-        messages::for_proposal(template, changes, diffs, (title, text)).map_err(|problem| Problems(vec![problem]))
+        messages::proposal_text(template, changes, diffs, ProposalDefaults { title, body: text })
+            .map_err(|problem| Problems(vec![problem]))
     };
     let titled = publish.title.as_ref().map(|template| render(template, &title, &text)).transpose()?;
     text = publish.body.as_ref().map(|template| render(template, &title, &text)).transpose()?.unwrap_or(text);
     title = titled.and_then(|title| title.lines().next().map(str::to_owned)).unwrap_or(title);
-    Ok((title, body::remembering(&text, changes)))
+    Ok((title, body::with_fingerprint(&text, changes)))
 }
 
 /// Renders branch, title and body of everything that would be proposed.
@@ -234,9 +236,9 @@ pub(super) fn show(attempt: Attempt<'_>, publish: &Publish) -> Result<String, Pr
     let next = decision.lock(context.base());
     let mut out = String::new();
     for (group, tags) in context.groups(next) {
-        let (_, changes) = proposal::moves_of(context.base(), next, &tags);
+        let (_, changes) = groups::group_changes(context.base(), next, &tags);
         let (title, body) = texts(&context, &commit::message(attempt, &changes)?, &changes)?;
-        let body = body.lines().filter(|line| hidden(line).is_none()).collect::<Vec<_>>().join("\n");
+        let body = body.lines().filter(|line| marker::read(line).is_none()).collect::<Vec<_>>().join("\n");
         // Writing to a `String` never fails.
         let _ = writeln!(out, "{}\n{title}\n\n{}\n", context.scope.branch(&group), body.trim());
     }

@@ -7,7 +7,8 @@ use crate::model::lock::diff::{PinChange, PinSide};
 use crate::model::settings::Hook;
 use crate::model::state::State;
 use crate::reconcile::PassError;
-use crate::report::v1::{EventContext, EventV1};
+use crate::report::event::EventContext;
+use crate::report::v1::event::EventV1;
 use crate::report::{HookOutcome, HookRow};
 
 use super::Notifier;
@@ -45,7 +46,7 @@ impl<W: World> Notifier<'_, W> {
             all_succeeded &= is_success;
             let outcome = if is_success { HookOutcome::Succeeded } else { HookOutcome::Failed(result.exit) };
             let (name, changes) = (hook.name.clone(), batch.len());
-            self.rows.push(HookRow { name, event: Some(event.id), moves: changes, outcome, output: result.output });
+            self.rows.push(HookRow { name, event: Some(event.id), changes, outcome, output: result.output });
             self.record(&hook, &batch, is_success, number < last).await?;
         }
         Ok(all_succeeded)

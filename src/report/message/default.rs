@@ -119,7 +119,13 @@ mod tests {
             (Some(old), None) => ChangeKind::Removed { old },
             (None, None) => unreachable!(),
         };
-        PinChange { tag: tag.parse().unwrap(), follow: None, image: "a.b/c:d".parse().unwrap(), previous_image: None, kind: change }
+        PinChange {
+            tag: tag.parse().unwrap(),
+            follow: None,
+            image: "a.b/c:d".parse().unwrap(),
+            previous_image: None,
+            kind: change,
+        }
     }
 
     #[test]

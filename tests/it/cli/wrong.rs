@@ -1,4 +1,4 @@
-//! Invalid files: each is a clear error.
+//! Invalid files: each is a clear error of the whole program.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -59,9 +59,9 @@ fn t6_links_directories_and_invalid_names_are_errors() {
         &["list"],
         r#"
 --- err
-error: cannot read `streams/link.toml`: it is a symbolic link, which is never followed
+error: `streams/link.toml` is not read: it is a symbolic link, which is never followed
 --> streams/link.toml
- = help: replace it by a plain file or directory, or remove it
+ = help: put a plain file or folder there, or take it out
 --- exit 1
 "#,
     );
@@ -121,11 +121,11 @@ error: the policy does not allow the registry `REGISTRY` (key `registries`)
         r#"
 --- out
 refused  python:3.11  the policy does not allow `REGISTRY`
-                      help: add the registry to `registries` in the `--policy` file
+                      help: the operator lists registries in `registries` of the `--policy` file
 refused  python:3.12  the policy does not allow `REGISTRY`
-                      help: add the registry to `registries` in the `--policy` file
+                      help: the operator lists registries in `registries` of the `--policy` file
 refused  python:arm   the policy does not allow `REGISTRY`
-                      help: add the registry to `registries` in the `--policy` file
+                      help: the operator lists registries in `registries` of the `--policy` file
 1 unchanged, 3 refused; nothing was written
 --- exit 4
 "#,
@@ -134,7 +134,7 @@ refused  python:arm   the policy does not allow `REGISTRY`
         &["plan", "--policy", "../nowhere.toml"],
         r#"
 --- err
-error: cannot read the policy `[SANDBOX]/work/../nowhere.toml`: No such file or directory (os error 2)
+error: the policy `[SANDBOX]/work/../nowhere.toml` cannot be read: No such file or directory (os error 2)
 --- exit 1
 "#,
     );
@@ -184,7 +184,8 @@ fn a_conflict_marker_is_reported_with_its_line() {
     let stage = Stage::pinned();
     stage.edit_lock(
         "version = \"3.11.9\"",
-        "    );
+        "<<<<<<< HEAD\nversion = \"3.11.9\"\n=======\nversion = \"3.11.8\"\n>>>>>>> other",
+    );
     stage.check(
         &["check"],
         r#"
@@ -205,14 +206,13 @@ error: conflict marker `<<<<<<<` on line 9
 --- out
 4 unchanged; nothing to write
 --- err
-merged both sides of `pinstream.lock`; resolved again: `python:3.11`
+merged both sides of `pinstream.lock`; imported anew: `python:3.11`
 --- exit 0
 "#,
     );
 }
 
 #[test]
-<<<<<<< .merge_file_aL5Bb6
 fn t6_an_unreadable_file_hides_no_other_problem() {
     let stage = Stage::new();
     let streams = stage.sandbox.work().join("streams");
@@ -243,13 +243,13 @@ error: unknown key `nonsense`
   |
   = help: known keys: `annotations`, `description`, `discover`, `import`, `tags`
 
-error: cannot read `streams/link.toml`: it is a symbolic link, which is never followed
+error: `streams/link.toml` is not read: it is a symbolic link, which is never followed
 --> streams/link.toml
- = help: replace it by a plain file or directory, or remove it
+ = help: put a plain file or folder there, or take it out
 
-error: cannot read `streams/y�.toml`: its name is not Unicode
+error: `streams/y�.toml` is not read: its name is not Unicode
 --> streams/y�.toml
- = help: replace it by a plain file or directory, or remove it
+ = help: put a plain file or folder there, or take it out
 --- exit 1
 "#;
     for command in ["check", "plan"] {

@@ -12,7 +12,7 @@ fn read(text: &str) -> Publish {
 /// Renders the problems of `text`, each with its line and help.
 fn problems(text: &str) -> String {
     let (settings, problems) = crate::model::settings::read(text.as_bytes());
-    let Err(problems) = Problems::none_or(problems) else { return "no problems".to_owned() };
+    let Err(problems) = Problems::check(problems) else { return "no problems".to_owned() };
     assert!(problems.0.iter().all(|problem| problem.span.is_some() && problem.help.is_some()), "{problems:?}");
     drop(settings);
     let rendered = RenderedProblems(&problems, RenderStyle::Plain).to_string();

@@ -55,14 +55,16 @@ impl<W: World> Proposer<'_, W> {
                 let draft = ProposalDraft { branch: branch.clone(), base, title, body };
                 result = self.world.open_proposal(self.context.publish, &draft, open).await;
                 match &result {
-                    Ok(ProposeResult { outcome, found: proposal, notes }) => {
+                    Ok(ProposeResult { action, proposal, notes }) => {
                         self.proposals.notes.extend(notes.iter().cloned());
                         found = Some(proposal);
-                        match (outcome, pushed) {
+                        match (action, pushed) {
                             (ForgeAction::Created, _) => ProposalOutcome::Created,
                             (ForgeAction::Unchanged, BranchPush::Unchanged) => ProposalOutcome::Unchanged,
                             (ForgeAction::Refreshed | ForgeAction::Unchanged, _) => ProposalOutcome::Refreshed,
-                            (ForgeAction::Late, _) => ProposalOutcome::Left("it was closed meanwhile".to_owned()),
+                            (ForgeAction::ClosedMeanwhile, _) => {
+                                ProposalOutcome::Skipped("it was closed meanwhile".to_owned())
+                            }
                         }
                     }
                     Err(error) => self.proposals.fail_forge(error),
@@ -111,7 +113,7 @@ impl<W: World> Proposer<'_, W> {
         if let Some(there) = there {
             if !there.is_ours {
                 let reason = format!("the branch has a commit that is not pinstream's, {}", there.found.tip.short());
-                return BranchPush::Stopped(ProposalOutcome::Left(reason));
+                return BranchPush::Stopped(ProposalOutcome::Skipped(reason));
             }
             // The same content on an older base needs no new commit, which would only restart checks.
             match self.has_content(&there.found, commit).await {
@@ -127,7 +129,7 @@ impl<W: World> Proposer<'_, W> {
                 if self.context.shard.is_some() {
                     self.proposals.restart.get_or_insert_with(|| format!("the branch `{branch}` moved"));
                 }
-                BranchPush::Stopped(ProposalOutcome::Left("the branch was moved meanwhile".to_owned()))
+                BranchPush::Stopped(ProposalOutcome::Skipped("the branch was moved meanwhile".to_owned()))
             }
             Ok(Push::Unknown(reason)) => BranchPush::Stopped(self.proposals.fail_unknown(branch, reason)),
             Err(error) => BranchPush::Stopped(self.proposals.fail_branch(branch, &error)),
@@ -164,7 +166,7 @@ impl<W: World> Proposer<'_, W> {
     ) -> Option<ProposalOutcome> {
         if !there.is_ours {
             let reason = "nothing left to propose, but the branch has a commit that is not pinstream's".to_owned();
-            return open.map(|_| ProposalOutcome::Left(reason));
+            return open.map(|_| ProposalOutcome::Skipped(reason));
         }
         if let Some(open) = open
             && let Err(error) = self.world.close_proposal(self.context.publish, open).await
@@ -182,5 +184,5 @@ impl<W: World> Proposer<'_, W> {
 
 fn row(branch: String, found: Option<&ForgeProposal>, changes: usize, outcome: ProposalOutcome) -> ProposalRow {
     let (number, url) = (found.map(|found| found.number), found.map(|found| found.url.clone()));
-    ProposalRow { branch, number, url, moves: changes, outcome }
+    ProposalRow { branch, number, url, changes, outcome }
 }

@@ -9,7 +9,7 @@ use crate::model::image::TagId;
 use crate::model::lock::Lock;
 use crate::model::lock::diff::PinChange;
 use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
-use crate::proposal::ProposalFingerprint;
+use crate::proposal::fingerprint::ProposalFingerprint;
 use crate::report::exit::Exit;
 use crate::report::{self, ProposalOutcome, ProposalRow, ReportError, TagRow};
 
@@ -50,7 +50,7 @@ impl Proposals {
     pub(super) fn decline(&mut self, closed: &ForgeProposal, next: &mut Lock, base: &Lock, changes: &[PinChange]) {
         let Some(recorded) = ProposalFingerprint::read(&closed.body) else { return };
         let whole = ProposalFingerprint::of(changes);
-        let declined: Vec<&PinChange> = changes.iter().filter(|change| recorded.has(change, &whole)).collect();
+        let declined: Vec<&PinChange> = changes.iter().filter(|change| recorded.covers(change, &whole)).collect();
         let digests = declined.iter().filter_map(|change| Some((change.tag.clone(), change.after()?.digest.clone())));
         self.declined.extend(digests);
         let ids: BTreeSet<&TagId> = declined.iter().map(|change| &change.tag).collect();
@@ -59,10 +59,10 @@ impl Proposals {
 
     /// Returns whether anything is open for review, even if only of files.
     pub fn is_any_open(&self) -> bool {
-        use ProposalOutcome::{Closed, Created, Failed, Left, Refreshed, Unchanged};
+        use ProposalOutcome::{Closed, Created, Failed, Refreshed, Skipped, Unchanged};
         let is_open = |row: &ProposalRow| match row.outcome {
             Created | Refreshed | Unchanged => true,
-            Closed | Left(_) | Failed(_) => false,
+            Closed | Skipped(_) | Failed(_) => false,
         };
         !self.tags.is_empty() || self.rows.iter().any(is_open)
     }
@@ -70,7 +70,7 @@ impl Proposals {
     /// Merges the rows of earlier attempts of the same pass.
     #[must_use]
     pub(in crate::reconcile::land) fn after(mut self, earlier: Vec<ProposalRow>) -> Self {
-        for row in earlier.into_iter().filter(|row| !matches!(row.outcome, ProposalOutcome::Left(_))) {
+        for row in earlier.into_iter().filter(|row| !matches!(row.outcome, ProposalOutcome::Skipped(_))) {
             match self.rows.iter_mut().find(|later| later.branch == row.branch) {
                 None => self.rows.push(row),
                 Some(later) if later.outcome == ProposalOutcome::Unchanged => later.outcome = row.outcome,
@@ -84,7 +84,7 @@ impl Proposals {
     /// Sets the outcome of a tag's row.
     pub fn mark(&self, row: &mut TagRow) {
         if let Some(held) = self.held.get(&row.tag) {
-            row.outcome = report::TagOutcome::Kept(held.clone());
+            row.outcome = report::TagOutcome::Held(held.clone());
             row.new.clone_from(&row.old);
         } else if row.outcome.is_change() {
             let is_proposed = self.tags.contains(&row.tag);
