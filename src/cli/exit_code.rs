@@ -34,8 +34,8 @@ mod tests {
 
     #[test]
     fn each_error_of_a_pass_has_its_exit_code() {
-        let contention = PassError::Contention { tries: 9, last: "the branch moved".to_owned() };
-        let no_tag = UnknownTag { word: "x".to_owned(), near: None };
+        let contention = PassError::Contention { attempts: 9, last: "the branch moved".to_owned() };
+        let no_tag = UnknownTag { name: "x".to_owned(), nearest: None };
         for (error, exit) in [
             (contention, Exit::Contention),
             (PassError::UnknownTag(no_tag), Exit::Usage),

@@ -93,7 +93,7 @@ mod tests {
 
     /// Returns the number of the only shard that has `text`.
     fn at(text: &str, of: u32) -> Vec<u32> {
-        (1..=of).filter(|index| format!("{index}/{of}").parse::<Shard>().unwrap().has(text)).collect()
+        (1..=of).filter(|index| format!("{index}/{of}").parse::<Shard>().unwrap().contains(text)).collect()
     }
 
     #[test]

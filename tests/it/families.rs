@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::house::files;
+use crate::support::source::files;
 
 /// Lists the source files that name a member: by their own name, or in code or a string. Comments and tests do not count,
 /// nor do directories such as `.gitea/workflows`.

@@ -18,7 +18,7 @@ fn updated(tag: &str, follow: Option<&str>, versions: [Option<&str>; 2]) -> PinC
     let [old, new] = [side(1, versions[0]), side(2, versions[1])];
     let image = "docker.io/library/python:3.12".parse().unwrap();
     let follow = follow.map(|target| target.parse::<TagId>().unwrap().into());
-    PinChange { tag: tag.parse().unwrap(), follow, image, was: None, change: ChangeKind::Updated { old, new } }
+    PinChange { tag: tag.parse().unwrap(), follow, image, previous_image: None, kind: ChangeKind::Updated { old, new } }
 }
 
 fn explanation(text: &str) -> Explanation {
@@ -26,18 +26,18 @@ fn explanation(text: &str) -> Explanation {
     Explanation {
         class: Some(ChangeClass::Version(VersionLevel::Patch)),
         compare: own("https://github.com/acme/web/compare/0a...1b"),
-        made: OldNew { old: "2026-10-01T08:12:44Z".parse().ok(), new: "2026-10-13T09:00:00Z".parse().ok() },
+        created: OldNew { old: "2026-10-01T08:12:44Z".parse().ok(), new: "2026-10-13T09:00:00Z".parse().ok() },
         size: OldNew { old: Some(12_100_000), new: Some(12_400_000) },
         layers: Some(LayerDiff { kept: 3, added: 2, removed: 2 }),
-        lost: vec!["linux/arm64".parse().unwrap()],
-        to_root: true,
+        removed_platforms: vec!["linux/arm64".parse().unwrap()],
+        becomes_root: true,
         base: Some(OldNew {
             old: Some(BaseImage { name: own(text), digest: own("sha256:0123456789abcdef") }),
             new: None,
         }),
         differences: vec![
-            Difference { what: DifferenceKind::User, old: own("app"), new: own("root") },
-            Difference { what: DifferenceKind::Variable(text.to_owned()), old: own(text), new: None },
+            Difference { kind: DifferenceKind::User, old: own("app"), new: own("root") },
+            Difference { kind: DifferenceKind::Variable(text.to_owned()), old: own(text), new: None },
         ],
         ..Explanation::default()
     }
@@ -47,7 +47,7 @@ fn sample(text: &str) -> String {
     let changes = [
         updated("python:3.12", None, [Some("3.12.4"), Some(text)]),
         updated("python:latest", Some("python:3.12"), [Some("3.12.4"), Some("3.12.5")]),
-        PinChange { change: ChangeKind::Added { new: side(3, Some("1.0")) }, ..updated("web:1", None, [None, None]) },
+        PinChange { kind: ChangeKind::Added { new: side(3, Some("1.0")) }, ..updated("web:1", None, [None, None]) },
     ];
     let mut explained = Explanations::new();
     explained.insert("python:3.12".parse().unwrap(), explanation(text).into());

@@ -45,7 +45,7 @@ fn check_found(stream: &str, undecided: &[&str], is_unlisted: bool, expected: &[
     let mut root = Root::read(&files.into()).unwrap();
     let proposed = ProposedPins::of(&base, there);
     let pinned = proposed.pins.iter().map(|(id, pin)| (id, &pin.image));
-    crate::model::stream::discover::add_known(&mut root.definitions, |_| is_unlisted, pinned);
+    crate::model::stream::discover::add_proposed(&mut root.definitions, |_| is_unlisted, pinned);
     let is_undecided = |tag: &TagId| undecided.contains(&tag.to_string().as_str());
     let next =
         carry_over(&root, base.clone(), &proposed, is_undecided, |stream| is_unlisted && stream.as_str() == "found");

@@ -54,7 +54,7 @@ refreshed  web:1  5ba3d1f9b164                 1.0.1
 "#,
     );
     // The digest is unchanged, so no hook runs.
-    assert_eq!((history(&stage, "web:1").as_str(), stage.told().len()), ("1", 1));
+    assert_eq!((history(&stage, "web:1").as_str(), stage.events().len()), ("1", 1));
     settles(&stage);
 }
 

@@ -208,7 +208,8 @@ fn a_missing_remote_tag_suggests_the_nearest() {
     let tip = two.their_tip();
     let expected = format!("not-found: `platform` has no pin for `python:3.13` at {}", &tip[..9]);
     assert!(said.contains(&expected) && said.contains("help: did you mean `python:3.12`?"), "{said}");
-    two.theirs("pinstream.lock", "version = 1\n    let said = two.stage.ends(3, &[]);
+    two.theirs("pinstream.lock", "version = 1\n<<<<<<< x\n");
+    let said = two.stage.ends(3, &[]);
     assert!(said.contains(": line 2 is a conflict marker"), "{said}");
     two.platform.commit_as("main", "no lock", &[], &["pinstream.lock"]);
     assert!(two.stage.ends(3, &[]).contains("no `pinstream.lock` in"));
@@ -230,7 +231,6 @@ fn adoption_rules_apply_to_remote_tags() {
     assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "soaking");
     assert_eq!(two.stage.registry.requests().len(), 0);
     two.stage.sandbox.env("PINSTREAM_NOW", "2026-11-25T12:00:00Z");
-<<<<<<< .merge_file_r60xdF
     assert_eq!(two.stage.report(0, &[])["tags"][0]["outcome"], "updated");
     // The other team rolls back and this root follows: people decided that.
     two.theirs("streams/python.toml", &PLATFORM.replace("python:3.12", "python:old"));
