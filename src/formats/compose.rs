@@ -216,6 +216,6 @@ mod tests {
             ],
         );
         check_find("compose.yml", "version: '3'\n", &[]);
-        check_find("compose.yml", "services: [\n", &["1 ! this is not YAML: unclosed bracket '['"]);
+        check_find("compose.yml", "services: [\n", &["1 ! invalid YAML: unclosed bracket '['"]);
     }
 }

@@ -275,7 +275,7 @@ mod tests {
                 "2 a:1 = docker.io/library/a:1",
                 "9 quay.io/b/b = quay.io/b/b:latest",
                 "11 {{ .Values.image }} ! contains a template expression",
-                "13 c@sha256:12 ! `sha256:12` is not a digest",
+                "13 c@sha256:12 ! invalid digest `sha256:12`",
                 "14 $(IMAGE) ! contains a variable without a value",
             ],
         );

@@ -101,22 +101,22 @@ mod tests {
     #[test]
     fn changes_of_a_pass_are_notices() {
         insta::assert_snapshot!(render(&sample::of_pass()), @r"
-        ::error file=streams/alpine.toml,title=pinstream resolve::`alpine:3` could not be resolved: not-found: `docker.io/library/alpine:3` does not exist
-        ::error file=streams/node.toml,title=pinstream resolve::`node:22` could not be resolved: tls: TLS handshake with `quay.io` failed%0Ahelp: set `ca`
-        ::notice file=pinstream.lock,title=pinstream change::`python:3.10` was removed; previous pin 040404040404 (3.10.9)
-        ::notice file=streams/python.toml,title=pinstream held::`python:3.11` is not updated to 090909090909: seen since 2026-11-24T12:00:00Z, adopted from 2026-12-01T00:00:00Z on
-        ::notice file=streams/python.toml,title=pinstream change::`python:3.12` was updated from 010101010101 (3.12.4) to 020202020202 (3.12.5\u{1b}[2J)
-        ::notice file=streams/python.toml,title=pinstream change::`python:3.13-slim-bookworm` was added at 060606060606 (3.13.0)
-        ::notice file=streams/python.toml,title=pinstream change::`python:latest` was updated from 010101010101 to 020202020202
-        ::notice file=deploy/web.yaml,line=4,title=pinstream target::pins were written to `deploy/web.yaml`, lines 4, 12
-        ::error file=pinstream.toml,title=pinstream hook::hook `chat` failed for 2 changes and stays pending: exit code 7
-        ::notice file=pinstream.toml,title=pinstream hook::hook `slow` is being run by another pass for 2 changes
-        ::notice title=pinstream run::the remote rejects the state ref; state is stored locally
-        output of hook chat:
-            ```
-            \u{3a}:error::x
-            no such <room>
-        2 updated, 1 added, 1 removed, 1 soaking, 1 skipped, 2 failed; landed as 0f1c2d3e4 on main
+            ::error file=streams/alpine.toml,title=pinstream resolve::`alpine:3` could not be resolved: not-found: `docker.io/library/alpine:3` does not exist
+            ::error file=streams/node.toml,title=pinstream resolve::`node:22` could not be resolved: tls: TLS handshake with `quay.io` failed%0Ahelp: set `ca`
+            ::notice file=pinstream.lock,title=pinstream change::`python:3.10` was removed; previous pin 040404040404 (3.10.9)
+            ::notice file=streams/python.toml,title=pinstream held::`python:3.11` is not updated to 090909090909: soaking since 2026-11-24T12:00:00Z, until 2026-12-01T00:00:00Z
+            ::notice file=streams/python.toml,title=pinstream change::`python:3.12` was updated from 010101010101 (3.12.4) to 020202020202 (3.12.5\u{1b}[2J)
+            ::notice file=streams/python.toml,title=pinstream change::`python:3.13-slim-bookworm` was added at 060606060606 (3.13.0)
+            ::notice file=streams/python.toml,title=pinstream change::`python:latest` was updated from 010101010101 to 020202020202
+            ::notice file=deploy/web.yaml,line=4,title=pinstream target::pins were written to `deploy/web.yaml`, lines 4, 12
+            ::error file=pinstream.toml,title=pinstream hook::hook `chat` failed for 2 changes and stays pending: exit code 7
+            ::notice file=pinstream.toml,title=pinstream hook::hook `slow` is being run by another pass for 2 changes
+            ::notice title=pinstream run::the remote rejects the state ref; state is stored locally
+            output of hook chat:
+                ```
+                \u{3a}:error::x
+                no such <room>
+            2 updated, 1 added, 1 removed, 1 soaking, 1 skipped, 2 failed; landed as 0f1c2d3e4 on main
         ");
     }
 

@@ -196,62 +196,62 @@ mod tests {
     #[test]
     fn held_tags_are_skipped_and_changes_are_printed() {
         insta::assert_snapshot!(render(&sample::of_pass()), @r#"
-        <?xml version="1.0" encoding="UTF-8"?>
-        <testsuites name="pinstream reconcile" tests="13" failures="0" errors="3">
-          <testsuite name="deploy/web.yaml" tests="1" failures="0" errors="0" skipped="0">
-            <testcase name="targets" classname="deploy/web.yaml">
-              <system-out>deploy/web.yaml:4: pins were written to `deploy/web.yaml`, lines 4, 12</system-out>
-            </testcase>
-          </testsuite>
-          <testsuite name="hooks" tests="3" failures="0" errors="1" skipped="0">
-            <testcase name="chat" classname="hooks">
-              <error type="hook" message="hook `chat` failed for 2 changes and stays pending: exit code 7">pinstream.toml: hook `chat` failed for 2 changes and stays pending: exit code 7
-        output: ```
-        \u{3a}:error::x
-        no such &lt;room&gt;</error>
-            </testcase>
-            <testcase name="rollout" classname="hooks"/>
-            <testcase name="slow" classname="hooks">
-              <system-out>pinstream.toml: hook `slow` is being run by another pass for 2 changes</system-out>
-            </testcase>
-          </testsuite>
-          <testsuite name="run" tests="1" failures="0" errors="0" skipped="0">
-            <testcase name="reconcile" classname="run">
-              <system-out>the remote rejects the state ref; state is stored locally</system-out>
-            </testcase>
-          </testsuite>
-          <testsuite name="streams/alpine" tests="1" failures="0" errors="1" skipped="0">
-            <testcase name="3" classname="streams/alpine">
-              <error type="resolve" message="`alpine:3` could not be resolved: not-found: `docker.io/library/alpine:3` does not exist">streams/alpine.toml: `alpine:3` could not be resolved: not-found: `docker.io/library/alpine:3` does not exist</error>
-            </testcase>
-          </testsuite>
-          <testsuite name="streams/node" tests="1" failures="0" errors="1" skipped="0">
-            <testcase name="22" classname="streams/node">
-              <error type="resolve" message="`node:22` could not be resolved: tls: TLS handshake with `quay.io` failed">streams/node.toml: `node:22` could not be resolved: tls: TLS handshake with `quay.io` failed
-        help: set `ca`</error>
-            </testcase>
-          </testsuite>
-          <testsuite name="streams/python" tests="6" failures="0" errors="0" skipped="2">
-            <testcase name="3.10" classname="streams/python">
-              <system-out>pinstream.lock: `python:3.10` was removed; previous pin 040404040404 (3.10.9)</system-out>
-            </testcase>
-            <testcase name="3.11" classname="streams/python">
-              <skipped message="seen since 2026-11-24T12:00:00Z, adopted from 2026-12-01T00:00:00Z on"/>
-            </testcase>
-            <testcase name="3.12" classname="streams/python">
-              <system-out>streams/python.toml: `python:3.12` was updated from 010101010101 (3.12.4) to 020202020202 (3.12.5\u{1b}[2J)</system-out>
-            </testcase>
-            <testcase name="3.13-slim-bookworm" classname="streams/python">
-              <system-out>streams/python.toml: `python:3.13-slim-bookworm` was added at 060606060606 (3.13.0)</system-out>
-            </testcase>
-            <testcase name="3.9" classname="streams/python">
-              <skipped message="not due"/>
-            </testcase>
-            <testcase name="latest" classname="streams/python">
-              <system-out>streams/python.toml: `python:latest` was updated from 010101010101 to 020202020202</system-out>
-            </testcase>
-          </testsuite>
-        </testsuites>
+            <?xml version="1.0" encoding="UTF-8"?>
+            <testsuites name="pinstream reconcile" tests="13" failures="0" errors="3">
+              <testsuite name="deploy/web.yaml" tests="1" failures="0" errors="0" skipped="0">
+                <testcase name="targets" classname="deploy/web.yaml">
+                  <system-out>deploy/web.yaml:4: pins were written to `deploy/web.yaml`, lines 4, 12</system-out>
+                </testcase>
+              </testsuite>
+              <testsuite name="hooks" tests="3" failures="0" errors="1" skipped="0">
+                <testcase name="chat" classname="hooks">
+                  <error type="hook" message="hook `chat` failed for 2 changes and stays pending: exit code 7">pinstream.toml: hook `chat` failed for 2 changes and stays pending: exit code 7
+            output: ```
+            \u{3a}:error::x
+            no such &lt;room&gt;</error>
+                </testcase>
+                <testcase name="rollout" classname="hooks"/>
+                <testcase name="slow" classname="hooks">
+                  <system-out>pinstream.toml: hook `slow` is being run by another pass for 2 changes</system-out>
+                </testcase>
+              </testsuite>
+              <testsuite name="run" tests="1" failures="0" errors="0" skipped="0">
+                <testcase name="reconcile" classname="run">
+                  <system-out>the remote rejects the state ref; state is stored locally</system-out>
+                </testcase>
+              </testsuite>
+              <testsuite name="streams/alpine" tests="1" failures="0" errors="1" skipped="0">
+                <testcase name="3" classname="streams/alpine">
+                  <error type="resolve" message="`alpine:3` could not be resolved: not-found: `docker.io/library/alpine:3` does not exist">streams/alpine.toml: `alpine:3` could not be resolved: not-found: `docker.io/library/alpine:3` does not exist</error>
+                </testcase>
+              </testsuite>
+              <testsuite name="streams/node" tests="1" failures="0" errors="1" skipped="0">
+                <testcase name="22" classname="streams/node">
+                  <error type="resolve" message="`node:22` could not be resolved: tls: TLS handshake with `quay.io` failed">streams/node.toml: `node:22` could not be resolved: tls: TLS handshake with `quay.io` failed
+            help: set `ca`</error>
+                </testcase>
+              </testsuite>
+              <testsuite name="streams/python" tests="6" failures="0" errors="0" skipped="2">
+                <testcase name="3.10" classname="streams/python">
+                  <system-out>pinstream.lock: `python:3.10` was removed; previous pin 040404040404 (3.10.9)</system-out>
+                </testcase>
+                <testcase name="3.11" classname="streams/python">
+                  <skipped message="soaking since 2026-11-24T12:00:00Z, until 2026-12-01T00:00:00Z"/>
+                </testcase>
+                <testcase name="3.12" classname="streams/python">
+                  <system-out>streams/python.toml: `python:3.12` was updated from 010101010101 (3.12.4) to 020202020202 (3.12.5\u{1b}[2J)</system-out>
+                </testcase>
+                <testcase name="3.13-slim-bookworm" classname="streams/python">
+                  <system-out>streams/python.toml: `python:3.13-slim-bookworm` was added at 060606060606 (3.13.0)</system-out>
+                </testcase>
+                <testcase name="3.9" classname="streams/python">
+                  <skipped message="not due"/>
+                </testcase>
+                <testcase name="latest" classname="streams/python">
+                  <system-out>streams/python.toml: `python:latest` was updated from 010101010101 to 020202020202</system-out>
+                </testcase>
+              </testsuite>
+            </testsuites>
         "#);
     }
 

@@ -250,48 +250,48 @@ mod tests {
     #[test]
     fn a_pass_is_rendered_as_tables() {
         insta::assert_snapshot!(pass("reconcile", &report("`forge` is gone")), @r"
-        ### `pinstream reconcile`: 2 updated, 1 added, 1 removed, 1 unchanged, 1 skipped, 2 failed; landed as 0f1c2d3e4 on main
+            ### `pinstream reconcile`: 2 updated, 1 added, 1 removed, 1 unchanged, 1 skipped, 2 failed; landed as 0f1c2d3e4 on main
 
-        - **`python:3.12`: it runs as root, and did not before**
+            - **`python:3.12`: now runs as root**
 
-        | tag | outcome | digest | version | change |
-        | --- | --- | --- | --- | --- |
-        | `python:3.10` | removed | `040404040404` | `3.10.9` |  |
-        | `python:3.12` | updated | `010101010101` → `020202020202` | `3.12.4` → `3.12.5\u{1b}[2J` | patch [compare](https://github.com/acme/web/compare/0a...1b) |
-        | `python:3.13-slim-bookworm` | added | `060606060606` | `3.13.0` |  |
-        | `python:latest` | updated | `010101010101` → `020202020202` |  | follows `python:3.12` |
+            | tag | outcome | digest | version | change |
+            | --- | --- | --- | --- | --- |
+            | `python:3.10` | removed | `040404040404` | `3.10.9` |  |
+            | `python:3.12` | updated | `010101010101` → `020202020202` | `3.12.4` → `3.12.5\u{1b}[2J` | patch [compare](https://github.com/acme/web/compare/0a...1b) |
+            | `python:3.13-slim-bookworm` | added | `060606060606` | `3.13.0` |  |
+            | `python:latest` | updated | `010101010101` → `020202020202` |  | follows `python:3.12` |
 
-        | tag | outcome | reason | help |
-        | --- | --- | --- | --- |
-        | `alpine:3` | failed | not-found: `docker.io/library/alpine:3` does not exist |  |
-        | `node:22` | failed | tls: TLS handshake with `quay.io` failed | set `ca` |
+            | tag | outcome | reason | help |
+            | --- | --- | --- | --- |
+            | `alpine:3` | failed | not-found: `docker.io/library/alpine:3` does not exist |  |
+            | `node:22` | failed | tls: TLS handshake with `quay.io` failed | set `ca` |
 
-        | target file | lines |
-        | --- | --- |
-        | `deploy/web.yaml` | 4, 12 |
+            | target file | lines |
+            | --- | --- |
+            | `deploy/web.yaml` | 4, 12 |
 
-        | proposal | outcome | changes | reason |
-        | --- | --- | --- | --- |
-        | [`pinstream/python`](https://github.com/acme/web/pull/7) | created | 2 |  |
-        | [`pinstream/web`](https://github.com/acme/web/pull/7) | failed | 2 | `forge` is gone |
+            | proposal | outcome | changes | reason |
+            | --- | --- | --- | --- |
+            | [`pinstream/python`](https://github.com/acme/web/pull/7) | created | 2 |  |
+            | [`pinstream/web`](https://github.com/acme/web/pull/7) | failed | 2 | `forge` is gone |
 
-        | hook | outcome | changes | reason |
-        | --- | --- | --- | --- |
-        | `rollout` | succeeded | 2 |  |
-        | `chat` | failed | 2 | exit code 7 |
-        | `slow` | running | 2 |  |
+            | hook | outcome | changes | reason |
+            | --- | --- | --- | --- |
+            | `rollout` | succeeded | 2 |  |
+            | `chat` | failed | 2 | exit code 7 |
+            | `slow` | running | 2 |  |
 
-        Output of `chat`:
+            Output of `chat`:
 
-        ````text
-        ```
-        \u{3a}:error::x
-        no such <room>
-        ````
+            ````text
+            ```
+            \u{3a}:error::x
+            no such <room>
+            ````
 
-        - read remote `platform` at `012345678`
-        - **error**: `forge` is gone; `forge` is gone
-        - note: the remote rejects the state ref; state is stored locally
+            - read remote `platform` at `012345678`
+            - **error**: `forge` is gone; `forge` is gone
+            - note: the remote rejects the state ref; state is stored locally
         ");
     }
 

@@ -143,7 +143,7 @@ mod tests {
             ("quay.io/a/b:1", "image quay.io/a/b:1"),
             ("localhost/a:1", "image localhost/a:1"),
             ("host:5000/a:1", "image host:5000/a:1"),
-            ("quay.io/a/b", "`quay.io/a/b` has no tag"),
+            ("quay.io/a/b", "image `quay.io/a/b` has no tag"),
             ("python:3.12", "tag python:3.12"),
             ("team-a/python:3.12", "tag team-a/python:3.12"),
             ("platform//python:3.12", "remote platform//python:3.12"),

@@ -124,5 +124,5 @@ fn continued_lines_comments_and_here_documents_are_parsed() {
         "# escape=`\nFROM `\n a:1\r\nFROM \"b:2\"",
         &["3 a:1 = docker.io/library/a:1", "4 b:2 = docker.io/library/b:2"],
     );
-    check_find("Dockerfile", "FROM\nFROM A/b\n", &["2 A/b ! the repository `A/b` has upper-case letters"]);
+    check_find("Dockerfile", "FROM\nFROM A/b\n", &["2 A/b ! upper-case letters in repository `A/b`"]);
 }

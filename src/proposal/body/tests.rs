@@ -59,27 +59,27 @@ fn sample(text: &str) -> String {
 #[test]
 fn a_body_has_warnings_a_table_and_details_of_each_image() {
     insta::assert_snapshot!(sample("3.12.5"), @r"
-    - **`python:3.12`: it runs as root, and did not before**
-    - **`python:3.12`: it does not run on linux/arm64 any more**
+        - **`python:3.12`: now runs as root**
+        - **`python:3.12`: no longer runs on linux/arm64**
 
-    | tag | version | change | built |
-    | --- | --- | --- | --- |
-    | `python:3.12` | `3.12.4` → `3.12.5` | patch ([compare](https://github.com/acme/web/compare/0a...1b)) | 2026-10-13, 12 days later |
-    | `python:latest` | `3.12.4` → `3.12.5` | follows `python:3.12` |  |
-    | `web:1` | `1.0` | added |  |
+        | tag | version | change | built |
+        | --- | --- | --- | --- |
+        | `python:3.12` | `3.12.4` → `3.12.5` | patch ([compare](https://github.com/acme/web/compare/0a...1b)) | 2026-10-13, 12 days later |
+        | `python:latest` | `3.12.4` → `3.12.5` | follows `python:3.12` |  |
+        | `web:1` | `1.0` | added |  |
 
-    #### `docker.io/library/python:3.12`
+        #### `docker.io/library/python:3.12`
 
-    `sha256:0101010101010101010101010101010101010101010101010101010101010101` → `sha256:0202020202020202020202020202020202020202020202020202020202020202`
+        `sha256:0101010101010101010101010101010101010101010101010101010101010101` → `sha256:0202020202020202020202020202020202020202020202020202020202020202`
 
-    - 12.1 MB → 12.4 MB; 3 of 5 layers kept, 2 new
-    - base image `3.12.5@0123456789ab` → unknown
-    - `user: app → root`
-    - `variable 3.12.5: 3.12.5, gone`
+        - 12.1 MB → 12.4 MB; 3 of 5 layers kept, 2 new
+        - base image `3.12.5@0123456789ab` → unknown
+        - `user: app → root`
+        - `variable 3.12.5: 3.12.5 (removed)`
 
-    Merging pins these digests. Closing rejects them; newer digests will be proposed again. pinstream stops refreshing this branch when someone else commits to it.
+        Merging pins these digests. Closing rejects them; newer digests will be proposed again. pinstream stops refreshing this branch when someone else commits to it.
 
-    <!-- pinstream: set=5c8dc3dd0cb55d2b changes=5137310f57d8,ca684698eea1,da31a621a676 -->
+        <!-- pinstream: set=5c8dc3dd0cb55d2b changes=5137310f57d8,ca684698eea1,da31a621a676 -->
     ");
 }
 

@@ -167,15 +167,15 @@ mod tests {
             ..Explanation::default()
         });
         let explained = ["a:1", "a:2"].map(|tag| (tag.parse().unwrap(), Arc::clone(&explanation))).into();
-        insta::assert_snapshot!(default_message(&changes, &explained), @r###"
-        chore(images): pin 3 tags
+        insta::assert_snapshot!(default_message(&changes, &explained), @r"
+            chore(images): pin 3 tags
 
-        - a:1: 010101010101 → 020202020202 (1.0 → 1.1), minor
-          it runs as root, and did not before
-          https://github.com/acme/web/compare/0a...1b
-        - a:2: 010101010101 → 020202020202 (1.0 → 1.1), minor
-        - b:1: 010101010101 → 020202020202 (1.0 → 1.1)
-        "###);
+            - a:1: 010101010101 → 020202020202 (1.0 → 1.1), minor
+              now runs as root
+              https://github.com/acme/web/compare/0a...1b
+            - a:2: 010101010101 → 020202020202 (1.0 → 1.1), minor
+            - b:1: 010101010101 → 020202020202 (1.0 → 1.1)
+        ");
     }
 
     #[test]

@@ -37,14 +37,14 @@ fn a_template_renders_changes() {
 
 #[test]
 fn mistakes_are_shown_at_their_place() {
-    insta::assert_snapshot!(said("author = \"x\"\nmessage = \"\"\"\npin {{ count }}\n{% for change in changes %}\n{{ change.clas }}\n{% endfor %}\"\"\"\n"), @"
-    error: invalid template `git.message` (line 3, column 4): `change.clas` is undefined, rendered for an updated tag
-     --> pinstream.toml:5:4
-      |
-    5 | {{ change.clas }}
-      |    ^^^^^^^^^
-      |
-      = help: did you mean `class`?
+    insta::assert_snapshot!(said("author = \"x\"\nmessage = \"\"\"\npin {{ count }}\n{% for change in changes %}\n{{ change.clas }}\n{% endfor %}\"\"\"\n"), @r"
+        error: invalid template `git.message` (line 3, column 4): `change.clas` is undefined, rendered for an updated tag
+         --> pinstream.toml:5:4
+          |
+        5 | {{ change.clas }}
+          |    ^^^^^^^^^^^
+          |
+          = help: did you mean `class`?
     ");
     insta::assert_snapshot!(said("message = \"{{ titel }}\""), @r#"
     error: invalid template `git.message` (line 1, column 4): `titel` is undefined, rendered for an updated tag

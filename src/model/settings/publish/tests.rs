@@ -122,9 +122,9 @@ fn exactly_one_forge_and_its_repository_are_required() {
     = help: did you mean `github`?
     "#);
     insta::assert_snapshot!(problems("[publish.github]\nrepository = 5"), @r#"
-    error: a string was expected, this is a whole number
-    --> pinstream.toml:2:14
-    = help: put it in quotes: `"5"`
+        error: expected a string, found an integer
+        --> pinstream.toml:2:14
+        = help: put it in quotes: `"5"`
     "#);
 }
 
@@ -181,12 +181,12 @@ fn templates_are_tested_when_settings_are_read() {
     insta::assert_snapshot!(
         problems("[publish]\ntitle = '{{ titel }}'\nbody = '{% if %}'\ngithub = { repository = 'a/b' }"),
         @r"
-    error: the template `publish.title` cannot be used (line 1, column 4): `titel` is not known, tried on a tag that moved
-    --> pinstream.toml:2:13
-    = help: did you mean `title`?
-    error: the template `publish.body` cannot be used (line 1, column 7): syntax error: unexpected end of block
-    --> pinstream.toml:3:15
-    = help: it is written as in Jinja: `{{ title }}`, `{% for move in moves %}…{% endfor %}`
+        error: invalid template `publish.title` (line 1, column 4): `titel` is undefined, rendered for an updated tag
+        --> pinstream.toml:2:13
+        = help: did you mean `title`?
+        error: invalid template `publish.body` (line 1, column 7): syntax error: unexpected end of block
+        --> pinstream.toml:3:15
+        = help: use Jinja syntax: `{{ title }}`, `{% for change in changes %}…{% endfor %}`
     "
     );
 }
@@ -244,30 +244,30 @@ fn mistakes_in_groups_labels_and_reviewers_are_problems() {
         "[publish]\ngroup = { Base = ['a'], b = [], c = ['A:['], d = 5 }\nlabels = ['', 'a,b', 5]\nreviewers = ['team:']\n\
          github.repository = 'a/b'"
     ), @r#"
-    error: invalid set name `Base`
-    --> pinstream.toml:2:11
-    = help: use at most 63 lower-case letters, digits and `-`; do not start with `-`
-    error: set `b` is empty
-    --> pinstream.toml:2:25
-    = help: add tags, e.g. `["python:*"]`, or remove the set
-    error: `A` is not a stream's name
-    --> pinstream.toml:2:38
-    = help: lower-case letters, digits and single `.`, `_`, `-` between them, parted by `/`
-    error: a list was expected, this is a whole number
-    --> pinstream.toml:2:50
-    = help: put it in brackets: `[5]`
-    error: invalid label ``
-    --> pinstream.toml:3:11
-    = help: use at most 255 characters on one line, without commas or surrounding spaces
-    error: invalid label `a,b`
-    --> pinstream.toml:3:15
-    = help: use at most 255 characters on one line, without commas or surrounding spaces
-    error: a string was expected, this is a whole number
-    --> pinstream.toml:3:22
-    = help: put it in quotes: `"5"`
-    error: invalid reviewer `team:`
-    --> pinstream.toml:4:14
-    = help: use at most 255 characters on one line, without commas or surrounding spaces
+        error: invalid set name `Base`
+        --> pinstream.toml:2:11
+        = help: use at most 63 lower-case letters, digits and `-`; do not start with `-`
+        error: set `b` is empty
+        --> pinstream.toml:2:25
+        = help: add tags, e.g. `["python:*"]`, or remove the set
+        error: invalid stream name `A`
+        --> pinstream.toml:2:38
+        = help: use lower-case letters and digits, with single `.`, `_` or `-` between them, in parts separated by `/`
+        error: expected a list, found an integer
+        --> pinstream.toml:2:50
+        = help: put it in brackets: `[5]`
+        error: invalid label ``
+        --> pinstream.toml:3:11
+        = help: use at most 255 characters on one line, without commas or surrounding spaces
+        error: invalid label `a,b`
+        --> pinstream.toml:3:15
+        = help: use at most 255 characters on one line, without commas or surrounding spaces
+        error: expected a string, found an integer
+        --> pinstream.toml:3:22
+        = help: put it in quotes: `"5"`
+        error: invalid reviewer `team:`
+        --> pinstream.toml:4:14
+        = help: use at most 255 characters on one line, without commas or surrounding spaces
     "#);
     let many = |item: &str| vec![item; 101].join(", ");
     for text in [
