@@ -242,7 +242,7 @@ mod tests {
         );
         at(
             "a:1 # pinstream: python\n",
-            "1 ! `python` does not name a tag; a marker has the form `# pinstream: stream:tag`",
+            "1 ! invalid tag `python`; a marker has the form `# pinstream: stream:tag`",
         );
         at("\na:1 # pinstream: python:3.13\n", "2 ! unknown tag `python:3.13`; did you mean `python:3.12`?");
         at(

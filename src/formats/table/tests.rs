@@ -35,13 +35,13 @@ write = "tag"
 marker = { path = "**" }
 "#;
 
-const PROBLEMS: &str = r#"error: `python` does not name a tag
+const PROBLEMS: &str = r#"error: invalid tag `python`
  --> pinstream.toml:2:8
   |
 2 | from = "python"
   |        ^^^^^^^^
   |
-  = help: a tag is `stream:tag`
+  = help: write `stream:tag`
 
 error: `../a.yaml` has a component that is empty, `.` or `..`
  --> pinstream.toml:3:17
