@@ -1,6 +1,6 @@
 //! Forges: opens, refreshes and closes proposals.
 //!
-//! Callers exchange plain data with a forge: [`ProposalDraft`] and [`ForgeProposal`]. [`Forge`] dispatches to the one
+//! Callers exchange plain data with a forge: [`ProposalDraft`] and [`ForgeProposal`]. [`ForgeApi`] dispatches to the one
 //! file per forge, which owns the forge's facts ([`ForgeProtocol`]), requests and answers. Each request carries one token
 //! and goes to the origin that the operator's environment binds it to. Nothing here uses Git or decides what to propose.
 
@@ -35,7 +35,7 @@ use gitlab::GitLab;
 use protocol::ForgeProtocol;
 use send::{ApiClient, LostAnswer};
 
-/// Outcome of [`Forge::propose`].
+/// Outcome of [`ForgeApi::propose`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProposeResult {
     /// Action on the forge.
@@ -46,7 +46,7 @@ pub struct ProposeResult {
     pub notes: Vec<String>,
 }
 
-/// Action of [`Forge::propose`] on the forge.
+/// Action of [`ForgeApi::propose`] on the forge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForgeAction {
     /// Opened a new proposal.
@@ -77,7 +77,7 @@ impl ForgeConfig {
 }
 
 /// A repository on a forge.
-pub struct Forge {
+pub struct ForgeApi {
     kind: ForgeKind,
     api: Arc<ApiClient>,
     client: ForgeClient,
@@ -115,7 +115,7 @@ fn protocol(kind: ForgeKind) -> &'static ForgeProtocol {
     }
 }
 
-impl Forge {
+impl ForgeApi {
     /// Prepares requests to the forge of `publish`; sends nothing yet.
     ///
     /// # Errors

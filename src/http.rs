@@ -24,4 +24,4 @@ pub(crate) use origin::UrlOrigin;
 pub use proxy::Proxies;
 pub use redact::Secret;
 pub(crate) use redact::{Redactor, quotable};
-pub(crate) use retry::{ATTEMPTS, Attempt, is_retryable, retry_after};
+pub(crate) use retry::{ATTEMPTS, AttemptOutcome, is_retryable, retry_after};

@@ -6,6 +6,7 @@
 pub mod decide;
 pub mod facts;
 pub mod gather;
+pub mod image_diffs;
 pub mod land;
 pub mod load;
 pub mod notify;
@@ -14,6 +15,8 @@ pub mod retry;
 pub mod shard_branches;
 pub mod shard_filter;
 pub mod state_store;
+pub mod target_edits;
+pub mod target_files;
 
 use crate::effects::World;
 use crate::git::GitError;
@@ -31,7 +34,6 @@ use crate::text::diagnostics::Problems;
 
 use decide::Decision;
 use facts::Facts;
-use gather::image_diffs;
 pub use gather::images::FetchedImage;
 use land::LandResult;
 use load::Snapshot;

@@ -43,7 +43,7 @@ pub use error::{FailureKind, RegistrySetupError, ResolveError};
 use head::DigestHint;
 use host::Host;
 use manifest::{Descriptor, MANIFEST_MAX, VerifiedManifest};
-use pages::ListFormat;
+use pages::PagedList;
 use redirect::RegistryRequest;
 use setup::RegistryParts;
 pub use setup::{RegistryConfig, RegistryPolicy};
@@ -190,7 +190,7 @@ impl Registry {
         &self,
         repository: &Repository,
         path: &str,
-        format: &ListFormat<T>,
+        format: &PagedList<T>,
     ) -> Result<Vec<T>, ResolveError> {
         self.first(repository, |place| async move {
             let name = place.host().name.as_str();

@@ -52,7 +52,7 @@ pub struct RealWorld {
     policy: Option<Policy>,
     proxies: Proxies,
     registry: Mutex<Option<(RegistrySetup, Arc<Registry>)>>,
-    forge: Mutex<Option<(Publish, Arc<forge::Forge>)>>,
+    forge: Mutex<Option<(Publish, Arc<forge::ForgeApi>)>>,
     hook_env: HookEnv,
     started: Stopwatch,
     owner: Owner,
@@ -92,12 +92,12 @@ impl RealWorld {
     }
 
     /// Returns the client for `publish`; it is reused for the whole pass.
-    fn forge(&self, publish: &Publish) -> Result<Arc<forge::Forge>, ForgeError> {
+    fn forge(&self, publish: &Publish) -> Result<Arc<forge::ForgeApi>, ForgeError> {
         let mut cached = lock(&self.forge);
         if let Some((_, forge)) = cached.as_ref().filter(|(same, _)| same == publish) {
             return Ok(Arc::clone(forge));
         }
-        let forge = Arc::new(forge::Forge::new(publish, &forge::ForgeConfig::from_environment())?);
+        let forge = Arc::new(forge::ForgeApi::new(publish, &forge::ForgeConfig::from_environment())?);
         *cached = Some((publish.clone(), Arc::clone(&forge)));
         Ok(forge)
     }

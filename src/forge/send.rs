@@ -14,7 +14,7 @@ use url::Url;
 use super::error::{ForgeError, said};
 use super::instance::{ForgeInstance, ForgeToken};
 use super::protocol::ForgeProtocol;
-use crate::http::{Attempt, ErrorScope, HttpClient, HttpConfig, HttpError, Proxies, UrlOrigin, retry_after};
+use crate::http::{AttemptOutcome, ErrorScope, HttpClient, HttpConfig, HttpError, Proxies, UrlOrigin, retry_after};
 use crate::system::clock;
 use crate::text::escape;
 
@@ -114,16 +114,16 @@ impl From<HttpError> for SendError {
 
 /// Decides whether another attempt is safe and worthwhile after a transport error. A request that is not repeatable and
 /// may have been sent has an unclear result.
-fn transport_failure(error: HttpError, is_repeatable: bool) -> Attempt<ApiReply, LostAnswer> {
+fn transport_failure(error: HttpError, is_repeatable: bool) -> AttemptOutcome<ApiReply, LostAnswer> {
     let (scope, may_be_sent) = (error.scope(), error.may_be_sent());
     let is_rule = scope == ErrorScope::Request;
     let error = ForgeError::of_http(&error);
     if may_be_sent && !is_repeatable && !is_rule {
-        return Attempt::Failed(LostAnswer::Unclear(error));
+        return AttemptOutcome::Failed(LostAnswer::Unclear(error));
     }
     match scope {
-        ErrorScope::Transient => Attempt::Retry { error: LostAnswer::Final(error), after: None },
-        ErrorScope::Host | ErrorScope::Request => Attempt::Failed(LostAnswer::Final(error)),
+        ErrorScope::Transient => AttemptOutcome::Retry { error: LostAnswer::Final(error), after: None },
+        ErrorScope::Host | ErrorScope::Request => AttemptOutcome::Failed(LostAnswer::Final(error)),
     }
 }
 
@@ -231,7 +231,7 @@ impl ApiClient {
             let sent = sent.unwrap_or_else(|_| Err(HttpError::timeout(&self.origin, limit).into()));
             match sent {
                 Ok(reply) => self.evaluate(reply, call.is_repeatable, number),
-                Err(SendError::Api(error)) => Attempt::Failed(LostAnswer::Final(error)),
+                Err(SendError::Api(error)) => AttemptOutcome::Failed(LostAnswer::Final(error)),
                 Err(SendError::Http(error)) => transport_failure(error, call.is_repeatable),
             }
         };
@@ -262,17 +262,17 @@ impl ApiClient {
     }
 
     /// Decides whether a response is a reply, an error or a reason for another attempt.
-    fn evaluate(&self, raw: RawReply, is_repeatable: bool, attempt: usize) -> Attempt<ApiReply, LostAnswer> {
+    fn evaluate(&self, raw: RawReply, is_repeatable: bool, attempt: usize) -> AttemptOutcome<ApiReply, LostAnswer> {
         let RawReply { status, headers, body } = raw;
         let parsed = serde_json::from_slice(&body);
         let is_json = parsed.is_ok();
         let total = headers.get("x-total-count").and_then(|total| total.to_str().ok()?.parse().ok());
         let reply = ApiReply { status, body: parsed.unwrap_or_default(), total };
         let (place, code, said) = (self.place(), status.as_u16(), self.said(&reply.body));
-        let fail = |error| Attempt::Failed(LostAnswer::Final(error));
+        let fail = |error| AttemptOutcome::Failed(LostAnswer::Final(error));
         if let Some(after) = rate_limit(status, &headers, &said) {
             let error = ForgeError::RateLimited { place, status: code, said, retry_after: after };
-            return Attempt::Retry { error: LostAnswer::Final(error), after };
+            return AttemptOutcome::Retry { error: LostAnswer::Final(error), after };
         }
         if status.is_redirection() || code == 203 {
             if self.protocol.redirects_to_login {
@@ -290,14 +290,14 @@ impl ApiClient {
             let attempts = if attempt == 1 { String::new() } else { format!(" ({attempt} attempts)") };
             let error = self.unreachable(&format!("returned {code}{attempts}{said}"));
             return match is_repeatable {
-                true => Attempt::Retry { error: LostAnswer::Final(error), after: None },
-                false => Attempt::Failed(LostAnswer::Unclear(error)),
+                true => AttemptOutcome::Retry { error: LostAnswer::Final(error), after: None },
+                false => AttemptOutcome::Failed(LostAnswer::Unclear(error)),
             };
         }
         if status.is_success() && !is_json && !body.is_empty() {
             return fail(self.unreadable("JSON"));
         }
-        Attempt::Done(reply)
+        AttemptOutcome::Done(reply)
     }
 
     /// Returns the forge's own message, redacted, with a leading colon; empty if there is none.

@@ -240,10 +240,7 @@ mod tests {
             "# pinstream: pins images, as you see\n",
             "1 ! `x` has no marker; write `# pinstream: stream:tag` after an image, or on the line above it",
         );
-        at(
-            "a:1 # pinstream: python\n",
-            "1 ! invalid tag `python`; a marker has the form `# pinstream: stream:tag`",
-        );
+        at("a:1 # pinstream: python\n", "1 ! invalid tag `python`; a marker has the form `# pinstream: stream:tag`");
         at("\na:1 # pinstream: python:3.13\n", "2 ! unknown tag `python:3.13`; did you mean `python:3.12`?");
         at(
             "a:1 b:2 # pinstream: python:3.12\n",

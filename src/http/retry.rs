@@ -18,7 +18,7 @@ use super::limit::HttpLimits;
 pub(crate) const ATTEMPTS: usize = 3;
 
 /// Result of one attempt.
-pub(crate) enum Attempt<T, E> {
+pub(crate) enum AttemptOutcome<T, E> {
     Done(T),
     /// Another attempt would not help.
     Failed(E),
@@ -34,7 +34,7 @@ impl HttpClient {
     ///
     /// # Errors
     /// The error of the last attempt.
-    pub(crate) async fn with_retry<T, E: Display, F: Future<Output = Attempt<T, E>>>(
+    pub(crate) async fn with_retry<T, E: Display, F: Future<Output = AttemptOutcome<T, E>>>(
         &self,
         mut attempt: impl FnMut(usize) -> F,
     ) -> Result<T, E> {
@@ -43,9 +43,9 @@ impl HttpClient {
         loop {
             number += 1;
             let (error, after) = match attempt(number).await {
-                Attempt::Done(value) => return Ok(value),
-                Attempt::Failed(error) => return Err(error),
-                Attempt::Retry { error, after } => (error, after),
+                AttemptOutcome::Done(value) => return Ok(value),
+                AttemptOutcome::Failed(error) => return Err(error),
+                AttemptOutcome::Retry { error, after } => (error, after),
             };
             let Some(pause) = backoff.next().filter(|_| after.is_none_or(|after| after <= self.limits.retry_after))
             else {
@@ -118,9 +118,9 @@ mod tests {
     async fn attempts_end_with_success_a_final_error_or_the_third_failure() {
         let limits = HttpLimits { backoff: Duration::from_millis(1), ..HttpLimits::default() };
         let client = HttpClient::new(HttpConfig { limits, ..HttpConfig::default() }).unwrap();
-        let done = client.with_retry(|number| std::future::ready(Attempt::<_, String>::Done(number)));
+        let done = client.with_retry(|number| std::future::ready(AttemptOutcome::<_, String>::Done(number)));
         assert_eq!(done.await, Ok(1));
-        let failed = client.with_retry(|_| std::future::ready(Attempt::<(), _>::Failed("no")));
+        let failed = client.with_retry(|_| std::future::ready(AttemptOutcome::<(), _>::Failed("no")));
         assert_eq!(failed.await, Err("no"));
         // A `Retry-After` longer than the limit is not waited for.
         for (after, expected) in [(None, 3), (Some(0), 3), (Some(61), 1)] {
@@ -128,7 +128,7 @@ mod tests {
             let result: Result<(), _> = client
                 .with_retry(|number| {
                     attempts = number;
-                    std::future::ready(Attempt::Retry { error: "busy", after: after.map(Duration::from_secs) })
+                    std::future::ready(AttemptOutcome::Retry { error: "busy", after: after.map(Duration::from_secs) })
                 })
                 .await;
             assert_eq!((result, attempts), (Err("busy"), expected), "{after:?}");

@@ -2,7 +2,6 @@
 
 pub mod open_proposals;
 pub mod pins;
-pub mod target_edits;
 
 use std::collections::BTreeMap;
 
@@ -17,7 +16,7 @@ use crate::model::settings::adoption_rules::HeldUpdate;
 use super::facts::Facts;
 use super::gather::resolve::Resolutions;
 use super::load::Snapshot;
-use super::{PassError, Request};
+use super::{PassError, Request, target_edits};
 use pins::{Failures, NextPins, PinInputs};
 
 /// What a pass changes.

@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::model::image::{Digest, TagId};
+use crate::model::image::{Digest, Repository, StreamName, TagId};
 use crate::model::lock::Lock;
 use crate::model::root::{CachedDefinitions, Fingerprint, Root};
 use crate::model::settings::adoption_rules::HeldUpdate;
 use crate::model::state::memory::TagMemory;
-use crate::model::stream::TagSource;
 use crate::model::stream::discover::TruncatedDiscovery;
+use crate::model::stream::{Definitions, TagSource};
 use crate::proposal::groups::{changed_tags, overlay};
 use crate::report::ProposalRow;
 
@@ -25,8 +25,8 @@ use super::gather::queries::QueryPlan;
 use super::gather::remote_locks::RemoteLocks;
 use super::gather::resolve::{Candidate, Resolution, Resolutions};
 use super::gather::tag_lists::TagLists;
-use super::gather::target_files::TargetFiles;
 use super::load::{Routes, Snapshot};
+use super::target_files::TargetFiles;
 
 /// Everything that was gathered in a pass.
 #[derive(Default)]
@@ -93,7 +93,7 @@ pub struct KnownFacts {
 
 /// A push that the remote rejected.
 #[derive(Debug)]
-pub struct Rejection {
+pub struct RejectedPush {
     /// The cause.
     pub reason: String,
     /// Whether the push may have landed after all.
@@ -115,7 +115,7 @@ impl Facts {
 
     /// Keeps what remains valid after a rejected push.
     #[must_use]
-    pub fn after_rejection(self, snapshot: Snapshot, decision: Decision, rejection: Rejection) -> Self {
+    pub fn after_rejection(self, snapshot: Snapshot, decision: Decision, rejection: RejectedPush) -> Self {
         let Self { routes, images, tag_lists, remote_locks, selected, resolutions, .. } = self;
         let Snapshot { root, fingerprint, .. } = snapshot;
         let without_pin = without_pin(&root, &resolutions);
@@ -123,7 +123,7 @@ impl Facts {
         let settled = selected.into_iter().filter(|id| next.pins.get(id) == root.lock.pins.get(id)).collect();
         let Decision { failures, held, .. } = decision;
         let Root { lock: base, settings, definitions } = root;
-        let Rejection { in_doubt, proposals, .. } = rejection;
+        let RejectedPush { in_doubt, proposals, .. } = rejection;
         let previous = PreviousAttempt { base, in_doubt, fingerprint, settled, without_pin, failures, held, proposals };
         Self {
             definitions: Some(CachedDefinitions { fingerprint, settings, definitions }),
@@ -134,6 +134,13 @@ impl Facts {
             remote_locks,
             ..Self::default()
         }
+    }
+
+    /// Returns the streams with `[discover]` whose list is not available.
+    pub fn unread_streams(&self, definitions: &Definitions) -> BTreeSet<StreamName> {
+        let is_read = |repository: &Repository| self.tag_lists.get(repository).is_some_and(Result::is_ok);
+        let unread = definitions.discover.iter().filter(|(_, discover)| !is_read(&discover.repository));
+        unread.map(|(stream, _)| stream.clone()).collect()
     }
 
     /// Removes the tags from `plan` about which the previous attempt still gives valid facts, and returns those.

@@ -1,6 +1,5 @@
 //! Second step: queries registries, other repositories, the history, proposal branches and target files. Decides nothing.
 
-pub mod image_diffs;
 pub mod images;
 pub mod open_branches;
 pub mod queries;
@@ -9,7 +8,6 @@ pub mod resolve;
 pub mod reverted;
 mod signatures;
 pub mod tag_lists;
-pub mod target_files;
 
 use crate::effects::World;
 use crate::git::RootFiles;
@@ -21,7 +19,7 @@ use crate::signature::Trust;
 use super::facts::Facts;
 use super::load::Snapshot;
 use super::state_store::StateStore;
-use super::{PassError, Request, Resolve, shard_filter};
+use super::{PassError, Request, Resolve, shard_filter, target_files};
 use images::ImageCache;
 use queries::{Prerequisites, TagFilter};
 use remote_locks::RemoteLocks;
@@ -85,7 +83,7 @@ fn expand(root: &mut Root, lists: &TagLists) -> Vec<discover::TruncatedDiscovery
 
 /// Adds discovered tags that exist only in open proposals, as far as their lists were not read.
 fn add_proposed_tags(snapshot: &mut Snapshot, facts: &Facts) {
-    let unread = tag_lists::unread(&snapshot.root.definitions, &facts.tag_lists);
+    let unread = facts.unread_streams(&snapshot.root.definitions);
     let proposed = facts.open_branches.values().filter_map(|branch| branch.proposed()).flat_map(|pins| &pins.pins);
     let proposed = proposed.filter(|(_, pin)| pin.follow.is_none()).map(|(id, pin)| (id, &pin.image));
     discover::add_proposed(&mut snapshot.root.definitions, |stream| unread.contains(stream), proposed);

@@ -11,10 +11,9 @@ use crate::model::lock::diff::{self, PinChange};
 use crate::model::root::Root;
 use crate::model::settings::publish::Publish;
 
-use super::facts::Rejection;
-use super::gather::image_diffs;
+use super::facts::RejectedPush;
 use super::load::Snapshot;
-use super::{Attempt, Effect, PassError};
+use super::{Attempt, Effect, PassError, image_diffs};
 use propose::Proposals;
 
 /// Destination of a decision.
@@ -34,7 +33,7 @@ pub enum LandResult {
     /// The attempt is complete.
     Landed(Landed),
     /// Branch or state moved, or the outcome is unknown: the pass starts over.
-    Rejected(Rejection),
+    Rejected(RejectedPush),
 }
 
 /// What landed, was written, shown or proposed.
@@ -105,7 +104,7 @@ pub async fn land<W: World>(world: &W, attempt: Attempt<'_>) -> Result<LandResul
             let earlier = facts.previous.as_ref().map(|previous| previous.proposals.clone()).unwrap_or_default();
             let mut proposals = propose::propose(world, attempt, publish).await?.after(earlier);
             if let Some(reason) = proposals.restart.take() {
-                let rejection = Rejection { reason, in_doubt: false, proposals: proposals.rows };
+                let rejection = RejectedPush { reason, in_doubt: false, proposals: proposals.rows };
                 return Ok(LandResult::Rejected(rejection));
             }
             landed.proposals = proposals;
@@ -127,12 +126,12 @@ async fn push<W: World>(
     world: &W,
     attempt: Attempt<'_>,
     next: &Lock,
-) -> Result<Result<Option<CommitId>, Rejection>, PassError> {
+) -> Result<Result<Option<CommitId>, RejectedPush>, PassError> {
     let Some(commit) = commit::commit(attempt, next, &attempt.decision.changes, &attempt.decision.edits)? else {
         return Ok(Ok(None));
     };
     let branch = &attempt.snapshot.tips.branch;
-    let rejected = |reason, in_doubt| Ok(Err(Rejection { reason, in_doubt, proposals: Vec::new() }));
+    let rejected = |reason, in_doubt| Ok(Err(RejectedPush { reason, in_doubt, proposals: Vec::new() }));
     match world.push(RefUpdate::Branch { branch, commit: &commit }).await? {
         Push::Landed(commit) => Ok(Ok(Some(commit))),
         Push::Moved => rejected(format!("the branch `{branch}` moved"), false),

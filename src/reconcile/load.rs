@@ -80,45 +80,47 @@ async fn at_branch<W: World>(
     cached: &mut Option<CachedDefinitions>,
 ) -> Result<Snapshot, PassError> {
     let (root, branch) = (&request.root, request.branch.as_deref());
-    let snapshot = at(world, root, world.tips(branch).await?, cached).await?;
+    let snapshot = Snapshot::at(world, root, world.tips(branch).await?, cached).await?;
     match &snapshot.root.settings.git.branch {
         Some(named) if branch.is_none() && *named != snapshot.tips.branch => {
             let tips = world.tips(Some(named)).await?;
-            at(world, root, tips, cached).await
+            Snapshot::at(world, root, tips, cached).await
         }
         _ => Ok(snapshot),
     }
 }
 
-/// Returns a note if the requested branch is not the one that the settings name.
-pub fn branch_note(snapshot: &Snapshot, branch: Option<&str>) -> Option<String> {
-    let (named, requested) = (snapshot.root.settings.git.branch.as_ref()?, branch?);
-    (named != requested).then(|| format!("using branch `{requested}`; `[git] branch` in the settings is `{named}`"))
-}
-
-/// Reads the root in the directory `root` at `tips` and configures its registries.
-///
-/// # Errors
-/// All problems of the definitions, or a Git failure.
-pub async fn at<W: World>(
-    world: &W,
-    root: &str,
-    tips: RemoteTips,
-    cached: &mut Option<CachedDefinitions>,
-) -> Result<Snapshot, PassError> {
-    let files = world.root_files(&tips.tip).await?;
-    if !files.contains_key(settings::FILE_NAME) && !tips.branch.is_empty() {
-        return Err(PassError::Problems(Problems(vec![no_root(root, &tips.branch)])));
+impl Snapshot {
+    /// Reads the root in the directory `root` at `tips` and configures its registries.
+    ///
+    /// # Errors
+    /// All problems of the definitions, or a Git failure.
+    pub async fn at<W: World>(
+        world: &W,
+        root: &str,
+        tips: RemoteTips,
+        cached: &mut Option<CachedDefinitions>,
+    ) -> Result<Self, PassError> {
+        let files = world.root_files(&tips.tip).await?;
+        if !files.contains_key(settings::FILE_NAME) && !tips.branch.is_empty() {
+            return Err(PassError::Problems(Problems(vec![no_root(root, &tips.branch)])));
+        }
+        let fingerprint = Fingerprint::of(&files);
+        let root = Root::read_cached(&files, fingerprint, cached)?;
+        drop(files);
+        let authorities = authorities(world, &tips, &root).await?;
+        world.prepare(&root.settings, &authorities).map_err(PassError::Registries)?;
+        let trust = trust(world, &tips, &root).await?;
+        let Settings { registries, remotes, .. } = &root.settings;
+        let routes = Routes { registries: registries.clone(), remotes: remotes.clone(), authorities };
+        Ok(Self { tips, root, trust, routes, fingerprint })
     }
-    let fingerprint = Fingerprint::of(&files);
-    let root = Root::read_cached(&files, fingerprint, cached)?;
-    drop(files);
-    let authorities = authorities(world, &tips, &root).await?;
-    world.prepare(&root.settings, &authorities).map_err(PassError::Registries)?;
-    let trust = trust(world, &tips, &root).await?;
-    let Settings { registries, remotes, .. } = &root.settings;
-    let routes = Routes { registries: registries.clone(), remotes: remotes.clone(), authorities };
-    Ok(Snapshot { tips, root, trust, routes, fingerprint })
+
+    /// Returns a note if the requested branch is not the one that the settings name.
+    pub fn branch_note(&self, branch: Option<&str>) -> Option<String> {
+        let (named, requested) = (self.root.settings.git.branch.as_ref()?, branch?);
+        (named != requested).then(|| format!("using branch `{requested}`; `[git] branch` in the settings is `{named}`"))
+    }
 }
 
 fn no_root(directory: &str, branch: &str) -> Problem {

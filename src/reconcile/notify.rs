@@ -17,12 +17,11 @@ use crate::model::root::Root;
 use crate::model::settings::Hook;
 use crate::report::{HookOutcome, HookRow, Report};
 
-use super::gather::image_diffs;
 use super::gather::images::ImageCache;
-use super::load;
+use super::load::Snapshot;
 use super::retry::Retry;
 use super::state_store::StateStore;
-use super::{PassError, Request};
+use super::{PassError, Request, image_diffs};
 use pending::{Pending, pending};
 
 /// How often one pass runs the same hook for changes that land while it runs.
@@ -148,7 +147,7 @@ impl<W: World> Notifier<'_, W> {
         }
         (self.state.is_newer, self.is_fresh) = (false, true);
         if tips.tip != self.at.tip {
-            let snapshot = load::at(self.world, &self.request.root, tips, &mut None).await?;
+            let snapshot = Snapshot::at(self.world, &self.request.root, tips, &mut None).await?;
             self.at = AtTip { tip: snapshot.tips.tip, root: snapshot.root };
         }
         Ok(())

@@ -15,7 +15,7 @@ use crate::report::{FileRow, PassEnd, Report, ReportError, TagOutcome, TagResult
 
 use super::land::Landed;
 use super::state_store::{DueRecord, PassRecord, StateStore};
-use super::{Attempt, Effect, Resolve, load, shard_filter};
+use super::{Attempt, Effect, Resolve, shard_filter};
 
 /// Builds the report of a pass, without hooks.
 pub fn report(attempt: Attempt<'_>, landed: &Landed) -> Report {
@@ -32,7 +32,7 @@ pub fn report(attempt: Attempt<'_>, landed: &Landed) -> Report {
     let branch = Some(snapshot.tips.branch.clone()).filter(|branch| !branch.is_empty());
     let truncated = facts.truncated.iter().map(truncation_note);
     let notes = truncated
-        .chain(load::branch_note(snapshot, request.branch.as_deref()))
+        .chain(snapshot.branch_note(request.branch.as_deref()))
         .chain(decision.notes.iter().cloned())
         .chain(proposals.notes.iter().cloned())
         .chain(shard_filter::note(root, request.shard));

@@ -10,7 +10,7 @@ use crate::http::{UrlOrigin, quotable};
 use crate::model::image::Repository;
 
 /// Format and limits of a paged list.
-pub(super) struct ListFormat<T> {
+pub(super) struct PagedList<T> {
     /// Name of the list in messages.
     pub(super) noun: &'static str,
     /// Number of pages that are read.
@@ -21,7 +21,7 @@ pub(super) struct ListFormat<T> {
     pub(super) parse: fn(&[u8], &str, &mut Vec<T>) -> Result<(), ResolveError>,
 }
 
-impl<T> ListFormat<T> {
+impl<T> PagedList<T> {
     /// Creates the error of a list that does not end properly.
     pub(super) fn error(&self, registry: &str, repository: &Repository, event: &str) -> ResolveError {
         let message = format!("the {} of `{repository}` at `{registry}` {event}", self.noun);

@@ -2,11 +2,11 @@
 
 use super::error::{FailureKind, ResolveError};
 use super::manifest::{self, Descriptor, MANIFEST_MAX};
-use super::pages::ListFormat;
+use super::pages::PagedList;
 
 /// Referrers are few: no more than fifty signatures are checked.
-pub(super) const FORMAT: ListFormat<Descriptor> =
-    ListFormat { noun: "list of referrers", pages: 10, page_max: MANIFEST_MAX, parse };
+pub(super) const FORMAT: PagedList<Descriptor> =
+    PagedList { noun: "list of referrers", pages: 10, page_max: MANIFEST_MAX, parse };
 
 fn parse(body: &[u8], registry: &str, found: &mut Vec<Descriptor>) -> Result<(), ResolveError> {
     let page = manifest::parse_index(body).ok_or_else(|| {

@@ -6,13 +6,13 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::error::{FailureKind, ResolveError};
-use super::pages::ListFormat;
+use super::pages::PagedList;
 use crate::model::image::TagName;
 
 /// Largest number of tags of one repository, which is also that of a root.
 const TAGS_MAX: usize = 100_000;
 
-pub(super) const FORMAT: ListFormat<TagName> = ListFormat { noun: "tag list", pages: 100, page_max: 4 << 20, parse };
+pub(super) const FORMAT: PagedList<TagName> = PagedList { noun: "tag list", pages: 100, page_max: 4 << 20, parse };
 
 /// Appends the tags of one page to `found`; invalid names are skipped, because no reference can contain them.
 ///

@@ -12,8 +12,8 @@ use reqwest::{Method, StatusCode};
 use super::error::{FailureKind, ResolveError};
 use super::host::Host;
 use crate::http::{
-    ATTEMPTS, Attempt, BreakerCause, CircuitOpen, ErrorScope, HttpClient, HttpError, HttpLimits, LargeBodyPermit,
-    UrlOrigin, is_retryable, retry_after,
+    ATTEMPTS, AttemptOutcome, BreakerCause, CircuitOpen, ErrorScope, HttpClient, HttpError, HttpLimits,
+    LargeBodyPermit, UrlOrigin, is_retryable, retry_after,
 };
 use crate::system::clock;
 
@@ -125,7 +125,7 @@ impl RegistryTransport {
             let permit = host.limiter.acquire(throttle, || self.http.now()).await;
             let _permit = match permit {
                 Ok(permit) => permit,
-                Err(open) => return Attempt::Failed(RequestError::NoResponse(self.skipped(host, open))),
+                Err(open) => return AttemptOutcome::Failed(RequestError::NoResponse(self.skipped(host, open))),
             };
             if number > 1 {
                 self.retries.fetch_add(1, Ordering::Relaxed);
@@ -143,7 +143,7 @@ impl RegistryTransport {
         host: &Host,
         sent: Result<RegistryReply, SendError>,
         attempt: usize,
-    ) -> Attempt<RegistryReply, RequestError> {
+    ) -> AttemptOutcome<RegistryReply, RequestError> {
         let now = self.http.now();
         match sent {
             Ok(reply) if is_retryable(reply.status) => {
@@ -152,7 +152,7 @@ impl RegistryTransport {
                 match after {
                     Some(wait) if wait > self.http.limits.retry_after && !reply.is_foreign => {
                         host.limiter.open_for(wait, &error, now);
-                        return Attempt::Failed(RequestError::Status(error));
+                        return AttemptOutcome::Failed(RequestError::Status(error));
                     }
                     // The server of a redirect speaks for itself only.
                     Some(wait) if wait <= self.http.limits.retry_after && attempt < ATTEMPTS => {
@@ -163,15 +163,15 @@ impl RegistryTransport {
                     None if attempt < ATTEMPTS => {}
                     _ => host.limiter.record_failure(&error, now),
                 }
-                Attempt::Retry { error: RequestError::Status(error), after }
+                AttemptOutcome::Retry { error: RequestError::Status(error), after }
             }
             Ok(reply) => {
                 if !reply.is_foreign {
                     host.limiter.record_success(&reply.headers);
                 }
-                Attempt::Done(reply)
+                AttemptOutcome::Done(reply)
             }
-            Err(SendError::Rule(error)) => Attempt::Failed(RequestError::NoResponse(error)),
+            Err(SendError::Rule(error)) => AttemptOutcome::Failed(RequestError::NoResponse(error)),
             Err(SendError::Http(error)) => {
                 let scope = error.scope();
                 let error = ResolveError::from(error);
@@ -180,8 +180,8 @@ impl RegistryTransport {
                 }
                 let error = RequestError::NoResponse(error);
                 match scope {
-                    ErrorScope::Transient => Attempt::Retry { error, after: None },
-                    ErrorScope::Host | ErrorScope::Request => Attempt::Failed(error),
+                    ErrorScope::Transient => AttemptOutcome::Retry { error, after: None },
+                    ErrorScope::Host | ErrorScope::Request => AttemptOutcome::Failed(error),
                 }
             }
         }

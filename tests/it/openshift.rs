@@ -10,7 +10,7 @@
 //! | TestImportNothing | `test_import_nothing` | |
 //! | TestImport, insecure import policy | `test_import_insecure_import_policy` | set per host, not per tag |
 //! | TestImport, missing tag, digest, and invalid reference | `test_import_missing_tag_digest_and_invalid_image_reference` | an invalid reference is an error in the commit, reported before any request |
-//! | TestImport, other kinds are no-ops | `every_field_is_carried_over_or_named` | a tag has an image, a repository or a followed tag; `adopt` names the others |
+//! | TestImport, other kinds are no-ops | `every_field_is_converted_or_noted` | a tag has an image, a repository or a followed tag; `adopt` names the others |
 //! | TestImport, failed repository import | `a_failing_tag_list_fails_only_its_tags` | |
 //! | TestImport, successful import by tag and digest | `test_import_successful_import_by_tag_and_digest` | |
 //! | TestImport, successful import by tag | `the_story_works_with_an_open_registry` | the size is not stored |
@@ -104,7 +104,7 @@
 //! | case | test | here |
 //! | --- | --- | --- |
 //! | TestHandleImageStream | `test_handle_image_stream` | |
-//! | TestHandleImageStream, references, unknown kind | `every_field_is_carried_over_or_named` | `adopt` names them |
+//! | TestHandleImageStream, references, unknown kind | `every_field_is_converted_or_noted` | `adopt` names them |
 //! | TestHandleImageStream, failed, equal generation | `a_tag_that_failed_stays_due` | each pass tries again |
 //! | TestScheduledImport | `due_tags_follow_from_schedules_and_the_last_pass` | |
 //! | TestSchedulingChecks | `test_scheduling_checks` | |
@@ -154,7 +154,7 @@
 //! | TestRunTag_AddImportMode | `an_image_is_tracked_and_pinned_by_update` | `--platform` replaces it |
 //! | TestRunTag_AddImportMode | `errors_for_options_of_oc_name_the_alternative` | |
 //! | TestCreateImageImport, `--confirm`, different `--from` | `an_image_is_tracked_and_pinned_by_update` | `tag` defines, `update` resolves; neither guesses |
-//! | TestCreateImageImport, aliases | `a_follower_that_is_named_asks_for_the_image_at_the_end` | |
+//! | TestCreateImageImport, aliases | `a_named_follower_resolves_the_image_at_the_end_of_its_chain` | |
 //! | TestCreateImageImport, unknown stream or tag | `an_unknown_tag_changes_nothing_and_gets_a_suggestion` | |
 //! | TestCreateImageImport, one tag | `only_named_tags_are_updated` | |
 //! | TestCreateImageImport, insecure, scheduled kept | `test_a_run_again_keeps_the_import_mode` | an import never edits a definition |

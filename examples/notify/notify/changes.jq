@@ -18,4 +18,4 @@ def change:
 
 # `line` for each of the first 50 changes, and the number of further ones.
 def message(line):
-  [.moves[:50][] | change | line] + [.moves[50:] | select(length > 0) | "and \(length) more"] | join("\n");
+  [.changes[:50][] | change | line] + [.changes[50:] | select(length > 0) | "and \(length) more"] | join("\n");

@@ -1,15 +1,12 @@
 //! Carries the changes of open proposals over into a pass that makes no statement about their tags. Pure.
 
-use std::collections::BTreeSet;
-
-use crate::model::image::{StreamName, TagId};
+use crate::model::image::TagId;
 use crate::model::lock::Lock;
 use crate::model::settings::adoption_rules::HoldReason;
 use crate::model::settings::publish::Publish;
 use crate::proposal::{carry_over, groups};
 use crate::reconcile::facts::Facts;
 use crate::reconcile::gather::open_branches::OpenBranch;
-use crate::reconcile::gather::tag_lists;
 use crate::reconcile::load::Snapshot;
 use crate::reconcile::shard_branches::ShardBranches;
 use crate::reconcile::{Request, branch_scope};
@@ -20,7 +17,7 @@ use super::Decision;
 /// a shard adds only those of proposals that contain one of its tags.
 pub fn carry(request: &Request, snapshot: &Snapshot, publish: &Publish, facts: &Facts, decision: &Decision) -> Lock {
     let root = &snapshot.root;
-    let unread: BTreeSet<StreamName> = tag_lists::unread(&root.definitions, &facts.tag_lists);
+    let unread = facts.unread_streams(&root.definitions);
     let is_undecided = |id: &TagId| {
         let held = decision.held.get(id);
         let is_soaking = held.is_some_and(|held| matches!(held.reason, HoldReason::Soaking { .. }));

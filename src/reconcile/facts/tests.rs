@@ -52,8 +52,8 @@ fn failed() -> Result<Resolution, ResolveError> {
     Err(ResolveError::new(FailureKind::Network, "down"))
 }
 
-fn rejection(in_doubt: bool) -> Rejection {
-    Rejection { reason: "moved".to_owned(), in_doubt, proposals: Vec::new() }
+fn rejection(in_doubt: bool) -> RejectedPush {
+    RejectedPush { reason: "moved".to_owned(), in_doubt, proposals: Vec::new() }
 }
 
 /// Returns the facts after a rejected attempt on a root with one tag, whose resolution was `one`.

@@ -53,7 +53,7 @@ impl ImageCache {
     ///
     /// # Errors
     /// The registry does not have it, or cannot be reached.
-    pub(super) async fn by_digest<R: Registries>(
+    pub(in crate::reconcile) async fn by_digest<R: Registries>(
         &self,
         registries: &R,
         image: &ImageRef,

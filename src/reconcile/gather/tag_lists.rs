@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::effects::Registries;
-use crate::model::image::{Repository, StreamName, TagName};
-use crate::model::stream::Definitions;
+use crate::model::image::{Repository, TagName};
 use crate::registry::ResolveError;
 
 /// How many lists are read concurrently, over all registries.
@@ -30,11 +29,4 @@ pub async fn read<R: Registries>(registries: &R, repositories: BTreeSet<Reposito
     }
     drop(lists);
     known
-}
-
-/// Returns the streams with `[discover]` whose list is not available.
-pub fn unread(definitions: &Definitions, lists: &TagLists) -> BTreeSet<StreamName> {
-    let is_read = |repository: &Repository| lists.get(repository).is_some_and(Result::is_ok);
-    let unread = definitions.discover.iter().filter(|(_, discover)| !is_read(&discover.repository));
-    unread.map(|(stream, _)| stream.clone()).collect()
 }

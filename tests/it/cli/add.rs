@@ -75,41 +75,41 @@ fn differs(stage: &Stage) -> String {
 fn targets_for_all_kinds_of_files_are_added_and_written() {
     let stage = stage();
     insta::assert_snapshot!(said(&stage, &["targets", "targets add"]), @r#"
-        $ pinstream targets
-        --- out
-        PLACE   TARGET   TAG   VALUE   STATUS
-        --- exit 0
-        $ pinstream targets add
-        --- out
-        .github/workflows/ci.yml:4    python:3.12   yaml = { path = ".github/workflows/ci.yml", at = "jobs.test.container" }
-        .github/workflows/ci.yml:6    python:3.11   workflow = { path = ".github/workflows/ci.yml", job = "test", service = "py" }
-        Dockerfile:3                  python:3.12   dockerfile = { path = "Dockerfile", stage = "build" }
-        Dockerfile:5                  python:3.11   dockerfile = { path = "Dockerfile", arg = "TAG" }
-        compose.yaml:3                python:3.12   compose = { path = "compose.yaml", service = "web" }
-        copy/Dockerfile:2             python:3.12   dockerfile = { path = "copy/Dockerfile" }
-        deploy/chart/values.yaml:3    python:3.12   helm = { path = "deploy/chart/values.yaml" }
-        deploy/chart/values.yaml:7    python:3.11   helm = { path = "deploy/chart/values.yaml", at = "job.image" }
-        deploy/kustomization.yaml:2   python:3.12   kustomize = { path = "deploy/kustomization.yaml", name = "web" }
-        deploy/web.yaml:7             python:3.12   yaml = { path = "deploy/web.yaml", at = "[kind=Deployment].spec.template.spec.containers[name=web].image" }
-        deploy/web.yaml:8             python:3.11   yaml = { path = "deploy/web.yaml", at = "spec.template.spec.containers[name=side].image" }
-        deploy/web.yaml:14            python:3.11   yaml = { path = "deploy/web.yaml", at = "[kind=CronJob].spec.template.spec.containers[name=web].image" }
-        wrote pinstream.toml
-        next: run `pinstream update --offline` to write the pins, then commit
-        --- err
-        not added:
-        AT                                  TEXT                            REASON
-        .github/workflows/ci.yml:9          docker.io/library/alpine:3      not covered; run `pinstream tag docker.io/library/alpine:3 alpine:3`
-        .github/workflows/ci.yml:11         ghcr.io/a/b:${{ matrix.v }}     contains a template expression
-        Dockerfile:4                        docker.io/library/golang:1.26   not covered; run `pinstream tag docker.io/library/golang:1.26 golang:1.26`
-        compose.yaml:4                      REGISTRY/own             names the result of `build`
-        copy/Dockerfile:1                   scratch                         `scratch` is empty
-        deploy/chart/templates/web.yaml:2   whole file                      this is not YAML: "-" is only valid inside a block
-        deploy/kustomization.yaml:6         REGISTRY/python:3.11     image `REGISTRY/python` has no `digest`; add a line `digest: ""` to the entry
-        deploy/shared.yaml:5                REGISTRY/python:3.12     cannot edit `spec.containers[0].image` in `deploy/shared.yaml`: an anchor, an alias or a merge key shares it; write the value out there, without `&`, `*` or `<<`
-        help: add a comment `# pinstream: stream:tag` to the line of an image, and a `marker` target for the file
-        note: `REGISTRY/python:3.12` is covered by several tags; using `python:3.12`, not `python:arm`
-        --- exit 0
-        "#);
+    $ pinstream targets
+    --- out
+    PLACE   TARGET   TAG   VALUE   STATUS
+    --- exit 0
+    $ pinstream targets add
+    --- out
+    .github/workflows/ci.yml:4    python:3.12   yaml = { path = ".github/workflows/ci.yml", at = "jobs.test.container" }
+    .github/workflows/ci.yml:6    python:3.11   workflow = { path = ".github/workflows/ci.yml", job = "test", service = "py" }
+    Dockerfile:3                  python:3.12   dockerfile = { path = "Dockerfile", stage = "build" }
+    Dockerfile:5                  python:3.11   dockerfile = { path = "Dockerfile", arg = "TAG" }
+    compose.yaml:3                python:3.12   compose = { path = "compose.yaml", service = "web" }
+    copy/Dockerfile:2             python:3.12   dockerfile = { path = "copy/Dockerfile" }
+    deploy/chart/values.yaml:3    python:3.12   helm = { path = "deploy/chart/values.yaml" }
+    deploy/chart/values.yaml:7    python:3.11   helm = { path = "deploy/chart/values.yaml", at = "job.image" }
+    deploy/kustomization.yaml:2   python:3.12   kustomize = { path = "deploy/kustomization.yaml", name = "web" }
+    deploy/web.yaml:7             python:3.12   yaml = { path = "deploy/web.yaml", at = "[kind=Deployment].spec.template.spec.containers[name=web].image" }
+    deploy/web.yaml:8             python:3.11   yaml = { path = "deploy/web.yaml", at = "spec.template.spec.containers[name=side].image" }
+    deploy/web.yaml:14            python:3.11   yaml = { path = "deploy/web.yaml", at = "[kind=CronJob].spec.template.spec.containers[name=web].image" }
+    wrote pinstream.toml
+    next: run `pinstream update --offline` to write the pins, then commit
+    --- err
+    not added:
+    AT                                  TEXT                            REASON
+    .github/workflows/ci.yml:9          docker.io/library/alpine:3      not covered; run `pinstream tag docker.io/library/alpine:3 alpine:3`
+    .github/workflows/ci.yml:11         ghcr.io/a/b:${{ matrix.v }}     contains a template expression
+    Dockerfile:4                        docker.io/library/golang:1.26   not covered; run `pinstream tag docker.io/library/golang:1.26 golang:1.26`
+    compose.yaml:4                      REGISTRY/own             names the result of `build`
+    copy/Dockerfile:1                   scratch                         `scratch` is empty
+    deploy/chart/templates/web.yaml:2   whole file                      invalid YAML: "-" is only valid inside a block
+    deploy/kustomization.yaml:6         REGISTRY/python:3.11     image `REGISTRY/python` has no `digest`; add a line `digest: ""` to the entry
+    deploy/shared.yaml:5                REGISTRY/python:3.12     cannot edit `spec.containers[0].image` in `deploy/shared.yaml`: an anchor, an alias or a merge key shares it; write the value out there, without `&`, `*` or `<<`
+    help: add a comment `# pinstream: stream:tag` to the line of an image, and a `marker` target for the file
+    note: `REGISTRY/python:3.12` is covered by several tags; using `python:3.12`, not `python:arm`
+    --- exit 0
+    "#);
     insta::assert_snapshot!(differs(&stage), @r#"
         +++ b/pinstream.toml
         @@ -6 +6,50 @@ plain-http = true

@@ -163,7 +163,7 @@ error: cannot read `nowhere.yaml`: No such file or directory (os error 2)
         &["adopt", "b"],
         r#"
 --- err
-error: this is not JSON: expected value
+error: invalid JSON: expected value
  --> b/broken.json:1:10
   |
 1 | {"kind": }

@@ -145,8 +145,8 @@ fn the_error_for_a_checkout_of_another_user_explains_how_to_trust_it() {
     for name in [".", ".git"] {
         std::os::unix::fs::chown(stage.sandbox.work().join(name), Some(4321), None).unwrap();
     }
-    let said = "--- err\nerror: the repository at `[SANDBOX]/work` belongs to another user\n\
-        help: if you trust it: `git config --global --add safe.directory [SANDBOX]/work`\n--- exit 1";
+    let said = "--- err\nerror: the repository `[SANDBOX]/work` belongs to another user\n\
+        help: if you trust it, run `git config --global --add safe.directory [SANDBOX]/work`\n--- exit 1";
     stage.check(&["describe"], said);
     let work = stage.sandbox.work();
     stage.sandbox.git(&["config", "--global", "--add", "safe.directory", work.to_str().unwrap()]);
@@ -198,8 +198,8 @@ fn drift_is_shown() {
 3.12 (latest)
   updates automatically from registry REGISTRY/python:3.13
 
-  ! `python:3.12` is pinned for `REGISTRY/python:3.12`, and its definition says `REGISTRY/python:3.13`
-  ! `python:latest` does not stand where `python:3.12`, which it follows, stands
+  ! `python:3.12` is pinned to image `REGISTRY/python:3.12`, but defined as `REGISTRY/python:3.13`
+  ! `python:latest` follows `python:3.12`, but is pinned to another digest
   * REGISTRY/python@sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326
       version 3.12.4
       created 7 weeks ago
@@ -259,7 +259,7 @@ fn every_rule_has_a_line() {
 const RULES_SHOWN: &str = r"
 Name:→→→python
 Annotations:→→a=b
-Discovers:→→REGISTRY/python, the last by letter of /^3\.11$/, at most 3 tags
+Discovers:→→REGISTRY/python, last alphabetically matching /^3\.11$/, at most 3 tags
 Unique Images:→→1
 Tags:→→→5
 

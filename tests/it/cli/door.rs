@@ -93,7 +93,9 @@ fn with_a_remote_the_owner_of_the_checkout_does_not_matter() {
 fn invalid_shards_are_usage_errors() {
     let mut door = Door::new("");
     for word in ["0/8", "9/8", "a/8", "1/0"] {
-        let said = format!("error: invalid shard `{word}`\nhelp: the first of eight is `1/8` and the last `8/8`");
+        let said = format!(
+            "error: invalid shard `{word}`\nhelp: write e.g. `1/8` for the first of eight; the limit is 1000 shards"
+        );
         door.says(64, &["--shard", word], &said);
     }
     let variables = ["JOB_COMPLETION_INDEX", "CI_NODE_INDEX", "CIRCLE_NODE_INDEX", "BUILDKITE_PARALLEL_JOB"];

@@ -39,7 +39,7 @@ next: run `pinstream update`, then commit all written files
 not adopted unchanged:
 AT                             TEXT                                                                              REASON
 src/Dockerfile:3               scratch                                                                           `scratch` is empty
-src/chart/templates/a.yaml:2   whole file                                                                        this is not YAML: "-" is only valid inside a block
+src/chart/templates/a.yaml:2   whole file                                                                        invalid YAML: "-" is only valid inside a block
 src/compose.yaml:3             redis:7@sha256:abababababababababababababababababababababababababababababababab   tag `7` is tracked; `pinstream update` pins its current digest
 src/compose.yaml:4             ${X}                                                                              contains a variable without a value
 src/web.yaml:5                 redis@sha256:abababababababababababababababababababababababababababababababab     has a digest but no tag, so there is nothing to track

@@ -88,6 +88,7 @@ version = "3.11.21"
 created = "2026-10-01T08:12:44Z"
 platforms = ["linux/amd64", "linux/arm64"]
 previous = ["sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4"]
+<<<<<<< ours
 
 [[pin]]
 stream = "python"
@@ -242,7 +243,6 @@ fn a_conflict_that_cannot_be_resolved_stays() {
         &["update"],
         r#"
 --- err
-<<<<<<< .merge_file_Ywc0Rl
 error: cannot resolve `python:3.12`, which both sides changed: `REGISTRY/python:3.12` not found: `REGISTRY` returned 404
 help: fix that and run the command again, or check out one side of the file
 --- exit 1

@@ -42,8 +42,8 @@ fn an_unknown_or_unpinned_tag_prints_nothing_to_stdout() {
         &["get", "python:3.13"],
         r#"
 --- err
-error: no tag is named `python:3.13`
-help: did you mean `python:3.12`?
+error: no tag named `python:3.13`
+help: did you mean `python:3.11`?
 --- exit 64
 "#,
     );
@@ -119,8 +119,8 @@ python:latest   -> python:3.11                346028a7044f   3.12.4   2026-10-01
         &["list", "python:4"],
         r#"
 --- err
-error: no tag is named `python:4`
-help: did you mean `python:new`?
+error: no tag named `python:4`
+help: run `pinstream list` for all tags
 --- exit 64
 "#,
     );
@@ -254,8 +254,8 @@ fn the_schema_has_required_keys_and_all_values() {
         ("report", "EndV1", "planned"),
         ("report", "KindV1", "rate-limited"),
         ("report", "HookOutcomeV1", "pending"),
-        ("event", "ChangeKindV1", "moved"),
-        ("list", "StatusV1", "out-of-step"),
+        ("event", "ChangeKindV1", "updated"),
+        ("list", "StatusV1", "stale"),
     ] {
         let of = schema(kind)["$defs"][name]["oneOf"].clone();
         let is_known = of.as_array().unwrap().iter().any(|one| one["const"] == word);

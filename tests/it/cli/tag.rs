@@ -190,7 +190,7 @@ fn invalid_definitions_are_not_written() {
     for (args, code, said) in [
         (&["tag", "--alias", "python:latest", "python:3.12"][..], 1, "follows itself"),
         (&["tag", &image, "python:3.12", "--schedule", "every day"], 1, "every day"),
-        (&["tag", &image, "python:-x"], 64, "`-x` is not a tag"),
+        (&["tag", &image, "python:-x"], 64, "invalid tag name `-x`"),
         (&["tag", &image, "../python:x"], 64, "invalid stream name `../python`"),
         (&["tag", &image], 64, "no tag to define"),
         (&["tag", "--alias", &image, "python:x"], 64, "`--alias` requires a tag"),

@@ -61,7 +61,7 @@ fn t6_links_directories_and_invalid_names_are_errors() {
 --- err
 error: `streams/link.toml` is not read: it is a symbolic link, which is never followed
 --> streams/link.toml
- = help: put a plain file or folder there, or take it out
+ = help: replace it by a plain file or directory, or remove it
 --- exit 1
 "#,
     );
@@ -121,11 +121,11 @@ error: the policy does not allow the registry `REGISTRY` (key `registries`)
         r#"
 --- out
 refused  python:3.11  the policy does not allow `REGISTRY`
-                      help: the operator lists registries in `registries` of the `--policy` file
+                      help: add the registry to `registries` in the `--policy` file
 refused  python:3.12  the policy does not allow `REGISTRY`
-                      help: the operator lists registries in `registries` of the `--policy` file
+                      help: add the registry to `registries` in the `--policy` file
 refused  python:arm   the policy does not allow `REGISTRY`
-                      help: the operator lists registries in `registries` of the `--policy` file
+                      help: add the registry to `registries` in the `--policy` file
 1 unchanged, 3 refused; nothing was written
 --- exit 4
 "#,
@@ -206,7 +206,7 @@ error: conflict marker `<<<<<<<` on line 9
 --- out
 4 unchanged; nothing to write
 --- err
-merged both sides of `pinstream.lock`; imported anew: `python:3.11`
+merged both sides of `pinstream.lock`; resolved again: `python:3.11`
 --- exit 0
 "#,
     );
@@ -245,11 +245,11 @@ error: unknown key `nonsense`
 
 error: `streams/link.toml` is not read: it is a symbolic link, which is never followed
 --> streams/link.toml
- = help: put a plain file or folder there, or take it out
+ = help: replace it by a plain file or directory, or remove it
 
-error: `streams/y�.toml` is not read: its name is not Unicode
+error: cannot read `streams/y�.toml`: its name is not Unicode
 --> streams/y�.toml
- = help: put a plain file or folder there, or take it out
+ = help: replace it by a plain file or directory, or remove it
 --- exit 1
 "#;
     for command in ["check", "plan"] {

@@ -20,14 +20,10 @@ const LATER_PARTS: [(&str, &str); 4] = [
 ];
 
 /// Steps of a pass: `src/reconcile/<step>.rs` and the files below `src/reconcile/<step>/`.
-const STEPS: [&str; 12] =
-    ["load", "list", "consult", "plan", "resolve", "recall", "pin", "explain", "edit", "commit", "publish", "notify"];
+const STEPS: [&str; 6] = ["load", "gather", "decide", "land", "record", "notify"];
 
 /// Functions of a step that another step may call, with the reason.
-const STEP_CALLS: [(&str, &str, &str); 2] = [
-    ("notify", "load::at", "the tip that hooks run for may be a commit of someone else, which has to be read"),
-    ("notify", "explain::explain", "changes that someone else landed are explained to hooks too"),
-];
+const STEP_CALLS: [(&str, &str, &str); 0] = [];
 
 /// Text that must not occur in any file, in two parts so that this file does not contain it.
 const FORBIDDEN: [(&str, &str); 5] =

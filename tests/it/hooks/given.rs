@@ -71,7 +71,7 @@ fn t30_a_missing_hook_is_named() {
         refused(&["/bin/sh"]),
         "`/bin/sh` is an absolute path: name a file of the root, or a program in `PATH` without a slash"
     );
-    assert_eq!(refused(&["../x"]), "`../x` is outside the root");
+    assert_eq!(refused(&["../x"]), "`../x` is not a path within the root");
     assert_eq!(refused(&[]), "the hook names no program");
     assert!(refused(&["a\0b"]).starts_with("cannot start `a\\u{0}b`: "));
 }
@@ -103,7 +103,7 @@ fn t30_a_hook_that_cannot_be_executed_is_explained() {
 fn t30_a_file_outside_the_directory_is_not_written() {
     let (mut hook, _) = script("");
     hook.files.push(HookFile { path: "../../escaped".to_owned(), bytes: Vec::new(), executable: false });
-    assert_eq!(refusal(&hook), "`../../escaped` is outside the root");
+    assert_eq!(refusal(&hook), "`../../escaped` is not a path within the root");
 }
 
 #[test]

@@ -88,7 +88,7 @@ failed  web:other           not-found: `[REGISTRY]/other:1` not found: `[REGISTR
         &[],
         r#"
 --- err
-error: the repository `Web` has upper-case letters
+error: upper-case letters in repository `Web`
  --> streams/web.toml:3:7
   |
 3 | bad = "a.example/Web:1"

@@ -174,7 +174,7 @@ fn a_plan_in_a_checkout_reads_reverts_from_the_history() {
     let told = stage.sandbox.run(&["plan", "--exit-code"]);
     assert_eq!(told.code, Some(0), "{}", told.stdout);
     assert!(told.stdout.contains("reverted  web:one"), "{}", told.stdout);
-    assert!(told.stdout.contains("a person took a move to it back"), "{}", told.stdout);
+    assert!(told.stdout.contains("reverted; waiting for a newer digest"), "{}", told.stdout);
     stage.push("web:1", 3);
     assert_eq!(stage.sandbox.run(&["plan", "--exit-code"]).code, Some(2));
 }
@@ -192,10 +192,14 @@ fn a_checkout_without_state_reads_reverts_from_the_history() {
     stage.sandbox.git(&["revert", "--no-edit", "HEAD"]);
     stage.sandbox.git(&["push", "--quiet"]);
     let told = stage.ends(0, &["-v"]);
-    assert!(told.contains("a person took a move to it back"), "{told} {}", stage.repo.git(&["log", "--stat", "main"]));
+    assert!(
+        told.contains("reverted; waiting for a newer digest"),
+        "{told} {}",
+        stage.repo.git(&["log", "--stat", "main"])
+    );
     // The state contains the revert, so a clone without history respects it too.
     std::fs::remove_dir_all(stage.sandbox.work()).unwrap();
     std::fs::create_dir(stage.sandbox.work()).unwrap();
     std::fs::remove_dir_all(stage.sandbox.home().join(".cache")).unwrap();
-    assert!(stage.ends(0, &[]).contains("a person took a move to it back"));
+    assert!(stage.ends(0, &[]).contains("reverted; waiting for a newer digest"));
 }

@@ -199,7 +199,7 @@ fn a_signature_under_its_tag_is_accepted() {
     let (stage, digest) = stage(&ours);
     refused(&stage, "`[REGISTRY]/web:1` is not signed: no signature for");
     put_payloads(&stage, &digest, vec![theirs.payload(&digest)]);
-    refused(&stage, "is invalid: it is by another key");
+    refused(&stage, "is invalid: signed with another key");
     // Many, with a good one among them.
     let swapped = (ours.payload(&digest).0, ours.payload(&Digest::sha256(b"other")).1);
     put_payloads(&stage, &digest, vec![theirs.payload(&digest), swapped, ours.payload(&digest)]);
@@ -393,7 +393,7 @@ error: `key` of `verify` names `keys/b.pub`, which cannot be used: it contains a
 2 | one = { image = "a.example/x:1", verify.key = "keys/b.pub" }
   |                                               ^^^^^^^^^^^^
   |
-  = help: take it out of the repository and of its history, and commit the public key in its place
+  = help: remove it from the repository and its history, and commit the public key instead
 --- exit 1"#;
     sandbox.check(&["check"], said);
     // A pass reports the same before any registry request.

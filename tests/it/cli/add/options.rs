@@ -16,83 +16,83 @@ fn files_and_directories_can_be_named_and_a_dry_run_writes_nothing() {
         "targets --format json add",
         "targets ad",
     ]), @r#"
-        $ pinstream targets add --dry-run deploy/kustomization.yaml compose.yaml
-        --- out
-        # pinstream.toml
-        [[target]]
-        from = "python:3.12"
-        compose = { path = "compose.yaml", service = "web" }
+    $ pinstream targets add --dry-run deploy/kustomization.yaml compose.yaml
+    --- out
+    # pinstream.toml
+    [[target]]
+    from = "python:3.12"
+    compose = { path = "compose.yaml", service = "web" }
 
-        [[target]]
-        from = "python:3.12"
-        kustomize = { path = "deploy/kustomization.yaml", name = "web" }
-        --- err
-        not added:
-        AT                            TEXT                          REASON
-        compose.yaml:4                REGISTRY/own           names the result of `build`
-        deploy/kustomization.yaml:6   REGISTRY/python:3.11   image `REGISTRY/python` has no `digest`; add a line `digest: ""` to the entry
-        help: add a comment `# pinstream: stream:tag` to the line of an image, and a `marker` target for the file
-        note: `REGISTRY/python:3.12` is covered by several tags; using `python:3.12`, not `python:arm`
-        --- exit 0
-        $ pinstream -C deploy targets add --dry-run chart ../compose.yaml ../compose.yaml
-        --- out
-        # pinstream.toml
-        [[target]]
-        from = "python:3.12"
-        compose = { path = "compose.yaml", service = "web" }
+    [[target]]
+    from = "python:3.12"
+    kustomize = { path = "deploy/kustomization.yaml", name = "web" }
+    --- err
+    not added:
+    AT                            TEXT                          REASON
+    compose.yaml:4                REGISTRY/own           names the result of `build`
+    deploy/kustomization.yaml:6   REGISTRY/python:3.11   image `REGISTRY/python` has no `digest`; add a line `digest: ""` to the entry
+    help: add a comment `# pinstream: stream:tag` to the line of an image, and a `marker` target for the file
+    note: `REGISTRY/python:3.12` is covered by several tags; using `python:3.12`, not `python:arm`
+    --- exit 0
+    $ pinstream -C deploy targets add --dry-run chart ../compose.yaml ../compose.yaml
+    --- out
+    # pinstream.toml
+    [[target]]
+    from = "python:3.12"
+    compose = { path = "compose.yaml", service = "web" }
 
-        [[target]]
-        from = "python:3.12"
-        helm = { path = "deploy/chart/values.yaml" }
+    [[target]]
+    from = "python:3.12"
+    helm = { path = "deploy/chart/values.yaml" }
 
-        [[target]]
-        from = "python:3.11"
-        helm = { path = "deploy/chart/values.yaml", at = "job.image" }
-        --- err
-        not added:
-        AT                                  TEXT                  REASON
-        compose.yaml:4                      REGISTRY/own   names the result of `build`
-        deploy/chart/templates/web.yaml:2   whole file            this is not YAML: "-" is only valid inside a block
-        note: `REGISTRY/python:3.12` is covered by several tags; using `python:3.12`, not `python:arm`
-        --- exit 0
-        $ pinstream targets add --dry-run streams pinstream.toml
-        --- out
-        no targets to add
-        --- err
-        not added:
-        AT               WRITTEN      WHY
-        pinstream.toml   whole file   not a known kind of file; add `# pinstream: stream:tag` comments and a `marker` target
-        --- exit 0
-        $ pinstream targets add ..
-        --- err
-        error: `..` is outside the root
-        help: name files below the directory of `pinstream.toml`
-        --- exit 64
-        $ pinstream targets add gone
-        --- err
-        error: cannot read `gone`: No such file or directory (os error 2)
-        --- exit 1
-        $ pinstream targets --format json add
-        --- err
-        error: the subcommand 'add' cannot be used with '--format <FORMAT>'
+    [[target]]
+    from = "python:3.11"
+    helm = { path = "deploy/chart/values.yaml", at = "job.image" }
+    --- err
+    not added:
+    AT                                  TEXT                  REASON
+    compose.yaml:4                      REGISTRY/own   names the result of `build`
+    deploy/chart/templates/web.yaml:2   whole file            invalid YAML: "-" is only valid inside a block
+    note: `REGISTRY/python:3.12` is covered by several tags; using `python:3.12`, not `python:arm`
+    --- exit 0
+    $ pinstream targets add --dry-run streams pinstream.toml
+    --- out
+    no targets to add
+    --- err
+    not added:
+    AT               TEXT         REASON
+    pinstream.toml   whole file   not a known kind of file; add `# pinstream: stream:tag` comments and a `marker` target
+    --- exit 0
+    $ pinstream targets add ..
+    --- err
+    error: `..` is outside the root
+    help: name files below the directory of `pinstream.toml`
+    --- exit 64
+    $ pinstream targets add gone
+    --- err
+    error: cannot read `gone`: No such file or directory (os error 2)
+    --- exit 1
+    $ pinstream targets --format json add
+    --- err
+    error: the subcommand 'add' cannot be used with '--format <FORMAT>'
 
-        Usage: pinstream targets [OPTIONS]
-               pinstream targets <COMMAND>
+    Usage: pinstream targets [OPTIONS]
+           pinstream targets <COMMAND>
 
-        For more information, try '--help'.
-        --- exit 64
-        $ pinstream targets ad
-        --- err
-        error: unrecognized subcommand 'ad'
+    For more information, try '--help'.
+    --- exit 64
+    $ pinstream targets ad
+    --- err
+    error: unrecognized subcommand 'ad'
 
-          tip: a similar subcommand exists: 'add'
+      tip: a similar subcommand exists: 'add'
 
-        Usage: pinstream targets [OPTIONS]
-               pinstream targets <COMMAND>
+    Usage: pinstream targets [OPTIONS]
+           pinstream targets <COMMAND>
 
-        For more information, try '--help'.
-        --- exit 64
-        "#);
+    For more information, try '--help'.
+    --- exit 64
+    "#);
     assert_eq!(differs(&stage), "");
 }
 
@@ -240,16 +240,16 @@ fn a_file_that_is_too_large_is_skipped() {
     let stage = Stage::new();
     let text = format!("kind: Pod\n{}", "# a comment\n".repeat((17 << 20) / 12));
     stage.sandbox.write("large.yaml", &text);
-    insta::assert_snapshot!(said(&stage, &["targets add"]), @r#"
-        $ pinstream targets add
-        --- out
-        no targets to add
-        --- err
-        not added:
-        AT           WRITTEN      WHY
-        large.yaml   whole file   it is larger than 16 MiB
-        --- exit 0
-        "#);
+    insta::assert_snapshot!(said(&stage, &["targets add"]), @r"
+    $ pinstream targets add
+    --- out
+    no targets to add
+    --- err
+    not added:
+    AT           TEXT         REASON
+    large.yaml   whole file   it is larger than 16 MiB
+    --- exit 0
+    ");
 }
 
 #[test]
@@ -257,22 +257,22 @@ fn settings_with_targets_in_a_list_are_not_edited() {
     let stage = stage();
     let settings = format!("target = []\n{}", stage.sandbox.read("pinstream.toml"));
     stage.sandbox.write("pinstream.toml", &settings);
-    insta::assert_snapshot!(said(&stage, &["targets add compose.yaml"]), @r#"
-        $ pinstream targets add compose.yaml
-        --- err
-        not added:
-        AT               TEXT                  REASON
-        compose.yaml:4   REGISTRY/own   names the result of `build`
-        note: `REGISTRY/python:3.12` is covered by several tags; using `python:3.12`, not `python:arm`
-        error: `target` is defined twice, first in line 1
-         --> pinstream.toml:9:3
-          |
-        9 | [[target]]
-          |   ^^^^^^
-          |
-          = help: keep one of the two
-        --- exit 1
-        "#);
+    insta::assert_snapshot!(said(&stage, &["targets add compose.yaml"]), @r"
+    $ pinstream targets add compose.yaml
+    --- err
+    not added:
+    AT               TEXT                  REASON
+    compose.yaml:4   REGISTRY/own   names the result of `build`
+    note: `REGISTRY/python:3.12` is covered by several tags; using `python:3.12`, not `python:arm`
+    error: `target` is defined twice, first on line 1
+     --> pinstream.toml:9:3
+      |
+    9 | [[target]]
+      |   ^^^^^^
+      |
+      = help: remove one of them
+    --- exit 1
+    ");
     assert_eq!(stage.sandbox.read("pinstream.toml"), settings);
 }
 

@@ -123,7 +123,7 @@ fn identities_match_by_issuer_and_in_full() {
         (tagged, "https://token.actions.githubusercontent.com.evil.example"),
     ] {
         put_beside(&stage, &digest, &[beside(&instance.session(&Person::new(identity, issuer)), &digest)]);
-        refused(&stage, &format!("it is by `{identity}` of `{issuer}`"));
+        refused(&stage, &format!("signed by `{identity}` of issuer `{issuer}`"));
     }
     put_beside(&stage, &digest, &[beside(&instance.session(&Person::new(tagged, ISSUER)), &digest)]);
     assert_eq!(pass(&stage, 0), "added");
@@ -145,7 +145,7 @@ fn a_certificate_needs_the_right_authority_log_and_time() {
     said(&stranger.session(&person()), "the log entry is not signed by a log of the trusted root, or was changed");
     said(
         &stranger.session(&person()).logged_by(&instance),
-        "its certificate is by no authority that the trusted root names",
+        "the certificate is not issued by an authority of the trusted root",
     );
     let for_servers = Person { is_for_code: false, ..person() };
     said(&instance.session(&for_servers), "or not for signing code");
@@ -172,9 +172,9 @@ fn a_payload_needs_a_log_entry() {
         refused(&stage, part);
     };
     let (entry_key, certificate) = ("dev.sigstore.cosign/bundle", "dev.sigstore.cosign/certificate");
-    bad(without(&good, "", entry_key), "it has no entry of a log");
-    bad(without(&good, "", certificate), "it has no certificate");
-    bad(with(&good, "/dev.sigstore.cosign~1certificate", json!("?")), "it has no certificate");
+    bad(without(&good, "", entry_key), "no log entry");
+    bad(without(&good, "", certificate), "no certificate");
+    bad(with(&good, "/dev.sigstore.cosign~1certificate", json!("?")), "no certificate");
     bad(
         with(
             &good,
@@ -196,7 +196,10 @@ fn a_payload_needs_a_log_entry() {
     bad(changed("/Payload/logIndex", json!(-1)), "invalid log entry");
     // The log has an entry for another signature by the same certificate.
     let other = session.beside(&payload(&Digest::sha256(b"other")).bytes);
-    bad(with(&good, "/dev.sigstore.cosign~1bundle", other[entry_key].clone()), "entry in the log is that of another");
+    bad(
+        with(&good, "/dev.sigstore.cosign~1bundle", other[entry_key].clone()),
+        "the log entry belongs to another signature",
+    );
     // A stated time has to be correct.
     let mut timed = good.clone();
     timed["dev.sigstore.cosign/rfc3161timestamp"] = json!(r#"{"SignedRFC3161Timestamp": "AAAA"}"#);
@@ -216,7 +219,7 @@ fn a_bundle_needs_a_log_entry() {
         put_bundles(&stage, &digest, &[bundle]);
         refused(&stage, part);
     };
-    let (no_entry, unsigned) = ("no log entry", "its entry is by no log that the trusted root names");
+    let (no_entry, unsigned) = ("no log entry", "the log entry is not signed by a log of the trusted root");
     let entry = "/verificationMaterial/tlogEntries/0";
     bad(with(&good, "/verificationMaterial/tlogEntries", json!([])), no_entry);
     bad(session.clone().without_proof().envelope(&statement(&digest)), no_entry);
@@ -232,14 +235,20 @@ fn a_bundle_needs_a_log_entry() {
     let note = format!("{entry}/inclusionProof");
     bad(with(&good, &note, strangers.pointer(&note).unwrap().clone()), unsigned);
     let other = session.envelope(&statement(&Digest::sha256(b"other")));
-    bad(with(&good, entry, other.pointer(entry).unwrap().clone()), "its entry in the log is that of another");
+    bad(with(&good, entry, other.pointer(entry).unwrap().clone()), "the log entry belongs to another signature");
     // Each costs a verification.
     let many = vec![good.pointer(entry).unwrap().clone(); 11];
-    bad(with(&good, "/verificationMaterial/tlogEntries", json!(many)), "it has more than ten of what there should be");
+    bad(
+        with(&good, "/verificationMaterial/tlogEntries", json!(many)),
+        "more than ten certificates, log entries or timestamps",
+    );
     let note = format!("{entry}/inclusionProof/checkpoint/envelope");
     let text = good.pointer(&note).unwrap().as_str().unwrap();
     let line = text.lines().last().unwrap();
-    bad(with(&good, &note, json!(format!("{text}{}", format!("{line}\n").repeat(10)))), "it has more than ten of what");
+    bad(
+        with(&good, &note, json!(format!("{text}{}", format!("{line}\n").repeat(10)))),
+        "more than ten certificates, log entries or timestamps",
+    );
 
     put_bundles(&stage, &digest, &[good]);
     assert_eq!(pass(&stage, 0), "added");
@@ -258,7 +267,10 @@ fn a_bundle_must_approve_of_the_same_image() {
     bad(session.envelope(&statement(&other)), "the signed content names another image");
     bad(session.message(b"other"), "the signed content names another image");
     let scan = "https://cosign.sigstore.dev/attestation/vuln/v1";
-    bad(session.envelope(&with(&statement(&digest), "/predicateType", json!(scan))), "is no approval of an image");
+    bad(
+        session.envelope(&with(&statement(&digest), "/predicateType", json!(scan))),
+        "the signed content is not an image signature",
+    );
     let good = session.envelope(&statement(&digest));
     let swapped = base64(statement(&digest).to_string().replace("{}", "{\"a\": 1}").as_bytes());
     bad(with(&good, "/dsseEnvelope/payload", json!(swapped)), "the content was changed after signing");
@@ -424,9 +436,9 @@ error: `trusted-root` of `verify` names `keys/b.json`, which cannot be used: not
     sandbox.check(&["update"], said);
     let whole = Instance::new().trusted_root();
     for (root, part) in [
-        (with(&whole, "/certificateAuthorities", json!([])), "which cannot be used: it names no authority"),
-        (with(&whole, "/ctlogs", json!([])), "which cannot be used: it names no certificate log"),
-        (with(&whole, "/tlogs", json!([])), "which cannot be used: it names no signature log"),
+        (with(&whole, "/certificateAuthorities", json!([])), "which cannot be used: it contains no authority"),
+        (with(&whole, "/ctlogs", json!([])), "which cannot be used: it contains no certificate log"),
+        (with(&whole, "/tlogs", json!([])), "which cannot be used: it contains no signature log"),
         (with(&whole, "/mediaType", json!("application/json")), "which cannot be used: not a trusted root"),
         (
             with(&whole, "/tlogs/0/publicKey/rawBytes", json!("AAAA")),

@@ -6,7 +6,7 @@ use crate::model::image::TagId;
 use crate::model::lock::Lock;
 use crate::model::root::Root;
 use crate::reconcile::PassError;
-use crate::reconcile::gather::target_files::TargetFiles;
+use crate::reconcile::target_files::TargetFiles;
 
 /// Returns the files that differ from what their targets make of them with the lock `next`. Targets of tags that are not
 /// `selected` are skipped, unless the pin changes.

@@ -12,10 +12,10 @@ use crate::image_diff::{Explanation, Explanations};
 use crate::model::image::facts::ImageFacts;
 use crate::model::image::{ImageRef, TagId};
 use crate::model::lock::diff::PinChange;
-use crate::reconcile::Resolve;
 use crate::registry::ResolveError;
 
-use super::images::{FetchedImage, ImageCache};
+use super::Resolve;
+use super::gather::images::{FetchedImage, ImageCache};
 
 /// How many images are fetched concurrently.
 const IN_FLIGHT: usize = 64;
