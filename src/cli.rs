@@ -43,7 +43,7 @@ use support::failure_report::ReportRequest;
 /// Image streams in Git: pin image tags to digests, commit them as a lockfile, and run hooks for what landed
 ///
 /// Define streams of tags in TOML. pinstream resolves each tag to its current digest, writes the digests to
-/// `pinstream.lock`, commits the lock to the branch that holds the definitions (directly or as a pull request), and runs
+/// `pinstream.lock`, commits the lock to the branch of the definitions (directly or as a pull request), and runs
 /// hooks for the changes that landed there.
 #[derive(Debug, Parser)]
 #[command(name = "pinstream", version, max_term_width = 100, after_help = AFTER_HELP, disable_help_subcommand = true)]

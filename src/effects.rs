@@ -5,6 +5,7 @@
 
 pub mod real;
 mod remote_lock;
+pub mod repo;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

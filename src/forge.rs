@@ -35,7 +35,7 @@ use gitlab::GitLab;
 use protocol::ForgeProtocol;
 use send::{ApiClient, LostAnswer};
 
-/// Outcome of [`ForgeApi::propose`].
+/// Outcome of opening or updating a proposal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProposeResult {
     /// Action on the forge.

@@ -56,8 +56,7 @@ impl fmt::Display for CommitId {
     }
 }
 
-/// Files of a root by their path from the root.
-pub type RootFiles = BTreeMap<String, Vec<u8>>;
+pub use crate::model::RootFiles;
 
 /// One plain file of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]

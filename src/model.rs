@@ -8,6 +8,12 @@ pub mod shard;
 pub mod settings;
 pub mod stream;
 pub mod lock;
+pub mod drift;
 pub mod state;
 pub mod adoption;
 pub mod root;
+
+use std::collections::BTreeMap;
+
+/// The files of a root that a pass reads: content by path relative to the root.
+pub type RootFiles = BTreeMap<String, Vec<u8>>;

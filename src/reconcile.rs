@@ -4,6 +4,7 @@
 //! the new tip, with the facts that are still valid there.
 
 pub mod decide;
+pub mod decision;
 pub mod facts;
 pub mod gather;
 pub mod image_diffs;
@@ -32,7 +33,7 @@ use crate::report::exit::Exit;
 use crate::report::{Report, ReportError};
 use crate::text::diagnostics::Problems;
 
-use decide::Decision;
+use decision::Decision;
 use facts::Facts;
 pub use gather::images::FetchedImage;
 use land::LandResult;

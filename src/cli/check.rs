@@ -8,7 +8,8 @@ mod images;
 mod report;
 pub(in crate::cli) mod targets;
 
-use crate::effects::real::Repo;
+use crate::effects::repo::Repo;
+use crate::git;
 use crate::git::work_tree::WorkTree;
 use crate::model::settings::globs::TagGlobs;
 use crate::reconcile::{Effect, PassError, Request, Resolve};
@@ -63,7 +64,8 @@ pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError>
     let (work_tree, root) = context.root()?;
     let only = patterns(&args.tags)?.unwrap_or_default();
     root.check_patterns(&only)?;
-    let refused = context.policy.as_ref().map(|policy| root.policy_problems(policy, None)).unwrap_or_default();
+    let refused =
+        context.policy.as_ref().map(|policy| root.policy_problems(policy, None, git::display_url)).unwrap_or_default();
     Problems::check(refused).map_err(PassError::Forbidden)?;
     let trust = files::read_referenced(&work_tree, &root)?;
     let unmatched = files::unmatched_hook_patterns(context, &root)?;

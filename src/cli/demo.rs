@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use similar::TextDiff;
 
-use crate::effects::real::{RealWorld, Repo};
+use crate::effects::real::RealWorld;
+use crate::effects::repo::Repo;
 use crate::git::{self, CommitId, Remote, RemoteSetup, RootFiles};
 use crate::model::lock;
 use crate::model::settings::Author;

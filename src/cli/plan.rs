@@ -1,6 +1,6 @@
 //! `plan`: shows what a pass would do and why. Writes nothing.
 
-use crate::effects::real::Repo;
+use crate::effects::repo::Repo;
 use crate::reconcile::{Effect, Request, Resolve};
 use crate::report::OutputFormat;
 use crate::report::exit::Exit;

@@ -4,7 +4,7 @@ mod event;
 
 use std::sync::{Arc, Mutex};
 
-use crate::effects::real::Repo;
+use crate::effects::repo::Repo;
 use crate::git::checkout::{self, Checkout};
 use crate::git::{self, GitError, Remote, RemoteSetup};
 use crate::model::settings::{self, path};

@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 
 use crate::effects::Registries as _;
-use crate::effects::real::{RealWorld, Repo};
+use crate::effects::real::RealWorld;
+use crate::effects::repo::Repo;
 use crate::git::checkout;
 use crate::git::work_tree::WorkTree;
+use crate::model::drift::find_drift;
 use crate::model::image::{ImageRef, TagId};
-use crate::model::lock::drift::find_drift;
 use crate::model::lock::encode::{check_size, encode};
 use crate::model::lock::{Details, Lock, Pin, diff};
 use crate::model::root::rollback::roll_back;

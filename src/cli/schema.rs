@@ -51,7 +51,7 @@ pub enum SchemaKind {
 }
 
 impl SchemaKind {
-    /// Generates the schema.
+    /// Generates the schema of the chosen kind.
     pub fn schema(self) -> serde_json::Value {
         match self {
             Self::Settings => settings::schema(),

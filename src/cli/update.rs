@@ -2,7 +2,7 @@
 
 mod settle;
 
-use crate::effects::real::Repo;
+use crate::effects::repo::Repo;
 use crate::reconcile::{Effect, Request, Resolve};
 use crate::report::OutputFormat;
 use crate::report::exit::Exit;

@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::formats;
+use crate::model::drift::{DriftKind, find_drift};
 use crate::model::image::TagId;
 use crate::model::lock::Pin;
-use crate::model::lock::drift::{DriftKind, find_drift};
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::model::stream::Tag;

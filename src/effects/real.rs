@@ -8,7 +8,6 @@ use jiff::Timestamp;
 
 use crate::forge::{self, ForgeError};
 use crate::formats::path::FilePath;
-use crate::git::work_tree::WorkTree;
 use crate::git::{CommitId, GitError, ProposalBranch, Push, Remote, RepoFile, RootFiles, TipLock, checkout};
 use crate::hook::{self, HookEnv, HookResult, HookRun};
 use crate::http::Proxies;
@@ -24,24 +23,11 @@ use crate::registry::{self, FailureKind, Registry, ResolveError};
 use crate::system::clock::{self, Stopwatch};
 use crate::system::owner;
 
+use super::repo::Repo;
 use super::{
     Clock, Forge, ForgeProposal, Git, Hooks, NewCommit, Progress, ProposalDraft, ProposeResult, RefUpdate, Registries,
     RemoteTips, remote_lock,
 };
-
-/// Source of the definitions and destination of the lock.
-#[derive(Clone)]
-pub enum Repo {
-    /// A branch of a Git remote. Its calls block, so they run one at a time on a thread for blocking work.
-    Remote {
-        /// The remote.
-        remote: Arc<Mutex<Remote>>,
-        /// Directory of the root in the repository.
-        root: String,
-    },
-    /// A directory on this machine.
-    WorkTree(WorkTree),
-}
 
 /// Registry settings and PEM files from which a client was built.
 type RegistrySetup = (BTreeMap<RegistryHost, RegistrySettings>, RootFiles);

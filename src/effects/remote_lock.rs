@@ -10,7 +10,7 @@ use crate::model::settings::policy::Policy;
 use crate::model::settings::remote::RemoteSettings;
 use crate::registry::{FailureKind, ResolveError};
 
-use super::real::Repo;
+use super::repo::Repo;
 use crate::system::environment;
 
 /// Reads the lock of `remote` on a thread for blocking calls.

@@ -115,7 +115,7 @@ impl Azure {
         Ok((self.parse(&answer)?, Vec::new()))
     }
 
-    /// Sets auto-complete.
+    /// Sets auto-complete on a pull request.
     pub(super) async fn finish(&self, proposal: &ForgeProposal) -> Result<Vec<String>, ForgeError> {
         if !self.options.auto_merge {
             return Ok(Vec::new());

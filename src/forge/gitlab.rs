@@ -96,7 +96,7 @@ impl GitLab {
         Ok((self.parse(&answer)?, notes))
     }
 
-    /// Enables auto-merge.
+    /// Enables auto-merge of a merge request.
     pub(super) async fn finish(&self, proposal: &ForgeProposal) -> Result<Vec<String>, ForgeError> {
         if !self.options.auto_merge {
             return Ok(Vec::new());

@@ -196,7 +196,7 @@ fn argument(text: &FileText, file: &Dockerfile, wanted: &str) -> Result<Range<us
         }
         [_, second, ..] => {
             let problem = text.problem(second, format!("`ARG {wanted}` has several defaults"));
-            Err(problem.help("keep one: `ARG` without a default in a stage takes the first").into())
+            Err(problem.help("keep one: `ARG` without a default in a stage uses the first").into())
         }
     }
 }

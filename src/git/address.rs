@@ -212,7 +212,7 @@ impl RemoteAddress {
         self.route == RemoteRoute::Server(RemoteScheme::Ssh)
     }
 
-    /// Returns the origin.
+    /// Returns the origin of the remote.
     pub(super) fn origin(&self) -> RemoteOrigin {
         let (scheme, port) = match self.route {
             RemoteRoute::Directory(_) => return RemoteOrigin::Directory,

@@ -5,7 +5,7 @@
 pub struct GitSecret(String);
 
 impl GitSecret {
-    /// Wraps a text.
+    /// Wraps a text that stays secret.
     pub fn new(text: String) -> Self {
         Self(text)
     }

@@ -22,7 +22,7 @@ const BUSY_RETRIES: u32 = 50;
 /// The interval between two of them.
 const BUSY_INTERVAL: Duration = Duration::from_millis(10);
 
-/// A running hook.
+/// The process of a running hook.
 pub(super) struct HookProcess {
     pub(super) tree: ProcessTree,
     pub(super) input: ChildStdin,

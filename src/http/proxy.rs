@@ -35,7 +35,7 @@ impl Proxies {
     }
 }
 
-/// Parsed proxy variables.
+/// Proxy settings from the environment variables.
 pub(super) struct ProxyRules {
     https: Option<Url>,
     http: Option<Url>,

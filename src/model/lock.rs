@@ -4,7 +4,6 @@
 //! [`encode`] and [`read`] convert to and from text, [`diff`] compares two locks, [`merge`] does three-way merges,
 //! [`conflict_markers`] writes and reads conflicts, [`drift`] compares a lock with its definitions.
 
-pub mod drift;
 pub mod reverted;
 pub mod conflict_markers;
 pub mod diff;

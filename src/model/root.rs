@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::git::{self, RootFiles};
+use crate::model::RootFiles;
 use crate::model::image::{ImageRef, RegistryHost, StreamName, TagId, TagName};
 use crate::model::lock::{self, Lock};
 use crate::model::settings::globs::TagGlobs;
@@ -43,7 +43,7 @@ pub struct Root {
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// Hashes `files`.
+    /// Hashes all `files` but the lock.
     pub fn of(files: &RootFiles) -> Self {
         let mut hash = Sha256::new();
         for (path, bytes) in files.iter().filter(|(path, _)| *path != lock::FILE_NAME) {
@@ -78,7 +78,7 @@ pub struct UnknownTag {
 }
 
 impl UnknownTag {
-    /// Returns the remedy.
+    /// Returns the remedy for the user.
     pub fn help(&self) -> String {
         match &self.nearest {
             Some(near) => format!("did you mean `{near}`?"),
@@ -165,11 +165,16 @@ impl Root {
     }
 
     /// Checks this root and its remote against the operator's policy.
-    pub fn policy_problems(&self, policy: &Policy, remote: Option<&str>) -> Vec<Problem> {
+    pub fn policy_problems(
+        &self,
+        policy: &Policy,
+        remote: Option<&str>,
+        display_url: impl Fn(&str) -> String,
+    ) -> Vec<Problem> {
         let mut refused: Vec<Problem> = remote.and_then(|remote| policy.forbids_remote(remote)).into_iter().collect();
         refused.extend(self.settings.hooks.iter().filter_map(|hook| policy.forbids_hook(hook)));
         let remotes = self.settings.remotes.values();
-        refused.extend(remotes.filter_map(|remote| policy.forbids_remote(&git::display_url(&remote.url))));
+        refused.extend(remotes.filter_map(|remote| policy.forbids_remote(&display_url(&remote.url))));
         refused.extend(self.registries().into_iter().filter_map(|registry| policy.forbids_registry(registry)));
         refused
     }

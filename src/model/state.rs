@@ -12,12 +12,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::git::RootFiles;
+use crate::model::RootFiles;
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::Lock;
 use crate::model::lock::encode::encode;
 use crate::model::lock::read::read;
 use crate::model::shard::Shard;
+pub use crate::system::owner::Owner;
 use crate::text::diagnostics::{Problems, SourceFile};
 use crate::text::encoding::{percent_decode, percent_encode};
 use crate::text::escape;
@@ -96,15 +97,6 @@ pub struct HookClaim {
     pub owner: Owner,
     /// The time at which the claim expires, whatever became of its owner.
     pub until: Timestamp,
-}
-
-/// Identifies a process to other processes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owner {
-    /// The running kernel and process-id namespace, within which process ids are comparable.
-    pub machine: String,
-    /// The process id and its start time in kernel ticks: a pair that is never reused.
-    pub process: String,
 }
 
 /// The time at which schedules were last evaluated.

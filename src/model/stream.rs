@@ -49,7 +49,7 @@ pub struct Stream {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// A tag's definition.
+/// The definition of one tag.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tag {
     /// The source of its digest.

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::git::checkout::Provenance;
+use crate::model::drift::{Drift, DriftKind};
 use crate::model::image::{Digest, StreamName, TagId, TagName, priority};
-use crate::model::lock::drift::{Drift, DriftKind};
 use crate::model::lock::{Pin, diff};
 use crate::model::root::Root;
 use crate::model::settings::remote::RemoteSettings;
@@ -31,7 +31,7 @@ pub struct Describer<'a> {
     pub provenance: &'a DigestProvenance,
 }
 
-/// One stream.
+/// Description of one stream.
 #[derive(Debug)]
 pub struct StreamDescription<'a> {
     /// Name of the stream.

@@ -78,7 +78,7 @@ impl Graph {
         Self { nodes: with_ancestors(all, wanted) }
     }
 
-    /// Renders the graph.
+    /// Renders the graph in `format`.
     pub fn write(&self, format: GraphFormat) -> String {
         match format {
             GraphFormat::Text => text::text(&self.nodes),

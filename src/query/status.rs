@@ -1,7 +1,7 @@
 //! Status of tags: whether each pin matches its definition, judged offline.
 
+use crate::model::drift::{Drift, DriftKind, find_drift};
 use crate::model::image::TagId;
-use crate::model::lock::drift::{Drift, DriftKind, find_drift};
 use crate::model::root::Root;
 
 /// Agreement between a tag's pin and its definition, in the order in which `list --sort status` shows tags.

@@ -3,45 +3,18 @@
 pub mod open_proposals;
 pub mod pins;
 
-use std::collections::BTreeMap;
-
-use crate::formats::EditedFile;
 use crate::model::adoption::AdoptionPolicy;
 use crate::model::image::TagId;
 use crate::model::lock::Lock;
-use crate::model::lock::diff::{self, PinChange};
+use crate::model::lock::diff;
 use crate::model::root::Root;
-use crate::model::settings::adoption_rules::HeldUpdate;
 
+use super::decision::Decision;
 use super::facts::Facts;
 use super::gather::resolve::Resolutions;
 use super::load::Snapshot;
 use super::{PassError, Request, target_edits};
-use pins::{Failures, NextPins, PinInputs};
-
-/// What a pass changes.
-#[derive(Debug, Default)]
-pub struct Decision {
-    /// The next lock; `None` if it equals the old one.
-    pub lock: Option<Lock>,
-    /// How the two differ.
-    pub changes: Vec<PinChange>,
-    /// Tags that could not be resolved; they keep their pins.
-    pub failures: Failures,
-    /// Updates that a rule holds back.
-    pub held: BTreeMap<TagId, HeldUpdate>,
-    /// Files of targets that change on the branch itself.
-    pub edits: Vec<EditedFile>,
-    /// Notes about updates.
-    pub notes: Vec<String>,
-}
-
-impl Decision {
-    /// Returns the next lock, given the old one.
-    pub fn lock<'a>(&'a self, base: &'a Lock) -> &'a Lock {
-        self.lock.as_ref().unwrap_or(base)
-    }
-}
+use pins::{NextPins, PinInputs};
 
 /// Decides what a pass changes.
 ///

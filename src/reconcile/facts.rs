@@ -17,8 +17,7 @@ use crate::model::stream::{Definitions, TagSource};
 use crate::proposal::groups::{changed_tags, overlay};
 use crate::report::ProposalRow;
 
-use super::decide::Decision;
-use super::decide::pins::Failures;
+use super::decision::{Decision, Failures};
 use super::gather::images::ImageCache;
 use super::gather::open_branches::OpenBranches;
 use super::gather::queries::QueryPlan;

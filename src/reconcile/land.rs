@@ -28,7 +28,7 @@ enum Landing<'a> {
     Propose(&'a Publish),
 }
 
-/// Result of landing.
+/// Result of landing one attempt.
 pub enum LandResult {
     /// The attempt is complete.
     Landed(Landed),

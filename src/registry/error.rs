@@ -63,7 +63,7 @@ impl ResolveError {
         Self { kind, message: message.into(), help: None, retry_after: None }
     }
 
-    /// Adds a remedy.
+    /// Adds a remedy to the error.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self

@@ -153,7 +153,7 @@ impl Finding {
         Self { output: output.to_owned(), ..self }
     }
 
-    /// Sets the location.
+    /// Sets the location in a file.
     pub fn at(self, place: impl Into<Option<FindingLocation>>) -> Self {
         Self { place: place.into(), ..self }
     }

@@ -21,12 +21,12 @@ pub fn now() -> Timestamp {
     environment::var(FROZEN).and_then(|text| text.parse().ok()).unwrap_or_else(Timestamp::now)
 }
 
-/// A monotonic clock.
+/// A stopwatch on the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);
 
 impl Stopwatch {
-    /// Starts at zero.
+    /// Starts the stopwatch at zero.
     pub fn start() -> Self {
         Self(Instant::now())
     }

@@ -12,10 +12,20 @@ use std::sync::OnceLock;
 use rustix::io::Errno;
 use rustix::process::Pid;
 
-use super::process;
-use crate::model::state::Owner;
+use serde::{Deserialize, Serialize};
 
-/// Identifies this process.
+use super::process;
+
+/// Identifies a process to other processes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The running kernel and process-id namespace, within which process ids are comparable.
+    pub machine: String,
+    /// The process id and its start time in kernel ticks: a pair that is never reused.
+    pub process: String,
+}
+
+/// Returns the identity of this process.
 pub fn this_process() -> Owner {
     let number = std::process::id();
     let started = process::stat(number.cast_signed()).map_or(0, |stat| stat.started);

@@ -74,7 +74,10 @@ fn every_example_is_read_without_a_problem() {
         assert_eq!(written.len(), root.settings.targets.len(), "{}", folder.display());
         if let Some(bytes) = files.get("policy.toml") {
             let policy = Policy::read("policy.toml", bytes).unwrap();
-            assert!(root.policy_problems(&policy, Some("https://git.example/acme/deploy")).is_empty());
+            assert!(
+                root.policy_problems(&policy, Some("https://git.example/acme/deploy"), pinstream::git::display_url)
+                    .is_empty()
+            );
         }
     }
 }

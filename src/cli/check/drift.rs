@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use similar::TextDiff;
 
+use crate::model::drift::{DriftKind, find_drift};
 use crate::model::image::TagId;
 use crate::model::lock::Lock;
-use crate::model::lock::drift::{DriftKind, find_drift};
 use crate::model::lock::encode::encode;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;

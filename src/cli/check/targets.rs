@@ -2,7 +2,8 @@
 
 use similar::TextDiff;
 
-use crate::effects::real::{RealWorld, Repo};
+use crate::effects::real::RealWorld;
+use crate::effects::repo::Repo;
 use crate::formats::EditedFile;
 use crate::git::work_tree::WorkTree;
 use crate::model::image::TagId;

@@ -85,7 +85,7 @@ impl DefinitionEdit {
         Ok(())
     }
 
-    /// Replaces the lock.
+    /// Replaces the lock by `text`.
     pub fn lock(&mut self, text: String) {
         self.after.insert(lock::FILE_NAME.to_owned(), text.into_bytes());
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::effects::Progress;
-use crate::effects::real::{RealWorld, Repo};
+use crate::effects::real::RealWorld;
+use crate::effects::repo::Repo;
 use crate::reconcile::{Request, reconcile};
 use crate::report::exit::Exit;
 use crate::report::finding::{self, RunResults};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::effects::real::Repo;
+use crate::effects::repo::Repo;
 use crate::git::checkout;
 use crate::git::work_tree::WorkTree;
 use crate::model::image::{StreamName, TagId};

@@ -5,7 +5,8 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use crate::effects::real::{RealWorld, Repo};
+use crate::effects::real::RealWorld;
+use crate::effects::repo::Repo;
 use crate::git::Push;
 use crate::model::image::TagId;
 use crate::model::lock::merge::{MergedLock, merge, merge_previous};

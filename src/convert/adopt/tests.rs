@@ -46,8 +46,8 @@ fn adopted(objects: &[serde_json::Value], root: &Root, options: &AdoptOptions) -
     }
     if root.definitions.tags.is_empty() {
         let read = Root::read(&files).unwrap();
-        let drift = crate::model::lock::drift::find_drift(&read.definitions, &adopted.lock);
-        let drift = drift.iter().filter(|one| one.kind != crate::model::lock::drift::DriftKind::Missing);
+        let drift = crate::model::drift::find_drift(&read.definitions, &adopted.lock);
+        let drift = drift.iter().filter(|one| one.kind != crate::model::drift::DriftKind::Missing);
         assert_eq!(drift.map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
     }
     out

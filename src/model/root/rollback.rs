@@ -178,7 +178,7 @@ mod tests {
                     let rejects = tag.adoption.iter().flat_map(|rules| &rules.reject);
                     assert!(rejects.clone().all(|bad| *bad != at.pins[id].digest), "{id}: {stream}\n{}", encode(&at));
                 }
-                let broken = crate::model::lock::drift::find_drift(&after.definitions, &after.lock);
+                let broken = crate::model::drift::find_drift(&after.definitions, &after.lock);
                 assert!(broken.is_empty(), "{broken:?}\n{stream}\n{}", encode(&at));
             }
         }

@@ -254,7 +254,7 @@ fn the_policy_covers_remotes_hooks_registries_and_mirrors() {
     let root = Root::read(&files).unwrap();
     let policy =
         Policy::read("/etc/p.toml", b"remotes = []\nprograms = ['kubectl']\nregistries = ['quay.io']").unwrap();
-    let refused = Problems(root.policy_problems(&policy, Some("https://u:p@git.example/x")));
+    let refused = Problems(root.policy_problems(&policy, Some("https://u:p@git.example/x"), crate::git::display_url));
     insta::assert_snapshot!(RenderedProblems(&refused, RenderStyle::Plain), @r"
     error: the policy does not allow the remote `https://git.example/x` (key `remotes`)
     --> /etc/p.toml
@@ -272,7 +272,7 @@ fn the_policy_covers_remotes_hooks_registries_and_mirrors() {
     --> /etc/p.toml
      = help: ask the operator of this pinstream to allow it
     ");
-    assert!(root.policy_problems(&Policy::read("p", b"").unwrap(), Some("x")).is_empty());
+    assert!(root.policy_problems(&Policy::read("p", b"").unwrap(), Some("x"), crate::git::display_url).is_empty());
 }
 
 #[test]

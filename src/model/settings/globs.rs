@@ -42,7 +42,7 @@ impl PartialEq for TagGlobs {
 }
 
 impl TagGlobs {
-    /// Matches all tags.
+    /// Returns globs that match all tags.
     pub fn all() -> Self {
         Self::default()
     }

@@ -99,7 +99,7 @@ impl Policy {
         None
     }
 
-    /// Checks a registry.
+    /// Checks a registry against the policy.
     pub fn forbids_registry(&self, registry: &RegistryHost) -> Option<Problem> {
         let allowed = allows(&self.registries, registry.as_str());
         let message = || format!("the policy does not allow the registry `{registry}` (key `registries`)");

@@ -23,7 +23,7 @@ use forges::{ForgeTable, Hosting, PublishTable, SetsTable};
 /// Maximum number of labels, reviewers, sets, and patterns of one set.
 const LIST_MAX: usize = 100;
 
-/// Validated `[publish]`.
+/// The validated `[publish]` table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Publish {
     /// The repository in which proposals are opened.

@@ -54,7 +54,7 @@ pub enum HistoryAccess {
 }
 
 impl TagMemory {
-    /// An empty memory.
+    /// The memory before the first pass.
     pub const EMPTY: Self = Self { seen: BTreeMap::new(), landed: BTreeMap::new(), reverted: BTreeMap::new() };
 
     /// Returns the time since which `id` has been at `digest` without interruption.

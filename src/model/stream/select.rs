@@ -26,7 +26,7 @@ pub struct Select {
     pub order: Order,
 }
 
-/// Orders of tags.
+/// Orders by which tags are compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// By version, optionally within a range.
@@ -116,7 +116,7 @@ impl RankedTag<'_> {
     }
 }
 
-/// The selected tag.
+/// The tag that a rule selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
     /// The highest tag.

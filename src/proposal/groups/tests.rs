@@ -60,7 +60,7 @@ fn check(next: &Lock, expected: &[&str]) {
     // Definitions and lock agree, whichever group lands first.
     for tags in groups.values() {
         let lock = overlay(&root.lock, next, tags);
-        assert_eq!(crate::model::lock::drift::find_drift(&root.definitions, &lock), vec![]);
+        assert_eq!(crate::model::drift::find_drift(&root.definitions, &lock), vec![]);
     }
 }
 

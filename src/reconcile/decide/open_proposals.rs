@@ -11,7 +11,7 @@ use crate::reconcile::load::Snapshot;
 use crate::reconcile::shard_branches::ShardBranches;
 use crate::reconcile::{Request, branch_scope};
 
-use super::Decision;
+use crate::reconcile::decision::Decision;
 
 /// Adds the changes of open proposals to the next lock, for tags that were not resolved, failed or are soaking. A pass over
 /// a shard adds only those of proposals that contain one of its tags.

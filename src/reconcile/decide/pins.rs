@@ -10,12 +10,10 @@ use crate::model::image::{Digest, TagId};
 use crate::model::lock::{Details, Lock, Pin};
 use crate::model::settings::adoption_rules::{HeldUpdate, HoldReason};
 use crate::model::stream::{Definitions, Tag, TagSource, follow};
+use crate::reconcile::decision::Failures;
 use crate::reconcile::gather::images::FetchedImage;
 use crate::reconcile::gather::resolve::{Candidate, Resolution, Resolutions};
 use crate::registry::ResolveError;
-
-/// Failures by tag.
-pub type Failures = BTreeMap<TagId, ResolveError>;
 
 /// The next pins, and the tags that do not change.
 #[derive(Debug)]

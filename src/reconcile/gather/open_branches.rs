@@ -17,7 +17,7 @@ use crate::report::message as messages;
 /// The proposal branches of a root, by name.
 pub type OpenBranches = BTreeMap<String, OpenBranch>;
 
-/// A proposal branch.
+/// A proposal branch of this root.
 #[derive(Debug)]
 pub struct OpenBranch {
     /// The commit at its tip.

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::model::drift::find_drift;
 use crate::model::image::{Digest, ImageRef, Platform, RegistryHost, RemoteName, Repository, TagId, TagName, priority};
 use crate::model::lock::Pin;
-use crate::model::lock::drift::find_drift;
 use crate::model::root::Root;
 use crate::model::settings::globs::TagGlobs;
 use crate::model::settings::schedule::Schedule;

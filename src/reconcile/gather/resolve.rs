@@ -29,7 +29,7 @@ const IN_FLIGHT: usize = 256;
 /// Delay before a digest that was pinned earlier is confirmed by a second request.
 const ROLLBACK_CONFIRMATION: Duration = Duration::from_secs(1);
 
-/// Results by tag.
+/// Results of resolving, by tag.
 pub type Resolutions = BTreeMap<TagId, Result<Resolution, ResolveError>>;
 
 /// Result of resolving one tag.

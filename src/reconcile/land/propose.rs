@@ -34,7 +34,7 @@ use branch::Proposer;
 /// Group of target files that are corrected without a change of a pin. No stream and no set has this name.
 const TARGETS_GROUP: &str = "-targets";
 
-/// Result of proposing.
+/// Proposals of one attempt, and what they leave out.
 #[derive(Debug, Default)]
 pub struct Proposals {
     /// The proposals.

@@ -83,7 +83,7 @@ impl Rule {
             Self::Target => "A target file differs from its pins.",
             Self::Image => "A file contains an image that no stream covers, or one without a digest.",
             Self::Change => "The pin of a tag changes.",
-            Self::Held => "An update is available, and a rule holds it back.",
+            Self::Held => "An update is available, but a rule prevents it.",
             Self::Resolve => "A tag could not be resolved and keeps its pin.",
             Self::Refused => "An update was refused, and the tag keeps its pin.",
             Self::Hook => "A hook failed, was refused or has not run.",
@@ -105,7 +105,7 @@ impl Rule {
                 "Cover it with `pinstream tag IMAGE STREAM:TAG`, and add a `[[target]]` to write its digest."
             }
             Self::Change => "Run `pinstream update`, or let `pinstream reconcile` land the change.",
-            Self::Held => "Nothing to do, unless the rule in the definition is no longer wanted.",
+            Self::Held => "Remove the rule from the definition once it is obsolete.",
             Self::Resolve => "Check the reason; the next pass retries.",
             Self::Refused => "Check the reason; a refused update is never pinned automatically.",
             Self::Hook => "Fix the hook; it runs again in the next pass.",

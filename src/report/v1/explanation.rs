@@ -74,7 +74,7 @@ pub struct DifferenceV1 {
     pub name: Option<String>,
     /// Old value; null if it was not set.
     pub old: Option<String>,
-    /// New value; null if it is no longer set.
+    /// New value; null if it was removed.
     pub new: Option<String>,
 }
 

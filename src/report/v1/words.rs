@@ -31,7 +31,7 @@ pub enum OutcomeV1 {
     Updated,
     /// The tag is new in the lock.
     Added,
-    /// The tag is no longer in the lock.
+    /// The tag was removed from the lock.
     Removed,
     /// The change is proposed.
     Proposed,

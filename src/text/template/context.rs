@@ -86,7 +86,7 @@ pub struct SidesContext<T> {
     pub new: Option<T>,
 }
 
-/// Counts of layers.
+/// Numbers of layers by fate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LayersContext {
     /// Layers in both images.
@@ -106,7 +106,7 @@ pub struct BaseContext {
     pub digest: Option<String>,
 }
 
-/// One difference.
+/// One difference between two images.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DifferenceContext {
     /// `user`, `entrypoint`, `command`, `working-directory`, `port`, `variable` or `label`.

@@ -3,9 +3,9 @@
 use super::at_most;
 use crate::support::source::{Kind, Source, Token, close, item_end, sources};
 
-const LONG_FUNCTIONS_LEFT: usize = 4;
-const MANY_PARAMETERS_LEFT: usize = 12;
-const TUPLE_PARAMETERS_LEFT: usize = 19;
+const LONG_FUNCTIONS_LEFT: usize = 0;
+const MANY_PARAMETERS_LEFT: usize = 0;
+const TUPLE_PARAMETERS_LEFT: usize = 0;
 
 const LINES: usize = 80;
 const PARAMETERS: usize = 5;

@@ -22,7 +22,7 @@ const FAMILIES: [Family; 4] = [
 ];
 
 /// Files beyond the limits of all families.
-const FILES_PER_MEMBER_LEFT: usize = 16;
+const FILES_PER_MEMBER_LEFT: usize = 0;
 
 fn names(source: &Source, member: &str) -> bool {
     source.tokens.iter().any(|token| match token.kind {

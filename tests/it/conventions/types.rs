@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::at_most;
 use crate::support::source::{Source, library};
 
-const SHARED_NAMES_LEFT: usize = 2;
+const SHARED_NAMES_LEFT: usize = 0;
 
 /// Names that several public types may share, with the reason.
 const ALLOWED: [(&str, &str); 0] = [];

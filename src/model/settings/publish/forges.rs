@@ -71,7 +71,7 @@ impl PublishTable {
     }
 }
 
-/// The supported forges.
+/// The forges that are supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ForgeKind {
     /// GitHub, GitHub Enterprise Cloud and GitHub Enterprise Server.

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::model::image::{Digest, FollowedTag, ImageRef, Platform, Repository, TagId};
 use crate::model::stream::{Definitions, Tag, TagSource};
 
-use super::{Details, Lock, Pin};
+use crate::model::lock::{Details, Lock, Pin};
 
 /// A pin that does not match the definitions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,9 +189,10 @@ impl fmt::Display for Drift {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::git::RootFiles;
+    use super::find_drift;
+    use crate::model::RootFiles;
     use crate::model::lock::sample;
+    use crate::model::lock::*;
     use crate::model::root::Root;
 
     /// Checks the drift of the sample lock under other definitions of the stream `python`.
