@@ -6,7 +6,6 @@
 
 mod auth;
 mod auth_cache;
-mod basic;
 mod bearer_token;
 mod challenge;
 mod client;

@@ -287,7 +287,7 @@ mod tests {
         check_find(
             "a.yaml",
             "kind: Pod\n{{- if .Values.x }}\nspec: {}\n{{- end }}\n",
-            &["2 ! this is not YAML: \"-\" is only valid inside a block"],
+            &["2 ! invalid YAML: \"-\" is only valid inside a block"],
         );
     }
 }

@@ -1,5 +1,7 @@
 //! Authentication schemes of registries. A new scheme is a file of its own plus one arm per match here.
 
+mod basic;
+
 use std::mem::discriminant;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +14,8 @@ use super::error::ResolveError;
 use super::host::Host;
 use super::realm::{Realm, trusted_realm};
 use super::slot::{AuthSlot, AuthStep, Issue, Rejection};
-use super::token::TokenServer;
+use super::token::{self, TokenServer};
 use super::transport::RegistryTransport;
-use super::{basic, token};
 use crate::http::UrlOrigin;
 
 /// Authentication scheme of a registry.

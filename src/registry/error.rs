@@ -80,6 +80,11 @@ impl ResolveError {
             .help(format!("run `docker login {registry}`, or check the credentials in this environment"))
     }
 
+    /// Creates a failure of a user name that no header can contain.
+    pub(super) fn unsendable_user(registry: &RegistryHost) -> Self {
+        Self::unauthorized(registry, format!("the user name for `{registry}` contains a colon, which HTTP cannot send"))
+    }
+
     /// Replaces message and help if they contain a credential that was sent.
     pub(super) fn redacted(self, redactor: &Redactor) -> Self {
         let contains = |text: &String| redactor.is_in(text);

@@ -11,7 +11,6 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use super::basic::basic_header;
 use super::bearer_token::{BearerToken, bearer_header};
 use super::credentials::{CREDENTIAL_TTL, Credential, CredentialStore};
 use super::error::{FailureKind, ResolveError};
@@ -19,7 +18,7 @@ use super::host::Host;
 use super::realm::Realm;
 use super::slot::{AuthSlot, AuthStep, Grant, Issue, Rejection, SlotState};
 use super::transport::{RegistryReply, RegistryTransport, RequestError, SendError};
-use crate::http::{PrivateAccess, UrlOrigin, quotable};
+use crate::http::{PrivateAccess, UrlOrigin, password_header, quotable};
 use crate::model::image::RegistryHost;
 use crate::system::clock;
 use crate::text::escape;
@@ -214,10 +213,8 @@ impl TokenServer<'_> {
         let request = match credential {
             Some(Credential::Password { user, password }) => {
                 let registry = &self.host.name;
-                let header = basic_header(user, password.reveal()).ok_or_else(|| {
-                    let message = format!("the user name for `{registry}` contains a colon, which Basic cannot send");
-                    ResolveError::unauthorized(registry, message)
-                })?;
+                let header =
+                    password_header(user, password.reveal()).ok_or_else(|| ResolveError::unsendable_user(registry))?;
                 http.redactor.add_header(&header);
                 request.header(AUTHORIZATION, header)
             }

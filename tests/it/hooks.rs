@@ -12,8 +12,14 @@ use pinstream::hook::{HookEnv, HookExit, HookFile, HookResult, HookRun};
 /// The time between `TERM` and `KILL` in these tests.
 const GRACE: Duration = Duration::from_millis(400);
 
+/// A run of a hook, and the variable that identifies its processes.
+pub(crate) struct WatchedRun {
+    pub(crate) run: HookRun,
+    pub(crate) canary: String,
+}
+
 /// Creates a run of `argv`, with a variable that identifies its processes.
-pub(crate) fn hook(argv: &[&str]) -> (HookRun, String) {
+pub(crate) fn hook(argv: &[&str]) -> WatchedRun {
     let canary = format!("{:032x}", fastrand::u128(..));
     let run = HookRun {
         name: "test".to_owned(),
@@ -25,15 +31,15 @@ pub(crate) fn hook(argv: &[&str]) -> (HookRun, String) {
         stdin: "{}".to_owned(),
         timeout: Duration::from_secs(20),
     };
-    (run, format!("PINSTREAM_CANARY={canary}"))
+    WatchedRun { run, canary: format!("PINSTREAM_CANARY={canary}") }
 }
 
 /// Creates a run of a script of the root.
-pub(crate) fn script(text: &str) -> (HookRun, String) {
-    let (mut run, canary) = hook(&["./hooks/run.sh"]);
+pub(crate) fn script(text: &str) -> WatchedRun {
+    let WatchedRun { mut run, canary } = hook(&["./hooks/run.sh"]);
     let bytes = format!("#!/bin/sh\n{text}\n").into_bytes();
     run.files.push(HookFile { path: "hooks/run.sh".to_owned(), bytes, executable: true });
-    (run, canary)
+    WatchedRun { run, canary }
 }
 
 /// Creates an environment with a `PATH` and a secret that no hook may see.

@@ -46,7 +46,7 @@ fn a_stage_or_an_argument_is_selected() {
     at(
         ", arg = \"X\"",
         "FROM a\nARG X=1\nARG X=2\n",
-        "3 ! `ARG X` has several defaults; keep one: `ARG` without a default in a stage takes the first",
+        "3 ! `ARG X` has several defaults; keep one: `ARG` without a default in a stage uses the first",
     );
     at(
         ", stage = \"a\"",

@@ -62,7 +62,7 @@ fn mistakes_are_shown_at_their_place() {
     1 | message = "\u007b{ whatever }}"
       |           ^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: known variables: changes, changes, count, more, text, title; a change has age, base, built, change, class, compare, differences, follow, id, image, layers, new, old, platforms_gained, platforms_lost, reference, size, stream, tag, unknown, warnings; its `old` and `new` have digest, short, version; its `layers` have added, kept, removed; a base has digest, name; a difference has name, new, old, what
+      = help: known variables: changes, count, more, text, title; a change has age, base, built, change, class, compare, differences, follow, id, image, layers, new, old, platforms_gained, platforms_lost, reference, size, stream, tag, unknown, warnings; its `old` and `new` have digest, short, version; its `layers` have added, kept, removed; a base has digest, name; a difference has name, new, old, what
     "#);
     insta::assert_snapshot!(said("message = \"{{ title }\""), @r#"
     error: invalid template `git.message` (line 1, column 10): syntax error: unexpected `}`, expected end of variable block

@@ -4,11 +4,11 @@ use std::fs;
 
 use pinstream::hook::{HookExit, HookFile};
 
-use super::{hook, refusal, run, script};
+use super::{WatchedRun, hook, refusal, run, script};
 
 #[test]
 fn a_hook_gets_the_documented_variables_and_no_others() {
-    let (mut hook, canary) = hook(&["env"]);
+    let WatchedRun { run: mut hook, canary } = hook(&["env"]);
     hook.pass_env = vec!["DEPLOY_TOKEN".to_owned(), "NOT_SET".to_owned()];
     hook.env.push(("PINSTREAM_HOOK".to_owned(), "test".to_owned()));
     let end = run(&hook);
@@ -38,7 +38,7 @@ fn no_variable_is_in_the_debug_text() {
 
 #[test]
 fn a_hook_works_in_a_private_directory_with_its_files_only() {
-    let (mut hook, _) = script("pwd; ls -AR; stat -c %a . ..; cat ../config/x 2>/dev/null; cat config/x; touch new");
+    let mut hook = script("pwd; ls -AR; stat -c %a . ..; cat ../config/x 2>/dev/null; cat config/x; touch new").run;
     hook.files.push(HookFile { path: "config/x".to_owned(), bytes: b"bytes\n".to_vec(), executable: false });
     let end = run(&hook);
     assert_eq!(end.exit, HookExit::Success, "{}", end.output);
@@ -49,19 +49,19 @@ fn a_hook_works_in_a_private_directory_with_its_files_only() {
 
 #[test]
 fn a_hook_leads_its_own_process_group() {
-    let end = run(&hook(&["perl", "-e", "print getpgrp() == $$ ? 'yes' : 'no'"]).0);
+    let end = run(&hook(&["perl", "-e", "print getpgrp() == $$ ? 'yes' : 'no'"]).run);
     assert_eq!(end.output, "yes");
 }
 
 #[test]
 fn the_output_of_a_hook_is_escaped() {
-    let end = run(&hook(&["printf", r"\033[2Jred\007\n"]).0);
+    let end = run(&hook(&["printf", r"\033[2Jred\007\n"]).run);
     assert_eq!(end.output, "\\u{1b}[2Jred\\u{7}\n");
 }
 
 #[test]
 fn t30_a_missing_hook_is_named() {
-    let refused = |argv: &[&str]| refusal(&hook(argv).0);
+    let refused = |argv: &[&str]| refusal(&hook(argv).run);
     assert_eq!(
         refused(&["no-such-program"]),
         "`no-such-program` is not a program in `PATH`: install it, or write `./no-such-program` for a file of the root"
@@ -79,7 +79,7 @@ fn t30_a_missing_hook_is_named() {
 #[test]
 fn t30_a_hook_that_cannot_be_executed_is_explained() {
     let refused = |text: &str, executable: bool| {
-        let (mut hook, _) = script("");
+        let mut hook = script("").run;
         hook.files[0].bytes = text.as_bytes().to_vec();
         hook.files[0].executable = executable;
         refusal(&hook)
@@ -101,14 +101,14 @@ fn t30_a_hook_that_cannot_be_executed_is_explained() {
 
 #[test]
 fn t30_a_file_outside_the_directory_is_not_written() {
-    let (mut hook, _) = script("");
+    let mut hook = script("").run;
     hook.files.push(HookFile { path: "../../escaped".to_owned(), bytes: Vec::new(), executable: false });
     assert_eq!(refusal(&hook), "`../../escaped` is not a path within the root");
 }
 
 #[test]
 fn many_hooks_start_at_once_while_others_are_being_written() {
-    let threads: Vec<_> = (0..16).map(|_| std::thread::spawn(|| run(&script("echo ok").0))).collect();
+    let threads: Vec<_> = (0..16).map(|_| std::thread::spawn(|| run(&script("echo ok").run))).collect();
     for thread in threads {
         let end = thread.join().unwrap();
         assert_eq!((end.exit, end.output.as_str()), (HookExit::Success, "ok\n"));

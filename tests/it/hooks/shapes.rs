@@ -3,16 +3,17 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use pinstream::hook::{HookExit, HookResult, HookRun};
+use pinstream::hook::{HookExit, HookResult};
 
-use super::{block_on, env, hook, run, script, survivors};
+use super::{WatchedRun, block_on, env, hook, run, script, survivors};
 
 /// Extra time for starting, cleaning up and a busy machine.
 const SLACK: Duration = Duration::from_secs(5);
 
 /// Runs a hook to its end within `limit`, and checks that no process survives.
 #[track_caller]
-fn check((hook, canary): (HookRun, String), limit: Duration, expected: HookExit) -> HookResult {
+fn check(watched: WatchedRun, limit: Duration, expected: HookExit) -> HookResult {
+    let WatchedRun { run: hook, canary } = watched;
     let begin = Instant::now();
     let end = run(&hook);
     let took = begin.elapsed();
@@ -24,10 +25,10 @@ fn check((hook, canary): (HookRun, String), limit: Duration, expected: HookExit)
 
 /// Starts a hook, drops the run once it has written `ready`, and checks that no process survives.
 #[track_caller]
-fn check_dropped((hook, canary): (HookRun, String)) {
+fn check_dropped(watched: WatchedRun) {
+    let WatchedRun { run: mut hook, canary } = watched;
     let ready = tempfile::tempdir().unwrap();
     let mark = ready.path().join("ready");
-    let mut hook = hook;
     hook.env.push(("READY".to_owned(), mark.to_str().unwrap().to_owned()));
     let begin = Instant::now();
     block_on(async {
@@ -47,9 +48,9 @@ fn check_dropped((hook, canary): (HookRun, String)) {
     assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
 }
 
-fn limited((mut hook, canary): (HookRun, String)) -> (HookRun, String) {
-    hook.timeout = Duration::from_millis(400);
-    (hook, canary)
+fn limited(mut watched: WatchedRun) -> WatchedRun {
+    watched.run.timeout = Duration::from_millis(400);
+    watched
 }
 
 const NO_TIME: Duration = Duration::ZERO;
@@ -127,8 +128,8 @@ fn t30_a_hook_that_forks_twice() {
 #[test]
 fn t30_a_daemon_without_an_environment_is_found_by_its_directory() {
     let tag = tag();
-    let (run, _) = script(&format!("setsid env -i sleep {tag} >/dev/null 2>&1 </dev/null & sleep 0.2"));
-    check((run, "none".to_owned()), NO_TIME, HookExit::Success);
+    let WatchedRun { run, .. } = script(&format!("setsid env -i sleep {tag} >/dev/null 2>&1 </dev/null & sleep 0.2"));
+    check(WatchedRun { run, canary: "none".to_owned() }, NO_TIME, HookExit::Success);
     assert_eq!(named(&tag), 0);
 }
 
@@ -145,33 +146,33 @@ fn t30_the_last_output_of_a_child_is_captured() {
 
 #[test]
 fn t30_a_hook_that_never_reads_its_input() {
-    let (mut hook, canary) = script("sleep 0.1; echo done");
+    let WatchedRun { run: mut hook, canary } = script("sleep 0.1; echo done");
     hook.stdin = "x".repeat(10 << 20);
-    check((hook, canary), NO_TIME, HookExit::Success);
+    check(WatchedRun { run: hook, canary }, NO_TIME, HookExit::Success);
 }
 
 #[test]
 fn t30_a_hook_that_closes_its_input() {
-    let (mut hook, canary) = script("exec <&-; sleep 0.1; echo done");
+    let WatchedRun { run: mut hook, canary } = script("exec <&-; sleep 0.1; echo done");
     hook.stdin = "x".repeat(10 << 20);
-    check((hook, canary), NO_TIME, HookExit::Success);
+    check(WatchedRun { run: hook, canary }, NO_TIME, HookExit::Success);
 }
 
 #[test]
 fn t30_a_hook_gets_all_of_its_input() {
-    let (mut hook, canary) = script("sha256sum; sha256sum < \"$PINSTREAM_CHANGES\"");
+    let WatchedRun { run: mut hook, canary } = script("sha256sum; sha256sum < \"$PINSTREAM_CHANGES\"");
     hook.stdin = "{\"x\": 1}\n".repeat(1 << 20);
     let digest = pinstream::model::image::Digest::sha256(hook.stdin.as_bytes());
     let line = format!("{}  -\n", digest.as_str().strip_prefix("sha256:").unwrap());
-    let end = check((hook, canary), NO_TIME, HookExit::Success);
+    let end = check(WatchedRun { run: hook, canary }, NO_TIME, HookExit::Success);
     assert_eq!(end.output, line.repeat(2));
 }
 
 #[test]
 fn t30_a_hook_that_echoes_more_than_a_pipe_holds() {
-    let (mut hook, canary) = hook(&["cat"]);
+    let WatchedRun { run: mut hook, canary } = hook(&["cat"]);
     hook.stdin = "0123456789".repeat(100_000);
-    let end = check((hook, canary), NO_TIME, HookExit::Success);
+    let end = check(WatchedRun { run: hook, canary }, NO_TIME, HookExit::Success);
     assert!(end.output.starts_with("0123456789") && end.output.ends_with("0123456789"));
 }
 
@@ -210,8 +211,8 @@ fn t30_no_zombie_is_left() {
     let tag = tag();
     let quiet = "</dev/null >/dev/null 2>&1";
     let text = format!("(setsid sh -c 'exit 0' {quiet} &); (setsid sleep {tag} {quiet} &); (sleep {tag} &); sleep 0.2");
-    let (run, canary) = script(&text);
-    check((run, canary), EOF_WAIT, HookExit::Success);
+    let WatchedRun { run, canary } = script(&text);
+    check(WatchedRun { run, canary }, EOF_WAIT, HookExit::Success);
     assert_eq!(named(&tag), 0);
     let own = std::process::id().to_string();
     let mine = fs::read_to_string(format!("/proc/{own}/stat")).unwrap();

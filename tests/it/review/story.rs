@@ -61,14 +61,17 @@ fn run(kind: Kind) {
     assert!(reason.contains("a commit that is not pinstream's") && reason.contains(&theirs[..9]), "{reason}");
     assert_eq!((review.tip(BRANCH), review.only().body), (Some(theirs), again.body));
 
+    story_of_decisions(&review, &newest.to_string());
+}
+
+/// Merges, closes and reopens the proposal of [`run`], whose digest of `web:1` is `newest`.
+fn story_of_decisions(review: &Review, newest: &str) {
+    let stage = &review.stage;
     // They merge it: hooks run for what landed, and later changes are proposed again.
     review.forge.merge(1);
     let report = stage.report(0, &[]);
     assert_eq!(stage.events_in_short(), "web:1 1.0.1 > 1.0.5\nweb:2 1.0.2 > 1.0.4\n");
-    assert_eq!(
-        (stage.pin("web:1"), stage.repo.read("main", "deploy.yaml").is_some()),
-        (Some(newest.to_string()), true)
-    );
+    assert_eq!((stage.pin("web:1"), stage.repo.read("main", "deploy.yaml").is_some()), (Some(newest.to_owned()), true));
     assert_eq!(Review::proposals(&report), outcomes(&[("created", 2)]));
     assert_eq!((review.only().number, review.commits(BRANCH)), (2, 1));
 

@@ -112,10 +112,10 @@ const SIBLINGS: [&str; 14] = [
 ];
 
 /// A YAML file around a value.
-fn yaml(levels: &[Level], is_crlf: bool, has_mark: bool, documents: (usize, usize), ends: bool) -> Around {
+fn yaml(levels: &[Level], is_crlf: bool, has_mark: bool, documents: [usize; 2], ends: bool) -> Around {
     let mut before = if has_mark { "\u{feff}".to_owned() } else { String::new() };
     let mut behind: Vec<String> = Vec::new();
-    for number in 0..documents.0 {
+    for number in 0..documents[0] {
         let _ = write!(before, "# one\nother{number}: [1]\n---\n");
     }
     let (mut column, mut steps) = (0, Vec::new());
@@ -157,14 +157,14 @@ fn yaml(levels: &[Level], is_crlf: bool, has_mark: bool, documents: (usize, usiz
     before.push(' ');
     let mut tail = "\n".to_owned();
     tail.extend(behind.into_iter().rev());
-    for _ in 0..documents.1 {
+    for _ in 0..documents[1] {
         tail += "--- # more\nimages: {a: python:3}\n";
     }
     if !ends {
         tail.truncate(tail.trim_end().len());
     }
     let lines = |text: String| if is_crlf { text.replace('\n', "\r\n") } else { text };
-    Around { before: lines(before), behind: lines(tail), steps, document: documents.0 }
+    Around { before: lines(before), behind: lines(tail), steps, document: documents[0] }
 }
 
 /// Returns the selected value as another parser finds it.
@@ -273,7 +273,7 @@ proptest! {
         (is_crlf, has_mark, ends) in any::<(bool, bool, bool)>(),
         documents in (0..2_usize, 0..2_usize),
     ) {
-        let around = yaml(&levels, is_crlf, has_mark, documents, ends);
+        let around = yaml(&levels, is_crlf, has_mark, documents.into(), ends);
         assert!(in_yaml(&around.with("\"before\""), &around).as_deref() == Some("before"), "{}", around.with(old));
         let new = new();
         let expected = [new.clone(), format!("\"{new}\""), format!("'{new}'"), format!("!!str {new}")];

@@ -43,9 +43,15 @@ fn resolutions(all: Vec<(&str, Result<Resolution, ResolveError>)>) -> Resolution
     all.into_iter().map(|(tag, one)| (format!("s:{tag}").parse().unwrap(), one)).collect()
 }
 
-fn pin(definitions: &Definitions, lock: &Lock, all: Resolutions) -> (Lock, Failures) {
+/// The lock after a decision, and the tags that failed.
+struct Pinned {
+    lock: Lock,
+    failures: Failures,
+}
+
+fn pin(definitions: &Definitions, lock: &Lock, all: Resolutions) -> Pinned {
     let next = decide(definitions, lock, &all, &AdoptionPolicy::OFFLINE);
-    (next.lock.unwrap_or_else(|| lock.clone()), next.failures)
+    Pinned { lock: next.lock.unwrap_or_else(|| lock.clone()), failures: next.failures }
 }
 
 fn decide<'a>(
@@ -58,7 +64,7 @@ fn decide<'a>(
 }
 
 /// Renders the lock as `tag=start of its digest`, with previous digests in brackets, then the failures.
-fn shown((lock, failures): &(Lock, Failures)) -> String {
+fn shown(Pinned { lock, failures }: &Pinned) -> String {
     let digit = |digest: &crate::model::image::Digest| digest.short()[..2].to_owned();
     let pin = |(id, pin): (&TagId, &Pin)| {
         let previous: Vec<String> = pin.previous.iter().map(digit).collect();
@@ -76,14 +82,14 @@ fn followers_over_several_hops_are_pinned_in_one_pass() {
     let definitions = definitions(CHAIN);
     let first = pin(&definitions, &Lock::default(), resolutions(vec![("a", found(1))]));
     assert_eq!(shown(&first), "a=01[] y=01[] z=01[]");
-    let second = pin(&definitions, &first.0, resolutions(vec![("a", found(2))]));
+    let second = pin(&definitions, &first.lock, resolutions(vec![("a", found(2))]));
     assert_eq!(shown(&second), "a=02[01] y=02[01] z=02[01]");
 }
 
 #[test]
 fn an_unchanged_lock_is_not_copied() {
     let definitions = definitions(CHAIN);
-    let first = pin(&definitions, &Lock::default(), resolutions(vec![("a", found(1))])).0;
+    let first = pin(&definitions, &Lock::default(), resolutions(vec![("a", found(1))])).lock;
     for one in [Ok(Resolution::Unchanged), failed(), found(1)] {
         let next = decide(&definitions, &first, &resolutions(vec![("a", one)]), &AdoptionPolicy::OFFLINE);
         assert_eq!(next.lock, None);
@@ -94,9 +100,9 @@ fn an_unchanged_lock_is_not_copied() {
 fn a_tag_that_failed_keeps_its_pin_and_so_do_its_followers() {
     let definitions = definitions(CHAIN);
     let first = pin(&definitions, &Lock::default(), resolutions(vec![("a", found(1))]));
-    let second = pin(&definitions, &first.0, resolutions(vec![("a", failed())]));
+    let second = pin(&definitions, &first.lock, resolutions(vec![("a", failed())]));
     assert_eq!(shown(&second), "a=01[] y=01[] z=01[] a!network");
-    assert_eq!(second.0, first.0);
+    assert_eq!(second.lock, first.lock);
 }
 
 #[test]
@@ -109,7 +115,7 @@ fn a_follower_of_a_failed_tag_without_a_pin_fails_too() {
 fn a_held_update_is_reported_and_followers_keep_their_pins() {
     let rule = format!("a = {{ image = \"x.example/a:1\", reject = [\"{}\"] }}\n", digest(2));
     let definitions = definitions(&CHAIN.replace("a = \"x.example/a:1\"\n", &rule));
-    let first = pin(&definitions, &Lock::default(), resolutions(vec![("a", found(1))])).0;
+    let first = pin(&definitions, &Lock::default(), resolutions(vec![("a", found(1))])).lock;
     for resolution in [found(2), candidate(digest(2), None)] {
         let next = decide(&definitions, &first, &resolutions(vec![("a", resolution)]), &AdoptionPolicy::OFFLINE);
         assert_eq!((next.lock, next.held.len()), (None, 1));
@@ -133,9 +139,9 @@ fn a_follower_has_rules_of_its_own() {
     let definitions = definitions(&rules);
     let first = pin(&definitions, &Lock::default(), resolutions(vec![("a", found(1))]));
     assert_eq!(shown(&first), "a=01[] held=01[] slow=01[] y=01[] z=01[]");
-    let second = decide(&definitions, &first.0, &resolutions(vec![("a", found(2))]), &AdoptionPolicy::OFFLINE);
+    let second = decide(&definitions, &first.lock, &resolutions(vec![("a", found(2))]), &AdoptionPolicy::OFFLINE);
     assert_eq!(second.held.keys().map(|id| id.tag.as_str()).collect::<Vec<_>>(), ["held", "slow"]);
-    let second = (second.lock.unwrap(), second.failures);
+    let second = Pinned { lock: second.lock.unwrap(), failures: second.failures };
     assert_eq!(shown(&second), "a=02[01] held=01[] slow=01[] y=02[01] z=02[01]");
     // A day later, the soaking follower is updated.
     let memory = TagMemory {
@@ -143,16 +149,19 @@ fn a_follower_has_rules_of_its_own() {
         ..TagMemory::EMPTY
     };
     let policy = AdoptionPolicy { now: "1970-01-02T00:00:00Z".parse().unwrap(), memory: &memory };
-    let third = decide(&definitions, &second.0, &Resolutions::new(), &policy);
-    assert_eq!(shown(&(third.lock.unwrap(), third.failures)), "a=02[01] held=01[] slow=02[01] y=02[01] z=02[01]");
+    let third = decide(&definitions, &second.lock, &Resolutions::new(), &policy);
+    assert_eq!(
+        shown(&Pinned { lock: third.lock.unwrap(), failures: third.failures }),
+        "a=02[01] held=01[] slow=02[01] y=02[01] z=02[01]"
+    );
 }
 
 #[test]
 fn an_unresolved_tag_keeps_its_pin_and_an_undefined_one_loses_it() {
     let two = definitions("a = \"x.example/a:1\"\nb = \"x.example/b:1\"\n");
     let first = pin(&two, &Lock::default(), resolutions(vec![("a", found(1)), ("b", found(2))]));
-    assert_eq!(shown(&pin(&two, &first.0, Resolutions::new())), "a=01[] b=02[]");
-    assert_eq!(shown(&pin(&definitions("b = \"x.example/b:1\"\n"), &first.0, Resolutions::new())), "b=02[]");
+    assert_eq!(shown(&pin(&two, &first.lock, Resolutions::new())), "a=01[] b=02[]");
+    assert_eq!(shown(&pin(&definitions("b = \"x.example/b:1\"\n"), &first.lock, Resolutions::new())), "b=02[]");
 }
 
 #[test]
@@ -160,9 +169,9 @@ fn previous_has_five_distinct_digests() {
     let one = definitions("a = { image = \"x.example/a:1\", on-rollback = \"allow\" }\n");
     let mut lock = Lock::default();
     for number in [1, 2, 3, 2, 4, 5, 6, 7, 8] {
-        lock = pin(&one, &lock, resolutions(vec![("a", found(number))])).0;
+        lock = pin(&one, &lock, resolutions(vec![("a", found(number))])).lock;
     }
-    assert_eq!(shown(&(lock, Failures::new())), "a=08[07, 06, 05, 04, 02]");
+    assert_eq!(shown(&Pinned { lock, failures: Failures::new() }), "a=08[07, 06, 05, 04, 02]");
 }
 
 proptest! {
@@ -189,20 +198,20 @@ proptest! {
         };
         let first = |at: usize| at as u8;
         let second = |at: usize| at as u8 + 100 * u8::from(moved[at]);
-        let before = pin(&forth, &Lock::default(), answers(&first)).0;
-        let after = pin(&forth, &before, answers(&second)).0;
+        let before = pin(&forth, &Lock::default(), answers(&first)).lock;
+        let after = pin(&forth, &before, answers(&second)).lock;
         for at in all.clone() {
             let id: TagId = format!("s:{}", name(at)).parse().unwrap();
             assert_eq!(after.pins[&id].digest, digest(second(end(at))));
         }
-        let other = pin(&back, &Lock::default(), answers(&first)).0;
-        assert_eq!(pin(&back, &other, answers(&second)).0, after);
+        let other = pin(&back, &Lock::default(), answers(&first)).lock;
+        assert_eq!(pin(&back, &other, answers(&second)).lock, after);
     }
 }
 
 #[test]
 fn pinning_again_changes_nothing() {
     let definitions = definitions(CHAIN);
-    let first = pin(&definitions, &Lock::default(), resolutions(vec![("a", found(1))])).0;
-    assert_eq!(pin(&definitions, &first, Resolutions::new()).0, first);
+    let first = pin(&definitions, &Lock::default(), resolutions(vec![("a", found(1))])).lock;
+    assert_eq!(pin(&definitions, &first, Resolutions::new()).lock, first);
 }

@@ -15,10 +15,22 @@ const STREAM: &str = r#"
     last = { follow = "follower" }
 "#;
 
+/// A request to resolve tags at a time, and the state of the schedules: the last pass and the tags to retry.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    resolve: Resolve,
+    only: &'a [&'a str],
+    state: Option<(&'a str, &'a [&'a str])>,
+    now: &'a str,
+}
+
+const ALL: Asked<'static> = Asked { resolve: Resolve::All, only: &[], state: None, now: NOON };
+const DUE: Asked<'static> = Asked { resolve: Resolve::Due, ..ALL };
+
 /// Compares the planned images, with their tags, and all selected tags.
 #[track_caller]
-fn check(resolve: Resolve, only: &[&str], state: Option<(&str, &[&str])>, now: &str, expected: &[&str], asked: &str) {
-    check_root(&pinned(STREAM), resolve, only, state, now, (expected, asked));
+fn check(asked: Asked<'_>, expected: &[&str], selected: &str) {
+    check_root(&pinned(STREAM), asked, expected, selected);
 }
 
 /// Returns a root with the stream `s` in which each tag of [`STREAM`] is pinned.
@@ -44,14 +56,8 @@ fn pin(image: &str) -> Pin {
 }
 
 #[track_caller]
-fn check_root(
-    root: &Root,
-    resolve: Resolve,
-    only: &[&str],
-    state: Option<(&str, &[&str])>,
-    now: &str,
-    (expected, asked): (&[&str], &str),
-) {
+fn check_root(root: &Root, asked: Asked<'_>, expected: &[&str], selected: &str) {
+    let Asked { resolve, only, state, now } = asked;
     let only = (!only.is_empty()).then(|| TagGlobs::new(only.iter().copied()).unwrap());
     let state = state.map(|(last, retry)| ScheduleState {
         last: last.parse().unwrap(),
@@ -66,7 +72,7 @@ fn check_root(
         format!("{} for {}", query.image, tags.join(" "))
     };
     assert_eq!(plan.images.iter().map(line).collect::<Vec<_>>(), expected);
-    assert_eq!(plan.selected.iter().map(|id| id.tag.as_str()).collect::<Vec<_>>().join(" "), asked);
+    assert_eq!(plan.selected.iter().map(|id| id.tag.as_str()).collect::<Vec<_>>().join(" "), selected);
 }
 
 const NOON: &str = "2026-11-24T12:00:00Z";
@@ -74,12 +80,12 @@ const NOON: &str = "2026-11-24T12:00:00Z";
 #[test]
 fn each_image_is_resolved_once_and_registries_alternate() {
     let all = ["one.example/a:1 for always same", "two.example/b:1 for night", "one.example/c:1 for hand"];
-    check(Resolve::All, &[], None, NOON, &all, "always follower hand last night same");
+    check(ALL, &all, "always follower hand last night same");
 }
 
 #[test]
 fn a_named_follower_resolves_the_image_at_the_end_of_its_chain() {
-    check(Resolve::All, &["s:last"], None, NOON, &["two.example/b:1 for night"], "follower last night");
+    check(Asked { only: &["s:last"], ..ALL }, &["two.example/b:1 for night"], "follower last night");
 }
 
 const CHOOSING: &str = r#"
@@ -152,18 +158,18 @@ fn shards_together_resolve_every_tag_once() {
 
 #[test]
 fn nothing_is_resolved_offline() {
-    check(Resolve::Nothing, &[], None, NOON, &[], "");
+    check(Asked { resolve: Resolve::Nothing, ..ALL }, &[], "");
 }
 
 #[test]
 fn a_tag_is_due_if_its_schedule_fired_since_the_last_pass() {
     let always = "one.example/a:1 for always same";
     let due = [always, "two.example/b:1 for night"];
-    check(Resolve::Due, &[], None, NOON, &due, "always follower last night same");
+    check(DUE, &due, "always follower last night same");
     let before = Some(("2026-11-24T02:59:59Z", &[][..]));
-    check(Resolve::Due, &[], before, "2026-11-24T03:00:00Z", &due, "always follower last night same");
+    check(Asked { state: before, now: "2026-11-24T03:00:00Z", ..DUE }, &due, "always follower last night same");
     let after = Some(("2026-11-24T03:00:00Z", &[][..]));
-    check(Resolve::Due, &[], after, NOON, &[always], "always same");
+    check(Asked { state: after, ..DUE }, &[always], "always same");
 }
 
 #[test]
@@ -176,26 +182,26 @@ fn a_drifted_tag_is_due_before_its_schedule() {
     ] {
         let root = pinned(&format!("{STREAM}{stream}"));
         let asked = if due.ends_with("new") { "always new same" } else { "always follower last new night same" };
-        check_root(&root, Resolve::Due, &[], after, NOON, (&[always, due], asked));
+        check_root(&root, Asked { state: after, ..DUE }, &[always, due], asked);
     }
     let root = pinned(&STREAM.replace("b:1", "b:2"));
     let due = [always, "two.example/b:2 for night"];
-    check_root(&root, Resolve::Due, &[], after, NOON, (&due, "always follower last night same"));
+    check_root(&root, Asked { state: after, ..DUE }, &due, "always follower last night same");
     // A tag with `schedule = "never"` is not due.
     let root = pinned(&STREAM.replace("c:1", "c:2"));
-    check_root(&root, Resolve::Due, &[], after, NOON, (&[always], "always same"));
+    check_root(&root, Asked { state: after, ..DUE }, &[always], "always same");
 }
 
 #[test]
 fn a_tag_that_failed_stays_due() {
     let failed = Some(("2026-11-24T11:00:00Z", &["s:night", "s:hand"][..]));
     let due = ["one.example/a:1 for always same", "two.example/b:1 for night"];
-    check(Resolve::Due, &[], failed, NOON, &due, "always follower last night same");
+    check(Asked { state: failed, ..DUE }, &due, "always follower last night same");
 }
 
 #[test]
 fn t29_a_time_in_the_future_freezes_no_tag() {
     let ahead = Some(("2036-11-24T12:00:00Z", &[][..]));
     let due = ["one.example/a:1 for always same", "two.example/b:1 for night"];
-    check(Resolve::Due, &[], ahead, NOON, &due, "always follower last night same");
+    check(Asked { state: ahead, ..DUE }, &due, "always follower last night same");
 }

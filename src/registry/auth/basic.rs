@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use reqwest::header::HeaderValue;
 
-use super::credentials::{CREDENTIAL_TTL, Credential, CredentialStore};
-use super::error::ResolveError;
-use super::slot::{AuthSlot, AuthStep, Grant, Issue, Rejection, Ticket};
+use crate::http::password_header;
 use crate::model::image::RegistryHost;
+use crate::registry::credentials::{CREDENTIAL_TTL, Credential, CredentialStore};
+use crate::registry::error::ResolveError;
+use crate::registry::slot::{AuthSlot, AuthStep, Grant, Issue, Rejection, Ticket};
 
 /// Returns the header with the first credential that was not rejected.
 ///
@@ -47,10 +46,8 @@ async fn header(
         state.candidate = candidate;
         match store.get(entry, now).await?.as_deref() {
             Some(Credential::Password { user, password }) => {
-                let header = basic_header(user, password.reveal()).ok_or_else(|| {
-                    let message = format!("the user name for `{registry}` contains a colon, which Basic cannot send");
-                    ResolveError::unauthorized(registry, message)
-                })?;
+                let header =
+                    password_header(user, password.reveal()).ok_or_else(|| ResolveError::unsendable_user(registry))?;
                 state.grant_header(header.clone(), now + CREDENTIAL_TTL);
                 return Ok((header, state.ticket()));
             }
@@ -76,14 +73,4 @@ pub(super) async fn after_rejection(slot: &AuthSlot, rejection: Rejection, now: 
         true => AuthStep::Retry,
         false => AuthStep::Denied("rejected the credentials".to_owned()),
     }
-}
-
-/// Encodes user and password; marked as sensitive so that no log shows it. None if the user contains a colon.
-pub(super) fn basic_header(user: &str, password: &str) -> Option<HeaderValue> {
-    if user.contains(':') {
-        return None;
-    }
-    let mut header = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))).ok()?;
-    header.set_sensitive(true);
-    Some(header)
 }
