@@ -180,7 +180,7 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
         Dockerfile:4                        docker.io/library/golang:1.26   not covered; run `pinstream tag docker.io/library/golang:1.26 golang:1.26`
         compose.yaml:4                      REGISTRY/own             names the result of `build`
         copy/Dockerfile:1                   scratch                         `scratch` is empty
-        deploy/chart/templates/web.yaml:2   whole file                      this is not YAML: "-" is only valid inside a block
+        deploy/chart/templates/web.yaml:2   whole file                      invalid YAML: "-" is only valid inside a block
         deploy/kustomization.yaml:6         REGISTRY/python:3.11     image `REGISTRY/python` has no `digest`; add a line `digest: ""` to the entry
         deploy/shared.yaml:5                REGISTRY/python:3.12     cannot edit `spec.containers[0].image` in `deploy/shared.yaml`: an anchor, an alias or a merge key shares it; write the value out there, without `&`, `*` or `<<`
         help: add a comment `# pinstream: stream:tag` to the line of an image, and a `marker` target for the file
@@ -386,7 +386,7 @@ fn targets_for_all_kinds_of_files_are_added_and_written() {
         Dockerfile:4                        docker.io/library/golang:1.26   not covered; run `pinstream tag docker.io/library/golang:1.26 golang:1.26`
         compose.yaml:4                      REGISTRY/own             names the result of `build`
         copy/Dockerfile:1                   scratch                         `scratch` is empty
-        deploy/chart/templates/web.yaml:2   whole file                      this is not YAML: "-" is only valid inside a block
+        deploy/chart/templates/web.yaml:2   whole file                      invalid YAML: "-" is only valid inside a block
         deploy/kustomization.yaml:6         REGISTRY/python:3.11     image `REGISTRY/python` has no `digest`; add a line `digest: ""` to the entry
         deploy/shared.yaml:5                REGISTRY/python:3.12     cannot edit `spec.containers[0].image` in `deploy/shared.yaml`: an anchor, an alias or a merge key shares it; write the value out there, without `&`, `*` or `<<`
         help: add a comment `# pinstream: stream:tag` to the line of an image, and a `marker` target for the file

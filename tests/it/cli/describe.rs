@@ -161,8 +161,8 @@ fn a_stream_is_named_directly_or_by_a_tag_and_typos_get_a_suggestion() {
         assert_eq!(shown(words), shown(&["other"]), "{words:?}");
     }
     assert_eq!(shown(&["**"]), shown(&[]));
-    for (word, near) in [("python:nope", "did you mean `python:new`?"), ("x*", "`pinstream list` shows all tags")] {
-        let expected = format!("--- err\nerror: no tag is named `{word}`\nhelp: {near}\n--- exit 64");
+    for (word, near) in [("python:nope", "did you mean `python:base`?"), ("x*", "run `pinstream list` for all tags")] {
+        let expected = format!("--- err\nerror: no tag named `{word}`\nhelp: {near}\n--- exit 64");
         stage.check(&["describe", word], &expected);
     }
     stage.check(

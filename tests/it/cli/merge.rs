@@ -149,7 +149,7 @@ previous = ["sha256:b601e820f0dc4e838d508f55e62803b089aec992d72f3d68a7ce7576cb3a
     for args in [&["check"][..], &["update", "--offline"], &["plan"], &["list"]] {
         let ran = stage.sandbox.run(args);
         assert_eq!(ran.code, Some(1), "{args:?}: {}", ran.stdout);
-        assert!(ran.stderr.contains("is a conflict marker of a merge"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("conflict marker `<<<<<<<` on line"), "{}", ran.stderr);
     }
     stage.registry.forget();
     stage.check(

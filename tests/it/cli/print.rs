@@ -51,7 +51,7 @@ help: did you mean `python:3.11`?
         &["get", "web"],
         r#"
 --- err
-error: `web` does not name a tag
+error: invalid tag `web`
 help: name one tag, e.g. `python:3.12`
 --- exit 64
 "#,
@@ -60,8 +60,8 @@ help: name one tag, e.g. `python:3.12`
         &["get", "web:1"],
         r#"
 --- err
-error: no tag is named `web:1`
-help: `pinstream list` shows all tags
+error: no tag named `web:1`
+help: run `pinstream list` for all tags
 --- exit 64
 "#,
     );
@@ -80,8 +80,8 @@ help: run `pinstream update python:new`
         &["get", "python:3.12"],
         r#"
 --- err
-error: no tag is named `python:3.12`
-help: `pinstream list` shows all tags
+error: no tag named `python:3.12`
+help: run `pinstream list` for all tags
 --- exit 64
 "#,
     );

@@ -15,8 +15,8 @@ Image streams in Git: pin image tags to digests, commit them as a lockfile, and 
 landed
 
 Define streams of tags in TOML. pinstream resolves each tag to its current digest, writes the
-digests to `pinstream.lock`, commits the lock to the branch that holds the definitions (directly or
-as a pull request), and runs hooks for the changes that landed there.
+digests to `pinstream.lock`, commits the lock to the branch of the definitions (directly or as a
+pull request), and runs hooks for the changes that landed there.
 
 Usage: pinstream [OPTIONS] <COMMAND>
 

@@ -59,7 +59,7 @@ fn t6_links_directories_and_invalid_names_are_errors() {
         &["list"],
         r#"
 --- err
-error: `streams/link.toml` is not read: it is a symbolic link, which is never followed
+error: cannot read `streams/link.toml`: it is a symbolic link, which is never followed
 --> streams/link.toml
  = help: replace it by a plain file or directory, or remove it
 --- exit 1
@@ -134,7 +134,7 @@ refused  python:arm   the policy does not allow `REGISTRY`
         &["plan", "--policy", "../nowhere.toml"],
         r#"
 --- err
-error: the policy `[SANDBOX]/work/../nowhere.toml` cannot be read: No such file or directory (os error 2)
+error: cannot read the policy `[SANDBOX]/work/../nowhere.toml`: No such file or directory (os error 2)
 --- exit 1
 "#,
     );
@@ -243,7 +243,7 @@ error: unknown key `nonsense`
   |
   = help: known keys: `annotations`, `description`, `discover`, `import`, `tags`
 
-error: `streams/link.toml` is not read: it is a symbolic link, which is never followed
+error: cannot read `streams/link.toml`: it is a symbolic link, which is never followed
 --> streams/link.toml
  = help: replace it by a plain file or directory, or remove it
 

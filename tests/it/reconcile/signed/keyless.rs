@@ -148,7 +148,7 @@ fn a_certificate_needs_the_right_authority_log_and_time() {
         "the certificate is not issued by an authority of the trusted root",
     );
     let for_servers = Person { is_for_code: false, ..person() };
-    said(&instance.session(&for_servers), "or not for signing code");
+    said(&instance.session(&for_servers), "or not for code signing");
     let unlogged = Person { is_logged: false, ..person() };
     said(&instance.session(&unlogged), "the certificate is not in a certificate log of the trusted root");
     for logged in [TIME - 1, TIME + 601] {
