@@ -1,7 +1,7 @@
 //! Forges: opens, refreshes and closes proposals.
 //!
 //! Callers exchange plain data with a forge: [`ProposalDraft`] and [`ForgeProposal`]. [`ForgeApi`] dispatches to the one
-//! file per forge, which owns the forge's facts ([`ForgeProtocol`]), requests and answers. Each request carries one token
+//! file per forge, which owns the forge's facts (`ForgeProtocol`), requests and answers. Each request carries one token
 //! and goes to the origin that the operator's environment binds it to. Nothing here uses Git or decides what to propose.
 
 mod azure;

@@ -1,8 +1,8 @@
 //! File formats: finds the images in a file of each kind, and edits the places that a `[[target]]` selects.
 //!
 //! Pure: a file's text and pins become edits of bytes; nothing else in the file is rendered again. All targets of a file
-//! are located in its original text and written at once. A kind of file is one line of [`kinds!`] and a module of its own,
-//! which implements [`FileFormat`].
+//! are located in its original text and written at once. A kind of file is one line of `kinds!` and a module of its own,
+//! which implements `FileFormat`.
 
 pub mod compose;
 mod dockerfile;

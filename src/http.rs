@@ -1,7 +1,7 @@
 //! HTTP for registries, forges and Git remotes: one client, one retry policy, one address rule, one redaction.
 //!
 //! Nothing here follows a redirect, answers a challenge or chooses a credential: callers do, because the rules differ
-//! for registries and forges. A new use of HTTP starts at [`HttpClient`].
+//! for registries and forges. A new use of HTTP starts at `HttpClient`.
 
 mod address;
 mod client;

@@ -1,5 +1,5 @@
 //! `compose = { path, service }`: the `image` of a service in a compose file; without `service`, of all services whose
-//! image is from the pin's repository. [`merge`] combines files as `docker compose -f a -f b` does.
+//! image is from the pin's repository. `merge` combines files as `docker compose -f a -f b` does.
 
 mod merge;
 

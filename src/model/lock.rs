@@ -2,7 +2,7 @@
 //!
 //! A lock is a function of the definitions and of the images' bytes; it contains no times, hosts or run ids of ours.
 //! [`encode`] and [`read`] convert to and from text, [`diff`] compares two locks, [`merge`] does three-way merges,
-//! [`conflict_markers`] writes and reads conflicts, [`drift`] compares a lock with its definitions.
+//! [`conflict_markers`] writes and reads conflicts. [`crate::model::drift`] compares a lock with its definitions.
 
 pub mod reverted;
 pub mod conflict_markers;

@@ -31,7 +31,7 @@ enum Landing<'a> {
 /// Result of landing one attempt.
 pub enum LandResult {
     /// The attempt is complete.
-    Landed(Landed),
+    Landed(Box<Landed>),
     /// Branch or state moved, or the outcome is unknown: the pass starts over.
     Rejected(RejectedPush),
 }
@@ -118,7 +118,7 @@ pub async fn land<W: World>(world: &W, attempt: Attempt<'_>) -> Result<LandResul
         landed.diffs = image_diffs::compare(world, &landed.changes, &facts.images).await;
         landed.late_base = Some(base);
     }
-    Ok(LandResult::Landed(landed))
+    Ok(LandResult::Landed(Box::new(landed)))
 }
 
 /// Pushes the commit of `next` to the branch, or writes it to the work tree; `None` if nothing changes.

@@ -9,6 +9,9 @@ use super::error::{FailureKind, ResolveError};
 use crate::http::{UrlOrigin, quotable};
 use crate::model::image::Repository;
 
+/// Parses a page sent by the registry of this name and appends its items.
+type ParsePage<T> = fn(&[u8], &str, &mut Vec<T>) -> Result<(), ResolveError>;
+
 /// Format and limits of a paged list.
 pub(super) struct PagedList<T> {
     /// Name of the list in messages.
@@ -17,8 +20,8 @@ pub(super) struct PagedList<T> {
     pub(super) pages: usize,
     /// Largest page, in bytes.
     pub(super) page_max: usize,
-    /// Parses a page sent by a registry and appends its items.
-    pub(super) parse: fn(&[u8], &str, &mut Vec<T>) -> Result<(), ResolveError>,
+    /// Parser of its pages.
+    pub(super) parse: ParsePage<T>,
 }
 
 impl<T> PagedList<T> {

@@ -1,6 +1,6 @@
 //! Authorization of one repository, or of several that share a token.
 //!
-//! Sends nothing; [`super::basic`] and [`super::token`] fill it. Times are those of [`crate::http`].
+//! Sends nothing; the schemes of [`super::auth`] fill it. Times are those of [`crate::http`].
 
 use std::sync::Arc;
 use std::time::Duration;

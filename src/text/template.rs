@@ -1,6 +1,6 @@
 //! Jinja templates for commit messages and proposals: parsed strictly, tested on samples, rendered within limits.
 //!
-//! A template sees its [`TemplateContext`](context::TemplateContext) and nothing else: no files, no environment, no
+//! A template sees its [`TemplateContext`] and nothing else: no files, no environment, no
 //! clock. Fuel bounds both time and memory.
 
 pub mod context;

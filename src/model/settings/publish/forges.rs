@@ -87,7 +87,7 @@ pub enum ForgeKind {
 }
 
 impl ForgeKind {
-    /// All forges, in the order of [`PublishTable`].
+    /// All forges, in the order of their tables in `[publish]`.
     pub const ALL: [Self; 5] = [Self::GitHub, Self::GitLab, Self::Gitea, Self::Bitbucket, Self::Azure];
 
     /// Returns the forge's key in `[publish]`.
