@@ -17,7 +17,6 @@ mod ref_lock;
 mod remote;
 mod repo_path;
 mod reverted;
-pub mod secret;
 pub mod sign;
 mod transport;
 mod tree;

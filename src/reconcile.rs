@@ -55,7 +55,7 @@ pub struct Request {
     pub shard: Option<Shard>,
     /// Which tags are resolved.
     pub resolve: Resolve,
-    /// What happens with the result.
+    /// The use of the result.
     pub effect: Effect,
     /// The operator's policy.
     pub policy: Option<Policy>,
@@ -72,7 +72,7 @@ pub enum Resolve {
     Nothing,
 }
 
-/// What a pass does with its decision.
+/// The use of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Shows it.

@@ -22,7 +22,7 @@ use super::support::{input, table};
 
 /// Convert OpenShift ImageStreams to streams
 ///
-/// Reads ImageStream objects, Lists and Templates in JSON or YAML. Fields that are not converted unchanged are reported on
+/// Reads ImageStream objects, Lists and Templates in JSON or YAML. Fields that are changed or left out are reported on
 /// standard error.
 #[derive(Debug, clap::Args)]
 pub struct AdoptArgs {
@@ -165,7 +165,7 @@ fn report(adopted: &AdoptResult, skipped: &std::collections::BTreeMap<String, us
     if !adopted.notes.is_empty() {
         let mut rows = vec![["FIELD", "OF", "REASON OR REPLACEMENT"].map(str::to_owned)];
         rows.extend(adopted.notes.rows());
-        write!(err, "not converted unchanged:\n{}", table::table(&rows))?;
+        write!(err, "changed or not converted:\n{}", table::table(&rows))?;
     }
     if !skipped.is_empty() {
         let kinds: Vec<String> = skipped.iter().map(|(kind, count)| format!("{count} {kind}")).collect();

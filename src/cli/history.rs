@@ -32,7 +32,7 @@ use super::support::table::{age, table};
 Examples:
   pinstream history python:3.12
   pinstream history python --limit 3
-  pinstream history python:3.12 --format json | jq '.tags[].steps[0].commit'")]
+  pinstream history python:3.12 --format json | jq '.tags[].changes[0].commit'")]
 pub struct HistoryArgs {
     /// Streams, tags (`stream:tag`) or globs
     #[arg(value_name = "TAG", required = true)]

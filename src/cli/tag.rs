@@ -40,7 +40,7 @@ pub struct TagArgs {
     /// Source and tags; with `--delete`, only tags
     #[arg(value_name = "SOURCE STREAM:TAG", required = true)]
     operands: Vec<String>,
-    /// Delete the tags from their stream files; invalid names are accepted
+    /// Delete the tags from their stream files, including tags with invalid names
     #[arg(short, long, conflicts_with_all = ["alias", "schedule", "platform"])]
     delete: bool,
     /// Follow the tag SOURCE instead of copying its digest

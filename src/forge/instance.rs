@@ -136,8 +136,12 @@ impl TokenBinding<'_> {
     fn operator_token(&self, text: &str, is_named: bool) -> Result<ForgeToken, ForgeError> {
         let Self { origin, web, .. } = self;
         if self.repository.url.is_some() && !is_named && self.public_origin().as_ref() != Some(*origin) {
-            let message = format!("`{TOKEN}` is not sent to `{origin}`: only the settings name this forge");
-            return Err(setup(message, &format!("if it is yours, set `{URL}` to `{}` next to the token", shown(web))));
+            let message =
+                format!("`{TOKEN}` is not sent to `{origin}`: a URL in `pinstream.toml` alone does not authorize that");
+            return Err(setup(
+                message,
+                &format!("if you trust this forge, set `{URL}` to `{}` in the environment of the token", shown(web)),
+            ));
         }
         self.bind(TOKEN, text, TokenSource::Operator)
     }

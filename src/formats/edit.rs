@@ -152,7 +152,7 @@ pub(super) fn without_tag(text: &FileText, from: &str) -> TargetError {
 
 pub(super) fn not_a_string(text: &FileText, span: &Range<usize>) -> TargetError {
     let problem = text.problem(&(span.start..span.start), "expected a string, found a list or a map");
-    TargetError::Invalid(problem.help("extend the selector to a string in it"))
+    TargetError::Invalid(problem.help("extend the selector so that it selects a string inside it"))
 }
 
 impl Target {

@@ -238,7 +238,7 @@ mod tests {
         }
         at_image(
             "{\"image\": {}}",
-            "1 ! expected a string, found a list or a map; extend the selector to a string in it",
+            "1 ! expected a string, found a list or a map; extend the selector so that it selects a string inside it",
         );
         at_image("{\"imag\": 1}", "1 ! `a.json` has no `image`; did you mean `imag`?");
     }

@@ -207,7 +207,7 @@ impl<'a> TargetSuggester<'a> {
         let is_allowed = edits.iter().all(|edit| self.may_write(edit));
         if !is_allowed || !edits.iter().any(|edit| is_within(&edit.span, &site.decided)) {
             let problem = self.text.problem(&site.span, "a target for it would change other places as well");
-            return Err(problem.help("give it a place of its own"));
+            return Err(problem.help("write the image out separately, so that a target can select it alone"));
         }
         Ok(TargetTrial { target, edits: edits.into_iter().map(|edit| (edit.span.start, edit)).collect() })
     }
@@ -247,7 +247,7 @@ impl<'a> TargetSuggester<'a> {
         let numbers: Vec<usize> = self.trials.keys().copied().collect();
         for number in self.failing(&numbers) {
             self.remove(number);
-            let message = "after the edit, the file would not name the pinned image there";
+            let message = "after the edit, a target here would not produce the pinned reference";
             let problem = self.text.problem(&self.request.sites[number].span, message);
             self.unsupported.insert(number, problem.help("write the whole image in one place"));
         }

@@ -235,7 +235,7 @@ mod tests {
         );
         at_image(
             "image: {a: 1}\n",
-            "1 ! expected a string, found a list or a map; extend the selector to a string in it",
+            "1 ! expected a string, found a list or a map; extend the selector so that it selects a string inside it",
         );
         at_image("image: |\n  a\n  b\n", "2 ! the value is a block of several lines; write it on one line");
         at_image(

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::RemoteOrigin;
 use super::error::{GitError, is_format, shown};
-use super::secret::GitSecret;
+use crate::http::Secret;
 
 /// The longest address, in bytes.
 const URL_MAX: usize = 2048;
@@ -40,7 +40,7 @@ pub(super) struct RemoteAddress {
     route: RemoteRoute,
     url: String,
     user: Option<String>,
-    password: Option<GitSecret>,
+    password: Option<Secret>,
     host: String,
     port: Option<u16>,
 }
@@ -118,7 +118,7 @@ impl RemoteAddress {
             Some((user, "")) => (Some(user.to_owned()), None),
             Some((user, password)) => (
                 Some(user.to_owned()),
-                Some(GitSecret::new(
+                Some(Secret::new(
                     decode(password).ok_or("its password contains characters that must be written as `%XX`")?,
                 )),
             ),
@@ -195,7 +195,7 @@ impl RemoteAddress {
         self.user.as_deref()
     }
 
-    pub(super) fn password(&self) -> Option<&GitSecret> {
+    pub(super) fn password(&self) -> Option<&Secret> {
         self.password.as_ref()
     }
 

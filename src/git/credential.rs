@@ -10,8 +10,8 @@ use std::time::Duration;
 use git2::{Cred, CredentialType, ErrorClass, ErrorCode};
 
 use super::address::RemoteAddress;
-use super::secret::GitSecret;
 use super::sign::SigningKeySource;
+use crate::http::Secret;
 use crate::system::environment;
 
 /// The default user name for a token: as GitHub documents, and as other forges accept.
@@ -23,13 +23,13 @@ const SSH_USER: &str = "git";
 #[derive(Clone, Default)]
 pub struct GitCredentialSources {
     /// A token or password for `https://`.
-    pub token: Option<GitSecret>,
+    pub token: Option<Secret>,
     /// User name for the token.
     pub username: Option<String>,
     /// Private key for SSH.
     pub ssh_key: Option<PathBuf>,
     /// Passphrase of the key.
-    pub ssh_passphrase: Option<GitSecret>,
+    pub ssh_passphrase: Option<Secret>,
     /// Use the SSH agent.
     pub agent: bool,
     /// PEM file with authorities to trust besides the machine's.
@@ -42,10 +42,10 @@ impl GitCredentialSources {
     /// Reads the variables of this process.
     pub fn from_environment() -> Self {
         Self {
-            token: environment::var("PINSTREAM_GIT_TOKEN").map(GitSecret::new),
+            token: environment::var("PINSTREAM_GIT_TOKEN").map(Secret::new),
             username: environment::var("PINSTREAM_GIT_USERNAME"),
             ssh_key: environment::var("PINSTREAM_GIT_SSH_KEY").map(PathBuf::from),
-            ssh_passphrase: environment::var("PINSTREAM_GIT_SSH_PASSPHRASE").map(GitSecret::new),
+            ssh_passphrase: environment::var("PINSTREAM_GIT_SSH_PASSPHRASE").map(Secret::new),
             agent: environment::var("SSH_AUTH_SOCK").is_some(),
             authorities: environment::var("GIT_SSL_CAINFO").map(PathBuf::from),
             signing: SigningKeySource::from_environment(),
@@ -126,7 +126,7 @@ impl CredentialProvider {
         let plain = allowed.contains(CredentialType::USER_PASS_PLAINTEXT) && !self.address.is_ssh();
         let key = allowed.contains(CredentialType::SSH_KEY);
         let user = self.sources.username.as_deref().or(self.address.user()).unwrap_or(TOKEN_USER);
-        let passphrase = self.sources.ssh_passphrase.as_ref().map(GitSecret::reveal);
+        let passphrase = self.sources.ssh_passphrase.as_ref().map(Secret::reveal);
         match offer {
             CredentialOffer::Token if plain => {
                 self.note("`PINSTREAM_GIT_TOKEN`");

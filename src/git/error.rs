@@ -115,9 +115,10 @@ impl GitError {
             Self::Unauthorized { .. } => {
                 "set `PINSTREAM_GIT_TOKEN` or a credential helper for https, `PINSTREAM_GIT_SSH_KEY` or an agent for ssh"
             }
-            Self::NoBranch { .. } | Self::Branch { .. } => {
-                "choose another one with `--branch`, or push a first commit to it"
+            Self::NoBranch { .. } => {
+                "create the branch by pushing a first commit, or choose another one with `--branch`"
             }
+            Self::Branch { .. } => "choose a valid name, e.g. `--branch main`",
             Self::Refused { .. } => "allow this user to push to it, or choose another branch with `--branch`",
             Self::Tree { .. } => "put a plain file there: pinstream does not read or write anything else",
             Self::Owner { directory } => {

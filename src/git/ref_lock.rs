@@ -49,7 +49,7 @@ impl RefLock {
                 Err(TryLockError::Error(error)) => return Err(error),
                 Err(TryLockError::WouldBlock) if watch.elapsed() >= limit => {
                     let message = format!(
-                        "another pinstream has locked `{}` for {} s; end it if it hangs",
+                        "another pinstream process has locked `{}` for {} s; end that process if it hangs",
                         directory.join(FILE_NAME).display(),
                         limit.as_secs()
                     );

@@ -14,7 +14,7 @@ use git2::Config;
 use jiff::Timestamp;
 
 use super::GitError;
-use super::secret::GitSecret;
+use crate::http::Secret;
 use crate::model::settings::SigningKeyKind;
 use crate::system::environment;
 use crate::system::program::{ProgramError, ProgramOutput};
@@ -39,25 +39,25 @@ const DIRECTORY: &str = "pinstream-sign-";
 #[derive(Clone, Default)]
 pub struct SigningKeySource {
     /// The key's text.
-    pub key: Option<GitSecret>,
+    pub key: Option<Secret>,
     /// A file that holds the key.
     pub file: Option<PathBuf>,
     /// The key's passphrase.
-    pub passphrase: Option<GitSecret>,
+    pub passphrase: Option<Secret>,
 }
 
 impl SigningKeySource {
     /// Reads the variables of this process.
     pub fn from_environment() -> Self {
         Self {
-            key: environment::var(KEY).map(GitSecret::new),
+            key: environment::var(KEY).map(Secret::new),
             file: environment::var(KEY_FILE).map(PathBuf::from),
-            passphrase: environment::var(PASSPHRASE).map(GitSecret::new),
+            passphrase: environment::var(PASSPHRASE).map(Secret::new),
         }
     }
 
     /// Reads the key's text, and names its origin for messages; none if neither variable is set.
-    fn text(&self) -> Result<Option<(GitSecret, String)>, GitError> {
+    fn text(&self) -> Result<Option<(Secret, String)>, GitError> {
         let (key, origin) = match (&self.key, &self.file) {
             (Some(_), Some(_)) => {
                 return Err(unusable(format!("`{KEY}` and `{KEY_FILE}` are both set"), "unset one of them"));
@@ -77,17 +77,17 @@ impl SigningKeySource {
         };
         // CI systems strip the last line break of a secret, or convert line breaks.
         let text = format!("{}\n", key.reveal().replace("\r\n", "\n").trim());
-        Ok(Some((GitSecret::new(text), origin)))
+        Ok(Some((Secret::new(text), origin)))
     }
 }
 
-fn read(path: &Path) -> std::io::Result<GitSecret> {
+fn read(path: &Path) -> std::io::Result<Secret> {
     let mut text = String::new();
     std::fs::File::open(path)?.take(KEY_MAX + 1).read_to_string(&mut text)?;
     if text.len() as u64 > KEY_MAX {
         return Err(std::io::Error::other("larger than 1 MiB"));
     }
-    Ok(GitSecret::new(text))
+    Ok(Secret::new(text))
 }
 
 /// The part of git's configuration that concerns signing (git-config(1), `user.signingKey` and `gpg.*`).
@@ -130,7 +130,7 @@ impl SigningConfig {
                     "git's `user.signingKey` is not a key for `sign = \"{format}\"`: `gpg.format` is `{}`",
                     escape::terminal(&self.format)
                 ),
-                format!("set git's `gpg.format` to `{format}` if the key is one, or set `{KEY}`"),
+                format!("if it is such a key, set git's `gpg.format` to `{format}`; otherwise set `{KEY}`"),
             )),
             None => Err(unusable(
                 "no key to sign commits with",
@@ -197,7 +197,9 @@ fn not_run(error: &ProgramError, setting: &str) -> GitError {
     let help = match error {
         ProgramError::Missing { .. } => format!("install it, or set git's `{setting}` to its path"),
         ProgramError::Start { .. } => format!("check git's `{setting}`"),
-        ProgramError::TimedOut { .. } => "check that the key's agent or security key works without a person".to_owned(),
+        ProgramError::TimedOut { .. } => {
+            "check that the agent or security key can sign without user interaction".to_owned()
+        }
     };
     unusable(format!("cannot sign commits: {error}"), help)
 }

@@ -289,7 +289,7 @@ impl FileWalk<'_> {
                 false => self.found.push(path),
             }
             if self.found.len() > formats::FILES_MAX {
-                let reason = format!("the patterns match more than {} files", formats::FILES_MAX);
+                let reason = format!("the globs match more than {} files", formats::FILES_MAX);
                 return Err(not_plain(below, &reason));
             }
         }

@@ -167,20 +167,26 @@ impl fmt::Display for Drift {
                 write!(f, "`{tag}` is pinned to digest `{pinned}`, but defined as `{defined}`")
             }
             DriftKind::Follow { target: FollowedTag::Remote(far) } => {
-                write!(f, "`{tag}` is not pinned as a follower of `{far}`, but defined as one")
+                write!(f, "`{tag}` is defined to follow `{far}`, but its pin does not")
             }
             DriftKind::Follow { target } => {
                 write!(f, "`{tag}` follows `{target}`, but is pinned to another digest")
             }
             DriftKind::NotFollowed => write!(f, "`{tag}` is pinned as a follower, but defined by an image"),
             DriftKind::OwnDetails { target } => {
-                write!(f, "the pin of `{tag}` has details of its image, which belong to `{target}`")
+                write!(
+                    f,
+                    "the pin of `{tag}` has image details (version, date, platforms), which belong only in the pin of `{target}`"
+                )
             }
             DriftKind::SinglePlatform => {
                 write!(f, "`{tag}` is pinned for a single platform, but its definition names none")
             }
             DriftKind::WrongPlatform { platform } => {
-                write!(f, "`{tag}` is not pinned for the single platform `{platform}` of its definition")
+                write!(
+                    f,
+                    "`{tag}` is defined for platform `{platform}`, but pinned for another one or for the whole index"
+                )
             }
             DriftKind::Platform { missing } => write!(f, "`{tag}` is pinned to an image without platform `{missing}`"),
         }
@@ -231,7 +237,7 @@ mod tests {
                  latest = {{ follow = \"3.12\" }}"
             ),
             &[
-                "`python:3.12` is not pinned for the single platform `linux/amd64` of its definition",
+                "`python:3.12` is defined for platform `linux/amd64`, but pinned for another one or for the whole index",
                 "`python:arm` is pinned for a single platform, but its definition names none",
             ],
         );
@@ -240,7 +246,7 @@ mod tests {
                 "\"3.12\" = \"{IMAGE}\"\narm = {{ image = \"{IMAGE}\", platform = \"linux/amd64\" }}\n\
                  latest = {{ follow = \"3.12\" }}"
             ),
-            &["`python:arm` is not pinned for the single platform `linux/amd64` of its definition"],
+            &["`python:arm` is defined for platform `linux/amd64`, but pinned for another one or for the whole index"],
         );
     }
 

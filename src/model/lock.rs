@@ -69,7 +69,7 @@ pub struct Details {
     pub version: Option<String>,
     /// `org.opencontainers.image.revision`
     pub revision: Option<String>,
-    /// The image's creation time, RFC 3339.
+    /// The image's build time, RFC 3339.
     pub created: Option<String>,
     /// Its platforms, sorted by name.
     pub platforms: Vec<Platform>,

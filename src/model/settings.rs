@@ -42,7 +42,7 @@ use verify::TrustFile;
 /// The file's name, in its root.
 pub const FILE_NAME: &str = "pinstream.toml";
 /// The remedy for a file that is too large.
-pub(crate) const SIZE_HELP: &str = "use one target with a pattern as `path`, or a `marker`, instead of many targets, or \
+pub(crate) const SIZE_HELP: &str = "use one target with a glob as `path`, or a `marker`, instead of many targets, or \
                                     split the root";
 
 /// The validated settings of a root.

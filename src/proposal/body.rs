@@ -32,8 +32,8 @@ pub fn with_fingerprint(body: &str, changes: &[PinChange]) -> String {
 pub fn write_without_changes(message: &str) -> String {
     let list: Vec<&str> = message.lines().filter(|line| line.starts_with("- ")).collect();
     match list.is_empty() {
-        true => "No digest changes. The lock records other names or details of images.\n".to_owned(),
-        false => format!("These files do not match the lock.\n\n{}\n", list.join("\n")),
+        true => "No digest changed; only image names or details in the lock did.\n".to_owned(),
+        false => format!("This proposal updates these files to match the lock.\n\n{}\n", list.join("\n")),
     }
 }
 

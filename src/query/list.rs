@@ -22,7 +22,7 @@ pub enum ListOrder {
     Image,
     /// By version, highest first; tags without a version last
     Version,
-    /// By creation time, newest first
+    /// By build time, newest first
     Created,
     /// Drifted tags first, then tags without a pin
     Status,

@@ -17,7 +17,7 @@ pub type Failures = BTreeMap<TagId, ResolveError>;
 pub struct Decision {
     /// The next lock; `None` if it equals the old one.
     pub lock: Option<Lock>,
-    /// How the two differ.
+    /// The differences between the two.
     pub changes: Vec<PinChange>,
     /// Tags that could not be resolved; they keep their pins.
     pub failures: Failures,

@@ -34,7 +34,7 @@ pub struct Facts {
     pub definitions: Option<CachedDefinitions>,
     /// The previous attempt, if its push was rejected.
     pub previous: Option<PreviousAttempt>,
-    /// How the answers below were obtained.
+    /// The source of the answers below.
     routes: Routes,
     /// Images that were fetched.
     pub images: ImageCache,
@@ -67,7 +67,7 @@ pub struct Facts {
 pub struct PreviousAttempt {
     /// The lock it started from.
     base: Lock,
-    /// Whether the push may have landed after all.
+    /// Set if the push may have landed after all.
     pub in_doubt: bool,
     /// Fingerprint of the files it read.
     fingerprint: Fingerprint,
@@ -95,7 +95,7 @@ pub struct KnownFacts {
 pub struct RejectedPush {
     /// The cause.
     pub reason: String,
-    /// Whether the push may have landed after all.
+    /// Set if the push may have landed after all.
     pub in_doubt: bool,
     /// Proposals that the attempt created or updated.
     pub proposals: Vec<ProposalRow>,

@@ -17,7 +17,7 @@ use crate::registry::ResolveError;
 use super::Resolve;
 use super::gather::images::{FetchedImage, ImageCache};
 
-/// How many images are fetched concurrently.
+/// Number of images that are fetched concurrently.
 const IN_FLIGHT: usize = 64;
 
 /// Compares the images of all updates; equal updates of several tags are compared once.

@@ -36,7 +36,7 @@ pub enum LandResult {
     Rejected(RejectedPush),
 }
 
-/// What landed, was written, shown or proposed.
+/// The changes that landed or were written, shown or proposed.
 #[derive(Debug, Default)]
 pub struct Landed {
     /// Our commit on the branch.
@@ -45,7 +45,7 @@ pub struct Landed {
     pub late_base: Option<Lock>,
     /// The changes.
     pub changes: Vec<PinChange>,
-    /// How their images differ.
+    /// Differences between their images.
     pub diffs: Explanations,
     /// The commit message, or the texts of the proposals, that were shown.
     pub message: Option<String>,

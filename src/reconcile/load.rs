@@ -25,13 +25,13 @@ pub struct Snapshot {
     pub root: Root,
     /// Keys and trusted roots for `verify`.
     pub trust: Trust,
-    /// How registries and other repositories are reached.
+    /// Access to registries and other repositories.
     pub routes: Routes,
     /// Fingerprint of all files but the lock.
     pub fingerprint: Fingerprint,
 }
 
-/// How registries and other repositories are reached, according to one commit.
+/// Access to registries and other repositories, according to one commit.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Routes {
     registries: BTreeMap<RegistryHost, RegistrySettings>,
@@ -129,7 +129,8 @@ fn no_root(directory: &str, branch: &str) -> Problem {
         "" => format!("no `{name}` at the top of branch `{branch}`"),
         _ => format!("no `{directory}/{name}` on branch `{branch}`"),
     };
-    Problem::whole(None, message).help(format!("set `--root` to the directory of `{name}`, or commit an empty one"))
+    Problem::whole(None, message)
+        .help(format!("set `--root` to the directory that contains `{name}`, or commit an empty `{name}`"))
 }
 
 /// Reads the PEM files that the settings name, at the same commit.

@@ -24,7 +24,7 @@ use super::state_store::StateStore;
 use super::{PassError, Request, image_diffs};
 use pending::{Pending, pending};
 
-/// How often one pass runs the same hook for changes that land while it runs.
+/// Number of runs of one hook in a pass, for changes that land meanwhile.
 const RUNS_MAX: usize = 8;
 
 /// The root at the branch tip.
@@ -73,7 +73,7 @@ struct Notifier<'a, W> {
     state: StateStore,
     images: &'a ImageCache,
     rows: Vec<HookRow>,
-    /// Whether the state was read after the last slow operation: resolving, or a hook.
+    /// Set if the state was read after the last slow operation: resolving, or a hook.
     is_fresh: bool,
 }
 

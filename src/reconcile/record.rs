@@ -147,7 +147,7 @@ fn truncation_note(truncated: &TruncatedDiscovery) -> String {
         names.push(format!("and {} more", matching - taken - omitted.len()));
     }
     format!(
-        "`{stream}` discovers {taken} of {matching} matching tags, without {}; raise `limit` in `[discover]`",
+        "`{stream}` discovers {taken} of {matching} matching tags; left out: {}; raise `limit` in `[discover]`",
         names.join(", ")
     )
 }

@@ -7,7 +7,7 @@ use crate::model::shard::Shard;
 
 use super::PassError;
 
-/// How long a pass retries against a branch that keeps moving.
+/// Time for which a pass retries against a branch that keeps moving.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);

@@ -25,7 +25,7 @@ pub struct StateStore {
     pub commit: Option<CommitId>,
     /// The state as last read or written.
     pub state: State,
-    /// Whether the state may be newer than the branch tip in use.
+    /// Set if the state may be newer than the branch tip in use.
     pub is_newer: bool,
 }
 
@@ -35,7 +35,7 @@ pub struct PassRecord<'a> {
     pub due: Option<DueRecord>,
     /// The lock before and after the commit of this pass.
     pub landed: Option<(&'a Lock, &'a Lock)>,
-    /// Whether the history of the branch was available.
+    /// Set if the history of the branch was available.
     pub history: HistoryAccess,
     /// Digests that people reverted or declined.
     pub reverted: BTreeMap<TagId, Digest>,

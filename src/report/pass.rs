@@ -250,7 +250,7 @@ impl HookOutcome {
             Self::Failed(HookExit::Signal(signal)) => Some(format!("killed by signal {signal}")),
             Self::Failed(HookExit::TimedOut) => Some("timed out".to_owned()),
             Self::Failed(HookExit::NotStarted(reason)) => Some(format!("could not be started: {reason}")),
-            Self::Failed(HookExit::Success) => Some("it succeeded, but its success could not be recorded".to_owned()),
+            Self::Failed(HookExit::Success) => Some("exit code 0, but the result could not be recorded".to_owned()),
             Self::Refused(reason) => Some(reason.clone()),
             Self::Succeeded | Self::Running | Self::Pending => None,
         }

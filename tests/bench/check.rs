@@ -1,4 +1,4 @@
-//! What needs no network: starting, and the gate for continuous integration on a large root.
+//! Commands that need no network: `--version`, `demo`, and the gate for continuous integration on a large root.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,7 +14,7 @@ use super::program::{peak_memory, pinstream, time};
 const STREAMS: usize = 100;
 const TAGS: usize = 100;
 
-/// How long the program takes to say its version, and the demo to tell its story.
+/// Times of `--version` and of `demo`.
 pub(crate) fn start(figures: &mut Figures) {
     let folder = tempfile::tempdir().unwrap();
     let version = || time(pinstream(folder.path(), &["--version"]));

@@ -15,7 +15,7 @@ use super::resolve::write_root;
 use super::support::registry::fake::{Access, TokenRules};
 use super::support::registry::{FakeRegistry, Image};
 
-/// How long an answer is on its way.
+/// Latency of an answer.
 const ROUND_TRIP: Duration = Duration::from_millis(80);
 const REPOSITORIES: usize = 20;
 const TAGS: usize = 50;

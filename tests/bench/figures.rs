@@ -1,9 +1,9 @@
-//! What was measured, beside what it is to be, as a table.
+//! Figures and their limits, as a table.
 
 use std::io::Write as _;
 use std::time::Duration;
 
-/// How often each thing is measured.
+/// Number of samples of each figure.
 pub(crate) const SAMPLES: usize = 10;
 
 /// All figures.

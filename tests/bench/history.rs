@@ -1,4 +1,4 @@
-//! Where a tag stood, from a long history of a large lock.
+//! The history of a tag, from many commits of a large lock.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -85,7 +85,7 @@ pub(crate) fn land(figures: &mut Figures) {
     figures.at_most("  fetches", fetches as f64, "", 0.0, String::new());
 }
 
-/// What a person's script would do: clone as little as can be, one commit without a work tree, push.
+/// The equivalent shell script: clone as little as can be, one commit without a work tree, push.
 fn with_git(url: &str) -> Duration {
     let folder = tempfile::tempdir().unwrap();
     let begin = Instant::now();
@@ -111,7 +111,7 @@ fn with_git(url: &str) -> Duration {
     begin.elapsed()
 }
 
-/// How many fetches there were, and the bytes of their answers.
+/// Number of fetches, and the bytes of their answers.
 fn bytes_fetched(backend: &HttpBackend) -> (usize, usize) {
     let asked = backend.take_requests();
     // The list of refs, which protocol 2 asks for in the same way, is short.

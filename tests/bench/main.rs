@@ -1,4 +1,4 @@
-//! What a pass costs: time, peak memory and requests of the program itself, beside the simplest program that does the
+//! Cost of a pass: time, peak memory and requests of the program itself, beside the simplest program that does the
 //! same. Run by `cargo bench`; a word after `--` picks the parts whose name holds it.
 //!
 //! Each sample of ours is taken right after one of what it is compared with, so that a busy machine slows both down.
@@ -20,7 +20,7 @@ mod resolve;
 mod shard;
 mod yardstick;
 
-// What tests stand on, of which a benchmark needs a part.
+// Shared support of the tests; a benchmark needs a part of it.
 #[path = "../it/support"]
 #[expect(dead_code, reason = "a benchmark needs only a part of what tests stand on")]
 mod support {

@@ -9,7 +9,7 @@ use super::program::{asked, peak_memory, pinstream, time};
 use super::support::registry::{DockerRegistry, Image};
 use super::yardstick::heads;
 
-/// How many requests are in flight.
+/// Number of concurrent requests.
 const REQUESTS: usize = 64;
 const TAGS: usize = 100;
 

@@ -15,8 +15,8 @@ use super::support::remote::http::HttpBackend;
 const REPOSITORIES: usize = 2_000;
 const TAGS: usize = 10;
 const PROCESSES: usize = 8;
-/// How much of the time of one process eight may take: of the time that is waited for the registry it is an eighth, and
-/// the rest is for landing one after the other.
+/// Share of the time of one process that eight may take: an eighth of the wait for the registry, and some time to land
+/// one after the other.
 const SHARE: f64 = 1.0 / 6.0;
 
 /// 20 000 tags of 2 000 repositories, none of which is pinned, with an image a repository. It takes minutes, and one
@@ -53,7 +53,7 @@ pub(crate) fn shard(figures: &mut Figures) {
     figures.at_most("  requests", requests as f64, "", (REPOSITORIES * (TAGS + 2)) as f64, format!("{asked:?}"));
 }
 
-/// What a fleet came to.
+/// Result of a fleet.
 struct Came {
     time: Duration,
     commits: usize,

@@ -12,9 +12,8 @@ mod layout;
 mod members;
 mod types;
 
-/// Fails if there are more violations than are known.
+/// Fails if a rule is violated.
 #[track_caller]
-fn at_most(left: usize, rule: &str, violations: &[String]) {
-    let count = violations.len();
-    assert!(count <= left, "{count} violations, at most {left} allowed: {rule}\n{}", violations.join("\n"));
+fn none(rule: &str, violations: &[String]) {
+    assert!(violations.is_empty(), "{} violations: {rule}\n{}", violations.len(), violations.join("\n"));
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pinstream::git::credential::GitCredentialSources;
-use pinstream::git::secret::GitSecret;
 use pinstream::git::{CommitId, NewCommit, Remote, RemoteSetup, RootFiles};
+use pinstream::http::Secret;
 use pinstream::model::settings::Author;
 use tempfile::TempDir;
 
@@ -43,7 +43,7 @@ impl Machine {
     }
 
     pub(crate) fn token(mut self, user: &str, token: &str) -> Self {
-        self.credentials.token = Some(GitSecret::new(token.to_owned()));
+        self.credentials.token = Some(Secret::new(token.to_owned()));
         self.credentials.username = Some(user.to_owned());
         self
     }

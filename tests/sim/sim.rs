@@ -35,7 +35,7 @@ const SCHEDULES: u64 = 10_000;
 const SAMPLE: u64 = 20;
 /// Within how many schedules a planted fault has to be caught.
 const SCHEDULES_FOR_A_FAULT: u64 = 3_000;
-/// How many steps things go wrong for, before all comes to rest.
+/// Number of steps with faults, before the faults end.
 const STEPS: usize = 215;
 
 type Pass = Pin<Box<dyn Future<Output = Result<Report, PassError>>>>;
@@ -44,7 +44,7 @@ type Pass = Pin<Box<dyn Future<Output = Result<Report, PassError>>>>;
 struct Reconciler {
     process: u32,
     machine: u32,
-    /// What each of its passes is asked to do.
+    /// The request of each of its passes.
     request: Request,
     pass: Option<Pass>,
 }
@@ -80,7 +80,7 @@ fn run_in(universe: &Shared, fault: Option<Fault>) -> Result<Outcome, String> {
     Ok(universe.outcome())
 }
 
-/// What a schedule came to, to be compared with another run of the same seed.
+/// Result of a schedule, to be compared with another run of the same seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Outcome {
     lock: String,

@@ -1,4 +1,4 @@
-//! What the simulated world holds: a branch, a state ref, a registry, a clock and what hooks were told.
+//! State of the simulated world: a branch, a state ref, a registry, a clock and the inputs of hooks.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +31,7 @@ pub(super) struct Commit {
     pub(super) parent: Option<usize>,
     pub(super) files: Rc<RootFiles>,
     pub(super) root: Rc<Root>,
-    /// Whether a person made it.
+    /// Set if a person made it.
     pub(super) by_person: bool,
     /// When each pin was seen at its registry, as far as a pass set it.
     pub(super) seen_at: BTreeMap<TagId, u64>,
@@ -45,9 +45,9 @@ pub(super) struct Delivery {
     pub(super) commit: usize,
     /// The move's id.
     pub(super) id: String,
-    /// Whose run it was.
+    /// The pass that ran it.
     pub(super) process: u32,
-    /// Whether the state says so.
+    /// Set if the state says so.
     pub(super) marked: bool,
 }
 
@@ -69,7 +69,7 @@ pub(super) struct Orphan {
     pub(super) until: Duration,
 }
 
-/// What is not to be had however often it is tried.
+/// Requests that fail at every attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stuck {
     /// The branch.
@@ -85,7 +85,7 @@ pub(super) struct Inner {
     pub(super) elapsed: Duration,
     pub(super) step: u64,
     pub(super) calm: bool,
-    /// Whether so many are at work that each waits while the others go on.
+    /// Set if several processes run, so that each waits while the others continue.
     pub(super) is_crowded: bool,
     /// In a crowd, which machine asks for a repository.
     pub(super) asked_by: BTreeMap<Repository, u32>,
@@ -108,13 +108,13 @@ pub(super) struct Inner {
     /// Processes whose remote failed.
     pub(super) cut_off: BTreeSet<u32>,
     pub(super) stuck: Option<Stuck>,
-    /// What passes reported, where somebody wants to know.
+    /// Reports of the passes, if they are recorded.
     pub(super) reports: Option<Vec<String>>,
     /// Digests whose bytes were fetched and hashed.
     pub(super) hashed: BTreeSet<Digest>,
     /// When each process last saw a tag of a registry answer, and what.
     pub(super) observed: BTreeMap<(u32, String), (u64, Digest)>,
-    /// What each hook adopted when it was first seen, and after how many deliveries.
+    /// The digest at which each hook was first seen, and the number of deliveries before it.
     pub(super) adopted: BTreeMap<String, (Lock, usize)>,
     pub(super) broken: Option<String>,
     pub(super) crashes: usize,
@@ -236,7 +236,7 @@ impl Universe {
         });
     }
 
-    /// How much has been left behind by all so far.
+    /// Amount that all processes have left behind so far.
     pub(super) fn traces(&self) -> (usize, usize, usize) {
         self.with(|inner| (inner.commits.len(), inner.deliveries.len(), inner.states.len()))
     }
@@ -266,7 +266,7 @@ impl Inner {
         self.now = self.now.checked_add(by).unwrap();
     }
 
-    /// Whether somebody who is alive, or whose hook is, has claimed a hook.
+    /// Reports whether a process that is alive, or whose hook is, has claimed a hook.
     pub(super) fn has_live_claim(&self) -> bool {
         let claims = self.state_tip.map(|at| &self.states[at].1.claims);
         let alive = |claim: &HookClaim| {
@@ -297,7 +297,7 @@ impl Inner {
         self.broken.get_or_insert(what);
     }
 
-    /// Whether something goes wrong now, `percent` of the time while things go wrong at all.
+    /// Reports a fault in `percent` of the calls while faults are on.
     pub(super) fn mishap(&mut self, percent: u8) -> bool {
         !self.calm && self.rng.u8(..100) < percent
     }

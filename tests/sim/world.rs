@@ -45,7 +45,7 @@ pub(super) enum Fault {
     UnknownIgnored,
     /// The branch is read before the state, and not again.
     BranchBeforeState,
-    /// What a hook saw is marked before it runs.
+    /// Marks the input of a hook before it runs.
     MarkBeforeHook,
     /// A digest from a header is pinned without its bytes.
     HeadTrusted,
@@ -55,7 +55,7 @@ pub(super) enum Fault {
     FailureSwallowed,
     /// Whoever claims a hook is taken for dead.
     ClaimIgnored,
-    /// What a dead pass left running goes on.
+    /// Lets the processes of a dead pass continue.
     OrphanIgnored,
     /// The branch of a proposal is moved whatever stands there.
     ForcedDraft,
@@ -79,7 +79,7 @@ impl Fault {
     ];
 }
 
-/// How long an orphan goes on at most: clocks may jump meanwhile, and past its claim others may run the hook.
+/// Maximum run time of an orphan: clocks may jump meanwhile, and past its claim others may run the hook.
 const ORPHAN_MAX: Duration = Duration::from_secs(60);
 
 /// One process's view of the universe.
@@ -189,7 +189,7 @@ impl SimWorld {
         Ok(match answer {
             Push::Unknown(_) if self.has(Fault::UnknownIgnored) => {
                 self.universe.with(|inner| {
-                    // What the process takes for its commit: one that is nowhere on the branch.
+                    // The process assumes a commit that is nowhere on the branch.
                     let tip = inner.tip;
                     let commit = self.commit(inner, place(&change.parent), change);
                     inner.tip = tip;
@@ -486,7 +486,7 @@ impl Drop for Running<'_> {
     }
 }
 
-/// What somebody makes up who pins a digest without its bytes.
+/// An invented value, of somebody who pins a digest without its bytes.
 fn nothing(digest: &Digest) -> ManifestContent {
     let config = Descriptor::of(String::new(), digest.clone(), 0);
     ManifestContent::Image { config, layers: Vec::new() }

@@ -104,7 +104,7 @@ impl BaseCheck<'_> {
         kind: FindingKindV1::HandEdited,
         exit: Exit::Refused,
         message: format!(
-            "`{id}`: `previous` contains `{digest}`, which is neither in the history of `{base}` nor in the repository"
+            "`{id}`: `previous` contains `{digest}`, which is neither in the Git history of `{base}` nor in the image repository"
         ),
         help: Some("remove the digest from `previous`".to_owned()),
         place: None,
@@ -204,7 +204,7 @@ fn settings_at(context: &CommandContext, checkout: &Checkout, base: &str) -> Res
         let path = format!("{base}:{}{}", directory.unwrap_or_default(), settings::FILE_NAME);
         let line = problem.position().map(|(line, _)| format!(", line {line}")).unwrap_or_default();
         let message = escape::lines(&format!("`{path}`{line}: {}", problem.message));
-        writeln!(context.stderr(), "warning: {message}; the valid settings there are used")?;
+        writeln!(context.stderr(), "warning: {message}; only the valid settings in it are used")?;
     }
     for path in settings.registries.values().filter_map(|registry| registry.ca.as_ref()) {
         if let Some(file) = checkout.file_at(base, &checkout.prefix, path)? {
@@ -253,8 +253,9 @@ fn unverified_pin(id: &TagId, pin: &Pin, answer: Option<&Result<Answer, ResolveE
             )
         }
         answer => {
-            let message =
-                format!("`{id}` is pinned to `{digest}`, which neither the registry nor the history of `{base}` has");
+            let message = format!(
+                "`{id}` is pinned to `{digest}`, which is neither served by the registry nor found in the history of `{base}`"
+            );
             let help = match answer {
                 Some(Ok(Answer::Candidate(Candidate { content: Some(found), .. }))) => {
                     format!("run `pinstream update {id}` to pin `{}`, the current digest", found.digest())

@@ -37,7 +37,7 @@ pub(super) fn run(context: &CommandContext, named: &[PathBuf], out: &mut impl st
         }
     }
     found.rows.extend(searched.skipped.into_iter().map(|skipped| [skipped.at(), "whole file".to_owned(), skipped.why]));
-    table::print_skipped("not adopted unchanged", &found.rows)?;
+    table::print_skipped("changed or not adopted", &found.rows)?;
     if found.tags.is_empty() {
         return Err(CliError::new("no image found").help(
             "name Dockerfiles, compose files, workflows, Kubernetes objects or Helm values, or write an example root without `--from`",

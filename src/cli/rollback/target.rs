@@ -90,11 +90,15 @@ impl Candidates<'_> {
         match eligible.get(nth - 1) {
             Some(entry) => Ok((*entry).clone()),
             None if eligible.is_empty() => {
-                Err(CliError::new(format!("`{id}` has no earlier digest that it does not reject")).help(self.hint()))
+                Err(CliError::new(format!("`{id}` has no earlier digest to return to (rejected ones do not count)"))
+                    .help(self.hint()))
             }
             None => {
-                let count = eligible.len();
-                Err(CliError::usage(format!("`{id}` has only {count} earlier digests")).help(self.hint()))
+                let digests = match eligible.len() {
+                    1 => "one earlier digest".to_owned(),
+                    count => format!("{count} earlier digests"),
+                };
+                Err(CliError::usage(format!("`{id}` has only {digests}")).help(self.hint()))
             }
         }
     }
@@ -121,7 +125,7 @@ impl Candidates<'_> {
         }
         let entry = distinct(self.eligible).into_iter().find(|entry| entry.digest == *digest);
         entry.cloned().ok_or_else(|| {
-            CliError::new(format!("`{digest}` belongs to an earlier repository of `{id}`"))
+            CliError::new(format!("`{digest}` is from an image repository that `{id}` no longer uses"))
                 .help("define the tag again with `pinstream tag`")
         })
     }

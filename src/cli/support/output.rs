@@ -17,9 +17,9 @@ const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 /// Output format of lists
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ListFormat {
-    /// For people
+    /// Human-readable
     Text,
-    /// For scripts
+    /// JSON, for scripts
     Json,
 }
 

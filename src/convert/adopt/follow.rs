@@ -32,7 +32,7 @@ pub(super) fn replace_broken(drafts: &mut StreamDrafts, root: &Root, notes: &mut
             let Some(NewTag { source: NewSource::Follow(target), .. }) = find(drafts, id) else { continue };
             let is_in_root = !drafts.contains_key(&target.stream) && root.definitions.tags.contains_key(target);
             if !is_in_root && find(drafts, target).is_none() {
-                let why = format!("follows `{target}`, which was not given");
+                let why = format!("follows `{target}`, which is not in the input");
                 replace(drafts, id, &why, notes);
             }
         }

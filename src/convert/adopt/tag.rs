@@ -34,7 +34,7 @@ pub(super) enum TagSourceError {
     Name(#[from] NameError),
     #[error("`{0}` contains a parameter without a value")]
     Parameter(String),
-    #[error("`{0}` is not an image of a stream")]
+    #[error("`{0}` is not of the form `stream@id`")]
     NotAnImage(String),
     #[error("`{0}`: {1}")]
     History(String, &'static str),

@@ -208,24 +208,24 @@ fn tags_follow_across_streams_and_namespaces() {
 [tags]
 "1" = { image = "quay.io/a/base:1", schedule = "*/15 * * * *" }
 --- web
-# not converted: far: follows `elsewhere/base:1`, which was not given
-# not converted: gone: follows `base:2`, which was not given
-# not converted: chain: follows `web:gone`, which was not given
+# not converted: far: follows `elsewhere/base:1`, which is not in the input
+# not converted: gone: follows `base:2`, which is not in the input
+# not converted: chain: follows `web:gone`, which is not in the input
 # not converted: a: part of a cycle of followed tags
 # not converted: b: part of a cycle of followed tags
 # not converted: c: part of a cycle of followed tags
 
 [tags]
 other = { follow = "base:1" }
-# not converted: from: follows `nowhere:1`, which was not given; replaced by the image that the cluster copied
+# not converted: from: follows `nowhere:1`, which is not in the input; replaced by the image that the cluster copied
 copied = "quay.io/a/copy@sha256:0707070707070707070707070707070707070707070707070707070707070707"
 --- notes
 status.tags.items | web:copied | use `--with-status` to create the first lock from it
-whole tag | web:far | follows `elsewhere/base:1`, which was not given
-whole tag | web:gone | follows `base:2`, which was not given
-whole tag | web:chain | follows `web:gone`, which was not given
+whole tag | web:far | follows `elsewhere/base:1`, which is not in the input
+whole tag | web:gone | follows `base:2`, which is not in the input
+whole tag | web:chain | follows `web:gone`, which is not in the input
 whole tag | web:a, web:b, web:c | part of a cycle of followed tags
-from | web:copied | follows `nowhere:1`, which was not given; replaced by the image that the cluster copied
+from | web:copied | follows `nowhere:1`, which is not in the input; replaced by the image that the cluster copied
 "#,
     );
     check(
@@ -236,24 +236,24 @@ from | web:copied | follows `nowhere:1`, which was not given; replaced by the im
 [tags]
 "1" = { image = "quay.io/a/base:1", schedule = "*/15 * * * *" }
 --- ns/web
-# not converted: far: follows `elsewhere/base:1`, which was not given
-# not converted: gone: follows `ns/base:2`, which was not given
-# not converted: chain: follows `ns/web:gone`, which was not given
+# not converted: far: follows `elsewhere/base:1`, which is not in the input
+# not converted: gone: follows `ns/base:2`, which is not in the input
+# not converted: chain: follows `ns/web:gone`, which is not in the input
 # not converted: a: part of a cycle of followed tags
 # not converted: b: part of a cycle of followed tags
 # not converted: c: part of a cycle of followed tags
 
 [tags]
 other = { follow = "ns/base:1" }
-# not converted: from: follows `ns/nowhere:1`, which was not given; replaced by the image that the cluster copied
+# not converted: from: follows `ns/nowhere:1`, which is not in the input; replaced by the image that the cluster copied
 copied = "quay.io/a/copy@sha256:0707070707070707070707070707070707070707070707070707070707070707"
 --- notes
 status.tags.items | ns/web:copied | use `--with-status` to create the first lock from it
-whole tag | ns/web:far | follows `elsewhere/base:1`, which was not given
-whole tag | ns/web:gone | follows `ns/base:2`, which was not given
-whole tag | ns/web:chain | follows `ns/web:gone`, which was not given
+whole tag | ns/web:far | follows `elsewhere/base:1`, which is not in the input
+whole tag | ns/web:gone | follows `ns/base:2`, which is not in the input
+whole tag | ns/web:chain | follows `ns/web:gone`, which is not in the input
 whole tag | ns/web:a, ns/web:b, ns/web:c | part of a cycle of followed tags
-from | ns/web:copied | follows `ns/nowhere:1`, which was not given; replaced by the image that the cluster copied
+from | ns/web:copied | follows `ns/nowhere:1`, which is not in the input; replaced by the image that the cluster copied
 "#,
     );
 }

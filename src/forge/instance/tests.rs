@@ -113,7 +113,7 @@ fn self_hosted_instances_receive_the_tokens_of_their_own_ci() {
 fn t22_no_token_is_sent_to_a_host_that_only_the_settings_name() {
     use ForgeKind::{Azure, GitHub, GitLab, Gitea};
     insta::assert_snapshot!(found(GitHub, Some("https://evil.example"), &[("PINSTREAM_FORGE_TOKEN", "t")]), @r"
-    `PINSTREAM_FORGE_TOKEN` is not sent to `https://evil.example`: only the settings name this forge; if it is yours, set `PINSTREAM_FORGE_URL` to `https://evil.example` next to the token
+    `PINSTREAM_FORGE_TOKEN` is not sent to `https://evil.example`: a URL in `pinstream.toml` alone does not authorize that; if you trust this forge, set `PINSTREAM_FORGE_URL` to `https://evil.example` in the environment of the token
     ");
     insta::assert_snapshot!(found(GitHub, Some("https://evil.example"), &[("GITHUB_TOKEN", "t")]), @r"
     `GITHUB_TOKEN` is a token for `https://api.github.com`, but the forge is `https://evil.example`; set `PINSTREAM_FORGE_TOKEN` to a token for that forge, and `PINSTREAM_FORGE_URL` to `https://evil.example`

@@ -131,13 +131,16 @@ fn other_composed_images_are_not_supported() {
     check(
         "Dockerfile",
         "ARG V=3\nFROM python:$V\nFROM other:$V\n",
-        &["2 ! a target for it would change other places as well; give it a place of its own", "3 -"],
+        &[
+            "2 ! a target for it would change other places as well; write the image out separately, so that a target can select it alone",
+            "3 -",
+        ],
     );
     check(
         "Dockerfile",
         "ARG BASE=python:3\nARG SLIM=${BASE}-slim\nFROM $BASE\nFROM $SLIM\nFROM redis:7\n",
         &[
-            "3 ! after the edit, the file would not name the pinned image there; write the whole image in one place",
+            "3 ! after the edit, a target here would not produce the pinned reference; write the whole image in one place",
             &format!("4 ! {COMPOSED}"),
             "5 \"redis:7\"; dockerfile = { PATH, stage = \"2\" }",
         ],

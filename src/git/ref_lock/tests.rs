@@ -124,5 +124,5 @@ fn the_wait_for_a_lock_is_limited() {
     let _lock = RefLock::acquire(directory.path(), "refs/heads/a").unwrap();
     let error = RefLock::acquire_within(Duration::ZERO, directory.path(), "refs/heads/a").err().unwrap();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-    assert!(error.to_string().contains("pinstream-turn` for 0 s; end it if it hangs"), "{error}");
+    assert!(error.to_string().contains("pinstream-turn` for 0 s; end that process if it hangs"), "{error}");
 }

@@ -10,7 +10,7 @@ use super::{
     DIRECTORY, LIMIT, SigningConfig, check_rsa, failed, locked, not_run, not_written, unusable, wrong_passphrase,
 };
 use crate::git::GitError;
-use crate::git::secret::GitSecret;
+use crate::http::Secret;
 use crate::model::settings::SigningKeyKind;
 use crate::system::clock;
 use crate::system::private_directory::PrivateDirectory;
@@ -25,7 +25,7 @@ pub(in crate::git) struct OpenPgpSigner {
     program: PathBuf,
     /// A fingerprint, or whatever git's configuration names.
     key: String,
-    passphrase: Option<GitSecret>,
+    passphrase: Option<Secret>,
     origin: String,
     /// The key ring of a key from the environment; none for the user's own.
     home: Option<PrivateDirectory>,
@@ -35,8 +35,8 @@ impl OpenPgpSigner {
     /// Signs with the armored private key `text`.
     pub(super) fn with_key(
         config: &SigningConfig,
-        text: &GitSecret,
-        passphrase: Option<GitSecret>,
+        text: &Secret,
+        passphrase: Option<Secret>,
         origin: String,
         now: Timestamp,
     ) -> Result<Self, GitError> {
@@ -51,19 +51,19 @@ impl OpenPgpSigner {
     }
 
     /// Signs with the user's key that git's configuration names.
-    pub(super) fn configured(config: &SigningConfig, passphrase: Option<GitSecret>) -> Result<Self, GitError> {
+    pub(super) fn configured(config: &SigningConfig, passphrase: Option<Secret>) -> Result<Self, GitError> {
         let key = config.key(SigningKeyKind::OpenPgp)?.to_owned();
         Ok(Self::new(config, key, passphrase, "git's `user.signingKey`".to_owned()))
     }
 
-    fn new(config: &SigningConfig, key: String, passphrase: Option<GitSecret>, origin: String) -> Self {
+    fn new(config: &SigningConfig, key: String, passphrase: Option<Secret>, origin: String) -> Self {
         let program = config.program.clone().unwrap_or_else(|| PathBuf::from("gpg"));
         Self { program, key, passphrase, origin, home: None }
     }
 
     pub(super) fn sign(&self, commit: &[u8], now: Timestamp) -> Result<String, GitError> {
         let mut command = self.command(now);
-        let passphrase = self.passphrase.as_ref().map(GitSecret::reveal);
+        let passphrase = self.passphrase.as_ref().map(Secret::reveal);
         // A key of our own must not wait for a person; the user's agent may ask for a PIN.
         if let Some(passphrase) = passphrase.or(self.home.as_ref().map(|_| "")) {
             command = command.args(["--pinentry-mode", "loopback", "--passphrase-fd", "0"]);

@@ -6,7 +6,7 @@ use super::{
     DIRECTORY, LIMIT, SigningConfig, check_rsa, failed, locked, not_run, not_written, unusable, wrong_passphrase,
 };
 use crate::git::GitError;
-use crate::git::secret::GitSecret;
+use crate::http::Secret;
 use crate::model::settings::SigningKeyKind;
 use crate::system::private_directory::PrivateDirectory;
 use crate::system::program::{Program, ProgramOutput};
@@ -26,7 +26,7 @@ pub(in crate::git) struct SshSigner {
     key: PathBuf,
     /// The key is public; an agent holds the private part.
     in_agent: bool,
-    passphrase: Option<(GitSecret, PathBuf)>,
+    passphrase: Option<(Secret, PathBuf)>,
     origin: String,
     _directory: Option<PrivateDirectory>,
 }
@@ -35,8 +35,8 @@ impl SshSigner {
     /// Signs with the private key `text`, or with the agent's key if `text` is a public key.
     pub(super) fn with_key(
         config: &SigningConfig,
-        text: &GitSecret,
-        passphrase: Option<GitSecret>,
+        text: &Secret,
+        passphrase: Option<Secret>,
         origin: String,
     ) -> Result<Self, GitError> {
         let directory = PrivateDirectory::create(DIRECTORY).map_err(|error| not_written(&error))?;
@@ -48,11 +48,11 @@ impl SshSigner {
     }
 
     /// Signs with the key that git's configuration names: a path, or a public key after `key::`.
-    pub(super) fn configured(config: &SigningConfig, passphrase: Option<GitSecret>) -> Result<Self, GitError> {
+    pub(super) fn configured(config: &SigningConfig, passphrase: Option<Secret>) -> Result<Self, GitError> {
         let key = config.key(SigningKeyKind::Ssh)?;
         let origin = "git's `user.signingKey`".to_owned();
         match key.strip_prefix("key::").or_else(|| key.starts_with("ssh-").then_some(key)) {
-            Some(public) => Self::with_key(config, &GitSecret::new(format!("{}\n", public.trim())), passphrase, origin),
+            Some(public) => Self::with_key(config, &Secret::new(format!("{}\n", public.trim())), passphrase, origin),
             None => {
                 let directory = passphrase.is_some().then(|| PrivateDirectory::create(DIRECTORY)).transpose();
                 let directory = directory.map_err(|error| not_written(&error))?;
@@ -64,7 +64,7 @@ impl SshSigner {
     fn new(
         config: &SigningConfig,
         key: PathBuf,
-        passphrase: Option<GitSecret>,
+        passphrase: Option<Secret>,
         origin: String,
         directory: Option<PrivateDirectory>,
     ) -> Result<Self, GitError> {

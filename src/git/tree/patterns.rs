@@ -55,7 +55,7 @@ impl PatternWalk<'_> {
                 _ => {}
             }
             if self.found.len() > FILES_MAX {
-                return Err(refuse(&full, &format!("the patterns match more than {FILES_MAX} files")));
+                return Err(refuse(&full, &format!("the globs match more than {FILES_MAX} files")));
             }
         }
         Ok(())

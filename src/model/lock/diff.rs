@@ -42,14 +42,14 @@ pub enum ChangeKind {
     },
 }
 
-/// A digest with the version and creation time its image declares. Untrusted text: escape it for output.
+/// A digest with the version and build time its image declares. Untrusted text: escape it for output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PinSide {
     /// The pinned digest.
     pub digest: Digest,
     /// The declared version.
     pub version: Option<String>,
-    /// The declared creation time, RFC 3339.
+    /// The declared build time, RFC 3339.
     pub created: Option<String>,
 }
 

@@ -14,7 +14,7 @@ pub struct ImageCoverage<'a> {
     digests: HashMap<(&'a Repository, &'a Digest), Vec<(CoverageRank, &'a TagId)>>,
 }
 
-/// How a tag relates to an image; earlier variants are preferred.
+/// Relation of a tag to an image; earlier variants are preferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum CoverageRank {
     /// The tag is defined by the image.

@@ -320,7 +320,7 @@ fn cached_definitions_are_used_if_only_the_lock_differs() {
         let Root { settings, definitions, .. } = Root::read(&first).unwrap();
         CachedDefinitions { fingerprint: Fingerprint::of(&first), settings, definitions }
     };
-    // What is discovered follows from the lock.
+    // Discovered tags follow from the lock.
     let again = files("[discover]\nrepository = \"a.example/f\"\n", &pins);
     let mut known = Some(defined());
     let root = Root::read_cached(&again, Fingerprint::of(&again), &mut known).unwrap();

@@ -85,7 +85,7 @@ impl TagGlobs {
 impl TagGlob {
     fn new(text: &str) -> Result<Self, NameError> {
         if text.len() > PATTERN_MAX {
-            return Err(NameError::new(format!("pattern longer than {PATTERN_MAX} characters")).help(FORMS));
+            return Err(NameError::new(format!("glob longer than {PATTERN_MAX} characters")).help(FORMS));
         }
         let (stream, tag) = text.split_once(':').map_or((text, None), |(stream, tag)| (stream, Some(tag)));
         let stream = match part(stream, "/", |b| !b.is_ascii_uppercase())? {
@@ -124,7 +124,7 @@ fn part(text: &str, more: &str, fits: impl Fn(u8) -> bool) -> Result<GlobPart, N
     let known =
         |b: u8| (b.is_ascii_alphanumeric() && fits(b)) || "._-".contains(char::from(b)) || more.contains(char::from(b));
     if text.starts_with('!') || !text.bytes().all(|b| known(b) || META.contains(char::from(b))) {
-        return Err(NameError::new(format!("invalid pattern `{text}`")).help(FORMS));
+        return Err(NameError::new(format!("invalid glob `{text}`")).help(FORMS));
     }
     glob(text).map(GlobPart::Glob)
 }
@@ -132,11 +132,11 @@ fn part(text: &str, more: &str, fits: impl Fn(u8) -> bool) -> Result<GlobPart, N
 /// Compiles a glob whose `*` does not match `/`.
 pub(crate) fn glob(text: &str) -> Result<GlobMatcher, NameError> {
     if text.len() > PATTERN_MAX {
-        return Err(NameError::new(format!("pattern longer than {PATTERN_MAX} characters")).help(FORMS));
+        return Err(NameError::new(format!("glob longer than {PATTERN_MAX} characters")).help(FORMS));
     }
     match GlobBuilder::new(text).literal_separator(true).backslash_escape(false).build() {
         Ok(glob) => Ok(glob.compile_matcher()),
-        Err(error) => Err(NameError::new(format!("invalid pattern `{text}`: {}", error.kind())).help(GLOBS)),
+        Err(error) => Err(NameError::new(format!("invalid glob `{text}`: {}", error.kind())).help(GLOBS)),
     }
 }
 

@@ -38,7 +38,7 @@ pub fn parse(text: &str) -> Result<String, NameError> {
             }
             _ if part.to_ascii_lowercase().starts_with(".git") => {
                 return refuse(
-                    "has a meaning to Git or to a forge",
+                    "is reserved for Git or a forge",
                     "move it out of `.git…`, e.g. to `scripts/rollout.sh`",
                 );
             }

@@ -37,7 +37,7 @@ struct PolicyTable {
 }
 
 /// The remedy for a file that is too large.
-const SIZE_HELP: &str = "replace names by patterns";
+const SIZE_HELP: &str = "replace names with globs";
 
 /// The registries, realms, remotes, hooks and programs that a repository may use on this machine.
 #[derive(Clone, Debug)]
@@ -288,7 +288,7 @@ mod tests {
           |
           = help: put it in quotes: `"1"`
 
-        error: invalid pattern `[`: unclosed character class; missing ']'
+        error: invalid glob `[`: unclosed character class; missing ']'
          --> p.toml:3:13
           |
         3 | programs = ['[']

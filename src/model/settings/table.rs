@@ -48,8 +48,8 @@ pub(crate) struct GitTable {
     /// help message`.
     pub(crate) message: Option<At<String>>,
     /// Signature of commits: `ssh` or `openpgp` with a key of `PINSTREAM_SIGNING_KEY` or `PINSTREAM_SIGNING_KEY_FILE`,
-    /// an agent or git config, never one in a repository; or `github`, which creates and signs the commits of proposals
-    /// for an app's token.
+    /// an agent or git config, never one in a repository; or `github`: GitHub creates and signs the commits of
+    /// proposals, which needs the token of a GitHub App.
     pub(crate) sign: Option<At<String>>,
 }
 

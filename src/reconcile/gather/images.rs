@@ -17,7 +17,7 @@ use crate::signature::Verify;
 use describe::{ImageMetadata, describe, describe_child};
 pub use fetched::FetchedImage;
 
-/// How many of several equal children an error names.
+/// Number of equal children that an error names.
 const NAMED_MAX: usize = 8;
 
 /// Images fetched in this pass, by repository, digest and platform: the bytes of a digest never change.

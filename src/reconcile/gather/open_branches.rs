@@ -22,7 +22,7 @@ pub type OpenBranches = BTreeMap<String, OpenBranch>;
 pub struct OpenBranch {
     /// The commit at its tip.
     pub found: ProposalBranch,
-    /// Whether the branch is a single commit of ours that nobody changed.
+    /// Set if the branch is a single commit of ours that nobody changed.
     pub is_ours: bool,
     /// The pins in which its lock differs from the root's, whoever committed it.
     pub pins: ProposedPins,

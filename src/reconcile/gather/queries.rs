@@ -22,7 +22,7 @@ use super::tag_lists::TagLists;
 use crate::reconcile::Resolve;
 use crate::reconcile::shard_filter::{self, end_of_chain, origin};
 
-/// How many tags are tried at most to find one with a valid signature.
+/// Maximum number of tags that are tried to find one with a valid signature.
 const CANDIDATES: usize = 20;
 
 /// The registry queries of a pass; borrows from the root.
@@ -219,7 +219,10 @@ fn undiscovered(root: &Root, id: &TagId, lists: &TagLists) -> Option<ResolveErro
         Err(error) => Some(error.clone()),
         Ok(_) if root.definitions.tags.contains_key(id) => None,
         Ok(_) => {
-            let message = format!("`{}` has no tag `{}` that `{}` discovers", discover.repository, id.tag, id.stream);
+            let message = format!(
+                "`[discover]` of stream `{}` finds no tag `{}` in `{}`",
+                id.stream, id.tag, discover.repository
+            );
             Some(ResolveError::new(FailureKind::NotFound, message))
         }
     }

@@ -16,7 +16,7 @@ use crate::registry::{FailureKind, ResolveError};
 use crate::report::RemoteRow;
 use crate::text::diagnostics::nearest;
 
-/// How many remotes are read concurrently.
+/// Number of remotes that are read concurrently.
 const IN_FLIGHT: usize = 8;
 
 /// The lock of another repository.

@@ -23,7 +23,7 @@ use super::queries::{ImageQuery, QueryPlan, TagQuery};
 use super::remote_locks::RemotePin;
 use super::signatures::{SignatureCheck, Unverified};
 
-/// How many images are resolved concurrently, over all registries; each registry has its own limit below that.
+/// Number of images that are resolved concurrently, over all registries; each registry has a lower limit of its own.
 const IN_FLIGHT: usize = 256;
 
 /// Delay before a digest that was pinned earlier is confirmed by a second request.
@@ -160,7 +160,7 @@ impl Resolver<'_> {
                 other => return other.map(Resolution::Candidate).map_err(Unverified::into_error),
             }
         }
-        first.message += &format!("; neither is any of the next {} lower tags", query.lower.len());
+        first.message += &format!("; the next {} lower tags have no valid signature either", query.lower.len());
         Err(first)
     }
 
@@ -262,7 +262,7 @@ fn confirm_child(image: &ImageRef, remote: &RemotePin<'_>, found: &FetchedImage)
     if found.digest() == remote.digest {
         return Ok(());
     }
-    let message = format!("`{}` is not a child of `{image}`, contrary to the lock that is followed", remote.digest);
+    let message = format!("the lock that is followed pins `{}`, which is not a child of `{image}`", remote.digest);
     Err(ResolveError::new(FailureKind::Integrity, message)
         .help("run `pinstream update` in the repository that is followed"))
 }

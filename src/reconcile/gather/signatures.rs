@@ -12,7 +12,7 @@ use crate::signature::{ARTIFACT, BUNDLE, PAYLOAD, RawSignature, Trust, Verifier,
 
 use super::images::{FetchedImage, ImageCache};
 
-/// How many signatures of an image are checked.
+/// Maximum number of signatures of an image that are checked.
 const SIGNATURES_MAX: usize = 50;
 /// Largest payload or bundle, in bytes.
 const SIZE_MAX: u64 = 1 << 20;

@@ -8,7 +8,7 @@ use crate::effects::Registries;
 use crate::model::image::{Repository, TagName};
 use crate::registry::ResolveError;
 
-/// How many lists are read concurrently, over all registries.
+/// Number of lists that are read concurrently, over all registries.
 const IN_FLIGHT: usize = 32;
 
 /// The tag lists that were read, or why one could not be, by repository.

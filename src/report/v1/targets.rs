@@ -28,7 +28,7 @@ pub struct TargetsV1 {
 /// One site of a target, or a target that selects nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TargetSiteV1 {
-    /// File, or the pattern of a target that selects nothing.
+    /// File, or the glob of a target that selects nothing.
     pub file: String,
     /// Line of the file, from 1; absent if nothing is selected.
     #[serde(skip_serializing_if = "Option::is_none")]

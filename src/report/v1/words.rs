@@ -43,11 +43,11 @@ pub enum OutcomeV1 {
     Ignored,
     /// The definition rejects the available digest.
     Rejected,
-    /// Someone reverted the change; the tag waits for a newer digest.
+    /// Someone reverted the change or closed its proposal; the tag waits for a newer digest.
     Reverted,
     /// The tag was not resolved in this pass; `skipped` has the reason.
     Skipped,
-    /// The change exceeded a limit and is left for a later pass.
+    /// The change exceeded a limit or could not be proposed, and is left for a later pass.
     Deferred,
     /// A rule forbids the update; the pin, if any, stays.
     Refused,
@@ -59,7 +59,7 @@ pub enum OutcomeV1 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SkipReasonV1 {
-    /// Its schedule has not fired, or it is backing off after a failure.
+    /// Its schedule has not fired.
     NotDue,
     /// It was not selected for this pass.
     NotSelected,

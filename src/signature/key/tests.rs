@@ -121,7 +121,7 @@ fn a_bundle_vouches_by_a_statement_that_approves() {
     none["dsseEnvelope"]["signatures"] = json!([]);
     assert_eq!(check(&one, &none), Err(SignatureFlaw::Key));
 
-    // What the same key attests approves of nothing.
+    // An attestation by the same key is not a signature.
     let mut scan = statement(&one);
     scan["predicateType"] = json!("https://cosign.sigstore.dev/attestation/vuln/v1");
     assert_eq!(check(&one, &bundle(&ours, ENVELOPE_TYPE, scan.to_string().as_bytes())), Err(SignatureFlaw::Meaning));

@@ -47,7 +47,7 @@ wrote streams/web.toml
 wrote pinstream.lock
 next: review the files, run `pinstream update`, then commit
 --- err
-not converted unchanged:
+changed or not converted:
 FIELD       OF           REASON OR REPLACEMENT
 whole tag   web:pushed   exists only through pushes to the cluster's registry
 skipped other objects: 1 Route

@@ -270,7 +270,7 @@ fn a_platform_added_to_or_removed_from_a_definition_is_drift() {
         &["check"],
         r#"
 --- out
-`python:3.11` is not pinned for the single platform `linux/arm64` of its definition
+`python:3.11` is defined for platform `linux/arm64`, but pinned for another one or for the whole index
 `python:arm` is pinned for a single platform, but its definition names none
 
 help: run `pinstream update`, then commit pinstream.lock
@@ -290,7 +290,7 @@ fn details_of_a_follower_are_drift() {
         &["check"],
         r#"
 --- out
-the pin of `python:latest` has details of its image, which belong to `python:3.12`
+the pin of `python:latest` has image details (version, date, platforms), which belong only in the pin of `python:3.12`
 
 --- pinstream.lock
 +++ expected

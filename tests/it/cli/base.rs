@@ -298,7 +298,7 @@ fn problems_at_the_base_are_warnings() {
 --- out
 4 pins in 1 stream: lock matches the definitions
 --- err
-warning: `HEAD:pinstream.toml`, line 4: unknown key `scedule`; the valid settings there are used
+warning: `HEAD:pinstream.toml`, line 4: unknown key `scedule`; only the valid settings in it are used
 --- exit 0
 "#,
     );

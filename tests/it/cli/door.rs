@@ -55,8 +55,8 @@ fn roots_and_branches_are_validated_first() {
     door.says(
         1,
         &["--root", "nope"],
-        "error: no `nope/pinstream.toml` on branch `main`\nhelp: set `--root` to the directory of `pinstream.toml`, or commit an \
-         empty one\n",
+        "error: no `nope/pinstream.toml` on branch `main`\nhelp: set `--root` to the directory that contains `pinstream.toml`, or \
+         commit an empty `pinstream.toml`\n",
     );
     door.says(0, &["--root", ".", "--branch", "main"], "1 added; landed as ");
     for root in ["./", ""] {

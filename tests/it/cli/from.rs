@@ -36,7 +36,7 @@ to merge locks pin by pin, run once per clone:
   git config merge.pinstream.driver "pinstream merge-driver %O %A %B %P"
 next: run `pinstream update`, then commit all written files
 --- err
-not adopted unchanged:
+changed or not adopted:
 AT                             TEXT                                                                              REASON
 src/Dockerfile:3               scratch                                                                           `scratch` is empty
 src/chart/templates/a.yaml:2   whole file                                                                        invalid YAML: "-" is only valid inside a block
@@ -75,7 +75,7 @@ fn an_existing_root_remains_unchanged() {
         &["init", "--from", "src/Dockerfile", "src/web.yaml"],
         r#"
 --- err
-not adopted unchanged:
+changed or not adopted:
 AT                 TEXT                                                                            REASON
 src/Dockerfile:3   scratch                                                                         `scratch` is empty
 src/web.yaml:5     redis@sha256:abababababababababababababababababababababababababababababababab   has a digest but no tag, so there is nothing to track
@@ -95,7 +95,7 @@ fn no_image_is_an_error_with_help() {
         &["init", "--from", "Dockerfile"],
         r#"
 --- err
-not adopted unchanged:
+changed or not adopted:
 AT             TEXT      REASON
 Dockerfile:1   scratch   `scratch` is empty
 error: no image found

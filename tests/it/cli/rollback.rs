@@ -101,7 +101,7 @@ fn a_second_rollback_skips_rejected_digests() {
         &["rollback", "python:3.12", "--reason", "bad"],
         r#"
 --- err
-error: `python:3.12` has no earlier digest that it does not reject
+error: `python:3.12` has no earlier digest to return to (rejected ones do not count)
 help: run `pinstream history python:3.12` to see its digests
 --- exit 1
 "#,

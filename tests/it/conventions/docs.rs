@@ -1,14 +1,9 @@
 //! Doc comments: how they start and how much they say.
 
-use super::at_most;
+use super::none;
 use crate::support::source::{Kind, Source, Token, close, library};
 
-/// Docs of public items with fewer words than the minimum.
-const SHORT_DOCS_LEFT: usize = 0;
-
 const QUESTION_WORDS: [&str; 7] = ["What", "Where", "How", "Why", "Who", "Whose", "Whether"];
-/// One doc comment in this many may start with a question word.
-const QUESTION_SHARE: usize = 50;
 const WORDS: usize = 4;
 
 /// Keywords before the name of a public item; a field has none.
@@ -64,7 +59,7 @@ fn doc_comments_start_with_a_verb_or_a_noun() {
     let all = all();
     let asks = |doc: &&Doc| QUESTION_WORDS.contains(&doc.text.split(|c: char| !c.is_alphabetic()).next().unwrap());
     let questions: Vec<String> = all.iter().filter(asks).map(|doc| format!("{} {}", doc.place, doc.text)).collect();
-    at_most(all.len() / QUESTION_SHARE, "start with a verb or a noun phrase", &questions);
+    none("start with a verb or a noun phrase", &questions);
 }
 
 #[test]
@@ -72,7 +67,7 @@ fn doc_comments_of_public_items_say_something() {
     let words = |doc: &Doc| doc.text.split_whitespace().filter(|word| word.contains(char::is_alphanumeric)).count();
     let short = all().into_iter().filter(|doc| doc.is_of_public_item && words(doc) < WORDS);
     let short: Vec<String> = short.map(|doc| format!("{} {}", doc.place, doc.text)).collect();
-    at_most(SHORT_DOCS_LEFT, "say more, or make the item private and leave the comment out", &short);
+    none("say more, or make the item private and leave the comment out", &short);
 }
 
 #[test]

@@ -1,11 +1,7 @@
 //! Functions: length and parameters.
 
-use super::at_most;
+use super::none;
 use crate::support::source::{Kind, Source, Token, close, item_end, sources};
-
-const LONG_FUNCTIONS_LEFT: usize = 0;
-const MANY_PARAMETERS_LEFT: usize = 0;
-const TUPLE_PARAMETERS_LEFT: usize = 0;
 
 const LINES: usize = 80;
 const PARAMETERS: usize = 5;
@@ -102,7 +98,7 @@ fn no_function_is_longer_than_80_lines() {
     let long = functions.iter().filter(|function| function.lines > LINES);
     let long: Vec<String> =
         long.map(|function| format!("{} {}: {} lines", function.place, function.name, function.lines)).collect();
-    at_most(LONG_FUNCTIONS_LEFT, "split the function by its steps", &long);
+    none("split the function by its steps", &long);
 }
 
 #[test]
@@ -111,7 +107,7 @@ fn no_function_has_more_than_five_parameters() {
     let many = functions.iter().filter(|function| function.parameters.len() > PARAMETERS);
     let many: Vec<String> =
         many.map(|function| format!("{} {}: {}", function.place, function.name, function.parameters.len())).collect();
-    at_most(MANY_PARAMETERS_LEFT, "collect related parameters in a struct", &many);
+    none("collect related parameters in a struct", &many);
 }
 
 #[test]
@@ -119,7 +115,7 @@ fn no_function_has_a_tuple_parameter() {
     let functions = all();
     let tuples = functions.iter().filter(|function| function.parameters.iter().any(|parameter| is_tuple(parameter)));
     let tuples: Vec<String> = tuples.map(|function| format!("{} {}", function.place, function.name)).collect();
-    at_most(TUPLE_PARAMETERS_LEFT, "use a struct with named fields", &tuples);
+    none("use a struct with named fields", &tuples);
 }
 
 #[test]

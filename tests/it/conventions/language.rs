@@ -2,10 +2,8 @@
 //!
 //! `tests/strings` prints the same texts, to be read from top to bottom.
 
-use super::at_most;
+use super::none;
 use crate::support::source::{Kind, Source, Token, close, files_with, item_end, library};
-
-const DIALECT_LEFT: usize = 0;
 
 /// Phrases to avoid, in lower case with single spaces; `^` is the start of a text.
 const AVOIDED: [&str; 24] = [
@@ -148,7 +146,7 @@ fn texts_for_users_avoid_the_dialect() {
     let odd = texts.iter().flat_map(|text| {
         avoided_in(&text.text).into_iter().map(|phrase| format!("{} `{phrase}` in: {}", text.place, text.text))
     });
-    at_most(DIALECT_LEFT, "use the terms of the glossary in src/lib.rs", &odd.collect::<Vec<_>>());
+    none("use the terms of the glossary in src/lib.rs", &odd.collect::<Vec<_>>());
 }
 
 #[test]

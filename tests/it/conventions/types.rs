@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::at_most;
+use super::none;
 use crate::support::source::{Source, library};
-
-const SHARED_NAMES_LEFT: usize = 0;
 
 /// Names that several public types may share, with the reason.
 const ALLOWED: [(&str, &str); 0] = [];
@@ -35,7 +33,7 @@ fn no_two_public_types_share_a_name() {
     let is_allowed = |name: &str| ALLOWED.iter().any(|(allowed, _)| *allowed == name);
     let shared = places.iter().filter(|(name, places)| places.len() > 1 && !is_allowed(name));
     let shared: Vec<String> = shared.map(|(name, places)| format!("{name}: {}", places.join(", "))).collect();
-    at_most(SHARED_NAMES_LEFT, "give each type a name of its own", &shared);
+    none("give each type a name of its own", &shared);
 }
 
 #[test]

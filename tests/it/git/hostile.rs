@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use pinstream::git::secret::GitSecret;
 use pinstream::git::{CommitId, GitError, Remote, RemoteSetup};
+use pinstream::http::Secret;
 
 use super::{Machine, change, now};
 use crate::support::lane::slow;
@@ -169,7 +169,7 @@ fn open_at(repo: &BareRepo, root: &str) -> Result<Remote, GitError> {
         state: folder.path().join("state"),
         checkout: None,
         credentials: pinstream::git::credential::GitCredentialSources {
-            token: Some(GitSecret::new("t".to_owned())),
+            token: Some(Secret::new("t".to_owned())),
             ..Default::default()
         },
         timeout: std::time::Duration::from_secs(5),

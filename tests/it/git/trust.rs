@@ -15,7 +15,7 @@ use openssl::ssl::{SslAcceptor, SslMethod};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509Name};
 use pinstream::git::GitError;
-use pinstream::git::secret::GitSecret;
+use pinstream::http::Secret;
 
 use super::Machine;
 use super::story::{repository, tell};
@@ -71,9 +71,9 @@ fn inside_ssh_with_a_key_file() {
 
     // A key with the right and a wrong passphrase; a key that is not authorized.
     let mut machine = with_key(&server, "locked");
-    machine.credentials.ssh_passphrase = Some(GitSecret::new("open sesame".to_owned()));
+    machine.credentials.ssh_passphrase = Some(Secret::new("open sesame".to_owned()));
     machine.open().fetch_tips(None).unwrap();
-    machine.credentials.ssh_passphrase = Some(GitSecret::new("open barley".to_owned()));
+    machine.credentials.ssh_passphrase = Some(Secret::new("open barley".to_owned()));
     for machine in [machine, with_key(&server, "stranger"), with_key(&server, "missing")] {
         let error = machine.open().fetch_tips(None).unwrap_err();
         let GitError::Unauthorized { reason, .. } = &error else { panic!("{error}") };

@@ -179,7 +179,7 @@ added  app:3.1    1349342e4184                 1.0.5
 added  app:abc    2197051ab27a                 1.0.6
 added  app:other  8085abc7215c                 1.0.2
 added  app:v1     5ba3d1f9b164                 1.0.1
-note: `app` discovers 5 of 6 matching tags, without `v2`; raise `limit` in `[discover]`
+note: `app` discovers 5 of 6 matching tags; left out: `v2`; raise `limit` in `[discover]`
 5 added; landed as [COMMIT 3] on main
 --- exit 0
 ",
@@ -192,7 +192,7 @@ removed  app:3      cd756169f282                 1.0.4
 removed  app:abc    2197051ab27a                 1.0.6
 removed  app:other  8085abc7215c                 1.0.2
 removed  app:v1     5ba3d1f9b164                 1.0.1
-note: `app` discovers 1 of 7 matching tags, without `3`, `abc`, `other`, `v1`, `v2`, and 1 more; raise `limit` in `[discover]`
+note: `app` discovers 1 of 7 matching tags; left out: `3`, `abc`, `other`, `v1`, `v2`, and 1 more; raise `limit` in `[discover]`
 4 removed, 1 unchanged; landed as [COMMIT 5] on main
 --- exit 0
 ");

@@ -112,7 +112,7 @@ fn update_in_a_work_tree_follows_like_a_pass_on_a_remote() {
     sandbox.write("clone/streams/web.toml", &text);
     let (code, said) = run(&["check"]);
     assert_eq!(code, Some(2), "{said}");
-    let expected = "`web:base` is not pinned as a follower of `platform//python:3.12`, but defined as one";
+    let expected = "`web:base` is defined to follow `platform//python:3.12`, but its pin does not";
     assert!(said.contains(expected), "{said}");
 }
 

@@ -401,7 +401,7 @@ fn a_configured_key_or_program_that_does_not_fit_is_named() {
     run(&stage, "git", &["config", "--global", "user.signingkey", &path]);
     insta::assert_snapshot!(refuses(&mut stage, &[]), @r#"
     error: git's `user.signingKey` is not a key for `sign = "ssh"`: `gpg.format` is `openpgp`
-    help: set git's `gpg.format` to `ssh` if the key is one, or set `PINSTREAM_SIGNING_KEY`
+    help: if it is such a key, set git's `gpg.format` to `ssh`; otherwise set `PINSTREAM_SIGNING_KEY`
     "#);
     run(&stage, "git", &["config", "--global", "gpg.format", "ssh"]);
     run(&stage, "git", &["config", "--global", "gpg.ssh.program", "no-such-program"]);

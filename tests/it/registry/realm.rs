@@ -36,7 +36,7 @@ impl Evil {
         Self { server, heard }
     }
 
-    /// Whether the secret arrived in any encoding.
+    /// Reports whether the secret arrived in any encoding.
     fn heard_canary(&self) -> bool {
         let dressed = openssl::base64::encode_block(format!("user:{CANARY}").as_bytes());
         let heard = format!("{:?}", self.heard.lock().unwrap());

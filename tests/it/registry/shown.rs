@@ -12,7 +12,7 @@ use crate::support::sandbox::Sandbox;
 
 const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// Whether `text` contains a character that affects a terminal or the order of a line.
+/// Reports whether `text` contains a character that affects a terminal or the order of a line.
 fn is_deceptive(text: &str) -> bool {
     text.chars().any(|c| pinstream::text::escape::is_deceptive(c) && !matches!(c, '\n' | '\t'))
 }

@@ -54,7 +54,11 @@ fn overwritten_files_are_proposed_separately_until_someone_closes_it() {
         (pull.branch.as_str(), pull.title.as_str()),
         ("pinstream/-targets", "chore(images): write pins into 2 files")
     );
-    assert!(pull.body.starts_with("These files do not match the lock.\n\n- one.yaml: web:1\n- two.yaml: web:2\n"));
+    assert!(
+        pull.body.starts_with(
+            "This proposal updates these files to match the lock.\n\n- one.yaml: web:1\n- two.yaml: web:2\n"
+        )
+    );
     let again = review.stage.report(0, &[]);
     assert_eq!(Review::proposals(&again), [("unchanged".to_owned(), 1)]);
     assert_eq!((&report["end"], &again["end"]), (&"proposed".into(), &"proposed".into()));

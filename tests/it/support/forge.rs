@@ -135,7 +135,7 @@ pub(crate) struct State {
     /// Deviations from the published description.
     wrong: Vec<String>,
     fault: Option<Fault>,
-    /// Whether the forge signs the commits that it creates.
+    /// Set if the forge signs the commits that it creates.
     signs: bool,
 }
 

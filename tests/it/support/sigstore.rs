@@ -44,9 +44,9 @@ struct Log(PKey<Private>);
 pub(crate) struct Person {
     pub(crate) identity: String,
     pub(crate) issuer: String,
-    /// Whether the certificate log contains it.
+    /// Set if the certificate log contains it.
     pub(crate) is_logged: bool,
-    /// Whether it is for code signing.
+    /// Set if it is for code signing.
     pub(crate) is_for_code: bool,
 }
 
@@ -58,9 +58,9 @@ pub(crate) struct Session<'a> {
     key: PKey<Private>,
     /// Time at which the signature was logged.
     logged: i64,
-    /// Whether the log signed a promise of inclusion.
+    /// Set if the log signed a promise of inclusion.
     has_promise: bool,
-    /// Whether the log gives a proof of inclusion.
+    /// Set if the log gives a proof of inclusion.
     has_proof: bool,
 }
 

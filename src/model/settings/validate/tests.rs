@@ -397,7 +397,7 @@ on = ["python:[", "A"]
       |
       = help: write `host` or `host:port`, e.g. `quay.io` or `localhost:5000`
 
-    error: invalid pattern `[`: unclosed character class; missing ']'
+    error: invalid glob `[`: unclosed character class; missing ']'
      --> pinstream.toml:8:7
       |
     8 | on = ["python:[", "A"]

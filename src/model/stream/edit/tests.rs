@@ -240,7 +240,7 @@ proptest! {
         let after = format!("{}{mid}{}", z.0, a.1);
         let end = format!("{}# the end\n[annotations]\nlast = 'one'\n", z.1);
         let text = format!("{before}{}{after}{}{end}", tag_in.0, tag_in.1);
-        // Where the tag follows, what it follows has to be there.
+        // A tag that follows needs the tag that it follows.
         let text = text.replace("other:1", "python:q").replace("[tags]\n", "[tags]\nq = 'b.c/d:q'\n");
         let written = |text: &str| {
             let text = text.replace("other:1", "python:q").replace("[tags]\n", "[tags]\nq = 'b.c/d:q'\n");

@@ -223,7 +223,7 @@ fn own_rules(
         findings.report(
             &more.span,
             format!("more than {REJECT_MAX} digests are rejected"),
-            "take out what is long gone",
+            "remove digests that the registry no longer serves",
         );
         return None;
     }

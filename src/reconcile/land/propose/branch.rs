@@ -63,7 +63,7 @@ impl<W: World> Proposer<'_, W> {
                             (ForgeAction::Unchanged, BranchPush::Unchanged) => ProposalOutcome::Unchanged,
                             (ForgeAction::Refreshed | ForgeAction::Unchanged, _) => ProposalOutcome::Refreshed,
                             (ForgeAction::ClosedMeanwhile, _) => {
-                                ProposalOutcome::Skipped("it was closed meanwhile".to_owned())
+                                ProposalOutcome::Skipped("it was closed during this pass".to_owned())
                             }
                         }
                     }
@@ -129,7 +129,9 @@ impl<W: World> Proposer<'_, W> {
                 if self.context.shard.is_some() {
                     self.proposals.restart.get_or_insert_with(|| format!("the branch `{branch}` moved"));
                 }
-                BranchPush::Stopped(ProposalOutcome::Skipped("the branch was moved meanwhile".to_owned()))
+                BranchPush::Stopped(ProposalOutcome::Skipped(
+                    "someone else pushed to the branch during this pass".to_owned(),
+                ))
             }
             Ok(Push::Unknown(reason)) => BranchPush::Stopped(self.proposals.fail_unknown(branch, reason)),
             Err(error) => BranchPush::Stopped(self.proposals.fail_branch(branch, &error)),

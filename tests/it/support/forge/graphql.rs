@@ -126,7 +126,7 @@ impl Schema {
     }
 }
 
-/// Whether an operation is a mutation, its declared variables, and its selections.
+/// Reports whether an operation is a mutation, its declared variables, and its selections.
 fn operation(definition: &query::Definition) -> Option<(bool, &[query::VariableDefinition], &query::SelectionSet)> {
     use graphql_parser::query::{Definition, OperationDefinition};
     match definition {
