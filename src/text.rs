@@ -2,6 +2,7 @@
 //!
 //! Never depends on images, streams or Git.
 
+pub mod byte_class;
 pub mod encoding;
 pub mod escape;
 pub mod diagnostics;

@@ -77,18 +77,19 @@ pub enum DriftKind {
 
 /// Compares `lock` with `definitions`; empty if they match.
 pub fn find_drift(definitions: &Definitions, lock: &Lock) -> Vec<Drift> {
+    let undefined = |(id, _): (&TagId, &Pin)| Drift { tag: id.clone(), kind: DriftKind::Undefined };
     let mut found = Vec::new();
+    // Both are in the order of their tags.
+    let mut pins = lock.pins.iter().peekable();
     for (id, tag) in &definitions.tags {
-        let kind = match lock.pins.get(id) {
+        found.extend(std::iter::from_fn(|| pins.next_if(|(pinned, _)| *pinned < id)).map(undefined));
+        let kind = match pins.next_if(|(pinned, _)| *pinned == id) {
             None => Some(DriftKind::Missing),
-            Some(pin) => drift_of(tag, pin, lock),
+            Some((_, pin)) => drift_of(tag, pin, lock),
         };
         found.extend(kind.map(|kind| Drift { tag: id.clone(), kind }));
     }
-    for id in lock.pins.keys().filter(|id| !definitions.tags.contains_key(*id)) {
-        found.push(Drift { tag: id.clone(), kind: DriftKind::Undefined });
-    }
-    found.sort_by(|a, b| a.tag.cmp(&b.tag));
+    found.extend(pins.map(undefined));
     found
 }
 

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use crate::text::byte_class::is_lower_hex;
 use crate::text::diagnostics::NameError;
 use crate::text::encoding::hex;
 use crate::text::escape::excerpt;
@@ -52,8 +53,6 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let algorithms = [("sha256:", 64), ("sha512:", 128)];
         let hex = algorithms.into_iter().find_map(|(algorithm, length)| Some((text.strip_prefix(algorithm)?, length)));
-        // Without an early exit this loop is vectorized; a large lock has tens of thousands of digests.
-        let is_lower_hex = |hex: &str| hex.bytes().fold(true, |all, b| all & matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if hex.is_some_and(|(hex, length)| hex.len() == length && is_lower_hex(hex)) {
             return Ok(Self(text.to_owned()));
         }

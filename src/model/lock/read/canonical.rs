@@ -5,8 +5,11 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
+use memchr::{memchr, memchr2};
+
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::{Details, HEADER, KEYS, Lock, PREVIOUS_MAX, Pin, VERSION};
+use crate::text::byte_class::has_no_control;
 
 /// The approximate size of an entry, to reserve memory.
 const PIN_BYTES: usize = 384;
@@ -14,13 +17,16 @@ const PIN_BYTES: usize = 384;
 /// Parses `text`, if it is in canonical form.
 pub(super) fn read(text: &str) -> Option<Lock> {
     let version = format!("version = {VERSION}");
-    let mut lines = text.lines().skip_while(|line| *line == HEADER || line.is_empty());
+    let mut lines = lines(text).skip_while(|line| *line == HEADER || line.is_empty());
     if lines.next()? != version {
         return None;
     }
     let mut pins: Vec<(TagId, Pin)> = Vec::with_capacity(text.len() / PIN_BYTES);
     let mut block: Option<Block<'_>> = None;
     for line in lines {
+        if !has_no_control(line) {
+            return None;
+        }
         match line {
             "" => {}
             "[[pin]]" => {
@@ -35,6 +41,19 @@ pub(super) fn read(text: &str) -> Option<Lock> {
         done.finish(&mut pins)?;
     }
     Some(Lock { pins: pins.into_iter().collect() })
+}
+
+/// Splits a text like [`str::lines`], with a faster search for their ends.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let Some(end) = memchr(b'\n', rest.as_bytes()) else {
+            return (!rest.is_empty()).then(|| std::mem::take(&mut rest));
+        };
+        let line = &rest[..end];
+        rest = &rest[end + 1..];
+        Some(line.strip_suffix('\r').unwrap_or(line))
+    })
 }
 
 /// The raw values of one entry, by the positions of their keys.
@@ -117,19 +136,17 @@ fn names<T: FromStr>(value: Option<&str>) -> Option<Vec<T>> {
     }
 }
 
-/// Splits off the basic string that `value` starts with.
+/// Splits off the basic string that `value`, which contains no control characters, starts with.
 fn string(value: &str) -> Option<(Cow<'_, str>, &str)> {
     let value = value.strip_prefix('"')?;
-    let (start, rest) = value.split_once('"')?;
-    // Without an early exit this loop is vectorized, and nearly every string is plain.
-    if start.bytes().fold(true, |plain, b| plain & is_plain(b)) {
+    let stop = memchr2(b'"', b'\\', value.as_bytes())?;
+    let (start, mut rest) = value.split_at(stop);
+    if let Some(rest) = rest.strip_prefix('"') {
         return Some((Cow::Borrowed(start), rest));
     }
-    let stop = start.bytes().position(|b| !is_plain(b))?;
-    let (start, mut rest) = value.split_at(stop);
     let mut out = start.to_owned();
     loop {
-        let plain = rest.bytes().position(|b| !is_plain(b))?;
+        let plain = memchr2(b'"', b'\\', rest.as_bytes())?;
         out.push_str(&rest[..plain]);
         rest = &rest[plain..];
         if let Some(rest) = rest.strip_prefix('"') {
@@ -139,11 +156,6 @@ fn string(value: &str) -> Option<(Cow<'_, str>, &str)> {
         out.push(c);
         rest = &rest[length..];
     }
-}
-
-/// Returns true if a byte needs no escape. A tab would be valid, too, but is never written.
-fn is_plain(b: u8) -> bool {
-    b != b'"' && b != b'\\' && b >= b' ' && b != 0x7f
 }
 
 /// Decodes the escape that `text` starts with, of those that are written, and returns its length.
