@@ -48,7 +48,7 @@ pub(crate) fn built(created: &OldNew<Timestamp>) -> Option<String> {
 /// Formats the build time relative to the old image, e.g. `12 days later`.
 pub fn age(created: &OldNew<Timestamp>) -> Option<String> {
     Some(match created.new?.duration_since(created.old?) {
-        gap if gap.is_zero() => "same build time".to_owned(),
+        gap if gap.is_zero() => "at the same time".to_owned(),
         gap if gap.is_negative() => format!("{} earlier", duration(gap.abs())),
         gap => format!("{} later", duration(gap)),
     })

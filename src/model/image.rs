@@ -175,17 +175,17 @@ impl FromStr for Repository {
             });
         };
         let registry = first.parse()?;
-        if path.bytes().any(|b| b.is_ascii_uppercase()) {
-            return Err(NameError::new(format!("upper-case letters in repository `{path}`"))
-                .help(format!("write `{}`", path.to_ascii_lowercase())));
-        }
-        if let Some((path, _)) = path.split_once([':', '@'])
-            && is_repository_path(path)
-        {
-            return Err(NameError::new(format!("`{text}` is an image, not a repository"))
-                .help(format!("remove the tag: `{first}/{path}`")));
-        }
         if !path.split('/').all(is_path_component) {
+            if path.bytes().any(|b| b.is_ascii_uppercase()) {
+                return Err(NameError::new(format!("upper-case letters in repository `{path}`"))
+                    .help(format!("write `{}`", path.to_ascii_lowercase())));
+            }
+            if let Some((path, _)) = path.split_once([':', '@'])
+                && is_repository_path(path)
+            {
+                return Err(NameError::new(format!("`{text}` is an image, not a repository"))
+                    .help(format!("remove the tag: `{first}/{path}`")));
+            }
             return Err(NameError::new(format!("invalid repository path `{path}`"))
                 .help("use lower-case letters and digits, with single `.`, `_` or `-` between them, in parts separated by `/`"));
         }
@@ -279,10 +279,16 @@ impl FromStr for ImageRef {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        if let Some((_, rest)) = text.split_once("://") {
-            return Err(NameError::new(format!("`{}` is a URL, not an image", excerpt(text)))
-                .help(format!("remove the scheme: `{}`", excerpt(rest))));
-        }
+        Self::parse(text).map_err(|error| match text.split_once("://") {
+            Some((_, rest)) => NameError::new(format!("`{}` is a URL, not an image", excerpt(text)))
+                .help(format!("remove the scheme: `{}`", excerpt(rest))),
+            None => error,
+        })
+    }
+}
+
+impl ImageRef {
+    fn parse(text: &str) -> Result<Self, NameError> {
         let (name, digest) = match text.split_once('@') {
             Some((name, digest)) => (name, Some(digest.parse()?)),
             None => (text, None),
@@ -291,13 +297,15 @@ impl FromStr for ImageRef {
             Some((repository, tag)) if !tag.contains('/') && !repository.is_empty() => (repository, Some(tag)),
             _ => (name, None),
         };
-        if !names_registry(repository) && is_repository_path(repository) {
+        let repository: Repository = repository.parse().map_err(|error| {
+            if names_registry(repository) || !is_repository_path(repository) {
+                return error;
+            }
             let library = if repository.contains('/') { "" } else { "library/" };
             let rest = if repository.len() == text.len() { ":latest" } else { &text[repository.len()..] };
-            let error = NameError::new(format!("image `{}` has no registry", excerpt(text)));
-            return Err(error.help(format!("write `docker.io/{library}{repository}{rest}`")));
-        }
-        let repository: Repository = repository.parse()?;
+            NameError::new(format!("image `{}` has no registry", excerpt(text)))
+                .help(format!("write `docker.io/{library}{repository}{rest}`"))
+        })?;
         let tag = tag.map(str::parse).transpose()?;
         match (tag, digest) {
             (tag, Some(digest)) => Ok(Self { repository, reference: Reference::Digest(digest), beside: tag }),

@@ -143,7 +143,8 @@ impl From<&TagOutcome> for OutcomeV1 {
             TagOutcome::Removed => Self::Removed,
             TagOutcome::NotDue | TagOutcome::NotSelected => Self::Skipped,
             TagOutcome::Held(HeldUpdate { reason: kept, .. }) => match kept {
-                HoldReason::Held(_) | HoldReason::RolledBack | HoldReason::BeyondAllow(_) => Self::Held,
+                HoldReason::Held(_) | HoldReason::RolledBack => Self::Held,
+                HoldReason::BeyondAllow(_) => Self::Refused,
                 HoldReason::Rejected => Self::Rejected,
                 HoldReason::Reverted => Self::Reverted,
                 HoldReason::Ignored(_) => Self::Ignored,

@@ -144,7 +144,8 @@ impl TagOutcome {
             Self::Removed => "removed",
             Self::NotDue | Self::NotSelected => "skipped",
             Self::Held(update) => match update.reason {
-                HoldReason::Held(_) | HoldReason::RolledBack | HoldReason::BeyondAllow(_) => "held",
+                HoldReason::Held(_) | HoldReason::RolledBack => "held",
+                HoldReason::BeyondAllow(_) => "refused",
                 HoldReason::Rejected => "rejected",
                 HoldReason::Reverted => "reverted",
                 HoldReason::Ignored(_) => "ignored",

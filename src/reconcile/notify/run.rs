@@ -1,5 +1,7 @@
 //! Runs a claimed hook.
 
+use std::collections::BTreeSet;
+
 use crate::effects::{Progress, World};
 use crate::hook::{HookExit, HookFile, HookResult, HookRun};
 use crate::image_diff::Explanations;
@@ -86,7 +88,9 @@ impl<W: World> Notifier<'_, W> {
     async fn prepare(&self, hook: &Hook, event: &EventV1, changes: &[PinChange]) -> Result<HookRun, String> {
         let tip = &self.at.tip;
         let mut files = Vec::new();
-        for path in hook.program_file().into_iter().chain(hook.files.iter().map(String::as_str)) {
+        let paths: BTreeSet<&str> =
+            hook.program_file().into_iter().chain(hook.files.iter().map(String::as_str)).collect();
+        for path in paths {
             let file = self.world.file(tip, path).await.map_err(|error| error.to_string())?;
             let file = file.ok_or_else(|| format!("no `{path}` in the commit {}", tip.short()))?;
             files.push(HookFile { path: path.to_owned(), bytes: file.bytes, executable: file.executable });

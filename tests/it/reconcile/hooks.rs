@@ -95,7 +95,7 @@ fn each_runs_the_hook_once_per_change() {
 
 #[test]
 fn the_script_is_read_from_the_landed_commit() {
-    let stage = stage("[[hook]]\nname = \"script\"\nrun = [\"./run.sh\"]\nfiles = [\"data/word\"]\n");
+    let stage = stage("[[hook]]\nname = \"script\"\nrun = [\"./run.sh\"]\nfiles = [\"data/word\", \"run.sh\"]\n");
     let script = |name: &str| format!("#!/bin/sh\necho {name} $(cat data/word) >> $HOME/ran\n");
     let put = |name: &str| {
         let text = script(name);

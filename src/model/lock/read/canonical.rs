@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr_iter, memchr2};
 
 use crate::model::image::{Digest, TagId};
 use crate::model::lock::{Details, HEADER, KEYS, Lock, PREVIOUS_MAX, Pin, VERSION};
@@ -17,8 +17,8 @@ const PIN_BYTES: usize = 384;
 /// Parses `text`, if it is in canonical form.
 pub(super) fn read(text: &str) -> Option<Lock> {
     let version = format!("version = {VERSION}");
-    let mut lines = lines(text).skip_while(|line| *line == HEADER || line.is_empty());
-    if lines.next()? != version {
+    let mut lines = lines(text);
+    if lines.find(|line| *line != HEADER && !line.is_empty())? != version {
         return None;
     }
     let mut pins: Vec<(TagId, Pin)> = Vec::with_capacity(text.len() / PIN_BYTES);
@@ -125,7 +125,7 @@ fn names<T: FromStr>(value: Option<&str>) -> Option<Vec<T>> {
     let Some(value) = value else { return Some(Vec::new()) };
     let mut rest = value.strip_prefix('[')?;
     // Exact, as nothing in these lists contains a comma; a growing list would reserve room for four in each entry.
-    let mut found = Vec::with_capacity(value.bytes().filter(|b| *b == b',').count() + 1);
+    let mut found = Vec::with_capacity(memchr_iter(b',', value.as_bytes()).count() + 1);
     loop {
         let (text, after) = string(rest)?;
         found.push(text.parse().ok()?);
