@@ -19,7 +19,7 @@ fn t4_a_digest_edited_by_hand_is_refused() {
     stage.edit_lock(&stage.digest("python:3.11"), EVIL);
     stage.check(&["check", "--base", "HEAD"], r#"
 --- out
-`python:3.11` is pinned to `sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee`, which neither the registry nor the history of `HEAD` has
+`python:3.11` is pinned to `sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee`, which is neither served by the registry nor found in the history of `HEAD`
   help: run `pinstream update python:3.11` to pin `sha256:e0660bcc520007e1137fc46fd5822bdcd7da9f03b70cc06129df828f52082ba4`, the current digest
 --- exit 4
 "#);
@@ -32,7 +32,7 @@ fn t4_an_edited_child_of_a_correct_index_is_refused() {
     stage.edit_lock(&stage.digest("python:arm"), EVIL);
     stage.check(&["check", "--base", "HEAD"], r#"
 --- out
-`python:arm` is pinned to `sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee`, which neither the registry nor the history of `HEAD` has
+`python:arm` is pinned to `sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee`, which is neither served by the registry nor found in the history of `HEAD`
   help: run `pinstream update python:arm` to pin `sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7`, the current digest
 --- exit 4
 "#);
@@ -169,9 +169,9 @@ fn t4_a_shallow_clone_is_mentioned() {
     stage.sandbox.write("../shallow/pinstream.lock", &old);
     stage.check(&["-C", "../shallow", "check", "--base", "HEAD"], r#"
 --- out
-`python:3.12` is pinned to `sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`, which neither the registry nor the history of `HEAD` has
+`python:3.12` is pinned to `sha256:346028a7044f44bfd45fe184a4e0ce589cd0e59c1e51b5168b36b0c60f67d326`, which is neither served by the registry nor found in the history of `HEAD`
   help: run `pinstream update python:3.12` to pin `sha256:4b8343596c64a30aae9999442993390fc0e39116ab8614d0a0165921ad39c65a`, the current digest
-`python:arm` is pinned to `sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7`, which neither the registry nor the history of `HEAD` has
+`python:arm` is pinned to `sha256:e7a589004cc228d82c9e2416809fd17d1ce641024719c525a545656564b7ccc7`, which is neither served by the registry nor found in the history of `HEAD`
   help: run `pinstream update python:arm` to pin `sha256:688f172987f3be20e640262652795f8a88693947e79308d17736c90c5ab22d5c`, the current digest
 --- err
 note: the history is incomplete, because this clone is shallow; run `git fetch --unshallow`
@@ -238,7 +238,7 @@ fn t4_an_earlier_digest_added_by_hand_is_refused() {
         &["check", "--base", "HEAD"],
         r#"
 --- out
-`python:3.12`: `previous` contains `sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee`, which is neither in the history of `HEAD` nor in the repository
+`python:3.12`: `previous` contains `sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee`, which is neither in the Git history of `HEAD` nor in the image repository
   help: remove the digest from `previous`
 --- exit 4
 "#,

@@ -334,7 +334,7 @@ fn the_highest_signed_tag_of_a_repository_is_selected() {
     let ours = Signatory::new();
     let (stage, _) = stage_of(&ours, "repository = \"REGISTRY/web\"\nsemver = \"^1\"\nsoak = \"2d\"");
     let digests: Vec<Digest> = (1..=3).map(|seed| stage.push(&format!("web:1.{seed}.0"), seed)).collect();
-    refused(&stage, "neither is any of the next 3 lower tags");
+    refused(&stage, "the next 3 lower tags have no valid signature either");
     put_payloads(&stage, &digests[0], vec![ours.payload(&digests[0])]);
     put_payloads(&stage, &digests[1], vec![ours.payload(&digests[1])]);
     let report = stage.report(0, &[]);

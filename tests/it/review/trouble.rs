@@ -217,7 +217,7 @@ fn a_lock_without_digest_changes_is_proposed_too() {
     assert_eq!(Review::proposals(&review.stage.report(0, &[])), [("created".to_owned(), 1)]);
     let pull = review.only();
     assert_eq!(pull.title, "chore(images): refresh the lock");
-    assert!(pull.body.starts_with("No digest changes."), "{}", pull.body);
+    assert!(pull.body.starts_with("No digest changed;"), "{}", pull.body);
     assert_eq!(Review::proposals(&review.stage.report(0, &[])), [("unchanged".to_owned(), 1)]);
     review.forge.merge(1);
     assert_eq!(Review::proposals(&review.stage.report(0, &[])), []);
