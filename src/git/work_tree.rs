@@ -3,6 +3,7 @@
 //! Symbolic links are not followed: the work tree may contain files of an untrusted contributor.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hasher as _};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +14,6 @@ use crate::formats;
 use crate::formats::path::FilePath;
 use crate::git::checkout::{self, Checkout};
 use crate::git::{CommitId, GitError, Push, RepoFile, RootFiles};
-use crate::model::image::Digest;
 use crate::model::lock;
 use crate::model::root::Root;
 use crate::model::settings::Settings;
@@ -84,7 +84,7 @@ impl WorkTree {
         Ok(self.plain_file(lock::FILE_NAME, LOCK_READ)?.map(|file| file.bytes))
     }
 
-    /// Returns a hash of the lock as the version for a compare-and-swap.
+    /// Returns a hash of the lock as the version for a compare-and-swap within this process.
     ///
     /// # Errors
     /// If the lock cannot be read.
@@ -94,7 +94,12 @@ impl WorkTree {
             Err(GitError::Tree { .. }) => None,
             lock => lock?,
         };
-        Ok(CommitId(lock.map_or_else(|| "none".to_owned(), |file| Digest::sha256(&file.bytes).to_string())))
+        let hash = |file: RepoFile| {
+            let mut hasher = DefaultHasher::new();
+            hasher.write(&file.bytes);
+            format!("{:016x}", hasher.finish())
+        };
+        Ok(CommitId(lock.map_or_else(|| "none".to_owned(), hash)))
     }
 
     /// Replaces the lock atomically, if it is still at `expected`.
