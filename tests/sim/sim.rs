@@ -1,9 +1,9 @@
-//! The simulator: the very `reconcile` of the program in a world made of memory, in which many reconcilers, crashes,
-//! lost answers, moving and stale registries and people's commits meet under a seed.
+//! The simulator: the `reconcile` of the program in a world in memory, with many reconcilers, crashes, lost answers,
+//! changing and stale registries, and commits of people, all determined by a seed.
 //!
-//! A schedule is one seed: the same seed gives the same run, step by step. [`invariants`] are watched at every
-//! landing and delivery and once more when all has come to rest. A fault planted in the world (see [`world::Fault`])
-//! has to be caught by them, or they watch nothing.
+//! A schedule is one seed: the same seed gives the same run, step by step. The [`invariants`] are checked at each
+//! landing and delivery, and again at rest. They must catch each planted fault (see [`world::Fault`]), or the checks
+//! prove nothing.
 
 mod invariants;
 mod patience;
@@ -33,14 +33,14 @@ use world::{Fault, SimWorld};
 const SCHEDULES: u64 = 10_000;
 /// The fast lane runs one schedule in this many.
 const SAMPLE: u64 = 20;
-/// Within how many schedules a planted fault has to be caught.
+/// Schedules within which a planted fault has to be caught.
 const SCHEDULES_FOR_A_FAULT: u64 = 3_000;
 /// Number of steps with faults, before the faults end.
 const STEPS: usize = 215;
 
 type Pass = Pin<Box<dyn Future<Output = Result<Report, PassError>>>>;
 
-/// A reconciler: the process it is now, and the pass it is in.
+/// A reconciler: its current process and pass.
 struct Reconciler {
     process: u32,
     machine: u32,
@@ -50,7 +50,7 @@ struct Reconciler {
 }
 
 impl Reconciler {
-    /// One that does it all.
+    /// Creates a reconciler without shards.
     fn new(machine: u32) -> Self {
         Self { process: 0, machine, request: request(), pass: None }
     }
@@ -121,8 +121,8 @@ fn request() -> Request {
     }
 }
 
-/// The wall clock goes wrong. While several are at work, or one runs a hook, it goes wrong by less than a claim has to
-/// spare: past that two may run one hook, as they may whose claim is over.
+/// Sets the wall clock wrong. While several processes or a hook run, the error is smaller than the margin of a claim:
+/// with a larger one, two processes may run the same hook, as after a claim has expired.
 fn jump(universe: &Shared) {
     universe.with(|inner| {
         let minutes = if inner.alive.len() > 1 || inner.has_live_claim() {
@@ -140,7 +140,7 @@ fn crash(universe: &Shared, reconciler: &mut Reconciler) {
     }
 }
 
-/// A hook whose process was killed comes to its own end.
+/// Ends a hook whose process was killed.
 fn end_orphan(universe: &Shared) {
     universe.with(|inner| {
         if inner.orphans.is_empty() {
@@ -153,8 +153,8 @@ fn end_orphan(universe: &Shared) {
     });
 }
 
-/// Nothing goes wrong any more. What is running ends; then one pass of each reconciler, all at once, is enough, and one
-/// more has nothing to do.
+/// Stops all faults. Running passes end; then one pass of each reconciler, all at once, is sufficient, and one more has
+/// nothing to do.
 fn come_to_rest(universe: &Shared, reconcilers: &mut [Reconciler], fault: Option<Fault>) -> Result<(), String> {
     universe.calm();
     finish(universe, reconcilers, fault)?;
@@ -162,11 +162,11 @@ fn come_to_rest(universe: &Shared, reconcilers: &mut [Reconciler], fault: Option
         end_orphan(universe);
     }
     universe.broken()?;
-    // Claims of the dead on other machines are over by then.
+    // Claims of dead processes have expired by then.
     universe.with(|inner| inner.jump(SignedDuration::from_hours(2)));
     for begun in 1..=reconcilers.len() {
-        // The last of them sees what moves last, and what the others have seen by then was never again: one that went
-        // back to what is pinned would leave nothing for the last to land, and the others in its way.
+        // The last pass sees the last change. A tag must not return to its pinned digest: the last pass would have
+        // nothing to land, and earlier answers of the others would be newer than the branch.
         registry::move_on(universe);
         step(universe, &mut reconcilers[begun - 1], fault);
         for _ in 0..if begun < reconcilers.len() { universe.rng(|rng| rng.u8(..60)) } else { 0 } {
@@ -187,7 +187,7 @@ fn come_to_rest(universe: &Shared, reconcilers: &mut [Reconciler], fault: Option
     }
 }
 
-/// Lets every pass that runs come to its end.
+/// Runs all passes to their end.
 fn finish(universe: &Shared, reconcilers: &mut [Reconciler], fault: Option<Fault>) -> Result<(), String> {
     let most = if universe.with(|inner| inner.is_crowded) { 50_000_000 } else { 100_000 };
     for _ in 0..most {
@@ -202,7 +202,7 @@ fn finish(universe: &Shared, reconcilers: &mut [Reconciler], fault: Option<Fault
     Err("I3: passes go on for ever".to_owned())
 }
 
-/// Runs `schedules` on two threads; the lowest seed that breaks something is the one shown.
+/// Runs `schedules` on two threads, and reports the lowest seed that violates an invariant.
 fn first_broken(schedules: u64, fault: Option<Fault>) -> (Option<(u64, String)>, Vec<Outcome>) {
     let half = |odd: u64| {
         move || {
@@ -228,7 +228,7 @@ fn first_broken(schedules: u64, fault: Option<Fault>) -> (Option<(u64, String)>,
 fn ten_thousand_schedules_keep_every_invariant() {
     let (broken, outcomes) = first_broken(share(SCHEDULES, SAMPLE), None);
     assert_eq!(broken, None);
-    // A run in which nothing happens proves nothing.
+    // A run without events would prove nothing.
     let sum = |of: fn(&Outcome) -> usize| outcomes.iter().map(of).sum::<usize>();
     let at_least = |of: fn(&Outcome) -> usize, least: u64| {
         let least = share(least, SAMPLE) as usize;

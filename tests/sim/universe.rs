@@ -18,10 +18,10 @@ use super::registry::{self, SimRegistry};
 use super::review::Review;
 use super::{Outcome, people};
 
-/// A universe that many processes share.
+/// The universe that all processes share.
 pub(super) type Shared = Rc<Universe>;
 
-/// Everything there is, behind one cell.
+/// The contents of the universe.
 pub(super) struct Universe {
     inner: RefCell<Inner>,
 }
@@ -33,7 +33,7 @@ pub(super) struct Commit {
     pub(super) root: Rc<Root>,
     /// Set if a person made it.
     pub(super) by_person: bool,
-    /// When each pin was seen at its registry, as far as a pass set it.
+    /// Time at which each pin was seen at its registry, for pins that a pass set.
     pub(super) seen_at: BTreeMap<TagId, u64>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Delivery {
     pub(super) tag: TagId,
     pub(super) digest: Digest,
     pub(super) commit: usize,
-    /// The move's id.
+    /// Id of the change.
     pub(super) id: String,
     /// The pass that ran it.
     pub(super) process: u32,
@@ -51,7 +51,7 @@ pub(super) struct Delivery {
     pub(super) marked: bool,
 }
 
-/// A move as a hook was last run for it.
+/// The change for which a hook was last run.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Start {
     pub(super) id: String,
@@ -60,12 +60,12 @@ pub(super) struct Start {
     pub(super) commit: usize,
 }
 
-/// A hook that goes on though the process that ran it was killed.
+/// A hook that continues although the process that ran it was killed.
 pub(super) struct Orphan {
     pub(super) process: u32,
     pub(super) hook: String,
     pub(super) event: serde_json::Value,
-    /// When it ends by itself at the latest.
+    /// Time at which it ends at the latest.
     pub(super) until: Duration,
 }
 
@@ -74,20 +74,20 @@ pub(super) struct Orphan {
 pub(super) enum Stuck {
     /// The branch.
     Branch,
-    /// The state, once it was written so often.
+    /// The state, after this number of writes.
     StateAfter(usize),
 }
 
 pub(super) struct Inner {
     pub(super) rng: Rng,
     pub(super) now: Timestamp,
-    /// A clock that only goes forward, and that no jump of the other one moves.
+    /// A monotonic clock.
     pub(super) elapsed: Duration,
     pub(super) step: u64,
     pub(super) calm: bool,
     /// Set if several processes run, so that each waits while the others continue.
     pub(super) is_crowded: bool,
-    /// In a crowd, which machine asks for a repository.
+    /// With shards, the machine that resolves each repository.
     pub(super) asked_by: BTreeMap<Repository, u32>,
     pub(super) registry: SimRegistry,
     pub(super) review: Review,
@@ -100,10 +100,10 @@ pub(super) struct Inner {
     pub(super) deliveries: Vec<Delivery>,
     /// By hook and tag.
     pub(super) starts: BTreeMap<(String, TagId), Start>,
-    /// By a move's id, what it stands for.
+    /// The change of each id.
     pub(super) ids: BTreeMap<String, (String, TagId, Option<Digest>, Digest)>,
     pub(super) orphans: Vec<Orphan>,
-    /// By hook, processes whose claim was over when another took it.
+    /// By hook, processes whose claim had expired when another process took it.
     pub(super) overtaken: BTreeSet<(String, u32)>,
     /// Processes whose remote failed.
     pub(super) cut_off: BTreeSet<u32>,
@@ -112,7 +112,7 @@ pub(super) struct Inner {
     pub(super) reports: Option<Vec<String>>,
     /// Digests whose bytes were fetched and hashed.
     pub(super) hashed: BTreeSet<Digest>,
-    /// When each process last saw a tag of a registry answer, and what.
+    /// The last answer for each tag that each process received, with its time.
     pub(super) observed: BTreeMap<(u32, String), (u64, Digest)>,
     /// The digest at which each hook was first seen, and the number of deliveries before it.
     pub(super) adopted: BTreeMap<String, (Lock, usize)>,
@@ -124,12 +124,12 @@ pub(super) struct Inner {
 }
 
 impl Universe {
-    /// The beginning that `seed` gives.
+    /// Creates the initial universe of `seed`.
     pub(super) fn new(seed: u64) -> Shared {
         Self::with_images(seed, registry::few())
     }
 
-    /// The same with many images, which many reconcilers share.
+    /// Creates a universe with many images, for many shards.
     pub(super) fn crowded(seed: u64) -> Shared {
         let universe = Self::with_images(seed, registry::many());
         universe.with(|inner| inner.is_crowded = true);
@@ -185,7 +185,7 @@ impl Universe {
         })
     }
 
-    /// Works on what there is, in one step that nothing comes between.
+    /// Runs a function on the contents atomically.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
         work(&mut self.inner.borrow_mut())
     }
@@ -202,7 +202,7 @@ impl Universe {
         self.advance(pace);
     }
 
-    /// Time passes.
+    /// Advances both clocks.
     pub(super) fn advance(&self, by: Duration) {
         self.with(|inner| {
             inner.elapsed += by;
@@ -210,7 +210,7 @@ impl Universe {
         });
     }
 
-    /// A new process.
+    /// Starts a process.
     pub(super) fn begin(&self) -> u32 {
         self.with(|inner| {
             inner.processes += 1;
@@ -228,7 +228,7 @@ impl Universe {
         self.with(|inner| inner.crashes += 1);
     }
 
-    /// From now on nothing goes wrong and nothing moves.
+    /// Stops all faults and changes.
     pub(super) fn calm(&self) {
         self.with(|inner| {
             inner.calm = true;
@@ -261,7 +261,7 @@ impl Universe {
 }
 
 impl Inner {
-    /// The wall clock is set to another time.
+    /// Sets the wall clock to another time.
     pub(super) fn jump(&mut self, by: SignedDuration) {
         self.now = self.now.checked_add(by).unwrap();
     }
@@ -280,14 +280,14 @@ impl Inner {
         &self.commits[self.tip].root
     }
 
-    /// Puts a commit on the branch.
+    /// Adds a commit to the branch.
     pub(super) fn push(&mut self, commit: Commit) -> usize {
         self.commits.push(commit);
         self.tip = self.commits.len() - 1;
         self.tip
     }
 
-    /// The commits from the tip to the first, newest first.
+    /// Returns all commits, newest first.
     pub(super) fn history(&self) -> impl Iterator<Item = usize> {
         std::iter::successors(Some(self.tip), |at| self.commits[*at].parent)
     }
@@ -303,12 +303,12 @@ impl Inner {
     }
 }
 
-/// A commit's or state's place in memory as the id that the program sees.
+/// Converts the index of a commit or state to the id that the program sees.
 pub(super) fn id(at: usize) -> CommitId {
     CommitId(format!("{at:040}"))
 }
 
-/// The place that an id stands for.
+/// Returns the index of an id.
 pub(super) fn place(id: &CommitId) -> usize {
     id.0.parse().unwrap()
 }

@@ -34,37 +34,37 @@ use super::registry::is_tagged;
 use super::review;
 use super::universe::{Commit, Inner, Orphan, Shared, Stuck, id, place};
 
-/// Something that peers got wrong, done wrong here on purpose.
+/// A bug of a peer, built in on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// A push goes through whatever stands on the branch.
+    /// A push ignores the tip of the branch.
     ForcedPush,
-    /// A push that was refused is put on the new tip as it is.
+    /// A rejected push is repeated on the new tip without deciding again.
     BlindRebase,
     /// A push whose outcome is unknown counts as landed.
     UnknownIgnored,
-    /// The branch is read before the state, and not again.
+    /// The branch is read before the state, and only once.
     BranchBeforeState,
     /// Marks the input of a hook before it runs.
     MarkBeforeHook,
     /// A digest from a header is pinned without its bytes.
     HeadTrusted,
-    /// The state is written over whatever stands there.
+    /// The state is overwritten without a comparison.
     ForcedState,
     /// A failed import counts as unchanged.
     FailureSwallowed,
-    /// Whoever claims a hook is taken for dead.
+    /// The owner of a claim is always assumed to be dead.
     ClaimIgnored,
     /// Lets the processes of a dead pass continue.
     OrphanIgnored,
-    /// The branch of a proposal is moved whatever stands there.
+    /// The branch of a proposal is moved without a comparison.
     ForcedDraft,
-    /// Pins of repositories that others ask for are dropped.
+    /// Pins of the repositories of other shards are dropped.
     OthersDropped,
 }
 
 impl Fault {
-    /// Every fault of passes that land, with the invariants that may catch it.
+    /// All faults of passes that land, with the invariants that may catch them.
     pub(super) const ALL: [(Self, &'static [&'static str]); 10] = [
         (Self::ForcedPush, &["I7"]),
         (Self::BlindRebase, &["I2", "I5", "I7", "I23"]),
@@ -89,7 +89,7 @@ pub(super) struct SimWorld {
     machine: u32,
     fault: Option<Fault>,
     started: Duration,
-    /// For [`Fault::BranchBeforeState`]: the tip as it was seen the time before.
+    /// For [`Fault::BranchBeforeState`]: the tip that was read the last time.
     earlier_tip: Cell<Option<usize>>,
 }
 
@@ -103,7 +103,7 @@ impl SimWorld {
         self.fault == Some(fault)
     }
 
-    /// Lets everybody else go first; a crash may fall here.
+    /// Lets all others run first; may crash here.
     async fn give_way(&self) {
         let mut waited = false;
         poll_fn(|context| {
@@ -116,7 +116,7 @@ impl SimWorld {
         .await;
     }
 
-    /// One effect, with room for others and for a crash on both sides of it.
+    /// Runs an effect; others may run, and a crash may happen, before and after it.
     async fn act<T>(&self, effect: impl FnOnce(&mut Inner) -> T) -> T {
         self.give_way().await;
         let result = self.universe.with(effect);
@@ -124,7 +124,7 @@ impl SimWorld {
         result
     }
 
-    /// The same at the remote, which now and then cannot be reached.
+    /// Runs an effect at the remote, which is sometimes unreachable.
     async fn ask<T>(&self, effect: impl FnOnce(&mut Inner) -> T) -> Result<T, GitError> {
         let (process, fails) = (self.process, self.universe.with(|inner| inner.mishap(1)));
         if fails {
@@ -258,7 +258,7 @@ impl Git for SimWorld {
     }
 
     async fn reverted(&self, _: &CommitId, _: &BTreeMap<TagId, Digest>) -> Result<Option<BTreeSet<TagId>>, GitError> {
-        // There is no history; the state has to suffice.
+        // There is no history; the state has to be sufficient.
         Ok(None)
     }
 
@@ -399,7 +399,7 @@ impl Hooks for SimWorld {
             }),
         };
         self.give_way().await;
-        // It takes its time, in which others go on, and at its time limit it is ended.
+        // Others run meanwhile, and the hook is killed at its time limit.
         let started = self.elapsed();
         let is_crowded = self.universe.with(|inner| inner.is_crowded);
         for _ in 0..self.universe.rng(|rng| rng.u8(0..8)) {
@@ -453,7 +453,7 @@ impl Clock for SimWorld {
 
     async fn sleep(&self, duration: Duration) {
         if self.universe.with(|inner| inner.is_crowded) {
-            // The others go on meanwhile, and it is they who make the time pass.
+            // The others run meanwhile and let time pass.
             let until = self.elapsed() + duration;
             while self.elapsed() < until {
                 self.give_way().await;
@@ -471,7 +471,7 @@ impl Clock for SimWorld {
     fn progress(&self, _: Progress) {}
 }
 
-/// A hook while it runs. Dropped before its end, as when its process is killed, it goes on by itself.
+/// A running hook. It continues as an orphan if it is dropped early, as if its process was killed.
 struct Running<'u> {
     universe: &'u Shared,
     left: Option<Orphan>,
