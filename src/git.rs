@@ -98,7 +98,7 @@ pub struct RemoteTips {
 pub struct TipLock {
     /// Tip of the branch.
     pub commit: CommitId,
-    /// Contents of the lock; none if there is no lock.
+    /// Contents of the lock, or `None` if the file does not exist.
     pub bytes: Option<Vec<u8>>,
 }
 

@@ -52,7 +52,7 @@ impl HttpClient {
                 return Err(error);
             };
             tracing::debug!("{}; attempt {number} of {ATTEMPTS}", self.redactor.redact(&error.to_string()));
-            // A tenth of the backoff as jitter: clients told the same time do not return at the same moment.
+            // Jitter spreads clients that received the same `Retry-After`.
             tokio::time::sleep(after.map_or(pause, |after| after + pause / 10)).await;
         }
     }

@@ -231,7 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn a_platform_that_came_or_went_is_said() {
+    fn pins_without_a_definition_are_reported_in_any_position() {
+        let arm = format!("arm = {{ image = \"{IMAGE}\", platform = \"linux/arm64\" }}");
+        check(&arm, &["`python:3.12` is pinned but not defined", "`python:latest` is pinned but not defined"]);
+        check(&format!("\"3.12\" = \"{IMAGE}\"\n{arm}"), &["`python:latest` is pinned but not defined"]);
+    }
+
+    #[test]
+    fn a_changed_platform_is_reported() {
         check(
             &format!(
                 "\"3.12\" = {{ image = \"{IMAGE}\", platform = \"linux/amd64\" }}\narm = \"{IMAGE}\"\n\
@@ -252,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn every_disagreement_is_said_at_once() {
+    fn all_differences_are_reported_at_once() {
         let tags = format!(
             "\"3.12\" = {{ image = \"{IMAGE}\", platforms = [\"linux/s390x\"] }}\narm = \"{IMAGE}-slim\"\nnew = \"{IMAGE}\""
         );
@@ -268,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_follower_has_to_stand_where_it_follows() {
+    fn a_follower_has_the_digest_of_the_followed_tag() {
         let tags = format!(
             "\"3.12\" = {{ follow = \"arm\" }}\narm = {{ image = \"{IMAGE}\", platform = \"linux/arm64\" }}\nlatest = \"{IMAGE}\""
         );

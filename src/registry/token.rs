@@ -44,7 +44,7 @@ enum TokenAnswer {
     Refused(ResolveError),
 }
 
-/// Returns the header with a token, requested from `server` if there is no valid one.
+/// Returns the header with a valid token, and requests one from `server` if necessary.
 ///
 /// # Errors
 /// If there is no token. The failure is shared for some seconds, so that waiting requests do not repeat it.

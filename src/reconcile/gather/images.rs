@@ -24,7 +24,7 @@ const NAMED_MAX: usize = 8;
 #[derive(Debug, Default)]
 pub struct ImageCache {
     images: Mutex<BTreeMap<ImageKey, Arc<Flight>>>,
-    /// The same images by digest alone, to compare two images.
+    /// Images by repository and digest, to compare two of them.
     by_digest: Mutex<BTreeMap<(Repository, Digest), Arc<FetchedImage>>>,
     /// Results of signature verification.
     verdicts: Mutex<BTreeMap<VerdictKey, Result<(), ResolveError>>>,

@@ -24,7 +24,7 @@ pub struct OpenBranch {
     pub found: ProposalBranch,
     /// Set if the branch is a single commit of ours that nobody changed.
     pub is_ours: bool,
-    /// The pins in which its lock differs from the root's, whoever committed it.
+    /// The pins in which its lock differs from the root's, by any author.
     pub pins: ProposedPins,
 }
 

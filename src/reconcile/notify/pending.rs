@@ -29,8 +29,8 @@ pub(super) fn pending(root: &Root, state: &State) -> Vec<Pending> {
     root.settings.hooks.iter().filter_map(unseen).collect()
 }
 
-/// Returns what a hook may have acted on: what it has seen, and where the tip is back at that, what it was last run for
-/// without success. A hook that failed, or was killed, for a change that was reverted since is told of the revert.
+/// Returns the pins that a hook may have acted on: those that it has seen, or, for a tag whose tip is one of these again,
+/// the pin of its last failed run. So a hook that failed or was killed also receives the revert of that change.
 pub(super) fn effectively_seen(seen: &Lock, tried: &Lock, tip: &Lock) -> Lock {
     let mut effective = seen.clone();
     for (id, pin) in &tried.pins {

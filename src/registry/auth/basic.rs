@@ -22,7 +22,7 @@ pub(super) async fn authorize(
 ) -> Result<Issue, ResolveError> {
     loop {
         let (header, mut ticket) = header(slot, store, registry, now).await?;
-        // Without holding the state: whoever ends the exclusive try may need it first.
+        // The state is unlocked here: the task that ends the exclusive try may need it.
         ticket.exclusive = slot.guard.try_exclusively(ticket.candidate, now).await;
         if !slot.guard.is_rejected(ticket.candidate, now) {
             return Ok(Issue::Header(header, ticket));

@@ -117,7 +117,7 @@ mod tests {
             (Some(old), Some(new)) => ChangeKind::Updated { old, new },
             (None, Some(new)) => ChangeKind::Added { new },
             (Some(old), None) => ChangeKind::Removed { old },
-            (None, None) => unreachable!(),
+            (None, None) => unreachable!("a change has at least one side"),
         };
         PinChange {
             tag: tag.parse().unwrap(),
