@@ -4,6 +4,7 @@
 //! A branch of people is never forced, nothing is checked out, and no filter, hook or attribute of a repository runs.
 
 mod address;
+mod askpass;
 mod branch;
 mod cache;
 pub mod checkout;
@@ -13,13 +14,14 @@ mod error;
 mod local_state;
 mod lock_history;
 mod proposal;
-mod ref_lock;
+mod push;
 mod remote;
 mod repo_path;
 mod reverted;
 pub mod sign;
 mod transport;
 mod tree;
+mod url_config;
 pub mod work_tree;
 
 use std::collections::BTreeMap;
@@ -31,6 +33,8 @@ pub use remote::proposals::{PROPOSALS, ProposalBranch};
 pub use remote::{Remote, RemoteSetup};
 
 use crate::model::settings::{Author, Sign};
+use crate::system::environment;
+use crate::system::program::Program;
 
 /// The longest silence of a remote within one exchange.
 pub const SILENCE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -144,15 +148,24 @@ pub struct NewCommit {
     pub made: Option<SignedByForge>,
 }
 
-/// Sets libgit2's process-wide options: time limits, and authorities to trust besides the machine's store.
+/// Sets libgit2's process-wide options: time limits of `git://`.
 #[allow(unsafe_code, reason = "libgit2 has no time limit unless this is set, and only statics set it")]
-fn limit_process(timeout: std::time::Duration, authorities: Option<&std::path::Path>) -> Result<(), git2::Error> {
+fn limit_process(timeout: std::time::Duration) -> Result<(), git2::Error> {
     let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-    // SAFETY: these statics are plain numbers, and the certificate store has its own lock (OpenSSL `SSL_CTX`). All remotes
-    // of a process are opened with the same values, so a race changes nothing.
+    // SAFETY: these statics are plain numbers. All remotes of a process are opened with the same values, so a race changes
+    // nothing.
     unsafe {
         git2::opts::set_server_timeout_in_milliseconds(milliseconds)?;
-        git2::opts::set_server_connect_timeout_in_milliseconds(milliseconds)?;
-        authorities.map_or(Ok(()), |file| git2::opts::set_ssl_cert_file(file))
+        git2::opts::set_server_connect_timeout_in_milliseconds(milliseconds)
     }
+}
+
+/// Prepares a run of `git`, with the configuration of the environment (git(1), `GIT_CONFIG_COUNT`).
+fn git_program() -> Program {
+    let count: usize = environment::var("GIT_CONFIG_COUNT").and_then(|count| count.parse().ok()).unwrap_or(0);
+    let names =
+        (0..count).flat_map(|number| [format!("GIT_CONFIG_KEY_{number}"), format!("GIT_CONFIG_VALUE_{number}")]);
+    let names = names.chain(["GIT_CONFIG_COUNT".to_owned(), "GIT_CONFIG_PARAMETERS".to_owned()]);
+    let set = names.filter_map(|name| environment::var(&name).map(|value| (name, value)));
+    set.fold(Program::new("git"), |program, (name, value)| program.env(name, value))
 }

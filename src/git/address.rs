@@ -34,6 +34,16 @@ pub(super) enum RemoteScheme {
     Git,
 }
 
+/// The server and the path of a remote over SSH.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct SshTarget {
+    /// `user@host`, or the host alone; a host may be an alias of the ssh configuration.
+    pub(super) destination: String,
+    pub(super) port: Option<u16>,
+    /// The path as the server's shell gets it, e.g. `~user/repo.git`.
+    pub(super) path: String,
+}
+
 /// The address of a remote, without credentials in its text.
 #[derive(Clone)]
 pub(super) struct RemoteAddress {
@@ -208,8 +218,22 @@ impl RemoteAddress {
         self.port
     }
 
-    pub(super) fn is_ssh(&self) -> bool {
-        self.route == RemoteRoute::Server(RemoteScheme::Ssh)
+    /// Returns the server and the path; none unless this is an address over SSH.
+    pub(super) fn ssh_target(&self) -> Option<SshTarget> {
+        if self.route != RemoteRoute::Server(RemoteScheme::Ssh) {
+            return None;
+        }
+        let path = match self.url.strip_prefix("ssh://") {
+            Some(rest) => {
+                let path = decode(&rest[rest.find('/')?..])?;
+                // git(1), "GIT URLS": `ssh://host/~user/path`.
+                path.strip_prefix('/').filter(|path| path.starts_with('~')).map(str::to_owned).unwrap_or(path)
+            }
+            None => self.url.split_once(':')?.1.to_owned(),
+        };
+        let host = self.host.trim_matches(['[', ']']);
+        let destination = self.user.as_ref().map_or_else(|| host.to_owned(), |user| format!("{user}@{host}"));
+        Some(SshTarget { destination, port: self.port, path })
     }
 
     /// Returns the origin of the remote.
@@ -223,15 +247,6 @@ impl RemoteAddress {
         };
         let host = self.host.to_ascii_lowercase();
         RemoteOrigin::Server(format!("{scheme}://{host}:{}", self.port.unwrap_or(port)))
-    }
-
-    /// Returns whether `url`, from which a challenge came, has this remote's scheme, host and port.
-    pub(super) fn is_origin_of(&self, url: &str) -> bool {
-        if self.is_ssh() {
-            return url == self.url;
-        }
-        let origin = |text: &str| url::Url::parse(text).ok().map(|url| url.origin());
-        origin(url).is_some_and(|theirs| Some(theirs) == origin(&self.url))
     }
 
     /// Redacts the address's password in a text.

@@ -7,15 +7,13 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use git2::{ConfigLevel, Oid, Repository, RepositoryInitOptions, RepositoryOpenFlags};
+use git2::{Oid, Repository, RepositoryInitOptions, RepositoryOpenFlags};
 use sha2::{Digest as _, Sha256};
 
 use super::GitError;
 use super::error::{local, local_io};
 use crate::system::environment;
 
-/// The setting that lets libgit2 follow redirects.
-const REDIRECTS: &str = "http.followRedirects";
 /// The interval between two attempts to lock a slot.
 const POLL: std::time::Duration = std::time::Duration::from_millis(5);
 /// The attempts to lock the first slot.
@@ -30,7 +28,7 @@ const LOOSE_MAX: usize = 4000;
 /// A slot, locked until this is dropped.
 pub(super) struct GitCache {
     path: PathBuf,
-    alternate: Option<Alternate>,
+    alternates: Vec<Alternate>,
     /// Keeps the slot locked.
     _lock: Option<File>,
     /// Removes a temporary directory.
@@ -38,7 +36,7 @@ pub(super) struct GitCache {
     pub(super) repository: Repository,
 }
 
-/// A checkout that lends its objects.
+/// A repository of this machine that lends its objects.
 #[derive(Clone, Debug)]
 struct Alternate {
     objects: String,
@@ -47,7 +45,7 @@ struct Alternate {
 }
 
 impl Alternate {
-    /// Opens the checkout at `path`; none if it lacks objects.
+    /// Opens the repository at `path`; none if it lacks objects.
     fn of(path: &Path) -> Option<Self> {
         let repository = Repository::open(path).ok()?;
         let config = repository.config().ok()?;
@@ -68,13 +66,15 @@ pub(super) fn name_of(url: &str) -> String {
 
 impl GitCache {
     /// Locks a slot in `directory` for the remote at `url`, or creates a temporary directory if that fails.
-    pub(super) fn open(directory: &Path, url: &str, checkout: Option<&Path>) -> Result<Self, GitError> {
-        let alternate = checkout.and_then(Alternate::of);
+    ///
+    /// The repositories at `lenders` lend their objects.
+    pub(super) fn open(directory: &Path, url: &str, lenders: &[&Path]) -> Result<Self, GitError> {
+        let alternates: Vec<_> = lenders.iter().filter_map(|path| Alternate::of(path)).collect();
         let name = name_of(url);
         match Self::slot(directory, &name) {
             Ok(Some((path, lock))) => {
                 let repository = repository(&path)?;
-                Self { path, alternate, _lock: Some(lock), _directory: None, repository }.ready()
+                Self { path, alternates, _lock: Some(lock), _directory: None, repository }.ready()
             }
             // The disk is full or read-only, or all slots are locked: work without a cache.
             Ok(None) | Err(_) => {
@@ -82,7 +82,7 @@ impl GitCache {
                     .map_err(|error| local_io("write to", &environment::temporary_directory(), &error))?;
                 let path = temporary.path().to_owned();
                 let repository = init(&path)?;
-                Self { path, alternate, _lock: None, _directory: Some(temporary), repository }.ready()
+                Self { path, alternates, _lock: None, _directory: Some(temporary), repository }.ready()
             }
         }
     }
@@ -114,22 +114,21 @@ impl GitCache {
     pub(super) fn recreate(&mut self) -> Result<(), GitError> {
         clear(&self.path)?;
         self.repository = init(&self.path)?;
-        self.add_alternate()
+        self.add_alternates()
     }
 
     fn ready(mut self) -> Result<Self, GitError> {
-        if let Some(alternate) = self.alternate.clone() {
-            self.graft(&alternate.shallow)?;
-        }
-        self.add_alternate()?;
+        let shallow: Vec<String> = self.alternates.iter().flat_map(|alternate| alternate.shallow.clone()).collect();
+        self.graft(&shallow)?;
+        self.add_alternates()?;
         Ok(self)
     }
 
-    /// Makes the checkout's objects readable.
-    fn add_alternate(&self) -> Result<(), GitError> {
-        let Some(alternate) = &self.alternate else { return Ok(()) };
+    /// Makes the objects of the lenders readable.
+    fn add_alternates(&self) -> Result<(), GitError> {
         let odb = self.repository.odb().map_err(|error| local(&error))?;
-        odb.add_disk_alternate(&alternate.objects).map_err(|error| local(&error))
+        let mut add = self.alternates.iter().map(|alternate| odb.add_disk_alternate(&alternate.objects));
+        add.try_for_each(|added| added.map_err(|error| local(&error)))
     }
 
     /// Returns whether a commit and its tree are available.
@@ -151,7 +150,7 @@ impl GitCache {
         std::fs::write(&path, text).map_err(|error| local_io("write", &path, &error))?;
         // Grafts are read when a repository is opened.
         self.repository = open(&self.path).map_err(|error| local(&error))?;
-        self.add_alternate()
+        self.add_alternates()
     }
 }
 
@@ -170,19 +169,7 @@ fn repository(path: &Path) -> Result<Repository, GitError> {
 /// Opens a bare repository. `Repository::open_bare` ignores the `shallow` file.
 fn open(path: &Path) -> Result<Repository, git2::Error> {
     let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::BARE | RepositoryOpenFlags::NO_DOTGIT;
-    let repository = Repository::open_ext(path, flags, std::iter::empty::<&Path>())?;
-    disable_redirects(&repository)?;
-    Ok(repository)
-}
-
-/// Disables redirects: libgit2 would follow the first one to any host and send our credentials. The process that created
-/// the slot may have died before it did this.
-fn disable_redirects(repository: &Repository) -> Result<(), git2::Error> {
-    let mut own = repository.config()?.open_level(ConfigLevel::Local)?;
-    match own.get_bool(REDIRECTS) {
-        Ok(false) => Ok(()),
-        _ => own.set_bool(REDIRECTS, false),
-    }
+    Repository::open_ext(path, flags, std::iter::empty::<&Path>())
 }
 
 fn is_worn(path: &Path) -> bool {
@@ -201,7 +188,5 @@ fn clear(path: &Path) -> Result<(), GitError> {
 fn init(path: &Path) -> Result<Repository, GitError> {
     let mut options = RepositoryInitOptions::new();
     options.bare(true).external_template(false).initial_head("none");
-    let repository = Repository::init_opts(path, &options).map_err(|error| local(&error))?;
-    disable_redirects(&repository).map_err(|error| local(&error))?;
-    Ok(repository)
+    Repository::init_opts(path, &options).map_err(|error| local(&error))
 }

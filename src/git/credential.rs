@@ -1,23 +1,21 @@
-//! Credentials for a Git remote.
+//! Credentials for a Git remote over HTTP.
 //!
-//! Each source is offered once per connection, to the origin of the remote's own address only. Nothing here has a `Debug`,
-//! `Display` or `Serialize`.
+//! Each source is tried once per connection, and only with the remote's own address. Nothing here has a `Debug`, `Display`
+//! or `Serialize`.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::mpsc;
 use std::time::Duration;
 
-use git2::{Cred, CredentialType, ErrorClass, ErrorCode};
-
 use super::address::RemoteAddress;
+use super::git_program;
 use super::sign::SigningKeySource;
 use crate::http::Secret;
 use crate::system::environment;
+use crate::system::program::ProgramError;
 
 /// The default user name for a token: as GitHub documents, and as other forges accept.
 const TOKEN_USER: &str = "x-access-token";
-/// The default user name over SSH.
-const SSH_USER: &str = "git";
 
 /// Sources of credentials besides Git's credential helpers.
 #[derive(Clone, Default)]
@@ -30,9 +28,7 @@ pub struct GitCredentialSources {
     pub ssh_key: Option<PathBuf>,
     /// Passphrase of the key.
     pub ssh_passphrase: Option<Secret>,
-    /// Use the SSH agent.
-    pub agent: bool,
-    /// PEM file with authorities to trust besides the machine's.
+    /// PEM file with the authorities to trust instead of the machine's.
     pub authorities: Option<PathBuf>,
     /// Key that signs commits.
     pub signing: SigningKeySource,
@@ -46,7 +42,6 @@ impl GitCredentialSources {
             username: environment::var("PINSTREAM_GIT_USERNAME"),
             ssh_key: environment::var("PINSTREAM_GIT_SSH_KEY").map(PathBuf::from),
             ssh_passphrase: environment::var("PINSTREAM_GIT_SSH_PASSPHRASE").map(Secret::new),
-            agent: environment::var("SSH_AUTH_SOCK").is_some(),
             authorities: environment::var("GIT_SSL_CAINFO").map(PathBuf::from),
             signing: SigningKeySource::from_environment(),
         }
@@ -59,122 +54,108 @@ impl GitCredentialSources {
     }
 }
 
-/// The names of credentials that were offered.
-pub(super) type TriedCredentials = Arc<Mutex<Vec<&'static str>>>;
-
-/// The sources in the order in which they are offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum CredentialOffer {
-    Token,
-    AddressPassword,
-    Helper,
-    SshKey,
-    SshAgent,
+/// A user name and password.
+pub(super) struct GitLogin {
+    pub(super) user: String,
+    pub(super) password: Secret,
+    /// The name of its source, for messages.
+    pub(super) source: &'static str,
+    /// The helpers' description, which they get back with the server's verdict.
+    description: Option<String>,
 }
 
-/// The sources of credentials that are left to offer on one connection; libgit2 requests one after another.
-pub(super) struct CredentialProvider {
+/// The sources of credentials for one remote over HTTP.
+pub(super) struct GitLogins {
     address: RemoteAddress,
     sources: GitCredentialSources,
-    config: Option<git2::Config>,
+    /// The directory whose Git configuration applies.
+    checkout: Option<PathBuf>,
     time_limit: Duration,
-    left: Vec<CredentialOffer>,
-    tried: TriedCredentials,
 }
 
-impl CredentialProvider {
-    /// Prepares one connection to `address`; `tried` receives the names of what is offered.
+impl GitLogins {
     pub(super) fn new(
         address: &RemoteAddress,
         sources: &GitCredentialSources,
-        config: Option<git2::Config>,
+        checkout: Option<PathBuf>,
         time_limit: Duration,
-        tried: &TriedCredentials,
     ) -> Self {
-        let mut left = Vec::new();
-        if address.is_ssh() {
-            left.extend(sources.ssh_key.as_ref().map(|_| CredentialOffer::SshKey));
-            left.extend(sources.agent.then_some(CredentialOffer::SshAgent));
-        } else {
-            left.extend(sources.token.as_ref().map(|_| CredentialOffer::Token));
-            left.extend(address.password().map(|_| CredentialOffer::AddressPassword));
-            left.push(CredentialOffer::Helper);
-        }
-        left.reverse();
-        let (address, sources, tried) = (address.clone(), sources.clone(), Arc::clone(tried));
-        Self { address, sources, config, time_limit, left, tried }
+        Self { address: address.clone(), sources: sources.clone(), checkout, time_limit }
     }
 
-    /// Returns the next credential for the server at `url`, of one of the kinds `allowed`.
-    pub(super) fn next(&mut self, url: &str, allowed: CredentialType) -> Result<Cred, git2::Error> {
-        if !self.address.is_origin_of(url) {
-            return Err(refusal("credentials are sent to the remote's own address only"));
-        }
-        if allowed == CredentialType::USERNAME {
-            return Cred::username(self.ssh_user());
-        }
-        while let Some(offer) = self.left.pop() {
-            if let Some(credential) = self.make(offer, url, allowed) {
-                return credential;
-            }
-        }
-        Err(refusal("the server accepted none of the credentials"))
+    /// Iterates over the logins in the order in which they are tried; reads each when it is its turn.
+    pub(super) fn iter(&self) -> impl Iterator<Item = GitLogin> {
+        let token = || {
+            let user = self.sources.username.as_deref().or(self.address.user()).unwrap_or(TOKEN_USER).to_owned();
+            self.sources.token.clone().map(|token| plain(user, token, "`PINSTREAM_GIT_TOKEN`"))
+        };
+        let address = || {
+            let user = self.address.user()?.to_owned();
+            Some(plain(user, self.address.password()?.clone(), "the password of the address"))
+        };
+        let lazily = std::iter::once_with(token).chain(std::iter::once_with(address));
+        lazily.chain(std::iter::once_with(|| self.fill())).flatten()
     }
 
-    /// Creates a credential; none if its source has none of these kinds.
-    fn make(&self, offer: CredentialOffer, url: &str, allowed: CredentialType) -> Option<Result<Cred, git2::Error>> {
-        let plain = allowed.contains(CredentialType::USER_PASS_PLAINTEXT) && !self.address.is_ssh();
-        let key = allowed.contains(CredentialType::SSH_KEY);
-        let user = self.sources.username.as_deref().or(self.address.user()).unwrap_or(TOKEN_USER);
-        let passphrase = self.sources.ssh_passphrase.as_ref().map(Secret::reveal);
-        match offer {
-            CredentialOffer::Token if plain => {
-                self.note("`PINSTREAM_GIT_TOKEN`");
-                Some(Cred::userpass_plaintext(user, self.sources.token.as_ref()?.reveal()))
+    /// Returns the name of a configured token, which was not sent because the server did not ask for it.
+    pub(super) fn unused(&self) -> Option<&'static str> {
+        self.sources.token.as_ref().map(|_| "`PINSTREAM_GIT_TOKEN`")
+    }
+
+    /// Gets a login from Git's credential helpers (gitcredentials(7)).
+    fn fill(&self) -> Option<GitLogin> {
+        const SOURCE: &str = "Git's credential helper";
+        let user = self.sources.username.as_deref().or(self.address.user());
+        let mut question = format!("url={}\n", self.address.url());
+        if let Some(user) = user {
+            question.push_str(&format!("username={user}\n"));
+        }
+        match self.credential("fill", &question) {
+            Ok(None) => None,
+            Ok(Some(answer)) => {
+                let value = |name: &str| answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+                let (user, password) = (value("username")?.to_owned(), Secret::new(value("password")?));
+                Some(GitLogin { user, password, source: SOURCE, description: Some(answer) })
             }
-            CredentialOffer::AddressPassword if plain => {
-                self.note("the password of the address");
-                Some(Cred::userpass_plaintext(self.address.user()?, self.address.password()?.reveal()))
+            Err(_) => {
+                // Without git, libgit2 runs one of the helpers.
+                let mut helper = git2::CredentialHelper::new(self.address.url());
+                helper.config(&git2::Config::open_default().ok()?).username(user);
+                let (sender, receiver) = mpsc::channel();
+                // The receiver is gone after the time limit.
+                std::thread::spawn(move || sender.send(helper.execute()).ok());
+                let (user, password) = receiver.recv_timeout(self.time_limit).ok().flatten()?;
+                Some(plain(user, Secret::new(password), SOURCE))
             }
-            CredentialOffer::Helper if plain => {
-                let (user, password) = self.run_helper(url)?;
-                self.note("Git's credential helper");
-                Some(Cred::userpass_plaintext(&user, &password))
-            }
-            CredentialOffer::SshKey if key => {
-                self.note("the key of `PINSTREAM_GIT_SSH_KEY`");
-                Some(Cred::ssh_key(self.ssh_user(), None, self.sources.ssh_key.as_ref()?, passphrase))
-            }
-            CredentialOffer::SshAgent if key => {
-                self.note("the SSH agent");
-                Some(Cred::ssh_key_from_agent(self.ssh_user()))
-            }
-            _ => None,
         }
     }
 
-    fn note(&self, source: &'static str) {
-        self.tried.lock().unwrap_or_else(PoisonError::into_inner).push(source);
+    /// Tells the helpers whether the server accepted their login.
+    pub(super) fn report(&self, login: &GitLogin, is_accepted: bool) {
+        if let Some(description) = &login.description {
+            // Helpers that store nothing ignore it.
+            let _ = self.credential(if is_accepted { "approve" } else { "reject" }, description);
+        }
     }
 
-    fn ssh_user(&self) -> &str {
-        self.address.user().unwrap_or(SSH_USER)
-    }
-
-    /// Runs the credential helpers of the user's Git configuration, within the time limit.
-    fn run_helper(&self, url: &str) -> Option<(String, String)> {
-        let mut helper = git2::CredentialHelper::new(url);
-        helper.config(self.config.as_ref()?);
-        helper.username(self.sources.username.as_deref().or(self.address.user()));
-        let (sender, receiver) = mpsc::channel();
-        std::thread::spawn(move || {
-            // The receiver is gone after the time limit.
-            let _ = sender.send(helper.execute());
-        });
-        receiver.recv_timeout(self.time_limit).ok().flatten()
+    /// Runs `git credential`; returns its output if it succeeds.
+    fn credential(&self, action: &str, input: &str) -> Result<Option<String>, ProgramError> {
+        let mut program = git_program().env("GIT_TERMINAL_PROMPT", "0").env("SSH_ASKPASS", "");
+        if let Some(askpass) = environment::var("GIT_ASKPASS") {
+            program = program.env("GIT_ASKPASS", askpass);
+        }
+        if let Some(checkout) = &self.checkout {
+            program = program.args(["-C"]).args([checkout.as_os_str()]);
+        }
+        match program.args(["credential", action]).input(format!("{input}\n").as_bytes()).run(self.time_limit) {
+            Ok(output) => Ok(output.success.then_some(output.stdout)),
+            Err(error @ ProgramError::Missing { .. }) => Err(error),
+            // The helper hangs: there is no login.
+            Err(_) => Ok(None),
+        }
     }
 }
 
-fn refusal(message: &str) -> git2::Error {
-    git2::Error::new(ErrorCode::Auth, ErrorClass::Callback, message)
+fn plain(user: String, password: Secret, source: &'static str) -> GitLogin {
+    GitLogin { user, password, source, description: None }
 }

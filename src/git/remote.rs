@@ -1,13 +1,13 @@
 //! The remote of a pass: reads refs and files, and pushes by compare-and-swap. Everything blocks.
 //!
-//! A remote is a directory of this machine or a server, with the same interface.
+//! All remotes are read and written through the smart protocol; a directory of this machine also lends its objects.
 
 pub(super) mod forge_commit;
 pub(super) mod proposals;
 mod state_ref;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ use super::local_state::LocalState;
 use super::repo_path::RepoPath;
 use super::reverted;
 use super::sign::{Signer, SigningKeySource};
-use super::transport::local::PathRemote;
-use super::transport::{AdvertisedRefs, FetchRequest, ServerRemote};
+use super::transport::{AdvertisedRefs, FetchRequest, GitConfiguration, ServerRemote};
 use super::tree::{ObjectStore, TreeLeaf};
-use super::{CommitId, GitError, NewCommit, Push, RemoteTips, RepoFile, RootFiles, STATE_REF, TipLock, limit_process};
+use super::url_config;
+use super::{CommitId, GitError, NewCommit, Push, RemoteTips, RepoFile, RootFiles, TipLock, limit_process};
 use crate::formats::path::FilePath;
 use crate::model::image::{Digest, TagId};
 use crate::model::lock;
@@ -53,7 +53,9 @@ pub struct RemoteSetup {
 
 /// A remote and one root in it.
 pub struct Remote {
-    endpoint: Endpoint,
+    server: ServerRemote,
+    /// The remote's directory on this machine.
+    directory: Option<PathBuf>,
     root: RepoPath,
     checkout: Option<PathBuf>,
     local_state: LocalState,
@@ -66,36 +68,33 @@ pub struct Remote {
     refuses_state: bool,
 }
 
-/// The kind of the remote.
-enum Endpoint {
-    Directory(Box<PathRemote>),
-    Server(Box<ServerRemote>),
-}
-
 impl Remote {
     /// Prepares access to a remote; does not connect yet.
     ///
     /// # Errors
     /// If the address or the root's path is invalid, or the cache cannot be created.
     pub fn open(setup: RemoteSetup) -> Result<Self, GitError> {
-        let address = RemoteAddress::parse(&setup.url)?;
-        let root = RepoPath::parse(&setup.root)?;
-        let configured = || git2::Config::open_default().ok()?.get_path("http.sslCAInfo").ok();
-        let authorities = setup.credentials.authorities.clone().or_else(configured);
-        limit_process(setup.timeout, authorities.as_deref()).map_err(|error| local(&error))?;
-        let local_state = LocalState::new(&setup.state, address.url());
-        let signing = setup.credentials.signing.clone();
-        let endpoint = match address.route() {
-            RemoteRoute::Directory(path) => Endpoint::Directory(Box::new(PathRemote::open(path, address.shown())?)),
-            RemoteRoute::Server(_) => {
-                let cache = GitCache::open(&setup.cache, address.url(), setup.checkout.as_deref())?;
-                Endpoint::Server(Box::new(ServerRemote::new(address, cache, setup.credentials, setup.timeout)))
-            }
+        let RemoteSetup { url, root, cache, state, checkout, credentials, timeout } = setup;
+        let config = git_config(checkout.as_deref());
+        let url = config.as_ref().map_or_else(|| url.clone(), |config| url_config::instead_of(config, &url));
+        let address = RemoteAddress::parse(&url)?;
+        let root = RepoPath::parse(&root)?;
+        limit_process(timeout).map_err(|error| local(&error))?;
+        let local_state = LocalState::new(&state, address.url());
+        let signing = credentials.signing.clone();
+        let directory = match address.route() {
+            RemoteRoute::Directory(path) => Some(path.clone()),
+            RemoteRoute::Server(_) => None,
         };
+        let lenders: Vec<&Path> = [checkout.as_deref(), directory.as_deref()].into_iter().flatten().collect();
+        let cache = GitCache::open(&cache, address.url(), &lenders)?;
+        let configuration = GitConfiguration { config, checkout: checkout.clone() };
+        let server = ServerRemote::new(address, cache, credentials, configuration, timeout)?;
         Ok(Self {
-            endpoint,
+            server,
+            directory,
             root,
-            checkout: setup.checkout,
+            checkout,
             local_state,
             signing,
             signer: None,
@@ -106,10 +105,7 @@ impl Remote {
 
     /// Returns the address without credentials.
     pub fn url(&self) -> &str {
-        match &self.endpoint {
-            Endpoint::Directory(remote) => remote.url(),
-            Endpoint::Server(server) => server.address.shown(),
-        }
+        self.server.address.shown()
     }
 
     /// Lists the tips of the branch (by default that of `HEAD`), the state ref and proposals, and fetches branch and state
@@ -118,9 +114,6 @@ impl Remote {
     /// # Errors
     /// If the remote cannot be reached or has no such branch.
     pub fn fetch_tips(&mut self, branch: Option<&str>) -> Result<RemoteTips, GitError> {
-        if let Endpoint::Directory(remote) = &self.endpoint {
-            remote.remove_stale_lock();
-        }
         let AdvertisedRefs { branch, tip, state, default, proposals } =
             self.tips(branch, FetchRequest::BranchAndState)?;
         let state = StateRefTip { remote: state.map(|id| id.to_string()), local: self.local_state.tip()? };
@@ -149,31 +142,13 @@ impl Remote {
     /// Lists the refs, and fetches those that are `wanted`.
     fn tips(&mut self, branch: Option<&str>, wanted: FetchRequest) -> Result<AdvertisedRefs, GitError> {
         let branch = branch.map(BranchName::parse).transpose()?;
-        match &mut self.endpoint {
-            Endpoint::Directory(remote) => {
-                let default = remote.default_branch();
-                let proposals = remote.proposals()?;
-                let (default, branch) = match branch {
-                    Some(branch) => (default.ok(), branch),
-                    None => default.map(|name| (Some(name.clone()), name))?,
-                };
-                // The state is read first, so that it is never newer than the branch.
-                let state = remote.tip(STATE_REF)?;
-                let tip = remote.tip(&branch.reference())?;
-                let tip =
-                    tip.ok_or_else(|| GitError::NoBranch { url: self.url().to_owned(), branch: branch.to_string() })?;
-                Ok(AdvertisedRefs { branch, tip, state, default, proposals })
-            }
-            Endpoint::Server(server) => {
-                let mut tips = server.fetch_tips(branch.as_ref(), wanted);
-                if let Err(GitError::Local(reason)) = &tips {
-                    tracing::debug!(reason, "recreating a corrupt cache");
-                    server.cache.recreate()?;
-                    tips = server.fetch_tips(branch.as_ref(), wanted);
-                }
-                tips
-            }
+        let mut tips = self.server.fetch_tips(branch.as_ref(), wanted);
+        if let Err(GitError::Local(reason)) = &tips {
+            tracing::debug!(reason, "recreating a corrupt cache");
+            self.server.cache.recreate()?;
+            tips = self.server.fetch_tips(branch.as_ref(), wanted);
         }
+        tips
     }
 
     /// Reads `pinstream.toml`, `pinstream.lock` and `streams/**/*.toml` of the root at `commit`.
@@ -214,14 +189,10 @@ impl Remote {
         candidates: &BTreeMap<TagId, Digest>,
     ) -> Result<Option<BTreeSet<TagId>>, GitError> {
         let tip = Oid::from_str(&tip.0).map_err(|error| local(&error))?;
-        match (&self.endpoint, &self.checkout) {
-            (Endpoint::Directory(remote), _) => reverted::reverted(&remote.repository, tip, &self.root, candidates),
-            // The cache contains no history.
-            (Endpoint::Server(_), Some(checkout)) => match Repository::open(checkout) {
-                Ok(repository) => reverted::reverted(&repository, tip, &self.root, candidates),
-                Err(_) => Ok(None),
-            },
-            (Endpoint::Server(_), None) => Ok(None),
+        // The cache contains no history.
+        match self.directory.as_ref().or(self.checkout.as_ref()).map(Repository::open) {
+            Some(Ok(repository)) => reverted::reverted(&repository, tip, &self.root, candidates),
+            Some(Err(_)) | None => Ok(None),
         }
     }
 
@@ -241,15 +212,9 @@ impl Remote {
         if let Some((_, signer)) = self.signer.as_ref().filter(|(known, _)| *known == sign) {
             return Ok(Arc::clone(signer));
         }
-        let signer = Arc::new(Signer::load(sign, &self.signing, self.git_config(), now)?);
+        let signer = Arc::new(Signer::load(sign, &self.signing, git_config(self.checkout.as_deref()), now)?);
         self.signer = Some((sign, Arc::clone(&signer)));
         Ok(signer)
-    }
-
-    /// Reads git's configuration: that of the checkout if there is one, else the user's and the machine's.
-    fn git_config(&self) -> Option<git2::Config> {
-        let checkout = self.checkout.as_ref().and_then(|path| Repository::open(path).ok());
-        checkout.and_then(|repository| repository.config().ok()).or_else(|| git2::Config::open_default().ok())
     }
 
     /// Pushes one commit with the new lock and changed files to the branch, if its tip is still `change.parent`.
@@ -294,10 +259,7 @@ impl Remote {
     }
 
     fn repository(&self) -> &Repository {
-        match &self.endpoint {
-            Endpoint::Directory(remote) => &remote.repository,
-            Endpoint::Server(server) => &server.cache.repository,
-        }
+        &self.server.cache.repository
     }
 
     /// Fetches a commit unless it is cached, and calls `act`. Recreates a corrupt cache once.
@@ -307,19 +269,15 @@ impl Remote {
         mut act: impl FnMut(&ObjectStore<'_>, Oid) -> Result<T, GitError>,
     ) -> Result<T, GitError> {
         let id = Oid::from_str(&commit.0).map_err(|error| local(&error))?;
-        let fetched = match &self.endpoint {
-            Endpoint::Server(server) if !server.cache.has(id) => server.fetch_commit(id),
-            Endpoint::Server(_) | Endpoint::Directory(_) => Ok(()),
-        };
-        let first = fetched.and_then(|()| act(&ObjectStore::of(self.repository())?, id));
-        match (first, &mut self.endpoint) {
-            (Err(GitError::Local(reason)), Endpoint::Server(server)) => {
+        let fetched = if self.server.cache.has(id) { Ok(()) } else { self.server.fetch_commit(id) };
+        match fetched.and_then(|()| act(&ObjectStore::of(self.repository())?, id)) {
+            Err(GitError::Local(reason)) => {
                 tracing::debug!(reason, "recreating a corrupt cache");
-                server.cache.recreate()?;
-                server.fetch_commit(id)?;
-                act(&ObjectStore::of(&server.cache.repository)?, id)
+                self.server.cache.recreate()?;
+                self.server.fetch_commit(id)?;
+                act(&ObjectStore::of(self.repository())?, id)
             }
-            (first, _) => first,
+            done => done,
         }
     }
 
@@ -330,11 +288,14 @@ impl Remote {
         parent: Option<Oid>,
         new: Oid,
     ) -> Result<Push<CommitId>, GitError> {
-        Ok(to_commit_id(match &mut self.endpoint {
-            Endpoint::Directory(remote) => remote.swap(reference, expected, new)?,
-            Endpoint::Server(server) => server.push(reference, expected, parent, new)?,
-        }))
+        Ok(to_commit_id(self.server.push(reference, expected, parent, new)?))
     }
+}
+
+/// Reads git's configuration: that of the checkout if there is one, else the user's and the machine's.
+fn git_config(checkout: Option<&Path>) -> Option<git2::Config> {
+    let repository = checkout.and_then(|path| Repository::open(path).ok());
+    repository.and_then(|repository| repository.config().ok()).or_else(|| git2::Config::open_default().ok())
 }
 
 /// Writes the tree of `parent` with `files`.

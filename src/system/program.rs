@@ -1,4 +1,4 @@
-//! Runs a helper program, e.g. `ssh-keygen` or `gpg`, to its end.
+//! Runs a helper program, e.g. `gpg`, to its end, or exchanges bytes with one, e.g. `ssh`.
 //!
 //! The program gets its own process group, a minimal environment, bounded time and bounded output. A secret is passed
 //! through standard input or the environment, never as an argument.
@@ -6,13 +6,16 @@
 #![allow(clippy::disallowed_methods, reason = "this is the file the rule names")]
 
 use std::ffi::OsString;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::clock::Stopwatch;
@@ -25,8 +28,10 @@ const OUTPUT_MAX: u64 = 1 << 20;
 const POLL: Duration = Duration::from_millis(2);
 /// The time an output may stay open after the program's end, e.g. in a daemon that it started.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
+/// The bytes that a ready pipe accepts without blocking (pipe(7)).
+const PIPE_BUF: usize = 4096;
 /// Variables of our own environment that every program gets: where programs, agents and terminals are found.
-const INHERITED: [&str; 17] = [
+const INHERITED: [&str; 21] = [
     "PATH",
     "HOME",
     "USER",
@@ -44,13 +49,17 @@ const INHERITED: [&str; 17] = [
     "SSH_SK_HELPER",
     "GNUPGHOME",
     "GPG_TTY",
+    "XDG_CONFIG_HOME",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
 ];
 
 /// A program with everything it gets.
 pub struct Program {
     name: PathBuf,
     arguments: Vec<OsString>,
-    variables: Vec<(&'static str, OsString)>,
+    variables: Vec<(OsString, OsString)>,
     input: Vec<u8>,
 }
 
@@ -106,8 +115,8 @@ impl Program {
 
     /// Sets a variable of its environment.
     #[must_use]
-    pub fn env(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
-        self.variables.push((name, value.into()));
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.variables.push((name.into(), value.into()));
         self
     }
 
@@ -123,7 +132,30 @@ impl Program {
     /// # Errors
     /// If it cannot be started or reaches the limit. An exit code other than 0 is not an error.
     pub fn run(self, limit: Duration) -> Result<ProgramOutput, ProgramError> {
-        let Self { name, arguments, variables, input } = self;
+        let Self { name, input, .. } = &self;
+        let (name, input) = (name.clone(), input.clone());
+        let mut child = self.spawn()?;
+        if let Some(mut stdin) = child.0.stdin.take() {
+            // A program may end without reading its input; its exit code counts.
+            std::thread::spawn(move || stdin.write_all(&input).ok());
+        }
+        let (stdout, stderr) = (drain(child.0.stdout.take()), drain(child.0.stderr.take()));
+        let status = child.wait(limit).ok_or(ProgramError::TimedOut { program: name, limit })?;
+        Ok(ProgramOutput { success: status.success(), stdout: text(&stdout), stderr: text(&stderr) })
+    }
+
+    /// Starts the program to exchange bytes with it; a read or write fails after `silence`.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn start(self, silence: Duration) -> Result<RunningProgram, ProgramError> {
+        let mut child = self.spawn()?;
+        let (stdin, stdout, stderr) = (child.0.stdin.take(), child.0.stdout.take(), drain(child.0.stderr.take()));
+        Ok(RunningProgram { stdin, stdout, stderr, child, silence })
+    }
+
+    fn spawn(self) -> Result<ProcessGroup, ProgramError> {
+        let Self { name, arguments, variables, .. } = self;
         let mut command = Command::new(&name);
         command.args(arguments).process_group(0).env_clear();
         command.envs(INHERITED.iter().filter_map(|name| Some((name, environment::var(name)?))));
@@ -134,16 +166,65 @@ impl Program {
             io::ErrorKind::NotFound => ProgramError::Missing { program: name.clone() },
             _ => ProgramError::Start { program: name.clone(), source },
         })?;
-        let mut child = ProcessGroup(child, tracked);
-        if let Some(mut stdin) = child.0.stdin.take() {
-            // A program may end without reading its input; its exit code counts.
-            std::thread::spawn(move || stdin.write_all(&input).ok());
-        }
-        let (stdout, stderr) = (drain(child.0.stdout.take()), drain(child.0.stderr.take()));
-        let status = child.wait(limit).ok_or(ProgramError::TimedOut { program: name, limit })?;
-        let text = |output: Receiver<String>| output.recv_timeout(CLOSE_MAX).unwrap_or_default();
-        Ok(ProgramOutput { success: status.success(), stdout: text(stdout), stderr: text(stderr) })
+        Ok(ProcessGroup(child, tracked))
     }
+}
+
+/// A program that runs while we read its standard output and write its standard input.
+pub struct RunningProgram {
+    stdin: Option<ChildStdin>,
+    stdout: Option<ChildStdout>,
+    stderr: Receiver<String>,
+    child: ProcessGroup,
+    silence: Duration,
+}
+
+impl RunningProgram {
+    /// Closes its input, waits for its end and returns its result. Its remaining output is discarded.
+    pub fn finish(mut self) -> ProgramOutput {
+        self.stdin = None;
+        let success = self.child.wait(CLOSE_MAX).is_some_and(|status| status.success());
+        ProgramOutput { success, stdout: String::new(), stderr: text(&self.stderr) }
+    }
+}
+
+impl Read for RunningProgram {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(stdout) = &mut self.stdout else { return Ok(0) };
+        wait(stdout, PollFlags::IN, self.silence)?;
+        stdout.read(buffer)
+    }
+}
+
+impl Write for RunningProgram {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(stdin) = &mut self.stdin else { return Err(io::ErrorKind::BrokenPipe.into()) };
+        wait(stdin, PollFlags::OUT, self.silence)?;
+        // A pipe that is ready takes at least `PIPE_BUF` bytes without blocking (pipe(7)).
+        stdin.write(&bytes[..bytes.len().min(PIPE_BUF)])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Waits until a pipe is ready; fails after `limit`.
+fn wait(pipe: &impl AsFd, flags: PollFlags, limit: Duration) -> io::Result<()> {
+    let limit = Timespec::try_from(limit).ok();
+    loop {
+        match poll(&mut [PollFd::new(pipe, flags)], limit.as_ref()) {
+            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Returns what a program printed to an output, now that it has ended.
+fn text(output: &Receiver<String>) -> String {
+    output.recv_timeout(CLOSE_MAX).unwrap_or_default()
 }
 
 /// A child process that leads its own group; the group is killed if this is dropped before the child's end.
@@ -151,7 +232,7 @@ struct ProcessGroup(Child, #[expect(dead_code, reason = "dropped after the child
 
 impl ProcessGroup {
     /// Waits for the child's end; none at the limit.
-    fn wait(mut self, limit: Duration) -> Option<ExitStatus> {
+    fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
         let watch = Stopwatch::start();
         loop {
             match self.0.try_wait() {

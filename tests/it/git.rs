@@ -5,6 +5,7 @@ mod checkout;
 mod hostile;
 mod proposed;
 mod push;
+mod refusal;
 mod state;
 mod story;
 mod trust;

@@ -1,6 +1,6 @@
 //! Addresses and branch names that are taken, and a table of hostile ones that are not.
 
-use super::RemoteAddress;
+use super::{RemoteAddress, SshTarget};
 use crate::git::branch::BranchName;
 
 #[test]
@@ -30,20 +30,18 @@ fn addresses_that_people_use_are_taken() {
 }
 
 #[test]
-fn credentials_are_for_the_same_origin_alone() {
-    let address = RemoteAddress::parse("https://git.example/a").unwrap();
-    for (url, expected) in [
-        ("https://git.example/a", true),
-        ("https://git.example:443/b", true),
-        ("https://GIT.example/a", true),
-        ("https://git.example:444/a", false),
-        ("http://git.example/a", false),
-        ("https://git.example.evil/a", false),
-        ("https://git.example@evil/a", false),
-        ("", false),
+fn l10_a_server_over_ssh_is_passed_on_as_git_does() {
+    for (text, destination, port, path) in [
+        ("git@work:team/repo.git", "git@work", None, "team/repo.git"),
+        ("ssh://git@work/team/repo", "git@work", None, "/team/repo"),
+        ("ssh://work:2222/~me/a%2bb", "work", Some(2222), "~me/a+b"),
+        ("ssh://me@[::1]:22/a", "me@::1", Some(22), "/a"),
     ] {
-        assert_eq!(address.is_origin_of(url), expected, "{url}");
+        let (destination, path) = (destination.to_owned(), path.to_owned());
+        let target = RemoteAddress::parse(text).unwrap().ssh_target();
+        assert_eq!(target, Some(SshTarget { destination, port, path }), "{text}");
     }
+    assert_eq!(RemoteAddress::parse("https://git.example/a").unwrap().ssh_target(), None);
 }
 
 /// Put in place of a host, a user and a path, each makes an address that is refused.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use git2::{Odb, Oid};
 use jiff::Timestamp;
 
-use super::{Endpoint, Remote, to_commit_id};
+use super::{Remote, to_commit_id};
 use crate::git::branch::BranchName;
 use crate::git::error::local;
 use crate::git::repo_path::RepoPath;
@@ -49,13 +49,11 @@ impl Remote {
         &mut self,
         branches: &BTreeMap<String, CommitId>,
     ) -> Result<BTreeMap<String, ProposalBranch>, GitError> {
-        if let Endpoint::Server(server) = &self.endpoint {
-            let missing = |tip: &CommitId| !Oid::from_str(&tip.0).is_ok_and(|tip| server.cache.has(tip));
-            let names = branches.iter().filter(|(_, tip)| missing(tip)).map(|(name, _)| BranchName::parse(name));
-            let names: Vec<BranchName> = names.collect::<Result<_, _>>()?;
-            if !names.is_empty() {
-                server.fetch_branches(names.iter())?;
-            }
+        let missing = |tip: &CommitId| !Oid::from_str(&tip.0).is_ok_and(|tip| self.server.cache.has(tip));
+        let names = branches.iter().filter(|(_, tip)| missing(tip)).map(|(name, _)| BranchName::parse(name));
+        let names: Vec<BranchName> = names.collect::<Result<_, _>>()?;
+        if !names.is_empty() {
+            self.server.fetch_branches(names.iter())?;
         }
         let root = self.root.clone();
         let read = |(name, tip): (&String, &CommitId)| {
@@ -89,11 +87,7 @@ impl Remote {
     pub fn withdraw(&mut self, branch: &str, expected: &CommitId) -> Result<Push<CommitId>, GitError> {
         let reference = proposal_branch(branch)?;
         let expected = Oid::from_str(&expected.0).map_err(|error| local(&error))?;
-        let outcome = match &mut self.endpoint {
-            Endpoint::Directory(remote) => remote.remove(&reference, expected)?,
-            Endpoint::Server(server) => server.remove(&reference, expected)?,
-        };
-        Ok(to_commit_id(outcome))
+        Ok(to_commit_id(self.server.remove(&reference, expected)?))
     }
 }
 

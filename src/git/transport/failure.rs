@@ -1,57 +1,75 @@
-//! Classifies what libgit2 and servers report.
+//! Failures of an exchange with a remote, and the meaning of what servers report about a push.
 
-use git2::{ErrorClass, ErrorCode};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::git::GitError;
-use crate::git::address::RemoteAddress;
-use crate::git::error::shown;
 
-/// Classifies a failed exchange with the remote at `address`; `tried` names the credentials that were offered.
-pub(super) fn classify(error: &git2::Error, address: &RemoteAddress, tried: &[&str]) -> GitError {
-    let url = address.shown().to_owned();
-    let message = shown(&address.without_secrets(error.message()));
-    let lower = message.to_ascii_lowercase();
-    let contains = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    if error.class() == ErrorClass::Ssl
-        || error.code() == ErrorCode::Certificate
-        || contains(&["hostkey", "host key", "known_hosts"])
-    {
-        let reason = if address.is_ssh() {
-            format!(
-                "{message}; print the host key with `ssh-keyscan {} {}`, compare it with the published one, and add it to \
-                 `~/.ssh/known_hosts`",
-                address.port().map_or_else(String::new, |port| format!("-p {port}")),
-                address.host()
-            )
-        } else {
-            format!(
-                "{message}; add the issuer to the machine's certificate store (package `ca-certificates`), or set \
-                 `GIT_SSL_CAINFO` to a PEM file"
-            )
-        };
-        return GitError::Untrusted { url, reason };
+/// The cause of a failed exchange; libgit2 would reduce it to a text.
+#[derive(Clone, Debug)]
+pub(in crate::git) struct WireFailure {
+    pub(in crate::git) error: GitError,
+    pub(in crate::git) outlook: FailureOutlook,
+    /// The pause that the server asks for.
+    pub(in crate::git) after: Option<Duration>,
+}
+
+/// The meaning of a failure for the next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::git) enum FailureOutlook {
+    /// Another attempt may succeed.
+    Transient,
+    /// Another attempt would fail too.
+    Lasting,
+    /// The server answered and did nothing; another attempt would get the same answer.
+    Answered,
+}
+
+impl WireFailure {
+    pub(in crate::git) fn new(error: GitError, outlook: FailureOutlook) -> Self {
+        Self { error, outlook, after: None }
     }
-    let refused = error.code() == ErrorCode::Auth
-        || contains(&["status code: 401", "status code: 403", "authentication"])
-        || (error.class() == ErrorClass::Ssh
-            && contains(&["publickey", "public key", "private key", "passphrase", "agent"]));
-    if refused {
-        let tried = match tried {
-            [] => "no credentials found".to_owned(),
-            tried => format!("tried: {}", tried.join(", ")),
-        };
-        return GitError::Unauthorized { url, reason: format!("{message}; {tried}") };
+
+    /// A failure that another attempt would not change.
+    pub(in crate::git) fn lasting(error: GitError) -> Self {
+        Self::new(error, FailureOutlook::Lasting)
     }
-    let reason =
-        if contains(&["status code: 404"]) { format!("{message}; check the path of the repository") } else { message };
-    GitError::Unreachable { url, reason }
+
+    pub(in crate::git) fn is_transient(&self) -> bool {
+        self.outlook == FailureOutlook::Transient
+    }
+}
+
+/// The place where a transport reports the first failure of an exchange.
+#[derive(Clone, Default)]
+pub(in crate::git) struct FailureSlot(Arc<Mutex<Option<WireFailure>>>);
+
+impl FailureSlot {
+    /// Keeps the failure unless there is an earlier one, and returns the error for libgit2.
+    pub(in crate::git) fn report(&self, failure: WireFailure) -> io::Error {
+        // libgit2 needs a text without NUL.
+        let text = failure.error.to_string().replace('\0', "");
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+        io::Error::other(text)
+    }
+
+    /// Forgets the failure before another attempt.
+    pub(in crate::git) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Returns the failure, if there is one.
+    pub(in crate::git) fn get(&self) -> Option<WireFailure> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// Returns whether a server's message about a push means that the ref is not at the expected commit.
 ///
 /// The phrases are those of git's receive-pack (`failed to update ref`, `incorrect old value provided`, …), of
 /// send-pack, and of the large forges.
-pub(super) fn means_moved(message: &str) -> bool {
+pub(in crate::git) fn means_moved(message: &str) -> bool {
     const PHRASES: [&str; 11] = [
         "non-fast-forward",
         "non-fastforward",
@@ -69,10 +87,17 @@ pub(super) fn means_moved(message: &str) -> bool {
     PHRASES.iter().any(|phrase| message.contains(phrase))
 }
 
+/// Returns whether a server's message about a push means that the ref is locked, by another push or by a stale file.
+pub(in crate::git) fn means_locked(message: &str) -> bool {
+    const PHRASES: [&str; 4] = ["failed to update ref", "cannot lock ref", "failed to lock", "unable to lock"];
+    let message = message.to_ascii_lowercase();
+    PHRASES.iter().any(|phrase| message.contains(phrase))
+}
+
 /// Returns whether a server's message about a push means that the server failed, not that a rule forbids the push.
 ///
 /// The phrases are those of git's receive-pack, unpack-objects and index-pack, and of the kernel.
-pub(super) fn means_failed(message: &str) -> bool {
+pub(in crate::git) fn means_failed(message: &str) -> bool {
     const PHRASES: [&str; 9] = [
         "unpacker error",
         "unpack failed",

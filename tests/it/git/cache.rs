@@ -191,10 +191,16 @@ fn t27_concurrent_processes_use_separate_caches_and_leave_them_usable() {
 }
 
 #[test]
-fn a_failing_server_is_reported_with_its_status() {
+fn l21_a_read_has_three_attempts_and_then_the_status_is_reported() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
-    server.fail_once(Fault::Status(503));
+    for status in [502, 503] {
+        server.fail_once(Fault::Status(status));
+    }
+    Machine::new(server.url()).open().fetch_tips(None).unwrap();
+    for _ in 0..3 {
+        server.fail_once(Fault::Status(503));
+    }
     let error = Machine::new(server.url()).open().fetch_tips(None).unwrap_err();
     let GitError::Unreachable { reason, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("503"), "{reason}");
@@ -221,25 +227,5 @@ fn t27_a_lock_file_that_a_dead_process_left_in_the_cache_is_removed() {
         let sight = remote.fetch_tips(None).unwrap();
         assert_eq!(remote.read(&sight.tip).unwrap()["pinstream.toml"], format!("# {number}\n").into_bytes(), "{name}");
         assert!(matches!(remote.land("main", &change(&sight.tip, name), now()).unwrap(), Push::Landed(_)), "{name}");
-    }
-}
-
-#[test]
-fn t11_a_slot_without_the_setting_follows_no_redirect_either() {
-    let repo = repository();
-    let elsewhere = HttpBackend::start(repo.base());
-    let server = HttpBackend::start(repo.base());
-    let machine = Machine::new(server.url());
-    machine.open().fetch_tips(None).unwrap();
-    let config = slot(&machine).join("config");
-    let text = std::fs::read_to_string(&config).unwrap();
-    assert!(text.contains("followRedirects = false"), "{text}");
-    // The process that created it died before writing the setting, or someone changed it.
-    for other in ["", "followRedirects = initial"] {
-        std::fs::write(&config, text.replace("followRedirects = false", other)).unwrap();
-        server.fail_once(Fault::Redirect(elsewhere.port()));
-        let error = machine.open().fetch_tips(None).unwrap_err();
-        assert!(matches!(error, GitError::Unreachable { .. }), "{error}");
-        assert_eq!(elsewhere.take_requests(), []);
     }
 }

@@ -108,14 +108,16 @@ fn of_many_that_replace_a_branch_at_once_one_succeeds() {
     let repo = repository();
     let server = HttpBackend::start(repo.base());
     for url in [server.url(), repo.url()] {
-        let mut one = Machine::new(url.clone()).open();
+        let machine = Machine::new(url.clone());
+        let mut one = machine.open();
         let base = one.fetch_tips(None).unwrap().tip;
         let first = landed(one.propose("pinstream/race", None, &change(&base, "0"), now()));
         let landed: usize = std::thread::scope(|scope| {
             let race = |number: usize| {
                 let (url, first, base) = (url.clone(), first.clone(), base.clone());
                 scope.spawn(move || {
-                    let mut remote = Machine::new(url).open();
+                    let machine = Machine::new(url);
+                    let mut remote = machine.open();
                     remote.fetch_tips(None).unwrap();
                     let change = change(&base, &format!("race {number}"));
                     let push = remote.propose("pinstream/race", Some(&first), &change, now()).unwrap();

@@ -36,6 +36,7 @@ fn in_a_home(name: &str) {
         .env_clear()
         .envs(bare_environment(home.path()))
         .env("SSH_AUTH_SOCK", home.path().join("agent"))
+        .env("GIT_SSH_COMMAND", Sshd::command(home.path()))
         .env(INSIDE, "1");
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
@@ -111,8 +112,7 @@ fn inside_ssh_with_an_agent() {
         std::thread::sleep(Duration::from_millis(5));
     }
     run(Command::new("ssh-add").arg("-q").arg(server.file("user")), b"");
-    let mut machine = Machine::new(server.url());
-    machine.credentials.agent = true;
+    let machine = Machine::new(server.url());
     tell(&repo, &machine);
     run(Command::new("ssh-add").args(["-q", "-D"]), b"");
     let error = machine.open().fetch_tips(None).unwrap_err();

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::people::Person;
 use super::stage::Stage;
 use crate::support::sandbox::Sandbox;
 
@@ -62,17 +61,4 @@ fn t27_an_orphaned_hook_is_ended_before_the_next_pass_runs_it() {
     assert_eq!(running(&stage.sandbox), 0);
     let left: Vec<_> = std::fs::read_dir(&tmp).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(left.is_empty(), "{left:?}");
-}
-
-#[test]
-fn t27_a_pass_without_changes_removes_a_stale_lock_of_git() {
-    let stage = Stage::new("");
-    stage.stream("web", &[("1", 1)]);
-    stage.ends(0, &[]);
-    let lock = stage.repo.path().join("refs/heads/main.lock");
-    std::fs::write(&lock, "").unwrap();
-    std::fs::write(stage.repo.path().join("pinstream-turn"), "refs/heads/main").unwrap();
-    stage.ends(0, &[]);
-    assert!(!lock.exists());
-    Person::new(&stage, "clone").commit();
 }

@@ -174,6 +174,7 @@ fn the_story_works_with_a_remote_over_ssh() {
     let mut cast = Cast::open(&docker, &repo);
     let server = Sshd::start(repo.base(), &cast.sandbox.home());
     cast.remote = server.url();
+    cast.sandbox.env("GIT_SSH_COMMAND", &Sshd::command(&cast.sandbox.home()));
     cast.sandbox.env("PINSTREAM_GIT_SSH_KEY", server.file("user").to_str().unwrap());
     cast.tell();
 }

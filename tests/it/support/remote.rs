@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -161,17 +161,22 @@ pub(crate) fn bare_environment(home: &Path) -> Vec<(&'static str, String)> {
 
 /// Runs `command` with `input` and returns its standard output. Panics if it fails, with its standard error.
 pub(crate) fn run(command: &mut Command, input: &[u8]) -> Vec<u8> {
+    let output = output_of(command, input);
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// Runs `command` with `input` to its end.
+pub(crate) fn output_of(command: &mut Command, input: &[u8]) -> Output {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    let output = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         scope.spawn(move || {
             // A program may exit without reading all of its input; its exit code decides.
             let _ = stdin.write_all(input);
         });
         child.wait_with_output().unwrap()
-    });
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    output.stdout
+    })
 }
 
 /// Directory of Git's own programs (`git --exec-path`).

@@ -1,5 +1,6 @@
 //! `git http-backend` behind a small HTTP server, with Basic authentication, request counts, and faults on request.
 
+use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use openssl::ssl::SslAcceptor;
 
-use super::{bare_environment, exec_path, run};
+use super::{bare_environment, exec_path, output_of};
 
 /// A request and the size of its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub(crate) enum Fault {
     Redirect(u16),
     /// Answers the next request with this status.
     Status(u16),
+    /// Ends the body of the next answer 20 bytes early.
+    Truncate,
 }
 
 struct Shared {
@@ -43,7 +46,7 @@ struct Shared {
     /// User and password, as `Basic` encodes them.
     basic: Option<String>,
     asked: Mutex<Vec<ServedRequest>>,
-    fault: Mutex<Option<Fault>>,
+    faults: Mutex<VecDeque<Fault>>,
     stop: AtomicBool,
     tls: Option<SslAcceptor>,
 }
@@ -78,7 +81,7 @@ impl HttpBackend {
             backend: exec_path().join("git-http-backend"),
             basic,
             asked: Mutex::default(),
-            fault: Mutex::default(),
+            faults: Mutex::default(),
             stop: AtomicBool::new(false),
             tls,
         });
@@ -113,9 +116,9 @@ impl HttpBackend {
         self.port
     }
 
-    /// Triggers `fault` once.
+    /// Triggers `fault` once, after the faults that are still to come.
     pub(crate) fn fail_once(&self, fault: Fault) {
-        *self.shared.fault.lock().unwrap() = Some(fault);
+        self.shared.faults.lock().unwrap().push_back(fault);
     }
 
     /// Returns the requests since the last call.
@@ -150,13 +153,14 @@ impl Request {
 fn serve<S: Read + Write>(shared: &Shared, mut stream: S) {
     let Some(request) = read_request(&mut stream) else { return };
     let is_push = request.method == "POST" && request.target.ends_with("git-receive-pack");
-    let mut fault = shared.fault.lock().unwrap();
-    let applies = match *fault {
+    let mut faults = shared.faults.lock().unwrap();
+    let applies = match faults.front() {
         Some(Fault::LoseAnswerOfPush | Fault::LosePush) => is_push,
-        Some(Fault::Redirect(_) | Fault::Status(_)) => true,
+        Some(Fault::Redirect(_) | Fault::Status(_) | Fault::Truncate) => true,
         None => false,
     };
-    let fault = if applies { fault.take() } else { None };
+    let fault = if applies { faults.pop_front() } else { None };
+    drop(faults);
     let asked = |sent| ServedRequest {
         line: format!("{} {}", request.method, request.target),
         authorization: request.header("authorization").map(str::to_owned),
@@ -179,6 +183,11 @@ fn serve<S: Read + Write>(shared: &Shared, mut stream: S) {
         None if shared.basic.is_some() && request.header("authorization") != shared.basic.as_deref() => {
             b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"git\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
                 .to_vec()
+        }
+        Some(Fault::Truncate) => {
+            let mut answer = backend(shared, &request);
+            answer.truncate(answer.len() - 20);
+            answer
         }
         None => backend(shared, &request),
     };
@@ -250,7 +259,8 @@ fn backend(shared: &Shared, request: &Request) -> Vec<u8> {
             command.env(variable, value);
         }
     }
-    let output = run(&mut command, &request.body);
+    // It fails if a hook aborts it; its answer ends there.
+    let output = output_of(&mut command, &request.body).stdout;
     let split = output.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
     let head = String::from_utf8_lossy(&output[..split]).into_owned();
     let body = &output[split + 4..];

@@ -65,6 +65,11 @@ impl Sshd {
         std::fs::write(self.home.join(".ssh/known_hosts"), line).unwrap();
     }
 
+    /// Returns the `GIT_SSH_COMMAND` of clients with this home: OpenSSH finds a home in the list of users, not by `HOME`.
+    pub(crate) fn command(home: &Path) -> String {
+        format!("ssh -F none -o UserKnownHostsFile={}/.ssh/known_hosts", home.display())
+    }
+
     /// Empties `known_hosts` in the home.
     pub(crate) fn trust_nobody(&self) {
         std::fs::write(self.home.join(".ssh/known_hosts"), "").unwrap();

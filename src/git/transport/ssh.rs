@@ -1,0 +1,149 @@
+//! A remote over SSH, through the `ssh` program as git uses it (git(1), `GIT_SSH_COMMAND`): OpenSSH reads its own
+//! configuration, `known_hosts`, agents and hardware keys.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::failure::{FailureOutlook, WireFailure};
+use crate::git::GitError;
+use crate::git::address::RemoteAddress;
+use crate::git::askpass::Askpass;
+use crate::git::credential::GitCredentialSources;
+use crate::git::error::shown;
+use crate::system::environment;
+use crate::system::program::Program;
+
+/// The `ssh` program and the remote it connects to.
+#[derive(Clone)]
+pub(super) struct SshProgram {
+    address: RemoteAddress,
+    key: Option<PathBuf>,
+    askpass: Option<Arc<Askpass>>,
+    command: SshCommand,
+}
+
+/// The program that speaks SSH.
+#[derive(Clone)]
+enum SshCommand {
+    /// A command line for the shell.
+    Shell(String),
+    /// The path of a program that accepts OpenSSH's options.
+    Path(String),
+    /// `ssh` in `PATH`.
+    OpenSsh,
+}
+
+impl SshCommand {
+    /// Reads `GIT_SSH_COMMAND`, `core.sshCommand` and `GIT_SSH`, in this order.
+    fn configured(config: Option<&git2::Config>) -> Self {
+        let setting = || config?.get_string("core.sshCommand").ok();
+        match environment::var("GIT_SSH_COMMAND").or_else(setting) {
+            Some(command) => Self::Shell(command),
+            None => environment::var("GIT_SSH").map_or(Self::OpenSsh, Self::Path),
+        }
+    }
+
+    fn program(&self) -> Program {
+        match self {
+            Self::Shell(command) => Program::new("sh").args(["-c", &format!("{command} \"$@\""), "ssh"]),
+            Self::Path(path) => Program::new(path),
+            Self::OpenSsh => Program::new("ssh"),
+        }
+    }
+}
+
+impl SshProgram {
+    /// Prepares connections to `address`.
+    ///
+    /// # Errors
+    /// If the passphrase cannot be handed over.
+    pub(super) fn new(
+        address: &RemoteAddress,
+        sources: &GitCredentialSources,
+        config: Option<&git2::Config>,
+    ) -> Result<Self, GitError> {
+        let askpass = sources.ssh_passphrase.clone().map(Askpass::create).transpose();
+        let askpass =
+            askpass.map_err(|error| GitError::Local(format!("cannot write a temporary file: {error}")))?.map(Arc::new);
+        let key = sources.ssh_key.clone();
+        Ok(Self { address: address.clone(), key, askpass, command: SshCommand::configured(config) })
+    }
+
+    pub(super) fn url(&self) -> String {
+        self.address.shown().to_owned()
+    }
+
+    /// Builds the command line that runs `git-NAME` on the server.
+    pub(super) fn command(&self, name: &str) -> Result<Program, WireFailure> {
+        let target = self.address.ssh_target().ok_or_else(|| {
+            let reason = "its path contains an invalid escape".to_owned();
+            WireFailure::lasting(GitError::Remote { url: self.url(), reason })
+        })?;
+        let mut program = self.command.program();
+        if matches!(self.command, SshCommand::OpenSsh) && self.askpass.is_none() {
+            // Nobody is there to answer a question.
+            program = program.args(["-o", "BatchMode=yes"]);
+        }
+        if let Some(key) = &self.key {
+            program = program.args(["-o", "IdentitiesOnly=yes", "-i"]).args([key.as_os_str()]);
+        }
+        if let Some(port) = target.port {
+            program = program.args(["-p", &port.to_string()]);
+        }
+        if let Some(askpass) = &self.askpass {
+            program = askpass.apply(program);
+        }
+        // The address has no quotes.
+        Ok(program.args([target.destination, format!("git-{name} '{}'", target.path)]))
+    }
+
+    /// Classifies a failure by the messages of OpenSSH and of the server's git.
+    pub(super) fn classify(&self, output: &str) -> WireFailure {
+        let url = self.url();
+        let lines: Vec<&str> = output.lines().map(str::trim).filter(|line| is_relevant(line)).collect();
+        let contains = |phrases: &[&str]| phrases.iter().any(|phrase| output.contains(phrase));
+        let message = shown(&lines.join("; "));
+        if contains(&[
+            "Host key verification failed",
+            "REMOTE HOST IDENTIFICATION HAS CHANGED",
+            "host key is known for",
+        ]) {
+            let port = self.address.port().map_or_else(String::new, |port| format!("-p {port} "));
+            let reason = format!(
+                "{message}; print the host key with `ssh-keyscan {port}{}`, compare it with the published one, and add it to \
+                 `~/.ssh/known_hosts`",
+                self.address.host()
+            );
+            return WireFailure::lasting(GitError::Untrusted { url, reason });
+        }
+        if contains(&["Permission denied", "Too many authentication failures", "bad permissions"]) {
+            let tried = match &self.key {
+                Some(_) => "tried: the key of `PINSTREAM_GIT_SSH_KEY`",
+                None => "tried: the keys of the ssh configuration and of the agent",
+            };
+            return WireFailure::lasting(GitError::Unauthorized { url, reason: format!("{message}; {tried}") });
+        }
+        let is_final = contains(&[
+            "not appear to be a git repository",
+            "ot found",
+            "Could not resolve hostname",
+            "Bad configuration option",
+            "No user exists",
+        ]);
+        let reason = if message.is_empty() { "the connection ended without a message".to_owned() } else { message };
+        let error = GitError::Unreachable { url, reason };
+        WireFailure::new(error, if is_final { FailureOutlook::Lasting } else { FailureOutlook::Transient })
+    }
+}
+
+/// Returns whether a line of OpenSSH's output says something about the failure.
+fn is_relevant(line: &str) -> bool {
+    const COMMON: [&str; 5] = [
+        "Warning: Permanently added",
+        "fatal: Could not read from remote",
+        "Please make sure",
+        "and the repository",
+        "@",
+    ];
+    !line.is_empty() && !COMMON.iter().any(|start| line.starts_with(start))
+}

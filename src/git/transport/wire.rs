@@ -1,0 +1,90 @@
+//! The transports under libgit2: it keeps objects, negotiation and the smart protocol (gitprotocol-pack(5)); the bytes
+//! travel through `http.rs`, `ssh.rs` and `local.rs`. Only `git://`, which needs no credentials, is left to libgit2.
+//!
+//! libgit2 knows one address, [`URL`]; which remote it means is chosen by the thread that connects.
+
+use std::cell::RefCell;
+use std::sync::{Arc, OnceLock};
+
+use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
+use git2::{ErrorClass, ErrorCode};
+
+use super::failure::FailureSlot;
+use super::http::SmartHttp;
+use super::process::ProgramRemote;
+
+/// The address that libgit2 gets instead of the remote's.
+pub(super) const URL: &str = "pinstream://remote";
+const SCHEME: &str = "pinstream";
+
+/// The way to one remote.
+pub(super) enum Wire {
+    Http(SmartHttp),
+    Program(ProgramRemote),
+}
+
+thread_local! {
+    /// The remote that this thread connects to.
+    static SELECTED: RefCell<Option<Selected>> = const { RefCell::new(None) };
+}
+
+#[derive(Clone)]
+struct Selected {
+    wire: Arc<Wire>,
+    failure: FailureSlot,
+}
+
+/// Makes [`URL`] mean one remote on this thread until this is dropped.
+pub(super) struct SelectedRemote;
+
+impl SelectedRemote {
+    pub(super) fn of(wire: &Arc<Wire>, failure: &FailureSlot) -> Self {
+        let selected = Selected { wire: Arc::clone(wire), failure: failure.clone() };
+        SELECTED.with(|slot| *slot.borrow_mut() = Some(selected));
+        Self
+    }
+}
+
+impl Drop for SelectedRemote {
+    fn drop(&mut self) {
+        SELECTED.with(|slot| slot.borrow_mut().take());
+    }
+}
+
+/// Registers the transport with libgit2, once per process.
+#[allow(unsafe_code, reason = "libgit2 keeps its list of transports in a static")]
+pub(super) fn register() -> Result<(), git2::Error> {
+    static REGISTERED: OnceLock<Result<(), String>> = OnceLock::new();
+    // SAFETY: the list of transports must not be changed and read at once. It is changed here only, once, before the first
+    // connection through it: every `ServerRemote` registers before it connects.
+    let register = || unsafe { git2::transport::register(SCHEME, connect) }.map_err(|error| error.message().to_owned());
+    let done = REGISTERED.get_or_init(register);
+    done.clone().map_err(|message| git2::Error::new(ErrorCode::GenericError, ErrorClass::Net, message))
+}
+
+fn connect(remote: &git2::Remote<'_>) -> Result<Transport, git2::Error> {
+    let selected = SELECTED.with(|slot| slot.borrow().clone());
+    let selected = selected.ok_or_else(|| failed("no remote is selected"))?;
+    let is_stateless = matches!(*selected.wire, Wire::Http(_));
+    Transport::smart(remote, is_stateless, selected)
+}
+
+impl SmartSubtransport for Selected {
+    fn action(&self, _: &str, service: Service) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
+        match &*self.wire {
+            Wire::Http(http) => Ok(Box::new(http.exchange(service, self.failure.clone()))),
+            Wire::Program(program) => match program.start(service, self.failure.clone()) {
+                Ok(stream) => Ok(Box::new(stream)),
+                Err(failure) => Err(failed(&self.failure.report(failure).to_string())),
+            },
+        }
+    }
+
+    fn close(&self) -> Result<(), git2::Error> {
+        Ok(())
+    }
+}
+
+fn failed(message: &str) -> git2::Error {
+    git2::Error::new(ErrorCode::GenericError, ErrorClass::Net, message)
+}
