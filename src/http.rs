@@ -13,6 +13,7 @@ mod password;
 mod proxy;
 mod redact;
 mod retry;
+mod tls;
 
 pub(crate) use address::PrivateAccess;
 pub(crate) use client::{Authority, HttpClient, HttpConfig, LargeBodyPermit, Route};

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
-use reqwest::{Certificate, Client, Proxy, RequestBuilder, Response};
+use reqwest::{Client, Proxy, RequestBuilder, Response};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::{Host, Url};
 
@@ -21,6 +23,7 @@ use super::limit::HttpLimits;
 use super::origin::{HostPort, UrlOrigin};
 use super::proxy::{Proxies, ProxyRules};
 use super::redact::Redactor;
+use super::tls::{self, TrustedCertificates};
 use crate::system::clock::Stopwatch;
 
 /// Bodies up to this size are read without waiting for a permit; almost every manifest is smaller.
@@ -34,7 +37,7 @@ const DRAIN_MAX: usize = 64 << 10;
 #[derive(Clone)]
 pub(crate) struct Authority {
     path: String,
-    certificates: Vec<Certificate>,
+    certificates: Vec<CertificateDer<'static>>,
 }
 
 impl Authority {
@@ -43,7 +46,8 @@ impl Authority {
     /// # Errors
     /// If it contains no certificate.
     pub(crate) fn parse(path: &str, pem: &[u8]) -> Result<Self, HttpSetupError> {
-        let certificates = Certificate::from_pem_bundle(pem).unwrap_or_default();
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+        let certificates = certificates.unwrap_or_default();
         if certificates.is_empty() {
             return Err(HttpSetupError::NoCertificate { path: path.to_owned() });
         }
@@ -174,7 +178,13 @@ impl HttpClient {
         if let Some(client) = pools.get(&key) {
             return Ok(Route { client: client.clone(), is_proxied });
         }
-        let client = self.build(&key, proxy, authority);
+        let trusted = match authority {
+            Some(authority) => TrustedCertificates::Only(&authority.certificates),
+            None if origin.secure => TrustedCertificates::Machine,
+            None => TrustedCertificates::None,
+        };
+        let tls = tls::client(&trusted).map_err(|reason| HttpError::TlsSetup { reason })?;
+        let client = self.build(&key, proxy, tls);
         let client = client.map_err(|error| HttpError::TlsSetup { reason: root_cause(&error) })?;
         pools.insert(key, client.clone());
         Ok(Route { client, is_proxied })
@@ -226,7 +236,7 @@ impl HttpClient {
         }
     }
 
-    fn build(&self, key: &PoolKey, proxy: Option<&Url>, authority: Option<&Authority>) -> reqwest::Result<Client> {
+    fn build(&self, key: &PoolKey, proxy: Option<&Url>, tls: rustls::ClientConfig) -> reqwest::Result<Client> {
         let resolver = GuardedResolver {
             access: key.direct.unwrap_or(PrivateAccess::Public),
             proxy: proxy.and_then(|proxy| proxy.host_str().map(str::to_owned)),
@@ -241,17 +251,11 @@ impl HttpClient {
             .referer(false)
             .retry(reqwest::retry::never())
             .connect_timeout(self.limits.connect)
-            .min_tls_version(reqwest::tls::Version::TLS_1_2)
             .dns_resolver(Arc::new(resolver))
             .no_proxy();
         if let Some(proxy) = proxy {
             builder = builder.proxy(Proxy::all(proxy.clone())?);
         }
-        builder = match (key.is_secure, authority) {
-            (false, _) => builder.tls_certs_only([]),
-            (true, Some(authority)) => builder.tls_certs_only(authority.certificates.iter().cloned()),
-            (true, None) => builder.https_only(true),
-        };
-        builder.build()
+        builder.https_only(key.is_secure && key.authority.is_none()).tls_backend_preconfigured(tls).build()
     }
 }

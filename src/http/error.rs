@@ -3,7 +3,6 @@
 //! Pure: nothing is sent here. HTTP statuses are not errors at this level.
 
 use std::error::Error;
-use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use super::address::{AddressKind, ForbiddenAddress};
 use super::limit::HttpLimits;
 use super::origin::UrlOrigin;
 use super::redact::quotable;
+use super::tls;
 
 /// Failure of a request before its response was complete. `host` is `host[:port]`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,9 +71,11 @@ impl HttpError {
             let limit = if is_connect { limits.connect } else { limits.request };
             return Self::Timeout { host, limit, is_sent: !is_connect };
         }
+        if let Some(cause) = tls::cause(error) {
+            return Self::Tls { host, reason: quotable(&tls::reason(cause)) };
+        }
         let reason = root_cause(error);
         match is_connect {
-            _ if origin.secure && is_about_tls(error) => Self::Tls { host, reason: tls_reason(&reason).to_owned() },
             true => Self::Connect { host, reason },
             false => Self::Interrupted { host, reason },
         }
@@ -123,111 +125,4 @@ pub(super) fn root_cause(error: &reqwest::Error) -> String {
 /// Iterates over `error` and its causes, outermost first.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source())
-}
-
-/// Returns true if TLS itself failed. The TLS library also reports lost connections, which are network failures.
-fn is_about_tls(error: &reqwest::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    let mut is_tls = false;
-    for cause in causes(error) {
-        let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
-        if matches!(kind, Some(BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)) {
-            return false;
-        }
-        match topic(&cause.to_string()) {
-            ErrorTopic::Cut => return false,
-            ErrorTopic::Tls => is_tls = true,
-            ErrorTopic::Other => {}
-        }
-    }
-    is_tls
-}
-
-/// Subject of an error text.
-#[derive(Debug, PartialEq, Eq)]
-enum ErrorTopic {
-    /// The connection ended.
-    Cut,
-    /// Certificates, alerts, or no common version or cipher.
-    Tls,
-    Other,
-}
-
-/// Classifies by text: reqwest does not expose the TLS library's error type.
-fn topic(text: &str) -> ErrorTopic {
-    const CUT: [&str; 4] = ["unexpected eof", "connection reset", "connection closed", "broken pipe"];
-    const TLS: [&str; 8] = [
-        "certificate",
-        "ssl alert",
-        "tls alert",
-        "tlsv1 alert",
-        "wrong version number",
-        "unsupported protocol",
-        "no protocols available",
-        "handshake failure",
-    ];
-    let text = text.to_ascii_lowercase();
-    let contains = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
-    match () {
-        () if contains(&CUT) => ErrorTopic::Cut,
-        () if contains(&TLS) => ErrorTopic::Tls,
-        () => ErrorTopic::Other,
-    }
-}
-
-/// Shortens OpenSSL's `error:CODE:library:function:reason:file:line: (detail)` to its detail or reason.
-fn tls_reason(text: &str) -> &str {
-    let detail = text.strip_suffix(')').and_then(|text| text.rsplit_once('(')).map(|(_, detail)| detail);
-    let reason = || text.strip_prefix("error:").and_then(|text| text.split(':').nth(3));
-    detail.or_else(reason).map(str::trim).filter(|reason| !reason.is_empty()).unwrap_or(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_certificates_alerts_and_versions_are_tls_failures() {
-        for (text, expected) in [
-            (
-                "error:0A000126:SSL routines:ssl3_read_n:unexpected eof while reading:ssl/record/rec_layer_s3.c:322:",
-                ErrorTopic::Cut,
-            ),
-            ("Connection reset by peer (os error 104)", ErrorTopic::Cut),
-            (
-                "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed",
-                ErrorTopic::Tls,
-            ),
-            ("error:0A00010B:SSL routines:ssl3_get_record:wrong version number", ErrorTopic::Tls),
-            (
-                "error:0A00042E:SSL routines:ssl3_read_bytes:tlsv1 alert protocol version:SSL alert number 70",
-                ErrorTopic::Tls,
-            ),
-            (
-                "error:0A000410:SSL routines:ssl3_read_bytes:sslv3 alert handshake failure:SSL alert number 40",
-                ErrorTopic::Tls,
-            ),
-            ("error:0A000119:SSL routines:ssl3_get_record:decryption failed or bad record mac", ErrorTopic::Other),
-            ("client error (Connect)", ErrorTopic::Other),
-            ("dns error", ErrorTopic::Other),
-        ] {
-            assert_eq!(topic(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_reason_of_a_tls_failure_is_short() {
-        for (text, expected) in [
-            (
-                "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify \
-                 failed:ssl/statem/statem_clnt.c:2103: (self-signed certificate in certificate chain)",
-                "self-signed certificate in certificate chain",
-            ),
-            ("error:0A00010B:SSL routines:ssl3_get_record:wrong version number:a.c:1:", "wrong version number"),
-            ("the handshake failed", "the handshake failed"),
-            ("error:0A", "error:0A"),
-        ] {
-            assert_eq!(tls_reason(text), expected);
-        }
-    }
 }

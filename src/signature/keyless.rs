@@ -22,7 +22,6 @@ use super::content::{
     PayloadAnnotations, RawSignature, SEVERAL_MAX, SignatureFlaw, approves_by_payload, approves_by_statement, decode,
     pem, read,
 };
-use super::crypto::install;
 use super::identity::CertificateIdentity;
 use crate::model::image::{Digest, NameError};
 use crate::text::escape;
@@ -50,7 +49,6 @@ impl TrustedRoot {
     /// # Errors
     /// Returns an error if the file is invalid.
     pub fn read(bytes: &[u8]) -> Result<Self, NameError> {
-        install();
         let help = "use a trusted root of Sigstore as written by `cosign trusted-root create`";
         let refuse = |what: &str| NameError::new(what).help(help);
         let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= FILE_MAX);
