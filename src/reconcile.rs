@@ -45,6 +45,8 @@ use retry::Retry;
 pub struct Request {
     /// The branch; `None` for the one that the settings name, else the remote's `HEAD`.
     pub branch: Option<String>,
+    /// The branch of the checkout that the command runs in, for a note if it is another one.
+    pub checkout_branch: Option<String>,
     /// Directory of the root in the repository; empty for its top.
     pub root: String,
     /// The remote's URL for display, without credentials.

@@ -115,6 +115,7 @@ pub fn run(context: &CommandContext, args: &CheckArgs) -> Result<Exit, CliError>
 fn upstream(context: &CommandContext, work_tree: &WorkTree, only: &TagGlobs) -> Result<Report, CliError> {
     let request = Request {
         branch: None,
+        checkout_branch: None,
         root: String::new(),
         remote: None,
         only: Some(only.clone()).filter(|only| !only.is_all()),

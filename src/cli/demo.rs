@@ -136,6 +136,7 @@ async fn one_pass(directory: &Path, remote: &Path) -> Result<Report, PassError> 
     let remote = open(directory, remote)?;
     let request = Request {
         branch: Some("main".to_owned()),
+        checkout_branch: None,
         root: String::new(),
         remote: Some(remote.url().to_owned()),
         only: None,

@@ -38,6 +38,7 @@ pub fn run(context: &CommandContext, args: &PlanArgs) -> Result<Exit, CliError> 
     let work_tree = context.root_directory()?;
     let request = Request {
         branch: None,
+        checkout_branch: None,
         root: String::new(),
         remote: None,
         only: patterns(&args.tags)?,

@@ -20,8 +20,9 @@ use super::support::pass_runner::{self, PassCommand};
 
 /// Run one pass against a Git remote: resolve, commit, push, run hooks
 ///
-/// Remote, branch and root default to those of the checkout that contains the current directory. With a
-/// `[publish.<forge>]` table, the changes are proposed instead of pushed to the branch.
+/// Remote and root default to those of the checkout that contains the current directory, the branch to `[git] branch` of the
+/// settings, else to the remote's HEAD. With a `[publish.<forge>]` table, the changes are proposed instead of pushed to the
+/// branch.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -101,7 +102,7 @@ fn prepare(
         (None, None) => String::new(),
     };
     let branch = args.branch.as_deref().map(|branch| settings::branch(branch).map_err(usage)).transpose()?;
-    let branch = branch.or_else(|| of_checkout().and_then(|checkout| checkout.branch.clone()));
+    let checkout_branch = of_checkout().and_then(|checkout| checkout.branch.clone());
     let only = patterns(&args.tags)?;
     let shard =
         args.shard.as_deref().map(|shard| Shard::resolve(shard, environment::var).map_err(usage)).transpose()?;
@@ -118,6 +119,7 @@ fn prepare(
     let shown = remote.url().to_owned();
     let request = Request {
         branch,
+        checkout_branch,
         root: root.clone(),
         remote: Some(shown),
         only,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::effects::{RemoteTips, World};
-use crate::git::RootFiles;
+use crate::git::{PROPOSALS, RootFiles};
 use crate::model::image::{RegistryHost, RemoteName};
 use crate::model::root::{CachedDefinitions, Fingerprint, Root};
 use crate::model::settings::remote::RemoteSettings;
@@ -101,6 +101,9 @@ impl Snapshot {
         tips: RemoteTips,
         cached: &mut Option<CachedDefinitions>,
     ) -> Result<Self, PassError> {
+        if tips.branch.starts_with(PROPOSALS) {
+            return Err(PassError::Problems(Problems(vec![is_proposal(&tips.branch)])));
+        }
         let files = world.root_files(&tips.tip).await?;
         if !files.contains_key(settings::FILE_NAME) && !tips.branch.is_empty() {
             return Err(PassError::Problems(Problems(vec![no_root(root, &tips.branch)])));
@@ -116,11 +119,25 @@ impl Snapshot {
         Ok(Self { tips, root, trust, routes, fingerprint })
     }
 
-    /// Returns a note if the requested branch is not the one that the settings name.
-    pub fn branch_note(&self, branch: Option<&str>) -> Option<String> {
-        let (named, requested) = (self.root.settings.git.branch.as_ref()?, branch?);
-        (named != requested).then(|| format!("using branch `{requested}`; `[git] branch` in the settings is `{named}`"))
+    /// Returns a note if the branch is not the one that the settings name, or not that of the checkout.
+    pub fn branch_note(&self, request: &Request) -> Option<String> {
+        let used = &self.tips.branch;
+        let (named, checkout) = (self.root.settings.git.branch.as_ref(), request.checkout_branch.as_ref());
+        match (&request.branch, named, checkout) {
+            (Some(_), Some(named), _) if named != used => {
+                Some(format!("using branch `{used}`; `[git] branch` in the settings is `{named}`"))
+            }
+            (None, _, Some(checkout)) if checkout != used => {
+                Some(format!("using branch `{used}`; the checkout is on `{checkout}` (`--branch {checkout}` uses it)"))
+            }
+            _ => None,
+        }
     }
+}
+
+fn is_proposal(branch: &str) -> Problem {
+    let message = format!("`{branch}` is the branch of a proposal, and a pass would propose changes to it");
+    Problem::whole(None, message).help("choose the branch that proposals are merged into with `--branch`")
 }
 
 fn no_root(directory: &str, branch: &str) -> Problem {
@@ -129,8 +146,9 @@ fn no_root(directory: &str, branch: &str) -> Problem {
         "" => format!("no `{name}` at the top of branch `{branch}`"),
         _ => format!("no `{directory}/{name}` on branch `{branch}`"),
     };
-    Problem::whole(None, message)
-        .help(format!("set `--root` to the directory that contains `{name}`, or commit an empty `{name}`"))
+    Problem::whole(None, message).help(format!(
+        "set `--root` to the directory that contains `{name}`, set `--branch`, or commit an empty `{name}`"
+    ))
 }
 
 /// Reads the PEM files that the settings name, at the same commit.

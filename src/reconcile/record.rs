@@ -32,7 +32,7 @@ pub fn report(attempt: Attempt<'_>, landed: &Landed) -> Report {
     let branch = Some(snapshot.tips.branch.clone()).filter(|branch| !branch.is_empty());
     let truncated = facts.truncated.iter().map(truncation_note);
     let notes = truncated
-        .chain(snapshot.branch_note(request.branch.as_deref()))
+        .chain(snapshot.branch_note(request))
         .chain(decision.notes.iter().cloned())
         .chain(proposals.notes.iter().cloned())
         .chain(shard_filter::note(root, request.shard));

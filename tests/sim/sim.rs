@@ -111,6 +111,7 @@ fn step(universe: &Shared, reconciler: &mut Reconciler, fault: Option<Fault>) {
 fn request() -> Request {
     Request {
         branch: Some("main".to_owned()),
+        checkout_branch: None,
         root: String::new(),
         remote: None,
         only: None,

@@ -55,8 +55,8 @@ fn roots_and_branches_are_validated_first() {
     door.says(
         1,
         &["--root", "nope"],
-        "error: no `nope/pinstream.toml` on branch `main`\nhelp: set `--root` to the directory that contains `pinstream.toml`, or \
-         commit an empty `pinstream.toml`\n",
+        "error: no `nope/pinstream.toml` on branch `main`\nhelp: set `--root` to the directory that contains `pinstream.toml`, set \
+         `--branch`, or commit an empty `pinstream.toml`\n",
     );
     door.says(0, &["--root", ".", "--branch", "main"], "1 added; landed as ");
     for root in ["./", ""] {
@@ -65,16 +65,35 @@ fn roots_and_branches_are_validated_first() {
 }
 
 #[test]
-fn another_branch_in_the_settings_is_noted() {
+fn l06_the_branch_of_the_checkout_is_not_used_but_noted() {
     let door = Door::new("[git]\nbranch = \"main\"\n");
     door.repo.git(&["branch", "feature", "main"]);
     door.sandbox.git(&["clone", "-q", "--branch", "feature", &door.repo.url(), "clone"]);
-    let note = "note: using branch `feature`; `[git] branch` in the settings is `main`\n";
+    let before = door.repo.tip("refs/heads/feature");
+    let note = "note: using branch `main`; the checkout is on `feature` (`--branch feature` uses it)\n";
     let ran = door.sandbox.run(&["-C", "clone", "reconcile"]);
     assert!(ran.code == Some(0) && ran.stdout.contains(note), "{}", door.sandbox.shown(&ran));
-    door.says(0, &["--branch", "feature"], note);
+    assert_eq!(door.repo.tip("refs/heads/feature"), before);
+    door.says(0, &["--branch", "feature"], "note: using branch `feature`; `[git] branch` in the settings is `main`\n");
     let ran = door.sandbox.run(&["-C", "clone", "reconcile", "--branch", "main"]);
     assert!(ran.code == Some(0) && !ran.stdout.contains("note"), "{}", door.sandbox.shown(&ran));
+}
+
+#[test]
+fn l06_a_detached_checkout_works_on_the_head_of_the_remote() {
+    let door = Door::new("");
+    door.repo.git(&["branch", "release-1", "main"]);
+    door.sandbox.git(&["clone", "-q", "--branch", "release-1", &door.repo.url(), "clone"]);
+    door.sandbox.git(&["-C", "clone", "checkout", "-q", "--detach"]);
+    let ran = door.sandbox.run(&["-C", "clone", "reconcile"]);
+    assert!(ran.code == Some(0) && ran.stdout.contains(" on main\n"), "{}", door.sandbox.shown(&ran));
+}
+
+#[test]
+fn l06_a_proposal_branch_is_never_a_base() {
+    let door = Door::new("");
+    door.repo.git(&["branch", "pinstream/web", "main"]);
+    door.says(1, &["--branch", "pinstream/web"], "`pinstream/web` is the branch of a proposal");
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn the_branch_is_from_the_settings_without_an_argument() {
 }
 
 #[test]
-fn remote_branch_and_root_default_to_the_current_checkout() {
+fn remote_and_root_default_to_the_current_checkout() {
     let stage = roots();
     stage.repo.git(&["branch", "stage", "main"]);
     stage.sandbox.git(&["clone", "--quiet", "--branch", "stage", &stage.remote, "clone"]);
@@ -76,14 +76,14 @@ fn remote_branch_and_root_default_to_the_current_checkout() {
         stage.sandbox.finish(command)
     };
     let main = stage.repo.tip("refs/heads/main");
-    let ran = here("clone/deep/b/streams", &[]);
+    let ran = here("clone/deep/b/streams", &["--branch", "stage"]);
     assert_eq!(ran.code, Some(0), "{}", stage.sandbox.shown(&ran));
     assert_eq!(changed(&stage, "stage"), "deep/b/pinstream.lock");
     let lock = stage.repo.read("stage", "deep/b/pinstream.lock").unwrap();
     assert!(pin(&lock, "web:1").is_some());
     // The work tree and the branch of the checkout are unchanged.
     assert_eq!(stage.sandbox.git(&["-C", "clone", "status", "--porcelain", "--branch"]), "## stage...origin/stage\n");
-    assert_eq!(here("clone", &["-C", "a"]).code, Some(0));
+    assert_eq!(here("clone", &["-C", "a", "--branch", "stage"]).code, Some(0));
     assert_eq!(changed(&stage, "stage"), "a/pinstream.lock");
     assert_eq!(stage.repo.tip("refs/heads/main"), main);
     // Outside of a checkout, `--remote` is required.
