@@ -121,7 +121,7 @@ impl Registry {
             return Err(ResolveError::new(FailureKind::Integrity, message));
         }
         self.first(repository, |place| async move {
-            let url = place.url(&format!("blobs/{digest}"))?;
+            let url = place.url(&format!("blobs/{digest}"));
             let reply = self.get(&place, url, None, size).await?;
             place.expect_ok(&reply, &format!("{repository}@{digest}"))?;
             manifest::verify_blob(descriptor, reply.body, repository)
@@ -151,7 +151,7 @@ impl Registry {
     }
 
     async fn digest_at(&self, image: &ImageRef, place: &RepositoryAt, tag: &TagName) -> Result<Digest, ResolveError> {
-        let url = place.url(&format!("manifests/{tag}"))?;
+        let url = place.url(&format!("manifests/{tag}"));
         let accept = Some(self.accept.clone());
         let request = RegistryRequest { method: Method::HEAD, path: &place.path, url, accept, max: 0 };
         let reply = self.client.send(&place.endpoint, &request).await?;
@@ -169,7 +169,7 @@ impl Registry {
     }
 
     async fn get_manifest(&self, place: &RepositoryAt, reference: &str) -> Result<RegistryReply, ResolveError> {
-        let url = place.url(&format!("manifests/{reference}"))?;
+        let url = place.url(&format!("manifests/{reference}"));
         self.get(place, url, Some(self.accept.clone()), MANIFEST_MAX).await
     }
 
@@ -193,7 +193,7 @@ impl Registry {
     ) -> Result<Vec<T>, ResolveError> {
         self.first(repository, |place| async move {
             let name = place.host().name.as_str();
-            let mut urls = vec![place.url(path)?];
+            let mut urls = vec![place.url(path)];
             let mut found = Vec::new();
             while let Some(url) = urls.last() {
                 let reply = self.get(&place, url.clone(), None, format.page_max).await?;
@@ -276,9 +276,11 @@ impl RepositoryAt {
         &self.endpoint.host
     }
 
-    fn url(&self, rest: &str) -> Result<Url, ResolveError> {
-        Url::parse(&format!("{}/v2/{}/{rest}", self.host().origin, self.path))
-            .map_err(|_| ResolveError::new(FailureKind::Refused, format!("`{}` is not valid in a URL", self.path)))
+    /// Returns the URL of an object; parsing the host again would cost more than the rest.
+    fn url(&self, rest: &str) -> Url {
+        let mut url = self.host().base.clone();
+        url.set_path(&format!("/v2/{}/{rest}", self.path));
+        url
     }
 
     /// Checks that the status of a response for `object` is 200.

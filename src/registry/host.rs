@@ -13,6 +13,8 @@ pub(super) struct Host {
     pub(super) name: RegistryHost,
     /// The origin that requests are sent to.
     pub(super) origin: UrlOrigin,
+    /// The same as a URL, so that it is parsed once.
+    pub(super) base: Url,
     /// Concurrency limit, pauses and circuit breaker.
     pub(super) limiter: HostLimiter<ResolveError>,
 }
@@ -21,7 +23,8 @@ impl Host {
     /// Creates a host; none if its name is not valid in a URL.
     pub(super) fn new(name: &RegistryHost, settings: &RegistrySettings) -> Option<Self> {
         let origin = registry_origin(name, settings.plain_http)?;
-        Some(Self { name: name.clone(), origin, limiter: HostLimiter::new(settings.requests) })
+        let base = Url::parse(&origin.to_string()).ok()?;
+        Some(Self { name: name.clone(), origin, base, limiter: HostLimiter::new(settings.requests) })
     }
 }
 
